@@ -1,0 +1,19 @@
+/* atled: symbolic gradients in plain C.  This header includes the whole public face. */
+#ifndef ATLED_H
+#define ATLED_H
+
+#include "dot.h"
+#include "files.h"
+#include "gradient.h"
+#include "graph.h"
+#include "layers.h"
+#include "models.h"
+#include "attack.h"
+#include "op.h"
+#include "ops.h"
+#include "program.h"
+#include "reference.h"
+#include "status.h"
+#include "tensor.h"
+
+#endif

@@ -1,0 +1,51 @@
+/* Layers: an op with its variables.  NAME/weights and NAME/biases are made in the current scope. */
+#ifndef ATLED_LAYERS_H
+#define ATLED_LAYERS_H
+
+#include "ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef atl_node *atl_activation(atl_node *x);
+
+typedef struct atl_conv_layer_args {
+    atl_node *image;
+    const char *name;
+    int channels;             /* of the result */
+    int window[2];            /* 0: 1 */
+    int stride[2];
+    atl_padding padding;
+    int pad[4];
+    int dilation[2], groups;
+    atl_layout layout;
+    atl_filter_layout filter_layout;
+    atl_initializer initializer; /* zeros: He */
+    int no_bias;
+    atl_activation *activation;
+    int end_;
+} atl_conv_layer_args;
+ATL_API atl_node *atl_conv_layer_with(const atl_conv_layer_args *args);
+#define atl_conv_layer(...) atl_conv_layer_with(&(atl_conv_layer_args){__VA_ARGS__, .end_ = 0})
+
+typedef struct atl_dense_layer_args {
+    atl_node *x; /* [n, in] */
+    const char *name;
+    int width; /* of the result: [n, width] */
+    int transposed; /* weights are [out, in], as PyTorch keeps them */
+    atl_initializer initializer; /* zeros: Glorot */
+    int no_bias;
+    atl_activation *activation;
+    int end_;
+} atl_dense_layer_args;
+ATL_API atl_node *atl_dense_layer_with(const atl_dense_layer_args *args);
+#define atl_dense_layer(...) atl_dense_layer_with(&(atl_dense_layer_args){__VA_ARGS__, .end_ = 0})
+
+/* Batch normalisation with kept statistics: NAME/mean, /variance, /scale, /shift. */
+ATL_API atl_node *atl_batch_norm_layer(atl_node *x, const char *name, float epsilon);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

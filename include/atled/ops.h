@@ -1,0 +1,267 @@
+/* The builders of the built-in ops.
+ *
+ * Every builder returns a node of the same graph as its inputs, or null (see graph.h).  Shapes: images are
+ * [batch, height, width, channels] (NHWC), filters [height, width, in, out] (HWIO), dense weights [in, out].  Floats
+ * unless said otherwise.  Ops with options are called with designated initialisers, and zero is the sensible default:
+ *
+ *     atl_conv2d(image, filter, .stride = {2, 2}, .padding = ATL_SAME)
+ *
+ * is a macro over atl_conv2d_with(&(atl_conv2d_args){image, filter, .stride = {2, 2}, ...}), which C++ calls directly. */
+#ifndef ATLED_OPS_H
+#define ATLED_OPS_H
+
+#include "graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- sources --------------------------------------------------------------------------------------------------- */
+
+/* A value fed at every run.  Dimensions may be ATL_ANY. */
+ATL_API atl_node *atl_input(atl_graph *graph, const char *name, atl_dtype dtype, atl_shape shape);
+
+/* How a variable gets its first value.  Each uses the graph's seed and the variable's name: the same program gives
+ * the same bits. fan_in and fan_out are read off the shape as filters [.., in, out]. */
+typedef struct atl_initializer {
+    enum {
+        ATL_INIT_ZEROS = 0,
+        ATL_INIT_CONSTANT,         /* a */
+        ATL_INIT_UNIFORM,          /* [a, b) */
+        ATL_INIT_NORMAL,           /* mean a, standard deviation b */
+        ATL_INIT_TRUNCATED_NORMAL, /* the same, drawn again beyond two standard deviations */
+        ATL_INIT_GLOROT,           /* uniform in +-sqrt(6 / (fan_in + fan_out))     Glorot & Bengio 2010 */
+        ATL_INIT_HE,               /* normal, standard deviation sqrt(2 / fan_in)   He et al. 2015 */
+        ATL_INIT_ORTHOGONAL        /* a * an orthogonal matrix [rest, out]          Saxe et al. 2014 */
+    } kind;
+    float a, b;
+} atl_initializer;
+ATL_API atl_initializer atl_zeros(void);
+ATL_API atl_initializer atl_fill_with(float value);
+ATL_API atl_initializer atl_uniform(float lowest, float highest);
+ATL_API atl_initializer atl_normal(float deviation);
+ATL_API atl_initializer atl_truncated_normal(float deviation);
+ATL_API atl_initializer atl_glorot(void);
+ATL_API atl_initializer atl_he(void);
+ATL_API atl_initializer atl_orthogonal(float gain);
+ATL_API void atl_set_seed(atl_graph *graph, uint64_t seed); /* before the first value is asked for; default 0 */
+
+/* A value that stays between runs.  Its memory is made and initialised when it is first needed. */
+ATL_API atl_node *atl_variable(atl_graph *graph, const char *name, atl_shape shape, atl_initializer initializer);
+/* The value now, owned by the graph and valid until it changes; null on failure. */
+ATL_API const atl_tensor *atl_variable_value(const atl_node *variable);
+ATL_API atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value); /* copies */
+/* The variables of a graph, in order of creation: *count of them, valid until the next node is made. */
+ATL_API atl_node *const *atl_variables(const atl_graph *graph, int64_t *count);
+
+ATL_API atl_node *atl_constant(atl_graph *graph, const atl_tensor *value); /* copies */
+/* ATL_CONSTANT(image, 1.5f, 2, 3): a vector [3] in the graph of `image`. */
+#define ATL_CONSTANT(node, ...)                                                                                        \
+    atl_vector((node), (int)ATL_COUNT_(float, __VA_ARGS__), (const float[]){__VA_ARGS__})
+ATL_API atl_node *atl_vector(const atl_node *in_graph_of, int count, const float *values);
+ATL_API atl_node *atl_number(const atl_node *in_graph_of, float value); /* a scalar */
+ATL_API atl_node *atl_fill(atl_node *like, float value); /* the shape of `like`, every element `value` */
+/* Scalar: elements of a over elements of b, from their shapes alone. */
+ATL_API atl_node *atl_size_ratio(atl_node *a, atl_node *b);
+
+/* ---- element by element, with NumPy broadcasting ---------------------------------------------------------------- */
+
+ATL_API atl_node *atl_add(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_sub(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_mul(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_div(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_pow(atl_node *a, atl_node *b); /* a > 0 where b is not a whole number */
+ATL_API atl_node *atl_minimum(atl_node *a, atl_node *b); /* at a tie the gradient goes to a */
+ATL_API atl_node *atl_maximum(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_scale(atl_node *x, float factor); /* x * factor */
+ATL_API atl_node *atl_shift(atl_node *x, float amount); /* x + amount */
+ATL_API atl_node *atl_bias_add(atl_node *x, atl_node *bias); /* bias [channels], added along the last dimension */
+
+ATL_API atl_node *atl_neg(atl_node *x);
+ATL_API atl_node *atl_abs(atl_node *x);
+ATL_API atl_node *atl_sign(atl_node *x); /* -1, 0, 1; gradient zero */
+ATL_API atl_node *atl_square(atl_node *x);
+ATL_API atl_node *atl_sqrt(atl_node *x);
+ATL_API atl_node *atl_exp(atl_node *x);
+ATL_API atl_node *atl_log(atl_node *x);
+ATL_API atl_node *atl_relu(atl_node *x); /* max(x, 0); gradient 0 at 0 */
+ATL_API atl_node *atl_leaky_relu(atl_node *x, float slope);  /* x > 0 ? x : slope * x */
+ATL_API atl_node *atl_elu(atl_node *x);                      /* x > 0 ? x : e^x - 1 */
+ATL_API atl_node *atl_tanh(atl_node *x);
+ATL_API atl_node *atl_sigmoid(atl_node *x);
+ATL_API atl_node *atl_softplus(atl_node *x); /* log(1 + e^x) */
+ATL_API atl_node *atl_clip(atl_node *x, float lowest, float highest); /* gradient 1 in [lowest, highest], 0 outside */
+ATL_API atl_node *atl_gate(atl_node *x, atl_node *by); /* by > 0 ? x : 0; no gradient with respect to `by` */
+ATL_API atl_node *atl_step(atl_node *x);               /* x > 0 ? 1 : 0; gradient zero */
+
+ATL_API atl_node *atl_cast(atl_node *x, atl_dtype dtype); /* float to int32 rounds towards zero and saturates */
+ATL_API atl_node *atl_stop_gradient(atl_node *x);         /* x; no gradient passes */
+
+/* ---- matrix products ---------------------------------------------------------------------------------------------- */
+
+/* [.., m, k] x [.., k, n] -> [.., m, n]; leading dimensions must agree, or one side has none. */
+typedef struct atl_matmul_args {
+    atl_node *a, *b;
+    int transpose_a, transpose_b; /* the last two dimensions swapped first */
+    int end_;
+} atl_matmul_args;
+ATL_API atl_node *atl_matmul_with(const atl_matmul_args *args);
+#define atl_matmul(...) atl_matmul_with(&(atl_matmul_args){__VA_ARGS__, .end_ = 0})
+
+/* ---- images ------------------------------------------------------------------------------------------------------- */
+
+typedef enum atl_padding {
+    ATL_SAME = 0, /* output size = ceil(input / stride); the odd pixel goes to the bottom and right (TensorFlow) */
+    ATL_VALID,    /* none: every window lies inside */
+    ATL_EXPLICIT  /* .pad = {top, bottom, left, right} */
+} atl_padding;
+typedef enum atl_layout { ATL_NHWC = 0, ATL_NCHW } atl_layout;
+typedef enum atl_filter_layout { ATL_HWIO = 0, ATL_OIHW } atl_filter_layout;
+
+typedef struct atl_conv2d_args {
+    atl_node *image;  /* [n, h, w, in] */
+    atl_node *filter; /* [fh, fw, in / groups, out] */
+    int stride[2];    /* vertical, horizontal; 0: 1 */
+    atl_padding padding;
+    int pad[4];       /* top, bottom, left, right; with ATL_EXPLICIT */
+    int dilation[2];  /* 0: 1, every tap beside the next */
+    int groups;       /* 0: 1 */
+    atl_layout layout; /* of the image and the result */
+    atl_filter_layout filter_layout;
+    int end_;
+} atl_conv2d_args;
+ATL_API atl_node *atl_conv2d_with(const atl_conv2d_args *args);
+#define atl_conv2d(...) atl_conv2d_with(&(atl_conv2d_args){__VA_ARGS__, .end_ = 0})
+
+typedef struct atl_pool2d_args {
+    atl_node *image;
+    int window[2]; /* height, width; {0, 0}: the whole map (global pooling), result [n, 1, 1, c] */
+    int stride[2]; /* 0: the window */
+    atl_padding padding;
+    int pad[4];
+    atl_layout layout;
+    int end_;
+} atl_pool2d_args;
+/* Padding never wins a maximum, and never counts in an average. At a tie the first in row order gets the gradient. */
+ATL_API atl_node *atl_max_pool2d_with(const atl_pool2d_args *args);
+ATL_API atl_node *atl_avg_pool2d_with(const atl_pool2d_args *args);
+#define atl_max_pool2d(...) atl_max_pool2d_with(&(atl_pool2d_args){__VA_ARGS__, .end_ = 0})
+#define atl_avg_pool2d(...) atl_avg_pool2d_with(&(atl_pool2d_args){__VA_ARGS__, .end_ = 0})
+
+/* Local response normalisation over channels (Krizhevsky et al. 2012):
+ * x / (bias + alpha * sum over [c - radius, c + radius] of x^2)^beta */
+typedef struct atl_lrn_args {
+    atl_node *image;
+    int radius;                /* 0: 5 */
+    float bias, alpha, beta;   /* 0: 1, 1, 0.5, as in TensorFlow */
+    atl_layout layout;
+    int end_;
+} atl_lrn_args;
+ATL_API atl_node *atl_lrn_with(const atl_lrn_args *args);
+#define atl_lrn(...) atl_lrn_with(&(atl_lrn_args){__VA_ARGS__, .end_ = 0})
+
+/* Batch normalisation with given statistics: scale * (x - mean) / sqrt(variance + epsilon) + shift, each [channels]. */
+typedef struct atl_batch_norm_args {
+    atl_node *x, *mean, *variance, *scale, *shift; /* scale, shift: null for 1 and 0 */
+    float epsilon;                                 /* 0: 1e-5 */
+    atl_layout layout;
+    int end_;
+} atl_batch_norm_args;
+ATL_API atl_node *atl_batch_norm_with(const atl_batch_norm_args *args);
+#define atl_batch_norm(...) atl_batch_norm_with(&(atl_batch_norm_args){__VA_ARGS__, .end_ = 0})
+
+/* ---- classes and losses ---------------------------------------------------------------------------------------------- */
+
+ATL_API atl_node *atl_softmax(atl_node *logits);     /* over the last dimension */
+ATL_API atl_node *atl_log_softmax(atl_node *logits);
+
+/* Cross entropy of softmax(logits [.., classes]) -> [..], one loss an example. Targets: one of the three. */
+typedef struct atl_cross_entropy_args {
+    atl_node *logits;
+    atl_node *targets; /* dense: probabilities of the shape of logits */
+    atl_node *labels;  /* sparse: int32 [..], in 0..classes-1 */
+    int label;         /* the same class for every example */
+    int end_;
+} atl_cross_entropy_args;
+ATL_API atl_node *atl_softmax_cross_entropy_with(const atl_cross_entropy_args *args);
+#define atl_softmax_cross_entropy(...)                                                                                 \
+    atl_softmax_cross_entropy_with(&(atl_cross_entropy_args){__VA_ARGS__, .end_ = 0})
+ATL_API atl_node *atl_sparse_softmax_cross_entropy(atl_node *logits, atl_node *labels);
+
+ATL_API atl_node *atl_mean_squared_error(atl_node *a, atl_node *b); /* scalar: mean of (a - b)^2 */
+ATL_API atl_node *atl_l2_loss(atl_node *x);                         /* scalar: sum of x^2, over 2 */
+
+/* ---- reductions --------------------------------------------------------------------------------------------------- */
+
+typedef struct atl_reduce_args {
+    atl_node *x;
+    int axis[ATL_MAX_RANK]; /* with .axes of them; negative counts from the end */
+    int axes;               /* 0: all */
+    int keep;               /* keep the reduced dimensions, as 1 */
+    int end_;
+} atl_reduce_args;
+ATL_API atl_node *atl_reduce_sum_with(const atl_reduce_args *args);
+ATL_API atl_node *atl_reduce_mean_with(const atl_reduce_args *args);
+ATL_API atl_node *atl_reduce_max_with(const atl_reduce_args *args); /* equal maxima share the gradient */
+#define atl_reduce_sum(...) atl_reduce_sum_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_mean(...) atl_reduce_mean_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_max(...) atl_reduce_max_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define ATL_AXES(...) .axis = {__VA_ARGS__}, .axes = (int)ATL_COUNT_(int, __VA_ARGS__)
+ATL_API atl_node *atl_sum(atl_node *x);  /* of all elements: a scalar */
+ATL_API atl_node *atl_mean(atl_node *x);
+ATL_API atl_node *atl_argmax(atl_node *x, int axis); /* int32; the first of equal ones */
+/* x summed over the dimensions in which `like` is 1 or missing: what undoes a broadcast. */
+ATL_API atl_node *atl_sum_to(atl_node *x, atl_node *like);
+ATL_API atl_node *atl_broadcast_like(atl_node *x, atl_node *like);
+
+/* ---- shapes: these move elements of either type --------------------------------------------------------------------- */
+
+ATL_API atl_node *atl_reshape(atl_node *x, atl_shape shape); /* one size may be -1: what is left */
+ATL_API atl_node *atl_reshape_like(atl_node *x, atl_node *like);
+ATL_API atl_node *atl_flatten(atl_node *x); /* [n, ...] -> [n, rest] */
+ATL_API atl_node *atl_expand_dims(atl_node *x, int axis); /* a 1 put before dimension `axis` */
+ATL_API atl_node *atl_squeeze(atl_node *x, int axis);     /* a dimension of 1 taken away */
+
+typedef struct atl_transpose_args {
+    atl_node *x;
+    int order[ATL_MAX_RANK]; /* result dimension i is x's dimension order[i]; all 0: reversed */
+    int end_;
+} atl_transpose_args;
+ATL_API atl_node *atl_transpose_with(const atl_transpose_args *args);
+#define atl_transpose(...) atl_transpose_with(&(atl_transpose_args){__VA_ARGS__, .end_ = 0})
+
+ATL_API atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs);
+#define atl_concat(axis, ...)                                                                                          \
+    atl_concat_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
+
+typedef struct atl_slice_args {
+    atl_node *x;
+    /* As NumPy's begin:end:stride for each dimension, as many as are given; negative counts from the end. */
+    int64_t begin[ATL_MAX_RANK];
+    int64_t end[ATL_MAX_RANK];    /* 0: to the end */
+    int64_t stride[ATL_MAX_RANK]; /* 0: 1; positive */
+    int end_;
+} atl_slice_args;
+ATL_API atl_node *atl_slice_with(const atl_slice_args *args);
+#define atl_slice(...) atl_slice_with(&(atl_slice_args){__VA_ARGS__, .end_ = 0})
+
+typedef struct atl_pad_args {
+    atl_node *x;
+    int64_t before[ATL_MAX_RANK], after[ATL_MAX_RANK]; /* how many elements to put there */
+    float value;
+    int end_;
+} atl_pad_args;
+ATL_API atl_node *atl_pad_with(const atl_pad_args *args);
+#define atl_pad(...) atl_pad_with(&(atl_pad_args){__VA_ARGS__, .end_ = 0})
+
+ATL_API atl_node *atl_reverse_with(atl_node *x, int count, const int *axes);
+#define atl_reverse(x, ...) atl_reverse_with((x), (int)ATL_COUNT_(int, __VA_ARGS__), (const int[]){__VA_ARGS__})
+
+ATL_API atl_node *atl_one_hot(atl_node *labels, int64_t classes); /* int32 [..] -> float [.., classes]; zeros if out of range */
+ATL_API atl_node *atl_pick(atl_node *x, atl_node *labels); /* x [.., classes], int32 [..] -> [..]: x[.., labels[..]]; 0 if out of range */
+ATL_API atl_node *atl_pick_index(atl_node *x, int64_t index); /* x [.., classes] -> [..] */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

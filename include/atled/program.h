@@ -1,0 +1,69 @@
+/* Compile a graph, then run it. */
+#ifndef ATLED_PROGRAM_H
+#define ATLED_PROGRAM_H
+
+#include <stdio.h>
+
+#include "graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct atl_program atl_program;
+typedef struct atl_state atl_state;
+
+typedef struct atl_compile_args {
+    atl_graph *graph;
+    atl_nodes wanted; /* the nodes whose values can be fetched */
+    int end_;
+} atl_compile_args;
+
+/* Null if the graph holds a mistake (atl_graph_error), or out of memory.  Steps are made at once if every shape is known,
+ * else at the first run with a new batch.  The graph must outlive the program; nodes may still be added to it. */
+ATL_API atl_program *atl_compile_with(const atl_compile_args *args);
+#define atl_compile(...) atl_compile_with(&(atl_compile_args){__VA_ARGS__, .end_ = 0})
+ATL_API void atl_program_free(atl_program *program);
+
+/* What is fed: ATL_FEEDS({image, pixels}, {labels, y}); ATL_FEED(image, pixels) for one; ATL_NO_FEEDS for none. */
+typedef struct atl_feed {
+    const atl_node *node;
+    const atl_tensor *value; /* dtype and shape of the input; may hold more than the program needs */
+} atl_feed;
+#define ATL_FEEDS(...) ((const atl_feed[]){__VA_ARGS__, {NULL, NULL}})
+#define ATL_FEED(node, value) ATL_FEEDS({(node), (value)})
+#define ATL_NO_FEEDS NULL
+
+/* Runs every step once.  A run allocates nothing once these shapes have been seen. */
+ATL_API atl_status atl_run(atl_program *program, const atl_feed *feeds);
+/* The value of a wanted node after the last run: owned by the program, overwritten by the next run. Null if the node is not
+ * wanted by this program, or nothing has been run. */
+ATL_API const atl_tensor *atl_value(const atl_program *program, const atl_node *node);
+/* The first element of that value; NaN if there is none. */
+ATL_API float atl_number_of(const atl_program *program, const atl_node *node);
+
+/* For several threads at once: each thread runs the same program in a state of its own. */
+ATL_API atl_state *atl_state_new(atl_program *program);
+ATL_API void atl_state_free(atl_state *state); /* before the program */
+ATL_API atl_status atl_state_run(atl_state *state, const atl_feed *feeds);
+ATL_API const atl_tensor *atl_state_value(const atl_state *state, const atl_node *node);
+
+/* About the plan of the shapes last run. */
+typedef struct atl_step_info {
+    const char *op;             /* name of the op */
+    const char *node;           /* name of the node that asked for it */
+    const char *implementation; /* "brgconv:avx512_core", "map", ... */
+    atl_shape shape;            /* of the result */
+    int64_t bytes;              /* read and written */
+    int once;                   /* runs only when variables have changed */
+} atl_step_info;
+ATL_API int64_t atl_program_step_count(const atl_program *program);
+ATL_API atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_info *info_out);
+ATL_API int64_t atl_program_arena_bytes(const atl_program *program);
+/* A table of the steps, one a line. */
+ATL_API atl_status atl_program_write_plan(const atl_program *program, FILE *file);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

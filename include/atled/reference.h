@@ -1,0 +1,23 @@
+/* The oracle: the same graph, run through plain double-precision loops. Slow, and meant for tests and checks. */
+#ifndef ATLED_REFERENCE_H
+#define ATLED_REFERENCE_H
+
+#include "program.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct atl_reference atl_reference;
+
+/* Feeds may be ATL_FLOAT64 tensors for float32 inputs.  A variable may be fed too, in place of its value. */
+ATL_API atl_reference *atl_reference_run(atl_nodes wanted, const atl_feed *feeds);
+ATL_API void atl_reference_free(atl_reference *reference);
+
+/* ATL_FLOAT64, owned by the reference; null if the node was not wanted. */
+ATL_API const atl_tensor *atl_reference_value(const atl_reference *reference, const atl_node *node);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

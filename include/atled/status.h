@@ -1,0 +1,41 @@
+/* What a call that can fail returns, and where its message is.
+ *
+ * No function of atled aborts, exits or prints.  A function that can fail returns an atl_status or a null pointer,
+ * and leaves a message for the calling thread in atl_error().  Builders of graph nodes also record the first mistake on
+ * their graph (see graph.h). */
+#ifndef ATLED_STATUS_H
+#define ATLED_STATUS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define ATL_API __attribute__((visibility("default")))
+#define ATL_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#else
+#define ATL_API
+#define ATL_PRINTF(format, first)
+#endif
+
+typedef enum atl_status {
+    ATL_OK = 0,        /* done */
+    ATL_INVALID,       /* an argument, a shape or a graph is wrong */
+    ATL_OUT_OF_MEMORY, /* nothing was changed */
+    ATL_BAD_FILE,      /* a file is missing, unreadable, or not what it should be */
+    ATL_UNSUPPORTED,   /* right, but not possible here: no such processor, library or feature */
+    ATL_STOPPED,       /* a callback of the user's asked to stop */
+    ATL_INTERNAL       /* a fault of atled or oneDNN: please report it */
+} atl_status;
+
+/* The message of the last failure on the calling thread, in words and without a final newline; "" if nothing has failed.
+ * The text is valid until the next failing call on the same thread.  It is never null. */
+ATL_API const char *atl_error(void);
+
+/* The version of the library, "major.minor.patch". */
+ATL_API const char *atl_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

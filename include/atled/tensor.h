@@ -1,0 +1,86 @@
+/* Shapes, and tensors: dense arrays in row-major order, owned by whoever made them. */
+#ifndef ATLED_TENSOR_H
+#define ATLED_TENSOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ATL_MAX_RANK 8
+#define ATL_ANY (-1) /* a dimension known only when a program runs: the batch */
+
+typedef enum atl_dtype {
+    ATL_FLOAT32 = 0,
+    ATL_INT32,
+    ATL_FLOAT64 /* for tensors of the double-precision reference only: no node has this type */
+} atl_dtype;
+
+/* Sizes from the outermost dimension to the innermost.  Rank 0 is a scalar. */
+typedef struct atl_shape {
+    int rank;
+    int64_t size[ATL_MAX_RANK];
+} atl_shape;
+
+/* ATL_SHAPE(1, 28, 28, 3); ATL_SCALAR is the shape of a single number.
+ * More than ATL_MAX_RANK sizes give a shape that every function refuses. */
+#define ATL_COUNT_(type, ...) (sizeof((const type[]){__VA_ARGS__}) / sizeof(type))
+#define ATL_SHAPE(...) atl_shape_from((int)ATL_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
+#define ATL_SCALAR atl_shape_from(0, NULL)
+
+ATL_API atl_shape atl_shape_from(int rank, const int64_t *sizes);
+
+/* The number of elements; -1 if a dimension is unknown, or the shape is invalid (a size below -1, a rank outside
+ * 0..ATL_MAX_RANK, a product over 2^63 - 1). */
+ATL_API int64_t atl_shape_count(atl_shape shape);
+
+/* True if both have the same rank and the same sizes; ATL_ANY equals only ATL_ANY. */
+ATL_API int atl_shape_equal(atl_shape a, atl_shape b);
+
+/* Writes "[5, 26, ?, 64]" into text and returns text. */
+ATL_API char *atl_shape_text(atl_shape shape, char *text, size_t size);
+
+typedef struct atl_tensor atl_tensor;
+
+/* A tensor of zeros, 64-byte aligned.  Null on a bad shape or out of memory. */
+ATL_API atl_tensor *atl_tensor_new(atl_dtype dtype, atl_shape shape);
+
+/* A copy of count(shape) elements at data. */
+ATL_API atl_tensor *atl_tensor_of_floats(atl_shape shape, const float *data);
+ATL_API atl_tensor *atl_tensor_of_ints(atl_shape shape, const int32_t *data);
+
+/* A tensor over the caller's memory, which must outlive it; atl_tensor_free leaves the memory alone. */
+ATL_API atl_tensor *atl_tensor_view(atl_dtype dtype, atl_shape shape, void *data);
+
+/* Uniform in [lowest, highest), the same bits for the same seed on every machine. */
+ATL_API atl_tensor *atl_uniform_tensor(atl_shape shape, float lowest, float highest, uint64_t seed);
+
+ATL_API atl_tensor *atl_tensor_copy(const atl_tensor *tensor);
+
+/* A new tensor with the elements converted; float to int32 rounds towards zero and saturates. */
+ATL_API atl_tensor *atl_tensor_convert(const atl_tensor *tensor, atl_dtype dtype);
+
+/* Null is allowed. */
+ATL_API void atl_tensor_free(atl_tensor *tensor);
+
+ATL_API atl_dtype atl_tensor_dtype(const atl_tensor *tensor);
+ATL_API atl_shape atl_tensor_shape(const atl_tensor *tensor);
+ATL_API int64_t atl_tensor_count(const atl_tensor *tensor);
+
+/* The elements, or null if the tensor is null or of another type. */
+ATL_API float *atl_floats(const atl_tensor *tensor);
+ATL_API int32_t *atl_ints(const atl_tensor *tensor);
+ATL_API double *atl_doubles(const atl_tensor *tensor);
+
+/* Bytes in one element. */
+ATL_API size_t atl_dtype_size(atl_dtype dtype);
+ATL_API const char *atl_dtype_name(atl_dtype dtype);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
