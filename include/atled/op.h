@@ -60,7 +60,8 @@ struct atl_op {
     int arity;        /* number of inputs, or ATL_VARIADIC; at most ATL_MAX_RULES inputs can have rules of their own */
     size_t attributes;     /* bytes of the struct given to atl_apply_with, which is copied into the node */
     unsigned flags;        /* atl_op_flags */
-    unsigned shape_inputs; /* bit i: only the shape of input i is used, never its value */
+    unsigned shape_inputs; /* bit i: only the shape of input i is used, never its value (bit 31: 31 and all after it) */
+    unsigned workspace_inputs; /* internal; bit i: input i is the forward node, whose hidden state is used if it kept one */
 
     /* Sets the result's type with atl_set_type from the inputs' types and the attributes, or returns atl_fail(...).
      * Unknown dimensions (ATL_ANY) may come in and must come out as such.  Null: same type as every input (element-wise

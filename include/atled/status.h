@@ -12,10 +12,10 @@ extern "C" {
 
 #if defined(__GNUC__)
 #define ATL_API __attribute__((visibility("default")))
-#define ATL_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define ATL_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define ATL_API
-#define ATL_PRINTF(format, first)
+#define ATL_PRINTF(text, first)
 #endif
 
 typedef enum atl_status {

@@ -1,0 +1,26 @@
+/* The message of the last failure on each thread: a fixed buffer, so that running out of memory can be told, too. */
+#include "graph/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+
+static _Thread_local char message[ATL_ERROR_SIZE];
+
+const char *atl_error(void) { return message; }
+const char *atl_version(void) { return ATLED_VERSION; }
+
+atl_status atl_set_error(atl_status status, const char *format, ...)
+{
+    char text[ATL_ERROR_SIZE]; /* the arguments may point into the old message */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    memcpy(message, text, strlen(text) + 1);
+    return status;
+}
+
+atl_status atl_out_of_memory(void) { return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory"); }

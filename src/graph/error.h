@@ -1,0 +1,13 @@
+/* The message of the last failure on each thread. */
+#ifndef ATLED_GRAPH_ERROR_H
+#define ATLED_GRAPH_ERROR_H
+
+#include "atled/status.h"
+
+#define ATL_ERROR_SIZE 2048
+
+/* Keeps the message for atl_error() and returns status. */
+atl_status atl_set_error(atl_status status, const char *format, ...) ATL_PRINTF(2, 3);
+atl_status atl_out_of_memory(void);
+
+#endif

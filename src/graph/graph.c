@@ -1,0 +1,126 @@
+/* Graphs: nodes in order of creation, their memory, the first mistake. */
+#include "graph/graph.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/memory.h"
+#include "graph/names.h"
+
+enum { BLOCK_BYTES = 1 << 16 };
+
+struct arena_block {
+    arena_block *next;
+    size_t used, size;
+    _Alignas(16) char memory[];
+};
+
+atl_graph *atl_graph_new(void)
+{
+    atl_graph *graph = atl_allocate(1, sizeof *graph);
+    if (!graph) {
+        atl_out_of_memory();
+        return NULL;
+    }
+    graph->scope = "";
+    graph->version = 1;
+    return graph;
+}
+
+void atl_graph_free(atl_graph *graph)
+{
+    if (!graph)
+        return;
+    atl_names_free(graph);
+    for (int64_t i = 0; i < graph->count; i++)
+        if (graph->nodes[i]->storage)
+            atl_tensor_free(graph->nodes[i]->storage->value);
+    for (arena_block *block = graph->blocks, *next; block; block = next) {
+        next = block->next;
+        atl_release(block);
+    }
+    atl_release(graph->nodes);
+    atl_release(graph->variables);
+    atl_release(graph->scopes);
+    atl_release(graph);
+}
+
+void *atl_graph_allocate(atl_graph *graph, size_t bytes)
+{
+    bytes = (bytes + 15) / 16 * 16;
+    arena_block *block = graph->blocks;
+    if (!block || block->size - block->used < bytes) {
+        size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
+        block = atl_allocate(1, sizeof *block + size);
+        if (!block) {
+            atl_graph_fail(graph, "out of memory");
+            return NULL;
+        }
+        block->size = size;
+        block->next = graph->blocks;
+        graph->blocks = block;
+    }
+    void *memory = block->memory + block->used;
+    block->used += bytes;
+    return memory;
+}
+
+const char *atl_graph_copy_text(atl_graph *graph, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = atl_graph_allocate(graph, size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...)
+{
+    char text[ATL_ERROR_SIZE];
+    va_list arguments;
+    if (!graph)
+        return NULL;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    atl_set_error(ATL_INVALID, "%s", text);
+    if (!graph->broken)
+        memcpy(graph->error, text, strlen(text) + 1);
+    graph->broken = 1;
+    return NULL;
+}
+
+atl_status atl_graph_note_failure(atl_graph *graph, atl_status status)
+{
+    if (graph && status)
+        snprintf(graph->failure, sizeof graph->failure, "%s", atl_error());
+    return status;
+}
+
+const char *atl_graph_error(const atl_graph *graph)
+{
+    if (!graph)
+        return "the graph is null";
+    if (graph->broken)
+        return graph->error;
+    return graph->failure[0] ? graph->failure : NULL;
+}
+
+int64_t atl_graph_node_count(const atl_graph *graph) { return graph ? graph->count : 0; }
+
+atl_node *atl_graph_node(const atl_graph *graph, int64_t index)
+{
+    return graph && index >= 0 && index < graph->count ? graph->nodes[index] : NULL;
+}
+
+atl_graph *atl_graph_of(const atl_node *node) { return node ? node->graph : NULL; }
+const atl_op *atl_op_of(const atl_node *node) { return node ? node->op : NULL; }
+atl_dtype atl_dtype_of(const atl_node *node) { return node ? node->dtype : ATL_FLOAT32; }
+atl_shape atl_shape_of(const atl_node *node) { return node ? node->shape : ATL_SCALAR; }
+int64_t atl_index_of(const atl_node *node) { return node ? node->index : 0; }
+int atl_input_count(const atl_node *node) { return node ? node->input_count : 0; }
+atl_node *atl_forward_of(const atl_node *node) { return node ? node->forward : NULL; }
+
+atl_node *atl_input_of(const atl_node *node, int index)
+{
+    return node && index >= 0 && index < node->input_count ? node->inputs[index] : NULL;
+}

@@ -1,0 +1,100 @@
+/* The inside of graphs and nodes. */
+#ifndef ATLED_GRAPH_GRAPH_H
+#define ATLED_GRAPH_GRAPH_H
+
+#include <stdatomic.h>
+
+#include "atled/op.h"
+#include "atled/ops.h"
+#include "graph/error.h"
+
+/* uthash must not exit when memory runs out. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) (element)->unhashed = 1
+#include <uthash.h>
+
+/* What a variable or a constant holds; owned by the graph. */
+typedef struct atl_storage {
+    atl_tensor *value;           /* null until it is first needed */
+    atl_initializer initializer; /* of a variable */
+    uint64_t version;            /* the graph's version when the value last changed */
+    atl_node *node;
+} atl_storage;
+
+struct atl_node {
+    atl_graph *graph;
+    const atl_op *op;
+    const char *name;      /* null until it is asked for */
+    const char *scope;     /* in which it was made, "" at the top; interned */
+    const char *base;      /* the name asked for by atl_named, or null for the op's */
+    atl_node *forward;     /* whose gradient it belongs to, or null */
+    const void *attributes;
+    atl_node **inputs;
+    atl_storage *storage;  /* variables and constants */
+    int64_t index;
+    int input_count;
+    atl_dtype dtype;
+    atl_shape shape;
+    int64_t mark; /* belongs to the pass that is running; 0 outside of one */
+    int unhashed; /* uthash ran out of memory adding it */
+    UT_hash_handle hh;
+};
+
+typedef struct arena_block arena_block;
+typedef struct name_counter name_counter;
+
+struct atl_graph {
+    atl_node **nodes;
+    int64_t count, capacity;
+    atl_node **variables;
+    int64_t variable_count, variable_capacity;
+    arena_block *blocks;
+    const char *scope;      /* the current one */
+    struct { const char *name; } *scopes; /* the enclosing ones */
+    int64_t scope_depth, scope_capacity;
+    atl_node *forward;      /* nodes made now belong to the gradient of this one */
+    atl_node *by_name;      /* uthash over named nodes */
+    name_counter *counters; /* uthash: the next suffix to try for a name */
+    int64_t named;          /* nodes before this index have names */
+    uint64_t seed;
+    _Atomic uint64_t version; /* counts changes of variables */
+    int broken;             /* error holds the first mistake of a builder */
+    char error[ATL_ERROR_SIZE];
+    char failure[ATL_ERROR_SIZE]; /* the last failure of another call */
+};
+
+/* Memory that lives as long as the graph; zeroed, 16-byte aligned. Null (and the graph broken) when there is none. */
+void *atl_graph_allocate(atl_graph *graph, size_t bytes);
+const char *atl_graph_copy_text(atl_graph *graph, const char *text);
+
+/* Records the first mistake. Returns null, for builders. */
+atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...) ATL_PRINTF(2, 3);
+/* Records that a call on this graph has failed, with the calling thread's message. Returns status. */
+atl_status atl_graph_note_failure(atl_graph *graph, atl_status status);
+
+/* atl_apply_with for ops that may have no inputs. `graph` may be null if there are inputs. */
+atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attributes, int count, atl_node *const *inputs);
+
+/* A fresh scope at the top level: "gradients", then "gradients_1", ... */
+const char *atl_graph_unique_scope(atl_graph *graph, const char *name);
+
+/* "conv1/conv2d": where the node being built stands, for messages; text of any size, returned. */
+const char *atl_place_of(const atl_node *node, char *text, size_t size);
+
+static inline int atl_is_shape_input(const atl_op *op, int i) { return (op->shape_inputs >> (i < 31 ? i : 31)) & 1; }
+static inline int atl_is_elementwise(const atl_op *op) { return op->map || op->function || op->element; }
+
+/* Null if the descriptor is sound, else what is wrong with it. */
+const char *atl_op_fault(const atl_op *op);
+
+/* Storage of variables and constants: the value, initialised if need be; null with the error set. */
+atl_tensor *atl_storage_value(atl_storage *storage);
+/* To be called after the value has been written. */
+void atl_storage_changed(atl_storage *storage);
+/* The value a variable starts with, by its initializer, the graph's seed and its name. */
+atl_status atl_initialize(const atl_node *variable, atl_tensor *value);
+
+/* The shape that NumPy broadcasting gives, or 0 if the two do not go together. An unknown size and 1 stay unknown. */
+int atl_broadcast_shapes(atl_shape a, atl_shape b, atl_shape *result_out);
+
+#endif

@@ -1,0 +1,71 @@
+/* Allocation, with a counter and a switch for tests. */
+#include "graph/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local int64_t allowed = -1; /* allocations before the next failure; -1: no limit */
+static _Thread_local int64_t made;
+
+void atl_fail_allocations_after(int64_t count) { allowed = count; }
+int64_t atl_allocation_count(void) { return made; }
+
+static int may_allocate(void)
+{
+    if (allowed == 0)
+        return 0;
+    if (allowed > 0)
+        allowed--;
+    made++;
+    return 1;
+}
+
+void *atl_allocate(size_t count, size_t size)
+{
+    if (!may_allocate())
+        return NULL;
+    return calloc(count ? count : 1, size ? size : 1);
+}
+
+void *atl_reallocate(void *old, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || !may_allocate())
+        return NULL;
+    return realloc(old, bytes ? bytes : 1);
+}
+
+void *atl_allocate_aligned(size_t bytes)
+{
+    void *memory;
+    if (bytes > SIZE_MAX - 64 || !may_allocate())
+        return NULL;
+    /* Whole cache lines, so that vector code may read a full vector at the end. */
+    if (posix_memalign(&memory, 64, (bytes + 127) / 64 * 64))
+        return NULL;
+    return memory;
+}
+
+void atl_release(void *memory) { free(memory); }
+
+char *atl_copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = atl_allocate(size, 1);
+    if (copy)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+int atl_grow(void **array, int64_t count, int64_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return 1;
+    int64_t room = *capacity ? *capacity * 2 : 16;
+    void *grown = atl_reallocate(*array, (size_t)room, size);
+    if (!grown)
+        return 0;
+    *array = grown;
+    *capacity = room;
+    return 1;
+}

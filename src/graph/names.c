@@ -1,0 +1,187 @@
+/* Names: scopes, uniqueness, look-up. */
+#include "graph/names.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/graph.h"
+#include "graph/memory.h"
+
+struct name_counter {
+    const char *name;
+    int64_t next;
+    int unhashed;
+    UT_hash_handle hh;
+};
+
+void atl_names_free(atl_graph *graph)
+{
+    HASH_CLEAR(hh, graph->by_name); /* the nodes and counters themselves are in the graph's memory */
+    HASH_CLEAR(hh, graph->counters);
+}
+
+const char *atl_format_name(char *name, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(name, ATL_NAME_SIZE, format, arguments);
+    va_end(arguments);
+    return name;
+}
+
+/* "outer/inner" in the graph's memory. */
+static const char *joined(atl_graph *graph, const char *outer, const char *inner)
+{
+    if (!outer[0])
+        return atl_graph_copy_text(graph, inner);
+    size_t size = strlen(outer) + strlen(inner) + 2;
+    char *text = atl_graph_allocate(graph, size);
+    if (text)
+        snprintf(text, size, "%s/%s", outer, inner);
+    return text;
+}
+
+void atl_enter(atl_graph *graph, const char *scope)
+{
+    if (!graph || !scope)
+        return;
+    const char *name = joined(graph, graph->scope, scope);
+    if (!ATL_GROW(graph->scopes, graph->scope_depth, graph->scope_capacity)) {
+        atl_graph_fail(graph, "out of memory");
+        return;
+    }
+    graph->scopes[graph->scope_depth++].name = graph->scope;
+    if (name)
+        graph->scope = name;
+}
+
+void atl_leave(atl_graph *graph)
+{
+    if (!graph || graph->scope_depth == 0) {
+        atl_graph_fail(graph, "atl_leave without atl_enter");
+        return;
+    }
+    graph->scope = graph->scopes[--graph->scope_depth].name;
+}
+
+static name_counter *counter_of(atl_graph *graph, const char *name)
+{
+    name_counter *counter;
+    HASH_FIND_STR(graph->counters, name, counter);
+    if (counter)
+        return counter;
+    counter = atl_graph_allocate(graph, sizeof *counter);
+    if (!counter || !(counter->name = atl_graph_copy_text(graph, name)))
+        return NULL;
+    counter->next = 1;
+    HASH_ADD_KEYPTR(hh, graph->counters, counter->name, strlen(counter->name), counter);
+    if (counter->unhashed) {
+        atl_graph_fail(graph, "out of memory");
+        return NULL;
+    }
+    return counter;
+}
+
+static atl_node *node_of_name(const atl_graph *graph, const char *name)
+{
+    atl_node *node;
+    HASH_FIND_STR(graph->by_name, name, node);
+    return node;
+}
+
+/* The wanted name, or the same with the first free suffix. */
+static const char *unique_name(atl_graph *graph, const char *wanted)
+{
+    if (!node_of_name(graph, wanted))
+        return wanted;
+    name_counter *counter = counter_of(graph, wanted);
+    size_t size = strlen(wanted) + 24;
+    char *name = counter ? atl_graph_allocate(graph, size) : NULL;
+    while (name) {
+        snprintf(name, size, "%s_%lld", wanted, (long long)counter->next++);
+        if (!node_of_name(graph, name))
+            break;
+    }
+    return name;
+}
+
+const char *atl_graph_unique_scope(atl_graph *graph, const char *name)
+{
+    char key[ATL_NAME_SIZE + 8];
+    snprintf(key, sizeof key, "scope:%s", name); /* apart from the counters of nodes */
+    name_counter *counter = counter_of(graph, key);
+    if (!counter)
+        return NULL;
+    if (counter->next++ == 1)
+        return atl_graph_copy_text(graph, name);
+    snprintf(key, sizeof key, "%.200s_%lld", name, (long long)counter->next - 2);
+    return atl_graph_copy_text(graph, key);
+}
+
+static void give_name(atl_node *node)
+{
+    atl_graph *graph = node->graph;
+    const char *scope = node->scope;
+    if (node->forward)
+        scope = joined(graph, scope, node->forward->name ? node->forward->name : "");
+    const char *wanted = scope ? joined(graph, scope, node->base ? node->base : node->op->name) : NULL;
+    const char *name = wanted ? unique_name(graph, wanted) : NULL;
+    node->name = name;
+    if (!name)
+        return;
+    HASH_ADD_KEYPTR(hh, graph->by_name, node->name, strlen(node->name), node);
+    if (node->unhashed)
+        atl_graph_fail(graph, "out of memory");
+}
+
+static void give_pending_names(atl_graph *graph)
+{
+    for (; graph->named < graph->count; graph->named++)
+        give_name(graph->nodes[graph->named]);
+}
+
+const char *atl_name_of(const atl_node *node)
+{
+    if (!node)
+        return NULL;
+    if (node->index >= node->graph->named)
+        give_pending_names(node->graph);
+    return node->name ? node->name : node->op->name; /* the latter only when out of memory */
+}
+
+atl_node *atl_find(const atl_graph *graph, const char *name)
+{
+    if (!graph || !name)
+        return NULL;
+    give_pending_names((atl_graph *)graph); /* names are a cache over what is there */
+    return node_of_name(graph, name);
+}
+
+atl_node *atl_named(atl_node *node, const char *format, ...)
+{
+    char name[ATL_NAME_SIZE];
+    va_list arguments;
+    if (!node)
+        return NULL;
+    va_start(arguments, format);
+    vsnprintf(name, sizeof name, format, arguments);
+    va_end(arguments);
+    node->base = atl_graph_copy_text(node->graph, name);
+    if (node->index < node->graph->named) { /* it has been looked at: take the old name back */
+        if (node->name && !node->unhashed)
+            HASH_DEL(node->graph->by_name, node);
+        give_name(node);
+    }
+    return node;
+}
+
+const char *atl_place_of(const atl_node *node, char *text, size_t size)
+{
+    const char *own = node->base ? node->base : node->op->name;
+    if (node->forward)
+        snprintf(text, size, "%s/%s/%s", node->scope, atl_name_of(node->forward), own);
+    else
+        snprintf(text, size, "%s%s%s", node->scope, node->scope[0] ? "/" : "", own);
+    return text;
+}

@@ -1,0 +1,178 @@
+/* Applying an op: the one place in which nodes are made. */
+#include "graph/graph.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/memory.h"
+
+enum { MOST_INPUTS = 1 << 20, MOST_ATTRIBUTES = 1 << 16 };
+
+const char *atl_op_fault(const atl_op *op)
+{
+    if (!op)
+        return "the op is null";
+    if (!op->name || !op->name[0])
+        return "the op has no name";
+    if (op->arity < ATL_VARIADIC || op->arity > 64)
+        return "arity is neither 0..64 nor ATL_VARIADIC";
+    if (op->attributes > MOST_ATTRIBUTES)
+        return "attributes is more than 65536 bytes";
+    if (op->function && op->arity != 1)
+        return "function is for ops of arity 1; give element";
+    if (!op->infer && !atl_is_elementwise(op))
+        return "infer is missing, and the op is not element-wise";
+    if (op->arity == 0 && !op->infer)
+        return "an op without inputs needs infer";
+    if (op->gradient_of && op->gradient[0])
+        return "gradient and gradient_of exclude each other";
+    if (!op->map && !op->function && !op->element && !op->reference && !op->kernel && !op->lower &&
+        !(op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT | ATL_OP_ALIAS)))
+        return "there is nothing to compute it with: give function, element, map, reference or kernel";
+    return NULL;
+}
+
+int atl_broadcast_shapes(atl_shape a, atl_shape b, atl_shape *result_out)
+{
+    atl_shape result = {.rank = a.rank > b.rank ? a.rank : b.rank};
+    for (int i = 1; i <= result.rank; i++) { /* from the last dimension */
+        int64_t m = i <= a.rank ? a.size[a.rank - i] : 1, n = i <= b.rank ? b.size[b.rank - i] : 1;
+        int64_t *size = &result.size[result.rank - i];
+        if (m == n || n == 1)
+            *size = m;
+        else if (m == 1 || m == ATL_ANY)
+            *size = n; /* an unknown size beside n is n or 1 */
+        else if (n == ATL_ANY)
+            *size = m;
+        else
+            return 0;
+    }
+    *result_out = result;
+    return 1;
+}
+
+/* The rule for ops without infer: float32, broadcast over all inputs. */
+static int infer_elementwise(atl_node *y)
+{
+    atl_shape shape = y->inputs[0]->shape;
+    char a[160], b[160];
+    for (int i = 0; i < y->input_count; i++) {
+        if (y->inputs[i]->dtype != ATL_FLOAT32)
+            return atl_fail(y, "input %d, '%s', is %s; only float32 can be computed with: use atl_cast(x, ATL_FLOAT32)", i + 1,
+                            atl_name_of(y->inputs[i]), atl_dtype_name(y->inputs[i]->dtype));
+        if (!atl_broadcast_shapes(shape, y->inputs[i]->shape, &shape))
+            return atl_fail(y,
+                            "the shapes %s ('%s') and %s ('%s') do not go together: counted from the last, sizes must be "
+                            "equal or 1",
+                            atl_shape_text(y->inputs[0]->shape, a, sizeof a), atl_name_of(y->inputs[0]),
+                            atl_shape_text(y->inputs[i]->shape, b, sizeof b), atl_name_of(y->inputs[i]));
+    }
+    return atl_set_type(y, ATL_FLOAT32, shape);
+}
+
+int atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape)
+{
+    char text[200];
+    y->dtype = dtype;
+    y->shape = shape;
+    if (dtype != ATL_FLOAT32 && dtype != ATL_INT32)
+        return atl_fail(y, "the result would be %s; nodes are float32 or int32", atl_dtype_name(dtype));
+    if (shape.rank < 0 || shape.rank > ATL_MAX_RANK)
+        return atl_fail(y, "the result would have %d dimensions; the limit is %d", shape.rank, ATL_MAX_RANK);
+    for (int i = 0; i < shape.rank; i++) {
+        if (shape.size[i] < ATL_ANY)
+            return atl_fail(y, "the result would have a negative size: %s", atl_shape_text(shape, text, sizeof text));
+        if (shape.size[i] == ATL_ANY)
+            shape.size[i] = 1; /* what is known must not overflow by itself */
+    }
+    int64_t count = atl_shape_count(shape);
+    if (count < 0 || count > INT64_MAX / 8)
+        return atl_fail(y, "the result %s has more than 2^60 elements", atl_shape_text(y->shape, text, sizeof text));
+    return 1;
+}
+
+int atl_fail(atl_node *y, const char *format, ...)
+{
+    char text[ATL_ERROR_SIZE], place[600];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    atl_graph_fail(y->graph, "%s: %s", atl_place_of(y, place, sizeof place), text);
+    return 0;
+}
+
+const void *atl_attributes_of(const atl_node *node) { return node ? node->attributes : NULL; }
+
+/* Returns 0 with the mistake recorded. */
+static int check_call(atl_graph *graph, const atl_op *op, int count, atl_node *const *inputs)
+{
+    const char *fault = atl_op_fault(op);
+    if (fault) {
+        atl_graph_fail(graph, "%s: bad op descriptor: %s", op && op->name && op->name[0] ? op->name : "atl_apply", fault);
+        return 0;
+    }
+    if (count < 0 || count > MOST_INPUTS || (op->arity != ATL_VARIADIC && count != op->arity)) {
+        atl_graph_fail(graph, "%s: takes %d inputs, but was given %d", op->name, op->arity, count);
+        return 0;
+    }
+    for (int i = 0; i < count; i++)
+        if (inputs[i]->graph != graph) {
+            atl_graph_fail(graph, "%s: '%s' and '%s' are nodes of different graphs", op->name, atl_name_of(inputs[0]),
+                           atl_name_of(inputs[i]));
+            return 0;
+        }
+    return 1;
+}
+
+static atl_node *new_node(atl_graph *graph, const atl_op *op, const void *attributes, int count, atl_node *const *inputs)
+{
+    size_t input_bytes = ((size_t)count * sizeof *inputs + 15) / 16 * 16;
+    char *memory = atl_graph_allocate(graph, sizeof(atl_node) + 15 + input_bytes + op->attributes);
+    if (!memory)
+        return NULL;
+    atl_node *node = (atl_node *)memory;
+    memory += (sizeof(atl_node) + 15) / 16 * 16;
+    node->graph = graph;
+    node->op = op;
+    node->scope = graph->scope;
+    node->forward = graph->forward;
+    node->inputs = (atl_node **)memory;
+    node->input_count = count;
+    if (count)
+        memcpy(node->inputs, inputs, (size_t)count * sizeof *inputs);
+    node->attributes = memory + input_bytes;
+    if (op->attributes && attributes)
+        memcpy(memory + input_bytes, attributes, op->attributes);
+    node->index = graph->count;
+    return node;
+}
+
+atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attributes, int count, atl_node *const *inputs)
+{
+    for (int i = 0; i < count; i++)
+        if (!inputs || !inputs[i])
+            return NULL;
+    if (!graph && count > 0)
+        graph = inputs[0]->graph;
+    if (!graph || !check_call(graph, op, count, inputs))
+        return NULL;
+    atl_node *node = new_node(graph, op, attributes, count, inputs);
+    if (!node)
+        return NULL;
+    if (!ATL_GROW(graph->nodes, graph->count, graph->capacity))
+        return atl_graph_fail(graph, "out of memory");
+    if (!(op->infer ? op->infer(node) : infer_elementwise(node))) {
+        if (!graph->broken)
+            atl_graph_fail(graph, "%s: its infer function refused the inputs without saying why (call atl_fail)", op->name);
+        return NULL;
+    }
+    graph->nodes[graph->count++] = node;
+    return node;
+}
+
+atl_node *atl_apply_with(const atl_op *op, const void *attributes, int count, atl_node *const *inputs)
+{
+    return atl_apply_in(NULL, op, attributes, count, inputs);
+}

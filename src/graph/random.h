@@ -1,0 +1,24 @@
+/* Random numbers by counter: element i of stream `seed` is the same bits everywhere, in any order of asking. */
+#ifndef ATLED_GRAPH_RANDOM_H
+#define ATLED_GRAPH_RANDOM_H
+
+#include <stdint.h>
+
+/* splitmix64's finaliser (Steele, Lea & Flood 2014) over a Weyl sequence. */
+static inline uint64_t atl_random_bits(uint64_t seed, uint64_t counter)
+{
+    uint64_t z = seed + (counter + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+/* Uniform in [0, 1), 24 bits: exact in a float. */
+static inline float atl_random_uniform(uint64_t seed, uint64_t counter)
+{
+    return (float)(atl_random_bits(seed, counter) >> 40) * 0x1p-24f;
+}
+
+double atl_random_normal(uint64_t seed, uint64_t counter); /* mean 0, deviation 1; Box and Muller 1958 */
+
+#endif

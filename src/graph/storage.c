@@ -1,0 +1,187 @@
+/* The values of variables and constants, and how a variable gets its first one. */
+#include "graph/graph.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "graph/memory.h"
+#include "graph/random.h"
+#include "graph/tensor.h"
+
+atl_initializer atl_zeros(void) { return (atl_initializer){.kind = ATL_INIT_ZEROS}; }
+atl_initializer atl_fill_with(float value) { return (atl_initializer){.kind = ATL_INIT_CONSTANT, .a = value}; }
+atl_initializer atl_uniform(float lowest, float highest)
+{
+    return (atl_initializer){.kind = ATL_INIT_UNIFORM, .a = lowest, .b = highest};
+}
+atl_initializer atl_normal(float deviation) { return (atl_initializer){.kind = ATL_INIT_NORMAL, .b = deviation}; }
+atl_initializer atl_truncated_normal(float deviation)
+{
+    return (atl_initializer){.kind = ATL_INIT_TRUNCATED_NORMAL, .b = deviation};
+}
+atl_initializer atl_glorot(void) { return (atl_initializer){.kind = ATL_INIT_GLOROT}; }
+atl_initializer atl_he(void) { return (atl_initializer){.kind = ATL_INIT_HE}; }
+atl_initializer atl_orthogonal(float gain) { return (atl_initializer){.kind = ATL_INIT_ORTHOGONAL, .a = gain}; }
+
+void atl_set_seed(atl_graph *graph, uint64_t seed)
+{
+    if (graph)
+        graph->seed = seed;
+}
+
+/* The graph's seed mixed with the name (FNV-1a): variables differ, and adding one does not change the others. */
+static uint64_t stream_of(const atl_node *variable)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (const char *c = atl_name_of(variable); *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    return atl_random_bits(variable->graph->seed, hash);
+}
+
+/* Inputs and outputs of one unit, for weights [.., in, out]: taps * in and taps * out. */
+static void fans_of(atl_shape shape, double *in_out, double *out_out)
+{
+    double taps = 1;
+    for (int i = 0; i + 2 < shape.rank; i++)
+        taps *= (double)shape.size[i];
+    *out_out = shape.rank > 0 ? (double)shape.size[shape.rank - 1] * taps : 1;
+    *in_out = shape.rank > 1 ? (double)shape.size[shape.rank - 2] * taps : *out_out;
+}
+
+static double truncated_normal(uint64_t stream, uint64_t i)
+{
+    double x = atl_random_normal(stream, i);
+    for (uint64_t again = 1; fabs(x) > 2; again++)
+        x = atl_random_normal(stream + again, i);
+    return x;
+}
+
+/* Gram and Schmidt over the shorter side of [rest, out], twice for accuracy. */
+static atl_status fill_orthogonal(float *w, atl_shape shape, float gain, uint64_t stream)
+{
+    int64_t columns = shape.rank ? shape.size[shape.rank - 1] : 1, count = atl_shape_count(shape);
+    int64_t rows = columns ? count / columns : 0, vectors = rows < columns ? rows : columns, length = rows + columns - vectors;
+    double *q = atl_allocate((size_t)count, sizeof *q);
+    if (!q)
+        return atl_out_of_memory();
+    for (int64_t i = 0; i < count; i++)
+        q[i] = atl_random_normal(stream, (uint64_t)i);
+    for (int64_t i = 0; i < vectors; i++) {
+        double *v = q + i * length, norm = 0;
+        for (int pass = 0; pass < 2; pass++)
+            for (int64_t j = 0; j < i; j++) {
+                double dot = 0;
+                for (int64_t k = 0; k < length; k++)
+                    dot += v[k] * q[j * length + k];
+                for (int64_t k = 0; k < length; k++)
+                    v[k] -= dot * q[j * length + k];
+            }
+        for (int64_t k = 0; k < length; k++)
+            norm += v[k] * v[k];
+        for (int64_t k = 0; k < length; k++)
+            v[k] *= gain / sqrt(norm);
+    }
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++)
+            w[r * columns + c] = (float)(rows < columns ? q[r * length + c] : q[c * length + r]);
+    atl_release(q);
+    return ATL_OK;
+}
+
+atl_status atl_initialize(const atl_node *variable, atl_tensor *value)
+{
+    atl_initializer by = variable->storage->initializer;
+    uint64_t stream = stream_of(variable);
+    float *w = value->data;
+    double in, out;
+    fans_of(value->shape, &in, &out);
+    if (by.kind == ATL_INIT_ORTHOGONAL)
+        return fill_orthogonal(w, value->shape, by.a, stream);
+    if (by.kind == ATL_INIT_GLOROT) {
+        by.b = (float)sqrt(6 / (in + out));
+        by.a = -by.b;
+    } else if (by.kind == ATL_INIT_HE)
+        by.b = (float)sqrt(2 / in);
+    for (int64_t i = 0; i < value->count; i++)
+        switch (by.kind) {
+        case ATL_INIT_UNIFORM:
+        case ATL_INIT_GLOROT:
+            w[i] = by.a + (by.b - by.a) * atl_random_uniform(stream, (uint64_t)i);
+            break;
+        case ATL_INIT_NORMAL:
+        case ATL_INIT_HE:
+            w[i] = (float)(by.a + by.b * atl_random_normal(stream, (uint64_t)i));
+            break;
+        case ATL_INIT_TRUNCATED_NORMAL:
+            w[i] = (float)(by.a + by.b * truncated_normal(stream, (uint64_t)i));
+            break;
+        default:
+            w[i] = by.a; /* zeros have a = 0 */
+        }
+    return ATL_OK;
+}
+
+atl_tensor *atl_storage_value(atl_storage *storage)
+{
+    if (storage->value)
+        return storage->value;
+    atl_tensor *value = atl_tensor_new(storage->node->dtype, storage->node->shape);
+    if (value && atl_initialize(storage->node, value)) {
+        atl_tensor_free(value);
+        value = NULL;
+    }
+    if (!value) {
+        atl_graph_note_failure(storage->node->graph, ATL_OUT_OF_MEMORY);
+        return NULL;
+    }
+    storage->value = value;
+    return value;
+}
+
+void atl_storage_changed(atl_storage *storage)
+{
+    storage->version = atomic_fetch_add(&storage->node->graph->version, 1) + 1;
+}
+
+static atl_storage *variable_storage(const atl_node *variable)
+{
+    if (variable && variable->op->flags & ATL_OP_VARIABLE)
+        return variable->storage;
+    atl_set_error(ATL_INVALID, "'%s' is no variable", variable ? atl_name_of(variable) : "(null)");
+    return NULL;
+}
+
+const atl_tensor *atl_variable_value(const atl_node *variable)
+{
+    atl_storage *storage = variable_storage(variable);
+    return storage ? atl_storage_value(storage) : NULL;
+}
+
+atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value)
+{
+    char wanted[160], given[160];
+    atl_storage *storage = variable_storage(variable);
+    if (!storage)
+        return ATL_INVALID;
+    if (!value || value->dtype != variable->dtype || !atl_shape_equal(value->shape, variable->shape))
+        return atl_graph_note_failure(
+            variable->graph,
+            atl_set_error(ATL_INVALID, "variable '%s' is %s %s, but the value given is %s %s", atl_name_of(variable),
+                          atl_dtype_name(variable->dtype), atl_shape_text(variable->shape, wanted, sizeof wanted),
+                          value ? atl_dtype_name(value->dtype) : "null",
+                          atl_shape_text(atl_tensor_shape(value), given, sizeof given)));
+    if (!storage->value) {
+        storage->value = atl_tensor_copy(value);
+        if (!storage->value)
+            return atl_graph_note_failure(variable->graph, ATL_OUT_OF_MEMORY);
+    } else
+        memmove(storage->value->data, value->data, (size_t)value->count * atl_dtype_size(value->dtype));
+    atl_storage_changed(storage);
+    return ATL_OK;
+}
+
+atl_node *const *atl_variables(const atl_graph *graph, int64_t *count)
+{
+    *count = graph ? graph->variable_count : 0;
+    return graph ? graph->variables : NULL;
+}

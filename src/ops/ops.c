@@ -1,0 +1,67 @@
+/* What the files of src/ops share. */
+#include "ops/ops.h"
+
+#include <stdlib.h>
+
+#include "graph/memory.h"
+
+extern const atl_op *const __start_atl_ops[], *const __stop_atl_ops[];
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const atl_op *const *)a)->name, (*(const atl_op *const *)b)->name);
+}
+
+const atl_op *const *atl_builtin_ops(int *count)
+{
+    static const atl_op *table[512];
+    static _Atomic int state; /* 0: not sorted, 1: being sorted, 2: ready */
+    int n = (int)(__stop_atl_ops - __start_atl_ops), expected = 0;
+    if (atomic_compare_exchange_strong(&state, &expected, 1)) {
+        memcpy(table, __start_atl_ops, (size_t)n * sizeof *table);
+        qsort(table, (size_t)n, sizeof *table, by_name);
+        atomic_store(&state, 2);
+    }
+    while (atomic_load(&state) != 2) {
+    }
+    *count = n;
+    return table;
+}
+
+int atl_axis_of(atl_node *y, int axis, int rank)
+{
+    if (axis >= -rank && axis < rank)
+        return axis < 0 ? axis + rank : axis;
+    if (rank == 0)
+        atl_fail(y, "axis %d of a scalar: it has no dimensions", axis);
+    else
+        atl_fail(y, "axis %d is out of range for %s: it must be %d..%d", axis, SHAPE_OF(y->inputs[0]), -rank, rank - 1);
+    return -1;
+}
+
+int atl_infer_same(atl_node *y) { return atl_set_type(y, y->inputs[0]->dtype, y->inputs[0]->shape); }
+
+int atl_require_float(atl_node *y, int i, const char *what)
+{
+    if (y->inputs[i]->dtype == ATL_FLOAT32)
+        return 1;
+    return atl_fail(y, "%s, '%s', is %s but must be float32: use atl_cast(x, ATL_FLOAT32)", what, atl_name_of(y->inputs[i]),
+                    atl_dtype_name(y->inputs[i]->dtype));
+}
+
+int atl_require_int(atl_node *y, int i, const char *what)
+{
+    if (y->inputs[i]->dtype == ATL_INT32)
+        return 1;
+    return atl_fail(y, "%s, '%s', is %s but must be int32: use atl_cast(x, ATL_INT32)", what, atl_name_of(y->inputs[i]),
+                    atl_dtype_name(y->inputs[i]->dtype));
+}
+
+void atl_strides_of(atl_shape shape, int64_t *strides)
+{
+    int64_t stride = 1;
+    for (int i = shape.rank - 1; i >= 0; i--) {
+        strides[i] = stride;
+        stride *= shape.size[i];
+    }
+}

@@ -1,0 +1,36 @@
+/* What the files of src/ops share: axes, shapes, and sources that need the inside of a node. */
+#ifndef ATLED_OPS_OPS_H
+#define ATLED_OPS_OPS_H
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "atled/ops.h"
+#include "graph/graph.h"
+
+/* Puts a descriptor into the table of built-in ops: one line under its definition.  The linker gathers the section. */
+#define ATL_BUILTIN(op)                                                                                                \
+    static const atl_op *const op##_entry __attribute__((used, section("atl_ops"))) = &(op)
+
+#define ATL_APPLY(op, attributes, ...)                                                                                 \
+    atl_apply_with((op), (attributes), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
+
+/* Fixed-size texts of shapes for messages. */
+#define SHAPE_TEXT(shape) atl_shape_text((shape), (char[160]){0}, 160)
+#define SHAPE_OF(node) SHAPE_TEXT((node)->shape)
+
+/* 0..rank-1 from an axis that may count from the end; -1, with the mistake recorded on y, if it is out of range. */
+int atl_axis_of(atl_node *y, int axis, int rank);
+
+/* The type of input 0, for ops that change nothing about it. */
+int atl_infer_same(atl_node *y);
+
+/* Fails unless input i is float32; `what` names it in the message. */
+int atl_require_float(atl_node *y, int i, const char *what);
+int atl_require_int(atl_node *y, int i, const char *what);
+
+/* Row-major strides, in elements. */
+void atl_strides_of(atl_shape shape, int64_t *strides);
+
+#endif

@@ -1,0 +1,65 @@
+/* How an op asks the compiler for its steps.
+ *
+ * The compiler calls op->lower once for each node that is wanted, in order, when all shapes are known.  The function names the
+ * memory it reads and writes as values (small numbers), and emits one step or several.  A step is a ready kernel; running it
+ * looks nothing up: memory[value] is the address.  From what the steps read and write the compiler knows every value's
+ * lifetime, and packs them into one arena. */
+#ifndef ATLED_PROGRAM_LOWERING_H
+#define ATLED_PROGRAM_LOWERING_H
+
+#include "graph/graph.h"
+
+typedef int32_t atl_value_id; /* -1: none, or out of memory (the lowering is then marked as failed) */
+
+/* How a value lies in memory.  Null is the plain order: dense, row-major.  Others are made by src/onednn and compared by it. */
+typedef struct atl_memory_layout atl_memory_layout;
+
+enum { ATL_STEP_VALUES = 12 };
+
+typedef struct atl_step atl_step;
+struct atl_step {
+    const char *implementation; /* "brgconv:avx512_core", "map", ...; must outlive the step (the step's data may hold it) */
+    /* Runs the step; returns 0, or not 0 with the thread's error set.  `bound` is what bind returned for this state. */
+    int (*run)(const atl_step *step, void *const *memory, void *bound);
+    /* Optional: what a step needs for each state (oneDNN memory objects). Null on failure. */
+    void *(*bind)(const atl_step *step);
+    void (*unbind)(void *bound);
+    void (*release)(void *data); /* frees data; optional */
+    void *data;
+    int reads, writes; /* counts */
+    atl_value_id read[ATL_STEP_VALUES], write[ATL_STEP_VALUES];
+    atl_value_id *more_reads; /* used in place of read[] when there are more of them; owned by data */
+    double flops;             /* multiply and add are two; 0: bound by memory */
+    const atl_node *node;     /* set by the compiler */
+    int once;                 /* set by the compiler: runs only after variables have changed */
+};
+
+const atl_node *atl_lowered_node(const atl_lowering *lowering);
+
+/* The value of input i, in plain order; a reorder step is emitted if it lies otherwise. */
+atl_value_id atl_lower_input(atl_lowering *lowering, int i);
+/* The value of input i in the given layout.  The reorder is made once for all who want the same, and, if the input depends on
+ * variables only, is run again only after they change. The layout is copied. */
+atl_value_id atl_lower_input_in(atl_lowering *lowering, int i, const atl_memory_layout *layout);
+/* As it lies now: null for plain. */
+const atl_memory_layout *atl_lower_layout_of(const atl_lowering *lowering, int i);
+
+/* The value of the result, in plain order, or in the given layout. Once for each node. */
+atl_value_id atl_lower_output(atl_lowering *lowering);
+atl_value_id atl_lower_output_in(atl_lowering *lowering, const atl_memory_layout *layout);
+/* The result may use the memory of input i (of the same size), if nobody needs that input any more. Before the step is emitted. */
+void atl_lower_in_place(atl_lowering *lowering, int i);
+
+/* Memory for this step alone. */
+atl_value_id atl_lower_scratch(atl_lowering *lowering, int64_t bytes);
+
+/* What a forward op leaves for its gradient ops beside its value (max-pool's positions).  A gradient op names its forward node
+ * as input i with bit i set in op->workspace_inputs. */
+int atl_lower_wants_workspace(const atl_lowering *lowering);
+atl_value_id atl_lower_workspace(atl_lowering *lowering, int64_t bytes);
+atl_value_id atl_lower_workspace_of(const atl_lowering *lowering, int i); /* -1: the forward op left none */
+
+/* Emits the step (copied).  On failure the step's data is released. Returns 1, or 0 when the lowering has failed. */
+int atl_lower_step(atl_lowering *lowering, const atl_step *step);
+
+#endif
