@@ -1,0 +1,23 @@
+/* Sharing a big loop among the threads. */
+#include "ops/parallel.h"
+
+#include <omp.h>
+
+enum { ENOUGH_WORK = 32768 }; /* elements: some ten microseconds for one thread */
+
+void atl_parallel(int64_t count, int64_t work, atl_range_loop *loop, const void *job)
+{
+    if (work < ENOUGH_WORK || count < 2 || omp_get_max_threads() == 1) {
+        if (count > 0)
+            loop(job, 0, count);
+        return;
+    }
+#pragma omp parallel
+    {
+        int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+        int64_t first = count / threads * thread + (thread < count % threads ? thread : count % threads);
+        int64_t last = first + count / threads + (thread < count % threads);
+        if (first < last)
+            loop(job, first, last);
+    }
+}
