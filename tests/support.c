@@ -1,0 +1,118 @@
+/* What the tests share. */
+#include "support.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "graph/random.h"
+
+static uint64_t drawn; /* numbers drawn so far, in this test's process */
+
+uint64_t test_seed(void)
+{
+    static uint64_t seed;
+    static int known;
+    if (!known) {
+        const char *given = getenv("ATLED_SEED");
+        seed = given ? strtoull(given, NULL, 0) : 1;
+        known = 1;
+        fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
+    }
+    return seed;
+}
+
+uint64_t random_below(uint64_t limit) { return atl_random_bits(test_seed(), drawn++) % limit; }
+
+atl_tensor *random_tensor(atl_shape shape, float low, float high)
+{
+    return atl_uniform_tensor(shape, low, high, atl_random_bits(test_seed(), drawn++));
+}
+
+atl_tensor *random_ints(atl_shape shape, int low, int high)
+{
+    atl_tensor *tensor = atl_tensor_new(ATL_INT32, shape);
+    for (int64_t i = 0; i < atl_tensor_count(tensor); i++)
+        atl_ints(tensor)[i] = low + (int)random_below((uint64_t)(high - low));
+    return tensor;
+}
+
+double element_of(const atl_tensor *tensor, int64_t i)
+{
+    switch (atl_tensor_dtype(tensor)) {
+    case ATL_FLOAT32:
+        return atl_floats(tensor)[i];
+    case ATL_INT32:
+        return atl_ints(tensor)[i];
+    default:
+        return atl_doubles(tensor)[i];
+    }
+}
+
+static int comparable(const atl_tensor *a, const atl_tensor *b)
+{
+    return a && b && atl_shape_equal(atl_tensor_shape(a), atl_tensor_shape(b));
+}
+
+/* Equal infinities, and two NaNs, are no difference. */
+static double difference_at(const atl_tensor *value, const atl_tensor *expected, int64_t i)
+{
+    double a = element_of(value, i), b = element_of(expected, i);
+    if (a == b || (isnan(a) && isnan(b)))
+        return 0;
+    return isnan(a - b) ? INFINITY : fabs(a - b);
+}
+
+double relative_l2(const atl_tensor *value, const atl_tensor *expected)
+{
+    double difference = 0, norm = 0;
+    if (!comparable(value, expected))
+        return INFINITY;
+    for (int64_t i = 0; i < atl_tensor_count(expected); i++) {
+        double d = difference_at(value, expected, i), e = element_of(expected, i);
+        difference += d * d;
+        norm += isfinite(e) ? e * e : 0;
+    }
+    return sqrt(difference) / (norm > 0 ? sqrt(norm) : 1);
+}
+
+double largest_difference(const atl_tensor *value, const atl_tensor *expected)
+{
+    double largest = 0;
+    if (!comparable(value, expected))
+        return INFINITY;
+    for (int64_t i = 0; i < atl_tensor_count(expected); i++)
+        largest = fmax(largest, difference_at(value, expected, i));
+    return largest;
+}
+
+/* "folder/name" that lives until the test's process ends. */
+static char *joined_path(const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    cr_assert(path, "out of memory");
+    snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+const char *source_file(const char *name) { return joined_path(ATLED_SOURCE_ROOT, name); }
+
+const char *data_file(const char *name)
+{
+    const char *folder = getenv("ATLED_DATA");
+    char *path = joined_path(folder ? folder : ATLED_SOURCE_ROOT "/../shared/data", name);
+    if (access(path, R_OK))
+        cr_skip_test("%s is missing: put the shared data there, or set ATLED_DATA", path);
+    return path;
+}
+
+const char *scratch_file(const char *name)
+{
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s/scratch", ATLED_BUILD_ROOT);
+    mkdir(folder, 0777);
+    snprintf(folder, sizeof folder, "%s/scratch/%ld", ATLED_BUILD_ROOT, (long)getpid());
+    mkdir(folder, 0777);
+    return joined_path(folder, name);
+}

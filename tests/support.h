@@ -1,0 +1,52 @@
+/* What the tests share: seeded random tensors, comparison, data files, messages. */
+#ifndef ATLED_TESTS_SUPPORT_H
+#define ATLED_TESTS_SUPPORT_H
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "atled/atled.h"
+
+/* $ATLED_SEED, or 1. Printed to stderr the first time a test asks for it. */
+uint64_t test_seed(void);
+
+/* Uniform in [low, high).  The k-th call in a test draws the same numbers for the same seed. */
+atl_tensor *random_tensor(atl_shape shape, float low, float high);
+atl_tensor *random_ints(atl_shape shape, int low, int high); /* int32 */
+uint64_t random_below(uint64_t limit);                       /* from the same stream; limit > 0 */
+
+/* Element i of a tensor of any type. */
+double element_of(const atl_tensor *tensor, int64_t i);
+
+/* |value - expected| / |expected| over all elements (2-norms; over 1 in place of |expected| if that is 0).  Infinite if a
+ * shape differs, either is null, or value holds a NaN that expected has not. */
+double relative_l2(const atl_tensor *value, const atl_tensor *expected);
+/* max |value - expected|, infinite as above. */
+double largest_difference(const atl_tensor *value, const atl_tensor *expected);
+
+#define cr_assert_close(value, expected, bound)                                                                        \
+    do {                                                                                                               \
+        double distance_ = relative_l2((value), (expected));                                                           \
+        cr_assert(distance_ <= (bound), "%s is %.3g from %s (relative L2; bound %.3g, seed %llu)", #value, distance_,  \
+                  #expected, (double)(bound), (unsigned long long)test_seed());                                        \
+    } while (0)
+
+/* The message must be there and contain the text. */
+#define cr_assert_mentions(message, text)                                                                              \
+    do {                                                                                                               \
+        const char *message_ = (message), *text_ = (text);                                                             \
+        cr_assert(message_ &&strstr(message_, text_), "the message \"%s\" does not mention \"%s\"",                    \
+                  message_ ? message_ : "(none)", text_);                                                              \
+    } while (0)
+
+/* The path of a file of the shared data: $ATLED_DATA, or ../shared/data beside the source.  Where it is missing, the test is
+ * skipped with the reason.  The text lives until the test ends. */
+const char *data_file(const char *name);
+/* The same for a file of this project. */
+const char *source_file(const char *name);
+/* A path for a file to be written: in a folder of the test's own, below the build directory. */
+const char *scratch_file(const char *name);
+
+#endif
