@@ -1,0 +1,104 @@
+/* The `atled` command: finds the subcommand and hands over. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools.h"
+
+/* One line a subcommand; its file is tools/NAME.c. */
+static const struct subcommand {
+    const char *name;
+    const char *about;
+    int (*run)(int argc, char **argv);
+} subcommands[] = {
+    {"dot", "draw a network, with or without its gradient", atled_dot},
+};
+
+enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
+
+int complain(const char *command, int code, const char *format, ...)
+{
+    va_list arguments;
+    fflush(stdout);
+    fprintf(stderr, "atled%s%s: ", command ? " " : "", command ? command : "");
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    return code;
+}
+
+int exit_code_of(atl_status status)
+{
+    switch (status) {
+    case ATL_OK:
+        return EXIT_GOAL_MET;
+    case ATL_INVALID:
+    case ATL_BAD_FILE:
+    case ATL_UNSUPPORTED:
+        return EXIT_BAD_FILE;
+    case ATL_STOPPED:
+        return EXIT_GOAL_NOT_MET;
+    default:
+        return EXIT_INTERNAL;
+    }
+}
+
+static void write_overview(FILE *file)
+{
+    fprintf(file,
+            "atled %s: symbolic gradients in C, and pictures that fool networks\n\n"
+            "usage: atled COMMAND [options]\n\ncommands:\n",
+            atl_version());
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        fprintf(file, "  %-12s%s\n", subcommands[i].name, subcommands[i].about);
+    fprintf(file, "\n'atled COMMAND --help' lists the options of a command; 'atled --version' prints the version.\n");
+}
+
+static const struct subcommand *subcommand_of(const char *name)
+{
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        if (strcmp(subcommands[i].name, name) == 0)
+            return &subcommands[i];
+    return NULL;
+}
+
+static int refuse_command(const char *name)
+{
+    const char *names[SUBCOMMANDS + 1] = {0};
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        names[i] = subcommands[i].name;
+    const char *closest = closest_word(name, names);
+    if (closest)
+        complain(NULL, EXIT_USAGE, "there is no command '%s'; did you mean '%s'?", name, closest);
+    else
+        complain(NULL, EXIT_USAGE, "there is no command '%s'", name);
+    fprintf(stderr, "'atled --help' lists the commands.\n");
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        write_overview(stderr);
+        return EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    int wants_help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
+    if (strcmp(name, "--version") == 0) {
+        printf("atled %s\n", atl_version());
+        return 0;
+    }
+    if (wants_help && argc == 2) {
+        write_overview(stdout);
+        return 0;
+    }
+    if (wants_help) /* atled help dot */
+        name = argv[2];
+    const struct subcommand *command = subcommand_of(name);
+    if (!command)
+        return refuse_command(name);
+    if (wants_help)
+        return command->run(2, (char *[]){(char *)command->name, (char *)"--help", NULL});
+    return command->run(argc - 1, argv + 1);
+}

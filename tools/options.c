@@ -1,0 +1,379 @@
+/* Option tables over getopt_long: parsing, --help, and errors that say what to do. */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools.h"
+
+enum { MOST_OPTIONS = 64, FIRST_LONG = 256, HELP_COLUMN = 28, HELP_WIDTH = 80, LONGEST_WORD = 64 };
+
+/* ---- the closest word ---- */
+
+/* Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours, each at a cost of 1. */
+static int distance_between(const char *a, const char *b)
+{
+    int rows[3][LONGEST_WORD + 1];
+    int *before = rows[0], *last = rows[1], *row = rows[2];
+    int width = (int)strlen(b);
+    for (int j = 0; j <= width; j++)
+        last[j] = j;
+    for (int i = 1; a[i - 1]; i++) {
+        row[0] = i;
+        for (int j = 1; j <= width; j++) {
+            int cost = last[j - 1] + (a[i - 1] != b[j - 1]);
+            cost = last[j] + 1 < cost ? last[j] + 1 : cost;
+            cost = row[j - 1] + 1 < cost ? row[j - 1] + 1 : cost;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < cost)
+                cost = before[j - 2] + 1;
+            row[j] = cost;
+        }
+        int *oldest = before;
+        before = last;
+        last = row;
+        row = oldest;
+    }
+    return last[width];
+}
+
+static void copy_lower_case(char *to, const char *from)
+{
+    size_t i;
+    for (i = 0; from[i] && i < LONGEST_WORD; i++)
+        to[i] = (char)tolower((unsigned char)from[i]);
+    to[i] = 0;
+}
+
+const char *closest_word(const char *typed, const char *const *words)
+{
+    char wanted[LONGEST_WORD + 1], word[LONGEST_WORD + 1];
+    const char *closest = NULL;
+    copy_lower_case(wanted, typed);
+    size_t length = strlen(wanted);
+    int least = (int)length / 3 + 2; /* more differences than a third of the letters (and one) are no typing error */
+    for (; *words; words++) {
+        copy_lower_case(word, *words);
+        int starts_so = length >= 2 && strncmp(word, wanted, length) == 0;
+        int distance = starts_so ? 1 : distance_between(wanted, word);
+        if (distance < least && distance < (int)length) {
+            least = distance;
+            closest = *words;
+        }
+    }
+    return closest;
+}
+
+/* ---- help ---- */
+
+static int takes_argument(const command_option *o) { return !o->flag; }
+
+/* The default, as --help shows it; "" if there is nothing to show. */
+static const char *default_text(const command_option *o, char *text, size_t size)
+{
+    text[0] = 0;
+    if (o->text && *o->text)
+        snprintf(text, size, " (default: %s)", *o->text);
+    else if (o->choice && *o->choice >= 0)
+        snprintf(text, size, " (default: %s)", o->choices[*o->choice]);
+    else if (o->whole && *o->whole != 0)
+        snprintf(text, size, " (default: %lld)", (long long)*o->whole);
+    else if (o->real && *o->real != 0 && !isnan(*o->real))
+        snprintf(text, size, " (default: %g)", *o->real);
+    return text;
+}
+
+/* "cross-entropy, logit or margin" */
+static void write_choices(const char *const *choices, char *text, size_t size)
+{
+    size_t at = 0;
+    text[0] = 0;
+    for (int i = 0; choices[i] && at < size; i++) {
+        const char *between = i == 0 ? "" : choices[i + 1] ? ", " : " or ";
+        at += (size_t)snprintf(text + at, size - at, "%s%s", between, choices[i]);
+    }
+}
+
+/* The text in lines that end before HELP_WIDTH, each but the first indented. `column` is where we stand. */
+static void write_wrapped(FILE *file, const char *text, int column, int indent)
+{
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (column > indent && column + 1 + length > HELP_WIDTH) {
+            fprintf(file, "\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent) {
+            fputc(' ', file);
+            column++;
+        }
+        fprintf(file, "%.*s", length, text);
+        column += length;
+        text += length + strspn(text + length, " ");
+    }
+    fputc('\n', file);
+}
+
+static void write_option_help(const command_option *o, FILE *file)
+{
+    char left[96], right[1024], choices[512], standard[256];
+    if (o->letter)
+        snprintf(left, sizeof left, "  -%c, --%s", o->letter, o->name);
+    else
+        snprintf(left, sizeof left, "      --%s", o->name);
+    if (takes_argument(o)) {
+        size_t at = strlen(left);
+        snprintf(left + at, sizeof left - at, " %s", o->argument ? o->argument : "WORD");
+    }
+    snprintf(right, sizeof right, "%s", o->help ? o->help : "");
+    if (o->choices) {
+        size_t at = strlen(right);
+        write_choices(o->choices, choices, sizeof choices);
+        snprintf(right + at, sizeof right - at, "%s%s", at ? ": " : "", choices);
+    }
+    size_t at = strlen(right);
+    snprintf(right + at, sizeof right - at, "%s", default_text(o, standard, sizeof standard));
+    fputs(left, file);
+    int column = (int)strlen(left);
+    if (column >= HELP_COLUMN - 1) {
+        fputc('\n', file);
+        column = 0;
+    }
+    fprintf(file, "%*s", HELP_COLUMN - column, "");
+    write_wrapped(file, right, HELP_COLUMN, HELP_COLUMN);
+}
+
+void write_help(const command_line *line, FILE *file)
+{
+    int asked = 0;
+    const command_option help = {"help", 'h', .flag = &asked, .help = "print this and stop"};
+    fprintf(file, "atled %s: %s\n\nusage: atled %s", line->name, line->about, line->name);
+    for (const command_option *o = line->options; o->name; o++)
+        if (o->required)
+            fprintf(file, " --%s %s", o->name, o->argument ? o->argument : "WORD");
+    fprintf(file, " [options]%s%s\n\noptions:\n", line->operands ? " " : "", line->operands ? line->operands : "");
+    for (const command_option *o = line->options; o->name; o++)
+        write_option_help(o, file);
+    write_option_help(&help, file);
+    for (int i = 0; line->examples && line->examples[i]; i += 2)
+        fprintf(file, "%s  %s\n      %s\n", i ? "" : "\nexamples:\n", line->examples[i], line->examples[i + 1]);
+}
+
+/* ---- values ---- */
+
+/* A mistake in the use of the command: how to go on is always told. */
+static int usage_error(const command_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int usage_error(const command_line *line, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    complain(line->name, EXIT_USAGE, "%s", text);
+    fprintf(stderr, "'atled %s --help' lists the options.\n", line->name);
+    return 0;
+}
+
+static int in_bounds(const command_option *o, double value)
+{
+    return (o->lowest == 0 && o->highest == 0) || (value >= o->lowest && value <= o->highest);
+}
+
+static int out_of_bounds(const command_line *line, const command_option *o, const char *given)
+{
+    if (isinf(o->highest))
+        return usage_error(line, "--%s must be at least %.9g, not %s", o->name, o->lowest, given);
+    return usage_error(line, "--%s must be between %.9g and %.9g, not %s", o->name, o->lowest, o->highest, given);
+}
+
+static int store_whole(const command_line *line, const command_option *o, const char *given)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(given, &end, 10);
+    if (end == given || *end)
+        return usage_error(line, "--%s takes a whole number, not '%s'", o->name, given);
+    if (errno == ERANGE || !in_bounds(o, (double)value))
+        return out_of_bounds(line, o, given);
+    *o->whole = value;
+    return 1;
+}
+
+static int store_real(const command_line *line, const command_option *o, const char *given)
+{
+    char *end;
+    double value = strtod(given, &end);
+    if (end == given || *end || !isfinite(value))
+        return usage_error(line, "--%s takes a number, not '%s'", o->name, given);
+    if (!in_bounds(o, value))
+        return out_of_bounds(line, o, given);
+    *o->real = value;
+    return 1;
+}
+
+static int store_choice(const command_line *line, const command_option *o, const char *given)
+{
+    char choices[512];
+    for (int i = 0; o->choices[i]; i++)
+        if (strcmp(o->choices[i], given) == 0) {
+            *o->choice = i;
+            return 1;
+        }
+    const char *closest = closest_word(given, o->choices);
+    if (closest)
+        return usage_error(line, "--%s has no '%s'; did you mean '%s'?", o->name, given, closest);
+    write_choices(o->choices, choices, sizeof choices);
+    return usage_error(line, "--%s takes %s, not '%s'", o->name, choices, given);
+}
+
+static int store_another(const command_line *line, const command_option *o, const char *given)
+{
+    option_list *list = o->texts;
+    const char **grown = realloc(list->value, ((size_t)list->count + 1) * sizeof *grown);
+    if (!grown)
+        return usage_error(line, "out of memory");
+    list->value = grown;
+    list->value[list->count++] = given;
+    return 1;
+}
+
+static int store_value(const command_line *line, const command_option *o, const char *given)
+{
+    if (o->flag)
+        return *o->flag = 1;
+    if (o->text) {
+        *o->text = given;
+        return 1;
+    }
+    return o->whole    ? store_whole(line, o, given)
+           : o->real   ? store_real(line, o, given)
+           : o->choice ? store_choice(line, o, given)
+                       : store_another(line, o, given);
+}
+
+/* ---- parsing ---- */
+
+/* What getopt_long wants, made from our table: long option i returns FIRST_LONG + i, and --help comes last. */
+typedef struct getopt_tables {
+    int count; /* without --help */
+    char letters[2 * MOST_OPTIONS + 4];
+    struct option names[MOST_OPTIONS + 2];
+} getopt_tables;
+
+static void make_tables(const command_line *line, getopt_tables *tables)
+{
+    int at = 0;
+    memset(tables, 0, sizeof *tables);
+    tables->letters[at++] = ':'; /* tell a missing argument from an unknown option */
+    for (const command_option *o = line->options; o->name && tables->count < MOST_OPTIONS; o++) {
+        tables->names[tables->count] = (struct option){o->name, takes_argument(o), NULL, FIRST_LONG + tables->count};
+        tables->count++;
+        if (o->letter) {
+            tables->letters[at++] = o->letter;
+            if (takes_argument(o))
+                tables->letters[at++] = ':';
+        }
+    }
+    tables->letters[at] = 'h';
+    tables->names[tables->count] = (struct option){"help", no_argument, NULL, FIRST_LONG + tables->count};
+}
+
+/* The index of the option that getopt's code means: tables->count for --help, -1 for none. */
+static int option_of_code(const command_line *line, const getopt_tables *tables, int code)
+{
+    if (code >= FIRST_LONG)
+        return code - FIRST_LONG;
+    for (int i = 0; i < tables->count; i++)
+        if (line->options[i].letter == code)
+            return i;
+    return code == 'h' ? tables->count : -1;
+}
+
+/* A long option that getopt refused: no such one, or the beginning of several. */
+static int refuse_long(const command_line *line, const getopt_tables *tables, const char *word)
+{
+    const char *words[MOST_OPTIONS + 2] = {0};
+    char typed[LONGEST_WORD + 1];
+    int length = (int)strcspn(word, "=");
+    snprintf(typed, sizeof typed, "%.*s", length, word);
+    const char *first = NULL;
+    for (int i = 0; i <= tables->count; i++) {
+        words[i] = tables->names[i].name;
+        if (strncmp(words[i], typed, strlen(typed)) == 0) {
+            if (first)
+                return usage_error(line, "--%s could be --%s or --%s", typed, first, words[i]);
+            first = words[i];
+        }
+    }
+    const char *closest = closest_word(typed, words);
+    if (closest)
+        return usage_error(line, "there is no option --%s; did you mean --%s?", typed, closest);
+    return usage_error(line, "there is no option --%s", typed);
+}
+
+/* getopt has returned '?' for this word. */
+static int refuse(const command_line *line, const getopt_tables *tables, const char *word)
+{
+    if (optopt >= FIRST_LONG)
+        return usage_error(line, "--%s takes no value", tables->names[optopt - FIRST_LONG].name);
+    if (optopt == 0)
+        return refuse_long(line, tables, word + 2);
+    return usage_error(line, "there is no option -%c", optopt);
+}
+
+static int check_operands(const command_line *line, int argc, char **argv)
+{
+    int count = argc - optind;
+    if (count > 0 && line->most_operands == 0)
+        return usage_error(line, "'%s' is not expected: every value belongs to an option", argv[optind]);
+    if (count > line->most_operands)
+        return usage_error(line, "'%s' is too much: %d of %s at most", argv[optind + line->most_operands],
+                           line->most_operands, line->operands);
+    if (count < line->least_operands)
+        return usage_error(line, "%s is missing", line->operands);
+    return 1;
+}
+
+static int check_required(const command_line *line, unsigned long long given)
+{
+    for (int i = 0; line->options[i].name; i++) {
+        const command_option *o = &line->options[i];
+        if (o->required && !(given >> i & 1))
+            return usage_error(line, "--%s %s is missing: %s", o->name, o->argument ? o->argument : "WORD", o->help);
+    }
+    return 1;
+}
+
+int read_options(const command_line *line, int argc, char **argv, int *operands_out, int *code_out)
+{
+    getopt_tables tables;
+    unsigned long long given = 0; /* bit i: option i was */
+    int code;
+    make_tables(line, &tables);
+    *code_out = EXIT_USAGE;
+    opterr = 0;
+    optind = 0; /* glibc: start afresh */
+    while ((code = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1) {
+        if (code == '?')
+            return refuse(line, &tables, argv[optind - 1]);
+        int i = option_of_code(line, &tables, code == ':' ? optopt : code);
+        if (i == tables.count) {
+            write_help(line, stdout);
+            *code_out = EXIT_GOAL_MET;
+            return 0;
+        }
+        if (code == ':')
+            return usage_error(line, "--%s needs its %s", line->options[i].name,
+                               line->options[i].argument ? line->options[i].argument : "value");
+        if (!store_value(line, &line->options[i], optarg))
+            return 0;
+        given |= 1ull << i;
+    }
+    if (operands_out)
+        *operands_out = optind;
+    return check_required(line, given) && check_operands(line, argc, argv);
+}

@@ -1,0 +1,62 @@
+/* Command-line options from a table: each subcommand declares its options once, and that gives the parsing, --help, and errors
+ * that name the option and the remedy.  Usage:
+ *
+ *     const char *model = NULL;
+ *     int64_t steps = 500;
+ *     const command_option options[] = {
+ *         {"model", 'm', .text = &model, .argument = "NAME", .required = 1, .help = "the network"},
+ *         {"steps", 0, .whole = &steps, .argument = "N", .lowest = 1, .highest = 1e6, .help = "gradient steps at most"},
+ *         {0}};
+ *     const command_line line = {"fool", .about = "make a picture that fools a network", .options = options};
+ *     int code;
+ *     if (!read_options(&line, argc, argv, NULL, &code))
+ *         return code;
+ */
+#ifndef ATLED_TOOLS_OPTIONS_H
+#define ATLED_TOOLS_OPTIONS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct option_list {
+    int count;
+    const char **value; /* point into argv; to be freed with free() */
+} option_list;
+
+typedef struct command_option {
+    const char *name; /* without the dashes; null ends the table */
+    char letter;      /* its short form, or 0 */
+    /* Where the value goes: exactly one.  What stands there before is the default, and is shown by --help. */
+    int *flag;         /* no argument: set to 1 */
+    const char **text; /* points into argv */
+    int64_t *whole;
+    double *real;
+    int *choice;                /* index into choices */
+    option_list *texts;         /* may be given several times */
+    const char *const *choices; /* the words allowed, ending with null */
+    const char *argument;       /* what --help calls the argument: "FILE" */
+    const char *help;           /* may be long: it is wrapped */
+    double lowest, highest;     /* of a number; both 0: any; highest may be INFINITY */
+    int required;
+} command_option;
+
+typedef struct command_line {
+    const char *name;     /* of the subcommand */
+    const char *about;    /* one line */
+    const char *operands; /* what --help calls the words that are no options: "FILE..."; null: there are none */
+    int least_operands, most_operands;
+    const command_option *options;
+    const char *const *examples; /* command and comment in turn, ending with null; or null */
+} command_line;
+
+/* Returns 1 with the values stored and argv permuted so that the operands are the last ones; or 0 with *code_out what the
+ * command has to return: 0 after --help (written to stdout), 2 after a mistake (said on stderr).
+ * operands_out: index of the first operand in argv; may be null. */
+int read_options(const command_line *line, int argc, char **argv, int *operands_out, int *code_out);
+
+void write_help(const command_line *line, FILE *file);
+
+/* The word of the list (ending with null) that is closest to what was typed, or null if none is close. */
+const char *closest_word(const char *typed, const char *const *words);
+
+#endif

@@ -1,0 +1,26 @@
+/* What the subcommands of `atled` share.  Each stands in a file of its own, tools/NAME.c, and uses the public face only. */
+#ifndef ATLED_TOOLS_TOOLS_H
+#define ATLED_TOOLS_TOOLS_H
+
+#include "atled/atled.h"
+#include "options.h"
+
+/* What the command returns to the shell. */
+enum {
+    EXIT_GOAL_MET = 0,
+    EXIT_GOAL_NOT_MET = 1, /* the best so far is kept */
+    EXIT_USAGE = 2,        /* the command line is wrong */
+    EXIT_BAD_FILE = 3,     /* a model, weights, picture or data set is missing or wrong; a file cannot be written */
+    EXIT_INTERNAL = 4      /* a fault of atled, or no memory */
+};
+
+/* The exit code that goes with the status of a library call. */
+int exit_code_of(atl_status status);
+
+/* Prints "atled NAME: ..." and a newline on stderr; returns code. */
+int complain(const char *command, int code, const char *format, ...) ATL_PRINTF(3, 4);
+
+/* The subcommands: argv[0] is the subcommand's name.  They return an exit code. */
+int atled_dot(int argc, char **argv);
+
+#endif
