@@ -34,7 +34,7 @@ void atl_graph_free(atl_graph *graph)
         return;
     atl_names_free(graph);
     for (int64_t i = 0; i < graph->count; i++)
-        if (graph->nodes[i]->storage)
+        if (graph->nodes[i]->storage && graph->nodes[i]->storage->node == graph->nodes[i])
             atl_tensor_free(graph->nodes[i]->storage->value);
     for (arena_block *block = graph->blocks, *next; block; block = next) {
         next = block->next;

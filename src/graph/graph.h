@@ -21,6 +21,12 @@ typedef struct atl_storage {
     atl_node *node;
 } atl_storage;
 
+/* The attributes of inputs, variables and constants. */
+typedef struct atl_source_type {
+    atl_dtype dtype;
+    atl_shape shape;
+} atl_source_type;
+
 struct atl_node {
     atl_graph *graph;
     const atl_op *op;
@@ -30,7 +36,8 @@ struct atl_node {
     atl_node *forward;     /* whose gradient it belongs to, or null */
     const void *attributes;
     atl_node **inputs;
-    atl_storage *storage;  /* variables and constants */
+    atl_storage *storage;  /* variables and constants; a compiled copy shares the original's */
+    const atl_node *origin; /* in a compiled copy: the user's node it stands for */
     int64_t index;
     int input_count;
     atl_dtype dtype;
@@ -53,6 +60,7 @@ struct atl_graph {
     struct { const char *name; } *scopes; /* the enclosing ones */
     int64_t scope_depth, scope_capacity;
     atl_node *forward;      /* nodes made now belong to the gradient of this one */
+    const atl_node *copying; /* in a compiled copy: the user's node being copied, for messages */
     atl_node *by_name;      /* uthash over named nodes */
     name_counter *counters; /* uthash: the next suffix to try for a name */
     int64_t named;          /* nodes before this index have names */

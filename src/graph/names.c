@@ -145,6 +145,8 @@ const char *atl_name_of(const atl_node *node)
 {
     if (!node)
         return NULL;
+    if (node->origin)
+        return atl_name_of(node->origin);
     if (node->index >= node->graph->named)
         give_pending_names(node->graph);
     return node->name ? node->name : node->op->name; /* the latter only when out of memory */
@@ -179,7 +181,11 @@ atl_node *atl_named(atl_node *node, const char *format, ...)
 const char *atl_place_of(const atl_node *node, char *text, size_t size)
 {
     const char *own = node->base ? node->base : node->op->name;
-    if (node->forward)
+    if (node->graph->copying)
+        node = node->graph->copying;
+    if (node->name)
+        snprintf(text, size, "%s", node->name);
+    else if (node->forward)
         snprintf(text, size, "%s/%s/%s", node->scope, atl_name_of(node->forward), own);
     else
         snprintf(text, size, "%s%s%s", node->scope, node->scope[0] ? "/" : "", own);

@@ -3,26 +3,21 @@
 #include "graph/tensor.h"
 #include "ops/ops.h"
 
-typedef struct source_type {
-    atl_dtype dtype;
-    atl_shape shape;
-} source_type;
-
 static int infer_source(atl_node *y)
 {
-    const source_type *type = y->attributes;
+    const atl_source_type *type = y->attributes;
     return atl_set_type(y, type->dtype, type->shape);
 }
 
 static const atl_op input_op = {
-    .name = "input", .attributes = sizeof(source_type), .flags = ATL_OP_INPUT, .infer = infer_source};
+    .name = "input", .attributes = sizeof(atl_source_type), .flags = ATL_OP_INPUT, .infer = infer_source};
 ATL_BUILTIN(input_op);
 
 /* Inputs and variables: the name is given, and must be free. */
 static atl_node *new_source(atl_graph *graph, const atl_op *op, const char *name, atl_dtype dtype, atl_shape shape)
 {
     char place[ATL_NAME_SIZE * 2];
-    source_type type;
+    atl_source_type type;
     if (!graph)
         return NULL;
     if (!name || !name[0])
@@ -43,7 +38,7 @@ atl_node *atl_input(atl_graph *graph, const char *name, atl_dtype dtype, atl_sha
 }
 
 static const atl_op variable_op = {.name = "variable",
-                                   .attributes = sizeof(source_type),
+                                   .attributes = sizeof(atl_source_type),
                                    .flags = ATL_OP_VARIABLE | ATL_OP_SIDE_EFFECT,
                                    .infer = infer_source};
 ATL_BUILTIN(variable_op);
@@ -86,7 +81,7 @@ static void describe_constant(const atl_node *y, char *text, size_t size)
 }
 
 static const atl_op constant_op = {.name = "constant",
-                                   .attributes = sizeof(source_type),
+                                   .attributes = sizeof(atl_source_type),
                                    .flags = ATL_OP_CONSTANT,
                                    .infer = infer_source,
                                    .describe = describe_constant};
@@ -95,7 +90,7 @@ ATL_BUILTIN(constant_op);
 /* Takes the tensor over, also on failure. */
 static atl_node *own_constant(atl_graph *graph, atl_tensor *value)
 {
-    source_type type;
+    atl_source_type type;
     if (!graph || !value) {
         if (graph)
             atl_graph_fail(graph, "constant: %s", atl_error());

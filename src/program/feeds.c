@@ -1,0 +1,100 @@
+/* Checking what is fed and what is wanted. */
+#include "program/feeds.h"
+
+#include "graph/memory.h"
+#include "graph/tensor.h"
+#include "program/specialise.h"
+
+const atl_tensor *atl_fed_value(const atl_feed *feeds, const atl_node *node)
+{
+    for (; feeds && feeds->node; feeds++)
+        if (feeds->node == node)
+            return feeds->value;
+    return NULL;
+}
+
+atl_shape atl_fed_shape(const atl_node *input, const void *feeds)
+{
+    const atl_tensor *value = atl_fed_value(feeds, input);
+    return value ? value->shape : input->shape;
+}
+
+atl_status atl_check_wanted(atl_graph *graph, atl_nodes wanted)
+{
+    const atl_node *first = wanted.count > 0 ? wanted.node[0] : NULL;
+    if (!graph && first)
+        graph = first->graph;
+    if (graph && graph->broken)
+        return atl_set_error(ATL_INVALID, "%s", graph->error);
+    if (!graph)
+        return atl_set_error(ATL_INVALID, "no node is wanted, or the graph is null");
+    if (wanted.count <= 0)
+        return atl_set_error(ATL_INVALID, "no node is wanted: name at least one, ATL_NODES(loss)");
+    for (int64_t i = 0; i < wanted.count; i++) {
+        if (!wanted.node[i])
+            return atl_set_error(ATL_INVALID, "wanted node %lld is null", (long long)i + 1);
+        if (wanted.node[i]->graph != graph)
+            return atl_set_error(ATL_INVALID, "wanted node '%s' belongs to another graph", atl_name_of(wanted.node[i]));
+    }
+    return ATL_OK;
+}
+
+atl_status atl_check_feed(const atl_node *node, const atl_tensor *value, int for_reference)
+{
+    char want[160], have[160];
+    const char *name = atl_name_of(node);
+    int is_source = node->op->flags & (for_reference ? ATL_OP_INPUT | ATL_OP_VARIABLE : ATL_OP_INPUT);
+    if (!is_source)
+        return atl_set_error(ATL_INVALID, "feed: '%s' is no input but the result of %s; only inputs can be fed", name, node->op->name);
+    if (!value)
+        return atl_set_error(ATL_INVALID, "feed: the tensor for input '%s' is null", name);
+    int fits = value->dtype == node->dtype || (for_reference && value->dtype == ATL_FLOAT64 && node->dtype == ATL_FLOAT32);
+    if (!fits)
+        return atl_set_error(ATL_INVALID, "feed: input '%s' takes %s, but the tensor is %s; see atl_tensor_convert", name,
+                             atl_dtype_name(node->dtype), atl_dtype_name(value->dtype));
+    fits = value->shape.rank == node->shape.rank;
+    for (int d = 0; fits && d < value->shape.rank; d++)
+        fits = node->shape.size[d] == ATL_ANY || node->shape.size[d] == value->shape.size[d];
+    if (!fits)
+        return atl_set_error(ATL_INVALID, "feed: input '%s' takes %s, but the tensor is %s", name,
+                             atl_shape_text(node->shape, want, sizeof want), atl_shape_text(value->shape, have, sizeof have));
+    return ATL_OK;
+}
+
+static int has_unknown_size(const atl_node *node)
+{
+    for (int d = 0; d < node->shape.rank; d++)
+        if (node->shape.size[d] == ATL_ANY)
+            return 1;
+    return 0;
+}
+
+static atl_status check_nothing_missing(const atl_graph *graph, atl_nodes wanted, const atl_feed *feeds)
+{
+    char text[160];
+    char *by_value = atl_mark_needed(graph, wanted.count, wanted.node, 0);
+    char *by_shape = atl_mark_needed(graph, wanted.count, wanted.node, 1);
+    atl_status status = by_value && by_shape ? ATL_OK : atl_out_of_memory();
+    for (int64_t n = 0; !status && n < graph->count; n++) {
+        const atl_node *node = graph->nodes[n];
+        int needed = by_value[n] || (by_shape[n] && has_unknown_size(node));
+        if (needed && node->op->flags & ATL_OP_INPUT && !atl_fed_value(feeds, node))
+            status = atl_set_error(ATL_INVALID, "feed: input '%s' %s %s is needed but not fed", atl_name_of(node),
+                                   atl_dtype_name(node->dtype), atl_shape_text(node->shape, text, sizeof text));
+    }
+    atl_release(by_value);
+    atl_release(by_shape);
+    return status;
+}
+
+atl_status atl_check_feeds(const atl_graph *graph, atl_nodes wanted, const atl_feed *feeds, int for_reference)
+{
+    for (const atl_feed *feed = feeds; feed && feed->node; feed++) {
+        if (feed->node->graph != graph)
+            return atl_set_error(ATL_INVALID, "feed: '%s' is a node of another graph", atl_name_of(feed->node));
+        atl_status status = atl_check_feed(feed->node, feed->value, for_reference);
+        if (status)
+            return status;
+    }
+    return check_nothing_missing(graph, wanted, feeds);
+}

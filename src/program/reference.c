@@ -1,0 +1,223 @@
+/* The oracle: a specialised copy of the graph, each node computed by its op's reference in double. */
+#include "atled/reference.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "graph/memory.h"
+#include "graph/tensor.h"
+#include "program/feeds.h"
+#include "program/specialise.h"
+
+struct atl_reference {
+    int64_t count;
+    atl_node **node;
+    atl_tensor **value;
+};
+
+/* Element k of each input of an element-wise node, broadcast. */
+typedef struct broadcast_walk {
+    int64_t stride[ATL_MAX_RANK]; /* of one input, in the result's dimensions; 0 where it is spread */
+} broadcast_walk;
+
+static void set_walk(broadcast_walk *walk, atl_shape from, atl_shape to)
+{
+    int64_t stride = 1;
+    memset(walk, 0, sizeof *walk);
+    for (int i = 1; i <= from.rank; i++) {
+        int64_t size = from.size[from.rank - i];
+        walk->stride[to.rank - i] = size == 1 ? 0 : stride;
+        stride *= size;
+    }
+}
+
+static int compute_elementwise(const atl_node *y, const double *const *x, double *result)
+{
+    enum { MOST = 64 };
+    broadcast_walk walk[MOST];
+    int64_t at[ATL_MAX_RANK] = {0}, offset[MOST] = {0}, count = atl_shape_count(y->shape);
+    double element[MOST];
+    for (int i = 0; i < y->input_count; i++)
+        set_walk(&walk[i], y->inputs[i]->shape, y->shape);
+    for (int64_t k = 0; k < count; k++) {
+        for (int i = 0; i < y->input_count; i++)
+            element[i] = x[i][offset[i]];
+        if (y->op->element)
+            result[k] = y->op->element(element, y->attributes);
+        else if (y->op->function)
+            result[k] = y->op->function(element[0]);
+        else { /* only a float map: as good as it gets */
+            float single[MOST], out;
+            const float *in[MOST];
+            for (int i = 0; i < y->input_count; i++) {
+                single[i] = (float)element[i];
+                in[i] = &single[i];
+            }
+            y->op->map(y->attributes, 1, in, &out);
+            result[k] = out;
+        }
+        for (int d = y->shape.rank - 1; d >= 0; d--) { /* the next element, like an odometer */
+            int done = ++at[d] < y->shape.size[d];
+            for (int i = 0; i < y->input_count; i++)
+                offset[i] += done ? walk[i].stride[d] : -walk[i].stride[d] * (y->shape.size[d] - 1);
+            if (done)
+                break;
+            at[d] = 0;
+        }
+    }
+    return 1;
+}
+
+/* An op that has only a float kernel: as good as it gets. */
+static int compute_by_kernel(const atl_node *y, const double *const *x, double *result)
+{
+    int64_t count = atl_shape_count(y->shape);
+    int n = y->input_count, ok = 1;
+    void **in = atl_allocate((size_t)n + 1, sizeof *in);
+    if (!in)
+        return 0;
+    for (int i = 0; i < n && ok; i++) {
+        int64_t size = x[i] ? atl_shape_count(y->inputs[i]->shape) : 0;
+        in[i] = atl_allocate_aligned((size_t)size * 4);
+        ok = in[i] != NULL;
+        for (int64_t k = 0; ok && k < size; k++)
+            if (y->inputs[i]->dtype == ATL_INT32)
+                ((int32_t *)in[i])[k] = (int32_t)x[i][k];
+            else
+                ((float *)in[i])[k] = (float)x[i][k];
+    }
+    in[n] = ok ? atl_allocate_aligned((size_t)count * 4) : NULL;
+    if (in[n]) {
+        y->op->kernel(y, (const void *const *)in, in[n]);
+        for (int64_t k = 0; k < count; k++)
+            result[k] = y->dtype == ATL_INT32 ? ((int32_t *)in[n])[k] : ((float *)in[n])[k];
+    }
+    ok = in[n] != NULL;
+    for (int i = 0; i <= n; i++)
+        atl_release(in[i]);
+    atl_release(in);
+    return ok;
+}
+
+static int compute(const atl_node *y, const double *const *x, double *result)
+{
+    if (y->op->reference)
+        y->op->reference(y, x, result);
+    else if (y->op->flags & ATL_OP_ALIAS)
+        memcpy(result, x[0], (size_t)atl_shape_count(y->shape) * sizeof *result);
+    else if (atl_is_elementwise(y->op))
+        return compute_elementwise(y, x, result);
+    else if (y->op->kernel)
+        return compute_by_kernel(y, x, result);
+    else {
+        atl_set_error(ATL_UNSUPPORTED, "reference: the op %s ('%s') has neither reference nor kernel", y->op->name, atl_name_of(y));
+        return 0;
+    }
+    return 1;
+}
+
+/* The value of an input, variable or constant as doubles. */
+static atl_tensor *source_value(const atl_node *node, const atl_feed *feeds)
+{
+    const atl_tensor *value = atl_fed_value(feeds, node->origin);
+    if (!value && node->storage)
+        value = atl_storage_value(node->storage);
+    return value ? atl_tensor_convert(value, ATL_FLOAT64) : NULL;
+}
+
+static atl_status compute_all(const atl_copy *copy, const char *needed, const atl_feed *feeds, atl_tensor **value)
+{
+    const double *x[64];
+    for (int64_t n = 0; n < copy->graph->count; n++) {
+        const atl_node *node = copy->graph->nodes[n];
+        if (!needed[n])
+            continue;
+        if (node->op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT)) {
+            value[n] = source_value(node, feeds);
+            if (!value[n])
+                return ATL_OUT_OF_MEMORY;
+            continue;
+        }
+        const double **in = node->input_count <= 64 ? x : atl_allocate((size_t)node->input_count, sizeof *in);
+        value[n] = in ? atl_tensor_new(ATL_FLOAT64, node->shape) : NULL;
+        for (int i = 0; value[n] && i < node->input_count; i++)
+            in[i] = value[node->inputs[i]->index] ? value[node->inputs[i]->index]->data : NULL;
+        int ok = value[n] && compute(node, in, value[n]->data);
+        if (in != x)
+            atl_release(in);
+        if (!ok)
+            return value[n] ? ATL_INVALID : atl_out_of_memory();
+    }
+    return ATL_OK;
+}
+
+static atl_status collect(atl_reference *reference, const atl_copy *copy, atl_nodes wanted, atl_tensor **value)
+{
+    reference->node = atl_allocate((size_t)wanted.count, sizeof *reference->node);
+    reference->value = atl_allocate((size_t)wanted.count, sizeof *reference->value);
+    if (!reference->node || !reference->value)
+        return atl_out_of_memory();
+    for (int64_t i = 0; i < wanted.count; i++) {
+        reference->node[i] = wanted.node[i];
+        reference->value[i] = atl_tensor_copy(value[copy->of[wanted.node[i]->index]->index]);
+        if (!reference->value[i])
+            return ATL_OUT_OF_MEMORY;
+        reference->count++;
+    }
+    return ATL_OK;
+}
+
+static atl_status run(atl_reference *reference, const atl_copy *copy, atl_nodes wanted, const atl_feed *feeds)
+{
+    atl_node **roots = atl_allocate((size_t)wanted.count, sizeof *roots);
+    atl_tensor **value = atl_allocate((size_t)copy->graph->count, sizeof *value);
+    for (int64_t i = 0; roots && i < wanted.count; i++)
+        roots[i] = copy->of[wanted.node[i]->index];
+    char *needed = roots ? atl_mark_needed(copy->graph, wanted.count, roots, 0) : NULL;
+    atl_status status = needed && value ? compute_all(copy, needed, feeds, value) : atl_out_of_memory();
+    if (!status)
+        status = collect(reference, copy, wanted, value);
+    for (int64_t n = 0; value && n < copy->graph->count; n++)
+        atl_tensor_free(value[n]);
+    atl_release(value);
+    atl_release(needed);
+    atl_release(roots);
+    return status;
+}
+
+atl_reference *atl_reference_run(atl_nodes wanted, const atl_feed *feeds)
+{
+    atl_copy copy;
+    if (atl_check_wanted(NULL, wanted))
+        return NULL;
+    if (atl_check_feeds(wanted.node[0]->graph, wanted, feeds, 1) ||
+        atl_specialise(wanted, atl_fed_shape, feeds, &copy))
+        return NULL;
+    atl_reference *reference = atl_allocate(1, sizeof *reference);
+    atl_status status = reference ? run(reference, &copy, wanted, feeds) : atl_out_of_memory();
+    atl_copy_free(&copy);
+    if (!status)
+        return reference;
+    atl_reference_free(reference);
+    return NULL;
+}
+
+void atl_reference_free(atl_reference *reference)
+{
+    for (int64_t i = 0; reference && i < reference->count; i++)
+        atl_tensor_free(reference->value[i]);
+    if (reference) {
+        atl_release(reference->node);
+        atl_release(reference->value);
+    }
+    atl_release(reference);
+}
+
+const atl_tensor *atl_reference_value(const atl_reference *reference, const atl_node *node)
+{
+    for (int64_t i = 0; reference && i < reference->count; i++)
+        if (reference->node[i] == node)
+            return reference->value[i];
+    atl_set_error(ATL_INVALID, "reference: '%s' is not among the wanted nodes", node ? atl_name_of(node) : "(null)");
+    return NULL;
+}

@@ -1,0 +1,90 @@
+/* Copying a graph with concrete shapes.  No recursion: nodes come after their inputs, so one pass down marks what is needed,
+ * and one pass up copies it. */
+#include "program/specialise.h"
+
+#include <string.h>
+
+#include "graph/memory.h"
+
+char *atl_mark_needed(const atl_graph *graph, int64_t count, atl_node *const *wanted, int shapes_too)
+{
+    char *needed = atl_allocate((size_t)graph->count, 1);
+    for (int64_t i = 0; needed && i < count; i++)
+        needed[wanted[i]->index] = 1;
+    for (int64_t n = needed ? graph->count - 1 : -1; n >= 0; n--) {
+        const atl_node *node = graph->nodes[n];
+        for (int i = 0; needed[n] && i < node->input_count; i++) {
+            int by_shape = atl_is_shape_input(node->op, i) && !(i < 32 && (node->op->workspace_inputs >> i) & 1);
+            if (shapes_too || !by_shape)
+                needed[node->inputs[i]->index] = 1;
+        }
+    }
+    return needed;
+}
+
+void atl_copy_free(atl_copy *copy)
+{
+    atl_graph_free(copy->graph);
+    atl_release(copy->of);
+    *copy = (atl_copy){0};
+}
+
+static atl_node *copy_node(atl_copy *copy, const atl_node *node, atl_input_shape *shape_of, const void *context, atl_node **inputs)
+{
+    const void *attributes = node->attributes;
+    atl_source_type type;
+    for (int i = 0; i < node->input_count; i++)
+        inputs[i] = copy->of[node->inputs[i]->index];
+    if (node->op->flags & ATL_OP_INPUT) {
+        memcpy(&type, node->attributes, sizeof type);
+        type.shape = shape_of(node, context);
+        attributes = &type;
+    }
+    return atl_apply_in(copy->graph, node->op, attributes, node->input_count, inputs);
+}
+
+static atl_status copy_all(atl_copy *copy, const atl_graph *original, const char *needed, atl_input_shape *shape_of,
+                           const void *context)
+{
+    int widest = 1;
+    for (int64_t n = 0; n < original->count; n++)
+        if (needed[n] && original->nodes[n]->input_count > widest)
+            widest = original->nodes[n]->input_count;
+    atl_node **inputs = atl_allocate((size_t)widest, sizeof *inputs);
+    if (!inputs)
+        return atl_out_of_memory();
+    for (int64_t n = 0; n < original->count; n++) {
+        const atl_node *node = original->nodes[n];
+        if (!needed[n])
+            continue;
+        copy->graph->copying = node;
+        atl_node *made = copy_node(copy, node, shape_of, context, inputs);
+        if (!made)
+            break;
+        made->storage = node->storage;
+        made->origin = node;
+        made->forward = node->forward ? copy->of[node->forward->index] : NULL;
+        copy->of[n] = made;
+    }
+    copy->graph->copying = NULL;
+    atl_release(inputs);
+    if (copy->graph->broken)
+        return atl_set_error(strcmp(copy->graph->error, "out of memory") ? ATL_INVALID : ATL_OUT_OF_MEMORY, "%s",
+                             copy->graph->error);
+    return ATL_OK;
+}
+
+atl_status atl_specialise(atl_nodes wanted, atl_input_shape *shape_of, const void *context, atl_copy *copy_out)
+{
+    const atl_graph *original = wanted.node[0]->graph;
+    char *needed = atl_mark_needed(original, wanted.count, wanted.node, 1);
+    *copy_out = (atl_copy){.graph = atl_graph_new(), .count = original->count};
+    copy_out->of = atl_allocate((size_t)original->count, sizeof *copy_out->of);
+    atl_status status = needed && copy_out->graph && copy_out->of
+                            ? copy_all(copy_out, original, needed, shape_of, context)
+                            : atl_out_of_memory();
+    atl_release(needed);
+    if (status)
+        atl_copy_free(copy_out);
+    return status;
+}

@@ -1,0 +1,23 @@
+/* A private copy of the part of a graph that a program needs, with every shape known. */
+#ifndef ATLED_PROGRAM_SPECIALISE_H
+#define ATLED_PROGRAM_SPECIALISE_H
+
+#include "graph/graph.h"
+
+typedef struct atl_copy {
+    atl_graph *graph;
+    atl_node **of; /* of[i]: the copy of the original graph's node i, or null if it was not needed */
+    int64_t count;
+} atl_copy;
+
+/* Copies all that the wanted nodes depend on, be it for a shape only.  `shape_of` gives the concrete shape of an input.
+ * Each op's infer runs again.  ATL_OK, or a status with the thread's error set and nothing to free. */
+typedef atl_shape atl_input_shape(const atl_node *input, const void *context);
+atl_status atl_specialise(atl_nodes wanted, atl_input_shape *shape_of, const void *context, atl_copy *copy_out);
+void atl_copy_free(atl_copy *copy);
+
+/* needed[i] becomes 1 for the nodes whose values the given ones are computed from, and, with shapes_too, for those whose shapes
+ * play a part.  Null out of memory; to be released. */
+char *atl_mark_needed(const atl_graph *graph, int64_t count, atl_node *const *wanted, int shapes_too);
+
+#endif
