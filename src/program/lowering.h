@@ -16,13 +16,13 @@ typedef struct atl_memory_layout atl_memory_layout;
 
 enum { ATL_STEP_VALUES = 12 };
 
-typedef struct atl_step atl_step;
-struct atl_step {
+typedef struct atl_plan_step atl_plan_step;
+struct atl_plan_step {
     const char *implementation; /* "brgconv:avx512_core", "map", ...; must outlive the step (the step's data may hold it) */
     /* Runs the step; returns 0, or not 0 with the thread's error set.  `bound` is what bind returned for this state. */
-    int (*run)(const atl_step *step, void *const *memory, void *bound);
+    int (*run)(const atl_plan_step *step, void *const *memory, void *bound);
     /* Optional: what a step needs for each state (oneDNN memory objects). Null on failure. */
-    void *(*bind)(const atl_step *step);
+    void *(*bind)(const atl_plan_step *step);
     void (*unbind)(void *bound);
     void (*release)(void *data); /* frees data; optional */
     void *data;
@@ -60,6 +60,6 @@ atl_value_id atl_lower_workspace(atl_lowering *lowering, int64_t bytes);
 atl_value_id atl_lower_workspace_of(const atl_lowering *lowering, int i); /* -1: the forward op left none */
 
 /* Emits the step (copied).  On failure the step's data is released. Returns 1, or 0 when the lowering has failed. */
-int atl_lower_step(atl_lowering *lowering, const atl_step *step);
+int atl_lower_step(atl_lowering *lowering, const atl_plan_step *step);
 
 #endif
