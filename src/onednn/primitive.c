@@ -1,0 +1,238 @@
+/* The engine, errors in words, and how a primitive becomes a step of a program. */
+#include "onednn/primitive.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/error.h"
+#include "graph/memory.h"
+
+dnnl_engine_t onednn_engine(void)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static dnnl_engine_t engine;
+    pthread_mutex_lock(&lock);
+    if (!engine && !onednn_succeeded(dnnl_engine_create(&engine, dnnl_cpu, 0), "make an engine"))
+        engine = NULL;
+    dnnl_engine_t made = engine;
+    pthread_mutex_unlock(&lock);
+    return made;
+}
+
+int onednn_succeeded(dnnl_status_t status, const char *what)
+{
+    switch (status) {
+    case dnnl_success:
+        return 1;
+    case dnnl_out_of_memory:
+        atl_set_error(ATL_OUT_OF_MEMORY, "oneDNN cannot %s: out of memory", what);
+        return 0;
+    case dnnl_unimplemented:
+        atl_set_error(ATL_UNSUPPORTED, "oneDNN cannot %s: it has no implementation for these shapes on this processor",
+                      what);
+        return 0;
+    case dnnl_invalid_arguments:
+        atl_set_error(ATL_INTERNAL, "oneDNN cannot %s: it calls the arguments invalid, which atled should have noticed",
+                      what);
+        return 0;
+    default:
+        atl_set_error(ATL_INTERNAL, "oneDNN cannot %s: %s", what,
+                      status == dnnl_runtime_error ? "it failed at run time" : "an unexpected status");
+        return 0;
+    }
+}
+
+const char *atl_onednn_version(char *text, size_t size)
+{
+    const dnnl_version_t *version = dnnl_version();
+    static const struct {
+        unsigned isa;
+        const char *name;
+    } sets[] = {{dnnl_cpu_isa_avx512_core, "avx512"}, {dnnl_cpu_isa_avx2, "avx2"}, {dnnl_cpu_isa_sse41, "sse4.1"}};
+    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+    const char *name = "no vectors";
+    for (int i = 2; i >= 0; i--)
+        if ((isa & sets[i].isa) == sets[i].isa)
+            name = sets[i].name;
+    snprintf(text, size, "oneDNN %d.%d.%d, %s", version->major, version->minor, version->patch, name);
+    return text;
+}
+
+dnnl_primitive_attr_t onednn_attributes(void)
+{
+    dnnl_primitive_attr_t attributes = NULL;
+    if (!onednn_succeeded(dnnl_primitive_attr_create(&attributes), "make attributes"))
+        return NULL;
+    if (onednn_succeeded(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
+                         "set attributes"))
+        return attributes;
+    dnnl_primitive_attr_destroy(attributes);
+    return NULL;
+}
+
+const char *onednn_implementation(const_dnnl_primitive_desc_t desc)
+{
+    const char *name = NULL;
+    if (dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, (void *)&name) != dnnl_success || !name)
+        return "unknown";
+    return name;
+}
+
+int onednn_is_reference(const_dnnl_primitive_desc_t desc)
+{
+    const char *name = onednn_implementation(desc);
+    return !strncmp(name, "ref", 3) || strstr(name, ":ref") != NULL;
+}
+
+onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument)
+{
+    return dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, argument);
+}
+
+/* What all states of a program share of one primitive. */
+typedef struct primitive_data {
+    dnnl_primitive_desc_t desc;
+    dnnl_primitive_t primitive;
+    int count;
+    struct {
+        int argument;
+        atl_value_id value;
+    } arguments[ONEDNN_MOST_ARGUMENTS];
+    char implementation[64];
+} primitive_data;
+
+/* What one state has of it. A stream may not be shared by threads; a state runs in one thread at a time. */
+typedef struct bound_primitive {
+    dnnl_stream_t stream;
+    int count;
+    void *address[ONEDNN_MOST_ARGUMENTS]; /* that each memory object has now */
+    dnnl_exec_arg_t arguments[ONEDNN_MOST_ARGUMENTS];
+} bound_primitive;
+
+static void release_primitive(void *data)
+{
+    primitive_data *primitive = data;
+    if (!primitive)
+        return;
+    if (primitive->primitive)
+        dnnl_primitive_destroy(primitive->primitive);
+    if (primitive->desc)
+        dnnl_primitive_desc_destroy(primitive->desc);
+    atl_release(primitive);
+}
+
+static void unbind_primitive(void *bound)
+{
+    bound_primitive *primitive = bound;
+    if (!primitive)
+        return;
+    for (int i = 0; i < primitive->count; i++)
+        dnnl_memory_destroy(primitive->arguments[i].memory);
+    if (primitive->stream)
+        dnnl_stream_destroy(primitive->stream);
+    atl_release(primitive);
+}
+
+static void *bind_primitive(const atl_plan_step *step)
+{
+    const primitive_data *data = step->data;
+    dnnl_engine_t engine = onednn_engine();
+    bound_primitive *bound = engine ? atl_allocate(1, sizeof *bound) : NULL;
+    if (!bound) {
+        if (engine)
+            atl_out_of_memory();
+        return NULL;
+    }
+    int ok = onednn_succeeded(dnnl_stream_create(&bound->stream, engine, dnnl_stream_default_flags), "make a stream");
+    for (int i = 0; ok && i < data->count; i++) {
+        dnnl_exec_arg_t *argument = &bound->arguments[i];
+        argument->arg = data->arguments[i].argument;
+        onednn_md md = onednn_wanted(data->desc, argument->arg);
+        ok = onednn_succeeded(dnnl_memory_create(&argument->memory, md, engine, DNNL_MEMORY_NONE),
+                              "make a memory object");
+        bound->count += ok;
+    }
+    if (ok)
+        return bound;
+    unbind_primitive(bound);
+    return NULL;
+}
+
+static int run_primitive(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const primitive_data *data = step->data;
+    bound_primitive *mine = bound;
+    for (int i = 0; i < mine->count; i++) {
+        void *address = memory[data->arguments[i].value];
+        if (address == mine->address[i])
+            continue;
+        /* Also clears the padding of a blocked layout, which is why this waits until the memory is this step's. */
+        if (!onednn_succeeded(dnnl_memory_set_data_handle(mine->arguments[i].memory, address), "use the memory"))
+            return 1;
+        mine->address[i] = address;
+    }
+    /* On a CPU with OpenMP the call returns when the work is done: there is nothing to wait for. */
+    return !onednn_succeeded(dnnl_primitive_execute(data->primitive, mine->stream, mine->count, mine->arguments),
+                             "execute a primitive");
+}
+
+static void note_value(atl_plan_step *step, const onednn_argument *argument)
+{
+    if (argument->written != ONEDNN_WRITTEN)
+        step->read[step->reads++] = argument->value;
+    if (argument->written != ONEDNN_READ)
+        step->write[step->writes++] = argument->value;
+}
+
+/* Fills data and the step's reads and writes; the scratchpad comes last. */
+static int gather_arguments(atl_lowering *lowering, primitive_data *data, atl_plan_step *step, int count,
+                            const onednn_argument *arguments)
+{
+    onednn_argument all[ONEDNN_MOST_ARGUMENTS];
+    onednn_md scratchpad = onednn_wanted(data->desc, DNNL_ARG_SCRATCHPAD);
+    size_t bytes = scratchpad ? dnnl_memory_desc_get_size(scratchpad) : 0;
+    if (count + (bytes > 0) > ONEDNN_MOST_ARGUMENTS) {
+        atl_set_error(ATL_INTERNAL, "a primitive with more than %d arguments", ONEDNN_MOST_ARGUMENTS);
+        return 0;
+    }
+    memcpy(all, arguments, (size_t)count * sizeof *all);
+    if (bytes > 0)
+        all[count++] =
+            (onednn_argument){DNNL_ARG_SCRATCHPAD, atl_lower_scratch(lowering, (int64_t)bytes), ONEDNN_WRITTEN};
+    for (int i = 0; i < count; i++) {
+        if (all[i].value < 0)
+            return 0; /* the lowering has failed and said so */
+        data->arguments[i].argument = all[i].argument;
+        data->arguments[i].value = all[i].value;
+        note_value(step, &all[i]);
+    }
+    data->count = count;
+    return 1;
+}
+
+int onednn_lower_primitive(atl_lowering *lowering, dnnl_primitive_desc_t desc, int count,
+                           const onednn_argument *arguments, double flops)
+{
+    atl_plan_step step = {.run = run_primitive,
+                          .bind = bind_primitive,
+                          .unbind = unbind_primitive,
+                          .release = release_primitive,
+                          .flops = flops};
+    primitive_data *data = atl_allocate(1, sizeof *data);
+    if (!data) {
+        dnnl_primitive_desc_destroy(desc);
+        atl_out_of_memory();
+        return 0;
+    }
+    data->desc = desc;
+    snprintf(data->implementation, sizeof data->implementation, "%s", onednn_implementation(desc));
+    step.implementation = data->implementation;
+    step.data = data;
+    if (!gather_arguments(lowering, data, &step, count, arguments) ||
+        !onednn_succeeded(dnnl_primitive_create(&data->primitive, desc), "make a primitive")) {
+        release_primitive(data);
+        return 0;
+    }
+    return atl_lower_step(lowering, &step);
+}

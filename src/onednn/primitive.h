@@ -1,0 +1,78 @@
+/* For the files of this folder only: memory descriptors, and how a primitive becomes a step.
+ *
+ * oneDNN 2.x and 3.x differ in how descriptors are made and owned; what the other files need of that is here. */
+#ifndef ATLED_ONEDNN_PRIMITIVE_H
+#define ATLED_ONEDNN_PRIMITIVE_H
+
+#include <oneapi/dnnl/dnnl.h>
+
+#include "onednn/onednn.h"
+
+/* A memory descriptor that somebody owns (3.x: a handle), and a pointer to one that is only looked at. */
+typedef struct onednn_desc {
+    dnnl_memory_desc_t md;
+} onednn_desc;
+#if DNNL_VERSION_MAJOR >= 3
+typedef const_dnnl_memory_desc_t onednn_md;
+#define ONEDNN_MD(desc) ((onednn_md)(desc).md)
+#else
+typedef const dnnl_memory_desc_t *onednn_md;
+#define ONEDNN_MD(desc) ((onednn_md) & (desc).md)
+#endif
+
+struct atl_memory_layout {
+    onednn_desc plain;  /* the plain order, seen with oneDNN's dimensions */
+    onednn_desc actual; /* where the elements really are; the same dimensions */
+    char letters[8];    /* names of these dimensions: "nchw", "oihw", "goihw", "ab" */
+};
+
+/* The engine of the process; null with the error set. */
+dnnl_engine_t onednn_engine(void);
+
+/* 1 for success; else 0, with the error set in words: "oneDNN cannot <what>: ...". */
+int onednn_succeeded(dnnl_status_t status, const char *what);
+
+/* Describes float32 memory: dims in oneDNN's order with their strides in elements (null: row-major).  These check what oneDNN
+ * does not: 0 with the error set for a size outside 0..2^31-1 or a product over 2^60. */
+int onednn_describe(onednn_desc *desc, int rank, const int64_t *dims, const int64_t *strides);
+/* The order is the primitive's choice. */
+int onednn_describe_any(onednn_desc *desc, int rank, const int64_t *dims);
+/* The shape as it is, row-major, all dimensions in their order. */
+int onednn_describe_shape(onednn_desc *desc, atl_shape shape);
+/* [n, h, w, c] in plain order, seen as n, c, h, w. */
+int onednn_describe_image(onednn_desc *desc, atl_shape shape);
+int onednn_describe_image_any(onednn_desc *desc, atl_shape shape);
+int onednn_copy_desc(onednn_desc *desc, onednn_md from);
+void onednn_release_desc(onednn_desc *desc); /* also of a zeroed one */
+
+int onednn_same(onednn_md a, onednn_md b);
+
+/* New attributes that leave the scratchpad to us; null with the error set. */
+dnnl_primitive_attr_t onednn_attributes(void);
+
+/* "brgconv:avx512_core", "ref:any", ... of a primitive descriptor; never null. */
+const char *onednn_implementation(const_dnnl_primitive_desc_t desc);
+int onednn_is_reference(const_dnnl_primitive_desc_t desc);
+
+/* The memory that the primitive wants for an argument (DNNL_ARG_SRC, ...). */
+onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument);
+
+/* Input i of the node being lowered as a primitive wants it; `plain` describes its plain order. -1 on failure. */
+atl_value_id onednn_input(atl_lowering *lowering, int i, onednn_md plain, onednn_md wanted, const char *letters);
+/* The result of the node, in the layout that the primitive writes. */
+atl_value_id onednn_output(atl_lowering *lowering, onednn_md plain, onednn_md written, const char *letters);
+
+/* One argument of a primitive: DNNL_ARG_..., the value, and whether the primitive writes it. */
+typedef struct onednn_argument {
+    int argument;
+    atl_value_id value;
+    int written; /* ONEDNN_READ, _WRITTEN, or both */
+} onednn_argument;
+enum { ONEDNN_READ = 0, ONEDNN_WRITTEN = 1, ONEDNN_READ_AND_WRITTEN = 2, ONEDNN_MOST_ARGUMENTS = 12 };
+
+/* Emits the step that executes the primitive with these arguments; the scratchpad is added.  Takes desc over, on failure too.
+ * flops: multiply and add are two.  1, or 0 with the error set. */
+int onednn_lower_primitive(atl_lowering *lowering, dnnl_primitive_desc_t desc, int count,
+                           const onednn_argument *arguments, double flops);
+
+#endif
