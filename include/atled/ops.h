@@ -94,6 +94,20 @@ ATL_API atl_node *atl_clip(atl_node *x, float lowest, float highest); /* gradien
 ATL_API atl_node *atl_gate(atl_node *x, atl_node *by); /* by > 0 ? x : 0; no gradient with respect to `by` */
 ATL_API atl_node *atl_step(atl_node *x);               /* x > 0 ? 1 : 0; gradient zero */
 
+/* 1 where it holds, else 0; gradient zero.  True is what is not 0. */
+ATL_API atl_node *atl_equal(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_not_equal(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_less(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_less_equal(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_greater(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_greater_equal(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_logical_and(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_logical_or(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_logical_xor(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_logical_not(atl_node *x);
+/* condition true ? a : b; no gradient with respect to the condition */
+ATL_API atl_node *atl_select(atl_node *condition, atl_node *a, atl_node *b);
+
 ATL_API atl_node *atl_cast(atl_node *x, atl_dtype dtype); /* float to int32 rounds towards zero and saturates */
 ATL_API atl_node *atl_stop_gradient(atl_node *x);         /* x; no gradient passes */
 

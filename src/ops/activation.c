@@ -1,0 +1,147 @@
+/* Activation functions, element by element. */
+#include "ops/elementwise.h"
+
+/* relu(x) = max(x, 0), and NaN of NaN.  d/dx = y > 0 ? 1 : 0 */
+UNARY_ELEMENT(relu, x <= 0 ? 0 : x)
+UNARY_MAP(relu, x <= 0 ? 0.0f : x)
+static atl_node *relu_gradient(atl_node *y, atl_node *dy) { return atl_gate(dy, y); }
+UNARY_OP(relu, relu_element, relu_gradient, RANGE(relu, 0.1f, 1), RANGE(relu, -1, -0.1f), VALUES(relu, -1, 1))
+
+/* leaky_relu(x) = x > 0 ? x : slope x.  d/dx = x > 0 ? 1 : slope */
+static double leaky_relu_element(const double *x, const void *slope)
+{
+    return x[0] > 0 ? x[0] : (double)*(const float *)slope * x[0];
+}
+ATL_FAST static void leaky_relu_map(const void *attributes, size_t n, const float *const *inputs, float *result)
+{
+    const float slope = *(const float *)attributes, *const x = inputs[0];
+    ATL_LANES
+    for (size_t i = 0; i < n; i++) {
+        const float below = slope * x[i];
+        result[i] = x[i] > 0 ? x[i] : below;
+    }
+}
+static atl_node *leaky_relu_gradient(atl_node *y, atl_node *dy)
+{
+    const float slope = *(const float *)atl_attributes_of(y);
+    return atl_select(atl_step(atl_input_of(y, 0)), dy, atl_scale(dy, slope));
+}
+static void describe_leaky_relu(const atl_node *y, char *text, size_t size)
+{
+    snprintf(text, size, "slope %g", (double)*(const float *)atl_attributes_of(y));
+}
+static atl_node *leaky_relu_02(atl_node *x) { return atl_leaky_relu(x, 0.2f); }
+static const atl_op leaky_relu_op = {
+    .name = "leaky_relu",
+    .arity = 1,
+    .attributes = sizeof(float),
+    .gradient = {leaky_relu_gradient},
+    .element = leaky_relu_element,
+    .map = leaky_relu_map,
+    .describe = describe_leaky_relu,
+    .samples = (const atl_sample[]){{"above 0", .unary = leaky_relu_02, .input = {{2, {2, 3}, 0.1f, 1}}, .inputs = 1},
+                                    {"below 0", .unary = leaky_relu_02, .input = {{2, {2, 3}, -1, -0.1f}}, .inputs = 1},
+                                    {"of int32", .unary = leaky_relu_02, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1,
+                                     .error = "int32"},
+                                    {0}}};
+ATL_BUILTIN(leaky_relu_op);
+atl_node *atl_leaky_relu(atl_node *x, float slope) { return ATL_APPLY(&leaky_relu_op, &slope, x); }
+
+/* elu(x) = x > 0 ? x : e^x - 1.  d/dx = min(y, 0) + 1                                     Clevert et al. 2015 */
+UNARY_ELEMENT(elu, x > 0 ? x : expm1(x))
+UNARY_MAP(elu, fast_elu(x))
+static atl_node *elu_gradient(atl_node *y, atl_node *dy)
+{
+    return atl_mul(dy, atl_shift(atl_minimum(y, atl_number(y, 0)), 1));
+}
+UNARY_OP(elu, elu_element, elu_gradient, RANGE(elu, 0.1f, 2), RANGE(elu, -2, -0.1f), VALUES(elu, -20, 5))
+
+/* tanh(x).  d/dx = 1 - y^2 */
+UNARY_MAP(tanh, fast_tanh(x))
+static atl_node *tanh_gradient(atl_node *y, atl_node *dy)
+{
+    return atl_mul(dy, atl_sub(atl_number(y, 1), atl_square(y)));
+}
+UNARY_OP(tanh, tanh, tanh_gradient, RANGE(tanh, -2, 2), VALUES(tanh, -20, 20))
+
+/* sigmoid(x) = 1 / (1 + e^-x).  d/dx = y (1 - y) */
+UNARY_ELEMENT(sigmoid, 1 / (1 + exp(-x)))
+UNARY_MAP(sigmoid, fast_sigmoid(x))
+static atl_node *sigmoid_gradient(atl_node *y, atl_node *dy)
+{
+    return atl_mul(dy, atl_mul(y, atl_sub(atl_number(y, 1), y)));
+}
+UNARY_OP(sigmoid, sigmoid_element, sigmoid_gradient, RANGE(sigmoid, -2, 2), VALUES(sigmoid, -80, 80))
+
+/* softplus(x) = log(1 + e^x).  d/dx = sigmoid(x) */
+UNARY_ELEMENT(softplus, (x > 0 ? x : 0) + log1p(exp(-fabs(x))))
+UNARY_MAP(softplus, fast_softplus(x))
+static atl_node *softplus_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_sigmoid(atl_input_of(y, 0))); }
+UNARY_OP(softplus, softplus_element, softplus_gradient, RANGE(softplus, -2, 2), VALUES(softplus, -80, 80))
+
+/* clip(x) = lowest if x < lowest, highest if x > highest, else x.  d/dx = 1 where y = x, else 0 */
+typedef struct clip_bounds {
+    float lowest, highest;
+} clip_bounds;
+
+static int infer_clip(atl_node *y)
+{
+    const clip_bounds *bounds = atl_attributes_of(y);
+    if (!(bounds->lowest <= bounds->highest))
+        return atl_fail(y, "lowest, %g, is above highest, %g", (double)bounds->lowest, (double)bounds->highest);
+    return atl_require_float(y, 0, "what is clipped") && atl_infer_same(y);
+}
+static double clip_element(const double *x, const void *attributes)
+{
+    const clip_bounds *bounds = attributes;
+    return *x < (double)bounds->lowest    ? (double)bounds->lowest
+           : *x > (double)bounds->highest ? (double)bounds->highest
+                                          : *x;
+}
+ATL_FAST static void clip_map(const void *attributes, size_t n, const float *const *inputs, float *result)
+{
+    const float lowest = ((const clip_bounds *)attributes)->lowest,
+                highest = ((const clip_bounds *)attributes)->highest;
+    const float *const x = inputs[0];
+    ATL_LANES
+    for (size_t i = 0; i < n; i++) {
+        const float above = x[i] < lowest ? lowest : x[i];
+        result[i] = above > highest ? highest : above;
+    }
+}
+static atl_node *clip_gradient(atl_node *y, atl_node *dy)
+{
+    return atl_select(atl_equal(y, atl_input_of(y, 0)), dy, atl_number(y, 0));
+}
+static void describe_clip(const atl_node *y, char *text, size_t size)
+{
+    const clip_bounds *bounds = atl_attributes_of(y);
+    snprintf(text, size, "to [%g, %g]", (double)bounds->lowest, (double)bounds->highest);
+}
+static atl_node *clip_to_half(atl_node *x) { return atl_clip(x, -0.5f, 0.5f); }
+static atl_node *clip_crossed(atl_node *x) { return atl_clip(x, 2, 1); }
+static atl_node *clip_nan(atl_node *x) { return atl_clip(x, NAN, 1); }
+static const atl_op clip_op = {
+    .name = "clip",
+    .arity = 1,
+    .attributes = sizeof(clip_bounds),
+    .infer = infer_clip,
+    .gradient = {clip_gradient},
+    .element = clip_element,
+    .map = clip_map,
+    .describe = describe_clip,
+    .samples = (const atl_sample[]){
+        {"inside", .unary = clip_to_half, .input = {{2, {2, 3}, -0.4f, 0.4f}}, .inputs = 1},
+        {"above", .unary = clip_to_half, .input = {{2, {2, 3}, 0.6f, 1}}, .inputs = 1},
+        {"below", .unary = clip_to_half, .input = {{2, {2, 3}, -1, -0.6f}}, .inputs = 1},
+        {"values", .unary = clip_to_half, .input = {{1, {67}, -1, 1}}, .inputs = 1, .no_gradient = 1},
+        {"bounds crossed", .unary = clip_crossed, .input = {{1, {3}}}, .inputs = 1, .error = "above highest"},
+        {"a bound is no number", .unary = clip_nan, .input = {{1, {3}}}, .inputs = 1, .error = "nan"},
+        {"of int32", .unary = clip_to_half, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1, .error = "int32"},
+        {0}}};
+ATL_BUILTIN(clip_op);
+atl_node *atl_clip(atl_node *x, float lowest, float highest)
+{
+    const clip_bounds bounds = {lowest, highest};
+    return ATL_APPLY(&clip_op, &bounds, x);
+}

@@ -1,0 +1,101 @@
+/* Comparisons, truth values (0: false, anything else: true; results are 0 or 1) and choices, element by element. */
+#include "ops/elementwise.h"
+
+/* equal(a, b) = a = b ? 1 : 0, and so on.  Any comparison with NaN but not_equal is 0.  d/da = d/db = 0.
+ * Sampled on pairs that are equal now and then. */
+#define COMPARISON(op, sign)                                                                                           \
+    BINARY_ELEMENT(op, a sign b ? 1 : 0)                                                                               \
+    BINARY_MAP(op, a sign b ? 1.0f : 0.0f)                                                                             \
+    static atl_node *op##_of_steps(atl_node *a, atl_node *b) { return atl_##op(atl_step(a), atl_step(b)); }            \
+    BINARY_OP(op, nothing_flows, nothing_flows, RANGES(op, -1, 0, 0.1f, 1), RANGES(op, 0.1f, 1, -1, 0),                \
+              {#op " of 0s and 1s", .binary = op##_of_steps, .input = {{1, {67}}, {1, {67}}}, .inputs = 2,             \
+               .no_gradient = 1})
+
+COMPARISON(equal, ==)
+COMPARISON(not_equal, !=)
+COMPARISON(less, <)
+COMPARISON(less_equal, <=)
+COMPARISON(greater, >)
+COMPARISON(greater_equal, >=)
+
+/* logical_and(a, b) = a and b ? 1 : 0, and so on.  d/da = d/db = 0 */
+#define LOGICAL(op, sign)                                                                                              \
+    BINARY_ELEMENT(op, ((a != 0) sign(b != 0)) ? 1 : 0)                                                                \
+    BINARY_MAP(op, ((a != 0) sign(b != 0)) ? 1.0f : 0.0f)                                                              \
+    static atl_node *op##_of_steps(atl_node *a, atl_node *b) { return atl_##op(atl_step(a), atl_step(b)); }            \
+    BINARY_OP(op, nothing_flows, nothing_flows, RANGES(op, 0.1f, 1, -1, -0.1f),                                        \
+              {#op " of 0s and 1s", .binary = op##_of_steps, .input = {{1, {67}}, {1, {67}}}, .inputs = 2,             \
+               .no_gradient = 1})
+
+LOGICAL(logical_and, &)
+LOGICAL(logical_or, |)
+LOGICAL(logical_xor, ^)
+
+/* logical_not(x) = x = 0 ? 1 : 0.  d/dx = 0 */
+UNARY_ELEMENT(logical_not, x == 0 ? 1 : 0)
+UNARY_MAP(logical_not, x == 0 ? 1.0f : 0.0f)
+static atl_node *not_step(atl_node *x) { return atl_logical_not(atl_step(x)); }
+UNARY_OP(logical_not, logical_not_element, nothing_flows, RANGE(logical_not, 0.1f, 1),
+         {"not of 0s and 1s", .unary = not_step, .input = {{1, {67}}}, .inputs = 1, .no_gradient = 1})
+
+/* step(x) = x > 0 ? 1 : 0.  d/dx = 0 */
+UNARY_ELEMENT(step, x > 0 ? 1 : 0)
+UNARY_MAP(step, x > 0 ? 1.0f : 0.0f)
+UNARY_OP(step, step_element, nothing_flows, RANGE(step, 0.1f, 1), RANGE(step, -1, -0.1f), VALUES(step, -1, 1))
+
+/* gate(x, by) = by > 0 ? x : 0.  d/dx = by > 0 ? 1 : 0, d/dby = 0 */
+BINARY_ELEMENT(gate, b > 0 ? a : 0)
+BINARY_MAP(gate, b > 0 ? a : 0.0f)
+static atl_node *gate_gradient(atl_node *y, atl_node *dy) { return atl_gate(dy, atl_input_of(y, 1)); }
+BINARY_OP(gate, gate_gradient, nothing_flows, RANGES(gate, -1, 1, 0.1f, 1), RANGES(gate, -1, 1, -1, -0.1f),
+          {"open and shut", .binary = atl_gate, .input = {{1, {67}}, {1, {67}}}, .inputs = 2, .no_gradient = 1})
+
+/* select(condition, a, b) = condition ? a : b.  d/da = condition ? 1 : 0, d/db = condition ? 0 : 1 */
+static double select_element(const double *x, const void *attributes)
+{
+    (void)attributes;
+    return x[0] != 0 ? x[1] : x[2];
+}
+ATL_FAST static void select_map(const void *attributes, size_t n, const float *const *inputs, float *result)
+{
+    const float *const condition = inputs[0], *const left = inputs[1], *const right = inputs[2];
+    (void)attributes;
+    ATL_LANES
+    for (size_t i = 0; i < n; i++) {
+        const float a = left[i], b = right[i];
+        result[i] = condition[i] != 0 ? a : b;
+    }
+}
+static atl_node *select_gradient_a(atl_node *y, atl_node *dy)
+{
+    return atl_select(atl_input_of(y, 0), dy, atl_number(y, 0));
+}
+static atl_node *select_gradient_b(atl_node *y, atl_node *dy)
+{
+    return atl_select(atl_input_of(y, 0), atl_number(y, 0), dy);
+}
+static atl_node *sample_select(atl_node *const *x) { return atl_select(x[0], x[1], x[2]); }
+static atl_node *sample_select_by_step(atl_node *const *x) { return atl_select(atl_step(x[0]), x[1], x[2]); }
+static const atl_op select_op = {
+    .name = "select",
+    .arity = 3,
+    .gradient = {nothing_flows, select_gradient_a, select_gradient_b},
+    .element = select_element,
+    .map = select_map,
+    .samples = (const atl_sample[]){
+        {"all of a", .build = sample_select, .input = {{2, {2, 3}, 0.1f, 1}, {2, {2, 3}}, {2, {2, 3}}}, .inputs = 3},
+        {"all of b", .build = sample_select_by_step, .input = {{2, {2, 3}, -1, -0.1f}, {2, {2, 3}}, {2, {2, 3}}},
+         .inputs = 3},
+        {"broadcast", .build = sample_select_by_step, .input = {{2, {4, 1}, 0.1f, 1}, {3, {2, 1, 3}}, {1, {3}}},
+         .inputs = 3},
+        {"some of both", .build = sample_select_by_step, .input = {{1, {67}}, {1, {67}}, {1, {67}}}, .inputs = 3,
+         .no_gradient = 1},
+        {"3 and 4", .build = sample_select, .input = {{1, {3}}, {1, {4}}, {1, {3}}}, .inputs = 3, .error = "[4]"},
+        {"int32 condition", .build = sample_select, .input = {{1, {3}, 0, 2, 1}, {1, {3}}, {1, {3}}}, .inputs = 3,
+         .error = "int32"},
+        {0}}};
+ATL_BUILTIN(select_op);
+atl_node *atl_select(atl_node *condition, atl_node *a, atl_node *b)
+{
+    return ATL_APPLY(&select_op, NULL, condition, a, b);
+}

@@ -1,0 +1,109 @@
+/* How the files of element-wise ops write an op down.
+ *
+ * Each is an element function in double, which is the oracle; a map over n floats, which the compiler runs block by block; and
+ * a gradient, in terms of the output where that lets the input go early.  NumPy broadcasting is the engine's business, as is
+ * undoing it in gradients: no rule knows of it.
+ *
+ *     UNARY_MAP(exp, fast_exp(x))                                     exp_map: y = fast_exp(x) for each float
+ *     static atl_node *exp_gradient(atl_node *y, atl_node *dy) ...
+ *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its place in the table, atl_exp(x), and samples
+ */
+#ifndef ATLED_OPS_ELEMENTWISE_H
+#define ATLED_OPS_ELEMENTWISE_H
+
+#include "ops/ops.h"
+#include "ops/vector_math.h"
+
+/* The rule of what is constant almost everywhere: connected, but nothing flows. */
+static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
+{
+    (void)y, (void)dy;
+    return NULL;
+}
+
+#define UNARY_MAP(op, of_x)                                                                                            \
+    ATL_FAST static void op##_map(const void *attributes, size_t n, const float *const *inputs, float *result)         \
+    {                                                                                                                  \
+        const float *const input = inputs[0];                                                                          \
+        (void)attributes;                                                                                              \
+        ATL_LANES                                                                                                      \
+        for (size_t i = 0; i < n; i++) {                                                                               \
+            const float x = input[i];                                                                                  \
+            result[i] = (of_x);                                                                                        \
+        }                                                                                                              \
+    }
+
+#define BINARY_MAP(op, of_a_and_b)                                                                                     \
+    ATL_FAST static void op##_map(const void *attributes, size_t n, const float *const *inputs, float *result)         \
+    {                                                                                                                  \
+        const float *const left = inputs[0], *const right = inputs[1];                                                 \
+        (void)attributes;                                                                                              \
+        ATL_LANES                                                                                                      \
+        for (size_t i = 0; i < n; i++) {                                                                               \
+            const float a = left[i], b = right[i];                                                                     \
+            result[i] = (of_a_and_b);                                                                                  \
+        }                                                                                                              \
+    }
+
+/* The same in double, for ops that are not a function of <math.h>. */
+#define UNARY_ELEMENT(op, of_x)                                                                                        \
+    static double op##_element(double x) { return (of_x); }
+
+#define BINARY_ELEMENT(op, of_a_and_b)                                                                                 \
+    static double op##_element(const double *x, const void *attributes)                                                \
+    {                                                                                                                  \
+        const double a = x[0], b = x[1];                                                                               \
+        (void)attributes;                                                                                              \
+        return (of_a_and_b);                                                                                           \
+    }
+
+/* clang-format off */
+
+/* Samples of a unary op: on [low, high); the same without its gradient (kinks). */
+#define RANGE(op, low, high)                                                                                           \
+    {#op " on [" #low ", " #high ")", .unary = atl_##op, .input = {{3, {2, 3, 5}, low, high}}, .inputs = 1}
+#define VALUES(op, low, high)                                                                                          \
+    {#op " values", .unary = atl_##op, .input = {{1, {67}, low, high}}, .inputs = 1, .no_gradient = 1}
+
+#define UNARY_OP(op, in_double, rule, ...)                                                                             \
+    static const atl_op op##_op = {                                                                                    \
+        .name = #op,                                                                                                   \
+        .arity = 1,                                                                                                    \
+        .gradient = {rule},                                                                                            \
+        .function = in_double,                                                                                         \
+        .map = op##_map,                                                                                               \
+        .samples = (const atl_sample[]){                                                                               \
+            __VA_ARGS__,                                                                                               \
+            {#op " of int32", .unary = atl_##op, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1, .error = "int32"},         \
+            {0}}};                                                                                                     \
+    ATL_BUILTIN(op##_op);                                                                                              \
+    atl_node *atl_##op(atl_node *x) { return ATL_APPLY(&op##_op, NULL, x); }
+
+/* Samples of a binary op: a from [a_low, a_high), b likewise; both of one shape, and broadcast either way. */
+#define PAIR(about, op, a, b) {about, .binary = atl_##op, .input = {a, b}, .inputs = 2}
+#define BRACED(...) {__VA_ARGS__}
+#define RANGES(op, a_low, a_high, b_low, b_high)                                                                       \
+    PAIR(#op ", same shape", op, BRACED(2, {2, 3}, a_low, a_high), BRACED(2, {2, 3}, b_low, b_high)),                  \
+    PAIR(#op ", broadcast", op, BRACED(3, {2, 1, 3}, a_low, a_high), BRACED(2, {4, 1}, b_low, b_high)),                \
+    PAIR(#op " of a scalar and a matrix", op, BRACED(0, {0}, a_low, a_high), BRACED(2, {3, 2}, b_low, b_high)),        \
+    PAIR(#op " of a matrix and a scalar", op, BRACED(2, {3, 2}, a_low, a_high), BRACED(0, {0}, b_low, b_high))
+
+#define BINARY_OP(op, a_rule, b_rule, ...)                                                                             \
+    static const atl_op op##_op = {                                                                                    \
+        .name = #op,                                                                                                   \
+        .arity = 2,                                                                                                    \
+        .gradient = {a_rule, b_rule},                                                                                  \
+        .element = op##_element,                                                                                       \
+        .map = op##_map,                                                                                               \
+        .samples = (const atl_sample[]){                                                                               \
+            __VA_ARGS__,                                                                                               \
+            {#op " of 3 and 4", .binary = atl_##op, .input = {{1, {3}}, {1, {4}}}, .inputs = 2, .error = "[4]"},       \
+            {#op " of int32", .binary = atl_##op, .input = {{1, {3}}, {1, {3}, 1, 4, 1}}, .inputs = 2,                 \
+             .error = "int32"},                                                                                        \
+            {0}}};                                                                                                     \
+    ATL_BUILTIN(op##_op);                                                                                              \
+    atl_node *atl_##op(atl_node *a, atl_node *b) { return ATL_APPLY(&op##_op, NULL, a, b); }
+
+/* clang-format on */
+
+#endif
