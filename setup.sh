@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# ./setup.sh demo | test | bench | help: installs what is missing, builds, and runs. See `./setup.sh help`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# Debian 12's names. Elsewhere they are printed, for the user to find.
+tools=(gcc libc6-dev meson ninja-build pkg-config)
+libraries=(libdnnl-dev uthash-dev libzip-dev zlib1g-dev libpng-dev libjpeg-dev libcairo2-dev libgraphviz-dev)
+for_tests=(libcriterion-dev g++ clang-format graphviz fonts-dejavu-core)
+
+help() {
+    cat <<'TEXT'
+usage: ./setup.sh COMMAND
+  demo    build, then draw pictures that fool the network that ships with atled (needs no data, no network)
+  test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers
+  bench   build the benchmarks and run them
+  help    this text
+Each installs what is missing with apt (sudo is used where needed); on other systems it names the packages and stops.
+Environment: JOBS=N processes at once (all processors); CI=1 makes warnings errors; ATLED_DATA=DIR the shared data;
+ATLED_SEED=N the tests' seed; SANITIZERS=no leaves the sanitizers out of `test`; PACKAGES=installed: do not look.
+TEXT
+}
+
+say() { printf '\n== %s\n' "$*" >&2; }
+fail() {
+    printf 'setup.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+# ---- packages -------------------------------------------------------------------------------------------------------
+
+# missing PACKAGE...: those that are not installed
+missing() {
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || printf '%s\n' "$package"
+    done
+}
+
+# As root, without questions, waiting while another program holds the package database.
+apt() {
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" </dev/null >&2
+}
+
+# The lists have a lock of their own, for which apt-get does not wait.
+update_lists() {
+    local try
+    for try in 1 2 3 4 5 6; do
+        apt update && return
+        say "the package lists could not be read (try $try); again in 10 s"
+        sleep 10
+    done
+    return 1
+}
+
+need() {
+    [ "${PACKAGES:-}" != installed ] || return 0
+    command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+        fail "please install what Debian calls: $*
+Then tell me that they are there: PACKAGES=installed ./setup.sh ..."
+    local wanted
+    mapfile -t wanted < <(missing "$@")
+    [ "${#wanted[@]}" -gt 0 ] || return 0
+    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || fail "please install, as root: apt-get install ${wanted[*]}"
+    say "installing ${wanted[*]}"
+    apt install --no-install-recommends "${wanted[@]}" && return
+    update_lists && apt install --no-install-recommends "${wanted[@]}" ||
+        fail "these packages could not be installed: ${wanted[*]}"
+}
+
+# ---- building --------------------------------------------------------------------------------------------------------
+
+jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
+
+# build FOLDER OPTION...: configured (again: files may have been added), and built
+build() {
+    local folder=$1 options=("${@:2}") log
+    [ -f "$folder/build.ninja" ] && options+=(--reconfigure)
+    say "building in $folder"
+    mkdir -p "$folder"
+    log=$folder/setup.log
+    meson setup "$folder" "${options[@]}" </dev/null >"$log" 2>&1 || {
+        tail -n 20 "$log" >&2
+        fail "meson could not configure $folder"
+    }
+    ninja -C "$folder" -j "$jobs" >"$log" 2>&1 </dev/null || {
+        grep -A 20 -m 3 -E '^FAILED|error:' "$log" >&2 || tail -n 40 "$log" >&2
+        fail "building failed; all of it is in $log"
+    }
+}
+
+werror=()
+[ -z "${CI:-}" ] || werror=(-Dwerror=true)
+
+# ---- the commands ----------------------------------------------------------------------------------------------------
+
+# run_tests FOLDER MESON-OPTION...: what fails is counted by summary.py
+run_tests() {
+    local folder=$1
+    rm -rf "$folder/results" "$folder/scratch" "$folder/meson-logs/testlog.json"
+    mkdir -p "$folder/results"
+    say "testing in $folder"
+    meson test -C "$folder" --no-rebuild --num-processes "$jobs" "${@:2}" </dev/null >"$folder/test.log" 2>&1 || true
+}
+
+test_() {
+    need "${tools[@]}" "${libraries[@]}" "${for_tests[@]}"
+    local folders=(build)
+    build build -Dtests=enabled "${werror[@]}"
+    run_tests build
+    if [ "${SANITIZERS:-yes}" != no ]; then
+        build build-san -Dtests=enabled -Db_sanitize=address,undefined -Dbuildtype=debugoptimized -Doptimization=1
+        run_tests build-san --no-suite plain_only
+        folders+=(build-san)
+    fi
+    tests/summary.py "${folders[@]}" # its last line: N passed, M failed
+}
+
+demo() {
+    need "${tools[@]}" "${libraries[@]}"
+    build build -Dtests=disabled
+    fool_something
+}
+
+# The main job, on what ships with atled.
+fool_something() {
+    mkdir -p out
+    build/tools/atled fool --target all -o out/fooled.png
+    say "look at out/fooled.png"
+}
+
+bench() {
+    need "${tools[@]}" "${libraries[@]}"
+    build build -Dtests=disabled
+    ninja -C build bench >&2
+    bench/run
+}
+
+case "${1:-help}" in
+demo) demo ;;
+test) test_ ;;
+bench) bench ;;
+help | -h | --help) help ;;
+*)
+    help >&2
+    exit 2
+    ;;
+esac

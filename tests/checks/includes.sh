@@ -1,0 +1,34 @@
+#!/bin/sh
+# includes.sh SOURCE: arrows run downwards only (docs/architecture.md).  For each folder, what its files may include with "".
+cd "$1" || exit 1
+status=0
+
+# check FOLDER PATTERN: complains about every quoted #include in the folder that does not match
+check() {
+    [ -d "$1" ] || return
+    found=$(grep -rnE --include='*.[ch]' '^ *# *include *"' "$1" | grep -vE "#include \"($2)")
+    [ -z "$found" ] || {
+        printf '%s may include only "%s":\n%s\n' "$1" "$2" "$found"
+        status=1
+    }
+}
+common='atled/|config\.h|graph/(memory|error)\.h'
+check include/atled '[a-z_]*\.h"'
+check src/graph "$common|graph/"
+check src/ops "$common|graph/|ops/|program/lowering\.h|onednn/onednn\.h"
+check src/autodiff "$common|graph/|autodiff/"
+check src/program "$common|graph/|program/|ops/parallel\.h|onednn/onednn\.h"
+check src/onednn "$common|graph/|onednn/|program/lowering\.h"
+check src/io "$common|io/"
+check src/models "$common|models/"
+check src/train "$common|train/"
+check src/attack "$common|attack/"
+check tools 'atled/|config\.h|[a-z_]*\.h"'
+check examples 'atled/'
+
+dnnl=$(grep -rlE --include='*.[ch]' 'include *[<"].*dnnl' include src tools examples | grep -v '^src/onednn/')
+[ -z "$dnnl" ] || {
+    echo "oneDNN is included outside src/onednn:" $dnnl
+    status=1
+}
+exit $status
