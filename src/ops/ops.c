@@ -39,6 +39,24 @@ int atl_axis_of(atl_node *y, int axis, int rank)
     return -1;
 }
 
+int atl_axes_of(atl_node *y, int count, const int *axis, int rank, unsigned *set_out)
+{
+    unsigned set = 0;
+    if (count < 0 || count > rank)
+        return atl_fail(y, "%d axes are too many for %s", count, SHAPE_OF(y->inputs[0]));
+    for (int i = 0; i < count; i++) {
+        int resolved = atl_axis_of(y, axis[i], rank);
+        if (resolved < 0)
+            return 0;
+        if (set >> resolved & 1)
+            return atl_fail(y, "axis %d of %s is given twice", resolved, SHAPE_OF(y->inputs[0]));
+        set |= 1u << resolved;
+    }
+    if (set_out)
+        *set_out = set;
+    return 1;
+}
+
 int atl_infer_same(atl_node *y) { return atl_set_type(y, y->inputs[0]->dtype, y->inputs[0]->shape); }
 
 int atl_require_float(atl_node *y, int i, const char *what)

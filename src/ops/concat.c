@@ -1,0 +1,226 @@
+/* concat(x_0, x_1, ...): one after the other along an axis; and concat_part, which is its gradient. */
+#include "graph/memory.h"
+#include "ops/ops.h"
+#include "ops/strided_copy.h"
+
+typedef struct concat_attributes {
+    int axis, part; /* part: of concat_part */
+} concat_attributes;
+
+/* The shape of inputs first.. one after the other along `axis`; 0 with the mistake recorded. */
+static int infer_joined(atl_node *y, int first, int axis, atl_shape *joined_out)
+{
+    const atl_node *a = y->inputs[first];
+    atl_shape joined = a->shape;
+    char texts[2][160];
+    for (int i = first + 1; i < y->input_count; i++) {
+        const atl_node *x = y->inputs[i];
+        const char *trouble = NULL;
+        if (x->shape.rank != joined.rank)
+            trouble = "they have different numbers of dimensions";
+        for (int d = 0; d < joined.rank && !trouble; d++) {
+            int64_t size = x->shape.size[d];
+            if (d == axis && (size == ATL_ANY || joined.size[d] == ATL_ANY))
+                joined.size[d] = ATL_ANY;
+            else if (d == axis && __builtin_add_overflow(joined.size[d], size, &joined.size[d]))
+                trouble = "together they have more than 2^63 elements";
+            else if (d == axis)
+                continue;
+            else if (joined.size[d] == ATL_ANY)
+                joined.size[d] = size;
+            else if (size != ATL_ANY && size != joined.size[d])
+                trouble = "sizes may differ along the axis only";
+        }
+        if (trouble)
+            return atl_fail(y, "cannot join '%s', %s, and '%s', %s, along axis %d: %s", atl_name_of(a),
+                            atl_shape_text(a->shape, texts[0], sizeof texts[0]), atl_name_of(x),
+                            atl_shape_text(x->shape, texts[1], sizeof texts[1]), axis, trouble);
+    }
+    *joined_out = joined;
+    return 1;
+}
+
+static int infer_concat(atl_node *y)
+{
+    atl_shape joined;
+    int axis = atl_axis_of(y, ((const concat_attributes *)y->attributes)->axis, y->inputs[0]->shape.rank);
+    if (axis < 0 || !infer_joined(y, 0, axis, &joined))
+        return 0;
+    for (int i = 1; i < y->input_count; i++)
+        if (y->inputs[i]->dtype != y->inputs[0]->dtype)
+            return atl_fail(y, "cannot join '%s', %s, and '%s', %s: use atl_cast", atl_name_of(y->inputs[0]),
+                            atl_dtype_name(y->inputs[0]->dtype), atl_name_of(y->inputs[i]), atl_dtype_name(y->inputs[i]->dtype));
+    return atl_set_type(y, y->inputs[0]->dtype, joined);
+}
+
+static int axis_of(const atl_node *y)
+{
+    int axis = ((const concat_attributes *)y->attributes)->axis;
+    return axis < 0 ? axis + y->shape.rank : axis;
+}
+
+static atl_node *concat_part(atl_node *dy, int axis, int part, int count, atl_node *const *parts);
+
+static atl_node *concat_gradient(atl_node *y, atl_node *dy, int input)
+{
+    return concat_part(dy, axis_of(y), input, y->input_count, y->inputs);
+}
+
+/* Over part i of a joined array, which begins at `offset` along the axis. */
+static atl_walk part_walk(atl_shape part, atl_shape joined, int axis, int64_t offset)
+{
+    atl_walk walk = atl_walk_over(part);
+    atl_strides_of(joined, walk.to);
+    walk.to_start = offset * walk.to[axis];
+    return walk;
+}
+
+static void concat_reference(const atl_node *y, const double *const *x, double *result)
+{
+    int axis = axis_of(y);
+    for (int64_t i = 0, offset = 0; i < y->input_count; offset += y->inputs[i++]->shape.size[axis]) {
+        atl_walk walk = part_walk(y->inputs[i]->shape, y->shape, axis, offset);
+        atl_copy_doubles(&walk, result, x[i]);
+    }
+}
+
+static void concat_kernel(const atl_node *y, const void *const *x, void *result)
+{
+    int axis = axis_of(y);
+    for (int64_t i = 0, offset = 0; i < y->input_count; offset += y->inputs[i++]->shape.size[axis]) {
+        atl_walk walk = part_walk(y->inputs[i]->shape, y->shape, axis, offset);
+        atl_copy_words(&walk, result, x[i]);
+    }
+}
+
+static void describe_concat(const atl_node *y, char *text, size_t size)
+{
+    snprintf(text, size, "axis %d", ((const concat_attributes *)y->attributes)->axis);
+}
+
+static atl_node *two_along_0(atl_node *a, atl_node *b) { return atl_square(atl_concat(0, a, b)); }
+static atl_node *two_along_last(atl_node *a, atl_node *b) { return atl_square(atl_concat(-1, a, b)); }
+static atl_node *two_along_3(atl_node *a, atl_node *b) { return atl_concat(3, a, b); }
+static atl_node *with_itself(atl_node *x) { return atl_square(atl_concat(1, x, atl_square(x), x)); }
+static atl_node *three_along_1(atl_node *const *x) { return atl_square(atl_concat(1, x[0], x[1], x[2])); }
+static atl_node *ints_and_ints(atl_node *a, atl_node *b) { return atl_concat(0, a, b); }
+
+static const atl_op concat_op = {
+    .name = "concat",
+    .arity = ATL_VARIADIC,
+    .attributes = sizeof(concat_attributes),
+    .infer = infer_concat,
+    .gradient_of = concat_gradient,
+    .reference = concat_reference,
+    .kernel = concat_kernel,
+    .describe = describe_concat,
+    .samples = (const atl_sample[]){
+        {"rows", .binary = two_along_0, .input = {{2, {2, 3}}, {2, {1, 3}}}, .inputs = 2},
+        {"channels", .binary = two_along_last, .input = {{4, {2, 2, 2, 3}}, {4, {2, 2, 2, 1}}}, .inputs = 2},
+        {"three in the middle", .build = three_along_1, .input = {{3, {2, 1, 3}}, {3, {2, 4, 3}}, {3, {2, 2, 3}}}, .inputs = 3},
+        {"one node twice", .unary = with_itself, .input = {{2, {3, 2}}}, .inputs = 1},
+        {"integers", .binary = ints_and_ints, .input = {{1, {3}, 0, 9, 1}, {1, {2}, 0, 9, 1}}, .inputs = 2, .no_gradient = 1},
+        {"other sizes differ", .binary = two_along_0, .input = {{2, {2, 3}}, {2, {2, 4}}}, .inputs = 2, .error = "along the axis only"},
+        {"ranks differ", .binary = two_along_0, .input = {{2, {2, 3}}, {1, {3}}}, .inputs = 2, .error = "numbers of dimensions"},
+        {"axis out of range", .binary = two_along_3, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2, .error = "axis 3"},
+        {"types differ", .binary = two_along_0, .input = {{1, {2}}, {1, {2}, 0, 9, 1}}, .inputs = 2, .error = "int32"},
+        {"scalars", .binary = two_along_0, .input = {{0}, {0}}, .inputs = 2, .error = "scalar"},
+        {0}}};
+ATL_BUILTIN(concat_op);
+
+atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs)
+{
+    concat_attributes attributes = {.axis = axis};
+    return atl_apply_with(&concat_op, &attributes, count, inputs);
+}
+
+/* concat_part(dy, x_0, x_1, ...): what of dy, of the shape of their concat, lies where x_part was.  The x give their shapes. */
+static int infer_concat_part(atl_node *y)
+{
+    const concat_attributes *attributes = y->attributes;
+    atl_shape joined;
+    if (!infer_joined(y, 1, attributes->axis, &joined))
+        return 0;
+    return atl_set_type(y, y->inputs[0]->dtype, y->inputs[1 + attributes->part]->shape);
+}
+
+/* The adjoint in its place, and zeros where the others were. */
+static atl_node *concat_part_gradient(atl_node *y, atl_node *dy, int input)
+{
+    const concat_attributes *attributes = y->attributes;
+    if (input != 0)
+        return NULL;
+    atl_node **parts = atl_allocate((size_t)y->input_count, sizeof *parts);
+    if (!parts)
+        return atl_graph_fail(y->graph, "out of memory");
+    for (int i = 0; i + 1 < y->input_count; i++)
+        parts[i] = i == attributes->part ? dy : atl_fill(y->inputs[i + 1], 0);
+    atl_node *joined = atl_concat_with(attributes->axis, y->input_count - 1, parts);
+    atl_release(parts);
+    return joined;
+}
+
+static atl_walk concat_part_walk(const atl_node *y)
+{
+    const concat_attributes *attributes = y->attributes;
+    int64_t offset = 0;
+    for (int i = 0; i < attributes->part; i++)
+        offset += y->inputs[1 + i]->shape.size[attributes->axis];
+    atl_walk walk = atl_walk_over(y->shape);
+    atl_strides_of(y->inputs[0]->shape, walk.from);
+    walk.from_start = offset * walk.from[attributes->axis];
+    return walk;
+}
+
+static void concat_part_reference(const atl_node *y, const double *const *x, double *result)
+{
+    atl_walk walk = concat_part_walk(y);
+    atl_copy_doubles(&walk, result, x[0]);
+}
+
+static void concat_part_kernel(const atl_node *y, const void *const *x, void *result)
+{
+    atl_walk walk = concat_part_walk(y);
+    atl_copy_words(&walk, result, x[0]);
+}
+
+static void describe_concat_part(const atl_node *y, char *text, size_t size)
+{
+    const concat_attributes *attributes = y->attributes;
+    snprintf(text, size, "part %d, axis %d", attributes->part, attributes->axis);
+}
+
+static atl_node *last_part(atl_node *const *x)
+{
+    return atl_square(concat_part(x[0], 1, 1, 2, x + 1));
+}
+
+static const atl_op concat_part_op = {
+    .name = "concat_part",
+    .arity = ATL_VARIADIC,
+    .attributes = sizeof(concat_attributes),
+    .shape_inputs = ~1u,
+    .infer = infer_concat_part,
+    .gradient_of = concat_part_gradient,
+    .reference = concat_part_reference,
+    .kernel = concat_part_kernel,
+    .describe = describe_concat_part,
+    .samples = (const atl_sample[]){
+        {"second of two", .build = last_part, .input = {{3, {2, 5, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3},
+        {0}}};
+ATL_BUILTIN(concat_part_op);
+
+static atl_node *concat_part(atl_node *dy, int axis, int part, int count, atl_node *const *parts)
+{
+    concat_attributes attributes = {.axis = axis, .part = part};
+    if (!dy)
+        return NULL;
+    atl_node **inputs = atl_allocate((size_t)count + 1, sizeof *inputs);
+    if (!inputs)
+        return atl_graph_fail(dy->graph, "out of memory");
+    inputs[0] = dy;
+    memcpy(inputs + 1, parts, (size_t)count * sizeof *parts);
+    atl_node *result = atl_apply_with(&concat_part_op, &attributes, count + 1, inputs);
+    atl_release(inputs);
+    return result;
+}

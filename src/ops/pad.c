@@ -1,0 +1,115 @@
+/* pad(x): elements of one value put before and after each dimension. */
+#include "ops/ops.h"
+#include "ops/strided_copy.h"
+
+typedef struct pad_attributes {
+    int64_t before[ATL_MAX_RANK], after[ATL_MAX_RANK];
+    float value;
+    int32_t zero; /* no padding bytes: attributes are compared */
+} pad_attributes;
+
+static int infer_pad(atl_node *y)
+{
+    const pad_attributes *pad = y->attributes;
+    const atl_node *x = y->inputs[0];
+    atl_shape to = x->shape;
+    for (int i = 0; i < ATL_MAX_RANK; i++) {
+        if (i >= to.rank && (pad->before[i] || pad->after[i]))
+            return atl_fail(y, "there is padding for dimension %d, but '%s', %s, has %d dimensions", i, atl_name_of(x), SHAPE_OF(x),
+                            to.rank);
+        if (pad->before[i] < 0 || pad->after[i] < 0)
+            return atl_fail(y, "the padding of dimension %d, %lld and %lld, is negative: use atl_slice to take elements away", i,
+                            (long long)pad->before[i], (long long)pad->after[i]);
+        if (i < to.rank && to.size[i] != ATL_ANY &&
+            (__builtin_add_overflow(to.size[i], pad->before[i], &to.size[i]) ||
+             __builtin_add_overflow(to.size[i], pad->after[i], &to.size[i])))
+            return atl_fail(y, "dimension %d of '%s', %s, would have more than 2^63 elements", i, atl_name_of(x), SHAPE_OF(x));
+    }
+    return atl_set_type(y, x->dtype, to);
+}
+
+/* What lies between the padding.  A negative end counts from the back, so the size need not be known. */
+static atl_node *pad_gradient(atl_node *y, atl_node *dy)
+{
+    const pad_attributes *pad = y->attributes;
+    atl_slice_args args = {.x = dy};
+    for (int i = 0; i < ATL_MAX_RANK; i++) {
+        args.begin[i] = pad->before[i];
+        args.end[i] = -pad->after[i];
+    }
+    return atl_slice_with(&args);
+}
+
+static atl_walk pad_walk(const atl_node *y)
+{
+    const pad_attributes *pad = y->attributes;
+    atl_walk walk = atl_walk_over(y->inputs[0]->shape);
+    atl_strides_of(y->shape, walk.to);
+    for (int i = 0; i < walk.rank; i++)
+        walk.to_start += pad->before[i] * walk.to[i];
+    return walk;
+}
+
+static void pad_reference(const atl_node *y, const double *const *x, double *result)
+{
+    const pad_attributes *pad = y->attributes;
+    int64_t count = atl_shape_count(y->shape);
+    for (int64_t i = 0; i < count; i++)
+        result[i] = y->dtype == ATL_INT32 ? (double)(int32_t)pad->value : (double)pad->value;
+    atl_walk walk = pad_walk(y);
+    atl_copy_doubles(&walk, result, x[0]);
+}
+
+static void pad_kernel(const atl_node *y, const void *const *x, void *result)
+{
+    const pad_attributes *pad = y->attributes;
+    atl_walk inside = pad_walk(y), everywhere = atl_walk_over(y->shape);
+    int32_t whole = (int32_t)pad->value;
+    memset(everywhere.from, 0, sizeof everywhere.from);
+    atl_copy_words(&everywhere, result, y->dtype == ATL_INT32 ? (const void *)&whole : (const void *)&pad->value);
+    atl_copy_words(&inside, result, x[0]);
+}
+
+static void describe_pad(const atl_node *y, char *text, size_t size)
+{
+    const pad_attributes *pad = y->attributes;
+    size_t at = (size_t)snprintf(text, size, "%g around", (double)pad->value);
+    for (int i = 0; i < y->shape.rank && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, " %lld+%lld", (long long)pad->before[i], (long long)pad->after[i]);
+}
+
+static atl_node *zeros_around(atl_node *x) { return atl_square(atl_pad(x, .before = {1, 0}, .after = {2, 3})); }
+static atl_node *image_border(atl_node *x) { return atl_square(atl_pad(x, .before = {0, 1, 2}, .after = {0, 1, 1}, .value = 0.5f)); }
+static atl_node *sevens(atl_node *x) { return atl_pad(x, .after = {2}, .value = 7); }
+static atl_node *nothing_around(atl_node *x) { return atl_square(atl_pad(x)); }
+static atl_node *negative(atl_node *x) { return atl_pad(x, .before = {-1}); }
+static atl_node *third_dimension(atl_node *x) { return atl_pad(x, .after = {0, 0, 1}); }
+static atl_node *too_large(atl_node *x) { return atl_pad(x, .after = {INT64_MAX}); }
+
+static const atl_op pad_op = {
+    .name = "pad",
+    .arity = 1,
+    .attributes = sizeof(pad_attributes),
+    .infer = infer_pad,
+    .gradient = {pad_gradient},
+    .reference = pad_reference,
+    .kernel = pad_kernel,
+    .describe = describe_pad,
+    .samples = (const atl_sample[]){
+        {"zeros", .unary = zeros_around, .input = {{2, {2, 3}}}, .inputs = 1},
+        {"border of an image", .unary = image_border, .input = {{4, {2, 2, 3, 2}}}, .inputs = 1},
+        {"nothing", .unary = nothing_around, .input = {{2, {2, 3}}}, .inputs = 1},
+        {"integers", .unary = sevens, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
+        {"negative", .unary = negative, .input = {{1, {3}}}, .inputs = 1, .error = "negative"},
+        {"too many dimensions", .unary = third_dimension, .input = {{2, {3, 2}}}, .inputs = 1, .error = "dimension 2"},
+        {"too large", .unary = too_large, .input = {{1, {3}}}, .inputs = 1, .error = "2^63"},
+        {0}}};
+ATL_BUILTIN(pad_op);
+
+atl_node *atl_pad_with(const atl_pad_args *args)
+{
+    pad_attributes pad = {.value = args->value};
+    memcpy(pad.before, args->before, sizeof pad.before);
+    memcpy(pad.after, args->after, sizeof pad.after);
+    return ATL_APPLY(&pad_op, &pad, args->x);
+}

@@ -1,0 +1,82 @@
+/* reverse(x): some dimensions back to front.  Its gradient reverses the same dimensions. */
+#include "ops/ops.h"
+#include "ops/strided_copy.h"
+
+typedef struct reverse_attributes {
+    int count, axis[ATL_MAX_RANK];
+} reverse_attributes;
+
+static int infer_reverse(atl_node *y)
+{
+    const reverse_attributes *attributes = y->attributes;
+    return atl_axes_of(y, attributes->count, attributes->axis, y->inputs[0]->shape.rank, NULL) && atl_infer_same(y);
+}
+
+static atl_node *reverse_gradient(atl_node *y, atl_node *dy)
+{
+    const reverse_attributes *attributes = y->attributes;
+    return atl_reverse_with(dy, attributes->count, attributes->axis);
+}
+
+static atl_walk reverse_walk(const atl_node *y)
+{
+    const reverse_attributes *attributes = y->attributes;
+    atl_walk walk = atl_walk_over(y->shape);
+    for (int i = 0; i < attributes->count; i++) {
+        int axis = attributes->axis[i] < 0 ? attributes->axis[i] + walk.rank : attributes->axis[i];
+        walk.from_start += (walk.size[axis] - 1) * walk.from[axis];
+        walk.from[axis] = -walk.from[axis];
+    }
+    return walk;
+}
+
+static void reverse_reference(const atl_node *y, const double *const *x, double *result)
+{
+    atl_walk walk = reverse_walk(y);
+    atl_copy_doubles(&walk, result, x[0]);
+}
+
+static void reverse_kernel(const atl_node *y, const void *const *x, void *result)
+{
+    atl_walk walk = reverse_walk(y);
+    atl_copy_words(&walk, result, x[0]);
+}
+
+static void describe_reverse(const atl_node *y, char *text, size_t size)
+{
+    const reverse_attributes *attributes = y->attributes;
+    size_t at = (size_t)snprintf(text, size, "axes");
+    for (int i = 0; i < attributes->count && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, " %d", attributes->axis[i]);
+}
+
+static atl_node *columns(atl_node *x) { return atl_mul(x, atl_reverse(x, 1)); }
+static atl_node *flipped_image(atl_node *x) { return atl_mul(x, atl_reverse(x, 1, -2)); }
+static atl_node *of_integers(atl_node *x) { return atl_reverse(x, 0); }
+static atl_node *the_same_axis_twice(atl_node *x) { return atl_reverse(x, 1, -1); }
+
+static const atl_op reverse_op = {
+    .name = "reverse",
+    .arity = 1,
+    .attributes = sizeof(reverse_attributes),
+    .infer = infer_reverse,
+    .gradient = {reverse_gradient},
+    .reference = reverse_reference,
+    .kernel = reverse_kernel,
+    .describe = describe_reverse,
+    .samples = (const atl_sample[]){
+        {"columns", .unary = columns, .input = {{2, {2, 5}}}, .inputs = 1},
+        {"both ways of an image", .unary = flipped_image, .input = {{4, {2, 3, 2, 2}}}, .inputs = 1},
+        {"integers", .unary = of_integers, .input = {{2, {3, 2}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
+        {"axis out of range", .unary = columns, .input = {{1, {5}}}, .inputs = 1, .error = "axis 1"},
+        {"axis twice", .unary = the_same_axis_twice, .input = {{2, {5, 2}}}, .inputs = 1, .error = "twice"},
+        {0}}};
+ATL_BUILTIN(reverse_op);
+
+atl_node *atl_reverse_with(atl_node *x, int count, const int *axes)
+{
+    reverse_attributes attributes = {.count = count};
+    for (int i = 0; i < count && i < ATL_MAX_RANK; i++)
+        attributes.axis[i] = axes[i];
+    return ATL_APPLY(&reverse_op, &attributes, x);
+}

@@ -1,0 +1,218 @@
+/* slice(x): every stride-th element of begin..end-1 in each dimension; unslice, its gradient, puts them back among zeros. */
+#include <stdlib.h>
+
+#include "ops/ops.h"
+#include "ops/strided_copy.h"
+
+typedef struct slice_attributes {
+    int64_t begin[ATL_MAX_RANK], end[ATL_MAX_RANK], stride[ATL_MAX_RANK]; /* as given: see atl_slice_args */
+} slice_attributes;
+
+/* One dimension: where it begins, its step, and how many elements it takes; ATL_ANY where the size is unknown. */
+typedef struct range {
+    int64_t begin, end, stride, count;
+} range;
+
+static range range_of(const slice_attributes *attributes, int axis, int64_t size)
+{
+    range r = {attributes->begin[axis], attributes->end[axis], attributes->stride[axis] ? attributes->stride[axis] : 1, ATL_ANY};
+    if (size != ATL_ANY) {
+        r.begin += r.begin < 0 ? size : 0;
+        r.end += r.end <= 0 ? size : 0;
+    }
+    /* An unknown size does not matter if both ends are counted from the same side. */
+    int from_start = r.begin >= 0 && r.end > 0, from_end = r.begin < 0 && r.end <= 0;
+    if (size != ATL_ANY || from_start || from_end)
+        r.count = r.end > r.begin ? (r.end - r.begin - 1) / r.stride + 1 : 0;
+    return r;
+}
+
+static int check_range(atl_node *y, const atl_node *x, int axis, const slice_attributes *given)
+{
+    int64_t size = x->shape.size[axis];
+    if (given->stride[axis] < 0)
+        return atl_fail(y, "the stride %lld of dimension %d is not positive: use atl_reverse, then a stride",
+                        (long long)given->stride[axis], axis);
+    const int64_t limit = INT64_MAX / 4; /* so that differences do not overflow */
+    if (llabs(given->begin[axis] / 2) > limit / 2 || llabs(given->end[axis] / 2) > limit / 2)
+        return atl_fail(y, "%lld:%lld is out of range for dimension %d of '%s', %s", (long long)given->begin[axis],
+                        (long long)given->end[axis], axis, atl_name_of(x), SHAPE_OF(x));
+    range r = range_of(given, axis, size);
+    if (size != ATL_ANY && (r.begin < 0 || r.begin > size || r.end < 0 || r.end > size))
+        return atl_fail(y, "%lld:%lld is out of range for dimension %d of '%s', %s", (long long)given->begin[axis],
+                        (long long)given->end[axis], axis, atl_name_of(x), SHAPE_OF(x));
+    if (r.count == 0 && size != 0)
+        return atl_fail(y, "%lld:%lld takes nothing of dimension %d of '%s', %s", (long long)given->begin[axis],
+                        (long long)given->end[axis], axis, atl_name_of(x), SHAPE_OF(x));
+    return 1;
+}
+
+static int infer_slice(atl_node *y)
+{
+    const slice_attributes *attributes = y->attributes;
+    const atl_node *x = y->inputs[0];
+    atl_shape to = x->shape;
+    for (int i = 0; i < ATL_MAX_RANK; i++) {
+        if (i >= to.rank && (attributes->begin[i] || attributes->end[i] || attributes->stride[i]))
+            return atl_fail(y, "there is a range for dimension %d, but '%s', %s, has %d dimensions", i, atl_name_of(x), SHAPE_OF(x),
+                            to.rank);
+        if (i >= to.rank)
+            continue;
+        if (!check_range(y, x, i, attributes))
+            return 0;
+        to.size[i] = range_of(attributes, i, to.size[i]).count;
+    }
+    return atl_set_type(y, x->dtype, to);
+}
+
+/* Over the sliced elements: `to` steps through the result of slice, `from` through its input, of shape `whole`. */
+static atl_walk slice_walk(const slice_attributes *attributes, atl_shape whole, atl_shape part)
+{
+    atl_walk walk = atl_walk_over(part);
+    int64_t strides[ATL_MAX_RANK];
+    atl_strides_of(whole, strides);
+    for (int i = 0; i < walk.rank; i++) {
+        range r = range_of(attributes, i, whole.size[i]);
+        walk.from_start += r.begin * strides[i];
+        walk.from[i] = r.stride * strides[i];
+    }
+    return walk;
+}
+
+static void slice_reference(const atl_node *y, const double *const *x, double *result)
+{
+    atl_walk walk = slice_walk(y->attributes, y->inputs[0]->shape, y->shape);
+    atl_copy_doubles(&walk, result, x[0]);
+}
+
+static void slice_kernel(const atl_node *y, const void *const *x, void *result)
+{
+    atl_walk walk = slice_walk(y->attributes, y->inputs[0]->shape, y->shape);
+    atl_copy_words(&walk, result, x[0]);
+}
+
+static void describe_slice(const atl_node *y, char *text, size_t size)
+{
+    const slice_attributes *a = y->attributes;
+    size_t at = 0;
+    text[0] = 0;
+    for (int i = 0; i < y->shape.rank && at < size; i++) {
+        at += (size_t)snprintf(text + at, size - at, "%s", i ? ", " : "");
+        if (at < size && a->begin[i])
+            at += (size_t)snprintf(text + at, size - at, "%lld", (long long)a->begin[i]);
+        if (at < size)
+            at += (size_t)snprintf(text + at, size - at, ":");
+        if (at < size && a->end[i])
+            at += (size_t)snprintf(text + at, size - at, "%lld", (long long)a->end[i]);
+        if (at < size && a->stride[i] > 1)
+            at += (size_t)snprintf(text + at, size - at, ":%lld", (long long)a->stride[i]);
+    }
+}
+
+static atl_node *unslice(atl_node *dy, atl_node *like, const slice_attributes *attributes);
+
+static atl_node *slice_gradient(atl_node *y, atl_node *dy) { return unslice(dy, atl_input_of(y, 0), y->attributes); }
+
+static atl_node *middle(atl_node *x) { return atl_square(atl_slice(x, .begin = {1, 0}, .end = {-1, 2})); }
+static atl_node *every_second(atl_node *x) { return atl_square(atl_slice(x, .begin = {0, 1}, .stride = {2, 2})); }
+static atl_node *last_two(atl_node *x) { return atl_square(atl_slice(x, .begin = {0, 0, -2})); }
+static atl_node *every_third_channel(atl_node *x) { return atl_square(atl_slice(x, .begin = {0, 0, 0, 1}, .stride = {0, 2, 1, 3})); }
+static atl_node *of_ints(atl_node *x) { return atl_slice(x, .begin = {2}); }
+static atl_node *end_9(atl_node *x) { return atl_slice(x, .end = {9}); }
+static atl_node *begin_minus_9(atl_node *x) { return atl_slice(x, .begin = {-9}); }
+static atl_node *nothing(atl_node *x) { return atl_slice(x, .begin = {2}, .end = {2}); }
+static atl_node *backwards(atl_node *x) { return atl_slice(x, .stride = {-1}); }
+static atl_node *too_many(atl_node *x) { return atl_slice(x, .end = {1, 1, 1}); }
+
+static const atl_op slice_op = {
+    .name = "slice",
+    .arity = 1,
+    .attributes = sizeof(slice_attributes),
+    .infer = infer_slice,
+    .gradient = {slice_gradient},
+    .reference = slice_reference,
+    .kernel = slice_kernel,
+    .describe = describe_slice,
+    .samples = (const atl_sample[]){
+        {"middle", .unary = middle, .input = {{2, {5, 3}}}, .inputs = 1},
+        {"every second", .unary = every_second, .input = {{2, {5, 4}}}, .inputs = 1},
+        {"last two of the last", .unary = last_two, .input = {{3, {2, 2, 5}}}, .inputs = 1},
+        {"strides of an image", .unary = every_third_channel, .input = {{4, {2, 3, 2, 7}}}, .inputs = 1},
+        {"integers", .unary = of_ints, .input = {{1, {5}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
+        {"end out of range", .unary = end_9, .input = {{2, {5, 3}}}, .inputs = 1, .error = "out of range for dimension 0"},
+        {"begin out of range", .unary = begin_minus_9, .input = {{2, {5, 3}}}, .inputs = 1, .error = "out of range for dimension 0"},
+        {"empty", .unary = nothing, .input = {{2, {5, 3}}}, .inputs = 1, .error = "takes nothing"},
+        {"negative stride", .unary = backwards, .input = {{1, {5}}}, .inputs = 1, .error = "not positive"},
+        {"too many ranges", .unary = too_many, .input = {{2, {5, 3}}}, .inputs = 1, .error = "dimension 2"},
+        {0}}};
+ATL_BUILTIN(slice_op);
+
+atl_node *atl_slice_with(const atl_slice_args *args)
+{
+    slice_attributes attributes;
+    memcpy(attributes.begin, args->begin, sizeof attributes.begin);
+    memcpy(attributes.end, args->end, sizeof attributes.end);
+    memcpy(attributes.stride, args->stride, sizeof attributes.stride);
+    return ATL_APPLY(&slice_op, &attributes, args->x);
+}
+
+/* unslice(dy, like): zeros of the shape of `like`, with dy where slice would take its elements. */
+static int infer_unslice(atl_node *y) { return atl_set_type(y, y->inputs[0]->dtype, y->inputs[1]->shape); }
+
+static atl_node *unslice_gradient(atl_node *y, atl_node *dy)
+{
+    const slice_attributes *attributes = y->attributes;
+    atl_slice_args args = {.x = dy};
+    memcpy(args.begin, attributes->begin, sizeof args.begin);
+    memcpy(args.end, attributes->end, sizeof args.end);
+    memcpy(args.stride, attributes->stride, sizeof args.stride);
+    return atl_slice_with(&args);
+}
+
+static atl_walk unslice_walk(const atl_node *y)
+{
+    atl_walk walk = slice_walk(y->attributes, y->shape, y->inputs[0]->shape), swapped = walk;
+    memcpy(swapped.to, walk.from, sizeof walk.from);
+    memcpy(swapped.from, walk.to, sizeof walk.to);
+    swapped.to_start = walk.from_start;
+    swapped.from_start = walk.to_start;
+    return swapped;
+}
+
+static void unslice_reference(const atl_node *y, const double *const *x, double *result)
+{
+    atl_walk walk = unslice_walk(y);
+    memset(result, 0, (size_t)atl_shape_count(y->shape) * sizeof *result);
+    atl_copy_doubles(&walk, result, x[0]);
+}
+
+static void unslice_kernel(const atl_node *y, const void *const *x, void *result)
+{
+    atl_walk walk = unslice_walk(y);
+    memset(result, 0, (size_t)atl_shape_count(y->shape) * 4);
+    atl_copy_words(&walk, result, x[0]);
+}
+
+static atl_node *put_back(atl_node *dy, atl_node *like)
+{
+    return atl_square(unslice(dy, like, &(slice_attributes){.begin = {1, -2}, .stride = {2}}));
+}
+
+static const atl_op unslice_op = {
+    .name = "unslice",
+    .arity = 2,
+    .attributes = sizeof(slice_attributes),
+    .shape_inputs = 2,
+    .infer = infer_unslice,
+    .gradient = {unslice_gradient},
+    .reference = unslice_reference,
+    .kernel = unslice_kernel,
+    .describe = describe_slice,
+    .samples = (const atl_sample[]){
+        {"two columns of every second row", .binary = put_back, .input = {{2, {2, 2}}, {2, {5, 4}}}, .inputs = 2}, {0}}};
+ATL_BUILTIN(unslice_op);
+
+static atl_node *unslice(atl_node *dy, atl_node *like, const slice_attributes *attributes)
+{
+    return ATL_APPLY(&unslice_op, attributes, dy, like);
+}

@@ -1,0 +1,241 @@
+/* Strided copies.
+ *
+ * Dimensions that move together are merged first, so that most copies come down to runs of memory or to the transpose of a
+ * matrix.  The rest is an odometer over strips: a strip is some rows of the last two dimensions. */
+#include "ops/strided_copy.h"
+
+#include <string.h>
+
+#include "ops/ops.h"
+#include "ops/parallel.h"
+
+atl_walk atl_walk_over(atl_shape shape)
+{
+    atl_walk walk = {.rank = shape.rank};
+    memcpy(walk.size, shape.size, sizeof shape.size);
+    atl_strides_of(shape, walk.to);
+    atl_strides_of(shape, walk.from);
+    return walk;
+}
+
+static int64_t count_of(const atl_walk *walk)
+{
+    int64_t count = 1;
+    for (int i = 0; i < walk->rank; i++)
+        count *= walk->size[i];
+    return count;
+}
+
+void atl_copy_doubles(const atl_walk *walk, double *to, const double *from)
+{
+    int64_t index[ATL_WALK_RANK] = {0}, count = count_of(walk);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t at = walk->to_start, source = walk->from_start;
+        for (int d = 0; d < walk->rank; d++) {
+            at += index[d] * walk->to[d];
+            source += index[d] * walk->from[d];
+        }
+        to[at] = from[source];
+        for (int d = walk->rank - 1; d >= 0 && ++index[d] == walk->size[d]; d--)
+            index[d] = 0;
+    }
+}
+
+/* Drops dimensions of 1 and merges neighbours that are one run in both views.  At least one dimension is left. */
+static atl_walk coalesced(const atl_walk *walk)
+{
+    atl_walk result = {.to_start = walk->to_start, .from_start = walk->from_start};
+    for (int i = 0; i < walk->rank; i++) {
+        int last = result.rank - 1;
+        if (walk->size[i] == 1)
+            continue;
+        if (last >= 0 && result.to[last] == walk->to[i] * walk->size[i] && result.from[last] == walk->from[i] * walk->size[i])
+            result.size[last] *= walk->size[i];
+        else
+            result.size[last = result.rank++] = walk->size[i];
+        result.to[last] = walk->to[i];
+        result.from[last] = walk->from[i];
+    }
+    if (result.rank == 0) {
+        result.rank = 1;
+        result.size[0] = result.to[0] = result.from[0] = 1;
+    }
+    return result;
+}
+
+static void move_dimension(atl_walk *walk, int from, int to)
+{
+    int64_t size = walk->size[from], to_step = walk->to[from], from_step = walk->from[from];
+    for (int i = from; i < to; i++) {
+        walk->size[i] = walk->size[i + 1];
+        walk->to[i] = walk->to[i + 1];
+        walk->from[i] = walk->from[i + 1];
+    }
+    walk->size[to] = size;
+    walk->to[to] = to_step;
+    walk->from[to] = from_step;
+}
+
+static void insert_dimension(atl_walk *walk, int at, int64_t size, int64_t to, int64_t from)
+{
+    for (int i = walk->rank++; i > at; i--) {
+        walk->size[i] = walk->size[i - 1];
+        walk->to[i] = walk->to[i - 1];
+        walk->from[i] = walk->from[i - 1];
+    }
+    walk->size[at] = size;
+    walk->to[at] = to;
+    walk->from[at] = from;
+}
+
+/* The last two dimensions, `rows` of n words each. */
+typedef struct strip {
+    int64_t n, to_row, from_row, to, from; /* steps */
+} strip;
+typedef void copy_strip(const strip *strip, int64_t rows, uint32_t *restrict to, const uint32_t *restrict from);
+
+static void copy_runs(const strip *s, int64_t rows, uint32_t *restrict to, const uint32_t *restrict from)
+{
+    for (int64_t i = 0; i < rows; i++, to += s->to_row, from += s->from_row) {
+        if (s->n >= 16)
+            memcpy(to, from, (size_t)s->n * sizeof *to);
+        else
+            for (int64_t j = 0; j < s->n; j++)
+                to[j] = from[j];
+    }
+}
+
+static void copy_repeated(const strip *s, int64_t rows, uint32_t *restrict to, const uint32_t *restrict from)
+{
+    for (int64_t i = 0; i < rows; i++, to += s->to_row, from += s->from_row) {
+        uint32_t value = *from;
+        for (int64_t j = 0; j < s->n; j++)
+            to[j] = value;
+    }
+}
+
+static void copy_stepping(const strip *s, int64_t rows, uint32_t *restrict to, const uint32_t *restrict from)
+{
+    for (int64_t i = 0; i < rows; i++, to += s->to_row, from += s->from_row)
+        for (int64_t j = 0; j < s->n; j++)
+            to[j * s->to] = from[j * s->from];
+}
+
+enum { BLOCK = 16 }; /* a cache line of words */
+
+static inline void transpose_full_block(int64_t to_row, int64_t from_step, uint32_t *restrict to, const uint32_t *restrict from)
+{
+    uint32_t block[BLOCK][BLOCK];
+    for (int j = 0; j < BLOCK; j++)
+        memcpy(block[j], from + j * from_step, sizeof block[j]);
+    for (int i = 0; i < BLOCK; i++)
+        for (int j = 0; j < BLOCK; j++)
+            to[i * to_row + j] = block[j][i];
+}
+
+/* Rows lie side by side in `from`, and each is a run in `to`: block by block, so that whole cache lines are read and written. */
+static void transpose_strip(const strip *s, int64_t rows, uint32_t *restrict to, const uint32_t *restrict from)
+{
+    for (int64_t i = 0; i < rows; i += BLOCK)
+        for (int64_t j = 0; j < s->n; j += BLOCK) {
+            int64_t height = rows - i < BLOCK ? rows - i : BLOCK, width = s->n - j < BLOCK ? s->n - j : BLOCK;
+            uint32_t *block_to = to + i * s->to_row + j;
+            const uint32_t *block_from = from + i + j * s->from;
+            if (height == BLOCK && width == BLOCK)
+                transpose_full_block(s->to_row, s->from, block_to, block_from);
+            else
+                for (int64_t k = 0; k < height; k++)
+                    for (int64_t l = 0; l < width; l++)
+                        block_to[k * s->to_row + l] = block_from[k + l * s->from];
+        }
+}
+
+/* A walk made ready: the last dimension is the strip's n, the one before it its rows, `strips` of them. */
+typedef struct plan {
+    atl_walk walk;
+    strip strip;
+    copy_strip *copy;
+    int64_t strip_rows, strips;
+    uint32_t *to;
+    const uint32_t *from;
+} plan;
+
+/* A walk of rank 1 gets rows, for the threads to share; returns how many elements at the end fit into no row. */
+static int64_t give_rows(atl_walk *walk)
+{
+    enum { ROW = 16384 };
+    int64_t n = walk->size[0], rest = n > 2 * ROW ? n % ROW : 0;
+    int64_t row = n > 2 * ROW ? ROW : n;
+    insert_dimension(walk, 0, row ? n / row : 0, row * walk->to[0], row * walk->from[0]);
+    walk->size[1] = row;
+    return rest;
+}
+
+static void choose_strips(plan *p)
+{
+    atl_walk *walk = &p->walk;
+    int last = walk->rank - 1, side = -1;
+    for (int i = 0; i < last; i++)
+        if (walk->from[i] == 1)
+            side = i;
+    p->copy = copy_stepping;
+    if (walk->to[last] == 1 && walk->from[last] == 1)
+        p->copy = copy_runs;
+    else if (walk->to[last] == 1 && walk->from[last] == 0)
+        p->copy = copy_repeated;
+    else if (walk->to[last] == 1 && side >= 0) {
+        p->copy = transpose_strip;
+        move_dimension(walk, side, last - 1);
+    }
+    p->strip = (strip){walk->size[last], walk->to[last - 1], walk->from[last - 1], walk->to[last], walk->from[last]};
+    p->strip_rows = (4096 / walk->size[last] + BLOCK) / BLOCK * BLOCK;
+    p->strips = (walk->size[last - 1] + p->strip_rows - 1) / p->strip_rows;
+}
+
+static void copy_strips(const void *job, int64_t first, int64_t end)
+{
+    const plan *p = job;
+    const atl_walk *walk = &p->walk;
+    int outer = walk->rank - 2;
+    int64_t index[ATL_WALK_RANK] = {0}, rest = first / p->strips, at = walk->to_start, source = walk->from_start;
+    int64_t strip_index = first % p->strips;
+    for (int d = outer - 1; d >= 0; d--) {
+        index[d] = rest % walk->size[d];
+        rest /= walk->size[d];
+        at += index[d] * walk->to[d];
+        source += index[d] * walk->from[d];
+    }
+    for (int64_t i = first; i < end; i++) {
+        int64_t row = strip_index * p->strip_rows, left = walk->size[outer] - row;
+        p->copy(&p->strip, left < p->strip_rows ? left : p->strip_rows, p->to + at + row * p->strip.to_row,
+                p->from + source + row * p->strip.from_row);
+        if (++strip_index < p->strips)
+            continue;
+        strip_index = 0;
+        for (int d = outer - 1; d >= 0; d--) {
+            at += walk->to[d];
+            source += walk->from[d];
+            if (++index[d] < walk->size[d])
+                break;
+            index[d] = 0;
+            at -= walk->size[d] * walk->to[d];
+            source -= walk->size[d] * walk->from[d];
+        }
+    }
+}
+
+void atl_copy_words(const atl_walk *walk, void *to, const void *from)
+{
+    plan p = {.walk = coalesced(walk), .to = to, .from = from};
+    int64_t count = count_of(&p.walk), rest = 0, end = p.walk.size[0], items = 1;
+    if (count == 0)
+        return;
+    if (p.walk.rank == 1)
+        rest = give_rows(&p.walk);
+    choose_strips(&p);
+    for (int d = 0; d < p.walk.rank - 2; d++)
+        items *= p.walk.size[d];
+    atl_parallel(items * p.strips, count, copy_strips, &p);
+    for (int64_t i = end - rest; i < end; i++) /* only of a walk that came down to one dimension */
+        p.to[p.walk.to_start + i * p.strip.to] = p.from[p.walk.from_start + i * p.strip.from];
+}

@@ -1,0 +1,131 @@
+/* transpose(x): dimensions in another order; dimension i of the result is dimension order[i] of x. */
+#include "ops/ops.h"
+#include "ops/strided_copy.h"
+
+typedef struct transpose_attributes {
+    int order[ATL_MAX_RANK]; /* as given: all 0 is the reverse */
+} transpose_attributes;
+
+/* The order meant for this rank; 0 with the mistake recorded if it is no permutation. */
+static int resolve_order(atl_node *y, const int *given, int rank, int *order)
+{
+    unsigned seen = 0;
+    int all_zero = 1;
+    for (int i = 0; i < ATL_MAX_RANK; i++)
+        all_zero &= given[i] == 0;
+    for (int i = 0; i < rank; i++) {
+        order[i] = all_zero ? rank - 1 - i : given[i] < 0 ? given[i] + rank : given[i];
+        if (order[i] < 0 || order[i] >= rank)
+            return y ? atl_fail(y, "axis %d in the order is out of range for %s: it must be %d..%d", given[i], SHAPE_OF(y->inputs[0]),
+                                -rank, rank - 1)
+                     : 0;
+        if (seen >> order[i] & 1)
+            return y ? atl_fail(y, "the order is no permutation of the %d dimensions of %s: axis %d comes twice", rank,
+                                SHAPE_OF(y->inputs[0]), order[i])
+                     : 0;
+        seen |= 1u << order[i];
+    }
+    for (int i = rank; i < ATL_MAX_RANK; i++)
+        if (given[i] != 0)
+            return y ? atl_fail(y, "the order has more axes than %s has dimensions", SHAPE_OF(y->inputs[0])) : 0;
+    return 1;
+}
+
+static void order_of(const atl_node *y, int *order)
+{
+    resolve_order(NULL, ((const transpose_attributes *)y->attributes)->order, y->shape.rank, order);
+}
+
+static int infer_transpose(atl_node *y)
+{
+    const transpose_attributes *attributes = y->attributes;
+    atl_shape from = y->inputs[0]->shape, to = {.rank = from.rank};
+    int order[ATL_MAX_RANK];
+    if (!resolve_order(y, attributes->order, from.rank, order))
+        return 0;
+    for (int i = 0; i < to.rank; i++)
+        to.size[i] = from.size[order[i]];
+    return atl_set_type(y, y->inputs[0]->dtype, to);
+}
+
+static atl_node *transpose_gradient(atl_node *y, atl_node *dy)
+{
+    atl_transpose_args args = {.x = dy};
+    int order[ATL_MAX_RANK];
+    order_of(y, order);
+    for (int i = 0; i < y->shape.rank; i++)
+        args.order[order[i]] = i;
+    return atl_transpose_with(&args);
+}
+
+static atl_walk transpose_walk(const atl_node *y)
+{
+    atl_walk walk = atl_walk_over(y->shape);
+    int64_t strides[ATL_MAX_RANK];
+    int order[ATL_MAX_RANK];
+    order_of(y, order);
+    atl_strides_of(y->inputs[0]->shape, strides);
+    for (int i = 0; i < walk.rank; i++)
+        walk.from[i] = strides[order[i]];
+    return walk;
+}
+
+static void transpose_reference(const atl_node *y, const double *const *x, double *result)
+{
+    atl_walk walk = transpose_walk(y);
+    atl_copy_doubles(&walk, result, x[0]);
+}
+
+static void transpose_kernel(const atl_node *y, const void *const *x, void *result)
+{
+    atl_walk walk = transpose_walk(y);
+    atl_copy_words(&walk, result, x[0]);
+}
+
+static void describe_transpose(const atl_node *y, char *text, size_t size)
+{
+    int order[ATL_MAX_RANK];
+    size_t at = (size_t)snprintf(text, size, "order");
+    order_of(y, order);
+    for (int i = 0; i < y->shape.rank && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, " %d", order[i]);
+}
+
+static atl_node *reversed(atl_node *x) { return atl_square(atl_transpose(x)); }
+static atl_node *to_nchw(atl_node *x) { return atl_square(atl_transpose(x, .order = {0, 3, 1, 2})); }
+static atl_node *to_nhwc(atl_node *x) { return atl_square(atl_transpose(x, .order = {0, 2, 3, 1})); }
+static atl_node *swapped_last(atl_node *x) { return atl_square(atl_transpose(x, .order = {0, -1, 1})); }
+static atl_node *axis_twice(atl_node *x) { return atl_transpose(x, .order = {0, 2, 2}); }
+static atl_node *axis_3(atl_node *x) { return atl_transpose(x, .order = {0, 1, 3}); }
+static atl_node *too_long(atl_node *x) { return atl_transpose(x, .order = {0, 1, 2}); }
+
+static const atl_op transpose_op = {
+    .name = "transpose",
+    .arity = 1,
+    .attributes = sizeof(transpose_attributes),
+    .infer = infer_transpose,
+    .gradient = {transpose_gradient},
+    .reference = transpose_reference,
+    .kernel = transpose_kernel,
+    .describe = describe_transpose,
+    .samples = (const atl_sample[]){
+        {"matrix", .unary = reversed, .input = {{2, {3, 5}}}, .inputs = 1},
+        {"matrix of several blocks", .unary = reversed, .input = {{2, {37, 21}}}, .inputs = 1, .no_gradient = 1},
+        {"three dimensions reversed", .unary = reversed, .input = {{3, {2, 3, 4}}}, .inputs = 1},
+        {"NHWC to NCHW", .unary = to_nchw, .input = {{4, {2, 3, 2, 3}}}, .inputs = 1},
+        {"NCHW to NHWC, larger", .unary = to_nhwc, .input = {{4, {3, 5, 7, 9}}}, .inputs = 1, .no_gradient = 1},
+        {"negative axis", .unary = swapped_last, .input = {{3, {2, 4, 3}}}, .inputs = 1},
+        {"vector", .unary = reversed, .input = {{1, {4}}}, .inputs = 1},
+        {"scalar", .unary = reversed, .input = {{0}}, .inputs = 1},
+        {"no permutation", .unary = axis_twice, .input = {{3, {2, 4, 3}}}, .inputs = 1, .error = "axis 2 comes twice"},
+        {"axis out of range", .unary = axis_3, .input = {{3, {2, 4, 3}}}, .inputs = 1, .error = "axis 3"},
+        {"more axes than dimensions", .unary = too_long, .input = {{2, {2, 4}}}, .inputs = 1, .error = "more axes"},
+        {0}}};
+ATL_BUILTIN(transpose_op);
+
+atl_node *atl_transpose_with(const atl_transpose_args *args)
+{
+    transpose_attributes attributes;
+    memcpy(attributes.order, args->order, sizeof attributes.order);
+    return ATL_APPLY(&transpose_op, &attributes, args->x);
+}
