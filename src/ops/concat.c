@@ -49,7 +49,8 @@ static int infer_concat(atl_node *y)
     for (int i = 1; i < y->input_count; i++)
         if (y->inputs[i]->dtype != y->inputs[0]->dtype)
             return atl_fail(y, "cannot join '%s', %s, and '%s', %s: use atl_cast", atl_name_of(y->inputs[0]),
-                            atl_dtype_name(y->inputs[0]->dtype), atl_name_of(y->inputs[i]), atl_dtype_name(y->inputs[i]->dtype));
+                            atl_dtype_name(y->inputs[0]->dtype), atl_name_of(y->inputs[i]),
+                            atl_dtype_name(y->inputs[i]->dtype));
     return atl_set_type(y, y->inputs[0]->dtype, joined);
 }
 
@@ -117,12 +118,17 @@ static const atl_op concat_op = {
     .samples = (const atl_sample[]){
         {"rows", .binary = two_along_0, .input = {{2, {2, 3}}, {2, {1, 3}}}, .inputs = 2},
         {"channels", .binary = two_along_last, .input = {{4, {2, 2, 2, 3}}, {4, {2, 2, 2, 1}}}, .inputs = 2},
-        {"three in the middle", .build = three_along_1, .input = {{3, {2, 1, 3}}, {3, {2, 4, 3}}, {3, {2, 2, 3}}}, .inputs = 3},
+        {"three in the middle", .build = three_along_1, .input = {{3, {2, 1, 3}}, {3, {2, 4, 3}}, {3, {2, 2, 3}}},
+         .inputs = 3},
         {"one node twice", .unary = with_itself, .input = {{2, {3, 2}}}, .inputs = 1},
-        {"integers", .binary = ints_and_ints, .input = {{1, {3}, 0, 9, 1}, {1, {2}, 0, 9, 1}}, .inputs = 2, .no_gradient = 1},
-        {"other sizes differ", .binary = two_along_0, .input = {{2, {2, 3}}, {2, {2, 4}}}, .inputs = 2, .error = "along the axis only"},
-        {"ranks differ", .binary = two_along_0, .input = {{2, {2, 3}}, {1, {3}}}, .inputs = 2, .error = "numbers of dimensions"},
-        {"axis out of range", .binary = two_along_3, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2, .error = "axis 3"},
+        {"integers", .binary = ints_and_ints, .input = {{1, {3}, 0, 9, 1}, {1, {2}, 0, 9, 1}}, .inputs = 2,
+         .no_gradient = 1},
+        {"other sizes differ", .binary = two_along_0, .input = {{2, {2, 3}}, {2, {2, 4}}}, .inputs = 2,
+         .error = "along the axis only"},
+        {"ranks differ", .binary = two_along_0, .input = {{2, {2, 3}}, {1, {3}}}, .inputs = 2,
+         .error = "numbers of dimensions"},
+        {"axis out of range", .binary = two_along_3, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2,
+         .error = "axis 3"},
         {"types differ", .binary = two_along_0, .input = {{1, {2}}, {1, {2}, 0, 9, 1}}, .inputs = 2, .error = "int32"},
         {"scalars", .binary = two_along_0, .input = {{0}, {0}}, .inputs = 2, .error = "scalar"},
         {0}}};
@@ -190,10 +196,7 @@ static void describe_concat_part(const atl_node *y, char *text, size_t size)
     snprintf(text, size, "part %d, axis %d", attributes->part, attributes->axis);
 }
 
-static atl_node *last_part(atl_node *const *x)
-{
-    return atl_square(concat_part(x[0], 1, 1, 2, x + 1));
-}
+static atl_node *last_part(atl_node *const *x) { return atl_square(concat_part(x[0], 1, 1, 2, x + 1)); }
 
 static const atl_op concat_part_op = {
     .name = "concat_part",
@@ -205,9 +208,9 @@ static const atl_op concat_part_op = {
     .reference = concat_part_reference,
     .kernel = concat_part_kernel,
     .describe = describe_concat_part,
-    .samples = (const atl_sample[]){
-        {"second of two", .build = last_part, .input = {{3, {2, 5, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3},
-        {0}}};
+    .samples = (const atl_sample[]){{"second of two", .build = last_part,
+                                     .input = {{3, {2, 5, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3},
+                                    {0}}};
 ATL_BUILTIN(concat_part_op);
 
 static atl_node *concat_part(atl_node *dy, int axis, int part, int count, atl_node *const *parts)

@@ -54,7 +54,8 @@ static const atl_op one_hot_op = {
         {"some out of range", .unary = of_4, .input = {{2, {3, 2}, -1, 6, 1}}, .inputs = 1, .no_gradient = 1},
         {"labels that are floats", .unary = of_4, .input = {{1, {3}}}, .inputs = 1, .error = "int32"},
         {"no classes", .unary = of_none, .input = {{1, {3}, 0, 3, 1}}, .inputs = 1, .error = "not positive"},
-        {"nine dimensions", .unary = of_4, .input = {{8, {1, 1, 1, 1, 1, 1, 1, 2}, 0, 3, 1}}, .inputs = 1, .error = "limit is 8"},
+        {"nine dimensions", .unary = of_4, .input = {{8, {1, 1, 1, 1, 1, 1, 1, 2}, 0, 3, 1}}, .inputs = 1,
+         .error = "limit is 8"},
         {0}}};
 ATL_BUILTIN(one_hot_op);
 

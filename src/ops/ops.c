@@ -22,8 +22,7 @@ const atl_op *const *atl_builtin_ops(int *count)
         qsort(table, (size_t)n, sizeof *table, by_name);
         atomic_store(&state, 2);
     }
-    while (atomic_load(&state) != 2) {
-    }
+    while (atomic_load(&state) != 2) {}
     *count = n;
     return table;
 }
@@ -63,8 +62,8 @@ int atl_require_float(atl_node *y, int i, const char *what)
 {
     if (y->inputs[i]->dtype == ATL_FLOAT32)
         return 1;
-    return atl_fail(y, "%s, '%s', is %s but must be float32: use atl_cast(x, ATL_FLOAT32)", what, atl_name_of(y->inputs[i]),
-                    atl_dtype_name(y->inputs[i]->dtype));
+    return atl_fail(y, "%s, '%s', is %s but must be float32: use atl_cast(x, ATL_FLOAT32)", what,
+                    atl_name_of(y->inputs[i]), atl_dtype_name(y->inputs[i]->dtype));
 }
 
 int atl_require_int(atl_node *y, int i, const char *what)

@@ -10,15 +10,14 @@
 #include "graph/graph.h"
 
 /* Puts a descriptor into the table of built-in ops: one line under its definition.  The linker gathers the section. */
-#define ATL_BUILTIN(op)                                                                                                \
-    static const atl_op *const op##_entry __attribute__((used, section("atl_ops"))) = &(op)
+#define ATL_BUILTIN(op) static const atl_op *const op##_entry __attribute__((used, section("atl_ops"))) = &(op)
 
 #define ATL_APPLY(op, attributes, ...)                                                                                 \
     atl_apply_with((op), (attributes), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
 
 /* Fixed-size texts of shapes for messages. */
 #define SHAPE_TEXT(shape) atl_shape_text((shape), (char[160]){0}, 160)
-#define SHAPE_OF(node) SHAPE_TEXT((node)->shape)
+#define SHAPE_OF(node)    SHAPE_TEXT((node)->shape)
 
 /* 0..rank-1 from an axis that may count from the end; -1, with the mistake recorded on y, if it is out of range. */
 int atl_axis_of(atl_node *y, int axis, int rank);

@@ -15,15 +15,17 @@ static int infer_pad(atl_node *y)
     atl_shape to = x->shape;
     for (int i = 0; i < ATL_MAX_RANK; i++) {
         if (i >= to.rank && (pad->before[i] || pad->after[i]))
-            return atl_fail(y, "there is padding for dimension %d, but '%s', %s, has %d dimensions", i, atl_name_of(x), SHAPE_OF(x),
-                            to.rank);
+            return atl_fail(y, "there is padding for dimension %d, but '%s', %s, has %d dimensions", i, atl_name_of(x),
+                            SHAPE_OF(x), to.rank);
         if (pad->before[i] < 0 || pad->after[i] < 0)
-            return atl_fail(y, "the padding of dimension %d, %lld and %lld, is negative: use atl_slice to take elements away", i,
-                            (long long)pad->before[i], (long long)pad->after[i]);
+            return atl_fail(
+                y, "the padding of dimension %d, %lld and %lld, is negative: use atl_slice to take elements away", i,
+                (long long)pad->before[i], (long long)pad->after[i]);
         if (i < to.rank && to.size[i] != ATL_ANY &&
             (__builtin_add_overflow(to.size[i], pad->before[i], &to.size[i]) ||
              __builtin_add_overflow(to.size[i], pad->after[i], &to.size[i])))
-            return atl_fail(y, "dimension %d of '%s', %s, would have more than 2^63 elements", i, atl_name_of(x), SHAPE_OF(x));
+            return atl_fail(y, "dimension %d of '%s', %s, would have more than 2^63 elements", i, atl_name_of(x),
+                            SHAPE_OF(x));
     }
     return atl_set_type(y, x->dtype, to);
 }
@@ -79,7 +81,10 @@ static void describe_pad(const atl_node *y, char *text, size_t size)
 }
 
 static atl_node *zeros_around(atl_node *x) { return atl_square(atl_pad(x, .before = {1, 0}, .after = {2, 3})); }
-static atl_node *image_border(atl_node *x) { return atl_square(atl_pad(x, .before = {0, 1, 2}, .after = {0, 1, 1}, .value = 0.5f)); }
+static atl_node *image_border(atl_node *x)
+{
+    return atl_square(atl_pad(x, .before = {0, 1, 2}, .after = {0, 1, 1}, .value = 0.5f));
+}
 static atl_node *sevens(atl_node *x) { return atl_pad(x, .after = {2}, .value = 7); }
 static atl_node *nothing_around(atl_node *x) { return atl_square(atl_pad(x)); }
 static atl_node *negative(atl_node *x) { return atl_pad(x, .before = {-1}); }
@@ -95,15 +100,16 @@ static const atl_op pad_op = {
     .reference = pad_reference,
     .kernel = pad_kernel,
     .describe = describe_pad,
-    .samples = (const atl_sample[]){
-        {"zeros", .unary = zeros_around, .input = {{2, {2, 3}}}, .inputs = 1},
-        {"border of an image", .unary = image_border, .input = {{4, {2, 2, 3, 2}}}, .inputs = 1},
-        {"nothing", .unary = nothing_around, .input = {{2, {2, 3}}}, .inputs = 1},
-        {"integers", .unary = sevens, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
-        {"negative", .unary = negative, .input = {{1, {3}}}, .inputs = 1, .error = "negative"},
-        {"too many dimensions", .unary = third_dimension, .input = {{2, {3, 2}}}, .inputs = 1, .error = "dimension 2"},
-        {"too large", .unary = too_large, .input = {{1, {3}}}, .inputs = 1, .error = "2^63"},
-        {0}}};
+    .samples =
+        (const atl_sample[]){{"zeros", .unary = zeros_around, .input = {{2, {2, 3}}}, .inputs = 1},
+                             {"border of an image", .unary = image_border, .input = {{4, {2, 2, 3, 2}}}, .inputs = 1},
+                             {"nothing", .unary = nothing_around, .input = {{2, {2, 3}}}, .inputs = 1},
+                             {"integers", .unary = sevens, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
+                             {"negative", .unary = negative, .input = {{1, {3}}}, .inputs = 1, .error = "negative"},
+                             {"too many dimensions", .unary = third_dimension, .input = {{2, {3, 2}}}, .inputs = 1,
+                              .error = "dimension 2"},
+                             {"too large", .unary = too_large, .input = {{1, {3}}}, .inputs = 1, .error = "2^63"},
+                             {0}}};
 ATL_BUILTIN(pad_op);
 
 atl_node *atl_pad_with(const atl_pad_args *args)

@@ -18,8 +18,8 @@ static int check_labels(atl_node *y, const atl_node *x, const atl_node *labels, 
         same = labels->shape.size[i] == rows.size[i] || labels->shape.size[i] == ATL_ANY;
     }
     if (!same)
-        return atl_fail(y, "there must be one label for each row of '%s', %s, but the labels, '%s', are %s", atl_name_of(x),
-                        atl_shape_text(x->shape, texts[0], sizeof texts[0]), atl_name_of(labels),
+        return atl_fail(y, "there must be one label for each row of '%s', %s, but the labels, '%s', are %s",
+                        atl_name_of(x), atl_shape_text(x->shape, texts[0], sizeof texts[0]), atl_name_of(labels),
                         atl_shape_text(labels->shape, texts[1], sizeof texts[1]));
     *rows_out = rows;
     return 1;
@@ -69,8 +69,10 @@ static const atl_op pick_op = {
         {"one of each row", .binary = square_of_pick, .input = {{2, {4, 3}}, {1, {4}, 0, 3, 1}}, .inputs = 2},
         {"some out of range", .binary = square_of_pick, .input = {{3, {2, 3, 3}}, {2, {2, 3}, -2, 5, 1}}, .inputs = 2},
         {"one row", .binary = square_of_pick, .input = {{1, {3}}, {0, {0}, 0, 3, 1}}, .inputs = 2},
-        {"labels of another shape", .binary = atl_pick, .input = {{2, {4, 3}}, {1, {5}, 0, 3, 1}}, .inputs = 2, .error = "[5]"},
-        {"labels of another rank", .binary = atl_pick, .input = {{2, {4, 3}}, {2, {4, 1}, 0, 3, 1}}, .inputs = 2, .error = "[4, 1]"},
+        {"labels of another shape", .binary = atl_pick, .input = {{2, {4, 3}}, {1, {5}, 0, 3, 1}}, .inputs = 2,
+         .error = "[5]"},
+        {"labels of another rank", .binary = atl_pick, .input = {{2, {4, 3}}, {2, {4, 1}, 0, 3, 1}}, .inputs = 2,
+         .error = "[4, 1]"},
         {"labels that are floats", .binary = atl_pick, .input = {{2, {4, 3}}, {1, {4}}}, .inputs = 2, .error = "int32"},
         {"from a scalar", .binary = atl_pick, .input = {{0}, {0, {0}, 0, 3, 1}}, .inputs = 2, .error = "scalar"},
         {0}}};
@@ -85,10 +87,11 @@ atl_node *atl_pick_index(atl_node *x, int64_t index)
     if (!x)
         return NULL;
     if (last < 0)
-        return atl_graph_fail(x->graph, "pick_index: '%s' is a scalar: there are no classes to pick from", atl_name_of(x));
+        return atl_graph_fail(x->graph, "pick_index: '%s' is a scalar: there are no classes to pick from",
+                              atl_name_of(x));
     if (x->shape.size[last] != ATL_ANY && (index < 0 || index >= x->shape.size[last]))
-        return atl_graph_fail(x->graph, "pick_index: index %lld is out of range for the last dimension of '%s', %s", (long long)index,
-                              atl_name_of(x), SHAPE_OF(x));
+        return atl_graph_fail(x->graph, "pick_index: index %lld is out of range for the last dimension of '%s', %s",
+                              (long long)index, atl_name_of(x), SHAPE_OF(x));
     args.begin[last] = index;
     args.end[last] = index + 1;
     return atl_squeeze(atl_slice_with(&args), last);
@@ -98,7 +101,8 @@ atl_node *atl_pick_index(atl_node *x, int64_t index)
 static int infer_unpick(atl_node *y)
 {
     atl_shape rows;
-    return check_labels(y, y->inputs[2], y->inputs[1], &rows) && atl_set_type(y, y->inputs[0]->dtype, y->inputs[2]->shape);
+    return check_labels(y, y->inputs[2], y->inputs[1], &rows) &&
+           atl_set_type(y, y->inputs[0]->dtype, y->inputs[2]->shape);
 }
 
 static void unpick_reference(const atl_node *y, const double *const *x, double *result)
@@ -125,16 +129,20 @@ static atl_node *unpick_gradient(atl_node *y, atl_node *dy) { return atl_pick(dy
 
 static atl_node *square_of_unpick(atl_node *const *x) { return atl_square(unpick(x[0], x[1], x[2])); }
 
-static const atl_op unpick_op = {
-    .name = "unpick",
-    .arity = 3,
-    .shape_inputs = 4,
-    .infer = infer_unpick,
-    .gradient = {unpick_gradient},
-    .reference = unpick_reference,
-    .kernel = unpick_kernel,
-    .samples = (const atl_sample[]){
-        {"back into rows", .build = square_of_unpick, .input = {{1, {4}}, {1, {4}, -1, 4, 1}, {2, {4, 3}}}, .inputs = 3}, {0}}};
+static const atl_op unpick_op = {.name = "unpick",
+                                 .arity = 3,
+                                 .shape_inputs = 4,
+                                 .infer = infer_unpick,
+                                 .gradient = {unpick_gradient},
+                                 .reference = unpick_reference,
+                                 .kernel = unpick_kernel,
+                                 .samples = (const atl_sample[]){{"back into rows", .build = square_of_unpick,
+                                                                  .input = {{1, {4}}, {1, {4}, -1, 4, 1}, {2, {4, 3}}},
+                                                                  .inputs = 3},
+                                                                 {0}}};
 ATL_BUILTIN(unpick_op);
 
-static atl_node *unpick(atl_node *dy, atl_node *labels, atl_node *like) { return ATL_APPLY(&unpick_op, NULL, dy, labels, like); }
+static atl_node *unpick(atl_node *dy, atl_node *labels, atl_node *like)
+{
+    return ATL_APPLY(&unpick_op, NULL, dy, labels, like);
+}

@@ -22,7 +22,8 @@ static const char *batch_hint(atl_shape from, atl_shape to, char *text, size_t s
 {
     text[0] = 0;
     if (from.rank && to.rank && from.size[0] != ATL_ANY && to.size[0] != ATL_ANY && from.size[0] != to.size[0])
-        snprintf(text, size, ": the first size, %lld, is not the batch, %lld", (long long)to.size[0], (long long)from.size[0]);
+        snprintf(text, size, ": the first size, %lld, is not the batch, %lld", (long long)to.size[0],
+                 (long long)from.size[0]);
     return text;
 }
 
@@ -50,9 +51,11 @@ static int infer_reshape(atl_node *y)
     int open = -1, unknown, holes;
     for (int i = 0; i < to.rank && to.rank <= ATL_MAX_RANK; i++) {
         if (to.size[i] < -1)
-            return atl_fail(y, "the size %lld of dimension %d is negative; -1 stands for what is left", (long long)to.size[i], i);
+            return atl_fail(y, "the size %lld of dimension %d is negative; -1 stands for what is left",
+                            (long long)to.size[i], i);
         if (to.size[i] == -1 && open >= 0)
-            return atl_fail(y, "%s has -1 twice, in dimensions %d and %d: only one size can be what is left", SHAPE_TEXT(to), open, i);
+            return atl_fail(y, "%s has -1 twice, in dimensions %d and %d: only one size can be what is left",
+                            SHAPE_TEXT(to), open, i);
         if (to.size[i] == -1)
             open = i;
     }
@@ -66,7 +69,8 @@ static int infer_reshape(atl_node *y)
     if (open < 0 && unknown > 0 && (have == 0 ? want != 0 : want % have != 0))
         return fail_reshape(y, to, want, have, 1);
     if (open >= 0 && unknown == 0 && want == 0)
-        return atl_fail(y, "cannot tell what is left for the -1 of %s: its other sizes have no elements", SHAPE_TEXT(to));
+        return atl_fail(y, "cannot tell what is left for the -1 of %s: its other sizes have no elements",
+                        SHAPE_TEXT(to));
     if (open >= 0 && unknown == 0 && have % want != 0)
         return fail_reshape(y, to, have, want, 1);
     if (open >= 0 && unknown == 0)
@@ -111,7 +115,8 @@ static const atl_op reshape_op = {
         {"to a scalar", .unary = sample_to_scalar, .input = {{3, {1, 1, 1}}}, .inputs = 1},
         {"a batch of 40 against 5", .unary = sample_to_40_rest, .input = {{2, {5, 7}}}, .inputs = 1,
          .error = "the first size, 40, is not the batch, 5"},
-        {"other sizes disagree", .unary = sample_to_4_16, .input = {{3, {4, 5, 3}}}, .inputs = 1, .error = "the rest are 15 and 16"},
+        {"other sizes disagree", .unary = sample_to_4_16, .input = {{3, {4, 5, 3}}}, .inputs = 1,
+         .error = "the rest are 15 and 16"},
         {"-1 twice", .unary = sample_to_two_open, .input = {{1, {4}}}, .inputs = 1, .error = "-1 twice"},
         {"negative size", .unary = sample_to_negative, .input = {{1, {6}}}, .inputs = 1, .error = "-3"},
         {"-1 beside 0", .unary = sample_to_empty_rest, .input = {{1, {6}}}, .inputs = 1, .error = "no elements"},
@@ -120,10 +125,7 @@ static const atl_op reshape_op = {
         {0}}};
 ATL_BUILTIN(reshape_op);
 
-atl_node *atl_reshape(atl_node *x, atl_shape shape)
-{
-    return x ? ATL_APPLY(&reshape_op, &shape, x) : NULL;
-}
+atl_node *atl_reshape(atl_node *x, atl_shape shape) { return x ? ATL_APPLY(&reshape_op, &shape, x) : NULL; }
 
 /* reshape_like(x, like): the shape of `like`, whose value is not used. */
 static int infer_reshape_like(atl_node *y)
@@ -138,18 +140,19 @@ static int infer_reshape_like(atl_node *y)
 
 static atl_node *sample_reshape_like(atl_node *x, atl_node *like) { return atl_mul(atl_reshape_like(x, like), like); }
 
-static const atl_op reshape_like_op = {
-    .name = "reshape_like",
-    .arity = 2,
-    .flags = ATL_OP_ALIAS,
-    .shape_inputs = 2,
-    .infer = infer_reshape_like,
-    .gradient = {reshape_back},
-    .samples = (const atl_sample[]){
-        {"matrix to tensor", .binary = sample_reshape_like, .input = {{2, {4, 3}}, {3, {2, 2, 3}}}, .inputs = 2},
-        {"another count", .binary = atl_reshape_like, .input = {{2, {4, 3}}, {2, {5, 3}}}, .inputs = 2,
-         .error = "the first size, 5, is not the batch, 4"},
-        {0}}};
+static const atl_op reshape_like_op = {.name = "reshape_like",
+                                       .arity = 2,
+                                       .flags = ATL_OP_ALIAS,
+                                       .shape_inputs = 2,
+                                       .infer = infer_reshape_like,
+                                       .gradient = {reshape_back},
+                                       .samples =
+                                           (const atl_sample[]){{"matrix to tensor", .binary = sample_reshape_like,
+                                                                 .input = {{2, {4, 3}}, {3, {2, 2, 3}}}, .inputs = 2},
+                                                                {"another count", .binary = atl_reshape_like,
+                                                                 .input = {{2, {4, 3}}, {2, {5, 3}}}, .inputs = 2,
+                                                                 .error = "the first size, 5, is not the batch, 4"},
+                                                                {0}}};
 ATL_BUILTIN(reshape_like_op);
 
 atl_node *atl_reshape_like(atl_node *x, atl_node *like) { return ATL_APPLY(&reshape_like_op, NULL, x, like); }
@@ -163,7 +166,8 @@ static int infer_flatten(atl_node *y)
         return atl_fail(y, "'%s' is a scalar: it has no batch dimension to keep", atl_name_of(x));
     int64_t rest = known_product(x->shape, 1, &unknown);
     if (rest < 0)
-        return atl_fail(y, "the dimensions after the first of '%s', %s, have a product over 2^63", atl_name_of(x), SHAPE_OF(x));
+        return atl_fail(y, "the dimensions after the first of '%s', %s, have a product over 2^63", atl_name_of(x),
+                        SHAPE_OF(x));
     return atl_set_type(y, x->dtype, ATL_SHAPE(x->shape.size[0], unknown ? ATL_ANY : rest));
 }
 
@@ -175,11 +179,10 @@ static const atl_op flatten_op = {
     .flags = ATL_OP_ALIAS,
     .infer = infer_flatten,
     .gradient = {reshape_back},
-    .samples = (const atl_sample[]){
-        {"image", .unary = sample_flatten, .input = {{4, {2, 3, 2, 2}}}, .inputs = 1},
-        {"vector", .unary = sample_flatten, .input = {{1, {3}}}, .inputs = 1},
-        {"scalar", .unary = atl_flatten, .input = {{0}}, .inputs = 1, .error = "scalar"},
-        {0}}};
+    .samples = (const atl_sample[]){{"image", .unary = sample_flatten, .input = {{4, {2, 3, 2, 2}}}, .inputs = 1},
+                                    {"vector", .unary = sample_flatten, .input = {{1, {3}}}, .inputs = 1},
+                                    {"scalar", .unary = atl_flatten, .input = {{0}}, .inputs = 1, .error = "scalar"},
+                                    {0}}};
 ATL_BUILTIN(flatten_op);
 
 atl_node *atl_flatten(atl_node *x) { return ATL_APPLY(&flatten_op, NULL, x); }
@@ -198,8 +201,8 @@ static int infer_expand_dims(atl_node *y)
     for (int i = 0; i < inserted->count; i++) {
         int axis = inserted->axis[i];
         if (axis < -to.rank || axis >= to.rank)
-            return atl_fail(y, "axis %d is out of range: with one more dimension %s has axes %d..%d", axis, SHAPE_TEXT(from),
-                            -to.rank, to.rank - 1);
+            return atl_fail(y, "axis %d is out of range: with one more dimension %s has axes %d..%d", axis,
+                            SHAPE_TEXT(from), -to.rank, to.rank - 1);
         to.size[axis < 0 ? axis + to.rank : axis] = 1;
     }
     for (int i = 0, next = 0; i < to.rank; i++) {
@@ -232,14 +235,15 @@ static const atl_op expand_dims_op = {
     .infer = infer_expand_dims,
     .gradient = {reshape_back},
     .describe = describe_expand_dims,
-    .samples = (const atl_sample[]){
-        {"first", .unary = sample_expand_first, .input = {{2, {3, 2}}}, .inputs = 1},
-        {"middle", .unary = sample_expand_middle, .input = {{2, {3, 2}}}, .inputs = 1},
-        {"last", .unary = sample_expand_last, .input = {{2, {3, 2}}}, .inputs = 1},
-        {"scalar", .unary = sample_expand_last, .input = {{0}}, .inputs = 1},
-        {"axis 4 of two", .unary = sample_expand_4, .input = {{2, {3, 2}}}, .inputs = 1, .error = "-3..2"},
-        {"a ninth dimension", .unary = sample_expand_first, .input = {{8, {1, 1, 1, 1, 1, 1, 1, 1}}}, .inputs = 1, .error = "limit is 8"},
-        {0}}};
+    .samples = (const atl_sample[]){{"first", .unary = sample_expand_first, .input = {{2, {3, 2}}}, .inputs = 1},
+                                    {"middle", .unary = sample_expand_middle, .input = {{2, {3, 2}}}, .inputs = 1},
+                                    {"last", .unary = sample_expand_last, .input = {{2, {3, 2}}}, .inputs = 1},
+                                    {"scalar", .unary = sample_expand_last, .input = {{0}}, .inputs = 1},
+                                    {"axis 4 of two", .unary = sample_expand_4, .input = {{2, {3, 2}}}, .inputs = 1,
+                                     .error = "-3..2"},
+                                    {"a ninth dimension", .unary = sample_expand_first,
+                                     .input = {{8, {1, 1, 1, 1, 1, 1, 1, 1}}}, .inputs = 1, .error = "limit is 8"},
+                                    {0}}};
 ATL_BUILTIN(expand_dims_op);
 
 atl_node *atl_expand_dims(atl_node *x, int axis)
@@ -266,8 +270,8 @@ static int infer_squeeze(atl_node *y)
     if (axis < 0)
         return 0;
     if (to.size[axis] != 1 && to.size[axis] != ATL_ANY)
-        return atl_fail(y, "dimension %d of '%s', %s, is %lld: only a 1 can be taken away", axis, atl_name_of(x), SHAPE_TEXT(to),
-                        (long long)to.size[axis]);
+        return atl_fail(y, "dimension %d of '%s', %s, is %lld: only a 1 can be taken away", axis, atl_name_of(x),
+                        SHAPE_TEXT(to), (long long)to.size[axis]);
     to.rank--;
     memmove(to.size + axis, to.size + axis + 1, (size_t)(to.rank - axis) * sizeof *to.size);
     return atl_set_type(y, x->dtype, to);
@@ -318,7 +322,7 @@ const char *atl_explain_shape(const atl_node *x, char *text, size_t size)
         describe_reshape(x, target, sizeof target);
     else
         atl_shape_text(x->shape, target, sizeof target);
-    snprintf(text, size, "%s comes from %s (%s -> %s)%s.", atl_shape_text(x->shape, texts[0], sizeof texts[0]), atl_name_of(x),
-             atl_shape_text(from, texts[1], sizeof texts[1]), target, hint);
+    snprintf(text, size, "%s comes from %s (%s -> %s)%s.", atl_shape_text(x->shape, texts[0], sizeof texts[0]),
+             atl_name_of(x), atl_shape_text(from, texts[1], sizeof texts[1]), target, hint);
     return text;
 }

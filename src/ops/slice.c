@@ -15,7 +15,8 @@ typedef struct range {
 
 static range range_of(const slice_attributes *attributes, int axis, int64_t size)
 {
-    range r = {attributes->begin[axis], attributes->end[axis], attributes->stride[axis] ? attributes->stride[axis] : 1, ATL_ANY};
+    range r = {attributes->begin[axis], attributes->end[axis], attributes->stride[axis] ? attributes->stride[axis] : 1,
+               ATL_ANY};
     if (size != ATL_ANY) {
         r.begin += r.begin < 0 ? size : 0;
         r.end += r.end <= 0 ? size : 0;
@@ -54,8 +55,8 @@ static int infer_slice(atl_node *y)
     atl_shape to = x->shape;
     for (int i = 0; i < ATL_MAX_RANK; i++) {
         if (i >= to.rank && (attributes->begin[i] || attributes->end[i] || attributes->stride[i]))
-            return atl_fail(y, "there is a range for dimension %d, but '%s', %s, has %d dimensions", i, atl_name_of(x), SHAPE_OF(x),
-                            to.rank);
+            return atl_fail(y, "there is a range for dimension %d, but '%s', %s, has %d dimensions", i, atl_name_of(x),
+                            SHAPE_OF(x), to.rank);
         if (i >= to.rank)
             continue;
         if (!check_range(y, x, i, attributes))
@@ -116,7 +117,10 @@ static atl_node *slice_gradient(atl_node *y, atl_node *dy) { return unslice(dy, 
 static atl_node *middle(atl_node *x) { return atl_square(atl_slice(x, .begin = {1, 0}, .end = {-1, 2})); }
 static atl_node *every_second(atl_node *x) { return atl_square(atl_slice(x, .begin = {0, 1}, .stride = {2, 2})); }
 static atl_node *last_two(atl_node *x) { return atl_square(atl_slice(x, .begin = {0, 0, -2})); }
-static atl_node *every_third_channel(atl_node *x) { return atl_square(atl_slice(x, .begin = {0, 0, 0, 1}, .stride = {0, 2, 1, 3})); }
+static atl_node *every_third_channel(atl_node *x)
+{
+    return atl_square(atl_slice(x, .begin = {0, 0, 0, 1}, .stride = {0, 2, 1, 3}));
+}
 static atl_node *of_ints(atl_node *x) { return atl_slice(x, .begin = {2}); }
 static atl_node *end_9(atl_node *x) { return atl_slice(x, .end = {9}); }
 static atl_node *begin_minus_9(atl_node *x) { return atl_slice(x, .begin = {-9}); }
@@ -139,8 +143,10 @@ static const atl_op slice_op = {
         {"last two of the last", .unary = last_two, .input = {{3, {2, 2, 5}}}, .inputs = 1},
         {"strides of an image", .unary = every_third_channel, .input = {{4, {2, 3, 2, 7}}}, .inputs = 1},
         {"integers", .unary = of_ints, .input = {{1, {5}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
-        {"end out of range", .unary = end_9, .input = {{2, {5, 3}}}, .inputs = 1, .error = "out of range for dimension 0"},
-        {"begin out of range", .unary = begin_minus_9, .input = {{2, {5, 3}}}, .inputs = 1, .error = "out of range for dimension 0"},
+        {"end out of range", .unary = end_9, .input = {{2, {5, 3}}}, .inputs = 1,
+         .error = "out of range for dimension 0"},
+        {"begin out of range", .unary = begin_minus_9, .input = {{2, {5, 3}}}, .inputs = 1,
+         .error = "out of range for dimension 0"},
         {"empty", .unary = nothing, .input = {{2, {5, 3}}}, .inputs = 1, .error = "takes nothing"},
         {"negative stride", .unary = backwards, .input = {{1, {5}}}, .inputs = 1, .error = "not positive"},
         {"too many ranges", .unary = too_many, .input = {{2, {5, 3}}}, .inputs = 1, .error = "dimension 2"},
@@ -198,18 +204,19 @@ static atl_node *put_back(atl_node *dy, atl_node *like)
     return atl_square(unslice(dy, like, &(slice_attributes){.begin = {1, -2}, .stride = {2}}));
 }
 
-static const atl_op unslice_op = {
-    .name = "unslice",
-    .arity = 2,
-    .attributes = sizeof(slice_attributes),
-    .shape_inputs = 2,
-    .infer = infer_unslice,
-    .gradient = {unslice_gradient},
-    .reference = unslice_reference,
-    .kernel = unslice_kernel,
-    .describe = describe_slice,
-    .samples = (const atl_sample[]){
-        {"two columns of every second row", .binary = put_back, .input = {{2, {2, 2}}, {2, {5, 4}}}, .inputs = 2}, {0}}};
+static const atl_op unslice_op = {.name = "unslice",
+                                  .arity = 2,
+                                  .attributes = sizeof(slice_attributes),
+                                  .shape_inputs = 2,
+                                  .infer = infer_unslice,
+                                  .gradient = {unslice_gradient},
+                                  .reference = unslice_reference,
+                                  .kernel = unslice_kernel,
+                                  .describe = describe_slice,
+                                  .samples =
+                                      (const atl_sample[]){{"two columns of every second row", .binary = put_back,
+                                                            .input = {{2, {2, 2}}, {2, {5, 4}}}, .inputs = 2},
+                                                           {0}}};
 ATL_BUILTIN(unslice_op);
 
 static atl_node *unslice(atl_node *dy, atl_node *like, const slice_attributes *attributes)

@@ -49,7 +49,8 @@ static atl_walk coalesced(const atl_walk *walk)
         int last = result.rank - 1;
         if (walk->size[i] == 1)
             continue;
-        if (last >= 0 && result.to[last] == walk->to[i] * walk->size[i] && result.from[last] == walk->from[i] * walk->size[i])
+        if (last >= 0 && result.to[last] == walk->to[i] * walk->size[i] &&
+            result.from[last] == walk->from[i] * walk->size[i])
             result.size[last] *= walk->size[i];
         else
             result.size[last = result.rank++] = walk->size[i];
@@ -123,7 +124,8 @@ static void copy_stepping(const strip *s, int64_t rows, uint32_t *restrict to, c
 
 enum { BLOCK = 16 }; /* a cache line of words */
 
-static inline void transpose_full_block(int64_t to_row, int64_t from_step, uint32_t *restrict to, const uint32_t *restrict from)
+static inline void transpose_full_block(int64_t to_row, int64_t from_step, uint32_t *restrict to,
+                                        const uint32_t *restrict from)
 {
     uint32_t block[BLOCK][BLOCK];
     for (int j = 0; j < BLOCK; j++)

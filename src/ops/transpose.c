@@ -16,8 +16,8 @@ static int resolve_order(atl_node *y, const int *given, int rank, int *order)
     for (int i = 0; i < rank; i++) {
         order[i] = all_zero ? rank - 1 - i : given[i] < 0 ? given[i] + rank : given[i];
         if (order[i] < 0 || order[i] >= rank)
-            return y ? atl_fail(y, "axis %d in the order is out of range for %s: it must be %d..%d", given[i], SHAPE_OF(y->inputs[0]),
-                                -rank, rank - 1)
+            return y ? atl_fail(y, "axis %d in the order is out of range for %s: it must be %d..%d", given[i],
+                                SHAPE_OF(y->inputs[0]), -rank, rank - 1)
                      : 0;
         if (seen >> order[i] & 1)
             return y ? atl_fail(y, "the order is no permutation of the %d dimensions of %s: axis %d comes twice", rank,
