@@ -1,0 +1,86 @@
+/* A plan: the steps that compute the wanted nodes for one set of input shapes, and where their values lie. */
+#ifndef ATLED_PROGRAM_PLAN_H
+#define ATLED_PROGRAM_PLAN_H
+
+#include "program/arena.h"
+#include "program/lowering.h"
+#include "program/specialise.h"
+
+typedef enum atl_space {
+    ATL_IN_ARENA,    /* of a state; written at every run */
+    ATL_IN_ONCE,     /* of the plan; written when variables have changed */
+    ATL_FED,         /* the caller's */
+    ATL_STORED       /* a variable's or a constant's */
+} atl_space;
+
+typedef struct atl_plan_value {
+    int64_t bytes, offset;
+    atl_space space;
+    int pinned;                /* lives to the end: fetched, or made once and read by every run */
+    atl_value_id shares;       /* lies where that one does; -1: on its own */
+    const atl_node *node;      /* of the copy; null for scratch */
+    atl_memory_layout *layout; /* owned */
+    void *stored;
+    int64_t depends;           /* index of its set of variables in plan->sets; 0: the empty set */
+    atl_value_id next_form;    /* the same value in another layout; -1: none */
+} atl_plan_value;
+
+/* Variables on which a step that runs once depends. */
+typedef struct atl_variable_set {
+    atl_storage **storage;
+    int64_t count;
+} atl_variable_set;
+
+typedef struct atl_plan_feed {
+    const atl_node *input; /* the user's */
+    atl_value_id value;
+} atl_plan_feed;
+
+typedef struct atl_plan {
+    atl_copy copy;
+    atl_plan_value *values;
+    int64_t value_count, value_capacity;
+    atl_plan_step *steps; /* of every run */
+    int64_t step_count, step_capacity;
+    atl_plan_step *once;  /* only after variables have changed */
+    int64_t once_count, once_capacity;
+    atl_variable_set *sets;
+    int64_t set_count, set_capacity;
+    atl_plan_feed *feeds;
+    int64_t feed_count, feed_capacity;
+    atl_value_id *wanted; /* values of the program's wanted nodes, in their order */
+    int64_t wanted_count;
+    int64_t arena_bytes, once_bytes;
+    char *once_memory;
+    void **once_table;         /* addresses of the values as once-steps see them */
+    void **once_bound;
+    uint64_t *once_version;    /* the newest variable a once-step has seen */
+    _Atomic uint64_t seen;     /* the graph's version at the last refresh */
+    int users;                 /* states that hold it; guarded by the program's lock */
+    uint64_t last_used;
+} atl_plan;
+
+/* Takes the copy over, also on failure. Null with the thread's error set. */
+atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted);
+void atl_plan_free(atl_plan *plan);
+
+/* Runs the once-steps whose variables have changed. To be called by one thread at a time. */
+atl_status atl_plan_refresh(atl_plan *plan, uint64_t version);
+
+/* One thread's memory for a plan: the arena, addresses of all values, and bound steps. */
+typedef struct atl_plan_state {
+    atl_plan *plan;
+    char *arena;
+    void **memory;
+    void **bound;
+    atl_tensor **wanted; /* views of the wanted values */
+} atl_plan_state;
+atl_status atl_plan_state_open(atl_plan_state *state, atl_plan *plan);
+void atl_plan_state_close(atl_plan_state *state);
+
+static inline const atl_value_id *atl_step_reads(const atl_plan_step *step)
+{
+    return step->more_reads ? step->more_reads : step->read;
+}
+
+#endif

@@ -1,0 +1,449 @@
+/* Programs: a plan for each set of shapes seen lately, and states that run them. */
+#include "atled/program.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/memory.h"
+#include "graph/tensor.h"
+#include "onednn/onednn.h"
+#include "program/feeds.h"
+#include "program/plan.h"
+
+/* Shapes for which plans are kept; the one unused for longest goes. */
+enum { KEPT_PLANS = 8 };
+
+struct atl_program {
+    atl_graph *graph;
+    atl_nodes wanted;
+    atl_node **inputs; /* with unknown sizes, on which plans depend */
+    int64_t input_count;
+    pthread_mutex_t lock; /* guards plans, their users, and refreshing */
+    atl_plan *plans[KEPT_PLANS];
+    uint64_t clock;
+    atl_state *own;
+};
+
+struct atl_state {
+    atl_program *program;
+    atl_plan_state kept[KEPT_PLANS];
+    uint64_t last_used[KEPT_PLANS], clock;
+    int current; /* of kept, or -1 */
+};
+
+/* ---- compiling ---------------------------------------------------------------------------------------------------------- */
+
+static int has_unknown_size(const atl_node *node)
+{
+    for (int d = 0; d < node->shape.rank; d++)
+        if (node->shape.size[d] == ATL_ANY)
+            return 1;
+    return 0;
+}
+
+static atl_status find_inputs(atl_program *program)
+{
+    const atl_graph *graph = program->graph;
+    char *needed = atl_mark_needed(graph, program->wanted.count, program->wanted.node, 1);
+    int64_t count = 0;
+    if (!needed)
+        return atl_out_of_memory();
+    for (int64_t n = 0; n < graph->count; n++)
+        count += needed[n] && graph->nodes[n]->op->flags & ATL_OP_INPUT && has_unknown_size(graph->nodes[n]);
+    program->inputs = atl_allocate((size_t)count, sizeof *program->inputs);
+    for (int64_t n = 0; program->inputs && n < graph->count; n++)
+        if (needed[n] && graph->nodes[n]->op->flags & ATL_OP_INPUT && has_unknown_size(graph->nodes[n]))
+            program->inputs[program->input_count++] = graph->nodes[n];
+    atl_release(needed);
+    return program->inputs ? ATL_OK : atl_out_of_memory();
+}
+
+static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
+{
+    atl_copy copy;
+    if (atl_specialise(program->wanted, atl_fed_shape, feeds, &copy))
+        return NULL;
+    return atl_plan_new(&copy, program->wanted);
+}
+
+static atl_state *new_state(atl_program *program)
+{
+    atl_state *state = atl_allocate(1, sizeof *state);
+    if (!state) {
+        atl_out_of_memory();
+        return NULL;
+    }
+    state->program = program;
+    state->current = -1;
+    return state;
+}
+
+static atl_program *new_program(atl_graph *graph, atl_nodes wanted)
+{
+    atl_program *program = atl_allocate(1, sizeof *program);
+    atl_node **nodes = atl_allocate((size_t)wanted.count, sizeof *nodes);
+    if (!program || !nodes) {
+        atl_release(program);
+        atl_release(nodes);
+        atl_out_of_memory();
+        return NULL;
+    }
+    memcpy(nodes, wanted.node, (size_t)wanted.count * sizeof *nodes);
+    program->graph = graph;
+    program->wanted = (atl_nodes){wanted.count, nodes};
+    pthread_mutex_init(&program->lock, NULL);
+    program->own = new_state(program);
+    if (program->own && !find_inputs(program) &&
+        (program->input_count || (program->plans[0] = new_plan(program, ATL_NO_FEEDS))))
+        return program;
+    atl_program_free(program);
+    return NULL;
+}
+
+atl_program *atl_compile_with(const atl_compile_args *args)
+{
+    atl_program *program = NULL;
+    if (!atl_check_wanted(args->graph, args->wanted))
+        program = new_program(args->wanted.node[0]->graph, args->wanted);
+    if (!program)
+        atl_graph_note_failure(args->graph, ATL_INVALID);
+    return program;
+}
+
+void atl_program_free(atl_program *program)
+{
+    if (!program)
+        return;
+    atl_state_free(program->own);
+    for (int i = 0; i < KEPT_PLANS; i++)
+        atl_plan_free(program->plans[i]);
+    pthread_mutex_destroy(&program->lock);
+    atl_release(program->inputs);
+    atl_release((void *)program->wanted.node);
+    atl_release(program);
+}
+
+/* ---- states ------------------------------------------------------------------------------------------------------------------ */
+
+atl_state *atl_state_new(atl_program *program)
+{
+    if (!program) {
+        atl_set_error(ATL_INVALID, "state: the program is null");
+        return NULL;
+    }
+    return new_state(program);
+}
+
+static void close_kept(atl_state *state, int i)
+{
+    atl_plan *plan = state->kept[i].plan;
+    if (!plan)
+        return;
+    atl_plan_state_close(&state->kept[i]);
+    pthread_mutex_lock(&state->program->lock);
+    plan->users--;
+    pthread_mutex_unlock(&state->program->lock);
+}
+
+void atl_state_free(atl_state *state)
+{
+    for (int i = 0; state && i < KEPT_PLANS; i++)
+        close_kept(state, i);
+    atl_release(state);
+}
+
+/* True if the plan was made for these shapes. */
+static int plan_fits(const atl_program *program, const atl_plan *plan, const atl_feed *feeds)
+{
+    for (int64_t i = 0; i < program->input_count; i++) {
+        const atl_node *input = program->inputs[i];
+        const atl_node *copy = plan->copy.of[input->index];
+        if (!atl_shape_equal(copy->shape, atl_fed_shape(input, feeds)))
+            return 0;
+    }
+    return 1;
+}
+
+/* Called with the lock held. The program's plan for these shapes, made if need be; its users are one more. */
+static atl_plan *take_plan(atl_program *program, const atl_feed *feeds)
+{
+    int place = -1;
+    for (int i = 0; i < KEPT_PLANS; i++) {
+        atl_plan *plan = program->plans[i];
+        if (plan && plan_fits(program, plan, feeds)) {
+            plan->last_used = ++program->clock;
+            plan->users++;
+            return plan;
+        }
+        if (!plan || (!plan->users && (place < 0 || (program->plans[place] && plan->last_used < program->plans[place]->last_used))))
+            if (place < 0 || program->plans[place])
+                place = i;
+    }
+    if (place < 0) {
+        atl_set_error(ATL_UNSUPPORTED, "run: %d plans for other shapes are in use by other states; free one of them", KEPT_PLANS);
+        return NULL;
+    }
+    atl_plan *plan = new_plan(program, feeds);
+    if (!plan)
+        return NULL;
+    atl_plan_free(program->plans[place]);
+    program->plans[place] = plan;
+    plan->last_used = ++program->clock;
+    plan->users++;
+    return plan;
+}
+
+static int oldest_kept(const atl_state *state)
+{
+    int oldest = 0;
+    for (int i = 0; i < KEPT_PLANS; i++) {
+        if (!state->kept[i].plan)
+            return i;
+        if (state->last_used[i] < state->last_used[oldest])
+            oldest = i;
+    }
+    return oldest;
+}
+
+/* Shapes that this state has not run before. */
+static atl_status open_shapes(atl_state *state, const atl_feed *feeds)
+{
+    atl_program *program = state->program;
+    atl_status status = atl_check_feeds(program->graph, program->wanted, feeds, 0);
+    if (status)
+        return status;
+    int place = oldest_kept(state);
+    close_kept(state, place);
+    state->current = -1;
+    pthread_mutex_lock(&program->lock);
+    atl_plan *plan = take_plan(program, feeds);
+    pthread_mutex_unlock(&program->lock);
+    if (!plan)
+        return ATL_INVALID;
+    status = atl_plan_state_open(&state->kept[place], plan);
+    if (status) {
+        pthread_mutex_lock(&program->lock);
+        plan->users--;
+        pthread_mutex_unlock(&program->lock);
+        return status;
+    }
+    state->current = place;
+    return ATL_OK;
+}
+
+static atl_status find_shapes(atl_state *state, const atl_feed *feeds)
+{
+    const atl_program *program = state->program;
+    int found = state->current;
+    if (found < 0 || !plan_fits(program, state->kept[found].plan, feeds)) {
+        found = -1;
+        for (int i = 0; i < KEPT_PLANS && found < 0; i++)
+            if (state->kept[i].plan && plan_fits(program, state->kept[i].plan, feeds))
+                found = i;
+        if (found < 0)
+            return open_shapes(state, feeds);
+    }
+    if (found != state->current || program->input_count)
+        state->last_used[found] = ++state->clock;
+    state->current = found;
+    return ATL_OK;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------------------- */
+
+/* Every input the plan reads must be fed with the right type and, as it may differ from what was last fed, shape. */
+static atl_status set_feeds(atl_plan_state *state, const atl_feed *feeds)
+{
+    const atl_plan *plan = state->plan;
+    for (int64_t i = 0; i < plan->feed_count; i++) {
+        const atl_node *input = plan->feeds[i].input;
+        const atl_tensor *value = atl_fed_value(feeds, input);
+        if (!value) {
+            char text[160];
+            return atl_set_error(ATL_INVALID, "feed: input '%s' %s %s is needed but not fed", atl_name_of(input),
+                                 atl_dtype_name(input->dtype), atl_shape_text(input->shape, text, sizeof text));
+        }
+        atl_status status = atl_check_feed(input, value, 0);
+        if (status)
+            return status;
+        state->memory[plan->feeds[i].value] = value->data;
+    }
+    return ATL_OK;
+}
+
+/* Feeds of other nodes than inputs, or of another graph, are mistakes, even if nobody needs them. */
+static atl_status check_strangers(const atl_program *program, const atl_feed *feeds)
+{
+    for (; feeds && feeds->node; feeds++) {
+        if (feeds->node->graph != program->graph)
+            return atl_set_error(ATL_INVALID, "feed: '%s' is a node of another graph", atl_name_of(feeds->node));
+        if (!(feeds->node->op->flags & ATL_OP_INPUT) || !feeds->value)
+            return atl_check_feed(feeds->node, feeds->value, 0);
+    }
+    return ATL_OK;
+}
+
+static atl_status refresh(atl_program *program, atl_plan *plan)
+{
+    uint64_t version = atomic_load(&program->graph->version);
+    if (atomic_load(&plan->seen) == version)
+        return ATL_OK;
+    pthread_mutex_lock(&program->lock);
+    atl_status status = atomic_load(&plan->seen) == version ? ATL_OK : atl_plan_refresh(plan, version);
+    pthread_mutex_unlock(&program->lock);
+    return status;
+}
+
+static atl_status run_steps(atl_plan_state *state)
+{
+    const atl_plan *plan = state->plan;
+    for (int64_t s = 0; s < plan->step_count; s++)
+        if (plan->steps[s].run(&plan->steps[s], state->memory, state->bound[s]))
+            return ATL_INTERNAL;
+    return ATL_OK;
+}
+
+static atl_status run_state(atl_state *state, const atl_feed *feeds)
+{
+    atl_status status = check_strangers(state->program, feeds);
+    if (!status)
+        status = find_shapes(state, feeds);
+    if (status)
+        return status;
+    atl_plan_state *now = &state->kept[state->current];
+    status = set_feeds(now, feeds);
+    if (!status)
+        status = refresh(state->program, now->plan);
+    return status ? status : run_steps(now);
+}
+
+atl_status atl_state_run(atl_state *state, const atl_feed *feeds)
+{
+    return state ? run_state(state, feeds) : atl_set_error(ATL_INVALID, "run: the state is null");
+}
+
+atl_status atl_run(atl_program *program, const atl_feed *feeds)
+{
+    if (!program)
+        return atl_set_error(ATL_INVALID, "run: the program is null; did atl_compile fail? See atl_graph_error");
+    atl_status status = run_state(program->own, feeds);
+    return status ? atl_graph_note_failure(program->graph, status) : ATL_OK;
+}
+
+/* A view of where the value lies, made when it is first asked for. */
+static const atl_tensor *view_of(atl_plan_state *now, const atl_node *node, int64_t i)
+{
+    void *data = now->memory[now->plan->wanted[i]];
+    if (now->wanted[i])
+        now->wanted[i]->data = data; /* a fed input may lie elsewhere by now */
+    else
+        now->wanted[i] = atl_tensor_view(node->dtype, now->plan->copy.of[node->index]->shape, data);
+    return now->wanted[i];
+}
+
+const atl_tensor *atl_state_value(const atl_state *state, const atl_node *node)
+{
+    if (!state || !node) {
+        atl_set_error(ATL_INVALID, "value: the %s is null", state ? "node" : "program or state");
+        return NULL;
+    }
+    const atl_program *program = state->program;
+    if (node->graph != program->graph) {
+        atl_set_error(ATL_INVALID, "value: '%s' is a node of another graph", atl_name_of(node));
+        return NULL;
+    }
+    for (int64_t i = 0; i < program->wanted.count; i++) {
+        if (program->wanted.node[i] != node)
+            continue;
+        if (state->current >= 0)
+            return view_of((atl_plan_state *)&state->kept[state->current], node, i);
+        atl_set_error(ATL_INVALID, "value: '%s' has no value yet: the program has not run", atl_name_of(node));
+        return NULL;
+    }
+    atl_set_error(ATL_INVALID, "value: '%s' is not among the nodes this program was compiled for; add it to the wanted nodes",
+                  atl_name_of(node));
+    return NULL;
+}
+
+const atl_tensor *atl_value(const atl_program *program, const atl_node *node)
+{
+    return atl_state_value(program ? program->own : NULL, node);
+}
+
+float atl_number_of(const atl_program *program, const atl_node *node)
+{
+    const atl_tensor *value = atl_value(program, node);
+    if (!value || !value->count)
+        return NAN;
+    return value->dtype == ATL_FLOAT32 ? ((const float *)value->data)[0] : (float)((const int32_t *)value->data)[0];
+}
+
+/* ---- about the plan --------------------------------------------------------------------------------------------------------------- */
+
+/* The plan last run, or the only one. */
+static const atl_plan *current_plan(const atl_program *program)
+{
+    if (!program)
+        return NULL;
+    return program->own->current >= 0 ? program->own->kept[program->own->current].plan : program->plans[0];
+}
+
+int64_t atl_program_step_count(const atl_program *program)
+{
+    const atl_plan *plan = current_plan(program);
+    return plan ? plan->once_count + plan->step_count : 0;
+}
+
+int64_t atl_program_arena_bytes(const atl_program *program)
+{
+    const atl_plan *plan = current_plan(program);
+    return plan ? plan->arena_bytes : 0;
+}
+
+static const atl_plan_step *step_at(const atl_plan *plan, int64_t index)
+{
+    if (!plan || index < 0 || index >= plan->once_count + plan->step_count)
+        return NULL;
+    return index < plan->once_count ? &plan->once[index] : &plan->steps[index - plan->once_count];
+}
+
+atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_info *info_out)
+{
+    const atl_plan *plan = current_plan(program);
+    const atl_plan_step *step = step_at(plan, index);
+    if (!step)
+        return atl_set_error(ATL_INVALID, "plan: there is no step %" PRId64 " of %" PRId64, index, atl_program_step_count(program));
+    *info_out = (atl_step_info){.op = step->node->op->name,
+                                .node = atl_name_of(step->node),
+                                .implementation = step->implementation,
+                                .shape = step->node->shape,
+                                .once = step->once};
+    for (int i = 0; i < step->reads; i++)
+        info_out->bytes += plan->values[atl_step_reads(step)[i]].bytes;
+    for (int i = 0; i < step->writes; i++)
+        info_out->bytes += plan->values[step->write[i]].bytes;
+    return ATL_OK;
+}
+
+atl_status atl_program_write_plan(const atl_program *program, FILE *file)
+{
+    const atl_plan *plan = current_plan(program);
+    if (!plan)
+        return atl_set_error(ATL_INVALID, "plan: there is none before the first run of a program with unknown sizes");
+    fprintf(file, "%-5s %-4s %-18s %-28s %-22s %-26s %12s  %s\n", "step", "", "op", "implementation", "shape", "layout", "bytes",
+            "node");
+    for (int64_t i = 0; i < plan->once_count + plan->step_count; i++) {
+        char shape[160], layout[80];
+        atl_step_info info;
+        const atl_plan_step *step = step_at(plan, i);
+        atl_program_step(program, i, &info);
+        fprintf(file, "%-5" PRId64 " %-4s %-18s %-28s %-22s %-26s %12" PRId64 "  %s\n", i, info.once ? "once" : "", info.op,
+                info.implementation, atl_shape_text(info.shape, shape, sizeof shape),
+                atl_layout_name(plan->values[step->write[0]].layout, layout, sizeof layout), info.bytes, info.node);
+    }
+    fprintf(file, "arena %" PRId64 " bytes, made once %" PRId64 " bytes\n", plan->arena_bytes, plan->once_bytes);
+    return ATL_OK;
+}
