@@ -1,0 +1,56 @@
+/* Batch normalisation with given statistics, made of other ops. */
+#include "ops/image.h"
+
+/* One of the vectors, which must be [channels]; null is allowed if it is optional. */
+static int check_vector(const atl_batch_norm_args *args, const atl_node *vector, int64_t channels, const char *what)
+{
+    if (!vector)
+        return 1;
+    if (vector->shape.rank == 1 &&
+        (vector->shape.size[0] == channels || channels == ATL_ANY || vector->shape.size[0] == ATL_ANY))
+        return 1;
+    atl_refuse(args->x->graph, "batch_norm", "the %s, '%s', is %s, but the input, '%s', %s, has %lld channels: it must be [%lld]",
+               what, atl_name_of(vector), SHAPE_OF(vector), atl_name_of(args->x), SHAPE_OF(args->x), (long long)channels,
+               (long long)channels);
+    return 0;
+}
+
+static int check(const atl_batch_norm_args *args)
+{
+    const atl_node *x = args->x;
+    int first = args->layout == ATL_NCHW; /* channels come second, not last */
+    if (x->shape.rank < 1 + first)
+        return atl_refuse(x->graph, "batch_norm", "the input, '%s', is %s, and has no dimension for the channels", atl_name_of(x),
+                          SHAPE_OF(x)) != NULL;
+    if (!(args->epsilon >= 0) || isinf(args->epsilon))
+        return atl_refuse(x->graph, "batch_norm", "epsilon is %g; it must be positive (0 stands for 1e-5)", (double)args->epsilon) != NULL;
+    int64_t channels = x->shape.size[first ? 1 : x->shape.rank - 1];
+    return check_vector(args, args->mean, channels, "mean") && check_vector(args, args->variance, channels, "variance") &&
+           check_vector(args, args->scale, channels, "scale") && check_vector(args, args->shift, channels, "shift");
+}
+
+/* [channels] -> [channels, 1, 1], to go with [n, channels, h, w] */
+static atl_node *spread(atl_node *vector, const atl_batch_norm_args *args)
+{
+    for (int i = 2; args->layout == ATL_NCHW && i < args->x->shape.rank; i++)
+        vector = atl_expand_dims(vector, i - 1);
+    return vector;
+}
+
+/* x * factor + (shift - mean * factor), with factor = scale / sqrt(variance + epsilon): all but the first product and sum
+ * depends on variables only, and is computed once. */
+atl_node *atl_batch_norm_with(const atl_batch_norm_args *args)
+{
+    if (!args->x || !args->mean || !args->variance || !check(args))
+        return NULL;
+    atl_graph *graph = args->x->graph;
+    atl_enter(graph, "batch_norm");
+    atl_node *epsilon = atl_number(args->x, args->epsilon > 0 ? args->epsilon : 1e-5f);
+    atl_node *deviation = atl_sqrt(atl_add(args->variance, epsilon));
+    atl_node *factor = atl_div(args->scale ? args->scale : atl_number(args->x, 1), deviation);
+    atl_node *offset = atl_mul(args->mean, factor);
+    offset = args->shift ? atl_sub(args->shift, offset) : atl_neg(offset);
+    atl_node *y = atl_add(atl_mul(args->x, spread(factor, args)), spread(offset, args));
+    atl_leave(graph);
+    return y;
+}

@@ -1,0 +1,18 @@
+/* Images in ops: [batch, height, width, channels], and the option that gives another order. */
+#ifndef ATLED_OPS_IMAGE_H
+#define ATLED_OPS_IMAGE_H
+
+#include "ops/ops.h"
+
+/* Fails on y unless input i is float32 with four dimensions. */
+int atl_require_image(atl_node *y, int i);
+
+/* The image as NHWC: a transpose is put in for ATL_NCHW.  Null, with the mistake recorded for `builder`, if it is no image. */
+atl_node *atl_image_to_nhwc(atl_node *image, atl_layout layout, const char *builder);
+/* And back. */
+atl_node *atl_image_from_nhwc(atl_node *image, atl_layout layout);
+
+/* Records a mistake found by a builder that is made of other ops: "scope/builder: ...".  Returns null. */
+atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, ...) ATL_PRINTF(3, 4);
+
+#endif
