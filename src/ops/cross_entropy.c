@@ -35,8 +35,8 @@ static int check_constant_labels(atl_node *y, const atl_node *labels, int64_t cl
     const atl_tensor *value = labels->storage->value;
     for (int64_t i = 0; i < value->count; i++)
         if (atl_ints(value)[i] < 0 || atl_ints(value)[i] >= classes)
-            return atl_fail(y, "label %d is not a class: the logits have %lld, so it must be 0..%lld", atl_ints(value)[i],
-                            (long long)classes, (long long)classes - 1);
+            return atl_fail(y, "label %d is not a class: the logits have %lld, so it must be 0..%lld",
+                            atl_ints(value)[i], (long long)classes, (long long)classes - 1);
     return 1;
 }
 
@@ -47,10 +47,11 @@ static int check_labels(atl_node *y, const atl_node *logits, const atl_node *lab
     for (int i = 0; fits && i < labels->shape.rank; i++)
         fits = sizes_agree(logits->shape.size[i], labels->shape.size[i]);
     if (!fits)
-        return atl_fail(y,
-                        "the labels, '%s', are %s, but the logits, '%s', are %s; the labels must have the logits' shape "
-                        "without the last dimension, or be one scalar",
-                        atl_name_of(labels), SHAPE_OF(labels), atl_name_of(logits), SHAPE_OF(logits));
+        return atl_fail(
+            y,
+            "the labels, '%s', are %s, but the logits, '%s', are %s; the labels must have the logits' shape "
+            "without the last dimension, or be one scalar",
+            atl_name_of(labels), SHAPE_OF(labels), atl_name_of(logits), SHAPE_OF(logits));
     return check_constant_labels(y, labels, logits->shape.size[logits->shape.rank - 1]);
 }
 
@@ -127,9 +128,15 @@ static void kernel_sparse(const atl_node *y, const void *const *x, void *result)
 
 static atl_node *sparse_grad(atl_node *dy, atl_node *logits, atl_node *labels);
 
-static atl_node *sparse_gradient(atl_node *y, atl_node *dy) { return sparse_grad(dy, atl_input_of(y, 0), atl_input_of(y, 1)); }
+static atl_node *sparse_gradient(atl_node *y, atl_node *dy)
+{
+    return sparse_grad(dy, atl_input_of(y, 0), atl_input_of(y, 1));
+}
 
-static atl_node *sample_sparse(atl_node *logits, atl_node *labels) { return atl_sparse_softmax_cross_entropy(logits, labels); }
+static atl_node *sample_sparse(atl_node *logits, atl_node *labels)
+{
+    return atl_sparse_softmax_cross_entropy(logits, labels);
+}
 static atl_node *sample_one_label(atl_node *logits) { return atl_softmax_cross_entropy(logits, .label = 2); }
 
 static const atl_op sparse_op = {
@@ -142,24 +149,30 @@ static const atl_op sparse_op = {
     .samples =
         (const atl_sample[]){
             {"batch", .binary = sample_sparse, .input = {{2, {4, 5}, -3, 3}, {1, {4}, 0, 5, 1}}, .inputs = 2},
-            {"two leading dimensions", .binary = sample_sparse, .input = {{3, {2, 3, 4}}, {2, {2, 3}, 0, 4, 1}}, .inputs = 2},
+            {"two leading dimensions", .binary = sample_sparse, .input = {{3, {2, 3, 4}}, {2, {2, 3}, 0, 4, 1}},
+             .inputs = 2},
             {"one example", .binary = sample_sparse, .input = {{1, {6}}, {0, {0}, 0, 6, 1}}, .inputs = 2},
             {"one label for all", .unary = sample_one_label, .input = {{2, {4, 3}}}, .inputs = 1},
-            {"large logits", .binary = sample_sparse, .input = {{2, {4, 5}, -10000, 10000}, {1, {4}, 0, 5, 1}}, .inputs = 2,
-             .no_gradient = 1},
+            {"large logits", .binary = sample_sparse, .input = {{2, {4, 5}, -10000, 10000}, {1, {4}, 0, 5, 1}},
+             .inputs = 2, .no_gradient = 1},
             {"label out of range", .unary = sample_one_label, .input = {{2, {4, 2}}}, .inputs = 1,
              .error = "label 2 is not a class"},
             {"labels [5] for 4 rows", .binary = sample_sparse, .input = {{2, {4, 5}}, {1, {5}, 0, 5, 1}}, .inputs = 2,
              .error = "[5]"},
-            {"float labels", .binary = sample_sparse, .input = {{2, {4, 5}}, {1, {4}}}, .inputs = 2, .error = "must be int32"},
+            {"float labels", .binary = sample_sparse, .input = {{2, {4, 5}}, {1, {4}}}, .inputs = 2,
+             .error = "must be int32"},
             {"int32 logits", .binary = sample_sparse, .input = {{2, {4, 5}, 0, 5, 1}, {1, {4}, 0, 5, 1}}, .inputs = 2,
              .error = "must be float32"},
-            {"scalar logits", .binary = sample_sparse, .input = {{0}, {0, {0}, 0, 5, 1}}, .inputs = 2, .error = "are a scalar"},
+            {"scalar logits", .binary = sample_sparse, .input = {{0}, {0, {0}, 0, 5, 1}}, .inputs = 2,
+             .error = "are a scalar"},
             {0}},
 };
 ATL_BUILTIN(sparse_op);
 
-atl_node *atl_sparse_softmax_cross_entropy(atl_node *logits, atl_node *labels) { return ATL_APPLY(&sparse_op, NULL, logits, labels); }
+atl_node *atl_sparse_softmax_cross_entropy(atl_node *logits, atl_node *labels)
+{
+    return ATL_APPLY(&sparse_op, NULL, logits, labels);
+}
 
 /* sparse_softmax_cross_entropy_grad(dy, x, label) = dy * (softmax(x) - one_hot(label)), of the logits' shape. */
 static int infer_sparse_grad(atl_node *y)
@@ -216,10 +229,11 @@ static atl_node *expand_sparse_grad(atl_node *y)
     atl_node *dy = atl_input_of(y, 0), *logits = atl_input_of(y, 1), *labels = atl_input_of(y, 2);
     int64_t classes = logits->shape.size[logits->shape.rank - 1];
     if (classes == ATL_ANY)
-        return atl_graph_fail(y->graph,
-                              "%s: the second derivative of a cross entropy needs the number of classes, but the logits, "
-                              "'%s', are %s: give the last dimension a size",
-                              atl_name_of(y), atl_name_of(logits), SHAPE_OF(logits));
+        return atl_graph_fail(
+            y->graph,
+            "%s: the second derivative of a cross entropy needs the number of classes, but the logits, "
+            "'%s', are %s: give the last dimension a size",
+            atl_name_of(y), atl_name_of(logits), SHAPE_OF(logits));
     return atl_mul(atl_expand_dims(dy, -1), atl_sub(atl_softmax(logits), atl_one_hot(labels, classes)));
 }
 
@@ -317,7 +331,10 @@ static atl_node *dense_by_targets(atl_node *y, atl_node *dy)
     return atl_neg(atl_mul(atl_expand_dims(dy, -1), atl_log_softmax(atl_input_of(y, 0))));
 }
 
-static atl_node *sample_dense(atl_node *logits, atl_node *targets) { return atl_softmax_cross_entropy(logits, targets); }
+static atl_node *sample_dense(atl_node *logits, atl_node *targets)
+{
+    return atl_softmax_cross_entropy(logits, targets);
+}
 
 static const atl_op dense_op = {
     .name = "softmax_cross_entropy",
@@ -327,17 +344,20 @@ static const atl_op dense_op = {
     .reference = reference_dense,
     .kernel = kernel_dense,
     .samples =
-        (const atl_sample[]){
-            {"batch", .binary = sample_dense, .input = {{2, {4, 5}, -3, 3}, {2, {4, 5}, 0, 1}}, .inputs = 2},
-            {"one example", .binary = sample_dense, .input = {{1, {3}}, {1, {3}}}, .inputs = 2},
-            {"two leading dimensions", .binary = sample_dense, .input = {{3, {2, 3, 4}}, {3, {2, 3, 4}, 0, 1}}, .inputs = 2},
-            {"large logits", .binary = sample_dense, .input = {{2, {4, 5}, -10000, 10000}, {2, {4, 5}, 0, 1}}, .inputs = 2,
-             .no_gradient = 1},
-            {"targets [5] for [4, 5]", .binary = sample_dense, .input = {{2, {4, 5}}, {1, {5}}}, .inputs = 2, .error = "[4, 5]"},
-            {"3 classes against 4", .binary = sample_dense, .input = {{2, {2, 4}}, {2, {2, 3}}}, .inputs = 2, .error = "[2, 3]"},
-            {"int32 targets", .binary = sample_dense, .input = {{2, {2, 4}}, {2, {2, 4}, 0, 2, 1}}, .inputs = 2,
-             .error = "must be float32"},
-            {0}},
+        (const atl_sample[]){{"batch", .binary = sample_dense, .input = {{2, {4, 5}, -3, 3}, {2, {4, 5}, 0, 1}},
+                              .inputs = 2},
+                             {"one example", .binary = sample_dense, .input = {{1, {3}}, {1, {3}}}, .inputs = 2},
+                             {"two leading dimensions", .binary = sample_dense,
+                              .input = {{3, {2, 3, 4}}, {3, {2, 3, 4}, 0, 1}}, .inputs = 2},
+                             {"large logits", .binary = sample_dense,
+                              .input = {{2, {4, 5}, -10000, 10000}, {2, {4, 5}, 0, 1}}, .inputs = 2, .no_gradient = 1},
+                             {"targets [5] for [4, 5]", .binary = sample_dense, .input = {{2, {4, 5}}, {1, {5}}},
+                              .inputs = 2, .error = "[4, 5]"},
+                             {"3 classes against 4", .binary = sample_dense, .input = {{2, {2, 4}}, {2, {2, 3}}},
+                              .inputs = 2, .error = "[2, 3]"},
+                             {"int32 targets", .binary = sample_dense, .input = {{2, {2, 4}}, {2, {2, 4}, 0, 2, 1}},
+                              .inputs = 2, .error = "must be float32"},
+                             {0}},
 };
 ATL_BUILTIN(dense_op);
 
@@ -346,7 +366,8 @@ atl_node *atl_softmax_cross_entropy_with(const atl_cross_entropy_args *args)
     if (!args->logits)
         return NULL;
     if (args->targets && args->labels)
-        return atl_graph_fail(args->logits->graph, "softmax_cross_entropy: give either targets (probabilities) or labels, not both");
+        return atl_graph_fail(args->logits->graph,
+                              "softmax_cross_entropy: give either targets (probabilities) or labels, not both");
     if (args->targets)
         return ATL_APPLY(&dense_op, NULL, args->logits, args->targets);
     if (args->labels)

@@ -8,8 +8,8 @@ static int same_shape(atl_node *a, atl_node *b, const char *builder)
     for (int i = 0; fits && i < a->shape.rank; i++)
         fits = a->shape.size[i] == b->shape.size[i] || a->shape.size[i] == ATL_ANY || b->shape.size[i] == ATL_ANY;
     if (!fits)
-        atl_refuse(a->graph, builder, "'%s' is %s but '%s' is %s; both must have the same shape (see atl_reshape)", atl_name_of(a),
-                   SHAPE_OF(a), atl_name_of(b), SHAPE_OF(b));
+        atl_refuse(a->graph, builder, "'%s' is %s but '%s' is %s; both must have the same shape (see atl_reshape)",
+                   atl_name_of(a), SHAPE_OF(a), atl_name_of(b), SHAPE_OF(b));
     return fits;
 }
 

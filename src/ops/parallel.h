@@ -1,17 +1,8 @@
-/* How kernels share a big loop among the threads, and which processors they are compiled for. */
+/* How kernels share a big loop among the threads. */
 #ifndef ATLED_OPS_PARALLEL_H
 #define ATLED_OPS_PARALLEL_H
 
 #include <stdint.h>
-
-/* A function compiled once more for AVX2 and AVX-512, and chosen when the library is loaded
- * (not under sanitizers, which are not ready by then).  What it calls must be inlined
- * to be compiled with it. */
-#if defined(__x86_64__) && defined(__ELF__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define ATL_MANY_TARGETS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define ATL_MANY_TARGETS
-#endif
 
 typedef void atl_range_loop(const void *job, int64_t first, int64_t last);
 

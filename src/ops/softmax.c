@@ -90,16 +90,17 @@ static const atl_op softmax_op = {
     .gradient = {softmax_gradient},
     .reference = reference_softmax,
     .kernel = kernel_softmax,
-    .samples = (const atl_sample[]){{"one row", .unary = atl_softmax, .input = {{1, {5}}}, .inputs = 1},
-                                    {"rows of 7", .unary = atl_softmax, .input = {{3, {2, 3, 7}, -4, 4}}, .inputs = 1},
-                                    {"rows of 1", .unary = atl_softmax, .input = {{2, {4, 1}}}, .inputs = 1},
-                                    {"1000 classes", .unary = atl_softmax, .input = {{2, {2, 1000}, -9, 9}}, .inputs = 1,
-                                     .no_gradient = 1},
-                                    {"large logits", .unary = atl_softmax, .input = {{2, {3, 4}, -10000, 10000}}, .inputs = 1,
-                                     .no_gradient = 1},
-                                    {"scalar", .unary = atl_softmax, .input = {{0}}, .inputs = 1, .error = "is a scalar"},
-                                    {"int32", .unary = atl_softmax, .input = {{1, {3}, 0, 4, 1}}, .inputs = 1, .error = "int32"},
-                                    {0}},
+    .samples =
+        (const atl_sample[]){
+            {"one row", .unary = atl_softmax, .input = {{1, {5}}}, .inputs = 1},
+            {"rows of 7", .unary = atl_softmax, .input = {{3, {2, 3, 7}, -4, 4}}, .inputs = 1},
+            {"rows of 1", .unary = atl_softmax, .input = {{2, {4, 1}}}, .inputs = 1},
+            {"1000 classes", .unary = atl_softmax, .input = {{2, {2, 1000}, -9, 9}}, .inputs = 1, .no_gradient = 1},
+            {"large logits", .unary = atl_softmax, .input = {{2, {3, 4}, -10000, 10000}}, .inputs = 1,
+             .no_gradient = 1},
+            {"scalar", .unary = atl_softmax, .input = {{0}}, .inputs = 1, .error = "is a scalar"},
+            {"int32", .unary = atl_softmax, .input = {{1, {3}, 0, 4, 1}}, .inputs = 1, .error = "int32"},
+            {0}},
 };
 ATL_BUILTIN(softmax_op);
 atl_node *atl_softmax(atl_node *logits) { return ATL_APPLY(&softmax_op, NULL, logits); }
@@ -109,7 +110,8 @@ atl_node *atl_softmax(atl_node *logits) { return ATL_APPLY(&softmax_op, NULL, lo
 static int infer_softmax_grad(atl_node *y)
 {
     if (y->inputs[0]->shape.rank != y->inputs[1]->shape.rank)
-        return atl_fail(y, "the adjoint %s and the value %s differ in shape", SHAPE_OF(y->inputs[0]), SHAPE_OF(y->inputs[1]));
+        return atl_fail(y, "the adjoint %s and the value %s differ in shape", SHAPE_OF(y->inputs[0]),
+                        SHAPE_OF(y->inputs[1]));
     return atl_set_type(y, ATL_FLOAT32, y->inputs[1]->shape);
 }
 
@@ -166,9 +168,10 @@ static const atl_op softmax_grad_op = {
     .gradient = {softmax_grad_by_adjoint, softmax_grad_by_value},
     .reference = reference_softmax_grad,
     .kernel = kernel_softmax_grad,
-    .samples = (const atl_sample[]){{"two rows", .binary = softmax_grad, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2},
-                                    {"batch", .binary = softmax_grad, .input = {{3, {2, 3, 4}}, {3, {2, 3, 4}}}, .inputs = 2},
-                                    {0}},
+    .samples =
+        (const atl_sample[]){{"two rows", .binary = softmax_grad, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2},
+                             {"batch", .binary = softmax_grad, .input = {{3, {2, 3, 4}}, {3, {2, 3, 4}}}, .inputs = 2},
+                             {0}},
 };
 ATL_BUILTIN(softmax_grad_op);
 static atl_node *softmax_grad(atl_node *dy, atl_node *y) { return ATL_APPLY(&softmax_grad_op, NULL, dy, y); }
@@ -220,12 +223,13 @@ static const atl_op log_softmax_op = {
     .gradient = {log_softmax_gradient},
     .reference = reference_log_softmax,
     .kernel = kernel_log_softmax,
-    .samples = (const atl_sample[]){{"one row", .unary = atl_log_softmax, .input = {{1, {5}}}, .inputs = 1},
-                                    {"rows of 7", .unary = atl_log_softmax, .input = {{3, {2, 3, 7}, -4, 4}}, .inputs = 1},
-                                    {"large logits", .unary = atl_log_softmax, .input = {{2, {3, 4}, -10000, 10000}},
-                                     .inputs = 1, .no_gradient = 1},
-                                    {"scalar", .unary = atl_log_softmax, .input = {{0}}, .inputs = 1, .error = "is a scalar"},
-                                    {0}},
+    .samples =
+        (const atl_sample[]){{"one row", .unary = atl_log_softmax, .input = {{1, {5}}}, .inputs = 1},
+                             {"rows of 7", .unary = atl_log_softmax, .input = {{3, {2, 3, 7}, -4, 4}}, .inputs = 1},
+                             {"large logits", .unary = atl_log_softmax, .input = {{2, {3, 4}, -10000, 10000}},
+                              .inputs = 1, .no_gradient = 1},
+                             {"scalar", .unary = atl_log_softmax, .input = {{0}}, .inputs = 1, .error = "is a scalar"},
+                             {0}},
 };
 ATL_BUILTIN(log_softmax_op);
 atl_node *atl_log_softmax(atl_node *logits) { return ATL_APPLY(&log_softmax_op, NULL, logits); }

@@ -1,0 +1,453 @@
+/* Local response normalisation over channels (Krizhevsky et al. 2012), with channels last. */
+#include "ops/fast.h"
+#include "ops/image.h"
+#include "ops/parallel.h"
+#include "ops/vector_math.h"
+
+/* S(x)_c = sum of x over the channels from c - radius to c + radius that there are. */
+
+enum {
+    WIDE = 256, /* up to this radius, windows are summed in blocks */
+    MOST = 512, /* channels of a block */
+    ROOM = MOST + 4 * WIDE
+};
+
+/* The sums of `size` neighbours, for n of them, from n + size - 1 elements, which are lost: sums of 1, 2, 4, ... neighbours are
+ * made in turn, and those added up that make `size`. Each sum is added up in the same order, wherever it stands. */
+ATL_FAST static void sum_neighbours(int64_t n, int64_t size, float *x, float *sum)
+{
+    int64_t at = 0, total = n + size - 1;
+    memset(sum, 0, (size_t)n * sizeof *sum);
+    for (int64_t length = 1; size; length *= 2, size /= 2) {
+        if (size % 2) {
+            ATL_LANES
+            for (int64_t i = 0; i < n; i++)
+                sum[i] += x[i + at];
+            at += length;
+        }
+        if (size == 1)
+            break;
+        for (int64_t i = 0; i + 2 * length <= total; i++)
+            x[i] += x[i + length];
+    }
+}
+
+/* ---- sums over channels ------------------------------------------------------------------------------------------------ */
+
+typedef struct window_job {
+    int64_t pixels, channels, radius;
+    const float *x;
+    float *result;
+} window_job;
+
+/* The last dimension holds the channels; a radius beyond them sees them all. */
+static window_job window_job_of(const atl_node *y, int64_t radius)
+{
+    window_job job = {.channels = y->shape.size[y->shape.rank - 1]};
+    job.pixels = job.channels ? atl_shape_count(y->shape) / job.channels : 0;
+    job.radius = radius < job.channels ? radius : job.channels;
+    return job;
+}
+
+static int64_t at_least(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static double window_sum(const double *x, int64_t c, int64_t radius, int64_t channels)
+{
+    double sum = 0;
+    for (int64_t k = at_least(0, c - radius); k <= at_most(channels - 1, c + radius); k++)
+        sum += x[k];
+    return sum;
+}
+
+/* channel_window_sum(x) = S(x), which is linear and its own adjoint */
+static int infer_window_sum(atl_node *y)
+{
+    if (y->inputs[0]->shape.rank == 0)
+        return atl_fail(y, "'%s' is a scalar, and has no channels", atl_name_of(y->inputs[0]));
+    return atl_infer_same(y);
+}
+
+static void reference_window_sum(const atl_node *y, const double *const *x, double *result)
+{
+    window_job job = window_job_of(y, *(const int32_t *)y->attributes);
+    for (int64_t p = 0; p < job.pixels; p++)
+        for (int64_t c = 0; c < job.channels; c++)
+            result[p * job.channels + c] = window_sum(x[0] + p * job.channels, c, job.radius, job.channels);
+}
+
+static void window_sum_pixels(const void *data, int64_t first, int64_t last)
+{
+    const window_job *job = data;
+    for (int64_t p = first; p < last; p++)
+        for (int64_t c = 0; c < job->channels; c++) {
+            const float *x = job->x + p * job->channels;
+            double sum = 0;
+            for (int64_t k = at_least(0, c - job->radius); k <= at_most(job->channels - 1, c + job->radius); k++)
+                sum += (double)x[k];
+            job->result[p * job->channels + c] = (float)sum;
+        }
+}
+
+static void kernel_window_sum(const atl_node *y, const void *const *x, void *result)
+{
+    window_job job = window_job_of(y, *(const int32_t *)y->attributes);
+    job.x = x[0];
+    job.result = result;
+    atl_parallel(job.pixels, job.pixels * job.channels * (2 * job.radius + 1), window_sum_pixels, &job);
+}
+
+static atl_node *channel_window_sum(atl_node *x, int32_t radius);
+
+static atl_node *window_sum_gradient(atl_node *y, atl_node *dy)
+{
+    return channel_window_sum(dy, *(const int32_t *)y->attributes);
+}
+
+static void describe_window_sum(const atl_node *y, char *text, size_t size)
+{
+    snprintf(text, size, "radius %d", *(const int32_t *)y->attributes);
+}
+
+static atl_node *sample_radius_1(atl_node *x) { return channel_window_sum(x, 1); }
+static atl_node *sample_radius_9(atl_node *x) { return channel_window_sum(x, 9); }
+
+static const atl_op channel_window_sum_op = {
+    .name = "channel_window_sum",
+    .arity = 1,
+    .attributes = sizeof(int32_t),
+    .infer = infer_window_sum,
+    .gradient = {window_sum_gradient},
+    .reference = reference_window_sum,
+    .kernel = kernel_window_sum,
+    .describe = describe_window_sum,
+    .samples = (const atl_sample[]){{"radius 1", .unary = sample_radius_1, .input = {{2, {3, 5}}}, .inputs = 1},
+                                    {"radius 9 of 4 channels", .unary = sample_radius_9, .input = {{4, {2, 2, 1, 4}}},
+                                     .inputs = 1},
+                                    {0}},
+};
+ATL_BUILTIN(channel_window_sum_op);
+static atl_node *channel_window_sum(atl_node *x, int32_t radius)
+{
+    return ATL_APPLY(&channel_window_sum_op, &radius, x);
+}
+
+/* ---- normalisation ----------------------------------------------------------------------------------------------------- */
+
+typedef struct lrn_options {
+    int32_t radius;
+    float bias, alpha, beta;
+} lrn_options;
+
+typedef struct lrn_job {
+    int64_t pixels, channels;
+    lrn_options options; /* the radius less than the channels */
+    const float *x, *dy; /* dy null: forward */
+    float *result;
+} lrn_job;
+
+static lrn_job lrn_job_of(const atl_node *y)
+{
+    lrn_job job = {.options = *(const lrn_options *)y->attributes};
+    window_job window = window_job_of(y, job.options.radius);
+    job.pixels = window.pixels;
+    job.channels = window.channels;
+    job.options.radius = (int32_t)window.radius;
+    return job;
+}
+
+static int infer_lrn(atl_node *y)
+{
+    const lrn_options *options = y->attributes;
+    if (options->radius < 0)
+        return atl_fail(y, "the radius %d is negative; the window has 2 * radius + 1 channels, an odd number",
+                        options->radius);
+    if (!(options->bias > 0) || isinf(options->bias))
+        return atl_fail(y, "the bias %g must be positive: channels that are all zero are divided by a power of it",
+                        (double)options->bias);
+    if (!(options->alpha > 0) || isinf(options->alpha))
+        return atl_fail(y, "alpha %g must be positive (0 stands for 1)", (double)options->alpha);
+    if (!isfinite(options->beta))
+        return atl_fail(y, "beta %g must be a finite number", (double)options->beta);
+    return atl_require_image(y, 0) && atl_infer_same(y);
+}
+
+static void describe_lrn(const atl_node *y, char *text, size_t size)
+{
+    const lrn_options *options = y->attributes;
+    snprintf(text, size, "radius %d, bias %g, alpha %g, beta %g", options->radius, (double)options->bias,
+             (double)options->alpha, (double)options->beta);
+}
+
+/* s = bias + alpha S(x^2), of channel c */
+static double scale_of(const double *x, int64_t c, const lrn_job *job)
+{
+    double sum = 0;
+    for (int64_t k = at_least(0, c - job->options.radius); k <= at_most(job->channels - 1, c + job->options.radius);
+         k++)
+        sum += x[k] * x[k];
+    return (double)job->options.bias + (double)job->options.alpha * sum;
+}
+
+/* lrn(x) = x s^-beta.  dx = dy s^-beta - 2 alpha beta x S(dy x s^(-beta - 1)) = lrn_grad(dy, x) */
+static void reference_lrn(const atl_node *y, const double *const *x, double *result)
+{
+    lrn_job job = lrn_job_of(y);
+    for (int64_t p = 0; p < job.pixels; p++)
+        for (int64_t c = 0; c < job.channels; c++) {
+            const double *row = x[0] + p * job.channels;
+            result[p * job.channels + c] = row[c] * pow(scale_of(row, c, &job), -(double)job.options.beta);
+        }
+}
+
+static void reference_lrn_grad(const atl_node *y, const double *const *x, double *result)
+{
+    lrn_job job = lrn_job_of(y);
+    double beta = (double)job.options.beta, factor = 2 * (double)job.options.alpha * beta;
+    for (int64_t p = 0; p < job.pixels; p++) {
+        const double *dy = x[0] + p * job.channels, *row = x[1] + p * job.channels;
+        for (int64_t c = 0; c < job.channels; c++) {
+            double sum = 0;
+            for (int64_t k = at_least(0, c - job.options.radius);
+                 k <= at_most(job.channels - 1, c + job.options.radius); k++)
+                sum += dy[k] * row[k] * pow(scale_of(row, k, &job), -beta - 1);
+            result[p * job.channels + c] = dy[c] * pow(scale_of(row, c, &job), -beta) - factor * row[c] * sum;
+        }
+    }
+}
+
+/* s^-beta.  The usual exponents need square roots only. */
+ATL_FAST static void raise(int64_t n, const float *s, float beta, float *power)
+{
+    if (beta == 0.75f) {
+        ATL_LANES
+        for (int64_t i = 0; i < n; i++) {
+            float root = sqrtf(s[i]);
+            power[i] = 1 / (root * sqrtf(root));
+        }
+    } else if (beta == 0.5f) {
+        ATL_LANES
+        for (int64_t i = 0; i < n; i++)
+            power[i] = 1 / sqrtf(s[i]);
+    } else if (beta == 1) {
+        ATL_LANES
+        for (int64_t i = 0; i < n; i++)
+            power[i] = 1 / s[i];
+    } else {
+        ATL_LANES
+        for (int64_t i = 0; i < n; i++)
+            power[i] = fast_pow(s[i], -beta);
+    }
+}
+
+/* s = bias + alpha S(x^2) for the channels first..last-1, which may lie outside of x by up to a radius. */
+ATL_FAST static void scales(const lrn_job *job, const float *x, int64_t first, int64_t last, float *s)
+{
+    float square[ROOM];
+    int64_t radius = job->options.radius, n = last - first, from = first - radius;
+    int64_t begin = at_least(0, from), end = at_most(job->channels, last + radius);
+    const float bias = job->options.bias, alpha = job->options.alpha;
+    memset(square, 0, (size_t)(n + 2 * radius) * sizeof *square);
+    ATL_LANES
+    for (int64_t c = begin; c < end; c++)
+        square[c - from] = x[c] * x[c];
+    sum_neighbours(n, 2 * radius + 1, square, s);
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++)
+        s[i] = bias + alpha * s[i];
+}
+
+/* The channels first..last-1 of one pixel. */
+ATL_FAST static void lrn_block(const lrn_job *job, const float *x, int64_t first, int64_t last, float *y)
+{
+    float s[MOST], power[MOST];
+    int64_t n = last - first;
+    scales(job, x, first, last, s);
+    raise(n, s, job->options.beta, power);
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++)
+        y[first + i] = x[first + i] * power[i];
+}
+
+ATL_FAST static void lrn_grad_block(const lrn_job *job, const float *dy, const float *x, int64_t first, int64_t last,
+                                    float *dx)
+{
+    float s[ROOM], power[ROOM], sum[MOST];
+    int64_t radius = job->options.radius, n = last - first, from = first - radius, to = last + radius;
+    const float factor = 2 * job->options.alpha * job->options.beta;
+    scales(job, x, from, to, s);
+    raise(to - from, s, job->options.beta, power);
+    for (int64_t c = from; c < to; c++) /* dy x s^(-beta - 1), in place of s */
+        s[c - from] = c < 0 || c >= job->channels ? 0 : dy[c] * x[c] * power[c - from] / s[c - from];
+    sum_neighbours(n, 2 * radius + 1, s, sum);
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++)
+        dx[first + i] = dy[first + i] * power[radius + i] - factor * x[first + i] * sum[i];
+}
+
+/* Windows wider than that, which nobody has: each channel that enters or leaves the sum is looked at by itself. */
+static double slow_scale(const lrn_job *job, const float *x, int64_t c)
+{
+    double sum = 0;
+    for (int64_t k = at_least(0, c - job->options.radius); k <= at_most(job->channels - 1, c + job->options.radius);
+         k++)
+        sum += (double)x[k] * (double)x[k];
+    return (double)job->options.bias + (double)job->options.alpha * sum;
+}
+
+/* dy x s^(-beta - 1) of channel c; 0 where there is none */
+static double slow_term(const lrn_job *job, const float *dy, const float *x, int64_t c)
+{
+    if (c < 0 || c >= job->channels)
+        return 0;
+    return (double)dy[c] * (double)x[c] * pow(slow_scale(job, x, c), -(double)job->options.beta - 1);
+}
+
+static void slow_pixel(const lrn_job *job, const float *dy, const float *x, float *result)
+{
+    double beta = (double)job->options.beta, factor = 2 * (double)job->options.alpha * beta, sum = 0;
+    for (int64_t c = 0; dy && c < job->options.radius; c++)
+        sum += slow_term(job, dy, x, c);
+    for (int64_t c = 0; c < job->channels; c++) {
+        double power = pow(slow_scale(job, x, c), -beta);
+        if (dy)
+            sum += slow_term(job, dy, x, c + job->options.radius) - slow_term(job, dy, x, c - job->options.radius - 1);
+        result[c] = (float)(dy ? (double)dy[c] * power - factor * (double)x[c] * sum : (double)x[c] * power);
+    }
+}
+
+static void lrn_pixels(const void *data, int64_t first, int64_t last)
+{
+    const lrn_job *job = data;
+    for (int64_t p = first; p < last; p++) {
+        const float *x = job->x + p * job->channels, *dy = job->dy ? job->dy + p * job->channels : NULL;
+        float *result = job->result + p * job->channels;
+        if (job->options.radius > WIDE) {
+            slow_pixel(job, dy, x, result);
+            continue;
+        }
+        for (int64_t c = 0; c < job->channels; c += MOST)
+            if (dy)
+                lrn_grad_block(job, dy, x, c, at_most(c + MOST, job->channels), result);
+            else
+                lrn_block(job, x, c, at_most(c + MOST, job->channels), result);
+    }
+}
+
+static void kernel_lrn(const atl_node *y, const void *const *x, void *result)
+{
+    lrn_job job = lrn_job_of(y);
+    job.x = x[0];
+    job.result = result;
+    atl_parallel(job.pixels, 4 * job.pixels * job.channels, lrn_pixels, &job);
+}
+
+static void kernel_lrn_grad(const atl_node *y, const void *const *x, void *result)
+{
+    lrn_job job = lrn_job_of(y);
+    job.dy = x[0];
+    job.x = x[1];
+    job.result = result;
+    atl_parallel(job.pixels, 8 * job.pixels * job.channels, lrn_pixels, &job);
+}
+
+static atl_node *lrn_grad(atl_node *of, atl_node *dy, atl_node *x);
+
+static atl_node *lrn_gradient(atl_node *y, atl_node *dy) { return lrn_grad(y, dy, atl_input_of(y, 0)); }
+
+static atl_node *sample_default(atl_node *x) { return atl_lrn(x); }
+static atl_node *sample_cifar(atl_node *x) { return atl_lrn(x, .radius = 4, .alpha = 0.001f / 9, .beta = 0.75f); }
+static atl_node *sample_strong(atl_node *x) { return atl_lrn(x, .radius = 1, .bias = 2, .alpha = 0.5f, .beta = 0.75f); }
+static atl_node *sample_odd_power(atl_node *x) { return atl_lrn(x, .radius = 2, .bias = 0.5f, .beta = 1.3f); }
+static atl_node *sample_reciprocal(atl_node *x) { return atl_lrn(x, .radius = 2, .bias = 1.5f, .beta = 1); }
+static atl_node *sample_nchw(atl_node *x) { return atl_lrn(x, .radius = 1, .layout = ATL_NCHW); }
+static atl_node *sample_beyond(atl_node *x) { return atl_lrn(x, .radius = 1000); }
+static atl_node *sample_negative(atl_node *x) { return atl_lrn(x, .radius = -2); }
+static atl_node *sample_bias(atl_node *x) { return atl_lrn(x, .bias = -1); }
+static atl_node *sample_alpha(atl_node *x) { return atl_lrn(x, .alpha = -1); }
+static atl_node *sample_beta(atl_node *x) { return atl_lrn(x, .beta = INFINITY); }
+
+static const atl_op lrn_op = {
+    .name = "lrn",
+    .arity = 1,
+    .attributes = sizeof(lrn_options),
+    .infer = infer_lrn,
+    .gradient = {lrn_gradient},
+    .reference = reference_lrn,
+    .kernel = kernel_lrn,
+    .describe = describe_lrn,
+    .samples =
+        (const atl_sample[]){
+            {"default", .unary = sample_default, .input = {{4, {2, 3, 2, 14}, -2, 2}}, .inputs = 1},
+            {"as for CIFAR-10", .unary = sample_cifar, .input = {{4, {2, 2, 3, 64}, -30, 30}}, .inputs = 1},
+            {"radius 1", .unary = sample_strong, .input = {{4, {1, 3, 4, 5}, -2, 2}}, .inputs = 1},
+            {"one channel", .unary = sample_strong, .input = {{4, {2, 3, 2, 1}, -2, 2}}, .inputs = 1},
+            {"beta 1.3", .unary = sample_odd_power, .input = {{4, {2, 2, 2, 7}, -2, 2}}, .inputs = 1},
+            {"beta 1", .unary = sample_reciprocal, .input = {{4, {2, 2, 2, 7}, -2, 2}}, .inputs = 1},
+            {"NCHW", .unary = sample_nchw, .input = {{4, {2, 7, 2, 3}, -2, 2}}, .inputs = 1},
+            {"radius beyond the channels", .unary = sample_beyond, .input = {{4, {2, 2, 2, 6}, -2, 2}}, .inputs = 1},
+            {"more channels than a block", .unary = sample_cifar, .input = {{4, {1, 1, 2, 1030}, -30, 30}}, .inputs = 1,
+             .no_gradient = 1},
+            {"negative radius", .unary = sample_negative, .input = {{4, {1, 2, 2, 3}}}, .inputs = 1,
+             .error = "radius -2"},
+            {"negative bias", .unary = sample_bias, .input = {{4, {1, 2, 2, 3}}}, .inputs = 1, .error = "bias -1"},
+            {"negative alpha", .unary = sample_alpha, .input = {{4, {1, 2, 2, 3}}}, .inputs = 1, .error = "alpha -1"},
+            {"infinite beta", .unary = sample_beta, .input = {{4, {1, 2, 2, 3}}}, .inputs = 1, .error = "beta"},
+            {"two dimensions", .unary = sample_default, .input = {{2, {2, 3}}}, .inputs = 1,
+             .error = "four dimensions"},
+            {"NCHW of two dimensions", .unary = sample_nchw, .input = {{2, {2, 3}}}, .inputs = 1,
+             .error = "four dimensions"},
+            {"int32", .unary = sample_default, .input = {{4, {1, 2, 2, 3}, 0, 9, 1}}, .inputs = 1,
+             .error = "must be float32"},
+            {0}},
+};
+ATL_BUILTIN(lrn_op);
+
+atl_node *atl_lrn_with(const atl_lrn_args *args)
+{
+    lrn_options options = {.radius = args->radius ? args->radius : 5,
+                           .bias = args->bias != 0 ? args->bias : 1,
+                           .alpha = args->alpha != 0 ? args->alpha : 1,
+                           .beta = args->beta != 0 ? args->beta : 0.5f};
+    atl_node *image = atl_image_to_nhwc(args->image, args->layout, lrn_op.name);
+    return atl_image_from_nhwc(ATL_APPLY(&lrn_op, &options, image), args->layout);
+}
+
+/* lrn_grad(dy, x): in one pass; whoever differentiates it gets its parts. */
+static int infer_lrn_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[1]->shape); }
+
+static atl_node *expand_lrn_grad(atl_node *y)
+{
+    const lrn_options *options = y->attributes;
+    atl_node *dy = atl_input_of(y, 0), *x = atl_input_of(y, 1);
+    atl_node *sum = channel_window_sum(atl_square(x), options->radius);
+    atl_node *s = atl_add(atl_scale(sum, options->alpha), atl_number(x, options->bias));
+    atl_node *direct = atl_mul(dy, atl_pow(s, atl_number(x, -options->beta)));
+    atl_node *shared = channel_window_sum(atl_div(atl_mul(direct, x), s), options->radius);
+    return atl_sub(direct, atl_scale(atl_mul(x, shared), 2 * options->alpha * options->beta));
+}
+
+static atl_node *sample_lrn_grad(atl_node *dy, atl_node *x)
+{
+    return lrn_grad(atl_lrn(x, .radius = 2, .alpha = 0.5f, .beta = 0.75f), dy, x);
+}
+
+static const atl_op lrn_grad_op = {
+    .name = "lrn_grad",
+    .arity = 2,
+    .attributes = sizeof(lrn_options),
+    .infer = infer_lrn_grad,
+    .expand = expand_lrn_grad,
+    .reference = reference_lrn_grad,
+    .kernel = kernel_lrn_grad,
+    .describe = describe_lrn,
+    .samples = (const atl_sample[]){{"radius 2", .binary = sample_lrn_grad,
+                                     .input = {{4, {2, 2, 3, 6}}, {4, {2, 2, 3, 6}, -2, 2}}, .inputs = 2},
+                                    {0}},
+};
+ATL_BUILTIN(lrn_grad_op);
+
+static atl_node *lrn_grad(atl_node *of, atl_node *dy, atl_node *x)
+{
+    return of ? ATL_APPLY(&lrn_grad_op, atl_attributes_of(of), dy, x) : NULL;
+}
