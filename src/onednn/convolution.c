@@ -1,0 +1,296 @@
+/* Convolution and its two gradients on oneDNN.
+ *
+ * Images lie in the plain order, NHWC, and the filter in whatever order the primitive likes: on NHWC in and out, oneDNN's kernels
+ * are within some percent of their best, no reorder of an image is needed, and no geometry falls into its reference loops (a half
+ * given layout does). */
+#include "onednn/convolution.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/error.h"
+#include "onednn/primitive.h"
+
+/* The three arrays, the bias, and how the window slides, in oneDNN's words. */
+typedef struct geometry {
+    onednn_desc image, filter, result, bias;  /* as given to the primitive; the filter's order is its choice */
+    onednn_desc plain_filter;                 /* HWIO, seen as oihw or goihw */
+    dnnl_dims_t stride, dilation, before, after; /* dilation: 0 for a dense window */
+    const char *filter_letters;
+} geometry;
+
+static void release_geometry(geometry *g)
+{
+    onednn_release_desc(&g->image);
+    onednn_release_desc(&g->filter);
+    onednn_release_desc(&g->result);
+    onednn_release_desc(&g->bias);
+    onednn_release_desc(&g->plain_filter);
+}
+
+/* [fh, fw, in / groups, out], where the outputs of a group lie side by side, is seen as [out, in, fh, fw], or with groups as
+ * [groups, out / groups, in / groups, fh, fw]. */
+static int describe_filter(geometry *g, const onednn_convolution *c)
+{
+    const int64_t *size = c->filter.size;
+    int64_t in = size[2], out = size[3], groups = c->groups;
+    int64_t dims[5] = {groups, out / groups, in, size[0], size[1]};
+    int64_t strides[5] = {out / groups, 1, out, size[1] * in * out, in * out};
+    int skip = groups == 1;
+    g->filter_letters = skip ? "oihw" : "goihw";
+    return onednn_describe(&g->plain_filter, 5 - skip, dims + skip, strides + skip) &&
+           onednn_describe_any(&g->filter, 5 - skip, dims + skip);
+}
+
+static void describe_window(geometry *g, int direction, const atl_window *w)
+{
+    g->stride[direction] = w->stride;
+    g->dilation[direction] = w->dilation - 1;
+    g->before[direction] = w->pad_before;
+    g->after[direction] = w->pad_after;
+}
+
+static int describe_geometry(geometry *g, const onednn_convolution *c)
+{
+    memset(g, 0, sizeof *g);
+    describe_window(g, 0, &c->vertical);
+    describe_window(g, 1, &c->horizontal);
+    int ok = onednn_describe_image(&g->image, c->image) && onednn_describe_image(&g->result, c->result) &&
+             describe_filter(g, c);
+    if (ok && c->bias_input >= 0)
+        ok = onednn_describe(&g->bias, 1, &c->result.size[3], NULL);
+    if (!ok)
+        release_geometry(g);
+    return ok;
+}
+
+/* ---- what differs between oneDNN 2.x and 3.x ---------------------------------------------------------------------- */
+
+/* Moves on to the first implementation that is not a reference and whose name holds `name`; destroys *desc and sets it to null if
+ * there is none. */
+typedef struct choice {
+    const char *name; /* null: any */
+    dnnl_primitive_desc_t desc;
+} choice;
+
+static int suits(const_dnnl_primitive_desc_t desc, const char *name)
+{
+    if (name && !strcmp(name, "ref"))
+        return onednn_is_reference(desc);
+    return !onednn_is_reference(desc) && (!name || strstr(onednn_implementation(desc), name));
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
+                               dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint)
+{
+    dnnl_engine_t engine = onednn_engine();
+    dnnl_alg_kind_t algorithm = dnnl_convolution_direct;
+    if (pass == ONEDNN_FORWARD)
+        return dnnl_convolution_forward_primitive_desc_create(
+            desc, engine, dnnl_forward_training, algorithm, g->image.md, g->filter.md, g->bias.md, g->result.md, g->stride,
+            g->dilation, g->before, g->after, attributes);
+    if (pass == ONEDNN_INPUT_GRADIENT)
+        return dnnl_convolution_backward_data_primitive_desc_create(desc, engine, algorithm, g->image.md, g->filter.md,
+                                                                    g->result.md, g->stride, g->dilation, g->before, g->after,
+                                                                    hint, attributes);
+    return dnnl_convolution_backward_weights_primitive_desc_create(desc, engine, algorithm, g->image.md, g->filter.md, NULL,
+                                                                   g->result.md, g->stride, g->dilation, g->before, g->after,
+                                                                   hint, attributes);
+}
+
+static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
+                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, const char *name)
+{
+    dnnl_status_t status = open_pass(desc, g, c, pass, attributes, hint);
+    while (status == dnnl_success && !suits(*desc, name))
+        status = dnnl_primitive_desc_next_impl(*desc);
+    if (status != dnnl_success && *desc) {
+        dnnl_primitive_desc_destroy(*desc);
+        *desc = NULL;
+    }
+    return status == dnnl_last_impl_reached ? dnnl_unimplemented : status;
+}
+#else
+static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *g, const onednn_convolution *c, onednn_pass pass)
+{
+    dnnl_alg_kind_t algorithm = dnnl_convolution_direct;
+    if (pass == ONEDNN_FORWARD)
+        return dnnl_dilated_convolution_forward_desc_init(
+            op, dnnl_forward_training, algorithm, &g->image.md, &g->filter.md, c->bias_input >= 0 ? &g->bias.md : NULL,
+            &g->result.md, g->stride, g->dilation, g->before, g->after);
+    if (pass == ONEDNN_INPUT_GRADIENT)
+        return dnnl_dilated_convolution_backward_data_desc_init(op, algorithm, &g->image.md, &g->filter.md, &g->result.md,
+                                                                g->stride, g->dilation, g->before, g->after);
+    return dnnl_dilated_convolution_backward_weights_desc_init(op, algorithm, &g->image.md, &g->filter.md, NULL, &g->result.md,
+                                                               g->stride, g->dilation, g->before, g->after);
+}
+
+static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
+                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, const char *name)
+{
+    dnnl_convolution_desc_t op;
+    dnnl_primitive_desc_iterator_t iterator = NULL;
+    dnnl_status_t status = describe_pass(&op, g, c, pass);
+    if (status == dnnl_success)
+        status = dnnl_primitive_desc_iterator_create(&iterator, &op, attributes, onednn_engine(), hint);
+    while (status == dnnl_success) {
+        *desc = dnnl_primitive_desc_iterator_fetch(iterator);
+        if (!*desc)
+            status = dnnl_out_of_memory;
+        else if (suits(*desc, name))
+            break;
+        else {
+            dnnl_primitive_desc_destroy(*desc);
+            *desc = NULL;
+            status = dnnl_primitive_desc_iterator_next(iterator);
+        }
+    }
+    if (iterator)
+        dnnl_primitive_desc_iterator_destroy(iterator);
+    return status == dnnl_iterator_ends ? dnnl_unimplemented : status;
+}
+#endif
+
+/* ---- choosing an implementation ------------------------------------------------------------------------------------ */
+
+/* Names of implementations in order of preference, up to a null, which is oneDNN's own choice. Measured; see onednn/README. */
+static const char *const *preferences(const onednn_convolution *c)
+{
+    static const char *const own[] = {NULL}, *const gemm[] = {"gemm", NULL}, *const narrow[] = {"jit:avx2", NULL};
+    int few_channels = c->groups == 1 && c->image.size[3] <= 4;
+    /* The image gradient of a first layer: the vector kernels want sixteen channels where there are three. */
+    if (few_channels && c->pass == ONEDNN_INPUT_GRADIENT)
+        return c->result.size[3] >= 32 ? gemm : narrow;
+    return own;
+}
+
+static dnnl_status_t choose(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c,
+                            dnnl_primitive_attr_t attributes)
+{
+    dnnl_primitive_desc_t hint = NULL;
+    dnnl_status_t status = dnnl_success;
+    if (c->pass != ONEDNN_FORWARD) {
+        status = pick(&hint, g, c, ONEDNN_FORWARD, NULL, NULL, NULL);
+        if (status == dnnl_unimplemented)
+            status = pick(&hint, g, c, ONEDNN_FORWARD, NULL, NULL, "ref");
+    }
+    const char *const *name = preferences(c);
+    if (status == dnnl_success)
+        do
+            status = pick(desc, g, c, c->pass, attributes, hint, *name);
+        while (status == dnnl_unimplemented && *name++);
+    /* Only where oneDNN has nothing else: a slow answer is better than none. */
+    if (status == dnnl_unimplemented)
+        status = pick(desc, g, c, c->pass, attributes, hint, "ref");
+    if (hint)
+        dnnl_primitive_desc_destroy(hint);
+    return status;
+}
+
+static dnnl_status_t append_activation(dnnl_post_ops_t ops, const onednn_convolution *c)
+{
+    static const dnnl_alg_kind_t kinds[] = {
+        [ONEDNN_RELU] = dnnl_eltwise_relu,        [ONEDNN_ELU] = dnnl_eltwise_elu,   [ONEDNN_TANH] = dnnl_eltwise_tanh,
+        [ONEDNN_SIGMOID] = dnnl_eltwise_logistic, [ONEDNN_CLIP] = dnnl_eltwise_clip,
+    };
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_post_ops_append_eltwise(ops, kinds[c->activation], c->a, c->b);
+#else
+    return dnnl_post_ops_append_eltwise(ops, 1, kinds[c->activation], c->a, c->b);
+#endif
+}
+
+/* Attributes with what follows the convolution: + residual, activation. */
+static dnnl_primitive_attr_t attributes_of(const geometry *g, const onednn_convolution *c)
+{
+    dnnl_post_ops_t ops = NULL;
+    dnnl_primitive_attr_t attributes = onednn_attributes();
+    if (!attributes || (c->residual_input < 0 && c->activation == ONEDNN_IDENTITY))
+        return attributes;
+    dnnl_status_t status = dnnl_post_ops_create(&ops);
+    if (status == dnnl_success && c->residual_input >= 0)
+        status = dnnl_post_ops_append_binary(ops, dnnl_binary_add, ONEDNN_MD(g->result));
+    if (status == dnnl_success && c->activation != ONEDNN_IDENTITY)
+        status = append_activation(ops, c);
+    if (status == dnnl_success)
+        status = dnnl_primitive_attr_set_post_ops(attributes, ops);
+    if (ops)
+        dnnl_post_ops_destroy(ops);
+    if (onednn_succeeded(status, "append to a convolution"))
+        return attributes;
+    dnnl_primitive_attr_destroy(attributes);
+    return NULL;
+}
+
+static dnnl_primitive_desc_t open_convolution(geometry *g, const onednn_convolution *c)
+{
+    dnnl_primitive_desc_t desc = NULL;
+    if (!onednn_engine() || !describe_geometry(g, c))
+        return NULL;
+    dnnl_primitive_attr_t attributes = attributes_of(g, c);
+    int ok = attributes && onednn_succeeded(choose(&desc, g, c, attributes), "compute a convolution");
+    if (attributes)
+        dnnl_primitive_attr_destroy(attributes);
+    if (!ok)
+        release_geometry(g);
+    return ok ? desc : NULL;
+}
+
+const char *onednn_convolution_implementation(const onednn_convolution *convolution, char *text, size_t size)
+{
+    geometry g;
+    dnnl_primitive_desc_t desc = open_convolution(&g, convolution);
+    snprintf(text, size, "%s", desc ? onednn_implementation(desc) : "");
+    if (desc) {
+        release_geometry(&g);
+        dnnl_primitive_desc_destroy(desc);
+    }
+    return text;
+}
+
+/* ---- lowering ------------------------------------------------------------------------------------------------------ */
+
+/* An image, a result or a filter: input i of the node, or the node's own value if i is ONEDNN_NO_INPUT. */
+static onednn_argument argument_of(atl_lowering *lowering, dnnl_primitive_desc_t desc, int i, int argument, int gradient,
+                                   onednn_md plain, const char *letters)
+{
+    int own = i == ONEDNN_NO_INPUT, which = own ? gradient : argument;
+    onednn_md wanted = onednn_wanted(desc, which);
+    return (onednn_argument){which, own ? onednn_output(lowering, plain, wanted, letters) : onednn_input(lowering, i, plain, wanted, letters),
+                             own ? ONEDNN_WRITTEN : ONEDNN_READ};
+}
+
+static int gather_arguments(atl_lowering *lowering, dnnl_primitive_desc_t desc, const geometry *g, const onednn_convolution *c,
+                            onednn_argument *list)
+{
+    int count = 0, forward = c->pass == ONEDNN_FORWARD, result = forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST;
+    list[count++] = argument_of(lowering, desc, c->image_input, DNNL_ARG_SRC, DNNL_ARG_DIFF_SRC, ONEDNN_MD(g->image), "nchw");
+    list[count++] = argument_of(lowering, desc, c->filter_input, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_WEIGHTS,
+                                ONEDNN_MD(g->plain_filter), g->filter_letters);
+    list[count++] = argument_of(lowering, desc, c->result_input, result, result, ONEDNN_MD(g->result), "nchw");
+    if (forward && c->bias_input >= 0)
+        list[count++] = (onednn_argument){DNNL_ARG_BIAS, atl_lower_input(lowering, c->bias_input), ONEDNN_READ};
+    if (forward && c->residual_input >= 0)
+        list[count++] = (onednn_argument){DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
+                                          atl_lower_input(lowering, c->residual_input), ONEDNN_READ};
+    return count;
+}
+
+static double flops_of(const onednn_convolution *c)
+{
+    const int64_t *filter = c->filter.size, *result = c->result.size;
+    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)(result[1] * result[2]) * (double)(result[0] * result[3]);
+}
+
+int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *convolution)
+{
+    geometry g;
+    onednn_argument list[ONEDNN_MOST_ARGUMENTS];
+    dnnl_primitive_desc_t desc = open_convolution(&g, convolution);
+    if (!desc)
+        return 0;
+    int count = gather_arguments(lowering, desc, &g, convolution, list);
+    release_geometry(&g);
+    return onednn_lower_primitive(lowering, desc, count, list, flops_of(convolution));
+}
