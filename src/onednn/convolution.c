@@ -3,8 +3,6 @@
  * Images lie in the plain order, NHWC, and the filter in whatever order the primitive likes: on NHWC in and out, oneDNN's kernels
  * are within some percent of their best, no reorder of an image is needed, and no geometry falls into its reference loops (a half
  * given layout does). */
-#include "onednn/convolution.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -13,8 +11,8 @@
 
 /* The three arrays, the bias, and how the window slides, in oneDNN's words. */
 typedef struct geometry {
-    onednn_desc image, filter, result, bias;  /* as given to the primitive; the filter's order is its choice */
-    onednn_desc plain_filter;                 /* HWIO, seen as oihw or goihw */
+    onednn_desc image, filter, result, bias;     /* as given to the primitive; the filter's order is its choice */
+    onednn_desc plain_filter;                    /* HWIO, seen as oihw or goihw */
     dnnl_dims_t stride, dilation, before, after; /* dilation: 0 for a dense window */
     const char *filter_letters;
 } geometry;
@@ -81,22 +79,22 @@ static int suits(const_dnnl_primitive_desc_t desc, const char *name)
 }
 
 #if DNNL_VERSION_MAJOR >= 3
-static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
-                               dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint)
+static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c,
+                               onednn_pass pass, dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint)
 {
     dnnl_engine_t engine = onednn_engine();
     dnnl_alg_kind_t algorithm = dnnl_convolution_direct;
     if (pass == ONEDNN_FORWARD)
-        return dnnl_convolution_forward_primitive_desc_create(
-            desc, engine, dnnl_forward_training, algorithm, g->image.md, g->filter.md, g->bias.md, g->result.md, g->stride,
-            g->dilation, g->before, g->after, attributes);
+        return dnnl_convolution_forward_primitive_desc_create(desc, engine, dnnl_forward_training, algorithm,
+                                                              g->image.md, g->filter.md, g->bias.md, g->result.md,
+                                                              g->stride, g->dilation, g->before, g->after, attributes);
     if (pass == ONEDNN_INPUT_GRADIENT)
         return dnnl_convolution_backward_data_primitive_desc_create(desc, engine, algorithm, g->image.md, g->filter.md,
-                                                                    g->result.md, g->stride, g->dilation, g->before, g->after,
-                                                                    hint, attributes);
-    return dnnl_convolution_backward_weights_primitive_desc_create(desc, engine, algorithm, g->image.md, g->filter.md, NULL,
-                                                                   g->result.md, g->stride, g->dilation, g->before, g->after,
-                                                                   hint, attributes);
+                                                                    g->result.md, g->stride, g->dilation, g->before,
+                                                                    g->after, hint, attributes);
+    return dnnl_convolution_backward_weights_primitive_desc_create(desc, engine, algorithm, g->image.md, g->filter.md,
+                                                                   NULL, g->result.md, g->stride, g->dilation,
+                                                                   g->before, g->after, hint, attributes);
 }
 
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
@@ -112,18 +110,21 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
     return status == dnnl_last_impl_reached ? dnnl_unimplemented : status;
 }
 #else
-static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *g, const onednn_convolution *c, onednn_pass pass)
+static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *g, const onednn_convolution *c,
+                                   onednn_pass pass)
 {
     dnnl_alg_kind_t algorithm = dnnl_convolution_direct;
     if (pass == ONEDNN_FORWARD)
-        return dnnl_dilated_convolution_forward_desc_init(
-            op, dnnl_forward_training, algorithm, &g->image.md, &g->filter.md, c->bias_input >= 0 ? &g->bias.md : NULL,
-            &g->result.md, g->stride, g->dilation, g->before, g->after);
+        return dnnl_dilated_convolution_forward_desc_init(op, dnnl_forward_training, algorithm, &g->image.md,
+                                                          &g->filter.md, c->bias_input >= 0 ? &g->bias.md : NULL,
+                                                          &g->result.md, g->stride, g->dilation, g->before, g->after);
     if (pass == ONEDNN_INPUT_GRADIENT)
-        return dnnl_dilated_convolution_backward_data_desc_init(op, algorithm, &g->image.md, &g->filter.md, &g->result.md,
-                                                                g->stride, g->dilation, g->before, g->after);
-    return dnnl_dilated_convolution_backward_weights_desc_init(op, algorithm, &g->image.md, &g->filter.md, NULL, &g->result.md,
-                                                               g->stride, g->dilation, g->before, g->after);
+        return dnnl_dilated_convolution_backward_data_desc_init(op, algorithm, &g->image.md, &g->filter.md,
+                                                                &g->result.md, g->stride, g->dilation, g->before,
+                                                                g->after);
+    return dnnl_dilated_convolution_backward_weights_desc_init(op, algorithm, &g->image.md, &g->filter.md, NULL,
+                                                               &g->result.md, g->stride, g->dilation, g->before,
+                                                               g->after);
 }
 
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
@@ -154,7 +155,7 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
 
 /* ---- choosing an implementation ------------------------------------------------------------------------------------ */
 
-/* Names of implementations in order of preference, up to a null, which is oneDNN's own choice. Measured; see onednn/README. */
+/* Names of implementations in order of preference, up to a null, which is oneDNN's own choice. The rule is measured. */
 static const char *const *preferences(const onednn_convolution *c)
 {
     static const char *const own[] = {NULL}, *const gemm[] = {"gemm", NULL}, *const narrow[] = {"jit:avx2", NULL};
@@ -252,20 +253,23 @@ const char *onednn_convolution_implementation(const onednn_convolution *convolut
 /* ---- lowering ------------------------------------------------------------------------------------------------------ */
 
 /* An image, a result or a filter: input i of the node, or the node's own value if i is ONEDNN_NO_INPUT. */
-static onednn_argument argument_of(atl_lowering *lowering, dnnl_primitive_desc_t desc, int i, int argument, int gradient,
-                                   onednn_md plain, const char *letters)
+static onednn_argument argument_of(atl_lowering *lowering, dnnl_primitive_desc_t desc, int i, int argument,
+                                   int gradient, onednn_md plain, const char *letters)
 {
     int own = i == ONEDNN_NO_INPUT, which = own ? gradient : argument;
     onednn_md wanted = onednn_wanted(desc, which);
-    return (onednn_argument){which, own ? onednn_output(lowering, plain, wanted, letters) : onednn_input(lowering, i, plain, wanted, letters),
+    return (onednn_argument){which,
+                             own ? onednn_output(lowering, plain, wanted, letters)
+                                 : onednn_input(lowering, i, plain, wanted, letters),
                              own ? ONEDNN_WRITTEN : ONEDNN_READ};
 }
 
-static int gather_arguments(atl_lowering *lowering, dnnl_primitive_desc_t desc, const geometry *g, const onednn_convolution *c,
-                            onednn_argument *list)
+static int gather_arguments(atl_lowering *lowering, dnnl_primitive_desc_t desc, const geometry *g,
+                            const onednn_convolution *c, onednn_argument *list)
 {
     int count = 0, forward = c->pass == ONEDNN_FORWARD, result = forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST;
-    list[count++] = argument_of(lowering, desc, c->image_input, DNNL_ARG_SRC, DNNL_ARG_DIFF_SRC, ONEDNN_MD(g->image), "nchw");
+    list[count++] =
+        argument_of(lowering, desc, c->image_input, DNNL_ARG_SRC, DNNL_ARG_DIFF_SRC, ONEDNN_MD(g->image), "nchw");
     list[count++] = argument_of(lowering, desc, c->filter_input, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_WEIGHTS,
                                 ONEDNN_MD(g->plain_filter), g->filter_letters);
     list[count++] = argument_of(lowering, desc, c->result_input, result, result, ONEDNN_MD(g->result), "nchw");
@@ -280,7 +284,8 @@ static int gather_arguments(atl_lowering *lowering, dnnl_primitive_desc_t desc, 
 static double flops_of(const onednn_convolution *c)
 {
     const int64_t *filter = c->filter.size, *result = c->result.size;
-    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)(result[1] * result[2]) * (double)(result[0] * result[3]);
+    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)(result[1] * result[2]) *
+           (double)(result[0] * result[3]);
 }
 
 int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *convolution)

@@ -1,5 +1,5 @@
 /* What the rest of the library sees of oneDNN: layouts in which its primitives like to work, and the reorders between them.
- * dnnl.h is included in this folder only; functions that lower an op are declared in a header of their own beside this one.
+ * dnnl.h is included in this folder only.
  *
  * A layout describes one value: its shape, and where each element lies.  Null is the plain order, dense and row-major. */
 #ifndef ATLED_ONEDNN_ONEDNN_H
@@ -29,5 +29,60 @@ int atl_lower_reorder(atl_lowering *lowering, atl_shape shape, atl_value_id from
 
 /* Names oneDNN's threads, version and instruction set for messages: "oneDNN 2.6.3, avx512". Returns text. */
 const char *atl_onednn_version(char *text, size_t size);
+
+/* Emits the step that clears the result of the node being lowered: what a sum over nothing is. */
+int onednn_lower_zeros(atl_lowering *lowering);
+
+/* ---- windows that slide ------------------------------------------------------------------------------------------- */
+
+/* One direction of a window over a known image. Tap i of output o looks at input o * stride - pad_before + i * dilation. */
+typedef struct atl_window {
+    int64_t input, output; /* pixels */
+    int64_t size;          /* taps */
+    int64_t stride, dilation;
+    int64_t pad_before, pad_after; /* pixels; pad_after is what the last output still reaches, and may be negative */
+} atl_window;
+
+/* ---- convolution -------------------------------------------------------------------------------------------------- */
+
+typedef enum onednn_pass {
+    ONEDNN_FORWARD,        /* image, filter -> result */
+    ONEDNN_INPUT_GRADIENT, /* result gradient, filter -> image gradient */
+    ONEDNN_FILTER_GRADIENT /* image, result gradient -> filter gradient */
+} onednn_pass;
+
+/* What a forward convolution does to each element before it is written, in this order: + bias, + residual, activation. */
+typedef enum onednn_activation {
+    ONEDNN_IDENTITY = 0,
+    ONEDNN_RELU, /* x > 0 ? x : a * x */
+    ONEDNN_ELU,  /* x > 0 ? x : a * (e^x - 1) */
+    ONEDNN_TANH,
+    ONEDNN_SIGMOID,
+    ONEDNN_CLIP /* min(max(x, a), b) */
+} onednn_activation;
+
+enum { ONEDNN_NO_INPUT = -1 };
+
+typedef struct onednn_convolution {
+    onednn_pass pass;
+    atl_shape image;  /* [n, h, w, in] */
+    atl_shape filter; /* [fh, fw, in / groups, out] */
+    atl_shape result; /* [n, oh, ow, out] */
+    atl_window vertical, horizontal;
+    int64_t groups;
+    /* Which inputs of the node these are; of image, filter and result, the one that is computed is ONEDNN_NO_INPUT. */
+    int image_input, filter_input, result_input;
+    /* Forward only; ONEDNN_NO_INPUT if there is none. */
+    int bias_input;     /* [out] */
+    int residual_input; /* the shape of the result */
+    onednn_activation activation;
+    float a, b; /* of the activation */
+} onednn_convolution;
+
+/* Emits the convolution that computes the node being lowered. 1, or 0 with the error set. */
+int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *convolution);
+
+/* The implementation that would be chosen, for tests and plans: "brgconv:avx512_core". Returns text, "" on failure. */
+const char *onednn_convolution_implementation(const onednn_convolution *convolution, char *text, size_t size);
 
 #endif

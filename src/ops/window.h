@@ -2,6 +2,7 @@
 #ifndef ATLED_OPS_WINDOW_H
 #define ATLED_OPS_WINDOW_H
 
+#include "onednn/onednn.h"
 #include "ops/ops.h"
 
 /* How a window slides, as a part of an op's attributes; [0] is vertical, [1] horizontal. */
@@ -10,14 +11,6 @@ typedef struct window_options {
     int32_t padding;                /* atl_padding */
     int32_t pad[4];                 /* top, bottom, left, right; zero unless ATL_EXPLICIT */
 } window_options;
-
-/* One direction of a window over a known image. Tap i of output o looks at input o * stride - pad_before + i * dilation. */
-typedef struct atl_window {
-    int64_t input, output; /* pixels */
-    int64_t size;          /* taps */
-    int64_t stride, dilation;
-    int64_t pad_before, pad_after; /* pixels; pad_after is what the last output still reaches, and may be negative */
-} atl_window;
 
 /* Fills options from a builder's arguments; 0 becomes `stride_default` (both or none of a pair may be 0).  dilation null: 1. */
 void atl_window_options(window_options *options, const int *stride, const int *stride_default, const int *dilation,
