@@ -1,0 +1,95 @@
+/* The battery: every op's own samples, built, differentiated, run, and compared with the oracle.
+ *
+ * Two oracles.  A float program is compared with the same graph run through the double-precision references; how far the two
+ * may be apart follows from the number of terms summed (see `oracle`).  Gradients are compared, in double, with central
+ * differences. */
+#ifndef ATLED_TESTS_BATTERY_H
+#define ATLED_TESTS_BATTERY_H
+
+#include <criterion/parameterized.h>
+
+#include "support.h"
+
+/* ---- the ops under test: an index into this table is a parameter of the tests ------------------------------------------ */
+
+int op_count(void);
+const atl_op *op_at(int index);
+int has_samples_of_its_own(const atl_op *op); /* false for inputs, variables, constants: they are in every sample */
+
+/* One test case for each op: *index is its place in the table. */
+#define FOR_EVERY_OP(suite, name)                                                                                      \
+    ParameterizedTestParameters(suite, name) { return op_parameters(); }                                               \
+    ParameterizedTest(int *index, suite, name)
+struct criterion_test_params op_parameters(void);
+
+static inline int is_sample(const atl_sample *s) { return s->unary || s->binary || s->build; } /* not the table's end */
+
+/* ---- a sample, built ----------------------------------------------------------------------------------------------------- */
+
+enum { MOST_FEEDS = 64 };
+
+typedef struct trial {
+    const atl_sample *sample;
+    atl_graph *graph;
+    atl_node *x[ATL_MAX_RULES]; /* inputs of the graph, named x0, x1, ... */
+    atl_node *y;                /* null if it could not be built */
+    atl_feed feeds[MOST_FEEDS + 1]; /* values for the xs and for weights that come later; ends with a null node */
+    int feed_count;
+    int order; /* how often it has been differentiated */
+    int count; /* of what would be differentiated next: y, then the gradients by each float x */
+    atl_node *last[ATL_MAX_RULES];
+} trial;
+
+/* How the first dimension of the inputs is made. */
+typedef struct trial_batch {
+    unsigned inputs; /* bit i: input i's first dimension is replaced; 0: none is */
+    int64_t built;   /* by this when the graph is built: ATL_ANY or a size */
+    int64_t fed;     /* and by this in the value fed */
+} trial_batch;
+
+trial *trial_new(const atl_sample *sample, trial_batch batch);
+void trial_free(trial *t);
+atl_node *build_sample(const atl_sample *sample, atl_node *const *x);
+
+const atl_tensor *trial_value(const trial *t, const atl_node *node); /* that is fed */
+
+/* A number made of what was differentiated: sum(weights * y) over all elements and all ys. */
+typedef struct functional {
+    int count;
+    atl_node *y[ATL_MAX_RULES];
+    const atl_tensor *weights[ATL_MAX_RULES];
+} functional;
+
+/* Differentiates once more: t->last become the gradients of the functional, whose weights are new inputs, by each float x.
+ * Returns 0 with the graph's error set. */
+int trial_differentiate(trial *t, functional *functional_out);
+/* The float xs, in order: t->last[i] is the gradient by the i-th of them. */
+atl_node *trial_float_input(const trial *t, int i);
+
+/* ---- float against double ---------------------------------------------------------------------------------------------- */
+
+/* The values in double, and how far values in float may be from them: what relative noise of one float rounding on each element
+ * of each node changes in the double-precision result (in three draws), times the root of the largest number of terms that one
+ * element sums, times 16 (four standard deviations; elementary functions good to four units in the last place). */
+typedef struct oracle oracle;
+oracle *oracle_new(int count, atl_node *const *nodes, const atl_feed *feeds); /* null with atl_error() set; concrete shapes only */
+void oracle_free(oracle *o);
+const atl_tensor *oracle_value(const oracle *o, int i);
+/* True if the value of node i is good; else `text` says where it is not. */
+int oracle_accepts(const oracle *o, int i, const atl_tensor *value, char *text, size_t size);
+
+/* Compiles and runs the nodes, and compares each.  Returns 0 with the reason in text. */
+int floats_agree(int count, atl_node *const *nodes, const atl_feed *feeds, char *text, size_t size);
+
+/* ---- gradients against central differences -------------------------------------------------------------------------------- */
+
+/* The gradient of the functional by x, in double, is within 1e-6, relative to its largest element, of central differences.
+ * Elements are taken at random where there are many, and random directions too.  Returns 0 with the reason. */
+int gradient_agrees(const trial *t, const functional *f, const atl_node *x, const atl_node *gradient, char *text, size_t size);
+
+/* ---- reports for docs/derivatives.md -------------------------------------------------------------------------------------- */
+
+/* Keeps what was found for an op at an order (0: value). */
+void report_order(const atl_op *op, int order, const char *result);
+
+#endif

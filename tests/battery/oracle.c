@@ -1,0 +1,191 @@
+/* How far a float result may be from the double one. */
+#include "battery.h"
+
+#include <stdlib.h>
+
+#include "graph/graph.h"
+#include "graph/random.h"
+
+enum { DRAWS = 3 };
+
+struct oracle {
+    int count;
+    double factor; /* sqrt(terms) * 16 */
+    atl_reference *exact;
+    const atl_tensor *value[MOST_FEEDS];
+    double response[MOST_FEEDS]; /* the largest change that noise made to any element */
+    char *unsure[MOST_FEEDS];    /* of int32 nodes: elements that noise has changed */
+};
+
+/* noise(x) = x * (1 +- 2^-24), float32, any shape: the sign by counter. */
+static void reference_noise(const atl_node *y, const double *const *x, double *result)
+{
+    uint64_t stream = *(const uint64_t *)atl_attributes_of(y);
+    int64_t count = atl_shape_count(atl_shape_of(y));
+    for (int64_t i = 0; i < count; i++)
+        result[i] = x[0][i] * (1 + (atl_random_bits(stream, (uint64_t)i) & 1 ? 0x1p-24 : -0x1p-24));
+}
+
+static int infer_noise(atl_node *y)
+{
+    return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0)));
+}
+
+static const atl_op noise_op = {
+    .name = "noise", .arity = 1, .attributes = sizeof(uint64_t), .infer = infer_noise, .reference = reference_noise};
+
+/* The largest number of terms that one element of the node sums, at most: all that it could read. */
+static int64_t terms_of(const atl_node *node)
+{
+    int64_t terms = 1;
+    for (int i = 0; i < node->input_count && !atl_is_elementwise(node->op); i++)
+        if (!atl_is_shape_input(node->op, i))
+            terms += atl_shape_count(node->inputs[i]->shape);
+    return terms;
+}
+
+/* The graph again, with noise after each float node.  copy[i] stands for node i, noisy[i] for what its users see. */
+static int copy_with_noise(const atl_graph *graph, atl_graph *into, uint64_t stream, atl_node **copy, atl_node **noisy)
+{
+    for (int64_t n = 0; n < graph->count; n++) {
+        const atl_node *node = graph->nodes[n];
+        atl_node **inputs = calloc((size_t)node->input_count + 1, sizeof *inputs);
+        for (int i = 0; i < node->input_count; i++) {
+            int64_t index = node->inputs[i]->index;
+            int by_shape = atl_is_shape_input(node->op, i) || (i < 32 && (node->op->workspace_inputs >> i) & 1);
+            inputs[i] = by_shape ? copy[index] : noisy[index];
+        }
+        copy[n] = atl_apply_in(into, node->op, node->attributes, node->input_count, inputs);
+        free(inputs);
+        if (!copy[n])
+            return 0;
+        copy[n]->storage = node->storage;
+        uint64_t own = atl_random_bits(stream, (uint64_t)n);
+        noisy[n] = node->dtype == ATL_FLOAT32 ? atl_apply_in(into, &noise_op, &own, 1, &copy[n]) : copy[n];
+        if (!noisy[n])
+            return 0;
+    }
+    return 1;
+}
+
+/* Takes up what this draw changed. */
+static void take_up(oracle *o, const atl_reference *reference, atl_node *const *nodes)
+{
+    for (int i = 0; i < o->count; i++) {
+        const atl_tensor *value = atl_reference_value(reference, nodes[i]);
+        int64_t count = atl_tensor_count(o->value[i]);
+        for (int64_t k = 0; k < count; k++) {
+            double change = fabs(element_of(value, k) - element_of(o->value[i], k));
+            if (change > 0)
+                o->unsure[i][k] = 1;
+            if (change > o->response[i])
+                o->response[i] = change;
+        }
+    }
+}
+
+static int draw(oracle *o, const atl_graph *graph, atl_node *const *nodes, const atl_feed *feeds, uint64_t stream)
+{
+    atl_graph *into = atl_graph_new();
+    atl_node **copy = calloc((size_t)graph->count, sizeof *copy), **noisy = calloc((size_t)graph->count, sizeof *noisy);
+    atl_node *wanted[MOST_FEEDS];
+    atl_feed fed[MOST_FEEDS + 1] = {{0}};
+    int ok = copy_with_noise(graph, into, stream, copy, noisy);
+    for (int i = 0; ok && i < o->count; i++)
+        wanted[i] = noisy[nodes[i]->index];
+    for (int i = 0; ok && feeds && feeds[i].node; i++)
+        fed[i] = (atl_feed){copy[feeds[i].node->index], feeds[i].value};
+    atl_reference *reference = ok ? atl_reference_run((atl_nodes){o->count, wanted}, fed) : NULL;
+    if (reference)
+        take_up(o, reference, wanted);
+    atl_reference_free(reference);
+    atl_graph_free(into);
+    free(copy);
+    free(noisy);
+    return reference != NULL;
+}
+
+oracle *oracle_new(int count, atl_node *const *nodes, const atl_feed *feeds)
+{
+    const atl_graph *graph = nodes[0]->graph;
+    oracle *o = calloc(1, sizeof *o);
+    int64_t most = 1;
+    o->count = count;
+    o->exact = atl_reference_run((atl_nodes){count, nodes}, feeds);
+    int ok = o->exact != NULL;
+    for (int i = 0; ok && i < count; i++) {
+        o->value[i] = atl_reference_value(o->exact, nodes[i]);
+        o->unsure[i] = calloc((size_t)atl_tensor_count(o->value[i]) + 1, 1);
+    }
+    for (int64_t n = 0; n < graph->count; n++)
+        most = terms_of(graph->nodes[n]) > most ? terms_of(graph->nodes[n]) : most;
+    o->factor = 16 * sqrt((double)most);
+    for (int i = 0; ok && i < DRAWS; i++)
+        ok = draw(o, graph, nodes, feeds, atl_random_bits(test_seed(), (uint64_t)i));
+    if (ok)
+        return o;
+    oracle_free(o);
+    return NULL;
+}
+
+void oracle_free(oracle *o)
+{
+    if (!o)
+        return;
+    for (int i = 0; i < o->count; i++)
+        free(o->unsure[i]);
+    atl_reference_free(o->exact);
+    free(o);
+}
+
+const atl_tensor *oracle_value(const oracle *o, int i) { return o->value[i]; }
+
+/* An element may be off by the bound; an int32 by nothing, unless noise has changed it too. */
+int oracle_accepts(const oracle *o, int i, const atl_tensor *value, char *text, size_t size)
+{
+    char have[160], want[160];
+    const atl_tensor *exact = o->value[i];
+    if (!value) {
+        snprintf(text, size, "there is no value: %s", atl_error());
+        return 0;
+    }
+    if (!atl_shape_equal(atl_tensor_shape(value), atl_tensor_shape(exact))) {
+        snprintf(text, size, "the value is %s, the reference %s", atl_shape_text(atl_tensor_shape(value), have, sizeof have),
+                 atl_shape_text(atl_tensor_shape(exact), want, sizeof want));
+        return 0;
+    }
+    int is_int = atl_tensor_dtype(value) == ATL_INT32;
+    double bound = is_int ? 0 : o->response[i] * o->factor + 0x1p-120; /* what is below float's range may become 0 */
+    for (int64_t k = 0; k < atl_tensor_count(exact); k++) {
+        double a = element_of(value, k), b = element_of(exact, k), off = fabs(a - b);
+        if (a == b || (isnan(a) && isnan(b)) || off <= bound || (is_int && o->unsure[i][k]))
+            continue;
+        snprintf(text, size, "element %lld is %.9g, the reference %.9g: off by %.3g, bound %.3g (seed %llu)", (long long)k, a, b,
+                 off, bound, (unsigned long long)test_seed());
+        return 0;
+    }
+    return 1;
+}
+
+int floats_agree(int count, atl_node *const *nodes, const atl_feed *feeds, char *text, size_t size)
+{
+    char why[300] = "";
+    atl_program *program = atl_compile(nodes[0]->graph, {count, nodes});
+    if (!program || atl_run(program, feeds)) {
+        snprintf(text, size, "the program does not %s: %s", program ? "run" : "compile", atl_error());
+        atl_program_free(program);
+        return 0;
+    }
+    oracle *o = oracle_new(count, nodes, feeds);
+    int ok = o != NULL;
+    if (!o)
+        snprintf(text, size, "the reference does not run: %s", atl_error());
+    for (int i = 0; ok && i < count; i++) {
+        ok = oracle_accepts(o, i, atl_value(program, nodes[i]), why, sizeof why);
+        if (!ok)
+            snprintf(text, size, "%s: %s", atl_name_of(nodes[i]), why);
+    }
+    oracle_free(o);
+    atl_program_free(program);
+    return ok;
+}

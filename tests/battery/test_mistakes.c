@@ -1,0 +1,53 @@
+/* Every op's samples that must fail, and null inputs. */
+#include "battery.h"
+
+#define EveryOp(name) FOR_EVERY_OP(mistakes, name)
+
+/* "conv1/conv2d: ..." or "variable 'x': ...": the message starts with the place, whose last part is an op. */
+static int starts_with_an_op(const char *message)
+{
+    size_t length = strcspn(message, ": ");
+    for (int i = 0; i < op_count(); i++)
+        if (strlen(op_at(i)->name) == length && !strncmp(message, op_at(i)->name, length))
+            return 1;
+    return 0;
+}
+
+EveryOp(a_mistake_is_explained)
+{
+    const atl_op *op = op_at(*index);
+    for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
+        if (!s->error)
+            continue;
+        trial *t = trial_new(s, (trial_batch){0});
+        const char *message = atl_graph_error(t->graph);
+        cr_expect_null(t->y, "%s, %s: was built, but is a mistake", op->name, s->about);
+        cr_expect(message && strstr(message, s->error), "%s, %s: the message \"%s\" does not mention \"%s\"", op->name, s->about,
+                  message ? message : "(none)", s->error);
+        cr_expect(message && starts_with_an_op(message), "%s, %s: the message \"%s\" does not start with its place", op->name,
+                  s->about, message ? message : "(none)");
+        cr_expect_null(atl_compile(t->graph, ATL_NODES(t->x[0])), "%s, %s: a graph with a mistake was compiled", op->name,
+                       s->about);
+        trial_free(t);
+    }
+}
+
+EveryOp(null_passes_quietly)
+{
+    const atl_op *op = op_at(*index);
+    atl_node *none[ATL_MAX_RULES] = {0}, *x[ATL_MAX_RULES];
+    for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
+        if (s->error)
+            continue;
+        cr_expect_null(build_sample(s, none), "%s, %s: something was made of nothing", op->name, s->about);
+        for (int missing = 0; missing < s->inputs; missing++) {
+            trial *t = trial_new(s, (trial_batch){0});
+            memcpy(x, t->x, sizeof x);
+            x[missing] = NULL;
+            build_sample(s, x); /* null, unless that input is optional */
+            cr_expect_null(atl_graph_error(t->graph), "%s, %s, input %d null: %s", op->name, s->about, missing,
+                           atl_graph_error(t->graph));
+            trial_free(t);
+        }
+    }
+}
