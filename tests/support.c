@@ -1,6 +1,7 @@
 /* What the tests share. */
 #include "support.h"
 
+#include <criterion/hooks.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,15 +12,14 @@ static uint64_t drawn; /* numbers drawn so far, in this test's process */
 
 uint64_t test_seed(void)
 {
-    static uint64_t seed;
-    static int known;
-    if (!known) {
-        const char *given = getenv("ATLED_SEED");
-        seed = given ? strtoull(given, NULL, 0) : 1;
-        known = 1;
-        fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
-    }
-    return seed;
+    const char *given = getenv("ATLED_SEED");
+    return given ? strtoull(given, NULL, 0) : 1;
+}
+
+ReportHook(PRE_ALL)(struct criterion_test_set *tests)
+{
+    (void)tests;
+    fprintf(stderr, "seed %llu\n", (unsigned long long)test_seed());
 }
 
 uint64_t random_below(uint64_t limit) { return atl_random_bits(test_seed(), drawn++) % limit; }

@@ -9,7 +9,7 @@
 
 #include "atled/atled.h"
 
-/* $ATLED_SEED, or 1. Printed to stderr the first time a test asks for it. */
+/* $ATLED_SEED, or 1. Every test program prints it when it starts. */
 uint64_t test_seed(void);
 
 /* Uniform in [low, high).  The k-th call in a test draws the same numbers for the same seed. */

@@ -20,6 +20,12 @@ const atl_op *op_at(int index)
     return index >= 0 && index < count ? ops[index] : NULL;
 }
 
+const atl_op *op_under_test(int index)
+{
+    fprintf(stderr, "%s\n", op_at(index)->name);
+    return op_at(index);
+}
+
 struct criterion_test_params op_parameters(void)
 {
     static int all[512]; /* plain numbers: rows may not hold pointers */
@@ -28,7 +34,10 @@ struct criterion_test_params op_parameters(void)
     return cr_make_param_array(int, all, (size_t)op_count());
 }
 
-int has_samples_of_its_own(const atl_op *op) { return !(op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT)); }
+int has_samples_of_its_own(const atl_op *op)
+{
+    return !(op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT));
+}
 
 atl_node *build_sample(const atl_sample *sample, atl_node *const *x)
 {
@@ -108,7 +117,7 @@ static atl_shape concrete_shape(const trial *t, const atl_node *y)
 }
 
 /* A new input of y's shape, fed with random values. */
-static atl_node *trial_weights(trial *t, const char *name, const atl_node *y)
+static atl_node *add_weights(trial *t, const char *name, const atl_node *y)
 {
     atl_node *weights = atl_input(t->graph, name, ATL_FLOAT32, atl_shape_of(y));
     if (weights)
@@ -132,7 +141,7 @@ int trial_differentiate(trial *t, functional *functional_out)
         xs++;
     *functional_out = (functional){.count = t->count};
     for (int i = 0; i < t->count; i++) {
-        weights[i] = trial_weights(t, ATL_NAME("w%d_%d", t->order, i), t->last[i]);
+        weights[i] = add_weights(t, ATL_NAME("w%d_%d", t->order, i), t->last[i]);
         functional_out->y[i] = t->last[i];
         functional_out->weights[i] = trial_value(t, weights[i]);
     }
@@ -180,8 +189,8 @@ static int difference(const trial *t, const functional *f, const atl_node *x, co
 
 /* Compares the slope along one direction, with Richardson's extrapolation from a step and its half.  Kinks may lie near, and
  * curvature differs: the step that agrees best counts, since a wrong gradient agrees with none. */
-static int slope_agrees(const trial *t, const functional *f, const atl_node *x, const atl_tensor *direction, double analytic,
-                        double scale, double *numeric_out)
+static int slope_agrees(const trial *t, const functional *f, const atl_node *x, const atl_tensor *direction,
+                        double analytic, double scale, double *numeric_out)
 {
     static const double steps[] = {1e-4, 1e-3, 1e-5, 1e-2};
     double best = INFINITY;
@@ -200,8 +209,8 @@ static int slope_agrees(const trial *t, const functional *f, const atl_node *x, 
 }
 
 /* Along one element, chosen by `which`, or along a random direction (-1). */
-static int one_slope_agrees(const trial *t, const functional *f, const atl_node *x, const atl_tensor *gradient, int64_t which,
-                            double largest, char *text, size_t size)
+static int one_slope_agrees(const trial *t, const functional *f, const atl_node *x, const atl_tensor *gradient,
+                            int64_t which, double largest, char *text, size_t size)
 {
     double analytic = 0, scale = 0, numeric = NAN;
     atl_tensor *direction = atl_tensor_new(ATL_FLOAT64, atl_tensor_shape(gradient));
@@ -236,7 +245,8 @@ static double size_of(const functional *f, const atl_feed *feeds)
     return size;
 }
 
-int gradient_agrees(const trial *t, const functional *f, const atl_node *x, const atl_node *gradient, char *text, size_t size)
+int gradient_agrees(const trial *t, const functional *f, const atl_node *x, const atl_node *gradient, char *text,
+                    size_t size)
 {
     char have[160], want[160];
     atl_reference *reference = atl_reference_run(ATL_NODES((atl_node *)gradient), t->feeds);

@@ -21,6 +21,7 @@ int has_samples_of_its_own(const atl_op *op); /* false for inputs, variables, co
     ParameterizedTestParameters(suite, name) { return op_parameters(); }                                               \
     ParameterizedTest(int *index, suite, name)
 struct criterion_test_params op_parameters(void);
+const atl_op *op_under_test(int index); /* op_at, and its name on stderr: a crash shows where */
 
 static inline int is_sample(const atl_sample *s) { return s->unary || s->binary || s->build; } /* not the table's end */
 
@@ -31,8 +32,8 @@ enum { MOST_FEEDS = 64 };
 typedef struct trial {
     const atl_sample *sample;
     atl_graph *graph;
-    atl_node *x[ATL_MAX_RULES]; /* inputs of the graph, named x0, x1, ... */
-    atl_node *y;                /* null if it could not be built */
+    atl_node *x[ATL_MAX_RULES];     /* inputs of the graph, named x0, x1, ... */
+    atl_node *y;                    /* null if it could not be built */
     atl_feed feeds[MOST_FEEDS + 1]; /* values for the xs and for weights that come later; ends with a null node */
     int feed_count;
     int order; /* how often it has been differentiated */
@@ -51,6 +52,7 @@ trial *trial_new(const atl_sample *sample, trial_batch batch);
 void trial_free(trial *t);
 atl_node *build_sample(const atl_sample *sample, atl_node *const *x);
 
+void trial_feed(trial *t, const atl_node *node, atl_tensor *value);  /* takes the value over */
 const atl_tensor *trial_value(const trial *t, const atl_node *node); /* that is fed */
 
 /* A number made of what was differentiated: sum(weights * y) over all elements and all ys. */
@@ -72,7 +74,8 @@ atl_node *trial_float_input(const trial *t, int i);
  * of each node changes in the double-precision result (in three draws), times the root of the largest number of terms that one
  * element sums, times 16 (four standard deviations; elementary functions good to four units in the last place). */
 typedef struct oracle oracle;
-oracle *oracle_new(int count, atl_node *const *nodes, const atl_feed *feeds); /* null with atl_error() set; concrete shapes only */
+oracle *oracle_new(int count, atl_node *const *nodes,
+                   const atl_feed *feeds); /* null with atl_error() set; concrete shapes only */
 void oracle_free(oracle *o);
 const atl_tensor *oracle_value(const oracle *o, int i);
 /* True if the value of node i is good; else `text` says where it is not. */
@@ -85,7 +88,8 @@ int floats_agree(int count, atl_node *const *nodes, const atl_feed *feeds, char 
 
 /* The gradient of the functional by x, in double, is within 1e-6, relative to its largest element, of central differences.
  * Elements are taken at random where there are many, and random directions too.  Returns 0 with the reason. */
-int gradient_agrees(const trial *t, const functional *f, const atl_node *x, const atl_node *gradient, char *text, size_t size);
+int gradient_agrees(const trial *t, const functional *f, const atl_node *x, const atl_node *gradient, char *text,
+                    size_t size);
 
 /* ---- reports for docs/derivatives.md -------------------------------------------------------------------------------------- */
 

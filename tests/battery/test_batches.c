@@ -23,8 +23,8 @@ static int can_be_built(const atl_sample *s, unsigned inputs, int64_t size)
 }
 
 /* The trial with unknown sizes, at the size it is fed with: against the oracle on a trial of known sizes. */
-static void check_size(const atl_op *op, const atl_sample *s, trial *any, atl_program *program, unsigned inputs, int64_t size,
-                       int differentiated)
+static void check_size(const atl_op *op, const atl_sample *s, trial *any, atl_program *program, unsigned inputs,
+                       int64_t size, int differentiated)
 {
     char text[600];
     functional f;
@@ -39,8 +39,8 @@ static void check_size(const atl_op *op, const atl_sample *s, trial *any, atl_pr
     }
     oracle *o = ok ? oracle_new(known->count, known->last, known->feeds) : NULL;
     for (int i = 0; o && i < known->count; i++)
-        cr_expect(oracle_accepts(o, i, atl_value(program, any->last[i]), text, sizeof text), "%s, %s, batch %lld: %s: %s", op->name,
-                  s->about, (long long)size, atl_name_of(any->last[i]), text);
+        cr_expect(oracle_accepts(o, i, atl_value(program, any->last[i]), text, sizeof text),
+                  "%s, %s, batch %lld: %s: %s", op->name, s->about, (long long)size, atl_name_of(any->last[i]), text);
     oracle_free(o);
     trial_free(known);
 }
@@ -70,7 +70,7 @@ static void check_sample(const atl_op *op, const atl_sample *s, int differentiat
 
 EveryOp(values_at_two_sizes)
 {
-    const atl_op *op = op_at(*index);
+    const atl_op *op = op_under_test(*index);
     for (const atl_sample *s = op->samples; s && is_sample(s); s++)
         if (!s->error)
             check_sample(op, s, 0);
@@ -78,7 +78,7 @@ EveryOp(values_at_two_sizes)
 
 EveryOp(gradients_at_two_sizes)
 {
-    const atl_op *op = op_at(*index);
+    const atl_op *op = op_under_test(*index);
     for (const atl_sample *s = op->samples; s && is_sample(s); s++)
         if (!s->error && !s->no_gradient)
             check_sample(op, s, 1);

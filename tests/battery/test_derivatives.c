@@ -20,10 +20,10 @@ static void check_order(const atl_op *op, const atl_sample *s, trial *t, int ord
             return;
         }
     for (int i = 0; i < t->count; i++)
-        cr_expect(gradient_agrees(t, &f, trial_float_input(t, i), t->last[i], text, sizeof text), "%s, %s, order %d: %s",
-                  op->name, s->about, order, text);
-    cr_expect(floats_agree(t->count, t->last, t->feeds, text, sizeof text), "%s, %s, order %d, float32: %s", op->name, s->about,
-              order, text);
+        cr_expect(gradient_agrees(t, &f, trial_float_input(t, i), t->last[i], text, sizeof text),
+                  "%s, %s, order %d: %s", op->name, s->about, order, text);
+    cr_expect(floats_agree(t->count, t->last, t->feeds, text, sizeof text), "%s, %s, order %d, float32: %s", op->name,
+              s->about, order, text);
     atl_reference *reference = atl_reference_run((atl_nodes){t->count, t->last}, t->feeds);
     for (int i = 0; reference && i < t->count; i++) {
         const atl_tensor *value = atl_reference_value(reference, t->last[i]);
@@ -46,10 +46,8 @@ static void check_op(const atl_op *op, int order)
         trial_free(t);
     }
     report_order(op, order, !tried ? "no float result of a float input" : largest > 0 ? "yes" : "zero");
-    if (!tried)
-        cr_skip_test("%s has no sample with a float result of a float input", op->name);
 }
 
-EveryOp(first_order) { check_op(op_at(*index), 1); }
-EveryOp(second_order) { check_op(op_at(*index), 2); }
-EveryOp(third_order) { check_op(op_at(*index), 3); }
+EveryOp(first_order) { check_op(op_under_test(*index), 1); }
+EveryOp(second_order) { check_op(op_under_test(*index), 2); }
+EveryOp(third_order) { check_op(op_under_test(*index), 3); }

@@ -15,26 +15,26 @@ static int starts_with_an_op(const char *message)
 
 EveryOp(a_mistake_is_explained)
 {
-    const atl_op *op = op_at(*index);
+    const atl_op *op = op_under_test(*index);
     for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
         if (!s->error)
             continue;
         trial *t = trial_new(s, (trial_batch){0});
         const char *message = atl_graph_error(t->graph);
         cr_expect_null(t->y, "%s, %s: was built, but is a mistake", op->name, s->about);
-        cr_expect(message && strstr(message, s->error), "%s, %s: the message \"%s\" does not mention \"%s\"", op->name, s->about,
-                  message ? message : "(none)", s->error);
-        cr_expect(message && starts_with_an_op(message), "%s, %s: the message \"%s\" does not start with its place", op->name,
-                  s->about, message ? message : "(none)");
-        cr_expect_null(atl_compile(t->graph, ATL_NODES(t->x[0])), "%s, %s: a graph with a mistake was compiled", op->name,
-                       s->about);
+        cr_expect(message && strstr(message, s->error), "%s, %s: the message \"%s\" does not mention \"%s\"", op->name,
+                  s->about, message ? message : "(none)", s->error);
+        cr_expect(message && starts_with_an_op(message), "%s, %s: the message \"%s\" does not start with its place",
+                  op->name, s->about, message ? message : "(none)");
+        cr_expect_null(atl_compile(t->graph, ATL_NODES(t->x[0])), "%s, %s: a graph with a mistake was compiled",
+                       op->name, s->about);
         trial_free(t);
     }
 }
 
 EveryOp(null_passes_quietly)
 {
-    const atl_op *op = op_at(*index);
+    const atl_op *op = op_under_test(*index);
     atl_node *none[ATL_MAX_RULES] = {0}, *x[ATL_MAX_RULES];
     for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
         if (s->error)
