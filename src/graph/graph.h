@@ -7,6 +7,7 @@
 #include "atled/op.h"
 #include "atled/ops.h"
 #include "graph/error.h"
+#include "graph/variables.h"
 
 /* uthash must not exit when memory runs out. */
 #define HASH_NONFATAL_OOM 1
@@ -77,8 +78,6 @@ const char *atl_graph_copy_text(atl_graph *graph, const char *text);
 
 /* Records the first mistake. Returns null, for builders. */
 atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...) ATL_PRINTF(2, 3);
-/* Records that a call on this graph has failed, with the calling thread's message. Returns status. */
-atl_status atl_graph_note_failure(atl_graph *graph, atl_status status);
 
 /* atl_apply_with for ops that may have no inputs. `graph` may be null if there are inputs. */
 atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attributes, int count, atl_node *const *inputs);

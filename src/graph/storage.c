@@ -143,6 +143,18 @@ void atl_storage_changed(atl_storage *storage)
     storage->version = atomic_fetch_add(&storage->node->graph->version, 1) + 1;
 }
 
+void atl_variable_adopt(atl_node *variable, atl_tensor *value)
+{
+    atl_storage *storage = variable->storage;
+    if (!storage->value) {
+        storage->value = value;
+    } else { /* programs may hold the address of the elements */
+        memmove(storage->value->data, value->data, (size_t)value->count * atl_dtype_size(value->dtype));
+        atl_tensor_free(value);
+    }
+    atl_storage_changed(storage);
+}
+
 static atl_storage *variable_storage(const atl_node *variable)
 {
     if (variable && variable->op->flags & ATL_OP_VARIABLE)
