@@ -9,6 +9,14 @@
 
 static _Thread_local char message[ATL_ERROR_SIZE];
 
+/* Names come from files, and messages go to terminals, which obey control characters. */
+static void make_printable(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 127)
+            *text = *text == '\n' ? '\n' : '?';
+}
+
 const char *atl_error(void) { return message; }
 const char *atl_version(void) { return ATLED_VERSION; }
 
@@ -19,6 +27,7 @@ atl_status atl_set_error(atl_status status, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    make_printable(text);
     memcpy(message, text, strlen(text) + 1);
     return status;
 }
