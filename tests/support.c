@@ -86,14 +86,20 @@ double largest_difference(const atl_tensor *value, const atl_tensor *expected)
     return largest;
 }
 
-/* "folder/name" that lives until the test's process ends. */
+/* "folder/name" that lives until the test's process ends: in a list, so that it is no leak. */
 static char *joined_path(const char *folder, const char *name)
 {
+    static struct kept_path {
+        struct kept_path *earlier;
+        char text[];
+    } *paths;
     size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
+    struct kept_path *path = malloc(sizeof *path + size);
     cr_assert(path, "out of memory");
-    snprintf(path, size, "%s/%s", folder, name);
-    return path;
+    path->earlier = paths;
+    paths = path;
+    snprintf(path->text, size, "%s/%s", folder, name);
+    return path->text;
 }
 
 const char *source_file(const char *name) { return joined_path(ATLED_SOURCE_ROOT, name); }
