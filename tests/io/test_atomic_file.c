@@ -1,0 +1,146 @@
+/* Files are there whole or not at all. */
+#include "scratch.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "io/atomic_file.h"
+
+TestSuite(atomic_file, .init = make_scratch, .fini = remove_scratch);
+
+static void assert_holds(const char *path, const char *text)
+{
+    size_t size;
+    unsigned char *bytes = read_file(path, &size);
+    bytes[size] = '\0';
+    cr_assert_str_eq((char *)bytes, text);
+    free(bytes);
+}
+
+static atl_atomic_file *begin(const char *path)
+{
+    atl_atomic_file *file;
+    cr_assert_eq(atl_atomic_open(&file, path), ATL_OK, "%s", atl_error());
+    return file;
+}
+
+Test(atomic_file, commit_replaces)
+{
+    write_file(in_scratch("a"), "old", 3);
+    atl_atomic_file *file = begin(in_scratch("a"));
+    fputs("new and longer", atl_atomic_stream(file));
+    fflush(atl_atomic_stream(file));
+    assert_holds(in_scratch("a"), "old");
+    cr_assert_eq(atl_atomic_commit(file), ATL_OK, "%s", atl_error());
+    assert_holds(in_scratch("a"), "new and longer");
+    cr_assert_eq(files_in_scratch(), 1);
+}
+
+Test(atomic_file, abandon_leaves_the_old_file)
+{
+    write_file(in_scratch("a"), "old", 3);
+    atl_atomic_file *file = begin(in_scratch("a"));
+    fputs("new", atl_atomic_stream(file));
+    atl_atomic_abandon(file);
+    atl_atomic_abandon(NULL);
+    assert_holds(in_scratch("a"), "old");
+    cr_assert_eq(files_in_scratch(), 1);
+}
+
+Test(atomic_file, two_at_once)
+{
+    atl_atomic_file *first = begin(in_scratch("a")), *second = begin(in_scratch("a"));
+    fputs("first", atl_atomic_stream(first));
+    fputs("second", atl_atomic_stream(second));
+    cr_assert_eq(atl_atomic_commit(second), ATL_OK);
+    cr_assert_eq(atl_atomic_commit(first), ATL_OK);
+    assert_holds(in_scratch("a"), "first");
+    cr_assert_eq(files_in_scratch(), 1);
+}
+
+Test(atomic_file, link_and_permissions_stay)
+{
+    struct stat about;
+    write_file(in_scratch("real"), "old", 3);
+    cr_assert_eq(chmod(in_scratch("real"), 0640), 0);
+    cr_assert_eq(symlink("real", in_scratch("link")), 0);
+    atl_atomic_file *file = begin(in_scratch("link"));
+    fputs("new", atl_atomic_stream(file));
+    cr_assert_eq(atl_atomic_commit(file), ATL_OK);
+    assert_holds(in_scratch("real"), "new");
+    cr_assert_eq(lstat(in_scratch("link"), &about), 0);
+    cr_assert(S_ISLNK(about.st_mode));
+    cr_assert_eq(stat(in_scratch("real"), &about), 0);
+    cr_assert_eq(about.st_mode & 0777, 0640);
+}
+
+Test(atomic_file, long_name)
+{
+    char name[256];
+    memset(name, 'n', 255);
+    name[255] = '\0';
+    atl_atomic_file *file = begin(in_scratch(name));
+    cr_assert_eq(atl_atomic_commit(file), ATL_OK, "%s", atl_error());
+    assert_holds(in_scratch(name), "");
+}
+
+/* The disk is full: as a limit on the size of files, which needs no special disk. */
+Test(atomic_file, full_disk)
+{
+    struct rlimit limit = {1000, 1000};
+    write_file(in_scratch("a"), "old", 3);
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    atl_atomic_file *file = begin(in_scratch("a"));
+    for (int i = 0; i < 100000; i++)
+        fputc('x', atl_atomic_stream(file));
+    cr_assert_eq(atl_atomic_commit(file), ATL_BAD_FILE);
+    assert_told("could not be written");
+    assert_told("unchanged");
+    assert_holds(in_scratch("a"), "old");
+    cr_assert_eq(files_in_scratch(), 1);
+}
+
+Test(atomic_file, fail_tells_why)
+{
+    atl_atomic_file *file = begin(in_scratch("a"));
+    cr_assert_eq(atl_atomic_fail(file, ATL_BAD_FILE, "the moon is full"), ATL_BAD_FILE);
+    assert_told("the moon is full");
+    cr_assert_eq(files_in_scratch(), 0);
+}
+
+Test(atomic_file, refusals)
+{
+    atl_atomic_file *file;
+    cr_assert_eq(atl_atomic_open(&file, NULL), ATL_INVALID);
+    cr_assert_null(file);
+    cr_assert_eq(atl_atomic_open(&file, ""), ATL_INVALID);
+    cr_assert_eq(atl_atomic_open(&file, scratch), ATL_BAD_FILE);
+    assert_told("is a directory");
+    cr_assert_eq(atl_atomic_open(&file, in_scratch("no/such")), ATL_BAD_FILE);
+    assert_told("no such directory");
+    cr_assert_null(file);
+}
+
+Test(atomic_file, write_protected)
+{
+    if (geteuid() == 0)
+        cr_skip_test("root may write everything");
+    atl_atomic_file *file;
+    write_file(in_scratch("a"), "old", 3);
+    cr_assert_eq(chmod(in_scratch("a"), 0400), 0);
+    cr_assert_eq(atl_atomic_open(&file, in_scratch("a")), ATL_BAD_FILE);
+    assert_holds(in_scratch("a"), "old");
+}
+
+/* A device is written directly: renaming over it would destroy it. */
+Test(atomic_file, device)
+{
+    struct stat about;
+    atl_atomic_file *file = begin("/dev/null");
+    fputs("gone", atl_atomic_stream(file));
+    cr_assert_eq(atl_atomic_commit(file), ATL_OK, "%s", atl_error());
+    cr_assert_eq(stat("/dev/null", &about), 0);
+    cr_assert(S_ISCHR(about.st_mode));
+}
