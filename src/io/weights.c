@@ -1,0 +1,271 @@
+/* The variables of a graph to and from an .npz archive.  Loading looks at everything before it changes anything. */
+#include "atled/files.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "atled/ops.h"
+#include "graph/error.h"
+#include "graph/memory.h"
+#include "graph/variables.h"
+#include "io/npz.h"
+#include "io/sorted_names.h"
+
+/* A variable and what the archive has for it. */
+typedef struct binding {
+    atl_node *variable;
+    char *key;         /* the entry's name */
+    atl_tensor *value; /* read, and not yet given to the variable; null if the archive has none */
+} binding;
+
+typedef struct bindings {
+    binding *of;
+    const char **keys; /* of all, sorted */
+    int64_t count;
+} bindings;
+
+/* ---- keys ---------------------------------------------------------------------------------------------------------- */
+
+/* "conv1/weights" is conv1_W with the suffix "_W" for weights. Null if out of memory. */
+static char *key_of(const char *name, const char *const *suffixes)
+{
+    static const char *const parts[] = {"weights", "biases", "scale", "shift", "mean", "variance"};
+    const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name;
+    for (int i = 0; i < 6; i++) {
+        if (!suffixes[i] || strcmp(last, parts[i]) != 0)
+            continue;
+        size_t stem = slash ? (size_t)(slash - name) : 0, length = strlen(suffixes[i]);
+        char *key = atl_allocate(stem + length + 1, 1);
+        if (key) {
+            memcpy(key, name, stem);
+            memcpy(key + stem, suffixes[i], length);
+        }
+        return key;
+    }
+    return atl_copy_text(name);
+}
+
+static void free_bindings(bindings *all)
+{
+    for (int64_t i = 0; all->of && i < all->count; i++) {
+        atl_release(all->of[i].key);
+        atl_tensor_free(all->of[i].value);
+    }
+    atl_release(all->of);
+    atl_release(all->keys);
+}
+
+/* The variables of the graph with their keys, each of which must be its own. */
+static atl_status bind_keys(const atl_npz_args *args, bindings *all)
+{
+    atl_node *const *variables = atl_variables(args->graph, &all->count);
+    if (all->count == 0)
+        return atl_set_error(ATL_INVALID, "weights '%s': the graph has no variables: build the model first",
+                             args->path);
+    all->of = atl_allocate((size_t)all->count, sizeof *all->of);
+    all->keys = atl_allocate((size_t)all->count, sizeof *all->keys);
+    if (!all->of || !all->keys)
+        return atl_out_of_memory();
+    for (int64_t i = 0; i < all->count; i++) {
+        all->of[i].variable = variables[i];
+        all->keys[i] = all->of[i].key = key_of(atl_name_of(variables[i]), args->suffixes);
+        if (!all->keys[i])
+            return atl_out_of_memory();
+    }
+    atl_sort_names(all->keys, all->count);
+    const char *twin = atl_find_twin(all->keys, all->count);
+    return twin ? atl_set_error(ATL_INVALID,
+                                "weights '%s': two variables have the key '%s': name them or choose .suffixes "
+                                "so that they differ",
+                                args->path, twin)
+                : ATL_OK;
+}
+
+static atl_status check_args(const atl_npz_args *args)
+{
+    if (!args || !args->graph || !args->path || !*args->path)
+        return atl_set_error(ATL_INVALID, "weights: the %s is null", args && args->graph ? "path" : "graph");
+    return ATL_OK;
+}
+
+/* ---- what does not fit ---------------------------------------------------------------------------------------------- */
+
+/* The first few of many, in words. */
+typedef struct few {
+    int64_t count;
+    size_t length;
+    char text[480];
+} few;
+
+static void add_to_few(few *list, const char *words)
+{
+    enum { SHOWN = 4 };
+    if (list->count++ < SHOWN && list->length < sizeof list->text)
+        list->length += (size_t)snprintf(list->text + list->length, sizeof list->text - list->length, "%s%s",
+                                         list->length ? ", " : "", words);
+    /* a very long name fills the text: what is cut off still counts */
+}
+
+/* "; 7 are missing: a, b, c, d and 3 more" onto the message. */
+static void append_few(char *message, size_t size, const few *list, const char *what)
+{
+    enum { SHOWN = 4 };
+    size_t length = strlen(message);
+    if (list->count == 0)
+        return;
+    length += (size_t)snprintf(message + length, size - length, "; %" PRId64 " %s: %s", list->count, what, list->text);
+    if (list->count > SHOWN && length < size)
+        snprintf(message + length, size - length, " and %" PRId64 " more", list->count - SHOWN);
+}
+
+typedef struct misfits {
+    few missing, differing, extra;
+} misfits;
+
+/* One entry against its variable: type and shape, from the header alone. */
+static atl_status compare_entry(const atl_npz *npz, const binding *one, few *differing)
+{
+    char words[400], found[160], wanted[160];
+    atl_npy_header header;
+    atl_status status = atl_npz_header(npz, one->key, &header);
+    if (status)
+        return status;
+    atl_shape shape = atl_shape_of(one->variable);
+    atl_dtype dtype = atl_dtype_of(one->variable);
+    if (header.dtype == dtype && atl_shape_equal(header.shape, shape))
+        return ATL_OK;
+    snprintf(words, sizeof words, "'%.100s' is %s %s, expected %s %s", one->key, atl_npy_kind_name(header.kind),
+             atl_shape_text(header.shape, found, sizeof found), atl_dtype_name(dtype),
+             atl_shape_text(shape, wanted, sizeof wanted));
+    add_to_few(differing, words);
+    return ATL_OK;
+}
+
+static atl_status compare_all(const atl_npz *npz, const bindings *all, misfits *found)
+{
+    char words[400], wanted[160];
+    for (int64_t i = 0; i < all->count; i++) {
+        const binding *one = &all->of[i];
+        atl_status status = ATL_OK;
+        if (atl_npz_has(npz, one->key)) {
+            status = compare_entry(npz, one, &found->differing);
+        } else {
+            snprintf(words, sizeof words, "'%.100s' %s", one->key,
+                     atl_shape_text(atl_shape_of(one->variable), wanted, sizeof wanted));
+            add_to_few(&found->missing, words);
+        }
+        if (status)
+            return status;
+    }
+    for (int i = 0; i < atl_npz_count(npz); i++) {
+        snprintf(words, sizeof words, "'%.100s'", atl_npz_name(npz, i));
+        if (!atl_has_name(all->keys, all->count, atl_npz_name(npz, i)))
+            add_to_few(&found->extra, words);
+    }
+    return ATL_OK;
+}
+
+/* An error that tells all that does not fit, if anything does not. */
+static atl_status report(const atl_npz_args *args, const bindings *all, const misfits *found)
+{
+    /* Not one variable found is a mistake even when some may be lacking. */
+    int nothing_fits = found->missing.count == all->count;
+    int tell_lists = !args->partial || nothing_fits;
+    if (found->differing.count == 0 && !(tell_lists && (found->missing.count || found->extra.count)))
+        return ATL_OK;
+    char message[ATL_ERROR_SIZE];
+    snprintf(message, sizeof message, "weights '%.300s' do not fit the graph", args->path);
+    append_few(message, sizeof message, &found->differing, "differ");
+    if (tell_lists) {
+        append_few(message, sizeof message, &found->missing, "missing");
+        append_few(message, sizeof message, &found->extra, "that no variable wants");
+    }
+    const char *remedy = nothing_fits    ? "do the names need other .suffixes?"
+                         : args->partial ? "is this the file for this model?"
+                                         : "is this the file for this model? (.partial = 1 takes what there is)";
+    return atl_set_error(ATL_BAD_FILE, "%s; nothing was changed: %s", message, remedy);
+}
+
+/* ---- loading and saving --------------------------------------------------------------------------------------------- */
+
+/* All values are read, so that a damaged one is found, before the first is given away. */
+static atl_status read_values(const atl_npz *npz, bindings *all)
+{
+    for (int64_t i = 0; i < all->count; i++) {
+        binding *one = &all->of[i];
+        if (!atl_npz_has(npz, one->key))
+            continue;
+        atl_status status = atl_npz_read_entry(npz, one->key, &one->value);
+        if (status)
+            return status;
+    }
+    return ATL_OK;
+}
+
+static atl_status load(const atl_npz_args *args, bindings *all)
+{
+    atl_npz *npz;
+    misfits found = {0};
+    atl_status status = bind_keys(args, all);
+    if (!status)
+        status = atl_npz_open_archive(args->path, &npz);
+    if (status)
+        return status;
+    status = compare_all(npz, all, &found);
+    if (!status)
+        status = report(args, all, &found);
+    if (!status)
+        status = read_values(npz, all);
+    atl_npz_close(npz);
+    for (int64_t i = 0; !status && i < all->count; i++) {
+        if (all->of[i].value)
+            atl_variable_adopt(all->of[i].variable, all->of[i].value);
+        all->of[i].value = NULL;
+    }
+    return status;
+}
+
+static atl_status save(const atl_npz_args *args, bindings *all)
+{
+    atl_status status = bind_keys(args, all);
+    if (status)
+        return status;
+    if (all->count > INT32_MAX)
+        return atl_set_error(ATL_UNSUPPORTED, "weights '%s': %" PRId64 " variables are more than an archive takes",
+                             args->path, all->count);
+    atl_npz_entry *entries = atl_allocate((size_t)all->count, sizeof *entries);
+    if (!entries)
+        return atl_out_of_memory();
+    for (int64_t i = 0; !status && i < all->count; i++) {
+        entries[i] = (atl_npz_entry){all->of[i].key, atl_variable_value(all->of[i].variable)};
+        if (!entries[i].value)
+            status = ATL_OUT_OF_MEMORY;
+    }
+    if (!status)
+        status = atl_write_npz(args->path, entries, (int)all->count);
+    atl_release(entries);
+    return status;
+}
+
+atl_status atl_load_npz_with(const atl_npz_args *args)
+{
+    bindings all = {0};
+    atl_status status = check_args(args);
+    if (!status) {
+        status = load(args, &all);
+        free_bindings(&all);
+    }
+    return status && args && args->graph ? atl_graph_note_failure(args->graph, status) : status;
+}
+
+atl_status atl_save_npz_with(const atl_npz_args *args)
+{
+    bindings all = {0};
+    atl_status status = check_args(args);
+    if (!status) {
+        status = save(args, &all);
+        free_bindings(&all);
+    }
+    return status && args && args->graph ? atl_graph_note_failure(args->graph, status) : status;
+}
