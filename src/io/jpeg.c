@@ -1,0 +1,125 @@
+/* JPEG pictures.  As with PNG, libjpeg's errors jump back to where the work was begun; what is to be freed lives outside of
+ * the function that is jumped into. */
+#include <stdio.h> /* jpeglib.h wants it first */
+
+#include <jerror.h>
+#include <jpeglib.h>
+#include <setjmp.h>
+
+#include "graph/error.h"
+#include "io/picture.h"
+
+typedef struct jpeg_reader {
+    struct jpeg_decompress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    jmp_buf back;
+    char message[JMSG_LENGTH_MAX];
+    int code; /* of the error */
+    FILE *stream;
+    const char *path;
+    atl_tensor *image;
+    atl_status status; /* of a failure that is not libjpeg's; its message is set */
+} jpeg_reader;
+
+static void on_error(j_common_ptr jpeg)
+{
+    jpeg_reader *reader = jpeg->client_data;
+    reader->code = jpeg->err->msg_code;
+    jpeg->err->format_message(jpeg, reader->message);
+    longjmp(reader->back, 1);
+}
+
+/* libjpeg goes on after damage and paints grey: here that is an error. Oddities that cost no pixel are let pass. */
+static void on_message(j_common_ptr jpeg, int level)
+{
+    if (level >= 0) /* a trace */
+        return;
+    switch (jpeg->err->msg_code) {
+    case JWRN_EXTRANEOUS_DATA:
+    case JWRN_ADOBE_XFORM:
+    case JWRN_JFIF_MAJOR:
+    case JWRN_NOT_SEQUENTIAL:
+        return;
+    default:
+        on_error(jpeg);
+    }
+}
+
+static void print_nothing(j_common_ptr jpeg) { (void)jpeg; }
+
+/* What the header says, before anything of the picture's size is allocated. */
+static atl_status check_header(jpeg_reader *reader)
+{
+    switch (reader->jpeg.jpeg_color_space) {
+    case JCS_GRAYSCALE:
+    case JCS_RGB:
+    case JCS_YCbCr:
+        return atl_new_picture(reader->jpeg.image_height, reader->jpeg.image_width, reader->path, &reader->image);
+    case JCS_CMYK:
+    case JCS_YCCK:
+        return atl_set_error(ATL_BAD_FILE,
+                             "'%s' is a CMYK JPEG, made for printing; atled reads grey and RGB: convert it to RGB",
+                             reader->path);
+    default:
+        return atl_set_error(ATL_BAD_FILE,
+                             "'%s' is a JPEG of %d components of an unknown kind; atled reads grey and RGB: "
+                             "convert it to RGB",
+                             reader->path, reader->jpeg.num_components);
+    }
+}
+
+static void read_rows(jpeg_reader *reader)
+{
+    struct jpeg_decompress_struct *jpeg = &reader->jpeg;
+    int64_t values = (int64_t)jpeg->output_width * 3;
+    /* libjpeg frees it with the rest of its memory. */
+    JSAMPARRAY row = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, (JDIMENSION)values, 1);
+    while (jpeg->output_scanline < jpeg->output_height) {
+        float *to = atl_floats(reader->image) + (int64_t)jpeg->output_scanline * values;
+        if (jpeg_read_scanlines(jpeg, row, 1) != 1)
+            return;
+        for (int64_t i = 0; i < values; i++)
+            to[i] = row[0][i];
+    }
+}
+
+/* 0 if libjpeg failed, with its message, or reader->status is set. No local may change after setjmp. */
+static int decode_pixels(jpeg_reader *reader)
+{
+    if (setjmp(reader->back))
+        return 0;
+    jpeg_create_decompress(&reader->jpeg);
+    jpeg_stdio_src(&reader->jpeg, reader->stream);
+    jpeg_read_header(&reader->jpeg, TRUE);
+    reader->status = check_header(reader);
+    if (reader->status)
+        return 0;
+    reader->jpeg.out_color_space = JCS_RGB;
+    jpeg_start_decompress(&reader->jpeg);
+    read_rows(reader);
+    jpeg_finish_decompress(&reader->jpeg);
+    return 1;
+}
+
+atl_status atl_decode_jpeg(FILE *stream, const char *path, atl_tensor **image_out)
+{
+    jpeg_reader reader = {.stream = stream, .path = path};
+    reader.jpeg.err = jpeg_std_error(&reader.errors);
+    reader.jpeg.client_data = &reader;
+    reader.errors.error_exit = on_error;
+    reader.errors.emit_message = on_message;
+    reader.errors.output_message = print_nothing;
+    int decoded = decode_pixels(&reader);
+    if (!decoded && !reader.status)
+        reader.status = reader.code == JERR_OUT_OF_MEMORY
+                            ? atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s'", path)
+                            : atl_set_error(ATL_BAD_FILE, "'%s' is a damaged JPEG: %s: fetch or save it again", path,
+                                            reader.message);
+    jpeg_destroy_decompress(&reader.jpeg); /* harmless when creating failed: the struct is zero */
+    if (!decoded) {
+        atl_tensor_free(reader.image);
+        reader.image = NULL;
+    }
+    *image_out = reader.image;
+    return reader.status;
+}
