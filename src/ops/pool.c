@@ -2,8 +2,9 @@
  *
  * max_pool2d_grad and max_pool2d_pick are linear in their first input and adjoint to one another, as are avg_pool2d and
  * avg_pool2d_grad: so pooling has gradients of any order. */
-#include "ops/image.h"
+#include "onednn/pooling.h"
 #include "ops/fast.h"
+#include "ops/image.h"
 #include "ops/parallel.h"
 #include "ops/window.h"
 
@@ -112,6 +113,46 @@ static atl_node *build_pool(const atl_op *op, const atl_pool2d_args *args)
     atl_node *image = atl_image_to_nhwc(args->image, args->layout, op->name);
     return atl_image_from_nhwc(ATL_APPLY(op, &options, image), args->layout);
 }
+
+/* ---- lowering --------------------------------------------------------------------------------------------------------- */
+
+/* Below this, and for windows that oneDNN was never meant to see, the kernels here are as good, and cost no parallel region. */
+enum { FEW_ELEMENTS = 16384, WIDEST_WINDOW = 1024 };
+
+static int suits_onednn(const pool *p, atl_shape image)
+{
+    return atl_shape_count(image) >= FEW_ELEMENTS && p->window[0].size <= WIDEST_WINDOW &&
+           p->window[1].size <= WIDEST_WINDOW;
+}
+
+static int lower_forward(atl_lowering *lowering, int average)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    pool p = pool_of(y, y->inputs[0]);
+    onednn_pooling pooling = {.average = average, .image = y->inputs[0]->shape, .result = y->shape, .image_input = 0};
+    memcpy(pooling.window, p.window, sizeof p.window);
+    return suits_onednn(&p, pooling.image) ? onednn_lower_pooling(lowering, &pooling) : atl_lower_kernel(lowering);
+}
+
+static int lower_grad(atl_lowering *lowering, int average)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    pool p = pool_of(y, y->inputs[1]);
+    onednn_pooling pooling = {.average = average,
+                              .gradient = 1,
+                              .image = y->shape,
+                              .result = y->inputs[0]->shape,
+                              .adjoint_input = 0,
+                              .image_input = 1,
+                              .forward_input = 2};
+    memcpy(pooling.window, p.window, sizeof p.window);
+    return suits_onednn(&p, pooling.image) ? onednn_lower_pooling(lowering, &pooling) : atl_lower_kernel(lowering);
+}
+
+static int lower_max(atl_lowering *lowering) { return lower_forward(lowering, 0); }
+static int lower_max_grad(atl_lowering *lowering) { return lower_grad(lowering, 0); }
+static int lower_avg(atl_lowering *lowering) { return lower_forward(lowering, 1); }
+static int lower_avg_grad(atl_lowering *lowering) { return lower_grad(lowering, 1); }
 
 /* ---- references ------------------------------------------------------------------------------------------------------- */
 
@@ -275,6 +316,7 @@ static const atl_op max_pool2d_op = {
     .gradient = {max_pool2d_gradient},
     .reference = reference_max,
     .kernel = kernel_max,
+    .lower = lower_max,
     .describe = describe_pool,
     .samples = max_samples,
 };
@@ -388,6 +430,7 @@ static const atl_op max_pool2d_grad_op = {
     .gradient = {max_grad_by_adjoint, nothing_flows},
     .reference = reference_max_grad,
     .kernel = kernel_max_grad,
+    .lower = lower_max_grad,
     .describe = describe_pool,
     .samples = (const atl_sample[]){{"windows that overlap", .binary = sample_max_grad,
                                      .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}, -8, 8}}, .inputs = 2},
@@ -559,6 +602,7 @@ static const atl_op avg_pool2d_op = {
     .gradient = {avg_pool2d_gradient},
     .reference = reference_avg,
     .kernel = kernel_avg,
+    .lower = lower_avg,
     .describe = describe_pool,
     .samples = avg_samples,
 };
@@ -624,6 +668,7 @@ static const atl_op avg_pool2d_grad_op = {
     .gradient = {avg_grad_by_adjoint},
     .reference = reference_avg_grad,
     .kernel = kernel_avg_grad,
+    .lower = lower_avg_grad,
     .describe = describe_pool,
     .samples = (const atl_sample[]){{"windows that overlap", .binary = sample_avg_grad,
                                      .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}}}, .inputs = 2},

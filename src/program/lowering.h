@@ -62,4 +62,7 @@ atl_value_id atl_lower_workspace_of(const atl_lowering *lowering, int i); /* -1:
 /* Emits the step (copied).  On failure the step's data is released. Returns 1, or 0 when the lowering has failed. */
 int atl_lower_step(atl_lowering *lowering, const atl_plan_step *step);
 
+/* Emits the step that calls the op's own kernel (or else its reference): for a lowering that has nothing better here. */
+int atl_lower_kernel(atl_lowering *lowering);
+
 #endif

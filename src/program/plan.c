@@ -275,7 +275,7 @@ static int run_reference(const atl_plan_step *step, void *const *memory, void *b
 static void release_reads(void *data) { (void)data; }
 
 /* A step that calls the op's kernel, or else its reference. */
-static int lower_plain(atl_lowering *l)
+int atl_lower_kernel(atl_lowering *l)
 {
     const atl_node *y = l->node;
     int by_kernel = y->op->kernel != NULL, many = y->input_count > ATL_STEP_VALUES;
@@ -369,7 +369,7 @@ static int lower_node(atl_lowering *l, const atl_node *node)
         }
     int ok = node->op->lower                ? node->op->lower(l)
              : atl_is_elementwise(node->op) ? atl_lower_chain(l)
-                                            : lower_plain(l);
+                                            : atl_lower_kernel(l);
     return ok && !l->failed;
 }
 
