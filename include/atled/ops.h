@@ -227,6 +227,7 @@ ATL_API atl_node *atl_argmax(atl_node *x, int axis); /* int32; the first of equa
 /* x summed over the dimensions in which `like` is 1 or missing: what undoes a broadcast. */
 ATL_API atl_node *atl_sum_to(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_broadcast_like(atl_node *x, atl_node *like);
+ATL_API atl_node *atl_broadcast_to(atl_node *x, atl_shape shape); /* a size of -1 keeps x's */
 
 /* ---- shapes: these move elements of either type --------------------------------------------------------------------- */
 

@@ -82,3 +82,13 @@ void atl_strides_of(atl_shape shape, int64_t *strides)
         stride *= shape.size[i];
     }
 }
+
+atl_split atl_split_at(atl_shape shape, int axis)
+{
+    atl_split split = {.outer = 1, .inner = 1};
+    axis += axis < 0 ? shape.rank : 0;
+    split.size = shape.size[axis];
+    for (int i = 0; i < shape.rank; i++)
+        *(i < axis ? &split.outer : &split.inner) *= i == axis ? 1 : shape.size[i];
+    return split;
+}

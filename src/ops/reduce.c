@@ -1,0 +1,168 @@
+/* Reductions over any axes: reduce_sum, mean, max, min, prod, log_sum_exp, l2_norm.
+ *
+ * Results: the reduced dimensions are taken away, or kept as 1.  In gradients, inserted(y, dy) puts them back, so that dy
+ * goes together with x; its values are then repeated by broadcasting. */
+#include "ops/reduction.h"
+
+#include "ops/ops.h"
+
+typedef struct reduce_attributes {
+    int axes, axis[ATL_MAX_RANK]; /* as given; none: all */
+    int keep;
+} reduce_attributes;
+
+/* A bit for each axis that is reduced. */
+static unsigned axes_of(const atl_node *y)
+{
+    const reduce_attributes *attributes = y->attributes;
+    int rank = y->inputs[0]->shape.rank;
+    unsigned axes = attributes->axes ? 0 : (1u << rank) - 1;
+    for (int i = 0; i < attributes->axes; i++)
+        axes |= 1u << (attributes->axis[i] < 0 ? attributes->axis[i] + rank : attributes->axis[i]);
+    return axes;
+}
+
+static int infer_reduce(atl_node *y)
+{
+    const reduce_attributes *attributes = y->attributes;
+    atl_shape from = y->inputs[0]->shape, to = {0};
+    if (!atl_require_float(y, 0, "the input") || !atl_axes_of(y, attributes->axes, attributes->axis, from.rank, NULL))
+        return 0;
+    unsigned axes = axes_of(y);
+    for (int i = 0; i < from.rank; i++) {
+        if (!(axes >> i & 1))
+            to.size[to.rank++] = from.size[i];
+        else if (attributes->keep)
+            to.size[to.rank++] = 1;
+    }
+    return atl_set_type(y, ATL_FLOAT32, to);
+}
+
+static void describe_reduce(const atl_node *y, char *text, size_t size)
+{
+    const reduce_attributes *attributes = y->attributes;
+    size_t at = (size_t)snprintf(text, size, attributes->axes ? "axes" : "all axes");
+    for (int i = 0; i < attributes->axes && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, " %d", attributes->axis[i]);
+    if (at < size && attributes->keep)
+        snprintf(text + at, size - at, ", kept");
+}
+
+static void reduce_reference(const atl_node *y, const double *x, double *result, atl_fold fold)
+{
+    atl_reduction reduction = atl_reduction_over(y->inputs[0]->shape, axes_of(y));
+    atl_reduce_doubles(&reduction, fold, x, result);
+}
+
+static void reduce_kernel(const atl_node *y, const float *x, float *result, atl_fold fold)
+{
+    atl_reduction reduction = atl_reduction_over(y->inputs[0]->shape, axes_of(y));
+    atl_reduce_floats(&reduction, fold, x, result);
+}
+
+/* v, of y's shape, with the reduced dimensions put back as 1. */
+static atl_node *inserted(const atl_node *y, atl_node *v)
+{
+    return ((const reduce_attributes *)y->attributes)->keep ? v : atl_insert_dims(v, axes_of(y));
+}
+
+/* v, of y's shape, repeated to x's. */
+static atl_node *repeated(const atl_node *y, atl_node *v)
+{
+    return atl_broadcast_like(inserted(y, v), atl_input_of(y, 0));
+}
+
+static atl_node *reduce(const atl_op *op, const atl_reduce_args *args)
+{
+    reduce_attributes attributes = {.axes = args->axes, .keep = args->keep != 0};
+    for (int i = 0; i < args->axes && i < ATL_MAX_RANK; i++)
+        attributes.axis[i] = args->axis[i];
+    return ATL_APPLY(op, &attributes, args->x);
+}
+
+/* Every reduction has the same samples: reduced last, first, middle, several, all; kept or not; and the mistakes. */
+#define REDUCE_SAMPLES(name, low_, high_)                                                                              \
+    static atl_node *name##_all(atl_node *x) { return atl_square(atl_reduce_##name(x)); }                              \
+    static atl_node *name##_all_kept(atl_node *x) { return atl_mul(x, atl_reduce_##name(x, .keep = 1)); }              \
+    static atl_node *name##_last(atl_node *x) { return atl_square(atl_reduce_##name(x, ATL_AXES(-1))); }               \
+    static atl_node *name##_last_kept(atl_node *x)                                                                     \
+    {                                                                                                                  \
+        return atl_mul(x, atl_reduce_##name(x, ATL_AXES(-1), .keep = 1));                                              \
+    }                                                                                                                  \
+    static atl_node *name##_first(atl_node *x) { return atl_square(atl_reduce_##name(x, ATL_AXES(0))); }               \
+    static atl_node *name##_middle(atl_node *x) { return atl_square(atl_reduce_##name(x, ATL_AXES(1))); }              \
+    static atl_node *name##_map(atl_node *x) { return atl_square(atl_reduce_##name(x, ATL_AXES(1, 2))); }              \
+    static atl_node *name##_outer(atl_node *x) { return atl_square(atl_reduce_##name(x, ATL_AXES(3, 0, -3))); }        \
+    static atl_node *name##_axis_2(atl_node *x) { return atl_reduce_##name(x, ATL_AXES(2)); }                          \
+    static atl_node *name##_axis_twice(atl_node *x) { return atl_reduce_##name(x, ATL_AXES(1, -1)); }                  \
+    static atl_node *name##_nine_axes(atl_node *x) { return atl_reduce_##name(x, .axes = 9); }                         \
+    static const atl_sample name##_samples[] = {                                                                       \
+        {"all", .unary = name##_all, .input = {{2, {2, 3}, low_, high_}}, .inputs = 1},                                \
+        {"all, kept", .unary = name##_all_kept, .input = {{2, {2, 3}, low_, high_}}, .inputs = 1},                     \
+        {"a scalar", .unary = name##_all, .input = {{0, {0}, low_, high_}}, .inputs = 1},                              \
+        {"last", .unary = name##_last, .input = {{3, {2, 3, 4}, low_, high_}}, .inputs = 1},                           \
+        {"last, kept", .unary = name##_last_kept, .input = {{2, {2, 3}, low_, high_}}, .inputs = 1},                   \
+        {"long last", .unary = name##_last, .input = {{2, {3, 531}, low_, high_}}, .inputs = 1, .no_gradient = 1},     \
+        {"first", .unary = name##_first, .input = {{3, {3, 2, 2}, low_, high_}}, .inputs = 1},                         \
+        {"long first", .unary = name##_first, .input = {{2, {531, 3}, low_, high_}}, .inputs = 1, .no_gradient = 1},   \
+        {"wide first", .unary = name##_first, .input = {{2, {37, 300}, low_, high_}}, .inputs = 1, .no_gradient = 1},  \
+        {"middle", .unary = name##_middle, .input = {{3, {2, 3, 2}, low_, high_}}, .inputs = 1},                       \
+        {"map", .unary = name##_map, .input = {{4, {2, 2, 3, 2}, low_, high_}}, .inputs = 1},                          \
+        {"three, unordered", .unary = name##_outer, .input = {{4, {2, 3, 2, 2}, low_, high_}}, .inputs = 1},           \
+        {"axis out of range", .unary = name##_axis_2, .input = {{2, {2, 3}}}, .inputs = 1,                             \
+         .error = "axis 2 is out of range"},                                                                           \
+        {"axis twice", .unary = name##_axis_twice, .input = {{2, {2, 3}}}, .inputs = 1, .error = "twice"},             \
+        {"too many axes", .unary = name##_nine_axes, .input = {{2, {2, 3}}}, .inputs = 1, .error = "too many"},        \
+        {"integers", .unary = name##_all, .input = {{2, {2, 3}, 0, 9, 1}}, .inputs = 1, .error = "float32"},           \
+        {0}}
+
+/* The descriptor, its place in the table, its builder. */
+#define REDUCE_OP(op_name, fold)                                                                                       \
+    static void op_name##_reference(const atl_node *y, const double *const *x, double *result)                         \
+    {                                                                                                                  \
+        reduce_reference(y, x[0], result, fold);                                                                       \
+    }                                                                                                                  \
+    static void op_name##_kernel(const atl_node *y, const void *const *x, void *result)                                \
+    {                                                                                                                  \
+        reduce_kernel(y, x[0], result, fold);                                                                          \
+    }                                                                                                                  \
+    static const atl_op reduce_##op_name##_op = {.name = "reduce_" #op_name,                                           \
+                                                 .arity = 1,                                                           \
+                                                 .attributes = sizeof(reduce_attributes),                              \
+                                                 .infer = infer_reduce,                                                \
+                                                 .gradient = {op_name##_gradient},                                     \
+                                                 .reference = op_name##_reference,                                     \
+                                                 .kernel = op_name##_kernel,                                           \
+                                                 .describe = describe_reduce,                                          \
+                                                 .samples = op_name##_samples};                                        \
+    ATL_BUILTIN(reduce_##op_name##_op);                                                                                \
+    atl_node *atl_reduce_##op_name##_with(const atl_reduce_args *args) { return reduce(&reduce_##op_name##_op, args); }
+
+/* sum: dx = dy, repeated. */
+static atl_node *sum_gradient(atl_node *y, atl_node *dy) { return repeated(y, dy); }
+REDUCE_SAMPLES(sum, 0, 0);
+REDUCE_OP(sum, ATL_FOLD_SUM)
+atl_node *atl_sum(atl_node *x) { return atl_reduce_sum(x); }
+
+/* mean: dx = dy / n, repeated; n = elements of x over elements of y. */
+static atl_node *mean_gradient(atl_node *y, atl_node *dy)
+{
+    return repeated(y, atl_mul(dy, atl_size_ratio(y, atl_input_of(y, 0))));
+}
+REDUCE_SAMPLES(mean, 0, 0);
+REDUCE_OP(mean, ATL_FOLD_MEAN)
+atl_node *atl_mean(atl_node *x) { return atl_reduce_mean(x); }
+
+/* max and min: dx = dy at the extreme elements, over how many of them there are. */
+static atl_node *extreme_gradient(atl_node *y, atl_node *dy)
+{
+    const reduce_attributes *attributes = y->attributes;
+    atl_node *x = atl_input_of(y, 0), *extreme = atl_equal(x, inserted(y, y));
+    atl_reduce_args count = {.x = extreme, .axes = attributes->axes, .keep = 1};
+    memcpy(count.axis, attributes->axis, sizeof count.axis);
+    return atl_mul(extreme, atl_div(inserted(y, dy), atl_reduce_sum_with(&count)));
+}
+#define max_gradient extreme_gradient
+#define min_gradient extreme_gradient
+REDUCE_SAMPLES(max, 0, 0);
+REDUCE_OP(max, ATL_FOLD_MAX)

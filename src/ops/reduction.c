@@ -1,0 +1,375 @@
+/* Reductions.
+ *
+ * Neighbouring dimensions that are both kept or both reduced are merged, so that kept and reduced ones take turns.  If the last is
+ * reduced, each result is made of runs of memory; if it is kept, of rows that are added up side by side.  Results are made in tiles
+ * of up to 256; where there are few tiles, the pieces that make up each are shared among the threads instead. */
+#include "ops/reduction.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ops/ops.h"
+#include "ops/parallel.h"
+#include "ops/vector_math.h"
+
+enum { TILE = 256, LANES = 16, BLOCK = 512, PIECE = 8192, CHUNKS = 16 };
+
+/* How terms are put together.  `shift` is the maximum, for log-sum-exp. */
+typedef struct fold {
+    double start;
+    int wide; /* a part is made of doubles, not floats: squares and products of floats leave their range */
+    void (*begin)(void *part);                                                /* TILE of them */
+    void (*rows)(void *part, const float *x, const float *shift, int64_t n);  /* part[i] and x[i] */
+    void (*flush)(double *total, const void *part, int64_t first, int64_t n); /* total[i] and part[first + i] */
+    void (*join)(double *total, const double *more, int64_t n);
+    double (*run)(const float *x, float shift, int64_t n); /* x[0] ... x[n - 1] */
+    double (*step)(double total, double x, double shift);
+    double (*finish)(double total, double shift, double count);
+} fold;
+
+#define DEFINE_FOLD(name, start_value, part_type, ELEMENT, COMBINE, ELEMENT_DOUBLE, finish_function)                   \
+    static void name##_begin(void *part)                                                                               \
+    {                                                                                                                  \
+        for (int i = 0; i < TILE; i++)                                                                                 \
+            ((part_type *)part)[i] = (part_type)(start_value);                                                         \
+    }                                                                                                                  \
+    ATL_FAST static void name##_rows(void *part, const float *restrict x, const float *restrict shift,         \
+                                             int64_t n)                                                                \
+    {                                                                                                                  \
+        part_type *restrict sum = part;                                                                                \
+        (void)shift;                                                                                                   \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            sum[i] = COMBINE(sum[i], ELEMENT(x[i], shift[i]));                                                         \
+    }                                                                                                                  \
+    ATL_FAST static void name##_flush(double *restrict total, const void *part, int64_t first, int64_t n)      \
+    {                                                                                                                  \
+        const part_type *restrict sum = (const part_type *)part + first;                                               \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            total[i] = COMBINE(total[i], sum[i]);                                                                      \
+    }                                                                                                                  \
+    static void name##_join(double *restrict total, const double *restrict more, int64_t n)                            \
+    {                                                                                                                  \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            total[i] = COMBINE(total[i], more[i]);                                                                     \
+    }                                                                                                                  \
+    ATL_FAST static double name##_run(const float *restrict x, float shift, int64_t n)                         \
+    {                                                                                                                  \
+        double total = (start_value);                                                                                  \
+        int64_t i = 0;                                                                                                 \
+        (void)shift;                                                                                                   \
+        while (n - i >= LANES) {                                                                                       \
+            part_type lane[LANES];                                                                                     \
+            int64_t end = i + BLOCK < n ? i + BLOCK : n;                                                               \
+            for (int j = 0; j < LANES; j++)                                                                            \
+                lane[j] = (part_type)(start_value);                                                                    \
+            for (; i + LANES <= end; i += LANES)                                                                       \
+                for (int j = 0; j < LANES; j++)                                                                        \
+                    lane[j] = COMBINE(lane[j], ELEMENT(x[i + j], shift));                                              \
+            for (int j = 0; j < LANES; j++)                                                                            \
+                total = COMBINE(total, lane[j]);                                                                       \
+        }                                                                                                              \
+        for (; i < n; i++)                                                                                             \
+            total = COMBINE(total, ELEMENT(x[i], shift));                                                              \
+        return total;                                                                                                  \
+    }                                                                                                                  \
+    static double name##_step(double total, double x, double shift)                                                    \
+    {                                                                                                                  \
+        (void)shift;                                                                                                   \
+        return COMBINE(total, ELEMENT_DOUBLE(x, shift));                                                               \
+    }                                                                                                                  \
+    static const fold name##_fold = {.start = (start_value),                                                           \
+                                     .wide = sizeof(part_type) == sizeof(double),                                      \
+                                     .begin = name##_begin,                                                            \
+                                     .rows = name##_rows,                                                              \
+                                     .flush = name##_flush,                                                            \
+                                     .join = name##_join,                                                              \
+                                     .run = name##_run,                                                                \
+                                     .step = name##_step,                                                              \
+                                     .finish = finish_function}
+
+static double finish_plain(double total, double shift, double count)
+{
+    (void)shift;
+    (void)count;
+    return total;
+}
+static double finish_mean(double total, double shift, double count)
+{
+    (void)shift;
+    return total / count;
+}
+static double finish_norm(double total, double shift, double count)
+{
+    (void)shift;
+    (void)count;
+    return sqrt(total);
+}
+static double finish_log_sum_exp(double total, double shift, double count)
+{
+    (void)count;
+    return shift + log(total);
+}
+
+#define VALUE(x, shift)              (x)
+#define SQUARE(x, shift)             ((double)(x) * (double)(x))
+#define SHIFTED_EXP(x, shift)        fast_exp((x) - (shift))
+#define SHIFTED_EXP_DOUBLE(x, shift) exp((x) - (shift))
+#define ADD(a, b)                    ((a) + (b))
+#define TIMES(a, b)                  ((a) * (b))
+#define LARGER(a, b)                 ((b) > (a) || (b) != (b) ? (b) : (a))
+#define SMALLER(a, b)                ((b) < (a) || (b) != (b) ? (b) : (a))
+
+DEFINE_FOLD(sum, 0.0, float, VALUE, ADD, VALUE, finish_plain);
+DEFINE_FOLD(max, -INFINITY, float, VALUE, LARGER, VALUE, finish_plain);
+DEFINE_FOLD(min, INFINITY, float, VALUE, SMALLER, VALUE, finish_plain);
+DEFINE_FOLD(product, 1.0, double, VALUE, TIMES, VALUE, finish_plain);
+DEFINE_FOLD(norm, 0.0, double, SQUARE, ADD, SQUARE, finish_norm);
+DEFINE_FOLD(exp_sum, 0.0, float, SHIFTED_EXP, ADD, SHIFTED_EXP_DOUBLE, finish_log_sum_exp);
+
+static fold fold_of(atl_fold kind)
+{
+    fold result = kind == ATL_FOLD_MAX           ? max_fold
+                  : kind == ATL_FOLD_MIN         ? min_fold
+                  : kind == ATL_FOLD_PRODUCT     ? product_fold
+                  : kind == ATL_FOLD_NORM        ? norm_fold
+                  : kind == ATL_FOLD_LOG_SUM_EXP ? exp_sum_fold
+                                                 : sum_fold;
+    if (kind == ATL_FOLD_MEAN)
+        result.finish = finish_mean;
+    return result;
+}
+
+/* e^(x - infinity) says nothing: an infinite or undefined maximum is not taken off. */
+static double usable_shift(double maximum) { return isfinite(maximum) ? maximum : 0; }
+
+atl_reduction atl_reduction_over(atl_shape shape, unsigned reduced)
+{
+    atl_reduction reduction = {.rank = shape.rank, .reduced = reduced};
+    memcpy(reduction.size, shape.size, sizeof shape.size);
+    return reduction;
+}
+
+/* Some dimensions with their strides: an odometer's. */
+typedef struct dimensions {
+    int rank;
+    int64_t count; /* product of sizes */
+    int64_t size[ATL_WALK_RANK], stride[ATL_WALK_RANK];
+} dimensions;
+
+static void add_dimension(dimensions *d, int64_t size, int64_t stride)
+{
+    d->size[d->rank] = size;
+    d->stride[d->rank++] = stride;
+    d->count *= size;
+}
+
+static int64_t offset_of(const dimensions *d, int64_t index)
+{
+    int64_t offset = 0;
+    for (int i = d->rank - 1; i >= 0 && index; i--) {
+        offset += index % d->size[i] * d->stride[i];
+        index /= d->size[i];
+    }
+    return offset;
+}
+
+typedef struct plan {
+    fold fold;
+    const float *x;
+    float *result;
+    dimensions kept, blocks;        /* kept dimensions without the last, reduced ones without the last */
+    int64_t kept_size, kept_stride; /* the last kept dimension, which tiles cut up */
+    int64_t run_size, run_stride;   /* the last reduced dimension, which pieces cut up */
+    int64_t tile, tiles;            /* results in a tile; tiles in the last kept dimension */
+    int64_t abreast;                /* rows taken as one, if they are short: they lie one after the other */
+    int64_t piece, pieces;          /* elements of the last reduced dimension in a piece; pieces in it */
+    int64_t chunks;                 /* parts of a tile for the threads to share */
+    double count;                   /* terms in each result */
+    int shifted;                    /* the results hold the shift */
+} plan;
+
+/* Splits the merged dimensions into the four kinds. */
+static void sort_dimensions(plan *p, const atl_reduction *reduction)
+{
+    dimensions kinds[2] = {{.count = 1}, {.count = 1}}; /* kept, reduced; innermost first */
+    int64_t stride = 1;
+    int last_kind = -1;
+    for (int i = reduction->rank - 1; i >= 0; i--) {
+        int kind = reduction->reduced >> i & 1;
+        dimensions *d = &kinds[kind];
+        if (reduction->size[i] == 1)
+            continue;
+        if (kind == last_kind) {
+            d->size[d->rank - 1] *= reduction->size[i];
+            d->count *= reduction->size[i];
+        } else
+            add_dimension(d, reduction->size[i], stride);
+        last_kind = kind;
+        stride *= reduction->size[i];
+    }
+    p->count = (double)kinds[1].count;
+    p->kept = p->blocks = (dimensions){.count = 1};
+    for (int i = kinds[0].rank - 1; i > 0; i--)
+        add_dimension(&p->kept, kinds[0].size[i], kinds[0].stride[i]);
+    for (int i = kinds[1].rank - 1; i > 0; i--)
+        add_dimension(&p->blocks, kinds[1].size[i], kinds[1].stride[i]);
+    p->kept_size = kinds[0].rank ? kinds[0].size[0] : 1;
+    p->kept_stride = kinds[0].rank ? kinds[0].stride[0] : 1;
+    p->run_size = kinds[1].rank ? kinds[1].size[0] : 1;
+    p->run_stride = kinds[1].rank ? kinds[1].stride[0] : 1;
+}
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Rows side by side, for a last dimension that is kept; else runs. */
+static int by_rows(const plan *p) { return p->kept_stride == 1 && p->kept_size > 1; }
+
+static void choose_tiles(plan *p)
+{
+    int64_t longest_run = p->run_size ? p->run_size : 1;
+    p->abreast = 1;
+    p->piece = PIECE;
+    if (by_rows(p)) {
+        p->tile = smaller(p->kept_size, TILE);
+        if (p->kept_size <= TILE / 2)
+            p->abreast = smaller(TILE / p->kept_size, longest_run);
+        p->piece = BLOCK / LANES * p->abreast;
+    } else
+        p->tile = smaller(p->kept_size, longest_run >= 2 * PIECE ? 1 : smaller(TILE, 2 * PIECE / longest_run));
+    p->tiles = p->tile ? (p->kept_size + p->tile - 1) / p->tile : 0;
+    p->pieces = (p->run_size + p->piece - 1) / p->piece;
+    p->chunks = 1;
+    if (p->kept.count * p->tiles < 8 && p->count * (double)p->tile > 4 * PIECE)
+        p->chunks = smaller(p->blocks.count * p->pieces, CHUNKS);
+}
+
+/* One tile of results, or a share of the terms of one. */
+typedef struct tile {
+    int64_t width, result, x; /* results; where they and their first terms are */
+    float shift[TILE];        /* for rows abreast: repeated */
+} tile;
+
+static tile tile_at(const plan *p, int64_t index)
+{
+    int64_t outer = index / p->tiles, first = index % p->tiles * p->tile;
+    tile t = {.width = smaller(p->tile, p->kept_size - first), .result = outer * p->kept_size + first};
+    t.x = offset_of(&p->kept, outer) + first * p->kept_stride;
+    for (int64_t i = 0; p->shifted && i < t.width; i++)
+        t.shift[i] = (float)usable_shift(p->result[t.result + i]);
+    for (int64_t i = t.width; p->shifted && i < t.width * p->abreast; i++)
+        t.shift[i] = t.shift[i - t.width];
+    return t;
+}
+
+static void fold_rows(const plan *p, const tile *t, const float *x, int64_t rows, double *total)
+{
+    double part[TILE]; /* of floats, if the fold is not wide */
+    p->fold.begin(part);
+    for (int64_t i = 0; i < rows; i += p->abreast)
+        p->fold.rows(part, x + i * p->run_stride, t->shift, smaller(p->abreast, rows - i) * t->width);
+    for (int64_t i = 0; i < p->abreast; i++)
+        p->fold.flush(total, part, i * t->width, t->width);
+}
+
+static void fold_runs(const plan *p, const tile *t, const float *x, int64_t n, double *total)
+{
+    for (int64_t i = 0; i < t->width; i++, x += p->kept_stride) {
+        double more = p->fold.run(x, p->shifted ? t->shift[i] : 0, n);
+        p->fold.join(total + i, &more, 1);
+    }
+}
+
+/* The terms of one chunk: total[width]. */
+static void fold_chunk(const plan *p, const tile *t, int64_t chunk, double *total)
+{
+    int64_t pieces = p->blocks.count * p->pieces;
+    int64_t first = pieces * chunk / p->chunks, last = pieces * (chunk + 1) / p->chunks;
+    for (int64_t i = 0; i < t->width; i++)
+        total[i] = p->fold.start;
+    for (int64_t i = first; i < last; i++) {
+        int64_t from = i % p->pieces * p->piece, n = smaller(p->piece, p->run_size - from);
+        const float *x = p->x + t->x + offset_of(&p->blocks, i / p->pieces) + from * p->run_stride;
+        (by_rows(p) ? fold_rows : fold_runs)(p, t, x, n, total);
+    }
+}
+
+static void finish_tile(const plan *p, const tile *t, const double *total)
+{
+    for (int64_t i = 0; i < t->width; i++)
+        p->result[t->result + i] = (float)p->fold.finish(total[i], p->shifted ? t->shift[i] : 0, p->count);
+}
+
+static void reduce_tiles(const void *job, int64_t first, int64_t last)
+{
+    const plan *p = job;
+    double total[TILE];
+    for (int64_t i = first; i < last; i++) {
+        tile t = tile_at(p, i);
+        fold_chunk(p, &t, 0, total);
+        finish_tile(p, &t, total);
+    }
+}
+
+/* A tile whose terms are shared among the threads. */
+typedef struct shared_tile {
+    const plan *plan;
+    tile tile;
+    double total[CHUNKS][TILE];
+} shared_tile;
+
+static void fold_chunks(const void *job, int64_t first, int64_t last)
+{
+    const shared_tile *shared = job;
+    for (int64_t i = first; i < last; i++)
+        fold_chunk(shared->plan, &shared->tile, i, (double *)shared->total[i]);
+}
+
+static void reduce_shared_tile(const plan *p, int64_t index)
+{
+    shared_tile shared;
+    shared.plan = p;
+    shared.tile = tile_at(p, index);
+    atl_parallel(p->chunks, (int64_t)p->count * shared.tile.width, fold_chunks, &shared);
+    for (int64_t i = 1; i < p->chunks; i++)
+        p->fold.join(shared.total[0], shared.total[i], shared.tile.width);
+    finish_tile(p, &shared.tile, shared.total[0]);
+}
+
+void atl_reduce_floats(const atl_reduction *reduction, atl_fold kind, const float *x, float *result)
+{
+    plan p = {.fold = fold_of(kind), .x = x, .result = result};
+    if (kind == ATL_FOLD_LOG_SUM_EXP) {
+        atl_reduce_floats(reduction, ATL_FOLD_MAX, x, result);
+        p.shifted = 1;
+    }
+    sort_dimensions(&p, reduction);
+    if (p.kept.count * p.kept_size == 0)
+        return;
+    choose_tiles(&p);
+    int64_t tiles = p.kept.count * p.tiles;
+    if (p.chunks == 1)
+        atl_parallel(tiles, tiles * p.tile * (int64_t)p.count, reduce_tiles, &p);
+    else
+        for (int64_t i = 0; i < tiles; i++)
+            reduce_shared_tile(&p, i);
+}
+
+void atl_reduce_doubles(const atl_reduction *reduction, atl_fold kind, const double *x, double *result)
+{
+    fold how = fold_of(kind);
+    dimensions kept = {.count = 1}, reduced = {.count = 1};
+    int64_t stride[ATL_WALK_RANK], next = 1;
+    for (int i = reduction->rank - 1; i >= 0; next *= reduction->size[i--])
+        stride[i] = next;
+    for (int i = 0; i < reduction->rank; i++)
+        add_dimension(reduction->reduced >> i & 1 ? &reduced : &kept, reduction->size[i], stride[i]);
+    if (kind == ATL_FOLD_LOG_SUM_EXP)
+        atl_reduce_doubles(reduction, ATL_FOLD_MAX, x, result);
+    for (int64_t i = 0; i < kept.count; i++) {
+        const double *first = x + offset_of(&kept, i);
+        double total = how.start, shift = kind == ATL_FOLD_LOG_SUM_EXP ? usable_shift(result[i]) : 0;
+        for (int64_t j = 0; j < reduced.count; j++)
+            total = how.step(total, first[offset_of(&reduced, j)], shift);
+        result[i] = how.finish(total, shift, (double)reduced.count);
+    }
+}

@@ -1,0 +1,32 @@
+/* Reducing dense arrays over any of their dimensions. */
+#ifndef ATLED_OPS_REDUCTION_H
+#define ATLED_OPS_REDUCTION_H
+
+#include "ops/strided_copy.h"
+
+/* Dimensions of a dense array, and a bit for each that is reduced.  The result is dense, of the dimensions that are left. */
+typedef struct atl_reduction {
+    int rank;
+    int64_t size[ATL_WALK_RANK];
+    unsigned reduced;
+} atl_reduction;
+
+atl_reduction atl_reduction_over(atl_shape shape, unsigned reduced);
+
+typedef enum atl_fold {
+    ATL_FOLD_SUM,
+    ATL_FOLD_MEAN,
+    ATL_FOLD_MAX, /* NaN if there is one */
+    ATL_FOLD_MIN,
+    ATL_FOLD_PRODUCT,
+    ATL_FOLD_NORM,       /* square root of the sum of squares */
+    ATL_FOLD_LOG_SUM_EXP /* max + log(sum of e^(x - max)) */
+} atl_fold;
+
+/* Sums are made of sums of short blocks, so the error does not grow with the number of terms, and which terms make up a block
+ * depends on the sizes alone: the same bits for any number of threads. */
+void atl_reduce_floats(const atl_reduction *reduction, atl_fold fold, const float *x, float *result);
+/* The oracle's, plain. */
+void atl_reduce_doubles(const atl_reduction *reduction, atl_fold fold, const double *x, double *result);
+
+#endif
