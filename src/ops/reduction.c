@@ -33,15 +33,14 @@ typedef struct fold {
         for (int i = 0; i < TILE; i++)                                                                                 \
             ((part_type *)part)[i] = (part_type)(start_value);                                                         \
     }                                                                                                                  \
-    ATL_FAST static void name##_rows(void *part, const float *restrict x, const float *restrict shift,         \
-                                             int64_t n)                                                                \
+    ATL_FAST static void name##_rows(void *part, const float *restrict x, const float *restrict shift, int64_t n)      \
     {                                                                                                                  \
         part_type *restrict sum = part;                                                                                \
         (void)shift;                                                                                                   \
         for (int64_t i = 0; i < n; i++)                                                                                \
             sum[i] = COMBINE(sum[i], ELEMENT(x[i], shift[i]));                                                         \
     }                                                                                                                  \
-    ATL_FAST static void name##_flush(double *restrict total, const void *part, int64_t first, int64_t n)      \
+    ATL_FAST static void name##_flush(double *restrict total, const void *part, int64_t first, int64_t n)              \
     {                                                                                                                  \
         const part_type *restrict sum = (const part_type *)part + first;                                               \
         for (int64_t i = 0; i < n; i++)                                                                                \
@@ -52,7 +51,7 @@ typedef struct fold {
         for (int64_t i = 0; i < n; i++)                                                                                \
             total[i] = COMBINE(total[i], more[i]);                                                                     \
     }                                                                                                                  \
-    ATL_FAST static double name##_run(const float *restrict x, float shift, int64_t n)                         \
+    ATL_FAST static double name##_run(const float *restrict x, float shift, int64_t n)                                 \
     {                                                                                                                  \
         double total = (start_value);                                                                                  \
         int64_t i = 0;                                                                                                 \
