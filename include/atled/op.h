@@ -52,7 +52,10 @@ typedef enum atl_op_flags {
     ATL_OP_STOPS_GRADIENT = 8, /* the gradient ends here, and that is no mistake */
     ATL_OP_ALIAS = 16,         /* the result is its first input's memory under another shape */
     ATL_OP_SIDE_EFFECT = 32,   /* never merged with an equal node, never folded */
-    ATL_OP_RANDOM = 64         /* value differs at every run */
+    ATL_OP_RANDOM = 64,        /* value differs at every run */
+    ATL_OP_SUM = 128,          /* element-wise sum of its inputs */
+    ATL_OP_PRODUCT = 256,      /* element-wise product of its inputs */
+    ATL_OP_RELU = 512          /* element-wise max(x, 0) */
 } atl_op_flags;
 
 struct atl_op {
@@ -88,6 +91,14 @@ struct atl_op {
     void (*kernel)(const atl_node *y, const void *const *x, void *result);
     /* Internal: steps that run oneDNN. Null for ops outside the library. */
     int (*lower)(atl_lowering *lowering);
+
+    /* Optional, for the compiler, which calls them when all shapes are known. */
+    atl_node *(*simplify)(atl_node *y);                 /* an equal, simpler node made of y's inputs; null: none */
+    int (*uniform)(const atl_node *y, float *value_out); /* true if every element is certainly the same number */
+    /* y times a vector [channels] along its last dimension, as a node that costs no more than y; null: not possible. */
+    atl_node *(*scaled)(atl_node *y, atl_node *scale);
+    /* relu or not of (y + bias [channels] + residual of y's shape; either may be null) in one step; null: not possible. */
+    atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, int relu);
 
     /* Writes the attributes in words, for messages and drawings: "3x3, stride 2". */
     void (*describe)(const atl_node *y, char *text, size_t size);

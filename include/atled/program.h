@@ -13,9 +13,19 @@ extern "C" {
 typedef struct atl_program atl_program;
 typedef struct atl_state atl_state;
 
+/* Passes of the compiler.  None changes a result beyond rounding; each can be left out, for tests and curiosity. */
+typedef enum atl_passes {
+    ATL_PASS_MERGE = 1,    /* equal nodes become one */
+    ATL_PASS_SIMPLIFY = 2, /* x * 1, x + 0, transpose of transpose, ... */
+    ATL_PASS_SCALE = 4,    /* a factor for each channel (batch norm) goes into the filter before it */
+    ATL_PASS_EPILOGUE = 8, /* bias, residual and relu are added by the convolution or matrix product itself */
+    ATL_PASS_FUSE = 16     /* chains and trees of element-wise ops run in one pass over memory */
+} atl_passes;
+
 typedef struct atl_compile_args {
     atl_graph *graph;
-    atl_nodes wanted; /* the nodes whose values can be fetched */
+    atl_nodes wanted;  /* the nodes whose values can be fetched */
+    unsigned without;  /* atl_passes to leave out */
     int end_;
 } atl_compile_args;
 

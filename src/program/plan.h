@@ -56,6 +56,7 @@ typedef struct atl_plan {
     void **once_bound;
     uint64_t *once_version;    /* the newest variable a once-step has seen */
     _Atomic uint64_t seen;     /* the graph's version at the last refresh */
+    atl_shape *input_shape;    /* of the program's inputs with unknown sizes: what the plan is for; owned */
     int users;                 /* states that hold it; guarded by the program's lock */
     uint64_t last_used;
 } atl_plan;

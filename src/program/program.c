@@ -12,6 +12,7 @@
 #include "onednn/onednn.h"
 #include "program/feeds.h"
 #include "program/plan.h"
+#include "program/rewrite.h"
 
 /* Shapes for which plans are kept; the one unused for longest goes. */
 enum { KEPT_PLANS = 8 };
@@ -19,6 +20,7 @@ enum { KEPT_PLANS = 8 };
 struct atl_program {
     atl_graph *graph;
     atl_nodes wanted;
+    unsigned without;  /* passes */
     atl_node **inputs; /* with unknown sizes, on which plans depend */
     int64_t input_count;
     pthread_mutex_t lock; /* guards plans, their users, and refreshing */
@@ -66,7 +68,22 @@ static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
     atl_copy copy;
     if (atl_specialise(program->wanted, atl_fed_shape, feeds, &copy))
         return NULL;
-    return atl_plan_new(&copy, program->wanted);
+    if (atl_run_passes(&copy, program->wanted, program->without)) {
+        atl_copy_free(&copy);
+        return NULL;
+    }
+    atl_plan *plan = atl_plan_new(&copy, program->wanted);
+    atl_shape *shape = plan ? atl_allocate((size_t)program->input_count, sizeof *shape) : NULL;
+    for (int64_t i = 0; shape && i < program->input_count; i++)
+        shape[i] = atl_fed_shape(program->inputs[i], feeds);
+    if (plan && !shape) {
+        atl_out_of_memory();
+        atl_plan_free(plan);
+        return NULL;
+    }
+    if (plan)
+        plan->input_shape = shape;
+    return plan;
 }
 
 static atl_state *new_state(atl_program *program)
@@ -81,7 +98,7 @@ static atl_state *new_state(atl_program *program)
     return state;
 }
 
-static atl_program *new_program(atl_graph *graph, atl_nodes wanted)
+static atl_program *new_program(atl_graph *graph, atl_nodes wanted, unsigned without)
 {
     atl_program *program = atl_allocate(1, sizeof *program);
     atl_node **nodes = atl_allocate((size_t)wanted.count, sizeof *nodes);
@@ -93,6 +110,7 @@ static atl_program *new_program(atl_graph *graph, atl_nodes wanted)
     }
     memcpy(nodes, wanted.node, (size_t)wanted.count * sizeof *nodes);
     program->graph = graph;
+    program->without = without;
     program->wanted = (atl_nodes){wanted.count, nodes};
     pthread_mutex_init(&program->lock, NULL);
     program->own = new_state(program);
@@ -107,7 +125,7 @@ atl_program *atl_compile_with(const atl_compile_args *args)
 {
     atl_program *program = NULL;
     if (!atl_check_wanted(args->graph, args->wanted))
-        program = new_program(args->wanted.node[0]->graph, args->wanted);
+        program = new_program(args->wanted.node[0]->graph, args->wanted, args->without);
     if (!program)
         atl_graph_note_failure(args->graph, ATL_INVALID);
     return program;
@@ -160,8 +178,7 @@ static int plan_fits(const atl_program *program, const atl_plan *plan, const atl
 {
     for (int64_t i = 0; i < program->input_count; i++) {
         const atl_node *input = program->inputs[i];
-        const atl_node *copy = plan->copy.of[input->index];
-        if (!atl_shape_equal(copy->shape, atl_fed_shape(input, feeds)))
+        if (!atl_shape_equal(plan->input_shape[i], atl_fed_shape(input, feeds)))
             return 0;
     }
     return 1;

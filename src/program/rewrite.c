@@ -1,0 +1,199 @@
+/* Building a graph anew. */
+#include "program/rewrite.h"
+
+#include <string.h>
+
+#include "atled/program.h"
+#include "graph/memory.h"
+#include "graph/tensor.h"
+
+/* In this order: what one leaves, the next finds. */
+static const atl_pass *const passes[] = {&atl_merge_pass, &atl_simplify_pass, &atl_scale_pass, &atl_epilogue_pass, &atl_fuse_pass};
+
+/* ---- equal nodes ---------------------------------------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
+    return hash ^ (hash >> 29);
+}
+
+static int may_merge(const atl_node *node)
+{
+    return !(node->op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_SIDE_EFFECT | ATL_OP_RANDOM));
+}
+
+enum { SMALL_CONSTANT = 64 };
+
+static uint64_t hash_of(const atl_node *node)
+{
+    uint64_t hash = mix((uint64_t)(uintptr_t)node->op, (uint64_t)node->input_count);
+    const unsigned char *bytes = node->attributes;
+    for (size_t i = 0; i < node->op->attributes; i++)
+        hash = mix(hash, bytes[i]);
+    for (int i = 0; i < node->input_count; i++)
+        hash = mix(hash, (uint64_t)(uintptr_t)node->inputs[i]);
+    if (node->storage && node->storage->value->count <= SMALL_CONSTANT)
+        for (int64_t i = 0; i < node->storage->value->count; i++)
+            hash = mix(hash, ((const uint32_t *)node->storage->value->data)[i]);
+    return hash;
+}
+
+static int are_equal(const atl_node *a, const atl_node *b)
+{
+    if (a->op != b->op || a->input_count != b->input_count || memcmp(a->attributes, b->attributes, a->op->attributes) ||
+        (a->input_count && memcmp(a->inputs, b->inputs, (size_t)a->input_count * sizeof *a->inputs)))
+        return 0;
+    if (a->storage == b->storage)
+        return 1;
+    if (!a->storage || !b->storage || !atl_shape_equal(a->shape, b->shape) || a->dtype != b->dtype)
+        return 0;
+    const atl_tensor *x = a->storage->value, *y = b->storage->value;
+    return x->count <= SMALL_CONSTANT && !memcmp(x->data, y->data, (size_t)x->count * 4);
+}
+
+/* The node, or an equal one that was built before. */
+static atl_node *merged(atl_rewrite *r, atl_node *node)
+{
+    if (!r->table || !node || !may_merge(node))
+        return node;
+    for (uint64_t at = hash_of(node) & r->mask;; at = (at + 1) & r->mask) {
+        if (!r->table[at]) {
+            r->table[at] = node;
+            return node;
+        }
+        if (are_equal(r->table[at], node))
+            return r->table[at];
+    }
+}
+
+/* ---- one pass ---------------------------------------------------------------------------------------------------------------- */
+
+static int survey(atl_rewrite *r, int64_t count, atl_node *const *roots)
+{
+    const atl_graph *from = r->from;
+    r->needed = atl_mark_needed(from, count, roots, 0);
+    r->uses = atl_allocate((size_t)from->count, sizeof *r->uses);
+    r->once = atl_allocate((size_t)from->count, 1);
+    r->of = atl_allocate((size_t)from->count, sizeof *r->of);
+    if (!r->needed || !r->uses || !r->once || !r->of)
+        return 0;
+    for (int64_t i = 0; i < count; i++)
+        r->uses[roots[i]->index]++;
+    for (int64_t n = 0; n < from->count; n++) {
+        const atl_node *node = from->nodes[n];
+        char once = !(node->op->flags & (ATL_OP_INPUT | ATL_OP_RANDOM)) &&
+                    (!(node->op->flags & ATL_OP_SIDE_EFFECT) || node->op->flags & ATL_OP_VARIABLE);
+        for (int i = 0; i < node->input_count; i++) {
+            int by_value = !atl_is_shape_input(node->op, i) || (i < 32 && (node->op->workspace_inputs >> i) & 1);
+            if (by_value)
+                once &= r->once[node->inputs[i]->index];
+            if (by_value && r->needed[n])
+                r->uses[node->inputs[i]->index]++;
+        }
+        r->once[n] = once;
+    }
+    return 1;
+}
+
+static atl_node *rebuild(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
+{
+    atl_node *node = atl_apply_in(r->to, old->op, old->attributes, old->input_count, inputs);
+    if (node)
+        node->storage = old->storage;
+    return node;
+}
+
+static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
+{
+    const atl_graph *from = r->from;
+    int widest = 1;
+    for (int64_t n = 0; n < from->count; n++)
+        if (from->nodes[n]->input_count > widest)
+            widest = from->nodes[n]->input_count;
+    atl_node **inputs = atl_allocate((size_t)widest, sizeof *inputs);
+    int ok = inputs != NULL;
+    for (int64_t n = 0; ok && n < from->count; n++) {
+        const atl_node *old = from->nodes[n];
+        if (!kept[n])
+            continue;
+        for (int i = 0; i < old->input_count; i++)
+            inputs[i] = r->of[old->inputs[i]->index];
+        int64_t first_new = r->to->count;
+        atl_node *made = pass->rule ? pass->rule(r, old, inputs) : NULL;
+        if (!made && !r->to->broken)
+            made = rebuild(r, old, inputs);
+        for (int64_t i = first_new; i < r->to->count; i++) {
+            r->to->nodes[i]->origin = old->origin;
+            r->to->nodes[i]->forward = old->forward ? r->of[old->forward->index] : NULL;
+        }
+        r->of[n] = merged(r, made);
+        ok = !r->to->broken;
+    }
+    atl_release(inputs);
+    return ok;
+}
+
+static atl_node *new_of(const atl_rewrite *r, const atl_node *old) { return old ? r->of[old->index] : NULL; }
+
+/* Rebuilds copy->graph; copy->of then leads to the new nodes. */
+static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass)
+{
+    atl_rewrite r = {.from = copy->graph, .to = atl_graph_new()};
+    char *kept = atl_mark_needed(copy->graph, count, roots, 1);
+    int ok = r.to && kept && survey(&r, count, roots);
+    if (ok && pass->merges) {
+        for (r.mask = 64; r.mask < (uint64_t)copy->graph->count * 2; r.mask *= 2)
+            ;
+        r.table = atl_allocate((size_t)r.mask--, sizeof *r.table);
+        ok = r.table != NULL;
+    }
+    ok = ok && (!pass->begin || pass->begin(&r)) && build_all(&r, pass, kept);
+    if (pass->end)
+        pass->end(&r);
+    atl_status status = ok ? ATL_OK : r.to && r.to->broken ? atl_set_error(ATL_INTERNAL, "compiling: %s", r.to->error) : atl_out_of_memory();
+    if (ok) {
+        for (int64_t i = 0; i < copy->count; i++)
+            copy->of[i] = new_of(&r, copy->of[i]);
+        for (int64_t i = 0; i < count; i++)
+            roots[i] = new_of(&r, roots[i]);
+        atl_graph_free(copy->graph);
+        copy->graph = r.to;
+    } else
+        atl_graph_free(r.to);
+    atl_release(kept);
+    atl_release(r.needed);
+    atl_release(r.uses);
+    atl_release(r.once);
+    atl_release(r.of);
+    atl_release(r.table);
+    return status;
+}
+
+atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without)
+{
+    atl_node **roots = atl_allocate((size_t)wanted.count, sizeof *roots);
+    atl_status status = roots ? ATL_OK : atl_out_of_memory();
+    for (int64_t i = 0; roots && i < wanted.count; i++)
+        roots[i] = copy->of[wanted.node[i]->index];
+    for (size_t i = 0; !status && i < sizeof passes / sizeof *passes; i++)
+        if (!(without & passes[i]->flag))
+            status = run_pass(copy, wanted.count, roots, passes[i]);
+    atl_release(roots);
+    return status;
+}
+
+int atl_is_uniform(const atl_node *node, float *value_out)
+{
+    if (node->op->uniform)
+        return node->op->uniform(node, value_out);
+    const atl_tensor *value = node->op->flags & ATL_OP_CONSTANT && node->storage ? node->storage->value : NULL;
+    if (!value || value->dtype != ATL_FLOAT32 || value->count < 1 || value->count > SMALL_CONSTANT)
+        return 0;
+    const float *x = value->data;
+    for (int64_t i = 1; i < value->count; i++)
+        if (x[i] != x[0])
+            return 0;
+    *value_out = x[0];
+    return 1;
+}

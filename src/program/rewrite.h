@@ -1,0 +1,42 @@
+/* Passes of the compiler: each builds the graph anew, node by node, with something better in places.
+ *
+ * A pass decides by looking at the old graph, in which uses[] and needed[] are known, and builds into the new one. What it
+ * leaves behind unused is simply not needed any more. */
+#ifndef ATLED_PROGRAM_REWRITE_H
+#define ATLED_PROGRAM_REWRITE_H
+
+#include "program/specialise.h"
+
+typedef struct atl_rewrite {
+    const atl_graph *from;
+    atl_graph *to;
+    atl_node **of;   /* the new node of each old one; null: not built */
+    char *needed;    /* of each old node: its value is */
+    int32_t *uses;   /* of each old node: by needed nodes, and one for being wanted */
+    char *once;      /* of each old node: depends on variables and constants only */
+    void *context;   /* the pass's own */
+    atl_node **table; /* merging: open addressing over the new nodes */
+    uint64_t mask;
+} atl_rewrite;
+
+/* The new node for `old`, whose inputs have been rebuilt; null: `old` itself, on the new inputs. */
+typedef atl_node *atl_rewrite_rule(atl_rewrite *r, const atl_node *old, atl_node *const *inputs);
+typedef int atl_rewrite_begin(atl_rewrite *r); /* 0: out of memory */
+
+typedef struct atl_pass {
+    unsigned flag; /* of atl_passes */
+    atl_rewrite_rule *rule;
+    atl_rewrite_begin *begin; /* optional: looks the whole graph over first; sets context */
+    void (*end)(atl_rewrite *r);
+    int merges; /* equal nodes become one while building */
+} atl_pass;
+
+extern const atl_pass atl_merge_pass, atl_simplify_pass, atl_scale_pass, atl_epilogue_pass, atl_fuse_pass;
+
+/* Runs all passes but those in `without` over the copy. */
+atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without);
+
+/* True if every element of the node is certainly the same number. */
+int atl_is_uniform(const atl_node *node, float *value_out);
+
+#endif
