@@ -21,6 +21,14 @@ static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
     return NULL;
 }
 
+/* Input i of y if it has y's shape and the other input is the given number throughout, else null. */
+static inline atl_node *left_by(const atl_node *y, int i, float neutral)
+{
+    float value;
+    int is_neutral = atl_is_uniform(y->inputs[1 - i], &value) && value == neutral;
+    return is_neutral && atl_shape_equal(y->inputs[i]->shape, y->shape) ? y->inputs[i] : NULL;
+}
+
 #define UNARY_MAP(op, of_x)                                                                                            \
     ATL_FAST static void op##_map(const void *attributes, size_t n, const float *const *inputs, float *result)         \
     {                                                                                                                  \
@@ -65,10 +73,13 @@ static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
 #define VALUES(op, low, high)                                                                                          \
     {#op " values", .unary = atl_##op, .input = {{1, {67}, low, high}}, .inputs = 1, .no_gradient = 1}
 
-#define UNARY_OP(op, in_double, rule, ...)                                                                             \
+#define UNARY_OP(op, in_double, rule, ...) UNARY_OP_WITH(op, in_double, rule, 0, NULL, __VA_ARGS__)
+#define UNARY_OP_WITH(op, in_double, rule, op_flags, simpler, ...)                                                     \
     static const atl_op op##_op = {                                                                                    \
         .name = #op,                                                                                                   \
         .arity = 1,                                                                                                    \
+        .flags = op_flags,                                                                                             \
+        .simplify = simpler,                                                                                           \
         .gradient = {rule},                                                                                            \
         .function = in_double,                                                                                         \
         .map = op##_map,                                                                                               \
@@ -88,10 +99,13 @@ static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
     PAIR(#op " of a scalar and a matrix", op, BRACED(0, {0}, a_low, a_high), BRACED(2, {3, 2}, b_low, b_high)),        \
     PAIR(#op " of a matrix and a scalar", op, BRACED(2, {3, 2}, a_low, a_high), BRACED(0, {0}, b_low, b_high))
 
-#define BINARY_OP(op, a_rule, b_rule, ...)                                                                             \
+#define BINARY_OP(op, a_rule, b_rule, ...) BINARY_OP_WITH(op, a_rule, b_rule, 0, NULL, __VA_ARGS__)
+#define BINARY_OP_WITH(op, a_rule, b_rule, op_flags, simpler, ...)                                                     \
     static const atl_op op##_op = {                                                                                    \
         .name = #op,                                                                                                   \
         .arity = 2,                                                                                                    \
+        .flags = op_flags,                                                                                             \
+        .simplify = simpler,                                                                                           \
         .gradient = {a_rule, b_rule},                                                                                  \
         .element = op##_element,                                                                                       \
         .map = op##_map,                                                                                               \

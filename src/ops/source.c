@@ -148,6 +148,12 @@ static void describe_fill(const atl_node *y, char *text, size_t size)
     snprintf(text, size, "%g", (double)*(const float *)y->attributes);
 }
 
+static int fill_is_uniform(const atl_node *y, float *value_out)
+{
+    *value_out = *(const float *)y->attributes;
+    return 1;
+}
+
 static atl_node *sample_fill(atl_node *x) { return atl_add(x, atl_fill(x, 2.5f)); }
 
 static const atl_op fill_op = {.name = "fill",
@@ -157,6 +163,7 @@ static const atl_op fill_op = {.name = "fill",
                                .infer = infer_fill,
                                .reference = reference_fill,
                                .kernel = kernel_fill,
+                               .uniform = fill_is_uniform,
                                .describe = describe_fill,
                                .samples = (const atl_sample[]){{"fill", .unary = sample_fill, .input = {{2, {2, 3}}}, .inputs = 1}, {0}}};
 ATL_BUILTIN(fill_op);

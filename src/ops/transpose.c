@@ -82,6 +82,31 @@ static void transpose_kernel(const atl_node *y, const void *const *x, void *resu
     atl_copy_words(&walk, result, x[0]);
 }
 
+/* Nothing moves: the input.  A transpose of a transpose: one.  Only dimensions of 1 move: a reshape. */
+static atl_node *transpose_simplified(atl_node *y)
+{
+    atl_node *x = y->inputs[0];
+    int order[ATL_MAX_RANK], inner[ATL_MAX_RANK], last = -1, moved = 0, swapped = 0;
+    order_of(y, order);
+    for (int i = 0; i < y->shape.rank; i++) {
+        moved |= order[i] != i;
+        swapped |= y->shape.size[i] != 1 && order[i] < last;
+        if (y->shape.size[i] != 1)
+            last = order[i];
+    }
+    if (!moved)
+        return x;
+    if (!swapped)
+        return atl_reshape(x, y->shape);
+    if (x->op != y->op)
+        return NULL;
+    atl_transpose_args args = {.x = x->inputs[0]};
+    order_of(x, inner);
+    for (int i = 0; i < y->shape.rank; i++)
+        args.order[i] = inner[order[i]];
+    return atl_transpose_with(&args);
+}
+
 static void describe_transpose(const atl_node *y, char *text, size_t size)
 {
     int order[ATL_MAX_RANK];
@@ -108,6 +133,7 @@ static const atl_op transpose_op = {
     .reference = transpose_reference,
     .kernel = transpose_kernel,
     .describe = describe_transpose,
+    .simplify = transpose_simplified,
     .samples = (const atl_sample[]){
         {"matrix", .unary = reversed, .input = {{2, {3, 5}}}, .inputs = 1},
         {"matrix of several blocks", .unary = reversed, .input = {{2, {37, 21}}}, .inputs = 1, .no_gradient = 1},

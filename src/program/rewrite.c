@@ -182,18 +182,3 @@ atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without)
     atl_release(roots);
     return status;
 }
-
-int atl_is_uniform(const atl_node *node, float *value_out)
-{
-    if (node->op->uniform)
-        return node->op->uniform(node, value_out);
-    const atl_tensor *value = node->op->flags & ATL_OP_CONSTANT && node->storage ? node->storage->value : NULL;
-    if (!value || value->dtype != ATL_FLOAT32 || value->count < 1 || value->count > SMALL_CONSTANT)
-        return 0;
-    const float *x = value->data;
-    for (int64_t i = 1; i < value->count; i++)
-        if (x[i] != x[0])
-            return 0;
-    *value_out = x[0];
-    return 1;
-}

@@ -36,7 +36,4 @@ extern const atl_pass atl_merge_pass, atl_simplify_pass, atl_scale_pass, atl_epi
 /* Runs all passes but those in `without` over the copy. */
 atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without);
 
-/* True if every element of the node is certainly the same number. */
-int atl_is_uniform(const atl_node *node, float *value_out);
-
 #endif
