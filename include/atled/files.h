@@ -1,7 +1,7 @@
 /* Files: NumPy arrays and archives, pictures.
  *
- * Writing: the new file is made beside the target and renamed over it when it is whole and on the disk; on failure (a full
- * disk) the target is as it was.  Links are followed; a device or a pipe is written directly.
+ * Writing: the new file is made beside the target and renamed over it when it is whole and on the disk; on failure (a
+ * full disk) the target is as it was.  Links are followed; a device or a pipe is written directly.
  * Reading: every size is checked against the file before memory is allocated for it.  Whatever is wrong with a file is
  * ATL_BAD_FILE, with a message that names the file, the entry, what was expected and found, and what to do. */
 #ifndef ATLED_FILES_H
@@ -15,8 +15,8 @@ extern "C" {
 
 /* ---- .npy (NumPy format 1.0 to 3.0) ------------------------------------------------------------------------------
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
- * Either byte order and either memory order are read.  float16/32/64 become ATL_FLOAT32; integers of any size and bool become
- * ATL_INT32.  A value that does not fit is an error; NaN and infinity fit.  The caller frees the tensor. */
+ * Either byte order and either memory order are read.  float16/32/64 become ATL_FLOAT32; integers of any size and bool
+ * become ATL_INT32.  A value that does not fit is an error; NaN and infinity fit.  The caller frees the tensor. */
 ATL_API atl_tensor *atl_read_npy(const char *path);                           /* null on failure; see atl_error() */
 ATL_API atl_status atl_write_npy(const char *path, const atl_tensor *tensor); /* of any type, as it is */
 
@@ -37,11 +37,12 @@ typedef struct atl_npz_entry {
     const char *name;
     const atl_tensor *value;
 } atl_npz_entry;
-/* At least one array; names must differ.  Stored uncompressed and without the time: the same arrays make the same bytes. */
+/* At least one array; names must differ.  Stored uncompressed and without the time: the same arrays make the same
+ * bytes. */
 ATL_API atl_status atl_write_npz(const char *path, const atl_npz_entry *entries, int count);
 
-/* Variables of a graph to and from an archive.  The key of a variable is its name; with .suffixes, the last part of the name
- * is replaced: {"_W", "_b"} makes conv1/weights conv1_W and conv1/biases conv1_b. */
+/* Variables of a graph to and from an archive.  The key of a variable is its name; with .suffixes, the last part of the
+ * name is replaced: {"_W", "_b"} makes conv1/weights conv1_W and conv1/biases conv1_b. */
 typedef struct atl_npz_args {
     atl_graph *graph;
     const char *path;
@@ -49,29 +50,30 @@ typedef struct atl_npz_args {
     int partial;             /* load: take what there is, see below */
     int end_;
 } atl_npz_args;
-/* Everything is read and checked before anything is changed: on failure all variables are as they were.  The message names
- * what is missing, what no variable wants, and what differs, with expected and found shape.  A float variable takes
- * float16/32/64; integers for it are an error.  With .partial, variables that the archive lacks keep their values and entries
- * that no variable wants are passed over; but at least one must be found.
+/* Everything is read and checked before anything is changed: on failure all variables are as they were.  The message
+ * names what is missing, what no variable wants, and what differs, with expected and found shape.  A float variable
+ * takes float16/32/64; integers for it are an error.  With .partial, variables that the archive lacks keep their values
+ * and entries that no variable wants are passed over; but at least one must be found.
  * Failures are also kept for atl_graph_error(). */
 ATL_API atl_status atl_load_npz_with(const atl_npz_args *args);
 ATL_API atl_status atl_save_npz_with(const atl_npz_args *args);
 #define atl_load_npz(...) atl_load_npz_with(&(atl_npz_args){__VA_ARGS__, .end_ = 0})
 #define atl_save_npz(...) atl_save_npz_with(&(atl_npz_args){__VA_ARGS__, .end_ = 0})
 
-/* ---- pictures: float32 [height, width, 3] or [1, height, width, 3], RGB, 0..255 --------------------------------------- */
+/* ---- pictures: float32 [height, width, 3] or [1, height, width, 3], RGB, 0..255 ------------------------------ */
 #define ATL_MAX_PIXELS 100000000
-/* PNG or JPEG, told by its first bytes, as whole values 0..255 in [height, width, 3].  Grey becomes three equal planes, 16 bits
- * are rounded to 8, alpha is laid over white.  Colour profiles and the camera's orientation mark are not looked at.  A CMYK JPEG,
- * a damaged picture and one of more than ATL_MAX_PIXELS are errors. */
+/* PNG or JPEG, told by its first bytes, as whole values 0..255 in [height, width, 3].  Grey becomes three equal planes,
+ * 16 bits are rounded to 8, alpha is laid over white.  Colour profiles and the camera's orientation mark are not looked
+ * at.  A CMYK JPEG, a damaged picture and one of more than ATL_MAX_PIXELS are errors. */
 ATL_API atl_tensor *atl_read_image(const char *path); /* null on failure; the caller frees it */
 /* Also [h, w] and [h, w, 1], as grey.  Rounded to nearest, clipped to 0..255; NaN is an error. */
 ATL_API atl_status atl_write_png(const char *path, const atl_tensor *pixels);
-/* Bilinear, averaging over the source pixels when made smaller (a triangle as wide as two pixels of the smaller picture, as
- * Pillow does it); not rounded.  Any number of channels; the result has the rank of the image. */
+/* Bilinear, averaging over the source pixels when made smaller (a triangle as wide as two pixels of the smaller
+ * picture, as Pillow does it); not rounded.  Any number of channels; the result has the rank of the image. */
 ATL_API atl_tensor *atl_resize_image(const atl_tensor *image, int64_t height, int64_t width);
-/* How ImageNet classifiers are fed: the short side scaled to `resize` and the long one in proportion, to nearest; then the centre
- * height x width, whose corner is at floor((scaled height - height) / 2), floor((scaled width - width) / 2). */
+/* How ImageNet classifiers are fed: the short side scaled to `resize` and the long one in proportion, to nearest; then
+ * the centre height x width, whose corner is at floor((scaled height - height) / 2) and the
+ * same of the widths. */
 ATL_API atl_tensor *atl_fit_image(const atl_tensor *image, int64_t resize, int64_t height, int64_t width);
 
 #ifdef __cplusplus

@@ -78,7 +78,8 @@ static int create_temporary(atl_atomic_file *file)
     return -1;
 }
 
-/* A descriptor to write to, or -1 with the message set in *status_out.  `old` describes the file that is there, or is null. */
+/* A descriptor to write to, or -1 with the message set in *status_out.  `old` describes the file that is there, or is
+ * null. */
 static int open_descriptor(atl_atomic_file *file, const struct stat *old, atl_status *status_out)
 {
     if (old && S_ISDIR(old->st_mode)) {
@@ -169,8 +170,8 @@ atl_status atl_atomic_fail(atl_atomic_file *file, atl_status status, const char 
     return status;
 }
 
-/* After a rename the name itself is on the disk only when its directory is.  A file system that cannot do this is no reason
- * to call the file unwritten. */
+/* After a rename the name itself is on the disk only when its directory is.  A file system that cannot do this is no
+ * reason to call the file unwritten. */
 static void flush_directory_of(char *target)
 {
     char *slash = strrchr(target, '/');

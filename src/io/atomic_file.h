@@ -9,8 +9,8 @@
 
 typedef struct atl_atomic_file atl_atomic_file;
 
-/* Begins a new version of the file at `path`.  A symbolic link is followed, so that the link stays; the permissions of an
- * existing file are kept.  A device or a pipe (/dev/stdout) is written directly.  On failure *file_out is null. */
+/* Begins a new version of the file at `path`.  A symbolic link is followed, so that the link stays; the permissions of
+ * an existing file are kept.  A device or a pipe (/dev/stdout) is written directly.  On failure *file_out is null. */
 atl_status atl_atomic_open(atl_atomic_file **file_out, const char *path);
 
 /* Where to write; belongs to the file.  Errors of writing may be left unchecked: commit sees them. */

@@ -1,5 +1,5 @@
-/* JPEG pictures.  As with PNG, libjpeg's errors jump back to where the work was begun; what is to be freed lives outside of
- * the function that is jumped into. */
+/* JPEG pictures.  As with PNG, libjpeg's errors jump back to where the work was begun; what is to be freed lives
+ * outside of the function that is jumped into. */
 #include <stdio.h> /* jpeglib.h wants it first */
 
 #include <jerror.h>

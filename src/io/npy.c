@@ -1,5 +1,5 @@
-/* Arrays in the .npy format, versions 1.0 to 3.0.  The reading of bytes is left to the caller (npy.h), so that files and
- * archives share all of it. */
+/* Arrays in the .npy format, versions 1.0 to 3.0.  The reading of bytes is left to the caller (npy.h), so that files
+ * and archives share all of it. */
 #include "io/npy.h"
 
 #include <ctype.h>
@@ -23,7 +23,7 @@ static int is_big_endian_machine(void)
     return *(const unsigned char *)&one == 0;
 }
 
-/* ---- elements ---------------------------------------------------------------------------------------------------- */
+/* ---- elements ------------------------------------------------------------------------------------------------ */
 
 /* Turns `count` elements at `from`, in this machine's byte order, into floats or int32 at `to`. Gives `count`, or the
  * place of the first value that does not fit. */
@@ -92,7 +92,7 @@ static const atl_npy_kind kinds[] = {
 
 const char *atl_npy_kind_name(const atl_npy_kind *kind) { return kind->name; }
 
-/* ---- the header: a Python dictionary ------------------------------------------------------------------------------ */
+/* ---- the header: a Python dictionary -------------------------------------------------------------------------- */
 
 /* Reads along the text of the header. The first failure sets the message; afterwards nothing moves. */
 typedef struct parser {
@@ -384,7 +384,7 @@ atl_status atl_npy_read_header(const atl_npy_source *source, atl_npy_header *hea
     return status;
 }
 
-/* ---- the data ----------------------------------------------------------------------------------------------------- */
+/* ---- the data ------------------------------------------------------------------------------------------------- */
 
 static void swap_bytes(unsigned char *elements, int64_t count, int size)
 {
@@ -458,7 +458,8 @@ enum { CHUNK = 4096 }; /* elements converted at a time */
 /* Both types an array can become have four bytes, so that moving elements need not know which it is. */
 static uint32_t *cells(const atl_tensor *tensor) { return (uint32_t *)atl_npy_elements(tensor); }
 
-/* The file's elements are read a chunk at a time, put into this machine's byte order, converted, and put in their place. */
+/* The file's elements are read a chunk at a time, put into this machine's byte order, converted, and put in their
+ * place. */
 static atl_status read_converted(const atl_npy_source *source, const atl_npy_header *header, atl_tensor *tensor)
 {
     unsigned char raw[CHUNK * 8];
@@ -525,7 +526,7 @@ atl_status atl_npy_read(const atl_npy_source *source, atl_tensor **tensor_out)
     return status ? status : atl_npy_read_data(source, &header, tensor_out);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing -------------------------------------------------------------------------------------------------- */
 
 const void *atl_npy_elements(const atl_tensor *tensor)
 {
@@ -580,7 +581,7 @@ atl_status atl_write_npy(const char *path, const atl_tensor *tensor)
     return atl_atomic_commit(file);
 }
 
-/* ---- files -------------------------------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------------------------- */
 
 static int64_t read_stream(void *from, void *bytes, int64_t size)
 {

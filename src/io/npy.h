@@ -39,8 +39,8 @@ atl_status atl_npy_read_data(const atl_npy_source *source, const atl_npy_header 
 /* Both of the above. */
 atl_status atl_npy_read(const atl_npy_source *source, atl_tensor **tensor_out);
 
-/* Writes the bytes that precede the elements of a tensor in row-major order and in the byte order of this machine; how many
- * they are: a multiple of 64, as NumPy makes it, at most ATL_NPY_HEADER_SIZE. */
+/* Writes the bytes that precede the elements of a tensor in row-major order and in the byte order of this machine; how
+ * many they are: a multiple of 64, as NumPy makes it, at most ATL_NPY_HEADER_SIZE. */
 #define ATL_NPY_HEADER_SIZE 384
 int atl_npy_format_header(char *header_out, const atl_tensor *tensor);
 

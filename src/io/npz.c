@@ -27,7 +27,7 @@ struct atl_npz {
     int count;
 };
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening -------------------------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -169,7 +169,7 @@ atl_npz *atl_npz_open(const char *path)
     return npz;
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------------------------- */
 
 int atl_npz_count(const atl_npz *npz) { return npz ? npz->count : 0; }
 
@@ -200,7 +200,7 @@ static void list_names(const atl_npz *npz, char *text, size_t size)
         snprintf(text + length, size - length, " and %d more", npz->count - SHOWN);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------------- */
 
 /* An entry while it is read. */
 typedef struct entry_reader {
@@ -318,7 +318,7 @@ atl_tensor *atl_npz_read(const atl_npz *npz, const char *name)
     return tensor;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------------------------- */
 
 /* libzip's view of the file being written: it writes, goes back to complete an entry's header, and never reads. */
 typedef struct zip_output {
@@ -374,8 +374,8 @@ static zip_int64_t serve_output(void *state, void *data, zip_uint64_t size, zip_
     }
 }
 
-/* Adds one array, stored and dated 1980-01-01, so that the same arrays make the same bytes. The header and the tensor must
- * outlive the closing of the zip. 0 on failure, with the zip's error set. */
+/* Adds one array, stored and dated 1980-01-01, so that the same arrays make the same bytes. The header and the tensor
+ * must outlive the closing of the zip. 0 on failure, with the zip's error set. */
 static int add_entry(zip_t *zip, const atl_npz_entry *added, char *header, const char *file_name)
 {
     enum { DOS_1980_JANUARY_1 = 1 << 5 | 1 };

@@ -7,7 +7,8 @@
 
 #include "atled/tensor.h"
 
-/* Each reads a picture from a stream that stands at its beginning, into float32 [height, width, 3]; `path` is for messages. */
+/* Each reads a picture from a stream that stands at its beginning, into float32 [height, width, 3]; `path` is for
+ * messages. */
 atl_status atl_decode_png(FILE *stream, const char *path, atl_tensor **image_out);
 atl_status atl_decode_jpeg(FILE *stream, const char *path, atl_tensor **image_out);
 

@@ -34,7 +34,7 @@ static void on_warning(png_structp png, png_const_charp message)
     (void)message;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading -------------------------------------------------------------------------------------------------- */
 
 typedef struct png_reader {
     png_trouble trouble; /* first, as libpng is handed its address */
@@ -81,7 +81,8 @@ static atl_status allocate_pixels(png_reader *reader, int64_t height, int64_t wi
     return ATL_OK;
 }
 
-/* Fills reader->pixels; 0 if libpng failed, with its message, or reader->status is set. No local may change after setjmp. */
+/* Fills reader->pixels; 0 if libpng failed, with its message, or reader->status is set. No local may change after
+ * setjmp. */
 static int decode_pixels(png_reader *reader)
 {
     if (setjmp(reader->trouble.back))
@@ -142,7 +143,7 @@ atl_status atl_decode_png(FILE *stream, const char *path, atl_tensor **image_out
     return reader.status;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing -------------------------------------------------------------------------------------------------- */
 
 typedef struct png_writer {
     png_trouble trouble;

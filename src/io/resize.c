@@ -15,10 +15,10 @@ typedef struct taps {
     double *weight;
 } taps;
 
-/* The linear filter, a triangle: 1 - |x|. It is as wide as two pixels of the input; when the picture is made smaller, of the
- * output, so that every input pixel counts. Positions are those of the pixels' centres, i + 1/2:
+/* The linear filter, a triangle: 1 - |x|. It is as wide as two pixels of the input; when the picture is made smaller,
+ * of the output, so that every input pixel counts. Positions are those of the pixels' centres, i + 1/2:
  *     centre = (output + 1/2) * scale,   w(i) = max(0, 1 - |i + 1/2 - centre| / max(scale, 1)),   scale = from / to
- * and the weights are divided by their sum, which at the edges lacks what lies outside. */
+ * The weights are divided by their sum, which at the edges lacks what lies outside. */
 static void set_taps(taps *t, int64_t output, int64_t from, int64_t to)
 {
     double scale = (double)from / (double)to, width = scale > 1 ? scale : 1, centre = ((double)output + 0.5) * scale;
@@ -34,8 +34,8 @@ static void set_taps(taps *t, int64_t output, int64_t from, int64_t to)
         t->weight[i] /= sum;
 }
 
-/* Along the middle axis of [before, from, after] to [before, to, after]: rows are the middle axis of [1, h, w * c], columns
- * of [h, w, c].  The weights of one output position are computed once and used for all of before and after. */
+/* Along the middle axis of [before, from, after] to [before, to, after]: rows are the middle axis of [1, h, w * c],
+ * columns of [h, w, c].  The weights of one output position are computed once and used for all of before and after. */
 static atl_status resize_axis(const float *in, float *out, int64_t before, int64_t from, int64_t to, int64_t after)
 {
     /* At most ceil(2 * width) + 1 inputs lie under the triangle. */

@@ -25,7 +25,7 @@ typedef struct bindings {
     int64_t count;
 } bindings;
 
-/* ---- keys ---------------------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------------------------ */
 
 /* "conv1/weights" is conv1_W with the suffix "_W" for weights. Null if out of memory. */
 static char *key_of(const char *name, const char *const *suffixes)
@@ -89,7 +89,7 @@ static atl_status check_args(const atl_npz_args *args)
     return ATL_OK;
 }
 
-/* ---- what does not fit ---------------------------------------------------------------------------------------------- */
+/* ---- what does not fit ------------------------------------------------------------------------------------------ */
 
 /* The first few of many, in words. */
 typedef struct few {
@@ -187,7 +187,7 @@ static atl_status report(const atl_npz_args *args, const bindings *all, const mi
     return atl_set_error(ATL_BAD_FILE, "%s; nothing was changed: %s", message, remedy);
 }
 
-/* ---- loading and saving --------------------------------------------------------------------------------------------- */
+/* ---- loading and saving ----------------------------------------------------------------------------------------- */
 
 /* All values are read, so that a damaged one is found, before the first is given away. */
 static atl_status read_values(const atl_npz *npz, bindings *all)

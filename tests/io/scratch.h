@@ -71,8 +71,9 @@ static inline unsigned char *read_file(const char *path, size_t *size_out)
 
 #define assert_told(words) cr_assert_mentions(atl_error(), words)
 
-/* Reads many damaged copies of the file: single bytes changed, and ends cut off. `read` gives 1 if it could read the file; if
- * it could not, there must be a message. Whether it crashes is for the sanitizers to see, too. Gives how many were refused. */
+/* Reads many damaged copies of the file: single bytes changed, and ends cut off. `read` gives 1 if it could read the
+ * file; if it could not, there must be a message. Whether it crashes is for the sanitizers to see, too. Gives how many
+ * were refused. */
 static inline int read_damaged(const char *path, int times, int (*read)(const char *path))
 {
     size_t size;

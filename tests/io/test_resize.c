@@ -8,8 +8,8 @@
 
 TestSuite(resize, .init = make_scratch, .fini = remove_scratch);
 
-/* The weight of input i for output o: a triangle around the output's centre, as wide as the larger pixel; before division
- * by the sum. */
+/* The weight of input i for output o: a triangle around the output's centre, as wide as the larger pixel; before
+ * division by the sum. */
 static double weight(int64_t i, int64_t o, int64_t from, int64_t to)
 {
     double scale = (double)from / (double)to, width = fmax(scale, 1);
@@ -141,7 +141,7 @@ Test(resize, out_of_memory)
     atl_tensor_free(out);
 }
 
-/* The first photographs were fitted for the golden values by another program, which rounds to 8 bits after each pass. */
+/* The first photographs were fitted for the golden values by another program, which rounds to 8 bits twice. */
 Test(resize, agrees_with_the_goldens)
 {
     static const char *const photos[] = {"photos/imagenet_00_243.jpg", "photos/imagenet_01_559.jpg",
