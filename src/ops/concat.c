@@ -145,8 +145,12 @@ static int infer_concat_part(atl_node *y)
 {
     const concat_attributes *attributes = y->attributes;
     atl_shape joined;
+    const atl_node *dy = y->inputs[0];
     if (!infer_joined(y, 1, attributes->axis, &joined))
         return 0;
+    if (!atl_shapes_agree(dy->shape, joined))
+        return atl_fail(y, "'%s', %s, has not the shape of the concat, %s", atl_name_of(dy), SHAPE_OF(dy),
+                        SHAPE_TEXT(joined));
     return atl_set_type(y, y->inputs[0]->dtype, y->inputs[1 + attributes->part]->shape);
 }
 
@@ -208,9 +212,11 @@ static const atl_op concat_part_op = {
     .reference = concat_part_reference,
     .kernel = concat_part_kernel,
     .describe = describe_concat_part,
-    .samples = (const atl_sample[]){{"second of two", .build = last_part,
-                                     .input = {{3, {2, 5, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3},
-                                    {0}}};
+    .samples = (const atl_sample[]){
+        {"second of two", .build = last_part, .input = {{3, {2, 5, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3},
+        {"another shape", .build = last_part, .input = {{3, {2, 6, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3,
+         .error = "[2, 6, 2]"},
+        {0}}};
 ATL_BUILTIN(concat_part_op);
 
 static atl_node *concat_part(atl_node *dy, int axis, int part, int count, atl_node *const *parts)

@@ -92,3 +92,11 @@ atl_split atl_split_at(atl_shape shape, int axis)
         *(i < axis ? &split.outer : &split.inner) *= i == axis ? 1 : shape.size[i];
     return split;
 }
+
+int atl_shapes_agree(atl_shape a, atl_shape b)
+{
+    int agree = a.rank == b.rank;
+    for (int i = 0; i < a.rank && agree; i++)
+        agree = a.size[i] == b.size[i] || a.size[i] == ATL_ANY || b.size[i] == ATL_ANY;
+    return agree;
+}

@@ -39,6 +39,9 @@ const char *atl_explain_shape(const atl_node *x, char *text, size_t size);
 /* x with ones put in, so that dimension i of the result is 1 for each bit i of `axes`. */
 atl_node *atl_insert_dims(atl_node *x, unsigned axes);
 
+/* True unless ranks or known sizes differ. */
+int atl_shapes_agree(atl_shape a, atl_shape b);
+
 /* A dense array seen as [outer, size, inner], with `size` the dimension `axis`, which may count from the end. */
 typedef struct atl_split {
     int64_t outer, size, inner;

@@ -101,8 +101,13 @@ atl_node *atl_pick_index(atl_node *x, int64_t index)
 static int infer_unpick(atl_node *y)
 {
     atl_shape rows;
-    return check_labels(y, y->inputs[2], y->inputs[1], &rows) &&
-           atl_set_type(y, y->inputs[0]->dtype, y->inputs[2]->shape);
+    const atl_node *dy = y->inputs[0];
+    if (!check_labels(y, y->inputs[2], y->inputs[1], &rows) || !atl_require_int(y, 1, "the labels"))
+        return 0;
+    if (!atl_shapes_agree(dy->shape, rows))
+        return atl_fail(y, "'%s', %s, has not one value for each label, %s", atl_name_of(dy), SHAPE_OF(dy),
+                        SHAPE_TEXT(rows));
+    return atl_set_type(y, dy->dtype, y->inputs[2]->shape);
 }
 
 static void unpick_reference(const atl_node *y, const double *const *x, double *result)

@@ -48,10 +48,10 @@ static int check_range(atl_node *y, const atl_node *x, int axis, const slice_att
     return 1;
 }
 
-static int infer_slice(atl_node *y)
+/* The shape of a slice of x; 0 with the mistake recorded. */
+static int sliced_shape(atl_node *y, const atl_node *x, atl_shape *sliced_out)
 {
     const slice_attributes *attributes = y->attributes;
-    const atl_node *x = y->inputs[0];
     atl_shape to = x->shape;
     for (int i = 0; i < ATL_MAX_RANK; i++) {
         if (i >= to.rank && (attributes->begin[i] || attributes->end[i] || attributes->stride[i]))
@@ -63,7 +63,14 @@ static int infer_slice(atl_node *y)
             return 0;
         to.size[i] = range_of(attributes, i, to.size[i]).count;
     }
-    return atl_set_type(y, x->dtype, to);
+    *sliced_out = to;
+    return 1;
+}
+
+static int infer_slice(atl_node *y)
+{
+    atl_shape to;
+    return sliced_shape(y, y->inputs[0], &to) && atl_set_type(y, y->inputs[0]->dtype, to);
 }
 
 /* Over the sliced elements: `to` steps through the result of slice, `from` through its input, of shape `whole`. */
@@ -163,7 +170,17 @@ atl_node *atl_slice_with(const atl_slice_args *args)
 }
 
 /* unslice(dy, like): zeros of the shape of `like`, with dy where slice would take its elements. */
-static int infer_unslice(atl_node *y) { return atl_set_type(y, y->inputs[0]->dtype, y->inputs[1]->shape); }
+static int infer_unslice(atl_node *y)
+{
+    const atl_node *dy = y->inputs[0], *like = y->inputs[1];
+    atl_shape sliced;
+    if (!sliced_shape(y, like, &sliced))
+        return 0;
+    if (!atl_shapes_agree(dy->shape, sliced))
+        return atl_fail(y, "'%s', %s, has not the shape of this slice of '%s', %s", atl_name_of(dy), SHAPE_OF(dy),
+                        atl_name_of(like), SHAPE_OF(like));
+    return atl_set_type(y, dy->dtype, like->shape);
+}
 
 static atl_node *unslice_gradient(atl_node *y, atl_node *dy)
 {
@@ -216,6 +233,9 @@ static const atl_op unslice_op = {.name = "unslice",
                                   .samples =
                                       (const atl_sample[]){{"two columns of every second row", .binary = put_back,
                                                             .input = {{2, {2, 2}}, {2, {5, 4}}}, .inputs = 2},
+                                                           {"another shape", .binary = put_back,
+                                                            .input = {{2, {3, 2}}, {2, {5, 4}}}, .inputs = 2,
+                                                            .error = "[3, 2]"},
                                                            {0}}};
 ATL_BUILTIN(unslice_op);
 
