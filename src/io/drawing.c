@@ -1,0 +1,152 @@
+/* Drawings in files: as DOT text, or laid out and rendered by Graphviz's library. */
+#include "atled/dot.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config.h"
+#include "graph/dot.h"
+#include "graph/graph.h"
+#include "graph/memory.h"
+#include "io/atomic_file.h"
+
+/* "svg" for a path that ends in .svg; null for one that is not rendered. */
+static const char *format_of(const char *path)
+{
+    static const char *const formats[] = {"svg", "png", "pdf"};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof formats / sizeof formats[0]; i++)
+        if (strcasecmp(dot + 1, formats[i]) == 0)
+            return formats[i];
+    return NULL;
+}
+
+static atl_status write_text(const atl_dot_args *args)
+{
+    atl_atomic_file *file;
+    atl_status status = atl_atomic_open(&file, args->path);
+    if (status)
+        return status;
+    status = atl_dot_text(args, atl_atomic_stream(file), NULL, NULL);
+    if (!status)
+        return atl_atomic_commit(file);
+    atl_atomic_abandon(file);
+    return status;
+}
+
+#if ATLED_HAVE_GRAPHVIZ
+
+#include <gvc.h>
+
+/* Laying out takes time that grows faster than the drawing, and stack that grows with it. */
+enum { MOST_BOXES = 4000 };
+
+/* Graphviz keeps its state in globals, messages among them. */
+static pthread_mutex_t graphviz = PTHREAD_MUTEX_INITIALIZER;
+static char complaint[512];
+
+static int keep_complaint(char *message)
+{
+    if (message && message[0] && message[0] != '\n' && !complaint[0])
+        snprintf(complaint, sizeof complaint, "%.*s", (int)strcspn(message, "\n"), message);
+    return 0;
+}
+
+static atl_status save(const char *path, const char *data, size_t size)
+{
+    atl_atomic_file *file;
+    atl_status status = atl_atomic_open(&file, path);
+    if (status)
+        return status;
+    fwrite(data, 1, size, atl_atomic_stream(file)); /* commit sees its errors */
+    return atl_atomic_commit(file);
+}
+
+static atl_status lay_out_and_save(GVC_t *context, Agraph_t *drawing, const char *format, const char *path)
+{
+    char *data = NULL;
+    unsigned size = 0;
+    if (strcmp(format, "png") == 0) /* twice the points of a screen, so that small print is sharp */
+        agattr(drawing, AGRAPH, (char *)"dpi", (char *)"144");
+    if (gvLayout(context, drawing, "dot"))
+        return atl_set_error(ATL_INTERNAL, "%s: Graphviz cannot lay the graph out: %s", path, complaint);
+    atl_status status;
+    if (gvRenderData(context, drawing, format, &data, &size) || !data)
+        status = atl_set_error(ATL_UNSUPPORTED,
+                               "%s: Graphviz cannot render %s here: %s; a name that ends in .dot gets the text", path,
+                               format, complaint);
+    else
+        status = save(path, data, size);
+    gvFreeRenderData(data);
+    gvFreeLayout(context, drawing);
+    return status;
+}
+
+static atl_status render_text(const char *text, const char *format, const char *path)
+{
+    atl_status status = ATL_OK;
+    pthread_mutex_lock(&graphviz);
+    complaint[0] = 0;
+    agusererrf outer = agseterrf(keep_complaint);
+    GVC_t *context = gvContext();
+    Agraph_t *drawing = context ? agmemread(text) : NULL;
+    if (drawing)
+        status = lay_out_and_save(context, drawing, format, path);
+    else
+        status = atl_set_error(ATL_INTERNAL, "%s: Graphviz cannot read the drawing: %s", path, complaint);
+    if (drawing)
+        agclose(drawing);
+    if (context)
+        gvFreeContext(context);
+    agseterrf(outer);
+    pthread_mutex_unlock(&graphviz);
+    return status;
+}
+
+static atl_status render(const atl_dot_args *args, const char *format)
+{
+    char *text = NULL;
+    int64_t boxes = 0;
+    atl_status status = atl_dot_text(args, NULL, &text, &boxes);
+    if (!status && boxes > MOST_BOXES)
+        status = atl_set_error(
+            ATL_UNSUPPORTED,
+            "%s: %lld boxes are more than can be laid out in reasonable time (%d); draw scopes as boxes (depth), "
+            "or only what lies between two nodes, or write the text (.dot)",
+            args->path, (long long)boxes, MOST_BOXES);
+    if (!status)
+        status = render_text(text, format, args->path);
+    atl_release(text);
+    return status;
+}
+
+#else
+
+static atl_status render(const atl_dot_args *args, const char *format)
+{
+    return atl_set_error(
+        ATL_UNSUPPORTED,
+        "%s: this build of atled cannot render %s, because Graphviz's library was missing; write the text (.dot) "
+        "and run: dot -T%s",
+        args->path, format, format);
+}
+
+#endif
+
+static atl_status write_drawing(const atl_dot_args *args)
+{
+    if (args->file)
+        return atl_dot_text(args, args->file, NULL, NULL);
+    if (!args->path || !args->path[0])
+        return atl_set_error(ATL_INVALID, "dot: neither a path nor a file to write to is given");
+    const char *format = format_of(args->path);
+    return format ? render(args, format) : write_text(args);
+}
+
+atl_status atl_write_dot_with(const atl_dot_args *args)
+{
+    if (!args)
+        return atl_set_error(ATL_INVALID, "dot: the arguments are null");
+    return atl_graph_note_failure(args->graph, write_drawing(args));
+}
