@@ -7,8 +7,9 @@
 
 #include "config.h"
 #include "graph/dot.h"
-#include "graph/graph.h"
+#include "graph/error.h"
 #include "graph/memory.h"
+#include "graph/variables.h"
 #include "io/atomic_file.h"
 
 /* "svg" for a path that ends in .svg; null for one that is not rendered. */
@@ -35,7 +36,7 @@ static atl_status write_text(const atl_dot_args *args)
     return status;
 }
 
-#if ATLED_HAVE_GRAPHVIZ
+#ifdef ATLED_HAVE_GRAPHVIZ
 
 #include <gvc.h>
 
@@ -53,37 +54,37 @@ static int keep_complaint(char *message)
     return 0;
 }
 
-static atl_status save(const char *path, const char *data, size_t size)
+static atl_status save(const char *target, const char *data, size_t size)
 {
     atl_atomic_file *file;
-    atl_status status = atl_atomic_open(&file, path);
+    atl_status status = atl_atomic_open(&file, target);
     if (status)
         return status;
     fwrite(data, 1, size, atl_atomic_stream(file)); /* commit sees its errors */
     return atl_atomic_commit(file);
 }
 
-static atl_status lay_out_and_save(GVC_t *context, Agraph_t *drawing, const char *format, const char *path)
+static atl_status lay_out_and_save(GVC_t *context, Agraph_t *drawing, const char *format, const char *target)
 {
     char *data = NULL;
     unsigned size = 0;
     if (strcmp(format, "png") == 0) /* twice the points of a screen, so that small print is sharp */
         agattr(drawing, AGRAPH, (char *)"dpi", (char *)"144");
     if (gvLayout(context, drawing, "dot"))
-        return atl_set_error(ATL_INTERNAL, "%s: Graphviz cannot lay the graph out: %s", path, complaint);
+        return atl_set_error(ATL_INTERNAL, "%s: Graphviz cannot lay the graph out: %s", target, complaint);
     atl_status status;
     if (gvRenderData(context, drawing, format, &data, &size) || !data)
         status = atl_set_error(ATL_UNSUPPORTED,
-                               "%s: Graphviz cannot render %s here: %s; a name that ends in .dot gets the text", path,
+                               "%s: Graphviz cannot render %s here: %s; a name that ends in .dot gets the text", target,
                                format, complaint);
     else
-        status = save(path, data, size);
+        status = save(target, data, size);
     gvFreeRenderData(data);
     gvFreeLayout(context, drawing);
     return status;
 }
 
-static atl_status render_text(const char *text, const char *format, const char *path)
+static atl_status render_text(const char *text, const char *format, const char *target)
 {
     atl_status status = ATL_OK;
     pthread_mutex_lock(&graphviz);
@@ -92,9 +93,9 @@ static atl_status render_text(const char *text, const char *format, const char *
     GVC_t *context = gvContext();
     Agraph_t *drawing = context ? agmemread(text) : NULL;
     if (drawing)
-        status = lay_out_and_save(context, drawing, format, path);
+        status = lay_out_and_save(context, drawing, format, target);
     else
-        status = atl_set_error(ATL_INTERNAL, "%s: Graphviz cannot read the drawing: %s", path, complaint);
+        status = atl_set_error(ATL_INTERNAL, "%s: Graphviz cannot read the drawing: %s", target, complaint);
     if (drawing)
         agclose(drawing);
     if (context)
