@@ -441,8 +441,9 @@ static const dot_scope *part_of_scope(const dot_scope *scope)
     return scope;
 }
 
-/* Opens the attributes of an edge.  Within a gradient the layout sees the edge turned round, so that the gradient runs
- * upwards; between parts, its ends are level. */
+/* The attributes of an edge up to its label's text.  Within a gradient the layout sees the edge turned round, so that the
+ * gradient runs upwards; between parts, its ends are level if possible.  The layout makes no room for labels of the latter:
+ * Graphviz 2.43 loses its memory over labels of level edges. */
 static void open_edge(drawing *d, int64_t tail, int64_t head_code, int is_shape)
 {
     const dot_scope *from = scope_of_code(d, tail), *to = scope_of_code(d, head_code);
@@ -456,12 +457,12 @@ static void open_edge(drawing *d, int64_t tail, int64_t head_code, int is_shape)
         dot_put(&d->text, "color=\"#b9c2cd\", penwidth=0.9, minlen=0, weight=0, ");
     if (is_shape)
         dot_put(&d->text, "style=dashed, ");
+    dot_put(&d->text, is_inside ? "label=\" " : "xlabel=\" ");
 }
 
 static void put_edge(drawing *d, const atl_node *tail, const atl_node *user, int is_shape)
 {
     open_edge(d, code_of(d, tail), code_of(d, user), is_shape);
-    dot_put(&d->text, "label=\" ");
     put_shape(&d->text, tail);
     dot_put(&d->text, " \"];\n");
 }
@@ -487,7 +488,6 @@ static int64_t put_merged_edges(drawing *d, const box_edge *edge, int64_t count)
         same++;
     }
     open_edge(d, edge->tail, edge->head, is_shape);
-    dot_put(&d->text, "label=\" ");
     if (tensors == 1)
         put_shape(&d->text, d->graph->nodes[edge->node]);
     else

@@ -102,7 +102,7 @@ static const char *escape_of(char character, int quoted)
     case '\n':
         return quoted ? "\\n" : "<br/>";
     case '\\':
-        return quoted ? "\\\\" : "&#92;";
+        return "\\\\"; /* "\\N" would become the name of the node */
     default:
         return NULL;
     }
