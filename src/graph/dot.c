@@ -21,7 +21,8 @@ typedef struct dot_scope {
     int64_t first_node, last_node; /* chained by drawing.next_node; -1: none */
     int64_t nodes;                 /* in it, if it is drawn as a box */
     int64_t id;
-    int is_gradient, is_box;
+    int hue; /* index into hues */
+    int is_box;
     int unhashed;
     UT_hash_handle hh;
 } dot_scope;
@@ -32,6 +33,17 @@ typedef struct box_edge {
     int64_t node;       /* whose value it carries */
     int is_shape;
 } box_edge;
+
+/* The forward part, and gradients in turn. */
+static const struct hue {
+    const char *line, *fill, *box, *frame_line, *frame;
+} hues[] = {
+    {"#4a7fc1", "#e3eefb", "#cbdff6", "#c9d8ea", "#4a7fc110"},
+    {"#d9813f", "#fdeadd", "#f9d9c0", "#e9c9b0", "#e8893c14"},
+    {"#8e5bb5", "#f2e8f9", "#e2cff0", "#d8c3e6", "#8e5bb512"},
+    {"#b8860b", "#fbf3d5", "#f2e3a6", "#dfcf9a", "#c9a22714"},
+};
+enum { HUES = sizeof hues / sizeof hues[0] };
 
 typedef struct drawing {
     const atl_graph *graph;
@@ -44,6 +56,7 @@ typedef struct drawing {
     int64_t scope_count, scope_capacity;
     dot_scope *parts; /* uthash by name */
     dot_scope *first_part, *last_part;
+    int gradients; /* parts that are gradients */
     box_edge *edges;
     int64_t edge_count, edge_capacity;
     int64_t boxes;
@@ -153,7 +166,7 @@ static dot_scope *part_of(drawing *d, const atl_node *node)
     part = new_scope(d, name, (int64_t)length);
     if (!part)
         return NULL;
-    part->is_gradient = node->forward != NULL;
+    part->hue = node->forward ? 1 + d->gradients++ % (HUES - 1) : 0;
     HASH_ADD_KEYPTR(hh, d->parts, part->path, length, part);
     if (part->unhashed) {
         atl_out_of_memory();
@@ -171,7 +184,7 @@ static dot_scope *add_child(drawing *d, dot_scope *part, dot_scope *parent, cons
     dot_scope *scope = new_scope(d, path, length);
     if (!scope)
         return NULL;
-    scope->is_gradient = part->is_gradient;
+    scope->hue = part->hue;
     scope->parent = parent;
     HASH_ADD_KEYPTR(hh, part->by_path, scope->path, (size_t)length, scope);
     if (scope->unhashed) {
@@ -309,19 +322,18 @@ static void put_shape(dot_text *text, const atl_node *node)
     }
 }
 
-/* Source nodes look the same in both parts, but for the frame of a gradient's. */
-static const char *look_of(const atl_node *node)
+/* Sources look the same in every part, and are square where their values come from outside. */
+static void put_look(dot_text *text, const atl_node *node, const struct hue *hue)
 {
     unsigned flags = node->op->flags;
-    int is_gradient = node->forward != NULL;
     if (flags & ATL_OP_VARIABLE)
-        return ", style=filled, color=\"#4f9d5b\", fillcolor=\"#e2f3e4\"";
-    if (flags & ATL_OP_INPUT)
-        return ", style=filled, color=\"#1d2b3a\", fillcolor=\"#ffffff\", penwidth=1.6";
-    if (flags & ATL_OP_CONSTANT)
-        return is_gradient ? ", color=\"#d9813f\", fillcolor=\"#f1f2f4\""
-                           : ", color=\"#a3abb6\", fillcolor=\"#f1f2f4\"";
-    return is_gradient ? ", color=\"#d9813f\", fillcolor=\"#fdeadd\"" : "";
+        dot_put(text, ", style=filled, color=\"#4f9d5b\", fillcolor=\"#e2f3e4\"");
+    else if (flags & ATL_OP_INPUT)
+        dot_put(text, ", style=filled, color=\"#1d2b3a\", fillcolor=\"#ffffff\", penwidth=1.6");
+    else if (flags & ATL_OP_CONSTANT)
+        dot_print(text, ", color=\"%s\", fillcolor=\"#f1f2f4\"", hue == hues ? "#a3abb6" : hue->line);
+    else if (hue != hues)
+        dot_print(text, ", color=\"%s\", fillcolor=\"%s\"", hue->line, hue->fill);
 }
 
 static void put_node(drawing *d, const atl_node *node, int indent)
@@ -329,7 +341,7 @@ static void put_node(drawing *d, const atl_node *node, int indent)
     dot_text *text = &d->text;
     dot_print(text, "%*sn%lld [label=", indent, "", (long long)node->index);
     put_label(text, node);
-    dot_put(text, look_of(node));
+    put_look(text, node, &hues[d->scope_of[node->index]->hue]);
     if (d->is_wanted[node->index])
         dot_put(text, ", penwidth=2.4");
     dot_put(text, ", tooltip=\"");
@@ -362,8 +374,7 @@ static void put_box(drawing *d, const dot_scope *scope, int indent)
     put_title(text, scope);
     dot_print(text, "</b><br/><font point-size=\"9\" color=\"#5f6b78\">%lld node%s</font>>", (long long)scope->nodes,
               scope->nodes == 1 ? "" : "s");
-    dot_put(text, scope->is_gradient ? ", color=\"#d9813f\", fillcolor=\"#f9d9c0\"" : ", fillcolor=\"#cbdff6\"");
-    dot_put(text, ", penwidth=1.6];\n");
+    dot_print(text, ", color=\"%s\", fillcolor=\"%s\", penwidth=1.6];\n", hues[scope->hue].line, hues[scope->hue].box);
 }
 
 /* ---- frames ---- */
@@ -373,15 +384,14 @@ static void open_frame(drawing *d, const dot_scope *scope, int indent)
 {
     dot_text *text = &d->text;
     dot_print(text, "%*ssubgraph cluster_%lld {\n%*sgraph [", indent, "", (long long)scope->id, indent + 2, "");
-    if (!scope->parent && !scope->is_gradient) { /* keeps the forward part on one side */
+    if (!scope->parent && !scope->hue) { /* keeps the forward part on one side */
         dot_put(text, "peripheries=0, label=\"\", margin=4];\n");
         return;
     }
     dot_put(text, "label=<");
     put_title(text, scope);
-    dot_print(text, ">, style=\"rounded,filled\", peripheries=1, margin=9, %s];\n",
-              scope->is_gradient ? "color=\"#e9c9b0\", fillcolor=\"#e8893c14\""
-                                 : "color=\"#c9d8ea\", fillcolor=\"#4a7fc110\"");
+    dot_print(text, ">, style=\"rounded,filled\", peripheries=1, margin=9, color=\"%s\", fillcolor=\"%s\"];\n",
+              hues[scope->hue].frame_line, hues[scope->hue].frame);
 }
 
 static void put_nodes_of(drawing *d, const dot_scope *scope, int indent)
@@ -394,25 +404,27 @@ static void put_nodes_of(drawing *d, const dot_scope *scope, int indent)
         put_node(d, d->graph->nodes[i], indent);
 }
 
+static int indent_at(int64_t depth) { return depth < 16 ? 2 * (int)depth + 2 : 34; }
+
 /* Every frame with what is in it, outer ones first. */
 static void put_frames(drawing *d)
 {
-    int indent = 2;
+    int64_t depth = 0;
     const dot_scope *scope = d->first_part;
     while (scope) {
         if (!scope->is_box) {
-            open_frame(d, scope, indent);
-            indent += 2;
+            open_frame(d, scope, indent_at(depth));
+            depth++;
         }
-        put_nodes_of(d, scope, indent);
+        put_nodes_of(d, scope, indent_at(depth));
         if (scope->first_child) {
             scope = scope->first_child;
             continue;
         }
         for (int is_left = 0; scope && !is_left;) { /* closes what ends here, up to one that has a neighbour */
             if (!scope->is_box) {
-                indent -= 2;
-                dot_print(&d->text, "%*s}\n", indent, "");
+                depth--;
+                dot_print(&d->text, "%*s}\n", indent_at(depth), "");
             }
             is_left = scope->next != NULL;
             scope = is_left ? scope->next : scope->parent;
@@ -447,12 +459,12 @@ static const dot_scope *part_of_scope(const dot_scope *scope)
 static void open_edge(drawing *d, int64_t tail, int64_t head_code, int is_shape)
 {
     const dot_scope *from = scope_of_code(d, tail), *to = scope_of_code(d, head_code);
-    int is_inside = part_of_scope(from) == part_of_scope(to), is_gradient = is_inside && to->is_gradient;
+    int is_inside = part_of_scope(from) == part_of_scope(to), is_gradient = is_inside && to->hue;
     int64_t first = is_gradient ? head_code : tail, second = is_gradient ? tail : head_code;
     dot_print(&d->text, "  %c%lld -> %c%lld [", first & 1 ? 'b' : 'n', (long long)(first / 2), second & 1 ? 'b' : 'n',
               (long long)(second / 2));
     if (is_gradient)
-        dot_put(&d->text, "dir=back, color=\"#d9813f\", ");
+        dot_print(&d->text, "dir=back, color=\"%s\", ", hues[to->hue].line);
     else if (!is_inside)
         dot_put(&d->text, "color=\"#b9c2cd\", penwidth=0.9, minlen=0, weight=0, ");
     if (is_shape)
