@@ -230,22 +230,27 @@ static void reference_filter_grad(const atl_node *y, const double *const *x, dou
 /* ---- steps --------------------------------------------------------------------------------------------------------- */
 
 /* Inputs of the node, with ONEDNN_NO_INPUT for what it computes. */
+static onednn_convolution convolution_of(onednn_pass pass, const conv_geometry *g, int image, int filter, int result)
+{
+    return (onednn_convolution){.pass = pass,
+                                .image = g->image,
+                                .filter = g->filter,
+                                .result = g->result,
+                                .vertical = g->vertical,
+                                .horizontal = g->horizontal,
+                                .groups = g->groups,
+                                .image_input = image,
+                                .filter_input = filter,
+                                .result_input = result,
+                                .bias_input = ONEDNN_NO_INPUT,
+                                .residual_input = ONEDNN_NO_INPUT};
+}
+
 static int lower(atl_lowering *lowering, onednn_pass pass, const conv_geometry *g, int image, int filter, int result)
 {
     if (g->image.size[0] == 0) /* an empty batch: a sum over nothing */
         return onednn_lower_zeros(lowering);
-    onednn_convolution c = {.pass = pass,
-                            .image = g->image,
-                            .filter = g->filter,
-                            .result = g->result,
-                            .vertical = g->vertical,
-                            .horizontal = g->horizontal,
-                            .groups = g->groups,
-                            .image_input = image,
-                            .filter_input = filter,
-                            .result_input = result,
-                            .bias_input = ONEDNN_NO_INPUT,
-                            .residual_input = ONEDNN_NO_INPUT};
+    onednn_convolution c = convolution_of(pass, g, image, filter, result);
     return onednn_lower_convolution(lowering, &c);
 }
 
@@ -311,7 +316,18 @@ static atl_node *filter_grad_by_image(atl_node *y, atl_node *dy)
 }
 static atl_node *filter_grad_by_result(atl_node *y, atl_node *dy) { return convolve(y, atl_input_of(y, 0), dy); }
 
-/* ---- descriptors --------------------------------------------------------------------------------------------------- */
+/* ---- what the compiler makes of them ------------------------------------------------------------------------------- */
+
+/* conv(x, w) * s = conv(x, w * s): the outputs are the last dimension of both. */
+static atl_node *conv2d_scaled(atl_node *y, atl_node *scale)
+{
+    return convolve(y, y->inputs[0], atl_mul(y->inputs[1], scale));
+}
+/* input_grad(d * s, w) = input_grad(d, w * s) */
+static atl_node *input_grad_of_scaled(atl_node *y, atl_node *d, atl_node *scale)
+{
+    return input_grad(y, d, atl_mul(y->inputs[1], scale), y->inputs[2]);
+}
 
 static void describe(const atl_node *y, const atl_node *filter, char *text, size_t size)
 {
@@ -320,6 +336,70 @@ static void describe(const atl_node *y, const atl_node *filter, char *text, size
     if (options->groups != 1 && at < size)
         snprintf(text + at, size - at, ", %d groups", options->groups);
 }
+
+/* conv2d_fused(image, filter [, bias] [, residual]): relu(conv2d + bias + residual), each of the three if it is there. Made by
+ * the compiler, and never differentiated. */
+typedef struct fused_options {
+    conv_options conv;
+    int32_t has_bias, has_residual, has_relu;
+} fused_options;
+
+static int lower_fused(atl_lowering *lowering)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    const fused_options *options = y->attributes;
+    conv_geometry g = geometry_of(y, y->inputs[0], y->inputs[1], y);
+    onednn_convolution c = convolution_of(ONEDNN_FORWARD, &g, 0, 1, ONEDNN_NO_INPUT);
+    if (options->has_bias)
+        c.bias_input = 2;
+    if (options->has_residual)
+        c.residual_input = 2 + options->has_bias;
+    c.activation = options->has_relu ? ONEDNN_RELU : ONEDNN_IDENTITY;
+    return onednn_lower_convolution(lowering, &c);
+}
+
+static void describe_fused(const atl_node *y, char *text, size_t size)
+{
+    const fused_options *options = y->attributes;
+    describe(y, y->inputs[1], text, size);
+    size_t at = strlen(text);
+    snprintf(text + at, size - at, "%s%s%s", options->has_bias ? " + bias" : "", options->has_residual ? " + residual" : "",
+             options->has_relu ? ", relu" : "");
+}
+
+static atl_node *conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu);
+static const atl_op fused_op = {.name = "conv2d_fused",
+                                .arity = ATL_VARIADIC,
+                                .attributes = sizeof(fused_options),
+                                .infer = infer_conv2d,
+                                .lower = lower_fused,
+                                .describe = describe_fused,
+                                .with_epilogue = conv2d_with_epilogue};
+
+/* In this order: bias, residual, relu; what comes in another is left alone. */
+static atl_node *conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu)
+{
+    fused_options options;
+    atl_node *inputs[4];
+    int count = y->input_count;
+    memset(&options, 0, sizeof options);
+    memcpy(&options, y->attributes, y->op->attributes);
+    if (y->shape.size[0] == 0 || options.has_relu || (bias && (options.has_bias || options.has_residual)) ||
+        (residual && options.has_residual))
+        return NULL;
+    memcpy(inputs, y->inputs, (size_t)count * sizeof *inputs);
+    if (bias)
+        inputs[count++] = bias;
+    if (residual)
+        inputs[count++] = residual;
+    options.has_bias |= bias != NULL;
+    options.has_residual |= residual != NULL;
+    options.has_relu |= relu;
+    return atl_apply_with(&fused_op, &options, count, inputs);
+}
+
+/* ---- descriptors --------------------------------------------------------------------------------------------------- */
+
 static void describe_by_second(const atl_node *y, char *text, size_t size) { describe(y, y->inputs[1], text, size); }
 static void describe_by_third(const atl_node *y, char *text, size_t size) { describe(y, y->inputs[2], text, size); }
 
@@ -363,6 +443,8 @@ static const atl_op conv2d_op = {
     .gradient = {conv2d_by_image, conv2d_by_filter},
     .reference = reference_conv2d,
     .lower = lower_conv2d,
+    .scaled = conv2d_scaled,
+    .with_epilogue = conv2d_with_epilogue,
     .describe = describe_by_second,
     .samples = (const atl_sample[]){
         {"3x3", .binary = same, .input = {{4, {2, 5, 4, 3}}, {4, {3, 3, 3, 6}}}, .inputs = 2},
@@ -440,6 +522,7 @@ static const atl_op input_grad_op = {.name = "conv2d_input_grad",
                                      .gradient = {input_grad_by_result, input_grad_by_filter},
                                      .reference = reference_input_grad,
                                      .lower = lower_input_grad,
+                                     .with_scaled_input = input_grad_of_scaled,
                                      .describe = describe_by_second,
                                      .samples =
                                          (const atl_sample[]){{"strided, dilated, groups", .binary = sample_input_grad,

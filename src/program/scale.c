@@ -11,19 +11,39 @@ static int is_channel_vector(const atl_node *node, const atl_node *of)
            node->shape.size[node->shape.rank - 1] == channels && node->shape.rank <= of->shape.rank;
 }
 
+/* The factor of old that is a channel vector depending on variables only, for the other one; -1: there is none. */
+static int scale_of(const atl_rewrite *r, const atl_node *product)
+{
+    if (!(product->op->flags & ATL_OP_PRODUCT) || product->input_count != 2)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        const atl_node *scale = product->inputs[i], *y = product->inputs[1 - i];
+        if (r->once[scale->index] && !r->once[y->index] && is_channel_vector(scale, y) && atl_shape_equal(product->shape, y->shape))
+            return i;
+    }
+    return -1;
+}
+
+static atl_node *as_vector(const atl_rewrite *r, const atl_node *scale)
+{
+    return atl_reshape(r->of[scale->index], ATL_SHAPE(atl_shape_count(scale->shape)));
+}
+
 static atl_node *scaled(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
-    if (!(old->op->flags & ATL_OP_PRODUCT) || old->input_count != 2 || !r->needed[old->index])
+    if (!r->needed[old->index])
         return NULL;
-    for (int i = 0; i < 2; i++) {
-        const atl_node *y = old->inputs[i], *scale = old->inputs[1 - i];
-        if (!inputs[i]->op->scaled || r->uses[y->index] != 1 || r->once[y->index] || !r->once[scale->index] ||
-            !is_channel_vector(scale, y))
-            continue;
-        atl_node *vector = atl_reshape(inputs[1 - i], ATL_SHAPE(atl_shape_count(scale->shape)));
-        return inputs[i]->op->scaled(inputs[i], vector);
-    }
-    return NULL;
+    int i = scale_of(r, old);
+    if (i >= 0 && inputs[1 - i]->op->scaled && r->uses[old->inputs[1 - i]->index] == 1)
+        return inputs[1 - i]->op->scaled(inputs[1 - i], as_vector(r, old->inputs[i]));
+    if (!old->op->with_scaled_input || r->once[old->index])
+        return NULL;
+    const atl_node *product = old->inputs[0];
+    i = r->uses[product->index] == 1 ? scale_of(r, product) : -1;
+    if (i < 0)
+        return NULL;
+    atl_node *y = atl_apply_in(r->to, old->op, old->attributes, old->input_count, inputs);
+    return y ? y->op->with_scaled_input(y, r->of[product->inputs[1 - i]->index], as_vector(r, product->inputs[i])) : NULL;
 }
 
 const atl_pass atl_scale_pass = {.flag = ATL_PASS_SCALE, .rule = scaled, .merges = 1};
