@@ -1,4 +1,5 @@
 /* Local response normalisation over channels (Krizhevsky et al. 2012), with channels last. */
+#include "onednn/lrn.h"
 #include "ops/fast.h"
 #include "ops/image.h"
 #include "ops/parallel.h"
@@ -189,7 +190,7 @@ static double scale_of(const double *x, int64_t c, const lrn_job *job)
     return (double)job->options.bias + (double)job->options.alpha * sum;
 }
 
-/* lrn(x) = x s^-beta.  dx = dy s^-beta - 2 alpha beta x S(dy x s^(-beta - 1)) = lrn_grad(dy, x) */
+/* lrn(x) = x s^-beta.  dx = dy s^-beta - 2 alpha beta x S(dy x s^(-beta - 1)) = lrn_grad(dy, x, y) */
 static void reference_lrn(const atl_node *y, const double *const *x, double *result)
 {
     lrn_job job = lrn_job_of(y);
@@ -351,9 +352,30 @@ static void kernel_lrn_grad(const atl_node *y, const void *const *x, void *resul
     atl_parallel(job.pixels, 8 * job.pixels * job.channels, lrn_pixels, &job);
 }
 
-static atl_node *lrn_grad(atl_node *of, atl_node *dy, atl_node *x);
+/* Below this many elements the kernels here are as good as oneDNN's, and cost no parallel region. */
+enum { FEW_ELEMENTS = 16384 };
 
-static atl_node *lrn_gradient(atl_node *y, atl_node *dy) { return lrn_grad(y, dy, atl_input_of(y, 0)); }
+static int lower_by(atl_lowering *lowering, int gradient)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    const lrn_options *options = y->attributes;
+    onednn_lrn lrn = {.gradient = gradient,
+                      .image = y->shape,
+                      .radius = options->radius,
+                      .bias = options->bias,
+                      .alpha = options->alpha,
+                      .beta = options->beta};
+    if (atl_shape_count(y->shape) < FEW_ELEMENTS || options->radius > y->shape.size[3] || options->radius > WIDE)
+        return atl_lower_kernel(lowering);
+    return onednn_lower_lrn(lowering, &lrn);
+}
+
+static int lower_lrn(atl_lowering *lowering) { return lower_by(lowering, 0); }
+static int lower_lrn_grad(atl_lowering *lowering) { return lower_by(lowering, 1); }
+
+static atl_node *lrn_grad(atl_node *dy, atl_node *x, atl_node *y);
+
+static atl_node *lrn_gradient(atl_node *y, atl_node *dy) { return lrn_grad(dy, atl_input_of(y, 0), y); }
 
 static atl_node *sample_default(atl_node *x) { return atl_lrn(x); }
 static atl_node *sample_cifar(atl_node *x) { return atl_lrn(x, .radius = 4, .alpha = 0.001f / 9, .beta = 0.75f); }
@@ -375,6 +397,7 @@ static const atl_op lrn_op = {
     .gradient = {lrn_gradient},
     .reference = reference_lrn,
     .kernel = kernel_lrn,
+    .lower = lower_lrn,
     .describe = describe_lrn,
     .samples =
         (const atl_sample[]){
@@ -413,7 +436,7 @@ atl_node *atl_lrn_with(const atl_lrn_args *args)
     return atl_image_from_nhwc(ATL_APPLY(&lrn_op, &options, image), args->layout);
 }
 
-/* lrn_grad(dy, x): in one pass; whoever differentiates it gets its parts. */
+/* lrn_grad(dy, x, y): in one pass, with what the forward node y has kept, if anything; whoever differentiates it gets its parts. */
 static int infer_lrn_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[1]->shape); }
 
 static atl_node *expand_lrn_grad(atl_node *y)
@@ -429,17 +452,20 @@ static atl_node *expand_lrn_grad(atl_node *y)
 
 static atl_node *sample_lrn_grad(atl_node *dy, atl_node *x)
 {
-    return lrn_grad(atl_lrn(x, .radius = 2, .alpha = 0.5f, .beta = 0.75f), dy, x);
+    return lrn_grad(dy, x, atl_lrn(x, .radius = 2, .alpha = 0.5f, .beta = 0.75f));
 }
 
 static const atl_op lrn_grad_op = {
     .name = "lrn_grad",
-    .arity = 2,
+    .arity = 3,
     .attributes = sizeof(lrn_options),
+    .shape_inputs = 1 << 2,
+    .workspace_inputs = 1 << 2,
     .infer = infer_lrn_grad,
     .expand = expand_lrn_grad,
     .reference = reference_lrn_grad,
     .kernel = kernel_lrn_grad,
+    .lower = lower_lrn_grad,
     .describe = describe_lrn,
     .samples = (const atl_sample[]){{"radius 2", .binary = sample_lrn_grad,
                                      .input = {{4, {2, 2, 3, 6}}, {4, {2, 2, 3, 6}, -2, 2}}, .inputs = 2},
@@ -447,7 +473,7 @@ static const atl_op lrn_grad_op = {
 };
 ATL_BUILTIN(lrn_grad_op);
 
-static atl_node *lrn_grad(atl_node *of, atl_node *dy, atl_node *x)
+static atl_node *lrn_grad(atl_node *dy, atl_node *x, atl_node *y)
 {
-    return of ? ATL_APPLY(&lrn_grad_op, atl_attributes_of(of), dy, x) : NULL;
+    return y ? ATL_APPLY(&lrn_grad_op, atl_attributes_of(y), dy, x, y) : NULL;
 }
