@@ -82,7 +82,7 @@ const char *onednn_implementation(const_dnnl_primitive_desc_t desc)
 int onednn_is_reference(const_dnnl_primitive_desc_t desc)
 {
     const char *name = onednn_implementation(desc);
-    return !strncmp(name, "ref", 3) || strstr(name, ":ref") != NULL;
+    return !strncmp(name, "ref", 3) || strstr(name, ":ref") || strstr(name, "ref:"); /* "lrn_ref:any" */
 }
 
 onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument)

@@ -352,8 +352,9 @@ static void kernel_lrn_grad(const atl_node *y, const void *const *x, void *resul
     atl_parallel(job.pixels, 8 * job.pixels * job.channels, lrn_pixels, &job);
 }
 
-/* Below this many elements the kernels here are as good as oneDNN's, and cost no parallel region. */
-enum { FEW_ELEMENTS = 16384 };
+/* Below this many elements the kernels here are as good as oneDNN's, and cost no parallel region.  Channels that do not fill
+ * whole vectors of 16 are not for oneDNN: the backward pass of 2.6.3 is wrong at the last of them. */
+enum { FEW_ELEMENTS = 2048, WHOLE_VECTORS = 16 };
 
 static int lower_by(atl_lowering *lowering, int gradient)
 {
@@ -365,7 +366,7 @@ static int lower_by(atl_lowering *lowering, int gradient)
                       .bias = options->bias,
                       .alpha = options->alpha,
                       .beta = options->beta};
-    if (atl_shape_count(y->shape) < FEW_ELEMENTS || options->radius > y->shape.size[3] || options->radius > WIDE)
+    if (atl_shape_count(y->shape) < FEW_ELEMENTS || y->shape.size[3] % WHOLE_VECTORS || lrn.radius > y->shape.size[3])
         return atl_lower_kernel(lowering);
     return onednn_lower_lrn(lowering, &lrn);
 }

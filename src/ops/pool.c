@@ -117,7 +117,7 @@ static atl_node *build_pool(const atl_op *op, const atl_pool2d_args *args)
 /* ---- lowering --------------------------------------------------------------------------------------------------------- */
 
 /* Below this, and for windows that oneDNN was never meant to see, the kernels here are as good, and cost no parallel region. */
-enum { FEW_ELEMENTS = 16384, WIDEST_WINDOW = 1024 };
+enum { FEW_ELEMENTS = 4096, WIDEST_WINDOW = 1024 };
 
 static int suits_onednn(const pool *p, atl_shape image)
 {
