@@ -92,7 +92,7 @@ static char *joined_path(const char *folder, const char *name)
     static struct kept_path {
         struct kept_path *earlier;
         char text[];
-    } *paths;
+    } * paths;
     size_t size = strlen(folder) + strlen(name) + 2;
     struct kept_path *path = malloc(sizeof *path + size);
     cr_assert(path, "out of memory");

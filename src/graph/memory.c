@@ -38,7 +38,7 @@ void *atl_reallocate(void *old, size_t count, size_t size)
 void *atl_allocate_aligned(size_t bytes)
 {
     void *memory;
-    if (bytes > SIZE_MAX - 64 || !may_allocate())
+    if (bytes > SIZE_MAX - 127 || !may_allocate())
         return NULL;
     /* Whole cache lines, so that vector code may read a full vector at the end. */
     if (posix_memalign(&memory, 64, (bytes + 127) / 64 * 64))

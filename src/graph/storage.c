@@ -79,11 +79,11 @@ static atl_status fill_orthogonal(float *w, atl_shape shape, float gain, uint64_
         for (int64_t k = 0; k < length; k++)
             norm += v[k] * v[k];
         for (int64_t k = 0; k < length; k++)
-            v[k] *= gain / sqrt(norm);
+            v[k] /= sqrt(norm);
     }
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++)
-            w[r * columns + c] = (float)(rows < columns ? q[r * length + c] : q[c * length + r]);
+            w[r * columns + c] = (float)(gain * (rows < columns ? q[r * length + c] : q[c * length + r]));
     atl_release(q);
     return ATL_OK;
 }

@@ -67,12 +67,16 @@ atl_tensor *atl_tensor_new(atl_dtype dtype, atl_shape shape)
     return tensor;
 }
 
+static int no_data(void)
+{
+    atl_set_error(ATL_INVALID, "tensor: the data is null");
+    return 1;
+}
+
 static atl_tensor *new_filled(atl_dtype dtype, atl_shape shape, const void *data)
 {
-    if (!data) {
-        atl_set_error(ATL_INVALID, "tensor: the data is null");
+    if (!data && no_data())
         return NULL;
-    }
     atl_tensor *tensor = new_unset(dtype, shape);
     if (tensor)
         memcpy(tensor->data, data, (size_t)tensor->count * atl_dtype_size(dtype));
@@ -84,6 +88,8 @@ atl_tensor *atl_tensor_of_ints(atl_shape shape, const int32_t *data) { return ne
 
 atl_tensor *atl_tensor_view(atl_dtype dtype, atl_shape shape, void *data)
 {
+    if (!data && no_data())
+        return NULL;
     atl_tensor *tensor = new_header(dtype, shape);
     if (tensor)
         tensor->data = data;
@@ -103,12 +109,12 @@ atl_tensor *atl_uniform_tensor(atl_shape shape, float lowest, float highest, uin
 static int no_tensor(void)
 {
     atl_set_error(ATL_INVALID, "the tensor is null");
-    return 0;
+    return 1;
 }
 
 atl_tensor *atl_tensor_copy(const atl_tensor *tensor)
 {
-    if (!tensor && !no_tensor())
+    if (!tensor && no_tensor())
         return NULL;
     return new_filled(tensor->dtype, tensor->shape, tensor->data);
 }
@@ -134,7 +140,7 @@ static int32_t saturated(double x)
 
 atl_tensor *atl_tensor_convert(const atl_tensor *tensor, atl_dtype dtype)
 {
-    if (!tensor && !no_tensor())
+    if (!tensor && no_tensor())
         return NULL;
     atl_tensor *result = new_unset(dtype, tensor->shape);
     for (int64_t i = 0; result && i < result->count; i++) {
