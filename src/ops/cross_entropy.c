@@ -2,6 +2,7 @@
 #include "graph/tensor.h"
 #include "ops/ops.h"
 #include "ops/parallel.h"
+#include "ops/softmax.h"
 
 static int sizes_agree(int64_t a, int64_t b) { return a == b || a == ATL_ANY || b == ATL_ANY; }
 
@@ -86,21 +87,9 @@ static void reference_sparse(const atl_node *y, const double *const *x, double *
     entropy_job job = job_of(y->inputs[0], y->inputs[1]);
     for (int64_t r = 0; r < job.rows; r++) {
         const double *row = x[0] + r * job.classes, label = x[1][job.one_label ? 0 : r];
-        double most = -INFINITY, sum = 0;
-        for (int64_t i = 0; i < job.classes; i++)
-            most = fmax(most, row[i]);
-        for (int64_t i = 0; i < job.classes; i++)
-            sum += exp(row[i] - most);
-        result[r] = label >= 0 && label < (double)job.classes ? log(sum) + most - row[(int64_t)label] : NAN;
+        int known = label >= 0 && label < (double)job.classes;
+        result[r] = known ? atl_log_sum_exp(row, job.classes) - row[(int64_t)label] : (double)NAN;
     }
-}
-
-static float largest_of(const float *x, int64_t n)
-{
-    float most = -INFINITY;
-    for (int64_t i = 0; i < n; i++)
-        most = x[i] > most ? x[i] : most;
-    return most;
 }
 
 static void sparse_rows(const void *data, int64_t first, int64_t last)
@@ -109,9 +98,7 @@ static void sparse_rows(const void *data, int64_t first, int64_t last)
     for (int64_t r = first; r < last; r++) {
         const float *x = job->logits + r * job->classes;
         int32_t label = job->labels[job->one_label ? 0 : r];
-        float most = largest_of(x, job->classes), sum = 0;
-        for (int64_t i = 0; i < job->classes; i++)
-            sum += expf(x[i] - most);
+        float most, sum = atl_sum_exp(x, job->classes, NULL, &most);
         /* The difference of two logits first: it is exact where they are close. */
         job->result[r] = label >= 0 && label < job->classes ? logf(sum) + (most - x[label]) : NAN;
     }
@@ -186,14 +173,19 @@ static void reference_sparse_grad(const atl_node *y, const double *const *x, dou
     entropy_job job = job_of(y->inputs[1], y->inputs[2]);
     for (int64_t r = 0; r < job.rows; r++) {
         const double *row = x[1] + r * job.classes, label = x[2][job.one_label ? 0 : r];
-        double most = -INFINITY, sum = 0;
+        double log_sum = atl_log_sum_exp(row, job.classes);
         for (int64_t i = 0; i < job.classes; i++)
-            most = fmax(most, row[i]);
-        for (int64_t i = 0; i < job.classes; i++)
-            sum += exp(row[i] - most);
-        for (int64_t i = 0; i < job.classes; i++)
-            result[r * job.classes + i] = x[0][r] * (exp(row[i] - most) / sum - (label == (double)i));
+            result[r * job.classes + i] = x[0][r] * (exp(row[i] - log_sum) - (label == (double)i));
     }
+}
+
+/* p - 1 would be lost to rounding where p is near 1: the gradient of a confident loss is small, but it is not zero. */
+static float sum_of_others(const float *e, int64_t n, int32_t label)
+{
+    float sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += i == label ? 0 : e[i];
+    return sum;
 }
 
 static void sparse_grad_rows(const void *data, int64_t first, int64_t last)
@@ -203,13 +195,11 @@ static void sparse_grad_rows(const void *data, int64_t first, int64_t last)
         const float *x = job->logits + r * job->classes;
         float *dx = job->result + r * job->classes;
         int32_t label = job->labels[job->one_label ? 0 : r];
-        float most = largest_of(x, job->classes), sum = 0;
-        for (int64_t i = 0; i < job->classes; i++)
-            sum += dx[i] = expf(x[i] - most);
+        float most, sum = atl_sum_exp(x, job->classes, dx, &most), factor = job->dy[r] / sum;
         if (label >= 0 && label < job->classes)
-            dx[label] -= sum;
+            dx[label] = -sum_of_others(dx, job->classes, label);
         for (int64_t i = 0; i < job->classes; i++)
-            dx[i] *= job->dy[r] / sum;
+            dx[i] *= factor;
     }
 }
 
@@ -284,13 +274,9 @@ static void reference_dense(const atl_node *y, const double *const *x, double *r
     entropy_job job = job_of(y->inputs[0], y->inputs[1]);
     for (int64_t r = 0; r < job.rows; r++) {
         const double *row = x[0] + r * job.classes, *targets = x[1] + r * job.classes;
-        double most = -INFINITY, sum = 0, loss = 0;
+        double log_sum = atl_log_sum_exp(row, job.classes), loss = 0;
         for (int64_t i = 0; i < job.classes; i++)
-            most = fmax(most, row[i]);
-        for (int64_t i = 0; i < job.classes; i++)
-            sum += exp(row[i] - most);
-        for (int64_t i = 0; i < job.classes; i++)
-            loss += targets[i] * (log(sum) + most - row[i]);
+            loss += targets[i] * (log_sum - row[i]);
         result[r] = loss;
     }
 }
@@ -300,10 +286,7 @@ static void dense_rows(const void *data, int64_t first, int64_t last)
     const entropy_job *job = data;
     for (int64_t r = first; r < last; r++) {
         const float *x = job->logits + r * job->classes, *targets = job->dy + r * job->classes;
-        float most = largest_of(x, job->classes), sum = 0, loss = 0;
-        for (int64_t i = 0; i < job->classes; i++)
-            sum += expf(x[i] - most);
-        float log_sum = logf(sum);
+        float most, log_sum = logf(atl_sum_exp(x, job->classes, NULL, &most)), loss = 0;
         for (int64_t i = 0; i < job->classes; i++)
             loss += targets[i] * (log_sum + (most - x[i]));
         job->result[r] = loss;

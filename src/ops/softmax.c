@@ -1,6 +1,10 @@
 /* Softmax and its logarithm, over the last dimension. */
+#include "ops/softmax.h"
+
+#include "ops/fast.h"
 #include "ops/ops.h"
 #include "ops/parallel.h"
+#include "ops/vector_math.h"
 
 /* Any shape but a scalar -> the same shape. */
 static int infer_softmax(atl_node *y)
@@ -26,8 +30,7 @@ static row_job rows_of(const atl_node *y)
     return job;
 }
 
-/* log sum_i e^x_i, without overflow */
-static double log_sum_exp(const double *x, int64_t n)
+double atl_log_sum_exp(const double *x, int64_t n)
 {
     double most = -INFINITY, sum = 0;
     for (int64_t i = 0; i < n; i++)
@@ -37,24 +40,29 @@ static double log_sum_exp(const double *x, int64_t n)
     return most + log(sum);
 }
 
+ATL_FAST float atl_sum_exp(const float *x, int64_t n, float *e, float *most_out)
+{
+    float most = -INFINITY, sum = 0;
+    _Pragma("omp simd reduction(max : most)") for (int64_t i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
+    if (e) {
+        _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < n; i++) sum += e[i] = fast_exp(x[i] - most);
+    } else {
+        _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < n; i++) sum += fast_exp(x[i] - most);
+    }
+    *most_out = most;
+    return sum;
+}
+
 /* softmax(x)_i = e^x_i / sum_j e^x_j.  dx = y * (dy - sum(dy * y)) = softmax_grad(dy, y) */
 static void reference_softmax(const atl_node *y, const double *const *x, double *result)
 {
     row_job job = rows_of(y);
     for (int64_t r = 0; r < job.rows; r++) {
         const double *row = x[0] + r * job.width;
-        double log_sum = log_sum_exp(row, job.width);
+        double log_sum = atl_log_sum_exp(row, job.width);
         for (int64_t i = 0; i < job.width; i++)
             result[r * job.width + i] = exp(row[i] - log_sum);
     }
-}
-
-static float largest_of(const float *x, int64_t n)
-{
-    float most = -INFINITY;
-    for (int64_t i = 0; i < n; i++)
-        most = x[i] > most ? x[i] : most;
-    return most;
 }
 
 static void softmax_rows(const void *data, int64_t first, int64_t last)
@@ -63,11 +71,9 @@ static void softmax_rows(const void *data, int64_t first, int64_t last)
     for (int64_t r = first; r < last; r++) {
         const float *x = job->x + r * job->width;
         float *y = job->result + r * job->width;
-        float most = largest_of(x, job->width), sum = 0;
+        float most, share = 1 / atl_sum_exp(x, job->width, y, &most);
         for (int64_t i = 0; i < job->width; i++)
-            sum += y[i] = expf(x[i] - most);
-        for (int64_t i = 0; i < job->width; i++)
-            y[i] /= sum;
+            y[i] *= share;
     }
 }
 
@@ -128,14 +134,13 @@ static void reference_softmax_grad(const atl_node *y, const double *const *x, do
     }
 }
 
-static void softmax_grad_rows(const void *data, int64_t first, int64_t last)
+ATL_FAST static void softmax_grad_rows(const void *data, int64_t first, int64_t last)
 {
     const row_job *job = data;
     for (int64_t r = first; r < last; r++) {
         const float *dy = job->dy + r * job->width, *value = job->x + r * job->width;
         float *result = job->result + r * job->width, sum = 0;
-        for (int64_t i = 0; i < job->width; i++)
-            sum += dy[i] * value[i];
+        _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < job->width; i++) sum += dy[i] * value[i];
         for (int64_t i = 0; i < job->width; i++)
             result[i] = value[i] * (dy[i] - sum);
     }
@@ -182,7 +187,7 @@ static void reference_log_softmax(const atl_node *y, const double *const *x, dou
     row_job job = rows_of(y);
     for (int64_t r = 0; r < job.rows; r++) {
         const double *row = x[0] + r * job.width;
-        double log_sum = log_sum_exp(row, job.width);
+        double log_sum = atl_log_sum_exp(row, job.width);
         for (int64_t i = 0; i < job.width; i++)
             result[r * job.width + i] = row[i] - log_sum;
     }
@@ -194,10 +199,7 @@ static void log_softmax_rows(const void *data, int64_t first, int64_t last)
     for (int64_t r = first; r < last; r++) {
         const float *x = job->x + r * job->width;
         float *y = job->result + r * job->width;
-        float most = largest_of(x, job->width), sum = 0;
-        for (int64_t i = 0; i < job->width; i++)
-            sum += expf(x[i] - most);
-        float log_sum = logf(sum);
+        float most, log_sum = logf(atl_sum_exp(x, job->width, NULL, &most));
         for (int64_t i = 0; i < job->width; i++)
             y[i] = x[i] - most - log_sum;
     }
