@@ -120,6 +120,8 @@ static atl_node *fuse_group(atl_rewrite *r, const atl_node *root)
     }
     for (int i = 0; i < chain->operands; i++)
         g->place[operand[i]->index] = 0;
+    for (int k = 0; k < count; k++) /* the root may be an operand of a later group */
+        g->place[member[k]->index] = 0;
     return atl_fused(chain, chain->operands, inputs);
 }
 
