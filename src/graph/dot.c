@@ -225,6 +225,10 @@ static dot_scope *find_scope(drawing *d, const atl_node *node)
     while (node->forward)
         node = node->forward;
     const char *path = atl_name_of(node), *last = strrchr(path, '/');
+    if (!node->name) {
+        atl_out_of_memory();
+        return NULL;
+    }
     int64_t length = last ? last - path : 0, depth = length > 0, end;
     for (end = 1; end < length; end++)
         if (path[end] == '/' && depth++ == d->args->depth)
