@@ -64,20 +64,22 @@ static int describe_geometry(geometry *g, const onednn_convolution *c)
 
 /* ---- what differs between oneDNN 2.x and 3.x ---------------------------------------------------------------------- */
 
-/* Moves on to the first implementation that is not a reference and whose name holds `name`; destroys *desc and sets it to null if
- * there is none. */
-typedef struct choice {
-    const char *name; /* null: any */
-    dnnl_primitive_desc_t desc;
-} choice;
+/* What an implementation must be: not a reference unless asked for by the name "ref"; its name holds `name` (null: any) and does
+ * not hold `unlike` (null: nothing). */
+typedef struct taste {
+    const char *name, *unlike;
+} taste;
 
-static int suits(const_dnnl_primitive_desc_t desc, const char *name)
+static int suits(const_dnnl_primitive_desc_t desc, taste taste)
 {
-    if (name && !strcmp(name, "ref"))
+    const char *implementation = onednn_implementation(desc);
+    if (taste.name && !strcmp(taste.name, "ref"))
         return onednn_is_reference(desc);
-    return !onednn_is_reference(desc) && (!name || strstr(onednn_implementation(desc), name));
+    return !onednn_is_reference(desc) && (!taste.name || strstr(implementation, taste.name)) &&
+           (!taste.unlike || !strstr(implementation, taste.unlike));
 }
 
+/* pick: the first implementation that suits, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is none. */
 #if DNNL_VERSION_MAJOR >= 3
 static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c,
                                onednn_pass pass, dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint)
@@ -98,10 +100,10 @@ static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, c
 }
 
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
-                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, const char *name)
+                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, taste taste)
 {
     dnnl_status_t status = open_pass(desc, g, c, pass, attributes, hint);
-    while (status == dnnl_success && !suits(*desc, name))
+    while (status == dnnl_success && !suits(*desc, taste))
         status = dnnl_primitive_desc_next_impl(*desc);
     if (status != dnnl_success && *desc) {
         dnnl_primitive_desc_destroy(*desc);
@@ -128,7 +130,7 @@ static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *
 }
 
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
-                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, const char *name)
+                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, taste taste)
 {
     dnnl_convolution_desc_t op;
     dnnl_primitive_desc_iterator_t iterator = NULL;
@@ -139,7 +141,7 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
         *desc = dnnl_primitive_desc_iterator_fetch(iterator);
         if (!*desc)
             status = dnnl_out_of_memory;
-        else if (suits(*desc, name))
+        else if (suits(*desc, taste))
             break;
         else {
             dnnl_primitive_desc_destroy(*desc);
@@ -155,35 +157,43 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
 
 /* ---- choosing an implementation ------------------------------------------------------------------------------------ */
 
-/* Names of implementations in order of preference, up to a null, which is oneDNN's own choice. The rule is measured. */
-static const char *const *preferences(const onednn_convolution *c)
+/* Tastes in order of preference; the last has no name. Measured on AVX-512; on other processors the names do not occur. */
+enum { TASTES = 2 };
+static void tastes_of(const onednn_convolution *c, taste *list)
 {
-    static const char *const own[] = {NULL}, *const gemm[] = {"gemm", NULL}, *const narrow[] = {"jit:avx2", NULL};
+    int strided = c->vertical.stride > 1 || c->horizontal.stride > 1;
     int few_channels = c->groups == 1 && c->image.size[3] <= 4;
-    /* The image gradient of a first layer: the vector kernels want sixteen channels where there are three. */
+    memset(list, 0, TASTES * sizeof *list);
+    /* The image gradient of a first layer: the vector kernels compute sixteen channels where there are three. */
     if (few_channels && c->pass == ONEDNN_INPUT_GRADIENT)
-        return c->result.size[3] >= 32 ? gemm : narrow;
-    return own;
+        list[0].name = c->result.size[3] >= 32 ? "gemm" : "jit:avx2";
+    /* oneDNN 2.6.3 writes beyond its scratchpad, or to the wrong place, where this kernel gathers every other pixel of an image whose
+     * channels do not fill its vectors. */
+    if (c->pass == ONEDNN_FILTER_GRADIENT && strided && c->vertical.size * c->horizontal.size == 1 &&
+        c->image.size[3] % 16)
+        list[0].unlike = list[1].unlike = "jit_1x1";
+}
+
+/* The forward primitive that 2.x and 3.x want to see before they make a backward one. */
+static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const geometry *g, const onednn_convolution *c)
+{
+    dnnl_status_t status = pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (taste){NULL, NULL});
+    return status == dnnl_unimplemented ? pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (taste){"ref", NULL}) : status;
 }
 
 static dnnl_status_t choose(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c,
                             dnnl_primitive_attr_t attributes)
 {
+    taste list[TASTES];
     dnnl_primitive_desc_t hint = NULL;
-    dnnl_status_t status = dnnl_success;
-    if (c->pass != ONEDNN_FORWARD) {
-        status = pick(&hint, g, c, ONEDNN_FORWARD, NULL, NULL, NULL);
-        if (status == dnnl_unimplemented)
-            status = pick(&hint, g, c, ONEDNN_FORWARD, NULL, NULL, "ref");
-    }
-    const char *const *name = preferences(c);
+    dnnl_status_t status = c->pass == ONEDNN_FORWARD ? dnnl_success : choose_hint(&hint, g, c);
+    tastes_of(c, list);
     if (status == dnnl_success)
-        do
-            status = pick(desc, g, c, c->pass, attributes, hint, *name);
-        while (status == dnnl_unimplemented && *name++);
-    /* Only where oneDNN has nothing else: a slow answer is better than none. */
+        status = pick(desc, g, c, c->pass, attributes, hint, list[0]);
     if (status == dnnl_unimplemented)
-        status = pick(desc, g, c, c->pass, attributes, hint, "ref");
+        status = pick(desc, g, c, c->pass, attributes, hint, list[1]);
+    if (status == dnnl_unimplemented) /* oneDNN has nothing else: a slow answer is better than none */
+        status = pick(desc, g, c, c->pass, attributes, hint, (taste){"ref", NULL});
     if (hint)
         dnnl_primitive_desc_destroy(hint);
     return status;
