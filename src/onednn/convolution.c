@@ -70,13 +70,13 @@ typedef struct taste {
     const char *name, *unlike;
 } taste;
 
-static int suits(const_dnnl_primitive_desc_t desc, taste taste)
+static int suits(const_dnnl_primitive_desc_t desc, taste like)
 {
     const char *implementation = onednn_implementation(desc);
-    if (taste.name && !strcmp(taste.name, "ref"))
+    if (like.name && !strcmp(like.name, "ref"))
         return onednn_is_reference(desc);
-    return !onednn_is_reference(desc) && (!taste.name || strstr(implementation, taste.name)) &&
-           (!taste.unlike || !strstr(implementation, taste.unlike));
+    return !onednn_is_reference(desc) && (!like.name || strstr(implementation, like.name)) &&
+           (!like.unlike || !strstr(implementation, like.unlike));
 }
 
 /* pick: the first implementation that suits, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is none. */
@@ -100,10 +100,10 @@ static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, c
 }
 
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
-                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, taste taste)
+                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, taste like)
 {
     dnnl_status_t status = open_pass(desc, g, c, pass, attributes, hint);
-    while (status == dnnl_success && !suits(*desc, taste))
+    while (status == dnnl_success && !suits(*desc, like))
         status = dnnl_primitive_desc_next_impl(*desc);
     if (status != dnnl_success && *desc) {
         dnnl_primitive_desc_destroy(*desc);
@@ -130,7 +130,7 @@ static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *
 }
 
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
-                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, taste taste)
+                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, taste like)
 {
     dnnl_convolution_desc_t op;
     dnnl_primitive_desc_iterator_t iterator = NULL;
@@ -141,7 +141,7 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
         *desc = dnnl_primitive_desc_iterator_fetch(iterator);
         if (!*desc)
             status = dnnl_out_of_memory;
-        else if (suits(*desc, taste))
+        else if (suits(*desc, like))
             break;
         else {
             dnnl_primitive_desc_destroy(*desc);
