@@ -81,15 +81,39 @@ ATL_API atl_node *atl_neg(atl_node *x);
 ATL_API atl_node *atl_abs(atl_node *x);
 ATL_API atl_node *atl_sign(atl_node *x); /* -1, 0, 1; gradient zero */
 ATL_API atl_node *atl_square(atl_node *x);
+ATL_API atl_node *atl_reciprocal(atl_node *x); /* 1 / x */
 ATL_API atl_node *atl_sqrt(atl_node *x);
+ATL_API atl_node *atl_rsqrt(atl_node *x); /* 1 / sqrt(x) */
 ATL_API atl_node *atl_exp(atl_node *x);
+ATL_API atl_node *atl_exp2(atl_node *x);  /* 2^x */
+ATL_API atl_node *atl_expm1(atl_node *x); /* e^x - 1 */
 ATL_API atl_node *atl_log(atl_node *x);
-ATL_API atl_node *atl_relu(atl_node *x); /* max(x, 0); gradient 0 at 0 */
-ATL_API atl_node *atl_leaky_relu(atl_node *x, float slope);  /* x > 0 ? x : slope * x */
-ATL_API atl_node *atl_elu(atl_node *x);                      /* x > 0 ? x : e^x - 1 */
+ATL_API atl_node *atl_log1p(atl_node *x); /* log(1 + x) */
+ATL_API atl_node *atl_erf(atl_node *x);
+ATL_API atl_node *atl_erfc(atl_node *x);  /* 1 - erf(x) */
+ATL_API atl_node *atl_floor(atl_node *x); /* this and the next two: gradient zero */
+ATL_API atl_node *atl_ceil(atl_node *x);
+ATL_API atl_node *atl_round(atl_node *x); /* halves to the even neighbour */
+ATL_API atl_node *atl_sin(atl_node *x);   /* radians */
+ATL_API atl_node *atl_cos(atl_node *x);
+ATL_API atl_node *atl_tan(atl_node *x);
+ATL_API atl_node *atl_asin(atl_node *x);
+ATL_API atl_node *atl_acos(atl_node *x);
+ATL_API atl_node *atl_atan(atl_node *x);
+
+ATL_API atl_node *atl_relu(atl_node *x);                    /* max(x, 0); gradient 0 at 0 */
+ATL_API atl_node *atl_relu6(atl_node *x);                   /* x clipped to [0, 6] */
+ATL_API atl_node *atl_leaky_relu(atl_node *x, float slope); /* x > 0 ? x : slope * x */
+ATL_API atl_node *atl_elu(atl_node *x);                     /* x > 0 ? x : e^x - 1 */
+ATL_API atl_node *atl_selu(atl_node *x);                    /* x > 0 ? 1.0507 x : 1.7581 (e^x - 1) */
 ATL_API atl_node *atl_tanh(atl_node *x);
 ATL_API atl_node *atl_sigmoid(atl_node *x);
-ATL_API atl_node *atl_softplus(atl_node *x); /* log(1 + e^x) */
+ATL_API atl_node *atl_hard_sigmoid(atl_node *x); /* x / 6 + 1 / 2 clipped to [0, 1] */
+ATL_API atl_node *atl_softplus(atl_node *x);     /* log(1 + e^x) */
+ATL_API atl_node *atl_softsign(atl_node *x);     /* x / (1 + |x|) */
+ATL_API atl_node *atl_swish(atl_node *x);        /* x * sigmoid(x) */
+ATL_API atl_node *atl_gelu(atl_node *x);         /* x * erfc(-x / sqrt(2)) / 2 */
+ATL_API atl_node *atl_gelu_tanh(atl_node *x);    /* x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2 */
 ATL_API atl_node *atl_clip(atl_node *x, float lowest, float highest); /* gradient 1 in [lowest, highest], 0 outside */
 ATL_API atl_node *atl_gate(atl_node *x, atl_node *by); /* by > 0 ? x : 0; no gradient with respect to `by` */
 ATL_API atl_node *atl_step(atl_node *x);               /* x > 0 ? 1 : 0; gradient zero */

@@ -1,6 +1,8 @@
 /* Activation functions, element by element. */
 #include "ops/elementwise.h"
 
+#include <float.h>
+
 /* relu(x) = max(x, 0), and NaN of NaN.  d/dx = y > 0 ? 1 : 0 */
 UNARY_ELEMENT(relu, x <= 0 ? 0 : x)
 UNARY_MAP(relu, x <= 0 ? 0.0f : x)
@@ -79,6 +81,66 @@ UNARY_MAP(softplus, fast_softplus(x))
 static atl_node *softplus_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_sigmoid(atl_input_of(y, 0))); }
 UNARY_OP(softplus, softplus_element, softplus_gradient, RANGE(softplus, -2, 2), VALUES(softplus, -80, 80))
 
+/* swish(x) = x s, s = sigmoid(x).  d/dx = s + y (1 - s)                               Ramachandran et al. 2017 */
+UNARY_ELEMENT(swish, x < -700 ? -0.0 : x / (1 + exp(-x)))
+UNARY_MAP(swish, fast_swish(x))
+static atl_node *swish_gradient(atl_node *y, atl_node *dy)
+{
+    atl_node *s = atl_sigmoid(atl_input_of(y, 0));
+    return atl_mul(dy, atl_add(s, atl_mul(y, atl_sub(atl_number(y, 1), s))));
+}
+UNARY_OP(swish, swish_element, swish_gradient, RANGE(swish, -2, 2), VALUES(swish, -80, 80))
+
+/* gelu(x) = x P, P = erfc(-x / sqrt(2)) / 2, the share of the normal distribution below x.  d/dx = P + x p, its density
+ * p = e^(-x^2 / 2) / sqrt(2 pi)                                                        Hendrycks & Gimpel 2016 */
+UNARY_ELEMENT(gelu, x < -40 ? -0.0 : 0.5 * x * erfc(x * -0.70710678118654752))
+UNARY_MAP(gelu, fast_gelu(x))
+static atl_node *gelu_gradient(atl_node *y, atl_node *dy)
+{
+    atl_node *x = atl_input_of(y, 0);
+    atl_node *share = atl_scale(atl_erfc(atl_scale(x, -0.707106781f)), 0.5f);
+    atl_node *density = atl_scale(atl_exp(atl_scale(atl_square(x), -0.5f)), 0.398942280f);
+    return atl_mul(dy, atl_add(share, atl_mul(x, density)));
+}
+UNARY_OP(gelu, gelu_element, gelu_gradient, RANGE(gelu, -2, 2), VALUES(gelu, -12, 12))
+
+/* gelu_tanh(x) = x s, s = (1 + tanh(u)) / 2 = sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3), near gelu.
+ * d/dx = s + y (1 - s) 2 du/dx */
+UNARY_ELEMENT(gelu_tanh, x < -40 ? -0.0 : x / (1 + exp(-x * (GELU_A + GELU_B * x * x))))
+UNARY_MAP(gelu_tanh, fast_gelu_tanh(x))
+static atl_node *gelu_tanh_gradient(atl_node *y, atl_node *dy)
+{
+    atl_node *x = atl_input_of(y, 0), *square = atl_square(x);
+    atl_node *s = atl_sigmoid(atl_mul(x, atl_shift(atl_scale(square, (float)GELU_B), (float)GELU_A)));
+    atl_node *slope = atl_shift(atl_scale(square, (float)(3 * GELU_B)), (float)GELU_A);
+    return atl_mul(dy, atl_add(s, atl_mul(atl_mul(y, atl_sub(atl_number(y, 1), s)), slope)));
+}
+UNARY_OP(gelu_tanh, gelu_tanh_element, gelu_tanh_gradient, RANGE(gelu_tanh, -2, 2), VALUES(gelu_tanh, -9, 12))
+
+/* softsign(x) = x / (1 + |x|), and +-1 at +-inf.  d/dx = 1 / (1 + |x|)^2 */
+UNARY_ELEMENT(softsign, isinf(x) ? copysign(1, x) : x / (1 + fabs(x)))
+UNARY_MAP(softsign, fabsf(x) > FLT_MAX ? copysignf(1, x) : x / (1 + fabsf(x)))
+static atl_node *softsign_gradient(atl_node *y, atl_node *dy)
+{
+    return atl_div(dy, atl_square(atl_shift(atl_abs(atl_input_of(y, 0)), 1)));
+}
+UNARY_OP(softsign, softsign_element, softsign_gradient, RANGE(softsign, 0.1f, 2), RANGE(softsign, -2, -0.1f),
+         VALUES(softsign, -1e9f, 1e9f))
+
+/* selu(x) = l (x > 0 ? x : a (e^x - 1)).  d/dx = x > 0 ? l : y + l a                      Klambauer et al. 2017 */
+#define SELU_L  1.0507009873554805
+#define SELU_LA 1.7580993408473766 /* a = 1.6732632423543772 */
+UNARY_ELEMENT(selu, x > 0 ? SELU_L * x : SELU_LA * expm1(x))
+UNARY_MAP(selu, (float)(x > 0 ? SELU_L * (double)x : SELU_LA * double_expm1((double)x)))
+static atl_node *selu_gradient(atl_node *y, atl_node *dy)
+{
+    return atl_mul(dy, atl_select(atl_step(y), atl_number(y, (float)SELU_L), atl_shift(y, (float)SELU_LA)));
+}
+UNARY_OP(selu, selu_element, selu_gradient, RANGE(selu, 0.1f, 2), RANGE(selu, -2, -0.1f), VALUES(selu, -20, 5))
+
+atl_node *atl_relu6(atl_node *x) { return atl_clip(x, 0, 6); }
+atl_node *atl_hard_sigmoid(atl_node *x) { return atl_clip(atl_shift(atl_scale(x, 1.0f / 6), 0.5f), 0, 1); }
+
 /* clip(x) = lowest if x < lowest, highest if x > highest, else x.  d/dx = 1 where y = x, else 0 */
 typedef struct clip_bounds {
     float lowest, highest;
@@ -135,6 +197,8 @@ static const atl_op clip_op = {
         {"above", .unary = clip_to_half, .input = {{2, {2, 3}, 0.6f, 1}}, .inputs = 1},
         {"below", .unary = clip_to_half, .input = {{2, {2, 3}, -1, -0.6f}}, .inputs = 1},
         {"values", .unary = clip_to_half, .input = {{1, {67}, -1, 1}}, .inputs = 1, .no_gradient = 1},
+        {"relu6", .unary = atl_relu6, .input = {{2, {2, 3}, 0.1f, 5.9f}}, .inputs = 1},
+        {"hard sigmoid", .unary = atl_hard_sigmoid, .input = {{2, {2, 3}, -2.9f, 2.9f}}, .inputs = 1},
         {"bounds crossed", .unary = clip_crossed, .input = {{1, {3}}}, .inputs = 1, .error = "above highest"},
         {"a bound is no number", .unary = clip_nan, .input = {{1, {3}}}, .inputs = 1, .error = "nan"},
         {"of int32", .unary = clip_to_half, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1, .error = "int32"},

@@ -5,7 +5,7 @@
 #define ATLED_OPS_FAST_H
 
 #define ATL_LANES _Pragma("omp simd")
-#define ATL_LANE static inline __attribute__((always_inline))
+#define ATL_LANE  static inline __attribute__((always_inline))
 
 /* A sanitizer's run time is not yet there when the dynamic linker chooses.  (gcc has no macro for -fsanitize=undefined.) */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ || defined ATLED_SANITIZED
@@ -17,7 +17,7 @@
 #endif
 #endif
 
-#if defined __x86_64__ && defined __gnu_linux__ && defined __OPTIMIZE__ && defined __has_attribute && \
+#if defined __x86_64__ && defined __gnu_linux__ && defined __OPTIMIZE__ && defined __has_attribute &&                  \
     !defined ATL_SANITIZED_
 #if __has_attribute(target_clones) && defined __clang__ /* whose arch= asks for one exact processor */
 #define ATL_FAST __attribute__((target_clones("avx512f", "avx2", "default")))

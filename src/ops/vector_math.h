@@ -46,7 +46,7 @@ ATL_LANE double of_bits(uint64_t bits)
 
 /* Adding this rounds a double below 2^51 to a whole number, and leaves that number in the lowest bits. */
 #define ROUNDER 0x1.8p52
-#define LN_2 0.69314718055994531
+#define LN_2    0.69314718055994531
 #define HALF_PI 1.5707963267948966
 
 /* ---- exponential: x = n ln 2 + r, |r| <= ln 2 / 2 ------------------------------------------------------------------ */
@@ -172,10 +172,10 @@ ATL_LANE float fast_erf(float x)
     const float size = fabsf(x), limited = size > 3.95f ? 3.95f : size; /* erf(3.95) rounds to 1 */
     const double a = (double)limited;
     /* -log(erfc(a)) / a on [0, 3.95], 2^-31 of the erf */
-    const double slope = POLYNOMIAL(a, 1.1283791666279189, 0.63661983456999565, 0.10277127723040697,
-                                    -0.019117695186282863, -0.00025306037565982277, 0.0017993530295868416,
-                                    -0.00074068531419621389, 0.00016748071158216307, -2.1354538955297085e-5,
-                                    1.1932935947825002e-6);
+    const double slope =
+        POLYNOMIAL(a, 1.1283791666279189, 0.63661983456999565, 0.10277127723040697, -0.019117695186282863,
+                   -0.00025306037565982277, 0.0017993530295868416, -0.00074068531419621389, 0.00016748071158216307,
+                   -2.1354538955297085e-5, 1.1932935947825002e-6);
     return copysignf((float)-double_expm1(-a * slope), x);
 }
 
@@ -204,11 +204,15 @@ ATL_LANE float fast_gelu(float x)
     return (float)((double)x * (x < 0 ? tail : 1 - tail));
 }
 
+/* 2 sqrt(2 / pi), and 0.044715 times that */
+#define GELU_A 1.5957691216057308
+#define GELU_B 0.071354816272600247
+
 ATL_LANE float fast_gelu_tanh(float x)
 {
     x = above_minus_1000(x);
     const double d = (double)x;
-    return scaled_sigmoid(d, d * (1.5957691216057308 + 0.071354816272600247 * d * d)); /* 2 sqrt(2 / pi) {1, 0.044715} */
+    return scaled_sigmoid(d, d * (GELU_A + GELU_B * d * d));
 }
 
 /* ---- circle functions: x = n pi / 2 + r, |r| <= pi / 4 --------------------------------------------------------------- */
@@ -226,12 +230,11 @@ ATL_LANE circle_point reduced_circle(double x)
     const double rounded = x * (1 / HALF_PI) + ROUNDER, n = rounded - ROUNDER;
     const double r = (x - n * head) - n * tail, z = r * r;
     /* sin(r) / r and cos(r), in r^2, 2^-37 and 2^-34 */
-    return (circle_point){
-        .sine = r * POLYNOMIAL(z, 0.99999999999567949, -0.16666666631621646, 0.0083333287847017212,
-                               -0.00019839202734721307, 2.717349439214743e-6),
-        .cosine = POLYNOMIAL(z, 0.99999999995257699, -0.49999999615281032, 0.041666616724350622, -0.0013886618759908711,
-                             2.4379887608784366e-5),
-        .quadrant = bits_of(rounded)};
+    return (circle_point){.sine = r * POLYNOMIAL(z, 0.99999999999567949, -0.16666666631621646, 0.0083333287847017212,
+                                                 -0.00019839202734721307, 2.717349439214743e-6),
+                          .cosine = POLYNOMIAL(z, 0.99999999995257699, -0.49999999615281032, 0.041666616724350622,
+                                               -0.0013886618759908711, 2.4379887608784366e-5),
+                          .quadrant = bits_of(rounded)};
 }
 
 /* The sine, n quarters of a turn on. */
@@ -253,10 +256,10 @@ ATL_LANE float fast_atan(float x)
 {
     const double size = fabs((double)x), t = size > 1 ? 1 / size : size, z = t * t;
     /* atan(t) / t in t^2 on [0, 1], 2^-31 */
-    const double angle = t * POLYNOMIAL(z, 0.99999999966724094, -0.33333324719121099, 0.19999630607615164,
-                                        -0.14279493127635524, 0.1105667467074516, -0.088069044738943083,
-                                        0.067346258139838876, -0.04461840485193722, 0.022496448944015014,
-                                        -0.0073040316558596467, 0.0011120639098154743);
+    const double angle =
+        t * POLYNOMIAL(z, 0.99999999966724094, -0.33333324719121099, 0.19999630607615164, -0.14279493127635524,
+                       0.1105667467074516, -0.088069044738943083, 0.067346258139838876, -0.04461840485193722,
+                       0.022496448944015014, -0.0073040316558596467, 0.0011120639098154743);
     return copysignf((float)(size > 1 ? HALF_PI - angle : angle), x);
 }
 
