@@ -7,7 +7,8 @@
 UNARY_ELEMENT(relu, x <= 0 ? 0 : x)
 UNARY_MAP(relu, x <= 0 ? 0.0f : x)
 static atl_node *relu_gradient(atl_node *y, atl_node *dy) { return atl_gate(dy, y); }
-UNARY_OP_WITH(relu, relu_element, relu_gradient, ATL_OP_RELU, NULL, RANGE(relu, 0.1f, 1), RANGE(relu, -1, -0.1f), VALUES(relu, -1, 1))
+UNARY_OP_WITH(relu, relu_element, relu_gradient, ATL_OP_RELU, NULL, RANGE(relu, 0.1f, 1), RANGE(relu, -1, -0.1f),
+              VALUES(relu, -1, 1))
 
 /* leaky_relu(x) = x > 0 ? x : slope x.  d/dx = x > 0 ? 1 : slope */
 static double leaky_relu_element(const double *x, const void *slope)

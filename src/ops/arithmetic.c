@@ -50,7 +50,8 @@ static atl_node *div_gradient_b(atl_node *y, atl_node *dy)
     return atl_neg(atl_mul(dy, atl_div(y, atl_input_of(y, 1))));
 }
 static atl_node *div_simplified(atl_node *y) { return left_by(y, 0, 1); }
-BINARY_OP_WITH(div, div_gradient_a, div_gradient_b, 0, div_simplified, RANGES(div, -1, 1, 0.5f, 2), RANGES(div, -1, 1, -2, -0.5f))
+BINARY_OP_WITH(div, div_gradient_a, div_gradient_b, 0, div_simplified, RANGES(div, -1, 1, 0.5f, 2),
+               RANGES(div, -1, 1, -2, -0.5f))
 
 /* pow(a, b) = a^b.  d/da = b a^(b - 1), d/db = y log(a), and 0 where a <= 0 */
 BINARY_ELEMENT(pow, pow(a, b))
