@@ -241,12 +241,31 @@ typedef struct atl_reduce_args {
 ATL_API atl_node *atl_reduce_sum_with(const atl_reduce_args *args);
 ATL_API atl_node *atl_reduce_mean_with(const atl_reduce_args *args);
 ATL_API atl_node *atl_reduce_max_with(const atl_reduce_args *args); /* equal maxima share the gradient */
+ATL_API atl_node *atl_reduce_min_with(const atl_reduce_args *args);
+ATL_API atl_node *atl_reduce_prod_with(const atl_reduce_args *args); /* derivatives are right where elements are 0, too */
+ATL_API atl_node *atl_reduce_log_sum_exp_with(const atl_reduce_args *args); /* log(sum of e^x), however large the x are */
+ATL_API atl_node *atl_reduce_l2_norm_with(const atl_reduce_args *args);     /* square root of the sum of x^2; gradient 0 at 0 */
 #define atl_reduce_sum(...) atl_reduce_sum_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
 #define atl_reduce_mean(...) atl_reduce_mean_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
 #define atl_reduce_max(...) atl_reduce_max_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_min(...) atl_reduce_min_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_prod(...) atl_reduce_prod_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_log_sum_exp(...) atl_reduce_log_sum_exp_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_l2_norm(...) atl_reduce_l2_norm_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
 #define ATL_AXES(...) .axis = {__VA_ARGS__}, .axes = (int)ATL_COUNT_(int, __VA_ARGS__)
 ATL_API atl_node *atl_sum(atl_node *x);  /* of all elements: a scalar */
 ATL_API atl_node *atl_mean(atl_node *x);
+ATL_API atl_node *atl_l2_norm(atl_node *x);
+/* Along one axis: y[i] = x[0] + ... + x[i]. */
+typedef struct atl_cumulative_sum_args {
+    atl_node *x;
+    int axis;      /* negative counts from the end */
+    int exclusive; /* without x[i] itself: begins with 0 */
+    int reverse;   /* from the end: x[i] + ... + x[n - 1] */
+    int end_;
+} atl_cumulative_sum_args;
+ATL_API atl_node *atl_cumulative_sum_with(const atl_cumulative_sum_args *args);
+#define atl_cumulative_sum(...) atl_cumulative_sum_with(&(atl_cumulative_sum_args){__VA_ARGS__, .end_ = 0})
 ATL_API atl_node *atl_argmax(atl_node *x, int axis); /* int32; the first of equal ones */
 /* x summed over the dimensions in which `like` is 1 or missing: what undoes a broadcast. */
 ATL_API atl_node *atl_sum_to(atl_node *x, atl_node *like);
@@ -295,6 +314,27 @@ ATL_API atl_node *atl_pad_with(const atl_pad_args *args);
 
 ATL_API atl_node *atl_reverse_with(atl_node *x, int count, const int *axes);
 #define atl_reverse(x, ...) atl_reverse_with((x), (int)ATL_COUNT_(int, __VA_ARGS__), (const int[]){__VA_ARGS__})
+
+/* x repeated: as many times along each dimension as `times` has for it, all positive. */
+ATL_API atl_node *atl_tile_with(atl_node *x, int count, const int64_t *times);
+#define atl_tile(x, ...)                                                                                               \
+    atl_tile_with((x), (int)ATL_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
+
+ATL_API atl_node *atl_stack_with(int axis, int count, atl_node *const *inputs); /* equal shapes, joined along a new axis */
+#define atl_stack(axis, ...)                                                                                           \
+    atl_stack_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
+/* The converse: parts[i] = x[.., i, ..], without the axis, which must be `count` long.  Returns ATL_OK with all parts set, or
+ * ATL_INVALID with all null. */
+ATL_API atl_status atl_unstack(atl_node *x, int axis, int count, atl_node **parts);
+/* Cuts x into parts of the given sizes along an axis; at most one size may be -1: what is left.  sizes null: equal parts. */
+ATL_API atl_status atl_split(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts);
+
+/* x [.., n, ..] with dimension `axis` replaced by those of int32 indices [..]: y[.., i, ..] = x[.., indices[i], ..].
+ * 0 where an index is out of 0..n-1. */
+ATL_API atl_node *atl_gather(atl_node *x, atl_node *indices, int axis);
+/* The converse: zeros of the shape of `like` [.., n, ..], to which updates, of the shape that gather would give, are added at the
+ * indices.  An index may come several times; one out of range is passed over.  Only the shape of `like` is used. */
+ATL_API atl_node *atl_scatter_add(atl_node *updates, atl_node *indices, atl_node *like, int axis);
 
 ATL_API atl_node *atl_one_hot(atl_node *labels, int64_t classes); /* int32 [..] -> float [.., classes]; zeros if out of range */
 ATL_API atl_node *atl_pick(atl_node *x, atl_node *labels); /* x [.., classes], int32 [..] -> [..]: x[.., labels[..]]; 0 if out of range */

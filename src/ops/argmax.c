@@ -21,7 +21,7 @@ static int infer_argmax(atl_node *y)
 
 static void argmax_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_split split = atl_split_at(y->inputs[0]->shape, *(const int *)y->attributes);
+    atl_axis_split split = atl_split_at(y->inputs[0]->shape, *(const int *)y->attributes);
     for (int64_t i = 0; i < split.outer * split.inner; i++) {
         const double *first = x[0] + i / split.inner * split.size * split.inner + i % split.inner;
         int64_t best = 0;
@@ -35,7 +35,7 @@ static void argmax_reference(const atl_node *y, const double *const *x, double *
 }
 
 typedef struct argmax_job {
-    atl_split split;
+    atl_axis_split split;
     const float *x;
     int32_t *result;
 } argmax_job;

@@ -115,6 +115,7 @@ static const atl_op concat_op = {
     .reference = concat_reference,
     .kernel = concat_kernel,
     .describe = describe_concat,
+    .simplify = atl_unchanged,
     .samples = (const atl_sample[]){
         {"rows", .binary = two_along_0, .input = {{2, {2, 3}}, {2, {1, 3}}}, .inputs = 2},
         {"channels", .binary = two_along_last, .input = {{4, {2, 2, 2, 3}}, {4, {2, 2, 2, 1}}}, .inputs = 2},
@@ -212,6 +213,7 @@ static const atl_op concat_part_op = {
     .reference = concat_part_reference,
     .kernel = concat_part_kernel,
     .describe = describe_concat_part,
+    .simplify = atl_unchanged,
     .samples = (const atl_sample[]){
         {"second of two", .build = last_part, .input = {{3, {2, 5, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3},
         {"another shape", .build = last_part, .input = {{3, {2, 6, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3,

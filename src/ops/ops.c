@@ -83,9 +83,9 @@ void atl_strides_of(atl_shape shape, int64_t *strides)
     }
 }
 
-atl_split atl_split_at(atl_shape shape, int axis)
+atl_axis_split atl_split_at(atl_shape shape, int axis)
 {
-    atl_split split = {.outer = 1, .inner = 1};
+    atl_axis_split split = {.outer = 1, .inner = 1};
     axis += axis < 0 ? shape.rank : 0;
     split.size = shape.size[axis];
     for (int i = 0; i < shape.rank; i++)
@@ -100,3 +100,5 @@ int atl_shapes_agree(atl_shape a, atl_shape b)
         agree = a.size[i] == b.size[i] || a.size[i] == ATL_ANY || b.size[i] == ATL_ANY;
     return agree;
 }
+
+atl_node *atl_unchanged(atl_node *y) { return atl_shape_equal(y->shape, y->inputs[0]->shape) ? y->inputs[0] : NULL; }

@@ -39,14 +39,17 @@ const char *atl_explain_shape(const atl_node *x, char *text, size_t size);
 /* x with ones put in, so that dimension i of the result is 1 for each bit i of `axes`. */
 atl_node *atl_insert_dims(atl_node *x, unsigned axes);
 
+/* For .simplify: input 0, if the op leaves its shape as it is (and then does nothing else). */
+atl_node *atl_unchanged(atl_node *y);
+
 /* True unless ranks or known sizes differ. */
 int atl_shapes_agree(atl_shape a, atl_shape b);
 
 /* A dense array seen as [outer, size, inner], with `size` the dimension `axis`, which may count from the end. */
-typedef struct atl_split {
+typedef struct atl_axis_split {
     int64_t outer, size, inner;
-} atl_split;
-atl_split atl_split_at(atl_shape shape, int axis);
+} atl_axis_split;
+atl_axis_split atl_split_at(atl_shape shape, int axis);
 
 /* Row-major strides, in elements. */
 void atl_strides_of(atl_shape shape, int64_t *strides);

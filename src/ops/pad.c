@@ -100,6 +100,7 @@ static const atl_op pad_op = {
     .reference = pad_reference,
     .kernel = pad_kernel,
     .describe = describe_pad,
+    .simplify = atl_unchanged,
     .samples =
         (const atl_sample[]){{"zeros", .unary = zeros_around, .input = {{2, {2, 3}}}, .inputs = 1},
                              {"border of an image", .unary = image_border, .input = {{4, {2, 2, 3, 2}}}, .inputs = 1},

@@ -2,9 +2,9 @@
  *
  * Results: the reduced dimensions are taken away, or kept as 1.  In gradients, inserted(y, dy) puts them back, so that dy
  * goes together with x; its values are then repeated by broadcasting. */
-#include "ops/reduction.h"
-
 #include "ops/ops.h"
+#include "ops/product.h"
+#include "ops/reduction.h"
 
 typedef struct reduce_attributes {
     int axes, axis[ATL_MAX_RANK]; /* as given; none: all */
@@ -166,3 +166,30 @@ static atl_node *extreme_gradient(atl_node *y, atl_node *dy)
 #define min_gradient extreme_gradient
 REDUCE_SAMPLES(max, 0, 0);
 REDUCE_OP(max, ATL_FOLD_MAX)
+REDUCE_SAMPLES(min, 0, 0);
+REDUCE_OP(min, ATL_FOLD_MIN)
+
+/* prod: dx_k = dy times the product of the others. */
+static atl_node *prod_gradient(atl_node *y, atl_node *dy)
+{
+    return atl_mul(atl_product_of_others(atl_input_of(y, 0), axes_of(y)), inserted(y, dy));
+}
+REDUCE_SAMPLES(prod, 0.9f, 1.1f);
+REDUCE_OP(prod, ATL_FOLD_PRODUCT)
+
+/* log_sum_exp: dx = dy e^(x - y), which is the softmax. */
+static atl_node *log_sum_exp_gradient(atl_node *y, atl_node *dy)
+{
+    return atl_mul(atl_exp(atl_sub(atl_input_of(y, 0), inserted(y, y))), inserted(y, dy));
+}
+REDUCE_SAMPLES(log_sum_exp, 0, 0);
+REDUCE_OP(log_sum_exp, ATL_FOLD_LOG_SUM_EXP)
+
+/* l2_norm: dx = dy x / y; where y is 0, so is x, and so is dx. */
+static atl_node *l2_norm_gradient(atl_node *y, atl_node *dy)
+{
+    return atl_mul(atl_input_of(y, 0), inserted(y, atl_div(dy, atl_maximum(y, atl_number(y, 1e-30f)))));
+}
+REDUCE_SAMPLES(l2_norm, 0.5f, 1);
+REDUCE_OP(l2_norm, ATL_FOLD_NORM)
+atl_node *atl_l2_norm(atl_node *x) { return atl_reduce_l2_norm(x); }

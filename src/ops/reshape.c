@@ -3,6 +3,17 @@
 
 static atl_node *reshape_back(atl_node *y, atl_node *dy) { return atl_reshape_like(dy, atl_input_of(y, 0)); }
 
+/* Nothing changes: the input.  The shape of another shape: one reshape, of where the elements come from. */
+static atl_node *reshape_simplified(atl_node *y)
+{
+    atl_node *source = y->inputs[0];
+    while (source->op->flags & ATL_OP_ALIAS)
+        source = source->inputs[0];
+    if (atl_shape_equal(y->shape, source->shape))
+        return source;
+    return source == y->inputs[0] ? NULL : atl_reshape(source, y->shape);
+}
+
 /* The product of the known sizes of dimensions first.. of a shape; -1 if it is over 2^63 - 1.  Counts the others. */
 static int64_t known_product(atl_shape shape, int first, int *unknown)
 {
@@ -108,6 +119,7 @@ static const atl_op reshape_op = {
     .infer = infer_reshape,
     .gradient = {reshape_back},
     .describe = describe_reshape,
+    .simplify = reshape_simplified,
     .samples = (const atl_sample[]){
         {"to a vector", .unary = sample_to_6, .input = {{2, {2, 3}}}, .inputs = 1},
         {"what is left at the end", .unary = sample_to_2_rest, .input = {{3, {2, 3, 2}}}, .inputs = 1},
@@ -146,6 +158,7 @@ static const atl_op reshape_like_op = {.name = "reshape_like",
                                        .shape_inputs = 2,
                                        .infer = infer_reshape_like,
                                        .gradient = {reshape_back},
+                                       .simplify = reshape_simplified,
                                        .samples =
                                            (const atl_sample[]){{"matrix to tensor", .binary = sample_reshape_like,
                                                                  .input = {{2, {4, 3}}, {3, {2, 2, 3}}}, .inputs = 2},
@@ -179,6 +192,7 @@ static const atl_op flatten_op = {
     .flags = ATL_OP_ALIAS,
     .infer = infer_flatten,
     .gradient = {reshape_back},
+    .simplify = reshape_simplified,
     .samples = (const atl_sample[]){{"image", .unary = sample_flatten, .input = {{4, {2, 3, 2, 2}}}, .inputs = 1},
                                     {"vector", .unary = sample_flatten, .input = {{1, {3}}}, .inputs = 1},
                                     {"scalar", .unary = atl_flatten, .input = {{0}}, .inputs = 1, .error = "scalar"},
@@ -235,6 +249,7 @@ static const atl_op expand_dims_op = {
     .infer = infer_expand_dims,
     .gradient = {reshape_back},
     .describe = describe_expand_dims,
+    .simplify = reshape_simplified,
     .samples = (const atl_sample[]){{"first", .unary = sample_expand_first, .input = {{2, {3, 2}}}, .inputs = 1},
                                     {"middle", .unary = sample_expand_middle, .input = {{2, {3, 2}}}, .inputs = 1},
                                     {"last", .unary = sample_expand_last, .input = {{2, {3, 2}}}, .inputs = 1},
@@ -294,6 +309,7 @@ static const atl_op squeeze_op = {
     .infer = infer_squeeze,
     .gradient = {reshape_back},
     .describe = describe_squeeze,
+    .simplify = reshape_simplified,
     .samples = (const atl_sample[]){
         {"first", .unary = sample_squeeze_first, .input = {{3, {1, 3, 2}}}, .inputs = 1},
         {"last", .unary = sample_squeeze_last, .input = {{3, {3, 2, 1}}}, .inputs = 1},

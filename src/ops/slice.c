@@ -144,6 +144,7 @@ static const atl_op slice_op = {
     .reference = slice_reference,
     .kernel = slice_kernel,
     .describe = describe_slice,
+    .simplify = atl_unchanged,
     .samples = (const atl_sample[]){
         {"middle", .unary = middle, .input = {{2, {5, 3}}}, .inputs = 1},
         {"every second", .unary = every_second, .input = {{2, {5, 4}}}, .inputs = 1},
@@ -230,6 +231,7 @@ static const atl_op unslice_op = {.name = "unslice",
                                   .reference = unslice_reference,
                                   .kernel = unslice_kernel,
                                   .describe = describe_slice,
+                                  .simplify = atl_unchanged,
                                   .samples =
                                       (const atl_sample[]){{"two columns of every second row", .binary = put_back,
                                                             .input = {{2, {2, 2}}, {2, {5, 4}}}, .inputs = 2},

@@ -1,0 +1,134 @@
+/* Joining along a new axis, and cutting into parts: made of expand_dims and concat, of slice and squeeze. */
+#include "graph/memory.h"
+#include "ops/ops.h"
+
+atl_node *atl_stack_with(int axis, int count, atl_node *const *inputs)
+{
+    atl_node *joined = NULL, *first = count > 0 && inputs ? inputs[0] : NULL;
+    if (!first)
+        return NULL;
+    atl_node **layers = atl_allocate((size_t)count, sizeof *layers);
+    if (!layers)
+        return atl_graph_fail(first->graph, "out of memory");
+    for (int i = 0; i < count; i++)
+        layers[i] = atl_expand_dims(inputs[i], axis);
+    joined = atl_concat_with(axis, count, layers);
+    atl_release(layers);
+    return joined;
+}
+
+/* Sets all parts to null. */
+static atl_status no_parts(int count, atl_node **parts)
+{
+    for (int i = 0; i < count; i++)
+        parts[i] = NULL;
+    return ATL_INVALID;
+}
+
+/* The axis, 0..rank-1, or -1 with the mistake recorded on x's graph. */
+static int axis_to_cut(const atl_node *x, int axis, int count, const char *builder)
+{
+    int rank = x->shape.rank;
+    if (count < 1)
+        atl_graph_fail(x->graph, "%s: %d parts of '%s': there must be 1 or more", builder, count, atl_name_of(x));
+    else if (axis < -rank || axis >= rank)
+        atl_graph_fail(x->graph, "%s: axis %d is out of range for '%s', %s", builder, axis, atl_name_of(x),
+                       SHAPE_OF(x));
+    else
+        return axis < 0 ? axis + rank : axis;
+    return -1;
+}
+
+static atl_node *part_of(atl_node *x, int axis, int64_t begin, int64_t end)
+{
+    atl_slice_args args = {.x = x};
+    args.begin[axis] = begin;
+    args.end[axis] = end;
+    return atl_slice_with(&args);
+}
+
+/* True if every part could be made; else sets all to null. */
+static atl_status all_or_none(int count, atl_node **parts)
+{
+    for (int i = 0; i < count; i++)
+        if (!parts[i])
+            return no_parts(count, parts);
+    return ATL_OK;
+}
+
+atl_status atl_unstack(atl_node *x, int axis, int count, atl_node **parts)
+{
+    if (!x || (axis = axis_to_cut(x, axis, count, "unstack")) < 0)
+        return no_parts(count, parts);
+    if (x->shape.size[axis] != count) {
+        atl_graph_fail(x->graph, "unstack: dimension %d of '%s', %s, cannot be cut into %d layers", axis,
+                       atl_name_of(x), SHAPE_OF(x), count);
+        return no_parts(count, parts);
+    }
+    for (int i = 0; i < count; i++)
+        parts[i] = atl_squeeze(part_of(x, axis, i, i + 1), axis);
+    return all_or_none(count, parts);
+}
+
+/* What the size -1, if there is one, stands for: ATL_ANY if the whole is unknown; -2 with the mistake recorded. */
+static int64_t size_left(const atl_node *x, int axis, int count, const int64_t *sizes)
+{
+    int64_t sum = 0, whole = x->shape.size[axis];
+    int open = 0;
+    for (int i = 0; i < count; i++) {
+        if (sizes[i] < -1 || sizes[i] == 0 || (sizes[i] == -1 && open++)) {
+            atl_graph_fail(x->graph,
+                           "split: the size of part %d, %lld, must be 1 or more; one size may be -1, what is left", i,
+                           (long long)sizes[i]);
+            return -2;
+        }
+        if (sizes[i] > 0 && __builtin_add_overflow(sum, sizes[i], &sum))
+            sum = INT64_MAX;
+    }
+    if (whole == ATL_ANY && open)
+        return ATL_ANY;
+    if (open ? sum < whole : sum == whole)
+        return whole - sum;
+    atl_graph_fail(x->graph,
+                   "split: the parts have %lld elements in all, but dimension %d of '%s', %s, has another size",
+                   (long long)sum, axis, atl_name_of(x), SHAPE_OF(x));
+    return -2;
+}
+
+/* Parts before the open one are counted from the beginning, those after it from the end: the whole need not be known. */
+static void cut(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts)
+{
+    int64_t before = 0, after = 0;
+    int i = 0, last = count - 1;
+    for (; i < count && sizes[i] != -1; before += sizes[i++])
+        parts[i] = part_of(x, axis, before, before + sizes[i]);
+    for (; last > i; after += sizes[last--])
+        parts[last] = part_of(x, axis, -after - sizes[last], -after);
+    if (i < count)
+        parts[i] = part_of(x, axis, before, -after);
+}
+
+static atl_status split_equally(atl_node *x, int axis, int count, atl_node **parts)
+{
+    int64_t whole = x->shape.size[axis];
+    if (whole <= 0 || whole % count) {
+        atl_graph_fail(x->graph, "split: dimension %d of '%s', %s, cannot be cut into %d equal parts", axis,
+                       atl_name_of(x), SHAPE_OF(x), count);
+        return no_parts(count, parts);
+    }
+    for (int i = 0; i < count; i++)
+        parts[i] = part_of(x, axis, whole / count * i, whole / count * (i + 1));
+    return all_or_none(count, parts);
+}
+
+atl_status atl_split(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts)
+{
+    if (!x || (axis = axis_to_cut(x, axis, count, "split")) < 0)
+        return no_parts(count, parts);
+    if (!sizes)
+        return split_equally(x, axis, count, parts);
+    if (size_left(x, axis, count, sizes) < ATL_ANY)
+        return no_parts(count, parts);
+    cut(x, axis, count, sizes, parts);
+    return all_or_none(count, parts);
+}
