@@ -92,6 +92,10 @@ struct atl_op {
     /* Internal: steps that run oneDNN. Null for ops outside the library. */
     int (*lower)(atl_lowering *lowering);
 
+    /* Internal: seconds saved, or (negative) lost, if the node works on images in blocks of 16 channels; -INFINITY: it cannot.
+     * Bit i of *images_out is set if input i is then wanted in blocks. */
+    double (*blocked_gain)(const atl_node *y, unsigned *images_out);
+
     /* Optional, for the compiler, which calls them when all shapes are known. */
     atl_node *(*simplify)(atl_node *y);                 /* an equal, simpler node made of y's inputs; null: none */
     int (*uniform)(const atl_node *y, float *value_out); /* true if every element is certainly the same number */

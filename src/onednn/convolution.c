@@ -2,7 +2,7 @@
  *
  * Images lie in the plain order, NHWC, and the filter in whatever order the primitive likes: on NHWC in and out, oneDNN's kernels
  * are within some percent of their best, no reorder of an image is needed, and no geometry falls into its reference loops (a half
- * given layout does). */
+ * given layout does).  Where the compiler has chosen blocks of 16 channels it is Winograd's method that pays for them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +13,8 @@
 typedef struct geometry {
     onednn_desc image, filter, result, bias;     /* as given to the primitive; the filter's order is its choice */
     onednn_desc plain_filter;                    /* HWIO, seen as oihw or goihw */
+    onednn_desc plain_image, plain_result;       /* NHWC */
+    dnnl_alg_kind_t algorithm;
     dnnl_dims_t stride, dilation, before, after; /* dilation: 0 for a dense window */
     const char *filter_letters;
 } geometry;
@@ -24,6 +26,8 @@ static void release_geometry(geometry *g)
     onednn_release_desc(&g->result);
     onednn_release_desc(&g->bias);
     onednn_release_desc(&g->plain_filter);
+    onednn_release_desc(&g->plain_image);
+    onednn_release_desc(&g->plain_result);
 }
 
 /* [fh, fw, in / groups, out], where the outputs of a group lie side by side, is seen as [out, in, fh, fw], or with groups as
@@ -53,8 +57,10 @@ static int describe_geometry(geometry *g, const onednn_convolution *c)
     memset(g, 0, sizeof *g);
     describe_window(g, 0, &c->vertical);
     describe_window(g, 1, &c->horizontal);
-    int ok = onednn_describe_image(&g->image, c->image) && onednn_describe_image(&g->result, c->result) &&
-             describe_filter(g, c);
+    g->algorithm = c->blocked && atl_onednn_has_winograd() ? dnnl_convolution_winograd : dnnl_convolution_direct;
+    int (*describe)(onednn_desc *, atl_shape) = c->blocked ? onednn_describe_image_blocked : onednn_describe_image;
+    int ok = onednn_describe_image(&g->plain_image, c->image) && onednn_describe_image(&g->plain_result, c->result) &&
+             describe(&g->image, c->image) && describe(&g->result, c->result) && describe_filter(g, c);
     if (ok && c->bias_input >= 0)
         ok = onednn_describe(&g->bias, 1, &c->result.size[3], NULL);
     if (!ok)
@@ -85,7 +91,7 @@ static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, c
                                onednn_pass pass, dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint)
 {
     dnnl_engine_t engine = onednn_engine();
-    dnnl_alg_kind_t algorithm = dnnl_convolution_direct;
+    dnnl_alg_kind_t algorithm = g->algorithm;
     if (pass == ONEDNN_FORWARD)
         return dnnl_convolution_forward_primitive_desc_create(desc, engine, dnnl_forward_training, algorithm,
                                                               g->image.md, g->filter.md, g->bias.md, g->result.md,
@@ -115,7 +121,7 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
 static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *g, const onednn_convolution *c,
                                    onednn_pass pass)
 {
-    dnnl_alg_kind_t algorithm = dnnl_convolution_direct;
+    dnnl_alg_kind_t algorithm = g->algorithm;
     if (pass == ONEDNN_FORWARD)
         return dnnl_dilated_convolution_forward_desc_init(op, dnnl_forward_training, algorithm, &g->image.md,
                                                           &g->filter.md, c->bias_input >= 0 ? &g->bias.md : NULL,
@@ -181,8 +187,8 @@ static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const geometry *g,
     return status == dnnl_unimplemented ? pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (taste){"ref", NULL}) : status;
 }
 
-static dnnl_status_t choose(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c,
-                            dnnl_primitive_attr_t attributes)
+static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c,
+                               dnnl_primitive_attr_t attributes)
 {
     taste list[TASTES];
     dnnl_primitive_desc_t hint = NULL;
@@ -197,6 +203,20 @@ static dnnl_status_t choose(dnnl_primitive_desc_t *desc, const geometry *g, cons
     if (hint)
         dnnl_primitive_desc_destroy(hint);
     return status;
+}
+
+/* By Winograd's method if that is asked for and there, else directly. */
+static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c,
+                            dnnl_primitive_attr_t attributes)
+{
+    dnnl_status_t status = choose_of(desc, g, c, attributes);
+    if (g->algorithm == dnnl_convolution_direct || (status == dnnl_success && !onednn_is_reference(*desc)))
+        return status;
+    if (*desc)
+        dnnl_primitive_desc_destroy(*desc);
+    *desc = NULL;
+    g->algorithm = dnnl_convolution_direct;
+    return choose_of(desc, g, c, attributes);
 }
 
 static dnnl_status_t append_activation(dnnl_post_ops_t ops, const onednn_convolution *c)
@@ -260,6 +280,21 @@ const char *onednn_convolution_implementation(const onednn_convolution *convolut
     return text;
 }
 
+int atl_onednn_has_winograd(void)
+{
+    static _Atomic int known; /* 0: not asked yet, 1: no, 2: yes */
+    if (known)
+        return known == 2;
+    atl_window window = {.size = 3, .stride = 1, .dilation = 1, .pad_before = 1, .pad_after = 1};
+    onednn_convolution c = {.pass = ONEDNN_FORWARD, .image = ATL_SHAPE(1, 56, 56, 64), .filter = ATL_SHAPE(3, 3, 64, 64),
+                            .result = ATL_SHAPE(1, 56, 56, 64), .vertical = window, .horizontal = window, .groups = 1,
+                            .bias_input = ONEDNN_NO_INPUT, .residual_input = ONEDNN_NO_INPUT, .blocked = 1};
+    char text[80];
+    known = 2; /* or it would not be tried */
+    known = strstr(onednn_convolution_implementation(&c, text, sizeof text), "wino") ? 2 : 1;
+    return known == 2;
+}
+
 /* ---- lowering ------------------------------------------------------------------------------------------------------ */
 
 /* An image, a result or a filter: input i of the node, or the node's own value if i is ONEDNN_NO_INPUT. */
@@ -279,10 +314,10 @@ static int gather_arguments(atl_lowering *lowering, dnnl_primitive_desc_t desc, 
 {
     int count = 0, forward = c->pass == ONEDNN_FORWARD, result = forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST;
     list[count++] =
-        argument_of(lowering, desc, c->image_input, DNNL_ARG_SRC, DNNL_ARG_DIFF_SRC, ONEDNN_MD(g->image), "nchw");
+        argument_of(lowering, desc, c->image_input, DNNL_ARG_SRC, DNNL_ARG_DIFF_SRC, ONEDNN_MD(g->plain_image), "nchw");
     list[count++] = argument_of(lowering, desc, c->filter_input, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_WEIGHTS,
                                 ONEDNN_MD(g->plain_filter), g->filter_letters);
-    list[count++] = argument_of(lowering, desc, c->result_input, result, result, ONEDNN_MD(g->result), "nchw");
+    list[count++] = argument_of(lowering, desc, c->result_input, result, result, ONEDNN_MD(g->plain_result), "nchw");
     if (forward && c->bias_input >= 0)
         list[count++] = (onednn_argument){DNNL_ARG_BIAS, atl_lower_input(lowering, c->bias_input), ONEDNN_READ};
     if (forward && c->residual_input >= 0)

@@ -93,6 +93,22 @@ int onednn_describe_image_any(onednn_desc *desc, atl_shape shape)
     return onednn_describe_any(desc, 4, (int64_t[]){size[0], size[3], size[1], size[2]});
 }
 
+int onednn_describe_image_blocked(onednn_desc *desc, atl_shape shape)
+{
+    const int64_t *size = shape.size;
+    dnnl_dims_t dims = {size[0], size[3], size[1], size[2]};
+    dnnl_format_tag_t tag = size[3] % 16 ? dnnl_nchw : dnnl_nChw16c;
+    memset(desc, 0, sizeof *desc);
+    if (!sizes_are_sound(4, dims))
+        return 0;
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_status_t status = dnnl_memory_desc_create_with_tag(&desc->md, 4, dims, dnnl_f32, tag);
+#else
+    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&desc->md, 4, dims, dnnl_f32, tag);
+#endif
+    return onednn_succeeded(status, "describe an array");
+}
+
 int onednn_copy_desc(onednn_desc *desc, onednn_md from)
 {
 #if DNNL_VERSION_MAJOR >= 3
@@ -166,6 +182,26 @@ atl_memory_layout *atl_layout_copy(const atl_memory_layout *layout)
         return copy;
     atl_release(copy);
     return NULL;
+}
+
+atl_memory_layout *atl_layout_blocked(atl_shape image)
+{
+    onednn_desc plain, blocked;
+    atl_memory_layout *layout = NULL;
+    if (!onednn_describe_image(&plain, image))
+        return NULL;
+    if (onednn_describe_image_blocked(&blocked, image)) {
+        layout = atl_allocate(1, sizeof *layout);
+        if (!layout)
+            atl_out_of_memory();
+        else if (!make_layout(layout, ONEDNN_MD(plain), ONEDNN_MD(blocked), "nchw")) {
+            atl_release(layout);
+            layout = NULL;
+        }
+        onednn_release_desc(&blocked);
+    }
+    onednn_release_desc(&plain);
+    return layout;
 }
 
 void atl_layout_free(atl_memory_layout *layout)

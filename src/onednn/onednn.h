@@ -23,6 +23,9 @@ void atl_layout_free(atl_memory_layout *layout);
 /* Writes "nChw16c", "OIhw16i16o", "winograd", ..., or "plain" for null, into text and returns text. */
 const char *atl_layout_name(const atl_memory_layout *layout, char *text, size_t size);
 
+/* Blocks of 16 channels of an image [n, h, w, c]; null, with the error set, on failure. */
+atl_memory_layout *atl_layout_blocked(atl_shape image);
+
 /* Emits the step (or two) that takes a float32 value of that shape from one layout to the other.  1, or 0 with the error set. */
 int atl_lower_reorder(atl_lowering *lowering, atl_shape shape, atl_value_id from, const atl_memory_layout *from_layout,
                       atl_value_id to, const atl_memory_layout *to_layout);
@@ -77,7 +80,11 @@ typedef struct onednn_convolution {
     int residual_input; /* the shape of the result */
     onednn_activation activation;
     float a, b; /* of the activation */
+    int blocked; /* images in blocks of 16 channels, and Winograd's method if oneDNN has it for this one */
 } onednn_convolution;
+
+/* True if this oneDNN, on this processor, has 3x3 convolutions by Winograd's method (2.x with AVX-512). */
+int atl_onednn_has_winograd(void);
 
 /* Emits the convolution that computes the node being lowered. 1, or 0 with the error set. */
 int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *convolution);

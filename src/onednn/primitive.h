@@ -41,6 +41,8 @@ int onednn_describe_any(onednn_desc *desc, int rank, const int64_t *dims);
 int onednn_describe_shape(onednn_desc *desc, atl_shape shape);
 /* [n, h, w, c] in plain order, seen as n, c, h, w. */
 int onednn_describe_image(onednn_desc *desc, atl_shape shape);
+/* The same in blocks of 16 channels, which must divide c; where they cannot (a first layer's three), in planes. */
+int onednn_describe_image_blocked(onednn_desc *desc, atl_shape shape);
 int onednn_describe_image_any(onednn_desc *desc, atl_shape shape);
 int onednn_copy_desc(onednn_desc *desc, onednn_md from);
 void onednn_release_desc(onednn_desc *desc); /* also of a zeroed one */

@@ -149,6 +149,22 @@ static int lower_grad(atl_lowering *lowering, int average)
     return suits_onednn(&p, pooling.image) ? onednn_lower_pooling(lowering, &pooling) : atl_lower_kernel(lowering);
 }
 
+/* Bound by memory in either layout.  A gradient's result lies as the image of the forward node does. */
+static double blocked_gain(atl_shape image)
+{
+    return image.size[3] % 16 || atl_shape_count(image) < FEW_ELEMENTS ? -INFINITY : 0;
+}
+static double forward_blocked_gain(const atl_node *y, unsigned *images)
+{
+    *images = 1;
+    return blocked_gain(y->inputs[0]->shape);
+}
+static double grad_blocked_gain(const atl_node *y, unsigned *images)
+{
+    *images = 1 | 2;
+    return blocked_gain(y->shape);
+}
+
 static int lower_max(atl_lowering *lowering) { return lower_forward(lowering, 0); }
 static int lower_max_grad(atl_lowering *lowering) { return lower_grad(lowering, 0); }
 static int lower_avg(atl_lowering *lowering) { return lower_forward(lowering, 1); }
@@ -317,6 +333,7 @@ static const atl_op max_pool2d_op = {
     .reference = reference_max,
     .kernel = kernel_max,
     .lower = lower_max,
+    .blocked_gain = forward_blocked_gain,
     .describe = describe_pool,
     .samples = max_samples,
 };
@@ -431,6 +448,7 @@ static const atl_op max_pool2d_grad_op = {
     .reference = reference_max_grad,
     .kernel = kernel_max_grad,
     .lower = lower_max_grad,
+    .blocked_gain = grad_blocked_gain,
     .describe = describe_pool,
     .samples = (const atl_sample[]){{"windows that overlap", .binary = sample_max_grad,
                                      .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}, -8, 8}}, .inputs = 2},
@@ -603,6 +621,7 @@ static const atl_op avg_pool2d_op = {
     .reference = reference_avg,
     .kernel = kernel_avg,
     .lower = lower_avg,
+    .blocked_gain = forward_blocked_gain,
     .describe = describe_pool,
     .samples = avg_samples,
 };
@@ -669,6 +688,7 @@ static const atl_op avg_pool2d_grad_op = {
     .reference = reference_avg_grad,
     .kernel = kernel_avg_grad,
     .lower = lower_avg_grad,
+    .blocked_gain = grad_blocked_gain,
     .describe = describe_pool,
     .samples = (const atl_sample[]){{"windows that overlap", .binary = sample_avg_grad,
                                      .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}}}, .inputs = 2},

@@ -1,11 +1,14 @@
 /* Running chains of element-wise ops. */
 #include "program/chain.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "graph/memory.h"
+#include "onednn/onednn.h"
 #include "ops/parallel.h"
+#include "program/layout.h"
 
 enum {
     BLOCK = 512,            /* floats: a few registers of this size stay in the first-level cache */
@@ -277,10 +280,16 @@ int atl_lower_chain(atl_lowering *lowering)
     s->block = block_size(s);
     allocate_registers(s);
 
+    atl_memory_layout *layout = NULL; /* every image lies alike, so the order of its elements does not matter */
+    if (atl_lower_is_blocked(lowering) && !(layout = atl_layout_blocked(node->shape))) {
+        atl_release(s);
+        return 0;
+    }
     atl_plan_step step = {.implementation = s->chain.length > 1 ? "chain" : "map", .run = run_chain, .release = atl_release, .data = s};
     for (int i = 0; i < s->chain.operands; i++)
-        step.read[step.reads++] = atl_lower_input(lowering, i);
-    step.write[step.writes++] = atl_lower_output(lowering);
+        step.read[step.reads++] = atl_lower_input_in(lowering, i, s->operand[i].kind == DENSE ? layout : NULL);
+    step.write[step.writes++] = atl_lower_output_in(lowering, layout);
+    atl_layout_free(layout);
     for (int i = 0; i < s->chain.operands; i++)
         if (s->operand[i].kind == DENSE)
             atl_lower_in_place(lowering, i);
@@ -306,11 +315,21 @@ static void describe_fused(const atl_node *y, char *text, size_t size)
         at += (size_t)snprintf(text + at, size - at, "%s%s", k ? " " : "", chain->instruction[k].op->name);
 }
 
+static double fused_blocked_gain(const atl_node *y, unsigned *images)
+{
+    if (!atl_can_map_blocks(y))
+        return -INFINITY;
+    for (int i = 0; i < y->input_count; i++)
+        *images |= atl_shape_equal(y->inputs[i]->shape, y->shape) ? 1u << i : 0;
+    return 0;
+}
+
 const atl_op atl_fused_op = {.name = "fused",
                              .arity = ATL_VARIADIC,
                              .attributes = sizeof(atl_chain *),
                              .infer = infer_fused,
                              .lower = atl_lower_chain,
+                             .blocked_gain = fused_blocked_gain,
                              .describe = describe_fused};
 
 atl_node *atl_fused(const atl_chain *chain, int count, atl_node *const *operands)

@@ -44,6 +44,9 @@ atl_value_id atl_lower_input_in(atl_lowering *lowering, int i, const atl_memory_
 /* As it lies now: null for plain. */
 const atl_memory_layout *atl_lower_layout_of(const atl_lowering *lowering, int i);
 
+/* True if the layout pass wants the images of this node in blocks of 16 channels. */
+int atl_lower_is_blocked(const atl_lowering *lowering);
+
 /* The value of the result, in plain order, or in the given layout. Once for each node. */
 atl_value_id atl_lower_output(atl_lowering *lowering);
 atl_value_id atl_lower_output_in(atl_lowering *lowering, const atl_memory_layout *layout);

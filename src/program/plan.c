@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+#include "atled/program.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "onednn/onednn.h"
 #include "program/chain.h"
+#include "program/layout.h"
 
 typedef struct in_place {
     atl_value_id result, input;
@@ -18,6 +20,7 @@ struct atl_lowering {
     const atl_node *node;
     char *once;             /* of each node of the copy: depends on variables and constants only */
     char *wants_workspace;
+    char *blocked;          /* by the layout pass */
     atl_value_id *value;    /* of each node, as it was made; -1: none yet */
     atl_value_id *workspace;
     in_place *in_places;
@@ -51,6 +54,8 @@ static atl_value_id new_value(atl_lowering *l, const atl_node *node, int64_t byt
 static int64_t plain_bytes(const atl_node *node) { return atl_shape_count(node->shape) * 4; }
 
 const atl_node *atl_lowered_node(const atl_lowering *l) { return l->node; }
+
+int atl_lower_is_blocked(const atl_lowering *l) { return l->blocked[l->node->index]; }
 
 const atl_memory_layout *atl_lower_layout_of(const atl_lowering *l, int i)
 {
@@ -524,7 +529,7 @@ static int set_wanted(atl_lowering *l, atl_nodes wanted)
     return 1;
 }
 
-static int make_steps(atl_lowering *l, atl_nodes wanted)
+static int make_steps(atl_lowering *l, atl_nodes wanted, unsigned without)
 {
     atl_plan *p = l->plan;
     int64_t count = p->copy.graph->count;
@@ -533,10 +538,11 @@ static int make_steps(atl_lowering *l, atl_nodes wanted)
         roots[i] = p->copy.of[wanted.node[i]->index];
     char *needed = roots ? atl_mark_needed(p->copy.graph, wanted.count, roots, 0) : NULL;
     l->once = atl_allocate((size_t)count, 1);
+    l->blocked = needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, !(without & ATL_PASS_WINOGRAD)) : NULL;
     l->wants_workspace = atl_allocate((size_t)count, 1);
     l->value = atl_allocate((size_t)count, sizeof *l->value);
     l->workspace = atl_allocate((size_t)count, sizeof *l->workspace);
-    int ok = needed && l->once && l->wants_workspace && l->value && l->workspace && ATL_GROW(p->sets, 0, p->set_capacity);
+    int ok = needed && l->once && l->wants_workspace && l->value && l->workspace && l->blocked && ATL_GROW(p->sets, 0, p->set_capacity);
     if (ok) {
         p->sets[p->set_count++] = (atl_variable_set){0};
         ok = lower_all(l, needed) && set_wanted(l, wanted) && give_places(l);
@@ -546,6 +552,7 @@ static int make_steps(atl_lowering *l, atl_nodes wanted)
     atl_release(needed);
     atl_release(l->once);
     atl_release(l->wants_workspace);
+    atl_release(l->blocked);
     atl_release(l->value);
     atl_release(l->workspace);
     atl_release(l->in_places);
@@ -584,7 +591,7 @@ static int make_once_memory(atl_plan *p)
     return 1;
 }
 
-atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted)
+atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, unsigned without)
 {
     atl_plan *p = atl_allocate(1, sizeof *p);
     if (!p) {
@@ -594,7 +601,7 @@ atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted)
     }
     p->copy = *copy;
     atl_lowering l = {.plan = p};
-    if (make_steps(&l, wanted) && make_once_memory(p))
+    if (make_steps(&l, wanted, without) && make_once_memory(p))
         return p;
     atl_plan_free(p);
     return NULL;

@@ -62,7 +62,7 @@ typedef struct atl_plan {
 } atl_plan;
 
 /* Takes the copy over, also on failure. Null with the thread's error set. */
-atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted);
+atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, unsigned without);
 void atl_plan_free(atl_plan *plan);
 
 /* Runs the once-steps whose variables have changed. To be called by one thread at a time. */

@@ -72,7 +72,7 @@ static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
         atl_copy_free(&copy);
         return NULL;
     }
-    atl_plan *plan = atl_plan_new(&copy, program->wanted);
+    atl_plan *plan = atl_plan_new(&copy, program->wanted, program->without);
     atl_shape *shape = plan ? atl_allocate((size_t)program->input_count, sizeof *shape) : NULL;
     for (int64_t i = 0; shape && i < program->input_count; i++)
         shape[i] = atl_fed_shape(program->inputs[i], feeds);

@@ -1,0 +1,139 @@
+/* Choosing layouts for whole chains.
+ *
+ * NHWC is the good default.  Blocks of 16 channels let the large 3x3 convolutions run by Winograd's method, but an image that is
+ * made in one layout and wanted in the other has to be reordered. The rule: of all ways to put the label "blocked" on nodes that
+ * can work so, take one with
+ *
+ *     sum of the gains of the blocked nodes  -  reorder time of every image that somebody wants otherwise than it is made
+ *
+ * large: everything that can starts out blocked, then single nodes change over as long as that helps, which eats blocked chains up
+ * from the ends where they do not pay.  The gains are estimates from sizes alone, so the choice is the same on every run. */
+#include "program/layout.h"
+
+#include <math.h>
+
+#include "graph/memory.h"
+
+enum { MOST_SWEEPS = 16 };
+static const double REORDER_BYTES_PER_SECOND = 5e9; /* of the image: read and written, two threads */
+
+typedef struct chooser {
+    const atl_graph *graph;
+    char *blocked;
+    double *gain;      /* -INFINITY: cannot */
+    unsigned *images;  /* inputs that are wanted as the node works */
+    int32_t *as_plain; /* users of each node that want it plain */
+    int32_t *as_blocks;
+} chooser;
+
+int atl_can_map_blocks(const atl_node *node)
+{
+    if (node->shape.rank != 4 || node->shape.size[3] % 16 || node->shape.size[3] == 0)
+        return 0;
+    for (int i = 0; i < node->input_count; i++)
+        if (!atl_shape_equal(node->inputs[i]->shape, node->shape) && atl_shape_count(node->inputs[i]->shape) != 1)
+            return 0;
+    return 1;
+}
+
+static double gain_of(const atl_node *node, unsigned *images)
+{
+    *images = 0;
+    if (node->op->blocked_gain)
+        return node->op->blocked_gain(node, images);
+    if (!atl_is_elementwise(node->op) || !atl_can_map_blocks(node))
+        return -INFINITY;
+    for (int i = 0; i < node->input_count && i < 32; i++)
+        if (atl_shape_equal(node->inputs[i]->shape, node->shape))
+            *images |= 1u << i;
+    return 0;
+}
+
+static double reorder_time(const atl_node *node)
+{
+    return (double)atl_shape_count(node->shape) * 4 / REORDER_BYTES_PER_SECOND;
+}
+
+/* Time lost on the node's value as it is made and wanted. */
+static double mismatch(const chooser *c, int64_t n, int blocked, int32_t as_plain, int32_t as_blocks)
+{
+    return (blocked ? as_plain : as_blocks) > 0 ? reorder_time(c->graph->nodes[n]) : 0;
+}
+
+/* Changes the node over if that saves time. */
+static int change_over(chooser *c, int64_t n)
+{
+    const atl_node *node = c->graph->nodes[n];
+    int now = c->blocked[n];
+    double saved = now ? -c->gain[n] : c->gain[n];
+    saved += mismatch(c, n, now, c->as_plain[n], c->as_blocks[n]) - mismatch(c, n, !now, c->as_plain[n], c->as_blocks[n]);
+    for (int i = 0; i < node->input_count && i < 32; i++) {
+        if (!(c->images[n] >> i & 1))
+            continue;
+        int64_t k = node->inputs[i]->index;
+        int one = now ? 1 : -1;
+        saved += mismatch(c, k, c->blocked[k], c->as_plain[k], c->as_blocks[k]) -
+                 mismatch(c, k, c->blocked[k], c->as_plain[k] + one, c->as_blocks[k] - one);
+    }
+    if (saved <= 0 && !(now && saved == 0)) /* a blocked stretch that gains nothing becomes plain */
+        return 0;
+    c->blocked[n] = (char)!now;
+    for (int i = 0; i < node->input_count && i < 32; i++)
+        if (c->images[n] >> i & 1) {
+            c->as_plain[node->inputs[i]->index] += now ? 1 : -1;
+            c->as_blocks[node->inputs[i]->index] -= now ? 1 : -1;
+        }
+    return 1;
+}
+
+static void choose(chooser *c, const char *needed, int64_t count, atl_node *const *wanted)
+{
+    const atl_graph *graph = c->graph;
+    int any = 0;
+    for (int64_t n = 0; n < graph->count; n++) {
+        c->gain[n] = needed[n] ? gain_of(graph->nodes[n], &c->images[n]) : -INFINITY;
+        c->blocked[n] = c->gain[n] > -INFINITY;
+        any |= c->gain[n] > 0;
+    }
+    for (int64_t n = 0; n < graph->count; n++) {
+        const atl_node *node = graph->nodes[n];
+        c->blocked[n] &= any;
+        for (int i = 0; needed[n] && i < node->input_count; i++)
+            if (!atl_is_shape_input(node->op, i))
+                ++*(i < 32 && c->images[n] >> i & 1 && c->blocked[n] ? &c->as_blocks[node->inputs[i]->index]
+                                                                       : &c->as_plain[node->inputs[i]->index]);
+    }
+    for (int64_t i = 0; i < count; i++)
+        c->as_plain[wanted[i]->index]++;
+    for (int sweep = 0, changed = any; changed && sweep < MOST_SWEEPS; sweep++) {
+        changed = 0;
+        for (int64_t k = 0; k < graph->count; k++) {
+            int64_t n = sweep % 2 ? graph->count - 1 - k : k; /* from both ends in turn */
+            if (c->gain[n] > -INFINITY)
+                changed |= change_over(c, n);
+        }
+    }
+}
+
+char *atl_choose_layouts(const atl_graph *graph, const char *needed, int64_t count, atl_node *const *wanted, int allowed)
+{
+    size_t n = (size_t)graph->count;
+    chooser c = {.graph = graph, .blocked = atl_allocate(n, 1)};
+    if (!allowed || !c.blocked)
+        return c.blocked;
+    c.gain = atl_allocate(n, sizeof *c.gain);
+    c.images = atl_allocate(n, sizeof *c.images);
+    c.as_plain = atl_allocate(n, sizeof *c.as_plain);
+    c.as_blocks = atl_allocate(n, sizeof *c.as_blocks);
+    int ok = c.gain && c.images && c.as_plain && c.as_blocks;
+    if (ok)
+        choose(&c, needed, count, wanted);
+    atl_release(c.gain);
+    atl_release(c.images);
+    atl_release(c.as_plain);
+    atl_release(c.as_blocks);
+    if (ok)
+        return c.blocked;
+    atl_release(c.blocked);
+    return NULL;
+}

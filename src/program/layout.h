@@ -1,0 +1,13 @@
+/* Which nodes work on images in blocks of 16 channels, in place of NHWC. */
+#ifndef ATLED_PROGRAM_LAYOUT_H
+#define ATLED_PROGRAM_LAYOUT_H
+
+#include "graph/graph.h"
+
+/* blocked[i] for each node of the graph; null out of memory; to be released. */
+char *atl_choose_layouts(const atl_graph *graph, const char *needed, int64_t count, atl_node *const *wanted, int allowed);
+
+/* True if an element-wise node can work on blocks: images of its own shape, and single numbers. */
+int atl_can_map_blocks(const atl_node *node);
+
+#endif
