@@ -2,13 +2,13 @@
 #include "battery.h"
 #include "config.h"
 
-#if ATLED_HAVE_GRAPHVIZ
+#ifdef ATLED_HAVE_GRAPHVIZ
 #include <graphviz/cgraph.h>
 #endif
 
 #define EveryOp(name) FOR_EVERY_OP(drawings, name)
 
-#if ATLED_HAVE_GRAPHVIZ
+#ifdef ATLED_HAVE_GRAPHVIZ
 /* The number of nodes that Graphviz finds in the file; -1 if it does not accept it. */
 static int nodes_in(const char *path)
 {
