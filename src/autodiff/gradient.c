@@ -518,7 +518,7 @@ atl_status atl_gradients_with(const atl_gradients_args *args)
     for (int64_t i = 0; i < args->by.count; i++)
         args->result[i] = NULL;
     if (!graph->broken)
-        atl_graph_fail(graph, "out of memory");
+        atl_graph_out_of_memory(graph);
     return ATL_INVALID;
 }
 

@@ -8,6 +8,7 @@
 #include "config.h"
 
 static _Thread_local char message[ATL_ERROR_SIZE];
+static _Thread_local atl_status kind;
 
 /* Names come from files, and messages go to terminals, which obey control characters. */
 static void make_printable(char *text)
@@ -18,6 +19,7 @@ static void make_printable(char *text)
 }
 
 const char *atl_error(void) { return message; }
+atl_status atl_error_status(void) { return kind; }
 const char *atl_version(void) { return ATLED_VERSION; }
 
 atl_status atl_set_error(atl_status status, const char *format, ...)
@@ -29,6 +31,7 @@ atl_status atl_set_error(atl_status status, const char *format, ...)
     va_end(arguments);
     make_printable(text);
     memcpy(message, text, strlen(text) + 1);
+    kind = status;
     return status;
 }
 

@@ -54,7 +54,7 @@ void *atl_graph_allocate(atl_graph *graph, size_t bytes)
         size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
         block = atl_allocate(1, sizeof *block + size);
         if (!block) {
-            atl_graph_fail(graph, "out of memory");
+            atl_graph_out_of_memory(graph);
             return NULL;
         }
         block->size = size;
@@ -73,6 +73,16 @@ const char *atl_graph_copy_text(atl_graph *graph, const char *text)
     return copy ? memcpy(copy, text, size) : NULL;
 }
 
+/* Keeps the thread's message, if it is the graph's first. */
+static atl_node *record(atl_graph *graph, atl_status status)
+{
+    if (!graph->broken) {
+        snprintf(graph->error, sizeof graph->error, "%s", atl_error());
+        graph->broken = status;
+    }
+    return NULL;
+}
+
 atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...)
 {
     char text[ATL_ERROR_SIZE];
@@ -82,12 +92,10 @@ atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    atl_set_error(ATL_INVALID, "%s", text);
-    if (!graph->broken)
-        memcpy(graph->error, text, strlen(text) + 1);
-    graph->broken = 1;
-    return NULL;
+    return record(graph, atl_set_error(ATL_INVALID, "%s", text));
 }
+
+atl_node *atl_graph_out_of_memory(atl_graph *graph) { return graph ? record(graph, atl_out_of_memory()) : NULL; }
 
 atl_status atl_graph_note_failure(atl_graph *graph, atl_status status)
 {

@@ -67,7 +67,7 @@ struct atl_graph {
     int64_t named;          /* nodes before this index have names */
     uint64_t seed;
     _Atomic uint64_t version; /* counts changes of variables */
-    int broken;             /* error holds the first mistake of a builder */
+    atl_status broken;      /* not ATL_OK: error holds the first mistake of a builder */
     char error[ATL_ERROR_SIZE];
     char failure[ATL_ERROR_SIZE]; /* the last failure of another call */
 };
@@ -78,6 +78,7 @@ const char *atl_graph_copy_text(atl_graph *graph, const char *text);
 
 /* Records the first mistake. Returns null, for builders. */
 atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...) ATL_PRINTF(2, 3);
+atl_node *atl_graph_out_of_memory(atl_graph *graph);
 
 /* atl_apply_with for ops that may have no inputs. `graph` may be null if there are inputs. */
 atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attributes, int count, atl_node *const *inputs);

@@ -48,7 +48,7 @@ void atl_enter(atl_graph *graph, const char *scope)
         return;
     const char *name = joined(graph, graph->scope, scope);
     if (!ATL_GROW(graph->scopes, graph->scope_depth, graph->scope_capacity)) {
-        atl_graph_fail(graph, "out of memory");
+        atl_graph_out_of_memory(graph);
         return;
     }
     graph->scopes[graph->scope_depth++].name = graph->scope;
@@ -77,7 +77,7 @@ static name_counter *counter_of(atl_graph *graph, const char *name)
     counter->next = 1;
     HASH_ADD_KEYPTR(hh, graph->counters, counter->name, strlen(counter->name), counter);
     if (counter->unhashed) {
-        atl_graph_fail(graph, "out of memory");
+        atl_graph_out_of_memory(graph);
         return NULL;
     }
     return counter;
@@ -132,7 +132,7 @@ static void give_name(atl_node *node)
         return;
     HASH_ADD_KEYPTR(hh, graph->by_name, node->name, strlen(node->name), node);
     if (node->unhashed)
-        atl_graph_fail(graph, "out of memory");
+        atl_graph_out_of_memory(graph);
 }
 
 static void give_pending_names(atl_graph *graph)

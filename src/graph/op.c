@@ -162,7 +162,7 @@ atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attribute
     if (!node)
         return NULL;
     if (!ATL_GROW(graph->nodes, graph->count, graph->capacity))
-        return atl_graph_fail(graph, "out of memory");
+        return atl_graph_out_of_memory(graph);
     if (!(op->infer ? op->infer(node) : infer_elementwise(node))) {
         if (!graph->broken)
             atl_graph_fail(graph, "%s: its infer function refused the inputs without saying why (call atl_fail)", op->name);

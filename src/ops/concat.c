@@ -163,7 +163,7 @@ static atl_node *concat_part_gradient(atl_node *y, atl_node *dy, int input)
         return NULL;
     atl_node **parts = atl_allocate((size_t)y->input_count, sizeof *parts);
     if (!parts)
-        return atl_graph_fail(y->graph, "out of memory");
+        return atl_graph_out_of_memory(y->graph);
     for (int i = 0; i + 1 < y->input_count; i++)
         parts[i] = i == attributes->part ? dy : atl_fill(y->inputs[i + 1], 0);
     atl_node *joined = atl_concat_with(attributes->axis, y->input_count - 1, parts);
@@ -228,7 +228,7 @@ static atl_node *concat_part(atl_node *dy, int axis, int part, int count, atl_no
         return NULL;
     atl_node **inputs = atl_allocate((size_t)count + 1, sizeof *inputs);
     if (!inputs)
-        return atl_graph_fail(dy->graph, "out of memory");
+        return atl_graph_out_of_memory(dy->graph);
     inputs[0] = dy;
     memcpy(inputs + 1, parts, (size_t)count * sizeof *parts);
     atl_node *result = atl_apply_with(&concat_part_op, &attributes, count + 1, inputs);

@@ -62,7 +62,7 @@ atl_node *atl_variable(atl_graph *graph, const char *name, atl_shape shape, atl_
     if (!node || !give_storage(node))
         return NULL;
     if (!ATL_GROW(graph->variables, graph->variable_count, graph->variable_capacity))
-        return atl_graph_fail(graph, "out of memory");
+        return atl_graph_out_of_memory(graph);
     graph->variables[graph->variable_count++] = node;
     node->storage->initializer = initializer;
     node->storage->version = 1;

@@ -25,7 +25,7 @@ atl_status atl_check_wanted(atl_graph *graph, atl_nodes wanted)
     if (!graph && first)
         graph = first->graph;
     if (graph && graph->broken)
-        return atl_set_error(ATL_INVALID, "%s", graph->error);
+        return atl_set_error(graph->broken, "%s", graph->error);
     if (!graph)
         return atl_set_error(ATL_INVALID, "no node is wanted, or the graph is null");
     if (wanted.count <= 0)

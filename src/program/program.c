@@ -239,7 +239,7 @@ static atl_status open_shapes(atl_state *state, const atl_feed *feeds)
     atl_plan *plan = take_plan(program, feeds);
     pthread_mutex_unlock(&program->lock);
     if (!plan)
-        return ATL_INVALID;
+        return atl_error_status();
     status = atl_plan_state_open(&state->kept[place], plan);
     if (status) {
         pthread_mutex_lock(&program->lock);

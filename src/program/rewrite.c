@@ -8,7 +8,8 @@
 #include "graph/tensor.h"
 
 /* In this order: what one leaves, the next finds. */
-static const atl_pass *const passes[] = {&atl_merge_pass, &atl_simplify_pass, &atl_scale_pass, &atl_epilogue_pass, &atl_fuse_pass};
+static const atl_pass *const passes[] = {&atl_merge_pass, &atl_simplify_pass, &atl_scale_pass, &atl_epilogue_pass,
+                                         &atl_fuse_pass};
 
 /* ---- equal nodes ---------------------------------------------------------------------------------------------------------- */
 
@@ -151,7 +152,11 @@ static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, cons
     ok = ok && (!pass->begin || pass->begin(&r)) && build_all(&r, pass, kept);
     if (pass->end)
         pass->end(&r);
-    atl_status status = ok ? ATL_OK : r.to && r.to->broken ? atl_set_error(ATL_INTERNAL, "compiling: %s", r.to->error) : atl_out_of_memory();
+    atl_status status =
+        ok ? ATL_OK
+        : r.to && r.to->broken
+            ? atl_set_error(r.to->broken == ATL_INVALID ? ATL_INTERNAL : r.to->broken, "compiling: %s", r.to->error)
+            : atl_out_of_memory();
     if (ok) {
         for (int64_t i = 0; i < copy->count; i++)
             copy->of[i] = new_of(&r, copy->of[i]);

@@ -69,8 +69,7 @@ static atl_status copy_all(atl_copy *copy, const atl_graph *original, const char
     copy->graph->copying = NULL;
     atl_release(inputs);
     if (copy->graph->broken)
-        return atl_set_error(strcmp(copy->graph->error, "out of memory") ? ATL_INVALID : ATL_OUT_OF_MEMORY, "%s",
-                             copy->graph->error);
+        return atl_set_error(copy->graph->broken, "%s", copy->graph->error);
     return ATL_OK;
 }
 
