@@ -2,7 +2,7 @@
  *
  * Neighbouring dimensions that are both kept or both reduced are merged, so that kept and reduced ones take turns.  If the last is
  * reduced, each result is made of runs of memory; if it is kept, of rows that are added up side by side.  Results are made in tiles
- * of up to 256; where there are few tiles, the pieces that make up each are shared among the threads instead. */
+ * of up to TILE; where there are few tiles, the pieces that make up each are shared among the threads instead. */
 #include "ops/reduction.h"
 
 #include <math.h>
@@ -12,25 +12,26 @@
 #include "ops/parallel.h"
 #include "ops/vector_math.h"
 
-enum { TILE = 256, LANES = 16, BLOCK = 512, PIECE = 8192, CHUNKS = 16 };
+enum { TILE = 1024, NARROW = 256, LANES = 16, BLOCK = 512, PIECE = 8192, CHUNKS = 32 };
 
-/* How terms are put together.  `shift` is the maximum, for log-sum-exp. */
+/* How terms are put together, for up to TILE results side by side.  `shift` is the maximum, for log-sum-exp. */
 typedef struct fold {
     double start;
     int wide; /* a part is made of doubles, not floats: squares and products of floats leave their range */
-    void (*begin)(void *part);                                                /* TILE of them */
+    void (*begin)(void *part, int64_t n);
     void (*rows)(void *part, const float *x, const float *shift, int64_t n);  /* part[i] and x[i] */
     void (*flush)(double *total, const void *part, int64_t first, int64_t n); /* total[i] and part[first + i] */
     void (*join)(double *total, const double *more, int64_t n);
-    double (*run)(const float *x, float shift, int64_t n); /* x[0] ... x[n - 1] */
+    /* total[i] and x[stride * i] ... x[stride * i + n - 1] */
+    void (*runs)(double *total, const float *x, int64_t stride, int64_t n, const float *shift, int64_t width);
     double (*step)(double total, double x, double shift);
     double (*finish)(double total, double shift, double count);
 } fold;
 
 #define DEFINE_FOLD(name, start_value, part_type, ELEMENT, COMBINE, ELEMENT_DOUBLE, finish_function)                   \
-    static void name##_begin(void *part)                                                                               \
+    static void name##_begin(void *part, int64_t n)                                                                    \
     {                                                                                                                  \
-        for (int i = 0; i < TILE; i++)                                                                                 \
+        for (int64_t i = 0; i < n; i++)                                                                                \
             ((part_type *)part)[i] = (part_type)(start_value);                                                         \
     }                                                                                                                  \
     ATL_FAST static void name##_rows(void *part, const float *restrict x, const float *restrict shift, int64_t n)      \
@@ -51,25 +52,29 @@ typedef struct fold {
         for (int64_t i = 0; i < n; i++)                                                                                \
             total[i] = COMBINE(total[i], more[i]);                                                                     \
     }                                                                                                                  \
-    ATL_FAST static double name##_run(const float *restrict x, float shift, int64_t n)                                 \
+    /* Each block of a run is added up in LANES parts. */                                                              \
+    ATL_FAST static void name##_runs(double *restrict total, const float *restrict x, int64_t stride, int64_t n,       \
+                                     const float *restrict shift, int64_t width)                                       \
     {                                                                                                                  \
-        double total = (start_value);                                                                                  \
-        int64_t i = 0;                                                                                                 \
         (void)shift;                                                                                                   \
-        while (n - i >= LANES) {                                                                                       \
-            part_type lane[LANES];                                                                                     \
-            int64_t end = i + BLOCK < n ? i + BLOCK : n;                                                               \
-            for (int j = 0; j < LANES; j++)                                                                            \
-                lane[j] = (part_type)(start_value);                                                                    \
-            for (; i + LANES <= end; i += LANES)                                                                       \
+        for (int64_t run = 0; run < width; run++, x += stride) {                                                       \
+            double sum = total[run];                                                                                   \
+            int64_t i = 0;                                                                                             \
+            while (n - i >= LANES) {                                                                                   \
+                part_type lane[LANES];                                                                                 \
+                int64_t end = i + BLOCK < n ? i + BLOCK : n;                                                           \
                 for (int j = 0; j < LANES; j++)                                                                        \
-                    lane[j] = COMBINE(lane[j], ELEMENT(x[i + j], shift));                                              \
-            for (int j = 0; j < LANES; j++)                                                                            \
-                total = COMBINE(total, lane[j]);                                                                       \
+                    lane[j] = (part_type)(start_value);                                                                \
+                for (; i + LANES <= end; i += LANES)                                                                   \
+                    ATL_LANES for (int j = 0; j < LANES; j++) lane[j] =                                                \
+                        COMBINE(lane[j], ELEMENT(x[i + j], shift[run]));                                               \
+                for (int j = 0; j < LANES; j++)                                                                        \
+                    sum = COMBINE(sum, lane[j]);                                                                       \
+            }                                                                                                          \
+            for (; i < n; i++)                                                                                         \
+                sum = COMBINE(sum, ELEMENT(x[i], shift[run]));                                                         \
+            total[run] = sum;                                                                                          \
         }                                                                                                              \
-        for (; i < n; i++)                                                                                             \
-            total = COMBINE(total, ELEMENT(x[i], shift));                                                              \
-        return total;                                                                                                  \
     }                                                                                                                  \
     static double name##_step(double total, double x, double shift)                                                    \
     {                                                                                                                  \
@@ -82,7 +87,7 @@ typedef struct fold {
                                      .rows = name##_rows,                                                              \
                                      .flush = name##_flush,                                                            \
                                      .join = name##_join,                                                              \
-                                     .run = name##_run,                                                                \
+                                     .runs = name##_runs,                                                              \
                                      .step = name##_step,                                                              \
                                      .finish = finish_function}
 
@@ -115,8 +120,8 @@ static double finish_log_sum_exp(double total, double shift, double count)
 #define SHIFTED_EXP_DOUBLE(x, shift) exp((x) - (shift))
 #define ADD(a, b)                    ((a) + (b))
 #define TIMES(a, b)                  ((a) * (b))
-#define LARGER(a, b)                 ((b) > (a) || (b) != (b) ? (b) : (a))
-#define SMALLER(a, b)                ((b) < (a) || (b) != (b) ? (b) : (a))
+#define LARGER(a, b)                 (((b) > (a)) | ((b) != (b)) ? (b) : (a))
+#define SMALLER(a, b)                (((b) < (a)) | ((b) != (b)) ? (b) : (a))
 
 DEFINE_FOLD(sum, 0.0, float, VALUE, ADD, VALUE, finish_plain);
 DEFINE_FOLD(max, -INFINITY, float, VALUE, LARGER, VALUE, finish_plain);
@@ -225,21 +230,21 @@ static int by_rows(const plan *p) { return p->kept_stride == 1 && p->kept_size >
 
 static void choose_tiles(plan *p)
 {
-    int64_t longest_run = p->run_size ? p->run_size : 1;
+    int64_t longest_run = p->run_size ? p->run_size : 1, pieces;
+    int shared = p->kept.count * p->kept_size < 8 * NARROW && p->count * (double)p->kept_size > 4 * PIECE;
     p->abreast = 1;
     p->piece = PIECE;
     if (by_rows(p)) {
-        p->tile = smaller(p->kept_size, TILE);
-        if (p->kept_size <= TILE / 2)
-            p->abreast = smaller(TILE / p->kept_size, longest_run);
+        p->tile = smaller(p->kept_size, shared ? NARROW : TILE);
+        if (p->kept_size <= NARROW / 2)
+            p->abreast = smaller(NARROW / p->kept_size, longest_run);
         p->piece = BLOCK / LANES * p->abreast;
     } else
-        p->tile = smaller(p->kept_size, longest_run >= 2 * PIECE ? 1 : smaller(TILE, 2 * PIECE / longest_run));
-    p->tiles = p->tile ? (p->kept_size + p->tile - 1) / p->tile : 0;
+        p->tile = smaller(p->kept_size, longest_run >= 2 * PIECE ? 1 : smaller(NARROW, 2 * PIECE / longest_run));
+    p->tiles = (p->kept_size + p->tile - 1) / p->tile;
     p->pieces = (p->run_size + p->piece - 1) / p->piece;
-    p->chunks = 1;
-    if (p->kept.count * p->tiles < 8 && p->count * (double)p->tile > 4 * PIECE)
-        p->chunks = smaller(p->blocks.count * p->pieces, CHUNKS);
+    pieces = p->blocks.count * p->pieces;
+    p->chunks = shared && p->kept.count * p->tiles < 8 && pieces > 1 ? smaller(pieces, CHUNKS) : 1;
 }
 
 /* One tile of results, or a share of the terms of one. */
@@ -248,22 +253,22 @@ typedef struct tile {
     float shift[TILE];        /* for rows abreast: repeated */
 } tile;
 
-static tile tile_at(const plan *p, int64_t index)
+static void place_tile(const plan *p, int64_t index, tile *t)
 {
     int64_t outer = index / p->tiles, first = index % p->tiles * p->tile;
-    tile t = {.width = smaller(p->tile, p->kept_size - first), .result = outer * p->kept_size + first};
-    t.x = offset_of(&p->kept, outer) + first * p->kept_stride;
-    for (int64_t i = 0; p->shifted && i < t.width; i++)
-        t.shift[i] = (float)usable_shift(p->result[t.result + i]);
-    for (int64_t i = t.width; p->shifted && i < t.width * p->abreast; i++)
-        t.shift[i] = t.shift[i - t.width];
-    return t;
+    t->width = smaller(p->tile, p->kept_size - first);
+    t->result = outer * p->kept_size + first;
+    t->x = offset_of(&p->kept, outer) + first * p->kept_stride;
+    for (int64_t i = 0; p->shifted && i < t->width; i++)
+        t->shift[i] = (float)usable_shift(p->result[t->result + i]);
+    for (int64_t i = t->width; p->shifted && i < t->width * p->abreast; i++)
+        t->shift[i] = t->shift[i - t->width];
 }
 
 static void fold_rows(const plan *p, const tile *t, const float *x, int64_t rows, double *total)
 {
     double part[TILE]; /* of floats, if the fold is not wide */
-    p->fold.begin(part);
+    p->fold.begin(part, p->abreast * t->width);
     for (int64_t i = 0; i < rows; i += p->abreast)
         p->fold.rows(part, x + i * p->run_stride, t->shift, smaller(p->abreast, rows - i) * t->width);
     for (int64_t i = 0; i < p->abreast; i++)
@@ -272,10 +277,7 @@ static void fold_rows(const plan *p, const tile *t, const float *x, int64_t rows
 
 static void fold_runs(const plan *p, const tile *t, const float *x, int64_t n, double *total)
 {
-    for (int64_t i = 0; i < t->width; i++, x += p->kept_stride) {
-        double more = p->fold.run(x, p->shifted ? t->shift[i] : 0, n);
-        p->fold.join(total + i, &more, 1);
-    }
+    p->fold.runs(total, x, p->kept_stride, n, t->shift, t->width);
 }
 
 /* The terms of one chunk: total[width]. */
@@ -303,7 +305,8 @@ static void reduce_tiles(const void *job, int64_t first, int64_t last)
     const plan *p = job;
     double total[TILE];
     for (int64_t i = first; i < last; i++) {
-        tile t = tile_at(p, i);
+        tile t;
+        place_tile(p, i, &t);
         fold_chunk(p, &t, 0, total);
         finish_tile(p, &t, total);
     }
@@ -313,7 +316,7 @@ static void reduce_tiles(const void *job, int64_t first, int64_t last)
 typedef struct shared_tile {
     const plan *plan;
     tile tile;
-    double total[CHUNKS][TILE];
+    double total[CHUNKS][NARROW];
 } shared_tile;
 
 static void fold_chunks(const void *job, int64_t first, int64_t last)
@@ -327,7 +330,7 @@ static void reduce_shared_tile(const plan *p, int64_t index)
 {
     shared_tile shared;
     shared.plan = p;
-    shared.tile = tile_at(p, index);
+    place_tile(p, index, &shared.tile);
     atl_parallel(p->chunks, (int64_t)p->count * shared.tile.width, fold_chunks, &shared);
     for (int64_t i = 1; i < p->chunks; i++)
         p->fold.join(shared.total[0], shared.total[i], shared.tile.width);

@@ -138,8 +138,8 @@ static inline void transpose_full_block(int64_t to_row, int64_t from_step, uint3
 /* Rows lie side by side in `from`, and each is a run in `to`: block by block, so that whole cache lines are read and written. */
 static void transpose_strip(const strip *s, int64_t rows, uint32_t *restrict to, const uint32_t *restrict from)
 {
-    for (int64_t i = 0; i < rows; i += BLOCK)
-        for (int64_t j = 0; j < s->n; j += BLOCK) {
+    for (int64_t j = 0; j < s->n; j += BLOCK)
+        for (int64_t i = 0; i < rows; i += BLOCK) {
             int64_t height = rows - i < BLOCK ? rows - i : BLOCK, width = s->n - j < BLOCK ? s->n - j : BLOCK;
             uint32_t *block_to = to + i * s->to_row + j;
             const uint32_t *block_from = from + i + j * s->from;
@@ -191,6 +191,8 @@ static void choose_strips(plan *p)
     }
     p->strip = (strip){walk->size[last], walk->to[last - 1], walk->from[last - 1], walk->to[last], walk->from[last]};
     p->strip_rows = (4096 / walk->size[last] + BLOCK) / BLOCK * BLOCK;
+    if (p->copy == transpose_strip && p->strip_rows < 4 * BLOCK)
+        p->strip_rows = 4 * BLOCK; /* so that a page that is read gives more than one line */
     p->strips = (walk->size[last - 1] + p->strip_rows - 1) / p->strip_rows;
 }
 
