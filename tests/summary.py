@@ -50,9 +50,9 @@ def count(build, test):
 def sanitizer_reports(build):
     for path in sorted(glob.glob(os.path.join(build, "results", "*.sanitizer.*"))):
         with open(path, encoding="utf-8", errors="replace") as report:
-            lines = report.read().splitlines()
-        about = next((line for line in lines if "ERROR" in line or "runtime error" in line), "report")
-        yield f"{os.path.relpath(path)}: {about.strip()}"
+            faults = [line.strip() for line in report if re.search(r"ERROR|runtime error|SUMMARY|WARNING: Thread", line)]
+        if faults:  # there are also warnings, of an allocation that was refused
+            yield f"{os.path.relpath(path)}: {faults[0]}"
 
 
 def main():
