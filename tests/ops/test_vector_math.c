@@ -1,0 +1,189 @@
+/* Float functions against the same in double: over all floats, at special ones, and in both forms the compiler makes of them. */
+#include "maps.h"
+
+#include "ops/vector_math.h"
+
+#define BOUND 0.51 /* units in the last place: what the header promises */
+
+/* The header's functions, compiled for the plain processor; the ops' maps are compiled for this one. */
+#define PLAIN(op)                                                                                                      \
+    static float plain_##op(float x) { return fast_##op(x); }
+PLAIN(exp)
+PLAIN(exp2)
+PLAIN(expm1)
+PLAIN(log)
+PLAIN(log1p)
+PLAIN(tanh)
+PLAIN(sigmoid)
+PLAIN(swish)
+PLAIN(softplus)
+PLAIN(elu)
+PLAIN(erf)
+PLAIN(erfc)
+PLAIN(gelu)
+PLAIN(gelu_tanh)
+PLAIN(sin)
+PLAIN(cos)
+PLAIN(tan)
+PLAIN(asin)
+PLAIN(acos)
+PLAIN(atan)
+
+typedef struct float_function {
+    const char *name;
+    float (*plain)(float x);
+    float limit; /* of |x|, for `plain`; 0: none */
+} float_function;
+
+static const float_function functions[] = {{"exp", plain_exp, 0},
+                                           {"exp2", plain_exp2, 0},
+                                           {"expm1", plain_expm1, 0},
+                                           {"log", plain_log, 0},
+                                           {"log1p", plain_log1p, 0},
+                                           {"tanh", plain_tanh, 0},
+                                           {"sigmoid", plain_sigmoid, 0},
+                                           {"swish", plain_swish, 0},
+                                           {"softplus", plain_softplus, 0},
+                                           {"elu", plain_elu, 0},
+                                           {"erf", plain_erf, 0},
+                                           {"erfc", plain_erfc, 0},
+                                           {"gelu", plain_gelu, 0},
+                                           {"gelu_tanh", plain_gelu_tanh, 0},
+                                           {"sin", plain_sin, CIRCLE_LIMIT},
+                                           {"cos", plain_cos, CIRCLE_LIMIT},
+                                           {"tan", plain_tan, CIRCLE_LIMIT},
+                                           {"asin", plain_asin, 0},
+                                           {"acos", plain_acos, 0},
+                                           {"atan", plain_atan, 0}};
+
+enum { SWEEP = 1 << 19, BLOCK = 1024 };
+
+static float float_of_bits(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* The greatest distance over n floats, and where. */
+typedef struct worst_case {
+    double ulps;
+    float x;
+} worst_case;
+
+static void compare_block(const float_function *f, int use_map, int n, const float *x, worst_case *worst)
+{
+    float y[BLOCK];
+    const atl_op *op = op_named(f->name);
+    if (use_map)
+        op->map(NULL, (size_t)n, &x, y);
+    for (int i = 0; i < n; i++) {
+        double distance = ulps_between(use_map ? y[i] : f->plain(x[i]), op->function((double)x[i]));
+        if (distance > worst->ulps)
+            *worst = (worst_case){distance, x[i]};
+    }
+}
+
+/* One float from each of SWEEP equal parts of all bit patterns.  Those beyond `limit` are left out. */
+static worst_case sweep(const float_function *f, int use_map, float limit)
+{
+    worst_case worst = {0, 0};
+    const uint64_t part = (UINT64_C(1) << 32) / SWEEP;
+    float x[BLOCK];
+    int n = 0;
+    for (uint64_t k = 0; k < SWEEP; k++) {
+        x[n] = float_of_bits((uint32_t)(k * part + random_below(part)));
+        n += limit == 0 || fabsf(x[n]) <= limit;
+        if (n == BLOCK || k + 1 == SWEEP) {
+            compare_block(f, use_map, n, x, &worst);
+            n = 0;
+        }
+    }
+    return worst;
+}
+
+static void expect_within(const float_function *f, const char *form, worst_case worst)
+{
+    cr_expect(worst.ulps <= BOUND, "%s (%s) is %.3f units in the last place off at %.9g (%a) (seed %llu)", f->name,
+              form, worst.ulps, (double)worst.x, (double)worst.x, (unsigned long long)test_seed());
+}
+
+Test(vector_math, maps_over_all_floats)
+{
+    for (size_t i = 0; i < COUNT(functions); i++)
+        expect_within(&functions[i], "map", sweep(&functions[i], 1, 0));
+}
+
+Test(vector_math, circle_functions_without_far_numbers)
+{
+    for (size_t i = 0; i < COUNT(functions); i++)
+        if (functions[i].limit > 0)
+            expect_within(&functions[i], "near map", sweep(&functions[i], 1, functions[i].limit));
+}
+
+Test(vector_math, the_plain_processor_over_all_floats)
+{
+    for (size_t i = 0; i < COUNT(functions); i++)
+        expect_within(&functions[i], "plain", sweep(&functions[i], 0, functions[i].limit));
+}
+
+Test(vector_math, special_floats)
+{
+    for (size_t i = 0; i < COUNT(functions); i++)
+        for (size_t k = 0; k < COUNT(special_floats); k++) {
+            worst_case map = {0, 0}, plain = {0, 0};
+            compare_block(&functions[i], 1, 1, &special_floats[k], &map);
+            expect_within(&functions[i], "map", map);
+            if (functions[i].limit == 0 || fabsf(special_floats[k]) <= functions[i].limit)
+                compare_block(&functions[i], 0, 1, &special_floats[k], &plain);
+            expect_within(&functions[i], "plain", plain);
+        }
+}
+
+/* The edges between the parts of a function, and the few floats at either side of each. */
+Test(vector_math, around_the_seams)
+{
+    static const float seams[] = {0.5f,        1,           2,           3.95f,       10,
+                                  10.1f,       0.34657359f, 0.69314718f, 0.70710678f, 0.78539816f,
+                                  1.41421356f, 1.57079633f, 2.35619449f, 3.14159265f, 6.28318531f,
+                                  20,          40,          87.33655f,   1000};
+    for (size_t i = 0; i < COUNT(functions); i++)
+        for (size_t k = 0; k < COUNT(seams); k++) {
+            float x[64];
+            uint32_t bits;
+            worst_case worst = {0, 0};
+            memcpy(&bits, &seams[k], sizeof bits);
+            for (uint32_t j = 0; j < 64; j++)
+                x[j] = float_of_bits((bits + j / 2 - 16) ^ (j % 2) << 31);
+            compare_block(&functions[i], 1, 64, x, &worst);
+            expect_within(&functions[i], "seam", worst);
+        }
+}
+
+Test(vector_math, pow_within_its_bound)
+{
+    worst_case worst = {0, 0};
+    float power = 0;
+    for (int k = 0; k < SWEEP; k++) {
+        const float a = float_of_bits((uint32_t)random_below(UINT64_C(1) << 32));
+        const double log_size = log2(fabs((double)a)), reach = 300 * ((double)random_below(1 << 20) / (1 << 20) - 0.5);
+        const float near = (float)(reach / log_size), any = float_of_bits((uint32_t)random_below(UINT64_C(1) << 32));
+        const float b = k % 3 == 0 ? near : k % 3 == 1 ? rintf(near) : any;
+        const double distance = ulps_between(map_of("pow", a, b), pow((double)a, (double)b));
+        if (distance > worst.ulps)
+            worst = (worst_case){distance, a}, power = b;
+    }
+    cr_assert(worst.ulps <= 0.53, "%.9g^%.9g is %.3f units in the last place off (seed %llu)", (double)worst.x,
+              (double)power, worst.ulps, (unsigned long long)test_seed());
+}
+
+Test(vector_math, pow_of_special_pairs)
+{
+    for (size_t i = 0; i < COUNT(special_floats); i++)
+        for (size_t k = 0; k < COUNT(special_floats); k++) {
+            const float a = special_floats[i], b = special_floats[k], y = map_of("pow", a, b);
+            const double exact = pow((double)a, (double)b);
+            cr_expect(ulps_between(y, exact) <= 0.53, "%.9g^%.9g is %.9g, not %.9g", (double)a, (double)b, (double)y,
+                      exact);
+        }
+}
