@@ -447,7 +447,7 @@ static void describe_by_third(const atl_node *y, char *text, size_t size) { desc
 /* Samples. Those of the gradients take their third shape from a constant. */
 static atl_node *zeros(const atl_node *in_graph_of, atl_shape shape)
 {
-    atl_tensor *value = atl_tensor_new(ATL_FLOAT32, shape);
+    atl_tensor *value = in_graph_of ? atl_tensor_new(ATL_FLOAT32, shape) : NULL;
     atl_node *node = value ? atl_constant(in_graph_of->graph, value) : NULL;
     atl_tensor_free(value);
     return node;
