@@ -11,9 +11,9 @@
 
 /* The three arrays, the bias, and how the window slides, in oneDNN's words. */
 typedef struct geometry {
-    onednn_desc image, filter, result, bias;     /* as given to the primitive; the filter's order is its choice */
-    onednn_desc plain_filter;                    /* HWIO, seen as oihw or goihw */
-    onednn_desc plain_image, plain_result;       /* NHWC */
+    onednn_desc image, filter, result, bias; /* as given to the primitive; the filter's order is its choice */
+    onednn_desc plain_filter;                /* HWIO, seen as oihw or goihw */
+    onednn_desc plain_image, plain_result;   /* NHWC */
     dnnl_alg_kind_t algorithm;
     dnnl_dims_t stride, dilation, before, after; /* dilation: 0 for a dense window */
     const char *filter_letters;
@@ -70,21 +70,6 @@ static int describe_geometry(geometry *g, const onednn_convolution *c)
 
 /* ---- what differs between oneDNN 2.x and 3.x ---------------------------------------------------------------------- */
 
-/* What an implementation must be: not a reference unless asked for by the name "ref"; its name holds `name` (null: any) and does
- * not hold `unlike` (null: nothing). */
-typedef struct taste {
-    const char *name, *unlike;
-} taste;
-
-static int suits(const_dnnl_primitive_desc_t desc, taste like)
-{
-    const char *implementation = onednn_implementation(desc);
-    if (like.name && !strcmp(like.name, "ref"))
-        return onednn_is_reference(desc);
-    return !onednn_is_reference(desc) && (!like.name || strstr(implementation, like.name)) &&
-           (!like.unlike || !strstr(implementation, like.unlike));
-}
-
 /* pick: the first implementation that suits, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is none. */
 #if DNNL_VERSION_MAJOR >= 3
 static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c,
@@ -106,16 +91,10 @@ static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, c
 }
 
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
-                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, taste like)
+                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, onednn_taste like)
 {
     dnnl_status_t status = open_pass(desc, g, c, pass, attributes, hint);
-    while (status == dnnl_success && !suits(*desc, like))
-        status = dnnl_primitive_desc_next_impl(*desc);
-    if (status != dnnl_success && *desc) {
-        dnnl_primitive_desc_destroy(*desc);
-        *desc = NULL;
-    }
-    return status == dnnl_last_impl_reached ? dnnl_unimplemented : status;
+    return onednn_first_that_suits(desc, status, like);
 }
 #else
 static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *g, const onednn_convolution *c,
@@ -136,28 +115,11 @@ static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *
 }
 
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
-                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, taste like)
+                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, onednn_taste like)
 {
     dnnl_convolution_desc_t op;
-    dnnl_primitive_desc_iterator_t iterator = NULL;
     dnnl_status_t status = describe_pass(&op, g, c, pass);
-    if (status == dnnl_success)
-        status = dnnl_primitive_desc_iterator_create(&iterator, &op, attributes, onednn_engine(), hint);
-    while (status == dnnl_success) {
-        *desc = dnnl_primitive_desc_iterator_fetch(iterator);
-        if (!*desc)
-            status = dnnl_out_of_memory;
-        else if (suits(*desc, like))
-            break;
-        else {
-            dnnl_primitive_desc_destroy(*desc);
-            *desc = NULL;
-            status = dnnl_primitive_desc_iterator_next(iterator);
-        }
-    }
-    if (iterator)
-        dnnl_primitive_desc_iterator_destroy(iterator);
-    return status == dnnl_iterator_ends ? dnnl_unimplemented : status;
+    return status == dnnl_success ? onednn_first_that_suits(desc, &op, attributes, hint, like) : status;
 }
 #endif
 
@@ -165,7 +127,7 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
 
 /* Tastes in order of preference; the last has no name. Measured on AVX-512; on other processors the names do not occur. */
 enum { TASTES = 2 };
-static void tastes_of(const onednn_convolution *c, taste *list)
+static void tastes_of(const onednn_convolution *c, onednn_taste *list)
 {
     int strided = c->vertical.stride > 1 || c->horizontal.stride > 1;
     int few_channels = c->groups == 1 && c->image.size[3] <= 4;
@@ -183,14 +145,15 @@ static void tastes_of(const onednn_convolution *c, taste *list)
 /* The forward primitive that 2.x and 3.x want to see before they make a backward one. */
 static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const geometry *g, const onednn_convolution *c)
 {
-    dnnl_status_t status = pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (taste){NULL, NULL});
-    return status == dnnl_unimplemented ? pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (taste){"ref", NULL}) : status;
+    dnnl_status_t status = pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_taste){NULL, NULL});
+    return status == dnnl_unimplemented ? pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_taste){"ref", NULL})
+                                        : status;
 }
 
 static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c,
                                dnnl_primitive_attr_t attributes)
 {
-    taste list[TASTES];
+    onednn_taste list[TASTES];
     dnnl_primitive_desc_t hint = NULL;
     dnnl_status_t status = c->pass == ONEDNN_FORWARD ? dnnl_success : choose_hint(&hint, g, c);
     tastes_of(c, list);
@@ -199,7 +162,7 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, c
     if (status == dnnl_unimplemented)
         status = pick(desc, g, c, c->pass, attributes, hint, list[1]);
     if (status == dnnl_unimplemented) /* oneDNN has nothing else: a slow answer is better than none */
-        status = pick(desc, g, c, c->pass, attributes, hint, (taste){"ref", NULL});
+        status = pick(desc, g, c, c->pass, attributes, hint, (onednn_taste){"ref", NULL});
     if (hint)
         dnnl_primitive_desc_destroy(hint);
     return status;
@@ -286,9 +249,16 @@ int atl_onednn_has_winograd(void)
     if (known)
         return known == 2;
     atl_window window = {.size = 3, .stride = 1, .dilation = 1, .pad_before = 1, .pad_after = 1};
-    onednn_convolution c = {.pass = ONEDNN_FORWARD, .image = ATL_SHAPE(1, 56, 56, 64), .filter = ATL_SHAPE(3, 3, 64, 64),
-                            .result = ATL_SHAPE(1, 56, 56, 64), .vertical = window, .horizontal = window, .groups = 1,
-                            .bias_input = ONEDNN_NO_INPUT, .residual_input = ONEDNN_NO_INPUT, .blocked = 1};
+    onednn_convolution c = {.pass = ONEDNN_FORWARD,
+                            .image = ATL_SHAPE(1, 56, 56, 64),
+                            .filter = ATL_SHAPE(3, 3, 64, 64),
+                            .result = ATL_SHAPE(1, 56, 56, 64),
+                            .vertical = window,
+                            .horizontal = window,
+                            .groups = 1,
+                            .bias_input = ONEDNN_NO_INPUT,
+                            .residual_input = ONEDNN_NO_INPUT,
+                            .blocked = 1};
     char text[80];
     known = 2; /* or it would not be tried */
     known = strstr(onednn_convolution_implementation(&c, text, sizeof text), "wino") ? 2 : 1;

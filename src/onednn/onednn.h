@@ -79,7 +79,7 @@ typedef struct onednn_convolution {
     int bias_input;     /* [out] */
     int residual_input; /* the shape of the result */
     onednn_activation activation;
-    float a, b; /* of the activation */
+    float a, b;  /* of the activation */
     int blocked; /* images in blocks of 16 channels, and Winograd's method if oneDNN has it for this one */
 } onednn_convolution;
 
@@ -91,5 +91,21 @@ int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *c
 
 /* The implementation that would be chosen, for tests and plans: "brgconv:avx512_core". Returns text, "" on failure. */
 const char *onednn_convolution_implementation(const onednn_convolution *convolution, char *text, size_t size);
+
+/* ---- matrix products ---------------------------------------------------------------------------------------------- */
+
+/* [batch, m, n] = [batch, m, k] x [batch, k, n], either stored with its last two dimensions swapped. */
+typedef struct onednn_matmul {
+    int64_t batch, m, n, k;
+    int transpose_a, transpose_b;
+    int broadcast_a, broadcast_b; /* stored once for the whole batch */
+    int pack_b;                   /* let the primitive choose the layout of B; batch is 1 */
+    int bias_input;               /* [n] */
+    int relu;
+} onednn_matmul;
+
+/* Emits the product of inputs 0 and 1 of the node being lowered. */
+int onednn_lower_matmul(atl_lowering *lowering, const onednn_matmul *matmul);
+const char *onednn_matmul_implementation(const onednn_matmul *matmul, char *text, size_t size);
 
 #endif

@@ -85,6 +85,53 @@ int onednn_is_reference(const_dnnl_primitive_desc_t desc)
     return !strncmp(name, "ref", 3) || strstr(name, ":ref") || strstr(name, "ref:"); /* "lrn_ref:any" */
 }
 
+static int suits(const_dnnl_primitive_desc_t desc, onednn_taste taste)
+{
+    const char *implementation = onednn_implementation(desc);
+    if (taste.name && !strcmp(taste.name, "ref"))
+        return onednn_is_reference(desc);
+    return !onednn_is_reference(desc) && (!taste.name || strstr(implementation, taste.name)) &&
+           (!taste.unlike || !strstr(implementation, taste.unlike));
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+dnnl_status_t onednn_first_that_suits(dnnl_primitive_desc_t *desc, dnnl_status_t made, onednn_taste taste)
+{
+    dnnl_status_t status = made;
+    while (status == dnnl_success && !suits(*desc, taste))
+        status = dnnl_primitive_desc_next_impl(*desc);
+    if (status != dnnl_success && made == dnnl_success) {
+        dnnl_primitive_desc_destroy(*desc);
+        *desc = NULL;
+    }
+    return status == dnnl_last_impl_reached ? dnnl_unimplemented : status;
+}
+#else
+dnnl_status_t onednn_first_that_suits(dnnl_primitive_desc_t *desc, const_dnnl_op_desc_t op,
+                                      const_dnnl_primitive_attr_t attributes, const_dnnl_primitive_desc_t hint,
+                                      onednn_taste taste)
+{
+    dnnl_primitive_desc_iterator_t iterator = NULL;
+    dnnl_status_t status = dnnl_primitive_desc_iterator_create(&iterator, op, attributes, onednn_engine(), hint);
+    *desc = NULL;
+    while (status == dnnl_success) {
+        *desc = dnnl_primitive_desc_iterator_fetch(iterator);
+        if (!*desc)
+            status = dnnl_out_of_memory;
+        else if (suits(*desc, taste))
+            break;
+        else {
+            dnnl_primitive_desc_destroy(*desc);
+            *desc = NULL;
+            status = dnnl_primitive_desc_iterator_next(iterator);
+        }
+    }
+    if (iterator)
+        dnnl_primitive_desc_iterator_destroy(iterator);
+    return status == dnnl_iterator_ends ? dnnl_unimplemented : status;
+}
+#endif
+
 onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument)
 {
     return dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, argument);

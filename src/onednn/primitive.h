@@ -56,6 +56,22 @@ dnnl_primitive_attr_t onednn_attributes(void);
 const char *onednn_implementation(const_dnnl_primitive_desc_t desc);
 int onednn_is_reference(const_dnnl_primitive_desc_t desc);
 
+/* What an implementation must be: not a reference unless asked for by the name "ref"; its name holds `name` (null: any) and does
+ * not hold `unlike` (null: nothing). */
+typedef struct onednn_taste {
+    const char *name, *unlike;
+} onednn_taste;
+
+/* The first implementation that suits, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is none. */
+#if DNNL_VERSION_MAJOR >= 3
+dnnl_status_t onednn_first_that_suits(dnnl_primitive_desc_t *desc, dnnl_status_t made,
+                                      onednn_taste taste); /* *desc was just made */
+#else
+dnnl_status_t onednn_first_that_suits(dnnl_primitive_desc_t *desc, const_dnnl_op_desc_t op,
+                                      const_dnnl_primitive_attr_t attributes, const_dnnl_primitive_desc_t hint,
+                                      onednn_taste taste);
+#endif
+
 /* The memory that the primitive wants for an argument (DNNL_ARG_SRC, ...). */
 onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument);
 

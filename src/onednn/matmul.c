@@ -1,0 +1,139 @@
+/* Matrix products on oneDNN.  Matrices are given as they lie, transposed ones by their strides: oneDNN's kernels copy blocks of them
+ * as they go, which costs a tenth of the time from some tens of rows on.  Below that the copying of B counts, and B may be packed. */
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/error.h"
+#include "onednn/primitive.h"
+
+typedef struct matrices {
+    onednn_desc a, b, c, bias;
+    onednn_desc plain_b;
+    const char *letters;
+} matrices;
+
+static void release_matrices(matrices *m)
+{
+    onednn_release_desc(&m->a);
+    onednn_release_desc(&m->b);
+    onednn_release_desc(&m->c);
+    onednn_release_desc(&m->bias);
+    onednn_release_desc(&m->plain_b);
+}
+
+/* [batch, rows, columns] seen without the batch if that is 1. */
+static int describe_matrix(onednn_desc *desc, int64_t batch, int64_t rows, int64_t columns, int transposed,
+                           int broadcast)
+{
+    int64_t dims[3] = {broadcast ? 1 : batch, rows, columns};
+    int64_t strides[3] = {rows * columns, transposed ? 1 : columns, transposed ? rows : 1};
+    int skip = batch == 1;
+    return onednn_describe(desc, 3 - skip, dims + skip, strides + skip);
+}
+
+static int describe_matrices(matrices *m, const onednn_matmul *p)
+{
+    memset(m, 0, sizeof *m);
+    m->letters = p->batch == 1 ? "ab" : "abc";
+    int skip = p->batch == 1;
+    int ok = describe_matrix(&m->a, p->batch, p->m, p->k, p->transpose_a, p->broadcast_a) &&
+             describe_matrix(&m->plain_b, p->batch, p->k, p->n, p->transpose_b, p->broadcast_b) &&
+             describe_matrix(&m->c, p->batch, p->m, p->n, 0, 0);
+    if (ok && p->pack_b)
+        ok = onednn_describe_any(&m->b, 2, (int64_t[]){p->k, p->n});
+    else if (ok)
+        ok = onednn_copy_desc(&m->b, ONEDNN_MD(m->plain_b));
+    if (ok && p->bias_input >= 0)
+        ok = onednn_describe(&m->bias, 3 - skip, (int64_t[]){1, 1, p->n} + skip, NULL);
+    if (!ok)
+        release_matrices(m);
+    return ok;
+}
+
+static dnnl_primitive_attr_t attributes_of(const onednn_matmul *p)
+{
+    dnnl_post_ops_t ops = NULL;
+    dnnl_primitive_attr_t attributes = onednn_attributes();
+    if (!attributes || !p->relu)
+        return attributes;
+    dnnl_status_t status = dnnl_post_ops_create(&ops);
+    if (status == dnnl_success)
+#if DNNL_VERSION_MAJOR >= 3
+        status = dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0, 0);
+#else
+        status = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
+#endif
+    if (status == dnnl_success)
+        status = dnnl_primitive_attr_set_post_ops(attributes, ops);
+    if (ops)
+        dnnl_post_ops_destroy(ops);
+    if (onednn_succeeded(status, "append to a matrix product"))
+        return attributes;
+    dnnl_primitive_attr_destroy(attributes);
+    return NULL;
+}
+
+static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const matrices *m, const onednn_matmul *p,
+                          dnnl_primitive_attr_t attributes, onednn_taste taste)
+{
+    onednn_md bias = p->bias_input >= 0 ? ONEDNN_MD(m->bias) : NULL;
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_status_t status =
+        dnnl_matmul_primitive_desc_create(desc, onednn_engine(), m->a.md, m->b.md, bias, m->c.md, attributes);
+    return onednn_first_that_suits(desc, status, taste);
+#else
+    dnnl_matmul_desc_t op;
+    dnnl_status_t status = dnnl_matmul_desc_init(&op, &m->a.md, &m->b.md, bias, &m->c.md);
+    return status == dnnl_success ? onednn_first_that_suits(desc, &op, attributes, NULL, taste) : status;
+#endif
+}
+
+static dnnl_primitive_desc_t open_matmul(matrices *m, const onednn_matmul *p)
+{
+    dnnl_primitive_desc_t desc = NULL;
+    if (!onednn_engine() || !describe_matrices(m, p))
+        return NULL;
+    dnnl_primitive_attr_t attributes = attributes_of(p);
+    dnnl_status_t status = attributes ? pick(&desc, m, p, attributes, (onednn_taste){NULL, NULL}) : dnnl_out_of_memory;
+    if (status == dnnl_unimplemented)
+        status = pick(&desc, m, p, attributes, (onednn_taste){"ref", NULL});
+    int ok = attributes && onednn_succeeded(status, "compute a matrix product");
+    if (attributes)
+        dnnl_primitive_attr_destroy(attributes);
+    if (!ok)
+        release_matrices(m);
+    return ok ? desc : NULL;
+}
+
+const char *onednn_matmul_implementation(const onednn_matmul *matmul, char *text, size_t size)
+{
+    matrices m;
+    dnnl_primitive_desc_t desc = open_matmul(&m, matmul);
+    snprintf(text, size, "%s", desc ? onednn_implementation(desc) : "");
+    if (desc) {
+        release_matrices(&m);
+        dnnl_primitive_desc_destroy(desc);
+    }
+    return text;
+}
+
+int onednn_lower_matmul(atl_lowering *lowering, const onednn_matmul *matmul)
+{
+    matrices m;
+    onednn_argument list[4];
+    dnnl_primitive_desc_t desc = open_matmul(&m, matmul);
+    if (!desc)
+        return 0;
+    int count = 0;
+    list[count++] = (onednn_argument){DNNL_ARG_SRC, atl_lower_input(lowering, 0), ONEDNN_READ};
+    list[count++] = (onednn_argument){DNNL_ARG_WEIGHTS,
+                                      onednn_input(lowering, 1, ONEDNN_MD(m.plain_b),
+                                                   onednn_wanted(desc, DNNL_ARG_WEIGHTS), m.letters),
+                                      ONEDNN_READ};
+    if (matmul->bias_input >= 0)
+        list[count++] = (onednn_argument){DNNL_ARG_BIAS, atl_lower_input(lowering, matmul->bias_input), ONEDNN_READ};
+    list[count++] = (onednn_argument){DNNL_ARG_DST, atl_lower_output(lowering), ONEDNN_WRITTEN};
+    release_matrices(&m);
+    double flops = 2.0 * (double)matmul->batch * (double)matmul->m * (double)matmul->n * (double)matmul->k;
+    return onednn_lower_primitive(lowering, desc, count, list, flops);
+}
