@@ -245,7 +245,7 @@ static int run_product(const atl_plan_step *step, void *const *memory, void *bou
     return 0;
 }
 
-static int lower_loop(atl_lowering *lowering, const product_step *described, const epilogue *epilogue)
+static int lower_loop(atl_lowering *lowering, const product_step *described, const epilogue *after)
 {
     static const char *const names[] = {"", "small", "stream", "outer"};
     product_step *s = atl_allocate(1, sizeof *s);
@@ -258,10 +258,10 @@ static int lower_loop(atl_lowering *lowering, const product_step *described, con
     step.flops = 2.0 * (double)s->batch * (double)s->product.m * (double)s->product.n * (double)s->product.k;
     step.read[step.reads++] = atl_lower_input(lowering, 0);
     step.read[step.reads++] = atl_lower_input(lowering, 1);
-    s->bias = epilogue->bias_input < 0 ? -1 : step.reads;
+    s->bias = after->bias_input < 0 ? -1 : step.reads;
     if (s->bias >= 0)
-        step.read[step.reads++] = atl_lower_input(lowering, epilogue->bias_input);
-    s->relu = epilogue->relu;
+        step.read[step.reads++] = atl_lower_input(lowering, after->bias_input);
+    s->relu = after->relu;
     step.write[step.writes++] = atl_lower_output(lowering);
     s->partial = -1;
     s->parts = omp_get_max_threads();
@@ -278,10 +278,13 @@ static int is_lasting(const atl_node *x, int depth)
 {
     if (x->op->flags & (ATL_OP_VARIABLE | ATL_OP_CONSTANT))
         return 1;
-    return depth > 0 && x->input_count == 1 && is_lasting(x->inputs[0], depth - 1);
+    for (int i = 0; depth > 0 && i < x->input_count; i++)
+        if (!is_lasting(x->inputs[i], depth - 1))
+            return 0;
+    return depth > 0 && x->input_count > 0;
 }
 
-static int lower_product(atl_lowering *lowering, const epilogue *epilogue)
+static int lower_product(atl_lowering *lowering, const epilogue *after)
 {
     const atl_node *y = atl_lowered_node(lowering);
     product p = product_of(y);
@@ -291,7 +294,7 @@ static int lower_product(atl_lowering *lowering, const epilogue *epilogue)
     describe_product(&s, &p);
     s.loop = loop_for(&s);
     if (s.loop != NO_LOOP)
-        return lower_loop(lowering, &s, epilogue);
+        return lower_loop(lowering, &s, after);
     onednn_matmul matmul = {.batch = p.batch,
                             .m = p.m,
                             .n = p.n,
@@ -300,8 +303,8 @@ static int lower_product(atl_lowering *lowering, const epilogue *epilogue)
                             .transpose_b = p.transpose_b,
                             .broadcast_a = p.broadcast_a,
                             .broadcast_b = p.broadcast_b,
-                            .bias_input = epilogue->bias_input,
-                            .relu = epilogue->relu};
+                            .bias_input = after->bias_input,
+                            .relu = after->relu};
     matmul.pack_b = p.batch == 1 && p.m < PACKED_ROWS && p.k * p.n >= PACKED_SIZE && is_lasting(y->inputs[1], 4);
     return onednn_lower_matmul(lowering, &matmul);
 }
