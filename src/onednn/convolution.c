@@ -290,9 +290,10 @@ static int gather_arguments(atl_lowering *lowering, dnnl_primitive_desc_t desc, 
     list[count++] = argument_of(lowering, desc, c->result_input, result, result, ONEDNN_MD(g->plain_result), "nchw");
     if (forward && c->bias_input >= 0)
         list[count++] = (onednn_argument){DNNL_ARG_BIAS, atl_lower_input(lowering, c->bias_input), ONEDNN_READ};
-    if (forward && c->residual_input >= 0)
-        list[count++] = (onednn_argument){DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
-                                          atl_lower_input(lowering, c->residual_input), ONEDNN_READ};
+    if (forward && c->residual_input >= 0) /* in the result's layout, blocked or not */
+        list[count++] =
+            argument_of(lowering, desc, c->residual_input, DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, 0,
+                        ONEDNN_MD(g->plain_result), "nchw");
     return count;
 }
 
