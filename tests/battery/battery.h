@@ -6,9 +6,9 @@
 #ifndef ATLED_TESTS_BATTERY_H
 #define ATLED_TESTS_BATTERY_H
 
-#include <criterion/parameterized.h>
-
 #include "support.h"
+
+#include <criterion/parameterized.h> /* after criterion.h, or Test is not defined */
 
 /* ---- the ops under test: an index into this table is a parameter of the tests ------------------------------------------ */
 

@@ -1,0 +1,58 @@
+/* Losses made of other ops. */
+#include "battery.h"
+
+Test(loss, mean_squared_error_and_l2_loss_are_their_formulas)
+{
+    const float a[] = {1, 2, 3, -4}, b[] = {0, 2, 5, 1};
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 2)), *y = atl_input(g, "y", ATL_FLOAT32, ATL_SHAPE(2, 2));
+    atl_node *mse = atl_mean_squared_error(x, y), *l2 = atl_l2_loss(x);
+    atl_node *dx = atl_gradient(mse, x), *dl2 = atl_gradient(l2, x);
+    atl_program *program = atl_compile(g, ATL_NODES(mse, l2, dx, dl2));
+    atl_tensor *left = atl_tensor_of_floats(ATL_SHAPE(2, 2), a), *right = atl_tensor_of_floats(ATL_SHAPE(2, 2), b);
+    cr_assert(program && !atl_run(program, ATL_FEEDS({x, left}, {y, right})), "%s", atl_graph_error(g));
+    cr_expect_float_eq(atl_number_of(program, mse), (1 + 0 + 4 + 25) / 4.0, 1e-6);
+    cr_expect_float_eq(atl_number_of(program, l2), (1 + 4 + 9 + 16) / 2.0, 1e-6);
+    for (int i = 0; i < 4; i++) {
+        cr_expect_float_eq(element_of(atl_value(program, dx), i), 2 * (a[i] - b[i]) / 4, 1e-6);
+        cr_expect_float_eq(element_of(atl_value(program, dl2), i), a[i], 1e-6);
+    }
+    atl_program_free(program);
+    atl_tensor_free(left);
+    atl_tensor_free(right);
+    atl_graph_free(g);
+}
+
+/* [4] against [4, 1] would compare everything with everything, quietly. */
+Test(loss, mean_squared_error_does_not_broadcast)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(4)), *y = atl_input(g, "y", ATL_FLOAT32, ATL_SHAPE(4, 1));
+    cr_expect_null(atl_mean_squared_error(x, y));
+    cr_assert_mentions(atl_graph_error(g), "mean_squared_error: 'x' is [4] but 'y' is [4, 1]");
+    atl_graph_free(g);
+}
+
+Test(loss, an_unknown_batch_goes_with_a_known_one)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 2)),
+             *y = atl_input(g, "y", ATL_FLOAT32, ATL_SHAPE(4, 2));
+    cr_expect(atl_mean_squared_error(x, y));
+    cr_expect(atl_gradient(atl_mean_squared_error(x, y), x));
+    atl_graph_free(g);
+}
+
+Test(loss, null_passes_quietly)
+{
+    cr_expect_null(atl_mean_squared_error(NULL, NULL));
+    cr_expect_null(atl_l2_loss(NULL));
+    cr_expect_null(atl_softmax(NULL));
+    cr_expect_null(atl_log_softmax(NULL));
+    cr_expect_null(atl_softmax_cross_entropy(NULL));
+    cr_expect_null(atl_sparse_softmax_cross_entropy(NULL, NULL));
+    cr_expect_null(atl_max_pool2d(NULL));
+    cr_expect_null(atl_avg_pool2d(NULL, .layout = ATL_NCHW));
+    cr_expect_null(atl_lrn(NULL));
+    cr_expect_null(atl_batch_norm(NULL));
+}

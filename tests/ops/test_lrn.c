@@ -1,0 +1,98 @@
+/* Local response normalisation beyond its samples: oneDNN's path and our own, and windows of any size. */
+#include "battery.h"
+
+typedef struct lrn_case {
+    const char *about;
+    int64_t size[4];
+    int radius;
+    float bias, alpha, beta;
+    const char *implementation; /* a part of its name */
+} lrn_case;
+
+static int has_step(const atl_program *program, const char *op, const char *implementation)
+{
+    atl_step_info step;
+    for (int64_t i = 0; i < atl_program_step_count(program); i++)
+        if (!atl_program_step(program, i, &step) && !strcmp(step.op, op) && strstr(step.implementation, implementation))
+            return 1;
+    return 0;
+}
+
+static void check(const lrn_case *c, int with_second_order)
+{
+    char text[600];
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, atl_shape_from(4, c->size)),
+             *w = atl_input(g, "w", ATL_FLOAT32, atl_shape_of(x));
+    atl_node *y = atl_lrn(x, .radius = c->radius, .bias = c->bias, .alpha = c->alpha, .beta = c->beta);
+    atl_node *dx = atl_gradient(atl_sum(atl_mul(y, w)), x);
+    atl_node *second = with_second_order ? atl_gradient(atl_sum(atl_mul(dx, w)), x) : dx;
+    cr_assert(second, "%s: %s", c->about, atl_graph_error(g));
+    atl_tensor *image = random_tensor(atl_shape_of(x), -10, 10), *weights = random_tensor(atl_shape_of(x), -1, 1);
+    const atl_feed feeds[] = {{x, image}, {w, weights}, {0}};
+    cr_expect(floats_agree(3, (atl_node *[]){y, dx, second}, feeds, text, sizeof text), "%s: %s", c->about, text);
+    atl_program *program = atl_compile(g, ATL_NODES(y, dx));
+    cr_assert(program && !atl_run(program, feeds), "%s: %s", c->about, atl_graph_error(g));
+    cr_expect(has_step(program, "lrn", c->implementation), "%s: not by %s", c->about, c->implementation);
+    cr_expect(has_step(program, "lrn_grad", c->implementation), "%s: gradient not by %s", c->about, c->implementation);
+    cr_expect(!has_step(program, "lrn", "ref") && !has_step(program, "lrn_grad", "ref"), "%s: a reference", c->about);
+    atl_program_free(program);
+    atl_tensor_free(image);
+    atl_tensor_free(weights);
+    atl_graph_free(g);
+}
+
+Test(lrn, by_onednn_and_by_our_own_kernel)
+{
+    const lrn_case cases[] = {
+        {"CIFAR-10, first", {4, 24, 24, 64}, 4, 1, 0.001f / 9, 0.75f, "lrn"},
+        {"CIFAR-10, second", {4, 12, 12, 64}, 4, 1, 0.001f / 9, 0.75f, "lrn"},
+        {"strong", {2, 9, 11, 32}, 2, 2, 0.3f, 0.75f, "lrn"},
+        {"24 channels, where oneDNN 2.6.3 is wrong", {2, 13, 11, 24}, 4, 1, 0.01f, 0.75f, "kernel"},
+        {"70 channels", {2, 13, 11, 70}, 7, 1, 0.01f, 0.75f, "kernel"},
+        {"beta 0.5", {2, 13, 11, 32}, 5, 1, 1, 0.5f, "kernel"},
+        {"beta 1", {2, 13, 11, 32}, 5, 1, 1, 1, "lrn"},
+        {"beta 0.9", {2, 13, 11, 16}, 5, 1, 0.1f, 0.9f, "kernel"},
+        {"negative beta", {2, 13, 11, 16}, 1, 1, 0.1f, -0.6f, "kernel"},
+        {"one pixel", {1, 1, 1, 8}, 2, 1, 1, 0.75f, "kernel"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check(&cases[i], 0);
+}
+
+Test(lrn, of_any_radius)
+{
+    const lrn_case cases[] = {
+        {"as many as the channels", {2, 3, 4, 16}, 16, 1, 0.1f, 0.75f, "kernel"},
+        {"far more than the channels", {2, 3, 4, 16}, 1000000, 1, 0.1f, 0.75f, "kernel"},
+        {"the widest that is summed in blocks", {1, 1, 2, 1100}, 256, 1, 0.1f, 0.75f, "kernel"},
+        {"wider", {1, 1, 2, 1100}, 257, 1, 0.1f, 0.75f, "kernel"},
+        {"wider than the channels are many", {1, 1, 2, 700}, 5000, 1, 0.1f, 0.5f, "kernel"},
+        {"more channels than a block", {1, 2, 2, 1537}, 31, 1, 0.1f, 0.75f, "kernel"},
+        {"17, which oneDNN has no kernel for", {2, 12, 12, 64}, 17, 1, 0.1f, 0.75f, "kernel"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check(&cases[i], 0);
+}
+
+Test(lrn, second_derivatives_where_the_first_are_by_onednn)
+{
+    const lrn_case c = {"strong", {1, 12, 12, 32}, 2, 2, 0.3f, 0.75f, "lrn"};
+    check(&c, 1);
+}
+
+/* alpha is not divided by the size of the window: x / sqrt(1 + x^2) for a single channel. */
+Test(lrn, defaults_are_those_of_tensorflow)
+{
+    const float pixels[] = {3, -0.5f};
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 1, 1, 1)), *y = atl_lrn(x);
+    atl_tensor *image = atl_tensor_of_floats(atl_shape_of(x), pixels);
+    atl_program *program = atl_compile(g, ATL_NODES(y));
+    cr_assert(program && !atl_run(program, ATL_FEED(x, image)));
+    for (int i = 0; i < 2; i++)
+        cr_expect_float_eq(element_of(atl_value(program, y), i), pixels[i] / sqrt(1 + pixels[i] * pixels[i]), 1e-6);
+    atl_program_free(program);
+    atl_tensor_free(image);
+    atl_graph_free(g);
+}
