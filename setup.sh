@@ -99,7 +99,7 @@ werror=()
 # run_tests FOLDER MESON-OPTION...: what fails is counted by summary.py
 run_tests() {
     local folder=$1
-    rm -rf "$folder/results" "$folder/scratch" "$folder/meson-logs/testlog.json"
+    rm -rf "$folder/results" "$folder/scratch" "$folder/derivatives" "$folder/meson-logs/testlog.json"
     mkdir -p "$folder/results"
     say "testing in $folder"
     meson test -C "$folder" --no-rebuild --num-processes "$jobs" "${@:2}" </dev/null >"$folder/test.log" 2>&1 || true

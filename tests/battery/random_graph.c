@@ -173,8 +173,9 @@ int random_graph_agrees(uint64_t seed, uint64_t number, char *text, size_t size)
                 x[xs++] = m.input[i].node;
         wanted[count++] = total(&m);
         wanted[count++] = m.last;
-        if (xs && wanted[0] && !atl_gradients(.of = {1, wanted}, .by = {xs, x}, .result = wanted + count,
-                                              .unconnected = ATL_UNCONNECTED_ZEROS))
+        if (xs && wanted[0] &&
+            !atl_gradients(.of = {1, wanted}, .by = {xs, x}, .result = wanted + count,
+                           .unconnected = ATL_UNCONNECTED_ZEROS))
             count += xs;
         ok = !atl_graph_error(m.graph);
         if (ok)
@@ -183,8 +184,8 @@ int random_graph_agrees(uint64_t seed, uint64_t number, char *text, size_t size)
             snprintf(why, sizeof why, "building failed: %s", atl_graph_error(m.graph));
     }
     if (!ok)
-        snprintf(text, size, "graph %llu of seed %llu: %s\n  made of %s", (unsigned long long)number, (unsigned long long)seed, why,
-                 m.story);
+        snprintf(text, size, "graph %llu of seed %llu: %s\n  made of %s", (unsigned long long)number,
+                 (unsigned long long)seed, why, m.story);
     atl_graph_free(m.graph);
     return ok;
 }

@@ -25,6 +25,7 @@ int main(int argc, char **argv)
             fflush(stdout);
         }
     }
-    printf("seed %llu: %llu graphs, %llu disagree\n", (unsigned long long)seed, (unsigned long long)count, (unsigned long long)bad);
+    printf("seed %llu: %llu graphs, %llu disagree\n", (unsigned long long)seed, (unsigned long long)count,
+           (unsigned long long)bad);
     return bad != 0;
 }
