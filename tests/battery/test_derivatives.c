@@ -42,7 +42,7 @@ static void check_op(const atl_op *op, int order)
 {
     char text[600];
     double largest = 0;
-    int tried = 0, good = 0;
+    int tried = 0, good = 0, left_out = 0;
     for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
         trial *t = trial_new(s, (trial_batch){0});
         if (has_gradient(s, t)) {
@@ -51,9 +51,12 @@ static void check_op(const atl_op *op, int order)
             tried++;
             good += ok;
             largest = ok ? fmax(largest, largest_of(t)) : largest;
-        }
+        } else if (s->no_gradient && t->y && atl_dtype_of(t->y) == ATL_FLOAT32 && trial_float_input(t, 0))
+            left_out++;
         trial_free(t);
     }
+    cr_expect(tried || !left_out || op->flags & ATL_OP_STOPS_GRADIENT, "%s: no sample lets its gradient be looked at",
+              op->name);
     report_order(op, order, good < tried ? "wrong" : !tried ? "none" : largest > 0 ? "yes" : "zero");
 }
 

@@ -10,8 +10,8 @@ static int build_compile_run(const char **message_out)
 {
     atl_graph *g = atl_graph_new();
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 3));
-    atl_node *w = atl_variable(g, "w", ATL_SHAPE(1, 3), atl_glorot());
-    atl_node *h = atl_relu(atl_add(atl_mul(x, w), atl_number(x, 0.5f)));
+    atl_node *w = atl_variable(g, "w", ATL_SHAPE(3, 4), atl_glorot());
+    atl_node *h = atl_relu(atl_add(atl_matmul(x, w), atl_number(x, 0.5f)));
     atl_node *loss = atl_named(atl_mean(atl_square(h)), "loss");
     atl_node *dw = atl_gradient(loss, w), *dx = atl_gradient(loss, x);
     atl_program *p = atl_compile(g, ATL_NODES(loss, dw, dx));
