@@ -204,7 +204,8 @@ static void write_path(const pass *p, const visit *at, char *text, size_t size)
     while (count-- > 0 && (size_t)used < size)
         used += snprintf(text + used, size - (size_t)used, "%s <- ", atl_name_of(above[count]->node));
     for (int n = 0; (size_t)used < size; n++, at = &p->visits[at->towards]) {
-        used += snprintf(text + used, size - (size_t)used, "%s%s", n ? " <- " : "", n < SHOWN ? atl_name_of(at->node) : "...");
+        used += snprintf(text + used, size - (size_t)used, "%s%s", n ? " <- " : "",
+                         n < SHOWN ? atl_name_of(at->node) : "...");
         if (n == SHOWN || at->towards < 0)
             break;
     }
@@ -216,10 +217,11 @@ static int fail_without_rule(pass *p, visit *v, int input)
     atl_node *node = v->node;
     v->towards = node->inputs[input]->mark - 1;
     write_path(p, v, path, sizeof path);
-    atl_graph_fail(p->graph,
-                   "gradient: the op %s ('%s') has no gradient with respect to its input %d, '%s', and stands in the way: %s. "
-                   "Give the op a gradient rule, or put atl_stop_gradient where nothing should flow",
-                   node->op->name, atl_name_of(node), input + 1, atl_name_of(node->inputs[input]), path);
+    atl_graph_fail(
+        p->graph,
+        "gradient: the op %s ('%s') has no gradient with respect to its input %d, '%s', and stands in the way: %s. "
+        "Give the op a gradient rule, or put atl_stop_gradient where nothing should flow",
+        node->op->name, atl_name_of(node), input + 1, atl_name_of(node->inputs[input]), path);
     return 0;
 }
 
@@ -244,7 +246,8 @@ static int hand_on(pass *p, atl_node *y, int i, atl_node *dx)
     if (!dx)
         return 0;
     if (!may_be_equal(dx, x)) {
-        atl_graph_fail(p->graph, "gradient: the rule of op %s ('%s') for its input %d returned %s %s; it must be float32 %s",
+        atl_graph_fail(p->graph,
+                       "gradient: the rule of op %s ('%s') for its input %d returned %s %s; it must be float32 %s",
                        y->op->name, atl_name_of(y), i + 1, atl_dtype_name(dx->dtype),
                        atl_shape_text(dx->shape, have, sizeof have), atl_shape_text(x->shape, want, sizeof want));
         return 0;
@@ -386,8 +389,8 @@ static int check_nodes(atl_graph *graph, atl_nodes nodes, const char *what)
             return 0;
         }
         if (node->dtype != ATL_FLOAT32) {
-            atl_graph_fail(graph, "gradient: '%s' (%s) is %s; gradients are of and by float32 only", atl_name_of(node), what,
-                           atl_dtype_name(node->dtype));
+            atl_graph_fail(graph, "gradient: '%s' (%s) is %s; gradients are of and by float32 only", atl_name_of(node),
+                           what, atl_dtype_name(node->dtype));
             return 0;
         }
     }
@@ -397,8 +400,8 @@ static int check_nodes(atl_graph *graph, atl_nodes nodes, const char *what)
 static int check_seeds(atl_graph *graph, const atl_gradients_args *args)
 {
     if (args->seeds.count && args->seeds.count != args->of.count) {
-        atl_graph_fail(graph, "gradient: %lld seeds for %lld ys; give one for each, or none", (long long)args->seeds.count,
-                       (long long)args->of.count);
+        atl_graph_fail(graph, "gradient: %lld seeds for %lld ys; give one for each, or none",
+                       (long long)args->seeds.count, (long long)args->of.count);
         return 0;
     }
     for (int64_t i = 0; i < args->seeds.count; i++) {
@@ -406,9 +409,10 @@ static int check_seeds(atl_graph *graph, const atl_gradients_args *args)
         char a[160], b[160];
         if (!seed || (seed->graph == graph && may_be_equal(seed, y)))
             continue;
-        atl_graph_fail(graph, "gradient: the seed '%s' is %s %s%s; it must be float32 %s, as '%s' is", atl_name_of(seed),
-                       atl_dtype_name(seed->dtype), atl_shape_text(seed->shape, a, sizeof a),
-                       seed->graph == graph ? "" : " of another graph", atl_shape_text(y->shape, b, sizeof b), atl_name_of(y));
+        atl_graph_fail(graph, "gradient: the seed '%s' is %s %s%s; it must be float32 %s, as '%s' is",
+                       atl_name_of(seed), atl_dtype_name(seed->dtype), atl_shape_text(seed->shape, a, sizeof a),
+                       seed->graph == graph ? "" : " of another graph", atl_shape_text(y->shape, b, sizeof b),
+                       atl_name_of(y));
         return 0;
     }
     return 1;
@@ -505,8 +509,9 @@ atl_status atl_gradients_with(const atl_gradients_args *args)
         args->result[i] = NULL;
     atl_node *first = args->of.count ? args->of.node[0] : NULL;
     if (!first || !args->result || !args->by.count)
-        return atl_set_error(ATL_INVALID, "gradient: it takes at least one y, one x, and room for the result; a null y is the "
-                                          "result of an earlier mistake");
+        return atl_set_error(ATL_INVALID,
+                             "gradient: it takes at least one y, one x, and room for the result; a null y is the "
+                             "result of an earlier mistake");
     atl_graph *graph = first->graph;
     if (graph->broken)
         return atl_set_error(ATL_INVALID, "%s", graph->error);

@@ -10,7 +10,7 @@
 #include "graph/variables.h"
 
 /* uthash must not exit when memory runs out. */
-#define HASH_NONFATAL_OOM 1
+#define HASH_NONFATAL_OOM            1
 #define uthash_nonfatal_oom(element) (element)->unhashed = 1
 #include <uthash.h>
 
@@ -31,13 +31,13 @@ typedef struct atl_source_type {
 struct atl_node {
     atl_graph *graph;
     const atl_op *op;
-    const char *name;      /* null until it is asked for */
-    const char *scope;     /* in which it was made, "" at the top; interned */
-    const char *base;      /* the name asked for by atl_named, or null for the op's */
-    atl_node *forward;     /* whose gradient it belongs to, or null */
+    const char *name;  /* null until it is asked for */
+    const char *scope; /* in which it was made, "" at the top; interned */
+    const char *base;  /* the name asked for by atl_named, or null for the op's */
+    atl_node *forward; /* whose gradient it belongs to, or null */
     const void *attributes;
     atl_node **inputs;
-    atl_storage *storage;  /* variables and constants; a compiled copy shares the original's */
+    atl_storage *storage;   /* variables and constants; a compiled copy shares the original's */
     const atl_node *origin; /* in a compiled copy: the user's node it stands for */
     int64_t index;
     int input_count;
@@ -57,17 +57,19 @@ struct atl_graph {
     atl_node **variables;
     int64_t variable_count, variable_capacity;
     arena_block *blocks;
-    const char *scope;      /* the current one */
-    struct { const char *name; } *scopes; /* the enclosing ones */
+    const char *scope; /* the current one */
+    struct {
+        const char *name;
+    } * scopes; /* the enclosing ones */
     int64_t scope_depth, scope_capacity;
-    atl_node *forward;      /* nodes made now belong to the gradient of this one */
+    atl_node *forward;       /* nodes made now belong to the gradient of this one */
     const atl_node *copying; /* in a compiled copy: the user's node being copied, for messages */
-    atl_node *by_name;      /* uthash over named nodes */
-    name_counter *counters; /* uthash: the next suffix to try for a name */
-    int64_t named;          /* nodes before this index have names */
+    atl_node *by_name;       /* uthash over named nodes */
+    name_counter *counters;  /* uthash: the next suffix to try for a name */
+    int64_t named;           /* nodes before this index have names */
     uint64_t seed;
     _Atomic uint64_t version; /* counts changes of variables */
-    atl_status broken;      /* not ATL_OK: error holds the first mistake of a builder */
+    atl_status broken;        /* not ATL_OK: error holds the first mistake of a builder */
     char error[ATL_ERROR_SIZE];
     char failure[ATL_ERROR_SIZE]; /* the last failure of another call */
 };

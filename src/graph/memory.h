@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *atl_allocate(size_t count, size_t size);              /* zeroed; null if count * size overflows or out of memory */
+void *atl_allocate(size_t count, size_t size); /* zeroed; null if count * size overflows or out of memory */
 void *atl_reallocate(void *old, size_t count, size_t size); /* grown part not zeroed; old stays valid on failure */
 void *atl_allocate_aligned(size_t bytes);                   /* 64-byte aligned, not zeroed; atl_release frees it */
 void atl_release(void *memory);

@@ -59,14 +59,15 @@ static int infer_elementwise(atl_node *y)
     char a[160], b[160];
     for (int i = 0; i < y->input_count; i++) {
         if (y->inputs[i]->dtype != ATL_FLOAT32)
-            return atl_fail(y, "input %d, '%s', is %s; only float32 can be computed with: use atl_cast(x, ATL_FLOAT32)", i + 1,
-                            atl_name_of(y->inputs[i]), atl_dtype_name(y->inputs[i]->dtype));
+            return atl_fail(y, "input %d, '%s', is %s; only float32 can be computed with: use atl_cast(x, ATL_FLOAT32)",
+                            i + 1, atl_name_of(y->inputs[i]), atl_dtype_name(y->inputs[i]->dtype));
         if (!atl_broadcast_shapes(shape, y->inputs[i]->shape, &shape))
-            return atl_fail(y,
-                            "the shapes %s ('%s') and %s ('%s') do not go together: counted from the last, sizes must be "
-                            "equal or 1",
-                            atl_shape_text(y->inputs[0]->shape, a, sizeof a), atl_name_of(y->inputs[0]),
-                            atl_shape_text(y->inputs[i]->shape, b, sizeof b), atl_name_of(y->inputs[i]));
+            return atl_fail(
+                y,
+                "the shapes %s ('%s') and %s ('%s') do not go together: counted from the last, sizes must be "
+                "equal or 1",
+                atl_shape_text(y->inputs[0]->shape, a, sizeof a), atl_name_of(y->inputs[0]),
+                atl_shape_text(y->inputs[i]->shape, b, sizeof b), atl_name_of(y->inputs[i]));
     }
     return atl_set_type(y, ATL_FLOAT32, shape);
 }
@@ -110,7 +111,8 @@ static int check_call(atl_graph *graph, const atl_op *op, int count, atl_node *c
 {
     const char *fault = atl_op_fault(op);
     if (fault) {
-        atl_graph_fail(graph, "%s: bad op descriptor: %s", op && op->name && op->name[0] ? op->name : "atl_apply", fault);
+        atl_graph_fail(graph, "%s: bad op descriptor: %s", op && op->name && op->name[0] ? op->name : "atl_apply",
+                       fault);
         return 0;
     }
     if (count < 0 || count > MOST_INPUTS || (op->arity != ATL_VARIADIC && count != op->arity)) {
@@ -126,7 +128,8 @@ static int check_call(atl_graph *graph, const atl_op *op, int count, atl_node *c
     return 1;
 }
 
-static atl_node *new_node(atl_graph *graph, const atl_op *op, const void *attributes, int count, atl_node *const *inputs)
+static atl_node *new_node(atl_graph *graph, const atl_op *op, const void *attributes, int count,
+                          atl_node *const *inputs)
 {
     size_t input_bytes = ((size_t)count * sizeof *inputs + 15) / 16 * 16;
     char *memory = atl_graph_allocate(graph, sizeof(atl_node) + 15 + input_bytes + op->attributes);
@@ -165,7 +168,8 @@ atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attribute
         return atl_graph_out_of_memory(graph);
     if (!(op->infer ? op->infer(node) : infer_elementwise(node))) {
         if (!graph->broken)
-            atl_graph_fail(graph, "%s: its infer function refused the inputs without saying why (call atl_fail)", op->name);
+            atl_graph_fail(graph, "%s: its infer function refused the inputs without saying why (call atl_fail)",
+                           op->name);
         return NULL;
     }
     graph->nodes[graph->count++] = node;

@@ -60,7 +60,8 @@ static double truncated_normal(uint64_t stream, uint64_t i)
 static atl_status fill_orthogonal(float *w, atl_shape shape, float gain, uint64_t stream)
 {
     int64_t columns = shape.rank ? shape.size[shape.rank - 1] : 1, count = atl_shape_count(shape);
-    int64_t rows = columns ? count / columns : 0, vectors = rows < columns ? rows : columns, length = rows + columns - vectors;
+    int64_t rows = columns ? count / columns : 0, vectors = rows < columns ? rows : columns,
+            length = rows + columns - vectors;
     double *q = atl_allocate((size_t)count, sizeof *q);
     if (!q)
         return atl_out_of_memory();
@@ -176,12 +177,12 @@ atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value)
     if (!storage)
         return ATL_INVALID;
     if (!value || value->dtype != variable->dtype || !atl_shape_equal(value->shape, variable->shape))
-        return atl_graph_note_failure(
-            variable->graph,
-            atl_set_error(ATL_INVALID, "variable '%s' is %s %s, but the value given is %s %s", atl_name_of(variable),
-                          atl_dtype_name(variable->dtype), atl_shape_text(variable->shape, wanted, sizeof wanted),
-                          value ? atl_dtype_name(value->dtype) : "null",
-                          atl_shape_text(atl_tensor_shape(value), given, sizeof given)));
+        return atl_graph_note_failure(variable->graph,
+                                      atl_set_error(ATL_INVALID, "variable '%s' is %s %s, but the value given is %s %s",
+                                                    atl_name_of(variable), atl_dtype_name(variable->dtype),
+                                                    atl_shape_text(variable->shape, wanted, sizeof wanted),
+                                                    value ? atl_dtype_name(value->dtype) : "null",
+                                                    atl_shape_text(atl_tensor_shape(value), given, sizeof given)));
     if (!storage->value) {
         storage->value = atl_tensor_copy(value);
         if (!storage->value)

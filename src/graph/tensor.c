@@ -26,9 +26,10 @@ static atl_tensor *new_header(atl_dtype dtype, atl_shape shape)
         return NULL;
     }
     if (count < 0 || __builtin_mul_overflow(count, (int64_t)atl_dtype_size(dtype), &bytes)) {
-        atl_set_error(ATL_INVALID,
-                      "tensor: the shape %s has an unknown or negative size, more than %d dimensions, or too many elements",
-                      atl_shape_text(shape, text, sizeof text), ATL_MAX_RANK);
+        atl_set_error(
+            ATL_INVALID,
+            "tensor: the shape %s has an unknown or negative size, more than %d dimensions, or too many elements",
+            atl_shape_text(shape, text, sizeof text), ATL_MAX_RANK);
         return NULL;
     }
     atl_tensor *tensor = atl_allocate(1, sizeof *tensor);
@@ -51,8 +52,8 @@ static atl_tensor *new_unset(atl_dtype dtype, atl_shape shape)
     tensor->owned = 1;
     if (!tensor->data) {
         char text[160];
-        atl_set_error(ATL_OUT_OF_MEMORY, "out of memory for a tensor %s of %s", atl_shape_text(shape, text, sizeof text),
-                      atl_dtype_name(dtype));
+        atl_set_error(ATL_OUT_OF_MEMORY, "out of memory for a tensor %s of %s",
+                      atl_shape_text(shape, text, sizeof text), atl_dtype_name(dtype));
         atl_release(tensor);
         return NULL;
     }

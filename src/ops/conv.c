@@ -403,8 +403,8 @@ static void describe_fused(const atl_node *y, char *text, size_t size)
     const fused_options *options = y->attributes;
     describe(y, y->inputs[1], text, size);
     size_t at = strlen(text);
-    snprintf(text + at, size - at, "%s%s%s", options->has_bias ? " + bias" : "", options->has_residual ? " + residual" : "",
-             options->has_relu ? ", relu" : "");
+    snprintf(text + at, size - at, "%s%s%s", options->has_bias ? " + bias" : "",
+             options->has_residual ? " + residual" : "", options->has_relu ? ", relu" : "");
 }
 
 static atl_node *conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu);

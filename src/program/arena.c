@@ -10,7 +10,10 @@
 
 enum { FEW = 3000 };
 
-static int64_t rounded(int64_t bytes) { return (bytes + ATL_ARENA_ALIGNMENT - 1) / ATL_ARENA_ALIGNMENT * ATL_ARENA_ALIGNMENT; }
+static int64_t rounded(int64_t bytes)
+{
+    return (bytes + ATL_ARENA_ALIGNMENT - 1) / ATL_ARENA_ALIGNMENT * ATL_ARENA_ALIGNMENT;
+}
 
 static int larger_first(const void *a, const void *b)
 {
@@ -119,7 +122,8 @@ static int64_t sweep(atl_block **order, int64_t count, atl_block **ends, hole *h
 
 int64_t atl_pack_arena(atl_block *blocks, int64_t count)
 {
-    atl_block **order = atl_allocate((size_t)count, sizeof *order), **second = atl_allocate((size_t)count, sizeof *second);
+    atl_block **order = atl_allocate((size_t)count, sizeof *order),
+              **second = atl_allocate((size_t)count, sizeof *second);
     hole *holes = count > FEW ? atl_allocate((size_t)count + 1, sizeof *holes) : NULL;
     int64_t size = -1;
     if (order && second && (count <= FEW || holes)) {

@@ -11,25 +11,25 @@
 #include "program/layout.h"
 
 enum {
-    BLOCK = 512,            /* floats: a few registers of this size stay in the first-level cache */
+    BLOCK = 512, /* floats: a few registers of this size stay in the first-level cache */
     MOST_TEMPORARIES = ATL_CHAIN_OPERANDS + ATL_CHAIN_LENGTH
 };
 
 /* How an operand is read.  The result's dimensions are coalesced: neighbours in which every operand moves alike are one. */
 typedef struct operand {
     enum { DENSE, SCALAR, ROW, STRIDED } kind;
-    int64_t period;                /* ROW: elements */
-    int64_t stride[ATL_MAX_RANK];  /* STRIDED: in the coalesced dimensions; 0 where it is spread */
+    int64_t period;               /* ROW: elements */
+    int64_t stride[ATL_MAX_RANK]; /* STRIDED: in the coalesced dimensions; 0 where it is spread */
 } operand;
 
 typedef struct chain_step {
     atl_chain chain;
-    int64_t count;                 /* elements of the result */
-    int64_t block;                 /* elements at a time: a multiple of every short period */
+    int64_t count; /* elements of the result */
+    int64_t block; /* elements at a time: a multiple of every short period */
     int dimensions;
-    int64_t size[ATL_MAX_RANK];    /* coalesced */
+    int64_t size[ATL_MAX_RANK]; /* coalesced */
     operand operand[ATL_CHAIN_OPERANDS];
-    int slot[MOST_TEMPORARIES];    /* register -> temporary, or -1: read or written where it is */
+    int slot[MOST_TEMPORARIES]; /* register -> temporary, or -1: read or written where it is */
     int slots;
 } chain_step;
 
@@ -173,8 +173,8 @@ static void map_by_element(const atl_instruction *in, int64_t n, const float *co
     }
 }
 
-static void run_block(const chain_step *s, void *const *memory, const atl_value_id *read, float *result, int64_t start, int64_t n,
-                      float (*temporary)[BLOCK])
+static void run_block(const chain_step *s, void *const *memory, const atl_value_id *read, float *result, int64_t start,
+                      int64_t n, float (*temporary)[BLOCK])
 {
     const float *address[MOST_TEMPORARIES];
     const atl_chain *c = &s->chain;
@@ -257,7 +257,8 @@ static void set_chain(atl_chain *chain, const atl_node *node)
     }
     chain->operands = node->input_count;
     chain->length = 1;
-    chain->instruction[0] = (atl_instruction){.op = node->op, .attributes = node->attributes, .inputs = node->input_count};
+    chain->instruction[0] =
+        (atl_instruction){.op = node->op, .attributes = node->attributes, .inputs = node->input_count};
     for (int i = 0; i < node->input_count; i++)
         chain->instruction[0].in[i] = i;
 }
@@ -266,7 +267,9 @@ int atl_lower_chain(atl_lowering *lowering)
 {
     const atl_node *node = atl_lowered_node(lowering);
     if (node->input_count > ATL_CHAIN_ARITY && !atl_chain_of(node))
-        return atl_set_error(ATL_UNSUPPORTED, "%s: an element-wise op takes at most %d inputs", node->op->name, ATL_CHAIN_ARITY), 0;
+        return atl_set_error(ATL_UNSUPPORTED, "%s: an element-wise op takes at most %d inputs", node->op->name,
+                             ATL_CHAIN_ARITY),
+               0;
     chain_step *s = atl_allocate(1, sizeof *s);
     if (!s)
         return atl_out_of_memory(), 0;
@@ -285,7 +288,10 @@ int atl_lower_chain(atl_lowering *lowering)
         atl_release(s);
         return 0;
     }
-    atl_plan_step step = {.implementation = s->chain.length > 1 ? "chain" : "map", .run = run_chain, .release = atl_release, .data = s};
+    atl_plan_step step = {.implementation = s->chain.length > 1 ? "chain" : "map",
+                          .run = run_chain,
+                          .release = atl_release,
+                          .data = s};
     for (int i = 0; i < s->chain.operands; i++)
         step.read[step.reads++] = atl_lower_input_in(lowering, i, s->operand[i].kind == DENSE ? layout : NULL);
     step.write[step.writes++] = atl_lower_output_in(lowering, layout);

@@ -45,19 +45,22 @@ atl_status atl_check_feed(const atl_node *node, const atl_tensor *value, int for
     const char *name = atl_name_of(node);
     int is_source = node->op->flags & (for_reference ? ATL_OP_INPUT | ATL_OP_VARIABLE : ATL_OP_INPUT);
     if (!is_source)
-        return atl_set_error(ATL_INVALID, "feed: '%s' is no input but the result of %s; only inputs can be fed", name, node->op->name);
+        return atl_set_error(ATL_INVALID, "feed: '%s' is no input but the result of %s; only inputs can be fed", name,
+                             node->op->name);
     if (!value)
         return atl_set_error(ATL_INVALID, "feed: the tensor for input '%s' is null", name);
-    int fits = value->dtype == node->dtype || (for_reference && value->dtype == ATL_FLOAT64 && node->dtype == ATL_FLOAT32);
+    int fits =
+        value->dtype == node->dtype || (for_reference && value->dtype == ATL_FLOAT64 && node->dtype == ATL_FLOAT32);
     if (!fits)
-        return atl_set_error(ATL_INVALID, "feed: input '%s' takes %s, but the tensor is %s; see atl_tensor_convert", name,
-                             atl_dtype_name(node->dtype), atl_dtype_name(value->dtype));
+        return atl_set_error(ATL_INVALID, "feed: input '%s' takes %s, but the tensor is %s; see atl_tensor_convert",
+                             name, atl_dtype_name(node->dtype), atl_dtype_name(value->dtype));
     fits = value->shape.rank == node->shape.rank;
     for (int d = 0; fits && d < value->shape.rank; d++)
         fits = node->shape.size[d] == ATL_ANY || node->shape.size[d] == value->shape.size[d];
     if (!fits)
         return atl_set_error(ATL_INVALID, "feed: input '%s' takes %s, but the tensor is %s", name,
-                             atl_shape_text(node->shape, want, sizeof want), atl_shape_text(value->shape, have, sizeof have));
+                             atl_shape_text(node->shape, want, sizeof want),
+                             atl_shape_text(value->shape, have, sizeof have));
     return ATL_OK;
 }
 

@@ -16,7 +16,10 @@ typedef struct groups {
     int32_t *place;    /* of each node while its group is built: its register, plus one */
 } groups;
 
-static int is_fusible(const atl_node *node) { return atl_is_elementwise(node->op) && node->input_count <= ATL_CHAIN_ARITY; }
+static int is_fusible(const atl_node *node)
+{
+    return atl_is_elementwise(node->op) && node->input_count <= ATL_CHAIN_ARITY;
+}
 
 static void end_fusing(atl_rewrite *r)
 {
@@ -58,7 +61,8 @@ static int find_groups(atl_rewrite *r)
             const atl_node *input = node->inputs[i];
             int64_t k = input->index;
             int joins = r->uses[k] == 1 && is_fusible(input) && g->root[k] < 0 && r->once[k] == r->once[root] &&
-                        atl_shape_equal(input->shape, r->from->nodes[root]->shape) && g->members[root] < ATL_CHAIN_LENGTH &&
+                        atl_shape_equal(input->shape, r->from->nodes[root]->shape) &&
+                        g->members[root] < ATL_CHAIN_LENGTH &&
                         g->operands[root] + input->input_count - 1 <= ATL_CHAIN_OPERANDS;
             if (!joins)
                 continue;

@@ -66,7 +66,8 @@ static int change_over(chooser *c, int64_t n)
     const atl_node *node = c->graph->nodes[n];
     int now = c->blocked[n];
     double saved = now ? -c->gain[n] : c->gain[n];
-    saved += mismatch(c, n, now, c->as_plain[n], c->as_blocks[n]) - mismatch(c, n, !now, c->as_plain[n], c->as_blocks[n]);
+    saved +=
+        mismatch(c, n, now, c->as_plain[n], c->as_blocks[n]) - mismatch(c, n, !now, c->as_plain[n], c->as_blocks[n]);
     for (int i = 0; i < node->input_count && i < 32; i++) {
         if (!(c->images[n] >> i & 1))
             continue;
@@ -101,7 +102,7 @@ static void choose(chooser *c, const char *needed, int64_t count, atl_node *cons
         for (int i = 0; needed[n] && i < node->input_count; i++)
             if (!atl_is_shape_input(node->op, i))
                 ++*(i < 32 && c->images[n] >> i & 1 && c->blocked[n] ? &c->as_blocks[node->inputs[i]->index]
-                                                                       : &c->as_plain[node->inputs[i]->index]);
+                                                                     : &c->as_plain[node->inputs[i]->index]);
     }
     for (int64_t i = 0; i < count; i++)
         c->as_plain[wanted[i]->index]++;
@@ -115,7 +116,8 @@ static void choose(chooser *c, const char *needed, int64_t count, atl_node *cons
     }
 }
 
-char *atl_choose_layouts(const atl_graph *graph, const char *needed, int64_t count, atl_node *const *wanted, int allowed)
+char *atl_choose_layouts(const atl_graph *graph, const char *needed, int64_t count, atl_node *const *wanted,
+                         int allowed)
 {
     size_t n = (size_t)graph->count;
     chooser c = {.graph = graph, .blocked = atl_allocate(n, 1)};

@@ -5,7 +5,8 @@
 #include "graph/graph.h"
 
 /* blocked[i] for each node of the graph; null out of memory; to be released. */
-char *atl_choose_layouts(const atl_graph *graph, const char *needed, int64_t count, atl_node *const *wanted, int allowed);
+char *atl_choose_layouts(const atl_graph *graph, const char *needed, int64_t count, atl_node *const *wanted,
+                         int allowed);
 
 /* True if an element-wise node can work on blocks: images of its own shape, and single numbers. */
 int atl_can_map_blocks(const atl_node *node);

@@ -18,7 +18,8 @@ enum { ATL_STEP_VALUES = 12 };
 
 typedef struct atl_plan_step atl_plan_step;
 struct atl_plan_step {
-    const char *implementation; /* "brgconv:avx512_core", "map", ...; must outlive the step (the step's data may hold it) */
+    const char
+        *implementation; /* "brgconv:avx512_core", "map", ...; must outlive the step (the step's data may hold it) */
     /* Runs the step; returns 0, or not 0 with the thread's error set.  `bound` is what bind returned for this state. */
     int (*run)(const atl_plan_step *step, void *const *memory, void *bound);
     /* Optional: what a step needs for each state (oneDNN memory objects). Null on failure. */

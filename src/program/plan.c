@@ -18,14 +18,14 @@ typedef struct in_place {
 struct atl_lowering {
     atl_plan *plan;
     const atl_node *node;
-    char *once;             /* of each node of the copy: depends on variables and constants only */
+    char *once; /* of each node of the copy: depends on variables and constants only */
     char *wants_workspace;
-    char *blocked;          /* by the layout pass */
-    atl_value_id *value;    /* of each node, as it was made; -1: none yet */
+    char *blocked;       /* by the layout pass */
+    atl_value_id *value; /* of each node, as it was made; -1: none yet */
     atl_value_id *workspace;
     in_place *in_places;
     int64_t in_place_count, in_place_capacity;
-    int now_once;           /* what is being emitted runs once */
+    int now_once; /* what is being emitted runs once */
     int failed;
 };
 
@@ -199,7 +199,8 @@ static int append_step(atl_lowering *l, const atl_plan_step *step)
         bad = step->write[i] < 0 || step->write[i] >= p->value_count;
     if (bad) {
         if (!l->failed)
-            atl_set_error(ATL_INTERNAL, "plan: the steps of %s ('%s') name no value", l->node->op->name, atl_name_of(l->node));
+            atl_set_error(ATL_INTERNAL, "plan: the steps of %s ('%s') name no value", l->node->op->name,
+                          atl_name_of(l->node));
         return 0;
     }
     if (!l->now_once) {
@@ -289,7 +290,8 @@ int atl_lower_kernel(atl_lowering *l)
                           .release = release_reads,
                           .data = (void *)y};
     if (!by_kernel && !y->op->reference) {
-        atl_set_error(ATL_UNSUPPORTED, "the op %s ('%s') cannot be computed: it has no kernel", y->op->name, atl_name_of(y));
+        atl_set_error(ATL_UNSUPPORTED, "the op %s ('%s') cannot be computed: it has no kernel", y->op->name,
+                      atl_name_of(y));
         return 0;
     }
     if (many) {
@@ -472,7 +474,8 @@ static int64_t pack(atl_plan *p, const lifetimes *lives, atl_space space)
         return -1;
     for (int64_t v = 0; v < p->value_count; v++)
         if (p->values[v].space == space && p->values[v].shares < 0 && lives->first[v] >= 0)
-            blocks[count++] = (atl_block){.bytes = p->values[v].bytes, .first = lives->first[v], .last = lives->last[v]};
+            blocks[count++] =
+                (atl_block){.bytes = p->values[v].bytes, .first = lives->first[v], .last = lives->last[v]};
     int64_t size = atl_pack_arena(blocks, count);
     count = 0;
     for (int64_t v = 0; v < p->value_count && size >= 0; v++)
@@ -487,7 +490,8 @@ static void pin_once_values(atl_plan *p)
 {
     for (int64_t s = 0; s < p->step_count; s++)
         for (int i = 0; i < p->steps[s].reads; i++)
-            p->values[atl_step_reads(&p->steps[s])[i]].pinned |= p->values[atl_step_reads(&p->steps[s])[i]].space == ATL_IN_ONCE;
+            p->values[atl_step_reads(&p->steps[s])[i]].pinned |=
+                p->values[atl_step_reads(&p->steps[s])[i]].space == ATL_IN_ONCE;
 }
 
 static int give_places(atl_lowering *l)
@@ -538,11 +542,13 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, unsigned without)
         roots[i] = p->copy.of[wanted.node[i]->index];
     char *needed = roots ? atl_mark_needed(p->copy.graph, wanted.count, roots, 0) : NULL;
     l->once = atl_allocate((size_t)count, 1);
-    l->blocked = needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, !(without & ATL_PASS_WINOGRAD)) : NULL;
+    l->blocked =
+        needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, !(without & ATL_PASS_WINOGRAD)) : NULL;
     l->wants_workspace = atl_allocate((size_t)count, 1);
     l->value = atl_allocate((size_t)count, sizeof *l->value);
     l->workspace = atl_allocate((size_t)count, sizeof *l->workspace);
-    int ok = needed && l->once && l->wants_workspace && l->value && l->workspace && l->blocked && ATL_GROW(p->sets, 0, p->set_capacity);
+    int ok = needed && l->once && l->wants_workspace && l->value && l->workspace && l->blocked &&
+             ATL_GROW(p->sets, 0, p->set_capacity);
     if (ok) {
         p->sets[p->set_count++] = (atl_variable_set){0};
         ok = lower_all(l, needed) && set_wanted(l, wanted) && give_places(l);

@@ -7,10 +7,10 @@
 #include "program/specialise.h"
 
 typedef enum atl_space {
-    ATL_IN_ARENA,    /* of a state; written at every run */
-    ATL_IN_ONCE,     /* of the plan; written when variables have changed */
-    ATL_FED,         /* the caller's */
-    ATL_STORED       /* a variable's or a constant's */
+    ATL_IN_ARENA, /* of a state; written at every run */
+    ATL_IN_ONCE,  /* of the plan; written when variables have changed */
+    ATL_FED,      /* the caller's */
+    ATL_STORED    /* a variable's or a constant's */
 } atl_space;
 
 typedef struct atl_plan_value {
@@ -21,8 +21,8 @@ typedef struct atl_plan_value {
     const atl_node *node;      /* of the copy; null for scratch */
     atl_memory_layout *layout; /* owned */
     void *stored;
-    int64_t depends;           /* index of its set of variables in plan->sets; 0: the empty set */
-    atl_value_id next_form;    /* the same value in another layout; -1: none */
+    int64_t depends;        /* index of its set of variables in plan->sets; 0: the empty set */
+    atl_value_id next_form; /* the same value in another layout; -1: none */
 } atl_plan_value;
 
 /* Variables on which a step that runs once depends. */
@@ -42,7 +42,7 @@ typedef struct atl_plan {
     int64_t value_count, value_capacity;
     atl_plan_step *steps; /* of every run */
     int64_t step_count, step_capacity;
-    atl_plan_step *once;  /* only after variables have changed */
+    atl_plan_step *once; /* only after variables have changed */
     int64_t once_count, once_capacity;
     atl_variable_set *sets;
     int64_t set_count, set_capacity;
@@ -52,12 +52,12 @@ typedef struct atl_plan {
     int64_t wanted_count;
     int64_t arena_bytes, once_bytes;
     char *once_memory;
-    void **once_table;         /* addresses of the values as once-steps see them */
+    void **once_table; /* addresses of the values as once-steps see them */
     void **once_bound;
-    uint64_t *once_version;    /* the newest variable a once-step has seen */
-    _Atomic uint64_t seen;     /* the graph's version at the last refresh */
-    atl_shape *input_shape;    /* of the program's inputs with unknown sizes: what the plan is for; owned */
-    int users;                 /* states that hold it; guarded by the program's lock */
+    uint64_t *once_version; /* the newest variable a once-step has seen */
+    _Atomic uint64_t seen;  /* the graph's version at the last refresh */
+    atl_shape *input_shape; /* of the program's inputs with unknown sizes: what the plan is for; owned */
+    int users;              /* states that hold it; guarded by the program's lock */
     uint64_t last_used;
 } atl_plan;
 

@@ -195,12 +195,14 @@ static atl_plan *take_plan(atl_program *program, const atl_feed *feeds)
             plan->users++;
             return plan;
         }
-        if (!plan || (!plan->users && (place < 0 || (program->plans[place] && plan->last_used < program->plans[place]->last_used))))
+        if (!plan || (!plan->users &&
+                      (place < 0 || (program->plans[place] && plan->last_used < program->plans[place]->last_used))))
             if (place < 0 || program->plans[place])
                 place = i;
     }
     if (place < 0) {
-        atl_set_error(ATL_UNSUPPORTED, "run: %d plans for other shapes are in use by other states; free one of them", KEPT_PLANS);
+        atl_set_error(ATL_UNSUPPORTED, "run: %d plans for other shapes are in use by other states; free one of them",
+                      KEPT_PLANS);
         return NULL;
     }
     atl_plan *plan = new_plan(program, feeds);
@@ -380,7 +382,8 @@ const atl_tensor *atl_state_value(const atl_state *state, const atl_node *node)
         atl_set_error(ATL_INVALID, "value: '%s' has no value yet: the program has not run", atl_name_of(node));
         return NULL;
     }
-    atl_set_error(ATL_INVALID, "value: '%s' is not among the nodes this program was compiled for; add it to the wanted nodes",
+    atl_set_error(ATL_INVALID,
+                  "value: '%s' is not among the nodes this program was compiled for; add it to the wanted nodes",
                   atl_name_of(node));
     return NULL;
 }
@@ -432,7 +435,8 @@ atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_
     const atl_plan *plan = current_plan(program);
     const atl_plan_step *step = step_at(plan, index);
     if (!step)
-        return atl_set_error(ATL_INVALID, "plan: there is no step %" PRId64 " of %" PRId64, index, atl_program_step_count(program));
+        return atl_set_error(ATL_INVALID, "plan: there is no step %" PRId64 " of %" PRId64, index,
+                             atl_program_step_count(program));
     *info_out = (atl_step_info){.op = step->node->op->name,
                                 .node = atl_name_of(step->node),
                                 .implementation = step->implementation,
@@ -450,15 +454,15 @@ atl_status atl_program_write_plan(const atl_program *program, FILE *file)
     const atl_plan *plan = current_plan(program);
     if (!plan)
         return atl_set_error(ATL_INVALID, "plan: there is none before the first run of a program with unknown sizes");
-    fprintf(file, "%-5s %-4s %-18s %-28s %-22s %-26s %12s  %s\n", "step", "", "op", "implementation", "shape", "layout", "bytes",
-            "node");
+    fprintf(file, "%-5s %-4s %-18s %-28s %-22s %-26s %12s  %s\n", "step", "", "op", "implementation", "shape", "layout",
+            "bytes", "node");
     for (int64_t i = 0; i < plan->once_count + plan->step_count; i++) {
         char shape[160], layout[80];
         atl_step_info info;
         const atl_plan_step *step = step_at(plan, i);
         atl_program_step(program, i, &info);
-        fprintf(file, "%-5" PRId64 " %-4s %-18s %-28s %-22s %-26s %12" PRId64 "  %s\n", i, info.once ? "once" : "", info.op,
-                info.implementation, atl_shape_text(info.shape, shape, sizeof shape),
+        fprintf(file, "%-5" PRId64 " %-4s %-18s %-28s %-22s %-26s %12" PRId64 "  %s\n", i, info.once ? "once" : "",
+                info.op, info.implementation, atl_shape_text(info.shape, shape, sizeof shape),
                 atl_layout_name(plan->values[step->write[0]].layout, layout, sizeof layout), info.bytes, info.node);
     }
     fprintf(file, "arena %" PRId64 " bytes, made once %" PRId64 " bytes\n", plan->arena_bytes, plan->once_bytes);

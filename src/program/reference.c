@@ -110,7 +110,8 @@ static int compute(const atl_node *y, const double *const *x, double *result)
     else if (y->op->kernel)
         return compute_by_kernel(y, x, result);
     else {
-        atl_set_error(ATL_UNSUPPORTED, "reference: the op %s ('%s') has neither reference nor kernel", y->op->name, atl_name_of(y));
+        atl_set_error(ATL_UNSUPPORTED, "reference: the op %s ('%s') has neither reference nor kernel", y->op->name,
+                      atl_name_of(y));
         return 0;
     }
     return 1;
@@ -190,8 +191,7 @@ atl_reference *atl_reference_run(atl_nodes wanted, const atl_feed *feeds)
     atl_copy copy;
     if (atl_check_wanted(NULL, wanted))
         return NULL;
-    if (atl_check_feeds(wanted.node[0]->graph, wanted, feeds, 1) ||
-        atl_specialise(wanted, atl_fed_shape, feeds, &copy))
+    if (atl_check_feeds(wanted.node[0]->graph, wanted, feeds, 1) || atl_specialise(wanted, atl_fed_shape, feeds, &copy))
         return NULL;
     atl_reference *reference = atl_allocate(1, sizeof *reference);
     atl_status status = reference ? run(reference, &copy, wanted, feeds) : atl_out_of_memory();

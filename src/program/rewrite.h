@@ -10,11 +10,11 @@
 typedef struct atl_rewrite {
     const atl_graph *from;
     atl_graph *to;
-    atl_node **of;   /* the new node of each old one; null: not built */
-    char *needed;    /* of each old node: its value is */
-    int32_t *uses;   /* of each old node: by needed nodes, and one for being wanted */
-    char *once;      /* of each old node: depends on variables and constants only */
-    void *context;   /* the pass's own */
+    atl_node **of;    /* the new node of each old one; null: not built */
+    char *needed;     /* of each old node: its value is */
+    int32_t *uses;    /* of each old node: by needed nodes, and one for being wanted */
+    char *once;       /* of each old node: depends on variables and constants only */
+    void *context;    /* the pass's own */
     atl_node **table; /* merging: open addressing over the new nodes */
     uint64_t mask;
 } atl_rewrite;

@@ -18,7 +18,8 @@ static int scale_of(const atl_rewrite *r, const atl_node *product)
         return -1;
     for (int i = 0; i < 2; i++) {
         const atl_node *scale = product->inputs[i], *y = product->inputs[1 - i];
-        if (r->once[scale->index] && !r->once[y->index] && is_channel_vector(scale, y) && atl_shape_equal(product->shape, y->shape))
+        if (r->once[scale->index] && !r->once[y->index] && is_channel_vector(scale, y) &&
+            atl_shape_equal(product->shape, y->shape))
             return i;
     }
     return -1;
@@ -43,7 +44,8 @@ static atl_node *scaled(atl_rewrite *r, const atl_node *old, atl_node *const *in
     if (i < 0)
         return NULL;
     atl_node *y = atl_apply_in(r->to, old->op, old->attributes, old->input_count, inputs);
-    return y ? y->op->with_scaled_input(y, r->of[product->inputs[1 - i]->index], as_vector(r, product->inputs[i])) : NULL;
+    return y ? y->op->with_scaled_input(y, r->of[product->inputs[1 - i]->index], as_vector(r, product->inputs[i]))
+             : NULL;
 }
 
 const atl_pass atl_scale_pass = {.flag = ATL_PASS_SCALE, .rule = scaled, .merges = 1};

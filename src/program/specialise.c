@@ -29,7 +29,8 @@ void atl_copy_free(atl_copy *copy)
     *copy = (atl_copy){0};
 }
 
-static atl_node *copy_node(atl_copy *copy, const atl_node *node, atl_input_shape *shape_of, const void *context, atl_node **inputs)
+static atl_node *copy_node(atl_copy *copy, const atl_node *node, atl_input_shape *shape_of, const void *context,
+                           atl_node **inputs)
 {
     const void *attributes = node->attributes;
     atl_source_type type;

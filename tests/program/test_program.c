@@ -1,0 +1,176 @@
+/* Programs: feeds and fetches, unknown batches, states, variables that change, and runs that allocate nothing. */
+#include "graph/memory.h"
+#include "nets.h"
+
+Test(program, a_run_allocates_nothing)
+{
+    small_net net = small_net_new(ATL_ANY, 8);
+    atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss, net.by_image, net.by_filter));
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(3, 8, 8, 3), -1, 1);
+    cr_assert_eq(atl_run(program, ATL_FEED(net.image, pixels)), ATL_OK, "%s", atl_error());
+    cr_assert(atl_value(program, net.by_image));
+    int64_t before = atl_allocation_count();
+    for (int i = 0; i < 5; i++)
+        cr_assert_eq(atl_run(program, ATL_FEED(net.image, pixels)), ATL_OK);
+    cr_assert(atl_value(program, net.by_image));
+    cr_assert_eq(atl_allocation_count(), before);
+    atl_tensor_free(pixels);
+    atl_program_free(program);
+    atl_graph_free(net.graph);
+}
+
+Test(program, batches_of_many_sizes_in_one_program)
+{
+    small_net net = small_net_new(ATL_ANY, 8);
+    atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss, net.by_image));
+    for (int i = 0; i < 25; i++) { /* more than are kept, and some again */
+        int64_t batch = 1 + (int64_t)random_below(12);
+        atl_tensor *pixels = random_tensor(ATL_SHAPE(batch, 8, 8, 3), -1, 1);
+        cr_assert_eq(atl_run(program, ATL_FEED(net.image, pixels)), ATL_OK, "%s", atl_error());
+        atl_reference *oracle = atl_reference_run(ATL_NODES(net.loss, net.by_image), ATL_FEED(net.image, pixels));
+        cr_assert_close(atl_value(program, net.by_image), atl_reference_value(oracle, net.by_image), 1e-5);
+        atl_reference_free(oracle);
+        atl_tensor_free(pixels);
+    }
+    atl_program_free(program);
+    atl_graph_free(net.graph);
+}
+
+Test(program, a_changed_variable_counts)
+{
+    small_net net = small_net_new(1, 8);
+    atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss));
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(1, 8, 8, 3), -1, 1);
+    atl_node *filter = atl_find(net.graph, "third/weights");
+    for (int i = 0; i < 3; i++) {
+        atl_tensor *value = random_tensor(ATL_SHAPE(3, 3, 16, 16), -0.2f, 0.2f);
+        cr_assert_eq(atl_variable_assign(filter, value), ATL_OK);
+        cr_assert_eq(atl_run(program, ATL_FEED(net.image, pixels)), ATL_OK);
+        atl_reference *oracle = atl_reference_run(ATL_NODES(net.loss), ATL_FEED(net.image, pixels));
+        cr_assert_close(atl_value(program, net.loss), atl_reference_value(oracle, net.loss), 1e-5);
+        atl_reference_free(oracle);
+        atl_tensor_free(value);
+    }
+    atl_tensor_free(pixels);
+    atl_program_free(program);
+    atl_graph_free(net.graph);
+}
+
+Test(program, states_are_independent)
+{
+    small_net net = small_net_new(ATL_ANY, 8);
+    atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss));
+    atl_state *a = atl_state_new(program), *b = atl_state_new(program);
+    atl_tensor *one = random_tensor(ATL_SHAPE(1, 8, 8, 3), -1, 1), *two = random_tensor(ATL_SHAPE(2, 8, 8, 3), -1, 1);
+    cr_assert_eq(atl_state_run(a, ATL_FEED(net.image, one)), ATL_OK);
+    float before = atl_floats(atl_state_value(a, net.loss))[0];
+    cr_assert_eq(atl_state_run(b, ATL_FEED(net.image, two)), ATL_OK);
+    cr_assert_eq(atl_floats(atl_state_value(a, net.loss))[0], before);
+    cr_assert_neq(atl_floats(atl_state_value(b, net.loss))[0], before);
+    atl_state_free(a);
+    atl_state_free(b);
+    atl_tensor_free(one);
+    atl_tensor_free(two);
+    atl_program_free(program);
+    atl_graph_free(net.graph);
+}
+
+Test(program, wanted_inputs_variables_and_constants)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2)),
+             *v = atl_variable(g, "v", ATL_SHAPE(2), atl_fill_with(3));
+    atl_node *c = ATL_CONSTANT(x, 5, 6), *y = atl_reshape(x, ATL_SHAPE(2, 1));
+    atl_program *program = atl_compile(g, ATL_NODES(x, v, c, y));
+    atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(2), (float[]){1, 2});
+    cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_floats(atl_value(program, x))[1], 2);
+    cr_assert_eq(atl_number_of(program, v), 3);
+    cr_assert_eq(atl_floats(atl_value(program, c))[1], 6);
+    cr_assert_eq(atl_tensor_shape(atl_value(program, y)).rank, 2);
+    atl_tensor_free(value);
+    atl_program_free(program);
+    atl_graph_free(g);
+}
+
+/* ---- what bad input gets ------------------------------------------------------------------------------------------- */
+
+static atl_graph *graph;
+static atl_node *image, *result;
+static atl_program *program;
+static void open_program(void)
+{
+    graph = atl_graph_new();
+    image = atl_input(graph, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 4));
+    result = atl_relu(image);
+    program = atl_compile(graph, ATL_NODES(result));
+}
+static void close_program(void)
+{
+    atl_program_free(program);
+    atl_graph_free(graph);
+}
+TestSuite(mistakes, .init = open_program, .fini = close_program);
+
+static void assert_refused(const atl_feed *feeds, const char *text)
+{
+    cr_assert_neq(atl_run(program, feeds), ATL_OK);
+    cr_assert_mentions(atl_error(), text);
+    cr_assert_mentions(atl_graph_error(graph), text);
+}
+
+Test(mistakes, missing_feed) { assert_refused(ATL_NO_FEEDS, "input 'image' float32 [?, 4] is needed but not fed"); }
+Test(mistakes, wrong_shape)
+{
+    atl_tensor *value = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(2, 5));
+    assert_refused(ATL_FEED(image, value), "takes [?, 4], but the tensor is [2, 5]");
+    atl_tensor_free(value);
+}
+Test(mistakes, wrong_type)
+{
+    atl_tensor *value = atl_tensor_new(ATL_INT32, ATL_SHAPE(2, 4));
+    assert_refused(ATL_FEED(image, value), "takes float32, but the tensor is int32");
+    atl_tensor_free(value);
+}
+Test(mistakes, fed_node_is_no_input)
+{
+    atl_tensor *value = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(2, 4));
+    assert_refused(ATL_FEEDS({image, value}, {result, value}), "'relu' is no input");
+    atl_tensor_free(value);
+}
+Test(mistakes, null_tensor) { assert_refused(ATL_FEED(image, NULL), "is null"); }
+Test(mistakes, fetch_of_another_graph)
+{
+    atl_graph *other = atl_graph_new();
+    atl_node *stranger = atl_input(other, "stranger", ATL_FLOAT32, ATL_SCALAR);
+    cr_assert_null(atl_value(program, stranger));
+    cr_assert_mentions(atl_error(), "another graph");
+    cr_assert_null(atl_compile(graph, ATL_NODES(stranger)));
+    cr_assert_mentions(atl_graph_error(graph), "another graph");
+    atl_graph_free(other);
+}
+Test(mistakes, fetch_of_what_is_not_wanted)
+{
+    cr_assert_null(atl_value(program, image));
+    cr_assert_mentions(atl_error(), "not among the nodes");
+}
+Test(mistakes, fetch_before_the_first_run)
+{
+    cr_assert_null(atl_value(program, result));
+    cr_assert_mentions(atl_error(), "has not run");
+}
+Test(mistakes, compile_tells_the_first_mistake)
+{
+    atl_node *bad =
+        atl_add(atl_input(graph, "a", ATL_FLOAT32, ATL_SHAPE(3)), atl_input(graph, "b", ATL_FLOAT32, ATL_SHAPE(4)));
+    cr_assert_null(bad);
+    cr_assert_null(atl_relu(bad));
+    cr_assert_null(atl_compile(graph, ATL_NODES(result)));
+    cr_assert_mentions(atl_graph_error(graph), "[3]");
+    cr_assert_mentions(atl_graph_error(graph), "[4]");
+}
+Test(mistakes, null_program)
+{
+    cr_assert_neq(atl_run(NULL, ATL_NO_FEEDS), ATL_OK);
+    cr_assert_mentions(atl_error(), "atl_compile");
+}
