@@ -1,10 +1,12 @@
 /* Packing an arena.
  *
- * Few blocks are placed the largest first, each at the lowest place that is free over its whole life: close to the largest live
- * set in practice, but quadratic.  Many are placed in order of time into holes kept in a list. */
+ * Few blocks are placed one after the other, each at the lowest place that is free over its whole life, in several orders of which
+ * the best is kept: close to the largest live set in practice, but quadratic.  Many are placed in order of time into holes kept
+ * in a list. */
 #include "program/arena.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "graph/memory.h"
 
@@ -25,6 +27,22 @@ static int larger_first(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Those that fill most of space and time. */
+static int area_first(const void *a, const void *b)
+{
+    const atl_block *x = *(atl_block *const *)a, *y = *(atl_block *const *)b;
+    double p = (double)x->bytes * (double)(x->last - x->first + 1),
+           q = (double)y->bytes * (double)(y->last - y->first + 1);
+    return p != q ? (p < q ? 1 : -1) : larger_first(a, b);
+}
+
+static int longer_first(const void *a, const void *b)
+{
+    const atl_block *x = *(atl_block *const *)a, *y = *(atl_block *const *)b;
+    int64_t p = x->last - x->first, q = y->last - y->first;
+    return p != q ? (p < q ? 1 : -1) : larger_first(a, b);
+}
+
 static int earlier_first(const void *a, const void *b)
 {
     const atl_block *x = *(atl_block *const *)a, *y = *(atl_block *const *)b;
@@ -34,7 +52,7 @@ static int earlier_first(const void *a, const void *b)
 }
 
 /* placed[] is kept in order of offset. */
-static int64_t place_largest_first(atl_block **order, int64_t count, atl_block **placed)
+static int64_t place_in_order(atl_block **order, int64_t count, atl_block **placed)
 {
     int64_t size = 0;
     for (int64_t n = 0; n < count; n++) {
@@ -57,6 +75,48 @@ static int64_t place_largest_first(atl_block **order, int64_t count, atl_block *
             size = at + rounded(block->bytes);
     }
     return size;
+}
+
+typedef int block_order(const void *a, const void *b);
+
+/* The block that reaches highest is taken first next time, as long as that helps. */
+static void move_highest_first(atl_block **order, int64_t count)
+{
+    int64_t highest = 0;
+    for (int64_t i = 1; i < count; i++)
+        if (order[i]->offset + rounded(order[i]->bytes) > order[highest]->offset + rounded(order[highest]->bytes))
+            highest = i;
+    atl_block *block = order[highest];
+    memmove(order + 1, order, (size_t)highest * sizeof *order);
+    order[0] = block;
+}
+
+static void keep_if_best(const atl_block *blocks, int64_t count, int64_t size, int64_t *smallest, int64_t *best)
+{
+    if (size >= *smallest)
+        return;
+    *smallest = size;
+    for (int64_t i = 0; i < count; i++)
+        best[i] = blocks[i].offset;
+}
+
+/* Tries several orders; best[] has room for the offsets. */
+static int64_t place_in_best_order(atl_block *blocks, int64_t count, atl_block **order, atl_block **placed,
+                                   int64_t *best)
+{
+    static block_order *const orders[] = {larger_first, area_first, longer_first, earlier_first};
+    enum { ORDERS = sizeof orders / sizeof *orders, TRIES = 24, FEW_ENOUGH = 600 };
+    int64_t smallest = INT64_MAX, least = atl_largest_live_set(blocks, count);
+    for (int i = 0; i < ORDERS && smallest > least; i++) {
+        qsort(order, (size_t)count, sizeof *order, orders[i]);
+        for (int k = 0; k < (count <= FEW_ENOUGH ? TRIES : 1) && smallest > least; k++) {
+            keep_if_best(blocks, count, place_in_order(order, count, placed), &smallest, best);
+            move_highest_first(order, count);
+        }
+    }
+    for (int64_t i = 0; i < count; i++)
+        blocks[i].offset = best[i];
+    return count ? smallest : 0;
 }
 
 /* ---- many blocks: a sweep over time ------------------------------------------------------------------------------------- */
@@ -122,19 +182,21 @@ static int64_t sweep(atl_block **order, int64_t count, atl_block **ends, hole *h
 
 int64_t atl_pack_arena(atl_block *blocks, int64_t count)
 {
+    int few = count <= FEW;
     atl_block **order = atl_allocate((size_t)count, sizeof *order),
               **second = atl_allocate((size_t)count, sizeof *second);
-    hole *holes = count > FEW ? atl_allocate((size_t)count + 1, sizeof *holes) : NULL;
+    void *extra = atl_allocate((size_t)count + 1, few ? sizeof(int64_t) : sizeof(hole));
     int64_t size = -1;
-    if (order && second && (count <= FEW || holes)) {
+    if (order && second && extra) {
         for (int64_t i = 0; i < count; i++)
             order[i] = second[i] = &blocks[i];
-        qsort(order, (size_t)count, sizeof *order, count <= FEW ? larger_first : earlier_first);
-        size = count <= FEW ? place_largest_first(order, count, second) : sweep(order, count, second, holes);
+        if (!few)
+            qsort(order, (size_t)count, sizeof *order, earlier_first);
+        size = few ? place_in_best_order(blocks, count, order, second, extra) : sweep(order, count, second, extra);
     }
     atl_release(order);
     atl_release(second);
-    atl_release(holes);
+    atl_release(extra);
     return size;
 }
 

@@ -12,7 +12,7 @@
 
 enum {
     BLOCK = 512, /* floats: a few registers of this size stay in the first-level cache */
-    MOST_TEMPORARIES = ATL_CHAIN_OPERANDS + ATL_CHAIN_LENGTH
+    MOST_TEMPORARIES = ATL_CHAIN_OPERANDS + ATL_CHAIN_NUMBERS + ATL_CHAIN_LENGTH
 };
 
 /* How an operand is read.  The result's dimensions are coalesced: neighbours in which every operand moves alike are one. */
@@ -100,18 +100,21 @@ static void allocate_registers(chain_step *s)
 {
     int last_use[MOST_TEMPORARIES], free_slots[MOST_TEMPORARIES], free_count = 0;
     const atl_chain *c = &s->chain;
-    for (int r = 0; r < c->operands + c->length; r++)
+    int given = c->operands + c->numbers;
+    for (int r = 0; r < given + c->length; r++)
         last_use[r] = -1;
     for (int k = 0; k < c->length; k++)
         for (int i = 0; i < c->instruction[k].inputs; i++)
             last_use[c->instruction[k].in[i]] = k;
     for (int r = 0; r < c->operands; r++) /* scalars and rows are filled once, so they keep theirs */
         s->slot[r] = s->operand[r].kind == DENSE ? -1 : s->slots++;
+    for (int r = c->operands; r < given; r++)
+        s->slot[r] = s->slots++;
     for (int k = 0; k < c->length; k++) {
-        int result = c->operands + k;
+        int result = given + k;
         for (int i = 0; i < c->instruction[k].inputs; i++) {
             int r = c->instruction[k].in[i];
-            if (last_use[r] == k && r >= c->operands && s->slot[r] >= 0) {
+            if (last_use[r] == k && r >= given && s->slot[r] >= 0) {
                 free_slots[free_count++] = s->slot[r];
                 last_use[r] = -1; /* an input that stands twice is freed once */
             }
@@ -163,6 +166,12 @@ static void fill_row(const float *row, int64_t period, int64_t start, int64_t n,
     }
 }
 
+static void fill(float *to, float value, int64_t n)
+{
+    for (int64_t k = 0; k < n; k++)
+        to[k] = value;
+}
+
 static void map_by_element(const atl_instruction *in, int64_t n, const float *const *x, float *y)
 {
     double v[ATL_CHAIN_ARITY];
@@ -178,6 +187,9 @@ static void run_block(const chain_step *s, void *const *memory, const atl_value_
 {
     const float *address[MOST_TEMPORARIES];
     const atl_chain *c = &s->chain;
+    int given = c->operands + c->numbers;
+    for (int r = c->operands; r < given; r++)
+        address[r] = temporary[s->slot[r]];
     for (int r = 0; r < c->operands; r++) {
         const operand *x = &s->operand[r];
         const float *from = memory[read[r]];
@@ -190,7 +202,7 @@ static void run_block(const chain_step *s, void *const *memory, const atl_value_
     for (int k = 0; k < c->length; k++) {
         const atl_instruction *in = &c->instruction[k];
         const float *x[ATL_CHAIN_ARITY];
-        int slot = s->slot[c->operands + k];
+        int slot = s->slot[given + k];
         float *y = slot < 0 ? result + start : temporary[slot];
         for (int i = 0; i < in->inputs; i++)
             x[i] = address[in->in[i]];
@@ -198,7 +210,7 @@ static void run_block(const chain_step *s, void *const *memory, const atl_value_
             in->op->map(in->attributes, (size_t)n, x, y);
         else
             map_by_element(in, n, x, y);
-        address[c->operands + k] = y;
+        address[given + k] = y;
     }
 }
 
@@ -216,18 +228,20 @@ static void run_blocks(const void *chain_job_of, int64_t first, int64_t last)
     const chain_step *s = step->data;
     _Alignas(64) float temporary[MOST_TEMPORARIES][BLOCK]; /* only the first s->slots are touched */
     float *result = memory[step->write[0]];
-    for (int r = 0; r < s->chain.operands; r++) { /* what is the same in every block */
+    int64_t n = s->count < s->block ? s->count : s->block; /* first, what is the same in every block */
+    for (int i = 0; i < s->chain.numbers; i++)
+        fill(temporary[s->slot[s->chain.operands + i]], s->chain.number[i], n);
+    for (int r = 0; r < s->chain.operands; r++) {
         const operand *x = &s->operand[r];
         const float *from = memory[step->read[r]];
-        int64_t n = s->count < s->block ? s->count : s->block;
         if (x->kind == SCALAR)
-            for (int64_t k = 0; k < n; k++)
-                temporary[s->slot[r]][k] = from[0];
+            fill(temporary[s->slot[r]], from[0], n);
         else if (x->kind == ROW && x->period <= BLOCK)
             fill_row(from, x->period, 0, n, temporary[s->slot[r]]);
     }
     for (int64_t b = first; b < last; b++) {
-        int64_t start = b * s->block, n = s->count - start < s->block ? s->count - start : s->block;
+        int64_t start = b * s->block;
+        n = s->count - start < s->block ? s->count - start : s->block;
         run_block(s, memory, step->read, result, start, n, temporary);
     }
 }

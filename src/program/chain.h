@@ -1,14 +1,14 @@
 /* Chains of element-wise ops, run block by block in cache: one pass over memory whatever their number.
  *
- * A chain is a straight-line program over registers.  Registers 0..operands-1 are the operands; instruction k's result is register
- * operands + k; the last one's is the chain's.  It knows no op by name: an op is its map. */
+ * A chain is a straight-line program over registers: first the operands, then the numbers known beforehand, then the results of
+ * the instructions, of which the last one's is the chain's.  It knows no op by name: an op is its map. */
 #ifndef ATLED_PROGRAM_CHAIN_H
 #define ATLED_PROGRAM_CHAIN_H
 
 #include "graph/graph.h"
 #include "program/lowering.h"
 
-enum { ATL_CHAIN_OPERANDS = 10, ATL_CHAIN_LENGTH = 48, ATL_CHAIN_ARITY = 8 };
+enum { ATL_CHAIN_OPERANDS = 10, ATL_CHAIN_NUMBERS = 16, ATL_CHAIN_LENGTH = 48, ATL_CHAIN_ARITY = 8 };
 
 typedef struct atl_instruction {
     const atl_op *op;
@@ -18,7 +18,8 @@ typedef struct atl_instruction {
 } atl_instruction;
 
 typedef struct atl_chain {
-    int operands, length;
+    int operands, numbers, length;
+    float number[ATL_CHAIN_NUMBERS];
     atl_instruction instruction[ATL_CHAIN_LENGTH];
 } atl_chain;
 

@@ -13,8 +13,24 @@ typedef struct groups {
     int64_t *root;     /* of each old node: the node whose group it is in; -1: in none */
     int32_t *members;  /* of each root */
     int32_t *operands; /* of each root: at most so many */
+    int32_t *numbers;  /* likewise: known beforehand */
     int32_t *place;    /* of each node while its group is built: its register, plus one */
 } groups;
+
+static int is_number(const atl_node *node)
+{
+    float value;
+    return node->shape.rank == 0 && atl_is_uniform(node, &value);
+}
+
+/* Inputs that a group would read from memory for this node; numbers known beforehand stand in the chain. */
+static int operands_of(const atl_node *node)
+{
+    int count = 0;
+    for (int i = 0; i < node->input_count; i++)
+        count += !is_number(node->inputs[i]);
+    return count;
+}
 
 static int is_fusible(const atl_node *node)
 {
@@ -29,6 +45,7 @@ static void end_fusing(atl_rewrite *r)
     atl_release(g->root);
     atl_release(g->members);
     atl_release(g->operands);
+    atl_release(g->numbers);
     atl_release(g->place);
     atl_release(g);
 }
@@ -42,8 +59,9 @@ static int find_groups(atl_rewrite *r)
     g->root = atl_allocate(count, sizeof *g->root);
     g->members = atl_allocate(count, sizeof *g->members);
     g->operands = atl_allocate(count, sizeof *g->operands);
+    g->numbers = atl_allocate(count, sizeof *g->numbers);
     g->place = atl_allocate(count, sizeof *g->place);
-    if (!g->root || !g->members || !g->operands || !g->place)
+    if (!g->root || !g->members || !g->operands || !g->numbers || !g->place)
         return 0;
     for (size_t n = 0; n < count; n++)
         g->root[n] = -1;
@@ -54,7 +72,8 @@ static int find_groups(atl_rewrite *r)
         if (g->root[n] < 0) {
             g->root[n] = n;
             g->members[n] = 1;
-            g->operands[n] = node->input_count;
+            g->operands[n] = operands_of(node);
+            g->numbers[n] = node->input_count - g->operands[n];
         }
         int64_t root = g->root[n];
         for (int i = 0; i < node->input_count; i++) {
@@ -63,12 +82,14 @@ static int find_groups(atl_rewrite *r)
             int joins = r->uses[k] == 1 && is_fusible(input) && g->root[k] < 0 && r->once[k] == r->once[root] &&
                         atl_shape_equal(input->shape, r->from->nodes[root]->shape) &&
                         g->members[root] < ATL_CHAIN_LENGTH &&
-                        g->operands[root] + input->input_count - 1 <= ATL_CHAIN_OPERANDS;
+                        g->operands[root] + operands_of(input) - 1 <= ATL_CHAIN_OPERANDS &&
+                        g->numbers[root] + input->input_count - operands_of(input) <= ATL_CHAIN_NUMBERS;
             if (!joins)
                 continue;
             g->root[k] = root;
             g->members[root]++;
-            g->operands[root] += input->input_count - 1;
+            g->operands[root] += operands_of(input) - 1;
+            g->numbers[root] += input->input_count - operands_of(input);
         }
     }
     return 1;
@@ -93,40 +114,69 @@ static int list_members(const groups *g, const atl_node *root, const atl_node **
     return count;
 }
 
+/* A group while its chain is made. */
+typedef struct building {
+    atl_rewrite *r;
+    atl_chain *chain;
+    const atl_node *root, *member[ATL_CHAIN_LENGTH], *given[ATL_CHAIN_OPERANDS + ATL_CHAIN_NUMBERS];
+    atl_node *operand[ATL_CHAIN_OPERANDS];
+    int members;
+} building;
+
+/* Gives registers to what comes from outside: operands in the first round, numbers in the second. */
+static void collect_given(building *b, int numbers)
+{
+    groups *g = b->r->context;
+    atl_chain *chain = b->chain;
+    for (int k = 0; k < b->members; k++)
+        for (int i = 0; i < b->member[k]->input_count; i++) {
+            const atl_node *input = b->member[k]->inputs[i];
+            int is_known = is_number(input) && g->operands[b->root->index] > 0; /* a chain has one operand at least */
+            if (g->root[input->index] == b->root->index || g->place[input->index] || is_known != numbers)
+                continue;
+            if (numbers)
+                atl_is_uniform(input, &chain->number[chain->numbers++]);
+            else
+                b->operand[chain->operands++] = b->r->of[input->index];
+            b->given[chain->operands + chain->numbers - 1] = input;
+            g->place[input->index] = chain->operands + chain->numbers;
+        }
+}
+
+static int add_instructions(building *b)
+{
+    const groups *g = b->r->context;
+    atl_chain *chain = b->chain;
+    for (int k = 0; k < b->members; k++) {
+        const atl_node *member = b->member[k];
+        atl_instruction *to = &chain->instruction[chain->length++];
+        void *attributes = atl_graph_allocate(b->r->to, member->op->attributes + 1);
+        if (!attributes)
+            return 0;
+        memcpy(attributes, member->attributes, member->op->attributes); /* the old graph goes */
+        *to = (atl_instruction){.op = member->op, .attributes = attributes, .inputs = member->input_count};
+        for (int i = 0; i < to->inputs; i++)
+            to->in[i] = g->place[member->inputs[i]->index] - 1;
+        g->place[member->index] = chain->operands + chain->numbers + k + 1;
+    }
+    return 1;
+}
+
 static atl_node *fuse_group(atl_rewrite *r, const atl_node *root)
 {
     groups *g = r->context;
-    const atl_node *member[ATL_CHAIN_LENGTH], *operand[ATL_CHAIN_OPERANDS];
-    atl_node *inputs[ATL_CHAIN_OPERANDS];
-    atl_chain *chain = atl_graph_allocate(r->to, sizeof *chain);
-    int count = list_members(g, root, member);
-    if (!chain)
+    building b = {.r = r, .root = root, .chain = atl_graph_allocate(r->to, sizeof *b.chain)};
+    if (!b.chain)
         return NULL;
-    for (int k = 0; k < count; k++)
-        for (int i = 0; i < member[k]->input_count; i++) {
-            const atl_node *input = member[k]->inputs[i];
-            if (g->root[input->index] == root->index || g->place[input->index])
-                continue;
-            operand[chain->operands] = input;
-            inputs[chain->operands] = r->of[input->index];
-            g->place[input->index] = ++chain->operands;
-        }
-    for (int k = 0; k < count; k++) {
-        atl_instruction *to = &chain->instruction[chain->length++];
-        void *attributes = atl_graph_allocate(r->to, member[k]->op->attributes + 1);
-        if (!attributes)
-            return NULL;
-        memcpy(attributes, member[k]->attributes, member[k]->op->attributes); /* the old graph goes */
-        *to = (atl_instruction){.op = member[k]->op, .attributes = attributes, .inputs = member[k]->input_count};
-        for (int i = 0; i < to->inputs; i++)
-            to->in[i] = g->place[member[k]->inputs[i]->index] - 1;
-        g->place[member[k]->index] = chain->operands + k + 1;
-    }
-    for (int i = 0; i < chain->operands; i++)
-        g->place[operand[i]->index] = 0;
-    for (int k = 0; k < count; k++) /* the root may be an operand of a later group */
-        g->place[member[k]->index] = 0;
-    return atl_fused(chain, chain->operands, inputs);
+    b.members = list_members(g, root, b.member);
+    collect_given(&b, 0);
+    collect_given(&b, 1);
+    int ok = add_instructions(&b);
+    for (int i = 0; i < b.chain->operands + b.chain->numbers; i++)
+        g->place[b.given[i]->index] = 0;
+    for (int k = 0; k < b.members; k++) /* the root may be an operand of a later group */
+        g->place[b.member[k]->index] = 0;
+    return ok ? atl_fused(b.chain, b.chain->operands, b.operand) : NULL;
 }
 
 static atl_node *fused(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)

@@ -485,13 +485,18 @@ static int64_t pack(atl_plan *p, const lifetimes *lives, atl_space space)
     return size;
 }
 
-/* What a run reads, or a user fetches, of what is made once has to stay. */
+/* Of what is made once, that has to stay which a run reads, or a step that may run again without the one that made it, because it
+ * depends on more variables. */
 static void pin_once_values(atl_plan *p)
 {
-    for (int64_t s = 0; s < p->step_count; s++)
-        for (int i = 0; i < p->steps[s].reads; i++)
-            p->values[atl_step_reads(&p->steps[s])[i]].pinned |=
-                p->values[atl_step_reads(&p->steps[s])[i]].space == ATL_IN_ONCE;
+    for (int64_t s = 0; s < p->step_count + p->once_count; s++) {
+        const atl_plan_step *step = s < p->step_count ? &p->steps[s] : &p->once[s - p->step_count];
+        for (int i = 0; i < step->reads; i++) {
+            atl_plan_value *value = &p->values[atl_step_reads(step)[i]];
+            if (value->space == ATL_IN_ONCE)
+                value->pinned |= !step->once || value->depends != p->values[step->write[0]].depends;
+        }
+    }
 }
 
 static int give_places(atl_lowering *l)

@@ -34,8 +34,7 @@ static inline small_net small_net_new(int64_t batch, int64_t size)
     y = atl_max_pool2d(y, .window = {2, 2});
     y = atl_mul(atl_tanh(y), atl_sigmoid(atl_scale(atl_shift(y, 0), 0.5f)));
     y = atl_reduce_mean(y, ATL_AXES(1, 2));
-    atl_node *weights = atl_variable(g, "weights", ATL_SHAPE(16, 5), atl_glorot());
-    net.loss = atl_sum(atl_softmax_cross_entropy(atl_matmul(y, weights), .label = 2));
+    net.loss = atl_sum(atl_softmax_cross_entropy(y, .label = 2));
     net.by_image = atl_gradient(net.loss, net.image);
     net.by_filter = atl_gradient(net.loss, atl_find(g, "second/weights"));
     return net;
