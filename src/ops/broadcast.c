@@ -64,7 +64,7 @@ static const atl_op broadcast_like_op = {
     .gradient = {broadcast_gradient},
     .reference = broadcast_reference,
     .kernel = broadcast_kernel,
-    .simplify = atl_unchanged,
+    .simplify = atl_only_reshaped,
     .samples = (const atl_sample[]){
         {"row to matrix", .binary = times_itself, .input = {{1, {3}}, {2, {2, 3}}}, .inputs = 2},
         {"column to matrix", .binary = times_itself, .input = {{2, {4, 1}}, {2, {4, 3}}}, .inputs = 2},
@@ -128,7 +128,7 @@ static const atl_op sum_to_op = {
     .gradient = {sum_to_gradient},
     .reference = sum_to_reference,
     .kernel = sum_to_kernel,
-    .simplify = atl_unchanged,
+    .simplify = atl_only_reshaped,
     .samples = (const atl_sample[]){
         {"matrix to row", .binary = sum_to_times, .input = {{2, {4, 3}}, {1, {3}}}, .inputs = 2},
         {"matrix to column", .binary = sum_to_times, .input = {{2, {4, 3}}, {2, {4, 1}}}, .inputs = 2},
@@ -184,7 +184,7 @@ static const atl_op broadcast_to_op = {
     .reference = broadcast_reference,
     .kernel = broadcast_kernel,
     .describe = describe_broadcast_to,
-    .simplify = atl_unchanged,
+    .simplify = atl_only_reshaped,
     .samples = (const atl_sample[]){
         {"columns", .unary = to_2_4_3, .input = {{2, {4, 1}}}, .inputs = 1},
         {"scalar", .unary = to_2_4_3, .input = {{0}}, .inputs = 1},

@@ -102,3 +102,11 @@ int atl_shapes_agree(atl_shape a, atl_shape b)
 }
 
 atl_node *atl_unchanged(atl_node *y) { return atl_shape_equal(y->shape, y->inputs[0]->shape) ? y->inputs[0] : NULL; }
+
+atl_node *atl_only_reshaped(atl_node *y)
+{
+    atl_node *x = y->inputs[0];
+    if (atl_shape_count(y->shape) != atl_shape_count(x->shape))
+        return NULL;
+    return atl_shape_equal(y->shape, x->shape) ? x : atl_reshape(x, y->shape);
+}

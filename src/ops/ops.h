@@ -42,6 +42,9 @@ atl_node *atl_insert_dims(atl_node *x, unsigned axes);
 /* For .simplify: input 0, if the op leaves its shape as it is (and then does nothing else). */
 atl_node *atl_unchanged(atl_node *y);
 
+/* For .simplify: input 0 in the shape of y, if that has as many elements (and then the op does nothing to them). */
+atl_node *atl_only_reshaped(atl_node *y);
+
 /* True unless ranks or known sizes differ. */
 int atl_shapes_agree(atl_shape a, atl_shape b);
 

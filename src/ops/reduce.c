@@ -116,8 +116,8 @@ static atl_node *reduce(const atl_op *op, const atl_reduce_args *args)
         {"integers", .unary = name##_all, .input = {{2, {2, 3}, 0, 9, 1}}, .inputs = 1, .error = "float32"},           \
         {0}}
 
-/* The descriptor, its place in the table, its builder. */
-#define REDUCE_OP(op_name, fold)                                                                                       \
+/* The descriptor, its place in the table, its builder.  `simplified`: over dimensions of 1 alone, all but the norm change nothing. */
+#define REDUCE_OP(op_name, fold, simplified)                                                                           \
     static void op_name##_reference(const atl_node *y, const double *const *x, double *result)                         \
     {                                                                                                                  \
         reduce_reference(y, x[0], result, fold);                                                                       \
@@ -134,6 +134,7 @@ static atl_node *reduce(const atl_op *op, const atl_reduce_args *args)
                                                  .reference = op_name##_reference,                                     \
                                                  .kernel = op_name##_kernel,                                           \
                                                  .describe = describe_reduce,                                          \
+                                                 .simplify = simplified,                                               \
                                                  .samples = op_name##_samples};                                        \
     ATL_BUILTIN(reduce_##op_name##_op);                                                                                \
     atl_node *atl_reduce_##op_name##_with(const atl_reduce_args *args) { return reduce(&reduce_##op_name##_op, args); }
@@ -141,7 +142,7 @@ static atl_node *reduce(const atl_op *op, const atl_reduce_args *args)
 /* sum: dx = dy, repeated. */
 static atl_node *sum_gradient(atl_node *y, atl_node *dy) { return repeated(y, dy); }
 REDUCE_SAMPLES(sum, 0, 0);
-REDUCE_OP(sum, ATL_FOLD_SUM)
+REDUCE_OP(sum, ATL_FOLD_SUM, atl_only_reshaped)
 atl_node *atl_sum(atl_node *x) { return atl_reduce_sum(x); }
 
 /* mean: dx = dy / n, repeated; n = elements of x over elements of y. */
@@ -150,7 +151,7 @@ static atl_node *mean_gradient(atl_node *y, atl_node *dy)
     return repeated(y, atl_mul(dy, atl_size_ratio(y, atl_input_of(y, 0))));
 }
 REDUCE_SAMPLES(mean, 0, 0);
-REDUCE_OP(mean, ATL_FOLD_MEAN)
+REDUCE_OP(mean, ATL_FOLD_MEAN, atl_only_reshaped)
 atl_node *atl_mean(atl_node *x) { return atl_reduce_mean(x); }
 
 /* max and min: dx = dy at the extreme elements, over how many of them there are. */
@@ -165,9 +166,9 @@ static atl_node *extreme_gradient(atl_node *y, atl_node *dy)
 #define max_gradient extreme_gradient
 #define min_gradient extreme_gradient
 REDUCE_SAMPLES(max, 0, 0);
-REDUCE_OP(max, ATL_FOLD_MAX)
+REDUCE_OP(max, ATL_FOLD_MAX, atl_only_reshaped)
 REDUCE_SAMPLES(min, 0, 0);
-REDUCE_OP(min, ATL_FOLD_MIN)
+REDUCE_OP(min, ATL_FOLD_MIN, atl_only_reshaped)
 
 /* prod: dx_k = dy times the product of the others. */
 static atl_node *prod_gradient(atl_node *y, atl_node *dy)
@@ -175,7 +176,7 @@ static atl_node *prod_gradient(atl_node *y, atl_node *dy)
     return atl_mul(atl_product_of_others(atl_input_of(y, 0), axes_of(y)), inserted(y, dy));
 }
 REDUCE_SAMPLES(prod, 0.9f, 1.1f);
-REDUCE_OP(prod, ATL_FOLD_PRODUCT)
+REDUCE_OP(prod, ATL_FOLD_PRODUCT, atl_only_reshaped)
 
 /* log_sum_exp: dx = dy e^(x - y), which is the softmax. */
 static atl_node *log_sum_exp_gradient(atl_node *y, atl_node *dy)
@@ -183,7 +184,7 @@ static atl_node *log_sum_exp_gradient(atl_node *y, atl_node *dy)
     return atl_mul(atl_exp(atl_sub(atl_input_of(y, 0), inserted(y, y))), inserted(y, dy));
 }
 REDUCE_SAMPLES(log_sum_exp, 0, 0);
-REDUCE_OP(log_sum_exp, ATL_FOLD_LOG_SUM_EXP)
+REDUCE_OP(log_sum_exp, ATL_FOLD_LOG_SUM_EXP, atl_only_reshaped)
 
 /* l2_norm: dx = dy x / y; where y is 0, so is x, and so is dx. */
 static atl_node *l2_norm_gradient(atl_node *y, atl_node *dy)
@@ -191,5 +192,5 @@ static atl_node *l2_norm_gradient(atl_node *y, atl_node *dy)
     return atl_mul(atl_input_of(y, 0), inserted(y, atl_div(dy, atl_maximum(y, atl_number(y, 1e-30f)))));
 }
 REDUCE_SAMPLES(l2_norm, 0.5f, 1);
-REDUCE_OP(l2_norm, ATL_FOLD_NORM)
+REDUCE_OP(l2_norm, ATL_FOLD_NORM, NULL)
 atl_node *atl_l2_norm(atl_node *x) { return atl_reduce_l2_norm(x); }
