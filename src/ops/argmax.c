@@ -1,4 +1,5 @@
-/* argmax(x): where along an axis the largest element is; the first of equal ones, or of NaNs.  int32, so without a gradient. */
+/* argmax(x): where along an axis the largest element is; the first of equal ones, or of NaNs.  int32, so without a
+ * gradient. */
 #include "ops/ops.h"
 #include "ops/parallel.h"
 

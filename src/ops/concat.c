@@ -141,7 +141,8 @@ atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs)
     return atl_apply_with(&concat_op, &attributes, count, inputs);
 }
 
-/* concat_part(dy, x_0, x_1, ...): what of dy, of the shape of their concat, lies where x_part was.  The x give their shapes. */
+/* concat_part(dy, x_0, x_1, ...): what of dy, of the shape of their concat, lies where x_part was.  The x give
+ * their shapes. */
 static int infer_concat_part(atl_node *y)
 {
     const concat_attributes *attributes = y->attributes;

@@ -1,5 +1,5 @@
-/* gather(x, indices): elements of x along an axis, taken in the order of int32 indices; and scatter_add, which adds them there.
- * Each is the other's gradient.  An index out of range gathers 0, and scatters nothing. */
+/* gather(x, indices): elements of x along an axis, taken in the order of int32 indices; and scatter_add, which adds
+ * them there.  Each is the other's gradient.  An index out of range gathers 0, and scatters nothing. */
 #include "ops/ops.h"
 #include "ops/parallel.h"
 
@@ -156,7 +156,8 @@ static void scatter_add_reference(const atl_node *y, const double *const *x, dou
             }
 }
 
-/* Tiles of the inner dimensions, so that threads never add to the same element, and the order of additions is always the same. */
+/* Tiles of the inner dimensions, so that threads never add to the same element, and the order of additions is
+ * always the same. */
 static void scatter_range(const void *job, int64_t first, int64_t last)
 {
     const gather_job *p = job;

@@ -21,7 +21,8 @@
 
 /* 0..rank-1 from an axis that may count from the end; -1, with the mistake recorded on y, if it is out of range. */
 int atl_axis_of(atl_node *y, int axis, int rank);
-/* The same for a list of axes, none of them twice; *set_out (which may be null) has a bit for each.  0 with the mistake recorded. */
+/* The same for a list of axes, none of them twice; *set_out (which may be null) has a bit for each.  0 with the
+ * mistake recorded. */
 int atl_axes_of(atl_node *y, int count, const int *axis, int rank, unsigned *set_out);
 
 /* The type of input 0, for ops that change nothing about it. */
@@ -31,9 +32,9 @@ int atl_infer_same(atl_node *y);
 int atl_require_float(atl_node *y, int i, const char *what);
 int atl_require_int(atl_node *y, int i, const char *what);
 
-/* Why a shape may not be what its author had in mind: if x comes, through ops that keep its first dimension, from a reshape
- * that did not, "[40, 52416] comes from local3/reshape ([5, 26, 252, 64] -> [40, -1]): the first size, 40, is not the batch, 5.";
- * else "".  Returns text. */
+/* Why a shape may not be what its author had in mind: if x comes, through ops that keep its first dimension, from a
+ * reshape that did not, "[40, 52416] comes from local3/reshape ([5, 26, 252, 64] -> [40, -1]): the first size, 40, is
+ * not the batch, 5."; else "".  Returns text. */
 const char *atl_explain_shape(const atl_node *x, char *text, size_t size);
 
 /* x with ones put in, so that dimension i of the result is 1 for each bit i of `axes`. */

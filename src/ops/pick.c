@@ -1,5 +1,5 @@
-/* pick(x [.., classes], labels [..]) -> [..]: one element of each row; and unpick, its gradient, which puts it back among zeros.
- * A label out of range picks 0. */
+/* pick(x [.., classes], labels [..]) -> [..]: one element of each row; and unpick, its gradient, which puts it back
+ * among zeros.  A label out of range picks 0. */
 #include "ops/ops.h"
 
 /* Fails unless the labels are int32 of the shape `rows`, which is x's without the last dimension. */
@@ -97,7 +97,8 @@ atl_node *atl_pick_index(atl_node *x, int64_t index)
     return atl_squeeze(atl_slice_with(&args), last);
 }
 
-/* unpick(dy [..], labels [..], like [.., classes]): zeros of the shape of `like`, with dy where pick would take its elements. */
+/* unpick(dy [..], labels [..], like [.., classes]): zeros of the shape of `like`, with dy where pick would take its
+ * elements. */
 static int infer_unpick(atl_node *y)
 {
     atl_shape rows;

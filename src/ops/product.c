@@ -1,8 +1,8 @@
 /* product_of_others(x, d_1, ..., d_m): what the derivatives of a product are made of.
  *
- * Let the elements of x that are multiplied with one another be x_j, and f(e) = the product over j of (x_j + e_1 d_1j + ... + e_m d_mj).
- * Element k of the result is the coefficient of e_1 e_2 ... e_m in that product without its k-th factor.  So for m = 0 it is the
- * product of the others; and since f is linear in each factor,
+ * Let x_j be the elements that are multiplied with one another, and f(e) the product over j of
+ * (x_j + e_1 d_1j + ... + e_m d_mj).  Element k of the result is the coefficient of e_1 e_2 ... e_m in that product
+ * without its k-th factor.  So for m = 0 it is the product of the others; and since f is linear in each factor,
  *
  *     the derivative by x of the sum over k of a_k y_k     is the same op of (x, d_1, ..., d_m, a),
  *     the derivative by d_i                                is the same op with a in place of d_i:
@@ -79,7 +79,8 @@ static void multiply(const factors *f, int64_t j, double *product)
     }
 }
 
-/* The results first..last-1; `outside` is the product of all factors but these.  Halves again and again: n log n, and no memory. */
+/* The results first..last-1; `outside` is the product of all factors but these.  Halves again and again: n log n,
+ * and no memory. */
 static void multiply_others(const factors *f, int64_t first, int64_t last, const double *outside)
 {
     int64_t middle = first + (last - first) / 2;

@@ -1,7 +1,7 @@
 /* Reductions over any axes: reduce_sum, mean, max, min, prod, log_sum_exp, l2_norm.
  *
- * Results: the reduced dimensions are taken away, or kept as 1.  In gradients, inserted(y, dy) puts them back, so that dy
- * goes together with x; its values are then repeated by broadcasting. */
+ * Results: the reduced dimensions are taken away, or kept as 1.  In gradients, inserted(y, dy) puts them back, so that
+ * dy goes together with x; its values are then repeated by broadcasting. */
 #include "ops/ops.h"
 #include "ops/product.h"
 #include "ops/reduction.h"
@@ -116,7 +116,8 @@ static atl_node *reduce(const atl_op *op, const atl_reduce_args *args)
         {"integers", .unary = name##_all, .input = {{2, {2, 3}, 0, 9, 1}}, .inputs = 1, .error = "float32"},           \
         {0}}
 
-/* The descriptor, its place in the table, its builder.  `simplified`: over dimensions of 1 alone, all but the norm change nothing. */
+/* The descriptor, its place in the table, its builder.  `simplified`: over dimensions of 1 alone, all but the norm
+ * change nothing. */
 #define REDUCE_OP(op_name, fold, simplified)                                                                           \
     static void op_name##_reference(const atl_node *y, const double *const *x, double *result)                         \
     {                                                                                                                  \

@@ -1,8 +1,9 @@
 /* Reductions.
  *
- * Neighbouring dimensions that are both kept or both reduced are merged, so that kept and reduced ones take turns.  If the last is
- * reduced, each result is made of runs of memory; if it is kept, of rows that are added up side by side.  Results are made in tiles
- * of up to TILE; where there are few tiles, the pieces that make up each are shared among the threads instead. */
+ * Neighbouring dimensions that are both kept or both reduced are merged, so that kept and reduced ones take turns.  If
+ * the last is reduced, each result is made of runs of memory; if it is kept, of rows that are added up side by side.
+ * Results are made in tiles of up to TILE; where there are few tiles, the pieces that make up each are shared among
+ * the threads instead. */
 #include "ops/reduction.h"
 
 #include <math.h>

@@ -4,7 +4,8 @@
 
 #include "ops/strided_copy.h"
 
-/* Dimensions of a dense array, and a bit for each that is reduced.  The result is dense, of the dimensions that are left. */
+/* Dimensions of a dense array, and a bit for each that is reduced.  The result is dense, of the dimensions that are
+ * left. */
 typedef struct atl_reduction {
     int rank;
     int64_t size[ATL_WALK_RANK];
@@ -23,8 +24,8 @@ typedef enum atl_fold {
     ATL_FOLD_LOG_SUM_EXP /* max + log(sum of e^(x - max)) */
 } atl_fold;
 
-/* Sums are made of sums of short blocks, so the error does not grow with the number of terms, and which terms make up a block
- * depends on the sizes alone: the same bits for any number of threads. */
+/* Sums are made of sums of short blocks, so the error does not grow with the number of terms, and which terms make up
+ * a block depends on the sizes alone: the same bits for any number of threads. */
 void atl_reduce_floats(const atl_reduction *reduction, atl_fold fold, const float *x, float *result);
 /* The oracle's, plain. */
 void atl_reduce_doubles(const atl_reduction *reduction, atl_fold fold, const double *x, double *result);

@@ -1,4 +1,5 @@
-/* slice(x): every stride-th element of begin..end-1 in each dimension; unslice, its gradient, puts them back among zeros. */
+/* slice(x): every stride-th element of begin..end-1 in each dimension; unslice, its gradient, puts them back among
+ * zeros. */
 #include <stdlib.h>
 
 #include "ops/ops.h"

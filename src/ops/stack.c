@@ -95,7 +95,8 @@ static int64_t size_left(const atl_node *x, int axis, int count, const int64_t *
     return -2;
 }
 
-/* Parts before the open one are counted from the beginning, those after it from the end: the whole need not be known. */
+/* Parts before the open one are counted from the beginning, those after it from the end: the whole need not be
+ * known. */
 static void cut(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts)
 {
     int64_t before = 0, after = 0;

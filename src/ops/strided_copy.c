@@ -1,7 +1,7 @@
 /* Strided copies.
  *
- * Dimensions that move together are merged first, so that most copies come down to runs of memory or to the transpose of a
- * matrix.  The rest is an odometer over strips: a strip is some rows of the last two dimensions. */
+ * Dimensions that move together are merged first, so that most copies come down to runs of memory or to the transpose
+ * of a matrix.  The rest is an odometer over strips: a strip is some rows of the last two dimensions. */
 #include "ops/strided_copy.h"
 
 #include <string.h>
@@ -135,7 +135,8 @@ static inline void transpose_full_block(int64_t to_row, int64_t from_step, uint3
             to[i * to_row + j] = block[j][i];
 }
 
-/* Rows lie side by side in `from`, and each is a run in `to`: block by block, so that whole cache lines are read and written. */
+/* Rows lie side by side in `from`, and each is a run in `to`: block by block, so that whole cache lines are read
+ * and written. */
 static void transpose_strip(const strip *s, int64_t rows, uint32_t *restrict to, const uint32_t *restrict from)
 {
     for (int64_t j = 0; j < s->n; j += BLOCK)

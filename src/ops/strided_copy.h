@@ -1,4 +1,5 @@
-/* Copies between two strided views of the same sizes: what transpose, slice, pad, concat, reverse, tile and broadcast are made of. */
+/* Copies between two strided views of the same sizes: what transpose, slice, pad, concat, reverse, tile and
+ * broadcast are made of. */
 #ifndef ATLED_OPS_STRIDED_COPY_H
 #define ATLED_OPS_STRIDED_COPY_H
 
@@ -6,8 +7,8 @@
 
 enum { ATL_WALK_RANK = 2 * ATL_MAX_RANK }; /* tile walks over [repeats, size] for each dimension */
 
-/* to[to_start + sum i_d * to[d]] = from[from_start + sum i_d * from[d]] for every index i of `size`.  In elements.  A step of 0
- * in `from` repeats, a negative one goes backwards.  No element is written twice. */
+/* to[to_start + sum i_d * to[d]] = from[from_start + sum i_d * from[d]] for every index i of `size`.  In elements.  A
+ * step of 0 in `from` repeats, a negative one goes backwards.  No element is written twice. */
 typedef struct atl_walk {
     int rank;
     int64_t size[ATL_WALK_RANK];
