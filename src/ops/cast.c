@@ -1,8 +1,8 @@
 /* Values that change their type, or lose their gradient. */
 #include "ops/elementwise.h"
 
-/* cast(x): to float32 or int32; to int32 towards zero, saturating, and 0 of NaN.  d/dx = 1 from float32 to float32; through
- * int32 nothing flows. */
+/* cast(x): to float32 or int32; to int32 towards zero, saturating, and 0 of NaN.  d/dx = 1 from float32 to float32;
+ * through int32 nothing flows. */
 static int infer_cast(atl_node *y)
 {
     return atl_set_type(y, *(const atl_dtype *)atl_attributes_of(y), y->inputs[0]->shape);

@@ -1,12 +1,12 @@
 /* How the files of element-wise ops write an op down.
  *
- * Each is an element function in double, which is the oracle; a map over n floats, which the compiler runs block by block; and
- * a gradient, in terms of the output where that lets the input go early.  NumPy broadcasting is the engine's business, as is
- * undoing it in gradients: no rule knows of it.
+ * Each is an element function in double, which is the oracle; a map over n floats, which the compiler runs block by
+ * block; and a gradient, in terms of the output where that lets the input go early.  NumPy broadcasting is the engine's
+ * business, as is undoing it in gradients: no rule knows of it.
  *
  *     UNARY_MAP(exp, fast_exp(x))                                     exp_map: y = fast_exp(x) for each float
  *     static atl_node *exp_gradient(atl_node *y, atl_node *dy) ...
- *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its place in the table, atl_exp(x), and samples
+ *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its place in the table, atl_exp(x), samples
  */
 #ifndef ATLED_OPS_ELEMENTWISE_H
 #define ATLED_OPS_ELEMENTWISE_H

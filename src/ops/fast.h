@@ -1,13 +1,14 @@
-/* ATL_FAST before a function over many floats: compiled for AVX-512, AVX2 and the baseline, and chosen when the library is
- * loaded.  ATL_LANES before its loop: iterations do not depend on one another (an output may be exactly an input, not a
- * shifted one), so that they may run side by side.  ATL_LANE before a function that such a loop calls. */
+/* ATL_FAST before a function over many floats: compiled for AVX-512, AVX2 and the baseline, and chosen when the library
+ * is loaded.  ATL_LANES before its loop: iterations do not depend on one another (an output may be exactly an input,
+ * not a shifted one), so that they may run side by side.  ATL_LANE before a function that such a loop calls. */
 #ifndef ATLED_OPS_FAST_H
 #define ATLED_OPS_FAST_H
 
 #define ATL_LANES _Pragma("omp simd")
 #define ATL_LANE  static inline __attribute__((always_inline))
 
-/* A sanitizer's run time is not yet there when the dynamic linker chooses.  (gcc has no macro for -fsanitize=undefined.) */
+/* A sanitizer's run time is not yet there when the dynamic linker chooses.  (gcc has no macro for
+ * -fsanitize=undefined.) */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ || defined ATLED_SANITIZED
 #define ATL_SANITIZED_ 1
 #elif defined __has_feature

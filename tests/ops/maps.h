@@ -35,8 +35,8 @@ static inline double element_in_double(const char *name, double a, double b)
     return op->function ? op->function(a) : op->element(x, NULL);
 }
 
-/* The distance from value to `exact` in units in the last place of a float; infinite where one is NaN and the other is not, where
- * zero has the wrong sign, and where value is infinite in place of a float. */
+/* The distance from value to `exact` in units in the last place of a float; infinite where one is NaN and the other is
+ * not, where zero has the wrong sign, and where value is infinite in place of a float. */
 static inline double ulps_between(float value, double exact)
 {
     const float rounded = (float)exact;

@@ -1,4 +1,5 @@
-/* Float functions against the same in double: over all floats, at special ones, and in both forms the compiler makes of them. */
+/* Float functions against the same in double: over all floats, at special ones, and in both forms the compiler makes of
+ * them. */
 #include "maps.h"
 
 #include "ops/vector_math.h"
