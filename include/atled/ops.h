@@ -70,11 +70,11 @@ ATL_API atl_node *atl_add(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_sub(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_mul(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_div(atl_node *a, atl_node *b);
-ATL_API atl_node *atl_pow(atl_node *a, atl_node *b); /* a > 0 where b is not a whole number */
+ATL_API atl_node *atl_pow(atl_node *a, atl_node *b);     /* a > 0 where b is not a whole number */
 ATL_API atl_node *atl_minimum(atl_node *a, atl_node *b); /* at a tie the gradient goes to a */
 ATL_API atl_node *atl_maximum(atl_node *a, atl_node *b);
-ATL_API atl_node *atl_scale(atl_node *x, float factor); /* x * factor */
-ATL_API atl_node *atl_shift(atl_node *x, float amount); /* x + amount */
+ATL_API atl_node *atl_scale(atl_node *x, float factor);      /* x * factor */
+ATL_API atl_node *atl_shift(atl_node *x, float amount);      /* x + amount */
 ATL_API atl_node *atl_bias_add(atl_node *x, atl_node *bias); /* bias [channels], added along the last dimension */
 
 ATL_API atl_node *atl_neg(atl_node *x);
