@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "autodiff/recompute.h"
 #include "graph/graph.h"
 #include "graph/memory.h"
 
@@ -33,6 +34,7 @@ typedef struct pass {
     int64_t depth, stack_capacity;
     int64_t lowest; /* no x has a lower index */
     int local;      /* the xs are independent of each other: the walk ends at them */
+    const atl_override *overrides;
 } pass;
 
 /* The node's visit, or null.  A mark that an enclosing pass has left leads elsewhere. */
@@ -304,17 +306,29 @@ static int pass_through_expansion(pass *p, atl_node *y, atl_node *dy)
     return ok;
 }
 
+/* The rule that takes the place of the op's own for this node, or null. */
+static atl_gradient_rule *override_of(const pass *p, const atl_node *node)
+{
+    for (const atl_override *o = p->overrides; o && o->op; o++)
+        if (!strcmp(o->op, node->op->name) && (!o->scope || !strncmp(o->scope, atl_name_of(node), strlen(o->scope))))
+            return o->rule;
+    return NULL;
+}
+
 static int apply_rules(pass *p, visit *v)
 {
-    atl_node *y = v->node, *dy = v->adjoint;
+    atl_node *y = v->node, *dy = v->adjoint, *shown = atl_recomputed(y);
     const atl_op *op = y->op;
+    atl_gradient_rule *instead = override_of(p, y);
+    if (!shown)
+        return 0;
     for (int i = 0; i < y->input_count; i++) {
         if (!is_wanted(p, y, i))
             continue;
-        atl_gradient_rule *rule = i < ATL_MAX_RULES ? op->gradient[i] : NULL;
+        atl_gradient_rule *rule = i == 0 && instead ? instead : i < ATL_MAX_RULES ? op->gradient[i] : NULL;
         if (!op->gradient_of && !rule)
             return op->expand ? pass_through_expansion(p, y, dy) : fail_without_rule(p, v, i);
-        if (!hand_on(p, y, i, op->gradient_of ? op->gradient_of(y, dy, i) : rule(y, dy)))
+        if (!hand_on(p, y, i, rule ? rule(shown, dy) : op->gradient_of(shown, dy, i)))
             return 0;
     }
     return 1;
@@ -492,7 +506,7 @@ static int run_pass(atl_graph *graph, const atl_gradients_args *args)
 {
     const char *scope = graph->scope, *own = atl_graph_unique_scope(graph, "gradients");
     atl_node *forward = graph->forward;
-    pass p = {.graph = graph};
+    pass p = {.graph = graph, .overrides = args->overrides};
     if (own)
         graph->scope = own;
     graph->forward = NULL;

@@ -44,6 +44,9 @@ struct atl_node {
     atl_dtype dtype;
     atl_shape shape;
     int64_t mark; /* belongs to the pass that is running; 0 outside of one */
+    char recompute; /* gradients compute the value again */
+    char distinct;  /* never merged with an equal node: a value computed again on purpose */
+    atl_node *again; /* the node that computes the value of a marked one again; null: none yet */
     int unhashed; /* uthash ran out of memory adding it */
     UT_hash_handle hh;
 };

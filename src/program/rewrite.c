@@ -21,7 +21,8 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 
 static int may_merge(const atl_node *node)
 {
-    return !(node->op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_SIDE_EFFECT | ATL_OP_RANDOM));
+    return !node->distinct &&
+           !(node->op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_SIDE_EFFECT | ATL_OP_RANDOM));
 }
 
 enum { SMALL_CONSTANT = 64 };
@@ -126,6 +127,7 @@ static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
             made = rebuild(r, old, inputs);
         for (int64_t i = first_new; i < r->to->count; i++) {
             r->to->nodes[i]->origin = old->origin;
+            r->to->nodes[i]->distinct |= old->distinct;
             r->to->nodes[i]->forward = old->forward ? r->of[old->forward->index] : NULL;
         }
         r->of[n] = merged(r, made);

@@ -64,6 +64,7 @@ static atl_status copy_all(atl_copy *copy, const atl_graph *original, const char
             break;
         made->storage = node->storage;
         made->origin = node;
+        made->distinct = node->distinct;
         made->forward = node->forward ? copy->of[node->forward->index] : NULL;
         copy->of[n] = made;
     }
