@@ -8,9 +8,11 @@ static int64_t arena_of(int marked, atl_tensor **slope)
     atl_graph *g = atl_graph_new();
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(WIDTH)), *h = x;
     for (int i = 0; i < LAYERS; i++) {
+        int64_t first = atl_graph_node_count(g);
         h = atl_tanh(atl_add(h, atl_reverse(atl_sin(h), 0))); /* reverse: no fusing across it */
-        if (marked && i % 5 != 4)
-            atl_recompute(h);
+        for (int64_t k = first; marked && k < atl_graph_node_count(g); k++)
+            if (i % 5 != 4 || atl_graph_node(g, k) != h) /* every fifth layer's result is kept, and nothing else */
+                atl_recompute(atl_graph_node(g, k));
     }
     atl_node *dx = atl_gradient(h, x);
     atl_program *program = atl_compile(g, ATL_NODES(dx));
