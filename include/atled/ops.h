@@ -56,11 +56,10 @@ ATL_API atl_node *const *atl_variables(const atl_graph *graph, int64_t *count);
 
 ATL_API atl_node *atl_constant(atl_graph *graph, const atl_tensor *value); /* copies */
 /* ATL_CONSTANT(image, 1.5f, 2, 3): a vector [3] in the graph of `image`. */
-#define ATL_CONSTANT(node, ...)                                                                                        \
-    atl_vector((node), (int)ATL_COUNT_(float, __VA_ARGS__), (const float[]){__VA_ARGS__})
+#define ATL_CONSTANT(node, ...) atl_vector((node), (int)ATL_COUNT_(float, __VA_ARGS__), (const float[]){__VA_ARGS__})
 ATL_API atl_node *atl_vector(const atl_node *in_graph_of, int count, const float *values);
 ATL_API atl_node *atl_number(const atl_node *in_graph_of, float value); /* a scalar */
-ATL_API atl_node *atl_fill(atl_node *like, float value); /* the shape of `like`, every element `value` */
+ATL_API atl_node *atl_fill(atl_node *like, float value);                /* the shape of `like`, every element `value` */
 /* Scalar: elements of a over elements of b, from their shapes alone. */
 ATL_API atl_node *atl_size_ratio(atl_node *a, atl_node *b);
 
@@ -161,9 +160,9 @@ typedef struct atl_conv2d_args {
     atl_node *filter; /* [fh, fw, in / groups, out] */
     int stride[2];    /* vertical, horizontal; 0: 1 */
     atl_padding padding;
-    int pad[4];       /* top, bottom, left, right; with ATL_EXPLICIT */
-    int dilation[2];  /* 0: 1, every tap beside the next */
-    int groups;       /* 0: 1 */
+    int pad[4];        /* top, bottom, left, right; with ATL_EXPLICIT */
+    int dilation[2];   /* 0: 1, every tap beside the next */
+    int groups;        /* 0: 1 */
     atl_layout layout; /* of the image and the result */
     atl_filter_layout filter_layout;
     int end_;
@@ -187,11 +186,13 @@ ATL_API atl_node *atl_avg_pool2d_with(const atl_pool2d_args *args);
 #define atl_avg_pool2d(...) atl_avg_pool2d_with(&(atl_pool2d_args){__VA_ARGS__, .end_ = 0})
 
 /* Local response normalisation over channels (Krizhevsky et al. 2012):
- * x / (bias + alpha * sum over [c - radius, c + radius] of x^2)^beta */
+ * x / (bias + alpha * sum over [c - radius, c + radius] of x^2)^beta
+ * The sum is over the channels that there are; the radius may be larger than their number.  bias and alpha are positive.  As 0
+ * stands for a default, a radius of 0 is written with other ops: x * pow(bias + alpha * square(x), -beta). */
 typedef struct atl_lrn_args {
     atl_node *image;
-    int radius;                /* 0: 5 */
-    float bias, alpha, beta;   /* 0: 1, 1, 0.5, as in TensorFlow */
+    int radius;              /* 0: 5 */
+    float bias, alpha, beta; /* 0: 1, 1, 0.5, as in TensorFlow */
     atl_layout layout;
     int end_;
 } atl_lrn_args;
@@ -208,26 +209,128 @@ typedef struct atl_batch_norm_args {
 ATL_API atl_node *atl_batch_norm_with(const atl_batch_norm_args *args);
 #define atl_batch_norm(...) atl_batch_norm_with(&(atl_batch_norm_args){__VA_ARGS__, .end_ = 0})
 
+/* Layer normalisation (Ba et al. 2016): scale * (x - mean) / sqrt(variance + epsilon) + shift, over the last dimension. */
+typedef struct atl_layer_norm_args {
+    atl_node *x, *scale, *shift; /* scale, shift [last dimension]; null for 1 and 0 */
+    float epsilon;               /* 0: 1e-5 */
+    int end_;
+} atl_layer_norm_args;
+ATL_API atl_node *atl_layer_norm_with(const atl_layer_norm_args *args);
+#define atl_layer_norm(...) atl_layer_norm_with(&(atl_layer_norm_args){__VA_ARGS__, .end_ = 0})
+
+/* Each channel is convolved with filters of its own: [n, h, w, in] -> [n, oh, ow, in * multiplier]. */
+typedef struct atl_depthwise_conv2d_args {
+    atl_node *image;
+    atl_node *filter; /* [fh, fw, in, multiplier] */
+    int stride[2];    /* 0: 1 */
+    atl_padding padding;
+    int pad[4];
+    int dilation[2]; /* 0: 1 */
+    atl_layout layout;
+    int end_;
+} atl_depthwise_conv2d_args;
+ATL_API atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *args);
+#define atl_depthwise_conv2d(...) atl_depthwise_conv2d_with(&(atl_depthwise_conv2d_args){__VA_ARGS__, .end_ = 0})
+
+/* The gradient of conv2d with respect to its image, as an op: [n, h, w, in] -> [n, oh, ow, out].  oh = h * stride with ATL_SAME,
+ * else (h - 1) * stride + the filter's reach - the padding. */
+typedef struct atl_conv2d_transpose_args {
+    atl_node *image;
+    atl_node *filter; /* [fh, fw, out, in], as conv2d from the result to the image has it */
+    int stride[2];    /* 0: 1 */
+    atl_padding padding;
+    int pad[4];
+    int dilation[2]; /* 0: 1 */
+    atl_layout layout;
+    int end_;
+} atl_conv2d_transpose_args;
+ATL_API atl_node *atl_conv2d_transpose_with(const atl_conv2d_transpose_args *args);
+#define atl_conv2d_transpose(...) atl_conv2d_transpose_with(&(atl_conv2d_transpose_args){__VA_ARGS__, .end_ = 0})
+
+/* Along one dimension: signals [n, width, channels]. */
+typedef struct atl_conv1d_args {
+    atl_node *signal;
+    atl_node *filter; /* [fw, in / groups, out] */
+    int stride;       /* 0: 1 */
+    atl_padding padding;
+    int pad[2];   /* before, after; with ATL_EXPLICIT */
+    int dilation; /* 0: 1 */
+    int groups;   /* 0: 1 */
+    int end_;
+} atl_conv1d_args;
+ATL_API atl_node *atl_conv1d_with(const atl_conv1d_args *args);
+#define atl_conv1d(...) atl_conv1d_with(&(atl_conv1d_args){__VA_ARGS__, .end_ = 0})
+
+typedef struct atl_pool1d_args {
+    atl_node *signal;
+    int window; /* 0: the whole width, result [n, 1, channels] */
+    int stride; /* 0: the window */
+    atl_padding padding;
+    int pad[2];
+    int end_;
+} atl_pool1d_args;
+ATL_API atl_node *atl_max_pool1d_with(const atl_pool1d_args *args);
+ATL_API atl_node *atl_avg_pool1d_with(const atl_pool1d_args *args);
+#define atl_max_pool1d(...) atl_max_pool1d_with(&(atl_pool1d_args){__VA_ARGS__, .end_ = 0})
+#define atl_avg_pool1d(...) atl_avg_pool1d_with(&(atl_pool1d_args){__VA_ARGS__, .end_ = 0})
+
+/* Images of another size.  The corners of both coincide: pixel i of the result lies at (i + 1/2) * input / output - 1/2. */
+typedef struct atl_resize_args {
+    atl_node *image; /* height and width known when the graph is built */
+    int height, width;
+    atl_layout layout;
+    int end_;
+} atl_resize_args;
+ATL_API atl_node *atl_resize_nearest_with(const atl_resize_args *args);
+ATL_API atl_node *
+atl_resize_bilinear_with(const atl_resize_args *args); /* no smoothing before an image is made smaller */
+#define atl_resize_nearest(...)  atl_resize_nearest_with(&(atl_resize_args){__VA_ARGS__, .end_ = 0})
+#define atl_resize_bilinear(...) atl_resize_bilinear_with(&(atl_resize_args){__VA_ARGS__, .end_ = 0})
+
+/* Sum of |difference| between pixels below one another and beside one another: [n, h, w, c] -> [n]. */
+ATL_API atl_node *atl_total_variation(atl_node *image);
+
+/* Each channel blurred by itself; a constant image stays as it is, up to the border. */
+typedef struct atl_gaussian_blur_args {
+    atl_node *image; /* number of channels known when the graph is built */
+    float deviation; /* pixels; positive */
+    int radius;      /* of the window; 0: three deviations */
+    atl_layout layout;
+    int end_;
+} atl_gaussian_blur_args;
+ATL_API atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args);
+#define atl_gaussian_blur(...) atl_gaussian_blur_with(&(atl_gaussian_blur_args){__VA_ARGS__, .end_ = 0})
+
 /* ---- classes and losses ---------------------------------------------------------------------------------------------- */
 
-ATL_API atl_node *atl_softmax(atl_node *logits);     /* over the last dimension */
+ATL_API atl_node *atl_softmax(atl_node *logits); /* over the last dimension */
 ATL_API atl_node *atl_log_softmax(atl_node *logits);
 
 /* Cross entropy of softmax(logits [.., classes]) -> [..], one loss an example. Targets: one of the three. */
 typedef struct atl_cross_entropy_args {
     atl_node *logits;
     atl_node *targets; /* dense: probabilities of the shape of logits */
-    atl_node *labels;  /* sparse: int32 [..], in 0..classes-1 */
+    atl_node *labels;  /* sparse: int32 [..], or a scalar for all; where one is not in 0..classes-1 the loss is NaN */
     int label;         /* the same class for every example */
     int end_;
 } atl_cross_entropy_args;
 ATL_API atl_node *atl_softmax_cross_entropy_with(const atl_cross_entropy_args *args);
-#define atl_softmax_cross_entropy(...)                                                                                 \
-    atl_softmax_cross_entropy_with(&(atl_cross_entropy_args){__VA_ARGS__, .end_ = 0})
+#define atl_softmax_cross_entropy(...) atl_softmax_cross_entropy_with(&(atl_cross_entropy_args){__VA_ARGS__, .end_ = 0})
 ATL_API atl_node *atl_sparse_softmax_cross_entropy(atl_node *logits, atl_node *labels);
 
-ATL_API atl_node *atl_mean_squared_error(atl_node *a, atl_node *b); /* scalar: mean of (a - b)^2 */
-ATL_API atl_node *atl_l2_loss(atl_node *x);                         /* scalar: sum of x^2, over 2 */
+/* Scalar: mean of (a - b)^2.  The shapes must be the same: losses do not broadcast. */
+ATL_API atl_node *atl_mean_squared_error(atl_node *a, atl_node *b);
+ATL_API atl_node *atl_l2_loss(atl_node *x); /* scalar: sum of x^2, over 2 */
+
+/* One loss an element: see atl_mean. */
+/* -t log(sigmoid(x)) - (1 - t) log(1 - sigmoid(x)), for targets t in [0, 1], without overflow */
+ATL_API atl_node *atl_sigmoid_cross_entropy(atl_node *logits, atl_node *targets);
+/* d = a - b: d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2) */
+ATL_API atl_node *atl_huber_loss(atl_node *a, atl_node *b, float delta);
+ATL_API atl_node *atl_hinge_loss(atl_node *scores, atl_node *targets); /* max(0, 1 - t * score), for targets -1 and 1 */
+/* Over the last dimension: [.., n] -> [..]. */
+ATL_API atl_node *atl_kl_divergence(atl_node *p, atl_node *q);     /* sum of p log(p / q); 0 where p is 0 */
+ATL_API atl_node *atl_cosine_similarity(atl_node *a, atl_node *b); /* a . b / (|a| |b|); 0 if one of them is 0 */
 
 /* ---- reductions --------------------------------------------------------------------------------------------------- */
 
@@ -242,18 +345,21 @@ ATL_API atl_node *atl_reduce_sum_with(const atl_reduce_args *args);
 ATL_API atl_node *atl_reduce_mean_with(const atl_reduce_args *args);
 ATL_API atl_node *atl_reduce_max_with(const atl_reduce_args *args); /* equal maxima share the gradient */
 ATL_API atl_node *atl_reduce_min_with(const atl_reduce_args *args);
-ATL_API atl_node *atl_reduce_prod_with(const atl_reduce_args *args); /* derivatives are right where elements are 0, too */
-ATL_API atl_node *atl_reduce_log_sum_exp_with(const atl_reduce_args *args); /* log(sum of e^x), however large the x are */
-ATL_API atl_node *atl_reduce_l2_norm_with(const atl_reduce_args *args);     /* square root of the sum of x^2; gradient 0 at 0 */
-#define atl_reduce_sum(...) atl_reduce_sum_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_mean(...) atl_reduce_mean_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_max(...) atl_reduce_max_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_min(...) atl_reduce_min_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_prod(...) atl_reduce_prod_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+ATL_API atl_node *
+atl_reduce_prod_with(const atl_reduce_args *args); /* derivatives are right where elements are 0, too */
+ATL_API atl_node *
+atl_reduce_log_sum_exp_with(const atl_reduce_args *args); /* log(sum of e^x), however large the x are */
+ATL_API atl_node *
+atl_reduce_l2_norm_with(const atl_reduce_args *args); /* square root of the sum of x^2; gradient 0 at 0 */
+#define atl_reduce_sum(...)         atl_reduce_sum_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_mean(...)        atl_reduce_mean_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_max(...)         atl_reduce_max_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_min(...)         atl_reduce_min_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_prod(...)        atl_reduce_prod_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
 #define atl_reduce_log_sum_exp(...) atl_reduce_log_sum_exp_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_l2_norm(...) atl_reduce_l2_norm_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define ATL_AXES(...) .axis = {__VA_ARGS__}, .axes = (int)ATL_COUNT_(int, __VA_ARGS__)
-ATL_API atl_node *atl_sum(atl_node *x);  /* of all elements: a scalar */
+#define atl_reduce_l2_norm(...)     atl_reduce_l2_norm_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define ATL_AXES(...)               .axis = {__VA_ARGS__}, .axes = (int)ATL_COUNT_(int, __VA_ARGS__)
+ATL_API atl_node *atl_sum(atl_node *x); /* of all elements: a scalar */
 ATL_API atl_node *atl_mean(atl_node *x);
 ATL_API atl_node *atl_l2_norm(atl_node *x);
 /* Along one axis: y[i] = x[0] + ... + x[i]. */
@@ -276,7 +382,7 @@ ATL_API atl_node *atl_broadcast_to(atl_node *x, atl_shape shape); /* a size of -
 
 ATL_API atl_node *atl_reshape(atl_node *x, atl_shape shape); /* one size may be -1: what is left */
 ATL_API atl_node *atl_reshape_like(atl_node *x, atl_node *like);
-ATL_API atl_node *atl_flatten(atl_node *x); /* [n, ...] -> [n, rest] */
+ATL_API atl_node *atl_flatten(atl_node *x);               /* [n, ...] -> [n, rest] */
 ATL_API atl_node *atl_expand_dims(atl_node *x, int axis); /* a 1 put before dimension `axis` */
 ATL_API atl_node *atl_squeeze(atl_node *x, int axis);     /* a dimension of 1 taken away */
 
@@ -317,10 +423,10 @@ ATL_API atl_node *atl_reverse_with(atl_node *x, int count, const int *axes);
 
 /* x repeated: as many times along each dimension as `times` has for it, all positive. */
 ATL_API atl_node *atl_tile_with(atl_node *x, int count, const int64_t *times);
-#define atl_tile(x, ...)                                                                                               \
-    atl_tile_with((x), (int)ATL_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
+#define atl_tile(x, ...) atl_tile_with((x), (int)ATL_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
 
-ATL_API atl_node *atl_stack_with(int axis, int count, atl_node *const *inputs); /* equal shapes, joined along a new axis */
+ATL_API atl_node *atl_stack_with(int axis, int count,
+                                 atl_node *const *inputs); /* equal shapes, joined along a new axis */
 #define atl_stack(axis, ...)                                                                                           \
     atl_stack_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
 /* The converse: parts[i] = x[.., i, ..], without the axis, which must be `count` long.  Returns ATL_OK with all parts set, or
@@ -336,8 +442,10 @@ ATL_API atl_node *atl_gather(atl_node *x, atl_node *indices, int axis);
  * indices.  An index may come several times; one out of range is passed over.  Only the shape of `like` is used. */
 ATL_API atl_node *atl_scatter_add(atl_node *updates, atl_node *indices, atl_node *like, int axis);
 
-ATL_API atl_node *atl_one_hot(atl_node *labels, int64_t classes); /* int32 [..] -> float [.., classes]; zeros if out of range */
-ATL_API atl_node *atl_pick(atl_node *x, atl_node *labels); /* x [.., classes], int32 [..] -> [..]: x[.., labels[..]]; 0 if out of range */
+ATL_API atl_node *atl_one_hot(atl_node *labels,
+                              int64_t classes); /* int32 [..] -> float [.., classes]; zeros if out of range */
+ATL_API atl_node *
+atl_pick(atl_node *x, atl_node *labels); /* x [.., classes], int32 [..] -> [..]: x[.., labels[..]]; 0 if out of range */
 ATL_API atl_node *atl_pick_index(atl_node *x, int64_t index); /* x [.., classes] -> [..] */
 
 #ifdef __cplusplus

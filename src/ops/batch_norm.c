@@ -1,5 +1,5 @@
 /* Batch normalisation with given statistics, made of other ops. */
-#include "ops/image.h"
+#include "ops/ops.h"
 
 /* One of the vectors, which must be [channels]; null is allowed if it is optional. */
 static int check_vector(const atl_batch_norm_args *args, const atl_node *vector, int64_t channels, const char *what)
@@ -57,3 +57,28 @@ atl_node *atl_batch_norm_with(const atl_batch_norm_args *args)
     atl_leave(graph);
     return y;
 }
+
+static atl_node *sample_all(atl_node *const *x) { return atl_batch_norm(x[0], x[1], x[2], x[3], x[4]); }
+static atl_node *sample_plain(atl_node *const *x) { return atl_batch_norm(x[0], x[1], x[2], .epsilon = 0.1f); }
+static atl_node *sample_nchw(atl_node *const *x)
+{
+    return atl_batch_norm(x[0], x[1], x[2], x[3], x[4], .layout = ATL_NCHW);
+}
+
+#define VECTORS(c)                                                                                                     \
+    {1, {c}}, {1, {c}, 0.5f, 2}, {1, {c}},                                                                             \
+    {                                                                                                                  \
+        1, { c }                                                                                                       \
+    }
+
+static const atl_op batch_norm_composed = {
+    .name = "batch_norm",
+    .samples = (const atl_sample[]){
+        {"NHWC", .build = sample_all, .input = {{4, {2, 3, 2, 4}}, VECTORS(4)}, .inputs = 5},
+        {"NCHW", .build = sample_nchw, .input = {{4, {2, 4, 2, 3}}, VECTORS(4)}, .inputs = 5},
+        {"without scale and shift", .build = sample_plain, .input = {{2, {5, 4}}, VECTORS(4)}, .inputs = 3},
+        {"3 statistics for 4 channels", .build = sample_all, .input = {{2, {5, 4}}, VECTORS(3)}, .inputs = 5,
+         .error = "[3]"},
+        {"scalar", .build = sample_plain, .input = {{0}, VECTORS(3)}, .inputs = 3, .error = "no dimension"},
+        {0}}};
+ATL_COMPOSED(batch_norm_composed);

@@ -4,8 +4,6 @@
 #include "ops/parallel.h"
 #include "ops/softmax.h"
 
-static int sizes_agree(int64_t a, int64_t b) { return a == b || a == ATL_ANY || b == ATL_ANY; }
-
 /* The last dimension holds the classes. */
 static int require_logits(atl_node *y, const atl_node *logits)
 {
@@ -44,10 +42,7 @@ static int check_constant_labels(atl_node *y, const atl_node *labels, int64_t cl
 /* The labels' shape against that of the logits; a scalar label holds for every example. */
 static int check_labels(atl_node *y, const atl_node *logits, const atl_node *labels)
 {
-    int fits = labels->shape.rank == 0 || labels->shape.rank == logits->shape.rank - 1;
-    for (int i = 0; fits && i < labels->shape.rank; i++)
-        fits = sizes_agree(logits->shape.size[i], labels->shape.size[i]);
-    if (!fits)
+    if (labels->shape.rank && !atl_shapes_agree(labels->shape, loss_shape(logits->shape, labels->shape)))
         return atl_fail(
             y,
             "the labels, '%s', are %s, but the logits, '%s', are %s; the labels must have the logits' shape "
@@ -254,12 +249,9 @@ static atl_node *sparse_grad(atl_node *dy, atl_node *logits, atl_node *labels)
 static int infer_dense(atl_node *y)
 {
     atl_node *logits = y->inputs[0], *targets = y->inputs[1];
-    int fits = logits->shape.rank == targets->shape.rank;
     if (!atl_require_float(y, 0, "the logits") || !require_logits(y, logits))
         return 0;
-    for (int i = 0; fits && i < logits->shape.rank; i++)
-        fits = sizes_agree(logits->shape.size[i], targets->shape.size[i]);
-    if (!fits)
+    if (!atl_shapes_agree(logits->shape, targets->shape))
         return atl_fail(y, "the targets, '%s', are %s, but the logits, '%s', are %s; both must have the same shape",
                         atl_name_of(targets), SHAPE_OF(targets), atl_name_of(logits), SHAPE_OF(logits));
     if (!atl_require_float(y, 1, "the targets"))

@@ -1,8 +1,6 @@
 /* Images in ops. */
 #include "ops/image.h"
 
-#include <stdarg.h>
-
 int atl_require_image(atl_node *y, int i)
 {
     if (!atl_require_float(y, i, "the image"))
@@ -29,14 +27,4 @@ atl_node *atl_image_to_nhwc(atl_node *image, atl_layout layout, const char *buil
 atl_node *atl_image_from_nhwc(atl_node *image, atl_layout layout)
 {
     return image && layout == ATL_NCHW ? atl_transpose(image, .order = {0, 3, 1, 2}) : image;
-}
-
-atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, ...)
-{
-    char text[ATL_ERROR_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    return atl_graph_fail(graph, "%s%s%s: %s", graph->scope, graph->scope[0] ? "/" : "", builder, text);
 }

@@ -12,7 +12,4 @@ atl_node *atl_image_to_nhwc(atl_node *image, atl_layout layout, const char *buil
 /* And back. */
 atl_node *atl_image_from_nhwc(atl_node *image, atl_layout layout);
 
-/* Records a mistake found by a builder that is made of other ops: "scope/builder: ...".  Returns null. */
-atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, ...) ATL_PRINTF(3, 4);
-
 #endif

@@ -1,11 +1,19 @@
 /* What the files of src/ops share. */
 #include "ops/ops.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 
 #include "graph/memory.h"
 
 extern const atl_op *const __start_atl_ops[], *const __stop_atl_ops[];
+extern const atl_op *const __start_atl_composed[], *const __stop_atl_composed[];
+
+const atl_op *const *atl_composed_ops(int *count)
+{
+    *count = (int)(__stop_atl_composed - __start_atl_composed);
+    return __start_atl_composed;
+}
 
 static int by_name(const void *a, const void *b)
 {
@@ -109,4 +117,14 @@ atl_node *atl_only_reshaped(atl_node *y)
     if (atl_shape_count(y->shape) != atl_shape_count(x->shape))
         return NULL;
     return atl_shape_equal(y->shape, x->shape) ? x : atl_reshape(x, y->shape);
+}
+
+atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, ...)
+{
+    char text[ATL_ERROR_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return atl_graph_fail(graph, "%s%s%s: %s", graph->scope, graph->scope[0] ? "/" : "", builder, text);
 }

@@ -12,6 +12,9 @@
 /* Puts a descriptor into the table of built-in ops: one line under its definition.  The linker gathers the section. */
 #define ATL_BUILTIN(op) static const atl_op *const op##_entry __attribute__((used, section("atl_ops"))) = &(op)
 
+/* For a builder that is made of other ops: a descriptor with a name and samples only, which the tests treat like an op's. */
+#define ATL_COMPOSED(op) static const atl_op *const op##_entry __attribute__((used, section("atl_composed"))) = &(op)
+
 #define ATL_APPLY(op, attributes, ...)                                                                                 \
     atl_apply_with((op), (attributes), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
 
@@ -31,6 +34,9 @@ int atl_infer_same(atl_node *y);
 /* Fails unless input i is float32; `what` names it in the message. */
 int atl_require_float(atl_node *y, int i, const char *what);
 int atl_require_int(atl_node *y, int i, const char *what);
+
+/* Records a mistake found by a builder that is made of other ops: "scope/builder: ...".  Returns null. */
+atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, ...) ATL_PRINTF(3, 4);
 
 /* Why a shape may not be what its author had in mind: if x comes, through ops that keep its first dimension, from a
  * reshape that did not, "[40, 52416] comes from local3/reshape ([5, 26, 252, 64] -> [40, -1]): the first size, 40, is
@@ -54,6 +60,9 @@ typedef struct atl_axis_split {
     int64_t outer, size, inner;
 } atl_axis_split;
 atl_axis_split atl_split_at(atl_shape shape, int axis);
+
+/* The descriptors given to ATL_COMPOSED. */
+const atl_op *const *atl_composed_ops(int *count);
 
 /* Row-major strides, in elements. */
 void atl_strides_of(atl_shape shape, int64_t *strides);

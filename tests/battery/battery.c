@@ -5,20 +5,27 @@
 #include <sys/stat.h>
 
 #include "graph/graph.h"
+#include "ops/ops.h"
 
+/* The built-in ops, then the builders that are made of them. */
 int op_count(void)
 {
-    int count;
-    atl_builtin_ops(&count);
-    return count;
+    int ops, composed;
+    atl_builtin_ops(&ops);
+    atl_composed_ops(&composed);
+    return ops + composed;
 }
 
 const atl_op *op_at(int index)
 {
-    int count;
-    const atl_op *const *ops = atl_builtin_ops(&count);
-    return index >= 0 && index < count ? ops[index] : NULL;
+    int ops, composed;
+    const atl_op *const *op = atl_builtin_ops(&ops), *const *other = atl_composed_ops(&composed);
+    if (index < 0 || index >= ops + composed)
+        return NULL;
+    return index < ops ? op[index] : other[index - ops];
 }
+
+int is_composed(const atl_op *op) { return atl_op_fault(op) != NULL; }
 
 const atl_op *op_under_test(int index)
 {

@@ -3,10 +3,12 @@
 
 #define EveryOp(name) FOR_EVERY_OP(mistakes, name)
 
-/* "conv1/conv2d: ..." or "variable 'x': ...": the message starts with the place, whose last part is an op. */
+/* "conv2d: ...", "conv1d/conv2d: ..." or "variable 'x': ...": the message starts with the place, whose last part is an op. */
 static int starts_with_an_op(const char *message)
 {
     size_t length = strcspn(message, ": ");
+    for (size_t slash; (slash = strcspn(message, "/")) < length; length -= slash + 1)
+        message += slash + 1;
     for (int i = 0; i < op_count(); i++)
         if (strlen(op_at(i)->name) == length && !strncmp(message, op_at(i)->name, length))
             return 1;
