@@ -21,9 +21,10 @@ atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *args)
     if (!args->image || !filter || !check_array(filter, 4, "filter", "[height, width, in, multiplier]", name))
         return NULL;
     const int64_t *size = filter->shape.size;
-    if (atl_shape_count(filter->shape) < 0 || size[2] > INT32_MAX)
-        return atl_refuse(filter->graph, name, "the filter, '%s', is %s; its shape must be known", atl_name_of(filter),
-                          SHAPE_OF(filter));
+    if (size[2] < 1 || size[2] > INT32_MAX || size[3] < 1)
+        return atl_refuse(filter->graph, name,
+                          "the filter, '%s', is %s; its numbers of channels must be known, and not 0",
+                          atl_name_of(filter), SHAPE_OF(filter));
     atl_enter(filter->graph, name);
     filter = atl_reshape(filter, ATL_SHAPE(size[0], size[1], 1, size[2] * size[3]));
     atl_node *y =
