@@ -43,6 +43,51 @@ Test(loss, an_unknown_batch_goes_with_a_known_one)
     atl_graph_free(g);
 }
 
+/* The values of y for two vectors. */
+static void expect_values(atl_node *build(atl_node *a, atl_node *b), int n, const float *a, const float *b, int count,
+                          const double *expected, const char *what)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(n)), *t = atl_input(g, "t", ATL_FLOAT32, ATL_SHAPE(n));
+    atl_node *y = build(x, t), *result[2];
+    atl_tensor *left = atl_tensor_of_floats(ATL_SHAPE(n), a), *right = atl_tensor_of_floats(ATL_SHAPE(n), b);
+    cr_assert(!atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x, t), .result = result), "%s", atl_graph_error(g));
+    atl_program *program = atl_compile(g, ATL_NODES(y, result[0], result[1]));
+    cr_assert(program && !atl_run(program, ATL_FEEDS({x, left}, {t, right})), "%s", atl_graph_error(g));
+    const atl_tensor *value = atl_value(program, y);
+    cr_assert_eq(atl_tensor_count(value), count);
+    for (int i = 0; i < count; i++)
+        cr_expect(element_of(value, i) == expected[i] ||
+                      fabs(element_of(value, i) - expected[i]) <= 1e-6 * fabs(expected[i]),
+                  "%s %d: %g, not %g", what, i, element_of(value, i), expected[i]);
+    for (int i = 0; i < 2 * n; i++)
+        cr_expect(isfinite(element_of(atl_value(program, result[i / n]), i % n)), "%s: gradient %d is not finite", what,
+                  i);
+    atl_program_free(program);
+    atl_tensor_free(left);
+    atl_tensor_free(right);
+    atl_graph_free(g);
+}
+
+static atl_node *huber(atl_node *a, atl_node *b) { return atl_huber_loss(a, b, 2); }
+
+Test(loss, values_at_the_ends)
+{
+    expect_values(atl_sigmoid_cross_entropy, 6, (const float[]){1e4f, 1e4f, -1e4f, -1e4f, 20, 0},
+                  (const float[]){1, 0, 1, 0, 1, 0.25f}, 6, (const double[]){0, 1e4, 1e4, 0, log1p(exp(-20)), log(2)},
+                  "sigmoid cross entropy");
+    expect_values(huber, 5, (const float[]){0, 1, -2, 5, -1e4f}, (const float[]){0, 0, 0, 1, 0}, 5,
+                  (const double[]){0, 0.5, 2, 6, 19998}, "huber");
+    expect_values(atl_hinge_loss, 4, (const float[]){2, 0.5f, 0.5f, -3}, (const float[]){1, 1, -1, 1}, 4,
+                  (const double[]){0, 0.5, 1.5, 4}, "hinge");
+    expect_values(atl_kl_divergence, 3, (const float[]){0.5f, 0.5f, 0}, (const float[]){0.25f, 0.75f, 0}, 1,
+                  (const double[]){0.5 * log(2) + 0.5 * log(0.5 / 0.75)}, "divergence");
+    expect_values(atl_cosine_similarity, 2, (const float[]){3, 4}, (const float[]){-30, -40}, 1, (const double[]){-1},
+                  "cosine");
+    expect_values(atl_cosine_similarity, 2, (const float[]){0, 0}, (const float[]){1, 2}, 1, (const double[]){0},
+                  "cosine of nothing");
+}
+
 Test(loss, null_passes_quietly)
 {
     cr_expect_null(atl_mean_squared_error(NULL, NULL));
