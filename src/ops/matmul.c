@@ -150,7 +150,8 @@ typedef struct epilogue {
 } epilogue;
 
 enum {
-    SMALL = 32 * 1024,      /* multiplications: a microsecond or two, where calling oneDNN costs half of one */
+    SMALL = 32 * 1024,      /* multiplications: about a microsecond, of which calling oneDNN would cost half */
+    SMALL_DOTS = 8 * 1024,  /* the same where B is transposed */
     PACKED_ROWS = 64,       /* from here on oneDNN's own copying of B does not count */
     PACKED_SIZE = 64 * 1024 /* elements of B: from here on it would */
 };
@@ -209,7 +210,7 @@ static loop loop_for(const product_step *s)
 {
     const atl_product *p = &s->product;
     double work = (double)s->batch * (double)p->m * (double)p->n * (double)p->k;
-    if (work < SMALL)
+    if (work < (p->b_transposed ? SMALL_DOTS : SMALL))
         return SMALL_LOOP;
     if (s->batch > 1)
         return NO_LOOP;

@@ -6,28 +6,91 @@
 #include "ops/fast.h"
 #include "ops/parallel.h"
 
+/* Sixteen floats anywhere: one AVX-512 register, two of AVX2. */
+typedef float lanes __attribute__((vector_size(64)));
+typedef float lanes_anywhere __attribute__((vector_size(64), aligned(4)));
+enum { LANES = 16 };
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 8")
+
 /* ---- small --------------------------------------------------------------------------------------------------------- */
+
+/* A block of C in registers, [rows, 16 * width]: a, b and c point to the block's first row, column, and element. */
+INLINE void block_of_c(const int rows, const int width, const atl_product *p, const float *a, const float *b, float *c)
+{
+    lanes sum[4][2];
+    int64_t n = p->n, k = p->k, row = p->a_row, column = p->a_column;
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < width; v++)
+        sum[i][v] = (lanes){0};
+    for (int64_t q = 0; q < k; q++)
+        UNROLL
+    for (int v = 0; v < width; v++) {
+        lanes w = *(const lanes_anywhere *)(b + q * n + v * LANES);
+        UNROLL
+        for (int i = 0; i < rows; i++)
+            sum[i][v] += a[i * row + q * column] * w;
+    }
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < width; v++)
+        *(lanes_anywhere *)(c + i * n + v * LANES) = sum[i][v];
+}
+
+/* Rows of C, 16 columns or more of them. The last block may overlap the one before: it computes the same again. */
+INLINE void blocks_of_rows(const int rows, const atl_product *p, const float *a, const float *b, float *c)
+{
+    int64_t j = 0, n = p->n;
+    for (; j + 2 * LANES <= n; j += 2 * LANES)
+        block_of_c(rows, 2, p, a, b + j, c + j);
+    for (; j < n; j += LANES) {
+        int64_t at = j + LANES <= n ? j : n - LANES;
+        block_of_c(rows, 1, p, a, b + at, c + at);
+    }
+}
+
+ATL_FAST static void product_in_blocks(const atl_product *p, const float *a, const float *b, float *c)
+{
+    int64_t i = 0;
+    for (; i + 4 <= p->m; i += 4)
+        blocks_of_rows(4, p, a + i * p->a_row, b, c + i * p->n);
+    for (; i + 2 <= p->m; i += 2)
+        blocks_of_rows(2, p, a + i * p->a_row, b, c + i * p->n);
+    for (; i < p->m; i++)
+        blocks_of_rows(1, p, a + i * p->a_row, b, c + i * p->n);
+}
 
 /* Row i of C is a sum of rows of B: four at a time, for fewer passes over the row of C. */
 ATL_FAST static void sum_rows_of_b(const atl_product *p, int64_t first, int64_t last, const float *restrict a,
                                    const float *restrict b, float *restrict c)
 {
-    int64_t n = p->n, k = p->k, column = p->a_column;
+    int64_t n = p->n, k = p->k, column = p->a_column, alone = k % 4; /* the first ones, one by one */
     for (int64_t i = first; i < last; i++) {
         const float *x = a + i * p->a_row;
-        float *y = c + i * n;
-        int64_t q = k % 4;
+        float *y = c + i * n, x0 = alone ? x[0] : 0;
+        const float *b0 = alone ? b : y;
+        if (!alone)
+            memset(y, 0, (size_t)n * sizeof *y);
+        ATL_LANES
         for (int64_t j = 0; j < n; j++)
-            y[j] = q ? x[0] * b[j] : 0;
-        for (int64_t r = 1; r < q; r++)
-            for (int64_t j = 0; j < n; j++)
-                y[j] += x[r * column] * b[r * n + j];
-        for (; q < k; q += 4) {
-            const float *b0 = b + q * n, *b1 = b0 + n, *b2 = b1 + n, *b3 = b2 + n;
-            float x0 = x[q * column], x1 = x[(q + 1) * column], x2 = x[(q + 2) * column], x3 = x[(q + 3) * column];
+            y[j] = x0 * b0[j];
+        for (int64_t q = 1; q < alone; q++) {
+            x0 = x[q * column];
+            b0 = b + q * n;
             ATL_LANES
             for (int64_t j = 0; j < n; j++)
-                y[j] += (x0 * b0[j] + x1 * b1[j]) + (x2 * b2[j] + x3 * b3[j]);
+                y[j] += x0 * b0[j];
+        }
+        for (int64_t q = alone; q < k; q += 4) {
+            const float *w = b + q * n;
+            const float x1 = x[(q + 1) * column], x2 = x[(q + 2) * column], x3 = x[(q + 3) * column];
+            x0 = x[q * column];
+            ATL_LANES
+            for (int64_t j = 0; j < n; j++)
+                y[j] += (x0 * w[j] + x1 * w[n + j]) + (x2 * w[2 * n + j] + x3 * w[3 * n + j]);
         }
     }
 }
@@ -55,18 +118,13 @@ void atl_small_product(const atl_product *p, const float *a, const float *b, flo
 {
     if (p->b_transposed)
         dot_rows(p, a, b, c);
+    else if (p->n >= LANES)
+        product_in_blocks(p, a, b, c);
     else
         sum_rows_of_b(p, 0, p->m, a, b, c);
 }
 
 /* ---- a few rows times a large matrix ----------------------------------------------------------------------------------- */
-
-/* Sixteen floats anywhere: one AVX-512 register, two of AVX2. */
-typedef float lanes __attribute__((vector_size(64)));
-typedef float lanes_anywhere __attribute__((vector_size(64), aligned(4)));
-enum { LANES = 16 };
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 8")
 
 typedef struct stream {
     const atl_product *product;
@@ -156,6 +214,17 @@ static void add_parts(const void *job, int64_t first, int64_t last)
         add_part(job, part);
 }
 
+INLINE float sum_of_lanes(const lanes *x)
+{
+    float half[LANES];
+    memcpy(half, x, sizeof half);
+    UNROLL
+    for (int width = LANES / 2; width > 0; width /= 2)
+        for (int lane = 0; lane < width; lane++)
+            half[lane] += half[lane + width];
+    return half[0];
+}
+
 /* c[i, j] = the dot products of `rows` rows of A with `width` rows of B's storage, which start at b. */
 INLINE void dot_block(const int rows, const int width, const atl_product *p, const float *a, const float *b, float *c)
 {
@@ -181,9 +250,7 @@ INLINE void dot_block(const int rows, const int width, const atl_product *p, con
     }
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < width; j++) {
-            float total = 0;
-            for (int lane = 0; lane < LANES; lane++)
-                total += sum[i][j][lane];
+            float total = sum_of_lanes(&sum[i][j]);
             for (int64_t r = q; r < k; r++)
                 total += a[i * p->a_row + r] * b[j * k + r];
             c[i * p->n + j] = total;
