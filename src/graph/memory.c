@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20, LARGE = 4 << 20 }; /* bytes */
 
 static _Thread_local int64_t allowed = -1; /* allocations before the next failure; -1: no limit */
 static _Thread_local int64_t made;
@@ -41,8 +44,14 @@ void *atl_allocate_aligned(size_t bytes)
     if (bytes > SIZE_MAX - 127 || !may_allocate())
         return NULL;
     /* Whole cache lines, so that vector code may read a full vector at the end. */
-    if (posix_memalign(&memory, 64, (bytes + 127) / 64 * 64))
+    if (posix_memalign(&memory, bytes < LARGE ? 64 : HUGE_PAGE, (bytes + 127) / 64 * 64))
         return NULL;
+#ifdef MADV_HUGEPAGE
+    /* Large weights are read once a run, from end to end: in small pages the processor would wait for the page tables half of the
+     * time.  Only a hint; it may fail. */
+    if (bytes >= LARGE)
+        madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
     return memory;
 }
 
