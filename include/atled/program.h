@@ -20,13 +20,14 @@ typedef enum atl_passes {
     ATL_PASS_SCALE = 4,    /* a factor for each channel (batch norm) goes into the filter before it */
     ATL_PASS_EPILOGUE = 8, /* bias, residual and relu are added by the convolution or matrix product itself */
     ATL_PASS_FUSE = 16,    /* chains and trees of element-wise ops run in one pass over memory */
-    ATL_PASS_WINOGRAD = 32 /* large 3x3 convolutions by Winograd's method, in blocked layouts: error about 1e-6, not 2e-7 */
+    ATL_PASS_WINOGRAD =
+        32 /* large 3x3 convolutions by Winograd's method, in blocked layouts: error about 1e-6, not 2e-7 */
 } atl_passes;
 
 typedef struct atl_compile_args {
     atl_graph *graph;
-    atl_nodes wanted;  /* the nodes whose values can be fetched */
-    unsigned without;  /* atl_passes to leave out */
+    atl_nodes wanted; /* the nodes whose values can be fetched */
+    unsigned without; /* atl_passes to leave out */
     int end_;
 } atl_compile_args;
 
@@ -41,9 +42,9 @@ typedef struct atl_feed {
     const atl_node *node;
     const atl_tensor *value; /* dtype and shape of the input; may hold more than the program needs */
 } atl_feed;
-#define ATL_FEEDS(...) ((const atl_feed[]){__VA_ARGS__, {NULL, NULL}})
+#define ATL_FEEDS(...)        ((const atl_feed[]){__VA_ARGS__, {NULL, NULL}})
 #define ATL_FEED(node, value) ATL_FEEDS({(node), (value)})
-#define ATL_NO_FEEDS NULL
+#define ATL_NO_FEEDS          NULL
 
 /* Runs every step once.  A run allocates nothing once these shapes have been seen. */
 ATL_API atl_status atl_run(atl_program *program, const atl_feed *feeds);
@@ -60,19 +61,39 @@ ATL_API atl_status atl_state_run(atl_state *state, const atl_feed *feeds);
 ATL_API const atl_tensor *atl_state_value(const atl_state *state, const atl_node *node);
 
 /* About the plan of the shapes last run. */
+#define ATL_LAYOUT_SIZE 48
 typedef struct atl_step_info {
-    const char *op;             /* name of the op */
-    const char *node;           /* name of the node that asked for it */
-    const char *implementation; /* "brgconv:avx512_core", "map", ... */
-    atl_shape shape;            /* of the result */
-    int64_t bytes;              /* read and written */
-    int once;                   /* runs only when variables have changed */
+    const char *op;               /* name of the op */
+    const char *node;             /* name of the node that asked for it */
+    const char *implementation;   /* "brgconv:avx512_core", "chain", ... */
+    atl_shape shape;              /* of the result */
+    char layout[ATL_LAYOUT_SIZE]; /* of the result in memory: "plain", "nChw16c", ... */
+    int64_t bytes;                /* read and written */
+    double flops;                 /* multiply and add are two; 0 where memory is what counts */
+    double microseconds;          /* median of the last profile; 0: not profiled, or once */
+    int once;                     /* runs only when variables have changed */
 } atl_step_info;
 ATL_API int64_t atl_program_step_count(const atl_program *program);
 ATL_API atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_info *info_out);
-ATL_API int64_t atl_program_arena_bytes(const atl_program *program);
+ATL_API int64_t atl_program_arena_bytes(const atl_program *program);    /* of one state: activations and scratch */
+ATL_API int64_t atl_program_prepared_bytes(const atl_program *program); /* shared by all: packed weights and the like */
 /* A table of the steps, one a line. */
 ATL_API atl_status atl_program_write_plan(const atl_program *program, FILE *file);
+
+/* Runs the program `runs` times (0: 10), timing every step.  atl_program_step then has the medians. */
+ATL_API atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int runs);
+
+typedef enum atl_profile_format { ATL_PROFILE_TABLE = 0, ATL_PROFILE_JSON } atl_profile_format;
+/* What this machine does at best, measured now (a tenth of a second): the peaks that a profile is compared with. */
+typedef struct atl_machine_peak {
+    double flops_per_second; /* of a large matrix product */
+    double bytes_per_second; /* read and written, of arrays beyond the caches */
+} atl_machine_peak;
+ATL_API atl_machine_peak atl_measure_peak(void);
+/* Every step with its implementation, layout, bytes, flops, microseconds, share of the run and percentage of the peak, be it of
+ * arithmetic or of memory. ATL_INVALID before atl_program_profile. */
+ATL_API atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl_profile_format format,
+                                             const atl_machine_peak *peak);
 
 #ifdef __cplusplus
 }

@@ -644,6 +644,7 @@ void atl_plan_free(atl_plan *p)
     atl_release(p->feeds);
     atl_release(p->wanted);
     atl_release(p->input_shape);
+    atl_release(p->microseconds);
     atl_copy_free(&p->copy);
     atl_release(p);
 }

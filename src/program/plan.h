@@ -2,6 +2,7 @@
 #ifndef ATLED_PROGRAM_PLAN_H
 #define ATLED_PROGRAM_PLAN_H
 
+#include "atled/program.h"
 #include "program/arena.h"
 #include "program/lowering.h"
 #include "program/specialise.h"
@@ -57,6 +58,7 @@ typedef struct atl_plan {
     uint64_t *once_version; /* the newest variable a once-step has seen */
     _Atomic uint64_t seen;  /* the graph's version at the last refresh */
     atl_shape *input_shape; /* of the program's inputs with unknown sizes: what the plan is for; owned */
+    double *microseconds;   /* of each step of every run, as last profiled; null before; owned */
     int users;              /* states that hold it; guarded by the program's lock */
     uint64_t last_used;
 } atl_plan;
@@ -78,6 +80,11 @@ typedef struct atl_plan_state {
 } atl_plan_state;
 atl_status atl_plan_state_open(atl_plan_state *state, atl_plan *plan);
 void atl_plan_state_close(atl_plan_state *state);
+
+/* The plan last run by a program itself, or its only one; null if there is none yet. */
+atl_plan *atl_program_plan(const atl_program *program);
+/* The program's own state of that plan; null before the first run. */
+atl_plan_state *atl_program_state(const atl_program *program);
 
 static inline const atl_value_id *atl_step_reads(const atl_plan_step *step)
 {

@@ -401,70 +401,16 @@ float atl_number_of(const atl_program *program, const atl_node *node)
     return value->dtype == ATL_FLOAT32 ? ((const float *)value->data)[0] : (float)((const int32_t *)value->data)[0];
 }
 
-/* ---- about the plan --------------------------------------------------------------------------------------------------------------- */
+/* ---- for report.c ------------------------------------------------------------------------------------------------------ */
 
-/* The plan last run, or the only one. */
-static const atl_plan *current_plan(const atl_program *program)
+atl_plan *atl_program_plan(const atl_program *program)
 {
     if (!program)
         return NULL;
     return program->own->current >= 0 ? program->own->kept[program->own->current].plan : program->plans[0];
 }
 
-int64_t atl_program_step_count(const atl_program *program)
+atl_plan_state *atl_program_state(const atl_program *program)
 {
-    const atl_plan *plan = current_plan(program);
-    return plan ? plan->once_count + plan->step_count : 0;
-}
-
-int64_t atl_program_arena_bytes(const atl_program *program)
-{
-    const atl_plan *plan = current_plan(program);
-    return plan ? plan->arena_bytes : 0;
-}
-
-static const atl_plan_step *step_at(const atl_plan *plan, int64_t index)
-{
-    if (!plan || index < 0 || index >= plan->once_count + plan->step_count)
-        return NULL;
-    return index < plan->once_count ? &plan->once[index] : &plan->steps[index - plan->once_count];
-}
-
-atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_info *info_out)
-{
-    const atl_plan *plan = current_plan(program);
-    const atl_plan_step *step = step_at(plan, index);
-    if (!step)
-        return atl_set_error(ATL_INVALID, "plan: there is no step %" PRId64 " of %" PRId64, index,
-                             atl_program_step_count(program));
-    *info_out = (atl_step_info){.op = step->node->op->name,
-                                .node = atl_name_of(step->node),
-                                .implementation = step->implementation,
-                                .shape = step->node->shape,
-                                .once = step->once};
-    for (int i = 0; i < step->reads; i++)
-        info_out->bytes += plan->values[atl_step_reads(step)[i]].bytes;
-    for (int i = 0; i < step->writes; i++)
-        info_out->bytes += plan->values[step->write[i]].bytes;
-    return ATL_OK;
-}
-
-atl_status atl_program_write_plan(const atl_program *program, FILE *file)
-{
-    const atl_plan *plan = current_plan(program);
-    if (!plan)
-        return atl_set_error(ATL_INVALID, "plan: there is none before the first run of a program with unknown sizes");
-    fprintf(file, "%-5s %-4s %-18s %-28s %-22s %-26s %12s  %s\n", "step", "", "op", "implementation", "shape", "layout",
-            "bytes", "node");
-    for (int64_t i = 0; i < plan->once_count + plan->step_count; i++) {
-        char shape[160], layout[80];
-        atl_step_info info;
-        const atl_plan_step *step = step_at(plan, i);
-        atl_program_step(program, i, &info);
-        fprintf(file, "%-5" PRId64 " %-4s %-18s %-28s %-22s %-26s %12" PRId64 "  %s\n", i, info.once ? "once" : "",
-                info.op, info.implementation, atl_shape_text(info.shape, shape, sizeof shape),
-                atl_layout_name(plan->values[step->write[0]].layout, layout, sizeof layout), info.bytes, info.node);
-    }
-    fprintf(file, "arena %" PRId64 " bytes, made once %" PRId64 " bytes\n", plan->arena_bytes, plan->once_bytes);
-    return ATL_OK;
+    return program && program->own->current >= 0 ? &program->own->kept[program->own->current] : NULL;
 }

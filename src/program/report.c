@@ -1,0 +1,265 @@
+/* About plans: their steps in words, as a table, as JSON; and how long each step takes. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "atled/gradient.h"
+#include "atled/ops.h"
+#include "graph/memory.h"
+#include "onednn/onednn.h"
+#include "program/plan.h"
+
+int64_t atl_program_step_count(const atl_program *program)
+{
+    const atl_plan *plan = atl_program_plan(program);
+    return plan ? plan->once_count + plan->step_count : 0;
+}
+
+int64_t atl_program_arena_bytes(const atl_program *program)
+{
+    const atl_plan *plan = atl_program_plan(program);
+    return plan ? plan->arena_bytes : 0;
+}
+
+int64_t atl_program_prepared_bytes(const atl_program *program)
+{
+    const atl_plan *plan = atl_program_plan(program);
+    return plan ? plan->once_bytes : 0;
+}
+
+atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_info *info_out)
+{
+    const atl_plan *plan = atl_program_plan(program);
+    if (!plan || index < 0 || index >= plan->once_count + plan->step_count)
+        return atl_set_error(ATL_INVALID, "plan: there is no step %" PRId64 " of %" PRId64, index,
+                             atl_program_step_count(program));
+    const atl_plan_step *step = index < plan->once_count ? &plan->once[index] : &plan->steps[index - plan->once_count];
+    *info_out = (atl_step_info){.op = step->node->op->name,
+                                .node = atl_name_of(step->node),
+                                .implementation = step->implementation,
+                                .shape = step->node->shape,
+                                .flops = step->flops,
+                                .once = step->once};
+    atl_layout_name(plan->values[step->write[0]].layout, info_out->layout, sizeof info_out->layout);
+    for (int i = 0; i < step->reads; i++)
+        info_out->bytes += plan->values[atl_step_reads(step)[i]].bytes;
+    for (int i = 0; i < step->writes; i++)
+        info_out->bytes += plan->values[step->write[i]].bytes;
+    if (plan->microseconds && !step->once)
+        info_out->microseconds = plan->microseconds[index - plan->once_count];
+    return ATL_OK;
+}
+
+static atl_status no_plan(void)
+{
+    return atl_set_error(ATL_INVALID, "plan: there is none before the first run of a program with unknown sizes");
+}
+
+atl_status atl_program_write_plan(const atl_program *program, FILE *file)
+{
+    const atl_plan *plan = atl_program_plan(program);
+    if (!plan)
+        return no_plan();
+    fprintf(file, "%-5s %-4s %-18s %-28s %-22s %-14s %12s  %s\n", "step", "", "op", "implementation", "shape", "layout",
+            "bytes", "node");
+    for (int64_t i = 0; i < plan->once_count + plan->step_count; i++) {
+        char shape[160];
+        atl_step_info info;
+        atl_program_step(program, i, &info);
+        fprintf(file, "%-5" PRId64 " %-4s %-18s %-28s %-22s %-14s %12" PRId64 "  %s\n", i, info.once ? "once" : "",
+                info.op, info.implementation, atl_shape_text(info.shape, shape, sizeof shape), info.layout, info.bytes,
+                info.node);
+    }
+    fprintf(file, "arena %" PRId64 " bytes, made once %" PRId64 " bytes\n", plan->arena_bytes, plan->once_bytes);
+    return ATL_OK;
+}
+
+/* ---- profiling --------------------------------------------------------------------------------------------------------- */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, ascending);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+/* time[step * runs + run] */
+static atl_status time_steps(const atl_plan_state *state, int runs, double *time)
+{
+    const atl_plan *plan = state->plan;
+    for (int run = 0; run < runs; run++)
+        for (int64_t s = 0; s < plan->step_count; s++) {
+            double start = now();
+            if (plan->steps[s].run(&plan->steps[s], state->memory, state->bound[s]))
+                return ATL_INTERNAL;
+            time[s * runs + run] = now() - start;
+        }
+    return ATL_OK;
+}
+
+atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int runs)
+{
+    atl_status status = atl_run(program, feeds); /* checks the feeds, and sets the state to their shapes */
+    if (status)
+        return status;
+    runs = runs > 0 ? runs : 10;
+    atl_plan *plan = atl_program_plan(program);
+    double *time = atl_allocate((size_t)(plan->step_count * runs), sizeof *time);
+    if (!plan->microseconds)
+        plan->microseconds = atl_allocate((size_t)plan->step_count, sizeof *plan->microseconds);
+    status = time && plan->microseconds ? time_steps(atl_program_state(program), runs, time) : atl_out_of_memory();
+    for (int64_t s = 0; !status && s < plan->step_count; s++)
+        plan->microseconds[s] = median(time + s * runs, runs);
+    atl_release(time);
+    return status;
+}
+
+/* ---- the machine's peaks ------------------------------------------------------------------------------------------------- */
+
+/* The best of a few runs of a program, in seconds; 0 on failure. */
+static double best_time(atl_program *program, const atl_feed *feeds)
+{
+    double best = 0;
+    for (int i = 0; i < 12; i++) {
+        double start = now();
+        if (atl_run(program, feeds))
+            return 0;
+        double time = (now() - start) * 1e-6;
+        if (i > 1 && (best == 0 || time < best))
+            best = time;
+    }
+    return best;
+}
+
+static double measure(atl_graph *graph, atl_node *result, const atl_feed *feeds, double work)
+{
+    atl_program *program = atl_compile(graph, ATL_NODES(result));
+    double time = program ? best_time(program, feeds) : 0;
+    atl_program_free(program);
+    return time > 0 ? work / time : 0;
+}
+
+atl_machine_peak atl_measure_peak(void)
+{
+    enum { SIDE = 1024, LONG = 1 << 23 };
+    atl_machine_peak peak = {0};
+    atl_graph *g = atl_graph_new();
+    atl_tensor *matrix = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(SIDE, SIDE)),
+               *vector = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(LONG));
+    if (g && matrix && vector) {
+        atl_node *a = atl_input(g, "a", ATL_FLOAT32, ATL_SHAPE(SIDE, SIDE)),
+                 *b = atl_input(g, "b", ATL_FLOAT32, ATL_SHAPE(SIDE, SIDE));
+        atl_node *v = atl_input(g, "v", ATL_FLOAT32, ATL_SHAPE(LONG));
+        peak.flops_per_second =
+            measure(g, atl_matmul(a, b), ATL_FEEDS({a, matrix}, {b, matrix}), 2.0 * SIDE * SIDE * SIDE);
+        peak.bytes_per_second = measure(g, atl_neg(v), ATL_FEED(v, vector), 8.0 * LONG);
+    }
+    atl_tensor_free(matrix);
+    atl_tensor_free(vector);
+    atl_graph_free(g);
+    return peak;
+}
+
+/* ---- the profile in words --------------------------------------------------------------------------------------------------- */
+
+/* Per cent of what the machine could do: of its arithmetic, or of its memory where that is nearer. */
+static double percent_of_peak(const atl_step_info *info, const atl_machine_peak *peak)
+{
+    double seconds = info->microseconds * 1e-6, arithmetic = 0, memory = 0;
+    if (!peak || seconds <= 0)
+        return 0;
+    if (peak->flops_per_second > 0)
+        arithmetic = info->flops / seconds / peak->flops_per_second;
+    if (peak->bytes_per_second > 0)
+        memory = (double)info->bytes / seconds / peak->bytes_per_second;
+    return 100 * (arithmetic > memory ? arithmetic : memory);
+}
+
+/* A JSON string: names come from users. */
+static void write_json_text(FILE *file, const char *text)
+{
+    fputc('"', file);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if (*c == '"' || *c == '\\')
+            fprintf(file, "\\%c", *c);
+        else if (*c < 0x20)
+            fprintf(file, "\\u%04x", *c);
+        else
+            fputc(*c, file);
+    fputc('"', file);
+}
+
+static void write_json_step(FILE *file, const atl_step_info *info, double share, double percent)
+{
+    fprintf(file, "    {\"node\": ");
+    write_json_text(file, info->node);
+    fprintf(file, ", \"op\": ");
+    write_json_text(file, info->op);
+    fprintf(file, ", \"implementation\": ");
+    write_json_text(file, info->implementation);
+    fprintf(file, ", \"shape\": [");
+    for (int i = 0; i < info->shape.rank; i++)
+        fprintf(file, "%s%" PRId64, i ? ", " : "", info->shape.size[i]);
+    fprintf(file,
+            "], \"layout\": \"%s\", \"bytes\": %" PRId64 ", \"flops\": %.0f, \"microseconds\": %.3f, \"share\": %.5f, "
+            "\"percent_of_peak\": %.2f}",
+            info->layout, info->bytes, info->flops, info->microseconds, share, percent);
+}
+
+static void write_table_step(FILE *file, const atl_step_info *info, double share, double percent)
+{
+    char shape[160];
+    fprintf(file, "%10.1f %5.1f%% %6.1f%% %9.2f %9.2f  %-20s %-28s %-18s %-12s %s\n", info->microseconds, 100 * share,
+            percent, info->flops / 1e6, (double)info->bytes / 1e6, info->op, info->implementation,
+            atl_shape_text(info->shape, shape, sizeof shape), info->layout, info->node);
+}
+
+atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl_profile_format format,
+                                     const atl_machine_peak *peak)
+{
+    const atl_plan *plan = atl_program_plan(program);
+    if (!plan)
+        return no_plan();
+    if (!plan->microseconds)
+        return atl_set_error(ATL_INVALID, "profile: nothing has been timed; call atl_program_profile first");
+    int json = format == ATL_PROFILE_JSON;
+    double total = 0;
+    for (int64_t s = 0; s < plan->step_count; s++)
+        total += plan->microseconds[s];
+    if (json)
+        fprintf(file,
+                "{\n  \"microseconds\": %.3f, \"arena_bytes\": %" PRId64 ", \"prepared_bytes\": %" PRId64
+                ",\n  \"peak_flops_per_second\": %.0f, \"peak_bytes_per_second\": %.0f,\n  \"steps\": [\n",
+                total, plan->arena_bytes, plan->once_bytes, peak ? peak->flops_per_second : 0,
+                peak ? peak->bytes_per_second : 0);
+    else
+        fprintf(file, "%10s %6s %7s %9s %9s  %-20s %-28s %-18s %-12s %s\n", "us", "share", "of peak", "Mflop", "MB",
+                "op", "implementation", "shape", "layout", "node");
+    for (int64_t s = 0; s < plan->step_count; s++) {
+        atl_step_info info;
+        atl_program_step(program, plan->once_count + s, &info);
+        double share = total > 0 ? info.microseconds / total : 0, percent = percent_of_peak(&info, peak);
+        (json ? write_json_step : write_table_step)(file, &info, share, percent);
+        if (json)
+            fprintf(file, "%s\n", s + 1 < plan->step_count ? "," : "");
+    }
+    if (json)
+        fprintf(file, "  ]\n}\n");
+    else
+        fprintf(file, "%10.1f us in %" PRId64 " steps; arena %.1f MB, prepared once %.1f MB\n", total, plan->step_count,
+                (double)plan->arena_bytes / 1e6, (double)plan->once_bytes / 1e6);
+    return ferror(file) ? atl_set_error(ATL_BAD_FILE, "profile: it could not be written") : ATL_OK;
+}

@@ -1,0 +1,65 @@
+/* What a program says about itself. */
+#include "nets.h"
+
+static char *text_of(FILE *file)
+{
+    static char text[1 << 16];
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    return text;
+}
+
+Test(report, profile_as_table_and_json)
+{
+    small_net net = small_net_new(2, 8);
+    atl_program *program = atl_compile(net.graph, ATL_NODES(net.by_image));
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(2, 8, 8, 3), -1, 1);
+    FILE *table = tmpfile(), *json = tmpfile();
+    cr_assert_eq(atl_program_write_profile(program, table, ATL_PROFILE_TABLE, NULL), ATL_INVALID);
+    cr_assert_mentions(atl_error(), "atl_program_profile");
+    cr_assert_eq(atl_program_profile(program, ATL_FEED(net.image, pixels), 3), ATL_OK, "%s", atl_error());
+    atl_machine_peak peak = {1e11, 1e10};
+    cr_assert_eq(atl_program_write_profile(program, table, ATL_PROFILE_TABLE, &peak), ATL_OK);
+    cr_assert_eq(atl_program_write_profile(program, json, ATL_PROFILE_JSON, &peak), ATL_OK);
+    const char *text = text_of(table);
+    cr_assert_mentions(text, "conv2d_input_grad");
+    cr_assert_mentions(text, "of peak");
+    text = text_of(json);
+    cr_assert_mentions(text, "\"steps\": [");
+    cr_assert_mentions(text, "\"op\": \"conv2d_fused\"");
+    double sum = 0;
+    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
+        atl_step_info info;
+        cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
+        cr_assert(info.once || info.microseconds > 0);
+        sum += info.microseconds;
+    }
+    cr_assert_gt(sum, 0);
+    atl_tensor_free(pixels);
+    atl_program_free(program);
+    atl_graph_free(net.graph);
+}
+
+Test(report, plan_names_every_step)
+{
+    small_net net = small_net_new(2, 8);
+    atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss));
+    FILE *file = tmpfile();
+    cr_assert_eq(atl_program_write_plan(program, file), ATL_OK);
+    const char *text = text_of(file);
+    cr_assert_mentions(text, "once");
+    cr_assert_mentions(text, "arena");
+    atl_step_info info;
+    cr_assert_eq(atl_program_step(program, 1000, &info), ATL_INVALID);
+    cr_assert_mentions(atl_error(), "no step 1000");
+    atl_program_free(program);
+    atl_graph_free(net.graph);
+}
+
+Test(report, the_machine_has_a_peak)
+{
+    atl_machine_peak peak = atl_measure_peak();
+    cr_assert_gt(peak.flops_per_second, 1e8);
+    cr_assert_gt(peak.bytes_per_second, 1e8);
+}
