@@ -1,0 +1,111 @@
+/* Layers: an op with its variables, in a scope of its own.  Built from public calls only, as a user's program would. */
+#include "atled/layers.h"
+
+#include <math.h>
+
+/* The number of values each unit reads, spelt out: an initializer reads fans off a shape as [.., in, out], which filters
+ * [out, in, h, w] and transposed weights are not. */
+static atl_initializer he_of(int64_t fan_in)
+{
+    return atl_normal((float)sqrt(2.0 / (double)(fan_in > 0 ? fan_in : 1)));
+}
+
+static int is_given(atl_initializer initializer) { return initializer.kind != ATL_INIT_ZEROS; }
+
+static int64_t channels_of(atl_node *image, atl_layout layout)
+{
+    atl_shape shape = atl_shape_of(image);
+    if (shape.rank != 4)
+        return 1; /* conv2d itself says what is wrong with it */
+    return shape.size[layout == ATL_NCHW ? 1 : 3];
+}
+
+/* The window's variable: [h, w, in / groups, out] or [out, in / groups, h, w]. */
+static atl_node *filter_of(const atl_conv_layer_args *args)
+{
+    int64_t in = channels_of(args->image, args->layout);
+    int64_t h = args->window[0] ? args->window[0] : 1, w = args->window[1] ? args->window[1] : 1;
+    if (args->groups > 1 && in > 0)
+        in /= args->groups;
+    atl_initializer by = args->initializer;
+    if (!is_given(by) || by.kind == ATL_INIT_HE)
+        by = he_of(h * w * in);
+    atl_shape shape =
+        args->filter_layout == ATL_OIHW ? ATL_SHAPE(args->channels, in, h, w) : ATL_SHAPE(h, w, in, args->channels);
+    return atl_variable(atl_graph_of(args->image), "weights", shape, by);
+}
+
+static atl_node *with_activation(atl_node *x, atl_activation *activation) { return activation ? activation(x) : x; }
+
+/* Channels first: a bias [c] lies along dimension 1. */
+static atl_node *add_biases(atl_node *x, int64_t channels, atl_layout layout)
+{
+    atl_node *biases = atl_variable(atl_graph_of(x), "biases", ATL_SHAPE(channels), atl_zeros());
+    return layout == ATL_NCHW ? atl_add(x, atl_reshape(biases, ATL_SHAPE(channels, 1, 1))) : atl_bias_add(x, biases);
+}
+
+atl_node *atl_conv_layer_with(const atl_conv_layer_args *args)
+{
+    atl_graph *graph = atl_graph_of(args->image);
+    if (!graph)
+        return NULL;
+    if (!args->name)
+        return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros()); /* the mistake is recorded there */
+    atl_enter(graph, args->name);
+    atl_node *y = atl_conv2d_with(&(atl_conv2d_args){.image = args->image,
+                                                     .filter = filter_of(args),
+                                                     .stride = {args->stride[0], args->stride[1]},
+                                                     .padding = args->padding,
+                                                     .pad = {args->pad[0], args->pad[1], args->pad[2], args->pad[3]},
+                                                     .dilation = {args->dilation[0], args->dilation[1]},
+                                                     .groups = args->groups,
+                                                     .layout = args->layout,
+                                                     .filter_layout = args->filter_layout});
+    if (!args->no_bias)
+        y = add_biases(y, args->channels, args->layout);
+    y = with_activation(y, args->activation);
+    atl_leave(graph);
+    return y;
+}
+
+atl_node *atl_dense_layer_with(const atl_dense_layer_args *args)
+{
+    atl_graph *graph = atl_graph_of(args->x);
+    if (!graph)
+        return NULL;
+    if (!args->name)
+        return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros());
+    atl_enter(graph, args->name);
+    atl_shape shape = atl_shape_of(args->x);
+    int64_t in = shape.rank > 0 ? shape.size[shape.rank - 1] : 1;
+    atl_initializer by = is_given(args->initializer) ? args->initializer : atl_glorot();
+    if (by.kind == ATL_INIT_HE)
+        by = he_of(in);
+    atl_node *weights =
+        atl_variable(graph, "weights", args->transposed ? ATL_SHAPE(args->width, in) : ATL_SHAPE(in, args->width), by);
+    atl_node *y = atl_matmul(args->x, weights, .transpose_b = args->transposed != 0);
+    if (!args->no_bias)
+        y = add_biases(y, args->width, ATL_NHWC);
+    y = with_activation(y, args->activation);
+    atl_leave(graph);
+    return y;
+}
+
+atl_node *atl_batch_norm_layer(atl_node *x, const char *name, float epsilon)
+{
+    atl_graph *graph = atl_graph_of(x);
+    if (!graph)
+        return NULL;
+    if (!name)
+        return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros());
+    atl_shape shape = atl_shape_of(x);
+    int64_t channels = shape.rank > 0 ? shape.size[shape.rank - 1] : 1;
+    atl_enter(graph, name);
+    atl_node *y = atl_batch_norm(x, .scale = atl_variable(graph, "scale", ATL_SHAPE(channels), atl_fill_with(1)),
+                                 .shift = atl_variable(graph, "shift", ATL_SHAPE(channels), atl_zeros()),
+                                 .mean = atl_variable(graph, "mean", ATL_SHAPE(channels), atl_zeros()),
+                                 .variance = atl_variable(graph, "variance", ATL_SHAPE(channels), atl_fill_with(1)),
+                                 .epsilon = epsilon);
+    atl_leave(graph);
+    return y;
+}

@@ -1,0 +1,157 @@
+/* The table of networks: what a program must know to take one by its name and a file of weights. */
+#include "atled/models.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "atled/files.h"
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+
+static const char *const cifar10_labels[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                             "dog",      "frog",       "horse", "ship", "truck"};
+static const char *const vgg16_layers[] = {"conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2",
+                                           "conv3_3", "conv4_1", "conv4_2", "conv4_3", "conv5_1", "conv5_2",
+                                           "conv5_3", "fc6",     "fc7",     "fc8",     NULL};
+static const char *const cifar10_layers[] = {"conv1", "conv2", "local3", "local4", "softmax_linear", NULL};
+static const char *const squeezenet_layers[] = {"conv10", NULL}, *const resnet20_layers[] = {"linear", NULL};
+
+static const atl_model cifar10 = {.name = "cifar10",
+                                  .about = "CIFAR-10 network of TensorFlow's tutorial, 24 x 24",
+                                  .build = atl_cifar10_with,
+                                  .height = 24,
+                                  .width = 24,
+                                  .resize = 32,
+                                  .classes = 10,
+                                  .labels = cifar10_labels,
+                                  .layers = cifar10_layers,
+                                  .flat_layer = 2,
+                                  .flat_area = 16};
+static const atl_model cifar10_multiscale = {.name = "cifar10-multiscale",
+                                             .about = "the same, its dense layers seeing both scales",
+                                             .build = atl_cifar10_multiscale_with,
+                                             .height = 24,
+                                             .width = 24,
+                                             .resize = 32,
+                                             .classes = 10,
+                                             .labels = cifar10_labels,
+                                             .layers = cifar10_layers,
+                                             .flat_layer = 2,
+                                             .flat_area = 2};
+static const atl_model resnet20 = {.name = "resnet20",
+                                   .about = "ResNet-20 for CIFAR-10, 32 x 32",
+                                   .build = atl_resnet20_with,
+                                   .height = 32,
+                                   .width = 32,
+                                   .resize = 32,
+                                   .classes = 10,
+                                   .labels = cifar10_labels,
+                                   .suffixes = {".weight", ".bias", ".weight", ".bias", ".running_mean",
+                                                ".running_var"},
+                                   .layers = resnet20_layers,
+                                   .filter_layout = ATL_OIHW};
+static const atl_model squeezenet = {.name = "squeezenet",
+                                     .about = "SqueezeNet v1.1 for ImageNet, 224 x 224",
+                                     .build = atl_squeezenet_with,
+                                     .height = 224,
+                                     .width = 224,
+                                     .resize = 256,
+                                     .classes = 1000,
+                                     .suffixes = {"_w_0", "_b_0"},
+                                     .layers = squeezenet_layers,
+                                     .filter_layout = ATL_OIHW};
+static const atl_model vgg16 = {.name = "vgg16",
+                                .about = "VGG16 for ImageNet, 224 x 224, or any widths and size that its weights have",
+                                .build = atl_vgg16_with,
+                                .height = 224,
+                                .width = 224,
+                                .resize = 256,
+                                .classes = 1000,
+                                .suffixes = {"_W", "_b"},
+                                .layers = vgg16_layers,
+                                .flat_layer = 13,
+                                .flat_area = 32 * 32};
+
+static const atl_model *const models[] = {&cifar10, &cifar10_multiscale, &resnet20, &squeezenet, &vgg16};
+
+const atl_model *const *atl_models(int *count)
+{
+    *count = COUNT(models);
+    return models;
+}
+
+const atl_model *atl_model_find(const char *name)
+{
+    for (int i = 0; i < COUNT(models); i++)
+        if (name && strcmp(models[i]->name, name) == 0)
+            return models[i];
+    return NULL;
+}
+
+/* The network's own key for a layer's weights, or the library's, whichever the archive has; 0 if neither. */
+static int weights_shape(const atl_model *model, const atl_npz *npz, int layer, atl_shape *shape)
+{
+    const char *own = ATL_NAME("%s/weights", model->layers[layer]);
+    const char *usual = ATL_NAME("%s%s", model->layers[layer], model->suffixes[0] ? model->suffixes[0] : "/weights");
+    const char *key = atl_npz_has(npz, own) ? own : usual;
+    return atl_npz_has(npz, key) && atl_npz_shape(npz, key, shape) == ATL_OK && (shape->rank == 2 || shape->rank == 4);
+}
+
+/* Filters are [.., out] or [out, ..], dense weights like them. */
+static int64_t outputs_of(const atl_model *model, atl_shape shape)
+{
+    return shape.size[model->filter_layout == ATL_OIHW ? 0 : shape.rank - 1];
+}
+
+/* The side of the square picture whose flattened map has that many elements; 0 if there is none. */
+static int64_t side_of(const atl_model *model, int64_t features, int64_t channels)
+{
+    for (int64_t side = 1; channels > 0 && side <= 4096; side++)
+        if (side * side % model->flat_area == 0 && side * side / model->flat_area * channels == features)
+            return side;
+    return 0;
+}
+
+static void measure(const atl_model *model, const atl_npz *npz, atl_model_size *size)
+{
+    atl_shape shape;
+    for (int i = 0; model->layers[i]; i++) {
+        if (!weights_shape(model, npz, i, &shape))
+            continue;
+        int64_t out = outputs_of(model, shape);
+        if (out > 0 && out < 1 << 24)
+            size->widths[i] = (int)out;
+        if (!model->layers[i + 1] && size->widths[i])
+            size->classes = size->widths[i];
+        if (i && i == model->flat_layer && shape.rank == 2) {
+            int64_t side = side_of(model, shape.size[0], size->widths[i - 1]);
+            if (side)
+                size->height = size->width = side;
+        }
+    }
+}
+
+atl_status atl_model_size_of(const atl_model *model, const char *path, atl_model_size *size_out)
+{
+    *size_out = (atl_model_size){.height = model->height, .width = model->width, .classes = model->classes};
+    if (!path)
+        return ATL_OK;
+    atl_npz *npz = atl_npz_open(path);
+    if (!npz)
+        return ATL_BAD_FILE;
+    measure(model, npz, size_out);
+    atl_npz_close(npz);
+    return ATL_OK;
+}
+
+atl_status atl_model_load(const atl_model *model, atl_graph *graph, const char *path)
+{
+    atl_npz_args args = {.graph = graph, .path = path};
+    atl_npz *npz = atl_npz_open(path);
+    if (!npz)
+        return ATL_BAD_FILE;
+    if (!atl_npz_has(npz, ATL_NAME("%s/weights", model->layers[0])))
+        memcpy(args.suffixes, model->suffixes, sizeof args.suffixes);
+    atl_npz_close(npz);
+    return atl_load_npz_with(&args);
+}

@@ -1,0 +1,44 @@
+/* ResNet-20 for CIFAR-10: He, Zhang, Ren & Sun, Deep residual learning for image recognition, 2015, section 4.2, with
+ * shortcuts of option A: every second pixel, and zeros for the new channels. */
+#include "atled/layers.h"
+#include "models/preprocess.h"
+
+/* Padding is explicit, since with stride 2 it lies at the top and left, unlike ATL_SAME's. */
+static atl_node *conv_norm(atl_node *x, const char *conv, const char *norm, int channels, int stride)
+{
+    x = atl_conv_layer(x, conv, channels, .window = {3, 3}, .stride = {stride, stride}, .padding = ATL_EXPLICIT,
+                       .pad = {1, 1, 1, 1}, .filter_layout = ATL_OIHW, .no_bias = 1);
+    return atl_batch_norm_layer(x, norm, 1e-5f);
+}
+
+/* [n, h, w, c] -> [n, h / 2, w / 2, channels], the old channels in the middle of the new. */
+static atl_node *halve(atl_node *x, int channels)
+{
+    int64_t old = atl_shape_of(x).rank == 4 ? atl_shape_of(x).size[3] : channels;
+    int64_t before = (channels - old) / 2, after = channels - old - before;
+    x = atl_slice(x, .stride = {1, 2, 2, 1});
+    return atl_pad(x, .before = {0, 0, 0, before}, .after = {0, 0, 0, after});
+}
+
+static atl_node *block(atl_node *x, int stage, int index, int channels)
+{
+    int first = stage > 1 && index == 0;
+    const char *place = ATL_NAME("layer%d.%d", stage, index);
+    atl_node *shortcut = first ? halve(x, channels) : x;
+    atl_node *h = conv_norm(x, ATL_NAME("%s.conv1", place), ATL_NAME("%s.bn1", place), channels, first ? 2 : 1);
+    h = conv_norm(atl_relu(h), ATL_NAME("%s.conv2", place), ATL_NAME("%s.bn2", place), channels, 1);
+    return atl_relu(atl_add(h, shortcut));
+}
+
+atl_node *atl_resnet20_with(const atl_model_args *args)
+{
+    static const float mean[] = {255 * .485f, 255 * .456f, 255 * .406f};
+    static const float scale[] = {1 / (255 * .229f), 1 / (255 * .224f), 1 / (255 * .225f)};
+    atl_node *h = atl_preprocess(args, mean, scale);
+    h = atl_relu(conv_norm(h, "conv1", "bn1", 16, 1));
+    for (int stage = 1; stage <= 3; stage++)
+        for (int i = 0; i < 3; i++)
+            h = block(h, stage, i, 8 << stage);
+    h = atl_reduce_mean(h, ATL_AXES(1, 2));
+    return atl_logits(atl_dense_layer(h, "linear", atl_width_of(args, 0, 10), .transposed = 1));
+}

@@ -1,0 +1,41 @@
+/* SqueezeNet v1.1: Iandola et al., SqueezeNet: AlexNet-level accuracy with 50x fewer parameters, 2016. */
+#include "atled/layers.h"
+#include "models/preprocess.h"
+
+static atl_node *conv(atl_node *x, const char *name, int channels, int window, int stride, atl_padding padding)
+{
+    return atl_conv_layer(x, name, channels, .window = {window, window}, .stride = {stride, stride}, .padding = padding,
+                          .filter_layout = ATL_OIHW, .activation = atl_relu);
+}
+
+static atl_node *pool(atl_node *x, const char *name)
+{
+    return atl_named(atl_max_pool2d(x, .window = {3, 3}, .stride = {2, 2}, .padding = ATL_VALID), "%s", name);
+}
+
+/* Few channels, then many of two window sizes side by side.  [n, h, w, c] -> [n, h, w, 2 * expand] */
+static atl_node *fire(atl_node *x, int number, int squeeze, int expand)
+{
+    x = conv(x, ATL_NAME("fire%d_squeeze1x1", number), squeeze, 1, 1, ATL_SAME);
+    atl_node *narrow = conv(x, ATL_NAME("fire%d_expand1x1", number), expand, 1, 1, ATL_SAME);
+    atl_node *wide = conv(x, ATL_NAME("fire%d_expand3x3", number), expand, 3, 1, ATL_SAME);
+    return atl_named(atl_concat(3, narrow, wide), "fire%d", number);
+}
+
+atl_node *atl_squeezenet_with(const atl_model_args *args)
+{
+    static const float mean[] = {123, 117, 104}, scale[] = {1, 1, 1};
+    atl_node *h = atl_preprocess(args, mean, scale);
+    h = atl_named(atl_reverse(h, 3), "bgr");
+    h = pool(conv(h, "conv1", 64, 3, 2, ATL_VALID), "pool1");
+    h = fire(h, 2, 16, 64);
+    h = pool(fire(h, 3, 16, 64), "pool3");
+    h = fire(h, 4, 32, 128);
+    h = pool(fire(h, 5, 32, 128), "pool5");
+    h = fire(h, 6, 48, 192);
+    h = fire(h, 7, 48, 192);
+    h = fire(h, 8, 64, 256);
+    h = fire(h, 9, 64, 256);
+    h = conv(h, "conv10", atl_width_of(args, 0, 1000), 1, 1, ATL_SAME);
+    return atl_logits(atl_reduce_mean(h, ATL_AXES(1, 2)));
+}

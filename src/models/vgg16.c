@@ -1,0 +1,21 @@
+/* VGG16: Simonyan & Zisserman, Very deep convolutional networks for large-scale image recognition, 2014. */
+#include "atled/layers.h"
+#include "models/preprocess.h"
+
+atl_node *atl_vgg16_with(const atl_model_args *args)
+{
+    static const int width[] = {64, 128, 256, 512, 512}, depth[] = {2, 2, 3, 3, 3};
+    static const float mean[] = {123.68f, 116.779f, 103.939f}, scale[] = {1, 1, 1};
+    atl_node *h = atl_preprocess(args, mean, scale);
+    int layer = 0;
+    for (int block = 0; block < 5; block++) {
+        for (int i = 0; i < depth[block]; i++)
+            h = atl_conv_layer(h, ATL_NAME("conv%d_%d", block + 1, i + 1), atl_width_of(args, layer++, width[block]),
+                               .window = {3, 3}, .activation = atl_relu);
+        h = atl_named(atl_max_pool2d(h, .window = {2, 2}, .stride = {2, 2}), "pool%d", block + 1);
+    }
+    h = atl_flatten(h);
+    h = atl_dense_layer(h, "fc6", atl_width_of(args, 13, 4096), .activation = atl_relu);
+    h = atl_dense_layer(h, "fc7", atl_width_of(args, 14, 4096), .activation = atl_relu);
+    return atl_logits(atl_dense_layer(h, "fc8", atl_width_of(args, 15, 1000)));
+}
