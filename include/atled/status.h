@@ -32,6 +32,9 @@ typedef enum atl_status {
  * The text is valid until the next failing call on the same thread.  It is never null. */
 ATL_API const char *atl_error(void);
 
+/* For code built on atled that wants its own failures told in the same way: keeps the message, and returns status. */
+ATL_API atl_status atl_set_error(atl_status status, const char *format, ...) ATL_PRINTF(2, 3);
+
 /* The version of the library, "major.minor.patch". */
 ATL_API const char *atl_version(void);
 

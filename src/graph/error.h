@@ -6,8 +6,6 @@
 
 #define ATL_ERROR_SIZE 2048
 
-/* Keeps the message for atl_error() and returns status. */
-atl_status atl_set_error(atl_status status, const char *format, ...) ATL_PRINTF(2, 3);
 atl_status atl_out_of_memory(void);
 /* The status given with that message: for a caller that was told of a failure by a null pointer. */
 atl_status atl_error_status(void);

@@ -1,0 +1,148 @@
+/* One step downhill, in one pass over the pixels. */
+#include "atled/attack.h"
+
+#include <math.h>
+
+enum { LANES = 16 }; /* independent partial results, so that the loops vectorise */
+
+typedef struct descent {
+    float *pixels, *mean, *square;
+    const float *slope;
+    float factor, lowest, highest; /* the step is factor * direction */
+    float mean_left, square_left;  /* Adam: shares of the moments that are kept */
+    float largest[LANES];
+    int32_t moved[LANES];
+} descent;
+
+/* What n <= LANES elements move by. */
+typedef void direction(descent *d, int64_t at, int n, float *step);
+
+static void along_slope(descent *d, int64_t at, int n, float *step)
+{
+    for (int i = 0; i < n; i++)
+        step[i] = d->factor * d->slope[at + i];
+}
+
+static void along_sign(descent *d, int64_t at, int n, float *step)
+{
+    for (int i = 0; i < n; i++) {
+        float g = d->slope[at + i];
+        step[i] = g > 0 ? d->factor : g < 0 ? -d->factor : 0;
+    }
+}
+
+/* m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  step = factor m / (sqrt(v) + epsilon).  Kingma & Ba 2014, algorithm 1
+ * with the bias corrections in the factor.  Slopes of a saturated softmax are tiny: hence so is epsilon. */
+static void along_moments(descent *d, int64_t at, int n, float *step)
+{
+    const float *g = d->slope + at;
+    float *m = d->mean + at, *v = d->square + at;
+    for (int i = 0; i < n; i++) {
+        m[i] = d->mean_left * m[i] + (1 - d->mean_left) * g[i];
+        v[i] = d->square_left * v[i] + (1 - d->square_left) * g[i] * g[i];
+        step[i] = d->factor * m[i] / (sqrtf(v[i]) + 1e-16f);
+    }
+}
+
+static void move(descent *d, int64_t at, int n, const float *step)
+{
+    float *x = d->pixels + at;
+    for (int i = 0; i < n; i++) {
+        float size = fabsf(step[i]), to = x[i] - step[i];
+        to = to < d->lowest ? d->lowest : to;
+        to = to > d->highest ? d->highest : to;
+        d->largest[i] = size > d->largest[i] ? size : d->largest[i];
+        d->moved[i] += to != x[i];
+        x[i] = to;
+    }
+}
+
+static void descend(descent *d, int64_t count, direction *along)
+{
+    float step[LANES];
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        along(d, i, LANES, step);
+        move(d, i, LANES, step);
+    }
+    along(d, i, (int)(count - i), step);
+    move(d, i, (int)(count - i), step);
+}
+
+/* Summed in double: the squares of tiny slopes must not vanish. */
+static double root_mean_square(const float *x, int64_t count)
+{
+    double lane[LANES] = {0}, sum = 0;
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lane[k] += (double)x[i + k] * x[i + k];
+    for (; i < count; i++)
+        sum += (double)x[i] * x[i];
+    for (int k = 0; k < LANES; k++)
+        sum += lane[k];
+    return count ? sqrt(sum / (double)count) : 0;
+}
+
+static int same_floats(const atl_tensor *a, const atl_tensor *b)
+{
+    return atl_floats(a) && atl_floats(b) && atl_shape_equal(atl_tensor_shape(a), atl_tensor_shape(b));
+}
+
+static atl_status check(const atl_descend_args *args, atl_descent method)
+{
+    char pixels[160], slope[160];
+    if (!atl_floats(args->pixels) || !atl_floats(args->slope))
+        return atl_set_error(ATL_INVALID, "atl_descend: pixels and slope must be float32 tensors, and one is %s",
+                             args->pixels && args->slope ? "of another type" : "null");
+    if (!same_floats(args->pixels, args->slope))
+        return atl_set_error(ATL_INVALID, "atl_descend: the pixels are %s but their slope is %s",
+                             atl_shape_text(atl_tensor_shape(args->pixels), pixels, sizeof pixels),
+                             atl_shape_text(atl_tensor_shape(args->slope), slope, sizeof slope));
+    if (method == ATL_DESCENT_ADAM &&
+        (!same_floats(args->pixels, args->moments[0]) || !same_floats(args->pixels, args->moments[1])))
+        return atl_set_error(ATL_INVALID, "atl_descend: Adam needs .moments: two tensors of the pixels' shape, %s",
+                             atl_shape_text(atl_tensor_shape(args->pixels), pixels, sizeof pixels));
+    return ATL_OK;
+}
+
+static void tell_effect(const descent *d, atl_descent_effect *effect)
+{
+    *effect = (atl_descent_effect){0};
+    for (int i = 0; i < LANES; i++) {
+        effect->largest = d->largest[i] > effect->largest ? d->largest[i] : effect->largest;
+        effect->moved += d->moved[i];
+    }
+}
+
+atl_status atl_descend_with(const atl_descend_args *args)
+{
+    atl_descent method = args->method == ATL_DESCENT_DEFAULT ? ATL_DESCENT_NORMALISED : args->method;
+    atl_status status = check(args, method);
+    if (status)
+        return status;
+    int64_t count = atl_tensor_count(args->pixels);
+    int bounded = args->lowest != 0 || args->highest != 0;
+    descent d = {.pixels = atl_floats(args->pixels),
+                 .slope = atl_floats(args->slope),
+                 .factor = args->rate,
+                 .lowest = bounded ? args->lowest : -INFINITY,
+                 .highest = bounded ? args->highest : INFINITY};
+    direction *along = method == ATL_DESCENT_ADAM   ? along_moments
+                       : method == ATL_DESCENT_SIGN ? along_sign
+                                                    : along_slope;
+    if (method == ATL_DESCENT_NORMALISED) {
+        double size = root_mean_square(d.slope, count);
+        d.factor = size > 0 ? (float)(args->rate / size) : 0;
+    } else if (method == ATL_DESCENT_ADAM) {
+        d.mean = atl_floats(args->moments[0]);
+        d.square = atl_floats(args->moments[1]);
+        d.mean_left = 0.9f;
+        d.square_left = 0.999f;
+        d.factor = (float)(args->rate * sqrt(1 - pow(0.999, args->step + 1)) / (1 - pow(0.9, args->step + 1)));
+    }
+    descend(&d, count, along);
+    if (args->effect)
+        tell_effect(&d, args->effect);
+    return ATL_OK;
+}
