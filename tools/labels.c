@@ -1,0 +1,199 @@
+/* The names of a network's classes, and the class that a word on the command line means. */
+#include "labels.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tools.h"
+
+enum { LARGEST_FILE = 1 << 24 };
+
+/* ---- reading ---- */
+
+/* The whole file with a final 0; null with errno set. */
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = file ? malloc(LARGEST_FILE + 1) : NULL;
+    size_t size = text ? fread(text, 1, LARGEST_FILE, file) : 0;
+    int failed = !text || ferror(file);
+    if (text)
+        text[size] = 0;
+    if (file)
+        fclose(file);
+    if (failed) {
+        free(text);
+        return NULL;
+    }
+    char *fitted = realloc(text, size + 1);
+    return fitted ? fitted : text;
+}
+
+static int count_lines(const char *text)
+{
+    int count = 0;
+    for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+        count++;
+    return count;
+}
+
+/* Takes the text over. */
+static int split_lines(char *text, labels *out)
+{
+    int count = count_lines(text);
+    out->name = malloc(((size_t)count + 1) * sizeof *out->name);
+    out->text = text;
+    if (!out->name)
+        return 0;
+    for (int i = 0; i < count; i++) {
+        size_t length = strcspn(text, "\n");
+        int last = text[length] == 0;
+        text[length] = 0;
+        if (length && text[length - 1] == '\r')
+            text[length - 1] = 0;
+        out->name[i] = text;
+        text += length + !last;
+    }
+    out->name[count] = NULL;
+    out->count = count;
+    return 1;
+}
+
+static int read_file(const char *path, labels *out)
+{
+    char *text = read_text(path);
+    return text && split_lines(text, out);
+}
+
+/* Names that nobody asked for: taken if the file is there and has as many lines as there are classes. */
+static void look_beside(const char *weights, int classes, labels *out)
+{
+    static const char *const places[] = {"labels.txt", "imagenet_classes.txt", "../labels/labels.txt",
+                                         "../labels/imagenet_classes.txt"};
+    const char *slash = strrchr(weights, '/');
+    for (size_t i = 0; i < sizeof places / sizeof *places && !out->count; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - weights) + 1 : 0, weights, places[i]);
+        if (!read_file(path, out) || out->count != classes) {
+            free_labels(out);
+            *out = (labels){0};
+        }
+    }
+}
+
+static int copy_own(const char *const *own, int classes, labels *out)
+{
+    out->name = malloc(((size_t)classes + 1) * sizeof *out->name);
+    if (!out->name)
+        return 0;
+    memcpy(out->name, own, (size_t)classes * sizeof *own);
+    out->name[classes] = NULL;
+    out->count = classes;
+    return 1;
+}
+
+int read_labels(const char *command, const char *path, const char *const *own, const char *weights, int classes,
+                labels *labels_out)
+{
+    *labels_out = (labels){0};
+    if (path) {
+        if (!read_file(path, labels_out))
+            return complain(command, EXIT_BAD_FILE, "%s: %s", path, strerror(errno));
+        if (labels_out->count != classes)
+            return complain(command, EXIT_BAD_FILE,
+                            "%s: %d lines, but the network has %d classes: one name a line is needed", path,
+                            labels_out->count, classes);
+    } else if (own) {
+        if (!copy_own(own, classes, labels_out))
+            return complain(command, EXIT_INTERNAL, "out of memory");
+    } else if (weights)
+        look_beside(weights, classes, labels_out);
+    return 0;
+}
+
+void free_labels(labels *labels)
+{
+    free(labels->name);
+    free(labels->text);
+}
+
+/* ---- a word ---- */
+
+char *class_text(const labels *labels, int class, char *text, unsigned long size)
+{
+    if (class >= 0 && class < labels->count)
+        snprintf(text, size, "%d '%s'", class, labels->name[class]);
+    else
+        snprintf(text, size, "%d", class);
+    return text;
+}
+
+/* The classes whose name is the word, or begins with it; as many as fit are listed in words. */
+static int find_names(const labels *labels, const char *word, int whole, int *first, char *list, size_t size)
+{
+    enum { MOST_LISTED = 6 };
+    int found = 0;
+    size_t at = 0;
+    list[0] = 0;
+    for (int i = 0; i < labels->count; i++) {
+        if (whole ? strcasecmp(labels->name[i], word) : strncasecmp(labels->name[i], word, strlen(word)))
+            continue;
+        if (found++ == 0)
+            *first = i;
+        if (found <= MOST_LISTED && at < size)
+            at += (size_t)snprintf(list + at, size - at, "%s%d '%s'", found > 1 ? ", " : "", i, labels->name[i]);
+        else if (found == MOST_LISTED + 1 && at < size)
+            at += (size_t)snprintf(list + at, size - at, ", ...");
+    }
+    return found;
+}
+
+static int class_of_index(const char *command, int classes, const char *word)
+{
+    char *end;
+    errno = 0;
+    long long index = strtoll(word, &end, 10);
+    if (!*end && errno == 0 && index >= 0 && index < classes)
+        return (int)index;
+    complain(command, EXIT_USAGE, "class %s is out of range: the network has classes 0..%d", word, classes - 1);
+    return -1;
+}
+
+static int is_number(const char *word)
+{
+    word += *word == '-';
+    return *word && word[strspn(word, "0123456789")] == 0;
+}
+
+int class_of(const char *command, const labels *labels, int classes, const char *word)
+{
+    char list[512];
+    int class = -1, found;
+    if (is_number(word))
+        return class_of_index(command, classes, word);
+    if (!labels->count) {
+        complain(command, EXIT_USAGE,
+                 "the names of this network's classes are not known: give the index of the class, 0..%d, or the names "
+                 "with --labels "
+                 "FILE, in place of '%s'",
+                 classes - 1, word);
+        return -1;
+    }
+    found = find_names(labels, word, 1, &class, list, sizeof list);
+    if (!found && *word)
+        found = find_names(labels, word, 0, &class, list, sizeof list);
+    if (found == 1)
+        return class;
+    const char *closest = found ? NULL : closest_word(word, labels->name);
+    if (found)
+        complain(command, EXIT_USAGE, "'%s' can be %s: give the index", word, list);
+    else if (closest)
+        complain(command, EXIT_USAGE, "no class is called '%s'; did you mean '%s'?", word, closest);
+    else
+        complain(command, EXIT_USAGE, "no class is called '%s'", word);
+    return -1;
+}

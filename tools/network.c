@@ -1,0 +1,58 @@
+/* A network by its name, with or without its weights. */
+#include "network.h"
+
+#include <string.h>
+
+static int refuse_name(const char *command, const char *name)
+{
+    enum { MOST = 32 };
+    int count;
+    const atl_model *const *models = atl_models(&count);
+    const char *names[MOST + 1] = {0};
+    char list[512];
+    size_t at = 0;
+    for (int i = 0; i < count && i < MOST && at < sizeof list; i++) {
+        names[i] = models[i]->name;
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", names[i]);
+    }
+    const char *closest = closest_word(name, names);
+    if (closest)
+        return complain(command, EXIT_USAGE, "there is no network '%s'; did you mean '%s'?", name, closest);
+    return complain(command, EXIT_USAGE, "there is no network '%s'; there are %s", name, list);
+}
+
+static int build(const char *command, network *n)
+{
+    n->graph = atl_graph_new();
+    if (!n->graph)
+        return complain(command, EXIT_INTERNAL, "%s", atl_error());
+    n->image = atl_input(n->graph, "image", ATL_FLOAT32, ATL_SHAPE(1, n->size.height, n->size.width, 3));
+    atl_model_args args = {.image = n->image};
+    memcpy(args.widths, n->size.widths, sizeof args.widths);
+    n->logits = n->model->build(&args);
+    if (!n->logits)
+        return complain(command, EXIT_BAD_FILE, "%s: %s", n->model->name, atl_graph_error(n->graph));
+    return 0;
+}
+
+int open_network(const char *command, const char *name, const char *weights, network *network_out)
+{
+    network *n = network_out;
+    *n = (network){.model = atl_model_find(name)};
+    if (!n->model)
+        return refuse_name(command, name);
+    atl_status status = atl_model_size_of(n->model, weights, &n->size);
+    if (status)
+        return complain(command, exit_code_of(status), "%s", atl_error());
+    int code = build(command, n);
+    if (code || !weights)
+        return code;
+    status = atl_model_load(n->model, n->graph, weights);
+    return status ? complain(command, exit_code_of(status), "%s", atl_error()) : 0;
+}
+
+void close_network(network *network)
+{
+    atl_graph_free(network->graph);
+    network->graph = NULL;
+}
