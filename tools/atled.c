@@ -11,6 +11,7 @@ static const struct subcommand {
     const char *about;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
+    {"fool", "make a picture that a network takes for what it is not", atled_fool},
     {"dot", "draw a network, with or without its gradient", atled_dot},
 };
 

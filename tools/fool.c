@@ -226,10 +226,10 @@ static int prepare(session *s)
 /* ---- one target -------------------------------------------------------------------------------------------------------- */
 
 /* What the written file, read back, is taken for. */
-typedef struct verdict {
+typedef struct file_verdict {
     int met, top;
     double probability, top_probability;
-} verdict;
+} file_verdict;
 
 static int watch(void *context, const atl_fool_progress *now)
 {
@@ -247,14 +247,14 @@ static int watch(void *context, const atl_fool_progress *now)
     return was_interrupted();
 }
 
-static int read_back(session *s, const char *path, atl_tensor **picture_out, verdict *verdict_out)
+static int read_back(session *s, const char *path, atl_tensor **picture_out, file_verdict *verdict_out)
 {
     *picture_out = atl_read_image(path);
     const atl_tensor *probabilities = *picture_out ? atl_fooler_classify(s->fooler, *picture_out) : NULL;
     if (!probabilities)
         return complain("fool", *picture_out ? EXIT_INTERNAL : EXIT_BAD_FILE, "%s", atl_error());
     const float *p = atl_floats(probabilities);
-    verdict v = {0};
+    file_verdict v = {0};
     for (int i = 1; i < s->network.size.classes; i++)
         v.top = p[i] > p[v.top] ? i : v.top;
     v.probability = p[s->target];
@@ -265,7 +265,7 @@ static int read_back(session *s, const char *path, atl_tensor **picture_out, ver
 }
 
 /* Descends and writes; and if the file is not what the loop was sure of, goes on from the file. */
-static int descend(session *s, const char *path, atl_fool_result *result, atl_tensor **file, verdict *verdict)
+static int descend(session *s, const char *path, atl_fool_result *result, atl_tensor **file, file_verdict *verdict)
 {
     double confidence = s->set.confidence;
     s->steps_before = 0;
@@ -291,7 +291,7 @@ static int descend(session *s, const char *path, atl_fool_result *result, atl_te
     }
 }
 
-static void tell_verdict(session *s, const char *path, const atl_fool_result *result, const verdict *v)
+static void tell_verdict(session *s, const char *path, const atl_fool_result *result, const file_verdict *v)
 {
     char target[128], top[128];
     class_text(&s->labels, s->target, target, sizeof target);
@@ -322,7 +322,7 @@ static void path_for(const session *s, const char *path, char *text, size_t size
 }
 
 static int draw_panel(session *s, const char *path, const atl_fool_result *result, const atl_tensor *file,
-                      const verdict *v)
+                      const file_verdict *v)
 {
     char title[256], subtitle[256], target[128], start[160];
     const char *slash = strrchr(s->set.start, '/');
@@ -341,15 +341,15 @@ static int draw_panel(session *s, const char *path, const atl_fool_result *resul
     atl_shape shape = atl_tensor_shape(s->start);
     atl_tensor *written = atl_tensor_view(ATL_FLOAT32, shape, atl_floats(file));
     s->probability[result->steps] = v->probability;
-    const panel panel = {title,
-                         subtitle,
-                         .start = s->start,
-                         .result = written,
-                         .slope = atl_fooler_slope(s->fooler, s->start, s->target),
-                         .probability = s->probability,
-                         .steps = result->steps,
-                         .confidence = s->set.confidence};
-    atl_status status = panel.slope && written ? write_panel(path, &panel) : ATL_INTERNAL;
+    const panel drawing = {title,
+                           subtitle,
+                           .start = s->start,
+                           .result = written,
+                           .slope = atl_fooler_slope(s->fooler, s->start, s->target),
+                           .probability = s->probability,
+                           .steps = result->steps,
+                           .confidence = s->set.confidence};
+    atl_status status = panel.slope && written ? write_panel(path, &drawing) : ATL_INTERNAL;
     atl_tensor_free(written);
     return status ? complain("fool", exit_code_of(status), "%s", atl_error()) : 0;
 }
@@ -359,7 +359,7 @@ static int fool_one(session *s)
     char path[4096];
     atl_fool_result result = {0};
     atl_tensor *file = NULL;
-    verdict verdict = {0};
+    file_verdict verdict = {0};
     path_for(s, s->set.output, path, sizeof path);
     int code = descend(s, path, &result, &file, &verdict);
     end_progress(&s->progress);
