@@ -21,13 +21,13 @@ typedef struct settings {
 
 typedef struct session {
     settings set;
-    network network;
-    labels labels;
+    loaded_network network;
+    class_names labels;
     atl_fooler *fooler;
     atl_tensor *start; /* [1, h, w, 3] */
     int *targets;
     int target_count;
-    progress progress;
+    progress_line progress;
     /* Of the target at hand. */
     double *probability; /* after each step, for the panel's curve */
     int steps_before;    /* of the attempts before this one, if rounding undid them */
@@ -341,7 +341,7 @@ static int draw_panel(session *s, const char *path, const atl_fool_result *resul
     atl_shape shape = atl_tensor_shape(s->start);
     atl_tensor *written = atl_tensor_view(ATL_FLOAT32, shape, atl_floats(file));
     s->probability[result->steps] = v->probability;
-    const panel drawing = {title,
+    const story drawing = {title,
                            subtitle,
                            .start = s->start,
                            .result = written,
@@ -349,7 +349,7 @@ static int draw_panel(session *s, const char *path, const atl_fool_result *resul
                            .probability = s->probability,
                            .steps = result->steps,
                            .confidence = s->set.confidence};
-    atl_status status = panel.slope && written ? write_panel(path, &drawing) : ATL_INTERNAL;
+    atl_status status = drawing.slope && written ? write_panel(path, &drawing) : ATL_INTERNAL;
     atl_tensor_free(written);
     return status ? complain("fool", exit_code_of(status), "%s", atl_error()) : 0;
 }

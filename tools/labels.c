@@ -42,7 +42,7 @@ static int count_lines(const char *text)
 }
 
 /* Takes the text over. */
-static int split_lines(char *text, labels *out)
+static int split_lines(char *text, class_names *out)
 {
     int count = count_lines(text);
     out->name = malloc(((size_t)count + 1) * sizeof *out->name);
@@ -63,14 +63,14 @@ static int split_lines(char *text, labels *out)
     return 1;
 }
 
-static int read_file(const char *path, labels *out)
+static int read_file(const char *path, class_names *out)
 {
     char *text = read_text(path);
     return text && split_lines(text, out);
 }
 
 /* Names that nobody asked for: taken if the file is there and has as many lines as there are classes. */
-static void look_beside(const char *weights, int classes, labels *out)
+static void look_beside(const char *weights, int classes, class_names *out)
 {
     static const char *const places[] = {"labels.txt", "imagenet_classes.txt", "../labels/labels.txt",
                                          "../labels/imagenet_classes.txt"};
@@ -80,12 +80,12 @@ static void look_beside(const char *weights, int classes, labels *out)
         snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - weights) + 1 : 0, weights, places[i]);
         if (!read_file(path, out) || out->count != classes) {
             free_labels(out);
-            *out = (labels){0};
+            *out = (class_names){0};
         }
     }
 }
 
-static int copy_own(const char *const *own, int classes, labels *out)
+static int copy_own(const char *const *own, int classes, class_names *out)
 {
     out->name = malloc(((size_t)classes + 1) * sizeof *out->name);
     if (!out->name)
@@ -97,9 +97,9 @@ static int copy_own(const char *const *own, int classes, labels *out)
 }
 
 int read_labels(const char *command, const char *path, const char *const *own, const char *weights, int classes,
-                labels *labels_out)
+                class_names *labels_out)
 {
-    *labels_out = (labels){0};
+    *labels_out = (class_names){0};
     if (path) {
         if (!read_file(path, labels_out))
             return complain(command, EXIT_BAD_FILE, "%s: %s", path, strerror(errno));
@@ -115,7 +115,7 @@ int read_labels(const char *command, const char *path, const char *const *own, c
     return 0;
 }
 
-void free_labels(labels *labels)
+void free_labels(class_names *labels)
 {
     free(labels->name);
     free(labels->text);
@@ -123,7 +123,7 @@ void free_labels(labels *labels)
 
 /* ---- a word ---- */
 
-char *class_text(const labels *labels, int class, char *text, unsigned long size)
+char *class_text(const class_names *labels, int class, char *text, unsigned long size)
 {
     if (class >= 0 && class < labels->count)
         snprintf(text, size, "%d '%s'", class, labels->name[class]);
@@ -133,7 +133,7 @@ char *class_text(const labels *labels, int class, char *text, unsigned long size
 }
 
 /* The classes whose name is the word, or begins with it; as many as fit are listed in words. */
-static int find_names(const labels *labels, const char *word, int whole, int *first, char *list, size_t size)
+static int find_names(const class_names *labels, const char *word, int whole, int *first, char *list, size_t size)
 {
     enum { MOST_LISTED = 6 };
     int found = 0;
@@ -169,7 +169,7 @@ static int is_number(const char *word)
     return *word && word[strspn(word, "0123456789")] == 0;
 }
 
-int class_of(const char *command, const labels *labels, int classes, const char *word)
+int class_of(const char *command, const class_names *labels, int classes, const char *word)
 {
     char list[512];
     int class = -1, found;

@@ -21,7 +21,7 @@ static int refuse_name(const char *command, const char *name)
     return complain(command, EXIT_USAGE, "there is no network '%s'; there are %s", name, list);
 }
 
-static int build(const char *command, network *n)
+static int build(const char *command, loaded_network *n)
 {
     n->graph = atl_graph_new();
     if (!n->graph)
@@ -35,10 +35,10 @@ static int build(const char *command, network *n)
     return 0;
 }
 
-int open_network(const char *command, const char *name, const char *weights, network *network_out)
+int open_network(const char *command, const char *name, const char *weights, loaded_network *network_out)
 {
-    network *n = network_out;
-    *n = (network){.model = atl_model_find(name)};
+    loaded_network *n = network_out;
+    *n = (loaded_network){.model = atl_model_find(name)};
     if (!n->model)
         return refuse_name(command, name);
     atl_status status = atl_model_size_of(n->model, weights, &n->size);
@@ -51,7 +51,7 @@ int open_network(const char *command, const char *name, const char *weights, net
     return status ? complain(command, exit_code_of(status), "%s", atl_error()) : 0;
 }
 
-void close_network(network *network)
+void close_network(loaded_network *network)
 {
     atl_graph_free(network->graph);
     network->graph = NULL;

@@ -10,7 +10,7 @@
 
 #ifndef ATLED_HAVE_CAIRO
 
-atl_status write_panel(const char *path, const panel *panel)
+atl_status write_panel(const char *path, const story *panel)
 {
     (void)panel;
     return atl_set_error(ATL_UNSUPPORTED, "%s: this atled was built without cairo, which draws panels", path);
@@ -53,9 +53,9 @@ static uint32_t packed(const double rgb[3])
 }
 
 /* How the three values of pixel i become its colour. */
-typedef void shade(const panel *panel, double gain, int64_t i, double rgb[3]);
+typedef void shade(const story *panel, double gain, int64_t i, double rgb[3]);
 
-static cairo_surface_t *surface_of(const panel *panel, shade *shade_of, double gain)
+static cairo_surface_t *surface_of(const story *panel, shade *shade_of, double gain)
 {
     int h = (int)height_of(panel->result), w = (int)width_of(panel->result);
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, w, h);
@@ -72,33 +72,33 @@ static cairo_surface_t *surface_of(const panel *panel, shade *shade_of, double g
     return surface;
 }
 
-static void shade_start(const panel *panel, double gain, int64_t i, double rgb[3])
+static void shade_start(const story *panel, double gain, int64_t i, double rgb[3])
 {
     for (int c = 0; c < 3; c++)
         rgb[c] = gain * atl_floats(panel->start)[3 * i + c];
 }
 
-static void shade_result(const panel *panel, double gain, int64_t i, double rgb[3])
+static void shade_result(const story *panel, double gain, int64_t i, double rgb[3])
 {
     for (int c = 0; c < 3; c++)
         rgb[c] = gain * atl_floats(panel->result)[3 * i + c];
 }
 
 /* Grey where nothing changed. */
-static void shade_difference(const panel *panel, double gain, int64_t i, double rgb[3])
+static void shade_difference(const story *panel, double gain, int64_t i, double rgb[3])
 {
     for (int c = 0; c < 3; c++)
         rgb[c] = 128 + gain * (atl_floats(panel->result)[3 * i + c] - atl_floats(panel->start)[3 * i + c]);
 }
 
-static double slope_at(const panel *panel, int64_t i)
+static double slope_at(const story *panel, int64_t i)
 {
     const float *g = atl_floats(panel->slope) + 3 * i;
     return sqrt((double)g[0] * g[0] + (double)g[1] * g[1] + (double)g[2] * g[2]);
 }
 
 /* From night through ember to light: lightness rises all the way, so that it reads in grey, too. */
-static void shade_slope(const panel *panel, double gain, int64_t i, double rgb[3])
+static void shade_slope(const story *panel, double gain, int64_t i, double rgb[3])
 {
     static const double stop[6][3] = {{8, 8, 24},    {58, 18, 92},   {140, 32, 98},
                                       {216, 74, 58}, {247, 154, 50}, {252, 243, 176}};
@@ -123,13 +123,13 @@ static double quantile(double *values, int64_t count, double share)
     return values[(int64_t)((1 - share) * (double)(count - 1))];
 }
 
-static double difference_at(const panel *panel, int64_t i)
+static double difference_at(const story *panel, int64_t i)
 {
     return fabs((double)atl_floats(panel->result)[i] - atl_floats(panel->start)[i]);
 }
 
 /* What makes all but 1 % of the values visible without clipping; 1 if they are all zero. */
-static double gain_of(const panel *panel, double (*at)(const panel *panel, int64_t i), int64_t count, double full)
+static double gain_of(const story *panel, double (*at)(const story *panel, int64_t i), int64_t count, double full)
 {
     double *values = malloc((size_t)count * sizeof *values), high = 0;
     for (int64_t i = 0; values && i < count; i++)
@@ -207,7 +207,7 @@ static int tick_distance(int steps)
     return distance;
 }
 
-static void draw_axes(cairo_t *cr, const plot *p, const panel *panel)
+static void draw_axes(cairo_t *cr, const plot *p, const story *panel)
 {
     char text[32];
     cairo_set_line_width(cr, 1);
@@ -241,14 +241,14 @@ static void draw_goal(cairo_t *cr, const plot *p, double confidence)
     cairo_set_dash(cr, NULL, 0, 0);
 }
 
-static void trace_curve(cairo_t *cr, const plot *p, const panel *panel)
+static void trace_curve(cairo_t *cr, const plot *p, const story *panel)
 {
     for (int i = 0; i <= panel->steps; i++)
         cairo_line_to(cr, plot_x(p, i, panel->steps), plot_y(p, panel->probability[i]));
 }
 
 /* The last point, and beside it how many steps it took. */
-static void draw_end(cairo_t *cr, const plot *p, const panel *panel)
+static void draw_end(cairo_t *cr, const plot *p, const story *panel)
 {
     char text[64];
     double last = panel->probability[panel->steps];
@@ -261,7 +261,7 @@ static void draw_end(cairo_t *cr, const plot *p, const panel *panel)
     write_text(cr, x, y - 14 < p->y - 20 ? y + 22 : y - 14, 1, text);
 }
 
-static void draw_curve(cairo_t *cr, const plot *p, const panel *panel)
+static void draw_curve(cairo_t *cr, const plot *p, const story *panel)
 {
     draw_axes(cr, p, panel);
     draw_goal(cr, p, panel->confidence);
@@ -278,7 +278,7 @@ static void draw_curve(cairo_t *cr, const plot *p, const panel *panel)
     draw_end(cr, p, panel);
 }
 
-static void draw(cairo_t *cr, const panel *panel)
+static void draw(cairo_t *cr, const story *panel)
 {
     char caption[64];
     int64_t count = atl_tensor_count(panel->result);
@@ -334,7 +334,7 @@ static atl_status write_surface(const char *path, cairo_surface_t *surface)
     return status;
 }
 
-atl_status write_panel(const char *path, const panel *panel)
+atl_status write_panel(const char *path, const story *panel)
 {
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, WIDTH, HEIGHT);
     cairo_t *cr = cairo_create(surface);

@@ -4,16 +4,16 @@
 
 #include "atled/tensor.h"
 
-typedef struct panel {
+typedef struct story {
     const char *title, *subtitle;
     const atl_tensor *start, *result; /* [1, h, w, 3], 0..255 */
     const atl_tensor *slope;          /* of the loss with respect to the start: [1, h, w, 3] */
     const double *probability;        /* of the target, before the first step and after each: steps + 1 of them */
     int steps;
     double confidence; /* the goal */
-} panel;
+} story;
 
 /* Start, result enlarged, difference, map of the gradient, and the curve, as PNG.  ATL_UNSUPPORTED if built without cairo. */
-atl_status write_panel(const char *path, const panel *panel);
+atl_status write_panel(const char *path, const story *panel);
 
 #endif

@@ -16,7 +16,10 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-progress start_progress(int quiet) { return (progress){.quiet = quiet, .terminal = isatty(STDERR_FILENO), .last = -1}; }
+progress_line start_progress(int quiet)
+{
+    return (progress_line){.quiet = quiet, .terminal = isatty(STDERR_FILENO), .last = -1};
+}
 
 static int terminal_width(void)
 {
@@ -34,7 +37,7 @@ static int bytes_within(const char *text, int columns)
     return at;
 }
 
-void show_progress(progress *progress, int always, const char *format, ...)
+void show_progress(progress_line *progress, int always, const char *format, ...)
 {
     char text[512];
     double time = now(), pause = progress->terminal ? 0.1 : 2;
@@ -53,7 +56,7 @@ void show_progress(progress *progress, int always, const char *format, ...)
     progress->drawn = progress->terminal;
 }
 
-void end_progress(progress *progress)
+void end_progress(progress_line *progress)
 {
     if (progress->drawn)
         fputs("\r\033[K", stderr);

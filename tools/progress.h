@@ -5,18 +5,18 @@
 
 #include "atled/status.h"
 
-typedef struct progress {
+typedef struct progress_line {
     int quiet;
     int terminal; /* stderr is one */
     int drawn;    /* there is a line to be drawn over */
     double last;  /* when it was */
-} progress;
+} progress_line;
 
-progress start_progress(int quiet);
+progress_line start_progress(int quiet);
 /* On a terminal at most ten times a second; elsewhere once in two seconds; and whenever `always`. */
-void show_progress(progress *progress, int always, const char *format, ...) ATL_PRINTF(3, 4);
+void show_progress(progress_line *progress, int always, const char *format, ...) ATL_PRINTF(3, 4);
 /* Takes the line away, before anything else is written. */
-void end_progress(progress *progress);
+void end_progress(progress_line *progress);
 
 /* From now on Ctrl-C (and a termination signal) only sets what was_interrupted returns; a second one ends the program. */
 void catch_interrupts(void);
