@@ -1,0 +1,135 @@
+#include "support.h"
+
+static atl_node *picture(atl_graph *g) { return atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 8, 10, 6)); }
+
+static void assert_shape(const atl_node *node, atl_shape shape)
+{
+    char text[160];
+    cr_assert(node && atl_shape_equal(atl_shape_of(node), shape), "%s: %s", atl_name_of(node),
+              atl_shape_text(atl_shape_of(node), text, sizeof text));
+}
+
+Test(layers, conv_makes_its_variables_in_a_scope_of_its_own)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *y =
+        atl_conv_layer(picture(g), "conv", 12, .window = {3, 5}, .stride = {2, 1}, .groups = 2, .activation = atl_relu);
+    assert_shape(y, ATL_SHAPE(ATL_ANY, 4, 10, 12));
+    assert_shape(atl_find(g, "conv/weights"), ATL_SHAPE(3, 5, 3, 12));
+    assert_shape(atl_find(g, "conv/biases"), ATL_SHAPE(12));
+    cr_assert(strncmp(atl_name_of(y), "conv/", 5) == 0, "%s", atl_name_of(y));
+    y = atl_conv_layer(picture(atl_graph_of(NULL)), "null", 3);
+    cr_assert_null(y);
+    atl_graph_free(g);
+}
+
+Test(layers, filters_may_be_kept_output_first)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *y = atl_conv_layer(picture(g), "conv", 12, .window = {3, 3}, .filter_layout = ATL_OIHW, .no_bias = 1);
+    assert_shape(y, ATL_SHAPE(ATL_ANY, 8, 10, 12));
+    assert_shape(atl_find(g, "conv/weights"), ATL_SHAPE(12, 6, 3, 3));
+    cr_assert_null(atl_find(g, "conv/biases"));
+    atl_graph_free(g);
+}
+
+/* The same numbers whether channels come first or last. */
+Test(layers, channels_first_adds_the_bias_along_channels)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 5, 6, 3));
+    atl_node *last = atl_conv_layer(x, "last", 4, .window = {3, 3});
+    atl_node *first =
+        atl_conv_layer(atl_transpose(x, .order = {0, 3, 1, 2}), "first", 4, .window = {3, 3}, .layout = ATL_NCHW);
+    first = atl_transpose(first, .order = {0, 2, 3, 1});
+    cr_assert(first && last, "%s", atl_graph_error(g));
+    atl_tensor *biases = random_tensor(ATL_SHAPE(4), -1, 1), *pixels = random_tensor(ATL_SHAPE(2, 5, 6, 3), -1, 1);
+    cr_assert(atl_variable_assign(atl_find(g, "first/weights"), atl_variable_value(atl_find(g, "last/weights"))) ==
+              ATL_OK);
+    cr_assert(atl_variable_assign(atl_find(g, "first/biases"), biases) == ATL_OK);
+    cr_assert(atl_variable_assign(atl_find(g, "last/biases"), biases) == ATL_OK);
+    atl_program *program = atl_compile(g, ATL_NODES(first, last));
+    cr_assert(program, "%s", atl_graph_error(g));
+    cr_assert(atl_run(program, ATL_FEED(x, pixels)) == ATL_OK, "%s", atl_error());
+    cr_assert_close(atl_value(program, first), atl_value(program, last), 1e-6);
+    atl_program_free(program);
+    atl_tensor_free(biases);
+    atl_tensor_free(pixels);
+    atl_graph_free(g);
+}
+
+/* A filter's fan-in is its window times its input channels, in either layout: deviation sqrt(2 / (5 * 5 * 6)). */
+Test(layers, he_initialisation_counts_the_same_fan_in_in_both_layouts)
+{
+    for (int layout = ATL_HWIO; layout <= ATL_OIHW; layout++) {
+        atl_graph *g = atl_graph_new();
+        atl_conv_layer(picture(g), "conv", 64, .window = {5, 5}, .filter_layout = (atl_filter_layout)layout);
+        const atl_tensor *w = atl_variable_value(atl_find(g, "conv/weights"));
+        double squares = 0;
+        for (int64_t i = 0; i < atl_tensor_count(w); i++)
+            squares += element_of(w, i) * element_of(w, i);
+        double deviation = sqrt(squares / (double)atl_tensor_count(w)), expected = sqrt(2.0 / (5 * 5 * 6));
+        cr_assert(fabs(deviation / expected - 1) < 0.05, "deviation %g, not %g", deviation, expected);
+        atl_graph_free(g);
+    }
+}
+
+Test(layers, dense_with_either_order_of_weights)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 7));
+    assert_shape(atl_dense_layer(x, "a", 5, .activation = atl_tanh), ATL_SHAPE(ATL_ANY, 5));
+    assert_shape(atl_dense_layer(x, "b", 5, .transposed = 1, .no_bias = 1), ATL_SHAPE(ATL_ANY, 5));
+    assert_shape(atl_find(g, "a/weights"), ATL_SHAPE(7, 5));
+    assert_shape(atl_find(g, "b/weights"), ATL_SHAPE(5, 7));
+    cr_assert_null(atl_find(g, "b/biases"));
+    atl_graph_free(g);
+}
+
+Test(layers, batch_norm_starts_as_the_identity)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 3, 3, 4)), *y = atl_batch_norm_layer(x, "bn", 1e-12f);
+    atl_program *program = atl_compile(g, ATL_NODES(y));
+    cr_assert(program, "%s", atl_graph_error(g));
+    atl_tensor *value = random_tensor(ATL_SHAPE(2, 3, 3, 4), -1, 1);
+    cr_assert(atl_run(program, ATL_FEED(x, value)) == ATL_OK, "%s", atl_error());
+    cr_assert_close(atl_value(program, y), value, 1e-6);
+    cr_assert(atl_find(g, "bn/mean") && atl_find(g, "bn/variance") && atl_find(g, "bn/scale") &&
+              atl_find(g, "bn/shift"));
+    atl_program_free(program);
+    atl_tensor_free(value);
+    atl_graph_free(g);
+}
+
+/* Each mistake in a graph of its own: the first one is what a graph keeps. */
+Test(layers, mistakes_are_told_with_the_layer_and_the_shape)
+{
+    atl_graph *g = atl_graph_new();
+    cr_assert_null(atl_conv_layer(atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 3)), "conv", 4));
+    cr_assert_mentions(atl_graph_error(g), "conv/");
+    cr_assert_mentions(atl_graph_error(g), "[2, 3]");
+    atl_graph_free(g);
+    g = atl_graph_new();
+    cr_assert_null(atl_conv_layer(picture(g), NULL, 4));
+    cr_assert_mentions(atl_graph_error(g), "name");
+    atl_graph_free(g);
+    g = atl_graph_new();
+    cr_assert_null(atl_conv_layer(picture(g), "conv", 4, .groups = 4)); /* of 6 channels */
+    cr_assert_mentions(atl_graph_error(g), "conv/");
+    atl_graph_free(g);
+    g = atl_graph_new();
+    cr_assert_null(atl_conv_layer(picture(g), "conv", 0));
+    cr_assert_not_null(atl_graph_error(g));
+    atl_graph_free(g);
+    g = atl_graph_new();
+    cr_assert(atl_dense_layer(atl_flatten(picture(g)), "fc", 4), "%s", atl_graph_error(g));
+    cr_assert_null(atl_dense_layer(atl_flatten(picture(atl_graph_of(NULL))), "fc", 4));
+    cr_assert_null(atl_dense_layer(atl_find(g, "x"), "fc", 4)); /* the name is taken */
+    cr_assert_mentions(atl_graph_error(g), "fc/weights");
+    atl_graph_free(g);
+    g = atl_graph_new();
+    cr_assert_null(atl_dense_layer(atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, ATL_ANY)), "fc", 4));
+    cr_assert_mentions(atl_graph_error(g), "?");
+    atl_graph_free(g);
+}
