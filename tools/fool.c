@@ -240,7 +240,7 @@ static int watch(void *context, const atl_fool_progress *now)
     double rate = now->seconds > 0 ? now->step / now->seconds : 0;
     double left = rate > 0 ? (now->steps - now->step) / rate : 0;
     show_progress(&s->progress, now->step == 0 || (!s->progress.terminal && now->step % 10 == 0),
-                  "%s  step %d of %lld: %.4f%s  sees %s %.4f  %.1f steps/s, %.0f s left at most",
+                  "%s  step %d of %lld: %.4g%s  sees %s %.4f  %.1f steps/s, %.0f s left at most",
                   class_text(&s->labels, s->target, target, sizeof target), step, (long long)s->set.steps,
                   now->probability, now->rounded ? " rounded" : "", class_text(&s->labels, now->top, top, sizeof top),
                   now->top_probability, rate, left);
@@ -321,13 +321,27 @@ static void path_for(const session *s, const char *path, char *text, size_t size
         snprintf(text, size, "%.*s-%d%s", (int)(dot - path), path, s->target, dot);
 }
 
+/* "'flamingo' (class 130)" */
+static const char *class_title(const session *s, int class, char *text, size_t size)
+{
+    if (class < s->labels.count)
+        snprintf(text, size, "'%s' (class %d)", s->labels.name[class], class);
+    else
+        snprintf(text, size, "class %d", class);
+    return text;
+}
+
 static int draw_panel(session *s, const char *path, const atl_fool_result *result, const atl_tensor *file,
                       const file_verdict *v)
 {
-    char title[256], subtitle[256], target[128], start[160];
+    char title[300], subtitle[256], target[128], top[128], start[160];
     const char *slash = strrchr(s->set.start, '/');
-    class_text(&s->labels, s->target, target, sizeof target);
-    snprintf(title, sizeof title, "%s sees %s at %.2f %%", s->network.model->name, target, 100 * v->probability);
+    if (v->met)
+        snprintf(title, sizeof title, "%s sees %s at %.4g %%", s->network.model->name,
+                 class_title(s, v->top, target, sizeof target), 100 * v->probability);
+    else
+        snprintf(title, sizeof title, "%s sees %s, not %s", s->network.model->name,
+                 class_title(s, v->top, top, sizeof top), class_title(s, s->target, target, sizeof target));
     if (strcmp(s->set.start, "noise") == 0)
         snprintf(start, sizeof start, "uniform noise, seed %lld", (long long)s->set.seed);
     else
