@@ -1,8 +1,7 @@
 /* The classic networks, built from public calls only.
  *
  * Every one takes raw pixels [n, height, width, 3], RGB, 0..255, because its preprocessing is part of the graph, and returns
- * logits [n, classes]: scores before the softmax.  The logits' node is called "logits", the preprocessed image's
- * "preprocess/result". */
+ * logits [n, classes]: scores before the softmax.  The preprocessed image's node is called "preprocess/result". */
 #ifndef ATLED_MODELS_H
 #define ATLED_MODELS_H
 

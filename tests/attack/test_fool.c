@@ -118,7 +118,8 @@ Test(fool, when_stopped_the_best_is_kept)
     atl_fooler *fooler = fooler_of(&net, ATL_LOSS_CROSS_ENTROPY);
     diary d = {.stop_at = 3};
     atl_fool_result result;
-    cr_assert(atl_fool(fooler, 1, .rate = 0.1f, .watch = write_diary, .context = &d, .result = &result) == ATL_OK);
+    cr_assert(atl_fool(fooler, 1, .rate = 0.1f, .confidence = 0.99999f, .watch = write_diary, .context = &d,
+                       .result = &result) == ATL_OK);
     assert_true_result(fooler, 1, &result);
     cr_assert_eq(result.steps, 3);
     cr_assert_eq(result.trouble, ATL_TROUBLE_STOPPED);

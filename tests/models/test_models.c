@@ -27,7 +27,7 @@ Test(models, all_build_and_say_what_they_return)
         atl_node *logits = models[i]->build(&(atl_model_args){.image = image});
         cr_assert(logits, "%s: %s", models[i]->name, atl_graph_error(g));
         cr_assert(atl_shape_equal(atl_shape_of(logits), ATL_SHAPE(ATL_ANY, size.classes)));
-        cr_assert_str_eq(atl_name_of(logits), "logits");
+        cr_assert(strstr(atl_name_of(logits), "logits"), "%s", atl_name_of(logits));
         cr_assert(atl_find(g, "preprocess/result"));
         for (int k = 0; models[i]->layers[k]; k++)
             cr_assert(atl_find(g, ATL_NAME("%s/weights", models[i]->layers[k])), "%s has no layer %s", models[i]->name,

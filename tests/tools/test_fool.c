@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* pseudo-terminals */
 #include "command.h"
 
 #include <signal.h>
@@ -173,7 +174,7 @@ Test(atled_fool, draws_one_line_again_and_again_on_a_terminal, .timeout = 120)
         cr_skip_test("there are no pseudo-terminals here");
     int end = open(ptsname(terminal), O_RDWR | O_NOCTTY);
     cr_assert(end >= 0);
-    pid_t child = start_command(words, scratch_file("stdout"), NULL, end);
+    pid_t child = start_command(words, scratch_file("stdout"), "", end);
     int code = code_of(child);
     close(end);
     ssize_t size = read(terminal, text, sizeof text - 1);
