@@ -239,7 +239,7 @@ static int watch(void *context, const atl_fool_progress *now)
     s->probability[step] = now->probability;
     double rate = now->seconds > 0 ? now->step / now->seconds : 0;
     double left = rate > 0 ? (now->steps - now->step) / rate : 0;
-    show_progress(&s->progress, now->step == 0 || (!s->progress.terminal && now->step % 10 == 0),
+    show_progress(&s->progress, now->step == 0,
                   "%s  step %d of %lld: %.4g%s  sees %s %.4f  %.1f steps/s, %.0f s left at most",
                   class_text(&s->labels, s->target, target, sizeof target), step, (long long)s->set.steps,
                   now->probability, now->rounded ? " rounded" : "", class_text(&s->labels, now->top, top, sizeof top),
