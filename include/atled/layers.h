@@ -13,8 +13,8 @@ typedef atl_node *atl_activation(atl_node *x);
 typedef struct atl_conv_layer_args {
     atl_node *image;
     const char *name;
-    int channels;             /* of the result */
-    int window[2];            /* 0: 1 */
+    int channels;  /* of the result */
+    int window[2]; /* 0: 1 */
     int stride[2];
     atl_padding padding;
     int pad[4];
@@ -32,8 +32,8 @@ ATL_API atl_node *atl_conv_layer_with(const atl_conv_layer_args *args);
 typedef struct atl_dense_layer_args {
     atl_node *x; /* [n, in] */
     const char *name;
-    int width; /* of the result: [n, width] */
-    int transposed; /* weights are [out, in], as PyTorch keeps them */
+    int width;                   /* of the result: [n, width] */
+    int transposed;              /* weights are [out, in], as PyTorch keeps them */
     atl_initializer initializer; /* zeros: Glorot */
     int no_bias;
     atl_activation *activation;

@@ -47,20 +47,20 @@ ATL_API atl_node *atl_cifar10_multiscale_with(const atl_model_args *args);
 
 /* What is known about each of them, so that a program can take its name from a user. */
 typedef struct atl_model {
-    const char *name;          /* "vgg16" */
-    const char *about;         /* one line */
+    const char *name;  /* "vgg16" */
+    const char *about; /* one line */
     atl_node *(*build)(const atl_model_args *args);
-    int64_t height, width;     /* of its input, as published */
-    int64_t resize;            /* short side of a photograph before the centre is cut out: see atl_fit_image */
+    int64_t height, width; /* of its input, as published */
+    int64_t resize;        /* short side of a photograph before the centre is cut out: see atl_fit_image */
     int classes;
     const char *const *labels; /* names of the classes; null: they come with the weights, or not at all */
     const char *suffixes[6];   /* in its usual weight file: see atl_load_npz */
     const char *const *layers; /* those whose width may differ; ends with null */
     atl_filter_layout filter_layout;
-    int flat_layer;            /* the layer that reads the flattened map: its inputs tell the size of the picture; 0: none */
-    int flat_area;             /* picture elements to one element of that map */
+    int flat_layer; /* the layer that reads the flattened map: its inputs tell the size of the picture; 0: none */
+    int flat_area;  /* picture elements to one element of that map */
 } atl_model;
-ATL_API const atl_model *const *atl_models(int *count); /* in alphabetical order */
+ATL_API const atl_model *const *atl_models(int *count);    /* in alphabetical order */
 ATL_API const atl_model *atl_model_find(const char *name); /* null if there is none of that name */
 
 /* What a weight file makes of a network: the widths of its layers and the size of its pictures. */

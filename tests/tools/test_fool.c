@@ -107,7 +107,7 @@ Test(atled_fool, starts_from_grey_or_a_picture, .timeout = 120)
     atl_tensor *picture = random_tensor(ATL_SHAPE(50, 70, 3), 0, 255);
     cr_assert(atl_write_png(photo, picture) == ATL_OK);
     atl_tensor_free(picture);
-    cr_assert_code(RUN("fool", "-m", "cifar10", "-w", weights, "-t", "3", "-o", out, "--start", photo, "--step-size",
+    cr_assert_code(RUN("fool", "-m", "cifar10", "-w", weights, "-t", "frog", "-o", out, "--start", photo, "--step-size",
                        "4"),
                    0);
     command_run run = RUN("fool", "-m", "cifar10", "-w", weights, "-t", "3", "-o", out, "--start", "grey");
