@@ -55,7 +55,8 @@ typedef enum atl_op_flags {
     ATL_OP_RANDOM = 64,        /* value differs at every run */
     ATL_OP_SUM = 128,          /* element-wise sum of its inputs */
     ATL_OP_PRODUCT = 256,      /* element-wise product of its inputs */
-    ATL_OP_RELU = 512          /* element-wise max(x, 0) */
+    ATL_OP_RELU = 512,         /* element-wise max(x, 0) */
+    ATL_OP_ASSIGN = 1024       /* input 0 is a variable, which takes the value of input 1 when the run ends */
 } atl_op_flags;
 
 struct atl_op {
@@ -126,6 +127,9 @@ ATL_API atl_node *atl_apply_with(const atl_op *op, const void *attributes, int c
 ATL_API int atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape);        /* in infer; returns 1 */
 ATL_API int atl_fail(atl_node *y, const char *format, ...) ATL_PRINTF(2, 3);    /* in infer; returns 0 */
 ATL_API const void *atl_attributes_of(const atl_node *node);
+
+/* Records a mistake made in calling a builder of one's own, as the built-in ones do: "conv1/my_layer: ...".  Returns null. */
+ATL_API atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, ...) ATL_PRINTF(3, 4);
 
 /* All built-in ops, in alphabetical order of their names. */
 ATL_API const atl_op *const *atl_builtin_ops(int *count);

@@ -32,9 +32,11 @@ typedef struct atl_initializer {
         ATL_INIT_TRUNCATED_NORMAL, /* the same, drawn again beyond two standard deviations */
         ATL_INIT_GLOROT,           /* uniform in +-sqrt(6 / (fan_in + fan_out))     Glorot & Bengio 2010 */
         ATL_INIT_HE,               /* normal, standard deviation sqrt(2 / fan_in)   He et al. 2015 */
-        ATL_INIT_ORTHOGONAL        /* a * an orthogonal matrix [rest, out]          Saxe et al. 2014 */
+        ATL_INIT_ORTHOGONAL,       /* a * an orthogonal matrix [rest, out]          Saxe et al. 2014 */
+        ATL_INIT_INTEGER           /* an int32 variable */
     } kind;
     float a, b;
+    int32_t integer;
 } atl_initializer;
 ATL_API atl_initializer atl_zeros(void);
 ATL_API atl_initializer atl_fill_with(float value);
@@ -53,6 +55,63 @@ ATL_API const atl_tensor *atl_variable_value(const atl_node *variable);
 ATL_API atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value); /* copies */
 /* The variables of a graph, in order of creation: *count of them, valid until the next node is made. */
 ATL_API atl_node *const *atl_variables(const atl_graph *graph, int64_t *count);
+/* The same of int32, for counters; never trained. */
+ATL_API atl_node *atl_int_variable(atl_graph *graph, const char *name, atl_shape shape, int32_t value);
+
+/* What a variable knows about itself, for training (train.h), which asks when its nodes are built.  Each setter returns the
+ * variable, so that calls nest; null passes through, and a node that is no variable is a mistake. */
+ATL_API atl_node *atl_variable_set_trainable(atl_node *variable, int trainable); /* default: 1; 0 for int32 */
+ATL_API atl_node *atl_variable_set_decay(atl_node *variable, float decay); /* decay * w^2 / 2 in atl_weight_decay; default 0 */
+ATL_API atl_node *atl_variable_set_rate_scale(atl_node *variable, float scale); /* times the learning rate; default 1 */
+ATL_API atl_node *atl_variable_set_average(atl_node *variable, float decay);    /* of a moving average, 0.999; 0: none */
+/* Belongs to the training, not to the model: an optimizer's memory, a counter.  Default 0. */
+ATL_API atl_node *atl_variable_set_state(atl_node *variable, int is_state);
+ATL_API int atl_variable_is_trainable(const atl_node *variable);
+ATL_API int atl_variable_is_state(const atl_node *variable);
+ATL_API float atl_variable_decay(const atl_node *variable);
+ATL_API float atl_variable_rate_scale(const atl_node *variable);
+ATL_API float atl_variable_average(const atl_node *variable);
+
+/* The variable takes the value when the run ends, and the node's own value is that new one.  Within a run everything that reads
+ * the variable sees the value from before; when a run fails, no variable has changed.  A program in which two assignments are
+ * for one variable does not compile.  Programs that assign to a variable must not run at the same time as others that read it,
+ * and atl_value of the variable itself shows what it holds now.  The double-precision reference assigns nothing. */
+ATL_API atl_node *atl_assign(atl_node *variable, atl_node *value);
+/* The value of the first node, once all the others have been computed too: many assignments as one wanted node. */
+ATL_API atl_node *atl_group_with(int count, atl_node *const *nodes);
+#define atl_group(...) atl_group_with((int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
+/* x, of which a NaN or an infinity makes the run fail with ATL_NOT_FINITE: then no variable has changed. */
+ATL_API atl_node *atl_check_finite(atl_node *x);
+
+/* The variable 'steps' of the graph, an int32 scalar, made when first asked for: how many training steps have been run. */
+ATL_API atl_node *atl_step_counter(atl_graph *graph);
+ATL_API atl_node *atl_increment(atl_node *x); /* int32: x + 1, and the largest number stays */
+
+/* Random numbers in the shape of `like`, made from a seed and a counter: the same two give the same bits, on every machine. */
+typedef struct atl_noise_args {
+    atl_node *like;
+    atl_node *counter; /* int32 scalar: other numbers for each value of it; null: atl_step_counter */
+    uint64_t seed;     /* 0: one made of the graph's seed and the node's place in it, so that nodes differ */
+    float low, high;   /* uniform in [low, high); both 0: [0, 1) */
+    float mean, deviation; /* normal; deviation 0: 1 */
+    int end_;
+} atl_noise_args;
+ATL_API atl_node *atl_uniform_noise_with(const atl_noise_args *args);
+ATL_API atl_node *atl_normal_noise_with(const atl_noise_args *args);
+#define atl_uniform_noise(...) atl_uniform_noise_with(&(atl_noise_args){__VA_ARGS__, .end_ = 0})
+#define atl_normal_noise(...) atl_normal_noise_with(&(atl_noise_args){__VA_ARGS__, .end_ = 0})
+
+/* Dropout (Srivastava et al. 2014): each element is 0 with probability `rate`, else divided by 1 - rate.  For the graph that
+ * trains; leave it out of the one that is used. */
+typedef struct atl_dropout_args {
+    atl_node *x;
+    float rate; /* 0: 0.5; below 1 */
+    atl_node *counter;
+    uint64_t seed;
+    int end_;
+} atl_dropout_args;
+ATL_API atl_node *atl_dropout_with(const atl_dropout_args *args);
+#define atl_dropout(...) atl_dropout_with(&(atl_dropout_args){__VA_ARGS__, .end_ = 0})
 
 ATL_API atl_node *atl_constant(atl_graph *graph, const atl_tensor *value); /* copies */
 /* ATL_CONSTANT(image, 1.5f, 2, 3): a vector [3] in the graph of `image`. */

@@ -25,6 +25,7 @@ typedef enum atl_status {
     ATL_BAD_FILE,      /* a file is missing, unreadable, or not what it should be */
     ATL_UNSUPPORTED,   /* right, but not possible here: no such processor, library or feature */
     ATL_STOPPED,       /* a callback of the user's asked to stop */
+    ATL_NOT_FINITE,    /* a value that is watched (atl_check_finite) became NaN or infinite */
     ATL_INTERNAL       /* a fault of atled or oneDNN: please report it */
 } atl_status;
 

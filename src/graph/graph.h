@@ -20,6 +20,8 @@ typedef struct atl_storage {
     atl_initializer initializer; /* of a variable */
     uint64_t version;            /* the graph's version when the value last changed */
     atl_node *node;
+    float decay, rate_scale, average; /* of a variable: see atl_variable_set_decay and its neighbours */
+    char is_trainable, is_state;
 } atl_storage;
 
 /* The attributes of inputs, variables and constants. */
@@ -59,6 +61,7 @@ struct atl_graph {
     int64_t count, capacity;
     atl_node **variables;
     int64_t variable_count, variable_capacity;
+    atl_node *steps;        /* atl_step_counter, or null */
     arena_block *blocks;
     const char *scope; /* the current one */
     struct {
@@ -95,6 +98,11 @@ const char *atl_graph_unique_scope(atl_graph *graph, const char *name);
 const char *atl_place_of(const atl_node *node, char *text, size_t size);
 
 static inline int atl_is_shape_input(const atl_op *op, int i) { return (op->shape_inputs >> (i < 31 ? i : 31)) & 1; }
+/* True if more than the shape of input i is used: its value, or the state that a forward node keeps for its gradient. */
+static inline int atl_reads_input(const atl_op *op, int i)
+{
+    return !atl_is_shape_input(op, i) || (i < 32 && (op->workspace_inputs >> i) & 1);
+}
 static inline int atl_is_elementwise(const atl_op *op) { return op->map || op->function || op->element; }
 
 /* True if every element of the node is certainly the same number: a constant, or what the op's `uniform` says. */

@@ -89,6 +89,13 @@ static atl_status fill_orthogonal(float *w, atl_shape shape, float gain, uint64_
     return ATL_OK;
 }
 
+static atl_status fill_integers(atl_tensor *value, int32_t integer)
+{
+    for (int64_t i = 0; i < value->count; i++)
+        ((int32_t *)value->data)[i] = integer;
+    return ATL_OK;
+}
+
 atl_status atl_initialize(const atl_node *variable, atl_tensor *value)
 {
     atl_initializer by = variable->storage->initializer;
@@ -96,6 +103,8 @@ atl_status atl_initialize(const atl_node *variable, atl_tensor *value)
     float *w = value->data;
     double in, out;
     fans_of(value->shape, &in, &out);
+    if (by.kind == ATL_INIT_INTEGER)
+        return fill_integers(value, by.integer);
     if (by.kind == ATL_INIT_ORTHOGONAL)
         return fill_orthogonal(w, value->shape, by.a, stream);
     if (by.kind == ATL_INIT_GLOROT) {

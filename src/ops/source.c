@@ -52,13 +52,13 @@ static int give_storage(atl_node *node)
     return 1;
 }
 
-atl_node *atl_variable(atl_graph *graph, const char *name, atl_shape shape, atl_initializer initializer)
+static atl_node *new_variable(atl_graph *graph, const char *name, atl_dtype dtype, atl_shape shape, atl_initializer initializer)
 {
     if (!graph)
         return NULL;
     if (atl_shape_count(shape) < 0)
         return atl_graph_fail(graph, "variable '%s': the shape %s must be fully known", name ? name : "", SHAPE_TEXT(shape));
-    atl_node *node = new_source(graph, &variable_op, name, ATL_FLOAT32, shape);
+    atl_node *node = new_source(graph, &variable_op, name, dtype, shape);
     if (!node || !give_storage(node))
         return NULL;
     if (!ATL_GROW(graph->variables, graph->variable_count, graph->variable_capacity))
@@ -66,7 +66,19 @@ atl_node *atl_variable(atl_graph *graph, const char *name, atl_shape shape, atl_
     graph->variables[graph->variable_count++] = node;
     node->storage->initializer = initializer;
     node->storage->version = 1;
+    node->storage->rate_scale = 1;
+    node->storage->is_trainable = dtype == ATL_FLOAT32;
     return node;
+}
+
+atl_node *atl_variable(atl_graph *graph, const char *name, atl_shape shape, atl_initializer initializer)
+{
+    return new_variable(graph, name, ATL_FLOAT32, shape, initializer);
+}
+
+atl_node *atl_int_variable(atl_graph *graph, const char *name, atl_shape shape, int32_t value)
+{
+    return new_variable(graph, name, ATL_INT32, shape, (atl_initializer){.kind = ATL_INIT_INTEGER, .integer = value});
 }
 
 static void describe_constant(const atl_node *y, char *text, size_t size)

@@ -31,6 +31,8 @@ typedef struct chain_step {
     operand operand[ATL_CHAIN_OPERANDS];
     int slot[MOST_TEMPORARIES]; /* register -> temporary, or -1: read or written where it is */
     int slots;
+    int last_use[ATL_CHAIN_OPERANDS]; /* the last instruction that reads it; -1: none */
+    int result[ATL_CHAIN_LENGTH];     /* instruction -> which of the step's results it is, or -1 */
 } chain_step;
 
 /* ---- planning ------------------------------------------------------------------------------------------------------- */
@@ -103,9 +105,14 @@ static void allocate_registers(chain_step *s)
     int given = c->operands + c->numbers;
     for (int r = 0; r < given + c->length; r++)
         last_use[r] = -1;
-    for (int k = 0; k < c->length; k++)
+    for (int k = 0; k < c->length; k++) {
+        s->result[k] = k == c->length - 1 ? 0 : -1;
         for (int i = 0; i < c->instruction[k].inputs; i++)
             last_use[c->instruction[k].in[i]] = k;
+    }
+    for (int i = 0; i < c->parts; i++)
+        s->result[c->part[i]] = i + 1;
+    memcpy(s->last_use, last_use, (size_t)c->operands * sizeof *last_use);
     for (int r = 0; r < c->operands; r++) /* scalars and rows are filled once, so they keep theirs */
         s->slot[r] = s->operand[r].kind == DENSE ? -1 : s->slots++;
     for (int r = c->operands; r < given; r++)
@@ -119,7 +126,7 @@ static void allocate_registers(chain_step *s)
                 last_use[r] = -1; /* an input that stands twice is freed once */
             }
         }
-        s->slot[result] = k == c->length - 1 ? -1 : free_count ? free_slots[--free_count] : s->slots++;
+        s->slot[result] = s->result[k] >= 0 ? -1 : free_count ? free_slots[--free_count] : s->slots++;
     }
 }
 
@@ -182,17 +189,18 @@ static void map_by_element(const atl_instruction *in, int64_t n, const float *co
     }
 }
 
-static void run_block(const chain_step *s, void *const *memory, const atl_value_id *read, float *result, int64_t start,
-                      int64_t n, float (*temporary)[BLOCK])
+static void run_block(const atl_plan_step *step, void *const *memory, int64_t start, int64_t n,
+                      float (*temporary)[BLOCK])
 {
     const float *address[MOST_TEMPORARIES];
+    const chain_step *s = step->data;
     const atl_chain *c = &s->chain;
     int given = c->operands + c->numbers;
     for (int r = c->operands; r < given; r++)
         address[r] = temporary[s->slot[r]];
     for (int r = 0; r < c->operands; r++) {
         const operand *x = &s->operand[r];
-        const float *from = memory[read[r]];
+        const float *from = memory[step->read[r]];
         address[r] = s->slot[r] < 0 ? from + start : temporary[s->slot[r]];
         if (x->kind == STRIDED)
             gather(s, x, from, start, n, temporary[s->slot[r]]);
@@ -203,7 +211,7 @@ static void run_block(const chain_step *s, void *const *memory, const atl_value_
         const atl_instruction *in = &c->instruction[k];
         const float *x[ATL_CHAIN_ARITY];
         int slot = s->slot[given + k];
-        float *y = slot < 0 ? result + start : temporary[slot];
+        float *y = slot < 0 ? (float *)memory[step->write[s->result[k]]] + start : temporary[slot];
         for (int i = 0; i < in->inputs; i++)
             x[i] = address[in->in[i]];
         if (in->op->map)
@@ -227,7 +235,6 @@ static void run_blocks(const void *chain_job_of, int64_t first, int64_t last)
     void *const *memory = job->memory;
     const chain_step *s = step->data;
     _Alignas(64) float temporary[MOST_TEMPORARIES][BLOCK]; /* only the first s->slots are touched */
-    float *result = memory[step->write[0]];
     int64_t n = s->count < s->block ? s->count : s->block; /* first, what is the same in every block */
     for (int i = 0; i < s->chain.numbers; i++)
         fill(temporary[s->slot[s->chain.operands + i]], s->chain.number[i], n);
@@ -242,7 +249,7 @@ static void run_blocks(const void *chain_job_of, int64_t first, int64_t last)
     for (int64_t b = first; b < last; b++) {
         int64_t start = b * s->block;
         n = s->count - start < s->block ? s->count - start : s->block;
-        run_block(s, memory, step->read, result, start, n, temporary);
+        run_block(step, memory, start, n, temporary);
     }
 }
 
@@ -271,10 +278,21 @@ static void set_chain(atl_chain *chain, const atl_node *node)
     }
     chain->operands = node->input_count;
     chain->length = 1;
+    chain->parts = 0;
     chain->instruction[0] =
         (atl_instruction){.op = node->op, .attributes = node->attributes, .inputs = node->input_count};
     for (int i = 0; i < node->input_count; i++)
         chain->instruction[0].in[i] = i;
+}
+
+/* Result k may be written over dense operand i if no later instruction reads that memory any more. */
+static int may_write_over(const chain_step *s, const atl_plan_step *step, int k, int i)
+{
+    int made = k ? s->chain.part[k - 1] : s->chain.length - 1;
+    for (int j = 0; j < s->chain.operands; j++)
+        if (step->read[j] == step->read[i] && s->last_use[j] > made)
+            return 0;
+    return s->operand[i].kind == DENSE;
 }
 
 int atl_lower_chain(atl_lowering *lowering)
@@ -304,15 +322,19 @@ int atl_lower_chain(atl_lowering *lowering)
     }
     atl_plan_step step = {.implementation = s->chain.length > 1 ? "chain" : "map",
                           .run = run_chain,
+                          .cannot_fail = 1,
                           .release = atl_release,
                           .data = s};
     for (int i = 0; i < s->chain.operands; i++)
         step.read[step.reads++] = atl_lower_input_in(lowering, i, s->operand[i].kind == DENSE ? layout : NULL);
     step.write[step.writes++] = atl_lower_output_in(lowering, layout);
     atl_layout_free(layout);
-    for (int i = 0; i < s->chain.operands; i++)
-        if (s->operand[i].kind == DENSE)
-            atl_lower_in_place(lowering, i);
+    for (int k = 0; k < s->chain.parts; k++)
+        step.write[step.writes++] = atl_lower_part(lowering, k);
+    for (int k = 0; k < step.writes; k++)
+        for (int i = 0; i < s->chain.operands; i++)
+            if (may_write_over(s, &step, k, i))
+                atl_lower_over(lowering, step.write[k], step.read[i]);
     return atl_lower_step(lowering, &step);
 }
 
@@ -356,3 +378,18 @@ atl_node *atl_fused(const atl_chain *chain, int count, atl_node *const *operands
 {
     return atl_apply_with(&atl_fused_op, &chain, count, operands);
 }
+
+/* ---- the results beside the first ------------------------------------------------------------------------------------------ */
+
+static int lower_part(atl_lowering *lowering)
+{
+    const int *part = atl_lowered_node(lowering)->attributes;
+    return atl_lower_as(lowering, atl_lower_part_of(lowering, 0, *part));
+}
+
+static int infer_part(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[0]->shape); }
+
+static const atl_op part_op = {
+    .name = "part", .arity = 1, .attributes = sizeof(int), .infer = infer_part, .lower = lower_part};
+
+atl_node *atl_fused_part(atl_node *fused, int k) { return atl_apply_with(&part_op, &k, 1, &fused); }

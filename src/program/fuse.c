@@ -1,7 +1,9 @@
-/* Chains and trees of element-wise ops become one node each, which is one pass over memory.
+/* Chains, trees and diamonds of element-wise ops become one node each, which is one pass over memory.
  *
- * Going back from users to inputs, an element-wise node joins the group of its user if that user is its only one and has the
- * same shape: so nothing is computed twice. */
+ * Every element-wise node belongs to a group, which is computed where its last member, the root, stood.  Going back from users to
+ * inputs, a node joins the group of whichever of its users is computed first, if it has the same shape: all its other users come
+ * later, so nothing waits for itself, and nothing is computed twice.  A member with users elsewhere is one more result of the
+ * group: an optimizer's new weights and new moments are made in one pass. */
 #include <string.h>
 
 #include "atled/program.h"
@@ -9,27 +11,29 @@
 #include "program/chain.h"
 #include "program/rewrite.h"
 
+typedef struct grouped_node {
+    int64_t root;           /* the node whose group it is in; -1: it is not element-wise */
+    int64_t first_use;      /* where the first of its users is computed; -1: it has none */
+    int32_t uses;           /* of these, in that place */
+    int32_t place;          /* while its group is built: its register, plus one */
+    int32_t members, parts; /* of the group of a root */
+    int64_t seen;           /* the last walk in which it was met */
+} grouped_node;
+
 typedef struct groups {
-    int64_t *root;     /* of each old node: the node whose group it is in; -1: in none */
-    int32_t *members;  /* of each root */
-    int32_t *operands; /* of each root: at most so many */
-    int32_t *numbers;  /* likewise: known beforehand */
-    int32_t *place;    /* of each node while its group is built: its register, plus one */
+    grouped_node *of; /* each old node */
+    int64_t walks;    /* so far */
 } groups;
+
+/* What a group reads from memory, and numbers known beforehand, which stand in the chain itself. */
+typedef struct given_count {
+    int operands, numbers;
+} given_count;
 
 static int is_number(const atl_node *node)
 {
     float value;
     return node->shape.rank == 0 && atl_is_uniform(node, &value);
-}
-
-/* Inputs that a group would read from memory for this node; numbers known beforehand stand in the chain. */
-static int operands_of(const atl_node *node)
-{
-    int count = 0;
-    for (int i = 0; i < node->input_count; i++)
-        count += !is_number(node->inputs[i]);
-    return count;
 }
 
 static int is_fusible(const atl_node *node)
@@ -40,70 +44,24 @@ static int is_fusible(const atl_node *node)
 static void end_fusing(atl_rewrite *r)
 {
     groups *g = r->context;
-    if (!g)
-        return;
-    atl_release(g->root);
-    atl_release(g->members);
-    atl_release(g->operands);
-    atl_release(g->numbers);
-    atl_release(g->place);
+    if (g)
+        atl_release(g->of);
     atl_release(g);
 }
 
-static int find_groups(atl_rewrite *r)
-{
-    size_t count = (size_t)r->from->count;
-    groups *g = r->context = atl_allocate(1, sizeof *g);
-    if (!g)
-        return 0;
-    g->root = atl_allocate(count, sizeof *g->root);
-    g->members = atl_allocate(count, sizeof *g->members);
-    g->operands = atl_allocate(count, sizeof *g->operands);
-    g->numbers = atl_allocate(count, sizeof *g->numbers);
-    g->place = atl_allocate(count, sizeof *g->place);
-    if (!g->root || !g->members || !g->operands || !g->numbers || !g->place)
-        return 0;
-    for (size_t n = 0; n < count; n++)
-        g->root[n] = -1;
-    for (int64_t n = r->from->count - 1; n >= 0; n--) {
-        const atl_node *node = r->from->nodes[n];
-        if (!r->needed[n] || !is_fusible(node))
-            continue;
-        if (g->root[n] < 0) {
-            g->root[n] = n;
-            g->members[n] = 1;
-            g->operands[n] = operands_of(node);
-            g->numbers[n] = node->input_count - g->operands[n];
-        }
-        int64_t root = g->root[n];
-        for (int i = 0; i < node->input_count; i++) {
-            const atl_node *input = node->inputs[i];
-            int64_t k = input->index;
-            int joins = r->uses[k] == 1 && is_fusible(input) && g->root[k] < 0 && r->once[k] == r->once[root] &&
-                        atl_shape_equal(input->shape, r->from->nodes[root]->shape) &&
-                        g->members[root] < ATL_CHAIN_LENGTH &&
-                        g->operands[root] + operands_of(input) - 1 <= ATL_CHAIN_OPERANDS &&
-                        g->numbers[root] + input->input_count - operands_of(input) <= ATL_CHAIN_NUMBERS;
-            if (!joins)
-                continue;
-            g->root[k] = root;
-            g->members[root]++;
-            g->operands[root] += operands_of(input) - 1;
-            g->numbers[root] += input->input_count - operands_of(input);
-        }
-    }
-    return 1;
-}
-
-/* The members of a root's group, in order: inputs before users. They are found by walking down from the root. */
-static int list_members(const groups *g, const atl_node *root, const atl_node **member)
+/* The members of a root's group, in order: inputs before users.  They are found by walking down from the root. */
+static int list_members(groups *g, const atl_node *root, const atl_node **member)
 {
     int count = 1;
+    int64_t walk = ++g->walks;
     member[0] = root;
     for (int at = 0; at < count; at++)
-        for (int i = 0; i < member[at]->input_count; i++)
-            if (g->root[member[at]->inputs[i]->index] == root->index)
+        for (int i = 0; i < member[at]->input_count; i++) {
+            grouped_node *input = &g->of[member[at]->inputs[i]->index];
+            if (input->root == root->index && input->seen != walk)
                 member[count++] = member[at]->inputs[i];
+            input->seen = walk;
+        }
     for (int i = 1; i < count; i++) { /* by index: a group is small */
         const atl_node *node = member[i];
         int k = i;
@@ -114,6 +72,75 @@ static int list_members(const groups *g, const atl_node *root, const atl_node **
     return count;
 }
 
+static given_count count_given(groups *g, const atl_node *root)
+{
+    const atl_node *member[ATL_CHAIN_LENGTH];
+    given_count count = {0};
+    int members = list_members(g, root, member);
+    int64_t walk = ++g->walks;
+    for (int k = 0; k < members; k++)
+        for (int i = 0; i < member[k]->input_count; i++) {
+            grouped_node *input = &g->of[member[k]->inputs[i]->index];
+            if (input->root != root->index && input->seen != walk)
+                ++*(is_number(member[k]->inputs[i]) ? &count.numbers : &count.operands);
+            input->seen = walk;
+        }
+    return count;
+}
+
+/* Lets the node into the group, if there is room. */
+static int joins(const atl_rewrite *r, groups *g, const atl_node *node, int64_t root)
+{
+    grouped_node *own = &g->of[node->index], *group = &g->of[root];
+    int is_part = r->uses[node->index] > own->uses;
+    if (group->root != root || r->once[node->index] != r->once[root] ||
+        !atl_shape_equal(node->shape, r->from->nodes[root]->shape) || group->members == ATL_CHAIN_LENGTH ||
+        group->parts + is_part > ATL_CHAIN_PARTS)
+        return 0;
+    own->root = root;
+    given_count count = count_given(g, r->from->nodes[root]);
+    if (count.operands > ATL_CHAIN_OPERANDS || count.numbers > ATL_CHAIN_NUMBERS) {
+        own->root = -1;
+        return 0;
+    }
+    group->members++;
+    group->parts += is_part;
+    return 1;
+}
+
+/* An input is told where its user is computed: the earliest counts. */
+static void tell_input(grouped_node *input, int64_t place)
+{
+    if (input->first_use < 0 || place < input->first_use) {
+        input->first_use = place;
+        input->uses = 0;
+    }
+    input->uses += place == input->first_use;
+}
+
+static int find_groups(atl_rewrite *r)
+{
+    groups *g = r->context = atl_allocate(1, sizeof *g);
+    if (!g || !(g->of = atl_allocate((size_t)r->from->count, sizeof *g->of)))
+        return 0;
+    for (int64_t n = 0; n < r->from->count; n++)
+        g->of[n].root = g->of[n].first_use = -1;
+    for (int64_t n = r->from->count - 1; n >= 0; n--) {
+        const atl_node *node = r->from->nodes[n];
+        grouped_node *own = &g->of[n];
+        if (!r->needed[n])
+            continue;
+        if (is_fusible(node) && (own->first_use < 0 || !joins(r, g, node, own->first_use))) {
+            own->root = n;
+            own->members = 1;
+        }
+        for (int i = 0; i < node->input_count; i++)
+            if (atl_reads_input(node->op, i))
+                tell_input(&g->of[node->inputs[i]->index], own->root >= 0 ? own->root : n);
+    }
+    return 1;
+}
+
 /* A group while its chain is made. */
 typedef struct building {
     atl_rewrite *r;
@@ -121,6 +148,7 @@ typedef struct building {
     const atl_node *root, *member[ATL_CHAIN_LENGTH], *given[ATL_CHAIN_OPERANDS + ATL_CHAIN_NUMBERS];
     atl_node *operand[ATL_CHAIN_OPERANDS];
     int members;
+    int keeps_numbers; /* in the chain; but a chain has one operand at least */
 } building;
 
 /* Gives registers to what comes from outside: operands in the first round, numbers in the second. */
@@ -131,15 +159,15 @@ static void collect_given(building *b, int numbers)
     for (int k = 0; k < b->members; k++)
         for (int i = 0; i < b->member[k]->input_count; i++) {
             const atl_node *input = b->member[k]->inputs[i];
-            int is_known = is_number(input) && g->operands[b->root->index] > 0; /* a chain has one operand at least */
-            if (g->root[input->index] == b->root->index || g->place[input->index] || is_known != numbers)
+            grouped_node *of = &g->of[input->index];
+            if (of->root == b->root->index || of->place || (b->keeps_numbers && is_number(input)) != numbers)
                 continue;
             if (numbers)
                 atl_is_uniform(input, &chain->number[chain->numbers++]);
             else
                 b->operand[chain->operands++] = b->r->of[input->index];
             b->given[chain->operands + chain->numbers - 1] = input;
-            g->place[input->index] = chain->operands + chain->numbers;
+            of->place = chain->operands + chain->numbers;
         }
 }
 
@@ -156,10 +184,23 @@ static int add_instructions(building *b)
         memcpy(attributes, member->attributes, member->op->attributes); /* the old graph goes */
         *to = (atl_instruction){.op = member->op, .attributes = attributes, .inputs = member->input_count};
         for (int i = 0; i < to->inputs; i++)
-            to->in[i] = g->place[member->inputs[i]->index] - 1;
-        g->place[member->index] = chain->operands + chain->numbers + k + 1;
+            to->in[i] = g->of[member->inputs[i]->index].place - 1;
+        g->of[member->index].place = chain->operands + chain->numbers + k + 1;
     }
     return 1;
+}
+
+/* Members that somebody outside wants become parts of the fused node. */
+static void hand_out_parts(const building *b, atl_node *fused)
+{
+    const groups *g = b->r->context;
+    for (int k = 0; k < b->members - 1; k++) {
+        int64_t n = b->member[k]->index;
+        if (b->r->uses[n] == g->of[n].uses)
+            continue;
+        b->chain->part[b->chain->parts] = k;
+        b->r->of[n] = atl_fused_part(fused, b->chain->parts++);
+    }
 }
 
 static atl_node *fuse_group(atl_rewrite *r, const atl_node *root)
@@ -169,23 +210,24 @@ static atl_node *fuse_group(atl_rewrite *r, const atl_node *root)
     if (!b.chain)
         return NULL;
     b.members = list_members(g, root, b.member);
+    b.keeps_numbers = count_given(g, root).operands > 0;
     collect_given(&b, 0);
     collect_given(&b, 1);
-    int ok = add_instructions(&b);
+    atl_node *fused = add_instructions(&b) ? atl_fused(b.chain, b.chain->operands, b.operand) : NULL;
+    if (fused)
+        hand_out_parts(&b, fused);
     for (int i = 0; i < b.chain->operands + b.chain->numbers; i++)
-        g->place[b.given[i]->index] = 0;
+        g->of[b.given[i]->index].place = 0;
     for (int k = 0; k < b.members; k++) /* the root may be an operand of a later group */
-        g->place[b.member[k]->index] = 0;
-    return ok ? atl_fused(b.chain, b.chain->operands, b.operand) : NULL;
+        g->of[b.member[k]->index].place = 0;
+    return fused;
 }
 
 static atl_node *fused(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
-    const groups *g = r->context;
+    const grouped_node *own = &((const groups *)r->context)->of[old->index];
     (void)inputs;
-    if (g->root[old->index] == old->index && g->members[old->index] > 1)
-        return fuse_group(r, old);
-    return NULL;
+    return own->root == old->index && own->members > 1 ? fuse_group(r, old) : NULL;
 }
 
 const atl_pass atl_fuse_pass = {.flag = ATL_PASS_FUSE, .rule = fused, .begin = find_groups, .end = end_fusing};

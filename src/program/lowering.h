@@ -14,7 +14,7 @@ typedef int32_t atl_value_id; /* -1: none, or out of memory (the lowering is the
 /* How a value lies in memory.  Null is the plain order: dense, row-major.  Others are made by src/onednn and compared by it. */
 typedef struct atl_memory_layout atl_memory_layout;
 
-enum { ATL_STEP_VALUES = 12 };
+enum { ATL_STEP_VALUES = 20 };
 
 typedef struct atl_plan_step atl_plan_step;
 struct atl_plan_step {
@@ -31,6 +31,7 @@ struct atl_plan_step {
     atl_value_id read[ATL_STEP_VALUES], write[ATL_STEP_VALUES];
     atl_value_id *more_reads; /* used in place of read[] when there are more of them; owned by data */
     double flops;             /* multiply and add are two; 0: bound by memory */
+    int cannot_fail;          /* run always returns 0: from such steps on, variables may be written */
     const atl_node *node;     /* set by the compiler */
     int once;                 /* set by the compiler: runs only after variables have changed */
 };
@@ -53,6 +54,16 @@ atl_value_id atl_lower_output(atl_lowering *lowering);
 atl_value_id atl_lower_output_in(atl_lowering *lowering, const atl_memory_layout *layout);
 /* The result may use the memory of input i (of the same size), if nobody needs that input any more. Before the step is emitted. */
 void atl_lower_in_place(atl_lowering *lowering, int i);
+/* The same of any value that the next step writes and one that it reads. */
+void atl_lower_over(atl_lowering *lowering, atl_value_id result, atl_value_id input);
+
+/* More results of the node beside the first, of the same type and layout, for nodes that stand for one of them each (see
+ * atl_lower_as).  To be asked for in order: k = 0, 1, ...; the values of a node are neighbours. */
+atl_value_id atl_lower_part(atl_lowering *lowering, int k);
+/* Part k of input i. */
+atl_value_id atl_lower_part_of(const atl_lowering *lowering, int i, int k);
+/* The node's value is that one, which is made already. Returns 1, or 0 if there is none. */
+int atl_lower_as(atl_lowering *lowering, atl_value_id value);
 
 /* Memory for this step alone. */
 atl_value_id atl_lower_scratch(atl_lowering *lowering, int64_t bytes);

@@ -15,16 +15,23 @@ typedef struct in_place {
     int64_t step;
 } in_place;
 
+typedef struct assignment {
+    const atl_node *node;
+    atl_value_id value; /* the new one; -1: it is made in the variable's memory */
+} assignment;
+
 struct atl_lowering {
     atl_plan *plan;
     const atl_node *node;
-    char *once; /* of each node of the copy: depends on variables and constants only */
+    char *once; /* of each node of the copy: see atl_mark_once */
     char *wants_workspace;
     char *blocked;       /* by the layout pass */
     atl_value_id *value; /* of each node, as it was made; -1: none yet */
     atl_value_id *workspace;
     in_place *in_places;
     int64_t in_place_count, in_place_capacity;
+    assignment *assignments;
+    int64_t assignment_count, assignment_capacity;
     int now_once; /* what is being emitted runs once */
     int failed;
 };
@@ -120,7 +127,11 @@ atl_value_id atl_lower_output(atl_lowering *l) { return atl_lower_output_in(l, N
 
 void atl_lower_in_place(atl_lowering *l, int i)
 {
-    atl_value_id result = l->value[l->node->index], input = l->value[l->node->inputs[i]->index];
+    atl_lower_over(l, l->value[l->node->index], l->value[l->node->inputs[i]->index]);
+}
+
+void atl_lower_over(atl_lowering *l, atl_value_id result, atl_value_id input)
+{
     if (l->failed || result < 0 || input < 0)
         return;
     if (!ATL_GROW(l->in_places, l->in_place_count, l->in_place_capacity)) {
@@ -144,6 +155,34 @@ atl_value_id atl_lower_workspace(atl_lowering *l, int64_t bytes)
 }
 
 atl_value_id atl_lower_workspace_of(const atl_lowering *l, int i) { return l->workspace[l->node->inputs[i]->index]; }
+
+atl_value_id atl_lower_part(atl_lowering *l, int k)
+{
+    atl_value_id first = atl_lower_output(l);
+    atl_value_id value =
+        first < 0 ? first : new_value(l, NULL, l->plan->values[first].bytes, l->plan->values[first].space);
+    if (value < 0)
+        return value;
+    const atl_memory_layout *layout = l->plan->values[first].layout;
+    l->plan->values[value].layout = atl_layout_copy(layout);
+    if (layout && !l->plan->values[value].layout)
+        return fail_lowering(l);
+    if (k == 0)
+        l->workspace[l->node->index] = value;
+    return value;
+}
+
+atl_value_id atl_lower_part_of(const atl_lowering *l, int i, int k)
+{
+    atl_value_id first = atl_lower_workspace_of(l, i);
+    return first < 0 ? first : first + k;
+}
+
+int atl_lower_as(atl_lowering *l, atl_value_id value)
+{
+    l->value[l->node->index] = value;
+    return value >= 0;
+}
 
 /* ---- steps ------------------------------------------------------------------------------------------------------------ */
 
@@ -287,6 +326,7 @@ int atl_lower_kernel(atl_lowering *l)
     int by_kernel = y->op->kernel != NULL, many = y->input_count > ATL_STEP_VALUES;
     atl_plan_step step = {.implementation = by_kernel ? "kernel" : "double",
                           .run = by_kernel ? run_kernel : run_reference,
+                          .cannot_fail = 1,
                           .release = release_reads,
                           .data = (void *)y};
     if (!by_kernel && !y->op->reference) {
@@ -354,11 +394,45 @@ static int lower_source(atl_lowering *l)
 }
 
 /* The same memory under another shape. */
-static int lower_alias(atl_lowering *l)
+static int lower_alias(atl_lowering *l) { return atl_lower_as(l, atl_lower_input(l, 0)); }
+
+static int run_copy(const atl_plan_step *step, void *const *memory, void *bound)
 {
-    atl_value_id value = atl_lower_input(l, 0);
-    l->value[l->node->index] = value;
-    return value >= 0;
+    (void)bound;
+    memmove(memory[step->write[0]], memory[step->read[0]], (size_t)(intptr_t)step->data);
+    return 0;
+}
+
+static int lower_copy(atl_lowering *l, atl_value_id from, atl_value_id to)
+{
+    if (from < 0 || to < 0)
+        return 0;
+    atl_plan_step step = {.implementation = "copy", .run = run_copy, .cannot_fail = 1, .reads = 1, .writes = 1};
+    step.data = (void *)(intptr_t)l->plan->values[from].bytes;
+    step.read[0] = from;
+    step.write[0] = to;
+    return atl_lower_step(l, &step);
+}
+
+/* ---- assignments ---------------------------------------------------------------------------------------------------------- */
+
+static void *memory_of(const atl_node *variable) { return variable->storage->value->data; }
+
+/* Notes that the variable takes the value.  What is not made by this program is copied now: it may be another variable's. */
+static int lower_assign(atl_lowering *l)
+{
+    atl_plan *p = l->plan;
+    atl_value_id value = atl_lower_input(l, 1);
+    if (value >= 0 && p->values[value].space != ATL_IN_ARENA) {
+        atl_value_id taken = new_value(l, l->node, p->values[value].bytes, ATL_IN_ARENA);
+        value = lower_copy(l, value, taken) ? taken : -1;
+    }
+    if (!atl_lower_as(l, value) || !atl_storage_value(l->node->inputs[0]->storage))
+        return 0;
+    if (!ATL_GROW(l->assignments, l->assignment_count, l->assignment_capacity))
+        return atl_out_of_memory(), 0;
+    l->assignments[l->assignment_count++] = (assignment){l->node, value};
+    return 1;
 }
 
 static int lower_node(atl_lowering *l, const atl_node *node)
@@ -367,6 +441,8 @@ static int lower_node(atl_lowering *l, const atl_node *node)
     l->now_once = l->once[node->index];
     if (node->op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT))
         return lower_source(l);
+    if (node->op->flags & ATL_OP_ASSIGN)
+        return lower_assign(l);
     if (node->op->flags & ATL_OP_ALIAS)
         return lower_alias(l);
     for (int d = 0; d < node->shape.rank; d++)
@@ -380,21 +456,34 @@ static int lower_node(atl_lowering *l, const atl_node *node)
     return ok && !l->failed;
 }
 
-/* What needs computing once only, and which forward nodes must keep a workspace. */
-static void classify_nodes(atl_lowering *l, const char *needed)
+/* Which forward nodes must keep a workspace. */
+static void find_workspaces(atl_lowering *l, const char *needed)
 {
     const atl_graph *graph = l->plan->copy.graph;
-    for (int64_t n = 0; n < graph->count; n++) {
+    for (int64_t n = 0; n < graph->count; n++)
+        for (int i = 0; needed[n] && i < graph->nodes[n]->input_count && i < 32; i++)
+            if ((graph->nodes[n]->op->workspace_inputs >> i) & 1)
+                l->wants_workspace[graph->nodes[n]->inputs[i]->index] = 1;
+}
+
+static int is_group(const atl_node *node)
+{
+    return node->op->flags & ATL_OP_ALIAS && node->op->flags & ATL_OP_SIDE_EFFECT;
+}
+static int is_assignment(const atl_node *node) { return node->op->flags & ATL_OP_ASSIGN || is_group(node); }
+
+/* Marks as 2 what is needed for something else than assignments.  The rest comes last: by then nobody reads the variables any
+ * more, and they can be written in place. */
+static void mark_early(const atl_graph *graph, char *needed, int64_t count, atl_node *const *roots)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!is_assignment(roots[i]))
+            needed[roots[i]->index] = 2;
+    for (int64_t n = graph->count - 1; n >= 0; n--) {
         const atl_node *node = graph->nodes[n];
-        char once = !(node->op->flags & (ATL_OP_INPUT | ATL_OP_RANDOM)) &&
-                    (!(node->op->flags & ATL_OP_SIDE_EFFECT) || node->op->flags & ATL_OP_VARIABLE);
-        for (int i = 0; i < node->input_count; i++) {
-            if (!atl_is_shape_input(node->op, i))
-                once &= l->once[node->inputs[i]->index];
-            if (needed[n] && i < 32 && (node->op->workspace_inputs >> i) & 1)
-                l->wants_workspace[node->inputs[i]->index] = 1;
-        }
-        l->once[n] = once;
+        for (int i = 0; needed[n] && i < node->input_count; i++)
+            if (atl_reads_input(node->op, i) && (needed[n] == 2 || (is_group(node) && !is_assignment(node->inputs[i]))))
+                needed[node->inputs[i]->index] = 2;
     }
 }
 
@@ -403,10 +492,11 @@ static int lower_all(atl_lowering *l, const char *needed)
     const atl_graph *graph = l->plan->copy.graph;
     for (int64_t n = 0; n < graph->count; n++)
         l->value[n] = l->workspace[n] = -1;
-    classify_nodes(l, needed);
-    for (int64_t n = 0; n < graph->count; n++)
-        if (needed[n] && !lower_node(l, graph->nodes[n]))
-            return 0;
+    find_workspaces(l, needed);
+    for (int turn = 2; turn > 0; turn--)
+        for (int64_t n = 0; n < graph->count; n++)
+            if (needed[n] == turn && !lower_node(l, graph->nodes[n]))
+                return 0;
     return 1;
 }
 
@@ -440,8 +530,92 @@ static void find_lifetimes(const atl_plan *p, lifetimes *lives, atl_space space)
                 use(lives, steps[s].write[i], s);
     }
     for (int64_t v = 0; v < p->value_count; v++)
-        if (p->values[v].space == space && p->values[v].pinned && lives->first[v] >= 0)
+        if (p->values[v].space == space && space != ATL_STORED && p->values[v].pinned && lives->first[v] >= 0)
             lives->last[v] = count;
+}
+
+static int allocate_lifetimes(const atl_plan *p, lifetimes *lives)
+{
+    lives->first = atl_allocate((size_t)p->value_count, sizeof *lives->first);
+    lives->last = atl_allocate((size_t)p->value_count, sizeof *lives->last);
+    return (lives->first && lives->last) || (atl_out_of_memory(), 0);
+}
+
+static void release_lifetimes(lifetimes *lives)
+{
+    atl_release(lives->first);
+    atl_release(lives->last);
+}
+
+/* ---- places of what is assigned ---- */
+
+/* The first step from which none can fail any more. */
+static int64_t first_sure_step(const atl_plan *p)
+{
+    int64_t s = p->step_count;
+    while (s > 0 && p->steps[s - 1].cannot_fail)
+        s--;
+    return s;
+}
+
+/* True if the step that makes `result` may write it over `input`, which it reads. */
+static int may_write_over(const atl_lowering *l, atl_value_id result, atl_value_id input)
+{
+    for (int64_t i = 0; i < l->in_place_count; i++)
+        if (l->in_places[i].result == result && l->in_places[i].input == input)
+            return 1;
+    return 0;
+}
+
+/* True if the value can be made in the variable's own memory: nothing that can fail follows, and no reader of the old value. */
+static int can_be_made_in_place(const atl_lowering *l, const lifetimes *lives, const assignment *a, int64_t sure)
+{
+    atl_value_id old = l->value[a->node->inputs[0]->index];
+    int64_t made = lives->first[a->value], read = old < 0 ? -1 : lives->last[old];
+    return l->plan->values[a->value].space == ATL_IN_ARENA && made >= sure &&
+           (read < made || (read == made && may_write_over(l, a->value, old)));
+}
+
+/* A step at the end that copies the value to its variable. */
+static int copy_at_end(atl_lowering *l, const assignment *a)
+{
+    const atl_node *variable = a->node->inputs[0];
+    l->node = a->node;
+    l->now_once = 0;
+    atl_value_id to = new_value(l, variable, l->plan->values[a->value].bytes, ATL_STORED);
+    if (to >= 0)
+        l->plan->values[to].stored = memory_of(variable);
+    return lower_copy(l, a->value, to);
+}
+
+static int place_assigned(atl_lowering *l)
+{
+    atl_plan *p = l->plan;
+    lifetimes lives = {0};
+    if (!l->assignment_count)
+        return 1;
+    int64_t sure = first_sure_step(p);
+    p->assigned = atl_allocate((size_t)l->assignment_count, sizeof *p->assigned);
+    int ok = allocate_lifetimes(p, &lives) && p->assigned;
+    if (ok) {
+        find_lifetimes(p, &lives, ATL_STORED);
+        find_lifetimes(p, &lives, ATL_IN_ARENA);
+    }
+    for (int64_t i = 0; ok && i < l->assignment_count; i++) {
+        assignment *a = &l->assignments[i];
+        p->assigned[p->assigned_count++] = a->node->inputs[0]->storage;
+        if (!can_be_made_in_place(l, &lives, a, sure))
+            continue;
+        p->values[a->value].space = ATL_STORED;
+        p->values[a->value].stored = memory_of(a->node->inputs[0]);
+        a->value = -1;
+    }
+    release_lifetimes(&lives);
+    if (!p->assigned)
+        return atl_out_of_memory(), 0;
+    for (int64_t i = 0; ok && i < l->assignment_count; i++)
+        ok = l->assignments[i].value < 0 || copy_at_end(l, &l->assignments[i]);
+    return ok;
 }
 
 static atl_value_id root_of(const atl_plan *p, atl_value_id value)
@@ -502,19 +676,17 @@ static void pin_once_values(atl_plan *p)
 static int give_places(atl_lowering *l)
 {
     atl_plan *p = l->plan;
-    lifetimes lives = {atl_allocate((size_t)p->value_count, sizeof *lives.first),
-                       atl_allocate((size_t)p->value_count, sizeof *lives.last)};
-    if (lives.first && lives.last) {
+    lifetimes lives = {0};
+    p->once_bytes = -1;
+    if (allocate_lifetimes(p, &lives)) {
         pin_once_values(p);
         find_lifetimes(p, &lives, ATL_IN_ONCE);
         find_lifetimes(p, &lives, ATL_IN_ARENA);
         share_places(l, &lives);
         p->once_bytes = pack(p, &lives, ATL_IN_ONCE);
         p->arena_bytes = pack(p, &lives, ATL_IN_ARENA);
-    } else
-        p->arena_bytes = -1;
-    atl_release(lives.first);
-    atl_release(lives.last);
+    }
+    release_lifetimes(&lives);
     if (p->arena_bytes < 0 || p->once_bytes < 0)
         return atl_out_of_memory(), 0;
     return 1;
@@ -546,7 +718,7 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, unsigned without)
     for (int64_t i = 0; roots && i < wanted.count; i++)
         roots[i] = p->copy.of[wanted.node[i]->index];
     char *needed = roots ? atl_mark_needed(p->copy.graph, wanted.count, roots, 0) : NULL;
-    l->once = atl_allocate((size_t)count, 1);
+    l->once = needed ? atl_mark_once(p->copy.graph, needed) : NULL;
     l->blocked =
         needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, !(without & ATL_PASS_WINOGRAD)) : NULL;
     l->wants_workspace = atl_allocate((size_t)count, 1);
@@ -556,7 +728,8 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, unsigned without)
              ATL_GROW(p->sets, 0, p->set_capacity);
     if (ok) {
         p->sets[p->set_count++] = (atl_variable_set){0};
-        ok = lower_all(l, needed) && set_wanted(l, wanted) && give_places(l);
+        mark_early(p->copy.graph, needed, wanted.count, roots);
+        ok = lower_all(l, needed) && set_wanted(l, wanted) && place_assigned(l) && give_places(l);
     } else
         atl_out_of_memory();
     atl_release(roots);
@@ -567,6 +740,7 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, unsigned without)
     atl_release(l->value);
     atl_release(l->workspace);
     atl_release(l->in_places);
+    atl_release(l->assignments);
     return ok;
 }
 
@@ -642,6 +816,7 @@ void atl_plan_free(atl_plan *p)
     atl_release(p->once);
     atl_release(p->sets);
     atl_release(p->feeds);
+    atl_release(p->assigned);
     atl_release(p->wanted);
     atl_release(p->input_shape);
     atl_release(p->microseconds);
@@ -672,6 +847,16 @@ atl_status atl_plan_refresh(atl_plan *p, uint64_t version)
     }
     atomic_store(&p->seen, version);
     return ATL_OK;
+}
+
+void atl_plan_note_assigned(atl_plan *p, atl_graph *graph)
+{
+    if (!p->assigned_count)
+        return;
+    uint64_t before = atomic_fetch_add(&graph->version, 1);
+    for (int64_t i = 0; i < p->assigned_count; i++)
+        p->assigned[i]->version = before + 1;
+    atomic_compare_exchange_strong(&p->seen, &before, before + 1); /* nothing that this plan keeps depends on them */
 }
 
 /* ---- states ------------------------------------------------------------------------------------------------------------------- */

@@ -49,6 +49,8 @@ typedef struct atl_plan {
     int64_t set_count, set_capacity;
     atl_plan_feed *feeds;
     int64_t feed_count, feed_capacity;
+    atl_storage **assigned; /* variables that each run changes */
+    int64_t assigned_count;
     atl_value_id *wanted; /* values of the program's wanted nodes, in their order */
     int64_t wanted_count;
     int64_t arena_bytes, once_bytes;
@@ -69,6 +71,9 @@ void atl_plan_free(atl_plan *plan);
 
 /* Runs the once-steps whose variables have changed. To be called by one thread at a time. */
 atl_status atl_plan_refresh(atl_plan *plan, uint64_t version);
+
+/* To be called after each run: lets everybody see that the assigned variables have changed. */
+void atl_plan_note_assigned(atl_plan *plan, atl_graph *graph);
 
 /* One thread's memory for a plan: the arena, addresses of all values, and bound steps. */
 typedef struct atl_plan_state {

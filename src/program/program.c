@@ -46,6 +46,28 @@ static int has_unknown_size(const atl_node *node)
     return 0;
 }
 
+/* No variable may be assigned to twice. */
+static atl_status check_assignments(const atl_program *program)
+{
+    const atl_graph *graph = program->graph;
+    char *needed = atl_mark_needed(graph, program->wanted.count, program->wanted.node, 0);
+    char *assigned = atl_allocate((size_t)graph->count, 1);
+    atl_status status = needed && assigned ? ATL_OK : atl_out_of_memory();
+    for (int64_t n = 0; !status && n < graph->count; n++) {
+        const atl_node *node = graph->nodes[n];
+        if (!needed[n] || !(node->op->flags & ATL_OP_ASSIGN))
+            continue;
+        if (assigned[node->inputs[0]->index]++)
+            status = atl_set_error(ATL_INVALID,
+                                   "'%s' assigns to the variable '%s', as another of the wanted nodes does: one run "
+                                   "can give it one value only",
+                                   atl_name_of(node), atl_name_of(node->inputs[0]));
+    }
+    atl_release(needed);
+    atl_release(assigned);
+    return status;
+}
+
 static atl_status find_inputs(atl_program *program)
 {
     const atl_graph *graph = program->graph;
@@ -114,7 +136,7 @@ static atl_program *new_program(atl_graph *graph, atl_nodes wanted, unsigned wit
     program->wanted = (atl_nodes){wanted.count, nodes};
     pthread_mutex_init(&program->lock, NULL);
     program->own = new_state(program);
-    if (program->own && !find_inputs(program) &&
+    if (program->own && !check_assignments(program) && !find_inputs(program) &&
         (program->input_count || (program->plans[0] = new_plan(program, ATL_NO_FEEDS))))
         return program;
     atl_program_free(program);
@@ -321,7 +343,7 @@ static atl_status run_steps(atl_plan_state *state)
     const atl_plan *plan = state->plan;
     for (int64_t s = 0; s < plan->step_count; s++)
         if (plan->steps[s].run(&plan->steps[s], state->memory, state->bound[s]))
-            return ATL_INTERNAL;
+            return atl_error_status() ? atl_error_status() : ATL_INTERNAL;
     return ATL_OK;
 }
 
@@ -336,7 +358,11 @@ static atl_status run_state(atl_state *state, const atl_feed *feeds)
     status = set_feeds(now, feeds);
     if (!status)
         status = refresh(state->program, now->plan);
-    return status ? status : run_steps(now);
+    if (!status)
+        status = run_steps(now);
+    if (!status)
+        atl_plan_note_assigned(now->plan, state->program->graph);
+    return status;
 }
 
 atl_status atl_state_run(atl_state *state, const atl_feed *feeds)

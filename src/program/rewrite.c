@@ -76,7 +76,7 @@ static int survey(atl_rewrite *r, int64_t count, atl_node *const *roots)
     const atl_graph *from = r->from;
     r->needed = atl_mark_needed(from, count, roots, 0);
     r->uses = atl_allocate((size_t)from->count, sizeof *r->uses);
-    r->once = atl_allocate((size_t)from->count, 1);
+    r->once = r->needed ? atl_mark_once(from, r->needed) : NULL;
     r->of = atl_allocate((size_t)from->count, sizeof *r->of);
     if (!r->needed || !r->uses || !r->once || !r->of)
         return 0;
@@ -84,16 +84,9 @@ static int survey(atl_rewrite *r, int64_t count, atl_node *const *roots)
         r->uses[roots[i]->index]++;
     for (int64_t n = 0; n < from->count; n++) {
         const atl_node *node = from->nodes[n];
-        char once = !(node->op->flags & (ATL_OP_INPUT | ATL_OP_RANDOM)) &&
-                    (!(node->op->flags & ATL_OP_SIDE_EFFECT) || node->op->flags & ATL_OP_VARIABLE);
-        for (int i = 0; i < node->input_count; i++) {
-            int by_value = !atl_is_shape_input(node->op, i) || (i < 32 && (node->op->workspace_inputs >> i) & 1);
-            if (by_value)
-                once &= r->once[node->inputs[i]->index];
-            if (by_value && r->needed[n])
+        for (int i = 0; r->needed[n] && i < node->input_count; i++)
+            if (atl_reads_input(node->op, i))
                 r->uses[node->inputs[i]->index]++;
-        }
-        r->once[n] = once;
     }
     return 1;
 }
