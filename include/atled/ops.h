@@ -61,9 +61,10 @@ ATL_API atl_node *atl_int_variable(atl_graph *graph, const char *name, atl_shape
 /* What a variable knows about itself, for training (train.h), which asks when its nodes are built.  Each setter returns the
  * variable, so that calls nest; null passes through, and a node that is no variable is a mistake. */
 ATL_API atl_node *atl_variable_set_trainable(atl_node *variable, int trainable); /* default: 1; 0 for int32 */
-ATL_API atl_node *atl_variable_set_decay(atl_node *variable, float decay); /* decay * w^2 / 2 in atl_weight_decay; default 0 */
+ATL_API atl_node *atl_variable_set_decay(atl_node *variable,
+                                         float decay); /* decay * w^2 / 2 in atl_weight_decay; default 0 */
 ATL_API atl_node *atl_variable_set_rate_scale(atl_node *variable, float scale); /* times the learning rate; default 1 */
-ATL_API atl_node *atl_variable_set_average(atl_node *variable, float decay);    /* of a moving average, 0.999; 0: none */
+ATL_API atl_node *atl_variable_set_average(atl_node *variable, float decay); /* of a moving average, 0.999; 0: none */
 /* Belongs to the training, not to the model: an optimizer's memory, a counter.  Default 0. */
 ATL_API atl_node *atl_variable_set_state(atl_node *variable, int is_state);
 ATL_API int atl_variable_is_trainable(const atl_node *variable);
@@ -90,16 +91,16 @@ ATL_API atl_node *atl_increment(atl_node *x); /* int32: x + 1, and the largest n
 /* Random numbers in the shape of `like`, made from a seed and a counter: the same two give the same bits, on every machine. */
 typedef struct atl_noise_args {
     atl_node *like;
-    atl_node *counter; /* int32 scalar: other numbers for each value of it; null: atl_step_counter */
-    uint64_t seed;     /* 0: one made of the graph's seed and the node's place in it, so that nodes differ */
-    float low, high;   /* uniform in [low, high); both 0: [0, 1) */
+    atl_node *counter;     /* int32 scalar: other numbers for each value of it; null: atl_step_counter */
+    uint64_t seed;         /* 0: one made of the graph's seed and the node's place in it, so that nodes differ */
+    float low, high;       /* uniform in [low, high); both 0: [0, 1) */
     float mean, deviation; /* normal; deviation 0: 1 */
     int end_;
 } atl_noise_args;
 ATL_API atl_node *atl_uniform_noise_with(const atl_noise_args *args);
 ATL_API atl_node *atl_normal_noise_with(const atl_noise_args *args);
 #define atl_uniform_noise(...) atl_uniform_noise_with(&(atl_noise_args){__VA_ARGS__, .end_ = 0})
-#define atl_normal_noise(...) atl_normal_noise_with(&(atl_noise_args){__VA_ARGS__, .end_ = 0})
+#define atl_normal_noise(...)  atl_normal_noise_with(&(atl_noise_args){__VA_ARGS__, .end_ = 0})
 
 /* Dropout (Srivastava et al. 2014): each element is 0 with probability `rate`, else divided by 1 - rate.  For the graph that
  * trains; leave it out of the one that is used. */

@@ -45,11 +45,11 @@ struct atl_node {
     int input_count;
     atl_dtype dtype;
     atl_shape shape;
-    int64_t mark; /* belongs to the pass that is running; 0 outside of one */
-    char recompute; /* gradients compute the value again */
-    char distinct;  /* never merged with an equal node: a value computed again on purpose */
+    int64_t mark;    /* belongs to the pass that is running; 0 outside of one */
+    char recompute;  /* gradients compute the value again */
+    char distinct;   /* never merged with an equal node: a value computed again on purpose */
     atl_node *again; /* the node that computes the value of a marked one again; null: none yet */
-    int unhashed; /* uthash ran out of memory adding it */
+    int unhashed;    /* uthash ran out of memory adding it */
     UT_hash_handle hh;
 };
 
@@ -61,7 +61,7 @@ struct atl_graph {
     int64_t count, capacity;
     atl_node **variables;
     int64_t variable_count, variable_capacity;
-    atl_node *steps;        /* atl_step_counter, or null */
+    atl_node *steps; /* atl_step_counter, or null */
     arena_block *blocks;
     const char *scope; /* the current one */
     struct {

@@ -104,18 +104,6 @@ int atl_fail(atl_node *y, const char *format, ...)
     return 0;
 }
 
-atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, ...)
-{
-    char text[ATL_ERROR_SIZE];
-    va_list arguments;
-    if (!graph)
-        return NULL;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    return atl_graph_fail(graph, "%s%s%s: %s", graph->scope, graph->scope[0] ? "/" : "", builder, text);
-}
-
 const void *atl_attributes_of(const atl_node *node) { return node ? node->attributes : NULL; }
 
 /* Returns 0 with the mistake recorded. */

@@ -123,6 +123,8 @@ atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, 
 {
     char text[ATL_ERROR_SIZE];
     va_list arguments;
+    if (!graph)
+        return NULL;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);

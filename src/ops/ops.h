@@ -35,9 +35,6 @@ int atl_infer_same(atl_node *y);
 int atl_require_float(atl_node *y, int i, const char *what);
 int atl_require_int(atl_node *y, int i, const char *what);
 
-/* Records a mistake found by a builder that is made of other ops: "scope/builder: ...".  Returns null. */
-atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, ...) ATL_PRINTF(3, 4);
-
 /* Why a shape may not be what its author had in mind: if x comes, through ops that keep its first dimension, from a
  * reshape that did not, "[40, 52416] comes from local3/reshape ([5, 26, 252, 64] -> [40, -1]): the first size, 40, is
  * not the batch, 5."; else "".  Returns text. */

@@ -9,8 +9,10 @@ static int infer_source(atl_node *y)
     return atl_set_type(y, type->dtype, type->shape);
 }
 
-static const atl_op input_op = {
-    .name = "input", .attributes = sizeof(atl_source_type), .flags = ATL_OP_INPUT, .infer = infer_source};
+static const atl_op input_op = {.name = "input",
+                                .attributes = sizeof(atl_source_type),
+                                .flags = ATL_OP_INPUT,
+                                .infer = infer_source};
 ATL_BUILTIN(input_op);
 
 /* Inputs and variables: the name is given, and must be free. */
@@ -24,8 +26,8 @@ static atl_node *new_source(atl_graph *graph, const atl_op *op, const char *name
         return atl_graph_fail(graph, "%s: it needs a name", op->name);
     snprintf(place, sizeof place, "%s%s%s", graph->scope, graph->scope[0] ? "/" : "", name);
     if (atl_find(graph, place))
-        return atl_graph_fail(graph, "%s '%s': there is already a node of that name; give another name, or use a scope", op->name,
-                              place);
+        return atl_graph_fail(graph, "%s '%s': there is already a node of that name; give another name, or use a scope",
+                              op->name, place);
     memset(&type, 0, sizeof type); /* padding is compared, too */
     type.dtype = dtype;
     type.shape = shape;
@@ -52,12 +54,14 @@ static int give_storage(atl_node *node)
     return 1;
 }
 
-static atl_node *new_variable(atl_graph *graph, const char *name, atl_dtype dtype, atl_shape shape, atl_initializer initializer)
+static atl_node *new_variable(atl_graph *graph, const char *name, atl_dtype dtype, atl_shape shape,
+                              atl_initializer initializer)
 {
     if (!graph)
         return NULL;
     if (atl_shape_count(shape) < 0)
-        return atl_graph_fail(graph, "variable '%s': the shape %s must be fully known", name ? name : "", SHAPE_TEXT(shape));
+        return atl_graph_fail(graph, "variable '%s': the shape %s must be fully known", name ? name : "",
+                              SHAPE_TEXT(shape));
     atl_node *node = new_source(graph, &variable_op, name, dtype, shape);
     if (!node || !give_storage(node))
         return NULL;
@@ -168,16 +172,17 @@ static int fill_is_uniform(const atl_node *y, float *value_out)
 
 static atl_node *sample_fill(atl_node *x) { return atl_add(x, atl_fill(x, 2.5f)); }
 
-static const atl_op fill_op = {.name = "fill",
-                               .arity = 1,
-                               .attributes = sizeof(float),
-                               .shape_inputs = 1,
-                               .infer = infer_fill,
-                               .reference = reference_fill,
-                               .kernel = kernel_fill,
-                               .uniform = fill_is_uniform,
-                               .describe = describe_fill,
-                               .samples = (const atl_sample[]){{"fill", .unary = sample_fill, .input = {{2, {2, 3}}}, .inputs = 1}, {0}}};
+static const atl_op fill_op = {
+    .name = "fill",
+    .arity = 1,
+    .attributes = sizeof(float),
+    .shape_inputs = 1,
+    .infer = infer_fill,
+    .reference = reference_fill,
+    .kernel = kernel_fill,
+    .uniform = fill_is_uniform,
+    .describe = describe_fill,
+    .samples = (const atl_sample[]){{"fill", .unary = sample_fill, .input = {{2, {2, 3}}}, .inputs = 1}, {0}}};
 ATL_BUILTIN(fill_op);
 
 atl_node *atl_fill(atl_node *like, float value) { return ATL_APPLY(&fill_op, &value, like); }
@@ -201,15 +206,15 @@ static void kernel_size_ratio(const atl_node *y, const void *const *x, void *res
 
 static atl_node *sample_size_ratio(atl_node *a, atl_node *b) { return atl_mul(a, atl_size_ratio(a, b)); }
 
-static const atl_op size_ratio_op = {
-    .name = "size_ratio",
-    .arity = 2,
-    .shape_inputs = 3,
-    .infer = infer_size_ratio,
-    .reference = reference_size_ratio,
-    .kernel = kernel_size_ratio,
-    .samples = (const atl_sample[]){
-        {"size ratio", .binary = sample_size_ratio, .input = {{2, {4, 3}}, {1, {5}}}, .inputs = 2}, {0}}};
+static const atl_op size_ratio_op = {.name = "size_ratio",
+                                     .arity = 2,
+                                     .shape_inputs = 3,
+                                     .infer = infer_size_ratio,
+                                     .reference = reference_size_ratio,
+                                     .kernel = kernel_size_ratio,
+                                     .samples = (const atl_sample[]){{"size ratio", .binary = sample_size_ratio,
+                                                                      .input = {{2, {4, 3}}, {1, {5}}}, .inputs = 2},
+                                                                     {0}}};
 ATL_BUILTIN(size_ratio_op);
 
 atl_node *atl_size_ratio(atl_node *a, atl_node *b) { return ATL_APPLY(&size_ratio_op, NULL, a, b); }
