@@ -45,13 +45,13 @@ static inline void expect_values(atl_node *y, atl_shape shape, const double *exp
     cr_assert(program && atl_run(program, ATL_NO_FEEDS) == ATL_OK, "%s", atl_error());
     atl_reference *reference = atl_reference_run(ATL_NODES(y), ATL_NO_FEEDS);
     cr_assert(reference, "%s", atl_error());
-    const atl_tensor *value = atl_value(program, y), *oracle = atl_reference_value(reference, y);
+    const atl_tensor *value = atl_value(program, y), *exact = atl_reference_value(reference, y);
     for (int64_t i = 0; i < atl_shape_count(shape); i++) {
         double bound = 1e-6 * fabs(expected[i]);
         cr_expect(fabs(element_of(value, i) - expected[i]) <= bound, "element %lld is %g, not %g", (long long)i,
                   element_of(value, i), expected[i]);
-        cr_expect(fabs(element_of(oracle, i) - expected[i]) <= bound, "element %lld of the reference is %g, not %g",
-                  (long long)i, element_of(oracle, i), expected[i]);
+        cr_expect(fabs(element_of(exact, i) - expected[i]) <= bound, "element %lld of the reference is %g, not %g",
+                  (long long)i, element_of(exact, i), expected[i]);
     }
     atl_reference_free(reference);
     atl_program_free(program);

@@ -1,0 +1,98 @@
+/* Small, narrow and flat matrix products against plain loops, and within their bounds. */
+#include "ops/matrix.h"
+
+#include "support.h"
+
+enum { MARGIN = 64 };
+
+typedef struct operands {
+    int64_t a_count, b_count, c_count;
+    float *a, *b, *c;
+} operands;
+
+static float *random_floats(int64_t count)
+{
+    float *x = malloc((size_t)(count + MARGIN) * sizeof *x);
+    for (int64_t i = 0; i < count + MARGIN; i++)
+        x[i] = i < count ? (float)random_below(2001) / 1000 - 1 : NAN; /* what lies beyond must not be used */
+    return x;
+}
+
+static operands new_operands(const atl_product *p)
+{
+    operands o = {p->m * p->k, p->k * p->n, p->m * p->n, NULL, NULL, NULL};
+    o.a = random_floats(o.a_count);
+    o.b = random_floats(o.b_count);
+    o.c = random_floats(o.c_count);
+    return o;
+}
+
+static void check_and_free(const atl_product *p, operands *o, const char *what)
+{
+    for (int64_t i = 0; i < p->m; i++)
+        for (int64_t j = 0; j < p->n; j++) {
+            double sum = 0, size = 0;
+            for (int64_t q = 0; q < p->k; q++) {
+                double term =
+                    (double)o->a[i * p->a_row + q * p->a_column] * o->b[p->b_transposed ? j * p->k + q : q * p->n + j];
+                sum += term;
+                size += fabs(term);
+            }
+            double bound = (double)(p->k + 2) * 0x1p-24 * size;
+            cr_assert(fabs(o->c[i * p->n + j] - sum) <= bound, "%s, %dx%dx%d at (%d, %d): %g, not %g", what, (int)p->m,
+                      (int)p->n, (int)p->k, (int)i, (int)j, (double)o->c[i * p->n + j], sum);
+        }
+    for (int i = 0; i < MARGIN; i++)
+        cr_assert(isnan(o->c[o->c_count + i]), "%s, %dx%dx%d writes beyond the result", what, (int)p->m, (int)p->n,
+                  (int)p->k);
+    free(o->a);
+    free(o->b);
+    free(o->c);
+}
+
+static atl_product product_of(int64_t m, int64_t n, int64_t k, int transpose_a, int transpose_b)
+{
+    return (atl_product){m, n, k, transpose_a ? 1 : k, transpose_a ? m : 1, transpose_b};
+}
+
+Test(matrix, small_products)
+{
+    for (int64_t m = 1; m < 8; m++)
+        for (int64_t n = 1; n < 70; n += n < 35 ? 1 : 7)
+            for (int64_t k = 0; k < 20; k += k < 6 ? 1 : 5)
+                for (int way = 0; way < 4; way++) {
+                    atl_product p = product_of(m, n, k, way & 1, way >> 1);
+                    operands o = new_operands(&p);
+                    atl_small_product(&p, o.a, o.b, o.c);
+                    check_and_free(&p, &o, "small");
+                }
+}
+
+Test(matrix, streams)
+{
+    for (int64_t m = 1; m <= ATL_FEW_ROWS; m++)
+        for (int64_t n = 1; n < 200; n = n * 2 + 1)
+            for (int64_t k = 1; k < 300; k = k * 3 + 1)
+                for (int way = 0; way < 3; way++)
+                    for (int parts = 1; parts < 9; parts += 3) {
+                        atl_product p = product_of(m, n, k, way & 1, way >> 1);
+                        operands o = new_operands(&p);
+                        float *partial = random_floats(atl_stream_partial(&p, parts));
+                        atl_stream_product(&p, parts, o.a, o.b, o.c, partial);
+                        check_and_free(&p, &o, "stream");
+                        free(partial);
+                    }
+}
+
+Test(matrix, outer_products)
+{
+    for (int64_t m = 1; m < 300; m = m * 3 + 2)
+        for (int64_t n = 1; n < 300; n = n * 3 + 1)
+            for (int64_t k = 1; k <= ATL_FEW_ROWS; k++)
+                for (int way = 0; way < 2; way++) {
+                    atl_product p = product_of(m, n, k, way, 0);
+                    operands o = new_operands(&p);
+                    atl_outer_product(&p, o.a, o.b, o.c);
+                    check_and_free(&p, &o, "outer");
+                }
+}
