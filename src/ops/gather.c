@@ -170,10 +170,11 @@ static void scatter_range(const void *job, int64_t first, int64_t last)
             memset(result + j * p->split.inner, 0, (size_t)width * sizeof *result);
         for (int64_t j = 0; j < p->indices; j++) {
             const float *from = x + (outer * p->indices + j) * p->split.inner + column;
+            if (p->index[j] < 0 || p->index[j] >= p->split.size)
+                continue;
             float *to = result + p->index[j] * p->split.inner;
-            if (p->index[j] >= 0 && p->index[j] < p->split.size)
-                for (int64_t k = 0; k < width; k++)
-                    to[k] += from[k];
+            for (int64_t k = 0; k < width; k++)
+                to[k] += from[k];
         }
     }
 }
