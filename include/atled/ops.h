@@ -405,12 +405,12 @@ ATL_API atl_node *atl_reduce_sum_with(const atl_reduce_args *args);
 ATL_API atl_node *atl_reduce_mean_with(const atl_reduce_args *args);
 ATL_API atl_node *atl_reduce_max_with(const atl_reduce_args *args); /* equal maxima share the gradient */
 ATL_API atl_node *atl_reduce_min_with(const atl_reduce_args *args);
-ATL_API atl_node *
-atl_reduce_prod_with(const atl_reduce_args *args); /* derivatives are right where elements are 0, too */
-ATL_API atl_node *
-atl_reduce_log_sum_exp_with(const atl_reduce_args *args); /* log(sum of e^x), however large the x are */
-ATL_API atl_node *
-atl_reduce_l2_norm_with(const atl_reduce_args *args); /* square root of the sum of x^2; gradient 0 at 0 */
+/* All derivatives are right where elements are 0, too. */
+ATL_API atl_node *atl_reduce_prod_with(const atl_reduce_args *args);
+/* log(sum of e^x), however large the x are. */
+ATL_API atl_node *atl_reduce_log_sum_exp_with(const atl_reduce_args *args);
+/* Square root of the sum of x^2; gradient 0 where that is 0. */
+ATL_API atl_node *atl_reduce_l2_norm_with(const atl_reduce_args *args);
 #define atl_reduce_sum(...)         atl_reduce_sum_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
 #define atl_reduce_mean(...)        atl_reduce_mean_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
 #define atl_reduce_max(...)         atl_reduce_max_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
@@ -502,10 +502,10 @@ ATL_API atl_node *atl_gather(atl_node *x, atl_node *indices, int axis);
  * indices.  An index may come several times; one out of range is passed over.  Only the shape of `like` is used. */
 ATL_API atl_node *atl_scatter_add(atl_node *updates, atl_node *indices, atl_node *like, int axis);
 
-ATL_API atl_node *atl_one_hot(atl_node *labels,
-                              int64_t classes); /* int32 [..] -> float [.., classes]; zeros if out of range */
-ATL_API atl_node *
-atl_pick(atl_node *x, atl_node *labels); /* x [.., classes], int32 [..] -> [..]: x[.., labels[..]]; 0 if out of range */
+/* int32 [..] -> float [.., classes]: 1 at the label; zeros where it is out of range. */
+ATL_API atl_node *atl_one_hot(atl_node *labels, int64_t classes);
+/* x [.., classes], int32 [..] -> [..]: x[.., labels[..]]; 0 where it is out of range. */
+ATL_API atl_node *atl_pick(atl_node *x, atl_node *labels);
 ATL_API atl_node *atl_pick_index(atl_node *x, int64_t index); /* x [.., classes] -> [..] */
 
 #ifdef __cplusplus
