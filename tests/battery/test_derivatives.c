@@ -1,5 +1,6 @@
 /* Every op's samples: first, second and third order against central differences in double, and as float programs against the
- * double references. */
+ * double references.
+ * Minutes: 5 */
 #include "battery.h"
 
 #define EveryOp(name) FOR_EVERY_OP(derivatives, name)
