@@ -90,12 +90,15 @@ static void reference_sparse(const atl_node *y, const double *const *x, double *
 static void sparse_rows(const void *data, int64_t first, int64_t last)
 {
     const entropy_job *job = data;
-    for (int64_t r = first; r < last; r++) {
-        const float *x = job->logits + r * job->classes;
-        int32_t label = job->labels[job->one_label ? 0 : r];
-        float most, sum = atl_sum_exp(x, job->classes, NULL, &most);
-        /* The difference of two logits first: it is exact where they are close. */
-        job->result[r] = label >= 0 && label < job->classes ? logf(sum) + (most - x[label]) : NAN;
+    float most[ATL_ROWS], sum[ATL_ROWS];
+    for (int64_t r = first, rows; r < last; r += rows) {
+        rows = atl_exp_rows(last - r, job->classes, job->logits + r * job->classes, NULL, most, sum);
+        for (int64_t k = 0; k < rows; k++) {
+            const float *x = job->logits + (r + k) * job->classes;
+            int32_t label = job->labels[job->one_label ? 0 : r + k];
+            /* The difference of two logits first: it is exact where they are close. */
+            job->result[r + k] = label >= 0 && label < job->classes ? logf(sum[k]) + (most[k] - x[label]) : NAN;
+        }
     }
 }
 
@@ -174,27 +177,31 @@ static void reference_sparse_grad(const atl_node *y, const double *const *x, dou
     }
 }
 
-/* p - 1 would be lost to rounding where p is near 1: the gradient of a confident loss is small, but it is not zero. */
-static float sum_of_others(const float *e, int64_t n, int32_t label)
+/* e = e^(x - most), which becomes dx.  p - 1 would be lost to rounding where p is near 1: what belongs to the label is the sum of
+ * the others, so that the gradient of a confident loss is small but not zero. */
+static void sparse_grad_row(int64_t classes, float sum, int32_t label, float dy, float *e)
 {
-    float sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += i == label ? 0 : e[i];
-    return sum;
+    float others = 0, factor = dy / sum;
+    if (label >= 0 && label < classes) {
+        e[label] = 0;
+        for (int64_t i = 0; i < classes; i++)
+            others += e[i];
+        e[label] = -others;
+    }
+    for (int64_t i = 0; i < classes; i++)
+        e[i] *= factor;
 }
 
 static void sparse_grad_rows(const void *data, int64_t first, int64_t last)
 {
     const entropy_job *job = data;
-    for (int64_t r = first; r < last; r++) {
-        const float *x = job->logits + r * job->classes;
+    float most[ATL_ROWS], sum[ATL_ROWS];
+    for (int64_t r = first, rows; r < last; r += rows) {
         float *dx = job->result + r * job->classes;
-        int32_t label = job->labels[job->one_label ? 0 : r];
-        float most, sum = atl_sum_exp(x, job->classes, dx, &most), factor = job->dy[r] / sum;
-        if (label >= 0 && label < job->classes)
-            dx[label] = -sum_of_others(dx, job->classes, label);
-        for (int64_t i = 0; i < job->classes; i++)
-            dx[i] *= factor;
+        rows = atl_exp_rows(last - r, job->classes, job->logits + r * job->classes, dx, most, sum);
+        for (int64_t k = 0; k < rows; k++)
+            sparse_grad_row(job->classes, sum[k], job->labels[job->one_label ? 0 : r + k], job->dy[r + k],
+                            dx + k * job->classes);
     }
 }
 
@@ -276,12 +283,16 @@ static void reference_dense(const atl_node *y, const double *const *x, double *r
 static void dense_rows(const void *data, int64_t first, int64_t last)
 {
     const entropy_job *job = data;
-    for (int64_t r = first; r < last; r++) {
-        const float *x = job->logits + r * job->classes, *targets = job->dy + r * job->classes;
-        float most, log_sum = logf(atl_sum_exp(x, job->classes, NULL, &most)), loss = 0;
-        for (int64_t i = 0; i < job->classes; i++)
-            loss += targets[i] * (log_sum + (most - x[i]));
-        job->result[r] = loss;
+    float most[ATL_ROWS], sum[ATL_ROWS];
+    for (int64_t r = first, rows; r < last; r += rows) {
+        rows = atl_exp_rows(last - r, job->classes, job->logits + r * job->classes, NULL, most, sum);
+        for (int64_t k = 0; k < rows; k++) {
+            const float *x = job->logits + (r + k) * job->classes, *targets = job->dy + (r + k) * job->classes;
+            float log_sum = logf(sum[k]), loss = 0;
+            for (int64_t i = 0; i < job->classes; i++)
+                loss += targets[i] * (log_sum + (most[k] - x[i]));
+            job->result[r + k] = loss;
+        }
     }
 }
 

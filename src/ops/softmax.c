@@ -40,17 +40,79 @@ double atl_log_sum_exp(const double *x, int64_t n)
     return most + log(sum);
 }
 
-ATL_FAST float atl_sum_exp(const float *x, int64_t n, float *e, float *most_out)
+/* n numbers added up in lanes, always the same way. */
+ATL_FAST static float sum_of(const float *x, int64_t n)
 {
-    float most = -INFINITY, sum = 0;
-    _Pragma("omp simd reduction(max : most)") for (int64_t i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
-    if (e) {
-        _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < n; i++) sum += e[i] = fast_exp(x[i] - most);
-    } else {
-        _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < n; i++) sum += fast_exp(x[i] - most);
-    }
-    *most_out = most;
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i];
     return sum;
+}
+
+ATL_FAST static float largest_of(const float *x, int64_t n)
+{
+    float most = -INFINITY;
+#pragma omp simd reduction(max : most)
+    for (int64_t i = 0; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    return most;
+}
+
+ATL_FAST static void exp_below(const float *x, float most, int64_t n, float *e)
+{
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++)
+        e[i] = fast_exp(x[i] - most);
+}
+
+enum { BLOCK = 1024 }; /* elements whose powers of e are made together */
+
+static float exp_row(const float *x, float most, int64_t n, float *e)
+{
+    float block[BLOCK], sum = 0;
+    for (int64_t from = 0; from < n; from += BLOCK) {
+        int64_t count = n - from < BLOCK ? n - from : BLOCK;
+        float *out = e ? e + from : block;
+        exp_below(x + from, most, count, out);
+        sum += sum_of(out, count);
+    }
+    return sum;
+}
+
+/* Short rows: all powers in one go, for a loop of ten has no lanes to fill. */
+static void exp_short_rows(int64_t rows, int64_t width, const float *x, float *e, float *most, float *sum)
+{
+    float block[BLOCK], *out = e ? e : block;
+    for (int64_t r = 0; r < rows; r++) {
+        const float *row = x + r * width;
+        float largest = row[0];
+        for (int64_t i = 1; i < width; i++)
+            largest = row[i] > largest ? row[i] : largest;
+        for (int64_t i = 0; i < width; i++)
+            out[r * width + i] = row[i] - largest;
+        most[r] = largest;
+    }
+    exp_below(out, 0, rows * width, out);
+    for (int64_t r = 0; r < rows; r++) {
+        sum[r] = 0;
+        for (int64_t i = 0; i < width; i++)
+            sum[r] += out[r * width + i];
+    }
+}
+
+int64_t atl_exp_rows(int64_t left, int64_t width, const float *x, float *e, float *most, float *sum)
+{
+    enum { SHORT = 64 };
+    if (width > SHORT) {
+        *most = largest_of(x, width);
+        *sum = exp_row(x, *most, width, e);
+        return 1;
+    }
+    int64_t rows = BLOCK / width < ATL_ROWS ? BLOCK / width : ATL_ROWS;
+    rows = left < rows ? left : rows;
+    exp_short_rows(rows, width, x, e, most, sum);
+    return rows;
 }
 
 /* softmax(x)_i = e^x_i / sum_j e^x_j.  dx = y * (dy - sum(dy * y)) = softmax_grad(dy, y) */
@@ -68,12 +130,15 @@ static void reference_softmax(const atl_node *y, const double *const *x, double 
 static void softmax_rows(const void *data, int64_t first, int64_t last)
 {
     const row_job *job = data;
-    for (int64_t r = first; r < last; r++) {
-        const float *x = job->x + r * job->width;
+    float most[ATL_ROWS], sum[ATL_ROWS];
+    for (int64_t r = first, rows; r < last; r += rows) {
         float *y = job->result + r * job->width;
-        float most, share = 1 / atl_sum_exp(x, job->width, y, &most);
-        for (int64_t i = 0; i < job->width; i++)
-            y[i] *= share;
+        rows = atl_exp_rows(last - r, job->width, job->x + r * job->width, y, most, sum);
+        for (int64_t k = 0; k < rows; k++) {
+            float share = 1 / sum[k];
+            for (int64_t i = 0; i < job->width; i++)
+                y[k * job->width + i] *= share;
+        }
     }
 }
 
@@ -196,12 +261,15 @@ static void reference_log_softmax(const atl_node *y, const double *const *x, dou
 static void log_softmax_rows(const void *data, int64_t first, int64_t last)
 {
     const row_job *job = data;
-    for (int64_t r = first; r < last; r++) {
-        const float *x = job->x + r * job->width;
-        float *y = job->result + r * job->width;
-        float most, log_sum = logf(atl_sum_exp(x, job->width, NULL, &most));
-        for (int64_t i = 0; i < job->width; i++)
-            y[i] = x[i] - most - log_sum;
+    float most[ATL_ROWS], sum[ATL_ROWS];
+    for (int64_t r = first, rows; r < last; r += rows) {
+        rows = atl_exp_rows(last - r, job->width, job->x + r * job->width, NULL, most, sum);
+        for (int64_t k = 0; k < rows; k++) {
+            const float *x = job->x + (r + k) * job->width;
+            float *y = job->result + (r + k) * job->width, log_sum = logf(sum[k]);
+            for (int64_t i = 0; i < job->width; i++)
+                y[i] = x[i] - most[k] - log_sum;
+        }
     }
 }
 

@@ -7,7 +7,9 @@
 /* log sum_i e^x_i, without overflow */
 double atl_log_sum_exp(const double *x, int64_t n);
 
-/* sum_i e^(x_i - most), where *most_out = most is the largest of them.  Writes each e^(x_i - most) to e, if that is not null. */
-float atl_sum_exp(const float *x, int64_t n, float *e, float *most_out);
+/* For rows of x, at least one and at most ATL_ROWS of those that are left: most[r], the largest of row r, and sum[r], the sum of
+ * e^(x_i - most[r]) over it.  Writes each e^(x_i - most[r]) to e, if that is not null.  Returns how many rows that were. */
+enum { ATL_ROWS = 64 };
+int64_t atl_exp_rows(int64_t left, int64_t width, const float *x, float *e, float *most, float *sum);
 
 #endif
