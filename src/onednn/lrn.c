@@ -59,17 +59,7 @@ static int open_pass(dnnl_primitive_desc_t *desc, const onednn_lrn *lrn, const o
     dnnl_status_t status = forward ? open_backward(desc, lrn, image, forward, attributes)
                                    : open_forward(desc, lrn, image, direction, attributes);
     dnnl_primitive_attr_destroy(attributes);
-    if (status == dnnl_unimplemented) {
-        *desc = NULL;
-        return 1;
-    }
-    if (!onednn_succeeded(status, "normalise"))
-        return 0;
-    if (onednn_is_reference(*desc)) {
-        dnnl_primitive_desc_destroy(*desc);
-        *desc = NULL;
-    }
-    return 1;
+    return onednn_accept(desc, status, "normalise");
 }
 
 static int lower_forward(atl_lowering *l, const onednn_lrn *lrn, const onednn_desc *image)

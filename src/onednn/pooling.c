@@ -106,17 +106,7 @@ static int open_pass(dnnl_primitive_desc_t *desc, geometry *g, dnnl_primitive_de
         return 0;
     dnnl_status_t status = forward ? open_backward(desc, g, attributes, forward) : open_forward(desc, g, attributes);
     dnnl_primitive_attr_destroy(attributes);
-    if (status == dnnl_unimplemented) {
-        *desc = NULL;
-        return 1;
-    }
-    if (!onednn_succeeded(status, "pool"))
-        return 0;
-    if (onednn_is_reference(*desc)) {
-        dnnl_primitive_desc_destroy(*desc);
-        *desc = NULL;
-    }
-    return 1;
+    return onednn_accept(desc, status, "pool");
 }
 
 static int lower_forward(atl_lowering *l, const onednn_pooling *p, geometry *g)

@@ -132,6 +132,21 @@ dnnl_status_t onednn_first_that_suits(dnnl_primitive_desc_t *desc, const_dnnl_op
 }
 #endif
 
+int onednn_accept(dnnl_primitive_desc_t *desc, dnnl_status_t status, const char *what)
+{
+    if (status == dnnl_unimplemented) {
+        *desc = NULL;
+        return 1;
+    }
+    if (!onednn_succeeded(status, what))
+        return 0;
+    if (onednn_is_reference(*desc)) {
+        dnnl_primitive_desc_destroy(*desc);
+        *desc = NULL;
+    }
+    return 1;
+}
+
 onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument)
 {
     return dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, argument);

@@ -55,6 +55,9 @@ dnnl_primitive_attr_t onednn_attributes(void);
 /* "brgconv:avx512_core", "ref:any", ... of a primitive descriptor; never null. */
 const char *onednn_implementation(const_dnnl_primitive_desc_t desc);
 int onednn_is_reference(const_dnnl_primitive_desc_t desc);
+/* After an attempt to open a primitive for which there is a kernel of ours: 1, with *desc null if oneDNN has reference loops only
+ * or nothing at all; 0 with the error set. */
+int onednn_accept(dnnl_primitive_desc_t *desc, dnnl_status_t status, const char *what);
 
 /* What an implementation must be: not a reference unless asked for by the name "ref"; its name holds `name` (null: any) and does
  * not hold `unlike` (null: nothing). */

@@ -1,6 +1,7 @@
 /* Softmax and its logarithm, over the last dimension. */
 #include "ops/softmax.h"
 
+#include "onednn/softmax.h"
 #include "ops/fast.h"
 #include "ops/ops.h"
 #include "ops/parallel.h"
@@ -150,6 +151,19 @@ static void kernel_softmax(const atl_node *y, const void *const *x, void *result
     atl_parallel(job.rows, 4 * job.rows * job.width, softmax_rows, &job);
 }
 
+/* oneDNN has the faster loop for long rows, we for short and for few ones. */
+static int lower_by(atl_lowering *lowering, int logarithm)
+{
+    enum { LONG = 256 };
+    row_job job = rows_of(atl_lowered_node(lowering));
+    if (job.width < LONG || job.rows < 1)
+        return atl_lower_kernel(lowering);
+    return onednn_lower_softmax(lowering, job.rows, job.width, logarithm);
+}
+
+static int lower_softmax(atl_lowering *lowering) { return lower_by(lowering, 0); }
+static int lower_log_softmax(atl_lowering *lowering) { return lower_by(lowering, 1); }
+
 static atl_node *softmax_grad(atl_node *dy, atl_node *y);
 
 static atl_node *softmax_gradient(atl_node *y, atl_node *dy) { return softmax_grad(dy, y); }
@@ -161,6 +175,7 @@ static const atl_op softmax_op = {
     .gradient = {softmax_gradient},
     .reference = reference_softmax,
     .kernel = kernel_softmax,
+    .lower = lower_softmax,
     .samples =
         (const atl_sample[]){
             {"one row", .unary = atl_softmax, .input = {{1, {5}}}, .inputs = 1},
@@ -293,6 +308,7 @@ static const atl_op log_softmax_op = {
     .gradient = {log_softmax_gradient},
     .reference = reference_log_softmax,
     .kernel = kernel_log_softmax,
+    .lower = lower_log_softmax,
     .samples =
         (const atl_sample[]){{"one row", .unary = atl_log_softmax, .input = {{1, {5}}}, .inputs = 1},
                              {"rows of 7", .unary = atl_log_softmax, .input = {{3, {2, 3, 7}, -4, 4}}, .inputs = 1},
