@@ -17,7 +17,7 @@ typedef enum atl_unconnected {
 /* Replaces the gradient of an op, for nodes whose name begins with `scope` (null: all), in one call of atl_gradients:
  * guided backpropagation is {"relu", .rule = atl_guided_relu}. Inputs other than the first keep their own rules. */
 typedef struct atl_override {
-    const char *op;    /* name of the op; null ends the list */
+    const char *op; /* name of the op; null ends the list */
     const char *scope;
     atl_node *(*rule)(atl_node *y, atl_node *dy);
 } atl_override;
@@ -30,11 +30,11 @@ ATL_API atl_node *atl_deconvolution_relu(atl_node *y, atl_node *dy);
 ATL_API atl_node *atl_redirected_relu(atl_node *y, atl_node *dy);
 
 typedef struct atl_gradients_args {
-    atl_nodes of;        /* the ys; float32 */
-    atl_nodes by;        /* the xs: any float32 nodes, inputs or not */
-    atl_node **result;   /* out: by.count nodes, each of the shape of its x: d sum(ys * seeds) / dx */
-    atl_nodes seeds;     /* none: ones; else one for each y, of its shape (a null entry: ones) */
-    atl_nodes stop;      /* nodes to treat as constants */
+    atl_nodes of;      /* the ys; float32 */
+    atl_nodes by;      /* the xs: any float32 nodes, inputs or not */
+    atl_node **result; /* out: by.count nodes, each of the shape of its x: d sum(ys * seeds) / dx */
+    atl_nodes seeds;   /* none: ones; else one for each y, of its shape (a null entry: ones) */
+    atl_nodes stop;    /* nodes to treat as constants */
     atl_unconnected unconnected;
     const atl_override *overrides; /* ATL_OVERRIDES(...), or null */
     int end_;
@@ -75,12 +75,12 @@ ATL_API atl_node *atl_recompute(atl_node *node);
 /* ---- checking ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct atl_gradient_check {
-    double worst;                /* largest |analytic - numeric| / max(|analytic|, |numeric|, scale of the gradient) */
-    double analytic, numeric;    /* there */
-    const atl_node *x;           /* by which node */
-    int64_t index;               /* at which of its elements */
-    int64_t checked;             /* elements compared */
-    int64_t kinks;               /* elements skipped, because the two one-sided differences disagree */
+    double worst;             /* largest |analytic - numeric| / max(|analytic|, |numeric|, scale of the gradient) */
+    double analytic, numeric; /* there */
+    const atl_node *x;        /* by which node */
+    int64_t index;            /* at which of its elements */
+    int64_t checked;          /* elements compared */
+    int64_t kinks;            /* elements skipped, because the two one-sided differences disagree */
 } atl_gradient_check;
 
 typedef struct atl_check_args {

@@ -1,5 +1,5 @@
 /* scale_gradient(x), clip_gradient(x): x itself; what passes back through is changed.  The identity's true derivative is 1: these
- * say otherwise on purpose, so their samples compare values only. */
+ * say otherwise on purpose, so it is compared only where they change nothing. */
 #include "atled/gradient.h"
 #include "ops/ops.h"
 
@@ -33,6 +33,8 @@ static int infer_tap(atl_node *y) { return atl_require_float(y, 0, "the input") 
 
 static atl_node *negated(atl_node *x) { return atl_square(atl_scale_gradient(x, -1)); }
 static atl_node *clipped(atl_node *x) { return atl_square(atl_clip_gradient(x, -0.1f, 0.1f)); }
+static atl_node *unchanged(atl_node *x) { return atl_exp(atl_scale_gradient(x, 1)); }
+static atl_node *within_range(atl_node *x) { return atl_exp(atl_clip_gradient(x, -1000, 1000)); }
 static atl_node *empty_range(atl_node *x) { return atl_clip_gradient(x, 1, 0); }
 
 static const atl_op scale_gradient_op = {
