@@ -28,7 +28,8 @@ ATL_API void atl_graph_free(atl_graph *graph);
 ATL_API const char *atl_graph_error(const atl_graph *graph);
 
 ATL_API int64_t atl_graph_node_count(const atl_graph *graph);
-ATL_API atl_node *atl_graph_node(const atl_graph *graph, int64_t index); /* in order of creation; null if out of range */
+ATL_API atl_node *atl_graph_node(const atl_graph *graph,
+                                 int64_t index); /* in order of creation; null if out of range */
 
 /* Names.  Nodes made between atl_enter(g, "conv1") and atl_leave(g) are named conv1/...; scopes nest.  Names may hold
  * any printable character; '/' separates scopes.  A name that is taken gets _1, _2, ... */

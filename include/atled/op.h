@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 #define ATL_MAX_RULES 8 /* inputs that can have a gradient rule of their own */
-#define ATL_VARIADIC (-1)
+#define ATL_VARIADIC  (-1)
 
 typedef struct atl_lowering atl_lowering; /* internal: how the compiler asks a built-in op for its steps */
 
@@ -35,10 +35,10 @@ typedef struct atl_sample {
     atl_node *(*binary)(atl_node *a, atl_node *b);
     atl_node *(*build)(atl_node *const *x);
     struct {
-        int rank;                       /* rank and sizes of one input */
+        int rank; /* rank and sizes of one input */
         int64_t size[ATL_MAX_RANK];
-        float low, high;                /* its values are uniform in [low, high); both 0: [-1, 1) */
-        int is_int;                     /* int32 values in [low, high) in place of floats */
+        float low, high; /* its values are uniform in [low, high); both 0: [-1, 1) */
+        int is_int;      /* int32 values in [low, high) in place of floats */
     } input[ATL_MAX_RULES];
     int inputs;        /* how many of them */
     const char *error; /* if given, building must fail with a message that contains this text */
@@ -60,12 +60,13 @@ typedef enum atl_op_flags {
 } atl_op_flags;
 
 struct atl_op {
-    const char *name; /* lower case, the field's standard term; required */
-    int arity;        /* number of inputs, or ATL_VARIADIC; at most ATL_MAX_RULES inputs can have rules of their own */
-    size_t attributes;     /* bytes of the struct given to atl_apply_with, which is copied into the node */
-    unsigned flags;        /* atl_op_flags */
+    const char *name;  /* lower case, the field's standard term; required */
+    int arity;         /* number of inputs, or ATL_VARIADIC; at most ATL_MAX_RULES inputs can have rules of their own */
+    size_t attributes; /* bytes of the struct given to atl_apply_with, which is copied into the node */
+    unsigned flags;    /* atl_op_flags */
     unsigned shape_inputs; /* bit i: only the shape of input i is used, never its value (bit 31: 31 and all after it) */
-    unsigned workspace_inputs; /* internal; bit i: input i is the forward node, whose hidden state is used if it kept one */
+    unsigned
+        workspace_inputs; /* internal; bit i: input i is the forward node, whose hidden state is used if it kept one */
 
     /* Sets the result's type with atl_set_type from the inputs' types and the attributes, or returns atl_fail(...).
      * Unknown dimensions (ATL_ANY) may come in and must come out as such.  Null: same type as every input (element-wise
@@ -98,7 +99,7 @@ struct atl_op {
     double (*blocked_gain)(const atl_node *y, unsigned *images_out);
 
     /* Optional, for the compiler, which calls them when all shapes are known. */
-    atl_node *(*simplify)(atl_node *y);                 /* an equal, simpler node made of y's inputs; null: none */
+    atl_node *(*simplify)(atl_node *y);                  /* an equal, simpler node made of y's inputs; null: none */
     int (*uniform)(const atl_node *y, float *value_out); /* true if every element is certainly the same number */
     /* y times a vector [channels] along its last dimension, as a node that costs no more than y; null: not possible. */
     atl_node *(*scaled)(atl_node *y, atl_node *scale);
@@ -124,8 +125,8 @@ struct atl_op {
 ATL_API atl_node *atl_apply_with(const atl_op *op, const void *attributes, int count, atl_node *const *inputs);
 
 /* For use inside an op's functions. */
-ATL_API int atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape);        /* in infer; returns 1 */
-ATL_API int atl_fail(atl_node *y, const char *format, ...) ATL_PRINTF(2, 3);    /* in infer; returns 0 */
+ATL_API int atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape);     /* in infer; returns 1 */
+ATL_API int atl_fail(atl_node *y, const char *format, ...) ATL_PRINTF(2, 3); /* in infer; returns 0 */
 ATL_API const void *atl_attributes_of(const atl_node *node);
 
 /* Records a mistake made in calling a builder of one's own, as the built-in ones do: "conv1/my_layer: ...".  Returns null. */

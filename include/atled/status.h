@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define ATL_API __attribute__((visibility("default")))
+#define ATL_API                 __attribute__((visibility("default")))
 #define ATL_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define ATL_API

@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 #define ATL_MAX_RANK 8
-#define ATL_ANY (-1) /* a dimension known only when a program runs: the batch */
+#define ATL_ANY      (-1) /* a dimension known only when a program runs: the batch */
 
 typedef enum atl_dtype {
     ATL_FLOAT32 = 0,
@@ -29,8 +29,8 @@ typedef struct atl_shape {
 /* ATL_SHAPE(1, 28, 28, 3); ATL_SCALAR is the shape of a single number.
  * More than ATL_MAX_RANK sizes give a shape that every function refuses. */
 #define ATL_COUNT_(type, ...) (sizeof((const type[]){__VA_ARGS__}) / sizeof(type))
-#define ATL_SHAPE(...) atl_shape_from((int)ATL_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
-#define ATL_SCALAR atl_shape_from(0, NULL)
+#define ATL_SHAPE(...)        atl_shape_from((int)ATL_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
+#define ATL_SCALAR            atl_shape_from(0, NULL)
 
 ATL_API atl_shape atl_shape_from(int rank, const int64_t *sizes);
 

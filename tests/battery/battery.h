@@ -14,7 +14,7 @@
 
 int op_count(void);
 const atl_op *op_at(int index);
-int is_composed(const atl_op *op); /* a builder made of other ops: a name and samples only */
+int is_composed(const atl_op *op);            /* a builder made of other ops: a name and samples only */
 int has_samples_of_its_own(const atl_op *op); /* false for inputs, variables, constants: they are in every sample */
 
 /* One test case for each op: *index is its place in the table. */
