@@ -1,21 +1,107 @@
 /* atled dot: a network as a drawing. */
-#include "tools.h"
+#include <stdlib.h>
+#include <string.h>
+
+#include "network.h"
+
+typedef struct settings {
+    const char *model, *weights, *output, *from, *to;
+    int gradient;
+    int64_t depth;
+} settings;
+
+static int read_settings(settings *set, int argc, char **argv, int *code)
+{
+    const command_option options[] = {
+        {"model", 'm', .text = &set->model, .argument = "NAME", .required = 1, .help = "the network to draw"},
+        {"gradient", 'g', .flag = &set->gradient,
+         .help = "with a loss (the cross entropy of class 0) and its gradient with respect to the image"},
+        {"output", 'o', .text = &set->output, .argument = "FILE",
+         .help =
+             "names that end in .svg, .png or .pdf are rendered, others get DOT text; without it the text is printed"},
+        {"depth", 'd', .whole = &set->depth, .argument = "N", .lowest = 1, .highest = 100,
+         .help = "each scope at this depth is one box: 1 for layers and blocks as a whole"},
+        {"from", 0, .text = &set->from, .argument = "NODE", .help = "only what is computed from this node"},
+        {"to", 0, .text = &set->to, .argument = "NODE",
+         .help = "only what this node is computed from; with --from, what lies between the two"},
+        {"weights", 'w', .text = &set->weights, .argument = "FILE",
+         .help = "weights, .npz, whose layer widths and picture size the drawing shows in place of the published ones"},
+        {0}};
+    static const char *const examples[] = {
+        "atled dot --model cifar10 --gradient -o cifar10.svg",
+        "every op of the network and of the gradient",
+        "atled dot --model vgg16 --depth 1 -o vgg16.png",
+        "layer by layer",
+        "atled dot --model resnet20 --from image --to logits | dot -Tsvg -o resnet20.svg",
+        "the way of the picture, without the weights, rendered by Graphviz's own command",
+        NULL};
+    const command_line line = {"dot", .about = "draw a network, with or without its gradient", .options = options,
+                               .examples = examples};
+    return read_options(&line, argc, argv, NULL, code);
+}
+
+/* The node of that name; null after having said what is wrong. */
+static atl_node *node_named(const atl_graph *graph, const char *option, const char *name)
+{
+    atl_node *node = atl_find(graph, name);
+    int64_t count = atl_graph_node_count(graph);
+    const char **names = node ? NULL : calloc((size_t)count + 1, sizeof *names);
+    if (node)
+        return node;
+    for (int64_t i = 0; names && i < count; i++)
+        names[i] = atl_name_of(atl_graph_node(graph, i));
+    const char *closest = names ? closest_word(name, names) : NULL;
+    if (closest)
+        complain("dot", EXIT_USAGE, "--%s: there is no node '%s'; did you mean '%s'?", option, name, closest);
+    else
+        complain("dot", EXIT_USAGE, "--%s: there is no node '%s'; the names are in the drawing without --%s", option,
+                 name, option);
+    free(names);
+    return NULL;
+}
+
+/* The nodes for whose sake all others are there. */
+static int choose_wanted(const loaded_network *network, int gradient, atl_node *wanted[2])
+{
+    wanted[0] = network->logits;
+    wanted[1] = NULL;
+    if (!gradient)
+        return 0;
+    wanted[0] = atl_named(atl_softmax_cross_entropy(network->logits, .label = 0), "loss");
+    wanted[1] = atl_gradient(wanted[0], network->image);
+    return wanted[1] ? 0 : complain("dot", EXIT_INTERNAL, "%s", atl_graph_error(network->graph));
+}
+
+static int draw(const settings *set, const loaded_network *network)
+{
+    atl_node *wanted[2];
+    int code = choose_wanted(network, set->gradient, wanted);
+    if (code)
+        return code;
+    atl_dot_args args = {network->graph, .path = set->output, .depth = (int)set->depth};
+    args.file = set->output ? NULL : stdout;
+    if (set->from && !(args.from = node_named(network->graph, "from", set->from)))
+        return EXIT_USAGE;
+    if (set->to && !(args.to = node_named(network->graph, "to", set->to)))
+        return EXIT_USAGE;
+    if (!set->to)
+        args.wanted = (atl_nodes){2, wanted};
+    atl_status status = atl_write_dot_with(&args);
+    if (status == ATL_INVALID)
+        return complain("dot", EXIT_USAGE, "%s", atl_error());
+    return status ? complain("dot", exit_code_of(status), "%s", atl_error()) : 0;
+}
 
 int atled_dot(int argc, char **argv)
 {
-    const char *model = NULL, *path = NULL;
-    int gradient = 0;
-    int64_t depth = 0;
-    const command_option options[] = {
-        {"model", 'm', .text = &model, .argument = "NAME", .required = 1, .help = "the network to draw"},
-        {"gradient", 'g', .flag = &gradient, .help = "with the gradient of its loss with respect to the image"},
-        {"output", 'o', .text = &path, .argument = "FILE", .help = "x.svg and x.png are rendered, others are DOT text"},
-        {"depth", 'd', .whole = &depth, .argument = "N", .lowest = 0, .highest = 100,
-         .help = "scopes at this depth are one box"},
-        {0}};
-    const command_line line = {"dot", .about = "draw a network, with or without its gradient", .options = options};
+    settings set = {0};
+    loaded_network network;
     int code;
-    if (!read_options(&line, argc, argv, NULL, &code))
+    if (!read_settings(&set, argc, argv, &code))
         return code;
-    return complain("dot", EXIT_INTERNAL, "not made yet");
+    code = open_network("dot", set.model, set.weights, &network);
+    if (!code)
+        code = draw(&set, &network);
+    close_network(&network);
+    return code;
 }

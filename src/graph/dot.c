@@ -43,15 +43,17 @@ static const struct hue {
     {"#8e5bb5", "#f2e8f9", "#e2cff0", "#d8c3e6", "#8e5bb512"},
     {"#b8860b", "#fbf3d5", "#f2e3a6", "#dfcf9a", "#c9a22714"},
 };
-enum { HUES = sizeof hues / sizeof hues[0] };
+enum { HUES = sizeof hues / sizeof hues[0], MOST_LEVELS = 5 };
 
 typedef struct drawing {
     const atl_graph *graph;
     const atl_dot_args *args;
     char *is_drawn; /* for each node */
     char *is_wanted;
-    dot_scope **scope_of; /* for each node that is drawn */
-    int64_t *next_node;   /* in the same scope */
+    char *is_fed;          /* depends on an input: not a parameter, nor made of parameters only */
+    unsigned char *levels; /* that its parameters, and what is made of these alone, take above it */
+    dot_scope **scope_of;  /* for each node that is drawn */
+    int64_t *next_node;    /* in the same scope */
     dot_scope **scopes;
     int64_t scope_count, scope_capacity;
     dot_scope *parts; /* uthash by name */
@@ -65,7 +67,8 @@ typedef struct drawing {
 
 static const char *const head =
     "digraph atled {\n"
-    "  graph [rankdir=TB, newrank=true, nodesep=0.28, ranksep=0.3, pad=0.2, bgcolor=\"white\", fontname=\"Helvetica\", "
+    "  graph [rankdir=TB, newrank=true, nslimit=10, nodesep=0.28, ranksep=0.3, pad=0.2, bgcolor=\"white\", "
+    "fontname=\"Helvetica\", "
     "fontsize=11, fontcolor=\"#5b6472\", labeljust=l];\n"
     "  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\", fontsize=11, fontcolor=\"#1d2b3a\", "
     "margin=\"0.13,0.06\", height=0.32, width=0.5, penwidth=1.1, color=\"#4a7fc1\", fillcolor=\"#e3eefb\"];\n"
@@ -240,15 +243,37 @@ static dot_scope *find_scope(drawing *d, const atl_node *node)
     return scope;
 }
 
+static int depends_on_input(const drawing *d, const atl_node *node)
+{
+    int fed = (node->op->flags & ATL_OP_INPUT) != 0;
+    for (int k = 0; !fed && k < node->input_count; k++)
+        fed = d->is_fed[node->inputs[k]->index];
+    return fed;
+}
+
+static int levels_of_parameters(const drawing *d, const atl_node *node)
+{
+    int levels = 0;
+    for (int k = 0; k < node->input_count; k++) {
+        int64_t input = node->inputs[k]->index;
+        int is_parameter = d->is_drawn[input] && !d->is_fed[input] && d->scope_of[input] == d->scope_of[node->index];
+        if (is_parameter && d->levels[input] >= levels)
+            levels = d->levels[input] + 1;
+    }
+    return levels < MOST_LEVELS ? levels : MOST_LEVELS;
+}
+
 static atl_status place_nodes(drawing *d)
 {
     for (int64_t i = 0; i < d->graph->count; i++) {
+        d->is_fed[i] = (char)depends_on_input(d, d->graph->nodes[i]);
         if (!d->is_drawn[i])
             continue;
         dot_scope *scope = find_scope(d, d->graph->nodes[i]);
         if (!scope)
             return ATL_OUT_OF_MEMORY;
         d->scope_of[i] = scope;
+        d->levels[i] = (unsigned char)levels_of_parameters(d, d->graph->nodes[i]);
         d->next_node[i] = -1;
         if (scope->last_node >= 0)
             d->next_node[scope->last_node] = i;
@@ -389,7 +414,7 @@ static void open_frame(drawing *d, const dot_scope *scope, int indent)
     dot_text *text = &d->text;
     dot_print(text, "%*ssubgraph cluster_%lld {\n%*sgraph [", indent, "", (long long)scope->id, indent + 2, "");
     if (!scope->parent && !scope->hue) { /* keeps the forward part on one side */
-        dot_put(text, "peripheries=0, label=\"\", margin=4];\n");
+        dot_put(text, "peripheries=0, label=\"\", margin=20];\n");
         return;
     }
     dot_put(text, "label=<");
@@ -457,10 +482,12 @@ static const dot_scope *part_of_scope(const dot_scope *scope)
     return scope;
 }
 
-/* The attributes of an edge up to its label's text.  Within a gradient the layout sees the edge turned round, so that the
- * gradient runs upwards; between parts, its ends are level if possible.  The layout makes no room for labels of the latter:
- * Graphviz 2.43 loses its memory over labels of level edges. */
-static void open_edge(drawing *d, int64_t tail, int64_t head_code, int is_shape)
+/* Puts the attributes of an edge but the one that tells its shape, and returns the name of that.
+ * Within a gradient the layout sees the edge turned round, so that the gradient runs upwards; edges from the forward part then
+ * pull it level with the ops it belongs to.  Where an edge enters a frame it leaves room for the parameters in there: frames
+ * that share no level stand below each other.  Between parts, the shape is a label for which the layout makes no room, or,
+ * where only the shape goes over, none.  (Of ends on the same level, minlen=0, Graphviz 2.43 dies now and then.) */
+static const char *open_edge(drawing *d, int64_t tail, int64_t head_code, int is_shape)
 {
     const dot_scope *from = scope_of_code(d, tail), *to = scope_of_code(d, head_code);
     int is_inside = part_of_scope(from) == part_of_scope(to), is_gradient = is_inside && to->hue;
@@ -470,15 +497,17 @@ static void open_edge(drawing *d, int64_t tail, int64_t head_code, int is_shape)
     if (is_gradient)
         dot_print(&d->text, "dir=back, color=\"%s\", ", hues[to->hue].line);
     else if (!is_inside)
-        dot_put(&d->text, "color=\"#b9c2cd\", penwidth=0.9, minlen=0, weight=0, ");
+        dot_print(&d->text, "color=\"%s\", penwidth=0.9, ", is_shape ? "#d0d6dd" : "#b9c2cd");
     if (is_shape)
         dot_put(&d->text, "style=dashed, ");
-    dot_put(&d->text, is_inside ? "label=\" " : "xlabel=\" ");
+    if (is_inside && from != to && to->parent && !to->is_box && d->levels[head_code / 2])
+        dot_print(&d->text, "minlen=%d, ", 1 + d->levels[head_code / 2]);
+    return is_inside ? "label" : is_shape ? "tooltip" : "xlabel";
 }
 
 static void put_edge(drawing *d, const atl_node *tail, const atl_node *user, int is_shape)
 {
-    open_edge(d, code_of(d, tail), code_of(d, user), is_shape);
+    dot_print(&d->text, "%s=\" ", open_edge(d, code_of(d, tail), code_of(d, user), is_shape));
     put_shape(&d->text, tail);
     dot_put(&d->text, " \"];\n");
 }
@@ -503,7 +532,7 @@ static int64_t put_merged_edges(drawing *d, const box_edge *edge, int64_t count)
         is_shape &= edge[same].is_shape;
         same++;
     }
-    open_edge(d, edge->tail, edge->head, is_shape);
+    dot_print(&d->text, "%s=\" ", open_edge(d, edge->tail, edge->head, is_shape));
     if (tensors == 1)
         put_shape(&d->text, d->graph->nodes[edge->node]);
     else
@@ -572,9 +601,11 @@ static atl_status draw(drawing *d)
     size_t count = (size_t)d->graph->count;
     d->is_drawn = atl_allocate(count, 1);
     d->is_wanted = atl_allocate(count, 1);
+    d->is_fed = atl_allocate(count, 1);
+    d->levels = atl_allocate(count, 1);
     d->scope_of = atl_allocate(count, sizeof(dot_scope *));
     d->next_node = atl_allocate(count, sizeof *d->next_node);
-    if (!d->is_drawn || !d->is_wanted || !d->scope_of || !d->next_node)
+    if (!d->is_drawn || !d->is_wanted || !d->is_fed || !d->levels || !d->scope_of || !d->next_node)
         return atl_out_of_memory();
     atl_status status = select_nodes(d);
     if (!status)
@@ -627,6 +658,8 @@ atl_status atl_dot_text(const atl_dot_args *args, FILE *file, char **text_out, i
     release_scopes(&d);
     atl_release(d.is_drawn);
     atl_release(d.is_wanted);
+    atl_release(d.is_fed);
+    atl_release(d.levels);
     atl_release(d.scope_of);
     atl_release(d.next_node);
     atl_release(d.edges);
