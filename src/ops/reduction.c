@@ -121,8 +121,8 @@ static double finish_log_sum_exp(double total, double shift, double count)
 #define SHIFTED_EXP_DOUBLE(x, shift) exp((x) - (shift))
 #define ADD(a, b)                    ((a) + (b))
 #define TIMES(a, b)                  ((a) * (b))
-#define LARGER(a, b)                 (((b) > (a)) | ((b) != (b)) ? (b) : (a))
-#define SMALLER(a, b)                (((b) < (a)) | ((b) != (b)) ? (b) : (a))
+#define LARGER(a, b)                 ((((b) > (a)) | ((b) != (b))) ? (b) : (a))
+#define SMALLER(a, b)                ((((b) < (a)) | ((b) != (b))) ? (b) : (a))
 
 DEFINE_FOLD(sum, 0.0, float, VALUE, ADD, VALUE, finish_plain);
 DEFINE_FOLD(max, -INFINITY, float, VALUE, LARGER, VALUE, finish_plain);
