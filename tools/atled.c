@@ -13,6 +13,7 @@ static const struct subcommand {
 } subcommands[] = {
     {"fool", "make a picture that a network takes for what it is not", atled_fool},
     {"dot", "draw a network, with or without its gradient", atled_dot},
+    {"profile", "time every step of a network", atled_profile},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };

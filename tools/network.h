@@ -8,13 +8,15 @@ typedef struct loaded_network {
     const atl_model *model;
     atl_model_size size;
     atl_graph *graph;
-    atl_node *image;  /* [1, height, width, 3], raw RGB */
-    atl_node *logits; /* [1, classes] */
+    atl_node *image;  /* [batch, height, width, 3], raw RGB */
+    atl_node *logits; /* [batch, classes] */
 } loaded_network;
 
 /* Builds it, and loads the weights if there are any: widths and picture size are then those of the file.  Returns 0, or the
  * exit code after having said on stderr what is wrong. close_network is needed either way. */
 int open_network(const char *command, const char *name, const char *weights, loaded_network *network_out);
+int open_network_for(const char *command, const char *name, const char *weights, int64_t batch,
+                     loaded_network *network_out); /* open_network is this with a batch of one */
 void close_network(loaded_network *network);
 
 #endif

@@ -1,0 +1,66 @@
+#include "command.h"
+
+/* How often `part` occurs in the text. */
+static int occurrences(const char *text, const char *part)
+{
+    int count = 0;
+    for (; (text = strstr(text, part)); text += strlen(part))
+        count++;
+    return count;
+}
+
+Test(profile, table_of_the_image_gradient)
+{
+    command_run run = RUN("profile", "--model", "cifar10", "--batch", "3", "--runs", "2");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "of peak");
+    cr_assert_mentions(run.out, "conv1");
+    cr_assert_mentions(run.out, "conv2d_input_grad");
+    cr_assert_mentions(run.out, "[3, 24, 24, 64]");
+    cr_assert_mentions(run.out, "GFLOP/s");
+}
+
+Test(profile, forward_has_no_gradient)
+{
+    command_run run = RUN("profile", "--model", "cifar10", "--forward", "--runs", "1");
+    cr_assert_code(run, 0);
+    cr_assert(!strstr(run.out, "_grad"), "%s", run.out);
+}
+
+Test(profile, json_goes_to_the_file)
+{
+    const char *path = scratch_file("profile.json");
+    command_run run = RUN("profile", "-m", "resnet20", "--json", "-o", path, "--runs", "1");
+    cr_assert_code(run, 0);
+    cr_assert_str_empty(run.out);
+    char *text = whole_file(path);
+    cr_assert_eq(text[0], '{');
+    cr_assert(occurrences(text, "\"percent_of_peak\"") > 20);
+    cr_assert_eq(occurrences(text, "{"), occurrences(text, "}"));
+    free(text);
+}
+
+Test(profile, passes_can_be_left_out)
+{
+    command_run with = RUN("profile", "-m", "cifar10", "--json", "--runs", "1");
+    command_run without =
+        RUN("profile", "-m", "cifar10", "--json", "--runs", "1", "--without", "fuse,epilogue,winograd");
+    cr_assert_code(with, 0);
+    cr_assert_code(without, 0);
+    cr_assert_gt(occurrences(without.out, "\"node\""), occurrences(with.out, "\"node\""));
+}
+
+Test(profile, mistakes_are_named)
+{
+    command_run run = RUN("profile", "-m", "cifar10", "--without", "winogard");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "did you mean 'winograd'?");
+    run = RUN("profile", "-m", "cifar10", "--forward", "--gradient");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "exclude each other");
+    run = RUN("profile", "-m", "vgg17");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "vgg16");
+    run = RUN("profile", "-m", "cifar10", "--runs", "1", "-o", "/no/such/folder/x");
+    cr_assert_code(run, 3);
+}

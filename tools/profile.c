@@ -1,0 +1,145 @@
+/* atled profile: where the time of a network goes, step by step. */
+#include <errno.h>
+#include <string.h>
+
+#include "network.h"
+
+/* The compiler's passes by the words that --without takes. */
+static const struct named_pass {
+    const char *name;
+    unsigned pass;
+} passes[] = {
+    {"merge", ATL_PASS_MERGE},       {"simplify", ATL_PASS_SIMPLIFY}, {"scale", ATL_PASS_SCALE},
+    {"epilogue", ATL_PASS_EPILOGUE}, {"fuse", ATL_PASS_FUSE},         {"winograd", ATL_PASS_WINOGRAD},
+};
+
+enum { PASSES = sizeof passes / sizeof passes[0] };
+
+typedef struct profile_settings {
+    const char *model, *weights, *without, *output;
+    int forward, gradient, json;
+    int64_t batch, runs;
+    unsigned left_out; /* atl_passes */
+} profile_settings;
+
+static int refuse_pass(const char *word)
+{
+    const char *names[PASSES + 1] = {0};
+    for (int i = 0; i < PASSES; i++)
+        names[i] = passes[i].name;
+    const char *closest = closest_word(word, names);
+    if (closest)
+        return complain("profile", EXIT_USAGE, "--without: there is no pass '%s'; did you mean '%s'?", word, closest);
+    return complain("profile", EXIT_USAGE,
+                    "--without: there is no pass '%s'; there are merge, simplify, scale, epilogue, fuse, winograd",
+                    word);
+}
+
+/* "winograd,fuse": words between commas. */
+static int read_passes(const char *list, unsigned *left_out)
+{
+    char word[32];
+    while (list && *list) {
+        size_t length = strcspn(list, ",");
+        int i = 0;
+        snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : sizeof word - 1), list);
+        while (i < PASSES && strcmp(passes[i].name, word) != 0)
+            i++;
+        if (i == PASSES)
+            return refuse_pass(word);
+        *left_out |= passes[i].pass;
+        list += length + (list[length] == ',');
+    }
+    return 0;
+}
+
+static int read_settings(profile_settings *set, int argc, char **argv, int *code)
+{
+    const command_option options[] = {
+        {"model", 'm', .text = &set->model, .argument = "NAME", .required = 1, .help = "the network"},
+        {"weights", 'w', .text = &set->weights, .argument = "FILE", .help = "its weights, .npz; else random ones"},
+        {"gradient", 'g', .flag = &set->gradient,
+         .help = "forward and the gradient of the cross entropy by the image: what is profiled if nothing is said"},
+        {"forward", 'f', .flag = &set->forward, .help = "the logits only"},
+        {"batch", 'b', .whole = &set->batch, .argument = "N", .lowest = 1, .highest = 65536, .help = "images at once"},
+        {"runs", 'r', .whole = &set->runs, .argument = "N", .lowest = 1, .highest = 1e6,
+         .help = "of which each step's median is taken"},
+        {"without", 0, .text = &set->without, .argument = "PASS,...",
+         .help = "leaves passes of the compiler out: merge, simplify, scale, epilogue, fuse, winograd"},
+        {"json", 'j', .flag = &set->json, .help = "JSON instead of a table"},
+        {"output", 'o', .text = &set->output, .argument = "FILE", .help = "instead of standard output"},
+        {0}};
+    static const char *const examples[] = {"atled profile --model vgg16", "forward and image gradient, random weights",
+                                           "atled profile --model vgg16 --without winograd",
+                                           "the same by direct convolutions only", NULL};
+    const command_line line = {"profile", .about = "time every step of a network", .options = options,
+                               .examples = examples};
+    if (!read_options(&line, argc, argv, NULL, code))
+        return 0;
+    if (set->forward && set->gradient)
+        *code = complain("profile", EXIT_USAGE, "--forward and --gradient exclude each other");
+    else
+        *code = read_passes(set->without, &set->left_out);
+    return !*code;
+}
+
+/* The result to be computed: the logits, or the gradient of the cross entropy with class 0 by the image. */
+static atl_node *wanted_node(const profile_settings *set, const loaded_network *n)
+{
+    if (set->forward)
+        return n->logits;
+    atl_tensor *zeros = atl_tensor_new(ATL_INT32, ATL_SHAPE(set->batch));
+    atl_node *labels = zeros ? atl_constant(n->graph, zeros) : NULL;
+    atl_tensor_free(zeros);
+    return atl_gradient(atl_sparse_softmax_cross_entropy(n->logits, labels), n->image);
+}
+
+static int write_profile(const profile_settings *set, const atl_program *program)
+{
+    FILE *file = set->output ? fopen(set->output, "w") : stdout;
+    if (!file)
+        return complain("profile", EXIT_BAD_FILE, "'%s' cannot be written: %s", set->output, strerror(errno));
+    atl_machine_peak peak = atl_measure_peak();
+    atl_status status =
+        atl_program_write_profile(program, file, set->json ? ATL_PROFILE_JSON : ATL_PROFILE_TABLE, &peak);
+    if (!status && !set->json)
+        fprintf(file, "peaks: %.1f GFLOP/s, %.1f GB/s\n", peak.flops_per_second / 1e9, peak.bytes_per_second / 1e9);
+    int failed = ferror(file);
+    failed |= set->output ? fclose(file) : fflush(file);
+    if (status)
+        return complain("profile", exit_code_of(status), "%s", atl_error());
+    return failed ? complain("profile", EXIT_BAD_FILE, "the profile could not be written") : 0;
+}
+
+static int profile(const profile_settings *set, const loaded_network *n)
+{
+    atl_node *wanted = wanted_node(set, n);
+    atl_program *program = atl_compile(n->graph, ATL_NODES(wanted), .without = set->left_out);
+    atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(n->image), 0, 255, 1);
+    int code = 0;
+    if (!program || !pixels)
+        code = complain("profile", EXIT_INTERNAL, "%s",
+                        atl_graph_error(n->graph) ? atl_graph_error(n->graph) : atl_error());
+    atl_status status = code ? ATL_OK : atl_program_profile(program, ATL_FEED(n->image, pixels), (int)set->runs);
+    if (status)
+        code = complain("profile", exit_code_of(status), "%s", atl_error());
+    if (!code)
+        code = write_profile(set, program);
+    atl_tensor_free(pixels);
+    atl_program_free(program);
+    return code;
+}
+
+int atled_profile(int argc, char **argv)
+{
+    profile_settings set = {.batch = 1, .runs = 10};
+    loaded_network network = {0};
+    int code;
+    if (!read_settings(&set, argc, argv, &code))
+        return code;
+    code = open_network_for("profile", set.model, set.weights, set.batch, &network);
+    if (!code)
+        code = profile(&set, &network);
+    close_network(&network);
+    return code;
+}
