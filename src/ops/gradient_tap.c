@@ -47,6 +47,7 @@ static const atl_op scale_gradient_op = {
     .describe = describe_factor,
     .samples =
         (const atl_sample[]){{"reversed", .unary = negated, .input = {{2, {2, 3}}}, .inputs = 1, .no_gradient = 1},
+                             {"by one", .unary = unchanged, .input = {{2, {2, 3}}}, .inputs = 1},
                              {"of int32", .unary = negated, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1,
                               .error = "int32"},
                              {0}}};
@@ -71,6 +72,7 @@ static const atl_op clip_gradient_op = {
     .describe = describe_range,
     .samples =
         (const atl_sample[]){{"clipped", .unary = clipped, .input = {{2, {2, 3}}}, .inputs = 1, .no_gradient = 1},
+                             {"within the range", .unary = within_range, .input = {{2, {2, 3}}}, .inputs = 1},
                              {"empty range", .unary = empty_range, .input = {{1, {3}}}, .inputs = 1, .error = "empty"},
                              {0}}};
 ATL_BUILTIN(clip_gradient_op);
