@@ -40,24 +40,47 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
     return read_options(&line, argc, argv, NULL, code);
 }
 
-/* The node of that name; null after having said what is wrong. */
-static atl_node *node_named(const atl_graph *graph, const char *option, const char *name)
+static const char *last_part(const char *name)
 {
-    atl_node *node = atl_find(graph, name);
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}
+
+static void refuse_node(const atl_graph *graph, const char *option, const char *name)
+{
     int64_t count = atl_graph_node_count(graph);
-    const char **names = node ? NULL : calloc((size_t)count + 1, sizeof *names);
-    if (node)
-        return node;
+    const char **names = calloc((size_t)count + 1, sizeof *names);
     for (int64_t i = 0; names && i < count; i++)
         names[i] = atl_name_of(atl_graph_node(graph, i));
     const char *closest = names ? closest_word(name, names) : NULL;
     if (closest)
         complain("dot", EXIT_USAGE, "--%s: there is no node '%s'; did you mean '%s'?", option, name, closest);
     else
-        complain("dot", EXIT_USAGE, "--%s: there is no node '%s'; the names are in the drawing without --%s", option,
+        complain("dot", EXIT_USAGE, "--%s: there is no node '%s'; the drawing without --%s shows their names", option,
                  name, option);
     free(names);
-    return NULL;
+}
+
+/* The node of that name, or the only one whose name ends so; null after having said what is wrong. */
+static atl_node *node_named(const atl_graph *graph, const char *option, const char *name)
+{
+    atl_node *found = atl_find(graph, name);
+    if (found)
+        return found;
+    for (int64_t i = 0; i < atl_graph_node_count(graph); i++) {
+        atl_node *node = atl_graph_node(graph, i);
+        if (strcmp(last_part(atl_name_of(node)), name) != 0)
+            continue;
+        if (found) {
+            complain("dot", EXIT_USAGE, "--%s: several nodes are called '%s', '%s' and '%s' among them", option, name,
+                     atl_name_of(found), atl_name_of(node));
+            return NULL;
+        }
+        found = node;
+    }
+    if (!found)
+        refuse_node(graph, option, name);
+    return found;
 }
 
 /* The nodes for whose sake all others are there. */

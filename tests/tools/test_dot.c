@@ -1,0 +1,107 @@
+/* atled dot, as it is called.  Minutes: 4 */
+#include "command.h"
+
+#include "config.h"
+
+/* Graphviz's own command takes the file without a word. */
+static void check_accepted(const char *path)
+{
+    const char *const argv[] = {"dot", "-Tcanon", path, NULL};
+    const char *said = scratch_file("dot.said");
+    posix_spawn_file_actions_t actions;
+    pid_t child;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 2, said, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    int failed = posix_spawnp(&child, "dot", &actions, NULL, (char *const *)(void *)argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (failed)
+        cr_skip_test("Graphviz's command, dot, is not installed");
+    int code = code_of(child);
+    char *text = whole_file(said);
+    cr_assert(code == 0 && !text[0], "dot -Tcanon %s: %d, %s", path, code, text);
+    free(text);
+}
+
+Test(atled_dot, graphviz_accepts_every_network, .timeout = 240)
+{
+    int count;
+    const atl_model *const *models = atl_models(&count);
+    const char *path = scratch_file("network.dot");
+    for (int i = 0; i < count; i++)
+        for (int way = 0; way < 4; way++) {
+            const char *gradient = way & 1 ? "--gradient" : NULL, *depth = way & 2 ? "--depth=1" : gradient;
+            command_run run = RUN("dot", "--model", models[i]->name, "-o", path, way & 2 ? depth : gradient,
+                                  way == 3 ? gradient : NULL);
+            cr_assert_code(run, 0);
+            cr_assert_str_eq(run.err, "");
+            check_accepted(path);
+        }
+}
+
+Test(atled_dot, is_printed_without_a_file)
+{
+    command_run run = RUN("dot", "--model", "cifar10", "--gradient"), again = RUN("dot", "-m", "cifar10", "-g");
+    cr_assert_code(run, 0);
+    cr_assert_eq(strncmp(run.out, "digraph", 7), 0);
+    cr_assert_mentions(run.out, "conv2d_input_grad");
+    cr_assert_null(strstr(run.out, "conv2d_filter_grad"), "the gradient of the image needs none of a filter");
+    cr_assert_str_eq(run.out, again.out);
+}
+
+Test(atled_dot, only_what_lies_between_two_nodes)
+{
+    command_run run = RUN("dot", "-m", "cifar10", "--from", "conv2/conv2d", "--to", "pool2");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "norm2");
+    cr_assert_null(strstr(run.out, "conv1"));
+    cr_assert_null(strstr(run.out, "weights"));
+    run = RUN("dot", "-m", "cifar10", "--from", "image", "--to", "logits"); /* softmax_linear/logits */
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "<b>logits</b>");
+    run = RUN("dot", "-m", "cifar10", "--from", "pool2", "--to", "conv2/conv2d");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "no path");
+}
+
+#ifdef ATLED_HAVE_GRAPHVIZ
+Test(atled_dot, renders_what_ends_so, .timeout = 120)
+{
+    const char *path = scratch_file("cifar10.svg");
+    command_run run = RUN("dot", "-m", "cifar10", "--gradient", "-o", path);
+    cr_assert_code(run, 0);
+    cr_assert_str_eq(run.err, "");
+    char *svg = whole_file(path);
+    cr_assert_mentions(svg, "<svg");
+    cr_assert_mentions(svg, ">softmax_linear<");
+    free(svg);
+}
+#endif
+
+Test(atled_dot, mistakes_say_what_to_do)
+{
+    command_run run = RUN("dot");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "--model NAME is missing");
+    run = RUN("dot", "--model", "vgg61");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "did you mean 'vgg16'?");
+    run = RUN("dot", "--model", "transformer");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "squeezenet");
+    run = RUN("dot", "--model", "cifar10", "--to", "pool3");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "did you mean 'pool");
+    run = RUN("dot", "--model", "cifar10", "--to", "relu");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "'conv1/relu'");
+    run = RUN("dot", "--model", "cifar10", "--depth", "none");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "--depth takes a whole number");
+    run = RUN("dot", "--model", "cifar10", "-o", "/no/such/folder/x.dot");
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "/no/such/folder/x.dot");
+    run = RUN("dot", "--model", "cifar10", "--weights", "/no/such.npz");
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "/no/such.npz");
+}
