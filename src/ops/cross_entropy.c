@@ -9,6 +9,8 @@ static int require_logits(atl_node *y, const atl_node *logits)
 {
     if (logits->shape.rank == 0)
         return atl_fail(y, "the logits, '%s', are a scalar; they must be [.., classes]", atl_name_of(logits));
+    if (logits->shape.size[logits->shape.rank - 1] == 0)
+        return atl_fail(y, "the logits, '%s', are %s: there are no classes", atl_name_of(logits), SHAPE_OF(logits));
     return 1;
 }
 
@@ -148,6 +150,8 @@ static const atl_op sparse_op = {
              .error = "must be int32"},
             {"int32 logits", .binary = sample_sparse, .input = {{2, {4, 5}, 0, 5, 1}, {1, {4}, 0, 5, 1}}, .inputs = 2,
              .error = "must be float32"},
+            {"no classes", .binary = sample_sparse, .input = {{2, {4, 0}}, {1, {4}, 0, 5, 1}}, .inputs = 2,
+             .error = "no classes"},
             {"scalar logits", .binary = sample_sparse, .input = {{0}, {0, {0}, 0, 5, 1}}, .inputs = 2,
              .error = "are a scalar"},
             {0}},

@@ -14,17 +14,28 @@ static int check_image(const atl_node *image, const char *builder)
     return 0;
 }
 
-/* total_variation(x) = sum of |x - its lower neighbour| + |x - its right neighbour|, for each image
- * Rudin, Osher & Fatemi 1992, in the form that is the sum of both directions */
+/* Sum of |x - its neighbour below (dimension 1) or to the right (2)|, for each image; null if it is one pixel wide. */
+static atl_node *variation_along(atl_node *image, int dimension)
+{
+    if (image->shape.size[dimension] == 1)
+        return NULL;
+    atl_slice_args after = {.x = image}, before = {.x = image};
+    after.begin[dimension] = 1;
+    before.end[dimension] = -1;
+    return atl_reduce_sum(atl_abs(atl_sub(atl_slice_with(&after), atl_slice_with(&before))), ATL_AXES(1, 2, 3));
+}
+
+/* Rudin, Osher & Fatemi 1992, in the form that is the sum of both directions */
 atl_node *atl_total_variation(atl_node *image)
 {
     if (!image || !check_image(image, "total_variation"))
         return NULL;
+    if (image->shape.size[1] == 1 && image->shape.size[2] == 1)
+        return atl_refuse(image->graph, "total_variation", "the image, '%s', is %s: a single pixel has no neighbours",
+                          atl_name_of(image), SHAPE_OF(image));
     atl_enter(image->graph, "total_variation");
-    atl_node *down = atl_sub(atl_slice(image, .begin = {0, 1}), atl_slice(image, .end = {0, -1}));
-    atl_node *right = atl_sub(atl_slice(image, .begin = {0, 0, 1}), atl_slice(image, .end = {0, 0, -1}));
-    atl_node *sum =
-        atl_add(atl_reduce_sum(atl_abs(down), ATL_AXES(1, 2, 3)), atl_reduce_sum(atl_abs(right), ATL_AXES(1, 2, 3)));
+    atl_node *down = variation_along(image, 1), *right = variation_along(image, 2);
+    atl_node *sum = down && right ? atl_add(down, right) : down ? down : right;
     atl_leave(image->graph);
     return sum;
 }
@@ -90,7 +101,7 @@ atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args)
         return NULL;
     atl_enter(image->graph, "gaussian_blur");
     atl_node *taps = gaussian(image, args->deviation, radius);
-    atl_node *within = atl_fill(atl_slice(image, .end = {1, 0, 0, 1}), 1); /* [1, h, w, 1] */
+    atl_node *within = atl_fill(atl_reduce_sum(image, ATL_AXES(0, 3), .keep = 1), 1); /* [1, h, w, 1] */
     atl_node *y = taps ? atl_div(blurred(image, taps, image->shape.size[3]), blurred(within, taps, 1)) : NULL;
     atl_leave(image->graph);
     return atl_image_from_nhwc(y, args->layout);
