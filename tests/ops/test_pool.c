@@ -235,6 +235,30 @@ Test(pool, second_derivatives_of_a_large_image)
     atl_graph_free(g);
 }
 
+/* Between convolutions that want their images in blocks of channels, pooling and its workspace lie in blocks, too. */
+Test(pool, between_convolutions_in_blocks)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 56, 56, 64)), *h = x;
+    for (int i = 0; i < 3; i++) {
+        h = atl_relu(atl_conv2d(h, atl_variable(g, ATL_NAME("filter%d", i), ATL_SHAPE(3, 3, 64, 64), atl_he())));
+        h = i == 0   ? atl_max_pool2d(h, .window = {3, 3}, .stride = {2, 2})
+            : i == 1 ? atl_avg_pool2d(h, .window = {2, 2})
+                     : h;
+    }
+    atl_node *dx = atl_gradient(atl_sum(atl_square(h)), x);
+    atl_tensor *image = random_tensor(atl_shape_of(x), -1, 1);
+    atl_program *program = atl_compile(g, ATL_NODES(h, dx));
+    cr_assert(program && !atl_run(program, ATL_FEED(x, image)), "%s", atl_graph_error(g));
+    atl_reference *reference = atl_reference_run(ATL_NODES(h, dx), ATL_FEED(x, image));
+    cr_assert_close(atl_value(program, h), atl_reference_value(reference, h), 1e-5);
+    cr_assert_close(atl_value(program, dx), atl_reference_value(reference, dx), 1e-5);
+    atl_reference_free(reference);
+    atl_program_free(program);
+    atl_tensor_free(image);
+    atl_graph_free(g);
+}
+
 Test(pool, unknown_sizes_flow_through)
 {
     atl_graph *g = atl_graph_new();
