@@ -9,13 +9,15 @@ static const char *method_name(atl_descent method)
     return names[method];
 }
 
+static const char *plural(int count) { return count == 1 ? "" : "s"; }
+
 static atl_fool_trouble not_finite(const atl_symptoms *s, char *message, size_t size)
 {
     snprintf(
         message, size,
-        "after %d steps the network's output or its gradient is not a finite number: are these the weights of this "
+        "after %d step%s the network's output or its gradient is not a finite number: are these the weights of this "
         "network, in its own scale?",
-        s->steps);
+        s->steps, plural(s->steps));
     return ATL_TROUBLE_NOT_FINITE;
 }
 
@@ -39,7 +41,8 @@ static const char saturated[] = "The softmax is saturated: the slope of the mean
 
 static atl_fool_trouble zero_slope(const atl_symptoms *s, char *message, size_t size)
 {
-    int at = snprintf(message, size, "after %d steps the gradient is exactly zero at every pixel. ", s->steps);
+    int at = snprintf(message, size, "after %d step%s the gradient is exactly zero at every pixel. ", s->steps,
+                      plural(s->steps));
     if (saturates(s))
         snprintf(message + at, size - (size_t)at, saturated, s->probability);
     else
@@ -69,25 +72,26 @@ static atl_fool_trouble tiny_step(const atl_symptoms *s, char *message, size_t s
 
 static atl_fool_trouble stands_still(const atl_symptoms *s, char *message, size_t size)
 {
-    snprintf(message, size,
-             "stalled after %d steps: every pixel that the gradient wants to move is at 0 or 255 already. Take another "
-             "start, seed or method",
-             s->steps);
+    snprintf(
+        message, size,
+        "stalled after %d step%s: every pixel that the gradient wants to move is at 0 or 255 already. Take another "
+        "start, seed or method",
+        s->steps, plural(s->steps));
     return ATL_TROUBLE_STEPS_USED_UP;
 }
 
 static atl_fool_trouble flat(const atl_symptoms *s, char *message, size_t size)
 {
-    int at = snprintf(message, size, "%d %s steps took the target from %.2g to %.2g at best. ", s->steps,
-                      method_name(s->method), s->first_probability, s->best_probability);
+    int at = snprintf(message, size, "%d %s step%s took the target from %.2g to %.2g at best. ", s->steps,
+                      method_name(s->method), plural(s->steps), s->first_probability, s->best_probability);
     snprintf(message + at, size - (size_t)at, saturated, s->probability);
     return ATL_TROUBLE_SATURATED;
 }
 
 static atl_fool_trouble used_up(const atl_symptoms *s, char *message, size_t size)
 {
-    int at = snprintf(message, size, "%d %s steps of size %g reached %.4g, not %g. ", s->steps, method_name(s->method),
-                      s->rate, s->best_probability, s->confidence);
+    int at = snprintf(message, size, "%d %s step%s of size %g reached %.4g, not %g. ", s->steps, method_name(s->method),
+                      plural(s->steps), s->rate, s->best_probability, s->confidence);
     if (s->rounding_lost)
         snprintf(message + at, size - (size_t)at,
                  "The picture was there before it was rounded to whole grey levels: give it more steps");
@@ -102,7 +106,7 @@ static atl_fool_trouble used_up(const atl_symptoms *s, char *message, size_t siz
 atl_fool_trouble atl_diagnose(const atl_symptoms *s, char *message, size_t size)
 {
     if (s->stopped) {
-        snprintf(message, size, "stopped after %d steps, at %.4g", s->steps, s->best_probability);
+        snprintf(message, size, "stopped after %d step%s, at %.4g", s->steps, plural(s->steps), s->best_probability);
         return ATL_TROUBLE_STOPPED;
     }
     if (!s->finite)

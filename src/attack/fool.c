@@ -36,9 +36,10 @@ static atl_status check_nodes(const atl_node *image, const atl_node *logits)
     char text[160];
     atl_shape in = atl_shape_of(image), out = atl_shape_of(logits);
     if (!image || !logits) {
-        const char *mistake = atl_graph_error(atl_graph_of(image ? image : logits));
+        const atl_graph *graph = atl_graph_of(image ? image : logits);
+        const char *mistake = graph && atl_graph_error(graph) ? atl_graph_error(graph) : atl_error();
         return atl_set_error(ATL_INVALID, "atl_fooler_new: %s is null%s%s", image ? "logits" : "image",
-                             mistake ? ": " : "", mistake ? mistake : "");
+                             mistake[0] ? ": " : "", mistake);
     }
     if (in.rank != 4 || !is_one(in.size[0]) || in.size[1] < 1 || in.size[2] < 1 || in.size[3] < 1)
         return atl_set_error(ATL_INVALID,
@@ -238,11 +239,13 @@ static double largest_of(const atl_tensor *tensor)
     return largest;
 }
 
-/* Looks at the probabilities of the last run. */
-static void read_output(attempt *a)
+/* Looks at the probabilities and the slope of the last run. */
+static atl_status read_output(attempt *a)
 {
-    const atl_tensor *probabilities = atl_value(a->fooler->step, a->fooler->probabilities);
-    const float *p = atl_floats(probabilities);
+    const float *p = atl_floats(atl_value(a->fooler->step, a->fooler->probabilities));
+    const atl_tensor *slope = atl_value(a->fooler->step, a->fooler->slope);
+    if (!p || !slope)
+        return ATL_OUT_OF_MEMORY;
     float smallest = p[0];
     double sum = 0;
     a->top = 0;
@@ -253,13 +256,14 @@ static void read_output(attempt *a)
     }
     a->top_probability = p[a->top];
     a->seen.probability = p[a->args->target];
-    a->seen.largest_slope = largest_of(atl_value(a->fooler->step, a->fooler->slope));
+    a->seen.largest_slope = largest_of(slope);
     a->seen.finite = isfinite(sum) && isfinite(a->seen.largest_slope);
     a->loss = atl_number_of(a->fooler->step, a->fooler->loss);
     if (a->step == 0) {
         a->seen.uniform = (a->top_probability - smallest) * (double)a->fooler->classes;
         a->seen.first_probability = a->seen.probability;
     }
+    return ATL_OK;
 }
 
 static int is_there(const attempt *a) { return a->top == a->args->target && a->seen.probability >= a->confidence; }
@@ -272,11 +276,10 @@ static atl_status look(attempt *a)
             round_into(a->picture[CLASSIFIED], a->picture[PIXELS]);
         const atl_tensor *picture = a->picture[a->rounding ? CLASSIFIED : PIXELS];
         atl_status status = run(a->fooler, picture, a->args->target);
-        if (status)
+        if (!status)
+            status = read_output(a);
+        if (status || !is_there(a) || a->rounding)
             return status;
-        read_output(a);
-        if (!is_there(a) || a->rounding)
-            return ATL_OK;
         a->rounding = 1;
     }
 }
@@ -355,9 +358,10 @@ static atl_status finish(attempt *a, atl_fool_result *result)
         double slope = a->seen.largest_slope;
         int finite = a->seen.finite;
         atl_status status = run(a->fooler, a->picture[CLASSIFIED], a->args->target);
+        if (!status)
+            status = read_output(a);
         if (status)
             return status;
-        read_output(a);
         met = is_there(a);
         a->seen.largest_slope = slope;
         a->seen.finite = finite;

@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include "graph/memory.h"
+
 enum { SIDE = 6, CLASSES = 5, PIXELS = SIDE * SIDE * 3 };
 
 /* A small network of two layers on pixels around zero; `gain` scales its logits. */
@@ -319,4 +321,36 @@ Test(fool, a_graph_that_cannot_be_fooled_is_refused)
     cr_assert_null(atl_fooler_new(net.image, blind, ATL_LOSS_CROSS_ENTROPY));
     cr_assert_mentions(atl_error(), "image");
     free_tiny(&net, NULL);
+}
+
+/* Building, compiling and fooling, with the memory running out at each place in turn: an error or a picture, never both. */
+static int fool_once(void)
+{
+    atl_fool_result result = {0};
+    atl_graph *g = atl_graph_new();
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, SIDE, SIDE, 3));
+    atl_node *logits = atl_dense_layer(atl_flatten(atl_scale(image, 1 / 64.0f)), "scores", CLASSES);
+    atl_fooler *fooler = atl_fooler_new(image, logits, ATL_LOSS_CROSS_ENTROPY);
+    atl_status status = atl_fool(fooler, 1, .seed = 3, .steps = 4, .result = &result);
+    int ok = status == ATL_OK;
+    if (!fooler || status)
+        cr_expect(!result.pixels && strstr(atl_error(), "memory"), "%s", atl_error());
+    cr_expect_eq(ok, result.pixels != NULL);
+    atl_tensor_free(result.pixels);
+    atl_fooler_free(fooler);
+    atl_graph_free(g);
+    return ok;
+}
+
+Test(fool, running_out_of_memory_is_a_clean_error)
+{
+    int64_t before = atl_allocation_count();
+    cr_assert(fool_once());
+    int64_t needed = atl_allocation_count() - before;
+    for (int64_t allowed = 0; allowed < needed; allowed++) {
+        atl_fail_allocations_after(allowed);
+        fool_once();
+        atl_fail_allocations_after(-1);
+    }
+    cr_assert(fool_once());
 }

@@ -1,3 +1,4 @@
+/* Minutes: 3 */
 #include "models/golden.h"
 
 enum { SIDE = 224 };

@@ -1,3 +1,4 @@
+/* Minutes: 5 */
 #define _GNU_SOURCE /* pseudo-terminals */
 #include "command.h"
 
