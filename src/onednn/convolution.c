@@ -72,8 +72,8 @@ static int describe_geometry(geometry *g, const onednn_convolution *c)
 
 /* pick: the first implementation that suits, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is none. */
 #if DNNL_VERSION_MAJOR >= 3
-static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c,
-                               onednn_pass pass, dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint)
+static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, onednn_pass pass,
+                               dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint)
 {
     dnnl_engine_t engine = onednn_engine();
     dnnl_alg_kind_t algorithm = g->algorithm;
@@ -93,7 +93,8 @@ static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, c
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
                           dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, onednn_taste like)
 {
-    dnnl_status_t status = open_pass(desc, g, c, pass, attributes, hint);
+    (void)c;
+    dnnl_status_t status = open_pass(desc, g, pass, attributes, hint);
     return onednn_first_that_suits(desc, status, like);
 }
 #else
