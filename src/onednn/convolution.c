@@ -15,6 +15,7 @@ typedef struct geometry {
     onednn_desc plain_filter;                /* HWIO, seen as oihw or goihw */
     onednn_desc plain_image, plain_result;   /* NHWC */
     dnnl_alg_kind_t algorithm;
+    int sums; /* the residual is put where the result goes, and summed up there: Winograd's kernels can take it in no other way */
     dnnl_dims_t stride, dilation, before, after; /* dilation: 0 for a dense window */
     const char *filter_letters;
 } geometry;
@@ -136,6 +137,10 @@ static void tastes_of(const onednn_convolution *c, onednn_taste *list)
     /* The image gradient of a first layer: the vector kernels compute sixteen channels where there are three. */
     if (few_channels && c->pass == ONEDNN_INPUT_GRADIENT)
         list[0].name = c->result.size[3] >= 32 ? "gemm" : "jit:avx2";
+    /* oneDNN would take brgconv, which is as fast at best and, with strides, half as fast where the input channels are so few. */
+    if (c->pass == ONEDNN_FORWARD && c->groups == 1 && c->image.size[3] <= 16 &&
+        c->vertical.size * c->horizontal.size > 1)
+        list[0].name = "jit:avx512_core";
     /* oneDNN 2.6.3 writes beyond its scratchpad, or to the wrong place, where this kernel gathers every other pixel of an image whose
      * channels do not fill its vectors. */
     if (c->pass == ONEDNN_FILTER_GRADIENT && strided && c->vertical.size * c->horizontal.size == 1 &&
@@ -151,38 +156,6 @@ static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const geometry *g,
                                         : status;
 }
 
-static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c,
-                               dnnl_primitive_attr_t attributes)
-{
-    onednn_taste list[TASTES];
-    dnnl_primitive_desc_t hint = NULL;
-    dnnl_status_t status = c->pass == ONEDNN_FORWARD ? dnnl_success : choose_hint(&hint, g, c);
-    tastes_of(c, list);
-    if (status == dnnl_success)
-        status = pick(desc, g, c, c->pass, attributes, hint, list[0]);
-    if (status == dnnl_unimplemented)
-        status = pick(desc, g, c, c->pass, attributes, hint, list[1]);
-    if (status == dnnl_unimplemented) /* oneDNN has nothing else: a slow answer is better than none */
-        status = pick(desc, g, c, c->pass, attributes, hint, (onednn_taste){"ref", NULL});
-    if (hint)
-        dnnl_primitive_desc_destroy(hint);
-    return status;
-}
-
-/* By Winograd's method if that is asked for and there, else directly. */
-static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c,
-                            dnnl_primitive_attr_t attributes)
-{
-    dnnl_status_t status = choose_of(desc, g, c, attributes);
-    if (g->algorithm == dnnl_convolution_direct || (status == dnnl_success && !onednn_is_reference(*desc)))
-        return status;
-    if (*desc)
-        dnnl_primitive_desc_destroy(*desc);
-    *desc = NULL;
-    g->algorithm = dnnl_convolution_direct;
-    return choose_of(desc, g, c, attributes);
-}
-
 static dnnl_status_t append_activation(dnnl_post_ops_t ops, const onednn_convolution *c)
 {
     static const dnnl_alg_kind_t kinds[] = {
@@ -196,6 +169,15 @@ static dnnl_status_t append_activation(dnnl_post_ops_t ops, const onednn_convolu
 #endif
 }
 
+static dnnl_status_t append_sum(dnnl_post_ops_t ops)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_post_ops_append_sum(ops, 1, 0, dnnl_data_type_undef);
+#else
+    return dnnl_post_ops_append_sum(ops, 1);
+#endif
+}
+
 /* Attributes with what follows the convolution: + residual, activation. */
 static dnnl_primitive_attr_t attributes_of(const geometry *g, const onednn_convolution *c)
 {
@@ -205,7 +187,7 @@ static dnnl_primitive_attr_t attributes_of(const geometry *g, const onednn_convo
         return attributes;
     dnnl_status_t status = dnnl_post_ops_create(&ops);
     if (status == dnnl_success && c->residual_input >= 0)
-        status = dnnl_post_ops_append_binary(ops, dnnl_binary_add, ONEDNN_MD(g->result));
+        status = g->sums ? append_sum(ops) : dnnl_post_ops_append_binary(ops, dnnl_binary_add, ONEDNN_MD(g->result));
     if (status == dnnl_success && c->activation != ONEDNN_IDENTITY)
         status = append_activation(ops, c);
     if (status == dnnl_success)
@@ -218,18 +200,52 @@ static dnnl_primitive_attr_t attributes_of(const geometry *g, const onednn_convo
     return NULL;
 }
 
+static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c)
+{
+    onednn_taste list[TASTES];
+    dnnl_primitive_desc_t hint = NULL;
+    dnnl_primitive_attr_t attributes = attributes_of(g, c);
+    dnnl_status_t status = !attributes                 ? dnnl_out_of_memory
+                           : c->pass == ONEDNN_FORWARD ? dnnl_success
+                                                       : choose_hint(&hint, g, c);
+    tastes_of(c, list);
+    if (status == dnnl_success)
+        status = pick(desc, g, c, c->pass, attributes, hint, list[0]);
+    if (status == dnnl_unimplemented)
+        status = pick(desc, g, c, c->pass, attributes, hint, list[1]);
+    if (status == dnnl_unimplemented) /* oneDNN has nothing else: a slow answer is better than none */
+        status = pick(desc, g, c, c->pass, attributes, hint, (onednn_taste){"ref", NULL});
+    if (hint)
+        dnnl_primitive_desc_destroy(hint);
+    if (attributes)
+        dnnl_primitive_attr_destroy(attributes);
+    return status;
+}
+
+/* By Winograd's method if that is asked for and there, else directly. */
+static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c)
+{
+    g->sums = g->algorithm == dnnl_convolution_winograd && c->residual_input >= 0;
+    dnnl_status_t status = choose_of(desc, g, c);
+    if (g->algorithm == dnnl_convolution_direct || (status == dnnl_success && !onednn_is_reference(*desc)))
+        return status;
+    if (*desc)
+        dnnl_primitive_desc_destroy(*desc);
+    *desc = NULL;
+    g->algorithm = dnnl_convolution_direct;
+    g->sums = 0;
+    return choose_of(desc, g, c);
+}
+
 static dnnl_primitive_desc_t open_convolution(geometry *g, const onednn_convolution *c)
 {
     dnnl_primitive_desc_t desc = NULL;
     if (!onednn_engine() || !describe_geometry(g, c))
         return NULL;
-    dnnl_primitive_attr_t attributes = attributes_of(g, c);
-    int ok = attributes && onednn_succeeded(choose(&desc, g, c, attributes), "compute a convolution");
-    if (attributes)
-        dnnl_primitive_attr_destroy(attributes);
-    if (!ok)
-        release_geometry(g);
-    return ok ? desc : NULL;
+    if (onednn_succeeded(choose(&desc, g, c), "compute a convolution"))
+        return desc;
+    release_geometry(g);
+    return NULL;
 }
 
 const char *onednn_convolution_implementation(const onednn_convolution *convolution, char *text, size_t size)
@@ -288,14 +304,25 @@ static int gather_arguments(atl_lowering *lowering, dnnl_primitive_desc_t desc, 
         argument_of(lowering, desc, c->image_input, DNNL_ARG_SRC, DNNL_ARG_DIFF_SRC, ONEDNN_MD(g->plain_image), "nchw");
     list[count++] = argument_of(lowering, desc, c->filter_input, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_WEIGHTS,
                                 ONEDNN_MD(g->plain_filter), g->filter_letters);
+    int result_at = count;
     list[count++] = argument_of(lowering, desc, c->result_input, result, result, ONEDNN_MD(g->plain_result), "nchw");
     if (forward && c->bias_input >= 0)
         list[count++] = (onednn_argument){DNNL_ARG_BIAS, atl_lower_input(lowering, c->bias_input), ONEDNN_READ};
-    if (forward && c->residual_input >= 0) /* in the result's layout, blocked or not */
+    if (g->sums)
+        list[result_at].written = ONEDNN_READ_AND_WRITTEN;
+    else if (forward && c->residual_input >= 0) /* in the result's layout, blocked or not */
         list[count++] =
             argument_of(lowering, desc, c->residual_input, DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, 0,
                         ONEDNN_MD(g->plain_result), "nchw");
     return count;
+}
+
+/* Puts the residual where the sum will be. */
+static int lower_residual(atl_lowering *lowering, const geometry *g, const onednn_convolution *c, atl_value_id sum)
+{
+    onednn_md md = ONEDNN_MD(g->result);
+    atl_value_id residual = onednn_input(lowering, c->residual_input, ONEDNN_MD(g->plain_result), md, "nchw");
+    return residual >= 0 && sum >= 0 && onednn_lower_reorder(lowering, md, residual, md, sum);
 }
 
 static double flops_of(const onednn_convolution *c)
@@ -313,6 +340,11 @@ int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *c
     if (!desc)
         return 0;
     int count = gather_arguments(lowering, desc, &g, convolution, list);
+    int ok = !g.sums || lower_residual(lowering, &g, convolution, list[2].value);
     release_geometry(&g);
+    if (!ok) {
+        dnnl_primitive_desc_destroy(desc);
+        return 0;
+    }
     return onednn_lower_primitive(lowering, desc, count, list, flops_of(convolution));
 }

@@ -318,8 +318,7 @@ atl_value_id onednn_output(atl_lowering *lowering, onednn_md plain, onednn_md wr
     return value;
 }
 
-static int lower_reorder_of(atl_lowering *lowering, onednn_md from_md, atl_value_id from, onednn_md to_md,
-                            atl_value_id to)
+int onednn_lower_reorder(atl_lowering *lowering, onednn_md from_md, atl_value_id from, onednn_md to_md, atl_value_id to)
 {
     dnnl_primitive_desc_t desc = NULL;
     dnnl_engine_t engine = onednn_engine();
@@ -343,16 +342,16 @@ int atl_lower_reorder(atl_lowering *lowering, atl_shape shape, atl_value_id from
     int64_t bytes = atl_shape_count(shape) * (int64_t)sizeof(float);
     if (!from_layout && !to_layout) { /* a copy */
         int ok = onednn_describe_shape(&plain, shape) &&
-                 lower_reorder_of(lowering, ONEDNN_MD(plain), from, ONEDNN_MD(plain), to);
+                 onednn_lower_reorder(lowering, ONEDNN_MD(plain), from, ONEDNN_MD(plain), to);
         onednn_release_desc(&plain);
         return ok;
     }
     if (!from_layout)
-        return lower_reorder_of(lowering, ONEDNN_MD(to_layout->plain), from, ONEDNN_MD(to_layout->actual), to);
+        return onednn_lower_reorder(lowering, ONEDNN_MD(to_layout->plain), from, ONEDNN_MD(to_layout->actual), to);
     if (!to_layout)
-        return lower_reorder_of(lowering, ONEDNN_MD(from_layout->actual), from, ONEDNN_MD(from_layout->plain), to);
+        return onednn_lower_reorder(lowering, ONEDNN_MD(from_layout->actual), from, ONEDNN_MD(from_layout->plain), to);
     if (onednn_same(ONEDNN_MD(from_layout->plain), ONEDNN_MD(to_layout->plain)))
-        return lower_reorder_of(lowering, ONEDNN_MD(from_layout->actual), from, ONEDNN_MD(to_layout->actual), to);
+        return onednn_lower_reorder(lowering, ONEDNN_MD(from_layout->actual), from, ONEDNN_MD(to_layout->actual), to);
     /* Two views with different dimensions, as of a filter with and without groups: they meet in the plain order. */
     atl_value_id between = atl_lower_scratch(lowering, bytes);
     return between >= 0 && atl_lower_reorder(lowering, shape, from, from_layout, between, NULL) &&

@@ -83,6 +83,10 @@ atl_value_id onednn_input(atl_lowering *lowering, int i, onednn_md plain, onednn
 /* The result of the node, in the layout that the primitive writes. */
 atl_value_id onednn_output(atl_lowering *lowering, onednn_md plain, onednn_md written, const char *letters);
 
+/* Emits the step that takes a value from one description to the other. */
+int onednn_lower_reorder(atl_lowering *lowering, onednn_md from_md, atl_value_id from, onednn_md to_md,
+                         atl_value_id to);
+
 /* One argument of a primitive: DNNL_ARG_..., the value, and whether the primitive writes it. */
 typedef struct onednn_argument {
     int argument;

@@ -261,7 +261,7 @@ static int lower(atl_lowering *lowering, onednn_pass pass, const conv_geometry *
 static double blocked_gain(const conv_geometry *g)
 {
     const double flops_per_second = 300e9, winograd_flops_per_second = 220e9, filter_bytes_per_second = 12e9,
-                 image_bytes_per_second = 20e9;
+                 image_bytes_per_second = 30e9;
     const int64_t *image = g->image.size, *result = g->result.size, *filter = g->filter.size;
     int same_windows = g->vertical.stride == 1 && g->horizontal.stride == 1 && g->vertical.dilation == 1 &&
                        g->horizontal.dilation == 1;
@@ -291,6 +291,16 @@ static double input_grad_blocked_gain(const atl_node *y, unsigned *images)
     conv_geometry g = geometry_of(y, y, y->inputs[1], y->inputs[0]);
     *images = 1;
     return blocked_gain(&g);
+}
+
+/* A first layer's image comes in planes: in NHWC, where there are three channels, oneDNN is at best as fast, and in 5x5 windows
+ * half. */
+static double filter_grad_blocked_gain(const atl_node *y, unsigned *images)
+{
+    conv_geometry g = geometry_of(y, y->inputs[0], y, y->inputs[1]);
+    int first_layer = g.image.size[3] <= 4 && g.groups == 1 && g.result.size[3] % 16 == 0 && atl_onednn_has_winograd();
+    *images = first_layer ? 2 : 1 | 2;
+    return first_layer ? 0 : blocked_gain(&g);
 }
 
 static int lower_conv2d(atl_lowering *lowering)
@@ -398,6 +408,16 @@ static int lower_fused(atl_lowering *lowering)
     return onednn_lower_convolution(lowering, &c);
 }
 
+/* The residual has to lie as the result does. */
+static double fused_blocked_gain(const atl_node *y, unsigned *images)
+{
+    const fused_options *options = y->attributes;
+    double gain = conv2d_blocked_gain(y, images);
+    if (options->has_residual)
+        *images |= 1u << (2 + options->has_bias);
+    return gain;
+}
+
 static void describe_fused(const atl_node *y, char *text, size_t size)
 {
     const fused_options *options = y->attributes;
@@ -413,7 +433,7 @@ static const atl_op fused_op = {.name = "conv2d_fused",
                                 .attributes = sizeof(fused_options),
                                 .infer = infer_conv2d,
                                 .lower = lower_fused,
-                                .blocked_gain = conv2d_blocked_gain,
+                                .blocked_gain = fused_blocked_gain,
                                 .describe = describe_fused,
                                 .with_epilogue = conv2d_with_epilogue};
 
@@ -594,6 +614,7 @@ static const atl_op filter_grad_op = {
     .gradient = {filter_grad_by_image, filter_grad_by_result},
     .reference = reference_filter_grad,
     .lower = lower_filter_grad,
+    .blocked_gain = filter_grad_blocked_gain,
     .describe = describe_by_third,
     .samples = (const atl_sample[]){{"strided, dilated, groups", .binary = sample_filter_grad,
                                      .input = {{4, {2, 5, 6, 4}}, {4, {2, 3, 6, 6}}}, .inputs = 2},

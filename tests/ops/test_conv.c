@@ -167,3 +167,50 @@ Test(conv, mistakes_of_size)
     EXPECT_REFUSED(g, atl_conv2d(image, filter), "conv2d", "2^60");
     atl_graph_free(g);
 }
+
+static int count_steps(const atl_program *program, const char *op, const char *implementation)
+{
+    int count = 0;
+    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
+        atl_step_info info;
+        cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
+        count += !strcmp(info.op, op) && strstr(info.implementation, implementation);
+    }
+    return count;
+}
+
+/* Two residual blocks and all of their gradients, by Winograd's method and directly. */
+Test(conv, winograd_with_residuals_and_filter_gradients)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(32, 8, 8, 64)), *h = image, *filter[4], *wanted[6];
+    for (int i = 0; i < 4; i += 2) {
+        filter[i] = atl_variable(g, ATL_NAME("w%d", i), ATL_SHAPE(3, 3, 64, 64), atl_he());
+        filter[i + 1] = atl_variable(g, ATL_NAME("w%d", i + 1), ATL_SHAPE(3, 3, 64, 64), atl_he());
+        atl_node *bias = atl_variable(g, ATL_NAME("b%d", i), ATL_SHAPE(64), atl_normal(0.1f));
+        atl_node *inner = atl_softplus(atl_conv2d(h, filter[i]));
+        h = atl_add(h, atl_bias_add(atl_conv2d(inner, filter[i + 1]), bias));
+        h = i ? h : atl_relu(atl_shift(h, 20)); /* no relu near 0, where rounding would decide */
+    }
+    wanted[0] = h;
+    atl_nodes by = {5, (atl_node *const[]){image, filter[0], filter[1], filter[2], filter[3]}};
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(h), .by = by, .result = wanted + 1), ATL_OK);
+    atl_nodes all = {6, wanted};
+    atl_program *direct = atl_compile(g, all, .without = ATL_PASS_WINOGRAD), *winograd = atl_compile(g, all);
+    cr_assert(direct && winograd, "%s", atl_graph_error(g));
+    cr_assert_eq(count_steps(direct, "conv2d_filter_grad", "wino"), 0);
+    if (count_steps(winograd, "conv2d_filter_grad", "wino") == 0)
+        cr_skip_test("this oneDNN, or processor, has no Winograd convolution");
+    cr_expect_eq(count_steps(winograd, "conv2d_fused", "wino"), 2, "the residuals keep Winograd's method away");
+    atl_tensor *pixels = random_tensor(atl_shape_of(image), -1, 1);
+    cr_assert_eq(atl_run(direct, ATL_FEED(image, pixels)), ATL_OK, "%s", atl_error());
+    for (int run = 0; run < 2; run++) {
+        cr_assert_eq(atl_run(winograd, ATL_FEED(image, pixels)), ATL_OK, "%s", atl_error());
+        for (int i = 0; i < 6; i++)
+            cr_assert_close(atl_value(winograd, wanted[i]), atl_value(direct, wanted[i]), 1e-5);
+    }
+    atl_tensor_free(pixels);
+    atl_program_free(direct);
+    atl_program_free(winograd);
+    atl_graph_free(g);
+}
