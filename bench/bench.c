@@ -1,0 +1,108 @@
+/* bench CASE RUNS: runs the case, and prints one line of JSON with the median and the least time of a step.
+ * CASE "compile": VGG16 with its image gradient is compiled; "memory": the most memory that a step of it ever held. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "cases.h"
+
+enum { MOST_RUNS = 1000 };
+
+static int write_times(const char *name, double *times, int runs)
+{
+    double median = median_of(times, runs);
+    printf("{\"case\": \"%s\", \"who\": \"atled\", \"unit\": \"ms\", \"median\": %.6f, \"min\": %.6f, \"runs\": %d}\n",
+           name, median * 1e3, times[0] * 1e3, runs);
+    return 1;
+}
+
+/* Steps in one measurement: so many that a small one is seen by the clock. */
+static int steps_per_run(double seconds) { return seconds > 0 && seconds < 1e-3 ? (int)(5e-3 / seconds) + 1 : 1; }
+
+static int run_case(const bench_case *c, built_case *b, double *times, int runs)
+{
+    const atl_feed *feeds = ATL_FEED(b->image, b->pixels);
+    if (atl_run(b->program, feeds)) /* makes what is made once */
+        return 0;
+    double start = seconds_now();
+    if (atl_run(b->program, feeds))
+        return 0;
+    int steps = steps_per_run(seconds_now() - start);
+    for (int i = 0; i < runs; i++) {
+        start = seconds_now();
+        for (int k = 0; k < steps; k++)
+            if (atl_run(b->program, feeds))
+                return 0;
+        times[i] = (seconds_now() - start) / steps;
+    }
+    return write_times(c->name, times, runs);
+}
+
+static int measure_case(const bench_case *c, double *times, int runs)
+{
+    built_case b;
+    int ok = open_case(c, &b) && run_case(c, &b, times, runs);
+    close_case(&b);
+    return ok;
+}
+
+static int measure_compiling(double *times, int runs)
+{
+    for (int i = 0; i < runs; i++) {
+        built_case b;
+        int ok = open_case(bench_case_find("vgg16_1"), &b);
+        times[i] = b.compile_seconds;
+        close_case(&b);
+        if (!ok)
+            return 0;
+    }
+    return write_times("compile", times, runs);
+}
+
+/* Of the process, in MB: VGG16's weights are 553 of them. */
+static int measure_memory(void)
+{
+    built_case b;
+    struct rusage usage = {0};
+    int ok = open_case(bench_case_find("vgg16_1"), &b);
+    const atl_feed feeds[] = {{b.image, b.pixels}, {NULL, NULL}};
+    for (int i = 0; i < 3 && ok; i++)
+        ok = atl_run(b.program, feeds) == ATL_OK;
+    getrusage(RUSAGE_SELF, &usage);
+    double megabytes = (double)usage.ru_maxrss * 1024 / 1e6;
+    if (ok)
+        printf("{\"case\": \"memory\", \"who\": \"atled\", \"unit\": \"MB\", \"median\": %.1f, \"min\": %.1f, "
+               "\"runs\": 1, "
+               "\"arena\": %.1f, \"prepared\": %.1f}\n",
+               megabytes, megabytes, (double)atl_program_arena_bytes(b.program) / 1e6,
+               (double)atl_program_prepared_bytes(b.program) / 1e6);
+    close_case(&b);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    static double times[MOST_RUNS];
+    const char *name = argc > 1 ? argv[1] : "";
+    int runs = argc > 2 ? atoi(argv[2]) : 10, ok;
+    runs = runs < 1 ? 1 : runs > MOST_RUNS ? MOST_RUNS : runs;
+    if (strcmp(name, "compile") == 0)
+        ok = measure_compiling(times, runs);
+    else if (strcmp(name, "memory") == 0)
+        ok = measure_memory();
+    else if (bench_case_find(name))
+        ok = measure_case(bench_case_find(name), times, runs);
+    else {
+        int count;
+        const bench_case *all = bench_cases(&count);
+        fprintf(stderr, "usage: bench CASE [RUNS], where CASE is compile, memory");
+        for (int i = 0; i < count; i++)
+            fprintf(stderr, ", %s", all[i].name);
+        fputc('\n', stderr);
+        return 2;
+    }
+    if (!ok)
+        fprintf(stderr, "%s: %s\n", name, atl_error() ? atl_error() : "failed");
+    return !ok;
+}

@@ -1,0 +1,109 @@
+/* The cases that are measured. */
+#include "cases.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const bench_case cases[] = {
+    {"vgg16_1", "vgg16", 1, 224, 0},           {"vgg16_8", "vgg16", 8, 224, 0},
+    {"squeezenet_1", "squeezenet", 1, 224, 0}, {"cifar10_128", "cifar10", 128, 24, 1},
+    {"resnet20_128", "resnet20", 128, 32, 0},  {"mlp_1", NULL, 1, 0, 1},
+};
+
+const bench_case *bench_cases(int *count)
+{
+    *count = (int)(sizeof cases / sizeof cases[0]);
+    return cases;
+}
+
+const bench_case *bench_case_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (strcmp(cases[i].name, name) == 0)
+            return &cases[i];
+    return NULL;
+}
+
+double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double median_of(double *times, int count)
+{
+    qsort(times, (size_t)count, sizeof *times, ascending);
+    return count % 2 ? times[count / 2] : (times[count / 2 - 1] + times[count / 2]) / 2;
+}
+
+/* 8 inputs, 16 tanh units, 1 output, the squared difference from 1. */
+static atl_node *mlp_loss(built_case *b)
+{
+    b->image = atl_input(b->graph, "x", ATL_FLOAT32, ATL_SHAPE(1, 8));
+    atl_node *h = atl_dense_layer(b->image, "hidden", 16, .activation = atl_tanh);
+    atl_node *y = atl_dense_layer(h, "out", 1);
+    return atl_reduce_mean(atl_square(atl_shift(y, -1)));
+}
+
+static atl_node *network_loss(const bench_case *c, built_case *b)
+{
+    b->image = atl_input(b->graph, "image", ATL_FLOAT32, ATL_SHAPE(c->batch, c->side, c->side, 3));
+    atl_node *logits = atl_model_find(c->model)->build(&(atl_model_args){.image = b->image});
+    atl_tensor *zeros = atl_tensor_new(ATL_INT32, ATL_SHAPE(c->batch));
+    atl_node *labels = zeros ? atl_constant(b->graph, zeros) : NULL;
+    atl_tensor_free(zeros);
+    return atl_reduce_mean(atl_sparse_softmax_cross_entropy(logits, labels));
+}
+
+static int want_gradients(const bench_case *c, built_case *b)
+{
+    int64_t count = 1;
+    atl_node *const *by = &b->image;
+    if (c->by_weights)
+        by = atl_variables(b->graph, &count);
+    b->wanted[0] = b->loss;
+    b->count = count + 1;
+    return count < 255 && atl_gradients(.of = ATL_NODES(b->loss), .by = {count, by}, .result = b->wanted + 1) == ATL_OK;
+}
+
+static int fail(const bench_case *c, const built_case *b)
+{
+    const char *error = b->graph ? atl_graph_error(b->graph) : NULL;
+    fprintf(stderr, "%s: %s\n", c->name, error ? error : atl_error());
+    return 0;
+}
+
+int open_case(const bench_case *c, built_case *built_out)
+{
+    built_case *b = built_out;
+    *b = (built_case){.graph = atl_graph_new()};
+    if (!b->graph)
+        return fail(c, b);
+    b->loss = c->model ? network_loss(c, b) : mlp_loss(b);
+    int64_t variables = 0;
+    atl_node *const *variable = atl_variables(b->graph, &variables);
+    for (int64_t i = 0; i < variables; i++) /* weights are made when first needed: now, not while compiling is timed */
+        atl_variable_value(variable[i]);
+    double start = seconds_now();
+    if (!b->loss || !want_gradients(c, b))
+        return fail(c, b);
+    b->program = atl_compile(b->graph, {b->count, b->wanted});
+    b->compile_seconds = seconds_now() - start;
+    b->pixels = atl_uniform_tensor(atl_shape_of(b->image), 0, c->model ? 255 : 1, 1);
+    return b->program && b->pixels ? 1 : fail(c, b);
+}
+
+void close_case(built_case *b)
+{
+    atl_program_free(b->program);
+    atl_tensor_free(b->pixels);
+    atl_graph_free(b->graph);
+}

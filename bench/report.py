@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""report.py LINES LOAD ROUNDS RUNS: medians over the rounds, and their ratios; writes results.md and results.json beside it."""
+import json
+import os
+import statistics
+import sys
+
+WANTED = {  # against the floor, against the fastest framework, ours alone
+    "vgg16_1": (1.12, 0.50, None), "vgg16_8": (1.10, 0.45, None), "squeezenet_1": (1.20, 0.60, None),
+    "cifar10_128": (1.20, 0.40, None), "resnet20_128": (1.25, 0.60, None), "mlp_1": (None, 0.02, 0.002),
+    "compile": (None, None, 100), "memory": (None, 0.8, 753)}
+
+
+def ratio_of(rounds, a, b):
+    """The median of the rounds' ratios: what disturbs a round disturbs both."""
+    both = [r[a] / r[b] for r in rounds if a in r and b in r and r[b] > 0]
+    return statistics.median(both) if both else None
+
+
+def text(value, wanted, digits="%.2f"):
+    if value is None:
+        return "–"
+    return digits % value + ("" if wanted is None else f" (<= {wanted:g})" + ("" if value <= wanted else " **no**"))
+
+
+def main():
+    path, load, rounds, runs = sys.argv[1:5]
+    lines = [json.loads(line) for line in open(path)]
+    cases, result = {}, []
+    for line in lines:  # case -> rounds of {who: median}; ours comes first in a round
+        case = cases.setdefault(line["case"], [])
+        if line["who"] == "atled":
+            case.append({})
+        case[-1][line["who"]] = line["median"]
+    table = ["| case | atled | floor | fastest framework | atled / floor | atled / framework |", "|---|---|---|---|---|---|"]
+    for name, case in cases.items():
+        unit = next(line["unit"] for line in lines if line["case"] == name)
+        who = sorted({w for r in case for w in r})
+        medians = {w: statistics.median(r[w] for r in case if w in r) for w in who}
+        frameworks = [w for w in who if w not in ("atled", "floor")]
+        fastest = min(frameworks, key=medians.get) if frameworks else None
+        floor, framework = ratio_of(case, "atled", "floor"), ratio_of(case, "atled", fastest)
+        wanted = WANTED.get(name, (None, None, None))
+        result.append({"case": name, "unit": unit, "median": medians, "fastest_framework": fastest,
+                       "against_floor": floor, "against_framework": framework})
+        number = lambda w: "–" if w not in medians else f"{medians[w]:.4g} {unit}"
+        ours = text(medians["atled"], wanted[2], "%.4g") + f" {unit}"
+        if name == "mlp_1":  # no primitives in it
+            floor = None
+        table.append(f"| {name} | {ours} | {number('floor')} | {number(fastest)}{' ' + fastest if fastest else ''} | "
+                     f"{text(floor, wanted[0])} | {text(framework, wanted[1], '%.3f')} |")
+    head = (f"Medians of {rounds} rounds of {runs} runs, {os.environ.get('OMP_NUM_THREADS', '?')} threads, "
+            f"{os.cpu_count()} processors, load {load} at the start"
+            f"{'' if load == 'unknown' or float(load) < 0.5 else ': **a busy machine; read the ratios only**'}. "
+            "Ratios are medians of the rounds' ratios. In brackets what is aimed at.")
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "results.md"), "w") as file:
+        file.write("# Results of bench/run\n\n" + head + "\n\n" + "\n".join(table) + "\n")
+    with open(os.path.join(here, "results.json"), "w") as file:
+        json.dump({"load": load, "rounds": int(rounds), "runs": int(runs), "cases": result}, file, indent=1)
+        file.write("\n")
+
+
+main()
