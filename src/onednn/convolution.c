@@ -58,7 +58,7 @@ static int describe_geometry(geometry *g, const onednn_convolution *c)
     memset(g, 0, sizeof *g);
     describe_window(g, 0, &c->vertical);
     describe_window(g, 1, &c->horizontal);
-    g->algorithm = c->blocked && atl_onednn_has_winograd() ? dnnl_convolution_winograd : dnnl_convolution_direct;
+    g->algorithm = c->winograd && atl_onednn_has_winograd() ? dnnl_convolution_winograd : dnnl_convolution_direct;
     int (*describe)(onednn_desc *, atl_shape) = c->blocked ? onednn_describe_image_blocked : onednn_describe_image;
     int ok = onednn_describe_image(&g->plain_image, c->image) && onednn_describe_image(&g->plain_result, c->result) &&
              describe(&g->image, c->image) && describe(&g->result, c->result) && describe_filter(g, c);
@@ -275,7 +275,8 @@ int atl_onednn_has_winograd(void)
                             .groups = 1,
                             .bias_input = ONEDNN_NO_INPUT,
                             .residual_input = ONEDNN_NO_INPUT,
-                            .blocked = 1};
+                            .blocked = 1,
+                            .winograd = 1};
     char text[80];
     known = 2; /* or it would not be tried */
     known = strstr(onednn_convolution_implementation(&c, text, sizeof text), "wino") ? 2 : 1;

@@ -79,8 +79,9 @@ typedef struct onednn_convolution {
     int bias_input;     /* [out] */
     int residual_input; /* the shape of the result */
     onednn_activation activation;
-    float a, b;  /* of the activation */
-    int blocked; /* images in blocks of 16 channels, and Winograd's method if oneDNN has it for this one */
+    float a, b;   /* of the activation */
+    int blocked;  /* images in blocks of 16 channels */
+    int winograd; /* by Winograd's method, if oneDNN has it for this one; only with blocked */
 } onednn_convolution;
 
 /* True if this oneDNN, on this processor, has 3x3 convolutions by Winograd's method (2.x with AVX-512). */

@@ -246,36 +246,61 @@ static onednn_convolution convolution_of(onednn_pass pass, const conv_geometry *
                                 .residual_input = ONEDNN_NO_INPUT};
 }
 
+static void set_layout(onednn_convolution *c, const atl_lowering *lowering, const conv_geometry *g);
+
 static int lower(atl_lowering *lowering, onednn_pass pass, const conv_geometry *g, int image, int filter, int result)
 {
     if (g->image.size[0] == 0) /* an empty batch: a sum over nothing */
         return onednn_lower_zeros(lowering);
     onednn_convolution c = convolution_of(pass, g, image, filter, result);
-    c.blocked = atl_lower_is_blocked(lowering);
+    set_layout(&c, lowering, g);
     return onednn_lower_convolution(lowering, &c);
 }
 
-/* Seconds that blocks of 16 channels save: directly they cost a third more than NHWC; by Winograd's method, F(4x4, 3x3), there
- * are a quarter of the multiplications, but images and filters are transformed and grow by 36/16 and 36/9. The rates are those of
- * two AVX-512 cores; what counts is where the one overtakes the other. */
+/* Two AVX-512 cores; what counts is where one way overtakes the other. */
+static const double FLOPS_PER_SECOND = 300e9, WINOGRAD_FLOPS_PER_SECOND = 220e9, FILTER_BYTES_PER_SECOND = 12e9,
+                    IMAGE_BYTES_PER_SECOND = 30e9;
+
+static double direct_seconds(const conv_geometry *g)
+{
+    const int64_t *filter = g->filter.size;
+    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(g->result) / FLOPS_PER_SECOND;
+}
+
+/* By Winograd's method, F(4x4, 3x3): a quarter of the multiplications, in products that want 64 channels to run well; but images
+ * and filters are transformed, and grow by 36/16 and 36/9.  INFINITY where the method does not apply. */
+static double winograd_seconds(const conv_geometry *g)
+{
+    const int64_t *image = g->image.size, *result = g->result.size, *filter = g->filter.size;
+    int applies = filter[0] == 3 && filter[1] == 3 && g->vertical.stride == 1 && g->horizontal.stride == 1 &&
+                  g->vertical.dilation == 1 && g->horizontal.dilation == 1 && g->groups == 1 && image[3] % 16 == 0 &&
+                  result[3] % 16 == 0 && image[0] > 0 && atl_onednn_has_winograd();
+    if (!applies)
+        return INFINITY;
+    double pixels = (double)(result[0] * ((result[1] + 3) / 4 * 4) * ((result[2] + 3) / 4 * 4)); /* whole tiles */
+    double narrowest = (double)(image[3] < result[3] ? image[3] : result[3]);
+    double flops = 2.0 * 9 * (double)(image[3] * result[3]) * pixels / 4;
+    return flops / (WINOGRAD_FLOPS_PER_SECOND * fmin(1, narrowest / 64)) +
+           36.0 * (double)(image[3] * result[3]) * 4 / FILTER_BYTES_PER_SECOND +
+           pixels * (double)(image[3] + result[3]) * 2.25 * 4 * 2 / IMAGE_BYTES_PER_SECOND;
+}
+
+/* In blocks, a direct convolution takes a third longer than in NHWC. */
+static double blocked_direct_seconds(const conv_geometry *g) { return direct_seconds(g) * 4 / 3; }
+
+/* Seconds that blocks of 16 channels save. */
 static double blocked_gain(const conv_geometry *g)
 {
-    const double flops_per_second = 300e9, winograd_flops_per_second = 220e9, filter_bytes_per_second = 12e9,
-                 image_bytes_per_second = 30e9;
-    const int64_t *image = g->image.size, *result = g->result.size, *filter = g->filter.size;
-    int same_windows = g->vertical.stride == 1 && g->horizontal.stride == 1 && g->vertical.dilation == 1 &&
-                       g->horizontal.dilation == 1;
-    if (image[3] % 16 || result[3] % 16 || g->groups != 1 || image[0] == 0 || !atl_onednn_has_winograd())
+    if (g->image.size[3] % 16 || g->result.size[3] % 16 || g->groups != 1 || g->image.size[0] == 0 ||
+        !atl_onednn_has_winograd())
         return -INFINITY;
-    double flops = 2.0 * (double)(filter[0] * filter[1] * image[3]) * (double)atl_shape_count(g->result);
-    double direct = flops / flops_per_second;
-    if (filter[0] != 3 || filter[1] != 3 || !same_windows)
-        return -direct / 3;
-    double pixels = (double)(result[0] * ((result[1] + 3) / 4 * 4) * ((result[2] + 3) / 4 * 4)); /* whole tiles */
-    double winograd = flops / 4 * pixels / (double)(result[0] * result[1] * result[2]) / winograd_flops_per_second +
-                      36.0 * (double)(image[3] * result[3]) * 4 / filter_bytes_per_second +
-                      pixels * (double)(image[3] + result[3]) * 2.25 * 4 * 2 / image_bytes_per_second;
-    return winograd < direct * 4 / 3 ? direct - winograd : -direct / 3;
+    return direct_seconds(g) - fmin(winograd_seconds(g), blocked_direct_seconds(g));
+}
+
+static void set_layout(onednn_convolution *c, const atl_lowering *lowering, const conv_geometry *g)
+{
+    c->blocked = atl_lower_is_blocked(lowering);
+    c->winograd = c->blocked && winograd_seconds(g) < blocked_direct_seconds(g);
 }
 
 static double conv2d_blocked_gain(const atl_node *y, unsigned *images)
@@ -404,7 +429,7 @@ static int lower_fused(atl_lowering *lowering)
     if (options->has_residual)
         c.residual_input = 2 + options->has_bias;
     c.activation = options->has_relu ? ONEDNN_RELU : ONEDNN_IDENTITY;
-    c.blocked = atl_lower_is_blocked(lowering);
+    set_layout(&c, lowering, &g);
     return onednn_lower_convolution(lowering, &c);
 }
 

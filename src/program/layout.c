@@ -7,7 +7,7 @@
  *     sum of the gains of the blocked nodes  -  reorder time of every image that somebody wants otherwise than it is made
  *
  * large: everything that can starts out blocked, then single nodes change over as long as that helps, which eats blocked chains up
- * from the ends where they do not pay.  The gains are estimates from sizes alone, so the choice is the same on every run. */
+ * from the ends where they do not pay, and stretches that lose as a whole are given up.  The gains are estimates from sizes alone, so the choice is the same on every run. */
 #include "program/layout.h"
 
 #include <math.h>
@@ -60,6 +60,18 @@ static double mismatch(const chooser *c, int64_t n, int blocked, int32_t as_plai
     return (blocked ? as_plain : as_blocks) > 0 ? reorder_time(c->graph->nodes[n]) : 0;
 }
 
+static void set_label(chooser *c, int64_t n, int blocked)
+{
+    const atl_node *node = c->graph->nodes[n];
+    int more = blocked - c->blocked[n];
+    c->blocked[n] = (char)blocked;
+    for (int i = 0; i < node->input_count && i < 32; i++)
+        if (c->images[n] >> i & 1) {
+            c->as_plain[node->inputs[i]->index] -= more;
+            c->as_blocks[node->inputs[i]->index] += more;
+        }
+}
+
 /* Changes the node over if that saves time. */
 static int change_over(chooser *c, int64_t n)
 {
@@ -78,13 +90,76 @@ static int change_over(chooser *c, int64_t n)
     }
     if (saved <= 0 && !(now && saved == 0)) /* a blocked stretch that gains nothing becomes plain */
         return 0;
-    c->blocked[n] = (char)!now;
-    for (int i = 0; i < node->input_count && i < 32; i++)
-        if (c->images[n] >> i & 1) {
-            c->as_plain[node->inputs[i]->index] += now ? 1 : -1;
-            c->as_blocks[node->inputs[i]->index] -= now ? 1 : -1;
-        }
+    set_label(c, n, !now);
     return 1;
+}
+
+/* Single nodes change over, from both ends in turn, as long as that helps. */
+static void improve(chooser *c, int any)
+{
+    const atl_graph *graph = c->graph;
+    for (int sweep = 0, changed = any; changed && sweep < MOST_SWEEPS; sweep++) {
+        changed = 0;
+        for (int64_t k = 0; k < graph->count; k++) {
+            int64_t n = sweep % 2 ? graph->count - 1 - k : k; /* from both ends in turn */
+            if (c->gain[n] > -INFINITY)
+                changed |= change_over(c, n);
+        }
+    }
+}
+
+/* ---- whole stretches -------------------------------------------------------------------------------------------------- */
+
+static int64_t root_of(int64_t *parent, int64_t n)
+{
+    while (parent[n] != n)
+        n = parent[n] = parent[parent[n]];
+    return n;
+}
+
+/* Seconds that each connected stretch of blocked nodes saves in all, at its root; parent[] leads there. */
+static void sum_up(const chooser *c, int64_t *parent, double *saved)
+{
+    const atl_graph *graph = c->graph;
+    for (int64_t n = 0; n < graph->count; n++)
+        parent[n] = n;
+    for (int64_t n = 0; n < graph->count; n++)
+        for (int i = 0; c->blocked[n] && i < graph->nodes[n]->input_count && i < 32; i++) {
+            int64_t k = graph->nodes[n]->inputs[i]->index;
+            if (c->images[n] >> i & 1 && c->blocked[k])
+                parent[root_of(parent, n)] = root_of(parent, k);
+        }
+    for (int64_t n = 0; n < graph->count; n++) {
+        if (!c->blocked[n])
+            continue;
+        int64_t root = root_of(parent, n);
+        saved[root] += c->gain[n] - mismatch(c, n, 1, c->as_plain[n], c->as_blocks[n]);
+        for (int i = 0; i < graph->nodes[n]->input_count && i < 32; i++) {
+            const atl_node *input = graph->nodes[n]->inputs[i];
+            if (c->images[n] >> i & 1 && !c->blocked[input->index]) /* shared among those who want it */
+                saved[root] -= reorder_time(input) / c->as_blocks[input->index];
+        }
+    }
+}
+
+/* A stretch can lose as a whole though no single node gains by leaving it: residual nets are such.  1 if there was one. */
+static int drop_components_that_lose(chooser *c)
+{
+    const atl_graph *graph = c->graph;
+    int64_t *parent = atl_allocate((size_t)graph->count, sizeof *parent);
+    double *saved = atl_allocate((size_t)graph->count, sizeof *saved);
+    int dropped = 0;
+    if (parent && saved) { /* without memory for it, the labels are as good as they are */
+        sum_up(c, parent, saved);
+        for (int64_t n = 0; n < graph->count; n++)
+            if (c->blocked[n] && saved[root_of(parent, n)] <= 0) {
+                dropped = 1;
+                set_label(c, n, 0);
+            }
+    }
+    atl_release(parent);
+    atl_release(saved);
+    return dropped;
 }
 
 static void choose(chooser *c, const char *needed, int64_t count, atl_node *const *wanted)
@@ -106,14 +181,9 @@ static void choose(chooser *c, const char *needed, int64_t count, atl_node *cons
     }
     for (int64_t i = 0; i < count; i++)
         c->as_plain[wanted[i]->index]++;
-    for (int sweep = 0, changed = any; changed && sweep < MOST_SWEEPS; sweep++) {
-        changed = 0;
-        for (int64_t k = 0; k < graph->count; k++) {
-            int64_t n = sweep % 2 ? graph->count - 1 - k : k; /* from both ends in turn */
-            if (c->gain[n] > -INFINITY)
-                changed |= change_over(c, n);
-        }
-    }
+    improve(c, any);
+    if (drop_components_that_lose(c))
+        improve(c, any);
 }
 
 char *atl_choose_layouts(const atl_graph *graph, const char *needed, int64_t count, atl_node *const *wanted,
