@@ -234,16 +234,19 @@ typedef struct file_verdict {
 static int watch(void *context, const atl_fool_progress *now)
 {
     session *s = context;
-    char target[96], top[96];
+    char target[96], top[96], text[384];
     int step = s->steps_before + now->step;
     s->probability[step] = now->probability;
-    double rate = now->seconds > 0 ? now->step / now->seconds : 0;
-    double left = rate > 0 ? (now->steps - now->step) / rate : 0;
-    show_progress(&s->progress, now->step == 0,
-                  "%s  step %d of %lld: %.4g%s  sees %s %.4f  %.1f steps/s, %.0f s left at most",
-                  class_text(&s->labels, s->target, target, sizeof target), step, (long long)s->set.steps,
-                  now->probability, now->rounded ? " rounded" : "", class_text(&s->labels, now->top, top, sizeof top),
-                  now->top_probability, rate, left);
+    int at = snprintf(text, sizeof text, "%s  step %d of %lld: %.4g%s  sees %s %.4f",
+                      class_text(&s->labels, s->target, target, sizeof target), step, (long long)s->set.steps,
+                      now->probability, now->rounded ? " rounded" : "",
+                      class_text(&s->labels, now->top, top, sizeof top), now->top_probability);
+    if (now->step > 0) {
+        double rate = now->step / now->seconds;
+        snprintf(text + at, sizeof text - (size_t)at, "  %.1f steps/s, %.0f s left at most", rate,
+                 (now->steps - now->step) / rate);
+    }
+    show_progress(&s->progress, now->step == 0, "%s", text);
     return was_interrupted();
 }
 
