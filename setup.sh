@@ -109,7 +109,7 @@ werror=()
 
 # ---- the commands ----------------------------------------------------------------------------------------------------
 
-# run_tests FOLDER MESON-OPTION...: what fails is counted by summary.py
+# run_tests FOLDER MESON-OPTION...: what fails is counted by summary.sh
 run_tests() {
     local folder=$1
     rm -rf "$folder/results" "$folder/scratch" "$folder/derivatives" "$folder/meson-logs/testlog.json"
@@ -129,7 +129,7 @@ test_() {
         run_tests build-san --no-suite plain_only
         folders+=(build-san)
     fi
-    tests/summary.py "${folders[@]}" # its last line: N passed, M failed
+    tests/summary.sh "${folders[@]}" # its last line: N passed, M failed
 }
 
 demo() {

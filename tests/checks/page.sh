@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# page.sh PAGE SOURCE BUILD SCRATCH COMPILER...: compiles and runs the C code of a page of the documentation.
+#
+# Each block between ```c and ``` becomes a program of its own:
+#   with main()                       as it stands
+#   below <!-- tested in: CODE -->    CODE, with the block in place of the line @@
+#   below <!-- not tested: WHY -->    left alone
+#   otherwise                         declarations: compiled only
+# A program must return 0, or 77 where it lacks data.  It runs in SCRATCH, with ATLED_SOURCE naming the project's folder.
+set -u
+page=$1 source=$(realpath "$2") build=$(realpath "$3") scratch=$4
+compiler=("${@:5}")
+mkdir -p "$scratch"
+name=$(basename "$page")
+rm -f "$scratch/$name".*
+
+# Writes SCRATCH/PAGE.N.c for the block that begins in line N.
+awk -v to="$scratch/$name" '
+    function finish_note() { frame = note; sub(/^[ \n]*<!-- */, "", frame); sub(/ *-->[ \n]*$/, "", frame) }
+    function write_program(    file, n, i, line, found) {
+        if (frame ~ /^not tested:/) return
+        file = sprintf("%s.%05d.c", to, start)
+        print "#define _GNU_SOURCE 1" > file
+        if (frame ~ /^tested in:/) {
+            sub(/^tested in:/, "", frame)
+            n = split(frame, line, "\n")
+            for (i = 1; i <= n; i++)
+                if (line[i] ~ /^[ \t]*@@[ \t]*$/ && !found) { printf "%s", code > file; found = 1 }
+                else print line[i] > file
+            if (!found) print "#error a frame (tested in:) has no line @@" > file
+        } else if (code ~ /(^|[^A-Za-z_0-9])main\(/) printf "%s", code > file
+        else printf "#include <atled/atled.h>\n%s\nint main(void) { return 0; }\n", code > file
+        close(file)
+    }
+    in_code && /^```/ { write_program(); in_code = 0; frame = ""; next }
+    in_code { code = code $0 "\n"; next }
+    in_note { note = note $0 "\n"; if (/-->/) { in_note = 0; finish_note() } next }
+    /^<!--/ { note = $0 "\n"; if (/-->/) finish_note(); else in_note = 1; next }
+    /^```c$/ { in_code = 1; start = NR; code = ""; next }
+    /^```/ { in_other = !in_other }
+    { frame = "" }' "$page"
+
+tested=0 failed=0 missing=0
+for program in "$scratch/$name".*.c; do
+    [ -f "$program" ] || continue
+    tested=$((tested + 1)) line=$((10#$(sed -E 's/.*\.([0-9]+)\.c$/\1/' <<<"$program"))) binary=${program%.c}
+    if ! said=$("${compiler[@]}" -std=gnu11 -Wall -Wno-unused -I "$source/include" "$program" -o "$binary" -L "$build" \
+        "-Wl,-rpath,$build" -latled -lm 2>&1); then
+        printf '%s:%s: does not compile\n%s\n' "$page" "$line" "$said"
+        failed=$((failed + 1))
+        continue
+    fi
+    said=$(cd "$scratch" && ATLED_SOURCE=$source timeout 300 "$(realpath "$binary")" 2>&1 </dev/null)
+    case $? in
+    0) ;;
+    77) missing=$((missing + 1)) ;;
+    *)
+        printf '%s:%s: fails\n%s\n' "$page" "$line" "$said"
+        failed=$((failed + 1))
+        ;;
+    esac
+done
+echo "$tested programs, $failed failed, $missing without their data"
+[ "$failed" -eq 0 ] || exit 1
+[ "$missing" -eq 0 ] || [ "$missing" -ne "$tested" ] || exit 77

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# summary.sh BUILD...: counts what the tests of these build folders really did, after `meson test >BUILD/test.log`.
+#
+# A Criterion test counts each of its cases, from results/NAME.tap; any other test counts as one.  A report left by a sanitizer
+# (results/NAME.sanitizer.*) is a failure, since Criterion runs each case in a process whose exit is not looked at.
+set -u
+export LC_ALL=C
+
+# The lines of Meson's log as "name result seconds", in order of name.
+tests_of() {
+    sed -nE 's|^ *[0-9]+/[0-9]+ .*[ /]([^ /]+) +(OK\|FAIL\|ERROR\|SKIP\|TIMEOUT\|EXPECTEDFAIL\|UNEXPECTEDPASS\|INTERRUPT) +([0-9.]+)s.*|\1 \2 \3|p' "$1" | sort -u
+}
+
+# Prints the line of each test, and "@ passed skipped" and "! failure" lines for the end.
+count() {
+    local build=$1 name result seconds tap
+    tests_of "$build/test.log" | while read -r name result seconds; do
+        tap=$build/results/$name.tap
+        [ -f "$tap" ] || tap=/dev/null
+        awk -v name="$name" -v result="$result" -v seconds="$seconds" -v criterion="$([ "$tap" = /dev/null ] || echo 1)" '
+            function fail(text) { bad[++failed] = text }
+            /^(not )?ok([ -]|$)/ {
+                not_ok = /^not/; line = $0
+                sub(/^(not )?ok *-? */, "", line)
+                split(line, word, " ")
+                if (match(line, /# *[Ss][Kk][Ii][Pp]/)) {
+                    left[++skipped] = word[1] ": " substr(line, RSTART + RLENGTH + 1)
+                } else if (not_ok) fail(word[1])
+                else passed++
+            }
+            END {
+                if (!criterion && result == "OK") passed = 1
+                if (!criterion && result == "SKIP") left[++skipped] = name ": see the log for the reason"
+                if (result != "OK" && result != "SKIP" && !failed) fail(name " (" result ")")
+                if (criterion && result == "OK" && passed + skipped == 0) fail(name " (nothing ran)")
+                printf "  %-34s %6d passed %4d failed %4d skipped %8.1f s\n", name, passed, failed, skipped, seconds
+                for (i = 1; i <= failed; i++) printf "      FAILED  %s\n! %s\n", bad[i], bad[i]
+                for (i = 1; i <= skipped; i++) printf "      skipped %s\n", left[i]
+                printf "@ %d %d\n", passed, skipped
+            }' "$tap"
+    done
+    # There are also warnings, of an allocation that was refused.
+    grep -HEm1 'ERROR|runtime error|SUMMARY|WARNING: Thread' "$build"/results/*.sanitizer.* 2>/dev/null |
+        sed -e 's/^/      FAILED  /p' -e 's/^      FAILED  /! /'
+}
+
+report=$(for build in "$@"; do
+    printf '\n%s\n' "$build"
+    if [ -s "$build/test.log" ] && [ -n "$(tests_of "$build/test.log")" ]; then
+        count "$build"
+    else
+        printf '! %s: no test was run (see %s/test.log)\n' "$build" "$build"
+    fi
+done)
+grep -v '^[@!]' <<<"$report"
+failed=$(grep -c '^!' <<<"$report")
+if [ "$failed" -gt 0 ]; then
+    printf '\nFailed:\n'
+    sed -n 's/^! /  /p' <<<"$report"
+    echo "The output of each test is in BUILD/meson-logs/testlog.txt"
+fi
+read -r passed skipped < <(awk '/^@/ { passed += $2; skipped += $3 } END { print passed + 0, skipped + 0 }' <<<"$report")
+printf '\n%d passed, %d failed' "$passed" "$failed"
+[ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
+printf '\n'
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
