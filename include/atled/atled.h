@@ -15,5 +15,6 @@
 #include "reference.h"
 #include "status.h"
 #include "tensor.h"
+#include "train.h"
 
 #endif

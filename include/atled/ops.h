@@ -87,6 +87,13 @@ ATL_API atl_node *atl_check_finite(atl_node *x);
 /* The variable 'steps' of the graph, an int32 scalar, made when first asked for: how many training steps have been run. */
 ATL_API atl_node *atl_step_counter(atl_graph *graph);
 ATL_API atl_node *atl_increment(atl_node *x); /* int32: x + 1, and the largest number stays */
+/* The assignment that counts it up: one node for the whole graph, so that two optimizers in a program count once. */
+ATL_API atl_node *atl_count_step(atl_graph *graph);
+
+/* Asks that every step which atl_minimize makes from now on computes this too: a layer's running averages.  Returns it. */
+ATL_API atl_node *atl_add_update(atl_node *assignment);
+/* These, in order: *count of them, valid until the next one is added. */
+ATL_API atl_node *const *atl_updates(const atl_graph *graph, int64_t *count);
 
 /* Random numbers in the shape of `like`, made from a seed and a counter: the same two give the same bits, on every machine. */
 typedef struct atl_noise_args {

@@ -42,6 +42,7 @@ void atl_graph_free(atl_graph *graph)
     }
     atl_release(graph->nodes);
     atl_release(graph->variables);
+    atl_release(graph->updates);
     atl_release(graph->scopes);
     atl_release(graph);
 }

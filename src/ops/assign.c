@@ -1,6 +1,7 @@
 /* What changes variables: assignments, groups of them, the check that forbids them, and the counter of steps. */
 #include "ops/ops.h"
 
+#include "graph/memory.h"
 #include "program/lowering.h"
 
 /* assign(variable, value) = value; the variable holds it when the run ends.  d/dvalue = 1.  The plan does the assigning. */
@@ -175,6 +176,13 @@ static void kernel_increment(const atl_node *y, const void *const *x, void *resu
         ((int32_t *)result)[i] = from[i] < INT32_MAX ? from[i] + 1 : from[i];
 }
 
+static int lower_increment(atl_lowering *lowering)
+{
+    atl_lower_output(lowering);
+    atl_lower_in_place(lowering, 0);
+    return atl_lower_kernel(lowering);
+}
+
 static atl_node *sample_increment(atl_node *x) { return atl_increment(x); }
 
 static const atl_op increment_op = {.name = "increment",
@@ -182,6 +190,7 @@ static const atl_op increment_op = {.name = "increment",
                                     .infer = infer_increment,
                                     .reference = reference_increment,
                                     .kernel = kernel_increment,
+    .lower = lower_increment,
                                     .samples =
                                         (const atl_sample[]){{"integers", .unary = sample_increment,
                                                               .input = {{2, {2, 3}, -9, 9, 1}}, .inputs = 1,
@@ -202,4 +211,28 @@ atl_node *atl_step_counter(atl_graph *graph)
     graph->steps = atl_variable_set_state(atl_int_variable(graph, "steps", ATL_SCALAR, 0), 1);
     graph->scope = scope;
     return graph->steps;
+}
+
+atl_node *atl_count_step(atl_graph *graph)
+{
+    if (!graph || graph->count_step)
+        return graph ? graph->count_step : NULL;
+    atl_node *steps = atl_step_counter(graph);
+    return graph->count_step = atl_assign(steps, atl_increment(steps));
+}
+
+atl_node *atl_add_update(atl_node *assignment)
+{
+    if (!assignment)
+        return NULL;
+    atl_graph *graph = assignment->graph;
+    if (!ATL_GROW(graph->updates, graph->update_count, graph->update_capacity))
+        return atl_graph_out_of_memory(graph);
+    return graph->updates[graph->update_count++] = assignment;
+}
+
+atl_node *const *atl_updates(const atl_graph *graph, int64_t *count)
+{
+    *count = graph ? graph->update_count : 0;
+    return graph ? graph->updates : NULL;
 }

@@ -1,0 +1,274 @@
+/* One training step as a node: gradients, clipping, the optimizer's formulas for each variable, and only then all assignments, so
+ * that the compiler can make the new values of a variable and its slots in one pass and in place. */
+#include "atled/train.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "atled/gradient.h"
+#include "atled/op.h"
+#include "graph/memory.h"
+
+/* A variable in a step. */
+typedef struct trained {
+    atl_node *variable, *gradient;
+    atl_node *slot[ATL_MAX_SLOTS], *new_slot[ATL_MAX_SLOTS], *new_value;
+    atl_node *average, *new_average; /* null: none is kept */
+} trained;
+
+typedef struct step {
+    const atl_minimize_args *args;
+    atl_graph *graph;
+    trained *of;
+    int64_t count;
+    atl_node *rate, *corrected;
+    atl_node *norm;        /* of all gradients, or null */
+    atl_node **assignment; /* the cost first */
+    int64_t assigned, room;
+} step;
+
+static int slots_of(const atl_optimizer *o)
+{
+    int count = 0;
+    while (count < ATL_MAX_SLOTS && o->rule->slot[count])
+        count++;
+    return count;
+}
+
+/* ---- what is trained ------------------------------------------------------------------------------------------------- */
+
+static int take_variable(step *s, atl_node *variable)
+{
+    if (!variable || !(atl_op_of(variable)->flags & ATL_OP_VARIABLE) || atl_dtype_of(variable) != ATL_FLOAT32)
+        return atl_refuse(s->graph, "minimize", "'%s' is no float32 variable; only such can be trained",
+                          variable ? atl_name_of(variable) : "(null)") != NULL;
+    s->of[s->count++].variable = variable;
+    return 1;
+}
+
+/* The variables asked for, or all that can be trained. */
+static int list_variables(step *s)
+{
+    int64_t known, asked = s->args->variables.count;
+    atl_node *const *variable = atl_variables(s->graph, &known);
+    s->of = atl_allocate((size_t)(asked + known + 1), sizeof *s->of);
+    if (!s->of)
+        return atl_refuse(s->graph, "minimize", "out of memory") != NULL;
+    for (int64_t i = 0; i < asked; i++)
+        if (!take_variable(s, s->args->variables.node[i]))
+            return 0;
+    for (int64_t i = 0; !asked && i < known; i++)
+        if (atl_variable_is_trainable(variable[i]))
+            take_variable(s, variable[i]);
+    return 1;
+}
+
+/* The gradients; variables that the cost does not depend on are dropped, unless they were asked for. */
+static int find_gradients(step *s)
+{
+    atl_node **by = atl_allocate((size_t)s->count + 1, sizeof *by),
+             **result = atl_allocate((size_t)s->count + 1, sizeof *by);
+    int64_t kept = 0;
+    int asked = s->args->variables.count > 0, ok = by && result;
+    for (int64_t i = 0; ok && i < s->count; i++)
+        by[i] = s->of[i].variable;
+    if (!ok)
+        atl_refuse(s->graph, "minimize", "out of memory");
+    else if (s->count)
+        ok = !atl_gradients(.of = ATL_NODES(s->args->cost), .by = {s->count, by}, .result = result,
+                            .unconnected = asked ? ATL_UNCONNECTED_ERROR : ATL_UNCONNECTED_NULL);
+    for (int64_t i = 0; ok && i < s->count; i++)
+        if (result[i]) {
+            s->of[kept].variable = by[i];
+            s->of[kept++].gradient = result[i];
+        }
+    s->count = kept;
+    atl_release(by);
+    atl_release(result);
+    if (ok && !kept)
+        return atl_refuse(s->graph, "minimize", "the cost, '%s', depends on no trainable variable",
+                          atl_name_of(s->args->cost)) != NULL;
+    return ok;
+}
+
+/* ---- gradients made smaller ------------------------------------------------------------------------------------------- */
+
+atl_node *atl_clip_by_norm(atl_node *x, float limit)
+{
+    atl_node *most = atl_number(x, limit);
+    return atl_mul(x, atl_div(most, atl_maximum(atl_l2_norm(x), most)));
+}
+
+atl_node *atl_global_norm(atl_nodes nodes)
+{
+    if (nodes.count == 1)
+        return atl_l2_norm(nodes.node[0]);
+    atl_node *sum = NULL;
+    for (int64_t i = 0; i < nodes.count; i++) {
+        atl_node *square = atl_square(atl_l2_norm(nodes.node[i]));
+        sum = i ? atl_add(sum, square) : square;
+    }
+    return atl_sqrt(sum);
+}
+
+static atl_node *norm_of_all(const step *s)
+{
+    atl_node **gradient = atl_allocate((size_t)s->count, sizeof *gradient);
+    for (int64_t i = 0; gradient && i < s->count; i++)
+        gradient[i] = s->of[i].gradient;
+    atl_node *norm = gradient ? atl_global_norm((atl_nodes){s->count, gradient}) : NULL;
+    atl_release(gradient);
+    return norm;
+}
+
+static void clip_gradients(step *s)
+{
+    const atl_minimize_args *args = s->args;
+    for (int64_t i = 0; i < s->count; i++) {
+        if (args->clip_value > 0)
+            s->of[i].gradient = atl_clip(s->of[i].gradient, -args->clip_value, args->clip_value);
+        if (args->clip_norm > 0)
+            s->of[i].gradient = atl_clip_by_norm(s->of[i].gradient, args->clip_norm);
+    }
+    if (args->clip_global_norm > 0 || args->check_gradients)
+        s->norm = norm_of_all(s);
+    if (args->check_gradients)
+        s->norm = atl_check_finite(atl_named(s->norm, "gradients"));
+    if (args->clip_global_norm > 0) {
+        atl_node *most = atl_number(args->cost, args->clip_global_norm);
+        atl_node *factor = atl_div(most, atl_maximum(s->norm, most));
+        for (int64_t i = 0; i < s->count; i++)
+            s->of[i].gradient = atl_mul(s->of[i].gradient, factor);
+    }
+}
+
+/* ---- the optimizer ------------------------------------------------------------------------------------------------------ */
+
+/* A variable beside another one: NAME/part, of the same shape. */
+static atl_node *companion(atl_node *variable, const char *part, float start)
+{
+    atl_node *made = atl_variable(atl_graph_of(variable), ATL_NAME("%.150s/%s", atl_name_of(variable), part),
+                                  atl_shape_of(variable), start == 0 ? atl_zeros() : atl_fill_with(start));
+    return atl_variable_set_state(atl_variable_set_trainable(made, 0), 1);
+}
+
+/* Slots and averages, before the scope of the formulas is entered. */
+static void make_companions(step *s)
+{
+    const atl_optimizer *o = &s->args->optimizer;
+    float start = o->rule->start ? (float)o->rule->start(o) : 0;
+    for (int64_t i = 0; i < s->count; i++) {
+        trained *v = &s->of[i];
+        for (int k = 0; k < slots_of(o); k++)
+            v->slot[k] = companion(v->variable, ATL_NAME("%s/%s", o->rule->name, o->rule->slot[k]), start);
+        if (s->args->average > 0 || atl_variable_average(v->variable) > 0)
+            v->average = companion(v->variable, "average", 0);
+    }
+}
+
+static double decay_of(const step *s, const atl_node *variable)
+{
+    double own = atl_variable_decay(variable);
+    return own != 0 ? own : atl_shape_of(variable).rank > 1 ? s->args->optimizer.decay : 0;
+}
+
+static void update_variable(const step *s, trained *v)
+{
+    const atl_optimizer *o = &s->args->optimizer;
+    float scale = atl_variable_rate_scale(v->variable);
+    atl_update at = {.variable = v->variable,
+                     .gradient = v->gradient,
+                     .rate = scale == 1 ? s->rate : atl_scale(s->rate, scale),
+                     .corrected = scale == 1 ? s->corrected : atl_scale(s->corrected, scale),
+                     .decay = decay_of(s, v->variable)};
+    v->new_value = o->rule->update(o, &at, v->slot, v->new_slot);
+}
+
+/* average + (1 - d) (w' - average), with d = min(decay, t / (t + 1)) after t steps: at first the plain mean. */
+static void update_average(const step *s, trained *v, atl_node *t)
+{
+    float own = atl_variable_average(v->variable), decay = own > 0 ? own : s->args->average;
+    if (!v->average)
+        return;
+    atl_node *seen = atl_shift(t, -1), *d = atl_minimum(atl_number(t, decay), atl_div(seen, t));
+    atl_node *share = atl_sub(atl_number(t, 1), d);
+    v->new_average = atl_add(v->average, atl_mul(share, atl_sub(v->new_value, v->average)));
+}
+
+static void update_all(step *s)
+{
+    const atl_optimizer *o = &s->args->optimizer;
+    atl_node *t = atl_shift(atl_cast(atl_step_counter(s->graph), ATL_FLOAT32), 1);
+    s->rate = o->schedule ? o->schedule : atl_constant_rate(s->graph, (float)o->rate);
+    s->corrected = o->rule->correct ? o->rule->correct(o, s->rate, t) : s->rate;
+    for (int64_t i = 0; i < s->count; i++) {
+        update_variable(s, &s->of[i]);
+        update_average(s, &s->of[i], t);
+    }
+}
+
+/* ---- assignments ---------------------------------------------------------------------------------------------------------- */
+
+static void add(step *s, atl_node *node) { s->assignment[s->assigned++] = node; }
+
+/* All of them, after all formulas; null if anything failed. */
+static atl_node *assign_all(step *s)
+{
+    int64_t updates;
+    atl_node *const *update = atl_updates(s->graph, &updates);
+    s->assignment = atl_allocate((size_t)(s->count * (ATL_MAX_SLOTS + 2) + updates + 3), sizeof *s->assignment);
+    if (!s->assignment)
+        return atl_refuse(s->graph, "minimize", "out of memory");
+    add(s, s->args->unchecked ? s->args->cost : atl_check_finite(s->args->cost));
+    if (s->norm)
+        add(s, s->norm);
+    for (int64_t i = 0; i < s->count; i++) {
+        const trained *v = &s->of[i];
+        for (int k = 0; k < slots_of(&s->args->optimizer); k++)
+            add(s, atl_assign(v->slot[k], v->new_slot[k]));
+        add(s, atl_assign(v->variable, v->new_value));
+        if (v->average)
+            add(s, atl_assign(v->average, v->new_average));
+    }
+    for (int64_t i = 0; i < updates; i++)
+        add(s, update[i]);
+    add(s, atl_count_step(s->graph));
+    return atl_group_with((int)s->assigned, s->assignment);
+}
+
+static int check_args(const atl_minimize_args *args)
+{
+    char text[160];
+    atl_graph *graph = atl_graph_of(args->cost);
+    atl_shape shape = atl_shape_of(args->cost);
+    if (!args->optimizer.rule)
+        return atl_refuse(graph, "minimize", "no optimizer is given: atl_minimize(cost, atl_adam(.rate = 0.001f))") !=
+               NULL;
+    if (shape.rank)
+        return atl_refuse(graph, "minimize", "the cost, '%s', is %s, but must be a single number: take atl_mean of it",
+                          atl_name_of(args->cost), atl_shape_text(shape, text, sizeof text)) != NULL;
+    if (args->optimizer.schedule && atl_shape_of(args->optimizer.schedule).rank)
+        return atl_refuse(graph, "minimize", "the learning rate, '%s', is %s, but must be a single number",
+                          atl_name_of(args->optimizer.schedule),
+                          atl_shape_text(atl_shape_of(args->optimizer.schedule), text, sizeof text)) != NULL;
+    return 1;
+}
+
+atl_node *atl_minimize_with(const atl_minimize_args *args)
+{
+    step s = {.args = args, .graph = atl_graph_of(args->cost)};
+    if (!s.graph || !check_args(args))
+        return NULL;
+    atl_node *all = NULL;
+    if (list_variables(&s) && find_gradients(&s)) {
+        make_companions(&s);
+        atl_enter(s.graph, args->optimizer.rule->name);
+        clip_gradients(&s);
+        update_all(&s);
+        all = atl_named(assign_all(&s), "step");
+        atl_leave(s.graph);
+    }
+    atl_release(s.of);
+    atl_release(s.assignment);
+    return all;
+}
