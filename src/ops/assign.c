@@ -190,7 +190,7 @@ static const atl_op increment_op = {.name = "increment",
                                     .infer = infer_increment,
                                     .reference = reference_increment,
                                     .kernel = kernel_increment,
-    .lower = lower_increment,
+                                    .lower = lower_increment,
                                     .samples =
                                         (const atl_sample[]){{"integers", .unary = sample_increment,
                                                               .input = {{2, {2, 3}, -9, 9, 1}}, .inputs = 1,
