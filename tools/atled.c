@@ -12,6 +12,7 @@ static const struct subcommand {
     int (*run)(int argc, char **argv);
 } subcommands[] = {
     {"fool", "make a picture that a network takes for what it is not", atled_fool},
+    {"train", "make a network from labelled images", atled_train},
     {"dot", "draw a network, with or without its gradient", atled_dot},
     {"profile", "time every step of a network", atled_profile},
 };

@@ -24,5 +24,6 @@ int complain(const char *command, int code, const char *format, ...) ATL_PRINTF(
 int atled_dot(int argc, char **argv);
 int atled_fool(int argc, char **argv);
 int atled_profile(int argc, char **argv);
+int atled_train(int argc, char **argv);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef ATLED_H
 #define ATLED_H
 
+#include "data.h"
 #include "dot.h"
 #include "files.h"
 #include "gradient.h"

@@ -45,6 +45,15 @@ ATL_API atl_node *atl_cifar10_with(const atl_model_args *args);
 ATL_API atl_node *atl_cifar10_multiscale_with(const atl_model_args *args);
 #define atl_cifar10_multiscale(...) atl_cifar10_multiscale_with(&(atl_model_args){__VA_ARGS__, .end_ = 0})
 
+/* LeNet for 28 x 28 digits, with relu and maximum pooling: [n, 28, 28, 1], or 3 channels, of which it takes the mean.  Layers
+ * conv1, conv2, dense1, dense2. */
+ATL_API atl_node *atl_lenet_with(const atl_model_args *args);
+#define atl_lenet(...) atl_lenet_with(&(atl_model_args){__VA_ARGS__, .end_ = 0})
+
+/* Dense layers dense1, dense2, ... of the given widths, relu between them; none given: 256, 10.  Any image [n, h, w, channels]. */
+ATL_API atl_node *atl_mlp_with(const atl_model_args *args);
+#define atl_mlp(...) atl_mlp_with(&(atl_model_args){__VA_ARGS__, .end_ = 0})
+
 /* What is known about each of them, so that a program can take its name from a user. */
 typedef struct atl_model {
     const char *name;  /* "vgg16" */

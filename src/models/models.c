@@ -14,6 +14,9 @@ static const char *const vgg16_layers[] = {"conv1_1", "conv1_2", "conv2_1", "con
                                            "conv3_3", "conv4_1", "conv4_2", "conv4_3", "conv5_1", "conv5_2",
                                            "conv5_3", "fc6",     "fc7",     "fc8",     NULL};
 static const char *const cifar10_layers[] = {"conv1", "conv2", "local3", "local4", "softmax_linear", NULL};
+static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+static const char *const lenet_layers[] = {"conv1", "conv2", "dense1", "dense2", NULL},
+                         *const mlp_layers[] = {"dense1", "dense2", NULL};
 static const char *const squeezenet_layers[] = {"conv10", NULL}, *const resnet20_layers[] = {"linear", NULL};
 
 static const atl_model cifar10 = {.name = "cifar10",
@@ -38,6 +41,25 @@ static const atl_model cifar10_multiscale = {.name = "cifar10-multiscale",
                                              .layers = cifar10_layers,
                                              .flat_layer = 2,
                                              .flat_area = 2};
+static const atl_model lenet = {.name = "lenet",
+                                .about = "LeNet for MNIST, 28 x 28",
+                                .build = atl_lenet_with,
+                                .height = 28,
+                                .width = 28,
+                                .resize = 28,
+                                .classes = 10,
+                                .labels = digits,
+                                .layers = lenet_layers,
+                                .flat_layer = 2,
+                                .flat_area = 16};
+static const atl_model mlp = {.name = "mlp",
+                              .about = "dense layers of any widths, on pictures of any size",
+                              .build = atl_mlp_with,
+                              .height = 28,
+                              .width = 28,
+                              .resize = 28,
+                              .classes = 10,
+                              .layers = mlp_layers};
 static const atl_model resnet20 = {.name = "resnet20",
                                    .about = "ResNet-20 for CIFAR-10, 32 x 32",
                                    .build = atl_resnet20_with,
@@ -72,7 +94,7 @@ static const atl_model vgg16 = {.name = "vgg16",
                                 .flat_layer = 13,
                                 .flat_area = 32 * 32};
 
-static const atl_model *const models[] = {&cifar10, &cifar10_multiscale, &resnet20, &squeezenet, &vgg16};
+static const atl_model *const models[] = {&cifar10, &cifar10_multiscale, &lenet, &mlp, &resnet20, &squeezenet, &vgg16};
 
 const atl_model *const *atl_models(int *count)
 {

@@ -1,0 +1,282 @@
+/* Batches of a data set, made by a thread of their own while the caller works on the one before.  A batch is a function of the seed,
+ * its epoch and its place alone, so that training can be taken up anywhere. */
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "graph/error.h"
+#include "graph/memory.h"
+#include "graph/random.h"
+#include "io/dataset.h"
+
+enum { SLOTS = 2 /* one with the caller, one being made */, DRAWS = 8 /* random numbers for an example, at most */ };
+
+typedef struct slot {
+    float *images;
+    int32_t *labels;
+    atl_tensor *views[2][2]; /* [whole, short][images, labels] over them */
+    atl_batch batch;
+    int is_ready; /* made, and not yet given back */
+} slot;
+
+struct atl_batches {
+    atl_batches_args args;
+    int64_t per_epoch;
+    int64_t short_size; /* of the last batch in an epoch; as the others, if they come out even */
+    uint32_t *order;    /* of the examples in epoch `order_epoch` */
+    int64_t order_epoch;
+    slot slots[SLOTS];
+    int64_t made, taken; /* batches since the beginning */
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    int is_running, is_stopping;
+};
+
+/* ---- one example ---------------------------------------------------------------------------------------------------- */
+
+/* What chance decides about an example. */
+typedef struct variation {
+    int64_t top, left; /* of the cut, in the padded image */
+    int is_flipped;
+    float gain, shift;
+} variation;
+
+static int64_t below(uint64_t seed, uint64_t counter, int64_t bound)
+{
+    return (int64_t)(atl_random_bits(seed, counter) % (uint64_t)bound);
+}
+
+/* `number` counts the examples through all epochs. */
+static variation vary(const atl_batches_args *args, int64_t number)
+{
+    uint64_t counter = (uint64_t)number * DRAWS, seed = args->seed ^ 0x9d5f3a7b1c2e4680u;
+    int64_t free_rows = args->data->height + 2 * args->pad - args->height,
+            free_columns = args->data->width + 2 * args->pad - args->width;
+    variation v = {free_rows / 2, free_columns / 2, 0, 1, 0};
+    if (args->random_crop) {
+        v.top = below(seed, counter, free_rows + 1);
+        v.left = below(seed, counter + 1, free_columns + 1);
+    }
+    if (args->flip)
+        v.is_flipped = (int)(atl_random_bits(seed, counter + 2) >> 63);
+    v.shift = args->brightness * (2 * atl_random_uniform(seed, counter + 3) - 1);
+    v.gain = 1 + args->contrast * (2 * atl_random_uniform(seed, counter + 4) - 1);
+    return v;
+}
+
+/* One pixel, or zeros from the padding. */
+static void copy_pixel(const atl_dataset *data, int64_t example, int64_t row, int64_t column, float *to)
+{
+    if (row < 0 || row >= data->height || column < 0 || column >= data->width) {
+        memset(to, 0, (size_t)data->channels * sizeof *to);
+        return;
+    }
+    int64_t from = ((example * data->height + row) * data->width + column) * data->channels;
+    for (int64_t c = 0; c < data->channels; c++)
+        to[c] = data->bytes ? (float)data->bytes[from + c] : data->floats[from + c];
+}
+
+/* (x - mean) * gain + mean + shift */
+static void adjust(float *x, int64_t count, float gain, float shift)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += x[i];
+    float mean = (float)(sum / (double)count);
+    for (int64_t i = 0; i < count; i++)
+        x[i] = (x[i] - mean) * gain + mean + shift;
+}
+
+static void cut_out(const atl_batches_args *args, int64_t example, variation v, float *to)
+{
+    int64_t channels = args->data->channels;
+    for (int64_t y = 0; y < args->height; y++)
+        for (int64_t x = 0; x < args->width; x++) {
+            int64_t column = v.left + (v.is_flipped ? args->width - 1 - x : x) - args->pad;
+            copy_pixel(args->data, example, v.top + y - args->pad, column, to + (y * args->width + x) * channels);
+        }
+    if (args->brightness > 0 || args->contrast > 0)
+        adjust(to, args->height * args->width * channels, v.gain, v.shift);
+}
+
+/* ---- one batch ------------------------------------------------------------------------------------------------------- */
+
+/* Shuffled by Fisher & Yates. */
+static void order_epoch(atl_batches *b, int64_t epoch)
+{
+    uint32_t count = (uint32_t)b->args.data->count;
+    uint64_t seed = atl_random_bits(b->args.seed, (uint64_t)epoch);
+    if (b->order_epoch == epoch)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        b->order[i] = i;
+    for (uint32_t i = count - 1; i > 0 && b->args.shuffle; i--) {
+        int64_t j = below(seed, i, (int64_t)i + 1);
+        uint32_t other = b->order[j];
+        b->order[j] = b->order[i];
+        b->order[i] = other;
+    }
+    b->order_epoch = epoch;
+}
+
+static void make_batch(atl_batches *b, int64_t number, slot *s)
+{
+    const atl_batches_args *args = &b->args;
+    int64_t epoch = number / b->per_epoch, index = number % b->per_epoch, first = index * args->size;
+    int last = index == b->per_epoch - 1;
+    int64_t count = last ? b->short_size : args->size, image = args->height * args->width * args->data->channels;
+    order_epoch(b, epoch);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t example = b->order[first + i];
+        s->labels[i] = args->data->labels[example];
+        cut_out(args, example, vary(args, epoch * args->data->count + first + i), s->images + i * image);
+    }
+    s->batch = (atl_batch){s->views[last][0], s->views[last][1], count, epoch, index, last};
+}
+
+static void *make_batches(void *context)
+{
+    atl_batches *b = context;
+    pthread_mutex_lock(&b->mutex);
+    while (!b->is_stopping) {
+        slot *s = &b->slots[b->made % SLOTS];
+        if (s->is_ready) {
+            pthread_cond_wait(&b->changed, &b->mutex);
+            continue;
+        }
+        pthread_mutex_unlock(&b->mutex);
+        make_batch(b, b->args.first + b->made, s);
+        pthread_mutex_lock(&b->mutex);
+        s->is_ready = 1;
+        b->made++;
+        pthread_cond_broadcast(&b->changed);
+    }
+    pthread_mutex_unlock(&b->mutex);
+    return NULL;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------------ */
+
+/* Fills in the defaults. */
+static atl_status check_arguments(atl_batches_args *args)
+{
+    const atl_dataset *data = args->data;
+    if (!data || data->count < 1)
+        return atl_set_error(ATL_INVALID, "batches need a data set with examples");
+    args->size = args->size ? args->size : 128;
+    args->height = args->height ? args->height : data->height + 2 * (args->pad > 0 ? args->pad : 0);
+    args->width = args->width ? args->width : data->width + 2 * (args->pad > 0 ? args->pad : 0);
+    if (args->size < 1 || args->first < 0 || args->pad < 0 || args->pad > 4096 || args->brightness < 0 ||
+        args->contrast < 0)
+        return atl_set_error(ATL_INVALID, "the size of a batch must be at least 1, its first number, padding, brightness "
+                                          "and contrast at least 0");
+    if (args->height < 1 || args->width < 1 || args->height > data->height + 2 * args->pad ||
+        args->width > data->width + 2 * args->pad)
+        return atl_set_error(ATL_INVALID,
+                             "%" PRId64 " x %" PRId64 " pixels cannot be cut out of images of %" PRId64 " x %" PRId64
+                             " with a border of %" PRId64,
+                             args->height, args->width, data->height, data->width, args->pad);
+    if (args->size > data->count)
+        args->size = data->count;
+    if (data->count > UINT32_MAX)
+        return atl_set_error(ATL_INVALID, "%" PRId64 " examples are too many", data->count);
+    return ATL_OK;
+}
+
+static int make_slot(const atl_batches *b, slot *s)
+{
+    const atl_batches_args *args = &b->args;
+    int64_t channels = args->data->channels, size = args->size;
+    s->images = atl_allocate((size_t)size, (size_t)(args->height * args->width * channels) * sizeof *s->images);
+    s->labels = atl_allocate((size_t)size, sizeof *s->labels);
+    for (int is_short = 0; is_short < 2 && s->images && s->labels; is_short++) {
+        int64_t count = is_short ? b->short_size : size;
+        s->views[is_short][0] =
+            atl_tensor_view(ATL_FLOAT32, ATL_SHAPE(count, args->height, args->width, channels), s->images);
+        s->views[is_short][1] = atl_tensor_view(ATL_INT32, ATL_SHAPE(count), s->labels);
+        if (!s->views[is_short][0] || !s->views[is_short][1])
+            return 0;
+    }
+    return s->images && s->labels;
+}
+
+static void free_batches(atl_batches *b)
+{
+    for (int i = 0; i < SLOTS; i++) {
+        for (int k = 0; k < 4; k++)
+            atl_tensor_free(b->slots[i].views[k / 2][k % 2]);
+        atl_release(b->slots[i].images);
+        atl_release(b->slots[i].labels);
+    }
+    atl_release(b->order);
+    atl_release(b);
+}
+
+static int start_thread(atl_batches *b)
+{
+    pthread_mutex_init(&b->mutex, NULL);
+    pthread_cond_init(&b->changed, NULL);
+    b->is_running = pthread_create(&b->thread, NULL, make_batches, b) == 0;
+    if (!b->is_running)
+        atl_set_error(ATL_OUT_OF_MEMORY, "the thread that makes batches could not be started");
+    return b->is_running;
+}
+
+atl_batches *atl_batches_new_with(const atl_batches_args *args)
+{
+    atl_batches_args checked = *args;
+    if (check_arguments(&checked))
+        return NULL;
+    atl_batches *b = atl_allocate(1, sizeof *b);
+    if (!b) {
+        atl_out_of_memory();
+        return NULL;
+    }
+    b->args = checked;
+    b->per_epoch = (checked.data->count + checked.size - 1) / checked.size;
+    b->short_size = checked.data->count - (b->per_epoch - 1) * checked.size;
+    b->order_epoch = -1;
+    b->order = atl_allocate((size_t)checked.data->count, sizeof *b->order);
+    int made = b->order != NULL;
+    for (int i = 0; i < SLOTS && made; i++)
+        made = make_slot(b, &b->slots[i]);
+    if (!made)
+        atl_out_of_memory();
+    if (!made || !start_thread(b)) {
+        free_batches(b);
+        return NULL;
+    }
+    return b;
+}
+
+void atl_batches_free(atl_batches *b)
+{
+    if (!b)
+        return;
+    pthread_mutex_lock(&b->mutex);
+    b->is_stopping = 1;
+    pthread_cond_broadcast(&b->changed);
+    pthread_mutex_unlock(&b->mutex);
+    pthread_join(b->thread, NULL);
+    pthread_mutex_destroy(&b->mutex);
+    pthread_cond_destroy(&b->changed);
+    free_batches(b);
+}
+
+int64_t atl_batches_per_epoch(const atl_batches *b) { return b ? b->per_epoch : 0; }
+
+const atl_batch *atl_batches_next(atl_batches *b)
+{
+    pthread_mutex_lock(&b->mutex);
+    if (b->taken > 0) /* the caller is done with the one before */
+        b->slots[(b->taken - 1) % SLOTS].is_ready = 0;
+    pthread_cond_broadcast(&b->changed);
+    slot *s = &b->slots[b->taken % SLOTS];
+    while (!s->is_ready)
+        pthread_cond_wait(&b->changed, &b->mutex);
+    b->taken++;
+    pthread_mutex_unlock(&b->mutex);
+    return &s->batch;
+}
