@@ -13,6 +13,7 @@ static const struct subcommand {
 } subcommands[] = {
     {"fool", "make a picture that a network takes for what it is not", atled_fool},
     {"train", "make a network from labelled images", atled_train},
+    {"eval", "how often a network is right", atled_eval},
     {"dot", "draw a network, with or without its gradient", atled_dot},
     {"profile", "time every step of a network", atled_profile},
 };

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static int refuse_name(const char *command, const char *name)
+int refuse_network(const char *command, const char *name)
 {
     enum { MOST = 32 };
     int count;
@@ -46,7 +46,7 @@ int open_network_for(const char *command, const char *name, const char *weights,
     loaded_network *n = network_out;
     *n = (loaded_network){.model = atl_model_find(name)};
     if (!n->model)
-        return refuse_name(command, name);
+        return refuse_network(command, name);
     atl_status status = atl_model_size_of(n->model, weights, &n->size);
     if (status)
         return complain(command, exit_code_of(status), "%s", atl_error());

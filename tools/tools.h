@@ -22,6 +22,7 @@ int complain(const char *command, int code, const char *format, ...) ATL_PRINTF(
 
 /* The subcommands: argv[0] is the subcommand's name.  They return an exit code. */
 int atled_dot(int argc, char **argv);
+int atled_eval(int argc, char **argv);
 int atled_fool(int argc, char **argv);
 int atled_profile(int argc, char **argv);
 int atled_train(int argc, char **argv);

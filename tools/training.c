@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const optimizer_names[] = {"sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad", NULL};
+const char *const optimizer_names[] = {"sgd", "momentum", "nesterov", "adam", NULL};
 const char *const schedule_names[] = {"constant", "cosine", "exponential", "step", NULL};
 
 static int ends_in(const char *text, const char *end)
@@ -81,11 +81,36 @@ static atl_node *momentum_step(const training *t, atl_node *w, atl_node *g)
     return atl_group(atl_assign(w, atl_sub(w, atl_mul(by, t->rate))), m);
 }
 
+/* m <- m + (1 - b1) (g - m);  v <- v + (1 - b2) (g^2 - v);  w <- w - rate * c * m / (sqrt(v) + 1e-8), where the correction
+ * c = sqrt(1 - b2^t) / (1 - b1^t) undoes that both began as zeros.  Kingma & Ba 2014 */
+static atl_node *adam_step(const training *t, atl_node *w, atl_node *g)
+{
+    const float b1 = 0.9f, b2 = 0.999f;
+    atl_node *time = atl_shift(atl_cast(atl_step_counter(t->graph), ATL_FLOAT32), 1);
+    atl_node *m0 = memory_of(w, "m"), *v0 = memory_of(w, "v");
+    atl_node *m = atl_assign(m0, atl_add(m0, atl_scale(atl_sub(g, m0), 1 - b1)));
+    atl_node *v = atl_assign(v0, atl_add(v0, atl_scale(atl_sub(atl_square(g), v0), 1 - b2)));
+    atl_node *left1 = atl_sub(atl_number(w, 1), atl_pow(atl_number(w, b1), time));
+    atl_node *left2 = atl_sub(atl_number(w, 1), atl_pow(atl_number(w, b2), time));
+    atl_node *rate = atl_mul(t->rate, atl_div(atl_sqrt(left2), left1));
+    atl_node *by = atl_div(atl_mul(m, rate), atl_shift(atl_sqrt(v), 1e-8f));
+    return atl_group(atl_assign(w, atl_sub(w, by)), m, v);
+}
+
 static atl_node *one_step(const training *t, atl_node *w, atl_node *g)
 {
     if (t->set.optimizer == OPTIMIZER_SGD)
         return atl_assign(w, atl_sub(w, atl_mul(g, t->rate)));
-    return momentum_step(t, w, g);
+    return t->set.optimizer == OPTIMIZER_ADAM ? adam_step(t, w, g) : momentum_step(t, w, g);
+}
+
+/* Half the squared norm of all gradients. */
+static atl_node *build_slope(int64_t count, atl_node *const *g)
+{
+    atl_node *sum = NULL;
+    for (int64_t i = 0; i < count; i++)
+        sum = sum ? atl_add(sum, atl_l2_loss(g[i])) : atl_l2_loss(g[i]);
+    return atl_check_finite(atl_named(sum, "slope"));
 }
 
 static atl_node *build_decay(const training *t)
@@ -117,6 +142,7 @@ static atl_node *build_update(training *t)
             w[trained++] = variable[i];
     if (atl_gradients(.of = ATL_NODES(t->cost), .by = {trained, w}, .result = g))
         return NULL;
+    t->slope = build_slope(trained, g);
     for (int64_t i = 0; i < trained; i++)
         steps[i] = one_step(t, w[i], g[i]);
     atl_node *counter = atl_step_counter(t->graph);
@@ -139,13 +165,15 @@ static int build(training *t)
     t->labels = atl_input(t->graph, "labels", ATL_INT32, ATL_SHAPE(ATL_ANY));
     t->logits = build_network(t);
     build_losses(t);
+    t->look = atl_compile(t->graph, ATL_NODES(t->logits, t->loss));
+    if (set->look_only || !t->look)
+        return t->look != NULL;
     set_decays(t);
     t->cost = build_cost(t);
     t->rate = build_rate(t);
     t->update = build_update(t);
-    t->step = atl_compile(t->graph, ATL_NODES(t->update, t->loss, t->cost, t->right, t->rate));
-    t->look = atl_compile(t->graph, ATL_NODES(t->logits, t->loss));
-    return t->step && t->look;
+    t->step = atl_compile(t->graph, ATL_NODES(t->update, t->loss, t->cost, t->right, t->rate, t->slope));
+    return t->step != NULL;
 }
 
 int begin_training(const char *command, const training_settings *set, training *training_out)

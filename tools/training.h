@@ -4,8 +4,7 @@
 
 #include "tools.h"
 
-enum { OPTIMIZER_SGD, OPTIMIZER_MOMENTUM, OPTIMIZER_NESTEROV, OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_RMSPROP,
-       OPTIMIZER_ADAGRAD };
+enum { OPTIMIZER_SGD, OPTIMIZER_MOMENTUM, OPTIMIZER_NESTEROV, OPTIMIZER_ADAM };
 enum { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_EXPONENTIAL, SCHEDULE_STEP };
 extern const char *const optimizer_names[], *const schedule_names[];
 
@@ -18,9 +17,8 @@ typedef struct training_settings {
     double factor;                 /* of exponential and step schedules */
     int64_t every, warm_up, steps; /* in steps */
     double decay, decay_all;       /* on the weights of dense layers, and of all */
-    double average;
-    double clip; /* global norm; 0: none */
     uint64_t seed;
+    int look_only; /* no step */
 } training_settings;
 
 typedef struct training {
@@ -29,6 +27,7 @@ typedef struct training {
     atl_node *image, *labels, *logits;
     atl_node *loss;   /* mean cross entropy, without the decay */
     atl_node *cost;   /* with it: what is made small */
+    atl_node *slope;  /* half the squared norm of the gradient: not finite where a step would spoil the weights */
     atl_node *right;  /* share of the batch that is classified correctly */
     atl_node *rate;   /* of the step at hand */
     atl_node *update; /* the whole step */

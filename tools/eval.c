@@ -1,0 +1,117 @@
+/* atled eval: how often a network is right. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "network.h"
+#include "plot.h"
+#include "training.h"
+
+typedef struct settings {
+    const char *model, *weights, *data, *picture;
+    int64_t batch;
+    int part, with_matrix;
+} settings;
+
+static int read_settings(settings *set, int argc, char **argv, int *code)
+{
+    static const char *const parts[] = {"training", "test", NULL};
+    const command_option options[] = {
+        {"model", 'm', .text = &set->model, .argument = "NAME", .help = "the network"},
+        {"weights", 'w', .text = &set->weights, .argument = "FILE", .required = 1, .help = "its weights, .npz"},
+        {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1, .help = "as for atled train"},
+        {"part", 0, .choice = &set->part, .choices = parts, .argument = "NAME", .help = "of the data"},
+        {"batch", 'b', .whole = &set->batch, .argument = "N", .lowest = 1, .highest = 1e6, .help = "images at once"},
+        {"confusion", 'c', .flag = &set->with_matrix,
+         .help = "print the confusion matrix: a row for each class, with what its images are taken for"},
+        {"plot", 'p', .text = &set->picture, .argument = "FILE", .help = "draw the confusion matrix, PNG"},
+        {0}};
+    static const char *const examples[] = {"atled eval -m cifar10 -w cifar10.npz -d cifar-10 --confusion",
+                                           "accuracy on the test batch, and which class is taken for which", NULL};
+    const command_line line = {"eval", .about = "how often a network is right", .options = options, .examples = examples};
+    return read_options(&line, argc, argv, NULL, code);
+}
+
+static void print_matrix(const int64_t *confusion, int classes, const atl_dataset *data)
+{
+    printf("\nrows: what it is; columns: what it is taken for\n%12s", "");
+    for (int j = 0; j < classes; j++)
+        printf("%7d", j);
+    printf("\n");
+    for (int i = 0; i < classes; i++) {
+        const char *name = atl_dataset_class_name(data, i);
+        printf("%8.8s %3d", name ? name : "", i);
+        for (int j = 0; j < classes; j++)
+            printf("%7lld", (long long)confusion[i * classes + j]);
+        printf("\n");
+    }
+}
+
+static int tell(const settings *set, training *t, const atl_dataset *data, int classes)
+{
+    score result;
+    const char **names = calloc((size_t)classes, sizeof *names);
+    int64_t *confusion = calloc((size_t)classes * (size_t)classes, sizeof *confusion);
+    if (!names || !confusion) {
+        free(names);
+        free(confusion);
+        return complain("eval", EXIT_INTERNAL, "out of memory");
+    }
+    int has_names = 1;
+    for (int i = 0; i < classes; i++)
+        has_names = has_names && (names[i] = atl_dataset_class_name(data, i)) != NULL;
+    atl_status status = look_at(t, data, set->batch, confusion, &result);
+    if (!status) {
+        printf("%.2f %% of %lld right", 100 * result.right, (long long)result.count);
+        if (classes > 5)
+            printf(", %.2f %% within the first five", 100 * result.top5);
+        printf("; mean cross entropy %.4f\n", result.loss);
+        if (set->with_matrix)
+            print_matrix(confusion, classes, data);
+        if (set->picture)
+            status = write_confusion(set->picture, confusion, classes, has_names ? names : NULL);
+    }
+    free(names);
+    free(confusion);
+    return status ? complain("eval", exit_code_of(status), "%s", atl_error()) : 0;
+}
+
+static int evaluate(const settings *set, training *t, const atl_dataset *data)
+{
+    atl_model_size size;
+    const atl_model *model = atl_model_find(set->model);
+    if (!model)
+        return refuse_network("eval", set->model);
+    atl_status status = atl_model_size_of(model, set->weights, &size);
+    if (status)
+        return complain("eval", exit_code_of(status), "%s", atl_error());
+    atl_shape image = atl_dataset_image_shape(data);
+    int any_size = strcmp(model->name, "mlp") == 0;
+    training_settings wanted = {.model = model, .look_only = 1, .height = any_size ? image.size[0] : size.height,
+                                .width = any_size ? image.size[1] : size.width, .channels = image.size[2]};
+    memcpy(wanted.widths, size.widths, sizeof wanted.widths);
+    int code = begin_training("eval", &wanted, t);
+    if (code)
+        return code;
+    status = atl_model_load(model, t->graph, set->weights);
+    if (status)
+        return complain("eval", exit_code_of(status), "%s", atl_error());
+    int classes = (int)atl_shape_of(t->logits).size[1];
+    if (atl_dataset_classes(data) > classes)
+        return complain("eval", EXIT_BAD_FILE, "the data have %d classes, but the network tells only %d apart",
+                        atl_dataset_classes(data), classes);
+    return tell(set, t, data, classes);
+}
+
+int atled_eval(int argc, char **argv)
+{
+    settings set = {.model = "cifar10", .batch = 250, .part = ATL_TEST};
+    training t = {0};
+    int code;
+    if (!read_settings(&set, argc, argv, &code))
+        return code;
+    atl_dataset *data = atl_dataset_open(set.data, (atl_part)set.part);
+    code = data ? evaluate(&set, &t, data) : complain("eval", EXIT_BAD_FILE, "%s", atl_error());
+    end_training(&t);
+    atl_dataset_free(data);
+    return code;
+}
