@@ -27,7 +27,8 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {0}};
     static const char *const examples[] = {"atled eval -m cifar10 -w cifar10.npz -d cifar-10 --confusion",
                                            "accuracy on the test batch, and which class is taken for which", NULL};
-    const command_line line = {"eval", .about = "how often a network is right", .options = options, .examples = examples};
+    const command_line line = {"eval", .about = "how often a network is right", .options = options,
+                               .examples = examples};
     return read_options(&line, argc, argv, NULL, code);
 }
 
@@ -86,8 +87,11 @@ static int evaluate(const settings *set, training *t, const atl_dataset *data)
         return complain("eval", exit_code_of(status), "%s", atl_error());
     atl_shape image = atl_dataset_image_shape(data);
     int any_size = strcmp(model->name, "mlp") == 0;
-    training_settings wanted = {.model = model, .look_only = 1, .height = any_size ? image.size[0] : size.height,
-                                .width = any_size ? image.size[1] : size.width, .channels = image.size[2]};
+    training_settings wanted = {.model = model,
+                                .look_only = 1,
+                                .height = any_size ? image.size[0] : size.height,
+                                .width = any_size ? image.size[1] : size.width,
+                                .channels = image.size[2]};
     memcpy(wanted.widths, size.widths, sizeof wanted.widths);
     int code = begin_training("eval", &wanted, t);
     if (code)

@@ -54,7 +54,8 @@ static atl_status write_picture(cairo_t *cr, const char *path)
     if (!status)
         status = cairo_surface_write_to_png(cairo_get_target(cr), path);
     cairo_destroy(cr);
-    return status ? atl_set_error(ATL_BAD_FILE, "%s cannot be written: %s", path, cairo_status_to_string(status)) : ATL_OK;
+    return status ? atl_set_error(ATL_BAD_FILE, "%s cannot be written: %s", path, cairo_status_to_string(status))
+                  : ATL_OK;
 }
 
 static void write_text(cairo_t *cr, double x, double y, double size, const char *text)
@@ -187,8 +188,8 @@ atl_status write_confusion(const char *path, const int64_t *confusion, int class
 {
     enum { MOST = 200 };
     if (classes > MOST)
-        return atl_set_error(ATL_UNSUPPORTED, "%s: %d classes are too many for a picture; %d can be drawn", path, classes,
-                             MOST);
+        return atl_set_error(ATL_UNSUPPORTED, "%s: %d classes are too many for a picture; %d can be drawn", path,
+                             classes, MOST);
     int side = ROW_NAMES + classes * CELL + 16;
     cairo_t *cr = new_picture(side, side);
     for (int i = 0; i < classes; i++) {

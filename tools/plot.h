@@ -7,7 +7,7 @@
 #include "atled/status.h"
 
 typedef struct epoch_record {
-    double epoch; /* counted from the beginning; not whole where a training ended within one */
+    double epoch;                 /* counted from the beginning; not whole where a training ended within one */
     double loss, right;           /* of what was trained on */
     double test_loss, test_right; /* of the test data; right: a share, 0..1 */
 } epoch_record;

@@ -38,16 +38,16 @@ typedef struct atl_batches atl_batches;
 
 typedef struct atl_batches_args {
     const atl_dataset *data; /* must outlive the batches */
-    int64_t size;            /* examples in a batch; 0: 128.  The last of an epoch is shorter if they do not come out even */
-    int64_t height, width;   /* of what is cut out of each image; 0: all of it */
-    int64_t pad;             /* zeros put around each image first */
-    int shuffle;             /* every epoch in another order; else as in the data set */
-    int random_crop;         /* anywhere; else from the middle, at floor((size - cut) / 2) */
-    int flip;                /* half of them left to right */
-    float brightness;        /* added: uniform in +-brightness, in the units of the pixels */
-    float contrast;          /* distances from the image's mean times uniform in [1 - contrast, 1 + contrast] */
-    uint64_t seed;           /* the same seed gives the same batches, whichever is asked for first */
-    int64_t first;           /* the batch to begin with, counted through all epochs: to resume */
+    int64_t size; /* examples in a batch; 0: 128.  The last of an epoch is shorter if they do not come out even */
+    int64_t height, width; /* of what is cut out of each image; 0: all of it */
+    int64_t pad;           /* zeros put around each image first */
+    int shuffle;           /* every epoch in another order; else as in the data set */
+    int random_crop;       /* anywhere; else from the middle, at floor((size - cut) / 2) */
+    int flip;              /* half of them left to right */
+    float brightness;      /* added: uniform in +-brightness, in the units of the pixels */
+    float contrast;        /* distances from the image's mean times uniform in [1 - contrast, 1 + contrast] */
+    uint64_t seed;         /* the same seed gives the same batches, whichever is asked for first */
+    int64_t first;         /* the batch to begin with, counted through all epochs: to resume */
     int end_;
 } atl_batches_args;
 
@@ -55,9 +55,9 @@ typedef struct atl_batch {
     const atl_tensor *images; /* [count, height, width, channels], float32 */
     const atl_tensor *labels; /* [count], int32 */
     int64_t count;
-    int64_t epoch;    /* from 0 */
-    int64_t index;    /* within the epoch, from 0 */
-    int last;         /* of the epoch */
+    int64_t epoch; /* from 0 */
+    int64_t index; /* within the epoch, from 0 */
+    int last;      /* of the epoch */
 } atl_batch;
 
 /* Starts the thread.  Null on failure. */

@@ -170,8 +170,9 @@ static atl_status check_arguments(atl_batches_args *args)
     args->width = args->width ? args->width : data->width + 2 * (args->pad > 0 ? args->pad : 0);
     if (args->size < 1 || args->first < 0 || args->pad < 0 || args->pad > 4096 || args->brightness < 0 ||
         args->contrast < 0)
-        return atl_set_error(ATL_INVALID, "the size of a batch must be at least 1, its first number, padding, brightness "
-                                          "and contrast at least 0");
+        return atl_set_error(ATL_INVALID,
+                             "the size of a batch must be at least 1, its first number, padding, brightness "
+                             "and contrast at least 0");
     if (args->height < 1 || args->width < 1 || args->height > data->height + 2 * args->pad ||
         args->width > data->width + 2 * args->pad)
         return atl_set_error(ATL_INVALID,

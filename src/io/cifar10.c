@@ -51,8 +51,8 @@ static atl_status read_batch(const char *path, atl_dataset *data)
         return status;
     if (size % RECORD)
         status = atl_set_error(ATL_BAD_FILE,
-                               "'%s' is cut short: record %" PRId64 " has %" PRId64 " of its %d bytes (the file has %" PRId64
-                               "): fetch it again",
+                               "'%s' is cut short: record %" PRId64 " has %" PRId64
+                               " of its %d bytes (the file has %" PRId64 "): fetch it again",
                                path, size / RECORD, size % RECORD, RECORD, size);
     else
         status = read_records(stream, path, size / RECORD, data);
@@ -80,8 +80,9 @@ static atl_status read_training(const char *folder, atl_dataset *data)
             return status;
     }
     return last ? ATL_OK
-                : atl_set_error(ATL_BAD_FILE, "'%s' has test_batch.bin, but data_batch_1.bin to data_batch_%d.bin are "
-                                              "missing",
+                : atl_set_error(ATL_BAD_FILE,
+                                "'%s' has test_batch.bin, but data_batch_1.bin to data_batch_%d.bin are "
+                                "missing",
                                 folder, BATCHES);
 }
 

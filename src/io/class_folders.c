@@ -75,8 +75,8 @@ static atl_status add_picture(const char *path, int label, atl_dataset *data)
     }
     if (shape.size[0] != data->height || shape.size[1] != data->width)
         status = atl_set_error(ATL_BAD_FILE,
-                               "'%s' is %" PRId64 " x %" PRId64 " pixels, but the pictures before it are %" PRId64 " x %" PRId64
-                               ": make all of one size",
+                               "'%s' is %" PRId64 " x %" PRId64 " pixels, but the pictures before it are %" PRId64
+                               " x %" PRId64 ": make all of one size",
                                path, shape.size[0], shape.size[1], data->height, data->width);
     else
         status = atl_extend_dataset(data, 1);

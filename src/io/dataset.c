@@ -75,10 +75,15 @@ static int has_any(const char *folder, const char *const *names)
 
 static atl_status read_folder(const char *folder, atl_part part, atl_dataset **data_out)
 {
-    static const char *const cifar10[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
-                                          "data_batch_5.bin", "test_batch.bin",   NULL};
-    static const char *const mnist[] = {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte",
-                                        "t10k-images-idx3-ubyte.gz", NULL};
+    static const char *const cifar10[] = {"data_batch_1.bin",
+                                          "data_batch_2.bin",
+                                          "data_batch_3.bin",
+                                          "data_batch_4.bin",
+                                          "data_batch_5.bin",
+                                          "test_batch.bin",
+                                          NULL};
+    static const char *const mnist[] = {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz",
+                                        "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", NULL};
     static const char *const archives[] = {"train.npz", "test.npz", NULL}, *const parts[] = {"train", "test", NULL};
     char path[ATL_PATH_SIZE];
     if (has_any(folder, cifar10))
@@ -120,10 +125,11 @@ static atl_status check_tensors(const atl_tensor *images, const atl_tensor *labe
     atl_shape i = atl_tensor_shape(images), l = atl_tensor_shape(labels);
     if (!images || !labels || !atl_floats(images) || !atl_ints(labels) || i.rank != 4 || l.rank != 1 ||
         i.size[0] != l.size[0] || atl_shape_count(i) < 1)
-        return atl_set_error(ATL_INVALID,
-                             "a data set needs float32 images [n, height, width, channels] and int32 labels [n], not %s and %s",
-                             images ? atl_shape_text(i, one, sizeof one) : "null",
-                             labels ? atl_shape_text(l, other, sizeof other) : "null");
+        return atl_set_error(
+            ATL_INVALID,
+            "a data set needs float32 images [n, height, width, channels] and int32 labels [n], not %s and %s",
+            images ? atl_shape_text(i, one, sizeof one) : "null",
+            labels ? atl_shape_text(l, other, sizeof other) : "null");
     for (int64_t k = 0; k < l.size[0]; k++)
         if (atl_ints(labels)[k] < 0 || atl_ints(labels)[k] >= 1 << 24)
             return atl_set_error(ATL_INVALID, "record %" PRId64 " has label %d, but labels are 0 to %d", k,

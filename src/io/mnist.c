@@ -23,7 +23,8 @@ static atl_status read_number(idx_file *file, const char *what, int64_t *number_
 {
     unsigned char b[4];
     if (gzread(file->stream, b, 4) != 4)
-        return atl_set_error(ATL_BAD_FILE, "'%s' is cut short in its head, before %s: fetch it again", file->path, what);
+        return atl_set_error(ATL_BAD_FILE, "'%s' is cut short in its head, before %s: fetch it again", file->path,
+                             what);
     *number_out = (int64_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
     return ATL_OK;
 }
@@ -36,7 +37,8 @@ static atl_status read_head(idx_file *file, int rank, int64_t file_size)
     atl_status status = read_number(file, "the magic number", &magic);
     if (!status && magic != 0x800 + rank)
         return atl_set_error(ATL_BAD_FILE,
-                             "'%s' begins with 0x%08" PRIx64 ", where an idx file of bytes in %d dimension%s has 0x%08x",
+                             "'%s' begins with 0x%08" PRIx64
+                             ", where an idx file of bytes in %d dimension%s has 0x%08x",
                              file->path, (uint64_t)magic, rank, rank == 1 ? "" : "s", 0x800 + rank);
     for (int i = 0; i < rank && !status; i++) {
         status = read_number(file, dimension[i], &file->size[i]);
@@ -81,8 +83,8 @@ static atl_status read_records(idx_file *file, unsigned char *bytes)
         int got = gzread(file->stream, bytes + i * record, (unsigned)record);
         if (got != record)
             return atl_set_error(ATL_BAD_FILE,
-                                 "'%s' is cut short or damaged: record %" PRId64 " of %" PRId64 " has %d of its %" PRId64
-                                 " bytes: fetch it again",
+                                 "'%s' is cut short or damaged: record %" PRId64 " of %" PRId64
+                                 " has %d of its %" PRId64 " bytes: fetch it again",
                                  file->path, i, file->size[0], got > 0 ? got : 0, record);
     }
     if (gzread(file->stream, &more, 1) > 0)
@@ -95,8 +97,8 @@ static atl_status copy_labels(const idx_file *file, const unsigned char *bytes, 
 {
     for (int64_t i = 0; i < data->count; i++) {
         if (bytes[i] >= CLASSES)
-            return atl_set_error(ATL_BAD_FILE, "'%s': record %" PRId64 " has label %d, but labels are 0 to %d", file->path,
-                                 i, bytes[i], CLASSES - 1);
+            return atl_set_error(ATL_BAD_FILE, "'%s': record %" PRId64 " has label %d, but labels are 0 to %d",
+                                 file->path, i, bytes[i], CLASSES - 1);
         data->labels[i] = bytes[i];
     }
     return ATL_OK;
@@ -134,7 +136,8 @@ atl_status atl_read_mnist(const char *folder, atl_part part, atl_dataset **data_
     atl_status status =
         open_idx(folder, part == ATL_TRAINING ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte", 3, &images);
     if (!status)
-        status = open_idx(folder, part == ATL_TRAINING ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte", 1, &labels);
+        status =
+            open_idx(folder, part == ATL_TRAINING ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte", 1, &labels);
     if (!status)
         status = read_pair(&images, &labels, data_out);
     if (images.stream)

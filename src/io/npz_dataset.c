@@ -25,8 +25,9 @@ static atl_status check_arrays(const char *path, const atl_tensor *images, const
     char text[128];
     atl_shape i = atl_tensor_shape(images), l = atl_tensor_shape(labels);
     if ((i.rank != 3 && i.rank != 4) || atl_shape_count(i) < 1)
-        return atl_set_error(ATL_BAD_FILE, "'%s': \"images\" is %s, not [n, height, width] or [n, height, width, channels]",
-                             path, atl_shape_text(i, text, sizeof text));
+        return atl_set_error(ATL_BAD_FILE,
+                             "'%s': \"images\" is %s, not [n, height, width] or [n, height, width, channels]", path,
+                             atl_shape_text(i, text, sizeof text));
     if (!atl_ints(labels) || l.rank != 1)
         return atl_set_error(ATL_BAD_FILE, "'%s': \"labels\" is %s %s, not whole numbers [n]", path,
                              atl_dtype_name(atl_tensor_dtype(labels)), atl_shape_text(l, text, sizeof text));

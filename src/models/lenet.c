@@ -52,7 +52,8 @@ atl_node *atl_mlp_with(const atl_model_args *args)
     const int *widths = layers ? args->widths : usual;
     layers = layers ? layers : 2;
     for (int i = 0; i < layers; i++)
-        x = atl_dense_layer(x, ATL_NAME("dense%d", i + 1), widths[i], .initializer = i < layers - 1 ? atl_he() : atl_glorot(),
+        x = atl_dense_layer(x, ATL_NAME("dense%d", i + 1), widths[i],
+                            .initializer = i < layers - 1 ? atl_he() : atl_glorot(),
                             .activation = i < layers - 1 ? atl_relu : NULL);
     return atl_logits(x);
 }

@@ -16,7 +16,9 @@ static const char *const vgg16_layers[] = {"conv1_1", "conv1_2", "conv2_1", "con
 static const char *const cifar10_layers[] = {"conv1", "conv2", "local3", "local4", "softmax_linear", NULL};
 static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
 static const char *const lenet_layers[] = {"conv1", "conv2", "dense1", "dense2", NULL},
-                         *const mlp_layers[] = {"dense1", "dense2", NULL};
+                         *const mlp_layers[] = {"dense1",  "dense2",  "dense3",  "dense4",  "dense5",  "dense6",
+                                                "dense7",  "dense8",  "dense9",  "dense10", "dense11", "dense12",
+                                                "dense13", "dense14", "dense15", "dense16", NULL};
 static const char *const squeezenet_layers[] = {"conv10", NULL}, *const resnet20_layers[] = {"linear", NULL};
 
 static const atl_model cifar10 = {.name = "cifar10",
@@ -143,7 +145,8 @@ static void measure(const atl_model *model, const atl_npz *npz, atl_model_size *
         int64_t out = outputs_of(model, shape);
         if (out > 0 && out < 1 << 24)
             size->widths[i] = (int)out;
-        if (!model->layers[i + 1] && size->widths[i])
+        /* Perceptrons have as many layers as they have. */
+        if ((!model->layers[i + 1] || model == &mlp) && size->widths[i])
             size->classes = size->widths[i];
         if (i && i == model->flat_layer && shape.rank == 2) {
             int64_t side = side_of(model, shape.size[0], size->widths[i - 1]);
