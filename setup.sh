@@ -141,7 +141,7 @@ demo() {
 # The main job, on what ships with atled.
 fool_something() {
     mkdir -p out
-    build/tools/atled fool --target all -o out/fooled.png
+    build/tools/atled fool --target all -o out/fooled.png --sheet out/fooled.png
     say "look at out/fooled.png"
 }
 

@@ -4,6 +4,7 @@
 
 #include "network.h"
 #include "plot.h"
+#include "shipped.h"
 #include "training.h"
 
 typedef struct settings {
@@ -17,7 +18,8 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
     static const char *const parts[] = {"training", "test", NULL};
     const command_option options[] = {
         {"model", 'm', .text = &set->model, .argument = "NAME", .help = "the network"},
-        {"weights", 'w', .text = &set->weights, .argument = "FILE", .required = 1, .help = "its weights, .npz"},
+        {"weights", 'w', .text = &set->weights, .argument = "FILE",
+         .help = "its weights, .npz; without it those that ship with atled, for cifar10 and lenet"},
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1, .help = "as for atled train"},
         {"part", 0, .choice = &set->part, .choices = parts, .argument = "NAME", .help = "of the data"},
         {"batch", 'b', .whole = &set->batch, .argument = "N", .lowest = 1, .highest = 1e6, .help = "images at once"},
@@ -110,9 +112,18 @@ int atled_eval(int argc, char **argv)
 {
     settings set = {.model = "cifar10", .batch = 250, .part = ATL_TEST};
     training t = {0};
+    char shipped[4096];
     int code;
     if (!read_settings(&set, argc, argv, &code))
         return code;
+    if (!set.weights)
+        set.weights = shipped_weights(set.model, shipped, sizeof shipped);
+    if (!set.weights)
+        return atl_model_find(set.model) ? complain("eval", EXIT_USAGE,
+                                                    "no weights for %s were found beside atled: give "
+                                                    "--weights FILE",
+                                                    set.model)
+                                         : refuse_network("eval", set.model);
     atl_dataset *data = atl_dataset_open(set.data, (atl_part)set.part);
     code = data ? evaluate(&set, &t, data) : complain("eval", EXIT_BAD_FILE, "%s", atl_error());
     end_training(&t);

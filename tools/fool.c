@@ -10,10 +10,12 @@
 #include "network.h"
 #include "panel.h"
 #include "progress.h"
+#include "sheet.h"
+#include "shipped.h"
 #include "tools.h"
 
 typedef struct settings {
-    const char *model, *weights, *target, *output, *start, *labels, *panel;
+    const char *model, *weights, *target, *output, *start, *labels, *panel, *sheet;
     int loss, method, quiet;
     int64_t steps, seed, count;
     double rate, confidence;
@@ -28,6 +30,9 @@ typedef struct session {
     int *targets;
     int target_count;
     progress_line progress;
+    char weights_path[4096]; /* of those that ship */
+    atl_tensor **pictures;   /* as written, for the sheet */
+    int picture_count;
     /* Of the target at hand. */
     double *probability; /* after each step, for the panel's curve */
     int steps_before;    /* of the attempts before this one, if rounding undid them */
@@ -44,8 +49,9 @@ static const atl_descent descents[] = {ATL_DESCENT_ADAM, ATL_DESCENT_NORMALISED,
 static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .argument = "NAME", .required = 1, .help = "the network to fool"},
-        {"weights", 'w', .text = &set->weights, .argument = "FILE", .required = 1, .help = "its weights, .npz"},
+        {"model", 'm', .text = &set->model, .argument = "NAME", .help = "the network to fool"},
+        {"weights", 'w', .text = &set->weights, .argument = "FILE",
+         .help = "its weights, .npz; without it those that ship with atled, for cifar10 and lenet"},
         {"target", 't', .text = &set->target, .argument = "CLASS", .required = 1,
          .help =
              "what it is to see: a class by index or name, 'random', 'least-likely' (seen from the start), or 'all'"},
@@ -70,6 +76,8 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
                  "is taken"},
         {"panel", 'p', .text = &set->panel, .argument = "FILE",
          .help = "also draw start, result, difference, gradient and the course of it, PNG"},
+        {"sheet", 0, .text = &set->sheet, .argument = "FILE",
+         .help = "all pictures in one, in the order of targets, PNG"},
         {"quiet", 'q', .flag = &set->quiet, .help = "no progress"},
         {0}};
     static const char *const examples[] = {
@@ -174,7 +182,8 @@ static int choose_targets(session *s)
     int classes = s->network.size.classes;
     s->targets = malloc((size_t)classes * sizeof *s->targets);
     s->steps_of_met = malloc((size_t)classes * sizeof *s->steps_of_met);
-    if (!s->targets || !s->steps_of_met)
+    s->pictures = malloc((size_t)classes * sizeof *s->pictures);
+    if (!s->targets || !s->steps_of_met || !s->pictures)
         return complain("fool", EXIT_INTERNAL, "out of memory");
     s->target_count = 1;
     if (strcmp(s->set.target, "random") == 0) {
@@ -199,9 +208,25 @@ static int choose_targets(session *s)
     return 0;
 }
 
+/* Without --weights, those that ship with atled. */
+static int find_weights(session *s)
+{
+    if (!s->set.weights)
+        s->set.weights = shipped_weights(s->set.model, s->weights_path, sizeof s->weights_path);
+    if (!s->set.weights && !atl_model_find(s->set.model))
+        return refuse_network("fool", s->set.model);
+    return s->set.weights ? 0
+                          : complain("fool", EXIT_USAGE,
+                                     "no weights for %s were found beside atled: give --weights FILE", s->set.model);
+}
+
 static int prepare(session *s)
 {
     int code = check_writable(s->set.output);
+    if (!code && s->set.sheet)
+        code = check_writable(s->set.sheet);
+    if (!code)
+        code = find_weights(s);
     if (!code && s->set.panel)
         code = check_writable(s->set.panel);
     if (!code)
@@ -388,8 +413,11 @@ static int fool_one(session *s)
         path_for(s, s->set.panel, path, sizeof path);
         code = draw_panel(s, path, &result, file, &verdict);
     }
+    if (!code && s->set.sheet)
+        s->pictures[s->picture_count++] = file;
+    else
+        atl_tensor_free(file);
     atl_tensor_free(result.pixels);
-    atl_tensor_free(file);
     return code;
 }
 
@@ -419,11 +447,19 @@ static void end(session *s)
     free(s->targets);
     free(s->steps_of_met);
     free(s->probability);
+    for (int i = 0; i < s->picture_count; i++)
+        atl_tensor_free(s->pictures[i]);
+    free(s->pictures);
 }
 
 int atled_fool(int argc, char **argv)
 {
-    session s = {.set = {.output = "fooled.png", .start = "noise", .steps = 500, .count = 1, .confidence = 0.99}};
+    session s = {.set = {.model = "cifar10",
+                         .output = "fooled.png",
+                         .start = "noise",
+                         .steps = 500,
+                         .count = 1,
+                         .confidence = 0.99}};
     int code;
     if (!read_settings(&s.set, argc, argv, &code))
         return code;
@@ -435,6 +471,8 @@ int atled_fool(int argc, char **argv)
         s.target = s.targets[i];
         code = fool_one(&s);
     }
+    if (!code && s.set.sheet && s.picture_count && write_sheet(s.set.sheet, s.pictures, s.picture_count))
+        code = complain("fool", EXIT_BAD_FILE, "%s", atl_error());
     if (!code) {
         tell_summary(&s);
         code = s.met == s.target_count ? EXIT_GOAL_MET : EXIT_GOAL_NOT_MET;

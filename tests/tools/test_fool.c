@@ -198,7 +198,7 @@ static void assert_refused(command_run run, int code, const char *words)
 Test(atled_fool, usage_errors_give_2_and_the_remedy, .timeout = 120)
 {
     const char *weights = random_weights("weights.npz", 4), *out = scratch_file("none.png");
-    assert_refused(RUN("fool"), 2, "--model");
+    assert_refused(RUN("fool"), 2, "--target");
     assert_refused(RUN("fool", "-m", "cifar11", "-w", weights, "-t", "1", "-o", out), 2, "did you mean 'cifar10'");
     assert_refused(RUN("fool", "-m", "cifar10", "-w", weights, "-t", "10", "-o", out), 2, "0..9");
     assert_refused(RUN("fool", "-m", "cifar10", "-w", weights, "-t", "-1", "-o", out), 2, "0..9");
