@@ -15,13 +15,10 @@ typedef struct loaded_network {
 /* Builds it, and loads the weights if there are any: widths and picture size are then those of the file.  Returns 0, or the
  * exit code after having said on stderr what is wrong. close_network is needed either way. */
 int open_network(const char *command, const char *name, const char *weights, loaded_network *network_out);
-<<<<<<< HEAD
 int open_network_for(const char *command, const char *name, const char *weights, int64_t batch,
                      loaded_network *network_out); /* open_network is this with a batch of one */
-=======
 /* Says that there is no such network, and which there are; returns the exit code. */
 int refuse_network(const char *command, const char *name);
->>>>>>> d54026d (atled eval; curves and the confusion matrix; Adam)
 void close_network(loaded_network *network);
 
 #endif
