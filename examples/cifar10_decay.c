@@ -61,13 +61,13 @@ int main(int argc, char **argv)
     atl_program *program = atl_compile(g, ATL_NODES(atl_group_with((int)trained + 1, steps), cost));
 
     float first = 0, last = 0;
-    for (int i = 0; program && i < 60; i++) {
+    for (int i = 0; program && i < 200; i++) {
         const atl_batch *batch = atl_batches_next(batches);
         if (atl_run(program, ATL_FEEDS({image, batch->images}, {labels, batch->labels})))
             break;
         last = atl_number_of(program, cost);
         first = i ? first : last;
-        if (i % 10 == 0)
+        if (i % 20 == 0)
             printf("step %d: cost %.4f\n", i, last);
     }
     if (!program || !(last < first))
