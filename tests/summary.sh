@@ -48,6 +48,7 @@ report=$(for build in "$@"; do
     printf '\n%s\n' "$build"
     if [ -s "$build/test.log" ] && [ -n "$(tests_of "$build/test.log")" ]; then
         count "$build"
+        grep -q '^Full log written' "$build/test.log" || printf '! %s: the tests were cut short (see %s/test.log)\n' "$build" "$build"
     else
         printf '! %s: no test was run (see %s/test.log)\n' "$build" "$build"
     fi
