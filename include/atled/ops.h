@@ -397,7 +397,7 @@ ATL_API atl_node *atl_huber_loss(atl_node *a, atl_node *b, float delta);
 ATL_API atl_node *atl_hinge_loss(atl_node *scores, atl_node *targets); /* max(0, 1 - t * score), for targets -1 and 1 */
 /* Over the last dimension: [.., n] -> [..]. */
 ATL_API atl_node *atl_kl_divergence(atl_node *p, atl_node *q);     /* sum of p log(p / q); 0 where p is 0 */
-ATL_API atl_node *atl_cosine_similarity(atl_node *a, atl_node *b); /* a . b / (|a| |b|); 0 if one of them is 0 */
+ATL_API atl_node *atl_cosine_similarity(atl_node *a, atl_node *b); /* a . b / (|a| |b|), |.| at least 1e-6 */
 
 /* ---- reductions --------------------------------------------------------------------------------------------------- */
 

@@ -153,11 +153,12 @@ static const atl_op kl_divergence_composed = {
         {0}}};
 ATL_COMPOSED(kl_divergence_composed);
 
-/* x over its length along the last dimension; 0 stays 0 */
+/* x over its length along the last dimension; 0 stays 0.  A length below 1e-6 counts as that: its power of -5, which the second
+ * derivative has, is still a float. */
 static atl_node *normalised(atl_node *x)
 {
     atl_node *square = atl_reduce_sum(atl_square(x), ATL_AXES(-1), .keep = 1);
-    return atl_mul(x, atl_rsqrt(atl_maximum(square, atl_number(x, 1e-30f))));
+    return atl_mul(x, atl_rsqrt(atl_maximum(square, atl_number(x, 1e-12f))));
 }
 
 /* cosine_similarity(a, b) = a . b / (|a| |b|) over the last dimension */
@@ -168,11 +169,14 @@ atl_node *atl_cosine_similarity(atl_node *a, atl_node *b)
     return atl_reduce_sum(atl_mul(normalised(a), normalised(b)), ATL_AXES(-1));
 }
 
+static atl_node *similarity_to_nothing(atl_node *a, atl_node *b) { return atl_cosine_similarity(a, atl_scale(b, 0)); }
+
 static const atl_op cosine_similarity_composed = {
     .name = "cosine_similarity",
     .samples = (const atl_sample[]){
         {"rows", .binary = atl_cosine_similarity, .input = {{2, {4, 3}, 0.2f, 2}, {2, {4, 3}, -2, 2}}, .inputs = 2},
         {"one row", .binary = atl_cosine_similarity, .input = {{1, {5}, 0.2f, 2}, {1, {5}, -2, 2}}, .inputs = 2},
+        {"a row of zeros", .binary = similarity_to_nothing, .input = {{1, {5}, 0.2f, 2}, {1, {5}, -2, 2}}, .inputs = 2},
         {"scalars", .binary = atl_cosine_similarity, .input = {{0}, {0}}, .inputs = 2, .error = "scalars"},
         TWO_MISTAKES(atl_cosine_similarity),
         {0}}};
