@@ -56,7 +56,8 @@ typedef enum atl_op_flags {
     ATL_OP_SUM = 128,          /* element-wise sum of its inputs */
     ATL_OP_PRODUCT = 256,      /* element-wise product of its inputs */
     ATL_OP_RELU = 512,         /* element-wise max(x, 0) */
-    ATL_OP_ASSIGN = 1024       /* input 0 is a variable, which takes the value of input 1 when the run ends */
+    ATL_OP_ASSIGN = 1024,      /* input 0 is a variable, which takes the value of input 1 when the run ends */
+    ATL_OP_BROADCAST = 2048    /* the result is its first input, repeated as NumPy does it */
 } atl_op_flags;
 
 struct atl_op {

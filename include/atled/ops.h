@@ -409,6 +409,7 @@ typedef struct atl_reduce_args {
     int end_;
 } atl_reduce_args;
 ATL_API atl_node *atl_reduce_sum_with(const atl_reduce_args *args);
+ATL_API atl_node *atl_reduce_sum_square_with(const atl_reduce_args *args); /* of x^2 */
 ATL_API atl_node *atl_reduce_mean_with(const atl_reduce_args *args);
 ATL_API atl_node *atl_reduce_max_with(const atl_reduce_args *args); /* equal maxima share the gradient */
 ATL_API atl_node *atl_reduce_min_with(const atl_reduce_args *args);
@@ -419,6 +420,7 @@ ATL_API atl_node *atl_reduce_log_sum_exp_with(const atl_reduce_args *args);
 /* Square root of the sum of x^2; gradient 0 where that is 0. */
 ATL_API atl_node *atl_reduce_l2_norm_with(const atl_reduce_args *args);
 #define atl_reduce_sum(...)         atl_reduce_sum_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_sum_square(...)  atl_reduce_sum_square_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
 #define atl_reduce_mean(...)        atl_reduce_mean_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
 #define atl_reduce_max(...)         atl_reduce_max_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
 #define atl_reduce_min(...)         atl_reduce_min_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})

@@ -59,6 +59,7 @@ static atl_node *times_itself(atl_node *x, atl_node *like) { return atl_mul(atl_
 static const atl_op broadcast_like_op = {
     .name = "broadcast_like",
     .arity = 2,
+    .flags = ATL_OP_BROADCAST,
     .shape_inputs = 2,
     .infer = infer_broadcast_like,
     .gradient = {broadcast_gradient},
@@ -178,6 +179,7 @@ static atl_node *to_kept_2_3(atl_node *x) { return atl_broadcast_to(x, ATL_SHAPE
 static const atl_op broadcast_to_op = {
     .name = "broadcast_to",
     .arity = 1,
+    .flags = ATL_OP_BROADCAST,
     .attributes = sizeof(atl_shape),
     .infer = infer_broadcast_to,
     .gradient = {broadcast_gradient},

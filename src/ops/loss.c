@@ -48,7 +48,7 @@ static const atl_op mean_squared_error_composed = {
 ATL_COMPOSED(mean_squared_error_composed);
 
 /* sum(x^2) / 2 */
-atl_node *atl_l2_loss(atl_node *x) { return atl_scale(atl_sum(atl_square(x)), 0.5f); }
+atl_node *atl_l2_loss(atl_node *x) { return atl_scale(atl_reduce_sum_square(x), 0.5f); }
 
 static const atl_op l2_loss_composed = {
     .name = "l2_loss",

@@ -146,6 +146,14 @@ REDUCE_SAMPLES(sum, 0, 0);
 REDUCE_OP(sum, ATL_FOLD_SUM, atl_only_reshaped)
 atl_node *atl_sum(atl_node *x) { return atl_reduce_sum(x); }
 
+/* sum_square: dx = 2 dy x */
+static atl_node *sum_square_gradient(atl_node *y, atl_node *dy)
+{
+    return atl_mul(atl_input_of(y, 0), inserted(y, atl_scale(dy, 2)));
+}
+REDUCE_SAMPLES(sum_square, 0, 0);
+REDUCE_OP(sum_square, ATL_FOLD_SUM_SQUARE, NULL)
+
 /* mean: dx = dy / n, repeated; n = elements of x over elements of y. */
 static atl_node *mean_gradient(atl_node *y, atl_node *dy)
 {

@@ -128,6 +128,7 @@ DEFINE_FOLD(sum, 0.0, float, VALUE, ADD, VALUE, finish_plain);
 DEFINE_FOLD(max, -INFINITY, float, VALUE, LARGER, VALUE, finish_plain);
 DEFINE_FOLD(min, INFINITY, float, VALUE, SMALLER, VALUE, finish_plain);
 DEFINE_FOLD(product, 1.0, double, VALUE, TIMES, VALUE, finish_plain);
+DEFINE_FOLD(sum_square, 0.0, double, SQUARE, ADD, SQUARE, finish_plain);
 DEFINE_FOLD(norm, 0.0, double, SQUARE, ADD, SQUARE, finish_norm);
 DEFINE_FOLD(exp_sum, 0.0, float, SHIFTED_EXP, ADD, SHIFTED_EXP_DOUBLE, finish_log_sum_exp);
 
@@ -136,6 +137,7 @@ static fold fold_of(atl_fold kind)
     fold result = kind == ATL_FOLD_MAX           ? max_fold
                   : kind == ATL_FOLD_MIN         ? min_fold
                   : kind == ATL_FOLD_PRODUCT     ? product_fold
+                  : kind == ATL_FOLD_SUM_SQUARE  ? sum_square_fold
                   : kind == ATL_FOLD_NORM        ? norm_fold
                   : kind == ATL_FOLD_LOG_SUM_EXP ? exp_sum_fold
                                                  : sum_fold;

@@ -20,6 +20,7 @@ typedef enum atl_fold {
     ATL_FOLD_MAX, /* NaN if there is one */
     ATL_FOLD_MIN,
     ATL_FOLD_PRODUCT,
+    ATL_FOLD_SUM_SQUARE,
     ATL_FOLD_NORM,       /* square root of the sum of squares */
     ATL_FOLD_LOG_SUM_EXP /* max + log(sum of e^(x - max)) */
 } atl_fold;
