@@ -41,6 +41,15 @@ typedef struct atl_npz_entry {
  * bytes. */
 ATL_API atl_status atl_write_npz(const char *path, const atl_npz_entry *entries, int count);
 
+/* What loading found, also when it failed: numbers of variables and entries, and the first names of each kind in words. */
+typedef struct atl_npz_report {
+    int64_t matched;   /* variables with an entry that fits them */
+    int64_t missing;   /* variables without an entry */
+    int64_t extra;     /* entries that no variable wants */
+    int64_t differing; /* of another type or shape */
+    char text[1800];   /* "12 fit; 2 missing: 'fc8/weights' [4096, 10], ..." */
+} atl_npz_report;
+
 /* Variables of a graph to and from an archive.  The key of a variable is its name; with .suffixes, the last part of the
  * name is replaced: {"_W", "_b"} makes conv1/weights conv1_W and conv1/biases conv1_b. */
 typedef struct atl_npz_args {
@@ -48,12 +57,16 @@ typedef struct atl_npz_args {
     const char *path;
     const char *suffixes[6]; /* for /weights, /biases, /scale, /shift, /mean, /variance; null: left as it is */
     int partial;             /* load: take what there is, see below */
+    int weights_only; /* leave out what belongs to training: optimizers' memory, counters (atl_variable_set_state) */
+    int averages;     /* save: moving averages in place of the weights, where they are kept; implies weights_only */
+    atl_npz_report *report; /* load: filled, if not null */
     int end_;
 } atl_npz_args;
 /* Everything is read and checked before anything is changed: on failure all variables are as they were.  The message
  * names what is missing, what no variable wants, and what differs, with expected and found shape.  A float variable
  * takes float16/32/64; integers for it are an error.  With .partial, variables that the archive lacks keep their values
- * and entries that no variable wants are passed over; but at least one must be found.
+ * and entries that no variable wants are passed over; but at least one must be found.  With .weights_only, a checkpoint
+ * serves as a file of weights: all weights must be there, and what else is in it is passed over.
  * Failures are also kept for atl_graph_error(). */
 ATL_API atl_status atl_load_npz_with(const atl_npz_args *args);
 ATL_API atl_status atl_save_npz_with(const atl_npz_args *args);

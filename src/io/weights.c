@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "atled/ops.h"
+#include "atled/train.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/variables.h"
@@ -59,20 +60,25 @@ static void free_bindings(bindings *all)
 /* The variables of the graph with their keys, each of which must be its own. */
 static atl_status bind_keys(const atl_npz_args *args, bindings *all)
 {
-    atl_node *const *variables = atl_variables(args->graph, &all->count);
+    int64_t known;
+    atl_node *const *variables = atl_variables(args->graph, &known);
+    all->of = atl_allocate((size_t)known, sizeof *all->of);
+    all->keys = atl_allocate((size_t)known, sizeof *all->keys);
+    if (!all->of || !all->keys)
+        return atl_out_of_memory();
+    for (int64_t i = 0; i < known; i++) {
+        if ((args->weights_only || args->averages) && atl_variable_is_state(variables[i]))
+            continue;
+        binding *one = &all->of[all->count];
+        one->variable = variables[i];
+        one->key = key_of(atl_name_of(variables[i]), args->suffixes);
+        if (!one->key)
+            return atl_out_of_memory();
+        all->keys[all->count++] = one->key;
+    }
     if (all->count == 0)
         return atl_set_error(ATL_INVALID, "weights '%s': the graph has no variables: build the model first",
                              args->path);
-    all->of = atl_allocate((size_t)all->count, sizeof *all->of);
-    all->keys = atl_allocate((size_t)all->count, sizeof *all->keys);
-    if (!all->of || !all->keys)
-        return atl_out_of_memory();
-    for (int64_t i = 0; i < all->count; i++) {
-        all->of[i].variable = variables[i];
-        all->keys[i] = all->of[i].key = key_of(atl_name_of(variables[i]), args->suffixes);
-        if (!all->keys[i])
-            return atl_out_of_memory();
-    }
     atl_sort_names(all->keys, all->count);
     const char *twin = atl_find_twin(all->keys, all->count);
     return twin ? atl_set_error(ATL_INVALID,
@@ -166,21 +172,36 @@ static atl_status compare_all(const atl_npz *npz, const bindings *all, misfits *
     return ATL_OK;
 }
 
+static void fill_report(atl_npz_report *report, const bindings *all, const misfits *found)
+{
+    if (!report)
+        return;
+    report->missing = found->missing.count;
+    report->extra = found->extra.count;
+    report->differing = found->differing.count;
+    report->matched = all->count - report->missing - report->differing;
+    snprintf(report->text, sizeof report->text, "%" PRId64 " fit", report->matched);
+    append_few(report->text, sizeof report->text, &found->differing, "differ");
+    append_few(report->text, sizeof report->text, &found->missing, "missing");
+    append_few(report->text, sizeof report->text, &found->extra, "that no variable wants");
+}
+
 /* An error that tells all that does not fit, if anything does not. */
-static atl_status report(const atl_npz_args *args, const bindings *all, const misfits *found)
+static atl_status complain(const atl_npz_args *args, const bindings *all, const misfits *found)
 {
     /* Not one variable found is a mistake even when some may be lacking. */
     int nothing_fits = found->missing.count == all->count;
-    int tell_lists = !args->partial || nothing_fits;
-    if (found->differing.count == 0 && !(tell_lists && (found->missing.count || found->extra.count)))
+    int tell_missing = !args->partial || nothing_fits,
+        tell_extra = tell_missing && (!args->weights_only || nothing_fits);
+    if (found->differing.count == 0 && !(tell_missing && found->missing.count) && !(tell_extra && found->extra.count))
         return ATL_OK;
     char message[ATL_ERROR_SIZE];
     snprintf(message, sizeof message, "weights '%.300s' do not fit the graph", args->path);
     append_few(message, sizeof message, &found->differing, "differ");
-    if (tell_lists) {
+    if (tell_missing)
         append_few(message, sizeof message, &found->missing, "missing");
+    if (tell_extra)
         append_few(message, sizeof message, &found->extra, "that no variable wants");
-    }
     const char *remedy = nothing_fits    ? "do the names need other .suffixes?"
                          : args->partial ? "is this the file for this model?"
                                          : "is this the file for this model? (.partial = 1 takes what there is)";
@@ -207,14 +228,18 @@ static atl_status load(const atl_npz_args *args, bindings *all)
 {
     atl_npz *npz;
     misfits found = {0};
+    if (args->report)
+        *args->report = (atl_npz_report){0};
     atl_status status = bind_keys(args, all);
     if (!status)
         status = atl_npz_open_archive(args->path, &npz);
     if (status)
         return status;
     status = compare_all(npz, all, &found);
-    if (!status)
-        status = report(args, all, &found);
+    if (!status) {
+        fill_report(args->report, all, &found);
+        status = complain(args, all, &found);
+    }
     if (!status)
         status = read_values(npz, all);
     atl_npz_close(npz);
@@ -238,7 +263,8 @@ static atl_status save(const atl_npz_args *args, bindings *all)
     if (!entries)
         return atl_out_of_memory();
     for (int64_t i = 0; !status && i < all->count; i++) {
-        entries[i] = (atl_npz_entry){all->of[i].key, atl_variable_value(all->of[i].variable)};
+        const atl_node *average = args->averages ? atl_average_of(all->of[i].variable) : NULL;
+        entries[i] = (atl_npz_entry){all->of[i].key, atl_variable_value(average ? average : all->of[i].variable)};
         if (!entries[i].value)
             status = ATL_OUT_OF_MEMORY;
     }
