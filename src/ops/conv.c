@@ -267,7 +267,7 @@ static double direct_seconds(const conv_geometry *g)
     return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(g->result) / FLOPS_PER_SECOND;
 }
 
-/* By Winograd's method, F(4x4, 3x3): a quarter of the multiplications, in products that want 64 channels to run well; but images
+/* By Winograd's method, F(4x4, 3x3): a quarter of the multiplications, in products that want 32 channels to run well; but images
  * and filters are transformed, and grow by 36/16 and 36/9.  INFINITY where the method does not apply. */
 static double winograd_seconds(const conv_geometry *g)
 {
@@ -280,7 +280,7 @@ static double winograd_seconds(const conv_geometry *g)
     double pixels = (double)(result[0] * ((result[1] + 3) / 4 * 4) * ((result[2] + 3) / 4 * 4)); /* whole tiles */
     double narrowest = (double)(image[3] < result[3] ? image[3] : result[3]);
     double flops = 2.0 * 9 * (double)(image[3] * result[3]) * pixels / 4;
-    return flops / (WINOGRAD_FLOPS_PER_SECOND * fmin(1, narrowest / 64)) +
+    return flops / (WINOGRAD_FLOPS_PER_SECOND * fmin(1, narrowest / 32)) +
            36.0 * (double)(image[3] * result[3]) * 4 / FILTER_BYTES_PER_SECOND +
            pixels * (double)(image[3] + result[3]) * 2.25 * 4 * 2 / IMAGE_BYTES_PER_SECOND;
 }

@@ -6,8 +6,9 @@
  *
  *     sum of the gains of the blocked nodes  -  reorder time of every image that somebody wants otherwise than it is made
  *
- * large: everything that can starts out blocked, then single nodes change over as long as that helps, which eats blocked chains up
- * from the ends where they do not pay, and stretches that lose as a whole are given up.  The gains are estimates from sizes alone, so the choice is the same on every run. */
+ * large: everything that does not lose by it starts out blocked, then single nodes change over as long as that helps, which eats
+ * blocked chains up from the ends where they do not pay and takes in what lies between two of them, and stretches that lose as a
+ * whole are given up.  The gains are estimates from sizes alone, so the choice is the same on every run. */
 #include "program/layout.h"
 
 #include <math.h>
@@ -168,7 +169,7 @@ static void choose(chooser *c, const char *needed, int64_t count, atl_node *cons
     int any = 0;
     for (int64_t n = 0; n < graph->count; n++) {
         c->gain[n] = needed[n] ? gain_of(graph->nodes[n], &c->images[n]) : -INFINITY;
-        c->blocked[n] = c->gain[n] > -INFINITY;
+        c->blocked[n] = c->gain[n] >= 0;
         any |= c->gain[n] > 0;
     }
     for (int64_t n = 0; n < graph->count; n++) {
