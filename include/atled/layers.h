@@ -23,6 +23,7 @@ typedef struct atl_conv_layer_args {
     atl_filter_layout filter_layout;
     atl_initializer initializer; /* zeros: He */
     int no_bias;
+    float decay; /* of the weights: see atl_variable_set_decay */
     atl_activation *activation;
     int end_;
 } atl_conv_layer_args;
@@ -36,14 +37,27 @@ typedef struct atl_dense_layer_args {
     int transposed;              /* weights are [out, in], as PyTorch keeps them */
     atl_initializer initializer; /* zeros: Glorot */
     int no_bias;
+    float decay; /* of the weights: see atl_variable_set_decay */
     atl_activation *activation;
     int end_;
 } atl_dense_layer_args;
 ATL_API atl_node *atl_dense_layer_with(const atl_dense_layer_args *args);
 #define atl_dense_layer(...) atl_dense_layer_with(&(atl_dense_layer_args){__VA_ARGS__, .end_ = 0})
 
-/* Batch normalisation with kept statistics: NAME/mean, /variance, /scale, /shift. */
-ATL_API atl_node *atl_batch_norm_layer(atl_node *x, const char *name, float epsilon);
+/* Batch normalisation (Ioffe & Szegedy 2015) over all dimensions but the last, with the variables NAME/mean, /variance, /scale,
+ * /shift; the first two are never trained.  They are the statistics; in training those of the batch take their place, and move
+ * them: kept <- momentum * kept + (1 - momentum) * batch's (the variance over the number less one), with every step that
+ * atl_minimize makes afterwards. */
+typedef struct atl_batch_norm_layer_args {
+    atl_node *x;
+    const char *name;
+    float epsilon; /* 0: 1e-5 */
+    int training;
+    float momentum; /* 0: 0.9 */
+    int end_;
+} atl_batch_norm_layer_args;
+ATL_API atl_node *atl_batch_norm_layer_with(const atl_batch_norm_layer_args *args);
+#define atl_batch_norm_layer(...) atl_batch_norm_layer_with(&(atl_batch_norm_layer_args){__VA_ARGS__, .end_ = 0})
 
 #ifdef __cplusplus
 }

@@ -19,6 +19,7 @@ typedef struct atl_model_args {
     float mean[3], scale[3];
     /* Channels that each layer of atl_model.layers makes; 0: as published. */
     int widths[ATL_MODEL_LAYERS];
+    int training; /* ResNet-20: batch norm by the statistics of the batch, see atl_batch_norm_layer */
     int end_;
 } atl_model_args;
 

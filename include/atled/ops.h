@@ -266,6 +266,9 @@ typedef struct atl_lrn_args {
 ATL_API atl_node *atl_lrn_with(const atl_lrn_args *args);
 #define atl_lrn(...) atl_lrn_with(&(atl_lrn_args){__VA_ARGS__, .end_ = 0})
 
+/* [.., channels] -> [2, channels]: mean and variance (over the number, not one less) of each channel. */
+ATL_API atl_node *atl_moments(atl_node *x);
+
 /* Batch normalisation with given statistics: scale * (x - mean) / sqrt(variance + epsilon) + shift, each [channels]. */
 typedef struct atl_batch_norm_args {
     atl_node *x, *mean, *variance, *scale, *shift; /* scale, shift: null for 1 and 0 */

@@ -32,7 +32,7 @@ static atl_node *filter_of(const atl_conv_layer_args *args)
         by = he_of(h * w * in);
     atl_shape shape =
         args->filter_layout == ATL_OIHW ? ATL_SHAPE(args->channels, in, h, w) : ATL_SHAPE(h, w, in, args->channels);
-    return atl_variable(atl_graph_of(args->image), "weights", shape, by);
+    return atl_variable_set_decay(atl_variable(atl_graph_of(args->image), "weights", shape, by), args->decay);
 }
 
 static atl_node *with_activation(atl_node *x, atl_activation *activation) { return activation ? activation(x) : x; }
@@ -83,6 +83,7 @@ atl_node *atl_dense_layer_with(const atl_dense_layer_args *args)
         by = he_of(in);
     atl_node *weights =
         atl_variable(graph, "weights", args->transposed ? ATL_SHAPE(args->width, in) : ATL_SHAPE(in, args->width), by);
+    atl_variable_set_decay(weights, args->decay);
     atl_node *y = atl_matmul(args->x, weights, .transpose_b = args->transposed != 0);
     if (!args->no_bias)
         y = add_biases(y, args->width, ATL_NHWC);
@@ -91,21 +92,52 @@ atl_node *atl_dense_layer_with(const atl_dense_layer_args *args)
     return y;
 }
 
-atl_node *atl_batch_norm_layer(atl_node *x, const char *name, float epsilon)
+static atl_node *row_of(atl_node *x, int64_t row)
 {
-    atl_graph *graph = atl_graph_of(x);
+    return atl_squeeze(atl_slice(x, .begin = {row}, .end = {row + 1}), 0);
+}
+
+/* kept <- kept + (1 - momentum) (now - kept), with every step. */
+static void keep_up(atl_node *kept, atl_node *now, float momentum)
+{
+    atl_node *off = atl_sub(atl_stop_gradient(now), kept);
+    atl_add_update(atl_assign(kept, atl_add(kept, atl_scale(off, 1 - momentum))));
+}
+
+/* The statistics of the batch in place of the kept ones, which follow them. */
+static void take_moments(const atl_batch_norm_layer_args *args, atl_batch_norm_args *norm)
+{
+    atl_node *moments = atl_moments(args->x), *mean = row_of(moments, 0), *variance = row_of(moments, 1);
+    atl_node *count = atl_size_ratio(args->x, mean), *one = atl_number(args->x, 1);
+    atl_node *unbiased = atl_div(count, atl_maximum(atl_sub(count, one), one));
+    float momentum = args->momentum == 0 ? 0.9f : args->momentum;
+    keep_up(norm->mean, mean, momentum);
+    keep_up(norm->variance, atl_mul(variance, unbiased), momentum);
+    norm->mean = mean;
+    norm->variance = variance;
+}
+
+atl_node *atl_batch_norm_layer_with(const atl_batch_norm_layer_args *args)
+{
+    atl_graph *graph = atl_graph_of(args->x);
     if (!graph)
         return NULL;
-    if (!name)
+    if (!args->name)
         return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros());
-    atl_shape shape = atl_shape_of(x);
+    atl_shape shape = atl_shape_of(args->x);
     int64_t channels = shape.rank > 0 ? shape.size[shape.rank - 1] : 1;
-    atl_enter(graph, name);
-    atl_node *y = atl_batch_norm(x, .scale = atl_variable(graph, "scale", ATL_SHAPE(channels), atl_fill_with(1)),
-                                 .shift = atl_variable(graph, "shift", ATL_SHAPE(channels), atl_zeros()),
-                                 .mean = atl_variable(graph, "mean", ATL_SHAPE(channels), atl_zeros()),
-                                 .variance = atl_variable(graph, "variance", ATL_SHAPE(channels), atl_fill_with(1)),
-                                 .epsilon = epsilon);
+    atl_enter(graph, args->name);
+    atl_batch_norm_args norm = {.x = args->x,
+                                .epsilon = args->epsilon,
+                                .scale = atl_variable(graph, "scale", ATL_SHAPE(channels), atl_fill_with(1)),
+                                .shift = atl_variable(graph, "shift", ATL_SHAPE(channels), atl_zeros()),
+                                .mean = atl_variable(graph, "mean", ATL_SHAPE(channels), atl_zeros()),
+                                .variance = atl_variable(graph, "variance", ATL_SHAPE(channels), atl_fill_with(1))};
+    atl_variable_set_trainable(norm.mean, 0);
+    atl_variable_set_trainable(norm.variance, 0);
+    if (args->training)
+        take_moments(args, &norm);
+    atl_node *y = atl_batch_norm_with(&norm);
     atl_leave(graph);
     return y;
 }

@@ -4,11 +4,12 @@
 #include "models/preprocess.h"
 
 /* Padding is explicit, since with stride 2 it lies at the top and left, unlike ATL_SAME's. */
-static atl_node *conv_norm(atl_node *x, const char *conv, const char *norm, int channels, int stride)
+static atl_node *conv_norm(const atl_model_args *args, atl_node *x, const char *conv, const char *norm, int channels,
+                           int stride)
 {
     x = atl_conv_layer(x, conv, channels, .window = {3, 3}, .stride = {stride, stride}, .padding = ATL_EXPLICIT,
                        .pad = {1, 1, 1, 1}, .filter_layout = ATL_OIHW, .no_bias = 1);
-    return atl_batch_norm_layer(x, norm, 1e-5f);
+    return atl_batch_norm_layer(x, norm, 1e-5f, .training = args->training);
 }
 
 /* [n, h, w, c] -> [n, h / 2, w / 2, channels], the old channels in the middle of the new. */
@@ -20,13 +21,13 @@ static atl_node *halve(atl_node *x, int channels)
     return atl_pad(x, .before = {0, 0, 0, before}, .after = {0, 0, 0, after});
 }
 
-static atl_node *block(atl_node *x, int stage, int index, int channels)
+static atl_node *block(const atl_model_args *args, atl_node *x, int stage, int index, int channels)
 {
     int first = stage > 1 && index == 0;
     const char *place = ATL_NAME("layer%d.%d", stage, index);
     atl_node *shortcut = first ? halve(x, channels) : x;
-    atl_node *h = conv_norm(x, ATL_NAME("%s.conv1", place), ATL_NAME("%s.bn1", place), channels, first ? 2 : 1);
-    h = conv_norm(atl_relu(h), ATL_NAME("%s.conv2", place), ATL_NAME("%s.bn2", place), channels, 1);
+    atl_node *h = conv_norm(args, x, ATL_NAME("%s.conv1", place), ATL_NAME("%s.bn1", place), channels, first ? 2 : 1);
+    h = conv_norm(args, atl_relu(h), ATL_NAME("%s.conv2", place), ATL_NAME("%s.bn2", place), channels, 1);
     return atl_relu(atl_add(h, shortcut));
 }
 
@@ -35,10 +36,10 @@ atl_node *atl_resnet20_with(const atl_model_args *args)
     static const float mean[] = {255 * .485f, 255 * .456f, 255 * .406f};
     static const float scale[] = {1 / (255 * .229f), 1 / (255 * .224f), 1 / (255 * .225f)};
     atl_node *h = atl_preprocess(args, mean, scale);
-    h = atl_relu(conv_norm(h, "conv1", "bn1", 16, 1));
+    h = atl_relu(conv_norm(args, h, "conv1", "bn1", 16, 1));
     for (int stage = 1; stage <= 3; stage++)
         for (int i = 0; i < 3; i++)
-            h = block(h, stage, i, 8 << stage);
+            h = block(args, h, stage, i, 8 << stage);
     h = atl_reduce_mean(h, ATL_AXES(1, 2));
     return atl_logits(atl_dense_layer(h, "linear", atl_width_of(args, 0, 10), .transposed = 1));
 }

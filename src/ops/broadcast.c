@@ -1,4 +1,5 @@
 /* Repeating an array along dimensions of 1: broadcast_like and broadcast_to; and sum_to, which undoes it. */
+#include "ops/moments.h"
 #include "ops/ops.h"
 #include "ops/reduction.h"
 #include "ops/strided_copy.h"
@@ -119,6 +120,17 @@ static void sum_to_kernel(const atl_node *y, const void *const *x, void *result)
         atl_reduce_floats(&reduction, ATL_FOLD_SUM, x[0], result);
 }
 
+/* A product of two such arrays need not be written. */
+static atl_node *sum_to_simplified(atl_node *y)
+{
+    const atl_node *x = y->inputs[0];
+    atl_node *simpler = atl_only_reshaped(y);
+    if (simpler || !(x->op->flags & ATL_OP_PRODUCT) || x->input_count != 2 ||
+        !atl_shape_equal(x->shape, x->inputs[0]->shape))
+        return simpler;
+    return atl_sum_product_to(x->inputs[0], x->inputs[1], y->inputs[1]);
+}
+
 static atl_node *sum_to_times(atl_node *x, atl_node *like) { return atl_mul(atl_square(atl_sum_to(x, like)), like); }
 
 static const atl_op sum_to_op = {
@@ -129,7 +141,7 @@ static const atl_op sum_to_op = {
     .gradient = {sum_to_gradient},
     .reference = sum_to_reference,
     .kernel = sum_to_kernel,
-    .simplify = atl_only_reshaped,
+    .simplify = sum_to_simplified,
     .samples = (const atl_sample[]){
         {"matrix to row", .binary = sum_to_times, .input = {{2, {4, 3}}, {1, {3}}}, .inputs = 2},
         {"matrix to column", .binary = sum_to_times, .input = {{2, {4, 3}}, {2, {4, 1}}}, .inputs = 2},

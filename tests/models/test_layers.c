@@ -133,3 +133,48 @@ Test(layers, mistakes_are_told_with_the_layer_and_the_shape)
     cr_assert_mentions(atl_graph_error(g), "?");
     atl_graph_free(g);
 }
+
+/* By the batch's own statistics, in double; and what is kept follows them. */
+Test(layers, batch_norm_in_training)
+{
+    enum { COUNT = 2 * 3 * 3, CHANNELS = 4 };
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 3, 3, CHANNELS));
+    atl_node *y = atl_batch_norm_layer(x, "bn", .training = 1, .momentum = 0.8f);
+    atl_node *step = atl_minimize(atl_sum(atl_square(y)), atl_sgd(.rate = 0.1));
+    atl_program *p = atl_compile(g, ATL_NODES(y, step));
+    atl_tensor *value = random_tensor(ATL_SHAPE(2, 3, 3, CHANNELS), 4, 6);
+    cr_assert(p, "%s", atl_graph_error(g));
+    cr_assert_eq(atl_run(p, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());
+    for (int c = 0; c < CHANNELS; c++) {
+        double mean = 0, variance = 0;
+        for (int i = 0; i < COUNT; i++)
+            mean += atl_floats(value)[i * CHANNELS + c] / COUNT;
+        for (int i = 0; i < COUNT; i++)
+            variance += pow(atl_floats(value)[i * CHANNELS + c] - mean, 2) / COUNT;
+        for (int i = 0; i < COUNT; i++)
+            cr_assert_float_eq(atl_floats(atl_value(p, y))[i * CHANNELS + c],
+                               (atl_floats(value)[i * CHANNELS + c] - mean) / sqrt(variance + 1e-5), 2e-5);
+        cr_assert_float_eq(atl_floats(atl_variable_value(atl_find(g, "bn/mean")))[c], 0.2 * mean, 1e-5);
+        cr_assert_float_eq(atl_floats(atl_variable_value(atl_find(g, "bn/variance")))[c],
+                           0.8 + 0.2 * variance * COUNT / (COUNT - 1), 1e-5);
+    }
+    cr_assert(!atl_variable_is_trainable(atl_find(g, "bn/mean")) && atl_variable_is_trainable(atl_find(g, "bn/scale")));
+    cr_assert_lt(atl_floats(atl_variable_value(atl_find(g, "bn/scale")))[0], 1);
+    atl_tensor_free(value);
+    atl_program_free(p);
+    atl_graph_free(g);
+}
+
+Test(layers, decay_is_of_the_weights)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 4, 4, 2));
+    x = atl_conv_layer(x, "conv", 3, .window = {3, 3}, .decay = 0.25f);
+    atl_dense_layer(atl_flatten(x), "dense", 5, .decay = 0.5f);
+    cr_assert_eq(atl_variable_decay(atl_find(g, "conv/weights")), 0.25f);
+    cr_assert_eq(atl_variable_decay(atl_find(g, "dense/weights")), 0.5f);
+    cr_assert(atl_variable_decay(atl_find(g, "conv/biases")) == 0 &&
+              atl_variable_decay(atl_find(g, "dense/biases")) == 0);
+    atl_graph_free(g);
+}
