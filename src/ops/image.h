@@ -12,4 +12,7 @@ atl_node *atl_image_to_nhwc(atl_node *image, atl_layout layout, const char *buil
 /* And back. */
 atl_node *atl_image_from_nhwc(atl_node *image, atl_layout layout);
 
+/* For the gate's .simplify: what equals gate(dx, x) if dx is the gradient of a max-pool of x; else null. */
+atl_node *atl_gate_before_pool(atl_node *dx, atl_node *x);
+
 #endif

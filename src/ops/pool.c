@@ -462,6 +462,16 @@ static atl_node *max_pool2d_grad(atl_node *of, atl_node *dy, atl_node *x, atl_no
     return of ? ATL_APPLY(&max_pool2d_grad_op, atl_attributes_of(of), dy, x, y) : NULL;
 }
 
+/* gate(max_pool2d_grad(dy, x, y), x) = max_pool2d_grad(gate(dy, y), x, y): where x is the largest of a window it is that window's
+ * y.  The gate is applied to fewer elements, and x need not be kept for it. */
+atl_node *atl_gate_before_pool(atl_node *dx, atl_node *x)
+{
+    if (dx->op != &max_pool2d_grad_op || dx->inputs[1] != x)
+        return NULL;
+    atl_node *y = dx->inputs[2];
+    return max_pool2d_grad(dx, atl_gate(dx->inputs[0], y), x, y);
+}
+
 /* max_pool2d_pick(g, x, y): the g that stands where x is the largest of its window; of y's shape.
  * With respect to g it is max_pool2d_grad again. */
 static int infer_pick(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[2]->shape); }

@@ -269,3 +269,30 @@ Test(pool, unknown_sizes_flow_through)
     cr_expect(atl_gradient(atl_sum(y), x));
     atl_graph_free(g);
 }
+
+/* A relu before a max-pool: its gradient is gated where there are fewer elements, and with the same bits. */
+Test(pool, the_gradient_of_a_relu_is_gated_before_it_is_spread)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 9, 10, 16));
+    atl_node *y = atl_max_pool2d(atl_relu(x), .window = {3, 3}, .stride = {2, 2});
+    atl_node *dx = atl_gradient(atl_sum(atl_square(y)), x);
+    atl_tensor *image = random_tensor(ATL_SHAPE(2, 9, 10, 16), -1, 0.5f), *values[2];
+    for (int plain = 0; plain < 2; plain++) {
+        atl_program *program = atl_compile(g, ATL_NODES(dx), .without = plain ? ATL_PASS_SIMPLIFY : 0);
+        cr_assert(program && !atl_run(program, ATL_FEED(x, image)), "%s", atl_error());
+        values[plain] = atl_tensor_copy(atl_value(program, dx));
+        for (int64_t i = 0; i < atl_program_step_count(program); i++) {
+            atl_step_info step;
+            cr_assert_eq(atl_program_step(program, i, &step), ATL_OK);
+            if (!plain && strstr(step.op, "gate"))
+                cr_expect_eq(step.shape.size[1], 5, "the gate is over %lld rows", (long long)step.shape.size[1]);
+        }
+        atl_program_free(program);
+    }
+    cr_expect_eq(memcmp(atl_floats(values[0]), atl_floats(values[1]), 2 * 9 * 10 * 16 * sizeof(float)), 0);
+    atl_tensor_free(values[0]);
+    atl_tensor_free(values[1]);
+    atl_tensor_free(image);
+    atl_graph_free(g);
+}
