@@ -13,7 +13,8 @@ help() {
     cat <<'TEXT'
 usage: ./setup.sh COMMAND
   demo    build, then draw pictures that fool the network that ships with atled (needs no data, no network)
-  test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers
+  test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers; and programs run by
+          several threads at once under the thread sanitizer
   bench   build the benchmarks and run them
   help    this text
 Each installs what is missing with apt (sudo is used where needed); on other systems it names the packages and stops.
@@ -87,7 +88,7 @@ like() {
 
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 
-# build FOLDER OPTION...: configured (again: files may have been added), and built
+# build FOLDER OPTION...: configured (again: files may have been added), and built; only $TARGETS of it if that is set
 build() {
     local folder=$1 options=("${@:2}") log
     [ -f "$folder/build.ninja" ] && options+=(--reconfigure)
@@ -98,7 +99,7 @@ build() {
         tail -n 20 "$log" >&2
         fail "meson could not configure $folder"
     }
-    ninja -C "$folder" -j "$jobs" >"$log" 2>&1 </dev/null || {
+    ninja -C "$folder" -j "$jobs" ${TARGETS:-} >"$log" 2>&1 </dev/null || {
         grep -A 20 -m 3 -E '^FAILED|error:' "$log" >&2 || tail -n 40 "$log" >&2
         fail "building failed; all of it is in $log"
     }
@@ -128,6 +129,9 @@ test_() {
         build build-san -Dtests=enabled -Db_sanitize=address,undefined -Dbuildtype=debugoptimized -Doptimization=1
         run_tests build-san --no-suite plain_only
         folders+=(build-san)
+        TARGETS=tests/many_states build build-tsan -Dtests=enabled -Db_sanitize=thread -Dbuildtype=debugoptimized -Doptimization=1
+        run_tests build-tsan many_states
+        folders+=(build-tsan)
     fi
     tests/summary.sh "${folders[@]}" # its last line: N passed, M failed
 }

@@ -28,6 +28,8 @@ typedef struct atl_compile_args {
     atl_graph *graph;
     atl_nodes wanted; /* the nodes whose values can be fetched */
     unsigned without; /* atl_passes to leave out */
+    int threads;      /* that share the work of each run, 1 to 1024; 0: as many as OpenMP gives the thread that compiles
+                       * (OMP_NUM_THREADS, or else all processors) */
     int end_;
 } atl_compile_args;
 
@@ -36,6 +38,8 @@ typedef struct atl_compile_args {
 ATL_API atl_program *atl_compile_with(const atl_compile_args *args);
 #define atl_compile(...) atl_compile_with(&(atl_compile_args){__VA_ARGS__, .end_ = 0})
 ATL_API void atl_program_free(atl_program *program);
+/* Threads of every run, whatever OpenMP is set to by then: the same program, feeds and number of threads give the same bits. */
+ATL_API int atl_program_threads(const atl_program *program);
 
 /* What is fed: ATL_FEEDS({image, pixels}, {labels, y}); ATL_FEED(image, pixels) for one; ATL_NO_FEEDS for none. */
 typedef struct atl_feed {
@@ -46,7 +50,8 @@ typedef struct atl_feed {
 #define ATL_FEED(node, value) ATL_FEEDS({(node), (value)})
 #define ATL_NO_FEEDS          NULL
 
-/* Runs every step once.  A run allocates nothing once these shapes have been seen. */
+/* Runs every step once.  A run allocates nothing once these shapes have been seen.
+ * Of unknown sizes, the plans for the 8 sets of shapes used last are kept; others are made again when they come back. */
 ATL_API atl_status atl_run(atl_program *program, const atl_feed *feeds);
 /* The value of a wanted node after the last run: owned by the program, overwritten by the next run. Null if the node is not
  * wanted by this program, or nothing has been run. */
@@ -54,7 +59,9 @@ ATL_API const atl_tensor *atl_value(const atl_program *program, const atl_node *
 /* The first element of that value; NaN if there is none. */
 ATL_API float atl_number_of(const atl_program *program, const atl_node *node);
 
-/* For several threads at once: each thread runs the same program in a state of its own. */
+/* For several threads at once: each thread runs the same program in a state of its own, with threads of its own to help it: with as
+ * many states as processors, compile with .threads = 1.  Each state keeps the memory of up to 8 sets of shapes.  No variable may be
+ * written meanwhile, be it by atl_variable_assign or by the program itself. */
 ATL_API atl_state *atl_state_new(atl_program *program);
 ATL_API void atl_state_free(atl_state *state); /* before the program */
 ATL_API atl_status atl_state_run(atl_state *state, const atl_feed *feeds);

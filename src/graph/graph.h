@@ -74,7 +74,7 @@ struct atl_graph {
     const atl_node *copying; /* in a compiled copy: the user's node being copied, for messages */
     atl_node *by_name;       /* uthash over named nodes */
     name_counter *counters;  /* uthash: the next suffix to try for a name */
-    int64_t named;           /* nodes before this index have names */
+    _Atomic int64_t named;   /* nodes before this index have names */
     uint64_t seed;
     _Atomic uint64_t version; /* counts changes of variables */
     atl_status broken;        /* not ATL_OK: error holds the first mistake of a builder */

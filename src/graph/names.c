@@ -1,6 +1,7 @@
 /* Names: scopes, uniqueness, look-up. */
 #include "graph/names.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -137,8 +138,12 @@ static void give_name(atl_node *node)
 
 static void give_pending_names(atl_graph *graph)
 {
+    static pthread_mutex_t lock =
+        PTHREAD_MUTEX_INITIALIZER; /* messages name nodes, from whichever thread runs a program */
+    pthread_mutex_lock(&lock);
     for (; graph->named < graph->count; graph->named++)
         give_name(graph->nodes[graph->named]);
+    pthread_mutex_unlock(&lock);
 }
 
 const char *atl_name_of(const atl_node *node)

@@ -710,7 +710,7 @@ static int set_wanted(atl_lowering *l, atl_nodes wanted)
     return 1;
 }
 
-static int make_steps(atl_lowering *l, atl_nodes wanted, unsigned without)
+static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options options)
 {
     atl_plan *p = l->plan;
     int64_t count = p->copy.graph->count;
@@ -720,7 +720,8 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, unsigned without)
     char *needed = roots ? atl_mark_needed(p->copy.graph, wanted.count, roots, 0) : NULL;
     l->once = needed ? atl_mark_once(p->copy.graph, needed) : NULL;
     l->blocked =
-        needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, !(without & ATL_PASS_WINOGRAD)) : NULL;
+        needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, !(options.without & ATL_PASS_WINOGRAD))
+               : NULL;
     l->wants_workspace = atl_allocate((size_t)count, 1);
     l->value = atl_allocate((size_t)count, sizeof *l->value);
     l->workspace = atl_allocate((size_t)count, sizeof *l->workspace);
@@ -776,7 +777,7 @@ static int make_once_memory(atl_plan *p)
     return 1;
 }
 
-atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, unsigned without)
+atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, atl_plan_options options)
 {
     atl_plan *p = atl_allocate(1, sizeof *p);
     if (!p) {
@@ -786,7 +787,7 @@ atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, unsigned without)
     }
     p->copy = *copy;
     atl_lowering l = {.plan = p};
-    if (make_steps(&l, wanted, without) && make_once_memory(p))
+    if (make_steps(&l, wanted, options) && make_once_memory(p))
         return p;
     atl_plan_free(p);
     return NULL;

@@ -61,12 +61,16 @@ typedef struct atl_plan {
     _Atomic uint64_t seen;  /* the graph's version at the last refresh */
     atl_shape *input_shape; /* of the program's inputs with unknown sizes: what the plan is for; owned */
     double *microseconds;   /* of each step of every run, as last profiled; null before; owned */
-    int users;              /* states that hold it; guarded by the program's lock */
+    int holders;            /* the program, and states that run it; guarded by the program's lock, as is last_used */
     uint64_t last_used;
 } atl_plan;
 
+typedef struct atl_plan_options {
+    unsigned without; /* atl_passes */
+} atl_plan_options;
+
 /* Takes the copy over, also on failure. Null with the thread's error set. */
-atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, unsigned without);
+atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, atl_plan_options options);
 void atl_plan_free(atl_plan *plan);
 
 /* Runs the once-steps whose variables have changed. To be called by one thread at a time. */
@@ -86,6 +90,8 @@ typedef struct atl_plan_state {
 atl_status atl_plan_state_open(atl_plan_state *state, atl_plan *plan);
 void atl_plan_state_close(atl_plan_state *state);
 
+/* How many plans the program keeps for later: never more than KEPT_PLANS of program.c. */
+int atl_program_kept_plans(const atl_program *program);
 /* The plan last run by a program itself, or its only one; null if there is none yet. */
 atl_plan *atl_program_plan(const atl_program *program);
 /* The program's own state of that plan; null before the first run. */

@@ -13,17 +13,19 @@
 #include "program/feeds.h"
 #include "program/plan.h"
 #include "program/rewrite.h"
+#include "program/threads.h"
 
-/* Shapes for which plans are kept; the one unused for longest goes. */
-enum { KEPT_PLANS = 8 };
+/* Shapes for which plans are kept, by the program and by each state; the one unused for longest goes. */
+enum { KEPT_PLANS = 8, MOST_THREADS = 1024 };
 
 struct atl_program {
     atl_graph *graph;
     atl_nodes wanted;
-    unsigned without;  /* passes */
+    atl_plan_options options;
+    int threads;       /* of every run */
     atl_node **inputs; /* with unknown sizes, on which plans depend */
     int64_t input_count;
-    pthread_mutex_t lock; /* guards plans, their users, and refreshing */
+    pthread_mutex_t lock; /* guards plans, who holds them, and refreshing */
     atl_plan *plans[KEPT_PLANS];
     uint64_t clock;
     atl_state *own;
@@ -90,11 +92,11 @@ static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
     atl_copy copy;
     if (atl_specialise(program->wanted, atl_fed_shape, feeds, &copy))
         return NULL;
-    if (atl_run_passes(&copy, program->wanted, program->without)) {
+    if (atl_run_passes(&copy, program->wanted, program->options.without)) {
         atl_copy_free(&copy);
         return NULL;
     }
-    atl_plan *plan = atl_plan_new(&copy, program->wanted, program->without);
+    atl_plan *plan = atl_plan_new(&copy, program->wanted, program->options);
     atl_shape *shape = plan ? atl_allocate((size_t)program->input_count, sizeof *shape) : NULL;
     for (int64_t i = 0; shape && i < program->input_count; i++)
         shape[i] = atl_fed_shape(program->inputs[i], feeds);
@@ -103,8 +105,10 @@ static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
         atl_plan_free(plan);
         return NULL;
     }
-    if (plan)
+    if (plan) {
         plan->input_shape = shape;
+        plan->holders = 1; /* the program */
+    }
     return plan;
 }
 
@@ -120,8 +124,9 @@ static atl_state *new_state(atl_program *program)
     return state;
 }
 
-static atl_program *new_program(atl_graph *graph, atl_nodes wanted, unsigned without)
+static atl_program *new_program(atl_graph *graph, const atl_compile_args *args)
 {
+    atl_nodes wanted = args->wanted;
     atl_program *program = atl_allocate(1, sizeof *program);
     atl_node **nodes = atl_allocate((size_t)wanted.count, sizeof *nodes);
     if (!program || !nodes) {
@@ -132,7 +137,8 @@ static atl_program *new_program(atl_graph *graph, atl_nodes wanted, unsigned wit
     }
     memcpy(nodes, wanted.node, (size_t)wanted.count * sizeof *nodes);
     program->graph = graph;
-    program->without = without;
+    program->options = (atl_plan_options){args->without};
+    program->threads = omp_get_max_threads(); /* as set by atl_compile_with */
     program->wanted = (atl_nodes){wanted.count, nodes};
     pthread_mutex_init(&program->lock, NULL);
     program->own = new_state(program);
@@ -146,8 +152,14 @@ static atl_program *new_program(atl_graph *graph, atl_nodes wanted, unsigned wit
 atl_program *atl_compile_with(const atl_compile_args *args)
 {
     atl_program *program = NULL;
-    if (!atl_check_wanted(args->graph, args->wanted))
-        program = new_program(args->wanted.node[0]->graph, args->wanted, args->without);
+    if (args->threads < 0 || args->threads > MOST_THREADS)
+        atl_set_error(ATL_INVALID, "compile: %d threads; it must be 1 to %d, or 0 for as many as OpenMP has",
+                      args->threads, MOST_THREADS);
+    else if (!atl_check_wanted(args->graph, args->wanted)) {
+        int before = atl_use_threads(args->threads ? args->threads : omp_get_max_threads());
+        program = new_program(args->wanted.node[0]->graph, args);
+        atl_use_threads(before);
+    }
     if (!program)
         atl_graph_note_failure(args->graph, ATL_INVALID);
     return program;
@@ -177,15 +189,23 @@ atl_state *atl_state_new(atl_program *program)
     return new_state(program);
 }
 
+/* One holder less; the last one frees it. */
+static void let_go(atl_program *program, atl_plan *plan)
+{
+    pthread_mutex_lock(&program->lock);
+    int holders = --plan->holders;
+    pthread_mutex_unlock(&program->lock);
+    if (!holders)
+        atl_plan_free(plan);
+}
+
 static void close_kept(atl_state *state, int i)
 {
     atl_plan *plan = state->kept[i].plan;
     if (!plan)
         return;
     atl_plan_state_close(&state->kept[i]);
-    pthread_mutex_lock(&state->program->lock);
-    plan->users--;
-    pthread_mutex_unlock(&state->program->lock);
+    let_go(state->program, plan);
 }
 
 void atl_state_free(atl_state *state)
@@ -206,34 +226,41 @@ static int plan_fits(const atl_program *program, const atl_plan *plan, const atl
     return 1;
 }
 
-/* Called with the lock held. The program's plan for these shapes, made if need be; its users are one more. */
+/* Where the program keeps the plan for these shapes, or else where the next one goes: the place of the one unused for longest. */
+static int place_for(const atl_program *program, const atl_feed *feeds)
+{
+    int oldest = 0;
+    for (int i = 0; i < KEPT_PLANS; i++) {
+        const atl_plan *plan = program->plans[i], *other = program->plans[oldest];
+        if (plan && plan_fits(program, plan, feeds))
+            return i;
+        if (other && (!plan || plan->last_used < other->last_used))
+            oldest = i;
+    }
+    return oldest;
+}
+
+/* The program's plan for these shapes, made if need be, with one holder more.  A plan that has to go from the program lives on while
+ * states run it. */
 static atl_plan *take_plan(atl_program *program, const atl_feed *feeds)
 {
-    int place = -1;
-    for (int i = 0; i < KEPT_PLANS; i++) {
-        atl_plan *plan = program->plans[i];
-        if (plan && plan_fits(program, plan, feeds)) {
-            plan->last_used = ++program->clock;
-            plan->users++;
-            return plan;
+    pthread_mutex_lock(&program->lock);
+    atl_plan **place = &program->plans[place_for(program, feeds)], *gone = NULL;
+    if (!*place || !plan_fits(program, *place, feeds)) {
+        atl_plan *made = new_plan(program, feeds);
+        if (!made) {
+            pthread_mutex_unlock(&program->lock);
+            return NULL;
         }
-        if (!plan || (!plan->users &&
-                      (place < 0 || (program->plans[place] && plan->last_used < program->plans[place]->last_used))))
-            if (place < 0 || program->plans[place])
-                place = i;
+        if (*place && --(*place)->holders == 0)
+            gone = *place;
+        *place = made;
     }
-    if (place < 0) {
-        atl_set_error(ATL_UNSUPPORTED, "run: %d plans for other shapes are in use by other states; free one of them",
-                      KEPT_PLANS);
-        return NULL;
-    }
-    atl_plan *plan = new_plan(program, feeds);
-    if (!plan)
-        return NULL;
-    atl_plan_free(program->plans[place]);
-    program->plans[place] = plan;
+    atl_plan *plan = *place;
     plan->last_used = ++program->clock;
-    plan->users++;
+    plan->holders++;
+    pthread_mutex_unlock(&program->lock);
+    atl_plan_free(gone);
     return plan;
 }
 
@@ -259,16 +286,12 @@ static atl_status open_shapes(atl_state *state, const atl_feed *feeds)
     int place = oldest_kept(state);
     close_kept(state, place);
     state->current = -1;
-    pthread_mutex_lock(&program->lock);
     atl_plan *plan = take_plan(program, feeds);
-    pthread_mutex_unlock(&program->lock);
     if (!plan)
         return atl_error_status();
     status = atl_plan_state_open(&state->kept[place], plan);
     if (status) {
-        pthread_mutex_lock(&program->lock);
-        plan->users--;
-        pthread_mutex_unlock(&program->lock);
+        let_go(program, plan);
         return status;
     }
     state->current = place;
@@ -347,11 +370,9 @@ static atl_status run_steps(atl_plan_state *state)
     return ATL_OK;
 }
 
-static atl_status run_state(atl_state *state, const atl_feed *feeds)
+static atl_status run_now(atl_state *state, const atl_feed *feeds)
 {
-    atl_status status = check_strangers(state->program, feeds);
-    if (!status)
-        status = find_shapes(state, feeds);
+    atl_status status = find_shapes(state, feeds);
     if (status)
         return status;
     atl_plan_state *now = &state->kept[state->current];
@@ -362,6 +383,17 @@ static atl_status run_state(atl_state *state, const atl_feed *feeds)
         status = run_steps(now);
     if (!status)
         atl_plan_note_assigned(now->plan, state->program->graph);
+    return status;
+}
+
+static atl_status run_state(atl_state *state, const atl_feed *feeds)
+{
+    atl_status status = check_strangers(state->program, feeds);
+    if (status)
+        return status;
+    int before = atl_use_threads(state->program->threads);
+    status = run_now(state, feeds);
+    atl_use_threads(before);
     return status;
 }
 
@@ -425,6 +457,18 @@ float atl_number_of(const atl_program *program, const atl_node *node)
     if (!value || !value->count)
         return NAN;
     return value->dtype == ATL_FLOAT32 ? ((const float *)value->data)[0] : (float)((const int32_t *)value->data)[0];
+}
+
+int atl_program_threads(const atl_program *program) { return program ? program->threads : 0; }
+
+int atl_program_kept_plans(const atl_program *program)
+{
+    int count = 0;
+    pthread_mutex_lock((pthread_mutex_t *)&program->lock);
+    for (int i = 0; i < KEPT_PLANS; i++)
+        count += program->plans[i] != NULL;
+    pthread_mutex_unlock((pthread_mutex_t *)&program->lock);
+    return count;
 }
 
 /* ---- for report.c ------------------------------------------------------------------------------------------------------ */

@@ -1,0 +1,120 @@
+/* Threads that share one run, and states that share one program. */
+#include <omp.h>
+
+#include "nets.h"
+#include "program/plan.h"
+
+/* ---- threads of one run ------------------------------------------------------------------------------------------- */
+
+/* Loss and both gradients of a net, one after the other, as one vector. */
+static atl_tensor *results_with(const small_net *net, const atl_tensor *pixels, int threads)
+{
+    atl_program *program =
+        atl_compile(net->graph, ATL_NODES(net->loss, net->by_image, net->by_filter), .threads = threads);
+    cr_assert(program, "%s", atl_graph_error(net->graph));
+    cr_assert_eq(atl_program_threads(program), threads);
+    cr_assert_eq(atl_run(program, ATL_FEED(net->image, pixels)), ATL_OK, "%s", atl_error());
+    const atl_tensor *of[] = {atl_value(program, net->loss), atl_value(program, net->by_image),
+                              atl_value(program, net->by_filter)};
+    int64_t count = 0, at = 0;
+    for (int i = 0; i < 3; i++)
+        count += atl_tensor_count(of[i]);
+    atl_tensor *all = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(count));
+    for (int i = 0; i < 3; at += atl_tensor_count(of[i++]))
+        memcpy(atl_floats(all) + at, atl_floats(of[i]), (size_t)atl_tensor_count(of[i]) * sizeof(float));
+    atl_program_free(program);
+    return all;
+}
+
+Test(threads, the_same_number_gives_the_same_bits)
+{
+    small_net net = small_net_new(5, 32); /* large enough for loops to be shared */
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(5, 32, 32, 3), -1, 1), *of[4] = {0};
+    for (int threads = 1; threads <= 3; threads++) {
+        atl_tensor *first = results_with(&net, pixels, threads), *second = results_with(&net, pixels, threads);
+        cr_assert_eq(memcmp(atl_floats(first), atl_floats(second), (size_t)atl_tensor_count(first) * sizeof(float)), 0,
+                     "%d threads", threads);
+        of[threads] = first;
+        cr_assert_close(first, of[1], 1e-5);
+        atl_tensor_free(second);
+    }
+    for (int i = 1; i < 4; i++)
+        atl_tensor_free(of[i]);
+    atl_tensor_free(pixels);
+    atl_graph_free(net.graph);
+}
+
+/* A user's op that tells how many threads its loops would have. */
+static void count_threads(const atl_node *y, const void *const *x, void *result)
+{
+    (void)y;
+    (void)x;
+    *(float *)result = (float)omp_get_max_threads();
+}
+static int infer_scalar(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SCALAR); }
+static const atl_op count_op = {.name = "threads", .arity = 1, .infer = infer_scalar, .kernel = count_threads};
+
+Test(threads, a_run_has_its_own_and_leaves_the_callers)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SCALAR), *y = atl_apply(&count_op, x);
+    atl_tensor *value = atl_tensor_of_floats(ATL_SCALAR, (float[]){1});
+    int before = omp_get_max_threads();
+    atl_program *three = atl_compile(g, ATL_NODES(y), .threads = 3), *all = atl_compile(g, ATL_NODES(y));
+    cr_assert(three && all, "%s", atl_graph_error(g));
+    cr_assert_eq(omp_get_max_threads(), before);
+    cr_assert_eq(atl_run(three, ATL_FEED(x, value)), ATL_OK);
+    cr_assert_eq(omp_get_max_threads(), before);
+    cr_assert_eq(atl_number_of(three, y), 3);
+    omp_set_num_threads(before + 1); /* comes too late for a program that is compiled */
+    cr_assert_eq(atl_run(all, ATL_FEED(x, value)), ATL_OK);
+    cr_assert_eq(atl_number_of(all, y), (float)before);
+    cr_assert_eq(atl_program_threads(all), before);
+    cr_assert_eq(omp_get_max_threads(), before + 1);
+    cr_assert_eq(atl_program_profile(three, ATL_FEED(x, value), 2), ATL_OK);
+    cr_assert_eq(atl_number_of(three, y), 3);
+    atl_program_free(three);
+    atl_program_free(all);
+    atl_tensor_free(value);
+    atl_graph_free(g);
+}
+
+Test(threads, numbers_of_no_sense_are_refused)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(3)), *y = atl_neg(x);
+    cr_assert_null(atl_compile(g, ATL_NODES(y), .threads = -1));
+    cr_assert_mentions(atl_graph_error(g), "-1 threads");
+    cr_assert_null(atl_compile(g, ATL_NODES(y), .threads = 100000));
+    cr_assert_eq(atl_program_threads(NULL), 0);
+    atl_graph_free(g);
+}
+
+/* ---- many states: see also many_states.c, where they run at once --------------------------------------------------- */
+
+/* Every state may hold other shapes than all the others: that is no reason to fail. */
+Test(threads, more_states_than_plans_are_kept)
+{
+    enum { STATES = 12 };
+    small_net net = small_net_new(ATL_ANY, 8);
+    atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss));
+    atl_state *states[STATES];
+    float first[STATES];
+    for (int turn = 0; turn < 2; turn++)
+        for (int i = 0; i < STATES; i++) {
+            atl_tensor *pixels = atl_uniform_tensor(ATL_SHAPE(i + 1, 8, 8, 3), -1, 1, 5);
+            if (!turn)
+                states[i] = atl_state_new(program);
+            cr_assert_eq(atl_state_run(states[i], ATL_FEED(net.image, pixels)), ATL_OK, "%s", atl_error());
+            float loss = atl_floats(atl_state_value(states[i], net.loss))[0];
+            if (turn)
+                cr_assert_eq(loss, first[i], "state %d, whose plan the program has dropped", i);
+            first[i] = loss;
+            cr_assert_leq(atl_program_kept_plans(program), 8 /* program.c: KEPT_PLANS */);
+            atl_tensor_free(pixels);
+        }
+    for (int i = 0; i < STATES; i++)
+        atl_state_free(states[i]);
+    atl_program_free(program);
+    atl_graph_free(net.graph);
+}
