@@ -9,7 +9,7 @@
 
 typedef struct settings {
     const char *model, *weights, *data, *picture;
-    int64_t batch;
+    int64_t batch, crop;
     int part, with_matrix;
 } settings;
 
@@ -23,6 +23,8 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1, .help = "as for atled train"},
         {"part", 0, .choice = &set->part, .choices = parts, .argument = "NAME", .help = "of the data"},
         {"batch", 'b', .whole = &set->batch, .argument = "N", .lowest = 1, .highest = 1e6, .help = "images at once"},
+        {"crop", 0, .whole = &set->crop, .argument = "N", .lowest = 0, .highest = 4096,
+         .help = "the middle N x N pixels of each image; 0: as many as the weights are for"},
         {"confusion", 'c', .flag = &set->with_matrix,
          .help = "print the confusion matrix: a row for each class, with what its images are taken for"},
         {"plot", 'p', .text = &set->picture, .argument = "FILE", .help = "draw the confusion matrix, PNG"},
@@ -88,20 +90,20 @@ static int evaluate(const settings *set, training *t, const atl_dataset *data)
     if (status)
         return complain("eval", exit_code_of(status), "%s", atl_error());
     atl_shape image = atl_dataset_image_shape(data);
-    int any_size = strcmp(model->name, "mlp") == 0;
-    training_settings wanted = {.model = model,
-                                .look_only = 1,
-                                .height = any_size ? image.size[0] : size.height,
-                                .width = any_size ? image.size[1] : size.width,
-                                .channels = image.size[2]};
+    if (set->crop)
+        size.height = size.width = set->crop;
+    else if (strcmp(model->name, "mlp") == 0)
+        size.height = image.size[0], size.width = image.size[1];
+    training_settings wanted = {
+        .model = model, .look_only = 1, .height = size.height, .width = size.width, .channels = image.size[2]};
     memcpy(wanted.widths, size.widths, sizeof wanted.widths);
     int code = begin_training("eval", &wanted, t);
     if (code)
         return code;
-    status = atl_model_load(model, t->graph, set->weights);
+    status = atl_model_load(model, t->used.graph, set->weights);
     if (status)
         return complain("eval", exit_code_of(status), "%s", atl_error());
-    int classes = (int)atl_shape_of(t->logits).size[1];
+    int classes = (int)atl_shape_of(t->used.logits).size[1];
     if (atl_dataset_classes(data) > classes)
         return complain("eval", EXIT_BAD_FILE, "the data have %d classes, but the network tells only %d apart",
                         atl_dataset_classes(data), classes);

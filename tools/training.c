@@ -1,11 +1,31 @@
 /* A network with what it takes to train it. */
 #include "training.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char *const optimizer_names[] = {"sgd", "momentum", "nesterov", "adam", NULL};
+const char *const optimizer_names[] = {"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", NULL};
 const char *const schedule_names[] = {"constant", "cosine", "exponential", "step", NULL};
+
+/* ---- the network -------------------------------------------------------------------------------------------------------- */
+
+static int build_net(const training_settings *set, int in_training, net *n)
+{
+    n->graph = atl_graph_new();
+    if (!n->graph)
+        return 0;
+    atl_set_seed(n->graph, set->seed);
+    n->image = atl_input(n->graph, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, set->height, set->width, set->channels));
+    n->labels = atl_input(n->graph, "labels", ATL_INT32, ATL_SHAPE(ATL_ANY));
+    atl_model_args args = {.image = n->image, .training = in_training};
+    memcpy(args.widths, set->widths, sizeof args.widths);
+    n->logits = set->model->build(&args);
+    n->loss = atl_named(atl_mean(atl_sparse_softmax_cross_entropy(n->logits, n->labels)), "loss");
+    return n->loss != NULL;
+}
+
+/* ---- what each variable has of its own ------------------------------------------------------------------------------------ */
 
 static int ends_in(const char *text, const char *end)
 {
@@ -13,11 +33,11 @@ static int ends_in(const char *text, const char *end)
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
-/* Weight decay of its own for each variable: on weights only, never on biases. */
-static void set_decays(training *t)
+/* Decay on weights only, never on biases. */
+static void set_decays(const training *t)
 {
     int64_t count;
-    atl_node *const *variable = atl_variables(t->graph, &count);
+    atl_node *const *variable = atl_variables(t->trained.graph, &count);
     for (int64_t i = 0; i < count; i++) {
         int is_dense = atl_shape_of(variable[i]).rank == 2;
         double decay = is_dense && t->set.decay > 0 ? t->set.decay : t->set.decay_all;
@@ -26,200 +46,212 @@ static void set_decays(training *t)
     }
 }
 
-static atl_node *build_network(training *t)
+/* "conv1" is the variable of that name, or all in that scope. */
+static int is_within(const char *variable, const char *scope, size_t length)
 {
-    atl_model_args args = {.image = t->image};
-    memcpy(args.widths, t->set.widths, sizeof args.widths);
-    return t->set.model->build(&args);
+    return strncmp(variable, scope, length) == 0 && (variable[length] == 0 || variable[length] == '/');
 }
 
-static void build_losses(training *t)
+typedef void set_number(atl_node *variable, float value);
+
+static void set_decay(atl_node *variable, float value) { atl_variable_set_decay(variable, value); }
+
+/* Without a rate it stays as it is, and its gradient is not computed at all. */
+static void set_rate(atl_node *variable, float value)
 {
-    t->loss = atl_named(atl_mean(atl_sparse_softmax_cross_entropy(t->logits, t->labels)), "loss");
-    atl_node *guess = atl_argmax(t->logits, 1);
-    t->right = atl_mean(atl_equal(atl_cast(guess, ATL_FLOAT32), atl_cast(t->labels, ATL_FLOAT32)));
+    atl_variable_set_rate_scale(variable, value);
+    if (value == 0)
+        atl_variable_set_trainable(variable, 0);
+}
+
+/* NAME=X */
+static int set_one(const char *command, const training *t, const char *option, const char *text, set_number *set)
+{
+    const char *equals = strrchr(text, '=');
+    char *end = NULL;
+    double value = equals ? strtod(equals + 1, &end) : 0;
+    if (!equals || equals == text || end == equals + 1 || *end || !(value >= 0 && value <= 1e6))
+        return complain(command, EXIT_USAGE, "--%s %s: give NAME=X, where X is at least 0", option, text);
+    int64_t count, found = 0;
+    atl_node *const *variable = atl_variables(t->trained.graph, &count);
+    char names[1024] = "";
+    for (int64_t i = 0; i < count; i++) {
+        const char *name = atl_name_of(variable[i]);
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", name);
+        if (!atl_variable_is_trainable(variable[i]) || !is_within(name, text, (size_t)(equals - text)))
+            continue;
+        set(variable[i], (float)value);
+        found++;
+    }
+    return found ? 0
+                 : complain(command, EXIT_USAGE, "--%s %s: nothing of that name is trained; there are %s", option, text,
+                            names);
+}
+
+static int set_each(const char *command, const training *t)
+{
+    int code = 0;
+    for (int i = 0; i < t->set.decay_of.count && !code; i++)
+        code = set_one(command, t, "decay-of", t->set.decay_of.value[i], set_decay);
+    for (int i = 0; i < t->set.rate_of.count && !code; i++)
+        code = set_one(command, t, "rate-of", t->set.rate_of.value[i], set_rate);
+    return code;
 }
 
 /* ---- the step --------------------------------------------------------------------------------------------------------- */
 
-static const double pi = 3.14159265358979323846;
-
-/* The learning rate of the step at hand, from the counter of steps. */
-static atl_node *build_rate(const training *t)
+static atl_node *build_schedule(const training *t)
 {
     const training_settings *set = &t->set;
-    atl_node *step = atl_cast(atl_step_counter(t->graph), ATL_FLOAT32), *rate = atl_number(step, (float)set->rate);
-    if (set->schedule == SCHEDULE_COSINE) { /* rate / 2 * (1 + cos(pi * step / steps)) */
-        atl_node *way = atl_clip(atl_scale(step, 1 / (float)set->steps), 0, 1);
-        rate = atl_mul(rate, atl_scale(atl_shift(atl_cos(atl_scale(way, (float)pi)), 1), 0.5f));
+    atl_graph *graph = t->trained.graph;
+    float rate = (float)set->options.rate, factor = (float)set->factor;
+    atl_rate_args drops = {.graph = graph, .rate = rate, .factor = factor};
+    switch (set->schedule) {
+    case SCHEDULE_COSINE:
+        return atl_cosine_decay(graph, rate, .steps = set->steps, .lowest = (float)set->lowest);
+    case SCHEDULE_EXPONENTIAL:
+        return atl_exponential_decay(graph, rate, .every = set->every, .factor = factor, .staircase = set->staircase);
+    case SCHEDULE_STEP:
+        memcpy(drops.at, set->at, sizeof drops.at);
+        return set->at[0] ? atl_step_decay_with(&drops)
+                          : atl_exponential_decay(graph, rate, .every = set->every, .factor = factor, .staircase = 1);
+    default:
+        return atl_constant_rate(graph, rate);
     }
-    if (set->schedule == SCHEDULE_EXPONENTIAL || set->schedule == SCHEDULE_STEP) { /* rate * factor^(step / every) */
-        atl_node *times = atl_scale(step, 1 / (float)set->every);
-        times = set->schedule == SCHEDULE_STEP ? atl_floor(times) : times;
-        rate = atl_mul(rate, atl_pow(atl_number(step, (float)set->factor), times));
-    }
-    if (set->warm_up > 0)
-        rate = atl_mul(rate, atl_clip(atl_scale(atl_shift(step, 1), 1 / (float)set->warm_up), 0, 1));
+}
+
+static atl_node *build_rate(const training *t)
+{
+    atl_node *rate = build_schedule(t);
+    if (t->set.warm_up > 0)
+        rate = atl_warm_up(rate, t->set.warm_up);
     return atl_named(rate, "rate");
 }
 
-/* A variable beside another, of its shape, in which the optimizer remembers. */
-static atl_node *memory_of(atl_node *variable, const char *what)
+static atl_optimizer make_optimizer(const training *t)
 {
-    const char *name = ATL_NAME("optimizer/%s/%s", atl_name_of(variable), what);
-    atl_node *memory = atl_variable(atl_graph_of(variable), name, atl_shape_of(variable), atl_zeros());
-    return atl_variable_set_trainable(atl_variable_set_state(memory, 1), 0);
+    typedef atl_optimizer with(const atl_optimizer *options);
+    static with *const make[] = {atl_sgd_with,     atl_momentum_with, atl_nesterov_with, atl_rmsprop_with,
+                                 atl_adagrad_with, atl_adam_with,     atl_adamw_with};
+    atl_optimizer options = t->set.options;
+    options.schedule = t->rate;
+    return make[t->set.optimizer](&options);
 }
 
-/* m <- momentum * m + g;  w <- w - rate * m, or with Nesterov's look ahead w - rate * (g + momentum * m) */
-static atl_node *momentum_step(const training *t, atl_node *w, atl_node *g)
+/* AdamW shrinks the weights by itself. */
+static atl_node *build_cost(const training *t)
 {
-    float momentum = (float)t->set.momentum;
-    atl_node *memory = memory_of(w, "momentum");
-    atl_node *m = atl_assign(memory, atl_add(atl_scale(memory, momentum), g));
-    atl_node *by = t->set.optimizer == OPTIMIZER_NESTEROV ? atl_add(g, atl_scale(m, momentum)) : m;
-    return atl_group(atl_assign(w, atl_sub(w, atl_mul(by, t->rate))), m);
+    atl_node *loss = t->trained.loss;
+    return t->set.optimizer == OPTIMIZER_ADAMW ? loss : atl_add(loss, atl_weight_decay(t->trained.graph));
 }
 
-/* m <- m + (1 - b1) (g - m);  v <- v + (1 - b2) (g^2 - v);  w <- w - rate * c * m / (sqrt(v) + 1e-8), where the correction
- * c = sqrt(1 - b2^t) / (1 - b1^t) undoes that both began as zeros.  Kingma & Ba 2014 */
-static atl_node *adam_step(const training *t, atl_node *w, atl_node *g)
-{
-    const float b1 = 0.9f, b2 = 0.999f;
-    atl_node *time = atl_shift(atl_cast(atl_step_counter(t->graph), ATL_FLOAT32), 1);
-    atl_node *m0 = memory_of(w, "m"), *v0 = memory_of(w, "v");
-    atl_node *m = atl_assign(m0, atl_add(m0, atl_scale(atl_sub(g, m0), 1 - b1)));
-    atl_node *v = atl_assign(v0, atl_add(v0, atl_scale(atl_sub(atl_square(g), v0), 1 - b2)));
-    atl_node *left1 = atl_sub(atl_number(w, 1), atl_pow(atl_number(w, b1), time));
-    atl_node *left2 = atl_sub(atl_number(w, 1), atl_pow(atl_number(w, b2), time));
-    atl_node *rate = atl_mul(t->rate, atl_div(atl_sqrt(left2), left1));
-    atl_node *by = atl_div(atl_mul(m, rate), atl_shift(atl_sqrt(v), 1e-8f));
-    return atl_group(atl_assign(w, atl_sub(w, by)), m, v);
-}
-
-static atl_node *one_step(const training *t, atl_node *w, atl_node *g)
-{
-    if (t->set.optimizer == OPTIMIZER_SGD)
-        return atl_assign(w, atl_sub(w, atl_mul(g, t->rate)));
-    return t->set.optimizer == OPTIMIZER_ADAM ? adam_step(t, w, g) : momentum_step(t, w, g);
-}
-
-/* Half the squared norm of all gradients. */
-static atl_node *build_slope(int64_t count, atl_node *const *g)
-{
-    atl_node *sum = NULL;
-    for (int64_t i = 0; i < count; i++)
-        sum = sum ? atl_add(sum, atl_l2_loss(g[i])) : atl_l2_loss(g[i]);
-    return atl_check_finite(atl_named(sum, "slope"));
-}
-
-static atl_node *build_decay(const training *t)
-{
-    int64_t count;
-    atl_node *const *variable = atl_variables(t->graph, &count);
-    atl_node *sum = NULL;
-    for (int64_t i = 0; i < count; i++) {
-        float decay = atl_variable_decay(variable[i]);
-        if (decay == 0)
-            continue;
-        atl_node *term = atl_scale(atl_l2_loss(variable[i]), decay);
-        sum = sum ? atl_add(sum, term) : term;
-        variable = atl_variables(t->graph, &count);
-    }
-    return sum;
-}
-
-/* Every trainable variable, as it stands before the optimizer adds its own. */
-enum { MOST_VARIABLES = 512 };
-
-static atl_node *build_update(training *t)
-{
-    int64_t count, trained = 0;
-    atl_node *const *variable = atl_variables(t->graph, &count);
-    atl_node *w[MOST_VARIABLES], *g[MOST_VARIABLES], *steps[MOST_VARIABLES + 1];
-    for (int64_t i = 0; i < count && trained < MOST_VARIABLES; i++)
-        if (atl_variable_is_trainable(variable[i]))
-            w[trained++] = variable[i];
-    if (atl_gradients(.of = ATL_NODES(t->cost), .by = {trained, w}, .result = g))
-        return NULL;
-    t->slope = build_slope(trained, g);
-    for (int64_t i = 0; i < trained; i++)
-        steps[i] = one_step(t, w[i], g[i]);
-    atl_node *counter = atl_step_counter(t->graph);
-    steps[trained] = atl_assign(counter, atl_increment(counter));
-    return atl_group_with((int)trained + 1, steps);
-}
-
-static atl_node *build_cost(training *t)
-{
-    atl_node *decay = build_decay(t);
-    return atl_check_finite(atl_named(decay ? atl_add(t->loss, decay) : t->loss, "cost"));
-}
-
-static int build(training *t)
+static void build_step(training *t)
 {
     const training_settings *set = &t->set;
-    atl_shape shape = ATL_SHAPE(ATL_ANY, set->height, set->width, set->channels);
-    atl_set_seed(t->graph, set->seed);
-    t->image = atl_input(t->graph, "image", ATL_FLOAT32, shape);
-    t->labels = atl_input(t->graph, "labels", ATL_INT32, ATL_SHAPE(ATL_ANY));
-    t->logits = build_network(t);
-    build_losses(t);
-    t->look = atl_compile(t->graph, ATL_NODES(t->logits, t->loss));
-    if (set->look_only || !t->look)
-        return t->look != NULL;
-    set_decays(t);
-    t->cost = build_cost(t);
+    const net *n = &t->trained;
+    atl_node *guess = atl_cast(atl_argmax(n->logits, 1), ATL_FLOAT32);
+    t->right = atl_mean(atl_equal(guess, atl_cast(n->labels, ATL_FLOAT32)));
     t->rate = build_rate(t);
-    t->update = build_update(t);
-    t->step = atl_compile(t->graph, ATL_NODES(t->update, t->loss, t->cost, t->right, t->rate, t->slope));
-    return t->step != NULL;
+    t->step = atl_minimize(build_cost(t), make_optimizer(t), .clip_value = (float)set->clip_value,
+                           .clip_norm = (float)set->clip_norm, .clip_global_norm = (float)set->clip_global_norm,
+                           .average = (float)set->average, .check_gradients = 1);
+    t->train = atl_compile(n->graph, ATL_NODES(t->step, n->loss, t->right, t->rate));
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------------------------------- */
+
+static int refuse(const char *command, const training *t, const net *n)
+{
+    const char *why = n->graph ? atl_graph_error(n->graph) : NULL;
+    return complain(command, EXIT_BAD_FILE, "%s: %s", t->set.model->name, why ? why : atl_error());
 }
 
 int begin_training(const char *command, const training_settings *set, training *training_out)
 {
-    *training_out = (training){.set = *set, .graph = atl_graph_new()};
-    if (!training_out->graph)
-        return complain(command, EXIT_INTERNAL, "%s", atl_error());
-    if (!build(training_out)) {
-        const char *why = atl_graph_error(training_out->graph);
-        return complain(command, EXIT_BAD_FILE, "%s: %s", set->model->name, why ? why : atl_error());
-    }
-    return 0;
+    training *t = training_out;
+    *t = (training){.set = *set};
+    if (build_net(set, 0, &t->used))
+        t->look = atl_compile(t->used.graph, ATL_NODES(t->used.logits, t->used.loss));
+    if (!t->look)
+        return refuse(command, t, &t->used);
+    if (set->look_only)
+        return 0;
+    if (!build_net(set, 1, &t->trained))
+        return refuse(command, t, &t->trained);
+    set_decays(t);
+    int code = set_each(command, t);
+    if (code)
+        return code;
+    build_step(t);
+    return t->train ? 0 : refuse(command, t, &t->trained);
 }
 
 void end_training(training *t)
 {
-    atl_program_free(t->step);
+    atl_program_free(t->train);
     atl_program_free(t->look);
-    atl_graph_free(t->graph);
-    *t = (training){.graph = NULL};
+    atl_graph_free(t->trained.graph);
+    atl_graph_free(t->used.graph);
+    *t = (training){.step = NULL};
 }
 
-atl_status save_variables(const training *t, const char *path, int with_state)
+int64_t steps_done(const training *t)
+{
+    const atl_tensor *steps = atl_variable_value(atl_step_counter(t->trained.graph));
+    return steps ? *atl_ints(steps) : 0;
+}
+
+/* What was trained to the graph in which it is used.  Averages are there after the first step. */
+static atl_status hand_over(training *t)
+{
+    return t->trained.graph ? atl_copy_variables(t->used.graph, t->trained.graph, steps_done(t) > 0) : ATL_OK;
+}
+
+atl_status save_weights(training *t, const char *path)
+{
+    atl_status status = hand_over(t);
+    return status ? status : atl_save_npz(t->used.graph, path);
+}
+
+atl_status save_checkpoint(const training *t, const char *path) { return atl_save_npz(t->trained.graph, path); }
+
+/* The file may have the names that are usual for the network elsewhere. */
+atl_status load_weights(const training *t, const char *path, atl_npz_report *report)
+{
+    const atl_model *model = t->set.model;
+    atl_npz_args args = {.graph = t->trained.graph, .path = path, .partial = 1, .weights_only = 1, .report = report};
+    atl_npz *npz = atl_npz_open(path);
+    if (!npz)
+        return ATL_BAD_FILE;
+    if (!atl_npz_has(npz, ATL_NAME("%s/weights", model->layers[0])))
+        memcpy(args.suffixes, model->suffixes, sizeof args.suffixes);
+    atl_npz_close(npz);
+    return atl_load_npz_with(&args);
+}
+
+const char *spoilt_variable(const training *t)
 {
     int64_t count;
-    int entries = 0;
-    atl_node *const *variable = atl_variables(t->graph, &count);
-    atl_npz_entry *entry = malloc((size_t)count * sizeof *entry);
-    if (!entry)
-        return ATL_OUT_OF_MEMORY;
-    for (int64_t i = 0; i < count; i++)
-        if (with_state || !atl_variable_is_state(variable[i]))
-            entry[entries++] = (atl_npz_entry){atl_name_of(variable[i]), atl_variable_value(variable[i])};
-    atl_status status = atl_write_npz(path, entry, entries);
-    free(entry);
-    return status;
+    atl_node *const *variable = atl_variables(t->trained.graph, &count);
+    for (int64_t i = 0; i < count; i++) {
+        const atl_tensor *value = atl_variable_value(variable[i]);
+        const float *x = value ? atl_floats(value) : NULL;
+        for (int64_t k = 0; x && k < atl_tensor_count(value); k++)
+            if (!isfinite(x[k]))
+                return atl_name_of(variable[i]);
+    }
+    return NULL;
 }
 
 /* ---- looking ------------------------------------------------------------------------------------------------------------ */
 
-/* How many classes score higher than the true one; of equal ones the first comes first. */
+/* How many classes score higher than the true one; of equal ones the first comes first, and NaN never comes first. */
 static int place_of(const float *logits, int classes, int label)
 {
     int before = 0;
     for (int i = 0; i < classes; i++)
-        before += logits[i] > logits[label] || (logits[i] == logits[label] && i < label);
+        before += i < label ? !(logits[i] < logits[label]) : i > label && !(logits[i] <= logits[label]);
     return before;
 }
 
@@ -233,7 +265,7 @@ static int guess_of(const float *logits, int classes)
 
 static void count_guesses(const training *t, const atl_batch *batch, int64_t *confusion, score *sum)
 {
-    const atl_tensor *logits = atl_value(t->look, t->logits);
+    const atl_tensor *logits = atl_value(t->look, t->used.logits);
     int classes = (int)atl_tensor_shape(logits).size[1];
     for (int64_t i = 0; i < batch->count; i++) {
         const float *row = atl_floats(logits) + i * classes;
@@ -243,7 +275,7 @@ static void count_guesses(const training *t, const atl_batch *batch, int64_t *co
         if (confusion)
             confusion[label * classes + guess_of(row, classes)]++;
     }
-    sum->loss += (double)atl_number_of(t->look, t->loss) * (double)batch->count;
+    sum->loss += (double)atl_number_of(t->look, t->used.loss) * (double)batch->count;
     sum->count += batch->count;
 }
 
@@ -251,10 +283,10 @@ atl_status look_at(training *t, const atl_dataset *data, int64_t batch_size, int
 {
     score sum = {0};
     atl_batches *batches = atl_batches_new(data, .size = batch_size, .height = t->set.height, .width = t->set.width);
-    atl_status status = batches ? ATL_OK : ATL_INVALID;
+    atl_status status = batches ? hand_over(t) : ATL_INVALID;
     for (int last = 0; !status && !last;) {
         const atl_batch *batch = atl_batches_next(batches);
-        status = atl_run(t->look, ATL_FEEDS({t->image, batch->images}, {t->labels, batch->labels}));
+        status = atl_run(t->look, ATL_FEEDS({t->used.image, batch->images}, {t->used.labels, batch->labels}));
         if (!status)
             count_guesses(t, batch, confusion, &sum);
         last = batch->last;

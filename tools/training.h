@@ -1,45 +1,75 @@
-/* A network with what it takes to train it: one graph, a program that is a whole step, and one that only looks. */
+/* A network with what it takes to train it: a graph in which it is trained, whose program is a whole step, and one in which it is
+ * used, without what only training needs. */
 #ifndef ATLED_TOOLS_TRAINING_H
 #define ATLED_TOOLS_TRAINING_H
 
 #include "tools.h"
 
-enum { OPTIMIZER_SGD, OPTIMIZER_MOMENTUM, OPTIMIZER_NESTEROV, OPTIMIZER_ADAM };
+enum {
+    OPTIMIZER_SGD,
+    OPTIMIZER_MOMENTUM,
+    OPTIMIZER_NESTEROV,
+    OPTIMIZER_RMSPROP,
+    OPTIMIZER_ADAGRAD,
+    OPTIMIZER_ADAM,
+    OPTIMIZER_ADAMW
+};
 enum { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_EXPONENTIAL, SCHEDULE_STEP };
 extern const char *const optimizer_names[], *const schedule_names[];
+
+enum { MOST_DROPS = 8 }; /* of atl_step_decay */
 
 typedef struct training_settings {
     const atl_model *model;
     int widths[ATL_MODEL_LAYERS];
     int64_t height, width, channels;
-    int optimizer, schedule;
-    double rate, momentum;
-    double factor;                 /* of exponential and step schedules */
+    int optimizer;
+    atl_optimizer options; /* as train.h has them, with the rate at its highest */
+    int schedule, staircase;
+    double factor, lowest;         /* of exponential and step; of cosine */
     int64_t every, warm_up, steps; /* in steps */
+    int64_t at[MOST_DROPS];        /* steps at which the schedule `step` drops, in place of `every`; 0: none */
     double decay, decay_all;       /* on the weights of dense layers, and of all */
+    option_list decay_of, rate_of; /* "conv1=0.001": what lies in that scope has its own; freed by the caller */
+    double clip_value, clip_norm, clip_global_norm;
+    double average; /* of a moving average, which is then used in place of the weights; 0: none */
     uint64_t seed;
     int look_only; /* no step */
 } training_settings;
 
-typedef struct training {
-    training_settings set;
+/* The network in one of its graphs. */
+typedef struct net {
     atl_graph *graph;
     atl_node *image, *labels, *logits;
-    atl_node *loss;   /* mean cross entropy, without the decay */
-    atl_node *cost;   /* with it: what is made small */
-    atl_node *slope;  /* half the squared norm of the gradient: not finite where a step would spoil the weights */
-    atl_node *right;  /* share of the batch that is classified correctly */
-    atl_node *rate;   /* of the step at hand */
-    atl_node *update; /* the whole step */
-    atl_program *step, *look;
+    atl_node *loss; /* mean cross entropy, without the decay */
+} net;
+
+typedef struct training {
+    training_settings set;
+    net trained; /* all null if it is only looked at */
+    net used;
+    atl_node *right; /* share of the batch that is classified correctly */
+    atl_node *rate;  /* of the step at hand */
+    atl_node *step;  /* does it; its value is the loss with the decay */
+    atl_program *train, *look;
 } training;
 
 /* 0, or the exit code after a complaint; end_training either way. */
 int begin_training(const char *command, const training_settings *set, training *training_out);
 void end_training(training *t);
 
-/* The variables to a file: those of the network, or all of them, with what the optimizer remembers. */
-atl_status save_variables(const training *t, const char *path, int with_state);
+/* Steps done, in this run and those before it. */
+int64_t steps_done(const training *t);
+
+/* What is trained, or its moving average, to a file; for whoever uses the network. */
+atl_status save_weights(training *t, const char *path);
+/* Everything, for going on. */
+atl_status save_checkpoint(const training *t, const char *path);
+/* Weights to begin with, as far as there are any. */
+atl_status load_weights(const training *t, const char *path, atl_npz_report *report);
+
+/* The first variable that is trained and holds a NaN or an infinity; null if none does. */
+const char *spoilt_variable(const training *t);
 
 typedef struct score {
     int64_t count;

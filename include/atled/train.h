@@ -57,7 +57,7 @@ typedef struct atl_optimizer {
     atl_node *schedule;  /* the rate, as a scalar node; null: .rate */
     double rate;         /* 0: 0.01; Adam's: 0.001 */
     double momentum;     /* 0: 0.9, but RMSProp's: none */
-    double decay;        /* of RMSProp's mean square, 0: 0.9.  AdamW: weight decay, 0: 0.01, see below */
+    double decay;        /* of RMSProp's mean square, 0: 0.9.  AdamW: weight decay, 0: 0.01, < 0: none; see below */
     double beta1, beta2; /* Adam's; 0: 0.9, 0.999 */
     double epsilon;      /* 0: 1e-8 */
     double start;        /* Adagrad's accumulator at the beginning */

@@ -169,7 +169,8 @@ static void make_companions(step *s)
 static double decay_of(const step *s, const atl_node *variable)
 {
     double own = atl_variable_decay(variable);
-    return own != 0 ? own : atl_shape_of(variable).rank > 1 ? s->args->optimizer.decay : 0;
+    double usual = s->args->optimizer.decay;
+    return own != 0 ? own : atl_shape_of(variable).rank > 1 && usual > 0 ? usual : 0;
 }
 
 static void update_variable(const step *s, trained *v)

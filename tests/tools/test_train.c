@@ -23,22 +23,42 @@ static const char *write_data(int count)
     return path;
 }
 
-static void assert_same_file(const char *a, const char *b)
+static int same_entry(const char *a, const char *b, const char *name)
 {
     atl_npz *one = atl_npz_open(a), *other = atl_npz_open(b);
     cr_assert(one && other, "%s", atl_error());
-    cr_assert_eq(atl_npz_count(one), atl_npz_count(other));
-    for (int i = 0; i < atl_npz_count(one); i++) {
-        const char *name = atl_npz_name(one, i);
-        atl_tensor *x = atl_npz_read(one, name), *y = atl_npz_read(other, name);
-        cr_assert(x && y && atl_floats(x), "%s", name);
-        cr_assert_arr_eq(atl_floats(x), atl_floats(y), (size_t)atl_tensor_count(x) * sizeof(float), "%s", name);
-        atl_tensor_free(x);
-        atl_tensor_free(y);
-    }
+    atl_tensor *x = atl_npz_read(one, name), *y = atl_npz_read(other, name);
+    cr_assert(x && y && atl_floats(x), "%s", name);
+    cr_assert(atl_shape_equal(atl_tensor_shape(x), atl_tensor_shape(y)), "%s", name);
+    int same = memcmp(atl_floats(x), atl_floats(y), (size_t)atl_tensor_count(x) * sizeof(float)) == 0;
+    atl_tensor_free(x);
+    atl_tensor_free(y);
     atl_npz_close(one);
     atl_npz_close(other);
+    return same;
 }
+
+static void assert_same_entry(const char *a, const char *b, const char *name)
+{
+    cr_assert(same_entry(a, b, name), "%s differs", name);
+}
+
+/* How many of their arrays differ. */
+static int differences(const char *a, const char *b)
+{
+    int found = 0;
+    atl_npz *one = atl_npz_open(a), *other = atl_npz_open(b);
+    cr_assert(one && other, "%s", atl_error());
+    cr_assert_eq(atl_npz_count(one), atl_npz_count(other));
+    for (int i = 0; i < atl_npz_count(one); i++)
+        found += !same_entry(a, b, atl_npz_name(one, i));
+    atl_npz_close(one);
+    atl_npz_close(other);
+    return found;
+}
+
+static void assert_same_file(const char *a, const char *b) { cr_assert_eq(differences(a, b), 0); }
+static void assert_differ(const char *a, const char *b) { cr_assert_gt(differences(a, b), 0); }
 
 Test(train, learns_and_eval_says_so)
 {
@@ -47,32 +67,107 @@ Test(train, learns_and_eval_says_so)
                           "-q", "--rate", "0.05", "--log", log);
     cr_assert_code(run, 0);
     cr_assert_mentions(run.out, "epoch 20: ");
-    cr_assert_mentions(whole_file(log), "epoch,step,rate,loss,accuracy,test_loss,test_accuracy,seconds\n1,7,");
+    cr_assert_mentions(whole_file(log), "epoch,step,rate,loss,accuracy,test_loss,test_accuracy,seconds,waited\n1,7,");
     run = RUN("eval", "-m", "mlp", "-w", weights, "-d", data, "--confusion", "-b", "7");
     cr_assert_code(run, 0);
     cr_assert_mentions(run.out, "100.00 % of 50 right");
     cr_assert_mentions(run.out, "           1      0     17      0");
 }
 
-/* Ten steps are five, saved, loaded, and five more, bit for bit, for each optimizer. */
+/* Ten steps are five, saved, loaded, and five more, bit for bit, whatever is remembered between them. */
 Test(train, resumes_bit_for_bit)
 {
-    static const char *const optimizers[] = {"sgd", "momentum", "nesterov", "adam"};
+    static const char *const with[][6] = {
+        {"--optimizer", "sgd", "--schedule", "constant", "--average", "0.9"},
+        {"--optimizer", "momentum", "--clip-norm", "0.5", "--warm-up", "0.5"},
+        {"--optimizer", "nesterov", "--schedule", "step", "--at", "0.4,1.2"},
+        {"--optimizer", "rmsprop", "--schedule", "exponential", "--momentum", "0.5"},
+        {"--optimizer", "adagrad", "--clip-global-norm", "0.5", "--staircase", "--flip"},
+        {"--optimizer", "adam", "--average", "0.9", "--brightness", "20"},
+        {"--optimizer", "adamw", "--clip-value", "0.01", "--contrast", "0.5"},
+    };
     const char *data = write_data(50), *whole = scratch_file("whole.npz"), *parts = scratch_file("parts.npz"),
                *checkpoint = scratch_file("checkpoint.npz");
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++) {
 #define OPTIONS                                                                                                        \
     "train", "-m", "lenet", "--widths", "4,4,8,3", "-d", data, "--crop", "5", "--flip", "-b", "8", "--steps", "10",    \
-        "-q", "--decay", "0.01", "--optimizer", optimizers[i]
+        "-q", "--decay", "0.01", with[i][0], with[i][1], with[i][2], with[i][3], with[i][4], with[i][5]
         command_run run = RUN(OPTIONS, "-o", whole);
         cr_assert_code(run, 0);
         run = RUN(OPTIONS, "-o", parts, "--stop-after", "5", "--checkpoint", checkpoint);
         cr_assert_code(run, 1);
         cr_assert_mentions(run.err, "stopped after 5 of 10 steps");
+        assert_differ(whole, parts);
         run = RUN(OPTIONS, "-o", parts, "--resume", checkpoint);
         cr_assert_code(run, 0);
         assert_same_file(whole, parts);
+#undef OPTIONS
     }
+}
+
+static void check_within(const char *path, const char *name, double lowest, double highest)
+{
+    atl_npz *npz = atl_npz_open(path);
+    atl_tensor *x = npz ? atl_npz_read(npz, name) : NULL;
+    cr_assert(x, "%s", atl_error());
+    for (int64_t i = 0; i < atl_tensor_count(x); i++)
+        cr_assert(atl_floats(x)[i] >= (float)lowest && atl_floats(x)[i] <= (float)highest, "%s[%d] is %g", name, (int)i,
+                  (double)atl_floats(x)[i]);
+    atl_tensor_free(x);
+    atl_npz_close(npz);
+}
+
+/* Batch norm is trained by the statistics of the batches, and used by those kept: they resume, too, and end in the weights. */
+Test(train, batch_norm_keeps_its_statistics)
+{
+    const char *data = scratch_file("colours.npz"), *whole = scratch_file("whole.npz"),
+               *parts = scratch_file("parts.npz"), *checkpoint = scratch_file("checkpoint.npz");
+    atl_tensor *images = random_tensor(ATL_SHAPE(24, 8, 8, 3), 0, 100),
+               *labels = atl_tensor_new(ATL_INT32, ATL_SHAPE(24));
+    for (int i = 0; i < 24; i++) {
+        atl_ints(labels)[i] = i % 3;
+        for (int k = 0; k < 64; k++)
+            atl_floats(images)[(i * 64 + k) * 3 + i % 3] += 120;
+    }
+    cr_assert(atl_write_npz(data, (const atl_npz_entry[]){{"images", images}, {"labels", labels}}, 2) == ATL_OK, "%s",
+              atl_error());
+#define OPTIONS "train", "-m", "resnet20", "--widths", "3", "-d", data, "--crop", "8", "-b", "12", "--steps", "60", "-q"
+    command_run run = RUN(OPTIONS, "-o", whole);
+    cr_assert_code(run, 0);
+    run = RUN("eval", "-m", "resnet20", "-w", whole, "-d", data, "--crop", "8");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "100.00 % of 24 right"); /* which the first statistics, 0 and 1, would not give */
+    run = RUN(OPTIONS, "-o", parts, "--stop-after", "25", "--checkpoint", checkpoint);
+    cr_assert_code(run, 1);
+    cr_assert(!same_entry(whole, parts, "bn1/mean") && !same_entry(whole, parts, "layer3.2.bn2/variance"));
+    run = RUN(OPTIONS, "-o", parts, "--resume", checkpoint);
+    cr_assert_code(run, 0);
+    assert_same_file(whole, parts);
+#undef OPTIONS
+    atl_tensor_free(images);
+    atl_tensor_free(labels);
+}
+
+/* Frozen by --rate-of, shrunk by --decay-of. */
+Test(train, variables_have_rates_and_decays_of_their_own)
+{
+    const char *data = write_data(24), *start = scratch_file("start.npz"), *end = scratch_file("end.npz");
+#define OPTIONS "train", "-m", "mlp", "--widths", "8,3", "-d", data, "-q", "--rate", "0.1", "--schedule", "constant"
+    command_run run = RUN(OPTIONS, "-o", start, "--steps", "1");
+    cr_assert_code(run, 0);
+    run = RUN(OPTIONS, "-o", end, "--weights", start, "--steps", "200", "--rate-of", "dense1=0", "--decay-of",
+              "dense2/weights=5");
+    cr_assert_code(run, 0);
+    assert_same_entry(start, end, "dense1/weights");
+    assert_same_entry(start, end, "dense1/biases");
+    check_within(end, "dense2/weights", -0.2, 0.2);
+    run = RUN(OPTIONS, "--rate-of", "dense3=0");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err,
+                       "nothing of that name is trained; there are dense1/weights, dense1/biases, dense2/weights");
+    run = RUN(OPTIONS, "--decay-of", "dense1=x");
+    cr_assert_code(run, 2);
+#undef OPTIONS
 }
 
 Test(train, a_checkpoint_of_another_net_is_refused)

@@ -1,0 +1,174 @@
+/* The command line of atled train. */
+#include "train_options.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int read_train_options(train_options *set, int argc, char **argv, int *code)
+{
+    const command_option options[] = {
+        {"model", 'm', .text = &set->model, .argument = "NAME", .required = 1,
+         .help = "the network: lenet, cifar10, cifar10-multiscale, resnet20, mlp"},
+        {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,
+         .help = "CIFAR-10 binary, MNIST idx, one sub-folder of pictures a class in train/ and test/, or train.npz and "
+                 "test.npz"},
+        {"output", 'o', .text = &set->output, .argument = "FILE", .help = "the weights, .npz"},
+        {"widths", 0, .text = &set->widths, .argument = "N,N,...",
+         .help = "of the network's layers, in their order; 0: as published"},
+        {"epochs", 'e', .whole = &set->epochs, .argument = "N", .lowest = 1, .highest = 1e6,
+         .help = "times through the data"},
+        {"steps", 0, .whole = &set->most_steps, .argument = "N", .lowest = 0, .highest = 1e9,
+         .help = "in place of epochs, if not 0"},
+        {"batch", 'b', .whole = &set->batch, .argument = "N", .lowest = 1, .highest = 1e6,
+         .help = "examples in a step"},
+        {"seed", 0, .whole = &set->seed, .argument = "N",
+         .help = "of the first weights, of the order and of what is done to the images"},
+        {"threads", 0, .whole = &set->threads, .argument = "N", .lowest = 0, .highest = 4096,
+         .help = "that compute; 0: one for each processor. How many there are shows in the last bits of the weights"},
+
+        {"optimizer", 0, .choice = &set->optimizer, .choices = optimizer_names, .argument = "NAME",
+         .help = "how a step follows from the gradient"},
+        {"rate", 'r', .real = &set->rate, .argument = "X", .lowest = 1e-30, .highest = 1e30,
+         .help = "learning rate at its highest; 0.01 if not given, with adam and adamw 0.001"},
+        {"momentum", 0, .real = &set->momentum, .argument = "X", .lowest = 0, .highest = 0.999999,
+         .help = "of momentum and nesterov 0.9 if not given, of rmsprop none"},
+        {"rms-decay", 0, .real = &set->rms_decay, .argument = "X", .lowest = 1e-9, .highest = 0.999999999,
+         .help = "of rmsprop's mean square"},
+        {"beta1", 0, .real = &set->beta1, .argument = "X", .lowest = 1e-9, .highest = 0.999999999,
+         .help = "of adam and adamw"},
+        {"beta2", 0, .real = &set->beta2, .argument = "X", .lowest = 1e-9, .highest = 0.999999999,
+         .help = "of adam and adamw"},
+        {"epsilon", 0, .real = &set->epsilon, .argument = "X", .lowest = 1e-30, .highest = 1e6,
+         .help = "of rmsprop, adagrad, adam and adamw"},
+        {"rate-of", 0, .texts = &set->rate_of, .argument = "NAME=X",
+         .help = "the learning rate of a variable, or of all in a scope such as conv1, is X times that of the others; "
+                 "0: it stays as it is. May be given several times"},
+
+        {"schedule", 0, .choice = &set->schedule, .choices = schedule_names, .argument = "NAME",
+         .help = "how the learning rate falls: cosine to --lowest at the end; exponential and step by --factor every "
+                 "--every epochs"},
+        {"factor", 0, .real = &set->factor, .argument = "X", .lowest = 1e-9, .highest = 1,
+         .help = "of the schedules exponential and step"},
+        {"every", 0, .real = &set->every, .argument = "EPOCHS", .lowest = 1e-6, .highest = 1e9,
+         .help = "of the schedules exponential and step"},
+        {"at", 0, .text = &set->at, .argument = "EPOCH,...",
+         .help = "of the schedule step: falls at these (at most 8), in place of --every"},
+        {"staircase", 0, .flag = &set->staircase,
+         .help = "the schedule exponential falls at once every --every epochs, not little by little"},
+        {"lowest", 0, .real = &set->lowest, .argument = "X", .lowest = 0, .highest = 1e30,
+         .help = "of the schedule cosine"},
+        {"warm-up", 0, .real = &set->warm_up, .argument = "EPOCHS", .lowest = 0, .highest = 1e6,
+         .help = "in which the rate rises from 0, with any schedule"},
+
+        {"decay", 0, .real = &set->decay, .argument = "X", .lowest = 0, .highest = 1e6,
+         .help =
+             "weight decay of the dense layers; never of biases. With adamw, 0.01 of all weights if neither this nor "
+             "--decay-all is given"},
+        {"decay-all", 0, .real = &set->decay_all, .argument = "X", .lowest = 0, .highest = 1e6,
+         .help = "weight decay of the convolutions, too"},
+        {"decay-of", 0, .texts = &set->decay_of, .argument = "NAME=X",
+         .help = "weight decay of a variable, or of all in a scope such as local3. May be given several times"},
+        {"clip-value", 0, .real = &set->clip_value, .argument = "X", .lowest = 0, .highest = 1e30,
+         .help = "every element of a gradient to -X..X"},
+        {"clip-norm", 0, .real = &set->clip_norm, .argument = "X", .lowest = 0, .highest = 1e30,
+         .help = "the gradient of each variable to that norm"},
+        {"clip-global-norm", 0, .real = &set->clip_global_norm, .argument = "X", .lowest = 0, .highest = 1e30,
+         .help = "all gradients together to that norm"},
+        {"average", 0, .real = &set->average, .argument = "X", .lowest = 0, .highest = 0.9999999,
+         .help = "keep a moving average of the weights, 0.999; it is tested and saved in their place"},
+
+        {"crop", 0, .whole = &set->crop, .argument = "N", .lowest = 0, .highest = 4096,
+         .help = "N x N pixels are cut out of each image, at random; 0: as large as the network has them"},
+        {"pad", 0, .whole = &set->pad, .argument = "N", .lowest = 0, .highest = 4096,
+         .help = "zeros put around each image before it is cut"},
+        {"flip", 0, .flag = &set->flip, .help = "half of the images are turned left to right"},
+        {"brightness", 0, .real = &set->brightness, .argument = "X", .lowest = 0, .highest = 1e6,
+         .help = "added at random, up to +-X grey levels"},
+        {"contrast", 0, .real = &set->contrast, .argument = "X", .lowest = 0, .highest = 1,
+         .help = "changed at random by a factor of 1 - X to 1 + X"},
+
+        {"checkpoint", 0, .text = &set->checkpoint, .argument = "FILE",
+         .help = "everything needed to go on, written after each epoch and on Ctrl-C"},
+        {"save-every", 0, .whole = &set->save_every, .argument = "STEPS", .lowest = 0, .highest = 1e9,
+         .help = "write weights and checkpoint within epochs, too"},
+        {"resume", 0, .text = &set->resume, .argument = "FILE",
+         .help = "go on from a checkpoint, with the same other options: the result is the same as without the stop"},
+        {"stop-after", 0, .whole = &set->stop_after, .argument = "STEPS", .lowest = 0, .highest = 1e9,
+         .help = "as if Ctrl-C were pressed then: the schedule is that of the whole training"},
+        {"weights", 'w', .text = &set->weights, .argument = "FILE", .help = "begin with these, as far as they go"},
+        {"find-nan", 0, .flag = &set->find_nan,
+         .help = "when the loss becomes NaN or infinite, say at which node that began"},
+        {"log", 0, .text = &set->log, .argument = "FILE", .help = "a line for each epoch, CSV"},
+        {"plot", 'p', .text = &set->plot, .argument = "FILE", .help = "curves of loss and accuracy, PNG"},
+        {"quiet", 'q', .flag = &set->quiet, .help = "no progress"},
+        {0}};
+    static const char *const examples[] = {"atled train -m lenet -d mnist -o digits.npz",
+                                           "digits, in a few minutes",
+                                           "atled train -m cifar10 -d cifar-10 --flip -e 20 -o cifar10.npz",
+                                           "the tutorial's network",
+                                           "atled train -m resnet20 -d cifar-10 --pad 4 --flip --rate 0.1 "
+                                           "--decay-all 1e-4 -e 100 -o resnet20.npz",
+                                           "ResNet-20, its batch norm by running averages afterwards",
+                                           NULL};
+    const command_line line = {"train", .about = "make a network from labelled images", .options = options,
+                               .examples = examples};
+    return read_options(&line, argc, argv, NULL, code);
+}
+
+/* In what the library is given, 0 is its own default. */
+atl_optimizer settle_optimizer(train_options *set)
+{
+    int has_momentum = set->optimizer == OPTIMIZER_MOMENTUM || set->optimizer == OPTIMIZER_NESTEROV;
+    int is_adam = set->optimizer == OPTIMIZER_ADAM || set->optimizer == OPTIMIZER_ADAMW;
+    if (has_momentum && set->momentum == 0)
+        set->optimizer = OPTIMIZER_SGD;
+    if (set->optimizer == OPTIMIZER_ADAMW && isnan(set->decay) && set->decay_all == 0)
+        set->decay_all = 0.01;
+    if (isnan(set->decay))
+        set->decay = 0;
+    return (atl_optimizer){.rate = !isnan(set->rate) ? set->rate
+                                   : is_adam         ? 0.001
+                                                     : 0.01,
+                           .momentum = isnan(set->momentum) ? 0 : set->momentum,
+                           .decay = set->optimizer == OPTIMIZER_RMSPROP ? set->rms_decay : -1,
+                           .beta1 = set->beta1,
+                           .beta2 = set->beta2,
+                           .epsilon = set->epsilon};
+}
+
+int read_widths(const train_options *set, int widths[ATL_MODEL_LAYERS])
+{
+    const char *at = set->widths;
+    for (int i = 0; at && *at; i++) {
+        char *end;
+        long width = strtol(at, &end, 10);
+        if (end == at || (*end && *end != ',') || width < 0 || width > 1 << 20 || i == ATL_MODEL_LAYERS)
+            return complain("train", EXIT_USAGE, "--widths %s: give up to %d whole numbers with commas between",
+                            set->widths, ATL_MODEL_LAYERS);
+        widths[i] = (int)width;
+        at = *end ? end + 1 : end;
+    }
+    return 0;
+}
+
+int read_drops(const train_options *set, int64_t per_epoch, int64_t at[MOST_DROPS])
+{
+    const char *next = set->at;
+    if (next && set->schedule != SCHEDULE_STEP)
+        return complain("train", EXIT_USAGE,
+                        "--at %s: it is the schedule step that falls at given epochs: give "
+                        "--schedule step, too",
+                        set->at);
+    for (int i = 0; next && *next; i++) {
+        char *end;
+        double epoch = strtod(next, &end);
+        if (end == next || (*end && *end != ',') || !(epoch > 0 && epoch < 1e6) || i == MOST_DROPS)
+            return complain("train", EXIT_USAGE, "--at %s: give up to %d epochs with commas between", set->at,
+                            MOST_DROPS);
+        int64_t step = (int64_t)(epoch * (double)per_epoch + 0.5);
+        at[i] = step > 0 ? step : 1;
+        next = *end ? end + 1 : end;
+    }
+    return 0;
+}
