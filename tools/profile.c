@@ -17,8 +17,8 @@ enum { PASSES = sizeof passes / sizeof passes[0] };
 
 typedef struct profile_settings {
     const char *model, *weights, *without, *output;
-    int forward, gradient, json;
-    int64_t batch, runs;
+    int forward, gradient, json, bfloat16;
+    int64_t batch, runs, threads;
     unsigned left_out; /* atl_passes */
 } profile_settings;
 
@@ -66,6 +66,10 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
          .help = "of which each step's median is taken"},
         {"without", 0, .text = &set->without, .argument = "PASS,...",
          .help = "leaves passes of the compiler out: merge, simplify, scale, epilogue, fuse, winograd"},
+        {"bfloat16", 0, .flag = &set->bfloat16,
+         .help = "rounds the operands of products to bfloat16, if the processor has instructions for it"},
+        {"threads", 't', .whole = &set->threads, .argument = "N", .lowest = 1, .highest = 1024,
+         .help = "that share the work; else what OMP_NUM_THREADS says, or all processors"},
         {"json", 'j', .flag = &set->json, .help = "JSON instead of a table"},
         {"output", 'o', .text = &set->output, .argument = "FILE", .help = "instead of standard output"},
         {0}};
@@ -114,9 +118,12 @@ static int write_profile(const profile_settings *set, const atl_program *program
 static int profile(const profile_settings *set, const loaded_network *n)
 {
     atl_node *wanted = wanted_node(set, n);
-    atl_program *program = atl_compile(n->graph, ATL_NODES(wanted), .without = set->left_out);
+    atl_program *program = atl_compile(n->graph, ATL_NODES(wanted), .without = set->left_out,
+                                       .threads = (int)set->threads, .bfloat16 = set->bfloat16);
     atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(n->image), 0, 255, 1);
     int code = 0;
+    if (set->bfloat16 && !atl_has_bfloat16())
+        fprintf(stderr, "atled profile: this processor has no instructions for bfloat16: computing in float32\n");
     if (!program || !pixels)
         code = complain("profile", EXIT_INTERNAL, "%s",
                         atl_graph_error(n->graph) ? atl_graph_error(n->graph) : atl_error());

@@ -30,6 +30,9 @@ typedef struct atl_compile_args {
     unsigned without; /* atl_passes to leave out */
     int threads;      /* that share the work of each run, 1 to 1024; 0: as many as OpenMP gives the thread that compiles
                        * (OMP_NUM_THREADS, or else all processors) */
+    int bfloat16; /* the operands of convolutions and matrix products are rounded to bfloat16 (8 bits of mantissa; sums stay
+                       * float32) where that is faster: about 2e-3 relative error a layer.  Without effect on processors that
+                       * have no instructions for it: see atl_has_bfloat16 */
     int end_;
 } atl_compile_args;
 
@@ -40,6 +43,11 @@ ATL_API atl_program *atl_compile_with(const atl_compile_args *args);
 ATL_API void atl_program_free(atl_program *program);
 /* Threads of every run, whatever OpenMP is set to by then: the same program, feeds and number of threads give the same bits. */
 ATL_API int atl_program_threads(const atl_program *program);
+
+/* True if this processor multiplies bfloat16 numbers (AVX-512 BF16, AMX). */
+ATL_API int atl_has_bfloat16(void);
+/* True if it was asked for, and this processor has it. */
+ATL_API int atl_program_uses_bfloat16(const atl_program *program);
 
 /* What is fed: ATL_FEEDS({image, pixels}, {labels, y}); ATL_FEED(image, pixels) for one; ATL_NO_FEEDS for none. */
 typedef struct atl_feed {
@@ -60,7 +68,7 @@ ATL_API const atl_tensor *atl_value(const atl_program *program, const atl_node *
 ATL_API float atl_number_of(const atl_program *program, const atl_node *node);
 
 /* For several threads at once: each thread runs the same program in a state of its own, with threads of its own to help it: with as
- * many states as processors, compile with .threads = 1.  Each state keeps the memory of up to 8 sets of shapes.  No variable may be
+ * many states as processors, or in an OpenMP parallel region, compile with .threads = 1.  Each state keeps the memory of up to 8 sets of shapes.  No variable may be
  * written meanwhile, be it by atl_variable_assign or by the program itself. */
 ATL_API atl_state *atl_state_new(atl_program *program);
 ATL_API void atl_state_free(atl_state *state); /* before the program */

@@ -64,6 +64,10 @@ static int describe_geometry(geometry *g, const onednn_convolution *c)
              describe(&g->image, c->image) && describe(&g->result, c->result) && describe_filter(g, c);
     if (ok && c->bias_input >= 0)
         ok = onednn_describe(&g->bias, 1, &c->result.size[3], NULL);
+    if (ok && c->bfloat16) /* what is read; what is computed stays float32 */
+        ok = (c->pass == ONEDNN_INPUT_GRADIENT || onednn_round_desc(&g->image)) &&
+             (c->pass == ONEDNN_FILTER_GRADIENT || onednn_round_desc(&g->filter)) &&
+             (c->pass == ONEDNN_FORWARD || onednn_round_desc(&g->result));
     if (!ok)
         release_geometry(g);
     return ok;
@@ -151,6 +155,17 @@ static void tastes_of(const onednn_convolution *c, onednn_taste *list)
 /* The forward primitive that 2.x and 3.x want to see before they make a backward one. */
 static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const geometry *g, const onednn_convolution *c)
 {
+    geometry rounded;
+    onednn_convolution forward = *c;
+    forward.pass = ONEDNN_FORWARD;
+    if (c->bfloat16) { /* other arrays are rounded than in the backward pass */
+        dnnl_status_t status = dnnl_out_of_memory;
+        if (describe_geometry(&rounded, &forward)) {
+            status = pick(hint, &rounded, &forward, ONEDNN_FORWARD, NULL, NULL, (onednn_taste){NULL, NULL});
+            release_geometry(&rounded);
+        }
+        return status;
+    }
     dnnl_status_t status = pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_taste){NULL, NULL});
     return status == dnnl_unimplemented ? pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_taste){"ref", NULL})
                                         : status;
@@ -182,7 +197,7 @@ static dnnl_status_t append_sum(dnnl_post_ops_t ops)
 static dnnl_primitive_attr_t attributes_of(const geometry *g, const onednn_convolution *c)
 {
     dnnl_post_ops_t ops = NULL;
-    dnnl_primitive_attr_t attributes = onednn_attributes();
+    dnnl_primitive_attr_t attributes = onednn_product_attributes(c->bfloat16);
     if (!attributes || (c->residual_input < 0 && c->activation == ONEDNN_IDENTITY))
         return attributes;
     dnnl_status_t status = dnnl_post_ops_create(&ops);
@@ -208,12 +223,15 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, c
     dnnl_status_t status = !attributes                 ? dnnl_out_of_memory
                            : c->pass == ONEDNN_FORWARD ? dnnl_success
                                                        : choose_hint(&hint, g, c);
-    tastes_of(c, list);
+    if (c->bfloat16)
+        memset(list, 0, sizeof list);
+    else
+        tastes_of(c, list);
     if (status == dnnl_success)
         status = pick(desc, g, c, c->pass, attributes, hint, list[0]);
     if (status == dnnl_unimplemented)
         status = pick(desc, g, c, c->pass, attributes, hint, list[1]);
-    if (status == dnnl_unimplemented) /* oneDNN has nothing else: a slow answer is better than none */
+    if (status == dnnl_unimplemented && !c->bfloat16) /* oneDNN has nothing else: a slow answer is better than none */
         status = pick(desc, g, c, c->pass, attributes, hint, (onednn_taste){"ref", NULL});
     if (hint)
         dnnl_primitive_desc_destroy(hint);
@@ -237,12 +255,30 @@ static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const oned
     return choose_of(desc, g, c);
 }
 
-static dnnl_primitive_desc_t open_convolution(geometry *g, const onednn_convolution *c)
+/* Rounding an image costs a pass over it, which many uses of each element must pay for.  Channels that do not fill the vectors: see
+ * tastes_of. */
+static int pays_to_round(const onednn_convolution *c)
+{
+    int64_t in = c->image.size[3] / c->groups, out = c->result.size[3] / c->groups;
+    return in % 16 == 0 && out % 16 == 0 && out * c->filter.size[0] * c->filter.size[1] >= 128;
+}
+
+static dnnl_primitive_desc_t open_convolution(geometry *g, const onednn_convolution *given)
 {
     dnnl_primitive_desc_t desc = NULL;
-    if (!onednn_engine() || !describe_geometry(g, c))
+    onednn_convolution c = *given;
+    c.bfloat16 = c.bfloat16 && !c.blocked && pays_to_round(&c);
+    if (!onednn_engine() || !describe_geometry(g, &c))
         return NULL;
-    if (onednn_succeeded(choose(&desc, g, c), "compute a convolution"))
+    dnnl_status_t status = choose(&desc, g, &c);
+    if (c.bfloat16 && status == dnnl_unimplemented) {
+        release_geometry(g);
+        c.bfloat16 = 0;
+        if (!describe_geometry(g, &c))
+            return NULL;
+        status = choose(&desc, g, &c);
+    }
+    if (onednn_succeeded(status, "compute a convolution"))
         return desc;
     release_geometry(g);
     return NULL;
@@ -337,7 +373,9 @@ int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *c
 {
     geometry g;
     onednn_argument list[ONEDNN_MOST_ARGUMENTS];
-    dnnl_primitive_desc_t desc = open_convolution(&g, convolution);
+    onednn_convolution c = *convolution;
+    c.bfloat16 = atl_lower_uses_bfloat16(lowering);
+    dnnl_primitive_desc_t desc = open_convolution(&g, &c);
     if (!desc)
         return 0;
     int count = gather_arguments(lowering, desc, &g, convolution, list);

@@ -109,6 +109,35 @@ int onednn_describe_image_blocked(onednn_desc *desc, atl_shape shape)
     return onednn_succeeded(status, "describe an array");
 }
 
+int onednn_round_desc(onednn_desc *desc)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    int rank;
+    dnnl_format_kind_t kind;
+    const dnnl_dims_t *dims, *strides;
+    dnnl_memory_desc_t rounded = NULL;
+    dnnl_status_t status = dnnl_memory_desc_query(desc->md, dnnl_query_ndims_s32, &rank);
+    if (status == dnnl_success)
+        status = dnnl_memory_desc_query(desc->md, dnnl_query_dims, &dims);
+    if (status == dnnl_success)
+        status = dnnl_memory_desc_query(desc->md, dnnl_query_format_kind, &kind);
+    if (status == dnnl_success && kind == dnnl_format_kind_any)
+        status = dnnl_memory_desc_create_with_tag(&rounded, rank, *dims, dnnl_bf16, dnnl_format_tag_any);
+    else if (status == dnnl_success) {
+        status = dnnl_memory_desc_query(desc->md, dnnl_query_strides, &strides);
+        if (status == dnnl_success)
+            status = dnnl_memory_desc_create_with_strides(&rounded, rank, *dims, dnnl_bf16, *strides);
+    }
+    if (!onednn_succeeded(status, "describe an array"))
+        return 0;
+    dnnl_memory_desc_destroy(desc->md);
+    desc->md = rounded;
+#else
+    desc->md.data_type = dnnl_bf16;
+#endif
+    return 1;
+}
+
 int onednn_copy_desc(onednn_desc *desc, onednn_md from)
 {
 #if DNNL_VERSION_MAJOR >= 3
@@ -264,6 +293,16 @@ static void order_by_stride(const blocking *b, int *order)
     }
 }
 
+static int is_rounded(onednn_md md)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_data_type_t type;
+    return dnnl_memory_desc_query(md, dnnl_query_data_type, &type) == dnnl_success && type == dnnl_bf16;
+#else
+    return md->data_type == dnnl_bf16;
+#endif
+}
+
 const char *atl_layout_name(const atl_memory_layout *layout, char *text, size_t size)
 {
     blocking b;
@@ -289,6 +328,8 @@ const char *atl_layout_name(const atl_memory_layout *layout, char *text, size_t 
     text[at] = 0;
     for (int k = 0; k < b.blocks && at < size; k++)
         at += (size_t)snprintf(text + at, size - at, "%d%c", (int)b.block_size[k], layout->letters[b.block_dim[k]]);
+    if (is_rounded(ONEDNN_MD(layout->actual)) && at < size)
+        snprintf(text + at, size - at, " bf16");
     return text;
 }
 

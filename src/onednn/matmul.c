@@ -8,7 +8,7 @@
 
 typedef struct matrices {
     onednn_desc a, b, c, bias;
-    onednn_desc plain_b;
+    onednn_desc plain_a, plain_b; /* as they lie */
     const char *letters;
 } matrices;
 
@@ -18,6 +18,7 @@ static void release_matrices(matrices *m)
     onednn_release_desc(&m->b);
     onednn_release_desc(&m->c);
     onednn_release_desc(&m->bias);
+    onednn_release_desc(&m->plain_a);
     onednn_release_desc(&m->plain_b);
 }
 
@@ -36,7 +37,8 @@ static int describe_matrices(matrices *m, const onednn_matmul *p)
     memset(m, 0, sizeof *m);
     m->letters = p->batch == 1 ? "ab" : "abc";
     int skip = p->batch == 1;
-    int ok = describe_matrix(&m->a, p->batch, p->m, p->k, p->transpose_a, p->broadcast_a) &&
+    int ok = describe_matrix(&m->plain_a, p->batch, p->m, p->k, p->transpose_a, p->broadcast_a) &&
+             onednn_copy_desc(&m->a, ONEDNN_MD(m->plain_a)) &&
              describe_matrix(&m->plain_b, p->batch, p->k, p->n, p->transpose_b, p->broadcast_b) &&
              describe_matrix(&m->c, p->batch, p->m, p->n, 0, 0);
     if (ok && p->pack_b)
@@ -45,6 +47,8 @@ static int describe_matrices(matrices *m, const onednn_matmul *p)
         ok = onednn_copy_desc(&m->b, ONEDNN_MD(m->plain_b));
     if (ok && p->bias_input >= 0)
         ok = onednn_describe(&m->bias, 3 - skip, (int64_t[]){1, 1, p->n} + skip, NULL);
+    if (ok && p->bfloat16)
+        ok = onednn_round_desc(&m->a) && onednn_round_desc(&m->b);
     if (!ok)
         release_matrices(m);
     return ok;
@@ -53,7 +57,7 @@ static int describe_matrices(matrices *m, const onednn_matmul *p)
 static dnnl_primitive_attr_t attributes_of(const onednn_matmul *p)
 {
     dnnl_post_ops_t ops = NULL;
-    dnnl_primitive_attr_t attributes = onednn_attributes();
+    dnnl_primitive_attr_t attributes = onednn_product_attributes(p->bfloat16);
     if (!attributes || !p->relu)
         return attributes;
     dnnl_status_t status = dnnl_post_ops_create(&ops);
@@ -88,14 +92,14 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const matrices *m, const 
 #endif
 }
 
-static dnnl_primitive_desc_t open_matmul(matrices *m, const onednn_matmul *p)
+static dnnl_primitive_desc_t open_product(matrices *m, const onednn_matmul *p)
 {
     dnnl_primitive_desc_t desc = NULL;
     if (!onednn_engine() || !describe_matrices(m, p))
         return NULL;
     dnnl_primitive_attr_t attributes = attributes_of(p);
     dnnl_status_t status = attributes ? pick(&desc, m, p, attributes, (onednn_taste){NULL, NULL}) : dnnl_out_of_memory;
-    if (status == dnnl_unimplemented)
+    if (status == dnnl_unimplemented && !p->bfloat16)
         status = pick(&desc, m, p, attributes, (onednn_taste){"ref", NULL});
     int ok = attributes && onednn_succeeded(status, "compute a matrix product");
     if (attributes)
@@ -103,6 +107,24 @@ static dnnl_primitive_desc_t open_matmul(matrices *m, const onednn_matmul *p)
     if (!ok)
         release_matrices(m);
     return ok ? desc : NULL;
+}
+
+/* Rounding an operand costs a pass over it, which many uses of each element must pay for. */
+enum { ROUNDED_SIZE = 32 };
+static int pays_to_round(const onednn_matmul *p)
+{
+    return p->m >= ROUNDED_SIZE && p->n >= ROUNDED_SIZE && p->k >= ROUNDED_SIZE;
+}
+
+static dnnl_primitive_desc_t open_matmul(matrices *m, const onednn_matmul *given)
+{
+    onednn_matmul p = *given;
+    p.bfloat16 = p.bfloat16 && pays_to_round(&p);
+    dnnl_primitive_desc_t desc = open_product(m, &p);
+    if (desc || !p.bfloat16)
+        return desc;
+    p.bfloat16 = 0;
+    return open_product(m, &p);
 }
 
 const char *onednn_matmul_implementation(const onednn_matmul *matmul, char *text, size_t size)
@@ -121,11 +143,16 @@ int onednn_lower_matmul(atl_lowering *lowering, const onednn_matmul *matmul)
 {
     matrices m;
     onednn_argument list[4];
-    dnnl_primitive_desc_t desc = open_matmul(&m, matmul);
+    onednn_matmul product = *matmul;
+    product.bfloat16 = atl_lower_uses_bfloat16(lowering);
+    dnnl_primitive_desc_t desc = open_matmul(&m, &product);
     if (!desc)
         return 0;
     int count = 0;
-    list[count++] = (onednn_argument){DNNL_ARG_SRC, atl_lower_input(lowering, 0), ONEDNN_READ};
+    list[count++] =
+        (onednn_argument){DNNL_ARG_SRC,
+                          onednn_input(lowering, 0, ONEDNN_MD(m.plain_a), onednn_wanted(desc, DNNL_ARG_SRC), m.letters),
+                          ONEDNN_READ};
     list[count++] = (onednn_argument){DNNL_ARG_WEIGHTS,
                                       onednn_input(lowering, 1, ONEDNN_MD(m.plain_b),
                                                    onednn_wanted(desc, DNNL_ARG_WEIGHTS), m.letters),

@@ -36,6 +36,10 @@ const char *atl_onednn_version(char *text, size_t size);
 /* Emits the step that clears the result of the node being lowered: what a sum over nothing is. */
 int onednn_lower_zeros(atl_lowering *lowering);
 
+/* True if this processor multiplies bfloat16 numbers by instructions of its own: operands rounded to 8 bits of mantissa, sums in
+ * float32. */
+int atl_onednn_has_bfloat16(void);
+
 /* ---- windows that slide ------------------------------------------------------------------------------------------- */
 
 /* One direction of a window over a known image. Tap i of output o looks at input o * stride - pad_before + i * dilation. */
@@ -82,6 +86,7 @@ typedef struct onednn_convolution {
     float a, b;   /* of the activation */
     int blocked;  /* images in blocks of 16 channels */
     int winograd; /* by Winograd's method, if oneDNN has it for this one; only with blocked */
+    int bfloat16; /* set by onednn_lower_convolution: the operands may be rounded */
 } onednn_convolution;
 
 /* True if this oneDNN, on this processor, has 3x3 convolutions by Winograd's method (2.x with AVX-512). */
@@ -103,6 +108,7 @@ typedef struct onednn_matmul {
     int pack_b;                   /* let the primitive choose the layout of B; batch is 1 */
     int bias_input;               /* [n] */
     int relu;
+    int bfloat16; /* set by onednn_lower_matmul: A and B may be rounded */
 } onednn_matmul;
 
 /* Emits the product of inputs 0 and 1 of the node being lowered. */

@@ -71,6 +71,22 @@ dnnl_primitive_attr_t onednn_attributes(void)
     return NULL;
 }
 
+dnnl_primitive_attr_t onednn_product_attributes(int bfloat16)
+{
+    dnnl_primitive_attr_t attributes = onednn_attributes();
+    if (!attributes || !bfloat16 ||
+        onednn_succeeded(dnnl_primitive_attr_set_fpmath_mode(attributes, dnnl_fpmath_mode_bf16), "set the math mode"))
+        return attributes;
+    dnnl_primitive_attr_destroy(attributes);
+    return NULL;
+}
+
+int atl_onednn_has_bfloat16(void)
+{
+    unsigned needed = dnnl_cpu_isa_avx512_core_bf16;
+    return ((unsigned)dnnl_get_effective_cpu_isa() & needed) == needed;
+}
+
 const char *onednn_implementation(const_dnnl_primitive_desc_t desc)
 {
     const char *name = NULL;

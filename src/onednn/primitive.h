@@ -44,6 +44,8 @@ int onednn_describe_image(onednn_desc *desc, atl_shape shape);
 /* The same in blocks of 16 channels, which must divide c; where they cannot (a first layer's three), in planes. */
 int onednn_describe_image_blocked(onednn_desc *desc, atl_shape shape);
 int onednn_describe_image_any(onednn_desc *desc, atl_shape shape);
+/* The same in bfloat16; not for blocks. */
+int onednn_round_desc(onednn_desc *desc);
 int onednn_copy_desc(onednn_desc *desc, onednn_md from);
 void onednn_release_desc(onednn_desc *desc); /* also of a zeroed one */
 
@@ -51,6 +53,8 @@ int onednn_same(onednn_md a, onednn_md b);
 
 /* New attributes that leave the scratchpad to us; null with the error set. */
 dnnl_primitive_attr_t onednn_attributes(void);
+/* The same of a product; bfloat16: oneDNN may round float32 operands by itself (2.6.3 does with AMX only). */
+dnnl_primitive_attr_t onednn_product_attributes(int bfloat16);
 
 /* "brgconv:avx512_core", "ref:any", ... of a primitive descriptor; never null. */
 const char *onednn_implementation(const_dnnl_primitive_desc_t desc);

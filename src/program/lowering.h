@@ -49,6 +49,9 @@ const atl_memory_layout *atl_lower_layout_of(const atl_lowering *lowering, int i
 /* True if the layout pass wants the images of this node in blocks of 16 channels. */
 int atl_lower_is_blocked(const atl_lowering *lowering);
 
+/* True if the operands of products may be rounded to bfloat16. */
+int atl_lower_uses_bfloat16(const atl_lowering *lowering);
+
 /* The value of the result, in plain order, or in the given layout. Once for each node. */
 atl_value_id atl_lower_output(atl_lowering *lowering);
 atl_value_id atl_lower_output_in(atl_lowering *lowering, const atl_memory_layout *layout);

@@ -32,6 +32,7 @@ struct atl_lowering {
     int64_t in_place_count, in_place_capacity;
     assignment *assignments;
     int64_t assignment_count, assignment_capacity;
+    int bfloat16;
     int now_once; /* what is being emitted runs once */
     int failed;
 };
@@ -61,6 +62,8 @@ static atl_value_id new_value(atl_lowering *l, const atl_node *node, int64_t byt
 static int64_t plain_bytes(const atl_node *node) { return atl_shape_count(node->shape) * 4; }
 
 const atl_node *atl_lowered_node(const atl_lowering *l) { return l->node; }
+
+int atl_lower_uses_bfloat16(const atl_lowering *l) { return l->bfloat16; }
 
 int atl_lower_is_blocked(const atl_lowering *l) { return l->blocked[l->node->index]; }
 
@@ -719,9 +722,8 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
         roots[i] = p->copy.of[wanted.node[i]->index];
     char *needed = roots ? atl_mark_needed(p->copy.graph, wanted.count, roots, 0) : NULL;
     l->once = needed ? atl_mark_once(p->copy.graph, needed) : NULL;
-    l->blocked =
-        needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, !(options.without & ATL_PASS_WINOGRAD))
-               : NULL;
+    int winograd = !(options.without & ATL_PASS_WINOGRAD) && !options.bfloat16; /* its kernels are float32 only */
+    l->blocked = needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, winograd) : NULL;
     l->wants_workspace = atl_allocate((size_t)count, 1);
     l->value = atl_allocate((size_t)count, sizeof *l->value);
     l->workspace = atl_allocate((size_t)count, sizeof *l->workspace);
@@ -786,7 +788,7 @@ atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, atl_plan_options option
         return NULL;
     }
     p->copy = *copy;
-    atl_lowering l = {.plan = p};
+    atl_lowering l = {.plan = p, .bfloat16 = options.bfloat16};
     if (make_steps(&l, wanted, options) && make_once_memory(p))
         return p;
     atl_plan_free(p);

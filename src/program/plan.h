@@ -67,6 +67,7 @@ typedef struct atl_plan {
 
 typedef struct atl_plan_options {
     unsigned without; /* atl_passes */
+    int bfloat16;     /* products may round their operands: the processor has it */
 } atl_plan_options;
 
 /* Takes the copy over, also on failure. Null with the thread's error set. */

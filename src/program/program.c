@@ -137,7 +137,7 @@ static atl_program *new_program(atl_graph *graph, const atl_compile_args *args)
     }
     memcpy(nodes, wanted.node, (size_t)wanted.count * sizeof *nodes);
     program->graph = graph;
-    program->options = (atl_plan_options){args->without};
+    program->options = (atl_plan_options){args->without, args->bfloat16 && atl_has_bfloat16()};
     program->threads = omp_get_max_threads(); /* as set by atl_compile_with */
     program->wanted = (atl_nodes){wanted.count, nodes};
     pthread_mutex_init(&program->lock, NULL);
@@ -156,7 +156,8 @@ atl_program *atl_compile_with(const atl_compile_args *args)
         atl_set_error(ATL_INVALID, "compile: %d threads; it must be 1 to %d, or 0 for as many as OpenMP has",
                       args->threads, MOST_THREADS);
     else if (!atl_check_wanted(args->graph, args->wanted)) {
-        int before = atl_use_threads(args->threads ? args->threads : omp_get_max_threads());
+        int wanted = args->threads ? args->threads : omp_get_max_threads(), limit = omp_get_thread_limit();
+        int before = atl_use_threads(wanted < limit ? wanted : limit);
         program = new_program(args->wanted.node[0]->graph, args);
         atl_use_threads(before);
     }
@@ -391,6 +392,11 @@ static atl_status run_state(atl_state *state, const atl_feed *feeds)
     atl_status status = check_strangers(state->program, feeds);
     if (status)
         return status;
+    if (atl_lacks_threads(state->program->threads))
+        return atl_set_error(ATL_UNSUPPORTED,
+                             "run: a program of %d threads cannot run inside of an OpenMP parallel region, where it "
+                             "would get only one; compile it with .threads = 1",
+                             state->program->threads);
     int before = atl_use_threads(state->program->threads);
     status = run_now(state, feeds);
     atl_use_threads(before);
@@ -459,6 +465,8 @@ float atl_number_of(const atl_program *program, const atl_node *node)
     return value->dtype == ATL_FLOAT32 ? ((const float *)value->data)[0] : (float)((const int32_t *)value->data)[0];
 }
 
+int atl_has_bfloat16(void) { return atl_onednn_has_bfloat16(); }
+int atl_program_uses_bfloat16(const atl_program *program) { return program ? program->options.bfloat16 : 0; }
 int atl_program_threads(const atl_program *program) { return program ? program->threads : 0; }
 
 int atl_program_kept_plans(const atl_program *program)

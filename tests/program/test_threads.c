@@ -90,6 +90,30 @@ Test(threads, numbers_of_no_sense_are_refused)
     atl_graph_free(g);
 }
 
+/* oneDNN would compute a part only, and say nothing. */
+Test(threads, a_parallel_region_has_one_thread_only)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(3)), *y = atl_neg(x);
+    atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(3), (float[]){1, 2, 3});
+    atl_program *one = atl_compile(g, ATL_NODES(y), .threads = 1), *two = atl_compile(g, ATL_NODES(y), .threads = 2);
+    int refused = 0, right = 0;
+#pragma omp parallel num_threads(2) reduction(+ : refused, right)
+    {
+        atl_state *a = atl_state_new(one), *b = atl_state_new(two);
+        right = !atl_state_run(a, ATL_FEED(x, value)) && atl_floats(atl_state_value(a, y))[2] == -3;
+        refused = atl_state_run(b, ATL_FEED(x, value)) == ATL_UNSUPPORTED && strstr(atl_error(), ".threads = 1");
+        atl_state_free(a);
+        atl_state_free(b);
+    }
+    cr_assert_eq(right, 2);
+    cr_assert_eq(refused, 2);
+    atl_program_free(one);
+    atl_program_free(two);
+    atl_tensor_free(value);
+    atl_graph_free(g);
+}
+
 /* ---- many states: see also many_states.c, where they run at once --------------------------------------------------- */
 
 /* Every state may hold other shapes than all the others: that is no reason to fail. */

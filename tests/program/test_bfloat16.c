@@ -1,0 +1,106 @@
+/* Operands of products rounded to bfloat16: near the float32 result, where the processor has it; else the same. */
+#include "nets.h"
+
+/* How many steps of the program say "bf16", in implementation or layout. */
+static int rounded_steps(const atl_program *program)
+{
+    int count = 0;
+    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
+        atl_step_info info;
+        cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
+        count += strstr(info.implementation, "bf16") || strstr(info.layout, "bf16");
+    }
+    return count;
+}
+
+/* Compares a program with bfloat16 with one without, for all wanted nodes. */
+static void assert_near(atl_nodes wanted, const atl_feed *feeds, int expect_rounding)
+{
+    atl_program *exact = atl_compile_with(&(atl_compile_args){.wanted = wanted}),
+                *rounded = atl_compile_with(&(atl_compile_args){.wanted = wanted, .bfloat16 = 1});
+    cr_assert(exact && rounded, "%s", atl_error());
+    cr_assert_eq(atl_run(exact, feeds), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_run(rounded, feeds), ATL_OK, "%s", atl_error());
+    cr_assert_eq(rounded_steps(exact), 0);
+    cr_assert(!atl_program_uses_bfloat16(exact));
+    cr_assert_eq(atl_program_uses_bfloat16(rounded), atl_has_bfloat16());
+    int is_rounded = expect_rounding && atl_has_bfloat16();
+    cr_assert_eq(rounded_steps(rounded) > 0, is_rounded);
+    for (int64_t i = 0; i < wanted.count; i++) {
+        double distance = relative_l2(atl_value(rounded, wanted.node[i]), atl_value(exact, wanted.node[i]));
+        cr_assert(distance < 0.05 && (is_rounded ? distance > 0 : distance == 0), "value %d is %g off", (int)i,
+                  distance);
+    }
+    atl_program_free(exact);
+    atl_program_free(rounded);
+}
+#define ASSERT_NEAR(rounding, feeds, ...) assert_near(ATL_NODES(__VA_ARGS__), feeds, rounding)
+
+/* A convolution by name of the window and stride, with all its gradients. */
+static void assert_convolution_near(int64_t channels, int64_t window, int64_t stride, int rounding)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(2, 9, 11, channels));
+    atl_node *filter = atl_variable(g, "filter", ATL_SHAPE(window, window, channels, 144), atl_he());
+    atl_node *bias = atl_variable(g, "bias", ATL_SHAPE(144), atl_normal(0.1f));
+    atl_node *y = atl_relu(atl_add(atl_conv2d(image, filter, .stride = {stride, stride}), bias));
+    atl_node *loss = atl_sum(atl_square(y));
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(2, 9, 11, channels), -1, 1);
+    ASSERT_NEAR(rounding, ATL_FEED(image, pixels), y, atl_gradient(loss, image), atl_gradient(loss, filter));
+    atl_tensor_free(pixels);
+    atl_graph_free(g);
+}
+Test(bfloat16, convolution_3x3) { assert_convolution_near(32, 3, 1, 1); }
+Test(bfloat16, convolution_3x3_stride_2) { assert_convolution_near(16, 3, 2, 1); }
+Test(bfloat16, convolution_1x1) { assert_convolution_near(48, 1, 1, 1); }
+Test(bfloat16, convolution_1x1_stride_2) { assert_convolution_near(48, 1, 2, 1); }
+Test(bfloat16, first_layer_stays_exact) { assert_convolution_near(3, 3, 1, 0); }
+Test(bfloat16, odd_channels_stay_exact) { assert_convolution_near(20, 3, 1, 0); }
+
+Test(bfloat16, matrix_products)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(65, 130));
+    atl_node *w = atl_variable(g, "w", ATL_SHAPE(130, 70), atl_he()),
+             *b = atl_variable(g, "b", ATL_SHAPE(70), atl_normal(0.1f));
+    atl_node *y = atl_relu(atl_add(atl_matmul(x, w), b)), *loss = atl_sum(atl_square(y));
+    atl_tensor *value = random_tensor(ATL_SHAPE(65, 130), -1, 1);
+    ASSERT_NEAR(1, ATL_FEED(x, value), y, atl_gradient(loss, x), atl_gradient(loss, w));
+    ASSERT_NEAR(1, ATL_FEED(x, value), atl_matmul(x, x, .transpose_b = 1), atl_matmul(x, x, .transpose_a = 1));
+    atl_tensor_free(value);
+    atl_graph_free(g);
+}
+
+Test(bfloat16, products_of_a_batch)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *a = atl_input(g, "a", ATL_FLOAT32, ATL_SHAPE(3, 40, 50)),
+             *b = atl_variable(g, "b", ATL_SHAPE(3, 50, 60), atl_normal(1)),
+             *c = atl_variable(g, "c", ATL_SHAPE(50, 60), atl_normal(1));
+    atl_tensor *value = random_tensor(ATL_SHAPE(3, 40, 50), -1, 1);
+    ASSERT_NEAR(1, ATL_FEED(a, value), atl_matmul(a, b));
+    ASSERT_NEAR(1, ATL_FEED(a, value), atl_matmul(a, c));
+    atl_tensor_free(value);
+    atl_graph_free(g);
+}
+
+Test(bfloat16, small_products_stay_exact)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(4, 130));
+    atl_node *y = atl_matmul(x, atl_variable(g, "w", ATL_SHAPE(130, 700), atl_he()));
+    atl_tensor *value = random_tensor(ATL_SHAPE(4, 130), -1, 1);
+    ASSERT_NEAR(0, ATL_FEED(x, value), y);
+    atl_tensor_free(value);
+    atl_graph_free(g);
+}
+
+/* Residuals, batch norm in the filters, pools: a whole net, where the roundings add up. */
+Test(bfloat16, a_net)
+{
+    small_net net = small_net_new(2, 8);
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(2, 8, 8, 3), -1, 1);
+    ASSERT_NEAR(1, ATL_FEED(net.image, pixels), net.loss, net.by_image, net.by_filter);
+    atl_tensor_free(pixels);
+    atl_graph_free(net.graph);
+}
