@@ -628,6 +628,15 @@ static atl_value_id root_of(const atl_plan *p, atl_value_id value)
     return value;
 }
 
+/* True if another result of the step of in_places[i] lies there already. One that nobody reads ends with the step, as the input did. */
+static int is_taken(const atl_lowering *l, int64_t i, atl_value_id place)
+{
+    for (int64_t k = i - 1; k >= 0 && l->in_places[k].step == l->in_places[i].step; k--)
+        if (l->plan->values[l->in_places[k].result].shares == place)
+            return 1;
+    return 0;
+}
+
 /* Lets results take the place of inputs whose last use is the very step. */
 static void share_places(atl_lowering *l, lifetimes *lives)
 {
@@ -636,7 +645,8 @@ static void share_places(atl_lowering *l, lifetimes *lives)
         atl_value_id result = l->in_places[i].result, input = root_of(p, l->in_places[i].input);
         atl_plan_value *to = &p->values[result], *from = &p->values[input];
         if (to->shares >= 0 || to->space != ATL_IN_ARENA || from->space != ATL_IN_ARENA || to->bytes > from->bytes ||
-            lives->last[input] != l->in_places[i].step || lives->first[result] != l->in_places[i].step)
+            lives->last[input] != l->in_places[i].step || lives->first[result] != l->in_places[i].step ||
+            is_taken(l, i, input))
             continue;
         to->shares = input;
         lives->last[input] = lives->last[result];

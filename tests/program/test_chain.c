@@ -93,3 +93,21 @@ Test(chain, an_op_of_the_users_joins)
     atl_program_free(program);
     atl_graph_free(g);
 }
+Test(chain, a_result_that_nobody_reads_keeps_its_place_while_the_chain_runs)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(4));
+    atl_node *r = atl_reverse(x, 0), *s = atl_slice(atl_pad(x, .after = {1}), .begin = {1});
+    atl_node *z = atl_neg(s), *a = atl_tanh(r), *b = atl_exp(a), *c = atl_mul(atl_sub(b, a), z);
+    atl_node *mean = atl_mean(b), *late = atl_group(x, a); /* a has to be made, but is read by the chain only */
+    atl_tensor *value = random_tensor(ATL_SHAPE(4), -1, 1);
+    atl_program *program = atl_compile(g, ATL_NODES(c, mean, late));
+    cr_assert(program, "%s", atl_graph_error(g));
+    cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_OK);
+    atl_reference *oracle = atl_reference_run(ATL_NODES(c), ATL_FEED(x, value));
+    cr_assert_close(atl_value(program, c), atl_reference_value(oracle, c), 1e-6);
+    atl_reference_free(oracle);
+    atl_tensor_free(value);
+    atl_program_free(program);
+    atl_graph_free(g);
+}
