@@ -71,16 +71,17 @@ atl_node *trial_float_input(const trial *t, int i);
 
 /* ---- float against double ---------------------------------------------------------------------------------------------- */
 
-/* The values in double, and how far values in float may be from them: what relative noise of one float rounding on each element
- * of each node changes in the double-precision result (in three draws), times the root of the largest number of terms that one
- * element sums, times 16 (four standard deviations; elementary functions good to four units in the last place). */
+/* The values in double, and how far values in float may be from them: what relative noise of one float rounding, on each element
+ * of each node that is computed, changes in the double-precision result (the most of any element in three draws; in up to 24
+ * before a value is called wrong), times the root of the largest number of terms that one element may sum, times 4 (standard
+ * deviations).  The nodes and feeds must live as long as the oracle. */
 typedef struct oracle oracle;
 oracle *oracle_new(int count, atl_node *const *nodes,
                    const atl_feed *feeds); /* null with atl_error() set; concrete shapes only */
 void oracle_free(oracle *o);
 const atl_tensor *oracle_value(const oracle *o, int i);
 /* True if the value of node i is good; else `text` says where it is not. */
-int oracle_accepts(const oracle *o, int i, const atl_tensor *value, char *text, size_t size);
+int oracle_accepts(oracle *o, int i, const atl_tensor *value, char *text, size_t size);
 
 /* Compiles and runs the nodes, and compares each.  Returns 0 with the reason in text. */
 int floats_agree(int count, atl_node *const *nodes, const atl_feed *feeds, char *text, size_t size);
