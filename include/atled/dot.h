@@ -23,6 +23,9 @@ typedef struct atl_dot_args {
     atl_nodes wanted;  /* only what these are computed from, and they are drawn bold */
     int depth;         /* a scope at this depth is one box, with all that is in it: 1 for the outermost; 0: none is */
     const char *title; /* above the drawing; null: none */
+    /* Of each node of the graph, by its index (atl_program_node_times): every box tells its time and its share of the sum of all,
+     * and is the redder the more it takes.  Null: none. */
+    const double *microseconds;
     int end_;
 } atl_dot_args;
 

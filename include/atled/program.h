@@ -99,12 +99,19 @@ ATL_API atl_status atl_program_write_plan(const atl_program *program, FILE *file
 ATL_API atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int runs);
 
 typedef enum atl_profile_format { ATL_PROFILE_TABLE = 0, ATL_PROFILE_JSON } atl_profile_format;
-/* What this machine does at best, measured now (a tenth of a second): the peaks that a profile is compared with. */
+/* What this machine does at best with so many threads (0: all), measured now, which takes a tenth of a second: the peaks that a profile
+ * is compared with.  The best of ten float32 products of [1024, 1024] matrices, and of ten negations of 2^23 floats: 32 MB read, 32 MB
+ * written.  Steps whose arrays stay in the caches, products of bfloat16 numbers, and Winograd's method, whose flops are counted as those of
+ * the direct one, can be beyond 100 %. */
 typedef struct atl_machine_peak {
     double flops_per_second; /* of a large matrix product */
     double bytes_per_second; /* read and written, of arrays beyond the caches */
 } atl_machine_peak;
-ATL_API atl_machine_peak atl_measure_peak(void);
+ATL_API atl_machine_peak atl_measure_peak(int threads);
+/* Adds up the last profile by nodes: microseconds_out[i] is what node i of the program's graph took, of the `count` that it has.  What was
+ * made of several nodes counts for the last of them; what runs only after variables have changed counts nothing.  Such an array colours a
+ * drawing: see atl_dot_args. */
+ATL_API atl_status atl_program_node_times(const atl_program *program, int64_t count, double *microseconds_out);
 /* Every step with its implementation, layout, bytes, flops, microseconds, share of the run and percentage of the peak, be it of
  * arithmetic or of memory. ATL_INVALID before atl_program_profile. */
 ATL_API atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl_profile_format format,

@@ -4,6 +4,7 @@
  * writes the edges.  Nothing recurses, neither over nodes nor over scopes. */
 #include "graph/dot.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ typedef struct dot_scope {
     struct dot_scope *by_path;     /* of a part: uthash over all its scopes */
     int64_t first_node, last_node; /* chained by drawing.next_node; -1: none */
     int64_t nodes;                 /* in it, if it is drawn as a box */
+    double time;                   /* of these, microseconds */
     int64_t id;
     int hue; /* index into hues */
     int is_box;
@@ -62,6 +64,7 @@ typedef struct drawing {
     box_edge *edges;
     int64_t edge_count, edge_capacity;
     int64_t boxes;
+    double time, longest; /* of all nodes, and of one box; microseconds */
     dot_text text;
 } drawing;
 
@@ -282,6 +285,12 @@ static atl_status place_nodes(drawing *d)
         scope->last_node = i;
         d->boxes += !scope->is_box || scope->nodes == 0;
         scope->nodes++;
+        double time = d->args->microseconds ? d->args->microseconds[i] : 0;
+        scope->time += time;
+        if (scope->is_box)
+            time = scope->time;
+        if (time > d->longest)
+            d->longest = time;
     }
     return ATL_OK;
 }
@@ -305,9 +314,36 @@ static void put_in_lines(dot_text *text, char *string)
     }
 }
 
-/* The name's last part in bold, below it the op, if the name does not tell, and its attributes. */
-static void put_label(dot_text *text, const atl_node *node)
+/* A further line of a label: "1.24 ms, 12.3 %". */
+static void put_time(drawing *d, double time)
 {
+    if (!d->args->microseconds || time <= 0)
+        return;
+    double share = 100 * time / d->time;
+    dot_put(&d->text, "<br/><font point-size=\"9\" color=\"#7f1d1d\">");
+    if (time >= 1000)
+        dot_print(&d->text, "%.*f ms, ", time < 1e4 ? 2 : time < 1e5 ? 1 : 0, time / 1000);
+    else
+        dot_print(&d->text, "%.*f \xc2\xb5s, ", time < 10 ? 1 : 0, time);
+    dot_print(&d->text, share < 0.1 ? "&lt; 0.1 %%" : "%.1f %%", share);
+    dot_put(&d->text, "</font>");
+}
+
+/* The fill of what took so long: from nearly white to red.  By the root, so that a tenth of the longest can still be seen. */
+static void put_heat(drawing *d, double time)
+{
+    static const int cold[3] = {0xfd, 0xf6, 0xee}, hot[3] = {0xf8, 0x7a, 0x5a};
+    double heat = d->longest > 0 ? sqrt(time / d->longest) : 0;
+    int colour[3];
+    for (int i = 0; i < 3; i++)
+        colour[i] = (int)(cold[i] + heat * (hot[i] - cold[i]) + 0.5);
+    dot_print(&d->text, ", fillcolor=\"#%02x%02x%02x\"", colour[0], colour[1], colour[2]);
+}
+
+/* The name's last part in bold, below it the op, if the name does not tell, and its attributes. */
+static void put_label(drawing *d, const atl_node *node)
+{
+    dot_text *text = &d->text;
     char detail[512] = "";
     const char *name = atl_name_of(node), *last = strrchr(name, '/'), *own = last && last[1] ? last + 1 : name;
     size_t length = 0;
@@ -332,6 +368,8 @@ static void put_label(dot_text *text, const atl_node *node)
         put_in_lines(text, detail);
         dot_put(text, "</font>");
     }
+    if (d->args->microseconds)
+        put_time(d, d->args->microseconds[node->index]);
     dot_put(text, ">");
 }
 
@@ -352,9 +390,12 @@ static void put_shape(dot_text *text, const atl_node *node)
 }
 
 /* Sources look the same in every part, and are square where their values come from outside. */
-static void put_look(dot_text *text, const atl_node *node, const struct hue *hue)
+static void put_look(drawing *d, const atl_node *node)
 {
+    dot_text *text = &d->text;
     unsigned flags = node->op->flags;
+    const struct hue *hue = &hues[d->scope_of[node->index]->hue];
+    int is_source = flags & (ATL_OP_VARIABLE | ATL_OP_INPUT | ATL_OP_CONSTANT);
     if (flags & ATL_OP_VARIABLE)
         dot_put(text, ", style=filled, color=\"#4f9d5b\", fillcolor=\"#e2f3e4\"");
     else if (flags & ATL_OP_INPUT)
@@ -362,15 +403,23 @@ static void put_look(dot_text *text, const atl_node *node, const struct hue *hue
     else if (flags & ATL_OP_CONSTANT)
         dot_print(text, ", color=\"%s\", fillcolor=\"#f1f2f4\"", hue == hues ? "#a3abb6" : hue->line);
     else if (hue != hues)
-        dot_print(text, ", color=\"%s\", fillcolor=\"%s\"", hue->line, hue->fill);
+        dot_print(text, ", color=\"%s\"", hue->line);
+    if (is_source)
+        return;
+    if (d->args->microseconds && d->args->microseconds[node->index] > 0)
+        put_heat(d, d->args->microseconds[node->index]);
+    else if (d->args->microseconds) /* it is done by another's step, or once for all */
+        dot_put(text, ", fillcolor=\"#ffffff\"");
+    else if (hue != hues)
+        dot_print(text, ", fillcolor=\"%s\"", hue->fill);
 }
 
 static void put_node(drawing *d, const atl_node *node, int indent)
 {
     dot_text *text = &d->text;
     dot_print(text, "%*sn%lld [label=", indent, "", (long long)node->index);
-    put_label(text, node);
-    put_look(text, node, &hues[d->scope_of[node->index]->hue]);
+    put_label(d, node);
+    put_look(d, node);
     if (d->is_wanted[node->index])
         dot_put(text, ", penwidth=2.4");
     dot_put(text, ", tooltip=\"");
@@ -401,9 +450,15 @@ static void put_box(drawing *d, const dot_scope *scope, int indent)
     dot_text *text = &d->text;
     dot_print(text, "%*sb%lld [label=<<b>", indent, "", (long long)scope->id);
     put_title(text, scope);
-    dot_print(text, "</b><br/><font point-size=\"9\" color=\"#5f6b78\">%lld node%s</font>>", (long long)scope->nodes,
+    dot_print(text, "</b><br/><font point-size=\"9\" color=\"#5f6b78\">%lld node%s</font>", (long long)scope->nodes,
               scope->nodes == 1 ? "" : "s");
-    dot_print(text, ", color=\"%s\", fillcolor=\"%s\", penwidth=1.6];\n", hues[scope->hue].line, hues[scope->hue].box);
+    put_time(d, scope->time);
+    dot_print(text, ">, color=\"%s\", penwidth=1.6", hues[scope->hue].line);
+    if (d->args->microseconds)
+        put_heat(d, scope->time);
+    else
+        dot_print(text, ", fillcolor=\"%s\"", hues[scope->hue].box);
+    dot_put(text, "];\n");
 }
 
 /* ---- frames ---- */
@@ -612,6 +667,8 @@ static atl_status draw(drawing *d)
         status = place_nodes(d);
     if (status)
         return status;
+    for (int64_t i = 0; d->args->microseconds && i < d->graph->count; i++)
+        d->time += d->args->microseconds[i];
     put_head(d);
     put_frames(d);
     status = put_edges(d);

@@ -130,6 +130,26 @@ atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int 
     return status;
 }
 
+static atl_status not_timed(void)
+{
+    return atl_set_error(ATL_INVALID, "profile: nothing has been timed; call atl_program_profile first");
+}
+
+atl_status atl_program_node_times(const atl_program *program, int64_t count, double *microseconds_out)
+{
+    const atl_plan *plan = atl_program_plan(program);
+    if (!plan || !plan->microseconds)
+        return not_timed();
+    for (int64_t i = 0; i < count; i++)
+        microseconds_out[i] = 0;
+    for (int64_t s = 0; s < plan->step_count; s++) {
+        const atl_node *node = plan->steps[s].node->origin;
+        if (node->index < count)
+            microseconds_out[node->index] += plan->microseconds[s];
+    }
+    return ATL_OK;
+}
+
 /* ---- the machine's peaks ------------------------------------------------------------------------------------------------- */
 
 /* The best of a few runs of a program, in seconds; 0 on failure. */
@@ -147,15 +167,15 @@ static double best_time(atl_program *program, const atl_feed *feeds)
     return best;
 }
 
-static double measure(atl_graph *graph, atl_node *result, const atl_feed *feeds, double work)
+static double measure(atl_node *result, const atl_feed *feeds, double work, int threads)
 {
-    atl_program *program = atl_compile(graph, ATL_NODES(result));
+    atl_program *program = atl_compile(NULL, ATL_NODES(result), .threads = threads);
     double time = program ? best_time(program, feeds) : 0;
     atl_program_free(program);
     return time > 0 ? work / time : 0;
 }
 
-atl_machine_peak atl_measure_peak(void)
+atl_machine_peak atl_measure_peak(int threads)
 {
     enum { SIDE = 1024, LONG = 1 << 23 };
     atl_machine_peak peak = {0};
@@ -167,8 +187,8 @@ atl_machine_peak atl_measure_peak(void)
                  *b = atl_input(g, "b", ATL_FLOAT32, ATL_SHAPE(SIDE, SIDE));
         atl_node *v = atl_input(g, "v", ATL_FLOAT32, ATL_SHAPE(LONG));
         peak.flops_per_second =
-            measure(g, atl_matmul(a, b), ATL_FEEDS({a, matrix}, {b, matrix}), 2.0 * SIDE * SIDE * SIDE);
-        peak.bytes_per_second = measure(g, atl_neg(v), ATL_FEED(v, vector), 8.0 * LONG);
+            measure(atl_matmul(a, b), ATL_FEEDS({a, matrix}, {b, matrix}), 2.0 * SIDE * SIDE * SIDE, threads);
+        peak.bytes_per_second = measure(atl_neg(v), ATL_FEED(v, vector), 8.0 * LONG, threads);
     }
     atl_tensor_free(matrix);
     atl_tensor_free(vector);
@@ -237,16 +257,18 @@ atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl
     if (!plan)
         return no_plan();
     if (!plan->microseconds)
-        return atl_set_error(ATL_INVALID, "profile: nothing has been timed; call atl_program_profile first");
+        return not_timed();
     int json = format == ATL_PROFILE_JSON;
     double total = 0;
     for (int64_t s = 0; s < plan->step_count; s++)
         total += plan->microseconds[s];
     if (json)
         fprintf(file,
-                "{\n  \"microseconds\": %.3f, \"arena_bytes\": %" PRId64 ", \"prepared_bytes\": %" PRId64
+                "{\n  \"microseconds\": %.3f, \"threads\": %d, \"bfloat16\": %s, \"arena_bytes\": %" PRId64
+                ", \"prepared_bytes\": %" PRId64
                 ",\n  \"peak_flops_per_second\": %.0f, \"peak_bytes_per_second\": %.0f,\n  \"steps\": [\n",
-                total, plan->arena_bytes, plan->once_bytes, peak ? peak->flops_per_second : 0,
+                total, atl_program_threads(program), atl_program_uses_bfloat16(program) ? "true" : "false",
+                plan->arena_bytes, plan->once_bytes, peak ? peak->flops_per_second : 0,
                 peak ? peak->bytes_per_second : 0);
     else
         fprintf(file, "%10s %6s %7s %9s %9s  %-20s %-28s %-18s %-12s %s\n", "us", "share", "of peak", "Mflop", "MB",

@@ -59,7 +59,40 @@ Test(report, plan_names_every_step)
 
 Test(report, the_machine_has_a_peak)
 {
-    atl_machine_peak peak = atl_measure_peak();
+    atl_machine_peak peak = atl_measure_peak(0);
     cr_assert_gt(peak.flops_per_second, 1e8);
     cr_assert_gt(peak.bytes_per_second, 1e8);
+}
+
+Test(report, times_by_node_colour_the_drawing)
+{
+    small_net net = small_net_new(2, 8);
+    atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss, net.by_image));
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(2, 8, 8, 3), -1, 1);
+    int64_t count = atl_graph_node_count(net.graph);
+    double *time = calloc((size_t)count, sizeof *time), sum = 0, of_steps = 0;
+    cr_assert_eq(atl_program_node_times(program, count, time), ATL_INVALID);
+    cr_assert_eq(atl_program_profile(program, ATL_FEED(net.image, pixels), 3), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_program_node_times(program, count, time), ATL_OK, "%s", atl_error());
+    for (int64_t i = 0; i < count; i++)
+        sum += time[i];
+    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
+        atl_step_info info;
+        atl_program_step(program, i, &info);
+        of_steps += info.microseconds;
+        atl_node *node = atl_find(net.graph, info.node);
+        cr_assert(node);
+        if (!info.once)
+            cr_assert_gt(time[atl_index_of(node)], 0, "%s", info.node);
+    }
+    cr_assert(fabs(sum - of_steps) < 1e-6 * of_steps, "the nodes took %g, the steps %g", sum, of_steps);
+    FILE *file = tmpfile();
+    cr_assert_eq(atl_write_dot(net.graph, .file = file, .microseconds = time), ATL_OK);
+    const char *text = text_of(file);
+    cr_assert_mentions(text, "\xc2\xb5s, ");
+    cr_assert_mentions(text, "fillcolor=\"#f87a5a\""); /* the slowest */
+    free(time);
+    atl_tensor_free(pixels);
+    atl_program_free(program);
+    atl_graph_free(net.graph);
 }

@@ -50,6 +50,34 @@ Test(profile, passes_can_be_left_out)
     cr_assert_gt(occurrences(without.out, "\"node\""), occurrences(with.out, "\"node\""));
 }
 
+Test(profile, the_drawing_tells_the_times)
+{
+    const char *path = scratch_file("profile.dot");
+    command_run run = RUN("profile", "-m", "cifar10", "--runs", "1", "--dot", path, "--threads", "1");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "of peak"); /* the table as well */
+    char *whole = whole_file(path);
+    cr_assert_mentions(whole, "batch 1, 1 thread<");
+    int timed = occurrences(whole, " %</font>");
+    cr_assert_gt(timed, 20);
+    run = RUN("profile", "-m", "cifar10", "--runs", "1", "--dot", path, "--depth", "1");
+    cr_assert_code(run, 0);
+    char *layers = whole_file(path);
+    cr_assert_lt(occurrences(layers, " %</font>"), timed);
+    run = RUN("profile", "-m", "cifar10", "--runs", "1", "--dot", "/no/such/folder/x.dot");
+    cr_assert_code(run, 3);
+}
+
+Test(profile, bfloat16_is_used_or_said_to_be_missing)
+{
+    command_run run = RUN("profile", "-m", "cifar10", "--batch", "32", "--runs", "1", "--json", "--bfloat16");
+    cr_assert_code(run, 0);
+    if (atl_has_bfloat16())
+        cr_assert_mentions(run.out, "\"bfloat16\": true");
+    else
+        cr_assert_mentions(run.err, "float32");
+}
+
 Test(profile, mistakes_are_named)
 {
     command_run run = RUN("profile", "-m", "cifar10", "--without", "winogard");
