@@ -9,6 +9,7 @@
  *
  * Each is linear in both of its inputs, and the derivative of each is the other two. */
 #include "onednn/onednn.h"
+#include "ops/conv_winograd.h"
 #include "ops/window.h"
 
 typedef struct conv_options {
@@ -246,15 +247,14 @@ static onednn_convolution convolution_of(onednn_pass pass, const conv_geometry *
                                 .residual_input = ONEDNN_NO_INPUT};
 }
 
-static void set_layout(onednn_convolution *c, const atl_lowering *lowering, const conv_geometry *g);
+static int lower_by_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g);
 
 static int lower(atl_lowering *lowering, onednn_pass pass, const conv_geometry *g, int image, int filter, int result)
 {
     if (g->image.size[0] == 0) /* an empty batch: a sum over nothing */
         return onednn_lower_zeros(lowering);
     onednn_convolution c = convolution_of(pass, g, image, filter, result);
-    set_layout(&c, lowering, g);
-    return onednn_lower_convolution(lowering, &c);
+    return lower_by_best(lowering, &c, g);
 }
 
 /* Two AVX-512 cores; what counts is where one way overtakes the other. */
@@ -267,7 +267,7 @@ static double direct_seconds(const conv_geometry *g)
     return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(g->result) / FLOPS_PER_SECOND;
 }
 
-/* By Winograd's method, F(4x4, 3x3): a quarter of the multiplications, in products that want 32 channels to run well; but images
+/* By oneDNN's own Winograd kernels, F(4x4, 3x3): a quarter of the multiplications, in products that want 32 channels to run well; but images
  * and filters are transformed, and grow by 36/16 and 36/9.  INFINITY where the method does not apply. */
 static double winograd_seconds(const conv_geometry *g)
 {
@@ -288,19 +288,29 @@ static double winograd_seconds(const conv_geometry *g)
 /* In blocks, a direct convolution takes a third longer than in NHWC. */
 static double blocked_direct_seconds(const conv_geometry *g) { return direct_seconds(g) * 4 / 3; }
 
+/* In NHWC, at best. */
+static double plain_seconds(onednn_pass pass, const conv_geometry *g)
+{
+    onednn_convolution c = convolution_of(pass, g, 0, 1, 2);
+    return fmin(direct_seconds(g), atl_conv_winograd_seconds(&c));
+}
+
 /* Seconds that blocks of 16 channels save. */
-static double blocked_gain(const conv_geometry *g)
+static double blocked_gain(onednn_pass pass, const conv_geometry *g)
 {
     if (g->image.size[3] % 16 || g->result.size[3] % 16 || g->groups != 1 || g->image.size[0] == 0 ||
         !atl_onednn_has_winograd())
         return -INFINITY;
-    return direct_seconds(g) - fmin(winograd_seconds(g), blocked_direct_seconds(g));
+    return plain_seconds(pass, g) - fmin(winograd_seconds(g), blocked_direct_seconds(g));
 }
 
-static void set_layout(onednn_convolution *c, const atl_lowering *lowering, const conv_geometry *g)
+static int lower_by_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g)
 {
     c->blocked = atl_lower_is_blocked(lowering);
     c->winograd = c->blocked && winograd_seconds(g) < blocked_direct_seconds(g);
+    if (!c->blocked && atl_lower_may_use_winograd(lowering) && atl_conv_winograd_seconds(c) < direct_seconds(g))
+        return atl_lower_conv_winograd(lowering, c);
+    return onednn_lower_convolution(lowering, c);
 }
 
 static double conv2d_blocked_gain(const atl_node *y, unsigned *images)
@@ -308,14 +318,14 @@ static double conv2d_blocked_gain(const atl_node *y, unsigned *images)
     conv_geometry g = geometry_of(y, y->inputs[0], y->inputs[1], y);
     int first_layer = g.image.size[3] <= 4 && g.groups == 1 && g.result.size[3] % 16 == 0 && atl_onednn_has_winograd();
     *images = first_layer ? 0 : 1; /* a first layer takes planes, and can leave blocks as well as NHWC */
-    return first_layer ? 0 : blocked_gain(&g);
+    return first_layer ? 0 : blocked_gain(ONEDNN_FORWARD, &g);
 }
 
 static double input_grad_blocked_gain(const atl_node *y, unsigned *images)
 {
     conv_geometry g = geometry_of(y, y, y->inputs[1], y->inputs[0]);
     *images = 1;
-    return blocked_gain(&g);
+    return blocked_gain(ONEDNN_INPUT_GRADIENT, &g);
 }
 
 /* A first layer's image comes in planes: in NHWC, where there are three channels, oneDNN is at best as fast, and in 5x5 windows
@@ -325,7 +335,7 @@ static double filter_grad_blocked_gain(const atl_node *y, unsigned *images)
     conv_geometry g = geometry_of(y, y->inputs[0], y, y->inputs[1]);
     int first_layer = g.image.size[3] <= 4 && g.groups == 1 && g.result.size[3] % 16 == 0 && atl_onednn_has_winograd();
     *images = first_layer ? 2 : 1 | 2;
-    return first_layer ? 0 : blocked_gain(&g);
+    return first_layer ? 0 : blocked_gain(ONEDNN_FILTER_GRADIENT, &g);
 }
 
 static int lower_conv2d(atl_lowering *lowering)
@@ -429,8 +439,7 @@ static int lower_fused(atl_lowering *lowering)
     if (options->has_residual)
         c.residual_input = 2 + options->has_bias;
     c.activation = options->has_relu ? ONEDNN_RELU : ONEDNN_IDENTITY;
-    set_layout(&c, lowering, &g);
-    return onednn_lower_convolution(lowering, &c);
+    return lower_by_best(lowering, &c, &g);
 }
 
 /* The residual has to lie as the result does. */

@@ -46,6 +46,13 @@ atl_value_id atl_lower_input_in(atl_lowering *lowering, int i, const atl_memory_
 /* As it lies now: null for plain. */
 const atl_memory_layout *atl_lower_layout_of(const atl_lowering *lowering, int i);
 
+/* Something that a step of its own makes of input i alone: a transformed filter.  Made once, if the input depends on variables only. The
+ * step is given without its values. */
+atl_value_id atl_lower_prepared(atl_lowering *lowering, int i, int64_t bytes, const atl_plan_step *step);
+
+/* True unless Winograd's method is forbidden, or bfloat16 asked for. */
+int atl_lower_may_use_winograd(const atl_lowering *lowering);
+
 /* True if the layout pass wants the images of this node in blocks of 16 channels. */
 int atl_lower_is_blocked(const atl_lowering *lowering);
 

@@ -32,8 +32,8 @@ struct atl_lowering {
     int64_t in_place_count, in_place_capacity;
     assignment *assignments;
     int64_t assignment_count, assignment_capacity;
-    int bfloat16;
-    int now_once; /* what is being emitted runs once */
+    int bfloat16, winograd; /* may be used */
+    int now_once;           /* what is being emitted runs once */
     int failed;
 };
 
@@ -64,6 +64,8 @@ static int64_t plain_bytes(const atl_node *node) { return atl_shape_count(node->
 const atl_node *atl_lowered_node(const atl_lowering *l) { return l->node; }
 
 int atl_lower_uses_bfloat16(const atl_lowering *l) { return l->bfloat16; }
+
+int atl_lower_may_use_winograd(const atl_lowering *l) { return l->winograd; }
 
 int atl_lower_is_blocked(const atl_lowering *l) { return l->blocked[l->node->index]; }
 
@@ -270,6 +272,19 @@ int atl_lower_step(atl_lowering *l, const atl_plan_step *given)
     release_step(&step);
     l->failed = 1;
     return 0;
+}
+
+atl_value_id atl_lower_prepared(atl_lowering *l, int i, int64_t bytes, const atl_plan_step *given)
+{
+    atl_plan_step step = *given;
+    int outer_once = l->now_once;
+    step.read[step.reads++] = atl_lower_input(l, i);
+    l->now_once = l->once[l->node->inputs[i]->index];
+    atl_value_id value = atl_lower_scratch(l, bytes);
+    step.write[step.writes++] = value;
+    int ok = atl_lower_step(l, &step);
+    l->now_once = outer_once;
+    return ok ? value : -1;
 }
 
 /* ---- ops without a lowering of their own ------------------------------------------------------------------------------ */
@@ -732,8 +747,8 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
         roots[i] = p->copy.of[wanted.node[i]->index];
     char *needed = roots ? atl_mark_needed(p->copy.graph, wanted.count, roots, 0) : NULL;
     l->once = needed ? atl_mark_once(p->copy.graph, needed) : NULL;
-    int winograd = !(options.without & ATL_PASS_WINOGRAD) && !options.bfloat16; /* its kernels are float32 only */
-    l->blocked = needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, winograd) : NULL;
+    l->winograd = !(options.without & ATL_PASS_WINOGRAD) && !options.bfloat16; /* its kernels are float32 only */
+    l->blocked = needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, l->winograd) : NULL;
     l->wants_workspace = atl_allocate((size_t)count, 1);
     l->value = atl_allocate((size_t)count, sizeof *l->value);
     l->workspace = atl_allocate((size_t)count, sizeof *l->workspace);

@@ -1,0 +1,178 @@
+/* A convolution, or one of its two gradients, as a step by Winograd's method, in NHWC. */
+#include "ops/conv_winograd.h"
+
+#include <math.h>
+#include <omp.h>
+
+#include "graph/memory.h"
+#include "ops/winograd.h"
+
+enum { MOST_CHANNELS_SQUARED = 128 * 128 }; /* of the transformed filter, 36/9 of the plain one: the cache holds it */
+
+typedef struct winograd_step {
+    atl_winograd w;
+    onednn_pass pass;
+    int bias, residual, relu; /* which of step->read; -1: none */
+} winograd_step;
+
+/* ---- when ------------------------------------------------------------------------------------------------------------- */
+
+static int is_dense_square(const onednn_convolution *c)
+{
+    const atl_window *v = &c->vertical, *h = &c->horizontal;
+    return c->groups == 1 && v->size == h->size && (v->size == 3 || v->size == 5) && v->stride == 1 && h->stride == 1 &&
+           v->dilation == 1 && h->dilation == 1 && v->pad_before < v->size && h->pad_before < h->size;
+}
+
+/* Pixels in whole tiles; for the image's gradient it is the image that is made. */
+static double tiles_of(const onednn_convolution *c)
+{
+    const int64_t *made = c->pass == ONEDNN_INPUT_GRADIENT ? c->image.size : c->result.size;
+    int64_t side = 7 - c->vertical.size;
+    return (double)(made[0] * ((made[1] + side - 1) / side) * ((made[2] + side - 1) / side));
+}
+
+double atl_conv_winograd_seconds(const onednn_convolution *c)
+{
+    static const double SECONDS_A_CHANNEL = 2.5e-9, FLOPS_PER_SECOND = 190e9, AROUND = 2e-6;
+    int64_t in = c->image.size[3], out = c->result.size[3];
+    int simple = c->activation == ONEDNN_IDENTITY || (c->activation == ONEDNN_RELU && c->a == 0);
+    if (!is_dense_square(c) || !simple || in % 16 || out % 16 || in * out > MOST_CHANNELS_SQUARED ||
+        atl_shape_count(c->result) == 0 || !atl_winograd_pays())
+        return INFINITY;
+    double tile = (double)(in + out) * SECONDS_A_CHANNEL + 72 * (double)(in * out) / FLOPS_PER_SECOND;
+    double sums =
+        c->pass == ONEDNN_FILTER_GRADIENT ? 1.15 : 1; /* which are read and written again for each block of tiles */
+    return tiles_of(c) * tile * sums + AROUND;
+}
+
+/* ---- the step --------------------------------------------------------------------------------------------------------- */
+
+static int transform_filter(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const winograd_step *s = step->data;
+    (void)bound;
+    atl_winograd_transform_filter(&s->w, memory[step->read[0]], s->pass == ONEDNN_INPUT_GRADIENT,
+                                  memory[step->write[0]]);
+    return 0;
+}
+
+static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const winograd_step *s = step->data;
+    const atl_winograd_end end = {.bias = s->bias < 0 ? NULL : memory[step->read[s->bias]],
+                                  .residual = s->residual < 0 ? NULL : memory[step->read[s->residual]],
+                                  .relu = s->relu};
+    (void)bound;
+    atl_winograd_convolve(&s->w, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[1]],
+                          memory[step->write[0]]);
+    return 0;
+}
+
+static int sum_filter_gradient(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const winograd_step *s = step->data;
+    (void)bound;
+    atl_winograd_filter_gradient(&s->w, memory[step->read[0]], memory[step->read[1]], memory[step->write[1]],
+                                 memory[step->write[0]]);
+    return 0;
+}
+
+static atl_winograd geometry_of(const onednn_convolution *c)
+{
+    enum { FLOPS_OF_A_THREAD = 1000000 };
+    const int64_t *image = c->image.size, *result = c->result.size;
+    const atl_window *v = &c->vertical, *h = &c->horizontal;
+    atl_winograd w = {.batch = image[0], .taps = (int)v->size};
+    if (c->pass == ONEDNN_INPUT_GRADIENT) {
+        w.height = result[1], w.width = result[2], w.in = result[3];
+        w.result_height = image[1], w.result_width = image[2], w.out = image[3];
+        w.pad_top = v->size - 1 - v->pad_before, w.pad_left = h->size - 1 - h->pad_before;
+    } else {
+        w.height = image[1], w.width = image[2], w.in = image[3];
+        w.result_height = result[1], w.result_width = result[2], w.out = result[3];
+        w.pad_top = v->pad_before, w.pad_left = h->pad_before;
+    }
+    double flops = tiles_of(c) * 72 * (double)(w.in * w.out);
+    w.workers = flops < 2 * FLOPS_OF_A_THREAD ? 1 : omp_get_max_threads();
+    return w;
+}
+
+static winograd_step *new_step(const onednn_convolution *c)
+{
+    winograd_step *s = atl_allocate(1, sizeof *s);
+    if (!s)
+        atl_out_of_memory();
+    else
+        *s = (winograd_step){.w = geometry_of(c), .pass = c->pass, .bias = -1, .residual = -1};
+    return s;
+}
+
+static atl_plan_step step_of(const onednn_convolution *c, winograd_step *s)
+{
+    const int64_t *filter = c->filter.size;
+    return (atl_plan_step){.implementation = filter[0] == 3 ? "winograd:4x3" : "winograd:2x5",
+                           .cannot_fail = 1,
+                           .release = atl_release,
+                           .data = s,
+                           .flops =
+                               2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(c->result)};
+}
+
+/* The transformed filter: made once, if the filter depends on variables only. */
+static atl_value_id lower_filter(atl_lowering *lowering, const onednn_convolution *c)
+{
+    winograd_step *s = new_step(c);
+    if (!s)
+        return -1;
+    atl_plan_step step = step_of(c, s);
+    step.run = transform_filter;
+    step.implementation = "transform";
+    step.flops = 0;
+    return atl_lower_prepared(lowering, c->filter_input, atl_winograd_filter_floats(&s->w) * (int64_t)sizeof(float),
+                              &step);
+}
+
+static int lower_filter_gradient(atl_lowering *lowering, const onednn_convolution *c)
+{
+    winograd_step *s = new_step(c);
+    if (!s)
+        return 0;
+    atl_plan_step step = step_of(c, s);
+    step.run = sum_filter_gradient;
+    step.read[step.reads++] = atl_lower_input(lowering, c->image_input);
+    step.read[step.reads++] = atl_lower_input(lowering, c->result_input);
+    step.write[step.writes++] = atl_lower_output(lowering);
+    step.write[step.writes++] =
+        atl_lower_scratch(lowering, atl_winograd_gradient_scratch_floats(&s->w) * (int64_t)sizeof(float));
+    return atl_lower_step(lowering, &step);
+}
+
+int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c)
+{
+    if (c->pass == ONEDNN_FILTER_GRADIENT)
+        return lower_filter_gradient(lowering, c);
+    winograd_step *s = new_step(c);
+    if (!s)
+        return 0;
+    atl_plan_step step = step_of(c, s);
+    step.run = convolve;
+    step.read[step.reads++] = atl_lower_input(lowering, c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input);
+    step.read[step.reads++] = lower_filter(lowering, c);
+    s->relu = c->activation == ONEDNN_RELU;
+    if (c->bias_input >= 0) {
+        s->bias = step.reads;
+        step.read[step.reads++] = atl_lower_input(lowering, c->bias_input);
+    }
+    if (c->residual_input >= 0) {
+        s->residual = step.reads;
+        step.read[step.reads++] = atl_lower_input(lowering, c->residual_input);
+    }
+    atl_value_id result = atl_lower_output(lowering);
+    if (c->residual_input >= 0)
+        atl_lower_over(lowering, result, step.read[s->residual]);
+    step.write[step.writes++] = result;
+    step.write[step.writes++] =
+        atl_lower_scratch(lowering, atl_winograd_scratch_floats(&s->w) * (int64_t)sizeof(float));
+    return atl_lower_step(lowering, &step);
+}

@@ -1,0 +1,13 @@
+/* A convolution, or one of its two gradients, as a step by Winograd's method (ops/winograd.h), in NHWC. */
+#ifndef ATLED_OPS_CONV_WINOGRAD_H
+#define ATLED_OPS_CONV_WINOGRAD_H
+
+#include "onednn/onednn.h"
+
+/* Estimated seconds on two AVX-512 cores; INFINITY where it does not apply, or is not to be had. */
+double atl_conv_winograd_seconds(const onednn_convolution *c);
+
+/* Emits the step for the node being lowered. 1, or 0 with the error set. */
+int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c);
+
+#endif

@@ -1,0 +1,575 @@
+/* Convolutions by Winograd's method.
+ *
+ * With p the six points, a filter g of r taps and a tile of m = 7 - r results,
+ *
+ *     y = A' [(G g) * (B' x)]      B': 6x6,   G: 6 x r,  row p is (1, p, p^2, ...) / N(p),   A': m x 6,  row k is p^k
+ *
+ * in each direction, where infinity has 1 in the last column of A' and the last row of G, and zeros before.  The gradient by the filter is
+ * the same with m for r: dw = A' [(G dy) * (B' x)], summed over tiles before A' is applied. */
+#include "ops/winograd.h"
+
+#include <string.h>
+
+#if defined __x86_64__ && defined __GNUC__
+#define WIDE __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,fma")))
+#else
+#define WIDE
+#endif
+#define WIDE_INLINE static inline __attribute__((always_inline)) WIDE
+#define UNROLL      _Pragma("GCC unroll 16")
+
+enum { LANES = 16, SIDE = 6, POINTS = SIDE * SIDE, APART = 16 };
+typedef float lanes __attribute__((vector_size(64)));
+typedef int32_t lane_bits __attribute__((vector_size(64)));
+typedef float lanes_anywhere __attribute__((vector_size(64), aligned(4), may_alias));
+
+WIDE_INLINE lanes load(const float *x) { return *(const lanes_anywhere *)x; }
+/* x where `by` is positive, else 0 */
+WIDE_INLINE lanes where_positive(lanes x, lanes by) { return (lanes)((lane_bits)x & (by > (lanes){0})); }
+WIDE_INLINE void store(float *x, lanes value) { *(lanes_anywhere *)x = value; }
+
+int atl_winograd_pays(void)
+{
+#if defined __x86_64__ && defined __GNUC__
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+#else
+    return 0;
+#endif
+}
+
+/* ---- sizes ---------------------------------------------------------------------------------------------------------- */
+
+/* Vectors of results that a product keeps in registers side by side, and rows of them. */
+static int vectors_of(int64_t out)
+{
+    int64_t vectors = out / LANES;
+    return vectors % 4 == 0 ? 4 : vectors % 3 == 0 ? 3 : vectors % 2 == 0 ? 2 : 1;
+}
+static int rows_of(int vectors) { return vectors == 4 ? 6 : vectors == 3 ? 8 : 12; }
+
+typedef struct plan {
+    int64_t side;             /* results of a tile in each direction */
+    int64_t down, across;     /* tiles */
+    int64_t tiles;            /* of the whole batch */
+    int64_t block;            /* tiles that are worked on at once */
+    int64_t parts, part;      /* the outputs are shared among so many workers; outputs of each */
+    int64_t x_apart, y_apart; /* floats from point to point of a block */
+} plan;
+
+static int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+
+static plan plan_of(const atl_winograd *w)
+{
+    enum { CACHE = 400 << 10 };
+    plan p = {.side = 7 - w->taps, .parts = 1};
+    int64_t rows = rows_of(vectors_of(w->out)), blocks_of_out = w->out / (vectors_of(w->out) * LANES);
+    p.down = (w->result_height + p.side - 1) / p.side;
+    p.across = (w->result_width + p.side - 1) / p.side;
+    p.tiles = w->batch * p.down * p.across;
+    if (p.tiles < 2 * rows * w->workers && blocks_of_out % w->workers == 0)
+        p.parts = w->workers;
+    p.part = w->out / p.parts;
+    int64_t most = CACHE / (POINTS * 4) / (w->in + p.part), share = (p.tiles * p.parts + w->workers - 1) / w->workers;
+    most = most < rows ? rows : most / rows * rows;
+    int64_t blocks = (share + most - 1) / most;
+    p.block = round_up((share + blocks - 1) / blocks, rows);
+    p.x_apart = p.block * w->in + APART;
+    p.y_apart = p.block * p.part + APART;
+    return p;
+}
+
+int64_t atl_winograd_filter_floats(const atl_winograd *w) { return POINTS * w->in * w->out; }
+
+int64_t atl_winograd_scratch_floats(const atl_winograd *w)
+{
+    plan p = plan_of(w);
+    return w->workers * POINTS * (p.x_apart + p.y_apart);
+}
+
+/* ---- transforms of six values, or to six ------------------------------------------------------------------------------ */
+
+/* B' x */
+WIDE_INLINE void to_points(const lanes *x, int apart, lanes *to, int to_apart)
+{
+    lanes x0 = x[0], x1 = x[apart], x2 = x[2 * apart], x3 = x[3 * apart], x4 = x[4 * apart], x5 = x[5 * apart];
+    lanes a = x4 - 4 * x2, b = x3 - 4 * x1, c = x4 - x2, d = 2 * (x3 - x1);
+    to[0] = 4 * x0 - 5 * x2 + x4;
+    to[to_apart] = a + b;
+    to[2 * to_apart] = a - b;
+    to[3 * to_apart] = c + d;
+    to[4 * to_apart] = c - d;
+    to[5 * to_apart] = 4 * x1 - 5 * x3 + x5;
+}
+
+/* A' m, of `count` rows. */
+WIDE_INLINE void from_points(const int count, const lanes *m, int apart, lanes *to, int to_apart)
+{
+    lanes m0 = m[0], m5 = m[5 * apart];
+    lanes p = m[apart] + m[2 * apart], q = m[apart] - m[2 * apart];
+    lanes r = m[3 * apart] + m[4 * apart], s = m[3 * apart] - m[4 * apart];
+    lanes y[5] = {m0 + p + r, q + 2 * s, p + 4 * r, q + 8 * s, p + 16 * r};
+    UNROLL
+    for (int i = 0; i < count; i++)
+        to[i * to_apart] = i == count - 1 ? y[i] + m5 : y[i];
+}
+
+/* G g, of `count` taps. */
+WIDE_INLINE void spread(const int count, const lanes *g, int apart, lanes *to, int to_apart)
+{
+    lanes zero = {0}, g0 = g[0], last = g[(count - 1) * apart];
+    lanes g1 = count > 1 ? g[apart] : zero, g2 = count > 2 ? g[2 * apart] : zero;
+    lanes g3 = count > 3 ? g[3 * apart] : zero, g4 = count > 4 ? g[4 * apart] : zero;
+    lanes even = g0 + g2 + g4, odd = g1 + g3, even2 = g0 + 4 * g2 + 16 * g4, odd2 = 2 * g1 + 8 * g3;
+    to[0] = g0 * (1.0f / 4);
+    to[to_apart] = (even + odd) * (-1.0f / 6);
+    to[2 * to_apart] = (even - odd) * (-1.0f / 6);
+    to[3 * to_apart] = (even2 + odd2) * (1.0f / 24);
+    to[4 * to_apart] = (even2 - odd2) * (1.0f / 24);
+    to[5 * to_apart] = last;
+}
+
+/* ---- the filter ------------------------------------------------------------------------------------------------------- */
+
+/* Sixteen outputs of input i of tap (y, x). */
+WIDE_INLINE lanes filter_lanes(const atl_winograd *w, const float *filter, int turned, int64_t y, int64_t x, int64_t i,
+                               int64_t o)
+{
+    lanes value;
+    if (!turned)
+        return load(filter + ((y * w->taps + x) * w->in + i) * w->out + o);
+    const float *from = filter + (((w->taps - 1 - y) * w->taps + (w->taps - 1 - x)) * w->out + o) * w->in + i;
+    for (int k = 0; k < LANES; k++)
+        value[k] = from[k * w->in];
+    return value;
+}
+
+/* To [36][out / block][in][block], in which the products read it from the first to the last. */
+WIDE static void transform_filter(const int taps, const atl_winograd *w, const float *filter, int turned, float *to)
+{
+    int64_t block = vectors_of(w->out) * LANES;
+    for (int64_t i = 0; i < w->in; i++)
+        for (int64_t o = 0; o < w->out; o += LANES) {
+            lanes g[5 * 5], half[5 * SIDE], all[POINTS];
+            for (int y = 0; y < taps; y++)
+                for (int x = 0; x < taps; x++)
+                    g[y * taps + x] = filter_lanes(w, filter, turned, y, x, i, o);
+            for (int y = 0; y < taps; y++)
+                if (taps == 3)
+                    spread(3, g + y * 3, 1, half + y * SIDE, 1);
+                else
+                    spread(5, g + y * 5, 1, half + y * SIDE, 1);
+            for (int x = 0; x < SIDE; x++)
+                if (taps == 3)
+                    spread(3, half + x, SIDE, all + x, SIDE);
+                else
+                    spread(5, half + x, SIDE, all + x, SIDE);
+            float *at = to + (o / block * w->in + i) * block + o % block;
+            for (int p = 0; p < POINTS; p++)
+                store(at + p * w->in * w->out, all[p]);
+        }
+}
+
+void atl_winograd_transform_filter(const atl_winograd *w, const float *filter, int turned, float *transformed)
+{
+    transform_filter(w->taps, w, filter, turned, transformed);
+}
+
+/* ---- tiles ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct place { /* of a tile: its example, and its first result */
+    int64_t n, y, x;
+} place;
+
+static place place_of(const plan *p, int64_t tile)
+{
+    return (place){tile / (p->down * p->across), tile / p->across % p->down * p->side, tile % p->across * p->side};
+}
+
+/* Rows and columns of a square of pixels that are inside an array of that size. */
+typedef struct inside {
+    int64_t top, bottom, left, right;
+} inside;
+
+static int64_t clamp(int64_t x, int64_t most) { return x < 0 ? 0 : x < most ? x : most; }
+
+static inside part_inside(int64_t y, int64_t x, int64_t side, int64_t height, int64_t width)
+{
+    return (inside){clamp(-y, side), clamp(height - y, side), clamp(-x, side), clamp(width - x, side)};
+}
+
+/* A square of pixels with zeros around the array: 16 channels of it. */
+WIDE_INLINE void load_square(const int side, const float *from, int64_t row, int64_t pixel, const inside *in, lanes *to)
+{
+    lanes zero = {0};
+    if (in->top == 0 && in->left == 0 && in->bottom == side && in->right == side) {
+        UNROLL
+        for (int i = 0; i < side; i++)
+            UNROLL
+        for (int j = 0; j < side; j++)
+            to[i * side + j] = load(from + i * row + j * pixel);
+        return;
+    }
+    for (int i = 0; i < side; i++)
+        for (int j = 0; j < side; j++)
+            to[i * side + j] = i >= in->top && i < in->bottom && j >= in->left && j < in->right
+                                   ? load(from + i * row + j * pixel)
+                                   : zero;
+}
+
+/* B' x B of one tile; point p goes to to[p * apart]. */
+WIDE_INLINE void tile_to_points(const atl_winograd *w, const plan *p, int64_t tile, const float *image, int64_t apart,
+                                float *to)
+{
+    place at = place_of(p, tile);
+    int64_t y = at.y - w->pad_top, x = at.x - w->pad_left, row = w->width * w->in;
+    const float *from = image + (at.n * w->height + y) * row + x * w->in;
+    inside in = part_inside(y, x, SIDE, w->height, w->width);
+    for (int64_t c = 0; c < w->in; c += LANES) {
+        lanes all[POINTS], half[POINTS];
+        load_square(SIDE, from + c, row, w->in, &in, all);
+        UNROLL
+        for (int j = 0; j < SIDE; j++)
+            to_points(all + j, SIDE, half + j, SIDE);
+        UNROLL
+        for (int i = 0; i < SIDE; i++)
+            to_points(half + i * SIDE, 1, all + i * SIDE, 1);
+        UNROLL
+        for (int k = 0; k < POINTS; k++)
+            store(to + k * apart + c, all[k]);
+    }
+}
+
+/* ---- products --------------------------------------------------------------------------------------------------------- */
+
+/* c [rows, 16 * vectors] = a [rows, depth] b [depth, 16 * vectors] */
+WIDE_INLINE void product(const int rows, const int vectors, int64_t depth, const float *a, const float *b, float *c,
+                         int64_t c_row)
+{
+    lanes sum[12][4];
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] = (lanes){0};
+    for (int64_t k = 0; k < depth; k++, b += vectors * LANES) {
+        lanes row[4];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            row[v] = load(b + v * LANES);
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            lanes one = a[i * depth + k] - (lanes){0};
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] += one * row[v];
+        }
+    }
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        store(c + i * c_row + v * LANES, sum[i][v]);
+}
+
+/* All points of a block of tiles, for the outputs from `first` on, as many as a worker has. */
+WIDE_INLINE void products(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t tiles,
+                          int64_t first, const float *x, const float *filter, float *y)
+{
+    int64_t block = vectors * LANES;
+    for (int64_t k = 0; k < POINTS; k++)
+        for (int64_t o = 0; o < p->part; o += block) {
+            const float *b = filter + k * w->in * w->out + (first + o) * w->in;
+            for (int64_t t = 0; t < tiles; t += rows)
+                product(rows, vectors, w->in, x + k * p->x_apart + t * w->in, b, y + k * p->y_apart + t * p->part + o,
+                        p->part);
+        }
+}
+
+WIDE static void products_4(const atl_winograd *w, const plan *p, int64_t tiles, int64_t first, const float *x,
+                            const float *filter, float *y)
+{
+    products(6, 4, w, p, tiles, first, x, filter, y);
+}
+WIDE static void products_3(const atl_winograd *w, const plan *p, int64_t tiles, int64_t first, const float *x,
+                            const float *filter, float *y)
+{
+    products(8, 3, w, p, tiles, first, x, filter, y);
+}
+WIDE static void products_2(const atl_winograd *w, const plan *p, int64_t tiles, int64_t first, const float *x,
+                            const float *filter, float *y)
+{
+    products(12, 2, w, p, tiles, first, x, filter, y);
+}
+WIDE static void products_1(const atl_winograd *w, const plan *p, int64_t tiles, int64_t first, const float *x,
+                            const float *filter, float *y)
+{
+    products(12, 1, w, p, tiles, first, x, filter, y);
+}
+
+/* ---- results ---------------------------------------------------------------------------------------------------------- */
+
+WIDE_INLINE lanes ended(const atl_winograd_end *end, lanes value, int64_t at, int64_t channel)
+{
+    if (end->bias)
+        value += load(end->bias + channel);
+    if (end->residual)
+        value += load(end->residual + at);
+    if (end->relu)
+        value = where_positive(value, value);
+    if (end->gate)
+        value = where_positive(value, load(end->gate + at));
+    return value;
+}
+
+/* A' m A of one tile, for the outputs first, first + 1, ...; point p is at from[p * apart]. */
+WIDE_INLINE void tile_from_points(const int side, const atl_winograd *w, const plan *p, int64_t tile, int64_t first,
+                                  const float *from, const atl_winograd_end *end, float *result)
+{
+    place at = place_of(p, tile);
+    int64_t start = ((at.n * w->result_height + at.y) * w->result_width + at.x) * w->out + first;
+    int64_t rows = clamp(w->result_height - at.y, side), columns = clamp(w->result_width - at.x, side);
+    for (int64_t c = 0; c < p->part; c += LANES) {
+        lanes all[POINTS], half[4 * SIDE];
+        UNROLL
+        for (int k = 0; k < POINTS; k++)
+            all[k] = load(from + k * p->y_apart + c);
+        UNROLL
+        for (int j = 0; j < SIDE; j++)
+            from_points(side, all + j, SIDE, half + j, SIDE);
+        UNROLL
+        for (int i = 0; i < side; i++)
+            from_points(side, half + i * SIDE, 1, all + i * side, 1);
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < columns; j++) {
+                int64_t to = start + (i * w->result_width + j) * w->out + c;
+                store(result + to, ended(end, all[i * side + j], to, first + c));
+            }
+    }
+}
+
+WIDE static void results_of_block(const atl_winograd *w, const plan *p, int64_t first_tile, int64_t tiles,
+                                  int64_t first, const float *y, const atl_winograd_end *end, float *result)
+{
+    for (int64_t t = 0; t < tiles; t++)
+        if (p->side == 4)
+            tile_from_points(4, w, p, first_tile + t, first, y + t * p->part, end, result);
+        else
+            tile_from_points(2, w, p, first_tile + t, first, y + t * p->part, end, result);
+}
+
+/* ---- convolving ------------------------------------------------------------------------------------------------------- */
+
+WIDE static void block_to_points(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, const float *image,
+                                 float *x)
+{
+    for (int64_t t = 0; t < tiles; t++)
+        tile_to_points(w, p, first + t, image, p->x_apart, x + t * w->in);
+}
+
+/* The products take whole groups of rows: zeros stand for the tiles that are missing. */
+static void clear_rows(int64_t from, int64_t to, int64_t channels, int64_t apart, float *x)
+{
+    for (int64_t k = 0; k < POINTS && from < to; k++)
+        memset(x + k * apart + from * channels, 0, (size_t)((to - from) * channels) * sizeof *x);
+}
+
+static void convolve_part(const atl_winograd *w, const plan *p, int worker, const float *image, const float *filter,
+                          const atl_winograd_end *end, float *scratch, float *result)
+{
+    int vectors = vectors_of(w->out);
+    int64_t teams = w->workers / p->parts, team = worker / p->parts, first = worker % p->parts * p->part;
+    int64_t from = p->tiles * team / teams, to = p->tiles * (team + 1) / teams;
+    float *x = scratch + worker * POINTS * (p->x_apart + p->y_apart), *y = x + POINTS * p->x_apart;
+    for (; from < to; from += p->block) {
+        int64_t tiles = to - from < p->block ? to - from : p->block, rows = round_up(tiles, rows_of(vectors));
+        block_to_points(w, p, from, tiles, image, x);
+        clear_rows(tiles, rows, w->in, p->x_apart, x);
+        (vectors == 4   ? products_4
+         : vectors == 3 ? products_3
+         : vectors == 2 ? products_2
+                        : products_1)(w, p, rows, first, x, filter, y);
+        results_of_block(w, p, from, tiles, first, y, end, result);
+    }
+}
+
+void atl_winograd_convolve(const atl_winograd *w, const float *image, const float *transformed,
+                           const atl_winograd_end *end, float *scratch, float *result)
+{
+    plan p = plan_of(w);
+#pragma omp parallel for num_threads(w->workers) schedule(static, 1) if (w->workers > 1)
+    for (int worker = 0; worker < w->workers; worker++)
+        convolve_part(w, &p, worker, image, transformed, end, scratch, result);
+}
+
+/* ---- the gradient by the filter --------------------------------------------------------------------------------------- */
+
+/* Blocks of tiles beside a worker's sums [36][in][out]. */
+static plan gradient_plan_of(const atl_winograd *w)
+{
+    enum { CACHE = 300 << 10, FEWEST = 16 };
+    plan p = plan_of(w);
+    p.parts = 1;
+    p.part = w->out;
+    p.block = CACHE / (POINTS * 4) / (w->in + w->out);
+    p.block = p.block < FEWEST ? FEWEST : p.block;
+    p.x_apart = p.block * w->in + APART;
+    p.y_apart = p.block * w->out + APART;
+    return p;
+}
+
+static int64_t sums_of(const atl_winograd *w) { return POINTS * (w->in * w->out + APART); }
+
+int64_t atl_winograd_gradient_scratch_floats(const atl_winograd *w)
+{
+    plan p = gradient_plan_of(w);
+    return w->workers * (sums_of(w) + POINTS * (p.x_apart + p.y_apart));
+}
+
+/* G dy G' of one tile. */
+WIDE_INLINE void tile_of_gradient(const int side, const atl_winograd *w, const plan *p, int64_t tile, const float *dy,
+                                  float *to)
+{
+    place at = place_of(p, tile);
+    int64_t row = w->result_width * w->out;
+    const float *from = dy + (at.n * w->result_height + at.y) * row + at.x * w->out;
+    inside in = part_inside(at.y, at.x, side, w->result_height, w->result_width);
+    for (int64_t c = 0; c < w->out; c += LANES) {
+        lanes all[POINTS], half[4 * SIDE];
+        load_square(side, from + c, row, w->out, &in, all);
+        UNROLL
+        for (int i = 0; i < side; i++)
+            spread(side, all + i * side, 1, half + i * SIDE, 1);
+        UNROLL
+        for (int j = 0; j < SIDE; j++)
+            spread(side, half + j, SIDE, all + j, SIDE);
+        UNROLL
+        for (int k = 0; k < POINTS; k++)
+            store(to + k * p->y_apart + c, all[k]);
+    }
+}
+
+WIDE static void block_of_gradient(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, const float *dy,
+                                   float *y)
+{
+    for (int64_t t = 0; t < tiles; t++)
+        if (p->side == 4)
+            tile_of_gradient(4, w, p, first + t, dy, y + t * w->out);
+        else
+            tile_of_gradient(2, w, p, first + t, dy, y + t * w->out);
+}
+
+/* c [rows, 16 * vectors] += a' b, of a [depth, in] and b [depth, out] */
+WIDE_INLINE void add_product(const int rows, const int vectors, int64_t depth, int64_t in, int64_t out, const float *a,
+                             const float *b, float *c)
+{
+    lanes sum[16][4];
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] = load(c + i * out + v * LANES);
+    for (int64_t k = 0; k < depth; k++) {
+        lanes row[4];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            row[v] = load(b + k * out + v * LANES);
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            lanes one = a[k * in + i] - (lanes){0};
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] += one * row[v];
+        }
+    }
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        store(c + i * out + v * LANES, sum[i][v]);
+}
+
+WIDE_INLINE void add_products(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t tiles,
+                              const float *x, const float *y, float *sums)
+{
+    for (int64_t k = 0; k < POINTS; k++)
+        for (int64_t o = 0; o < w->out; o += vectors * LANES)
+            for (int64_t i = 0; i < w->in; i += rows)
+                add_product(rows, vectors, tiles, w->in, w->out, x + k * p->x_apart + i, y + k * p->y_apart + o,
+                            sums + k * (w->in * w->out + APART) + i * w->out + o);
+}
+
+WIDE static void add_products_of(int vectors, const atl_winograd *w, const plan *p, int64_t tiles, const float *x,
+                                 const float *y, float *sums)
+{
+    if (vectors == 4)
+        add_products(4, 4, w, p, tiles, x, y, sums);
+    else if (vectors == 3)
+        add_products(8, 3, w, p, tiles, x, y, sums);
+    else if (vectors == 2)
+        add_products(8, 2, w, p, tiles, x, y, sums);
+    else
+        add_products(16, 1, w, p, tiles, x, y, sums);
+}
+
+static void sum_part(const atl_winograd *w, const plan *p, int worker, const float *image, const float *dy,
+                     float *scratch)
+{
+    int64_t from = p->tiles * worker / w->workers, to = p->tiles * (worker + 1) / w->workers;
+    float *sums = scratch + worker * (sums_of(w) + POINTS * (p->x_apart + p->y_apart));
+    float *x = sums + sums_of(w), *y = x + POINTS * p->x_apart;
+    memset(sums, 0, (size_t)sums_of(w) * sizeof *sums);
+    for (; from < to; from += p->block) {
+        int64_t tiles = to - from < p->block ? to - from : p->block;
+        block_to_points(w, p, from, tiles, image, x);
+        block_of_gradient(w, p, from, tiles, dy, y);
+        add_products_of(vectors_of(w->out), w, p, tiles, x, y, sums);
+    }
+}
+
+/* A' s A of the sums of all workers, for the inputs of one of them. */
+WIDE_INLINE void filter_from_points(const int taps, const atl_winograd *w, const plan *p, int worker,
+                                    const float *scratch, float *dw)
+{
+    int64_t apart = sums_of(w) + POINTS * (p->x_apart + p->y_apart), point = w->in * w->out + APART;
+    for (int64_t i = w->in * worker / w->workers; i < w->in * (worker + 1) / w->workers; i++)
+        for (int64_t o = 0; o < w->out; o += LANES) {
+            lanes all[POINTS], half[5 * SIDE];
+            for (int k = 0; k < POINTS; k++) {
+                const float *from = scratch + k * point + i * w->out + o;
+                all[k] = load(from);
+                for (int other = 1; other < w->workers; other++)
+                    all[k] += load(from + other * apart);
+            }
+            UNROLL
+            for (int j = 0; j < SIDE; j++)
+                from_points(taps, all + j, SIDE, half + j, SIDE);
+            UNROLL
+            for (int y = 0; y < taps; y++)
+                from_points(taps, half + y * SIDE, 1, all + y * taps, 1);
+            for (int k = 0; k < taps * taps; k++)
+                store(dw + (k * w->in + i) * w->out + o, all[k]);
+        }
+}
+
+WIDE static void filter_of_worker(const atl_winograd *w, const plan *p, int worker, const float *scratch, float *dw)
+{
+    if (w->taps == 3)
+        filter_from_points(3, w, p, worker, scratch, dw);
+    else
+        filter_from_points(5, w, p, worker, scratch, dw);
+}
+
+void atl_winograd_filter_gradient(const atl_winograd *w, const float *image, const float *dy, float *scratch, float *dw)
+{
+    plan p = gradient_plan_of(w);
+#pragma omp parallel num_threads(w->workers) if (w->workers > 1)
+    {
+#pragma omp for schedule(static, 1)
+        for (int worker = 0; worker < w->workers; worker++)
+            sum_part(w, &p, worker, image, dy, scratch);
+#pragma omp for schedule(static, 1)
+        for (int worker = 0; worker < w->workers; worker++)
+            filter_of_worker(w, &p, worker, scratch, dw);
+    }
+}

@@ -1,0 +1,83 @@
+/* Convolutions by Winograd's method in programs, in NHWC: the same as directly, and only where it is said to be faster. */
+#include "ops/conv_winograd.h"
+
+#include "ops/winograd.h"
+#include "support.h"
+
+static int count_winograd(const atl_program *program)
+{
+    int count = 0;
+    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
+        atl_step_info info;
+        cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
+        count += !info.once && strncmp(info.implementation, "winograd:", 9) == 0;
+    }
+    return count;
+}
+
+/* Two layers with bias, residual and relu, and all gradients. `wanted`: the result, by image, by the filters. */
+static atl_program *compile_layers(atl_graph *g, int64_t taps, unsigned without, atl_node *wanted[4])
+{
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(4, 22, 19, 32)), *filter[2], *h = image;
+    for (int i = 0; i < 2; i++) {
+        filter[i] = atl_variable(g, ATL_NAME("w%d", i), ATL_SHAPE(taps, taps, 32, 32), atl_he());
+        atl_node *bias = atl_variable(g, ATL_NAME("b%d", i), ATL_SHAPE(32), atl_fill_with(20));
+        h = atl_relu(atl_add(atl_bias_add(atl_conv2d(h, filter[i]), bias), image)); /* far from relu's kink */
+    }
+    wanted[0] = h;
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(atl_sum(atl_square(h))), .by = ATL_NODES(image, filter[0], filter[1]),
+                               .result = wanted + 1),
+                 ATL_OK);
+    atl_program *program = atl_compile(g, ((atl_nodes){4, wanted}), .without = without);
+    cr_assert(program, "%s", atl_graph_error(g));
+    return program;
+}
+
+static void check_layers(int64_t taps)
+{
+    atl_node *wanted[2][4];
+    atl_graph *g[2];
+    atl_program *program[2];
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(4, 22, 19, 32), -1, 1);
+    for (int i = 0; i < 2; i++) {
+        g[i] = atl_graph_new();
+        program[i] = compile_layers(g[i], taps, i ? ATL_PASS_WINOGRAD : 0, wanted[i]);
+        cr_assert_eq(atl_run(program[i], ATL_FEED(atl_find(g[i], "image"), pixels)), ATL_OK, "%s", atl_error());
+    }
+    cr_expect_eq(count_winograd(program[0]), atl_winograd_pays() ? 6 : 0);
+    cr_expect_eq(count_winograd(program[1]), 0);
+    for (int k = 0; k < 4; k++)
+        cr_assert_close(atl_value(program[0], wanted[0][k]), atl_value(program[1], wanted[1][k]), 1e-5);
+    for (int i = 0; i < 2; i++) {
+        atl_program_free(program[i]);
+        atl_graph_free(g[i]);
+    }
+    atl_tensor_free(pixels);
+}
+
+Test(conv_winograd, windows_of_3_agree_with_direct_ones) { check_layers(3); }
+Test(conv_winograd, windows_of_5_agree_with_direct_ones) { check_layers(5); }
+
+Test(conv_winograd, is_left_alone_where_it_does_not_apply)
+{
+    onednn_convolution c = {.image = ATL_SHAPE(1, 56, 56, 64),
+                            .filter = ATL_SHAPE(3, 3, 64, 64),
+                            .result = ATL_SHAPE(1, 56, 56, 64),
+                            .vertical = {.size = 3, .stride = 1, .dilation = 1, .pad_before = 1},
+                            .groups = 1};
+    c.horizontal = c.vertical;
+    if (!atl_winograd_pays())
+        cr_skip_test("this processor has no AVX-512");
+    cr_assert(atl_conv_winograd_seconds(&c) < 1);
+    onednn_convolution strided = c, grouped = c, dilated = c, narrow = c, tanh = c;
+    strided.vertical.stride = 2;
+    grouped.groups = 2;
+    dilated.horizontal.dilation = 2;
+    narrow.image.size[3] = 24;
+    tanh.activation = ONEDNN_TANH;
+    cr_expect(isinf(atl_conv_winograd_seconds(&strided)));
+    cr_expect(isinf(atl_conv_winograd_seconds(&grouped)));
+    cr_expect(isinf(atl_conv_winograd_seconds(&dilated)));
+    cr_expect(isinf(atl_conv_winograd_seconds(&narrow)));
+    cr_expect(isinf(atl_conv_winograd_seconds(&tanh)));
+}
