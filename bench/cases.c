@@ -5,11 +5,20 @@
 #include <string.h>
 #include <time.h>
 
+/* clang-format off */
 static const bench_case cases[] = {
-    {"vgg16_1", "vgg16", 1, 224, 0},           {"vgg16_8", "vgg16", 8, 224, 0},
-    {"squeezenet_1", "squeezenet", 1, 224, 0}, {"cifar10_128", "cifar10", 128, 24, 1},
-    {"resnet20_128", "resnet20", 128, 32, 0},  {"mlp_1", NULL, 1, 0, 1},
+    {"vgg16_1", "vgg16", 1, 224, BY_IMAGE},
+    {"vgg16_8", "vgg16", 8, 224, BY_IMAGE},
+    {"squeezenet_1", "squeezenet", 1, 224, BY_IMAGE},
+    {"cifar10_128", "cifar10", 128, 24, BY_WEIGHTS},
+    {"resnet20_128", "resnet20", 128, 32, BY_IMAGE},
+    {"mlp_1", NULL, 1, 0, BY_WEIGHTS, .widths = {8, 16, 1}, .activation = atl_tanh},
+    {"cifar10_train", "cifar10", 128, 24, TRAINING, SGD_DECAY},
+    {"resnet20_train", "resnet20", 128, 32, TRAINING, SGD_MOMENTUM},
+    {"mlp_adam", NULL, 64, 0, TRAINING, ADAM, {784, 256, 10}, atl_relu},
+    {"mlp_sgd", NULL, 1, 0, TRAINING, SGD, {8, 16, 1}, atl_tanh},
 };
+/* clang-format on */
 
 const bench_case *bench_cases(int *count)
 {
@@ -44,34 +53,79 @@ double median_of(double *times, int count)
     return count % 2 ? times[count / 2] : (times[count / 2 - 1] + times[count / 2]) / 2;
 }
 
-/* 8 inputs, 16 tanh units, 1 output, the squared difference from 1. */
-static atl_node *mlp_loss(built_case *b)
+static atl_node *mean_cross_entropy(const bench_case *c, built_case *b, atl_node *logits)
 {
-    b->image = atl_input(b->graph, "x", ATL_FLOAT32, ATL_SHAPE(1, 8));
-    atl_node *h = atl_dense_layer(b->image, "hidden", 16, .activation = atl_tanh);
-    atl_node *y = atl_dense_layer(h, "out", 1);
-    return atl_reduce_mean(atl_square(atl_shift(y, -1)));
-}
-
-static atl_node *network_loss(const bench_case *c, built_case *b)
-{
-    b->image = atl_input(b->graph, "image", ATL_FLOAT32, ATL_SHAPE(c->batch, c->side, c->side, 3));
-    atl_node *logits = atl_model_find(c->model)->build(&(atl_model_args){.image = b->image});
     atl_tensor *zeros = atl_tensor_new(ATL_INT32, ATL_SHAPE(c->batch));
     atl_node *labels = zeros ? atl_constant(b->graph, zeros) : NULL;
     atl_tensor_free(zeros);
     return atl_reduce_mean(atl_sparse_softmax_cross_entropy(logits, labels));
 }
 
+/* One hidden layer; the loss of a single output is its squared difference from 1. */
+static atl_node *mlp_loss(const bench_case *c, built_case *b)
+{
+    b->image = atl_input(b->graph, "x", ATL_FLOAT32, ATL_SHAPE(c->batch, c->widths[0]));
+    atl_node *h = atl_dense_layer(b->image, "hidden", c->widths[1], .activation = c->activation);
+    atl_node *y = atl_dense_layer(h, "out", c->widths[2]);
+    return c->widths[2] == 1 ? atl_reduce_mean(atl_square(atl_shift(y, -1))) : mean_cross_entropy(c, b, y);
+}
+
+static atl_node *network_loss(const bench_case *c, built_case *b)
+{
+    b->image = atl_input(b->graph, "image", ATL_FLOAT32, ATL_SHAPE(c->batch, c->side, c->side, 3));
+    atl_node *logits =
+        atl_model_find(c->model)->build(&(atl_model_args){.image = b->image, .training = c->want == TRAINING});
+    return mean_cross_entropy(c, b, logits);
+}
+
 static int want_gradients(const bench_case *c, built_case *b)
 {
     int64_t count = 1;
     atl_node *const *by = &b->image;
-    if (c->by_weights)
+    if (c->want == BY_WEIGHTS)
         by = atl_variables(b->graph, &count);
     b->wanted[0] = b->loss;
     b->count = count + 1;
     return count < 255 && atl_gradients(.of = ATL_NODES(b->loss), .by = {count, by}, .result = b->wanted + 1) == ATL_OK;
+}
+
+/* Of dense layers, or of convolutions too; never of biases or of what normalises. */
+static void set_decays(const bench_case *c, built_case *b)
+{
+    int64_t count;
+    atl_node *const *variable = atl_variables(b->graph, &count);
+    for (int64_t i = 0; i < count; i++) {
+        int rank = atl_shape_of(variable[i]).rank;
+        if (c->optimizer == SGD_DECAY && rank == 2)
+            atl_variable_set_decay(variable[i], 0.004f);
+        if (c->optimizer == SGD_MOMENTUM && rank >= 2)
+            atl_variable_set_decay(variable[i], 1e-4f);
+    }
+}
+
+/* The rates are so small that the weights, and with them the work, stay what they are however long is measured. */
+static atl_optimizer optimizer_of(const bench_case *c, built_case *b)
+{
+    switch (c->optimizer) {
+    case ADAM:
+        return atl_adam(.rate = 1e-7);
+    case SGD_MOMENTUM:
+        return atl_momentum(.rate = 1e-7);
+    case SGD_DECAY:
+        return atl_sgd(.schedule = atl_exponential_decay(b->graph, .rate = 1e-7f, .every = 1000, .factor = 0.9f));
+    default:
+        return atl_sgd(.rate = 1e-7);
+    }
+}
+
+static int want_step(const bench_case *c, built_case *b)
+{
+    set_decays(c, b);
+    int decays = c->optimizer == SGD_DECAY || c->optimizer == SGD_MOMENTUM;
+    atl_node *cost = decays ? atl_add(b->loss, atl_weight_decay(b->graph)) : b->loss;
+    b->wanted[0] = atl_minimize(cost, optimizer_of(c, b));
+    b->count = 1;
+    return b->wanted[0] != NULL;
 }
 
 static int fail(const bench_case *c, const built_case *b)
@@ -87,13 +141,13 @@ int open_case(const bench_case *c, built_case *built_out)
     *b = (built_case){.graph = atl_graph_new()};
     if (!b->graph)
         return fail(c, b);
-    b->loss = c->model ? network_loss(c, b) : mlp_loss(b);
+    b->loss = c->model ? network_loss(c, b) : mlp_loss(c, b);
     int64_t variables = 0;
     atl_node *const *variable = atl_variables(b->graph, &variables);
     for (int64_t i = 0; i < variables; i++) /* weights are made when first needed: now, not while compiling is timed */
         atl_variable_value(variable[i]);
     double start = seconds_now();
-    if (!b->loss || !want_gradients(c, b))
+    if (!b->loss || !(c->want == TRAINING ? want_step(c, b) : want_gradients(c, b)))
         return fail(c, b);
     b->program = atl_compile(b->graph, {b->count, b->wanted});
     b->compile_seconds = seconds_now() - start;

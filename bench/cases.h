@@ -4,11 +4,29 @@
 
 #include "atled/atled.h"
 
+/* What is wanted of the loss. */
+typedef enum bench_want {
+    BY_IMAGE,   /* and its gradient by the image */
+    BY_WEIGHTS, /* and its gradient by all variables */
+    TRAINING    /* a step of the optimizer: atl_minimize */
+} bench_want;
+
+typedef enum bench_optimizer {
+    NO_OPTIMIZER,
+    SGD,       /* no momentum, no decay */
+    SGD_DECAY, /* decay of the dense layers' weights, a rate that decays exponentially: as the CIFAR-10 tutorial trains */
+    SGD_MOMENTUM, /* 0.9, decay of all weights: as ResNets are trained */
+    ADAM
+} bench_optimizer;
+
 typedef struct bench_case {
     const char *name;  /* "vgg16_1" */
-    const char *model; /* null: the MLP 8-16-1 */
+    const char *model; /* null: dense layers of .widths */
     int64_t batch, side;
-    int by_weights; /* forward and the gradient by all weights; else by the image */
+    bench_want want;
+    bench_optimizer optimizer;
+    int widths[3];              /* in, hidden, out */
+    atl_activation *activation; /* of the hidden layer */
 } bench_case;
 
 const bench_case *bench_cases(int *count);
@@ -17,7 +35,7 @@ const bench_case *bench_case_find(const char *name);
 typedef struct built_case {
     atl_graph *graph;
     atl_node *image, *loss;
-    atl_node *wanted[256]; /* the loss, then the gradients */
+    atl_node *wanted[256]; /* the loss, then the gradients; or the step alone */
     int64_t count;
     atl_tensor *pixels;
     atl_program *program;
