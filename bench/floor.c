@@ -1,11 +1,19 @@
-/* floor CASE REPEATS: what a step of the case costs at least.  Each convolution, matrix product, pooling and normalisation of its
- * graph is run as a bare oneDNN primitive, alone, with the fastest of its algorithms and layouts; their times are summed, without
- * reorders.  Every other step of our plan is charged for its bytes, at the bandwidth measured for an array of that size.
- * Prints one line of JSON. */
+/* floor CASE ROUNDS: what a step of the case costs at least.
+ *
+ * Each convolution, matrix product, pooling and normalisation of its graph is a bare oneDNN primitive, without bias, relu or
+ * reorders; every other step of our plan is a copy of as many bytes.  First the fastest implementation of each primitive is
+ * found: direct on NHWC, direct in the layouts that oneDNN likes, Winograd, each with its first few implementations.  Then all
+ * are run one after the other, in the order of the graph, and each is timed by itself; the floor is the sum of their medians.
+ *
+ * So the caches are as cold as in a step: images and results lie in a ring as large as our arena, weights each in memory of
+ * their own, and what the step before would have made is written just before the clock starts.  Primitives that are repeated
+ * alone are up to twice as fast as that where all fits into the caches: FLOOR_ALONE=1 measures so.
+ * Prints one line of JSON; FLOOR_VERBOSE=1: each primitive on stderr. */
 #include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cases.h"
 
@@ -17,61 +25,154 @@ int main(void)
 }
 #else
 
-enum { MOST_ARGUMENTS = 8, MOST_REPEATS = 100, MOST_SEEN = 512, MOST_NODES = 1 << 16 };
+enum {
+    MOST_ARGUMENTS = 8,
+    MOST_ROUNDS = 100,
+    MOST_SEEN = 512,
+    MOST_WORKS = 4096,
+    MOST_NODES = 1 << 16,
+    IMPLEMENTATIONS = 3, /* tried of each layout and algorithm */
+    TRIES = 4            /* of each of them; the least time counts */
+};
 
 static dnnl_engine_t engine;
 static dnnl_stream_t stream;
-static int repeats = 5;
-static double others_bytes; /* of steps that are no primitive */
+static int rounds = 5;
+
+/* ---- memory -------------------------------------------------------------------------------------------------------------- */
+
+enum { HUGE_PAGE = 2 << 20 };
+
+/* Whole pages, large ones if the system has them, all of them touched. Zeros cost what other numbers cost. */
+static char *new_memory(size_t bytes)
+{
+    size_t whole = (bytes / HUGE_PAGE + 1) * HUGE_PAGE;
+    char *memory = aligned_alloc(HUGE_PAGE, whole);
+    if (!memory) {
+        fputs("floor: out of memory\n", stderr);
+        exit(1);
+    }
+    madvise(memory, whole, MADV_HUGEPAGE);
+    memset(memory, 0, whole);
+    return memory;
+}
+
+/* Memory that is handed out again from the start when its end is reached. */
+static struct ring {
+    char *memory;
+    size_t size, used;
+} ring;
+
+static char *from_ring(size_t bytes)
+{
+    bytes = (bytes + 63) / 64 * 64;
+    if (ring.used + bytes > ring.size)
+        ring.used = 0;
+    if (bytes > ring.size) { /* old pieces stay where they are: the process is short */
+        ring.size = bytes;
+        ring.memory = new_memory(bytes);
+    }
+    ring.used += bytes;
+    return ring.memory + ring.used - bytes;
+}
 
 /* ---- one primitive ------------------------------------------------------------------------------------------------------- */
 
+/* What a primitive reads or writes. */
 typedef struct argument {
     int index; /* DNNL_ARG_SRC */
     dnnl_query_t query;
     int which;
 } argument;
 
-static int add_memory(dnnl_exec_arg_t *list, int *count, int index, const dnnl_memory_desc_t *md)
+/* The fastest way that was found for a primitive; primitive null: none. */
+typedef struct choice {
+    dnnl_primitive_t primitive;
+    double seconds; /* alone */
+    int count;
+    int index[MOST_ARGUMENTS];
+    dnnl_memory_desc_t md[MOST_ARGUMENTS];
+    char implementation[64];
+} choice;
+
+/* In the step before, or from outside, as against weights, and images kept from the way forward. */
+static int made_just_before(const choice *c, int i)
 {
-    if (!md || dnnl_memory_desc_get_size(md) == 0)
-        return 1;
-    list[*count].arg = index;
-    if (dnnl_memory_create(&list[*count].memory, md, engine, DNNL_MEMORY_ALLOCATE))
-        return 0;
-    void *data = NULL;
-    dnnl_memory_get_data_handle(list[(*count)++].memory, &data);
-    memset(data, 0, dnnl_memory_desc_get_size(md)); /* touched; zeros cost what other numbers cost */
+    int source = DNNL_ARG_SRC;
+    for (int k = 0; k < c->count; k++)
+        if (c->index[k] == DNNL_ARG_DIFF_DST)
+            source = DNNL_ARG_DIFF_DST;
+    return c->index[i] == source;
+}
+
+static int is_kept(int index) { return index == DNNL_ARG_WEIGHTS || index == DNNL_ARG_DIFF_WEIGHTS; }
+
+static int bind(const choice *c, dnnl_exec_arg_t *list, int weights_of_their_own)
+{
+    for (int i = 0; i < c->count; i++) {
+        size_t bytes = dnnl_memory_desc_get_size(&c->md[i]);
+        char *data = weights_of_their_own && is_kept(c->index[i]) ? new_memory(bytes) : from_ring(bytes);
+        list[i].arg = c->index[i];
+        if (dnnl_memory_create(&list[i].memory, &c->md[i], engine, data))
+            return 0;
+    }
     return 1;
 }
 
-static double time_primitive(dnnl_primitive_t primitive, const dnnl_exec_arg_t *list, int count)
+static double time_once(const choice *c, const dnnl_exec_arg_t *list)
 {
-    static double times[MOST_REPEATS];
-    for (int i = -1; i < repeats; i++) {
-        double start = seconds_now();
-        if (dnnl_primitive_execute(primitive, stream, count, list) || dnnl_stream_wait(stream))
-            return 0;
-        if (i >= 0)
-            times[i] = seconds_now() - start;
-    }
-    return median_of(times, repeats);
+    double start = seconds_now();
+    if (dnnl_primitive_execute(c->primitive, stream, c->count, list) || dnnl_stream_wait(stream))
+        return 0;
+    return seconds_now() - start;
 }
 
-/* Seconds of the primitive; 0 if it cannot be had. Releases the descriptor. */
-static double time_of(dnnl_primitive_desc_t desc, const argument *arguments)
+/* The least of some runs; given up at once where the first is far from the best known. */
+static double time_alone(const choice *c, double best)
 {
     dnnl_exec_arg_t list[MOST_ARGUMENTS];
-    dnnl_primitive_t primitive = NULL;
-    int count = 0, ok = dnnl_primitive_create(&primitive, desc) == dnnl_success;
-    for (const argument *a = arguments; ok && a->index; a++)
-        ok = add_memory(list, &count, a->index, dnnl_primitive_desc_query_md(desc, a->query, a->which));
-    double seconds = ok ? time_primitive(primitive, list, count) : 0;
-    for (int i = 0; i < count; i++)
+    double least = 0;
+    if (!bind(c, list, 0))
+        return 0;
+    time_once(c, list); /* makes what is made once */
+    for (int i = 0; i < TRIES; i++) {
+        double seconds = time_once(c, list);
+        if (least == 0 || seconds < least)
+            least = seconds;
+        if (best > 0 && least > 1.5 * best)
+            break;
+    }
+    for (int i = 0; i < c->count; i++)
         dnnl_memory_destroy(list[i].memory);
-    dnnl_primitive_destroy(primitive);
-    dnnl_primitive_desc_destroy(desc);
-    return seconds;
+    return least;
+}
+
+static int describe(choice *c, dnnl_primitive_desc_t desc, const argument *arguments)
+{
+    const char *name = "";
+    dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name);
+    snprintf(c->implementation, sizeof c->implementation, "%s", name);
+    for (const argument *a = arguments; a->index; a++) {
+        const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(desc, a->query, a->which);
+        if (!md || dnnl_memory_desc_get_size(md) == 0)
+            continue;
+        c->index[c->count] = a->index;
+        c->md[c->count++] = *md;
+    }
+    return dnnl_primitive_create(&c->primitive, desc) == dnnl_success;
+}
+
+static void try_one(choice *best, dnnl_primitive_desc_t desc, const argument *arguments)
+{
+    choice c = {0};
+    if (describe(&c, desc, arguments))
+        c.seconds = time_alone(&c, best->seconds);
+    if (c.seconds > 0 && (!best->primitive || c.seconds < best->seconds)) {
+        choice worse = *best;
+        *best = c;
+        c = worse;
+    }
+    dnnl_primitive_destroy(c.primitive);
 }
 
 static int is_reference(dnnl_primitive_desc_t desc)
@@ -81,23 +182,21 @@ static int is_reference(dnnl_primitive_desc_t desc)
     return strstr(name, "ref") != NULL; /* takes minutes, and is never the fastest */
 }
 
-/* The first implementation; with hint for a backward one. */
-static double time_first(const void *op, dnnl_primitive_desc_t hint, const argument *arguments)
+/* Keeps the best of the first implementations. */
+static void try_all(choice *best, const void *op, dnnl_primitive_desc_t hint, const argument *arguments)
 {
-    dnnl_primitive_desc_t desc = NULL;
-    if (dnnl_primitive_desc_create(&desc, op, NULL, engine, hint))
-        return 0;
-    if (is_reference(desc)) {
+    dnnl_primitive_desc_iterator_t iterator = NULL;
+    if (dnnl_primitive_desc_iterator_create(&iterator, op, NULL, engine, hint))
+        return;
+    for (int i = 0; i < IMPLEMENTATIONS; i++) {
+        dnnl_primitive_desc_t desc = dnnl_primitive_desc_iterator_fetch(iterator);
+        if (desc && !is_reference(desc))
+            try_one(best, desc, arguments);
         dnnl_primitive_desc_destroy(desc);
-        return 0;
+        if (dnnl_primitive_desc_iterator_next(iterator))
+            break;
     }
-    return time_of(desc, arguments);
-}
-
-static void keep_least(double *best, double seconds)
-{
-    if (seconds > 0 && (*best == 0 || seconds < *best))
-        *best = seconds;
+    dnnl_primitive_desc_iterator_destroy(iterator);
 }
 
 static dnnl_memory_desc_t array(int rank, const int64_t *dims, dnnl_format_tag_t tag)
@@ -112,7 +211,7 @@ static dnnl_memory_desc_t array(int rank, const int64_t *dims, dnnl_format_tag_t
 
 /* ---- convolution --------------------------------------------------------------------------------------------------------- */
 
-typedef enum conv_pass { FORWARD, BY_IMAGE, BY_FILTER } conv_pass;
+typedef enum conv_pass { FORWARD, OF_IMAGE, OF_FILTER } conv_pass;
 
 typedef struct window {
     dnnl_dims_t size, stride, dilation, before, after;
@@ -131,8 +230,8 @@ static window window_between(const int64_t *image, const int64_t *result, int64_
     return w;
 }
 
-static double time_convolution(conv_pass pass, dnnl_alg_kind_t algorithm, dnnl_format_tag_t tag, const int64_t *image,
-                               const int64_t *filter, const int64_t *result)
+static void try_convolution(choice *best, conv_pass pass, dnnl_alg_kind_t algorithm, dnnl_format_tag_t tag,
+                            const int64_t *image, const int64_t *filter, const int64_t *result)
 {
     static const argument forward[] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0},
                                        {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0},
@@ -154,44 +253,45 @@ static double time_convolution(conv_pass pass, dnnl_alg_kind_t algorithm, dnnl_f
     dnnl_primitive_desc_t hint = NULL;
     if (dnnl_convolution_forward_desc_init(&op, dnnl_forward_training, algorithm, &src, &weights, NULL, &dst, w.stride,
                                            w.before, w.after))
-        return 0;
-    if (pass == FORWARD)
-        return time_first(&op, NULL, forward);
+        return;
+    if (pass == FORWARD) {
+        try_all(best, &op, NULL, forward);
+        return;
+    }
     if (dnnl_primitive_desc_create(&hint, &op, NULL, engine, NULL))
-        return 0;
-    dnnl_status_t status = pass == BY_IMAGE
+        return;
+    dnnl_status_t status = pass == OF_IMAGE
                                ? dnnl_convolution_backward_data_desc_init(&op, algorithm, &src, &weights, &dst,
                                                                           w.stride, w.before, w.after)
                                : dnnl_convolution_backward_weights_desc_init(&op, algorithm, &src, &weights, NULL, &dst,
                                                                              w.stride, w.before, w.after);
-    double seconds = status ? 0 : time_first(&op, hint, pass == BY_IMAGE ? by_image : by_filter);
+    if (!status)
+        try_all(best, &op, hint, pass == OF_IMAGE ? by_image : by_filter);
     dnnl_primitive_desc_destroy(hint);
-    return seconds;
 }
 
-static double floor_of_convolution(conv_pass pass, const int64_t *image, const int64_t *filter, const int64_t *result)
+static choice best_convolution(conv_pass pass, const int64_t *image, const int64_t *filter, const int64_t *result)
 {
-    double best = 0;
-    keep_least(&best, time_convolution(pass, dnnl_convolution_direct, dnnl_nhwc, image, filter, result));
-    keep_least(&best, time_convolution(pass, dnnl_convolution_direct, dnnl_format_tag_any, image, filter, result));
-    if (image[3] <= 4)
-        keep_least(&best, time_convolution(pass, dnnl_convolution_direct, dnnl_nchw, image, filter, result));
+    choice best = {0};
     if (filter[0] == 3 && filter[1] == 3)
-        keep_least(&best,
-                   time_convolution(pass, dnnl_convolution_winograd, dnnl_format_tag_any, image, filter, result));
+        try_convolution(&best, pass, dnnl_convolution_winograd, dnnl_format_tag_any, image, filter, result);
+    try_convolution(&best, pass, dnnl_convolution_direct, dnnl_nhwc, image, filter, result);
+    try_convolution(&best, pass, dnnl_convolution_direct, dnnl_format_tag_any, image, filter, result);
+    if (image[3] <= 4)
+        try_convolution(&best, pass, dnnl_convolution_direct, dnnl_nchw, image, filter, result);
     return best;
 }
 
 /* ---- matrix product: [m, k] x [k, n] -------------------------------------------------------------------------------------- */
 
-static double floor_of_product(int64_t m, int64_t k, int64_t n)
+static choice best_product(int64_t m, int64_t k, int64_t n)
 {
     static const argument arguments[] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0},
                                          {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0},
                                          {DNNL_ARG_DST, dnnl_query_dst_md, 0},
                                          {0}};
     static const dnnl_format_tag_t tags[] = {dnnl_ab, dnnl_ba, dnnl_format_tag_any};
-    double best = 0;
+    choice best = {0};
     dnnl_memory_desc_t dst = array(2, (int64_t[]){m, n}, dnnl_ab);
     for (int left = 0; left < 2; left++)
         for (int right = 0; right < 3; right++) {
@@ -199,19 +299,20 @@ static double floor_of_product(int64_t m, int64_t k, int64_t n)
                                b = array(2, (int64_t[]){k, n}, tags[right]);
             dnnl_matmul_desc_t op;
             if (dnnl_matmul_desc_init(&op, &a, &b, NULL, &dst) == dnnl_success)
-                keep_least(&best, time_first(&op, NULL, arguments));
+                try_all(&best, &op, NULL, arguments);
         }
     dnnl_memory_desc_t src = array(2, (int64_t[]){m, k}, dnnl_ab),
                        weights = array(2, (int64_t[]){n, k}, dnnl_format_tag_any);
     dnnl_inner_product_desc_t op;
     if (dnnl_inner_product_forward_desc_init(&op, dnnl_forward_inference, &src, &weights, NULL, &dst) == dnnl_success)
-        keep_least(&best, time_first(&op, NULL, arguments));
+        try_all(&best, &op, NULL, arguments);
     return best;
 }
 
 /* ---- pooling, normalisation ------------------------------------------------------------------------------------------------ */
 
-static double time_pooling(int backward, dnnl_format_tag_t tag, const int64_t *image, const int64_t *result, int size)
+static void try_pooling(choice *best, int backward, dnnl_format_tag_t tag, const int64_t *image, const int64_t *result,
+                        int size)
 {
     static const argument forward[] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0},
                                        {DNNL_ARG_DST, dnnl_query_dst_md, 0},
@@ -228,30 +329,30 @@ static double time_pooling(int backward, dnnl_format_tag_t tag, const int64_t *i
     dnnl_primitive_desc_t hint = NULL;
     if (dnnl_pooling_forward_desc_init(&op, dnnl_forward_training, dnnl_pooling_max, &src, &dst, w.stride, w.size,
                                        w.before, w.after))
-        return 0;
-    if (!backward)
-        return time_first(&op, NULL, forward);
+        return;
+    if (!backward) {
+        try_all(best, &op, NULL, forward);
+        return;
+    }
     if (dnnl_primitive_desc_create(&hint, &op, NULL, engine, NULL))
-        return 0;
-    double seconds =
-        dnnl_pooling_backward_desc_init(&op, dnnl_pooling_max, &src, &dst, w.stride, w.size, w.before, w.after)
-            ? 0
-            : time_first(&op, hint, back);
+        return;
+    if (!dnnl_pooling_backward_desc_init(&op, dnnl_pooling_max, &src, &dst, w.stride, w.size, w.before, w.after))
+        try_all(best, &op, hint, back);
     dnnl_primitive_desc_destroy(hint);
-    return seconds;
 }
 
-static double floor_of_pooling(int backward, const int64_t *image, const int64_t *result, int size)
+static choice best_pooling(int backward, const int64_t *image, const int64_t *result, int size)
 {
-    double best = 0;
-    keep_least(&best, time_pooling(backward, dnnl_nhwc, image, result, size));
-    keep_least(&best, time_pooling(backward, dnnl_nChw16c, image, result, size));
+    choice best = {0};
+    try_pooling(&best, backward, dnnl_nhwc, image, result, size);
+    try_pooling(&best, backward, dnnl_nChw16c, image, result, size);
     return best;
 }
 
 /* In NHWC: nothing else is fast.  Nine channels wide, as in the CIFAR-10 network. */
-static double floor_of_lrn(int backward, const int64_t *image)
+static choice best_lrn(int backward, const int64_t *image)
 {
+    choice best = {0};
     static const argument forward[] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0},
                                        {DNNL_ARG_DST, dnnl_query_dst_md, 0},
                                        {DNNL_ARG_WORKSPACE, dnnl_query_workspace_md, 0},
@@ -265,59 +366,106 @@ static double floor_of_lrn(int backward, const int64_t *image)
     dnnl_lrn_desc_t op;
     dnnl_primitive_desc_t hint = NULL;
     if (dnnl_lrn_forward_desc_init(&op, dnnl_forward_training, dnnl_lrn_across_channels, &md, 9, 0.001f, 0.75f, 1))
-        return 0;
-    if (!backward)
-        return time_first(&op, NULL, forward);
+        return best;
+    if (!backward) {
+        try_all(&best, &op, NULL, forward);
+        return best;
+    }
     if (dnnl_primitive_desc_create(&hint, &op, NULL, engine, NULL))
-        return 0;
-    double seconds = dnnl_lrn_backward_desc_init(&op, dnnl_lrn_across_channels, &md, &md, 9, 0.001f, 0.75f, 1)
-                         ? 0
-                         : time_first(&op, hint, back);
+        return best;
+    if (!dnnl_lrn_backward_desc_init(&op, dnnl_lrn_across_channels, &md, &md, 9, 0.001f, 0.75f, 1))
+        try_all(&best, &op, hint, back);
     dnnl_primitive_desc_destroy(hint);
-    return seconds;
+    return best;
 }
 
-/* ---- everything else: its bytes -------------------------------------------------------------------------------------------- */
+/* ---- what a step consists of ------------------------------------------------------------------------------------------------ */
 
-/* Seconds to read half of the bytes and write the other half, on all threads where that is worth it. */
-static double time_of_bytes(int64_t bytes)
+/* A primitive, or a copy of so many bytes. */
+typedef struct work {
+    const choice *how; /* null: a copy */
+    dnnl_exec_arg_t list[MOST_ARGUMENTS];
+    char *from, *to; /* of the copy; `from`, and for a primitive its input, were written just before */
+    size_t bytes;    /* from `from` on */
+    double times[MOST_ROUNDS];
+    char key[200];
+} work;
+
+static work *works[MOST_WORKS];
+static int work_count;
+
+static work *add_work(const char *key)
 {
-    static double times[MOST_REPEATS];
-    int64_t count = bytes / 8;
-    float *from = calloc((size_t)count + 1, 4), *to = calloc((size_t)count + 1, 4);
-    for (int i = -1; from && to && i < repeats; i++) {
-        double start = seconds_now();
-#pragma omp parallel for simd if (count > 1 << 15)
-        for (int64_t k = 0; k < count; k++)
-            to[k] = from[k] > 0 ? from[k] : 1;
-        if (i >= 0)
-            times[i] = seconds_now() - start;
+    work *w = work_count < MOST_WORKS ? calloc(1, sizeof *w) : NULL;
+    if (!w) {
+        fputs("floor: too many steps\n", stderr);
+        exit(1);
     }
-    free(from);
-    free(to);
-    return median_of(times, repeats);
+    snprintf(w->key, sizeof w->key, "%s", key);
+    return works[work_count++] = w;
 }
 
-static int is_primitive(const char *op)
+static void add_primitive(const choice *how, const char *key)
 {
-    static const char *const beginnings[] = {"conv2d", "matmul", "max_pool2d", "lrn", "reorder"};
-    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
-        if (strncmp(op, beginnings[i], strlen(beginnings[i])) == 0)
-            return 1;
-    return 0;
+    work *w = add_work(key);
+    w->how = how;
+    if (!bind(how, w->list, 1))
+        exit(1);
+    for (int i = 0; i < how->count; i++)
+        if (made_just_before(how, i)) {
+            void *data = NULL;
+            dnnl_memory_get_data_handle(w->list[i].memory, &data);
+            w->from = data;
+            w->bytes = dnnl_memory_desc_get_size(&how->md[i]);
+        }
 }
 
-static double floor_of_others(const built_case *b)
+/* A step that reads half of the bytes and writes the other half. */
+static void add_copy(int64_t bytes, const char *key)
 {
-    double seconds = 0;
-    for (int64_t i = 0; i < atl_program_step_count(b->program); i++) {
-        atl_step_info info;
-        if (atl_program_step(b->program, i, &info) || info.once || is_primitive(info.op))
-            continue;
-        seconds += time_of_bytes(info.bytes);
-        others_bytes += (double)info.bytes;
-    }
-    return seconds;
+    work *w = add_work(key);
+    w->bytes = (size_t)bytes / 2;
+    w->from = from_ring(w->bytes);
+    w->to = from_ring(w->bytes);
+}
+
+enum { FEW_BYTES = 1 << 17 }; /* not worth two threads */
+
+static void write_all(char *to, size_t bytes)
+{
+    int64_t count = (int64_t)bytes / 4;
+    float *x = (float *)to;
+#pragma omp parallel for simd if (bytes > FEW_BYTES)
+    for (int64_t i = 0; i < count; i++)
+        x[i] = 0;
+}
+
+static double time_copy(const work *w)
+{
+    const float *from = (const float *)w->from;
+    float *to = (float *)w->to;
+    int64_t count = (int64_t)w->bytes / 4;
+    double start = seconds_now();
+#pragma omp parallel for simd if (w->bytes > FEW_BYTES)
+    for (int64_t i = 0; i < count; i++)
+        to[i] = from[i] > 0 ? from[i] : 1;
+    return seconds_now() - start;
+}
+
+/* All works, one after the other, as a step runs them; or each again and again. */
+static void time_works(void)
+{
+    int alone = getenv("FLOOR_ALONE") != NULL;
+    for (int outer = 0; outer < (alone ? work_count : rounds + 1); outer++)
+        for (int inner = 0; inner < (alone ? rounds + 1 : work_count); inner++) {
+            work *w = works[alone ? outer : inner];
+            int round = (alone ? inner : outer) - 1; /* -1: to get warm */
+            if (!alone)
+                write_all(w->from, w->bytes);
+            double seconds = w->how ? time_once(w->how, w->list) : time_copy(w);
+            if (round >= 0)
+                w->times[round] = seconds;
+        }
 }
 
 /* ---- the graph ------------------------------------------------------------------------------------------------------------ */
@@ -333,66 +481,104 @@ static int window_of(const atl_node *node)
     return size;
 }
 
-static double measure_node(const atl_node *node)
+static choice best_of_node(const atl_node *node)
 {
     const char *op = atl_op_of(node)->name;
     atl_shape y = atl_shape_of(node), a = atl_shape_of(atl_input_of(node, 0)), b = atl_shape_of(atl_input_of(node, 1));
     if (strcmp(op, "conv2d") == 0)
-        return floor_of_convolution(FORWARD, a.size, b.size, y.size);
+        return best_convolution(FORWARD, a.size, b.size, y.size);
     if (strcmp(op, "conv2d_input_grad") == 0)
-        return floor_of_convolution(BY_IMAGE, y.size, b.size, a.size);
+        return best_convolution(OF_IMAGE, y.size, b.size, a.size);
     if (strcmp(op, "conv2d_filter_grad") == 0)
-        return floor_of_convolution(BY_FILTER, a.size, y.size, b.size);
+        return best_convolution(OF_FILTER, a.size, y.size, b.size);
     if (strcmp(op, "matmul") == 0 && y.rank == 2)
-        return floor_of_product(y.size[0], atl_shape_count(a) / y.size[0], y.size[1]);
+        return best_product(y.size[0], atl_shape_count(a) / y.size[0], y.size[1]);
     if (strcmp(op, "max_pool2d") == 0)
-        return floor_of_pooling(0, a.size, y.size, window_of(node));
+        return best_pooling(0, a.size, y.size, window_of(node));
     if (strcmp(op, "max_pool2d_grad") == 0)
-        return floor_of_pooling(1, y.size, a.size, window_of(node));
+        return best_pooling(1, y.size, a.size, window_of(node));
     if (strcmp(op, "lrn") == 0 || strcmp(op, "lrn_grad") == 0)
-        return floor_of_lrn(op[3] != 0, y.size);
-    return 0;
+        return best_lrn(op[3] != 0, y.size);
+    return (choice){0};
 }
 
-/* Equal work is measured once. */
-static double floor_of_node(const atl_node *node)
+/* Equal work has the same choice. */
+static const choice *choice_of_node(const atl_node *node, const char *key)
 {
     static char keys[MOST_SEEN][200];
-    static double values[MOST_SEEN];
+    static choice choices[MOST_SEEN + 1];
     static int seen;
+    for (int i = 0; i < seen; i++)
+        if (strcmp(keys[i], key) == 0)
+            return &choices[i];
+    if (seen == MOST_SEEN)
+        return &choices[MOST_SEEN];
+    snprintf(keys[seen], sizeof keys[seen], "%s", key);
+    choices[seen] = best_of_node(node);
+    return &choices[seen++];
+}
+
+static void add_node(const atl_node *node)
+{
     char key[200], shape[3][60];
     snprintf(key, sizeof key, "%s%s%s%s", atl_op_of(node)->name,
              atl_shape_text(atl_shape_of(node), shape[0], sizeof shape[0]),
              atl_shape_text(atl_shape_of(atl_input_of(node, 0)), shape[1], sizeof shape[1]),
              atl_shape_text(atl_shape_of(atl_input_of(node, 1)), shape[2], sizeof shape[2]));
-    for (int i = 0; i < seen; i++)
-        if (strcmp(keys[i], key) == 0)
-            return values[i];
-    double seconds = measure_node(node);
-    if (seen < MOST_SEEN) {
-        memcpy(keys[seen], key, sizeof key);
-        values[seen++] = seconds;
-    }
-    if (seconds > 0 && getenv("FLOOR_VERBOSE"))
-        fprintf(stderr, "%10.3f ms  %s\n", seconds * 1e3, key);
-    return seconds;
+    const choice *how = choice_of_node(node, key);
+    if (how->primitive)
+        add_primitive(how, key);
 }
 
-static double floor_of_primitives(const built_case *b)
+static void add_primitives(const built_case *b)
 {
     static char needed[MOST_NODES];
-    double seconds = 0;
     for (int64_t i = 0; i < b->count; i++)
         needed[atl_index_of(b->wanted[i])] = 1;
-    for (int64_t i = atl_graph_node_count(b->graph); i-- > 0;) { /* inputs come before their users */
-        const atl_node *node = atl_graph_node(b->graph, i);
-        if (!needed[i])
-            continue;
-        for (int k = 0; k < atl_input_count(node); k++)
-            needed[atl_index_of(atl_input_of(node, k))] = 1;
-        seconds += floor_of_node(node);
+    for (int64_t i = atl_graph_node_count(b->graph); i-- > 0;) /* inputs come before their users */
+        for (int k = 0; needed[i] && k < atl_input_count(atl_graph_node(b->graph, i)); k++)
+            needed[atl_index_of(atl_input_of(atl_graph_node(b->graph, i), k))] = 1;
+    for (int64_t i = 0; i < atl_graph_node_count(b->graph); i++)
+        if (needed[i])
+            add_node(atl_graph_node(b->graph, i));
+}
+
+static int is_primitive(const char *op)
+{
+    static const char *const beginnings[] = {"conv2d", "matmul", "max_pool2d", "lrn", "reorder"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
+        if (strncmp(op, beginnings[i], strlen(beginnings[i])) == 0)
+            return 1;
+    return 0;
+}
+
+/* Reorders stand under the op that wants them: those of filters and images are not counted. Batch norm in training is: its passes
+ * over memory are as many as oneDNN's primitive makes. */
+static void add_others(const built_case *b)
+{
+    for (int64_t i = 0; i < atl_program_step_count(b->program); i++) {
+        atl_step_info info;
+        if (!atl_program_step(b->program, i, &info) && !info.once && !is_primitive(info.op))
+            add_copy(info.bytes, info.node);
     }
-    return seconds;
+}
+
+static void add_up(const bench_case *c)
+{
+    double primitives = 0, others = 0, least = 0, bytes = 0;
+    for (int i = 0; i < work_count; i++) {
+        work *w = works[i];
+        double seconds = median_of(w->times, rounds);
+        *(w->how ? &primitives : &others) += seconds;
+        least += w->times[0];
+        bytes += w->how ? 0 : 2 * (double)w->bytes;
+        if (getenv("FLOOR_VERBOSE"))
+            fprintf(stderr, "%10.3f ms, alone %10.3f  %-28s %s\n", seconds * 1e3, w->how ? w->how->seconds * 1e3 : 0,
+                    w->how ? w->how->implementation : "copy", w->key);
+    }
+    printf("{\"case\": \"%s\", \"who\": \"floor\", \"unit\": \"ms\", \"median\": %.6f, \"min\": %.6f, \"runs\": %d, "
+           "\"primitives\": %.6f, \"bytes\": %.0f}\n",
+           c->name, (primitives + others) * 1e3, least * 1e3, rounds, primitives * 1e3, bytes);
 }
 
 static int measure(const bench_case *c)
@@ -400,11 +586,12 @@ static int measure(const bench_case *c)
     built_case b;
     int ok = open_case(c, &b) && atl_graph_node_count(b.graph) < MOST_NODES;
     if (ok) {
-        double primitives = floor_of_primitives(&b), others = floor_of_others(&b);
-        printf(
-            "{\"case\": \"%s\", \"who\": \"floor\", \"unit\": \"ms\", \"median\": %.6f, \"min\": %.6f, \"runs\": %d, "
-            "\"primitives\": %.6f, \"bytes\": %.0f}\n",
-            c->name, (primitives + others) * 1e3, (primitives + others) * 1e3, repeats, primitives * 1e3, others_bytes);
+        ring.size = (size_t)atl_program_arena_bytes(b.program) + 64;
+        ring.memory = new_memory(ring.size);
+        add_primitives(&b);
+        add_others(&b);
+        time_works();
+        add_up(c);
     }
     close_case(&b);
     return ok;
@@ -414,9 +601,9 @@ int main(int argc, char **argv)
 {
     const bench_case *c = argc > 1 ? bench_case_find(argv[1]) : NULL;
     if (argc > 2)
-        repeats = atoi(argv[2]);
-    if (!c || repeats < 1 || repeats > MOST_REPEATS) {
-        fputs("usage: floor CASE [REPEATS]\n", stderr);
+        rounds = atoi(argv[2]);
+    if (!c || rounds < 1 || rounds > MOST_ROUNDS) {
+        fputs("usage: floor CASE [ROUNDS]\n", stderr);
         return 2;
     }
     if (dnnl_engine_create(&engine, dnnl_cpu, 0) || dnnl_stream_create(&stream, engine, dnnl_stream_default_flags))
