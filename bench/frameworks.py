@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""frameworks.py CASE RUNS: the same step in PyTorch, random weights, two threads; one line of JSON for each way that runs.
+"""frameworks.py FRAMEWORK CASE RUNS: the same step in pytorch, tensorflow or jax, random weights, two threads; one line of JSON for
+each way that runs.
 
-Ways: the default layout (NCHW) and channels_last; torch.compile is left out, since it needs a compiler and minutes.  A framework
-that is not installed is passed over."""
+pytorch: in the default layout (NCHW) and in channels_last; optimizers of torch.optim, foreach and fused; torch.compile is left out,
+since it needs a compiler and minutes.  tensorflow: tf.function, and with jit_compile.  jax: jax.jit.  What is compiled or traced is
+so before the clock starts.  Ends with 3 if the framework is not installed."""
+import importlib
 import json
 import os
 import resource
@@ -10,22 +13,21 @@ import statistics
 import sys
 import time
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+import networks
 
-
-def report(case, who, times, unit="ms", **more):
-    print(json.dumps({"case": case, "who": who, "unit": unit, "median": statistics.median(times), "min": min(times),
-                      "runs": len(times), **more}), flush=True)
+THREADS = os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+SECONDS = 8  # a way whose step is long is run less often, but twice at least
 
 
 def measure(step, runs):
-    step()
+    step()  # compiles
     start = time.perf_counter()
     step()
     once = time.perf_counter() - start
     steps = 1 if once > 1e-3 else int(2e-2 / once) + 1
     times = []
-    for _ in range(runs):
+    for _ in range(min(runs, max(2, int(SECONDS / once)))):
         start = time.perf_counter()
         for _ in range(steps):
             step()
@@ -33,114 +35,381 @@ def measure(step, runs):
     return times
 
 
+def report(case, who, step, runs, version):
+    unit = "MB" if case == "memory" else "ms"
+    times = measure(step, 1 if case == "memory" else runs)
+    if case == "memory":
+        times = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6]
+    print(json.dumps({"case": case, "who": who, "unit": unit, "median": statistics.median(times), "min": min(times),
+                      "runs": len(times), "version": version}), flush=True)
+
+
+def random_array(shape, limit):
+    import numpy
+
+    x = numpy.random.default_rng(1).random(shape, dtype=numpy.float32)
+    x *= 2 * limit
+    x -= limit
+    return x
+
+
+class Layers:
+    """Weights by name, made when first asked for; images as [n, h, w, c] unless a framework has reasons."""
+
+    def __init__(self, training):
+        self.training, self.weights, self.kept = training, {}, {}
+
+    def weight(self, name, shape, fan_in):
+        if name not in self.weights:
+            self.weights[name] = self.variable(random_array(shape, (6 / fan_in) ** 0.5))
+        return self.weights[name]
+
+    def vector(self, name, width, value, table=None):
+        import numpy
+
+        table = self.weights if table is None else table
+        if name not in table:
+            table[name] = self.variable(numpy.full(width, value, dtype=numpy.float32))
+        return table[name]
+
+    def add(self, a, b):
+        return a + b
+
+
+# ---- PyTorch -----------------------------------------------------------------------------------------------------------
+
+
 def pytorch(case, runs):
     import torch
-    from torch import nn
+    from torch.nn import functional
 
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.set_num_threads(int(THREADS))
+    network, size, want, optimizer = networks.CASES[case]
 
-    def vgg16():
-        layers, last = [], 3
-        for width, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
-            for _ in range(depth):
-                layers += [nn.Conv2d(last, width, 3, padding=1), nn.ReLU(inplace=True)]
-                last = width
-            layers.append(nn.MaxPool2d(2))
-        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(25088, 4096), nn.ReLU(inplace=True), nn.Linear(4096, 4096),
-                             nn.ReLU(inplace=True), nn.Linear(4096, 1000))
+    class Torch(Layers):
+        layout = torch.contiguous_format
+        relu, tanh = staticmethod(torch.relu_), staticmethod(torch.tanh)
 
-    class Fire(nn.Module):
-        def __init__(self, last, squeeze, expand):
-            super().__init__()
-            self.squeeze = nn.Conv2d(last, squeeze, 1)
-            self.narrow = nn.Conv2d(squeeze, expand, 1)
-            self.wide = nn.Conv2d(squeeze, expand, 3, padding=1)
+        def variable(self, x):
+            x = torch.from_numpy(x)
+            return x.contiguous(memory_format=self.layout) if x.dim() == 4 else x
 
-        def forward(self, x):
-            x = torch.relu_(self.squeeze(x))
-            return torch.cat((torch.relu_(self.narrow(x)), torch.relu_(self.wide(x))), 1)
+        def conv(self, x, name, width, size, stride=1, padding="SAME", bias=True):
+            last = x.shape[1]
+            w = self.weight(name, (width, last, size, size), last * size * size)
+            b = self.vector(name + "/biases", width, 0) if bias else None
+            return functional.conv2d(x, w, b, stride, size // 2 if padding == "SAME" else 0)
 
-    def squeezenet():
-        return nn.Sequential(nn.Conv2d(3, 64, 3, stride=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2), Fire(64, 16, 64),
-                             Fire(128, 16, 64), nn.MaxPool2d(3, 2), Fire(128, 32, 128), Fire(256, 32, 128),
-                             nn.MaxPool2d(3, 2), Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256),
-                             Fire(512, 64, 256), nn.Conv2d(512, 1000, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1),
-                             nn.Flatten())
+        def dense(self, x, name, width):
+            w = self.weight(name, (width, x.shape[1]), x.shape[1])
+            return functional.linear(x, w, self.vector(name + "/biases", width, 0))
 
-    def cifar10():
-        return nn.Sequential(nn.Conv2d(3, 64, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1),
-                             nn.LocalResponseNorm(9, 0.001, 0.75, 1.0), nn.Conv2d(64, 64, 5, padding=2),
-                             nn.ReLU(inplace=True), nn.LocalResponseNorm(9, 0.001, 0.75, 1.0), nn.MaxPool2d(3, 2, 1),
-                             nn.Flatten(), nn.Linear(2304, 384), nn.ReLU(inplace=True), nn.Linear(384, 192),
-                             nn.ReLU(inplace=True), nn.Linear(192, 10))
+        def pool(self, x, size, stride, padding):
+            return functional.max_pool2d(x, size, stride, size // 2 if padding == "SAME" else 0)
 
-    class Block(nn.Module):
-        def __init__(self, last, width, stride):
-            super().__init__()
-            self.conv1 = nn.Conv2d(last, width, 3, stride=stride, padding=1, bias=False)
-            self.bn1 = nn.BatchNorm2d(width)
-            self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-            self.bn2 = nn.BatchNorm2d(width)
-            self.more = width - last
+        def lrn(self, x):
+            return functional.local_response_norm(x, 9, 0.001, 0.75, 1.0)
 
-        def forward(self, x):
-            y = self.bn2(self.conv2(torch.relu_(self.bn1(self.conv1(x)))))
-            if self.more:
-                x = nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.more // 2, self.more // 2))
-            return torch.relu_(y + x)
+        def norm(self, x, name):
+            width = x.shape[1]
+            mean = self.vector(name + "/mean", width, 0, self.kept)
+            variance = self.vector(name + "/variance", width, 1, self.kept)
+            return functional.batch_norm(x, mean, variance, self.vector(name + "/scale", width, 1),
+                                         self.vector(name + "/shift", width, 0), self.training)
 
-    def resnet20():
-        layers, last = [nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)], 16
-        for width in (16, 32, 64):
-            for _ in range(3):
-                layers.append(Block(last, width, 2 if width != last else 1))
-                last = width
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+        def concat(self, a, b):
+            return torch.cat((a, b), 1)
 
-    def mlp():
-        return nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
+        def halve(self, x, width):
+            more = (width - x.shape[1]) // 2
+            return functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, more, more))
 
-    def step_of(net, size, by_weights, layout):
-        net = net.eval()
-        x = torch.rand(size) * 255
-        if layout:
-            net, x = net.to(memory_format=layout), x.to(memory_format=layout)
+        def flatten(self, x):
+            return x.flatten(1)
+
+        def mean(self, x):
+            return x.mean((2, 3))
+
+    def optimizer_of(f, **how):
+        groups = [{"params": [w], "weight_decay": networks.decay_of(optimizer, name, w.dim())}
+                  for name, w in f.weights.items()]
+        by_decay = {}
+        for g in groups:
+            by_decay.setdefault(g["weight_decay"], {**g, "params": []})["params"] += g["params"]
+        groups = list(by_decay.values())
+        if optimizer == "adam":
+            return torch.optim.Adam(groups, lr=networks.RATE, **how)
+        return torch.optim.SGD(groups, lr=networks.RATE, momentum=0.9 if optimizer == "momentum" else 0, **how)
+
+    def step_of(layout, **how):
+        f = Torch(want == "training")
+        f.layout = layout
+        x = torch.from_numpy(random_array(size, 1))
+        if len(size) == 4:
+            x = x.permute(0, 3, 1, 2).contiguous(memory_format=layout)
         labels = torch.zeros(size[0], dtype=torch.long)
-        wanted = list(net.parameters()) if by_weights else [x]
-        for p in net.parameters():
-            p.requires_grad_(by_weights)
-        x.requires_grad_(not by_weights)
+        with torch.no_grad():
+            network(f, x)
+        weights = list(f.weights.values())
+        for w in weights:
+            w.requires_grad_(want != "by image")
+        x.requires_grad_(want == "by image")
+
+        def loss():
+            y = network(f, x)
+            return functional.cross_entropy(y, labels) if y.shape[1] > 1 else ((y - 1) ** 2).mean()
+
+        if want != "training":
+            return lambda: torch.autograd.grad(loss(), [x] if want == "by image" else weights)
+        by = optimizer_of(f, **how)
+
+        def train():
+            by.zero_grad()
+            loss().backward()
+            by.step()
+
+        return train
+
+    layouts = {"": torch.contiguous_format, " channels_last": torch.channels_last}
+    if len(size) == 2 or case == "memory":
+        del layouts[" channels_last"]
+    ways = {" foreach": {"foreach": True}, " fused": {"fused": True}} if want == "training" else {"": {}}
+    for layout, tag in layouts.items():
+        for way, how in ways.items():
+            report(case, "pytorch" + layout + way, step_of(tag, **how), runs, torch.__version__)
+
+
+# ---- TensorFlow --------------------------------------------------------------------------------------------------------
+
+
+def tensorflow(case, runs):
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(int(THREADS))
+    network, size, want, optimizer = networks.CASES[case]
+
+    class Tensorflow(Layers):
+        relu, tanh = staticmethod(tf.nn.relu), staticmethod(tf.tanh)
+
+        def variable(self, x):
+            return tf.Variable(x)
+
+        def conv(self, x, name, width, size, stride=1, padding="SAME", bias=True):
+            last = x.shape[3]
+            y = tf.nn.conv2d(x, self.weight(name, (size, size, last, width), last * size * size), stride, padding)
+            return tf.nn.bias_add(y, self.vector(name + "/biases", width, 0)) if bias else y
+
+        def dense(self, x, name, width):
+            y = x @ self.weight(name, (x.shape[1], width), x.shape[1])
+            return tf.nn.bias_add(y, self.vector(name + "/biases", width, 0))
+
+        def pool(self, x, size, stride, padding):
+            return tf.nn.max_pool2d(x, size, stride, padding)
+
+        def lrn(self, x):
+            return tf.nn.local_response_normalization(x, 4, 1, 0.001 / 9, 0.75)
+
+        def norm(self, x, name):
+            width = x.shape[3]
+            mean = self.vector(name + "/mean", width, 0, self.kept)
+            variance = self.vector(name + "/variance", width, 1, self.kept)
+            y, new_mean, new_variance = tf.compat.v1.nn.fused_batch_norm(
+                x, self.vector(name + "/scale", width, 1), self.vector(name + "/shift", width, 0), mean, variance, 1e-5,
+                is_training=self.training, exponential_avg_factor=0.1)
+            if self.training:
+                mean.assign(new_mean)
+                variance.assign(new_variance)
+            return y
+
+        def concat(self, a, b):
+            return tf.concat((a, b), 3)
+
+        def halve(self, x, width):
+            more = (width - x.shape[3]) // 2
+            return tf.pad(x[:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (more, more)))
+
+        def flatten(self, x):
+            return tf.reshape(x, (x.shape[0], -1))
+
+        def mean(self, x):
+            return tf.reduce_mean(x, (1, 2))
+
+    def step_of(xla):
+        f = Tensorflow(want == "training")
+        x, labels = tf.constant(random_array(size, 1)), tf.zeros(size[0], tf.int32)
+        network(f, x)
+        weights = list(f.weights.values())
+        decays = [networks.decay_of(optimizer, name, len(w.shape)) for name, w in f.weights.items()]
+        zeros = lambda: [tf.Variable(tf.zeros_like(w)) for w in weights]
+        m, v = zeros() if optimizer in ("momentum", "adam") else None, zeros() if optimizer == "adam" else None
+        powers = tf.Variable(1.0), tf.Variable(1.0)
+
+        def loss():
+            y = network(f, x)
+            if y.shape[1] == 1:
+                return tf.reduce_mean((y - 1) ** 2)
+            return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, y))
+
+        def gradients():
+            with tf.GradientTape(watch_accessed_variables=want != "by image") as tape:
+                if want == "by image":
+                    tape.watch(x)
+                value = loss()
+                if want == "training" and any(decays):
+                    value += tf.add_n([d * tf.nn.l2_loss(w) for d, w in zip(decays, weights) if d])
+            return tape.gradient(value, x if want == "by image" else weights)
+
+        def train():
+            raw, rate = tf.raw_ops, networks.RATE
+            for i, (w, g) in enumerate(zip(weights, gradients())):
+                if optimizer == "adam":
+                    raw.ResourceApplyAdam(var=w.handle, m=m[i].handle, v=v[i].handle, beta1_power=0.9 * powers[0],
+                                          beta2_power=0.999 * powers[1], lr=rate, beta1=0.9, beta2=0.999, epsilon=1e-8,
+                                          grad=g)
+                elif optimizer == "momentum":
+                    raw.ResourceApplyMomentum(var=w.handle, accum=m[i].handle, lr=rate, grad=g, momentum=0.9)
+                else:
+                    raw.ResourceApplyGradientDescent(var=w.handle, alpha=rate, delta=g)
+            if optimizer == "adam":
+                powers[0].assign(powers[0] * 0.9)
+                powers[1].assign(powers[1] * 0.999)
+
+        compiled = tf.function(train if want == "training" else gradients, jit_compile=xla, autograph=False)
 
         def step():
-            y = net(x)
-            loss = nn.functional.cross_entropy(y, labels) if len(size) == 4 else ((y - 1) ** 2).mean()
-            return torch.autograd.grad(loss, wanted)
+            result = compiled()
+            if result is not None:  # waits
+                (result[0] if isinstance(result, list) else result).numpy()
+            else:
+                weights[-1].numpy()
 
         return step
 
-    cases = {"vgg16_1": (vgg16, (1, 3, 224, 224), False), "vgg16_8": (vgg16, (8, 3, 224, 224), False),
-             "squeezenet_1": (squeezenet, (1, 3, 224, 224), False), "cifar10_128": (cifar10, (128, 3, 24, 24), True),
-             "resnet20_128": (resnet20, (128, 3, 32, 32), False), "mlp_1": (mlp, (1, 8), True),
-             "memory": (vgg16, (1, 3, 224, 224), False)}
-    if case not in cases:
-        return
-    build, size, by_weights = cases[case]
-    layouts = [None] if len(size) == 2 or case == "memory" else [None, torch.channels_last]
-    torch.nn.init.kaiming_uniform_ = lambda t, *a, **k: t.data.uniform_(-0.05, 0.05)  # quick
-    for layout in layouts:
-        times = measure(step_of(build(), size, by_weights, layout), 1 if case == "memory" else runs)
-        if case == "memory":
-            report(case, "pytorch", [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6], "MB")
-        else:
-            report(case, "pytorch channels_last" if layout else "pytorch", times, version=torch.__version__)
+    for way in (False,) if case == "memory" else (False, True):
+        report(case, "tensorflow xla" if way else "tensorflow", step_of(way), runs, tf.__version__)
+
+
+# ---- JAX ---------------------------------------------------------------------------------------------------------------
+
+
+def jax(case, runs):
+    import jax as framework
+    from jax import lax
+    from jax import numpy
+
+    network, size, want, optimizer = networks.CASES[case]
+
+    class Jax(Layers):
+        relu, tanh = staticmethod(framework.nn.relu), staticmethod(numpy.tanh)
+        variable = staticmethod(numpy.asarray)
+
+        def conv(self, x, name, width, size, stride=1, padding="SAME", bias=True):
+            last = x.shape[3]
+            y = lax.conv_general_dilated(x, self.weight(name, (size, size, last, width), last * size * size),
+                                         (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            return y + self.vector(name + "/biases", width, 0) if bias else y
+
+        def dense(self, x, name, width):
+            y = x @ self.weight(name, (x.shape[1], width), x.shape[1])
+            return y + self.vector(name + "/biases", width, 0)
+
+        def pool(self, x, size, stride, padding):
+            return lax.reduce_window(x, -numpy.inf, lax.max, (1, size, size, 1), (1, stride, stride, 1), padding)
+
+        def lrn(self, x):
+            squares = lax.reduce_window(x * x, 0.0, lax.add, (1, 1, 1, 9), (1, 1, 1, 1), "SAME")
+            return x * (1 + 0.001 / 9 * squares) ** -0.75
+
+        def norm(self, x, name):
+            width = x.shape[3]
+            mean = self.vector(name + "/mean", width, 0, self.kept)
+            variance = self.vector(name + "/variance", width, 1, self.kept)
+            if self.training:
+                now = x.mean((0, 1, 2)), x.var((0, 1, 2))
+                self.kept[name + "/mean"] = 0.9 * mean + 0.1 * now[0]
+                self.kept[name + "/variance"] = 0.9 * variance + 0.1 * now[1]
+                mean, variance = now
+            factor = self.vector(name + "/scale", width, 1) * lax.rsqrt(variance + 1e-5)
+            return x * factor + (self.vector(name + "/shift", width, 0) - mean * factor)
+
+        def concat(self, a, b):
+            return numpy.concatenate((a, b), 3)
+
+        def halve(self, x, width):
+            more = (width - x.shape[3]) // 2
+            return numpy.pad(x[:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (more, more)))
+
+        def flatten(self, x):
+            return x.reshape(x.shape[0], -1)
+
+        def mean(self, x):
+            return x.mean((1, 2))
+
+    f = Jax(want == "training")
+    x = numpy.asarray(random_array(size, 1))
+    if case == "memory" or "vgg" in case:  # makes the weights without computing
+        framework.eval_shape(lambda x: network(f, x), framework.ShapeDtypeStruct((1, *size[1:]), numpy.float32))
+    else:
+        network(f, x)
+
+    def loss(weights, kept, x):
+        f.weights, f.kept = dict(weights), dict(kept)
+        y = network(f, x)
+        if y.shape[1] == 1:
+            return ((y - 1) ** 2).mean(), f.kept
+        value = (framework.nn.logsumexp(y, 1) - y[:, 0]).mean()
+        if want == "training":
+            for name, w in weights.items():
+                decay = networks.decay_of(optimizer, name, w.ndim)
+                value += decay / 2 * (w * w).sum() if decay else 0
+        return value, f.kept
+
+    def gradients(weights, kept, x):
+        return framework.grad(lambda *all: loss(*all)[0], 2 if want == "by image" else 0)(weights, kept, x)
+
+    def train(state, x):
+        (weights, kept, m, v, t), rate = state, networks.RATE
+        g, kept = framework.grad(loss, has_aux=True)(weights, kept, x)
+        each = framework.tree_util.tree_map
+        if optimizer == "adam":
+            t = t + 1
+            m = each(lambda m, g: 0.9 * m + 0.1 * g, m, g)
+            v = each(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
+            by = rate * numpy.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+            return each(lambda w, m, v: w - by * m / (numpy.sqrt(v) + 1e-8), weights, m, v), kept, m, v, t
+        if optimizer == "momentum":
+            m = g = each(lambda m, g: 0.9 * m + g, m, g)
+        return each(lambda w, g: w - rate * g, weights, g), kept, m, v, t
+
+    weights, kept = f.weights, f.kept
+    if want == "training":
+        compiled = framework.jit(train, donate_argnums=0)
+        zeros = lambda: framework.tree_util.tree_map(numpy.zeros_like, weights)
+        state = [(weights, kept, zeros() if optimizer in ("momentum", "adam") else 0,
+                  zeros() if optimizer == "adam" else 0, numpy.float32(0))]
+
+        def step():
+            state[0] = framework.block_until_ready(compiled(state[0], x))
+    else:
+        compiled = framework.jit(gradients)
+
+        def step():
+            framework.block_until_ready(compiled(weights, kept, x))
+
+    report(case, "jax", step, runs, framework.__version__)
+
+
+MODULES = {"pytorch": "torch", "tensorflow": "tensorflow", "jax": "jax"}
 
 
 def main():
-    case, runs = sys.argv[1], int(sys.argv[2])
+    framework, case, runs = sys.argv[1], sys.argv[2], int(sys.argv[3])
     try:
-        pytorch(case, runs)
-    except ImportError as missing:
-        print(f"frameworks.py: passed over: {missing}", file=sys.stderr)
+        importlib.import_module(MODULES[framework])
+    except ImportError:
+        sys.exit(3)
+    if case in networks.CASES:
+        globals()[framework](case, runs)
 
 
 main()
