@@ -1,5 +1,6 @@
 /* bench CASE RUNS: runs the case, and prints one line of JSON with the median and the least time of a step.
- * CASE "compile": VGG16 with its image gradient is compiled; "memory": the most memory that a step of it ever held. */
+ * CASE "compile": VGG16 with its image gradient is compiled; "memory": the most memory that a step of it ever held;
+ * "graph_chain", "graph_tree": graphs of 10^4, 10^5 and 10^6 nodes are built, differentiated and compiled, a line for each. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,60 @@ static int measure_memory(void)
     return ok;
 }
 
+/* ---- large graphs ---- */
+
+static atl_node *chain_of(atl_node *x, int64_t nodes)
+{
+    for (int64_t i = 0; i < nodes; i++)
+        x = i % 2 ? atl_tanh(x) : atl_sin(x);
+    return x;
+}
+
+/* Half of the nodes are leaves, each another multiple of x; the rest adds them up by twos. */
+static atl_node *tree_of(atl_node *x, int64_t nodes)
+{
+    int64_t count = nodes / 2;
+    atl_node **level = malloc((size_t)count * sizeof *level);
+    for (int64_t i = 0; level && i < count; i++)
+        level[i] = atl_scale(x, 1 + (float)i);
+    for (; level && count > 1; count = (count + 1) / 2)
+        for (int64_t i = 0; i < count; i += 2)
+            level[i / 2] = i + 1 < count ? atl_add(level[i], level[i + 1]) : level[i];
+    atl_node *root = level ? level[0] : NULL;
+    free(level);
+    return root;
+}
+
+static double seconds_of_graph(atl_node *(*build)(atl_node *, int64_t), int64_t nodes)
+{
+    double start = seconds_now();
+    atl_graph *graph = atl_graph_new();
+    atl_node *x = atl_input(graph, "x", ATL_FLOAT32, ATL_SHAPE(16));
+    atl_node *y = atl_sum(build(x, nodes)), *slope = atl_gradient(y, x);
+    atl_program *program = slope ? atl_compile(graph, ATL_NODES(y, slope)) : NULL;
+    double seconds = program ? seconds_now() - start : 0;
+    atl_program_free(program);
+    atl_graph_free(graph);
+    return seconds;
+}
+
+/* Microseconds for each node of the forward part. */
+static int measure_graphs(const char *name, atl_node *(*build)(atl_node *, int64_t), double *times, int runs)
+{
+    for (int64_t nodes = 10000; nodes <= 1000000; nodes *= 10) {
+        for (int i = 0; i < runs; i++) {
+            times[i] = seconds_of_graph(build, nodes) / (double)nodes;
+            if (times[i] == 0)
+                return 0;
+        }
+        double median = median_of(times, runs);
+        printf("{\"case\": \"%s_%lld\", \"who\": \"atled\", \"unit\": \"us/node\", \"median\": %.6f, \"min\": %.6f, "
+               "\"runs\": %d}\n",
+               name, (long long)nodes, median * 1e6, times[0] * 1e6, runs);
+    }
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     static double times[MOST_RUNS];
@@ -91,12 +146,16 @@ int main(int argc, char **argv)
         ok = measure_compiling(times, runs);
     else if (strcmp(name, "memory") == 0)
         ok = measure_memory();
+    else if (strcmp(name, "graph_chain") == 0)
+        ok = measure_graphs(name, chain_of, times, runs);
+    else if (strcmp(name, "graph_tree") == 0)
+        ok = measure_graphs(name, tree_of, times, runs);
     else if (bench_case_find(name))
         ok = measure_case(bench_case_find(name), times, runs);
     else {
         int count;
         const bench_case *all = bench_cases(&count);
-        fprintf(stderr, "usage: bench CASE [RUNS], where CASE is compile, memory");
+        fprintf(stderr, "usage: bench CASE [RUNS], where CASE is compile, memory, graph_chain, graph_tree");
         for (int i = 0; i < count; i++)
             fprintf(stderr, ", %s", all[i].name);
         fputc('\n', stderr);
