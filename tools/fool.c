@@ -1,10 +1,7 @@
 /* atled fool: a picture that a network takes for what it is not. */
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "labels.h"
 #include "network.h"
@@ -31,8 +28,8 @@ typedef struct session {
     int target_count;
     progress_line progress;
     char weights_path[4096]; /* of those that ship */
-    atl_tensor **pictures;   /* as written, for the sheet */
-    int picture_count;
+    sheet_tile *tiles;       /* the pictures as written, for the sheet */
+    int tile_count;
     /* Of the target at hand. */
     double *probability; /* after each step, for the panel's curve */
     int steps_before;    /* of the attempts before this one, if rounding undid them */
@@ -94,20 +91,6 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
 }
 
 /* ---- before the first step --------------------------------------------------------------------------------------------- */
-
-/* Better now than after the work is done. */
-static int check_writable(const char *path)
-{
-    char folder[4096];
-    struct stat about;
-    const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    if (access(folder, W_OK))
-        return complain("fool", EXIT_BAD_FILE, "%s cannot be written: %s", path, strerror(errno));
-    if (stat(path, &about) == 0 && S_ISDIR(about.st_mode))
-        return complain("fool", EXIT_BAD_FILE, "%s cannot be written: it is a directory", path);
-    return 0;
-}
 
 static atl_tensor *grey_picture(atl_shape shape)
 {
@@ -182,8 +165,8 @@ static int choose_targets(session *s)
     int classes = s->network.size.classes;
     s->targets = malloc((size_t)classes * sizeof *s->targets);
     s->steps_of_met = malloc((size_t)classes * sizeof *s->steps_of_met);
-    s->pictures = malloc((size_t)classes * sizeof *s->pictures);
-    if (!s->targets || !s->steps_of_met || !s->pictures)
+    s->tiles = malloc((size_t)classes * sizeof *s->tiles);
+    if (!s->targets || !s->steps_of_met || !s->tiles)
         return complain("fool", EXIT_INTERNAL, "out of memory");
     s->target_count = 1;
     if (strcmp(s->set.target, "random") == 0) {
@@ -222,13 +205,13 @@ static int find_weights(session *s)
 
 static int prepare(session *s)
 {
-    int code = check_writable(s->set.output);
+    int code = check_writable("fool", s->set.output);
     if (!code && s->set.sheet)
-        code = check_writable(s->set.sheet);
+        code = check_writable("fool", s->set.sheet);
     if (!code)
         code = find_weights(s);
     if (!code && s->set.panel)
-        code = check_writable(s->set.panel);
+        code = check_writable("fool", s->set.panel);
     if (!code)
         code = open_network("fool", s->set.model, s->set.weights, &s->network);
     if (!code)
@@ -396,6 +379,17 @@ static int draw_panel(session *s, const char *path, const atl_fool_result *resul
     return status ? complain("fool", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
+/* The sheet takes the picture over. */
+static void add_to_sheet(session *s, atl_tensor *picture, const file_verdict *verdict)
+{
+    sheet_tile *tile = &s->tiles[s->tile_count++];
+    *tile = (sheet_tile){.picture = picture, .probability = verdict->probability, .is_met = verdict->met};
+    if (s->labels.count)
+        snprintf(tile->name, sizeof tile->name, "%s", s->labels.name[s->target]);
+    else
+        snprintf(tile->name, sizeof tile->name, "%d", s->target);
+}
+
 static int fool_one(session *s)
 {
     char path[4096];
@@ -413,8 +407,8 @@ static int fool_one(session *s)
         path_for(s, s->set.panel, path, sizeof path);
         code = draw_panel(s, path, &result, file, &verdict);
     }
-    if (!code && s->set.sheet)
-        s->pictures[s->picture_count++] = file;
+    if (!code && file && s->set.sheet)
+        add_to_sheet(s, file, &verdict);
     else
         atl_tensor_free(file);
     atl_tensor_free(result.pixels);
@@ -447,9 +441,9 @@ static void end(session *s)
     free(s->targets);
     free(s->steps_of_met);
     free(s->probability);
-    for (int i = 0; i < s->picture_count; i++)
-        atl_tensor_free(s->pictures[i]);
-    free(s->pictures);
+    for (int i = 0; i < s->tile_count; i++)
+        atl_tensor_free(s->tiles[i].picture);
+    free(s->tiles);
 }
 
 int atled_fool(int argc, char **argv)
@@ -471,7 +465,7 @@ int atled_fool(int argc, char **argv)
         s.target = s.targets[i];
         code = fool_one(&s);
     }
-    if (!code && s.set.sheet && s.picture_count && write_sheet(s.set.sheet, s.pictures, s.picture_count))
+    if (!code && s.set.sheet && s.tile_count && write_sheet(s.set.sheet, s.tiles, s.tile_count))
         code = complain("fool", EXIT_BAD_FILE, "%s", atl_error());
     if (!code) {
         tell_summary(&s);

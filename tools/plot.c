@@ -26,7 +26,7 @@ atl_status write_confusion(const char *path, const int64_t *confusion, int class
 
 #else
 
-#include <cairo.h>
+#include "surface.h"
 
 /* Everything in pixels of the finished picture. */
 enum { CHART = 400, TALL = 300, MARGIN = 56, HEAD = 64, CELL = 36, ROW_NAMES = 110 };
@@ -50,12 +50,11 @@ static cairo_t *new_picture(int width, int height)
 
 static atl_status write_picture(cairo_t *cr, const char *path)
 {
-    cairo_status_t status = cairo_status(cr);
-    if (!status)
-        status = cairo_surface_write_to_png(cairo_get_target(cr), path);
+    cairo_status_t problem = cairo_status(cr);
+    atl_status status = problem ? atl_set_error(ATL_INTERNAL, "%s: cairo: %s", path, cairo_status_to_string(problem))
+                                : write_surface(path, cairo_get_target(cr));
     cairo_destroy(cr);
-    return status ? atl_set_error(ATL_BAD_FILE, "%s cannot be written: %s", path, cairo_status_to_string(status))
-                  : ATL_OK;
+    return status;
 }
 
 static void write_text(cairo_t *cr, double x, double y, double size, const char *text)

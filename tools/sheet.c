@@ -1,44 +1,116 @@
 /* A contact sheet. */
 #include "sheet.h"
 
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "atled/files.h"
+#include "config.h"
 
-enum { COLUMNS = 5, GAP = 6, LEAST_SIDE = 140, WHITE = 255 };
+#ifndef ATLED_HAVE_CAIRO
 
-typedef struct layout {
-    int64_t height, width; /* of a picture */
-    int64_t times;         /* enlarged */
-    int64_t sheet_width;
-} layout;
+atl_status write_sheet(const char *path, const sheet_tile *tile, int count)
+{
+    (void)tile;
+    (void)count;
+    return atl_set_error(ATL_UNSUPPORTED, "%s: this atled was built without cairo, which draws the sheet", path);
+}
+
+#else
+
+#include "surface.h"
+
+/* In pixels of the finished sheet. */
+enum { COLUMNS = 5, GAP = 12, LEAST_SIDE = 144, CAPTION = 24, TEXT = 13 };
+
+static uint32_t byte_of(float x) { return x > 0 ? x < 255 ? (uint32_t)(x + 0.5f) : 255 : 0; }
+
+static cairo_surface_t *surface_of(const atl_tensor *picture, int height, int width)
+{
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
+    unsigned char *data = cairo_image_surface_get_data(surface);
+    int stride = cairo_image_surface_get_stride(surface);
+    const float *from = atl_floats(picture);
+    for (int y = 0; data && y < height; y++)
+        for (int x = 0; x < width; x++, from += 3)
+            ((uint32_t *)(void *)(data + (size_t)y * (size_t)stride))[x] =
+                byte_of(from[0]) << 16 | byte_of(from[1]) << 8 | byte_of(from[2]);
+    cairo_surface_mark_dirty(surface);
+    return surface;
+}
+
+static double width_of(cairo_t *cr, const char *text)
+{
+    cairo_text_extents_t extents;
+    cairo_text_extents(cr, text, &extents);
+    return extents.x_advance;
+}
+
+/* Cut off at the end of a character where it is too wide. */
+static void write_within(cairo_t *cr, double x, double y, double width, const char *text)
+{
+    char cut[sizeof((sheet_tile *)NULL)->name + 4];
+    snprintf(cut, sizeof cut, "%s", text);
+    for (size_t length = strlen(cut); width_of(cr, cut) > width && length > 0;) {
+        while (--length > 0 && (cut[length] & 0xC0) == 0x80)
+            ;
+        memcpy(cut + length, "\xE2\x80\xA6", 4); /* three dots */
+    }
+    cairo_move_to(cr, x, y);
+    cairo_show_text(cr, cut);
+}
+
+/* The class at the left, its probability at the right, in red where it is not what was wanted. */
+static void draw_caption(cairo_t *cr, double x, double y, double width, const sheet_tile *tile)
+{
+    char number[32];
+    snprintf(number, sizeof number, "%.4f", tile->probability);
+    double wide = width_of(cr, number);
+    cairo_set_source_rgb(cr, 0.13, 0.14, 0.17);
+    write_within(cr, x, y + TEXT + 4, width - wide - GAP, tile->name);
+    if (!tile->is_met)
+        cairo_set_source_rgb(cr, 0.80, 0.22, 0.16);
+    cairo_move_to(cr, x + width - wide, y + TEXT + 4);
+    cairo_show_text(cr, number);
+}
 
 /* Every pixel as a square of `times`. */
-static void put(const layout *l, const float *picture, int64_t top, int64_t left, float *sheet)
+static void draw_tile(cairo_t *cr, double x, double y, int height, int width, int times, const sheet_tile *tile)
 {
-    for (int64_t y = 0; y < l->height * l->times; y++)
-        for (int64_t x = 0; x < l->width * l->times; x++)
-            memcpy(sheet + ((top + y) * l->sheet_width + left + x) * 3,
-                   picture + (y / l->times * l->width + x / l->times) * 3, 3 * sizeof *sheet);
+    cairo_surface_t *picture = surface_of(tile->picture, height, width);
+    cairo_save(cr);
+    cairo_translate(cr, x, y);
+    cairo_scale(cr, times, times);
+    cairo_set_source_surface(cr, picture, 0, 0);
+    cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_NEAREST);
+    cairo_rectangle(cr, 0, 0, width, height);
+    cairo_fill(cr);
+    cairo_restore(cr);
+    cairo_surface_destroy(picture);
+    draw_caption(cr, x, y + height * times, width * times, tile);
 }
 
-atl_status write_sheet(const char *path, atl_tensor *const *picture, int count)
+atl_status write_sheet(const char *path, const sheet_tile *tile, int count)
 {
-    atl_shape size = atl_tensor_shape(picture[0]);
-    layout l = {size.size[0], size.size[1], 1, 0};
-    while (l.width * l.times < LEAST_SIDE)
-        l.times++;
-    int64_t columns = count < COLUMNS ? count : COLUMNS, rows = (count + COLUMNS - 1) / COLUMNS;
-    int64_t tall = l.height * l.times + GAP, wide = l.width * l.times + GAP;
-    l.sheet_width = columns * wide + GAP;
-    atl_tensor *sheet = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(rows * tall + GAP, l.sheet_width, 3));
-    if (!sheet)
-        return ATL_OUT_OF_MEMORY;
-    for (int64_t i = 0; i < atl_tensor_count(sheet); i++)
-        atl_floats(sheet)[i] = WHITE;
+    atl_shape size = atl_tensor_shape(tile[0].picture);
+    int height = (int)size.size[0], width = (int)size.size[1], times = (LEAST_SIDE + width - 1) / width;
+    int columns = count < COLUMNS ? count : COLUMNS, rows = (count + COLUMNS - 1) / COLUMNS;
+    int tall = height * times + CAPTION + GAP, wide = width * times + GAP;
+    cairo_surface_t *sheet =
+        cairo_image_surface_create(CAIRO_FORMAT_RGB24, columns * wide + GAP, rows * tall + GAP - GAP / 2);
+    cairo_t *cr = cairo_create(sheet);
+    cairo_set_source_rgb(cr, 0.984, 0.980, 0.969);
+    cairo_paint(cr);
+    cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
+    cairo_set_font_size(cr, TEXT);
     for (int i = 0; i < count; i++)
-        put(&l, atl_floats(picture[i]), GAP + i / COLUMNS * tall, GAP + i % COLUMNS * wide, atl_floats(sheet));
-    atl_status status = atl_write_png(path, sheet);
-    atl_tensor_free(sheet);
+        draw_tile(cr, GAP + i % COLUMNS * wide, GAP + i / COLUMNS * tall, height, width, times, &tile[i]);
+    cairo_status_t problem = cairo_status(cr);
+    atl_status status = problem ? atl_set_error(ATL_INTERNAL, "%s: cairo: %s", path, cairo_status_to_string(problem))
+                                : write_surface(path, sheet);
+    cairo_destroy(cr);
+    cairo_surface_destroy(sheet);
     return status;
 }
+
+#endif

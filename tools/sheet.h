@@ -1,10 +1,18 @@
-/* A contact sheet: several pictures in one. */
+/* A contact sheet: several pictures in one, drawn with cairo. */
 #ifndef ATLED_TOOLS_SHEET_H
 #define ATLED_TOOLS_SHEET_H
 
 #include "atled/tensor.h"
 
-/* Pictures [h, w, 3] of one size, in rows of five, enlarged where they are small.  PNG. */
-atl_status write_sheet(const char *path, atl_tensor *const *picture, int count);
+typedef struct sheet_tile {
+    atl_tensor *picture; /* [h, w, 3], 0..255, all of one size */
+    char name[64];       /* of its class */
+    double probability;  /* of that class */
+    int is_met;          /* whether that is as wanted */
+} sheet_tile;
+
+/* In rows of five, enlarged where they are small, each with its class and probability below.  PNG; ATL_UNSUPPORTED if built
+ * without cairo. */
+atl_status write_sheet(const char *path, const sheet_tile *tile, int count);
 
 #endif

@@ -20,6 +20,9 @@ int exit_code_of(atl_status status);
 /* Prints "atled NAME: ..." and a newline on stderr; returns code. */
 int complain(const char *command, int code, const char *format, ...) ATL_PRINTF(3, 4);
 
+/* 0 if a file can probably be made there, else an exit code after a complaint: better before the work than after it. */
+int check_writable(const char *command, const char *path);
+
 /* The subcommands: argv[0] is the subcommand's name.  They return an exit code. */
 int atled_dot(int argc, char **argv);
 int atled_eval(int argc, char **argv);

@@ -64,16 +64,63 @@ static int take_up_weights(session *s)
     return 0;
 }
 
+/* Label i must mean the same in both parts. */
+static int check_classes(const session *s)
+{
+    int count = atl_dataset_classes(s->data), tested = atl_dataset_classes(s->test);
+    for (int i = 0; i < count || i < tested; i++) {
+        const char *name = atl_dataset_class_name(s->data, i), *other = atl_dataset_class_name(s->test, i);
+        if ((name || other) && (!name || !other || strcmp(name, other) != 0))
+            return complain("train", EXIT_BAD_FILE,
+                            "%s: the classes to train on and those to test with differ: class %d is '%s' in one, '%s' "
+                            "in the other (%d and %d in all)",
+                            s->set.data, i, name ? name : "(none)", other ? other : "(none)", count, tested);
+    }
+    return 0;
+}
+
+static int check_data(const session *s)
+{
+    char one[64], other[64];
+    atl_shape image = atl_dataset_image_shape(s->data), tested = atl_dataset_image_shape(s->test);
+    if (!atl_shape_equal(image, tested))
+        return complain("train", EXIT_BAD_FILE, "%s: the images to train on are %s, but those to test with %s",
+                        s->set.data, atl_shape_text(image, one, sizeof one),
+                        atl_shape_text(tested, other, sizeof other));
+    return check_classes(s);
+}
+
+/* In what the network makes of the images. */
+static int check_cut(const session *s, int64_t cut)
+{
+    atl_shape image = atl_dataset_image_shape(s->data);
+    int64_t height = image.size[0] + 2 * s->set.pad, width = image.size[1] + 2 * s->set.pad;
+    if (cut > height || cut > width)
+        return complain("train", EXIT_BAD_FILE,
+                        "%s is trained on %lld x %lld pixels, but the images have only %lld x %lld: give --crop N, or "
+                        "--pad N for zeros around them",
+                        s->set.model, (long long)cut, (long long)cut, (long long)height, (long long)width);
+    return 0;
+}
+
 static int check_fit(const session *s)
 {
-    int classes = (int)atl_shape_of(s->t.used.logits).size[1];
-    if (atl_dataset_classes(s->data) > classes || atl_dataset_classes(s->test) > classes)
-        return complain("train", EXIT_BAD_FILE,
-                        "the data have %d classes, but the network tells only %d apart: see --widths",
-                        atl_dataset_classes(s->data), classes);
-    if (!atl_shape_equal(atl_dataset_image_shape(s->data), atl_dataset_image_shape(s->test)))
-        return complain("train", EXIT_BAD_FILE, "the images to train on and those to test with differ in size");
-    return 0;
+    int classes = (int)atl_shape_of(s->t.used.logits).size[1], count = atl_dataset_classes(s->data);
+    if (atl_dataset_classes(s->test) > count)
+        count = atl_dataset_classes(s->test);
+    return count <= classes ? 0
+                            : complain("train", EXIT_BAD_FILE,
+                                       "the data have %d classes, but the network tells only %d apart: see --widths",
+                                       count, classes);
+}
+
+static int check_outputs(const session *s)
+{
+    const char *const path[] = {s->set.output, s->set.checkpoint, s->set.log, s->set.plot};
+    int code = 0;
+    for (int i = 0; i < 4 && !code; i++)
+        code = path[i] ? check_writable("train", path[i]) : 0;
+    return code;
 }
 
 static int open_log(session *s)
@@ -142,7 +189,11 @@ static int start(session *s)
         return refuse_network("train", set->model);
     if (set->threads)
         omp_set_num_threads((int)set->threads);
-    int code = open_data(s);
+    int code = check_outputs(s);
+    if (!code)
+        code = open_data(s);
+    if (!code)
+        code = check_data(s);
     if (code)
         return code;
     int64_t cut = set->crop ? set->crop : model->height;
@@ -150,7 +201,9 @@ static int start(session *s)
         cut = atl_dataset_image_shape(s->data).size[0];
     s->per_epoch = (atl_dataset_count(s->data) + set->batch - 1) / set->batch;
     s->steps = set->most_steps ? set->most_steps : set->epochs * s->per_epoch;
-    code = build_training(s, model, cut);
+    code = check_cut(s, cut);
+    if (!code)
+        code = build_training(s, model, cut);
     if (!code)
         code = check_fit(s);
     if (!code && set->resume)
@@ -194,7 +247,7 @@ static int save(session *s)
     return status ? complain("train", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
-static void record(session *s, const score *tested)
+static int record(session *s, const score *tested)
 {
     epoch_record r = {(double)s->done / (double)s->per_epoch, s->loss, s->right, tested->loss, tested->right};
     double seconds = now() - s->started;
@@ -207,11 +260,14 @@ static void record(session *s, const score *tested)
         100 * share_waited(s));
     fflush(stdout);
     if (!s->log)
-        return;
+        return 0;
     fprintf(s->log, "%.6g,%lld,%.6g,%.6g,%.6g,%.6g,%.6g,%.1f,%.3f\n", r.epoch, (long long)s->done,
             (double)atl_number_of(s->t.train, s->t.rate), r.loss, r.right, r.test_loss, r.test_right, seconds,
             s->waited);
-    fflush(s->log);
+    if (fflush(s->log) == 0)
+        return 0;
+    return complain("train", EXIT_BAD_FILE, "%s cannot be written: %s; the weights are in %s", s->set.log,
+                    strerror(errno), s->set.output);
 }
 
 static int end_epoch(session *s)
@@ -220,12 +276,13 @@ static int end_epoch(session *s)
     atl_status status = look_at(&s->t, s->test, 250, NULL, &tested);
     if (status)
         return complain("train", exit_code_of(status), "%s", atl_error());
-    record(s, &tested);
-    if (s->set.plot)
-        status = write_curves(s->set.plot, s->set.model, s->records, s->record_count);
-    if (status)
-        return complain("train", exit_code_of(status), "%s", atl_error());
-    return save(s);
+    int code = save(s); /* first: what else cannot be written loses nothing */
+    if (!code)
+        code = record(s, &tested);
+    if (code || !s->set.plot)
+        return code;
+    status = write_curves(s->set.plot, s->set.model, s->records, s->record_count);
+    return status ? complain("train", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
 /* At which node the first NaN or infinity of the step at hand is. */

@@ -1,5 +1,6 @@
 /* Data sets in .npz archives: "images" and "labels". */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "graph/error.h"
@@ -41,6 +42,17 @@ static atl_status check_arrays(const char *path, const atl_tensor *images, const
     return ATL_OK;
 }
 
+static atl_status check_pixels(const char *path, const atl_tensor *images)
+{
+    const float *x = atl_floats(images);
+    int64_t count = atl_tensor_count(images), records = atl_tensor_shape(images).size[0];
+    for (int64_t i = 0; x && i < count; i++)
+        if (!isfinite(x[i]))
+            return atl_set_error(ATL_BAD_FILE, "'%s': record %" PRId64 " has a pixel that is %g", path,
+                                 i / (count / records), (double)x[i]);
+    return ATL_OK;
+}
+
 atl_status atl_read_npz_dataset(const char *path, atl_dataset **data_out)
 {
     atl_npz *npz;
@@ -57,6 +69,8 @@ atl_status atl_read_npz_dataset(const char *path, atl_dataset **data_out)
         status = atl_npz_read_entry(npz, "labels", &labels);
     if (!status)
         status = check_arrays(path, stored, labels);
+    if (!status)
+        status = check_pixels(path, stored);
     if (!status && !((images = as_images(stored)) && (*data_out = atl_dataset_of(images, labels))))
         status = atl_error_status();
     atl_tensor_free(stored);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # kill_while_saving.sh SAVER SCRATCH: kills a program that saves its weights, 200 times at random moments; the file can be loaded
-# every time, and is of one save.
+# every time, and is of one save.  A tenth of them at least must hit a save, or nothing would have been tested: those leave an unfinished file behind.
 saver=$1 scratch=$2 times=200 killed=0
 rm -rf "$scratch"
 mkdir -p "$scratch"
@@ -12,7 +12,10 @@ while [ $killed -lt $times ]; do
     # Until there is a first file; then 0 to 40 milliseconds, from the seed of the shell's own process.
     while [ ! -e "$file" ] && kill -0 $pid 2>/dev/null; do sleep 0.01; done
     sleep "$(awk -v n="$killed" -v p="$$" 'BEGIN { srand(n * 7919 + p); printf "%.4f", rand() * 0.04 }')"
-    kill -9 $pid || exit 1
+    kill -9 $pid || {
+        echo "the program that saves ended by itself"
+        exit 1
+    }
     wait $pid 2>/dev/null
     killed=$((killed + 1))
     "$saver" check "$file" >"$scratch/first" || {
@@ -21,5 +24,9 @@ while [ $killed -lt $times ]; do
     }
 done
 left=$(find "$scratch" -type f ! -name first ! -name weights.npz | wc -l)
+[ "$left" -ge $((times / 10)) ] || {
+    echo "only $left of $killed kills came while a file was being written"
+    exit 1
+}
 echo "$killed kills: a whole file every time; $left unfinished ones left behind"
 rm -rf "$scratch"

@@ -1,5 +1,6 @@
 #include "io/dataset.h"
 
+#include <math.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
@@ -221,6 +222,10 @@ Test(dataset, archives)
     atl_tensor *two = atl_uniform_tensor(ATL_SHAPE(2, 4, 5), 0, 255, 1);
     cr_assert(atl_write_npz(path, (const atl_npz_entry[]){{"images", two}, {"labels", labels}}, 2) == ATL_OK);
     refuse("record 1 has label -1");
+    atl_ints(labels)[1] = 1;
+    atl_floats(two)[23] = (float)NAN;
+    cr_assert(atl_write_npz(path, (const atl_npz_entry[]){{"images", two}, {"labels", labels}}, 2) == ATL_OK);
+    refuse("record 1 has a pixel that is nan");
     atl_tensor_free(images);
     atl_tensor_free(two);
     atl_tensor_free(labels);

@@ -75,11 +75,37 @@ Test(atled_fool, writes_a_picture_that_fools, .timeout = 120)
     atl_tensor_free(picture);
 }
 
+/* Two rows of five tiles: 24 x 24 pixels 6 times as large, with 12 between them and 24 for the caption. */
+static void check_sheet(const char *sheet, const char *out)
+{
+    enum { LEFT = 12, TIMES = 6, SIDE = 24 * TIMES, WIDE = SIDE + 12, TALL = SIDE + 36, WIDTH = 5 * WIDE + 12 };
+    char path[4096];
+    atl_tensor *picture = atl_read_image(sheet);
+    cr_assert(picture, "%s", atl_error());
+    cr_assert_eq(atl_tensor_shape(picture).size[1], WIDTH);
+    for (int i = 0; i < CLASSES; i++) {
+        snprintf(path, sizeof path, "%.*s-%d.png", (int)strlen(out) - 4, out, i);
+        atl_tensor *one = atl_read_image(path);
+        const float *tile = atl_floats(picture) + ((12 + i / 5 * TALL) * WIDTH + LEFT + i % 5 * WIDE) * 3;
+        for (int k = 0; k < SIDE * SIDE * 3; k++)
+            cr_assert_eq(tile[(k / 3 / SIDE * WIDTH + k / 3 % SIDE) * 3 + k % 3],
+                         atl_floats(one)[(k / 3 / SIDE / TIMES * 24 + k / 3 % SIDE / TIMES) * 3 + k % 3]);
+        int dark = 0; /* of the caption: the name at the left, the probability at the right */
+        for (int k = 0; k < 24 * SIDE; k++)
+            dark |= (tile[((SIDE + k / SIDE) * WIDTH + k % SIDE) * 3 + 1] < 128) << (k % SIDE > SIDE / 2);
+        cr_assert_eq(dark, 3, "the caption of tile %d", i);
+        atl_tensor_free(one);
+    }
+    atl_tensor_free(picture);
+}
+
 Test(atled_fool, takes_all_random_and_least_likely, .timeout = 240)
 {
     const char *weights = random_weights("weights.npz", 4), *out = scratch_file("x.png");
-    command_run run = RUN("fool", "-m", "cifar10", "-w", weights, "-t", "all", "-o", out, "-q");
+    const char *sheet = scratch_file("sheet.png");
+    command_run run = RUN("fool", "-m", "cifar10", "-w", weights, "-t", "all", "-o", out, "-q", "--sheet", sheet);
     cr_assert_mentions(run.out, " of 10 fooled");
+    check_sheet(sheet, out);
     for (int i = 0; i < CLASSES; i++)
         cr_assert(exists(scratch_file(ATL_NAME("x-%d.png", i))));
     cr_assert_eq(run.code, strstr(run.out, "10 of 10") ? 0 : 1);

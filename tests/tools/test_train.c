@@ -2,6 +2,8 @@
 #include "command.h"
 
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "atled/atled.h"
 
@@ -199,6 +201,134 @@ Test(train, stops_at_a_loss_that_is_no_number_and_keeps_the_last_good_weights)
         cr_assert(isfinite(atl_floats(w)[i]));
     atl_tensor_free(w);
     atl_npz_close(npz);
+}
+
+/* A step whose cost is a number may still make weights that are none: then what was saved before is better. */
+Test(train, never_saves_weights_that_are_no_numbers)
+{
+    const char *data = write_data(24), *weights = scratch_file("w.npz"), *before = scratch_file("before.npz");
+#define OPTIONS "train", "-m", "mlp", "--widths", "8,3", "-d", data, "-q", "-b", "8", "--optimizer", "sgd"
+    command_run run = RUN(OPTIONS, "-e", "1", "-o", weights);
+    cr_assert_code(run, 0);
+    run = RUN(OPTIONS, "-e", "1", "-o", before);
+    assert_same_file(weights, before);
+    run = RUN(OPTIONS, "-e", "2", "-o", weights, "--rate", "1e30", "--rate-of", "dense1=1e6", "--decay-of",
+              "dense1=1e6", "--find-nan");
+    cr_assert_code(run, 1);
+    cr_assert_mentions(run.err, "step 2: ");
+    cr_assert_mentions(run.err, "it began at 'dense1/weights'");
+    cr_assert_mentions(run.err, "w.npz is as it was");
+    assert_same_file(weights, before);
+#undef OPTIONS
+}
+
+Test(train, find_nan_names_the_node)
+{
+    const char *data = write_data(24), *weights = scratch_file("w.npz");
+    command_run run = RUN("train", "-m", "mlp", "--widths", "8,3", "-d", data, "-q", "--rate", "1e20", "--schedule",
+                          "constant", "--optimizer", "sgd", "-o", weights, "--find-nan");
+    cr_assert_code(run, 1);
+    cr_assert_mentions(run.err, "it began at 'dense");
+}
+
+/* A file may not grow beyond some bytes: that is a full disk. */
+Test(train, a_full_disk_leaves_the_old_file)
+{
+    const char *data = write_data(24), *weights = scratch_file("w.npz"), *before = scratch_file("before.npz");
+#define OPTIONS "train", "-m", "mlp", "-d", data, "-q", "-e", "1"
+    command_run run = RUN(OPTIONS, "--widths", "8,3", "-o", weights);
+    cr_assert_code(run, 0);
+    run = RUN(OPTIONS, "--widths", "8,3", "-o", before);
+    cr_assert_code(run, 0);
+    struct rlimit limit, old;
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+    limit = old;
+    limit.rlim_cur = 4000;
+    signal(SIGXFSZ, SIG_IGN); /* the command inherits both */
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    run = RUN(OPTIONS, "--widths", "90,3", "-o", weights);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "w.npz' could not be written");
+    cr_assert_mentions(run.err, "what was there before is unchanged");
+    assert_same_file(weights, before);
+    if (access("/dev/full", W_OK) == 0) {
+        run = RUN(OPTIONS, "--widths", "8,3", "-o", weights, "--log", "/dev/full");
+        cr_assert_code(run, 3);
+        cr_assert_mentions(run.err, "/dev/full cannot be written: No space left on device; the weights are in");
+        run = RUN(OPTIONS, "--widths", "8,3", "-o", "/dev/full");
+        cr_assert_code(run, 3);
+        cr_assert_mentions(run.err, "No space left on device");
+    }
+#undef OPTIONS
+}
+
+/* PART/CLASS/a.png and b.png, side x side pixels. */
+static void write_class(const char *folder, const char *part, const char *name, int side)
+{
+    char path[4096];
+    atl_tensor *picture = random_tensor(ATL_SHAPE(side, side, 3), 0, 255);
+    mkdir(folder, 0777);
+    snprintf(path, sizeof path, "%s/%s", folder, part);
+    mkdir(path, 0777);
+    snprintf(path, sizeof path, "%s/%s/%s", folder, part, name);
+    mkdir(path, 0777);
+    snprintf(path, sizeof path, "%s/%s/%s/a.png", folder, part, name);
+    cr_assert(atl_write_png(path, picture) == ATL_OK, "%s", atl_error());
+    atl_tensor_free(picture);
+}
+
+/* What is trained on and what is tested with must be of one kind. */
+Test(train, both_parts_of_the_data_must_agree)
+{
+    const char *classes = scratch_file("classes"), *sizes = scratch_file("sizes"), *w = scratch_file("w.npz");
+    write_class(classes, "train", "cat", 6);
+    write_class(classes, "train", "dog", 6);
+    write_class(classes, "test", "dog", 6);
+    command_run run = RUN("train", "-m", "mlp", "--widths", "8,2", "-d", classes, "-o", w, "-q");
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "class 0 is 'cat' in one, 'dog' in the other (2 and 1 in all)");
+    write_class(classes, "test", "cat", 6);
+    run = RUN("train", "-m", "mlp", "--widths", "8,2", "-d", classes, "-o", w, "-q", "-e", "2");
+    cr_assert_code(run, 0);
+    write_class(sizes, "train", "cat", 6);
+    write_class(sizes, "test", "cat", 7);
+    run = RUN("train", "-m", "mlp", "--widths", "8,1", "-d", sizes, "-o", w, "-q");
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "the images to train on are [6, 6, 3], but those to test with [7, 7, 3]");
+    run = RUN("train", "-m", "lenet", "-d", classes, "-o", w, "-q");
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "lenet is trained on 28 x 28 pixels, but the images have only 6 x 6: give --crop");
+}
+
+static void assert_picture(const char *path, int64_t least_width)
+{
+    atl_tensor *picture = atl_read_image(path);
+    cr_assert(picture && atl_tensor_shape(picture).size[1] >= least_width, "%s: %s", path, atl_error());
+    atl_tensor_free(picture);
+}
+
+Test(train, draws_and_logs)
+{
+    const char *data = write_data(24), *w = scratch_file("w.npz"), *log = scratch_file("log.csv"),
+               *plot = scratch_file("plot.png"), *matrix = scratch_file("matrix.png"), *c = scratch_file("c.npz");
+#define OPTIONS "train", "-m", "mlp", "--widths", "8,3", "-d", data, "-o", w, "-q", "-b", "8", "--log", log, "-p", plot
+    command_run run = RUN(OPTIONS, "-e", "4", "--stop-after", "6", "--checkpoint", c, "--threads", "1");
+    cr_assert_code(run, 1);
+    run = RUN(OPTIONS, "-e", "4", "--resume", c, "--save-every", "2");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "% of it waiting for data");
+    const char *text = whole_file(log);
+    int lines = 0;
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        lines++;
+    cr_assert_eq(lines, 5, "%s", text); /* goes on where it stopped: a head and four epochs */
+    cr_assert_mentions(text, "\n4,12,");
+    assert_picture(plot, 500);
+    run = RUN("eval", "-m", "mlp", "-w", w, "-d", data, "--plot", matrix);
+    cr_assert_code(run, 0);
+    assert_picture(matrix, 200);
+#undef OPTIONS
 }
 
 Test(train, ctrl_c_saves)
