@@ -120,7 +120,8 @@ struct atl_op {
         .name = (op_name), .arity = 1, .gradient = {op_gradient}, .function = (op_function)                            \
     }
 
-/* Applies an op.  The descriptor must outlive the graph. */
+/* Applies an op.  The descriptor must outlive the graph; it is checked first, and what infer says is, too.  For what the op's own
+ * code writes see atl_compile_args.check; the double-precision reference always looks at it. */
 #define atl_apply(op, ...)                                                                                             \
     atl_apply_with((op), NULL, (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
 ATL_API atl_node *atl_apply_with(const atl_op *op, const void *attributes, int count, atl_node *const *inputs);

@@ -33,6 +33,9 @@ typedef struct atl_compile_args {
     int bfloat16; /* the operands of convolutions and matrix products are rounded to bfloat16 (8 bits of mantissa; sums stay
                        * float32) where that is faster: about 2e-3 relative error a layer.  Without effect on processors that
                        * have no instructions for it: see atl_has_bfloat16 */
+    int check; /* while it runs, each op's own kernel, map or reference is watched: one that writes outside its result, not all
+                       * of it, or over its inputs makes the run fail with a message that names the op.  Takes twice the time.
+                       * Always on in a library that is built with assertions (meson setup --buildtype=debug) */
     int end_;
 } atl_compile_args;
 

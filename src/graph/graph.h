@@ -113,6 +113,9 @@ int atl_is_uniform(const atl_node *node, float *value_out);
 /* Null if the descriptor is sound, else what is wrong with it. */
 const char *atl_op_fault(const atl_op *op);
 
+/* A copy of a node with concrete shapes must have the type that the node was built with. 0 with the mistake recorded. */
+int atl_check_same_type(const atl_node *built, atl_node *now);
+
 /* Storage of variables and constants: the value, initialised if need be; null with the error set. */
 atl_tensor *atl_storage_value(atl_storage *storage);
 /* To be called after the value has been written. */

@@ -7,7 +7,48 @@
 
 #include "graph/memory.h"
 
-enum { MOST_INPUTS = 1 << 20, MOST_ATTRIBUTES = 1 << 16 };
+enum { MOST_INPUTS = 1 << 20, MOST_ATTRIBUTES = 1 << 16, LONGEST_NAME = 64, TYPE_NOT_SET = -1 };
+
+/* Printable, without spaces and '/', which separates scopes. */
+static int is_good_name(const char *name)
+{
+    size_t length = 0;
+    while (name[length] > ' ' && name[length] < 127 && name[length] != '/' && length <= LONGEST_NAME)
+        length++;
+    return length > 0 && length <= LONGEST_NAME && !name[length];
+}
+
+/* The flags that promise something about the inputs: the compiler relies on it. */
+static const char *flags_fault(const atl_op *op)
+{
+    unsigned flags = op->flags;
+    if (flags & ~(unsigned)(2 * ATL_OP_BROADCAST - 1))
+        return "flags has bits that are no atl_op_flags";
+    if (flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT) && op->arity != 0)
+        return "a flag of the library's own sources (ATL_OP_INPUT, _VARIABLE, _CONSTANT) is set";
+    if (flags & (ATL_OP_ALIAS | ATL_OP_BROADCAST | ATL_OP_STOPS_GRADIENT) && op->arity == 0)
+        return "a flag about the first input is set, but there is none";
+    if (flags & (ATL_OP_SUM | ATL_OP_PRODUCT) && (op->arity != 2 || !atl_is_elementwise(op)))
+        return "ATL_OP_SUM and ATL_OP_PRODUCT are for element-wise ops of arity 2";
+    if (flags & ATL_OP_RELU && (op->arity != 1 || !atl_is_elementwise(op)))
+        return "ATL_OP_RELU is for an element-wise op of arity 1";
+    if (flags & ATL_OP_ASSIGN && op->arity != 2)
+        return "ATL_OP_ASSIGN is for ops of arity 2";
+    return NULL;
+}
+
+/* What is said about inputs that there are not. */
+static const char *inputs_fault(const atl_op *op)
+{
+    if (op->arity == ATL_VARIADIC)
+        return NULL;
+    if (op->arity < 31 && (op->shape_inputs | op->workspace_inputs) >> op->arity)
+        return "shape_inputs or workspace_inputs names an input beyond the arity";
+    for (int i = op->arity; i < ATL_MAX_RULES; i++)
+        if (op->gradient[i])
+            return "gradient has a rule for an input beyond the arity";
+    return NULL;
+}
 
 const char *atl_op_fault(const atl_op *op)
 {
@@ -15,8 +56,12 @@ const char *atl_op_fault(const atl_op *op)
         return "the op is null";
     if (!op->name || !op->name[0])
         return "the op has no name";
+    if (!is_good_name(op->name))
+        return "its name is not 1 to 64 printable characters without spaces and '/'";
     if (op->arity < ATL_VARIADIC || op->arity > 64)
         return "arity is neither 0..64 nor ATL_VARIADIC";
+    if (atl_is_elementwise(op) && op->arity > ATL_MAX_RULES)
+        return "an element-wise op has at most 8 inputs";
     if (op->attributes > MOST_ATTRIBUTES)
         return "attributes is more than 65536 bytes";
     if (op->function && op->arity != 1)
@@ -30,7 +75,8 @@ const char *atl_op_fault(const atl_op *op)
     if (!op->map && !op->function && !op->element && !op->reference && !op->kernel && !op->lower &&
         !(op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT | ATL_OP_ALIAS)))
         return "there is nothing to compute it with: give function, element, map, reference or kernel";
-    return NULL;
+    const char *fault = flags_fault(op);
+    return fault ? fault : inputs_fault(op);
 }
 
 int atl_broadcast_shapes(atl_shape a, atl_shape b, atl_shape *result_out)
@@ -111,12 +157,17 @@ static int check_call(atl_graph *graph, const atl_op *op, int count, atl_node *c
 {
     const char *fault = atl_op_fault(op);
     if (fault) {
-        atl_graph_fail(graph, "%s: bad op descriptor: %s", op && op->name && op->name[0] ? op->name : "atl_apply",
-                       fault);
+        atl_graph_fail(graph, "%s: bad op descriptor: %s",
+                       op && op->name && is_good_name(op->name) ? op->name : "atl_apply", fault);
         return 0;
     }
     if (count < 0 || count > MOST_INPUTS || (op->arity != ATL_VARIADIC && count != op->arity)) {
         atl_graph_fail(graph, "%s: takes %d inputs, but was given %d", op->name, op->arity, count);
+        return 0;
+    }
+    if (atl_is_elementwise(op) && count > ATL_MAX_RULES) {
+        atl_graph_fail(graph, "%s: an element-wise op takes at most %d inputs, but was given %d", op->name,
+                       ATL_MAX_RULES, count);
         return 0;
     }
     for (int i = 0; i < count; i++)
@@ -152,6 +203,63 @@ static atl_node *new_node(atl_graph *graph, const atl_op *op, const void *attrib
     return node;
 }
 
+/* True if the sizes that both know agree. */
+static int shapes_may_agree(atl_shape a, atl_shape b)
+{
+    int agree = a.rank == b.rank;
+    for (int d = 0; agree && d < a.rank; d++)
+        agree = a.size[d] == b.size[d] || a.size[d] == ATL_ANY || b.size[d] == ATL_ANY;
+    return agree;
+}
+
+/* What infer said must be possible: kernels rely on it. 0 with the mistake recorded. */
+static int check_inferred(atl_node *y)
+{
+    char have[160], want[160];
+    const atl_op *op = y->op;
+    atl_shape shape = y->input_count ? y->inputs[0]->shape : y->shape;
+    if (y->shape.rank == TYPE_NOT_SET)
+        return atl_fail(y, "its infer function succeeded without atl_set_type: the result has no type");
+    if (op->flags & ATL_OP_ASSIGN && !(y->inputs[0]->op->flags & ATL_OP_VARIABLE))
+        return atl_fail(y, "input 1, '%s', must be a variable", atl_name_of(y->inputs[0]));
+    atl_shape_text(y->shape, have, sizeof have);
+    if (op->flags & ATL_OP_ALIAS) {
+        int64_t count = atl_shape_count(y->shape), from = atl_shape_count(shape);
+        if (y->dtype != y->inputs[0]->dtype || (count >= 0 && from >= 0 && count != from))
+            return atl_fail(y,
+                            "its infer function says %s %s, but the result is the memory of its first input, %s %s "
+                            "(ATL_OP_ALIAS)",
+                            atl_dtype_name(y->dtype), have, atl_dtype_name(y->inputs[0]->dtype),
+                            atl_shape_text(shape, want, sizeof want));
+    }
+    if (!atl_is_elementwise(op) || !op->infer || op->reference || op->lower)
+        return 1;
+    int fits = y->dtype == ATL_FLOAT32;
+    for (int i = 0; fits && i < y->input_count; i++)
+        fits = y->inputs[i]->dtype == ATL_FLOAT32 && atl_broadcast_shapes(shape, y->inputs[i]->shape, &shape);
+    if (!fits || !shapes_may_agree(shape, y->shape))
+        return atl_fail(y,
+                        "its infer function says %s %s, but an element-wise op of these inputs gives float32 %s: leave "
+                        "infer out",
+                        atl_dtype_name(y->dtype), have, fits ? atl_shape_text(shape, want, sizeof want) : "only");
+    return 1;
+}
+
+int atl_check_same_type(const atl_node *built, atl_node *now)
+{
+    char before[160], after[160];
+    int known = 1;
+    for (int d = 0; d < now->shape.rank; d++)
+        known &= now->shape.size[d] != ATL_ANY;
+    if (known && built->dtype == now->dtype && shapes_may_agree(built->shape, now->shape))
+        return 1;
+    return atl_fail(now,
+                    "its infer function contradicts itself: %s %s when the graph was built, %s %s for the shapes that "
+                    "are fed",
+                    atl_dtype_name(built->dtype), atl_shape_text(built->shape, before, sizeof before),
+                    atl_dtype_name(now->dtype), atl_shape_text(now->shape, after, sizeof after));
+}
+
 atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attributes, int count, atl_node *const *inputs)
 {
     for (int i = 0; i < count; i++)
@@ -166,12 +274,16 @@ atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attribute
         return NULL;
     if (!ATL_GROW(graph->nodes, graph->count, graph->capacity))
         return atl_graph_out_of_memory(graph);
+    atl_status before = graph->broken;
+    node->shape.rank = TYPE_NOT_SET;
     if (!(op->infer ? op->infer(node) : infer_elementwise(node))) {
         if (!graph->broken)
             atl_graph_fail(graph, "%s: its infer function refused the inputs without saying why (call atl_fail)",
                            op->name);
         return NULL;
     }
+    if ((graph->broken && !before) || !check_inferred(node)) /* it may have gone on after a mistake */
+        return NULL;
     graph->nodes[graph->count++] = node;
     return node;
 }

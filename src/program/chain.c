@@ -8,6 +8,7 @@
 #include "graph/memory.h"
 #include "onednn/onednn.h"
 #include "ops/parallel.h"
+#include "program/guard.h"
 #include "program/layout.h"
 
 enum {
@@ -31,6 +32,7 @@ typedef struct chain_step {
     operand operand[ATL_CHAIN_OPERANDS];
     int slot[MOST_TEMPORARIES]; /* register -> temporary, or -1: read or written where it is */
     int slots;
+    int checked;                      /* every map's result stands between guards */
     int last_use[ATL_CHAIN_OPERANDS]; /* the last instruction that reads it; -1: none */
     int result[ATL_CHAIN_LENGTH];     /* instruction -> which of the step's results it is, or -1 */
 } chain_step;
@@ -189,9 +191,28 @@ static void map_by_element(const atl_instruction *in, int64_t n, const float *co
     }
 }
 
-static void run_block(const atl_plan_step *step, void *const *memory, int64_t start, int64_t n,
-                      float (*temporary)[BLOCK])
+typedef struct chain_job {
+    const atl_plan_step *step;
+    void *const *memory;
+    _Atomic(const atl_op *) *faulty; /* an op whose map was found to write where it should not, or not all */
+} chain_job;
+
+static void run_checked_map(const chain_job *job, const atl_instruction *in, int64_t n, const float *const *x, float *y)
 {
+    _Alignas(64) char memory[BLOCK * sizeof(float) + 2 * ATL_GUARD];
+    char text[300];
+    float *result = atl_guard(memory, n * 4);
+    in->op->map(in->attributes, (size_t)n, x, result);
+    const atl_op *none = NULL; /* the first counts: what it left unwritten may show in the results of others */
+    if (atl_guard_fault(memory, n * 4, text, sizeof text))
+        atomic_compare_exchange_strong(job->faulty, &none, in->op);
+    memcpy(y, result, (size_t)n * sizeof *y);
+}
+
+static void run_block(const chain_job *job, int64_t start, int64_t n, float (*temporary)[BLOCK])
+{
+    const atl_plan_step *step = job->step;
+    void *const *memory = job->memory;
     const float *address[MOST_TEMPORARIES];
     const chain_step *s = step->data;
     const atl_chain *c = &s->chain;
@@ -214,18 +235,15 @@ static void run_block(const atl_plan_step *step, void *const *memory, int64_t st
         float *y = slot < 0 ? (float *)memory[step->write[s->result[k]]] + start : temporary[slot];
         for (int i = 0; i < in->inputs; i++)
             x[i] = address[in->in[i]];
-        if (in->op->map)
+        if (in->op->map && s->checked)
+            run_checked_map(job, in, n, x, y);
+        else if (in->op->map)
             in->op->map(in->attributes, (size_t)n, x, y);
         else
             map_by_element(in, n, x, y);
         address[given + k] = y;
     }
 }
-
-typedef struct chain_job {
-    const atl_plan_step *step;
-    void *const *memory;
-} chain_job;
 
 /* Blocks first, first + 1, ... before last. */
 static void run_blocks(const void *chain_job_of, int64_t first, int64_t last)
@@ -249,17 +267,21 @@ static void run_blocks(const void *chain_job_of, int64_t first, int64_t last)
     for (int64_t b = first; b < last; b++) {
         int64_t start = b * s->block;
         n = s->count - start < s->block ? s->count - start : s->block;
-        run_block(step, memory, start, n, temporary);
+        run_block(job, start, n, temporary);
     }
 }
 
 static int run_chain(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const chain_step *s = step->data;
-    chain_job job = {step, memory};
+    _Atomic(const atl_op *) faulty = NULL;
+    chain_job job = {step, memory, &faulty};
     (void)bound;
     atl_parallel((s->count + s->block - 1) / s->block, s->count * s->chain.length, run_blocks, &job);
-    return 0;
+    const atl_op *op = atomic_load(&faulty);
+    return op ? atl_report_fault(step->node, op,
+                                 "has a map that writes outside its n results, or leaves some unwritten")
+              : 0;
 }
 
 /* ---- lowering ----------------------------------------------------------------------------------------------------------- */
@@ -313,6 +335,7 @@ int atl_lower_chain(atl_lowering *lowering)
     for (int i = 0; i < s->chain.operands; i++)
         classify(s, &s->operand[i], atl_shape_count(node->inputs[i]->shape));
     s->block = block_size(s);
+    s->checked = atl_lower_is_checked(lowering);
     allocate_registers(s);
 
     atl_memory_layout *layout = NULL; /* every image lies alike, so the order of its elements does not matter */
@@ -322,7 +345,7 @@ int atl_lower_chain(atl_lowering *lowering)
     }
     atl_plan_step step = {.implementation = s->chain.length > 1 ? "chain" : "map",
                           .run = run_chain,
-                          .cannot_fail = 1,
+                          .cannot_fail = !s->checked,
                           .release = atl_release,
                           .data = s};
     for (int i = 0; i < s->chain.operands; i++)

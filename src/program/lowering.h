@@ -59,6 +59,9 @@ int atl_lower_is_blocked(const atl_lowering *lowering);
 /* True if the operands of products may be rounded to bfloat16. */
 int atl_lower_uses_bfloat16(const atl_lowering *lowering);
 
+/* True if the op's own code is to be checked for writing outside its result. */
+int atl_lower_is_checked(const atl_lowering *lowering);
+
 /* The value of the result, in plain order, or in the given layout. Once for each node. */
 atl_value_id atl_lower_output(atl_lowering *lowering);
 atl_value_id atl_lower_output_in(atl_lowering *lowering, const atl_memory_layout *layout);

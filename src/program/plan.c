@@ -8,6 +8,7 @@
 #include "graph/tensor.h"
 #include "onednn/onednn.h"
 #include "program/chain.h"
+#include "program/guard.h"
 #include "program/layout.h"
 
 typedef struct in_place {
@@ -34,6 +35,7 @@ struct atl_lowering {
     int64_t assignment_count, assignment_capacity;
     int bfloat16, winograd; /* may be used */
     int now_once;           /* what is being emitted runs once */
+    int checked;            /* results stand between guards */
     int failed;
 };
 
@@ -66,6 +68,8 @@ const atl_node *atl_lowered_node(const atl_lowering *l) { return l->node; }
 int atl_lower_uses_bfloat16(const atl_lowering *l) { return l->bfloat16; }
 
 int atl_lower_may_use_winograd(const atl_lowering *l) { return l->winograd; }
+
+int atl_lower_is_checked(const atl_lowering *l) { return l->checked; }
 
 int atl_lower_is_blocked(const atl_lowering *l) { return l->blocked[l->node->index]; }
 
@@ -301,6 +305,33 @@ static int run_kernel(const atl_plan_step *step, void *const *memory, void *boun
     return 0;
 }
 
+/* A kernel of which it is checked that it writes all of its result and nothing else. write[1] has the guards. */
+static int run_checked_kernel(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const atl_node *y = step->data;
+    const atl_value_id *read = atl_step_reads(step);
+    const void *few[ATL_STEP_VALUES];
+    const void **x = bound ? bound : few;
+    char text[300];
+    int64_t bytes = plain_bytes(y);
+    void *result = atl_guard(memory[step->write[1]], bytes);
+    uint64_t sum[2] = {0};
+    for (int i = 0; i < y->input_count; i++)
+        x[i] = memory[read[i]];
+    for (int after = 0; after < 2; after++) {
+        for (int i = 0; i < y->input_count; i++)
+            if (!atl_is_shape_input(y->op, i))
+                sum[after] = atl_checksum(x[i], plain_bytes(y->inputs[i]), sum[after]);
+        if (!after)
+            y->op->kernel(y, x, result);
+    }
+    const char *fault = atl_guard_fault(memory[step->write[1]], bytes, text, sizeof text);
+    if (fault || sum[0] != sum[1])
+        return atl_report_fault(y, y->op, fault ? fault : "changes one of its inputs, which it may only read");
+    memcpy(memory[step->write[0]], result, (size_t)bytes);
+    return 0;
+}
+
 static void *bind_many(const atl_plan_step *step)
 {
     const atl_node *y = step->data;
@@ -310,7 +341,7 @@ static void *bind_many(const atl_plan_step *step)
     return room;
 }
 
-/* An op that has only a reference: to double and back. The scratch holds all operands and the result as doubles. */
+/* An op that has only a reference: to double and back. The scratch holds all operands and the guarded result as doubles. */
 static int run_reference(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const atl_node *y = step->data;
@@ -325,8 +356,13 @@ static int run_reference(const atl_plan_step *step, void *const *memory, void *b
         for (int64_t k = 0; k < count; k++)
             *to++ = y->inputs[i]->dtype == ATL_INT32 ? ((const int32_t *)from)[k] : (double)((const float *)from)[k];
     }
-    y->op->reference(y, x, to);
     int64_t count = atl_shape_count(y->shape);
+    char text[300];
+    double *result = atl_guard(to, count * 8);
+    y->op->reference(y, x, result);
+    if (atl_guard_fault(to, count * 8, text, sizeof text))
+        return atl_report_fault(y, y->op, text);
+    to = result;
     for (int64_t k = 0; k < count; k++)
         if (y->dtype == ATL_INT32)
             ((int32_t *)memory[step->write[0]])[k] = (int32_t)to[k];
@@ -341,10 +377,12 @@ static void release_reads(void *data) { (void)data; }
 int atl_lower_kernel(atl_lowering *l)
 {
     const atl_node *y = l->node;
-    int by_kernel = y->op->kernel != NULL, many = y->input_count > ATL_STEP_VALUES;
+    int by_kernel = y->op->kernel != NULL, many = y->input_count > ATL_STEP_VALUES, checked = l->checked || !by_kernel;
     atl_plan_step step = {.implementation = by_kernel ? "kernel" : "double",
-                          .run = by_kernel ? run_kernel : run_reference,
-                          .cannot_fail = 1,
+                          .run = !by_kernel ? run_reference
+                                 : checked  ? run_checked_kernel
+                                            : run_kernel,
+                          .cannot_fail = !checked,
                           .release = release_reads,
                           .data = (void *)y};
     if (!by_kernel && !y->op->reference) {
@@ -373,8 +411,8 @@ int atl_lower_kernel(atl_lowering *l)
         if (read[i] < 0 && !l->failed)
             read[i] = result;
     step.write[step.writes++] = result;
-    if (!by_kernel)
-        step.write[step.writes++] = atl_lower_scratch(l, doubles * 8);
+    if (checked)
+        step.write[step.writes++] = atl_lower_scratch(l, atl_guarded_bytes(by_kernel ? plain_bytes(y) : doubles * 8));
     return atl_lower_step(l, &step);
 }
 
@@ -813,7 +851,7 @@ atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, atl_plan_options option
         return NULL;
     }
     p->copy = *copy;
-    atl_lowering l = {.plan = p, .bfloat16 = options.bfloat16};
+    atl_lowering l = {.plan = p, .bfloat16 = options.bfloat16, .checked = options.checked || ATL_ALWAYS_CHECKED};
     if (make_steps(&l, wanted, options) && make_once_memory(p))
         return p;
     atl_plan_free(p);

@@ -68,6 +68,7 @@ typedef struct atl_plan {
 typedef struct atl_plan_options {
     unsigned without; /* atl_passes */
     int bfloat16;     /* products may round their operands: the processor has it */
+    int checked;      /* the ops' own code is checked while it runs: see guard.h */
 } atl_plan_options;
 
 /* Takes the copy over, also on failure. Null with the thread's error set. */

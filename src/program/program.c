@@ -137,7 +137,7 @@ static atl_program *new_program(atl_graph *graph, const atl_compile_args *args)
     }
     memcpy(nodes, wanted.node, (size_t)wanted.count * sizeof *nodes);
     program->graph = graph;
-    program->options = (atl_plan_options){args->without, args->bfloat16 && atl_has_bfloat16()};
+    program->options = (atl_plan_options){args->without, args->bfloat16 && atl_has_bfloat16(), args->check};
     program->threads = omp_get_max_threads(); /* as set by atl_compile_with */
     program->wanted = (atl_nodes){wanted.count, nodes};
     pthread_mutex_init(&program->lock, NULL);

@@ -7,6 +7,7 @@
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "program/feeds.h"
+#include "program/guard.h"
 #include "program/specialise.h"
 
 struct atl_reference {
@@ -75,7 +76,7 @@ static int compute_by_kernel(const atl_node *y, const double *const *x, double *
     int n = y->input_count, ok = 1;
     void **in = atl_allocate((size_t)n + 1, sizeof *in);
     if (!in)
-        return 0;
+        return atl_out_of_memory(), 0;
     for (int i = 0; i < n && ok; i++) {
         int64_t size = x[i] ? atl_shape_count(y->inputs[i]->shape) : 0;
         in[i] = atl_allocate_aligned((size_t)size * 4);
@@ -86,24 +87,44 @@ static int compute_by_kernel(const atl_node *y, const double *const *x, double *
             else
                 ((float *)in[i])[k] = (float)x[i][k];
     }
-    in[n] = ok ? atl_allocate_aligned((size_t)count * 4) : NULL;
-    if (in[n]) {
-        y->op->kernel(y, (const void *const *)in, in[n]);
+    in[n] = ok ? atl_allocate_aligned((size_t)atl_guarded_bytes(count * 4)) : NULL;
+    ok = in[n] ? 1 : (atl_out_of_memory(), 0);
+    if (ok) {
+        char text[300];
+        void *single = atl_guard(in[n], count * 4);
+        y->op->kernel(y, (const void *const *)in, single);
+        ok = !atl_guard_fault(in[n], count * 4, text, sizeof text) || (atl_report_fault(y, y->op, text), 0);
         for (int64_t k = 0; k < count; k++)
-            result[k] = y->dtype == ATL_INT32 ? ((int32_t *)in[n])[k] : ((float *)in[n])[k];
+            result[k] = y->dtype == ATL_INT32 ? ((int32_t *)single)[k] : ((float *)single)[k];
     }
-    ok = in[n] != NULL;
     for (int i = 0; i <= n; i++)
         atl_release(in[i]);
     atl_release(in);
     return ok;
 }
 
+/* The op's reference, between guards: this is the one way in which a user's op is compared with anything. */
+static int compute_by_reference(const atl_node *y, const double *const *x, double *result)
+{
+    char text[300];
+    int64_t bytes = atl_shape_count(y->shape) * (int64_t)sizeof *result;
+    void *memory = atl_allocate_aligned((size_t)atl_guarded_bytes(bytes));
+    if (!memory)
+        return atl_out_of_memory(), 0;
+    double *guarded = atl_guard(memory, bytes);
+    y->op->reference(y, x, guarded);
+    int ok = !atl_guard_fault(memory, bytes, text, sizeof text) || (atl_report_fault(y, y->op, text), 0);
+    memcpy(result, guarded, (size_t)bytes);
+    atl_release(memory);
+    return ok;
+}
+
+/* 0 with the thread's error set. */
 static int compute(const atl_node *y, const double *const *x, double *result)
 {
     if (y->op->reference)
-        y->op->reference(y, x, result);
-    else if (y->op->flags & ATL_OP_ALIAS)
+        return compute_by_reference(y, x, result);
+    if (y->op->flags & ATL_OP_ALIAS)
         memcpy(result, x[0], (size_t)atl_shape_count(y->shape) * sizeof *result);
     else if (atl_is_elementwise(y->op))
         return compute_elementwise(y, x, result);
@@ -147,7 +168,7 @@ static atl_status compute_all(const atl_copy *copy, const char *needed, const at
         if (in != x)
             atl_release(in);
         if (!ok)
-            return value[n] ? ATL_INVALID : atl_out_of_memory();
+            return value[n] && in ? atl_error_status() : atl_out_of_memory();
     }
     return ATL_OK;
 }

@@ -78,7 +78,7 @@ static atl_status copy_all(atl_copy *copy, const atl_graph *original, const char
             continue;
         copy->graph->copying = node;
         atl_node *made = copy_node(copy, node, shape_of, context, inputs);
-        if (!made)
+        if (!made || !atl_check_same_type(node, made))
             break;
         made->storage = node->storage;
         made->origin = node;

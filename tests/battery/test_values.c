@@ -42,3 +42,18 @@ EveryOp(a_float_program_agrees_with_the_reference)
         trial_free(t);
     }
 }
+
+EveryOp(its_own_code_writes_its_result_and_nothing_else)
+{
+    const atl_op *op = op_under_test(*index);
+    for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
+        if (s->error)
+            continue;
+        trial *t = trial_new(s, (trial_batch){0});
+        atl_program *program = t->y ? atl_compile(t->graph, ATL_NODES(t->y), .check = 1) : NULL;
+        int ok = program && !atl_run(program, t->feeds);
+        cr_expect(ok, "%s, %s: %s", op->name, s->about, t->y ? atl_error() : atl_graph_error(t->graph));
+        atl_program_free(program);
+        trial_free(t);
+    }
+}

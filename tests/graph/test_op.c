@@ -30,6 +30,8 @@ Test(op, a_users_op_is_applied_like_any_other)
     cr_assert_str_eq(atl_name_of(y), "halve");
 }
 
+#define LONG_NAME "an_op_whose_name_has_more_than_sixty_four_characters_is_taken_for_garbage"
+
 static const struct {
     atl_op op;
     const char *says;
@@ -44,6 +46,19 @@ static const struct {
     {{.name = "o", .arity = 0, .element = first_of}, "infer"},
     {{.name = "o", .arity = 1, .function = halve, .gradient = {rule}, .gradient_of = rule_of}, "exclude"},
     {{.name = "o", .arity = 1, .infer = infer_same}, "nothing to compute"},
+    {{.name = "a b", .arity = 1, .function = halve}, "printable"},
+    {{.name = "a/b", .arity = 1, .function = halve}, "printable"},
+    {{.name = "\x7f", .arity = 1, .function = halve}, "printable"},
+    {{.name = LONG_NAME, .arity = 1, .function = halve}, "64 printable"},
+    {{.name = "o", .arity = 9, .element = first_of}, "at most 8 inputs"},
+    {{.name = "o", .arity = 1, .function = halve, .flags = 1 << 20}, "no atl_op_flags"},
+    {{.name = "o", .arity = 1, .function = halve, .flags = ATL_OP_VARIABLE}, "sources"},
+    {{.name = "o", .arity = 1, .function = halve, .flags = ATL_OP_SUM}, "arity 2"},
+    {{.name = "o", .arity = 1, .infer = infer_same, .kernel = compute_nothing, .flags = ATL_OP_RELU}, "ATL_OP_RELU"},
+    {{.name = "o", .arity = 1, .function = halve, .flags = ATL_OP_ASSIGN}, "ATL_OP_ASSIGN"},
+    {{.name = "o", .arity = 1, .function = halve, .shape_inputs = 2}, "beyond the arity"},
+    {{.name = "o", .arity = 1, .function = halve, .workspace_inputs = 1u << 31}, "beyond the arity"},
+    {{.name = "o", .arity = 1, .function = halve, .gradient = {rule, rule}}, "beyond the arity"},
 };
 
 Test(op, corrupt_descriptors_are_refused)
@@ -167,4 +182,159 @@ Test(op, attributes_are_copied)
     cr_assert_eq(*(const int *)atl_attributes_of(y), 5);
     cr_assert_eq(*(const int *)atl_attributes_of(z), 0);
     cr_assert_null(atl_attributes_of(NULL));
+}
+
+/* ---- infer functions that lie ------------------------------------------------------------------------------------------- */
+
+static int infer_untyped(atl_node *y) { return (void)y, 1; }
+static int infer_goes_on(atl_node *y)
+{
+    atl_fail(y, "this cannot be");
+    return atl_set_type(y, ATL_FLOAT32, ATL_SCALAR);
+}
+static int infer_wider(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(2, 4)); }
+static int infer_ints(atl_node *y) { return atl_set_type(y, ATL_INT32, ATL_SHAPE(2, 3)); }
+static int calls;
+static int infer_differently(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(2 + calls++, 3)); }
+static int infer_never_known(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 3)); }
+
+static const atl_op untyped = {.name = "untyped", .arity = 1, .infer = infer_untyped, .kernel = compute_nothing},
+                    goes_on = {.name = "goes_on", .arity = 1, .infer = infer_goes_on, .kernel = compute_nothing},
+                    wide_map = {.name = "wide_map", .arity = 1, .infer = infer_wider, .function = halve},
+                    int_map = {.name = "int_map", .arity = 1, .infer = infer_ints, .function = halve},
+                    wide_alias = {.name = "wide_alias", .arity = 1, .infer = infer_wider, .flags = ATL_OP_ALIAS},
+                    no_variable = {.name = "no_variable",
+                                   .arity = 2,
+                                   .infer = infer_same,
+                                   .kernel = compute_nothing,
+                                   .flags = ATL_OP_ASSIGN},
+                    differs = {.name = "differs", .arity = 1, .infer = infer_differently, .kernel = compute_nothing},
+                    vague = {.name = "vague", .arity = 1, .infer = infer_never_known, .kernel = compute_nothing};
+
+Test(op, an_infer_that_lies_is_named_when_the_node_is_built)
+{
+    const struct {
+        const atl_op *op;
+        const char *says;
+    } row[] = {{&untyped, "without atl_set_type"},
+               {&goes_on, "this cannot be"},
+               {&wide_map, "[2, 4], but an element-wise op of these inputs gives float32 [2, 3]"},
+               {&int_map, "int32 [2, 3], but"},
+               {&wide_alias, "the memory of its first input, float32 [2, 3]"},
+               {&no_variable, "must be a variable"}};
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        atl_graph *graph = atl_graph_new();
+        atl_node *in = atl_input(graph, "in", ATL_FLOAT32, ATL_SHAPE(2, 3)), *both[] = {in, in};
+        cr_expect_null(atl_apply_with(row[i].op, NULL, row[i].op->arity, both), "%s", row[i].op->name);
+        cr_assert_mentions(atl_graph_error(graph), row[i].op->name);
+        cr_assert_mentions(atl_graph_error(graph), row[i].says);
+        cr_expect_null(atl_compile(graph, ATL_NODES(in)));
+        atl_graph_free(graph);
+    }
+}
+
+Test(op, an_infer_that_changes_its_mind_is_named_when_the_program_is_made)
+{
+    atl_node *y = atl_apply(&differs, x), *z = atl_apply(&vague, x);
+    cr_assert_null(atl_compile(g, ATL_NODES(y)));
+    cr_assert_mentions(atl_error(), "differs: its infer function contradicts itself: float32 [2, 3] when");
+    cr_assert_null(atl_compile(g, ATL_NODES(z)));
+    cr_assert_mentions(atl_error(), "vague: its infer function");
+}
+
+/* ---- corrupted at random ------------------------------------------------------------------------------------------------ */
+
+static void copy_first(const atl_node *y, const void *const *in, void *result)
+{
+    for (int64_t k = 0; k < atl_shape_count(atl_shape_of(y)); k++)
+        ((float *)result)[k] = ((const float *)in[0])[k];
+}
+static void describe_briefly(const atl_node *y, char *text, size_t size) { (void)y, snprintf(text, size, "brief"); }
+
+/* A good descriptor, of which some fields have been overwritten. */
+static atl_op corrupted_op(void)
+{
+    static const char *const names[] = {NULL, "", "fine", "a b", "a/b", LONG_NAME, "\n", "\xff\xfe", "%s%n"};
+    atl_op op = {.name = "fine", .arity = 1, .gradient = {rule}, .describe = describe_briefly};
+    if (random_below(2))
+        op.function = halve;
+    else
+        op.infer = infer_same, op.kernel = copy_first;
+    for (uint64_t changes = random_below(4); changes > 0; changes--) {
+        uint64_t bits = random_below(1ull << 32);
+        switch (random_below(12)) {
+        case 0:
+            op.name = names[bits % (sizeof names / sizeof *names)];
+            break;
+        case 1:
+            op.arity = (int)(bits % 100) - 20;
+            break;
+        case 2:
+            op.arity = (int)(uint32_t)bits;
+            break;
+        case 3:
+            op.attributes = (size_t)bits << random_below(32);
+            break;
+        case 4:
+            op.flags = 1u << bits % 32;
+            break;
+        case 5:
+            op.flags = (unsigned)bits;
+            break;
+        case 6:
+            op.shape_inputs = 1u << bits % 32;
+            break;
+        case 7:
+            op.workspace_inputs = 1u << bits % 32;
+            break;
+        case 8:
+            op.infer = bits % 3 ? (bits % 2 ? infer_untyped : infer_wider) : NULL;
+            break;
+        case 9:
+            op.gradient[bits % ATL_MAX_RULES] = rule;
+            break;
+        case 10:
+            op.gradient_of = rule_of;
+            break;
+        default:
+            op.kernel = NULL, op.function = NULL, op.element = bits % 2 ? first_of : NULL;
+            break;
+        }
+    }
+    return op;
+}
+
+/* Each is refused with a message, or can be used: built, differentiated, drawn, compiled and run without harm. */
+Test(op, randomly_corrupted_descriptors)
+{
+    enum { MANY = 4000, MOST = 70 };
+    int refused = 0, used = 0;
+    for (int i = 0; i < MANY; i++) {
+        const atl_op op = corrupted_op();
+        atl_graph *graph = atl_graph_new();
+        atl_node *in = atl_input(graph, "in", ATL_FLOAT32, ATL_SHAPE(2, 3)), *inputs[MOST];
+        for (int k = 0; k < MOST; k++)
+            inputs[k] = in;
+        int count = op.arity < 1 || op.arity > MOST ? 1 : op.arity;
+        atl_node *y = atl_apply_with(&op, NULL, count, inputs);
+        cr_assert_eq(y == NULL, atl_graph_error(graph) != NULL, "descriptor %d (seed %llu)", i,
+                     (unsigned long long)test_seed());
+        if (!y)
+            refused++;
+        else {
+            atl_node *dx = NULL, *wanted[2] = {y};
+            atl_tensor *value = random_tensor(ATL_SHAPE(2, 3), -1, 1);
+            atl_gradients(ATL_NODES(y), ATL_NODES(in), &dx, .unconnected = ATL_UNCONNECTED_ZEROS);
+            wanted[1] = dx;
+            atl_program *program = atl_compile(graph, {dx ? 2 : 1, wanted}, .check = 1);
+            atl_status status = program ? atl_run(program, ATL_FEED(in, value)) : ATL_INVALID;
+            used += !status;
+            cr_expect(!status || atl_error()[0], "descriptor %d fails without a message", i);
+            atl_program_free(program);
+            atl_tensor_free(value);
+        }
+        atl_graph_free(graph);
+    }
+    fprintf(stderr, "%d refused, %d used\n", refused, used);
+    cr_assert(refused > MANY / 4 && used > MANY / 8, "%d refused, %d used", refused, used);
 }
