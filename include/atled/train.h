@@ -132,6 +132,9 @@ ATL_API atl_node *atl_global_norm(atl_nodes nodes);
 
 /* ---- afterwards ----------------------------------------------------------------------------------------------------------- */
 
+/* Scalar: the share of rows of scores [.., classes] whose largest one is the label's; labels int32 [..]. */
+ATL_API atl_node *atl_accuracy(atl_node *scores, atl_node *labels);
+
 /* The moving average of a variable, a variable NAME/average; null if none is kept.  It is the plain mean of the values after each
  * step until that many steps have passed that the decay weighs older ones less: its beginning does not matter. */
 ATL_API atl_node *atl_average_of(const atl_node *variable);

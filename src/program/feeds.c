@@ -39,6 +39,15 @@ atl_status atl_check_wanted(atl_graph *graph, atl_nodes wanted)
     return ATL_OK;
 }
 
+/* True if the sizes from dimension `first` on are what the input takes. */
+static int fits_from(int first, atl_shape input, atl_shape value)
+{
+    int fits = value.rank == input.rank;
+    for (int d = first; fits && d < value.rank; d++)
+        fits = input.size[d] == ATL_ANY || input.size[d] == value.size[d];
+    return fits;
+}
+
 atl_status atl_check_feed(const atl_node *node, const atl_tensor *value, int for_reference)
 {
     char want[160], have[160];
@@ -54,14 +63,13 @@ atl_status atl_check_feed(const atl_node *node, const atl_tensor *value, int for
     if (!fits)
         return atl_set_error(ATL_INVALID, "feed: input '%s' takes %s, but the tensor is %s; see atl_tensor_convert",
                              name, atl_dtype_name(node->dtype), atl_dtype_name(value->dtype));
-    fits = value->shape.rank == node->shape.rank;
-    for (int d = 0; fits && d < value->shape.rank; d++)
-        fits = node->shape.size[d] == ATL_ANY || node->shape.size[d] == value->shape.size[d];
-    if (!fits)
-        return atl_set_error(ATL_INVALID, "feed: input '%s' takes %s, but the tensor is %s", name,
-                             atl_shape_text(node->shape, want, sizeof want),
-                             atl_shape_text(value->shape, have, sizeof have));
-    return ATL_OK;
+    if (fits_from(0, node->shape, value->shape))
+        return ATL_OK;
+    int but_for_batch = node->shape.rank > 1 && fits_from(1, node->shape, value->shape);
+    return atl_set_error(ATL_INVALID, "feed: input '%s' takes %s, but the tensor is %s%s", name,
+                         atl_shape_text(node->shape, want, sizeof want),
+                         atl_shape_text(value->shape, have, sizeof have),
+                         but_for_batch ? "; an input whose first size is ATL_ANY takes batches of any size" : "");
 }
 
 static int has_unknown_size(const atl_node *node)
