@@ -38,14 +38,14 @@ int main(void)
     atl_tensor *pictures = atl_uniform_tensor(ATL_SHAPE(PICTURES, SIDE, SIDE, 1), 0, 1, /* seed */ 1);
     atl_tensor *halves = halved(pictures);
     float first = 0, last = 0;
-    for (int i = 0; i <= 200; i++) {
+    for (int i = 0; i <= 100; i++) {
         if (!program || !halves || atl_run(program, ATL_FEEDS({image, pictures}, {target, halves}))) {
             fprintf(stderr, "%s\n", atl_error());
             return 1;
         }
         last = atl_number_of(program, step);
         first = i ? first : last;
-        if (i % 40 == 0)
+        if (i % 20 == 0)
             printf("step %3d: loss %.5f\n", i, (double)last);
     }
     atl_tensor_free(pictures);

@@ -20,7 +20,7 @@
 typedef enum mistake { NONE, SCRAMBLED, RAW, WILD, HASTY, EARLY, MISTAKES } mistake;
 static const char *const mistakes[] = {"none", "scrambled", "raw", "wild", "hasty", "early"};
 
-enum { SIDE = 16, PIXELS = SIDE * SIDE, TRAINING = 400, TEST = 400, BATCH = 50, STEPS = 240 };
+enum { SIDE = 16, PIXELS = SIDE * SIDE, TRAINING = 400, TEST = 400, BATCH = 50, STEPS = 160 };
 
 /* [n, 16, 16, 1] -> [n, 4], 1,700 weights */
 static atl_node *convolutional(atl_node *image, atl_initializer weights)
