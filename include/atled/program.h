@@ -21,7 +21,10 @@ typedef enum atl_passes {
     ATL_PASS_EPILOGUE = 8, /* bias, residual and relu are added by the convolution or matrix product itself */
     ATL_PASS_FUSE = 16,    /* chains and trees of element-wise ops run in one pass over memory */
     ATL_PASS_WINOGRAD =
-        32 /* large 3x3 convolutions by Winograd's method, in blocked layouts: error about 1e-6, not 2e-7 */
+        32, /* large 3x3 convolutions by Winograd's method, in blocked layouts: error about 1e-6, not 2e-7 */
+    ATL_PASS_ONCE = 256, /* what depends on variables only is computed once, and again when one has changed */
+    ATL_PASS_IN_PLACE =
+        512 /* results are written over operands that nobody needs any more, and over assigned variables */
 } atl_passes;
 
 typedef struct atl_compile_args {

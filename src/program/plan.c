@@ -34,6 +34,7 @@ struct atl_lowering {
     assignment *assignments;
     int64_t assignment_count, assignment_capacity;
     int bfloat16, winograd; /* may be used */
+    int in_place;           /* results may be written over operands */
     int now_once;           /* what is being emitted runs once */
     int checked;            /* results stand between guards */
     int failed;
@@ -141,7 +142,7 @@ void atl_lower_in_place(atl_lowering *l, int i)
 
 void atl_lower_over(atl_lowering *l, atl_value_id result, atl_value_id input)
 {
-    if (l->failed || result < 0 || input < 0)
+    if (l->failed || result < 0 || input < 0 || !l->in_place)
         return;
     if (!ATL_GROW(l->in_places, l->in_place_count, l->in_place_capacity)) {
         atl_out_of_memory();
@@ -586,8 +587,11 @@ static void find_lifetimes(const atl_plan *p, lifetimes *lives, atl_space space)
                 use(lives, steps[s].write[i], s);
     }
     for (int64_t v = 0; v < p->value_count; v++)
-        if (p->values[v].space == space && space != ATL_STORED && p->values[v].pinned && lives->first[v] >= 0)
+        if (p->values[v].space == space && space != ATL_STORED && p->values[v].pinned && lives->first[v] >= 0) {
             lives->last[v] = count;
+            if (space == ATL_IN_ONCE) /* steps before the one that made it may run again without it */
+                lives->first[v] = 0;
+        }
 }
 
 static int allocate_lifetimes(const atl_plan *p, lifetimes *lives)
@@ -628,7 +632,7 @@ static int can_be_made_in_place(const atl_lowering *l, const lifetimes *lives, c
 {
     atl_value_id old = l->value[a->node->inputs[0]->index];
     int64_t made = lives->first[a->value], read = old < 0 ? -1 : lives->last[old];
-    return l->plan->values[a->value].space == ATL_IN_ARENA && made >= sure &&
+    return l->in_place && l->plan->values[a->value].space == ATL_IN_ARENA && made >= sure &&
            (read < made || (read == made && may_write_over(l, a->value, old)));
 }
 
@@ -785,6 +789,9 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
         roots[i] = p->copy.of[wanted.node[i]->index];
     char *needed = roots ? atl_mark_needed(p->copy.graph, wanted.count, roots, 0) : NULL;
     l->once = needed ? atl_mark_once(p->copy.graph, needed) : NULL;
+    if (l->once && options.without & ATL_PASS_ONCE)
+        memset(l->once, 0, (size_t)count);
+    l->in_place = !(options.without & ATL_PASS_IN_PLACE);
     l->winograd = !(options.without & ATL_PASS_WINOGRAD) && !options.bfloat16; /* its kernels are float32 only */
     l->blocked = needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, l->winograd) : NULL;
     l->wants_workspace = atl_allocate((size_t)count, 1);
