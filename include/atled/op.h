@@ -57,7 +57,9 @@ typedef enum atl_op_flags {
     ATL_OP_PRODUCT = 256,      /* element-wise product of its inputs */
     ATL_OP_RELU = 512,         /* element-wise max(x, 0) */
     ATL_OP_ASSIGN = 1024,      /* input 0 is a variable, which takes the value of input 1 when the run ends */
-    ATL_OP_BROADCAST = 2048    /* the result is its first input, repeated as NumPy does it */
+    ATL_OP_BROADCAST = 2048,   /* the result is its first input, repeated as NumPy does it */
+    ATL_OP_JOIN = 4096,        /* the result is its inputs, one after the other along one dimension */
+    ATL_OP_GATE = 8192         /* element-wise: input 0 where input 1 is positive, else 0 */
 } atl_op_flags;
 
 struct atl_op {
@@ -98,6 +100,11 @@ struct atl_op {
     /* Internal: seconds saved, or (negative) lost, if the node works on images in blocks of 16 channels; -INFINITY: it cannot.
      * Bit i of *images_out is set if input i is then wanted in blocks. */
     double (*blocked_gain)(const atl_node *y, unsigned *images_out);
+
+    /* Internal: input 0 is split as a join's result, whose inputs are this node's inputs 1, 2, ...; the node is which of its parts? */
+    int (*part)(const atl_node *y);
+    /* Internal: true if the pixels of the result may be left apart, as part of a concat; `winograd`: its method is allowed. */
+    int (*writes_apart)(const atl_node *y, int winograd);
 
     /* Optional, for the compiler, which calls them when all shapes are known. */
     atl_node *(*simplify)(atl_node *y);                  /* an equal, simpler node made of y's inputs; null: none */

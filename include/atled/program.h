@@ -15,14 +15,14 @@ typedef struct atl_state atl_state;
 
 /* Passes of the compiler.  None changes a result beyond rounding; each can be left out, for tests and curiosity. */
 typedef enum atl_passes {
-    ATL_PASS_MERGE = 1,    /* equal nodes become one */
-    ATL_PASS_SIMPLIFY = 2, /* x * 1, x + 0, transpose of transpose, ... */
-    ATL_PASS_SCALE = 4,    /* a factor for each channel (batch norm) goes into the filter before it */
-    ATL_PASS_EPILOGUE = 8, /* bias, residual and relu are added by the convolution or matrix product itself */
-    ATL_PASS_FUSE = 16,    /* chains and trees of element-wise ops run in one pass over memory */
-    ATL_PASS_WINOGRAD =
-        32, /* large 3x3 convolutions by Winograd's method, in blocked layouts: error about 1e-6, not 2e-7 */
-    ATL_PASS_ONCE = 256, /* what depends on variables only is computed once, and again when one has changed */
+    ATL_PASS_MERGE = 1,     /* equal nodes become one */
+    ATL_PASS_SIMPLIFY = 2,  /* x * 1, x + 0, transpose of transpose, ... */
+    ATL_PASS_SCALE = 4,     /* a factor for each channel (batch norm) goes into the filter before it */
+    ATL_PASS_EPILOGUE = 8,  /* bias, residual and relu are added by the convolution or matrix product itself */
+    ATL_PASS_FUSE = 16,     /* chains and trees of element-wise ops run in one pass over memory */
+    ATL_PASS_WINOGRAD = 32, /* 3x3 and 5x5 convolutions by Winograd's method: error about 1e-6, not 2e-7 */
+    ATL_PASS_CONCAT = 64,   /* the parts of a concat of images are written where they will be, and read there */
+    ATL_PASS_ONCE = 256,    /* what depends on variables only is computed once, and again when one has changed */
     ATL_PASS_IN_PLACE =
         512 /* results are written over operands that nobody needs any more, and over assigned variables */
 } atl_passes;

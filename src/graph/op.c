@@ -22,7 +22,7 @@ static int is_good_name(const char *name)
 static const char *flags_fault(const atl_op *op)
 {
     unsigned flags = op->flags;
-    if (flags & ~(unsigned)(2 * ATL_OP_BROADCAST - 1))
+    if (flags & ~(unsigned)(2 * ATL_OP_GATE - 1))
         return "flags has bits that are no atl_op_flags";
     if (flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT) && op->arity != 0)
         return "a flag of the library's own sources (ATL_OP_INPUT, _VARIABLE, _CONSTANT) is set";
@@ -30,6 +30,10 @@ static const char *flags_fault(const atl_op *op)
         return "a flag about the first input is set, but there is none";
     if (flags & (ATL_OP_SUM | ATL_OP_PRODUCT) && (op->arity != 2 || !atl_is_elementwise(op)))
         return "ATL_OP_SUM and ATL_OP_PRODUCT are for element-wise ops of arity 2";
+    if (flags & ATL_OP_GATE && (op->arity != 2 || !atl_is_elementwise(op)))
+        return "ATL_OP_GATE is for element-wise ops of arity 2";
+    if (flags & ATL_OP_JOIN && op->arity == 0)
+        return "ATL_OP_JOIN is for ops that have inputs";
     if (flags & ATL_OP_RELU && (op->arity != 1 || !atl_is_elementwise(op)))
         return "ATL_OP_RELU is for an element-wise op of arity 1";
     if (flags & ATL_OP_ASSIGN && op->arity != 2)

@@ -213,24 +213,40 @@ atl_memory_layout *atl_layout_copy(const atl_memory_layout *layout)
     return NULL;
 }
 
-atl_memory_layout *atl_layout_blocked(atl_shape image)
+/* The image in that description, which is released. */
+static atl_memory_layout *layout_of_image(atl_shape image, onednn_desc *actual)
 {
-    onednn_desc plain, blocked;
+    onednn_desc plain;
     atl_memory_layout *layout = NULL;
-    if (!onednn_describe_image(&plain, image))
-        return NULL;
-    if (onednn_describe_image_blocked(&blocked, image)) {
+    if (onednn_describe_image(&plain, image)) {
         layout = atl_allocate(1, sizeof *layout);
         if (!layout)
             atl_out_of_memory();
-        else if (!make_layout(layout, ONEDNN_MD(plain), ONEDNN_MD(blocked), "nchw")) {
+        else if (!make_layout(layout, ONEDNN_MD(plain), ONEDNN_MD(*actual), "nchw")) {
             atl_release(layout);
             layout = NULL;
         }
-        onednn_release_desc(&blocked);
+        onednn_release_desc(&plain);
     }
-    onednn_release_desc(&plain);
+    onednn_release_desc(actual);
     return layout;
+}
+
+atl_memory_layout *atl_layout_blocked(atl_shape image)
+{
+    onednn_desc blocked;
+    return onednn_describe_image_blocked(&blocked, image) ? layout_of_image(image, &blocked) : NULL;
+}
+
+atl_memory_layout *atl_layout_apart(atl_shape image, int64_t apart)
+{
+    onednn_desc desc;
+    const int64_t *size = image.size;
+    int64_t row = size[2] * apart;
+    return onednn_describe(&desc, 4, (int64_t[]){size[0], size[3], size[1], size[2]},
+                           (int64_t[]){size[1] * row, 1, row, apart})
+               ? layout_of_image(image, &desc)
+               : NULL;
 }
 
 void atl_layout_free(atl_memory_layout *layout)

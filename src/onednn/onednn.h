@@ -26,6 +26,9 @@ const char *atl_layout_name(const atl_memory_layout *layout, char *text, size_t 
 /* Blocks of 16 channels of an image [n, h, w, c]; null, with the error set, on failure. */
 atl_memory_layout *atl_layout_blocked(atl_shape image);
 
+/* An image [n, h, w, c] in NHWC with `apart` floats from pixel to pixel; null, with the error set, on failure. */
+atl_memory_layout *atl_layout_apart(atl_shape image, int64_t apart);
+
 /* Emits the step (or two) that takes a float32 value of that shape from one layout to the other.  1, or 0 with the error set. */
 int atl_lower_reorder(atl_lowering *lowering, atl_shape shape, atl_value_id from, const atl_memory_layout *from_layout,
                       atl_value_id to, const atl_memory_layout *to_layout);

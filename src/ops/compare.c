@@ -49,7 +49,7 @@ BINARY_ELEMENT(gate, b > 0 ? a : 0)
 BINARY_MAP(gate, b > 0 ? a : 0.0f)
 static atl_node *gate_gradient(atl_node *y, atl_node *dy) { return atl_gate(dy, atl_input_of(y, 1)); }
 static atl_node *gate_simplified(atl_node *y) { return atl_gate_before_pool(atl_input_of(y, 0), atl_input_of(y, 1)); }
-BINARY_OP_WITH(gate, gate_gradient, nothing_flows, 0, gate_simplified, RANGES(gate, -1, 1, 0.1f, 1),
+BINARY_OP_WITH(gate, gate_gradient, nothing_flows, ATL_OP_GATE, gate_simplified, RANGES(gate, -1, 1, 0.1f, 1),
                RANGES(gate, -1, 1, -1, -0.1f),
                {"open and shut", .binary = atl_gate, .input = {{1, {67}}, {1, {67}}}, .inputs = 2, .no_gradient = 1})
 

@@ -1,6 +1,7 @@
 /* concat(x_0, x_1, ...): one after the other along an axis; and concat_part, which is its gradient. */
 #include "graph/memory.h"
 #include "ops/ops.h"
+#include "program/lowering.h"
 #include "ops/strided_copy.h"
 
 typedef struct concat_attributes {
@@ -94,6 +95,48 @@ static void concat_kernel(const atl_node *y, const void *const *x, void *result)
     }
 }
 
+/* One input, that has not been made in its place, is copied there. */
+static int copy_part(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    (void)bound;
+    atl_copy_words(step->data, memory[step->write[0]], memory[step->read[0]]);
+    return 0;
+}
+
+static int lower_copy_of_part(atl_lowering *l, int i, int64_t first)
+{
+    const atl_node *y = atl_lowered_node(l);
+    atl_walk *copy = atl_allocate(1, sizeof *copy);
+    if (!copy)
+        return atl_out_of_memory(), 0;
+    *copy = part_walk(y->inputs[i]->shape, y->shape, 3, first);
+    atl_plan_step step = {.implementation = "copy",
+                          .run = copy_part,
+                          .cannot_fail = 1,
+                          .release = atl_release,
+                          .data = copy,
+                          .reads = 1,
+                          .writes = 1};
+    step.read[0] = atl_lower_input(l, i);
+    step.write[0] = atl_lower_output(l);
+    return atl_lower_step(l, &step);
+}
+
+/* Nothing is to be done for what has been made in its place. */
+static int lower_concat(atl_lowering *l)
+{
+    const atl_node *y = atl_lowered_node(l);
+    int in_place = 0;
+    for (int i = 0; y->shape.rank == 4 && i < y->input_count; i++)
+        in_place += atl_lower_is_in_place(l, i);
+    if (!in_place)
+        return atl_lower_kernel(l);
+    for (int64_t i = 0, first = 0; i < y->input_count; first += y->inputs[i++]->shape.size[3])
+        if (!atl_lower_is_in_place(l, (int)i) && !lower_copy_of_part(l, (int)i, first))
+            return 0;
+    return 1;
+}
+
 static void describe_concat(const atl_node *y, char *text, size_t size)
 {
     snprintf(text, size, "axis %d", ((const concat_attributes *)y->attributes)->axis);
@@ -114,6 +157,8 @@ static const atl_op concat_op = {
     .gradient_of = concat_gradient,
     .reference = concat_reference,
     .kernel = concat_kernel,
+    .lower = lower_concat,
+    .flags = ATL_OP_JOIN,
     .describe = describe_concat,
     .simplify = atl_unchanged,
     .samples = (const atl_sample[]){
@@ -196,6 +241,20 @@ static void concat_part_kernel(const atl_node *y, const void *const *x, void *re
     atl_copy_words(&walk, result, x[0]);
 }
 
+/* Channels of an image are read where they lie. */
+static int lower_concat_part(atl_lowering *l)
+{
+    const atl_node *y = atl_lowered_node(l);
+    const concat_attributes *attributes = y->attributes;
+    int64_t first = 0;
+    for (int i = 0; i < attributes->part; i++)
+        first += y->inputs[1 + i]->shape.size[attributes->axis];
+    int done = y->shape.rank == 4 && attributes->axis == 3 && y->dtype == ATL_FLOAT32 && atl_shape_count(y->shape) > 0
+                   ? atl_lower_part_in_place(l, first)
+                   : -1;
+    return done < 0 ? atl_lower_kernel(l) : done;
+}
+
 static void describe_concat_part(const atl_node *y, char *text, size_t size)
 {
     const concat_attributes *attributes = y->attributes;
@@ -203,6 +262,8 @@ static void describe_concat_part(const atl_node *y, char *text, size_t size)
 }
 
 static atl_node *last_part(atl_node *const *x) { return atl_square(concat_part(x[0], 1, 1, 2, x + 1)); }
+
+static int part_of_join(const atl_node *y) { return ((const concat_attributes *)y->attributes)->part; }
 
 static const atl_op concat_part_op = {
     .name = "concat_part",
@@ -213,6 +274,8 @@ static const atl_op concat_part_op = {
     .gradient_of = concat_part_gradient,
     .reference = concat_part_reference,
     .kernel = concat_part_kernel,
+    .lower = lower_concat_part,
+    .part = part_of_join,
     .describe = describe_concat_part,
     .simplify = atl_unchanged,
     .samples = (const atl_sample[]){

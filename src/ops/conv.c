@@ -9,6 +9,7 @@
  *
  * Each is linear in both of its inputs, and the derivative of each is the other two. */
 #include "onednn/onednn.h"
+#include "ops/conv_pointwise.h"
 #include "ops/conv_winograd.h"
 #include "ops/window.h"
 
@@ -304,13 +305,30 @@ static double blocked_gain(onednn_pass pass, const conv_geometry *g)
     return plain_seconds(pass, g) - fmin(winograd_seconds(g), blocked_direct_seconds(g));
 }
 
+static int goes_by_winograd(const onednn_convolution *c, const conv_geometry *g)
+{
+    return atl_conv_winograd_seconds(c) < direct_seconds(g);
+}
+
 static int lower_by_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g)
 {
+    int from = c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input;
     c->blocked = atl_lower_is_blocked(lowering);
     c->winograd = c->blocked && winograd_seconds(g) < blocked_direct_seconds(g);
-    if (!c->blocked && atl_lower_may_use_winograd(lowering) && atl_conv_winograd_seconds(c) < direct_seconds(g))
+    if (!c->blocked && atl_lower_may_use_winograd(lowering) && goes_by_winograd(c, g))
         return atl_lower_conv_winograd(lowering, c);
+    if (!c->blocked && atl_conv_is_pointwise(c) &&
+        (atl_lower_output_is_apart(lowering) || atl_lower_input_is_apart(lowering, from)))
+        return atl_lower_conv_pointwise(lowering, c);
     return onednn_lower_convolution(lowering, c);
+}
+
+/* Our own kernels can leave the result as part of a concat. */
+static int conv2d_writes_apart(const atl_node *y, int winograd)
+{
+    conv_geometry g = geometry_of(y, y->inputs[0], y->inputs[1], y);
+    onednn_convolution c = convolution_of(ONEDNN_FORWARD, &g, 0, 1, ONEDNN_NO_INPUT);
+    return atl_conv_is_pointwise(&c) || (winograd && goes_by_winograd(&c, &g));
 }
 
 static double conv2d_blocked_gain(const atl_node *y, unsigned *images)
@@ -468,6 +486,7 @@ static const atl_op fused_op = {.name = "conv2d_fused",
                                 .infer = infer_conv2d,
                                 .lower = lower_fused,
                                 .blocked_gain = fused_blocked_gain,
+                                .writes_apart = conv2d_writes_apart,
                                 .describe = describe_fused,
                                 .with_epilogue = conv2d_with_epilogue};
 
@@ -539,6 +558,7 @@ static const atl_op conv2d_op = {
     .reference = reference_conv2d,
     .lower = lower_conv2d,
     .blocked_gain = conv2d_blocked_gain,
+    .writes_apart = conv2d_writes_apart,
     .scaled = conv2d_scaled,
     .with_epilogue = conv2d_with_epilogue,
     .describe = describe_by_second,

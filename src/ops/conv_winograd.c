@@ -60,9 +60,9 @@ static int transform_filter(const atl_plan_step *step, void *const *memory, void
 static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const winograd_step *s = step->data;
-    const atl_winograd_end end = {.bias = s->bias < 0 ? NULL : memory[step->read[s->bias]],
-                                  .residual = s->residual < 0 ? NULL : memory[step->read[s->residual]],
-                                  .relu = s->relu};
+    const atl_epilogue end = {.bias = s->bias < 0 ? NULL : memory[step->read[s->bias]],
+                              .residual = s->residual < 0 ? NULL : memory[step->read[s->residual]],
+                              .relu = s->relu};
     (void)bound;
     atl_winograd_convolve(&s->w, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[1]],
                           memory[step->write[0]]);
@@ -157,7 +157,8 @@ int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c)
         return 0;
     atl_plan_step step = step_of(c, s);
     step.run = convolve;
-    step.read[step.reads++] = atl_lower_input(lowering, c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input);
+    step.read[step.reads++] =
+        atl_lower_input_apart(lowering, c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input, &s->w.in_apart);
     step.read[step.reads++] = lower_filter(lowering, c);
     s->relu = c->activation == ONEDNN_RELU;
     if (c->bias_input >= 0) {
@@ -168,8 +169,8 @@ int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c)
         s->residual = step.reads;
         step.read[step.reads++] = atl_lower_input(lowering, c->residual_input);
     }
-    atl_value_id result = atl_lower_output(lowering);
-    if (c->residual_input >= 0)
+    atl_value_id result = atl_lower_output_apart(lowering, &s->w.out_apart);
+    if (c->residual_input >= 0 && s->w.out_apart == s->w.out)
         atl_lower_over(lowering, result, step.read[s->residual]);
     step.write[step.writes++] = result;
     step.write[step.writes++] =

@@ -10,43 +10,13 @@
 
 #include <string.h>
 
-#if defined __x86_64__ && defined __GNUC__
-#define WIDE __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,fma")))
-#else
-#define WIDE
-#endif
-#define WIDE_INLINE static inline __attribute__((always_inline)) WIDE
-#define UNROLL      _Pragma("GCC unroll 16")
+#include "ops/lanes.h"
 
-enum { LANES = 16, SIDE = 6, POINTS = SIDE * SIDE, APART = 16 };
-typedef float lanes __attribute__((vector_size(64)));
-typedef int32_t lane_bits __attribute__((vector_size(64)));
-typedef float lanes_anywhere __attribute__((vector_size(64), aligned(4), may_alias));
+enum { SIDE = 6, POINTS = SIDE * SIDE, APART = 16 };
 
-WIDE_INLINE lanes load(const float *x) { return *(const lanes_anywhere *)x; }
-/* x where `by` is positive, else 0 */
-WIDE_INLINE lanes where_positive(lanes x, lanes by) { return (lanes)((lane_bits)x & (by > (lanes){0})); }
-WIDE_INLINE void store(float *x, lanes value) { *(lanes_anywhere *)x = value; }
-
-int atl_winograd_pays(void)
-{
-#if defined __x86_64__ && defined __GNUC__
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-#else
-    return 0;
-#endif
-}
+int atl_winograd_pays(void) { return atl_has_wide_lanes(); }
 
 /* ---- sizes ---------------------------------------------------------------------------------------------------------- */
-
-/* Vectors of results that a product keeps in registers side by side, and rows of them. */
-static int vectors_of(int64_t out)
-{
-    int64_t vectors = out / LANES;
-    return vectors % 4 == 0 ? 4 : vectors % 3 == 0 ? 3 : vectors % 2 == 0 ? 2 : 1;
-}
-static int rows_of(int vectors) { return vectors == 4 ? 6 : vectors == 3 ? 8 : 12; }
 
 typedef struct plan {
     int64_t side;             /* results of a tile in each direction */
@@ -63,7 +33,8 @@ static plan plan_of(const atl_winograd *w)
 {
     enum { CACHE = 400 << 10 };
     plan p = {.side = 7 - w->taps, .parts = 1};
-    int64_t rows = rows_of(vectors_of(w->out)), blocks_of_out = w->out / (vectors_of(w->out) * LANES);
+    int64_t rows = rows_beside(lanes_side_by_side(w->out)),
+            blocks_of_out = w->out / (lanes_side_by_side(w->out) * LANES);
     p.down = (w->result_height + p.side - 1) / p.side;
     p.across = (w->result_width + p.side - 1) / p.side;
     p.tiles = w->batch * p.down * p.across;
@@ -147,7 +118,7 @@ WIDE_INLINE lanes filter_lanes(const atl_winograd *w, const float *filter, int t
 /* To [36][out / block][in][block], in which the products read it from the first to the last. */
 WIDE static void transform_filter(const int taps, const atl_winograd *w, const float *filter, int turned, float *to)
 {
-    int64_t block = vectors_of(w->out) * LANES;
+    int64_t block = lanes_side_by_side(w->out) * LANES;
     for (int64_t i = 0; i < w->in; i++)
         for (int64_t o = 0; o < w->out; o += LANES) {
             lanes g[5 * 5], half[5 * SIDE], all[POINTS];
@@ -222,12 +193,13 @@ WIDE_INLINE void tile_to_points(const atl_winograd *w, const plan *p, int64_t ti
                                 float *to)
 {
     place at = place_of(p, tile);
-    int64_t y = at.y - w->pad_top, x = at.x - w->pad_left, row = w->width * w->in;
-    const float *from = image + (at.n * w->height + y) * row + x * w->in;
+    int64_t y = at.y - w->pad_top, x = at.x - w->pad_left, apart_in = w->in_apart ? w->in_apart : w->in;
+    int64_t row = w->width * apart_in;
+    const float *from = image + (at.n * w->height + y) * row + x * apart_in;
     inside in = part_inside(y, x, SIDE, w->height, w->width);
     for (int64_t c = 0; c < w->in; c += LANES) {
         lanes all[POINTS], half[POINTS];
-        load_square(SIDE, from + c, row, w->in, &in, all);
+        load_square(SIDE, from + c, row, apart_in, &in, all);
         UNROLL
         for (int j = 0; j < SIDE; j++)
             to_points(all + j, SIDE, half + j, SIDE);
@@ -259,7 +231,7 @@ WIDE_INLINE void product(const int rows, const int vectors, int64_t depth, const
             row[v] = load(b + v * LANES);
         UNROLL
         for (int i = 0; i < rows; i++) {
-            lanes one = a[i * depth + k] - (lanes){0};
+            lanes one = all_lanes(a[i * depth + k]);
             UNROLL
             for (int v = 0; v < vectors; v++)
                 sum[i][v] += one * row[v];
@@ -309,25 +281,13 @@ WIDE static void products_1(const atl_winograd *w, const plan *p, int64_t tiles,
 
 /* ---- results ---------------------------------------------------------------------------------------------------------- */
 
-WIDE_INLINE lanes ended(const atl_winograd_end *end, lanes value, int64_t at, int64_t channel)
-{
-    if (end->bias)
-        value += load(end->bias + channel);
-    if (end->residual)
-        value += load(end->residual + at);
-    if (end->relu)
-        value = where_positive(value, value);
-    if (end->gate)
-        value = where_positive(value, load(end->gate + at));
-    return value;
-}
-
 /* A' m A of one tile, for the outputs first, first + 1, ...; point p is at from[p * apart]. */
 WIDE_INLINE void tile_from_points(const int side, const atl_winograd *w, const plan *p, int64_t tile, int64_t first,
-                                  const float *from, const atl_winograd_end *end, float *result)
+                                  const float *from, const atl_epilogue *end, float *result)
 {
     place at = place_of(p, tile);
-    int64_t start = ((at.n * w->result_height + at.y) * w->result_width + at.x) * w->out + first;
+    int64_t start = (at.n * w->result_height + at.y) * w->result_width + at.x;
+    int64_t apart_out = w->out_apart ? w->out_apart : w->out;
     int64_t rows = clamp(w->result_height - at.y, side), columns = clamp(w->result_width - at.x, side);
     for (int64_t c = 0; c < p->part; c += LANES) {
         lanes all[POINTS], half[4 * SIDE];
@@ -342,14 +302,15 @@ WIDE_INLINE void tile_from_points(const int side, const atl_winograd *w, const p
             from_points(side, half + i * SIDE, 1, all + i * side, 1);
         for (int64_t i = 0; i < rows; i++)
             for (int64_t j = 0; j < columns; j++) {
-                int64_t to = start + (i * w->result_width + j) * w->out + c;
-                store(result + to, ended(end, all[i * side + j], to, first + c));
+                int64_t pixel = start + i * w->result_width + j, channel = first + c;
+                store(result + pixel * apart_out + channel,
+                      ended(end, all[i * side + j], pixel * w->out + channel, channel));
             }
     }
 }
 
 WIDE static void results_of_block(const atl_winograd *w, const plan *p, int64_t first_tile, int64_t tiles,
-                                  int64_t first, const float *y, const atl_winograd_end *end, float *result)
+                                  int64_t first, const float *y, const atl_epilogue *end, float *result)
 {
     for (int64_t t = 0; t < tiles; t++)
         if (p->side == 4)
@@ -375,14 +336,14 @@ static void clear_rows(int64_t from, int64_t to, int64_t channels, int64_t apart
 }
 
 static void convolve_part(const atl_winograd *w, const plan *p, int worker, const float *image, const float *filter,
-                          const atl_winograd_end *end, float *scratch, float *result)
+                          const atl_epilogue *end, float *scratch, float *result)
 {
-    int vectors = vectors_of(w->out);
+    int vectors = lanes_side_by_side(w->out);
     int64_t teams = w->workers / p->parts, team = worker / p->parts, first = worker % p->parts * p->part;
     int64_t from = p->tiles * team / teams, to = p->tiles * (team + 1) / teams;
     float *x = scratch + worker * POINTS * (p->x_apart + p->y_apart), *y = x + POINTS * p->x_apart;
     for (; from < to; from += p->block) {
-        int64_t tiles = to - from < p->block ? to - from : p->block, rows = round_up(tiles, rows_of(vectors));
+        int64_t tiles = to - from < p->block ? to - from : p->block, rows = round_up(tiles, rows_beside(vectors));
         block_to_points(w, p, from, tiles, image, x);
         clear_rows(tiles, rows, w->in, p->x_apart, x);
         (vectors == 4   ? products_4
@@ -393,8 +354,8 @@ static void convolve_part(const atl_winograd *w, const plan *p, int worker, cons
     }
 }
 
-void atl_winograd_convolve(const atl_winograd *w, const float *image, const float *transformed,
-                           const atl_winograd_end *end, float *scratch, float *result)
+void atl_winograd_convolve(const atl_winograd *w, const float *image, const float *transformed, const atl_epilogue *end,
+                           float *scratch, float *result)
 {
     plan p = plan_of(w);
 #pragma omp parallel for num_threads(w->workers) schedule(static, 1) if (w->workers > 1)
@@ -476,7 +437,7 @@ WIDE_INLINE void add_product(const int rows, const int vectors, int64_t depth, i
             row[v] = load(b + k * out + v * LANES);
         UNROLL
         for (int i = 0; i < rows; i++) {
-            lanes one = a[k * in + i] - (lanes){0};
+            lanes one = all_lanes(a[k * in + i]);
             UNROLL
             for (int v = 0; v < vectors; v++)
                 sum[i][v] += one * row[v];
@@ -523,7 +484,7 @@ static void sum_part(const atl_winograd *w, const plan *p, int worker, const flo
         int64_t tiles = to - from < p->block ? to - from : p->block;
         block_to_points(w, p, from, tiles, image, x);
         block_of_gradient(w, p, from, tiles, dy, y);
-        add_products_of(vectors_of(w->out), w, p, tiles, x, y, sums);
+        add_products_of(lanes_side_by_side(w->out), w, p, tiles, x, y, sums);
     }
 }
 

@@ -7,7 +7,7 @@
 #ifndef ATLED_OPS_WINOGRAD_H
 #define ATLED_OPS_WINOGRAD_H
 
-#include <stdint.h>
+#include "ops/lanes.h"
 
 /* All strides are 1.  `in` and `out` are multiples of 16. */
 typedef struct atl_winograd {
@@ -15,17 +15,11 @@ typedef struct atl_winograd {
     int64_t result_height, result_width;
     int64_t in, out;           /* channels */
     int64_t pad_top, pad_left; /* zeros before the image, fewer than taps */
-    int taps;                  /* 3 or 5, in each direction */
-    int workers;               /* the work is shared among so many threads; scratch and sums depend on it */
+    int64_t in_apart,
+        out_apart; /* floats from pixel to pixel; 0: dense.  Of the gradient by the filter, only the image's is used */
+    int taps;      /* 3 or 5, in each direction */
+    int workers;   /* the work is shared among so many threads; scratch and sums depend on it */
 } atl_winograd;
-
-/* What is done to each result before it is written, in this order; null: not. */
-typedef struct atl_winograd_end {
-    const float *bias;     /* [out]: added */
-    const float *residual; /* of the result's shape: added */
-    int relu;
-    const float *gate; /* of the result's shape: zero where it is not positive */
-} atl_winograd_end;
 
 /* True if this processor has the registers that make it worthwhile (AVX-512).  It works on any. */
 int atl_winograd_pays(void);
@@ -39,8 +33,8 @@ int64_t atl_winograd_scratch_floats(const atl_winograd *w);
 void atl_winograd_transform_filter(const atl_winograd *w, const float *filter, int turned, float *transformed);
 
 /* result [batch, result_height, result_width, out] */
-void atl_winograd_convolve(const atl_winograd *w, const float *image, const float *transformed,
-                           const atl_winograd_end *end, float *scratch, float *result);
+void atl_winograd_convolve(const atl_winograd *w, const float *image, const float *transformed, const atl_epilogue *end,
+                           float *scratch, float *result);
 
 /* The gradient by the filter, [taps, taps, in, out], given the image and the gradient of the result. */
 int64_t atl_winograd_gradient_scratch_floats(const atl_winograd *w);

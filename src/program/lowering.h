@@ -65,6 +65,17 @@ int atl_lower_is_checked(const atl_lowering *lowering);
 /* The value of the result, in plain order, or in the given layout. Once for each node. */
 atl_value_id atl_lower_output(atl_lowering *lowering);
 atl_value_id atl_lower_output_in(atl_lowering *lowering, const atl_memory_layout *layout);
+/* Images whose pixels lie apart: parts of a concat.  Input i in plain order, or so; *apart_out: floats from pixel to pixel. */
+atl_value_id atl_lower_input_apart(atl_lowering *lowering, int i, int64_t *apart_out);
+int atl_lower_input_is_apart(const atl_lowering *lowering, int i);
+/* The result, where the compiler wants it: only for ops that have said so with op->writes_apart. */
+atl_value_id atl_lower_output_apart(atl_lowering *lowering, int64_t *apart_out);
+int atl_lower_output_is_apart(const atl_lowering *lowering);
+/* The node's value is the channels `first`, first + 1, ... of input 0, in place.  1, 0 with the error set, or -1 if the parts of
+ * concats are to be copied. */
+int atl_lower_part_in_place(atl_lowering *lowering, int64_t first);
+/* Of a node that joins its inputs: true if input i has been made in its place. */
+int atl_lower_is_in_place(const atl_lowering *lowering, int i);
 /* The result may use the memory of input i (of the same size), if nobody needs that input any more. Before the step is emitted. */
 void atl_lower_in_place(atl_lowering *lowering, int i);
 /* The same of any value that the next step writes and one that it reads. */

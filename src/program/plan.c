@@ -10,6 +10,7 @@
 #include "program/chain.h"
 #include "program/guard.h"
 #include "program/layout.h"
+#include "program/parts.h"
 
 typedef struct in_place {
     atl_value_id result, input;
@@ -27,6 +28,7 @@ struct atl_lowering {
     char *once; /* of each node of the copy: see atl_mark_once */
     char *wants_workspace;
     char *blocked;       /* by the layout pass */
+    atl_part *parts;     /* of concats; null: all are copied */
     atl_value_id *value; /* of each node, as it was made; -1: none yet */
     atl_value_id *workspace;
     in_place *in_places;
@@ -77,7 +79,7 @@ int atl_lower_is_blocked(const atl_lowering *l) { return l->blocked[l->node->ind
 const atl_memory_layout *atl_lower_layout_of(const atl_lowering *l, int i)
 {
     atl_value_id value = l->value[l->node->inputs[i]->index];
-    return value < 0 ? NULL : l->plan->values[value].layout;
+    return value < 0 || l->plan->values[value].apart ? NULL : l->plan->values[value].layout;
 }
 
 /* The node's value in that layout: one of the forms it is already in, or a new one with the reorder that makes it. */
@@ -134,6 +136,81 @@ atl_value_id atl_lower_output_in(atl_lowering *l, const atl_memory_layout *layou
 }
 
 atl_value_id atl_lower_output(atl_lowering *l) { return atl_lower_output_in(l, NULL); }
+
+/* ---- parts of concats ------------------------------------------------------------------------------------------------- */
+
+/* The value of the node being lowered: channels of an image that is, or will be, in plain order. */
+static atl_value_id part_of(atl_lowering *l, atl_value_id image, int64_t channels, int64_t first)
+{
+    const atl_node *node = l->node;
+    atl_value_id value = image < 0 ? image : new_value(l, node, plain_bytes(node), l->plan->values[image].space);
+    if (value < 0)
+        return value;
+    atl_plan_value *part = &l->plan->values[value];
+    part->shares = image;
+    part->within = first * (int64_t)sizeof(float);
+    part->apart = channels;
+    part->layout = atl_layout_apart(node->shape, channels);
+    if (!part->layout)
+        return fail_lowering(l);
+    return l->value[node->index] = value;
+}
+
+static const atl_part *part_in(const atl_lowering *l, const atl_node *node)
+{
+    return l->parts && l->parts[node->index].joined ? &l->parts[node->index] : NULL;
+}
+
+int atl_lower_output_is_apart(const atl_lowering *l) { return part_in(l, l->node) != NULL; }
+
+atl_value_id atl_lower_output_apart(atl_lowering *l, int64_t *apart_out)
+{
+    const atl_part *part = part_in(l, l->node);
+    *apart_out = part ? part->joined->shape.size[3] : l->node->shape.size[3];
+    if (!part)
+        return atl_lower_output(l);
+    atl_value_id *joined = &l->value[part->joined->index];
+    if (*joined < 0)
+        *joined = new_value(l, part->joined, plain_bytes(part->joined), ATL_IN_ARENA);
+    return part_of(l, *joined, *apart_out, part->first);
+}
+
+int atl_lower_input_is_apart(const atl_lowering *l, int i)
+{
+    atl_value_id value = l->value[l->node->inputs[i]->index];
+    return value >= 0 && l->plan->values[value].apart > 0;
+}
+
+atl_value_id atl_lower_input_apart(atl_lowering *l, int i, int64_t *apart_out)
+{
+    const atl_node *input = l->node->inputs[i];
+    atl_value_id value = l->value[input->index];
+    if (!atl_lower_input_is_apart(l, i)) {
+        *apart_out = input->shape.size[3];
+        return atl_lower_input(l, i);
+    }
+    *apart_out = l->plan->values[value].apart;
+    return value;
+}
+
+int atl_lower_is_in_place(const atl_lowering *l, int i)
+{
+    atl_value_id value = l->value[l->node->inputs[i]->index];
+    int64_t first = 0;
+    for (int k = 0; k < i; k++)
+        first += l->node->inputs[k]->shape.size[3];
+    const atl_plan_value *part = value < 0 ? NULL : &l->plan->values[value];
+    return part && part->apart && part->shares == l->value[l->node->index] &&
+           part->within == first * (int64_t)sizeof(float);
+}
+
+int atl_lower_part_in_place(atl_lowering *l, int64_t first)
+{
+    atl_value_id image = l->parts && !l->now_once ? atl_lower_input(l, 0) : -1;
+    if (image < 0 || l->plan->values[image].space != ATL_IN_ARENA)
+        return l->failed ? 0 : -1;
+    return part_of(l, image, l->node->inputs[0]->shape.size[3], first) >= 0;
+}
 
 void atl_lower_in_place(atl_lowering *l, int i)
 {
@@ -570,6 +647,14 @@ static void use(lifetimes *lives, atl_value_id value, int64_t step)
     lives->last[value] = step;
 }
 
+static atl_value_id root_of(const atl_plan *p, atl_value_id value)
+{
+    while (p->values[value].shares >= 0)
+        value = p->values[value].shares;
+    return value;
+}
+
+/* Parts of a concat live as long as the whole. */
 static void find_lifetimes(const atl_plan *p, lifetimes *lives, atl_space space)
 {
     const atl_plan_step *steps = space == ATL_IN_ONCE ? p->once : p->steps;
@@ -581,10 +666,10 @@ static void find_lifetimes(const atl_plan *p, lifetimes *lives, atl_space space)
         const atl_value_id *read = atl_step_reads(&steps[s]);
         for (int i = 0; i < steps[s].reads; i++)
             if (p->values[read[i]].space == space)
-                use(lives, read[i], s);
+                use(lives, root_of(p, read[i]), s);
         for (int i = 0; i < steps[s].writes; i++)
             if (p->values[steps[s].write[i]].space == space)
-                use(lives, steps[s].write[i], s);
+                use(lives, root_of(p, steps[s].write[i]), s);
     }
     for (int64_t v = 0; v < p->value_count; v++)
         if (p->values[v].space == space && space != ATL_STORED && p->values[v].pinned && lives->first[v] >= 0) {
@@ -678,13 +763,6 @@ static int place_assigned(atl_lowering *l)
     return ok;
 }
 
-static atl_value_id root_of(const atl_plan *p, atl_value_id value)
-{
-    while (p->values[value].shares >= 0)
-        value = p->values[value].shares;
-    return value;
-}
-
 /* True if another result of the step of in_places[i] lies there already. One that nobody reads ends with the step, as the input did. */
 static int is_taken(const atl_lowering *l, int64_t i, atl_value_id place)
 {
@@ -701,9 +779,9 @@ static void share_places(atl_lowering *l, lifetimes *lives)
     for (int64_t i = 0; i < l->in_place_count; i++) {
         atl_value_id result = l->in_places[i].result, input = root_of(p, l->in_places[i].input);
         atl_plan_value *to = &p->values[result], *from = &p->values[input];
-        if (to->shares >= 0 || to->space != ATL_IN_ARENA || from->space != ATL_IN_ARENA || to->bytes > from->bytes ||
-            lives->last[input] != l->in_places[i].step || lives->first[result] != l->in_places[i].step ||
-            is_taken(l, i, input))
+        if (to->shares >= 0 || p->values[l->in_places[i].input].apart || to->space != ATL_IN_ARENA ||
+            from->space != ATL_IN_ARENA || to->bytes > from->bytes || lives->last[input] != l->in_places[i].step ||
+            lives->first[result] != l->in_places[i].step || is_taken(l, i, input))
             continue;
         to->shares = input;
         lives->last[input] = lives->last[result];
@@ -794,11 +872,15 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
     l->in_place = !(options.without & ATL_PASS_IN_PLACE);
     l->winograd = !(options.without & ATL_PASS_WINOGRAD) && !options.bfloat16; /* its kernels are float32 only */
     l->blocked = needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, l->winograd) : NULL;
+    int finds_parts = l->once && l->blocked && !(options.without & ATL_PASS_CONCAT);
+    l->parts = finds_parts
+                   ? atl_find_parts(p->copy.graph, needed, l->once, l->blocked, wanted.count, roots, l->winograd)
+                   : NULL;
     l->wants_workspace = atl_allocate((size_t)count, 1);
     l->value = atl_allocate((size_t)count, sizeof *l->value);
     l->workspace = atl_allocate((size_t)count, sizeof *l->workspace);
-    int ok = needed && l->once && l->wants_workspace && l->value && l->workspace && l->blocked &&
-             ATL_GROW(p->sets, 0, p->set_capacity);
+    int ok = needed && l->once && (l->parts || !finds_parts) && l->wants_workspace && l->value && l->workspace &&
+             l->blocked && ATL_GROW(p->sets, 0, p->set_capacity);
     if (ok) {
         p->sets[p->set_count++] = (atl_variable_set){0};
         mark_early(p->copy.graph, needed, wanted.count, roots);
@@ -810,6 +892,7 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
     atl_release(l->once);
     atl_release(l->wants_workspace);
     atl_release(l->blocked);
+    atl_release(l->parts);
     atl_release(l->value);
     atl_release(l->workspace);
     atl_release(l->in_places);
@@ -819,15 +902,17 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
 
 static void *address_of(const atl_plan *p, atl_value_id v, char *arena)
 {
-    const atl_plan_value *value = &p->values[v];
     const atl_plan_value *root = &p->values[root_of(p, v)];
-    switch (value->space) {
+    int64_t within = 0;
+    for (; p->values[v].shares >= 0; v = p->values[v].shares)
+        within += p->values[v].within;
+    switch (root->space) {
     case ATL_IN_ARENA:
-        return arena + root->offset;
+        return arena + root->offset + within;
     case ATL_IN_ONCE:
-        return p->once_memory + root->offset;
+        return p->once_memory + root->offset + within;
     case ATL_STORED:
-        return value->stored;
+        return (char *)root->stored + within;
     default:
         return NULL;
     }

@@ -21,6 +21,8 @@ typedef struct atl_plan_value {
     atl_value_id shares;       /* lies where that one does; -1: on its own */
     const atl_node *node;      /* of the copy; null for scratch */
     atl_memory_layout *layout; /* owned */
+    int64_t within;            /* bytes into `shares`: part of a concat */
+    int64_t apart;             /* floats from pixel to pixel of such a part; 0: it is none */
     void *stored;
     int64_t depends;        /* index of its set of variables in plan->sets; 0: the empty set */
     atl_value_id next_form; /* the same value in another layout; -1: none */

@@ -8,8 +8,8 @@
 #include "graph/tensor.h"
 
 /* In this order: what one leaves, the next finds. */
-static const atl_pass *const passes[] = {&atl_merge_pass, &atl_simplify_pass, &atl_scale_pass, &atl_epilogue_pass,
-                                         &atl_fuse_pass};
+static const atl_pass *const passes[] = {&atl_merge_pass, &atl_join_pass,     &atl_simplify_pass,
+                                         &atl_scale_pass, &atl_epilogue_pass, &atl_fuse_pass};
 
 /* ---- equal nodes ---------------------------------------------------------------------------------------------------------- */
 

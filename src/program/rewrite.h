@@ -31,7 +31,8 @@ typedef struct atl_pass {
     int merges; /* equal nodes become one while building */
 } atl_pass;
 
-extern const atl_pass atl_merge_pass, atl_simplify_pass, atl_scale_pass, atl_epilogue_pass, atl_fuse_pass;
+extern const atl_pass atl_join_pass, atl_merge_pass, atl_simplify_pass, atl_scale_pass, atl_epilogue_pass,
+    atl_fuse_pass;
 
 /* Runs all passes but those in `without` over the copy. */
 atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without);

@@ -83,17 +83,17 @@ static void check(const atl_winograd *w)
 
     convolve_in_double(w, image, weights, NULL, expected, NULL);
     atl_winograd_transform_filter(w, filter, 0, transformed);
-    atl_winograd_convolve(w, image, transformed, &(atl_winograd_end){0}, scratch, y);
+    atl_winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, y);
     expect_near(y, expected, results * w->out, "convolution");
     atl_winograd_transform_filter(w, back, 1, transformed);
-    atl_winograd_convolve(w, image, transformed, &(atl_winograd_end){0}, scratch, again);
+    atl_winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, again);
     cr_expect_eq(memcmp(y, again, (size_t)(results * w->out) * sizeof *y), 0, "of a turned filter");
 
     for (int64_t k = 0; k < results * w->out; k++) {
         double sum = expected[k] + (double)bias[k % w->out] + (double)residual[k];
         expected[k] = gate[k] > 0 && sum > 0 ? sum : 0;
     }
-    const atl_winograd_end end = {.bias = bias, .residual = residual, .relu = 1, .gate = gate};
+    const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .gate = gate};
     atl_winograd_convolve(w, image, transformed, &end, scratch, y);
     expect_near(y, expected, results * w->out, "bias, residual, relu, gate");
 

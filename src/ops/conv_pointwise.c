@@ -1,0 +1,107 @@
+/* A 1x1 convolution, or its gradient by the image, as a step that can read and write parts of a concat in their place. */
+#include "ops/conv_pointwise.h"
+
+#include <omp.h>
+
+#include "graph/memory.h"
+#include "ops/pointwise.h"
+
+typedef struct pointwise_step {
+    atl_pointwise p;
+    int turned;
+    int bias, residual, relu; /* which of step->read; -1: none */
+} pointwise_step;
+
+static int is_one_pixel(const atl_window *w)
+{
+    return w->size == 1 && w->stride == 1 && w->pad_before == 0 && w->pad_after <= 0;
+}
+
+static int64_t channels_made(const onednn_convolution *c)
+{
+    return c->pass == ONEDNN_FORWARD ? c->result.size[3] : c->image.size[3];
+}
+
+int atl_conv_is_pointwise(const onednn_convolution *c)
+{
+    int simple = c->activation == ONEDNN_IDENTITY || (c->activation == ONEDNN_RELU && c->a == 0);
+    return c->pass != ONEDNN_FILTER_GRADIENT && c->groups == 1 && is_one_pixel(&c->vertical) &&
+           is_one_pixel(&c->horizontal) && simple && channels_made(c) % LANES == 0 && channels_made(c) > 0 &&
+           atl_shape_count(c->image) > 0 && atl_has_wide_lanes();
+}
+
+static int pack_filter(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const pointwise_step *s = step->data;
+    (void)bound;
+    atl_pointwise_pack(&s->p, memory[step->read[0]], s->turned, memory[step->write[0]]);
+    return 0;
+}
+
+static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const pointwise_step *s = step->data;
+    const atl_epilogue end = {.bias = s->bias < 0 ? NULL : memory[step->read[s->bias]],
+                              .residual = s->residual < 0 ? NULL : memory[step->read[s->residual]],
+                              .relu = s->relu};
+    (void)bound;
+    atl_pointwise_convolve(&s->p, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
+    return 0;
+}
+
+static pointwise_step *new_step(const onednn_convolution *c)
+{
+    enum { FLOPS_OF_A_THREAD = 1000000 };
+    const int64_t *image = c->image.size;
+    pointwise_step *s = atl_allocate(1, sizeof *s);
+    if (!s) {
+        atl_out_of_memory();
+        return NULL;
+    }
+    *s = (pointwise_step){.turned = c->pass != ONEDNN_FORWARD, .bias = -1, .residual = -1};
+    s->p.pixels = image[0] * image[1] * image[2];
+    s->p.in = s->turned ? c->result.size[3] : image[3];
+    s->p.out = channels_made(c);
+    double flops = 2.0 * (double)s->p.pixels * (double)(s->p.in * s->p.out);
+    s->p.workers = flops < 2.0 * FLOPS_OF_A_THREAD ? 1 : omp_get_max_threads();
+    return s;
+}
+
+static atl_plan_step step_of(pointwise_step *s)
+{
+    return (atl_plan_step){.implementation = "pointwise", .cannot_fail = 1, .release = atl_release, .data = s};
+}
+
+static atl_value_id lower_filter(atl_lowering *lowering, const onednn_convolution *c)
+{
+    pointwise_step *s = new_step(c);
+    if (!s)
+        return -1;
+    atl_plan_step step = step_of(s);
+    step.run = pack_filter;
+    return atl_lower_prepared(lowering, c->filter_input, s->p.in * s->p.out * (int64_t)sizeof(float), &step);
+}
+
+int atl_lower_conv_pointwise(atl_lowering *lowering, const onednn_convolution *c)
+{
+    pointwise_step *s = new_step(c);
+    if (!s)
+        return 0;
+    atl_plan_step step = step_of(s);
+    step.run = convolve;
+    step.flops = 2.0 * (double)s->p.pixels * (double)(s->p.in * s->p.out);
+    step.read[step.reads++] =
+        atl_lower_input_apart(lowering, s->turned ? c->result_input : c->image_input, &s->p.in_apart);
+    step.read[step.reads++] = lower_filter(lowering, c);
+    s->relu = c->activation == ONEDNN_RELU;
+    if (c->bias_input >= 0) {
+        s->bias = step.reads;
+        step.read[step.reads++] = atl_lower_input(lowering, c->bias_input);
+    }
+    if (c->residual_input >= 0) {
+        s->residual = step.reads;
+        step.read[step.reads++] = atl_lower_input(lowering, c->residual_input);
+    }
+    step.write[step.writes++] = atl_lower_output_apart(lowering, &s->p.out_apart);
+    return atl_lower_step(lowering, &step);
+}

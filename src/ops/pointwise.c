@@ -1,0 +1,86 @@
+/* 1x1 convolutions: products of [pixels, in] and [in, out], with an epilogue. */
+#include "ops/pointwise.h"
+
+/* To [out / block][in][block]. */
+void atl_pointwise_pack(const atl_pointwise *p, const float *filter, int turned, float *packed)
+{
+    int64_t block = lanes_side_by_side(p->out) * LANES;
+    for (int64_t i = 0; i < p->in; i++)
+        for (int64_t o = 0; o < p->out; o++)
+            packed[(o / block * p->in + i) * block + o % block] = filter[turned ? o * p->in + i : i * p->out + o];
+}
+
+/* Some pixels from `pixel` on, and 16 * vectors outputs from `first` on. */
+WIDE_INLINE void some_pixels(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
+                             const float *image, const float *b, const atl_epilogue *end, float *result)
+{
+    const float *a = image + pixel * p->in_apart;
+    lanes sum[12][4];
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] = (lanes){0};
+    for (int64_t k = 0; k < p->in; k++, b += vectors * LANES) {
+        lanes row[4];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            row[v] = load(b + v * LANES);
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            lanes one = all_lanes(a[i * p->in_apart + k]);
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] += one * row[v];
+        }
+    }
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++) {
+        int64_t channel = first + v * LANES;
+        store(result + (pixel + i) * p->out_apart + channel,
+              ended(end, sum[i][v], (pixel + i) * p->out + channel, channel));
+    }
+}
+
+WIDE_INLINE void range_of_pixels(const int rows, const int vectors, const atl_pointwise *p, int64_t from, int64_t to,
+                                 const float *image, const float *packed, const atl_epilogue *end, float *result)
+{
+    for (; from + rows <= to; from += rows)
+        for (int64_t o = 0; o < p->out; o += vectors * LANES)
+            some_pixels(rows, vectors, p, from, o, image, packed + o * p->in, end, result);
+    for (; from < to; from++)
+        for (int64_t o = 0; o < p->out; o += vectors * LANES)
+            some_pixels(1, vectors, p, from, o, image, packed + o * p->in, end, result);
+}
+
+WIDE static void convolve_range(const atl_pointwise *p, int64_t from, int64_t to, const float *image,
+                                const float *packed, const atl_epilogue *end, float *result)
+{
+    switch (lanes_side_by_side(p->out)) {
+    case 4:
+        range_of_pixels(6, 4, p, from, to, image, packed, end, result);
+        break;
+    case 3:
+        range_of_pixels(8, 3, p, from, to, image, packed, end, result);
+        break;
+    case 2:
+        range_of_pixels(12, 2, p, from, to, image, packed, end, result);
+        break;
+    default:
+        range_of_pixels(12, 1, p, from, to, image, packed, end, result);
+    }
+}
+
+void atl_pointwise_convolve(const atl_pointwise *p, const float *image, const float *packed, const atl_epilogue *end,
+                            float *result)
+{
+#pragma omp parallel for num_threads(p->workers) schedule(static, 1) if (p->workers > 1)
+    for (int worker = 0; worker < p->workers; worker++) {
+        int64_t rows = rows_beside(lanes_side_by_side(p->out)),
+                groups = p->pixels / rows; /* the last has the rest, too */
+        int64_t from = groups * worker / p->workers * rows, to = groups * (worker + 1) / p->workers * rows;
+        convolve_range(p, from, worker + 1 == p->workers ? p->pixels : to, image, packed, end, result);
+    }
+}

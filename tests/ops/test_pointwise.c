@@ -1,0 +1,56 @@
+/* 1x1 convolutions with pixels that lie apart, against loops in double. */
+#include "ops/pointwise.h"
+
+#include "support.h"
+
+static float *random_floats(int64_t count, uint64_t seed)
+{
+    atl_tensor *tensor = atl_uniform_tensor(ATL_SHAPE(count), -1, 1, seed);
+    float *copy = malloc((size_t)count * sizeof *copy);
+    cr_assert(tensor && copy);
+    memcpy(copy, atl_floats(tensor), (size_t)count * sizeof *copy);
+    atl_tensor_free(tensor);
+    return copy;
+}
+
+static void check(const atl_pointwise *p, int turned)
+{
+    float *image = random_floats(p->pixels * p->in_apart, 1), *filter = random_floats(p->in * p->out, 2);
+    float *bias = random_floats(p->out, 3), *residual = random_floats(p->pixels * p->out, 4);
+    float *gate = random_floats(p->pixels * p->out, 5), *packed = random_floats(p->in * p->out, 6);
+    float *result = random_floats(p->pixels * p->out_apart, 7), *before = random_floats(p->pixels * p->out_apart, 7);
+    atl_pointwise_pack(p, filter, turned, packed);
+    const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .gate = gate};
+    atl_pointwise_convolve(p, image, packed, &end, result);
+    for (int64_t q = 0; q < p->pixels; q++)
+        for (int64_t o = 0; o < p->out_apart; o++) {
+            float got = result[q * p->out_apart + o];
+            if (o >= p->out) {
+                cr_assert_eq(got, before[q * p->out_apart + o], "written between the pixels");
+                continue;
+            }
+            double sum = (double)bias[o] + (double)residual[q * p->out + o];
+            for (int64_t i = 0; i < p->in; i++)
+                sum += (double)image[q * p->in_apart + i] * (double)filter[turned ? o * p->in + i : i * p->out + o];
+            sum = gate[q * p->out + o] > 0 && sum > 0 ? sum : 0;
+            cr_assert_float_eq((double)got, sum, 1e-5, "pixel %lld, output %lld", (long long)q, (long long)o);
+        }
+    float *all[] = {image, filter, bias, residual, gate, packed, result, before};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+Test(pointwise, channels_rows_workers)
+{
+    static const int64_t outs[] = {16, 32, 48, 64, 80, 128};
+    for (int i = 0; i < 6; i++)
+        for (int workers = 1; workers <= 3; workers++)
+            for (int64_t pixels = 1; pixels <= 37; pixels += 9)
+                check(&(atl_pointwise){.pixels = pixels,
+                                       .in = 5 + 11 * i,
+                                       .out = outs[i],
+                                       .in_apart = 70,
+                                       .out_apart = outs[i] + 16 * (i % 2),
+                                       .workers = workers},
+                      i % 2);
+}
