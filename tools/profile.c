@@ -13,6 +13,7 @@ static const struct named_pass {
     {"merge", ATL_PASS_MERGE},       {"simplify", ATL_PASS_SIMPLIFY}, {"scale", ATL_PASS_SCALE},
     {"epilogue", ATL_PASS_EPILOGUE}, {"fuse", ATL_PASS_FUSE},         {"winograd", ATL_PASS_WINOGRAD},
     {"once", ATL_PASS_ONCE},         {"in_place", ATL_PASS_IN_PLACE}, {"concat", ATL_PASS_CONCAT},
+    {"digest", ATL_PASS_DIGEST},
 };
 
 enum { PASSES = sizeof passes / sizeof passes[0] };
@@ -34,7 +35,7 @@ static int refuse_pass(const char *word)
         return complain("profile", EXIT_USAGE, "--without: there is no pass '%s'; did you mean '%s'?", word, closest);
     return complain("profile", EXIT_USAGE,
                     "--without: there is no pass '%s'; there are merge, simplify, scale, epilogue, fuse, winograd, "
-                    "concat, once, in_place",
+                    "concat, digest, once, in_place",
                     word);
 }
 
@@ -68,8 +69,8 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         {"runs", 'r', .whole = &set->runs, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "of which each step's median is taken"},
         {"without", 0, .text = &set->without, .argument = "PASS,...",
-         .help = "leaves passes of the compiler out: merge, simplify, scale, epilogue, fuse, winograd, concat, once, "
-                 "in_place"},
+         .help = "leaves passes of the compiler out: merge, simplify, scale, epilogue, fuse, winograd, concat, "
+                 "digest, once, in_place"},
         {"bfloat16", 0, .flag = &set->bfloat16,
          .help = "rounds the operands of products to bfloat16, if the processor has instructions for it"},
         {"threads", 't', .whole = &set->threads, .argument = "N", .lowest = 1, .highest = 1024,

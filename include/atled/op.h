@@ -116,6 +116,10 @@ struct atl_op {
     /* relu or not of (y + bias [channels] + residual of y's shape; either may be null) in one step; null: not possible. */
     atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, int relu);
 
+    /* For an op that uses little of its input 1: that little, as a node made of that input, and the op by it; both or none. */
+    atl_node *(*digest)(atl_node *input);
+    atl_node *(*by_digest)(atl_node *const *inputs, atl_node *digest);
+
     /* Writes the attributes in words, for messages and drawings: "3x3, stride 2". */
     void (*describe)(const atl_node *y, char *text, size_t size);
 

@@ -1,6 +1,7 @@
 /* Comparisons, truth values (0: false, anything else: true; results are 0 or 1) and choices, element by element. */
 #include "ops/elementwise.h"
 #include "ops/image.h"
+#include "ops/mask.h"
 
 /* equal(a, b) = a = b ? 1 : 0, and so on.  Any comparison with NaN but not_equal is 0.  d/da = d/db = 0.
  * Sampled on pairs that are equal now and then. */
@@ -49,7 +50,8 @@ BINARY_ELEMENT(gate, b > 0 ? a : 0)
 BINARY_MAP(gate, b > 0 ? a : 0.0f)
 static atl_node *gate_gradient(atl_node *y, atl_node *dy) { return atl_gate(dy, atl_input_of(y, 1)); }
 static atl_node *gate_simplified(atl_node *y) { return atl_gate_before_pool(atl_input_of(y, 0), atl_input_of(y, 1)); }
-BINARY_OP_WITH(gate, gate_gradient, nothing_flows, ATL_OP_GATE, gate_simplified, RANGES(gate, -1, 1, 0.1f, 1),
+#define GATE_PASSES gate_simplified, .digest = atl_mask_of, .by_digest = atl_gate_by_mask
+BINARY_OP_WITH(gate, gate_gradient, nothing_flows, ATL_OP_GATE, GATE_PASSES, RANGES(gate, -1, 1, 0.1f, 1),
                RANGES(gate, -1, 1, -1, -0.1f),
                {"open and shut", .binary = atl_gate, .input = {{1, {67}}, {1, {67}}}, .inputs = 2, .no_gradient = 1})
 

@@ -402,6 +402,25 @@ atl_node *atl_fused(const atl_chain *chain, int count, atl_node *const *operands
     return atl_apply_with(&atl_fused_op, &chain, count, operands);
 }
 
+/* The chain and its attributes belong to the graph. */
+atl_node *atl_fused_again(atl_graph *graph, const atl_node *fused, atl_node *const *operands)
+{
+    atl_chain *chain = atl_graph_allocate(graph, sizeof *chain);
+    if (!chain)
+        return NULL;
+    *chain = *atl_chain_of(fused);
+    for (int k = 0; k < chain->length; k++) {
+        atl_instruction *one = &chain->instruction[k];
+        void *attributes = one->op->attributes ? atl_graph_allocate(graph, one->op->attributes) : NULL;
+        if (!attributes && one->op->attributes)
+            return NULL;
+        if (attributes)
+            memcpy(attributes, one->attributes, one->op->attributes);
+        one->attributes = attributes;
+    }
+    return atl_fused(chain, fused->input_count, operands);
+}
+
 /* ---- the results beside the first ------------------------------------------------------------------------------------------ */
 
 static int lower_part(atl_lowering *lowering)

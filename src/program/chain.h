@@ -37,6 +37,8 @@ int atl_lower_chain(atl_lowering *lowering);
 /* The op of fused nodes; it lives in compiled copies only. */
 extern const atl_op atl_fused_op;
 atl_node *atl_fused(const atl_chain *chain, int count, atl_node *const *operands);
+/* The same chain on other operands, in another graph. */
+atl_node *atl_fused_again(atl_graph *graph, const atl_node *fused, atl_node *const *operands);
 /* The result of the k-th of the chain's parts. */
 atl_node *atl_fused_part(atl_node *fused, int k);
 /* The chain of a fused node, or null. */

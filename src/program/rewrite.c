@@ -8,8 +8,8 @@
 #include "graph/tensor.h"
 
 /* In this order: what one leaves, the next finds. */
-static const atl_pass *const passes[] = {&atl_merge_pass, &atl_join_pass,     &atl_simplify_pass,
-                                         &atl_scale_pass, &atl_epilogue_pass, &atl_fuse_pass};
+static const atl_pass *const passes[] = {&atl_merge_pass,    &atl_join_pass, &atl_simplify_pass, &atl_scale_pass,
+                                         &atl_epilogue_pass, &atl_fuse_pass, &atl_digest_pass};
 
 /* ---- equal nodes ---------------------------------------------------------------------------------------------------------- */
 
@@ -177,7 +177,7 @@ atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without)
     for (int64_t i = 0; roots && i < wanted.count; i++)
         roots[i] = copy->of[wanted.node[i]->index];
     for (size_t i = 0; !status && i < sizeof passes / sizeof *passes; i++)
-        if (!(without & passes[i]->flag))
+        if (!(without & passes[i]->flag) && (!passes[i]->finds_work || passes[i]->finds_work(copy->graph)))
             status = run_pass(copy, wanted.count, roots, passes[i]);
     atl_release(roots);
     return status;

@@ -24,7 +24,8 @@ typedef atl_node *atl_rewrite_rule(atl_rewrite *r, const atl_node *old, atl_node
 typedef int atl_rewrite_begin(atl_rewrite *r); /* 0: out of memory */
 
 typedef struct atl_pass {
-    unsigned flag; /* of atl_passes */
+    unsigned flag;                             /* of atl_passes */
+    int (*finds_work)(const atl_graph *graph); /* optional: 0 if the pass would change nothing */
     atl_rewrite_rule *rule;
     atl_rewrite_begin *begin; /* optional: looks the whole graph over first; sets context */
     void (*end)(atl_rewrite *r);
@@ -32,7 +33,7 @@ typedef struct atl_pass {
 } atl_pass;
 
 extern const atl_pass atl_join_pass, atl_merge_pass, atl_simplify_pass, atl_scale_pass, atl_epilogue_pass,
-    atl_fuse_pass;
+    atl_fuse_pass, atl_digest_pass;
 
 /* Runs all passes but those in `without` over the copy. */
 atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without);

@@ -5,7 +5,7 @@ static int64_t run_without(const small_net *net, const atl_tensor *pixels, unsig
 {
     atl_program *program =
         atl_compile(net->graph, ATL_NODES(net->loss, net->by_image, net->by_filter), .without = without);
-    cr_assert(program, "%s", atl_graph_error(net->graph));
+    cr_assert(program, "%s, %s", atl_graph_error(net->graph), atl_error());
     cr_assert_eq(atl_run(program, ATL_FEED(net->image, pixels)), ATL_OK, "%s", atl_error());
     atl_reference *oracle =
         atl_reference_run(ATL_NODES(net->loss, net->by_image, net->by_filter), ATL_FEED(net->image, pixels));

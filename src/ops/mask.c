@@ -1,0 +1,140 @@
+/* What a gate needs of its second input: whether each element is above zero, in one bit. An image that is kept from the way forward
+ * only to gate its gradient is kept as such a mask, 1/32 of its size.  Both ops live in compiled copies only. */
+#include "ops/mask.h"
+
+#include "onednn/onednn.h"
+#include "ops/fast.h"
+#include "ops/parallel.h"
+#include "program/lowering.h"
+
+/* Bit k of word j of a block belongs to element 16 k + j: lanes of a vector stay lanes.  In the order in which the image lies. */
+enum { LANES = 16, BITS = 32, BLOCK = LANES * BITS };
+
+typedef struct mask_job {
+    const float *x;
+    uint32_t *mask;
+    const uint32_t *by;
+    float *result;
+    int64_t count;
+} mask_job;
+
+ATL_FAST static void mask_blocks(const void *given, int64_t first, int64_t last)
+{
+    const mask_job *job = given;
+    for (int64_t b = first; b < last; b++) {
+        const float *x = job->x + b * BLOCK;
+        int64_t rest = job->count - b * BLOCK;
+        uint32_t word[LANES] = {0};
+        for (int k = 0; k < BITS && rest >= (k + 1) * LANES; k++) {
+            ATL_LANES
+            for (int j = 0; j < LANES; j++)
+                word[j] |= (uint32_t)(x[k * LANES + j] > 0) << k;
+        }
+        for (int64_t i = rest / LANES * LANES; i < rest && i < BLOCK; i++)
+            word[i % LANES] |= (uint32_t)(x[i] > 0) << (i / LANES);
+        memcpy(job->mask + b * LANES, word, sizeof word);
+    }
+}
+
+ATL_FAST static void gate_blocks(const void *given, int64_t first, int64_t last)
+{
+    const mask_job *job = given;
+    for (int64_t b = first; b < last; b++) {
+        const float *x = job->x + b * BLOCK;
+        float *result = job->result + b * BLOCK;
+        const uint32_t *word = job->by + b * LANES;
+        int64_t rest = job->count - b * BLOCK;
+        for (int k = 0; k < BITS && rest >= (k + 1) * LANES; k++) {
+            ATL_LANES
+            for (int j = 0; j < LANES; j++) {
+                const float open = x[k * LANES + j];
+                result[k * LANES + j] = word[j] >> k & 1 ? open : 0;
+            }
+        }
+        for (int64_t i = rest / LANES * LANES; i < rest && i < BLOCK; i++)
+            result[i] = word[i % LANES] >> (i / LANES) & 1 ? x[i] : 0;
+    }
+}
+
+static int64_t blocks_of(int64_t count) { return (count + BLOCK - 1) / BLOCK; }
+
+static int run_mask(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    (void)bound;
+    mask_job job = {.x = memory[step->read[0]],
+                    .mask = memory[step->write[0]],
+                    .count = atl_shape_count(((const atl_node *)step->data)->inputs[0]->shape)};
+    atl_parallel(blocks_of(job.count), job.count, mask_blocks, &job);
+    return 0;
+}
+
+static int run_gate(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    (void)bound;
+    mask_job job = {.x = memory[step->read[0]],
+                    .by = memory[step->read[1]],
+                    .result = memory[step->write[0]],
+                    .count = atl_shape_count(((const atl_node *)step->data)->shape)};
+    atl_parallel(blocks_of(job.count), job.count, gate_blocks, &job);
+    return 0;
+}
+
+/* As image i of the node lies, unless its padding would need bits, too. */
+static const atl_memory_layout *layout_of_image(const atl_lowering *lowering, int i)
+{
+    const atl_memory_layout *layout = atl_lower_layout_of(lowering, i);
+    int64_t bytes = atl_shape_count(atl_lowered_node(lowering)->inputs[i]->shape) * 4;
+    return layout && atl_layout_bytes(layout) == bytes ? layout : NULL;
+}
+
+static int lower_mask(atl_lowering *lowering)
+{
+    atl_plan_step step = {.implementation = "bits", .run = run_mask, .cannot_fail = 1, .reads = 1, .writes = 1};
+    step.data = (void *)atl_lowered_node(lowering);
+    step.read[0] = atl_lower_input_in(lowering, 0, layout_of_image(lowering, 0));
+    step.write[0] = atl_lower_output(lowering);
+    return atl_lower_step(lowering, &step);
+}
+
+static int lower_gate(atl_lowering *lowering)
+{
+    const atl_memory_layout *layout = layout_of_image(lowering, 2);
+    atl_plan_step step = {.implementation = "bits", .run = run_gate, .cannot_fail = 1, .reads = 2, .writes = 1};
+    step.data = (void *)atl_lowered_node(lowering);
+    step.read[0] = atl_lower_input_in(lowering, 0, layout);
+    step.read[1] = atl_lower_input(lowering, 1);
+    step.write[0] = atl_lower_output_in(lowering, layout);
+    atl_lower_over(lowering, step.write[0], step.read[0]);
+    return atl_lower_step(lowering, &step);
+}
+
+static int infer_mask(atl_node *y)
+{
+    return atl_set_type(y, ATL_INT32, ATL_SHAPE(blocks_of(atl_shape_count(y->inputs[0]->shape)) * LANES));
+}
+
+static int infer_gate(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[0]->shape); }
+
+/* Either is as well done in blocks of channels. */
+static double blocked_gain(const atl_node *y, unsigned *images)
+{
+    atl_shape image = y->inputs[0]->shape;
+    *images = 1;
+    return image.rank == 4 && image.size[3] % 16 == 0 ? 0 : -INFINITY;
+}
+
+static const atl_op mask_op = {
+    .name = "above_zero", .arity = 1, .infer = infer_mask, .lower = lower_mask, .blocked_gain = blocked_gain};
+static const atl_op gate_op = {.name = "gate_by_mask",
+                               .arity = 3,
+                               .shape_inputs = 1 << 2,
+                               .infer = infer_gate,
+                               .lower = lower_gate,
+                               .blocked_gain = blocked_gain};
+
+atl_node *atl_mask_of(atl_node *x) { return ATL_APPLY(&mask_op, NULL, x); }
+
+atl_node *atl_gate_by_mask(atl_node *const *inputs, atl_node *mask)
+{
+    return ATL_APPLY(&gate_op, NULL, inputs[0], mask, inputs[1]);
+}

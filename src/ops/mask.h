@@ -1,0 +1,12 @@
+/* Masks of bits, in place of images that are kept for a gate: see the gate's descriptor and src/program/digest.c. */
+#ifndef ATLED_OPS_MASK_H
+#define ATLED_OPS_MASK_H
+
+#include "ops/ops.h"
+
+/* Whether each element is above zero, as bits in int32. */
+atl_node *atl_mask_of(atl_node *x);
+/* gate(inputs[0], inputs[1]) where the mask is that of inputs[1], whose value is not used. */
+atl_node *atl_gate_by_mask(atl_node *const *inputs, atl_node *mask);
+
+#endif
