@@ -493,6 +493,9 @@ ATL_API atl_node *atl_pad_with(const atl_pad_args *args);
 ATL_API atl_node *atl_reverse_with(atl_node *x, int count, const int *axes);
 #define atl_reverse(x, ...) atl_reverse_with((x), (int)ATL_COUNT_(int, __VA_ARGS__), (const int[]){__VA_ARGS__})
 
+/* The matrices [.., rows, columns] of x with zeros above a diagonal: 0 the main one, 1 the next one above it, -1 below. */
+ATL_API atl_node *atl_lower_triangle(atl_node *x, int diagonal);
+
 /* x repeated: as many times along each dimension as `times` has for it, all positive. */
 ATL_API atl_node *atl_tile_with(atl_node *x, int count, const int64_t *times);
 #define atl_tile(x, ...) atl_tile_with((x), (int)ATL_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})

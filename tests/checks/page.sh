@@ -4,6 +4,7 @@
 # Each block between ```c and ``` becomes a program of its own:
 #   with main()                       as it stands
 #   below <!-- tested in: CODE -->    CODE, with the block in place of the line @@
+#   below <!-- in file: FILE -->      is part of that file of SOURCE, as it stands; so that is where it is compiled
 #   below <!-- not tested: WHY -->    left alone
 #   otherwise                         declarations: compiled only
 # A program must return 0, or 77 where it lacks data.  It runs in SCRATCH, with ATLED_SOURCE naming the project's folder.
@@ -19,6 +20,13 @@ awk -v to="$scratch/$name" '
     function finish_note() { frame = note; sub(/^[ \n]*<!-- */, "", frame); sub(/ *-->[ \n]*$/, "", frame) }
     function write_program(    file, n, i, line, found) {
         if (frame ~ /^not tested:/) return
+        if (frame ~ /^in file:/) {
+            sub(/^in file: */, "", frame)
+            file = sprintf("%s.%05d.part", to, start)
+            printf "%s\n%s", frame, code > file
+            close(file)
+            return
+        }
         file = sprintf("%s.%05d.c", to, start)
         print "#define _GNU_SOURCE 1" > file
         if (frame ~ /^tested in:/) {
@@ -41,6 +49,15 @@ awk -v to="$scratch/$name" '
     { frame = "" }' "$page"
 
 tested=0 failed=0 missing=0
+for part in "$scratch/$name".*.part; do
+    [ -f "$part" ] || continue
+    tested=$((tested + 1)) line=$((10#$(sed -E 's/.*\.([0-9]+)\.part$/\1/' <<<"$part")))
+    file=$source/$(head -n 1 "$part") block=$(tail -n +2 "$part")
+    if [[ $(cat "$file") != *"$block"* ]]; then
+        printf '%s:%s: is not in %s as it stands here\n' "$page" "$line" "$file"
+        failed=$((failed + 1))
+    fi
+done
 for program in "$scratch/$name".*.c; do
     [ -f "$program" ] || continue
     tested=$((tested + 1)) line=$((10#$(sed -E 's/.*\.([0-9]+)\.c$/\1/' <<<"$program"))) binary=${program%.c}
@@ -60,6 +77,6 @@ for program in "$scratch/$name".*.c; do
         ;;
     esac
 done
-echo "$tested programs, $failed failed, $missing without their data"
+echo "$tested pieces of code, $failed failed, $missing without their data"
 [ "$failed" -eq 0 ] || exit 1
 [ "$missing" -eq 0 ] || [ "$missing" -ne "$tested" ] || exit 77
