@@ -106,6 +106,9 @@ struct atl_op {
     /* Internal: true if the pixels of the result may be left apart, as part of a concat; `winograd`: its method is allowed. */
     int (*writes_apart)(const atl_node *y, int winograd);
 
+    /* Internal: bit w is set if the node can be lowered in way w (program/lowering.h); 0: there is no choice. */
+    unsigned (*ways)(const atl_node *y, int winograd);
+
     /* Optional, for the compiler, which calls them when all shapes are known. */
     atl_node *(*simplify)(atl_node *y);                  /* an equal, simpler node made of y's inputs; null: none */
     int (*uniform)(const atl_node *y, float *value_out); /* true if every element is certainly the same number */

@@ -40,8 +40,16 @@ typedef struct atl_compile_args {
     int check; /* while it runs, each op's own kernel, map or reference is watched: one that writes outside its result, not all
                        * of it, or over its inputs makes the run fail with a message that names the op.  Takes twice the time.
                        * Always on in a library that is built with assertions (meson setup --buildtype=debug) */
+    int timing; /* the ways in which a convolution can be computed (directly, by Winograd's method, in which layout) are timed, each
+                 * once in the life of the process, and the fastest are taken; else they are estimated from the sizes.  Another process
+                 * may then choose otherwise, and differ in rounding, unless it reads the same times: see atl_read_timing */
     int end_;
 } atl_compile_args;
+
+/* Times measured by .timing, as lines of text.  Reading adds to what the process knows; a missing file is ATL_BAD_FILE; times of
+ * other sizes, processors or versions do no harm but to speed.  Writing replaces the file by all that is known. */
+ATL_API atl_status atl_read_timing(const char *path);
+ATL_API atl_status atl_write_timing(const char *path);
 
 /* Null if the graph holds a mistake (atl_graph_error), or out of memory.  Steps are made at once if every shape is known,
  * else at the first run with a new batch.  The graph must outlive the program; nodes may still be added to it. */

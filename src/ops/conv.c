@@ -313,14 +313,30 @@ static int goes_by_winograd(const onednn_convolution *c, const conv_geometry *g)
 static int lower_by_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g)
 {
     int from = c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input;
+    atl_way way = atl_lower_way(lowering);
     c->blocked = atl_lower_is_blocked(lowering);
-    c->winograd = c->blocked && winograd_seconds(g) < blocked_direct_seconds(g);
-    if (!c->blocked && atl_lower_may_use_winograd(lowering) && goes_by_winograd(c, g))
+    c->winograd = way ? way == ATL_WAY_BLOCKED_WINOGRAD : c->blocked && winograd_seconds(g) < blocked_direct_seconds(g);
+    if (way ? way == ATL_WAY_WINOGRAD : !c->blocked && atl_lower_may_use_winograd(lowering) && goes_by_winograd(c, g))
         return atl_lower_conv_winograd(lowering, c);
     if (!c->blocked && atl_conv_is_pointwise(c) &&
         (atl_lower_output_is_apart(lowering) || atl_lower_input_is_apart(lowering, from)))
         return atl_lower_conv_pointwise(lowering, c);
     return onednn_lower_convolution(lowering, c);
+}
+
+static unsigned ways_of(onednn_pass pass, const conv_geometry *g, int winograd)
+{
+    onednn_convolution c = convolution_of(pass, g, 0, 1, 2);
+    unsigned ways = 1u << ATL_WAY_DIRECT;
+    if (!winograd || g->image.size[0] == 0)
+        return 0;
+    if (!isinf(atl_conv_winograd_seconds(&c)))
+        ways |= 1u << ATL_WAY_WINOGRAD;
+    if (blocked_gain(pass, g) > -INFINITY)
+        ways |= 1u << ATL_WAY_BLOCKED;
+    if (!isinf(winograd_seconds(g)))
+        ways |= 1u << ATL_WAY_BLOCKED_WINOGRAD;
+    return ways;
 }
 
 /* Our own kernels can leave the result as part of a concat. */
@@ -354,6 +370,24 @@ static double filter_grad_blocked_gain(const atl_node *y, unsigned *images)
     int first_layer = g.image.size[3] <= 4 && g.groups == 1 && g.result.size[3] % 16 == 0 && atl_onednn_has_winograd();
     *images = first_layer ? 2 : 1 | 2;
     return first_layer ? 0 : blocked_gain(ONEDNN_FILTER_GRADIENT, &g);
+}
+
+static unsigned conv2d_ways(const atl_node *y, int winograd)
+{
+    conv_geometry g = geometry_of(y, y->inputs[0], y->inputs[1], y);
+    return ways_of(ONEDNN_FORWARD, &g, winograd);
+}
+
+static unsigned input_grad_ways(const atl_node *y, int winograd)
+{
+    conv_geometry g = geometry_of(y, y, y->inputs[1], y->inputs[0]);
+    return ways_of(ONEDNN_INPUT_GRADIENT, &g, winograd);
+}
+
+static unsigned filter_grad_ways(const atl_node *y, int winograd)
+{
+    conv_geometry g = geometry_of(y, y->inputs[0], y, y->inputs[1]);
+    return ways_of(ONEDNN_FILTER_GRADIENT, &g, winograd);
 }
 
 static int lower_conv2d(atl_lowering *lowering)
@@ -487,6 +521,7 @@ static const atl_op fused_op = {.name = "conv2d_fused",
                                 .lower = lower_fused,
                                 .blocked_gain = fused_blocked_gain,
                                 .writes_apart = conv2d_writes_apart,
+                                .ways = conv2d_ways,
                                 .describe = describe_fused,
                                 .with_epilogue = conv2d_with_epilogue};
 
@@ -559,6 +594,7 @@ static const atl_op conv2d_op = {
     .lower = lower_conv2d,
     .blocked_gain = conv2d_blocked_gain,
     .writes_apart = conv2d_writes_apart,
+    .ways = conv2d_ways,
     .scaled = conv2d_scaled,
     .with_epilogue = conv2d_with_epilogue,
     .describe = describe_by_second,
@@ -639,6 +675,7 @@ static const atl_op input_grad_op = {.name = "conv2d_input_grad",
                                      .reference = reference_input_grad,
                                      .lower = lower_input_grad,
                                      .blocked_gain = input_grad_blocked_gain,
+                                     .ways = input_grad_ways,
                                      .with_scaled_input = input_grad_of_scaled,
                                      .describe = describe_by_second,
                                      .samples =
@@ -669,6 +706,7 @@ static const atl_op filter_grad_op = {
     .reference = reference_filter_grad,
     .lower = lower_filter_grad,
     .blocked_gain = filter_grad_blocked_gain,
+    .ways = filter_grad_ways,
     .describe = describe_by_third,
     .samples = (const atl_sample[]){{"strided, dilated, groups", .binary = sample_filter_grad,
                                      .input = {{4, {2, 5, 6, 4}}, {4, {2, 3, 6, 6}}}, .inputs = 2},

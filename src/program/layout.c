@@ -20,6 +20,7 @@ static const double REORDER_BYTES_PER_SECOND = 5e9; /* of the image: read and wr
 
 typedef struct chooser {
     const atl_graph *graph;
+    const double *measured; /* null: estimates only */
     char *blocked;
     double *gain;      /* -INFINITY: cannot */
     unsigned *images;  /* inputs that are wanted as the node works */
@@ -169,6 +170,8 @@ static void choose(chooser *c, const char *needed, int64_t count, atl_node *cons
     int any = 0;
     for (int64_t n = 0; n < graph->count; n++) {
         c->gain[n] = needed[n] ? gain_of(graph->nodes[n], &c->images[n]) : -INFINITY;
+        if (c->measured && c->gain[n] > -INFINITY && !isnan(c->measured[n]))
+            c->gain[n] = c->measured[n];
         c->blocked[n] = c->gain[n] >= 0;
         any |= c->gain[n] > 0;
     }
@@ -188,10 +191,10 @@ static void choose(chooser *c, const char *needed, int64_t count, atl_node *cons
 }
 
 char *atl_choose_layouts(const atl_graph *graph, const char *needed, int64_t count, atl_node *const *wanted,
-                         int allowed)
+                         int allowed, const double *gain)
 {
     size_t n = (size_t)graph->count;
-    chooser c = {.graph = graph, .blocked = atl_allocate(n, 1)};
+    chooser c = {.graph = graph, .measured = gain, .blocked = atl_allocate(n, 1)};
     if (!allowed || !c.blocked)
         return c.blocked;
     c.gain = atl_allocate(n, sizeof *c.gain);

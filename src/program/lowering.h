@@ -53,6 +53,17 @@ atl_value_id atl_lower_prepared(atl_lowering *lowering, int i, int64_t bytes, co
 /* True unless Winograd's method is forbidden, or bfloat16 asked for. */
 int atl_lower_may_use_winograd(const atl_lowering *lowering);
 
+/* In which way the node is to be lowered: ATL_ANY_WAY if nobody has measured. */
+typedef enum atl_way {
+    ATL_ANY_WAY = 0,
+    ATL_WAY_DIRECT,           /* oneDNN, in NHWC */
+    ATL_WAY_WINOGRAD,         /* our own kernel, in NHWC */
+    ATL_WAY_BLOCKED,          /* oneDNN, in blocks of 16 channels */
+    ATL_WAY_BLOCKED_WINOGRAD, /* the same by Winograd's method */
+    ATL_WAYS
+} atl_way;
+atl_way atl_lower_way(const atl_lowering *lowering);
+
 /* True if the layout pass wants the images of this node in blocks of 16 channels. */
 int atl_lower_is_blocked(const atl_lowering *lowering);
 

@@ -11,6 +11,7 @@
 #include "program/guard.h"
 #include "program/layout.h"
 #include "program/parts.h"
+#include "program/timing.h"
 
 typedef struct in_place {
     atl_value_id result, input;
@@ -28,6 +29,7 @@ struct atl_lowering {
     char *once; /* of each node of the copy: see atl_mark_once */
     char *wants_workspace;
     char *blocked;       /* by the layout pass */
+    char *way;           /* of each node, atl_way; null: all as estimated */
     atl_part *parts;     /* of concats; null: all are copied */
     atl_value_id *value; /* of each node, as it was made; -1: none yet */
     atl_value_id *workspace;
@@ -73,6 +75,8 @@ int atl_lower_uses_bfloat16(const atl_lowering *l) { return l->bfloat16; }
 int atl_lower_may_use_winograd(const atl_lowering *l) { return l->winograd; }
 
 int atl_lower_is_checked(const atl_lowering *l) { return l->checked; }
+
+atl_way atl_lower_way(const atl_lowering *l) { return l->way ? (atl_way)l->way[l->node->index] : ATL_ANY_WAY; }
 
 int atl_lower_is_blocked(const atl_lowering *l) { return l->blocked[l->node->index]; }
 
@@ -858,6 +862,29 @@ static int set_wanted(atl_lowering *l, atl_nodes wanted)
     return 1;
 }
 
+/* Layouts, and with them ways: as estimated, as measured, or (to measure one) as ordered. */
+static int choose_ways(atl_lowering *l, const char *needed, int64_t count, atl_node *const *roots,
+                       atl_plan_options options)
+{
+    const atl_graph *graph = l->plan->copy.graph;
+    atl_times times = {0};
+    int measures = options.timing || options.way;
+    if (measures && !(l->way = atl_allocate((size_t)graph->count, 1)))
+        return 0;
+    if (options.timing && !atl_time_nodes(&times, graph, needed, l->once, l->winograd, options.bfloat16))
+        return 0;
+    l->blocked = atl_choose_layouts(graph, needed, count, roots, l->winograd && !options.way, times.gain);
+    for (int64_t n = 0; l->blocked && measures && n < graph->count; n++) {
+        if (options.way && graph->nodes[n]->op->ways && graph->nodes[n]->op->ways(graph->nodes[n], l->winograd)) {
+            l->way[n] = (char)options.way;
+            l->blocked[n] = options.way >= ATL_WAY_BLOCKED;
+        } else if (options.timing)
+            l->way[n] = l->blocked[n] ? times.blocked[n] : times.plain[n];
+    }
+    atl_release_times(&times);
+    return l->blocked != NULL;
+}
+
 static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options options)
 {
     atl_plan *p = l->plan;
@@ -871,7 +898,7 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
         memset(l->once, 0, (size_t)count);
     l->in_place = !(options.without & ATL_PASS_IN_PLACE);
     l->winograd = !(options.without & ATL_PASS_WINOGRAD) && !options.bfloat16; /* its kernels are float32 only */
-    l->blocked = needed ? atl_choose_layouts(p->copy.graph, needed, wanted.count, roots, l->winograd) : NULL;
+    int chosen = needed && l->once && choose_ways(l, needed, wanted.count, roots, options);
     int finds_parts = l->once && l->blocked && !(options.without & ATL_PASS_CONCAT);
     l->parts = finds_parts
                    ? atl_find_parts(p->copy.graph, needed, l->once, l->blocked, wanted.count, roots, l->winograd)
@@ -879,8 +906,8 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
     l->wants_workspace = atl_allocate((size_t)count, 1);
     l->value = atl_allocate((size_t)count, sizeof *l->value);
     l->workspace = atl_allocate((size_t)count, sizeof *l->workspace);
-    int ok = needed && l->once && (l->parts || !finds_parts) && l->wants_workspace && l->value && l->workspace &&
-             l->blocked && ATL_GROW(p->sets, 0, p->set_capacity);
+    int ok = chosen && needed && l->once && (l->parts || !finds_parts) && l->wants_workspace && l->value &&
+             l->workspace && l->blocked && ATL_GROW(p->sets, 0, p->set_capacity);
     if (ok) {
         p->sets[p->set_count++] = (atl_variable_set){0};
         mark_early(p->copy.graph, needed, wanted.count, roots);
@@ -892,6 +919,7 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
     atl_release(l->once);
     atl_release(l->wants_workspace);
     atl_release(l->blocked);
+    atl_release(l->way);
     atl_release(l->parts);
     atl_release(l->value);
     atl_release(l->workspace);

@@ -70,8 +70,13 @@ typedef struct atl_plan {
 typedef struct atl_plan_options {
     unsigned without; /* atl_passes */
     int bfloat16;     /* products may round their operands: the processor has it */
+    int timing;       /* ways of lowering are timed */
+    int way;          /* atl_way, for all nodes that have a choice: this is a measurement */
     int checked;      /* the ops' own code is checked while it runs: see guard.h */
 } atl_plan_options;
+
+/* A program of one node, lowered in that way. */
+atl_program *atl_compile_in_way(atl_node *node, int way, int bfloat16);
 
 /* Takes the copy over, also on failure. Null with the thread's error set. */
 atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, atl_plan_options options);

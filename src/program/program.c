@@ -124,7 +124,7 @@ static atl_state *new_state(atl_program *program)
     return state;
 }
 
-static atl_program *new_program(atl_graph *graph, const atl_compile_args *args)
+static atl_program *new_program(atl_graph *graph, const atl_compile_args *args, int way)
 {
     atl_nodes wanted = args->wanted;
     atl_program *program = atl_allocate(1, sizeof *program);
@@ -137,7 +137,11 @@ static atl_program *new_program(atl_graph *graph, const atl_compile_args *args)
     }
     memcpy(nodes, wanted.node, (size_t)wanted.count * sizeof *nodes);
     program->graph = graph;
-    program->options = (atl_plan_options){args->without, args->bfloat16 && atl_has_bfloat16(), args->check};
+    program->options = (atl_plan_options){.without = args->without,
+                                          .bfloat16 = args->bfloat16 && atl_has_bfloat16(),
+                                          .timing = args->timing,
+                                          .way = way,
+                                          .checked = args->check};
     program->threads = omp_get_max_threads(); /* as set by atl_compile_with */
     program->wanted = (atl_nodes){wanted.count, nodes};
     pthread_mutex_init(&program->lock, NULL);
@@ -158,12 +162,17 @@ atl_program *atl_compile_with(const atl_compile_args *args)
     else if (!atl_check_wanted(args->graph, args->wanted)) {
         int wanted = args->threads ? args->threads : omp_get_max_threads(), limit = omp_get_thread_limit();
         int before = atl_use_threads(wanted < limit ? wanted : limit);
-        program = new_program(args->wanted.node[0]->graph, args);
+        program = new_program(args->wanted.node[0]->graph, args, 0);
         atl_use_threads(before);
     }
     if (!program)
         atl_graph_note_failure(args->graph, ATL_INVALID);
     return program;
+}
+
+atl_program *atl_compile_in_way(atl_node *node, int way, int bfloat16)
+{
+    return new_program(node->graph, &(atl_compile_args){.wanted = {1, &node}, .bfloat16 = bfloat16}, way);
 }
 
 void atl_program_free(atl_program *program)
