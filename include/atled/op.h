@@ -22,6 +22,7 @@ extern "C" {
 #define ATL_VARIADIC  (-1)
 
 typedef struct atl_lowering atl_lowering; /* internal: how the compiler asks a built-in op for its steps */
+typedef struct atl_sum_form atl_sum_form; /* internal: how a sum runs over its terms */
 
 /* Builds the gradient of a node y with respect to one of its inputs, given dy, the adjoint of y (its shape is y's).
  * Uses the public builders, so gradients have gradients.  Returns null for "nothing flows this way". */
@@ -105,6 +106,9 @@ struct atl_op {
     int (*part)(const atl_node *y);
     /* Internal: true if the pixels of the result may be left apart, as part of a concat; `winograd`: its method is allowed. */
     int (*writes_apart)(const atl_node *y, int winograd);
+    /* Internal: says how y is a sum over elements of an input, or over products of two, so that it can be made in the pass over
+     * memory that makes them; 0: it is none that can. */
+    int (*as_sum)(const atl_node *y, atl_sum_form *form_out);
 
     /* Internal: bit w is set if the node can be lowered in way w (program/lowering.h); 0: there is no choice. */
     unsigned (*ways)(const atl_node *y, int winograd);

@@ -92,7 +92,7 @@ static int infer_sum_to(atl_node *y)
 
 static atl_node *sum_to_gradient(atl_node *y, atl_node *dy) { return atl_broadcast_like(dy, atl_input_of(y, 0)); }
 
-static atl_reduction sum_to_reduction(const atl_node *y)
+static unsigned axes_summed(const atl_node *y)
 {
     atl_shape from = y->inputs[0]->shape;
     unsigned axes = 0;
@@ -101,7 +101,17 @@ static atl_reduction sum_to_reduction(const atl_node *y)
         if (j < 0 || y->shape.size[j] == 1)
             axes |= 1u << i;
     }
-    return atl_reduction_over(from, axes);
+    return axes;
+}
+
+static atl_reduction sum_to_reduction(const atl_node *y)
+{
+    return atl_reduction_over(y->inputs[0]->shape, axes_summed(y));
+}
+
+static int sum_to_as_sum(const atl_node *y, atl_sum_form *form)
+{
+    return atl_sum_over(y->inputs[0]->shape, axes_summed(y), form);
 }
 
 static void sum_to_reference(const atl_node *y, const double *const *x, double *result)
@@ -141,6 +151,7 @@ static const atl_op sum_to_op = {
     .gradient = {sum_to_gradient},
     .reference = sum_to_reference,
     .kernel = sum_to_kernel,
+    .as_sum = sum_to_as_sum,
     .simplify = sum_to_simplified,
     .samples = (const atl_sample[]){
         {"matrix to row", .binary = sum_to_times, .input = {{2, {4, 3}}, {1, {3}}}, .inputs = 2},

@@ -1,74 +1,60 @@
-/* Two sums over the rows of [rows, columns] in one pass over memory: mean and variance of channels, and sums of products.
+/* Mean and variance of channels, in one pass over memory; and sums of products, for chains of element-wise ops to make.
  *
  * Rows are taken several abreast, so that short ones fill the lanes too; floats are added up for a few hundred of them, then
  * doubles.  The rows are cut into chunks whose number depends on the shape only: the result is the same for any number of threads. */
 #include "ops/moments.h"
 
+#include "graph/memory.h"
 #include "ops/fast.h"
 #include "ops/parallel.h"
 #include "program/lowering.h"
 
 enum { LANES = 512, MOST_CHUNKS = 32, CHUNK_ELEMENTS = 16384, FLUSH = 64 };
 
-typedef struct sums_plan {
+typedef struct moments_plan {
     int64_t rows, columns, chunks;
-    /* Adds n elements of x and y to the float sums. */
-    void (*add)(float *restrict sum, float *restrict second, const float *x, const float *y, int64_t n);
-    int by_row; /* y is one row, the same for all; else it lies as x does */
-    int second; /* there are two sums */
-} sums_plan;
+} moments_plan;
 
-typedef struct sums_job {
-    const sums_plan *plan;
-    const float *x, *y;
+typedef struct moments_job {
+    const moments_plan *plan;
+    const float *x;
     double *partial; /* [chunks][2][columns] */
-} sums_job;
+} moments_job;
 
-ATL_FAST static void add_deviations(float *restrict sum, float *restrict second, const float *x, const float *y,
+ATL_FAST static void add_deviations(float *restrict sum, float *restrict square, const float *x, const float *first,
                                     int64_t n)
 {
     ATL_LANES
     for (int64_t i = 0; i < n; i++) {
-        const float d = x[i] - y[i];
+        const float d = x[i] - first[i];
         sum[i] += d;
-        second[i] += d * d;
+        square[i] += d * d;
     }
-}
-
-ATL_FAST static void add_products(float *restrict sum, float *restrict second, const float *x, const float *y,
-                                  int64_t n)
-{
-    (void)second;
-    ATL_LANES
-    for (int64_t i = 0; i < n; i++)
-        sum[i] += x[i] * y[i];
 }
 
 static void flush(float *sum, double *total, int64_t columns, int64_t n)
 {
     for (int64_t i = 0; i < n; i += columns)
         for (int64_t c = 0; c < columns; c++) {
-            total[c] += sum[i + c];
+            total[c] += (double)sum[i + c];
             sum[i + c] = 0;
         }
 }
 
 /* Columns first to first + width of rows begin to end; `abreast` rows lie one after the other in the lanes. */
-static void sum_tile(const sums_job *job, int64_t first, int64_t width, int64_t abreast, int64_t begin, int64_t end,
-                     double *total)
+static void sum_tile(const moments_job *job, int64_t first, int64_t width, int64_t begin, int64_t end, double *total)
 {
-    const sums_plan *p = job->plan;
-    _Alignas(64) float sum[LANES] = {0}, second[LANES] = {0}, row[LANES];
-    for (int64_t i = 0; p->by_row && i < abreast * width; i++)
-        row[i] = job->y[first + i % width];
-    int64_t since = 0;
-    for (int64_t r = begin; r < end; r += abreast) {
-        int64_t n = (end - r < abreast ? end - r : abreast) * width, at = r * p->columns + first;
-        p->add(sum, second, job->x + at, p->by_row ? row : job->y + at, n);
-        if (++since == FLUSH || r + abreast >= end) {
+    const moments_plan *p = job->plan;
+    _Alignas(64) float sum[LANES] = {0}, square[LANES] = {0}, row[LANES];
+    int64_t abreast = width < p->columns ? 1 : LANES / width, since = 0;
+    for (int64_t i = 0; i < abreast * width; i++)
+        row[i] = job->x[first + i % width];
+    for (int64_t r = begin, n; r < end; r += n) {
+        n = end - r < abreast ? end - r : abreast;
+        add_deviations(sum, square, job->x + r * p->columns + first, row, n * width);
+        if (++since == FLUSH || r + n >= end) {
             flush(sum, total + first, width, abreast * width);
-            if (p->second)
-                flush(second, total + p->columns + first, width, abreast * width);
+            flush(square, total + p->columns + first, width, abreast * width);
             since = 0;
         }
     }
@@ -76,40 +62,29 @@ static void sum_tile(const sums_job *job, int64_t first, int64_t width, int64_t 
 
 static void sum_chunks(const void *of, int64_t first_chunk, int64_t last_chunk)
 {
-    const sums_job *job = of;
-    const sums_plan *p = job->plan;
-    int64_t abreast = p->columns < LANES ? LANES / p->columns : 1;
+    const moments_job *job = of;
+    const moments_plan *p = job->plan;
+    int64_t tile = p->columns < LANES ? p->columns : LANES;
     for (int64_t k = first_chunk; k < last_chunk; k++) {
         double *total = job->partial + k * 2 * p->columns;
         memset(total, 0, (size_t)p->columns * 2 * sizeof *total);
-        for (int64_t c = 0; c < p->columns; c += LANES)
-            sum_tile(job, c, p->columns - c < LANES ? p->columns - c : LANES, abreast, p->rows * k / p->chunks,
+        for (int64_t c = 0; c < p->columns; c += tile)
+            sum_tile(job, c, p->columns - c < tile ? p->columns - c : tile, p->rows * k / p->chunks,
                      p->rows * (k + 1) / p->chunks, total);
     }
 }
 
 /* The totals of all chunks, in those of the first. */
-static double *sum_rows(const sums_plan *p, const float *x, const float *y, double *partial)
+static const double *sum_rows(const moments_plan *p, const float *x, double *partial)
 {
-    sums_job job = {p, x, y, partial};
+    moments_job job = {p, x, partial};
     atl_parallel(p->chunks, p->rows * p->columns * 2, sum_chunks, &job);
     for (int64_t i = p->columns * 2; i < p->chunks * p->columns * 2; i++)
         partial[i % (p->columns * 2)] += partial[i];
     return partial;
 }
 
-static int64_t chunks_of(int64_t rows, int64_t columns)
-{
-    int64_t chunks = rows * columns / CHUNK_ELEMENTS;
-    chunks = chunks > MOST_CHUNKS ? MOST_CHUNKS : chunks;
-    return chunks < 1 ? 1 : chunks;
-}
-
 static int64_t last_of(atl_shape shape) { return shape.size[shape.rank - 1]; }
-static int64_t scratch_bytes(int64_t rows, int64_t columns)
-{
-    return chunks_of(rows, columns) * columns * 2 * (int64_t)sizeof(double);
-}
 
 /* ---- moments -------------------------------------------------------------------------------------------------------- */
 
@@ -142,19 +117,24 @@ static void reference_moments(const atl_node *y, const double *const *x, double 
 /* Deviations are taken from the first row, which is as near to the mean as any. */
 static int run_moments(const atl_plan_step *step, void *const *memory, void *bound)
 {
-    const atl_node *y = step->data;
-    int64_t columns = last_of(y->shape), rows = atl_shape_count(y->inputs[0]->shape) / columns;
-    sums_plan p = {rows, columns, chunks_of(rows, columns), add_deviations, .by_row = 1, .second = 1};
+    const moments_plan *p = step->data;
     const float *x = memory[step->read[0]];
-    float *mean = memory[step->write[0]], *variance = mean + columns;
-    const double *sum = sum_rows(&p, x, x, memory[step->write[1]]), *square = sum + columns;
+    float *mean = memory[step->write[0]], *variance = mean + p->columns;
+    const double *sum = sum_rows(p, x, memory[step->write[1]]), *square = sum + p->columns;
     (void)bound;
-    for (int64_t c = 0; c < columns; c++) {
-        double off = sum[c] / (double)rows, second = square[c] / (double)rows;
-        mean[c] = (float)(x[c] + off);
+    for (int64_t c = 0; c < p->columns; c++) {
+        double off = sum[c] / (double)p->rows, second = square[c] / (double)p->rows;
+        mean[c] = (float)((double)x[c] + off);
         variance[c] = (float)fmax(second - off * off, 0) + (float)(0 * off); /* NaN stays NaN */
     }
     return 0;
+}
+
+static int64_t chunks_of(int64_t elements)
+{
+    int64_t chunks = elements / CHUNK_ELEMENTS;
+    chunks = chunks > MOST_CHUNKS ? MOST_CHUNKS : chunks;
+    return chunks < 1 ? 1 : chunks;
 }
 
 /* Empty ones go to the reference. */
@@ -164,10 +144,15 @@ static int lower_moments(atl_lowering *lowering)
     int64_t count = atl_shape_count(y->inputs[0]->shape), columns = last_of(y->shape);
     if (count == 0)
         return atl_lower_kernel(lowering);
-    atl_plan_step step = {.implementation = "moments", .run = run_moments, .cannot_fail = 1, .data = (void *)y};
+    moments_plan *p = atl_allocate(1, sizeof *p);
+    if (!p)
+        return atl_out_of_memory(), 0;
+    *p = (moments_plan){count / columns, columns, chunks_of(count)};
+    atl_plan_step step = {
+        .implementation = "moments", .run = run_moments, .cannot_fail = 1, .release = atl_release, .data = p};
     step.read[step.reads++] = atl_lower_input(lowering, 0);
     step.write[step.writes++] = atl_lower_output(lowering);
-    step.write[step.writes++] = atl_lower_scratch(lowering, scratch_bytes(count / columns, columns));
+    step.write[step.writes++] = atl_lower_scratch(lowering, p->chunks * columns * 2 * (int64_t)sizeof(double));
     return atl_lower_step(lowering, &step);
 }
 
@@ -217,34 +202,12 @@ static void reference_sum_product(const atl_node *y, const double *const *x, dou
         result[i % columns] += x[0][i] * x[1][i];
 }
 
-static int run_sum_product(const atl_plan_step *step, void *const *memory, void *bound)
+static int sum_product_as_sum(const atl_node *y, atl_sum_form *form)
 {
-    const atl_node *y = step->data;
-    int64_t columns = atl_shape_count(y->shape), rows = atl_shape_count(y->inputs[0]->shape) / columns;
-    sums_plan p = {rows, columns, chunks_of(rows, columns), add_products, .by_row = 0, .second = 0};
-    const double *sum = sum_rows(&p, memory[step->read[0]], memory[step->read[1]], memory[step->write[1]]);
-    float *result = memory[step->write[0]];
-    (void)bound;
-    for (int64_t c = 0; c < columns; c++)
-        result[c] = (float)sum[c];
-    return 0;
-}
-
-static int lower_sum_product(atl_lowering *lowering)
-{
-    const atl_node *y = atl_lowered_node(lowering);
     int64_t columns = atl_shape_count(y->shape), count = atl_shape_count(y->inputs[0]->shape);
-    if (count == 0)
-        return atl_lower_kernel(lowering);
-    atl_plan_step step = {.implementation = "sum of products",
-                          .run = run_sum_product,
-                          .cannot_fail = 1,
-                          .data = (void *)y};
-    step.read[step.reads++] = atl_lower_input(lowering, 0);
-    step.read[step.reads++] = atl_lower_input(lowering, 1);
-    step.write[step.writes++] = atl_lower_output(lowering);
-    step.write[step.writes++] = atl_lower_scratch(lowering, scratch_bytes(count / columns, columns));
-    return atl_lower_step(lowering, &step);
+    *form = (atl_sum_form){
+        .a = 0, .b = 1, .outer = 1, .reduced = columns ? count / columns : 0, .inner = columns, .scale = 1};
+    return form->reduced > 0;
 }
 
 static atl_node *sum_product_gradient_a(atl_node *y, atl_node *dy) { return atl_mul(atl_input_of(y, 1), dy); }
@@ -263,7 +226,7 @@ static const atl_op sum_product_op = {
     .infer = infer_sum_product,
     .gradient = {sum_product_gradient_a, sum_product_gradient_b},
     .reference = reference_sum_product,
-    .lower = lower_sum_product,
+    .as_sum = sum_product_as_sum,
     .samples =
         (const atl_sample[]){{"channels", .binary = sample_channels, .input = {{2, {5, 3}}, {2, {5, 3}}}, .inputs = 2},
                              {"rows of two dimensions", .binary = sample_channels,

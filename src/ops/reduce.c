@@ -80,6 +80,22 @@ static atl_node *reduce(const atl_op *op, const atl_reduce_args *args)
     return ATL_APPLY(op, &attributes, args->x);
 }
 
+static int as_sum(const atl_node *y, atl_sum_form *form) { return atl_sum_over(y->inputs[0]->shape, axes_of(y), form); }
+
+static int as_sum_of_squares(const atl_node *y, atl_sum_form *form)
+{
+    int possible = as_sum(y, form);
+    form->b = form->a;
+    return possible;
+}
+
+static int as_mean(const atl_node *y, atl_sum_form *form)
+{
+    int possible = as_sum(y, form);
+    form->scale = 1 / (double)form->reduced;
+    return possible;
+}
+
 /* Every reduction has the same samples: reduced last, first, middle, several, all; kept or not; and the mistakes. */
 #define REDUCE_SAMPLES(name, low_, high_)                                                                              \
     static atl_node *name##_all(atl_node *x) { return atl_square(atl_reduce_##name(x)); }                              \
@@ -117,8 +133,8 @@ static atl_node *reduce(const atl_op *op, const atl_reduce_args *args)
         {0}}
 
 /* The descriptor, its place in the table, its builder.  `simplified`: over dimensions of 1 alone, all but the norm
- * change nothing. */
-#define REDUCE_OP(op_name, fold, simplified)                                                                           \
+ * change nothing.  `sum`: see atl_op.as_sum. */
+#define REDUCE_OP(op_name, fold, simplified, sum)                                                                      \
     static void op_name##_reference(const atl_node *y, const double *const *x, double *result)                         \
     {                                                                                                                  \
         reduce_reference(y, x[0], result, fold);                                                                       \
@@ -135,6 +151,7 @@ static atl_node *reduce(const atl_op *op, const atl_reduce_args *args)
                                                  .reference = op_name##_reference,                                     \
                                                  .kernel = op_name##_kernel,                                           \
                                                  .describe = describe_reduce,                                          \
+                                                 .as_sum = sum,                                                        \
                                                  .simplify = simplified,                                               \
                                                  .samples = op_name##_samples};                                        \
     ATL_BUILTIN(reduce_##op_name##_op);                                                                                \
@@ -143,7 +160,7 @@ static atl_node *reduce(const atl_op *op, const atl_reduce_args *args)
 /* sum: dx = dy, repeated. */
 static atl_node *sum_gradient(atl_node *y, atl_node *dy) { return repeated(y, dy); }
 REDUCE_SAMPLES(sum, 0, 0);
-REDUCE_OP(sum, ATL_FOLD_SUM, atl_only_reshaped)
+REDUCE_OP(sum, ATL_FOLD_SUM, atl_only_reshaped, as_sum)
 atl_node *atl_sum(atl_node *x) { return atl_reduce_sum(x); }
 
 /* sum_square: dx = 2 dy x */
@@ -152,7 +169,7 @@ static atl_node *sum_square_gradient(atl_node *y, atl_node *dy)
     return atl_mul(atl_input_of(y, 0), inserted(y, atl_scale(dy, 2)));
 }
 REDUCE_SAMPLES(sum_square, 0, 0);
-REDUCE_OP(sum_square, ATL_FOLD_SUM_SQUARE, NULL)
+REDUCE_OP(sum_square, ATL_FOLD_SUM_SQUARE, NULL, as_sum_of_squares)
 
 /* mean: dx = dy / n, repeated; n = elements of x over elements of y. */
 static atl_node *mean_gradient(atl_node *y, atl_node *dy)
@@ -160,7 +177,7 @@ static atl_node *mean_gradient(atl_node *y, atl_node *dy)
     return repeated(y, atl_mul(dy, atl_size_ratio(y, atl_input_of(y, 0))));
 }
 REDUCE_SAMPLES(mean, 0, 0);
-REDUCE_OP(mean, ATL_FOLD_MEAN, atl_only_reshaped)
+REDUCE_OP(mean, ATL_FOLD_MEAN, atl_only_reshaped, as_mean)
 atl_node *atl_mean(atl_node *x) { return atl_reduce_mean(x); }
 
 /* max and min: dx = dy at the extreme elements, over how many of them there are. */
@@ -175,9 +192,9 @@ static atl_node *extreme_gradient(atl_node *y, atl_node *dy)
 #define max_gradient extreme_gradient
 #define min_gradient extreme_gradient
 REDUCE_SAMPLES(max, 0, 0);
-REDUCE_OP(max, ATL_FOLD_MAX, atl_only_reshaped)
+REDUCE_OP(max, ATL_FOLD_MAX, atl_only_reshaped, NULL)
 REDUCE_SAMPLES(min, 0, 0);
-REDUCE_OP(min, ATL_FOLD_MIN, atl_only_reshaped)
+REDUCE_OP(min, ATL_FOLD_MIN, atl_only_reshaped, NULL)
 
 /* prod: dx_k = dy times the product of the others. */
 static atl_node *prod_gradient(atl_node *y, atl_node *dy)
@@ -185,7 +202,7 @@ static atl_node *prod_gradient(atl_node *y, atl_node *dy)
     return atl_mul(atl_product_of_others(atl_input_of(y, 0), axes_of(y)), inserted(y, dy));
 }
 REDUCE_SAMPLES(prod, 0.9f, 1.1f);
-REDUCE_OP(prod, ATL_FOLD_PRODUCT, atl_only_reshaped)
+REDUCE_OP(prod, ATL_FOLD_PRODUCT, atl_only_reshaped, NULL)
 
 /* log_sum_exp: dx = dy e^(x - y), which is the softmax. */
 static atl_node *log_sum_exp_gradient(atl_node *y, atl_node *dy)
@@ -193,7 +210,7 @@ static atl_node *log_sum_exp_gradient(atl_node *y, atl_node *dy)
     return atl_mul(atl_exp(atl_sub(atl_input_of(y, 0), inserted(y, y))), inserted(y, dy));
 }
 REDUCE_SAMPLES(log_sum_exp, 0, 0);
-REDUCE_OP(log_sum_exp, ATL_FOLD_LOG_SUM_EXP, atl_only_reshaped)
+REDUCE_OP(log_sum_exp, ATL_FOLD_LOG_SUM_EXP, atl_only_reshaped, NULL)
 
 /* l2_norm: dx = dy x / y; where y is 0, so is x, and so is dx. */
 static atl_node *l2_norm_gradient(atl_node *y, atl_node *dy)
@@ -201,5 +218,5 @@ static atl_node *l2_norm_gradient(atl_node *y, atl_node *dy)
     return atl_mul(atl_input_of(y, 0), inserted(y, atl_div(dy, atl_maximum(y, atl_number(y, 1e-30f)))));
 }
 REDUCE_SAMPLES(l2_norm, 0.5f, 1);
-REDUCE_OP(l2_norm, ATL_FOLD_NORM, NULL)
+REDUCE_OP(l2_norm, ATL_FOLD_NORM, NULL, NULL)
 atl_node *atl_l2_norm(atl_node *x) { return atl_reduce_l2_norm(x); }

@@ -156,6 +156,23 @@ atl_reduction atl_reduction_over(atl_shape shape, unsigned reduced)
     return reduction;
 }
 
+int atl_sum_over(atl_shape shape, unsigned reduced, atl_sum_form *form_out)
+{
+    atl_sum_form form = {.b = -1, .outer = 1, .reduced = 1, .inner = 1, .scale = 1};
+    int ended = 0;
+    for (int i = 0; i < shape.rank; i++) {
+        int is_reduced = (reduced >> i) & 1;
+        if (shape.size[i] == 1)
+            continue;
+        if (is_reduced && ended)
+            return 0;
+        ended |= !is_reduced && form.reduced > 1;
+        *(is_reduced ? &form.reduced : ended ? &form.inner : &form.outer) *= shape.size[i];
+    }
+    *form_out = form;
+    return form.reduced > 1 && form.outer * form.inner > 0;
+}
+
 /* Some dimensions with their strides: an odometer's. */
 typedef struct dimensions {
     int rank;

@@ -3,6 +3,7 @@
 #define ATLED_OPS_REDUCTION_H
 
 #include "ops/strided_copy.h"
+#include "program/lowering.h"
 
 /* Dimensions of a dense array, and a bit for each that is reduced.  The result is dense, of the dimensions that are
  * left. */
@@ -13,6 +14,9 @@ typedef struct atl_reduction {
 } atl_reduction;
 
 atl_reduction atl_reduction_over(atl_shape shape, unsigned reduced);
+
+/* For atl_op.as_sum: the sum of input 0 over those axes.  0 if they are not side by side, or there is nothing to add. */
+int atl_sum_over(atl_shape shape, unsigned reduced, atl_sum_form *form_out);
 
 typedef enum atl_fold {
     ATL_FOLD_SUM,

@@ -1,8 +1,9 @@
 /* Chains of element-wise ops, run block by block in cache: one pass over memory whatever their number.
  *
- * A chain is a straight-line program over registers: first the operands, then the numbers known beforehand, then the results of
- * the instructions, of which the last one's is the chain's, and others may be wanted beside it.  It knows no op by name: an op is
- * its map. */
+ * A chain is a straight-line program over registers: first the operands, then the numbers known beforehand, then what the
+ * instructions make.  Some of these arrays are wanted, and sums over some, or over products of two, may be: they are added up while
+ * the block is still in cache.  The first of the wanted arrays, or else the first sum, is the value of the chain; the others are its
+ * parts.  It knows no op by name: an op is its map. */
 #ifndef ATLED_PROGRAM_CHAIN_H
 #define ATLED_PROGRAM_CHAIN_H
 
@@ -14,7 +15,8 @@ enum {
     ATL_CHAIN_NUMBERS = 16,
     ATL_CHAIN_LENGTH = 48,
     ATL_CHAIN_ARITY = 8,
-    ATL_CHAIN_PARTS = 6
+    ATL_CHAIN_ARRAYS = 7,
+    ATL_CHAIN_SUMS = 4
 };
 
 typedef struct atl_instruction {
@@ -24,22 +26,35 @@ typedef struct atl_instruction {
     int in[ATL_CHAIN_ARITY]; /* registers */
 } atl_instruction;
 
+typedef struct atl_chain_sum {
+    int a, b; /* registers; b: -1 if it is no product */
+    double scale;
+    atl_shape shape; /* of the result */
+} atl_chain_sum;
+
 typedef struct atl_chain {
-    int operands, numbers, length, parts;
+    int operands, numbers, length, arrays, sums;
+    atl_shape shape; /* of every instruction's result; the operands broadcast to it */
     float number[ATL_CHAIN_NUMBERS];
     atl_instruction instruction[ATL_CHAIN_LENGTH];
-    int part[ATL_CHAIN_PARTS]; /* instructions whose results are wanted beside the last one's */
+    int array[ATL_CHAIN_ARRAYS];   /* instructions whose results are wanted */
+    int64_t outer, reduced, inner; /* the shape as all sums see it: over the middle one */
+    atl_chain_sum sum[ATL_CHAIN_SUMS];
 } atl_chain;
 
-/* Lowers an element-wise node, or a fused one (whose attributes are a pointer to its chain). */
+/* Lowers an element-wise node, a sum (atl_op.as_sum), or a fused one, whose attributes are a pointer to its chain. */
 int atl_lower_chain(atl_lowering *lowering);
+
+/* For atl_op.blocked_gain: 0 if an element-wise or fused node can work on images in blocks of 16 channels, else -INFINITY. It can
+ * if it reads images of its own shape, and single numbers. */
+double atl_chain_blocked_gain(const atl_node *y, unsigned *images_out);
 
 /* The op of fused nodes; it lives in compiled copies only. */
 extern const atl_op atl_fused_op;
 atl_node *atl_fused(const atl_chain *chain, int count, atl_node *const *operands);
 /* The same chain on other operands, in another graph. */
 atl_node *atl_fused_again(atl_graph *graph, const atl_node *fused, atl_node *const *operands);
-/* The result of the k-th of the chain's parts. */
+/* Result k of the chain, arrays before sums; 0 is the node itself. */
 atl_node *atl_fused_part(atl_node *fused, int k);
 /* The chain of a fused node, or null. */
 const atl_chain *atl_chain_of(const atl_node *node);

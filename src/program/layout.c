@@ -14,6 +14,7 @@
 #include <math.h>
 
 #include "graph/memory.h"
+#include "program/chain.h"
 
 enum { MOST_SWEEPS = 16 };
 static const double REORDER_BYTES_PER_SECOND = 5e9; /* of the image: read and written, two threads */
@@ -28,27 +29,12 @@ typedef struct chooser {
     int32_t *as_blocks;
 } chooser;
 
-int atl_can_map_blocks(const atl_node *node)
-{
-    if (node->shape.rank != 4 || node->shape.size[3] % 16 || node->shape.size[3] == 0)
-        return 0;
-    for (int i = 0; i < node->input_count; i++)
-        if (!atl_shape_equal(node->inputs[i]->shape, node->shape) && atl_shape_count(node->inputs[i]->shape) != 1)
-            return 0;
-    return 1;
-}
-
 static double gain_of(const atl_node *node, unsigned *images)
 {
     *images = 0;
     if (node->op->blocked_gain)
         return node->op->blocked_gain(node, images);
-    if (!atl_is_elementwise(node->op) || !atl_can_map_blocks(node))
-        return -INFINITY;
-    for (int i = 0; i < node->input_count && i < 32; i++)
-        if (atl_shape_equal(node->inputs[i]->shape, node->shape))
-            *images |= 1u << i;
-    return 0;
+    return atl_is_elementwise(node->op) ? atl_chain_blocked_gain(node, images) : -INFINITY;
 }
 
 static double reorder_time(const atl_node *node)

@@ -9,7 +9,4 @@
 char *atl_choose_layouts(const atl_graph *graph, const char *needed, int64_t count, atl_node *const *wanted,
                          int allowed, const double *gain);
 
-/* True if an element-wise node can work on blocks: images of its own shape, and single numbers. */
-int atl_can_map_blocks(const atl_node *node);
-
 #endif

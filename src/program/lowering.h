@@ -9,6 +9,13 @@
 
 #include "graph/graph.h"
 
+/* A node as a sum: scale * sum of a, or of a * b, over the middle dimension of [outer, reduced, inner].  See atl_op.as_sum. */
+struct atl_sum_form {
+    int a, b; /* inputs; b: -1 if it is no product */
+    int64_t outer, reduced, inner;
+    double scale;
+};
+
 typedef int32_t atl_value_id; /* -1: none, or out of memory (the lowering is then marked as failed) */
 
 /* How a value lies in memory.  Null is the plain order: dense, row-major.  Others are made by src/onednn and compared by it. */
@@ -92,9 +99,10 @@ void atl_lower_in_place(atl_lowering *lowering, int i);
 /* The same of any value that the next step writes and one that it reads. */
 void atl_lower_over(atl_lowering *lowering, atl_value_id result, atl_value_id input);
 
-/* More results of the node beside the first, of the same type and layout, for nodes that stand for one of them each (see
- * atl_lower_as).  To be asked for in order: k = 0, 1, ...; the values of a node are neighbours. */
-atl_value_id atl_lower_part(atl_lowering *lowering, int k);
+/* More results of the node beside the first, for nodes that stand for one of them each (see atl_lower_as): of so many bytes in
+ * plain order, or with 0 as large as the first and in its layout.  To be asked for in order: k = 0, 1, ...; the values of a node are
+ * neighbours. */
+atl_value_id atl_lower_part(atl_lowering *lowering, int k, int64_t bytes);
 /* Part k of input i. */
 atl_value_id atl_lower_part_of(const atl_lowering *lowering, int i, int k);
 /* The node's value is that one, which is made already. Returns 1, or 0 if there is none. */

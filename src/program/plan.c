@@ -247,14 +247,15 @@ atl_value_id atl_lower_workspace(atl_lowering *l, int64_t bytes)
 
 atl_value_id atl_lower_workspace_of(const atl_lowering *l, int i) { return l->workspace[l->node->inputs[i]->index]; }
 
-atl_value_id atl_lower_part(atl_lowering *l, int k)
+atl_value_id atl_lower_part(atl_lowering *l, int k, int64_t bytes)
 {
     atl_value_id first = atl_lower_output(l);
     atl_value_id value =
-        first < 0 ? first : new_value(l, NULL, l->plan->values[first].bytes, l->plan->values[first].space);
+        first < 0 ? first
+                  : new_value(l, NULL, bytes ? bytes : l->plan->values[first].bytes, l->plan->values[first].space);
     if (value < 0)
         return value;
-    const atl_memory_layout *layout = l->plan->values[first].layout;
+    const atl_memory_layout *layout = bytes ? NULL : l->plan->values[first].layout;
     l->plan->values[value].layout = atl_layout_copy(layout);
     if (layout && !l->plan->values[value].layout)
         return fail_lowering(l);
@@ -588,9 +589,11 @@ static int lower_node(atl_lowering *l, const atl_node *node)
             atl_set_error(ATL_INTERNAL, "plan: the shape of '%s' is still unknown", atl_name_of(node));
             return 0;
         }
-    int ok = node->op->lower                ? node->op->lower(l)
-             : atl_is_elementwise(node->op) ? atl_lower_chain(l)
-                                            : atl_lower_kernel(l);
+    atl_sum_form form;
+    int is_sum = node->op->as_sum && !node->op->kernel && node->op->as_sum(node, &form);
+    int ok = node->op->lower                          ? node->op->lower(l)
+             : atl_is_elementwise(node->op) || is_sum ? atl_lower_chain(l)
+                                                      : atl_lower_kernel(l);
     return ok && !l->failed;
 }
 

@@ -17,7 +17,7 @@ check include/atled '[a-z_]*\.h"'
 check src/graph "$common|graph/"
 check src/ops "$common|graph/|ops/|program/lowering\.h|onednn/"
 check src/autodiff "$common|graph/|autodiff/"
-check src/program "$common|graph/|program/|ops/parallel\.h|onednn/onednn\.h"
+check src/program "$common|graph/|program/|ops/(parallel|fast)\.h|onednn/onednn\.h"
 check src/onednn "$common|graph/|onednn/|program/lowering\.h"
 check src/io "$common|graph/(dot|variables)\.h|io/"
 check src/models "$common|models/"

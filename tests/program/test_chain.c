@@ -93,6 +93,7 @@ Test(chain, an_op_of_the_users_joins)
     atl_program_free(program);
     atl_graph_free(g);
 }
+
 Test(chain, a_result_that_nobody_reads_keeps_its_place_while_the_chain_runs)
 {
     atl_graph *g = atl_graph_new();
@@ -106,6 +107,108 @@ Test(chain, a_result_that_nobody_reads_keeps_its_place_while_the_chain_runs)
     cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_OK);
     atl_reference *oracle = atl_reference_run(ATL_NODES(c), ATL_FEED(x, value));
     cr_assert_close(atl_value(program, c), atl_reference_value(oracle, c), 1e-6);
+    atl_reference_free(oracle);
+    atl_tensor_free(value);
+    atl_program_free(program);
+    atl_graph_free(g);
+}
+
+/* ---- sums in the same pass ----------------------------------------------------------------------------------------------- */
+
+/* Over axes first to last of x: short and long runs, one and several tiles, pieces for several threads. */
+static const struct {
+    atl_shape x, y; /* y broadcasts to x */
+    int axes, axis[ATL_MAX_RANK];
+} sums[] = {
+    {{1, {100}}, {0}, 0, {0}},
+    {{2, {300, 7}}, {1, {7}}, 1, {0}},
+    {{2, {300, 7}}, {2, {300, 1}}, 1, {1}},
+    {{2, {3000, 64}}, {1, {64}}, 1, {0}},
+    {{2, {70, 1300}}, {1, {1300}}, 1, {0}},
+    {{2, {70, 1300}}, {1, {1300}}, 1, {1}},
+    {{2, {70, 1301}}, {2, {70, 1301}}, 1, {-1}},
+    {{3, {40, 1000, 3}}, {2, {1000, 3}}, 1, {1}},
+    {{3, {2, 40000, 2}}, {2, {1, 2}}, 1, {1}},
+    {{4, {9, 24, 24, 3}}, {1, {3}}, 3, {1, 2, 3}},
+    {{4, {9, 7, 24, 20}}, {1, {20}}, 3, {0, 1, 2}},
+    {{4, {9, 7, 24, 20}}, {3, {7, 1, 1}}, 0, {0}},
+    {{3, {4, 5, 1030}}, {2, {5, 1030}}, 1, {0}},
+    {{3, {600, 2, 3}}, {2, {2, 3}}, 2, {1, 2}},
+    {{2, {0, 3}}, {1, {3}}, 1, {1}},
+    {{2, {1, 3}}, {1, {3}}, 1, {0}},
+};
+
+typedef struct summed_pair {
+    atl_graph *graph;
+    atl_node *x, *y, *wanted[4];
+} summed_pair;
+
+static atl_node *sum_of(atl_node *x, size_t i, int mean)
+{
+    atl_reduce_args args = {.x = x, .axes = sums[i].axes};
+    memcpy(args.axis, sums[i].axis, sizeof args.axis);
+    return mean ? atl_reduce_mean_with(&args) : atl_reduce_sum_with(&args);
+}
+
+static summed_pair summed_pair_new(size_t i)
+{
+    summed_pair p = {.graph = atl_graph_new()};
+    p.x = atl_input(p.graph, "x", ATL_FLOAT32, sums[i].x);
+    p.y = atl_input(p.graph, "y", ATL_FLOAT32, sums[i].y);
+    atl_node *z = atl_mul(atl_tanh(p.x), atl_shift(p.y, 2));
+    p.wanted[0] = sum_of(z, i, 0);
+    p.wanted[1] = z;
+    p.wanted[2] = sum_of(atl_mul(z, p.x), i, atl_shape_count(sums[i].x) > 0);
+    p.wanted[3] = sum_of(atl_square(atl_shift(z, 1)), i, 0);
+    return p;
+}
+
+static void check_sums(size_t i, int64_t first, int64_t count, unsigned without)
+{
+    summed_pair p = summed_pair_new(i);
+    atl_nodes wanted = {count, p.wanted + first};
+    atl_tensor *u = random_tensor(sums[i].x, -1, 1), *v = random_tensor(sums[i].y, -1, 1);
+    atl_program *program = atl_compile(p.graph, wanted, .without = without);
+    cr_assert(program, "%s", atl_graph_error(p.graph));
+    cr_assert_eq(atl_run(program, ATL_FEEDS({p.x, u}, {p.y, v})), ATL_OK);
+    atl_reference *oracle = atl_reference_run(wanted, ATL_FEEDS({p.x, u}, {p.y, v}));
+    for (int64_t k = 0; k < count; k++)
+        cr_assert_close(atl_value(program, wanted.node[k]), atl_reference_value(oracle, wanted.node[k]), 1e-5);
+    int is_one_pass = atl_shape_count(sums[i].x) > atl_shape_count(atl_shape_of(p.wanted[0]));
+    if (!without && is_one_pass && count == 4)
+        cr_assert_leq(atl_program_step_count(program), 2, "%zu: %lld steps", i, /* one is y + 2 */
+                      (long long)atl_program_step_count(program));
+    atl_reference_free(oracle);
+    atl_tensor_free(u);
+    atl_tensor_free(v);
+    atl_program_free(program);
+    atl_graph_free(p.graph);
+}
+
+Test(chain, sums_are_made_in_the_same_pass)
+{
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+        for (int first = 0; first < 4; first++)
+            for (int64_t count = 1; count + first <= 4; count++) {
+                check_sums(i, first, count, 0);
+                check_sums(i, first, count, ATL_PASS_FUSE);
+            }
+}
+
+/* A sum that is read by what it would have to be made with stays on its own: two passes, not one. */
+Test(chain, what_needs_a_sum_comes_after_it)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(500, 8)), *z = atl_tanh(x);
+    atl_node *off = atl_sub(z, atl_reduce_mean(z, ATL_AXES(0)));
+    atl_node *variance = atl_reduce_mean(atl_square(off), ATL_AXES(0)), *y = atl_div(off, atl_sqrt(variance));
+    atl_tensor *value = random_tensor(ATL_SHAPE(500, 8), -1, 1);
+    atl_program *program = atl_compile(g, ATL_NODES(y, variance));
+    cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_OK);
+    atl_reference *oracle = atl_reference_run(ATL_NODES(y, variance), ATL_FEED(x, value));
+    cr_assert_close(atl_value(program, y), atl_reference_value(oracle, y), 1e-5);
+    cr_assert_close(atl_value(program, variance), atl_reference_value(oracle, variance), 1e-6);
+    cr_assert_leq(atl_program_step_count(program), 4);
     atl_reference_free(oracle);
     atl_tensor_free(value);
     atl_program_free(program);
