@@ -66,39 +66,76 @@ static variation vary(const atl_batches_args *args, int64_t number)
     return v;
 }
 
-/* One pixel, or zeros from the padding. */
-static void copy_pixel(const atl_dataset *data, int64_t example, int64_t row, int64_t column, float *to)
+/* A run of pixels as they lie in the data set. */
+static void copy_pixels(const atl_dataset *data, int64_t from, int64_t count, float *to)
 {
-    if (row < 0 || row >= data->height || column < 0 || column >= data->width) {
-        memset(to, 0, (size_t)data->channels * sizeof *to);
-        return;
+    if (data->bytes) {
+        const unsigned char *bytes = data->bytes + from * data->channels;
+        for (int64_t i = 0; i < count * data->channels; i++)
+            to[i] = (float)bytes[i];
+    } else if (count > 0) {
+        memcpy(to, data->floats + from * data->channels, (size_t)(count * data->channels) * sizeof *to);
     }
-    int64_t from = ((example * data->height + row) * data->width + column) * data->channels;
-    for (int64_t c = 0; c < data->channels; c++)
-        to[c] = data->bytes ? (float)data->bytes[from + c] : data->floats[from + c];
+}
+
+static void reverse_pixels(float *row, int64_t width, int64_t channels)
+{
+    for (int64_t x = 0; x < width / 2; x++)
+        for (int64_t c = 0; c < channels; c++) {
+            float *one = row + x * channels + c, *other = row + (width - 1 - x) * channels + c, kept = *one;
+            *one = *other;
+            *other = kept;
+        }
+}
+
+/* One row of the cut: zeros, pixels of the image from column `left` (of the image, may be negative), zeros. */
+static void cut_row(const atl_batches_args *args, int64_t example, int64_t row, int64_t left, float *to)
+{
+    const atl_dataset *data = args->data;
+    int64_t channels = data->channels, before = left < 0 ? -left : 0, end = data->width - left;
+    if (row < 0 || row >= data->height || before > args->width || end < before)
+        before = end = args->width;
+    end = end < args->width ? end : args->width;
+    memset(to, 0, (size_t)(before * channels) * sizeof *to);
+    copy_pixels(data, (example * data->height + row) * data->width + left + before, end - before,
+                to + before * channels);
+    memset(to + end * channels, 0, (size_t)((args->width - end) * channels) * sizeof *to);
+}
+
+/* In lanes, which the compiler makes one vector of.  Exact for bytes, in whatever order. */
+static float mean_of(const float *x, int64_t count)
+{
+    enum { LANES = 8 };
+    double lane[LANES] = {0}, sum = 0;
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lane[k] += (double)x[i + k];
+    for (; i < count; i++)
+        sum += (double)x[i];
+    for (int k = 0; k < LANES; k++)
+        sum += lane[k];
+    return (float)(sum / (double)count);
 }
 
 /* (x - mean) * gain + mean + shift */
 static void adjust(float *x, int64_t count, float gain, float shift)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < count; i++)
-        sum += x[i];
-    float mean = (float)(sum / (double)count);
+    float mean = mean_of(x, count);
     for (int64_t i = 0; i < count; i++)
         x[i] = (x[i] - mean) * gain + mean + shift;
 }
 
 static void cut_out(const atl_batches_args *args, int64_t example, variation v, float *to)
 {
-    int64_t channels = args->data->channels;
-    for (int64_t y = 0; y < args->height; y++)
-        for (int64_t x = 0; x < args->width; x++) {
-            int64_t column = v.left + (v.is_flipped ? args->width - 1 - x : x) - args->pad;
-            copy_pixel(args->data, example, v.top + y - args->pad, column, to + (y * args->width + x) * channels);
-        }
+    int64_t row = args->width * args->data->channels;
+    for (int64_t y = 0; y < args->height; y++) {
+        cut_row(args, example, v.top + y - args->pad, v.left - args->pad, to + y * row);
+        if (v.is_flipped)
+            reverse_pixels(to + y * row, args->width, args->data->channels);
+    }
     if (args->brightness > 0 || args->contrast > 0)
-        adjust(to, args->height * args->width * channels, v.gain, v.shift);
+        adjust(to, args->height * row, v.gain, v.shift);
 }
 
 /* ---- one batch ------------------------------------------------------------------------------------------------------- */
