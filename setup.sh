@@ -15,7 +15,7 @@ usage: ./setup.sh COMMAND
   demo    build, then draw pictures that fool the network that ships with atled (needs no data, no network)
   test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers; and programs run by
           several threads at once under the thread sanitizer
-  bench   build the benchmarks and run them
+  bench   build the benchmarks and run them: `PYTHON="PYTHON..." ./setup.sh bench [--quick] [CASE...]`, see docs/performance.md
   help    this text
 Each installs what is missing with apt (sudo is used where needed); on other systems it names the packages and stops.
 Environment: JOBS=N processes at once (all processors); CI=1 makes warnings errors; ATLED_DATA=DIR the shared data;
@@ -153,14 +153,14 @@ bench() {
     need "${tools[@]}" "${libraries[@]}"
     build build -Dtests=disabled
     ninja -C build bench >&2
-    bench/run
+    bench/run "$@"
 }
 
 main() {
     case "${1:-help}" in
     demo) demo ;;
     test) test_ ;;
-    bench) bench ;;
+    bench) bench "${@:2}" ;;
     help | -h | --help) help ;;
     *)
         help >&2
