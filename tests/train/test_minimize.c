@@ -299,3 +299,42 @@ Test(minimize, a_step_allocates_nothing)
     atl_tensor_free(labels);
     end_session(s);
 }
+
+/* The new values of a variable and of all that the optimizer keeps for it are made by one step, in place: it reads the gradient, the
+ * variable and the slots, and writes the latter two. */
+static void assert_one_pass(atl_optimizer optimizer, int slots)
+{
+    enum { ROWS = 300, COLUMNS = 200, BYTES = ROWS * COLUMNS * 4 };
+    atl_graph *graph = atl_graph_new();
+    atl_node *batch = atl_input(graph, "x", ATL_FLOAT32, ATL_SHAPE(8, ROWS));
+    atl_node *w = atl_variable(graph, "w", ATL_SHAPE(ROWS, COLUMNS), atl_glorot());
+    atl_variable_set_decay(w, 0.1f);
+    atl_node *loss = atl_add(atl_mean(atl_square(atl_matmul(batch, w))), atl_weight_decay(graph));
+    atl_program *program = atl_compile(graph, ATL_NODES(atl_minimize(loss, optimizer)));
+    cr_assert(program, "%s", atl_graph_error(graph));
+    int passes = 0;
+    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
+        atl_step_info info;
+        cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
+        if (info.shape.rank != 2 || info.shape.size[0] != ROWS || strcmp(info.op, "matmul") == 0)
+            continue;
+        passes++;
+        cr_assert_str_eq(info.implementation, "chain");
+        cr_assert_leq(info.bytes, (3 + 2 * slots) * (int64_t)BYTES + 100, "%s: %lld bytes", optimizer.rule->name,
+                      (long long)info.bytes);
+    }
+    cr_assert_eq(passes, 1, "%s: %d passes over a variable", optimizer.rule->name, passes);
+    atl_program_free(program);
+    atl_graph_free(graph);
+}
+
+Test(minimize, a_variable_is_updated_in_one_pass)
+{
+    assert_one_pass(atl_sgd(), 0);
+    assert_one_pass(atl_momentum(), 1);
+    assert_one_pass(atl_nesterov(), 1);
+    assert_one_pass(atl_rmsprop(), 1);
+    assert_one_pass(atl_rmsprop(.momentum = 0.9), 2);
+    assert_one_pass(atl_adagrad(), 1);
+    assert_one_pass(atl_adam(), 2);
+}
