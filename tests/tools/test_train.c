@@ -345,6 +345,29 @@ Test(train, ctrl_c_saves)
     cr_assert_mentions(whole_file(err), "the weights are in ");
 }
 
+/* docs/training.md speaks of no option that there is not. */
+Test(train, the_documentation_agrees)
+{
+    command_run train = RUN("train", "--help"), eval = RUN("eval", "--help");
+    const char *page = whole_file(ATLED_SOURCE_ROOT "/docs/training.md");
+    int seen = 0;
+    for (const char *at = page; (at = strstr(at, "--")); at += 2) {
+        char option[64];
+        size_t length = strspn(at + 2, "abcdefghijklmnopqrstuvwxyz0123456789-");
+        if (at == page || (at[-1] != '`' && at[-1] != ' ') || length < 2 || length > 40)
+            continue;
+        snprintf(option, sizeof option, "--%.*s ", (int)length, at + 2);
+        char *newline = strdup(option);
+        newline[length + 2] = '\n'; /* a flag with a long name has its help on the next line */
+        cr_assert(strncmp(option, "--help", 6) == 0 || strstr(train.out, option) || strstr(train.out, newline) ||
+                      strstr(eval.out, option) || strstr(eval.out, newline),
+                  "there is no option %s", option);
+        free(newline);
+        seen++;
+    }
+    cr_assert_gt(seen, 30);
+}
+
 Test(train, mistakes_are_told)
 {
     const char *data = write_data(12);
