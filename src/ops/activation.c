@@ -198,13 +198,32 @@ static const atl_op clip_op = {
         {"above", .unary = clip_to_half, .input = {{2, {2, 3}, 0.6f, 1}}, .inputs = 1},
         {"below", .unary = clip_to_half, .input = {{2, {2, 3}, -1, -0.6f}}, .inputs = 1},
         {"values", .unary = clip_to_half, .input = {{1, {67}, -1, 1}}, .inputs = 1, .no_gradient = 1},
-        {"relu6", .unary = atl_relu6, .input = {{2, {2, 3}, 0.1f, 5.9f}}, .inputs = 1},
-        {"hard sigmoid", .unary = atl_hard_sigmoid, .input = {{2, {2, 3}, -2.9f, 2.9f}}, .inputs = 1},
         {"bounds crossed", .unary = clip_crossed, .input = {{1, {3}}}, .inputs = 1, .error = "above highest"},
         {"a bound is no number", .unary = clip_nan, .input = {{1, {3}}}, .inputs = 1, .error = "nan"},
         {"of int32", .unary = clip_to_half, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1, .error = "int32"},
         {0}}};
 ATL_BUILTIN(clip_op);
+
+static const atl_op relu6_composed = {
+    .name = "relu6",
+    .samples = (const atl_sample[]){{"open", .unary = atl_relu6, .input = {{2, {2, 3}, 0.1f, 5.9f}}, .inputs = 1},
+                                    {"below", .unary = atl_relu6, .input = {{2, {2, 3}, -3, -0.1f}}, .inputs = 1},
+                                    {"above", .unary = atl_relu6, .input = {{2, {2, 3}, 6.1f, 9}}, .inputs = 1},
+                                    {"of int32", .unary = atl_relu6, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1,
+                                     .error = "int32"},
+                                    {0}}};
+ATL_COMPOSED(relu6_composed);
+
+static const atl_op hard_sigmoid_composed = {
+    .name = "hard_sigmoid",
+    .samples =
+        (const atl_sample[]){{"slope", .unary = atl_hard_sigmoid, .input = {{2, {2, 3}, -2.9f, 2.9f}}, .inputs = 1},
+                             {"below", .unary = atl_hard_sigmoid, .input = {{2, {2, 3}, -9, -3.1f}}, .inputs = 1},
+                             {"above", .unary = atl_hard_sigmoid, .input = {{2, {2, 3}, 3.1f, 9}}, .inputs = 1},
+                             {"of int32", .unary = atl_hard_sigmoid, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1,
+                              .error = "int32"},
+                             {0}}};
+ATL_COMPOSED(hard_sigmoid_composed);
 atl_node *atl_clip(atl_node *x, float lowest, float highest)
 {
     const clip_bounds bounds = {lowest, highest};

@@ -82,3 +82,22 @@ static const atl_op batch_norm_composed = {
         {"scalar", .build = sample_plain, .input = {{0}, VECTORS(3)}, .inputs = 3, .error = "no dimension"},
         {0}}};
 ATL_COMPOSED(batch_norm_composed);
+
+/* By the statistics of the batch itself, through which the gradient passes, too: what a layer does in training. */
+static atl_node *by_the_batch(atl_node *const *x)
+{
+    atl_node *row[2];
+    atl_unstack(atl_moments(x[0]), 0, 2, row);
+    return atl_square(atl_batch_norm(x[0], row[0], row[1], x[1], x[2]));
+}
+
+static const atl_op batch_norm_training_composed = {
+    .name = "batch_norm_training",
+    .samples =
+        (const atl_sample[]){{"images", .build = by_the_batch, .input = {{4, {2, 3, 2, 3}}, {1, {3}}, {1, {3}}},
+                              .inputs = 3},
+                             {"rows", .build = by_the_batch, .input = {{2, {5, 4}}, {1, {4}}, {1, {4}}}, .inputs = 3},
+                             {"2 scales for 3 channels", .build = by_the_batch,
+                              .input = {{2, {5, 3}}, {1, {2}}, {1, {3}}}, .inputs = 3, .error = "[2]"},
+                             {0}}};
+ATL_COMPOSED(batch_norm_training_composed);

@@ -158,3 +158,17 @@ atl_node *atl_dropout_with(const atl_dropout_args *args)
     atl_leave(graph);
     return y;
 }
+
+static atl_node *half_dropped(atl_node *x, atl_node *counter) { return atl_dropout(atl_square(x), 0, counter, 7); }
+static atl_node *some_dropped(atl_node *x, atl_node *counter) { return atl_dropout(x, 0.2f, counter, 8); }
+static atl_node *all_dropped(atl_node *x, atl_node *counter) { return atl_dropout(x, 1, counter, 9); }
+
+static const atl_op dropout_composed = {
+    .name = "dropout",
+    .samples = (const atl_sample[]){
+        {"half", .binary = half_dropped, .input = {{2, {3, 5}}, {0, {0}, 0, 9, 1}}, .inputs = 2},
+        {"a fifth", .binary = some_dropped, .input = {{3, {2, 3, 4}}, {0, {0}, 0, 9, 1}}, .inputs = 2},
+        {"all", .binary = all_dropped, .input = {{2, {3, 5}}, {0, {0}, 0, 9, 1}}, .inputs = 2, .error = "rate is 1"},
+        {"a counter of floats", .binary = half_dropped, .input = {{2, {3, 5}}, {0}}, .inputs = 2, .error = "int32"},
+        {0}}};
+ATL_COMPOSED(dropout_composed);

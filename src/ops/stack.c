@@ -133,3 +133,63 @@ atl_status atl_split(atl_node *x, int axis, int count, const int64_t *sizes, atl
     cut(x, axis, count, sizes, parts);
     return all_or_none(count, parts);
 }
+
+/* ---- samples ------------------------------------------------------------------------------------------------------------- */
+
+static atl_node *stacked(atl_node *a, atl_node *b) { return atl_square(atl_stack(1, a, b, a)); }
+static atl_node *stacked_last(atl_node *a, atl_node *b) { return atl_stack(-1, a, b); }
+static atl_node *stacked_beyond(atl_node *a, atl_node *b) { return atl_stack(4, a, b); }
+
+static const atl_op stack_composed = {
+    .name = "stack",
+    .samples =
+        (const atl_sample[]){{"in the middle", .binary = stacked, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2},
+                             {"last", .binary = stacked_last, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2},
+                             {"shapes differ", .binary = stacked, .input = {{2, {2, 3}}, {2, {2, 4}}}, .inputs = 2,
+                              .error = "[2, 1, 4]"},
+                             {"axis out of range", .binary = stacked_beyond, .input = {{2, {2, 3}}, {2, {2, 3}}},
+                              .inputs = 2, .error = "axis 4"},
+                             {0}}};
+ATL_COMPOSED(stack_composed);
+
+/* first * second^2 of two layers */
+static atl_node *unstacked(atl_node *x)
+{
+    atl_node *part[2];
+    atl_unstack(x, 1, 2, part);
+    return atl_mul(part[0], atl_square(part[1]));
+}
+
+static const atl_op unstack_composed = {
+    .name = "unstack",
+    .samples =
+        (const atl_sample[]){{"in the middle", .unary = unstacked, .input = {{3, {3, 2, 4}}}, .inputs = 1},
+                             {"three for two", .unary = unstacked, .input = {{2, {2, 3}}}, .inputs = 1,
+                              .error = "cannot be cut into 2"},
+                             {"no such axis", .unary = unstacked, .input = {{1, {2}}}, .inputs = 1, .error = "axis 1"},
+                             {0}}};
+ATL_COMPOSED(unstack_composed);
+
+/* One, what is left, and two, in another order. */
+static atl_node *cut_unequally(atl_node *x)
+{
+    atl_node *part[3];
+    atl_split(x, -1, 3, (const int64_t[]){1, -1, 2}, part);
+    return atl_concat(-1, atl_square(part[2]), atl_mul(part[1], part[0]));
+}
+static atl_node *halves(atl_node *x)
+{
+    atl_node *part[2];
+    atl_split(x, 1, 2, NULL, part);
+    return atl_mul(part[0], part[1]);
+}
+
+static const atl_op split_composed = {
+    .name = "split",
+    .samples = (const atl_sample[]){
+        {"unequal", .unary = cut_unequally, .input = {{2, {2, 7}}}, .inputs = 1},
+        {"equal", .unary = halves, .input = {{3, {2, 4, 3}}}, .inputs = 1},
+        {"an odd number by two", .unary = halves, .input = {{2, {2, 3}}}, .inputs = 1, .error = "equal parts"},
+        {"too short", .unary = cut_unequally, .input = {{2, {3, 2}}}, .inputs = 1, .error = "another size"},
+        {0}}};
+ATL_COMPOSED(split_composed);
