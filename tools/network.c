@@ -21,13 +21,13 @@ int refuse_network(const char *command, const char *name)
     return complain(command, EXIT_USAGE, "there is no network '%s'; there are %s", name, list);
 }
 
-static int build(const char *command, int64_t batch, loaded_network *n)
+static int build(const char *command, int64_t batch, int training, loaded_network *n)
 {
     n->graph = atl_graph_new();
     if (!n->graph)
         return complain(command, EXIT_INTERNAL, "%s", atl_error());
     n->image = atl_input(n->graph, "image", ATL_FLOAT32, ATL_SHAPE(batch, n->size.height, n->size.width, 3));
-    atl_model_args args = {.image = n->image};
+    atl_model_args args = {.image = n->image, .training = training};
     memcpy(args.widths, n->size.widths, sizeof args.widths);
     n->logits = n->model->build(&args);
     if (!n->logits)
@@ -37,10 +37,10 @@ static int build(const char *command, int64_t batch, loaded_network *n)
 
 int open_network(const char *command, const char *name, const char *weights, loaded_network *network_out)
 {
-    return open_network_for(command, name, weights, 1, network_out);
+    return open_network_for(command, name, weights, 1, 0, network_out);
 }
 
-int open_network_for(const char *command, const char *name, const char *weights, int64_t batch,
+int open_network_for(const char *command, const char *name, const char *weights, int64_t batch, int training,
                      loaded_network *network_out)
 {
     loaded_network *n = network_out;
@@ -50,7 +50,7 @@ int open_network_for(const char *command, const char *name, const char *weights,
     atl_status status = atl_model_size_of(n->model, weights, &n->size);
     if (status)
         return complain(command, exit_code_of(status), "%s", atl_error());
-    int code = build(command, batch, n);
+    int code = build(command, batch, training, n);
     if (code || !weights)
         return code;
     status = atl_model_load(n->model, n->graph, weights);

@@ -15,8 +15,9 @@ typedef struct loaded_network {
 /* Builds it, and loads the weights if there are any: widths and picture size are then those of the file.  Returns 0, or the
  * exit code after having said on stderr what is wrong. close_network is needed either way. */
 int open_network(const char *command, const char *name, const char *weights, loaded_network *network_out);
-int open_network_for(const char *command, const char *name, const char *weights, int64_t batch,
-                     loaded_network *network_out); /* open_network is this with a batch of one */
+/* open_network is this with a batch of one; `training`: as atl_model_args has it. */
+int open_network_for(const char *command, const char *name, const char *weights, int64_t batch, int training,
+                     loaded_network *network_out);
 /* Says that there is no such network, and which there are; returns the exit code. */
 int refuse_network(const char *command, const char *name);
 void close_network(loaded_network *network);

@@ -20,7 +20,7 @@ enum { PASSES = sizeof passes / sizeof passes[0] };
 
 typedef struct profile_settings {
     const char *model, *weights, *without, *output, *drawing;
-    int forward, gradient, json, bfloat16;
+    int forward, gradient, train, json, bfloat16;
     int64_t batch, runs, threads, depth;
     unsigned left_out; /* atl_passes */
 } profile_settings;
@@ -65,6 +65,8 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         {"gradient", 'g', .flag = &set->gradient,
          .help = "forward and the gradient of the cross entropy by the image: what is profiled if nothing is said"},
         {"forward", 'f', .flag = &set->forward, .help = "the logits only"},
+        {"train", 0, .flag = &set->train,
+         .help = "a training step: forward, gradients by all weights, and their update with momentum"},
         {"batch", 'b', .whole = &set->batch, .argument = "N", .lowest = 1, .highest = 65536, .help = "images at once"},
         {"runs", 'r', .whole = &set->runs, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "of which each step's median is taken"},
@@ -87,6 +89,8 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
                                            "forward and image gradient, random weights",
                                            "atled profile --model vgg16 --without winograd",
                                            "the same by direct convolutions only",
+                                           "atled profile --model resnet20 --batch 128 --train",
+                                           "a step of training",
                                            "atled profile --model cifar10 --batch 128 --dot profile.svg",
                                            "a drawing with the time of every op",
                                            NULL};
@@ -94,14 +98,14 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
                                .examples = examples};
     if (!read_options(&line, argc, argv, NULL, code))
         return 0;
-    if (set->forward && set->gradient)
-        *code = complain("profile", EXIT_USAGE, "--forward and --gradient exclude each other");
+    if (set->forward + set->gradient + set->train > 1)
+        *code = complain("profile", EXIT_USAGE, "--forward, --gradient and --train exclude each other");
     else
         *code = read_passes(set->without, &set->left_out);
     return !*code;
 }
 
-/* The result to be computed: the logits, or the gradient of the cross entropy with class 0 by the image. */
+/* The result to be computed: the logits, the gradient of the cross entropy with class 0 by the image, or a step that makes it less. */
 static atl_node *wanted_node(const profile_settings *set, const loaded_network *n)
 {
     if (set->forward)
@@ -109,7 +113,10 @@ static atl_node *wanted_node(const profile_settings *set, const loaded_network *
     atl_tensor *zeros = atl_tensor_new(ATL_INT32, ATL_SHAPE(set->batch));
     atl_node *labels = zeros ? atl_constant(n->graph, zeros) : NULL;
     atl_tensor_free(zeros);
-    return atl_gradient(atl_sparse_softmax_cross_entropy(n->logits, labels), n->image);
+    atl_node *cost = atl_sparse_softmax_cross_entropy(n->logits, labels);
+    if (set->train)
+        return atl_minimize(atl_mean(cost), atl_momentum(.rate = 1e-6), .unchecked = 1);
+    return atl_gradient(cost, n->image);
 }
 
 static int write_profile(const profile_settings *set, const atl_program *program)
@@ -134,8 +141,11 @@ static void write_title(char *title, size_t size, const profile_settings *set, c
 {
     int threads = atl_program_threads(program);
     snprintf(title, size, "%s, %s: %.4g ms, batch %lld, %d thread%s%s", set->model,
-             set->forward ? "forward" : "forward and image gradient", total / 1000, (long long)set->batch, threads,
-             threads == 1 ? "" : "s", atl_program_uses_bfloat16(program) ? ", bfloat16" : "");
+             set->forward ? "forward"
+             : set->train ? "training step"
+                          : "forward and image gradient",
+             total / 1000, (long long)set->batch, threads, threads == 1 ? "" : "s",
+             atl_program_uses_bfloat16(program) ? ", bfloat16" : "");
 }
 
 static int draw(const profile_settings *set, const loaded_network *n, const atl_program *program, atl_node *wanted)
@@ -187,7 +197,7 @@ int atled_profile(int argc, char **argv)
     int code;
     if (!read_settings(&set, argc, argv, &code))
         return code;
-    code = open_network_for("profile", set.model, set.weights, set.batch, &network);
+    code = open_network_for("profile", set.model, set.weights, set.batch, set.train, &network);
     if (!code)
         code = profile(&set, &network);
     close_network(&network);

@@ -27,6 +27,18 @@ Test(profile, forward_has_no_gradient)
     cr_assert(!strstr(run.out, "_grad"), "%s", run.out);
 }
 
+Test(profile, a_training_step_updates_the_weights)
+{
+    command_run run = RUN("profile", "--model", "resnet20", "--batch", "2", "--train", "--runs", "1");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "conv2d_filter_grad");
+    cr_assert_mentions(run.out, "moments");
+    cr_assert_mentions(run.out, "momentum/sub");
+    run = RUN("profile", "--model", "mlp", "--train", "--forward");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "exclude each other");
+}
+
 Test(profile, json_goes_to_the_file)
 {
     const char *path = scratch_file("profile.json");
