@@ -17,10 +17,12 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     static const char *const parts[] = {"training", "test", NULL};
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .argument = "NAME", .help = "the network"},
+        {"model", 'm', .text = &set->model, .argument = "NAME", .help = "the network: " NETWORKS},
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "its weights, .npz; without it those that ship with atled, for cifar10 and lenet"},
-        {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1, .help = "as for atled train"},
+        {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,
+         .help = "CIFAR-10 binary, MNIST idx, a folder with one sub-folder of pictures a class, or .npz: as for atled "
+                 "train"},
         {"part", 0, .choice = &set->part, .choices = parts, .argument = "NAME", .help = "of the data"},
         {"batch", 'b', .whole = &set->batch, .argument = "N", .lowest = 1, .highest = 1e6, .help = "images at once"},
         {"crop", 0, .whole = &set->crop, .argument = "N", .lowest = 0, .highest = 4096,
@@ -38,13 +40,13 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
 
 static void print_matrix(const int64_t *confusion, int classes, const atl_dataset *data)
 {
-    printf("\nrows: what it is; columns: what it is taken for\n%12s", "");
+    printf("\nrows: what it is; columns: what it is taken for\n%16s", "");
     for (int j = 0; j < classes; j++)
         printf("%7d", j);
     printf("\n");
     for (int i = 0; i < classes; i++) {
         const char *name = atl_dataset_class_name(data, i);
-        printf("%8.8s %3d", name ? name : "", i);
+        printf("%12.12s %3d", name ? name : "", i);
         for (int j = 0; j < classes; j++)
             printf("%7lld", (long long)confusion[i * classes + j]);
         printf("\n");

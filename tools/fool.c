@@ -46,7 +46,7 @@ static const atl_descent descents[] = {ATL_DESCENT_ADAM, ATL_DESCENT_NORMALISED,
 static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .argument = "NAME", .help = "the network to fool"},
+        {"model", 'm', .text = &set->model, .argument = "NAME", .help = "the network to fool: " NETWORKS},
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "its weights, .npz; without it those that ship with atled, for cifar10 and lenet"},
         {"target", 't', .text = &set->target, .argument = "CLASS", .required = 1,
@@ -78,6 +78,8 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {"quiet", 'q', .flag = &set->quiet, .help = "no progress"},
         {0}};
     static const char *const examples[] = {
+        "atled fool -t cat",
+        "noise that the network which ships with atled takes for a cat",
         "atled fool -m squeezenet -w squeezenet_v1_1.npz -t flamingo -o out.png",
         "noise that SqueezeNet takes for a flamingo",
         "atled fool -m squeezenet -w squeezenet_v1_1.npz -t random --count 20 --seed 1",

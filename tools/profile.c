@@ -60,7 +60,7 @@ static int read_passes(const char *list, unsigned *left_out)
 static int read_settings(profile_settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .argument = "NAME", .required = 1, .help = "the network"},
+        {"model", 'm', .text = &set->model, .argument = "NAME", .required = 1, .help = "the network: " NETWORKS},
         {"weights", 'w', .text = &set->weights, .argument = "FILE", .help = "its weights, .npz; else random ones"},
         {"gradient", 'g', .flag = &set->gradient,
          .help = "forward and the gradient of the cross entropy by the image: what is profiled if nothing is said"},

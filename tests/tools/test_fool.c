@@ -275,9 +275,12 @@ Test(atled_fool, help_names_every_option)
 {
     command_run run = RUN("fool", "--help");
     cr_assert_code(run, 0);
-    static const char *const words[] = {"--model",  "--weights", "--target",    "--output",      "--loss",
-                                        "--method", "--steps",   "--step-size", "--confidence",  "--start",
-                                        "--seed",   "--labels",  "--panel",     "cross-entropy", "least-likely"};
+    static const char *const words[] = {"--model",      "--weights",     "--target",     "--output",
+                                        "--loss",       "--method",      "--steps",      "--step-size",
+                                        "--confidence", "--start",       "--seed",       "--labels",
+                                        "--panel",      "cross-entropy", "least-likely", "cifar10-multiscale",
+                                        "lenet",        "mlp",           "resnet20",     "squeezenet",
+                                        "vgg16"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         cr_assert_mentions(run.out, words[i]);
 }
