@@ -10,6 +10,8 @@ extern "C" {
 
 typedef atl_node *atl_activation(atl_node *x);
 
+/* activation(conv2d(image, NAME/weights) + NAME/biases): [n, h, w, in] -> [n, oh, ow, channels].  The number of input channels
+ * must be known.  Zeros are the defaults of atl_conv2d. */
 typedef struct atl_conv_layer_args {
     atl_node *image;
     const char *name;
@@ -30,6 +32,7 @@ typedef struct atl_conv_layer_args {
 ATL_API atl_node *atl_conv_layer_with(const atl_conv_layer_args *args);
 #define atl_conv_layer(...) atl_conv_layer_with(&(atl_conv_layer_args){__VA_ARGS__, .end_ = 0})
 
+/* activation(x NAME/weights + NAME/biases): [n, in] -> [n, width].  in must be known: see atl_flatten. */
 typedef struct atl_dense_layer_args {
     atl_node *x; /* [n, in] */
     const char *name;

@@ -38,6 +38,7 @@ typedef struct atl_initializer {
     float a, b;
     int32_t integer;
 } atl_initializer;
+/* One of each kind: a number, the bounds, the deviation of a mean of 0, the factor of the orthogonal matrix. */
 ATL_API atl_initializer atl_zeros(void);
 ATL_API atl_initializer atl_fill_with(float value);
 ATL_API atl_initializer atl_uniform(float lowest, float highest);
@@ -104,6 +105,7 @@ typedef struct atl_noise_args {
     float mean, deviation; /* normal; deviation 0: 1 */
     int end_;
 } atl_noise_args;
+/* float32 of the shape of `like`; no gradient. Each reads its own options. */
 ATL_API atl_node *atl_uniform_noise_with(const atl_noise_args *args);
 ATL_API atl_node *atl_normal_noise_with(const atl_noise_args *args);
 #define atl_uniform_noise(...) atl_uniform_noise_with(&(atl_noise_args){__VA_ARGS__, .end_ = 0})
@@ -153,9 +155,9 @@ ATL_API atl_node *atl_rsqrt(atl_node *x); /* 1 / sqrt(x) */
 ATL_API atl_node *atl_exp(atl_node *x);
 ATL_API atl_node *atl_exp2(atl_node *x);  /* 2^x */
 ATL_API atl_node *atl_expm1(atl_node *x); /* e^x - 1 */
-ATL_API atl_node *atl_log(atl_node *x);
+ATL_API atl_node *atl_log(atl_node *x);   /* natural; NaN below 0 */
 ATL_API atl_node *atl_log1p(atl_node *x); /* log(1 + x) */
-ATL_API atl_node *atl_erf(atl_node *x);
+ATL_API atl_node *atl_erf(atl_node *x);   /* 2 / sqrt(pi) * the integral of exp(-t^2) from 0 to x */
 ATL_API atl_node *atl_erfc(atl_node *x);  /* 1 - erf(x) */
 ATL_API atl_node *atl_floor(atl_node *x); /* this and the next two: gradient zero */
 ATL_API atl_node *atl_ceil(atl_node *x);
@@ -173,7 +175,7 @@ ATL_API atl_node *atl_leaky_relu(atl_node *x, float slope); /* x > 0 ? x : slope
 ATL_API atl_node *atl_elu(atl_node *x);                     /* x > 0 ? x : e^x - 1 */
 ATL_API atl_node *atl_selu(atl_node *x);                    /* x > 0 ? 1.0507 x : 1.7581 (e^x - 1) */
 ATL_API atl_node *atl_tanh(atl_node *x);
-ATL_API atl_node *atl_sigmoid(atl_node *x);
+ATL_API atl_node *atl_sigmoid(atl_node *x);      /* 1 / (1 + e^-x) */
 ATL_API atl_node *atl_hard_sigmoid(atl_node *x); /* x / 6 + 1 / 2 clipped to [0, 1] */
 ATL_API atl_node *atl_softplus(atl_node *x);     /* log(1 + e^x) */
 ATL_API atl_node *atl_softsign(atl_node *x);     /* x / (1 + |x|) */
@@ -222,6 +224,9 @@ typedef enum atl_padding {
 typedef enum atl_layout { ATL_NHWC = 0, ATL_NCHW } atl_layout;
 typedef enum atl_filter_layout { ATL_HWIO = 0, ATL_OIHW } atl_filter_layout;
 
+/* Convolution, the filter not turned round: [n, h, w, in] -> [n, oh, ow, out], with oh = ceil(h / stride) for ATL_SAME, else
+ * floor((h + top + bottom - reach) / stride) + 1, where the filter's reach is (fh - 1) * dilation + 1; widths alike.  in and out
+ * must be multiples of groups. */
 typedef struct atl_conv2d_args {
     atl_node *image;  /* [n, h, w, in] */
     atl_node *filter; /* [fh, fw, in / groups, out] */
@@ -237,6 +242,7 @@ typedef struct atl_conv2d_args {
 ATL_API atl_node *atl_conv2d_with(const atl_conv2d_args *args);
 #define atl_conv2d(...) atl_conv2d_with(&(atl_conv2d_args){__VA_ARGS__, .end_ = 0})
 
+/* [n, h, w, c] -> [n, oh, ow, c], sizes as for conv2d. */
 typedef struct atl_pool2d_args {
     atl_node *image;
     int window[2]; /* height, width; {0, 0}: the whole map (global pooling), result [n, 1, 1, c] */
@@ -331,6 +337,7 @@ typedef struct atl_conv1d_args {
 ATL_API atl_node *atl_conv1d_with(const atl_conv1d_args *args);
 #define atl_conv1d(...) atl_conv1d_with(&(atl_conv1d_args){__VA_ARGS__, .end_ = 0})
 
+/* [n, width, channels] -> [n, ow, channels]; padding and ties as for pool2d. */
 typedef struct atl_pool1d_args {
     atl_node *signal;
     int window; /* 0: the whole width, result [n, 1, channels] */
@@ -373,8 +380,8 @@ ATL_API atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args);
 
 /* ---- classes and losses ---------------------------------------------------------------------------------------------- */
 
-ATL_API atl_node *atl_softmax(atl_node *logits); /* over the last dimension */
-ATL_API atl_node *atl_log_softmax(atl_node *logits);
+ATL_API atl_node *atl_softmax(atl_node *logits);     /* over the last dimension */
+ATL_API atl_node *atl_log_softmax(atl_node *logits); /* without overflow */
 
 /* Cross entropy of softmax(logits [.., classes]) -> [..], one loss an example. Targets: one of the three. */
 typedef struct atl_cross_entropy_args {
@@ -386,6 +393,7 @@ typedef struct atl_cross_entropy_args {
 } atl_cross_entropy_args;
 ATL_API atl_node *atl_softmax_cross_entropy_with(const atl_cross_entropy_args *args);
 #define atl_softmax_cross_entropy(...) atl_softmax_cross_entropy_with(&(atl_cross_entropy_args){__VA_ARGS__, .end_ = 0})
+/* The same, by labels: int32 [..], or a scalar. */
 ATL_API atl_node *atl_sparse_softmax_cross_entropy(atl_node *logits, atl_node *labels);
 
 /* Scalar: mean of (a - b)^2.  The shapes must be the same: losses do not broadcast. */
@@ -404,6 +412,7 @@ ATL_API atl_node *atl_cosine_similarity(atl_node *a, atl_node *b); /* a . b / (|
 
 /* ---- reductions --------------------------------------------------------------------------------------------------- */
 
+/* Over some dimensions or all: atl_reduce_sum(x, ATL_AXES(1, 2), .keep = 1).  Reduced dimensions are left out of the result. */
 typedef struct atl_reduce_args {
     atl_node *x;
     int axis[ATL_MAX_RANK]; /* with .axes of them; negative counts from the end */
@@ -458,6 +467,7 @@ ATL_API atl_node *atl_flatten(atl_node *x);               /* [n, ...] -> [n, res
 ATL_API atl_node *atl_expand_dims(atl_node *x, int axis); /* a 1 put before dimension `axis` */
 ATL_API atl_node *atl_squeeze(atl_node *x, int axis);     /* a dimension of 1 taken away */
 
+/* The dimensions in another order. */
 typedef struct atl_transpose_args {
     atl_node *x;
     int order[ATL_MAX_RANK]; /* result dimension i is x's dimension order[i]; all 0: reversed */
@@ -466,10 +476,12 @@ typedef struct atl_transpose_args {
 ATL_API atl_node *atl_transpose_with(const atl_transpose_args *args);
 #define atl_transpose(...) atl_transpose_with(&(atl_transpose_args){__VA_ARGS__, .end_ = 0})
 
+/* Joined along an axis (negative counts from the end); all other sizes and the types must agree. */
 ATL_API atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs);
 #define atl_concat(axis, ...)                                                                                          \
     atl_concat_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
 
+/* A part of x, of the same rank. */
 typedef struct atl_slice_args {
     atl_node *x;
     /* As NumPy's begin:end:stride for each dimension, as many as are given; negative counts from the end. */
@@ -481,6 +493,7 @@ typedef struct atl_slice_args {
 ATL_API atl_node *atl_slice_with(const atl_slice_args *args);
 #define atl_slice(...) atl_slice_with(&(atl_slice_args){__VA_ARGS__, .end_ = 0})
 
+/* x with `value` put around it: size i becomes before[i] + size + after[i]. */
 typedef struct atl_pad_args {
     atl_node *x;
     int64_t before[ATL_MAX_RANK], after[ATL_MAX_RANK]; /* how many elements to put there */
@@ -490,6 +503,7 @@ typedef struct atl_pad_args {
 ATL_API atl_node *atl_pad_with(const atl_pad_args *args);
 #define atl_pad(...) atl_pad_with(&(atl_pad_args){__VA_ARGS__, .end_ = 0})
 
+/* The elements along these axes in the opposite order; negative axes count from the end. */
 ATL_API atl_node *atl_reverse_with(atl_node *x, int count, const int *axes);
 #define atl_reverse(x, ...) atl_reverse_with((x), (int)ATL_COUNT_(int, __VA_ARGS__), (const int[]){__VA_ARGS__})
 

@@ -103,6 +103,8 @@ typedef struct atl_step_info {
     double microseconds;          /* median of the last profile; 0: not profiled, or once */
     int once;                     /* runs only when variables have changed */
 } atl_step_info;
+/* The steps in the order in which they run; info_out's texts live until the next run.  ATL_INVALID before there is a plan (the
+ * first run, if a size was unknown), or if the index is out of range. */
 ATL_API int64_t atl_program_step_count(const atl_program *program);
 ATL_API atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_info *info_out);
 ATL_API int64_t atl_program_arena_bytes(const atl_program *program);    /* of one state: activations and scratch */

@@ -32,6 +32,7 @@ typedef struct atl_shape {
 #define ATL_SHAPE(...)        atl_shape_from((int)ATL_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
 #define ATL_SCALAR            atl_shape_from(0, NULL)
 
+/* The sizes are copied. */
 ATL_API atl_shape atl_shape_from(int rank, const int64_t *sizes);
 
 /* The number of elements; -1 if a dimension is unknown, or the shape is invalid (a size below -1, a rank outside
@@ -59,6 +60,7 @@ ATL_API atl_tensor *atl_tensor_view(atl_dtype dtype, atl_shape shape, void *data
 /* Uniform in [lowest, highest), the same bits for the same seed on every machine. */
 ATL_API atl_tensor *atl_uniform_tensor(atl_shape shape, float lowest, float highest, uint64_t seed);
 
+/* A new tensor of the same type, shape and elements, even of a view. */
 ATL_API atl_tensor *atl_tensor_copy(const atl_tensor *tensor);
 
 /* A new tensor with the elements converted; float to int32 rounds towards zero and saturates. */
@@ -67,6 +69,7 @@ ATL_API atl_tensor *atl_tensor_convert(const atl_tensor *tensor, atl_dtype dtype
 /* Null is allowed. */
 ATL_API void atl_tensor_free(atl_tensor *tensor);
 
+/* About a tensor.  For null: ATL_FLOAT32, the scalar shape, 0. */
 ATL_API atl_dtype atl_tensor_dtype(const atl_tensor *tensor);
 ATL_API atl_shape atl_tensor_shape(const atl_tensor *tensor);
 ATL_API int64_t atl_tensor_count(const atl_tensor *tensor);
