@@ -134,3 +134,13 @@ Test(guard, a_good_op_passes)
     atl_program_free(checked);
     atl_program_free(plain);
 }
+Test(guard, a_debug_build_always_checks)
+{
+    if (!ATL_ALWAYS_CHECKED)
+        cr_skip_test("this is no debug build (meson setup --buildtype=debug)");
+    atl_program *program = atl_compile(g, ATL_NODES(atl_apply(&behind, x)));
+    cr_assert(program, "%s", atl_graph_error(g));
+    cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_INVALID);
+    cr_assert_mentions(atl_error(), "behind its result");
+    atl_program_free(program);
+}
