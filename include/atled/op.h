@@ -104,7 +104,7 @@ struct atl_op {
 
     /* Internal: input 0 is split as a join's result, whose inputs are this node's inputs 1, 2, ...; the node is which of its parts? */
     int (*part)(const atl_node *y);
-    /* Internal: true if the pixels of the result may be left apart, as part of a concat; `winograd`: its method is allowed. */
+    /* Internal: true if the pixels of the result may be left apart, as part of a concat; `winograd`: where its method is allowed. */
     int (*writes_apart)(const atl_node *y, int winograd);
     /* Internal: says how y is a sum over elements of an input, or over products of two, so that it can be made in the pass over
      * memory that makes them; 0: it is none that can. */

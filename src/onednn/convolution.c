@@ -255,19 +255,28 @@ static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const oned
     return choose_of(desc, g, c);
 }
 
-/* Rounding an image costs a pass over it, which many uses of each element must pay for.  Channels that do not fill the vectors: see
- * tastes_of. */
-static int pays_to_round(const onednn_convolution *c)
+static double flops_of(const onednn_convolution *c)
 {
+    const int64_t *filter = c->filter.size, *result = c->result.size;
+    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)(result[1] * result[2]) *
+           (double)(result[0] * result[3]);
+}
+
+/* Rounding takes a pass over what is read, and the products then half their time.  Channels that do not fill the vectors: see tastes_of. */
+int onednn_convolution_pays_to_round(const onednn_convolution *c)
+{
+    static const double start = 10e-6, bytes_per_second = 40e9, flops_per_second = 300e9; /* two AVX-512 cores */
     int64_t in = c->image.size[3] / c->groups, out = c->result.size[3] / c->groups;
-    return in % 16 == 0 && out % 16 == 0 && out * c->filter.size[0] * c->filter.size[1] >= 128;
+    double images = (c->pass == ONEDNN_INPUT_GRADIENT ? 0 : (double)atl_shape_count(c->image)) +
+                    (c->pass == ONEDNN_FORWARD ? 0 : (double)atl_shape_count(c->result));
+    return in % 16 == 0 && out % 16 == 0 && flops_of(c) / flops_per_second / 2 > start + images * 6 / bytes_per_second;
 }
 
 static dnnl_primitive_desc_t open_convolution(geometry *g, const onednn_convolution *given)
 {
     dnnl_primitive_desc_t desc = NULL;
     onednn_convolution c = *given;
-    c.bfloat16 = c.bfloat16 && !c.blocked && pays_to_round(&c);
+    c.bfloat16 = c.bfloat16 && !c.blocked && onednn_convolution_pays_to_round(&c);
     if (!onednn_engine() || !describe_geometry(g, &c))
         return NULL;
     dnnl_status_t status = choose(&desc, g, &c);
@@ -360,13 +369,6 @@ static int lower_residual(atl_lowering *lowering, const geometry *g, const onedn
     onednn_md md = ONEDNN_MD(g->result);
     atl_value_id residual = onednn_input(lowering, c->residual_input, ONEDNN_MD(g->plain_result), md, "nchw");
     return residual >= 0 && sum >= 0 && onednn_lower_reorder(lowering, md, residual, md, sum);
-}
-
-static double flops_of(const onednn_convolution *c)
-{
-    const int64_t *filter = c->filter.size, *result = c->result.size;
-    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)(result[1] * result[2]) *
-           (double)(result[0] * result[3]);
 }
 
 int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *convolution)

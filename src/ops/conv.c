@@ -305,9 +305,13 @@ static double blocked_gain(onednn_pass pass, const conv_geometry *g)
     return plain_seconds(pass, g) - fmin(winograd_seconds(g), blocked_direct_seconds(g));
 }
 
-static int goes_by_winograd(const onednn_convolution *c, const conv_geometry *g)
+/* Products of bfloat16 numbers take half the time, and a little to round them. */
+static int goes_by_winograd(const onednn_convolution *c, const conv_geometry *g, int allowed)
 {
-    return atl_conv_winograd_seconds(c) < direct_seconds(g);
+    double rival = direct_seconds(g);
+    if (allowed == ATL_WINOGRAD_OVER_BFLOAT16 && onednn_convolution_pays_to_round(c))
+        rival *= 0.52;
+    return allowed && atl_conv_winograd_seconds(c) < rival;
 }
 
 static int lower_by_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g)
@@ -316,7 +320,7 @@ static int lower_by_best(atl_lowering *lowering, onednn_convolution *c, const co
     atl_way way = atl_lower_way(lowering);
     c->blocked = atl_lower_is_blocked(lowering);
     c->winograd = way ? way == ATL_WAY_BLOCKED_WINOGRAD : c->blocked && winograd_seconds(g) < blocked_direct_seconds(g);
-    if (way ? way == ATL_WAY_WINOGRAD : !c->blocked && atl_lower_may_use_winograd(lowering) && goes_by_winograd(c, g))
+    if (way ? way == ATL_WAY_WINOGRAD : !c->blocked && goes_by_winograd(c, g, atl_lower_winograd_use(lowering)))
         return atl_lower_conv_winograd(lowering, c);
     if (!c->blocked && atl_conv_is_pointwise(c) &&
         (atl_lower_output_is_apart(lowering) || atl_lower_input_is_apart(lowering, from)))
@@ -344,7 +348,7 @@ static int conv2d_writes_apart(const atl_node *y, int winograd)
 {
     conv_geometry g = geometry_of(y, y->inputs[0], y->inputs[1], y);
     onednn_convolution c = convolution_of(ONEDNN_FORWARD, &g, 0, 1, ONEDNN_NO_INPUT);
-    return atl_conv_is_pointwise(&c) || (winograd && goes_by_winograd(&c, &g));
+    return atl_conv_is_pointwise(&c) || goes_by_winograd(&c, &g, winograd);
 }
 
 static double conv2d_blocked_gain(const atl_node *y, unsigned *images)

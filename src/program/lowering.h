@@ -57,8 +57,13 @@ const atl_memory_layout *atl_lower_layout_of(const atl_lowering *lowering, int i
  * step is given without its values. */
 atl_value_id atl_lower_prepared(atl_lowering *lowering, int i, int64_t bytes, const atl_plan_step *step);
 
-/* True unless Winograd's method is forbidden, or bfloat16 asked for. */
-int atl_lower_may_use_winograd(const atl_lowering *lowering);
+/* Where Winograd's method may be used, whose kernels are float32 only. */
+enum {
+    ATL_NO_WINOGRAD = 0,
+    ATL_WINOGRAD = 1,
+    ATL_WINOGRAD_OVER_BFLOAT16 = 2 /* where it is faster even than bfloat16 */
+};
+int atl_lower_winograd_use(const atl_lowering *lowering);
 
 /* In which way the node is to be lowered: ATL_ANY_WAY if nobody has measured. */
 typedef enum atl_way {

@@ -37,10 +37,11 @@ struct atl_lowering {
     int64_t in_place_count, in_place_capacity;
     assignment *assignments;
     int64_t assignment_count, assignment_capacity;
-    int bfloat16, winograd; /* may be used */
-    int in_place;           /* results may be written over operands */
-    int now_once;           /* what is being emitted runs once */
-    int checked;            /* results stand between guards */
+    int bfloat16; /* may be used */
+    int winograd; /* ATL_WINOGRAD, ... */
+    int in_place; /* results may be written over operands */
+    int now_once; /* what is being emitted runs once */
+    int checked;  /* results stand between guards */
     int failed;
 };
 
@@ -72,7 +73,7 @@ const atl_node *atl_lowered_node(const atl_lowering *l) { return l->node; }
 
 int atl_lower_uses_bfloat16(const atl_lowering *l) { return l->bfloat16; }
 
-int atl_lower_may_use_winograd(const atl_lowering *l) { return l->winograd; }
+int atl_lower_winograd_use(const atl_lowering *l) { return l->winograd; }
 
 int atl_lower_is_checked(const atl_lowering *l) { return l->checked; }
 
@@ -900,7 +901,9 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
     if (l->once && options.without & ATL_PASS_ONCE)
         memset(l->once, 0, (size_t)count);
     l->in_place = !(options.without & ATL_PASS_IN_PLACE);
-    l->winograd = !(options.without & ATL_PASS_WINOGRAD) && !options.bfloat16; /* its kernels are float32 only */
+    l->winograd = options.without & ATL_PASS_WINOGRAD ? ATL_NO_WINOGRAD
+                  : options.bfloat16                  ? ATL_WINOGRAD_OVER_BFLOAT16
+                                                      : ATL_WINOGRAD;
     int chosen = needed && l->once && choose_ways(l, needed, wanted.count, roots, options);
     int finds_parts = l->once && l->blocked && !(options.without & ATL_PASS_CONCAT);
     l->parts = finds_parts

@@ -1,4 +1,5 @@
-/* Operands of products rounded to bfloat16: near the float32 result, where the processor has it; else the same. */
+/* Operands of products rounded to bfloat16: near the float32 result, where the processor has it; else the same.  Without Winograd's
+ * method, which is float32 and now and then faster. */
 #include "nets.h"
 
 /* How many steps of the program say "bf16", in implementation or layout. */
@@ -14,10 +15,11 @@ static int rounded_steps(const atl_program *program)
 }
 
 /* Compares a program with bfloat16 with one without, for all wanted nodes. */
-static void assert_near(atl_nodes wanted, const atl_feed *feeds, int expect_rounding)
+static void assert_near(atl_nodes wanted, const atl_feed *feeds, int expect_rounding, double bound)
 {
-    atl_program *exact = atl_compile_with(&(atl_compile_args){.wanted = wanted}),
-                *rounded = atl_compile_with(&(atl_compile_args){.wanted = wanted, .bfloat16 = 1});
+    atl_program *exact = atl_compile_with(&(atl_compile_args){.wanted = wanted, .without = ATL_PASS_WINOGRAD}),
+                *rounded = atl_compile_with(
+                    &(atl_compile_args){.wanted = wanted, .without = ATL_PASS_WINOGRAD, .bfloat16 = 1});
     cr_assert(exact && rounded, "%s", atl_error());
     cr_assert_eq(atl_run(exact, feeds), ATL_OK, "%s", atl_error());
     cr_assert_eq(atl_run(rounded, feeds), ATL_OK, "%s", atl_error());
@@ -28,24 +30,24 @@ static void assert_near(atl_nodes wanted, const atl_feed *feeds, int expect_roun
     cr_assert_eq(rounded_steps(rounded) > 0, is_rounded);
     for (int64_t i = 0; i < wanted.count; i++) {
         double distance = relative_l2(atl_value(rounded, wanted.node[i]), atl_value(exact, wanted.node[i]));
-        cr_assert(distance < 0.05 && (is_rounded ? distance > 0 : distance == 0), "value %d is %g off", (int)i,
+        cr_assert(distance < bound && (is_rounded ? distance > 0 : distance == 0), "value %d is %g off", (int)i,
                   distance);
     }
     atl_program_free(exact);
     atl_program_free(rounded);
 }
-#define ASSERT_NEAR(rounding, feeds, ...) assert_near(ATL_NODES(__VA_ARGS__), feeds, rounding)
+#define ASSERT_NEAR(rounding, feeds, ...) assert_near(ATL_NODES(__VA_ARGS__), feeds, rounding, 0.02)
 
 /* A convolution by name of the window and stride, with all its gradients. */
 static void assert_convolution_near(int64_t channels, int64_t window, int64_t stride, int rounding)
 {
     atl_graph *g = atl_graph_new();
-    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(2, 9, 11, channels));
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(2, 33, 35, channels));
     atl_node *filter = atl_variable(g, "filter", ATL_SHAPE(window, window, channels, 144), atl_he());
     atl_node *bias = atl_variable(g, "bias", ATL_SHAPE(144), atl_normal(0.1f));
     atl_node *y = atl_relu(atl_add(atl_conv2d(image, filter, .stride = {stride, stride}), bias));
     atl_node *loss = atl_sum(atl_square(y));
-    atl_tensor *pixels = random_tensor(ATL_SHAPE(2, 9, 11, channels), -1, 1);
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(2, 33, 35, channels), -1, 1);
     ASSERT_NEAR(rounding, ATL_FEED(image, pixels), y, atl_gradient(loss, image), atl_gradient(loss, filter));
     atl_tensor_free(pixels);
     atl_graph_free(g);
@@ -53,7 +55,8 @@ static void assert_convolution_near(int64_t channels, int64_t window, int64_t st
 Test(bfloat16, convolution_3x3) { assert_convolution_near(32, 3, 1, 1); }
 Test(bfloat16, convolution_3x3_stride_2) { assert_convolution_near(16, 3, 2, 1); }
 Test(bfloat16, convolution_1x1) { assert_convolution_near(48, 1, 1, 1); }
-Test(bfloat16, convolution_1x1_stride_2) { assert_convolution_near(48, 1, 2, 1); }
+Test(bfloat16, convolution_2x2_stride_2) { assert_convolution_near(48, 2, 2, 1); }
+Test(bfloat16, little_work_stays_exact) { assert_convolution_near(48, 1, 2, 0); }
 Test(bfloat16, first_layer_stays_exact) { assert_convolution_near(3, 3, 1, 0); }
 Test(bfloat16, odd_channels_stay_exact) { assert_convolution_near(20, 3, 1, 0); }
 
@@ -95,12 +98,13 @@ Test(bfloat16, small_products_stay_exact)
     atl_graph_free(g);
 }
 
-/* Residuals, batch norm in the filters, pools: a whole net, where the roundings add up. */
+/* Residuals, batch norm in the filters, pools: a whole net, where the roundings add up, and some relus close that were open. */
 Test(bfloat16, a_net)
 {
-    small_net net = small_net_new(2, 8);
-    atl_tensor *pixels = random_tensor(ATL_SHAPE(2, 8, 8, 3), -1, 1);
-    ASSERT_NEAR(1, ATL_FEED(net.image, pixels), net.loss, net.by_image, net.by_filter);
+    small_net net = small_net_new(4, 32);
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(4, 32, 32, 3), -1, 1);
+    assert_near(ATL_NODES(net.loss), ATL_FEED(net.image, pixels), 1, 0.02);
+    assert_near(ATL_NODES(net.by_image, net.by_filter), ATL_FEED(net.image, pixels), 1, 0.2);
     atl_tensor_free(pixels);
     atl_graph_free(net.graph);
 }
