@@ -123,13 +123,31 @@ static int check_outputs(const session *s)
     return code;
 }
 
+/* The epochs before the stop, of which the curves shall tell, too.  A log that is not there or says something else has none. */
+static void read_log(session *s, int room)
+{
+    FILE *file = fopen(s->set.log, "r");
+    char line[256];
+    epoch_record r;
+    while (file && s->record_count < room && fgets(line, sizeof line, file))
+        if (sscanf(line, "%lf,%*d,%*f,%lf,%lf,%lf,%lf", &r.epoch, &r.loss, &r.right, &r.test_loss, &r.test_right) ==
+                5 &&
+            r.epoch * (double)s->per_epoch < (double)s->done + 0.5)
+            s->records[s->record_count++] = r;
+    if (file)
+        fclose(file);
+}
+
 static int open_log(session *s)
 {
-    s->records = calloc((size_t)(s->steps / s->per_epoch + 2), sizeof *s->records);
+    int room = (int)(s->steps / s->per_epoch) + 2;
+    s->records = calloc((size_t)(2 * room), sizeof *s->records); /* of this run, and of those before it */
     if (!s->records)
         return complain("train", EXIT_INTERNAL, "out of memory");
     if (!s->set.log)
         return 0;
+    if (s->set.resume)
+        read_log(s, room);
     s->log = fopen(s->set.log, s->set.resume ? "a" : "w");
     if (!s->log)
         return complain("train", EXIT_BAD_FILE, "%s cannot be written: %s", s->set.log, strerror(errno));
