@@ -18,7 +18,7 @@ Test(conv3_adam, golden_losses_and_weights)
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 28, 28, 1));
     atl_node *target = atl_input(g, "target", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 14, 14, 1));
     atl_node *step = training_step(image, target);
-    atl_program *program = compiled(g, ATL_NODES(step));
+    atl_program *program = compiled(g, ATL_NODES(step), 0);
     for (int i = 0; i < 6; i++) {
         atl_tensor *before = golden_value(npz, ATL_NAME("before/%s", names[i].key));
         cr_assert(atl_variable_assign(atl_find(g, names[i].variable), before) == ATL_OK, "%s", atl_error());

@@ -22,7 +22,7 @@ static void check_golden(layer *phi_of)
     cr_assert(atl_gradients(ATL_NODES(loss), ATL_NODES(image, centers, beta, w), slope) == ATL_OK, "%s",
               atl_graph_error(g));
     cr_assert(atl_load_npz(g, data_file("goldens/rbf.npz"), .partial = 1) == ATL_OK, "%s", atl_error());
-    atl_program *program = compiled(g, ATL_NODES(output, loss, slope[0], slope[1], slope[2], slope[3]));
+    atl_program *program = compiled(g, ATL_NODES(output, loss, slope[0], slope[1], slope[2], slope[3]), 0);
     atl_tensor *pixels = golden_value(npz, "image");
     cr_assert(atl_run(program, ATL_FEED(image, pixels)) == ATL_OK, "%s", atl_error());
     assert_golden(program, output, npz, "output");

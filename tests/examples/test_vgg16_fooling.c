@@ -17,7 +17,7 @@ static double probability_in(const char *picture, int target)
     atl_node *scores = vgg16(atl_expand_dims(image, 0), 1 / 64.0f, size.widths);
     atl_node *probability = atl_pick_index(atl_softmax(scores), target);
     cr_assert(atl_load_npz(g, path, .suffixes = {"_W", "_b"}, .partial = 1) == ATL_OK, "%s", atl_error());
-    atl_program *program = compiled(g, ATL_NODES(probability));
+    atl_program *program = compiled(g, ATL_NODES(probability), 0);
     atl_tensor *pixels = atl_read_image(picture);
     cr_assert(pixels && atl_run(program, ATL_FEED(image, pixels)) == ATL_OK, "%s", atl_error());
     double p = (double)atl_number_of(program, probability);
@@ -50,7 +50,7 @@ Test(vgg16_fooling, golden_slope)
     atl_node *scores = vgg16(image, 1 / 64.0f, size.widths);
     atl_node *slope = atl_gradient(atl_mean(atl_softmax_cross_entropy(scores, .label = 1)), image);
     cr_assert(atl_load_npz(g, path, .suffixes = {"_W", "_b"}, .partial = 1) == ATL_OK, "%s", atl_error());
-    atl_program *program = compiled(g, ATL_NODES(scores, slope));
+    atl_program *program = compiled(g, ATL_NODES(scores, slope), 0);
     atl_tensor *pixels = golden_value(npz, "image");
     cr_assert(atl_run(program, ATL_FEED(image, pixels)) == ATL_OK, "%s", atl_error());
     assert_golden(program, scores, npz, "logits");

@@ -19,14 +19,14 @@ static resnet20 load_resnet20(int64_t batch)
     return net;
 }
 
-Test(resnet20, golden_values_and_gradient)
+static void check_golden(int exactly)
 {
     atl_npz *npz = open_golden("goldens/resnet20.npz");
     resnet20 net = load_resnet20(4);
     atl_node *top = atl_input(net.graph, "top", ATL_INT32, ATL_SHAPE(4));
     atl_node *input = atl_find(net.graph, "preprocess/result");
     atl_node *slope = atl_gradient(atl_sum(atl_pick(net.logits, top)), input);
-    atl_program *program = compiled(net.graph, ATL_NODES(net.logits, input, slope));
+    atl_program *program = compiled(net.graph, ATL_NODES(net.logits, input, slope), exactly);
     atl_tensor *pixels = golden_floats(npz, "pixels"), *classes = golden_value(npz, "top");
     cr_assert(atl_run(program, ATL_FEEDS({net.image, pixels}, {top, classes})) == ATL_OK, "%s", atl_error());
     assert_golden(program, input, npz, "input");
@@ -39,6 +39,9 @@ Test(resnet20, golden_values_and_gradient)
     atl_npz_close(npz);
     atl_graph_free(net.graph);
 }
+
+Test(resnet20, golden_values_and_gradient) { check_golden(0); }
+Test(resnet20, golden_values_and_gradient_exactly) { check_golden(1); }
 
 /* One record: the label, then the red plane, the green, the blue. */
 static int unpack(const unsigned char *record, float *pixels)
@@ -56,7 +59,7 @@ Test(resnet20, accuracy_on_the_test_batch, .timeout = 300)
     cr_assert(file);
     resnet20 net = load_resnet20(BATCH);
     atl_node *top = atl_argmax(net.logits, -1);
-    atl_program *program = compiled(net.graph, ATL_NODES(top));
+    atl_program *program = compiled(net.graph, ATL_NODES(top), 0);
     atl_tensor *pixels = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(BATCH, SIDE, SIDE, 3));
     static unsigned char record[RECORD];
     int right = 0, label[BATCH];

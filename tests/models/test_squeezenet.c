@@ -19,14 +19,14 @@ static squeezenet load_squeezenet(int64_t batch)
     return net;
 }
 
-Test(squeezenet, golden_values_and_gradient)
+static void check_golden(int exactly)
 {
     atl_npz *npz = open_golden("goldens/squeezenet_v1_1.npz");
     squeezenet net = load_squeezenet(3);
     atl_node *top = atl_input(net.graph, "top", ATL_INT32, ATL_SHAPE(3));
     atl_node *input = atl_find(net.graph, "bgr"); /* what the golden gradient is with respect to */
     atl_node *slope = atl_gradient(atl_sum(atl_pick(net.logits, top)), input);
-    atl_program *program = compiled(net.graph, ATL_NODES(net.logits, input, slope));
+    atl_program *program = compiled(net.graph, ATL_NODES(net.logits, input, slope), exactly);
     atl_tensor *pixels = golden_floats(npz, "pixels"), *classes = golden_value(npz, "top");
     cr_assert(atl_run(program, ATL_FEEDS({net.image, pixels}, {top, classes})) == ATL_OK, "%s", atl_error());
     assert_golden(program, input, npz, "input");
@@ -40,12 +40,15 @@ Test(squeezenet, golden_values_and_gradient)
     atl_graph_free(net.graph);
 }
 
+Test(squeezenet, golden_values_and_gradient) { check_golden(0); }
+Test(squeezenet, golden_values_and_gradient_exactly) { check_golden(1); }
+
 /* The step that fooling takes: one picture, all the way to raw pixels, and nothing of the filters' gradients. */
 Test(squeezenet, the_image_gradient_needs_no_filter_gradient)
 {
     squeezenet net = load_squeezenet(1);
     atl_node *slope = atl_gradient(atl_sum(atl_softmax_cross_entropy(net.logits, .label = 130)), net.image);
-    atl_program *program = compiled(net.graph, ATL_NODES(net.logits, slope));
+    atl_program *program = compiled(net.graph, ATL_NODES(net.logits, slope), 0);
     atl_tensor *pixels = random_tensor(ATL_SHAPE(1, SIDE, SIDE, 3), 0, 255);
     cr_assert(atl_run(program, ATL_FEED(net.image, pixels)) == ATL_OK, "%s", atl_error());
     assert_no_reference_steps(program);
@@ -71,7 +74,7 @@ Test(squeezenet, seven_of_ten_photographs)
                  {"photos/imagenet_08_915.jpg", 915}, {"photos/imagenet_09_455.jpg", 455}};
     squeezenet net = load_squeezenet(1);
     atl_node *top = atl_argmax(net.logits, -1);
-    atl_program *program = compiled(net.graph, ATL_NODES(top));
+    atl_program *program = compiled(net.graph, ATL_NODES(top), 0);
     int right = 0;
     for (int i = 0; i < 10; i++) {
         atl_tensor *picture = atl_read_image(data_file(photo[i].file));
