@@ -106,6 +106,12 @@ atl_plan *atl_program_plan(const atl_program *program);
 /* The program's own state of that plan; null before the first run. */
 atl_plan_state *atl_program_state(const atl_program *program);
 
+static inline void atl_release_step(atl_plan_step *step)
+{
+    if (step->release)
+        step->release(step->data);
+}
+
 static inline const atl_value_id *atl_step_reads(const atl_plan_step *step)
 {
     return step->more_reads ? step->more_reads : step->read;

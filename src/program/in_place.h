@@ -1,0 +1,14 @@
+/* Results that are written over operands. */
+#ifndef ATLED_PROGRAM_IN_PLACE_H
+#define ATLED_PROGRAM_IN_PLACE_H
+
+#include "program/lowering_state.h"
+#include "program/places.h"
+
+/* True if the step that makes `result` may write it over `input`, which it reads. */
+int atl_may_write_over(const atl_lowering *lowering, atl_value_id result, atl_value_id input);
+
+/* Lets results take the place of inputs whose last use is the very step. */
+void atl_share_places(atl_lowering *lowering, atl_lifetimes *lives);
+
+#endif

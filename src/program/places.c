@@ -1,0 +1,114 @@
+/* Where values lie: by their lifetimes, packed into the arena of a state or into the memory that is kept between runs. */
+#include "program/places.h"
+
+#include "graph/memory.h"
+#include "program/arena.h"
+#include "program/in_place.h"
+#include "program/once.h"
+
+static void use(atl_lifetimes *lives, atl_value_id value, int64_t step)
+{
+    if (lives->first[value] < 0)
+        lives->first[value] = step;
+    lives->last[value] = step;
+}
+
+atl_value_id atl_root_of(const atl_plan *p, atl_value_id value)
+{
+    while (p->values[value].shares >= 0)
+        value = p->values[value].shares;
+    return value;
+}
+
+void atl_find_lifetimes(const atl_plan *p, atl_lifetimes *lives, atl_space space)
+{
+    const atl_plan_step *steps = space == ATL_IN_ONCE ? p->once : p->steps;
+    int64_t count = space == ATL_IN_ONCE ? p->once_count : p->step_count;
+    for (int64_t v = 0; v < p->value_count; v++)
+        if (p->values[v].space == space)
+            lives->first[v] = lives->last[v] = -1;
+    for (int64_t s = 0; s < count; s++) {
+        const atl_value_id *read = atl_step_reads(&steps[s]);
+        for (int i = 0; i < steps[s].reads; i++)
+            if (p->values[read[i]].space == space)
+                use(lives, atl_root_of(p, read[i]), s);
+        for (int i = 0; i < steps[s].writes; i++)
+            if (p->values[steps[s].write[i]].space == space)
+                use(lives, atl_root_of(p, steps[s].write[i]), s);
+    }
+    for (int64_t v = 0; v < p->value_count; v++)
+        if (p->values[v].space == space && space != ATL_STORED && p->values[v].pinned && lives->first[v] >= 0) {
+            lives->last[v] = count;
+            if (space == ATL_IN_ONCE) /* steps before the one that made it may run again without it */
+                lives->first[v] = 0;
+        }
+}
+
+int atl_allocate_lifetimes(const atl_plan *p, atl_lifetimes *lives)
+{
+    lives->first = atl_allocate((size_t)p->value_count, sizeof *lives->first);
+    lives->last = atl_allocate((size_t)p->value_count, sizeof *lives->last);
+    return (lives->first && lives->last) || (atl_out_of_memory(), 0);
+}
+
+void atl_release_lifetimes(atl_lifetimes *lives)
+{
+    atl_release(lives->first);
+    atl_release(lives->last);
+}
+
+static int64_t pack(atl_plan *p, const atl_lifetimes *lives, atl_space space)
+{
+    atl_block *blocks = atl_allocate((size_t)p->value_count, sizeof *blocks);
+    int64_t count = 0;
+    if (!blocks)
+        return -1;
+    for (int64_t v = 0; v < p->value_count; v++)
+        if (p->values[v].space == space && p->values[v].shares < 0 && lives->first[v] >= 0)
+            blocks[count++] =
+                (atl_block){.bytes = p->values[v].bytes, .first = lives->first[v], .last = lives->last[v]};
+    int64_t size = atl_pack_arena(blocks, count);
+    count = 0;
+    for (int64_t v = 0; v < p->value_count && size >= 0; v++)
+        if (p->values[v].space == space && p->values[v].shares < 0 && lives->first[v] >= 0)
+            p->values[v].offset = blocks[count++].offset;
+    atl_release(blocks);
+    return size;
+}
+
+int atl_give_places(atl_lowering *l)
+{
+    atl_plan *p = l->plan;
+    atl_lifetimes lives = {0};
+    p->once_bytes = -1;
+    if (atl_allocate_lifetimes(p, &lives)) {
+        atl_pin_once_values(p);
+        atl_find_lifetimes(p, &lives, ATL_IN_ONCE);
+        atl_find_lifetimes(p, &lives, ATL_IN_ARENA);
+        atl_share_places(l, &lives);
+        p->once_bytes = pack(p, &lives, ATL_IN_ONCE);
+        p->arena_bytes = pack(p, &lives, ATL_IN_ARENA);
+    }
+    atl_release_lifetimes(&lives);
+    if (p->arena_bytes < 0 || p->once_bytes < 0)
+        return atl_out_of_memory(), 0;
+    return 1;
+}
+
+void *atl_address_of(const atl_plan *p, atl_value_id v, char *arena)
+{
+    const atl_plan_value *root = &p->values[atl_root_of(p, v)];
+    int64_t within = 0;
+    for (; p->values[v].shares >= 0; v = p->values[v].shares)
+        within += p->values[v].within;
+    switch (root->space) {
+    case ATL_IN_ARENA:
+        return arena + root->offset + within;
+    case ATL_IN_ONCE:
+        return p->once_memory + root->offset + within;
+    case ATL_STORED:
+        return (char *)root->stored + within;
+    default:
+        return NULL;
+    }
+}
