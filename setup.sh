@@ -126,10 +126,10 @@ test_() {
     build build -Dtests=enabled "${werror[@]}"
     run_tests build
     if [ "${SANITIZERS:-yes}" != no ]; then
-        build build-san -Dtests=enabled -Db_sanitize=address,undefined -Dbuildtype=debugoptimized -Doptimization=1
+        build build-san -Dtests=enabled -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
         run_tests build-san --no-suite plain_only
         folders+=(build-san)
-        TARGETS=tests/many_states build build-tsan -Dtests=enabled -Db_sanitize=thread -Dbuildtype=debugoptimized -Doptimization=1
+        TARGETS=tests/many_states build build-tsan -Dtests=enabled -Db_sanitize=thread -Dbuildtype=debugoptimized
         run_tests build-tsan many_states
         folders+=(build-tsan)
     fi

@@ -5,9 +5,6 @@
 #include "support.h"
 
 #define GOLDEN_BOUND 1e-5
-/* Of gradients by Winograd's method: its error of 1e-6 can turn one relu of a million that stands at 0, or the choice of one
- * maximum, and then the gradient of the few hundred pixels that it sees is another, 1e-4 of the whole. */
-#define KINK_BOUND 1e-3
 
 static inline atl_npz *open_golden(const char *name)
 {
@@ -31,21 +28,11 @@ static inline atl_tensor *golden_floats(const atl_npz *npz, const char *key)
     return floats;
 }
 
-static inline int uses_winograd(const atl_program *program)
-{
-    atl_step_info info;
-    for (int64_t i = 0; i < atl_program_step_count(program); i++)
-        if (atl_program_step(program, i, &info) == ATL_OK && strstr(info.implementation, "wino"))
-            return 1;
-    return 0;
-}
-
 static inline void assert_golden(const atl_program *program, const atl_node *node, const atl_npz *npz, const char *key)
 {
     atl_tensor *expected = golden_value(npz, key);
     double distance = relative_l2(atl_value(program, node), expected);
-    double bound = strncmp(key, "grad", 4) == 0 && uses_winograd(program) ? KINK_BOUND : GOLDEN_BOUND;
-    cr_expect(distance <= bound, "%s is %.3g from the golden value (relative L2; bound %.3g)", key, distance, bound);
+    cr_expect(distance <= GOLDEN_BOUND, "%s is %.3g from the golden value (relative L2)", key, distance);
     fprintf(stderr, "%-32s %.2g\n", key, distance);
     atl_tensor_free(expected);
 }
