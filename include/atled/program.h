@@ -37,9 +37,9 @@ typedef struct atl_compile_args {
     int bfloat16; /* the operands of convolutions and matrix products are rounded to bfloat16 (8 bits of mantissa; sums stay
                        * float32) where that is faster: about 2e-3 relative error a layer.  Without effect on processors that
                        * have no instructions for it: see atl_has_bfloat16 */
-    int check; /* while it runs, each op's own kernel, map or reference is watched: one that writes outside its result, not all
-                       * of it, or over its inputs makes the run fail with a message that names the op.  Takes twice the time.
-                       * Always on in a library that is built with assertions (meson setup --buildtype=debug) */
+    int check; /* 1: while it runs, each op's own kernel, map or reference is watched: one that writes outside its result, not all
+                       * of it, or over its inputs makes the run fail with a message that names the op.  Takes twice the time.  -1: not.
+                       * 0 (default): as the library was built, 1 if with assertions (meson setup --buildtype=debug), else -1 */
     int timing; /* the ways in which a convolution can be computed (directly, by Winograd's method, in which layout) are timed, each
                  * once in the life of the process, and the fastest are taken; else they are estimated from the sizes.  Another process
                  * may then choose otherwise, and differ in rounding, unless it reads the same times: see atl_read_timing */

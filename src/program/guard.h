@@ -7,11 +7,11 @@
 
 enum { ATL_GUARD = 64 }; /* bytes before, and after */
 
-/* Programs are always checked in a library that is built for debugging: with assertions. */
+/* Programs are checked, unless they are compiled with .check = -1, in a library that is built for debugging: with assertions. */
 #ifdef NDEBUG
-#define ATL_ALWAYS_CHECKED 0
+#define ATL_CHECKED_BUILD 0
 #else
-#define ATL_ALWAYS_CHECKED 1
+#define ATL_CHECKED_BUILD 1
 #endif
 
 /* Memory needed for a result of that many bytes (a multiple of 4). */

@@ -6,8 +6,8 @@
 #include "atled/program.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
+#include "onednn/onednn.h"
 #include "program/assign.h"
-#include "program/guard.h"
 #include "program/layout.h"
 #include "program/lowering_state.h"
 #include "program/once.h"
@@ -108,7 +108,7 @@ atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, atl_plan_options option
         return NULL;
     }
     p->copy = *copy;
-    atl_lowering l = {.plan = p, .bfloat16 = options.bfloat16, .checked = options.checked || ATL_ALWAYS_CHECKED};
+    atl_lowering l = {.plan = p, .bfloat16 = options.bfloat16, .checked = options.checked};
     if (make_steps(&l, wanted, options) && atl_make_once_memory(p))
         return p;
     atl_plan_free(p);

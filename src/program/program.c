@@ -11,6 +11,7 @@
 #include "graph/tensor.h"
 #include "onednn/onednn.h"
 #include "program/feeds.h"
+#include "program/guard.h"
 #include "program/plan.h"
 #include "program/rewrite.h"
 #include "program/threads.h"
@@ -141,7 +142,7 @@ static atl_program *new_program(atl_graph *graph, const atl_compile_args *args, 
                                           .bfloat16 = args->bfloat16 && atl_has_bfloat16(),
                                           .timing = args->timing,
                                           .way = way,
-                                          .checked = args->check};
+                                          .checked = args->check ? args->check > 0 : ATL_CHECKED_BUILD};
     program->threads = omp_get_max_threads(); /* as set by atl_compile_with */
     program->wanted = (atl_nodes){wanted.count, nodes};
     pthread_mutex_init(&program->lock, NULL);
