@@ -59,12 +59,12 @@ typedef struct atl_plan {
     char *once_memory;
     void **once_table; /* addresses of the values as once-steps see them */
     void **once_bound;
-    uint64_t *once_version; /* the newest variable a once-step has seen */
-    _Atomic uint64_t seen;  /* the graph's version at the last refresh */
-    atl_shape *input_shape; /* of the program's inputs with unknown sizes: what the plan is for; owned */
-    double *microseconds;   /* of each step of every run, as last profiled; null before; owned */
-    int holders;            /* the program, and states that run it; guarded by the program's lock, as is last_used */
-    uint64_t last_used;
+    uint64_t *once_version;     /* the newest variable a once-step has seen */
+    _Atomic uint64_t seen;      /* the graph's version at the last refresh */
+    atl_shape *input_shape;     /* of the program's inputs with unknown sizes: what the plan is for; owned */
+    double *microseconds;       /* of each step of every run, as last profiled; null before; owned */
+    int holders;                /* the program, and states that run it; guarded by the program's lock */
+    _Atomic uint64_t last_used; /* by the program's clock */
 } atl_plan;
 
 typedef struct atl_plan_options {

@@ -28,14 +28,14 @@ struct atl_program {
     int64_t input_count;
     pthread_mutex_t lock; /* guards plans, who holds them, and refreshing */
     atl_plan *plans[KEPT_PLANS];
-    uint64_t clock;
+    _Atomic uint64_t clock; /* ticks whenever a state turns to other shapes */
     atl_state *own;
 };
 
 struct atl_state {
     atl_program *program;
     atl_plan_state kept[KEPT_PLANS];
-    uint64_t last_used[KEPT_PLANS], clock;
+    uint64_t last_used[KEPT_PLANS];
     int current; /* of kept, or -1 */
 };
 
@@ -268,7 +268,6 @@ static atl_plan *take_plan(atl_program *program, const atl_feed *feeds)
         *place = made;
     }
     atl_plan *plan = *place;
-    plan->last_used = ++program->clock;
     plan->holders++;
     pthread_mutex_unlock(&program->lock);
     atl_plan_free(gone);
@@ -309,21 +308,23 @@ static atl_status open_shapes(atl_state *state, const atl_feed *feeds)
     return ATL_OK;
 }
 
+/* Turns to the plan for what is fed.  It is then the last one used, of those that the state keeps and of the program's. */
 static atl_status find_shapes(atl_state *state, const atl_feed *feeds)
 {
-    const atl_program *program = state->program;
-    int found = state->current;
-    if (found < 0 || !plan_fits(program, state->kept[found].plan, feeds)) {
-        found = -1;
-        for (int i = 0; i < KEPT_PLANS && found < 0; i++)
-            if (state->kept[i].plan && plan_fits(program, state->kept[i].plan, feeds))
-                found = i;
-        if (found < 0)
-            return open_shapes(state, feeds);
-    }
-    if (found != state->current || program->input_count)
-        state->last_used[found] = ++state->clock;
-    state->current = found;
+    atl_program *program = state->program;
+    if (state->current >= 0 && plan_fits(program, state->kept[state->current].plan, feeds))
+        return ATL_OK;
+    int found = 0;
+    while (found < KEPT_PLANS && !(state->kept[found].plan && plan_fits(program, state->kept[found].plan, feeds)))
+        found++;
+    atl_status status = found < KEPT_PLANS ? ATL_OK : open_shapes(state, feeds);
+    if (status)
+        return status;
+    if (found < KEPT_PLANS)
+        state->current = found;
+    uint64_t now = atomic_fetch_add(&program->clock, 1) + 1;
+    state->last_used[state->current] = now;
+    atomic_store(&state->kept[state->current].plan->last_used, now);
     return ATL_OK;
 }
 

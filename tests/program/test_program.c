@@ -36,6 +36,36 @@ Test(program, batches_of_many_sizes_in_one_program)
     atl_graph_free(net.graph);
 }
 
+/* 1 if a run with this batch has its plan, and allocates nothing. */
+static int is_kept(atl_program *program, const atl_node *image, int64_t batch)
+{
+    atl_tensor *pixels = atl_uniform_tensor(ATL_SHAPE(batch, 8, 8, 3), -1, 1, 1);
+    int64_t before = atl_allocation_count();
+    cr_assert_eq(atl_run(program, ATL_FEED(image, pixels)), ATL_OK, "%s", atl_error());
+    int kept = atl_allocation_count() == before;
+    atl_tensor_free(pixels);
+    return kept;
+}
+
+Test(program, the_shapes_used_last_are_kept)
+{
+    enum { KEPT = 8 /* program.c: KEPT_PLANS */ };
+    small_net net = small_net_new(ATL_ANY, 8);
+    atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss));
+    for (int64_t batch = 1; batch <= KEPT; batch++)
+        cr_assert(!is_kept(program, net.image, batch));
+    cr_assert(is_kept(program, net.image, 1));
+    for (int64_t batch = KEPT + 1; batch <= KEPT + 3; batch++) /* 2, 3 and 4 go, each for one that comes */
+        cr_assert(!is_kept(program, net.image, batch));
+    for (int64_t batch = KEPT + 3; batch > 4; batch--)
+        cr_expect(is_kept(program, net.image, batch), "batch %d", (int)batch);
+    cr_expect(is_kept(program, net.image, 1));
+    for (int64_t batch = 2; batch <= 4; batch++)
+        cr_expect(!is_kept(program, net.image, batch), "batch %d", (int)batch);
+    atl_program_free(program);
+    atl_graph_free(net.graph);
+}
+
 Test(program, a_changed_variable_counts)
 {
     small_net net = small_net_new(1, 8);
