@@ -13,8 +13,8 @@ typedef struct settings {
 static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .argument = "NAME", .required = 1,
-         .help = "the network to draw: " NETWORKS},
+        {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME", .required = 1,
+         .help = "the network to draw"},
         {"gradient", 'g', .flag = &set->gradient,
          .help = "with a loss (the cross entropy of class 0) and its gradient with respect to the image"},
         {"output", 'o', .text = &set->output, .argument = "FILE",

@@ -17,7 +17,7 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     static const char *const parts[] = {"training", "test", NULL};
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .argument = "NAME", .help = "the network: " NETWORKS},
+        {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME", .help = "the network"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "its weights, .npz; without it those that ship with atled, for cifar10 and lenet"},
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,
@@ -86,8 +86,6 @@ static int evaluate(const settings *set, training *t, const atl_dataset *data)
 {
     atl_model_size size;
     const atl_model *model = atl_model_find(set->model);
-    if (!model)
-        return refuse_network("eval", set->model);
     atl_status status = atl_model_size_of(model, set->weights, &size);
     if (status)
         return complain("eval", exit_code_of(status), "%s", atl_error());
@@ -123,11 +121,8 @@ int atled_eval(int argc, char **argv)
     if (!set.weights)
         set.weights = shipped_weights(set.model, shipped, sizeof shipped);
     if (!set.weights)
-        return atl_model_find(set.model) ? complain("eval", EXIT_USAGE,
-                                                    "no weights for %s were found beside atled: give "
-                                                    "--weights FILE",
-                                                    set.model)
-                                         : refuse_network("eval", set.model);
+        return complain("eval", EXIT_USAGE, "no weights for %s were found beside atled: give --weights FILE",
+                        set.model);
     atl_dataset *data = atl_dataset_open(set.data, (atl_part)set.part);
     code = data ? evaluate(&set, &t, data) : complain("eval", EXIT_BAD_FILE, "%s", atl_error());
     end_training(&t);

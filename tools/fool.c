@@ -46,7 +46,8 @@ static const atl_descent descents[] = {ATL_DESCENT_ADAM, ATL_DESCENT_NORMALISED,
 static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .argument = "NAME", .help = "the network to fool: " NETWORKS},
+        {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME",
+         .help = "the network to fool"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "its weights, .npz; without it those that ship with atled, for cifar10 and lenet"},
         {"target", 't', .text = &set->target, .argument = "CLASS", .required = 1,
@@ -198,8 +199,6 @@ static int find_weights(session *s)
 {
     if (!s->set.weights)
         s->set.weights = shipped_weights(s->set.model, s->weights_path, sizeof s->weights_path);
-    if (!s->set.weights && !atl_model_find(s->set.model))
-        return refuse_network("fool", s->set.model);
     return s->set.weights ? 0
                           : complain("fool", EXIT_USAGE,
                                      "no weights for %s were found beside atled: give --weights FILE", s->set.model);

@@ -3,22 +3,15 @@
 
 #include <string.h>
 
-int refuse_network(const char *command, const char *name)
+const char *const *network_names(void)
 {
     enum { MOST = 32 };
+    static const char *names[MOST + 1];
     int count;
     const atl_model *const *models = atl_models(&count);
-    const char *names[MOST + 1] = {0};
-    char list[512];
-    size_t at = 0;
-    for (int i = 0; i < count && i < MOST && at < sizeof list; i++) {
+    for (int i = 0; i < count && i < MOST; i++)
         names[i] = models[i]->name;
-        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", names[i]);
-    }
-    const char *closest = closest_word(name, names);
-    if (closest)
-        return complain(command, EXIT_USAGE, "there is no network '%s'; did you mean '%s'?", name, closest);
-    return complain(command, EXIT_USAGE, "there is no network '%s'; there are %s", name, list);
+    return names;
 }
 
 static int build(const char *command, int64_t batch, int training, loaded_network *n)
@@ -45,8 +38,6 @@ int open_network_for(const char *command, const char *name, const char *weights,
 {
     loaded_network *n = network_out;
     *n = (loaded_network){.model = atl_model_find(name)};
-    if (!n->model)
-        return refuse_network(command, name);
     atl_status status = atl_model_size_of(n->model, weights, &n->size);
     if (status)
         return complain(command, exit_code_of(status), "%s", atl_error());

@@ -18,10 +18,8 @@ int open_network(const char *command, const char *name, const char *weights, loa
 /* open_network is this with a batch of one; `training`: as atl_model_args has it. */
 int open_network_for(const char *command, const char *name, const char *weights, int64_t batch, int training,
                      loaded_network *network_out);
-/* All that there are, for the help of --model; they are those of atl_models. */
-#define NETWORKS "cifar10, cifar10-multiscale, lenet, mlp, resnet20, squeezenet or vgg16"
-/* Says that there is no such network, and which there are; returns the exit code. */
-int refuse_network(const char *command, const char *name);
+/* The names of all that there are, ending with null: the choices of --model. */
+const char *const *network_names(void);
 void close_network(loaded_network *network);
 
 #endif

@@ -215,19 +215,51 @@ static int store_real(const command_line *line, const command_option *o, const c
     return 1;
 }
 
-static int store_choice(const command_line *line, const command_option *o, const char *given)
+/* The index of the word among the choices; -1 after a complaint. */
+static int choice_of(const command_line *line, const command_option *o, const char *given)
 {
     char choices[512];
     for (int i = 0; o->choices[i]; i++)
-        if (strcmp(o->choices[i], given) == 0) {
-            *o->choice = i;
-            return 1;
-        }
+        if (strcmp(o->choices[i], given) == 0)
+            return i;
     const char *closest = closest_word(given, o->choices);
-    if (closest)
-        return usage_error(line, "--%s has no '%s'; did you mean '%s'?", o->name, given, closest);
     write_choices(o->choices, choices, sizeof choices);
-    return usage_error(line, "--%s takes %s, not '%s'", o->name, choices, given);
+    if (closest)
+        usage_error(line, "--%s has no '%s'; did you mean '%s'?", o->name, given, closest);
+    else
+        usage_error(line, "--%s takes %s, not '%s'", o->name, choices, given);
+    return -1;
+}
+
+static int store_choice(const command_line *line, const command_option *o, const char *given)
+{
+    int choice = choice_of(line, o, given);
+    if (choice >= 0)
+        *o->choice = choice;
+    return choice >= 0;
+}
+
+/* "winograd,fuse" */
+static int store_several(const command_line *line, const command_option *o, const char *given)
+{
+    char word[LONGEST_WORD + 1];
+    for (size_t length; *given; given += length + (given[length] == ',')) {
+        length = strcspn(given, ",");
+        snprintf(word, sizeof word, "%.*s", (int)length, given);
+        int choice = choice_of(line, o, word);
+        if (choice < 0)
+            return 0;
+        *o->several |= 1u << choice;
+    }
+    return 1;
+}
+
+static int store_text(const command_line *line, const command_option *o, const char *given)
+{
+    if (o->choices && choice_of(line, o, given) < 0)
+        return 0;
+    *o->text = given;
+    return 1;
 }
 
 static int store_another(const command_line *line, const command_option *o, const char *given)
@@ -245,14 +277,12 @@ static int store_value(const command_line *line, const command_option *o, const 
 {
     if (o->flag)
         return *o->flag = 1;
-    if (o->text) {
-        *o->text = given;
-        return 1;
-    }
-    return o->whole    ? store_whole(line, o, given)
-           : o->real   ? store_real(line, o, given)
-           : o->choice ? store_choice(line, o, given)
-                       : store_another(line, o, given);
+    return o->text      ? store_text(line, o, given)
+           : o->whole   ? store_whole(line, o, given)
+           : o->real    ? store_real(line, o, given)
+           : o->choice  ? store_choice(line, o, given)
+           : o->several ? store_several(line, o, given)
+                        : store_another(line, o, given);
 }
 
 /* ---- parsing ---- */

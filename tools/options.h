@@ -28,10 +28,11 @@ typedef struct command_option {
     char letter;      /* its short form, or 0 */
     /* Where the value goes: exactly one.  What stands there before is the default, and is shown by --help. */
     int *flag;         /* no argument: set to 1 */
-    const char **text; /* points into argv */
+    const char **text; /* points into argv; one of the choices, if there are any */
     int64_t *whole;
     double *real;
     int *choice;                /* index into choices */
+    unsigned *several;          /* choices with commas between: bit i for each */
     option_list *texts;         /* may be given several times */
     const char *const *choices; /* the words allowed, ending with null */
     const char *argument;       /* what --help calls the argument: "FILE" */

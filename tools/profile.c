@@ -19,48 +19,25 @@ static const struct named_pass {
 enum { PASSES = sizeof passes / sizeof passes[0] };
 
 typedef struct profile_settings {
-    const char *model, *weights, *without, *output, *drawing;
+    const char *model, *weights, *output, *drawing;
     int forward, gradient, train, json, bfloat16;
     int64_t batch, runs, threads, depth;
-    unsigned left_out; /* atl_passes */
+    unsigned without; /* bit i: passes[i] */
 } profile_settings;
 
-static int refuse_pass(const char *word)
+static const char *const *pass_names(void)
 {
-    const char *names[PASSES + 1] = {0};
+    static const char *names[PASSES + 1];
     for (int i = 0; i < PASSES; i++)
         names[i] = passes[i].name;
-    const char *closest = closest_word(word, names);
-    if (closest)
-        return complain("profile", EXIT_USAGE, "--without: there is no pass '%s'; did you mean '%s'?", word, closest);
-    return complain("profile", EXIT_USAGE,
-                    "--without: there is no pass '%s'; there are merge, simplify, scale, epilogue, fuse, winograd, "
-                    "concat, digest, once, in_place",
-                    word);
-}
-
-/* "winograd,fuse": words between commas. */
-static int read_passes(const char *list, unsigned *left_out)
-{
-    char word[32];
-    while (list && *list) {
-        size_t length = strcspn(list, ",");
-        int i = 0;
-        snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : sizeof word - 1), list);
-        while (i < PASSES && strcmp(passes[i].name, word) != 0)
-            i++;
-        if (i == PASSES)
-            return refuse_pass(word);
-        *left_out |= passes[i].pass;
-        list += length + (list[length] == ',');
-    }
-    return 0;
+    return names;
 }
 
 static int read_settings(profile_settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .argument = "NAME", .required = 1, .help = "the network: " NETWORKS},
+        {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME", .required = 1,
+         .help = "the network"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE", .help = "its weights, .npz; else random ones"},
         {"gradient", 'g', .flag = &set->gradient,
          .help = "forward and the gradient of the cross entropy by the image: what is profiled if nothing is said"},
@@ -70,9 +47,8 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         {"batch", 'b', .whole = &set->batch, .argument = "N", .lowest = 1, .highest = 65536, .help = "images at once"},
         {"runs", 'r', .whole = &set->runs, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "of which each step's median is taken"},
-        {"without", 0, .text = &set->without, .argument = "PASS,...",
-         .help = "leaves passes of the compiler out: merge, simplify, scale, epilogue, fuse, winograd, concat, "
-                 "digest, once, in_place"},
+        {"without", 0, .several = &set->without, .choices = pass_names(), .argument = "PASS,...",
+         .help = "leaves passes of the compiler out"},
         {"bfloat16", 0, .flag = &set->bfloat16,
          .help = "rounds the operands of products to bfloat16, if the processor has instructions for it"},
         {"threads", 't', .whole = &set->threads, .argument = "N", .lowest = 1, .highest = 1024,
@@ -101,7 +77,7 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
     if (set->forward + set->gradient + set->train > 1)
         *code = complain("profile", EXIT_USAGE, "--forward, --gradient and --train exclude each other");
     else
-        *code = read_passes(set->without, &set->left_out);
+        *code = 0;
     return !*code;
 }
 
@@ -166,10 +142,18 @@ static int draw(const profile_settings *set, const loaded_network *n, const atl_
     return status ? complain("profile", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
+static unsigned passes_left_out(const profile_settings *set)
+{
+    unsigned left_out = 0;
+    for (int i = 0; i < PASSES; i++)
+        left_out |= set->without >> i & 1 ? passes[i].pass : 0;
+    return left_out;
+}
+
 static int profile(const profile_settings *set, const loaded_network *n)
 {
     atl_node *wanted = wanted_node(set, n);
-    atl_program *program = atl_compile(n->graph, ATL_NODES(wanted), .without = set->left_out,
+    atl_program *program = atl_compile(n->graph, ATL_NODES(wanted), .without = passes_left_out(set),
                                        .threads = (int)set->threads, .bfloat16 = set->bfloat16);
     atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(n->image), 0, 255, 1);
     int code = 0;

@@ -203,8 +203,6 @@ static int start(session *s)
 {
     const atl_model *model = atl_model_find(s->set.model);
     const train_options *set = &s->set;
-    if (!model)
-        return refuse_network("train", set->model);
     if (set->threads)
         omp_set_num_threads((int)set->threads);
     int code = check_outputs(s);

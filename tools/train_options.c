@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "network.h"
+
 int read_train_options(train_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .argument = "NAME", .required = 1,
-         .help = "the network: lenet, cifar10, cifar10-multiscale, resnet20, mlp"},
+        {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME", .required = 1,
+         .help = "the network"},
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,
          .help = "CIFAR-10 binary, MNIST idx, one sub-folder of pictures a class in train/ and test/, or train.npz and "
                  "test.npz"},

@@ -216,18 +216,9 @@ atl_status save_weights(training *t, const char *path)
 
 atl_status save_checkpoint(const training *t, const char *path) { return atl_save_npz(t->trained.graph, path); }
 
-/* The file may have the names that are usual for the network elsewhere. */
 atl_status load_weights(const training *t, const char *path, atl_npz_report *report)
 {
-    const atl_model *model = t->set.model;
-    atl_npz_args args = {.graph = t->trained.graph, .path = path, .partial = 1, .weights_only = 1, .report = report};
-    atl_npz *npz = atl_npz_open(path);
-    if (!npz)
-        return ATL_BAD_FILE;
-    if (!atl_npz_has(npz, ATL_NAME("%s/weights", model->layers[0])))
-        memcpy(args.suffixes, model->suffixes, sizeof args.suffixes);
-    atl_npz_close(npz);
-    return atl_load_npz_with(&args);
+    return atl_model_load(t->set.model, t->trained.graph, path, .partial = 1, .weights_only = 1, .report = report);
 }
 
 const char *spoilt_variable(const training *t)

@@ -5,6 +5,7 @@
 #ifndef ATLED_MODELS_H
 #define ATLED_MODELS_H
 
+#include "files.h"
 #include "ops.h"
 
 #ifdef __cplusplus
@@ -83,8 +84,10 @@ typedef struct atl_model_size {
  * cannot be read; whether it fits is told by atl_model_load. */
 ATL_API atl_status atl_model_size_of(const atl_model *model, const char *path, atl_model_size *size_out);
 
-/* atl_load_npz with the suffixes of the network's usual file, or the library's own if the archive has those. */
-ATL_API atl_status atl_model_load(const atl_model *model, atl_graph *graph, const char *path);
+/* atl_load_npz with the suffixes of the network's usual file, or the library's own if the archive has those:
+ * atl_model_load(model, graph, path), or with more of atl_npz_args. */
+ATL_API atl_status atl_model_load_with(const atl_model *model, const atl_npz_args *args);
+#define atl_model_load(model, ...) atl_model_load_with((model), &(atl_npz_args){__VA_ARGS__, .end_ = 0})
 
 #ifdef __cplusplus
 }

@@ -274,24 +274,17 @@ static atl_status save(const atl_npz_args *args, bindings *all)
     return status;
 }
 
-atl_status atl_load_npz_with(const atl_npz_args *args)
+/* Failures are kept with the graph, too. */
+static atl_status with_bindings(const atl_npz_args *args, atl_status (*work)(const atl_npz_args *args, bindings *all))
 {
     bindings all = {0};
     atl_status status = check_args(args);
     if (!status) {
-        status = load(args, &all);
+        status = work(args, &all);
         free_bindings(&all);
     }
     return status && args && args->graph ? atl_graph_note_failure(args->graph, status) : status;
 }
 
-atl_status atl_save_npz_with(const atl_npz_args *args)
-{
-    bindings all = {0};
-    atl_status status = check_args(args);
-    if (!status) {
-        status = save(args, &all);
-        free_bindings(&all);
-    }
-    return status && args && args->graph ? atl_graph_note_failure(args->graph, status) : status;
-}
+atl_status atl_load_npz_with(const atl_npz_args *args) { return with_bindings(args, load); }
+atl_status atl_save_npz_with(const atl_npz_args *args) { return with_bindings(args, save); }

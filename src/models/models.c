@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "atled/files.h"
-
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
 static const char *const cifar10_labels[] = {"airplane", "automobile", "bird",  "cat",  "deer",
@@ -169,14 +167,14 @@ atl_status atl_model_size_of(const atl_model *model, const char *path, atl_model
     return ATL_OK;
 }
 
-atl_status atl_model_load(const atl_model *model, atl_graph *graph, const char *path)
+atl_status atl_model_load_with(const atl_model *model, const atl_npz_args *args)
 {
-    atl_npz_args args = {.graph = graph, .path = path};
-    atl_npz *npz = atl_npz_open(path);
+    atl_npz_args usual = *args;
+    atl_npz *npz = atl_npz_open(args->path);
     if (!npz)
         return ATL_BAD_FILE;
     if (!atl_npz_has(npz, ATL_NAME("%s/weights", model->layers[0])))
-        memcpy(args.suffixes, model->suffixes, sizeof args.suffixes);
+        memcpy(usual.suffixes, model->suffixes, sizeof usual.suffixes);
     atl_npz_close(npz);
-    return atl_load_npz_with(&args);
+    return atl_load_npz_with(&usual);
 }

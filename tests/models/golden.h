@@ -57,4 +57,66 @@ static inline atl_program *compiled(atl_graph *graph, atl_nodes wanted, int exac
     return program;
 }
 
+typedef struct trained_net {
+    const atl_model *model;
+    atl_graph *graph;
+    atl_node *image, *logits;
+} trained_net;
+
+/* As published, with its weights. */
+static inline trained_net load_net(const char *name, const char *weights, int64_t batch)
+{
+    const char *path = data_file(weights);
+    trained_net net = {.model = atl_model_find(name), .graph = atl_graph_new()};
+    net.image = atl_input(net.graph, "image", ATL_FLOAT32, ATL_SHAPE(batch, net.model->height, net.model->width, 3));
+    net.logits = net.model->build(&(atl_model_args){.image = net.image});
+    cr_assert(net.logits, "%s", atl_graph_error(net.graph));
+    cr_assert(atl_model_load(net.model, net.graph, path) == ATL_OK, "%s", atl_error());
+    return net;
+}
+
+/* The net on golden pictures, run: its logits, and the gradient of the sum of the top ones by the node called `input`. */
+typedef struct golden_run {
+    trained_net net;
+    atl_npz *npz;
+    atl_program *program;
+    atl_node *input, *slope;
+} golden_run;
+
+static inline golden_run run_golden(const char *name, const char *weights, const char *golden, const char *input,
+                                    unsigned without, int bfloat16)
+{
+    golden_run run = {.npz = open_golden(golden)};
+    atl_tensor *pixels = golden_floats(run.npz, "pixels"), *classes = golden_value(run.npz, "top");
+    trained_net net = run.net = load_net(name, weights, atl_tensor_shape(pixels).size[0]);
+    atl_node *top = atl_input(net.graph, "top", ATL_INT32, atl_tensor_shape(classes));
+    run.input = atl_find(net.graph, input);
+    run.slope = atl_gradient(atl_sum(atl_pick(net.logits, top)), run.input);
+    run.program =
+        atl_compile(net.graph, ATL_NODES(net.logits, run.input, run.slope), .without = without, .bfloat16 = bfloat16);
+    cr_assert(run.program, "%s", atl_graph_error(net.graph) ? atl_graph_error(net.graph) : atl_error());
+    cr_assert(atl_run(run.program, ATL_FEEDS({net.image, pixels}, {top, classes})) == ATL_OK, "%s", atl_error());
+    assert_no_reference_steps(run.program);
+    atl_tensor_free(pixels);
+    atl_tensor_free(classes);
+    return run;
+}
+
+static inline void end_golden(golden_run *run)
+{
+    atl_program_free(run->program);
+    atl_npz_close(run->npz);
+    atl_graph_free(run->net.graph);
+}
+
+static inline void check_golden(const char *name, const char *weights, const char *golden, const char *input,
+                                unsigned without)
+{
+    golden_run run = run_golden(name, weights, golden, input, without, 0);
+    assert_golden(run.program, run.input, run.npz, "input");
+    assert_golden(run.program, run.net.logits, run.npz, "logits");
+    assert_golden(run.program, run.slope, run.npz, "grad/input");
+    end_golden(&run);
+}
+
 #endif

@@ -19,30 +19,13 @@ static void assert_within(const atl_program *program, const atl_node *node, cons
     atl_tensor_free(expected);
 }
 
-/* A network on its golden pictures: the logits, and the gradient of the top ones' sum. */
-static void check_network(const char *name, const char *weights, const char *golden, const char *input_name,
+static void check_network(const char *name, const char *weights, const char *golden, const char *input,
                           double logits_bound, double gradient_bound)
 {
-    const atl_model *model = atl_model_find(name);
-    atl_npz *npz = open_golden(golden);
-    atl_tensor *pixels = golden_floats(npz, "pixels"), *classes = golden_value(npz, "top");
-    atl_graph *g = atl_graph_new();
-    atl_node *image = atl_input(g, "image", ATL_FLOAT32, atl_tensor_shape(pixels)),
-             *top = atl_input(g, "top", ATL_INT32, atl_tensor_shape(classes));
-    atl_node *logits = model->build(&(atl_model_args){.image = image});
-    cr_assert(atl_model_load(model, g, data_file(weights)) == ATL_OK, "%s", atl_error());
-    atl_node *slope = atl_gradient(atl_sum(atl_pick(logits, top)), atl_find(g, input_name));
-    atl_program *program = atl_compile(g, ATL_NODES(logits, slope), .bfloat16 = 1);
-    cr_assert(program, "%s", atl_graph_error(g));
-    cr_assert(atl_run(program, ATL_FEEDS({image, pixels}, {top, classes})) == ATL_OK, "%s", atl_error());
-    assert_within(program, logits, npz, "logits", logits_bound);
-    assert_within(program, slope, npz, "grad/input", gradient_bound);
-    assert_no_reference_steps(program);
-    atl_program_free(program);
-    atl_tensor_free(pixels);
-    atl_tensor_free(classes);
-    atl_npz_close(npz);
-    atl_graph_free(g);
+    golden_run run = run_golden(name, weights, golden, input, 0, 1);
+    assert_within(run.program, run.net.logits, run.npz, "logits", logits_bound);
+    assert_within(run.program, run.slope, run.npz, "grad/input", gradient_bound);
+    end_golden(&run);
 }
 
 Test(bfloat16, squeezenet)
@@ -80,17 +63,14 @@ Test(bfloat16, accuracy_of_resnet20, .timeout = 300)
     char *folder = strdup(data_file("cifar10"));
     atl_dataset *data = atl_dataset_open(folder, ATL_TEST);
     cr_assert(data, "%s", atl_error());
-    const atl_model *model = atl_model_find("resnet20");
-    atl_graph *g = atl_graph_new();
-    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 32, 32, 3));
-    atl_node *top = atl_argmax(model->build(&(atl_model_args){.image = image}), -1);
-    cr_assert(atl_model_load(model, g, data_file("resnet20/resnet20.npz")) == ATL_OK, "%s", atl_error());
-    atl_program *program = atl_compile(g, ATL_NODES(top), .bfloat16 = 1);
-    int right = count_right(program, image, top, data);
+    trained_net net = load_net("resnet20", "resnet20/resnet20.npz", 250);
+    atl_node *top = atl_argmax(net.logits, -1);
+    atl_program *program = atl_compile(net.graph, ATL_NODES(top), .bfloat16 = 1);
+    int right = count_right(program, net.image, top, data);
     fprintf(stderr, "%d of 10000 are right; 9173 in float32\n", right);
     cr_expect(abs(right - 9173) <= 30);
     atl_program_free(program);
-    atl_graph_free(g);
+    atl_graph_free(net.graph);
     atl_dataset_free(data);
     free(folder);
 }

@@ -3,50 +3,21 @@
 
 enum { SIDE = 224 };
 
-typedef struct squeezenet {
-    atl_graph *graph;
-    atl_node *image, *logits;
-} squeezenet;
+static trained_net load_squeezenet(void) { return load_net("squeezenet", "squeezenet/squeezenet_v1_1.npz", 1); }
 
-static squeezenet load_squeezenet(int64_t batch)
+/* The golden gradient is with respect to "bgr". */
+static void check(unsigned without)
 {
-    const char *path = data_file("squeezenet/squeezenet_v1_1.npz");
-    squeezenet net = {.graph = atl_graph_new()};
-    net.image = atl_input(net.graph, "image", ATL_FLOAT32, ATL_SHAPE(batch, SIDE, SIDE, 3));
-    net.logits = atl_squeezenet(net.image);
-    cr_assert(net.logits, "%s", atl_graph_error(net.graph));
-    cr_assert(atl_model_load(atl_model_find("squeezenet"), net.graph, path) == ATL_OK, "%s", atl_error());
-    return net;
+    check_golden("squeezenet", "squeezenet/squeezenet_v1_1.npz", "goldens/squeezenet_v1_1.npz", "bgr", without);
 }
 
-static void check_golden(int exactly)
-{
-    atl_npz *npz = open_golden("goldens/squeezenet_v1_1.npz");
-    squeezenet net = load_squeezenet(3);
-    atl_node *top = atl_input(net.graph, "top", ATL_INT32, ATL_SHAPE(3));
-    atl_node *input = atl_find(net.graph, "bgr"); /* what the golden gradient is with respect to */
-    atl_node *slope = atl_gradient(atl_sum(atl_pick(net.logits, top)), input);
-    atl_program *program = compiled(net.graph, ATL_NODES(net.logits, input, slope), exactly);
-    atl_tensor *pixels = golden_floats(npz, "pixels"), *classes = golden_value(npz, "top");
-    cr_assert(atl_run(program, ATL_FEEDS({net.image, pixels}, {top, classes})) == ATL_OK, "%s", atl_error());
-    assert_golden(program, input, npz, "input");
-    assert_golden(program, net.logits, npz, "logits");
-    assert_golden(program, slope, npz, "grad/input");
-    assert_no_reference_steps(program);
-    atl_program_free(program);
-    atl_tensor_free(pixels);
-    atl_tensor_free(classes);
-    atl_npz_close(npz);
-    atl_graph_free(net.graph);
-}
-
-Test(squeezenet, golden_values_and_gradient) { check_golden(0); }
-Test(squeezenet, golden_values_and_gradient_exactly) { check_golden(1); }
+Test(squeezenet, golden_values_and_gradient) { check(0); }
+Test(squeezenet, golden_values_and_gradient_exactly) { check(ATL_PASS_WINOGRAD); }
 
 /* The step that fooling takes: one picture, all the way to raw pixels, and nothing of the filters' gradients. */
 Test(squeezenet, the_image_gradient_needs_no_filter_gradient)
 {
-    squeezenet net = load_squeezenet(1);
+    trained_net net = load_squeezenet();
     atl_node *slope = atl_gradient(atl_sum(atl_softmax_cross_entropy(net.logits, .label = 130)), net.image);
     atl_program *program = compiled(net.graph, ATL_NODES(net.logits, slope), 0);
     atl_tensor *pixels = random_tensor(ATL_SHAPE(1, SIDE, SIDE, 3), 0, 255);
@@ -72,7 +43,7 @@ Test(squeezenet, seven_of_ten_photographs)
                  {"photos/imagenet_04_949.jpg", 949}, {"photos/imagenet_05_853.jpg", 853},
                  {"photos/imagenet_06_609.jpg", 609}, {"photos/imagenet_07_609.jpg", 609},
                  {"photos/imagenet_08_915.jpg", 915}, {"photos/imagenet_09_455.jpg", 455}};
-    squeezenet net = load_squeezenet(1);
+    trained_net net = load_squeezenet();
     atl_node *top = atl_argmax(net.logits, -1);
     atl_program *program = compiled(net.graph, ATL_NODES(top), 0);
     int right = 0;

@@ -24,9 +24,10 @@ int complain(const char *command, int code, const char *format, ...)
 
 static struct values {
     int flag, other_flag, choice;
-    const char *text, *needed;
+    const char *text, *shade, *needed;
     int64_t whole;
     double real;
+    unsigned several;
     option_list texts;
 } v;
 
@@ -38,6 +39,8 @@ static const command_option options[] = {
     {"whole", 'w', .whole = &v.whole, .argument = "N", .lowest = -3, .highest = 1e6, .help = "a whole number"},
     {"real", 'r', .real = &v.real, .argument = "X", .highest = INFINITY, .help = "a number"},
     {"colour", 'c', .choice = &v.choice, .choices = colours, .argument = "NAME", .help = "a colour"},
+    {"paints", 0, .several = &v.several, .choices = colours, .argument = "NAME,...", .help = "colours"},
+    {"shade", 's', .text = &v.shade, .choices = colours, .argument = "NAME", .help = "a colour as it is written"},
     {"texts", 0, .texts = &v.texts, .argument = "WORD", .help = "some"},
     {0}};
 static const command_line line = {"try", .about = "try options", .options = options};
@@ -105,6 +108,15 @@ Test(options, some_may_be_given_again)
     cr_assert_str_eq(v.texts.value[0], "a");
     cr_assert_str_eq(v.texts.value[1], "b");
     free(v.texts.value);
+}
+
+Test(options, words_are_among_the_choices)
+{
+    cr_assert(READ("--paints", "grey,red", "--shade", "green"), "%s", said);
+    cr_assert_eq(v.several, 1u << 2 | 1u << 0);
+    cr_assert_str_eq(v.shade, "green");
+    check_refused(READ("--paints", "red,gren"), "--paints has no 'gren'; did you mean 'green'?");
+    check_refused(READ("--shade", "12345"), "--shade takes red, green or grey, not '12345'");
 }
 
 Test(options, numbers_must_be_whole_numbers_in_their_bounds)
