@@ -37,6 +37,15 @@ atl_tensor *random_ints(atl_shape shape, int low, int high)
     return tensor;
 }
 
+float *random_floats(int64_t count)
+{
+    float *x = malloc((size_t)(count + MARGIN) * sizeof *x);
+    cr_assert(x);
+    for (int64_t i = 0; i < count + MARGIN; i++)
+        x[i] = i < count ? (float)random_below(2001) / 1000 - 1 : NAN;
+    return x;
+}
+
 double element_of(const atl_tensor *tensor, int64_t i)
 {
     switch (atl_tensor_dtype(tensor)) {

@@ -16,6 +16,9 @@ uint64_t test_seed(void);
 atl_tensor *random_tensor(atl_shape shape, float low, float high);
 atl_tensor *random_ints(atl_shape shape, int low, int high); /* int32 */
 uint64_t random_below(uint64_t limit);                       /* from the same stream; limit > 0 */
+/* In [-1, 1], and MARGIN NaNs beyond them, which must not be used; to be freed. */
+enum { MARGIN = 64 };
+float *random_floats(int64_t count);
 
 /* Element i of a tensor of any type. */
 double element_of(const atl_tensor *tensor, int64_t i);

@@ -4,12 +4,13 @@
 #include <omp.h>
 
 #include "graph/memory.h"
+#include "ops/conv_epilogue.h"
 #include "ops/pointwise.h"
 
 typedef struct pointwise_step {
     atl_pointwise p;
     int turned;
-    int bias, residual, relu; /* which of step->read; -1: none */
+    atl_conv_epilogue end;
 } pointwise_step;
 
 static int is_one_pixel(const atl_window *w)
@@ -24,10 +25,9 @@ static int64_t channels_made(const onednn_convolution *c)
 
 int atl_conv_is_pointwise(const onednn_convolution *c)
 {
-    int simple = c->activation == ONEDNN_IDENTITY || (c->activation == ONEDNN_RELU && c->a == 0);
     return c->pass != ONEDNN_FILTER_GRADIENT && c->groups == 1 && is_one_pixel(&c->vertical) &&
-           is_one_pixel(&c->horizontal) && simple && channels_made(c) % LANES == 0 && channels_made(c) > 0 &&
-           atl_shape_count(c->image) > 0 && atl_has_wide_lanes();
+           is_one_pixel(&c->horizontal) && atl_conv_epilogue_is_simple(c) && channels_made(c) % LANES == 0 &&
+           channels_made(c) > 0 && atl_shape_count(c->image) > 0 && atl_has_wide_lanes();
 }
 
 static int pack_filter(const atl_plan_step *step, void *const *memory, void *bound)
@@ -41,9 +41,7 @@ static int pack_filter(const atl_plan_step *step, void *const *memory, void *bou
 static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const pointwise_step *s = step->data;
-    const atl_epilogue end = {.bias = s->bias < 0 ? NULL : memory[step->read[s->bias]],
-                              .residual = s->residual < 0 ? NULL : memory[step->read[s->residual]],
-                              .relu = s->relu};
+    const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
     (void)bound;
     atl_pointwise_convolve(&s->p, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
     return 0;
@@ -58,7 +56,7 @@ static pointwise_step *new_step(const onednn_convolution *c)
         atl_out_of_memory();
         return NULL;
     }
-    *s = (pointwise_step){.turned = c->pass != ONEDNN_FORWARD, .bias = -1, .residual = -1};
+    *s = (pointwise_step){.turned = c->pass != ONEDNN_FORWARD};
     s->p.pixels = image[0] * image[1] * image[2];
     s->p.in = s->turned ? c->result.size[3] : image[3];
     s->p.out = channels_made(c);
@@ -93,15 +91,7 @@ int atl_lower_conv_pointwise(atl_lowering *lowering, const onednn_convolution *c
     step.read[step.reads++] =
         atl_lower_input_apart(lowering, s->turned ? c->result_input : c->image_input, &s->p.in_apart);
     step.read[step.reads++] = lower_filter(lowering, c);
-    s->relu = c->activation == ONEDNN_RELU;
-    if (c->bias_input >= 0) {
-        s->bias = step.reads;
-        step.read[step.reads++] = atl_lower_input(lowering, c->bias_input);
-    }
-    if (c->residual_input >= 0) {
-        s->residual = step.reads;
-        step.read[step.reads++] = atl_lower_input(lowering, c->residual_input);
-    }
+    s->end = atl_lower_conv_epilogue(lowering, c, &step);
     step.write[step.writes++] = atl_lower_output_apart(lowering, &s->p.out_apart);
     return atl_lower_step(lowering, &step);
 }

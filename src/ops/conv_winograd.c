@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include "graph/memory.h"
+#include "ops/conv_epilogue.h"
 #include "ops/winograd.h"
 
 enum { MOST_CHANNELS_SQUARED = 128 * 128 }; /* of the transformed filter, 36/9 of the plain one: the cache holds it */
@@ -12,7 +13,7 @@ enum { MOST_CHANNELS_SQUARED = 128 * 128 }; /* of the transformed filter, 36/9 o
 typedef struct winograd_step {
     atl_winograd w;
     onednn_pass pass;
-    int bias, residual, relu; /* which of step->read; -1: none */
+    atl_conv_epilogue end;
 } winograd_step;
 
 /* ---- when ------------------------------------------------------------------------------------------------------------- */
@@ -36,9 +37,8 @@ double atl_conv_winograd_seconds(const onednn_convolution *c)
 {
     static const double SECONDS_A_CHANNEL = 2.5e-9, FLOPS_PER_SECOND = 190e9, AROUND = 2e-6;
     int64_t in = c->image.size[3], out = c->result.size[3];
-    int simple = c->activation == ONEDNN_IDENTITY || (c->activation == ONEDNN_RELU && c->a == 0);
-    if (!is_dense_square(c) || !simple || in % 16 || out % 16 || in * out > MOST_CHANNELS_SQUARED ||
-        atl_shape_count(c->result) == 0 || !atl_winograd_pays())
+    if (!is_dense_square(c) || !atl_conv_epilogue_is_simple(c) || in % 16 || out % 16 ||
+        in * out > MOST_CHANNELS_SQUARED || atl_shape_count(c->result) == 0 || !atl_winograd_pays())
         return INFINITY;
     double tile = (double)(in + out) * SECONDS_A_CHANNEL + 72 * (double)(in * out) / FLOPS_PER_SECOND;
     double sums =
@@ -60,9 +60,7 @@ static int transform_filter(const atl_plan_step *step, void *const *memory, void
 static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const winograd_step *s = step->data;
-    const atl_epilogue end = {.bias = s->bias < 0 ? NULL : memory[step->read[s->bias]],
-                              .residual = s->residual < 0 ? NULL : memory[step->read[s->residual]],
-                              .relu = s->relu};
+    const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
     (void)bound;
     atl_winograd_convolve(&s->w, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[1]],
                           memory[step->write[0]]);
@@ -104,7 +102,7 @@ static winograd_step *new_step(const onednn_convolution *c)
     if (!s)
         atl_out_of_memory();
     else
-        *s = (winograd_step){.w = geometry_of(c), .pass = c->pass, .bias = -1, .residual = -1};
+        *s = (winograd_step){.w = geometry_of(c), .pass = c->pass};
     return s;
 }
 
@@ -160,18 +158,10 @@ int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c)
     step.read[step.reads++] =
         atl_lower_input_apart(lowering, c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input, &s->w.in_apart);
     step.read[step.reads++] = lower_filter(lowering, c);
-    s->relu = c->activation == ONEDNN_RELU;
-    if (c->bias_input >= 0) {
-        s->bias = step.reads;
-        step.read[step.reads++] = atl_lower_input(lowering, c->bias_input);
-    }
-    if (c->residual_input >= 0) {
-        s->residual = step.reads;
-        step.read[step.reads++] = atl_lower_input(lowering, c->residual_input);
-    }
+    s->end = atl_lower_conv_epilogue(lowering, c, &step);
     atl_value_id result = atl_lower_output_apart(lowering, &s->w.out_apart);
     if (c->residual_input >= 0 && s->w.out_apart == s->w.out)
-        atl_lower_over(lowering, result, step.read[s->residual]);
+        atl_lower_over(lowering, result, step.read[s->end.residual]);
     step.write[step.writes++] = result;
     step.write[step.writes++] =
         atl_lower_scratch(lowering, atl_winograd_scratch_floats(&s->w) * (int64_t)sizeof(float));

@@ -60,4 +60,53 @@ static inline int lanes_side_by_side(int64_t out)
 }
 static inline int rows_beside(int vectors) { return vectors == 4 ? 6 : vectors == 3 ? 8 : 12; }
 
+/* A product that is kept in registers: rows of up to four sixteens. */
+typedef lanes product_tile[16][4];
+
+WIDE_INLINE void clear_tile(const int rows, const int vectors, product_tile sum)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] = (lanes){0};
+}
+
+WIDE_INLINE void load_tile(const int rows, const int vectors, const float *c, int64_t c_row, product_tile sum)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] = load(c + i * c_row + v * LANES);
+}
+
+WIDE_INLINE void store_tile(const int rows, const int vectors, product_tile sum, float *c, int64_t c_row)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        store(c + i * c_row + v * LANES, sum[i][v]);
+}
+
+/* sum [rows, 16 * vectors] += a [rows, depth] b [depth, 16 * vectors], with floats from row to row and from step to step of the depth. */
+WIDE_INLINE void add_to_tile(const int rows, const int vectors, int64_t depth, const float *a, int64_t a_row,
+                             int64_t a_step, const float *b, int64_t b_step, product_tile sum)
+{
+    for (int64_t k = 0; k < depth; k++, a += a_step, b += b_step) {
+        lanes row[4];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            row[v] = load(b + v * LANES);
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            lanes one = all_lanes(a[i * a_row]);
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] += one * row[v];
+        }
+    }
+}
+
 #endif

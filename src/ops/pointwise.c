@@ -14,26 +14,9 @@ void atl_pointwise_pack(const atl_pointwise *p, const float *filter, int turned,
 WIDE_INLINE void some_pixels(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
                              const float *image, const float *b, const atl_epilogue *end, float *result)
 {
-    const float *a = image + pixel * p->in_apart;
-    lanes sum[12][4];
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int v = 0; v < vectors; v++)
-        sum[i][v] = (lanes){0};
-    for (int64_t k = 0; k < p->in; k++, b += vectors * LANES) {
-        lanes row[4];
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            row[v] = load(b + v * LANES);
-        UNROLL
-        for (int i = 0; i < rows; i++) {
-            lanes one = all_lanes(a[i * p->in_apart + k]);
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                sum[i][v] += one * row[v];
-        }
-    }
+    product_tile sum;
+    clear_tile(rows, vectors, sum);
+    add_to_tile(rows, vectors, p->in, image + pixel * p->in_apart, p->in_apart, 1, b, vectors * LANES, sum);
     UNROLL
     for (int i = 0; i < rows; i++)
         UNROLL

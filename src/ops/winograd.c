@@ -214,36 +214,6 @@ WIDE_INLINE void tile_to_points(const atl_winograd *w, const plan *p, int64_t ti
 
 /* ---- products --------------------------------------------------------------------------------------------------------- */
 
-/* c [rows, 16 * vectors] = a [rows, depth] b [depth, 16 * vectors] */
-WIDE_INLINE void product(const int rows, const int vectors, int64_t depth, const float *a, const float *b, float *c,
-                         int64_t c_row)
-{
-    lanes sum[12][4];
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int v = 0; v < vectors; v++)
-        sum[i][v] = (lanes){0};
-    for (int64_t k = 0; k < depth; k++, b += vectors * LANES) {
-        lanes row[4];
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            row[v] = load(b + v * LANES);
-        UNROLL
-        for (int i = 0; i < rows; i++) {
-            lanes one = all_lanes(a[i * depth + k]);
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                sum[i][v] += one * row[v];
-        }
-    }
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int v = 0; v < vectors; v++)
-        store(c + i * c_row + v * LANES, sum[i][v]);
-}
-
 /* All points of a block of tiles, for the outputs from `first` on, as many as a worker has. */
 WIDE_INLINE void products(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t tiles,
                           int64_t first, const float *x, const float *filter, float *y)
@@ -252,9 +222,12 @@ WIDE_INLINE void products(const int rows, const int vectors, const atl_winograd 
     for (int64_t k = 0; k < POINTS; k++)
         for (int64_t o = 0; o < p->part; o += block) {
             const float *b = filter + k * w->in * w->out + (first + o) * w->in;
-            for (int64_t t = 0; t < tiles; t += rows)
-                product(rows, vectors, w->in, x + k * p->x_apart + t * w->in, b, y + k * p->y_apart + t * p->part + o,
-                        p->part);
+            for (int64_t t = 0; t < tiles; t += rows) {
+                product_tile sum;
+                clear_tile(rows, vectors, sum);
+                add_to_tile(rows, vectors, w->in, x + k * p->x_apart + t * w->in, w->in, 1, b, block, sum);
+                store_tile(rows, vectors, sum, y + k * p->y_apart + t * p->part + o, p->part);
+            }
         }
 }
 
@@ -420,44 +393,19 @@ WIDE static void block_of_gradient(const atl_winograd *w, const plan *p, int64_t
             tile_of_gradient(2, w, p, first + t, dy, y + t * w->out);
 }
 
-/* c [rows, 16 * vectors] += a' b, of a [depth, in] and b [depth, out] */
-WIDE_INLINE void add_product(const int rows, const int vectors, int64_t depth, int64_t in, int64_t out, const float *a,
-                             const float *b, float *c)
-{
-    lanes sum[16][4];
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int v = 0; v < vectors; v++)
-        sum[i][v] = load(c + i * out + v * LANES);
-    for (int64_t k = 0; k < depth; k++) {
-        lanes row[4];
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            row[v] = load(b + k * out + v * LANES);
-        UNROLL
-        for (int i = 0; i < rows; i++) {
-            lanes one = all_lanes(a[k * in + i]);
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                sum[i][v] += one * row[v];
-        }
-    }
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int v = 0; v < vectors; v++)
-        store(c + i * out + v * LANES, sum[i][v]);
-}
-
 WIDE_INLINE void add_products(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t tiles,
                               const float *x, const float *y, float *sums)
 {
     for (int64_t k = 0; k < POINTS; k++)
         for (int64_t o = 0; o < w->out; o += vectors * LANES)
-            for (int64_t i = 0; i < w->in; i += rows)
-                add_product(rows, vectors, tiles, w->in, w->out, x + k * p->x_apart + i, y + k * p->y_apart + o,
-                            sums + k * (w->in * w->out + APART) + i * w->out + o);
+            for (int64_t i = 0; i < w->in; i += rows) {
+                float *c = sums + k * (w->in * w->out + APART) + i * w->out + o;
+                product_tile sum;
+                load_tile(rows, vectors, c, w->out, sum);
+                add_to_tile(rows, vectors, tiles, x + k * p->x_apart + i, 1, w->in, y + k * p->y_apart + o, w->out,
+                            sum);
+                store_tile(rows, vectors, sum, c, w->out);
+            }
 }
 
 WIDE static void add_products_of(int vectors, const atl_winograd *w, const plan *p, int64_t tiles, const float *x,

@@ -3,20 +3,10 @@
 
 #include "support.h"
 
-enum { MARGIN = 64 };
-
 typedef struct operands {
     int64_t a_count, b_count, c_count;
     float *a, *b, *c;
 } operands;
-
-static float *random_floats(int64_t count)
-{
-    float *x = malloc((size_t)(count + MARGIN) * sizeof *x);
-    for (int64_t i = 0; i < count + MARGIN; i++)
-        x[i] = i < count ? (float)random_below(2001) / 1000 - 1 : NAN; /* what lies beyond must not be used */
-    return x;
-}
 
 static operands new_operands(const atl_product *p)
 {

@@ -3,22 +3,13 @@
 
 #include "support.h"
 
-static float *random_floats(int64_t count, uint64_t seed)
-{
-    atl_tensor *tensor = atl_uniform_tensor(ATL_SHAPE(count), -1, 1, seed);
-    float *copy = malloc((size_t)count * sizeof *copy);
-    cr_assert(tensor && copy);
-    memcpy(copy, atl_floats(tensor), (size_t)count * sizeof *copy);
-    atl_tensor_free(tensor);
-    return copy;
-}
-
 static void check(const atl_pointwise *p, int turned)
 {
-    float *image = random_floats(p->pixels * p->in_apart, 1), *filter = random_floats(p->in * p->out, 2);
-    float *bias = random_floats(p->out, 3), *residual = random_floats(p->pixels * p->out, 4);
-    float *gate = random_floats(p->pixels * p->out, 5), *packed = random_floats(p->in * p->out, 6);
-    float *result = random_floats(p->pixels * p->out_apart, 7), *before = random_floats(p->pixels * p->out_apart, 7);
+    float *image = random_floats(p->pixels * p->in_apart), *filter = random_floats(p->in * p->out);
+    float *bias = random_floats(p->out), *residual = random_floats(p->pixels * p->out);
+    float *gate = random_floats(p->pixels * p->out), *packed = random_floats(p->in * p->out);
+    float *result = random_floats(p->pixels * p->out_apart), *before = random_floats(p->pixels * p->out_apart);
+    memcpy(before, result, (size_t)(p->pixels * p->out_apart) * sizeof *before);
     atl_pointwise_pack(p, filter, turned, packed);
     const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .gate = gate};
     atl_pointwise_convolve(p, image, packed, &end, result);

@@ -5,16 +5,6 @@
 
 #include "support.h"
 
-static float *random_floats(int64_t count, uint64_t seed)
-{
-    atl_tensor *tensor = atl_uniform_tensor(ATL_SHAPE(count), -1, 1, seed);
-    float *copy = malloc((size_t)count * sizeof *copy);
-    cr_assert(tensor && copy);
-    memcpy(copy, atl_floats(tensor), (size_t)count * sizeof *copy);
-    atl_tensor_free(tensor);
-    return copy;
-}
-
 /* Adds to the result, or to the filter, what every pair of a pixel and a tap is worth. */
 static void convolve_in_double(const atl_winograd *w, const float *image, const double *filter, const double *y,
                                double *result, double *dw)
@@ -72,12 +62,12 @@ static void check(const atl_winograd *w)
 {
     int64_t pixels = w->batch * w->height * w->width, results = w->batch * w->result_height * w->result_width;
     int64_t filters = (int64_t)w->taps * w->taps * w->in * w->out;
-    float *image = random_floats(pixels * w->in, 1), *filter = random_floats(filters, 2);
-    float *bias = random_floats(w->out, 3), *residual = random_floats(results * w->out, 4);
-    float *gate = random_floats(results * w->out, 5), *back = turned(w, filter);
-    float *transformed = random_floats(atl_winograd_filter_floats(w), 6), *dw = random_floats(filters, 7);
-    float *scratch = random_floats(atl_winograd_scratch_floats(w) + atl_winograd_gradient_scratch_floats(w), 8);
-    float *y = random_floats(results * w->out, 9), *again = random_floats(results * w->out, 10);
+    float *image = random_floats(pixels * w->in), *filter = random_floats(filters);
+    float *bias = random_floats(w->out), *residual = random_floats(results * w->out);
+    float *gate = random_floats(results * w->out), *back = turned(w, filter);
+    float *transformed = random_floats(atl_winograd_filter_floats(w)), *dw = random_floats(filters);
+    float *scratch = random_floats(atl_winograd_scratch_floats(w) + atl_winograd_gradient_scratch_floats(w));
+    float *y = random_floats(results * w->out), *again = random_floats(results * w->out);
     double *weights = doubles_of(filter, filters), *expected = doubles_of(NULL, results * w->out);
     double *expected_dw = doubles_of(NULL, filters), *dy = doubles_of(gate, results * w->out);
 

@@ -1,0 +1,35 @@
+/* What our own convolution kernels do to their results before they are written, as inputs of a step. */
+#include "ops/conv_epilogue.h"
+
+int atl_conv_epilogue_is_simple(const onednn_convolution *c)
+{
+    return c->activation == ONEDNN_IDENTITY || (c->activation == ONEDNN_RELU && c->a == 0);
+}
+
+static int lower_operand(atl_lowering *lowering, int input, atl_plan_step *step)
+{
+    if (input < 0)
+        return -1;
+    step->read[step->reads] = atl_lower_input(lowering, input);
+    return step->reads++;
+}
+
+atl_conv_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step)
+{
+    atl_conv_epilogue e = {.relu = c->activation == ONEDNN_RELU};
+    e.bias = lower_operand(lowering, c->bias_input, step);
+    e.residual = lower_operand(lowering, c->residual_input, step);
+    return e;
+}
+
+static const float *operand_at(int read, const atl_plan_step *step, void *const *memory)
+{
+    return read < 0 ? NULL : memory[step->read[read]];
+}
+
+atl_epilogue atl_conv_epilogue_at(const atl_conv_epilogue *e, const atl_plan_step *step, void *const *memory)
+{
+    return (atl_epilogue){.bias = operand_at(e->bias, step, memory),
+                          .residual = operand_at(e->residual, step, memory),
+                          .relu = e->relu};
+}
