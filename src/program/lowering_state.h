@@ -33,6 +33,7 @@ struct atl_lowering {
     int bfloat16; /* may be used */
     int winograd; /* ATL_WINOGRAD, ... */
     int in_place; /* results may be written over operands */
+    int packs;    /* what is not alive at the same time shares memory */
     int now_once; /* what is being emitted runs once */
     int checked;  /* results stand between guards */
     int failed;

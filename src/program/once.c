@@ -4,6 +4,26 @@
 #include "graph/memory.h"
 #include "program/places.h"
 
+char *atl_mark_once(const atl_graph *graph, const char *needed)
+{
+    char *once = atl_allocate((size_t)graph->count, 1);
+    for (int64_t n = 0; once && n < graph->count; n++)
+        once[n] = 1;
+    for (int64_t n = 0; once && n < graph->count; n++)
+        if (needed[n] && graph->nodes[n]->op->flags & ATL_OP_ASSIGN)
+            once[graph->nodes[n]->inputs[0]->index] = 0;
+    for (int64_t n = 0; once && n < graph->count; n++) {
+        const atl_node *node = graph->nodes[n];
+        int changes = node->op->flags & (ATL_OP_INPUT | ATL_OP_RANDOM) ||
+                      (node->op->flags & ATL_OP_SIDE_EFFECT && !(node->op->flags & ATL_OP_VARIABLE));
+        once[n] &= !changes;
+        for (int i = 0; i < node->input_count; i++)
+            if (atl_reads_input(node->op, i))
+                once[n] &= once[node->inputs[i]->index];
+    }
+    return once;
+}
+
 int64_t atl_union_of_reads(atl_plan *p, const atl_plan_step *step)
 {
     const atl_value_id *read = atl_step_reads(step);

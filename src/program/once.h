@@ -4,6 +4,10 @@
 
 #include "program/plan.h"
 
+/* once[i] becomes 1 for the nodes that depend on constants only, and on variables to which none of the needed nodes assigns: they
+ * need computing only when a variable has changed.  Null out of memory; to be released. */
+char *atl_mark_once(const atl_graph *graph, const char *needed);
+
 /* The variables that the values read by a step depend on, as a set of the plan; -1 out of memory. */
 int64_t atl_union_of_reads(atl_plan *plan, const atl_plan_step *step);
 

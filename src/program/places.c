@@ -4,6 +4,7 @@
 #include "graph/memory.h"
 #include "program/arena.h"
 #include "program/in_place.h"
+#include "program/lowering_state.h"
 #include "program/once.h"
 
 static void use(atl_lifetimes *lives, atl_value_id value, int64_t step)
@@ -57,20 +58,28 @@ void atl_release_lifetimes(atl_lifetimes *lives)
     atl_release(lives->last);
 }
 
-static int64_t pack(atl_plan *p, const atl_lifetimes *lives, atl_space space)
+static int has_own_place(const atl_plan_value *value, atl_space space)
 {
+    return value->space == space && value->shares < 0;
+}
+
+/* The size of that memory; -1 out of memory. */
+static int64_t pack(const atl_lowering *l, const atl_lifetimes *lives, atl_space space)
+{
+    atl_plan *p = l->plan;
     atl_block *blocks = atl_allocate((size_t)p->value_count, sizeof *blocks);
-    int64_t count = 0;
+    int64_t count = 0, end = space == ATL_IN_ONCE ? p->once_count : p->step_count;
     if (!blocks)
         return -1;
     for (int64_t v = 0; v < p->value_count; v++)
-        if (p->values[v].space == space && p->values[v].shares < 0 && lives->first[v] >= 0)
-            blocks[count++] =
-                (atl_block){.bytes = p->values[v].bytes, .first = lives->first[v], .last = lives->last[v]};
+        if (has_own_place(&p->values[v], space) && lives->first[v] >= 0)
+            blocks[count++] = (atl_block){.bytes = p->values[v].bytes,
+                                          .first = l->packs ? lives->first[v] : 0,
+                                          .last = l->packs ? lives->last[v] : end};
     int64_t size = atl_pack_arena(blocks, count);
     count = 0;
     for (int64_t v = 0; v < p->value_count && size >= 0; v++)
-        if (p->values[v].space == space && p->values[v].shares < 0 && lives->first[v] >= 0)
+        if (has_own_place(&p->values[v], space) && lives->first[v] >= 0)
             p->values[v].offset = blocks[count++].offset;
     atl_release(blocks);
     return size;
@@ -86,8 +95,8 @@ int atl_give_places(atl_lowering *l)
         atl_find_lifetimes(p, &lives, ATL_IN_ONCE);
         atl_find_lifetimes(p, &lives, ATL_IN_ARENA);
         atl_share_places(l, &lives);
-        p->once_bytes = pack(p, &lives, ATL_IN_ONCE);
-        p->arena_bytes = pack(p, &lives, ATL_IN_ARENA);
+        p->once_bytes = pack(l, &lives, ATL_IN_ONCE);
+        p->arena_bytes = pack(l, &lives, ATL_IN_ARENA);
     }
     atl_release_lifetimes(&lives);
     if (p->arena_bytes < 0 || p->once_bytes < 0)

@@ -66,6 +66,7 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
     if (l->once && options.without & ATL_PASS_ONCE)
         memset(l->once, 0, (size_t)count);
     l->in_place = !(options.without & ATL_PASS_IN_PLACE);
+    l->packs = !(options.without & ATL_PASS_ARENA);
     l->winograd = options.without & ATL_PASS_WINOGRAD ? ATL_NO_WINOGRAD
                   : options.bfloat16                  ? ATL_WINOGRAD_OVER_BFLOAT16
                                                       : ATL_WINOGRAD;

@@ -6,6 +6,7 @@
 #include "atled/program.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
+#include "program/once.h"
 
 /* In this order: what one leaves, the next finds. */
 static const atl_pass *const passes[] = {&atl_merge_pass,    &atl_join_pass, &atl_simplify_pass, &atl_scale_pass,
@@ -133,12 +134,12 @@ static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
 static atl_node *new_of(const atl_rewrite *r, const atl_node *old) { return old ? r->of[old->index] : NULL; }
 
 /* Rebuilds copy->graph; copy->of then leads to the new nodes. */
-static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass)
+static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass, int merges)
 {
     atl_rewrite r = {.from = copy->graph, .to = atl_graph_new()};
     char *kept = atl_mark_needed(copy->graph, count, roots, 1);
     int ok = r.to && kept && survey(&r, count, roots);
-    if (ok && pass->merges) {
+    if (ok && merges) {
         for (r.mask = 64; r.mask < (uint64_t)copy->graph->count * 2; r.mask *= 2)
             ;
         r.table = atl_allocate((size_t)r.mask--, sizeof *r.table);
@@ -178,7 +179,7 @@ atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without)
         roots[i] = copy->of[wanted.node[i]->index];
     for (size_t i = 0; !status && i < sizeof passes / sizeof *passes; i++)
         if (!(without & passes[i]->flag) && (!passes[i]->finds_work || passes[i]->finds_work(copy->graph)))
-            status = run_pass(copy, wanted.count, roots, passes[i]);
+            status = run_pass(copy, wanted.count, roots, passes[i], passes[i]->merges && !(without & ATL_PASS_MERGE));
     atl_release(roots);
     return status;
 }

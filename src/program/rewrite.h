@@ -29,7 +29,7 @@ typedef struct atl_pass {
     atl_rewrite_rule *rule;
     atl_rewrite_begin *begin; /* optional: looks the whole graph over first; sets context */
     void (*end)(atl_rewrite *r);
-    int merges; /* equal nodes become one while building */
+    int merges; /* equal nodes become one while building, unless ATL_PASS_MERGE is left out */
 } atl_pass;
 
 extern const atl_pass atl_join_pass, atl_merge_pass, atl_simplify_pass, atl_scale_pass, atl_epilogue_pass,

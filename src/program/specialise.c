@@ -20,26 +20,6 @@ char *atl_mark_needed(const atl_graph *graph, int64_t count, atl_node *const *wa
     return needed;
 }
 
-char *atl_mark_once(const atl_graph *graph, const char *needed)
-{
-    char *once = atl_allocate((size_t)graph->count, 1);
-    for (int64_t n = 0; once && n < graph->count; n++)
-        once[n] = 1;
-    for (int64_t n = 0; once && n < graph->count; n++)
-        if (needed[n] && graph->nodes[n]->op->flags & ATL_OP_ASSIGN)
-            once[graph->nodes[n]->inputs[0]->index] = 0;
-    for (int64_t n = 0; once && n < graph->count; n++) {
-        const atl_node *node = graph->nodes[n];
-        int changes = node->op->flags & (ATL_OP_INPUT | ATL_OP_RANDOM) ||
-                      (node->op->flags & ATL_OP_SIDE_EFFECT && !(node->op->flags & ATL_OP_VARIABLE));
-        once[n] &= !changes;
-        for (int i = 0; i < node->input_count; i++)
-            if (atl_reads_input(node->op, i))
-                once[n] &= once[node->inputs[i]->index];
-    }
-    return once;
-}
-
 void atl_copy_free(atl_copy *copy)
 {
     atl_graph_free(copy->graph);

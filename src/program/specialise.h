@@ -20,8 +20,4 @@ void atl_copy_free(atl_copy *copy);
  * play a part.  Null out of memory; to be released. */
 char *atl_mark_needed(const atl_graph *graph, int64_t count, atl_node *const *wanted, int shapes_too);
 
-/* once[i] becomes 1 for the nodes that depend on constants only, and on variables to which none of the needed nodes assigns: they
- * need computing only when a variable has changed.  Null out of memory; to be released. */
-char *atl_mark_once(const atl_graph *graph, const char *needed);
-
 #endif

@@ -1,7 +1,7 @@
-/* The arena: nothing overlaps in time and place, and it is hardly larger than it must be. */
+/* Minutes: 3.  The arena: nothing overlaps in time and place, it is hardly larger than it must be, and nothing changes without it. */
 #include "program/arena.h"
 #include "program/plan.h"
-#include "support.h"
+#include "passes.h"
 
 static int overlap(const atl_block *a, const atl_block *b)
 {
@@ -46,6 +46,10 @@ Test(arena, none) { cr_assert_eq(atl_pack_arena(NULL, 0), 0); }
 
 /* ---- whole networks --------------------------------------------------------------------------------------------------------- */
 
+typedef struct need {
+    int64_t live, all; /* bytes: of what lives at once, at most; of everything */
+} need;
+
 static void use_block(atl_block *blocks, const atl_plan *plan, atl_value_id value, int64_t step)
 {
     if (plan->values[value].space != ATL_IN_ARENA)
@@ -60,11 +64,9 @@ static void use_block(atl_block *blocks, const atl_plan *plan, atl_value_id valu
     block->last = is_pinned || block->last == plan->step_count ? plan->step_count : step;
 }
 
-static void assert_hardly_larger_than_what_lives(atl_graph *g, atl_node *wanted, const char *name)
+static need need_of(const atl_plan *plan)
 {
-    atl_program *program = atl_compile(g, ATL_NODES(wanted));
-    cr_assert(program, "%s: %s", name, atl_graph_error(g));
-    const atl_plan *plan = atl_program_plan(program);
+    need n = {0};
     atl_block *blocks = calloc((size_t)plan->value_count, sizeof *blocks);
     for (int64_t s = 0; s < plan->step_count; s++) {
         for (int i = 0; i < plan->steps[s].reads; i++)
@@ -72,33 +74,86 @@ static void assert_hardly_larger_than_what_lives(atl_graph *g, atl_node *wanted,
         for (int i = 0; i < plan->steps[s].writes; i++)
             use_block(blocks, plan, plan->steps[s].write[i], s);
     }
-    int64_t least = atl_largest_live_set(blocks, plan->value_count);
-    cr_assert_leq((double)plan->arena_bytes, 1.1 * (double)least, "%s: %.2f MB for a live set of %.2f MB", name,
-                  (double)plan->arena_bytes / 1e6, (double)least / 1e6);
+    n.live = atl_largest_live_set(blocks, plan->value_count);
+    for (int64_t v = 0; v < plan->value_count; v++)
+        n.all += (blocks[v].bytes + ATL_ARENA_ALIGNMENT - 1) / ATL_ARENA_ALIGNMENT * ATL_ARENA_ALIGNMENT;
     free(blocks);
-    atl_program_free(program);
-    atl_graph_free(g);
+    return n;
 }
 
-static void check_model(const atl_model *model, int64_t batch, int training)
+typedef struct step {
+    const atl_model *model;
+    int64_t batch;
+    int training; /* else the gradient by the image */
+} step;
+
+/* Compiles the step, checks the size of its arena, and runs it if `runs`: what it wants is then the caller's. */
+static atl_tensor *result_of(const step *s, unsigned without, int runs)
 {
+    const atl_model *model = s->model;
     atl_graph *g = atl_graph_new();
-    atl_model_args args = {.training = training};
-    args.image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(batch, model->height, model->width, 3));
+    atl_model_args args = {.training = s->training};
+    args.image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(s->batch, model->height, model->width, 3));
     for (int i = 0; model->layers && model->layers[i]; i++) /* dense layers of VGG16 need not be large here */
         args.widths[i] = strncmp(model->layers[i], "fc", 2) == 0 ? 16 : 0;
-    atl_node *logits = model->build(&args), *labels = atl_input(g, "labels", ATL_INT32, ATL_SHAPE(batch));
+    atl_node *logits = model->build(&args), *labels = atl_input(g, "labels", ATL_INT32, ATL_SHAPE(s->batch));
     atl_node *loss = atl_mean(atl_sparse_softmax_cross_entropy(logits, labels));
-    atl_node *wanted = training ? atl_minimize(loss, atl_momentum()) : atl_gradient(loss, args.image);
-    assert_hardly_larger_than_what_lives(g, wanted, ATL_NAME("%s, batch %d", model->name, (int)batch));
+    atl_node *wanted = s->training ? atl_minimize(loss, atl_momentum()) : atl_gradient(loss, args.image);
+    atl_program *program = atl_compile(g, ATL_NODES(wanted), .without = without);
+    cr_assert(program, "%s: %s", model->name, atl_graph_error(g));
+    need n = need_of(atl_program_plan(program));
+    double arena = (double)atl_program_arena_bytes(program);
+    if (without & ATL_PASS_ARENA)
+        cr_expect_eq(arena, (double)n.all, "%s: %.0f bytes for %.0f", model->name, arena, (double)n.all);
+    else
+        cr_expect(arena >= (double)n.live && arena <= 1.1 * (double)n.live,
+                  "%s, batch %d: %.2f MB for a live set of %.2f MB", model->name, (int)s->batch, arena / 1e6,
+                  (double)n.live / 1e6);
+    atl_tensor *result = NULL;
+    if (runs) {
+        atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(args.image), -1, 1, 3),
+                   *label = atl_tensor_new(ATL_INT32, atl_shape_of(labels));
+        cr_assert_eq(atl_run(program, ATL_FEEDS({args.image, pixels}, {labels, label})), ATL_OK, "%s", atl_error());
+        result = atl_tensor_copy(atl_value(program, wanted));
+        atl_tensor_free(pixels);
+        atl_tensor_free(label);
+    }
+    atl_program_free(program);
+    atl_graph_free(g);
+    return result;
 }
 
-Test(arena, networks_need_hardly_more_than_what_lives_at_once)
+static void for_each_network(void (*check_step)(const step *s))
 {
     int count;
     const atl_model *const *models = atl_models(&count);
     for (int i = 0; i < count; i++)
         for (int training = 0; training < 2; training++)
-            for (int64_t batch = 1; batch <= 8; batch += 7)
-                check_model(models[i], batch, training);
+            check_step(&(step){models[i], 1, training});
+}
+
+static void assert_tight(const step *s)
+{
+    result_of(s, 0, 0);
+    result_of(&(step){s->model, 8, s->training}, 0, 0);
+}
+Test(arena, networks_need_hardly_more_than_what_lives_at_once) { for_each_network(assert_tight); }
+
+/* With a place for each value, the same bits. */
+static void assert_same_bits(const step *s)
+{
+    atl_tensor *packed = result_of(s, 0, 1), *apart = result_of(s, ATL_PASS_ARENA, 1);
+    cr_expect_eq(memcmp(atl_floats(packed), atl_floats(apart), (size_t)atl_tensor_count(packed) * sizeof(float)), 0,
+                 "%s, %s", s->model->name, s->training ? "training" : "gradient by the image");
+    atl_tensor_free(packed);
+    atl_tensor_free(apart);
+}
+Test(arena, networks_without_it_give_the_same) { for_each_network(assert_same_bits); }
+
+Test(arena, without_it_everything_has_a_place_of_its_own)
+{
+    counted with, without;
+    compare_without(ATL_PASS_ARENA, &with, &without);
+    cr_assert_eq(with.always, without.always);
+    cr_assert_lt(with.arena, without.arena);
 }
