@@ -131,6 +131,9 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
 
 /* ---- choosing an implementation ------------------------------------------------------------------------------------ */
 
+/* Beside oneDNN's: the error is set already, in words. */
+static const dnnl_status_t ALREADY_SAID = (dnnl_status_t)-1;
+
 /* Tastes in order of preference; the last has no name. Measured on AVX-512; on other processors the names do not occur. */
 enum { TASTES = 2 };
 static void tastes_of(const onednn_convolution *c, onednn_taste *list)
@@ -159,7 +162,7 @@ static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const geometry *g,
     onednn_convolution forward = *c;
     forward.pass = ONEDNN_FORWARD;
     if (c->bfloat16) { /* other arrays are rounded than in the backward pass */
-        dnnl_status_t status = dnnl_out_of_memory;
+        dnnl_status_t status = ALREADY_SAID;
         if (describe_geometry(&rounded, &forward)) {
             status = pick(hint, &rounded, &forward, ONEDNN_FORWARD, NULL, NULL, (onednn_taste){NULL, NULL});
             release_geometry(&rounded);
@@ -220,7 +223,7 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, c
     onednn_taste list[TASTES];
     dnnl_primitive_desc_t hint = NULL;
     dnnl_primitive_attr_t attributes = attributes_of(g, c);
-    dnnl_status_t status = !attributes                 ? dnnl_out_of_memory
+    dnnl_status_t status = !attributes                 ? ALREADY_SAID
                            : c->pass == ONEDNN_FORWARD ? dnnl_success
                                                        : choose_hint(&hint, g, c);
     if (c->bfloat16)
@@ -287,7 +290,7 @@ static dnnl_primitive_desc_t open_convolution(geometry *g, const onednn_convolut
             return NULL;
         status = choose(&desc, g, &c);
     }
-    if (onednn_succeeded(status, "compute a convolution"))
+    if (status != ALREADY_SAID && onednn_succeeded(status, "compute a convolution"))
         return desc;
     release_geometry(g);
     return NULL;

@@ -104,7 +104,7 @@ atl_status atl_plan_refresh(atl_plan *p, uint64_t version)
         if (p->once_version[s] >= needs)
             continue;
         if (step->run(step, p->once_table, p->once_bound[s]))
-            return ATL_INTERNAL;
+            return atl_failed_status();
         p->once_version[s] = needs;
     }
     atomic_store(&p->seen, version);

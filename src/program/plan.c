@@ -39,7 +39,7 @@ static int choose_ways(atl_lowering *l, const char *needed, int64_t count, atl_n
     atl_times times = {0};
     int measures = options.timing || options.way;
     if (measures && !(l->way = atl_allocate((size_t)graph->count, 1)))
-        return 0;
+        return atl_out_of_memory(), 0;
     if (options.timing && !atl_time_nodes(&times, graph, needed, l->once, l->winograd, options.bfloat16))
         return 0;
     l->blocked = atl_choose_layouts(graph, needed, count, roots, l->winograd && !options.way, times.gain);
@@ -51,7 +51,7 @@ static int choose_ways(atl_lowering *l, const char *needed, int64_t count, atl_n
             l->way[n] = l->blocked[n] ? times.blocked[n] : times.plain[n];
     }
     atl_release_times(&times);
-    return l->blocked != NULL;
+    return l->blocked ? 1 : (atl_out_of_memory(), 0);
 }
 
 static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options options)
@@ -84,7 +84,7 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
         p->sets[p->set_count++] = (atl_variable_set){0};
         atl_mark_early(p->copy.graph, needed, wanted.count, roots);
         ok = atl_lower_all(l, needed) && set_wanted(l, wanted) && atl_place_assigned(l) && atl_give_places(l);
-    } else
+    } else if (chosen || !l->once) /* else the choice has failed, and said why */
         atl_out_of_memory();
     atl_release(roots);
     atl_release(needed);
@@ -166,7 +166,7 @@ atl_status atl_plan_state_open(atl_plan_state *state, atl_plan *p)
     for (int64_t s = 0; s < p->step_count; s++)
         if (p->steps[s].bind && !(state->bound[s] = p->steps[s].bind(&p->steps[s]))) {
             atl_plan_state_close(state);
-            return ATL_OUT_OF_MEMORY;
+            return atl_failed_status();
         }
     return ATL_OK;
 }

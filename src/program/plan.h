@@ -112,6 +112,13 @@ static inline void atl_release_step(atl_plan_step *step)
         step->release(step->data);
 }
 
+/* What the run returns when a step has failed, which has set the error. */
+static inline atl_status atl_failed_status(void)
+{
+    atl_status status = atl_error_status();
+    return status ? status : ATL_INTERNAL;
+}
+
 static inline const atl_value_id *atl_step_reads(const atl_plan_step *step)
 {
     return step->more_reads ? step->more_reads : step->read;

@@ -378,7 +378,7 @@ static atl_status run_steps(atl_plan_state *state)
     const atl_plan *plan = state->plan;
     for (int64_t s = 0; s < plan->step_count; s++)
         if (plan->steps[s].run(&plan->steps[s], state->memory, state->bound[s]))
-            return atl_error_status() ? atl_error_status() : ATL_INTERNAL;
+            return atl_failed_status();
     return ATL_OK;
 }
 

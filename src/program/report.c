@@ -105,7 +105,7 @@ static atl_status time_steps(const atl_plan_state *state, int runs, double *time
         for (int64_t s = 0; s < plan->step_count; s++) {
             double start = now();
             if (plan->steps[s].run(&plan->steps[s], state->memory, state->bound[s]))
-                return ATL_INTERNAL;
+                return atl_failed_status();
             time[s * runs + run] = now() - start;
         }
     return ATL_OK;
