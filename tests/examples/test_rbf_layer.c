@@ -8,7 +8,7 @@ int rbf_layer(void);
 
 typedef atl_node *layer(atl_node *image, atl_node *centers, atl_node *beta);
 
-static void check_golden(layer *phi_of)
+static void check_phi(layer *phi_of)
 {
     static const char *const names[] = {"image", "centers", "beta", "w"};
     atl_npz *npz = open_golden("goldens/rbf.npz");
@@ -35,8 +35,8 @@ static void check_golden(layer *phi_of)
     atl_graph_free(g);
 }
 
-Test(rbf_layer, golden_made_of_ops) { check_golden(rbf_of_ops); }
-Test(rbf_layer, golden_as_one_op) { check_golden(rbf); }
+Test(rbf_layer, golden_made_of_ops) { check_phi(rbf_of_ops); }
+Test(rbf_layer, golden_as_one_op) { check_phi(rbf); }
 
 /* Input by input, as any built-in op: values in double against the float program's, and three orders. */
 Test(rbf_layer, the_op_is_differentiated_again)

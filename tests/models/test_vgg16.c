@@ -1,7 +1,7 @@
 #include "models/golden.h"
 
 /* Narrow layers, 64 x 64: widths and size are read off the archive. */
-static void check_golden(int exactly)
+static void check_narrow(int exactly)
 {
     const char *path = data_file("goldens/vgg16_narrow.npz");
     const atl_model *model = atl_model_find("vgg16");
@@ -44,5 +44,5 @@ static void check_golden(int exactly)
     atl_graph_free(g);
 }
 
-Test(vgg16, golden_values_and_gradients_of_both_losses) { check_golden(0); }
-Test(vgg16, golden_values_and_gradients_of_both_losses_exactly) { check_golden(1); }
+Test(vgg16, golden_values_and_gradients_of_both_losses) { check_narrow(0); }
+Test(vgg16, golden_values_and_gradients_of_both_losses_exactly) { check_narrow(1); }
