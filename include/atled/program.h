@@ -20,7 +20,7 @@ typedef enum atl_passes {
     ATL_PASS_SCALE = 4,     /* a factor for each channel (batch norm) goes into the filter before it */
     ATL_PASS_EPILOGUE = 8,  /* bias, residual and relu are added by the convolution or matrix product itself */
     ATL_PASS_FUSE = 16,     /* chains and trees of element-wise ops run in one pass over memory */
-    ATL_PASS_WINOGRAD = 32, /* 3x3 and 5x5 convolutions by Winograd's method: error about 1e-6, not 2e-7 */
+    ATL_PASS_WINOGRAD = 32, /* 3x3 and 5x5 convolutions by Winograd's method: error 1e-6 to 2e-6, not 2e-7 */
     ATL_PASS_CONCAT = 64,   /* the parts of a concat of images are written where they will be, and read there */
     ATL_PASS_ARENA = 128,   /* values that are not alive at the same time lie in the same place */
     ATL_PASS_DIGEST = 1024, /* a mask of bits is kept in place of an image that only gates its gradient */

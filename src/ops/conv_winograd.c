@@ -8,7 +8,9 @@
 #include "ops/conv_epilogue.h"
 #include "ops/winograd.h"
 
-enum { MOST_CHANNELS_SQUARED = 128 * 128 }; /* of the transformed filter, 36/9 of the plain one: the cache holds it */
+enum {
+    MOST_CHANNELS_SQUARED = 128 * 128
+}; /* of the transformed filter, 36/9 or 64/25 of the plain one: the cache holds it */
 
 typedef struct winograd_step {
     atl_winograd w;
@@ -25,25 +27,36 @@ static int is_dense_square(const onednn_convolution *c)
            v->dilation == 1 && h->dilation == 1 && v->pad_before < v->size && h->pad_before < h->size;
 }
 
-/* Pixels in whole tiles; for the image's gradient it is the image that is made. */
+/* Of 4 x 4 pixels; for the image's gradient it is the image that is made. */
 static double tiles_of(const onednn_convolution *c)
 {
     const int64_t *made = c->pass == ONEDNN_INPUT_GRADIENT ? c->image.size : c->result.size;
-    int64_t side = 7 - c->vertical.size;
-    return (double)(made[0] * ((made[1] + side - 1) / side) * ((made[2] + side - 1) / side));
+    return (double)(made[0] * ((made[1] + 3) / 4) * ((made[2] + 3) / 4));
+}
+
+static double points_of(const onednn_convolution *c)
+{
+    double side = (double)c->vertical.size + 3;
+    return side * side;
+}
+
+/* Of the products. */
+static double flops_of(const onednn_convolution *c)
+{
+    return tiles_of(c) * points_of(c) * 2 * (double)(c->image.size[3] * c->result.size[3]);
 }
 
 double atl_conv_winograd_seconds(const onednn_convolution *c)
 {
-    static const double SECONDS_A_CHANNEL = 2.5e-9, FLOPS_PER_SECOND = 190e9, AROUND = 2e-6;
+    static const double SECONDS_A_VALUE = 7e-11, FLOPS_PER_SECOND = 190e9, AROUND = 2e-6;
     int64_t in = c->image.size[3], out = c->result.size[3];
     if (!is_dense_square(c) || !atl_conv_epilogue_is_simple(c) || in % 16 || out % 16 ||
         in * out > MOST_CHANNELS_SQUARED || atl_shape_count(c->result) == 0 || !atl_winograd_pays())
         return INFINITY;
-    double tile = (double)(in + out) * SECONDS_A_CHANNEL + 72 * (double)(in * out) / FLOPS_PER_SECOND;
+    double transforms = tiles_of(c) * points_of(c) * (double)(in + out) * SECONDS_A_VALUE;
     double sums =
         c->pass == ONEDNN_FILTER_GRADIENT ? 1.15 : 1; /* which are read and written again for each block of tiles */
-    return tiles_of(c) * tile * sums + AROUND;
+    return (transforms + flops_of(c) / FLOPS_PER_SECOND) * sums + AROUND;
 }
 
 /* ---- the step --------------------------------------------------------------------------------------------------------- */
@@ -91,8 +104,7 @@ static atl_winograd geometry_of(const onednn_convolution *c)
         w.result_height = result[1], w.result_width = result[2], w.out = result[3];
         w.pad_top = v->pad_before, w.pad_left = h->pad_before;
     }
-    double flops = tiles_of(c) * 72 * (double)(w.in * w.out);
-    w.workers = flops < 2 * FLOPS_OF_A_THREAD ? 1 : omp_get_max_threads();
+    w.workers = flops_of(c) < 2 * FLOPS_OF_A_THREAD ? 1 : omp_get_max_threads();
     return w;
 }
 
@@ -109,7 +121,7 @@ static winograd_step *new_step(const onednn_convolution *c)
 static atl_plan_step step_of(const onednn_convolution *c, winograd_step *s)
 {
     const int64_t *filter = c->filter.size;
-    return (atl_plan_step){.implementation = filter[0] == 3 ? "winograd:4x3" : "winograd:2x5",
+    return (atl_plan_step){.implementation = filter[0] == 3 ? "winograd:4x3" : "winograd:4x5",
                            .cannot_fail = 1,
                            .release = atl_release,
                            .data = s,

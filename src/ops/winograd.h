@@ -1,8 +1,8 @@
 /* Convolutions by Winograd's method, of images in NHWC (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015).
  *
- * Six pixels in each direction are read for a tile of 4 x 4 results of a 3x3 filter, or of 2 x 2 results of a 5x5 filter.  Both are
- * transformed to values at the points 0, 1, -1, 2, -2 and infinity of a polynomial, where a convolution is a product: 36
- * multiplications for each pair of channels take the place of 144, or of 100.  A block of tiles is transformed, multiplied and
+ * Six pixels in each direction are read for a tile of 4 x 4 results of a 3x3 filter, eight for those of a 5x5 filter.  Both are
+ * transformed to values at the points 0, 1, -1, 2, -2 (and 1/2, -1/2) and infinity of a polynomial, where a convolution is a product: 36
+ * multiplications for each pair of channels take the place of 144, or 64 of 400.  A block of tiles is transformed, multiplied and
  * transformed back while it is in the second-level cache. */
 #ifndef ATLED_OPS_WINOGRAD_H
 #define ATLED_OPS_WINOGRAD_H
