@@ -211,6 +211,8 @@ atl_node *const *atl_variables(const atl_graph *graph, int64_t *count)
 int atl_is_uniform(const atl_node *node, float *value_out)
 {
     enum { LOOKED_AT = 64 };
+    while (node->op->flags & (ATL_OP_ALIAS | ATL_OP_BROADCAST) && !(node->op->flags & ATL_OP_SIDE_EFFECT))
+        node = node->inputs[0]; /* the same elements */
     if (node->op->uniform)
         return node->op->uniform(node, value_out);
     const atl_tensor *value = node->op->flags & ATL_OP_CONSTANT && node->storage ? node->storage->value : NULL;

@@ -11,12 +11,7 @@ static atl_node *pass_on(atl_node *y, atl_node *dy)
     (void)y;
     return dy;
 }
-static atl_node *add_simplified(atl_node *y)
-{
-    atl_node *x = left_by(y, 0, 0);
-    return x ? x : left_by(y, 1, 0);
-}
-BINARY_OP_WITH(add, pass_on, pass_on, ATL_OP_SUM, add_simplified, RANGES(add, -1, 1, -1, 1))
+BINARY_OP_WITH(add, pass_on, pass_on, ATL_OP_SUM, NULL, RANGES(add, -1, 1, -1, 1))
 
 /* sub(a, b) = a - b.  d/da = 1, d/db = -1 */
 BINARY_ELEMENT(sub, a - b)
@@ -26,20 +21,14 @@ static atl_node *pass_negated(atl_node *y, atl_node *dy)
     (void)y;
     return atl_neg(dy);
 }
-static atl_node *sub_simplified(atl_node *y) { return left_by(y, 0, 0); }
-BINARY_OP_WITH(sub, pass_on, pass_negated, 0, sub_simplified, RANGES(sub, -1, 1, -1, 1))
+BINARY_OP(sub, pass_on, pass_negated, RANGES(sub, -1, 1, -1, 1))
 
 /* mul(a, b) = a b.  d/da = b, d/db = a */
 BINARY_ELEMENT(mul, a *b)
 BINARY_MAP(mul, a *b)
 static atl_node *mul_gradient_a(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_input_of(y, 1)); }
 static atl_node *mul_gradient_b(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_input_of(y, 0)); }
-static atl_node *mul_simplified(atl_node *y)
-{
-    atl_node *x = left_by(y, 0, 1);
-    return x ? x : left_by(y, 1, 1);
-}
-BINARY_OP_WITH(mul, mul_gradient_a, mul_gradient_b, ATL_OP_PRODUCT, mul_simplified, RANGES(mul, -1, 1, -1, 1))
+BINARY_OP_WITH(mul, mul_gradient_a, mul_gradient_b, ATL_OP_PRODUCT, NULL, RANGES(mul, -1, 1, -1, 1))
 
 /* div(a, b) = a / b.  d/da = 1 / b, d/db = -y / b */
 BINARY_ELEMENT(div, a / b)
@@ -49,9 +38,7 @@ static atl_node *div_gradient_b(atl_node *y, atl_node *dy)
 {
     return atl_neg(atl_mul(dy, atl_div(y, atl_input_of(y, 1))));
 }
-static atl_node *div_simplified(atl_node *y) { return left_by(y, 0, 1); }
-BINARY_OP_WITH(div, div_gradient_a, div_gradient_b, 0, div_simplified, RANGES(div, -1, 1, 0.5f, 2),
-               RANGES(div, -1, 1, -2, -0.5f))
+BINARY_OP(div, div_gradient_a, div_gradient_b, RANGES(div, -1, 1, 0.5f, 2), RANGES(div, -1, 1, -2, -0.5f))
 
 /* pow(a, b) = a^b.  d/da = b a^(b - 1), d/db = y log(a), and 0 where a <= 0 */
 BINARY_ELEMENT(pow, pow(a, b))
@@ -103,12 +90,7 @@ BINARY_OP(maximum, maximum_gradient_a, maximum_gradient_b, RANGES(maximum, -1, 0
 /* neg(x) = -x.  d/dx = -1 */
 UNARY_ELEMENT(neg, -x)
 UNARY_MAP(neg, -x)
-static atl_node *neg_simplified(atl_node *y)
-{
-    atl_node *x = y->inputs[0];
-    return x->op == y->op ? x->inputs[0] : NULL; /* -(-x) */
-}
-UNARY_OP_WITH(neg, neg_element, pass_negated, 0, neg_simplified, RANGE(neg, -1, 1))
+UNARY_OP(neg, neg_element, pass_negated, RANGE(neg, -1, 1))
 
 /* abs(x) = |x|.  d/dx = sign(x) */
 UNARY_MAP(abs, fabsf(x))

@@ -21,14 +21,6 @@ static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
     return NULL;
 }
 
-/* Input i of y if it has y's shape and the other input is the given number throughout, else null. */
-static inline atl_node *left_by(const atl_node *y, int i, float neutral)
-{
-    float value;
-    int is_neutral = atl_is_uniform(y->inputs[1 - i], &value) && value == neutral;
-    return is_neutral && atl_shape_equal(y->inputs[i]->shape, y->shape) ? y->inputs[i] : NULL;
-}
-
 #define UNARY_MAP(op, of_x)                                                                                            \
     ATL_FAST static void op##_map(const void *attributes, size_t n, const float *const *inputs, float *result)         \
     {                                                                                                                  \

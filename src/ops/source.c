@@ -204,6 +204,14 @@ static void kernel_size_ratio(const atl_node *y, const void *const *x, void *res
     *(float *)result = (float)ratio;
 }
 
+static int size_ratio_is_uniform(const atl_node *y, float *value_out)
+{
+    if (atl_shape_count(y->inputs[0]->shape) < 0 || atl_shape_count(y->inputs[1]->shape) <= 0)
+        return 0;
+    kernel_size_ratio(y, NULL, value_out);
+    return 1;
+}
+
 static atl_node *sample_size_ratio(atl_node *a, atl_node *b) { return atl_mul(a, atl_size_ratio(a, b)); }
 
 static const atl_op size_ratio_op = {.name = "size_ratio",
@@ -212,6 +220,7 @@ static const atl_op size_ratio_op = {.name = "size_ratio",
                                      .infer = infer_size_ratio,
                                      .reference = reference_size_ratio,
                                      .kernel = kernel_size_ratio,
+                                     .uniform = size_ratio_is_uniform,
                                      .samples = (const atl_sample[]){{"size ratio", .binary = sample_size_ratio,
                                                                       .input = {{2, {4, 3}}, {1, {5}}}, .inputs = 2},
                                                                      {0}}};

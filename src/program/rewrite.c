@@ -92,12 +92,29 @@ static int survey(atl_rewrite *r, int64_t count, atl_node *const *roots)
     return 1;
 }
 
-static atl_node *rebuild(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
+/* The storage of a constant that a pass has made goes with its graph: the next one needs its own. */
+static atl_storage *storage_for(atl_node *node, const atl_node *old)
+{
+    atl_storage *storage = old->storage;
+    if (!storage || storage->node != old)
+        return storage;
+    storage = atl_graph_allocate(node->graph, sizeof *storage);
+    if (!storage)
+        return NULL;
+    *storage = *old->storage;
+    storage->node = node;
+    storage->value = atl_tensor_copy(old->storage->value);
+    if (!storage->value)
+        atl_graph_out_of_memory(node->graph);
+    return storage;
+}
+
+atl_node *atl_rebuilt(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
     atl_node *node = atl_apply_in(r->to, old->op, old->attributes, old->input_count, inputs);
     if (node)
-        node->storage = old->storage;
-    return node;
+        node->storage = storage_for(node, old);
+    return node && !r->to->broken ? node : NULL;
 }
 
 static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
@@ -118,7 +135,7 @@ static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
         int64_t first_new = r->to->count;
         atl_node *made = pass->rule ? pass->rule(r, old, inputs) : NULL;
         if (!made && !r->to->broken)
-            made = rebuild(r, old, inputs);
+            made = atl_rebuilt(r, old, inputs);
         for (int64_t i = first_new; i < r->to->count; i++) {
             r->to->nodes[i]->origin = old->origin;
             r->to->nodes[i]->distinct |= old->distinct;

@@ -32,6 +32,9 @@ typedef struct atl_pass {
     int merges; /* equal nodes become one while building, unless ATL_PASS_MERGE is left out */
 } atl_pass;
 
+/* The old node on the new inputs; null: the new graph is broken. */
+atl_node *atl_rebuilt(atl_rewrite *r, const atl_node *old, atl_node *const *inputs);
+
 extern const atl_pass atl_join_pass, atl_merge_pass, atl_simplify_pass, atl_scale_pass, atl_epilogue_pass,
     atl_fuse_pass, atl_digest_pass;
 
