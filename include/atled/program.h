@@ -78,7 +78,7 @@ typedef struct atl_feed {
  * Of unknown sizes, the plans for the 8 sets of shapes used last are kept; others are made again when they come back. */
 ATL_API atl_status atl_run(atl_program *program, const atl_feed *feeds);
 /* The value of a wanted node after the last run: owned by the program, overwritten by the next run. Null if the node is not
- * wanted by this program, or nothing has been run. */
+ * wanted by this program, nothing has been run, or the last run failed, whose error then stays in atl_error(). */
 ATL_API const atl_tensor *atl_value(const atl_program *program, const atl_node *node);
 /* The first element of that value; NaN if there is none. */
 ATL_API float atl_number_of(const atl_program *program, const atl_node *node);

@@ -3,6 +3,7 @@
 #define ATLED_PROGRAM_PLAN_H
 
 #include "atled/program.h"
+#include "graph/error.h"
 #include "program/arena.h"
 #include "program/lowering.h"
 #include "program/specialise.h"

@@ -36,7 +36,8 @@ struct atl_state {
     atl_program *program;
     atl_plan_state kept[KEPT_PLANS];
     uint64_t last_used[KEPT_PLANS];
-    int current; /* of kept, or -1 */
+    int current;       /* of kept, or -1 */
+    atl_status failed; /* the last run: its status */
 };
 
 /* ---- compiling ---------------------------------------------------------------------------------------------------------- */
@@ -398,7 +399,7 @@ static atl_status run_now(atl_state *state, const atl_feed *feeds)
     return status;
 }
 
-static atl_status run_state(atl_state *state, const atl_feed *feeds)
+static atl_status run_with_threads(atl_state *state, const atl_feed *feeds)
 {
     atl_status status = check_strangers(state->program, feeds);
     if (status)
@@ -412,6 +413,11 @@ static atl_status run_state(atl_state *state, const atl_feed *feeds)
     status = run_now(state, feeds);
     atl_use_threads(before);
     return status;
+}
+
+static atl_status run_state(atl_state *state, const atl_feed *feeds)
+{
+    return state->failed = run_with_threads(state, feeds);
 }
 
 atl_status atl_state_run(atl_state *state, const atl_feed *feeds)
@@ -442,6 +448,11 @@ const atl_tensor *atl_state_value(const atl_state *state, const atl_node *node)
 {
     if (!state || !node) {
         atl_set_error(ATL_INVALID, "value: the %s is null", state ? "node" : "program or state");
+        return NULL;
+    }
+    if (state->failed) { /* whose message is what the caller has to read */
+        if (atl_error_status() != state->failed)
+            atl_set_error(state->failed, "value: '%s' has none: the last run failed", atl_name_of(node));
         return NULL;
     }
     const atl_program *program = state->program;

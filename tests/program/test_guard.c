@@ -113,6 +113,23 @@ Test(guard, a_program_that_checks_names_the_op)
         atl_program_free(program);
     }
 }
+/* In what is made once, too: when it is made, and when it is made anew. */
+Test(guard, a_refresh_names_the_op)
+{
+    for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
+        atl_node *v = atl_variable(g, ATL_NAME("v%d", (int)i), ATL_SHAPE(2, 5), atl_uniform(0.5f, 1));
+        atl_node *y = atl_sum(atl_apply(faulty[i].op, v));
+        atl_program *program = atl_compile(g, ATL_NODES(atl_add(x, y)), .check = 1);
+        cr_assert(program, "%s", atl_graph_error(g));
+        for (int turn = 0; turn < 2; turn++) {
+            cr_expect_eq(atl_run(program, ATL_FEED(x, value)), ATL_INVALID, "%s", faulty[i].op->name);
+            cr_expect(strstr(atl_error(), faulty[i].op->name) && strstr(atl_error(), faulty[i].says), "%s: \"%s\"",
+                      faulty[i].op->name, atl_error());
+            cr_assert_eq(atl_variable_assign(v, value), ATL_OK);
+        }
+        atl_program_free(program);
+    }
+}
 Test(guard, the_reference_names_the_op)
 {
     for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {

@@ -1,4 +1,5 @@
 /* Programs: feeds and fetches, unknown batches, states, variables that change, and runs that allocate nothing. */
+#include "graph/error.h"
 #include "graph/memory.h"
 #include "nets.h"
 
@@ -183,6 +184,25 @@ Test(mistakes, fetch_of_what_is_not_wanted)
 {
     cr_assert_null(atl_value(program, image));
     cr_assert_mentions(atl_error(), "not among the nodes");
+}
+/* It is the run's error that has to be read. */
+Test(mistakes, fetch_after_a_failed_run)
+{
+    atl_tensor *good = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(2, 4)),
+               *bad = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(2, 5));
+    for (int turn = 0; turn < 2; turn++) {
+        assert_refused(ATL_FEED(image, bad), "takes [?, 4], but the tensor is [2, 5]");
+        cr_assert(isnan(atl_number_of(program, result)));
+        cr_assert_null(atl_value(program, image)); /* which is not wanted */
+        cr_assert_mentions(atl_error(), "takes [?, 4], but the tensor is [2, 5]");
+        atl_out_of_memory(); /* another failure since then */
+        cr_assert_null(atl_value(program, result));
+        cr_assert_mentions(atl_error(), "'relu' has none: the last run failed");
+        cr_assert_eq(atl_run(program, ATL_FEED(image, good)), ATL_OK);
+        cr_assert_eq(atl_number_of(program, result), 0);
+    }
+    atl_tensor_free(good);
+    atl_tensor_free(bad);
 }
 Test(mistakes, fetch_before_the_first_run)
 {
