@@ -109,8 +109,8 @@ static inline void end_golden(golden_run *run)
     atl_graph_free(run->net.graph);
 }
 
-static inline void check_golden(const char *name, const char *weights, const char *golden, const char *input,
-                                unsigned without)
+static inline void check_trained_network(const char *name, const char *weights, const char *golden, const char *input,
+                                         unsigned without)
 {
     golden_run run = run_golden(name, weights, golden, input, without, 0);
     assert_golden(run.program, run.input, run.npz, "input");

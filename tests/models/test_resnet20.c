@@ -5,7 +5,7 @@ enum { SIDE = 32, PIXELS = SIDE * SIDE, RECORD = 1 + 3 * PIXELS };
 
 static void check(unsigned without)
 {
-    check_golden("resnet20", "resnet20/resnet20.npz", "goldens/resnet20.npz", "preprocess/result", without);
+    check_trained_network("resnet20", "resnet20/resnet20.npz", "goldens/resnet20.npz", "preprocess/result", without);
 }
 
 Test(resnet20, golden_values_and_gradient) { check(0); }

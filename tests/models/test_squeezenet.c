@@ -8,7 +8,8 @@ static trained_net load_squeezenet(void) { return load_net("squeezenet", "squeez
 /* The golden gradient is with respect to "bgr". */
 static void check(unsigned without)
 {
-    check_golden("squeezenet", "squeezenet/squeezenet_v1_1.npz", "goldens/squeezenet_v1_1.npz", "bgr", without);
+    check_trained_network("squeezenet", "squeezenet/squeezenet_v1_1.npz", "goldens/squeezenet_v1_1.npz", "bgr",
+                          without);
 }
 
 Test(squeezenet, golden_values_and_gradient) { check(0); }
