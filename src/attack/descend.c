@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "ops/fast.h"
+
 enum { LANES = 16 }; /* independent partial results, so that the loops vectorise */
 
 typedef struct descent {
@@ -15,15 +17,15 @@ typedef struct descent {
 } descent;
 
 /* What n <= LANES elements move by. */
-typedef void direction(descent *d, int64_t at, int n, float *step);
+typedef void direction(const descent *d, int64_t at, int n, float *step);
 
-static void along_slope(descent *d, int64_t at, int n, float *step)
+ATL_LANE void along_slope(const descent *d, int64_t at, int n, float *step)
 {
     for (int i = 0; i < n; i++)
         step[i] = d->factor * d->slope[at + i];
 }
 
-static void along_sign(descent *d, int64_t at, int n, float *step)
+ATL_LANE void along_sign(const descent *d, int64_t at, int n, float *step)
 {
     for (int i = 0; i < n; i++) {
         float g = d->slope[at + i];
@@ -33,10 +35,11 @@ static void along_sign(descent *d, int64_t at, int n, float *step)
 
 /* m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  step = factor m / (sqrt(v) + epsilon).  Kingma & Ba 2014, algorithm 1
  * with the bias corrections in the factor.  Slopes of a saturated softmax are tiny: hence so is epsilon. */
-static void along_moments(descent *d, int64_t at, int n, float *step)
+ATL_LANE void along_moments(const descent *d, int64_t at, int n, float *step)
 {
     const float *g = d->slope + at;
     float *m = d->mean + at, *v = d->square + at;
+    ATL_LANES
     for (int i = 0; i < n; i++) {
         m[i] = d->mean_left * m[i] + (1 - d->mean_left) * g[i];
         v[i] = d->square_left * v[i] + (1 - d->square_left) * g[i] * g[i];
@@ -44,9 +47,10 @@ static void along_moments(descent *d, int64_t at, int n, float *step)
     }
 }
 
-static void move(descent *d, int64_t at, int n, const float *step)
+ATL_LANE void move(descent *d, int64_t at, int n, const float *step)
 {
     float *x = d->pixels + at;
+    ATL_LANES
     for (int i = 0; i < n; i++) {
         float size = fabsf(step[i]), to = x[i] - step[i];
         to = to < d->lowest ? d->lowest : to;
@@ -57,17 +61,24 @@ static void move(descent *d, int64_t at, int n, const float *step)
     }
 }
 
-static void descend(descent *d, int64_t count, direction *along)
+/* The direction is known where this is called from, and becomes part of the loop; so does the descent, which is no other's. */
+ATL_LANE void descend(descent *all, int64_t count, direction *along)
 {
+    descent d = *all;
     float step[LANES];
     int64_t i = 0;
     for (; i + LANES <= count; i += LANES) {
-        along(d, i, LANES, step);
-        move(d, i, LANES, step);
+        along(&d, i, LANES, step);
+        move(&d, i, LANES, step);
     }
-    along(d, i, (int)(count - i), step);
-    move(d, i, (int)(count - i), step);
+    along(&d, i, (int)(count - i), step);
+    move(&d, i, (int)(count - i), step);
+    *all = d;
 }
+
+ATL_FAST static void descend_slope(descent *d, int64_t count) { descend(d, count, along_slope); }
+ATL_FAST static void descend_sign(descent *d, int64_t count) { descend(d, count, along_sign); }
+ATL_FAST static void descend_moments(descent *d, int64_t count) { descend(d, count, along_moments); }
 
 /* Summed in double: the squares of tiny slopes must not vanish. */
 static double root_mean_square(const float *x, int64_t count)
@@ -128,9 +139,6 @@ atl_status atl_descend_with(const atl_descend_args *args)
                  .factor = args->rate,
                  .lowest = bounded ? args->lowest : -INFINITY,
                  .highest = bounded ? args->highest : INFINITY};
-    direction *along = method == ATL_DESCENT_ADAM   ? along_moments
-                       : method == ATL_DESCENT_SIGN ? along_sign
-                                                    : along_slope;
     if (method == ATL_DESCENT_NORMALISED) {
         double size = root_mean_square(d.slope, count);
         d.factor = size > 0 ? (float)(args->rate / size) : 0;
@@ -141,7 +149,9 @@ atl_status atl_descend_with(const atl_descend_args *args)
         d.square_left = 0.999f;
         d.factor = (float)(args->rate * sqrt(1 - pow(0.999, args->step + 1)) / (1 - pow(0.9, args->step + 1)));
     }
-    descend(&d, count, along);
+    (method == ATL_DESCENT_ADAM   ? descend_moments
+     : method == ATL_DESCENT_SIGN ? descend_sign
+                                  : descend_slope)(&d, count);
     if (args->effect)
         tell_effect(&d, args->effect);
     return ATL_OK;

@@ -9,6 +9,7 @@
 #include "atled/ops.h"
 #include "attack/diagnosis.h"
 #include "graph/memory.h"
+#include "ops/fast.h"
 
 struct atl_fooler {
     atl_node *image, *target, *loss, *probabilities, *slope;
@@ -198,7 +199,7 @@ typedef struct attempt {
     atl_symptoms seen;
 } attempt;
 
-static void clamp(atl_tensor *picture)
+ATL_FAST static void clamp(atl_tensor *picture)
 {
     float *x = atl_floats(picture);
     int64_t count = atl_tensor_count(picture);
@@ -207,7 +208,7 @@ static void clamp(atl_tensor *picture)
 }
 
 /* To whole grey levels, as a file of 8 bits holds them. */
-static void round_into(atl_tensor *to, const atl_tensor *from)
+ATL_FAST static void round_into(atl_tensor *to, const atl_tensor *from)
 {
     const float *x = atl_floats(from);
     float *y = atl_floats(to);
@@ -221,7 +222,7 @@ static void copy_into(atl_tensor *to, const atl_tensor *from)
     memcpy(atl_floats(to), atl_floats(from), (size_t)atl_tensor_count(from) * sizeof(float));
 }
 
-static double largest_of(const atl_tensor *tensor)
+ATL_FAST static double largest_of(const atl_tensor *tensor)
 {
     enum { LANES = 16 };
     const float *x = atl_floats(tensor);

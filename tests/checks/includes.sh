@@ -22,7 +22,7 @@ check src/onednn "$common|graph/|onednn/|program/lowering\.h"
 check src/io "$common|graph/(dot|variables)\.h|io/"
 check src/models "$common|models/"
 check src/train "$common|train/"
-check src/attack "$common|attack/"
+check src/attack "$common|attack/|ops/fast\.h"
 check tools 'atled/|config\.h|[a-z_]*\.h"'
 check examples 'atled/'
 
