@@ -11,6 +11,7 @@ typedef struct settings {
     const char *model, *weights, *data, *picture;
     int64_t batch, crop;
     int part, with_matrix;
+    compile_options compile;
 } settings;
 
 static int read_settings(settings *set, int argc, char **argv, int *code)
@@ -33,7 +34,9 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {0}};
     static const char *const examples[] = {"atled eval -m cifar10 -w cifar10.npz -d cifar-10 --confusion",
                                            "accuracy on the test batch, and which class is taken for which", NULL};
-    const command_line line = {"eval", .about = "how often a network is right", .options = options,
+    compile_option_table shared;
+    list_compile_options(&set->compile, shared);
+    const command_line line = {"eval", .about = "how often a network is right", .options = options, .shared = shared,
                                .examples = examples};
     return read_options(&line, argc, argv, NULL, code);
 }
@@ -94,8 +97,12 @@ static int evaluate(const settings *set, training *t, const atl_dataset *data)
         size.height = size.width = set->crop;
     else if (strcmp(model->name, "mlp") == 0)
         size.height = image.size[0], size.width = image.size[1];
-    training_settings wanted = {
-        .model = model, .look_only = 1, .height = size.height, .width = size.width, .channels = image.size[2]};
+    training_settings wanted = {.model = model,
+                                .look_only = 1,
+                                .height = size.height,
+                                .width = size.width,
+                                .channels = image.size[2],
+                                .compile = set->compile};
     memcpy(wanted.widths, size.widths, sizeof wanted.widths);
     int code = begin_training("eval", &wanted, t);
     if (code)
@@ -125,6 +132,8 @@ int atled_eval(int argc, char **argv)
                         set.model);
     atl_dataset *data = atl_dataset_open(set.data, (atl_part)set.part);
     code = data ? evaluate(&set, &t, data) : complain("eval", EXIT_BAD_FILE, "%s", atl_error());
+    if (!code)
+        code = end_compiling("eval", &set.compile);
     end_training(&t);
     atl_dataset_free(data);
     return code;

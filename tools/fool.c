@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compile_options.h"
 #include "labels.h"
 #include "network.h"
 #include "panel.h"
@@ -16,6 +17,7 @@ typedef struct settings {
     int loss, method, quiet;
     int64_t steps, seed, count;
     double rate, confidence;
+    compile_options compile;
 } settings;
 
 typedef struct session {
@@ -88,8 +90,10 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         "atled fool -m squeezenet -w squeezenet_v1_1.npz -t 130 --loss mse --method raw",
         "the way that fails, with the reason why",
         NULL};
+    compile_option_table shared;
+    list_compile_options(&set->compile, shared);
     const command_line line = {"fool", .about = "make a picture that a network takes for what it is not",
-                               .options = options, .examples = examples};
+                               .options = options, .shared = shared, .examples = examples};
     return read_options(&line, argc, argv, NULL, code);
 }
 
@@ -206,7 +210,9 @@ static int find_weights(session *s)
 
 static int prepare(session *s)
 {
-    int code = check_writable("fool", s->set.output);
+    int code = begin_compiling("fool", &s->set.compile);
+    if (!code)
+        code = check_writable("fool", s->set.output);
     if (!code && s->set.sheet)
         code = check_writable("fool", s->set.sheet);
     if (!code)
@@ -223,7 +229,8 @@ static int prepare(session *s)
         code = make_start(s);
     if (code)
         return code;
-    s->fooler = atl_fooler_new(s->network.image, s->network.logits, (atl_fool_loss)s->set.loss);
+    s->fooler = atl_fooler_new(s->network.image, s->network.logits, (atl_fool_loss)s->set.loss,
+                               .compile = compile_args_of(&s->set.compile));
     if (!s->fooler)
         return complain("fool", EXIT_INTERNAL, "%s", atl_error());
     s->probability = malloc(((size_t)s->set.steps + 1) * sizeof *s->probability);
@@ -468,6 +475,8 @@ int atled_fool(int argc, char **argv)
     }
     if (!code && s.set.sheet && s.tile_count && write_sheet(s.set.sheet, s.tiles, s.tile_count))
         code = complain("fool", EXIT_BAD_FILE, "%s", atl_error());
+    if (!code)
+        code = end_compiling("fool", &s.set.compile);
     if (!code) {
         tell_summary(&s);
         code = s.met == s.target_count ? EXIT_GOAL_MET : EXIT_GOAL_NOT_MET;

@@ -378,7 +378,7 @@ static int check_required(const command_line *line, unsigned long long given)
     return 1;
 }
 
-int read_options(const command_line *line, int argc, char **argv, int *operands_out, int *code_out)
+static int parse(const command_line *line, int argc, char **argv, int *operands_out, int *code_out)
 {
     getopt_tables tables;
     unsigned long long given = 0; /* bit i: option i was */
@@ -406,4 +406,18 @@ int read_options(const command_line *line, int argc, char **argv, int *operands_
     if (operands_out)
         *operands_out = optind;
     return check_required(line, given) && check_operands(line, argc, argv);
+}
+
+int read_options(const command_line *line, int argc, char **argv, int *operands_out, int *code_out)
+{
+    command_option all[MOST_OPTIONS + 1];
+    const command_option *const tables[] = {line->options, line->shared};
+    int count = 0;
+    for (int i = 0; i < 2; i++)
+        for (const command_option *o = tables[i]; o && o->name && count < MOST_OPTIONS; o++)
+            all[count++] = *o;
+    all[count] = (command_option){.name = NULL};
+    command_line joined = *line;
+    joined.options = all;
+    return parse(&joined, argc, argv, operands_out, code_out);
 }

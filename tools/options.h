@@ -47,7 +47,8 @@ typedef struct command_line {
     const char *operands; /* what --help calls the words that are no options: "FILE..."; null: there are none */
     int least_operands, most_operands;
     const command_option *options;
-    const char *const *examples; /* command and comment in turn, ending with null; or null */
+    const command_option *shared; /* more of them, which other commands have as well; null: none */
+    const char *const *examples;  /* command and comment in turn, ending with null; or null */
 } command_line;
 
 /* Returns 1 with the values stored and argv permuted so that the operands are the last ones; or 0 with *code_out what the

@@ -3,35 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compile_options.h"
 #include "network.h"
-
-/* The compiler's passes by the words that --without takes. */
-static const struct named_pass {
-    const char *name;
-    unsigned pass;
-} passes[] = {
-    {"merge", ATL_PASS_MERGE},       {"simplify", ATL_PASS_SIMPLIFY}, {"scale", ATL_PASS_SCALE},
-    {"epilogue", ATL_PASS_EPILOGUE}, {"fuse", ATL_PASS_FUSE},         {"winograd", ATL_PASS_WINOGRAD},
-    {"once", ATL_PASS_ONCE},         {"in_place", ATL_PASS_IN_PLACE}, {"concat", ATL_PASS_CONCAT},
-    {"digest", ATL_PASS_DIGEST},     {"arena", ATL_PASS_ARENA},
-};
-
-enum { PASSES = sizeof passes / sizeof passes[0] };
 
 typedef struct profile_settings {
     const char *model, *weights, *output, *drawing;
-    int forward, gradient, train, json, bfloat16;
-    int64_t batch, runs, threads, depth;
-    unsigned without; /* bit i: passes[i] */
+    int forward, gradient, train, json;
+    int64_t batch, runs, depth;
+    compile_options compile;
 } profile_settings;
-
-static const char *const *pass_names(void)
-{
-    static const char *names[PASSES + 1];
-    for (int i = 0; i < PASSES; i++)
-        names[i] = passes[i].name;
-    return names;
-}
 
 static int read_settings(profile_settings *set, int argc, char **argv, int *code)
 {
@@ -47,12 +27,6 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         {"batch", 'b', .whole = &set->batch, .argument = "N", .lowest = 1, .highest = 65536, .help = "images at once"},
         {"runs", 'r', .whole = &set->runs, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "of which each step's median is taken"},
-        {"without", 0, .several = &set->without, .choices = pass_names(), .argument = "PASS,...",
-         .help = "leaves passes of the compiler out"},
-        {"bfloat16", 0, .flag = &set->bfloat16,
-         .help = "rounds the operands of products to bfloat16, if the processor has instructions for it"},
-        {"threads", 't', .whole = &set->threads, .argument = "N", .lowest = 1, .highest = 1024,
-         .help = "that share the work; else what OMP_NUM_THREADS says, or all processors"},
         {"json", 'j', .flag = &set->json, .help = "JSON instead of a table"},
         {"output", 'o', .text = &set->output, .argument = "FILE", .help = "instead of standard output"},
         {"dot", 0, .text = &set->drawing, .argument = "FILE",
@@ -70,14 +44,17 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
                                            "atled profile --model cifar10 --batch 128 --dot profile.svg",
                                            "a drawing with the time of every op",
                                            NULL};
-    const command_line line = {"profile", .about = "time every step of a network", .options = options,
+    compile_option_table shared;
+    list_compile_options(&set->compile, shared);
+    shared[0].letter = 't';
+    const command_line line = {"profile", .about = "time every step of a network", .options = options, .shared = shared,
                                .examples = examples};
     if (!read_options(&line, argc, argv, NULL, code))
         return 0;
     if (set->forward + set->gradient + set->train > 1)
         *code = complain("profile", EXIT_USAGE, "--forward, --gradient and --train exclude each other");
     else
-        *code = 0;
+        *code = begin_compiling("profile", &set->compile);
     return !*code;
 }
 
@@ -100,7 +77,7 @@ static int write_profile(const profile_settings *set, const atl_program *program
     FILE *file = set->output ? fopen(set->output, "w") : stdout;
     if (!file)
         return complain("profile", EXIT_BAD_FILE, "'%s' cannot be written: %s", set->output, strerror(errno));
-    atl_machine_peak peak = atl_measure_peak((int)set->threads);
+    atl_machine_peak peak = atl_measure_peak((int)set->compile.threads);
     atl_status status =
         atl_program_write_profile(program, file, set->json ? ATL_PROFILE_JSON : ATL_PROFILE_TABLE, &peak);
     if (!status && !set->json)
@@ -142,23 +119,15 @@ static int draw(const profile_settings *set, const loaded_network *n, const atl_
     return status ? complain("profile", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
-static unsigned passes_left_out(const profile_settings *set)
-{
-    unsigned left_out = 0;
-    for (int i = 0; i < PASSES; i++)
-        left_out |= set->without >> i & 1 ? passes[i].pass : 0;
-    return left_out;
-}
-
 static int profile(const profile_settings *set, const loaded_network *n)
 {
     atl_node *wanted = wanted_node(set, n);
-    atl_program *program = atl_compile(n->graph, ATL_NODES(wanted), .without = passes_left_out(set),
-                                       .threads = (int)set->threads, .bfloat16 = set->bfloat16);
+    atl_compile_args args = compile_args_of(&set->compile);
+    args.graph = n->graph;
+    args.wanted = ATL_NODES(wanted);
+    atl_program *program = atl_compile_with(&args);
     atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(n->image), 0, 255, 1);
     int code = 0;
-    if (set->bfloat16 && !atl_has_bfloat16())
-        fprintf(stderr, "atled profile: this processor has no instructions for bfloat16: computing in float32\n");
     if (!program || !pixels)
         code = complain("profile", EXIT_INTERNAL, "%s",
                         atl_graph_error(n->graph) ? atl_graph_error(n->graph) : atl_error());
@@ -169,6 +138,8 @@ static int profile(const profile_settings *set, const loaded_network *n)
         code = write_profile(set, program);
     if (!code && set->drawing)
         code = draw(set, n, program, wanted);
+    if (!code)
+        code = end_compiling("profile", &set->compile);
     atl_tensor_free(pixels);
     atl_program_free(program);
     return code;

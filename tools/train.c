@@ -1,7 +1,6 @@
 /* atled train: a network from labelled images. */
 #include <errno.h>
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,7 +181,8 @@ static int build_training(session *s, const atl_model *model, int64_t cut)
                                 .clip_norm = set->clip_norm,
                                 .clip_global_norm = set->clip_global_norm,
                                 .average = set->average,
-                                .seed = (uint64_t)set->seed};
+                                .seed = (uint64_t)set->seed,
+                                .compile = set->compile};
     int code = read_widths(set, wanted.widths);
     if (!code)
         code = read_drops(set, s->per_epoch, wanted.at);
@@ -203,8 +203,6 @@ static int start(session *s)
 {
     const atl_model *model = atl_model_find(s->set.model);
     const train_options *set = &s->set;
-    if (set->threads)
-        omp_set_num_threads((int)set->threads);
     int code = check_outputs(s);
     if (!code)
         code = open_data(s);
@@ -408,6 +406,8 @@ int atled_train(int argc, char **argv)
             catch_interrupts();
             code = train(&s);
         }
+        int end = end_compiling("train", &s.set.compile);
+        code = code ? code : end;
     }
     atl_batches_free(s.batches);
     end_training(&s.t);

@@ -26,8 +26,6 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
          .help = "examples in a step"},
         {"seed", 0, .whole = &set->seed, .argument = "N",
          .help = "of the first weights, of the order and of what is done to the images"},
-        {"threads", 0, .whole = &set->threads, .argument = "N", .lowest = 0, .highest = 4096,
-         .help = "that compute; 0: one for each processor. How many there are shows in the last bits of the weights"},
 
         {"optimizer", 0, .choice = &set->optimizer, .choices = optimizer_names, .argument = "NAME",
          .help = "how a step follows from the gradient"},
@@ -113,8 +111,10 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
                                            "--decay-all 1e-4 -e 100 -o resnet20.npz",
                                            "ResNet-20, its batch norm by running averages afterwards",
                                            NULL};
+    compile_option_table shared;
+    list_compile_options(&set->compile, shared);
     const command_line line = {"train", .about = "make a network from labelled images", .options = options,
-                               .examples = examples};
+                               .shared = shared, .examples = examples};
     return read_options(&line, argc, argv, NULL, code);
 }
 

@@ -8,10 +8,11 @@
 typedef struct train_options {
     const char *model, *data, *output, *widths, *at, *checkpoint, *resume, *weights, *log, *plot;
     int optimizer, schedule, staircase, flip, find_nan, quiet;
-    int64_t epochs, batch, seed, threads, crop, pad, most_steps, stop_after, save_every;
+    int64_t epochs, batch, seed, crop, pad, most_steps, stop_after, save_every;
     double rate, momentum, rms_decay, beta1, beta2, epsilon, factor, every, lowest, warm_up, decay, decay_all,
         clip_value, clip_norm, clip_global_norm, average, brightness, contrast;
     option_list decay_of, rate_of; /* to be freed */
+    compile_options compile;
 } train_options;
 
 /* As read_options. */

@@ -25,6 +25,14 @@ static int build_net(const training_settings *set, int in_training, net *n)
     return n->loss != NULL;
 }
 
+static atl_program *compile(const training_settings *set, const net *n, atl_nodes wanted)
+{
+    atl_compile_args args = compile_args_of(&set->compile);
+    args.graph = n->graph;
+    args.wanted = wanted;
+    return atl_compile_with(&args);
+}
+
 /* ---- what each variable has of its own ------------------------------------------------------------------------------------ */
 
 static int ends_in(const char *text, const char *end)
@@ -156,7 +164,7 @@ static void build_step(training *t)
     t->step = atl_minimize(build_cost(t), make_optimizer(t), .clip_value = (float)set->clip_value,
                            .clip_norm = (float)set->clip_norm, .clip_global_norm = (float)set->clip_global_norm,
                            .average = (float)set->average, .check_gradients = 1);
-    t->train = atl_compile(n->graph, ATL_NODES(t->step, n->loss, t->right, t->rate));
+    t->train = compile(set, n, ATL_NODES(t->step, n->loss, t->right, t->rate));
 }
 
 /* ---- all of it ----------------------------------------------------------------------------------------------------------- */
@@ -171,8 +179,11 @@ int begin_training(const char *command, const training_settings *set, training *
 {
     training *t = training_out;
     *t = (training){.set = *set};
+    int code = begin_compiling(command, &set->compile);
+    if (code)
+        return code;
     if (build_net(set, 0, &t->used))
-        t->look = atl_compile(t->used.graph, ATL_NODES(t->used.logits, t->used.loss));
+        t->look = compile(set, &t->used, ATL_NODES(t->used.logits, t->used.loss));
     if (!t->look)
         return refuse(command, t, &t->used);
     if (set->look_only)
@@ -180,7 +191,7 @@ int begin_training(const char *command, const training_settings *set, training *
     if (!build_net(set, 1, &t->trained))
         return refuse(command, t, &t->trained);
     set_decays(t);
-    int code = set_each(command, t);
+    code = set_each(command, t);
     if (code)
         return code;
     build_step(t);

@@ -3,7 +3,7 @@
 #ifndef ATLED_TOOLS_TRAINING_H
 #define ATLED_TOOLS_TRAINING_H
 
-#include "tools.h"
+#include "compile_options.h"
 
 enum {
     OPTIMIZER_SGD,
@@ -34,6 +34,7 @@ typedef struct training_settings {
     double clip_value, clip_norm, clip_global_norm;
     double average; /* of a moving average, which is then used in place of the weights; 0: none */
     uint64_t seed;
+    compile_options compile;
     int look_only; /* no step */
 } training_settings;
 

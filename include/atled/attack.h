@@ -63,9 +63,17 @@ typedef enum atl_fool_loss {
 /* A network made ready to be fooled: its graph with a loss and the image's gradient, compiled once for every target. */
 typedef struct atl_fooler atl_fooler;
 
-/* image: float32 input [1 or any, h, w, c] of raw pixels 0..255.  logits: [1 or any, classes], computed from it.
- * Null if they are not, or the graph holds a mistake; see atl_error().  Weights may be loaded before or after. */
-ATL_API atl_fooler *atl_fooler_new(atl_node *image, atl_node *logits, atl_fool_loss loss);
+typedef struct atl_fooler_args {
+    atl_node *image;  /* float32 input [1 or any, h, w, c] of raw pixels 0..255 */
+    atl_node *logits; /* [1 or any, classes], computed from it */
+    atl_fool_loss loss;
+    atl_compile_args compile; /* .threads, .bfloat16, .without and the like; .graph and .wanted are not looked at */
+    int end_;
+} atl_fooler_args;
+/* Null if image and logits are not as they must be, or the graph holds a mistake; see atl_error().  Weights may be loaded before
+ * or after. */
+ATL_API atl_fooler *atl_fooler_new_with(const atl_fooler_args *args);
+#define atl_fooler_new(...) atl_fooler_new_with(&(atl_fooler_args){__VA_ARGS__, .end_ = 0})
 ATL_API void atl_fooler_free(atl_fooler *fooler); /* before the graph; null is allowed */
 ATL_API int atl_fooler_classes(const atl_fooler *fooler);
 

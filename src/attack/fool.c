@@ -79,7 +79,7 @@ static void enter_own_scope(atl_graph *graph)
     atl_enter(graph, name);
 }
 
-static atl_status build(atl_fooler *fooler, atl_node *logits)
+static atl_status build(atl_fooler *fooler, atl_node *logits, atl_compile_args compile)
 {
     atl_graph *graph = atl_graph_of(logits);
     enter_own_scope(graph);
@@ -88,15 +88,18 @@ static atl_status build(atl_fooler *fooler, atl_node *logits)
     fooler->probabilities = atl_named(atl_softmax(logits), "probabilities");
     atl_leave(graph);
     fooler->slope = atl_gradient(fooler->loss, fooler->image);
-    fooler->step = atl_compile(graph, ATL_NODES(fooler->loss, fooler->probabilities, fooler->slope));
+    compile.graph = graph;
+    compile.wanted = ATL_NODES(fooler->loss, fooler->probabilities, fooler->slope);
+    fooler->step = atl_compile_with(&compile);
     fooler->label = atl_tensor_new(ATL_INT32, ATL_SHAPE(1));
     if (!fooler->step)
         return atl_set_error(ATL_INVALID, "%s", atl_graph_error(graph) ? atl_graph_error(graph) : atl_error());
     return fooler->label ? ATL_OK : ATL_OUT_OF_MEMORY;
 }
 
-atl_fooler *atl_fooler_new(atl_node *image, atl_node *logits, atl_fool_loss loss)
+atl_fooler *atl_fooler_new_with(const atl_fooler_args *args)
 {
+    atl_node *image = args->image, *logits = args->logits;
     if (check_nodes(image, logits))
         return NULL;
     atl_fooler *fooler = atl_allocate(1, sizeof *fooler);
@@ -105,11 +108,11 @@ atl_fooler *atl_fooler_new(atl_node *image, atl_node *logits, atl_fool_loss loss
         return NULL;
     }
     fooler->image = image;
-    fooler->kind = loss;
+    fooler->kind = args->loss;
     fooler->shape = atl_shape_of(image);
     fooler->shape.size[0] = 1;
     fooler->classes = atl_shape_of(logits).size[1];
-    if (build(fooler, logits)) {
+    if (build(fooler, logits, args->compile)) {
         atl_fooler_free(fooler);
         return NULL;
     }

@@ -284,3 +284,18 @@ Test(atled_fool, help_names_every_option)
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         cr_assert_mentions(run.out, words[i]);
 }
+
+/* The same options of compiling as the other commands have. */
+Test(atled_fool, is_compiled_as_one_likes, .timeout = 120)
+{
+    const char *weights = random_weights("weights.npz", 4), *out = scratch_file("out.png"),
+               *times = scratch_file("times.txt");
+    remove(times);
+    command_run run = RUN("fool", "-m", "cifar10", "-w", weights, "-t", "frog", "-o", out, "-q", "--threads", "1",
+                          "--without", "winograd,fuse", "--timing-file", times);
+    cr_assert_code(run, 0);
+    cr_assert(exists(times));
+    run = RUN("fool", "-m", "cifar10", "-w", weights, "-t", "frog", "-o", out, "-q", "--bfloat16", "--timing");
+    cr_assert(run.code == 0 || run.code == 1, "%s", run.err);
+    cr_assert(atl_has_bfloat16() || strstr(run.err, "computing in float32"), "%s", run.err);
+}

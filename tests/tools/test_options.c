@@ -155,6 +155,17 @@ Test(options, what_is_required_must_be_there)
     cr_assert(read_words(&strict, (const char *const[]){"-n", "x", NULL}));
 }
 
+Test(options, a_shared_table_is_read_after_its_own)
+{
+    const command_option own[] = {{"needed", 'n', .text = &v.needed, .argument = "FILE", .required = 1, .help = "it"},
+                                  {0}};
+    const command_line with = {"try", .about = "try", .options = own, .shared = options};
+    cr_assert(read_words(&with, (const char *const[]){"-n", "x", "-w", "3", "--flat", NULL}), "%s", said);
+    cr_assert_eq(v.whole, 3);
+    cr_assert_eq(v.other_flag, 1);
+    check_refused(read_words(&with, (const char *const[]){"-w", "3", NULL}), "--needed FILE is missing");
+}
+
 Test(options, operands_are_counted)
 {
     const command_line with = {

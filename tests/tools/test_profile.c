@@ -90,6 +90,31 @@ Test(profile, bfloat16_is_used_or_said_to_be_missing)
         cr_assert_mentions(run.err, "float32");
 }
 
+/* Each command has the same options of compiling; see tests of the others, too. */
+Test(profile, times_are_kept_in_a_file)
+{
+    const char *path = scratch_file("times.txt");
+    remove(path);
+#define OPTIONS "profile", "-m", "cifar10", "--runs", "1", "--forward", "-t", "1", "--timing-file", path
+    command_run run = RUN(OPTIONS);
+    cr_assert_code(run, 0);
+    const char *first = whole_file(path);
+    cr_assert_gt(occurrences(first, "\n"), 2, "%s", first);
+    run = RUN(OPTIONS);
+    cr_assert_code(run, 0);
+    cr_assert_str_eq(whole_file(path), first); /* nothing was timed again */
+    FILE *file = fopen(path, "w");
+    fputs("something else\n", file);
+    fclose(file);
+    run = RUN(OPTIONS);
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "--timing-file: ");
+    cr_assert_str_eq(whole_file(path), "something else\n");
+    run = RUN("profile", "-m", "cifar10", "--runs", "1", "--timing", "--timing-file", "/no/such/folder/x");
+    cr_assert_code(run, 3);
+#undef OPTIONS
+}
+
 Test(profile, mistakes_are_named)
 {
     command_run run = RUN("profile", "-m", "cifar10", "--without", "winogard");

@@ -331,6 +331,26 @@ Test(train, draws_and_logs)
 #undef OPTIONS
 }
 
+/* The same options of compiling as profile has; without Winograd's method and fusion the sums are others. */
+Test(train, is_compiled_as_one_likes)
+{
+    const char *data = write_data(24), *w = scratch_file("w.npz"), *other = scratch_file("other.npz"),
+               *times = scratch_file("times.txt");
+    remove(times);
+#define OPTIONS "train", "-m", "mlp", "--widths", "8,3", "-d", data, "-q", "-e", "2"
+    command_run run = RUN(OPTIONS, "-o", w, "--threads", "1", "--timing-file", times);
+    cr_assert_code(run, 0);
+    cr_assert_eq(access(times, R_OK), 0);
+    run = RUN(OPTIONS, "-o", other, "--threads", "1", "--without", "fuse,epilogue,merge", "--bfloat16");
+    cr_assert_code(run, 0);
+    run = RUN("eval", "-m", "mlp", "-w", other, "-d", data, "--threads", "1", "--without", "fuse", "--timing");
+    cr_assert_code(run, 0);
+    run = RUN(OPTIONS, "--without", "nothing at all");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "--without takes merge, simplify,");
+#undef OPTIONS
+}
+
 Test(train, ctrl_c_saves)
 {
     const char *data = write_data(24), *weights = scratch_file("w.npz"), *out = scratch_file("out"),
