@@ -192,10 +192,19 @@ static int build_training(session *s, const atl_model *model, int64_t cut)
 static int start_batches(session *s, int64_t cut)
 {
     const train_options *set = &s->set;
-    s->batches =
-        atl_batches_new(s->data, .size = set->batch, .height = cut, .width = cut, .pad = set->pad, .shuffle = 1,
-                        .random_crop = 1, .flip = set->flip, .brightness = (float)set->brightness,
-                        .contrast = (float)set->contrast, .seed = (uint64_t)set->seed, .first = s->done);
+    s->t.examples = (atl_batches_args){.data = s->data,
+                                       .size = set->batch,
+                                       .height = cut,
+                                       .width = cut,
+                                       .pad = set->pad,
+                                       .shuffle = 1,
+                                       .random_crop = 1,
+                                       .flip = set->flip,
+                                       .brightness = (float)set->brightness,
+                                       .contrast = (float)set->contrast,
+                                       .seed = (uint64_t)set->seed,
+                                       .first = s->done};
+    s->batches = atl_batches_new_with(&s->t.examples);
     return s->batches ? 0 : complain("train", EXIT_BAD_FILE, "%s", atl_error());
 }
 

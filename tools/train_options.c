@@ -76,7 +76,9 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
         {"clip-global-norm", 0, .real = &set->clip_global_norm, .argument = "X", .lowest = 0, .highest = 1e30,
          .help = "all gradients together to that norm"},
         {"average", 0, .real = &set->average, .argument = "X", .lowest = 0, .highest = 0.9999999,
-         .help = "keep a moving average of the weights, 0.999; it is tested and saved in their place"},
+         .help =
+             "keep a moving average of the weights, 0.999; it is tested and saved in their place, with batch norm's "
+             "statistics taken anew for it"},
 
         {"crop", 0, .whole = &set->crop, .argument = "N", .lowest = 0, .highest = 4096,
          .help = "N x N pixels are cut out of each image, at random; 0: as large as the network has them"},

@@ -167,6 +167,20 @@ static void build_step(training *t)
     t->train = compile(set, n, ATL_NODES(t->step, n->loss, t->right, t->rate));
 }
 
+/* Only if averages are used, and a layer keeps statistics. */
+static int build_measuring(training *t)
+{
+    int64_t count;
+    atl_updates(t->trained.graph, &count);
+    if (t->set.average <= 0 || !count)
+        return 1;
+    if (!build_net(&t->set, 1, &t->measured))
+        return 0;
+    atl_node *const *update = atl_updates(t->measured.graph, &count);
+    t->measure = compile(&t->set, &t->measured, ATL_NODES(atl_group_with((int)count, update)));
+    return t->measure != NULL;
+}
+
 /* ---- all of it ----------------------------------------------------------------------------------------------------------- */
 
 static int refuse(const char *command, const training *t, const net *n)
@@ -178,7 +192,7 @@ static int refuse(const char *command, const training *t, const net *n)
 int begin_training(const char *command, const training_settings *set, training *training_out)
 {
     training *t = training_out;
-    *t = (training){.set = *set};
+    *t = (training){.set = *set, .handed_over = -1};
     int code = begin_compiling(command, &set->compile);
     if (code)
         return code;
@@ -195,13 +209,17 @@ int begin_training(const char *command, const training_settings *set, training *
     if (code)
         return code;
     build_step(t);
-    return t->train ? 0 : refuse(command, t, &t->trained);
+    if (!t->train)
+        return refuse(command, t, &t->trained);
+    return build_measuring(t) ? 0 : refuse(command, t, &t->measured);
 }
 
 void end_training(training *t)
 {
     atl_program_free(t->train);
     atl_program_free(t->look);
+    atl_program_free(t->measure);
+    atl_graph_free(t->measured.graph);
     atl_graph_free(t->trained.graph);
     atl_graph_free(t->used.graph);
     *t = (training){.step = NULL};
@@ -213,10 +231,33 @@ int64_t steps_done(const training *t)
     return steps ? *atl_ints(steps) : 0;
 }
 
+/* Batch norm kept its statistics for the weights, not for their averages: for those they are taken anew, over batches of examples as
+ * in training.  What was kept before is forgotten by 0.9 with each of them: half a percent of it is left. */
+static atl_status measure(training *t)
+{
+    enum { BATCHES = 50 };
+    atl_batches_args examples = t->examples;
+    examples.first = steps_done(t);
+    atl_status status = atl_copy_variables(t->measured.graph, t->trained.graph, 1);
+    atl_batches *batches = status ? NULL : atl_batches_new_with(&examples);
+    if (!status && !batches)
+        status = ATL_INVALID;
+    for (int i = 0; i < BATCHES && !status; i++)
+        status = atl_run(t->measure, ATL_FEED(t->measured.image, atl_batches_next(batches)->images));
+    atl_batches_free(batches);
+    return status ? status : atl_copy_variables(t->used.graph, t->measured.graph, 0);
+}
+
 /* What was trained to the graph in which it is used.  Averages are there after the first step. */
 static atl_status hand_over(training *t)
 {
-    return t->trained.graph ? atl_copy_variables(t->used.graph, t->trained.graph, steps_done(t) > 0) : ATL_OK;
+    if (!t->trained.graph || t->handed_over == steps_done(t))
+        return ATL_OK;
+    int averages = steps_done(t) > 0;
+    atl_status status =
+        averages && t->measure ? measure(t) : atl_copy_variables(t->used.graph, t->trained.graph, averages);
+    t->handed_over = status ? -1 : steps_done(t);
+    return status;
 }
 
 atl_status save_weights(training *t, const char *path)

@@ -49,10 +49,14 @@ typedef struct training {
     training_settings set;
     net trained; /* all null if it is only looked at */
     net used;
+    /* Where averages are used and there is batch norm: in training, too, but only to take the statistics of the averaged net. */
+    net measured;
     atl_node *right; /* share of the batch that is classified correctly */
     atl_node *rate;  /* of the step at hand */
     atl_node *step;  /* does it; its value is the loss with the decay */
-    atl_program *train, *look;
+    atl_program *train, *look, *measure;
+    atl_batches_args examples; /* what is trained on: for whoever trains to fill in after begin_training */
+    int64_t handed_over;       /* steps done when `used` was last given its values; -1: never */
 } training;
 
 /* 0, or the exit code after a complaint; end_training either way. */

@@ -58,7 +58,8 @@ typedef struct atl_npz_args {
     const char *suffixes[6]; /* for /weights, /biases, /scale, /shift, /mean, /variance; null: left as it is */
     int partial;             /* load: take what there is, see below */
     int weights_only; /* leave out what belongs to training: optimizers' memory, counters (atl_variable_set_state) */
-    int averages;     /* save: moving averages in place of the weights, where they are kept; implies weights_only */
+    int averages; /* save: moving averages in place of the weights, where they are kept; implies weights_only.  Batch norm's
+                       * statistics stay those of the weights: see atl_copy_variables */
     atl_npz_report *report; /* load: filled, if not null */
     int end_;
 } atl_npz_args;

@@ -141,7 +141,8 @@ ATL_API atl_node *atl_average_of(const atl_node *variable);
 
 /* Copies the values of the variables of one graph to those of the same names in another, which is built without what training
  * needs: dropout, batch statistics.  Those that `to` has and `from` lacks, or that differ in shape, are an error, and then nothing
- * is changed.  With `averages`, moving averages are taken where they are kept. */
+ * is changed.  With `averages`, moving averages are taken where they are kept: batch norm's statistics, kept for the weights
+ * and not for their averages, are then to be taken anew (docs/training.md, "The net that trains and the net that is used"). */
 ATL_API atl_status atl_copy_variables(atl_graph *to, const atl_graph *from, int averages);
 
 /* Computes all that `of` depends on (assigning nothing) and sets *node_out to the node made first that has a NaN or an infinity:
