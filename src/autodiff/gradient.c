@@ -18,7 +18,7 @@ typedef struct visit {
     atl_node *adjoint; /* null: nothing has flowed here yet */
     int64_t user;      /* the visit through which the node was found; -1: none */
     int64_t towards;   /* an input on the way to an x; -1: none */
-    int64_t outer;     /* the node's mark in the enclosing pass */
+    int32_t outer;     /* the node's mark in the enclosing pass */
     int next_input;    /* of the walk */
     char is_x, is_stop, walked, reaches;
 } visit;
@@ -50,10 +50,10 @@ static int64_t enter(pass *p, atl_node *node)
     visit *known = visit_of(p, node);
     if (known)
         return known - p->visits;
-    if (!ATL_GROW(p->visits, p->count, p->capacity))
+    if (p->count >= INT32_MAX || !ATL_GROW(p->visits, p->count, p->capacity))
         return -1;
     p->visits[p->count] = (visit){.node = node, .user = -1, .towards = -1, .outer = node->mark};
-    node->mark = ++p->count;
+    node->mark = (int32_t)++p->count;
     return p->count - 1;
 }
 

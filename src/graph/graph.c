@@ -8,7 +8,7 @@
 #include "graph/memory.h"
 #include "graph/names.h"
 
-enum { BLOCK_BYTES = 1 << 16 };
+enum { SMALLEST_BLOCK = 1 << 16, LARGEST_BLOCK = 1 << 23 }; /* bytes; each is twice as large as the one before */
 
 struct arena_block {
     arena_block *next;
@@ -47,24 +47,33 @@ void atl_graph_free(atl_graph *graph)
     atl_release(graph);
 }
 
+/* A block with room for so many bytes, in front of the others; null out of memory. */
+static arena_block *add_block(atl_graph *graph, size_t bytes)
+{
+    const arena_block *last = graph->blocks;
+    size_t whole = last ? 2 * (sizeof *last + last->size) : SMALLEST_BLOCK;
+    whole = whole > LARGEST_BLOCK ? LARGEST_BLOCK : whole;
+    if (bytes > SIZE_MAX - sizeof *last)
+        return NULL;
+    whole = whole < sizeof *last + bytes ? sizeof *last + bytes : whole;
+    arena_block *block = atl_allocate_aligned(whole);
+    if (!block)
+        return NULL;
+    *block = (arena_block){.next = graph->blocks, .size = whole - sizeof *block};
+    return graph->blocks = block;
+}
+
 void *atl_graph_allocate(atl_graph *graph, size_t bytes)
 {
     bytes = (bytes + 15) / 16 * 16;
     arena_block *block = graph->blocks;
-    if (!block || block->size - block->used < bytes) {
-        size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
-        block = atl_allocate(1, sizeof *block + size);
-        if (!block) {
-            atl_graph_out_of_memory(graph);
-            return NULL;
-        }
-        block->size = size;
-        block->next = graph->blocks;
-        graph->blocks = block;
+    if ((!block || block->size - block->used < bytes) && !(block = add_block(graph, bytes))) {
+        atl_graph_out_of_memory(graph);
+        return NULL;
     }
     void *memory = block->memory + block->used;
     block->used += bytes;
-    return memory;
+    return memset(memory, 0, bytes); /* here, where it is about to be written */
 }
 
 const char *atl_graph_copy_text(atl_graph *graph, const char *text)

@@ -38,19 +38,17 @@ struct atl_node {
     const char *base;  /* the name asked for by atl_named, or null for the op's */
     atl_node *forward; /* whose gradient it belongs to, or null */
     const void *attributes;
-    atl_node **inputs;
     atl_storage *storage;   /* variables and constants; a compiled copy shares the original's */
     const atl_node *origin; /* in a compiled copy: the user's node it stands for */
-    int64_t index;
-    int input_count;
-    atl_dtype dtype;
+    atl_node *again;        /* the node that computes the value of a marked one again; null: none yet */
     atl_shape shape;
-    int64_t mark;    /* belongs to the pass that is running; 0 outside of one */
-    char recompute;  /* gradients compute the value again */
-    char distinct;   /* never merged with an equal node: a value computed again on purpose */
-    atl_node *again; /* the node that computes the value of a marked one again; null: none yet */
-    int unhashed;    /* uthash ran out of memory adding it */
-    UT_hash_handle hh;
+    int64_t index;
+    atl_dtype dtype;
+    int32_t mark;   /* belongs to the pass that is running; 0 outside of one */
+    char recompute; /* gradients compute the value again */
+    char distinct;  /* never merged with an equal node: a value computed again on purpose */
+    int input_count;
+    atl_node *inputs[]; /* the attributes come after them; there may be millions of nodes, so they are kept small */
 };
 
 typedef struct arena_block arena_block;
@@ -72,9 +70,10 @@ struct atl_graph {
     int64_t scope_depth, scope_capacity;
     atl_node *forward;       /* nodes made now belong to the gradient of this one */
     const atl_node *copying; /* in a compiled copy: the user's node being copied, for messages */
-    atl_node *by_name;       /* uthash over named nodes */
-    name_counter *counters;  /* uthash: the next suffix to try for a name */
-    _Atomic int64_t named;   /* nodes before this index have names */
+    atl_node **by_name;      /* named nodes: open addressing */
+    int64_t by_name_count, by_name_size;
+    name_counter *counters; /* uthash: the next suffix to try for a name */
+    _Atomic int64_t named;  /* nodes before this index have names */
     uint64_t seed;
     _Atomic uint64_t version; /* counts changes of variables */
     atl_status broken;        /* not ATL_OK: error holds the first mistake of a builder */
@@ -92,6 +91,9 @@ atl_node *atl_graph_out_of_memory(atl_graph *graph);
 
 /* atl_apply_with for ops that may have no inputs. `graph` may be null if there are inputs. */
 atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attributes, int count, atl_node *const *inputs);
+
+/* The op of `node`, of whatever graph, on other inputs; these must be of the types of its own, so nothing is inferred anew. */
+atl_node *atl_repeat(atl_graph *graph, const atl_node *node, atl_node *const *inputs);
 
 /* A fresh scope at the top level: "gradients", then "gradients_1", ... */
 const char *atl_graph_unique_scope(atl_graph *graph, const char *name);

@@ -23,11 +23,25 @@ static int may_allocate(void)
     return 1;
 }
 
+/* Large memory is walked from end to end: in small pages the processor would wait for the page tables half of the time, and the
+ * kernel would be asked for every one of them.  Only a hint; it may fail. */
+static void *in_huge_pages(void *memory, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    uintptr_t first = ((uintptr_t)memory + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    uintptr_t last = ((uintptr_t)memory + bytes) / HUGE_PAGE * HUGE_PAGE;
+    if (memory && bytes >= LARGE && first < last)
+        madvise((void *)first, last - first, MADV_HUGEPAGE);
+#endif
+    return memory;
+}
+
 void *atl_allocate(size_t count, size_t size)
 {
     if (!may_allocate())
         return NULL;
-    return calloc(count ? count : 1, size ? size : 1);
+    void *memory = calloc(count ? count : 1, size ? size : 1);
+    return in_huge_pages(memory, count * size);
 }
 
 void *atl_reallocate(void *old, size_t count, size_t size)
@@ -35,7 +49,7 @@ void *atl_reallocate(void *old, size_t count, size_t size)
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || !may_allocate())
         return NULL;
-    return realloc(old, bytes ? bytes : 1);
+    return in_huge_pages(realloc(old, bytes ? bytes : 1), bytes);
 }
 
 void *atl_allocate_aligned(size_t bytes)
@@ -46,13 +60,7 @@ void *atl_allocate_aligned(size_t bytes)
     /* Whole cache lines, so that vector code may read a full vector at the end. */
     if (posix_memalign(&memory, bytes < LARGE ? 64 : HUGE_PAGE, (bytes + 127) / 64 * 64))
         return NULL;
-#ifdef MADV_HUGEPAGE
-    /* Large weights are read once a run, from end to end: in small pages the processor would wait for the page tables half of the
-     * time.  Only a hint; it may fail. */
-    if (bytes >= LARGE)
-        madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
-    return memory;
+    return in_huge_pages(memory, bytes);
 }
 
 void atl_release(void *memory) { free(memory); }

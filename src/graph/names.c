@@ -18,8 +18,8 @@ struct name_counter {
 
 void atl_names_free(atl_graph *graph)
 {
-    HASH_CLEAR(hh, graph->by_name); /* the nodes and counters themselves are in the graph's memory */
-    HASH_CLEAR(hh, graph->counters);
+    HASH_CLEAR(hh, graph->counters); /* they themselves are in the graph's memory */
+    atl_release(graph->by_name);
 }
 
 const char *atl_format_name(char *name, const char *format, ...)
@@ -84,12 +84,62 @@ static name_counter *counter_of(atl_graph *graph, const char *name)
     return counter;
 }
 
+/* ---- nodes by name ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t hash_of(const char *name)
+{
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+    return hash;
+}
+
+/* The place of the node of that name, or the free one where it belongs.  A node whose name has changed since it was entered only
+ * takes up room. */
+static atl_node **place_of_name(atl_node **table, int64_t size, const char *name)
+{
+    uint64_t mask = (uint64_t)size - 1, at = hash_of(name) & mask;
+    while (table[at] && (!table[at]->name || strcmp(table[at]->name, name) != 0))
+        at = (at + 1) & mask;
+    return &table[at];
+}
+
 static atl_node *node_of_name(const atl_graph *graph, const char *name)
 {
-    atl_node *node;
-    HASH_FIND_STR(graph->by_name, name, node);
-    return node;
+    return graph->by_name ? *place_of_name(graph->by_name, graph->by_name_size, name) : NULL;
 }
+
+/* Doubles the table.  0: out of memory. */
+static int grow_table(atl_graph *graph)
+{
+    int64_t size = graph->by_name_size ? 2 * graph->by_name_size : 64, count = 0;
+    atl_node **table = atl_allocate((size_t)size, sizeof *table);
+    if (!table)
+        return 0;
+    for (int64_t i = 0; i < graph->by_name_size; i++)
+        if (graph->by_name[i] && graph->by_name[i]->name) {
+            atl_node **place = place_of_name(table, size, graph->by_name[i]->name);
+            count += !*place; /* one whose name has changed stood there twice */
+            *place = graph->by_name[i];
+        }
+    atl_release(graph->by_name);
+    graph->by_name = table;
+    graph->by_name_size = size;
+    graph->by_name_count = count;
+    return 1;
+}
+
+/* Lets the node be found by its name, which no other has. */
+static int enter_name(atl_graph *graph, atl_node *node)
+{
+    if (2 * graph->by_name_count >= graph->by_name_size && !grow_table(graph))
+        return 0;
+    *place_of_name(graph->by_name, graph->by_name_size, node->name) = node;
+    graph->by_name_count++;
+    return 1;
+}
+
+/* ---- unique names ------------------------------------------------------------------------------------------------------- */
 
 /* The wanted name, or the same with the first free suffix. */
 static const char *unique_name(atl_graph *graph, const char *wanted)
@@ -129,10 +179,7 @@ static void give_name(atl_node *node)
     const char *wanted = scope ? joined(graph, scope, node->base ? node->base : node->op->name) : NULL;
     const char *name = wanted ? unique_name(graph, wanted) : NULL;
     node->name = name;
-    if (!name)
-        return;
-    HASH_ADD_KEYPTR(hh, graph->by_name, node->name, strlen(node->name), node);
-    if (node->unhashed)
+    if (name && !enter_name(graph, node))
         atl_graph_out_of_memory(graph);
 }
 
@@ -175,9 +222,8 @@ atl_node *atl_named(atl_node *node, const char *format, ...)
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
     node->base = atl_graph_copy_text(node->graph, name);
-    if (node->index < node->graph->named) { /* it has been looked at: take the old name back */
-        if (node->name && !node->unhashed)
-            HASH_DEL(node->graph->by_name, node);
+    if (node->index < node->graph->named) { /* it has been looked at: the old name is taken back */
+        node->name = NULL;
         give_name(node);
     }
     return node;

@@ -1,6 +1,7 @@
 /* Applying an op: the one place in which nodes are made. */
 #include "graph/graph.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -186,23 +187,21 @@ static int check_call(atl_graph *graph, const atl_op *op, int count, atl_node *c
 static atl_node *new_node(atl_graph *graph, const atl_op *op, const void *attributes, int count,
                           atl_node *const *inputs)
 {
-    size_t input_bytes = ((size_t)count * sizeof *inputs + 15) / 16 * 16;
-    char *memory = atl_graph_allocate(graph, sizeof(atl_node) + 15 + input_bytes + op->attributes);
+    size_t own = (sizeof(atl_node) + (size_t)count * sizeof *inputs + 15) / 16 * 16;
+    char *memory = atl_graph_allocate(graph, own + op->attributes);
     if (!memory)
         return NULL;
     atl_node *node = (atl_node *)memory;
-    memory += (sizeof(atl_node) + 15) / 16 * 16;
     node->graph = graph;
     node->op = op;
     node->scope = graph->scope;
     node->forward = graph->forward;
-    node->inputs = (atl_node **)memory;
     node->input_count = count;
     if (count)
         memcpy(node->inputs, inputs, (size_t)count * sizeof *inputs);
-    node->attributes = memory + input_bytes;
+    node->attributes = memory + own;
     if (op->attributes && attributes)
-        memcpy(memory + input_bytes, attributes, op->attributes);
+        memcpy(memory + own, attributes, op->attributes);
     node->index = graph->count;
     return node;
 }
@@ -226,15 +225,14 @@ static int check_inferred(atl_node *y)
         return atl_fail(y, "its infer function succeeded without atl_set_type: the result has no type");
     if (op->flags & ATL_OP_ASSIGN && !(y->inputs[0]->op->flags & ATL_OP_VARIABLE))
         return atl_fail(y, "input 1, '%s', must be a variable", atl_name_of(y->inputs[0]));
-    atl_shape_text(y->shape, have, sizeof have);
     if (op->flags & ATL_OP_ALIAS) {
         int64_t count = atl_shape_count(y->shape), from = atl_shape_count(shape);
         if (y->dtype != y->inputs[0]->dtype || (count >= 0 && from >= 0 && count != from))
             return atl_fail(y,
                             "its infer function says %s %s, but the result is the memory of its first input, %s %s "
                             "(ATL_OP_ALIAS)",
-                            atl_dtype_name(y->dtype), have, atl_dtype_name(y->inputs[0]->dtype),
-                            atl_shape_text(shape, want, sizeof want));
+                            atl_dtype_name(y->dtype), atl_shape_text(y->shape, have, sizeof have),
+                            atl_dtype_name(y->inputs[0]->dtype), atl_shape_text(shape, want, sizeof want));
     }
     if (!atl_is_elementwise(op) || !op->infer || op->reference || op->lower)
         return 1;
@@ -245,7 +243,8 @@ static int check_inferred(atl_node *y)
         return atl_fail(y,
                         "its infer function says %s %s, but an element-wise op of these inputs gives float32 %s: leave "
                         "infer out",
-                        atl_dtype_name(y->dtype), have, fits ? atl_shape_text(shape, want, sizeof want) : "only");
+                        atl_dtype_name(y->dtype), atl_shape_text(y->shape, have, sizeof have),
+                        fits ? atl_shape_text(shape, want, sizeof want) : "only");
     return 1;
 }
 
@@ -290,6 +289,27 @@ atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attribute
         return NULL;
     graph->nodes[graph->count++] = node;
     return node;
+}
+
+atl_node *atl_repeat(atl_graph *graph, const atl_node *node, atl_node *const *inputs)
+{
+    for (int i = 0; i < node->input_count; i++)
+        if (!inputs[i])
+            return NULL;
+        else
+            assert(inputs[i]->dtype == node->inputs[i]->dtype &&
+                   atl_shape_equal(inputs[i]->shape, node->inputs[i]->shape));
+    atl_node *again = new_node(graph, node->op, node->attributes, node->input_count, inputs);
+    if (!again)
+        return NULL;
+    if (!ATL_GROW(graph->nodes, graph->count, graph->capacity))
+        return atl_graph_out_of_memory(graph);
+    again->dtype = node->dtype;
+    again->shape = node->shape;
+    again->storage = node->storage;
+    again->distinct = node->distinct;
+    graph->nodes[graph->count++] = again;
+    return again;
 }
 
 atl_node *atl_apply_with(const atl_op *op, const void *attributes, int count, atl_node *const *inputs)

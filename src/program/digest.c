@@ -87,4 +87,4 @@ static atl_node *digested(atl_rewrite *r, const atl_node *old, atl_node *const *
 static void end(atl_rewrite *r) { atl_release(r->context); }
 
 const atl_pass atl_digest_pass = {
-    .flag = ATL_PASS_DIGEST, .finds_work = finds_work, .rule = digested, .begin = begin, .end = end};
+    .flag = ATL_PASS_DIGEST, .finds_work = finds_work, .rule = digested, .begin = begin, .end = end, .looks_around = 1};

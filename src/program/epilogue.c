@@ -44,4 +44,13 @@ static atl_node *absorbed(atl_rewrite *r, const atl_node *old, atl_node *const *
     return NULL;
 }
 
-const atl_pass atl_epilogue_pass = {.flag = ATL_PASS_EPILOGUE, .rule = absorbed, .merges = 1};
+static int finds_work(const atl_graph *graph)
+{
+    for (int64_t n = 0; n < graph->count; n++)
+        if (graph->nodes[n]->op->with_epilogue)
+            return 1;
+    return 0;
+}
+
+const atl_pass atl_epilogue_pass = {
+    .flag = ATL_PASS_EPILOGUE, .finds_work = finds_work, .rule = absorbed, .looks_around = 1, .merges = 1};

@@ -403,4 +403,5 @@ static atl_node *fused(atl_rewrite *r, const atl_node *old, atl_node *const *inp
     return old->index == root ? fuse_group(r, root) : r->of[old->index]; /* that was made with its group */
 }
 
-const atl_pass atl_fuse_pass = {.flag = ATL_PASS_FUSE, .rule = fused, .begin = find_groups, .end = end_fusing};
+const atl_pass atl_fuse_pass = {
+    .flag = ATL_PASS_FUSE, .rule = fused, .begin = find_groups, .end = end_fusing, .looks_around = 1};

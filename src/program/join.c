@@ -97,5 +97,18 @@ static atl_node *joined(atl_rewrite *r, const atl_node *old, atl_node *const *in
     return atl_gate(array, r->of[j->whole[old->index]->index]);
 }
 
-const atl_pass atl_join_pass = {
-    .flag = ATL_PASS_CONCAT, .rule = joined, .begin = find_joins, .end = end_joining, .merges = 1};
+static int finds_work(const atl_graph *graph)
+{
+    for (int64_t n = 0; n < graph->count; n++)
+        if (graph->nodes[n]->op->part)
+            return 1;
+    return 0;
+}
+
+const atl_pass atl_join_pass = {.flag = ATL_PASS_CONCAT,
+                                .finds_work = finds_work,
+                                .rule = joined,
+                                .begin = find_joins,
+                                .end = end_joining,
+                                .looks_around = 1,
+                                .merges = 1};

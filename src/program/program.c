@@ -92,7 +92,7 @@ static atl_status find_inputs(atl_program *program)
 static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
 {
     atl_copy copy;
-    if (atl_specialise(program->wanted, atl_fed_shape, feeds, &copy))
+    if (atl_specialise(program->wanted, atl_fed_shape, feeds, !(program->options.without & ATL_PASS_MERGE), &copy))
         return NULL;
     if (atl_run_passes(&copy, program->wanted, program->options.without)) {
         atl_copy_free(&copy);

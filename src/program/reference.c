@@ -212,7 +212,8 @@ atl_reference *atl_reference_run(atl_nodes wanted, const atl_feed *feeds)
     atl_copy copy;
     if (atl_check_wanted(NULL, wanted))
         return NULL;
-    if (atl_check_feeds(wanted.node[0]->graph, wanted, feeds, 1) || atl_specialise(wanted, atl_fed_shape, feeds, &copy))
+    if (atl_check_feeds(wanted.node[0]->graph, wanted, feeds, 1) ||
+        atl_specialise(wanted, atl_fed_shape, feeds, 0, &copy))
         return NULL;
     atl_reference *reference = atl_allocate(1, sizeof *reference);
     atl_status status = reference ? run(reference, &copy, wanted, feeds) : atl_out_of_memory();

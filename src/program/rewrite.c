@@ -9,77 +9,21 @@
 #include "program/once.h"
 
 /* In this order: what one leaves, the next finds. */
-static const atl_pass *const passes[] = {&atl_merge_pass,    &atl_join_pass, &atl_simplify_pass, &atl_scale_pass,
-                                         &atl_epilogue_pass, &atl_fuse_pass, &atl_digest_pass};
-
-/* ---- equal nodes ---------------------------------------------------------------------------------------------------------- */
-
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-    hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
-    return hash ^ (hash >> 29);
-}
-
-static int may_merge(const atl_node *node)
-{
-    return !node->distinct &&
-           !(node->op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_SIDE_EFFECT | ATL_OP_RANDOM));
-}
-
-enum { SMALL_CONSTANT = 64 };
-
-static uint64_t hash_of(const atl_node *node)
-{
-    uint64_t hash = mix((uint64_t)(uintptr_t)node->op, (uint64_t)node->input_count);
-    const unsigned char *bytes = node->attributes;
-    for (size_t i = 0; i < node->op->attributes; i++)
-        hash = mix(hash, bytes[i]);
-    for (int i = 0; i < node->input_count; i++)
-        hash = mix(hash, (uint64_t)(uintptr_t)node->inputs[i]);
-    if (node->storage && node->storage->value->count <= SMALL_CONSTANT)
-        for (int64_t i = 0; i < node->storage->value->count; i++)
-            hash = mix(hash, ((const uint32_t *)node->storage->value->data)[i]);
-    return hash;
-}
-
-static int are_equal(const atl_node *a, const atl_node *b)
-{
-    if (a->op != b->op || a->input_count != b->input_count || memcmp(a->attributes, b->attributes, a->op->attributes) ||
-        (a->input_count && memcmp(a->inputs, b->inputs, (size_t)a->input_count * sizeof *a->inputs)))
-        return 0;
-    if (a->storage == b->storage)
-        return 1;
-    if (!a->storage || !b->storage || !atl_shape_equal(a->shape, b->shape) || a->dtype != b->dtype)
-        return 0;
-    const atl_tensor *x = a->storage->value, *y = b->storage->value;
-    return x->count <= SMALL_CONSTANT && !memcmp(x->data, y->data, (size_t)x->count * 4);
-}
-
-/* The node, or an equal one that was built before. */
-static atl_node *merged(atl_rewrite *r, atl_node *node)
-{
-    if (!r->table || !node || !may_merge(node))
-        return node;
-    for (uint64_t at = hash_of(node) & r->mask;; at = (at + 1) & r->mask) {
-        if (!r->table[at]) {
-            r->table[at] = node;
-            return node;
-        }
-        if (are_equal(r->table[at], node))
-            return r->table[at];
-    }
-}
+static const atl_pass *const passes[] = {&atl_join_pass,     &atl_simplify_pass, &atl_scale_pass,
+                                         &atl_epilogue_pass, &atl_fuse_pass,     &atl_digest_pass};
 
 /* ---- one pass ---------------------------------------------------------------------------------------------------------------- */
 
-static int survey(atl_rewrite *r, int64_t count, atl_node *const *roots)
+static int survey(atl_rewrite *r, const atl_pass *pass, int64_t count, atl_node *const *roots)
 {
     const atl_graph *from = r->from;
+    r->of = atl_allocate((size_t)from->count, sizeof *r->of);
+    if (!r->of || !pass->looks_around)
+        return r->of != NULL;
     r->needed = atl_mark_needed(from, count, roots, 0);
     r->uses = atl_allocate((size_t)from->count, sizeof *r->uses);
     r->once = r->needed ? atl_mark_once(from, r->needed) : NULL;
-    r->of = atl_allocate((size_t)from->count, sizeof *r->of);
-    if (!r->needed || !r->uses || !r->once || !r->of)
+    if (!r->needed || !r->uses || !r->once)
         return 0;
     for (int64_t i = 0; i < count; i++)
         r->uses[roots[i]->index]++;
@@ -111,10 +55,20 @@ static atl_storage *storage_for(atl_node *node, const atl_node *old)
 
 atl_node *atl_rebuilt(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
-    atl_node *node = atl_apply_in(r->to, old->op, old->attributes, old->input_count, inputs);
+    atl_node *node = atl_repeat(r->to, old, inputs);
     if (node)
         node->storage = storage_for(node, old);
     return node && !r->to->broken ? node : NULL;
+}
+
+/* What a rule has built for one old node. */
+static void note_origin(const atl_rewrite *r, const atl_node *old, int64_t first)
+{
+    for (int64_t i = first; i < r->to->count; i++) {
+        r->to->nodes[i]->origin = old->origin;
+        r->to->nodes[i]->distinct |= old->distinct;
+        r->to->nodes[i]->forward = old->forward ? r->of[old->forward->index] : NULL;
+    }
 }
 
 static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
@@ -132,17 +86,13 @@ static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
             continue;
         for (int i = 0; i < old->input_count; i++)
             inputs[i] = r->of[old->inputs[i]->index];
-        int64_t first_new = r->to->count;
+        int64_t first = r->to->count;
         atl_node *made = pass->rule ? pass->rule(r, old, inputs) : NULL;
         if (!made && !r->to->broken)
             made = atl_rebuilt(r, old, inputs);
-        for (int64_t i = first_new; i < r->to->count; i++) {
-            r->to->nodes[i]->origin = old->origin;
-            r->to->nodes[i]->distinct |= old->distinct;
-            r->to->nodes[i]->forward = old->forward ? r->of[old->forward->index] : NULL;
-        }
-        r->of[n] = merged(r, made);
         ok = !r->to->broken;
+        note_origin(r, old, first);
+        r->of[n] = ok && r->merging.table ? atl_merge_new(&r->merging, r->to, first, made) : made;
     }
     atl_release(inputs);
     return ok;
@@ -155,13 +105,8 @@ static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, cons
 {
     atl_rewrite r = {.from = copy->graph, .to = atl_graph_new()};
     char *kept = atl_mark_needed(copy->graph, count, roots, 1);
-    int ok = r.to && kept && survey(&r, count, roots);
-    if (ok && merges) {
-        for (r.mask = 64; r.mask < (uint64_t)copy->graph->count * 2; r.mask *= 2)
-            ;
-        r.table = atl_allocate((size_t)r.mask--, sizeof *r.table);
-        ok = r.table != NULL;
-    }
+    int ok = r.to && kept && survey(&r, pass, count, roots) &&
+             (!merges || atl_merging_begin(&r.merging, copy->graph->count));
     ok = ok && (!pass->begin || pass->begin(&r)) && build_all(&r, pass, kept);
     if (pass->end)
         pass->end(&r);
@@ -184,7 +129,7 @@ static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, cons
     atl_release(r.uses);
     atl_release(r.once);
     atl_release(r.of);
-    atl_release(r.table);
+    atl_merging_end(&r.merging);
     return status;
 }
 

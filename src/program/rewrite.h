@@ -5,18 +5,18 @@
 #ifndef ATLED_PROGRAM_REWRITE_H
 #define ATLED_PROGRAM_REWRITE_H
 
+#include "program/merge.h"
 #include "program/specialise.h"
 
 typedef struct atl_rewrite {
     const atl_graph *from;
     atl_graph *to;
-    atl_node **of;    /* the new node of each old one; null: not built */
-    char *needed;     /* of each old node: its value is */
-    int32_t *uses;    /* of each old node: by needed nodes, and one for being wanted */
-    char *once;       /* of each old node: depends on variables and constants only */
-    void *context;    /* the pass's own */
-    atl_node **table; /* merging: open addressing over the new nodes */
-    uint64_t mask;
+    atl_node **of; /* the new node of each old one; null: not built */
+    char *needed;  /* of each old node: its value is; this and the next two only for a pass that looks around */
+    int32_t *uses; /* of each old node: by needed nodes, and one for being wanted */
+    char *once;    /* of each old node: depends on variables and constants only */
+    void *context; /* the pass's own */
+    atl_merging merging;
 } atl_rewrite;
 
 /* The new node for `old`, whose inputs have been rebuilt; null: `old` itself, on the new inputs. */
@@ -29,14 +29,15 @@ typedef struct atl_pass {
     atl_rewrite_rule *rule;
     atl_rewrite_begin *begin; /* optional: looks the whole graph over first; sets context */
     void (*end)(atl_rewrite *r);
-    int merges; /* equal nodes become one while building, unless ATL_PASS_MERGE is left out */
+    int looks_around; /* at needed, uses and once */
+    int merges;       /* equal nodes become one while building, unless ATL_PASS_MERGE is left out */
 } atl_pass;
 
 /* The old node on the new inputs; null: the new graph is broken. */
 atl_node *atl_rebuilt(atl_rewrite *r, const atl_node *old, atl_node *const *inputs);
 
-extern const atl_pass atl_join_pass, atl_merge_pass, atl_simplify_pass, atl_scale_pass, atl_epilogue_pass,
-    atl_fuse_pass, atl_digest_pass;
+extern const atl_pass atl_join_pass, atl_simplify_pass, atl_scale_pass, atl_epilogue_pass, atl_fuse_pass,
+    atl_digest_pass;
 
 /* Runs all passes but those in `without` over the copy. */
 atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "graph/memory.h"
+#include "program/merge.h"
 
 char *atl_mark_needed(const atl_graph *graph, int64_t count, atl_node *const *wanted, int shapes_too)
 {
@@ -43,7 +44,7 @@ static atl_node *copy_node(atl_copy *copy, const atl_node *node, atl_input_shape
 }
 
 static atl_status copy_all(atl_copy *copy, const atl_graph *original, const char *needed, atl_input_shape *shape_of,
-                           const void *context)
+                           const void *context, atl_merging *merging)
 {
     int widest = 1;
     for (int64_t n = 0; n < original->count; n++)
@@ -64,7 +65,7 @@ static atl_status copy_all(atl_copy *copy, const atl_graph *original, const char
         made->origin = node;
         made->distinct = node->distinct;
         made->forward = node->forward ? copy->of[node->forward->index] : NULL;
-        copy->of[n] = made;
+        copy->of[n] = merging ? atl_merge_new(merging, copy->graph, made->index, made) : made;
     }
     copy->graph->copying = NULL;
     atl_release(inputs);
@@ -73,15 +74,18 @@ static atl_status copy_all(atl_copy *copy, const atl_graph *original, const char
     return ATL_OK;
 }
 
-atl_status atl_specialise(atl_nodes wanted, atl_input_shape *shape_of, const void *context, atl_copy *copy_out)
+atl_status atl_specialise(atl_nodes wanted, atl_input_shape *shape_of, const void *context, int merges,
+                          atl_copy *copy_out)
 {
+    atl_merging merging = {0};
     const atl_graph *original = wanted.node[0]->graph;
     char *needed = atl_mark_needed(original, wanted.count, wanted.node, 1);
     *copy_out = (atl_copy){.graph = atl_graph_new(), .count = original->count};
     copy_out->of = atl_allocate((size_t)original->count, sizeof *copy_out->of);
-    atl_status status = needed && copy_out->graph && copy_out->of
-                            ? copy_all(copy_out, original, needed, shape_of, context)
-                            : atl_out_of_memory();
+    int ok = needed && copy_out->graph && copy_out->of && (!merges || atl_merging_begin(&merging, original->count));
+    atl_status status =
+        ok ? copy_all(copy_out, original, needed, shape_of, context, merges ? &merging : NULL) : atl_out_of_memory();
+    atl_merging_end(&merging);
     atl_release(needed);
     if (status)
         atl_copy_free(copy_out);

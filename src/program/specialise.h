@@ -11,9 +11,10 @@ typedef struct atl_copy {
 } atl_copy;
 
 /* Copies all that the wanted nodes depend on, be it for a shape only.  `shape_of` gives the concrete shape of an input.
- * Each op's infer runs again.  ATL_OK, or a status with the thread's error set and nothing to free. */
+ * Each op's infer runs again.  With `merges` equal nodes become one.  ATL_OK, or a status with the thread's error set and nothing to free. */
 typedef atl_shape atl_input_shape(const atl_node *input, const void *context);
-atl_status atl_specialise(atl_nodes wanted, atl_input_shape *shape_of, const void *context, atl_copy *copy_out);
+atl_status atl_specialise(atl_nodes wanted, atl_input_shape *shape_of, const void *context, int merges,
+                          atl_copy *copy_out);
 void atl_copy_free(atl_copy *copy);
 
 /* needed[i] becomes 1 for the nodes whose values the given ones are computed from, and, with shapes_too, for those whose shapes
