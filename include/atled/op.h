@@ -122,6 +122,8 @@ struct atl_op {
     atl_node *(*with_scaled_input)(atl_node *y, atl_node *x, atl_node *scale);
     /* relu or not of (y + bias [channels] + residual of y's shape; either may be null) in one step; null: not possible. */
     atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, int relu);
+    /* y where `by`, of y's shape, is positive, else 0, in one step; null: not possible. */
+    atl_node *(*gated)(atl_node *y, atl_node *by);
 
     /* For an op that uses little of its input 1: that little, as a node made of that input, and the op by it; both or none. */
     atl_node *(*digest)(atl_node *input);

@@ -1,16 +1,17 @@
 /* Local response normalisation over channels (Krizhevsky et al. 2012), with channels last. */
-#include "onednn/lrn.h"
 #include "ops/fast.h"
 #include "ops/image.h"
+#include "ops/lrn_lanes.h"
 #include "ops/parallel.h"
 #include "ops/vector_math.h"
+#include "program/lowering.h"
 
 /* S(x)_c = sum of x over the channels from c - radius to c + radius that there are. */
 
 enum {
-    WIDE = 256, /* up to this radius, windows are summed in blocks */
-    MOST = 512, /* channels of a block */
-    ROOM = MOST + 4 * WIDE
+    WIDE_WINDOW = 256, /* up to this radius, windows are summed in blocks */
+    MOST = 512,        /* channels of a block */
+    ROOM = MOST + 4 * WIDE_WINDOW
 };
 
 /* The sums of `size` neighbours, for n of them, from n + size - 1 elements, which are lost: sums of 1, 2, 4, ... neighbours are
@@ -138,23 +139,20 @@ static atl_node *channel_window_sum(atl_node *x, int32_t radius)
 typedef struct lrn_options {
     int32_t radius;
     float bias, alpha, beta;
+    int32_t gated; /* of the gradient: zero where x is not positive */
 } lrn_options;
 
-typedef struct lrn_job {
-    int64_t pixels, channels;
-    lrn_options options; /* the radius less than the channels */
-    const float *x, *dy; /* dy null: forward */
-    float *result;
-} lrn_job;
-
-static lrn_job lrn_job_of(const atl_node *y)
+static atl_normalisation normalisation_of(const atl_node *y)
 {
-    lrn_job job = {.options = *(const lrn_options *)y->attributes};
-    window_job window = window_job_of(y, job.options.radius);
-    job.pixels = window.pixels;
-    job.channels = window.channels;
-    job.options.radius = (int32_t)window.radius;
-    return job;
+    const lrn_options *options = y->attributes;
+    window_job window = window_job_of(y, options->radius);
+    return (atl_normalisation){.pixels = window.pixels,
+                               .channels = window.channels,
+                               .radius = window.radius,
+                               .bias = options->bias,
+                               .alpha = options->alpha,
+                               .beta = options->beta,
+                               .gated = options->gated};
 }
 
 static int infer_lrn(atl_node *y)
@@ -176,43 +174,42 @@ static int infer_lrn(atl_node *y)
 static void describe_lrn(const atl_node *y, char *text, size_t size)
 {
     const lrn_options *options = y->attributes;
-    snprintf(text, size, "radius %d, bias %g, alpha %g, beta %g", options->radius, (double)options->bias,
-             (double)options->alpha, (double)options->beta);
+    snprintf(text, size, "radius %d, bias %g, alpha %g, beta %g%s", options->radius, (double)options->bias,
+             (double)options->alpha, (double)options->beta, options->gated ? ", gated" : "");
 }
 
 /* s = bias + alpha S(x^2), of channel c */
-static double scale_of(const double *x, int64_t c, const lrn_job *job)
+static double scale_of(const double *x, int64_t c, const atl_normalisation *job)
 {
     double sum = 0;
-    for (int64_t k = at_least(0, c - job->options.radius); k <= at_most(job->channels - 1, c + job->options.radius);
-         k++)
+    for (int64_t k = at_least(0, c - job->radius); k <= at_most(job->channels - 1, c + job->radius); k++)
         sum += x[k] * x[k];
-    return (double)job->options.bias + (double)job->options.alpha * sum;
+    return (double)job->bias + (double)job->alpha * sum;
 }
 
-/* lrn(x) = x s^-beta.  dx = dy s^-beta - 2 alpha beta x S(dy x s^(-beta - 1)) = lrn_grad(dy, x, y) */
+/* lrn(x) = x s^-beta.  dx = dy s^-beta - 2 alpha beta x S(dy x s^(-beta - 1)) = lrn_grad(dy, x) */
 static void reference_lrn(const atl_node *y, const double *const *x, double *result)
 {
-    lrn_job job = lrn_job_of(y);
+    atl_normalisation job = normalisation_of(y);
     for (int64_t p = 0; p < job.pixels; p++)
         for (int64_t c = 0; c < job.channels; c++) {
             const double *row = x[0] + p * job.channels;
-            result[p * job.channels + c] = row[c] * pow(scale_of(row, c, &job), -(double)job.options.beta);
+            result[p * job.channels + c] = row[c] * pow(scale_of(row, c, &job), -(double)job.beta);
         }
 }
 
 static void reference_lrn_grad(const atl_node *y, const double *const *x, double *result)
 {
-    lrn_job job = lrn_job_of(y);
-    double beta = (double)job.options.beta, factor = 2 * (double)job.options.alpha * beta;
+    atl_normalisation job = normalisation_of(y);
+    double beta = (double)job.beta, factor = 2 * (double)job.alpha * beta;
     for (int64_t p = 0; p < job.pixels; p++) {
         const double *dy = x[0] + p * job.channels, *row = x[1] + p * job.channels;
         for (int64_t c = 0; c < job.channels; c++) {
             double sum = 0;
-            for (int64_t k = at_least(0, c - job.options.radius);
-                 k <= at_most(job.channels - 1, c + job.options.radius); k++)
+            for (int64_t k = at_least(0, c - job.radius); k <= at_most(job.channels - 1, c + job.radius); k++)
                 sum += dy[k] * row[k] * pow(scale_of(row, k, &job), -beta - 1);
-            result[p * job.channels + c] = dy[c] * pow(scale_of(row, c, &job), -beta) - factor * row[c] * sum;
+            double whole = dy[c] * pow(scale_of(row, c, &job), -beta) - factor * row[c] * sum;
+            result[p * job.channels + c] = job.gated && !(row[c] > 0) ? 0 : whole;
         }
     }
 }
@@ -242,12 +239,12 @@ ATL_FAST static void raise(int64_t n, const float *s, float beta, float *power)
 }
 
 /* s = bias + alpha S(x^2) for the channels first..last-1, which may lie outside of x by up to a radius. */
-ATL_FAST static void scales(const lrn_job *job, const float *x, int64_t first, int64_t last, float *s)
+ATL_FAST static void scales(const atl_normalisation *job, const float *x, int64_t first, int64_t last, float *s)
 {
     float square[ROOM];
-    int64_t radius = job->options.radius, n = last - first, from = first - radius;
+    int64_t radius = job->radius, n = last - first, from = first - radius;
     int64_t begin = at_least(0, from), end = at_most(job->channels, last + radius);
-    const float bias = job->options.bias, alpha = job->options.alpha;
+    const float bias = job->bias, alpha = job->alpha;
     memset(square, 0, (size_t)(n + 2 * radius) * sizeof *square);
     ATL_LANES
     for (int64_t c = begin; c < end; c++)
@@ -259,25 +256,25 @@ ATL_FAST static void scales(const lrn_job *job, const float *x, int64_t first, i
 }
 
 /* The channels first..last-1 of one pixel. */
-ATL_FAST static void lrn_block(const lrn_job *job, const float *x, int64_t first, int64_t last, float *y)
+ATL_FAST static void lrn_block(const atl_normalisation *job, const float *x, int64_t first, int64_t last, float *y)
 {
     float s[MOST], power[MOST];
     int64_t n = last - first;
     scales(job, x, first, last, s);
-    raise(n, s, job->options.beta, power);
+    raise(n, s, job->beta, power);
     ATL_LANES
     for (int64_t i = 0; i < n; i++)
         y[first + i] = x[first + i] * power[i];
 }
 
-ATL_FAST static void lrn_grad_block(const lrn_job *job, const float *dy, const float *x, int64_t first, int64_t last,
-                                    float *dx)
+ATL_FAST static void lrn_grad_block(const atl_normalisation *job, const float *dy, const float *x, int64_t first,
+                                    int64_t last, float *dx)
 {
     float s[ROOM], power[ROOM], sum[MOST];
-    int64_t radius = job->options.radius, n = last - first, from = first - radius, to = last + radius;
-    const float factor = 2 * job->options.alpha * job->options.beta;
+    int64_t radius = job->radius, n = last - first, from = first - radius, to = last + radius;
+    const float factor = 2 * job->alpha * job->beta;
     scales(job, x, from, to, s);
-    raise(to - from, s, job->options.beta, power);
+    raise(to - from, s, job->beta, power);
     for (int64_t c = from; c < to; c++) /* dy x s^(-beta - 1), in place of s */
         s[c - from] = c < 0 || c >= job->channels ? 0 : dy[c] * x[c] * power[c - from] / s[c - from];
     sum_neighbours(n, 2 * radius + 1, s, sum);
@@ -287,57 +284,58 @@ ATL_FAST static void lrn_grad_block(const lrn_job *job, const float *dy, const f
 }
 
 /* Windows wider than that, which nobody has: each channel that enters or leaves the sum is looked at by itself. */
-static double slow_scale(const lrn_job *job, const float *x, int64_t c)
+static double slow_scale(const atl_normalisation *job, const float *x, int64_t c)
 {
     double sum = 0;
-    for (int64_t k = at_least(0, c - job->options.radius); k <= at_most(job->channels - 1, c + job->options.radius);
-         k++)
+    for (int64_t k = at_least(0, c - job->radius); k <= at_most(job->channels - 1, c + job->radius); k++)
         sum += (double)x[k] * (double)x[k];
-    return (double)job->options.bias + (double)job->options.alpha * sum;
+    return (double)job->bias + (double)job->alpha * sum;
 }
 
 /* dy x s^(-beta - 1) of channel c; 0 where there is none */
-static double slow_term(const lrn_job *job, const float *dy, const float *x, int64_t c)
+static double slow_term(const atl_normalisation *job, const float *dy, const float *x, int64_t c)
 {
     if (c < 0 || c >= job->channels)
         return 0;
-    return (double)dy[c] * (double)x[c] * pow(slow_scale(job, x, c), -(double)job->options.beta - 1);
+    return (double)dy[c] * (double)x[c] * pow(slow_scale(job, x, c), -(double)job->beta - 1);
 }
 
-static void slow_pixel(const lrn_job *job, const float *dy, const float *x, float *result)
+static void slow_pixel(const atl_normalisation *job, const float *dy, const float *x, float *result)
 {
-    double beta = (double)job->options.beta, factor = 2 * (double)job->options.alpha * beta, sum = 0;
-    for (int64_t c = 0; dy && c < job->options.radius; c++)
+    double beta = (double)job->beta, factor = 2 * (double)job->alpha * beta, sum = 0;
+    for (int64_t c = 0; dy && c < job->radius; c++)
         sum += slow_term(job, dy, x, c);
     for (int64_t c = 0; c < job->channels; c++) {
         double power = pow(slow_scale(job, x, c), -beta);
         if (dy)
-            sum += slow_term(job, dy, x, c + job->options.radius) - slow_term(job, dy, x, c - job->options.radius - 1);
+            sum += slow_term(job, dy, x, c + job->radius) - slow_term(job, dy, x, c - job->radius - 1);
         result[c] = (float)(dy ? (double)dy[c] * power - factor * (double)x[c] * sum : (double)x[c] * power);
     }
 }
 
+static void lrn_pixel(const atl_normalisation *job, const float *dy, const float *x, float *result)
+{
+    if (job->radius > WIDE_WINDOW)
+        slow_pixel(job, dy, x, result);
+    for (int64_t c = 0; c < job->channels && job->radius <= WIDE_WINDOW; c += MOST)
+        if (dy)
+            lrn_grad_block(job, dy, x, c, at_most(c + MOST, job->channels), result);
+        else
+            lrn_block(job, x, c, at_most(c + MOST, job->channels), result);
+    for (int64_t c = 0; c < job->channels && job->gated; c++)
+        result[c] = x[c] > 0 ? result[c] : 0;
+}
+
 static void lrn_pixels(const void *data, int64_t first, int64_t last)
 {
-    const lrn_job *job = data;
-    for (int64_t p = first; p < last; p++) {
-        const float *x = job->x + p * job->channels, *dy = job->dy ? job->dy + p * job->channels : NULL;
-        float *result = job->result + p * job->channels;
-        if (job->options.radius > WIDE) {
-            slow_pixel(job, dy, x, result);
-            continue;
-        }
-        for (int64_t c = 0; c < job->channels; c += MOST)
-            if (dy)
-                lrn_grad_block(job, dy, x, c, at_most(c + MOST, job->channels), result);
-            else
-                lrn_block(job, x, c, at_most(c + MOST, job->channels), result);
-    }
+    const atl_normalisation *job = data;
+    for (int64_t at = first * job->channels; at < last * job->channels; at += job->channels)
+        lrn_pixel(job, job->dy ? job->dy + at : NULL, job->x + at, job->result + at);
 }
 
 static void kernel_lrn(const atl_node *y, const void *const *x, void *result)
 {
-    lrn_job job = lrn_job_of(y);
+    atl_normalisation job = normalisation_of(y);
     job.x = x[0];
     job.result = result;
     atl_parallel(job.pixels, 4 * job.pixels * job.channels, lrn_pixels, &job);
@@ -345,38 +343,46 @@ static void kernel_lrn(const atl_node *y, const void *const *x, void *result)
 
 static void kernel_lrn_grad(const atl_node *y, const void *const *x, void *result)
 {
-    lrn_job job = lrn_job_of(y);
+    atl_normalisation job = normalisation_of(y);
     job.dy = x[0];
     job.x = x[1];
     job.result = result;
     atl_parallel(job.pixels, 8 * job.pixels * job.channels, lrn_pixels, &job);
 }
 
-/* Below this many elements the kernels here are as good as oneDNN's, and cost no parallel region.  Channels that do not fill
- * whole vectors of 16 are not for oneDNN: the backward pass of 2.6.3 is wrong at the last of them. */
-enum { FEW_ELEMENTS = 2048, WHOLE_VECTORS = 16 };
-
-static int lower_by(atl_lowering *lowering, int gradient)
+/* The gradient reads dy before x. */
+static int run_in_lanes(const atl_plan_step *step, void *const *memory, void *bound)
 {
-    const atl_node *y = atl_lowered_node(lowering);
-    const lrn_options *options = y->attributes;
-    onednn_lrn lrn = {.gradient = gradient,
-                      .image = y->shape,
-                      .radius = options->radius,
-                      .bias = options->bias,
-                      .alpha = options->alpha,
-                      .beta = options->beta};
-    if (atl_shape_count(y->shape) < FEW_ELEMENTS || y->shape.size[3] % WHOLE_VECTORS || lrn.radius > y->shape.size[3])
-        return atl_lower_kernel(lowering);
-    return onednn_lower_lrn(lowering, &lrn);
+    atl_normalisation job = normalisation_of(step->data);
+    (void)bound;
+    job.x = memory[step->read[step->reads - 1]];
+    job.dy = step->reads > 1 ? memory[step->read[0]] : NULL;
+    job.result = memory[step->write[0]];
+    atl_normalise_in_lanes(&job);
+    return 0;
 }
 
-static int lower_lrn(atl_lowering *lowering) { return lower_by(lowering, 0); }
-static int lower_lrn_grad(atl_lowering *lowering) { return lower_by(lowering, 1); }
+static int lower_lrn(atl_lowering *lowering)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    atl_normalisation job = normalisation_of(y);
+    if (!atl_suits_lanes(&job))
+        return atl_lower_kernel(lowering);
+    atl_plan_step step = {.implementation = "lanes", .run = run_in_lanes, .cannot_fail = 1, .data = (void *)y};
+    for (int i = 0; i < y->input_count; i++)
+        step.read[step.reads++] = atl_lower_input(lowering, i);
+    step.write[step.writes++] = atl_lower_output(lowering);
+    for (int i = 0; i < y->input_count; i++) /* a pixel is read before it is written */
+        atl_lower_in_place(lowering, i);
+    return atl_lower_step(lowering, &step);
+}
 
-static atl_node *lrn_grad(atl_node *dy, atl_node *x, atl_node *y);
+static atl_node *lrn_grad(const lrn_options *options, atl_node *dy, atl_node *x);
 
-static atl_node *lrn_gradient(atl_node *y, atl_node *dy) { return lrn_grad(dy, atl_input_of(y, 0), y); }
+static atl_node *lrn_gradient(atl_node *y, atl_node *dy)
+{
+    return lrn_grad(atl_attributes_of(y), dy, atl_input_of(y, 0));
+}
 
 static atl_node *sample_default(atl_node *x) { return atl_lrn(x); }
 static atl_node *sample_cifar(atl_node *x) { return atl_lrn(x, .radius = 4, .alpha = 0.001f / 9, .beta = 0.75f); }
@@ -437,7 +443,7 @@ atl_node *atl_lrn_with(const atl_lrn_args *args)
     return atl_image_from_nhwc(ATL_APPLY(&lrn_op, &options, image), args->layout);
 }
 
-/* lrn_grad(dy, x, y): in one pass, with what the forward node y has kept, if anything; whoever differentiates it gets its parts. */
+/* lrn_grad(dy, x): in one pass; whoever differentiates it gets its parts. */
 static int infer_lrn_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[1]->shape); }
 
 static atl_node *expand_lrn_grad(atl_node *y)
@@ -448,33 +454,54 @@ static atl_node *expand_lrn_grad(atl_node *y)
     atl_node *s = atl_add(atl_scale(sum, options->alpha), atl_number(x, options->bias));
     atl_node *direct = atl_mul(dy, atl_pow(s, atl_number(x, -options->beta)));
     atl_node *shared = channel_window_sum(atl_div(atl_mul(direct, x), s), options->radius);
-    return atl_sub(direct, atl_scale(atl_mul(x, shared), 2 * options->alpha * options->beta));
+    atl_node *dx = atl_sub(direct, atl_scale(atl_mul(x, shared), 2 * options->alpha * options->beta));
+    return options->gated ? atl_gate(dx, x) : dx;
+}
+
+/* Where a relu comes before, whose gradient is gated by x. */
+static atl_node *gated_lrn_grad(atl_node *y, atl_node *by)
+{
+    lrn_options options = *(const lrn_options *)y->attributes;
+    options.gated = 1;
+    return by == y->inputs[1] ? lrn_grad(&options, y->inputs[0], by) : NULL;
 }
 
 static atl_node *sample_lrn_grad(atl_node *dy, atl_node *x)
 {
-    return lrn_grad(dy, x, atl_lrn(x, .radius = 2, .alpha = 0.5f, .beta = 0.75f));
+    return lrn_grad(&(lrn_options){.radius = 2, .bias = 1, .alpha = 0.5f, .beta = 0.75f}, dy, x);
+}
+
+static atl_node *sample_gated(atl_node *dy, atl_node *x)
+{
+    return lrn_grad(&(lrn_options){.radius = 1, .bias = 2, .alpha = 0.5f, .beta = 0.5f, .gated = 1}, dy, x);
 }
 
 static const atl_op lrn_grad_op = {
     .name = "lrn_grad",
-    .arity = 3,
+    .arity = 2,
     .attributes = sizeof(lrn_options),
-    .shape_inputs = 1 << 2,
-    .workspace_inputs = 1 << 2,
     .infer = infer_lrn_grad,
     .expand = expand_lrn_grad,
     .reference = reference_lrn_grad,
     .kernel = kernel_lrn_grad,
-    .lower = lower_lrn_grad,
+    .lower = lower_lrn,
+    .gated = gated_lrn_grad,
     .describe = describe_lrn,
-    .samples = (const atl_sample[]){{"radius 2", .binary = sample_lrn_grad,
-                                     .input = {{4, {2, 2, 3, 6}}, {4, {2, 2, 3, 6}, -2, 2}}, .inputs = 2},
-                                    {0}},
+    .samples =
+        (const atl_sample[]){
+            {"radius 2", .binary = sample_lrn_grad, .input = {{4, {2, 2, 3, 6}}, {4, {2, 2, 3, 6}, -2, 2}},
+             .inputs = 2},
+            {"16 channels", .binary = sample_lrn_grad, .input = {{4, {2, 1, 2, 16}}, {4, {2, 1, 2, 16}, -2, 2}},
+             .inputs = 2},
+            {"open", .binary = sample_gated, .input = {{4, {2, 2, 1, 32}}, {4, {2, 2, 1, 32}, 0.1f, 2}}, .inputs = 2},
+            {"shut", .binary = sample_gated, .input = {{4, {2, 2, 1, 5}}, {4, {2, 2, 1, 5}, -2, -0.1f}}, .inputs = 2},
+            {"open and shut", .binary = sample_gated, .input = {{4, {2, 2, 3, 48}}, {4, {2, 2, 3, 48}, -2, 2}},
+             .inputs = 2, .no_gradient = 1},
+            {0}},
 };
 ATL_BUILTIN(lrn_grad_op);
 
-static atl_node *lrn_grad(atl_node *dy, atl_node *x, atl_node *y)
+static atl_node *lrn_grad(const lrn_options *options, atl_node *dy, atl_node *x)
 {
-    return y ? ATL_APPLY(&lrn_grad_op, atl_attributes_of(y), dy, x, y) : NULL;
+    return ATL_APPLY(&lrn_grad_op, options, dy, x);
 }

@@ -1,4 +1,5 @@
-/* Bias, residual and relu, added by the convolution or matrix product before its result leaves the registers. */
+/* Bias, residual and relu, added by the convolution or matrix product before its result leaves the registers; and the gate of a
+ * relu's gradient. */
 #include "atled/program.h"
 #include "program/rewrite.h"
 
@@ -41,6 +42,8 @@ static atl_node *absorbed(atl_rewrite *r, const atl_node *old, atl_node *const *
         return absorbed_sum(r, old, inputs);
     if (old->op->flags & ATL_OP_RELU && r->uses[old->inputs[0]->index] == 1 && inputs[0]->op->with_epilogue)
         return inputs[0]->op->with_epilogue(inputs[0], NULL, NULL, 1);
+    if (old->op->flags & ATL_OP_GATE && r->uses[old->inputs[0]->index] == 1 && inputs[0]->op->gated)
+        return inputs[0]->op->gated(inputs[0], inputs[1]);
     return NULL;
 }
 
