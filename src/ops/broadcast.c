@@ -1,4 +1,5 @@
 /* Repeating an array along dimensions of 1: broadcast_like and broadcast_to; and sum_to, which undoes it. */
+#include "ops/image.h"
 #include "ops/moments.h"
 #include "ops/ops.h"
 #include "ops/reduction.h"
@@ -130,11 +131,14 @@ static void sum_to_kernel(const atl_node *y, const void *const *x, void *result)
         atl_reduce_floats(&reduction, ATL_FOLD_SUM, x[0], result);
 }
 
-/* A product of two such arrays need not be written. */
+/* A product of two such arrays need not be written; and a pooling's gradient is spread over the whole of the maps that are summed. */
 static atl_node *sum_to_simplified(atl_node *y)
 {
+    const unsigned map = 1 << 1 | 1 << 2;
     const atl_node *x = y->inputs[0];
-    atl_node *simpler = atl_only_reshaped(y);
+    atl_node *simpler = atl_only_reshaped(y), *spread = atl_spread_by_pool(x);
+    if (!simpler && spread && (axes_summed(y) & map) == map)
+        return atl_sum_to(spread, y->inputs[1]);
     if (simpler || !(x->op->flags & ATL_OP_PRODUCT) || x->input_count != 2 ||
         !atl_shape_equal(x->shape, x->inputs[0]->shape))
         return simpler;

@@ -14,5 +14,7 @@ atl_node *atl_image_from_nhwc(atl_node *image, atl_layout layout);
 
 /* For the gate's .simplify: what equals gate(dx, x) if dx is the gradient of a max-pool of x; else null. */
 atl_node *atl_gate_before_pool(atl_node *dx, atl_node *x);
+/* What dx spreads over maps if it is the gradient of a pooling: the sums over its maps are those over dx's.  Else null. */
+atl_node *atl_spread_by_pool(const atl_node *dx);
 
 #endif

@@ -712,3 +712,8 @@ static atl_node *avg_pool2d_grad(atl_node *of, atl_node *dy, atl_node *x)
 {
     return of ? ATL_APPLY(&avg_pool2d_grad_op, atl_attributes_of(of), dy, x) : NULL;
 }
+
+atl_node *atl_spread_by_pool(const atl_node *dx)
+{
+    return dx->op == &max_pool2d_grad_op || dx->op == &avg_pool2d_grad_op ? dx->inputs[0] : NULL;
+}

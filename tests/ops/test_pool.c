@@ -296,3 +296,34 @@ Test(pool, the_gradient_of_a_relu_is_gated_before_it_is_spread)
     atl_tensor_free(image);
     atl_graph_free(g);
 }
+
+/* A bias before a pool: the sum of the spread gradient is that of what is spread. */
+Test(pool, the_sum_of_a_gradient_is_taken_before_it_is_spread)
+{
+    char text[600];
+    for (pool_kind kind = LARGEST; kind <= MEAN; kind++) {
+        atl_graph *g = atl_graph_new();
+        atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(3, 9, 8, 4)),
+                 *bias = atl_input(g, "bias", ATL_FLOAT32, ATL_SHAPE(4)),
+                 *row = atl_input(g, "row", ATL_FLOAT32, ATL_SHAPE(8, 1)), *sum = atl_add(atl_add(x, row), bias);
+        atl_node *y = kind == LARGEST ? atl_max_pool2d(sum, .window = {3, 3}, .stride = {2, 2})
+                                      : atl_avg_pool2d(sum, .window = {3, 3}, .stride = {2, 2});
+        atl_node *d[2], *error = atl_sum(atl_square(y));
+        cr_assert_eq(atl_gradients(ATL_NODES(error), ATL_NODES(bias, row), d), ATL_OK);
+        atl_tensor *value[] = {random_tensor(atl_shape_of(x), -3, 3), random_tensor(atl_shape_of(bias), -1, 1),
+                               random_tensor(atl_shape_of(row), -1, 1)};
+        const atl_feed feeds[] = {{x, value[0]}, {bias, value[1]}, {row, value[2]}, {0}};
+        cr_expect(floats_agree(2, d, feeds, text, sizeof text), "%s", text);
+        atl_program *program = atl_compile(g, ATL_NODES(d[0]));
+        cr_assert(program && !atl_run(program, feeds));
+        for (int64_t i = 0; i < atl_program_step_count(program); i++) {
+            atl_step_info step;
+            cr_assert_eq(atl_program_step(program, i, &step), ATL_OK);
+            cr_expect(!strstr(step.op, "grad"), "%s", step.op);
+        }
+        atl_program_free(program);
+        for (int i = 0; i < 3; i++)
+            atl_tensor_free(value[i]);
+        atl_graph_free(g);
+    }
+}
