@@ -1,5 +1,6 @@
 /* Concats whose parts are written in their place and read there: nothing is copied, and nothing changes. */
 #include "nets.h"
+#include "ops/winograd.h"
 
 enum { MOST_WANTED = 8 };
 
@@ -33,7 +34,7 @@ static net fires(void)
     net n = {.graph = atl_graph_new()};
     n.image = atl_input(n.graph, "image", ATL_FLOAT32, ATL_SHAPE(2, 23, 20, 32));
     atl_node *h = fire(fire(n.image, "fire1", 16, 64), "fire2", 32, 48);
-    h = fire(atl_max_pool2d(h, .window = {3, 3}, .stride = {2, 2}), "fire3", 16, 32);
+    h = fire(atl_max_pool2d(h, .window = {3, 3}, .stride = {2, 2}), "fire3", 32, 48);
     n.wanted[0] = atl_sum(atl_square(atl_reduce_mean(h, ATL_AXES(1, 2))));
     n.wanted[1] = atl_gradient(n.wanted[0], n.image);
     n.wanted[2] = atl_gradient(n.wanted[0], atl_find(n.graph, "fire1/three/w"));
@@ -101,12 +102,13 @@ Test(parts, every_way_gives_the_same)
 
 Test(parts, nothing_is_copied_in_fire_modules)
 {
+    if (!atl_winograd_pays())
+        cr_skip_test("this processor has not the kernels that write parts in place");
     net n = fires();
     atl_program *program = atl_compile(n.graph, {2, n.wanted});
     atl_program *copying = atl_compile(n.graph, {2, n.wanted}, .without = ATL_PASS_CONCAT);
     cr_assert(program && copying);
-    if (steps_of(program, "concat") > 0)
-        cr_skip_test("this processor has not the kernels that write parts in place");
+    cr_expect_eq(steps_of(program, "concat"), 0);
     cr_expect_eq(steps_of(copying, "concat"), 3);
     cr_expect_eq(steps_of(program, "concat_part"), 0);
     /* Three concats, six parts, and three gates in place of six, one of them of a pooled array. */
