@@ -3,6 +3,7 @@
  * Images lie in the plain order, NHWC, and the filter in whatever order the primitive likes: on NHWC in and out, oneDNN's kernels
  * are within some percent of their best, no reorder of an image is needed, and no geometry falls into its reference loops (a half
  * given layout does).  Where the compiler has chosen blocks of 16 channels it is Winograd's method that pays for them. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -265,21 +266,35 @@ static double flops_of(const onednn_convolution *c)
            (double)(result[0] * result[3]);
 }
 
-/* Rounding takes a pass over what is read, and the products then half their time.  Channels that do not fill the vectors: see tastes_of. */
-int onednn_convolution_pays_to_round(const onednn_convolution *c)
+/* Rounding takes a pass over what is read, and the products then half their time, unless moving the arrays is what takes it.  Measured
+ * on two AVX-512 cores; channels that do not fill the vectors: see tastes_of. */
+double onednn_convolution_rounded_seconds(const onednn_convolution *c)
 {
-    static const double start = 10e-6, bytes_per_second = 40e9, flops_per_second = 300e9; /* two AVX-512 cores */
-    int64_t in = c->image.size[3] / c->groups, out = c->result.size[3] / c->groups;
-    double images = (c->pass == ONEDNN_INPUT_GRADIENT ? 0 : (double)atl_shape_count(c->image)) +
-                    (c->pass == ONEDNN_FORWARD ? 0 : (double)atl_shape_count(c->result));
-    return in % 16 == 0 && out % 16 == 0 && flops_of(c) / flops_per_second / 2 > start + images * 6 / bytes_per_second;
+    static const double START = 10e-6, ROUNDED_BYTES = 40e9, BYTES = 25e9, EXACT_FLOPS = 230e9;
+    int64_t taps = c->vertical.size * c->horizontal.size;
+    int strided = c->vertical.stride > 1 || c->horizontal.stride > 1, of_filter = c->pass == ONEDNN_FILTER_GRADIENT;
+    double image = (double)atl_shape_count(c->image), result = (double)atl_shape_count(c->result);
+    double read = (c->pass == ONEDNN_INPUT_GRADIENT ? 0 : image) + (c->pass == ONEDNN_FORWARD ? 0 : result);
+    double written = of_filter ? 0 : image + result - read, flops = flops_of(c);
+    double rate = of_filter ? (strided     ? 180e9
+                               : taps < 25 ? 310e9
+                                           : 440e9)
+                            : (taps == 1   ? 400e9
+                               : taps < 25 ? 450e9
+                                           : 550e9);
+    double exact = fmax(flops / EXACT_FLOPS, 4 * (read + written) / BYTES);
+    double rounded = START + fmax(flops / rate, (2 * read + 4 * written) / BYTES);
+    if (!of_filter) /* which reads what the other two have rounded already */
+        rounded += 6 * read / ROUNDED_BYTES;
+    int fills = c->image.size[3] / c->groups % 16 == 0 && c->result.size[3] / c->groups % 16 == 0;
+    return fills && rounded < exact ? rounded : INFINITY;
 }
 
 static dnnl_primitive_desc_t open_convolution(geometry *g, const onednn_convolution *given)
 {
     dnnl_primitive_desc_t desc = NULL;
     onednn_convolution c = *given;
-    c.bfloat16 = c.bfloat16 && !c.blocked && onednn_convolution_pays_to_round(&c);
+    c.bfloat16 = c.bfloat16 && !c.blocked && isfinite(onednn_convolution_rounded_seconds(&c));
     if (!onednn_engine() || !describe_geometry(g, &c))
         return NULL;
     dnnl_status_t status = choose(&desc, g, &c);

@@ -305,13 +305,24 @@ static double blocked_gain(onednn_pass pass, const conv_geometry *g)
     return plain_seconds(pass, g) - fmin(winograd_seconds(g), blocked_direct_seconds(g));
 }
 
-/* Products of bfloat16 numbers take half the time, and a little to round them. */
+/* By our own Winograd kernels, with what matters little beside a direct convolution in float32 and much beside one in bfloat16: the
+ * transformed filter is read, and images that are larger than the caches come from memory. */
+static double whole_winograd_seconds(const onednn_convolution *c)
+{
+    static const double CACHE = 6e6, CACHED_BYTES_PER_SECOND = 50e9, BYTES_PER_SECOND = 14e9;
+    double images = 4 * (double)(atl_shape_count(c->image) + atl_shape_count(c->result));
+    double points = c->vertical.size == 3 ? 36 : 64; /* of a tile */
+    return atl_conv_winograd_seconds(c) +
+           points * 4 * (double)(c->image.size[3] * c->result.size[3]) / CACHED_BYTES_PER_SECOND +
+           fmax(0, images - CACHE) / BYTES_PER_SECOND;
+}
+
+/* In bfloat16 only what is faster so than by the way that float32 would go. */
 static int goes_by_winograd(const onednn_convolution *c, const conv_geometry *g, int allowed)
 {
-    double rival = direct_seconds(g);
-    if (allowed == ATL_WINOGRAD_OVER_BFLOAT16 && onednn_convolution_pays_to_round(c))
-        rival *= 0.52;
-    return allowed && atl_conv_winograd_seconds(c) < rival;
+    if (!allowed || atl_conv_winograd_seconds(c) >= direct_seconds(g))
+        return 0;
+    return allowed == ATL_WINOGRAD || whole_winograd_seconds(c) <= onednn_convolution_rounded_seconds(c);
 }
 
 static int lower_by_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g)

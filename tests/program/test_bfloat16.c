@@ -1,6 +1,7 @@
 /* Operands of products rounded to bfloat16: near the float32 result, where the processor has it; else the same.  Without Winograd's
  * method, which is float32 and now and then faster. */
 #include "nets.h"
+#include "ops/winograd.h"
 
 /* How many steps of the program say "bf16", in implementation or layout. */
 static int rounded_steps(const atl_program *program)
@@ -60,14 +61,37 @@ Test(bfloat16, little_work_stays_exact) { assert_convolution_near(48, 1, 2, 0); 
 Test(bfloat16, first_layer_stays_exact) { assert_convolution_near(3, 3, 1, 0); }
 Test(bfloat16, odd_channels_stay_exact) { assert_convolution_near(20, 3, 1, 0); }
 
+/* Rounded are those that are then faster than by Winograd's method in float32, and no others. */
+static int64_t rounded_in(int64_t batch, int64_t size, int64_t in, int64_t out)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(batch, size, size, in));
+    atl_node *y = atl_conv2d(image, atl_variable(g, "filter", ATL_SHAPE(3, 3, in, out), atl_he()));
+    atl_program *program = atl_compile(g, ATL_NODES(y), .bfloat16 = 1, .threads = 2);
+    cr_assert(program, "%s", atl_graph_error(g));
+    int64_t count = rounded_steps(program);
+    atl_program_free(program);
+    atl_graph_free(g);
+    return count;
+}
+Test(bfloat16, only_where_it_is_faster)
+{
+    if (!atl_has_bfloat16() || !atl_winograd_pays())
+        cr_skip_test("this processor has no instructions for bfloat16, or our Winograd kernels do not run on it");
+    cr_expect_eq(rounded_in(8, 27, 32, 128), 0, "fire4 of SqueezeNet: Winograd's method takes 0.8 of the time");
+    cr_expect_eq(rounded_in(128, 16, 32, 32), 0, "ResNet-20's second stage: 0.9");
+    cr_expect_gt(rounded_in(1, 13, 64, 256), 0, "fire8, where reading the transformed filter takes longer");
+    cr_expect_gt(rounded_in(1, 14, 512, 512), 0, "VGG16's last stage");
+}
+
 Test(bfloat16, matrix_products)
 {
     atl_graph *g = atl_graph_new();
-    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(65, 130));
-    atl_node *w = atl_variable(g, "w", ATL_SHAPE(130, 70), atl_he()),
-             *b = atl_variable(g, "b", ATL_SHAPE(70), atl_normal(0.1f));
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(257, 514));
+    atl_node *w = atl_variable(g, "w", ATL_SHAPE(514, 277), atl_he()),
+             *b = atl_variable(g, "b", ATL_SHAPE(277), atl_normal(0.1f));
     atl_node *y = atl_relu(atl_add(atl_matmul(x, w), b)), *loss = atl_sum(atl_square(y));
-    atl_tensor *value = random_tensor(ATL_SHAPE(65, 130), -1, 1);
+    atl_tensor *value = random_tensor(ATL_SHAPE(257, 514), -1, 1);
     ASSERT_NEAR(1, ATL_FEED(x, value), y, atl_gradient(loss, x), atl_gradient(loss, w));
     ASSERT_NEAR(1, ATL_FEED(x, value), atl_matmul(x, x, .transpose_b = 1), atl_matmul(x, x, .transpose_a = 1));
     atl_tensor_free(value);
@@ -77,26 +101,28 @@ Test(bfloat16, matrix_products)
 Test(bfloat16, products_of_a_batch)
 {
     atl_graph *g = atl_graph_new();
-    atl_node *a = atl_input(g, "a", ATL_FLOAT32, ATL_SHAPE(3, 40, 50)),
-             *b = atl_variable(g, "b", ATL_SHAPE(3, 50, 60), atl_normal(1)),
-             *c = atl_variable(g, "c", ATL_SHAPE(50, 60), atl_normal(1));
-    atl_tensor *value = random_tensor(ATL_SHAPE(3, 40, 50), -1, 1);
+    atl_node *a = atl_input(g, "a", ATL_FLOAT32, ATL_SHAPE(3, 140, 350)),
+             *b = atl_variable(g, "b", ATL_SHAPE(3, 350, 160), atl_normal(1)),
+             *c = atl_variable(g, "c", ATL_SHAPE(350, 160), atl_normal(1));
+    atl_tensor *value = random_tensor(ATL_SHAPE(3, 140, 350), -1, 1);
     ASSERT_NEAR(1, ATL_FEED(a, value), atl_matmul(a, b));
     ASSERT_NEAR(1, ATL_FEED(a, value), atl_matmul(a, c));
     atl_tensor_free(value);
     atl_graph_free(g);
 }
 
-Test(bfloat16, small_products_stay_exact)
+static void assert_product_stays_exact(int64_t rows, int64_t depth, int64_t columns)
 {
     atl_graph *g = atl_graph_new();
-    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(4, 130));
-    atl_node *y = atl_matmul(x, atl_variable(g, "w", ATL_SHAPE(130, 700), atl_he()));
-    atl_tensor *value = random_tensor(ATL_SHAPE(4, 130), -1, 1);
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(rows, depth));
+    atl_node *y = atl_matmul(x, atl_variable(g, "w", ATL_SHAPE(depth, columns), atl_he()));
+    atl_tensor *value = random_tensor(ATL_SHAPE(rows, depth), -1, 1);
     ASSERT_NEAR(0, ATL_FEED(x, value), y);
     atl_tensor_free(value);
     atl_graph_free(g);
 }
+Test(bfloat16, products_of_few_rows_stay_exact) { assert_product_stays_exact(4, 130, 700); }
+Test(bfloat16, small_products_stay_exact) { assert_product_stays_exact(65, 130, 70); }
 
 /* Residuals, batch norm in the filters, pools: a whole net, where the roundings add up, and some relus close that were open. */
 Test(bfloat16, a_net)
