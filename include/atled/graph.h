@@ -22,9 +22,11 @@ typedef struct atl_op atl_op;
 
 /* Null if out of memory. */
 ATL_API atl_graph *atl_graph_new(void);
+/* With all its nodes, after the programs made of it; null is allowed. */
 ATL_API void atl_graph_free(atl_graph *graph);
 
-/* The first mistake recorded by a builder; else the last failure of any other call on this graph; null if all is well. */
+/* The first mistake recorded by a builder; else the last failure of any other call on this graph; null if all is well.  Owned by the
+ * graph, and valid until the next failure. */
 ATL_API const char *atl_graph_error(const atl_graph *graph);
 
 ATL_API int64_t atl_graph_node_count(const atl_graph *graph);
@@ -32,7 +34,7 @@ ATL_API atl_node *atl_graph_node(const atl_graph *graph,
                                  int64_t index); /* in order of creation; null if out of range */
 
 /* Names.  Nodes made between atl_enter(g, "conv1") and atl_leave(g) are named conv1/...; scopes nest.  Names may hold
- * any printable character; '/' separates scopes.  A name that is taken gets _1, _2, ... */
+ * any printable character; '/' separates scopes.  A name that is taken gets _1, _2, ...  atl_leave without atl_enter is a mistake. */
 ATL_API void atl_enter(atl_graph *graph, const char *scope);
 ATL_API void atl_leave(atl_graph *graph);
 
@@ -48,7 +50,7 @@ ATL_API const char *atl_format_name(char *name, const char *format, ...) ATL_PRI
 /* The node of that full name, or null. */
 ATL_API atl_node *atl_find(const atl_graph *graph, const char *name);
 
-/* About a node.  All of these accept null and return null, 0, or the scalar shape for it. */
+/* About a node.  All of these accept null and return null, 0, or the scalar shape for it.  Names are owned by the graph. */
 ATL_API atl_graph *atl_graph_of(const atl_node *node);
 ATL_API const char *atl_name_of(const atl_node *node);
 ATL_API const atl_op *atl_op_of(const atl_node *node);
@@ -56,7 +58,7 @@ ATL_API atl_dtype atl_dtype_of(const atl_node *node);
 ATL_API atl_shape atl_shape_of(const atl_node *node);
 ATL_API int64_t atl_index_of(const atl_node *node); /* its place in the order of creation */
 ATL_API int atl_input_count(const atl_node *node);
-ATL_API atl_node *atl_input_of(const atl_node *node, int index);
+ATL_API atl_node *atl_input_of(const atl_node *node, int index); /* null if out of range */
 /* The forward node to whose gradient this node belongs, or null for a node of the forward part. */
 ATL_API atl_node *atl_forward_of(const atl_node *node);
 

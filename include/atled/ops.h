@@ -453,7 +453,7 @@ typedef struct atl_cumulative_sum_args {
 } atl_cumulative_sum_args;
 ATL_API atl_node *atl_cumulative_sum_with(const atl_cumulative_sum_args *args);
 #define atl_cumulative_sum(...) atl_cumulative_sum_with(&(atl_cumulative_sum_args){__VA_ARGS__, .end_ = 0})
-ATL_API atl_node *atl_argmax(atl_node *x, int axis); /* int32; the first of equal ones */
+ATL_API atl_node *atl_argmax(atl_node *x, int axis); /* int32, without that dimension; the first of equal ones */
 /* x summed over the dimensions in which `like` is 1 or missing: what undoes a broadcast. */
 ATL_API atl_node *atl_sum_to(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_broadcast_like(atl_node *x, atl_node *like);

@@ -56,7 +56,7 @@ ATL_API atl_status atl_write_timing(const char *path);
  * else at the first run with a new batch.  The graph must outlive the program; nodes may still be added to it. */
 ATL_API atl_program *atl_compile_with(const atl_compile_args *args);
 #define atl_compile(...) atl_compile_with(&(atl_compile_args){__VA_ARGS__, .end_ = 0})
-ATL_API void atl_program_free(atl_program *program);
+ATL_API void atl_program_free(atl_program *program); /* after its states and before its graph; null is allowed */
 /* Threads of every run, whatever OpenMP is set to by then: the same program, feeds and number of threads give the same bits. */
 ATL_API int atl_program_threads(const atl_program *program);
 
@@ -75,7 +75,10 @@ typedef struct atl_feed {
 #define ATL_NO_FEEDS          NULL
 
 /* Runs every step once.  A run allocates nothing once these shapes have been seen.
- * Of unknown sizes, the plans for the 8 sets of shapes used last are kept; others are made again when they come back. */
+ * Of unknown sizes, the plans for the 8 sets of shapes used last are kept; others are made again when they come back.
+ * ATL_INVALID if an input that is needed is not fed, or what is fed is of another type, shape or graph, or is no input;
+ * ATL_UNSUPPORTED within an OpenMP parallel region, but for a program of one thread; ATL_NOT_FINITE by atl_check_finite. Whatever
+ * the failure, no variable has changed, and the program can be run again. */
 ATL_API atl_status atl_run(atl_program *program, const atl_feed *feeds);
 /* The value of a wanted node after the last run: owned by the program, overwritten by the next run. Null if the node is not
  * wanted by this program, nothing has been run, or the last run failed, whose error then stays in atl_error(). */
@@ -84,10 +87,11 @@ ATL_API const atl_tensor *atl_value(const atl_program *program, const atl_node *
 ATL_API float atl_number_of(const atl_program *program, const atl_node *node);
 
 /* For several threads at once: each thread runs the same program in a state of its own, with threads of its own to help it: with as
- * many states as processors, or in an OpenMP parallel region, compile with .threads = 1.  Each state keeps the memory of up to 8 sets of shapes.  No variable may be
- * written meanwhile, be it by atl_variable_assign or by the program itself. */
+ * many states as processors, or in an OpenMP parallel region, compile with .threads = 1.  Each state keeps the memory of up
+ * to 8 sets of shapes.  No variable may be written meanwhile, be it by atl_variable_assign or by the program itself.  Null if the
+ * program is, or out of memory.  What is said of atl_run and atl_value holds for atl_state_run and atl_state_value. */
 ATL_API atl_state *atl_state_new(atl_program *program);
-ATL_API void atl_state_free(atl_state *state); /* before the program */
+ATL_API void atl_state_free(atl_state *state); /* before the program; null is allowed */
 ATL_API atl_status atl_state_run(atl_state *state, const atl_feed *feeds);
 ATL_API const atl_tensor *atl_state_value(const atl_state *state, const atl_node *node);
 
@@ -104,13 +108,13 @@ typedef struct atl_step_info {
     double microseconds;          /* median of the last profile; 0: not profiled, or once */
     int once;                     /* runs only when variables have changed */
 } atl_step_info;
-/* The steps in the order in which they run; info_out's texts live until the next run.  ATL_INVALID before there is a plan (the
- * first run, if a size was unknown), or if the index is out of range. */
+/* The steps in the order in which they run, first those that run once; info_out's texts live until the next run.  0 steps, and
+ * ATL_INVALID, before there is a plan (the first run, if a size was unknown), ATL_INVALID also if the index is out of range. */
 ATL_API int64_t atl_program_step_count(const atl_program *program);
 ATL_API atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_info *info_out);
 ATL_API int64_t atl_program_arena_bytes(const atl_program *program);    /* of one state: activations and scratch */
 ATL_API int64_t atl_program_prepared_bytes(const atl_program *program); /* shared by all: packed weights and the like */
-/* A table of the steps, one a line. */
+/* A table of the steps, one a line.  ATL_INVALID before there is a plan. */
 ATL_API atl_status atl_program_write_plan(const atl_program *program, FILE *file);
 
 /* Runs the program `runs` times (0: 10), timing every step.  atl_program_step then has the medians. */

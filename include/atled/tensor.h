@@ -1,4 +1,5 @@
-/* Shapes, and tensors: dense arrays in row-major order, owned by whoever made them. */
+/* Shapes, and tensors: dense arrays in row-major order.  Whoever makes a tensor frees it with atl_tensor_free, but those that a
+ * function says to own.  What makes one returns null, with the reason in atl_error(), for a bad shape or null argument, or out of memory. */
 #ifndef ATLED_TENSOR_H
 #define ATLED_TENSOR_H
 
@@ -42,12 +43,12 @@ ATL_API int64_t atl_shape_count(atl_shape shape);
 /* True if both have the same rank and the same sizes; ATL_ANY equals only ATL_ANY. */
 ATL_API int atl_shape_equal(atl_shape a, atl_shape b);
 
-/* Writes "[5, 26, ?, 64]" into text and returns text. */
+/* Writes "[5, 26, ?, 64]" into text, cut short if it has no room for all of it, and returns text. 160 bytes are enough. */
 ATL_API char *atl_shape_text(atl_shape shape, char *text, size_t size);
 
 typedef struct atl_tensor atl_tensor;
 
-/* A tensor of zeros, 64-byte aligned.  Null on a bad shape or out of memory. */
+/* A tensor of zeros, 64-byte aligned.  Every size must be known. */
 ATL_API atl_tensor *atl_tensor_new(atl_dtype dtype, atl_shape shape);
 
 /* A copy of count(shape) elements at data. */
@@ -74,13 +75,14 @@ ATL_API atl_dtype atl_tensor_dtype(const atl_tensor *tensor);
 ATL_API atl_shape atl_tensor_shape(const atl_tensor *tensor);
 ATL_API int64_t atl_tensor_count(const atl_tensor *tensor);
 
-/* The elements, or null if the tensor is null or of another type. */
+/* The elements, to read and to write, or null if the tensor is null or of another type.  Theirs is the tensor's life. */
 ATL_API float *atl_floats(const atl_tensor *tensor);
 ATL_API int32_t *atl_ints(const atl_tensor *tensor);
 ATL_API double *atl_doubles(const atl_tensor *tensor);
 
 /* Bytes in one element. */
 ATL_API size_t atl_dtype_size(atl_dtype dtype);
+/* "float32", "int32", "float64". */
 ATL_API const char *atl_dtype_name(atl_dtype dtype);
 
 #ifdef __cplusplus
