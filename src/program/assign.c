@@ -83,7 +83,7 @@ static int can_be_made_in_place(const atl_lowering *l, const atl_lifetimes *live
     atl_value_id old = l->value[a->node->inputs[0]->index];
     int64_t made = lives->first[a->value], read = old < 0 ? -1 : lives->last[old];
     return l->in_place && l->plan->values[a->value].space == ATL_IN_ARENA && made >= sure &&
-           (read < made || (read == made && atl_may_write_over(l, a->value, old)));
+           (read < made || (read == made && atl_may_write_over(l, made, a->value, old)));
 }
 
 /* A step at the end that copies the value to its variable. */

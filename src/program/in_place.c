@@ -20,9 +20,17 @@ void atl_lower_over(atl_lowering *l, atl_value_id result, atl_value_id input)
     l->in_places[l->in_place_count++] = (atl_in_place){result, input, l->plan->step_count};
 }
 
-int atl_may_write_over(const atl_lowering *l, atl_value_id result, atl_value_id input)
+int atl_may_write_over(const atl_lowering *l, int64_t step, atl_value_id result, atl_value_id input)
 {
-    for (int64_t i = 0; i < l->in_place_count; i++)
+    int64_t i = 0, end = l->in_place_count;
+    while (i < end) { /* they are in order of their steps */
+        int64_t middle = i + (end - i) / 2;
+        if (l->in_places[middle].step < step)
+            i = middle + 1;
+        else
+            end = middle;
+    }
+    for (; i < l->in_place_count && l->in_places[i].step == step; i++)
         if (l->in_places[i].result == result && l->in_places[i].input == input)
             return 1;
     return 0;

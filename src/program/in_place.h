@@ -5,8 +5,8 @@
 #include "program/lowering_state.h"
 #include "program/places.h"
 
-/* True if the step that makes `result` may write it over `input`, which it reads. */
-int atl_may_write_over(const atl_lowering *lowering, atl_value_id result, atl_value_id input);
+/* True if that step of every run may write `result` over `input`, which it reads. */
+int atl_may_write_over(const atl_lowering *lowering, int64_t step, atl_value_id result, atl_value_id input);
 
 /* Lets results take the place of inputs whose last use is the very step. */
 void atl_share_places(atl_lowering *lowering, atl_lifetimes *lives);

@@ -83,8 +83,6 @@ static int run_reference(const atl_plan_step *step, void *const *memory, void *b
     return 0;
 }
 
-static void release_reads(void *data) { (void)data; }
-
 /* A step that calls the op's kernel, or else its reference. */
 int atl_lower_kernel(atl_lowering *l)
 {
@@ -95,7 +93,6 @@ int atl_lower_kernel(atl_lowering *l)
                                  : checked  ? run_checked_kernel
                                             : run_kernel,
                           .cannot_fail = !checked,
-                          .release = release_reads,
                           .data = (void *)y};
     if (!by_kernel && !y->op->reference) {
         atl_set_error(ATL_UNSUPPORTED, "the op %s ('%s') cannot be computed: it has no kernel", y->op->name,

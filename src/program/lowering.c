@@ -240,8 +240,10 @@ static int append_step(atl_lowering *l, const atl_plan_step *step)
         p->steps[p->step_count++] = *step;
         return 1;
     }
-    int64_t depends = atl_union_of_reads(p, step);
-    if (depends < 0 || !ATL_GROW(p->once, p->once_count, p->once_capacity))
+    int64_t depends = atl_set_of_reads(p, step);
+    if (depends < 0)
+        return 0;
+    if (!ATL_GROW(p->once, p->once_count, p->once_capacity))
         return atl_out_of_memory(), 0;
     for (int i = 0; i < step->writes; i++)
         p->values[step->write[i]].depends = depends;
@@ -296,15 +298,8 @@ static int lower_source(atl_lowering *l)
     l->value[node->index] = value;
     if (node->op->flags & ATL_OP_CONSTANT)
         return 1;
-    atl_storage **storage = atl_allocate(1, sizeof *storage);
-    if (!storage || !ATL_GROW(p->sets, p->set_count, p->set_capacity)) {
-        atl_release(storage);
-        return atl_out_of_memory(), 0;
-    }
-    *storage = node->storage;
-    p->values[value].depends = p->set_count;
-    p->sets[p->set_count++] = (atl_variable_set){storage, 1};
-    return 1;
+    p->values[value].depends = atl_set_of_variable(p, node->storage);
+    return p->values[value].depends >= 0;
 }
 
 /* The same memory under another shape. */

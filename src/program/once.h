@@ -8,8 +8,12 @@
  * need computing only when a variable has changed.  Null out of memory; to be released. */
 char *atl_mark_once(const atl_graph *graph, const char *needed);
 
-/* The variables that the values read by a step depend on, as a set of the plan; -1 out of memory. */
-int64_t atl_union_of_reads(atl_plan *plan, const atl_plan_step *step);
+/* Makes the empty set. 0 with the error set. */
+int atl_begin_sets(atl_plan *plan);
+/* Sets of variables, by their index in plan->sets: the variable alone; all that the values read by a step depend on.  -1 with the
+ * error set. */
+int64_t atl_set_of_variable(atl_plan *plan, const atl_storage *variable);
+int64_t atl_set_of_reads(atl_plan *plan, const atl_plan_step *step);
 
 /* Marks what has to stay between runs. */
 void atl_pin_once_values(atl_plan *plan);

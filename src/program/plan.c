@@ -1,8 +1,6 @@
 /* Making a plan: the choices for the whole graph, then lowering, then places; and the states that run it. */
 #include "program/plan.h"
 
-#include <string.h>
-
 #include "atled/program.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
@@ -54,40 +52,49 @@ static int choose_ways(atl_lowering *l, const char *needed, int64_t count, atl_n
     return l->blocked ? 1 : (atl_out_of_memory(), 0);
 }
 
-static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options options)
+/* What is to be decided for the graph as a whole: 0 with the error set. */
+static int choose(atl_lowering *l, const char *needed, int64_t count, atl_node *const *roots, atl_plan_options options)
 {
-    atl_plan *p = l->plan;
-    int64_t count = p->copy.graph->count;
-    atl_node **roots = atl_allocate((size_t)wanted.count, sizeof *roots);
-    for (int64_t i = 0; roots && i < wanted.count; i++)
-        roots[i] = p->copy.of[wanted.node[i]->index];
-    char *needed = roots ? atl_mark_needed(p->copy.graph, wanted.count, roots, 0) : NULL;
-    l->once = needed ? atl_mark_once(p->copy.graph, needed) : NULL;
-    if (l->once && options.without & ATL_PASS_ONCE)
-        memset(l->once, 0, (size_t)count);
+    const atl_graph *graph = l->plan->copy.graph;
+    size_t nodes = (size_t)graph->count;
     l->in_place = !(options.without & ATL_PASS_IN_PLACE);
     l->packs = !(options.without & ATL_PASS_ARENA);
     l->winograd = options.without & ATL_PASS_WINOGRAD ? ATL_NO_WINOGRAD
                   : options.bfloat16                  ? ATL_WINOGRAD_OVER_BFLOAT16
                                                       : ATL_WINOGRAD;
-    int chosen = needed && l->once && choose_ways(l, needed, wanted.count, roots, options);
-    int finds_parts = l->once && l->blocked && !(options.without & ATL_PASS_CONCAT);
-    l->parts = finds_parts
-                   ? atl_find_parts(p->copy.graph, needed, l->once, l->blocked, wanted.count, roots, l->winograd)
-                   : NULL;
-    l->wants_workspace = atl_allocate((size_t)count, 1);
-    l->value = atl_allocate((size_t)count, sizeof *l->value);
-    l->workspace = atl_allocate((size_t)count, sizeof *l->workspace);
-    int ok = chosen && needed && l->once && (l->parts || !finds_parts) && l->wants_workspace && l->value &&
-             l->workspace && l->blocked && ATL_GROW(p->sets, 0, p->set_capacity);
+    l->wants_workspace = atl_allocate(nodes, 1);
+    l->value = atl_allocate(nodes, sizeof *l->value);
+    l->workspace = atl_allocate(nodes, sizeof *l->workspace);
+    l->once = options.without & ATL_PASS_ONCE ? atl_allocate(nodes, 1) : atl_mark_once(graph, needed);
+    if (!l->wants_workspace || !l->value || !l->workspace || !l->once)
+        return atl_out_of_memory(), 0;
+    if (!choose_ways(l, needed, count, roots, options))
+        return 0;
+    if (options.without & ATL_PASS_CONCAT)
+        return 1;
+    l->parts = atl_find_parts(graph, needed, l->once, l->blocked, count, roots, l->winograd);
+    return l->parts != NULL || (atl_out_of_memory(), 0);
+}
+
+static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options options)
+{
+    atl_plan *p = l->plan;
+    atl_node **roots = atl_allocate((size_t)wanted.count, sizeof *roots);
+    for (int64_t i = 0; roots && i < wanted.count; i++)
+        roots[i] = p->copy.of[wanted.node[i]->index];
+    char *needed = roots ? atl_mark_needed(p->copy.graph, wanted.count, roots, 0) : NULL;
+    int ok = needed ? atl_begin_sets(p) && choose(l, needed, wanted.count, roots, options) : (atl_out_of_memory(), 0);
     if (ok) {
-        p->sets[p->set_count++] = (atl_variable_set){0};
         atl_mark_early(p->copy.graph, needed, wanted.count, roots);
         ok = atl_lower_all(l, needed) && set_wanted(l, wanted) && atl_place_assigned(l) && atl_give_places(l);
-    } else if (chosen || !l->once) /* else the choice has failed, and said why */
-        atl_out_of_memory();
+    }
     atl_release(roots);
     atl_release(needed);
+    return ok;
+}
+
+static void release_lowering(atl_lowering *l)
+{
     atl_release(l->once);
     atl_release(l->wants_workspace);
     atl_release(l->blocked);
@@ -97,7 +104,6 @@ static int make_steps(atl_lowering *l, atl_nodes wanted, atl_plan_options option
     atl_release(l->workspace);
     atl_release(l->in_places);
     atl_release(l->assignments);
-    return ok;
 }
 
 atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, atl_plan_options options)
@@ -110,27 +116,42 @@ atl_plan *atl_plan_new(atl_copy *copy, atl_nodes wanted, atl_plan_options option
     }
     p->copy = *copy;
     atl_lowering l = {.plan = p, .bfloat16 = options.bfloat16, .checked = options.checked};
-    if (make_steps(&l, wanted, options) && atl_make_once_memory(p))
+    int ok = make_steps(&l, wanted, options) && atl_make_once_memory(p);
+    release_lowering(&l);
+    if (ok)
         return p;
     atl_plan_free(p);
     return NULL;
+}
+
+int atl_bind_steps(const atl_plan_step *steps, int64_t count, void **bound)
+{
+    for (int64_t s = 0; s < count; s++)
+        if (steps[s].bind && !(bound[s] = steps[s].bind(&steps[s])))
+            return 0;
+    return 1;
+}
+
+static void unbind_steps(const atl_plan_step *steps, int64_t count, void **bound)
+{
+    for (int64_t s = 0; bound && s < count; s++)
+        if (bound[s] && steps[s].unbind)
+            steps[s].unbind(bound[s]);
 }
 
 void atl_plan_free(atl_plan *p)
 {
     if (!p)
         return;
-    for (int64_t s = 0; s < p->once_count; s++) {
-        if (p->once_bound && p->once_bound[s] && p->once[s].unbind)
-            p->once[s].unbind(p->once_bound[s]);
+    unbind_steps(p->once, p->once_count, p->once_bound);
+    for (int64_t s = 0; s < p->once_count; s++)
         atl_release_step(&p->once[s]);
-    }
     for (int64_t s = 0; s < p->step_count; s++)
         atl_release_step(&p->steps[s]);
     for (int64_t v = 0; v < p->value_count; v++)
         atl_layout_free(p->values[v].layout);
     for (int64_t i = 0; i < p->set_count; i++)
-        atl_release(p->sets[i].storage);
+        atl_release(p->sets[i].part);
     atl_release(p->once_memory);
     atl_release(p->once_table);
     atl_release(p->once_bound);
@@ -163,20 +184,17 @@ atl_status atl_plan_state_open(atl_plan_state *state, atl_plan *p)
     }
     for (int64_t v = 0; v < p->value_count; v++)
         state->memory[v] = atl_address_of(p, (atl_value_id)v, state->arena);
-    for (int64_t s = 0; s < p->step_count; s++)
-        if (p->steps[s].bind && !(state->bound[s] = p->steps[s].bind(&p->steps[s]))) {
-            atl_plan_state_close(state);
-            return atl_failed_status();
-        }
-    return ATL_OK;
+    if (atl_bind_steps(p->steps, p->step_count, state->bound))
+        return ATL_OK;
+    atl_plan_state_close(state);
+    return atl_failed_status();
 }
 
 void atl_plan_state_close(atl_plan_state *state)
 {
     atl_plan *p = state->plan;
-    for (int64_t s = 0; p && state->bound && s < p->step_count; s++)
-        if (state->bound[s] && p->steps[s].unbind)
-            p->steps[s].unbind(state->bound[s]);
+    if (p)
+        unbind_steps(p->steps, p->step_count, state->bound);
     for (int64_t i = 0; p && state->wanted && i < p->wanted_count; i++)
         atl_tensor_free(state->wanted[i]);
     atl_release(state->arena);

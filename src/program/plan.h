@@ -29,10 +29,12 @@ typedef struct atl_plan_value {
     atl_value_id next_form; /* the same value in another layout; -1: none */
 } atl_plan_value;
 
-/* Variables on which a step that runs once depends. */
+/* What a value that is made once depends on: a variable, or all that some earlier sets hold. */
 typedef struct atl_variable_set {
-    atl_storage **storage;
-    int64_t count;
+    const atl_storage *variable; /* or null */
+    int64_t *part;               /* indices in plan->sets; owned */
+    int64_t parts;
+    uint64_t newest; /* version of them, at the last refresh */
 } atl_variable_set;
 
 typedef struct atl_plan_feed {
@@ -88,6 +90,9 @@ atl_status atl_plan_refresh(atl_plan *plan, uint64_t version);
 
 /* To be called after each run: lets everybody see that the assigned variables have changed. */
 void atl_plan_note_assigned(atl_plan *plan, atl_graph *graph);
+
+/* Binds each step that wants it: bound[s]. 0 with the error set; what is bound by then stays so. */
+int atl_bind_steps(const atl_plan_step *steps, int64_t count, void **bound);
 
 /* One thread's memory for a plan: the arena, addresses of all values, and bound steps. */
 typedef struct atl_plan_state {

@@ -62,3 +62,33 @@ Test(once, again_only_after_a_change_of_what_it_depends_on)
     atl_program_free(program);
     atl_graph_free(g);
 }
+
+/* Each sum depends on one variable more than the last: a change of any is seen, and only what comes after it is made anew. */
+Test(once, a_chain_of_many_variables)
+{
+    enum { VARIABLES = 2000, MARKED = 700 };
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2)), *sum = NULL, *variable[VARIABLES];
+    for (int i = 0; i < VARIABLES; i++) {
+        variable[i] = atl_variable(g, ATL_NAME("v%d", i), ATL_SHAPE(2), atl_fill_with(1));
+        sum = sum ? atl_add(sum, variable[i]) : variable[i];
+        if (i == MARKED)
+            sum = atl_apply(&counting, sum);
+    }
+    atl_node *y = atl_mul(x, sum);
+    atl_program *program = atl_compile(g, ATL_NODES(y));
+    const float ones[] = {1, 1}, twos[] = {2, 2};
+    atl_tensor *one = atl_tensor_of_floats(ATL_SHAPE(2), ones), *two = atl_tensor_of_floats(ATL_SHAPE(2), twos);
+    const int changed[] = {0, MARKED, MARKED + 1, VARIABLES - 1};
+    cr_assert_eq(atl_run(program, ATL_FEED(x, one)), ATL_OK, "%s", atl_error());
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(atl_variable_assign(variable[changed[i]], two), ATL_OK);
+        cr_assert_eq(atl_run(program, ATL_FEED(x, one)), ATL_OK, "%s", atl_error());
+        cr_expect_eq(atl_number_of(program, y), VARIABLES + 1 + i);
+        cr_expect_eq(runs, i < 2 ? 2 + i : 3, "%d runs", runs);
+    }
+    atl_tensor_free(one);
+    atl_tensor_free(two);
+    atl_program_free(program);
+    atl_graph_free(g);
+}
