@@ -50,7 +50,7 @@ static atl_node *absorbed(atl_rewrite *r, const atl_node *old, atl_node *const *
 static int finds_work(const atl_graph *graph)
 {
     for (int64_t n = 0; n < graph->count; n++)
-        if (graph->nodes[n]->op->with_epilogue)
+        if (graph->nodes[n]->op->with_epilogue || graph->nodes[n]->op->gated)
             return 1;
     return 0;
 }
