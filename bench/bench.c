@@ -1,5 +1,6 @@
 /* bench CASE RUNS: runs the case, and prints one line of JSON with the median and the least time of a step.
  * CASE "compile": VGG16 with its image gradient is compiled; "memory": the most memory that a step of it ever held;
+ * "train_data": what reading data costs a training loop, a line for each network, RUNS pairs of quarter seconds;
  * "graph_chain", "graph_tree": graphs of 10^4, 10^5 and 10^6 nodes are built, differentiated and compiled, a line for each. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "cases.h"
+#include "data.h"
 
 enum { MOST_RUNS = 1000 };
 
@@ -146,6 +148,8 @@ int main(int argc, char **argv)
         ok = measure_compiling(times, runs);
     else if (strcmp(name, "memory") == 0)
         ok = measure_memory();
+    else if (strcmp(name, "train_data") == 0)
+        ok = measure_data(times, runs);
     else if (strcmp(name, "graph_chain") == 0)
         ok = measure_graphs(name, chain_of, times, runs);
     else if (strcmp(name, "graph_tree") == 0)
@@ -155,7 +159,7 @@ int main(int argc, char **argv)
     else {
         int count;
         const bench_case *all = bench_cases(&count);
-        fprintf(stderr, "usage: bench CASE [RUNS], where CASE is compile, memory, graph_chain, graph_tree");
+        fprintf(stderr, "usage: bench CASE [RUNS], where CASE is compile, memory, train_data, graph_chain, graph_tree");
         for (int i = 0; i < count; i++)
             fprintf(stderr, ", %s", all[i].name);
         fputc('\n', stderr);

@@ -10,7 +10,8 @@ WANTED = {  # against the floor, against the fastest framework, ours alone
     "cifar10_128": (1.20, 0.40, None), "resnet20_128": (1.25, 0.60, None), "mlp_1": (None, 0.02, 0.002),
     "cifar10_train": (1.20, 0.40, None), "resnet20_train": (1.25, 0.60, None), "mlp_adam": (None, 0.50, None),
     "mlp_sgd": (None, None, 0.003), "compile": (None, None, 100), "memory": (None, 0.8, 753),
-    "fool_share_cifar10": (None, None, 5), "fool_share_squeezenet": (None, None, 5), "train_data": (None, None, 5)}
+    "fool_share_cifar10": (None, None, 5), "fool_share_squeezenet": (None, None, 5), "train_data_cifar10": (None, None, 5),
+    "train_data_mlp": (None, None, 5)}
 TINY = ("mlp_1", "mlp_sgd")  # no primitives in them: a floor of copies would mean nothing
 
 

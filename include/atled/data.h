@@ -33,7 +33,7 @@ ATL_API atl_shape atl_dataset_image_shape(const atl_dataset *data); /* [height, 
 ATL_API int atl_dataset_classes(const atl_dataset *data);
 ATL_API const char *atl_dataset_class_name(const atl_dataset *data, int label); /* null if it has none */
 
-/* ---- batches: cut, turned and shuffled by a thread of their own, one batch ahead ------------------------------------- */
+/* ---- batches: cut, turned and shuffled by a thread of their own, ahead of the caller ------------------------------------- */
 typedef struct atl_batches atl_batches;
 
 typedef struct atl_batches_args {

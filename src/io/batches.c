@@ -9,8 +9,12 @@
 #include "graph/memory.h"
 #include "graph/random.h"
 #include "io/dataset.h"
+#include "ops/fast.h"
 
-enum { SLOTS = 2 /* one with the caller, one being made */, DRAWS = 8 /* random numbers for an example, at most */ };
+/* One slot with the caller, and one being made.  Of small batches, more: the thread then makes several whenever it is woken,
+ * which is not free. */
+enum { LEAST_SLOTS = 2, MOST_SLOTS = 8, BYTES_FOR_MORE = 4 << 20 };
+enum { DRAWS = 8 /* random numbers for an example, at most */ };
 
 typedef struct slot {
     float *images;
@@ -26,7 +30,8 @@ struct atl_batches {
     int64_t short_size; /* of the last batch in an epoch; as the others, if they come out even */
     uint32_t *order;    /* of the examples in epoch `order_epoch` */
     int64_t order_epoch;
-    slot slots[SLOTS];
+    slot slots[MOST_SLOTS];
+    int slot_count;
     int64_t made, taken; /* batches since the beginning */
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -66,13 +71,17 @@ static variation vary(const atl_batches_args *args, int64_t number)
     return v;
 }
 
+ATL_FAST static void floats_of_bytes(const unsigned char *bytes, int64_t count, float *to)
+{
+    for (int64_t i = 0; i < count; i++)
+        to[i] = (float)bytes[i];
+}
+
 /* A run of pixels as they lie in the data set. */
 static void copy_pixels(const atl_dataset *data, int64_t from, int64_t count, float *to)
 {
     if (data->bytes) {
-        const unsigned char *bytes = data->bytes + from * data->channels;
-        for (int64_t i = 0; i < count * data->channels; i++)
-            to[i] = (float)bytes[i];
+        floats_of_bytes(data->bytes + from * data->channels, count * data->channels, to);
     } else if (count > 0) {
         memcpy(to, data->floats + from * data->channels, (size_t)(count * data->channels) * sizeof *to);
     }
@@ -128,12 +137,15 @@ static void adjust(float *x, int64_t count, float gain, float shift)
 
 static void cut_out(const atl_batches_args *args, int64_t example, variation v, float *to)
 {
-    int64_t row = args->width * args->data->channels;
-    for (int64_t y = 0; y < args->height; y++) {
-        cut_row(args, example, v.top + y - args->pad, v.left - args->pad, to + y * row);
-        if (v.is_flipped)
-            reverse_pixels(to + y * row, args->width, args->data->channels);
-    }
+    const atl_dataset *data = args->data;
+    int64_t row = args->width * data->channels;
+    if (args->width == data->width && args->height == data->height && !args->pad) /* all of it */
+        copy_pixels(data, example * data->height * data->width, data->height * data->width, to);
+    else
+        for (int64_t y = 0; y < args->height; y++)
+            cut_row(args, example, v.top + y - args->pad, v.left - args->pad, to + y * row);
+    for (int64_t y = 0; y < args->height && v.is_flipped; y++)
+        reverse_pixels(to + y * row, args->width, data->channels);
     if (args->brightness > 0 || args->contrast > 0)
         adjust(to, args->height * row, v.gain, v.shift);
 }
@@ -178,7 +190,7 @@ static void *make_batches(void *context)
     atl_batches *b = context;
     pthread_mutex_lock(&b->mutex);
     while (!b->is_stopping) {
-        slot *s = &b->slots[b->made % SLOTS];
+        slot *s = &b->slots[b->made % b->slot_count];
         if (s->is_ready) {
             pthread_cond_wait(&b->changed, &b->mutex);
             continue;
@@ -240,9 +252,21 @@ static int make_slot(const atl_batches *b, slot *s)
     return s->images && s->labels;
 }
 
+static int make_slots(atl_batches *b)
+{
+    const atl_batches_args *args = &b->args;
+    double bytes = (double)args->size * (double)args->height * (double)args->width * (double)args->data->channels * 4;
+    double fit = BYTES_FOR_MORE / bytes;
+    b->slot_count = fit < LEAST_SLOTS ? LEAST_SLOTS : fit < MOST_SLOTS ? (int)fit : MOST_SLOTS;
+    for (int i = 0; i < b->slot_count; i++)
+        if (!make_slot(b, &b->slots[i]))
+            return 0;
+    return 1;
+}
+
 static void free_batches(atl_batches *b)
 {
-    for (int i = 0; i < SLOTS; i++) {
+    for (int i = 0; i < MOST_SLOTS; i++) {
         for (int k = 0; k < 4; k++)
             atl_tensor_free(b->slots[i].views[k / 2][k % 2]);
         atl_release(b->slots[i].images);
@@ -277,9 +301,7 @@ atl_batches *atl_batches_new_with(const atl_batches_args *args)
     b->short_size = checked.data->count - (b->per_epoch - 1) * checked.size;
     b->order_epoch = -1;
     b->order = atl_allocate((size_t)checked.data->count, sizeof *b->order);
-    int made = b->order != NULL;
-    for (int i = 0; i < SLOTS && made; i++)
-        made = make_slot(b, &b->slots[i]);
+    int made = b->order && make_slots(b);
     if (!made)
         atl_out_of_memory();
     if (!made || !start_thread(b)) {
@@ -305,13 +327,16 @@ void atl_batches_free(atl_batches *b)
 
 int64_t atl_batches_per_epoch(const atl_batches *b) { return b ? b->per_epoch : 0; }
 
+/* The caller is done with the batch before.  The thread is woken when half of the slots are to be filled. */
 const atl_batch *atl_batches_next(atl_batches *b)
 {
     pthread_mutex_lock(&b->mutex);
-    if (b->taken > 0) /* the caller is done with the one before */
-        b->slots[(b->taken - 1) % SLOTS].is_ready = 0;
-    pthread_cond_broadcast(&b->changed);
-    slot *s = &b->slots[b->taken % SLOTS];
+    if (b->taken > 0)
+        b->slots[(b->taken - 1) % b->slot_count].is_ready = 0;
+    slot *s = &b->slots[b->taken % b->slot_count];
+    int64_t ready = b->made - b->taken;
+    if (ready <= b->slot_count / 2)
+        pthread_cond_broadcast(&b->changed);
     while (!s->is_ready)
         pthread_cond_wait(&b->changed, &b->mutex);
     b->taken++;
