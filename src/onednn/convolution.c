@@ -59,7 +59,7 @@ static int describe_geometry(geometry *g, const onednn_convolution *c)
     memset(g, 0, sizeof *g);
     describe_window(g, 0, &c->vertical);
     describe_window(g, 1, &c->horizontal);
-    g->algorithm = c->winograd && atl_onednn_has_winograd() ? dnnl_convolution_winograd : dnnl_convolution_direct;
+    g->algorithm = c->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
     int (*describe)(onednn_desc *, atl_shape) = c->blocked ? onednn_describe_image_blocked : onednn_describe_image;
     int ok = onednn_describe_image(&g->plain_image, c->image) && onednn_describe_image(&g->plain_result, c->result) &&
              describe(&g->image, c->image) && describe(&g->result, c->result) && describe_filter(g, c);
@@ -341,9 +341,10 @@ int atl_onednn_has_winograd(void)
                             .blocked = 1,
                             .winograd = 1};
     char text[80];
-    known = 2; /* or it would not be tried */
-    known = strstr(onednn_convolution_implementation(&c, text, sizeof text), "wino") ? 2 : 1;
-    return known == 2;
+    int has = strstr(onednn_convolution_implementation(&c, text, sizeof text), "wino") != NULL;
+    if (text[0]) /* else that has failed, and another time may tell */
+        known = has ? 2 : 1;
+    return has;
 }
 
 /* ---- lowering ------------------------------------------------------------------------------------------------------ */

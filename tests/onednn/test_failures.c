@@ -57,7 +57,7 @@ CAN_FAIL(dnnl_primitive_execute, (const_dnnl_primitive_t p, dnnl_stream_t s, int
          (p, s, n, a))
 #if DNNL_VERSION_MAJOR >= 3
 typedef dnnl_primitive_desc_t *made;
-typedef const dnnl_dim_t *sizes;
+typedef const dnnl_dims_t sizes;
 CAN_FAIL(dnnl_memory_desc_create_with_strides,
          (dnnl_memory_desc_t * d, int n, const dnnl_dims_t s, dnnl_data_type_t t, const dnnl_dims_t by),
          (d, n, s, t, by))
