@@ -87,6 +87,7 @@ static int tell(const settings *set, training *t, const atl_dataset *data, int c
 
 static int evaluate(const settings *set, training *t, const atl_dataset *data)
 {
+    char text[64];
     atl_model_size size;
     const atl_model *model = atl_model_find(set->model);
     atl_status status = atl_model_size_of(model, set->weights, &size);
@@ -109,7 +110,8 @@ static int evaluate(const settings *set, training *t, const atl_dataset *data)
         return code;
     status = atl_model_load(model, t->used.graph, set->weights);
     if (status)
-        return complain("eval", exit_code_of(status), "%s", atl_error());
+        return complain("eval", exit_code_of(status), "%s\nThe images of %s are %s: are the weights for such ones?",
+                        atl_error(), set->data, atl_shape_text(image, text, sizeof text));
     int classes = (int)atl_shape_of(t->used.logits).size[1];
     if (atl_dataset_classes(data) > classes)
         return complain("eval", EXIT_BAD_FILE, "the data have %d classes, but the network tells only %d apart",
@@ -130,6 +132,9 @@ int atled_eval(int argc, char **argv)
     if (!set.weights)
         return complain("eval", EXIT_USAGE, "no weights for %s were found beside atled: give --weights FILE",
                         set.model);
+    code = set.picture ? check_writable("eval", set.picture) : 0;
+    if (code)
+        return code;
     atl_dataset *data = atl_dataset_open(set.data, (atl_part)set.part);
     code = data ? evaluate(&set, &t, data) : complain("eval", EXIT_BAD_FILE, "%s", atl_error());
     if (!code)

@@ -194,6 +194,7 @@ int class_of(const char *command, const class_names *labels, int classes, const 
     else if (closest)
         complain(command, EXIT_USAGE, "no class is called '%s'; did you mean '%s'?", word, closest);
     else
-        complain(command, EXIT_USAGE, "no class is called '%s'", word);
+        complain(command, EXIT_USAGE, "no class is called '%s': give an index, 0 to %d, or a name such as '%s'", word,
+                 classes - 1, labels->name[0]);
     return -1;
 }

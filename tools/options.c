@@ -372,8 +372,12 @@ static int check_required(const command_line *line, unsigned long long given)
 {
     for (int i = 0; line->options[i].name; i++) {
         const command_option *o = &line->options[i];
+        char choices[512] = "";
+        if (o->choices)
+            write_choices(o->choices, choices, sizeof choices);
         if (o->required && !(given >> i & 1))
-            return usage_error(line, "--%s %s is missing: %s", o->name, o->argument ? o->argument : "WORD", o->help);
+            return usage_error(line, "--%s %s is missing: %s%s%s", o->name, o->argument ? o->argument : "WORD", o->help,
+                               *choices ? ": " : "", choices);
     }
     return 1;
 }

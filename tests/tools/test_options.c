@@ -166,6 +166,16 @@ Test(options, a_shared_table_is_read_after_its_own)
     check_refused(read_words(&with, (const char *const[]){"-w", "3", NULL}), "--needed FILE is missing");
 }
 
+Test(options, a_required_choice_lists_the_choices)
+{
+    const command_option needs[] = {{"shade", 's', .text = &v.shade, .choices = colours, .argument = "NAME",
+                                     .required = 1, .help = "the colour"},
+                                    {0}};
+    const command_line strict = {"try", .about = "try", .options = needs};
+    check_refused(read_words(&strict, (const char *const[]){NULL}),
+                  "--shade NAME is missing: the colour: red, green or grey");
+}
+
 Test(options, operands_are_counted)
 {
     const command_line with = {

@@ -471,4 +471,10 @@ Test(train, mistakes_are_told)
     cr_assert_mentions(run.err, "/nowhere/w.npz");
     run = RUN("eval", "-m", "lenet", "-w", "/nowhere/w.npz", "-d", data);
     cr_assert_code(run, 3);
+    run = RUN("eval", "-m", "cifar10", "-d", data); /* shipped, for colours */
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "few.npz are [6, 6, 1]: are the weights for such ones?");
+    run = RUN("eval", "-d", data, "--plot", "/nowhere/x.png");
+    cr_assert_code(run, 3);
+    cr_assert_str_empty(run.out);
 }
