@@ -13,6 +13,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,6 +153,8 @@ static void skip(const char **at, char c)
 
 /* ---- matching ------------------------------------------------------------------------------------------------------ */
 
+enum { MOST_INPUTS = 3 };
+
 typedef struct attempt {
     atl_letters letters;
     unsigned turns;   /* bit k: the k-th sum or product of the text has its inputs the other way round */
@@ -252,8 +255,7 @@ static double number_at(const char **at, const atl_letters *letters)
 
 static atl_node *build(const char **at, atl_node *like, const atl_letters *letters, int is_whole)
 {
-    enum { MOST = 3 };
-    atl_node *inputs[MOST];
+    atl_node *inputs[MOST_INPUTS];
     size_t length = op_name_at(*at);
     if (!length && islower((unsigned char)**at))
         return letters->node[*(*at)++ - 'a'];
@@ -299,10 +301,108 @@ static atl_node *rewritten(const atl_equation *equation, atl_node *y)
     return NULL;
 }
 
+/* ---- at a glance --------------------------------------------------------------------------------------------------- */
+
+/* What is easily seen of an equation's left side: hardly a node gets past that, and there may be millions. */
+typedef struct glance {
+    const atl_op *op;
+    const atl_op *inner[MOST_INPUTS]; /* of input i; null: any */
+    char letter[MOST_INPUTS];         /* that input i is; 0: none; a capital for any number */
+    const atl_equation *equation;
+} glance;
+
+/* By their ops, those of the same op in the table's order. */
+static glance glances[sizeof atl_equations / sizeof *atl_equations];
+static size_t glance_count;
+
+static int by_op(const void *a, const void *b)
+{
+    const glance *x = a, *y = b;
+    if (x->op != y->op)
+        return (uintptr_t)x->op > (uintptr_t)y->op ? 1 : -1;
+    return (x->equation > y->equation) - (x->equation < y->equation);
+}
+
+/* Behind what stands in the parentheses that open there. */
+static const char *behind(const char *at)
+{
+    int depth = 0;
+    do
+        depth += (*at == '(') - (*at == ')');
+    while (*at++ && depth);
+    return at;
+}
+
+static glance glance_at(const atl_equation *equation)
+{
+    const char *at = equation->from;
+    size_t length = op_name_at(at);
+    glance g = {.op = op_named(at, length), .equation = equation};
+    at += length;
+    for (int i = 0; i < g.op->arity; i++) {
+        skip(&at, i ? ',' : '(');
+        length = op_name_at(at);
+        if (length) {
+            g.inner[i] = op_named(at, length);
+            at = behind(at + length);
+        } else {
+            g.letter[i] = islower((unsigned char)*at) ? *at : 'A';
+            at += strcspn(at, ",)");
+        }
+    }
+    return g;
+}
+
+static void read_table(void)
+{
+    for (const atl_equation *e = atl_equations; e->from; e++)
+        glances[glance_count++] = glance_at(e);
+    qsort(glances, glance_count, sizeof *glances, by_op);
+}
+
+/* The first of that op, or where it would stand. */
+static const glance *first_of(const atl_op *op)
+{
+    size_t first = 0, end = glance_count;
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+        if ((uintptr_t)glances[middle].op < (uintptr_t)op)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return &glances[first];
+}
+
+static int may_match(const glance *g, const atl_node *y, unsigned numbers, int turned)
+{
+    const atl_node *x[MOST_INPUTS];
+    int count = y->input_count;
+    for (int i = 0; i < count; i++) {
+        int from = turned ? count - 1 - i : i;
+        x[i] = y->inputs[from];
+        if ((g->inner[i] && x[i]->op != g->inner[i]) || (g->letter[i] == 'A' && !(numbers >> from & 1)))
+            return 0;
+        for (int k = 0; k < i; k++)
+            if (islower((unsigned char)g->letter[i]) && g->letter[i] == g->letter[k] && x[i] != x[k])
+                return 0;
+    }
+    return 1;
+}
+
 atl_node *atl_simplify_by_algebra(atl_node *y)
 {
-    for (const atl_equation *e = atl_equations; atl_is_elementwise(y->op) && e->from; e++) {
-        atl_node *simpler = e->from[0] == y->op->name[0] ? rewritten(e, y) : NULL;
+    static pthread_once_t read = PTHREAD_ONCE_INIT;
+    unsigned numbers = 0;
+    float value;
+    pthread_once(&read, read_table);
+    const glance *g = first_of(y->op), *end = glances + glance_count;
+    for (int i = 0; g < end && g->op == y->op && i < y->input_count; i++)
+        numbers |= (unsigned)atl_is_uniform(y->inputs[i], &value) << i;
+    for (; g < end && g->op == y->op; g++) {
+        int turns = (y->op->flags & (ATL_OP_SUM | ATL_OP_PRODUCT)) != 0;
+        atl_node *simpler =
+            may_match(g, y, numbers, 0) || (turns && may_match(g, y, numbers, 1)) ? rewritten(g->equation, y) : NULL;
         if (simpler)
             return simpler;
     }

@@ -23,7 +23,7 @@ typedef struct atl_instruction {
     const atl_op *op;
     const void *attributes;
     int inputs;
-    int in[ATL_CHAIN_ARITY]; /* registers */
+    uint8_t in[ATL_CHAIN_ARITY]; /* registers */
 } atl_instruction;
 
 typedef struct atl_chain_sum {

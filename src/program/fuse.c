@@ -17,20 +17,22 @@
 #include "program/rewrite.h"
 
 typedef struct grouped_node {
-    int64_t root;      /* the node in whose place its group is computed; -1: it is in none */
-    int64_t first_use; /* where the first of its users is computed; -1: it has none */
-    int64_t next;      /* the next member of its group; -1: none */
-    int64_t last;      /* of a root: the last member in this list */
-    int64_t summed_by; /* the first group that reads it and makes sums; -1: none */
-    int64_t seen;      /* the last walk in which it was met */
+    int32_t root;      /* the node in whose place its group is computed; -1: it is in none */
+    int32_t first_use; /* where the first of its users is computed; -1: it has none */
+    int32_t next;      /* the next member of its group; -1: none */
+    int32_t last;      /* of a root: the last member in this list */
+    int32_t summed_by; /* the first group that reads it and makes sums; -1: none */
+    uint32_t seen;     /* the last walk in which it was met */
     int32_t place;     /* while its group is built: its register, plus one */
     int32_t inside;    /* while its group is counted: uses by other members */
     int32_t members;   /* of the group of a root */
+    int32_t given;     /* of a root: what its group reads and is wanted of it, at most */
+    int32_t arrays;
 } grouped_node;
 
 typedef struct groups {
     grouped_node *of; /* each old node */
-    int64_t walks;    /* so far */
+    uint32_t walks;   /* so far */
 } groups;
 
 /* What a group reads from memory; numbers known beforehand, which stand in the chain itself; and what is wanted of it. */
@@ -110,7 +112,8 @@ static group_count count_group(const atl_rewrite *r, int members, const atl_node
     const atl_node *x[ATL_CHAIN_ARITY];
     group_count count = {0};
     atl_sum_form form;
-    int64_t walk = ++g->walks, root = g->of[member[0]->index].root;
+    int32_t root = g->of[member[0]->index].root;
+    uint32_t walk = ++g->walks;
     for (int k = 0; k < members; k++)
         for (int i = operands_of(member[k], x) - 1; i >= 0; i--) {
             grouped_node *input = &g->of[x[i]->index];
@@ -133,9 +136,9 @@ static group_count count_group(const atl_rewrite *r, int members, const atl_node
 
 static void append_member(groups *g, int64_t root, int64_t n)
 {
-    g->of[n].root = root;
-    g->of[g->of[root].last].next = n;
-    g->of[root].last = n;
+    g->of[n].root = (int32_t)root;
+    g->of[g->of[root].last].next = (int32_t)n;
+    g->of[root].last = (int32_t)n;
     g->of[root].members++;
 }
 
@@ -144,17 +147,25 @@ static int joins(const atl_rewrite *r, groups *g, const atl_node *node, int64_t 
 {
     const atl_node *member[ATL_CHAIN_LENGTH];
     grouped_node *own = &g->of[node->index], *group = &g->of[root];
-    int64_t last = group->last;
+    int32_t last = group->last, given = group->given + node->input_count - 1; /* it was given itself */
+    int32_t arrays = group->arrays + (r->uses[node->index] > 1);
     if (group->root != root || r->once[node->index] != r->once[root] ||
         !atl_shape_equal(node->shape, shape_of_group(r->from->nodes[root])) || group->members == ATL_CHAIN_LENGTH)
         return 0;
     append_member(g, root, node->index);
+    group->given = given;
+    group->arrays = arrays;
+    if (given <= ATL_CHAIN_OPERANDS && given <= ATL_CHAIN_NUMBERS && arrays <= ATL_CHAIN_ARRAYS)
+        return 1;
     int members = list_members(r, root, member);
-    if (fits(count_group(r, members, member)))
+    group_count count = count_group(r, members, member);
+    group->given = count.operands + count.numbers;
+    group->arrays = count.arrays;
+    if (fits(count))
         return 1;
     own->root = g->of[last].next = -1;
     group->last = last;
-    group->members--;
+    group->members--; /* what is counted of it is an upper bound still */
     return 0;
 }
 
@@ -162,13 +173,15 @@ static int joins(const atl_rewrite *r, groups *g, const atl_node *node, int64_t 
 static void tell_input(grouped_node *input, int64_t place)
 {
     if (input->first_use < 0 || place < input->first_use)
-        input->first_use = place;
+        input->first_use = (int32_t)place;
 }
 
-static void open_group(groups *g, int64_t n)
+static void open_group(groups *g, const atl_node *root)
 {
-    g->of[n].root = g->of[n].last = n;
-    g->of[n].members = 1;
+    grouped_node *own = &g->of[root->index];
+    own->root = own->last = (int32_t)root->index;
+    own->members = own->arrays = 1;
+    own->given = root->input_count;
 }
 
 /* ---- sums that join an earlier group -------------------------------------------------------------------------------------- */
@@ -250,6 +263,9 @@ static void place_sum(const atl_rewrite *r, groups *g, const atl_node *sum)
                 g->of[x[i]->index].summed_by = g->of[sum->index].root;
 }
 
+/* The nodes of a group refer to each other by 32 bits. */
+static int is_not_too_large(const atl_graph *graph) { return graph->count <= INT32_MAX; }
+
 static int find_groups(atl_rewrite *r)
 {
     groups *g = r->context = atl_allocate(1, sizeof *g);
@@ -265,7 +281,7 @@ static int find_groups(atl_rewrite *r)
         if (!r->needed[n])
             continue;
         if (is_fusible(node) ? own->first_use < 0 || !joins(r, g, node, own->first_use) : is_sum(node, &form))
-            open_group(g, n);
+            open_group(g, node);
         for (int i = 0; i < node->input_count; i++)
             if (atl_reads_input(node->op, i))
                 tell_input(&g->of[node->inputs[i]->index], own->root >= 0 ? own->root : n);
@@ -403,5 +419,9 @@ static atl_node *fused(atl_rewrite *r, const atl_node *old, atl_node *const *inp
     return old->index == root ? fuse_group(r, root) : r->of[old->index]; /* that was made with its group */
 }
 
-const atl_pass atl_fuse_pass = {
-    .flag = ATL_PASS_FUSE, .rule = fused, .begin = find_groups, .end = end_fusing, .looks_around = 1};
+const atl_pass atl_fuse_pass = {.flag = ATL_PASS_FUSE,
+                                .finds_work = is_not_too_large,
+                                .rule = fused,
+                                .begin = find_groups,
+                                .end = end_fusing,
+                                .looks_around = 1};

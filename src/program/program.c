@@ -5,6 +5,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "graph/memory.h"
@@ -19,9 +20,15 @@
 /* Shapes for which plans are kept, by the program and by each state; the one unused for longest goes. */
 enum { KEPT_PLANS = 8, MOST_THREADS = 1024 };
 
+typedef struct wanted_place {
+    const atl_node *node;
+    int64_t place; /* in program->wanted */
+} wanted_place;
+
 struct atl_program {
     atl_graph *graph;
     atl_nodes wanted;
+    wanted_place *places; /* of each wanted node, in order of the nodes' indices */
     atl_plan_options options;
     int threads;       /* of every run */
     atl_node **inputs; /* with unknown sizes, on which plans depend */
@@ -89,12 +96,34 @@ static atl_status find_inputs(atl_program *program)
     return program->inputs ? ATL_OK : atl_out_of_memory();
 }
 
+static int by_index(const void *a, const void *b)
+{
+    int64_t i = ((const wanted_place *)a)->node->index, k = ((const wanted_place *)b)->node->index;
+    return (i > k) - (i < k);
+}
+
+static atl_status note_places(atl_program *program)
+{
+    int64_t count = program->wanted.count;
+    program->places = atl_allocate((size_t)count, sizeof *program->places);
+    for (int64_t i = 0; program->places && i < count; i++)
+        program->places[i] = (wanted_place){program->wanted.node[i], i};
+    if (!program->places)
+        return atl_out_of_memory();
+    qsort(program->places, (size_t)count, sizeof *program->places, by_index);
+    return ATL_OK;
+}
+
 static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
 {
     atl_copy copy;
-    if (atl_specialise(program->wanted, atl_fed_shape, feeds, !(program->options.without & ATL_PASS_MERGE), &copy))
+    unsigned without = program->options.without, at_once = ATL_PASS_MERGE | ATL_PASS_SIMPLIFY;
+    if (!(without & ATL_PASS_CONCAT) && atl_join_pass.finds_work(program->graph))
+        at_once = ATL_PASS_MERGE; /* joins are looked for first */
+    at_once &= ~without;
+    if (atl_specialise(program->wanted, atl_fed_shape, feeds, at_once, &copy))
         return NULL;
-    if (atl_run_passes(&copy, program->wanted, program->options.without)) {
+    if (atl_run_passes(&copy, program->wanted, without | (at_once & ATL_PASS_SIMPLIFY))) {
         atl_copy_free(&copy);
         return NULL;
     }
@@ -148,7 +177,7 @@ static atl_program *new_program(atl_graph *graph, const atl_compile_args *args, 
     program->wanted = (atl_nodes){wanted.count, nodes};
     pthread_mutex_init(&program->lock, NULL);
     program->own = new_state(program);
-    if (program->own && !check_assignments(program) && !find_inputs(program) &&
+    if (program->own && !check_assignments(program) && !find_inputs(program) && !note_places(program) &&
         (program->input_count || (program->plans[0] = new_plan(program, ATL_NO_FEEDS))))
         return program;
     atl_program_free(program);
@@ -186,6 +215,7 @@ void atl_program_free(atl_program *program)
         atl_plan_free(program->plans[i]);
     pthread_mutex_destroy(&program->lock);
     atl_release(program->inputs);
+    atl_release(program->places);
     atl_release((void *)program->wanted.node);
     atl_release(program);
 }
@@ -460,17 +490,16 @@ const atl_tensor *atl_state_value(const atl_state *state, const atl_node *node)
         atl_set_error(ATL_INVALID, "value: '%s' is a node of another graph", atl_name_of(node));
         return NULL;
     }
-    for (int64_t i = 0; i < program->wanted.count; i++) {
-        if (program->wanted.node[i] != node)
-            continue;
-        if (state->current >= 0)
-            return view_of((atl_plan_state *)&state->kept[state->current], node, i);
+    const wanted_place *found =
+        bsearch(&(wanted_place){.node = node}, program->places, (size_t)program->wanted.count, sizeof *found, by_index);
+    if (found && state->current >= 0)
+        return view_of((atl_plan_state *)&state->kept[state->current], node, found->place);
+    if (found)
         atl_set_error(ATL_INVALID, "value: '%s' has no value yet: the program has not run", atl_name_of(node));
-        return NULL;
-    }
-    atl_set_error(ATL_INVALID,
-                  "value: '%s' is not among the nodes this program was compiled for; add it to the wanted nodes",
-                  atl_name_of(node));
+    else
+        atl_set_error(ATL_INVALID,
+                      "value: '%s' is not among the nodes this program was compiled for; add it to the wanted nodes",
+                      atl_name_of(node));
     return NULL;
 }
 

@@ -61,16 +61,6 @@ atl_node *atl_rebuilt(atl_rewrite *r, const atl_node *old, atl_node *const *inpu
     return node && !r->to->broken ? node : NULL;
 }
 
-/* What a rule has built for one old node. */
-static void note_origin(const atl_rewrite *r, const atl_node *old, int64_t first)
-{
-    for (int64_t i = first; i < r->to->count; i++) {
-        r->to->nodes[i]->origin = old->origin;
-        r->to->nodes[i]->distinct |= old->distinct;
-        r->to->nodes[i]->forward = old->forward ? r->of[old->forward->index] : NULL;
-    }
-}
-
 static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
 {
     const atl_graph *from = r->from;
@@ -91,7 +81,7 @@ static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
         if (!made && !r->to->broken)
             made = atl_rebuilt(r, old, inputs);
         ok = !r->to->broken;
-        note_origin(r, old, first);
+        atl_note_origin(r->to, first, old, old->origin, r->of);
         r->of[n] = ok && r->merging.table ? atl_merge_new(&r->merging, r->to, first, made) : made;
     }
     atl_release(inputs);

@@ -3,6 +3,7 @@
 #include "atled/program.h"
 #include "program/algebra.h"
 #include "program/rewrite.h"
+#include "program/simplify.h"
 
 enum { MOST_INPUTS = 8 };
 
@@ -79,9 +80,8 @@ static atl_node *simpler_than(atl_node *node)
     return !simpler && node->op->simplify ? node->op->simplify(node) : simpler;
 }
 
-static atl_node *simplified(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
+atl_node *atl_simplified(atl_node *node)
 {
-    atl_node *node = atl_rebuilt(r, old, inputs);
     for (int rounds = 0; node && rounds < 8; rounds++) {
         node = without_repeating(node);
         atl_node *simpler = node ? simpler_than(node) : NULL;
@@ -90,6 +90,11 @@ static atl_node *simplified(atl_rewrite *r, const atl_node *old, atl_node *const
         node = simpler;
     }
     return node;
+}
+
+static atl_node *simplified(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
+{
+    return atl_simplified(atl_rebuilt(r, old, inputs));
 }
 
 const atl_pass atl_simplify_pass = {.flag = ATL_PASS_SIMPLIFY, .rule = simplified, .merges = 1};

@@ -4,8 +4,10 @@
 
 #include <string.h>
 
+#include "atled/program.h"
 #include "graph/memory.h"
 #include "program/merge.h"
+#include "program/simplify.h"
 
 char *atl_mark_needed(const atl_graph *graph, int64_t count, atl_node *const *wanted, int shapes_too)
 {
@@ -43,8 +45,17 @@ static atl_node *copy_node(atl_copy *copy, const atl_node *node, atl_input_shape
     return atl_apply_in(copy->graph, node->op, attributes, node->input_count, inputs);
 }
 
+void atl_note_origin(atl_graph *graph, int64_t first, const atl_node *old, const atl_node *origin, atl_node *const *of)
+{
+    for (int64_t n = first; n < graph->count; n++) {
+        graph->nodes[n]->origin = origin;
+        graph->nodes[n]->distinct |= old->distinct;
+        graph->nodes[n]->forward = old->forward ? of[old->forward->index] : NULL;
+    }
+}
+
 static atl_status copy_all(atl_copy *copy, const atl_graph *original, const char *needed, atl_input_shape *shape_of,
-                           const void *context, atl_merging *merging)
+                           const void *context, unsigned at_once, atl_merging *merging)
 {
     int widest = 1;
     for (int64_t n = 0; n < original->count; n++)
@@ -61,11 +72,13 @@ static atl_status copy_all(atl_copy *copy, const atl_graph *original, const char
         atl_node *made = copy_node(copy, node, shape_of, context, inputs);
         if (!made || !atl_check_same_type(node, made))
             break;
+        int64_t first = made->index;
         made->storage = node->storage;
-        made->origin = node;
-        made->distinct = node->distinct;
-        made->forward = node->forward ? copy->of[node->forward->index] : NULL;
-        copy->of[n] = merging ? atl_merge_new(merging, copy->graph, made->index, made) : made;
+        made = at_once & ATL_PASS_SIMPLIFY ? atl_simplified(made) : made;
+        if (!made)
+            break;
+        atl_note_origin(copy->graph, first, node, node, copy->of);
+        copy->of[n] = merging->table ? atl_merge_new(merging, copy->graph, first, made) : made;
     }
     copy->graph->copying = NULL;
     atl_release(inputs);
@@ -74,7 +87,7 @@ static atl_status copy_all(atl_copy *copy, const atl_graph *original, const char
     return ATL_OK;
 }
 
-atl_status atl_specialise(atl_nodes wanted, atl_input_shape *shape_of, const void *context, int merges,
+atl_status atl_specialise(atl_nodes wanted, atl_input_shape *shape_of, const void *context, unsigned at_once,
                           atl_copy *copy_out)
 {
     atl_merging merging = {0};
@@ -82,9 +95,10 @@ atl_status atl_specialise(atl_nodes wanted, atl_input_shape *shape_of, const voi
     char *needed = atl_mark_needed(original, wanted.count, wanted.node, 1);
     *copy_out = (atl_copy){.graph = atl_graph_new(), .count = original->count};
     copy_out->of = atl_allocate((size_t)original->count, sizeof *copy_out->of);
-    int ok = needed && copy_out->graph && copy_out->of && (!merges || atl_merging_begin(&merging, original->count));
+    int ok = needed && copy_out->graph && copy_out->of &&
+             (!(at_once & ATL_PASS_MERGE) || atl_merging_begin(&merging, original->count));
     atl_status status =
-        ok ? copy_all(copy_out, original, needed, shape_of, context, merges ? &merging : NULL) : atl_out_of_memory();
+        ok ? copy_all(copy_out, original, needed, shape_of, context, at_once, &merging) : atl_out_of_memory();
     atl_merging_end(&merging);
     atl_release(needed);
     if (status)

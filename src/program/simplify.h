@@ -1,0 +1,10 @@
+/* Algebra on one node of a graph that is being built. */
+#ifndef ATLED_PROGRAM_SIMPLIFY_H
+#define ATLED_PROGRAM_SIMPLIFY_H
+
+#include "graph/graph.h"
+
+/* An equal, simpler node, or itself; null passes through, and comes of a broken graph. */
+atl_node *atl_simplified(atl_node *node);
+
+#endif
