@@ -12,7 +12,7 @@ static const struct named_pass {
     {"merge", ATL_PASS_MERGE},       {"simplify", ATL_PASS_SIMPLIFY}, {"scale", ATL_PASS_SCALE},
     {"epilogue", ATL_PASS_EPILOGUE}, {"fuse", ATL_PASS_FUSE},         {"winograd", ATL_PASS_WINOGRAD},
     {"once", ATL_PASS_ONCE},         {"in_place", ATL_PASS_IN_PLACE}, {"concat", ATL_PASS_CONCAT},
-    {"digest", ATL_PASS_DIGEST},     {"arena", ATL_PASS_ARENA},
+    {"digest", ATL_PASS_DIGEST},     {"arena", ATL_PASS_ARENA},       {"gate", ATL_PASS_GATE},
 };
 
 enum { PASSES = sizeof passes / sizeof passes[0] };

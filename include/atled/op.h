@@ -122,12 +122,13 @@ struct atl_op {
     atl_node *(*with_scaled_input)(atl_node *y, atl_node *x, atl_node *scale);
     /* relu or not of (y + bias [channels] + residual of y's shape; either may be null) in one step; null: not possible. */
     atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, int relu);
-    /* y where `by`, of y's shape, is positive, else 0, in one step; null: not possible. */
-    atl_node *(*gated)(atl_node *y, atl_node *by);
+    /* gate(y + other, by), all of one shape, in one step; other may be null; `winograd`: where its method is certain.  Null: not possible. */
+    atl_node *(*gated)(atl_node *y, atl_node *other, atl_node *by, int winograd);
 
-    /* For an op that uses little of its input 1: that little, as a node made of that input, and the op by it; both or none. */
+    /* For an op that uses little of its last input, which has y's shape: that little, as a node made of that input, and y, on new inputs,
+     * by it; both or none. */
     atl_node *(*digest)(atl_node *input);
-    atl_node *(*by_digest)(atl_node *const *inputs, atl_node *digest);
+    atl_node *(*by_digest)(const atl_node *y, atl_node *const *inputs, atl_node *digest);
 
     /* Writes the attributes in words, for messages and drawings: "3x3, stride 2". */
     void (*describe)(const atl_node *y, char *text, size_t size);

@@ -24,6 +24,7 @@ typedef enum atl_passes {
     ATL_PASS_CONCAT = 64,   /* the parts of a concat of images are written where they will be, and read there */
     ATL_PASS_ARENA = 128,   /* values that are not alive at the same time lie in the same place */
     ATL_PASS_DIGEST = 1024, /* a mask of bits is kept in place of an image that only gates its gradient */
+    ATL_PASS_GATE = 2048,   /* relu's gradient is gated by the gradient of a convolution or LRN that makes it */
     ATL_PASS_ONCE = 256,    /* what depends on variables only is computed once, and again when one has changed */
     ATL_PASS_IN_PLACE =
         512 /* results are written over operands that nobody needs any more, and over assigned variables */

@@ -85,6 +85,8 @@ typedef struct onednn_convolution {
     /* Forward only; ONEDNN_NO_INPUT if there is none. */
     int bias_input;     /* [out] */
     int residual_input; /* the shape of the result */
+    int gate_input; /* the same, or its mask (ops/mask.h): only our own kernels, of the image's gradient, can do it */
+    int gate_is_mask;
     onednn_activation activation;
     float a, b;   /* of the activation */
     int blocked;  /* images in blocks of 16 channels */

@@ -11,6 +11,7 @@
 #include "onednn/onednn.h"
 #include "ops/conv_pointwise.h"
 #include "ops/conv_winograd.h"
+#include "ops/mask.h"
 #include "ops/window.h"
 
 typedef struct conv_options {
@@ -245,7 +246,8 @@ static onednn_convolution convolution_of(onednn_pass pass, const conv_geometry *
                                 .filter_input = filter,
                                 .result_input = result,
                                 .bias_input = ONEDNN_NO_INPUT,
-                                .residual_input = ONEDNN_NO_INPUT};
+                                .residual_input = ONEDNN_NO_INPUT,
+                                .gate_input = ONEDNN_NO_INPUT};
 }
 
 static int lower_by_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g);
@@ -562,6 +564,78 @@ static atl_node *conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *res
     return atl_apply_with(&fused_op, &options, count, inputs);
 }
 
+/* conv2d_input_grad_gated(dy, filter, like image [, other], by): gate(conv2d_input_grad + other, by), or by a mask of by. Made by the
+ * compiler, and never differentiated. */
+typedef struct gated_options {
+    conv_options conv;
+    int32_t has_other, by_mask;
+} gated_options;
+
+static int lower_gated(atl_lowering *lowering)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    const gated_options *options = y->attributes;
+    conv_geometry g = geometry_of(y, y, y->inputs[1], y->inputs[0]);
+    onednn_convolution c = convolution_of(ONEDNN_INPUT_GRADIENT, &g, ONEDNN_NO_INPUT, 1, 0);
+    if (options->has_other)
+        c.residual_input = 3;
+    c.gate_input = 3 + options->has_other;
+    c.gate_is_mask = options->by_mask;
+    return atl_lower_conv_winograd(lowering, &c);
+}
+
+static int gated_writes_apart(const atl_node *y, int winograd)
+{
+    (void)y;
+    return winograd != ATL_NO_WINOGRAD;
+}
+
+static void describe_gated(const atl_node *y, char *text, size_t size)
+{
+    const gated_options *options = y->attributes;
+    describe(y, y->inputs[1], text, size);
+    size_t at = strlen(text);
+    snprintf(text + at, size - at, "%s, gate", options->has_other ? " + other" : "");
+}
+
+static atl_node *gated_by_mask(const atl_node *y, atl_node *const *inputs, atl_node *mask);
+static const atl_op gated_op = {.name = "conv2d_input_grad_gated",
+                                .arity = ATL_VARIADIC,
+                                .attributes = sizeof(gated_options),
+                                .shape_inputs = 1 << 2,
+                                .infer = infer_input_grad,
+                                .lower = lower_gated,
+                                .writes_apart = gated_writes_apart,
+                                .digest = atl_mask_of,
+                                .by_digest = gated_by_mask,
+                                .describe = describe_gated};
+
+static atl_node *gated_by_mask(const atl_node *y, atl_node *const *inputs, atl_node *mask)
+{
+    gated_options options;
+    atl_node *given[5];
+    memcpy(&options, y->attributes, sizeof options);
+    memcpy(given, inputs, (size_t)y->input_count * sizeof *given);
+    options.by_mask = 1;
+    given[y->input_count - 1] = mask;
+    return atl_apply_with(&gated_op, &options, y->input_count, given);
+}
+
+/* Where it goes by our own Winograd kernel. */
+static atl_node *input_grad_gated(atl_node *y, atl_node *other, atl_node *by, int winograd)
+{
+    conv_geometry g = geometry_of(y, y, y->inputs[1], y->inputs[0]);
+    onednn_convolution c = convolution_of(ONEDNN_INPUT_GRADIENT, &g, ONEDNN_NO_INPUT, 1, 0);
+    gated_options options;
+    memset(&options, 0, sizeof options);
+    memcpy(&options.conv, y->attributes, sizeof options.conv);
+    options.has_other = other != NULL;
+    if (!goes_by_winograd(&c, &g, winograd) || blocked_gain(ONEDNN_INPUT_GRADIENT, &g) > 0)
+        return NULL;
+    atl_node *inputs[5] = {y->inputs[0], y->inputs[1], y->inputs[2], other ? other : by, by};
+    return atl_apply_with(&gated_op, &options, 4 + options.has_other, inputs);
+}
+
 /* ---- descriptors --------------------------------------------------------------------------------------------------- */
 
 static void describe_by_second(const atl_node *y, char *text, size_t size) { describe(y, y->inputs[1], text, size); }
@@ -692,6 +766,7 @@ static const atl_op input_grad_op = {.name = "conv2d_input_grad",
                                      .blocked_gain = input_grad_blocked_gain,
                                      .ways = input_grad_ways,
                                      .with_scaled_input = input_grad_of_scaled,
+                                     .gated = input_grad_gated,
                                      .describe = describe_by_second,
                                      .samples =
                                          (const atl_sample[]){{"strided, dilated, groups", .binary = sample_input_grad,

@@ -16,13 +16,14 @@ static int lower_operand(atl_lowering *lowering, int input, atl_plan_step *step)
 
 atl_conv_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step)
 {
-    atl_conv_epilogue e = {.relu = c->activation == ONEDNN_RELU};
+    atl_conv_epilogue e = {.relu = c->activation == ONEDNN_RELU, .gate_is_mask = c->gate_is_mask};
     e.bias = lower_operand(lowering, c->bias_input, step);
     e.residual = lower_operand(lowering, c->residual_input, step);
+    e.gate = lower_operand(lowering, c->gate_input, step);
     return e;
 }
 
-static const float *operand_at(int read, const atl_plan_step *step, void *const *memory)
+static const void *operand_at(int read, const atl_plan_step *step, void *const *memory)
 {
     return read < 0 ? NULL : memory[step->read[read]];
 }
@@ -31,5 +32,7 @@ atl_epilogue atl_conv_epilogue_at(const atl_conv_epilogue *e, const atl_plan_ste
 {
     return (atl_epilogue){.bias = operand_at(e->bias, step, memory),
                           .residual = operand_at(e->residual, step, memory),
-                          .relu = e->relu};
+                          .relu = e->relu,
+                          .gate = e->gate_is_mask ? NULL : operand_at(e->gate, step, memory),
+                          .mask = e->gate_is_mask ? operand_at(e->gate, step, memory) : NULL};
 }

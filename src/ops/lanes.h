@@ -30,12 +30,19 @@ WIDE_INLINE lanes all_lanes(float x) { return x - (lanes){0}; }
 /* x where `by` is positive, else 0 */
 WIDE_INLINE lanes where_positive(lanes x, lanes by) { return (lanes)((lane_bits)x & (by > (lanes){0})); }
 
+/* x where bit k of sixteen words is set, else 0 */
+WIDE_INLINE lanes where_bit(lanes x, const uint32_t *word, int k)
+{
+    return (lanes)((lane_bits)x & ((lane_bits)load((const float *)word) << (31 - k) < 0));
+}
+
 /* What is done to each result of a convolution before it is written, in this order; null: not. */
 typedef struct atl_epilogue {
     const float *bias;     /* [out]: added */
     const float *residual; /* of the result's shape, dense: added */
     int relu;
-    const float *gate; /* of the result's shape, dense: zero where it is not positive */
+    const float *gate;    /* of the result's shape, dense: zero where it is not positive */
+    const uint32_t *mask; /* the same as bits: see ops/mask.h */
 } atl_epilogue;
 
 /* Of sixteen outputs, the first of them `channel`, which would be at `at` of a dense result. */
@@ -49,6 +56,8 @@ WIDE_INLINE lanes ended(const atl_epilogue *end, lanes value, int64_t at, int64_
         value = where_positive(value, value);
     if (end->gate)
         value = where_positive(value, load(end->gate + at));
+    if (end->mask)
+        value = where_bit(value, end->mask + at / (LANES * 32) * LANES, (int)(at / LANES % 32));
     return value;
 }
 

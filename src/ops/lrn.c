@@ -459,11 +459,12 @@ static atl_node *expand_lrn_grad(atl_node *y)
 }
 
 /* Where a relu comes before, whose gradient is gated by x. */
-static atl_node *gated_lrn_grad(atl_node *y, atl_node *by)
+static atl_node *gated_lrn_grad(atl_node *y, atl_node *other, atl_node *by, int winograd)
 {
+    (void)winograd;
     lrn_options options = *(const lrn_options *)y->attributes;
     options.gated = 1;
-    return by == y->inputs[1] ? lrn_grad(&options, y->inputs[0], by) : NULL;
+    return by == y->inputs[1] && !other ? lrn_grad(&options, y->inputs[0], by) : NULL;
 }
 
 static atl_node *sample_lrn_grad(atl_node *dy, atl_node *x)

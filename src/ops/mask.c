@@ -134,7 +134,8 @@ static const atl_op gate_op = {.name = "gate_by_mask",
 
 atl_node *atl_mask_of(atl_node *x) { return ATL_APPLY(&mask_op, NULL, x); }
 
-atl_node *atl_gate_by_mask(atl_node *const *inputs, atl_node *mask)
+atl_node *atl_gate_by_mask(const atl_node *gate, atl_node *const *inputs, atl_node *mask)
 {
+    (void)gate;
     return ATL_APPLY(&gate_op, NULL, inputs[0], mask, inputs[1]);
 }

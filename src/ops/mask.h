@@ -4,9 +4,9 @@
 
 #include "ops/ops.h"
 
-/* Whether each element is above zero, as bits in int32. */
+/* Whether each element is above zero, as bits in int32: element 512 b + 16 k + j is bit k of word 16 b + j. */
 atl_node *atl_mask_of(atl_node *x);
 /* gate(inputs[0], inputs[1]) where the mask is that of inputs[1], whose value is not used. */
-atl_node *atl_gate_by_mask(atl_node *const *inputs, atl_node *mask);
+atl_node *atl_gate_by_mask(const atl_node *gate, atl_node *const *inputs, atl_node *mask);
 
 #endif

@@ -19,14 +19,22 @@ typedef struct value_uses {
 
 static int digests(const atl_node *node, int i)
 {
-    return i == 1 && node->input_count == 2 && node->op->digest && node->op->by_digest &&
-           atl_shape_equal(node->inputs[0]->shape, node->inputs[1]->shape);
+    return i >= 0 && i == node->input_count - 1 && node->op->digest && node->op->by_digest &&
+           atl_shape_equal(node->inputs[i]->shape, node->shape) &&
+           (!atl_is_elementwise(node->op) || atl_shape_equal(node->inputs[0]->shape, node->shape));
+}
+
+/* The value of which it could do with the digest. */
+static const atl_node *digested_input(const atl_node *node)
+{
+    int last = node->input_count - 1;
+    return digests(node, last) ? node->inputs[last] : NULL;
 }
 
 static int finds_work(const atl_graph *graph)
 {
     for (int64_t n = 0; n < graph->count; n++)
-        if (digests(graph->nodes[n], 1) && atl_shape_count(graph->nodes[n]->shape) >= LARGE)
+        if (digested_input(graph->nodes[n]) && atl_shape_count(graph->nodes[n]->shape) >= LARGE)
             return 1;
     return 0;
 }
@@ -72,8 +80,9 @@ static atl_node *digested(atl_rewrite *r, const atl_node *old, atl_node *const *
     value_uses *of = r->context;
     value_uses *v = &of[old->index];
     atl_node *made = NULL;
-    if (digests(old, 1) && of[old->inputs[1]->index].digest)
-        made = old->op->by_digest(inputs, of[old->inputs[1]->index].digest);
+    const atl_node *input = digested_input(old);
+    if (input && of[input->index].digest)
+        made = old->op->by_digest(old, inputs, of[input->index].digest);
     else if (atl_chain_of(old))
         made = atl_fused_again(r->to, old, inputs);
     if (!v->by)

@@ -42,15 +42,13 @@ static atl_node *absorbed(atl_rewrite *r, const atl_node *old, atl_node *const *
         return absorbed_sum(r, old, inputs);
     if (old->op->flags & ATL_OP_RELU && r->uses[old->inputs[0]->index] == 1 && inputs[0]->op->with_epilogue)
         return inputs[0]->op->with_epilogue(inputs[0], NULL, NULL, 1);
-    if (old->op->flags & ATL_OP_GATE && r->uses[old->inputs[0]->index] == 1 && inputs[0]->op->gated)
-        return inputs[0]->op->gated(inputs[0], inputs[1]);
     return NULL;
 }
 
 static int finds_work(const atl_graph *graph)
 {
     for (int64_t n = 0; n < graph->count; n++)
-        if (graph->nodes[n]->op->with_epilogue || graph->nodes[n]->op->gated)
+        if (graph->nodes[n]->op->with_epilogue)
             return 1;
     return 0;
 }

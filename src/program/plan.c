@@ -52,6 +52,13 @@ static int choose_ways(atl_lowering *l, const char *needed, int64_t count, atl_n
     return l->blocked ? 1 : (atl_out_of_memory(), 0);
 }
 
+int atl_winograd_use(atl_plan_options options)
+{
+    return options.without & ATL_PASS_WINOGRAD ? ATL_NO_WINOGRAD
+           : options.bfloat16                  ? ATL_WINOGRAD_OVER_BFLOAT16
+                                               : ATL_WINOGRAD;
+}
+
 /* What is to be decided for the graph as a whole: 0 with the error set. */
 static int choose(atl_lowering *l, const char *needed, int64_t count, atl_node *const *roots, atl_plan_options options)
 {
@@ -59,9 +66,7 @@ static int choose(atl_lowering *l, const char *needed, int64_t count, atl_node *
     size_t nodes = (size_t)graph->count;
     l->in_place = !(options.without & ATL_PASS_IN_PLACE);
     l->packs = !(options.without & ATL_PASS_ARENA);
-    l->winograd = options.without & ATL_PASS_WINOGRAD ? ATL_NO_WINOGRAD
-                  : options.bfloat16                  ? ATL_WINOGRAD_OVER_BFLOAT16
-                                                      : ATL_WINOGRAD;
+    l->winograd = atl_winograd_use(options);
     l->wants_workspace = atl_allocate(nodes, 1);
     l->value = atl_allocate(nodes, sizeof *l->value);
     l->workspace = atl_allocate(nodes, sizeof *l->workspace);

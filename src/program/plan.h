@@ -78,6 +78,9 @@ typedef struct atl_plan_options {
     int checked;      /* the ops' own code is checked while it runs: see guard.h */
 } atl_plan_options;
 
+/* Where Winograd's method may be used: see lowering.h. */
+int atl_winograd_use(atl_plan_options options);
+
 /* A program of one node, lowered in that way. */
 atl_program *atl_compile_in_way(atl_node *node, int way, int bfloat16);
 

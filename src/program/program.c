@@ -123,7 +123,8 @@ static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
     at_once &= ~without;
     if (atl_specialise(program->wanted, atl_fed_shape, feeds, at_once, &copy))
         return NULL;
-    if (atl_run_passes(&copy, program->wanted, without | (at_once & ATL_PASS_SIMPLIFY))) {
+    int winograd = program->options.timing ? ATL_NO_WINOGRAD : atl_winograd_use(program->options);
+    if (atl_run_passes(&copy, program->wanted, without | (at_once & ATL_PASS_SIMPLIFY), winograd)) {
         atl_copy_free(&copy);
         return NULL;
     }

@@ -9,8 +9,8 @@
 #include "program/once.h"
 
 /* In this order: what one leaves, the next finds. */
-static const atl_pass *const passes[] = {&atl_join_pass,     &atl_simplify_pass, &atl_scale_pass,
-                                         &atl_epilogue_pass, &atl_fuse_pass,     &atl_digest_pass};
+static const atl_pass *const passes[] = {&atl_join_pass, &atl_simplify_pass, &atl_scale_pass, &atl_epilogue_pass,
+                                         &atl_gate_pass, &atl_fuse_pass,     &atl_digest_pass};
 
 /* ---- one pass ---------------------------------------------------------------------------------------------------------------- */
 
@@ -91,9 +91,10 @@ static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
 static atl_node *new_of(const atl_rewrite *r, const atl_node *old) { return old ? r->of[old->index] : NULL; }
 
 /* Rebuilds copy->graph; copy->of then leads to the new nodes. */
-static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass, int merges)
+static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass, int merges,
+                           int winograd)
 {
-    atl_rewrite r = {.from = copy->graph, .to = atl_graph_new()};
+    atl_rewrite r = {.from = copy->graph, .winograd = winograd, .to = atl_graph_new()};
     char *kept = atl_mark_needed(copy->graph, count, roots, 1);
     int ok = r.to && kept && survey(&r, pass, count, roots) &&
              (!merges || atl_merging_begin(&r.merging, copy->graph->count));
@@ -123,7 +124,7 @@ static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, cons
     return status;
 }
 
-atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without)
+atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without, int winograd)
 {
     atl_node **roots = atl_allocate((size_t)wanted.count, sizeof *roots);
     atl_status status = roots ? ATL_OK : atl_out_of_memory();
@@ -131,7 +132,8 @@ atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without)
         roots[i] = copy->of[wanted.node[i]->index];
     for (size_t i = 0; !status && i < sizeof passes / sizeof *passes; i++)
         if (!(without & passes[i]->flag) && (!passes[i]->finds_work || passes[i]->finds_work(copy->graph)))
-            status = run_pass(copy, wanted.count, roots, passes[i], passes[i]->merges && !(without & ATL_PASS_MERGE));
+            status = run_pass(copy, wanted.count, roots, passes[i], passes[i]->merges && !(without & ATL_PASS_MERGE),
+                              winograd);
     atl_release(roots);
     return status;
 }

@@ -17,6 +17,7 @@ typedef struct atl_rewrite {
     char *once;    /* of each old node: depends on variables and constants only */
     void *context; /* the pass's own */
     atl_merging merging;
+    int winograd; /* where its method is certain to be used: see lowering.h */
 } atl_rewrite;
 
 /* The new node for `old`, whose inputs have been rebuilt; null: `old` itself, on the new inputs. */
@@ -36,10 +37,10 @@ typedef struct atl_pass {
 /* The old node on the new inputs; null: the new graph is broken. */
 atl_node *atl_rebuilt(atl_rewrite *r, const atl_node *old, atl_node *const *inputs);
 
-extern const atl_pass atl_join_pass, atl_simplify_pass, atl_scale_pass, atl_epilogue_pass, atl_fuse_pass,
+extern const atl_pass atl_join_pass, atl_simplify_pass, atl_scale_pass, atl_epilogue_pass, atl_gate_pass, atl_fuse_pass,
     atl_digest_pass;
 
-/* Runs all passes but those in `without` over the copy. */
-atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without);
+/* Runs all passes but those that are left out over the copy. */
+atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without, int winograd);
 
 #endif
