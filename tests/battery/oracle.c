@@ -42,18 +42,27 @@ static double *sorted_elements(const atl_node *y, const double *const *x, size_t
     return all;
 }
 
+typedef struct noise_attributes {
+    uint64_t stream;
+    uint64_t is_known; /* the node is made of constants alone */
+} noise_attributes;
+
 /* noise(v, from ...) = v * (1 +- 2^-24), any shape: the sign by counter.  An element that stands in one of the others as it is
- * was moved or chosen (the largest of some), not computed: it has no noise, and can still be found among them. */
+ * was moved or chosen (the largest of some), not computed: it has no noise, and can still be found among them.  Nor has a whole number
+ * that was computed of constants: the 3 - 1 in the gradient of a cube is 2 in float, too, and noise would make its power of a number
+ * below 0 no number, and all that comes of it: no noise would be seen at all. */
 static void reference_noise(const atl_node *y, const double *const *x, double *result)
 {
-    uint64_t stream = *(const uint64_t *)atl_attributes_of(y);
+    const noise_attributes *noisy = atl_attributes_of(y);
+    uint64_t stream = noisy->stream;
     int64_t count = atl_shape_count(atl_shape_of(y));
     size_t others;
     double *from = sorted_elements(y, x, &others);
     for (int64_t i = 0; i < count; i++) {
         double noise = atl_random_bits(stream, (uint64_t)i) & 1 ? 0x1p-24 : -0x1p-24;
+        int is_exact = noisy->is_known && x[0][i] == rint(x[0][i]);
         int is_moved = others && bsearch(&x[0][i], from, others, sizeof *from, by_value);
-        result[i] = is_moved ? x[0][i] : x[0][i] * (1 + noise);
+        result[i] = is_moved || is_exact ? x[0][i] : x[0][i] * (1 + noise);
     }
     free(from);
 }
@@ -62,7 +71,7 @@ static int infer_noise(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_sh
 
 static const atl_op noise_op = {.name = "noise",
                                 .arity = ATL_VARIADIC,
-                                .attributes = sizeof(uint64_t),
+                                .attributes = sizeof(noise_attributes),
                                 .infer = infer_noise,
                                 .reference = reference_noise};
 
@@ -79,10 +88,25 @@ static int64_t terms_of(const atl_node *node)
 /* Numbers that change smoothly.  A constant is what it is: an exponent of 2.0000001 would make a square of -1 no number at all. */
 static int is_noisy(const atl_node *node) { return node->dtype == ATL_FLOAT32 && !(node->op->flags & ATL_OP_CONSTANT); }
 
+/* known[n]: node n is a constant, or element-wise of such. */
+static char *mark_known(const atl_graph *graph)
+{
+    char *known = calloc((size_t)graph->count + 1, 1);
+    for (int64_t n = 0; n < graph->count; n++) {
+        const atl_node *node = graph->nodes[n];
+        known[n] = (node->op->flags & ATL_OP_CONSTANT) != 0 || (atl_is_elementwise(node->op) && node->input_count > 0);
+        for (int i = 0; i < node->input_count; i++)
+            known[n] &= known[node->inputs[i]->index];
+    }
+    return known;
+}
+
 /* The graph again, with noise after each float node.  copy[i] stands for node i, noisy[i] for what its users see. */
 static int copy_with_noise(const atl_graph *graph, atl_graph *into, uint64_t stream, atl_node **copy, atl_node **noisy)
 {
-    for (int64_t n = 0; n < graph->count; n++) {
+    char *known = mark_known(graph);
+    int64_t n = 0;
+    for (; n < graph->count; n++) {
         const atl_node *node = graph->nodes[n];
         atl_node **inputs = calloc((size_t)node->input_count + 1, sizeof *inputs); /* after the node itself */
         int values = 0;
@@ -96,14 +120,15 @@ static int copy_with_noise(const atl_graph *graph, atl_graph *into, uint64_t str
             if (!atl_is_shape_input(node->op, i) && node->inputs[i]->dtype == ATL_FLOAT32)
                 inputs[++values] = inputs[i + 1];
         inputs[0] = copy[n];
-        uint64_t own = atl_random_bits(stream, (uint64_t)n);
+        noise_attributes own = {atl_random_bits(stream, (uint64_t)n), (uint64_t)known[n]};
         noisy[n] = copy[n] && is_noisy(node) ? atl_apply_in(into, &noise_op, &own, 1 + values, inputs) : copy[n];
         free(inputs);
         if (!noisy[n])
-            return 0;
+            break;
         copy[n]->storage = node->storage;
     }
-    return 1;
+    free(known);
+    return n == graph->count;
 }
 
 /* Takes up what this draw changed. */
