@@ -118,6 +118,8 @@ struct atl_op {
     int (*uniform)(const atl_node *y, float *value_out); /* true if every element is certainly the same number */
     /* y times a vector [channels] along its last dimension, as a node that costs no more than y; null: not possible. */
     atl_node *(*scaled)(atl_node *y, atl_node *scale);
+    /* y with its last two dimensions swapped, as a node that costs no more than y; null: not possible. */
+    atl_node *(*transposed)(atl_node *y);
     /* y as it would be if its input 0 were x * scale (a vector [channels] along the last dimension of x). */
     atl_node *(*with_scaled_input)(atl_node *y, atl_node *x, atl_node *scale);
     /* relu or not of (y + bias [channels] + residual of y's shape; either may be null) in one step; null: not possible. */

@@ -47,6 +47,7 @@ struct atl_node {
     int32_t mark;   /* belongs to the pass that is running; 0 outside of one */
     char recompute; /* gradients compute the value again */
     char distinct;  /* never merged with an equal node: a value computed again on purpose */
+    char read_once; /* while a compiler pass simplifies: only the node that is being simplified reads the value */
     int input_count;
     atl_node *inputs[]; /* the attributes come after them; there may be millions of nodes, so they are kept small */
 };

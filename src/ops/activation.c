@@ -176,6 +176,19 @@ static atl_node *clip_gradient(atl_node *y, atl_node *dy)
 {
     return atl_select(atl_equal(y, atl_input_of(y, 0)), dy, atl_number(y, 0));
 }
+/* Of a clip, or of a relu: one, if the bounds have something in common. */
+static atl_node *clip_simplified(atl_node *y)
+{
+    const clip_bounds *outer = y->attributes, *inner = y->inputs[0]->attributes;
+    const atl_node *x = y->inputs[0];
+    int is_relu = (x->op->flags & ATL_OP_RELU) != 0;
+    if (x->op != y->op && !is_relu)
+        return NULL;
+    float lowest = is_relu ? 0 : inner->lowest, highest = is_relu ? INFINITY : inner->highest;
+    lowest = outer->lowest > lowest ? outer->lowest : lowest;
+    highest = outer->highest < highest ? outer->highest : highest;
+    return lowest <= highest ? atl_clip(x->inputs[0], lowest, highest) : NULL;
+}
 static void describe_clip(const atl_node *y, char *text, size_t size)
 {
     const clip_bounds *bounds = atl_attributes_of(y);
@@ -193,6 +206,7 @@ static const atl_op clip_op = {
     .element = clip_element,
     .map = clip_map,
     .describe = describe_clip,
+    .simplify = clip_simplified,
     .samples = (const atl_sample[]){
         {"inside", .unary = clip_to_half, .input = {{2, {2, 3}, -0.4f, 0.4f}}, .inputs = 1},
         {"above", .unary = clip_to_half, .input = {{2, {2, 3}, 0.6f, 1}}, .inputs = 1},

@@ -49,6 +49,13 @@ static void broadcast_kernel(const atl_node *y, const void *const *x, void *resu
 
 static atl_node *broadcast_gradient(atl_node *y, atl_node *dy) { return atl_sum_to(dy, atl_input_of(y, 0)); }
 
+/* To as many elements: a reshape.  Of an array that repeats another: that, repeated at once. */
+static atl_node *broadcast_simplified(atl_node *y)
+{
+    atl_node *x = y->inputs[0], *simpler = atl_only_reshaped(y);
+    return !simpler && x->op->flags & ATL_OP_BROADCAST ? atl_broadcast_to(x->inputs[0], y->shape) : simpler;
+}
+
 /* broadcast_like(x, like): x repeated to the shape of `like`, whose value is not used. */
 static int infer_broadcast_like(atl_node *y)
 {
@@ -67,7 +74,7 @@ static const atl_op broadcast_like_op = {
     .gradient = {broadcast_gradient},
     .reference = broadcast_reference,
     .kernel = broadcast_kernel,
-    .simplify = atl_only_reshaped,
+    .simplify = broadcast_simplified,
     .samples = (const atl_sample[]){
         {"row to matrix", .binary = times_itself, .input = {{1, {3}}, {2, {2, 3}}}, .inputs = 2},
         {"column to matrix", .binary = times_itself, .input = {{2, {4, 1}}, {2, {4, 3}}}, .inputs = 2},
@@ -131,7 +138,8 @@ static void sum_to_kernel(const atl_node *y, const void *const *x, void *result)
         atl_reduce_floats(&reduction, ATL_FOLD_SUM, x[0], result);
 }
 
-/* A product of two such arrays need not be written; and a pooling's gradient is spread over the whole of the maps that are summed. */
+/* A product of two such arrays need not be written; and a pooling's gradient is spread over the whole of the maps that are summed.  A sum
+ * of a sum is one; of an array that repeats another, a multiple of that. */
 static atl_node *sum_to_simplified(atl_node *y)
 {
     const unsigned map = 1 << 1 | 1 << 2;
@@ -139,6 +147,10 @@ static atl_node *sum_to_simplified(atl_node *y)
     atl_node *simpler = atl_only_reshaped(y), *spread = atl_spread_by_pool(x);
     if (!simpler && spread && (axes_summed(y) & map) == map)
         return atl_sum_to(spread, y->inputs[1]);
+    if (!simpler && x->op == y->op)
+        return atl_sum_to(x->inputs[0], y->inputs[1]);
+    if (!simpler)
+        simpler = atl_reduce_repeated(x, axes_summed(y), y->shape, atl_reduce_sum_with, 1);
     if (simpler || !(x->op->flags & ATL_OP_PRODUCT) || x->input_count != 2 ||
         !atl_shape_equal(x->shape, x->inputs[0]->shape))
         return simpler;
@@ -213,7 +225,7 @@ static const atl_op broadcast_to_op = {
     .reference = broadcast_reference,
     .kernel = broadcast_kernel,
     .describe = describe_broadcast_to,
-    .simplify = atl_only_reshaped,
+    .simplify = broadcast_simplified,
     .samples = (const atl_sample[]){
         {"columns", .unary = to_2_4_3, .input = {{2, {4, 1}}}, .inputs = 1},
         {"scalar", .unary = to_2_4_3, .input = {{0}}, .inputs = 1},

@@ -56,6 +56,9 @@ static atl_node *cast_gradient(atl_node *y, atl_node *dy)
     return y->dtype == ATL_FLOAT32 && y->inputs[0]->dtype == ATL_FLOAT32 ? dy : NULL;
 }
 
+/* To the type that it has: the input. */
+static atl_node *cast_simplified(atl_node *y) { return y->dtype == y->inputs[0]->dtype ? y->inputs[0] : NULL; }
+
 static void describe_cast(const atl_node *y, char *text, size_t size)
 {
     snprintf(text, size, "to %s", atl_dtype_name(y->dtype));
@@ -74,6 +77,7 @@ static const atl_op cast_op = {
     .reference = reference_cast,
     .kernel = kernel_cast,
     .describe = describe_cast,
+    .simplify = cast_simplified,
     .samples = (const atl_sample[]){
         {"float32 to int32", .unary = cast_to_int, .input = {{2, {5, 7}, -9, 9}}, .inputs = 1, .no_gradient = 1},
         {"beyond int32", .unary = cast_to_int, .input = {{1, {67}, -1e10f, 1e10f}}, .inputs = 1, .no_gradient = 1},

@@ -137,6 +137,71 @@ static int lower_concat(atl_lowering *l)
     return 1;
 }
 
+static const atl_op concat_op, concat_part_op;
+
+atl_node *atl_part_with(const atl_node *x, int axis, int64_t first, int64_t last, int64_t *begins_out)
+{
+    if (x->op != &concat_op || axis_of(x) != axis)
+        return NULL;
+    *begins_out = 0;
+    for (int i = 0; i < x->input_count; i++) {
+        int64_t ends = *begins_out + x->inputs[i]->shape.size[axis];
+        if (first >= *begins_out && last <= ends)
+            return x->inputs[i];
+        *begins_out = ends;
+    }
+    return NULL;
+}
+
+/* The array of which these are all parts, in order; null: there is none. */
+static atl_node *whole_of(int count, atl_node *const *part, int axis)
+{
+    atl_node *whole = part[0]->op == &concat_part_op ? part[0]->inputs[0] : NULL;
+    for (int i = 0; whole && i < count; i++) {
+        const concat_attributes *a = part[i]->attributes;
+        if (part[i]->op != &concat_part_op || part[i]->inputs[0] != whole || a->axis != axis || a->part != i ||
+            part[i]->input_count != count + 1)
+            return NULL;
+    }
+    return whole;
+}
+
+/* What is joined, with the inputs of concats that nobody else reads in their place, and slices that are neighbours as one.  Returns
+ * how many there are now. */
+static int gather_parts(const atl_node *y, int axis, atl_node **part)
+{
+    int count = 0;
+    for (int i = 0; i < y->input_count; i++) {
+        atl_node *x = y->inputs[i];
+        int is_inside = x->op == y->op && axis_of(x) == axis && atl_is_read_once(x);
+        for (int k = 0; k < (is_inside ? x->input_count : 1); k++) {
+            atl_node *next = is_inside ? x->inputs[k] : x;
+            atl_node *joined = count ? atl_join_slices(part[count - 1], next, axis) : NULL;
+            part[joined ? count - 1 : count++] = joined ? joined : next;
+        }
+    }
+    return count;
+}
+
+/* One part: itself.  All parts of one array: that.  A concat in a concat: one. */
+static atl_node *concat_simplified(atl_node *y)
+{
+    int axis = axis_of(y), most = 0;
+    atl_node *whole = y->input_count == 1 ? y->inputs[0] : whole_of(y->input_count, y->inputs, axis);
+    for (int i = 0; i < y->input_count; i++)
+        most += y->inputs[i]->op == y->op ? y->inputs[i]->input_count : 1;
+    if (whole && atl_shape_equal(whole->shape, y->shape))
+        return whole;
+    atl_node **part = atl_allocate((size_t)most, sizeof *part);
+    if (!part)
+        return atl_graph_out_of_memory(y->graph);
+    int count = gather_parts(y, axis, part);
+    int changed = count != y->input_count || memcmp(part, y->inputs, (size_t)count * sizeof *part);
+    atl_node *simpler = changed ? atl_concat_with(axis, count, part) : atl_unchanged(y);
+    atl_release(part);
+    return simpler;
+}
+
 static void describe_concat(const atl_node *y, char *text, size_t size)
 {
     snprintf(text, size, "axis %d", ((const concat_attributes *)y->attributes)->axis);
@@ -160,7 +225,7 @@ static const atl_op concat_op = {
     .lower = lower_concat,
     .flags = ATL_OP_JOIN,
     .describe = describe_concat,
-    .simplify = atl_unchanged,
+    .simplify = concat_simplified,
     .samples = (const atl_sample[]){
         {"rows", .binary = two_along_0, .input = {{2, {2, 3}}, {2, {1, 3}}}, .inputs = 2},
         {"channels", .binary = two_along_last, .input = {{4, {2, 2, 2, 3}}, {4, {2, 2, 2, 1}}}, .inputs = 2},
@@ -255,6 +320,18 @@ static int lower_concat_part(atl_lowering *l)
     return done < 0 ? atl_lower_kernel(l) : done;
 }
 
+/* Of a concat: the part itself, if it is one of its parts. */
+static atl_node *concat_part_simplified(atl_node *y)
+{
+    const concat_attributes *attributes = y->attributes;
+    int64_t first = 0, begins;
+    for (int i = 0; i < attributes->part; i++)
+        first += y->inputs[1 + i]->shape.size[attributes->axis];
+    int64_t last = first + y->shape.size[attributes->axis];
+    atl_node *part = atl_part_with(y->inputs[0], attributes->axis, first, last, &begins);
+    return part && begins == first && atl_shape_equal(part->shape, y->shape) ? part : atl_unchanged(y);
+}
+
 static void describe_concat_part(const atl_node *y, char *text, size_t size)
 {
     const concat_attributes *attributes = y->attributes;
@@ -277,7 +354,7 @@ static const atl_op concat_part_op = {
     .lower = lower_concat_part,
     .part = part_of_join,
     .describe = describe_concat_part,
-    .simplify = atl_unchanged,
+    .simplify = concat_part_simplified,
     .samples = (const atl_sample[]){
         {"second of two", .build = last_part, .input = {{3, {2, 5, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3},
         {"another shape", .build = last_part, .input = {{3, {2, 6, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3,

@@ -119,6 +119,8 @@ atl_node *atl_only_reshaped(atl_node *y)
     return atl_shape_equal(y->shape, x->shape) ? x : atl_reshape(x, y->shape);
 }
 
+int atl_is_read_once(const atl_node *x) { return x->read_once; }
+
 atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, ...)
 {
     char text[ATL_ERROR_SIZE];

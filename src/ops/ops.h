@@ -49,6 +49,27 @@ atl_node *atl_unchanged(atl_node *y);
 /* For .simplify: input 0 in the shape of y, if that has as many elements (and then the op does nothing to them). */
 atl_node *atl_only_reshaped(atl_node *y);
 
+/* For .simplify: what an input is, so that two movements of the same elements can be one.  All shapes are known. */
+
+/* Of a transpose: its input, and dimension i of x is dimension order[i] of that; null: x is none. */
+atl_node *atl_before_transpose(const atl_node *x, int *order);
+/* Of a transpose that swaps the last two dimensions, which a matrix product can do by itself: its input; null: x is none. */
+atl_node *atl_before_swap(const atl_node *x);
+/* Of a concat along that axis: the part that has all of first..last-1, and where it begins; null: there is none. */
+atl_node *atl_part_with(const atl_node *x, int axis, int64_t first, int64_t last, int64_t *begins_out);
+/* Two slices of one array, which are neighbours along the axis and equal otherwise, as one; null: they are not. */
+atl_node *atl_join_slices(const atl_node *a, const atl_node *b, int axis);
+/* Of a pad: its input, and how many elements are put before each dimension; null: x is none. */
+atl_node *atl_before_pad(const atl_node *x, const int64_t **before_out);
+
+/* The sum (mean, maximum, ..., by its builder) over some axes of an array that repeats another, of the given shape: each element is
+ * taken once, and a sum is multiplied by how often it was there; null: nothing is repeated along those axes, or something along others. */
+atl_node *atl_reduce_repeated(const atl_node *x, unsigned axes, atl_shape result,
+                              atl_node *(*reduce)(const atl_reduce_args *), int is_sum);
+
+/* While a compiler pass simplifies: true if nobody else reads the value of this input. */
+int atl_is_read_once(const atl_node *x);
+
 /* True unless ranks or known sizes differ. */
 int atl_shapes_agree(atl_shape a, atl_shape b);
 

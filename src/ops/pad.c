@@ -72,6 +72,31 @@ static void pad_kernel(const atl_node *y, const void *const *x, void *result)
     atl_copy_words(&inside, result, x[0]);
 }
 
+static const atl_op pad_op;
+
+atl_node *atl_before_pad(const atl_node *x, const int64_t **before_out)
+{
+    if (x->op != &pad_op)
+        return NULL;
+    *before_out = ((const pad_attributes *)x->attributes)->before;
+    return x->inputs[0];
+}
+
+/* By nothing: the input.  A pad of a pad by the same value: one. */
+static atl_node *pad_simplified(atl_node *y)
+{
+    const pad_attributes *outer = y->attributes, *inner = y->inputs[0]->attributes;
+    const atl_node *x = y->inputs[0];
+    if (atl_shape_equal(y->shape, x->shape) || x->op != y->op || memcmp(&outer->value, &inner->value, sizeof(float)))
+        return atl_unchanged(y);
+    atl_pad_args args = {.x = x->inputs[0], .value = outer->value};
+    for (int i = 0; i < y->shape.rank; i++) {
+        args.before[i] = outer->before[i] + inner->before[i];
+        args.after[i] = outer->after[i] + inner->after[i];
+    }
+    return atl_pad_with(&args);
+}
+
 static void describe_pad(const atl_node *y, char *text, size_t size)
 {
     const pad_attributes *pad = y->attributes;
@@ -100,7 +125,7 @@ static const atl_op pad_op = {
     .reference = pad_reference,
     .kernel = pad_kernel,
     .describe = describe_pad,
-    .simplify = atl_unchanged,
+    .simplify = pad_simplified,
     .samples =
         (const atl_sample[]){{"zeros", .unary = zeros_around, .input = {{2, {2, 3}}}, .inputs = 1},
                              {"border of an image", .unary = image_border, .input = {{4, {2, 2, 3, 2}}}, .inputs = 1},

@@ -96,6 +96,105 @@ static int as_mean(const atl_node *y, atl_sum_form *form)
     return possible;
 }
 
+/* ---- simpler ones --------------------------------------------------------------------------------------------------- */
+
+typedef atl_node *reduce_builder(const atl_reduce_args *args);
+
+/* Over those axes of x, in the given shape. */
+static atl_node *reduced_to(atl_node *x, unsigned axes, atl_shape result, reduce_builder *build)
+{
+    atl_reduce_args args = {.x = x};
+    for (int i = 0; i < x->shape.rank; i++)
+        if (axes >> i & 1)
+            args.axis[args.axes++] = i;
+    atl_node *reduced = args.axes ? build(&args) : x;
+    return reduced && !atl_shape_equal(reduced->shape, result) ? atl_reshape(reduced, result) : reduced;
+}
+
+atl_node *atl_reduce_repeated(const atl_node *x, unsigned axes, atl_shape result, reduce_builder *build, int is_sum)
+{
+    atl_shape aligned = x->shape, left = x->shape; /* what is repeated, with x's rank; of that, what is not reduced */
+    unsigned taken = 0;
+    double times = 1;
+    if (!(x->op->flags & ATL_OP_BROADCAST) || atl_shape_count(x->shape) == 0)
+        return NULL;
+    atl_shape from = x->inputs[0]->shape;
+    for (int i = 0; i < x->shape.rank; i++) {
+        int j = i - (x->shape.rank - from.rank), is_reduced = axes >> i & 1;
+        aligned.size[i] = j < 0 ? 1 : from.size[j];
+        left.size[i] = is_reduced ? 1 : aligned.size[i];
+        taken |= (unsigned)(is_reduced && aligned.size[i] > 1) << i;
+        times *= is_reduced && aligned.size[i] == 1 ? (double)x->shape.size[i] : 1;
+    }
+    if (times == 1 || atl_shape_count(left) != atl_shape_count(result)) /* it would have to be repeated again */
+        return NULL;
+    atl_node *y = reduced_to(atl_reshape(x->inputs[0], aligned), taken, result, build);
+    return is_sum ? atl_scale(y, (float)times) : y;
+}
+
+/* Over axes of what a reduction of the same kind has left: over its axes, too. */
+static atl_node *reduced_at_once(const atl_node *y, reduce_builder *build)
+{
+    const atl_node *x = y->inputs[0];
+    unsigned axes = axes_of(x), outer = axes_of(y);
+    int keep = ((const reduce_attributes *)x->attributes)->keep;
+    for (int i = 0, left = 0; i < x->inputs[0]->shape.rank; i++) {
+        int is_left = keep || !(axes_of(x) >> i & 1);
+        if (is_left)
+            axes |= (outer >> left++ & 1) << i;
+    }
+    return reduced_to(x->inputs[0], axes, y->shape, build);
+}
+
+/* Before the transpose: less is left to be transposed, if anything. */
+static atl_node *reduced_before_transpose(const atl_node *y, reduce_builder *build)
+{
+    int order[ATL_MAX_RANK], left = 0, place[ATL_MAX_RANK], in_order = 1;
+    atl_node *x = atl_before_transpose(y->inputs[0], order);
+    unsigned outer = axes_of(y), axes = 0;
+    atl_shape shape = {0};
+    if (!x)
+        return NULL;
+    for (int i = 0; i < x->shape.rank; i++)
+        axes |= (outer >> i & 1) << order[i];
+    for (int i = 0; i < x->shape.rank; i++) {
+        if (axes >> i & 1)
+            continue;
+        shape.size[shape.rank] = x->shape.size[i];
+        place[i] = shape.rank++; /* among what is left, before the transpose */
+    }
+    atl_transpose_args back = {.x = reduced_to(x, axes, shape, build)};
+    for (int i = 0; i < x->shape.rank; i++)
+        if (!(outer >> i & 1)) {
+            in_order &= place[order[i]] == left;
+            back.order[left++] = place[order[i]];
+        }
+    return atl_reshape(in_order ? back.x : atl_transpose_with(&back), y->shape);
+}
+
+/* Of each kind but the norm, over dimensions of 1 alone: the input.  Sums, means and extremes of the same, of repeated and of
+ * transposed arrays: of what those were made of. */
+static atl_node *simplified(atl_node *y, reduce_builder *build, int is_sum)
+{
+    const atl_node *x = y->inputs[0];
+    atl_node *simpler = atl_only_reshaped(y);
+    if (simpler || atl_shape_count(x->shape) == 0)
+        return simpler;
+    if (x->op == y->op)
+        return reduced_at_once(y, build);
+    if (x->op->flags & ATL_OP_ALIAS && !(x->op->flags & ATL_OP_SIDE_EFFECT) && atl_shape_count(y->shape) == 1)
+        return reduced_to(x->inputs[0], (1u << x->inputs[0]->shape.rank) - 1, y->shape, build);
+    simpler = atl_reduce_repeated(x, axes_of(y), y->shape, build, is_sum);
+    return simpler ? simpler : reduced_before_transpose(y, build);
+}
+
+#define SIMPLER(op_name, is_sum)                                                                                       \
+    static atl_node *op_name##_simplified(atl_node *y) { return simplified(y, atl_reduce_##op_name##_with, is_sum); }
+SIMPLER(sum, 1)
+SIMPLER(mean, 0)
+SIMPLER(max, 0)
+SIMPLER(min, 0)
+
 /* Every reduction has the same samples: reduced last, first, middle, several, all; kept or not; and the mistakes. */
 #define REDUCE_SAMPLES(name, low_, high_)                                                                              \
     static atl_node *name##_all(atl_node *x) { return atl_square(atl_reduce_##name(x)); }                              \
@@ -160,7 +259,7 @@ static int as_mean(const atl_node *y, atl_sum_form *form)
 /* sum: dx = dy, repeated. */
 static atl_node *sum_gradient(atl_node *y, atl_node *dy) { return repeated(y, dy); }
 REDUCE_SAMPLES(sum, 0, 0);
-REDUCE_OP(sum, ATL_FOLD_SUM, atl_only_reshaped, as_sum)
+REDUCE_OP(sum, ATL_FOLD_SUM, sum_simplified, as_sum)
 atl_node *atl_sum(atl_node *x) { return atl_reduce_sum(x); }
 
 /* sum_square: dx = 2 dy x */
@@ -177,7 +276,7 @@ static atl_node *mean_gradient(atl_node *y, atl_node *dy)
     return repeated(y, atl_mul(dy, atl_size_ratio(y, atl_input_of(y, 0))));
 }
 REDUCE_SAMPLES(mean, 0, 0);
-REDUCE_OP(mean, ATL_FOLD_MEAN, atl_only_reshaped, as_mean)
+REDUCE_OP(mean, ATL_FOLD_MEAN, mean_simplified, as_mean)
 atl_node *atl_mean(atl_node *x) { return atl_reduce_mean(x); }
 
 /* max and min: dx = dy at the extreme elements, over how many of them there are. */
@@ -192,9 +291,9 @@ static atl_node *extreme_gradient(atl_node *y, atl_node *dy)
 #define max_gradient extreme_gradient
 #define min_gradient extreme_gradient
 REDUCE_SAMPLES(max, 0, 0);
-REDUCE_OP(max, ATL_FOLD_MAX, atl_only_reshaped, NULL)
+REDUCE_OP(max, ATL_FOLD_MAX, max_simplified, NULL)
 REDUCE_SAMPLES(min, 0, 0);
-REDUCE_OP(min, ATL_FOLD_MIN, atl_only_reshaped, NULL)
+REDUCE_OP(min, ATL_FOLD_MIN, min_simplified, NULL)
 
 /* prod: dx_k = dy times the product of the others. */
 static atl_node *prod_gradient(atl_node *y, atl_node *dy)

@@ -42,6 +42,35 @@ static void reverse_kernel(const atl_node *y, const void *const *x, void *result
     atl_copy_words(&walk, result, x[0]);
 }
 
+/* A bit for each axis that is turned round and is longer than 1. */
+static unsigned axes_of(const atl_node *y)
+{
+    const reverse_attributes *attributes = y->attributes;
+    unsigned axes = 0;
+    for (int i = 0; i < attributes->count; i++) {
+        int axis = attributes->axis[i] < 0 ? attributes->axis[i] + y->shape.rank : attributes->axis[i];
+        axes |= (unsigned)(y->shape.size[axis] > 1) << axis;
+    }
+    return axes;
+}
+
+/* Nothing moves: the input.  Twice: only the axes that are turned once. */
+static atl_node *reverse_simplified(atl_node *y)
+{
+    atl_node *x = y->inputs[0];
+    unsigned axes = axes_of(y);
+    int count = 0, axis[ATL_MAX_RANK];
+    if (axes == 0)
+        return x;
+    if (x->op != y->op)
+        return NULL;
+    axes ^= axes_of(x);
+    for (int i = 0; i < y->shape.rank; i++)
+        if (axes >> i & 1)
+            axis[count++] = i;
+    return count ? atl_reverse_with(x->inputs[0], count, axis) : x->inputs[0];
+}
+
 static void describe_reverse(const atl_node *y, char *text, size_t size)
 {
     const reverse_attributes *attributes = y->attributes;
@@ -64,6 +93,7 @@ static const atl_op reverse_op = {
     .reference = reverse_reference,
     .kernel = reverse_kernel,
     .describe = describe_reverse,
+    .simplify = reverse_simplified,
     .samples = (const atl_sample[]){
         {"columns", .unary = columns, .input = {{2, {2, 5}}}, .inputs = 1},
         {"both ways of an image", .unary = flipped_image, .input = {{4, {2, 3, 2, 2}}}, .inputs = 1},

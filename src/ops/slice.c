@@ -100,6 +100,138 @@ static void slice_kernel(const atl_node *y, const void *const *x, void *result)
     atl_copy_words(&walk, result, x[0]);
 }
 
+static range range_along(const atl_node *slice, int axis)
+{
+    return range_of(slice->attributes, axis, slice->inputs[0]->shape.size[axis]);
+}
+
+/* The elements that a slice y takes of x = its input, as those of what x was made of, along each dimension. */
+static atl_node *slice_moved(const atl_node *y, atl_node *source, const range *of_source)
+{
+    atl_slice_args args = {.x = source};
+    for (int i = 0; i < y->shape.rank; i++) {
+        args.begin[i] = of_source[i].begin;
+        args.stride[i] = of_source[i].stride;
+        args.end[i] = of_source[i].begin + (y->shape.size[i] - 1) * of_source[i].stride + 1;
+    }
+    return atl_slice_with(&args);
+}
+
+static atl_node *slice_of_slice(const atl_node *y, const atl_node *x)
+{
+    range moved[ATL_MAX_RANK];
+    for (int i = 0; i < y->shape.rank; i++) {
+        range inner = range_along(x, i);
+        moved[i] = range_along(y, i);
+        moved[i].begin = inner.begin + moved[i].begin * inner.stride;
+        moved[i].stride *= inner.stride;
+    }
+    return slice_moved(y, x->inputs[0], moved);
+}
+
+/* Of one part of a concat, be it a part of that. */
+static atl_node *slice_of_part(const atl_node *y, const atl_node *x)
+{
+    range moved[ATL_MAX_RANK];
+    atl_node *part = NULL;
+    int64_t begins;
+    for (int i = 0; i < y->shape.rank; i++)
+        moved[i] = range_along(y, i);
+    for (int i = 0; i < y->shape.rank && !part; i++) {
+        int64_t last = moved[i].begin + (y->shape.size[i] - 1) * moved[i].stride;
+        part = atl_part_with(x, i, moved[i].begin, last + 1, &begins);
+        moved[i].begin -= part ? begins : 0;
+    }
+    return part ? slice_moved(y, part, moved) : NULL;
+}
+
+/* Of what lies between the padding. */
+static atl_node *slice_of_padded(const atl_node *y, const atl_node *x)
+{
+    const int64_t *before = NULL;
+    range moved[ATL_MAX_RANK];
+    atl_node *inside = atl_before_pad(x, &before);
+    for (int i = 0; inside && i < y->shape.rank; i++) {
+        moved[i] = range_along(y, i);
+        moved[i].begin -= before[i];
+        if (moved[i].begin < 0 || moved[i].begin + (y->shape.size[i] - 1) * moved[i].stride >= inside->shape.size[i])
+            return NULL;
+    }
+    return inside ? slice_moved(y, inside, moved) : NULL;
+}
+
+/* Of a repeated array: a part of that, repeated. */
+static atl_node *slice_of_repeated(const atl_node *y, const atl_node *x)
+{
+    atl_node *source = x->inputs[0];
+    atl_slice_args args = {.x = source};
+    for (int i = 0; i < source->shape.rank; i++) {
+        int of_y = i + y->shape.rank - source->shape.rank;
+        range r = range_along(y, of_y);
+        if (source->shape.size[i] == 1)
+            continue;
+        args.begin[i] = r.begin;
+        args.stride[i] = r.stride;
+        args.end[i] = r.begin + (y->shape.size[of_y] - 1) * r.stride + 1;
+    }
+    return atl_broadcast_to(atl_slice_with(&args), y->shape);
+}
+
+static int same_ranges(const atl_node *a, const atl_node *b, int but_axis)
+{
+    for (int i = 0; i < a->shape.rank; i++) {
+        range m = range_of(a->attributes, i, a->inputs[0]->shape.size[i]);
+        range n = range_of(b->attributes, i, a->inputs[0]->shape.size[i]);
+        if (i != but_axis && (m.begin != n.begin || m.stride != n.stride || m.count != n.count))
+            return 0;
+    }
+    return 1;
+}
+
+static const atl_op slice_op, unslice_op;
+
+/* All: the input.  A slice of a slice: one.  What a concat, pad or broadcast has put beside what is taken is left out. */
+static atl_node *slice_simplified(atl_node *y)
+{
+    atl_node *x = y->inputs[0];
+    if (atl_shape_equal(y->shape, x->shape))
+        return x;
+    if (atl_shape_count(y->shape) == 0)
+        return NULL;
+    if (x->op == y->op)
+        return slice_of_slice(y, x);
+    if (x->op->flags & ATL_OP_BROADCAST)
+        return slice_of_repeated(y, x);
+    if (x->op == &unslice_op) /* what was put there is taken again */
+        return atl_shape_equal(y->shape, x->inputs[0]->shape) &&
+                       !memcmp(x->attributes, y->attributes, sizeof(slice_attributes))
+                   ? x->inputs[0]
+                   : NULL;
+    atl_node *moved = slice_of_part(y, x);
+    return moved ? moved : slice_of_padded(y, x);
+}
+
+atl_node *atl_join_slices(const atl_node *a, const atl_node *b, int axis)
+{
+    range joined[ATL_MAX_RANK];
+    if (a->op != &slice_op || b->op != &slice_op || a->inputs[0] != b->inputs[0] || !same_ranges(a, b, axis))
+        return NULL;
+    for (int i = 0; i < a->shape.rank; i++)
+        joined[i] = range_along(a, i);
+    range next = range_along(b, axis);
+    if (joined[axis].stride != 1 || next.stride != 1 || next.begin != joined[axis].begin + joined[axis].count)
+        return NULL;
+    atl_slice_args args = {.x = a->inputs[0]};
+    for (int i = 0; i < a->shape.rank; i++) {
+        int64_t count = joined[i].count + (i == axis ? next.count : 0);
+        args.begin[i] = joined[i].begin;
+        args.stride[i] = joined[i].stride;
+        args.end[i] = joined[i].begin + (count - 1) * joined[i].stride + 1;
+    }
+    atl_node *slice = atl_slice_with(&args);
+    return slice && atl_shape_equal(slice->shape, args.x->shape) ? args.x : slice;
+}
+
 static void describe_slice(const atl_node *y, char *text, size_t size)
 {
     const slice_attributes *a = y->attributes;
@@ -145,7 +277,7 @@ static const atl_op slice_op = {
     .reference = slice_reference,
     .kernel = slice_kernel,
     .describe = describe_slice,
-    .simplify = atl_unchanged,
+    .simplify = slice_simplified,
     .samples = (const atl_sample[]){
         {"middle", .unary = middle, .input = {{2, {5, 3}}}, .inputs = 1},
         {"every second", .unary = every_second, .input = {{2, {5, 4}}}, .inputs = 1},

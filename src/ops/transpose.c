@@ -82,7 +82,28 @@ static void transpose_kernel(const atl_node *y, const void *const *x, void *resu
     atl_copy_words(&walk, result, x[0]);
 }
 
-/* Nothing moves: the input.  A transpose of a transpose: one.  Only dimensions of 1 move: a reshape. */
+static const atl_op transpose_op;
+
+atl_node *atl_before_transpose(const atl_node *x, int *order)
+{
+    if (x->op != &transpose_op)
+        return NULL;
+    order_of(x, order);
+    return x->inputs[0];
+}
+
+atl_node *atl_before_swap(const atl_node *x)
+{
+    int order[ATL_MAX_RANK], rank = x->shape.rank;
+    atl_node *before = rank < 2 ? NULL : atl_before_transpose(x, order);
+    for (int i = 0; before && i < rank; i++)
+        if (order[i] != (i < rank - 2 ? i : 2 * rank - 3 - i))
+            return NULL;
+    return before;
+}
+
+/* Nothing moves: the input.  A transpose of a transpose: one.  Only dimensions of 1 move: a reshape.  A matrix product that nobody else
+ * reads: one the other way round. */
 static atl_node *transpose_simplified(atl_node *y)
 {
     atl_node *x = y->inputs[0];
@@ -98,6 +119,8 @@ static atl_node *transpose_simplified(atl_node *y)
         return x;
     if (!swapped)
         return atl_reshape(x, y->shape);
+    if (atl_before_swap(y) && x->op->transposed && atl_is_read_once(x))
+        return x->op->transposed(x);
     if (x->op != y->op)
         return NULL;
     atl_transpose_args args = {.x = x->inputs[0]};

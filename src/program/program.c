@@ -124,7 +124,9 @@ static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
     if (atl_specialise(program->wanted, atl_fed_shape, feeds, at_once, &copy))
         return NULL;
     int winograd = program->options.timing ? ATL_NO_WINOGRAD : atl_winograd_use(program->options);
-    if (atl_run_passes(&copy, program->wanted, without | (at_once & ATL_PASS_SIMPLIFY), winograd)) {
+    if (at_once & ATL_PASS_SIMPLIFY && !atl_readers_matter(copy.graph))
+        without |= ATL_PASS_SIMPLIFY; /* it is done */
+    if (atl_run_passes(&copy, program->wanted, without, winograd)) {
         atl_copy_free(&copy);
         return NULL;
     }

@@ -94,7 +94,22 @@ atl_node *atl_simplified(atl_node *node)
 
 static atl_node *simplified(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
-    return atl_simplified(atl_rebuilt(r, old, inputs));
+    atl_node *node = atl_rebuilt(r, old, inputs);
+    for (int i = 0; node && i < old->input_count; i++)
+        inputs[i]->read_once = r->uses[old->inputs[i]->index] == 1;
+    return atl_simplified(node);
 }
 
-const atl_pass atl_simplify_pass = {.flag = ATL_PASS_SIMPLIFY, .rule = simplified, .merges = 1};
+/* Rules that ask who else reads a value: a concat's concat (concat.c) and a product's transpose (transpose.c). */
+int atl_readers_matter(const atl_graph *graph)
+{
+    for (int64_t i = 0; i < graph->count; i++) {
+        const atl_node *node = graph->nodes[i];
+        for (int k = 0; k < node->input_count; k++)
+            if (node->op->simplify && (node->inputs[k]->op == node->op))
+                return 1;
+    }
+    return 0;
+}
+
+const atl_pass atl_simplify_pass = {.flag = ATL_PASS_SIMPLIFY, .rule = simplified, .looks_around = 1, .merges = 1};
