@@ -403,6 +403,25 @@ static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *res
     return atl_apply_with(&fused_op, &options, 2 + options.has_bias, inputs);
 }
 
+/* Transposed operands are taken as they were before. */
+static atl_node *matmul_simplified(atl_node *y)
+{
+    const matmul_options *options = y->attributes;
+    atl_node *a = atl_before_swap(y->inputs[0]), *b = atl_before_swap(y->inputs[1]);
+    if (!a && !b)
+        return NULL;
+    return multiply(a ? a : y->inputs[0], b ? b : y->inputs[1], options->transpose_a != (a != NULL),
+                    options->transpose_b != (b != NULL));
+}
+
+/* (A B)^T = B^T A^T; but one B for a whole batch is better on the right, where the rows of all examples are one matrix. */
+static atl_node *matmul_transposed(atl_node *y)
+{
+    const matmul_options *options = y->attributes;
+    atl_node *a = y->inputs[0], *b = y->inputs[1];
+    return a->shape.rank == b->shape.rank ? multiply(b, a, !options->transpose_b, !options->transpose_a) : NULL;
+}
+
 static atl_node *plain(atl_node *a, atl_node *b) { return atl_matmul(a, b); }
 static atl_node *first_transposed(atl_node *a, atl_node *b) { return atl_matmul(a, b, .transpose_a = 1); }
 static atl_node *second_transposed(atl_node *a, atl_node *b) { return atl_matmul(a, b, .transpose_b = 1); }
@@ -422,6 +441,8 @@ static const atl_op matmul_op = {
     .reference = reference_matmul,
     .lower = lower_matmul,
     .with_epilogue = matmul_with_epilogue,
+    .simplify = matmul_simplified,
+    .transposed = matmul_transposed,
     .describe = describe_matmul,
     .samples = (const atl_sample[]){
         {"3x4 by 4x2", .binary = plain, .input = {{2, {3, 4}}, {2, {4, 2}}}, .inputs = 2},

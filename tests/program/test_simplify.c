@@ -180,3 +180,77 @@ Test(simplify, what_only_looks_alike_stays)
     atl_tensor_free(x_value);
     atl_tensor_free(z_value);
 }
+
+/* ---- transposes and matrix products ---------------------------------------------------------------------------------------------- */
+
+enum { TRANSPOSE_A = 1, TRANSPOSE_B = 2, A_TURNED = 4, B_TURNED = 8, PRODUCT_TURNED = 16, EVERY_WAY = 32 };
+
+static atl_node *swapped(atl_node *x)
+{
+    return atl_shape_of(x).rank == 2 ? atl_transpose(x, .order = {1, 0}) : atl_transpose(x, .order = {0, 2, 1});
+}
+
+/* An input whose matrix, as it is multiplied, is [rows, columns]; batch 0: none. */
+static atl_node *factor(atl_graph *g, const char *name, int64_t batch, int64_t rows, int64_t columns, int is_swapped)
+{
+    int64_t m = is_swapped ? columns : rows, n = is_swapped ? rows : columns;
+    return atl_input(g, name, ATL_FLOAT32, batch ? ATL_SHAPE(batch, m, n) : ATL_SHAPE(m, n));
+}
+
+static void check_product(unsigned way, int64_t batch_a, int64_t batch_b, int64_t m, int64_t n, int64_t k)
+{
+    atl_graph *g = atl_graph_new();
+    int a_swapped = !(way & TRANSPOSE_A) != !(way & A_TURNED), b_swapped = !(way & TRANSPOSE_B) != !(way & B_TURNED);
+    atl_node *a = factor(g, "a", batch_a, m, k, a_swapped), *b = factor(g, "b", batch_b, k, n, b_swapped);
+    atl_node *y = atl_matmul(way & A_TURNED ? swapped(a) : a, way & B_TURNED ? swapped(b) : b,
+                             .transpose_a = (way & TRANSPOSE_A) != 0, .transpose_b = (way & TRANSPOSE_B) != 0);
+    y = way & PRODUCT_TURNED ? swapped(y) : y;
+    cr_assert(y, "%s", atl_graph_error(g));
+    atl_tensor *av = random_tensor(atl_shape_of(a), -1, 1), *bv = random_tensor(atl_shape_of(b), -1, 1);
+    atl_program *p = atl_compile(g, ATL_NODES(y));
+    atl_reference *oracle = atl_reference_run(ATL_NODES(y), ATL_FEEDS({a, av}, {b, bv}));
+    cr_assert(p && oracle, "%s", atl_error());
+    cr_assert_eq(atl_run(p, ATL_FEEDS({a, av}, {b, bv})), ATL_OK, "%s", atl_error());
+    cr_expect_leq(relative_l2(atl_value(p, y), atl_reference_value(oracle, y)), 1e-6, "way %u", way);
+    int is_shared = (way & PRODUCT_TURNED) && (batch_a > 0) != (batch_b > 0); /* one matrix for a batch: it stays */
+    cr_expect_eq(count_steps(p).always, 1 + is_shared, "way %u: %lld steps", way, (long long)count_steps(p).always);
+    atl_reference_free(oracle);
+    atl_program_free(p);
+    atl_tensor_free(av);
+    atl_tensor_free(bv);
+    atl_graph_free(g);
+}
+
+Test(simplify, transposes_become_a_part_of_the_product)
+{
+    for (unsigned way = 0; way < EVERY_WAY; way++) {
+        check_product(way, 0, 0, 5, 7, 3);
+        check_product(way, 0, 0, 65, 48, 70); /* oneDNN's */
+        check_product(way, 3, 3, 5, 7, 4);
+        check_product(way, 3, 0, 5, 7, 4);
+        check_product(way, 0, 3, 5, 7, 4);
+    }
+}
+
+/* Of four dimensions; a transpose that is more than that swap stays, and so does one of a product that others read. */
+Test(simplify, other_transposes_stay)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *a = atl_input(g, "a", ATL_FLOAT32, ATL_SHAPE(2, 3, 4, 5));
+    atl_node *y = atl_matmul(TURNED(a, 0, 1, 3, 2), a),
+             *other = atl_matmul(TURNED(a, 1, 0, 3, 2), TURNED(a, 1, 0, 2, 3));
+    atl_node *m = atl_reshape(a, ATL_SHAPE(12, 10)), *square = atl_matmul(m, m, .transpose_a = 1);
+    atl_node *both = atl_add(atl_exp(square), atl_transpose(square));
+    atl_tensor *av = random_tensor(atl_shape_of(a), -1, 1);
+    static const int64_t steps[] = {1, 3, 3};
+    atl_node *const wanted[] = {y, other, both};
+    for (int i = 0; i < 3; i++) {
+        atl_program *p = atl_compile(g, ATL_NODES(wanted[i]));
+        cr_assert(p, "%s", atl_graph_error(g));
+        steps_saved(ATL_PASS_SIMPLIFY, 0, ATL_NODES(wanted[i]), ATL_FEED(a, av), 1e-6);
+        cr_expect_eq(count_steps(p).always, steps[i], "case %d: %lld steps", i, (long long)count_steps(p).always);
+        atl_program_free(p);
+    }
+    atl_tensor_free(av);
+    atl_graph_free(g);
+}
