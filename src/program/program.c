@@ -15,6 +15,7 @@
 #include "program/guard.h"
 #include "program/plan.h"
 #include "program/rewrite.h"
+#include "program/simplify.h"
 #include "program/threads.h"
 
 /* Shapes for which plans are kept, by the program and by each state; the one unused for longest goes. */

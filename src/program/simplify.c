@@ -106,7 +106,7 @@ int atl_readers_matter(const atl_graph *graph)
     for (int64_t i = 0; i < graph->count; i++) {
         const atl_node *node = graph->nodes[i];
         for (int k = 0; k < node->input_count; k++)
-            if (node->op->simplify && (node->inputs[k]->op == node->op))
+            if (node->op->simplify && (node->inputs[k]->op->transposed || node->inputs[k]->op == node->op))
                 return 1;
     }
     return 0;
