@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static double now(void)
+double seconds_now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -40,7 +40,7 @@ static int bytes_within(const char *text, int columns)
 void show_progress(progress_line *progress, int always, const char *format, ...)
 {
     char text[512];
-    double time = now(), pause = progress->terminal ? 0.1 : 2;
+    double time = seconds_now(), pause = progress->terminal ? 0.1 : 2;
     if (progress->quiet || (!always && progress->last >= 0 && time - progress->last < pause))
         return;
     progress->last = time;

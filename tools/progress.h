@@ -18,6 +18,9 @@ void show_progress(progress_line *progress, int always, const char *format, ...)
 /* Takes the line away, before anything else is written. */
 void end_progress(progress_line *progress);
 
+/* Of a clock that is never set. */
+double seconds_now(void);
+
 /* From now on Ctrl-C (and a termination signal) only sets what was_interrupted returns; a second one ends the program. */
 void catch_interrupts(void);
 int was_interrupted(void);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "network.h"
 #include "plot.h"
@@ -25,13 +24,6 @@ typedef struct session {
     epoch_record *records;
     int record_count;
 } session;
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static int open_data(session *s)
 {
@@ -241,7 +233,7 @@ static int start(session *s)
 /* Share of the time of this run that was spent waiting for data. */
 static double share_waited(const session *s)
 {
-    double seconds = now() - s->started;
+    double seconds = seconds_now() - s->started;
     return seconds > 0 ? s->waited / seconds : 0;
 }
 
@@ -253,7 +245,7 @@ static void tell_step(session *s, const atl_batch *batch)
     s->loss = keep * s->loss + (1 - keep) * loss;
     s->right = keep * s->right + (1 - keep) * right;
     s->done++;
-    double speed = (double)(here + 1) / (now() - s->started);
+    double speed = (double)(here + 1) / (seconds_now() - s->started);
     show_progress(&s->progress, 0,
                   "epoch %lld/%lld  step %lld/%lld  loss %.4f  right %.2f %%  %.0f images/s  %.0f s left",
                   (long long)batch->epoch + 1, (long long)((s->steps + s->per_epoch - 1) / s->per_epoch),
@@ -273,7 +265,7 @@ static int save(session *s)
 static int record(session *s, const score *tested)
 {
     epoch_record r = {(double)s->done / (double)s->per_epoch, s->loss, s->right, tested->loss, tested->right};
-    double seconds = now() - s->started;
+    double seconds = seconds_now() - s->started;
     s->records[s->record_count++] = r;
     end_progress(&s->progress);
     printf(
@@ -362,9 +354,9 @@ static int is_stopped(const session *s)
 
 static const atl_batch *next_batch(session *s)
 {
-    double before = now();
+    double before = seconds_now();
     const atl_batch *batch = atl_batches_next(s->batches);
-    s->waited += now() - before;
+    s->waited += seconds_now() - before;
     return batch;
 }
 
@@ -372,7 +364,7 @@ static int train(session *s)
 {
     int code = 0;
     const net *n = &s->t.trained;
-    s->started = now();
+    s->started = seconds_now();
     while (!code && s->done < s->steps) {
         if (is_stopped(s))
             return stop(s);

@@ -3,11 +3,11 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "atled/gradient.h"
 #include "atled/ops.h"
 #include "attack/diagnosis.h"
+#include "graph/clock.h"
 #include "graph/memory.h"
 #include "ops/fast.h"
 
@@ -20,13 +20,6 @@ struct atl_fooler {
     atl_tensor *label; /* int32 [1], fed to target */
     double seconds;    /* spent in the program */
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* ---- the network, its loss, its slope ---------------------------------------------------------------------------------- */
 
@@ -134,10 +127,10 @@ int atl_fooler_classes(const atl_fooler *fooler) { return fooler ? (int)fooler->
 
 static atl_status run(atl_fooler *fooler, const atl_tensor *pixels, int target)
 {
-    double start = now();
+    double start = atl_seconds_now();
     atl_ints(fooler->label)[0] = target;
     atl_status status = atl_run(fooler->step, ATL_FEEDS({fooler->image, pixels}, {fooler->target, fooler->label}));
-    fooler->seconds += now() - start;
+    fooler->seconds += atl_seconds_now() - start;
     return status;
 }
 
@@ -305,7 +298,7 @@ static int wants_stop(attempt *a)
                                         .top_probability = a->top_probability,
                                         .loss = a->loss,
                                         .rounded = a->rounding,
-                                        .seconds = now() - a->start,
+                                        .seconds = atl_seconds_now() - a->start,
                                         .pixels = a->picture[a->rounding ? CLASSIFIED : PIXELS],
                                         .slope = atl_value(a->fooler->step, a->fooler->slope)};
     return a->args->watch && a->args->watch(a->args->context, &progress);
@@ -389,7 +382,7 @@ static atl_status prepare(attempt *a)
 {
     const atl_fool_args *args = a->args;
     a->fooler = args->fooler;
-    a->start = now();
+    a->start = atl_seconds_now();
     a->steps = args->steps > 0 ? args->steps : 500;
     a->patience = args->patience ? args->patience : 25;
     a->confidence = args->confidence > 0 ? args->confidence : 0.99;
@@ -429,7 +422,7 @@ atl_status atl_fool_with(const atl_fool_args *args)
         status = loop(&a);
     if (!status)
         status = finish(&a, args->result);
-    args->result->seconds = now() - a.start;
+    args->result->seconds = atl_seconds_now() - a.start;
     args->result->seconds_running = args->fooler->seconds - before;
     for (int i = 0; i < PICTURES; i++)
         atl_tensor_free(a.picture[i]);

@@ -100,9 +100,9 @@ static dnnl_status_t open_backward(dnnl_primitive_desc_t *desc, const geometry *
 /* 1, or 0 with the error set. *desc is null if oneDNN has nothing but reference loops. */
 static int open_pass(dnnl_primitive_desc_t *desc, geometry *g, dnnl_primitive_desc_t forward)
 {
-    dnnl_primitive_attr_t attributes = onednn_attributes();
+    dnnl_primitive_attr_t attributes = onednn_engine() ? onednn_attributes() : NULL;
     *desc = NULL;
-    if (!attributes || !onednn_engine())
+    if (!attributes)
         return 0;
     dnnl_status_t status = forward ? open_backward(desc, g, attributes, forward) : open_forward(desc, g, attributes);
     dnnl_primitive_attr_destroy(attributes);

@@ -2,10 +2,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "atled/gradient.h"
 #include "atled/ops.h"
+#include "graph/clock.h"
 #include "graph/memory.h"
 #include "onednn/onednn.h"
 #include "program/plan.h"
@@ -78,13 +78,6 @@ atl_status atl_program_write_plan(const atl_program *program, FILE *file)
 
 /* ---- profiling --------------------------------------------------------------------------------------------------------- */
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
-}
-
 static int ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -103,10 +96,10 @@ static atl_status time_steps(const atl_plan_state *state, int runs, double *time
     const atl_plan *plan = state->plan;
     for (int run = 0; run < runs; run++)
         for (int64_t s = 0; s < plan->step_count; s++) {
-            double start = now();
+            double start = atl_seconds_now();
             if (plan->steps[s].run(&plan->steps[s], state->memory, state->bound[s]))
                 return atl_failed_status();
-            time[s * runs + run] = now() - start;
+            time[s * runs + run] = 1e6 * (atl_seconds_now() - start);
         }
     return ATL_OK;
 }
@@ -157,10 +150,10 @@ static double best_time(atl_program *program, const atl_feed *feeds)
 {
     double best = 0;
     for (int i = 0; i < 12; i++) {
-        double start = now();
+        double start = atl_seconds_now();
         if (atl_run(program, feeds))
             return 0;
-        double time = (now() - start) * 1e-6;
+        double time = (atl_seconds_now() - start);
         if (i > 1 && (best == 0 || time < best))
             best = time;
     }
