@@ -188,6 +188,10 @@ static atl_node *new_node(atl_graph *graph, const atl_op *op, const void *attrib
                           atl_node *const *inputs)
 {
     size_t own = (sizeof(atl_node) + (size_t)count * sizeof *inputs + 15) / 16 * 16;
+    if (graph->count >= INT32_MAX) { /* the compiler's tables refer to nodes by 32 bits */
+        atl_graph_fail(graph, "%s: a graph cannot have more than %d nodes", op->name, INT32_MAX);
+        return NULL;
+    }
     char *memory = atl_graph_allocate(graph, own + op->attributes);
     if (!memory)
         return NULL;

@@ -31,13 +31,7 @@ static const atl_node *digested_input(const atl_node *node)
     return digests(node, last) ? node->inputs[last] : NULL;
 }
 
-static int finds_work(const atl_graph *graph)
-{
-    for (int64_t n = 0; n < graph->count; n++)
-        if (digested_input(graph->nodes[n]) && atl_shape_count(graph->nodes[n]->shape) >= LARGE)
-            return 1;
-    return 0;
-}
+static int concerns(const atl_node *node) { return digested_input(node) && atl_shape_count(node->shape) >= LARGE; }
 
 static void note_uses(value_uses *of, const atl_node *node)
 {
@@ -96,4 +90,4 @@ static atl_node *digested(atl_rewrite *r, const atl_node *old, atl_node *const *
 static void end(atl_rewrite *r) { atl_release(r->context); }
 
 const atl_pass atl_digest_pass = {
-    .flag = ATL_PASS_DIGEST, .finds_work = finds_work, .rule = digested, .begin = begin, .end = end, .looks_around = 1};
+    .flag = ATL_PASS_DIGEST, .concerns = concerns, .rule = digested, .begin = begin, .end = end, .looks_around = 1};

@@ -45,13 +45,7 @@ static atl_node *absorbed(atl_rewrite *r, const atl_node *old, atl_node *const *
     return NULL;
 }
 
-static int finds_work(const atl_graph *graph)
-{
-    for (int64_t n = 0; n < graph->count; n++)
-        if (graph->nodes[n]->op->with_epilogue)
-            return 1;
-    return 0;
-}
+static int concerns(const atl_node *node) { return node->op->with_epilogue != NULL; }
 
 const atl_pass atl_epilogue_pass = {
-    .flag = ATL_PASS_EPILOGUE, .finds_work = finds_work, .rule = absorbed, .looks_around = 1, .merges = 1};
+    .flag = ATL_PASS_EPILOGUE, .concerns = concerns, .rule = absorbed, .looks_around = 1, .merges = 1};

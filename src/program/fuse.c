@@ -263,9 +263,6 @@ static void place_sum(const atl_rewrite *r, groups *g, const atl_node *sum)
                 g->of[x[i]->index].summed_by = g->of[sum->index].root;
 }
 
-/* The nodes of a group refer to each other by 32 bits. */
-static int is_not_too_large(const atl_graph *graph) { return graph->count <= INT32_MAX; }
-
 static int find_groups(atl_rewrite *r)
 {
     groups *g = r->context = atl_allocate(1, sizeof *g);
@@ -419,9 +416,5 @@ static atl_node *fused(atl_rewrite *r, const atl_node *old, atl_node *const *inp
     return old->index == root ? fuse_group(r, root) : r->of[old->index]; /* that was made with its group */
 }
 
-const atl_pass atl_fuse_pass = {.flag = ATL_PASS_FUSE,
-                                .finds_work = is_not_too_large,
-                                .rule = fused,
-                                .begin = find_groups,
-                                .end = end_fusing,
-                                .looks_around = 1};
+const atl_pass atl_fuse_pass = {
+    .flag = ATL_PASS_FUSE, .rule = fused, .begin = find_groups, .end = end_fusing, .looks_around = 1};

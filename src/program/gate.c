@@ -33,13 +33,7 @@ static atl_node *gated(atl_rewrite *r, const atl_node *old, atl_node *const *inp
     return NULL;
 }
 
-static int finds_work(const atl_graph *graph)
-{
-    for (int64_t n = 0; n < graph->count; n++)
-        if (graph->nodes[n]->op->gated)
-            return 1;
-    return 0;
-}
+static int concerns(const atl_node *node) { return node->op->gated != NULL; }
 
 const atl_pass atl_gate_pass = {
-    .flag = ATL_PASS_GATE, .finds_work = finds_work, .rule = gated, .looks_around = 1, .merges = 1};
+    .flag = ATL_PASS_GATE, .concerns = concerns, .rule = gated, .looks_around = 1, .merges = 1};

@@ -97,16 +97,10 @@ static atl_node *joined(atl_rewrite *r, const atl_node *old, atl_node *const *in
     return atl_gate(array, r->of[j->whole[old->index]->index]);
 }
 
-static int finds_work(const atl_graph *graph)
-{
-    for (int64_t n = 0; n < graph->count; n++)
-        if (graph->nodes[n]->op->part)
-            return 1;
-    return 0;
-}
+static int concerns(const atl_node *node) { return node->op->part != NULL; }
 
 const atl_pass atl_join_pass = {.flag = ATL_PASS_CONCAT,
-                                .finds_work = finds_work,
+                                .concerns = concerns,
                                 .rule = joined,
                                 .begin = find_joins,
                                 .end = end_joining,

@@ -119,13 +119,13 @@ static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
 {
     atl_copy copy;
     unsigned without = program->options.without, at_once = ATL_PASS_MERGE | ATL_PASS_SIMPLIFY;
-    if (!(without & ATL_PASS_CONCAT) && atl_join_pass.finds_work(program->graph))
+    if (!(without & ATL_PASS_CONCAT) && atl_any_node(program->graph, atl_join_pass.concerns))
         at_once = ATL_PASS_MERGE; /* joins are looked for first */
     at_once &= ~without;
     if (atl_specialise(program->wanted, atl_fed_shape, feeds, at_once, &copy))
         return NULL;
     int winograd = program->options.timing ? ATL_NO_WINOGRAD : atl_winograd_use(program->options);
-    if (at_once & ATL_PASS_SIMPLIFY && !atl_readers_matter(copy.graph))
+    if (at_once & ATL_PASS_SIMPLIFY && !atl_any_node(copy.graph, atl_readers_matter))
         without |= ATL_PASS_SIMPLIFY; /* it is done */
     if (atl_run_passes(&copy, program->wanted, without, winograd)) {
         atl_copy_free(&copy);

@@ -124,6 +124,14 @@ static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, cons
     return status;
 }
 
+int atl_any_node(const atl_graph *graph, int (*is_so)(const atl_node *node))
+{
+    for (int64_t n = 0; n < graph->count; n++)
+        if (is_so(graph->nodes[n]))
+            return 1;
+    return 0;
+}
+
 atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without, int winograd)
 {
     atl_node **roots = atl_allocate((size_t)wanted.count, sizeof *roots);
@@ -131,7 +139,7 @@ atl_status atl_run_passes(atl_copy *copy, atl_nodes wanted, unsigned without, in
     for (int64_t i = 0; roots && i < wanted.count; i++)
         roots[i] = copy->of[wanted.node[i]->index];
     for (size_t i = 0; !status && i < sizeof passes / sizeof *passes; i++)
-        if (!(without & passes[i]->flag) && (!passes[i]->finds_work || passes[i]->finds_work(copy->graph)))
+        if (!(without & passes[i]->flag) && (!passes[i]->concerns || atl_any_node(copy->graph, passes[i]->concerns)))
             status = run_pass(copy, wanted.count, roots, passes[i], passes[i]->merges && !(without & ATL_PASS_MERGE),
                               winograd);
     atl_release(roots);

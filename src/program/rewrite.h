@@ -25,8 +25,8 @@ typedef atl_node *atl_rewrite_rule(atl_rewrite *r, const atl_node *old, atl_node
 typedef int atl_rewrite_begin(atl_rewrite *r); /* 0: out of memory */
 
 typedef struct atl_pass {
-    unsigned flag;                             /* of atl_passes */
-    int (*finds_work)(const atl_graph *graph); /* optional: 0 if the pass would change nothing */
+    unsigned flag;                         /* of atl_passes */
+    int (*concerns)(const atl_node *node); /* optional: a graph with no such node is left as it is */
     atl_rewrite_rule *rule;
     atl_rewrite_begin *begin; /* optional: looks the whole graph over first; sets context */
     void (*end)(atl_rewrite *r);
@@ -36,6 +36,9 @@ typedef struct atl_pass {
 
 /* The old node on the new inputs; null: the new graph is broken. */
 atl_node *atl_rebuilt(atl_rewrite *r, const atl_node *old, atl_node *const *inputs);
+
+/* Whether there is one of which it is so. */
+int atl_any_node(const atl_graph *graph, int (*is_so)(const atl_node *node));
 
 extern const atl_pass atl_join_pass, atl_simplify_pass, atl_scale_pass, atl_epilogue_pass, atl_gate_pass, atl_fuse_pass,
     atl_digest_pass;

@@ -48,13 +48,7 @@ static atl_node *scaled(atl_rewrite *r, const atl_node *old, atl_node *const *in
              : NULL;
 }
 
-static int finds_work(const atl_graph *graph)
-{
-    for (int64_t n = 0; n < graph->count; n++)
-        if (graph->nodes[n]->op->scaled || graph->nodes[n]->op->with_scaled_input)
-            return 1;
-    return 0;
-}
+static int concerns(const atl_node *node) { return node->op->scaled || node->op->with_scaled_input; }
 
 const atl_pass atl_scale_pass = {
-    .flag = ATL_PASS_SCALE, .finds_work = finds_work, .rule = scaled, .looks_around = 1, .merges = 1};
+    .flag = ATL_PASS_SCALE, .concerns = concerns, .rule = scaled, .looks_around = 1, .merges = 1};

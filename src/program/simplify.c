@@ -101,14 +101,11 @@ static atl_node *simplified(atl_rewrite *r, const atl_node *old, atl_node *const
 }
 
 /* Rules that ask who else reads a value: a concat's concat (concat.c) and a product's transpose (transpose.c). */
-int atl_readers_matter(const atl_graph *graph)
+int atl_readers_matter(const atl_node *node)
 {
-    for (int64_t i = 0; i < graph->count; i++) {
-        const atl_node *node = graph->nodes[i];
-        for (int k = 0; k < node->input_count; k++)
-            if (node->op->simplify && (node->inputs[k]->op->transposed || node->inputs[k]->op == node->op))
-                return 1;
-    }
+    for (int i = 0; node->op->simplify && i < node->input_count; i++)
+        if (node->inputs[i]->op->transposed || node->inputs[i]->op == node->op)
+            return 1;
     return 0;
 }
 

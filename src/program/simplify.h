@@ -7,7 +7,7 @@
 /* An equal, simpler node, or itself; null passes through, and comes of a broken graph. */
 atl_node *atl_simplified(atl_node *node);
 
-/* Whether a rule may depend on how many read a value, which is known of whole graphs only. */
-int atl_readers_matter(const atl_graph *graph);
+/* Whether a rule for it may depend on how many read its inputs, which is known of whole graphs only. */
+int atl_readers_matter(const atl_node *node);
 
 #endif

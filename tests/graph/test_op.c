@@ -338,3 +338,13 @@ Test(op, randomly_corrupted_descriptors)
     fprintf(stderr, "%d refused, %d used\n", refused, used);
     cr_assert(refused > MANY / 4 && used > MANY / 8, "%d refused, %d used", refused, used);
 }
+
+Test(op, more_nodes_than_the_compiler_can_count_are_refused)
+{
+    int64_t count = g->count;
+    g->count = INT32_MAX;
+    cr_expect_null(atl_neg(x));
+    cr_expect_eq(g->broken, ATL_INVALID);
+    cr_expect(strstr(atl_error(), "neg: a graph cannot have more than 2147483647 nodes"), "%s", atl_error());
+    g->count = count;
+}
