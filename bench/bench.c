@@ -1,7 +1,10 @@
 /* bench CASE RUNS: runs the case, and prints one line of JSON with the median and the least time of a step.
  * CASE "compile": VGG16 with its image gradient is compiled; "memory": the most memory that a step of it ever held;
  * "train_data": what reading data costs a training loop, a line for each network, RUNS pairs of quarter seconds;
- * "graph_chain", "graph_tree": graphs of 10^4, 10^5 and 10^6 nodes are built, differentiated and compiled, a line for each. */
+ * "graph_chain", "graph_tree": graphs of 10^4, 10^5 and 10^6 nodes are built, differentiated and compiled, a line for each;
+ * "handover": what it takes to hand a number from one thread to another, in whole nanoseconds and nothing else: see bench/run. */
+#include <omp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +87,39 @@ static int measure_memory(void)
     return ok;
 }
 
+/* ---- how near the processors are to each other ---- */
+
+/* Two threads hand a number to and fro; 0 if there is one thread only.  Where they have to share a processor nobody waits for long. */
+static double seconds_of_handover(void)
+{
+    enum { HANDOVERS = 1000, PATIENCE = 1 << 16 };
+    static _Alignas(128) atomic_int turn; /* odd and even numbers are the two threads' */
+    int threads = 1;
+    atomic_store(&turn, 0);
+    double start = seconds_now();
+#pragma omp parallel num_threads(2)
+    {
+        int me = omp_get_thread_num(), patience = PATIENCE;
+        if (me == 0)
+            threads = omp_get_num_threads();
+        for (int k = 0; k < HANDOVERS && patience && omp_get_num_threads() == 2; k += 2) {
+            while (atomic_load(&turn) != k + me && patience)
+                patience--;
+            atomic_store(&turn, k + me + 1);
+        }
+    }
+    return threads == 2 ? (seconds_now() - start) / HANDOVERS : 0;
+}
+
+static int measure_handover(double *times)
+{
+    enum { RUNS = 21 }; /* a few milliseconds in all */
+    for (int i = 0; i < RUNS; i++)
+        times[i] = seconds_of_handover();
+    printf("%.0f\n", median_of(times, RUNS) * 1e9);
+    return 1;
+}
+
 /* ---- large graphs ---- */
 
 static atl_node *chain_of(atl_node *x, int64_t nodes)
@@ -150,6 +186,8 @@ int main(int argc, char **argv)
         ok = measure_memory();
     else if (strcmp(name, "train_data") == 0)
         ok = measure_data(times, runs);
+    else if (strcmp(name, "handover") == 0)
+        ok = measure_handover(times);
     else if (strcmp(name, "graph_chain") == 0)
         ok = measure_graphs(name, chain_of, times, runs);
     else if (strcmp(name, "graph_tree") == 0)
@@ -159,7 +197,8 @@ int main(int argc, char **argv)
     else {
         int count;
         const bench_case *all = bench_cases(&count);
-        fprintf(stderr, "usage: bench CASE [RUNS], where CASE is compile, memory, train_data, graph_chain, graph_tree");
+        fprintf(stderr, "usage: bench CASE [RUNS], where CASE is compile, memory, train_data, graph_chain, graph_tree, "
+                        "handover");
         for (int i = 0; i < count; i++)
             fprintf(stderr, ", %s", all[i].name);
         fputc('\n', stderr);

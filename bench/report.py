@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""report.py LINES LOAD ROUNDS RUNS: medians over the rounds, and their ratios; writes results.md and results.json beside it."""
+"""report.py LINES LOAD ROUNDS RUNS APART: medians over the rounds, and their ratios; writes results.md and results.json beside it."""
 import json
 import os
 import statistics
@@ -28,7 +28,7 @@ def text(value, wanted, digits="%.2f"):
 
 
 def main():
-    path, load, rounds, runs = sys.argv[1:5]
+    path, load, rounds, runs, apart = sys.argv[1:6]
     lines = [json.loads(line) for line in open(path)]
     cases, result = {}, []
     for line in lines:  # case -> rounds of {who: median}; ours comes first in a round
@@ -57,6 +57,7 @@ def main():
     head = (f"Medians of {rounds} rounds of {runs} runs, {os.environ.get('OMP_NUM_THREADS', '?')} threads, "
             f"{os.cpu_count()} processors, load {load} at the start"
             f"{'' if load == 'unknown' or float(load) < 0.5 else ': **a busy machine; read the ratios only**'}. "
+            + ("" if apart == "0" else f"**{apart} measurements were taken while the processors shared no cache** (see bench/run). ") +
             "Ratios are medians of the rounds' ratios. In brackets what is aimed at.")
     here = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(here, "results.md"), "w") as file:
