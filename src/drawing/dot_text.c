@@ -1,5 +1,5 @@
 /* Buffered text for drawings, with DOT's escapes. */
-#include "graph/dot_text.h"
+#include "drawing/dot_text.h"
 
 #include <errno.h>
 #include <stdarg.h>

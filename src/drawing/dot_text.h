@@ -1,6 +1,6 @@
 /* Text that goes to a file or grows in memory, and the escapes of Graphviz's DOT language. */
-#ifndef ATLED_GRAPH_DOT_TEXT_H
-#define ATLED_GRAPH_DOT_TEXT_H
+#ifndef ATLED_DRAWING_DOT_TEXT_H
+#define ATLED_DRAWING_DOT_TEXT_H
 
 #include <stddef.h>
 #include <stdio.h>

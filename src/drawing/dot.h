@@ -1,6 +1,6 @@
-/* The text of a drawing.  Files and rendering are src/io/drawing.c's. */
-#ifndef ATLED_GRAPH_DOT_H
-#define ATLED_GRAPH_DOT_H
+/* The text of a drawing.  Files and rendering are file.c's. */
+#ifndef ATLED_DRAWING_DOT_H
+#define ATLED_DRAWING_DOT_H
 
 #include "atled/dot.h"
 

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "config.h"
-#include "graph/dot.h"
+#include "drawing/dot.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/variables.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "config.h"
-#include "graph/dot.h"
+#include "drawing/dot.h"
 #include "graph/memory.h"
 #include "support.h"
 

@@ -1,0 +1,169 @@
+/* Puts each node that is drawn into the scope that its name tells. */
+#include <string.h>
+
+#include "drawing/drawing.h"
+#include "graph/error.h"
+#include "graph/memory.h"
+
+enum { MOST_LEVELS = 5 };
+
+static dot_scope *new_scope(drawing *d, const char *path, int64_t length)
+{
+    dot_scope *scope = atl_allocate(1, sizeof *scope);
+    if (!scope || !ATL_GROW(d->scopes, d->scope_count, d->scope_capacity)) {
+        atl_release(scope);
+        atl_out_of_memory();
+        return NULL;
+    }
+    scope->path = path;
+    scope->length = length;
+    scope->first_node = scope->last_node = -1;
+    scope->id = d->scope_count;
+    d->scopes[d->scope_count++] = scope;
+    return scope;
+}
+
+/* The forward part, or the gradient that the node belongs to. */
+static dot_scope *part_of(drawing *d, const atl_node *node)
+{
+    dot_scope *part;
+    const char *name = node->forward ? node->scope : ""; /* a gradient is always made in a scope */
+    size_t length = strlen(name);
+    HASH_FIND(hh, d->parts, name, length, part);
+    if (part)
+        return part;
+    part = new_scope(d, name, (int64_t)length);
+    if (!part)
+        return NULL;
+    part->hue = node->forward ? 1 + d->gradients++ % (HUES - 1) : 0;
+    HASH_ADD_KEYPTR(hh, d->parts, part->path, length, part);
+    if (part->unhashed) {
+        atl_out_of_memory();
+        return NULL;
+    }
+    if (d->last_part)
+        d->last_part->next = part;
+    else
+        d->first_part = part;
+    return d->last_part = part;
+}
+
+static dot_scope *add_child(drawing *d, dot_scope *part, dot_scope *parent, const char *path, int64_t length)
+{
+    dot_scope *scope = new_scope(d, path, length);
+    if (!scope)
+        return NULL;
+    scope->hue = part->hue;
+    scope->parent = parent;
+    HASH_ADD_KEYPTR(hh, part->by_path, scope->path, (size_t)length, scope);
+    if (scope->unhashed) {
+        atl_out_of_memory();
+        return NULL;
+    }
+    if (parent->last_child)
+        parent->last_child->next = scope;
+    else
+        parent->first_child = scope;
+    return parent->last_child = scope;
+}
+
+/* The scope of that path, made together with those around it if need be. */
+static dot_scope *scope_at(drawing *d, dot_scope *part, const char *path, int64_t length)
+{
+    dot_scope *scope = part, *known;
+    if (length == 0)
+        return part;
+    HASH_FIND(hh, part->by_path, path, (size_t)length, known);
+    if (known)
+        return known;
+    for (int64_t end = 1; scope && end <= length; end++) {
+        if (end < length && path[end] != '/')
+            continue;
+        HASH_FIND(hh, part->by_path, path, (size_t)end, known);
+        scope = known ? known : add_child(d, part, scope, path, end);
+    }
+    return scope;
+}
+
+/* The scope of a node: the name without its last part, cut off at the depth at which scopes are boxes. */
+static dot_scope *find_scope(drawing *d, const atl_node *node)
+{
+    dot_scope *part = part_of(d, node);
+    if (!part)
+        return NULL;
+    while (node->forward)
+        node = node->forward;
+    const char *path = atl_name_of(node), *last = strrchr(path, '/');
+    if (!node->name) {
+        atl_out_of_memory();
+        return NULL;
+    }
+    int64_t length = last ? last - path : 0, depth = length > 0, end;
+    for (end = 1; end < length; end++)
+        if (path[end] == '/' && depth++ == d->args->depth)
+            break;
+    int is_box = d->args->depth > 0 && length > 0 && depth >= d->args->depth;
+    dot_scope *scope = scope_at(d, part, path, is_box && end < length ? end : length);
+    if (scope)
+        scope->is_box = is_box;
+    return scope;
+}
+
+static int depends_on_input(const drawing *d, const atl_node *node)
+{
+    int fed = (node->op->flags & ATL_OP_INPUT) != 0;
+    for (int k = 0; !fed && k < node->input_count; k++)
+        fed = d->is_fed[node->inputs[k]->index];
+    return fed;
+}
+
+static int levels_of_parameters(const drawing *d, const atl_node *node)
+{
+    int levels = 0;
+    for (int k = 0; k < node->input_count; k++) {
+        int64_t input = node->inputs[k]->index;
+        int is_parameter = d->is_drawn[input] && !d->is_fed[input] && d->scope_of[input] == d->scope_of[node->index];
+        if (is_parameter && d->levels[input] >= levels)
+            levels = d->levels[input] + 1;
+    }
+    return levels < MOST_LEVELS ? levels : MOST_LEVELS;
+}
+
+atl_status dot_place_nodes(drawing *d)
+{
+    for (int64_t i = 0; i < d->graph->count; i++) {
+        d->is_fed[i] = (char)depends_on_input(d, d->graph->nodes[i]);
+        if (!d->is_drawn[i])
+            continue;
+        dot_scope *scope = find_scope(d, d->graph->nodes[i]);
+        if (!scope)
+            return ATL_OUT_OF_MEMORY;
+        d->scope_of[i] = scope;
+        d->levels[i] = (unsigned char)levels_of_parameters(d, d->graph->nodes[i]);
+        d->next_node[i] = -1;
+        if (scope->last_node >= 0)
+            d->next_node[scope->last_node] = i;
+        else
+            scope->first_node = i;
+        scope->last_node = i;
+        d->boxes += !scope->is_box || scope->nodes == 0;
+        scope->nodes++;
+        double time = d->args->microseconds ? d->args->microseconds[i] : 0;
+        scope->time += time;
+        if (scope->is_box)
+            time = scope->time;
+        if (time > d->longest)
+            d->longest = time;
+    }
+    return ATL_OK;
+}
+
+void dot_release_scopes(drawing *d)
+{
+    for (int64_t i = 0; i < d->scope_count; i++)
+        HASH_CLEAR(hh, d->scopes[i]->by_path);
+    HASH_CLEAR(hh, d->parts);
+    for (int64_t i = 0; i < d->scope_count; i++)
+        atl_release(d->scopes[i]);
+    atl_release(d->scopes);
+}
