@@ -96,6 +96,32 @@ double largest_difference(const atl_tensor *value, const atl_tensor *expected)
 }
 
 /* "folder/name" that lives until the test's process ends: in a list, so that it is no leak. */
+void assert_like_references(atl_program *program, atl_nodes wanted, const atl_feed *feeds, double bound)
+{
+    cr_assert(program, "%s", atl_error());
+    cr_assert_eq(atl_run(program, feeds), ATL_OK, "%s", atl_error());
+    atl_reference *oracle = atl_reference_run(wanted, feeds);
+    cr_assert(oracle, "%s", atl_error());
+    for (int64_t i = 0; i < wanted.count; i++) {
+        double off = relative_l2(atl_value(program, wanted.node[i]), atl_reference_value(oracle, wanted.node[i]));
+        cr_assert_leq(off, bound, "%s is %.3g from its reference (relative L2; bound %.3g, seed %llu)",
+                      atl_name_of(wanted.node[i]), off, bound, (unsigned long long)test_seed());
+    }
+    atl_reference_free(oracle);
+}
+
+int64_t steps_by(const atl_program *program, const char *op, const char *implementation)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
+        atl_step_info info;
+        cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
+        count += !info.once && (!op || !strcmp(info.op, op)) &&
+                 (!implementation || strstr(info.implementation, implementation));
+    }
+    return count;
+}
+
 static char *joined_path(const char *folder, const char *name)
 {
     static struct kept_path {

@@ -36,6 +36,12 @@ double largest_difference(const atl_tensor *value, const atl_tensor *expected);
                   #expected, (double)(bound), (unsigned long long)test_seed());                                        \
     } while (0)
 
+/* Runs the program: its values are those of the references in double, to this relative L2 distance. */
+void assert_like_references(atl_program *program, atl_nodes wanted, const atl_feed *feeds, double bound);
+
+/* How many steps of every run are of this op, by an implementation whose name contains this; null takes any. */
+int64_t steps_by(const atl_program *program, const char *op, const char *implementation);
+
 /* The message must be there and contain the text. */
 #define cr_assert_mentions(message, text)                                                                              \
     do {                                                                                                               \

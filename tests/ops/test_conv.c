@@ -168,17 +168,6 @@ Test(conv, mistakes_of_size)
     atl_graph_free(g);
 }
 
-static int count_steps(const atl_program *program, const char *op, const char *implementation)
-{
-    int count = 0;
-    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
-        atl_step_info info;
-        cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
-        count += !strcmp(info.op, op) && strstr(info.implementation, implementation);
-    }
-    return count;
-}
-
 /* Two residual blocks and all of their gradients, by Winograd's method and directly. */
 Test(conv, winograd_with_residuals_and_filter_gradients)
 {
@@ -198,10 +187,10 @@ Test(conv, winograd_with_residuals_and_filter_gradients)
     atl_nodes all = {6, wanted};
     atl_program *direct = atl_compile(g, all, .without = ATL_PASS_WINOGRAD), *winograd = atl_compile(g, all);
     cr_assert(direct && winograd, "%s", atl_graph_error(g));
-    cr_assert_eq(count_steps(direct, "conv2d_filter_grad", "wino"), 0);
-    if (count_steps(winograd, "conv2d_filter_grad", "wino") == 0)
+    cr_assert_eq(steps_by(direct, "conv2d_filter_grad", "wino"), 0);
+    if (steps_by(winograd, "conv2d_filter_grad", "wino") == 0)
         cr_skip_test("this oneDNN, or processor, has no Winograd convolution");
-    cr_expect_eq(count_steps(winograd, "conv2d_fused", "wino"), 2, "the residuals keep Winograd's method away");
+    cr_expect_eq(steps_by(winograd, "conv2d_fused", "wino"), 2, "the residuals keep Winograd's method away");
     atl_tensor *pixels = random_tensor(atl_shape_of(image), -1, 1);
     cr_assert_eq(atl_run(direct, ATL_FEED(image, pixels)), ATL_OK, "%s", atl_error());
     for (int run = 0; run < 2; run++) {

@@ -100,17 +100,12 @@ static void write_times_in_favour_of(int way, const char *path)
     fclose(file);
 }
 
-static int count_winograd(void)
+static int64_t count_winograd(void)
 {
     timed_net n = new_net();
-    int count = 0;
     atl_program *program = atl_compile(n.graph, {3, n.wanted}, .timing = 1);
     cr_assert(program, "%s", atl_error());
-    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
-        atl_step_info info;
-        cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
-        count += strncmp(info.implementation, "winograd:", 9) == 0;
-    }
+    int64_t count = steps_by(program, NULL, "winograd:");
     atl_program_free(program);
     atl_graph_free(n.graph);
     return count;

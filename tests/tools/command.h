@@ -77,4 +77,12 @@ static inline command_run run_command(const char *const *words)
     cr_assert_eq((run).code, (wanted), "exit code %d, not %d\nstdout: %s\nstderr: %s", (run).code, (wanted),           \
                  (run).out, (run).err)
 
+/* Refused with this exit code, in words among which these are. */
+#define cr_assert_refused(code, text, ...)                                                                             \
+    do {                                                                                                               \
+        command_run refused_ = RUN(__VA_ARGS__);                                                                       \
+        cr_assert_code(refused_, code);                                                                                \
+        cr_assert_mentions(refused_.err, text);                                                                        \
+    } while (0)
+
 #endif
