@@ -17,5 +17,9 @@ libdir=$scratch/root$(PKG_CONFIG_SYSROOT_DIR='' pkg-config --variable=libdir atl
     $(pkg-config --cflags --libs atled)
 LD_LIBRARY_PATH=$libdir "$scratch/user_program"
 
+# The tool finds its library by itself, and its networks, wherever it was installed.
+tool=$(find "$scratch/root" -path '*/bin/atled')
+env -u LD_LIBRARY_PATH "$tool" fool --target cat -q -o "$scratch/cat.png" >/dev/null
+
 # A program linked today must not be started with a library that breaks it tomorrow.
 readelf -d "$scratch/user_program" | grep -q 'libatled\.so\.0' || { echo "the soname is missing"; exit 1; }
