@@ -119,11 +119,13 @@ static int draw(const settings *set, const loaded_network *network)
 int atled_dot(int argc, char **argv)
 {
     settings set = {0};
-    loaded_network network;
+    loaded_network network = {0};
     int code;
     if (!read_settings(&set, argc, argv, &code))
         return code;
-    code = open_network("dot", set.model, set.weights, &network);
+    code = set.output ? check_picture("dot", set.output, DRAWINGS) : 0;
+    if (!code)
+        code = open_network("dot", set.model, set.weights, &network);
     if (!code)
         code = draw(&set, &network);
     close_network(&network);

@@ -132,7 +132,7 @@ int atled_eval(int argc, char **argv)
     if (!set.weights)
         return complain("eval", EXIT_USAGE, "no weights for %s were found beside atled: give --weights FILE",
                         set.model);
-    code = set.picture ? check_writable("eval", set.picture) : 0;
+    code = set.picture ? check_picture("eval", set.picture, PNG_ONLY) : 0;
     if (code)
         return code;
     atl_dataset *data = atl_dataset_open(set.data, (atl_part)set.part);

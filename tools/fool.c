@@ -176,6 +176,9 @@ static int choose_targets(session *s)
     if (!s->targets || !s->steps_of_met || !s->tiles)
         return complain("fool", EXIT_INTERNAL, "out of memory");
     s->target_count = 1;
+    if (s->set.count > 1 && strcmp(s->set.target, "random") != 0)
+        return complain("fool", EXIT_USAGE, "--count %lld goes with --target random, not with '%s'",
+                        (long long)s->set.count, s->set.target);
     if (strcmp(s->set.target, "random") == 0) {
         if (s->set.count > classes)
             return complain("fool", EXIT_USAGE, "--count %lld: the network has only %d classes",
@@ -212,13 +215,13 @@ static int prepare(session *s)
 {
     int code = begin_compiling("fool", &s->set.compile);
     if (!code)
-        code = check_writable("fool", s->set.output);
+        code = check_picture("fool", s->set.output, PNG_ONLY);
     if (!code && s->set.sheet)
-        code = check_writable("fool", s->set.sheet);
+        code = check_picture("fool", s->set.sheet, PNG_ONLY);
     if (!code)
         code = find_weights(s);
     if (!code && s->set.panel)
-        code = check_writable("fool", s->set.panel);
+        code = check_picture("fool", s->set.panel, PNG_ONLY);
     if (!code)
         code = open_network("fool", s->set.model, s->set.weights, &s->network);
     if (!code)

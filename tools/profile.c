@@ -76,7 +76,7 @@ static int write_profile(const profile_settings *set, const atl_program *program
 {
     FILE *file = set->output ? fopen(set->output, "w") : stdout;
     if (!file)
-        return complain("profile", EXIT_BAD_FILE, "'%s' cannot be written: %s", set->output, strerror(errno));
+        return complain("profile", EXIT_BAD_FILE, "%s cannot be written: %s", set->output, strerror(errno));
     atl_machine_peak peak = atl_measure_peak((int)set->compile.threads);
     atl_status status =
         atl_program_write_profile(program, file, set->json ? ATL_PROFILE_JSON : ATL_PROFILE_TABLE, &peak);
@@ -86,7 +86,9 @@ static int write_profile(const profile_settings *set, const atl_program *program
     failed |= set->output ? fclose(file) : fflush(file);
     if (status)
         return complain("profile", exit_code_of(status), "%s", atl_error());
-    return failed ? complain("profile", EXIT_BAD_FILE, "the profile could not be written") : 0;
+    return failed ? complain("profile", EXIT_BAD_FILE, "%s could not be written: %s",
+                             set->output ? set->output : "the profile", strerror(errno))
+                  : 0;
 }
 
 /* "vgg16: 205.1 ms, batch 1, 2 threads" */
@@ -149,10 +151,15 @@ int atled_profile(int argc, char **argv)
 {
     profile_settings set = {.batch = 1, .runs = 10};
     loaded_network network = {0};
-    int code;
+    int code = 0;
     if (!read_settings(&set, argc, argv, &code))
         return code;
-    code = open_network_for("profile", set.model, set.weights, set.batch, set.train, &network);
+    if (set.output)
+        code = check_writable("profile", set.output);
+    if (!code && set.drawing)
+        code = check_picture("profile", set.drawing, DRAWINGS);
+    if (!code)
+        code = open_network_for("profile", set.model, set.weights, set.batch, set.train, &network);
     if (!code)
         code = profile(&set, &network);
     close_network(&network);

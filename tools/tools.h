@@ -22,6 +22,10 @@ int complain(const char *command, int code, const char *format, ...) ATL_PRINTF(
 
 /* 0 if a file can probably be made there, else an exit code after a complaint: better before the work than after it. */
 int check_writable(const char *command, const char *path);
+/* The same for a picture: its name must not promise another format than those of these endings, such as PNG_ONLY. */
+int check_picture(const char *command, const char *path, const char *endings);
+#define PNG_ONLY ".png"
+#define DRAWINGS ".svg, .png, .pdf or .dot"
 
 /* The subcommands: argv[0] is the subcommand's name.  They return an exit code. */
 int atled_dot(int argc, char **argv);

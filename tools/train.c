@@ -107,11 +107,11 @@ static int check_fit(const session *s)
 
 static int check_outputs(const session *s)
 {
-    const char *const path[] = {s->set.output, s->set.checkpoint, s->set.log, s->set.plot};
+    const char *const path[] = {s->set.output, s->set.checkpoint, s->set.log};
     int code = 0;
-    for (int i = 0; i < 4 && !code; i++)
+    for (int i = 0; i < 3 && !code; i++)
         code = path[i] ? check_writable("train", path[i]) : 0;
-    return code;
+    return code || !s->set.plot ? code : check_picture("train", s->set.plot, PNG_ONLY);
 }
 
 /* The epochs before the stop, of which the curves shall tell, too.  A log that is not there or says something else has none. */

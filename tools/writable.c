@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,27 @@ int check_writable(const char *command, const char *path)
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
     /* Devices are written to as they are, whatever folder they are in. */
     if (access(exists && !S_ISREG(about.st_mode) ? path : folder, W_OK))
-        return complain(command, EXIT_BAD_FILE, "%s cannot be written: %s", path, strerror(errno));
+        return complain(command, EXIT_BAD_FILE, "%s cannot be written: %s", path,
+                        errno == ENOENT ? "there is no such folder: make it first" : strerror(errno));
     return 0;
+}
+
+/* What a name says that a picture is: "jpg" of "out/x.jpg"; null if it says nothing that we know. */
+static const char *format_of(const char *path)
+{
+    static const char *const formats[] = {"bmp", "gif", "jpeg", "jpg", "pdf", "png", "svg", "tif", "tiff", "webp"};
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    for (size_t i = 0; dot && i < sizeof formats / sizeof *formats; i++)
+        if (strcasecmp(dot + 1, formats[i]) == 0)
+            return formats[i];
+    return NULL;
+}
+
+int check_picture(const char *command, const char *path, const char *endings)
+{
+    const char *format = format_of(path);
+    if (format && !strstr(endings, format))
+        return complain(command, EXIT_USAGE, "%s: there is no way to write %s: give a name that ends in %s", path,
+                        format, endings);
+    return check_writable(command, path);
 }

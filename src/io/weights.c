@@ -202,7 +202,7 @@ static atl_status complain(const atl_npz_args *args, const bindings *all, const 
         append_few(message, sizeof message, &found->missing, "missing");
     if (tell_extra)
         append_few(message, sizeof message, &found->extra, "that no variable wants");
-    const char *remedy = nothing_fits    ? "do the names need other .suffixes?"
+    const char *remedy = nothing_fits    ? "are they another network's, or do the names need other .suffixes?"
                          : args->partial ? "is this the file for this model?"
                                          : "is this the file for this model? (.partial = 1 takes what there is)";
     return atl_set_error(ATL_BAD_FILE, "%s; nothing was changed: %s", message, remedy);

@@ -97,6 +97,7 @@ Test(weights, partial)
     write_archive("conv9", ATL_SHAPE(1), NULL, ATL_SCALAR);
     cr_assert_eq(atl_load_npz(g, in_scratch("w.npz"), .partial = 1), ATL_BAD_FILE);
     assert_told("3 missing");
+    assert_told("another network's");
     assert_told(".suffixes");
     atl_graph_free(g);
 }

@@ -84,6 +84,7 @@ Test(atled_dot, mistakes_say_what_to_do)
     cr_assert_refused(2, "did you mean 'pool", "dot", "--model", "cifar10", "--to", "pool3");
     cr_assert_refused(2, "'conv1/relu'", "dot", "--model", "cifar10", "--to", "relu");
     cr_assert_refused(2, "--depth takes a whole number", "dot", "--model", "cifar10", "--depth", "none");
+    cr_assert_refused(2, ".svg, .png, .pdf or .dot", "dot", "--model", "cifar10", "-o", scratch_file("x.jpg"));
     cr_assert_refused(3, "/no/such/folder/x.dot", "dot", "--model", "cifar10", "-o", "/no/such/folder/x.dot");
     cr_assert_refused(3, "/no/such.npz", "dot", "--model", "cifar10", "--weights", "/no/such.npz");
 }

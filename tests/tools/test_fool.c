@@ -232,7 +232,11 @@ Test(atled_fool, usage_errors_give_2_and_the_remedy, .timeout = 120)
     assert_refused(RUN("fool", "-m", "cifar10", "-w", weights, "-t", "1", "-o", out, "--steps", "0"), 2, "--steps");
     assert_refused(RUN("fool", "-m", "cifar10", "-w", weights, "-t", "1", "-o", out, "--loss", "logits"), 2, "logit");
     assert_refused(RUN("fool", "-m", "cifar10", "-w", weights, "-t", "random", "-n", "11", "-o", out), 2, "10 classes");
-    cr_assert(!exists(out));
+    assert_refused(RUN("fool", "-m", "cifar10", "-w", weights, "-t", "1", "-n", "2", "-o", out), 2, "--target random");
+    assert_refused(RUN("fool", "-m", "cifar10", "-w", weights, "-t", "1", "-o", scratch_file("x.jpg")), 2, ".png");
+    assert_refused(RUN("fool", "-m", "cifar10", "-w", weights, "-t", "1", "-o", out, "--panel", "x.PDF"), 2, ".png");
+    assert_refused(RUN("fool", "-m", "cifar10", "-w", weights, "-t", "1", "-o", out, "--sheet", "x.svg"), 2, ".png");
+    cr_assert(!exists(out) && !exists(scratch_file("x.jpg")));
 }
 
 Test(atled_fool, bad_files_give_3_and_their_names, .timeout = 120)

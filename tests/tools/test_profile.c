@@ -118,6 +118,11 @@ Test(profile, mistakes_are_named)
     cr_assert_mentions(run.err, "did you mean 'winograd'?");
     cr_assert_refused(2, "exclude each other", "profile", "-m", "cifar10", "--forward", "--gradient");
     cr_assert_refused(2, "vgg16", "profile", "-m", "vgg17");
-    run = RUN("profile", "-m", "cifar10", "--runs", "1", "-o", "/no/such/folder/x");
+    cr_assert_refused(3, "/no/such/folder/x", "profile", "-m", "cifar10", "--runs", "1", "-o", "/no/such/folder/x");
+    run = RUN("profile", "-m", "cifar10", "--dot", "/no/such/folder/x.svg");
     cr_assert_code(run, 3);
+    cr_assert_str_empty(run.out); /* before the work, not after it */
+    cr_assert_refused(2, ".svg, .png, .pdf or .dot", "profile", "-m", "cifar10", "--dot", "x.jpg");
+    if (access("/dev/full", W_OK) == 0)
+        cr_assert_refused(3, "/dev/full could not be written: No space", "profile", "-m", "lenet", "-o", "/dev/full");
 }

@@ -452,6 +452,8 @@ Test(train, mistakes_are_told)
                       "--widths", "8,2", "-d", data, "-o", scratch_file("w.npz"));
     run = RUN("train", "-m", "mlp", "--widths", "8,x", "-d", data);
     cr_assert_code(run, 2);
+    cr_assert_refused(2, "x.svg", "train", "-m", "mlp", "--widths", "8,3", "-d", data, "--plot", "x.svg");
+    cr_assert_refused(2, "x.svg", "eval", "-m", "lenet", "-d", data, "--plot", "x.svg");
     cr_assert_refused(3, "/nowhere/w.npz", "train", "-m", "mlp", "--widths", "8,3", "-d", data, "--steps", "1", "-q",
                       "-o", "/nowhere/w.npz");
     run = RUN("eval", "-m", "lenet", "-w", "/nowhere/w.npz", "-d", data);
