@@ -1,4 +1,5 @@
 /* What a program says about itself. */
+#include "json.h"
 #include "nets.h"
 
 static char *text_of(FILE *file)
@@ -26,6 +27,7 @@ Test(report, profile_as_table_and_json)
     cr_assert_mentions(text, "conv2d_input_grad");
     cr_assert_mentions(text, "of peak");
     text = text_of(json);
+    cr_assert(is_json(text), "%s", text);
     cr_assert_mentions(text, "\"steps\": [");
     cr_assert_mentions(text, "\"op\": \"conv2d_fused\"");
     double sum = 0;
@@ -39,6 +41,32 @@ Test(report, profile_as_table_and_json)
     atl_tensor_free(pixels);
     atl_program_free(program);
     atl_graph_free(net.graph);
+}
+
+/* Names come from users; a machine of no peak and steps of no time must not give what is no JSON number. */
+Test(report, any_profile_is_json)
+{
+    cr_assert(is_json(" {\"a\": [1, -0.5e+3, true, {}, []], \"b\\\"\": \"\\u00e9\"}\n") && !is_json("[1, nan]") &&
+              !is_json("{1: 2}") && !is_json("[01]") && !is_json("[1,]") && !is_json("\"a\"\"") &&
+              !is_json("[\"\\x\"]"));
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(0, 3)), *y = atl_input(g, "y", ATL_FLOAT32, ATL_SHAPE(4, 3));
+    atl_node *a = atl_named(atl_tanh(x), "a \"quoted\" name\\ \t"), *b = atl_softmax(y);
+    atl_tensor *none = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(0, 3)), *some = random_tensor(ATL_SHAPE(4, 3), -1, 1);
+    const atl_machine_peak peaks[] = {{0, 0}, {1e11, 1e10}};
+    atl_program *program = atl_compile(g, ATL_NODES(a, b));
+    cr_assert(program, "%s", atl_graph_error(g));
+    cr_assert_eq(atl_program_profile(program, ATL_FEEDS({x, none}, {y, some}), 1), ATL_OK, "%s", atl_error());
+    for (int i = 0; i < 3; i++) {
+        FILE *json = tmpfile();
+        cr_assert_eq(atl_program_write_profile(program, json, ATL_PROFILE_JSON, i < 2 ? &peaks[i] : NULL), ATL_OK);
+        const char *text = text_of(json);
+        cr_assert(is_json(text), "%s", text);
+    }
+    atl_tensor_free(none);
+    atl_tensor_free(some);
+    atl_program_free(program);
+    atl_graph_free(g);
 }
 
 Test(report, plan_names_every_step)

@@ -1,4 +1,5 @@
 #include "command.h"
+#include "json.h"
 
 /* How often `part` occurs in the text. */
 static int occurrences(const char *text, const char *part)
@@ -46,7 +47,7 @@ Test(profile, json_goes_to_the_file)
     char *text = whole_file(path);
     cr_assert_eq(text[0], '{');
     cr_assert(occurrences(text, "\"percent_of_peak\"") > 20);
-    cr_assert_eq(occurrences(text, "{"), occurrences(text, "}"));
+    cr_assert(is_json(text), "%s", text);
     free(text);
 }
 

@@ -70,6 +70,11 @@ Test(train, learns_and_eval_says_so)
     cr_assert_code(run, 0);
     cr_assert_mentions(run.out, "epoch 20: ");
     cr_assert_mentions(whole_file(log), "epoch,step,rate,loss,accuracy,test_loss,test_accuracy,seconds,waited\n1,7,");
+    cr_assert_str_empty(run.err); /* -q */
+    run = RUN("train", "-m", "mlp", "--widths", "8,3", "-d", data, "-o", scratch_file("other.npz"), "-e", "1");
+    cr_assert_mentions(run.err, "epoch 1/1  step 1/1  loss ");
+    cr_assert_mentions(run.err, " images/s  ");
+    cr_assert_mentions(run.err, " s left");
     run = RUN("eval", "-m", "mlp", "-w", weights, "-d", data, "--confusion", "-b", "7");
     cr_assert_code(run, 0);
     cr_assert_mentions(run.out, "100.00 % of 50 right");
