@@ -17,7 +17,7 @@ void atl_lower_over(atl_lowering *l, atl_value_id result, atl_value_id input)
         atl_fail_lowering(l);
         return;
     }
-    l->in_places[l->in_place_count++] = (atl_in_place){result, input, l->plan->step_count};
+    l->in_places[l->in_place_count++] = (atl_in_place){.result = result, .input = input, .step = l->plan->step_count};
 }
 
 int atl_may_write_over(const atl_lowering *l, int64_t step, atl_value_id result, atl_value_id input)
@@ -57,5 +57,15 @@ void atl_share_places(atl_lowering *l, atl_lifetimes *lives)
             continue;
         to->shares = input;
         lives->last[input] = lives->last[result];
+        l->in_places[i].is_so = 1;
     }
+}
+
+void atl_unshare_places(atl_lowering *l)
+{
+    for (int64_t i = 0; i < l->in_place_count; i++)
+        if (l->in_places[i].is_so) {
+            l->in_places[i].is_so = 0;
+            l->plan->values[l->in_places[i].result].shares = -1;
+        }
 }

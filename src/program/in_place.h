@@ -10,5 +10,7 @@ int atl_may_write_over(const atl_lowering *lowering, int64_t step, atl_value_id 
 
 /* Lets results take the place of inputs whose last use is the very step. */
 void atl_share_places(atl_lowering *lowering, atl_lifetimes *lives);
+/* Undoes it; the lifetimes have to be found again. */
+void atl_unshare_places(atl_lowering *lowering);
 
 #endif

@@ -9,6 +9,7 @@
 typedef struct atl_in_place {
     atl_value_id result, input;
     int64_t step;
+    int is_so; /* it is: see atl_share_places */
 } atl_in_place;
 
 typedef struct atl_assignment {

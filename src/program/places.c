@@ -63,20 +63,29 @@ static int has_own_place(const atl_plan_value *value, atl_space space)
     return value->space == space && value->shares < 0;
 }
 
-/* The size of that memory; -1 out of memory. */
-static int64_t pack(const atl_lowering *l, const atl_lifetimes *lives, atl_space space)
+/* The values that have a place of their own there, in their order; the caller frees them. Null: out of memory. */
+static atl_block *blocks_of(const atl_lowering *l, const atl_lifetimes *lives, atl_space space, int64_t *count_out)
 {
-    atl_plan *p = l->plan;
+    const atl_plan *p = l->plan;
     atl_block *blocks = atl_allocate((size_t)p->value_count, sizeof *blocks);
     int64_t count = 0, end = space == ATL_IN_ONCE ? p->once_count : p->step_count;
-    if (!blocks)
-        return -1;
-    for (int64_t v = 0; v < p->value_count; v++)
+    for (int64_t v = 0; blocks && v < p->value_count; v++)
         if (has_own_place(&p->values[v], space) && lives->first[v] >= 0)
             blocks[count++] = (atl_block){.bytes = p->values[v].bytes,
                                           .first = l->packs ? lives->first[v] : 0,
                                           .last = l->packs ? lives->last[v] : end};
-    int64_t size = atl_pack_arena(blocks, count);
+    *count_out = count;
+    return blocks;
+}
+
+/* The size of that memory; -1 out of memory. */
+static int64_t pack(const atl_lowering *l, const atl_lifetimes *lives, atl_space space)
+{
+    atl_plan *p = l->plan;
+    int64_t count, size = -1;
+    atl_block *blocks = blocks_of(l, lives, space, &count);
+    if (blocks)
+        size = atl_pack_arena(blocks, count);
     count = 0;
     for (int64_t v = 0; v < p->value_count && size >= 0; v++)
         if (has_own_place(&p->values[v], space) && lives->first[v] >= 0)
@@ -85,18 +94,50 @@ static int64_t pack(const atl_lowering *l, const atl_lifetimes *lives, atl_space
     return size;
 }
 
+/* No arena can be smaller. -1 out of memory. */
+static int64_t live_set(const atl_lowering *l, const atl_lifetimes *lives)
+{
+    int64_t count, bytes = -1;
+    atl_block *blocks = blocks_of(l, lives, ATL_IN_ARENA, &count);
+    if (blocks)
+        bytes = atl_largest_live_set(blocks, count);
+    atl_release(blocks);
+    return bytes;
+}
+
+static int64_t pack_sharing(atl_lowering *l, atl_lifetimes *lives)
+{
+    atl_find_lifetimes(l->plan, lives, ATL_IN_ARENA);
+    atl_share_places(l, lives);
+    return pack(l, lives, ATL_IN_ARENA);
+}
+
+/* With results in the place of operands, unless the arena is smaller without: a small result holds all of a large operand's place, and what
+ * lives for long is harder to pack. */
+static int64_t pack_arena(atl_lowering *l, atl_lifetimes *lives)
+{
+    atl_find_lifetimes(l->plan, lives, ATL_IN_ARENA);
+    int64_t least_apart = l->in_place_count ? live_set(l, lives) : 0, sharing = pack_sharing(l, lives);
+    if (least_apart < 0 || sharing < 0)
+        return -1;
+    if (sharing <= least_apart || !l->in_place_count)
+        return sharing;
+    atl_unshare_places(l);
+    atl_find_lifetimes(l->plan, lives, ATL_IN_ARENA);
+    int64_t apart = pack(l, lives, ATL_IN_ARENA);
+    return apart < sharing ? apart : pack_sharing(l, lives); /* -1 is less */
+}
+
 int atl_give_places(atl_lowering *l)
 {
     atl_plan *p = l->plan;
     atl_lifetimes lives = {0};
-    p->once_bytes = -1;
+    p->arena_bytes = p->once_bytes = -1;
     if (atl_allocate_lifetimes(p, &lives)) {
         atl_pin_once_values(p);
         atl_find_lifetimes(p, &lives, ATL_IN_ONCE);
-        atl_find_lifetimes(p, &lives, ATL_IN_ARENA);
-        atl_share_places(l, &lives);
         p->once_bytes = pack(l, &lives, ATL_IN_ONCE);
-        p->arena_bytes = pack(l, &lives, ATL_IN_ARENA);
+        p->arena_bytes = pack_arena(l, &lives);
     }
     atl_release_lifetimes(&lives);
     if (p->arena_bytes < 0 || p->once_bytes < 0)
