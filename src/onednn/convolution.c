@@ -17,6 +17,7 @@ typedef struct geometry {
     onednn_desc plain_image, plain_result;   /* NHWC */
     dnnl_alg_kind_t algorithm;
     int sums; /* the residual is put where the result goes, and summed up there: Winograd's kernels can take it in no other way */
+    int threads;
     dnnl_dims_t stride, dilation, before, after; /* dilation: 0 for a dense window */
     const char *filter_letters;
 } geometry;
@@ -54,11 +55,19 @@ static void describe_window(geometry *g, int direction, const atl_window *w)
     g->after[direction] = w->pad_after;
 }
 
+static double flops_of(const onednn_convolution *c)
+{
+    const int64_t *filter = c->filter.size, *result = c->result.size;
+    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)(result[1] * result[2]) *
+           (double)(result[0] * result[3]);
+}
+
 static int describe_geometry(geometry *g, const onednn_convolution *c)
 {
     memset(g, 0, sizeof *g);
     describe_window(g, 0, &c->vertical);
     describe_window(g, 1, &c->horizontal);
+    g->threads = onednn_threads_for(flops_of(c), (double)(atl_shape_count(c->image) + atl_shape_count(c->result)));
     g->algorithm = c->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
     int (*describe)(onednn_desc *, atl_shape) = c->blocked ? onednn_describe_image_blocked : onednn_describe_image;
     int ok = onednn_describe_image(&g->plain_image, c->image) && onednn_describe_image(&g->plain_result, c->result) &&
@@ -245,7 +254,7 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, c
 }
 
 /* By Winograd's method if that is asked for and there, else directly. */
-static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c)
+static dnnl_status_t choose_method(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c)
 {
     g->sums = g->algorithm == dnnl_convolution_winograd && c->residual_input >= 0;
     dnnl_status_t status = choose_of(desc, g, c);
@@ -259,11 +268,12 @@ static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const oned
     return choose_of(desc, g, c);
 }
 
-static double flops_of(const onednn_convolution *c)
+static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c)
 {
-    const int64_t *filter = c->filter.size, *result = c->result.size;
-    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)(result[1] * result[2]) *
-           (double)(result[0] * result[3]);
+    int before = onednn_use_threads(g->threads);
+    dnnl_status_t status = choose_method(desc, g, c);
+    onednn_use_threads(before);
+    return status;
 }
 
 /* Rounding takes a pass over what is read, and the products then half their time, unless moving the arrays is what takes it.  Measured
@@ -401,10 +411,11 @@ int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *c
         return 0;
     int count = gather_arguments(lowering, desc, &g, convolution, list);
     int ok = !g.sums || lower_residual(lowering, &g, convolution, list[2].value);
+    int threads = g.threads;
     release_geometry(&g);
     if (!ok) {
         dnnl_primitive_desc_destroy(desc);
         return 0;
     }
-    return onednn_lower_primitive(lowering, desc, count, list, flops_of(convolution));
+    return onednn_lower_primitive(lowering, desc, count, list, flops_of(convolution), threads);
 }

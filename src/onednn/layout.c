@@ -382,14 +382,17 @@ int onednn_lower_reorder(atl_lowering *lowering, onednn_md from_md, atl_value_id
     dnnl_primitive_attr_t attributes = engine ? onednn_attributes() : NULL;
     if (!attributes)
         return 0;
+    int threads = onednn_threads_for(0, (double)dnnl_memory_desc_get_size(to_md) / sizeof(float));
+    int before = onednn_use_threads(threads);
     dnnl_status_t status = dnnl_reorder_primitive_desc_create(&desc, from_md, engine, to_md, engine, attributes);
+    onednn_use_threads(before);
     dnnl_primitive_attr_destroy(attributes);
     if (!onednn_succeeded(status, "reorder an array"))
         return 0;
     return onednn_lower_primitive(lowering, desc, 2,
                                   (const onednn_argument[]){{DNNL_ARG_FROM, from, ONEDNN_READ},
                                                             {DNNL_ARG_TO, to, ONEDNN_WRITTEN}},
-                                  0);
+                                  0, threads);
 }
 
 int atl_lower_reorder(atl_lowering *lowering, atl_shape shape, atl_value_id from, const atl_memory_layout *from_layout,

@@ -1,5 +1,6 @@
 /* Matrix products on oneDNN.  Matrices are given as they lie, transposed ones by their strides: oneDNN's kernels copy blocks of them
  * as they go, which costs a tenth of the time from some tens of rows on.  Below that the copying of B counts, and B may be packed. */
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -165,5 +166,5 @@ int onednn_lower_matmul(atl_lowering *lowering, const onednn_matmul *matmul)
     list[count++] = (onednn_argument){DNNL_ARG_DST, atl_lower_output(lowering), ONEDNN_WRITTEN};
     release_matrices(&m);
     double flops = 2.0 * (double)matmul->batch * (double)matmul->m * (double)matmul->n * (double)matmul->k;
-    return onednn_lower_primitive(lowering, desc, count, list, flops);
+    return onednn_lower_primitive(lowering, desc, count, list, flops, omp_get_max_threads());
 }

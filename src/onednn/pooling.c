@@ -16,6 +16,7 @@ typedef struct geometry {
     dnnl_dims_t kernel, stride, dilation, before, after;
     dnnl_alg_kind_t algorithm;
     dnnl_prop_kind_t direction; /* of the forward pass */
+    int threads;
 } geometry;
 
 static void release_geometry(geometry *g)
@@ -52,6 +53,7 @@ static int describe_geometry(geometry *g, const onednn_pooling *p, const atl_mem
     }
     g->algorithm = p->average ? dnnl_pooling_avg_exclude_padding : dnnl_pooling_max;
     g->direction = dnnl_forward_inference;
+    g->threads = onednn_threads_for(0, (double)atl_shape_count(p->image));
     if (describe_arrays(g, p, image))
         return 1;
     release_geometry(g);
@@ -104,7 +106,9 @@ static int open_pass(dnnl_primitive_desc_t *desc, geometry *g, dnnl_primitive_de
     *desc = NULL;
     if (!attributes)
         return 0;
+    int before = onednn_use_threads(g->threads);
     dnnl_status_t status = forward ? open_backward(desc, g, attributes, forward) : open_forward(desc, g, attributes);
+    onednn_use_threads(before);
     dnnl_primitive_attr_destroy(attributes);
     return onednn_accept(desc, status, "pool");
 }
@@ -133,7 +137,7 @@ static int lower_forward(atl_lowering *l, const onednn_pooling *p, geometry *g)
     if (bytes > 0)
         arguments[count++] =
             (onednn_argument){DNNL_ARG_WORKSPACE, atl_lower_workspace(l, (int64_t)bytes), ONEDNN_WRITTEN};
-    return onednn_lower_primitive(l, desc, count, arguments, 0);
+    return onednn_lower_primitive(l, desc, count, arguments, 0, g->threads);
 }
 
 /* The forward pass that the forward step ran, or (for a mean) could have run: backward primitives want to see it. */
@@ -167,7 +171,7 @@ static int lower_gradient(atl_lowering *l, const onednn_pooling *p, geometry *g)
                           ONEDNN_WRITTEN};
     if (workspace >= 0)
         arguments[count++] = (onednn_argument){DNNL_ARG_WORKSPACE, workspace, ONEDNN_READ};
-    return onednn_lower_primitive(l, desc, count, arguments, 0);
+    return onednn_lower_primitive(l, desc, count, arguments, 0, g->threads);
 }
 
 int onednn_lower_pooling(atl_lowering *l, const onednn_pooling *p)

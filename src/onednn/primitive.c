@@ -1,6 +1,7 @@
 /* The engine, errors in words, and how a primitive becomes a step of a program. */
 #include "onednn/primitive.h"
 
+#include <omp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -168,10 +169,27 @@ onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument)
     return dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, argument);
 }
 
+/* Waking the others takes a microsecond, and some tens where they sleep.  It goes by sizes alone, so that the same program is shared alike in
+ * every run. */
+int onednn_threads_for(double flops, double floats)
+{
+    static const double FEW_FLOPS = 65536, FEW_FLOATS = 32768;
+    return flops < FEW_FLOPS && floats < FEW_FLOATS ? 1 : omp_get_max_threads();
+}
+
+int onednn_use_threads(int threads)
+{
+    int before = omp_get_max_threads();
+    if (before != threads)
+        omp_set_num_threads(threads);
+    return before;
+}
+
 /* What all states of a program share of one primitive. */
 typedef struct primitive_data {
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive;
+    int threads; /* for which it is made */
     int count;
     struct {
         int argument;
@@ -251,8 +269,10 @@ static int run_primitive(const atl_plan_step *step, void *const *memory, void *b
         mine->address[i] = address;
     }
     /* On a CPU with OpenMP the call returns when the work is done: there is nothing to wait for. */
-    return !onednn_succeeded(dnnl_primitive_execute(data->primitive, mine->stream, mine->count, mine->arguments),
-                             "execute a primitive");
+    int before = onednn_use_threads(data->threads);
+    dnnl_status_t status = dnnl_primitive_execute(data->primitive, mine->stream, mine->count, mine->arguments);
+    onednn_use_threads(before);
+    return !onednn_succeeded(status, "execute a primitive");
 }
 
 static void note_value(atl_plan_step *step, const onednn_argument *argument)
@@ -290,7 +310,7 @@ static int gather_arguments(atl_lowering *lowering, primitive_data *data, atl_pl
 }
 
 int onednn_lower_primitive(atl_lowering *lowering, dnnl_primitive_desc_t desc, int count,
-                           const onednn_argument *arguments, double flops)
+                           const onednn_argument *arguments, double flops, int threads)
 {
     atl_plan_step step = {.run = run_primitive,
                           .bind = bind_primitive,
@@ -304,11 +324,15 @@ int onednn_lower_primitive(atl_lowering *lowering, dnnl_primitive_desc_t desc, i
         return 0;
     }
     data->desc = desc;
+    data->threads = threads;
     snprintf(data->implementation, sizeof data->implementation, "%s", onednn_implementation(desc));
     step.implementation = data->implementation;
     step.data = data;
-    if (!gather_arguments(lowering, data, &step, count, arguments) ||
-        !onednn_succeeded(dnnl_primitive_create(&data->primitive, desc), "make a primitive")) {
+    int before = onednn_use_threads(threads);
+    int ok = gather_arguments(lowering, data, &step, count, arguments) &&
+             onednn_succeeded(dnnl_primitive_create(&data->primitive, desc), "make a primitive");
+    onednn_use_threads(before);
+    if (!ok) {
         release_primitive(data);
         return 0;
     }

@@ -99,9 +99,15 @@ typedef struct onednn_argument {
 } onednn_argument;
 enum { ONEDNN_READ = 0, ONEDNN_WRITTEN = 1, ONEDNN_READ_AND_WRITTEN = 2, ONEDNN_MOST_ARGUMENTS = 12 };
 
+/* A primitive is made for a number of threads, and run with as many.  One for fewer than 65536 flops (0: what is done is moving) on fewer
+ * than 32768 floats, else all that there are. */
+int onednn_threads_for(double flops, double floats);
+/* From now on the calling thread has so many.  Returns how many it had before. */
+int onednn_use_threads(int threads);
+
 /* Emits the step that executes the primitive with these arguments; the scratchpad is added.  Takes desc over, on failure too.
- * flops: multiply and add are two.  1, or 0 with the error set. */
+ * flops: multiply and add are two; threads: desc was made with so many in use.  1, or 0 with the error set. */
 int onednn_lower_primitive(atl_lowering *lowering, dnnl_primitive_desc_t desc, int count,
-                           const onednn_argument *arguments, double flops);
+                           const onednn_argument *arguments, double flops, int threads);
 
 #endif

@@ -35,7 +35,9 @@ int onednn_lower_softmax(atl_lowering *l, int64_t rows, int64_t width, int logar
             dnnl_primitive_attr_destroy(attributes);
         return 0;
     }
+    int threads = onednn_threads_for(0, (double)rows * (double)width), before = onednn_use_threads(threads);
     int ok = onednn_accept(&desc, open_softmax(&desc, &array, logarithm, attributes), "normalise");
+    onednn_use_threads(before);
     dnnl_primitive_attr_destroy(attributes);
     onednn_release_desc(&array);
     if (!ok)
@@ -44,5 +46,5 @@ int onednn_lower_softmax(atl_lowering *l, int64_t rows, int64_t width, int logar
         return atl_lower_kernel(l);
     const onednn_argument arguments[] = {{DNNL_ARG_SRC, atl_lower_input(l, 0), ONEDNN_READ},
                                          {DNNL_ARG_DST, atl_lower_output(l), ONEDNN_WRITTEN}};
-    return onednn_lower_primitive(l, desc, 2, arguments, 0);
+    return onednn_lower_primitive(l, desc, 2, arguments, 0, threads);
 }
