@@ -33,7 +33,7 @@ typedef struct operand {
 typedef enum walk { STRAIGHT, COLUMNS } walk;
 
 typedef struct chain_step {
-    atl_chain chain;
+    const atl_chain *chain;
     int64_t count; /* elements of the result */
     int64_t block; /* elements at a time, at most */
     walk walk;
@@ -42,12 +42,12 @@ typedef struct chain_step {
     int64_t across, abreast;       /* COLUMNS: tiles side by side; rows of a block */
     int dimensions;
     int64_t size[ATL_MAX_RANK]; /* coalesced */
-    operand operand[ATL_CHAIN_OPERANDS];
-    int slot[MOST_TEMPORARIES]; /* register -> temporary, or -1: read or written where it is */
+    operand *operand;
+    int8_t *slot; /* register -> temporary, or -1: read or written where it is */
     int slots;
-    int checked;                      /* every map's result stands between guards */
-    int last_use[ATL_CHAIN_OPERANDS]; /* the last instruction that reads it; -1: none */
-    int result[ATL_CHAIN_LENGTH];     /* instruction -> which of the step's results it is, or -1 */
+    int checked;      /* every map's result stands between guards */
+    int8_t *last_use; /* of each operand: the last instruction that reads it; -1: none */
+    int8_t *result;   /* instruction -> which of the step's results it is, or -1 */
 } chain_step;
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -74,16 +74,16 @@ static void coalesce(chain_step *s, atl_shape shape)
         if (shape.size[d] == 1)
             continue;
         int last = s->dimensions - 1, joins = last >= 0;
-        for (int i = 0; joins && i < s->chain.operands; i++)
+        for (int i = 0; joins && i < s->chain->operands; i++)
             joins = s->operand[i].stride[last] == s->operand[i].stride[d] * shape.size[d];
         if (joins) {
             s->size[last] *= shape.size[d];
-            for (int i = 0; i < s->chain.operands; i++)
+            for (int i = 0; i < s->chain->operands; i++)
                 s->operand[i].stride[last] = s->operand[i].stride[d];
             continue;
         }
         s->size[++last] = shape.size[d];
-        for (int i = 0; i < s->chain.operands; i++)
+        for (int i = 0; i < s->chain->operands; i++)
             s->operand[i].stride[last] = s->operand[i].stride[d];
         s->dimensions++;
     }
@@ -111,7 +111,7 @@ static int sums_fit_a_block(const atl_chain *c) { return c->reduced * c->inner <
  * dimensions. */
 static int64_t period_of(const chain_step *s)
 {
-    const atl_chain *c = &s->chain;
+    const atl_chain *c = s->chain;
     int64_t period = 1;
     for (int i = 0; i < c->operands; i++)
         if (s->operand[i].kind == ROW && s->operand[i].period <= BLOCK)
@@ -125,7 +125,7 @@ static int64_t period_of(const chain_step *s)
 
 static void walk_columns(chain_step *s)
 {
-    const atl_chain *c = &s->chain;
+    const atl_chain *c = s->chain;
     s->walk = COLUMNS;
     s->width = smaller(c->inner, s->block);
     s->across = (c->inner + s->width - 1) / s->width;
@@ -141,7 +141,7 @@ static void choose_walk(chain_step *s)
     s->block = BLOCK / period * period;
     s->tiles = 1;
     s->blocks = (s->count + s->block - 1) / s->block;
-    if (s->chain.sums && !sums_fit_a_block(&s->chain))
+    if (s->chain->sums && !sums_fit_a_block(s->chain))
         walk_columns(s);
     s->pieces = s->tiles < MOST_PIECES && s->walk != STRAIGHT
                     ? smaller(s->count / s->tiles / PIECE, MOST_PIECES / s->tiles)
@@ -153,7 +153,7 @@ static void choose_walk(chain_step *s)
 static void allocate_registers(chain_step *s)
 {
     int last_use[MOST_TEMPORARIES], free_slots[MOST_TEMPORARIES], free_count = 0;
-    const atl_chain *c = &s->chain;
+    const atl_chain *c = s->chain;
     int given = c->operands + c->numbers;
     for (int r = 0; r < given + c->length; r++)
         last_use[r] = -1;
@@ -168,12 +168,13 @@ static void allocate_registers(chain_step *s)
             last_use[c->sum[i].b] = c->length;
     }
     for (int i = 0; i < c->arrays; i++)
-        s->result[c->array[i]] = i;
-    memcpy(s->last_use, last_use, (size_t)c->operands * sizeof *last_use);
-    for (int r = 0; r < c->operands; r++) /* scalars and rows are filled once, so they keep theirs */
-        s->slot[r] = s->operand[r].kind == DENSE ? -1 : s->slots++;
+        s->result[c->array[i]] = (int8_t)i;
+    for (int r = 0; r < c->operands; r++) { /* scalars and rows are filled once, so they keep theirs */
+        s->last_use[r] = (int8_t)last_use[r];
+        s->slot[r] = (int8_t)(s->operand[r].kind == DENSE ? -1 : s->slots++);
+    }
     for (int r = c->operands; r < given; r++)
-        s->slot[r] = s->slots++;
+        s->slot[r] = (int8_t)s->slots++;
     for (int k = 0; k < c->length; k++) {
         int result = given + k;
         for (int i = 0; i < c->instruction[k].inputs; i++) {
@@ -183,7 +184,7 @@ static void allocate_registers(chain_step *s)
                 last_use[r] = -1; /* an input that stands twice is freed once */
             }
         }
-        s->slot[result] = s->result[k] >= 0 ? -1 : free_count ? free_slots[--free_count] : s->slots++;
+        s->slot[result] = (int8_t)(s->result[k] >= 0 ? -1 : free_count ? free_slots[--free_count] : s->slots++);
     }
 }
 
@@ -279,7 +280,7 @@ static void run_block(const chain_job *job, int64_t start, int64_t n, float (*te
     const atl_plan_step *step = job->step;
     void *const *memory = job->memory;
     const chain_step *s = step->data;
-    const atl_chain *c = &s->chain;
+    const atl_chain *c = s->chain;
     int given = c->operands + c->numbers;
     for (int r = c->operands; r < given; r++)
         address[r] = temporary[s->slot[r]];
@@ -345,7 +346,7 @@ static double sum_of_run(const float *a, const float *b, int64_t n, int64_t stri
 static void write_short_sums(const atl_plan_step *step, void *const *memory, int64_t start, int64_t n,
                              const float *const *address)
 {
-    const atl_chain *c = &((const chain_step *)step->data)->chain;
+    const atl_chain *c = ((const chain_step *)step->data)->chain;
     int64_t span = c->reduced * c->inner;
     for (int i = 0; i < c->sums; i++) {
         const float *a = address[c->sum[i].a], *b = c->sum[i].b < 0 ? NULL : address[c->sum[i].b];
@@ -365,8 +366,8 @@ typedef struct tile_sums {
 
 static void add_block(const chain_step *s, tile_sums *sums, const float *const *address, int64_t n)
 {
-    for (int i = 0; i < s->chain.sums; i++) {
-        const atl_chain_sum *sum = &s->chain.sum[i];
+    for (int i = 0; i < s->chain->sums; i++) {
+        const atl_chain_sum *sum = &s->chain->sum[i];
         if (sum->b < 0)
             add_to_lanes(sums->lanes[i], address[sum->a], n);
         else
@@ -376,7 +377,7 @@ static void add_block(const chain_step *s, tile_sums *sums, const float *const *
 
 static void flush_lanes(const chain_step *s, tile_sums *sums)
 {
-    for (int i = 0; i < s->chain.sums; i++)
+    for (int i = 0; i < s->chain->sums; i++)
         for (int64_t k = 0; k < s->block; k += s->width) /* columns beyond the width are those of later rows */
             for (int64_t column = 0; column < smaller(s->width, s->block - k); column++) {
                 sums->total[i][column] += (double)sums->lanes[i][k + column];
@@ -386,7 +387,7 @@ static void flush_lanes(const chain_step *s, tile_sums *sums)
 
 static void clear_sums(const chain_step *s, tile_sums *sums)
 {
-    for (int i = 0; i < s->chain.sums; i++) {
+    for (int i = 0; i < s->chain->sums; i++) {
         memset(sums->lanes[i], 0, (size_t)s->block * sizeof(float));
         memset(sums->total[i], 0, (size_t)s->width * sizeof(double));
     }
@@ -395,7 +396,7 @@ static void clear_sums(const chain_step *s, tile_sums *sums)
 /* The results that the tile sums up: the first, and how many. */
 static int64_t results_of(const chain_step *s, int64_t tile, int64_t *count)
 {
-    const atl_chain *c = &s->chain;
+    const atl_chain *c = s->chain;
     int64_t first = tile % s->across * s->width;
     *count = smaller(s->width, c->inner - first);
     return tile / s->across * c->inner + first;
@@ -406,7 +407,7 @@ static void store_sums(const atl_plan_step *step, void *const *memory, int64_t t
                        const tile_sums *sums)
 {
     const chain_step *s = step->data;
-    const atl_chain *c = &s->chain;
+    const atl_chain *c = s->chain;
     int64_t count, first = results_of(s, tile, &count);
     for (int i = 0; i < c->sums; i++) {
         if (s->pieces > 1) {
@@ -424,7 +425,7 @@ static void store_sums(const atl_plan_step *step, void *const *memory, int64_t t
 static void join_pieces(const atl_plan_step *step, void *const *memory)
 {
     const chain_step *s = step->data;
-    const atl_chain *c = &s->chain;
+    const atl_chain *c = s->chain;
     const double *partial = memory[step->write[c->arrays + c->sums]];
     for (int64_t tile = 0; tile < s->tiles; tile++) {
         int64_t count, first = results_of(s, tile, &count), next = c->sums * s->width;
@@ -448,9 +449,9 @@ static void fill_lasting(const atl_plan_step *step, void *const *memory, float (
 {
     const chain_step *s = step->data;
     int64_t n = smaller(s->count, s->block);
-    for (int i = 0; i < s->chain.numbers; i++)
-        fill(temporary[s->slot[s->chain.operands + i]], s->chain.number[i], n);
-    for (int r = 0; r < s->chain.operands; r++) {
+    for (int i = 0; i < s->chain->numbers; i++)
+        fill(temporary[s->slot[s->chain->operands + i]], s->chain->number[i], n);
+    for (int r = 0; r < s->chain->operands; r++) {
         const operand *x = &s->operand[r];
         const float *from = memory[step->read[r]];
         if (x->kind == SCALAR)
@@ -471,7 +472,7 @@ static void run_straight(const void *chain_job_of, int64_t first, int64_t last)
     for (int64_t b = first; b < last; b++) {
         int64_t start = b * s->block, n = smaller(s->block, s->count - start);
         run_block(job, start, n, temporary, address);
-        if (s->chain.sums)
+        if (s->chain->sums)
             write_short_sums(job->step, job->memory, start, n, address);
     }
 }
@@ -479,7 +480,7 @@ static void run_straight(const void *chain_job_of, int64_t first, int64_t last)
 /* Where block b of a tile starts, and how long it is. */
 static int64_t place_of(const chain_step *s, int64_t tile, int64_t b, int64_t *n)
 {
-    const atl_chain *c = &s->chain;
+    const atl_chain *c = s->chain;
     int64_t row = b * s->abreast, column = tile % s->across * s->width;
     *n = smaller(s->abreast, c->reduced - row) * smaller(s->width, c->inner - column);
     return (tile / s->across * c->reduced + row) * c->inner + column;
@@ -513,7 +514,7 @@ static void run_tiles(const void *chain_job_of, int64_t first, int64_t last)
 static void run_walk(const chain_job *job)
 {
     const chain_step *s = job->step->data;
-    int64_t work = s->count * (s->chain.length + s->chain.sums);
+    int64_t work = s->count * (s->chain->length + s->chain->sums);
     if (s->walk == STRAIGHT) {
         atl_parallel(s->blocks, work, run_straight, job);
         return;
@@ -558,17 +559,10 @@ static void set_sum(atl_chain *chain, const atl_node *node, const atl_sum_form *
                                     .shape = node->shape};
 }
 
-/* The chain of any node that this file lowers, and the inputs that are its operands. */
-static void set_chain(atl_chain *chain, const atl_node *node, int *input)
+/* The chain of one element-wise op or one sum. */
+static void set_single(atl_chain *chain, const atl_node *node, int *input)
 {
-    const atl_chain *fused = atl_chain_of(node);
     atl_sum_form form;
-    for (int i = 0; i < ATL_CHAIN_OPERANDS; i++)
-        input[i] = i;
-    if (fused) {
-        *chain = *fused;
-        return;
-    }
     if (!atl_is_elementwise(node->op)) {
         node->op->as_sum(node, &form);
         set_sum(chain, node, &form);
@@ -579,24 +573,89 @@ static void set_chain(atl_chain *chain, const atl_node *node, int *input)
     chain->shape = node->shape;
     chain->operands = node->input_count;
     chain->length = chain->arrays = 1;
+    chain->array[0] = 0;
     chain->instruction[0] =
         (atl_instruction){.op = node->op, .attributes = node->attributes, .inputs = node->input_count};
-    for (int i = 0; i < node->input_count; i++)
-        chain->instruction[0].in[i] = i;
+    for (int i = 0; i < node->input_count && i < ATL_CHAIN_ARITY; i++)
+        chain->instruction[0].in[i] = (uint8_t)i;
+}
+
+static size_t attributes_room(const atl_instruction *in) { return (in->op->attributes + 15) / 16 * 16; }
+
+/* A copy in the graph's memory, with all attributes; null, and the graph broken, if there is none. */
+static atl_chain *copied_chain(atl_graph *graph, const atl_chain *from)
+{
+    size_t instructions = (size_t)from->length * sizeof *from->instruction,
+           sums = (size_t)from->sums * sizeof *from->sum, numbers = (size_t)from->numbers * sizeof *from->number,
+           arrays = (size_t)from->arrays * sizeof *from->array;
+    size_t attributes = 0;
+    for (int k = 0; k < from->length; k++)
+        attributes += attributes_room(&from->instruction[k]);
+    char *memory = atl_graph_allocate(graph, attributes + sizeof *from + instructions + sums + numbers + arrays);
+    if (!memory)
+        return NULL;
+    atl_chain *chain = (atl_chain *)(memory + attributes);
+    *chain = *from;
+    chain->instruction = (atl_instruction *)(chain + 1);
+    chain->sum = (atl_chain_sum *)((char *)chain->instruction + instructions);
+    chain->number = (float *)((char *)chain->sum + sums);
+    chain->array = (int *)((char *)chain->number + numbers);
+    memcpy(chain->instruction, from->instruction, instructions);
+    memcpy(chain->sum, from->sum, sums);
+    memcpy(chain->number, from->number, numbers);
+    memcpy(chain->array, from->array, arrays);
+    for (int k = 0; k < chain->length; k++) {
+        atl_instruction *one = &chain->instruction[k];
+        one->attributes = memcpy(memory, one->attributes, one->op->attributes);
+        memory += attributes_room(one);
+    }
+    return chain;
+}
+
+/* The chain of any node that this file lowers, and the inputs that are its operands. It lives as long as the node's graph. Null: out of
+ * memory. */
+static const atl_chain *chain_for(const atl_node *node, int *input)
+{
+    atl_chain_room room;
+    const atl_chain *fused = atl_chain_of(node);
+    for (int i = 0; i < ATL_CHAIN_OPERANDS; i++)
+        input[i] = i;
+    if (fused)
+        return fused;
+    atl_chain single = atl_chain_in(&room);
+    set_single(&single, node, input);
+    return copied_chain(node->graph, &single);
+}
+
+/* Lives as long as the chain. */
+static chain_step *new_chain_step(atl_graph *graph, const atl_chain *chain)
+{
+    int registers = chain->operands + chain->numbers + chain->length;
+    size_t operands = (size_t)chain->operands * sizeof(operand);
+    chain_step *s =
+        atl_graph_allocate(graph, sizeof *s + operands + (size_t)(registers + chain->operands + chain->length));
+    if (!s)
+        return NULL;
+    s->chain = chain;
+    s->operand = (operand *)(s + 1);
+    s->slot = (int8_t *)(s + 1) + operands;
+    s->last_use = s->slot + registers;
+    s->result = s->last_use + chain->operands;
+    return s;
 }
 
 /* Result k may be written over dense operand i if no later instruction reads that memory any more. */
 static int may_write_over(const chain_step *s, const atl_plan_step *step, int k, int i)
 {
-    for (int j = 0; j < s->chain.operands; j++)
-        if (step->read[j] == step->read[i] && s->last_use[j] > s->chain.array[k])
+    for (int j = 0; j < s->chain->operands; j++)
+        if (step->read[j] == step->read[i] && s->last_use[j] > s->chain->array[k])
             return 0;
     return s->operand[i].kind == DENSE;
 }
 
 static void plan_chain(chain_step *s, const atl_node *node, const int *input)
 {
-    const atl_chain *c = &s->chain;
+    const atl_chain *c = s->chain;
     s->count = atl_shape_count(c->shape);
     for (int i = 0; i < c->operands; i++)
         set_strides(s->operand[i].stride, node->inputs[input[i]]->shape, c->shape);
@@ -610,7 +669,7 @@ static void plan_chain(chain_step *s, const atl_node *node, const int *input)
 static void add_results(atl_lowering *lowering, atl_plan_step *step, const atl_memory_layout *layout)
 {
     const chain_step *s = step->data;
-    const atl_chain *c = &s->chain;
+    const atl_chain *c = s->chain;
     step->write[step->writes++] = atl_lower_output_in(lowering, c->arrays ? layout : NULL);
     for (int k = 1; k < c->arrays + c->sums; k++) {
         int64_t bytes = k < c->arrays ? 0 : atl_shape_count(c->sum[k - c->arrays].shape) * (int64_t)sizeof(float);
@@ -633,25 +692,22 @@ int atl_lower_chain(atl_lowering *lowering)
         return atl_set_error(ATL_UNSUPPORTED, "%s: an element-wise op takes at most %d inputs", node->op->name,
                              ATL_CHAIN_ARITY),
                0;
-    chain_step *s = atl_allocate(1, sizeof *s);
+    const atl_chain *chain = chain_for(node, input);
+    chain_step *s = chain ? new_chain_step(node->graph, chain) : NULL;
     if (!s)
-        return atl_out_of_memory(), 0;
-    set_chain(&s->chain, node, input);
+        return 0;
     plan_chain(s, node, input);
     s->checked = atl_lower_is_checked(lowering);
     atl_memory_layout *layout = NULL; /* every image lies alike, so the order of its elements does not matter */
-    if (blocked && !(layout = atl_layout_blocked(s->chain.shape))) {
-        atl_release(s);
+    if (blocked && !(layout = atl_layout_blocked(chain->shape)))
         return 0;
-    }
-    atl_plan_step step = {.implementation = s->chain.length + s->chain.sums > 1 ? "chain"
-                                            : s->chain.sums                     ? "sum"
-                                                                                : "map",
+    atl_plan_step step = {.implementation = chain->length + chain->sums > 1 ? "chain"
+                                            : chain->sums                   ? "sum"
+                                                                            : "map",
                           .run = run_chain,
                           .cannot_fail = !s->checked,
-                          .release = atl_release,
                           .data = s};
-    for (int i = 0; i < s->chain.operands; i++)
+    for (int i = 0; i < chain->operands; i++)
         step.read[step.reads++] = atl_lower_input_in(lowering, input[i], s->operand[i].kind == DENSE ? layout : NULL);
     add_results(lowering, &step, layout);
     atl_layout_free(layout);
@@ -703,26 +759,8 @@ const atl_op atl_fused_op = {.name = "fused",
 
 atl_node *atl_fused(const atl_chain *chain, int count, atl_node *const *operands)
 {
-    return atl_apply_with(&atl_fused_op, &chain, count, operands);
-}
-
-/* The chain and its attributes belong to the graph. */
-atl_node *atl_fused_again(atl_graph *graph, const atl_node *fused, atl_node *const *operands)
-{
-    atl_chain *chain = atl_graph_allocate(graph, sizeof *chain);
-    if (!chain)
-        return NULL;
-    *chain = *atl_chain_of(fused);
-    for (int k = 0; k < chain->length; k++) {
-        atl_instruction *one = &chain->instruction[k];
-        void *attributes = one->op->attributes ? atl_graph_allocate(graph, one->op->attributes) : NULL;
-        if (!attributes && one->op->attributes)
-            return NULL;
-        if (attributes)
-            memcpy(attributes, one->attributes, one->op->attributes);
-        one->attributes = attributes;
-    }
-    return atl_fused(chain, fused->input_count, operands);
+    const atl_chain *copy = copied_chain(operands[0]->graph, chain);
+    return copy ? atl_apply_with(&atl_fused_op, &copy, count, operands) : NULL;
 }
 
 /* ---- the results beside the first ------------------------------------------------------------------------------------------ */

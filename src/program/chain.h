@@ -34,13 +34,27 @@ typedef struct atl_chain_sum {
 
 typedef struct atl_chain {
     int operands, numbers, length, arrays, sums;
-    atl_shape shape; /* of every instruction's result; the operands broadcast to it */
+    int64_t outer, reduced, inner; /* the shape as all sums see it: over the middle one */
+    atl_shape shape;               /* of every instruction's result; the operands broadcast to it */
+    float *number;
+    atl_instruction *instruction;
+    int *array; /* instructions whose results are wanted */
+    atl_chain_sum *sum;
+} atl_chain;
+
+/* Room for the largest chain, while it is made. */
+typedef struct atl_chain_room {
     float number[ATL_CHAIN_NUMBERS];
     atl_instruction instruction[ATL_CHAIN_LENGTH];
-    int array[ATL_CHAIN_ARRAYS];   /* instructions whose results are wanted */
-    int64_t outer, reduced, inner; /* the shape as all sums see it: over the middle one */
+    int array[ATL_CHAIN_ARRAYS];
     atl_chain_sum sum[ATL_CHAIN_SUMS];
-} atl_chain;
+} atl_chain_room;
+
+static inline atl_chain atl_chain_in(atl_chain_room *room)
+{
+    return (
+        atl_chain){.number = room->number, .instruction = room->instruction, .array = room->array, .sum = room->sum};
+}
 
 /* Lowers an element-wise node, a sum (atl_op.as_sum), or a fused one, whose attributes are a pointer to its chain. */
 int atl_lower_chain(atl_lowering *lowering);
@@ -51,9 +65,8 @@ double atl_chain_blocked_gain(const atl_node *y, unsigned *images_out);
 
 /* The op of fused nodes; it lives in compiled copies only. */
 extern const atl_op atl_fused_op;
+/* On operands of whatever graph: it takes a copy of the chain, with all attributes. */
 atl_node *atl_fused(const atl_chain *chain, int count, atl_node *const *operands);
-/* The same chain on other operands, in another graph. */
-atl_node *atl_fused_again(atl_graph *graph, const atl_node *fused, atl_node *const *operands);
 /* Result k of the chain, arrays before sums; 0 is the node itself. */
 atl_node *atl_fused_part(atl_node *fused, int k);
 /* The chain of a fused node, or null. */

@@ -78,7 +78,7 @@ static atl_node *digested(atl_rewrite *r, const atl_node *old, atl_node *const *
     if (input && of[input->index].digest)
         made = old->op->by_digest(old, inputs, of[input->index].digest);
     else if (atl_chain_of(old))
-        made = atl_fused_again(r->to, old, inputs);
+        made = atl_fused(atl_chain_of(old), old->input_count, inputs);
     if (!v->by)
         return made;
     if (!made)

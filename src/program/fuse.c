@@ -294,7 +294,8 @@ static int find_groups(atl_rewrite *r)
 /* A group while its chain is made. */
 typedef struct building {
     atl_rewrite *r;
-    atl_chain *chain;
+    atl_chain chain;
+    atl_chain_room room;
     int64_t root;
     const atl_node *member[ATL_CHAIN_LENGTH], *given[ATL_CHAIN_OPERANDS + ATL_CHAIN_NUMBERS];
     const atl_node *array[ATL_CHAIN_ARRAYS], *sum[ATL_CHAIN_SUMS]; /* what is wanted */
@@ -307,7 +308,7 @@ typedef struct building {
 static void collect_given(building *b, int numbers)
 {
     groups *g = b->r->context;
-    atl_chain *chain = b->chain;
+    atl_chain *chain = &b->chain;
     const atl_node *x[ATL_CHAIN_ARITY];
     for (int k = 0; k < b->members; k++) {
         int inputs = operands_of(b->member[k], x);
@@ -326,31 +327,26 @@ static void collect_given(building *b, int numbers)
     }
 }
 
-static int add_instruction(building *b, const atl_node *member)
+static void add_instruction(building *b, const atl_node *member)
 {
     groups *g = b->r->context;
-    atl_chain *chain = b->chain;
+    atl_chain *chain = &b->chain;
     atl_instruction *to = &chain->instruction[chain->length];
-    void *attributes = atl_graph_allocate(b->r->to, member->op->attributes + 1);
-    if (!attributes)
-        return 0;
-    memcpy(attributes, member->attributes, member->op->attributes); /* the old graph goes */
-    *to = (atl_instruction){.op = member->op, .attributes = attributes, .inputs = member->input_count};
-    for (int i = 0; i < to->inputs; i++)
-        to->in[i] = g->of[member->inputs[i]->index].place - 1;
+    *to = (atl_instruction){.op = member->op, .attributes = member->attributes, .inputs = member->input_count};
+    for (int i = 0; i < to->inputs && i < ATL_CHAIN_ARITY; i++)
+        to->in[i] = (uint8_t)(g->of[member->inputs[i]->index].place - 1);
     if (b->r->uses[member->index] > g->of[member->index].inside) {
         b->array[chain->arrays] = member;
         chain->array[chain->arrays++] = chain->length;
     }
     chain->length++;
     g->of[member->index].place = chain->operands + chain->numbers + chain->length;
-    return 1;
 }
 
 static void add_sum(building *b, const atl_node *member, const atl_sum_form *form)
 {
     const groups *g = b->r->context;
-    atl_chain *chain = b->chain;
+    atl_chain *chain = &b->chain;
     chain->outer = form->outer;
     chain->reduced = form->reduced;
     chain->inner = form->inner;
@@ -361,29 +357,28 @@ static void add_sum(building *b, const atl_node *member, const atl_sum_form *for
                                                 .shape = member->shape};
 }
 
-static int add_members(building *b)
+static void add_members(building *b)
 {
     atl_sum_form form;
     for (int k = 0; k < b->members; k++)
         if (is_sum(b->member[k], &form))
             add_sum(b, b->member[k], &form);
-        else if (!add_instruction(b, b->member[k]))
-            return 0;
-    return 1;
+        else
+            add_instruction(b, b->member[k]);
 }
 
 /* Every result gets a node, in place of the old one. */
 static void hand_out_results(const building *b, atl_node *fused)
 {
-    int arrays = b->chain->arrays;
-    for (int k = 0; k < arrays + b->chain->sums; k++)
+    int arrays = b->chain.arrays;
+    for (int k = 0; k < arrays + b->chain.sums; k++)
         b->r->of[(k < arrays ? b->array[k] : b->sum[k - arrays])->index] = atl_fused_part(fused, k);
 }
 
 static void forget_places(const building *b)
 {
     groups *g = b->r->context;
-    for (int i = 0; i < b->chain->operands + b->chain->numbers; i++)
+    for (int i = 0; i < b->chain.operands + b->chain.numbers; i++)
         g->of[b->given[i]->index].place = g->of[b->given[i]->index].inside = 0;
     for (int k = 0; k < b->members; k++) /* a member may be an operand of a later group */
         g->of[b->member[k]->index].place = g->of[b->member[k]->index].inside = 0;
@@ -391,15 +386,17 @@ static void forget_places(const building *b)
 
 static atl_node *fuse_group(atl_rewrite *r, int64_t root)
 {
-    building b = {.r = r, .root = root, .chain = atl_graph_allocate(r->to, sizeof *b.chain)};
-    if (!b.chain)
-        return NULL;
+    building b;
+    b.r = r;
+    b.root = root;
+    b.chain = atl_chain_in(&b.room);
     b.members = list_members(r, root, b.member);
     b.keeps_numbers = count_group(r, b.members, b.member).operands > 0;
-    b.chain->shape = shape_of_group(r->from->nodes[root]);
+    b.chain.shape = shape_of_group(r->from->nodes[root]);
     collect_given(&b, 0);
     collect_given(&b, 1);
-    atl_node *fused = add_members(&b) ? atl_fused(b.chain, b.chain->operands, b.operand) : NULL;
+    add_members(&b);
+    atl_node *fused = atl_fused(&b.chain, b.chain.operands, b.operand);
     if (fused)
         hand_out_results(&b, fused);
     forget_places(&b);
