@@ -28,18 +28,18 @@ atl_node *atl_hvp(atl_node *y, atl_node *x, atl_node *v) { return atl_vjp(atl_gr
 static int jacobian_shape(const atl_node *y, const atl_node *x, atl_shape *shape)
 {
     char a[160], b[160];
-    int64_t rows = atl_shape_count(y->shape), columns = atl_shape_count(x->shape);
-    atl_shape_text(y->shape, a, sizeof a);
-    atl_shape_text(x->shape, b, sizeof b);
+    int64_t rows = atl_shape_count(*y->shape), columns = atl_shape_count(*x->shape);
+    atl_shape_text(*y->shape, a, sizeof a);
+    atl_shape_text(*x->shape, b, sizeof b);
     if (rows < 0 || columns < 0) {
         atl_graph_fail(y->graph, "jacobian: the shapes of '%s' %s and '%s' %s must be known", atl_name_of(y), a,
                        atl_name_of(x), b);
         return 0;
     }
-    if (y->shape.rank + x->shape.rank > ATL_MAX_RANK) {
+    if (y->shape->rank + x->shape->rank > ATL_MAX_RANK) {
         atl_graph_fail(y->graph,
                        "jacobian: '%s' %s by '%s' %s would have %d dimensions; the limit is %d. Flatten one of them",
-                       atl_name_of(y), a, atl_name_of(x), b, y->shape.rank + x->shape.rank, ATL_MAX_RANK);
+                       atl_name_of(y), a, atl_name_of(x), b, y->shape->rank + x->shape->rank, ATL_MAX_RANK);
         return 0;
     }
     double bytes = (double)rows * (double)columns * 4;
@@ -52,9 +52,9 @@ static int jacobian_shape(const atl_node *y, const atl_node *x, atl_shape *shape
             ATL_JACOBIAN_BYTES);
         return 0;
     }
-    *shape = y->shape;
-    for (int i = 0; i < x->shape.rank; i++)
-        shape->size[shape->rank++] = x->shape.size[i];
+    *shape = *y->shape;
+    for (int i = 0; i < x->shape->rank; i++)
+        shape->size[shape->rank++] = x->shape->size[i];
     return 1;
 }
 
@@ -62,7 +62,7 @@ static int jacobian_shape(const atl_node *y, const atl_node *x, atl_shape *shape
 static atl_node *jacobian_row(atl_node *y, atl_node *x, int64_t k)
 {
     atl_node *row = NULL;
-    atl_tensor *unit = atl_tensor_new(ATL_FLOAT32, y->shape);
+    atl_tensor *unit = atl_tensor_new(ATL_FLOAT32, *y->shape);
     if (!unit)
         return atl_graph_fail(y->graph, "jacobian: %s", atl_error());
     atl_floats(unit)[k] = 1;
@@ -70,7 +70,7 @@ static atl_node *jacobian_row(atl_node *y, atl_node *x, int64_t k)
     atl_tensor_free(unit);
     if (seed)
         atl_gradients(ATL_NODES(y), ATL_NODES(x), &row, .seeds = ATL_NODES(seed));
-    return atl_reshape(row, ATL_SHAPE(1, atl_shape_count(x->shape)));
+    return atl_reshape(row, ATL_SHAPE(1, atl_shape_count(*x->shape)));
 }
 
 atl_node *atl_jacobian(atl_node *y, atl_node *x)
@@ -78,7 +78,7 @@ atl_node *atl_jacobian(atl_node *y, atl_node *x)
     atl_shape shape;
     if (!y || !x || !jacobian_shape(y, x, &shape))
         return NULL;
-    int64_t rows = atl_shape_count(y->shape);
+    int64_t rows = atl_shape_count(*y->shape);
     atl_node **row = atl_allocate((size_t)rows, sizeof *row), *all = NULL;
     int ok = row != NULL;
     if (!ok)

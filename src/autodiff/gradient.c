@@ -150,7 +150,7 @@ static int walk_from(pass *p, atl_node *y)
  * other input has 1 or nothing there. */
 static int certainly_fits(const atl_node *dx, const atl_node *y, int input)
 {
-    atl_shape want = y->inputs[input]->shape, have = dx->shape;
+    atl_shape want = *y->inputs[input]->shape, have = *dx->shape;
     if (want.rank != have.rank)
         return 0;
     for (int i = 1; i <= want.rank; i++) {
@@ -158,7 +158,7 @@ static int certainly_fits(const atl_node *dx, const atl_node *y, int input)
         if (size != have.size[have.rank - i])
             return 0;
         for (int j = 0; size == ATL_ANY && j < y->input_count; j++) {
-            atl_shape other = y->inputs[j]->shape;
+            atl_shape other = *y->inputs[j]->shape;
             if (y->inputs[j] != y->inputs[input] && i <= other.rank && other.size[other.rank - i] != 1)
                 return 0;
         }
@@ -169,10 +169,10 @@ static int certainly_fits(const atl_node *dx, const atl_node *y, int input)
 /* True if dx is certainly smaller than x somewhere: a rule may return one number for many elements. */
 static int is_smaller(const atl_node *dx, const atl_node *x)
 {
-    if (dx->shape.rank < x->shape.rank)
+    if (dx->shape->rank < x->shape->rank)
         return 1;
-    for (int i = 1; i <= x->shape.rank; i++)
-        if (dx->shape.size[dx->shape.rank - i] == 1 && x->shape.size[x->shape.rank - i] != 1)
+    for (int i = 1; i <= x->shape->rank; i++)
+        if (dx->shape->size[dx->shape->rank - i] == 1 && x->shape->size[x->shape->rank - i] != 1)
             return 1;
     return 0;
 }
@@ -230,9 +230,9 @@ static int fail_without_rule(pass *p, visit *v, int input)
 /* True if the sizes that both know agree. */
 static int may_be_equal(const atl_node *a, const atl_node *b)
 {
-    int equal = a->shape.rank == b->shape.rank && a->dtype == b->dtype;
-    for (int d = 0; equal && d < a->shape.rank; d++)
-        equal = a->shape.size[d] == b->shape.size[d] || a->shape.size[d] == ATL_ANY || b->shape.size[d] == ATL_ANY;
+    int equal = a->shape->rank == b->shape->rank && a->dtype == b->dtype;
+    for (int d = 0; equal && d < a->shape->rank; d++)
+        equal = a->shape->size[d] == b->shape->size[d] || a->shape->size[d] == ATL_ANY || b->shape->size[d] == ATL_ANY;
     return equal;
 }
 
@@ -251,7 +251,7 @@ static int hand_on(pass *p, atl_node *y, int i, atl_node *dx)
         atl_graph_fail(p->graph,
                        "gradient: the rule of op %s ('%s') for its input %d returned %s %s; it must be float32 %s",
                        y->op->name, atl_name_of(y), i + 1, atl_dtype_name(dx->dtype),
-                       atl_shape_text(dx->shape, have, sizeof have), atl_shape_text(x->shape, want, sizeof want));
+                       atl_shape_text(*dx->shape, have, sizeof have), atl_shape_text(*x->shape, want, sizeof want));
         return 0;
     }
     visit *to = visit_of(p, x);
@@ -424,8 +424,8 @@ static int check_seeds(atl_graph *graph, const atl_gradients_args *args)
         if (!seed || (seed->graph == graph && may_be_equal(seed, y)))
             continue;
         atl_graph_fail(graph, "gradient: the seed '%s' is %s %s%s; it must be float32 %s, as '%s' is",
-                       atl_name_of(seed), atl_dtype_name(seed->dtype), atl_shape_text(seed->shape, a, sizeof a),
-                       seed->graph == graph ? "" : " of another graph", atl_shape_text(y->shape, b, sizeof b),
+                       atl_name_of(seed), atl_dtype_name(seed->dtype), atl_shape_text(*seed->shape, a, sizeof a),
+                       seed->graph == graph ? "" : " of another graph", atl_shape_text(*y->shape, b, sizeof b),
                        atl_name_of(y));
         return 0;
     }

@@ -62,7 +62,7 @@ static void put_label(drawing *d, const atl_node *node)
     char detail[512] = "";
     const char *name = atl_name_of(node), *last = strrchr(name, '/'), *own = last && last[1] ? last + 1 : name;
     size_t length = 0;
-    if (node->base) {
+    if (node->label->base) {
         snprintf(detail, sizeof detail, "%s", node->op->name);
         length = strlen(detail);
     }
@@ -73,7 +73,7 @@ static void put_label(drawing *d, const atl_node *node)
         if (length && detail[at])
             detail[length] = ' ';
     }
-    if (node->op->flags & ATL_OP_CONSTANT && !node->base && detail[0])
+    if (node->op->flags & ATL_OP_CONSTANT && !node->label->base && detail[0])
         own = detail; /* its value says more than "constant" */
     dot_put(text, "<<b>");
     dot_put_label(text, own);
@@ -93,14 +93,14 @@ void dot_put_shape(dot_text *text, const atl_node *node)
 {
     if (node->dtype != ATL_FLOAT32)
         dot_print(text, "%s ", atl_dtype_name(node->dtype));
-    if (node->shape.rank == 0)
+    if (node->shape->rank == 0)
         dot_put(text, "scalar");
-    for (int i = 0; i < node->shape.rank; i++) {
+    for (int i = 0; i < node->shape->rank; i++) {
         dot_put(text, i ? "\xc3\x97" : "");
-        if (node->shape.size[i] == ATL_ANY)
+        if (node->shape->size[i] == ATL_ANY)
             dot_put(text, "?");
         else
-            dot_print(text, "%lld", (long long)node->shape.size[i]);
+            dot_print(text, "%lld", (long long)node->shape->size[i]);
     }
 }
 

@@ -27,7 +27,7 @@ static dot_scope *new_scope(drawing *d, const char *path, int64_t length)
 static dot_scope *part_of(drawing *d, const atl_node *node)
 {
     dot_scope *part;
-    const char *name = node->forward ? node->scope : ""; /* a gradient is always made in a scope */
+    const char *name = node->forward ? node->label->scope : ""; /* a gradient is always made in a scope */
     size_t length = strlen(name);
     HASH_FIND(hh, d->parts, name, length, part);
     if (part)

@@ -132,8 +132,8 @@ atl_node *atl_graph_node(const atl_graph *graph, int64_t index)
 
 atl_graph *atl_graph_of(const atl_node *node) { return node ? node->graph : NULL; }
 const atl_op *atl_op_of(const atl_node *node) { return node ? node->op : NULL; }
-atl_dtype atl_dtype_of(const atl_node *node) { return node ? node->dtype : ATL_FLOAT32; }
-atl_shape atl_shape_of(const atl_node *node) { return node ? node->shape : ATL_SCALAR; }
+atl_dtype atl_dtype_of(const atl_node *node) { return node ? (atl_dtype)node->dtype : ATL_FLOAT32; }
+atl_shape atl_shape_of(const atl_node *node) { return node && node->shape ? *node->shape : ATL_SCALAR; }
 int64_t atl_index_of(const atl_node *node) { return node ? node->index : 0; }
 int atl_input_count(const atl_node *node) { return node ? node->input_count : 0; }
 atl_node *atl_forward_of(const atl_node *node) { return node ? node->forward : NULL; }

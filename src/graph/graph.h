@@ -30,26 +30,34 @@ typedef struct atl_source_type {
     atl_shape shape;
 } atl_source_type;
 
+/* What a node is named after; nodes made one after the other in a scope share it. */
+typedef struct atl_label {
+    const char *scope; /* in which it was made, "" at the top; interned */
+    const char *base;  /* the name asked for by atl_named, or null for the op's */
+} atl_label;
+
+/* There may be millions of them, and several copies of each: they are kept small. */
 struct atl_node {
     atl_graph *graph;
     const atl_op *op;
-    const char *name;  /* null until it is asked for */
-    const char *scope; /* in which it was made, "" at the top; interned */
-    const char *base;  /* the name asked for by atl_named, or null for the op's */
-    atl_node *forward; /* whose gradient it belongs to, or null */
+    const atl_shape *shape; /* in the graph's memory, shared by neighbours; null until it is inferred */
     const void *attributes;
-    atl_storage *storage;   /* variables and constants; a compiled copy shares the original's */
-    const atl_node *origin; /* in a compiled copy: the user's node it stands for */
-    atl_node *again;        /* the node that computes the value of a marked one again; null: none yet */
-    atl_shape shape;
-    int64_t index;
-    atl_dtype dtype;
-    int32_t mark;   /* belongs to the pass that is running; 0 outside of one */
-    char recompute; /* gradients compute the value again */
-    char distinct;  /* never merged with an equal node: a value computed again on purpose */
-    char read_once; /* while a compiler pass simplifies: only the node that is being simplified reads the value */
-    int input_count;
-    atl_node *inputs[]; /* the attributes come after them; there may be millions of nodes, so they are kept small */
+    const atl_label *label;
+    const char *name;     /* null until it is asked for */
+    atl_node *forward;    /* whose gradient it belongs to, or null */
+    atl_storage *storage; /* variables and constants; a compiled copy shares the original's */
+    union {
+        const atl_node *origin; /* in a compiled copy (graph->is_copy): the user's node it stands for */
+        atl_node *again;        /* else: the node that computes the value of a marked one again; null: none yet */
+    };
+    int32_t index;
+    int32_t mark; /* belongs to the pass that is running; 0 outside of one */
+    int32_t input_count;
+    uint8_t dtype;      /* atl_dtype */
+    uint8_t recompute;  /* gradients compute the value again */
+    uint8_t distinct;   /* never merged with an equal node: a value computed again on purpose */
+    uint8_t read_once;  /* while a compiler pass simplifies: only the node that is being simplified reads the value */
+    atl_node *inputs[]; /* the attributes come after them */
 };
 
 typedef struct arena_block arena_block;
@@ -64,7 +72,10 @@ struct atl_graph {
     atl_node **updates;
     int64_t update_count, update_capacity;
     arena_block *blocks;
-    const char *scope; /* the current one */
+    const char *scope;      /* the current one */
+    const atl_label *label; /* of the last node made, without a name of its own; or null */
+    const atl_shape *shape; /* the last one kept, or null */
+    char is_copy;           /* a compiled copy of another graph */
     struct {
         const char *name;
     } * scopes; /* the enclosing ones */

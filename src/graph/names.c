@@ -173,10 +173,10 @@ const char *atl_graph_unique_scope(atl_graph *graph, const char *name)
 static void give_name(atl_node *node)
 {
     atl_graph *graph = node->graph;
-    const char *scope = node->scope;
+    const char *scope = node->label->scope;
     if (node->forward)
         scope = joined(graph, scope, node->forward->name ? node->forward->name : "");
-    const char *wanted = scope ? joined(graph, scope, node->base ? node->base : node->op->name) : NULL;
+    const char *wanted = scope ? joined(graph, scope, node->label->base ? node->label->base : node->op->name) : NULL;
     const char *name = wanted ? unique_name(graph, wanted) : NULL;
     node->name = name;
     if (name && !enter_name(graph, node))
@@ -197,7 +197,7 @@ const char *atl_name_of(const atl_node *node)
 {
     if (!node)
         return NULL;
-    if (node->origin)
+    if (node->graph->is_copy && node->origin)
         return atl_name_of(node->origin);
     if (node->index >= node->graph->named)
         give_pending_names(node->graph);
@@ -221,7 +221,11 @@ atl_node *atl_named(atl_node *node, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
-    node->base = atl_graph_copy_text(node->graph, name);
+    atl_label *label = atl_graph_allocate(node->graph, sizeof *label);
+    if (!label)
+        return node;
+    *label = (atl_label){.scope = node->label->scope, .base = atl_graph_copy_text(node->graph, name)};
+    node->label = label;
     if (node->index < node->graph->named) { /* it has been looked at: the old name is taken back */
         node->name = NULL;
         give_name(node);
@@ -231,14 +235,14 @@ atl_node *atl_named(atl_node *node, const char *format, ...)
 
 const char *atl_place_of(const atl_node *node, char *text, size_t size)
 {
-    const char *own = node->base ? node->base : node->op->name;
+    const char *own = node->label->base ? node->label->base : node->op->name;
     if (node->graph->copying)
         node = node->graph->copying;
     if (node->name)
         snprintf(text, size, "%s", node->name);
     else if (node->forward)
-        snprintf(text, size, "%s/%s/%s", node->scope, atl_name_of(node->forward), own);
+        snprintf(text, size, "%s/%s/%s", node->label->scope, atl_name_of(node->forward), own);
     else
-        snprintf(text, size, "%s%s%s", node->scope, node->scope[0] ? "/" : "", own);
+        snprintf(text, size, "%s%s%s", node->label->scope, node->label->scope[0] ? "/" : "", own);
     return text;
 }

@@ -8,7 +8,7 @@
 
 #include "graph/memory.h"
 
-enum { MOST_INPUTS = 1 << 20, MOST_ATTRIBUTES = 1 << 16, LONGEST_NAME = 64, TYPE_NOT_SET = -1 };
+enum { MOST_INPUTS = 1 << 20, MOST_ATTRIBUTES = 1 << 16, LONGEST_NAME = 64 };
 
 /* Printable, without spaces and '/', which separates scopes. */
 static int is_good_name(const char *name)
@@ -106,28 +106,45 @@ int atl_broadcast_shapes(atl_shape a, atl_shape b, atl_shape *result_out)
 /* The rule for ops without infer: float32, broadcast over all inputs. */
 static int infer_elementwise(atl_node *y)
 {
-    atl_shape shape = y->inputs[0]->shape;
+    atl_shape shape = *y->inputs[0]->shape;
     char a[160], b[160];
     for (int i = 0; i < y->input_count; i++) {
         if (y->inputs[i]->dtype != ATL_FLOAT32)
             return atl_fail(y, "input %d, '%s', is %s; only float32 can be computed with: use atl_cast(x, ATL_FLOAT32)",
                             i + 1, atl_name_of(y->inputs[i]), atl_dtype_name(y->inputs[i]->dtype));
-        if (!atl_broadcast_shapes(shape, y->inputs[i]->shape, &shape))
+        if (!atl_broadcast_shapes(shape, *y->inputs[i]->shape, &shape))
             return atl_fail(
                 y,
                 "the shapes %s ('%s') and %s ('%s') do not go together: counted from the last, sizes must be "
                 "equal or 1",
-                atl_shape_text(y->inputs[0]->shape, a, sizeof a), atl_name_of(y->inputs[0]),
-                atl_shape_text(y->inputs[i]->shape, b, sizeof b), atl_name_of(y->inputs[i]));
+                atl_shape_text(*y->inputs[0]->shape, a, sizeof a), atl_name_of(y->inputs[0]),
+                atl_shape_text(*y->inputs[i]->shape, b, sizeof b), atl_name_of(y->inputs[i]));
     }
     return atl_set_type(y, ATL_FLOAT32, shape);
+}
+
+/* The shape in the graph's memory: mostly an input or the last node has the same.  Null, and the graph broken: out of memory. */
+static const atl_shape *kept_shape(const atl_node *y, atl_shape shape)
+{
+    atl_graph *graph = y->graph;
+    for (int i = 0; i < y->input_count && i < 4; i++)
+        if (atl_shape_equal(*y->inputs[i]->shape, shape))
+            return y->inputs[i]->shape;
+    if (graph->shape && atl_shape_equal(*graph->shape, shape))
+        return graph->shape;
+    atl_shape *kept = atl_graph_allocate(graph, sizeof *kept);
+    if (kept)
+        graph->shape = memcpy(kept, &shape, sizeof shape);
+    return kept;
 }
 
 int atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape)
 {
     char text[200];
-    y->dtype = dtype;
-    y->shape = shape;
+    y->dtype = (uint8_t)dtype;
+    y->shape = kept_shape(y, shape);
+    if (!y->shape)
+        return 0;
     if (dtype != ATL_FLOAT32 && dtype != ATL_INT32)
         return atl_fail(y, "the result would be %s; nodes are float32 or int32", atl_dtype_name(dtype));
     if (shape.rank < 0 || shape.rank > ATL_MAX_RANK)
@@ -140,7 +157,7 @@ int atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape)
     }
     int64_t count = atl_shape_count(shape);
     if (count < 0 || count > INT64_MAX / 8)
-        return atl_fail(y, "the result %s has more than 2^60 elements", atl_shape_text(y->shape, text, sizeof text));
+        return atl_fail(y, "the result %s has more than 2^60 elements", atl_shape_text(*y->shape, text, sizeof text));
     return 1;
 }
 
@@ -184,6 +201,19 @@ static int check_call(atl_graph *graph, const atl_op *op, int count, atl_node *c
     return 1;
 }
 
+/* Lets graph->label be that of nodes made now. 0: out of memory. */
+static int label_nodes(atl_graph *graph)
+{
+    if (graph->label && graph->label->scope == graph->scope)
+        return 1;
+    atl_label *label = atl_graph_allocate(graph, sizeof *label);
+    if (!label)
+        return 0;
+    label->scope = graph->scope;
+    graph->label = label;
+    return 1;
+}
+
 static atl_node *new_node(atl_graph *graph, const atl_op *op, const void *attributes, int count,
                           atl_node *const *inputs)
 {
@@ -192,13 +222,13 @@ static atl_node *new_node(atl_graph *graph, const atl_op *op, const void *attrib
         atl_graph_fail(graph, "%s: a graph cannot have more than %d nodes", op->name, INT32_MAX);
         return NULL;
     }
-    char *memory = atl_graph_allocate(graph, own + op->attributes);
+    char *memory = label_nodes(graph) ? atl_graph_allocate(graph, own + op->attributes) : NULL;
     if (!memory)
         return NULL;
     atl_node *node = (atl_node *)memory;
     node->graph = graph;
     node->op = op;
-    node->scope = graph->scope;
+    node->label = graph->label;
     node->forward = graph->forward;
     node->input_count = count;
     if (count)
@@ -206,7 +236,7 @@ static atl_node *new_node(atl_graph *graph, const atl_op *op, const void *attrib
     node->attributes = memory + own;
     if (op->attributes && attributes)
         memcpy(memory + own, attributes, op->attributes);
-    node->index = graph->count;
+    node->index = (int32_t)graph->count;
     return node;
 }
 
@@ -224,30 +254,30 @@ static int check_inferred(atl_node *y)
 {
     char have[160], want[160];
     const atl_op *op = y->op;
-    atl_shape shape = y->input_count ? y->inputs[0]->shape : y->shape;
-    if (y->shape.rank == TYPE_NOT_SET)
+    if (!y->shape)
         return atl_fail(y, "its infer function succeeded without atl_set_type: the result has no type");
+    atl_shape shape = y->input_count ? *y->inputs[0]->shape : *y->shape;
     if (op->flags & ATL_OP_ASSIGN && !(y->inputs[0]->op->flags & ATL_OP_VARIABLE))
         return atl_fail(y, "input 1, '%s', must be a variable", atl_name_of(y->inputs[0]));
     if (op->flags & ATL_OP_ALIAS) {
-        int64_t count = atl_shape_count(y->shape), from = atl_shape_count(shape);
+        int64_t count = atl_shape_count(*y->shape), from = atl_shape_count(shape);
         if (y->dtype != y->inputs[0]->dtype || (count >= 0 && from >= 0 && count != from))
             return atl_fail(y,
                             "its infer function says %s %s, but the result is the memory of its first input, %s %s "
                             "(ATL_OP_ALIAS)",
-                            atl_dtype_name(y->dtype), atl_shape_text(y->shape, have, sizeof have),
+                            atl_dtype_name(y->dtype), atl_shape_text(*y->shape, have, sizeof have),
                             atl_dtype_name(y->inputs[0]->dtype), atl_shape_text(shape, want, sizeof want));
     }
     if (!atl_is_elementwise(op) || !op->infer || op->reference || op->lower)
         return 1;
     int fits = y->dtype == ATL_FLOAT32;
     for (int i = 0; fits && i < y->input_count; i++)
-        fits = y->inputs[i]->dtype == ATL_FLOAT32 && atl_broadcast_shapes(shape, y->inputs[i]->shape, &shape);
-    if (!fits || !shapes_may_agree(shape, y->shape))
+        fits = y->inputs[i]->dtype == ATL_FLOAT32 && atl_broadcast_shapes(shape, *y->inputs[i]->shape, &shape);
+    if (!fits || !shapes_may_agree(shape, *y->shape))
         return atl_fail(y,
                         "its infer function says %s %s, but an element-wise op of these inputs gives float32 %s: leave "
                         "infer out",
-                        atl_dtype_name(y->dtype), atl_shape_text(y->shape, have, sizeof have),
+                        atl_dtype_name(y->dtype), atl_shape_text(*y->shape, have, sizeof have),
                         fits ? atl_shape_text(shape, want, sizeof want) : "only");
     return 1;
 }
@@ -256,15 +286,15 @@ int atl_check_same_type(const atl_node *built, atl_node *now)
 {
     char before[160], after[160];
     int known = 1;
-    for (int d = 0; d < now->shape.rank; d++)
-        known &= now->shape.size[d] != ATL_ANY;
-    if (known && built->dtype == now->dtype && shapes_may_agree(built->shape, now->shape))
+    for (int d = 0; d < now->shape->rank; d++)
+        known &= now->shape->size[d] != ATL_ANY;
+    if (known && built->dtype == now->dtype && shapes_may_agree(*built->shape, *now->shape))
         return 1;
     return atl_fail(now,
                     "its infer function contradicts itself: %s %s when the graph was built, %s %s for the shapes that "
                     "are fed",
-                    atl_dtype_name(built->dtype), atl_shape_text(built->shape, before, sizeof before),
-                    atl_dtype_name(now->dtype), atl_shape_text(now->shape, after, sizeof after));
+                    atl_dtype_name(built->dtype), atl_shape_text(*built->shape, before, sizeof before),
+                    atl_dtype_name(now->dtype), atl_shape_text(*now->shape, after, sizeof after));
 }
 
 atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attributes, int count, atl_node *const *inputs)
@@ -282,7 +312,6 @@ atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attribute
     if (!ATL_GROW(graph->nodes, graph->count, graph->capacity))
         return atl_graph_out_of_memory(graph);
     atl_status before = graph->broken;
-    node->shape.rank = TYPE_NOT_SET;
     if (!(op->infer ? op->infer(node) : infer_elementwise(node))) {
         if (!graph->broken)
             atl_graph_fail(graph, "%s: its infer function refused the inputs without saying why (call atl_fail)",
@@ -309,7 +338,9 @@ atl_node *atl_repeat(atl_graph *graph, const atl_node *node, atl_node *const *in
     if (!ATL_GROW(graph->nodes, graph->count, graph->capacity))
         return atl_graph_out_of_memory(graph);
     again->dtype = node->dtype;
-    again->shape = node->shape;
+    again->shape = kept_shape(again, *node->shape);
+    if (!again->shape)
+        return NULL;
     again->storage = node->storage;
     again->distinct = node->distinct;
     graph->nodes[graph->count++] = again;

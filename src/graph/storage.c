@@ -135,7 +135,7 @@ atl_tensor *atl_storage_value(atl_storage *storage)
 {
     if (storage->value)
         return storage->value;
-    atl_tensor *value = atl_tensor_new(storage->node->dtype, storage->node->shape);
+    atl_tensor *value = atl_tensor_new(storage->node->dtype, *storage->node->shape);
     if (value && atl_initialize(storage->node, value)) {
         atl_tensor_free(value);
         value = NULL;
@@ -185,11 +185,11 @@ atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value)
     atl_storage *storage = variable_storage(variable);
     if (!storage)
         return ATL_INVALID;
-    if (!value || value->dtype != variable->dtype || !atl_shape_equal(value->shape, variable->shape))
+    if (!value || value->dtype != variable->dtype || !atl_shape_equal(value->shape, *variable->shape))
         return atl_graph_note_failure(variable->graph,
                                       atl_set_error(ATL_INVALID, "variable '%s' is %s %s, but the value given is %s %s",
                                                     atl_name_of(variable), atl_dtype_name(variable->dtype),
-                                                    atl_shape_text(variable->shape, wanted, sizeof wanted),
+                                                    atl_shape_text(*variable->shape, wanted, sizeof wanted),
                                                     value ? atl_dtype_name(value->dtype) : "null",
                                                     atl_shape_text(atl_tensor_shape(value), given, sizeof given)));
     if (!storage->value) {

@@ -21,7 +21,7 @@ int onednn_lower_zeros(atl_lowering *lowering)
         atl_out_of_memory();
         return 0;
     }
-    *bytes = (size_t)atl_shape_count(y->shape) * sizeof(float);
+    *bytes = (size_t)atl_shape_count(*y->shape) * sizeof(float);
     step.data = bytes;
     step.write[0] = atl_lower_output(lowering);
     return atl_lower_step(lowering, &step);

@@ -6,7 +6,7 @@
 static int infer_argmax(atl_node *y)
 {
     atl_node *x = y->inputs[0];
-    atl_shape to = x->shape;
+    atl_shape to = *x->shape;
     int axis = atl_axis_of(y, *(const int *)y->attributes, to.rank);
     if (axis < 0 || !atl_require_float(y, 0, "the input"))
         return 0;
@@ -22,7 +22,7 @@ static int infer_argmax(atl_node *y)
 
 static void argmax_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_axis_split split = atl_split_at(y->inputs[0]->shape, *(const int *)y->attributes);
+    atl_axis_split split = atl_split_at(*y->inputs[0]->shape, *(const int *)y->attributes);
     for (int64_t i = 0; i < split.outer * split.inner; i++) {
         const double *first = x[0] + i / split.inner * split.size * split.inner + i % split.inner;
         int64_t best = 0;
@@ -63,7 +63,7 @@ static void argmax_range(const void *job, int64_t first, int64_t last)
 
 static void argmax_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    argmax_job job = {atl_split_at(y->inputs[0]->shape, *(const int *)y->attributes), x[0], result};
+    argmax_job job = {atl_split_at(*y->inputs[0]->shape, *(const int *)y->attributes), x[0], result};
     atl_parallel(job.split.outer * job.split.inner, job.split.outer * job.split.inner * job.split.size, argmax_range,
                  &job);
 }

@@ -117,13 +117,13 @@ atl_node *atl_bias_add(atl_node *x, atl_node *bias)
     if (!x || !bias)
         return NULL;
     const char *scope = x->graph->scope, *slash = scope[0] ? "/" : "";
-    if (bias->shape.rank != 1)
+    if (bias->shape->rank != 1)
         return atl_graph_fail(x->graph, "%s%sbias_add: the bias must be a vector, but '%s' is %s", scope, slash,
                               atl_name_of(bias), SHAPE_OF(bias));
-    if (x->shape.rank == 0)
+    if (x->shape->rank == 0)
         return atl_graph_fail(x->graph, "%s%sbias_add: '%s' is a scalar; it needs a last dimension for the bias %s",
                               scope, slash, atl_name_of(x), SHAPE_OF(bias));
-    int64_t channels = x->shape.size[x->shape.rank - 1], values = bias->shape.size[0];
+    int64_t channels = x->shape->size[x->shape->rank - 1], values = bias->shape->size[0];
     if (channels != values && channels != ATL_ANY && values != ATL_ANY)
         return atl_graph_fail(x->graph,
                               "%s%sbias_add: '%s' is %s, so its bias must have %lld values, one for each of the last "

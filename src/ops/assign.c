@@ -11,16 +11,16 @@ static int infer_assign(atl_node *y)
     if (!(variable->op->flags & ATL_OP_VARIABLE))
         return atl_fail(y, "'%s' is the result of %s; only a variable can be assigned to", atl_name_of(variable),
                         variable->op->name);
-    if (variable->dtype != value->dtype || !atl_shapes_agree(variable->shape, value->shape))
+    if (variable->dtype != value->dtype || !atl_shapes_agree(*variable->shape, *value->shape))
         return atl_fail(y, "the variable '%s' is %s %s, but the value, '%s', is %s %s", atl_name_of(variable),
                         atl_dtype_name(variable->dtype), SHAPE_OF(variable), atl_name_of(value),
                         atl_dtype_name(value->dtype), SHAPE_OF(value));
-    return atl_set_type(y, variable->dtype, variable->shape);
+    return atl_set_type(y, variable->dtype, *variable->shape);
 }
 
 static void reference_assign(const atl_node *y, const double *const *x, double *result)
 {
-    memcpy(result, x[1], (size_t)atl_shape_count(y->shape) * sizeof *result);
+    memcpy(result, x[1], (size_t)atl_shape_count(*y->shape) * sizeof *result);
 }
 
 static atl_node *assign_gradient(atl_node *y, atl_node *dy)
@@ -71,7 +71,7 @@ static int infer_group(atl_node *y)
 
 static void reference_group(const atl_node *y, const double *const *x, double *result)
 {
-    memcpy(result, x[0], (size_t)atl_shape_count(y->shape) * sizeof *result);
+    memcpy(result, x[0], (size_t)atl_shape_count(*y->shape) * sizeof *result);
 }
 
 static atl_node *group_gradient(atl_node *y, atl_node *dy, int input)
@@ -101,7 +101,7 @@ static int run_check(const atl_plan_step *step, void *const *memory, void *bound
     const atl_node *y = step->data;
     const float *x = memory[step->read[0]];
     float *result = memory[step->write[0]];
-    int64_t count = atl_shape_count(y->shape);
+    int64_t count = atl_shape_count(*y->shape);
     (void)bound;
     for (int64_t i = 0; i < count; i++) {
         if (!isfinite(x[i])) {
@@ -131,7 +131,7 @@ static int infer_check(atl_node *y) { return atl_require_float(y, 0, "what is to
 
 static void reference_check(const atl_node *y, const double *const *x, double *result)
 {
-    memcpy(result, x[0], (size_t)atl_shape_count(y->shape) * sizeof *result);
+    memcpy(result, x[0], (size_t)atl_shape_count(*y->shape) * sizeof *result);
 }
 
 static atl_node *check_gradient(atl_node *y, atl_node *dy)
@@ -163,14 +163,14 @@ static int infer_increment(atl_node *y) { return atl_require_int(y, 0, "what is 
 
 static void reference_increment(const atl_node *y, const double *const *x, double *result)
 {
-    int64_t count = atl_shape_count(y->shape);
+    int64_t count = atl_shape_count(*y->shape);
     for (int64_t i = 0; i < count; i++)
         result[i] = x[0][i] < INT32_MAX ? x[0][i] + 1 : x[0][i];
 }
 
 static void kernel_increment(const atl_node *y, const void *const *x, void *result)
 {
-    int64_t count = atl_shape_count(y->shape);
+    int64_t count = atl_shape_count(*y->shape);
     const int32_t *from = x[0];
     for (int64_t i = 0; i < count; i++)
         ((int32_t *)result)[i] = from[i] < INT32_MAX ? from[i] + 1 : from[i];

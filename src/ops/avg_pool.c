@@ -92,7 +92,7 @@ static void visit_avg_grad(const pool *p, int64_t to, int64_t n, pool_taps v, po
 static void reference_avg_grad(const atl_node *y, const double *const *x, double *result)
 {
     pool p = pool_of(y, y->inputs[1]);
-    memset(result, 0, (size_t)atl_shape_count(y->shape) * sizeof *result);
+    memset(result, 0, (size_t)atl_shape_count(*y->shape) * sizeof *result);
     pool_visit_all(&p, visit_avg_grad, x, result);
 }
 

@@ -6,8 +6,8 @@ static int check_vector(const atl_batch_norm_args *args, const atl_node *vector,
 {
     if (!vector)
         return 1;
-    if (vector->shape.rank == 1 &&
-        (vector->shape.size[0] == channels || channels == ATL_ANY || vector->shape.size[0] == ATL_ANY))
+    if (vector->shape->rank == 1 &&
+        (vector->shape->size[0] == channels || channels == ATL_ANY || vector->shape->size[0] == ATL_ANY))
         return 1;
     atl_refuse(args->x->graph, "batch_norm",
                "the %s, '%s', is %s, but the input, '%s', %s, has %lld channels: it must be [%lld]", what,
@@ -20,13 +20,13 @@ static int check(const atl_batch_norm_args *args)
 {
     const atl_node *x = args->x;
     int first = args->layout == ATL_NCHW; /* channels come second, not last */
-    if (x->shape.rank < 1 + first)
+    if (x->shape->rank < 1 + first)
         return atl_refuse(x->graph, "batch_norm", "the input, '%s', is %s, and has no dimension for the channels",
                           atl_name_of(x), SHAPE_OF(x)) != NULL;
     if (!(args->epsilon >= 0) || isinf(args->epsilon))
         return atl_refuse(x->graph, "batch_norm", "epsilon is %g; it must be positive (0 stands for 1e-5)",
                           (double)args->epsilon) != NULL;
-    int64_t channels = x->shape.size[first ? 1 : x->shape.rank - 1];
+    int64_t channels = x->shape->size[first ? 1 : x->shape->rank - 1];
     return check_vector(args, args->mean, channels, "mean") &&
            check_vector(args, args->variance, channels, "variance") &&
            check_vector(args, args->scale, channels, "scale") && check_vector(args, args->shift, channels, "shift");
@@ -35,7 +35,7 @@ static int check(const atl_batch_norm_args *args)
 /* [channels] -> [channels, 1, 1], to go with [n, channels, h, w] */
 static atl_node *spread(atl_node *vector, const atl_batch_norm_args *args)
 {
-    for (int i = 2; args->layout == ATL_NCHW && i < args->x->shape.rank; i++)
+    for (int i = 2; args->layout == ATL_NCHW && i < args->x->shape->rank; i++)
         vector = atl_expand_dims(vector, i - 1);
     return vector;
 }

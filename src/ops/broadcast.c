@@ -24,8 +24,8 @@ static int check_broadcast(atl_node *y, atl_shape small, atl_shape large, const 
 
 static atl_walk broadcast_walk(const atl_node *y)
 {
-    atl_shape from = y->inputs[0]->shape;
-    atl_walk walk = atl_walk_over(y->shape);
+    atl_shape from = *y->inputs[0]->shape;
+    atl_walk walk = atl_walk_over(*y->shape);
     int64_t strides[ATL_MAX_RANK];
     atl_strides_of(from, strides);
     for (int i = 0; i < walk.rank; i++) {
@@ -53,14 +53,14 @@ static atl_node *broadcast_gradient(atl_node *y, atl_node *dy) { return atl_sum_
 static atl_node *broadcast_simplified(atl_node *y)
 {
     atl_node *x = y->inputs[0], *simpler = atl_only_reshaped(y);
-    return !simpler && x->op->flags & ATL_OP_BROADCAST ? atl_broadcast_to(x->inputs[0], y->shape) : simpler;
+    return !simpler && x->op->flags & ATL_OP_BROADCAST ? atl_broadcast_to(x->inputs[0], *y->shape) : simpler;
 }
 
 /* broadcast_like(x, like): x repeated to the shape of `like`, whose value is not used. */
 static int infer_broadcast_like(atl_node *y)
 {
-    atl_shape to = y->inputs[1]->shape;
-    return check_broadcast(y, y->inputs[0]->shape, to, "repeat") && atl_set_type(y, y->inputs[0]->dtype, to);
+    atl_shape to = *y->inputs[1]->shape;
+    return check_broadcast(y, *y->inputs[0]->shape, to, "repeat") && atl_set_type(y, y->inputs[0]->dtype, to);
 }
 
 static atl_node *times_itself(atl_node *x, atl_node *like) { return atl_mul(atl_broadcast_like(x, like), like); }
@@ -93,8 +93,8 @@ atl_node *atl_broadcast_like(atl_node *x, atl_node *like) { return ATL_APPLY(&br
 /* sum_to(x, like): x summed over the dimensions in which `like`, whose value is not used, is 1 or missing. */
 static int infer_sum_to(atl_node *y)
 {
-    atl_shape to = y->inputs[1]->shape;
-    return atl_require_float(y, 0, "the input") && check_broadcast(y, to, y->inputs[0]->shape, "sum") &&
+    atl_shape to = *y->inputs[1]->shape;
+    return atl_require_float(y, 0, "the input") && check_broadcast(y, to, *y->inputs[0]->shape, "sum") &&
            atl_set_type(y, ATL_FLOAT32, to);
 }
 
@@ -102,11 +102,11 @@ static atl_node *sum_to_gradient(atl_node *y, atl_node *dy) { return atl_broadca
 
 static unsigned axes_summed(const atl_node *y)
 {
-    atl_shape from = y->inputs[0]->shape;
+    atl_shape from = *y->inputs[0]->shape;
     unsigned axes = 0;
     for (int i = 0; i < from.rank; i++) {
-        int j = i - (from.rank - y->shape.rank);
-        if (j < 0 || y->shape.size[j] == 1)
+        int j = i - (from.rank - y->shape->rank);
+        if (j < 0 || y->shape->size[j] == 1)
             axes |= 1u << i;
     }
     return axes;
@@ -114,12 +114,12 @@ static unsigned axes_summed(const atl_node *y)
 
 static atl_reduction sum_to_reduction(const atl_node *y)
 {
-    return atl_reduction_over(y->inputs[0]->shape, axes_summed(y));
+    return atl_reduction_over(*y->inputs[0]->shape, axes_summed(y));
 }
 
 static int sum_to_as_sum(const atl_node *y, atl_sum_form *form)
 {
-    return atl_sum_over(y->inputs[0]->shape, axes_summed(y), form);
+    return atl_sum_over(*y->inputs[0]->shape, axes_summed(y), form);
 }
 
 static void sum_to_reference(const atl_node *y, const double *const *x, double *result)
@@ -131,8 +131,8 @@ static void sum_to_reference(const atl_node *y, const double *const *x, double *
 static void sum_to_kernel(const atl_node *y, const void *const *x, void *result)
 {
     atl_reduction reduction = sum_to_reduction(y);
-    if (atl_shape_count(y->shape) == atl_shape_count(y->inputs[0]->shape)) {
-        atl_walk walk = atl_walk_over(y->shape);
+    if (atl_shape_count(*y->shape) == atl_shape_count(*y->inputs[0]->shape)) {
+        atl_walk walk = atl_walk_over(*y->shape);
         atl_copy_words(&walk, result, x[0]);
     } else
         atl_reduce_floats(&reduction, ATL_FOLD_SUM, x[0], result);
@@ -150,9 +150,9 @@ static atl_node *sum_to_simplified(atl_node *y)
     if (!simpler && x->op == y->op)
         return atl_sum_to(x->inputs[0], y->inputs[1]);
     if (!simpler)
-        simpler = atl_reduce_repeated(x, axes_summed(y), y->shape, atl_reduce_sum_with, 1);
+        simpler = atl_reduce_repeated(x, axes_summed(y), *y->shape, atl_reduce_sum_with, 1);
     if (simpler || !(x->op->flags & ATL_OP_PRODUCT) || x->input_count != 2 ||
-        !atl_shape_equal(x->shape, x->inputs[0]->shape))
+        !atl_shape_equal(*x->shape, *x->inputs[0]->shape))
         return simpler;
     return atl_sum_product_to(x->inputs[0], x->inputs[1], y->inputs[1]);
 }
@@ -189,7 +189,7 @@ atl_node *atl_sum_to(atl_node *x, atl_node *like) { return ATL_APPLY(&sum_to_op,
 /* broadcast_to(x): x repeated to a given shape; a size of -1 keeps x's. */
 static int infer_broadcast_to(atl_node *y)
 {
-    atl_shape to = *(const atl_shape *)y->attributes, from = y->inputs[0]->shape;
+    atl_shape to = *(const atl_shape *)y->attributes, from = *y->inputs[0]->shape;
     for (int i = 0; i < to.rank && to.rank <= ATL_MAX_RANK; i++) {
         int j = i - (to.rank - from.rank);
         if (to.size[i] < -1)

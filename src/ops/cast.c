@@ -5,7 +5,7 @@
  * through int32 nothing flows. */
 static int infer_cast(atl_node *y)
 {
-    return atl_set_type(y, *(const atl_dtype *)atl_attributes_of(y), y->inputs[0]->shape);
+    return atl_set_type(y, *(const atl_dtype *)atl_attributes_of(y), *y->inputs[0]->shape);
 }
 
 static double to_int32(double x)
@@ -17,7 +17,7 @@ static double to_int32(double x)
 
 static void reference_cast(const atl_node *y, const double *const *x, double *result)
 {
-    int64_t count = atl_shape_count(y->shape);
+    int64_t count = atl_shape_count(*y->shape);
     for (int64_t i = 0; i < count; i++)
         result[i] = y->dtype == ATL_INT32 ? to_int32(x[0][i]) : x[0][i];
 }
@@ -42,7 +42,7 @@ ATL_FAST static void ints_to_floats(int64_t count, const int32_t *x, float *resu
 
 static void kernel_cast(const atl_node *y, const void *const *x, void *result)
 {
-    int64_t count = atl_shape_count(y->shape);
+    int64_t count = atl_shape_count(*y->shape);
     if (y->dtype == y->inputs[0]->dtype)
         memcpy(result, x[0], (size_t)count * sizeof(float));
     else if (y->dtype == ATL_INT32)
@@ -91,7 +91,7 @@ atl_node *atl_cast(atl_node *x, atl_dtype dtype) { return ATL_APPLY(&cast_op, &d
 /* stop_gradient(x) = x, as a constant */
 static void reference_stop_gradient(const atl_node *y, const double *const *x, double *result)
 {
-    memcpy(result, x[0], (size_t)atl_shape_count(y->shape) * sizeof *result);
+    memcpy(result, x[0], (size_t)atl_shape_count(*y->shape) * sizeof *result);
 }
 static const atl_op stop_gradient_op = {
     .name = "stop_gradient",

@@ -12,15 +12,15 @@ typedef struct concat_attributes {
 static int infer_joined(atl_node *y, int first, int axis, atl_shape *joined_out)
 {
     const atl_node *a = y->inputs[first];
-    atl_shape joined = a->shape;
+    atl_shape joined = *a->shape;
     char texts[2][160];
     for (int i = first + 1; i < y->input_count; i++) {
         const atl_node *x = y->inputs[i];
         const char *trouble = NULL;
-        if (x->shape.rank != joined.rank)
+        if (x->shape->rank != joined.rank)
             trouble = "they have different numbers of dimensions";
         for (int d = 0; d < joined.rank && !trouble; d++) {
-            int64_t size = x->shape.size[d];
+            int64_t size = x->shape->size[d];
             if (d == axis && (size == ATL_ANY || joined.size[d] == ATL_ANY))
                 joined.size[d] = ATL_ANY;
             else if (d == axis && __builtin_add_overflow(joined.size[d], size, &joined.size[d]))
@@ -34,8 +34,8 @@ static int infer_joined(atl_node *y, int first, int axis, atl_shape *joined_out)
         }
         if (trouble)
             return atl_fail(y, "cannot join '%s', %s, and '%s', %s, along axis %d: %s", atl_name_of(a),
-                            atl_shape_text(a->shape, texts[0], sizeof texts[0]), atl_name_of(x),
-                            atl_shape_text(x->shape, texts[1], sizeof texts[1]), axis, trouble);
+                            atl_shape_text(*a->shape, texts[0], sizeof texts[0]), atl_name_of(x),
+                            atl_shape_text(*x->shape, texts[1], sizeof texts[1]), axis, trouble);
     }
     *joined_out = joined;
     return 1;
@@ -44,7 +44,7 @@ static int infer_joined(atl_node *y, int first, int axis, atl_shape *joined_out)
 static int infer_concat(atl_node *y)
 {
     atl_shape joined;
-    int axis = atl_axis_of(y, ((const concat_attributes *)y->attributes)->axis, y->inputs[0]->shape.rank);
+    int axis = atl_axis_of(y, ((const concat_attributes *)y->attributes)->axis, y->inputs[0]->shape->rank);
     if (axis < 0 || !infer_joined(y, 0, axis, &joined))
         return 0;
     for (int i = 1; i < y->input_count; i++)
@@ -58,7 +58,7 @@ static int infer_concat(atl_node *y)
 static int axis_of(const atl_node *y)
 {
     int axis = ((const concat_attributes *)y->attributes)->axis;
-    return axis < 0 ? axis + y->shape.rank : axis;
+    return axis < 0 ? axis + y->shape->rank : axis;
 }
 
 static atl_node *concat_part(atl_node *dy, int axis, int part, int count, atl_node *const *parts);
@@ -80,8 +80,8 @@ static atl_walk part_walk(atl_shape part, atl_shape joined, int axis, int64_t of
 static void concat_reference(const atl_node *y, const double *const *x, double *result)
 {
     int axis = axis_of(y);
-    for (int64_t i = 0, offset = 0; i < y->input_count; offset += y->inputs[i++]->shape.size[axis]) {
-        atl_walk walk = part_walk(y->inputs[i]->shape, y->shape, axis, offset);
+    for (int64_t i = 0, offset = 0; i < y->input_count; offset += y->inputs[i++]->shape->size[axis]) {
+        atl_walk walk = part_walk(*y->inputs[i]->shape, *y->shape, axis, offset);
         atl_copy_doubles(&walk, result, x[i]);
     }
 }
@@ -89,8 +89,8 @@ static void concat_reference(const atl_node *y, const double *const *x, double *
 static void concat_kernel(const atl_node *y, const void *const *x, void *result)
 {
     int axis = axis_of(y);
-    for (int64_t i = 0, offset = 0; i < y->input_count; offset += y->inputs[i++]->shape.size[axis]) {
-        atl_walk walk = part_walk(y->inputs[i]->shape, y->shape, axis, offset);
+    for (int64_t i = 0, offset = 0; i < y->input_count; offset += y->inputs[i++]->shape->size[axis]) {
+        atl_walk walk = part_walk(*y->inputs[i]->shape, *y->shape, axis, offset);
         atl_copy_words(&walk, result, x[i]);
     }
 }
@@ -109,7 +109,7 @@ static int lower_copy_of_part(atl_lowering *l, int i, int64_t first)
     atl_walk *copy = atl_allocate(1, sizeof *copy);
     if (!copy)
         return atl_out_of_memory(), 0;
-    *copy = part_walk(y->inputs[i]->shape, y->shape, 3, first);
+    *copy = part_walk(*y->inputs[i]->shape, *y->shape, 3, first);
     atl_plan_step step = {.implementation = "copy",
                           .run = copy_part,
                           .cannot_fail = 1,
@@ -127,11 +127,11 @@ static int lower_concat(atl_lowering *l)
 {
     const atl_node *y = atl_lowered_node(l);
     int in_place = 0;
-    for (int i = 0; y->shape.rank == 4 && i < y->input_count; i++)
+    for (int i = 0; y->shape->rank == 4 && i < y->input_count; i++)
         in_place += atl_lower_is_in_place(l, i);
     if (!in_place)
         return atl_lower_kernel(l);
-    for (int64_t i = 0, first = 0; i < y->input_count; first += y->inputs[i++]->shape.size[3])
+    for (int64_t i = 0, first = 0; i < y->input_count; first += y->inputs[i++]->shape->size[3])
         if (!atl_lower_is_in_place(l, (int)i) && !lower_copy_of_part(l, (int)i, first))
             return 0;
     return 1;
@@ -145,7 +145,7 @@ atl_node *atl_part_with(const atl_node *x, int axis, int64_t first, int64_t last
         return NULL;
     *begins_out = 0;
     for (int i = 0; i < x->input_count; i++) {
-        int64_t ends = *begins_out + x->inputs[i]->shape.size[axis];
+        int64_t ends = *begins_out + x->inputs[i]->shape->size[axis];
         if (first >= *begins_out && last <= ends)
             return x->inputs[i];
         *begins_out = ends;
@@ -190,7 +190,7 @@ static atl_node *concat_simplified(atl_node *y)
     atl_node *whole = y->input_count == 1 ? y->inputs[0] : whole_of(y->input_count, y->inputs, axis);
     for (int i = 0; i < y->input_count; i++)
         most += y->inputs[i]->op == y->op ? y->inputs[i]->input_count : 1;
-    if (whole && atl_shape_equal(whole->shape, y->shape))
+    if (whole && atl_shape_equal(*whole->shape, *y->shape))
         return whole;
     atl_node **part = atl_allocate((size_t)most, sizeof *part);
     if (!part)
@@ -260,10 +260,10 @@ static int infer_concat_part(atl_node *y)
     const atl_node *dy = y->inputs[0];
     if (!infer_joined(y, 1, attributes->axis, &joined))
         return 0;
-    if (!atl_shapes_agree(dy->shape, joined))
+    if (!atl_shapes_agree(*dy->shape, joined))
         return atl_fail(y, "'%s', %s, has not the shape of the concat, %s", atl_name_of(dy), SHAPE_OF(dy),
                         SHAPE_TEXT(joined));
-    return atl_set_type(y, y->inputs[0]->dtype, y->inputs[1 + attributes->part]->shape);
+    return atl_set_type(y, y->inputs[0]->dtype, *y->inputs[1 + attributes->part]->shape);
 }
 
 /* The adjoint in its place, and zeros where the others were. */
@@ -287,9 +287,9 @@ static atl_walk concat_part_walk(const atl_node *y)
     const concat_attributes *attributes = y->attributes;
     int64_t offset = 0;
     for (int i = 0; i < attributes->part; i++)
-        offset += y->inputs[1 + i]->shape.size[attributes->axis];
-    atl_walk walk = atl_walk_over(y->shape);
-    atl_strides_of(y->inputs[0]->shape, walk.from);
+        offset += y->inputs[1 + i]->shape->size[attributes->axis];
+    atl_walk walk = atl_walk_over(*y->shape);
+    atl_strides_of(*y->inputs[0]->shape, walk.from);
     walk.from_start = offset * walk.from[attributes->axis];
     return walk;
 }
@@ -313,8 +313,8 @@ static int lower_concat_part(atl_lowering *l)
     const concat_attributes *attributes = y->attributes;
     int64_t first = 0;
     for (int i = 0; i < attributes->part; i++)
-        first += y->inputs[1 + i]->shape.size[attributes->axis];
-    int done = y->shape.rank == 4 && attributes->axis == 3 && y->dtype == ATL_FLOAT32 && atl_shape_count(y->shape) > 0
+        first += y->inputs[1 + i]->shape->size[attributes->axis];
+    int done = y->shape->rank == 4 && attributes->axis == 3 && y->dtype == ATL_FLOAT32 && atl_shape_count(*y->shape) > 0
                    ? atl_lower_part_in_place(l, first)
                    : -1;
     return done < 0 ? atl_lower_kernel(l) : done;
@@ -326,10 +326,10 @@ static atl_node *concat_part_simplified(atl_node *y)
     const concat_attributes *attributes = y->attributes;
     int64_t first = 0, begins;
     for (int i = 0; i < attributes->part; i++)
-        first += y->inputs[1 + i]->shape.size[attributes->axis];
-    int64_t last = first + y->shape.size[attributes->axis];
+        first += y->inputs[1 + i]->shape->size[attributes->axis];
+    int64_t last = first + y->shape->size[attributes->axis];
     atl_node *part = atl_part_with(y->inputs[0], attributes->axis, first, last, &begins);
-    return part && begins == first && atl_shape_equal(part->shape, y->shape) ? part : atl_unchanged(y);
+    return part && begins == first && atl_shape_equal(*part->shape, *y->shape) ? part : atl_unchanged(y);
 }
 
 static void describe_concat_part(const atl_node *y, char *text, size_t size)

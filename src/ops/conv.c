@@ -31,7 +31,7 @@ static int check_image(atl_node *y, const atl_node *image, const char *what)
     if (image->dtype != ATL_FLOAT32)
         return atl_fail(y, "%s, '%s', is %s but must be float32: use atl_cast(x, ATL_FLOAT32)", what,
                         atl_name_of(image), atl_dtype_name(image->dtype));
-    if (image->shape.rank != 4)
+    if (image->shape->rank != 4)
         return atl_fail(y, "%s, '%s', is %s; it must be [batch, height, width, channels]", what, atl_name_of(image),
                         SHAPE_OF(image));
     return 1;
@@ -39,11 +39,11 @@ static int check_image(atl_node *y, const atl_node *image, const char *what)
 
 static int check_filter(atl_node *y, const conv_options *options, const atl_node *filter)
 {
-    const int64_t *size = filter->shape.size;
+    const int64_t *size = filter->shape->size;
     if (filter->dtype != ATL_FLOAT32)
         return atl_fail(y, "the filter, '%s', is %s but must be float32: use atl_cast(x, ATL_FLOAT32)",
                         atl_name_of(filter), atl_dtype_name(filter->dtype));
-    if (filter->shape.rank != 4)
+    if (filter->shape->rank != 4)
         return atl_fail(y, "the filter, '%s', is %s; it must be [height, width, in, out]", atl_name_of(filter),
                         SHAPE_OF(filter));
     for (int i = 0; i < 4; i++)
@@ -61,7 +61,7 @@ static int check_filter(atl_node *y, const conv_options *options, const atl_node
 
 static int check_channels(atl_node *y, const conv_options *options, const atl_node *image, const atl_node *filter)
 {
-    int64_t channels = image->shape.size[3], in = filter->shape.size[2];
+    int64_t channels = image->shape->size[3], in = filter->shape->size[2];
     const char *image_text = SHAPE_OF(image), *filter_text = SHAPE_OF(filter);
     if (channels == ATL_ANY || in == ATL_ANY)
         return 1;
@@ -89,10 +89,10 @@ static int infer_result(atl_node *y, const atl_node *image, const atl_node *filt
     if (!check_image(y, image, "the image") || !check_filter(y, options, filter) ||
         !atl_check_window_options(y, &options->window) || !check_channels(y, options, image, filter))
         return 0;
-    *result = image->shape;
-    result->size[3] = filter->shape.size[3];
+    *result = *image->shape;
+    result->size[3] = filter->shape->size[3];
     for (int i = 0; i < 2; i++)
-        if (!atl_slide_window(y, &options->window, i, image->shape.size[1 + i], filter->shape.size[i],
+        if (!atl_slide_window(y, &options->window, i, image->shape->size[1 + i], filter->shape->size[i],
                               &result->size[1 + i], NULL))
             return 0;
     return 1;
@@ -111,7 +111,7 @@ static int check_result_gradient(atl_node *y, const atl_node *dy, const atl_node
     if (!check_image(y, dy, "the gradient of the result") || !infer_result(y, image, filter, &result))
         return 0;
     for (int i = 0; i < 4; i++)
-        if (!is_any_or(dy->shape.size[i], result.size[i]))
+        if (!is_any_or(dy->shape->size[i], result.size[i]))
             return atl_fail(y, "the gradient of the result, '%s', is %s, but the image %s and the filter %s give %s",
                             atl_name_of(dy), SHAPE_OF(dy), SHAPE_OF(image), SHAPE_OF(filter), SHAPE_TEXT(result));
     return 1;
@@ -120,13 +120,13 @@ static int check_result_gradient(atl_node *y, const atl_node *dy, const atl_node
 static int infer_input_grad(atl_node *y) /* dy, filter, like the image */
 {
     return check_result_gradient(y, y->inputs[0], y->inputs[2], y->inputs[1]) &&
-           atl_set_type(y, ATL_FLOAT32, y->inputs[2]->shape);
+           atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape);
 }
 
 static int infer_filter_grad(atl_node *y) /* image, dy, like the filter */
 {
     return check_result_gradient(y, y->inputs[1], y->inputs[0], y->inputs[2]) &&
-           atl_set_type(y, ATL_FLOAT32, y->inputs[2]->shape);
+           atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape);
 }
 
 /* ---- reference ----------------------------------------------------------------------------------------------------- */
@@ -166,13 +166,13 @@ static conv_geometry geometry_of(const atl_node *y, const atl_node *image, const
                                  const atl_node *result)
 {
     const conv_options *options = y->attributes;
-    return (conv_geometry){.image = image->shape,
-                           .filter = filter->shape,
-                           .result = result->shape,
-                           .vertical = atl_window_of(&options->window, 0, image->shape.size[1], filter->shape.size[0]),
-                           .horizontal =
-                               atl_window_of(&options->window, 1, image->shape.size[2], filter->shape.size[1]),
-                           .groups = options->groups};
+    return (
+        conv_geometry){.image = *image->shape,
+                       .filter = *filter->shape,
+                       .result = *result->shape,
+                       .vertical = atl_window_of(&options->window, 0, image->shape->size[1], filter->shape->size[0]),
+                       .horizontal = atl_window_of(&options->window, 1, image->shape->size[2], filter->shape->size[1]),
+                       .groups = options->groups};
 }
 
 /* All taps of one output pixel. x: the image of this example; y: the output pixel. */
@@ -206,7 +206,7 @@ static void sum_everywhere(const conv_geometry *g, tap_sum *tap, const double *x
 
 static void clear(const atl_node *y, double *result)
 {
-    memset(result, 0, (size_t)atl_shape_count(y->shape) * sizeof *result);
+    memset(result, 0, (size_t)atl_shape_count(*y->shape) * sizeof *result);
 }
 
 static void reference_conv2d(const atl_node *y, const double *const *x, double *result)
@@ -485,7 +485,7 @@ static atl_node *input_grad_of_scaled(atl_node *y, atl_node *d, atl_node *scale)
 static void describe(const atl_node *y, const atl_node *filter, char *text, size_t size)
 {
     const conv_options *options = y->attributes;
-    size_t at = atl_describe_window(&options->window, filter->shape.size[0], filter->shape.size[1], text, size);
+    size_t at = atl_describe_window(&options->window, filter->shape->size[0], filter->shape->size[1], text, size);
     if (options->groups != 1 && at < size)
         snprintf(text + at, size - at, ", %d groups", options->groups);
 }
@@ -550,7 +550,7 @@ static atl_node *conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *res
     int count = y->input_count;
     memset(&options, 0, sizeof options);
     memcpy(&options, y->attributes, y->op->attributes);
-    if (y->shape.size[0] == 0 || options.has_relu || (bias && (options.has_bias || options.has_residual)) ||
+    if (y->shape->size[0] == 0 || options.has_relu || (bias && (options.has_bias || options.has_residual)) ||
         (residual && options.has_residual))
         return NULL;
     memcpy(inputs, y->inputs, (size_t)count * sizeof *inputs);
@@ -811,7 +811,7 @@ ATL_BUILTIN(filter_grad_op);
 /* Other orders are turned into NHWC and HWIO; the compiler lets transposes of neighbours cancel. */
 static int check_order(atl_node *x, const char *what, const char *order)
 {
-    if (!x || x->shape.rank == 4)
+    if (!x || x->shape->rank == 4)
         return x != NULL;
     atl_graph_fail(x->graph, "%s%sconv2d: the %s, '%s', is %s; it must be %s", x->graph->scope,
                    x->graph->scope[0] ? "/" : "", what, atl_name_of(x), SHAPE_OF(x), order);

@@ -4,7 +4,7 @@
 /* 1 if it is float32 of that rank, else 0 with the mistake recorded for `builder`. `order` says what the dimensions are. */
 static int check_array(const atl_node *x, int rank, const char *what, const char *order, const char *builder)
 {
-    if (x->dtype == ATL_FLOAT32 && x->shape.rank == rank)
+    if (x->dtype == ATL_FLOAT32 && x->shape->rank == rank)
         return 1;
     atl_refuse(x->graph, builder, "the %s, '%s', is %s %s, but must be float32 %s", what, atl_name_of(x),
                atl_dtype_name(x->dtype), SHAPE_OF(x), order);
@@ -20,7 +20,7 @@ atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *args)
     atl_node *filter = args->filter;
     if (!args->image || !filter || !check_array(filter, 4, "filter", "[height, width, in, multiplier]", name))
         return NULL;
-    const int64_t *size = filter->shape.size;
+    const int64_t *size = filter->shape->size;
     if (size[2] < 1 || size[2] > INT32_MAX || size[3] < 1)
         return atl_refuse(filter->graph, name,
                           "the filter, '%s', is %s; its numbers of channels must be known, and not 0",
@@ -63,7 +63,7 @@ static int64_t excess(const atl_conv2d_transpose_args *args, int d)
 {
     int64_t stride = args->stride[d] > 0 ? args->stride[d] : 1,
             dilation = args->dilation[d] > 0 ? args->dilation[d] : 1;
-    int64_t span = (args->filter->shape.size[d] - 1) * dilation + 1;
+    int64_t span = (args->filter->shape->size[d] - 1) * dilation + 1;
     if (args->padding == ATL_SAME)
         return 0;
     return span - stride - (args->padding == ATL_EXPLICIT ? (int64_t)args->pad[2 * d] + args->pad[2 * d + 1] : 0);
@@ -72,7 +72,7 @@ static int64_t excess(const atl_conv2d_transpose_args *args, int d)
 /* A node of the result's shape, [n, h, w, out], whose value nobody computes. */
 static atl_node *result_like(const atl_conv2d_transpose_args *args, atl_node *image)
 {
-    int64_t out = args->filter->shape.size[2], add[2] = {0, 0}, cut[2] = {0, 0};
+    int64_t out = args->filter->shape->size[2], add[2] = {0, 0}, cut[2] = {0, 0};
     atl_node *like = atl_reduce_sum(image, ATL_AXES(3), .keep = 1);
     like = atl_tile(like, 1, args->stride[0] > 0 ? args->stride[0] : 1, args->stride[1] > 0 ? args->stride[1] : 1, 1);
     for (int d = 0; d < 2; d++) {
@@ -90,16 +90,16 @@ static int check_transpose(const atl_conv2d_transpose_args *args, const char *na
     if (!check_array(args->image, 4, "image", "with four dimensions", name) ||
         !check_array(filter, 4, "filter", "[height, width, out, in]", name))
         return 0;
-    if (atl_shape_count(filter->shape) < 1)
+    if (atl_shape_count(*filter->shape) < 1)
         return atl_refuse(filter->graph, name, "the filter, '%s', is %s; its sizes must be known, and not 0",
                           atl_name_of(filter), SHAPE_OF(filter)) != NULL;
-    int64_t channels = args->image->shape.size[args->layout == ATL_NCHW ? 1 : 3];
-    if (channels != ATL_ANY && channels != filter->shape.size[3])
+    int64_t channels = args->image->shape->size[args->layout == ATL_NCHW ? 1 : 3];
+    if (channels != ATL_ANY && channels != filter->shape->size[3])
         return atl_refuse(filter->graph, name,
                           "the image, '%s', is %s, with %lld channels, but the filter, '%s', %s, takes %lld (it is "
                           "[height, width, out, in])",
                           atl_name_of(args->image), SHAPE_OF(args->image), (long long)channels, atl_name_of(filter),
-                          SHAPE_OF(filter), (long long)filter->shape.size[3]) != NULL;
+                          SHAPE_OF(filter), (long long)filter->shape->size[3]) != NULL;
     return 1;
 }
 

@@ -7,9 +7,9 @@
 /* The last dimension holds the classes. */
 static int require_logits(atl_node *y, const atl_node *logits)
 {
-    if (logits->shape.rank == 0)
+    if (logits->shape->rank == 0)
         return atl_fail(y, "the logits, '%s', are a scalar; they must be [.., classes]", atl_name_of(logits));
-    if (logits->shape.size[logits->shape.rank - 1] == 0)
+    if (logits->shape->size[logits->shape->rank - 1] == 0)
         return atl_fail(y, "the logits, '%s', are %s: there are no classes", atl_name_of(logits), SHAPE_OF(logits));
     return 1;
 }
@@ -44,13 +44,13 @@ static int check_constant_labels(atl_node *y, const atl_node *labels, int64_t cl
 /* The labels' shape against that of the logits; a scalar label holds for every example. */
 static int check_labels(atl_node *y, const atl_node *logits, const atl_node *labels)
 {
-    if (labels->shape.rank && !atl_shapes_agree(labels->shape, loss_shape(logits->shape, labels->shape)))
+    if (labels->shape->rank && !atl_shapes_agree(*labels->shape, loss_shape(*logits->shape, *labels->shape)))
         return atl_fail(
             y,
             "the labels, '%s', are %s, but the logits, '%s', are %s; the labels must have the logits' shape "
             "without the last dimension, or be one scalar",
             atl_name_of(labels), SHAPE_OF(labels), atl_name_of(logits), SHAPE_OF(logits));
-    return check_constant_labels(y, labels, logits->shape.size[logits->shape.rank - 1]);
+    return check_constant_labels(y, labels, logits->shape->size[logits->shape->rank - 1]);
 }
 
 static int infer_sparse(atl_node *y)
@@ -59,7 +59,7 @@ static int infer_sparse(atl_node *y)
     if (!atl_require_float(y, 0, "the logits") || !require_logits(y, logits) || !atl_require_int(y, 1, "the labels") ||
         !check_labels(y, logits, labels))
         return 0;
-    return atl_set_type(y, ATL_FLOAT32, loss_shape(logits->shape, labels->shape));
+    return atl_set_type(y, ATL_FLOAT32, loss_shape(*logits->shape, *labels->shape));
 }
 
 typedef struct entropy_job {
@@ -72,8 +72,8 @@ typedef struct entropy_job {
 
 static entropy_job job_of(const atl_node *logits, const atl_node *labels)
 {
-    entropy_job job = {.classes = logits->shape.size[logits->shape.rank - 1], .one_label = labels->shape.rank == 0};
-    job.rows = atl_shape_count(loss_shape(logits->shape, labels->shape));
+    entropy_job job = {.classes = logits->shape->size[logits->shape->rank - 1], .one_label = labels->shape->rank == 0};
+    job.rows = atl_shape_count(loss_shape(*logits->shape, *labels->shape));
     return job;
 }
 
@@ -167,7 +167,7 @@ atl_node *atl_sparse_softmax_cross_entropy(atl_node *logits, atl_node *labels)
 static int infer_sparse_grad(atl_node *y)
 {
     return require_logits(y, y->inputs[1]) && check_labels(y, y->inputs[1], y->inputs[2]) &&
-           atl_set_type(y, ATL_FLOAT32, y->inputs[1]->shape);
+           atl_set_type(y, ATL_FLOAT32, *y->inputs[1]->shape);
 }
 
 static void reference_sparse_grad(const atl_node *y, const double *const *x, double *result)
@@ -223,7 +223,7 @@ static void kernel_sparse_grad(const atl_node *y, const void *const *x, void *re
 static atl_node *expand_sparse_grad(atl_node *y)
 {
     atl_node *dy = atl_input_of(y, 0), *logits = atl_input_of(y, 1), *labels = atl_input_of(y, 2);
-    int64_t classes = logits->shape.size[logits->shape.rank - 1];
+    int64_t classes = logits->shape->size[logits->shape->rank - 1];
     if (classes == ATL_ANY)
         return atl_graph_fail(
             y->graph,
@@ -262,12 +262,12 @@ static int infer_dense(atl_node *y)
     atl_node *logits = y->inputs[0], *targets = y->inputs[1];
     if (!atl_require_float(y, 0, "the logits") || !require_logits(y, logits))
         return 0;
-    if (!atl_shapes_agree(logits->shape, targets->shape))
+    if (!atl_shapes_agree(*logits->shape, *targets->shape))
         return atl_fail(y, "the targets, '%s', are %s, but the logits, '%s', are %s; both must have the same shape",
                         atl_name_of(targets), SHAPE_OF(targets), atl_name_of(logits), SHAPE_OF(logits));
     if (!atl_require_float(y, 1, "the targets"))
         return 0;
-    return atl_set_type(y, ATL_FLOAT32, loss_shape(logits->shape, targets->shape));
+    return atl_set_type(y, ATL_FLOAT32, loss_shape(*logits->shape, *targets->shape));
 }
 
 /* softmax_cross_entropy(x, t) = sum_i t_i (log(sum_j e^x_j) - x_i).  t need not sum to 1.

@@ -10,7 +10,7 @@ typedef struct cumulative_attributes {
 static int infer_cumulative_sum(atl_node *y)
 {
     const cumulative_attributes *attributes = y->attributes;
-    return atl_axis_of(y, attributes->axis, y->inputs[0]->shape.rank) >= 0 && atl_require_float(y, 0, "the input") &&
+    return atl_axis_of(y, attributes->axis, y->inputs[0]->shape->rank) >= 0 && atl_require_float(y, 0, "the input") &&
            atl_infer_same(y);
 }
 
@@ -24,7 +24,7 @@ static atl_node *cumulative_sum_gradient(atl_node *y, atl_node *dy)
 static void cumulative_sum_reference(const atl_node *y, const double *const *x, double *result)
 {
     const cumulative_attributes *attributes = y->attributes;
-    atl_axis_split split = atl_split_at(y->shape, attributes->axis);
+    atl_axis_split split = atl_split_at(*y->shape, attributes->axis);
     for (int64_t i = 0; i < split.outer * split.inner; i++) {
         int64_t first = i / split.inner * split.size * split.inner + i % split.inner;
         double sum = 0;
@@ -67,11 +67,11 @@ static void cumulative_range(const void *job, int64_t first, int64_t last)
 static void cumulative_sum_kernel(const atl_node *y, const void *const *x, void *result)
 {
     const cumulative_attributes *attributes = y->attributes;
-    cumulative_job job = {.split = atl_split_at(y->shape, attributes->axis), .x = x[0], .result = result};
+    cumulative_job job = {.split = atl_split_at(*y->shape, attributes->axis), .x = x[0], .result = result};
     job.exclusive = attributes->exclusive;
     job.reverse = attributes->reverse;
     job.tiles = (job.split.inner + TILE - 1) / TILE;
-    atl_parallel(job.split.outer * job.tiles, atl_shape_count(y->shape), cumulative_range, &job);
+    atl_parallel(job.split.outer * job.tiles, atl_shape_count(*y->shape), cumulative_range, &job);
 }
 
 static void describe_cumulative_sum(const atl_node *y, char *text, size_t size)

@@ -7,13 +7,13 @@
 static int gathered_shape(atl_node *y, atl_shape x, const atl_node *indices, int axis, atl_shape *shape_out)
 {
     atl_shape to = {0};
-    if (indices->shape.rank + x.rank - 1 > ATL_MAX_RANK)
-        return atl_fail(y, "the result would have %d dimensions; the limit is %d", indices->shape.rank + x.rank - 1,
+    if (indices->shape->rank + x.rank - 1 > ATL_MAX_RANK)
+        return atl_fail(y, "the result would have %d dimensions; the limit is %d", indices->shape->rank + x.rank - 1,
                         ATL_MAX_RANK);
     for (int i = 0; i < axis; i++)
         to.size[to.rank++] = x.size[i];
-    for (int i = 0; i < indices->shape.rank; i++)
-        to.size[to.rank++] = indices->shape.size[i];
+    for (int i = 0; i < indices->shape->rank; i++)
+        to.size[to.rank++] = indices->shape->size[i];
     for (int i = axis + 1; i < x.rank; i++)
         to.size[to.rank++] = x.size[i];
     *shape_out = to;
@@ -24,8 +24,8 @@ static int infer_gather(atl_node *y)
 {
     const atl_node *x = y->inputs[0];
     atl_shape to;
-    int axis = atl_axis_of(y, *(const int *)y->attributes, x->shape.rank);
-    return axis >= 0 && atl_require_int(y, 1, "the indices") && gathered_shape(y, x->shape, y->inputs[1], axis, &to) &&
+    int axis = atl_axis_of(y, *(const int *)y->attributes, x->shape->rank);
+    return axis >= 0 && atl_require_int(y, 1, "the indices") && gathered_shape(y, *x->shape, y->inputs[1], axis, &to) &&
            atl_set_type(y, x->dtype, to);
 }
 
@@ -36,8 +36,8 @@ static atl_node *gather_gradient(atl_node *y, atl_node *dy)
 
 static void gather_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_axis_split split = atl_split_at(y->inputs[0]->shape, *(const int *)y->attributes);
-    int64_t indices = atl_shape_count(y->inputs[1]->shape);
+    atl_axis_split split = atl_split_at(*y->inputs[0]->shape, *(const int *)y->attributes);
+    int64_t indices = atl_shape_count(*y->inputs[1]->shape);
     for (int64_t i = 0; i < split.outer; i++)
         for (int64_t j = 0; j < indices; j++)
             for (int64_t k = 0; k < split.inner; k++) {
@@ -73,12 +73,12 @@ static void gather_range(const void *job, int64_t first, int64_t last)
 
 static void gather_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    gather_job job = {.split = atl_split_at(y->inputs[0]->shape, *(const int *)y->attributes),
+    gather_job job = {.split = atl_split_at(*y->inputs[0]->shape, *(const int *)y->attributes),
                       .x = x[0],
                       .index = x[1]};
-    job.indices = atl_shape_count(y->inputs[1]->shape);
+    job.indices = atl_shape_count(*y->inputs[1]->shape);
     job.result = result;
-    atl_parallel(job.split.outer * job.indices, atl_shape_count(y->shape), gather_range, &job);
+    atl_parallel(job.split.outer * job.indices, atl_shape_count(*y->shape), gather_range, &job);
 }
 
 static void describe_gather(const atl_node *y, char *text, size_t size)
@@ -121,19 +121,19 @@ static int infer_scatter_add(atl_node *y)
 {
     const atl_node *updates = y->inputs[0], *like = y->inputs[2];
     atl_shape expected;
-    if (like->shape.rank == 0)
+    if (like->shape->rank == 0)
         return atl_fail(y, "'%s' is a scalar: it has no dimension to scatter along", atl_name_of(like));
-    int axis = *(const int *)y->attributes, rank = like->shape.rank;
+    int axis = *(const int *)y->attributes, rank = like->shape->rank;
     if (axis < -rank || axis >= rank)
         return atl_fail(y, "axis %d is out of range for %s: it must be %d..%d", axis, SHAPE_OF(like), -rank, rank - 1);
     if (!atl_require_float(y, 0, "the updates") || !atl_require_int(y, 1, "the indices") ||
-        !gathered_shape(y, like->shape, y->inputs[1], axis < 0 ? axis + rank : axis, &expected))
+        !gathered_shape(y, *like->shape, y->inputs[1], axis < 0 ? axis + rank : axis, &expected))
         return 0;
-    if (!atl_shapes_agree(updates->shape, expected))
+    if (!atl_shapes_agree(*updates->shape, expected))
         return atl_fail(y, "the updates, '%s', are %s, but for indices %s along axis %d of %s they must be %s",
                         atl_name_of(updates), SHAPE_OF(updates), SHAPE_OF(y->inputs[1]), axis, SHAPE_OF(like),
                         SHAPE_TEXT(expected));
-    return atl_set_type(y, ATL_FLOAT32, like->shape);
+    return atl_set_type(y, ATL_FLOAT32, *like->shape);
 }
 
 static atl_node *scatter_add_gradient(atl_node *y, atl_node *dy)
@@ -143,9 +143,9 @@ static atl_node *scatter_add_gradient(atl_node *y, atl_node *dy)
 
 static void scatter_add_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_axis_split split = atl_split_at(y->shape, *(const int *)y->attributes);
-    int64_t indices = atl_shape_count(y->inputs[1]->shape);
-    memset(result, 0, (size_t)atl_shape_count(y->shape) * sizeof *result);
+    atl_axis_split split = atl_split_at(*y->shape, *(const int *)y->attributes);
+    int64_t indices = atl_shape_count(*y->inputs[1]->shape);
+    memset(result, 0, (size_t)atl_shape_count(*y->shape) * sizeof *result);
     for (int64_t i = 0; i < split.outer; i++)
         for (int64_t j = 0; j < indices; j++)
             for (int64_t k = 0; k < split.inner; k++) {
@@ -181,14 +181,14 @@ static void scatter_range(const void *job, int64_t first, int64_t last)
 
 static void scatter_add_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    gather_job job = {.split = atl_split_at(y->shape, *(const int *)y->attributes),
+    gather_job job = {.split = atl_split_at(*y->shape, *(const int *)y->attributes),
                       .tile = 1024,
                       .x = x[0],
                       .index = x[1]};
-    job.indices = atl_shape_count(y->inputs[1]->shape);
+    job.indices = atl_shape_count(*y->inputs[1]->shape);
     job.tiles = (job.split.inner + job.tile - 1) / job.tile;
     job.result = result;
-    atl_parallel(job.split.outer * job.tiles, atl_shape_count(y->shape) + atl_shape_count(y->inputs[0]->shape),
+    atl_parallel(job.split.outer * job.tiles, atl_shape_count(*y->shape) + atl_shape_count(*y->inputs[0]->shape),
                  scatter_range, &job);
 }
 

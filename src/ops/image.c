@@ -5,7 +5,7 @@ int atl_require_image(atl_node *y, int i)
 {
     if (!atl_require_float(y, i, "the image"))
         return 0;
-    if (y->inputs[i]->shape.rank != 4)
+    if (y->inputs[i]->shape->rank != 4)
         return atl_fail(y, "the image, '%s', is %s, but must have four dimensions: [batch, height, width, channels]",
                         atl_name_of(y->inputs[i]), SHAPE_OF(y->inputs[i]));
     return 1;
@@ -17,7 +17,7 @@ atl_node *atl_image_to_nhwc(atl_node *image, atl_layout layout, const char *buil
         return image;
     if (layout != ATL_NCHW)
         return atl_refuse(image->graph, builder, "layout %d is neither ATL_NHWC nor ATL_NCHW", (int)layout);
-    if (image->shape.rank != 4)
+    if (image->shape->rank != 4)
         return atl_refuse(image->graph, builder,
                           "the image, '%s', is %s, but must have four dimensions: [batch, channels, height, width]",
                           atl_name_of(image), SHAPE_OF(image));

@@ -3,7 +3,7 @@
 
 static int check_vector(const atl_node *x, const atl_node *vector, const char *what)
 {
-    if (!vector || atl_shapes_agree(vector->shape, ATL_SHAPE(x->shape.size[x->shape.rank - 1])))
+    if (!vector || atl_shapes_agree(*vector->shape, ATL_SHAPE(x->shape->size[x->shape->rank - 1])))
         return 1;
     atl_refuse(
         x->graph, "layer_norm",
@@ -15,7 +15,7 @@ static int check_vector(const atl_node *x, const atl_node *vector, const char *w
 static int check(const atl_layer_norm_args *args)
 {
     const atl_node *x = args->x;
-    if (x->shape.rank < 1)
+    if (x->shape->rank < 1)
         return atl_refuse(x->graph, "layer_norm", "the input, '%s', is a scalar; the last dimension is normalised",
                           atl_name_of(x)) != NULL;
     if (!(args->epsilon >= 0) || isinf(args->epsilon))

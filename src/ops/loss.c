@@ -4,7 +4,7 @@
 /* Unlike element-wise ops these do not broadcast: [n, 1] against [n] would quietly compare everything with everything. */
 static int same_shape(atl_node *a, atl_node *b, const char *builder)
 {
-    if (atl_shapes_agree(a->shape, b->shape))
+    if (atl_shapes_agree(*a->shape, *b->shape))
         return 1;
     atl_refuse(a->graph, builder, "'%s' is %s but '%s' is %s; both must have the same shape (see atl_reshape)",
                atl_name_of(a), SHAPE_OF(a), atl_name_of(b), SHAPE_OF(b));
@@ -125,7 +125,7 @@ ATL_COMPOSED(hinge_loss_composed);
 /* Fails for scalars, which have no last dimension. */
 static int have_last_dimension(atl_node *a, atl_node *b, const char *builder)
 {
-    if (same_floats(a, b, builder) && a->shape.rank > 0)
+    if (same_floats(a, b, builder) && a->shape->rank > 0)
         return 1;
     atl_refuse(a->graph, builder, "'%s' and '%s' are scalars; the last dimension is summed", atl_name_of(a),
                atl_name_of(b));

@@ -45,8 +45,8 @@ typedef struct window_job {
 /* The last dimension holds the channels; a radius beyond them sees them all. */
 static window_job window_job_of(const atl_node *y, int64_t radius)
 {
-    window_job job = {.channels = y->shape.size[y->shape.rank - 1]};
-    job.pixels = job.channels ? atl_shape_count(y->shape) / job.channels : 0;
+    window_job job = {.channels = y->shape->size[y->shape->rank - 1]};
+    job.pixels = job.channels ? atl_shape_count(*y->shape) / job.channels : 0;
     job.radius = radius < job.channels ? radius : job.channels;
     return job;
 }
@@ -65,7 +65,7 @@ static double window_sum(const double *x, int64_t c, int64_t radius, int64_t cha
 /* channel_window_sum(x) = S(x), which is linear and its own adjoint */
 static int infer_window_sum(atl_node *y)
 {
-    if (y->inputs[0]->shape.rank == 0)
+    if (y->inputs[0]->shape->rank == 0)
         return atl_fail(y, "'%s' is a scalar, and has no channels", atl_name_of(y->inputs[0]));
     return atl_infer_same(y);
 }
@@ -444,7 +444,7 @@ atl_node *atl_lrn_with(const atl_lrn_args *args)
 }
 
 /* lrn_grad(dy, x): in one pass; whoever differentiates it gets its parts. */
-static int infer_lrn_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[1]->shape); }
+static int infer_lrn_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[1]->shape); }
 
 static atl_node *expand_lrn_grad(atl_node *y)
 {

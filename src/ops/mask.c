@@ -63,7 +63,7 @@ static int run_mask(const atl_plan_step *step, void *const *memory, void *bound)
     (void)bound;
     mask_job job = {.x = memory[step->read[0]],
                     .mask = memory[step->write[0]],
-                    .count = atl_shape_count(((const atl_node *)step->data)->inputs[0]->shape)};
+                    .count = atl_shape_count(*((const atl_node *)step->data)->inputs[0]->shape)};
     atl_parallel(blocks_of(job.count), job.count, mask_blocks, &job);
     return 0;
 }
@@ -74,7 +74,7 @@ static int run_gate(const atl_plan_step *step, void *const *memory, void *bound)
     mask_job job = {.x = memory[step->read[0]],
                     .by = memory[step->read[1]],
                     .result = memory[step->write[0]],
-                    .count = atl_shape_count(((const atl_node *)step->data)->shape)};
+                    .count = atl_shape_count(*((const atl_node *)step->data)->shape)};
     atl_parallel(blocks_of(job.count), job.count, gate_blocks, &job);
     return 0;
 }
@@ -83,7 +83,7 @@ static int run_gate(const atl_plan_step *step, void *const *memory, void *bound)
 static const atl_memory_layout *layout_of_image(const atl_lowering *lowering, int i)
 {
     const atl_memory_layout *layout = atl_lower_layout_of(lowering, i);
-    int64_t bytes = atl_shape_count(atl_lowered_node(lowering)->inputs[i]->shape) * 4;
+    int64_t bytes = atl_shape_count(*atl_lowered_node(lowering)->inputs[i]->shape) * 4;
     return layout && atl_layout_bytes(layout) == bytes ? layout : NULL;
 }
 
@@ -110,15 +110,15 @@ static int lower_gate(atl_lowering *lowering)
 
 static int infer_mask(atl_node *y)
 {
-    return atl_set_type(y, ATL_INT32, ATL_SHAPE(blocks_of(atl_shape_count(y->inputs[0]->shape)) * LANES));
+    return atl_set_type(y, ATL_INT32, ATL_SHAPE(blocks_of(atl_shape_count(*y->inputs[0]->shape)) * LANES));
 }
 
-static int infer_gate(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[0]->shape); }
+static int infer_gate(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape); }
 
 /* Either is as well done in blocks of channels. */
 static double blocked_gain(const atl_node *y, unsigned *images)
 {
-    atl_shape image = y->inputs[0]->shape;
+    atl_shape image = *y->inputs[0]->shape;
     *images = 1;
     return image.rank == 4 && image.size[3] % 16 == 0 ? 0 : -INFINITY;
 }

@@ -28,7 +28,7 @@ static int check_matrix(atl_node *y, int i)
     const atl_node *x = y->inputs[i];
     if (!atl_require_float(y, i, i ? "the second matrix" : "the first matrix"))
         return 0;
-    if (x->shape.rank < 2)
+    if (x->shape->rank < 2)
         return atl_fail(y,
                         "the %s input, '%s', is %s; a matrix has two dimensions: use atl_expand_dims to make a row or "
                         "a column of it",
@@ -52,7 +52,7 @@ static int fail_product(atl_node *y, const char *why)
 /* The leading dimensions of the result; the two matrix sizes are left to be set. */
 static int infer_leading(atl_node *y, atl_shape *result)
 {
-    atl_shape a = y->inputs[0]->shape, b = y->inputs[1]->shape;
+    atl_shape a = *y->inputs[0]->shape, b = *y->inputs[1]->shape;
     *result = a.rank >= b.rank ? a : b;
     if (a.rank == 2 || b.rank == 2)
         return 1;
@@ -78,7 +78,7 @@ static int infer_matmul(atl_node *y)
     char why[200];
     if (!check_matrix(y, 0) || !check_matrix(y, 1))
         return 0;
-    atl_shape a = y->inputs[0]->shape, b = y->inputs[1]->shape;
+    atl_shape a = *y->inputs[0]->shape, b = *y->inputs[1]->shape;
     int64_t k = matrix_size(a, options->transpose_a, 1), rows = matrix_size(b, options->transpose_b, 0);
     if (k != ATL_ANY && rows != ATL_ANY && k != rows) {
         snprintf(why, sizeof why, "the inner sizes %lld and %lld differ", (long long)k, (long long)rows);
@@ -101,17 +101,17 @@ typedef struct product {
 static product product_of(const atl_node *y)
 {
     const matmul_options *options = y->attributes;
-    atl_shape a = y->inputs[0]->shape, b = y->inputs[1]->shape;
+    atl_shape a = *y->inputs[0]->shape, b = *y->inputs[1]->shape;
     product p = {.batch = 1,
-                 .m = y->shape.size[y->shape.rank - 2],
-                 .n = y->shape.size[y->shape.rank - 1],
+                 .m = y->shape->size[y->shape->rank - 2],
+                 .n = y->shape->size[y->shape->rank - 1],
                  .k = matrix_size(a, options->transpose_a, 1),
                  .transpose_a = options->transpose_a,
                  .transpose_b = options->transpose_b,
                  .broadcast_a = a.rank == 2,
                  .broadcast_b = b.rank == 2};
-    for (int i = 0; i < y->shape.rank - 2; i++)
-        p.batch *= y->shape.size[i];
+    for (int i = 0; i < y->shape->rank - 2; i++)
+        p.batch *= y->shape->size[i];
     if (p.broadcast_b && !p.transpose_a) { /* rows of all examples, one below the other */
         p.m *= p.batch;
         p.batch = 1;
@@ -290,7 +290,7 @@ static int lower_product(atl_lowering *lowering, const epilogue *after)
     const atl_node *y = atl_lowered_node(lowering);
     product p = product_of(y);
     product_step s = {0};
-    if (p.k == 0 || atl_shape_count(y->shape) == 0)
+    if (p.k == 0 || atl_shape_count(*y->shape) == 0)
         return onednn_lower_zeros(lowering);
     describe_product(&s, &p);
     s.loop = loop_for(&s);
@@ -326,11 +326,11 @@ static atl_node *matmul_by_a(atl_node *y, atl_node *dy)
     atl_node *a = y->inputs[0], *b = y->inputs[1];
     atl_node *da =
         options->transpose_a ? multiply(b, dy, options->transpose_b, 1) : multiply(dy, b, 0, !options->transpose_b);
-    return a->shape.rank < y->shape.rank ? atl_sum_to(da, a) : da;
+    return a->shape->rank < y->shape->rank ? atl_sum_to(da, a) : da;
 }
 
 /* All leading dimensions and the rows in one: [.., m, n] -> [rest, n]. */
-static atl_node *as_rows(atl_node *x) { return atl_reshape(x, ATL_SHAPE(-1, x->shape.size[x->shape.rank - 1])); }
+static atl_node *as_rows(atl_node *x) { return atl_reshape(x, ATL_SHAPE(-1, x->shape->size[x->shape->rank - 1])); }
 
 /* dB = A^T dy, or dy^T A. If one B served the whole batch, the sum over the batch is a part of the product where A's rows lie one
  * below the other. */
@@ -338,8 +338,8 @@ static atl_node *matmul_by_b(atl_node *y, atl_node *dy)
 {
     const matmul_options *options = y->attributes;
     atl_node *a = y->inputs[0], *b = y->inputs[1];
-    int shared = b->shape.rank < y->shape.rank;
-    int64_t k = a->shape.size[a->shape.rank - 1], n = y->shape.size[y->shape.rank - 1];
+    int shared = b->shape->rank < y->shape->rank;
+    int64_t k = a->shape->size[a->shape->rank - 1], n = y->shape->size[y->shape->rank - 1];
     if (shared && !options->transpose_a && k > 0 && n > 0) {
         a = as_rows(a);
         dy = as_rows(dy);
@@ -395,7 +395,7 @@ static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *res
     product p = product_of(y);
     memset(&options, 0, sizeof options);
     memcpy(&options, y->attributes, y->op->attributes);
-    if (residual || options.has_relu || (bias && options.has_bias) || p.k == 0 || atl_shape_count(y->shape) == 0)
+    if (residual || options.has_relu || (bias && options.has_bias) || p.k == 0 || atl_shape_count(*y->shape) == 0)
         return NULL;
     atl_node *inputs[3] = {y->inputs[0], y->inputs[1], bias ? bias : y->input_count > 2 ? y->inputs[2] : NULL};
     options.has_bias = inputs[2] != NULL;
@@ -419,7 +419,7 @@ static atl_node *matmul_transposed(atl_node *y)
 {
     const matmul_options *options = y->attributes;
     atl_node *a = y->inputs[0], *b = y->inputs[1];
-    return a->shape.rank == b->shape.rank ? multiply(b, a, !options->transpose_b, !options->transpose_a) : NULL;
+    return a->shape->rank == b->shape->rank ? multiply(b, a, !options->transpose_b, !options->transpose_a) : NULL;
 }
 
 static atl_node *plain(atl_node *a, atl_node *b) { return atl_matmul(a, b); }

@@ -111,7 +111,7 @@ static void visit_max_grad(const pool *p, int64_t to, int64_t n, pool_taps v, po
 static void reference_max_grad(const atl_node *y, const double *const *x, double *result)
 {
     pool p = pool_of(y, y->inputs[1]);
-    memset(result, 0, (size_t)atl_shape_count(y->shape) * sizeof *result);
+    memset(result, 0, (size_t)atl_shape_count(*y->shape) * sizeof *result);
     pool_visit_all(&p, visit_max_grad, x, result);
 }
 
@@ -210,7 +210,7 @@ atl_node *atl_gate_before_pool(atl_node *dx, atl_node *x)
 
 /* max_pool2d_pick(g, x, y): the g that stands where x is the largest of its window; of y's shape.
  * With respect to g it is max_pool2d_grad again. */
-static int infer_pick(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[2]->shape); }
+static int infer_pick(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape); }
 
 static void visit_pick(const pool *p, int64_t to, int64_t n, pool_taps v, pool_taps h, int64_t c,
                        const double *const *x, double *result)

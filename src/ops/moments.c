@@ -92,7 +92,7 @@ static int64_t last_of(atl_shape shape) { return shape.size[shape.rank - 1]; }
  * less.  dx = (dmean + 2 dvariance (x - mean)) / number */
 static int infer_moments(atl_node *y)
 {
-    atl_shape from = y->inputs[0]->shape;
+    atl_shape from = *y->inputs[0]->shape;
     if (!atl_require_float(y, 0, "the input"))
         return 0;
     if (from.rank < 1)
@@ -102,7 +102,7 @@ static int infer_moments(atl_node *y)
 
 static void reference_moments(const atl_node *y, const double *const *x, double *result)
 {
-    int64_t columns = last_of(y->shape), rows = columns ? atl_shape_count(y->inputs[0]->shape) / columns : 0;
+    int64_t columns = last_of(*y->shape), rows = columns ? atl_shape_count(*y->inputs[0]->shape) / columns : 0;
     for (int64_t c = 0; c < columns; c++) {
         double sum = 0, square = 0;
         for (int64_t r = 0; r < rows; r++)
@@ -141,7 +141,7 @@ static int64_t chunks_of(int64_t elements)
 static int lower_moments(atl_lowering *lowering)
 {
     const atl_node *y = atl_lowered_node(lowering);
-    int64_t count = atl_shape_count(y->inputs[0]->shape), columns = last_of(y->shape);
+    int64_t count = atl_shape_count(*y->inputs[0]->shape), columns = last_of(*y->shape);
     if (count == 0)
         return atl_lower_kernel(lowering);
     moments_plan *p = atl_allocate(1, sizeof *p);
@@ -192,11 +192,11 @@ atl_node *atl_moments(atl_node *x) { return ATL_APPLY(&moments_op, NULL, x); }
 /* ---- sums of products ------------------------------------------------------------------------------------------------- */
 
 /* sum_product_to(a, b, like) = sum of a * b over all rows.  da = b dy, db = a dy */
-static int infer_sum_product(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[2]->shape); }
+static int infer_sum_product(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape); }
 
 static void reference_sum_product(const atl_node *y, const double *const *x, double *result)
 {
-    int64_t columns = atl_shape_count(y->shape), count = atl_shape_count(y->inputs[0]->shape);
+    int64_t columns = atl_shape_count(*y->shape), count = atl_shape_count(*y->inputs[0]->shape);
     memset(result, 0, (size_t)columns * sizeof *result);
     for (int64_t i = 0; i < count; i++)
         result[i % columns] += x[0][i] * x[1][i];
@@ -204,7 +204,7 @@ static void reference_sum_product(const atl_node *y, const double *const *x, dou
 
 static int sum_product_as_sum(const atl_node *y, atl_sum_form *form)
 {
-    int64_t columns = atl_shape_count(y->shape), count = atl_shape_count(y->inputs[0]->shape);
+    int64_t columns = atl_shape_count(*y->shape), count = atl_shape_count(*y->inputs[0]->shape);
     *form = (atl_sum_form){
         .a = 0, .b = 1, .outer = 1, .reduced = columns ? count / columns : 0, .inner = columns, .scale = 1};
     return form->reduced > 0;
@@ -239,14 +239,15 @@ ATL_BUILTIN(sum_product_op);
 
 atl_node *atl_sum_product_to(atl_node *a, atl_node *b, atl_node *like)
 {
-    if (!a || !b || !like || !atl_shape_equal(a->shape, b->shape) || a->dtype != ATL_FLOAT32 || b->dtype != ATL_FLOAT32)
+    if (!a || !b || !like || !atl_shape_equal(*a->shape, *b->shape) || a->dtype != ATL_FLOAT32 ||
+        b->dtype != ATL_FLOAT32)
         return NULL;
     int leading = 0; /* dimensions of 1 */
-    while (leading < like->shape.rank && like->shape.size[leading] == 1)
+    while (leading < like->shape->rank && like->shape->size[leading] == 1)
         leading++;
-    int last = like->shape.rank - leading; /* dimensions that are kept */
+    int last = like->shape->rank - leading; /* dimensions that are kept */
     for (int i = 1; i <= last; i++)
-        if (i > a->shape.rank || like->shape.size[like->shape.rank - i] != a->shape.size[a->shape.rank - i])
+        if (i > a->shape->rank || like->shape->size[like->shape->rank - i] != a->shape->size[a->shape->rank - i])
             return NULL;
     return ATL_APPLY(&sum_product_op, NULL, a, b, like);
 }

@@ -21,10 +21,10 @@ static int infer_noise(atl_node *y)
 {
     if (!atl_require_int(y, 1, "the counter"))
         return 0;
-    if (atl_shape_count(y->inputs[1]->shape) != 1)
+    if (atl_shape_count(*y->inputs[1]->shape) != 1)
         return atl_fail(y, "the counter, '%s', is %s, but must be a single number", atl_name_of(y->inputs[1]),
                         SHAPE_OF(y->inputs[1]));
-    return atl_set_type(y, ATL_FLOAT32, y->inputs[0]->shape);
+    return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape);
 }
 
 static uint64_t stream_at(const atl_node *y, int64_t counter)
@@ -72,14 +72,14 @@ static void describe_normal(const atl_node *y, char *text, size_t size)
     }                                                                                                                  \
     static void kind##_reference(const atl_node *y, const double *const *x, double *result)                            \
     {                                                                                                                  \
-        int64_t count = atl_shape_count(y->shape);                                                                     \
+        int64_t count = atl_shape_count(*y->shape);                                                                    \
         noise_job job = job_of(y, stream_at(y, (int64_t)x[1][0]), NULL);                                               \
         for (int64_t i = 0; i < count; i++) /* the very same floats */                                                 \
             result[i] = kind##_at(&job, i);                                                                            \
     }                                                                                                                  \
     static void kind##_kernel(const atl_node *y, const void *const *x, void *result)                                   \
     {                                                                                                                  \
-        int64_t count = atl_shape_count(y->shape);                                                                     \
+        int64_t count = atl_shape_count(*y->shape);                                                                    \
         noise_job job = job_of(y, stream_at(y, *(const int32_t *)x[1]), result);                                       \
         atl_parallel(count, count *WORK, fill_##kind, &job);                                                           \
     }                                                                                                                  \

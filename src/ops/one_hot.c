@@ -5,7 +5,7 @@
 static int infer_one_hot(atl_node *y)
 {
     int64_t classes = *(const int64_t *)y->attributes;
-    atl_shape to = y->inputs[0]->shape;
+    atl_shape to = *y->inputs[0]->shape;
     if (!atl_require_int(y, 0, "the labels"))
         return 0;
     if (classes <= 0)
@@ -18,7 +18,7 @@ static int infer_one_hot(atl_node *y)
 
 static void one_hot_reference(const atl_node *y, const double *const *x, double *result)
 {
-    int64_t classes = *(const int64_t *)y->attributes, labels = atl_shape_count(y->inputs[0]->shape);
+    int64_t classes = *(const int64_t *)y->attributes, labels = atl_shape_count(*y->inputs[0]->shape);
     for (int64_t i = 0; i < labels; i++)
         for (int64_t c = 0; c < classes; c++)
             result[i * classes + c] = x[0][i] == (double)c;
@@ -26,7 +26,7 @@ static void one_hot_reference(const atl_node *y, const double *const *x, double 
 
 static void one_hot_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    int64_t classes = *(const int64_t *)y->attributes, labels = atl_shape_count(y->inputs[0]->shape);
+    int64_t classes = *(const int64_t *)y->attributes, labels = atl_shape_count(*y->inputs[0]->shape);
     const int32_t *label = x[0];
     float *row = result;
     memset(result, 0, (size_t)(labels * classes) * sizeof *row);

@@ -64,7 +64,7 @@ int atl_axes_of(atl_node *y, int count, const int *axis, int rank, unsigned *set
     return 1;
 }
 
-int atl_infer_same(atl_node *y) { return atl_set_type(y, y->inputs[0]->dtype, y->inputs[0]->shape); }
+int atl_infer_same(atl_node *y) { return atl_set_type(y, y->inputs[0]->dtype, *y->inputs[0]->shape); }
 
 int atl_require_float(atl_node *y, int i, const char *what)
 {
@@ -109,14 +109,14 @@ int atl_shapes_agree(atl_shape a, atl_shape b)
     return agree;
 }
 
-atl_node *atl_unchanged(atl_node *y) { return atl_shape_equal(y->shape, y->inputs[0]->shape) ? y->inputs[0] : NULL; }
+atl_node *atl_unchanged(atl_node *y) { return atl_shape_equal(*y->shape, *y->inputs[0]->shape) ? y->inputs[0] : NULL; }
 
 atl_node *atl_only_reshaped(atl_node *y)
 {
     atl_node *x = y->inputs[0];
-    if (atl_shape_count(y->shape) != atl_shape_count(x->shape))
+    if (atl_shape_count(*y->shape) != atl_shape_count(*x->shape))
         return NULL;
-    return atl_shape_equal(y->shape, x->shape) ? x : atl_reshape(x, y->shape);
+    return atl_shape_equal(*y->shape, *x->shape) ? x : atl_reshape(x, *y->shape);
 }
 
 int atl_is_read_once(const atl_node *x) { return x->read_once; }

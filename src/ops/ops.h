@@ -20,7 +20,7 @@
 
 /* Fixed-size texts of shapes for messages. */
 #define SHAPE_TEXT(shape) atl_shape_text((shape), (char[160]){0}, 160)
-#define SHAPE_OF(node)    SHAPE_TEXT((node)->shape)
+#define SHAPE_OF(node)    SHAPE_TEXT(*(node)->shape)
 
 /* 0..rank-1 from an axis that may count from the end; -1, with the mistake recorded on y, if it is out of range. */
 int atl_axis_of(atl_node *y, int axis, int rank);

@@ -12,7 +12,7 @@ static int infer_pad(atl_node *y)
 {
     const pad_attributes *pad = y->attributes;
     const atl_node *x = y->inputs[0];
-    atl_shape to = x->shape;
+    atl_shape to = *x->shape;
     for (int i = 0; i < ATL_MAX_RANK; i++) {
         if (i >= to.rank && (pad->before[i] || pad->after[i]))
             return atl_fail(y, "there is padding for dimension %d, but '%s', %s, has %d dimensions", i, atl_name_of(x),
@@ -45,8 +45,8 @@ static atl_node *pad_gradient(atl_node *y, atl_node *dy)
 static atl_walk pad_walk(const atl_node *y)
 {
     const pad_attributes *pad = y->attributes;
-    atl_walk walk = atl_walk_over(y->inputs[0]->shape);
-    atl_strides_of(y->shape, walk.to);
+    atl_walk walk = atl_walk_over(*y->inputs[0]->shape);
+    atl_strides_of(*y->shape, walk.to);
     for (int i = 0; i < walk.rank; i++)
         walk.to_start += pad->before[i] * walk.to[i];
     return walk;
@@ -55,7 +55,7 @@ static atl_walk pad_walk(const atl_node *y)
 static void pad_reference(const atl_node *y, const double *const *x, double *result)
 {
     const pad_attributes *pad = y->attributes;
-    int64_t count = atl_shape_count(y->shape);
+    int64_t count = atl_shape_count(*y->shape);
     for (int64_t i = 0; i < count; i++)
         result[i] = y->dtype == ATL_INT32 ? (double)(int32_t)pad->value : (double)pad->value;
     atl_walk walk = pad_walk(y);
@@ -65,7 +65,7 @@ static void pad_reference(const atl_node *y, const double *const *x, double *res
 static void pad_kernel(const atl_node *y, const void *const *x, void *result)
 {
     const pad_attributes *pad = y->attributes;
-    atl_walk inside = pad_walk(y), everywhere = atl_walk_over(y->shape);
+    atl_walk inside = pad_walk(y), everywhere = atl_walk_over(*y->shape);
     int32_t whole = (int32_t)pad->value;
     memset(everywhere.from, 0, sizeof everywhere.from);
     atl_copy_words(&everywhere, result, y->dtype == ATL_INT32 ? (const void *)&whole : (const void *)&pad->value);
@@ -87,10 +87,10 @@ static atl_node *pad_simplified(atl_node *y)
 {
     const pad_attributes *outer = y->attributes, *inner = y->inputs[0]->attributes;
     const atl_node *x = y->inputs[0];
-    if (atl_shape_equal(y->shape, x->shape) || x->op != y->op || memcmp(&outer->value, &inner->value, sizeof(float)))
+    if (atl_shape_equal(*y->shape, *x->shape) || x->op != y->op || memcmp(&outer->value, &inner->value, sizeof(float)))
         return atl_unchanged(y);
     atl_pad_args args = {.x = x->inputs[0], .value = outer->value};
-    for (int i = 0; i < y->shape.rank; i++) {
+    for (int i = 0; i < y->shape->rank; i++) {
         args.before[i] = outer->before[i] + inner->before[i];
         args.after[i] = outer->after[i] + inner->after[i];
     }
@@ -101,7 +101,7 @@ static void describe_pad(const atl_node *y, char *text, size_t size)
 {
     const pad_attributes *pad = y->attributes;
     size_t at = (size_t)snprintf(text, size, "%g around", (double)pad->value);
-    for (int i = 0; i < y->shape.rank && at < size; i++)
+    for (int i = 0; i < y->shape->rank && at < size; i++)
         at += (size_t)snprintf(text + at, size - at, " %lld+%lld", (long long)pad->before[i], (long long)pad->after[i]);
 }
 

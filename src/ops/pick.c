@@ -5,22 +5,22 @@
 /* Fails unless the labels are int32 of the shape `rows`, which is x's without the last dimension. */
 static int check_labels(atl_node *y, const atl_node *x, const atl_node *labels, atl_shape *rows_out)
 {
-    atl_shape rows = x->shape;
+    atl_shape rows = *x->shape;
     char texts[2][160];
     if (rows.rank == 0)
         return atl_fail(y, "'%s' is a scalar: there are no classes to pick from", atl_name_of(x));
     rows.rank--;
     rows.size[rows.rank] = 0;
-    int same = labels->shape.rank == rows.rank;
+    int same = labels->shape->rank == rows.rank;
     for (int i = 0; i < rows.rank && same; i++) {
         if (rows.size[i] == ATL_ANY)
-            rows.size[i] = labels->shape.size[i];
-        same = labels->shape.size[i] == rows.size[i] || labels->shape.size[i] == ATL_ANY;
+            rows.size[i] = labels->shape->size[i];
+        same = labels->shape->size[i] == rows.size[i] || labels->shape->size[i] == ATL_ANY;
     }
     if (!same)
         return atl_fail(y, "there must be one label for each row of '%s', %s, but the labels, '%s', are %s",
-                        atl_name_of(x), atl_shape_text(x->shape, texts[0], sizeof texts[0]), atl_name_of(labels),
-                        atl_shape_text(labels->shape, texts[1], sizeof texts[1]));
+                        atl_name_of(x), atl_shape_text(*x->shape, texts[0], sizeof texts[0]), atl_name_of(labels),
+                        atl_shape_text(*labels->shape, texts[1], sizeof texts[1]));
     *rows_out = rows;
     return 1;
 }
@@ -34,8 +34,8 @@ static int infer_pick(atl_node *y)
 
 static void pick_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_shape shape = y->inputs[0]->shape;
-    int64_t rows = atl_shape_count(y->shape), classes = shape.size[shape.rank - 1];
+    atl_shape shape = *y->inputs[0]->shape;
+    int64_t rows = atl_shape_count(*y->shape), classes = shape.size[shape.rank - 1];
     for (int64_t i = 0; i < rows; i++) {
         double label = x[1][i];
         result[i] = label >= 0 && label < (double)classes ? x[0][i * classes + (int64_t)label] : 0;
@@ -44,8 +44,8 @@ static void pick_reference(const atl_node *y, const double *const *x, double *re
 
 static void pick_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    atl_shape shape = y->inputs[0]->shape;
-    int64_t rows = atl_shape_count(y->shape), classes = shape.size[shape.rank - 1];
+    atl_shape shape = *y->inputs[0]->shape;
+    int64_t rows = atl_shape_count(*y->shape), classes = shape.size[shape.rank - 1];
     const uint32_t *from = x[0];
     const int32_t *label = x[1];
     for (int64_t i = 0; i < rows; i++)
@@ -83,13 +83,13 @@ atl_node *atl_pick(atl_node *x, atl_node *labels) { return ATL_APPLY(&pick_op, N
 atl_node *atl_pick_index(atl_node *x, int64_t index)
 {
     atl_slice_args args = {.x = x};
-    int last = x ? x->shape.rank - 1 : 0;
+    int last = x ? x->shape->rank - 1 : 0;
     if (!x)
         return NULL;
     if (last < 0)
         return atl_graph_fail(x->graph, "pick_index: '%s' is a scalar: there are no classes to pick from",
                               atl_name_of(x));
-    if (x->shape.size[last] != ATL_ANY && (index < 0 || index >= x->shape.size[last]))
+    if (x->shape->size[last] != ATL_ANY && (index < 0 || index >= x->shape->size[last]))
         return atl_graph_fail(x->graph, "pick_index: index %lld is out of range for the last dimension of '%s', %s",
                               (long long)index, atl_name_of(x), SHAPE_OF(x));
     args.begin[last] = index;
@@ -105,15 +105,15 @@ static int infer_unpick(atl_node *y)
     const atl_node *dy = y->inputs[0];
     if (!check_labels(y, y->inputs[2], y->inputs[1], &rows) || !atl_require_int(y, 1, "the labels"))
         return 0;
-    if (!atl_shapes_agree(dy->shape, rows))
+    if (!atl_shapes_agree(*dy->shape, rows))
         return atl_fail(y, "'%s', %s, has not one value for each label, %s", atl_name_of(dy), SHAPE_OF(dy),
                         SHAPE_TEXT(rows));
-    return atl_set_type(y, dy->dtype, y->inputs[2]->shape);
+    return atl_set_type(y, dy->dtype, *y->inputs[2]->shape);
 }
 
 static void unpick_reference(const atl_node *y, const double *const *x, double *result)
 {
-    int64_t rows = atl_shape_count(y->inputs[0]->shape), classes = y->shape.size[y->shape.rank - 1];
+    int64_t rows = atl_shape_count(*y->inputs[0]->shape), classes = y->shape->size[y->shape->rank - 1];
     for (int64_t i = 0; i < rows; i++)
         for (int64_t c = 0; c < classes; c++)
             result[i * classes + c] = x[1][i] == (double)c ? x[0][i] : 0;
@@ -121,7 +121,7 @@ static void unpick_reference(const atl_node *y, const double *const *x, double *
 
 static void unpick_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    int64_t rows = atl_shape_count(y->inputs[0]->shape), classes = y->shape.size[y->shape.rank - 1];
+    int64_t rows = atl_shape_count(*y->inputs[0]->shape), classes = y->shape->size[y->shape->rank - 1];
     const uint32_t *from = x[0];
     const int32_t *label = x[1];
     uint32_t *row = result;

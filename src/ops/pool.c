@@ -6,9 +6,9 @@
 pool pool_of(const atl_node *y, const atl_node *image)
 {
     const pool_options *options = y->attributes;
-    pool p = {.batch = image->shape.size[0], .channels = image->shape.size[3]};
+    pool p = {.batch = image->shape->size[0], .channels = image->shape->size[3]};
     for (int d = 0; d < 2; d++) {
-        int64_t input = image->shape.size[1 + d];
+        int64_t input = image->shape->size[1 + d];
         if (pool_is_global(options))
             p.window[d] = (atl_window){.input = input, .output = 1, .size = input, .stride = 1, .dilation = 1};
         else
@@ -35,9 +35,9 @@ static int check_window(atl_node *y, const pool_options *options)
 static int pooled_shape(atl_node *y, const atl_node *image, atl_shape *shape_out)
 {
     const pool_options *options = y->attributes;
-    *shape_out = image->shape;
+    *shape_out = *image->shape;
     for (int d = 0; d < 2; d++) {
-        int64_t input = image->shape.size[1 + d];
+        int64_t input = image->shape->size[1 + d];
         if (pool_is_global(options) && input == 0)
             return atl_fail(y, "the image, '%s', is %s: there is nothing to look at", atl_name_of(image),
                             SHAPE_OF(image));
@@ -56,7 +56,7 @@ int pool_infer(atl_node *y)
            atl_set_type(y, ATL_FLOAT32, shape);
 }
 
-int pool_infer_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[1]->shape); }
+int pool_infer_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[1]->shape); }
 
 void pool_describe(const atl_node *y, char *text, size_t size)
 {
@@ -95,7 +95,7 @@ int pool_lower(atl_lowering *lowering, int average)
 {
     const atl_node *y = atl_lowered_node(lowering);
     pool p = pool_of(y, y->inputs[0]);
-    onednn_pooling pooling = {.average = average, .image = y->inputs[0]->shape, .result = y->shape, .image_input = 0};
+    onednn_pooling pooling = {.average = average, .image = *y->inputs[0]->shape, .result = *y->shape, .image_input = 0};
     memcpy(pooling.window, p.window, sizeof p.window);
     return suits_onednn(&p, pooling.image) ? onednn_lower_pooling(lowering, &pooling) : atl_lower_kernel(lowering);
 }
@@ -106,8 +106,8 @@ int pool_lower_grad(atl_lowering *lowering, int average)
     pool p = pool_of(y, y->inputs[1]);
     onednn_pooling pooling = {.average = average,
                               .gradient = 1,
-                              .image = y->shape,
-                              .result = y->inputs[0]->shape,
+                              .image = *y->shape,
+                              .result = *y->inputs[0]->shape,
                               .adjoint_input = 0,
                               .image_input = 1,
                               .forward_input = 2};
@@ -123,12 +123,12 @@ static double blocked_gain(atl_shape image)
 double pool_blocked_gain(const atl_node *y, unsigned *images)
 {
     *images = 1;
-    return blocked_gain(y->inputs[0]->shape);
+    return blocked_gain(*y->inputs[0]->shape);
 }
 double pool_grad_blocked_gain(const atl_node *y, unsigned *images)
 {
     *images = 1 | 2;
-    return blocked_gain(y->shape);
+    return blocked_gain(*y->shape);
 }
 
 /* ---- loops ---- */

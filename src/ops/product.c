@@ -21,13 +21,13 @@ static int infer_product_of_others(atl_node *y)
     for (int i = 0; i < y->input_count; i++) {
         if (!atl_require_float(y, i, "the input"))
             return 0;
-        if (!atl_shapes_agree(x->shape, y->inputs[i]->shape))
+        if (!atl_shapes_agree(*x->shape, *y->inputs[i]->shape))
             return atl_fail(y, "the shapes %s ('%s') and %s ('%s') must be the same", SHAPE_OF(x), atl_name_of(x),
                             SHAPE_OF(y->inputs[i]), atl_name_of(y->inputs[i]));
     }
     if (y->input_count > 1 + MOST_DIRECTIONS)
         return atl_fail(y, "derivatives of reduce_prod end with the %dth", MOST_DIRECTIONS + 2);
-    return atl_set_type(y, ATL_FLOAT32, x->shape);
+    return atl_set_type(y, ATL_FLOAT32, *x->shape);
 }
 
 static atl_node *product_of_others_gradient(atl_node *y, atl_node *dy, int input)
@@ -115,7 +115,7 @@ typedef struct product_job {
 static void product_range(const void *job, int64_t first, int64_t last)
 {
     const product_job *p = job;
-    atl_shape shape = p->y->shape;
+    atl_shape shape = *p->y->shape;
     unsigned axes = *(const unsigned *)p->y->attributes;
     int64_t stride[ATL_MAX_RANK];
     factors f = {
@@ -144,15 +144,15 @@ static int64_t group_count(const atl_node *y)
 {
     unsigned axes = *(const unsigned *)y->attributes;
     int64_t groups = 1;
-    for (int i = 0; i < y->shape.rank; i++)
-        groups *= axes >> i & 1 ? 1 : y->shape.size[i];
+    for (int i = 0; i < y->shape->rank; i++)
+        groups *= axes >> i & 1 ? 1 : y->shape->size[i];
     return groups;
 }
 
 static void product_of_others_kernel(const atl_node *y, const void *const *x, void *result)
 {
     product_job job = {y, x, result, 0};
-    atl_parallel(group_count(y), 8 * atl_shape_count(y->shape) << (y->input_count - 1), product_range, &job);
+    atl_parallel(group_count(y), 8 * atl_shape_count(*y->shape) << (y->input_count - 1), product_range, &job);
 }
 
 static void product_of_others_reference(const atl_node *y, const double *const *x, double *result)

@@ -15,7 +15,7 @@ typedef struct reduce_attributes {
 static unsigned axes_of(const atl_node *y)
 {
     const reduce_attributes *attributes = y->attributes;
-    int rank = y->inputs[0]->shape.rank;
+    int rank = y->inputs[0]->shape->rank;
     unsigned axes = attributes->axes ? 0 : (1u << rank) - 1;
     for (int i = 0; i < attributes->axes; i++)
         axes |= 1u << (attributes->axis[i] < 0 ? attributes->axis[i] + rank : attributes->axis[i]);
@@ -25,7 +25,7 @@ static unsigned axes_of(const atl_node *y)
 static int infer_reduce(atl_node *y)
 {
     const reduce_attributes *attributes = y->attributes;
-    atl_shape from = y->inputs[0]->shape, to = {0};
+    atl_shape from = *y->inputs[0]->shape, to = {0};
     if (!atl_require_float(y, 0, "the input") || !atl_axes_of(y, attributes->axes, attributes->axis, from.rank, NULL))
         return 0;
     unsigned axes = axes_of(y);
@@ -50,13 +50,13 @@ static void describe_reduce(const atl_node *y, char *text, size_t size)
 
 static void reduce_reference(const atl_node *y, const double *x, double *result, atl_fold fold)
 {
-    atl_reduction reduction = atl_reduction_over(y->inputs[0]->shape, axes_of(y));
+    atl_reduction reduction = atl_reduction_over(*y->inputs[0]->shape, axes_of(y));
     atl_reduce_doubles(&reduction, fold, x, result);
 }
 
 static void reduce_kernel(const atl_node *y, const float *x, float *result, atl_fold fold)
 {
-    atl_reduction reduction = atl_reduction_over(y->inputs[0]->shape, axes_of(y));
+    atl_reduction reduction = atl_reduction_over(*y->inputs[0]->shape, axes_of(y));
     atl_reduce_floats(&reduction, fold, x, result);
 }
 
@@ -80,7 +80,10 @@ static atl_node *reduce(const atl_op *op, const atl_reduce_args *args)
     return ATL_APPLY(op, &attributes, args->x);
 }
 
-static int as_sum(const atl_node *y, atl_sum_form *form) { return atl_sum_over(y->inputs[0]->shape, axes_of(y), form); }
+static int as_sum(const atl_node *y, atl_sum_form *form)
+{
+    return atl_sum_over(*y->inputs[0]->shape, axes_of(y), form);
+}
 
 static int as_sum_of_squares(const atl_node *y, atl_sum_form *form)
 {
@@ -104,27 +107,27 @@ typedef atl_node *reduce_builder(const atl_reduce_args *args);
 static atl_node *reduced_to(atl_node *x, unsigned axes, atl_shape result, reduce_builder *build)
 {
     atl_reduce_args args = {.x = x};
-    for (int i = 0; i < x->shape.rank; i++)
+    for (int i = 0; i < x->shape->rank; i++)
         if (axes >> i & 1)
             args.axis[args.axes++] = i;
     atl_node *reduced = args.axes ? build(&args) : x;
-    return reduced && !atl_shape_equal(reduced->shape, result) ? atl_reshape(reduced, result) : reduced;
+    return reduced && !atl_shape_equal(*reduced->shape, result) ? atl_reshape(reduced, result) : reduced;
 }
 
 atl_node *atl_reduce_repeated(const atl_node *x, unsigned axes, atl_shape result, reduce_builder *build, int is_sum)
 {
-    atl_shape aligned = x->shape, left = x->shape; /* what is repeated, with x's rank; of that, what is not reduced */
+    atl_shape aligned = *x->shape, left = *x->shape; /* what is repeated, with x's rank; of that, what is not reduced */
     unsigned taken = 0;
     double times = 1;
-    if (!(x->op->flags & ATL_OP_BROADCAST) || atl_shape_count(x->shape) == 0)
+    if (!(x->op->flags & ATL_OP_BROADCAST) || atl_shape_count(*x->shape) == 0)
         return NULL;
-    atl_shape from = x->inputs[0]->shape;
-    for (int i = 0; i < x->shape.rank; i++) {
-        int j = i - (x->shape.rank - from.rank), is_reduced = axes >> i & 1;
+    atl_shape from = *x->inputs[0]->shape;
+    for (int i = 0; i < x->shape->rank; i++) {
+        int j = i - (x->shape->rank - from.rank), is_reduced = axes >> i & 1;
         aligned.size[i] = j < 0 ? 1 : from.size[j];
         left.size[i] = is_reduced ? 1 : aligned.size[i];
         taken |= (unsigned)(is_reduced && aligned.size[i] > 1) << i;
-        times *= is_reduced && aligned.size[i] == 1 ? (double)x->shape.size[i] : 1;
+        times *= is_reduced && aligned.size[i] == 1 ? (double)x->shape->size[i] : 1;
     }
     if (times == 1 || atl_shape_count(left) != atl_shape_count(result)) /* it would have to be repeated again */
         return NULL;
@@ -138,12 +141,12 @@ static atl_node *reduced_at_once(const atl_node *y, reduce_builder *build)
     const atl_node *x = y->inputs[0];
     unsigned axes = axes_of(x), outer = axes_of(y);
     int keep = ((const reduce_attributes *)x->attributes)->keep;
-    for (int i = 0, left = 0; i < x->inputs[0]->shape.rank; i++) {
+    for (int i = 0, left = 0; i < x->inputs[0]->shape->rank; i++) {
         int is_left = keep || !(axes_of(x) >> i & 1);
         if (is_left)
             axes |= (outer >> left++ & 1) << i;
     }
-    return reduced_to(x->inputs[0], axes, y->shape, build);
+    return reduced_to(x->inputs[0], axes, *y->shape, build);
 }
 
 /* Before the transpose: less is left to be transposed, if anything. */
@@ -155,21 +158,21 @@ static atl_node *reduced_before_transpose(const atl_node *y, reduce_builder *bui
     atl_shape shape = {0};
     if (!x)
         return NULL;
-    for (int i = 0; i < x->shape.rank; i++)
+    for (int i = 0; i < x->shape->rank; i++)
         axes |= (outer >> i & 1) << order[i];
-    for (int i = 0; i < x->shape.rank; i++) {
+    for (int i = 0; i < x->shape->rank; i++) {
         if (axes >> i & 1)
             continue;
-        shape.size[shape.rank] = x->shape.size[i];
+        shape.size[shape.rank] = x->shape->size[i];
         place[i] = shape.rank++; /* among what is left, before the transpose */
     }
     atl_transpose_args back = {.x = reduced_to(x, axes, shape, build)};
-    for (int i = 0; i < x->shape.rank; i++)
+    for (int i = 0; i < x->shape->rank; i++)
         if (!(outer >> i & 1)) {
             in_order &= place[order[i]] == left;
             back.order[left++] = place[order[i]];
         }
-    return atl_reshape(in_order ? back.x : atl_transpose_with(&back), y->shape);
+    return atl_reshape(in_order ? back.x : atl_transpose_with(&back), *y->shape);
 }
 
 /* Of each kind but the norm, over dimensions of 1 alone: the input.  Sums, means and extremes of the same, of repeated and of
@@ -178,13 +181,13 @@ static atl_node *simplified(atl_node *y, reduce_builder *build, int is_sum)
 {
     const atl_node *x = y->inputs[0];
     atl_node *simpler = atl_only_reshaped(y);
-    if (simpler || atl_shape_count(x->shape) == 0)
+    if (simpler || atl_shape_count(*x->shape) == 0)
         return simpler;
     if (x->op == y->op)
         return reduced_at_once(y, build);
-    if (x->op->flags & ATL_OP_ALIAS && !(x->op->flags & ATL_OP_SIDE_EFFECT) && atl_shape_count(y->shape) == 1)
-        return reduced_to(x->inputs[0], (1u << x->inputs[0]->shape.rank) - 1, y->shape, build);
-    simpler = atl_reduce_repeated(x, axes_of(y), y->shape, build, is_sum);
+    if (x->op->flags & ATL_OP_ALIAS && !(x->op->flags & ATL_OP_SIDE_EFFECT) && atl_shape_count(*y->shape) == 1)
+        return reduced_to(x->inputs[0], (1u << x->inputs[0]->shape->rank) - 1, *y->shape, build);
+    simpler = atl_reduce_repeated(x, axes_of(y), *y->shape, build, is_sum);
     return simpler ? simpler : reduced_before_transpose(y, build);
 }
 

@@ -9,9 +9,9 @@ static atl_node *reshape_simplified(atl_node *y)
     atl_node *source = y->inputs[0];
     while (source->op->flags & ATL_OP_ALIAS)
         source = source->inputs[0];
-    if (atl_shape_equal(y->shape, source->shape))
+    if (atl_shape_equal(*y->shape, *source->shape))
         return source;
-    return source == y->inputs[0] ? NULL : atl_reshape(source, y->shape);
+    return source == y->inputs[0] ? NULL : atl_reshape(source, *y->shape);
 }
 
 /* The product of the known sizes of dimensions first.. of a shape; -1 if it is over 2^63 - 1.  Counts the others. */
@@ -44,12 +44,12 @@ static int fail_reshape(atl_node *y, atl_shape to, int64_t have, int64_t want, i
     char hint[160], texts[2][160];
     atl_node *x = y->inputs[0];
     int unknown;
-    batch_hint(x->shape, to, hint, sizeof hint);
-    if (!hint[0] && x->shape.rank && to.rank && x->shape.size[0] == to.size[0] && to.size[0] != ATL_ANY && !multiple)
+    batch_hint(*x->shape, to, hint, sizeof hint);
+    if (!hint[0] && x->shape->rank && to.rank && x->shape->size[0] == to.size[0] && to.size[0] != ATL_ANY && !multiple)
         snprintf(hint, sizeof hint, ": the first sizes agree, but the rest are %lld and %lld elements each",
-                 (long long)known_product(x->shape, 1, &unknown), (long long)known_product(to, 1, &unknown));
+                 (long long)known_product(*x->shape, 1, &unknown), (long long)known_product(to, 1, &unknown));
     return atl_fail(y, "cannot give '%s', %s, the shape %s: %lld elements are not %s%lld%s", atl_name_of(x),
-                    atl_shape_text(x->shape, texts[0], sizeof texts[0]), atl_shape_text(to, texts[1], sizeof texts[1]),
+                    atl_shape_text(*x->shape, texts[0], sizeof texts[0]), atl_shape_text(to, texts[1], sizeof texts[1]),
                     (long long)have, multiple ? "a multiple of " : "", (long long)want, hint);
 }
 
@@ -58,7 +58,7 @@ static int fail_reshape(atl_node *y, atl_shape to, int64_t have, int64_t want, i
 static int infer_reshape(atl_node *y)
 {
     const atl_node *x = y->inputs[0];
-    atl_shape to = *(const atl_shape *)y->attributes, from = x->shape;
+    atl_shape to = *(const atl_shape *)y->attributes, from = *x->shape;
     int open = -1, unknown, holes;
     for (int i = 0; i < to.rank && to.rank <= ATL_MAX_RANK; i++) {
         if (to.size[i] < -1)
@@ -142,7 +142,7 @@ atl_node *atl_reshape(atl_node *x, atl_shape shape) { return x ? ATL_APPLY(&resh
 /* reshape_like(x, like): the shape of `like`, whose value is not used. */
 static int infer_reshape_like(atl_node *y)
 {
-    atl_shape from = y->inputs[0]->shape, to = y->inputs[1]->shape;
+    atl_shape from = *y->inputs[0]->shape, to = *y->inputs[1]->shape;
     int unknown, holes;
     int64_t have = known_product(from, 0, &unknown), want = known_product(to, 0, &holes);
     if (!unknown && !holes && have != want)
@@ -175,13 +175,13 @@ static int infer_flatten(atl_node *y)
 {
     const atl_node *x = y->inputs[0];
     int unknown;
-    if (x->shape.rank == 0)
+    if (x->shape->rank == 0)
         return atl_fail(y, "'%s' is a scalar: it has no batch dimension to keep", atl_name_of(x));
-    int64_t rest = known_product(x->shape, 1, &unknown);
+    int64_t rest = known_product(*x->shape, 1, &unknown);
     if (rest < 0)
         return atl_fail(y, "the dimensions after the first of '%s', %s, have a product over 2^63", atl_name_of(x),
                         SHAPE_OF(x));
-    return atl_set_type(y, x->dtype, ATL_SHAPE(x->shape.size[0], unknown ? ATL_ANY : rest));
+    return atl_set_type(y, x->dtype, ATL_SHAPE(x->shape->size[0], unknown ? ATL_ANY : rest));
 }
 
 static atl_node *sample_flatten(atl_node *x) { return atl_square(atl_flatten(x)); }
@@ -209,7 +209,7 @@ typedef struct inserted_axes {
 static int infer_expand_dims(atl_node *y)
 {
     const inserted_axes *inserted = y->attributes;
-    atl_shape from = y->inputs[0]->shape, to = {.rank = from.rank + inserted->count};
+    atl_shape from = *y->inputs[0]->shape, to = {.rank = from.rank + inserted->count};
     if (to.rank > ATL_MAX_RANK)
         return atl_set_type(y, y->inputs[0]->dtype, to); /* says so */
     for (int i = 0; i < inserted->count; i++) {
@@ -280,7 +280,7 @@ atl_node *atl_insert_dims(atl_node *x, unsigned axes)
 static int infer_squeeze(atl_node *y)
 {
     const atl_node *x = y->inputs[0];
-    atl_shape to = x->shape;
+    atl_shape to = *x->shape;
     int axis = atl_axis_of(y, *(const int *)y->attributes, to.rank);
     if (axis < 0)
         return 0;
@@ -325,20 +325,20 @@ const char *atl_explain_shape(const atl_node *x, char *text, size_t size)
     char hint[160], texts[2][160], target[160] = "";
     text[0] = 0;
     /* An op of one input that keeps the first dimension as it is has nothing to do with it. */
-    while (x && x->input_count > 0 && (x->input_count == 1 || (x->op->flags & ATL_OP_ALIAS)) && x->shape.rank &&
-           x->inputs[0]->shape.rank && x->shape.size[0] == x->inputs[0]->shape.size[0])
+    while (x && x->input_count > 0 && (x->input_count == 1 || (x->op->flags & ATL_OP_ALIAS)) && x->shape->rank &&
+           x->inputs[0]->shape->rank && x->shape->size[0] == x->inputs[0]->shape->size[0])
         x = x->inputs[0];
     if (!x || (x->op != &reshape_op && x->op != &reshape_like_op))
         return text;
-    atl_shape from = x->inputs[0]->shape;
-    batch_hint(from, x->shape, hint, sizeof hint);
+    atl_shape from = *x->inputs[0]->shape;
+    batch_hint(from, *x->shape, hint, sizeof hint);
     if (!hint[0])
         return text;
     if (x->op == &reshape_op)
         describe_reshape(x, target, sizeof target);
     else
-        atl_shape_text(x->shape, target, sizeof target);
-    snprintf(text, size, "%s comes from %s (%s -> %s)%s.", atl_shape_text(x->shape, texts[0], sizeof texts[0]),
+        atl_shape_text(*x->shape, target, sizeof target);
+    snprintf(text, size, "%s comes from %s (%s -> %s)%s.", atl_shape_text(*x->shape, texts[0], sizeof texts[0]),
              atl_name_of(x), atl_shape_text(from, texts[1], sizeof texts[1]), target, hint);
     return text;
 }

@@ -5,7 +5,7 @@
 
 static int check(const atl_node *image, const atl_resize_args *args, const char *builder)
 {
-    if (image->dtype != ATL_FLOAT32 || image->shape.rank != 4)
+    if (image->dtype != ATL_FLOAT32 || image->shape->rank != 4)
         return atl_refuse(image->graph, builder, "the image, '%s', is %s %s, but must be float32 with four dimensions",
                           atl_name_of(image), atl_dtype_name(image->dtype), SHAPE_OF(image)) != NULL;
     if (args->height < 1 || args->width < 1)
@@ -13,7 +13,7 @@ static int check(const atl_node *image, const atl_resize_args *args, const char 
                           "the new size %dx%d must be 1 or more in both directions: give .height and .width",
                           args->height, args->width) != NULL;
     for (int d = 1; d < 3; d++)
-        if (image->shape.size[d] < 1)
+        if (image->shape->size[d] < 1)
             return atl_refuse(image->graph, builder,
                               "the image, '%s', is %s: its height and width must be known, and not 0",
                               atl_name_of(image), SHAPE_OF(image)) != NULL;
@@ -38,7 +38,7 @@ static double centre(int64_t i, int64_t input, int64_t output)
 
 static atl_node *nearest_along(atl_node *image, int64_t output, int d)
 {
-    int64_t input = image->shape.size[d];
+    int64_t input = image->shape->size[d];
     int32_t *index = atl_allocate((size_t)output, sizeof *index);
     for (int64_t i = 0; index && i < output; i++)
         index[i] = (int32_t)((2 * i + 1) * input / (2 * output));
@@ -48,7 +48,7 @@ static atl_node *nearest_along(atl_node *image, int64_t output, int d)
 /* y = below + (above - below) * weight */
 static atl_node *linear_along(atl_node *image, int64_t output, int d)
 {
-    int64_t input = image->shape.size[d];
+    int64_t input = image->shape->size[d];
     int32_t *below = atl_allocate((size_t)output, sizeof *below), *above = atl_allocate((size_t)output, sizeof *above);
     atl_tensor *weight = atl_tensor_new(ATL_FLOAT32, d == 1 ? ATL_SHAPE(output, 1, 1) : ATL_SHAPE(output, 1));
     for (int64_t i = 0; below && above && weight && i < output; i++) {

@@ -9,7 +9,7 @@ typedef struct reverse_attributes {
 static int infer_reverse(atl_node *y)
 {
     const reverse_attributes *attributes = y->attributes;
-    return atl_axes_of(y, attributes->count, attributes->axis, y->inputs[0]->shape.rank, NULL) && atl_infer_same(y);
+    return atl_axes_of(y, attributes->count, attributes->axis, y->inputs[0]->shape->rank, NULL) && atl_infer_same(y);
 }
 
 static atl_node *reverse_gradient(atl_node *y, atl_node *dy)
@@ -21,7 +21,7 @@ static atl_node *reverse_gradient(atl_node *y, atl_node *dy)
 static atl_walk reverse_walk(const atl_node *y)
 {
     const reverse_attributes *attributes = y->attributes;
-    atl_walk walk = atl_walk_over(y->shape);
+    atl_walk walk = atl_walk_over(*y->shape);
     for (int i = 0; i < attributes->count; i++) {
         int axis = attributes->axis[i] < 0 ? attributes->axis[i] + walk.rank : attributes->axis[i];
         walk.from_start += (walk.size[axis] - 1) * walk.from[axis];
@@ -48,8 +48,8 @@ static unsigned axes_of(const atl_node *y)
     const reverse_attributes *attributes = y->attributes;
     unsigned axes = 0;
     for (int i = 0; i < attributes->count; i++) {
-        int axis = attributes->axis[i] < 0 ? attributes->axis[i] + y->shape.rank : attributes->axis[i];
-        axes |= (unsigned)(y->shape.size[axis] > 1) << axis;
+        int axis = attributes->axis[i] < 0 ? attributes->axis[i] + y->shape->rank : attributes->axis[i];
+        axes |= (unsigned)(y->shape->size[axis] > 1) << axis;
     }
     return axes;
 }
@@ -65,7 +65,7 @@ static atl_node *reverse_simplified(atl_node *y)
     if (x->op != y->op)
         return NULL;
     axes ^= axes_of(x);
-    for (int i = 0; i < y->shape.rank; i++)
+    for (int i = 0; i < y->shape->rank; i++)
         if (axes >> i & 1)
             axis[count++] = i;
     return count ? atl_reverse_with(x->inputs[0], count, axis) : x->inputs[0];

@@ -31,7 +31,7 @@ static range range_of(const slice_attributes *attributes, int axis, int64_t size
 
 static int check_range(atl_node *y, const atl_node *x, int axis, const slice_attributes *given)
 {
-    int64_t size = x->shape.size[axis];
+    int64_t size = x->shape->size[axis];
     if (given->stride[axis] < 0)
         return atl_fail(y, "the stride %lld of dimension %d is not positive: use atl_reverse, then a stride",
                         (long long)given->stride[axis], axis);
@@ -53,7 +53,7 @@ static int check_range(atl_node *y, const atl_node *x, int axis, const slice_att
 static int sliced_shape(atl_node *y, const atl_node *x, atl_shape *sliced_out)
 {
     const slice_attributes *attributes = y->attributes;
-    atl_shape to = x->shape;
+    atl_shape to = *x->shape;
     for (int i = 0; i < ATL_MAX_RANK; i++) {
         if (i >= to.rank && (attributes->begin[i] || attributes->end[i] || attributes->stride[i]))
             return atl_fail(y, "there is a range for dimension %d, but '%s', %s, has %d dimensions", i, atl_name_of(x),
@@ -90,29 +90,29 @@ static atl_walk slice_walk(const slice_attributes *attributes, atl_shape whole, 
 
 static void slice_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_walk walk = slice_walk(y->attributes, y->inputs[0]->shape, y->shape);
+    atl_walk walk = slice_walk(y->attributes, *y->inputs[0]->shape, *y->shape);
     atl_copy_doubles(&walk, result, x[0]);
 }
 
 static void slice_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    atl_walk walk = slice_walk(y->attributes, y->inputs[0]->shape, y->shape);
+    atl_walk walk = slice_walk(y->attributes, *y->inputs[0]->shape, *y->shape);
     atl_copy_words(&walk, result, x[0]);
 }
 
 static range range_along(const atl_node *slice, int axis)
 {
-    return range_of(slice->attributes, axis, slice->inputs[0]->shape.size[axis]);
+    return range_of(slice->attributes, axis, slice->inputs[0]->shape->size[axis]);
 }
 
 /* The elements that a slice y takes of x = its input, as those of what x was made of, along each dimension. */
 static atl_node *slice_moved(const atl_node *y, atl_node *source, const range *of_source)
 {
     atl_slice_args args = {.x = source};
-    for (int i = 0; i < y->shape.rank; i++) {
+    for (int i = 0; i < y->shape->rank; i++) {
         args.begin[i] = of_source[i].begin;
         args.stride[i] = of_source[i].stride;
-        args.end[i] = of_source[i].begin + (y->shape.size[i] - 1) * of_source[i].stride + 1;
+        args.end[i] = of_source[i].begin + (y->shape->size[i] - 1) * of_source[i].stride + 1;
     }
     return atl_slice_with(&args);
 }
@@ -120,7 +120,7 @@ static atl_node *slice_moved(const atl_node *y, atl_node *source, const range *o
 static atl_node *slice_of_slice(const atl_node *y, const atl_node *x)
 {
     range moved[ATL_MAX_RANK];
-    for (int i = 0; i < y->shape.rank; i++) {
+    for (int i = 0; i < y->shape->rank; i++) {
         range inner = range_along(x, i);
         moved[i] = range_along(y, i);
         moved[i].begin = inner.begin + moved[i].begin * inner.stride;
@@ -135,10 +135,10 @@ static atl_node *slice_of_part(const atl_node *y, const atl_node *x)
     range moved[ATL_MAX_RANK];
     atl_node *part = NULL;
     int64_t begins;
-    for (int i = 0; i < y->shape.rank; i++)
+    for (int i = 0; i < y->shape->rank; i++)
         moved[i] = range_along(y, i);
-    for (int i = 0; i < y->shape.rank && !part; i++) {
-        int64_t last = moved[i].begin + (y->shape.size[i] - 1) * moved[i].stride;
+    for (int i = 0; i < y->shape->rank && !part; i++) {
+        int64_t last = moved[i].begin + (y->shape->size[i] - 1) * moved[i].stride;
         part = atl_part_with(x, i, moved[i].begin, last + 1, &begins);
         moved[i].begin -= part ? begins : 0;
     }
@@ -151,10 +151,10 @@ static atl_node *slice_of_padded(const atl_node *y, const atl_node *x)
     const int64_t *before = NULL;
     range moved[ATL_MAX_RANK];
     atl_node *inside = atl_before_pad(x, &before);
-    for (int i = 0; inside && i < y->shape.rank; i++) {
+    for (int i = 0; inside && i < y->shape->rank; i++) {
         moved[i] = range_along(y, i);
         moved[i].begin -= before[i];
-        if (moved[i].begin < 0 || moved[i].begin + (y->shape.size[i] - 1) * moved[i].stride >= inside->shape.size[i])
+        if (moved[i].begin < 0 || moved[i].begin + (y->shape->size[i] - 1) * moved[i].stride >= inside->shape->size[i])
             return NULL;
     }
     return inside ? slice_moved(y, inside, moved) : NULL;
@@ -165,23 +165,23 @@ static atl_node *slice_of_repeated(const atl_node *y, const atl_node *x)
 {
     atl_node *source = x->inputs[0];
     atl_slice_args args = {.x = source};
-    for (int i = 0; i < source->shape.rank; i++) {
-        int of_y = i + y->shape.rank - source->shape.rank;
+    for (int i = 0; i < source->shape->rank; i++) {
+        int of_y = i + y->shape->rank - source->shape->rank;
         range r = range_along(y, of_y);
-        if (source->shape.size[i] == 1)
+        if (source->shape->size[i] == 1)
             continue;
         args.begin[i] = r.begin;
         args.stride[i] = r.stride;
-        args.end[i] = r.begin + (y->shape.size[of_y] - 1) * r.stride + 1;
+        args.end[i] = r.begin + (y->shape->size[of_y] - 1) * r.stride + 1;
     }
-    return atl_broadcast_to(atl_slice_with(&args), y->shape);
+    return atl_broadcast_to(atl_slice_with(&args), *y->shape);
 }
 
 static int same_ranges(const atl_node *a, const atl_node *b, int but_axis)
 {
-    for (int i = 0; i < a->shape.rank; i++) {
-        range m = range_of(a->attributes, i, a->inputs[0]->shape.size[i]);
-        range n = range_of(b->attributes, i, a->inputs[0]->shape.size[i]);
+    for (int i = 0; i < a->shape->rank; i++) {
+        range m = range_of(a->attributes, i, a->inputs[0]->shape->size[i]);
+        range n = range_of(b->attributes, i, a->inputs[0]->shape->size[i]);
         if (i != but_axis && (m.begin != n.begin || m.stride != n.stride || m.count != n.count))
             return 0;
     }
@@ -194,16 +194,16 @@ static const atl_op slice_op, unslice_op;
 static atl_node *slice_simplified(atl_node *y)
 {
     atl_node *x = y->inputs[0];
-    if (atl_shape_equal(y->shape, x->shape))
+    if (atl_shape_equal(*y->shape, *x->shape))
         return x;
-    if (atl_shape_count(y->shape) == 0)
+    if (atl_shape_count(*y->shape) == 0)
         return NULL;
     if (x->op == y->op)
         return slice_of_slice(y, x);
     if (x->op->flags & ATL_OP_BROADCAST)
         return slice_of_repeated(y, x);
     if (x->op == &unslice_op) /* what was put there is taken again */
-        return atl_shape_equal(y->shape, x->inputs[0]->shape) &&
+        return atl_shape_equal(*y->shape, *x->inputs[0]->shape) &&
                        !memcmp(x->attributes, y->attributes, sizeof(slice_attributes))
                    ? x->inputs[0]
                    : NULL;
@@ -216,20 +216,20 @@ atl_node *atl_join_slices(const atl_node *a, const atl_node *b, int axis)
     range joined[ATL_MAX_RANK];
     if (a->op != &slice_op || b->op != &slice_op || a->inputs[0] != b->inputs[0] || !same_ranges(a, b, axis))
         return NULL;
-    for (int i = 0; i < a->shape.rank; i++)
+    for (int i = 0; i < a->shape->rank; i++)
         joined[i] = range_along(a, i);
     range next = range_along(b, axis);
     if (joined[axis].stride != 1 || next.stride != 1 || next.begin != joined[axis].begin + joined[axis].count)
         return NULL;
     atl_slice_args args = {.x = a->inputs[0]};
-    for (int i = 0; i < a->shape.rank; i++) {
+    for (int i = 0; i < a->shape->rank; i++) {
         int64_t count = joined[i].count + (i == axis ? next.count : 0);
         args.begin[i] = joined[i].begin;
         args.stride[i] = joined[i].stride;
         args.end[i] = joined[i].begin + (count - 1) * joined[i].stride + 1;
     }
     atl_node *slice = atl_slice_with(&args);
-    return slice && atl_shape_equal(slice->shape, args.x->shape) ? args.x : slice;
+    return slice && atl_shape_equal(*slice->shape, *args.x->shape) ? args.x : slice;
 }
 
 static void describe_slice(const atl_node *y, char *text, size_t size)
@@ -237,7 +237,7 @@ static void describe_slice(const atl_node *y, char *text, size_t size)
     const slice_attributes *a = y->attributes;
     size_t at = 0;
     text[0] = 0;
-    for (int i = 0; i < y->shape.rank && at < size; i++) {
+    for (int i = 0; i < y->shape->rank && at < size; i++) {
         at += (size_t)snprintf(text + at, size - at, "%s", i ? ", " : "");
         if (at < size && a->begin[i])
             at += (size_t)snprintf(text + at, size - at, "%lld", (long long)a->begin[i]);
@@ -310,10 +310,10 @@ static int infer_unslice(atl_node *y)
     atl_shape sliced;
     if (!sliced_shape(y, like, &sliced))
         return 0;
-    if (!atl_shapes_agree(dy->shape, sliced))
+    if (!atl_shapes_agree(*dy->shape, sliced))
         return atl_fail(y, "'%s', %s, has not the shape of this slice of '%s', %s", atl_name_of(dy), SHAPE_OF(dy),
                         atl_name_of(like), SHAPE_OF(like));
-    return atl_set_type(y, dy->dtype, like->shape);
+    return atl_set_type(y, dy->dtype, *like->shape);
 }
 
 static atl_node *unslice_gradient(atl_node *y, atl_node *dy)
@@ -328,7 +328,7 @@ static atl_node *unslice_gradient(atl_node *y, atl_node *dy)
 
 static atl_walk unslice_walk(const atl_node *y)
 {
-    atl_walk walk = slice_walk(y->attributes, y->shape, y->inputs[0]->shape), swapped = walk;
+    atl_walk walk = slice_walk(y->attributes, *y->shape, *y->inputs[0]->shape), swapped = walk;
     memcpy(swapped.to, walk.from, sizeof walk.from);
     memcpy(swapped.from, walk.to, sizeof walk.to);
     swapped.to_start = walk.from_start;
@@ -339,14 +339,14 @@ static atl_walk unslice_walk(const atl_node *y)
 static void unslice_reference(const atl_node *y, const double *const *x, double *result)
 {
     atl_walk walk = unslice_walk(y);
-    memset(result, 0, (size_t)atl_shape_count(y->shape) * sizeof *result);
+    memset(result, 0, (size_t)atl_shape_count(*y->shape) * sizeof *result);
     atl_copy_doubles(&walk, result, x[0]);
 }
 
 static void unslice_kernel(const atl_node *y, const void *const *x, void *result)
 {
     atl_walk walk = unslice_walk(y);
-    memset(result, 0, (size_t)atl_shape_count(y->shape) * 4);
+    memset(result, 0, (size_t)atl_shape_count(*y->shape) * 4);
     atl_copy_words(&walk, result, x[0]);
 }
 

@@ -7,7 +7,7 @@ enum { MOST_TAPS = 4095 };
 /* 1, or 0 with the mistake recorded for `builder`. */
 static int check_image(const atl_node *image, const char *builder)
 {
-    if (image->dtype == ATL_FLOAT32 && image->shape.rank == 4)
+    if (image->dtype == ATL_FLOAT32 && image->shape->rank == 4)
         return 1;
     atl_refuse(image->graph, builder, "the image, '%s', is %s %s, but must be float32 with four dimensions",
                atl_name_of(image), atl_dtype_name(image->dtype), SHAPE_OF(image));
@@ -17,7 +17,7 @@ static int check_image(const atl_node *image, const char *builder)
 /* Sum of |x - its neighbour below (dimension 1) or to the right (2)|, for each image; null if it is one pixel wide. */
 static atl_node *variation_along(atl_node *image, int dimension)
 {
-    if (image->shape.size[dimension] == 1)
+    if (image->shape->size[dimension] == 1)
         return NULL;
     atl_slice_args after = {.x = image}, before = {.x = image};
     after.begin[dimension] = 1;
@@ -30,7 +30,7 @@ atl_node *atl_total_variation(atl_node *image)
 {
     if (!image || !check_image(image, "total_variation"))
         return NULL;
-    if (image->shape.size[1] == 1 && image->shape.size[2] == 1)
+    if (image->shape->size[1] == 1 && image->shape->size[2] == 1)
         return atl_refuse(image->graph, "total_variation", "the image, '%s', is %s: a single pixel has no neighbours",
                           atl_name_of(image), SHAPE_OF(image));
     atl_enter(image->graph, "total_variation");
@@ -76,7 +76,7 @@ static atl_node *blurred(atl_node *image, atl_node *taps, int64_t channels)
 
 static int check_blur(const atl_gaussian_blur_args *args, const atl_node *image, int radius)
 {
-    int64_t channels = image->shape.size[3];
+    int64_t channels = image->shape->size[3];
     if (!check_image(image, "gaussian_blur"))
         return 0;
     if (!(args->deviation > 0) || isinf(args->deviation))
@@ -102,7 +102,7 @@ atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args)
     atl_enter(image->graph, "gaussian_blur");
     atl_node *taps = gaussian(image, args->deviation, radius);
     atl_node *within = atl_fill(atl_reduce_sum(image, ATL_AXES(0, 3), .keep = 1), 1); /* [1, h, w, 1] */
-    atl_node *y = taps ? atl_div(blurred(image, taps, image->shape.size[3]), blurred(within, taps, 1)) : NULL;
+    atl_node *y = taps ? atl_div(blurred(image, taps, image->shape->size[3]), blurred(within, taps, 1)) : NULL;
     atl_leave(image->graph);
     return atl_image_from_nhwc(y, args->layout);
 }

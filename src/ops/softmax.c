@@ -12,7 +12,7 @@ static int infer_softmax(atl_node *y)
 {
     if (!atl_require_float(y, 0, "the input"))
         return 0;
-    if (y->inputs[0]->shape.rank == 0)
+    if (y->inputs[0]->shape->rank == 0)
         return atl_fail(y, "'%s' is a scalar; %s runs over the last dimension", atl_name_of(y->inputs[0]), y->op->name);
     return atl_infer_same(y);
 }
@@ -26,8 +26,8 @@ typedef struct row_job {
 
 static row_job rows_of(const atl_node *y)
 {
-    row_job job = {.width = y->shape.size[y->shape.rank - 1]};
-    job.rows = job.width ? atl_shape_count(y->shape) / job.width : 0;
+    row_job job = {.width = y->shape->size[y->shape->rank - 1]};
+    job.rows = job.width ? atl_shape_count(*y->shape) / job.width : 0;
     return job;
 }
 
@@ -195,10 +195,10 @@ atl_node *atl_softmax(atl_node *logits) { return ATL_APPLY(&softmax_op, NULL, lo
  * It is linear in dy, and symmetric: d/d(dy) applies it to g.  d/dy = g * (dy - sum(dy * y)) - dy * sum(g * y) */
 static int infer_softmax_grad(atl_node *y)
 {
-    if (y->inputs[0]->shape.rank != y->inputs[1]->shape.rank)
+    if (y->inputs[0]->shape->rank != y->inputs[1]->shape->rank)
         return atl_fail(y, "the adjoint %s and the value %s differ in shape", SHAPE_OF(y->inputs[0]),
                         SHAPE_OF(y->inputs[1]));
-    return atl_set_type(y, ATL_FLOAT32, y->inputs[1]->shape);
+    return atl_set_type(y, ATL_FLOAT32, *y->inputs[1]->shape);
 }
 
 static void reference_softmax_grad(const atl_node *y, const double *const *x, double *result)

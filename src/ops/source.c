@@ -141,12 +141,12 @@ atl_node *atl_number(const atl_node *in_graph_of, float value)
 }
 
 /* fill(like): the shape of `like`, every element the same.  No gradient: `like` gives its shape only. */
-static int infer_fill(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, y->inputs[0]->shape); }
+static int infer_fill(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape); }
 
 static void reference_fill(const atl_node *y, const double *const *x, double *result)
 {
     (void)x;
-    int64_t count = atl_shape_count(y->shape);
+    int64_t count = atl_shape_count(*y->shape);
     for (int64_t i = 0; i < count; i++)
         result[i] = *(const float *)y->attributes;
 }
@@ -154,7 +154,7 @@ static void reference_fill(const atl_node *y, const double *const *x, double *re
 static void kernel_fill(const atl_node *y, const void *const *x, void *result)
 {
     (void)x;
-    int64_t count = atl_shape_count(y->shape);
+    int64_t count = atl_shape_count(*y->shape);
     for (int64_t i = 0; i < count; i++)
         ((float *)result)[i] = *(const float *)y->attributes;
 }
@@ -193,7 +193,7 @@ static int infer_size_ratio(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, A
 static void reference_size_ratio(const atl_node *y, const double *const *x, double *result)
 {
     (void)x;
-    *result = (double)atl_shape_count(y->inputs[0]->shape) / (double)atl_shape_count(y->inputs[1]->shape);
+    *result = (double)atl_shape_count(*y->inputs[0]->shape) / (double)atl_shape_count(*y->inputs[1]->shape);
 }
 
 static void kernel_size_ratio(const atl_node *y, const void *const *x, void *result)
@@ -206,7 +206,7 @@ static void kernel_size_ratio(const atl_node *y, const void *const *x, void *res
 
 static int size_ratio_is_uniform(const atl_node *y, float *value_out)
 {
-    if (atl_shape_count(y->inputs[0]->shape) < 0 || atl_shape_count(y->inputs[1]->shape) <= 0)
+    if (atl_shape_count(*y->inputs[0]->shape) < 0 || atl_shape_count(*y->inputs[1]->shape) <= 0)
         return 0;
     kernel_size_ratio(y, NULL, value_out);
     return 1;

@@ -28,7 +28,7 @@ static atl_status no_parts(int count, atl_node **parts)
 /* The axis, 0..rank-1, or -1 with the mistake recorded on x's graph. */
 static int axis_to_cut(const atl_node *x, int axis, int count, const char *builder)
 {
-    int rank = x->shape.rank;
+    int rank = x->shape->rank;
     if (count < 1)
         atl_graph_fail(x->graph, "%s: %d parts of '%s': there must be 1 or more", builder, count, atl_name_of(x));
     else if (axis < -rank || axis >= rank)
@@ -60,7 +60,7 @@ atl_status atl_unstack(atl_node *x, int axis, int count, atl_node **parts)
 {
     if (!x || (axis = axis_to_cut(x, axis, count, "unstack")) < 0)
         return no_parts(count, parts);
-    if (x->shape.size[axis] != count) {
+    if (x->shape->size[axis] != count) {
         atl_graph_fail(x->graph, "unstack: dimension %d of '%s', %s, cannot be cut into %d layers", axis,
                        atl_name_of(x), SHAPE_OF(x), count);
         return no_parts(count, parts);
@@ -73,7 +73,7 @@ atl_status atl_unstack(atl_node *x, int axis, int count, atl_node **parts)
 /* What the size -1, if there is one, stands for: ATL_ANY if the whole is unknown; -2 with the mistake recorded. */
 static int64_t size_left(const atl_node *x, int axis, int count, const int64_t *sizes)
 {
-    int64_t sum = 0, whole = x->shape.size[axis];
+    int64_t sum = 0, whole = x->shape->size[axis];
     int open = 0;
     for (int i = 0; i < count; i++) {
         if (sizes[i] < -1 || sizes[i] == 0 || (sizes[i] == -1 && open++)) {
@@ -111,7 +111,7 @@ static void cut(atl_node *x, int axis, int count, const int64_t *sizes, atl_node
 
 static atl_status split_equally(atl_node *x, int axis, int count, atl_node **parts)
 {
-    int64_t whole = x->shape.size[axis];
+    int64_t whole = x->shape->size[axis];
     if (whole <= 0 || whole % count) {
         atl_graph_fail(x->graph, "split: dimension %d of '%s', %s, cannot be cut into %d equal parts", axis,
                        atl_name_of(x), SHAPE_OF(x), count);

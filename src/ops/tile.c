@@ -11,7 +11,7 @@ typedef struct tile_attributes {
 static int tiled_shape(atl_node *y, const atl_node *x, atl_shape *shape_out)
 {
     const tile_attributes *tile = y->attributes;
-    atl_shape to = x->shape;
+    atl_shape to = *x->shape;
     if (tile->count != to.rank)
         return atl_fail(y, "there are %lld repeats for the %d dimensions of '%s', %s: give one for each",
                         (long long)tile->count, to.rank, atl_name_of(x), SHAPE_OF(x));
@@ -41,10 +41,10 @@ static atl_node *tile_gradient(atl_node *y, atl_node *dy) { return untile(dy, at
 static atl_walk tile_walk(const atl_node *y)
 {
     const tile_attributes *tile = y->attributes;
-    atl_shape from = y->inputs[0]->shape;
+    atl_shape from = *y->inputs[0]->shape;
     int64_t to_stride[ATL_MAX_RANK], from_stride[ATL_MAX_RANK];
     atl_walk walk = {.rank = 2 * from.rank};
-    atl_strides_of(y->shape, to_stride);
+    atl_strides_of(*y->shape, to_stride);
     atl_strides_of(from, from_stride);
     for (int i = 0; i < from.rank; i++) {
         walk.size[2 * i] = tile->times[i];
@@ -118,10 +118,10 @@ static int infer_untile(atl_node *y)
     atl_shape tiled;
     if (!tiled_shape(y, like, &tiled) || !atl_require_float(y, 0, "the input"))
         return 0;
-    if (!atl_shapes_agree(dy->shape, tiled))
+    if (!atl_shapes_agree(*dy->shape, tiled))
         return atl_fail(y, "'%s', %s, is not a tiled '%s', which would be %s", atl_name_of(dy), SHAPE_OF(dy),
                         atl_name_of(like), SHAPE_TEXT(tiled));
-    return atl_set_type(y, ATL_FLOAT32, like->shape);
+    return atl_set_type(y, ATL_FLOAT32, *like->shape);
 }
 
 static atl_node *untile_gradient(atl_node *y, atl_node *dy)
@@ -133,10 +133,10 @@ static atl_node *untile_gradient(atl_node *y, atl_node *dy)
 static atl_reduction untile_reduction(const atl_node *y)
 {
     const tile_attributes *tile = y->attributes;
-    atl_reduction reduction = {.rank = 2 * y->shape.rank};
-    for (int i = 0; i < y->shape.rank; i++) {
+    atl_reduction reduction = {.rank = 2 * y->shape->rank};
+    for (int i = 0; i < y->shape->rank; i++) {
         reduction.size[2 * i] = tile->times[i];
-        reduction.size[2 * i + 1] = y->shape.size[i];
+        reduction.size[2 * i + 1] = y->shape->size[i];
         reduction.reduced |= 1u << (2 * i);
     }
     return reduction;

@@ -33,13 +33,13 @@ static int resolve_order(atl_node *y, const int *given, int rank, int *order)
 
 static void order_of(const atl_node *y, int *order)
 {
-    resolve_order(NULL, ((const transpose_attributes *)y->attributes)->order, y->shape.rank, order);
+    resolve_order(NULL, ((const transpose_attributes *)y->attributes)->order, y->shape->rank, order);
 }
 
 static int infer_transpose(atl_node *y)
 {
     const transpose_attributes *attributes = y->attributes;
-    atl_shape from = y->inputs[0]->shape, to = {.rank = from.rank};
+    atl_shape from = *y->inputs[0]->shape, to = {.rank = from.rank};
     int order[ATL_MAX_RANK];
     if (!resolve_order(y, attributes->order, from.rank, order))
         return 0;
@@ -53,18 +53,18 @@ static atl_node *transpose_gradient(atl_node *y, atl_node *dy)
     atl_transpose_args args = {.x = dy};
     int order[ATL_MAX_RANK];
     order_of(y, order);
-    for (int i = 0; i < y->shape.rank; i++)
+    for (int i = 0; i < y->shape->rank; i++)
         args.order[order[i]] = i;
     return atl_transpose_with(&args);
 }
 
 static atl_walk transpose_walk(const atl_node *y)
 {
-    atl_walk walk = atl_walk_over(y->shape);
+    atl_walk walk = atl_walk_over(*y->shape);
     int64_t strides[ATL_MAX_RANK];
     int order[ATL_MAX_RANK];
     order_of(y, order);
-    atl_strides_of(y->inputs[0]->shape, strides);
+    atl_strides_of(*y->inputs[0]->shape, strides);
     for (int i = 0; i < walk.rank; i++)
         walk.from[i] = strides[order[i]];
     return walk;
@@ -94,7 +94,7 @@ atl_node *atl_before_transpose(const atl_node *x, int *order)
 
 atl_node *atl_before_swap(const atl_node *x)
 {
-    int order[ATL_MAX_RANK], rank = x->shape.rank;
+    int order[ATL_MAX_RANK], rank = x->shape->rank;
     atl_node *before = rank < 2 ? NULL : atl_before_transpose(x, order);
     for (int i = 0; before && i < rank; i++)
         if (order[i] != (i < rank - 2 ? i : 2 * rank - 3 - i))
@@ -109,23 +109,23 @@ static atl_node *transpose_simplified(atl_node *y)
     atl_node *x = y->inputs[0];
     int order[ATL_MAX_RANK], inner[ATL_MAX_RANK], last = -1, moved = 0, swapped = 0;
     order_of(y, order);
-    for (int i = 0; i < y->shape.rank; i++) {
+    for (int i = 0; i < y->shape->rank; i++) {
         moved |= order[i] != i;
-        swapped |= y->shape.size[i] != 1 && order[i] < last;
-        if (y->shape.size[i] != 1)
+        swapped |= y->shape->size[i] != 1 && order[i] < last;
+        if (y->shape->size[i] != 1)
             last = order[i];
     }
     if (!moved)
         return x;
     if (!swapped)
-        return atl_reshape(x, y->shape);
+        return atl_reshape(x, *y->shape);
     if (atl_before_swap(y) && x->op->transposed && atl_is_read_once(x))
         return x->op->transposed(x);
     if (x->op != y->op)
         return NULL;
     atl_transpose_args args = {.x = x->inputs[0]};
     order_of(x, inner);
-    for (int i = 0; i < y->shape.rank; i++)
+    for (int i = 0; i < y->shape->rank; i++)
         args.order[i] = inner[order[i]];
     return atl_transpose_with(&args);
 }
@@ -135,7 +135,7 @@ static void describe_transpose(const atl_node *y, char *text, size_t size)
     int order[ATL_MAX_RANK];
     size_t at = (size_t)snprintf(text, size, "order");
     order_of(y, order);
-    for (int i = 0; i < y->shape.rank && at < size; i++)
+    for (int i = 0; i < y->shape->rank && at < size; i++)
         at += (size_t)snprintf(text + at, size - at, " %d", order[i]);
 }
 

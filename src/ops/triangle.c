@@ -4,7 +4,7 @@
 
 static int infer_triangle(atl_node *y)
 {
-    atl_shape shape = y->inputs[0]->shape;
+    atl_shape shape = *y->inputs[0]->shape;
     if (shape.rank < 2)
         return atl_fail(y, "'%s' %s is no matrix: it takes [.., rows, columns]", atl_name_of(y->inputs[0]),
                         SHAPE_TEXT(shape));
@@ -19,13 +19,13 @@ static atl_node *triangle_gradient(atl_node *y, atl_node *dy)
 /* Is element k of a dense [.., rows, columns] on the diagonal or below it? */
 static int is_kept(const atl_node *y, int64_t k)
 {
-    int64_t rows = y->shape.size[y->shape.rank - 2], columns = y->shape.size[y->shape.rank - 1];
+    int64_t rows = y->shape->size[y->shape->rank - 2], columns = y->shape->size[y->shape->rank - 1];
     return k % columns - k / columns % rows <= *(const int *)y->attributes;
 }
 
 static void triangle_reference(const atl_node *y, const double *const *x, double *result)
 {
-    for (int64_t k = 0; k < atl_shape_count(y->shape); k++)
+    for (int64_t k = 0; k < atl_shape_count(*y->shape); k++)
         result[k] = is_kept(y, k) ? x[0][k] : 0;
 }
 
@@ -33,7 +33,7 @@ static void triangle_kernel(const atl_node *y, const void *const *x, void *resul
 {
     const float *from = x[0];
     float *to = result;
-    for (int64_t k = 0; k < atl_shape_count(y->shape); k++)
+    for (int64_t k = 0; k < atl_shape_count(*y->shape); k++)
         to[k] = is_kept(y, k) ? from[k] : 0;
 }
 

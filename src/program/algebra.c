@@ -188,7 +188,7 @@ static int matches_letter(char letter, atl_node *node, attempt *a)
     float value;
     if (islower((unsigned char)letter)) {
         atl_node **known = &a->letters.node[letter - 'a'];
-        if (a->needs & ATL_SAME_SIZE && !atl_shape_equal(node->shape, a->result))
+        if (a->needs & ATL_SAME_SIZE && !atl_shape_equal(*node->shape, a->result))
             return 0;
         if (!*known)
             *known = node;
@@ -289,14 +289,14 @@ static atl_node *rewritten(const atl_equation *equation, atl_node *y)
 {
     int most = 0;
     for (unsigned turns = 0; turns < 1u << most || turns == 0; turns++) {
-        attempt a = {.turns = turns, .result = y->shape, .needs = equation->needs};
+        attempt a = {.turns = turns, .result = *y->shape, .needs = equation->needs};
         const char *at = equation->from;
         int found = matches(&at, y, &a);
         most = a.met > most ? a.met : most;
         if (!found || !are_met(equation->needs, &a.letters))
             continue;
         atl_node *simpler = atl_build_side(equation->to, y, &a.letters);
-        return simpler && simpler->dtype == y->dtype && atl_shape_equal(simpler->shape, y->shape) ? simpler : NULL;
+        return simpler && simpler->dtype == y->dtype && atl_shape_equal(*simpler->shape, *y->shape) ? simpler : NULL;
     }
     return NULL;
 }

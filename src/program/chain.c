@@ -545,7 +545,7 @@ const atl_chain *atl_chain_of(const atl_node *node)
 
 static void set_sum(atl_chain *chain, const atl_node *node, const atl_sum_form *form)
 {
-    chain->shape = node->inputs[form->a]->shape;
+    chain->shape = *node->inputs[form->a]->shape;
     chain->outer = form->outer;
     chain->reduced = form->reduced;
     chain->inner = form->inner;
@@ -556,7 +556,7 @@ static void set_sum(atl_chain *chain, const atl_node *node, const atl_sum_form *
                                          : form->b == form->a ? 0
                                                               : 1,
                                     .scale = form->scale,
-                                    .shape = node->shape};
+                                    .shape = *node->shape};
 }
 
 /* The chain of one element-wise op or one sum. */
@@ -570,7 +570,7 @@ static void set_single(atl_chain *chain, const atl_node *node, int *input)
         input[1] = form.b;
         return;
     }
-    chain->shape = node->shape;
+    chain->shape = *node->shape;
     chain->operands = node->input_count;
     chain->length = chain->arrays = 1;
     chain->array[0] = 0;
@@ -658,10 +658,10 @@ static void plan_chain(chain_step *s, const atl_node *node, const int *input)
     const atl_chain *c = s->chain;
     s->count = atl_shape_count(c->shape);
     for (int i = 0; i < c->operands; i++)
-        set_strides(s->operand[i].stride, node->inputs[input[i]]->shape, c->shape);
+        set_strides(s->operand[i].stride, *node->inputs[input[i]]->shape, c->shape);
     coalesce(s, c->shape);
     for (int i = 0; i < c->operands; i++)
-        classify(s, &s->operand[i], node->inputs[input[i]]->shape);
+        classify(s, &s->operand[i], *node->inputs[input[i]]->shape);
     choose_walk(s);
     allocate_registers(s);
 }
@@ -719,14 +719,14 @@ int atl_lower_chain(atl_lowering *lowering)
 double atl_chain_blocked_gain(const atl_node *y, unsigned *images)
 {
     const atl_chain *chain = atl_chain_of(y);
-    atl_shape shape = chain ? chain->shape : y->shape;
+    atl_shape shape = chain ? chain->shape : *y->shape;
     *images = 0;
     if (shape.rank != 4 || shape.size[3] % 16 || shape.size[3] == 0 || (chain && chain->sums))
         return -INFINITY;
     for (int i = 0; i < y->input_count && i < 32; i++)
-        if (atl_shape_equal(y->inputs[i]->shape, shape))
+        if (atl_shape_equal(*y->inputs[i]->shape, shape))
             *images |= 1u << i;
-        else if (atl_shape_count(y->inputs[i]->shape) != 1)
+        else if (atl_shape_count(*y->inputs[i]->shape) != 1)
             return -INFINITY;
     return 0;
 }

@@ -20,8 +20,8 @@ typedef struct value_uses {
 static int digests(const atl_node *node, int i)
 {
     return i >= 0 && i == node->input_count - 1 && node->op->digest && node->op->by_digest &&
-           atl_shape_equal(node->inputs[i]->shape, node->shape) &&
-           (!atl_is_elementwise(node->op) || atl_shape_equal(node->inputs[0]->shape, node->shape));
+           atl_shape_equal(*node->inputs[i]->shape, *node->shape) &&
+           (!atl_is_elementwise(node->op) || atl_shape_equal(*node->inputs[0]->shape, *node->shape));
 }
 
 /* The value of which it could do with the digest. */
@@ -31,7 +31,7 @@ static const atl_node *digested_input(const atl_node *node)
     return digests(node, last) ? node->inputs[last] : NULL;
 }
 
-static int concerns(const atl_node *node) { return digested_input(node) && atl_shape_count(node->shape) >= LARGE; }
+static int concerns(const atl_node *node) { return digested_input(node) && atl_shape_count(*node->shape) >= LARGE; }
 
 static void note_uses(value_uses *of, const atl_node *node)
 {
@@ -61,7 +61,7 @@ static int begin(atl_rewrite *r)
     for (int64_t n = 0; n < from->count; n++) {
         const atl_node *node = from->nodes[n];
         int pays = of[n].first_digested > of[n].last + LONG && of[n].first_digested > n + LONG && !r->once[n] &&
-                   r->uses[n] == of[n].reads && atl_shape_count(node->shape) >= LARGE &&
+                   r->uses[n] == of[n].reads && atl_shape_count(*node->shape) >= LARGE &&
                    !(node->op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT));
         if (!pays)
             of[n].by = NULL;

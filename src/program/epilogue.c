@@ -5,10 +5,10 @@
 
 static int is_vector_for(const atl_node *bias, const atl_node *y)
 {
-    int64_t channels = y->shape.rank ? y->shape.size[y->shape.rank - 1] : 1;
-    return y->shape.rank > 1 && atl_shape_count(bias->shape) == channels &&
-           (bias->shape.rank == 0 || bias->shape.size[bias->shape.rank - 1] == channels) &&
-           bias->shape.rank <= y->shape.rank;
+    int64_t channels = y->shape->rank ? y->shape->size[y->shape->rank - 1] : 1;
+    return y->shape->rank > 1 && atl_shape_count(*bias->shape) == channels &&
+           (bias->shape->rank == 0 || bias->shape->size[bias->shape->rank - 1] == channels) &&
+           bias->shape->rank <= y->shape->rank;
 }
 
 static atl_node *absorbed_sum(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
@@ -19,14 +19,14 @@ static atl_node *absorbed_sum(atl_rewrite *r, const atl_node *old, atl_node *con
         int i = k ? 1 - later : later;
         const atl_node *y = old->inputs[i], *other = old->inputs[1 - i];
         if (y == other || r->uses[y->index] != 1 || !inputs[i]->op->with_epilogue ||
-            !atl_shape_equal(y->shape, old->shape))
+            !atl_shape_equal(*y->shape, *old->shape))
             continue;
         atl_node *made = NULL;
-        if (is_vector_for(other, y) && !atl_shape_equal(other->shape, y->shape))
+        if (is_vector_for(other, y) && !atl_shape_equal(*other->shape, *y->shape))
             made = inputs[i]->op->with_epilogue(inputs[i],
-                                                atl_reshape(inputs[1 - i], ATL_SHAPE(atl_shape_count(other->shape))),
+                                                atl_reshape(inputs[1 - i], ATL_SHAPE(atl_shape_count(*other->shape))),
                                                 NULL, 0);
-        else if (atl_shape_equal(other->shape, y->shape))
+        else if (atl_shape_equal(*other->shape, *y->shape))
             made = inputs[i]->op->with_epilogue(inputs[i], NULL, inputs[1 - i], 0);
         if (made)
             return made;

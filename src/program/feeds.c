@@ -16,7 +16,7 @@ const atl_tensor *atl_fed_value(const atl_feed *feeds, const atl_node *node)
 atl_shape atl_fed_shape(const atl_node *input, const void *feeds)
 {
     const atl_tensor *value = atl_fed_value(feeds, input);
-    return value ? value->shape : input->shape;
+    return value ? value->shape : *input->shape;
 }
 
 atl_status atl_check_wanted(atl_graph *graph, atl_nodes wanted)
@@ -63,19 +63,19 @@ atl_status atl_check_feed(const atl_node *node, const atl_tensor *value, int for
     if (!fits)
         return atl_set_error(ATL_INVALID, "feed: input '%s' takes %s, but the tensor is %s; see atl_tensor_convert",
                              name, atl_dtype_name(node->dtype), atl_dtype_name(value->dtype));
-    if (fits_from(0, node->shape, value->shape))
+    if (fits_from(0, *node->shape, value->shape))
         return ATL_OK;
-    int but_for_batch = node->shape.rank > 1 && fits_from(1, node->shape, value->shape);
+    int but_for_batch = node->shape->rank > 1 && fits_from(1, *node->shape, value->shape);
     return atl_set_error(ATL_INVALID, "feed: input '%s' takes %s, but the tensor is %s%s", name,
-                         atl_shape_text(node->shape, want, sizeof want),
+                         atl_shape_text(*node->shape, want, sizeof want),
                          atl_shape_text(value->shape, have, sizeof have),
                          but_for_batch ? "; an input whose first size is ATL_ANY takes batches of any size" : "");
 }
 
 static int has_unknown_size(const atl_node *node)
 {
-    for (int d = 0; d < node->shape.rank; d++)
-        if (node->shape.size[d] == ATL_ANY)
+    for (int d = 0; d < node->shape->rank; d++)
+        if (node->shape->size[d] == ATL_ANY)
             return 1;
     return 0;
 }
@@ -91,7 +91,7 @@ static atl_status check_nothing_missing(const atl_graph *graph, atl_nodes wanted
         int needed = by_value[n] || (by_shape[n] && has_unknown_size(node));
         if (needed && node->op->flags & ATL_OP_INPUT && !atl_fed_value(feeds, node))
             status = atl_set_error(ATL_INVALID, "feed: input '%s' %s %s is needed but not fed", atl_name_of(node),
-                                   atl_dtype_name(node->dtype), atl_shape_text(node->shape, text, sizeof text));
+                                   atl_dtype_name(node->dtype), atl_shape_text(*node->shape, text, sizeof text));
     }
     atl_release(by_value);
     atl_release(by_shape);

@@ -43,7 +43,7 @@ typedef struct group_count {
 static int is_number(const atl_node *node)
 {
     float value;
-    return node->shape.rank == 0 && atl_is_uniform(node, &value);
+    return node->shape->rank == 0 && atl_is_uniform(node, &value);
 }
 
 static int is_fusible(const atl_node *node)
@@ -74,7 +74,7 @@ static int operands_of(const atl_node *node, const atl_node **x)
 static atl_shape shape_of_group(const atl_node *root)
 {
     atl_sum_form form;
-    return is_sum(root, &form) ? root->inputs[form.a]->shape : root->shape;
+    return is_sum(root, &form) ? *root->inputs[form.a]->shape : *root->shape;
 }
 
 static void end_fusing(atl_rewrite *r)
@@ -150,7 +150,7 @@ static int joins(const atl_rewrite *r, groups *g, const atl_node *node, int64_t 
     int32_t last = group->last, given = group->given + node->input_count - 1; /* it was given itself */
     int32_t arrays = group->arrays + (r->uses[node->index] > 1);
     if (group->root != root || r->once[node->index] != r->once[root] ||
-        !atl_shape_equal(node->shape, shape_of_group(r->from->nodes[root])) || group->members == ATL_CHAIN_LENGTH)
+        !atl_shape_equal(*node->shape, shape_of_group(r->from->nodes[root])) || group->members == ATL_CHAIN_LENGTH)
         return 0;
     append_member(g, root, node->index);
     group->given = given;
@@ -253,7 +253,7 @@ static void place_sum(const atl_rewrite *r, groups *g, const atl_node *sum)
     for (int k = 0; k < members && !placed; k++)
         for (int i = operands_of(member[k], x) - 1; i >= 0 && !placed; i--) {
             const grouped_node *input = &g->of[x[i]->index];
-            if (atl_shape_equal(x[i]->shape, shape_of_group(sum)) && input->root != sum->index)
+            if (atl_shape_equal(*x[i]->shape, shape_of_group(sum)) && input->root != sum->index)
                 placed =
                     joins_earlier(r, g, sum->index, input->root) || joins_earlier(r, g, sum->index, input->summed_by);
         }
@@ -354,7 +354,7 @@ static void add_sum(building *b, const atl_node *member, const atl_sum_form *for
     chain->sum[chain->sums++] = (atl_chain_sum){.a = g->of[member->inputs[form->a]->index].place - 1,
                                                 .b = form->b < 0 ? -1 : g->of[member->inputs[form->b]->index].place - 1,
                                                 .scale = form->scale,
-                                                .shape = member->shape};
+                                                .shape = *member->shape};
 }
 
 static void add_members(building *b)

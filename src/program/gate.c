@@ -5,7 +5,7 @@
 
 static int can_be_gated(const atl_rewrite *r, const atl_node *y, const atl_node *old)
 {
-    return y->op->gated && r->uses[y->index] == 1 && atl_shape_equal(y->shape, old->shape);
+    return y->op->gated && r->uses[y->index] == 1 && atl_shape_equal(*y->shape, *old->shape);
 }
 
 static atl_node *gated_sum(atl_rewrite *r, const atl_node *old, const atl_node *sum, atl_node *by)
@@ -13,7 +13,7 @@ static atl_node *gated_sum(atl_rewrite *r, const atl_node *old, const atl_node *
     for (int i = 0; i < 2; i++) {
         const atl_node *y = sum->inputs[i], *other = sum->inputs[1 - i];
         atl_node *made = NULL;
-        if (can_be_gated(r, y, old) && atl_shape_equal(other->shape, old->shape))
+        if (can_be_gated(r, y, old) && atl_shape_equal(*other->shape, *old->shape))
             made = y->op->gated(r->of[y->index], r->of[other->index], by, r->winograd);
         if (made)
             return made;
@@ -24,7 +24,7 @@ static atl_node *gated_sum(atl_rewrite *r, const atl_node *old, const atl_node *
 static atl_node *gated(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
     const atl_node *x = old->op->flags & ATL_OP_GATE ? old->inputs[0] : NULL;
-    if (!x || !r->needed[old->index] || !atl_shape_equal(old->inputs[1]->shape, old->shape))
+    if (!x || !r->needed[old->index] || !atl_shape_equal(*old->inputs[1]->shape, *old->shape))
         return NULL;
     if (can_be_gated(r, x, old))
         return x->op->gated(inputs[0], NULL, inputs[1], r->winograd);

@@ -53,7 +53,7 @@ int atl_report_fault(const atl_node *y, const atl_op *op, const char *fault)
     char shape[160];
     const atl_node *named = y->origin ? y->origin : y;
     atl_set_error(ATL_INVALID, "op %s (node '%s', %s %s) %s", op->name, atl_name_of(named), atl_dtype_name(y->dtype),
-                  atl_shape_text(y->shape, shape, sizeof shape), fault);
+                  atl_shape_text(*y->shape, shape, sizeof shape), fault);
     return 1;
 }
 

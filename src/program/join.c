@@ -22,7 +22,7 @@ static const atl_node *join_of(const joins *j, const atl_node *part)
     for (int i = 0; i < join->input_count; i++)
         if (join->inputs[i] != part->inputs[1 + i])
             return NULL;
-    return atl_shape_equal(join->shape, part->inputs[0]->shape) ? join : NULL;
+    return atl_shape_equal(*join->shape, *part->inputs[0]->shape) ? join : NULL;
 }
 
 static int is_gated_part(const atl_rewrite *r, const joins *j, const atl_node *gate)

@@ -62,13 +62,13 @@ static int run_reference(const atl_plan_step *step, void *const *memory, void *b
     const double *few[ATL_STEP_VALUES];
     const double **x = bound ? bound : few;
     for (int i = 0; i < y->input_count; i++) {
-        int64_t count = atl_is_shape_input(y->op, i) ? 0 : atl_shape_count(y->inputs[i]->shape);
+        int64_t count = atl_is_shape_input(y->op, i) ? 0 : atl_shape_count(*y->inputs[i]->shape);
         const void *from = memory[read[i]];
         x[i] = to;
         for (int64_t k = 0; k < count; k++)
             *to++ = y->inputs[i]->dtype == ATL_INT32 ? ((const int32_t *)from)[k] : (double)((const float *)from)[k];
     }
-    int64_t count = atl_shape_count(y->shape);
+    int64_t count = atl_shape_count(*y->shape);
     char text[300];
     double *result = atl_guard(to, count * 8);
     y->op->reference(y, x, result);
@@ -107,13 +107,13 @@ int atl_lower_kernel(atl_lowering *l)
             return atl_out_of_memory(), 0;
     }
     atl_value_id *read = many ? step.more_reads : step.read;
-    int64_t doubles = atl_shape_count(y->shape);
+    int64_t doubles = atl_shape_count(*y->shape);
     atl_value_id result = atl_lower_output(l);
     step.reads = y->input_count;
     for (int i = 0; i < y->input_count; i++) {
         int by_shape = atl_is_shape_input(y->op, i);
         read[i] = by_shape ? -1 : atl_lower_input(l, i);
-        doubles += by_shape ? 0 : atl_shape_count(y->inputs[i]->shape);
+        doubles += by_shape ? 0 : atl_shape_count(*y->inputs[i]->shape);
     }
     /* Inputs that give their shape only have no value. Any will do in their place. */
     for (int i = 0; i < y->input_count; i++)

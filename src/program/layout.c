@@ -39,7 +39,7 @@ static double gain_of(const atl_node *node, unsigned *images)
 
 static double reorder_time(const atl_node *node)
 {
-    return (double)atl_shape_count(node->shape) * 4 / REORDER_BYTES_PER_SECOND;
+    return (double)atl_shape_count(*node->shape) * 4 / REORDER_BYTES_PER_SECOND;
 }
 
 /* Time lost on the node's value as it is made and wanted. */

@@ -61,7 +61,7 @@ atl_value_id atl_value_in_layout(atl_lowering *l, const atl_node *node, const at
     if (form >= 0) {
         p->values[form].layout = atl_layout_copy(layout);
         if ((layout && !p->values[form].layout) ||
-            !atl_lower_reorder(l, node->shape, made, p->values[made].layout, form, p->values[form].layout))
+            !atl_lower_reorder(l, *node->shape, made, p->values[made].layout, form, p->values[form].layout))
             form = atl_fail_lowering(l);
         else {
             p->values[form].next_form = p->values[made].next_form;
@@ -239,8 +239,8 @@ static int lower_node(atl_lowering *l, const atl_node *node)
         return atl_lower_assign(l);
     if (node->op->flags & ATL_OP_ALIAS)
         return lower_alias(l);
-    for (int d = 0; d < node->shape.rank; d++)
-        if (node->shape.size[d] == ATL_ANY) {
+    for (int d = 0; d < node->shape->rank; d++)
+        if (node->shape->size[d] == ATL_ANY) {
             atl_set_error(ATL_INTERNAL, "plan: the shape of '%s' is still unknown", atl_name_of(node));
             return 0;
         }

@@ -54,6 +54,6 @@ static inline atl_value_id atl_fail_lowering(atl_lowering *lowering)
     return -1;
 }
 
-static inline int64_t atl_plain_bytes(const atl_node *node) { return atl_shape_count(node->shape) * 4; }
+static inline int64_t atl_plain_bytes(const atl_node *node) { return atl_shape_count(*node->shape) * 4; }
 
 #endif

@@ -44,7 +44,7 @@ static int are_equal(const atl_node *a, const atl_node *b)
         return 0;
     if (a->storage == b->storage)
         return 1;
-    if (!a->storage || !b->storage || !atl_shape_equal(a->shape, b->shape) || a->dtype != b->dtype)
+    if (!a->storage || !b->storage || !atl_shape_equal(*a->shape, *b->shape) || a->dtype != b->dtype)
         return 0;
     const atl_tensor *x = a->storage->value, *y = b->storage->value;
     return x->count <= SMALL_CONSTANT && !memcmp(x->data, y->data, (size_t)x->count * 4);

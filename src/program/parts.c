@@ -11,16 +11,16 @@
 static int joins_channels(const atl_node *node)
 {
     int64_t channels = 0;
-    if (!(node->op->flags & ATL_OP_JOIN) || node->shape.rank != 4 || node->dtype != ATL_FLOAT32)
+    if (!(node->op->flags & ATL_OP_JOIN) || node->shape->rank != 4 || node->dtype != ATL_FLOAT32)
         return 0;
     for (int i = 0; i < node->input_count; i++) {
-        const atl_shape *part = &node->inputs[i]->shape;
+        const atl_shape *part = &*node->inputs[i]->shape;
         for (int d = 0; d < 3; d++)
-            if (part->size[d] != node->shape.size[d])
+            if (part->size[d] != node->shape->size[d])
                 return 0;
         channels += part->size[3];
     }
-    return channels == node->shape.size[3] && atl_shape_count(node->shape) > 0;
+    return channels == node->shape->size[3] && atl_shape_count(*node->shape) > 0;
 }
 
 atl_part *atl_find_parts(const atl_graph *graph, const char *needed, const char *once, const char *blocked,
@@ -39,7 +39,7 @@ atl_part *atl_find_parts(const atl_graph *graph, const char *needed, const char 
         int64_t first = 0;
         if (!needed[n] || once[n] || blocked[n] || !joins_channels(node))
             continue;
-        for (int i = 0; i < node->input_count; first += node->inputs[i++]->shape.size[3]) {
+        for (int i = 0; i < node->input_count; first += node->inputs[i++]->shape->size[3]) {
             const atl_node *part = node->inputs[i];
             int64_t k = part->index;
             if (!alone[k] && !once[k] && !blocked[k] && part->op->writes_apart &&
@@ -66,7 +66,7 @@ static atl_value_id part_of(atl_lowering *l, atl_value_id image, int64_t channel
     part->shares = image;
     part->within = first * (int64_t)sizeof(float);
     part->apart = channels;
-    part->layout = atl_layout_apart(node->shape, channels);
+    part->layout = atl_layout_apart(*node->shape, channels);
     if (!part->layout)
         return atl_fail_lowering(l);
     return l->value[node->index] = value;
@@ -82,7 +82,7 @@ int atl_lower_output_is_apart(const atl_lowering *l) { return part_in(l, l->node
 atl_value_id atl_lower_output_apart(atl_lowering *l, int64_t *apart_out)
 {
     const atl_part *part = part_in(l, l->node);
-    *apart_out = part ? part->joined->shape.size[3] : l->node->shape.size[3];
+    *apart_out = part ? part->joined->shape->size[3] : l->node->shape->size[3];
     if (!part)
         return atl_lower_output(l);
     atl_value_id *joined = &l->value[part->joined->index];
@@ -102,7 +102,7 @@ atl_value_id atl_lower_input_apart(atl_lowering *l, int i, int64_t *apart_out)
     const atl_node *input = l->node->inputs[i];
     atl_value_id value = l->value[input->index];
     if (!atl_lower_input_is_apart(l, i)) {
-        *apart_out = input->shape.size[3];
+        *apart_out = input->shape->size[3];
         return atl_lower_input(l, i);
     }
     *apart_out = l->plan->values[value].apart;
@@ -114,7 +114,7 @@ int atl_lower_is_in_place(const atl_lowering *l, int i)
     atl_value_id value = l->value[l->node->inputs[i]->index];
     int64_t first = 0;
     for (int k = 0; k < i; k++)
-        first += l->node->inputs[k]->shape.size[3];
+        first += l->node->inputs[k]->shape->size[3];
     const atl_plan_value *part = value < 0 ? NULL : &l->plan->values[value];
     return part && part->apart && part->shares == l->value[l->node->index] &&
            part->within == first * (int64_t)sizeof(float);
@@ -125,5 +125,5 @@ int atl_lower_part_in_place(atl_lowering *l, int64_t first)
     atl_value_id image = l->parts && !l->now_once ? atl_lower_input(l, 0) : -1;
     if (image < 0 || l->plan->values[image].space != ATL_IN_ARENA)
         return l->failed ? 0 : -1;
-    return part_of(l, image, l->node->inputs[0]->shape.size[3], first) >= 0;
+    return part_of(l, image, l->node->inputs[0]->shape->size[3], first) >= 0;
 }

@@ -52,8 +52,8 @@ struct atl_state {
 
 static int has_unknown_size(const atl_node *node)
 {
-    for (int d = 0; d < node->shape.rank; d++)
-        if (node->shape.size[d] == ATL_ANY)
+    for (int d = 0; d < node->shape->rank; d++)
+        if (node->shape->size[d] == ATL_ANY)
             return 1;
     return 0;
 }
@@ -375,7 +375,7 @@ static atl_status set_feeds(atl_plan_state *state, const atl_feed *feeds)
         if (!value) {
             char text[160];
             return atl_set_error(ATL_INVALID, "feed: input '%s' %s %s is needed but not fed", atl_name_of(input),
-                                 atl_dtype_name(input->dtype), atl_shape_text(input->shape, text, sizeof text));
+                                 atl_dtype_name(input->dtype), atl_shape_text(*input->shape, text, sizeof text));
         }
         atl_status status = atl_check_feed(input, value, 0);
         if (status)
@@ -474,7 +474,7 @@ static const atl_tensor *view_of(atl_plan_state *now, const atl_node *node, int6
     if (now->wanted[i])
         now->wanted[i]->data = data; /* a fed input may lie elsewhere by now */
     else
-        now->wanted[i] = atl_tensor_view(node->dtype, now->plan->copy.of[node->index]->shape, data);
+        now->wanted[i] = atl_tensor_view(node->dtype, *now->plan->copy.of[node->index]->shape, data);
     return now->wanted[i];
 }
 

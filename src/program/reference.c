@@ -36,10 +36,10 @@ static int compute_elementwise(const atl_node *y, const double *const *x, double
 {
     enum { MOST = 64 };
     broadcast_walk walk[MOST];
-    int64_t at[ATL_MAX_RANK] = {0}, offset[MOST] = {0}, count = atl_shape_count(y->shape);
+    int64_t at[ATL_MAX_RANK] = {0}, offset[MOST] = {0}, count = atl_shape_count(*y->shape);
     double element[MOST];
     for (int i = 0; i < y->input_count; i++)
-        set_walk(&walk[i], y->inputs[i]->shape, y->shape);
+        set_walk(&walk[i], *y->inputs[i]->shape, *y->shape);
     for (int64_t k = 0; k < count; k++) {
         for (int i = 0; i < y->input_count; i++)
             element[i] = x[i][offset[i]];
@@ -57,10 +57,10 @@ static int compute_elementwise(const atl_node *y, const double *const *x, double
             y->op->map(y->attributes, 1, in, &out);
             result[k] = out;
         }
-        for (int d = y->shape.rank - 1; d >= 0; d--) { /* the next element, like an odometer */
-            int done = ++at[d] < y->shape.size[d];
+        for (int d = y->shape->rank - 1; d >= 0; d--) { /* the next element, like an odometer */
+            int done = ++at[d] < y->shape->size[d];
             for (int i = 0; i < y->input_count; i++)
-                offset[i] += done ? walk[i].stride[d] : -walk[i].stride[d] * (y->shape.size[d] - 1);
+                offset[i] += done ? walk[i].stride[d] : -walk[i].stride[d] * (y->shape->size[d] - 1);
             if (done)
                 break;
             at[d] = 0;
@@ -72,13 +72,13 @@ static int compute_elementwise(const atl_node *y, const double *const *x, double
 /* An op that has only a float kernel: as good as it gets. */
 static int compute_by_kernel(const atl_node *y, const double *const *x, double *result)
 {
-    int64_t count = atl_shape_count(y->shape);
+    int64_t count = atl_shape_count(*y->shape);
     int n = y->input_count, ok = 1;
     void **in = atl_allocate((size_t)n + 1, sizeof *in);
     if (!in)
         return atl_out_of_memory(), 0;
     for (int i = 0; i < n && ok; i++) {
-        int64_t size = x[i] ? atl_shape_count(y->inputs[i]->shape) : 0;
+        int64_t size = x[i] ? atl_shape_count(*y->inputs[i]->shape) : 0;
         in[i] = atl_allocate_aligned((size_t)size * 4);
         ok = in[i] != NULL;
         for (int64_t k = 0; ok && k < size; k++)
@@ -107,7 +107,7 @@ static int compute_by_kernel(const atl_node *y, const double *const *x, double *
 static int compute_by_reference(const atl_node *y, const double *const *x, double *result)
 {
     char text[300];
-    int64_t bytes = atl_shape_count(y->shape) * (int64_t)sizeof *result;
+    int64_t bytes = atl_shape_count(*y->shape) * (int64_t)sizeof *result;
     void *memory = atl_allocate_aligned((size_t)atl_guarded_bytes(bytes));
     if (!memory)
         return atl_out_of_memory(), 0;
@@ -125,7 +125,7 @@ static int compute(const atl_node *y, const double *const *x, double *result)
     if (y->op->reference)
         return compute_by_reference(y, x, result);
     if (y->op->flags & ATL_OP_ALIAS)
-        memcpy(result, x[0], (size_t)atl_shape_count(y->shape) * sizeof *result);
+        memcpy(result, x[0], (size_t)atl_shape_count(*y->shape) * sizeof *result);
     else if (atl_is_elementwise(y->op))
         return compute_elementwise(y, x, result);
     else if (y->op->kernel)
@@ -161,7 +161,7 @@ static atl_status compute_all(const atl_copy *copy, const char *needed, const at
             continue;
         }
         const double **in = node->input_count <= 64 ? x : atl_allocate((size_t)node->input_count, sizeof *in);
-        value[n] = in ? atl_tensor_new(ATL_FLOAT64, node->shape) : NULL;
+        value[n] = in ? atl_tensor_new(ATL_FLOAT64, *node->shape) : NULL;
         for (int i = 0; value[n] && i < node->input_count; i++)
             in[i] = value[node->inputs[i]->index] ? value[node->inputs[i]->index]->data : NULL;
         int ok = value[n] && compute(node, in, value[n]->data);

@@ -39,7 +39,7 @@ atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_
     *info_out = (atl_step_info){.op = step->node->op->name,
                                 .node = atl_name_of(step->node),
                                 .implementation = step->implementation,
-                                .shape = step->node->shape,
+                                .shape = *step->node->shape,
                                 .flops = step->flops,
                                 .once = step->once};
     atl_layout_name(plan->values[step->write[0]].layout, info_out->layout, sizeof info_out->layout);

@@ -96,6 +96,8 @@ static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, cons
 {
     atl_rewrite r = {.from = copy->graph, .winograd = winograd, .to = atl_graph_new()};
     char *kept = atl_mark_needed(copy->graph, count, roots, 1);
+    if (r.to)
+        r.to->is_copy = 1;
     int ok = r.to && kept && survey(&r, pass, count, roots) &&
              (!merges || atl_merging_begin(&r.merging, copy->graph->count));
     ok = ok && (!pass->begin || pass->begin(&r)) && build_all(&r, pass, kept);

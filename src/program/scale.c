@@ -6,9 +6,9 @@
 /* A vector along the last dimension of `of`. */
 static int is_channel_vector(const atl_node *node, const atl_node *of)
 {
-    int64_t channels = of->shape.rank ? of->shape.size[of->shape.rank - 1] : 1;
-    return of->shape.rank > 1 && atl_shape_count(node->shape) == channels && node->shape.rank >= 1 &&
-           node->shape.size[node->shape.rank - 1] == channels && node->shape.rank <= of->shape.rank;
+    int64_t channels = of->shape->rank ? of->shape->size[of->shape->rank - 1] : 1;
+    return of->shape->rank > 1 && atl_shape_count(*node->shape) == channels && node->shape->rank >= 1 &&
+           node->shape->size[node->shape->rank - 1] == channels && node->shape->rank <= of->shape->rank;
 }
 
 /* The factor of old that is a channel vector depending on variables only, for the other one; -1: there is none. */
@@ -19,7 +19,7 @@ static int scale_of(const atl_rewrite *r, const atl_node *product)
     for (int i = 0; i < 2; i++) {
         const atl_node *scale = product->inputs[i], *y = product->inputs[1 - i];
         if (r->once[scale->index] && !r->once[y->index] && is_channel_vector(scale, y) &&
-            atl_shape_equal(product->shape, y->shape))
+            atl_shape_equal(*product->shape, *y->shape))
             return i;
     }
     return -1;
@@ -27,7 +27,7 @@ static int scale_of(const atl_rewrite *r, const atl_node *product)
 
 static atl_node *as_vector(const atl_rewrite *r, const atl_node *scale)
 {
-    return atl_reshape(r->of[scale->index], ATL_SHAPE(atl_shape_count(scale->shape)));
+    return atl_reshape(r->of[scale->index], ATL_SHAPE(atl_shape_count(*scale->shape)));
 }
 
 static atl_node *scaled(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)

@@ -11,7 +11,7 @@ static int broadcast_to(int count, atl_node *const *inputs, atl_shape wanted)
 {
     atl_shape shape = {0};
     for (int i = 0; i < count; i++)
-        if (!atl_broadcast_shapes(shape, inputs[i]->shape, &shape))
+        if (!atl_broadcast_shapes(shape, *inputs[i]->shape, &shape))
             return 0;
     return atl_shape_equal(shape, wanted);
 }
@@ -20,7 +20,7 @@ static int broadcast_to(int count, atl_node *const *inputs, atl_shape wanted)
 static atl_node *repeated_by(atl_node *node)
 {
     float value;
-    if (node->shape.rank > 0 && atl_is_uniform(node, &value))
+    if (node->shape->rank > 0 && atl_is_uniform(node, &value))
         return atl_number(node, value);
     return node->op->flags & ATL_OP_BROADCAST ? node->inputs[0] : NULL;
 }
@@ -39,7 +39,7 @@ static atl_node *without_repeating(atl_node *node)
         if (!once)
             continue;
         inputs[i] = once;
-        if (broadcast_to(count, inputs, node->shape))
+        if (broadcast_to(count, inputs, *node->shape))
             changed = 1;
         else
             inputs[i] = repeated; /* it gives the result its shape */
@@ -69,7 +69,7 @@ static atl_node *reckoned(atl_node *node)
         value = (float)op->element(x, node->attributes);
     else
         op->map(node->attributes, 1, map_inputs, &value);
-    return node->shape.rank ? atl_fill(node, value) : atl_number(node, value);
+    return node->shape->rank ? atl_fill(node, value) : atl_number(node, value);
 }
 
 static atl_node *simpler_than(atl_node *node)

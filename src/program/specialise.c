@@ -94,6 +94,8 @@ atl_status atl_specialise(atl_nodes wanted, atl_input_shape *shape_of, const voi
     const atl_graph *original = wanted.node[0]->graph;
     char *needed = atl_mark_needed(original, wanted.count, wanted.node, 1);
     *copy_out = (atl_copy){.graph = atl_graph_new(), .count = original->count};
+    if (copy_out->graph)
+        copy_out->graph->is_copy = 1;
     copy_out->of = atl_allocate((size_t)original->count, sizeof *copy_out->of);
     int ok = needed && copy_out->graph && copy_out->of &&
              (!(at_once & ATL_PASS_MERGE) || atl_merging_begin(&merging, original->count));

@@ -78,7 +78,7 @@ static int describe_key(const atl_node *node, int way, int bfloat16, char *key)
         at += snprintf(key + at, (size_t)(LONGEST_KEY - at), "%02x", bytes[i]);
     for (int i = 0; i < node->input_count && at < LONGEST_KEY; i++)
         at += snprintf(key + at, (size_t)(LONGEST_KEY - at), " %s",
-                       atl_shape_text(node->inputs[i]->shape, shape, sizeof shape));
+                       atl_shape_text(*node->inputs[i]->shape, shape, sizeof shape));
     if (at < LONGEST_KEY)
         at += snprintf(key + at, (size_t)(LONGEST_KEY - at), " threads %d bfloat16 %d way %d", omp_get_max_threads(),
                        bfloat16, way);
@@ -106,10 +106,10 @@ static atl_node *alone(atl_graph *graph, const atl_node *node, atl_node **inputs
     for (int i = 0; ok && i < node->input_count; i++) {
         char name[32];
         snprintf(name, sizeof name, "input_%d", i);
-        inputs[i] = atl_input(graph, name, node->inputs[i]->dtype, node->inputs[i]->shape);
+        inputs[i] = atl_input(graph, name, node->inputs[i]->dtype, *node->inputs[i]->shape);
         if (!inputs[i] || !atl_reads_input(node->op, i))
             continue;
-        atl_tensor *values = atl_uniform_tensor(node->inputs[i]->shape, -1, 1, (uint64_t)i);
+        atl_tensor *values = atl_uniform_tensor(*node->inputs[i]->shape, -1, 1, (uint64_t)i);
         ok = values != NULL;
         if (ok)
             feeds[count++] = (atl_feed){inputs[i], values};

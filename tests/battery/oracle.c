@@ -81,7 +81,7 @@ static int64_t terms_of(const atl_node *node)
     int64_t terms = 1;
     for (int i = 0; i < node->input_count && !atl_is_elementwise(node->op); i++)
         if (!atl_is_shape_input(node->op, i))
-            terms += atl_shape_count(node->inputs[i]->shape);
+            terms += atl_shape_count(*node->inputs[i]->shape);
     return terms;
 }
 

@@ -172,6 +172,14 @@ Test(op, broadcasting)
         }
 }
 
+Test(op, neighbours_of_one_shape_share_it)
+{
+    atl_node *y = atl_neg(x), *z = atl_add(y, atl_sum(y)), *s = atl_sum(z), *scaled = atl_scale(s, 2);
+    cr_assert(y->shape == x->shape && z->shape == x->shape);
+    cr_assert(s->shape != x->shape && s->shape->rank == 0 && scaled->shape == s->shape);
+    cr_assert(sizeof(atl_node) <= 88, "%zu bytes: a graph may have millions of nodes", sizeof(atl_node));
+}
+
 Test(op, attributes_are_copied)
 {
     static const atl_op keeps = {
