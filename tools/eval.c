@@ -130,9 +130,8 @@ int atled_eval(int argc, char **argv)
     if (!set.weights)
         set.weights = shipped_weights(set.model, shipped, sizeof shipped);
     if (!set.weights)
-        return complain("eval", EXIT_USAGE, "no weights for %s were found beside atled: give --weights FILE",
-                        set.model);
-    code = set.picture ? check_picture("eval", set.picture, PNG_ONLY) : 0;
+        return complain_of_no_weights("eval", set.model);
+    code = set.picture ? check_panel("eval", set.picture) : 0;
     if (code)
         return code;
     atl_dataset *data = atl_dataset_open(set.data, (atl_part)set.part);

@@ -206,9 +206,7 @@ static int find_weights(session *s)
 {
     if (!s->set.weights)
         s->set.weights = shipped_weights(s->set.model, s->weights_path, sizeof s->weights_path);
-    return s->set.weights ? 0
-                          : complain("fool", EXIT_USAGE,
-                                     "no weights for %s were found beside atled: give --weights FILE", s->set.model);
+    return s->set.weights ? 0 : complain_of_no_weights("fool", s->set.model);
 }
 
 static int prepare(session *s)
@@ -217,11 +215,11 @@ static int prepare(session *s)
     if (!code)
         code = check_picture("fool", s->set.output, PNG_ONLY);
     if (!code && s->set.sheet)
-        code = check_picture("fool", s->set.sheet, PNG_ONLY);
+        code = check_panel("fool", s->set.sheet);
     if (!code)
         code = find_weights(s);
     if (!code && s->set.panel)
-        code = check_picture("fool", s->set.panel, PNG_ONLY);
+        code = check_panel("fool", s->set.panel);
     if (!code)
         code = open_network("fool", s->set.model, s->set.weights, &s->network);
     if (!code)

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools.h"
+
 static const char *file_of(const char *model)
 {
     if (strcmp(model, "cifar10") == 0)
@@ -43,4 +45,16 @@ const char *shipped_weights(const char *model, char *path, size_t size)
             return path;
     }
     return NULL;
+}
+
+int complain_of_no_weights(const char *command, const char *model)
+{
+    const char *file = file_of(model);
+    if (!file)
+        return complain(command, EXIT_USAGE, "no weights for %s come with atled: give --weights FILE", model);
+    return complain(
+        command, EXIT_USAGE,
+        "%s, the weights for %s that come with atled, was not found: give --weights FILE, or name its folder "
+        "in the environment, ATLED_MODELS",
+        file, model);
 }

@@ -7,5 +7,7 @@
 /* The path of the shipped weights of that network, in path; null if none are found.  They are looked for in $ATLED_MODELS, and
  * beside the program as it is installed or built. */
 const char *shipped_weights(const char *model, char *path, size_t size);
+/* Says that there are none, and what to do; returns the exit code. */
+int complain_of_no_weights(const char *command, const char *model);
 
 #endif

@@ -25,6 +25,8 @@ int check_writable(const char *command, const char *path);
 /* The same for a picture: its name must not promise another format than those of these endings, such as PNG_ONLY. */
 int check_picture(const char *command, const char *path, const char *endings);
 #define PNG_ONLY ".png"
+/* The same for what cairo draws: panels, sheets and curves. */
+int check_panel(const char *command, const char *path);
 #define DRAWINGS ".svg, .png, .pdf or .dot"
 
 /* The subcommands: argv[0] is the subcommand's name.  They return an exit code. */

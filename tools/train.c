@@ -111,7 +111,7 @@ static int check_outputs(const session *s)
     int code = 0;
     for (int i = 0; i < 3 && !code; i++)
         code = path[i] ? check_writable("train", path[i]) : 0;
-    return code || !s->set.plot ? code : check_picture("train", s->set.plot, PNG_ONLY);
+    return code || !s->set.plot ? code : check_panel("train", s->set.plot);
 }
 
 /* The epochs before the stop, of which the curves shall tell, too.  A log that is not there or says something else has none. */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "tools.h"
 
 int check_writable(const char *command, const char *path)
@@ -42,4 +43,14 @@ int check_picture(const char *command, const char *path, const char *endings)
         return complain(command, EXIT_USAGE, "%s: there is no way to write %s: give a name that ends in %s", path,
                         format, endings);
     return check_writable(command, path);
+}
+
+int check_panel(const char *command, const char *path)
+{
+    int code = check_picture(command, path, PNG_ONLY);
+#ifndef ATLED_HAVE_CAIRO
+    if (!code)
+        code = complain(command, EXIT_BAD_FILE, "%s: this atled was built without cairo, which draws it", path);
+#endif
+    return code;
 }

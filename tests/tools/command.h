@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "support.h"
 
 extern char **environ;
@@ -76,6 +77,13 @@ static inline command_run run_command(const char *const *words)
 #define cr_assert_code(run, wanted)                                                                                    \
     cr_assert_eq((run).code, (wanted), "exit code %d, not %d\nstdout: %s\nstderr: %s", (run).code, (wanted),           \
                  (run).out, (run).err)
+
+/* Skips the test where atled cannot draw. */
+#ifdef ATLED_HAVE_CAIRO
+#define NEEDS_CAIRO() (void)0
+#else
+#define NEEDS_CAIRO() cr_skip_test("atled was built without cairo")
+#endif
 
 /* Refused with this exit code, in words among which these are. */
 #define cr_assert_refused(code, text, ...)                                                                             \

@@ -74,6 +74,10 @@ Test(eval, counts_what_is_right)
 
 /* ---- what ships ---------------------------------------------------------------------------------------------------------- */
 
+/* Wherever this was built. */
+static void set_up(void) { setenv("ATLED_MODELS", source_file("models"), 1); }
+TestSuite(shipped, .init = set_up);
+
 static void assert_small(const char *name, long most)
 {
     struct stat about;
@@ -112,8 +116,7 @@ static int ascending(const void *a, const void *b) { return *(const int *)a - *(
 /* Ten pictures of noise, each seen as its class with 0.99 in the written file, in 200 steps at most and 40 in the median. */
 Test(shipped, is_fooled_for_all_ten_classes, .timeout = 120)
 {
-    command_run run = RUN("fool", "-t", "all", "-q", "--seed", "1", "--steps", "200", "-o", scratch_file("all.png"),
-                          "--sheet", scratch_file("sheet.png"));
+    command_run run = RUN("fool", "-t", "all", "-q", "--seed", "1", "--steps", "200", "-o", scratch_file("all.png"));
     cr_assert_code(run, 0);
     int count = 0, steps[10];
     for (const char *at = run.out; (at = strstr(at, " after ")); at++)
@@ -122,7 +125,23 @@ Test(shipped, is_fooled_for_all_ten_classes, .timeout = 120)
     cr_assert_eq(count, 10, "%s", run.out);
     qsort(steps, 10, sizeof *steps, ascending);
     cr_assert(steps[9] <= 200 && steps[5] <= 40, "%s", run.out);
-    atl_tensor *sheet = atl_read_image(scratch_file("sheet.png"));
-    cr_assert(sheet, "%s", atl_error());
-    atl_tensor_free(sheet);
+}
+
+/* What cannot be had is told before the work. */
+Test(shipped, what_is_not_there_is_told)
+{
+    cr_assert_refused(2, "no weights for vgg16 come with atled: give --weights", "fool", "-m", "vgg16", "-t", "3");
+    setenv("ATLED_MODELS", "/nowhere", 1);
+    cr_assert_refused(2, "cifar10.npz, the weights for cifar10", "fool", "-t", "cat");
+    cr_assert_refused(2, "ATLED_MODELS", "eval", "-m", "lenet", "-d", "/nowhere");
+    set_up();
+#ifndef ATLED_HAVE_CAIRO
+    const char *picture = scratch_file("x.png");
+    command_run run = RUN("fool", "-t", "cat", "-q", "-o", scratch_file("cat.png"), "--panel", picture);
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "without cairo");
+    cr_assert_str_empty(run.out);
+    cr_assert_refused(3, "without cairo", "fool", "-t", "cat", "-q", "--sheet", picture);
+    cr_assert_refused(3, "without cairo", "eval", "-d", "/nowhere", "--plot", picture);
+#endif
 }

@@ -47,6 +47,7 @@ static double number_after(const char *text, const char *before)
 
 Test(atled_fool, writes_a_picture_that_fools, .timeout = 120)
 {
+    NEEDS_CAIRO();
     const char *weights = random_weights("weights.npz", 4), *out = scratch_file("out.png"),
                *panel = scratch_file("panel.png");
     command_run run =
@@ -101,6 +102,7 @@ static void check_sheet(const char *sheet, const char *out)
 
 Test(atled_fool, takes_all_random_and_least_likely, .timeout = 240)
 {
+    NEEDS_CAIRO();
     const char *weights = random_weights("weights.npz", 4), *out = scratch_file("x.png");
     const char *sheet = scratch_file("sheet.png");
     command_run run = RUN("fool", "-m", "cifar10", "-w", weights, "-t", "all", "-o", out, "-q", "--sheet", sheet);

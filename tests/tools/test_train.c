@@ -370,6 +370,7 @@ static void assert_picture(const char *path, int64_t least_width)
 
 Test(train, draws_and_logs)
 {
+    NEEDS_CAIRO();
     const char *data = write_data(24), *w = scratch_file("w.npz"), *log = scratch_file("log.csv"),
                *plot = scratch_file("plot.png"), *matrix = scratch_file("matrix.png"), *c = scratch_file("c.npz");
 #define OPTIONS "train", "-m", "mlp", "--widths", "8,3", "-d", data, "-o", w, "-q", "-b", "8", "--log", log, "-p", plot
