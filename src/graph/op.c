@@ -331,7 +331,7 @@ atl_node *atl_repeat(atl_graph *graph, const atl_node *node, atl_node *const *in
             return NULL;
         else
             assert(inputs[i]->dtype == node->inputs[i]->dtype &&
-                   atl_shape_equal(inputs[i]->shape, node->inputs[i]->shape));
+                   atl_shape_equal(*inputs[i]->shape, *node->inputs[i]->shape));
     atl_node *again = new_node(graph, node->op, node->attributes, node->input_count, inputs);
     if (!again)
         return NULL;
