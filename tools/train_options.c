@@ -7,6 +7,18 @@
 
 #include "network.h"
 
+/* Elsewhere sgd is the name of what is "momentum" here: silence would train without. */
+static int check_momentum(const train_options *set, int *code)
+{
+    int has_it = set->optimizer == OPTIMIZER_MOMENTUM || set->optimizer == OPTIMIZER_NESTEROV ||
+                 set->optimizer == OPTIMIZER_RMSPROP;
+    if (has_it || isnan(set->momentum) || set->momentum == 0)
+        return 1;
+    *code = complain("train", EXIT_USAGE, "--momentum %g: %s has none: take --optimizer momentum, nesterov or rmsprop",
+                     set->momentum, optimizer_names[set->optimizer]);
+    return 0;
+}
+
 int read_train_options(train_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
@@ -117,7 +129,7 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
     list_compile_options(&set->compile, shared);
     const command_line line = {"train", .about = "make a network from labelled images", .options = options,
                                .shared = shared, .examples = examples};
-    return read_options(&line, argc, argv, NULL, code);
+    return read_options(&line, argc, argv, NULL, code) && check_momentum(set, code);
 }
 
 /* In what the library is given, 0 is its own default. */

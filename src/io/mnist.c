@@ -64,7 +64,7 @@ static atl_status open_idx(const char *folder, const char *name, int rank, idx_f
     *file = (idx_file){.size = {1, 1, 1}};
     snprintf(packed, sizeof packed, "%s.gz", name);
     atl_path_in(file->path, folder, atl_is_in_folder(folder, name) ? name : packed);
-    atl_status status = atl_open_input(file->path, "an idx file of MNIST", &stream, &file_size);
+    atl_status status = atl_open_input(file->path, "an idx file of MNIST, plain or .gz,", &stream, &file_size);
     if (status)
         return status;
     fclose(stream);

@@ -458,6 +458,8 @@ Test(train, mistakes_are_told)
                       "--widths", "8,2", "-d", data, "-o", scratch_file("w.npz"));
     run = RUN("train", "-m", "mlp", "--widths", "8,x", "-d", data);
     cr_assert_code(run, 2);
+    cr_assert_refused(2, "--momentum 0.9: sgd has none: take --optimizer momentum", "train", "-m", "mlp", "-d", data,
+                      "--optimizer", "sgd", "--momentum", "0.9");
     cr_assert_refused(2, "x.svg", "train", "-m", "mlp", "--widths", "8,3", "-d", data, "--plot", "x.svg");
     cr_assert_refused(2, "x.svg", "eval", "-m", "lenet", "-d", data, "--plot", "x.svg");
     cr_assert_refused(3, "/nowhere/w.npz", "train", "-m", "mlp", "--widths", "8,3", "-d", data, "--steps", "1", "-q",
