@@ -195,7 +195,8 @@ static int start_batches(session *s, int64_t cut)
                                        .brightness = (float)set->brightness,
                                        .contrast = (float)set->contrast,
                                        .seed = (uint64_t)set->seed,
-                                       .first = s->done};
+                                       .first = s->done,
+                                       .threads = (int)set->compile.threads};
     s->batches = atl_batches_new_with(&s->t.examples);
     return s->batches ? 0 : complain("train", EXIT_BAD_FILE, "%s", atl_error());
 }

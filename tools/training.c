@@ -325,7 +325,8 @@ static void count_guesses(const training *t, const atl_batch *batch, int64_t *co
 atl_status look_at(training *t, const atl_dataset *data, int64_t batch_size, int64_t *confusion, score *score_out)
 {
     score sum = {0};
-    atl_batches *batches = atl_batches_new(data, .size = batch_size, .height = t->set.height, .width = t->set.width);
+    atl_batches *batches = atl_batches_new(data, .size = batch_size, .height = t->set.height, .width = t->set.width,
+                                           .threads = (int)t->set.compile.threads);
     atl_status status = batches ? hand_over(t) : ATL_INVALID;
     for (int last = 0; !status && !last;) {
         const atl_batch *batch = atl_batches_next(batches);

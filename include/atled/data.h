@@ -33,7 +33,8 @@ ATL_API atl_shape atl_dataset_image_shape(const atl_dataset *data); /* [height, 
 ATL_API int atl_dataset_classes(const atl_dataset *data);
 ATL_API const char *atl_dataset_class_name(const atl_dataset *data, int label); /* null if it has none */
 
-/* ---- batches: cut, turned and shuffled by a thread of their own, ahead of the caller ------------------------------------- */
+/* ---- batches: cut, turned and shuffled --------------------------------------------------------------------------------
+ * Ahead of the caller by a thread of their own; by the caller's threads together where these use all processors. */
 typedef struct atl_batches atl_batches;
 
 typedef struct atl_batches_args {
@@ -48,6 +49,7 @@ typedef struct atl_batches_args {
     float contrast;        /* distances from the image's mean times uniform in [1 - contrast, 1 + contrast] */
     uint64_t seed;         /* the same seed gives the same batches, whichever is asked for first */
     int64_t first;         /* the batch to begin with, counted through all epochs: to resume */
+    int threads; /* of the caller's, which also make what is not ready when asked for; 0: as many as OpenMP gives */
     int end_;
 } atl_batches_args;
 
@@ -60,7 +62,7 @@ typedef struct atl_batch {
     int last;      /* of the epoch */
 } atl_batch;
 
-/* Starts the thread.  Null on failure. */
+/* Null on failure. */
 ATL_API atl_batches *atl_batches_new_with(const atl_batches_args *args);
 #define atl_batches_new(...) atl_batches_new_with(&(atl_batches_args){__VA_ARGS__, .end_ = 0})
 ATL_API void atl_batches_free(atl_batches *batches); /* stops the thread; null is allowed */

@@ -1,7 +1,9 @@
-/* Batches of a data set, made by a thread of their own while the caller works on the one before.  A batch is a function of the seed,
- * its epoch and its place alone, so that training can be taken up anywhere. */
+/* Batches of a data set, made ahead by a thread of their own while the caller works on the one before; by the caller's threads together
+ * where these use all processors: one of them would have to make room for that thread, and the others would wait for it.  A batch is a
+ * function of the seed, its epoch and its place alone, so that training can be taken up anywhere. */
 #include <inttypes.h>
 #include <math.h>
+#include <omp.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -11,17 +13,20 @@
 #include "io/dataset.h"
 #include "ops/fast.h"
 
-/* One slot with the caller, and one being made.  Of small batches, more: the thread then makes several whenever it is woken,
+/* One slot with the caller, and one being made, if there is a thread.  Of small batches, more: the thread then makes several whenever it is woken,
  * which is not free. */
-enum { LEAST_SLOTS = 2, MOST_SLOTS = 8, BYTES_FOR_MORE = 4 << 20 };
-enum { DRAWS = 8 /* random numbers for an example, at most */ };
+enum { LEAST_SLOTS = 2, MOST_SLOTS = 4, BYTES_FOR_MORE = 4 << 20 };
+enum {
+    DRAWS = 8,              /* random numbers for an example, at most */
+    AHEAD = 4,              /* examples on their way from memory while one is cut out */
+    WORTH_SHARING = 1 << 15 /* numbers in a batch */
+};
 
 typedef struct slot {
     float *images;
     int32_t *labels;
     atl_tensor *views[2][2]; /* [whole, short][images, labels] over them */
     atl_batch batch;
-    int is_ready; /* made, and not yet given back */
 } slot;
 
 struct atl_batches {
@@ -32,11 +37,12 @@ struct atl_batches {
     int64_t order_epoch;
     slot slots[MOST_SLOTS];
     int slot_count;
-    int64_t made, taken; /* batches since the beginning */
+    int64_t made, taken; /* batches since the beginning; the caller has the last that was taken */
+    int is_making;       /* the thread, or the caller */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    int is_running, is_stopping;
+    int has_thread, is_stopping;
 };
 
 /* ---- one example ---------------------------------------------------------------------------------------------------- */
@@ -60,14 +66,16 @@ static variation vary(const atl_batches_args *args, int64_t number)
     int64_t free_rows = args->data->height + 2 * args->pad - args->height,
             free_columns = args->data->width + 2 * args->pad - args->width;
     variation v = {free_rows / 2, free_columns / 2, 0, 1, 0};
-    if (args->random_crop) {
+    if (args->random_crop && free_rows > 0)
         v.top = below(seed, counter, free_rows + 1);
+    if (args->random_crop && free_columns > 0)
         v.left = below(seed, counter + 1, free_columns + 1);
-    }
     if (args->flip)
         v.is_flipped = (int)(atl_random_bits(seed, counter + 2) >> 63);
-    v.shift = args->brightness * (2 * atl_random_uniform(seed, counter + 3) - 1);
-    v.gain = 1 + args->contrast * (2 * atl_random_uniform(seed, counter + 4) - 1);
+    if (args->brightness > 0)
+        v.shift = args->brightness * (2 * atl_random_uniform(seed, counter + 3) - 1);
+    if (args->contrast > 0)
+        v.gain = 1 + args->contrast * (2 * atl_random_uniform(seed, counter + 4) - 1);
     return v;
 }
 
@@ -170,38 +178,58 @@ static void order_epoch(atl_batches *b, int64_t epoch)
     b->order_epoch = epoch;
 }
 
-static void make_batch(atl_batches *b, int64_t number, slot *s)
+/* Shuffled examples are far apart in memory. */
+static void fetch_example(const atl_dataset *data, int64_t example)
+{
+    enum { CACHE_LINE = 64 };
+    int64_t size = data->height * data->width * data->channels * (data->bytes ? 1 : (int64_t)sizeof *data->floats);
+    const char *first = data->bytes ? (const char *)data->bytes : (const char *)data->floats;
+    for (int64_t at = 0; at < size; at += CACHE_LINE)
+        __builtin_prefetch(first + example * size + at);
+}
+
+static void make_batch(atl_batches *b, int64_t number, int threads, slot *s)
 {
     const atl_batches_args *args = &b->args;
     int64_t epoch = number / b->per_epoch, index = number % b->per_epoch, first = index * args->size;
     int last = index == b->per_epoch - 1;
     int64_t count = last ? b->short_size : args->size, image = args->height * args->width * args->data->channels;
     order_epoch(b, epoch);
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && count * image >= WORTH_SHARING)
     for (int64_t i = 0; i < count; i++) {
         int64_t example = b->order[first + i];
+        if (i + AHEAD < count)
+            fetch_example(args->data, b->order[first + i + AHEAD]);
         s->labels[i] = args->data->labels[example];
         cut_out(args, example, vary(args, epoch * args->data->count + first + i), s->images + i * image);
     }
     s->batch = (atl_batch){s->views[last][0], s->views[last][1], count, epoch, index, last};
 }
 
-static void *make_batches(void *context)
+/* The mutex is held, nobody else makes one, and there is a slot for it. */
+static void make_next(atl_batches *b, int threads)
+{
+    b->is_making = 1;
+    pthread_mutex_unlock(&b->mutex);
+    make_batch(b, b->args.first + b->made, threads, &b->slots[b->made % b->slot_count]);
+    pthread_mutex_lock(&b->mutex);
+    b->is_making = 0;
+    b->made++;
+    pthread_cond_broadcast(&b->changed);
+}
+
+/* Batches that are made and not given back. */
+static int64_t kept(const atl_batches *b) { return b->made - b->taken + (b->taken > 0); }
+
+static void *make_ahead(void *context)
 {
     atl_batches *b = context;
     pthread_mutex_lock(&b->mutex);
-    while (!b->is_stopping) {
-        slot *s = &b->slots[b->made % b->slot_count];
-        if (s->is_ready) {
+    while (!b->is_stopping)
+        if (b->is_making || kept(b) >= b->slot_count)
             pthread_cond_wait(&b->changed, &b->mutex);
-            continue;
-        }
-        pthread_mutex_unlock(&b->mutex);
-        make_batch(b, b->args.first + b->made, s);
-        pthread_mutex_lock(&b->mutex);
-        s->is_ready = 1;
-        b->made++;
-        pthread_cond_broadcast(&b->changed);
-    }
+        else
+            make_next(b, 1);
     pthread_mutex_unlock(&b->mutex);
     return NULL;
 }
@@ -228,6 +256,7 @@ static atl_status check_arguments(atl_batches_args *args)
                              "%" PRId64 " x %" PRId64 " pixels cannot be cut out of images of %" PRId64 " x %" PRId64
                              " with a border of %" PRId64,
                              args->height, args->width, data->height, data->width, args->pad);
+    args->threads = args->threads > 0 ? args->threads : omp_get_max_threads();
     if (args->size > data->count)
         args->size = data->count;
     if (data->count > UINT32_MAX)
@@ -239,7 +268,7 @@ static int make_slot(const atl_batches *b, slot *s)
 {
     const atl_batches_args *args = &b->args;
     int64_t channels = args->data->channels, size = args->size;
-    s->images = atl_allocate((size_t)size, (size_t)(args->height * args->width * channels) * sizeof *s->images);
+    s->images = atl_allocate_aligned((size_t)(size * args->height * args->width * channels) * sizeof *s->images);
     s->labels = atl_allocate((size_t)size, sizeof *s->labels);
     for (int is_short = 0; is_short < 2 && s->images && s->labels; is_short++) {
         int64_t count = is_short ? b->short_size : size;
@@ -257,7 +286,9 @@ static int make_slots(atl_batches *b)
     const atl_batches_args *args = &b->args;
     double bytes = (double)args->size * (double)args->height * (double)args->width * (double)args->data->channels * 4;
     double fit = BYTES_FOR_MORE / bytes;
-    b->slot_count = fit < LEAST_SLOTS ? LEAST_SLOTS : fit < MOST_SLOTS ? (int)fit : MOST_SLOTS;
+    if (bytes > (double)(PTRDIFF_MAX / 2))
+        return 0;
+    b->slot_count = !b->has_thread ? 1 : fit < LEAST_SLOTS ? LEAST_SLOTS : fit < MOST_SLOTS ? (int)fit : MOST_SLOTS;
     for (int i = 0; i < b->slot_count; i++)
         if (!make_slot(b, &b->slots[i]))
             return 0;
@@ -280,10 +311,10 @@ static int start_thread(atl_batches *b)
 {
     pthread_mutex_init(&b->mutex, NULL);
     pthread_cond_init(&b->changed, NULL);
-    b->is_running = pthread_create(&b->thread, NULL, make_batches, b) == 0;
-    if (!b->is_running)
-        atl_set_error(ATL_OUT_OF_MEMORY, "the thread that makes batches could not be started");
-    return b->is_running;
+    if (!b->has_thread || pthread_create(&b->thread, NULL, make_ahead, b) == 0)
+        return 1;
+    atl_set_error(ATL_OUT_OF_MEMORY, "the thread that makes batches could not be started");
+    return 0;
 }
 
 atl_batches *atl_batches_new_with(const atl_batches_args *args)
@@ -300,6 +331,7 @@ atl_batches *atl_batches_new_with(const atl_batches_args *args)
     b->per_epoch = (checked.data->count + checked.size - 1) / checked.size;
     b->short_size = checked.data->count - (b->per_epoch - 1) * checked.size;
     b->order_epoch = -1;
+    b->has_thread = checked.threads < omp_get_num_procs();
     b->order = atl_allocate((size_t)checked.data->count, sizeof *b->order);
     int made = b->order && make_slots(b);
     if (!made)
@@ -319,7 +351,8 @@ void atl_batches_free(atl_batches *b)
     b->is_stopping = 1;
     pthread_cond_broadcast(&b->changed);
     pthread_mutex_unlock(&b->mutex);
-    pthread_join(b->thread, NULL);
+    if (b->has_thread)
+        pthread_join(b->thread, NULL);
     pthread_mutex_destroy(&b->mutex);
     pthread_cond_destroy(&b->changed);
     free_batches(b);
@@ -331,15 +364,14 @@ int64_t atl_batches_per_epoch(const atl_batches *b) { return b ? b->per_epoch : 
 const atl_batch *atl_batches_next(atl_batches *b)
 {
     pthread_mutex_lock(&b->mutex);
-    if (b->taken > 0)
-        b->slots[(b->taken - 1) % b->slot_count].is_ready = 0;
-    slot *s = &b->slots[b->taken % b->slot_count];
-    int64_t ready = b->made - b->taken;
-    if (ready <= b->slot_count / 2)
+    while (b->made == b->taken)
+        if (b->is_making)
+            pthread_cond_wait(&b->changed, &b->mutex);
+        else
+            make_next(b, b->args.threads);
+    slot *s = &b->slots[b->taken++ % b->slot_count];
+    if (kept(b) <= b->slot_count / 2)
         pthread_cond_broadcast(&b->changed);
-    while (!s->is_ready)
-        pthread_cond_wait(&b->changed, &b->mutex);
-    b->taken++;
     pthread_mutex_unlock(&b->mutex);
     return &s->batch;
 }

@@ -123,6 +123,35 @@ Test(batches, taken_up_in_the_middle_they_are_the_same_bits)
     atl_dataset_free(data);
 }
 
+/* By the thread, if there are two processors; by the caller's threads together, unless there are more than three. */
+Test(batches, whoever_makes_them_they_are_the_same_bits)
+{
+    enum { COUNT = 300, SIZE = 256, SIDE = 16, CUT = 14 };
+    uint64_t seed = test_seed();
+    atl_tensor *images = atl_uniform_tensor(ATL_SHAPE(COUNT, SIDE, SIDE, 1), 0, 255, seed);
+    atl_tensor *labels = atl_tensor_new(ATL_INT32, ATL_SHAPE(COUNT));
+    for (int i = 0; i < COUNT; i++)
+        atl_ints(labels)[i] = i;
+    atl_dataset *data = atl_dataset_of(images, labels);
+    atl_batches_args args = {data,      .size = SIZE,    .height = CUT,    .width = CUT, .shuffle = 1, .random_crop = 1,
+                             .flip = 1, .brightness = 3, .contrast = 0.2f, .seed = seed, .threads = 1};
+    atl_batches *alone = atl_batches_new_with(&args);
+    args.threads = 3;
+    atl_batches *together = atl_batches_new_with(&args);
+    for (int i = 0; i < 40; i++) {
+        const atl_batch *a = atl_batches_next(alone), *b = atl_batches_next(together);
+        cr_assert_eq(a->count, i % 2 ? COUNT - SIZE : SIZE);
+        cr_assert_eq(b->index, i % 2);
+        cr_assert_arr_eq(atl_floats(a->images), atl_floats(b->images), (size_t)(a->count * CUT * CUT) * sizeof(float));
+        cr_assert_arr_eq(atl_ints(a->labels), atl_ints(b->labels), (size_t)a->count * sizeof(int32_t));
+    }
+    atl_batches_free(alone);
+    atl_batches_free(together);
+    atl_dataset_free(data);
+    atl_tensor_free(images);
+    atl_tensor_free(labels);
+}
+
 Test(batches, what_cannot_be_is_refused_in_words)
 {
     atl_dataset *data = numbered(2);
