@@ -110,7 +110,7 @@ struct atl_op {
      * memory that makes them; 0: it is none that can. */
     int (*as_sum)(const atl_node *y, atl_sum_form *form_out);
 
-    /* Internal: bit w is set if the node can be lowered in way w (program/lowering.h); 0: there is no choice. */
+    /* Internal: bit w is set if the node can be lowered in way w (src/graph/lowering.h); 0: there is no choice. */
     unsigned (*ways)(const atl_node *y, int winograd);
 
     /* Optional, for the compiler, which calls them when all shapes are known. */

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "program/lowering.h"
+#include "graph/lowering.h"
 
 /* True if a value in layout a can be read as one in layout b.  Either may be null. */
 int atl_layout_equal(const atl_memory_layout *a, const atl_memory_layout *b);

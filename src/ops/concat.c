@@ -1,7 +1,7 @@
 /* concat(x_0, x_1, ...): one after the other along an axis; and concat_part, which is its gradient. */
 #include "graph/memory.h"
 #include "ops/ops.h"
-#include "program/lowering.h"
+#include "graph/lowering.h"
 #include "ops/strided_copy.h"
 
 typedef struct concat_attributes {

@@ -4,7 +4,7 @@
 #include "ops/lrn_lanes.h"
 #include "ops/parallel.h"
 #include "ops/vector_math.h"
-#include "program/lowering.h"
+#include "graph/lowering.h"
 
 /* S(x)_c = sum of x over the channels from c - radius to c + radius that there are. */
 

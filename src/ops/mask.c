@@ -5,7 +5,7 @@
 #include "onednn/onednn.h"
 #include "ops/fast.h"
 #include "ops/parallel.h"
-#include "program/lowering.h"
+#include "graph/lowering.h"
 
 /* Bit k of word j of a block belongs to element 16 k + j: lanes of a vector stay lanes.  In the order in which the image lies. */
 enum { LANES = 16, BITS = 32, BLOCK = LANES * BITS };

@@ -1,4 +1,4 @@
-/* Masks of bits, in place of images that are kept for a gate: see the gate's descriptor and src/program/digest.c. */
+/* Masks of bits, in place of images that are kept for a gate: see the gate's descriptor and src/passes/digest.c. */
 #ifndef ATLED_OPS_MASK_H
 #define ATLED_OPS_MASK_H
 

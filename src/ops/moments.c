@@ -7,7 +7,7 @@
 #include "graph/memory.h"
 #include "ops/fast.h"
 #include "ops/parallel.h"
-#include "program/lowering.h"
+#include "graph/lowering.h"
 
 enum { LANES = 512, MOST_CHUNKS = 32, CHUNK_ELEMENTS = 16384, FLUSH = 64 };
 

@@ -3,7 +3,7 @@
 #define ATLED_OPS_REDUCTION_H
 
 #include "ops/strided_copy.h"
-#include "program/lowering.h"
+#include "graph/lowering.h"
 
 /* Dimensions of a dense array, and a bit for each that is reduced.  The result is dense, of the dimensions that are
  * left. */

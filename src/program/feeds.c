@@ -1,9 +1,10 @@
 /* Checking what is fed and what is wanted. */
 #include "program/feeds.h"
 
+#include "graph/needed.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
-#include "program/specialise.h"
+#include "passes/specialise.h"
 
 const atl_tensor *atl_fed_value(const atl_feed *feeds, const atl_node *node)
 {

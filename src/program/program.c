@@ -8,14 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/needed.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "onednn/onednn.h"
 #include "program/feeds.h"
-#include "program/guard.h"
-#include "program/plan.h"
-#include "program/rewrite.h"
-#include "program/simplify.h"
+#include "graph/guard.h"
+#include "plan/plan.h"
+#include "passes/rewrite.h"
+#include "passes/simplify.h"
 #include "program/threads.h"
 
 /* Shapes for which plans are kept, by the program and by each state; the one unused for longest goes. */

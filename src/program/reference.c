@@ -4,11 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "graph/needed.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "program/feeds.h"
-#include "program/guard.h"
-#include "program/specialise.h"
+#include "graph/guard.h"
+#include "passes/specialise.h"
 
 struct atl_reference {
     int64_t count;

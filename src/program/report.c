@@ -8,7 +8,7 @@
 #include "graph/clock.h"
 #include "graph/memory.h"
 #include "onednn/onednn.h"
-#include "program/plan.h"
+#include "plan/plan.h"
 #include "program/threads.h"
 
 int64_t atl_program_step_count(const atl_program *program)

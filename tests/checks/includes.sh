@@ -15,10 +15,12 @@ check() {
 common='atled/|config\.h|graph/(clock|memory|error|random)\.h'
 check include/atled '[a-z_]*\.h"'
 check src/graph "$common|graph/"
-check src/ops "$common|graph/|ops/|program/lowering\.h|onednn/"
+check src/ops "$common|graph/|ops/|onednn/"
 check src/autodiff "$common|graph/|autodiff/"
-check src/program "$common|graph/|program/|ops/(parallel|fast)\.h|onednn/onednn\.h"
-check src/onednn "$common|graph/|onednn/|program/lowering\.h"
+check src/passes "$common|graph/|passes/|ops/chain\.h"
+check src/plan "$common|graph/|plan/|passes/specialise\.h|ops/chain\.h|onednn/onednn\.h"
+check src/program "$common|graph/|program/|plan/|passes/|onednn/onednn\.h"
+check src/onednn "$common|graph/|onednn/"
 check src/io "$common|graph/variables\.h|io/|ops/fast\.h"
 check src/drawing "$common|graph/|drawing/|io/atomic_file\.h"
 check src/models "$common|models/"

@@ -4,7 +4,7 @@
 #include <pthread.h>
 
 #include "nets.h"
-#include "program/plan.h"
+#include "plan/plan.h"
 
 /* More workers than processors, more batch sizes than plans are kept: plans are made, found and dropped while others run. */
 enum { WORKERS = 4, BATCHES = 11, RUNS = 22, KEPT = 8 /* program.c: KEPT_PLANS */ };

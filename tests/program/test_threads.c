@@ -2,7 +2,7 @@
 #include <omp.h>
 
 #include "nets.h"
-#include "program/plan.h"
+#include "plan/plan.h"
 
 /* ---- threads of one run ------------------------------------------------------------------------------------------- */
 
