@@ -1,4 +1,4 @@
-/* What reading data costs a training loop: a few steps with the thread that makes their batches, then as many that are fed one batch
+/* What reading data costs a training loop: a few steps on batches from the reader, then as many that are fed one batch
  * again and again, and so on.  The share of a pair is what the first took longer, of its time. */
 #include "data.h"
 

@@ -34,7 +34,8 @@ ATL_API int atl_dataset_classes(const atl_dataset *data);
 ATL_API const char *atl_dataset_class_name(const atl_dataset *data, int label); /* null if it has none */
 
 /* ---- batches: cut, turned and shuffled --------------------------------------------------------------------------------
- * Ahead of the caller by a thread of their own; by the caller's threads together where these use all processors. */
+ * Ahead of the caller by a thread of their own; by the caller's threads together where these use all processors and their steps are so
+ * short that the thread would take more than a fortieth of their time. */
 typedef struct atl_batches atl_batches;
 
 typedef struct atl_batches_args {

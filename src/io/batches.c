@@ -1,26 +1,33 @@
-/* Batches of a data set, made ahead by a thread of their own while the caller works on the one before; by the caller's threads together
- * where these use all processors: one of them would have to make room for that thread, and the others would wait for it.  A batch is a
- * function of the seed, its epoch and its place alone, so that training can be taken up anywhere. */
+/* Batches of a data set, made ahead by a thread of their own while the caller works on the one before.  A batch is a function of the
+ * seed, its epoch and its place alone, so that training can be taken up anywhere.
+ *
+ * Where the caller's threads use all processors, one of them has to make room for that thread, and the others wait for it: a batch then
+ * costs its whole time.  Of steps that take much longer than a batch that is nothing; where they do not, as the first batches show, the
+ * caller's threads make the further ones together, between two steps. */
 #include <inttypes.h>
 #include <math.h>
 #include <omp.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
+#include "graph/clock.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/random.h"
 #include "io/dataset.h"
 #include "ops/fast.h"
 
-/* One slot with the caller, and one being made, if there is a thread.  Of small batches, more: the thread then makes several whenever it is woken,
+/* One slot with the caller, and one being made.  Of small batches, more: the thread then makes several whenever it is woken,
  * which is not free. */
 enum { LEAST_SLOTS = 2, MOST_SLOTS = 4, BYTES_FOR_MORE = 4 << 20 };
 enum {
-    DRAWS = 8,              /* random numbers for an example, at most */
-    AHEAD = 4,              /* examples on their way from memory while one is cut out */
-    WORTH_SHARING = 1 << 15 /* numbers in a batch */
+    DRAWS = 8,               /* random numbers for an example, at most */
+    AHEAD = 4,               /* examples on their way from memory while one is cut out */
+    WORTH_SHARING = 1 << 15, /* numbers in a batch */
+    WATCHED = 16             /* batches, after each of which it is asked who makes the next ones */
 };
+static const double most_share = 1.0 / 40; /* of the caller's time that the thread may take from it */
 
 typedef struct slot {
     float *images;
@@ -39,10 +46,14 @@ struct atl_batches {
     int slot_count;
     int64_t made, taken; /* batches since the beginning; the caller has the last that was taken */
     int is_making;       /* the thread, or the caller */
+    int64_t
+        shared_from; /* this batch and all further ones are made by the caller's threads, in the first slot; INT64_MAX: none yet */
+    int64_t watched;                      /* taken since `watched_since` */
+    double watched_since, thread_seconds; /* the processor's, that the thread took since then */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    int has_thread, is_stopping;
+    int is_stopping;
 };
 
 /* ---- one example ---------------------------------------------------------------------------------------------------- */
@@ -206,16 +217,29 @@ static void make_batch(atl_batches *b, int64_t number, int threads, slot *s)
     s->batch = (atl_batch){s->views[last][0], s->views[last][1], count, epoch, index, last};
 }
 
+static slot *slot_of(atl_batches *b, int64_t number)
+{
+    return &b->slots[number < b->shared_from ? number % b->slot_count : 0];
+}
+
 /* The mutex is held, nobody else makes one, and there is a slot for it. */
 static void make_next(atl_batches *b, int threads)
 {
+    slot *s = slot_of(b, b->made);
     b->is_making = 1;
     pthread_mutex_unlock(&b->mutex);
-    make_batch(b, b->args.first + b->made, threads, &b->slots[b->made % b->slot_count]);
+    make_batch(b, b->args.first + b->made, threads, s);
     pthread_mutex_lock(&b->mutex);
     b->is_making = 0;
-    b->made++;
-    pthread_cond_broadcast(&b->changed);
+    if (b->made++ < b->shared_from) /* of further ones nobody waits for any: the thread had better sleep on */
+        pthread_cond_broadcast(&b->changed);
+}
+
+static double processor_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 /* Batches that are made and not given back. */
@@ -226,12 +250,27 @@ static void *make_ahead(void *context)
     atl_batches *b = context;
     pthread_mutex_lock(&b->mutex);
     while (!b->is_stopping)
-        if (b->is_making || kept(b) >= b->slot_count)
+        if (b->is_making || kept(b) >= b->slot_count || b->made >= b->shared_from) {
             pthread_cond_wait(&b->changed, &b->mutex);
-        else
+        } else {
+            double start = processor_seconds();
             make_next(b, 1);
+            b->thread_seconds += processor_seconds() - start;
+        }
     pthread_mutex_unlock(&b->mutex);
     return NULL;
+}
+
+/* Whether the thread takes too much of the time between two batches. */
+static void watch(atl_batches *b)
+{
+    if (b->shared_from < INT64_MAX || b->args.threads < omp_get_num_procs() || b->watched++ % WATCHED)
+        return;
+    double now = atl_seconds_now();
+    if (b->watched > 1 && b->thread_seconds > most_share * (now - b->watched_since))
+        b->shared_from = b->made + b->is_making;
+    b->watched_since = now;
+    b->thread_seconds = 0;
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------------ */
@@ -288,7 +327,7 @@ static int make_slots(atl_batches *b)
     double fit = BYTES_FOR_MORE / bytes;
     if (bytes > (double)(PTRDIFF_MAX / 2))
         return 0;
-    b->slot_count = !b->has_thread ? 1 : fit < LEAST_SLOTS ? LEAST_SLOTS : fit < MOST_SLOTS ? (int)fit : MOST_SLOTS;
+    b->slot_count = fit < LEAST_SLOTS ? LEAST_SLOTS : fit < MOST_SLOTS ? (int)fit : MOST_SLOTS;
     for (int i = 0; i < b->slot_count; i++)
         if (!make_slot(b, &b->slots[i]))
             return 0;
@@ -311,7 +350,7 @@ static int start_thread(atl_batches *b)
 {
     pthread_mutex_init(&b->mutex, NULL);
     pthread_cond_init(&b->changed, NULL);
-    if (!b->has_thread || pthread_create(&b->thread, NULL, make_ahead, b) == 0)
+    if (pthread_create(&b->thread, NULL, make_ahead, b) == 0)
         return 1;
     atl_set_error(ATL_OUT_OF_MEMORY, "the thread that makes batches could not be started");
     return 0;
@@ -331,7 +370,7 @@ atl_batches *atl_batches_new_with(const atl_batches_args *args)
     b->per_epoch = (checked.data->count + checked.size - 1) / checked.size;
     b->short_size = checked.data->count - (b->per_epoch - 1) * checked.size;
     b->order_epoch = -1;
-    b->has_thread = checked.threads < omp_get_num_procs();
+    b->shared_from = INT64_MAX;
     b->order = atl_allocate((size_t)checked.data->count, sizeof *b->order);
     int made = b->order && make_slots(b);
     if (!made)
@@ -351,8 +390,7 @@ void atl_batches_free(atl_batches *b)
     b->is_stopping = 1;
     pthread_cond_broadcast(&b->changed);
     pthread_mutex_unlock(&b->mutex);
-    if (b->has_thread)
-        pthread_join(b->thread, NULL);
+    pthread_join(b->thread, NULL);
     pthread_mutex_destroy(&b->mutex);
     pthread_cond_destroy(&b->changed);
     free_batches(b);
@@ -364,13 +402,14 @@ int64_t atl_batches_per_epoch(const atl_batches *b) { return b ? b->per_epoch : 
 const atl_batch *atl_batches_next(atl_batches *b)
 {
     pthread_mutex_lock(&b->mutex);
+    watch(b);
     while (b->made == b->taken)
         if (b->is_making)
             pthread_cond_wait(&b->changed, &b->mutex);
         else
             make_next(b, b->args.threads);
-    slot *s = &b->slots[b->taken++ % b->slot_count];
-    if (kept(b) <= b->slot_count / 2)
+    slot *s = slot_of(b, b->taken++);
+    if (b->made < b->shared_from && kept(b) <= b->slot_count / 2)
         pthread_cond_broadcast(&b->changed);
     pthread_mutex_unlock(&b->mutex);
     return &s->batch;

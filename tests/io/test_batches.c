@@ -123,7 +123,8 @@ Test(batches, taken_up_in_the_middle_they_are_the_same_bits)
     atl_dataset_free(data);
 }
 
-/* By the thread, if there are two processors; by the caller's threads together, unless there are more than three. */
+/* By the thread, if there are two processors; soon by the caller's threads together, who do nothing in between, unless there are more
+ * than three. */
 Test(batches, whoever_makes_them_they_are_the_same_bits)
 {
     enum { COUNT = 300, SIZE = 256, SIDE = 16, CUT = 14 };
