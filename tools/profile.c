@@ -74,21 +74,26 @@ static atl_node *wanted_node(const profile_settings *set, const loaded_network *
 
 static int write_profile(const profile_settings *set, const atl_program *program)
 {
-    FILE *file = set->output ? fopen(set->output, "w") : stdout;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = set->output ? open_memstream(&text, &size) : stdout;
     if (!file)
-        return complain("profile", EXIT_BAD_FILE, "%s cannot be written: %s", set->output, strerror(errno));
+        return complain("profile", EXIT_INTERNAL, "out of memory");
     atl_machine_peak peak = atl_measure_peak((int)set->compile.threads);
     atl_status status =
         atl_program_write_profile(program, file, set->json ? ATL_PROFILE_JSON : ATL_PROFILE_TABLE, &peak);
     if (!status && !set->json)
         fprintf(file, "peaks: %.1f GFLOP/s, %.1f GB/s\n", peak.flops_per_second / 1e9, peak.bytes_per_second / 1e9);
-    int failed = ferror(file);
+    int failed = ferror(file), code = 0;
     failed |= set->output ? fclose(file) : fflush(file);
     if (status)
-        return complain("profile", exit_code_of(status), "%s", atl_error());
-    return failed ? complain("profile", EXIT_BAD_FILE, "%s could not be written: %s",
-                             set->output ? set->output : "the profile", strerror(errno))
-                  : 0;
+        code = complain("profile", exit_code_of(status), "%s", atl_error());
+    else if (failed)
+        code = complain("profile", EXIT_BAD_FILE, "the profile could not be written: %s", strerror(errno));
+    else if (set->output)
+        code = write_whole("profile", set->output, text, size);
+    free(text);
+    return code;
 }
 
 /* "vgg16: 205.1 ms, batch 1, 2 threads" */

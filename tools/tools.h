@@ -28,6 +28,8 @@ int check_picture(const char *command, const char *path, const char *endings);
 /* The same for what cairo draws: panels, sheets and curves. */
 int check_panel(const char *command, const char *path);
 #define DRAWINGS ".svg, .png, .pdf or .dot"
+/* Puts the text in the place of the file; if that fails, the file is as it was.  0, or an exit code with the complaint written. */
+int write_whole(const char *command, const char *path, const char *text, size_t size);
 
 /* The subcommands: argv[0] is the subcommand's name.  They return an exit code. */
 int atled_dot(int argc, char **argv);

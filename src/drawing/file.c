@@ -33,6 +33,11 @@ static atl_status write_text(const atl_dot_args *args)
     if (!status)
         return atl_atomic_commit(file);
     atl_atomic_abandon(file);
+    if (status == ATL_BAD_FILE) { /* the text knows no path */
+        char why[ATL_ERROR_SIZE];
+        snprintf(why, sizeof why, "%s", atl_error());
+        atl_set_error(status, "%s: %s", args->path, why);
+    }
     return status;
 }
 

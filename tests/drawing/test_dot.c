@@ -438,6 +438,8 @@ Test(dot, a_full_disk_is_told)
     cr_assert_eq(atl_dot_text(&(atl_dot_args){graph}, full, NULL, NULL), ATL_BAD_FILE);
     cr_assert_mentions(atl_error(), "No space left");
     fclose(full);
+    cr_assert_eq(atl_write_dot(graph, "/dev/full"), ATL_BAD_FILE);
+    cr_assert_mentions(atl_error(), "/dev/full");
 }
 
 Test(dot, running_out_of_memory_is_an_error_wherever_it_happens)

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include "command.h"
 #include "json.h"
 
@@ -49,6 +51,28 @@ Test(profile, json_goes_to_the_file)
     cr_assert(occurrences(text, "\"percent_of_peak\"") > 20);
     cr_assert(is_json(text), "%s", text);
     free(text);
+}
+
+Test(profile, what_cannot_be_written_leaves_the_old_file)
+{
+    const char *path = scratch_file("kept.txt");
+    char beside[4096];
+    FILE *file = fopen(path, "w");
+    fputs("kept", file);
+    fclose(file);
+    snprintf(beside, sizeof beside, "%s.partial", path);
+    cr_assert_eq(mkdir(beside, 0700), 0); /* in the way */
+    cr_assert_refused(3, "kept.txt could not be written", "profile", "-m", "lenet", "--runs", "1", "-o", path);
+    char *text = whole_file(path);
+    cr_assert_str_eq(text, "kept");
+    free(text);
+    rmdir(beside);
+    command_run run = RUN("profile", "-m", "lenet", "--runs", "1", "-o", path);
+    cr_assert_code(run, 0);
+    text = whole_file(path);
+    cr_assert_mentions(text, "conv1");
+    free(text);
+    cr_assert_neq(access(beside, F_OK), 0);
 }
 
 Test(profile, passes_can_be_left_out)
