@@ -9,7 +9,7 @@
 #include "graph/memory.h"
 #include "graph/tensor.h"
 
-enum { SMALL_CONSTANT = 64, LINE = 16 /* entries: 64 bytes */ };
+enum { SMALL_CONSTANT = 64, LINE = 8 /* entries: 64 bytes */ };
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
@@ -26,9 +26,12 @@ static int may_merge(const atl_node *node)
 static uint64_t hash_of(const atl_node *node)
 {
     uint64_t hash = mix((uint64_t)(uintptr_t)node->op, (uint64_t)node->input_count);
-    const unsigned char *bytes = node->attributes;
-    for (size_t i = 0; i < node->op->attributes; i++)
-        hash = mix(hash, bytes[i]);
+    const char *bytes = node->attributes;
+    for (size_t i = 0, size = node->op->attributes; i < size; i += sizeof(uint64_t)) {
+        uint64_t word = 0;
+        memcpy(&word, bytes + i, size - i < sizeof word ? size - i : sizeof word);
+        hash = mix(hash, word);
+    }
     for (int i = 0; i < node->input_count; i++)
         hash = mix(hash, (uint64_t)node->inputs[i]->index);
     if (node->storage && node->storage->value->count <= SMALL_CONSTANT)
@@ -60,7 +63,7 @@ static int64_t last_input(const atl_node *node)
 }
 
 /* The place of an equal node, or the free one where the node belongs. */
-static int32_t *place_of(const atl_merging *m, const atl_graph *graph, const atl_node *node)
+static atl_merge_entry *place_of(const atl_merging *m, const atl_graph *graph, const atl_node *node)
 {
     uint64_t hash = hash_of(node), near = 0, tried = 0;
     int64_t last = last_input(node);
@@ -70,8 +73,11 @@ static int32_t *place_of(const atl_merging *m, const atl_graph *graph, const atl
         tried = LINE;
     for (;; tried++) {
         uint64_t at = tried < LINE ? near + (hash + tried) % LINE : (hash / LINE + tried) & m->mask;
-        if (!m->table[at] || are_equal(graph->nodes[m->table[at] - 1], node))
-            return &m->table[at];
+        atl_merge_entry *entry = &m->table[at];
+        if (entry->node && (entry->hash != (uint32_t)hash || !are_equal(graph->nodes[entry->node - 1], node)))
+            continue;
+        entry->hash = (uint32_t)hash; /* it is the node's already, or the node is entered here */
+        return entry;
     }
 }
 
@@ -98,8 +104,8 @@ static int grow(atl_merging *m, const atl_graph *graph)
     if (!set_size(&larger, 2 * m->count))
         return 0;
     for (uint64_t at = 0; at <= m->mask; at++)
-        if (m->table[at])
-            *place_of(&larger, graph, graph->nodes[m->table[at] - 1]) = m->table[at];
+        if (m->table[at].node)
+            place_of(&larger, graph, graph->nodes[m->table[at].node - 1])->node = m->table[at].node;
     atl_release(m->table);
     *m = larger;
     return 1;
@@ -112,10 +118,10 @@ static atl_node *merged(atl_merging *m, const atl_graph *graph, atl_node *node)
         return node;
     if ((uint64_t)m->count * 4 >= m->mask * 3 && !grow(m, graph))
         return node; /* merging is no must */
-    int32_t *place = place_of(m, graph, node);
-    if (*place)
-        return graph->nodes[*place - 1];
-    *place = (int32_t)node->index + 1;
+    atl_merge_entry *place = place_of(m, graph, node);
+    if (place->node)
+        return graph->nodes[place->node - 1];
+    place->node = (int32_t)node->index + 1;
     m->count++;
     return node;
 }

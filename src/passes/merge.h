@@ -4,8 +4,13 @@
 
 #include "graph/graph.h"
 
+typedef struct atl_merge_entry {
+    int32_t node;  /* its index, plus one; 0: the place is free */
+    uint32_t hash; /* of the node: most others are told apart without a look at them */
+} atl_merge_entry;
+
 typedef struct atl_merging {
-    int32_t *table; /* open addressing: indices of nodes, plus one */
+    atl_merge_entry *table; /* open addressing: indices of nodes, plus one */
     uint64_t mask;
     int64_t count;
 } atl_merging;
