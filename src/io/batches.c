@@ -47,8 +47,7 @@ struct atl_batches {
     int64_t made, taken; /* batches since the beginning; the caller has the last that was taken */
     int is_making;       /* the thread, or the caller */
     int64_t
-        shared_from; /* this batch and all further ones are made by the caller's threads, in the first slot; INT64_MAX: none yet */
-    int64_t watched;                      /* taken since `watched_since` */
+        shared_from; /* it and all further ones are made by the caller's threads, in the first slot; INT64_MAX: none yet */
     double watched_since, thread_seconds; /* the processor's, that the thread took since then */
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -264,10 +263,10 @@ static void *make_ahead(void *context)
 /* Whether the thread takes too much of the time between two batches. */
 static void watch(atl_batches *b)
 {
-    if (b->shared_from < INT64_MAX || b->args.threads < omp_get_num_procs() || b->watched++ % WATCHED)
+    if (b->shared_from < INT64_MAX || b->args.threads < omp_get_num_procs() || b->taken % WATCHED)
         return;
     double now = atl_seconds_now();
-    if (b->watched > 1 && b->thread_seconds > most_share * (now - b->watched_since))
+    if (b->taken > 0 && b->thread_seconds > most_share * (now - b->watched_since))
         b->shared_from = b->made + b->is_making;
     b->watched_since = now;
     b->thread_seconds = 0;

@@ -105,9 +105,9 @@ static int64_t live_set(const atl_lowering *l, const atl_lifetimes *lives)
     return bytes;
 }
 
+/* The lifetimes are those without sharing. */
 static int64_t pack_sharing(atl_lowering *l, atl_lifetimes *lives)
 {
-    atl_find_lifetimes(l->plan, lives, ATL_IN_ARENA);
     atl_share_places(l, lives);
     return pack(l, lives, ATL_IN_ARENA);
 }

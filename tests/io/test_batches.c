@@ -1,4 +1,6 @@
 #include "atled/data.h"
+#include <unistd.h>
+
 #include "support.h"
 
 /* Image i is 4 x 6 x 1 and holds 100 i + 6 row + column; its label is i. */
@@ -151,6 +153,32 @@ Test(batches, whoever_makes_them_they_are_the_same_bits)
     atl_dataset_free(data);
     atl_tensor_free(images);
     atl_tensor_free(labels);
+}
+
+/* Whether the next batch lies where the last one does: so it is if the caller's threads make it, for they do so between two steps. */
+static int next_has_same_place(atl_batches *batches)
+{
+    const float *last = atl_floats(atl_batches_next(batches)->images);
+    return atl_floats(atl_batches_next(batches)->images) == last;
+}
+
+Test(batches, the_thread_stands_aside_only_where_it_is_in_the_way)
+{
+    enum { COUNT = 64 };
+    atl_dataset *data = numbered(10);
+    atl_batches *hasty = atl_batches_new(data, .size = 2, .threads = 1024);
+    while (!next_has_same_place(hasty)) /* a caller that does nothing in between; the test has a timeout */
+        ;
+    for (int i = 0; i < COUNT; i++)
+        cr_assert(next_has_same_place(hasty));
+    atl_batches *patient = atl_batches_new(data, .size = 2, .threads = 1024);
+    for (int i = 0; i < COUNT; i++) {
+        cr_assert(!next_has_same_place(patient));
+        usleep(4000);
+    }
+    atl_batches_free(hasty);
+    atl_batches_free(patient);
+    atl_dataset_free(data);
 }
 
 Test(batches, what_cannot_be_is_refused_in_words)
