@@ -129,8 +129,8 @@ test_() {
         build build-san -Dtests=enabled -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
         run_tests build-san --no-suite plain_only
         folders+=(build-san)
-        TARGETS=tests/many_states build build-tsan -Dtests=enabled -Db_sanitize=thread -Dbuildtype=debugoptimized
-        run_tests build-tsan many_states
+        TARGETS=tests/many_contexts build build-tsan -Dtests=enabled -Db_sanitize=thread -Dbuildtype=debugoptimized
+        run_tests build-tsan many_contexts
         folders+=(build-tsan)
     fi
     tests/summary.sh "${folders[@]}" # its last line: N passed, M failed

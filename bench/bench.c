@@ -123,7 +123,7 @@ static int measure_handover(double *times)
 
 /* ---- large graphs ---- */
 
-static atl_node *chain_of(atl_node *x, int64_t nodes)
+static atl_node *expression_of(atl_node *x, int64_t nodes)
 {
     for (int64_t i = 0; i < nodes; i++)
         x = i % 2 ? atl_tanh(x) : atl_sin(x);
@@ -150,8 +150,8 @@ static double seconds_of_graph(atl_node *(*build)(atl_node *, int64_t), int64_t 
     double start = seconds_now();
     atl_graph *graph = atl_graph_new();
     atl_node *x = atl_input(graph, "x", ATL_FLOAT32, ATL_SHAPE(16));
-    atl_node *y = atl_sum(build(x, nodes)), *slope = atl_gradient(y, x);
-    atl_program *program = slope ? atl_compile(graph, ATL_NODES(y, slope)) : NULL;
+    atl_node *y = atl_sum(build(x, nodes)), *gradient = atl_gradient(y, x);
+    atl_program *program = gradient ? atl_compile(graph, ATL_NODES(y, gradient)) : NULL;
     double seconds = program ? seconds_now() - start : 0;
     atl_program_free(program);
     atl_graph_free(graph);
@@ -201,7 +201,7 @@ int main(int argc, char **argv)
     else if (strcmp(name, "handover") == 0)
         ok = measure_handover(times);
     else if (strcmp(name, "graph_chain") == 0)
-        ok = measure_graphs(name, chain_of, times, runs);
+        ok = measure_graphs(name, expression_of, times, runs);
     else if (strcmp(name, "graph_tree") == 0)
         ok = measure_graphs(name, tree_of, times, runs);
     else if (bench_case_find(name))

@@ -67,7 +67,7 @@ static atl_node *mlp_loss(const bench_case *c, built_case *b)
     b->image = atl_input(b->graph, "x", ATL_FLOAT32, ATL_SHAPE(c->batch, c->widths[0]));
     atl_node *h = atl_dense_layer(b->image, "hidden", c->widths[1], .activation = c->activation);
     atl_node *y = atl_dense_layer(h, "out", c->widths[2]);
-    return c->widths[2] == 1 ? atl_reduce_mean(atl_square(atl_shift(y, -1))) : mean_cross_entropy(c, b, y);
+    return c->widths[2] == 1 ? atl_reduce_mean(atl_square(atl_add_scalar(y, -1))) : mean_cross_entropy(c, b, y);
 }
 
 static atl_node *network_loss(const bench_case *c, built_case *b)
@@ -84,9 +84,10 @@ static int want_gradients(const bench_case *c, built_case *b)
     atl_node *const *by = &b->image;
     if (c->want == BY_WEIGHTS)
         by = atl_variables(b->graph, &count);
-    b->wanted[0] = b->loss;
+    b->outputs[0] = b->loss;
     b->count = count + 1;
-    return count < 255 && atl_gradients(.of = ATL_NODES(b->loss), .by = {count, by}, .result = b->wanted + 1) == ATL_OK;
+    return count < 255 &&
+           atl_gradients(.of = ATL_NODES(b->loss), .by = {count, by}, .result = b->outputs + 1) == ATL_OK;
 }
 
 /* Of dense layers, or of convolutions too; never of biases or of what normalises. */
@@ -123,9 +124,9 @@ static int want_step(const bench_case *c, built_case *b)
     set_decays(c, b);
     int decays = c->optimizer == SGD_DECAY || c->optimizer == SGD_MOMENTUM;
     atl_node *cost = decays ? atl_add(b->loss, atl_weight_decay(b->graph)) : b->loss;
-    b->wanted[0] = atl_minimize(cost, optimizer_of(c, b));
+    b->outputs[0] = atl_minimize(cost, optimizer_of(c, b));
     b->count = 1;
-    return b->wanted[0] != NULL;
+    return b->outputs[0] != NULL;
 }
 
 static int fail(const bench_case *c, const built_case *b)
@@ -149,7 +150,7 @@ int open_case(const bench_case *c, built_case *built_out)
     double start = seconds_now();
     if (!b->loss || !(c->want == TRAINING ? want_step(c, b) : want_gradients(c, b)))
         return fail(c, b);
-    b->program = atl_compile(b->graph, {b->count, b->wanted});
+    b->program = atl_compile(b->graph, {b->count, b->outputs});
     b->compile_seconds = seconds_now() - start;
     b->pixels = atl_uniform_tensor(atl_shape_of(b->image), 0, c->model ? 255 : 1, 1);
     return b->program && b->pixels ? 1 : fail(c, b);

@@ -35,7 +35,7 @@ const bench_case *bench_case_find(const char *name);
 typedef struct built_case {
     atl_graph *graph;
     atl_node *image, *loss;
-    atl_node *wanted[256]; /* the loss, then the gradients; or the step alone */
+    atl_node *outputs[256]; /* the loss, then the gradients; or the step alone */
     int64_t count;
     atl_tensor *pixels;
     atl_program *program;

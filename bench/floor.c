@@ -534,7 +534,7 @@ static void add_primitives(const built_case *b)
 {
     static char needed[MOST_NODES];
     for (int64_t i = 0; i < b->count; i++)
-        needed[atl_index_of(b->wanted[i])] = 1;
+        needed[atl_index_of(b->outputs[i])] = 1;
     for (int64_t i = atl_graph_node_count(b->graph); i-- > 0;) /* inputs come before their users */
         for (int k = 0; needed[i] && k < atl_input_count(atl_graph_node(b->graph, i)); k++)
             needed[atl_index_of(atl_input_of(atl_graph_node(b->graph, i), k))] = 1;
@@ -558,7 +558,7 @@ static void add_others(const built_case *b)
 {
     for (int64_t i = 0; i < atl_program_step_count(b->program); i++) {
         atl_step_info info;
-        if (!atl_program_step(b->program, i, &info) && !info.once && !is_primitive(info.op))
+        if (!atl_program_step(b->program, i, &info) && !info.prepack && !is_primitive(info.op))
             add_copy(info.bytes, info.node);
     }
 }

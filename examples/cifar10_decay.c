@@ -43,20 +43,20 @@ int main(int argc, char **argv)
     /* 0.1 * 0.1^(step / (350 epochs)) */
     atl_node *counter = atl_step_counter(g), *step = atl_cast(counter, ATL_FLOAT32);
     atl_node *epochs = atl_scale(step, 1 / (float)atl_batches_per_epoch(batches));
-    atl_node *rate = atl_scale(atl_pow(atl_number(step, 0.1f), atl_scale(epochs, 1 / 350.0f)), 0.1f);
+    atl_node *rate = atl_scale(atl_pow(atl_scalar(step, 0.1f), atl_scale(epochs, 1 / 350.0f)), 0.1f);
 
     /* The whole step is one node: every variable takes its new value when the run ends. */
     enum { MOST = 32 };
     int64_t count;
     atl_node *const *variables = atl_variables(g, &count);
-    atl_node *weights[MOST], *slopes[MOST], *steps[MOST + 1];
+    atl_node *weights[MOST], *gradients[MOST], *steps[MOST + 1];
     int64_t trained = 0;
     for (int64_t i = 0; i < count; i++)
         if (atl_variable_is_trainable(variables[i]))
             weights[trained++] = variables[i];
-    atl_gradients(.of = ATL_NODES(cost), .by = {trained, weights}, .result = slopes);
+    atl_gradients(.of = ATL_NODES(cost), .by = {trained, weights}, .result = gradients);
     for (int64_t i = 0; i < trained; i++)
-        steps[i] = atl_assign(weights[i], atl_sub(weights[i], atl_mul(slopes[i], rate)));
+        steps[i] = atl_assign(weights[i], atl_sub(weights[i], atl_mul(gradients[i], rate)));
     steps[trained] = atl_assign(counter, atl_increment(counter));
     atl_program *program = atl_compile(g, ATL_NODES(atl_group_with((int)trained + 1, steps), cost));
 
@@ -65,7 +65,7 @@ int main(int argc, char **argv)
         const atl_batch *batch = atl_batches_next(batches);
         if (atl_run(program, ATL_FEEDS({image, batch->images}, {labels, batch->labels})))
             break;
-        last = atl_number_of(program, cost);
+        last = atl_scalar_of(program, cost);
         first = i ? first : last;
         if (i % 20 == 0)
             printf("step %d: cost %.4f\n", i, last);

@@ -60,7 +60,8 @@ int main(int argc, char **argv)
     atl_graph *g = atl_graph_new();
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 24, 24, 3));
     atl_node *labels = atl_input(g, "labels", ATL_INT32, ATL_SHAPE(ATL_ANY));
-    atl_node *pixels = atl_scale(atl_shift(image, -128), 1 / 64.0f); /* small numbers around 0 are what layers like */
+    atl_node *pixels =
+        atl_scale(atl_add_scalar(image, -128), 1 / 64.0f); /* small numbers around 0 are what layers like */
     atl_node *scores = argc > 1 ? multiscale(pixels, 64, 384, 192) : multiscale(pixels, 16, 48, 24);
     atl_node *loss = atl_mean(atl_sparse_softmax_cross_entropy(scores, labels));
     atl_node *accuracy = atl_accuracy(scores, labels);
@@ -73,9 +74,9 @@ int main(int argc, char **argv)
             fprintf(stderr, "%s\n", atl_error());
             return 1;
         }
-        right = atl_number_of(program, accuracy);
+        right = atl_scalar_of(program, accuracy);
         if (i % 10 == 9)
-            printf("step %2d: loss %.3f, %.0f %% of the batch right\n", i + 1, (double)atl_number_of(program, loss),
+            printf("step %2d: loss %.3f, %.0f %% of the batch right\n", i + 1, (double)atl_scalar_of(program, loss),
                    100 * (double)right);
     }
     atl_program_free(program);

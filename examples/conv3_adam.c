@@ -43,7 +43,7 @@ int main(void)
             fprintf(stderr, "%s\n", atl_error());
             return 1;
         }
-        last = atl_number_of(program, step);
+        last = atl_scalar_of(program, step);
         first = i ? first : last;
         if (i % 20 == 0)
             printf("step %3d: loss %.5f\n", i, (double)last);

@@ -98,11 +98,11 @@ static contest compete(mistake made)
         if (atl_run(train, ATL_FEEDS({image, batch->images}, {label, batch->labels})))
             break;
         if (i % 20 == 0)
-            printf("step %3d: loss %.3f convolutional, %.3f dense\n", i, (double)atl_number_of(train, loss[0]),
-                   (double)atl_number_of(train, loss[1]));
+            printf("step %3d: loss %.3f convolutional, %.3f dense\n", i, (double)atl_scalar_of(train, loss[0]),
+                   (double)atl_scalar_of(train, loss[1]));
     }
     if (test && atl_run(test, ATL_FEEDS({image, unseen}, {label, truth})) == ATL_OK)
-        result = (contest){atl_number_of(test, accuracy[0]), atl_number_of(test, accuracy[1])};
+        result = (contest){atl_scalar_of(test, accuracy[0]), atl_scalar_of(test, accuracy[1])};
     else
         fprintf(stderr, "%s\n", atl_error());
     atl_program_free(train);

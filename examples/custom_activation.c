@@ -41,7 +41,7 @@ static float learn_xor(atl_activation *activation, int steps)
     atl_tensor *in = atl_tensor_of_floats(ATL_SHAPE(4, 2), rows), *out = atl_tensor_of_floats(ATL_SHAPE(4, 1), answers);
     float last = NAN;
     for (int i = 0; program && i < steps && !atl_run(program, ATL_FEEDS({x, in}, {answer, out})); i++)
-        last = atl_number_of(program, step);
+        last = atl_scalar_of(program, step);
     if (!program)
         printf("  %s\n", atl_graph_error(g));
     atl_tensor_free(in);

@@ -12,12 +12,12 @@ int main(int argc, char **argv)
     h = atl_max_pool2d(h, .window = {2, 2});
     atl_node *scores = atl_dense_layer(atl_flatten(h), "dense", 10);
     atl_node *loss = atl_named(atl_mean(atl_sparse_softmax_cross_entropy(scores, digit)), "loss");
-    atl_node *slope = atl_gradient(loss, image);
+    atl_node *gradient = atl_gradient(loss, image);
 
     const char *path = argc > 1 ? argv[1] : "draw.svg";
-    atl_status status = atl_write_dot(g, path, .wanted = ATL_NODES(loss, slope));
+    atl_status status = atl_write_dot(g, path, .outputs = ATL_NODES(loss, gradient));
     if (status == ATL_UNSUPPORTED) /* built without Graphviz: the text can always be written */
-        status = atl_write_dot(g, "draw.dot", .wanted = ATL_NODES(loss, slope));
+        status = atl_write_dot(g, "draw.dot", .outputs = ATL_NODES(loss, gradient));
     if (status)
         fprintf(stderr, "%s\n", atl_graph_error(g));
     atl_graph_free(g);

@@ -57,21 +57,21 @@ static void rbf_reference(const atl_node *y, const double *const *x, double *phi
 
 /* s[c, n] = 2 beta[c] phi[c, n] dphi[c, n];  d image[n] = sum over c of s[c, n] (image[n] - centers[c]);
  * d centers[c] = sum over n of s[c, n] (centers[c] - image[n]);  d beta[c] = sum over n of phi[c, n] dphi[c, n] |image[n] - centers[c]|^2 */
-static atl_node *slopes(atl_node *phi, atl_node *dphi)
+static atl_node *gradients(atl_node *phi, atl_node *dphi)
 {
     return atl_scale(atl_mul(atl_expand_dims(atl_input_of(phi, 2), 1), atl_mul(phi, dphi)), 2);
 }
 
 static atl_node *image_gradient(atl_node *phi, atl_node *dphi)
 {
-    atl_node *image = atl_input_of(phi, 0), *centers = atl_input_of(phi, 1), *s = slopes(phi, dphi);
+    atl_node *image = atl_input_of(phi, 0), *centers = atl_input_of(phi, 1), *s = gradients(phi, dphi);
     return atl_sub(atl_mul(image, atl_expand_dims(atl_reduce_sum(s, ATL_AXES(0)), 1)),
                    atl_matmul(s, centers, .transpose_a = 1));
 }
 
 static atl_node *centers_gradient(atl_node *phi, atl_node *dphi)
 {
-    atl_node *image = atl_input_of(phi, 0), *centers = atl_input_of(phi, 1), *s = slopes(phi, dphi);
+    atl_node *image = atl_input_of(phi, 0), *centers = atl_input_of(phi, 1), *s = gradients(phi, dphi);
     return atl_sub(atl_mul(centers, atl_reduce_sum(s, ATL_AXES(1), .keep = 1)), atl_matmul(s, image));
 }
 
@@ -112,13 +112,13 @@ int main(void)
     atl_node *centers = atl_variable(g, "centers", ATL_SHAPE(CENTERS, DIMENSIONS), atl_normal(1));
     atl_node *beta = atl_variable(g, "beta", ATL_SHAPE(CENTERS), atl_uniform(-1, 0));
     atl_node *w = atl_variable(g, "w", ATL_SHAPE(CENTERS, OUTPUTS), atl_normal(1));
-    atl_node *phi[] = {rbf_of_ops(image, centers, beta), rbf(image, centers, beta)}, *slope[2][4];
+    atl_node *phi[] = {rbf_of_ops(image, centers, beta), rbf(image, centers, beta)}, *gradient[2][4];
     for (int i = 0; i < 2; i++) {
         atl_node *loss = atl_mean(atl_square(atl_matmul(phi[i], w, .transpose_a = 1)));
-        atl_gradients(ATL_NODES(loss), ATL_NODES(image, centers, beta, w), slope[i]);
+        atl_gradients(ATL_NODES(loss), ATL_NODES(image, centers, beta, w), gradient[i]);
     }
-    atl_node *wanted[] = {phi[0],      phi[1],      slope[0][0], slope[0][1], slope[0][2],
-                          slope[0][3], slope[1][0], slope[1][1], slope[1][2], slope[1][3]};
+    atl_node *wanted[] = {phi[0],         phi[1],         gradient[0][0], gradient[0][1], gradient[0][2],
+                          gradient[0][3], gradient[1][0], gradient[1][1], gradient[1][2], gradient[1][3]};
     atl_program *program = atl_compile(g, {10, wanted});
     atl_tensor *points = atl_uniform_tensor(ATL_SHAPE(POINTS, DIMENSIONS), -2, 2, /* seed */ 1);
     if (!program || atl_run(program, ATL_FEED(image, points))) {
@@ -129,7 +129,7 @@ int main(void)
     double largest = difference(program, phi[0], phi[1]);
     printf("made of ops and as one op, phi differs by %.1g at most\n", largest);
     for (int i = 0; i < 4; i++) {
-        double d = difference(program, slope[0][i], slope[1][i]);
+        double d = difference(program, gradient[0][i], gradient[1][i]);
         printf("  its gradient by %-8s %.1g\n", of[i], d);
         largest = fmax(largest, d);
     }

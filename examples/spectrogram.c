@@ -99,9 +99,9 @@ static float train(int epochs)
             batch = atl_batches_next(batches);
             if (atl_run(program, ATL_FEEDS({spectrogram, batch->images}, {labels, batch->labels})))
                 break;
-            right += atl_number_of(program, accuracy) * (float)batch->count;
+            right += atl_scalar_of(program, accuracy) * (float)batch->count;
             printf("epoch %d, a batch of %d: loss %.3f\n", epoch + 1, (int)batch->count,
-                   (double)atl_number_of(program, step));
+                   (double)atl_scalar_of(program, step));
         } while (!batch->last);
     }
     if (right == 0)

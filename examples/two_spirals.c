@@ -70,12 +70,12 @@ int main(void)
             return 1;
         }
         if (i % 100 == 0)
-            printf("step %3d: loss %.4f\n", i, (double)atl_number_of(train, loss));
+            printf("step %3d: loss %.4f\n", i, (double)atl_scalar_of(train, loss));
     }
     atl_run(test, ATL_FEEDS({x, learnt}, {label, labels}));
-    float known = atl_number_of(test, accuracy);
+    float known = atl_scalar_of(test, accuracy);
     atl_run(test, ATL_FEEDS({x, between}, {label, labels}));
-    float unknown = atl_number_of(test, accuracy);
+    float unknown = atl_scalar_of(test, accuracy);
     draw_map(g, x, scores);
     printf("%.1f %% of the points right, and %.1f %% of those half-way between them\n", 100 * (double)known,
            100 * (double)unknown);

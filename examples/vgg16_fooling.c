@@ -34,12 +34,12 @@ static float fool(const char *weights, float scale, int target, const char *pict
     atl_graph *g = atl_graph_new();
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, size.height, size.width, 3));
     atl_node *scores = vgg16(image, scale, size.widths);
-    atl_node *target_probability = atl_pick_index(atl_softmax(scores), target);
+    atl_node *target_probability = atl_index_last(atl_softmax(scores), target);
     /* Cross entropy is steepest while the target is improbable.  The mean squared error of the softmax is flat there, because the
      * softmax is: with it the probability never begins to rise. */
     atl_node *loss = atl_softmax_cross_entropy(scores, .label = target);
-    atl_node *slope = atl_gradient(loss, image);
-    atl_program *step = atl_compile(g, ATL_NODES(slope, target_probability));
+    atl_node *gradient = atl_gradient(loss, image);
+    atl_program *step = atl_compile(g, ATL_NODES(gradient, target_probability));
     float probability = -1;
     if (!step || (weights && atl_load_npz(g, weights, .suffixes = {"_W", "_b"}, .partial = 1))) {
         atl_program_free(step);
@@ -50,13 +50,13 @@ static float fool(const char *weights, float scale, int target, const char *pict
     for (int i = 0; i <= 500; i++) {
         if (atl_run(step, ATL_FEED(image, pixels)))
             break;
-        probability = atl_number_of(step, target_probability);
+        probability = atl_scalar_of(step, target_probability);
         if (i % 5 == 0 || probability >= 0.99f)
             printf("step %3d: probability of class %d is %.6f\n", i, target, (double)probability);
         if (probability >= 0.99f)
             break;
-        /* Four grey levels, on average over the pixels: however small the slope is, the picture moves. */
-        atl_descend(pixels, atl_value(step, slope), .rate = 4, .lowest = 0, .highest = 255);
+        /* Four grey levels, on average over the pixels: however small the gradient is, the picture moves. */
+        atl_descend(pixels, atl_value(step, gradient), .rate = 4, .lowest = 0, .highest = 255);
     }
     if (picture && atl_write_png(picture, pixels))
         probability = -1;

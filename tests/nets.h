@@ -32,7 +32,7 @@ static inline small_net small_net_new(int64_t batch, int64_t size)
     atl_node *y = atl_relu(normalised(g, x, "second", 16));
     y = atl_relu(atl_add(normalised(g, y, "third", 16), x));
     y = atl_max_pool2d(y, .window = {2, 2});
-    y = atl_mul(atl_tanh(y), atl_sigmoid(atl_scale(atl_shift(y, 0), 0.5f)));
+    y = atl_mul(atl_tanh(y), atl_sigmoid(atl_scale(atl_add_scalar(y, 0), 0.5f)));
     y = atl_reduce_mean(y, ATL_AXES(1, 2));
     net.loss = atl_sum(atl_softmax_cross_entropy(y, .label = 2));
     net.by_image = atl_gradient(net.loss, net.image);

@@ -5,11 +5,11 @@
 #include "nets.h"
 
 /* The passes that build the graph anew, which is fewer nodes after each. */
-enum { REWRITING = ATL_PASS_MERGE | ATL_PASS_SIMPLIFY | ATL_PASS_SCALE | ATL_PASS_EPILOGUE | ATL_PASS_FUSE };
+enum { REWRITING = ATL_PASS_CSE | ATL_PASS_SIMPLIFY | ATL_PASS_FOLD_SCALE | ATL_PASS_EPILOGUE | ATL_PASS_FUSE };
 
 typedef struct counted {
-    int64_t once, always; /* steps */
-    int64_t arena;        /* bytes */
+    int64_t prepack, always; /* steps */
+    int64_t arena;           /* bytes */
 } counted;
 
 static inline counted count_steps(const atl_program *program)
@@ -18,8 +18,8 @@ static inline counted count_steps(const atl_program *program)
     for (int64_t i = 0; i < atl_program_step_count(program); i++) {
         atl_step_info info;
         cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
-        c.once += info.once;
-        c.always += !info.once;
+        c.prepack += info.prepack;
+        c.always += !info.prepack;
     }
     return c;
 }
@@ -39,7 +39,7 @@ static inline void compare_without(unsigned without, counted *with_out, counted 
 {
     small_net net = small_net_new(2, 8);
     atl_nodes wanted = ATL_NODES(net.loss, net.by_image, net.by_filter);
-    atl_program *a = atl_compile(net.graph, wanted), *b = atl_compile(net.graph, wanted, .without = without);
+    atl_program *a = atl_compile(net.graph, wanted), *b = atl_compile(net.graph, wanted, .disabled_passes = without);
     cr_assert(a && b, "%s", atl_graph_error(net.graph));
     atl_tensor *pixels = random_tensor(ATL_SHAPE(2, 8, 8, 3), -1, 1);
     for (int turn = 0; turn < 3; turn++) {
@@ -62,7 +62,7 @@ static inline int64_t run_without(const small_net *net, const atl_tensor *pixels
                                   atl_tensor **by_image)
 {
     atl_nodes wanted = ATL_NODES(net->loss, net->by_image, net->by_filter);
-    atl_program *program = atl_compile(net->graph, wanted, .without = without);
+    atl_program *program = atl_compile(net->graph, wanted, .disabled_passes = without);
     assert_like_references(program, wanted, ATL_FEED(net->image, pixels), 1e-5);
     if (by_image)
         *by_image = atl_tensor_copy(atl_value(program, net->by_image));
@@ -88,8 +88,8 @@ static inline int64_t steps_saved(unsigned pass, unsigned without, atl_nodes wan
                                   double bound)
 {
     atl_graph *g = atl_graph_of(wanted.node[0]);
-    atl_program *with = atl_compile(g, wanted, .without = without),
-                *plain = atl_compile(g, wanted, .without = without | pass);
+    atl_program *with = atl_compile(g, wanted, .disabled_passes = without),
+                *plain = atl_compile(g, wanted, .disabled_passes = without | pass);
     cr_assert(with && plain, "%s", atl_graph_error(g));
     assert_same_values(with, plain, wanted, feeds, bound);
     int64_t saved = count_steps(plain).always - count_steps(with).always;

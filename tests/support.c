@@ -116,7 +116,7 @@ int64_t steps_by(const atl_program *program, const char *op, const char *impleme
     for (int64_t i = 0; i < atl_program_step_count(program); i++) {
         atl_step_info info;
         cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
-        count += !info.once && (!op || !strcmp(info.op, op)) &&
+        count += !info.prepack && (!op || !strcmp(info.op, op)) &&
                  (!implementation || strstr(info.implementation, implementation));
     }
     return count;

@@ -20,7 +20,7 @@ static const struct subcommand {
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
 
-int complain(const char *command, int code, const char *format, ...)
+int report_error(const char *command, int code, const char *format, ...)
 {
     va_list arguments;
     fflush(stdout);
@@ -74,9 +74,9 @@ static int refuse_command(const char *name)
         names[i] = subcommands[i].name;
     const char *closest = closest_word(name, names);
     if (closest)
-        complain(NULL, EXIT_USAGE, "there is no command '%s'; did you mean '%s'?", name, closest);
+        report_error(NULL, EXIT_USAGE, "there is no command '%s'; did you mean '%s'?", name, closest);
     else
-        complain(NULL, EXIT_USAGE, "there is no command '%s'", name);
+        report_error(NULL, EXIT_USAGE, "there is no command '%s'", name);
     fprintf(stderr, "'atled --help' lists the commands.\n");
     return EXIT_USAGE;
 }

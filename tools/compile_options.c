@@ -9,10 +9,18 @@ static const struct named_pass {
     const char *name;
     unsigned pass;
 } passes[] = {
-    {"merge", ATL_PASS_MERGE},       {"simplify", ATL_PASS_SIMPLIFY}, {"scale", ATL_PASS_SCALE},
-    {"epilogue", ATL_PASS_EPILOGUE}, {"fuse", ATL_PASS_FUSE},         {"winograd", ATL_PASS_WINOGRAD},
-    {"once", ATL_PASS_ONCE},         {"in_place", ATL_PASS_IN_PLACE}, {"concat", ATL_PASS_CONCAT},
-    {"digest", ATL_PASS_DIGEST},     {"arena", ATL_PASS_ARENA},       {"gate", ATL_PASS_GATE},
+    {"cse", ATL_PASS_CSE},
+    {"simplify", ATL_PASS_SIMPLIFY},
+    {"fold_scale", ATL_PASS_FOLD_SCALE},
+    {"epilogue", ATL_PASS_EPILOGUE},
+    {"fuse", ATL_PASS_FUSE},
+    {"winograd", ATL_PASS_WINOGRAD},
+    {"prepack", ATL_PASS_PREPACK},
+    {"in_place", ATL_PASS_IN_PLACE},
+    {"concat_elimination", ATL_PASS_CONCAT_ELIMINATION},
+    {"compress", ATL_PASS_COMPRESS},
+    {"arena", ATL_PASS_ARENA},
+    {"relu_grad", ATL_PASS_RELU_GRAD},
 };
 
 enum { PASSES = sizeof passes / sizeof passes[0] };
@@ -31,7 +39,7 @@ void list_compile_options(compile_options *set, compile_option_table rows)
         {"threads", 0, .whole = &set->threads, .argument = "N", .lowest = 0, .highest = 1024,
          .help = "that share the work; 0: what OMP_NUM_THREADS says, or all processors. How many there are shows in "
                  "the last bits of a result"},
-        {"without", 0, .several = &set->without, .choices = pass_names(), .argument = "PASS,...",
+        {"without", 0, .several = &set->disabled_passes, .choices = pass_names(), .argument = "PASS,...",
          .help = "leaves passes of the compiler out"},
         {"bfloat16", 0, .flag = &set->bfloat16,
          .help = "rounds the operands of convolutions and matrix products to bfloat16, if the processor has "
@@ -48,14 +56,14 @@ void list_compile_options(compile_options *set, compile_option_table rows)
 int begin_compiling(const char *command, const compile_options *set)
 {
     if (set->bfloat16 && !atl_has_bfloat16())
-        complain(command, 0, "this processor has no instructions for bfloat16: computing in float32");
+        report_error(command, 0, "this processor has no instructions for bfloat16: computing in float32");
     if (!set->times)
         return 0;
-    int code = check_writable(command, set->times);
+    int code = check_output_path(command, set->times);
     if (code || access(set->times, F_OK) != 0)
         return code;
     atl_status status = atl_read_timing(set->times);
-    return status ? complain(command, exit_code_of(status), "--timing-file: %s", atl_error()) : 0;
+    return status ? report_error(command, exit_code_of(status), "--timing-file: %s", atl_error()) : 0;
 }
 
 atl_compile_args compile_args_of(const compile_options *set)
@@ -64,12 +72,12 @@ atl_compile_args compile_args_of(const compile_options *set)
                              .bfloat16 = set->bfloat16,
                              .timing = set->timing || set->times};
     for (int i = 0; i < PASSES; i++)
-        args.without |= set->without >> i & 1 ? passes[i].pass : 0;
+        args.disabled_passes |= set->disabled_passes >> i & 1 ? passes[i].pass : 0;
     return args;
 }
 
 int end_compiling(const char *command, const compile_options *set)
 {
     atl_status status = set->times ? atl_write_timing(set->times) : ATL_OK;
-    return status ? complain(command, exit_code_of(status), "--timing-file: %s", atl_error()) : 0;
+    return status ? report_error(command, exit_code_of(status), "--timing-file: %s", atl_error()) : 0;
 }

@@ -7,8 +7,8 @@
 typedef struct compile_options {
     int64_t threads;
     int bfloat16, timing;
-    unsigned without;  /* bit i: the i-th pass is left out */
-    const char *times; /* the file that measured times are kept in */
+    unsigned disabled_passes; /* bit i: the i-th pass is left out */
+    const char *times;        /* the file that measured times are kept in */
 } compile_options;
 
 /* Their rows, for command_line.shared; ends with {0}. */

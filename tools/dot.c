@@ -55,10 +55,10 @@ static void refuse_node(const atl_graph *graph, const char *option, const char *
         names[i] = atl_name_of(atl_graph_node(graph, i));
     const char *closest = names ? closest_word(name, names) : NULL;
     if (closest)
-        complain("dot", EXIT_USAGE, "--%s: there is no node '%s'; did you mean '%s'?", option, name, closest);
+        report_error("dot", EXIT_USAGE, "--%s: there is no node '%s'; did you mean '%s'?", option, name, closest);
     else
-        complain("dot", EXIT_USAGE, "--%s: there is no node '%s'; the drawing without --%s shows their names", option,
-                 name, option);
+        report_error("dot", EXIT_USAGE, "--%s: there is no node '%s'; the drawing without --%s shows their names",
+                     option, name, option);
     free(names);
 }
 
@@ -73,8 +73,8 @@ static atl_node *node_named(const atl_graph *graph, const char *option, const ch
         if (strcmp(last_part(atl_name_of(node)), name) != 0)
             continue;
         if (found) {
-            complain("dot", EXIT_USAGE, "--%s: several nodes are called '%s', '%s' and '%s' among them", option, name,
-                     atl_name_of(found), atl_name_of(node));
+            report_error("dot", EXIT_USAGE, "--%s: several nodes are called '%s', '%s' and '%s' among them", option,
+                         name, atl_name_of(found), atl_name_of(node));
             return NULL;
         }
         found = node;
@@ -93,7 +93,7 @@ static int choose_wanted(const loaded_network *network, int gradient, atl_node *
         return 0;
     wanted[0] = atl_named(atl_softmax_cross_entropy(network->logits, .label = 0), "loss");
     wanted[1] = atl_gradient(wanted[0], network->image);
-    return wanted[1] ? 0 : complain("dot", EXIT_INTERNAL, "%s", atl_graph_error(network->graph));
+    return wanted[1] ? 0 : report_error("dot", EXIT_INTERNAL, "%s", atl_graph_error(network->graph));
 }
 
 static int draw(const settings *set, const loaded_network *network)
@@ -109,11 +109,11 @@ static int draw(const settings *set, const loaded_network *network)
     if (set->to && !(args.to = node_named(network->graph, "to", set->to)))
         return EXIT_USAGE;
     if (!set->to)
-        args.wanted = (atl_nodes){2, wanted};
+        args.outputs = (atl_nodes){2, wanted};
     atl_status status = atl_write_dot_with(&args);
     if (status == ATL_INVALID)
-        return complain("dot", EXIT_USAGE, "%s", atl_error());
-    return status ? complain("dot", exit_code_of(status), "%s", atl_error()) : 0;
+        return report_error("dot", EXIT_USAGE, "%s", atl_error());
+    return status ? report_error("dot", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
 int atled_dot(int argc, char **argv)

@@ -4,7 +4,7 @@
 
 #include "network.h"
 #include "plot.h"
-#include "shipped.h"
+#include "bundled_weights.h"
 #include "training.h"
 
 typedef struct settings {
@@ -64,7 +64,7 @@ static int tell(const settings *set, training *t, const atl_dataset *data, int c
     if (!names || !confusion) {
         free(names);
         free(confusion);
-        return complain("eval", EXIT_INTERNAL, "out of memory");
+        return report_error("eval", EXIT_INTERNAL, "out of memory");
     }
     int has_names = 1;
     for (int i = 0; i < classes; i++)
@@ -82,7 +82,7 @@ static int tell(const settings *set, training *t, const atl_dataset *data, int c
     }
     free(names);
     free(confusion);
-    return status ? complain("eval", exit_code_of(status), "%s", atl_error()) : 0;
+    return status ? report_error("eval", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
 static int evaluate(const settings *set, training *t, const atl_dataset *data)
@@ -92,7 +92,7 @@ static int evaluate(const settings *set, training *t, const atl_dataset *data)
     const atl_model *model = atl_model_find(set->model);
     atl_status status = atl_model_size_of(model, set->weights, &size);
     if (status)
-        return complain("eval", exit_code_of(status), "%s", atl_error());
+        return report_error("eval", exit_code_of(status), "%s", atl_error());
     atl_shape image = atl_dataset_image_shape(data);
     if (set->crop)
         size.height = size.width = set->crop;
@@ -110,12 +110,12 @@ static int evaluate(const settings *set, training *t, const atl_dataset *data)
         return code;
     status = atl_model_load(model, t->used.graph, set->weights);
     if (status)
-        return complain("eval", exit_code_of(status), "%s\nThe images of %s are %s: are the weights for such ones?",
-                        atl_error(), set->data, atl_shape_text(image, text, sizeof text));
+        return report_error("eval", exit_code_of(status), "%s\nThe images of %s are %s: are the weights for such ones?",
+                            atl_error(), set->data, atl_shape_text(image, text, sizeof text));
     int classes = (int)atl_shape_of(t->used.logits).size[1];
     if (atl_dataset_classes(data) > classes)
-        return complain("eval", EXIT_BAD_FILE, "the data have %d classes, but the network tells only %d apart",
-                        atl_dataset_classes(data), classes);
+        return report_error("eval", EXIT_BAD_FILE, "the data have %d classes, but the network tells only %d apart",
+                            atl_dataset_classes(data), classes);
     return tell(set, t, data, classes);
 }
 
@@ -128,14 +128,14 @@ int atled_eval(int argc, char **argv)
     if (!read_settings(&set, argc, argv, &code))
         return code;
     if (!set.weights)
-        set.weights = shipped_weights(set.model, shipped, sizeof shipped);
+        set.weights = bundled_weights(set.model, shipped, sizeof shipped);
     if (!set.weights)
-        return complain_of_no_weights("eval", set.model);
+        return report_no_weights("eval", set.model);
     code = set.picture ? check_panel("eval", set.picture) : 0;
     if (code)
         return code;
     atl_dataset *data = atl_dataset_open(set.data, (atl_part)set.part);
-    code = data ? evaluate(&set, &t, data) : complain("eval", EXIT_BAD_FILE, "%s", atl_error());
+    code = data ? evaluate(&set, &t, data) : report_error("eval", EXIT_BAD_FILE, "%s", atl_error());
     if (!code)
         code = end_compiling("eval", &set.compile);
     end_training(&t);

@@ -9,7 +9,7 @@
 #include "panel.h"
 #include "progress.h"
 #include "sheet.h"
-#include "shipped.h"
+#include "bundled_weights.h"
 #include "tools.h"
 
 typedef struct settings {
@@ -133,11 +133,11 @@ static int make_start(session *s)
     else {
         atl_tensor *picture = photograph(s, s->set.start);
         if (!picture)
-            return complain("fool", EXIT_BAD_FILE, "%s", atl_error());
+            return report_error("fool", EXIT_BAD_FILE, "%s", atl_error());
         s->start = atl_tensor_of_floats(shape, atl_floats(picture));
         atl_tensor_free(picture);
     }
-    return s->start ? 0 : complain("fool", EXIT_INTERNAL, "%s", atl_error());
+    return s->start ? 0 : report_error("fool", EXIT_INTERNAL, "%s", atl_error());
 }
 
 /* Different classes, the same for the same seed: the first of a shuffled deck (Fisher & Yates). */
@@ -174,15 +174,15 @@ static int choose_targets(session *s)
     s->steps_of_met = malloc((size_t)classes * sizeof *s->steps_of_met);
     s->tiles = malloc((size_t)classes * sizeof *s->tiles);
     if (!s->targets || !s->steps_of_met || !s->tiles)
-        return complain("fool", EXIT_INTERNAL, "out of memory");
+        return report_error("fool", EXIT_INTERNAL, "out of memory");
     s->target_count = 1;
     if (s->set.count > 1 && strcmp(s->set.target, "random") != 0)
-        return complain("fool", EXIT_USAGE, "--count %lld goes with --target random, not with '%s'",
-                        (long long)s->set.count, s->set.target);
+        return report_error("fool", EXIT_USAGE, "--count %lld goes with --target random, not with '%s'",
+                            (long long)s->set.count, s->set.target);
     if (strcmp(s->set.target, "random") == 0) {
         if (s->set.count > classes)
-            return complain("fool", EXIT_USAGE, "--count %lld: the network has only %d classes",
-                            (long long)s->set.count, classes);
+            return report_error("fool", EXIT_USAGE, "--count %lld: the network has only %d classes",
+                                (long long)s->set.count, classes);
         s->target_count = (int)s->set.count;
         draw_targets(s->targets, classes, s->target_count, (uint64_t)s->set.seed);
     } else if (strcmp(s->set.target, "all") == 0) {
@@ -192,7 +192,7 @@ static int choose_targets(session *s)
     } else if (strcmp(s->set.target, "least-likely") == 0) {
         s->targets[0] = least_likely(s);
         if (s->targets[0] < 0)
-            return complain("fool", EXIT_INTERNAL, "%s", atl_error());
+            return report_error("fool", EXIT_INTERNAL, "%s", atl_error());
     } else {
         s->targets[0] = class_of("fool", &s->labels, classes, s->set.target);
         if (s->targets[0] < 0)
@@ -205,8 +205,8 @@ static int choose_targets(session *s)
 static int find_weights(session *s)
 {
     if (!s->set.weights)
-        s->set.weights = shipped_weights(s->set.model, s->weights_path, sizeof s->weights_path);
-    return s->set.weights ? 0 : complain_of_no_weights("fool", s->set.model);
+        s->set.weights = bundled_weights(s->set.model, s->weights_path, sizeof s->weights_path);
+    return s->set.weights ? 0 : report_no_weights("fool", s->set.model);
 }
 
 static int prepare(session *s)
@@ -233,10 +233,10 @@ static int prepare(session *s)
     s->fooler = atl_fooler_new(s->network.image, s->network.logits, (atl_fool_loss)s->set.loss,
                                .compile = compile_args_of(&s->set.compile));
     if (!s->fooler)
-        return complain("fool", EXIT_INTERNAL, "%s", atl_error());
+        return report_error("fool", EXIT_INTERNAL, "%s", atl_error());
     s->probability = malloc(((size_t)s->set.steps + 1) * sizeof *s->probability);
     if (!s->probability)
-        return complain("fool", EXIT_INTERNAL, "out of memory: --steps %lld", (long long)s->set.steps);
+        return report_error("fool", EXIT_INTERNAL, "out of memory: --steps %lld", (long long)s->set.steps);
     return choose_targets(s);
 }
 
@@ -272,7 +272,7 @@ static int read_back(session *s, const char *path, atl_tensor **picture_out, fil
     *picture_out = atl_read_image(path);
     const atl_tensor *probabilities = *picture_out ? atl_fooler_classify(s->fooler, *picture_out) : NULL;
     if (!probabilities)
-        return complain("fool", *picture_out ? EXIT_INTERNAL : EXIT_BAD_FILE, "%s", atl_error());
+        return report_error("fool", *picture_out ? EXIT_INTERNAL : EXIT_BAD_FILE, "%s", atl_error());
     const float *p = atl_floats(probabilities);
     file_verdict v = {0};
     for (int i = 1; i < s->network.size.classes; i++)
@@ -295,10 +295,11 @@ static int descend(session *s, const char *path, atl_fool_result *result, atl_te
                                      .rate = (float)s->set.rate, .confidence = (float)confidence, .watch = watch,
                                      .context = s, .result = result);
         if (status)
-            return complain("fool", status == ATL_INVALID ? EXIT_INTERNAL : exit_code_of(status), "%s", atl_error());
+            return report_error("fool", status == ATL_INVALID ? EXIT_INTERNAL : exit_code_of(status), "%s",
+                                atl_error());
         status = atl_write_png(path, result->pixels);
         if (status)
-            return complain("fool", exit_code_of(status), "%s", atl_error());
+            return report_error("fool", exit_code_of(status), "%s", atl_error());
         atl_tensor_free(*file);
         int code = read_back(s, path, file, verdict);
         if (code)
@@ -326,7 +327,7 @@ static void tell_verdict(session *s, const char *path, const atl_fool_result *re
                v->probability, top, v->top_probability, result->steps, result->seconds);
     fflush(stdout);
     if (!v->met && result->message[0])
-        complain("fool", 0, "%s", result->message);
+        report_error("fool", 0, "%s", result->message);
 }
 
 /* "out.png" -> "out-130.png", if there are several targets. */
@@ -379,13 +380,13 @@ static int draw_panel(session *s, const char *path, const atl_fool_result *resul
                            subtitle,
                            .start = s->start,
                            .result = written,
-                           .slope = atl_fooler_slope(s->fooler, s->start, s->target),
+                           .gradient = atl_fooler_gradient(s->fooler, s->start, s->target),
                            .probability = s->probability,
                            .steps = result->steps,
                            .confidence = s->set.confidence};
-    atl_status status = drawing.slope && written ? write_panel(path, &drawing) : ATL_INTERNAL;
+    atl_status status = drawing.gradient && written ? write_panel(path, &drawing) : ATL_INTERNAL;
     atl_tensor_free(written);
-    return status ? complain("fool", exit_code_of(status), "%s", atl_error()) : 0;
+    return status ? report_error("fool", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
 /* The sheet takes the picture over. */
@@ -475,7 +476,7 @@ int atled_fool(int argc, char **argv)
         code = fool_one(&s);
     }
     if (!code && s.set.sheet && s.tile_count && write_sheet(s.set.sheet, s.tiles, s.tile_count))
-        code = complain("fool", EXIT_BAD_FILE, "%s", atl_error());
+        code = report_error("fool", EXIT_BAD_FILE, "%s", atl_error());
     if (!code)
         code = end_compiling("fool", &s.set.compile);
     if (!code) {

@@ -102,14 +102,14 @@ int read_labels(const char *command, const char *path, const char *const *own, c
     *labels_out = (class_names){0};
     if (path) {
         if (!read_file(path, labels_out))
-            return complain(command, EXIT_BAD_FILE, "%s: %s", path, strerror(errno));
+            return report_error(command, EXIT_BAD_FILE, "%s: %s", path, strerror(errno));
         if (labels_out->count != classes)
-            return complain(command, EXIT_BAD_FILE,
-                            "%s: %d lines, but the network has %d classes: one name a line is needed", path,
-                            labels_out->count, classes);
+            return report_error(command, EXIT_BAD_FILE,
+                                "%s: %d lines, but the network has %d classes: one name a line is needed", path,
+                                labels_out->count, classes);
     } else if (own) {
         if (!copy_own(own, classes, labels_out))
-            return complain(command, EXIT_INTERNAL, "out of memory");
+            return report_error(command, EXIT_INTERNAL, "out of memory");
     } else if (weights)
         look_beside(weights, classes, labels_out);
     return 0;
@@ -159,7 +159,7 @@ static int class_of_index(const char *command, int classes, const char *word)
     long long index = strtoll(word, &end, 10);
     if (!*end && errno == 0 && index >= 0 && index < classes)
         return (int)index;
-    complain(command, EXIT_USAGE, "class %s is out of range: the network has classes 0..%d", word, classes - 1);
+    report_error(command, EXIT_USAGE, "class %s is out of range: the network has classes 0..%d", word, classes - 1);
     return -1;
 }
 
@@ -176,11 +176,12 @@ int class_of(const char *command, const class_names *labels, int classes, const 
     if (is_number(word))
         return class_of_index(command, classes, word);
     if (!labels->count) {
-        complain(command, EXIT_USAGE,
-                 "the names of this network's classes are not known: give the index of the class, 0..%d, or the names "
-                 "with --labels "
-                 "FILE, in place of '%s'",
-                 classes - 1, word);
+        report_error(
+            command, EXIT_USAGE,
+            "the names of this network's classes are not known: give the index of the class, 0..%d, or the names "
+            "with --labels "
+            "FILE, in place of '%s'",
+            classes - 1, word);
         return -1;
     }
     found = find_names(labels, word, 1, &class, list, sizeof list);
@@ -190,11 +191,11 @@ int class_of(const char *command, const class_names *labels, int classes, const 
         return class;
     const char *closest = found ? NULL : closest_word(word, labels->name);
     if (found)
-        complain(command, EXIT_USAGE, "'%s' can be %s: give the index", word, list);
+        report_error(command, EXIT_USAGE, "'%s' can be %s: give the index", word, list);
     else if (closest)
-        complain(command, EXIT_USAGE, "no class is called '%s'; did you mean '%s'?", word, closest);
+        report_error(command, EXIT_USAGE, "no class is called '%s'; did you mean '%s'?", word, closest);
     else
-        complain(command, EXIT_USAGE, "no class is called '%s': give an index, 0 to %d, or a name such as '%s'", word,
-                 classes - 1, labels->name[0]);
+        report_error(command, EXIT_USAGE, "no class is called '%s': give an index, 0 to %d, or a name such as '%s'",
+                     word, classes - 1, labels->name[0]);
     return -1;
 }

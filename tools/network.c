@@ -18,13 +18,13 @@ static int build(const char *command, int64_t batch, int training, loaded_networ
 {
     n->graph = atl_graph_new();
     if (!n->graph)
-        return complain(command, EXIT_INTERNAL, "%s", atl_error());
+        return report_error(command, EXIT_INTERNAL, "%s", atl_error());
     n->image = atl_input(n->graph, "image", ATL_FLOAT32, ATL_SHAPE(batch, n->size.height, n->size.width, 3));
     atl_model_args args = {.image = n->image, .training = training};
     memcpy(args.widths, n->size.widths, sizeof args.widths);
     n->logits = n->model->build(&args);
     if (!n->logits)
-        return complain(command, EXIT_BAD_FILE, "%s: %s", n->model->name, atl_graph_error(n->graph));
+        return report_error(command, EXIT_BAD_FILE, "%s: %s", n->model->name, atl_graph_error(n->graph));
     return 0;
 }
 
@@ -40,12 +40,12 @@ int open_network_for(const char *command, const char *name, const char *weights,
     *n = (loaded_network){.model = atl_model_find(name)};
     atl_status status = atl_model_size_of(n->model, weights, &n->size);
     if (status)
-        return complain(command, exit_code_of(status), "%s", atl_error());
+        return report_error(command, exit_code_of(status), "%s", atl_error());
     int code = build(command, batch, training, n);
     if (code || !weights)
         return code;
     status = atl_model_load(n->model, n->graph, weights);
-    return status ? complain(command, exit_code_of(status), "%s", atl_error()) : 0;
+    return status ? report_error(command, exit_code_of(status), "%s", atl_error()) : 0;
 }
 
 void close_network(loaded_network *network)

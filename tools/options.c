@@ -173,7 +173,7 @@ static int usage_error(const command_line *line, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    complain(line->name, EXIT_USAGE, "%s", text);
+    report_error(line->name, EXIT_USAGE, "%s", text);
     fprintf(stderr, "'atled %s --help' lists the options.\n", line->name);
     return 0;
 }

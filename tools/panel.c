@@ -18,7 +18,7 @@ atl_status write_panel(const char *path, const story *panel)
 
 #else
 
-#include "surface.h"
+#include "cairo_output.h"
 
 /* Everything in pixels of the finished picture. */
 enum {
@@ -55,7 +55,7 @@ static uint32_t packed(const double rgb[3])
 /* How the three values of pixel i become its colour. */
 typedef void shade(const story *panel, double gain, int64_t i, double rgb[3]);
 
-static cairo_surface_t *surface_of(const story *panel, shade *shade_of, double gain)
+static cairo_surface_t *cairo_surface_of(const story *panel, shade *shade_of, double gain)
 {
     int h = (int)height_of(panel->result), w = (int)width_of(panel->result);
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, w, h);
@@ -99,12 +99,12 @@ static void shade_difference(const story *panel, double gain, int64_t i, double 
 
 static double slope_at(const story *panel, int64_t i)
 {
-    const float *g = atl_floats(panel->slope) + 3 * i;
+    const float *g = atl_floats(panel->gradient) + 3 * i;
     return sqrt((double)g[0] * g[0] + (double)g[1] * g[1] + (double)g[2] * g[2]);
 }
 
 /* From night through ember to light: lightness rises all the way, so that it reads in grey, too. */
-static void shade_slope(const story *panel, double gain, int64_t i, double rgb[3])
+static void shade_gradient(const story *panel, double gain, int64_t i, double rgb[3])
 {
     static const double stop[6][3] = {{8, 8, 24},    {58, 18, 92},   {140, 32, 98},
                                       {216, 74, 58}, {247, 154, 50}, {252, 243, 176}};
@@ -309,15 +309,15 @@ static void draw(cairo_t *cr, const story *panel)
     use(cr, faint);
     write_fitting(cr, x, 64, WIDTH - 2 * MARGIN, 14, 0, panel->subtitle);
 
-    draw_tile(cr, x, y, LARGE, surface_of(panel, shade_result, 1), "the result, as written");
+    draw_tile(cr, x, y, LARGE, cairo_surface_of(panel, shade_result, 1), "the result, as written");
     x += LARGE + GAP;
-    draw_tile(cr, x, y, SMALL, surface_of(panel, shade_start, 1), "the start");
+    draw_tile(cr, x, y, SMALL, cairo_surface_of(panel, shade_start, 1), "the start");
     x += SMALL + GAP;
     double gain = gain_of(panel, change_at, count, 127);
     snprintf(caption, sizeof caption, "result \xe2\x88\x92 start, \xc3\x97 %.3g", gain);
-    draw_tile(cr, x, y, SMALL, surface_of(panel, shade_difference, gain), caption);
+    draw_tile(cr, x, y, SMALL, cairo_surface_of(panel, shade_difference, gain), caption);
     x += SMALL + GAP;
-    draw_tile(cr, x, y, SMALL, surface_of(panel, shade_slope, gain_of(panel, slope_at, count / 3, 1)),
+    draw_tile(cr, x, y, SMALL, cairo_surface_of(panel, shade_gradient, gain_of(panel, slope_at, count / 3, 1)),
               "|gradient| at the start");
 
     for (int i = 0; i < 3; i++)
@@ -340,7 +340,7 @@ atl_status write_panel(const char *path, const story *panel)
     draw(cr, panel);
     atl_status status =
         cairo_status(cr) ? atl_set_error(ATL_INTERNAL, "%s: cairo: %s", path, cairo_status_to_string(cairo_status(cr)))
-                         : write_surface(path, surface);
+                         : write_cairo_output(path, surface);
     cairo_destroy(cr);
     cairo_surface_destroy(surface);
     return status;

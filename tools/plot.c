@@ -26,7 +26,7 @@ atl_status write_confusion(const char *path, const int64_t *confusion, int class
 
 #else
 
-#include "surface.h"
+#include "cairo_output.h"
 
 /* Everything in pixels of the finished picture. */
 enum { CHART = 400, TALL = 300, MARGIN = 56, HEAD = 64, CELL = 36, ROW_NAMES = 110 };
@@ -52,7 +52,7 @@ static atl_status write_picture(cairo_t *cr, const char *path)
 {
     cairo_status_t problem = cairo_status(cr);
     atl_status status = problem ? atl_set_error(ATL_INTERNAL, "%s: cairo: %s", path, cairo_status_to_string(problem))
-                                : write_surface(path, cairo_get_target(cr));
+                                : write_cairo_output(path, cairo_get_target(cr));
     cairo_destroy(cr);
     return status;
 }

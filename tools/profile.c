@@ -52,7 +52,7 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
     if (!read_options(&line, argc, argv, NULL, code))
         return 0;
     if (set->forward + set->gradient + set->train > 1)
-        *code = complain("profile", EXIT_USAGE, "--forward, --gradient and --train exclude each other");
+        *code = report_error("profile", EXIT_USAGE, "--forward, --gradient and --train exclude each other");
     else
         *code = begin_compiling("profile", &set->compile);
     return !*code;
@@ -78,7 +78,7 @@ static int write_profile(const profile_settings *set, const atl_program *program
     size_t size = 0;
     FILE *file = set->output ? open_memstream(&text, &size) : stdout;
     if (!file)
-        return complain("profile", EXIT_INTERNAL, "out of memory");
+        return report_error("profile", EXIT_INTERNAL, "out of memory");
     atl_machine_peak peak = atl_measure_peak((int)set->compile.threads);
     atl_status status =
         atl_program_write_profile(program, file, set->json ? ATL_PROFILE_JSON : ATL_PROFILE_TABLE, &peak);
@@ -87,9 +87,9 @@ static int write_profile(const profile_settings *set, const atl_program *program
     int failed = ferror(file), code = 0;
     failed |= set->output ? fclose(file) : fflush(file);
     if (status)
-        code = complain("profile", exit_code_of(status), "%s", atl_error());
+        code = report_error("profile", exit_code_of(status), "%s", atl_error());
     else if (failed)
-        code = complain("profile", EXIT_BAD_FILE, "the profile could not be written: %s", strerror(errno));
+        code = report_error("profile", EXIT_BAD_FILE, "the profile could not be written: %s", strerror(errno));
     else if (set->output)
         code = write_whole("profile", set->output, text, size);
     free(text);
@@ -114,16 +114,16 @@ static int draw(const profile_settings *set, const loaded_network *n, const atl_
     int64_t count = atl_graph_node_count(n->graph);
     double *time = calloc((size_t)count, sizeof *time), total = 0;
     if (!time)
-        return complain("profile", EXIT_INTERNAL, "out of memory");
+        return report_error("profile", EXIT_INTERNAL, "out of memory");
     atl_status status = atl_program_node_times(program, count, time);
     for (int64_t i = 0; i < count; i++)
         total += time[i];
     write_title(title, sizeof title, set, program, total);
     if (!status)
-        status = atl_write_dot(n->graph, set->drawing, .wanted = ATL_NODES(wanted), .depth = (int)set->depth,
+        status = atl_write_dot(n->graph, set->drawing, .outputs = ATL_NODES(wanted), .depth = (int)set->depth,
                                .title = title, .microseconds = time);
     free(time);
-    return status ? complain("profile", exit_code_of(status), "%s", atl_error()) : 0;
+    return status ? report_error("profile", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
 static int profile(const profile_settings *set, const loaded_network *n)
@@ -131,16 +131,16 @@ static int profile(const profile_settings *set, const loaded_network *n)
     atl_node *wanted = wanted_node(set, n);
     atl_compile_args args = compile_args_of(&set->compile);
     args.graph = n->graph;
-    args.wanted = ATL_NODES(wanted);
+    args.outputs = ATL_NODES(wanted);
     atl_program *program = atl_compile_with(&args);
     atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(n->image), 0, 255, 1);
     int code = 0;
     if (!program || !pixels)
-        code = complain("profile", EXIT_INTERNAL, "%s",
-                        atl_graph_error(n->graph) ? atl_graph_error(n->graph) : atl_error());
+        code = report_error("profile", EXIT_INTERNAL, "%s",
+                            atl_graph_error(n->graph) ? atl_graph_error(n->graph) : atl_error());
     atl_status status = code ? ATL_OK : atl_program_profile(program, ATL_FEED(n->image, pixels), (int)set->runs);
     if (status)
-        code = complain("profile", exit_code_of(status), "%s", atl_error());
+        code = report_error("profile", exit_code_of(status), "%s", atl_error());
     if (!code)
         code = write_profile(set, program);
     if (!code && set->drawing)
@@ -160,7 +160,7 @@ int atled_profile(int argc, char **argv)
     if (!read_settings(&set, argc, argv, &code))
         return code;
     if (set.output)
-        code = check_writable("profile", set.output);
+        code = check_output_path("profile", set.output);
     if (!code && set.drawing)
         code = check_picture("profile", set.drawing, DRAWINGS);
     if (!code)

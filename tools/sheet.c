@@ -18,14 +18,14 @@ atl_status write_sheet(const char *path, const sheet_tile *tile, int count)
 
 #else
 
-#include "surface.h"
+#include "cairo_output.h"
 
 /* In pixels of the finished sheet. */
 enum { COLUMNS = 5, GAP = 12, LEAST_SIDE = 144, CAPTION = 24, TEXT = 13 };
 
 static uint32_t byte_of(float x) { return x > 0 ? x < 255 ? (uint32_t)(x + 0.5f) : 255 : 0; }
 
-static cairo_surface_t *surface_of(const atl_tensor *picture, int height, int width)
+static cairo_surface_t *cairo_surface_of(const atl_tensor *picture, int height, int width)
 {
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
     unsigned char *data = cairo_image_surface_get_data(surface);
@@ -77,7 +77,7 @@ static void draw_caption(cairo_t *cr, double x, double y, double width, const sh
 /* Every pixel as a square of `times`. */
 static void draw_tile(cairo_t *cr, double x, double y, int height, int width, int times, const sheet_tile *tile)
 {
-    cairo_surface_t *picture = surface_of(tile->picture, height, width);
+    cairo_surface_t *picture = cairo_surface_of(tile->picture, height, width);
     cairo_save(cr);
     cairo_translate(cr, x, y);
     cairo_scale(cr, times, times);
@@ -107,7 +107,7 @@ atl_status write_sheet(const char *path, const sheet_tile *tile, int count)
         draw_tile(cr, GAP + i % COLUMNS * wide, GAP + i / COLUMNS * tall, height, width, times, &tile[i]);
     cairo_status_t problem = cairo_status(cr);
     atl_status status = problem ? atl_set_error(ATL_INTERNAL, "%s: cairo: %s", path, cairo_status_to_string(problem))
-                                : write_surface(path, sheet);
+                                : write_cairo_output(path, sheet);
     cairo_destroy(cr);
     cairo_surface_destroy(sheet);
     return status;

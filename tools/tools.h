@@ -18,10 +18,10 @@ enum {
 int exit_code_of(atl_status status);
 
 /* Prints "atled NAME: ..." and a newline on stderr; returns code. */
-int complain(const char *command, int code, const char *format, ...) ATL_PRINTF(3, 4);
+int report_error(const char *command, int code, const char *format, ...) ATL_PRINTF(3, 4);
 
 /* 0 if a file can probably be made there, else an exit code after a complaint: better before the work than after it. */
-int check_writable(const char *command, const char *path);
+int check_output_path(const char *command, const char *path);
 /* The same for a picture: its name must not promise another format than those of these endings, such as PNG_ONLY. */
 int check_picture(const char *command, const char *path, const char *endings);
 #define PNG_ONLY ".png"

@@ -29,29 +29,29 @@ static int open_data(session *s)
 {
     s->data = atl_dataset_open(s->set.data, ATL_TRAINING);
     s->test = s->data ? atl_dataset_open(s->set.data, ATL_TEST) : NULL;
-    return s->test ? 0 : complain("train", EXIT_BAD_FILE, "%s", atl_error());
+    return s->test ? 0 : report_error("train", EXIT_BAD_FILE, "%s", atl_error());
 }
 
-static int take_up_checkpoint(session *s)
+static int resume_checkpoint(session *s)
 {
     atl_status status = atl_load_npz(s->t.trained.graph, s->set.resume);
     if (status)
-        return complain("train", exit_code_of(status), "--resume: %s", atl_error());
+        return report_error("train", exit_code_of(status), "--resume: %s", atl_error());
     s->first = s->done = steps_done(&s->t);
     if (s->done >= s->steps)
-        return complain("train", EXIT_USAGE, "--resume %s: all %lld steps are done; give more --epochs", s->set.resume,
-                        (long long)s->steps);
+        return report_error("train", EXIT_USAGE, "--resume %s: all %lld steps are done; give more --epochs",
+                            s->set.resume, (long long)s->steps);
     return 0;
 }
 
-static int take_up_weights(session *s)
+static int resume_weights(session *s)
 {
     atl_npz_report report;
     atl_status status = load_weights(&s->t, s->set.weights, &report);
     if (status)
-        return complain("train", exit_code_of(status), "--weights: %s", atl_error());
+        return report_error("train", exit_code_of(status), "--weights: %s", atl_error());
     if (!s->set.quiet)
-        complain("train", 0, "--weights %s: %s", s->set.weights, report.text);
+        report_error("train", 0, "--weights %s: %s", s->set.weights, report.text);
     return 0;
 }
 
@@ -62,10 +62,11 @@ static int check_classes(const session *s)
     for (int i = 0; i < count || i < tested; i++) {
         const char *name = atl_dataset_class_name(s->data, i), *other = atl_dataset_class_name(s->test, i);
         if ((name || other) && (!name || !other || strcmp(name, other) != 0))
-            return complain("train", EXIT_BAD_FILE,
-                            "%s: the classes to train on and those to test with differ: class %d is '%s' in one, '%s' "
-                            "in the other (%d and %d in all)",
-                            s->set.data, i, name ? name : "(none)", other ? other : "(none)", count, tested);
+            return report_error(
+                "train", EXIT_BAD_FILE,
+                "%s: the classes to train on and those to test with differ: class %d is '%s' in one, '%s' "
+                "in the other (%d and %d in all)",
+                s->set.data, i, name ? name : "(none)", other ? other : "(none)", count, tested);
     }
     return 0;
 }
@@ -75,9 +76,9 @@ static int check_data(const session *s)
     char one[64], other[64];
     atl_shape image = atl_dataset_image_shape(s->data), tested = atl_dataset_image_shape(s->test);
     if (!atl_shape_equal(image, tested))
-        return complain("train", EXIT_BAD_FILE, "%s: the images to train on are %s, but those to test with %s",
-                        s->set.data, atl_shape_text(image, one, sizeof one),
-                        atl_shape_text(tested, other, sizeof other));
+        return report_error("train", EXIT_BAD_FILE, "%s: the images to train on are %s, but those to test with %s",
+                            s->set.data, atl_shape_text(image, one, sizeof one),
+                            atl_shape_text(tested, other, sizeof other));
     return check_classes(s);
 }
 
@@ -87,10 +88,11 @@ static int check_cut(const session *s, int64_t cut)
     atl_shape image = atl_dataset_image_shape(s->data);
     int64_t height = image.size[0] + 2 * s->set.pad, width = image.size[1] + 2 * s->set.pad;
     if (cut > height || cut > width)
-        return complain("train", EXIT_BAD_FILE,
-                        "%s is trained on %lld x %lld pixels, but the images have only %lld x %lld: give --crop N, or "
-                        "--pad N for zeros around them",
-                        s->set.model, (long long)cut, (long long)cut, (long long)height, (long long)width);
+        return report_error(
+            "train", EXIT_BAD_FILE,
+            "%s is trained on %lld x %lld pixels, but the images have only %lld x %lld: give --crop N, or "
+            "--pad N for zeros around them",
+            s->set.model, (long long)cut, (long long)cut, (long long)height, (long long)width);
     return 0;
 }
 
@@ -99,10 +101,11 @@ static int check_fit(const session *s)
     int classes = (int)atl_shape_of(s->t.used.logits).size[1], count = atl_dataset_classes(s->data);
     if (atl_dataset_classes(s->test) > count)
         count = atl_dataset_classes(s->test);
-    return count <= classes ? 0
-                            : complain("train", EXIT_BAD_FILE,
-                                       "the data have %d classes, but the network tells only %d apart: see --widths",
-                                       count, classes);
+    return count <= classes
+               ? 0
+               : report_error("train", EXIT_BAD_FILE,
+                              "the data have %d classes, but the network tells only %d apart: see --widths", count,
+                              classes);
 }
 
 static int check_outputs(const session *s)
@@ -110,7 +113,7 @@ static int check_outputs(const session *s)
     const char *const path[] = {s->set.output, s->set.checkpoint, s->set.log};
     int code = 0;
     for (int i = 0; i < 3 && !code; i++)
-        code = path[i] ? check_writable("train", path[i]) : 0;
+        code = path[i] ? check_output_path("train", path[i]) : 0;
     return code || !s->set.plot ? code : check_panel("train", s->set.plot);
 }
 
@@ -134,14 +137,14 @@ static int open_log(session *s)
     int room = (int)(s->steps / s->per_epoch) + 2;
     s->records = calloc((size_t)(2 * room), sizeof *s->records); /* of this run, and of those before it */
     if (!s->records)
-        return complain("train", EXIT_INTERNAL, "out of memory");
+        return report_error("train", EXIT_INTERNAL, "out of memory");
     if (!s->set.log)
         return 0;
     if (s->set.resume)
         read_log(s, room);
     s->log = fopen(s->set.log, s->set.resume ? "a" : "w");
     if (!s->log)
-        return complain("train", EXIT_BAD_FILE, "%s cannot be written: %s", s->set.log, strerror(errno));
+        return report_error("train", EXIT_BAD_FILE, "%s cannot be written: %s", s->set.log, strerror(errno));
     if (!s->set.resume)
         fprintf(s->log, "epoch,step,rate,loss,accuracy,test_loss,test_accuracy,seconds,waited\n");
     return 0;
@@ -198,7 +201,7 @@ static int start_batches(session *s, int64_t cut)
                                        .first = s->done,
                                        .threads = (int)set->compile.threads};
     s->batches = atl_batches_new_with(&s->t.examples);
-    return s->batches ? 0 : complain("train", EXIT_BAD_FILE, "%s", atl_error());
+    return s->batches ? 0 : report_error("train", EXIT_BAD_FILE, "%s", atl_error());
 }
 
 static int start(session *s)
@@ -223,9 +226,9 @@ static int start(session *s)
     if (!code)
         code = check_fit(s);
     if (!code && set->resume)
-        code = take_up_checkpoint(s);
+        code = resume_checkpoint(s);
     else if (!code && set->weights)
-        code = take_up_weights(s);
+        code = resume_weights(s);
     if (!code)
         code = open_log(s);
     return code ? code : start_batches(s, cut);
@@ -240,7 +243,7 @@ static double share_waited(const session *s)
 
 static void tell_step(session *s, const atl_batch *batch)
 {
-    double loss = atl_number_of(s->t.train, s->t.trained.loss), right = atl_number_of(s->t.train, s->t.right);
+    double loss = atl_scalar_of(s->t.train, s->t.trained.loss), right = atl_scalar_of(s->t.train, s->t.right);
     int64_t here = s->done - s->first;
     double keep = here < 50 ? 1 - 1 / (double)(here + 1) : 0.98;
     s->loss = keep * s->loss + (1 - keep) * loss;
@@ -260,7 +263,7 @@ static int save(session *s)
     atl_status status = save_weights(&s->t, s->set.output);
     if (!status && s->set.checkpoint)
         status = save_checkpoint(&s->t, s->set.checkpoint);
-    return status ? complain("train", exit_code_of(status), "%s", atl_error()) : 0;
+    return status ? report_error("train", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
 static int record(session *s, const score *tested)
@@ -278,12 +281,12 @@ static int record(session *s, const score *tested)
     if (!s->log)
         return 0;
     fprintf(s->log, "%.6g,%lld,%.6g,%.6g,%.6g,%.6g,%.6g,%.1f,%.3f\n", r.epoch, (long long)s->done,
-            (double)atl_number_of(s->t.train, s->t.rate), r.loss, r.right, r.test_loss, r.test_right, seconds,
+            (double)atl_scalar_of(s->t.train, s->t.rate), r.loss, r.right, r.test_loss, r.test_right, seconds,
             s->waited);
     if (fflush(s->log) == 0)
         return 0;
-    return complain("train", EXIT_BAD_FILE, "%s cannot be written: %s; the weights are in %s", s->set.log,
-                    strerror(errno), s->set.output);
+    return report_error("train", EXIT_BAD_FILE, "%s cannot be written: %s; the weights are in %s", s->set.log,
+                        strerror(errno), s->set.output);
 }
 
 static int end_epoch(session *s)
@@ -291,14 +294,14 @@ static int end_epoch(session *s)
     score tested;
     atl_status status = look_at(&s->t, s->test, 250, NULL, &tested);
     if (status)
-        return complain("train", exit_code_of(status), "%s", atl_error());
+        return report_error("train", exit_code_of(status), "%s", atl_error());
     int code = save(s); /* first: what else cannot be written loses nothing */
     if (!code)
         code = record(s, &tested);
     if (code || !s->set.plot)
         return code;
     status = write_curves(s->set.plot, s->set.model, s->records, s->record_count);
-    return status ? complain("train", exit_code_of(status), "%s", atl_error()) : 0;
+    return status ? report_error("train", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
 /* At which node the first NaN or infinity of the step at hand is. */
@@ -306,11 +309,11 @@ static void tell_where(const session *s, const atl_feed *feeds)
 {
     const atl_node *where = NULL;
     if (!s->set.find_nan)
-        complain("train", 0, "--find-nan tells at which node it began");
+        report_error("train", 0, "--find-nan tells at which node it began");
     else if (atl_find_non_finite(s->t.step, feeds, &where))
-        complain("train", 0, "--find-nan: %s", atl_error());
+        report_error("train", 0, "--find-nan: %s", atl_error());
     else if (where)
-        complain("train", 0, "it began at '%s' (%s)", atl_name_of(where), atl_op_of(where)->name);
+        report_error("train", 0, "it began at '%s' (%s)", atl_name_of(where), atl_op_of(where)->name);
 }
 
 /* A step that failed has changed nothing: what the variables hold is from the step before, which may itself have made one of
@@ -318,20 +321,21 @@ static void tell_where(const session *s, const atl_feed *feeds)
 static int fail_step(session *s, atl_status status, const atl_feed *feeds)
 {
     end_progress(&s->progress);
-    complain("train", 0, "step %lld: %s", (long long)s->done + 1, atl_error());
+    report_error("train", 0, "step %lld: %s", (long long)s->done + 1, atl_error());
     if (status != ATL_NOT_FINITE)
         return exit_code_of(status);
     tell_where(s, feeds);
-    const char *spoilt = spoilt_variable(&s->t);
-    int code = spoilt ? 0 : save(s);
+    const char *non_finite = first_non_finite_variable(&s->t);
+    int code = non_finite ? 0 : save(s);
     if (code)
         return code;
-    if (spoilt)
-        complain("train", 0, "stopped; '%s' became infinite in the step before, so nothing is saved: %s is as it was",
-                 spoilt, s->set.output);
+    if (non_finite)
+        report_error("train", 0,
+                     "stopped; '%s' became infinite in the step before, so nothing is saved: %s is as it was",
+                     non_finite, s->set.output);
     else
-        complain("train", 0, "stopped; the weights from before that step are in %s", s->set.output);
-    complain("train", 0, "a lower --rate helps, or --warm-up, or --clip-global-norm");
+        report_error("train", 0, "stopped; the weights from before that step are in %s", s->set.output);
+    report_error("train", 0, "a lower --rate helps, or --warm-up, or --clip-global-norm");
     return EXIT_GOAL_NOT_MET;
 }
 
@@ -341,10 +345,10 @@ static int stop(session *s)
     end_progress(&s->progress);
     if (code)
         return code;
-    complain("train", 0, "stopped after %lld of %lld steps; the weights are in %s", (long long)s->done,
-             (long long)s->steps, s->set.output);
+    report_error("train", 0, "stopped after %lld of %lld steps; the weights are in %s", (long long)s->done,
+                 (long long)s->steps, s->set.output);
     if (s->set.checkpoint)
-        complain("train", 0, "to go on: the same command with --resume %s", s->set.checkpoint);
+        report_error("train", 0, "to go on: the same command with --resume %s", s->set.checkpoint);
     return EXIT_GOAL_NOT_MET;
 }
 

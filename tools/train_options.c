@@ -14,7 +14,8 @@ static int check_momentum(const train_options *set, int *code)
                  set->optimizer == OPTIMIZER_RMSPROP;
     if (has_it || isnan(set->momentum) || set->momentum == 0)
         return 1;
-    *code = complain("train", EXIT_USAGE, "--momentum %g: %s has none: take --optimizer momentum, nesterov or rmsprop",
+    *code =
+        report_error("train", EXIT_USAGE, "--momentum %g: %s has none: take --optimizer momentum, nesterov or rmsprop",
                      set->momentum, optimizer_names[set->optimizer]);
     return 0;
 }
@@ -160,8 +161,8 @@ int read_widths(const train_options *set, int widths[ATL_MODEL_LAYERS])
         char *end;
         long width = strtol(at, &end, 10);
         if (end == at || (*end && *end != ',') || width < 0 || width > 1 << 20 || i == ATL_MODEL_LAYERS)
-            return complain("train", EXIT_USAGE, "--widths %s: give up to %d whole numbers with commas between",
-                            set->widths, ATL_MODEL_LAYERS);
+            return report_error("train", EXIT_USAGE, "--widths %s: give up to %d whole numbers with commas between",
+                                set->widths, ATL_MODEL_LAYERS);
         widths[i] = (int)width;
         at = *end ? end + 1 : end;
     }
@@ -172,16 +173,16 @@ int read_drops(const train_options *set, int64_t per_epoch, int64_t at[MOST_DROP
 {
     const char *next = set->at;
     if (next && set->schedule != SCHEDULE_STEP)
-        return complain("train", EXIT_USAGE,
-                        "--at %s: it is the schedule step that falls at given epochs: give "
-                        "--schedule step, too",
-                        set->at);
+        return report_error("train", EXIT_USAGE,
+                            "--at %s: it is the schedule step that falls at given epochs: give "
+                            "--schedule step, too",
+                            set->at);
     for (int i = 0; next && *next; i++) {
         char *end;
         double epoch = strtod(next, &end);
         if (end == next || (*end && *end != ',') || !(epoch > 0 && epoch < 1e6) || i == MOST_DROPS)
-            return complain("train", EXIT_USAGE, "--at %s: give up to %d epochs with commas between", set->at,
-                            MOST_DROPS);
+            return report_error("train", EXIT_USAGE, "--at %s: give up to %d epochs with commas between", set->at,
+                                MOST_DROPS);
         int64_t step = (int64_t)(epoch * (double)per_epoch + 0.5);
         at[i] = step > 0 ? step : 1;
         next = *end ? end + 1 : end;

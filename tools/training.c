@@ -29,7 +29,7 @@ static atl_program *compile(const training_settings *set, const net *n, atl_node
 {
     atl_compile_args args = compile_args_of(&set->compile);
     args.graph = n->graph;
-    args.wanted = wanted;
+    args.outputs = wanted;
     return atl_compile_with(&args);
 }
 
@@ -79,7 +79,7 @@ static int set_one(const char *command, const training *t, const char *option, c
     char *end = NULL;
     double value = equals ? strtod(equals + 1, &end) : 0;
     if (!equals || equals == text || end == equals + 1 || *end || !(value >= 0 && value <= 1e6))
-        return complain(command, EXIT_USAGE, "--%s %s: give NAME=X, where X is at least 0", option, text);
+        return report_error(command, EXIT_USAGE, "--%s %s: give NAME=X, where X is at least 0", option, text);
     int64_t count, found = 0;
     atl_node *const *variable = atl_variables(t->trained.graph, &count);
     char names[1024] = "";
@@ -93,8 +93,8 @@ static int set_one(const char *command, const training *t, const char *option, c
         found++;
     }
     return found ? 0
-                 : complain(command, EXIT_USAGE, "--%s %s: nothing of that name is trained; there are %s", option, text,
-                            names);
+                 : report_error(command, EXIT_USAGE, "--%s %s: nothing of that name is trained; there are %s", option,
+                                text, names);
 }
 
 static int set_each(const char *command, const training *t)
@@ -186,7 +186,7 @@ static int build_measuring(training *t)
 static int refuse(const char *command, const training *t, const net *n)
 {
     const char *why = n->graph ? atl_graph_error(n->graph) : NULL;
-    return complain(command, EXIT_BAD_FILE, "%s: %s", t->set.model->name, why ? why : atl_error());
+    return report_error(command, EXIT_BAD_FILE, "%s: %s", t->set.model->name, why ? why : atl_error());
 }
 
 int begin_training(const char *command, const training_settings *set, training *training_out)
@@ -273,7 +273,7 @@ atl_status load_weights(const training *t, const char *path, atl_npz_report *rep
     return atl_model_load(t->set.model, t->trained.graph, path, .partial = 1, .weights_only = 1, .report = report);
 }
 
-const char *spoilt_variable(const training *t)
+const char *first_non_finite_variable(const training *t)
 {
     int64_t count;
     atl_node *const *variable = atl_variables(t->trained.graph, &count);
@@ -318,7 +318,7 @@ static void count_guesses(const training *t, const atl_batch *batch, int64_t *co
         if (confusion)
             confusion[label * classes + guess_of(row, classes)]++;
     }
-    sum->loss += (double)atl_number_of(t->look, t->used.loss) * (double)batch->count;
+    sum->loss += (double)atl_scalar_of(t->look, t->used.loss) * (double)batch->count;
     sum->count += batch->count;
 }
 

@@ -74,7 +74,7 @@ atl_status save_checkpoint(const training *t, const char *path);
 atl_status load_weights(const training *t, const char *path, atl_npz_report *report);
 
 /* The first variable that is trained and holds a NaN or an infinity; null if none does. */
-const char *spoilt_variable(const training *t);
+const char *first_non_finite_variable(const training *t);
 
 typedef struct score {
     int64_t count;

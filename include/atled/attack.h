@@ -24,10 +24,10 @@ extern "C" {
 
 typedef enum atl_descent {
     ATL_DESCENT_DEFAULT = 0, /* normalised for atl_descend, Adam for atl_fool */
-    ATL_DESCENT_ADAM, /* by the slope's mean over the root of its mean square, each kept by element; needs .moments */
-    ATL_DESCENT_NORMALISED, /* along the slope; the root mean square of the step is the rate */
-    ATL_DESCENT_SIGN,       /* every element by the rate, against the sign of its slope */
-    ATL_DESCENT_RAW         /* rate times the slope, however small that is */
+    ATL_DESCENT_ADAM, /* by the gradient's mean over the root of its mean square, each kept by element; needs .moments */
+    ATL_DESCENT_NORMALISED, /* along the gradient; the root mean square of the step is the rate */
+    ATL_DESCENT_SIGN,       /* every element by the rate, against the sign of its gradient */
+    ATL_DESCENT_RAW         /* rate times the gradient, however small that is */
 } atl_descent;
 
 /* What a step did. */
@@ -37,10 +37,10 @@ typedef struct atl_descent_effect {
 } atl_descent_effect;
 
 typedef struct atl_descend_args {
-    atl_tensor *pixels;      /* float32, changed in place */
-    const atl_tensor *slope; /* of the loss with respect to them: same shape */
-    float rate;              /* in the unit of the pixels, grey levels; for ATL_DESCENT_RAW a factor */
-    float lowest, highest;   /* what pixels are kept within; both 0: no bounds */
+    atl_tensor *pixels;         /* float32, changed in place */
+    const atl_tensor *gradient; /* of the loss with respect to them: same shape */
+    float rate;                 /* in the unit of the pixels, grey levels; for ATL_DESCENT_RAW a factor */
+    float lowest, highest;      /* what pixels are kept within; both 0: no bounds */
     atl_descent method;
     atl_tensor *moments[2];     /* Adam's: of the pixels' shape, zeros before the first step */
     int step;                   /* Adam's: 0 for the first */
@@ -67,7 +67,8 @@ typedef struct atl_fooler_args {
     atl_node *image;  /* float32 input [1 or any, h, w, c] of raw pixels 0..255 */
     atl_node *logits; /* [1 or any, classes], computed from it */
     atl_fool_loss loss;
-    atl_compile_args compile; /* .threads, .bfloat16, .without and the like; .graph and .wanted are not looked at */
+    atl_compile_args
+        compile; /* .threads, .bfloat16, .disabled_passes and the like; .graph and .outputs are not looked at */
     int end_;
 } atl_fooler_args;
 /* Null if image and logits are not as they must be, or the graph holds a mistake; see atl_error().  Weights may be loaded before
@@ -81,7 +82,7 @@ ATL_API int atl_fooler_classes(const atl_fooler *fooler);
  * Null on failure. */
 ATL_API const atl_tensor *atl_fooler_classify(atl_fooler *fooler, const atl_tensor *pixels);
 /* The gradient of the loss for that target with respect to the picture, [1, h, w, c]; as above. */
-ATL_API const atl_tensor *atl_fooler_slope(atl_fooler *fooler, const atl_tensor *pixels, int target);
+ATL_API const atl_tensor *atl_fooler_gradient(atl_fooler *fooler, const atl_tensor *pixels, int target);
 
 typedef struct atl_fool_progress {
     int step, steps;    /* done so far; at most */
@@ -92,7 +93,7 @@ typedef struct atl_fool_progress {
     int rounded;              /* the picture classified was the rounded one */
     double seconds;           /* since the start */
     const atl_tensor *pixels; /* [1, h, w, c], as classified */
-    const atl_tensor *slope;
+    const atl_tensor *gradient;
 } atl_fool_progress;
 
 /* Called before the first step and after each; returns non-zero to stop. */
@@ -101,11 +102,11 @@ typedef int atl_fool_watch(void *context, const atl_fool_progress *progress);
 /* Why the goal was not met. */
 typedef enum atl_fool_trouble {
     ATL_TROUBLE_NONE = 0,
-    ATL_TROUBLE_UNIFORM,    /* every class equally probable: weights not loaded? */
-    ATL_TROUBLE_ZERO_SLOPE, /* the gradient is exactly zero */
-    ATL_TROUBLE_TINY_STEP,  /* steps below the floating-point resolution of the pixels */
-    ATL_TROUBLE_SATURATED,  /* the loss is flat, since the softmax is saturated */
-    ATL_TROUBLE_NOT_FINITE, /* not a number, or infinite */
+    ATL_TROUBLE_UNIFORM,       /* every class equally probable: weights not loaded? */
+    ATL_TROUBLE_ZERO_GRADIENT, /* the gradient is exactly zero */
+    ATL_TROUBLE_TINY_STEP,     /* steps below the floating-point resolution of the pixels */
+    ATL_TROUBLE_SATURATED,     /* the loss is flat, since the softmax is saturated */
+    ATL_TROUBLE_NOT_FINITE,    /* not a number, or infinite */
     ATL_TROUBLE_STEPS_USED_UP,
     ATL_TROUBLE_STOPPED /* by the callback */
 } atl_fool_trouble;
@@ -140,7 +141,7 @@ typedef struct atl_fool_args {
 } atl_fool_args;
 
 /* Descends until the picture, rounded to 8 bits, is the target with the confidence asked for.  As soon as the unrounded one
- * is, the rounded one is classified in its place, and its slope followed, so that rounding cannot undo what was reached.
+ * is, the rounded one is classified in its place, and its gradient followed, so that rounding cannot undo what was reached.
  * ATL_OK whether or not the goal was met (see result->met); else result->pixels is null. */
 ATL_API atl_status atl_fool_with(const atl_fool_args *args);
 #define atl_fool(...) atl_fool_with(&(atl_fool_args){__VA_ARGS__, .end_ = 0})

@@ -20,7 +20,7 @@ typedef struct atl_dot_args {
     FILE *file;        /* in place of path: the text goes there */
     atl_node *from;    /* only what is computed from it ... */
     atl_node *to;      /* ... and only what it is computed from: with both, what lies on a path between the two */
-    atl_nodes wanted;  /* only what these are computed from, and they are drawn bold */
+    atl_nodes outputs; /* only what these are computed from, and they are drawn bold */
     int depth;         /* a scope at this depth is one box, with all that is in it: 1 for the outermost; 0: none is */
     const char *title; /* above the drawing; null: none */
     /* Of each node of the graph, by its index (atl_program_node_times): every box tells its time and its share of the sum of all,

@@ -8,11 +8,11 @@
 extern "C" {
 #endif
 
-typedef enum atl_unconnected {
-    ATL_UNCONNECTED_ERROR = 0, /* an x from which no path leads to any y is a mistake, named in the message */
-    ATL_UNCONNECTED_ZEROS,     /* its gradient is a node of zeros */
-    ATL_UNCONNECTED_NULL       /* its gradient is null */
-} atl_unconnected;
+typedef enum atl_unused_gradient {
+    ATL_UNUSED_ERROR = 0, /* an x from which no path leads to any y is a mistake, named in the message */
+    ATL_UNUSED_ZEROS,     /* its gradient is a node of zeros */
+    ATL_UNUSED_NULL       /* its gradient is null */
+} atl_unused_gradient;
 
 /* Replaces the gradient of an op, for nodes whose name begins with `scope` (null: all), in one call of atl_gradients:
  * guided backpropagation is {"relu", .rule = atl_guided_relu}. Inputs other than the first keep their own rules. */
@@ -35,7 +35,7 @@ typedef struct atl_gradients_args {
     atl_node **result; /* out: by.count nodes, each of the shape of its x: d sum(ys * seeds) / dx */
     atl_nodes seeds;   /* none: ones; else one for each y, of its shape (a null entry: ones) */
     atl_nodes stop;    /* nodes to treat as constants */
-    atl_unconnected unconnected;
+    atl_unused_gradient unused;
     const atl_override *overrides; /* ATL_OVERRIDES(...), or null */
     int end_;
 } atl_gradients_args;

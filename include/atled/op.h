@@ -59,8 +59,8 @@ typedef enum atl_op_flags {
     ATL_OP_RELU = 512,         /* element-wise max(x, 0) */
     ATL_OP_ASSIGN = 1024,      /* input 0 is a variable, which takes the value of input 1 when the run ends */
     ATL_OP_BROADCAST = 2048,   /* the result is its first input, repeated as NumPy does it */
-    ATL_OP_JOIN = 4096,        /* the result is its inputs, one after the other along one dimension */
-    ATL_OP_GATE = 8192         /* element-wise: input 0 where input 1 is positive, else 0 */
+    ATL_OP_CONCAT = 4096,      /* the result is its inputs, one after the other along one dimension */
+    ATL_OP_RELU_GRAD = 8192    /* element-wise: input 0 where input 1 is positive, else 0 */
 } atl_op_flags;
 
 struct atl_op {
@@ -100,18 +100,18 @@ struct atl_op {
 
     /* Internal: seconds saved, or (negative) lost, if the node works on images in blocks of 16 channels; -INFINITY: it cannot.
      * Bit i of *images_out is set if input i is then wanted in blocks. */
-    double (*blocked_gain)(const atl_node *y, unsigned *images_out);
+    double (*blocked_benefit)(const atl_node *y, unsigned *images_out);
 
     /* Internal: input 0 is split as a join's result, whose inputs are this node's inputs 1, 2, ...; the node is which of its parts? */
     int (*part)(const atl_node *y);
     /* Internal: true if the pixels of the result may be left apart, as part of a concat; `winograd`: where its method is allowed. */
-    int (*writes_apart)(const atl_node *y, int winograd);
+    int (*writes_strided)(const atl_node *y, int winograd);
     /* Internal: says how y is a sum over elements of an input, or over products of two, so that it can be made in the pass over
      * memory that makes them; 0: it is none that can. */
     int (*as_sum)(const atl_node *y, atl_sum_form *form_out);
 
-    /* Internal: bit w is set if the node can be lowered in way w (src/graph/lowering.h); 0: there is no choice. */
-    unsigned (*ways)(const atl_node *y, int winograd);
+    /* Internal: bit w is set if the node can be lowered in way w (src/lowering/lowering.h); 0: there is no choice. */
+    unsigned (*algos)(const atl_node *y, int winograd);
 
     /* Optional, for the compiler, which calls them when all shapes are known. */
     atl_node *(*simplify)(atl_node *y);                  /* an equal, simpler node made of y's inputs; null: none */
@@ -125,12 +125,12 @@ struct atl_op {
     /* relu or not of (y + bias [channels] + residual of y's shape; either may be null) in one step; null: not possible. */
     atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, int relu);
     /* gate(y + other, by), all of one shape, in one step; other may be null; `winograd`: where its method is certain.  Null: not possible. */
-    atl_node *(*gated)(atl_node *y, atl_node *other, atl_node *by, int winograd);
+    atl_node *(*with_relu_grad)(atl_node *y, atl_node *other, atl_node *by, int winograd);
 
     /* For an op that uses little of its last input, which has y's shape: that little, as a node made of that input, and y, on new inputs,
      * by it; both or none. */
-    atl_node *(*digest)(atl_node *input);
-    atl_node *(*by_digest)(const atl_node *y, atl_node *const *inputs, atl_node *digest);
+    atl_node *(*compress)(atl_node *input);
+    atl_node *(*from_compressed)(const atl_node *y, atl_node *const *inputs, atl_node *digest);
 
     /* Writes the attributes in words, for messages and drawings: "3x3, stride 2". */
     void (*describe)(const atl_node *y, char *text, size_t size);
@@ -155,7 +155,7 @@ ATL_API int atl_fail(atl_node *y, const char *format, ...) ATL_PRINTF(2, 3); /* 
 ATL_API const void *atl_attributes_of(const atl_node *node);
 
 /* Records a mistake made in calling a builder of one's own, as the built-in ones do: "conv1/my_layer: ...".  Returns null. */
-ATL_API atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, ...) ATL_PRINTF(3, 4);
+ATL_API atl_node *atl_builder_error(atl_graph *graph, const char *builder, const char *format, ...) ATL_PRINTF(3, 4);
 
 /* All built-in ops, in alphabetical order of their names. */
 ATL_API const atl_op *const *atl_builtin_ops(int *count);

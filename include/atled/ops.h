@@ -127,7 +127,7 @@ ATL_API atl_node *atl_constant(atl_graph *graph, const atl_tensor *value); /* co
 /* ATL_CONSTANT(image, 1.5f, 2, 3): a vector [3] in the graph of `image`. */
 #define ATL_CONSTANT(node, ...) atl_vector((node), (int)ATL_COUNT_(float, __VA_ARGS__), (const float[]){__VA_ARGS__})
 ATL_API atl_node *atl_vector(const atl_node *in_graph_of, int count, const float *values);
-ATL_API atl_node *atl_number(const atl_node *in_graph_of, float value); /* a scalar */
+ATL_API atl_node *atl_scalar(const atl_node *in_graph_of, float value); /* a scalar */
 ATL_API atl_node *atl_fill(atl_node *like, float value);                /* the shape of `like`, every element `value` */
 /* Scalar: elements of a over elements of b, from their shapes alone. */
 ATL_API atl_node *atl_size_ratio(atl_node *a, atl_node *b);
@@ -142,7 +142,7 @@ ATL_API atl_node *atl_pow(atl_node *a, atl_node *b);     /* a > 0 where b is not
 ATL_API atl_node *atl_minimum(atl_node *a, atl_node *b); /* at a tie the gradient goes to a */
 ATL_API atl_node *atl_maximum(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_scale(atl_node *x, float factor);      /* x * factor */
-ATL_API atl_node *atl_shift(atl_node *x, float amount);      /* x + amount */
+ATL_API atl_node *atl_add_scalar(atl_node *x, float amount); /* x + amount */
 ATL_API atl_node *atl_bias_add(atl_node *x, atl_node *bias); /* bias [channels], added along the last dimension */
 
 ATL_API atl_node *atl_neg(atl_node *x);
@@ -183,8 +183,8 @@ ATL_API atl_node *atl_swish(atl_node *x);        /* x * sigmoid(x) */
 ATL_API atl_node *atl_gelu(atl_node *x);         /* x * erfc(-x / sqrt(2)) / 2 */
 ATL_API atl_node *atl_gelu_tanh(atl_node *x);    /* x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2 */
 ATL_API atl_node *atl_clip(atl_node *x, float lowest, float highest); /* gradient 1 in [lowest, highest], 0 outside */
-ATL_API atl_node *atl_gate(atl_node *x, atl_node *by); /* by > 0 ? x : 0; no gradient with respect to `by` */
-ATL_API atl_node *atl_step(atl_node *x);               /* x > 0 ? 1 : 0; gradient zero */
+ATL_API atl_node *atl_relu_grad(atl_node *x, atl_node *by); /* by > 0 ? x : 0; no gradient with respect to `by` */
+ATL_API atl_node *atl_heaviside(atl_node *x);               /* x > 0 ? 1 : 0; gradient zero */
 
 /* 1 where it holds, else 0; gradient zero.  True is what is not 0. */
 ATL_API atl_node *atl_equal(atl_node *a, atl_node *b);
@@ -508,7 +508,7 @@ ATL_API atl_node *atl_reverse_with(atl_node *x, int count, const int *axes);
 #define atl_reverse(x, ...) atl_reverse_with((x), (int)ATL_COUNT_(int, __VA_ARGS__), (const int[]){__VA_ARGS__})
 
 /* The matrices [.., rows, columns] of x with zeros above a diagonal: 0 the main one, 1 the next one above it, -1 below. */
-ATL_API atl_node *atl_lower_triangle(atl_node *x, int diagonal);
+ATL_API atl_node *atl_tril(atl_node *x, int diagonal);
 
 /* x repeated: as many times along each dimension as `times` has for it, all positive. */
 ATL_API atl_node *atl_tile_with(atl_node *x, int count, const int64_t *times);
@@ -534,8 +534,8 @@ ATL_API atl_node *atl_scatter_add(atl_node *updates, atl_node *indices, atl_node
 /* int32 [..] -> float [.., classes]: 1 at the label; zeros where it is out of range. */
 ATL_API atl_node *atl_one_hot(atl_node *labels, int64_t classes);
 /* x [.., classes], int32 [..] -> [..]: x[.., labels[..]]; 0 where it is out of range. */
-ATL_API atl_node *atl_pick(atl_node *x, atl_node *labels);
-ATL_API atl_node *atl_pick_index(atl_node *x, int64_t index); /* x [.., classes] -> [..] */
+ATL_API atl_node *atl_gather_last(atl_node *x, atl_node *labels);
+ATL_API atl_node *atl_index_last(atl_node *x, int64_t index); /* x [.., classes] -> [..] */
 
 #ifdef __cplusplus
 }

@@ -11,30 +11,31 @@ extern "C" {
 #endif
 
 typedef struct atl_program atl_program;
-typedef struct atl_state atl_state;
+typedef struct atl_context atl_context;
 
 /* Passes of the compiler.  None changes a result beyond rounding; each can be left out, for tests and curiosity. */
 typedef enum atl_passes {
-    ATL_PASS_MERGE = 1,     /* equal nodes become one */
-    ATL_PASS_SIMPLIFY = 2,  /* x * 1, x + 0, transpose of transpose, ... */
-    ATL_PASS_SCALE = 4,     /* a factor for each channel (batch norm) goes into the filter before it */
-    ATL_PASS_EPILOGUE = 8,  /* bias, residual and relu are added by the convolution or matrix product itself */
-    ATL_PASS_FUSE = 16,     /* chains and trees of element-wise ops run in one pass over memory */
-    ATL_PASS_WINOGRAD = 32, /* 3x3 and 5x5 convolutions by Winograd's method: error 1e-6 to 2e-6, not 2e-7 */
-    ATL_PASS_CONCAT = 64,   /* the parts of a concat of images are written where they will be, and read there */
-    ATL_PASS_ARENA = 128,   /* values that are not alive at the same time lie in the same place */
-    ATL_PASS_DIGEST = 1024, /* a mask of bits is kept in place of an image that only gates its gradient */
-    ATL_PASS_GATE = 2048,   /* relu's gradient is gated by the gradient of a convolution or LRN that makes it */
-    ATL_PASS_ONCE = 256,    /* what depends on variables only is computed once, and again when one has changed */
+    ATL_PASS_CSE = 1,        /* equal nodes become one */
+    ATL_PASS_SIMPLIFY = 2,   /* x * 1, x + 0, transpose of transpose, ... */
+    ATL_PASS_FOLD_SCALE = 4, /* a factor for each channel (batch norm) goes into the filter before it */
+    ATL_PASS_EPILOGUE = 8,   /* bias, residual and relu are added by the convolution or matrix product itself */
+    ATL_PASS_FUSE = 16,      /* chains and trees of element-wise ops run in one pass over memory */
+    ATL_PASS_WINOGRAD = 32,  /* 3x3 and 5x5 convolutions by Winograd's method: error 1e-6 to 2e-6, not 2e-7 */
+    ATL_PASS_CONCAT_ELIMINATION =
+        64,                    /* the parts of a concat of images are written where they will be, and read there */
+    ATL_PASS_ARENA = 128,      /* values that are not alive at the same time lie in the same place */
+    ATL_PASS_COMPRESS = 1024,  /* a mask of bits is kept in place of an image that only gates its gradient */
+    ATL_PASS_RELU_GRAD = 2048, /* relu's gradient is gated by the gradient of a convolution or LRN that makes it */
+    ATL_PASS_PREPACK = 256,    /* what depends on variables only is computed once, and again when one has changed */
     ATL_PASS_IN_PLACE =
         512 /* results are written over operands that nobody needs any more, and over assigned variables */
 } atl_passes;
 
 typedef struct atl_compile_args {
     atl_graph *graph;
-    atl_nodes wanted; /* the nodes whose values can be fetched */
-    unsigned without; /* atl_passes to leave out */
-    int threads;      /* that share the work of each run, 1 to 1024; 0: as many as OpenMP gives the thread that compiles
+    atl_nodes outputs;        /* the nodes whose values can be fetched */
+    unsigned disabled_passes; /* atl_passes to leave out */
+    int threads; /* that share the work of each run, 1 to 1024; 0: as many as OpenMP gives the thread that compiles
                        * (OMP_NUM_THREADS, or else all processors) */
     int bfloat16; /* the operands of convolutions and matrix products are rounded to bfloat16 (8 bits of mantissa; sums stay
                        * float32) where that is faster: about 2e-3 relative error a layer.  Without effect on processors that
@@ -85,16 +86,16 @@ ATL_API atl_status atl_run(atl_program *program, const atl_feed *feeds);
  * wanted by this program, nothing has been run, or the last run failed, whose error then stays in atl_error(). */
 ATL_API const atl_tensor *atl_value(const atl_program *program, const atl_node *node);
 /* The first element of that value; NaN if there is none. */
-ATL_API float atl_number_of(const atl_program *program, const atl_node *node);
+ATL_API float atl_scalar_of(const atl_program *program, const atl_node *node);
 
 /* For several threads at once: each thread runs the same program in a state of its own, with threads of its own to help it: with as
  * many states as processors, or in an OpenMP parallel region, compile with .threads = 1.  Each state keeps the memory of up
  * to 8 sets of shapes.  No variable may be written meanwhile, be it by atl_variable_assign or by the program itself.  Null if the
- * program is, or out of memory.  What is said of atl_run and atl_value holds for atl_state_run and atl_state_value. */
-ATL_API atl_state *atl_state_new(atl_program *program);
-ATL_API void atl_state_free(atl_state *state); /* before the program; null is allowed */
-ATL_API atl_status atl_state_run(atl_state *state, const atl_feed *feeds);
-ATL_API const atl_tensor *atl_state_value(const atl_state *state, const atl_node *node);
+ * program is, or out of memory.  What is said of atl_run and atl_value holds for atl_context_run and atl_context_value. */
+ATL_API atl_context *atl_context_new(atl_program *program);
+ATL_API void atl_context_free(atl_context *context); /* before the program; null is allowed */
+ATL_API atl_status atl_context_run(atl_context *context, const atl_feed *feeds);
+ATL_API const atl_tensor *atl_context_value(const atl_context *context, const atl_node *node);
 
 /* About the plan of the shapes last run. */
 #define ATL_LAYOUT_SIZE 48
@@ -107,7 +108,7 @@ typedef struct atl_step_info {
     int64_t bytes;                /* read and written */
     double flops;                 /* multiply and add are two; 0 where memory is what counts */
     double microseconds;          /* median of the last profile; 0: not profiled, or once */
-    int once;                     /* runs only when variables have changed */
+    int prepack;                  /* runs only when variables have changed */
 } atl_step_info;
 /* The steps in the order in which they run, first those that run once; info_out's texts live until the next run.  0 steps, and
  * ATL_INVALID, before there is a plan (the first run, if a size was unknown), ATL_INVALID also if the index is out of range. */

@@ -13,7 +13,7 @@ typedef struct atl_reference atl_reference;
 /* The values of the wanted nodes for these feeds; null, with the reason in atl_error(), on failure: what is fed is wrong (as in
  * atl_run), an op writes where it must not, or out of memory.  Feeds may be ATL_FLOAT64 tensors for float32 inputs.  A variable may be
  * fed too, in place of its value.  Nothing is assigned. */
-ATL_API atl_reference *atl_reference_run(atl_nodes wanted, const atl_feed *feeds);
+ATL_API atl_reference *atl_reference_run(atl_nodes outputs, const atl_feed *feeds);
 ATL_API void atl_reference_free(atl_reference *reference); /* null is allowed */
 
 /* ATL_FLOAT64, owned by the reference; null if the node was not wanted. */

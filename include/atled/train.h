@@ -4,7 +4,7 @@
  *     atl_node *step = atl_minimize(cost, atl_adam(.rate = 0.001f));
  *     atl_program *train = atl_compile(g, ATL_NODES(step));
  *     while (next_batch())
- *         atl_run(train, ATL_FEEDS({images, x}, {labels, y}));    atl_number_of(train, step) is the cost before the step
+ *         atl_run(train, ATL_FEEDS({images, x}, {labels, y}));    atl_scalar_of(train, step) is the cost before the step
  *
  * What an optimizer remembers is kept in variables named after those it trains, "conv1/weights/adam/m", and how many steps were
  * run in the variable "steps".  They are saved and loaded with the weights (atl_save_npz), and then training goes on bit for bit. */
@@ -91,19 +91,19 @@ ATL_API atl_optimizer atl_adamw_with(const atl_optimizer *options);
 /* An optimizer of one's own is a rule, too.  Its formulas are best made of element-wise nodes of the variable's shape: then they
  * run in one pass over memory, which reads each array once and writes each new value where the old one was. */
 enum { ATL_MAX_SLOTS = 4 };
-typedef struct atl_update {
+typedef struct atl_rule_inputs {
     atl_node *variable, *gradient;
     atl_node *rate;      /* scalar */
     atl_node *corrected; /* what the rule's `correct` made of it */
     double decay;        /* see AdamW */
-} atl_update;
+} atl_rule_inputs;
 struct atl_optimizer_rule {
     const char *name;                        /* "adam" */
     const char *slot[ATL_MAX_SLOTS];         /* what it remembers for each variable: "m", "v" */
     double (*start)(const atl_optimizer *o); /* of all slots; null: 0 */
     atl_node *(*correct)(const atl_optimizer *o, atl_node *rate, atl_node *t); /* t: 1 at the first step; may be null */
     /* The new value of the variable; new_slot[i] is to be that of slot[i]. */
-    atl_node *(*update)(const atl_optimizer *o, const atl_update *u, atl_node *const *slot, atl_node **new_slot);
+    atl_node *(*update)(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot, atl_node **new_slot);
 };
 
 /* ---- a step --------------------------------------------------------------------------------------------------------------- */

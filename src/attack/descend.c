@@ -9,7 +9,7 @@ enum { LANES = 16 }; /* independent partial results, so that the loops vectorise
 
 typedef struct descent {
     float *pixels, *mean, *square;
-    const float *slope;
+    const float *gradient;
     float factor, lowest, highest; /* the step is factor * direction */
     float mean_left, square_left;  /* Adam: shares of the moments that are kept */
     float largest[LANES];
@@ -19,16 +19,16 @@ typedef struct descent {
 /* What n <= LANES elements move by. */
 typedef void direction(const descent *d, int64_t at, int n, float *step);
 
-ATL_LANE void along_slope(const descent *d, int64_t at, int n, float *step)
+ATL_LANE void along_gradient(const descent *d, int64_t at, int n, float *step)
 {
     for (int i = 0; i < n; i++)
-        step[i] = d->factor * d->slope[at + i];
+        step[i] = d->factor * d->gradient[at + i];
 }
 
 ATL_LANE void along_sign(const descent *d, int64_t at, int n, float *step)
 {
     for (int i = 0; i < n; i++) {
-        float g = d->slope[at + i];
+        float g = d->gradient[at + i];
         step[i] = g > 0 ? d->factor : g < 0 ? -d->factor : 0;
     }
 }
@@ -37,7 +37,7 @@ ATL_LANE void along_sign(const descent *d, int64_t at, int n, float *step)
  * with the bias corrections in the factor.  Slopes of a saturated softmax are tiny: hence so is epsilon. */
 ATL_LANE void along_moments(const descent *d, int64_t at, int n, float *step)
 {
-    const float *g = d->slope + at;
+    const float *g = d->gradient + at;
     float *m = d->mean + at, *v = d->square + at;
     ATL_LANES
     for (int i = 0; i < n; i++) {
@@ -76,11 +76,11 @@ ATL_LANE void descend(descent *all, int64_t count, direction *along)
     *all = d;
 }
 
-ATL_FAST static void descend_slope(descent *d, int64_t count) { descend(d, count, along_slope); }
+ATL_FAST static void descend_gradient(descent *d, int64_t count) { descend(d, count, along_gradient); }
 ATL_FAST static void descend_sign(descent *d, int64_t count) { descend(d, count, along_sign); }
 ATL_FAST static void descend_moments(descent *d, int64_t count) { descend(d, count, along_moments); }
 
-/* Summed in double: the squares of tiny slopes must not vanish. */
+/* Summed in double: the squares of tiny gradients must not vanish. */
 static double root_mean_square(const float *x, int64_t count)
 {
     double lane[LANES] = {0}, sum = 0;
@@ -102,14 +102,14 @@ static int same_floats(const atl_tensor *a, const atl_tensor *b)
 
 static atl_status check(const atl_descend_args *args, atl_descent method)
 {
-    char pixels[160], slope[160];
-    if (!atl_floats(args->pixels) || !atl_floats(args->slope))
-        return atl_set_error(ATL_INVALID, "atl_descend: pixels and slope must be float32 tensors, and one is %s",
-                             args->pixels && args->slope ? "of another type" : "null");
-    if (!same_floats(args->pixels, args->slope))
-        return atl_set_error(ATL_INVALID, "atl_descend: the pixels are %s but their slope is %s",
+    char pixels[160], gradient[160];
+    if (!atl_floats(args->pixels) || !atl_floats(args->gradient))
+        return atl_set_error(ATL_INVALID, "atl_descend: pixels and gradient must be float32 tensors, and one is %s",
+                             args->pixels && args->gradient ? "of another type" : "null");
+    if (!same_floats(args->pixels, args->gradient))
+        return atl_set_error(ATL_INVALID, "atl_descend: the pixels are %s but their gradient is %s",
                              atl_shape_text(atl_tensor_shape(args->pixels), pixels, sizeof pixels),
-                             atl_shape_text(atl_tensor_shape(args->slope), slope, sizeof slope));
+                             atl_shape_text(atl_tensor_shape(args->gradient), gradient, sizeof gradient));
     if (method == ATL_DESCENT_ADAM &&
         (!same_floats(args->pixels, args->moments[0]) || !same_floats(args->pixels, args->moments[1])))
         return atl_set_error(ATL_INVALID, "atl_descend: Adam needs .moments: two tensors of the pixels' shape, %s",
@@ -135,12 +135,12 @@ atl_status atl_descend_with(const atl_descend_args *args)
     int64_t count = atl_tensor_count(args->pixels);
     int bounded = args->lowest != 0 || args->highest != 0;
     descent d = {.pixels = atl_floats(args->pixels),
-                 .slope = atl_floats(args->slope),
+                 .gradient = atl_floats(args->gradient),
                  .factor = args->rate,
                  .lowest = bounded ? args->lowest : -INFINITY,
                  .highest = bounded ? args->highest : INFINITY};
     if (method == ATL_DESCENT_NORMALISED) {
-        double size = root_mean_square(d.slope, count);
+        double size = root_mean_square(d.gradient, count);
         d.factor = size > 0 ? (float)(args->rate / size) : 0;
     } else if (method == ATL_DESCENT_ADAM) {
         d.mean = atl_floats(args->moments[0]);
@@ -151,7 +151,7 @@ atl_status atl_descend_with(const atl_descend_args *args)
     }
     (method == ATL_DESCENT_ADAM   ? descend_moments
      : method == ATL_DESCENT_SIGN ? descend_sign
-                                  : descend_slope)(&d, count);
+                                  : descend_gradient)(&d, count);
     if (args->effect)
         tell_effect(&d, args->effect);
     return ATL_OK;

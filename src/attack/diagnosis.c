@@ -34,10 +34,11 @@ static atl_fool_trouble uniform(const atl_symptoms *s, char *message, size_t siz
 /* A softmax that has made up its mind passes no mean squared error: d/dz_t (p_t - 1)^2 = 2 (p_t - 1) p_t (1 - p_t). */
 static int saturates(const atl_symptoms *s) { return s->loss == ATL_LOSS_SOFTMAX_MSE && s->best_probability < 0.5; }
 
-static const char saturated[] = "The softmax is saturated: the slope of the mean squared error carries the target's "
-                                "own probability as a factor, %.2g "
-                                "here, so it vanishes where it is needed most. Take cross entropy, whose slope at the "
-                                "logit, p - 1, is largest there";
+static const char saturated[] =
+    "The softmax is saturated: the gradient of the mean squared error carries the target's "
+    "own probability as a factor, %.2g "
+    "here, so it vanishes where it is needed most. Take cross entropy, whose gradient at the "
+    "logit, p - 1, is largest there";
 
 static atl_fool_trouble zero_slope(const atl_symptoms *s, char *message, size_t size)
 {
@@ -49,7 +50,7 @@ static atl_fool_trouble zero_slope(const atl_symptoms *s, char *message, size_t 
         snprintf(message + at, size - (size_t)at,
                  "Nothing that the target's score is made of depends on the picture any more (every relu on the way is "
                  "off, or the weights are zero): check the weights, or take another start or seed");
-    return ATL_TROUBLE_ZERO_SLOPE;
+    return ATL_TROUBLE_ZERO_GRADIENT;
 }
 
 static atl_fool_trouble tiny_step(const atl_symptoms *s, char *message, size_t size)
@@ -63,10 +64,10 @@ static atl_fool_trouble tiny_step(const atl_symptoms *s, char *message, size_t s
         at += snprintf(message + at, size - (size_t)at, saturated, s->probability);
     else
         at += snprintf(message + at, size - (size_t)at, "Take a larger step size");
-    if (s->method == ATL_DESCENT_RAW && s->largest_slope > 0)
+    if (s->method == ATL_DESCENT_RAW && s->largest_gradient > 0)
         snprintf(message + at, size - (size_t)at,
-                 "; or Adam or normalised steps, which do not depend on the size of the slope (%.2g at most)",
-                 s->largest_slope);
+                 "; or Adam or normalised steps, which do not depend on the size of the gradient (%.2g at most)",
+                 s->largest_gradient);
     return ATL_TROUBLE_TINY_STEP;
 }
 
@@ -113,7 +114,7 @@ atl_fool_trouble atl_diagnose(const atl_symptoms *s, char *message, size_t size)
         return not_finite(s, message, size);
     if (s->uniform < 1e-3)
         return uniform(s, message, size);
-    if (s->largest_slope == 0)
+    if (s->largest_gradient == 0)
         return zero_slope(s, message, size);
     if (s->idle && s->largest_step < ATL_PIXEL_RESOLUTION)
         return tiny_step(s, message, size);

@@ -15,11 +15,11 @@ typedef struct atl_symptoms {
     double best_probability; /* ever */
     double first_probability;
     double uniform; /* how far the probabilities of the start were from equal: largest - smallest, times classes */
-    double largest_slope; /* of the last step */
+    double largest_gradient; /* of the last step */
     double largest_step;
     int64_t moved;     /* pixels that the last step changed */
     int idle;          /* steps in a row, up to now, that changed nothing or next to nothing */
-    int finite;        /* slope and probabilities are numbers */
+    int finite;        /* gradient and probabilities are numbers */
     int stopped;       /* by the callback */
     int rounding_lost; /* the unrounded picture was there */
 } atl_symptoms;

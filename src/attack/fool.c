@@ -12,7 +12,7 @@
 #include "ops/fast.h"
 
 struct atl_fooler {
-    atl_node *image, *target, *loss, *probabilities, *slope;
+    atl_node *image, *target, *loss, *probabilities, *gradient;
     atl_fool_loss kind;
     atl_shape shape; /* [1, h, w, c] */
     int64_t classes;
@@ -21,7 +21,7 @@ struct atl_fooler {
     double seconds;    /* spent in the program */
 };
 
-/* ---- the network, its loss, its slope ---------------------------------------------------------------------------------- */
+/* ---- the network, its loss, its gradient ---------------------------------------------------------------------------------- */
 
 static int is_one(int64_t size) { return size == 1 || size == ATL_ANY; }
 
@@ -48,7 +48,7 @@ static atl_status check_nodes(const atl_node *image, const atl_node *logits)
 /* Each is a scalar, the smaller the better for the target. */
 static atl_node *loss_of(atl_node *logits, atl_node *target, int64_t classes, atl_fool_loss kind)
 {
-    atl_node *score = atl_pick(logits, target);
+    atl_node *score = atl_gather_last(logits, target);
     switch (kind) {
     case ATL_LOSS_LOGIT:
         return atl_neg(atl_sum(score));
@@ -80,9 +80,9 @@ static atl_status build(atl_fooler *fooler, atl_node *logits, atl_compile_args c
     fooler->loss = atl_named(loss_of(logits, fooler->target, fooler->classes, fooler->kind), "loss");
     fooler->probabilities = atl_named(atl_softmax(logits), "probabilities");
     atl_leave(graph);
-    fooler->slope = atl_gradient(fooler->loss, fooler->image);
+    fooler->gradient = atl_gradient(fooler->loss, fooler->image);
     compile.graph = graph;
-    compile.wanted = ATL_NODES(fooler->loss, fooler->probabilities, fooler->slope);
+    compile.outputs = ATL_NODES(fooler->loss, fooler->probabilities, fooler->gradient);
     fooler->step = atl_compile_with(&compile);
     fooler->label = atl_tensor_new(ATL_INT32, ATL_SHAPE(1));
     if (!fooler->step)
@@ -174,9 +174,9 @@ static atl_status check_target(const atl_fooler *fooler, int target)
                          (long long)fooler->classes - 1);
 }
 
-const atl_tensor *atl_fooler_slope(atl_fooler *fooler, const atl_tensor *pixels, int target)
+const atl_tensor *atl_fooler_gradient(atl_fooler *fooler, const atl_tensor *pixels, int target)
 {
-    return check_target(fooler, target) ? NULL : value_for(fooler, pixels, target, fooler->slope);
+    return check_target(fooler, target) ? NULL : value_for(fooler, pixels, target, fooler->gradient);
 }
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------------- */
@@ -189,7 +189,7 @@ typedef struct attempt {
     atl_tensor *picture[PICTURES]; /* [1, h, w, c] each */
     double start, confidence;
     int step, steps, patience;
-    int rounding; /* the rounded picture is classified, and its slope followed */
+    int rounding; /* the rounded picture is classified, and its gradient followed */
     int top;
     double top_probability, loss;
     atl_symptoms seen;
@@ -236,12 +236,12 @@ ATL_FAST static double largest_of(const atl_tensor *tensor)
     return largest;
 }
 
-/* Looks at the probabilities and the slope of the last run. */
+/* Looks at the probabilities and the gradient of the last run. */
 static atl_status read_output(attempt *a)
 {
     const float *p = atl_floats(atl_value(a->fooler->step, a->fooler->probabilities));
-    const atl_tensor *slope = atl_value(a->fooler->step, a->fooler->slope);
-    if (!p || !slope)
+    const atl_tensor *gradient = atl_value(a->fooler->step, a->fooler->gradient);
+    if (!p || !gradient)
         return ATL_OUT_OF_MEMORY;
     float smallest = p[0];
     double sum = 0;
@@ -253,9 +253,9 @@ static atl_status read_output(attempt *a)
     }
     a->top_probability = p[a->top];
     a->seen.probability = p[a->args->target];
-    a->seen.largest_slope = largest_of(slope);
-    a->seen.finite = isfinite(sum) && isfinite(a->seen.largest_slope);
-    a->loss = atl_number_of(a->fooler->step, a->fooler->loss);
+    a->seen.largest_gradient = largest_of(gradient);
+    a->seen.finite = isfinite(sum) && isfinite(a->seen.largest_gradient);
+    a->loss = atl_scalar_of(a->fooler->step, a->fooler->loss);
     if (a->step == 0) {
         a->seen.uniform = (a->top_probability - smallest) * (double)a->fooler->classes;
         a->seen.first_probability = a->seen.probability;
@@ -300,7 +300,7 @@ static int wants_stop(attempt *a)
                                         .rounded = a->rounding,
                                         .seconds = atl_seconds_now() - a->start,
                                         .pixels = a->picture[a->rounding ? CLASSIFIED : PIXELS],
-                                        .slope = atl_value(a->fooler->step, a->fooler->slope)};
+                                        .gradient = atl_value(a->fooler->step, a->fooler->gradient)};
     return a->args->watch && a->args->watch(a->args->context, &progress);
 }
 
@@ -308,7 +308,7 @@ static atl_status descend(attempt *a)
 {
     atl_descent_effect effect;
     atl_status status =
-        atl_descend(a->picture[PIXELS], atl_value(a->fooler->step, a->fooler->slope), .rate = (float)a->seen.rate,
+        atl_descend(a->picture[PIXELS], atl_value(a->fooler->step, a->fooler->gradient), .rate = (float)a->seen.rate,
                     .lowest = 0, .highest = 255, .method = a->seen.method,
                     .moments = {a->picture[MEAN], a->picture[SQUARE]}, .step = a->step, .effect = &effect);
     if (status)
@@ -320,7 +320,7 @@ static atl_status descend(attempt *a)
     return ATL_OK;
 }
 
-/* The same pixels give the same slope: without moments, a step that changed nothing will not be followed by one that does. */
+/* The same pixels give the same gradient: without moments, a step that changed nothing will not be followed by one that does. */
 static int is_stuck(const attempt *a)
 {
     if (!a->seen.finite)
@@ -352,7 +352,7 @@ static atl_status finish(attempt *a, atl_fool_result *result)
     if (!met) { /* the best picture, as a file would hold it */
         round_into(a->picture[CLASSIFIED], a->picture[BEST]);
         a->rounding = 1;
-        double slope = a->seen.largest_slope;
+        double gradient = a->seen.largest_gradient;
         int finite = a->seen.finite;
         atl_status status = run(a->fooler, a->picture[CLASSIFIED], a->args->target);
         if (!status)
@@ -360,7 +360,7 @@ static atl_status finish(attempt *a, atl_fool_result *result)
         if (status)
             return status;
         met = is_there(a);
-        a->seen.largest_slope = slope;
+        a->seen.largest_gradient = gradient;
         a->seen.finite = finite;
     }
     result->met = met;

@@ -42,7 +42,7 @@ static atl_node *weighted_sum(const checker *c, atl_node *node, uint64_t stream)
 
 static int differentiate(checker *c)
 {
-    return !atl_gradients(ATL_NODES(c->loss), c->args->by, c->gradient, .unconnected = ATL_UNCONNECTED_ZEROS);
+    return !atl_gradients(ATL_NODES(c->loss), c->args->by, c->gradient, .unused = ATL_UNUSED_ZEROS);
 }
 
 /* The scalar whose gradient is checked: of first order, sum(y w); of second, the sum of that one's gradients, weighted anew. */

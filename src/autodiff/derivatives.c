@@ -95,7 +95,7 @@ atl_node *atl_hessian(atl_node *y, atl_node *x) { return atl_jacobian(atl_gradie
 
 /* ---- overrides ready to use --------------------------------------------------------------------------------------------- */
 
-atl_node *atl_guided_relu(atl_node *y, atl_node *dy) { return atl_gate(atl_relu(dy), y); }
+atl_node *atl_guided_relu(atl_node *y, atl_node *dy) { return atl_relu_grad(atl_relu(dy), y); }
 
 atl_node *atl_deconvolution_relu(atl_node *y, atl_node *dy)
 {
@@ -106,5 +106,5 @@ atl_node *atl_deconvolution_relu(atl_node *y, atl_node *dy)
 /* Descending against dy, x grows where dy < 0: that may open a relu which is shut. */
 atl_node *atl_redirected_relu(atl_node *y, atl_node *dy)
 {
-    return atl_select(y, dy, atl_minimum(dy, atl_number(dy, 0)));
+    return atl_select(y, dy, atl_minimum(dy, atl_scalar(dy, 0)));
 }

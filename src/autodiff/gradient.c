@@ -450,12 +450,12 @@ static int seed_roots(pass *p, const atl_gradients_args *args)
     return 1;
 }
 
-static int fail_unconnected(const pass *p, atl_node *y, const atl_node *x)
+static int fail_unused(const pass *p, atl_node *y, const atl_node *x)
 {
     char cut[600];
     atl_graph_fail(p->graph,
                    "gradient: no path leads from '%s' to '%s'%s. For zeros in such a case set .unconnected = "
-                   "ATL_UNCONNECTED_ZEROS",
+                   "ATL_UNUSED_ZEROS",
                    atl_name_of(y), atl_name_of(x), explain_cut(y, x, cut, sizeof cut));
     return 0;
 }
@@ -466,9 +466,9 @@ static int collect(pass *p, const atl_gradients_args *args)
         const visit *v = visit_of(p, args->by.node[i]);
         atl_node *dx = v->adjoint;
         int connected = dx || v->user >= 0; /* a path of zero gradients is a path */
-        if (!connected && args->unconnected == ATL_UNCONNECTED_ERROR)
-            return fail_unconnected(p, args->of.node[0], v->node);
-        if (!dx && (connected || args->unconnected == ATL_UNCONNECTED_ZEROS)) {
+        if (!connected && args->unused == ATL_UNUSED_ERROR)
+            return fail_unused(p, args->of.node[0], v->node);
+        if (!dx && (connected || args->unused == ATL_UNUSED_ZEROS)) {
             dx = atl_fill(v->node, 0);
             if (!dx)
                 return 0;

@@ -68,9 +68,9 @@ static const atl_graph *graph_of(const atl_dot_args *args)
         return args->graph;
     if (args->to || args->from)
         return args->to ? args->to->graph : args->from->graph;
-    for (int64_t i = 0; i < args->wanted.count; i++)
-        if (args->wanted.node[i])
-            return args->wanted.node[i]->graph;
+    for (int64_t i = 0; i < args->outputs.count; i++)
+        if (args->outputs.node[i])
+            return args->outputs.node[i]->graph;
     return NULL;
 }
 

@@ -52,7 +52,7 @@ enum { MOST_BOXES = 4000 };
 static pthread_mutex_t graphviz = PTHREAD_MUTEX_INITIALIZER;
 static char complaint[512];
 
-static int keep_complaint(char *message)
+static int keep_error_text(char *message)
 {
     if (message && message[0] && message[0] != '\n' && !complaint[0])
         snprintf(complaint, sizeof complaint, "%.*s", (int)strcspn(message, "\n"), message);
@@ -94,7 +94,7 @@ static atl_status render_text(const char *text, const char *format, const char *
     atl_status status = ATL_OK;
     pthread_mutex_lock(&graphviz);
     complaint[0] = 0;
-    agusererrf outer = agseterrf(keep_complaint);
+    agusererrf outer = agseterrf(keep_error_text);
     GVC_t *context = gvContext();
     Agraph_t *drawing = context ? agmemread(text) : NULL;
     if (drawing)

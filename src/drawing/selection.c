@@ -37,8 +37,8 @@ atl_status dot_select_nodes(drawing *d)
 {
     const atl_dot_args *args = d->args;
     int64_t roots = 0;
-    for (int64_t i = 0; i < args->wanted.count; i++) {
-        const atl_node *node = args->wanted.node[i];
+    for (int64_t i = 0; i < args->outputs.count; i++) {
+        const atl_node *node = args->outputs.node[i];
         if (refuse_stranger(d, node))
             return ATL_INVALID;
         if (node)

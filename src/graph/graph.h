@@ -111,7 +111,7 @@ atl_node *atl_repeat(atl_graph *graph, const atl_node *node, atl_node *const *in
 const char *atl_graph_unique_scope(atl_graph *graph, const char *name);
 
 /* "conv1/conv2d": where the node being built stands, for messages; text of any size, returned. */
-const char *atl_place_of(const atl_node *node, char *text, size_t size);
+const char *atl_buffer_of(const atl_node *node, char *text, size_t size);
 
 static inline int atl_is_shape_input(const atl_op *op, int i) { return (op->shape_inputs >> (i < 31 ? i : 31)) & 1; }
 /* True if more than the shape of input i is used: its value, or the state that a forward node keeps for its gradient. */

@@ -3,11 +3,11 @@
 
 #include "graph/memory.h"
 
-char *atl_mark_needed(const atl_graph *graph, int64_t count, atl_node *const *wanted, int shapes_too)
+char *atl_mark_needed(const atl_graph *graph, int64_t count, atl_node *const *outputs, int shapes_too)
 {
     char *needed = atl_allocate((size_t)graph->count, 1);
     for (int64_t i = 0; needed && i < count; i++)
-        needed[wanted[i]->index] = 1;
+        needed[outputs[i]->index] = 1;
     for (int64_t n = needed ? graph->count - 1 : -1; n >= 0; n--) {
         const atl_node *node = graph->nodes[n];
         for (int i = 0; needed[n] && i < node->input_count; i++)
@@ -17,7 +17,7 @@ char *atl_mark_needed(const atl_graph *graph, int64_t count, atl_node *const *wa
     return needed;
 }
 
-char *atl_mark_once(const atl_graph *graph, const char *needed)
+char *atl_mark_prepackable(const atl_graph *graph, const char *needed)
 {
     char *once = atl_allocate((size_t)graph->count, 1);
     for (int64_t n = 0; once && n < graph->count; n++)

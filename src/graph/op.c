@@ -23,7 +23,7 @@ static int is_good_name(const char *name)
 static const char *flags_fault(const atl_op *op)
 {
     unsigned flags = op->flags;
-    if (flags & ~(unsigned)(2 * ATL_OP_GATE - 1))
+    if (flags & ~(unsigned)(2 * ATL_OP_RELU_GRAD - 1))
         return "flags has bits that are no atl_op_flags";
     if (flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT) && op->arity != 0)
         return "a flag of the library's own sources (ATL_OP_INPUT, _VARIABLE, _CONSTANT) is set";
@@ -31,10 +31,10 @@ static const char *flags_fault(const atl_op *op)
         return "a flag about the first input is set, but there is none";
     if (flags & (ATL_OP_SUM | ATL_OP_PRODUCT) && (op->arity != 2 || !atl_is_elementwise(op)))
         return "ATL_OP_SUM and ATL_OP_PRODUCT are for element-wise ops of arity 2";
-    if (flags & ATL_OP_GATE && (op->arity != 2 || !atl_is_elementwise(op)))
-        return "ATL_OP_GATE is for element-wise ops of arity 2";
-    if (flags & ATL_OP_JOIN && op->arity == 0)
-        return "ATL_OP_JOIN is for ops that have inputs";
+    if (flags & ATL_OP_RELU_GRAD && (op->arity != 2 || !atl_is_elementwise(op)))
+        return "ATL_OP_RELU_GRAD is for element-wise ops of arity 2";
+    if (flags & ATL_OP_CONCAT && op->arity == 0)
+        return "ATL_OP_CONCAT is for ops that have inputs";
     if (flags & ATL_OP_RELU && (op->arity != 1 || !atl_is_elementwise(op)))
         return "ATL_OP_RELU is for an element-wise op of arity 1";
     if (flags & ATL_OP_ASSIGN && op->arity != 2)
@@ -168,7 +168,7 @@ int atl_fail(atl_node *y, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    atl_graph_fail(y->graph, "%s: %s", atl_place_of(y, place, sizeof place), text);
+    atl_graph_fail(y->graph, "%s: %s", atl_buffer_of(y, place, sizeof place), text);
     return 0;
 }
 

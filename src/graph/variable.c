@@ -8,8 +8,8 @@ static atl_storage *storage_of(atl_node *variable, const char *setter)
         return NULL;
     if (variable->op->flags & ATL_OP_VARIABLE)
         return variable->storage;
-    atl_refuse(variable->graph, setter, "'%s' is the result of %s, not a variable", atl_name_of(variable),
-               variable->op->name);
+    atl_builder_error(variable->graph, setter, "'%s' is the result of %s, not a variable", atl_name_of(variable),
+                      variable->op->name);
     return NULL;
 }
 
@@ -22,9 +22,9 @@ atl_node *atl_variable_set_trainable(atl_node *variable, int trainable)
 {
     atl_storage *storage = storage_of(variable, "variable_set_trainable");
     if (storage && trainable && variable->dtype != ATL_FLOAT32)
-        return atl_refuse(variable->graph, "variable_set_trainable",
-                          "'%s' is %s; only float32 variables can be trained", atl_name_of(variable),
-                          atl_dtype_name(variable->dtype));
+        return atl_builder_error(variable->graph, "variable_set_trainable",
+                                 "'%s' is %s; only float32 variables can be trained", atl_name_of(variable),
+                                 atl_dtype_name(variable->dtype));
     if (storage)
         storage->is_trainable = trainable != 0;
     return storage ? variable : NULL;
@@ -50,8 +50,8 @@ atl_node *atl_variable_set_average(atl_node *variable, float decay)
 {
     atl_storage *storage = storage_of(variable, "variable_set_average");
     if (storage && !(decay >= 0 && decay < 1))
-        return atl_refuse(variable->graph, "variable_set_average", "the decay of '%s' is %g; it must be in [0, 1)",
-                          atl_name_of(variable), (double)decay);
+        return atl_builder_error(variable->graph, "variable_set_average",
+                                 "the decay of '%s' is %g; it must be in [0, 1)", atl_name_of(variable), (double)decay);
     if (storage)
         storage->average = decay;
     return storage ? variable : NULL;

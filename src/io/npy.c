@@ -422,33 +422,33 @@ static void refuse_value(const atl_npy_source *source, const atl_npy_header *hea
 }
 
 /* Walks the elements of a tensor as a file in Fortran order gives them: the first index fastest. */
-typedef struct fortran_walk {
+typedef struct fortran_copy {
     atl_shape shape;
     int64_t index[ATL_MAX_RANK], stride[ATL_MAX_RANK]; /* strides of row-major order, in elements */
     int64_t offset;                                    /* of the element at index */
-} fortran_walk;
+} fortran_copy;
 
-static fortran_walk begin_walk(atl_shape shape)
+static fortran_copy begin_copy(atl_shape shape)
 {
-    fortran_walk walk = {.shape = shape};
+    fortran_copy desc = {.shape = shape};
     int64_t stride = 1;
     for (int d = shape.rank - 1; d >= 0; d--) {
-        walk.stride[d] = stride;
+        desc.stride[d] = stride;
         stride *= shape.size[d];
     }
-    return walk;
+    return desc;
 }
 
-static void scatter(fortran_walk *walk, const uint32_t *from, uint32_t *to, int64_t count)
+static void scatter(fortran_copy *desc, const uint32_t *from, uint32_t *to, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
-        to[walk->offset] = from[i];
-        for (int d = 0; d < walk->shape.rank; d++) {
-            walk->offset += walk->stride[d];
-            if (++walk->index[d] < walk->shape.size[d])
+        to[desc->offset] = from[i];
+        for (int d = 0; d < desc->shape.rank; d++) {
+            desc->offset += desc->stride[d];
+            if (++desc->index[d] < desc->shape.size[d])
                 break;
-            walk->offset -= walk->stride[d] * walk->shape.size[d];
-            walk->index[d] = 0;
+            desc->offset -= desc->stride[d] * desc->shape.size[d];
+            desc->index[d] = 0;
         }
     }
 }
@@ -465,7 +465,7 @@ static atl_status read_converted(const atl_npy_source *source, const atl_npy_hea
     unsigned char raw[CHUNK * 8];
     uint32_t converted[CHUNK];
     int size = header->kind->size;
-    fortran_walk walk = begin_walk(header->shape);
+    fortran_copy desc = begin_copy(header->shape);
     for (int64_t done = 0, count; done < header->count; done += count) {
         count = header->count - done < CHUNK ? header->count - done : CHUNK;
         atl_status status = read_bytes(source, raw, count * size);
@@ -480,7 +480,7 @@ static atl_status read_converted(const atl_npy_source *source, const atl_npy_hea
             return ATL_BAD_FILE;
         }
         if (header->fortran_order)
-            scatter(&walk, converted, cells(tensor), count);
+            scatter(&desc, converted, cells(tensor), count);
     }
     return ATL_OK;
 }

@@ -187,7 +187,7 @@ static void fill_report(atl_npz_report *report, const bindings *all, const misfi
 }
 
 /* An error that tells all that does not fit, if anything does not. */
-static atl_status complain(const atl_npz_args *args, const bindings *all, const misfits *found)
+static atl_status report_error(const atl_npz_args *args, const bindings *all, const misfits *found)
 {
     /* Not one variable found is a mistake even when some may be lacking. */
     int nothing_fits = found->missing.count == all->count;
@@ -238,7 +238,7 @@ static atl_status load(const atl_npz_args *args, bindings *all)
     status = compare_all(npz, all, &found);
     if (!status) {
         fill_report(args->report, all, &found);
-        status = complain(args, all, &found);
+        status = report_error(args, all, &found);
     }
     if (!status)
         status = read_values(npz, all);

@@ -108,7 +108,7 @@ static void keep_up(atl_node *kept, atl_node *now, float momentum)
 static void take_moments(const atl_batch_norm_layer_args *args, atl_batch_norm_args *norm)
 {
     atl_node *moments = atl_moments(args->x), *mean = row_of(moments, 0), *variance = row_of(moments, 1);
-    atl_node *count = atl_size_ratio(args->x, mean), *one = atl_number(args->x, 1);
+    atl_node *count = atl_size_ratio(args->x, mean), *one = atl_scalar(args->x, 1);
     atl_node *unbiased = atl_div(count, atl_maximum(atl_sub(count, one), one));
     float momentum = args->momentum == 0 ? 0.9f : args->momentum;
     keep_up(norm->mean, mean, momentum);

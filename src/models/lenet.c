@@ -13,8 +13,8 @@ static atl_node *grey(const atl_model_args *args)
     atl_enter(graph, "preprocess");
     if (shape.rank == 4 && shape.size[3] == 3)
         x = atl_reduce_mean(x, ATL_AXES(3), .keep = 1);
-    x = atl_preprocessed(args->scale[0] == 0 ? atl_shift(atl_scale(x, 1 / 127.5f), -1)
-                                             : atl_scale(atl_shift(x, -args->mean[0]), args->scale[0]));
+    x = atl_preprocessed(args->scale[0] == 0 ? atl_add_scalar(atl_scale(x, 1 / 127.5f), -1)
+                                             : atl_scale(atl_add_scalar(x, -args->mean[0]), args->scale[0]));
     atl_leave(graph);
     return x;
 }
@@ -41,8 +41,8 @@ atl_node *atl_mlp_with(const atl_model_args *args)
     if (!graph)
         return NULL;
     atl_enter(graph, "preprocess");
-    x = atl_preprocessed(args->scale[0] == 0 ? atl_shift(atl_scale(x, 1 / 127.5f), -1)
-                                             : atl_scale(atl_shift(x, -args->mean[0]), args->scale[0]));
+    x = atl_preprocessed(args->scale[0] == 0 ? atl_add_scalar(atl_scale(x, 1 / 127.5f), -1)
+                                             : atl_scale(atl_add_scalar(x, -args->mean[0]), args->scale[0]));
     atl_leave(graph);
     x = atl_flatten(x);
     int layers = 0;

@@ -106,11 +106,11 @@ static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, o
 }
 
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
-                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, onednn_taste like)
+                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, onednn_preference like)
 {
     (void)c;
     dnnl_status_t status = open_pass(desc, g, pass, attributes, hint);
-    return onednn_first_that_suits(desc, status, like);
+    return onednn_first_acceptable(desc, status, like);
 }
 #else
 static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *g, const onednn_convolution *c,
@@ -131,11 +131,11 @@ static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *
 }
 
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
-                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, onednn_taste like)
+                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, onednn_preference like)
 {
     dnnl_convolution_desc_t op;
     dnnl_status_t status = describe_pass(&op, g, c, pass);
-    return status == dnnl_success ? onednn_first_that_suits(desc, &op, attributes, hint, like) : status;
+    return status == dnnl_success ? onednn_first_acceptable(desc, &op, attributes, hint, like) : status;
 }
 #endif
 
@@ -145,12 +145,12 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
 static const dnnl_status_t ALREADY_SAID = (dnnl_status_t)-1;
 
 /* Tastes in order of preference; the last has no name. Measured on AVX-512; on other processors the names do not occur. */
-enum { TASTES = 2 };
-static void tastes_of(const onednn_convolution *c, onednn_taste *list)
+enum { PREFERENCES = 2 };
+static void preferences_of(const onednn_convolution *c, onednn_preference *list)
 {
     int strided = c->vertical.stride > 1 || c->horizontal.stride > 1;
     int few_channels = c->groups == 1 && c->image.size[3] <= 4;
-    memset(list, 0, TASTES * sizeof *list);
+    memset(list, 0, PREFERENCES * sizeof *list);
     /* The image gradient of a first layer: the vector kernels compute sixteen channels where there are three. */
     if (few_channels && c->pass == ONEDNN_INPUT_GRADIENT)
         list[0].name = c->result.size[3] >= 32 ? "gemm" : "jit:avx2";
@@ -174,13 +174,13 @@ static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const geometry *g,
     if (c->bfloat16) { /* other arrays are rounded than in the backward pass */
         dnnl_status_t status = ALREADY_SAID;
         if (describe_geometry(&rounded, &forward)) {
-            status = pick(hint, &rounded, &forward, ONEDNN_FORWARD, NULL, NULL, (onednn_taste){NULL, NULL});
+            status = pick(hint, &rounded, &forward, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){NULL, NULL});
             release_geometry(&rounded);
         }
         return status;
     }
-    dnnl_status_t status = pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_taste){NULL, NULL});
-    return status == dnnl_unimplemented ? pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_taste){"ref", NULL})
+    dnnl_status_t status = pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){NULL, NULL});
+    return status == dnnl_unimplemented ? pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){"ref", NULL})
                                         : status;
 }
 
@@ -230,7 +230,7 @@ static dnnl_primitive_attr_t attributes_of(const geometry *g, const onednn_convo
 
 static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c)
 {
-    onednn_taste list[TASTES];
+    onednn_preference list[PREFERENCES];
     dnnl_primitive_desc_t hint = NULL;
     dnnl_primitive_attr_t attributes = attributes_of(g, c);
     dnnl_status_t status = !attributes                 ? ALREADY_SAID
@@ -239,13 +239,13 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, c
     if (c->bfloat16)
         memset(list, 0, sizeof list);
     else
-        tastes_of(c, list);
+        preferences_of(c, list);
     if (status == dnnl_success)
         status = pick(desc, g, c, c->pass, attributes, hint, list[0]);
     if (status == dnnl_unimplemented)
         status = pick(desc, g, c, c->pass, attributes, hint, list[1]);
     if (status == dnnl_unimplemented && !c->bfloat16) /* oneDNN has nothing else: a slow answer is better than none */
-        status = pick(desc, g, c, c->pass, attributes, hint, (onednn_taste){"ref", NULL});
+        status = pick(desc, g, c, c->pass, attributes, hint, (onednn_preference){"ref", NULL});
     if (hint)
         dnnl_primitive_desc_destroy(hint);
     if (attributes)
@@ -277,7 +277,7 @@ static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const oned
 }
 
 /* Rounding takes a pass over what is read, and the products then half their time, unless moving the arrays is what takes it.  Measured
- * on two AVX-512 cores; channels that do not fill the vectors: see tastes_of. */
+ * on two AVX-512 cores; channels that do not fill the vectors: see preferences_of. */
 double onednn_convolution_rounded_seconds(const onednn_convolution *c)
 {
     static const double START = 10e-6, ROUNDED_BYTES = 40e9, BYTES = 25e9, EXACT_FLOPS = 230e9;

@@ -238,13 +238,13 @@ atl_memory_layout *atl_layout_blocked(atl_shape image)
     return onednn_describe_image_blocked(&blocked, image) ? layout_of_image(image, &blocked) : NULL;
 }
 
-atl_memory_layout *atl_layout_apart(atl_shape image, int64_t apart)
+atl_memory_layout *atl_layout_strided(atl_shape image, int64_t pixel_stride)
 {
     onednn_desc desc;
     const int64_t *size = image.size;
-    int64_t row = size[2] * apart;
+    int64_t row = size[2] * pixel_stride;
     return onednn_describe(&desc, 4, (int64_t[]){size[0], size[3], size[1], size[2]},
-                           (int64_t[]){size[1] * row, 1, row, apart})
+                           (int64_t[]){size[1] * row, 1, row, pixel_stride})
                ? layout_of_image(image, &desc)
                : NULL;
 }

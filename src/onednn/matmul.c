@@ -79,17 +79,17 @@ static dnnl_primitive_attr_t attributes_of(const onednn_matmul *p)
 }
 
 static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const matrices *m, const onednn_matmul *p,
-                          dnnl_primitive_attr_t attributes, onednn_taste taste)
+                          dnnl_primitive_attr_t attributes, onednn_preference preference)
 {
     onednn_md bias = p->bias_input >= 0 ? ONEDNN_MD(m->bias) : NULL;
 #if DNNL_VERSION_MAJOR >= 3
     dnnl_status_t status =
         dnnl_matmul_primitive_desc_create(desc, onednn_engine(), m->a.md, m->b.md, bias, m->c.md, attributes);
-    return onednn_first_that_suits(desc, status, taste);
+    return onednn_first_acceptable(desc, status, preference);
 #else
     dnnl_matmul_desc_t op;
     dnnl_status_t status = dnnl_matmul_desc_init(&op, &m->a.md, &m->b.md, bias, &m->c.md);
-    return status == dnnl_success ? onednn_first_that_suits(desc, &op, attributes, NULL, taste) : status;
+    return status == dnnl_success ? onednn_first_acceptable(desc, &op, attributes, NULL, preference) : status;
 #endif
 }
 
@@ -99,9 +99,10 @@ static dnnl_primitive_desc_t open_product(matrices *m, const onednn_matmul *p)
     if (!onednn_engine() || !describe_matrices(m, p))
         return NULL;
     dnnl_primitive_attr_t attributes = attributes_of(p);
-    dnnl_status_t status = attributes ? pick(&desc, m, p, attributes, (onednn_taste){NULL, NULL}) : dnnl_out_of_memory;
+    dnnl_status_t status =
+        attributes ? pick(&desc, m, p, attributes, (onednn_preference){NULL, NULL}) : dnnl_out_of_memory;
     if (status == dnnl_unimplemented && !p->bfloat16)
-        status = pick(&desc, m, p, attributes, (onednn_taste){"ref", NULL});
+        status = pick(&desc, m, p, attributes, (onednn_preference){"ref", NULL});
     int ok = attributes && onednn_succeeded(status, "compute a matrix product");
     if (attributes)
         dnnl_primitive_attr_destroy(attributes);

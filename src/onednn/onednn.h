@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "graph/lowering.h"
+#include "lowering/lowering.h"
 
 /* True if a value in layout a can be read as one in layout b.  Either may be null. */
 int atl_layout_equal(const atl_memory_layout *a, const atl_memory_layout *b);
@@ -27,7 +27,7 @@ const char *atl_layout_name(const atl_memory_layout *layout, char *text, size_t 
 atl_memory_layout *atl_layout_blocked(atl_shape image);
 
 /* An image [n, h, w, c] in NHWC with `apart` floats from pixel to pixel; null, with the error set, on failure. */
-atl_memory_layout *atl_layout_apart(atl_shape image, int64_t apart);
+atl_memory_layout *atl_layout_strided(atl_shape image, int64_t pixel_stride);
 
 /* Emits the step (or two) that takes a float32 value of that shape from one layout to the other.  1, or 0 with the error set. */
 int atl_lower_reorder(atl_lowering *lowering, atl_shape shape, atl_value_id from, const atl_memory_layout *from_layout,
@@ -85,8 +85,8 @@ typedef struct onednn_convolution {
     /* Forward only; ONEDNN_NO_INPUT if there is none. */
     int bias_input;     /* [out] */
     int residual_input; /* the shape of the result */
-    int gate_input; /* the same, or its mask (ops/mask.h): only our own kernels, of the image's gradient, can do it */
-    int gate_is_mask;
+    int relu_grad_input; /* the same, or its mask (ops/mask.h): only our own kernels, of the image's gradient, can do it */
+    int relu_grad_is_mask;
     onednn_activation activation;
     float a, b;   /* of the activation */
     int blocked;  /* images in blocks of 16 channels */

@@ -102,20 +102,20 @@ int onednn_is_reference(const_dnnl_primitive_desc_t desc)
     return !strncmp(name, "ref", 3) || strstr(name, ":ref") || strstr(name, "ref:"); /* "lrn_ref:any" */
 }
 
-static int suits(const_dnnl_primitive_desc_t desc, onednn_taste taste)
+static int is_acceptable(const_dnnl_primitive_desc_t desc, onednn_preference preference)
 {
     const char *implementation = onednn_implementation(desc);
-    if (taste.name && !strcmp(taste.name, "ref"))
+    if (preference.name && !strcmp(preference.name, "ref"))
         return onednn_is_reference(desc);
-    return !onednn_is_reference(desc) && (!taste.name || strstr(implementation, taste.name)) &&
-           (!taste.unlike || !strstr(implementation, taste.unlike));
+    return !onednn_is_reference(desc) && (!preference.name || strstr(implementation, preference.name)) &&
+           (!preference.unlike || !strstr(implementation, preference.unlike));
 }
 
 #if DNNL_VERSION_MAJOR >= 3
-dnnl_status_t onednn_first_that_suits(dnnl_primitive_desc_t *desc, dnnl_status_t made, onednn_taste taste)
+dnnl_status_t onednn_first_acceptable(dnnl_primitive_desc_t *desc, dnnl_status_t made, onednn_preference preference)
 {
     dnnl_status_t status = made;
-    while (status == dnnl_success && !suits(*desc, taste))
+    while (status == dnnl_success && !is_acceptable(*desc, preference))
         status = dnnl_primitive_desc_next_impl(*desc);
     if (status != dnnl_success && made == dnnl_success) {
         dnnl_primitive_desc_destroy(*desc);
@@ -124,9 +124,9 @@ dnnl_status_t onednn_first_that_suits(dnnl_primitive_desc_t *desc, dnnl_status_t
     return status == dnnl_last_impl_reached ? dnnl_unimplemented : status;
 }
 #else
-dnnl_status_t onednn_first_that_suits(dnnl_primitive_desc_t *desc, const_dnnl_op_desc_t op,
+dnnl_status_t onednn_first_acceptable(dnnl_primitive_desc_t *desc, const_dnnl_op_desc_t op,
                                       const_dnnl_primitive_attr_t attributes, const_dnnl_primitive_desc_t hint,
-                                      onednn_taste taste)
+                                      onednn_preference preference)
 {
     dnnl_primitive_desc_iterator_t iterator = NULL;
     dnnl_status_t status = dnnl_primitive_desc_iterator_create(&iterator, op, attributes, onednn_engine(), hint);
@@ -135,7 +135,7 @@ dnnl_status_t onednn_first_that_suits(dnnl_primitive_desc_t *desc, const_dnnl_op
         *desc = dnnl_primitive_desc_iterator_fetch(iterator);
         if (!*desc)
             status = dnnl_out_of_memory;
-        else if (suits(*desc, taste))
+        else if (is_acceptable(*desc, preference))
             break;
         else {
             dnnl_primitive_desc_destroy(*desc);

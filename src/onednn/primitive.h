@@ -65,18 +65,18 @@ int onednn_accept(dnnl_primitive_desc_t *desc, dnnl_status_t status, const char 
 
 /* What an implementation must be: not a reference unless asked for by the name "ref"; its name holds `name` (null: any) and does
  * not hold `unlike` (null: nothing). */
-typedef struct onednn_taste {
+typedef struct onednn_preference {
     const char *name, *unlike;
-} onednn_taste;
+} onednn_preference;
 
 /* The first implementation that suits, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is none. */
 #if DNNL_VERSION_MAJOR >= 3
-dnnl_status_t onednn_first_that_suits(dnnl_primitive_desc_t *desc, dnnl_status_t made,
-                                      onednn_taste taste); /* *desc was just made */
+dnnl_status_t onednn_first_acceptable(dnnl_primitive_desc_t *desc, dnnl_status_t made,
+                                      onednn_preference preference); /* *desc was just made */
 #else
-dnnl_status_t onednn_first_that_suits(dnnl_primitive_desc_t *desc, const_dnnl_op_desc_t op,
+dnnl_status_t onednn_first_acceptable(dnnl_primitive_desc_t *desc, const_dnnl_op_desc_t op,
                                       const_dnnl_primitive_attr_t attributes, const_dnnl_primitive_desc_t hint,
-                                      onednn_taste taste);
+                                      onednn_preference preference);
 #endif
 
 /* The memory that the primitive wants for an argument (DNNL_ARG_SRC, ...). */

@@ -6,7 +6,7 @@
 /* relu(x) = max(x, 0), and NaN of NaN.  d/dx = y > 0 ? 1 : 0 */
 UNARY_ELEMENT(relu, x <= 0 ? 0 : x)
 UNARY_MAP(relu, x <= 0 ? 0.0f : x)
-static atl_node *relu_gradient(atl_node *y, atl_node *dy) { return atl_gate(dy, y); }
+static atl_node *relu_gradient(atl_node *y, atl_node *dy) { return atl_relu_grad(dy, y); }
 UNARY_OP_WITH(relu, relu_element, relu_gradient, ATL_OP_RELU, NULL, RANGE(relu, 0.1f, 1), RANGE(relu, -1, -0.1f),
               VALUES(relu, -1, 1))
 
@@ -27,7 +27,7 @@ ATL_FAST static void leaky_relu_map(const void *attributes, size_t n, const floa
 static atl_node *leaky_relu_gradient(atl_node *y, atl_node *dy)
 {
     const float slope = *(const float *)atl_attributes_of(y);
-    return atl_select(atl_step(atl_input_of(y, 0)), dy, atl_scale(dy, slope));
+    return atl_select(atl_heaviside(atl_input_of(y, 0)), dy, atl_scale(dy, slope));
 }
 static void describe_leaky_relu(const atl_node *y, char *text, size_t size)
 {
@@ -55,7 +55,7 @@ UNARY_ELEMENT(elu, x > 0 ? x : expm1(x))
 UNARY_MAP(elu, fast_elu(x))
 static atl_node *elu_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_mul(dy, atl_shift(atl_minimum(y, atl_number(y, 0)), 1));
+    return atl_mul(dy, atl_add_scalar(atl_minimum(y, atl_scalar(y, 0)), 1));
 }
 UNARY_OP(elu, elu_element, elu_gradient, RANGE(elu, 0.1f, 2), RANGE(elu, -2, -0.1f), VALUES(elu, -20, 5))
 
@@ -63,7 +63,7 @@ UNARY_OP(elu, elu_element, elu_gradient, RANGE(elu, 0.1f, 2), RANGE(elu, -2, -0.
 UNARY_MAP(tanh, fast_tanh(x))
 static atl_node *tanh_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_mul(dy, atl_sub(atl_number(y, 1), atl_square(y)));
+    return atl_mul(dy, atl_sub(atl_scalar(y, 1), atl_square(y)));
 }
 UNARY_OP(tanh, tanh, tanh_gradient, RANGE(tanh, -2, 2), VALUES(tanh, -20, 20))
 
@@ -72,7 +72,7 @@ UNARY_ELEMENT(sigmoid, 1 / (1 + exp(-x)))
 UNARY_MAP(sigmoid, fast_sigmoid(x))
 static atl_node *sigmoid_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_mul(dy, atl_mul(y, atl_sub(atl_number(y, 1), y)));
+    return atl_mul(dy, atl_mul(y, atl_sub(atl_scalar(y, 1), y)));
 }
 UNARY_OP(sigmoid, sigmoid_element, sigmoid_gradient, RANGE(sigmoid, -2, 2), VALUES(sigmoid, -80, 80))
 
@@ -88,7 +88,7 @@ UNARY_MAP(swish, fast_swish(x))
 static atl_node *swish_gradient(atl_node *y, atl_node *dy)
 {
     atl_node *s = atl_sigmoid(atl_input_of(y, 0));
-    return atl_mul(dy, atl_add(s, atl_mul(y, atl_sub(atl_number(y, 1), s))));
+    return atl_mul(dy, atl_add(s, atl_mul(y, atl_sub(atl_scalar(y, 1), s))));
 }
 UNARY_OP(swish, swish_element, swish_gradient, RANGE(swish, -2, 2), VALUES(swish, -80, 80))
 
@@ -112,9 +112,9 @@ UNARY_MAP(gelu_tanh, fast_gelu_tanh(x))
 static atl_node *gelu_tanh_gradient(atl_node *y, atl_node *dy)
 {
     atl_node *x = atl_input_of(y, 0), *square = atl_square(x);
-    atl_node *s = atl_sigmoid(atl_mul(x, atl_shift(atl_scale(square, (float)GELU_B), (float)GELU_A)));
-    atl_node *slope = atl_shift(atl_scale(square, (float)(3 * GELU_B)), (float)GELU_A);
-    return atl_mul(dy, atl_add(s, atl_mul(atl_mul(y, atl_sub(atl_number(y, 1), s)), slope)));
+    atl_node *s = atl_sigmoid(atl_mul(x, atl_add_scalar(atl_scale(square, (float)GELU_B), (float)GELU_A)));
+    atl_node *slope = atl_add_scalar(atl_scale(square, (float)(3 * GELU_B)), (float)GELU_A);
+    return atl_mul(dy, atl_add(s, atl_mul(atl_mul(y, atl_sub(atl_scalar(y, 1), s)), slope)));
 }
 UNARY_OP(gelu_tanh, gelu_tanh_element, gelu_tanh_gradient, RANGE(gelu_tanh, -2, 2), VALUES(gelu_tanh, -9, 12))
 
@@ -123,7 +123,7 @@ UNARY_ELEMENT(softsign, isinf(x) ? copysign(1, x) : x / (1 + fabs(x)))
 UNARY_MAP(softsign, fabsf(x) > FLT_MAX ? copysignf(1, x) : x / (1 + fabsf(x)))
 static atl_node *softsign_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_div(dy, atl_square(atl_shift(atl_abs(atl_input_of(y, 0)), 1)));
+    return atl_div(dy, atl_square(atl_add_scalar(atl_abs(atl_input_of(y, 0)), 1)));
 }
 UNARY_OP(softsign, softsign_element, softsign_gradient, RANGE(softsign, 0.1f, 2), RANGE(softsign, -2, -0.1f),
          VALUES(softsign, -1e9f, 1e9f))
@@ -135,12 +135,12 @@ UNARY_ELEMENT(selu, x > 0 ? SELU_L * x : SELU_LA * expm1(x))
 UNARY_MAP(selu, (float)(x > 0 ? SELU_L * (double)x : SELU_LA * double_expm1((double)x)))
 static atl_node *selu_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_mul(dy, atl_select(atl_step(y), atl_number(y, (float)SELU_L), atl_shift(y, (float)SELU_LA)));
+    return atl_mul(dy, atl_select(atl_heaviside(y), atl_scalar(y, (float)SELU_L), atl_add_scalar(y, (float)SELU_LA)));
 }
 UNARY_OP(selu, selu_element, selu_gradient, RANGE(selu, 0.1f, 2), RANGE(selu, -2, -0.1f), VALUES(selu, -20, 5))
 
 atl_node *atl_relu6(atl_node *x) { return atl_clip(x, 0, 6); }
-atl_node *atl_hard_sigmoid(atl_node *x) { return atl_clip(atl_shift(atl_scale(x, 1.0f / 6), 0.5f), 0, 1); }
+atl_node *atl_hard_sigmoid(atl_node *x) { return atl_clip(atl_add_scalar(atl_scale(x, 1.0f / 6), 0.5f), 0, 1); }
 
 /* clip(x) = lowest if x < lowest, highest if x > highest, else x.  d/dx = 1 where y = x, else 0 */
 typedef struct clip_bounds {
@@ -174,7 +174,7 @@ ATL_FAST static void clip_map(const void *attributes, size_t n, const float *con
 }
 static atl_node *clip_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_select(atl_equal(y, atl_input_of(y, 0)), dy, atl_number(y, 0));
+    return atl_select(atl_equal(y, atl_input_of(y, 0)), dy, atl_scalar(y, 0));
 }
 /* Of a clip, or of a relu: one, if the bounds have something in common. */
 static atl_node *clip_simplified(atl_node *y)

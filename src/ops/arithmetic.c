@@ -46,16 +46,16 @@ BINARY_MAP(pow, fast_pow(a, b))
 static atl_node *pow_gradient_a(atl_node *y, atl_node *dy)
 {
     atl_node *a = atl_input_of(y, 0), *b = atl_input_of(y, 1);
-    return atl_mul(dy, atl_mul(b, atl_pow(a, atl_shift(b, -1))));
+    return atl_mul(dy, atl_mul(b, atl_pow(a, atl_add_scalar(b, -1))));
 }
 static atl_node *pow_gradient_b(atl_node *y, atl_node *dy)
 {
     atl_node *a = atl_input_of(y, 0);
     /* The maximum keeps 1 / a finite in the rule of this log, as the gate does the log itself. */
-    atl_node *log_a = atl_gate(atl_log(atl_maximum(a, atl_number(a, FLT_MIN))), a);
+    atl_node *log_a = atl_relu_grad(atl_log(atl_maximum(a, atl_scalar(a, FLT_MIN))), a);
     return atl_mul(dy, atl_mul(y, log_a));
 }
-static atl_node *pow_3(atl_node *x) { return atl_pow(x, atl_number(x, 3)); }
+static atl_node *pow_3(atl_node *x) { return atl_pow(x, atl_scalar(x, 3)); }
 BINARY_OP(pow, pow_gradient_a, pow_gradient_b, RANGES(pow, 0.5f, 2, -2, 2),
           {"cubes of numbers below zero", .unary = pow_3, .input = {{2, {2, 3}, -2, -0.5f}}, .inputs = 1})
 
@@ -64,11 +64,11 @@ BINARY_ELEMENT(minimum, a <= b || a != a ? a : b)
 BINARY_MAP(minimum, a <= b || a != a ? a : b)
 static atl_node *minimum_gradient_a(atl_node *y, atl_node *dy)
 {
-    return atl_select(atl_less_equal(atl_input_of(y, 0), atl_input_of(y, 1)), dy, atl_number(y, 0));
+    return atl_select(atl_less_equal(atl_input_of(y, 0), atl_input_of(y, 1)), dy, atl_scalar(y, 0));
 }
 static atl_node *minimum_gradient_b(atl_node *y, atl_node *dy)
 {
-    return atl_select(atl_less_equal(atl_input_of(y, 0), atl_input_of(y, 1)), atl_number(y, 0), dy);
+    return atl_select(atl_less_equal(atl_input_of(y, 0), atl_input_of(y, 1)), atl_scalar(y, 0), dy);
 }
 BINARY_OP(minimum, minimum_gradient_a, minimum_gradient_b, RANGES(minimum, -1, 0, 0.1f, 1),
           RANGES(minimum, 0.1f, 1, -1, 0))
@@ -78,11 +78,11 @@ BINARY_ELEMENT(maximum, a >= b || a != a ? a : b)
 BINARY_MAP(maximum, a >= b || a != a ? a : b)
 static atl_node *maximum_gradient_a(atl_node *y, atl_node *dy)
 {
-    return atl_select(atl_greater_equal(atl_input_of(y, 0), atl_input_of(y, 1)), dy, atl_number(y, 0));
+    return atl_select(atl_greater_equal(atl_input_of(y, 0), atl_input_of(y, 1)), dy, atl_scalar(y, 0));
 }
 static atl_node *maximum_gradient_b(atl_node *y, atl_node *dy)
 {
-    return atl_select(atl_greater_equal(atl_input_of(y, 0), atl_input_of(y, 1)), atl_number(y, 0), dy);
+    return atl_select(atl_greater_equal(atl_input_of(y, 0), atl_input_of(y, 1)), atl_scalar(y, 0), dy);
 }
 BINARY_OP(maximum, maximum_gradient_a, maximum_gradient_b, RANGES(maximum, -1, 0, 0.1f, 1),
           RANGES(maximum, 0.1f, 1, -1, 0))
@@ -108,8 +108,8 @@ UNARY_MAP(square, x *x)
 static atl_node *square_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_scale(atl_input_of(y, 0), 2)); }
 UNARY_OP(square, square_element, square_gradient, RANGE(square, -1, 1))
 
-atl_node *atl_scale(atl_node *x, float factor) { return atl_mul(x, atl_number(x, factor)); }
-atl_node *atl_shift(atl_node *x, float amount) { return atl_add(x, atl_number(x, amount)); }
+atl_node *atl_scale(atl_node *x, float factor) { return atl_mul(x, atl_scalar(x, factor)); }
+atl_node *atl_add_scalar(atl_node *x, float amount) { return atl_add(x, atl_scalar(x, amount)); }
 
 /* bias_add(x [.., c], bias [c]) = x + bias */
 atl_node *atl_bias_add(atl_node *x, atl_node *bias)

@@ -2,7 +2,7 @@
 #include "ops/ops.h"
 
 #include "graph/memory.h"
-#include "graph/lowering.h"
+#include "lowering/lowering.h"
 
 /* assign(variable, value) = value; the variable holds it when the run ends.  d/dvalue = 1.  The plan does the assigning. */
 static int infer_assign(atl_node *y)

@@ -71,7 +71,7 @@ static const atl_op avg_pool2d_op = {
     .reference = reference_avg,
     .kernel = kernel_avg,
     .lower = lower_avg,
-    .blocked_gain = pool_blocked_gain,
+    .blocked_benefit = pool_blocked_benefit,
     .describe = pool_describe,
     .samples = avg_samples,
 };
@@ -139,7 +139,7 @@ const atl_op pool_avg_grad_op = {
     .reference = reference_avg_grad,
     .kernel = kernel_avg_grad,
     .lower = lower_avg_grad,
-    .blocked_gain = pool_grad_blocked_gain,
+    .blocked_benefit = pool_grad_blocked_benefit,
     .describe = pool_describe,
     .samples = (const atl_sample[]){{"windows that overlap", .binary = sample_avg_grad,
                                      .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}}}, .inputs = 2},

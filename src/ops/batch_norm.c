@@ -9,10 +9,10 @@ static int check_vector(const atl_batch_norm_args *args, const atl_node *vector,
     if (vector->shape->rank == 1 &&
         (vector->shape->size[0] == channels || channels == ATL_ANY || vector->shape->size[0] == ATL_ANY))
         return 1;
-    atl_refuse(args->x->graph, "batch_norm",
-               "the %s, '%s', is %s, but the input, '%s', %s, has %lld channels: it must be [%lld]", what,
-               atl_name_of(vector), SHAPE_OF(vector), atl_name_of(args->x), SHAPE_OF(args->x), (long long)channels,
-               (long long)channels);
+    atl_builder_error(args->x->graph, "batch_norm",
+                      "the %s, '%s', is %s, but the input, '%s', %s, has %lld channels: it must be [%lld]", what,
+                      atl_name_of(vector), SHAPE_OF(vector), atl_name_of(args->x), SHAPE_OF(args->x),
+                      (long long)channels, (long long)channels);
     return 0;
 }
 
@@ -21,11 +21,12 @@ static int check(const atl_batch_norm_args *args)
     const atl_node *x = args->x;
     int first = args->layout == ATL_NCHW; /* channels come second, not last */
     if (x->shape->rank < 1 + first)
-        return atl_refuse(x->graph, "batch_norm", "the input, '%s', is %s, and has no dimension for the channels",
-                          atl_name_of(x), SHAPE_OF(x)) != NULL;
+        return atl_builder_error(x->graph, "batch_norm",
+                                 "the input, '%s', is %s, and has no dimension for the channels", atl_name_of(x),
+                                 SHAPE_OF(x)) != NULL;
     if (!(args->epsilon >= 0) || isinf(args->epsilon))
-        return atl_refuse(x->graph, "batch_norm", "epsilon is %g; it must be positive (0 stands for 1e-5)",
-                          (double)args->epsilon) != NULL;
+        return atl_builder_error(x->graph, "batch_norm", "epsilon is %g; it must be positive (0 stands for 1e-5)",
+                                 (double)args->epsilon) != NULL;
     int64_t channels = x->shape->size[first ? 1 : x->shape->rank - 1];
     return check_vector(args, args->mean, channels, "mean") &&
            check_vector(args, args->variance, channels, "variance") &&
@@ -48,9 +49,9 @@ atl_node *atl_batch_norm_with(const atl_batch_norm_args *args)
         return NULL;
     atl_graph *graph = args->x->graph;
     atl_enter(graph, "batch_norm");
-    atl_node *epsilon = atl_number(args->x, args->epsilon > 0 ? args->epsilon : 1e-5f);
+    atl_node *epsilon = atl_scalar(args->x, args->epsilon > 0 ? args->epsilon : 1e-5f);
     atl_node *deviation = atl_sqrt(atl_add(args->variance, epsilon));
-    atl_node *factor = atl_div(args->scale ? args->scale : atl_number(args->x, 1), deviation);
+    atl_node *factor = atl_div(args->scale ? args->scale : atl_scalar(args->x, 1), deviation);
     atl_node *offset = atl_mul(args->mean, factor);
     offset = args->shift ? atl_sub(args->shift, offset) : atl_neg(offset);
     atl_node *y = atl_add(atl_mul(args->x, spread(factor, args)), spread(offset, args));

@@ -22,29 +22,29 @@ static int check_broadcast(atl_node *y, atl_shape small, atl_shape large, const 
                     atl_shape_text(large, texts[1], sizeof texts[1]));
 }
 
-static atl_walk broadcast_walk(const atl_node *y)
+static atl_strided_copy broadcast_copy(const atl_node *y)
 {
     atl_shape from = *y->inputs[0]->shape;
-    atl_walk walk = atl_walk_over(*y->shape);
+    atl_strided_copy desc = atl_strided_copy_over(*y->shape);
     int64_t strides[ATL_MAX_RANK];
     atl_strides_of(from, strides);
-    for (int i = 0; i < walk.rank; i++) {
-        int j = i - (walk.rank - from.rank);
-        walk.from[i] = j < 0 || from.size[j] == 1 ? 0 : strides[j];
+    for (int i = 0; i < desc.rank; i++) {
+        int j = i - (desc.rank - from.rank);
+        desc.from[i] = j < 0 || from.size[j] == 1 ? 0 : strides[j];
     }
-    return walk;
+    return desc;
 }
 
 static void broadcast_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_walk walk = broadcast_walk(y);
-    atl_copy_doubles(&walk, result, x[0]);
+    atl_strided_copy desc = broadcast_copy(y);
+    atl_copy_doubles(&desc, result, x[0]);
 }
 
 static void broadcast_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    atl_walk walk = broadcast_walk(y);
-    atl_copy_words(&walk, result, x[0]);
+    atl_strided_copy desc = broadcast_copy(y);
+    atl_copy_words(&desc, result, x[0]);
 }
 
 static atl_node *broadcast_gradient(atl_node *y, atl_node *dy) { return atl_sum_to(dy, atl_input_of(y, 0)); }
@@ -132,8 +132,8 @@ static void sum_to_kernel(const atl_node *y, const void *const *x, void *result)
 {
     atl_reduction reduction = sum_to_reduction(y);
     if (atl_shape_count(*y->shape) == atl_shape_count(*y->inputs[0]->shape)) {
-        atl_walk walk = atl_walk_over(*y->shape);
-        atl_copy_words(&walk, result, x[0]);
+        atl_strided_copy desc = atl_strided_copy_over(*y->shape);
+        atl_copy_words(&desc, result, x[0]);
     } else
         atl_reduce_floats(&reduction, ATL_FOLD_SUM, x[0], result);
 }

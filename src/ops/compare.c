@@ -8,7 +8,7 @@
 #define COMPARISON(op, sign)                                                                                           \
     BINARY_ELEMENT(op, a sign b ? 1 : 0)                                                                               \
     BINARY_MAP(op, a sign b ? 1.0f : 0.0f)                                                                             \
-    static atl_node *op##_of_steps(atl_node *a, atl_node *b) { return atl_##op(atl_step(a), atl_step(b)); }            \
+    static atl_node *op##_of_steps(atl_node *a, atl_node *b) { return atl_##op(atl_heaviside(a), atl_heaviside(b)); }  \
     BINARY_OP(op, nothing_flows, nothing_flows, RANGES(op, -1, 0, 0.1f, 1), RANGES(op, 0.1f, 1, -1, 0),                \
               {#op " of 0s and 1s", .binary = op##_of_steps, .input = {{1, {67}}, {1, {67}}}, .inputs = 2,             \
                .no_gradient = 1})
@@ -24,7 +24,7 @@ COMPARISON(greater_equal, >=)
 #define LOGICAL(op, sign)                                                                                              \
     BINARY_ELEMENT(op, ((a != 0) sign(b != 0)) ? 1 : 0)                                                                \
     BINARY_MAP(op, ((a != 0) sign(b != 0)) ? 1.0f : 0.0f)                                                              \
-    static atl_node *op##_of_steps(atl_node *a, atl_node *b) { return atl_##op(atl_step(a), atl_step(b)); }            \
+    static atl_node *op##_of_steps(atl_node *a, atl_node *b) { return atl_##op(atl_heaviside(a), atl_heaviside(b)); }  \
     BINARY_OP(op, nothing_flows, nothing_flows, RANGES(op, 0.1f, 1, -1, -0.1f),                                        \
               {#op " of 0s and 1s", .binary = op##_of_steps, .input = {{1, {67}}, {1, {67}}}, .inputs = 2,             \
                .no_gradient = 1})
@@ -36,24 +36,29 @@ LOGICAL(logical_xor, ^)
 /* logical_not(x) = x = 0 ? 1 : 0.  d/dx = 0 */
 UNARY_ELEMENT(logical_not, x == 0 ? 1 : 0)
 UNARY_MAP(logical_not, x == 0 ? 1.0f : 0.0f)
-static atl_node *not_step(atl_node *x) { return atl_logical_not(atl_step(x)); }
+static atl_node *not_step(atl_node *x) { return atl_logical_not(atl_heaviside(x)); }
 UNARY_OP(logical_not, logical_not_element, nothing_flows, RANGE(logical_not, 0.1f, 1),
          {"not of 0s and 1s", .unary = not_step, .input = {{1, {67}}}, .inputs = 1, .no_gradient = 1})
 
-/* step(x) = x > 0 ? 1 : 0.  d/dx = 0 */
-UNARY_ELEMENT(step, x > 0 ? 1 : 0)
-UNARY_MAP(step, x > 0 ? 1.0f : 0.0f)
-UNARY_OP(step, step_element, nothing_flows, RANGE(step, 0.1f, 1), RANGE(step, -1, -0.1f), VALUES(step, -1, 1))
+/* heaviside(x) = x > 0 ? 1 : 0.  d/dx = 0 */
+UNARY_ELEMENT(heaviside, x > 0 ? 1 : 0)
+UNARY_MAP(heaviside, x > 0 ? 1.0f : 0.0f)
+UNARY_OP(heaviside, heaviside_element, nothing_flows, RANGE(heaviside, 0.1f, 1), RANGE(heaviside, -1, -0.1f),
+         VALUES(heaviside, -1, 1))
 
 /* gate(x, by) = by > 0 ? x : 0.  d/dx = by > 0 ? 1 : 0, d/dby = 0 */
-BINARY_ELEMENT(gate, b > 0 ? a : 0)
-BINARY_MAP(gate, b > 0 ? a : 0.0f)
-static atl_node *gate_gradient(atl_node *y, atl_node *dy) { return atl_gate(dy, atl_input_of(y, 1)); }
-static atl_node *gate_simplified(atl_node *y) { return atl_gate_before_pool(atl_input_of(y, 0), atl_input_of(y, 1)); }
-#define GATE_PASSES gate_simplified, .digest = atl_mask_of, .by_digest = atl_gate_by_mask
-BINARY_OP_WITH(gate, gate_gradient, nothing_flows, ATL_OP_GATE, GATE_PASSES, RANGES(gate, -1, 1, 0.1f, 1),
-               RANGES(gate, -1, 1, -1, -0.1f),
-               {"open and shut", .binary = atl_gate, .input = {{1, {67}}, {1, {67}}}, .inputs = 2, .no_gradient = 1})
+BINARY_ELEMENT(relu_grad, b > 0 ? a : 0)
+BINARY_MAP(relu_grad, b > 0 ? a : 0.0f)
+static atl_node *relu_grad_gradient(atl_node *y, atl_node *dy) { return atl_relu_grad(dy, atl_input_of(y, 1)); }
+static atl_node *relu_grad_simplified(atl_node *y)
+{
+    return atl_relu_grad_before_pool(atl_input_of(y, 0), atl_input_of(y, 1));
+}
+#define RELU_GRAD_PASSES relu_grad_simplified, .compress = atl_mask_of, .from_compressed = atl_relu_grad_by_mask
+BINARY_OP_WITH(relu_grad, relu_grad_gradient, nothing_flows, ATL_OP_RELU_GRAD, RELU_GRAD_PASSES,
+               RANGES(relu_grad, -1, 1, 0.1f, 1), RANGES(relu_grad, -1, 1, -1, -0.1f),
+               {"open and shut", .binary = atl_relu_grad, .input = {{1, {67}}, {1, {67}}}, .inputs = 2,
+                .no_gradient = 1})
 
 /* select(condition, a, b) = condition ? a : b.  d/da = condition ? 1 : 0, d/db = condition ? 0 : 1 */
 static double select_element(const double *x, const void *attributes)
@@ -73,14 +78,14 @@ ATL_FAST static void select_map(const void *attributes, size_t n, const float *c
 }
 static atl_node *select_gradient_a(atl_node *y, atl_node *dy)
 {
-    return atl_select(atl_input_of(y, 0), dy, atl_number(y, 0));
+    return atl_select(atl_input_of(y, 0), dy, atl_scalar(y, 0));
 }
 static atl_node *select_gradient_b(atl_node *y, atl_node *dy)
 {
-    return atl_select(atl_input_of(y, 0), atl_number(y, 0), dy);
+    return atl_select(atl_input_of(y, 0), atl_scalar(y, 0), dy);
 }
 static atl_node *sample_select(atl_node *const *x) { return atl_select(x[0], x[1], x[2]); }
-static atl_node *sample_select_by_step(atl_node *const *x) { return atl_select(atl_step(x[0]), x[1], x[2]); }
+static atl_node *sample_select_by_step(atl_node *const *x) { return atl_select(atl_heaviside(x[0]), x[1], x[2]); }
 static const atl_op select_op = {
     .name = "select",
     .arity = 3,

@@ -1,7 +1,7 @@
 /* concat(x_0, x_1, ...): one after the other along an axis; and concat_part, which is its gradient. */
 #include "graph/memory.h"
 #include "ops/ops.h"
-#include "graph/lowering.h"
+#include "lowering/lowering.h"
 #include "ops/strided_copy.h"
 
 typedef struct concat_attributes {
@@ -69,20 +69,20 @@ static atl_node *concat_gradient(atl_node *y, atl_node *dy, int input)
 }
 
 /* Over part i of a joined array, which begins at `offset` along the axis. */
-static atl_walk part_walk(atl_shape part, atl_shape joined, int axis, int64_t offset)
+static atl_strided_copy part_copy(atl_shape part, atl_shape joined, int axis, int64_t offset)
 {
-    atl_walk walk = atl_walk_over(part);
-    atl_strides_of(joined, walk.to);
-    walk.to_start = offset * walk.to[axis];
-    return walk;
+    atl_strided_copy desc = atl_strided_copy_over(part);
+    atl_strides_of(joined, desc.to);
+    desc.to_start = offset * desc.to[axis];
+    return desc;
 }
 
 static void concat_reference(const atl_node *y, const double *const *x, double *result)
 {
     int axis = axis_of(y);
     for (int64_t i = 0, offset = 0; i < y->input_count; offset += y->inputs[i++]->shape->size[axis]) {
-        atl_walk walk = part_walk(*y->inputs[i]->shape, *y->shape, axis, offset);
-        atl_copy_doubles(&walk, result, x[i]);
+        atl_strided_copy desc = part_copy(*y->inputs[i]->shape, *y->shape, axis, offset);
+        atl_copy_doubles(&desc, result, x[i]);
     }
 }
 
@@ -90,8 +90,8 @@ static void concat_kernel(const atl_node *y, const void *const *x, void *result)
 {
     int axis = axis_of(y);
     for (int64_t i = 0, offset = 0; i < y->input_count; offset += y->inputs[i++]->shape->size[axis]) {
-        atl_walk walk = part_walk(*y->inputs[i]->shape, *y->shape, axis, offset);
-        atl_copy_words(&walk, result, x[i]);
+        atl_strided_copy desc = part_copy(*y->inputs[i]->shape, *y->shape, axis, offset);
+        atl_copy_words(&desc, result, x[i]);
     }
 }
 
@@ -106,10 +106,10 @@ static int copy_part(const atl_plan_step *step, void *const *memory, void *bound
 static int lower_copy_of_part(atl_lowering *l, int i, int64_t first)
 {
     const atl_node *y = atl_lowered_node(l);
-    atl_walk *copy = atl_allocate(1, sizeof *copy);
+    atl_strided_copy *copy = atl_allocate(1, sizeof *copy);
     if (!copy)
         return atl_out_of_memory(), 0;
-    *copy = part_walk(*y->inputs[i]->shape, *y->shape, 3, first);
+    *copy = part_copy(*y->inputs[i]->shape, *y->shape, 3, first);
     atl_plan_step step = {.implementation = "copy",
                           .run = copy_part,
                           .cannot_fail = 1,
@@ -223,7 +223,7 @@ static const atl_op concat_op = {
     .reference = concat_reference,
     .kernel = concat_kernel,
     .lower = lower_concat,
-    .flags = ATL_OP_JOIN,
+    .flags = ATL_OP_CONCAT,
     .describe = describe_concat,
     .simplify = concat_simplified,
     .samples = (const atl_sample[]){
@@ -282,28 +282,28 @@ static atl_node *concat_part_gradient(atl_node *y, atl_node *dy, int input)
     return joined;
 }
 
-static atl_walk concat_part_walk(const atl_node *y)
+static atl_strided_copy concat_part_copy(const atl_node *y)
 {
     const concat_attributes *attributes = y->attributes;
     int64_t offset = 0;
     for (int i = 0; i < attributes->part; i++)
         offset += y->inputs[1 + i]->shape->size[attributes->axis];
-    atl_walk walk = atl_walk_over(*y->shape);
-    atl_strides_of(*y->inputs[0]->shape, walk.from);
-    walk.from_start = offset * walk.from[attributes->axis];
-    return walk;
+    atl_strided_copy desc = atl_strided_copy_over(*y->shape);
+    atl_strides_of(*y->inputs[0]->shape, desc.from);
+    desc.from_start = offset * desc.from[attributes->axis];
+    return desc;
 }
 
 static void concat_part_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_walk walk = concat_part_walk(y);
-    atl_copy_doubles(&walk, result, x[0]);
+    atl_strided_copy desc = concat_part_copy(y);
+    atl_copy_doubles(&desc, result, x[0]);
 }
 
 static void concat_part_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    atl_walk walk = concat_part_walk(y);
-    atl_copy_words(&walk, result, x[0]);
+    atl_strided_copy desc = concat_part_copy(y);
+    atl_copy_words(&desc, result, x[0]);
 }
 
 /* Channels of an image are read where they lie. */

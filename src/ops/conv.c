@@ -247,7 +247,7 @@ static onednn_convolution convolution_of(onednn_pass pass, const conv_geometry *
                                 .result_input = result,
                                 .bias_input = ONEDNN_NO_INPUT,
                                 .residual_input = ONEDNN_NO_INPUT,
-                                .gate_input = ONEDNN_NO_INPUT};
+                                .relu_grad_input = ONEDNN_NO_INPUT};
 }
 
 static int lower_by_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g);
@@ -299,7 +299,7 @@ static double plain_seconds(onednn_pass pass, const conv_geometry *g)
 }
 
 /* Seconds that blocks of 16 channels save. */
-static double blocked_gain(onednn_pass pass, const conv_geometry *g)
+static double blocked_benefit(onednn_pass pass, const conv_geometry *g)
 {
     if (g->image.size[3] % 16 || g->result.size[3] % 16 || g->groups != 1 || g->image.size[0] == 0 ||
         !atl_onednn_has_winograd())
@@ -330,81 +330,82 @@ static int goes_by_winograd(const onednn_convolution *c, const conv_geometry *g,
 static int lower_by_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g)
 {
     int from = c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input;
-    atl_way way = atl_lower_way(lowering);
+    atl_algo way = atl_lower_algo(lowering);
     c->blocked = atl_lower_is_blocked(lowering);
-    c->winograd = way ? way == ATL_WAY_BLOCKED_WINOGRAD : c->blocked && winograd_seconds(g) < blocked_direct_seconds(g);
-    if (way ? way == ATL_WAY_WINOGRAD : !c->blocked && goes_by_winograd(c, g, atl_lower_winograd_use(lowering)))
+    c->winograd =
+        way ? way == ATL_ALGO_BLOCKED_WINOGRAD : c->blocked && winograd_seconds(g) < blocked_direct_seconds(g);
+    if (way ? way == ATL_ALGO_WINOGRAD : !c->blocked && goes_by_winograd(c, g, atl_lower_winograd_use(lowering)))
         return atl_lower_conv_winograd(lowering, c);
     if (!c->blocked && atl_conv_is_pointwise(c) &&
-        (atl_lower_output_is_apart(lowering) || atl_lower_input_is_apart(lowering, from)))
+        (atl_lower_output_is_strided(lowering) || atl_lower_input_is_strided(lowering, from)))
         return atl_lower_conv_pointwise(lowering, c);
     return onednn_lower_convolution(lowering, c);
 }
 
-static unsigned ways_of(onednn_pass pass, const conv_geometry *g, int winograd)
+static unsigned algos_of(onednn_pass pass, const conv_geometry *g, int winograd)
 {
     onednn_convolution c = convolution_of(pass, g, 0, 1, 2);
-    unsigned ways = 1u << ATL_WAY_DIRECT;
+    unsigned ways = 1u << ATL_ALGO_DIRECT;
     if (!winograd || g->image.size[0] == 0)
         return 0;
     if (!isinf(atl_conv_winograd_seconds(&c)))
-        ways |= 1u << ATL_WAY_WINOGRAD;
-    if (blocked_gain(pass, g) > -INFINITY)
-        ways |= 1u << ATL_WAY_BLOCKED;
+        ways |= 1u << ATL_ALGO_WINOGRAD;
+    if (blocked_benefit(pass, g) > -INFINITY)
+        ways |= 1u << ATL_ALGO_BLOCKED;
     if (!isinf(winograd_seconds(g)))
-        ways |= 1u << ATL_WAY_BLOCKED_WINOGRAD;
+        ways |= 1u << ATL_ALGO_BLOCKED_WINOGRAD;
     return ways;
 }
 
 /* Our own kernels can leave the result as part of a concat. */
-static int conv2d_writes_apart(const atl_node *y, int winograd)
+static int conv2d_writes_strided(const atl_node *y, int winograd)
 {
     conv_geometry g = geometry_of(y, y->inputs[0], y->inputs[1], y);
     onednn_convolution c = convolution_of(ONEDNN_FORWARD, &g, 0, 1, ONEDNN_NO_INPUT);
     return atl_conv_is_pointwise(&c) || goes_by_winograd(&c, &g, winograd);
 }
 
-static double conv2d_blocked_gain(const atl_node *y, unsigned *images)
+static double conv2d_blocked_benefit(const atl_node *y, unsigned *images)
 {
     conv_geometry g = geometry_of(y, y->inputs[0], y->inputs[1], y);
     int first_layer = g.image.size[3] <= 4 && g.groups == 1 && g.result.size[3] % 16 == 0 && atl_onednn_has_winograd();
     *images = first_layer ? 0 : 1; /* a first layer takes planes, and can leave blocks as well as NHWC */
-    return first_layer ? 0 : blocked_gain(ONEDNN_FORWARD, &g);
+    return first_layer ? 0 : blocked_benefit(ONEDNN_FORWARD, &g);
 }
 
-static double input_grad_blocked_gain(const atl_node *y, unsigned *images)
+static double input_grad_blocked_benefit(const atl_node *y, unsigned *images)
 {
     conv_geometry g = geometry_of(y, y, y->inputs[1], y->inputs[0]);
     *images = 1;
-    return blocked_gain(ONEDNN_INPUT_GRADIENT, &g);
+    return blocked_benefit(ONEDNN_INPUT_GRADIENT, &g);
 }
 
 /* A first layer's image comes in planes: in NHWC, where there are three channels, oneDNN is at best as fast, and in 5x5 windows
  * half. */
-static double filter_grad_blocked_gain(const atl_node *y, unsigned *images)
+static double filter_grad_blocked_benefit(const atl_node *y, unsigned *images)
 {
     conv_geometry g = geometry_of(y, y->inputs[0], y, y->inputs[1]);
     int first_layer = g.image.size[3] <= 4 && g.groups == 1 && g.result.size[3] % 16 == 0 && atl_onednn_has_winograd();
     *images = first_layer ? 2 : 1 | 2;
-    return first_layer ? 0 : blocked_gain(ONEDNN_FILTER_GRADIENT, &g);
+    return first_layer ? 0 : blocked_benefit(ONEDNN_FILTER_GRADIENT, &g);
 }
 
-static unsigned conv2d_ways(const atl_node *y, int winograd)
+static unsigned conv2d_algos(const atl_node *y, int winograd)
 {
     conv_geometry g = geometry_of(y, y->inputs[0], y->inputs[1], y);
-    return ways_of(ONEDNN_FORWARD, &g, winograd);
+    return algos_of(ONEDNN_FORWARD, &g, winograd);
 }
 
-static unsigned input_grad_ways(const atl_node *y, int winograd)
+static unsigned input_grad_algos(const atl_node *y, int winograd)
 {
     conv_geometry g = geometry_of(y, y, y->inputs[1], y->inputs[0]);
-    return ways_of(ONEDNN_INPUT_GRADIENT, &g, winograd);
+    return algos_of(ONEDNN_INPUT_GRADIENT, &g, winograd);
 }
 
-static unsigned filter_grad_ways(const atl_node *y, int winograd)
+static unsigned filter_grad_algos(const atl_node *y, int winograd)
 {
     conv_geometry g = geometry_of(y, y->inputs[0], y, y->inputs[1]);
-    return ways_of(ONEDNN_FILTER_GRADIENT, &g, winograd);
+    return algos_of(ONEDNN_FILTER_GRADIENT, &g, winograd);
 }
 
 static int lower_conv2d(atl_lowering *lowering)
@@ -512,10 +513,10 @@ static int lower_fused(atl_lowering *lowering)
 }
 
 /* The residual has to lie as the result does. */
-static double fused_blocked_gain(const atl_node *y, unsigned *images)
+static double fused_blocked_benefit(const atl_node *y, unsigned *images)
 {
     const fused_options *options = y->attributes;
-    double gain = conv2d_blocked_gain(y, images);
+    double gain = conv2d_blocked_benefit(y, images);
     if (options->has_residual)
         *images |= 1u << (2 + options->has_bias);
     return gain;
@@ -536,9 +537,9 @@ static const atl_op fused_op = {.name = "conv2d_fused",
                                 .attributes = sizeof(fused_options),
                                 .infer = infer_conv2d,
                                 .lower = lower_fused,
-                                .blocked_gain = fused_blocked_gain,
-                                .writes_apart = conv2d_writes_apart,
-                                .ways = conv2d_ways,
+                                .blocked_benefit = fused_blocked_benefit,
+                                .writes_strided = conv2d_writes_strided,
+                                .algos = conv2d_algos,
                                 .describe = describe_fused,
                                 .with_epilogue = conv2d_with_epilogue};
 
@@ -564,76 +565,76 @@ static atl_node *conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *res
     return atl_apply_with(&fused_op, &options, count, inputs);
 }
 
-/* conv2d_input_grad_gated(dy, filter, like image [, other], by): gate(conv2d_input_grad + other, by), or by a mask of by. Made by the
+/* conv2d_input_relu_grad(dy, filter, like image [, other], by): gate(conv2d_input_grad + other, by), or by a mask of by. Made by the
  * compiler, and never differentiated. */
-typedef struct gated_options {
+typedef struct relu_grad_options {
     conv_options conv;
     int32_t has_other, by_mask;
-} gated_options;
+} relu_grad_options;
 
-static int lower_gated(atl_lowering *lowering)
+static int lower_relu_grad(atl_lowering *lowering)
 {
     const atl_node *y = atl_lowered_node(lowering);
-    const gated_options *options = y->attributes;
+    const relu_grad_options *options = y->attributes;
     conv_geometry g = geometry_of(y, y, y->inputs[1], y->inputs[0]);
     onednn_convolution c = convolution_of(ONEDNN_INPUT_GRADIENT, &g, ONEDNN_NO_INPUT, 1, 0);
     if (options->has_other)
         c.residual_input = 3;
-    c.gate_input = 3 + options->has_other;
-    c.gate_is_mask = options->by_mask;
+    c.relu_grad_input = 3 + options->has_other;
+    c.relu_grad_is_mask = options->by_mask;
     return atl_lower_conv_winograd(lowering, &c);
 }
 
-static int gated_writes_apart(const atl_node *y, int winograd)
+static int relu_grad_writes_strided(const atl_node *y, int winograd)
 {
     (void)y;
     return winograd != ATL_NO_WINOGRAD;
 }
 
-static void describe_gated(const atl_node *y, char *text, size_t size)
+static void describe_relu_grad(const atl_node *y, char *text, size_t size)
 {
-    const gated_options *options = y->attributes;
+    const relu_grad_options *options = y->attributes;
     describe(y, y->inputs[1], text, size);
     size_t at = strlen(text);
     snprintf(text + at, size - at, "%s, gate", options->has_other ? " + other" : "");
 }
 
-static atl_node *gated_by_mask(const atl_node *y, atl_node *const *inputs, atl_node *mask);
-static const atl_op gated_op = {.name = "conv2d_input_grad_gated",
-                                .arity = ATL_VARIADIC,
-                                .attributes = sizeof(gated_options),
-                                .shape_inputs = 1 << 2,
-                                .infer = infer_input_grad,
-                                .lower = lower_gated,
-                                .writes_apart = gated_writes_apart,
-                                .digest = atl_mask_of,
-                                .by_digest = gated_by_mask,
-                                .describe = describe_gated};
+static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs, atl_node *mask);
+static const atl_op input_relu_grad_op = {.name = "conv2d_input_relu_grad",
+                                          .arity = ATL_VARIADIC,
+                                          .attributes = sizeof(relu_grad_options),
+                                          .shape_inputs = 1 << 2,
+                                          .infer = infer_input_grad,
+                                          .lower = lower_relu_grad,
+                                          .writes_strided = relu_grad_writes_strided,
+                                          .compress = atl_mask_of,
+                                          .from_compressed = relu_grad_by_mask_of,
+                                          .describe = describe_relu_grad};
 
-static atl_node *gated_by_mask(const atl_node *y, atl_node *const *inputs, atl_node *mask)
+static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs, atl_node *mask)
 {
-    gated_options options;
+    relu_grad_options options;
     atl_node *given[5];
     memcpy(&options, y->attributes, sizeof options);
     memcpy(given, inputs, (size_t)y->input_count * sizeof *given);
     options.by_mask = 1;
     given[y->input_count - 1] = mask;
-    return atl_apply_with(&gated_op, &options, y->input_count, given);
+    return atl_apply_with(&input_relu_grad_op, &options, y->input_count, given);
 }
 
 /* Where it goes by our own Winograd kernel. */
-static atl_node *input_grad_gated(atl_node *y, atl_node *other, atl_node *by, int winograd)
+static atl_node *with_relu_grad(atl_node *y, atl_node *other, atl_node *by, int winograd)
 {
     conv_geometry g = geometry_of(y, y, y->inputs[1], y->inputs[0]);
     onednn_convolution c = convolution_of(ONEDNN_INPUT_GRADIENT, &g, ONEDNN_NO_INPUT, 1, 0);
-    gated_options options;
+    relu_grad_options options;
     memset(&options, 0, sizeof options);
     memcpy(&options.conv, y->attributes, sizeof options.conv);
     options.has_other = other != NULL;
-    if (!goes_by_winograd(&c, &g, winograd) || blocked_gain(ONEDNN_INPUT_GRADIENT, &g) > 0)
+    if (!goes_by_winograd(&c, &g, winograd) || blocked_benefit(ONEDNN_INPUT_GRADIENT, &g) > 0)
         return NULL;
     atl_node *inputs[5] = {y->inputs[0], y->inputs[1], y->inputs[2], other ? other : by, by};
-    return atl_apply_with(&gated_op, &options, 4 + options.has_other, inputs);
+    return atl_apply_with(&input_relu_grad_op, &options, 4 + options.has_other, inputs);
 }
 
 /* ---- descriptors --------------------------------------------------------------------------------------------------- */
@@ -681,9 +682,9 @@ static const atl_op conv2d_op = {
     .gradient = {conv2d_by_image, conv2d_by_filter},
     .reference = reference_conv2d,
     .lower = lower_conv2d,
-    .blocked_gain = conv2d_blocked_gain,
-    .writes_apart = conv2d_writes_apart,
-    .ways = conv2d_ways,
+    .blocked_benefit = conv2d_blocked_benefit,
+    .writes_strided = conv2d_writes_strided,
+    .algos = conv2d_algos,
     .scaled = conv2d_scaled,
     .with_epilogue = conv2d_with_epilogue,
     .describe = describe_by_second,
@@ -763,10 +764,10 @@ static const atl_op input_grad_op = {.name = "conv2d_input_grad",
                                      .gradient = {input_grad_by_result, input_grad_by_filter},
                                      .reference = reference_input_grad,
                                      .lower = lower_input_grad,
-                                     .blocked_gain = input_grad_blocked_gain,
-                                     .ways = input_grad_ways,
+                                     .blocked_benefit = input_grad_blocked_benefit,
+                                     .algos = input_grad_algos,
                                      .with_scaled_input = input_grad_of_scaled,
-                                     .gated = input_grad_gated,
+                                     .with_relu_grad = with_relu_grad,
                                      .describe = describe_by_second,
                                      .samples =
                                          (const atl_sample[]){{"strided, dilated, groups", .binary = sample_input_grad,
@@ -795,8 +796,8 @@ static const atl_op filter_grad_op = {
     .gradient = {filter_grad_by_image, filter_grad_by_result},
     .reference = reference_filter_grad,
     .lower = lower_filter_grad,
-    .blocked_gain = filter_grad_blocked_gain,
-    .ways = filter_grad_ways,
+    .blocked_benefit = filter_grad_blocked_benefit,
+    .algos = filter_grad_algos,
     .describe = describe_by_third,
     .samples = (const atl_sample[]){{"strided, dilated, groups", .binary = sample_filter_grad,
                                      .input = {{4, {2, 5, 6, 4}}, {4, {2, 3, 6, 6}}}, .inputs = 2},

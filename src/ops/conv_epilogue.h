@@ -6,8 +6,8 @@
 #include "ops/lanes.h"
 
 typedef struct atl_conv_epilogue {
-    int bias, residual, gate; /* which of step->read; -1: none */
-    int gate_is_mask, relu;
+    int bias, residual, relu_grad; /* which of step->read; -1: none */
+    int relu_grad_is_mask, relu;
 } atl_conv_epilogue;
 
 /* True if our own kernels can do it. */

@@ -6,8 +6,8 @@ static int check_array(const atl_node *x, int rank, const char *what, const char
 {
     if (x->dtype == ATL_FLOAT32 && x->shape->rank == rank)
         return 1;
-    atl_refuse(x->graph, builder, "the %s, '%s', is %s %s, but must be float32 %s", what, atl_name_of(x),
-               atl_dtype_name(x->dtype), SHAPE_OF(x), order);
+    atl_builder_error(x->graph, builder, "the %s, '%s', is %s %s, but must be float32 %s", what, atl_name_of(x),
+                      atl_dtype_name(x->dtype), SHAPE_OF(x), order);
     return 0;
 }
 
@@ -22,9 +22,9 @@ atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *args)
         return NULL;
     const int64_t *size = filter->shape->size;
     if (size[2] < 1 || size[2] > INT32_MAX || size[3] < 1)
-        return atl_refuse(filter->graph, name,
-                          "the filter, '%s', is %s; its numbers of channels must be known, and not 0",
-                          atl_name_of(filter), SHAPE_OF(filter));
+        return atl_builder_error(filter->graph, name,
+                                 "the filter, '%s', is %s; its numbers of channels must be known, and not 0",
+                                 atl_name_of(filter), SHAPE_OF(filter));
     atl_enter(filter->graph, name);
     filter = atl_reshape(filter, ATL_SHAPE(size[0], size[1], 1, size[2] * size[3]));
     atl_node *y =
@@ -91,15 +91,16 @@ static int check_transpose(const atl_conv2d_transpose_args *args, const char *na
         !check_array(filter, 4, "filter", "[height, width, out, in]", name))
         return 0;
     if (atl_shape_count(*filter->shape) < 1)
-        return atl_refuse(filter->graph, name, "the filter, '%s', is %s; its sizes must be known, and not 0",
-                          atl_name_of(filter), SHAPE_OF(filter)) != NULL;
+        return atl_builder_error(filter->graph, name, "the filter, '%s', is %s; its sizes must be known, and not 0",
+                                 atl_name_of(filter), SHAPE_OF(filter)) != NULL;
     int64_t channels = args->image->shape->size[args->layout == ATL_NCHW ? 1 : 3];
     if (channels != ATL_ANY && channels != filter->shape->size[3])
-        return atl_refuse(filter->graph, name,
-                          "the image, '%s', is %s, with %lld channels, but the filter, '%s', %s, takes %lld (it is "
-                          "[height, width, out, in])",
-                          atl_name_of(args->image), SHAPE_OF(args->image), (long long)channels, atl_name_of(filter),
-                          SHAPE_OF(filter), (long long)filter->shape->size[3]) != NULL;
+        return atl_builder_error(
+                   filter->graph, name,
+                   "the image, '%s', is %s, with %lld channels, but the filter, '%s', %s, takes %lld (it is "
+                   "[height, width, out, in])",
+                   atl_name_of(args->image), SHAPE_OF(args->image), (long long)channels, atl_name_of(filter),
+                   SHAPE_OF(filter), (long long)filter->shape->size[3]) != NULL;
     return 1;
 }
 

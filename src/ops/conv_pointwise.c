@@ -9,7 +9,7 @@
 
 typedef struct pointwise_step {
     atl_pointwise p;
-    int turned;
+    int transposed;
     atl_conv_epilogue end;
 } pointwise_step;
 
@@ -34,7 +34,7 @@ static int pack_filter(const atl_plan_step *step, void *const *memory, void *bou
 {
     const pointwise_step *s = step->data;
     (void)bound;
-    atl_pointwise_pack(&s->p, memory[step->read[0]], s->turned, memory[step->write[0]]);
+    atl_pointwise_pack(&s->p, memory[step->read[0]], s->transposed, memory[step->write[0]]);
     return 0;
 }
 
@@ -56,9 +56,9 @@ static pointwise_step *new_step(const onednn_convolution *c)
         atl_out_of_memory();
         return NULL;
     }
-    *s = (pointwise_step){.turned = c->pass != ONEDNN_FORWARD};
+    *s = (pointwise_step){.transposed = c->pass != ONEDNN_FORWARD};
     s->p.pixels = image[0] * image[1] * image[2];
-    s->p.in = s->turned ? c->result.size[3] : image[3];
+    s->p.in = s->transposed ? c->result.size[3] : image[3];
     s->p.out = channels_made(c);
     double flops = 2.0 * (double)s->p.pixels * (double)(s->p.in * s->p.out);
     s->p.workers = flops < 2.0 * FLOPS_OF_A_THREAD ? 1 : omp_get_max_threads();
@@ -89,9 +89,9 @@ int atl_lower_conv_pointwise(atl_lowering *lowering, const onednn_convolution *c
     step.run = convolve;
     step.flops = 2.0 * (double)s->p.pixels * (double)(s->p.in * s->p.out);
     step.read[step.reads++] =
-        atl_lower_input_apart(lowering, s->turned ? c->result_input : c->image_input, &s->p.in_apart);
+        atl_lower_input_strided(lowering, s->transposed ? c->result_input : c->image_input, &s->p.in_pixel_stride);
     step.read[step.reads++] = lower_filter(lowering, c);
     s->end = atl_lower_conv_epilogue(lowering, c, &step);
-    step.write[step.writes++] = atl_lower_output_apart(lowering, &s->p.out_apart);
+    step.write[step.writes++] = atl_lower_output_strided(lowering, &s->p.out_pixel_stride);
     return atl_lower_step(lowering, &step);
 }

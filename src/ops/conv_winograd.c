@@ -168,11 +168,12 @@ int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c)
     atl_plan_step step = step_of(c, s);
     step.run = convolve;
     step.read[step.reads++] =
-        atl_lower_input_apart(lowering, c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input, &s->w.in_apart);
+        atl_lower_input_strided(lowering, c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input,
+                                &s->w.in_pixel_stride);
     step.read[step.reads++] = lower_filter(lowering, c);
     s->end = atl_lower_conv_epilogue(lowering, c, &step);
-    atl_value_id result = atl_lower_output_apart(lowering, &s->w.out_apart);
-    if (c->residual_input >= 0 && s->w.out_apart == s->w.out)
+    atl_value_id result = atl_lower_output_strided(lowering, &s->w.out_pixel_stride);
+    if (c->residual_input >= 0 && s->w.out_pixel_stride == s->w.out)
         atl_lower_over(lowering, result, step.read[s->end.residual]);
     step.write[step.writes++] = result;
     step.write[step.writes++] =

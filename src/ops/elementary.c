@@ -33,7 +33,7 @@ UNARY_OP(exp2, exp2, exp2_gradient, RANGE(exp2, -2, 2), VALUES(exp2, -125, 127))
 
 /* expm1(x) = e^x - 1, also where e^x is nearly 1.  d/dx = y + 1 */
 UNARY_MAP(expm1, fast_expm1(x))
-static atl_node *expm1_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_shift(y, 1)); }
+static atl_node *expm1_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_add_scalar(y, 1)); }
 UNARY_OP(expm1, expm1, expm1_gradient, RANGE(expm1, -2, 2), VALUES(expm1, -1e-6f, 1e-6f), VALUES(expm1, -30, 88))
 
 /* log(x).  d/dx = 1 / x */
@@ -43,7 +43,10 @@ UNARY_OP(log, log, log_gradient, RANGE(log, 0.5f, 2), VALUES(log, 1e-9f, 1e9f))
 
 /* log1p(x) = log(1 + x), also where 1 + x is nearly 1.  d/dx = 1 / (1 + x) */
 UNARY_MAP(log1p, fast_log1p(x))
-static atl_node *log1p_gradient(atl_node *y, atl_node *dy) { return atl_div(dy, atl_shift(atl_input_of(y, 0), 1)); }
+static atl_node *log1p_gradient(atl_node *y, atl_node *dy)
+{
+    return atl_div(dy, atl_add_scalar(atl_input_of(y, 0), 1));
+}
 UNARY_OP(log1p, log1p, log1p_gradient, RANGE(log1p, -0.5f, 2), VALUES(log1p, -1e-6f, 1e-6f))
 
 /* 2 / sqrt(pi) e^(-x^2) */

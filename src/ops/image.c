@@ -16,11 +16,12 @@ atl_node *atl_image_to_nhwc(atl_node *image, atl_layout layout, const char *buil
     if (!image || layout == ATL_NHWC)
         return image;
     if (layout != ATL_NCHW)
-        return atl_refuse(image->graph, builder, "layout %d is neither ATL_NHWC nor ATL_NCHW", (int)layout);
+        return atl_builder_error(image->graph, builder, "layout %d is neither ATL_NHWC nor ATL_NCHW", (int)layout);
     if (image->shape->rank != 4)
-        return atl_refuse(image->graph, builder,
-                          "the image, '%s', is %s, but must have four dimensions: [batch, channels, height, width]",
-                          atl_name_of(image), SHAPE_OF(image));
+        return atl_builder_error(
+            image->graph, builder,
+            "the image, '%s', is %s, but must have four dimensions: [batch, channels, height, width]",
+            atl_name_of(image), SHAPE_OF(image));
     return atl_transpose(image, .order = {0, 2, 3, 1});
 }
 

@@ -13,7 +13,7 @@ atl_node *atl_image_to_nhwc(atl_node *image, atl_layout layout, const char *buil
 atl_node *atl_image_from_nhwc(atl_node *image, atl_layout layout);
 
 /* For the gate's .simplify: what equals gate(dx, x) if dx is the gradient of a max-pool of x; else null. */
-atl_node *atl_gate_before_pool(atl_node *dx, atl_node *x);
+atl_node *atl_relu_grad_before_pool(atl_node *dx, atl_node *x);
 /* What dx spreads over maps if it is the gradient of a pooling: the sums over its maps are those over dx's.  Else null. */
 atl_node *atl_spread_by_pool(const atl_node *dx);
 

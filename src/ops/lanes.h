@@ -41,8 +41,8 @@ typedef struct atl_epilogue {
     const float *bias;     /* [out]: added */
     const float *residual; /* of the result's shape, dense: added */
     int relu;
-    const float *gate;    /* of the result's shape, dense: zero where it is not positive */
-    const uint32_t *mask; /* the same as bits: see ops/mask.h */
+    const float *relu_grad; /* of the result's shape, dense: zero where it is not positive */
+    const uint32_t *mask;   /* the same as bits: see ops/mask.h */
 } atl_epilogue;
 
 /* Of sixteen outputs, the first of them `channel`, which would be at `at` of a dense result. */
@@ -54,8 +54,8 @@ WIDE_INLINE lanes ended(const atl_epilogue *end, lanes value, int64_t at, int64_
         value += load(end->residual + at);
     if (end->relu)
         value = where_positive(value, value);
-    if (end->gate)
-        value = where_positive(value, load(end->gate + at));
+    if (end->relu_grad)
+        value = where_positive(value, load(end->relu_grad + at));
     if (end->mask)
         value = where_bit(value, end->mask + at / (LANES * 32) * LANES, (int)(at / LANES % 32));
     return value;

@@ -5,7 +5,7 @@ static int check_vector(const atl_node *x, const atl_node *vector, const char *w
 {
     if (!vector || atl_shapes_agree(*vector->shape, ATL_SHAPE(x->shape->size[x->shape->rank - 1])))
         return 1;
-    atl_refuse(
+    atl_builder_error(
         x->graph, "layer_norm",
         "the %s, '%s', is %s, but the input, '%s', is %s: it must have one element for each of its last dimension",
         what, atl_name_of(vector), SHAPE_OF(vector), atl_name_of(x), SHAPE_OF(x));
@@ -16,11 +16,12 @@ static int check(const atl_layer_norm_args *args)
 {
     const atl_node *x = args->x;
     if (x->shape->rank < 1)
-        return atl_refuse(x->graph, "layer_norm", "the input, '%s', is a scalar; the last dimension is normalised",
-                          atl_name_of(x)) != NULL;
+        return atl_builder_error(x->graph, "layer_norm",
+                                 "the input, '%s', is a scalar; the last dimension is normalised",
+                                 atl_name_of(x)) != NULL;
     if (!(args->epsilon >= 0) || isinf(args->epsilon))
-        return atl_refuse(x->graph, "layer_norm", "epsilon is %g; it must be positive (0 stands for 1e-5)",
-                          (double)args->epsilon) != NULL;
+        return atl_builder_error(x->graph, "layer_norm", "epsilon is %g; it must be positive (0 stands for 1e-5)",
+                                 (double)args->epsilon) != NULL;
     return check_vector(x, args->scale, "scale") && check_vector(x, args->shift, "shift");
 }
 
@@ -33,7 +34,7 @@ atl_node *atl_layer_norm_with(const atl_layer_norm_args *args)
     atl_enter(graph, "layer_norm");
     atl_node *y = atl_sub(args->x, atl_reduce_mean(args->x, ATL_AXES(-1), .keep = 1));
     atl_node *variance = atl_reduce_mean(atl_square(y), ATL_AXES(-1), .keep = 1);
-    y = atl_mul(y, atl_rsqrt(atl_add(variance, atl_number(args->x, args->epsilon > 0 ? args->epsilon : 1e-5f))));
+    y = atl_mul(y, atl_rsqrt(atl_add(variance, atl_scalar(args->x, args->epsilon > 0 ? args->epsilon : 1e-5f))));
     if (args->scale)
         y = atl_mul(y, args->scale);
     if (args->shift)

@@ -6,8 +6,8 @@ static int same_shape(atl_node *a, atl_node *b, const char *builder)
 {
     if (atl_shapes_agree(*a->shape, *b->shape))
         return 1;
-    atl_refuse(a->graph, builder, "'%s' is %s but '%s' is %s; both must have the same shape (see atl_reshape)",
-               atl_name_of(a), SHAPE_OF(a), atl_name_of(b), SHAPE_OF(b));
+    atl_builder_error(a->graph, builder, "'%s' is %s but '%s' is %s; both must have the same shape (see atl_reshape)",
+                      atl_name_of(a), SHAPE_OF(a), atl_name_of(b), SHAPE_OF(b));
     return 0;
 }
 
@@ -16,8 +16,8 @@ static int same_floats(atl_node *a, atl_node *b, const char *builder)
 {
     for (int i = 0; i < 2; i++)
         if ((i ? b : a)->dtype != ATL_FLOAT32) {
-            atl_refuse(a->graph, builder, "'%s' is int32 but must be float32: use atl_cast(x, ATL_FLOAT32)",
-                       atl_name_of(i ? b : a));
+            atl_builder_error(a->graph, builder, "'%s' is int32 but must be float32: use atl_cast(x, ATL_FLOAT32)",
+                              atl_name_of(i ? b : a));
             return 0;
         }
     return same_shape(a, b, builder);
@@ -68,7 +68,7 @@ BINARY_MAP(sigmoid_cross_entropy, (a > 0 ? a : 0) - a * b + fast_log1p(fast_exp(
 static atl_node *sigmoid_cross_entropy_by_logits(atl_node *y, atl_node *dy)
 {
     atl_node *x = atl_input_of(y, 0), *t = atl_input_of(y, 1);
-    atl_node *others = atl_sub(atl_number(y, 1), t);
+    atl_node *others = atl_sub(atl_scalar(y, 1), t);
     return atl_mul(dy, atl_sub(atl_mul(others, atl_sigmoid(x)), atl_mul(t, atl_sigmoid(atl_neg(x)))));
 }
 
@@ -89,7 +89,7 @@ atl_node *atl_huber_loss(atl_node *a, atl_node *b, float delta)
     if (!a || !b || !same_floats(a, b, "huber_loss"))
         return NULL;
     if (!(delta > 0) || isinf(delta))
-        return atl_refuse(a->graph, "huber_loss", "delta is %g; it must be positive", (double)delta);
+        return atl_builder_error(a->graph, "huber_loss", "delta is %g; it must be positive", (double)delta);
     atl_node *d = atl_sub(a, b), *c = atl_clip(d, -delta, delta);
     return atl_mul(c, atl_sub(d, atl_scale(c, 0.5f)));
 }
@@ -111,7 +111,7 @@ atl_node *atl_hinge_loss(atl_node *scores, atl_node *targets)
 {
     if (!scores || !targets || !same_floats(scores, targets, "hinge_loss"))
         return NULL;
-    return atl_relu(atl_sub(atl_number(scores, 1), atl_mul(targets, scores)));
+    return atl_relu(atl_sub(atl_scalar(scores, 1), atl_mul(targets, scores)));
 }
 
 static const atl_op hinge_loss_composed = {.name = "hinge_loss",
@@ -127,8 +127,8 @@ static int have_last_dimension(atl_node *a, atl_node *b, const char *builder)
 {
     if (same_floats(a, b, builder) && a->shape->rank > 0)
         return 1;
-    atl_refuse(a->graph, builder, "'%s' and '%s' are scalars; the last dimension is summed", atl_name_of(a),
-               atl_name_of(b));
+    atl_builder_error(a->graph, builder, "'%s' and '%s' are scalars; the last dimension is summed", atl_name_of(a),
+                      atl_name_of(b));
     return 0;
 }
 
@@ -138,7 +138,7 @@ atl_node *atl_kl_divergence(atl_node *p, atl_node *q)
     if (!p || !q || !have_last_dimension(p, q, "kl_divergence"))
         return NULL;
     /* Both 1 where p is 0: so that neither value nor gradient is 0 times infinity. */
-    atl_node *present = atl_greater(p, atl_number(p, 0)), *one = atl_number(p, 1);
+    atl_node *present = atl_greater(p, atl_scalar(p, 0)), *one = atl_scalar(p, 1);
     atl_node *kept = atl_select(present, p, one), *other = atl_select(present, q, one);
     return atl_reduce_sum(atl_mul(kept, atl_sub(atl_log(kept), atl_log(other))), ATL_AXES(-1));
 }
@@ -158,7 +158,7 @@ ATL_COMPOSED(kl_divergence_composed);
 static atl_node *normalised(atl_node *x)
 {
     atl_node *square = atl_reduce_sum(atl_square(x), ATL_AXES(-1), .keep = 1);
-    return atl_mul(x, atl_rsqrt(atl_maximum(square, atl_number(x, 1e-12f))));
+    return atl_mul(x, atl_rsqrt(atl_maximum(square, atl_scalar(x, 1e-12f))));
 }
 
 /* cosine_similarity(a, b) = a . b / (|a| |b|) over the last dimension */

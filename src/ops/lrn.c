@@ -4,7 +4,7 @@
 #include "ops/lrn_lanes.h"
 #include "ops/parallel.h"
 #include "ops/vector_math.h"
-#include "graph/lowering.h"
+#include "lowering/lowering.h"
 
 /* S(x)_c = sum of x over the channels from c - radius to c + radius that there are. */
 
@@ -139,7 +139,7 @@ static atl_node *channel_window_sum(atl_node *x, int32_t radius)
 typedef struct lrn_options {
     int32_t radius;
     float bias, alpha, beta;
-    int32_t gated; /* of the gradient: zero where x is not positive */
+    int32_t relu_gradient; /* of the gradient: zero where x is not positive */
 } lrn_options;
 
 static atl_normalisation normalisation_of(const atl_node *y)
@@ -152,7 +152,7 @@ static atl_normalisation normalisation_of(const atl_node *y)
                                .bias = options->bias,
                                .alpha = options->alpha,
                                .beta = options->beta,
-                               .gated = options->gated};
+                               .relu_gradient = options->relu_gradient};
 }
 
 static int infer_lrn(atl_node *y)
@@ -175,7 +175,7 @@ static void describe_lrn(const atl_node *y, char *text, size_t size)
 {
     const lrn_options *options = y->attributes;
     snprintf(text, size, "radius %d, bias %g, alpha %g, beta %g%s", options->radius, (double)options->bias,
-             (double)options->alpha, (double)options->beta, options->gated ? ", gated" : "");
+             (double)options->alpha, (double)options->beta, options->relu_gradient ? ", gated" : "");
 }
 
 /* s = bias + alpha S(x^2), of channel c */
@@ -209,7 +209,7 @@ static void reference_lrn_grad(const atl_node *y, const double *const *x, double
             for (int64_t k = at_least(0, c - job.radius); k <= at_most(job.channels - 1, c + job.radius); k++)
                 sum += dy[k] * row[k] * pow(scale_of(row, k, &job), -beta - 1);
             double whole = dy[c] * pow(scale_of(row, c, &job), -beta) - factor * row[c] * sum;
-            result[p * job.channels + c] = job.gated && !(row[c] > 0) ? 0 : whole;
+            result[p * job.channels + c] = job.relu_gradient && !(row[c] > 0) ? 0 : whole;
         }
     }
 }
@@ -322,7 +322,7 @@ static void lrn_pixel(const atl_normalisation *job, const float *dy, const float
             lrn_grad_block(job, dy, x, c, at_most(c + MOST, job->channels), result);
         else
             lrn_block(job, x, c, at_most(c + MOST, job->channels), result);
-    for (int64_t c = 0; c < job->channels && job->gated; c++)
+    for (int64_t c = 0; c < job->channels && job->relu_gradient; c++)
         result[c] = x[c] > 0 ? result[c] : 0;
 }
 
@@ -451,19 +451,19 @@ static atl_node *expand_lrn_grad(atl_node *y)
     const lrn_options *options = y->attributes;
     atl_node *dy = atl_input_of(y, 0), *x = atl_input_of(y, 1);
     atl_node *sum = channel_window_sum(atl_square(x), options->radius);
-    atl_node *s = atl_add(atl_scale(sum, options->alpha), atl_number(x, options->bias));
-    atl_node *direct = atl_mul(dy, atl_pow(s, atl_number(x, -options->beta)));
+    atl_node *s = atl_add(atl_scale(sum, options->alpha), atl_scalar(x, options->bias));
+    atl_node *direct = atl_mul(dy, atl_pow(s, atl_scalar(x, -options->beta)));
     atl_node *shared = channel_window_sum(atl_div(atl_mul(direct, x), s), options->radius);
     atl_node *dx = atl_sub(direct, atl_scale(atl_mul(x, shared), 2 * options->alpha * options->beta));
-    return options->gated ? atl_gate(dx, x) : dx;
+    return options->relu_gradient ? atl_relu_grad(dx, x) : dx;
 }
 
 /* Where a relu comes before, whose gradient is gated by x. */
-static atl_node *gated_lrn_grad(atl_node *y, atl_node *other, atl_node *by, int winograd)
+static atl_node *lrn_relu_grad(atl_node *y, atl_node *other, atl_node *by, int winograd)
 {
     (void)winograd;
     lrn_options options = *(const lrn_options *)y->attributes;
-    options.gated = 1;
+    options.relu_gradient = 1;
     return by == y->inputs[1] && !other ? lrn_grad(&options, y->inputs[0], by) : NULL;
 }
 
@@ -472,9 +472,9 @@ static atl_node *sample_lrn_grad(atl_node *dy, atl_node *x)
     return lrn_grad(&(lrn_options){.radius = 2, .bias = 1, .alpha = 0.5f, .beta = 0.75f}, dy, x);
 }
 
-static atl_node *sample_gated(atl_node *dy, atl_node *x)
+static atl_node *sample_relu_grad(atl_node *dy, atl_node *x)
 {
-    return lrn_grad(&(lrn_options){.radius = 1, .bias = 2, .alpha = 0.5f, .beta = 0.5f, .gated = 1}, dy, x);
+    return lrn_grad(&(lrn_options){.radius = 1, .bias = 2, .alpha = 0.5f, .beta = 0.5f, .relu_gradient = 1}, dy, x);
 }
 
 static const atl_op lrn_grad_op = {
@@ -486,19 +486,20 @@ static const atl_op lrn_grad_op = {
     .reference = reference_lrn_grad,
     .kernel = kernel_lrn_grad,
     .lower = lower_lrn,
-    .gated = gated_lrn_grad,
+    .with_relu_grad = lrn_relu_grad,
     .describe = describe_lrn,
     .samples =
-        (const atl_sample[]){
-            {"radius 2", .binary = sample_lrn_grad, .input = {{4, {2, 2, 3, 6}}, {4, {2, 2, 3, 6}, -2, 2}},
-             .inputs = 2},
-            {"16 channels", .binary = sample_lrn_grad, .input = {{4, {2, 1, 2, 16}}, {4, {2, 1, 2, 16}, -2, 2}},
-             .inputs = 2},
-            {"open", .binary = sample_gated, .input = {{4, {2, 2, 1, 32}}, {4, {2, 2, 1, 32}, 0.1f, 2}}, .inputs = 2},
-            {"shut", .binary = sample_gated, .input = {{4, {2, 2, 1, 5}}, {4, {2, 2, 1, 5}, -2, -0.1f}}, .inputs = 2},
-            {"open and shut", .binary = sample_gated, .input = {{4, {2, 2, 3, 48}}, {4, {2, 2, 3, 48}, -2, 2}},
-             .inputs = 2, .no_gradient = 1},
-            {0}},
+        (const atl_sample[]){{"radius 2", .binary = sample_lrn_grad,
+                              .input = {{4, {2, 2, 3, 6}}, {4, {2, 2, 3, 6}, -2, 2}}, .inputs = 2},
+                             {"16 channels", .binary = sample_lrn_grad,
+                              .input = {{4, {2, 1, 2, 16}}, {4, {2, 1, 2, 16}, -2, 2}}, .inputs = 2},
+                             {"open", .binary = sample_relu_grad,
+                              .input = {{4, {2, 2, 1, 32}}, {4, {2, 2, 1, 32}, 0.1f, 2}}, .inputs = 2},
+                             {"shut", .binary = sample_relu_grad,
+                              .input = {{4, {2, 2, 1, 5}}, {4, {2, 2, 1, 5}, -2, -0.1f}}, .inputs = 2},
+                             {"open and shut", .binary = sample_relu_grad,
+                              .input = {{4, {2, 2, 3, 48}}, {4, {2, 2, 3, 48}, -2, 2}}, .inputs = 2, .no_gradient = 1},
+                             {0}},
 };
 ATL_BUILTIN(lrn_grad_op);
 

@@ -6,7 +6,7 @@
 #include "ops/lanes.h"
 #include "ops/parallel.h"
 
-enum { MOST_VECTORS = 64, FARTHEST = LANES / 2, MOST_ABREAST = 4 };
+enum { MOST_VECTORS = 64, FARTHEST = LANES / 2, MAX_ROWS_PER_BLOCK = 4 };
 
 #if defined __x86_64__ && defined __GNUC__
 #include <immintrin.h>
@@ -47,7 +47,7 @@ WIDE_INLINE lanes over_root(lanes x)
 WIDE_INLINE void sum_windows(int n, int radius, const lanes *x, lanes *sum)
 {
     const int size = 2 * radius + 1;
-    lanes near[MOST_ABREAST + 1];
+    lanes near[MAX_ROWS_PER_BLOCK + 1];
     UNROLL for (int i = 0; i <= n; i++) near[i] = lanes_from(LANES - radius, x[i - 1], x[i]);
     UNROLL for (int i = 0; i < n; i++) sum[i] = near[i];
     for (int length = 1, at = 1; 2 * length <= size; length *= 2) {
@@ -73,7 +73,7 @@ WIDE_INLINE void over_roots(const atl_normalisation *of, int n, const lanes *squ
 /* One pixel; an array of its channels has nothing before and after. */
 WIDE_INLINE void normalise(const atl_normalisation *of, int n, int vectors, const float *x, float *y)
 {
-    lanes space[MOST_VECTORS + 2], *square = space + 1, r[MOST_ABREAST];
+    lanes space[MOST_VECTORS + 2], *square = space + 1, r[MAX_ROWS_PER_BLOCK];
     square[-1] = square[vectors] = (lanes){0};
     for (int i = 0; i < vectors; i++)
         square[i] = load(x + i * LANES) * load(x + i * LANES);
@@ -87,7 +87,7 @@ WIDE_INLINE void gradient(const atl_normalisation *of, int n, int vectors, const
 {
     const float factor = 2 * of->alpha * of->beta;
     lanes space[2][MOST_VECTORS + 2], *square = space[0] + 1, *term = space[1] + 1, direct[MOST_VECTORS];
-    lanes r[MOST_ABREAST];
+    lanes r[MAX_ROWS_PER_BLOCK];
     square[-1] = square[vectors] = term[-1] = term[vectors] = (lanes){0};
     for (int i = 0; i < vectors; i++)
         square[i] = load(x + i * LANES) * load(x + i * LANES);
@@ -100,12 +100,12 @@ WIDE_INLINE void gradient(const atl_normalisation *of, int n, int vectors, const
         }
     }
     for (int i = 0; i < vectors; i += n) {
-        lanes sum[MOST_ABREAST];
+        lanes sum[MAX_ROWS_PER_BLOCK];
         sum_windows(n, (int)of->radius, term + i, sum);
         UNROLL for (int k = i; k < i + n; k++)
         {
             const lanes at = load(x + k * LANES), whole = direct[k] - factor * at * sum[k - i];
-            store(dx + k * LANES, of->gated ? where_positive(whole, at) : whole);
+            store(dx + k * LANES, of->relu_gradient ? where_positive(whole, at) : whole);
         }
     }
 }
@@ -120,7 +120,7 @@ WIDE_INLINE void run_pixels(const atl_normalisation *of, int n, int vectors, int
 }
 
 /* Where there are no more than n vectors, the compiler is told, and keeps all of the pixel in registers. */
-WIDE_INLINE void run_abreast(const atl_normalisation *of, int n, int64_t first, int64_t last)
+WIDE_INLINE void run_rows(const atl_normalisation *of, int n, int64_t first, int64_t last)
 {
     if (of->channels == n * LANES)
         run_pixels(of, n, n, first, last);
@@ -133,16 +133,16 @@ WIDE static void pixels(const void *job, int64_t first, int64_t last)
     const atl_normalisation *of = job;
     switch (lanes_side_by_side(of->channels)) {
     case 4:
-        run_abreast(of, 4, first, last);
+        run_rows(of, 4, first, last);
         break;
     case 3:
-        run_abreast(of, 3, first, last);
+        run_rows(of, 3, first, last);
         break;
     case 2:
-        run_abreast(of, 2, first, last);
+        run_rows(of, 2, first, last);
         break;
     default:
-        run_abreast(of, 1, first, last);
+        run_rows(of, 1, first, last);
     }
 }
 

@@ -10,7 +10,7 @@ typedef struct atl_normalisation {
     int64_t pixels, channels, radius;
     float bias, alpha, beta;
     const float *x, *dy; /* [pixels, channels]; dy null: forward */
-    int gated;           /* the gradient is zero where x is not positive */
+    int relu_gradient;   /* the gradient is zero where x is not positive */
     float *result;
 } atl_normalisation;
 

@@ -5,7 +5,7 @@
 #include "onednn/onednn.h"
 #include "ops/fast.h"
 #include "ops/parallel.h"
-#include "graph/lowering.h"
+#include "lowering/lowering.h"
 
 /* Bit k of word j of a block belongs to element 16 k + j: lanes of a vector stay lanes.  In the order in which the image lies. */
 enum { LANES = 16, BITS = 32, BLOCK = LANES * BITS };
@@ -36,7 +36,7 @@ ATL_FAST static void mask_blocks(const void *given, int64_t first, int64_t last)
     }
 }
 
-ATL_FAST static void gate_blocks(const void *given, int64_t first, int64_t last)
+ATL_FAST static void relu_grad_blocks(const void *given, int64_t first, int64_t last)
 {
     const mask_job *job = given;
     for (int64_t b = first; b < last; b++) {
@@ -68,14 +68,14 @@ static int run_mask(const atl_plan_step *step, void *const *memory, void *bound)
     return 0;
 }
 
-static int run_gate(const atl_plan_step *step, void *const *memory, void *bound)
+static int run_relu_grad(const atl_plan_step *step, void *const *memory, void *bound)
 {
     (void)bound;
     mask_job job = {.x = memory[step->read[0]],
                     .by = memory[step->read[1]],
                     .result = memory[step->write[0]],
                     .count = atl_shape_count(*((const atl_node *)step->data)->shape)};
-    atl_parallel(blocks_of(job.count), job.count, gate_blocks, &job);
+    atl_parallel(blocks_of(job.count), job.count, relu_grad_blocks, &job);
     return 0;
 }
 
@@ -96,10 +96,10 @@ static int lower_mask(atl_lowering *lowering)
     return atl_lower_step(lowering, &step);
 }
 
-static int lower_gate(atl_lowering *lowering)
+static int lower_relu_grad_mask(atl_lowering *lowering)
 {
     const atl_memory_layout *layout = layout_of_image(lowering, 2);
-    atl_plan_step step = {.implementation = "bits", .run = run_gate, .cannot_fail = 1, .reads = 2, .writes = 1};
+    atl_plan_step step = {.implementation = "bits", .run = run_relu_grad, .cannot_fail = 1, .reads = 2, .writes = 1};
     step.data = (void *)atl_lowered_node(lowering);
     step.read[0] = atl_lower_input_in(lowering, 0, layout);
     step.read[1] = atl_lower_input(lowering, 1);
@@ -113,10 +113,10 @@ static int infer_mask(atl_node *y)
     return atl_set_type(y, ATL_INT32, ATL_SHAPE(blocks_of(atl_shape_count(*y->inputs[0]->shape)) * LANES));
 }
 
-static int infer_gate(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape); }
+static int infer_relu_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape); }
 
 /* Either is as well done in blocks of channels. */
-static double blocked_gain(const atl_node *y, unsigned *images)
+static double blocked_benefit(const atl_node *y, unsigned *images)
 {
     atl_shape image = *y->inputs[0]->shape;
     *images = 1;
@@ -124,18 +124,18 @@ static double blocked_gain(const atl_node *y, unsigned *images)
 }
 
 static const atl_op mask_op = {
-    .name = "above_zero", .arity = 1, .infer = infer_mask, .lower = lower_mask, .blocked_gain = blocked_gain};
-static const atl_op gate_op = {.name = "gate_by_mask",
-                               .arity = 3,
-                               .shape_inputs = 1 << 2,
-                               .infer = infer_gate,
-                               .lower = lower_gate,
-                               .blocked_gain = blocked_gain};
+    .name = "above_zero", .arity = 1, .infer = infer_mask, .lower = lower_mask, .blocked_benefit = blocked_benefit};
+static const atl_op relu_grad_op = {.name = "relu_grad_by_mask",
+                                    .arity = 3,
+                                    .shape_inputs = 1 << 2,
+                                    .infer = infer_relu_grad,
+                                    .lower = lower_relu_grad_mask,
+                                    .blocked_benefit = blocked_benefit};
 
 atl_node *atl_mask_of(atl_node *x) { return ATL_APPLY(&mask_op, NULL, x); }
 
-atl_node *atl_gate_by_mask(const atl_node *gate, atl_node *const *inputs, atl_node *mask)
+atl_node *atl_relu_grad_by_mask(const atl_node *relu_grad, atl_node *const *inputs, atl_node *mask)
 {
-    (void)gate;
-    return ATL_APPLY(&gate_op, NULL, inputs[0], mask, inputs[1]);
+    (void)relu_grad;
+    return ATL_APPLY(&relu_grad_op, NULL, inputs[0], mask, inputs[1]);
 }

@@ -1,6 +1,6 @@
 /* The largest of each window of each channel, and its gradient.
  *
- * max_pool2d_grad and max_pool2d_pick are linear in their first input and adjoint to one another: so pooling has gradients of any
+ * max_pool2d_grad and max_pool2d_gather are linear in their first input and adjoint to one another: so pooling has gradients of any
  * order. */
 #include "ops/fast.h"
 #include "ops/parallel.h"
@@ -71,7 +71,7 @@ static void kernel_max(const atl_node *y, const void *const *x, void *result)
 
 static atl_node *max_pool2d_gradient(atl_node *y, atl_node *dy);
 static atl_node *max_pool2d_grad(atl_node *of, atl_node *dy, atl_node *x, atl_node *y);
-static atl_node *max_pool2d_pick(atl_node *of, atl_node *g, atl_node *x, atl_node *y);
+static atl_node *max_pool2d_gather(atl_node *of, atl_node *g, atl_node *x, atl_node *y);
 
 POOL_SAMPLES(max, atl_max_pool2d);
 
@@ -87,7 +87,7 @@ static const atl_op max_pool2d_op = {
     .reference = reference_max,
     .kernel = kernel_max,
     .lower = lower_max,
-    .blocked_gain = pool_blocked_gain,
+    .blocked_benefit = pool_blocked_benefit,
     .describe = pool_describe,
     .samples = max_samples,
 };
@@ -101,7 +101,7 @@ static atl_node *max_pool2d_gradient(atl_node *y, atl_node *dy)
 }
 
 /* max_pool2d_grad(dy, x, y): each dy added to the place where x is the largest of its window; zero elsewhere.
- * With respect to dy it is max_pool2d_pick; moving x a little changes nothing. */
+ * With respect to dy it is max_pool2d_gather; moving x a little changes nothing. */
 static void visit_max_grad(const pool *p, int64_t to, int64_t n, pool_taps v, pool_taps h, int64_t c,
                            const double *const *x, double *result)
 {
@@ -164,7 +164,7 @@ static atl_node *nothing_flows(atl_node *y, atl_node *dy)
 
 static atl_node *max_grad_by_adjoint(atl_node *y, atl_node *g)
 {
-    return max_pool2d_pick(y, g, atl_input_of(y, 1), atl_input_of(y, 2));
+    return max_pool2d_gather(y, g, atl_input_of(y, 1), atl_input_of(y, 2));
 }
 
 static atl_node *sample_max_grad(atl_node *dy, atl_node *x)
@@ -184,7 +184,7 @@ const atl_op pool_max_grad_op = {
     .reference = reference_max_grad,
     .kernel = kernel_max_grad,
     .lower = lower_max_grad,
-    .blocked_gain = pool_grad_blocked_gain,
+    .blocked_benefit = pool_grad_blocked_benefit,
     .describe = pool_describe,
     .samples = (const atl_sample[]){{"windows that overlap", .binary = sample_max_grad,
                                      .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}, -8, 8}}, .inputs = 2},
@@ -200,15 +200,15 @@ static atl_node *max_pool2d_grad(atl_node *of, atl_node *dy, atl_node *x, atl_no
 
 /* gate(max_pool2d_grad(dy, x, y), x) = max_pool2d_grad(gate(dy, y), x, y): where x is the largest of a window it is that window's
  * y.  The gate is applied to fewer elements, and x need not be kept for it. */
-atl_node *atl_gate_before_pool(atl_node *dx, atl_node *x)
+atl_node *atl_relu_grad_before_pool(atl_node *dx, atl_node *x)
 {
     if (dx->op != &pool_max_grad_op || dx->inputs[1] != x)
         return NULL;
     atl_node *y = dx->inputs[2];
-    return max_pool2d_grad(dx, atl_gate(dx->inputs[0], y), x, y);
+    return max_pool2d_grad(dx, atl_relu_grad(dx->inputs[0], y), x, y);
 }
 
-/* max_pool2d_pick(g, x, y): the g that stands where x is the largest of its window; of y's shape.
+/* max_pool2d_gather(g, x, y): the g that stands where x is the largest of its window; of y's shape.
  * With respect to g it is max_pool2d_grad again. */
 static int infer_pick(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape); }
 
@@ -277,11 +277,11 @@ static atl_node *pick_by_picked(atl_node *y, atl_node *g)
 static atl_node *sample_pick(atl_node *g, atl_node *x)
 {
     atl_node *y = atl_max_pool2d(x, .window = {3, 3}, .stride = {2, 2});
-    return max_pool2d_pick(y, g, x, y);
+    return max_pool2d_gather(y, g, x, y);
 }
 
-static const atl_op max_pool2d_pick_op = {
-    .name = "max_pool2d_pick",
+static const atl_op max_pool2d_gather_op = {
+    .name = "max_pool2d_gather",
     .arity = 3,
     .attributes = sizeof(pool_options),
     .shape_inputs = 1 << 2,
@@ -296,9 +296,9 @@ static const atl_op max_pool2d_pick_op = {
                                      .input = {{4, {1, 3, 4, 70}}, {4, {1, 3, 4, 70}, -8, 8}}, .inputs = 2},
                                     {0}},
 };
-ATL_BUILTIN(max_pool2d_pick_op);
+ATL_BUILTIN(max_pool2d_gather_op);
 
-static atl_node *max_pool2d_pick(atl_node *of, atl_node *g, atl_node *x, atl_node *y)
+static atl_node *max_pool2d_gather(atl_node *of, atl_node *g, atl_node *x, atl_node *y)
 {
-    return of ? ATL_APPLY(&max_pool2d_pick_op, atl_attributes_of(of), g, x, y) : NULL;
+    return of ? ATL_APPLY(&max_pool2d_gather_op, atl_attributes_of(of), g, x, y) : NULL;
 }

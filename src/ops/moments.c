@@ -7,7 +7,7 @@
 #include "graph/memory.h"
 #include "ops/fast.h"
 #include "ops/parallel.h"
-#include "graph/lowering.h"
+#include "lowering/lowering.h"
 
 enum { LANES = 512, MOST_CHUNKS = 32, CHUNK_ELEMENTS = 16384, FLUSH = 64 };
 
@@ -46,15 +46,15 @@ static void sum_tile(const moments_job *job, int64_t first, int64_t width, int64
 {
     const moments_plan *p = job->plan;
     _Alignas(64) float sum[LANES] = {0}, square[LANES] = {0}, row[LANES];
-    int64_t abreast = width < p->columns ? 1 : LANES / width, since = 0;
-    for (int64_t i = 0; i < abreast * width; i++)
+    int64_t rows_per_block = width < p->columns ? 1 : LANES / width, since = 0;
+    for (int64_t i = 0; i < rows_per_block * width; i++)
         row[i] = job->x[first + i % width];
     for (int64_t r = begin, n; r < end; r += n) {
-        n = end - r < abreast ? end - r : abreast;
+        n = end - r < rows_per_block ? end - r : rows_per_block;
         add_deviations(sum, square, job->x + r * p->columns + first, row, n * width);
         if (++since == FLUSH || r + n >= end) {
-            flush(sum, total + first, width, abreast * width);
-            flush(square, total + p->columns + first, width, abreast * width);
+            flush(sum, total + first, width, rows_per_block * width);
+            flush(square, total + p->columns + first, width, rows_per_block * width);
             since = 0;
         }
     }

@@ -128,16 +128,17 @@ atl_node *atl_uniform_noise_with(const atl_noise_args *args)
 {
     float high = args->low == 0 && args->high == 0 ? 1 : args->high;
     if (args->like && !(args->low < high))
-        return atl_refuse(args->like->graph, "uniform_noise", "low is %g and high %g: there is nothing between them",
-                          (double)args->low, (double)high);
+        return atl_builder_error(args->like->graph, "uniform_noise",
+                                 "low is %g and high %g: there is nothing between them", (double)args->low,
+                                 (double)high);
     return noise(&uniform_noise_op, args, args->low, high - args->low);
 }
 
 atl_node *atl_normal_noise_with(const atl_noise_args *args)
 {
     if (args->like && !(args->deviation >= 0))
-        return atl_refuse(args->like->graph, "normal_noise",
-                          "the deviation is %g; it must be positive (0 stands for 1)", (double)args->deviation);
+        return atl_builder_error(args->like->graph, "normal_noise",
+                                 "the deviation is %g; it must be positive (0 stands for 1)", (double)args->deviation);
     return noise(&normal_noise_op, args, args->mean, args->deviation > 0 ? args->deviation : 1);
 }
 
@@ -148,12 +149,12 @@ atl_node *atl_dropout_with(const atl_dropout_args *args)
         return NULL;
     float rate = args->rate == 0 ? 0.5f : args->rate;
     if (!(rate > 0 && rate < 1))
-        return atl_refuse(args->x->graph, "dropout",
-                          "the rate is %g; it must be above 0 (which stands for 0.5) and below 1", (double)rate);
+        return atl_builder_error(args->x->graph, "dropout",
+                                 "the rate is %g; it must be above 0 (which stands for 0.5) and below 1", (double)rate);
     atl_graph *graph = args->x->graph;
     atl_enter(graph, "dropout");
     atl_node *u = atl_uniform_noise(args->x, args->counter, args->seed);
-    atl_node *kept = atl_scale(atl_greater_equal(u, atl_number(u, rate)), 1 / (1 - rate));
+    atl_node *kept = atl_scale(atl_greater_equal(u, atl_scalar(u, rate)), 1 / (1 - rate));
     atl_node *y = atl_mul(args->x, kept);
     atl_leave(graph);
     return y;

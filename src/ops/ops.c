@@ -121,7 +121,7 @@ atl_node *atl_only_reshaped(atl_node *y)
 
 int atl_is_read_once(const atl_node *x) { return x->read_once; }
 
-atl_node *atl_refuse(atl_graph *graph, const char *builder, const char *format, ...)
+atl_node *atl_builder_error(atl_graph *graph, const char *builder, const char *format, ...)
 {
     char text[ATL_ERROR_SIZE];
     va_list arguments;

@@ -42,14 +42,14 @@ static atl_node *pad_gradient(atl_node *y, atl_node *dy)
     return atl_slice_with(&args);
 }
 
-static atl_walk pad_walk(const atl_node *y)
+static atl_strided_copy pad_copy(const atl_node *y)
 {
     const pad_attributes *pad = y->attributes;
-    atl_walk walk = atl_walk_over(*y->inputs[0]->shape);
-    atl_strides_of(*y->shape, walk.to);
-    for (int i = 0; i < walk.rank; i++)
-        walk.to_start += pad->before[i] * walk.to[i];
-    return walk;
+    atl_strided_copy desc = atl_strided_copy_over(*y->inputs[0]->shape);
+    atl_strides_of(*y->shape, desc.to);
+    for (int i = 0; i < desc.rank; i++)
+        desc.to_start += pad->before[i] * desc.to[i];
+    return desc;
 }
 
 static void pad_reference(const atl_node *y, const double *const *x, double *result)
@@ -58,14 +58,14 @@ static void pad_reference(const atl_node *y, const double *const *x, double *res
     int64_t count = atl_shape_count(*y->shape);
     for (int64_t i = 0; i < count; i++)
         result[i] = y->dtype == ATL_INT32 ? (double)(int32_t)pad->value : (double)pad->value;
-    atl_walk walk = pad_walk(y);
-    atl_copy_doubles(&walk, result, x[0]);
+    atl_strided_copy desc = pad_copy(y);
+    atl_copy_doubles(&desc, result, x[0]);
 }
 
 static void pad_kernel(const atl_node *y, const void *const *x, void *result)
 {
     const pad_attributes *pad = y->attributes;
-    atl_walk inside = pad_walk(y), everywhere = atl_walk_over(*y->shape);
+    atl_strided_copy inside = pad_copy(y), everywhere = atl_strided_copy_over(*y->shape);
     int32_t whole = (int32_t)pad->value;
     memset(everywhere.from, 0, sizeof everywhere.from);
     atl_copy_words(&everywhere, result, y->dtype == ATL_INT32 ? (const void *)&whole : (const void *)&pad->value);

@@ -2,12 +2,12 @@
 #include "ops/pointwise.h"
 
 /* To [out / block][in][block]. */
-void atl_pointwise_pack(const atl_pointwise *p, const float *filter, int turned, float *packed)
+void atl_pointwise_pack(const atl_pointwise *p, const float *filter, int transposed, float *packed)
 {
     int64_t block = lanes_side_by_side(p->out) * LANES;
     for (int64_t i = 0; i < p->in; i++)
         for (int64_t o = 0; o < p->out; o++)
-            packed[(o / block * p->in + i) * block + o % block] = filter[turned ? o * p->in + i : i * p->out + o];
+            packed[(o / block * p->in + i) * block + o % block] = filter[transposed ? o * p->in + i : i * p->out + o];
 }
 
 /* Some pixels from `pixel` on, and 16 * vectors outputs from `first` on. */
@@ -16,13 +16,14 @@ WIDE_INLINE void some_pixels(const int rows, const int vectors, const atl_pointw
 {
     product_tile sum;
     clear_tile(rows, vectors, sum);
-    add_to_tile(rows, vectors, p->in, image + pixel * p->in_apart, p->in_apart, 1, b, vectors * LANES, sum);
+    add_to_tile(rows, vectors, p->in, image + pixel * p->in_pixel_stride, p->in_pixel_stride, 1, b, vectors * LANES,
+                sum);
     UNROLL
     for (int i = 0; i < rows; i++)
         UNROLL
     for (int v = 0; v < vectors; v++) {
         int64_t channel = first + v * LANES;
-        store(result + (pixel + i) * p->out_apart + channel,
+        store(result + (pixel + i) * p->out_pixel_stride + channel,
               ended(end, sum[i][v], (pixel + i) * p->out + channel, channel));
     }
 }

@@ -85,7 +85,7 @@ atl_node *pool_build(const atl_op *op, const atl_pool2d_args *args)
 /* Below this, and for windows that oneDNN was never meant to see, the kernels here are as good, and cost no parallel region. */
 enum { FEW_ELEMENTS = 4096, WIDEST_WINDOW = 1024 };
 
-static int suits_onednn(const pool *p, atl_shape image)
+static int onednn_supports(const pool *p, atl_shape image)
 {
     return atl_shape_count(image) >= FEW_ELEMENTS && p->window[0].size <= WIDEST_WINDOW &&
            p->window[1].size <= WIDEST_WINDOW;
@@ -97,7 +97,7 @@ int pool_lower(atl_lowering *lowering, int average)
     pool p = pool_of(y, y->inputs[0]);
     onednn_pooling pooling = {.average = average, .image = *y->inputs[0]->shape, .result = *y->shape, .image_input = 0};
     memcpy(pooling.window, p.window, sizeof p.window);
-    return suits_onednn(&p, pooling.image) ? onednn_lower_pooling(lowering, &pooling) : atl_lower_kernel(lowering);
+    return onednn_supports(&p, pooling.image) ? onednn_lower_pooling(lowering, &pooling) : atl_lower_kernel(lowering);
 }
 
 int pool_lower_grad(atl_lowering *lowering, int average)
@@ -112,23 +112,23 @@ int pool_lower_grad(atl_lowering *lowering, int average)
                               .image_input = 1,
                               .forward_input = 2};
     memcpy(pooling.window, p.window, sizeof p.window);
-    return suits_onednn(&p, pooling.image) ? onednn_lower_pooling(lowering, &pooling) : atl_lower_kernel(lowering);
+    return onednn_supports(&p, pooling.image) ? onednn_lower_pooling(lowering, &pooling) : atl_lower_kernel(lowering);
 }
 
 /* Bound by memory in either layout.  A gradient's result lies as the image of the forward node does. */
-static double blocked_gain(atl_shape image)
+static double blocked_benefit(atl_shape image)
 {
     return image.size[3] % 16 || atl_shape_count(image) < FEW_ELEMENTS ? -INFINITY : 0;
 }
-double pool_blocked_gain(const atl_node *y, unsigned *images)
+double pool_blocked_benefit(const atl_node *y, unsigned *images)
 {
     *images = 1;
-    return blocked_gain(*y->inputs[0]->shape);
+    return blocked_benefit(*y->inputs[0]->shape);
 }
-double pool_grad_blocked_gain(const atl_node *y, unsigned *images)
+double pool_grad_blocked_benefit(const atl_node *y, unsigned *images)
 {
     *images = 1 | 2;
-    return blocked_gain(*y->shape);
+    return blocked_benefit(*y->shape);
 }
 
 /* ---- loops ---- */

@@ -50,8 +50,8 @@ void pool_describe(const atl_node *y, char *text, size_t size);
 atl_node *pool_build(const atl_op *op, const atl_pool2d_args *args);
 int pool_lower(atl_lowering *lowering, int average);
 int pool_lower_grad(atl_lowering *lowering, int average); /* inputs: dy, x, and, of the largest, y */
-double pool_blocked_gain(const atl_node *y, unsigned *images);
-double pool_grad_blocked_gain(const atl_node *y, unsigned *images);
+double pool_blocked_benefit(const atl_node *y, unsigned *images);
+double pool_grad_blocked_benefit(const atl_node *y, unsigned *images);
 
 /* ---- references ---- */
 

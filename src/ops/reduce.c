@@ -317,7 +317,7 @@ REDUCE_OP(log_sum_exp, ATL_FOLD_LOG_SUM_EXP, atl_only_reshaped, NULL)
 /* l2_norm: dx = dy x / y; where y is 0, so is x, and so is dx. */
 static atl_node *l2_norm_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_mul(atl_input_of(y, 0), inserted(y, atl_div(dy, atl_maximum(y, atl_number(y, 1e-30f)))));
+    return atl_mul(atl_input_of(y, 0), inserted(y, atl_div(dy, atl_maximum(y, atl_scalar(y, 1e-30f)))));
 }
 REDUCE_SAMPLES(l2_norm, 0.5f, 1);
 REDUCE_OP(l2_norm, ATL_FOLD_NORM, NULL, NULL)

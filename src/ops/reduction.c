@@ -177,7 +177,7 @@ int atl_sum_over(atl_shape shape, unsigned reduced, atl_sum_form *form_out)
 typedef struct dimensions {
     int rank;
     int64_t count; /* product of sizes */
-    int64_t size[ATL_WALK_RANK], stride[ATL_WALK_RANK];
+    int64_t size[ATL_STRIDED_COPY_RANK], stride[ATL_STRIDED_COPY_RANK];
 } dimensions;
 
 static void add_dimension(dimensions *d, int64_t size, int64_t stride)
@@ -205,7 +205,7 @@ typedef struct plan {
     int64_t kept_size, kept_stride; /* the last kept dimension, which tiles cut up */
     int64_t run_size, run_stride;   /* the last reduced dimension, which pieces cut up */
     int64_t tile, tiles;            /* results in a tile; tiles in the last kept dimension */
-    int64_t abreast;                /* rows taken as one, if they are short: they lie one after the other */
+    int64_t rows_per_block;         /* rows taken as one, if they are short: they lie one after the other */
     int64_t piece, pieces;          /* elements of the last reduced dimension in a piece; pieces in it */
     int64_t chunks;                 /* parts of a tile for the threads to share */
     double count;                   /* terms in each result */
@@ -252,13 +252,13 @@ static void choose_tiles(plan *p)
 {
     int64_t longest_run = p->run_size ? p->run_size : 1, pieces;
     int shared = p->kept.count * p->kept_size < 8 * NARROW && p->count * (double)p->kept_size > 4 * PIECE;
-    p->abreast = 1;
+    p->rows_per_block = 1;
     p->piece = PIECE;
     if (by_rows(p)) {
         p->tile = smaller(p->kept_size, shared ? NARROW : TILE);
         if (p->kept_size <= NARROW / 2)
-            p->abreast = smaller(NARROW / p->kept_size, longest_run);
-        p->piece = BLOCK / LANES * p->abreast;
+            p->rows_per_block = smaller(NARROW / p->kept_size, longest_run);
+        p->piece = BLOCK / LANES * p->rows_per_block;
     } else
         p->tile = smaller(p->kept_size, longest_run >= 2 * PIECE ? 1 : smaller(NARROW, 2 * PIECE / longest_run));
     p->tiles = (p->kept_size + p->tile - 1) / p->tile;
@@ -281,17 +281,17 @@ static void place_tile(const plan *p, int64_t index, tile *t)
     t->x = offset_of(&p->kept, outer) + first * p->kept_stride;
     for (int64_t i = 0; p->shifted && i < t->width; i++)
         t->shift[i] = (float)usable_shift(p->result[t->result + i]);
-    for (int64_t i = t->width; p->shifted && i < t->width * p->abreast; i++)
+    for (int64_t i = t->width; p->shifted && i < t->width * p->rows_per_block; i++)
         t->shift[i] = t->shift[i - t->width];
 }
 
 static void fold_rows(const plan *p, const tile *t, const float *x, int64_t rows, double *total)
 {
     double part[TILE]; /* of floats, if the fold is not wide */
-    p->fold.begin(part, p->abreast * t->width);
-    for (int64_t i = 0; i < rows; i += p->abreast)
-        p->fold.rows(part, x + i * p->run_stride, t->shift, smaller(p->abreast, rows - i) * t->width);
-    for (int64_t i = 0; i < p->abreast; i++)
+    p->fold.begin(part, p->rows_per_block * t->width);
+    for (int64_t i = 0; i < rows; i += p->rows_per_block)
+        p->fold.rows(part, x + i * p->run_stride, t->shift, smaller(p->rows_per_block, rows - i) * t->width);
+    for (int64_t i = 0; i < p->rows_per_block; i++)
         p->fold.flush(total, part, i * t->width, t->width);
 }
 
@@ -380,7 +380,7 @@ void atl_reduce_doubles(const atl_reduction *reduction, atl_fold kind, const dou
 {
     fold how = fold_of(kind);
     dimensions kept = {.count = 1}, reduced = {.count = 1};
-    int64_t stride[ATL_WALK_RANK], next = 1;
+    int64_t stride[ATL_STRIDED_COPY_RANK], next = 1;
     for (int i = reduction->rank - 1; i >= 0; next *= reduction->size[i--])
         stride[i] = next;
     for (int i = 0; i < reduction->rank; i++)

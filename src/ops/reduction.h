@@ -3,13 +3,13 @@
 #define ATLED_OPS_REDUCTION_H
 
 #include "ops/strided_copy.h"
-#include "graph/lowering.h"
+#include "lowering/lowering.h"
 
 /* Dimensions of a dense array, and a bit for each that is reduced.  The result is dense, of the dimensions that are
  * left. */
 typedef struct atl_reduction {
     int rank;
-    int64_t size[ATL_WALK_RANK];
+    int64_t size[ATL_STRIDED_COPY_RANK];
     unsigned reduced;
 } atl_reduction;
 

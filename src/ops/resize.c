@@ -6,17 +6,18 @@
 static int check(const atl_node *image, const atl_resize_args *args, const char *builder)
 {
     if (image->dtype != ATL_FLOAT32 || image->shape->rank != 4)
-        return atl_refuse(image->graph, builder, "the image, '%s', is %s %s, but must be float32 with four dimensions",
-                          atl_name_of(image), atl_dtype_name(image->dtype), SHAPE_OF(image)) != NULL;
+        return atl_builder_error(image->graph, builder,
+                                 "the image, '%s', is %s %s, but must be float32 with four dimensions",
+                                 atl_name_of(image), atl_dtype_name(image->dtype), SHAPE_OF(image)) != NULL;
     if (args->height < 1 || args->width < 1)
-        return atl_refuse(image->graph, builder,
-                          "the new size %dx%d must be 1 or more in both directions: give .height and .width",
-                          args->height, args->width) != NULL;
+        return atl_builder_error(image->graph, builder,
+                                 "the new size %dx%d must be 1 or more in both directions: give .height and .width",
+                                 args->height, args->width) != NULL;
     for (int d = 1; d < 3; d++)
         if (image->shape->size[d] < 1)
-            return atl_refuse(image->graph, builder,
-                              "the image, '%s', is %s: its height and width must be known, and not 0",
-                              atl_name_of(image), SHAPE_OF(image)) != NULL;
+            return atl_builder_error(image->graph, builder,
+                                     "the image, '%s', is %s: its height and width must be known, and not 0",
+                                     atl_name_of(image), SHAPE_OF(image)) != NULL;
     return 1;
 }
 

@@ -18,28 +18,28 @@ static atl_node *reverse_gradient(atl_node *y, atl_node *dy)
     return atl_reverse_with(dy, attributes->count, attributes->axis);
 }
 
-static atl_walk reverse_walk(const atl_node *y)
+static atl_strided_copy reverse_copy(const atl_node *y)
 {
     const reverse_attributes *attributes = y->attributes;
-    atl_walk walk = atl_walk_over(*y->shape);
+    atl_strided_copy desc = atl_strided_copy_over(*y->shape);
     for (int i = 0; i < attributes->count; i++) {
-        int axis = attributes->axis[i] < 0 ? attributes->axis[i] + walk.rank : attributes->axis[i];
-        walk.from_start += (walk.size[axis] - 1) * walk.from[axis];
-        walk.from[axis] = -walk.from[axis];
+        int axis = attributes->axis[i] < 0 ? attributes->axis[i] + desc.rank : attributes->axis[i];
+        desc.from_start += (desc.size[axis] - 1) * desc.from[axis];
+        desc.from[axis] = -desc.from[axis];
     }
-    return walk;
+    return desc;
 }
 
 static void reverse_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_walk walk = reverse_walk(y);
-    atl_copy_doubles(&walk, result, x[0]);
+    atl_strided_copy desc = reverse_copy(y);
+    atl_copy_doubles(&desc, result, x[0]);
 }
 
 static void reverse_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    atl_walk walk = reverse_walk(y);
-    atl_copy_words(&walk, result, x[0]);
+    atl_strided_copy desc = reverse_copy(y);
+    atl_copy_words(&desc, result, x[0]);
 }
 
 /* A bit for each axis that is turned round and is longer than 1. */

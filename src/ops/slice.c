@@ -75,29 +75,29 @@ static int infer_slice(atl_node *y)
 }
 
 /* Over the sliced elements: `to` steps through the result of slice, `from` through its input, of shape `whole`. */
-static atl_walk slice_walk(const slice_attributes *attributes, atl_shape whole, atl_shape part)
+static atl_strided_copy slice_copy(const slice_attributes *attributes, atl_shape whole, atl_shape part)
 {
-    atl_walk walk = atl_walk_over(part);
+    atl_strided_copy desc = atl_strided_copy_over(part);
     int64_t strides[ATL_MAX_RANK];
     atl_strides_of(whole, strides);
-    for (int i = 0; i < walk.rank; i++) {
+    for (int i = 0; i < desc.rank; i++) {
         range r = range_of(attributes, i, whole.size[i]);
-        walk.from_start += r.begin * strides[i];
-        walk.from[i] = r.stride * strides[i];
+        desc.from_start += r.begin * strides[i];
+        desc.from[i] = r.stride * strides[i];
     }
-    return walk;
+    return desc;
 }
 
 static void slice_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_walk walk = slice_walk(y->attributes, *y->inputs[0]->shape, *y->shape);
-    atl_copy_doubles(&walk, result, x[0]);
+    atl_strided_copy desc = slice_copy(y->attributes, *y->inputs[0]->shape, *y->shape);
+    atl_copy_doubles(&desc, result, x[0]);
 }
 
 static void slice_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    atl_walk walk = slice_walk(y->attributes, *y->inputs[0]->shape, *y->shape);
-    atl_copy_words(&walk, result, x[0]);
+    atl_strided_copy desc = slice_copy(y->attributes, *y->inputs[0]->shape, *y->shape);
+    atl_copy_words(&desc, result, x[0]);
 }
 
 static range range_along(const atl_node *slice, int axis)
@@ -326,28 +326,28 @@ static atl_node *unslice_gradient(atl_node *y, atl_node *dy)
     return atl_slice_with(&args);
 }
 
-static atl_walk unslice_walk(const atl_node *y)
+static atl_strided_copy unslice_copy(const atl_node *y)
 {
-    atl_walk walk = slice_walk(y->attributes, *y->shape, *y->inputs[0]->shape), swapped = walk;
-    memcpy(swapped.to, walk.from, sizeof walk.from);
-    memcpy(swapped.from, walk.to, sizeof walk.to);
-    swapped.to_start = walk.from_start;
-    swapped.from_start = walk.to_start;
+    atl_strided_copy desc = slice_copy(y->attributes, *y->shape, *y->inputs[0]->shape), swapped = desc;
+    memcpy(swapped.to, desc.from, sizeof desc.from);
+    memcpy(swapped.from, desc.to, sizeof desc.to);
+    swapped.to_start = desc.from_start;
+    swapped.from_start = desc.to_start;
     return swapped;
 }
 
 static void unslice_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_walk walk = unslice_walk(y);
+    atl_strided_copy desc = unslice_copy(y);
     memset(result, 0, (size_t)atl_shape_count(*y->shape) * sizeof *result);
-    atl_copy_doubles(&walk, result, x[0]);
+    atl_copy_doubles(&desc, result, x[0]);
 }
 
 static void unslice_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    atl_walk walk = unslice_walk(y);
+    atl_strided_copy desc = unslice_copy(y);
     memset(result, 0, (size_t)atl_shape_count(*y->shape) * 4);
-    atl_copy_words(&walk, result, x[0]);
+    atl_copy_words(&desc, result, x[0]);
 }
 
 static atl_node *put_back(atl_node *dy, atl_node *like)

@@ -9,8 +9,8 @@ static int check_image(const atl_node *image, const char *builder)
 {
     if (image->dtype == ATL_FLOAT32 && image->shape->rank == 4)
         return 1;
-    atl_refuse(image->graph, builder, "the image, '%s', is %s %s, but must be float32 with four dimensions",
-               atl_name_of(image), atl_dtype_name(image->dtype), SHAPE_OF(image));
+    atl_builder_error(image->graph, builder, "the image, '%s', is %s %s, but must be float32 with four dimensions",
+                      atl_name_of(image), atl_dtype_name(image->dtype), SHAPE_OF(image));
     return 0;
 }
 
@@ -31,8 +31,9 @@ atl_node *atl_total_variation(atl_node *image)
     if (!image || !check_image(image, "total_variation"))
         return NULL;
     if (image->shape->size[1] == 1 && image->shape->size[2] == 1)
-        return atl_refuse(image->graph, "total_variation", "the image, '%s', is %s: a single pixel has no neighbours",
-                          atl_name_of(image), SHAPE_OF(image));
+        return atl_builder_error(image->graph, "total_variation",
+                                 "the image, '%s', is %s: a single pixel has no neighbours", atl_name_of(image),
+                                 SHAPE_OF(image));
     atl_enter(image->graph, "total_variation");
     atl_node *down = variation_along(image, 1), *right = variation_along(image, 2);
     atl_node *sum = down && right ? atl_add(down, right) : down ? down : right;
@@ -80,14 +81,15 @@ static int check_blur(const atl_gaussian_blur_args *args, const atl_node *image,
     if (!check_image(image, "gaussian_blur"))
         return 0;
     if (!(args->deviation > 0) || isinf(args->deviation))
-        return atl_refuse(image->graph, "gaussian_blur", "the deviation is %g pixels; it must be positive",
-                          (double)args->deviation) != NULL;
+        return atl_builder_error(image->graph, "gaussian_blur", "the deviation is %g pixels; it must be positive",
+                                 (double)args->deviation) != NULL;
     if (radius < 0 || 2 * (int64_t)radius + 1 > MOST_TAPS)
-        return atl_refuse(image->graph, "gaussian_blur", "the radius is %d pixels; it must be 0..%d", radius,
-                          MOST_TAPS / 2) != NULL;
+        return atl_builder_error(image->graph, "gaussian_blur", "the radius is %d pixels; it must be 0..%d", radius,
+                                 MOST_TAPS / 2) != NULL;
     if (channels < 1 || channels > INT32_MAX)
-        return atl_refuse(image->graph, "gaussian_blur", "the image, '%s', is %s: the number of channels must be known",
-                          atl_name_of(image), SHAPE_OF(image)) != NULL;
+        return atl_builder_error(image->graph, "gaussian_blur",
+                                 "the image, '%s', is %s: the number of channels must be known", atl_name_of(image),
+                                 SHAPE_OF(image)) != NULL;
     return 1;
 }
 

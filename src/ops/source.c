@@ -135,7 +135,7 @@ atl_node *atl_vector(const atl_node *in_graph_of, int count, const float *values
     return in_graph_of ? own_constant(in_graph_of->graph, atl_tensor_of_floats(ATL_SHAPE(count), values)) : NULL;
 }
 
-atl_node *atl_number(const atl_node *in_graph_of, float value)
+atl_node *atl_scalar(const atl_node *in_graph_of, float value)
 {
     return in_graph_of ? own_constant(in_graph_of->graph, atl_tensor_of_floats(ATL_SCALAR, &value)) : NULL;
 }

@@ -9,53 +9,53 @@
 #include "ops/ops.h"
 #include "ops/parallel.h"
 
-atl_walk atl_walk_over(atl_shape shape)
+atl_strided_copy atl_strided_copy_over(atl_shape shape)
 {
-    atl_walk walk = {.rank = shape.rank};
-    memcpy(walk.size, shape.size, sizeof shape.size);
-    atl_strides_of(shape, walk.to);
-    atl_strides_of(shape, walk.from);
-    return walk;
+    atl_strided_copy desc = {.rank = shape.rank};
+    memcpy(desc.size, shape.size, sizeof shape.size);
+    atl_strides_of(shape, desc.to);
+    atl_strides_of(shape, desc.from);
+    return desc;
 }
 
-static int64_t count_of(const atl_walk *walk)
+static int64_t count_of(const atl_strided_copy *desc)
 {
     int64_t count = 1;
-    for (int i = 0; i < walk->rank; i++)
-        count *= walk->size[i];
+    for (int i = 0; i < desc->rank; i++)
+        count *= desc->size[i];
     return count;
 }
 
-void atl_copy_doubles(const atl_walk *walk, double *to, const double *from)
+void atl_copy_doubles(const atl_strided_copy *desc, double *to, const double *from)
 {
-    int64_t index[ATL_WALK_RANK] = {0}, count = count_of(walk);
+    int64_t index[ATL_STRIDED_COPY_RANK] = {0}, count = count_of(desc);
     for (int64_t i = 0; i < count; i++) {
-        int64_t at = walk->to_start, source = walk->from_start;
-        for (int d = 0; d < walk->rank; d++) {
-            at += index[d] * walk->to[d];
-            source += index[d] * walk->from[d];
+        int64_t at = desc->to_start, source = desc->from_start;
+        for (int d = 0; d < desc->rank; d++) {
+            at += index[d] * desc->to[d];
+            source += index[d] * desc->from[d];
         }
         to[at] = from[source];
-        for (int d = walk->rank - 1; d >= 0 && ++index[d] == walk->size[d]; d--)
+        for (int d = desc->rank - 1; d >= 0 && ++index[d] == desc->size[d]; d--)
             index[d] = 0;
     }
 }
 
 /* Drops dimensions of 1 and merges neighbours that are one run in both views.  At least one dimension is left. */
-static atl_walk coalesced(const atl_walk *walk)
+static atl_strided_copy coalesced(const atl_strided_copy *desc)
 {
-    atl_walk result = {.to_start = walk->to_start, .from_start = walk->from_start};
-    for (int i = 0; i < walk->rank; i++) {
+    atl_strided_copy result = {.to_start = desc->to_start, .from_start = desc->from_start};
+    for (int i = 0; i < desc->rank; i++) {
         int last = result.rank - 1;
-        if (walk->size[i] == 1)
+        if (desc->size[i] == 1)
             continue;
-        if (last >= 0 && result.to[last] == walk->to[i] * walk->size[i] &&
-            result.from[last] == walk->from[i] * walk->size[i])
-            result.size[last] *= walk->size[i];
+        if (last >= 0 && result.to[last] == desc->to[i] * desc->size[i] &&
+            result.from[last] == desc->from[i] * desc->size[i])
+            result.size[last] *= desc->size[i];
         else
-            result.size[last = result.rank++] = walk->size[i];
-        result.to[last] = walk->to[i];
-        result.from[last] = walk->from[i];
+            result.size[last = result.rank++] = desc->size[i];
+        result.to[last] = desc->to[i];
+        result.from[last] = desc->from[i];
     }
     if (result.rank == 0) {
         result.rank = 1;
@@ -64,29 +64,29 @@ static atl_walk coalesced(const atl_walk *walk)
     return result;
 }
 
-static void move_dimension(atl_walk *walk, int from, int to)
+static void move_dimension(atl_strided_copy *desc, int from, int to)
 {
-    int64_t size = walk->size[from], to_step = walk->to[from], from_step = walk->from[from];
+    int64_t size = desc->size[from], to_step = desc->to[from], from_step = desc->from[from];
     for (int i = from; i < to; i++) {
-        walk->size[i] = walk->size[i + 1];
-        walk->to[i] = walk->to[i + 1];
-        walk->from[i] = walk->from[i + 1];
+        desc->size[i] = desc->size[i + 1];
+        desc->to[i] = desc->to[i + 1];
+        desc->from[i] = desc->from[i + 1];
     }
-    walk->size[to] = size;
-    walk->to[to] = to_step;
-    walk->from[to] = from_step;
+    desc->size[to] = size;
+    desc->to[to] = to_step;
+    desc->from[to] = from_step;
 }
 
-static void insert_dimension(atl_walk *walk, int at, int64_t size, int64_t to, int64_t from)
+static void insert_dimension(atl_strided_copy *desc, int at, int64_t size, int64_t to, int64_t from)
 {
-    for (int i = walk->rank++; i > at; i--) {
-        walk->size[i] = walk->size[i - 1];
-        walk->to[i] = walk->to[i - 1];
-        walk->from[i] = walk->from[i - 1];
+    for (int i = desc->rank++; i > at; i--) {
+        desc->size[i] = desc->size[i - 1];
+        desc->to[i] = desc->to[i - 1];
+        desc->from[i] = desc->from[i - 1];
     }
-    walk->size[at] = size;
-    walk->to[at] = to;
-    walk->from[at] = from;
+    desc->size[at] = size;
+    desc->to[at] = to;
+    desc->from[at] = from;
 }
 
 /* The last two dimensions, `rows` of n words each. */
@@ -155,7 +155,7 @@ static void transpose_strip(const strip *s, int64_t rows, uint32_t *restrict to,
 
 /* A walk made ready: the last dimension is the strip's n, the one before it its rows, `strips` of them. */
 typedef struct plan {
-    atl_walk walk;
+    atl_strided_copy desc;
     strip strip;
     copy_strip *copy;
     int64_t strip_rows, strips;
@@ -164,83 +164,84 @@ typedef struct plan {
 } plan;
 
 /* A walk of rank 1 gets rows, for the threads to share; returns how many elements at the end fit into no row. */
-static int64_t give_rows(atl_walk *walk)
+static int64_t give_rows(atl_strided_copy *desc)
 {
     enum { ROW = 16384 };
-    int64_t n = walk->size[0], rest = n > 2 * ROW ? n % ROW : 0;
+    int64_t n = desc->size[0], rest = n > 2 * ROW ? n % ROW : 0;
     int64_t row = n > 2 * ROW ? ROW : n;
-    insert_dimension(walk, 0, row ? n / row : 0, row * walk->to[0], row * walk->from[0]);
-    walk->size[1] = row;
+    insert_dimension(desc, 0, row ? n / row : 0, row * desc->to[0], row * desc->from[0]);
+    desc->size[1] = row;
     return rest;
 }
 
 static void choose_strips(plan *p)
 {
-    atl_walk *walk = &p->walk;
-    int last = walk->rank - 1, side = -1;
+    atl_strided_copy *desc = &p->desc;
+    int last = desc->rank - 1, side = -1;
     for (int i = 0; i < last; i++)
-        if (walk->from[i] == 1)
+        if (desc->from[i] == 1)
             side = i;
     p->copy = copy_stepping;
-    if (walk->to[last] == 1 && walk->from[last] == 1)
+    if (desc->to[last] == 1 && desc->from[last] == 1)
         p->copy = copy_runs;
-    else if (walk->to[last] == 1 && walk->from[last] == 0)
+    else if (desc->to[last] == 1 && desc->from[last] == 0)
         p->copy = copy_repeated;
-    else if (walk->to[last] == 1 && side >= 0) {
+    else if (desc->to[last] == 1 && side >= 0) {
         p->copy = transpose_strip;
-        move_dimension(walk, side, last - 1);
+        move_dimension(desc, side, last - 1);
     }
-    p->strip = (strip){walk->size[last], walk->to[last - 1], walk->from[last - 1], walk->to[last], walk->from[last]};
-    p->strip_rows = (4096 / walk->size[last] + BLOCK) / BLOCK * BLOCK;
+    p->strip = (strip){desc->size[last], desc->to[last - 1], desc->from[last - 1], desc->to[last], desc->from[last]};
+    p->strip_rows = (4096 / desc->size[last] + BLOCK) / BLOCK * BLOCK;
     if (p->copy == transpose_strip && p->strip_rows < 4 * BLOCK)
         p->strip_rows = 4 * BLOCK; /* so that a page that is read gives more than one line */
-    p->strips = (walk->size[last - 1] + p->strip_rows - 1) / p->strip_rows;
+    p->strips = (desc->size[last - 1] + p->strip_rows - 1) / p->strip_rows;
 }
 
 static void copy_strips(const void *job, int64_t first, int64_t end)
 {
     const plan *p = job;
-    const atl_walk *walk = &p->walk;
-    int outer = walk->rank - 2;
-    int64_t index[ATL_WALK_RANK] = {0}, rest = first / p->strips, at = walk->to_start, source = walk->from_start;
+    const atl_strided_copy *desc = &p->desc;
+    int outer = desc->rank - 2;
+    int64_t index[ATL_STRIDED_COPY_RANK] = {0}, rest = first / p->strips, at = desc->to_start,
+            source = desc->from_start;
     int64_t strip_index = first % p->strips;
     for (int d = outer - 1; d >= 0; d--) {
-        index[d] = rest % walk->size[d];
-        rest /= walk->size[d];
-        at += index[d] * walk->to[d];
-        source += index[d] * walk->from[d];
+        index[d] = rest % desc->size[d];
+        rest /= desc->size[d];
+        at += index[d] * desc->to[d];
+        source += index[d] * desc->from[d];
     }
     for (int64_t i = first; i < end; i++) {
-        int64_t row = strip_index * p->strip_rows, left = walk->size[outer] - row;
+        int64_t row = strip_index * p->strip_rows, left = desc->size[outer] - row;
         p->copy(&p->strip, left < p->strip_rows ? left : p->strip_rows, p->to + at + row * p->strip.to_row,
                 p->from + source + row * p->strip.from_row);
         if (++strip_index < p->strips)
             continue;
         strip_index = 0;
         for (int d = outer - 1; d >= 0; d--) {
-            at += walk->to[d];
-            source += walk->from[d];
-            if (++index[d] < walk->size[d])
+            at += desc->to[d];
+            source += desc->from[d];
+            if (++index[d] < desc->size[d])
                 break;
             index[d] = 0;
-            at -= walk->size[d] * walk->to[d];
-            source -= walk->size[d] * walk->from[d];
+            at -= desc->size[d] * desc->to[d];
+            source -= desc->size[d] * desc->from[d];
         }
     }
 }
 
-void atl_copy_words(const atl_walk *walk, void *to, const void *from)
+void atl_copy_words(const atl_strided_copy *desc, void *to, const void *from)
 {
-    plan p = {.walk = coalesced(walk), .to = to, .from = from};
-    int64_t count = count_of(&p.walk), rest = 0, end = p.walk.size[0], items = 1;
+    plan p = {.desc = coalesced(desc), .to = to, .from = from};
+    int64_t count = count_of(&p.desc), rest = 0, end = p.desc.size[0], items = 1;
     if (count == 0)
         return;
-    if (p.walk.rank == 1)
-        rest = give_rows(&p.walk);
+    if (p.desc.rank == 1)
+        rest = give_rows(&p.desc);
     choose_strips(&p);
-    for (int d = 0; d < p.walk.rank - 2; d++)
-        items *= p.walk.size[d];
+    for (int d = 0; d < p.desc.rank - 2; d++)
+        items *= p.desc.size[d];
     atl_parallel(items * p.strips, count, copy_strips, &p);
     for (int64_t i = end - rest; i < end; i++) /* only of a walk that came down to one dimension */
-        p.to[p.walk.to_start + i * p.strip.to] = p.from[p.walk.from_start + i * p.strip.from];
+        p.to[p.desc.to_start + i * p.strip.to] = p.from[p.desc.from_start + i * p.strip.from];
 }

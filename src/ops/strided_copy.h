@@ -5,23 +5,23 @@
 
 #include "atled/op.h"
 
-enum { ATL_WALK_RANK = 2 * ATL_MAX_RANK }; /* tile walks over [repeats, size] for each dimension */
+enum { ATL_STRIDED_COPY_RANK = 2 * ATL_MAX_RANK }; /* tile walks over [repeats, size] for each dimension */
 
 /* to[to_start + sum i_d * to[d]] = from[from_start + sum i_d * from[d]] for every index i of `size`.  In elements.  A
  * step of 0 in `from` repeats, a negative one goes backwards.  No element is written twice. */
-typedef struct atl_walk {
+typedef struct atl_strided_copy {
     int rank;
-    int64_t size[ATL_WALK_RANK];
-    int64_t to[ATL_WALK_RANK], from[ATL_WALK_RANK];
+    int64_t size[ATL_STRIDED_COPY_RANK];
+    int64_t to[ATL_STRIDED_COPY_RANK], from[ATL_STRIDED_COPY_RANK];
     int64_t to_start, from_start;
-} atl_walk;
+} atl_strided_copy;
 
 /* Over all of `shape`, both sides dense: for the caller to change. */
-atl_walk atl_walk_over(atl_shape shape);
+atl_strided_copy atl_strided_copy_over(atl_shape shape);
 
 /* Floats or int32, fast. */
-void atl_copy_words(const atl_walk *walk, void *to, const void *from);
+void atl_copy_words(const atl_strided_copy *desc, void *to, const void *from);
 /* The oracle's, plain. */
-void atl_copy_doubles(const atl_walk *walk, double *to, const double *from);
+void atl_copy_doubles(const atl_strided_copy *desc, double *to, const double *from);
 
 #endif

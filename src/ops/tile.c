@@ -38,34 +38,34 @@ static atl_node *untile(atl_node *dy, atl_node *like, const tile_attributes *att
 static atl_node *tile_gradient(atl_node *y, atl_node *dy) { return untile(dy, atl_input_of(y, 0), y->attributes); }
 
 /* Over [times, size] for each dimension of x. */
-static atl_walk tile_walk(const atl_node *y)
+static atl_strided_copy tile_copy(const atl_node *y)
 {
     const tile_attributes *tile = y->attributes;
     atl_shape from = *y->inputs[0]->shape;
     int64_t to_stride[ATL_MAX_RANK], from_stride[ATL_MAX_RANK];
-    atl_walk walk = {.rank = 2 * from.rank};
+    atl_strided_copy desc = {.rank = 2 * from.rank};
     atl_strides_of(*y->shape, to_stride);
     atl_strides_of(from, from_stride);
     for (int i = 0; i < from.rank; i++) {
-        walk.size[2 * i] = tile->times[i];
-        walk.to[2 * i] = from.size[i] * to_stride[i];
-        walk.size[2 * i + 1] = from.size[i];
-        walk.to[2 * i + 1] = to_stride[i];
-        walk.from[2 * i + 1] = from_stride[i];
+        desc.size[2 * i] = tile->times[i];
+        desc.to[2 * i] = from.size[i] * to_stride[i];
+        desc.size[2 * i + 1] = from.size[i];
+        desc.to[2 * i + 1] = to_stride[i];
+        desc.from[2 * i + 1] = from_stride[i];
     }
-    return walk;
+    return desc;
 }
 
 static void tile_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_walk walk = tile_walk(y);
-    atl_copy_doubles(&walk, result, x[0]);
+    atl_strided_copy desc = tile_copy(y);
+    atl_copy_doubles(&desc, result, x[0]);
 }
 
 static void tile_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    atl_walk walk = tile_walk(y);
-    atl_copy_words(&walk, result, x[0]);
+    atl_strided_copy desc = tile_copy(y);
+    atl_copy_words(&desc, result, x[0]);
 }
 
 static void describe_tile(const atl_node *y, char *text, size_t size)

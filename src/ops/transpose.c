@@ -58,28 +58,28 @@ static atl_node *transpose_gradient(atl_node *y, atl_node *dy)
     return atl_transpose_with(&args);
 }
 
-static atl_walk transpose_walk(const atl_node *y)
+static atl_strided_copy transpose_copy(const atl_node *y)
 {
-    atl_walk walk = atl_walk_over(*y->shape);
+    atl_strided_copy desc = atl_strided_copy_over(*y->shape);
     int64_t strides[ATL_MAX_RANK];
     int order[ATL_MAX_RANK];
     order_of(y, order);
     atl_strides_of(*y->inputs[0]->shape, strides);
-    for (int i = 0; i < walk.rank; i++)
-        walk.from[i] = strides[order[i]];
-    return walk;
+    for (int i = 0; i < desc.rank; i++)
+        desc.from[i] = strides[order[i]];
+    return desc;
 }
 
 static void transpose_reference(const atl_node *y, const double *const *x, double *result)
 {
-    atl_walk walk = transpose_walk(y);
-    atl_copy_doubles(&walk, result, x[0]);
+    atl_strided_copy desc = transpose_copy(y);
+    atl_copy_doubles(&desc, result, x[0]);
 }
 
 static void transpose_kernel(const atl_node *y, const void *const *x, void *result)
 {
-    atl_walk walk = transpose_walk(y);
-    atl_copy_words(&walk, result, x[0]);
+    atl_strided_copy desc = transpose_copy(y);
+    atl_copy_words(&desc, result, x[0]);
 }
 
 static const atl_op transpose_op;

@@ -31,13 +31,13 @@ UNARY_OP(cos, cos, cos_gradient, RANGE(cos, -3, 3), VALUES(cos, -1e5f, 1e5f), VA
 
 /* tan(x).  d/dx = 1 + y^2 */
 CIRCLE_MAP(tan)
-static atl_node *tan_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_shift(atl_square(y), 1)); }
+static atl_node *tan_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_add_scalar(atl_square(y), 1)); }
 UNARY_OP(tan, tan, tan_gradient, RANGE(tan, -1, 1), VALUES(tan, -1e5f, 1e5f), VALUES(tan, -1e9f, 1e9f))
 
 /* sqrt(1 - x^2), which loses nothing near +-1 */
 static atl_node *cosine_of_sine(atl_node *x)
 {
-    atl_node *one = atl_number(x, 1);
+    atl_node *one = atl_scalar(x, 1);
     return atl_sqrt(atl_mul(atl_sub(one, x), atl_add(one, x)));
 }
 
@@ -58,6 +58,6 @@ UNARY_OP(acos, acos, acos_gradient, RANGE(acos, -0.8f, 0.8f), VALUES(acos, -1, 1
 UNARY_MAP(atan, fast_atan(x))
 static atl_node *atan_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_div(dy, atl_shift(atl_square(atl_input_of(y, 0)), 1));
+    return atl_div(dy, atl_add_scalar(atl_square(atl_input_of(y, 0)), 1));
 }
 UNARY_OP(atan, atan, atan_gradient, RANGE(atan, -2, 2), VALUES(atan, -90, 90))

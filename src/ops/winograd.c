@@ -65,9 +65,10 @@ int64_t atl_winograd_scratch_floats(const atl_winograd *w)
 /* ---- transforms of as many values as there are points, or to them ----------------------------------------------------- */
 
 /* B' x, at 0, 1, -1, 2, -2, infinity: M = x (x^2 - 1) (x^2 - 4) */
-WIDE_INLINE void to_6_points(const lanes *x, int apart, lanes *to, int to_apart)
+WIDE_INLINE void to_6_points(const lanes *x, int pixel_stride, lanes *to, int to_apart)
 {
-    lanes x0 = x[0], x1 = x[apart], x2 = x[2 * apart], x3 = x[3 * apart], x4 = x[4 * apart], x5 = x[5 * apart];
+    lanes x0 = x[0], x1 = x[pixel_stride], x2 = x[2 * pixel_stride], x3 = x[3 * pixel_stride], x4 = x[4 * pixel_stride],
+          x5 = x[5 * pixel_stride];
     lanes a = x4 - 4 * x2, b = x3 - 4 * x1, c = x4 - x2, d = 2 * (x3 - x1);
     to[0] = 4 * x0 - 5 * x2 + x4;
     to[to_apart] = a + b;
@@ -78,10 +79,10 @@ WIDE_INLINE void to_6_points(const lanes *x, int apart, lanes *to, int to_apart)
 }
 
 /* B' x, at 0, 1, -1, 2, -2, 1/2, -1/2, infinity: M = x (x^2 - 1) (x^2 - 4) (x^2 - 1/4) */
-WIDE_INLINE void to_8_points(const lanes *x, int apart, lanes *to, int to_apart)
+WIDE_INLINE void to_8_points(const lanes *x, int pixel_stride, lanes *to, int to_apart)
 {
-    lanes x0 = x[0], x1 = x[apart], x2 = x[2 * apart], x3 = x[3 * apart];
-    lanes x4 = x[4 * apart], x5 = x[5 * apart], x6 = x[6 * apart], x7 = x[7 * apart];
+    lanes x0 = x[0], x1 = x[pixel_stride], x2 = x[2 * pixel_stride], x3 = x[3 * pixel_stride];
+    lanes x4 = x[4 * pixel_stride], x5 = x[5 * pixel_stride], x6 = x[6 * pixel_stride], x7 = x[7 * pixel_stride];
     lanes a = x6 - 4.25f * x4 + x2, b = x5 - 4.25f * x3 + x1;
     lanes c = x6 - 1.25f * x4 + 0.25f * x2, d = 2 * x5 - 2.5f * x3 + 0.5f * x1;
     lanes e = x6 - 5 * x4 + 4 * x2, f = 0.5f * x5 - 2.5f * x3 + 2 * x1;
@@ -95,23 +96,23 @@ WIDE_INLINE void to_8_points(const lanes *x, int apart, lanes *to, int to_apart)
     to[7 * to_apart] = x7 - x1 + 5.25f * (x3 - x5);
 }
 
-WIDE_INLINE void to_points(const int side, const lanes *x, int apart, lanes *to, int to_apart)
+WIDE_INLINE void to_points(const int side, const lanes *x, int pixel_stride, lanes *to, int to_apart)
 {
     if (side == 6)
-        to_6_points(x, apart, to, to_apart);
+        to_6_points(x, pixel_stride, to, to_apart);
     else
-        to_8_points(x, apart, to, to_apart);
+        to_8_points(x, pixel_stride, to, to_apart);
 }
 
 /* A' m, of `count` rows. */
-WIDE_INLINE void from_points(const int side, const int count, const lanes *m, int apart, lanes *to, int to_apart)
+WIDE_INLINE void from_points(const int side, const int count, const lanes *m, int pixel_stride, lanes *to, int to_apart)
 {
-    lanes m0 = m[0], last = m[(side - 1) * apart];
-    lanes p = m[apart] + m[2 * apart], q = m[apart] - m[2 * apart];
-    lanes r = m[3 * apart] + m[4 * apart], s = m[3 * apart] - m[4 * apart];
+    lanes m0 = m[0], last = m[(side - 1) * pixel_stride];
+    lanes p = m[pixel_stride] + m[2 * pixel_stride], q = m[pixel_stride] - m[2 * pixel_stride];
+    lanes r = m[3 * pixel_stride] + m[4 * pixel_stride], s = m[3 * pixel_stride] - m[4 * pixel_stride];
     lanes y[MOST_TAPS] = {m0 + p + r, q + 2 * s, p + 4 * r, q + 8 * s, p + 16 * r};
     if (side == 8) {
-        lanes t = m[5 * apart] + m[6 * apart], u = m[5 * apart] - m[6 * apart];
+        lanes t = m[5 * pixel_stride] + m[6 * pixel_stride], u = m[5 * pixel_stride] - m[6 * pixel_stride];
         y[0] += t, y[1] += u * (1.0f / 2), y[2] += t * (1.0f / 4), y[3] += u * (1.0f / 8), y[4] += t * (1.0f / 16);
     }
     UNROLL
@@ -120,10 +121,10 @@ WIDE_INLINE void from_points(const int side, const int count, const lanes *m, in
 }
 
 /* G g, of `count` taps. */
-WIDE_INLINE void spread(const int side, const int count, const lanes *g, int apart, lanes *to, int to_apart)
+WIDE_INLINE void spread(const int side, const int count, const lanes *g, int pixel_stride, lanes *to, int to_apart)
 {
-    lanes zero = {0}, g0 = g[0], g1 = g[apart], g2 = g[2 * apart];
-    lanes g3 = count > 3 ? g[3 * apart] : zero, g4 = count > 4 ? g[4 * apart] : zero;
+    lanes zero = {0}, g0 = g[0], g1 = g[pixel_stride], g2 = g[2 * pixel_stride];
+    lanes g3 = count > 3 ? g[3 * pixel_stride] : zero, g4 = count > 4 ? g[4 * pixel_stride] : zero;
     lanes even = g0 + g2 + g4, odd = g1 + g3, even2 = g0 + 4 * g2 + 16 * g4, odd2 = 2 * g1 + 8 * g3;
     float at1 = side == 6 ? -1.0f / 6 : -2.0f / 9, at2 = side == 6 ? 1.0f / 24 : 1.0f / 90; /* 1 / M' */
     to[0] = g0 * (side == 6 ? 1.0f / 4 : -1.0f);
@@ -136,17 +137,17 @@ WIDE_INLINE void spread(const int side, const int count, const lanes *g, int apa
         to[5 * to_apart] = (half_even + half_odd) * (32.0f / 45);
         to[6 * to_apart] = (half_even - half_odd) * (32.0f / 45);
     }
-    to[(side - 1) * to_apart] = g[(count - 1) * apart];
+    to[(side - 1) * to_apart] = g[(count - 1) * pixel_stride];
 }
 
 /* ---- the filter ------------------------------------------------------------------------------------------------------- */
 
 /* Sixteen outputs of input i of tap (y, x). */
-WIDE_INLINE lanes filter_lanes(const atl_winograd *w, const float *filter, int turned, int64_t y, int64_t x, int64_t i,
-                               int64_t o)
+WIDE_INLINE lanes filter_lanes(const atl_winograd *w, const float *filter, int transposed, int64_t y, int64_t x,
+                               int64_t i, int64_t o)
 {
     lanes value;
-    if (!turned)
+    if (!transposed)
         return load(filter + ((y * w->taps + x) * w->in + i) * w->out + o);
     const float *from = filter + (((w->taps - 1 - y) * w->taps + (w->taps - 1 - x)) * w->out + o) * w->in + i;
     for (int k = 0; k < LANES; k++)
@@ -155,17 +156,17 @@ WIDE_INLINE lanes filter_lanes(const atl_winograd *w, const float *filter, int t
 }
 
 /* To [points][out / block][in][block], in which the products read it from the first to the last; of the inputs of one worker. */
-WIDE_INLINE void filter_to_points(const int taps, const atl_winograd *w, int worker, const float *filter, int turned,
-                                  float *to)
+WIDE_INLINE void filter_to_points(const int taps, const atl_winograd *w, int worker, const float *filter,
+                                  int transposed, float *to)
 {
     const int side = taps + 3;
-    int64_t block = lanes_side_by_side(w->out) * LANES, apart = filter_apart(w);
+    int64_t block = lanes_side_by_side(w->out) * LANES, pixel_stride = filter_apart(w);
     for (int64_t i = w->in * worker / w->workers; i < w->in * (worker + 1) / w->workers; i++)
         for (int64_t o = 0; o < w->out; o += LANES) {
             lanes g[MOST_TAPS * MOST_TAPS], half[MOST_TAPS * MOST_SIDE], all[MOST_POINTS];
             for (int y = 0; y < taps; y++)
                 for (int x = 0; x < taps; x++)
-                    g[y * taps + x] = filter_lanes(w, filter, turned, y, x, i, o);
+                    g[y * taps + x] = filter_lanes(w, filter, transposed, y, x, i, o);
             UNROLL
             for (int y = 0; y < taps; y++)
                 spread(side, taps, g + y * taps, 1, half + y * side, 1);
@@ -174,23 +175,24 @@ WIDE_INLINE void filter_to_points(const int taps, const atl_winograd *w, int wor
                 spread(side, taps, half + x, side, all + x, side);
             float *at = to + (o / block * w->in + i) * block + o % block;
             for (int p = 0; p < side * side; p++)
-                store(at + p * apart, all[p]);
+                store(at + p * pixel_stride, all[p]);
         }
 }
 
-WIDE static void transform_filter_part(const atl_winograd *w, int worker, const float *filter, int turned, float *to)
+WIDE static void transform_filter_part(const atl_winograd *w, int worker, const float *filter, int transposed,
+                                       float *to)
 {
     if (w->taps == 3)
-        filter_to_points(3, w, worker, filter, turned, to);
+        filter_to_points(3, w, worker, filter, transposed, to);
     else
-        filter_to_points(5, w, worker, filter, turned, to);
+        filter_to_points(5, w, worker, filter, transposed, to);
 }
 
-void atl_winograd_transform_filter(const atl_winograd *w, const float *filter, int turned, float *transformed)
+void atl_winograd_transform_filter(const atl_winograd *w, const float *filter, int transposed, float *transformed)
 {
 #pragma omp parallel for num_threads(w->workers) schedule(static, 1) if (w->workers > 1)
     for (int worker = 0; worker < w->workers; worker++)
-        transform_filter_part(w, worker, filter, turned, transformed);
+        transform_filter_part(w, worker, filter, transposed, transformed);
 }
 
 /* ---- tiles ------------------------------------------------------------------------------------------------------------ */
@@ -237,10 +239,10 @@ WIDE_INLINE void load_square(const int side, const float *from, int64_t row, int
 
 /* B' x B of one tile; point p goes to to[p * apart]. */
 WIDE_INLINE void tile_to_points(const int side, const atl_winograd *w, const plan *p, int64_t tile, const float *image,
-                                int64_t apart, float *to)
+                                int64_t pixel_stride, float *to)
 {
     place at = place_of(p, tile);
-    int64_t y = at.y - w->pad_top, x = at.x - w->pad_left, apart_in = w->in_apart ? w->in_apart : w->in;
+    int64_t y = at.y - w->pad_top, x = at.x - w->pad_left, apart_in = w->in_pixel_stride ? w->in_pixel_stride : w->in;
     int64_t row = w->width * apart_in;
     const float *from = image + (at.n * w->height + y) * row + x * apart_in;
     inside in = part_inside(y, x, side, w->height, w->width);
@@ -255,7 +257,7 @@ WIDE_INLINE void tile_to_points(const int side, const atl_winograd *w, const pla
             to_points(side, half + i * side, 1, all + i * side, 1);
         UNROLL
         for (int k = 0; k < side * side; k++)
-            store(to + k * apart + c, all[k]);
+            store(to + k * pixel_stride + c, all[k]);
     }
 }
 
@@ -307,7 +309,7 @@ WIDE_INLINE void tile_from_points(const int side, const atl_winograd *w, const p
 {
     place at = place_of(p, tile);
     int64_t start = (at.n * w->result_height + at.y) * w->result_width + at.x;
-    int64_t apart_out = w->out_apart ? w->out_apart : w->out;
+    int64_t pixel_stride_out = w->out_pixel_stride ? w->out_pixel_stride : w->out;
     int64_t rows = clamp(w->result_height - at.y, TILE), columns = clamp(w->result_width - at.x, TILE);
     for (int64_t c = 0; c < p->part; c += LANES) {
         lanes all[MOST_POINTS], half[TILE * MOST_SIDE];
@@ -323,7 +325,7 @@ WIDE_INLINE void tile_from_points(const int side, const atl_winograd *w, const p
         for (int64_t i = 0; i < rows; i++)
             for (int64_t j = 0; j < columns; j++) {
                 int64_t pixel = start + i * w->result_width + j, channel = first + c;
-                store(result + pixel * apart_out + channel,
+                store(result + pixel * pixel_stride_out + channel,
                       ended(end, all[i * TILE + j], pixel * w->out + channel, channel));
             }
     }
@@ -495,7 +497,7 @@ WIDE_INLINE void filter_from_points(const int taps, const atl_winograd *w, const
                                     const float *scratch, float *dw)
 {
     const int side = taps + 3;
-    int64_t apart = sums_apart(w, p), point = filter_apart(w);
+    int64_t pixel_stride = sums_apart(w, p), point = filter_apart(w);
     for (int64_t i = w->in * worker / w->workers; i < w->in * (worker + 1) / w->workers; i++)
         for (int64_t o = 0; o < w->out; o += LANES) {
             lanes all[MOST_POINTS], half[MOST_TAPS * MOST_SIDE];
@@ -503,7 +505,7 @@ WIDE_INLINE void filter_from_points(const int taps, const atl_winograd *w, const
                 const float *from = scratch + k * point + i * w->out + o;
                 all[k] = load(from);
                 for (int other = 1; other < w->workers; other++)
-                    all[k] += load(from + other * apart);
+                    all[k] += load(from + other * pixel_stride);
             }
             UNROLL
             for (int j = 0; j < side; j++)

@@ -15,10 +15,10 @@ typedef struct atl_winograd {
     int64_t result_height, result_width;
     int64_t in, out;           /* channels */
     int64_t pad_top, pad_left; /* zeros before the image, fewer than taps */
-    int64_t in_apart,
-        out_apart; /* floats from pixel to pixel; 0: dense.  Of the gradient by the filter, only the image's is used */
-    int taps;      /* 3 or 5, in each direction */
-    int workers;   /* the work is shared among so many threads; scratch and sums depend on it */
+    int64_t in_pixel_stride,
+        out_pixel_stride; /* floats from pixel to pixel; 0: dense.  Of the gradient by the filter, only the image's is used */
+    int taps;             /* 3 or 5, in each direction */
+    int workers;          /* the work is shared among so many threads; scratch and sums depend on it */
 } atl_winograd;
 
 /* True if this processor has the registers that make it worthwhile (AVX-512).  It works on any. */
@@ -30,7 +30,7 @@ int64_t atl_winograd_scratch_floats(const atl_winograd *w);
 
 /* The filter [taps, taps, in, out]; `turned`: it lies as [taps, taps, out, in] and is turned by 180 degrees, which makes of a
  * convolution its gradient by the image. */
-void atl_winograd_transform_filter(const atl_winograd *w, const float *filter, int turned, float *transformed);
+void atl_winograd_transform_filter(const atl_winograd *w, const float *filter, int transposed, float *transformed);
 
 /* result [batch, result_height, result_width, out] */
 void atl_winograd_convolve(const atl_winograd *w, const float *image, const float *transformed, const atl_epilogue *end,

@@ -4,7 +4,7 @@
 #include "graph/needed.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
-#include "passes/specialise.h"
+#include "compiler/passes/specialize_shapes.h"
 
 const atl_tensor *atl_fed_value(const atl_feed *feeds, const atl_node *node)
 {
@@ -20,22 +20,23 @@ atl_shape atl_fed_shape(const atl_node *input, const void *feeds)
     return value ? value->shape : *input->shape;
 }
 
-atl_status atl_check_wanted(atl_graph *graph, atl_nodes wanted)
+atl_status atl_check_outputs(atl_graph *graph, atl_nodes outputs)
 {
-    const atl_node *first = wanted.count > 0 ? wanted.node[0] : NULL;
+    const atl_node *first = outputs.count > 0 ? outputs.node[0] : NULL;
     if (!graph && first)
         graph = first->graph;
     if (graph && graph->broken)
         return atl_set_error(graph->broken, "%s", graph->error);
     if (!graph)
         return atl_set_error(ATL_INVALID, "no node is wanted, or the graph is null");
-    if (wanted.count <= 0)
+    if (outputs.count <= 0)
         return atl_set_error(ATL_INVALID, "no node is wanted: name at least one, ATL_NODES(loss)");
-    for (int64_t i = 0; i < wanted.count; i++) {
-        if (!wanted.node[i])
+    for (int64_t i = 0; i < outputs.count; i++) {
+        if (!outputs.node[i])
             return atl_set_error(ATL_INVALID, "wanted node %lld is null", (long long)i + 1);
-        if (wanted.node[i]->graph != graph)
-            return atl_set_error(ATL_INVALID, "wanted node '%s' belongs to another graph", atl_name_of(wanted.node[i]));
+        if (outputs.node[i]->graph != graph)
+            return atl_set_error(ATL_INVALID, "wanted node '%s' belongs to another graph",
+                                 atl_name_of(outputs.node[i]));
     }
     return ATL_OK;
 }
@@ -81,11 +82,11 @@ static int has_unknown_size(const atl_node *node)
     return 0;
 }
 
-static atl_status check_nothing_missing(const atl_graph *graph, atl_nodes wanted, const atl_feed *feeds)
+static atl_status check_nothing_missing(const atl_graph *graph, atl_nodes outputs, const atl_feed *feeds)
 {
     char text[160];
-    char *by_value = atl_mark_needed(graph, wanted.count, wanted.node, 0);
-    char *by_shape = atl_mark_needed(graph, wanted.count, wanted.node, 1);
+    char *by_value = atl_mark_needed(graph, outputs.count, outputs.node, 0);
+    char *by_shape = atl_mark_needed(graph, outputs.count, outputs.node, 1);
     atl_status status = by_value && by_shape ? ATL_OK : atl_out_of_memory();
     for (int64_t n = 0; !status && n < graph->count; n++) {
         const atl_node *node = graph->nodes[n];
@@ -99,7 +100,7 @@ static atl_status check_nothing_missing(const atl_graph *graph, atl_nodes wanted
     return status;
 }
 
-atl_status atl_check_feeds(const atl_graph *graph, atl_nodes wanted, const atl_feed *feeds, int for_reference)
+atl_status atl_check_feeds(const atl_graph *graph, atl_nodes outputs, const atl_feed *feeds, int for_reference)
 {
     for (const atl_feed *feed = feeds; feed && feed->node; feed++) {
         if (feed->node->graph != graph)
@@ -108,5 +109,5 @@ atl_status atl_check_feeds(const atl_graph *graph, atl_nodes wanted, const atl_f
         if (status)
             return status;
     }
-    return check_nothing_missing(graph, wanted, feeds);
+    return check_nothing_missing(graph, outputs, feeds);
 }

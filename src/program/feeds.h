@@ -11,10 +11,10 @@ const atl_tensor *atl_fed_value(const atl_feed *feeds, const atl_node *node);
 atl_shape atl_fed_shape(const atl_node *input, const void *feeds);
 
 /* At least one, none null, all of one graph (of the given one if it is not null), which holds no mistake. */
-atl_status atl_check_wanted(atl_graph *graph, atl_nodes wanted);
+atl_status atl_check_outputs(atl_graph *graph, atl_nodes outputs);
 /* Dtype and shape of one feed against its node; double and variables are allowed for the reference. */
 atl_status atl_check_feed(const atl_node *node, const atl_tensor *value, int for_reference);
 /* All of them, and that nothing the wanted nodes need is missing. */
-atl_status atl_check_feeds(const atl_graph *graph, atl_nodes wanted, const atl_feed *feeds, int for_reference);
+atl_status atl_check_feeds(const atl_graph *graph, atl_nodes outputs, const atl_feed *feeds, int for_reference);
 
 #endif

@@ -14,9 +14,9 @@
 #include "onednn/onednn.h"
 #include "program/feeds.h"
 #include "graph/guard.h"
-#include "plan/plan.h"
-#include "passes/rewrite.h"
-#include "passes/simplify.h"
+#include "compiler/plan/plan.h"
+#include "compiler/passes/rewrite.h"
+#include "compiler/passes/simplify.h"
 #include "program/threads.h"
 
 /* Shapes for which plans are kept, by the program and by each state; the one unused for longest goes. */
@@ -29,7 +29,7 @@ typedef struct wanted_place {
 
 struct atl_program {
     atl_graph *graph;
-    atl_nodes wanted;
+    atl_nodes outputs;
     wanted_place *places; /* of each wanted node, in order of the nodes' indices */
     atl_plan_options options;
     int threads;       /* of every run */
@@ -38,12 +38,12 @@ struct atl_program {
     pthread_mutex_t lock; /* guards plans, who holds them, and refreshing */
     atl_plan *plans[KEPT_PLANS];
     _Atomic uint64_t clock; /* ticks whenever a state turns to other shapes */
-    atl_state *own;
+    atl_context *own;
 };
 
-struct atl_state {
+struct atl_context {
     atl_program *program;
-    atl_plan_state kept[KEPT_PLANS];
+    atl_plan_context kept[KEPT_PLANS];
     uint64_t last_used[KEPT_PLANS];
     int current;       /* of kept, or -1 */
     atl_status failed; /* the last run: its status */
@@ -63,7 +63,7 @@ static int has_unknown_size(const atl_node *node)
 static atl_status check_assignments(const atl_program *program)
 {
     const atl_graph *graph = program->graph;
-    char *needed = atl_mark_needed(graph, program->wanted.count, program->wanted.node, 0);
+    char *needed = atl_mark_needed(graph, program->outputs.count, program->outputs.node, 0);
     char *assigned = atl_allocate((size_t)graph->count, 1);
     atl_status status = needed && assigned ? ATL_OK : atl_out_of_memory();
     for (int64_t n = 0; !status && n < graph->count; n++) {
@@ -84,7 +84,7 @@ static atl_status check_assignments(const atl_program *program)
 static atl_status find_inputs(atl_program *program)
 {
     const atl_graph *graph = program->graph;
-    char *needed = atl_mark_needed(graph, program->wanted.count, program->wanted.node, 1);
+    char *needed = atl_mark_needed(graph, program->outputs.count, program->outputs.node, 1);
     int64_t count = 0;
     if (!needed)
         return atl_out_of_memory();
@@ -106,10 +106,10 @@ static int by_index(const void *a, const void *b)
 
 static atl_status note_places(atl_program *program)
 {
-    int64_t count = program->wanted.count;
+    int64_t count = program->outputs.count;
     program->places = atl_allocate((size_t)count, sizeof *program->places);
     for (int64_t i = 0; program->places && i < count; i++)
-        program->places[i] = (wanted_place){program->wanted.node[i], i};
+        program->places[i] = (wanted_place){program->outputs.node[i], i};
     if (!program->places)
         return atl_out_of_memory();
     qsort(program->places, (size_t)count, sizeof *program->places, by_index);
@@ -119,20 +119,21 @@ static atl_status note_places(atl_program *program)
 static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
 {
     atl_copy copy;
-    unsigned without = program->options.without, at_once = ATL_PASS_MERGE | ATL_PASS_SIMPLIFY;
-    if (!(without & ATL_PASS_CONCAT) && atl_any_node(program->graph, atl_join_pass.concerns))
-        at_once = ATL_PASS_MERGE; /* joins are looked for first */
-    at_once &= ~without;
-    if (atl_specialise(program->wanted, atl_fed_shape, feeds, at_once, &copy))
+    unsigned disabled_passes = program->options.disabled_passes, at_once = ATL_PASS_CSE | ATL_PASS_SIMPLIFY;
+    if (!(disabled_passes & ATL_PASS_CONCAT_ELIMINATION) &&
+        atl_any_node(program->graph, atl_hoist_relu_grad_pass.is_candidate))
+        at_once = ATL_PASS_CSE; /* joins are looked for first */
+    at_once &= ~disabled_passes;
+    if (atl_specialize_shapes(program->outputs, atl_fed_shape, feeds, at_once, &copy))
         return NULL;
     int winograd = program->options.timing ? ATL_NO_WINOGRAD : atl_winograd_use(program->options);
     if (at_once & ATL_PASS_SIMPLIFY && !atl_any_node(copy.graph, atl_readers_matter))
-        without |= ATL_PASS_SIMPLIFY; /* it is done */
-    if (atl_run_passes(&copy, program->wanted, without, winograd)) {
+        disabled_passes |= ATL_PASS_SIMPLIFY; /* it is done */
+    if (atl_run_passes(&copy, program->outputs, disabled_passes, winograd)) {
         atl_copy_free(&copy);
         return NULL;
     }
-    atl_plan *plan = atl_plan_new(&copy, program->wanted, program->options);
+    atl_plan *plan = atl_plan_new(&copy, program->outputs, program->options);
     atl_shape *shape = plan ? atl_allocate((size_t)program->input_count, sizeof *shape) : NULL;
     for (int64_t i = 0; shape && i < program->input_count; i++)
         shape[i] = atl_fed_shape(program->inputs[i], feeds);
@@ -143,45 +144,45 @@ static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
     }
     if (plan) {
         plan->input_shape = shape;
-        plan->holders = 1; /* the program */
+        plan->references = 1; /* the program */
     }
     return plan;
 }
 
-static atl_state *new_state(atl_program *program)
+static atl_context *new_context(atl_program *program)
 {
-    atl_state *state = atl_allocate(1, sizeof *state);
-    if (!state) {
+    atl_context *context = atl_allocate(1, sizeof *context);
+    if (!context) {
         atl_out_of_memory();
         return NULL;
     }
-    state->program = program;
-    state->current = -1;
-    return state;
+    context->program = program;
+    context->current = -1;
+    return context;
 }
 
 static atl_program *new_program(atl_graph *graph, const atl_compile_args *args, int way)
 {
-    atl_nodes wanted = args->wanted;
+    atl_nodes outputs = args->outputs;
     atl_program *program = atl_allocate(1, sizeof *program);
-    atl_node **nodes = atl_allocate((size_t)wanted.count, sizeof *nodes);
+    atl_node **nodes = atl_allocate((size_t)outputs.count, sizeof *nodes);
     if (!program || !nodes) {
         atl_release(program);
         atl_release(nodes);
         atl_out_of_memory();
         return NULL;
     }
-    memcpy(nodes, wanted.node, (size_t)wanted.count * sizeof *nodes);
+    memcpy(nodes, outputs.node, (size_t)outputs.count * sizeof *nodes);
     program->graph = graph;
-    program->options = (atl_plan_options){.without = args->without,
+    program->options = (atl_plan_options){.disabled_passes = args->disabled_passes,
                                           .bfloat16 = args->bfloat16 && atl_has_bfloat16(),
                                           .timing = args->timing,
-                                          .way = way,
+                                          .algo = way,
                                           .checked = args->check ? args->check > 0 : ATL_CHECKED_BUILD};
     program->threads = omp_get_max_threads(); /* as set by atl_compile_with */
-    program->wanted = (atl_nodes){wanted.count, nodes};
+    program->outputs = (atl_nodes){outputs.count, nodes};
     pthread_mutex_init(&program->lock, NULL);
-    program->own = new_state(program);
+    program->own = new_context(program);
     if (program->own && !check_assignments(program) && !find_inputs(program) && !note_places(program) &&
         (program->input_count || (program->plans[0] = new_plan(program, ATL_NO_FEEDS))))
         return program;
@@ -195,10 +196,10 @@ atl_program *atl_compile_with(const atl_compile_args *args)
     if (args->threads < 0 || args->threads > MOST_THREADS)
         atl_set_error(ATL_INVALID, "compile: %d threads; it must be 1 to %d, or 0 for as many as OpenMP has",
                       args->threads, MOST_THREADS);
-    else if (!atl_check_wanted(args->graph, args->wanted)) {
-        int wanted = args->threads ? args->threads : omp_get_max_threads(), limit = omp_get_thread_limit();
-        int before = atl_use_threads(wanted < limit ? wanted : limit);
-        program = new_program(args->wanted.node[0]->graph, args, 0);
+    else if (!atl_check_outputs(args->graph, args->outputs)) {
+        int outputs = args->threads ? args->threads : omp_get_max_threads(), limit = omp_get_thread_limit();
+        int before = atl_use_threads(outputs < limit ? outputs : limit);
+        program = new_program(args->outputs.node[0]->graph, args, 0);
         atl_use_threads(before);
     }
     if (!program)
@@ -206,60 +207,60 @@ atl_program *atl_compile_with(const atl_compile_args *args)
     return program;
 }
 
-atl_program *atl_compile_in_way(atl_node *node, int way, int bfloat16)
+atl_program *atl_compile_with_algo(atl_node *node, int way, int bfloat16)
 {
-    return new_program(node->graph, &(atl_compile_args){.wanted = {1, &node}, .bfloat16 = bfloat16}, way);
+    return new_program(node->graph, &(atl_compile_args){.outputs = {1, &node}, .bfloat16 = bfloat16}, way);
 }
 
 void atl_program_free(atl_program *program)
 {
     if (!program)
         return;
-    atl_state_free(program->own);
+    atl_context_free(program->own);
     for (int i = 0; i < KEPT_PLANS; i++)
         atl_plan_free(program->plans[i]);
     pthread_mutex_destroy(&program->lock);
     atl_release(program->inputs);
     atl_release(program->places);
-    atl_release((void *)program->wanted.node);
+    atl_release((void *)program->outputs.node);
     atl_release(program);
 }
 
 /* ---- states ------------------------------------------------------------------------------------------------------------------ */
 
-atl_state *atl_state_new(atl_program *program)
+atl_context *atl_context_new(atl_program *program)
 {
     if (!program) {
         atl_set_error(ATL_INVALID, "state: the program is null");
         return NULL;
     }
-    return new_state(program);
+    return new_context(program);
 }
 
 /* One holder less; the last one frees it. */
-static void let_go(atl_program *program, atl_plan *plan)
+static void release_plan(atl_program *program, atl_plan *plan)
 {
     pthread_mutex_lock(&program->lock);
-    int holders = --plan->holders;
+    int holders = --plan->references;
     pthread_mutex_unlock(&program->lock);
     if (!holders)
         atl_plan_free(plan);
 }
 
-static void close_kept(atl_state *state, int i)
+static void close_kept(atl_context *context, int i)
 {
-    atl_plan *plan = state->kept[i].plan;
+    atl_plan *plan = context->kept[i].plan;
     if (!plan)
         return;
-    atl_plan_state_close(&state->kept[i]);
-    let_go(state->program, plan);
+    atl_plan_context_close(&context->kept[i]);
+    release_plan(context->program, plan);
 }
 
-void atl_state_free(atl_state *state)
+void atl_context_free(atl_context *context)
 {
-    for (int i = 0; state && i < KEPT_PLANS; i++)
-        close_kept(state, i);
-    atl_release(state);
+    for (int i = 0; context && i < KEPT_PLANS; i++)
+        close_kept(context, i);
+    atl_release(context);
 }
 
 /* True if the plan was made for these shapes. */
@@ -299,77 +300,77 @@ static atl_plan *take_plan(atl_program *program, const atl_feed *feeds)
             pthread_mutex_unlock(&program->lock);
             return NULL;
         }
-        if (*place && --(*place)->holders == 0)
+        if (*place && --(*place)->references == 0)
             gone = *place;
         *place = made;
     }
     atl_plan *plan = *place;
-    plan->holders++;
+    plan->references++;
     pthread_mutex_unlock(&program->lock);
     atl_plan_free(gone);
     return plan;
 }
 
-static int oldest_kept(const atl_state *state)
+static int oldest_kept(const atl_context *context)
 {
     int oldest = 0;
     for (int i = 0; i < KEPT_PLANS; i++) {
-        if (!state->kept[i].plan)
+        if (!context->kept[i].plan)
             return i;
-        if (state->last_used[i] < state->last_used[oldest])
+        if (context->last_used[i] < context->last_used[oldest])
             oldest = i;
     }
     return oldest;
 }
 
 /* Shapes that this state has not run before. */
-static atl_status open_shapes(atl_state *state, const atl_feed *feeds)
+static atl_status open_shapes(atl_context *context, const atl_feed *feeds)
 {
-    atl_program *program = state->program;
-    atl_status status = atl_check_feeds(program->graph, program->wanted, feeds, 0);
+    atl_program *program = context->program;
+    atl_status status = atl_check_feeds(program->graph, program->outputs, feeds, 0);
     if (status)
         return status;
-    int place = oldest_kept(state);
-    close_kept(state, place);
-    state->current = -1;
+    int place = oldest_kept(context);
+    close_kept(context, place);
+    context->current = -1;
     atl_plan *plan = take_plan(program, feeds);
     if (!plan)
         return atl_error_status();
-    status = atl_plan_state_open(&state->kept[place], plan);
+    status = atl_plan_context_open(&context->kept[place], plan);
     if (status) {
-        let_go(program, plan);
+        release_plan(program, plan);
         return status;
     }
-    state->current = place;
+    context->current = place;
     return ATL_OK;
 }
 
 /* Turns to the plan for what is fed.  It is then the last one used, of those that the state keeps and of the program's. */
-static atl_status find_shapes(atl_state *state, const atl_feed *feeds)
+static atl_status find_shapes(atl_context *context, const atl_feed *feeds)
 {
-    atl_program *program = state->program;
-    if (state->current >= 0 && plan_fits(program, state->kept[state->current].plan, feeds))
+    atl_program *program = context->program;
+    if (context->current >= 0 && plan_fits(program, context->kept[context->current].plan, feeds))
         return ATL_OK;
     int found = 0;
-    while (found < KEPT_PLANS && !(state->kept[found].plan && plan_fits(program, state->kept[found].plan, feeds)))
+    while (found < KEPT_PLANS && !(context->kept[found].plan && plan_fits(program, context->kept[found].plan, feeds)))
         found++;
-    atl_status status = found < KEPT_PLANS ? ATL_OK : open_shapes(state, feeds);
+    atl_status status = found < KEPT_PLANS ? ATL_OK : open_shapes(context, feeds);
     if (status)
         return status;
     if (found < KEPT_PLANS)
-        state->current = found;
+        context->current = found;
     uint64_t now = atomic_fetch_add(&program->clock, 1) + 1;
-    state->last_used[state->current] = now;
-    atomic_store(&state->kept[state->current].plan->last_used, now);
+    context->last_used[context->current] = now;
+    atomic_store(&context->kept[context->current].plan->last_used, now);
     return ATL_OK;
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------------------------- */
 
 /* Every input the plan reads must be fed with the right type and, as it may differ from what was last fed, shape. */
-static atl_status set_feeds(atl_plan_state *state, const atl_feed *feeds)
+static atl_status set_feeds(atl_plan_context *context, const atl_feed *feeds)
 {
-    const atl_plan *plan = state->plan;
+    const atl_plan *plan = context->plan;
     for (int64_t i = 0; i < plan->feed_count; i++) {
         const atl_node *input = plan->feeds[i].input;
         const atl_tensor *value = atl_fed_value(feeds, input);
@@ -381,7 +382,7 @@ static atl_status set_feeds(atl_plan_state *state, const atl_feed *feeds)
         atl_status status = atl_check_feed(input, value, 0);
         if (status)
             return status;
-        state->memory[plan->feeds[i].value] = value->data;
+        context->memory[plan->feeds[i].value] = value->data;
     }
     return ATL_OK;
 }
@@ -409,96 +410,96 @@ static atl_status refresh(atl_program *program, atl_plan *plan)
     return status;
 }
 
-static atl_status run_steps(atl_plan_state *state)
+static atl_status run_steps(atl_plan_context *context)
 {
-    const atl_plan *plan = state->plan;
+    const atl_plan *plan = context->plan;
     for (int64_t s = 0; s < plan->step_count; s++)
-        if (plan->steps[s].run(&plan->steps[s], state->memory, state->bound[s]))
+        if (plan->steps[s].run(&plan->steps[s], context->memory, context->bound[s]))
             return atl_failed_status();
     return ATL_OK;
 }
 
-static atl_status run_now(atl_state *state, const atl_feed *feeds)
+static atl_status run_now(atl_context *context, const atl_feed *feeds)
 {
-    atl_status status = find_shapes(state, feeds);
+    atl_status status = find_shapes(context, feeds);
     if (status)
         return status;
-    atl_plan_state *now = &state->kept[state->current];
+    atl_plan_context *now = &context->kept[context->current];
     status = set_feeds(now, feeds);
     if (!status)
-        status = refresh(state->program, now->plan);
+        status = refresh(context->program, now->plan);
     if (!status)
         status = run_steps(now);
     if (!status)
-        atl_plan_note_assigned(now->plan, state->program->graph);
+        atl_plan_note_assigned(now->plan, context->program->graph);
     return status;
 }
 
-static atl_status run_with_threads(atl_state *state, const atl_feed *feeds)
+static atl_status run_with_threads(atl_context *context, const atl_feed *feeds)
 {
-    atl_status status = check_strangers(state->program, feeds);
+    atl_status status = check_strangers(context->program, feeds);
     if (status)
         return status;
-    if (atl_lacks_threads(state->program->threads))
+    if (atl_lacks_threads(context->program->threads))
         return atl_set_error(ATL_UNSUPPORTED,
                              "run: a program of %d threads cannot run inside of an OpenMP parallel region, where it "
                              "would get only one; compile it with .threads = 1",
-                             state->program->threads);
-    int before = atl_use_threads(state->program->threads);
-    status = run_now(state, feeds);
+                             context->program->threads);
+    int before = atl_use_threads(context->program->threads);
+    status = run_now(context, feeds);
     atl_use_threads(before);
     return status;
 }
 
-static atl_status run_state(atl_state *state, const atl_feed *feeds)
+static atl_status run_context(atl_context *context, const atl_feed *feeds)
 {
-    return state->failed = run_with_threads(state, feeds);
+    return context->failed = run_with_threads(context, feeds);
 }
 
-atl_status atl_state_run(atl_state *state, const atl_feed *feeds)
+atl_status atl_context_run(atl_context *context, const atl_feed *feeds)
 {
-    return state ? run_state(state, feeds) : atl_set_error(ATL_INVALID, "run: the state is null");
+    return context ? run_context(context, feeds) : atl_set_error(ATL_INVALID, "run: the state is null");
 }
 
 atl_status atl_run(atl_program *program, const atl_feed *feeds)
 {
     if (!program)
         return atl_set_error(ATL_INVALID, "run: the program is null; did atl_compile fail? See atl_graph_error");
-    atl_status status = run_state(program->own, feeds);
+    atl_status status = run_context(program->own, feeds);
     return status ? atl_graph_note_failure(program->graph, status) : ATL_OK;
 }
 
 /* A view of where the value lies, made when it is first asked for. */
-static const atl_tensor *view_of(atl_plan_state *now, const atl_node *node, int64_t i)
+static const atl_tensor *view_of(atl_plan_context *now, const atl_node *node, int64_t i)
 {
-    void *data = now->memory[now->plan->wanted[i]];
-    if (now->wanted[i])
-        now->wanted[i]->data = data; /* a fed input may lie elsewhere by now */
+    void *data = now->memory[now->plan->outputs[i]];
+    if (now->outputs[i])
+        now->outputs[i]->data = data; /* a fed input may lie elsewhere by now */
     else
-        now->wanted[i] = atl_tensor_view(node->dtype, *now->plan->copy.of[node->index]->shape, data);
-    return now->wanted[i];
+        now->outputs[i] = atl_tensor_view(node->dtype, *now->plan->copy.of[node->index]->shape, data);
+    return now->outputs[i];
 }
 
-const atl_tensor *atl_state_value(const atl_state *state, const atl_node *node)
+const atl_tensor *atl_context_value(const atl_context *context, const atl_node *node)
 {
-    if (!state || !node) {
-        atl_set_error(ATL_INVALID, "value: the %s is null", state ? "node" : "program or state");
+    if (!context || !node) {
+        atl_set_error(ATL_INVALID, "value: the %s is null", context ? "node" : "program or state");
         return NULL;
     }
-    if (state->failed) { /* whose message is what the caller has to read */
-        if (atl_error_status() != state->failed)
-            atl_set_error(state->failed, "value: '%s' has none: the last run failed", atl_name_of(node));
+    if (context->failed) { /* whose message is what the caller has to read */
+        if (atl_error_status() != context->failed)
+            atl_set_error(context->failed, "value: '%s' has none: the last run failed", atl_name_of(node));
         return NULL;
     }
-    const atl_program *program = state->program;
+    const atl_program *program = context->program;
     if (node->graph != program->graph) {
         atl_set_error(ATL_INVALID, "value: '%s' is a node of another graph", atl_name_of(node));
         return NULL;
     }
-    const wanted_place *found =
-        bsearch(&(wanted_place){.node = node}, program->places, (size_t)program->wanted.count, sizeof *found, by_index);
-    if (found && state->current >= 0)
-        return view_of((atl_plan_state *)&state->kept[state->current], node, found->place);
+    const wanted_place *found = bsearch(&(wanted_place){.node = node}, program->places, (size_t)program->outputs.count,
+                                        sizeof *found, by_index);
+    if (found && context->current >= 0)
+        return view_of((atl_plan_context *)&context->kept[context->current], node, found->place);
     if (found)
         atl_set_error(ATL_INVALID, "value: '%s' has no value yet: the program has not run", atl_name_of(node));
     else
@@ -510,10 +511,10 @@ const atl_tensor *atl_state_value(const atl_state *state, const atl_node *node)
 
 const atl_tensor *atl_value(const atl_program *program, const atl_node *node)
 {
-    return atl_state_value(program ? program->own : NULL, node);
+    return atl_context_value(program ? program->own : NULL, node);
 }
 
-float atl_number_of(const atl_program *program, const atl_node *node)
+float atl_scalar_of(const atl_program *program, const atl_node *node)
 {
     const atl_tensor *value = atl_value(program, node);
     if (!value || !value->count)
@@ -544,7 +545,7 @@ atl_plan *atl_program_plan(const atl_program *program)
     return program->own->current >= 0 ? program->own->kept[program->own->current].plan : program->plans[0];
 }
 
-atl_plan_state *atl_program_state(const atl_program *program)
+atl_plan_context *atl_program_context(const atl_program *program)
 {
     return program && program->own->current >= 0 ? &program->own->kept[program->own->current] : NULL;
 }

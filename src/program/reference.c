@@ -1,4 +1,4 @@
-/* The oracle: a specialised copy of the graph, each node computed by its op's reference in double. */
+/* The oracle: a specialized copy of the graph, each node computed by its op's reference in double. */
 #include "atled/reference.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 #include "graph/tensor.h"
 #include "program/feeds.h"
 #include "graph/guard.h"
-#include "passes/specialise.h"
+#include "compiler/passes/specialize_shapes.h"
 
 struct atl_reference {
     int64_t count;
@@ -18,11 +18,11 @@ struct atl_reference {
 };
 
 /* Element k of each input of an element-wise node, broadcast. */
-typedef struct broadcast_walk {
+typedef struct broadcast_copy {
     int64_t stride[ATL_MAX_RANK]; /* of one input, in the result's dimensions; 0 where it is spread */
-} broadcast_walk;
+} broadcast_copy;
 
-static void set_walk(broadcast_walk *walk, atl_shape from, atl_shape to)
+static void set_copy(broadcast_copy *walk, atl_shape from, atl_shape to)
 {
     int64_t stride = 1;
     memset(walk, 0, sizeof *walk);
@@ -36,11 +36,11 @@ static void set_walk(broadcast_walk *walk, atl_shape from, atl_shape to)
 static int compute_elementwise(const atl_node *y, const double *const *x, double *result)
 {
     enum { MOST = 64 };
-    broadcast_walk walk[MOST];
+    broadcast_copy walk[MOST];
     int64_t at[ATL_MAX_RANK] = {0}, offset[MOST] = {0}, count = atl_shape_count(*y->shape);
     double element[MOST];
     for (int i = 0; i < y->input_count; i++)
-        set_walk(&walk[i], *y->inputs[i]->shape, *y->shape);
+        set_copy(&walk[i], *y->inputs[i]->shape, *y->shape);
     for (int64_t k = 0; k < count; k++) {
         for (int i = 0; i < y->input_count; i++)
             element[i] = x[i][offset[i]];
@@ -174,15 +174,15 @@ static atl_status compute_all(const atl_copy *copy, const char *needed, const at
     return ATL_OK;
 }
 
-static atl_status collect(atl_reference *reference, const atl_copy *copy, atl_nodes wanted, atl_tensor **value)
+static atl_status collect(atl_reference *reference, const atl_copy *copy, atl_nodes outputs, atl_tensor **value)
 {
-    reference->node = atl_allocate((size_t)wanted.count, sizeof *reference->node);
-    reference->value = atl_allocate((size_t)wanted.count, sizeof *reference->value);
+    reference->node = atl_allocate((size_t)outputs.count, sizeof *reference->node);
+    reference->value = atl_allocate((size_t)outputs.count, sizeof *reference->value);
     if (!reference->node || !reference->value)
         return atl_out_of_memory();
-    for (int64_t i = 0; i < wanted.count; i++) {
-        reference->node[i] = wanted.node[i];
-        reference->value[i] = atl_tensor_copy(value[copy->of[wanted.node[i]->index]->index]);
+    for (int64_t i = 0; i < outputs.count; i++) {
+        reference->node[i] = outputs.node[i];
+        reference->value[i] = atl_tensor_copy(value[copy->of[outputs.node[i]->index]->index]);
         if (!reference->value[i])
             return ATL_OUT_OF_MEMORY;
         reference->count++;
@@ -190,16 +190,16 @@ static atl_status collect(atl_reference *reference, const atl_copy *copy, atl_no
     return ATL_OK;
 }
 
-static atl_status run(atl_reference *reference, const atl_copy *copy, atl_nodes wanted, const atl_feed *feeds)
+static atl_status run(atl_reference *reference, const atl_copy *copy, atl_nodes outputs, const atl_feed *feeds)
 {
-    atl_node **roots = atl_allocate((size_t)wanted.count, sizeof *roots);
+    atl_node **roots = atl_allocate((size_t)outputs.count, sizeof *roots);
     atl_tensor **value = atl_allocate((size_t)copy->graph->count, sizeof *value);
-    for (int64_t i = 0; roots && i < wanted.count; i++)
-        roots[i] = copy->of[wanted.node[i]->index];
-    char *needed = roots ? atl_mark_needed(copy->graph, wanted.count, roots, 0) : NULL;
+    for (int64_t i = 0; roots && i < outputs.count; i++)
+        roots[i] = copy->of[outputs.node[i]->index];
+    char *needed = roots ? atl_mark_needed(copy->graph, outputs.count, roots, 0) : NULL;
     atl_status status = needed && value ? compute_all(copy, needed, feeds, value) : atl_out_of_memory();
     if (!status)
-        status = collect(reference, copy, wanted, value);
+        status = collect(reference, copy, outputs, value);
     for (int64_t n = 0; value && n < copy->graph->count; n++)
         atl_tensor_free(value[n]);
     atl_release(value);
@@ -208,16 +208,16 @@ static atl_status run(atl_reference *reference, const atl_copy *copy, atl_nodes 
     return status;
 }
 
-atl_reference *atl_reference_run(atl_nodes wanted, const atl_feed *feeds)
+atl_reference *atl_reference_run(atl_nodes outputs, const atl_feed *feeds)
 {
     atl_copy copy;
-    if (atl_check_wanted(NULL, wanted))
+    if (atl_check_outputs(NULL, outputs))
         return NULL;
-    if (atl_check_feeds(wanted.node[0]->graph, wanted, feeds, 1) ||
-        atl_specialise(wanted, atl_fed_shape, feeds, 0, &copy))
+    if (atl_check_feeds(outputs.node[0]->graph, outputs, feeds, 1) ||
+        atl_specialize_shapes(outputs, atl_fed_shape, feeds, 0, &copy))
         return NULL;
     atl_reference *reference = atl_allocate(1, sizeof *reference);
-    atl_status status = reference ? run(reference, &copy, wanted, feeds) : atl_out_of_memory();
+    atl_status status = reference ? run(reference, &copy, outputs, feeds) : atl_out_of_memory();
     atl_copy_free(&copy);
     if (!status)
         return reference;

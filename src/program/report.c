@@ -8,13 +8,13 @@
 #include "graph/clock.h"
 #include "graph/memory.h"
 #include "onednn/onednn.h"
-#include "plan/plan.h"
+#include "compiler/plan/plan.h"
 #include "program/threads.h"
 
 int64_t atl_program_step_count(const atl_program *program)
 {
     const atl_plan *plan = atl_program_plan(program);
-    return plan ? plan->once_count + plan->step_count : 0;
+    return plan ? plan->prepack_count + plan->step_count : 0;
 }
 
 int64_t atl_program_arena_bytes(const atl_program *program)
@@ -26,29 +26,30 @@ int64_t atl_program_arena_bytes(const atl_program *program)
 int64_t atl_program_prepared_bytes(const atl_program *program)
 {
     const atl_plan *plan = atl_program_plan(program);
-    return plan ? plan->once_bytes : 0;
+    return plan ? plan->prepacked_bytes : 0;
 }
 
 atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_info *info_out)
 {
     const atl_plan *plan = atl_program_plan(program);
-    if (!plan || index < 0 || index >= plan->once_count + plan->step_count)
+    if (!plan || index < 0 || index >= plan->prepack_count + plan->step_count)
         return atl_set_error(ATL_INVALID, "plan: there is no step %" PRId64 " of %" PRId64, index,
                              atl_program_step_count(program));
-    const atl_plan_step *step = index < plan->once_count ? &plan->once[index] : &plan->steps[index - plan->once_count];
+    const atl_plan_step *step =
+        index < plan->prepack_count ? &plan->prepack[index] : &plan->steps[index - plan->prepack_count];
     *info_out = (atl_step_info){.op = step->node->op->name,
                                 .node = atl_name_of(step->node),
                                 .implementation = step->implementation,
                                 .shape = *step->node->shape,
                                 .flops = step->flops,
-                                .once = step->once};
+                                .prepack = step->prepack};
     atl_layout_name(plan->values[step->write[0]].layout, info_out->layout, sizeof info_out->layout);
     for (int i = 0; i < step->reads; i++)
         info_out->bytes += plan->values[atl_step_reads(step)[i]].bytes;
     for (int i = 0; i < step->writes; i++)
         info_out->bytes += plan->values[step->write[i]].bytes;
-    if (plan->microseconds && !step->once)
-        info_out->microseconds = plan->microseconds[index - plan->once_count];
+    if (plan->microseconds && !step->prepack)
+        info_out->microseconds = plan->microseconds[index - plan->prepack_count];
     return ATL_OK;
 }
 
@@ -64,15 +65,15 @@ atl_status atl_program_write_plan(const atl_program *program, FILE *file)
         return no_plan();
     fprintf(file, "%-5s %-4s %-18s %-28s %-22s %-14s %12s  %s\n", "step", "", "op", "implementation", "shape", "layout",
             "bytes", "node");
-    for (int64_t i = 0; i < plan->once_count + plan->step_count; i++) {
+    for (int64_t i = 0; i < plan->prepack_count + plan->step_count; i++) {
         char shape[160];
         atl_step_info info;
         atl_program_step(program, i, &info);
-        fprintf(file, "%-5" PRId64 " %-4s %-18s %-28s %-22s %-14s %12" PRId64 "  %s\n", i, info.once ? "once" : "",
+        fprintf(file, "%-5" PRId64 " %-4s %-18s %-28s %-22s %-14s %12" PRId64 "  %s\n", i, info.prepack ? "once" : "",
                 info.op, info.implementation, atl_shape_text(info.shape, shape, sizeof shape), info.layout, info.bytes,
                 info.node);
     }
-    fprintf(file, "arena %" PRId64 " bytes, made once %" PRId64 " bytes\n", plan->arena_bytes, plan->once_bytes);
+    fprintf(file, "arena %" PRId64 " bytes, made once %" PRId64 " bytes\n", plan->arena_bytes, plan->prepacked_bytes);
     return ATL_OK;
 }
 
@@ -91,13 +92,13 @@ static double median(double *values, int count)
 }
 
 /* time[step * runs + run] */
-static atl_status time_steps(const atl_plan_state *state, int runs, double *time)
+static atl_status time_steps(const atl_plan_context *context, int runs, double *time)
 {
-    const atl_plan *plan = state->plan;
+    const atl_plan *plan = context->plan;
     for (int run = 0; run < runs; run++)
         for (int64_t s = 0; s < plan->step_count; s++) {
             double start = atl_seconds_now();
-            if (plan->steps[s].run(&plan->steps[s], state->memory, state->bound[s]))
+            if (plan->steps[s].run(&plan->steps[s], context->memory, context->bound[s]))
                 return atl_failed_status();
             time[s * runs + run] = 1e6 * (atl_seconds_now() - start);
         }
@@ -115,7 +116,7 @@ atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int 
     if (!plan->microseconds)
         plan->microseconds = atl_allocate((size_t)plan->step_count, sizeof *plan->microseconds);
     int before = atl_use_threads(atl_program_threads(program));
-    status = time && plan->microseconds ? time_steps(atl_program_state(program), runs, time) : atl_out_of_memory();
+    status = time && plan->microseconds ? time_steps(atl_program_context(program), runs, time) : atl_out_of_memory();
     atl_use_threads(before);
     for (int64_t s = 0; !status && s < plan->step_count; s++)
         plan->microseconds[s] = median(time + s * runs, runs);
@@ -261,14 +262,14 @@ atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl
                 ", \"prepared_bytes\": %" PRId64
                 ",\n  \"peak_flops_per_second\": %.0f, \"peak_bytes_per_second\": %.0f,\n  \"steps\": [\n",
                 total, atl_program_threads(program), atl_program_uses_bfloat16(program) ? "true" : "false",
-                plan->arena_bytes, plan->once_bytes, peak ? peak->flops_per_second : 0,
+                plan->arena_bytes, plan->prepacked_bytes, peak ? peak->flops_per_second : 0,
                 peak ? peak->bytes_per_second : 0);
     else
         fprintf(file, "%10s %6s %7s %9s %9s  %-20s %-28s %-18s %-12s %s\n", "us", "share", "of peak", "Mflop", "MB",
                 "op", "implementation", "shape", "layout", "node");
     for (int64_t s = 0; s < plan->step_count; s++) {
         atl_step_info info;
-        atl_program_step(program, plan->once_count + s, &info);
+        atl_program_step(program, plan->prepack_count + s, &info);
         double share = total > 0 ? info.microseconds / total : 0, percent = percent_of_peak(&info, peak);
         (json ? write_json_step : write_table_step)(file, &info, share, percent);
         if (json)
@@ -278,6 +279,6 @@ atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl
         fprintf(file, "  ]\n}\n");
     else
         fprintf(file, "%10.1f us in %" PRId64 " steps; arena %.1f MB, prepared once %.1f MB\n", total, plan->step_count,
-                (double)plan->arena_bytes / 1e6, (double)plan->once_bytes / 1e6);
+                (double)plan->arena_bytes / 1e6, (double)plan->prepacked_bytes / 1e6);
     return ferror(file) ? atl_set_error(ATL_BAD_FILE, "profile: it could not be written") : ATL_OK;
 }

@@ -20,13 +20,14 @@ atl_node *atl_accuracy(atl_node *scores, atl_node *labels)
     if (!scores || !labels)
         return NULL;
     if (atl_dtype_of(labels) != ATL_INT32)
-        return atl_refuse(atl_graph_of(scores), "accuracy", "the labels, '%s', are %s but must be int32: see atl_cast",
-                          atl_name_of(labels), atl_dtype_name(atl_dtype_of(labels)));
+        return atl_builder_error(atl_graph_of(scores), "accuracy",
+                                 "the labels, '%s', are %s but must be int32: see atl_cast", atl_name_of(labels),
+                                 atl_dtype_name(atl_dtype_of(labels)));
     if (!is_one_label_a_row(scores, labels))
-        return atl_refuse(atl_graph_of(scores), "accuracy",
-                          "there must be one label for each row of '%s', %s, but the labels, '%s', are %s",
-                          atl_name_of(scores), atl_shape_text(atl_shape_of(scores), texts[0], sizeof texts[0]),
-                          atl_name_of(labels), atl_shape_text(atl_shape_of(labels), texts[1], sizeof texts[1]));
+        return atl_builder_error(atl_graph_of(scores), "accuracy",
+                                 "there must be one label for each row of '%s', %s, but the labels, '%s', are %s",
+                                 atl_name_of(scores), atl_shape_text(atl_shape_of(scores), texts[0], sizeof texts[0]),
+                                 atl_name_of(labels), atl_shape_text(atl_shape_of(labels), texts[1], sizeof texts[1]));
     atl_node *guess = atl_cast(atl_argmax(scores, -1), ATL_FLOAT32);
     return atl_mean(atl_equal(guess, atl_cast(atl_reshape_like(labels, guess), ATL_FLOAT32)));
 }

@@ -40,8 +40,8 @@ static int slots_of(const atl_optimizer *o)
 static int take_variable(step *s, atl_node *variable)
 {
     if (!variable || !(atl_op_of(variable)->flags & ATL_OP_VARIABLE) || atl_dtype_of(variable) != ATL_FLOAT32)
-        return atl_refuse(s->graph, "minimize", "'%s' is no float32 variable; only such can be trained",
-                          variable ? atl_name_of(variable) : "(null)") != NULL;
+        return atl_builder_error(s->graph, "minimize", "'%s' is no float32 variable; only such can be trained",
+                                 variable ? atl_name_of(variable) : "(null)") != NULL;
     s->of[s->count++].variable = variable;
     return 1;
 }
@@ -53,7 +53,7 @@ static int list_variables(step *s)
     atl_node *const *variable = atl_variables(s->graph, &known);
     s->of = atl_allocate((size_t)(asked + known + 1), sizeof *s->of);
     if (!s->of)
-        return atl_refuse(s->graph, "minimize", "out of memory") != NULL;
+        return atl_builder_error(s->graph, "minimize", "out of memory") != NULL;
     for (int64_t i = 0; i < asked; i++)
         if (!take_variable(s, s->args->variables.node[i]))
             return 0;
@@ -73,10 +73,10 @@ static int find_gradients(step *s)
     for (int64_t i = 0; ok && i < s->count; i++)
         by[i] = s->of[i].variable;
     if (!ok)
-        atl_refuse(s->graph, "minimize", "out of memory");
+        atl_builder_error(s->graph, "minimize", "out of memory");
     else if (s->count)
         ok = !atl_gradients(.of = ATL_NODES(s->args->cost), .by = {s->count, by}, .result = result,
-                            .unconnected = asked ? ATL_UNCONNECTED_ERROR : ATL_UNCONNECTED_NULL);
+                            .unused = asked ? ATL_UNUSED_ERROR : ATL_UNUSED_NULL);
     for (int64_t i = 0; ok && i < s->count; i++)
         if (result[i]) {
             s->of[kept].variable = by[i];
@@ -86,8 +86,8 @@ static int find_gradients(step *s)
     atl_release(by);
     atl_release(result);
     if (ok && !kept)
-        return atl_refuse(s->graph, "minimize", "the cost, '%s', depends on no trainable variable",
-                          atl_name_of(s->args->cost)) != NULL;
+        return atl_builder_error(s->graph, "minimize", "the cost, '%s', depends on no trainable variable",
+                                 atl_name_of(s->args->cost)) != NULL;
     return ok;
 }
 
@@ -95,7 +95,7 @@ static int find_gradients(step *s)
 
 atl_node *atl_clip_by_norm(atl_node *x, float limit)
 {
-    atl_node *most = atl_number(x, limit);
+    atl_node *most = atl_scalar(x, limit);
     return atl_mul(x, atl_div(most, atl_maximum(atl_l2_norm(x), most)));
 }
 
@@ -135,7 +135,7 @@ static void clip_gradients(step *s)
     if (args->check_gradients)
         s->norm = atl_check_finite(atl_named(s->norm, "gradients"));
     if (args->clip_global_norm > 0) {
-        atl_node *most = atl_number(args->cost, args->clip_global_norm);
+        atl_node *most = atl_scalar(args->cost, args->clip_global_norm);
         atl_node *factor = atl_div(most, atl_maximum(s->norm, most));
         for (int64_t i = 0; i < s->count; i++)
             s->of[i].gradient = atl_mul(s->of[i].gradient, factor);
@@ -177,11 +177,11 @@ static void update_variable(const step *s, trained *v)
 {
     const atl_optimizer *o = &s->args->optimizer;
     float scale = atl_variable_rate_scale(v->variable);
-    atl_update at = {.variable = v->variable,
-                     .gradient = v->gradient,
-                     .rate = scale == 1 ? s->rate : atl_scale(s->rate, scale),
-                     .corrected = scale == 1 ? s->corrected : atl_scale(s->corrected, scale),
-                     .decay = decay_of(s, v->variable)};
+    atl_rule_inputs at = {.variable = v->variable,
+                          .gradient = v->gradient,
+                          .rate = scale == 1 ? s->rate : atl_scale(s->rate, scale),
+                          .corrected = scale == 1 ? s->corrected : atl_scale(s->corrected, scale),
+                          .decay = decay_of(s, v->variable)};
     v->new_value = o->rule->update(o, &at, v->slot, v->new_slot);
 }
 
@@ -191,15 +191,15 @@ static void update_average(const step *s, trained *v, atl_node *t)
     float own = atl_variable_average(v->variable), decay = own > 0 ? own : s->args->average;
     if (!v->average)
         return;
-    atl_node *seen = atl_shift(t, -1), *d = atl_minimum(atl_number(t, decay), atl_div(seen, t));
-    atl_node *share = atl_sub(atl_number(t, 1), d);
+    atl_node *seen = atl_add_scalar(t, -1), *d = atl_minimum(atl_scalar(t, decay), atl_div(seen, t));
+    atl_node *share = atl_sub(atl_scalar(t, 1), d);
     v->new_average = atl_add(v->average, atl_mul(share, atl_sub(v->new_value, v->average)));
 }
 
 static void update_all(step *s)
 {
     const atl_optimizer *o = &s->args->optimizer;
-    atl_node *t = atl_shift(atl_cast(atl_step_counter(s->graph), ATL_FLOAT32), 1);
+    atl_node *t = atl_add_scalar(atl_cast(atl_step_counter(s->graph), ATL_FLOAT32), 1);
     s->rate = o->schedule ? o->schedule : atl_constant_rate(s->graph, (float)o->rate);
     s->corrected = o->rule->correct ? o->rule->correct(o, s->rate, t) : s->rate;
     for (int64_t i = 0; i < s->count; i++) {
@@ -219,7 +219,7 @@ static atl_node *assign_all(step *s)
     atl_node *const *update = atl_updates(s->graph, &updates);
     s->assignment = atl_allocate((size_t)(s->count * (ATL_MAX_SLOTS + 2) + updates + 3), sizeof *s->assignment);
     if (!s->assignment)
-        return atl_refuse(s->graph, "minimize", "out of memory");
+        return atl_builder_error(s->graph, "minimize", "out of memory");
     add(s, s->args->unchecked ? s->args->cost : atl_check_finite(s->args->cost));
     if (s->norm)
         add(s, s->norm);
@@ -243,15 +243,16 @@ static int check_args(const atl_minimize_args *args)
     atl_graph *graph = atl_graph_of(args->cost);
     atl_shape shape = atl_shape_of(args->cost);
     if (!args->optimizer.rule)
-        return atl_refuse(graph, "minimize", "no optimizer is given: atl_minimize(cost, atl_adam(.rate = 0.001f))") !=
-               NULL;
+        return atl_builder_error(graph, "minimize",
+                                 "no optimizer is given: atl_minimize(cost, atl_adam(.rate = 0.001f))") != NULL;
     if (shape.rank)
-        return atl_refuse(graph, "minimize", "the cost, '%s', is %s, but must be a single number: take atl_mean of it",
-                          atl_name_of(args->cost), atl_shape_text(shape, text, sizeof text)) != NULL;
+        return atl_builder_error(graph, "minimize",
+                                 "the cost, '%s', is %s, but must be a single number: take atl_mean of it",
+                                 atl_name_of(args->cost), atl_shape_text(shape, text, sizeof text)) != NULL;
     if (args->optimizer.schedule && atl_shape_of(args->optimizer.schedule).rank)
-        return atl_refuse(graph, "minimize", "the learning rate, '%s', is %s, but must be a single number",
-                          atl_name_of(args->optimizer.schedule),
-                          atl_shape_text(atl_shape_of(args->optimizer.schedule), text, sizeof text)) != NULL;
+        return atl_builder_error(graph, "minimize", "the learning rate, '%s', is %s, but must be a single number",
+                                 atl_name_of(args->optimizer.schedule),
+                                 atl_shape_text(atl_shape_of(args->optimizer.schedule), text, sizeof text)) != NULL;
     return 1;
 }
 

@@ -30,20 +30,21 @@ static atl_node *towards(atl_node *from, atl_node *to, double share)
 
 /* ---- gradient descent ------------------------------------------------------------------------------------------------ */
 
-static atl_node *update_sgd(const atl_optimizer *o, const atl_update *u, atl_node *const *slot, atl_node **new_slot)
+static atl_node *update_sgd(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
+                            atl_node **new_slot)
 {
     (void)o, (void)slot, (void)new_slot;
     return atl_sub(u->variable, atl_mul(u->rate, u->gradient));
 }
 
-static atl_node *update_momentum(const atl_optimizer *o, const atl_update *u, atl_node *const *slot,
+static atl_node *update_momentum(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
                                  atl_node **new_slot)
 {
     new_slot[0] = atl_add(atl_scale(slot[0], (float)o->momentum), u->gradient);
     return atl_sub(u->variable, atl_mul(u->rate, new_slot[0]));
 }
 
-static atl_node *update_nesterov(const atl_optimizer *o, const atl_update *u, atl_node *const *slot,
+static atl_node *update_nesterov(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
                                  atl_node **new_slot)
 {
     new_slot[0] = atl_add(atl_scale(slot[0], (float)o->momentum), u->gradient);
@@ -64,16 +65,17 @@ atl_optimizer atl_nesterov_with(const atl_optimizer *options) { return with_rule
 /* x / (sqrt(v) + epsilon) */
 static atl_node *over_root(const atl_optimizer *o, atl_node *x, atl_node *v)
 {
-    return atl_div(x, atl_shift(atl_sqrt(v), (float)o->epsilon));
+    return atl_div(x, atl_add_scalar(atl_sqrt(v), (float)o->epsilon));
 }
 
-static atl_node *update_rmsprop(const atl_optimizer *o, const atl_update *u, atl_node *const *slot, atl_node **new_slot)
+static atl_node *update_rmsprop(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
+                                atl_node **new_slot)
 {
     new_slot[0] = towards(slot[0], atl_square(u->gradient), 1 - o->decay);
     return atl_sub(u->variable, atl_mul(u->rate, over_root(o, u->gradient, new_slot[0])));
 }
 
-static atl_node *update_rmsprop_momentum(const atl_optimizer *o, const atl_update *u, atl_node *const *slot,
+static atl_node *update_rmsprop_momentum(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
                                          atl_node **new_slot)
 {
     new_slot[0] = towards(slot[0], atl_square(u->gradient), 1 - o->decay);
@@ -83,7 +85,8 @@ static atl_node *update_rmsprop_momentum(const atl_optimizer *o, const atl_updat
 
 static double start_adagrad(const atl_optimizer *o) { return o->start; }
 
-static atl_node *update_adagrad(const atl_optimizer *o, const atl_update *u, atl_node *const *slot, atl_node **new_slot)
+static atl_node *update_adagrad(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
+                                atl_node **new_slot)
 {
     new_slot[0] = atl_add(slot[0], atl_square(u->gradient));
     return atl_sub(u->variable, atl_mul(u->rate, over_root(o, u->gradient, new_slot[0])));
@@ -117,16 +120,18 @@ static atl_node *correct_adam(const atl_optimizer *o, atl_node *rate, atl_node *
     return atl_div(atl_mul(rate, atl_sqrt(one_minus_power(o->beta2, t))), one_minus_power(o->beta1, t));
 }
 
-static atl_node *update_adam(const atl_optimizer *o, const atl_update *u, atl_node *const *slot, atl_node **new_slot)
+static atl_node *update_adam(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
+                             atl_node **new_slot)
 {
     new_slot[0] = towards(slot[0], u->gradient, 1 - o->beta1);
     new_slot[1] = towards(slot[1], atl_square(u->gradient), 1 - o->beta2);
     return atl_sub(u->variable, atl_mul(u->corrected, over_root(o, new_slot[0], new_slot[1])));
 }
 
-static atl_node *update_adamw(const atl_optimizer *o, const atl_update *u, atl_node *const *slot, atl_node **new_slot)
+static atl_node *update_adamw(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
+                              atl_node **new_slot)
 {
-    atl_update shrunk = *u;
+    atl_rule_inputs shrunk = *u;
     if (u->decay != 0)
         shrunk.variable = atl_sub(u->variable, atl_mul(atl_scale(u->rate, (float)u->decay), u->variable));
     return update_adam(o, &shrunk, slot, new_slot);

@@ -8,19 +8,20 @@
 /* Steps run so far, as a float: exact to 2^24. */
 static atl_node *step_of(atl_graph *graph) { return atl_cast(atl_step_counter(graph), ATL_FLOAT32); }
 
-atl_node *atl_constant_rate(atl_graph *graph, float rate) { return atl_number(atl_step_counter(graph), rate); }
+atl_node *atl_constant_rate(atl_graph *graph, float rate) { return atl_scalar(atl_step_counter(graph), rate); }
 
 atl_node *atl_exponential_decay_with(const atl_rate_args *args)
 {
     int64_t every = args->every > 0 ? args->every : 1;
     if (args->every < 0 || !(args->factor > 0))
-        return atl_refuse(args->graph, "exponential_decay", "every %lld steps by a factor of %g: both must be positive",
-                          (long long)args->every, (double)args->factor);
+        return atl_builder_error(args->graph, "exponential_decay",
+                                 "every %lld steps by a factor of %g: both must be positive", (long long)args->every,
+                                 (double)args->factor);
     atl_enter(args->graph, "exponential_decay");
-    atl_node *step = step_of(args->graph), *exponent = atl_div(step, atl_number(step, (float)every));
+    atl_node *step = step_of(args->graph), *exponent = atl_div(step, atl_scalar(step, (float)every));
     if (args->staircase)
         exponent = atl_floor(exponent);
-    atl_node *rate = atl_scale(atl_pow(atl_number(step, args->factor), exponent), args->rate);
+    atl_node *rate = atl_scale(atl_pow(atl_scalar(step, args->factor), exponent), args->rate);
     atl_leave(args->graph);
     return rate;
 }
@@ -29,13 +30,14 @@ atl_node *atl_step_decay_with(const atl_rate_args *args)
 {
     enum { MOST = sizeof args->at / sizeof *args->at };
     if (!(args->factor > 0))
-        return atl_refuse(args->graph, "step_decay", "the factor is %g; it must be positive", (double)args->factor);
+        return atl_builder_error(args->graph, "step_decay", "the factor is %g; it must be positive",
+                                 (double)args->factor);
     atl_enter(args->graph, "step_decay");
-    atl_node *step = step_of(args->graph), *reached = atl_number(step, 0);
+    atl_node *step = step_of(args->graph), *reached = atl_scalar(step, 0);
     for (int i = 0; i < MOST; i++)
         if (args->at[i])
-            reached = atl_add(reached, atl_greater_equal(step, atl_number(step, (float)args->at[i])));
-    atl_node *rate = atl_scale(atl_pow(atl_number(step, args->factor), reached), args->rate);
+            reached = atl_add(reached, atl_greater_equal(step, atl_scalar(step, (float)args->at[i])));
+    atl_node *rate = atl_scale(atl_pow(atl_scalar(step, args->factor), reached), args->rate);
     atl_leave(args->graph);
     return rate;
 }
@@ -43,12 +45,13 @@ atl_node *atl_step_decay_with(const atl_rate_args *args)
 atl_node *atl_cosine_decay_with(const atl_rate_args *args)
 {
     if (args->steps <= 0)
-        return atl_refuse(args->graph, "cosine_decay", ".steps is %lld; say how many steps it takes",
-                          (long long)args->steps);
+        return atl_builder_error(args->graph, "cosine_decay", ".steps is %lld; say how many steps it takes",
+                                 (long long)args->steps);
     atl_enter(args->graph, "cosine_decay");
-    atl_node *step = step_of(args->graph), *all = atl_number(step, (float)args->steps);
+    atl_node *step = step_of(args->graph), *all = atl_scalar(step, (float)args->steps);
     atl_node *angle = atl_scale(atl_div(atl_minimum(step, all), all), (float)acos(-1));
-    atl_node *rate = atl_shift(atl_scale(atl_shift(atl_cos(angle), 1), (args->rate - args->lowest) / 2), args->lowest);
+    atl_node *rate =
+        atl_add_scalar(atl_scale(atl_add_scalar(atl_cos(angle), 1), (args->rate - args->lowest) / 2), args->lowest);
     atl_leave(args->graph);
     return rate;
 }
@@ -57,12 +60,12 @@ atl_node *atl_warm_up(atl_node *rate, int64_t steps)
 {
     atl_graph *graph = atl_graph_of(rate);
     if (steps <= 0)
-        return atl_refuse(graph, "warm_up", "it takes %lld steps; it must be at least one", (long long)steps);
+        return atl_builder_error(graph, "warm_up", "it takes %lld steps; it must be at least one", (long long)steps);
     if (!rate)
         return NULL;
     atl_enter(graph, "warm_up");
-    atl_node *share = atl_div(atl_shift(step_of(graph), 1), atl_number(rate, (float)steps));
-    atl_node *warmed = atl_mul(rate, atl_minimum(share, atl_number(rate, 1)));
+    atl_node *share = atl_div(atl_add_scalar(step_of(graph), 1), atl_scalar(rate, (float)steps));
+    atl_node *warmed = atl_mul(rate, atl_minimum(share, atl_scalar(rate, 1)));
     atl_leave(graph);
     return warmed;
 }

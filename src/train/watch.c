@@ -72,7 +72,7 @@ atl_status atl_find_non_finite(atl_node *of, const atl_feed *feeds, const atl_no
         atl_release(list);
         return ATL_OK;
     }
-    atl_program *program = atl_compile(atl_graph_of(of), {count, list}, .without = ~(unsigned)ATL_PASS_ARENA);
+    atl_program *program = atl_compile(atl_graph_of(of), {count, list}, .disabled_passes = ~(unsigned)ATL_PASS_ARENA);
     atl_status status = program ? atl_run(program, feeds) : atl_error_status();
     for (int64_t i = 0; !status && !*node_out && i < count; i++)
         if (!is_finite(atl_value(program, list[i])))

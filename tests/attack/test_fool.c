@@ -15,7 +15,7 @@ static tiny tiny_network(float gain)
     tiny net = {.graph = atl_graph_new()};
     atl_set_seed(net.graph, test_seed());
     net.image = atl_input(net.graph, "image", ATL_FLOAT32, ATL_SHAPE(1, SIDE, SIDE, 3));
-    atl_node *h = atl_scale(atl_shift(net.image, -127.5f), 1 / 64.0f);
+    atl_node *h = atl_scale(atl_add_scalar(net.image, -127.5f), 1 / 64.0f);
     h = atl_dense_layer(atl_flatten(h), "hidden", 16, .activation = atl_tanh);
     net.logits = atl_scale(atl_dense_layer(h, "scores", CLASSES, .initializer = atl_normal(1)), gain);
     cr_assert(net.logits, "%s", atl_graph_error(net.graph));
@@ -87,7 +87,7 @@ static int write_diary(void *context, const atl_fool_progress *now)
 {
     diary *d = context;
     cr_assert_eq(now->step, d->calls);
-    cr_assert(now->pixels && now->slope && now->top >= 0 && now->top < CLASSES);
+    cr_assert(now->pixels && now->gradient && now->top >= 0 && now->top < CLASSES);
     cr_assert(now->top_probability >= now->probability);
     d->calls++;
     d->last = now->probability;
@@ -169,12 +169,12 @@ Test(fool, the_slope_is_the_gradient_of_the_loss)
 {
     tiny net = tiny_network(1);
     atl_fooler *fooler = fooler_of(&net, ATL_LOSS_LOGIT);
-    atl_node *expected = atl_gradient(atl_neg(atl_sum(atl_pick_index(net.logits, 3))), net.image);
+    atl_node *expected = atl_gradient(atl_neg(atl_sum(atl_index_last(net.logits, 3))), net.image);
     atl_program *program = atl_compile(net.graph, ATL_NODES(expected));
     atl_tensor *pixels = random_tensor(ATL_SHAPE(1, SIDE, SIDE, 3), 0, 255);
     cr_assert(program && atl_run(program, ATL_FEED(net.image, pixels)) == ATL_OK, "%s", atl_error());
-    cr_assert_close(atl_fooler_slope(fooler, pixels, 3), atl_value(program, expected), 1e-6);
-    cr_assert_null(atl_fooler_slope(fooler, pixels, CLASSES));
+    cr_assert_close(atl_fooler_gradient(fooler, pixels, 3), atl_value(program, expected), 1e-6);
+    cr_assert_null(atl_fooler_gradient(fooler, pixels, CLASSES));
     atl_program_free(program);
     atl_tensor_free(pixels);
     free_tiny(&net, fooler);
@@ -221,7 +221,8 @@ Test(fool, tells_a_gradient_that_is_exactly_zero)
     tiny net = tiny_network(1);
     assign_all(&net, "hidden/weights", 0);
     assign_all(&net, "hidden/biases", 1); /* not uniform, but blind */
-    assert_trouble(&net, ATL_LOSS_CROSS_ENTROPY, (atl_fool_args){.target = 1}, ATL_TROUBLE_ZERO_SLOPE, "exactly zero");
+    assert_trouble(&net, ATL_LOSS_CROSS_ENTROPY, (atl_fool_args){.target = 1}, ATL_TROUBLE_ZERO_GRADIENT,
+                   "exactly zero");
     free_tiny(&net, NULL);
 }
 

@@ -37,7 +37,7 @@ Test(gradient, broadcasts_are_summed_up)
 }
 Test(gradient, third_order)
 {
-    atl_node *y = atl_pow(x, atl_number(x, 4));
+    atl_node *y = atl_pow(x, atl_scalar(x, 4));
     assert_value(atl_gradient(atl_gradient(atl_gradient(y, x), x), x), 12, 24, 48);
 }
 Test(gradient, several_ys_with_seeds)
@@ -70,16 +70,16 @@ Test(gradient, stop_gradient_is_a_constant)
     assert_value(atl_gradient(atl_mul(atl_stop_gradient(x), x), x), 0.5f, 1, 2);
 }
 Test(gradient, zero_along_a_path_is_no_mistake) { assert_value(atl_gradient(atl_sign(x), x), 0, 0, 0); }
-Test(gradient, unconnected_zeros)
+Test(gradient, unused_zeros)
 {
     atl_node *dx = NULL, *other = atl_variable(g, "other", ATL_SHAPE(3), atl_zeros());
-    cr_assert_eq(atl_gradients(ATL_NODES(other), ATL_NODES(x), &dx, .unconnected = ATL_UNCONNECTED_ZEROS), ATL_OK);
+    cr_assert_eq(atl_gradients(ATL_NODES(other), ATL_NODES(x), &dx, .unused = ATL_UNUSED_ZEROS), ATL_OK);
     assert_value(dx, 0, 0, 0);
 }
-Test(gradient, unconnected_null)
+Test(gradient, unused_null)
 {
     atl_node *dx = x, *other = atl_variable(g, "other", ATL_SHAPE(3), atl_zeros());
-    cr_assert_eq(atl_gradients(ATL_NODES(other), ATL_NODES(x), &dx, .unconnected = ATL_UNCONNECTED_NULL), ATL_OK);
+    cr_assert_eq(atl_gradients(ATL_NODES(other), ATL_NODES(x), &dx, .unused = ATL_UNUSED_NULL), ATL_OK);
     cr_assert_null(dx);
 }
 Test(gradient, nothing_of_the_filters_is_built_for_an_image)
@@ -114,7 +114,7 @@ Test(mistakes, no_path)
     atl_node *other = atl_variable(g, "other", ATL_SHAPE(3), atl_zeros());
     cr_assert_null(atl_gradient(atl_named(atl_square(other), "y"), x));
     cr_assert_mentions(atl_graph_error(g), "no path leads from 'y' to 'x'");
-    cr_assert_mentions(atl_graph_error(g), "ATL_UNCONNECTED_ZEROS");
+    cr_assert_mentions(atl_graph_error(g), "ATL_UNUSED_ZEROS");
 }
 Test(mistakes, a_path_that_is_cut)
 {
@@ -131,7 +131,7 @@ Test(mistakes, of_an_int32)
 Test(mistakes, seeds_of_a_wrong_shape)
 {
     atl_node *dx;
-    cr_assert_neq(atl_gradients(ATL_NODES(x), ATL_NODES(x), &dx, .seeds = ATL_NODES(atl_number(x, 1))), ATL_OK);
+    cr_assert_neq(atl_gradients(ATL_NODES(x), ATL_NODES(x), &dx, .seeds = ATL_NODES(atl_scalar(x, 1))), ATL_OK);
     cr_assert_mentions(atl_graph_error(g), "[3]");
     cr_assert_null(dx);
 }

@@ -54,7 +54,7 @@ static atl_node *fitted(atl_node *x, atl_shape shape)
 /* Into (low, high). */
 static atl_node *squashed(atl_node *x, float low, float high)
 {
-    return atl_shift(atl_scale(atl_tanh(x), (high - low) / 2), (high + low) / 2);
+    return atl_add_scalar(atl_scale(atl_tanh(x), (high - low) / 2), (high + low) / 2);
 }
 
 static atl_node *choose_input(maker *m, const atl_sample *s, int i)
@@ -174,8 +174,7 @@ int random_graph_agrees(uint64_t seed, uint64_t number, char *text, size_t size)
         wanted[count++] = total(&m);
         wanted[count++] = m.last;
         if (xs && wanted[0] &&
-            !atl_gradients(.of = {1, wanted}, .by = {xs, x}, .result = wanted + count,
-                           .unconnected = ATL_UNCONNECTED_ZEROS))
+            !atl_gradients(.of = {1, wanted}, .by = {xs, x}, .result = wanted + count, .unused = ATL_UNUSED_ZEROS))
             count += xs;
         ok = !atl_graph_error(m.graph);
         if (ok)

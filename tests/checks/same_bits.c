@@ -23,7 +23,7 @@ static uint64_t digest(uint64_t before, const atl_tensor *tensor)
     return before;
 }
 
-static int complain(const atl_graph *graph)
+static int report_error(const atl_graph *graph)
 {
     printf("FAILED: %s\n", graph && atl_graph_error(graph) ? atl_graph_error(graph) : atl_error());
     return 0;
@@ -46,7 +46,7 @@ static int run_all(const atl_model *model, int64_t batch, const atl_compile_args
     atl_node *slope = atl_gradient(loss, image);
     atl_node *step = atl_minimize(loss, atl_momentum(.rate = 0.01f));
     atl_compile_args args = *how;
-    args.wanted = ATL_NODES(logits, slope, loss, step);
+    args.outputs = ATL_NODES(logits, slope, loss, step);
     atl_program *program = atl_compile_with(&args);
     atl_tensor *pixels = atl_uniform_tensor(ATL_SHAPE(batch, model->height, model->width, 3), 0, 255, 3);
     atl_tensor *labels = atl_tensor_new(ATL_INT32, ATL_SHAPE(batch));
@@ -65,7 +65,7 @@ static int run_all(const atl_model *model, int64_t batch, const atl_compile_args
     atl_node *const *variables = atl_variables(g, &count);
     for (int64_t i = 0; ok && i < count; i++)
         out->trained = digest(out->trained, atl_variable_value(variables[i]));
-    ok = ok || complain(g);
+    ok = ok || report_error(g);
     atl_tensor_free(pixels);
     atl_tensor_free(labels);
     atl_program_free(program);
@@ -90,7 +90,8 @@ static int check(const char *name, int64_t batch, const atl_compile_args *how, c
 int main(int count, char **argument)
 {
     int threads = count == 2 ? atoi(argument[1]) : 0;
-    const atl_compile_args plain = {.threads = threads}, direct = {.threads = threads, .without = ATL_PASS_WINOGRAD},
+    const atl_compile_args plain = {.threads = threads},
+                           direct = {.threads = threads, .disabled_passes = ATL_PASS_WINOGRAD},
                            rounded = {.threads = threads, .bfloat16 = 1};
     int ok = check("cifar10", 33, &plain, "") & check("resnet20", 17, &plain, "") & check("mlp", 50, &plain, "") &
              check("resnet20", 17, &direct, ", direct") & check("cifar10", 33, &rounded, ", bfloat16");

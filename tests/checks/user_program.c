@@ -15,7 +15,7 @@ int main(void)
         fprintf(stderr, "%s\n", atl_graph_error(graph));
         return 1;
     }
-    float result = atl_number_of(program, slope);
+    float result = atl_scalar_of(program, slope);
     printf("atled %s: the slope of x^2 at 3 is %g\n", atl_version(), (double)result);
     atl_tensor_free(value);
     atl_program_free(program);

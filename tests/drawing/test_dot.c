@@ -19,21 +19,21 @@ TestSuite(dot, .init = make_graph, .fini = free_graph);
 #ifdef ATLED_HAVE_GRAPHVIZ
 #include <cgraph.h>
 
-static char complaint[512];
-static int keep_complaint(char *message)
+static char error_text[512];
+static int keep_error_text(char *message)
 {
-    if (!complaint[0])
-        snprintf(complaint, sizeof complaint, "%s", message);
+    if (!error_text[0])
+        snprintf(error_text, sizeof error_text, "%s", message);
     return 0;
 }
 
 /* Graphviz's own parser must take the text without a word.  Returns the graph; to be closed. */
 static Agraph_t *parsed(const char *text)
 {
-    agseterrf(keep_complaint);
-    complaint[0] = 0;
+    agseterrf(keep_error_text);
+    error_text[0] = 0;
     Agraph_t *drawing = agmemread(text);
-    cr_assert(drawing && !complaint[0], "Graphviz refuses the drawing: %s\n%s", complaint, text);
+    cr_assert(drawing && !error_text[0], "Graphviz refuses the drawing: %s\n%s", error_text, text);
     return drawing;
 }
 
@@ -156,7 +156,7 @@ Test(dot, shapes_and_types_stand_on_edges)
 {
     atl_node *labels = atl_input(graph, "labels", ATL_INT32, ATL_SHAPE(ATL_ANY));
     atl_node *image = atl_input(graph, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 28, 28, 3));
-    atl_node *factor = atl_number(image, 2.5f);
+    atl_node *factor = atl_scalar(image, 2.5f);
     atl_node *scaled = atl_mul(image, factor), *floats = atl_cast(labels, ATL_FLOAT32);
     char *text = DRAWN(graph);
     cr_assert_mentions(edge_line(text, image, scaled), "label=\" ?\xc3\x97"
@@ -206,7 +206,7 @@ Test(dot, attributes_are_told_in_lines_of_readable_length)
 Test(dot, inputs_variables_constants_and_ops_look_different)
 {
     atl_node *image = image_of(4), *weights = atl_variable(graph, "weights", ATL_SHAPE(4), atl_zeros());
-    atl_node *two = atl_number(image, 2), *sum = atl_add(atl_mul(image, weights), two);
+    atl_node *two = atl_scalar(image, 2), *sum = atl_add(atl_mul(image, weights), two);
     atl_node *node[] = {image, weights, two, sum};
     char look[4][512];
     char *text = DRAWN(graph);
@@ -345,12 +345,12 @@ Test(dot, each_gradient_is_drawn_by_itself)
 Test(dot, only_what_is_wanted_is_drawn)
 {
     atl_node *image = image_of(4), *one = layer(image, "one"), *aside = layer(image, "aside"), *two = layer(one, "two");
-    char *text = DRAWN(graph, .wanted = ATL_NODES(two));
+    char *text = DRAWN(graph, .outputs = ATL_NODES(two));
     check_counts(text, 11, 10);
     cr_assert_mentions(node_line(text, two), "penwidth=2.4");
     cr_assert_null(strstr(text, "aside"));
     atl_release(text);
-    text = DRAWN(graph, .wanted = ATL_NODES(NULL, aside));
+    text = DRAWN(graph, .outputs = ATL_NODES(NULL, aside));
     check_counts(text, 6, 5);
     atl_release(text);
     text = DRAWN(graph, .to = one);
@@ -384,7 +384,7 @@ Test(dot, what_cannot_be_drawn_is_refused)
     cr_assert_eq(atl_dot_text(&(atl_dot_args){graph, .to = stranger}, NULL, &text, NULL), ATL_INVALID);
     cr_assert_mentions(atl_error(), "stranger");
     cr_assert_eq(atl_dot_text(&(atl_dot_args){graph, .from = stranger}, NULL, &text, NULL), ATL_INVALID);
-    cr_assert_eq(atl_dot_text(&(atl_dot_args){graph, .wanted = ATL_NODES(image, stranger)}, NULL, &text, NULL),
+    cr_assert_eq(atl_dot_text(&(atl_dot_args){graph, .outputs = ATL_NODES(image, stranger)}, NULL, &text, NULL),
                  ATL_INVALID);
     cr_assert_eq(atl_dot_text(&(atl_dot_args){graph, .depth = -1}, NULL, &text, NULL), ATL_INVALID);
     cr_assert_mentions(atl_error(), "-1");

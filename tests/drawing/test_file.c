@@ -100,7 +100,7 @@ Test(drawing, what_is_too_large_to_lay_out_says_what_to_do)
 {
     atl_graph *graph = atl_graph_new();
     atl_node *h = atl_input(graph, "image", ATL_FLOAT32, ATL_SHAPE(4));
-    atl_enter(graph, "chain");
+    atl_enter(graph, "fused");
     for (int i = 0; i < 20000; i++)
         h = atl_neg(h);
     atl_leave(graph);

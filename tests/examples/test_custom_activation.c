@@ -30,13 +30,13 @@ static void end_trial(trial t)
 Test(custom_activation, value_and_two_derivatives)
 {
     trial t = new_trial();
-    atl_node *y = gaussian_of(t.x), *slope = atl_gradient(y, t.x), *curve = atl_gradient(slope, t.x);
-    atl_program *program = atl_compile(t.graph, ATL_NODES(y, slope, curve));
+    atl_node *y = gaussian_of(t.x), *gradient = atl_gradient(y, t.x), *curve = atl_gradient(gradient, t.x);
+    atl_program *program = atl_compile(t.graph, ATL_NODES(y, gradient, curve));
     cr_assert(program && atl_run(program, ATL_FEED(t.x, t.numbers)) == ATL_OK, "%s", atl_error());
     for (int i = 0; i < COUNT; i++) {
         double x = element_of(t.numbers, i), g = exp(-x * x);
         cr_assert_float_eq(element_of(atl_value(program, y), i), g, 1e-6);
-        cr_assert_float_eq(element_of(atl_value(program, slope), i), -2 * x * g, 1e-6);
+        cr_assert_float_eq(element_of(atl_value(program, gradient), i), -2 * x * g, 1e-6);
         cr_assert_float_eq(element_of(atl_value(program, curve), i), (4 * x * x - 2) * g, 2e-6);
     }
     atl_program_free(program);
@@ -52,7 +52,7 @@ Test(custom_activation, without_a_derivative_it_can_be_used)
     double sum = 0;
     for (int i = 0; i < COUNT; i++)
         sum += gaussian(element_of(t.numbers, i));
-    cr_assert_float_eq(atl_number_of(program, y), sum, 1e-4);
+    cr_assert_float_eq(atl_scalar_of(program, y), sum, 1e-4);
     atl_program_free(program);
     end_trial(t);
 }
@@ -72,11 +72,11 @@ Test(custom_activation, without_a_derivative_it_says_so)
 Test(custom_activation, without_a_derivative_it_may_stand_aside)
 {
     trial t = new_trial();
-    atl_node *y = atl_mul(atl_stop_gradient(gaussian_without_gradient(t.x)), t.x), *slope = atl_gradient(y, t.x);
-    atl_program *program = atl_compile(t.graph, ATL_NODES(slope));
+    atl_node *y = atl_mul(atl_stop_gradient(gaussian_without_gradient(t.x)), t.x), *gradient = atl_gradient(y, t.x);
+    atl_program *program = atl_compile(t.graph, ATL_NODES(gradient));
     cr_assert(program && atl_run(program, ATL_FEED(t.x, t.numbers)) == ATL_OK, "%s", atl_error());
     for (int i = 0; i < COUNT; i++)
-        cr_assert_float_eq(element_of(atl_value(program, slope), i), gaussian(element_of(t.numbers, i)), 1e-6);
+        cr_assert_float_eq(element_of(atl_value(program, gradient), i), gaussian(element_of(t.numbers, i)), 1e-6);
     atl_program_free(program);
     end_trial(t);
 }

@@ -16,19 +16,19 @@ static void check_phi(layer *phi_of)
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 4));
     atl_node *centers = atl_variable(g, "centers", ATL_SHAPE(6, 4), atl_zeros());
     atl_node *beta = atl_variable(g, "beta", ATL_SHAPE(6), atl_zeros());
-    atl_node *w = atl_variable(g, "w", ATL_SHAPE(6, 2), atl_zeros()), *slope[4];
+    atl_node *w = atl_variable(g, "w", ATL_SHAPE(6, 2), atl_zeros()), *gradient[4];
     atl_node *output = atl_matmul(phi_of(image, centers, beta), w, .transpose_a = 1);
     atl_node *loss = atl_mean(atl_square(output));
-    cr_assert(atl_gradients(ATL_NODES(loss), ATL_NODES(image, centers, beta, w), slope) == ATL_OK, "%s",
+    cr_assert(atl_gradients(ATL_NODES(loss), ATL_NODES(image, centers, beta, w), gradient) == ATL_OK, "%s",
               atl_graph_error(g));
     cr_assert(atl_load_npz(g, data_file("goldens/rbf.npz"), .partial = 1) == ATL_OK, "%s", atl_error());
-    atl_program *program = compiled(g, ATL_NODES(output, loss, slope[0], slope[1], slope[2], slope[3]), 0);
+    atl_program *program = compiled(g, ATL_NODES(output, loss, gradient[0], gradient[1], gradient[2], gradient[3]), 0);
     atl_tensor *pixels = golden_value(npz, "image");
     cr_assert(atl_run(program, ATL_FEED(image, pixels)) == ATL_OK, "%s", atl_error());
     assert_golden(program, output, npz, "output");
     assert_golden(program, loss, npz, "loss");
     for (int i = 0; i < 4; i++)
-        assert_golden(program, slope[i], npz, ATL_NAME("grad/%s", names[i]));
+        assert_golden(program, gradient[i], npz, ATL_NAME("grad/%s", names[i]));
     atl_tensor_free(pixels);
     atl_program_free(program);
     atl_npz_close(npz);

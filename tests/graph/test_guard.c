@@ -101,7 +101,7 @@ static const struct {
 Test(guard, a_program_that_checks_names_the_op)
 {
     for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
-        atl_node *y = atl_named(atl_apply(faulty[i].op, atl_shift(x, 1)), "mine_%d", (int)i);
+        atl_node *y = atl_named(atl_apply(faulty[i].op, atl_add_scalar(x, 1)), "mine_%d", (int)i);
         atl_node *wanted = atl_tanh(y); /* fused, where it is element-wise */
         atl_program *program = atl_compile(g, ATL_NODES(wanted), .check = 1);
         cr_assert(program, "%s", atl_graph_error(g));
@@ -143,7 +143,7 @@ Test(guard, the_reference_names_the_op)
 }
 Test(guard, a_good_op_passes)
 {
-    atl_node *y = atl_tanh(atl_apply(&good, atl_shift(x, 1)));
+    atl_node *y = atl_tanh(atl_apply(&good, atl_add_scalar(x, 1)));
     atl_program *checked = atl_compile(g, ATL_NODES(y), .check = 1), *plain = atl_compile(g, ATL_NODES(y), .check = -1);
     cr_assert_eq(atl_run(checked, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());
     cr_assert_eq(atl_run(plain, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());

@@ -332,7 +332,7 @@ Test(op, randomly_corrupted_descriptors)
         else {
             atl_node *dx = NULL, *wanted[2] = {y};
             atl_tensor *value = random_tensor(ATL_SHAPE(2, 3), -1, 1);
-            atl_gradients(ATL_NODES(y), ATL_NODES(in), &dx, .unconnected = ATL_UNCONNECTED_ZEROS);
+            atl_gradients(ATL_NODES(y), ATL_NODES(in), &dx, .unused = ATL_UNUSED_ZEROS);
             wanted[1] = dx;
             atl_program *program = atl_compile(graph, {dx ? 2 : 1, wanted}, .check = 1);
             atl_status status = program ? atl_run(program, ATL_FEED(in, value)) : ATL_INVALID;

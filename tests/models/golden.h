@@ -52,7 +52,7 @@ static inline void assert_no_reference_steps(const atl_program *program)
 /* exactly: without Winograd's method. */
 static inline atl_program *compiled(atl_graph *graph, atl_nodes wanted, int exactly)
 {
-    atl_program *program = atl_compile(graph, wanted, .without = exactly ? ATL_PASS_WINOGRAD : 0);
+    atl_program *program = atl_compile(graph, wanted, .disabled_passes = exactly ? ATL_PASS_WINOGRAD : 0);
     cr_assert(program, "%s", atl_graph_error(graph) ? atl_graph_error(graph) : atl_error());
     return program;
 }
@@ -91,9 +91,9 @@ static inline golden_run run_golden(const char *name, const char *weights, const
     trained_net net = run.net = load_net(name, weights, atl_tensor_shape(pixels).size[0]);
     atl_node *top = atl_input(net.graph, "top", ATL_INT32, atl_tensor_shape(classes));
     run.input = atl_find(net.graph, input);
-    run.slope = atl_gradient(atl_sum(atl_pick(net.logits, top)), run.input);
-    run.program =
-        atl_compile(net.graph, ATL_NODES(net.logits, run.input, run.slope), .without = without, .bfloat16 = bfloat16);
+    run.slope = atl_gradient(atl_sum(atl_gather_last(net.logits, top)), run.input);
+    run.program = atl_compile(net.graph, ATL_NODES(net.logits, run.input, run.slope), .disabled_passes = without,
+                              .bfloat16 = bfloat16);
     cr_assert(run.program, "%s", atl_graph_error(net.graph) ? atl_graph_error(net.graph) : atl_error());
     cr_assert(atl_run(run.program, ATL_FEEDS({net.image, pixels}, {top, classes})) == ATL_OK, "%s", atl_error());
     assert_no_reference_steps(run.program);

@@ -124,9 +124,9 @@ CAN_FAIL(dnnl_primitive_desc_create,
 
 typedef struct net {
     atl_graph *graph;
-    atl_node *image, *wanted[3]; /* probabilities, gradients by image and dense weights */
+    atl_node *image, *outputs[3]; /* probabilities, gradients by image and dense weights */
     atl_tensor *pixels, *expected[3];
-    unsigned without;
+    unsigned disabled_passes;
     int bfloat16;
 } net;
 
@@ -145,7 +145,7 @@ static atl_node *convolved(atl_graph *g, atl_node *x, const char *name, int64_t 
 static net net_new(unsigned without, int bfloat16)
 {
     enum { BATCH = 9, CLASSES = 300 };
-    net n = {.graph = atl_graph_new(), .without = without, .bfloat16 = bfloat16};
+    net n = {.graph = atl_graph_new(), .disabled_passes = without, .bfloat16 = bfloat16};
     atl_graph *g = n.graph;
     n.image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(BATCH, 16, 16, 16));
     atl_node *x = atl_relu(convolved(g, n.image, "strided", 3, 2, 1));
@@ -156,10 +156,10 @@ static net net_new(unsigned without, int bfloat16)
     x = atl_avg_pool2d(x, .window = {2, 2}, .stride = {2, 2});
     atl_node *weights = atl_variable(g, "dense", ATL_SHAPE(128, CLASSES), atl_glorot());
     x = atl_matmul(atl_reshape(x, ATL_SHAPE(BATCH, 128)), weights);
-    n.wanted[0] = atl_softmax(x);
+    n.outputs[0] = atl_softmax(x);
     atl_node *loss = atl_sum(atl_square(x));
-    n.wanted[1] = atl_gradient(loss, n.image);
-    n.wanted[2] = atl_gradient(loss, weights);
+    n.outputs[1] = atl_gradient(loss, n.image);
+    n.outputs[2] = atl_gradient(loss, weights);
     n.pixels = random_tensor(ATL_SHAPE(BATCH, 16, 16, 16), -1, 1);
     cr_assert_null(atl_graph_error(g), "%s", atl_graph_error(g));
     return n;
@@ -175,7 +175,8 @@ static void net_free(net *n)
 
 static atl_program *compile(const net *n)
 {
-    return atl_compile(n->graph, {3, (atl_node **)n->wanted}, .without = n->without, .bfloat16 = n->bfloat16);
+    return atl_compile(n->graph, {3, (atl_node **)n->outputs}, .disabled_passes = n->disabled_passes,
+                       .bfloat16 = n->bfloat16);
 }
 
 /* ---- each call in turn ---------------------------------------------------------------------------------------------- */
@@ -183,7 +184,7 @@ static atl_program *compile(const net *n)
 static int is_right(const net *n, const atl_program *program)
 {
     for (int i = 0; i < 3; i++)
-        if (relative_l2(atl_value(program, n->wanted[i]), n->expected[i]) > (n->bfloat16 ? 0.2 : 1e-5))
+        if (relative_l2(atl_value(program, n->outputs[i]), n->expected[i]) > (n->bfloat16 ? 0.2 : 1e-5))
             return 0;
     return 1;
 }
@@ -194,7 +195,7 @@ static int64_t run_and_keep(net *n)
     atl_program *program = compile(n);
     cr_assert(program && atl_run(program, ATL_FEED(n->image, n->pixels)) == ATL_OK, "%s", atl_error());
     for (int i = 0; i < 3; i++)
-        n->expected[i] = atl_tensor_copy(atl_value(program, n->wanted[i]));
+        n->expected[i] = atl_tensor_copy(atl_value(program, n->outputs[i]));
     atl_program_free(program);
     return calls - before;
 }

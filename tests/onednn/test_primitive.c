@@ -72,7 +72,7 @@ static void run_small_steps(int threads, float *loss_out, float *slope_out)
     int around = omp_get_max_threads();
     cr_assert_eq(atl_run(program, ATL_FEED(image, pixels)), ATL_OK, "%s", atl_error());
     cr_expect_eq(omp_get_max_threads(), around);
-    *loss_out = atl_number_of(program, loss);
+    *loss_out = atl_scalar_of(program, loss);
     memcpy(slope_out, atl_floats(atl_value(program, slope)), 3 * 3 * 2 * 5 * sizeof(float));
     atl_tensor_free(pixels);
     atl_program_free(program);

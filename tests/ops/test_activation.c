@@ -38,7 +38,7 @@ static double slope_at(atl_node *(*build)(atl_node *), float at)
     atl_tensor *value = atl_tensor_of_floats(ATL_SCALAR, &at);
     atl_program *p = atl_compile(g, ATL_NODES(slope));
     cr_assert(p && atl_run(p, ATL_FEED(x, value)) == ATL_OK, "%s", atl_error());
-    double result = (double)atl_number_of(p, slope);
+    double result = (double)atl_scalar_of(p, slope);
     atl_program_free(p);
     atl_tensor_free(value);
     atl_graph_free(g);
@@ -57,7 +57,7 @@ Test(activation, slopes_on_kinks)
     } row[] = {{atl_relu, 0, 0},          {leaky, 0, 0.25},         {atl_abs, 0, 0},      {clip_to_unit, 0, 1},
                {clip_to_unit, 1, 1},      {clip_to_unit, -1, 0},    {clip_to_unit, 2, 0}, {atl_relu6, 6, 1},
                {atl_hard_sigmoid, -4, 0}, {atl_hard_sigmoid, 4, 0}, {atl_elu, 0, 1},      {atl_sign, 0, 0},
-               {atl_step, 0, 0},          {atl_round, 0.5f, 0}};
+               {atl_heaviside, 0, 0},     {atl_round, 0.5f, 0}};
     for (size_t i = 0; i < COUNT(row); i++) {
         double slope = slope_at(row[i].build, row[i].x);
         cr_expect(slope == row[i].slope, "row %zu: the slope at %g is %g, not %g", i, (double)row[i].x, slope,

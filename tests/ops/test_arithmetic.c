@@ -102,13 +102,13 @@ Test(arithmetic, a_bias_has_one_value_for_each_channel)
 
 Test(arithmetic, a_bias_is_a_vector)
 {
-    cr_assert_null(atl_bias_add(a, atl_number(a, 1)));
+    cr_assert_null(atl_bias_add(a, atl_scalar(a, 1)));
     cr_assert_mentions(atl_graph_error(g), "must be a vector");
 }
 
 Test(arithmetic, a_scalar_has_no_channels)
 {
-    cr_assert_null(atl_bias_add(atl_number(a, 1), b));
+    cr_assert_null(atl_bias_add(atl_scalar(a, 1), b));
     cr_assert_mentions(atl_graph_error(g), "is a scalar");
 }
 
@@ -117,6 +117,6 @@ Test(arithmetic, null_passes)
     cr_assert_null(atl_bias_add(NULL, b));
     cr_assert_null(atl_bias_add(a, NULL));
     cr_assert_null(atl_scale(NULL, 2));
-    cr_assert_null(atl_shift(NULL, 2));
+    cr_assert_null(atl_add_scalar(NULL, 2));
     cr_assert_null(atl_graph_error(g));
 }

@@ -44,7 +44,7 @@ static void expect_formula(atl_layout layout, atl_shape shape, int with_scale)
     atl_step_info step;
     int each_time = 0;
     for (int64_t i = 0; i < atl_program_step_count(program); i++)
-        each_time += !atl_program_step(program, i, &step) && !step.once;
+        each_time += !atl_program_step(program, i, &step) && !step.prepack;
     cr_expect_leq(each_time, 2);
     atl_program_free(program);
     atl_tensor_free(image);

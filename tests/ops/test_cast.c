@@ -48,7 +48,7 @@ Test(cast, nothing_flows_through_integers)
 {
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(3));
     atl_node *y = atl_cast(atl_cast(x, ATL_INT32), ATL_FLOAT32), *slope = NULL;
-    atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x), .result = &slope, .unconnected = ATL_UNCONNECTED_NULL);
+    atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x), .result = &slope, .unused = ATL_UNUSED_NULL);
     if (slope) { /* zeros will do */
         const float values[3] = {1, 2, 3};
         atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(3), values);
@@ -70,7 +70,7 @@ Test(cast, a_stopped_gradient_is_a_constant)
     atl_tensor *value = atl_tensor_of_floats(ATL_SCALAR, &at);
     atl_program *p = atl_compile(g, ATL_NODES(slope));
     cr_assert(p && atl_run(p, ATL_FEED(x, value)) == ATL_OK, "%s", atl_error());
-    cr_assert_eq(atl_number_of(p, slope), 3);
+    cr_assert_eq(atl_scalar_of(p, slope), 3);
     atl_program_free(p);
     atl_tensor_free(value);
 }

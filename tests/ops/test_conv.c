@@ -10,7 +10,7 @@ Test(conv, by_hand)
     EXPECT_VALUES(atl_conv2d(ones(g, ATL_SHAPE(1, 3, 3, 1)), ones(g, ATL_SHAPE(3, 3, 1, 1))), ATL_SHAPE(1, 3, 3, 1), 4,
                   6, 4, 6, 9, 6, 4, 6, 4);
     /* Of the one pixel of padding, none goes to the top and left. */
-    atl_node *image = atl_shift(counting(g, ATL_SHAPE(1, 4, 4, 1)), 1), *sum = ones(g, ATL_SHAPE(3, 3, 1, 1));
+    atl_node *image = atl_add_scalar(counting(g, ATL_SHAPE(1, 4, 4, 1)), 1), *sum = ones(g, ATL_SHAPE(3, 3, 1, 1));
     EXPECT_VALUES(atl_conv2d(image, sum, .stride = {2, 2}), ATL_SHAPE(1, 2, 2, 1), 54, 45, 72, 54);
     EXPECT_VALUES(atl_conv2d(image, sum, .padding = ATL_VALID), ATL_SHAPE(1, 2, 2, 1), 54, 63, 90, 99);
     EXPECT_VALUES(atl_conv2d(image, ones(g, ATL_SHAPE(2, 2, 1, 1)), .dilation = {3, 3}, .padding = ATL_VALID),
@@ -109,7 +109,7 @@ Test(conv, random_geometries)
         checked += check_geometry(10);
 }
 
-/* oneDNN 2.6.3 has a kernel that writes beyond its scratchpad for these; see tastes_of. */
+/* oneDNN 2.6.3 has a kernel that writes beyond its scratchpad for these; see preferences_of. */
 Test(conv, strided_1x1_filters)
 {
     for (int channels = 1; channels < 40; channels += 3)
@@ -179,13 +179,13 @@ Test(conv, winograd_with_residuals_and_filter_gradients)
         atl_node *bias = atl_variable(g, ATL_NAME("b%d", i), ATL_SHAPE(64), atl_normal(0.1f));
         atl_node *inner = atl_softplus(atl_conv2d(h, filter[i]));
         h = atl_add(h, atl_bias_add(atl_conv2d(inner, filter[i + 1]), bias));
-        h = i ? h : atl_relu(atl_shift(h, 20)); /* no relu near 0, where rounding would decide */
+        h = i ? h : atl_relu(atl_add_scalar(h, 20)); /* no relu near 0, where rounding would decide */
     }
     wanted[0] = h;
     atl_nodes by = {5, (atl_node *const[]){image, filter[0], filter[1], filter[2], filter[3]}};
     cr_assert_eq(atl_gradients(.of = ATL_NODES(h), .by = by, .result = wanted + 1), ATL_OK);
     atl_nodes all = {6, wanted};
-    atl_program *direct = atl_compile(g, all, .without = ATL_PASS_WINOGRAD), *winograd = atl_compile(g, all);
+    atl_program *direct = atl_compile(g, all, .disabled_passes = ATL_PASS_WINOGRAD), *winograd = atl_compile(g, all);
     cr_assert(direct && winograd, "%s", atl_graph_error(g));
     cr_assert_eq(steps_by(direct, "conv2d_filter_grad", "wino"), 0);
     if (steps_by(winograd, "conv2d_filter_grad", "wino") == 0)

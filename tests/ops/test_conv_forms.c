@@ -99,7 +99,7 @@ Test(conv_forms, along_one_dimension)
         cr_expect_float_eq(element_of(atl_value(program, y), i), sums[i], 1e-5);
     cr_expect_eq(element_of(atl_value(program, most), 0), 2);
     cr_expect_eq(element_of(atl_value(program, most), 1), 4);
-    cr_expect_float_eq(atl_number_of(program, mean), 2.5, 1e-6);
+    cr_expect_float_eq(atl_scalar_of(program, mean), 2.5, 1e-6);
     cr_expect(atl_shape_equal(atl_shape_of(mean), ATL_SHAPE(1, 1, 1)));
     atl_program_free(program);
     atl_tensor_free(a);

@@ -11,8 +11,8 @@ Test(loss, mean_squared_error_and_l2_loss_are_their_formulas)
     atl_program *program = atl_compile(g, ATL_NODES(mse, l2, dx, dl2));
     atl_tensor *left = atl_tensor_of_floats(ATL_SHAPE(2, 2), a), *right = atl_tensor_of_floats(ATL_SHAPE(2, 2), b);
     cr_assert(program && !atl_run(program, ATL_FEEDS({x, left}, {y, right})), "%s", atl_graph_error(g));
-    cr_expect_float_eq(atl_number_of(program, mse), (1 + 0 + 4 + 25) / 4.0, 1e-6);
-    cr_expect_float_eq(atl_number_of(program, l2), (1 + 4 + 9 + 16) / 2.0, 1e-6);
+    cr_expect_float_eq(atl_scalar_of(program, mse), (1 + 0 + 4 + 25) / 4.0, 1e-6);
+    cr_expect_float_eq(atl_scalar_of(program, l2), (1 + 4 + 9 + 16) / 2.0, 1e-6);
     for (int i = 0; i < 4; i++) {
         cr_expect_float_eq(element_of(atl_value(program, dx), i), 2 * (a[i] - b[i]) / 4, 1e-6);
         cr_expect_float_eq(element_of(atl_value(program, dl2), i), a[i], 1e-6);

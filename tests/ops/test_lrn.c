@@ -108,7 +108,7 @@ Test(lrn, gradient_takes_the_gate_of_a_relu_in)
     cr_expect(floats_agree(1, &dx, feeds, text, sizeof text), "%s", text);
     atl_program *one = atl_compile(g, ATL_NODES(dx)), *both = atl_compile(g, ATL_NODES(dx, dpositive));
     cr_assert(one && both && !atl_run(one, feeds) && !atl_run(both, feeds));
-    cr_expect(!steps_by(one, "gate", NULL) && steps_by(both, "gate", NULL));
+    cr_expect(!steps_by(one, "relu_grad", NULL) && steps_by(both, "relu_grad", NULL));
     atl_program_free(one);
     atl_program_free(both);
     atl_tensor_free(image);

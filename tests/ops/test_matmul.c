@@ -25,7 +25,7 @@ Test(matmul, sums_over_nothing_are_zero)
     EXPECT_VALUES(atl_matmul(counting(g, ATL_SHAPE(2, 0)), counting(g, ATL_SHAPE(0, 3))), ATL_SHAPE(2, 3), 0, 0, 0, 0,
                   0, 0);
     EXPECT_VALUES(atl_matmul(counting(g, ATL_SHAPE(0, 4)), counting(g, ATL_SHAPE(4, 3))), ATL_SHAPE(0, 3), 0);
-    EXPECT_VALUES(atl_relu(atl_shift(atl_matmul(counting(g, ATL_SHAPE(1, 0)), counting(g, ATL_SHAPE(0, 2))), 1)),
+    EXPECT_VALUES(atl_relu(atl_add_scalar(atl_matmul(counting(g, ATL_SHAPE(1, 0)), counting(g, ATL_SHAPE(0, 2))), 1)),
                   ATL_SHAPE(1, 2), 1, 1);
     atl_graph_free(g);
 }
@@ -113,7 +113,7 @@ Test(matmul, bias_and_relu)
             atl_node *y = atl_bias_add(atl_matmul(x, w), bias);
             y = relu ? atl_relu(y) : y;
             atl_tensor *value = random_tensor(atl_shape_of(x), -1, 1);
-            atl_program *plain = atl_compile(g, ATL_NODES(y), .without = ATL_PASS_EPILOGUE),
+            atl_program *plain = atl_compile(g, ATL_NODES(y), .disabled_passes = ATL_PASS_EPILOGUE),
                         *fused = atl_compile(g, ATL_NODES(y));
             cr_assert(plain && fused, "%s", atl_graph_error(g));
             cr_assert_eq(atl_run(plain, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());

@@ -3,30 +3,32 @@
 
 #include "support.h"
 
-static void check(const atl_pointwise *p, int turned)
+static void check(const atl_pointwise *p, int transposed)
 {
-    float *image = random_floats(p->pixels * p->in_apart), *filter = random_floats(p->in * p->out);
+    float *image = random_floats(p->pixels * p->in_pixel_stride), *filter = random_floats(p->in * p->out);
     float *bias = random_floats(p->out), *residual = random_floats(p->pixels * p->out);
-    float *gate = random_floats(p->pixels * p->out), *packed = random_floats(p->in * p->out);
-    float *result = random_floats(p->pixels * p->out_apart), *before = random_floats(p->pixels * p->out_apart);
-    memcpy(before, result, (size_t)(p->pixels * p->out_apart) * sizeof *before);
-    atl_pointwise_pack(p, filter, turned, packed);
-    const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .gate = gate};
+    float *relu_grad = random_floats(p->pixels * p->out), *packed = random_floats(p->in * p->out);
+    float *result = random_floats(p->pixels * p->out_pixel_stride),
+          *before = random_floats(p->pixels * p->out_pixel_stride);
+    memcpy(before, result, (size_t)(p->pixels * p->out_pixel_stride) * sizeof *before);
+    atl_pointwise_pack(p, filter, transposed, packed);
+    const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .relu_grad = relu_grad};
     atl_pointwise_convolve(p, image, packed, &end, result);
     for (int64_t q = 0; q < p->pixels; q++)
-        for (int64_t o = 0; o < p->out_apart; o++) {
-            float got = result[q * p->out_apart + o];
+        for (int64_t o = 0; o < p->out_pixel_stride; o++) {
+            float got = result[q * p->out_pixel_stride + o];
             if (o >= p->out) {
-                cr_assert_eq(got, before[q * p->out_apart + o], "written between the pixels");
+                cr_assert_eq(got, before[q * p->out_pixel_stride + o], "written between the pixels");
                 continue;
             }
             double sum = (double)bias[o] + (double)residual[q * p->out + o];
             for (int64_t i = 0; i < p->in; i++)
-                sum += (double)image[q * p->in_apart + i] * (double)filter[turned ? o * p->in + i : i * p->out + o];
-            sum = gate[q * p->out + o] > 0 && sum > 0 ? sum : 0;
+                sum += (double)image[q * p->in_pixel_stride + i] *
+                       (double)filter[transposed ? o * p->in + i : i * p->out + o];
+            sum = relu_grad[q * p->out + o] > 0 && sum > 0 ? sum : 0;
             cr_assert_float_eq((double)got, sum, 1e-5, "pixel %lld, output %lld", (long long)q, (long long)o);
         }
-    float *all[] = {image, filter, bias, residual, gate, packed, result, before};
+    float *all[] = {image, filter, bias, residual, relu_grad, packed, result, before};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }
@@ -40,8 +42,8 @@ Test(pointwise, channels_rows_workers)
                 check(&(atl_pointwise){.pixels = pixels,
                                        .in = 5 + 11 * i,
                                        .out = outs[i],
-                                       .in_apart = 70,
-                                       .out_apart = outs[i] + 16 * (i % 2),
+                                       .in_pixel_stride = 70,
+                                       .out_pixel_stride = outs[i] + 16 * (i % 2),
                                        .workers = workers},
                       i % 2);
 }

@@ -61,14 +61,14 @@ Test(source, constants_of_nothing_are_mistakes)
 
 Test(source, vectors_and_numbers)
 {
-    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SCALAR), *v = ATL_CONSTANT(x, 1.5f, 2, 3), *n = atl_number(x, 4);
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SCALAR), *v = ATL_CONSTANT(x, 1.5f, 2, 3), *n = atl_scalar(x, 4);
     cr_assert(atl_shape_equal(atl_shape_of(v), ATL_SHAPE(3)));
     cr_assert_eq(atl_shape_of(n).rank, 0);
     atl_reference *r = atl_reference_run(ATL_NODES(v, n), ATL_NO_FEEDS);
     cr_assert_eq(element_of(atl_reference_value(r, v), 0), 1.5);
     cr_assert_eq(element_of(atl_reference_value(r, n), 0), 4);
     atl_reference_free(r);
-    cr_assert_null(atl_number(NULL, 1));
+    cr_assert_null(atl_scalar(NULL, 1));
     cr_assert_null(atl_vector(NULL, 1, (float[]){1}));
 }
 

@@ -47,7 +47,7 @@ static double *doubles_of(const float *x, int64_t count)
 }
 
 /* The filter as the gradient by the image wants it: turned, inputs and outputs swapped. */
-static float *turned(const atl_winograd *w, const float *filter)
+static float *transposed(const atl_winograd *w, const float *filter)
 {
     int64_t taps = w->taps * w->taps;
     float *to = malloc((size_t)(taps * w->in * w->out) * sizeof *to);
@@ -64,12 +64,12 @@ static void check(const atl_winograd *w)
     int64_t filters = (int64_t)w->taps * w->taps * w->in * w->out;
     float *image = random_floats(pixels * w->in), *filter = random_floats(filters);
     float *bias = random_floats(w->out), *residual = random_floats(results * w->out);
-    float *gate = random_floats(results * w->out), *back = turned(w, filter);
+    float *relu_grad = random_floats(results * w->out), *back = transposed(w, filter);
     float *transformed = random_floats(atl_winograd_filter_floats(w)), *dw = random_floats(filters);
     float *scratch = random_floats(atl_winograd_scratch_floats(w) + atl_winograd_gradient_scratch_floats(w));
     float *y = random_floats(results * w->out), *again = random_floats(results * w->out);
     double *weights = doubles_of(filter, filters), *expected = doubles_of(NULL, results * w->out);
-    double *expected_dw = doubles_of(NULL, filters), *dy = doubles_of(gate, results * w->out);
+    double *expected_dw = doubles_of(NULL, filters), *dy = doubles_of(relu_grad, results * w->out);
 
     convolve_in_double(w, image, weights, NULL, expected, NULL);
     atl_winograd_transform_filter(w, filter, 0, transformed);
@@ -81,17 +81,17 @@ static void check(const atl_winograd *w)
 
     for (int64_t k = 0; k < results * w->out; k++) {
         double sum = expected[k] + (double)bias[k % w->out] + (double)residual[k];
-        expected[k] = gate[k] > 0 && sum > 0 ? sum : 0;
+        expected[k] = relu_grad[k] > 0 && sum > 0 ? sum : 0;
     }
-    const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .gate = gate};
+    const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .relu_grad = relu_grad};
     atl_winograd_convolve(w, image, transformed, &end, scratch, y);
     expect_near(y, expected, results * w->out, "bias, residual, relu, gate");
 
     convolve_in_double(w, image, NULL, dy, NULL, expected_dw);
-    atl_winograd_filter_gradient(w, image, gate, scratch, dw);
+    atl_winograd_filter_gradient(w, image, relu_grad, scratch, dw);
     expect_near(dw, expected_dw, filters, "gradient by the filter");
 
-    float *all[] = {image, filter, bias, residual, gate, back, transformed, dw, scratch, y, again};
+    float *all[] = {image, filter, bias, residual, relu_grad, back, transformed, dw, scratch, y, again};
     double *more[] = {weights, expected, expected_dw, dy};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);

@@ -18,9 +18,9 @@ static int rounded_steps(const atl_program *program)
 /* Compares a program with bfloat16 with one without, for all wanted nodes. */
 static void assert_near(atl_nodes wanted, const atl_feed *feeds, int expect_rounding, double bound)
 {
-    atl_program *exact = atl_compile_with(&(atl_compile_args){.wanted = wanted, .without = ATL_PASS_WINOGRAD}),
+    atl_program *exact = atl_compile_with(&(atl_compile_args){.outputs = wanted, .disabled_passes = ATL_PASS_WINOGRAD}),
                 *rounded = atl_compile_with(
-                    &(atl_compile_args){.wanted = wanted, .without = ATL_PASS_WINOGRAD, .bfloat16 = 1});
+                    &(atl_compile_args){.outputs = wanted, .disabled_passes = ATL_PASS_WINOGRAD, .bfloat16 = 1});
     cr_assert(exact && rounded, "%s", atl_error());
     cr_assert_eq(atl_run(exact, feeds), ATL_OK, "%s", atl_error());
     cr_assert_eq(atl_run(rounded, feeds), ATL_OK, "%s", atl_error());

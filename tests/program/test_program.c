@@ -85,15 +85,15 @@ Test(program, states_are_independent)
 {
     small_net net = small_net_new(ATL_ANY, 8);
     atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss));
-    atl_state *a = atl_state_new(program), *b = atl_state_new(program);
+    atl_context *a = atl_context_new(program), *b = atl_context_new(program);
     atl_tensor *one = random_tensor(ATL_SHAPE(1, 8, 8, 3), -1, 1), *two = random_tensor(ATL_SHAPE(2, 8, 8, 3), -1, 1);
-    cr_assert_eq(atl_state_run(a, ATL_FEED(net.image, one)), ATL_OK);
-    float before = atl_floats(atl_state_value(a, net.loss))[0];
-    cr_assert_eq(atl_state_run(b, ATL_FEED(net.image, two)), ATL_OK);
-    cr_assert_eq(atl_floats(atl_state_value(a, net.loss))[0], before);
-    cr_assert_neq(atl_floats(atl_state_value(b, net.loss))[0], before);
-    atl_state_free(a);
-    atl_state_free(b);
+    cr_assert_eq(atl_context_run(a, ATL_FEED(net.image, one)), ATL_OK);
+    float before = atl_floats(atl_context_value(a, net.loss))[0];
+    cr_assert_eq(atl_context_run(b, ATL_FEED(net.image, two)), ATL_OK);
+    cr_assert_eq(atl_floats(atl_context_value(a, net.loss))[0], before);
+    cr_assert_neq(atl_floats(atl_context_value(b, net.loss))[0], before);
+    atl_context_free(a);
+    atl_context_free(b);
     atl_tensor_free(one);
     atl_tensor_free(two);
     atl_program_free(program);
@@ -110,7 +110,7 @@ Test(program, wanted_inputs_variables_and_constants)
     atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(2), (float[]){1, 2});
     cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());
     cr_assert_eq(atl_floats(atl_value(program, x))[1], 2);
-    cr_assert_eq(atl_number_of(program, v), 3);
+    cr_assert_eq(atl_scalar_of(program, v), 3);
     cr_assert_eq(atl_floats(atl_value(program, c))[1], 6);
     cr_assert_eq(atl_tensor_shape(atl_value(program, y)).rank, 2);
     atl_tensor_free(value);
@@ -186,14 +186,14 @@ Test(mistakes, fetch_after_a_failed_run)
                *bad = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(2, 5));
     for (int turn = 0; turn < 2; turn++) {
         assert_refused(ATL_FEED(image, bad), "takes [?, 4], but the tensor is [2, 5]");
-        cr_assert(isnan(atl_number_of(program, result)));
+        cr_assert(isnan(atl_scalar_of(program, result)));
         cr_assert_null(atl_value(program, image)); /* which is not wanted */
         cr_assert_mentions(atl_error(), "takes [?, 4], but the tensor is [2, 5]");
         atl_out_of_memory(); /* another failure since then */
         cr_assert_null(atl_value(program, result));
         cr_assert_mentions(atl_error(), "'relu' has none: the last run failed");
         cr_assert_eq(atl_run(program, ATL_FEED(image, good)), ATL_OK);
-        cr_assert_eq(atl_number_of(program, result), 0);
+        cr_assert_eq(atl_scalar_of(program, result), 0);
     }
     atl_tensor_free(good);
     atl_tensor_free(bad);

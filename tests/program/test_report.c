@@ -34,7 +34,7 @@ Test(report, profile_as_table_and_json)
     for (int64_t i = 0; i < atl_program_step_count(program); i++) {
         atl_step_info info;
         cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
-        cr_assert(info.once || info.microseconds > 0);
+        cr_assert(info.prepack || info.microseconds > 0);
         sum += info.microseconds;
     }
     cr_assert_gt(sum, 0);
@@ -110,7 +110,7 @@ Test(report, times_by_node_colour_the_drawing)
         of_steps += info.microseconds;
         atl_node *node = atl_find(net.graph, info.node);
         cr_assert(node);
-        if (!info.once)
+        if (!info.prepack)
             cr_assert_gt(time[atl_index_of(node)], 0, "%s", info.node);
     }
     cr_assert(fabs(sum - of_steps) < 1e-6 * of_steps, "the nodes took %g, the steps %g", sum, of_steps);

@@ -2,7 +2,7 @@
 #include <omp.h>
 
 #include "nets.h"
-#include "plan/plan.h"
+#include "compiler/plan/plan.h"
 
 /* ---- threads of one run ------------------------------------------------------------------------------------------- */
 
@@ -65,14 +65,14 @@ Test(threads, a_run_has_its_own_and_leaves_the_callers)
     cr_assert_eq(omp_get_max_threads(), before);
     cr_assert_eq(atl_run(three, ATL_FEED(x, value)), ATL_OK);
     cr_assert_eq(omp_get_max_threads(), before);
-    cr_assert_eq(atl_number_of(three, y), 3);
+    cr_assert_eq(atl_scalar_of(three, y), 3);
     omp_set_num_threads(before + 1); /* comes too late for a program that is compiled */
     cr_assert_eq(atl_run(all, ATL_FEED(x, value)), ATL_OK);
-    cr_assert_eq(atl_number_of(all, y), (float)before);
+    cr_assert_eq(atl_scalar_of(all, y), (float)before);
     cr_assert_eq(atl_program_threads(all), before);
     cr_assert_eq(omp_get_max_threads(), before + 1);
     cr_assert_eq(atl_program_profile(three, ATL_FEED(x, value), 2), ATL_OK);
-    cr_assert_eq(atl_number_of(three, y), 3);
+    cr_assert_eq(atl_scalar_of(three, y), 3);
     atl_program_free(three);
     atl_program_free(all);
     atl_tensor_free(value);
@@ -100,11 +100,11 @@ Test(threads, a_parallel_region_has_one_thread_only)
     int refused = 0, right = 0;
 #pragma omp parallel num_threads(2) reduction(+ : refused, right)
     {
-        atl_state *a = atl_state_new(one), *b = atl_state_new(two);
-        right = !atl_state_run(a, ATL_FEED(x, value)) && atl_floats(atl_state_value(a, y))[2] == -3;
-        refused = atl_state_run(b, ATL_FEED(x, value)) == ATL_UNSUPPORTED && strstr(atl_error(), ".threads = 1");
-        atl_state_free(a);
-        atl_state_free(b);
+        atl_context *a = atl_context_new(one), *b = atl_context_new(two);
+        right = !atl_context_run(a, ATL_FEED(x, value)) && atl_floats(atl_context_value(a, y))[2] == -3;
+        refused = atl_context_run(b, ATL_FEED(x, value)) == ATL_UNSUPPORTED && strstr(atl_error(), ".threads = 1");
+        atl_context_free(a);
+        atl_context_free(b);
     }
     cr_assert_eq(right, 2);
     cr_assert_eq(refused, 2);
@@ -114,31 +114,31 @@ Test(threads, a_parallel_region_has_one_thread_only)
     atl_graph_free(g);
 }
 
-/* ---- many states: see also many_states.c, where they run at once --------------------------------------------------- */
+/* ---- many states: see also many_contexts.c, where they run at once --------------------------------------------------- */
 
 /* Every state may hold other shapes than all the others: that is no reason to fail. */
 Test(threads, more_states_than_plans_are_kept)
 {
-    enum { STATES = 12 };
+    enum { CONTEXTS = 12 };
     small_net net = small_net_new(ATL_ANY, 8);
     atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss));
-    atl_state *states[STATES];
-    float first[STATES];
+    atl_context *contexts[CONTEXTS];
+    float first[CONTEXTS];
     for (int turn = 0; turn < 2; turn++)
-        for (int i = 0; i < STATES; i++) {
+        for (int i = 0; i < CONTEXTS; i++) {
             atl_tensor *pixels = atl_uniform_tensor(ATL_SHAPE(i + 1, 8, 8, 3), -1, 1, 5);
             if (!turn)
-                states[i] = atl_state_new(program);
-            cr_assert_eq(atl_state_run(states[i], ATL_FEED(net.image, pixels)), ATL_OK, "%s", atl_error());
-            float loss = atl_floats(atl_state_value(states[i], net.loss))[0];
+                contexts[i] = atl_context_new(program);
+            cr_assert_eq(atl_context_run(contexts[i], ATL_FEED(net.image, pixels)), ATL_OK, "%s", atl_error());
+            float loss = atl_floats(atl_context_value(contexts[i], net.loss))[0];
             if (turn)
                 cr_assert_eq(loss, first[i], "state %d, whose plan the program has dropped", i);
             first[i] = loss;
             cr_assert_leq(atl_program_kept_plans(program), 8 /* program.c: KEPT_PLANS */);
             atl_tensor_free(pixels);
         }
-    for (int i = 0; i < STATES; i++)
-        atl_state_free(states[i]);
+    for (int i = 0; i < CONTEXTS; i++)
+        atl_context_free(contexts[i]);
     atl_program_free(program);
     atl_graph_free(net.graph);
 }

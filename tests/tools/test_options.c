@@ -7,16 +7,16 @@
 
 /* What a mistake says, in place of the command's own. */
 static char said[1024];
-static int complaints;
+static int error_texts;
 
-int complain(const char *command, int code, const char *format, ...)
+int report_error(const char *command, int code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(said, sizeof said, format, arguments);
     va_end(arguments);
     cr_assert_str_eq(command, "try");
-    complaints++;
+    error_texts++;
     return code;
 }
 
@@ -54,7 +54,7 @@ static int read_words(const command_line *with, const char *const *words)
     for (; words[argc - 1]; argc++)
         argv[argc] = (char *)words[argc - 1];
     said[0] = 0;
-    complaints = 0;
+    error_texts = 0;
     v = (struct values){.whole = 7, .real = 0.5, .choice = 1};
     /* The line that follows a complaint goes to stderr. */
     return read_options(with, argc, argv, &operands, &code);
@@ -65,7 +65,7 @@ static void check_refused(int read, const char *mentions)
 {
     cr_assert_eq(read, 0);
     cr_assert_eq(code, EXIT_USAGE);
-    cr_assert_eq(complaints, 1);
+    cr_assert_eq(error_texts, 1);
     cr_assert_mentions(said, mentions);
 }
 

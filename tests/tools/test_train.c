@@ -402,11 +402,11 @@ Test(train, is_compiled_as_one_likes)
     command_run run = RUN(OPTIONS, "-o", w, "--threads", "1", "--timing-file", times);
     cr_assert_code(run, 0);
     cr_assert_eq(access(times, R_OK), 0);
-    run = RUN(OPTIONS, "-o", other, "--threads", "1", "--without", "fuse,epilogue,merge", "--bfloat16");
+    run = RUN(OPTIONS, "-o", other, "--threads", "1", "--without", "fuse,epilogue,cse", "--bfloat16");
     cr_assert_code(run, 0);
     run = RUN("eval", "-m", "mlp", "-w", other, "-d", data, "--threads", "1", "--without", "fuse", "--timing");
     cr_assert_code(run, 0);
-    cr_assert_refused(2, "--without takes merge, simplify,", OPTIONS, "--without", "nothing at all");
+    cr_assert_refused(2, "--without takes cse, simplify,", OPTIONS, "--without", "nothing at all");
 #undef OPTIONS
 }
 

@@ -18,7 +18,7 @@ static atl_status measure(int rows, const float *x, int many, const int32_t *tru
     cr_assert(program, "%s", atl_graph_error(g));
     atl_tensor *fed = atl_tensor_of_floats(ATL_SHAPE(rows, 3), x), *right = atl_tensor_of_ints(ATL_SHAPE(many), truth);
     atl_status status = atl_run(program, ATL_FEEDS({scores, fed}, {labels, right}));
-    *accuracy_out = atl_number_of(program, accuracy);
+    *accuracy_out = atl_scalar_of(program, accuracy);
     atl_tensor_free(fed);
     atl_tensor_free(right);
     atl_program_free(program);

@@ -181,7 +181,7 @@ static double follow(problem p, const method *by, int steps)
     EACH s.w[i] = -1, s.v[i] = by->start;
     for (int t = 1; t <= steps; t++) {
         cr_assert_eq(atl_run(program, ATL_NO_FEEDS), ATL_OK, "%s: %s", by->name, atl_error());
-        cost = atl_number_of(program, step);
+        cost = atl_scalar_of(program, step);
         p.gradient(s.w, g);
         by->step(&s, g, t);
         const float *w = atl_floats(atl_variable_value(p.w));
@@ -224,7 +224,7 @@ Test(optimizer, new_values_are_made_in_one_pass_and_in_place)
             atl_step_info info;
             atl_program_step(program, i, &info);
             cr_assert_str_neq(info.implementation, "copy", "%s", methods[k].name);
-            whole += !info.once && atl_shape_count(info.shape) == 600;
+            whole += !info.prepack && atl_shape_count(info.shape) == 600;
         }
         cr_assert_leq(whole, 2, "%s: %d passes over the weights", methods[k].name,
                       whole); /* the cost's product is one */
@@ -233,10 +233,10 @@ Test(optimizer, new_values_are_made_in_one_pass_and_in_place)
     }
 }
 
-static atl_node *halve(const atl_optimizer *o, const atl_update *u, atl_node *const *slot, atl_node **new_slot)
+static atl_node *halve(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot, atl_node **new_slot)
 {
     (void)o;
-    new_slot[0] = atl_shift(slot[0], 1);
+    new_slot[0] = atl_add_scalar(slot[0], 1);
     return atl_scale(u->variable, 0.5f);
 }
 

@@ -12,7 +12,7 @@ static double at(atl_program *p, const atl_node *rate, int32_t step)
     cr_assert_eq(atl_variable_assign(atl_step_counter(g), value), ATL_OK);
     cr_assert_eq(atl_run(p, ATL_NO_FEEDS), ATL_OK, "%s", atl_error());
     atl_tensor_free(value);
-    return atl_number_of(p, rate);
+    return atl_scalar_of(p, rate);
 }
 
 static const int32_t steps[] = {0, 1, 2, 9, 10, 11, 99, 100, 101, 350, 1000, 1999, 2000, 32000, 100000, 1000000};
@@ -75,8 +75,8 @@ Test(schedule, weight_decay_asks_each_variable)
     atl_node *cost = atl_weight_decay(g), *slope = atl_gradient(cost, b);
     atl_program *p = atl_compile(g, ATL_NODES(cost, slope));
     cr_assert_eq(atl_run(p, ATL_NO_FEEDS), ATL_OK);
-    cr_assert_float_eq(atl_number_of(p, cost), 0.004 * 6 * 4 / 2 + 0.1 * 5 * 9 / 2, 1e-6);
-    cr_assert_float_eq(atl_number_of(p, slope), 0.1 * 3, 1e-7);
+    cr_assert_float_eq(atl_scalar_of(p, cost), 0.004 * 6 * 4 / 2 + 0.1 * 5 * 9 / 2, 1e-6);
+    cr_assert_float_eq(atl_scalar_of(p, slope), 0.1 * 3, 1e-7);
     atl_program_free(p);
 }
 
@@ -85,7 +85,7 @@ Test(schedule, no_weight_decay_is_zero)
     atl_node *cost = atl_weight_decay(g);
     atl_program *p = atl_compile(g, ATL_NODES(cost));
     cr_assert_eq(atl_run(p, ATL_NO_FEEDS), ATL_OK);
-    cr_assert_eq(atl_number_of(p, cost), 0);
+    cr_assert_eq(atl_scalar_of(p, cost), 0);
     atl_program_free(p);
     cr_assert_null(atl_weight_decay(NULL));
 }

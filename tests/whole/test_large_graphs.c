@@ -15,7 +15,7 @@ typedef enum graph_kind { CHAIN, TREE } graph_kind;
 typedef enum derivative_kind { GRADIENT, GRADIENT_RECOMPUTED, JVP, HVP } derivative_kind;
 
 /* Steps that fuse and steps that do not: products and element-wise ops in turn, that keep the gradient of a deep chain above 0. */
-static atl_node *chain_of(atl_node *x, int64_t length, int recompute)
+static atl_node *expression_of(atl_node *x, int64_t length, int recompute)
 {
     atl_node *w = atl_variable(atl_graph_of(x), "w", ATL_SHAPE(4, 4), atl_orthogonal(1));
     for (int64_t i = 0; i < length; i++) {
@@ -81,8 +81,8 @@ static const char *make_and_run(work *w, atl_graph *g, const atl_tensor *value)
     int64_t leaves = 1;
     while (w->kind == TREE && 15 * leaves <= w->nodes)
         leaves *= 2;
-    atl_node *y =
-        w->kind == TREE ? tree_of(x, leaves) : chain_of(x, w->nodes * 4 / 13, w->derivative == GRADIENT_RECOMPUTED);
+    atl_node *y = w->kind == TREE ? tree_of(x, leaves)
+                                  : expression_of(x, w->nodes * 4 / 13, w->derivative == GRADIENT_RECOMPUTED);
     atl_node *derivative = derive(w, y, x);
     if (!derivative)
         return atl_graph_error(g);
@@ -91,7 +91,7 @@ static const char *make_and_run(work *w, atl_graph *g, const atl_tensor *value)
     if (!program)
         return atl_graph_error(g);
     const char *failure = atl_run(program, ATL_FEED(x, value)) ? atl_error() : NULL;
-    if (!failure && !isfinite(atl_number_of(program, derivative)))
+    if (!failure && !isfinite(atl_scalar_of(program, derivative)))
         failure = "the derivative is no number";
     atl_program_free(program);
     return !failure && w->with_checks ? draw_and_check(g, y, x, value) : failure;

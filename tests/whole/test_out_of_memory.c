@@ -11,7 +11,7 @@ static int build_compile_run(const char **message_out)
     atl_graph *g = atl_graph_new();
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 3));
     atl_node *w = atl_variable(g, "w", ATL_SHAPE(3, 4), atl_glorot());
-    atl_node *h = atl_relu(atl_add(atl_matmul(x, w), atl_number(x, 0.5f)));
+    atl_node *h = atl_relu(atl_add(atl_matmul(x, w), atl_scalar(x, 0.5f)));
     atl_node *loss = atl_named(atl_mean(atl_square(h)), "loss");
     atl_node *dw = atl_gradient(loss, w), *dx = atl_gradient(loss, x);
     atl_program *p = atl_compile(g, ATL_NODES(loss, dw, dx));
@@ -23,7 +23,7 @@ static int build_compile_run(const char **message_out)
     }
     if (ok) {
         atl_reference *r = atl_reference_run(ATL_NODES(loss, dw, dx), ATL_FEED(x, two));
-        ok = r && isfinite(atl_number_of(p, loss)) && atl_value(p, dx);
+        ok = r && isfinite(atl_scalar_of(p, loss)) && atl_value(p, dx);
         atl_reference_free(r);
     }
     *message_out = ok ? NULL : atl_error(); /* the thread's own buffer */
@@ -67,7 +67,7 @@ Test(out_of_memory, a_graph_survives_a_failed_compile)
     }
     cr_assert(p);
     cr_assert_eq(atl_run(p, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());
-    cr_assert_float_eq(atl_number_of(p, y), 299, 1e-3);
+    cr_assert_float_eq(atl_scalar_of(p, y), 299, 1e-3);
     atl_program_free(p);
     atl_tensor_free(value);
     atl_graph_free(g);
@@ -90,7 +90,7 @@ Test(out_of_memory, a_program_survives_a_failed_run)
             cr_expect_eq(status, ATL_OUT_OF_MEMORY, "after %lld: %s", (long long)allowed, atl_error());
     }
     cr_assert(ran);
-    cr_assert_float_eq(atl_number_of(p, y), 299, 1e-3);
+    cr_assert_float_eq(atl_scalar_of(p, y), 299, 1e-3);
     atl_program_free(p);
     atl_tensor_free(value);
     atl_graph_free(g);

@@ -105,7 +105,7 @@ static atl_node *penalty_of(atl_node *score, atl_node *image)
 {
     atl_node *slope = atl_gradient(score, image);
     atl_node *norm = atl_reduce_l2_norm(slope, ATL_AXES(1, 2, 3));
-    return atl_mean(atl_square(atl_shift(norm, -1)));
+    return atl_mean(atl_square(atl_add_scalar(norm, -1)));
 }
 
 Test(second_order, a_gradient_penalty_is_trained)
@@ -126,8 +126,8 @@ Test(second_order, a_gradient_penalty_is_trained)
     float before = INFINITY, first = 0;
     for (int i = 0; i <= STEPS; i++) {
         cr_assert_eq(atl_run(program, ATL_FEEDS({image, pixels}, {side, sides})), ATL_OK, "%s", atl_error());
-        float now = atl_number_of(program, step);
-        fprintf(stderr, "step %2d: loss %.5f, penalty %.5f\n", i, now, atl_number_of(program, penalty));
+        float now = atl_scalar_of(program, step);
+        fprintf(stderr, "step %2d: loss %.5f, penalty %.5f\n", i, now, atl_scalar_of(program, penalty));
         cr_expect_lt(now, before, "step %d: %g after %g", i, now, before);
         before = now;
         first = i ? first : now;

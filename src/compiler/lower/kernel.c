@@ -1,0 +1,127 @@
+/* Ops without a lowering of their own: steps that call the op's kernel, or else its reference. */
+#include <string.h>
+
+#include "graph/memory.h"
+#include "graph/guard.h"
+#include "compiler/lower/lower_state.h"
+
+static int run_kernel(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const atl_node *y = step->data;
+    const atl_value_id *read = atl_step_reads(step);
+    const void *few[ATL_STEP_VALUES];
+    const void **x = bound ? bound : few;
+    for (int i = 0; i < y->input_count; i++)
+        x[i] = read[i] >= 0 ? memory[read[i]] : NULL;
+    y->op->kernel(y, x, memory[step->write[0]]);
+    return 0;
+}
+
+/* A kernel of which it is checked that it writes all of its result and nothing else. write[1] has the guards. */
+static int run_checked_kernel(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const atl_node *y = step->data;
+    const atl_value_id *read = atl_step_reads(step);
+    const void *few[ATL_STEP_VALUES];
+    const void **x = bound ? bound : few;
+    char text[300];
+    int64_t bytes = atl_plain_bytes(y);
+    void *result = atl_guard(memory[step->write[1]], bytes);
+    uint64_t sum[2] = {0};
+    for (int i = 0; i < y->input_count; i++)
+        x[i] = memory[read[i]];
+    for (int after = 0; after < 2; after++) {
+        for (int i = 0; i < y->input_count; i++)
+            if (!atl_is_shape_input(y->op, i))
+                sum[after] = atl_checksum(x[i], atl_plain_bytes(y->inputs[i]), sum[after]);
+        if (!after)
+            y->op->kernel(y, x, result);
+    }
+    const char *fault = atl_guard_fault(memory[step->write[1]], bytes, text, sizeof text);
+    if (fault || sum[0] != sum[1])
+        return atl_report_fault(y, y->op, fault ? fault : "changes one of its inputs, which it may only read");
+    memcpy(memory[step->write[0]], result, (size_t)bytes);
+    return 0;
+}
+
+static void *bind_many(const atl_plan_step *step)
+{
+    const atl_node *y = step->data;
+    void *room = atl_allocate((size_t)y->input_count, sizeof(void *));
+    if (!room)
+        atl_out_of_memory();
+    return room;
+}
+
+/* An op that has only a reference: to double and back. The scratch holds all operands and the guarded result as doubles. */
+static int run_reference(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const atl_node *y = step->data;
+    const atl_value_id *read = atl_step_reads(step);
+    double *to = memory[step->write[1]];
+    const double *few[ATL_STEP_VALUES];
+    const double **x = bound ? bound : few;
+    for (int i = 0; i < y->input_count; i++) {
+        int64_t count = atl_is_shape_input(y->op, i) ? 0 : atl_shape_count(*y->inputs[i]->shape);
+        const void *from = memory[read[i]];
+        x[i] = to;
+        for (int64_t k = 0; k < count; k++)
+            *to++ = y->inputs[i]->dtype == ATL_INT32 ? ((const int32_t *)from)[k] : (double)((const float *)from)[k];
+    }
+    int64_t count = atl_shape_count(*y->shape);
+    char text[300];
+    double *result = atl_guard(to, count * 8);
+    y->op->reference(y, x, result);
+    if (atl_guard_fault(to, count * 8, text, sizeof text))
+        return atl_report_fault(y, y->op, text);
+    to = result;
+    for (int64_t k = 0; k < count; k++)
+        if (y->dtype == ATL_INT32)
+            ((int32_t *)memory[step->write[0]])[k] = (int32_t)to[k];
+        else
+            ((float *)memory[step->write[0]])[k] = (float)to[k];
+    return 0;
+}
+
+/* A step that calls the op's kernel, or else its reference. */
+int atl_lower_kernel(atl_lowering *l)
+{
+    const atl_node *y = l->node;
+    int by_kernel = y->op->kernel != NULL, many = y->input_count > ATL_STEP_VALUES, checked = l->checked || !by_kernel;
+    atl_plan_step step = {.implementation = by_kernel ? "kernel" : "double",
+                          .run = !by_kernel ? run_reference
+                                 : checked  ? run_checked_kernel
+                                            : run_kernel,
+                          .cannot_fail = !checked,
+                          .data = (void *)y};
+    if (!by_kernel && !y->op->reference) {
+        atl_set_error(ATL_UNSUPPORTED, "the op %s ('%s') cannot be computed: it has no kernel", y->op->name,
+                      atl_name_of(y));
+        return 0;
+    }
+    if (many) {
+        step.more_reads = atl_graph_allocate(y->graph, (size_t)y->input_count * sizeof *step.more_reads);
+        step.bind = bind_many;
+        step.unbind = atl_release;
+        if (!step.more_reads)
+            return atl_out_of_memory(), 0;
+    }
+    atl_value_id *read = many ? step.more_reads : step.read;
+    int64_t doubles = atl_shape_count(*y->shape);
+    atl_value_id result = atl_lower_output(l);
+    step.reads = y->input_count;
+    for (int i = 0; i < y->input_count; i++) {
+        int by_shape = atl_is_shape_input(y->op, i);
+        read[i] = by_shape ? -1 : atl_lower_input(l, i);
+        doubles += by_shape ? 0 : atl_shape_count(*y->inputs[i]->shape);
+    }
+    /* Inputs that give their shape only have no value. Any will do in their place. */
+    for (int i = 0; i < y->input_count; i++)
+        if (read[i] < 0 && !l->failed)
+            read[i] = result;
+    step.write[step.writes++] = result;
+    if (checked)
+        step.write[step.writes++] =
+            atl_lower_scratch(l, atl_guarded_bytes(by_kernel ? atl_plain_bytes(y) : doubles * 8));
+    return atl_lower_step(l, &step);
+}

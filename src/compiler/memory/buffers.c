@@ -1,0 +1,164 @@
+/* Where values lie: by their lifetimes, packed into the arena of a state or into the memory that is kept between runs. */
+#include "compiler/memory/buffers.h"
+
+#include "graph/memory.h"
+#include "compiler/memory/arena.h"
+#include "compiler/memory/in_place.h"
+#include "compiler/lower/lower_state.h"
+#include "compiler/memory/prepack.h"
+
+static void use(atl_lifetimes *lives, atl_value_id value, int64_t step)
+{
+    if (lives->first[value] < 0)
+        lives->first[value] = step;
+    lives->last[value] = step;
+}
+
+atl_value_id atl_root_of(const atl_plan *p, atl_value_id value)
+{
+    while (p->values[value].shares >= 0)
+        value = p->values[value].shares;
+    return value;
+}
+
+void atl_find_lifetimes(const atl_plan *p, atl_lifetimes *lives, atl_space space)
+{
+    const atl_plan_step *steps = space == ATL_PREPACKED ? p->prepack : p->steps;
+    int64_t count = space == ATL_PREPACKED ? p->prepack_count : p->step_count;
+    for (int64_t v = 0; v < p->value_count; v++)
+        if (p->values[v].space == space)
+            lives->first[v] = lives->last[v] = -1;
+    for (int64_t s = 0; s < count; s++) {
+        const atl_value_id *read = atl_step_reads(&steps[s]);
+        for (int i = 0; i < steps[s].reads; i++)
+            if (p->values[read[i]].space == space)
+                use(lives, atl_root_of(p, read[i]), s);
+        for (int i = 0; i < steps[s].writes; i++)
+            if (p->values[steps[s].write[i]].space == space)
+                use(lives, atl_root_of(p, steps[s].write[i]), s);
+    }
+    for (int64_t v = 0; v < p->value_count; v++)
+        if (p->values[v].space == space && space != ATL_STORED && p->values[v].pinned && lives->first[v] >= 0) {
+            lives->last[v] = count;
+            if (space == ATL_PREPACKED) /* steps before the one that made it may run again without it */
+                lives->first[v] = 0;
+        }
+}
+
+int atl_allocate_lifetimes(const atl_plan *p, atl_lifetimes *lives)
+{
+    lives->first = atl_allocate((size_t)p->value_count, sizeof *lives->first);
+    lives->last = atl_allocate((size_t)p->value_count, sizeof *lives->last);
+    return (lives->first && lives->last) || (atl_out_of_memory(), 0);
+}
+
+void atl_release_lifetimes(atl_lifetimes *lives)
+{
+    atl_release(lives->first);
+    atl_release(lives->last);
+}
+
+static int has_own_buffer(const atl_plan_value *value, atl_space space)
+{
+    return value->space == space && value->shares < 0;
+}
+
+/* The values that have a place of their own there, in their order; the caller frees them. Null: out of memory. */
+static atl_block *blocks_of(const atl_lowering *l, const atl_lifetimes *lives, atl_space space, int64_t *count_out)
+{
+    const atl_plan *p = l->plan;
+    atl_block *blocks = atl_allocate((size_t)p->value_count, sizeof *blocks);
+    int64_t count = 0, end = space == ATL_PREPACKED ? p->prepack_count : p->step_count;
+    for (int64_t v = 0; blocks && v < p->value_count; v++)
+        if (has_own_buffer(&p->values[v], space) && lives->first[v] >= 0)
+            blocks[count++] = (atl_block){.bytes = p->values[v].bytes,
+                                          .first = l->packs ? lives->first[v] : 0,
+                                          .last = l->packs ? lives->last[v] : end};
+    *count_out = count;
+    return blocks;
+}
+
+/* The size of that memory; -1 out of memory. */
+static int64_t pack(const atl_lowering *l, const atl_lifetimes *lives, atl_space space)
+{
+    atl_plan *p = l->plan;
+    int64_t count, size = -1;
+    atl_block *blocks = blocks_of(l, lives, space, &count);
+    if (blocks)
+        size = atl_pack_arena(blocks, count);
+    count = 0;
+    for (int64_t v = 0; v < p->value_count && size >= 0; v++)
+        if (has_own_buffer(&p->values[v], space) && lives->first[v] >= 0)
+            p->values[v].offset = blocks[count++].offset;
+    atl_release(blocks);
+    return size;
+}
+
+/* No arena can be smaller. -1 out of memory. */
+static int64_t live_set(const atl_lowering *l, const atl_lifetimes *lives)
+{
+    int64_t count, bytes = -1;
+    atl_block *blocks = blocks_of(l, lives, ATL_IN_ARENA, &count);
+    if (blocks)
+        bytes = atl_largest_live_set(blocks, count);
+    atl_release(blocks);
+    return bytes;
+}
+
+/* The lifetimes are those without sharing. */
+static int64_t pack_sharing(atl_lowering *l, atl_lifetimes *lives)
+{
+    atl_share_buffers(l, lives);
+    return pack(l, lives, ATL_IN_ARENA);
+}
+
+/* With results in the place of operands, unless the arena is smaller without: a small result holds all of a large operand's place, and what
+ * lives for long is harder to pack. */
+static int64_t pack_arena(atl_lowering *l, atl_lifetimes *lives)
+{
+    atl_find_lifetimes(l->plan, lives, ATL_IN_ARENA);
+    int64_t least_pixel_stride = l->in_place_count ? live_set(l, lives) : 0, sharing = pack_sharing(l, lives);
+    if (least_pixel_stride < 0 || sharing < 0)
+        return -1;
+    if (sharing <= least_pixel_stride || !l->in_place_count)
+        return sharing;
+    atl_unshare_buffers(l);
+    atl_find_lifetimes(l->plan, lives, ATL_IN_ARENA);
+    int64_t pixel_stride = pack(l, lives, ATL_IN_ARENA);
+    return pixel_stride < sharing ? pixel_stride : pack_sharing(l, lives); /* -1 is less */
+}
+
+int atl_assign_buffers(atl_lowering *l)
+{
+    atl_plan *p = l->plan;
+    atl_lifetimes lives = {0};
+    p->arena_bytes = p->prepacked_bytes = -1;
+    if (atl_allocate_lifetimes(p, &lives)) {
+        atl_pin_prepacked_values(p);
+        atl_find_lifetimes(p, &lives, ATL_PREPACKED);
+        p->prepacked_bytes = pack(l, &lives, ATL_PREPACKED);
+        p->arena_bytes = pack_arena(l, &lives);
+    }
+    atl_release_lifetimes(&lives);
+    if (p->arena_bytes < 0 || p->prepacked_bytes < 0)
+        return atl_out_of_memory(), 0;
+    return 1;
+}
+
+void *atl_address_of(const atl_plan *p, atl_value_id v, char *arena)
+{
+    const atl_plan_value *root = &p->values[atl_root_of(p, v)];
+    int64_t within = 0;
+    for (; p->values[v].shares >= 0; v = p->values[v].shares)
+        within += p->values[v].within;
+    switch (root->space) {
+    case ATL_IN_ARENA:
+        return arena + root->offset + within;
+    case ATL_PREPACKED:
+        return p->prepacked_memory + root->offset + within;
+    case ATL_STORED:
+        return (char *)root->stored + within;
+    default:
+        return NULL;
+    }
+}

@@ -1,0 +1,26 @@
+/* Lifetimes and places of the values of a plan. */
+#ifndef ATLED_COMPILER_MEMORY_BUFFERS_H
+#define ATLED_COMPILER_MEMORY_BUFFERS_H
+
+#include "compiler/plan/plan.h"
+
+typedef struct atl_lifetimes {
+    int64_t *first, *last; /* of every value, in steps of its list; -1: never used */
+} atl_lifetimes;
+
+int atl_allocate_lifetimes(const atl_plan *plan,
+                           atl_lifetimes *lives); /* 0: out of memory; release them all the same */
+/* Of the values in that space, as the steps use them.  Parts of a concat live as long as the whole. */
+void atl_find_lifetimes(const atl_plan *plan, atl_lifetimes *lives, atl_space space);
+void atl_release_lifetimes(atl_lifetimes *lives);
+
+/* The value in whose memory it lies. */
+atl_value_id atl_root_of(const atl_plan *plan, atl_value_id value);
+
+/* Gives every value its place, when all steps are made. 0: out of memory. */
+int atl_assign_buffers(atl_lowering *lowering);
+
+/* Null for what is fed. */
+void *atl_address_of(const atl_plan *plan, atl_value_id value, char *arena);
+
+#endif

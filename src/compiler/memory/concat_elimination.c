@@ -1,0 +1,129 @@
+/* Concat without copying: an image that can be written with its pixels apart is made where the concat of it and others will be.
+ *
+ * Only concats along the channels of images in plain order.  An image goes into one concat, once; what else is in that concat is
+ * copied to its place beside it. */
+#include "compiler/memory/concat_elimination.h"
+
+#include "graph/memory.h"
+#include "onednn/onednn.h"
+#include "compiler/lower/lower_state.h"
+
+static int joins_channels(const atl_node *node)
+{
+    int64_t channels = 0;
+    if (!(node->op->flags & ATL_OP_CONCAT) || node->shape->rank != 4 || node->dtype != ATL_FLOAT32)
+        return 0;
+    for (int i = 0; i < node->input_count; i++) {
+        const atl_shape *part = &*node->inputs[i]->shape;
+        for (int d = 0; d < 3; d++)
+            if (part->size[d] != node->shape->size[d])
+                return 0;
+        channels += part->size[3];
+    }
+    return channels == node->shape->size[3] && atl_shape_count(*node->shape) > 0;
+}
+
+atl_sub_buffer *atl_find_sub_buffers(const atl_graph *graph, const char *needed, const char *prepackable,
+                                     const char *blocked, int64_t count, atl_node *const *outputs, int winograd)
+{
+    atl_sub_buffer *parts = atl_allocate((size_t)graph->count, sizeof *parts);
+    char *alone = parts ? atl_allocate((size_t)graph->count, 1) : NULL;
+    if (!alone) {
+        atl_release(parts);
+        return NULL;
+    }
+    for (int64_t i = 0; i < count; i++)
+        alone[outputs[i]->index] = 1;
+    for (int64_t n = 0; n < graph->count; n++) {
+        const atl_node *node = graph->nodes[n];
+        int64_t first = 0;
+        if (!needed[n] || prepackable[n] || blocked[n] || !joins_channels(node))
+            continue;
+        for (int i = 0; i < node->input_count; first += node->inputs[i++]->shape->size[3]) {
+            const atl_node *part = node->inputs[i];
+            int64_t k = part->index;
+            if (!alone[k] && !prepackable[k] && !blocked[k] && part->op->writes_strided &&
+                part->op->writes_strided(part, winograd))
+                parts[k] = (atl_sub_buffer){node, first};
+            alone[k] = 1;
+        }
+    }
+    atl_release(alone);
+    return parts;
+}
+
+/* ---- while they are lowered ---------------------------------------------------------------------------------------------- */
+
+/* The value of the node being lowered: channels of an image that is, or will be, in plain order. */
+static atl_value_id part_of(atl_lowering *l, atl_value_id image, int64_t channels, int64_t first)
+{
+    const atl_node *node = l->node;
+    atl_value_id value =
+        image < 0 ? image : atl_new_value(l, node, atl_plain_bytes(node), l->plan->values[image].space);
+    if (value < 0)
+        return value;
+    atl_plan_value *part = &l->plan->values[value];
+    part->shares = image;
+    part->within = first * (int64_t)sizeof(float);
+    part->pixel_stride = channels;
+    part->layout = atl_layout_strided(*node->shape, channels);
+    if (!part->layout)
+        return atl_fail_lowering(l);
+    return l->value[node->index] = value;
+}
+
+static const atl_sub_buffer *part_in(const atl_lowering *l, const atl_node *node)
+{
+    return l->sub_buffers && l->sub_buffers[node->index].joined ? &l->sub_buffers[node->index] : NULL;
+}
+
+int atl_lower_output_is_strided(const atl_lowering *l) { return part_in(l, l->node) != NULL; }
+
+atl_value_id atl_lower_output_strided(atl_lowering *l, int64_t *pixel_stride_out)
+{
+    const atl_sub_buffer *part = part_in(l, l->node);
+    *pixel_stride_out = part ? part->joined->shape->size[3] : l->node->shape->size[3];
+    if (!part)
+        return atl_lower_output(l);
+    atl_value_id *joined = &l->value[part->joined->index];
+    if (*joined < 0)
+        *joined = atl_new_value(l, part->joined, atl_plain_bytes(part->joined), ATL_IN_ARENA);
+    return part_of(l, *joined, *pixel_stride_out, part->first);
+}
+
+int atl_lower_input_is_strided(const atl_lowering *l, int i)
+{
+    atl_value_id value = l->value[l->node->inputs[i]->index];
+    return value >= 0 && l->plan->values[value].pixel_stride > 0;
+}
+
+atl_value_id atl_lower_input_strided(atl_lowering *l, int i, int64_t *pixel_stride_out)
+{
+    const atl_node *input = l->node->inputs[i];
+    atl_value_id value = l->value[input->index];
+    if (!atl_lower_input_is_strided(l, i)) {
+        *pixel_stride_out = input->shape->size[3];
+        return atl_lower_input(l, i);
+    }
+    *pixel_stride_out = l->plan->values[value].pixel_stride;
+    return value;
+}
+
+int atl_lower_is_in_place(const atl_lowering *l, int i)
+{
+    atl_value_id value = l->value[l->node->inputs[i]->index];
+    int64_t first = 0;
+    for (int k = 0; k < i; k++)
+        first += l->node->inputs[k]->shape->size[3];
+    const atl_plan_value *part = value < 0 ? NULL : &l->plan->values[value];
+    return part && part->pixel_stride && part->shares == l->value[l->node->index] &&
+           part->within == first * (int64_t)sizeof(float);
+}
+
+int atl_lower_part_in_place(atl_lowering *l, int64_t first)
+{
+    atl_value_id image = l->sub_buffers && !l->now_once ? atl_lower_input(l, 0) : -1;
+    if (image < 0 || l->plan->values[image].space != ATL_IN_ARENA)
+        return l->failed ? 0 : -1;
+    return part_of(l, image, l->node->inputs[0]->shape->size[3], first) >= 0;
+}

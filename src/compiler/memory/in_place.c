@@ -1,0 +1,71 @@
+/* Results that are written over operands which nobody needs any more. */
+#include "compiler/memory/in_place.h"
+
+#include "graph/memory.h"
+
+void atl_lower_in_place(atl_lowering *l, int i)
+{
+    atl_lower_over(l, l->value[l->node->index], l->value[l->node->inputs[i]->index]);
+}
+
+void atl_lower_over(atl_lowering *l, atl_value_id result, atl_value_id input)
+{
+    if (l->failed || result < 0 || input < 0 || !l->in_place)
+        return;
+    if (!ATL_GROW(l->in_places, l->in_place_count, l->in_place_capacity)) {
+        atl_out_of_memory();
+        atl_fail_lowering(l);
+        return;
+    }
+    l->in_places[l->in_place_count++] = (atl_in_place){.result = result, .input = input, .step = l->plan->step_count};
+}
+
+int atl_may_write_over(const atl_lowering *l, int64_t step, atl_value_id result, atl_value_id input)
+{
+    int64_t i = 0, end = l->in_place_count;
+    while (i < end) { /* they are in order of their steps */
+        int64_t middle = i + (end - i) / 2;
+        if (l->in_places[middle].step < step)
+            i = middle + 1;
+        else
+            end = middle;
+    }
+    for (; i < l->in_place_count && l->in_places[i].step == step; i++)
+        if (l->in_places[i].result == result && l->in_places[i].input == input)
+            return 1;
+    return 0;
+}
+
+/* True if another result of the step of in_places[i] lies there already. One that nobody reads ends with the step, as the input did. */
+static int is_taken(const atl_lowering *l, int64_t i, atl_value_id place)
+{
+    for (int64_t k = i - 1; k >= 0 && l->in_places[k].step == l->in_places[i].step; k--)
+        if (l->plan->values[l->in_places[k].result].shares == place)
+            return 1;
+    return 0;
+}
+
+void atl_share_buffers(atl_lowering *l, atl_lifetimes *lives)
+{
+    atl_plan *p = l->plan;
+    for (int64_t i = 0; i < l->in_place_count; i++) {
+        atl_value_id result = l->in_places[i].result, input = atl_root_of(p, l->in_places[i].input);
+        atl_plan_value *to = &p->values[result], *from = &p->values[input];
+        if (to->shares >= 0 || p->values[l->in_places[i].input].pixel_stride || to->space != ATL_IN_ARENA ||
+            from->space != ATL_IN_ARENA || to->bytes > from->bytes || lives->last[input] != l->in_places[i].step ||
+            lives->first[result] != l->in_places[i].step || is_taken(l, i, input))
+            continue;
+        to->shares = input;
+        lives->last[input] = lives->last[result];
+        l->in_places[i].is_so = 1;
+    }
+}
+
+void atl_unshare_buffers(atl_lowering *l)
+{
+    for (int64_t i = 0; i < l->in_place_count; i++)
+        if (l->in_places[i].is_so) {
+            l->in_places[i].is_so = 0;
+            l->plan->values[l->in_places[i].result].shares = -1;
+        }
+}

@@ -1,0 +1,16 @@
+/* Results that are written over operands. */
+#ifndef ATLED_COMPILER_MEMORY_IN_PLACE_H
+#define ATLED_COMPILER_MEMORY_IN_PLACE_H
+
+#include "compiler/lower/lower_state.h"
+#include "compiler/memory/buffers.h"
+
+/* True if that step of every run may write `result` over `input`, which it reads. */
+int atl_may_write_over(const atl_lowering *lowering, int64_t step, atl_value_id result, atl_value_id input);
+
+/* Lets results take the place of inputs whose last use is the very step. */
+void atl_share_buffers(atl_lowering *lowering, atl_lifetimes *lives);
+/* Undoes it; the lifetimes have to be found again. */
+void atl_unshare_buffers(atl_lowering *lowering);
+
+#endif

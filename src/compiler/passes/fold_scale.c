@@ -1,0 +1,54 @@
+/* Factors for each channel go into the filter before: conv(x, w) * s = conv(x, w * s).  With batch norm at inference s depends on
+ * variables only, and so does w * s, which is then computed once. */
+#include "atled/program.h"
+#include "compiler/passes/rewrite.h"
+
+/* A vector along the last dimension of `of`. */
+static int is_channel_vector(const atl_node *node, const atl_node *of)
+{
+    int64_t channels = of->shape->rank ? of->shape->size[of->shape->rank - 1] : 1;
+    return of->shape->rank > 1 && atl_shape_count(*node->shape) == channels && node->shape->rank >= 1 &&
+           node->shape->size[node->shape->rank - 1] == channels && node->shape->rank <= of->shape->rank;
+}
+
+/* The factor of old that is a channel vector depending on variables only, for the other one; -1: there is none. */
+static int scale_of(const atl_rewrite *r, const atl_node *product)
+{
+    if (!(product->op->flags & ATL_OP_PRODUCT) || product->input_count != 2)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        const atl_node *scale = product->inputs[i], *y = product->inputs[1 - i];
+        if (r->prepack[scale->index] && !r->prepack[y->index] && is_channel_vector(scale, y) &&
+            atl_shape_equal(*product->shape, *y->shape))
+            return i;
+    }
+    return -1;
+}
+
+static atl_node *as_vector(const atl_rewrite *r, const atl_node *scale)
+{
+    return atl_reshape(r->of[scale->index], ATL_SHAPE(atl_shape_count(*scale->shape)));
+}
+
+static atl_node *scaled(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
+{
+    if (!r->needed[old->index])
+        return NULL;
+    int i = scale_of(r, old);
+    if (i >= 0 && inputs[1 - i]->op->scaled && r->uses[old->inputs[1 - i]->index] == 1)
+        return inputs[1 - i]->op->scaled(inputs[1 - i], as_vector(r, old->inputs[i]));
+    if (!old->op->with_scaled_input || r->prepack[old->index])
+        return NULL;
+    const atl_node *product = old->inputs[0];
+    i = r->uses[product->index] == 1 ? scale_of(r, product) : -1;
+    if (i < 0)
+        return NULL;
+    atl_node *y = atl_apply_in(r->to, old->op, old->attributes, old->input_count, inputs);
+    return y ? y->op->with_scaled_input(y, r->of[product->inputs[1 - i]->index], as_vector(r, product->inputs[i]))
+             : NULL;
+}
+
+static int is_candidate(const atl_node *node) { return node->op->scaled || node->op->with_scaled_input; }
+
+const atl_pass atl_fold_scale_pass = {
+    .flag = ATL_PASS_FOLD_SCALE, .is_candidate = is_candidate, .rule = scaled, .needs_use_counts = 1, .merges = 1};

@@ -1,0 +1,418 @@
+/* Chains, trees and diamonds of element-wise ops become one node each, which is one pass over memory; sums of what they make are made
+ * in the same pass.
+ *
+ * Every element-wise node belongs to a group, which is computed where its last member, the root, stood.  Going back from users to
+ * inputs, a node joins the group of whichever of its users is computed first, if it has the same shape: all its other users come
+ * later, so nothing waits for itself, and nothing is computed twice.  A member with users elsewhere is one more result of the
+ * group: an optimizer's new weights and new moments are made in one pass.
+ *
+ * A sum over elements is the root of a group, too.  Then, going forward, such a group is joined to an earlier one that makes or
+ * sums up an array that it reads, if all else that it reads is there by then: the gate of a relu, its sum for the bias and its
+ * sums with the image for a batch norm are one pass. */
+#include <string.h>
+
+#include "atled/program.h"
+#include "graph/memory.h"
+#include "ops/expression.h"
+#include "compiler/passes/rewrite.h"
+
+typedef struct grouped_node {
+    int32_t root;      /* the node in whose place its group is computed; -1: it is in none */
+    int32_t first_use; /* where the first of its users is computed; -1: it has none */
+    int32_t next;      /* the next member of its group; -1: none */
+    int32_t last;      /* of a root: the last member in this list */
+    int32_t summed_by; /* the first group that reads it and makes sums; -1: none */
+    uint32_t seen;     /* the last walk in which it was met */
+    int32_t place;     /* while its group is built: its register, plus one */
+    int32_t inside;    /* while its group is counted: uses by other members */
+    int32_t members;   /* of the group of a root */
+    int32_t given;     /* of a root: what its group reads and is wanted of it, at most */
+    int32_t arrays;
+} grouped_node;
+
+typedef struct groups {
+    grouped_node *of; /* each old node */
+    uint32_t walks;   /* so far */
+} groups;
+
+/* What a group reads from memory; numbers known beforehand, which stand in the chain itself; and what is wanted of it. */
+typedef struct group_count {
+    int operands, numbers, arrays, sums;
+} group_count;
+
+static int is_number(const atl_node *node)
+{
+    float value;
+    return node->shape->rank == 0 && atl_is_uniform(node, &value);
+}
+
+static int is_fusible(const atl_node *node)
+{
+    return atl_is_elementwise(node->op) && node->input_count <= ATL_EXPRESSION_ARITY;
+}
+
+static int is_sum(const atl_node *node, atl_sum_form *form)
+{
+    return !atl_is_elementwise(node->op) && node->op->as_sum && node->op->as_sum(node, form);
+}
+
+/* The arrays that a member reads. */
+static int operands_of(const atl_node *node, const atl_node **x)
+{
+    atl_sum_form form;
+    if (is_sum(node, &form)) {
+        x[0] = node->inputs[form.a];
+        x[1] = form.b < 0 ? NULL : node->inputs[form.b];
+        return form.b < 0 || form.b == form.a ? 1 : 2;
+    }
+    for (int i = 0; i < node->input_count; i++)
+        x[i] = node->inputs[i];
+    return node->input_count;
+}
+
+/* The shape over which the group of that root runs. */
+static atl_shape shape_of_group(const atl_node *root)
+{
+    atl_sum_form form;
+    return is_sum(root, &form) ? *root->inputs[form.a]->shape : *root->shape;
+}
+
+static void end_fusing(atl_rewrite *r)
+{
+    groups *g = r->context;
+    if (g)
+        atl_release(g->of);
+    atl_release(g);
+}
+
+/* The members of a root's group, in order: inputs before users. */
+static int list_members(const atl_rewrite *r, int64_t root, const atl_node **member)
+{
+    const groups *g = r->context;
+    int count = 0;
+    for (int64_t n = root; n >= 0; n = g->of[n].next) {
+        int k = count++;
+        for (; k > 0 && member[k - 1]->index > n; k--) /* by index: a group is small */
+            member[k] = member[k - 1];
+        member[k] = r->from->nodes[n];
+    }
+    return count;
+}
+
+static int fits(group_count c)
+{
+    return c.operands <= ATL_EXPRESSION_OPERANDS && c.numbers <= ATL_EXPRESSION_SCALARS &&
+           c.arrays <= ATL_EXPRESSION_ARRAYS && c.sums <= ATL_EXPRESSION_SUMS;
+}
+
+/* Of the members listed, which all have the same root. */
+static group_count count_group(const atl_rewrite *r, int members, const atl_node *const *member)
+{
+    groups *g = r->context;
+    const atl_node *x[ATL_EXPRESSION_ARITY];
+    group_count count = {0};
+    atl_sum_form form;
+    int32_t root = g->of[member[0]->index].root;
+    uint32_t walk = ++g->walks;
+    for (int k = 0; k < members; k++)
+        for (int i = operands_of(member[k], x) - 1; i >= 0; i--) {
+            grouped_node *input = &g->of[x[i]->index];
+            if (input->root == root)
+                input->inside++;
+            else if (input->seen != walk)
+                ++*(is_number(x[i]) ? &count.numbers : &count.operands);
+            input->seen = walk;
+        }
+    for (int k = 0; k < members; k++) {
+        grouped_node *of = &g->of[member[k]->index];
+        if (is_sum(member[k], &form))
+            count.sums++;
+        else
+            count.arrays += r->uses[member[k]->index] > of->inside;
+        of->inside = 0;
+    }
+    return count;
+}
+
+static void append_member(groups *g, int64_t root, int64_t n)
+{
+    g->of[n].root = (int32_t)root;
+    g->of[g->of[root].last].next = (int32_t)n;
+    g->of[root].last = (int32_t)n;
+    g->of[root].members++;
+}
+
+/* Lets the node into the group, if there is room. */
+static int joins(const atl_rewrite *r, groups *g, const atl_node *node, int64_t root)
+{
+    const atl_node *member[ATL_EXPRESSION_LENGTH];
+    grouped_node *own = &g->of[node->index], *group = &g->of[root];
+    int32_t last = group->last, given = group->given + node->input_count - 1; /* it was given itself */
+    int32_t arrays = group->arrays + (r->uses[node->index] > 1);
+    if (group->root != root || r->prepack[node->index] != r->prepack[root] ||
+        !atl_shape_equal(*node->shape, shape_of_group(r->from->nodes[root])) || group->members == ATL_EXPRESSION_LENGTH)
+        return 0;
+    append_member(g, root, node->index);
+    group->given = given;
+    group->arrays = arrays;
+    if (given <= ATL_EXPRESSION_OPERANDS && given <= ATL_EXPRESSION_SCALARS && arrays <= ATL_EXPRESSION_ARRAYS)
+        return 1;
+    int members = list_members(r, root, member);
+    group_count count = count_group(r, members, member);
+    group->given = count.operands + count.numbers;
+    group->arrays = count.arrays;
+    if (fits(count))
+        return 1;
+    own->root = g->of[last].next = -1;
+    group->last = last;
+    group->members--; /* what is counted of it is an upper bound still */
+    return 0;
+}
+
+/* An input is told where its user is computed: the earliest counts. */
+static void tell_input(grouped_node *input, int64_t place)
+{
+    if (input->first_use < 0 || place < input->first_use)
+        input->first_use = (int32_t)place;
+}
+
+static void open_group(groups *g, const atl_node *root)
+{
+    grouped_node *own = &g->of[root->index];
+    own->root = own->last = (int32_t)root->index;
+    own->members = own->arrays = 1;
+    own->given = root->input_count;
+}
+
+/* ---- sums that join an earlier group -------------------------------------------------------------------------------------- */
+
+static int have_equal_sums(const atl_node *const *member, int members)
+{
+    atl_sum_form first = {0}, form;
+    int found = 0;
+    for (int k = 0; k < members; k++)
+        if (is_sum(member[k], &form)) {
+            if (found && (form.outer != first.outer || form.reduced != first.reduced || form.inner != first.inner))
+                return 0;
+            first = form;
+            found = 1;
+        }
+    return found;
+}
+
+/* True if all that the group reads from elsewhere is made before the place; numbers are nowhere made. */
+static int is_known_at(const groups *g, const atl_node *const *member, int members, int64_t place)
+{
+    const atl_node *x[ATL_EXPRESSION_ARITY];
+    atl_sum_form form;
+    int64_t root = g->of[member[0]->index].root;
+    for (int k = 0; k < members; k++)
+        for (int i = operands_of(member[k], x) - 1; i >= 0; i--) {
+            int64_t n = x[i]->index, made = g->of[n].root < 0 ? n : g->of[n].root;
+            if (made != root && !is_number(x[i]) && (made == place ? is_sum(x[i], &form) : made > place || n > place))
+                return 0;
+        }
+    return 1;
+}
+
+static void merge_groups(groups *g, int64_t root, int64_t into)
+{
+    for (int64_t n = root, next; n >= 0; n = next) {
+        next = g->of[n].next;
+        g->of[n].next = -1;
+        append_member(g, into, n);
+    }
+}
+
+/* Joins the group of a sum to an earlier one, if that can be. */
+static int joins_earlier(const atl_rewrite *r, groups *g, int64_t root, int64_t into)
+{
+    const atl_node *member[2 * ATL_EXPRESSION_LENGTH];
+    if (into < 0 || into >= root || g->of[into].root != into || r->prepack[root] != r->prepack[into] ||
+        g->of[root].members + g->of[into].members > ATL_EXPRESSION_LENGTH ||
+        !atl_shape_equal(shape_of_group(r->from->nodes[root]), shape_of_group(r->from->nodes[into])))
+        return 0;
+    int members = list_members(r, root, member), all = members + list_members(r, into, member + members);
+    if (!have_equal_sums(member, all) || !is_known_at(g, member, members, into))
+        return 0;
+    for (int k = 0; k < members; k++)
+        g->of[member[k]->index].root = into;
+    int fit = fits(count_group(r, all, member));
+    for (int k = 0; k < members; k++)
+        g->of[member[k]->index].root = root;
+    if (fit)
+        merge_groups(g, root, into);
+    return fit;
+}
+
+/* The sum's group is joined to that of an array which it reads, or to one that sums the same array up. */
+static void place_sum(const atl_rewrite *r, groups *g, const atl_node *sum)
+{
+    const atl_node *member[ATL_EXPRESSION_LENGTH], *x[ATL_EXPRESSION_ARITY];
+    int members = list_members(r, sum->index, member), placed = 0;
+    for (int k = 0; k < members && !placed; k++)
+        for (int i = operands_of(member[k], x) - 1; i >= 0 && !placed; i--) {
+            const grouped_node *input = &g->of[x[i]->index];
+            if (atl_shape_equal(*x[i]->shape, shape_of_group(sum)) && input->root != sum->index)
+                placed =
+                    joins_earlier(r, g, sum->index, input->root) || joins_earlier(r, g, sum->index, input->summed_by);
+        }
+    for (int k = 0; k < members; k++)
+        for (int i = operands_of(member[k], x) - 1; i >= 0; i--)
+            if (g->of[x[i]->index].summed_by < 0)
+                g->of[x[i]->index].summed_by = g->of[sum->index].root;
+}
+
+static int find_groups(atl_rewrite *r)
+{
+    groups *g = r->context = atl_allocate(1, sizeof *g);
+    const atl_graph *from = r->from;
+    atl_sum_form form;
+    if (!g || !(g->of = atl_allocate((size_t)from->count, sizeof *g->of)))
+        return 0;
+    for (int64_t n = 0; n < from->count; n++)
+        g->of[n].root = g->of[n].first_use = g->of[n].next = g->of[n].summed_by = -1;
+    for (int64_t n = from->count - 1; n >= 0; n--) {
+        const atl_node *node = from->nodes[n];
+        grouped_node *own = &g->of[n];
+        if (!r->needed[n])
+            continue;
+        if (is_fusible(node) ? own->first_use < 0 || !joins(r, g, node, own->first_use) : is_sum(node, &form))
+            open_group(g, node);
+        for (int i = 0; i < node->input_count; i++)
+            if (atl_reads_input(node->op, i))
+                tell_input(&g->of[node->inputs[i]->index], own->root >= 0 ? own->root : n);
+    }
+    for (int64_t n = 0; n < from->count; n++)
+        if (g->of[n].root == n && is_sum(from->nodes[n], &form))
+            place_sum(r, g, from->nodes[n]);
+    return 1;
+}
+
+/* ---- building --------------------------------------------------------------------------------------------------------------- */
+
+/* A group while its chain is made. */
+typedef struct building {
+    atl_rewrite *r;
+    atl_expression expression;
+    atl_expression_room room;
+    int64_t root;
+    const atl_node *member[ATL_EXPRESSION_LENGTH], *given[ATL_EXPRESSION_OPERANDS + ATL_EXPRESSION_SCALARS];
+    const atl_node *array[ATL_EXPRESSION_ARRAYS], *sum[ATL_EXPRESSION_SUMS]; /* what is wanted */
+    atl_node *operand[ATL_EXPRESSION_OPERANDS];
+    int members;
+    int keeps_numbers; /* in the chain; but a chain has one operand at least */
+} building;
+
+/* Gives registers to what comes from outside: operands in the first round, numbers in the second. */
+static void collect_given(building *b, int numbers)
+{
+    groups *g = b->r->context;
+    atl_expression *expression = &b->expression;
+    const atl_node *x[ATL_EXPRESSION_ARITY];
+    for (int k = 0; k < b->members; k++) {
+        int inputs = operands_of(b->member[k], x);
+        for (int i = 0; i < inputs; i++) {
+            grouped_node *of = &g->of[x[i]->index];
+            of->inside += numbers;
+            if (of->root == b->root || of->place || (b->keeps_numbers && is_number(x[i])) != numbers)
+                continue;
+            if (numbers)
+                atl_is_uniform(x[i], &expression->number[expression->numbers++]);
+            else
+                b->operand[expression->operands++] = b->r->of[x[i]->index];
+            b->given[expression->operands + expression->numbers - 1] = x[i];
+            of->place = expression->operands + expression->numbers;
+        }
+    }
+}
+
+static void add_instruction(building *b, const atl_node *member)
+{
+    groups *g = b->r->context;
+    atl_expression *expression = &b->expression;
+    atl_instruction *to = &expression->instruction[expression->length];
+    *to = (atl_instruction){.op = member->op, .attributes = member->attributes, .inputs = member->input_count};
+    for (int i = 0; i < to->inputs && i < ATL_EXPRESSION_ARITY; i++)
+        to->in[i] = (uint8_t)(g->of[member->inputs[i]->index].place - 1);
+    if (b->r->uses[member->index] > g->of[member->index].inside) {
+        b->array[expression->arrays] = member;
+        expression->array[expression->arrays++] = expression->length;
+    }
+    expression->length++;
+    g->of[member->index].place = expression->operands + expression->numbers + expression->length;
+}
+
+static void add_sum(building *b, const atl_node *member, const atl_sum_form *form)
+{
+    const groups *g = b->r->context;
+    atl_expression *expression = &b->expression;
+    expression->outer = form->outer;
+    expression->reduced = form->reduced;
+    expression->inner = form->inner;
+    b->sum[expression->sums] = member;
+    expression->sum[expression->sums++] =
+        (atl_expression_sum){.a = g->of[member->inputs[form->a]->index].place - 1,
+                             .b = form->b < 0 ? -1 : g->of[member->inputs[form->b]->index].place - 1,
+                             .scale = form->scale,
+                             .shape = *member->shape};
+}
+
+static void add_members(building *b)
+{
+    atl_sum_form form;
+    for (int k = 0; k < b->members; k++)
+        if (is_sum(b->member[k], &form))
+            add_sum(b, b->member[k], &form);
+        else
+            add_instruction(b, b->member[k]);
+}
+
+/* Every result gets a node, in place of the old one. */
+static void hand_out_results(const building *b, atl_node *fused)
+{
+    int arrays = b->expression.arrays;
+    for (int k = 0; k < arrays + b->expression.sums; k++)
+        b->r->of[(k < arrays ? b->array[k] : b->sum[k - arrays])->index] = atl_fused_part(fused, k);
+}
+
+static void forget_places(const building *b)
+{
+    groups *g = b->r->context;
+    for (int i = 0; i < b->expression.operands + b->expression.numbers; i++)
+        g->of[b->given[i]->index].place = g->of[b->given[i]->index].inside = 0;
+    for (int k = 0; k < b->members; k++) /* a member may be an operand of a later group */
+        g->of[b->member[k]->index].place = g->of[b->member[k]->index].inside = 0;
+}
+
+static atl_node *fuse_group(atl_rewrite *r, int64_t root)
+{
+    building b;
+    b.r = r;
+    b.root = root;
+    b.expression = atl_expression_in(&b.room);
+    b.members = list_members(r, root, b.member);
+    b.keeps_numbers = count_group(r, b.members, b.member).operands > 0;
+    b.expression.shape = shape_of_group(r->from->nodes[root]);
+    collect_given(&b, 0);
+    collect_given(&b, 1);
+    add_members(&b);
+    atl_node *fused = atl_fused(&b.expression, b.expression.operands, b.operand);
+    if (fused)
+        hand_out_results(&b, fused);
+    forget_places(&b);
+    return fused ? r->of[root] : NULL;
+}
+
+static atl_node *fused(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
+{
+    const groups *g = r->context;
+    int64_t root = g->of[old->index].root;
+    (void)inputs;
+    if (root < 0 || g->of[root].members == 1 || old->index < root)
+        return NULL;
+    return old->index == root ? fuse_group(r, root) : r->of[old->index]; /* that was made with its group */
+}
+
+const atl_pass atl_fuse_pass = {
+    .flag = ATL_PASS_FUSE, .rule = fused, .begin = find_groups, .end = end_fusing, .needs_use_counts = 1};

@@ -1,0 +1,112 @@
+/* Algebra: equations between element-wise ops (algebra.c), and what each op says in its descriptor that it simplifies to.  Element-wise
+ * ops broadcast by themselves: nothing needs to be repeated for them beforehand.  What they make of numbers alone is a number. */
+#include "atled/program.h"
+#include "compiler/passes/algebra.h"
+#include "compiler/passes/rewrite.h"
+#include "compiler/passes/simplify.h"
+
+enum { MOST_INPUTS = 8 };
+
+static int broadcast_to(int count, atl_node *const *inputs, atl_shape outputs)
+{
+    atl_shape shape = {0};
+    for (int i = 0; i < count; i++)
+        if (!atl_broadcast_shapes(shape, *inputs[i]->shape, &shape))
+            return 0;
+    return atl_shape_equal(shape, outputs);
+}
+
+/* What an array repeats: an array of numbers that are all the same is that number; null: nothing. */
+static atl_node *repeated_by(atl_node *node)
+{
+    float value;
+    if (node->shape->rank > 0 && atl_is_uniform(node, &value))
+        return atl_scalar(node, value);
+    return node->op->flags & ATL_OP_BROADCAST ? node->inputs[0] : NULL;
+}
+
+/* The element-wise node on what its inputs were before they were repeated; itself if there is no such input. */
+static atl_node *without_repeating(atl_node *node)
+{
+    atl_node *inputs[MOST_INPUTS];
+    int changed = 0, count = node->input_count;
+    if (!atl_is_elementwise(node->op) || count > MOST_INPUTS)
+        return node;
+    for (int i = 0; i < count; i++)
+        inputs[i] = node->inputs[i];
+    for (int i = 0; i < count; i++) {
+        atl_node *repeated = inputs[i], *prepackable = repeated_by(repeated);
+        if (!prepackable)
+            continue;
+        inputs[i] = prepackable;
+        if (broadcast_to(count, inputs, *node->shape))
+            changed = 1;
+        else
+            inputs[i] = repeated; /* it gives the result its shape */
+    }
+    return changed ? atl_apply_with(node->op, node->attributes, count, inputs) : node;
+}
+
+/* An element-wise node on numbers alone, as a number; null if it is none. */
+static atl_node *reckoned(atl_node *node)
+{
+    const atl_op *op = node->op;
+    double x[MOST_INPUTS];
+    float given[MOST_INPUTS], value;
+    const float *map_inputs[MOST_INPUTS];
+    if (!atl_is_elementwise(op) || node->input_count > MOST_INPUTS || node->dtype != ATL_FLOAT32 ||
+        op->flags & ATL_OP_RANDOM)
+        return NULL;
+    for (int i = 0; i < node->input_count; i++) {
+        if (!atl_is_uniform(node->inputs[i], &given[i]))
+            return NULL;
+        x[i] = (double)given[i];
+        map_inputs[i] = &given[i];
+    }
+    if (op->function)
+        value = (float)op->function(x[0]);
+    else if (op->element)
+        value = (float)op->element(x, node->attributes);
+    else
+        op->map(node->attributes, 1, map_inputs, &value);
+    return node->shape->rank ? atl_fill(node, value) : atl_scalar(node, value);
+}
+
+static atl_node *simpler_than(atl_node *node)
+{
+    atl_node *simpler = reckoned(node);
+    if (!simpler)
+        simpler = atl_simplify_by_algebra(node);
+    return !simpler && node->op->simplify ? node->op->simplify(node) : simpler;
+}
+
+atl_node *atl_simplified(atl_node *node)
+{
+    for (int rounds = 0; node && rounds < 8; rounds++) {
+        node = without_repeating(node);
+        atl_node *simpler = node ? simpler_than(node) : NULL;
+        if (!simpler)
+            break;
+        node = simpler;
+    }
+    return node;
+}
+
+static atl_node *simplified(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
+{
+    atl_node *node = atl_rebuilt(r, old, inputs);
+    for (int i = 0; node && i < old->input_count; i++)
+        inputs[i]->read_once = r->uses[old->inputs[i]->index] == 1;
+    return atl_simplified(node);
+}
+
+/* Rules that ask who else reads a value: a concat's concat (concat.c) and a product's transpose (transpose.c). */
+int atl_readers_matter(const atl_node *node)
+{
+    for (int i = 0; node->op->simplify && i < node->input_count; i++)
+        if (node->inputs[i]->op->transposed || node->inputs[i]->op == node->op)
+            return 1;
+    return 0;
+}
+
+const atl_pass atl_simplify_pass = {.flag = ATL_PASS_SIMPLIFY, .rule = simplified, .needs_use_counts = 1, .merges = 1};

@@ -1,0 +1,357 @@
+/* Running chains of element-wise ops, block by block. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/guard.h"
+#include "ops/expression_step.h"
+#include "ops/fast.h"
+#include "ops/parallel.h"
+
+/* Elements [start, start + n) of a strided operand. */
+static void gather(const expression_step *s, const operand *x, const float *from, int64_t start, int64_t n, float *to)
+{
+    int64_t at[ATL_MAX_RANK], offset = 0, rest = start;
+    int inner = s->dimensions - 1;
+    for (int d = inner; d >= 0; d--) {
+        at[d] = rest % s->size[d];
+        rest /= s->size[d];
+        offset += at[d] * x->stride[d];
+    }
+    while (n > 0) {
+        int64_t run = s->size[inner] - at[inner];
+        int64_t stride = x->stride[inner];
+        if (run > n)
+            run = n;
+        for (int64_t k = 0; k < run; k++)
+            to[k] = from[offset + k * stride];
+        to += run;
+        n -= run;
+        offset += run * stride;
+        at[inner] += run;
+        for (int d = inner; d > 0 && at[d] == s->size[d]; d--) {
+            offset += x->stride[d - 1] - at[d] * x->stride[d];
+            at[d] = 0;
+            at[d - 1]++;
+        }
+    }
+}
+
+static void fill_row(const float *row, int64_t period, int64_t start, int64_t n, float *to)
+{
+    int64_t at = start % period;
+    while (n > 0) {
+        int64_t run = period - at < n ? period - at : n;
+        memcpy(to, row + at, (size_t)run * sizeof *to);
+        to += run;
+        n -= run;
+        at = 0;
+    }
+}
+
+static void fill(float *to, float value, int64_t n)
+{
+    for (int64_t k = 0; k < n; k++)
+        to[k] = value;
+}
+
+static void map_by_element(const atl_instruction *in, int64_t n, const float *const *x, float *y)
+{
+    double v[ATL_EXPRESSION_ARITY];
+    for (int64_t k = 0; k < n; k++) {
+        for (int i = 0; i < in->inputs; i++)
+            v[i] = x[i][k];
+        y[k] = (float)(in->op->element ? in->op->element(v, in->attributes) : in->op->function(v[0]));
+    }
+}
+
+typedef struct expression_job {
+    const atl_plan_step *step;
+    void *const *memory;
+    _Atomic(const atl_op *) *faulty; /* an op whose map was found to write where it should not, or not all */
+} expression_job;
+
+static void run_checked_map(const expression_job *job, const atl_instruction *in, int64_t n, const float *const *x,
+                            float *y)
+{
+    _Alignas(64) char memory[BLOCK * sizeof(float) + 2 * ATL_GUARD];
+    char text[300];
+    float *result = atl_guard(memory, n * 4);
+    in->op->map(in->attributes, (size_t)n, x, result);
+    const atl_op *none = NULL; /* the first counts: what it left unwritten may show in the results of others */
+    if (atl_guard_fault(memory, n * 4, text, sizeof text))
+        atomic_compare_exchange_strong(job->faulty, &none, in->op);
+    memcpy(y, result, (size_t)n * sizeof *y);
+}
+
+/* Where a row longer than a block is read for n elements from start on. */
+static const float *long_row(const float *row, int64_t period, int64_t start, int64_t n, float *temporary)
+{
+    if (start % period + n <= period)
+        return row + start % period;
+    fill_row(row, period, start, n, temporary);
+    return temporary;
+}
+
+/* Leads address[] to every register of the block: elements [start, start + n). */
+static void run_block(const expression_job *job, int64_t start, int64_t n, float (*temporary)[BLOCK],
+                      const float **address)
+{
+    const atl_plan_step *step = job->step;
+    void *const *memory = job->memory;
+    const expression_step *s = step->data;
+    const atl_expression *c = s->expression;
+    int given = c->operands + c->numbers;
+    for (int r = c->operands; r < given; r++)
+        address[r] = temporary[s->slot[r]];
+    for (int r = 0; r < c->operands; r++) {
+        const operand *x = &s->operand[r];
+        const float *from = memory[step->read[r]];
+        address[r] = s->slot[r] < 0 ? from + start : temporary[s->slot[r]];
+        if (x->kind == STRIDED)
+            gather(s, x, from, start, n, temporary[s->slot[r]]);
+        else if (x->kind == ROW && x->period > BLOCK)
+            address[r] = long_row(from, x->period, start, n, temporary[s->slot[r]]);
+    }
+    for (int k = 0; k < c->length; k++) {
+        const atl_instruction *in = &c->instruction[k];
+        const float *x[ATL_EXPRESSION_ARITY];
+        int slot = s->slot[given + k];
+        float *y = slot < 0 ? (float *)memory[step->write[s->result[k]]] + start : temporary[slot];
+        for (int i = 0; i < in->inputs; i++)
+            x[i] = address[in->in[i]];
+        if (in->op->map && s->checked)
+            run_checked_map(job, in, n, x, y);
+        else if (in->op->map)
+            in->op->map(in->attributes, (size_t)n, x, y);
+        else
+            map_by_element(in, n, x, y);
+        address[given + k] = y;
+    }
+}
+
+/* ---- sums ---- */
+
+ATL_FAST static void add_to_lanes(float *restrict lanes, const float *a, int64_t n)
+{
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++)
+        lanes[i] += a[i];
+}
+
+ATL_FAST static void add_products_to_lanes(float *restrict lanes, const float *a, const float *b, int64_t n)
+{
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++)
+        lanes[i] += a[i] * b[i];
+}
+
+/* Of a short run: a[0] + a[stride] + ... */
+static double sum_of_run(const float *a, const float *b, int64_t n, int64_t stride)
+{
+    enum { LANES = 8 };
+    double part[LANES] = {0}, total = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int64_t k = 0; k < LANES; k++)
+            part[k] += (double)a[(i + k) * stride] * (b ? (double)b[(i + k) * stride] : 1);
+    for (; i < n; i++)
+        total += (double)a[i * stride] * (b ? (double)b[i * stride] : 1);
+    for (int k = 0; k < LANES; k++)
+        total += part[k];
+    return total;
+}
+
+/* Sums that are complete within the block. */
+static void write_short_sums(const atl_plan_step *step, void *const *memory, int64_t start, int64_t n,
+                             const float *const *address)
+{
+    const atl_expression *c = ((const expression_step *)step->data)->expression;
+    int64_t span = c->reduced * c->inner;
+    for (int i = 0; i < c->sums; i++) {
+        const float *a = address[c->sum[i].a], *b = c->sum[i].b < 0 ? NULL : address[c->sum[i].b];
+        float *result = (float *)memory[step->write[c->arrays + i]] + start / span * c->inner;
+        for (int64_t k = 0; k < n; k += span)
+            for (int64_t column = 0; column < c->inner; column++)
+                *result++ = (float)(c->sum[i].scale *
+                                    sum_of_run(a + k + column, b ? b + k + column : NULL, c->reduced, c->inner));
+    }
+}
+
+/* The sums of a piece of a tile. */
+typedef struct tile_sums {
+    _Alignas(64) float lanes[ATL_EXPRESSION_SUMS][BLOCK];
+    double total[ATL_EXPRESSION_SUMS][BLOCK];
+} tile_sums;
+
+static void add_block(const expression_step *s, tile_sums *sums, const float *const *address, int64_t n)
+{
+    for (int i = 0; i < s->expression->sums; i++) {
+        const atl_expression_sum *sum = &s->expression->sum[i];
+        if (sum->b < 0)
+            add_to_lanes(sums->lanes[i], address[sum->a], n);
+        else
+            add_products_to_lanes(sums->lanes[i], address[sum->a], address[sum->b], n);
+    }
+}
+
+static void flush_lanes(const expression_step *s, tile_sums *sums)
+{
+    for (int i = 0; i < s->expression->sums; i++)
+        for (int64_t k = 0; k < s->block; k += s->width) /* columns beyond the width are those of later rows */
+            for (int64_t column = 0; column < smaller(s->width, s->block - k); column++) {
+                sums->total[i][column] += (double)sums->lanes[i][k + column];
+                sums->lanes[i][k + column] = 0;
+            }
+}
+
+static void clear_sums(const expression_step *s, tile_sums *sums)
+{
+    for (int i = 0; i < s->expression->sums; i++) {
+        memset(sums->lanes[i], 0, (size_t)s->block * sizeof(float));
+        memset(sums->total[i], 0, (size_t)s->width * sizeof(double));
+    }
+}
+
+/* The results that the tile sums up: the first, and how many. */
+static int64_t results_of(const expression_step *s, int64_t tile, int64_t *count)
+{
+    const atl_expression *c = s->expression;
+    int64_t first = tile % s->across * s->width;
+    *count = smaller(s->width, c->inner - first);
+    return tile / s->across * c->inner + first;
+}
+
+/* Those of the whole tile go to the results, those of a piece of it to the scratch, [tiles][pieces][sums][width]. */
+static void store_sums(const atl_plan_step *step, void *const *memory, int64_t tile, int64_t piece,
+                       const tile_sums *sums)
+{
+    const expression_step *s = step->data;
+    const atl_expression *c = s->expression;
+    int64_t count, first = results_of(s, tile, &count);
+    for (int i = 0; i < c->sums; i++) {
+        if (s->pieces > 1) {
+            double *partial = memory[step->write[c->arrays + c->sums]];
+            memcpy(partial + ((tile * s->pieces + piece) * c->sums + i) * s->width, sums->total[i],
+                   (size_t)s->width * sizeof(double));
+            continue;
+        }
+        float *result = (float *)memory[step->write[c->arrays + i]] + first;
+        for (int64_t k = 0; k < count; k++)
+            result[k] = (float)(c->sum[i].scale * sums->total[i][k]);
+    }
+}
+
+static void join_pieces(const atl_plan_step *step, void *const *memory)
+{
+    const expression_step *s = step->data;
+    const atl_expression *c = s->expression;
+    const double *partial = memory[step->write[c->arrays + c->sums]];
+    for (int64_t tile = 0; tile < s->tiles; tile++) {
+        int64_t count, first = results_of(s, tile, &count), next = c->sums * s->width;
+        for (int i = 0; i < c->sums; i++) {
+            const double *from = partial + tile * s->pieces * next + i * s->width;
+            float *result = (float *)memory[step->write[c->arrays + i]] + first;
+            for (int64_t k = 0; k < count; k++) {
+                double total = 0;
+                for (int64_t piece = 0; piece < s->pieces; piece++)
+                    total += from[piece * next + k];
+                result[k] = (float)(c->sum[i].scale * total);
+            }
+        }
+    }
+}
+
+/* ---- blocks, one after the other ---- */
+
+/* What is the same in every block. */
+static void fill_lasting(const atl_plan_step *step, void *const *memory, float (*temporary)[BLOCK])
+{
+    const expression_step *s = step->data;
+    int64_t n = smaller(s->count, s->block);
+    for (int i = 0; i < s->expression->numbers; i++)
+        fill(temporary[s->slot[s->expression->operands + i]], s->expression->number[i], n);
+    for (int r = 0; r < s->expression->operands; r++) {
+        const operand *x = &s->operand[r];
+        const float *from = memory[step->read[r]];
+        if (x->kind == SCALAR)
+            fill(temporary[s->slot[r]], from[0], n);
+        else if (x->kind == ROW && x->period <= BLOCK)
+            fill_row(from, x->period, 0, n, temporary[s->slot[r]]);
+    }
+}
+
+/* Blocks first, first + 1, ... before last, of one tile in order of memory. */
+static void run_straight(const void *expression_job_of, int64_t first, int64_t last)
+{
+    const expression_job *job = expression_job_of;
+    const expression_step *s = job->step->data;
+    const float *address[MOST_TEMPORARIES];
+    _Alignas(64) float temporary[MOST_TEMPORARIES][BLOCK]; /* only the first s->slots are touched */
+    fill_lasting(job->step, job->memory, temporary);
+    for (int64_t b = first; b < last; b++) {
+        int64_t start = b * s->block, n = smaller(s->block, s->count - start);
+        run_block(job, start, n, temporary, address);
+        if (s->expression->sums)
+            write_short_sums(job->step, job->memory, start, n, address);
+    }
+}
+
+/* Where block b of a tile starts, and how long it is. */
+static int64_t place_of(const expression_step *s, int64_t tile, int64_t b, int64_t *n)
+{
+    const atl_expression *c = s->expression;
+    int64_t row = b * s->rows_per_block, column = tile % s->across * s->width;
+    *n = smaller(s->rows_per_block, c->reduced - row) * smaller(s->width, c->inner - column);
+    return (tile / s->across * c->reduced + row) * c->inner + column;
+}
+
+/* Pieces first, first + 1, ... before last, of all tiles. */
+static void run_tiles(const void *expression_job_of, int64_t first, int64_t last)
+{
+    const expression_job *job = expression_job_of;
+    const atl_plan_step *step = job->step;
+    const expression_step *s = step->data;
+    const float *address[MOST_TEMPORARIES];
+    _Alignas(64) float temporary[MOST_TEMPORARIES][BLOCK];
+    tile_sums sums;
+    fill_lasting(step, job->memory, temporary);
+    for (int64_t k = first; k < last; k++) {
+        int64_t tile = k / s->pieces, piece = k % s->pieces, end = s->blocks * (piece + 1) / s->pieces;
+        clear_sums(s, &sums);
+        int64_t begin = s->blocks * piece / s->pieces;
+        for (int64_t b = begin; b < end; b++) {
+            int64_t n, start = place_of(s, tile, b, &n);
+            run_block(job, start, n, temporary, address);
+            add_block(s, &sums, address, n);
+            if ((b - begin) % FLUSH == FLUSH - 1 || b + 1 == end)
+                flush_lanes(s, &sums);
+        }
+        store_sums(step, job->memory, tile, piece, &sums);
+    }
+}
+
+static void run_copy(const expression_job *job)
+{
+    const expression_step *s = job->step->data;
+    int64_t work = s->count * (s->expression->length + s->expression->sums);
+    if (s->desc == STRAIGHT) {
+        atl_parallel(s->blocks, work, run_straight, job);
+        return;
+    }
+    atl_parallel(s->tiles * s->pieces, work, run_tiles, job);
+    if (s->pieces > 1)
+        join_pieces(job->step, job->memory);
+}
+
+int atl_run_expression(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    _Atomic(const atl_op *) faulty = NULL;
+    expression_job job = {step, memory, &faulty};
+    (void)bound;
+    run_copy(&job);
+    const atl_op *op = atomic_load(&faulty);
+    return op ? atl_report_fault(step->node, op,
+                                 "has a map that writes outside its n results, or leaves some unwritten")
+              : 0;
+}

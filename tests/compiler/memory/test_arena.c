@@ -1,0 +1,181 @@
+/* Minutes: 3.  The arena: nothing overlaps in time and place, it is hardly larger than it must be, and nothing changes without it. */
+#include "compiler/memory/arena.h"
+#include "compiler/plan/plan.h"
+#include "passes.h"
+
+static int overlap(const atl_block *a, const atl_block *b)
+{
+    return a->first <= b->last && b->first <= a->last && a->offset < b->offset + b->bytes &&
+           b->offset < a->offset + a->bytes;
+}
+
+/* Values of a random net: each lives for a few steps, some for long. */
+static void random_blocks(atl_block *blocks, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        int64_t life = random_below(8) ? 1 + (int64_t)random_below(3) : (int64_t)random_below((uint64_t)count);
+        blocks[i] = (atl_block){.bytes = 1 + (int64_t)random_below(1 << 16), .first = i, .last = i + life};
+    }
+}
+
+static int64_t check(int64_t count, double slack)
+{
+    atl_block *blocks = calloc((size_t)count, sizeof *blocks);
+    random_blocks(blocks, count);
+    int64_t size = atl_pack_arena(blocks, count), least = atl_largest_live_set(blocks, count);
+    cr_assert_geq(size, least);
+    cr_assert((double)size <= slack * (double)least, "%lld bytes for a live set of %lld", (long long)size,
+              (long long)least);
+    for (int64_t i = 0; i < count; i++) {
+        cr_assert_eq(blocks[i].offset % ATL_ARENA_ALIGNMENT, 0);
+        cr_assert_leq(blocks[i].offset + blocks[i].bytes, size);
+        for (int64_t k = 0; count <= 4000 && k < i; k++)
+            cr_assert_not(overlap(&blocks[i], &blocks[k]), "%lld and %lld", (long long)i, (long long)k);
+    }
+    free(blocks);
+    return size;
+}
+
+Test(arena, few_blocks_are_packed_within_a_tenth)
+{
+    for (int i = 0; i < 50; i++)
+        check(10 + (int64_t)random_below(200), 1.10);
+}
+Test(arena, many_blocks_do_not_overlap) { check(3500, 2); }
+Test(arena, none) { cr_assert_eq(atl_pack_arena(NULL, 0), 0); }
+
+/* ---- whole networks --------------------------------------------------------------------------------------------------------- */
+
+typedef struct need {
+    int64_t live, all; /* bytes: of what lives at once, at most; of everything */
+} need;
+
+static void use_block(atl_block *blocks, const atl_plan *plan, atl_value_id value, int64_t step)
+{
+    if (plan->values[value].space != ATL_IN_ARENA)
+        return;
+    int is_pinned = plan->values[value].pinned;
+    while (plan->values[value].shares >= 0)
+        value = plan->values[value].shares;
+    atl_block *block = &blocks[value];
+    if (!block->bytes)
+        block->first = step;
+    block->bytes = plan->values[value].bytes;
+    block->last = is_pinned || block->last == plan->step_count ? plan->step_count : step;
+}
+
+static need need_of(const atl_plan *plan)
+{
+    need n = {0};
+    atl_block *blocks = calloc((size_t)plan->value_count, sizeof *blocks);
+    for (int64_t s = 0; s < plan->step_count; s++) {
+        for (int i = 0; i < plan->steps[s].reads; i++)
+            use_block(blocks, plan, atl_step_reads(&plan->steps[s])[i], s);
+        for (int i = 0; i < plan->steps[s].writes; i++)
+            use_block(blocks, plan, plan->steps[s].write[i], s);
+    }
+    n.live = atl_largest_live_set(blocks, plan->value_count);
+    for (int64_t v = 0; v < plan->value_count; v++)
+        n.all += (blocks[v].bytes + ATL_ARENA_ALIGNMENT - 1) / ATL_ARENA_ALIGNMENT * ATL_ARENA_ALIGNMENT;
+    free(blocks);
+    return n;
+}
+
+typedef struct step {
+    const atl_model *model;
+    int64_t batch;
+    int training; /* else the gradient by the image */
+} step;
+
+typedef struct compiled {
+    atl_node *image, *labels, *outputs;
+    atl_program *program;
+} compiled;
+
+/* Compiles the step, and checks the size of its arena. */
+static compiled compile_step(const step *s, unsigned without)
+{
+    const atl_model *model = s->model;
+    atl_graph *g = atl_graph_new();
+    atl_model_args args = {.training = s->training};
+    args.image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(s->batch, model->height, model->width, 3));
+    for (int i = 0; model->layers && model->layers[i]; i++) /* dense layers of VGG16 need not be large here */
+        args.widths[i] = strncmp(model->layers[i], "fc", 2) == 0 ? 16 : 0;
+    compiled c = {.image = args.image, .labels = atl_input(g, "labels", ATL_INT32, ATL_SHAPE(s->batch))};
+    atl_node *loss = atl_mean(atl_sparse_softmax_cross_entropy(model->build(&args), c.labels));
+    c.outputs = s->training ? atl_minimize(loss, atl_momentum()) : atl_gradient(loss, c.image);
+    c.program = atl_compile(g, ATL_NODES(c.outputs), .disabled_passes = without);
+    cr_assert(c.program, "%s: %s", model->name, atl_graph_error(g));
+    need n = need_of(atl_program_plan(c.program));
+    double arena = (double)atl_program_arena_bytes(c.program);
+    if (without & ATL_PASS_ARENA)
+        cr_expect_eq(arena, (double)n.all, "%s: %.0f bytes for %.0f", model->name, arena, (double)n.all);
+    else
+        cr_expect(arena >= (double)n.live && arena <= 1.1 * (double)n.live,
+                  "%s, batch %d: %.2f MB for a live set of %.2f MB", model->name, (int)s->batch, arena / 1e6,
+                  (double)n.live / 1e6);
+    return c;
+}
+
+static void release_step(compiled c)
+{
+    atl_graph *g = atl_graph_of(c.image);
+    atl_program_free(c.program);
+    atl_graph_free(g);
+}
+
+/* What the step wants, for the caller to free. */
+static atl_tensor *result_of(const step *s, unsigned without)
+{
+    compiled c = compile_step(s, without);
+    atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(c.image), -1, 1, 3),
+               *label = atl_tensor_new(ATL_INT32, atl_shape_of(c.labels));
+    cr_assert_eq(atl_run(c.program, ATL_FEEDS({c.image, pixels}, {c.labels, label})), ATL_OK, "%s", atl_error());
+    atl_tensor *result = atl_tensor_copy(atl_value(c.program, c.outputs));
+    atl_tensor_free(pixels);
+    atl_tensor_free(label);
+    release_step(c);
+    return result;
+}
+
+static void for_each_network(void (*check_step)(const step *s))
+{
+    int count;
+    const atl_model *const *models = atl_models(&count);
+    for (int i = 0; i < count; i++)
+        for (int training = 0; training < 2; training++)
+            check_step(&(step){models[i], 1, training});
+}
+
+/* Results in the place of operands never cost anything. */
+static void assert_tight(const step *s)
+{
+    for (int64_t batch = 1; batch <= 8; batch += 7) {
+        step this = {s->model, batch, s->training};
+        compiled with = compile_step(&this, 0), without = compile_step(&this, ATL_PASS_IN_PLACE);
+        cr_expect_leq(atl_program_arena_bytes(with.program), atl_program_arena_bytes(without.program), "%s, batch %d",
+                      s->model->name, (int)batch);
+        release_step(with);
+        release_step(without);
+    }
+}
+Test(arena, networks_need_hardly_more_than_what_lives_at_once) { for_each_network(assert_tight); }
+
+/* With a place for each value, the same bits. */
+static void assert_same_bits(const step *s)
+{
+    atl_tensor *packed = result_of(s, 0), *apart = result_of(s, ATL_PASS_ARENA);
+    cr_expect_eq(memcmp(atl_floats(packed), atl_floats(apart), (size_t)atl_tensor_count(packed) * sizeof(float)), 0,
+                 "%s, %s", s->model->name, s->training ? "training" : "gradient by the image");
+    atl_tensor_free(packed);
+    atl_tensor_free(apart);
+}
+Test(arena, networks_without_it_give_the_same) { for_each_network(assert_same_bits); }
+
+Test(arena, without_it_everything_has_a_place_of_its_own)
+{
+    counted with, without;
+    compare_without(ATL_PASS_ARENA, &with, &without);
+    cr_assert_eq(with.always, without.always);
+    cr_assert_lt(with.arena, without.arena);
+}

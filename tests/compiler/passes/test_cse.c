@@ -1,0 +1,40 @@
+/* Equal nodes become one. */
+#include "passes.h"
+
+Test(merge, joins_the_two_gradients) { assert_pass_shortens(ATL_PASS_CSE); }
+
+/* The same op of the same inputs with the same attributes; constants by their values, if they are small. */
+Test(merge, equal_nodes_become_one)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(4, 5)), *half = atl_reduce_sum(x, ATL_AXES(0)), *parts[6];
+    const float two[] = {2, 2, 2, 2, 2};
+    atl_tensor *pair = atl_tensor_of_floats(ATL_SHAPE(5), two), *value = random_tensor(ATL_SHAPE(4, 5), -1, 1);
+    for (int i = 0; i < 2; i++) {
+        parts[i] = atl_reverse(x, 0);
+        parts[2 + i] = atl_reduce_sum(x, ATL_AXES(0));
+        parts[4 + i] = atl_mul(half, atl_constant(g, pair));
+    }
+    atl_nodes wanted = {6, parts};
+    cr_assert_eq(steps_saved(ATL_PASS_CSE, ATL_PASS_FUSE, wanted, ATL_FEED(x, value), 0), 1 + 2 + 1);
+    atl_tensor_free(pair);
+    atl_tensor_free(value);
+    atl_graph_free(g);
+}
+
+/* Other attributes, other inputs, and what is drawn anew for each node. */
+Test(merge, what_differs_stays_apart)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(40, 5));
+    atl_node *dropped[2] = {atl_dropout(x, .rate = 0.5f), atl_dropout(x, .rate = 0.5f)};
+    atl_node *all[] = {dropped[0], dropped[1], atl_reduce_sum(x, ATL_AXES(0)), atl_reduce_sum(x, ATL_AXES(1))};
+    atl_tensor *value = random_tensor(ATL_SHAPE(40, 5), 1, 2);
+    cr_assert_eq(steps_saved(ATL_PASS_CSE, 0, (atl_nodes){4, all}, ATL_FEED(x, value), 0), 0);
+    atl_program *program = atl_compile(g, {2, dropped});
+    cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());
+    cr_assert_gt(largest_difference(atl_value(program, dropped[0]), atl_value(program, dropped[1])), 0);
+    atl_program_free(program);
+    atl_tensor_free(value);
+    atl_graph_free(g);
+}

@@ -1,0 +1,37 @@
+/* Gates of the parts of a concat's gradient: one of the whole, where all parts are gated by what the concat had in their place. */
+#include "nets.h"
+
+/* The gradient by two inputs that are joined along `axis`, the second after a relu or (0) a tanh: gates with the pass and without. */
+static void check(int axis, int both, int64_t expected)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *a = atl_input(g, "a", ATL_FLOAT32, ATL_SHAPE(3, 4, 5)),
+             *b = atl_input(g, "b", ATL_FLOAT32, ATL_SHAPE(3, 4, 5));
+    atl_node *y = atl_concat(axis, atl_relu(a), both ? atl_relu(b) : atl_tanh(b)), *slopes[2];
+    atl_node *loss = atl_sum(atl_exp(y));
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(loss), .by = ATL_NODES(a, b), .result = slopes), ATL_OK);
+    atl_nodes wanted = ATL_NODES(slopes[0], slopes[1]);
+    atl_program *with = atl_compile(g, wanted, .disabled_passes = ATL_PASS_FUSE);
+    atl_program *without = atl_compile(g, wanted, .disabled_passes = ATL_PASS_FUSE | ATL_PASS_CONCAT_ELIMINATION);
+    cr_assert(with && without, "%s", atl_graph_error(g));
+    cr_expect_eq(steps_by(with, "relu_grad", NULL), expected);
+    cr_expect_eq(steps_by(without, "relu_grad", NULL), 1 + both);
+    atl_tensor *x = random_tensor(ATL_SHAPE(3, 4, 5), -1, 1), *z = random_tensor(ATL_SHAPE(3, 4, 5), -1, 1);
+    cr_assert_eq(atl_run(with, ATL_FEEDS({a, x}, {b, z})), ATL_OK);
+    cr_assert_eq(atl_run(without, ATL_FEEDS({a, x}, {b, z})), ATL_OK);
+    for (int i = 0; i < 2; i++)
+        cr_assert_close(atl_value(with, slopes[i]), atl_value(without, slopes[i]), 0);
+    atl_tensor_free(x);
+    atl_tensor_free(z);
+    atl_program_free(with);
+    atl_program_free(without);
+    atl_graph_free(g);
+}
+
+Test(join, one_gate_for_all_parts)
+{
+    for (int axis = 0; axis < 3; axis++)
+        check(axis, 1, 1);
+}
+
+Test(join, not_where_a_part_is_not_gated) { check(1, 0, 1); }
