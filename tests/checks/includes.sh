@@ -15,17 +15,21 @@ check() {
 common='atled/|config\.h|graph/(clock|memory|error|random)\.h'
 check include/atled '[a-z_]*\.h"'
 check src/graph "$common|graph/"
-check src/ops "$common|graph/|ops/|onednn/"
+check src/lowering "$common|graph/|lowering/"
+check src/kernels "$common|kernels/"
+check src/onednn "$common|graph/|lowering/|onednn/|kernels/"
+check src/ops "$common|graph/|lowering/|ops/|onednn/|kernels/"
 check src/autodiff "$common|graph/|autodiff/"
-check src/passes "$common|graph/|passes/|ops/chain\.h"
-check src/plan "$common|graph/|plan/|passes/specialize\.h|ops/chain\.h|onednn/onednn\.h"
-check src/program "$common|graph/|program/|plan/|passes/|onednn/onednn\.h"
-check src/onednn "$common|graph/|onednn/"
-check src/io "$common|graph/variables\.h|io/|ops/fast\.h"
+check src/compiler/passes "$common|graph/|lowering/|compiler/passes/|ops/expression\.h"
+check src/compiler/layout "$common|graph/|lowering/|compiler/|ops/expression\.h"
+check src/compiler "$common|graph/|lowering/|compiler/|ops/expression\.h|onednn/onednn\.h|kernels/"
+check src/program "$common|graph/|lowering/|program/|compiler/|onednn/onednn\.h|kernels/"
+check src/io "$common|graph/variables\.h|io/|ops/fast\.h|kernels/"
 check src/drawing "$common|graph/|drawing/|io/atomic_file\.h"
 check src/models "$common|models/"
 check src/train "$common|train/"
-check src/attack "$common|attack/|ops/fast\.h"
+check src/attack "$common|attack/|ops/fast\.h|kernels/"
+check src/onnx "$common|onnx/|io/"
 check tools 'atled/|config\.h|[a-z_]*\.h"'
 check examples 'atled/'
 
