@@ -7,10 +7,25 @@
 
 static inline const char *json_blank(const char *at) { return at + strspn(at, " \t\r\n"); }
 
+/* Whether a character begins here, or the one that contains this byte is whole: of the rest of it the first byte has told. */
+static inline int json_is_utf8(const char *at)
+{
+    unsigned char c = (unsigned char)*at;
+    int rest = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc0 ? 1 : 0;
+    if (c >= 0x80 && c < 0xc0)
+        return (at[-1] & 0x80) != 0;
+    for (int i = 1; i <= rest; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    return 1;
+}
+
 static inline const char *json_string(const char *at)
 {
     for (at++; *at && *at != '"'; at++) {
         if ((unsigned char)*at < 0x20)
+            return NULL;
+        if (*at != '\\' && !json_is_utf8(at))
             return NULL;
         if (*at != '\\')
             continue;

@@ -42,7 +42,8 @@ ATL_API void atl_leave(atl_graph *graph);
  * the node's name has been looked at.  Null passes through. */
 ATL_API atl_node *atl_named(atl_node *node, const char *format, ...) ATL_PRINTF(2, 3);
 
-/* A formatted name, for a call that takes one: ATL_NAME("conv%d_%d", block, i).  Lives until the enclosing block ends. */
+/* A formatted name, for a call that takes one: ATL_NAME("conv%d_%d", block, i).  Lives until the enclosing block ends.
+ * Null, with the reason in atl_error(), if it would be longer than 255 bytes: names made otherwise may be of any length. */
 #define ATL_NAME_SIZE 256
 #define ATL_NAME(...) atl_format_name((char[ATL_NAME_SIZE]){0}, __VA_ARGS__)
 ATL_API const char *atl_format_name(char *name, const char *format, ...) ATL_PRINTF(2, 3);

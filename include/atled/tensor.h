@@ -33,14 +33,15 @@ typedef struct atl_shape {
 #define ATL_SHAPE(...)        atl_shape_from((int)ATL_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
 #define ATL_SCALAR            atl_shape_from(0, NULL)
 
-/* The sizes are copied. */
+/* The sizes are copied.  Null sizes, unless rank is 0, give a shape that every function refuses, too. */
 ATL_API atl_shape atl_shape_from(int rank, const int64_t *sizes);
 
 /* The number of elements; -1 if a dimension is unknown, or the shape is invalid (a size below -1, a rank outside
  * 0..ATL_MAX_RANK, a product over 2^63 - 1). */
 ATL_API int64_t atl_shape_count(atl_shape shape);
 
-/* True if both have the same rank and the same sizes; ATL_ANY equals only ATL_ANY. */
+/* True if both have the same rank and the same sizes; ATL_ANY equals only ATL_ANY.  A shape with a rank outside 0..ATL_MAX_RANK
+ * equals none. */
 ATL_API int atl_shape_equal(atl_shape a, atl_shape b);
 
 /* Writes "[5, 26, ?, 64]" into text, cut short if it has no room for all of it, and returns text. 160 bytes are enough. */

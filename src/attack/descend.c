@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "graph/error.h"
 #include "ops/fast.h"
 
 enum { LANES = 16 }; /* independent partial results, so that the loops vectorise */
@@ -128,6 +129,8 @@ static void tell_effect(const descent *d, atl_descent_effect *effect)
 
 atl_status atl_descend_with(const atl_descend_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_descend", "the options are");
     atl_descent method = args->method == ATL_DESCENT_DEFAULT ? ATL_DESCENT_NORMALISED : args->method;
     atl_status status = check(args, method);
     if (status)

@@ -8,6 +8,7 @@
 #include "atled/ops.h"
 #include "attack/diagnosis.h"
 #include "graph/clock.h"
+#include "graph/error.h"
 #include "graph/memory.h"
 #include "ops/fast.h"
 
@@ -92,6 +93,8 @@ static atl_status build(atl_fooler *fooler, atl_node *logits, atl_compile_args c
 
 atl_fooler *atl_fooler_new_with(const atl_fooler_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_fooler_new", "the options are"), NULL;
     atl_node *image = args->image, *logits = args->logits;
     if (check_nodes(image, logits))
         return NULL;
@@ -138,6 +141,8 @@ static atl_status run(atl_fooler *fooler, const atl_tensor *pixels, int target)
 static atl_tensor *as_batch(const atl_fooler *fooler, const atl_tensor *pixels)
 {
     char given[160], wanted[160];
+    if (!fooler)
+        return atl_null_argument("atl_fooler", "the fooler is"), NULL;
     atl_shape shape = atl_tensor_shape(pixels);
     if (shape.rank == 3)
         shape = ATL_SHAPE(1, shape.size[0], shape.size[1], shape.size[2]);
@@ -163,11 +168,13 @@ static const atl_tensor *value_for(atl_fooler *fooler, const atl_tensor *pixels,
 
 const atl_tensor *atl_fooler_classify(atl_fooler *fooler, const atl_tensor *pixels)
 {
-    return value_for(fooler, pixels, 0, fooler->probabilities);
+    return value_for(fooler, pixels, 0, fooler ? fooler->probabilities : NULL);
 }
 
 static atl_status check_target(const atl_fooler *fooler, int target)
 {
+    if (!fooler)
+        return atl_null_argument("atl_fooler", "the fooler is");
     if (target >= 0 && target < fooler->classes)
         return ATL_OK;
     return atl_set_error(ATL_INVALID, "target %d: the network has classes 0..%lld", target,
@@ -408,6 +415,8 @@ static atl_status prepare(attempt *a)
 
 atl_status atl_fool_with(const atl_fool_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_fool", "the options are");
     if (!args->result)
         return atl_set_error(ATL_INVALID, "atl_fool: .result is missing");
     *args->result = (atl_fool_result){0};

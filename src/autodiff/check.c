@@ -176,8 +176,10 @@ static int take_points(checker *c)
 
 atl_status atl_check_gradient_with(const atl_check_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_check_gradient", "the options are");
     checker c = {.args = args};
-    if (!args->of || args->by.count < 1 || !args->result || args->order < 0 || args->order > 2)
+    if (!args->of || args->by.count < 1 || !args->by.node || !args->result || args->order < 0 || args->order > 2)
         return atl_set_error(
             ATL_INVALID, "gradient check: it takes a y, at least one x, an order of 1 or 2, and room for the result");
     *args->result = (atl_gradient_check){0};

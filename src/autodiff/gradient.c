@@ -519,8 +519,13 @@ static int run_pass(atl_graph *graph, const atl_gradients_args *args)
 
 atl_status atl_gradients_with(const atl_gradients_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_gradients", "the options are");
     for (int64_t i = 0; args->result && i < args->by.count; i++)
         args->result[i] = NULL;
+    if (ATL_LIST_IS_NULL(args->of) || ATL_LIST_IS_NULL(args->by) || ATL_LIST_IS_NULL(args->seeds) ||
+        ATL_LIST_IS_NULL(args->stop))
+        return atl_null_argument("atl_gradients", "a list of nodes is");
     atl_node *first = args->of.count ? args->of.node[0] : NULL;
     if (!first || !args->result || !args->by.count)
         return atl_set_error(ATL_INVALID,

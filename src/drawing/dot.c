@@ -76,6 +76,8 @@ static const atl_graph *graph_of(const atl_dot_args *args)
 
 atl_status atl_dot_text(const atl_dot_args *args, FILE *file, char **text_out, int64_t *boxes_out)
 {
+    if (ATL_LIST_IS_NULL(args->outputs))
+        return atl_null_argument("atl_write_dot", "the list of wanted nodes is");
     drawing d = {.graph = graph_of(args), .args = args, .text = {.file = file}};
     if (!d.graph)
         return atl_set_error(ATL_INVALID, "dot: no graph is given");

@@ -7,6 +7,7 @@
 
 #include "graph/error.h"
 #include "graph/memory.h"
+#include "graph/utf8.h"
 
 enum { FIRST_CAPACITY = 1 << 16 };
 
@@ -62,29 +63,6 @@ void dot_print(dot_text *text, const char *format, ...)
     dot_put(text, bytes);
 }
 
-/* Bytes of the UTF-8 character that begins here, if it is one that XML allows, else 0 (RFC 3629; XML 1.0, 2.2). */
-static size_t character_at(const unsigned char *s)
-{
-    size_t length = s[0] < 0x80             ? 1
-                    : (s[0] & 0xe0) == 0xc0 ? 2
-                    : (s[0] & 0xf0) == 0xe0 ? 3
-                    : (s[0] & 0xf8) == 0xf0 ? 4
-                                            : 0;
-    static const unsigned smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (length == 1)
-        return (s[0] >= 0x20 && s[0] != 0x7f) || s[0] == '\n' || s[0] == '\t';
-    unsigned code = length == 2 ? s[0] & 0x1fu : length == 3 ? s[0] & 0x0fu : s[0] & 0x07u;
-    for (size_t i = 1; i < length; i++) {
-        if ((s[i] & 0xc0) != 0x80) /* also the end of the string */
-            return 0;
-        code = code << 6 | (s[i] & 0x3fu);
-    }
-    int is_surrogate = code >= 0xd800 && code <= 0xdfff, is_control = code >= 0x80 && code < 0xa0;
-    return code < smallest[length] || code > 0x10ffff || is_surrogate || is_control || (code & 0xfffe) == 0xfffe
-               ? 0
-               : length;
-}
-
 /* What stands for a character; null: itself. */
 static const char *escape_of(char character, int quoted)
 {
@@ -111,7 +89,7 @@ static const char *escape_of(char character, int quoted)
 static void put_escaped(dot_text *text, const char *string, int quoted)
 {
     while (*string) {
-        size_t length = character_at((const unsigned char *)string);
+        size_t length = atl_character_at((const unsigned char *)string);
         const char *escape = length ? escape_of(*string, quoted) : "\xef\xbf\xbd";
         if (escape)
             dot_put(text, escape);

@@ -153,6 +153,8 @@ static atl_status write_drawing(const atl_dot_args *args)
 atl_status atl_write_dot_with(const atl_dot_args *args)
 {
     if (!args)
+        return atl_null_argument("atl_write_dot", "the options are");
+    if (!args)
         return atl_set_error(ATL_INVALID, "dot: the arguments are null");
     return atl_graph_note_failure(args->graph, write_drawing(args));
 }

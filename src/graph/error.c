@@ -27,7 +27,7 @@ atl_status atl_set_error(atl_status status, const char *format, ...)
     char text[ATL_ERROR_SIZE]; /* the arguments may point into the old message */
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(text, sizeof text, format ? format : "a failure without a message (the format is null)", arguments);
     va_end(arguments);
     make_printable(text);
     memcpy(message, text, strlen(text) + 1);
@@ -36,3 +36,15 @@ atl_status atl_set_error(atl_status status, const char *format, ...)
 }
 
 atl_status atl_out_of_memory(void) { return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory"); }
+
+atl_status atl_null_argument(const char *function, const char *what)
+{
+    return atl_set_error(ATL_INVALID, "%s: %s null", function, what);
+}
+
+atl_status atl_null_node(const char *function)
+{
+    if (message[0])
+        return atl_set_error(ATL_INVALID, "%s: the node is null, after: %.1500s", function, message);
+    return atl_null_argument(function, "the node is");
+}

@@ -83,6 +83,28 @@ const char *atl_graph_copy_text(atl_graph *graph, const char *text)
     return copy ? memcpy(copy, text, size) : NULL;
 }
 
+const char *atl_graph_format_list(atl_graph *graph, const char *format, va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    size_t size = length < 0 ? 1 : (size_t)length + 1;
+    char *text = atl_graph_allocate(graph, size);
+    if (text)
+        vsnprintf(text, size, format, arguments);
+    return text;
+}
+
+const char *atl_graph_format(atl_graph *graph, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const char *text = atl_graph_format_list(graph, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
 /* Keeps the thread's message, if it is the graph's first. */
 static atl_node *record(atl_graph *graph, atl_status status)
 {

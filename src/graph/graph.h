@@ -2,6 +2,7 @@
 #ifndef ATLED_GRAPH_GRAPH_H
 #define ATLED_GRAPH_GRAPH_H
 
+#include <stdarg.h>
 #include <stdatomic.h>
 
 #include "atled/op.h"
@@ -96,6 +97,7 @@ struct atl_graph {
 /* Memory that lives as long as the graph; zeroed, 16-byte aligned. Null (and the graph broken) when there is none. */
 void *atl_graph_allocate(atl_graph *graph, size_t bytes);
 const char *atl_graph_copy_text(atl_graph *graph, const char *text);
+const char *atl_graph_format_list(atl_graph *graph, const char *format, va_list arguments); /* see atl_graph_format */
 
 /* Records the first mistake. Returns null, for builders. */
 atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...) ATL_PRINTF(2, 3);

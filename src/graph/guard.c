@@ -5,34 +5,53 @@
 #include <stdio.h>
 #include <string.h>
 
-static const uint32_t MARK = 0xffe1a7edu; /* a NaN, as a float and, twice, as a double */
+static const uint32_t MARK = 0xffe1a7edu, SECOND_MARK = 0xffa7e1deu; /* NaNs, as floats and, twice, as doubles */
 
-static void mark(unsigned char *memory, int64_t bytes)
+/* Fills memory with a mark. */
+static void fill(unsigned char *memory, int64_t bytes, uint32_t mark)
 {
     for (int64_t i = 0; i + 4 <= bytes; i += 4)
-        memcpy(memory + i, &MARK, 4);
+        memcpy(memory + i, &mark, 4);
 }
 
-void *atl_guard(void *memory, int64_t bytes)
-{
-    mark(memory, atl_guarded_bytes(bytes));
-    return (char *)memory + ATL_GUARD;
-}
-
-/* Words of four bytes that are not, or (as_marked) still are, the mark. */
-static int64_t count_words(const unsigned char *memory, int64_t bytes, int as_marked)
+/* Words of four bytes that are the mark. */
+static int64_t count_marks(const unsigned char *memory, int64_t bytes, uint32_t mark)
 {
     int64_t count = 0;
     for (int64_t i = 0; i + 4 <= bytes; i += 4)
-        count += (memcmp(memory + i, &MARK, 4) == 0) == as_marked;
+        count += memcmp(memory + i, &mark, 4) == 0;
     return count;
 }
 
-const char *atl_guard_fault(const void *memory, int64_t bytes, char *text, size_t size)
+/* Puts the second mark in place of the first. */
+static void exchange_marks(unsigned char *memory, int64_t bytes)
 {
-    const unsigned char *result = (const unsigned char *)memory + ATL_GUARD;
-    int64_t before = count_words(memory, ATL_GUARD, 0), after = count_words(result + bytes, ATL_GUARD, 0);
-    int64_t unwritten = count_words(result, bytes, 1);
+    for (int64_t i = 0; i + 4 <= bytes; i += 4)
+        if (memcmp(memory + i, &MARK, 4) == 0)
+            memcpy(memory + i, &SECOND_MARK, 4);
+}
+
+/* Words of the result that no call writes. */
+static int64_t count_unwritten(unsigned char *result, int64_t bytes, atl_guarded_call *write, void *context)
+{
+    if (count_marks(result, bytes, MARK) == 0)
+        return 0;
+    int64_t computed = count_marks(result, bytes, SECOND_MARK);
+    exchange_marks(result, bytes);
+    write(context, result);
+    return count_marks(result, bytes, SECOND_MARK) - computed;
+}
+
+const char *atl_call_guarded(void *memory, int64_t bytes, atl_guarded_call *write, void *context, void **result_out,
+                             char *text, size_t size)
+{
+    unsigned char *result = (unsigned char *)memory + ATL_GUARD;
+    fill(memory, atl_guarded_bytes(bytes), MARK);
+    *result_out = result;
+    write(context, result);
+    int64_t before = ATL_GUARD / 4 - count_marks(memory, ATL_GUARD, MARK);
+    int64_t after = ATL_GUARD / 4 - count_marks(result + bytes, ATL_GUARD, MARK);
+    int64_t unwritten = before || after ? 0 : count_unwritten(result, bytes, write, context);
     if (before || after)
         snprintf(text, size,
                  "writes %" PRId64 " bytes %s its result. Does it compute more than its infer function says, or in "

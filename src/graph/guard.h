@@ -16,10 +16,15 @@ enum { ATL_GUARD = 64 }; /* bytes before, and after */
 
 /* Memory needed for a result of that many bytes (a multiple of 4). */
 static inline int64_t atl_guarded_bytes(int64_t bytes) { return bytes + 2 * ATL_GUARD; }
-/* Fills the guards, and the result with a mark that no computation makes. Returns where the result is to be written. */
-void *atl_guard(void *memory, int64_t bytes);
-/* What was written where it should not have been, or not at all, in words: text; null if all is well. */
-const char *atl_guard_fault(const void *memory, int64_t bytes, char *text, size_t size);
+/* Writes a result; may be called twice for the same inputs, and must then write the same. */
+typedef void atl_guarded_call(void *context, void *result);
+
+/* Calls `write` with room for a result of that many bytes between two guards in memory.  Returns in words (text) what it wrote
+ * outside of the result, or left unwritten; null if all is well.  *result_out is where the result is.
+ * Memory that still holds the mark after the call was either not written, or the mark is the result there: any four bytes are
+ * a legal int32.  A second call, over another mark, tells the two apart. */
+const char *atl_call_guarded(void *memory, int64_t bytes, atl_guarded_call *write, void *context, void **result_out,
+                             char *text, size_t size);
 
 /* Sets the thread's error: "op 'NAME' (node 'NODE', float32 [2, 3]) FAULT". Returns 1, for a step. */
 int atl_report_fault(const atl_node *y, const atl_op *op, const char *fault);

@@ -1,6 +1,8 @@
 /* Allocation, with a counter and a switch for tests. */
 #include "graph/memory.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -72,6 +74,21 @@ char *atl_copy_text(const char *text)
     if (copy)
         memcpy(copy, text, size);
     return copy;
+}
+
+char *atl_format_text(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    size_t size = length < 0 ? 1 : (size_t)length + 1;
+    char *text = atl_allocate(size, 1);
+    va_start(arguments, format);
+    if (text)
+        vsnprintf(text, size, format, arguments);
+    va_end(arguments);
+    return text;
 }
 
 int atl_grow(void **array, int64_t count, int64_t *capacity, size_t size)

@@ -10,6 +10,8 @@ void *atl_reallocate(void *old, size_t count, size_t size); /* grown part not ze
 void *atl_allocate_aligned(size_t bytes);                   /* 64-byte aligned, not zeroed; atl_release frees it */
 void atl_release(void *memory);
 char *atl_copy_text(const char *text);
+char *atl_format_text(const char *format, ...)
+    __attribute__((format(printf, 1, 2))); /* of any length; null out of memory */
 
 /* Makes room for one more element in a growing array; 0 on failure, with the array unchanged. */
 int atl_grow(void **array, int64_t count, int64_t *capacity, size_t size);

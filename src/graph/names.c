@@ -25,10 +25,20 @@ void atl_names_free(atl_graph *graph)
 const char *atl_format_name(char *name, const char *format, ...)
 {
     va_list arguments;
+    if (!name || !format) {
+        atl_set_error(ATL_INVALID, "atl_format_name: the %s is null", name ? "format" : "room for the name");
+        return NULL;
+    }
     va_start(arguments, format);
-    vsnprintf(name, ATL_NAME_SIZE, format, arguments);
+    int length = vsnprintf(name, ATL_NAME_SIZE, format, arguments);
     va_end(arguments);
-    return name;
+    if (length >= 0 && length < ATL_NAME_SIZE)
+        return name;
+    /* Cut short, two names could become the same one. */
+    atl_set_error(ATL_INVALID, "ATL_NAME makes names of at most %d bytes, but '%.60s...' has %d", ATL_NAME_SIZE - 1,
+                  name, length);
+    name[0] = 0;
+    return NULL;
 }
 
 /* "outer/inner" in the graph's memory. */
@@ -45,8 +55,13 @@ static const char *joined(atl_graph *graph, const char *outer, const char *inner
 
 void atl_enter(atl_graph *graph, const char *scope)
 {
-    if (!graph || !scope)
+    if (!graph)
         return;
+    if (!scope) {
+        atl_graph_fail(graph, "atl_enter: the scope is null (ATL_NAME gives null for more than %d bytes)",
+                       ATL_NAME_SIZE - 1);
+        scope = "null"; /* so that the atl_leave which follows finds it */
+    }
     const char *name = joined(graph, graph->scope, scope);
     if (!ATL_GROW(graph->scopes, graph->scope_depth, graph->scope_capacity)) {
         atl_graph_out_of_memory(graph);
@@ -159,15 +174,13 @@ static const char *unique_name(atl_graph *graph, const char *wanted)
 
 const char *atl_graph_unique_scope(atl_graph *graph, const char *name)
 {
-    char key[ATL_NAME_SIZE + 8];
-    snprintf(key, sizeof key, "scope:%s", name); /* apart from the counters of nodes */
-    name_counter *counter = counter_of(graph, key);
+    const char *key = atl_graph_format(graph, "scope:%s", name); /* apart from the counters of nodes */
+    name_counter *counter = key ? counter_of(graph, key) : NULL;
     if (!counter)
         return NULL;
     if (counter->next++ == 1)
         return atl_graph_copy_text(graph, name);
-    snprintf(key, sizeof key, "%.200s_%lld", name, (long long)counter->next - 2);
-    return atl_graph_copy_text(graph, key);
+    return atl_graph_format(graph, "%s_%lld", name, (long long)counter->next - 2);
 }
 
 static void give_name(atl_node *node)
@@ -214,17 +227,18 @@ atl_node *atl_find(const atl_graph *graph, const char *name)
 
 atl_node *atl_named(atl_node *node, const char *format, ...)
 {
-    char name[ATL_NAME_SIZE];
     va_list arguments;
     if (!node)
         return NULL;
+    if (!format)
+        return atl_graph_fail(node->graph, "atl_named: the name is null");
     va_start(arguments, format);
-    vsnprintf(name, sizeof name, format, arguments);
+    const char *name = atl_graph_format_list(node->graph, format, arguments);
     va_end(arguments);
-    atl_label *label = atl_graph_allocate(node->graph, sizeof *label);
+    atl_label *label = name ? atl_graph_allocate(node->graph, sizeof *label) : NULL;
     if (!label)
         return node;
-    *label = (atl_label){.scope = node->label->scope, .base = atl_graph_copy_text(node->graph, name)};
+    *label = (atl_label){.scope = node->label->scope, .base = name};
     node->label = label;
     if (node->index < node->graph->named) { /* it has been looked at: the old name is taken back */
         node->name = NULL;

@@ -141,6 +141,8 @@ static const atl_shape *kept_shape(const atl_node *y, atl_shape shape)
 int atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape)
 {
     char text[200];
+    if (!y)
+        return atl_null_argument("atl_set_type", "the node is"), 0;
     y->dtype = (uint8_t)dtype;
     y->shape = kept_shape(y, shape);
     if (!y->shape)
@@ -165,6 +167,8 @@ int atl_fail(atl_node *y, const char *format, ...)
 {
     char text[ATL_ERROR_SIZE], place[600];
     va_list arguments;
+    if (!y || !format)
+        return atl_null_argument("atl_fail", y ? "the message is" : "the node is"), 0;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);

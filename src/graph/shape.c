@@ -6,8 +6,8 @@
 
 atl_shape atl_shape_from(int rank, const int64_t *sizes)
 {
-    atl_shape shape = {.rank = rank};
-    if (rank > 0 && rank <= ATL_MAX_RANK)
+    atl_shape shape = {.rank = rank > 0 && !sizes ? -1 : rank}; /* -1 is a rank that every function refuses */
+    if (shape.rank > 0 && shape.rank <= ATL_MAX_RANK)
         memcpy(shape.size, sizes, (size_t)rank * sizeof *sizes);
     return shape;
 }
@@ -31,7 +31,7 @@ int64_t atl_shape_count(atl_shape shape)
 
 int atl_shape_equal(atl_shape a, atl_shape b)
 {
-    if (a.rank != b.rank)
+    if (a.rank != b.rank || a.rank < 0 || a.rank > ATL_MAX_RANK) /* beyond that there are no sizes to compare */
         return 0;
     for (int i = 0; i < a.rank; i++)
         if (a.size[i] != b.size[i])
@@ -42,7 +42,7 @@ int atl_shape_equal(atl_shape a, atl_shape b)
 char *atl_shape_text(atl_shape shape, char *text, size_t size)
 {
     size_t at = 0;
-    if (!size)
+    if (!text || !size)
         return text;
     at += (size_t)snprintf(text, size, "[");
     for (int i = 0; i < shape.rank && i < ATL_MAX_RANK && at < size; i++) {

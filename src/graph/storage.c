@@ -204,7 +204,8 @@ atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value)
 
 atl_node *const *atl_variables(const atl_graph *graph, int64_t *count)
 {
-    *count = graph ? graph->variable_count : 0;
+    if (count)
+        *count = graph ? graph->variable_count : 0;
     return graph ? graph->variables : NULL;
 }
 

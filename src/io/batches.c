@@ -357,6 +357,8 @@ static int start_thread(atl_batches *b)
 
 atl_batches *atl_batches_new_with(const atl_batches_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_batches_new", "the options are"), NULL;
     atl_batches_args checked = *args;
     if (check_arguments(&checked))
         return NULL;
@@ -400,6 +402,8 @@ int64_t atl_batches_per_epoch(const atl_batches *b) { return b ? b->per_epoch : 
 /* The caller is done with the batch before.  The thread is woken when half of the slots are to be filled. */
 const atl_batch *atl_batches_next(atl_batches *b)
 {
+    if (!b)
+        return atl_null_argument("atl_batches_next", "the batches are"), NULL;
     pthread_mutex_lock(&b->mutex);
     watch(b);
     while (b->made == b->taken)

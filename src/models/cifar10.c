@@ -1,5 +1,6 @@
 /* The CIFAR-10 network of TensorFlow's tutorial (after Krizhevsky's cuda-convnet), and its multi-scale variant. */
 #include "atled/layers.h"
+#include "graph/error.h"
 #include "models/preprocess.h"
 
 /* (x - mean) / max(standard deviation, 1 / sqrt(count)), each image by itself; the bound keeps a flat image finite. */
@@ -50,6 +51,8 @@ static atl_node *dense_layers(const atl_model_args *args, atl_node *x)
 
 atl_node *atl_cifar10_with(const atl_model_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_cifar10", "the options are"), NULL;
     atl_node *h = conv(standardise(args), "conv1", atl_width_of(args, 0, 64));
     h = norm(pool(h, "pool1"), "norm1");
     h = conv(h, "conv2", atl_width_of(args, 1, 64));
@@ -59,6 +62,8 @@ atl_node *atl_cifar10_with(const atl_model_args *args)
 /* Normalised before it is pooled, and conv2 reads the finer map; both maps pooled to the same size stand side by side. */
 atl_node *atl_cifar10_multiscale_with(const atl_model_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_cifar10_multiscale", "the options are"), NULL;
     atl_node *fine = norm(conv(standardise(args), "conv1", atl_width_of(args, 0, 64)), "norm1");
     atl_node *coarse = norm(conv(fine, "conv2", atl_width_of(args, 1, 64)), "norm2");
     return dense_layers(args, atl_named(atl_concat(2, pool(fine, "pool1"), pool(coarse, "pool2")), "scales"));

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "graph/error.h"
+
 /* The number of values each unit reads, spelt out: an initializer reads fans off a shape as [.., in, out], which filters
  * [out, in, h, w] and transposed weights are not. */
 static atl_initializer he_of(int64_t fan_in)
@@ -46,6 +48,8 @@ static atl_node *add_biases(atl_node *x, int64_t channels, atl_layout layout)
 
 atl_node *atl_conv_layer_with(const atl_conv_layer_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_conv_layer", "the options are"), NULL;
     atl_graph *graph = atl_graph_of(args->image);
     if (!graph)
         return NULL;
@@ -70,6 +74,8 @@ atl_node *atl_conv_layer_with(const atl_conv_layer_args *args)
 
 atl_node *atl_dense_layer_with(const atl_dense_layer_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_dense_layer", "the options are"), NULL;
     atl_graph *graph = atl_graph_of(args->x);
     if (!graph)
         return NULL;
@@ -119,6 +125,8 @@ static void take_moments(const atl_batch_norm_layer_args *args, atl_batch_norm_a
 
 atl_node *atl_batch_norm_layer_with(const atl_batch_norm_layer_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_batch_norm_layer", "the options are"), NULL;
     atl_graph *graph = atl_graph_of(args->x);
     if (!graph)
         return NULL;

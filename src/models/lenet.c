@@ -1,5 +1,6 @@
 /* Nets for small pictures: LeNet (LeCun et al. 1998) with relu and maximum pooling, and the multi-layer perceptron. */
 #include "atled/layers.h"
+#include "graph/error.h"
 #include "models/preprocess.h"
 
 /* Bytes to about -1..1, in one channel: the mean of R, G and B where there are three. */
@@ -27,6 +28,8 @@ static atl_node *conv_pool(atl_node *x, const char *name, int channels)
 
 atl_node *atl_lenet_with(const atl_model_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_lenet", "the options are"), NULL;
     atl_node *h = conv_pool(grey(args), "conv1", atl_width_of(args, 0, 32));
     h = atl_flatten(conv_pool(h, "conv2", atl_width_of(args, 1, 32)));
     h = atl_dense_layer(h, "dense1", atl_width_of(args, 2, 96), .initializer = atl_he(), .activation = atl_relu);
@@ -36,6 +39,8 @@ atl_node *atl_lenet_with(const atl_model_args *args)
 /* Widths up to the first 0; the last is the number of classes. */
 atl_node *atl_mlp_with(const atl_model_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_mlp", "the options are"), NULL;
     atl_node *x = args->image;
     atl_graph *graph = atl_graph_of(x);
     if (!graph)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "graph/error.h"
+
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
 static const char *const cifar10_labels[] = {"airplane", "automobile", "bird",  "cat",  "deer",
@@ -98,7 +100,8 @@ static const atl_model *const models[] = {&cifar10, &cifar10_multiscale, &lenet,
 
 const atl_model *const *atl_models(int *count)
 {
-    *count = COUNT(models);
+    if (count)
+        *count = COUNT(models);
     return models;
 }
 
@@ -156,6 +159,8 @@ static void measure(const atl_model *model, const atl_npz *npz, atl_model_size *
 
 atl_status atl_model_size_of(const atl_model *model, const char *path, atl_model_size *size_out)
 {
+    if (!model || !size_out)
+        return atl_null_argument("atl_model_size_of", model ? "size_out is" : "the model is");
     *size_out = (atl_model_size){.height = model->height, .width = model->width, .classes = model->classes};
     if (!path)
         return ATL_OK;
@@ -169,6 +174,8 @@ atl_status atl_model_size_of(const atl_model *model, const char *path, atl_model
 
 atl_status atl_model_load_with(const atl_model *model, const atl_npz_args *args)
 {
+    if (!model || !args)
+        return atl_null_argument("atl_model_load", args ? "the model is" : "the options are");
     atl_npz_args usual = *args;
     atl_npz *npz = atl_npz_open(args->path);
     if (!npz)

@@ -1,6 +1,7 @@
 /* ResNet-20 for CIFAR-10: He, Zhang, Ren & Sun, Deep residual learning for image recognition, 2015, section 4.2, with
  * shortcuts of option A: every second pixel, and zeros for the new channels. */
 #include "atled/layers.h"
+#include "graph/error.h"
 #include "models/preprocess.h"
 
 /* Padding is explicit, since with stride 2 it lies at the top and left, unlike ATL_SAME's. */
@@ -33,6 +34,8 @@ static atl_node *block(const atl_model_args *args, atl_node *x, int stage, int i
 
 atl_node *atl_resnet20_with(const atl_model_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_resnet20", "the options are"), NULL;
     static const float mean[] = {255 * .485f, 255 * .456f, 255 * .406f};
     static const float scale[] = {1 / (255 * .229f), 1 / (255 * .224f), 1 / (255 * .225f)};
     atl_node *h = atl_preprocess(args, mean, scale);

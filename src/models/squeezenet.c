@@ -1,5 +1,6 @@
 /* SqueezeNet v1.1: Iandola et al., SqueezeNet: AlexNet-level accuracy with 50x fewer parameters, 2016. */
 #include "atled/layers.h"
+#include "graph/error.h"
 #include "models/preprocess.h"
 
 static atl_node *conv(atl_node *x, const char *name, int channels, int window, int stride, atl_padding padding)
@@ -24,6 +25,8 @@ static atl_node *fire(atl_node *x, int number, int squeeze, int expand)
 
 atl_node *atl_squeezenet_with(const atl_model_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_squeezenet", "the options are"), NULL;
     static const float mean[] = {123, 117, 104}, scale[] = {1, 1, 1};
     atl_node *h = atl_preprocess(args, mean, scale);
     h = atl_named(atl_reverse(h, 3), "bgr");

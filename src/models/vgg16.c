@@ -1,9 +1,12 @@
 /* VGG16: Simonyan & Zisserman, Very deep convolutional networks for large-scale image recognition, 2014. */
 #include "atled/layers.h"
+#include "graph/error.h"
 #include "models/preprocess.h"
 
 atl_node *atl_vgg16_with(const atl_model_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_vgg16", "the options are"), NULL;
     static const int width[] = {64, 128, 256, 512, 512}, depth[] = {2, 2, 3, 3, 3};
     static const float mean[] = {123.68f, 116.779f, 103.939f}, scale[] = {1, 1, 1};
     atl_node *h = atl_preprocess(args, mean, scale);

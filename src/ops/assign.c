@@ -233,6 +233,7 @@ atl_node *atl_add_update(atl_node *assignment)
 
 atl_node *const *atl_updates(const atl_graph *graph, int64_t *count)
 {
-    *count = graph ? graph->update_count : 0;
+    if (count)
+        *count = graph ? graph->update_count : 0;
     return graph ? graph->updates : NULL;
 }

@@ -77,7 +77,12 @@ static const atl_op avg_pool2d_op = {
 };
 ATL_BUILTIN(avg_pool2d_op);
 
-atl_node *atl_avg_pool2d_with(const atl_pool2d_args *args) { return pool_build(&avg_pool2d_op, args); }
+atl_node *atl_avg_pool2d_with(const atl_pool2d_args *args)
+{
+    if (!args)
+        return atl_null_argument("atl_avg_pool2d", "the options are"), NULL;
+    return pool_build(&avg_pool2d_op, args);
+}
 
 /* avg_pool2d_grad(dy, x): each dy spread evenly over its window.  With respect to dy it is avg_pool2d; of x only the shape counts. */
 static void visit_avg_grad(const pool *p, int64_t to, int64_t n, pool_taps v, pool_taps h, int64_t c,

@@ -45,6 +45,8 @@ static atl_node *spread(atl_node *vector, const atl_batch_norm_args *args)
  * depends on variables only, and is computed once. */
 atl_node *atl_batch_norm_with(const atl_batch_norm_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_batch_norm", "the options are"), NULL;
     if (!args->x || !args->mean || !args->variance || !check(args))
         return NULL;
     atl_graph *graph = args->x->graph;

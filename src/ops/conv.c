@@ -821,6 +821,8 @@ static int check_order(atl_node *x, const char *what, const char *order)
 
 atl_node *atl_conv2d_with(const atl_conv2d_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_conv2d", "the options are"), NULL;
     conv_options options;
     int planes = args->layout == ATL_NCHW;
     atl_node *image = args->image, *filter = args->filter;

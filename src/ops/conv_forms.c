@@ -16,6 +16,8 @@ static int check_array(const atl_node *x, int rank, const char *what, const char
 /* Each channel has filters of its own: [fh, fw, in, multiplier] is the grouped filter [fh, fw, 1, in * multiplier]. */
 atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_depthwise_conv2d", "the options are"), NULL;
     static const char name[] = "depthwise_conv2d";
     atl_node *filter = args->filter;
     if (!args->image || !filter || !check_array(filter, 4, "filter", "[height, width, in, multiplier]", name))
@@ -107,6 +109,8 @@ static int check_transpose(const atl_conv2d_transpose_args *args, const char *na
 /* The gradient of conv2d with respect to its image, of which this is the result's: conv2d's own rule builds it. */
 atl_node *atl_conv2d_transpose_with(const atl_conv2d_transpose_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_conv2d_transpose", "the options are"), NULL;
     static const char name[] = "conv2d_transpose";
     if (!args->image || !args->filter || !check_transpose(args, name))
         return NULL;
@@ -162,6 +166,8 @@ ATL_COMPOSED(conv2d_transpose_composed);
 /* [n, width, in] and [fw, in, out] are an image and a filter of height 1. */
 atl_node *atl_conv1d_with(const atl_conv1d_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_conv1d", "the options are"), NULL;
     static const char name[] = "conv1d";
     if (!args->signal || !args->filter || !check_array(args->signal, 3, "signal", "[batch, width, channels]", name) ||
         !check_array(args->filter, 3, "filter", "[width, in / groups, out]", name))
@@ -217,8 +223,18 @@ static atl_node *pool1d(const atl_pool1d_args *args, atl_node *pool(const atl_po
     return y;
 }
 
-atl_node *atl_max_pool1d_with(const atl_pool1d_args *args) { return pool1d(args, atl_max_pool2d_with, "max_pool1d"); }
-atl_node *atl_avg_pool1d_with(const atl_pool1d_args *args) { return pool1d(args, atl_avg_pool2d_with, "avg_pool1d"); }
+atl_node *atl_max_pool1d_with(const atl_pool1d_args *args)
+{
+    if (!args)
+        return atl_null_argument("atl_max_pool1d", "the options are"), NULL;
+    return pool1d(args, atl_max_pool2d_with, "max_pool1d");
+}
+atl_node *atl_avg_pool1d_with(const atl_pool1d_args *args)
+{
+    if (!args)
+        return atl_null_argument("atl_avg_pool1d", "the options are"), NULL;
+    return pool1d(args, atl_avg_pool2d_with, "avg_pool1d");
+}
 
 #define POOL1D_SAMPLES(pool)                                                                                           \
     static atl_node *pool##_same(atl_node *x) { return atl_##pool(x, .window = 3, .stride = 2); }                      \

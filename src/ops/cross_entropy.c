@@ -353,6 +353,8 @@ ATL_BUILTIN(dense_op);
 
 atl_node *atl_softmax_cross_entropy_with(const atl_cross_entropy_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_softmax_cross_entropy", "the options are"), NULL;
     if (!args->logits)
         return NULL;
     if (args->targets && args->labels)

@@ -111,6 +111,8 @@ ATL_BUILTIN(cumulative_sum_op);
 
 atl_node *atl_cumulative_sum_with(const atl_cumulative_sum_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_cumulative_sum", "the options are"), NULL;
     cumulative_attributes attributes = {args->axis, args->exclusive != 0, args->reverse != 0};
     return ATL_APPLY(&cumulative_sum_op, &attributes, args->x);
 }

@@ -71,15 +71,27 @@ typedef struct expression_job {
     _Atomic(const atl_op *) *faulty; /* an op whose map was found to write where it should not, or not all */
 } expression_job;
 
+/* One call of an op's map. */
+typedef struct map_call {
+    const atl_instruction *instruction;
+    int64_t n;
+    const float *const *x;
+} map_call;
+
+static void call_map(void *context, void *result)
+{
+    const map_call *call = context;
+    call->instruction->op->map(call->instruction->attributes, (size_t)call->n, call->x, result);
+}
+
 static void run_checked_map(const expression_job *job, const atl_instruction *in, int64_t n, const float *const *x,
                             float *y)
 {
     _Alignas(64) char memory[BLOCK * sizeof(float) + 2 * ATL_GUARD];
     char text[300];
-    float *result = atl_guard(memory, n * 4);
-    in->op->map(in->attributes, (size_t)n, x, result);
+    void *result;
     const atl_op *none = NULL; /* the first counts: what it left unwritten may show in the results of others */
-    if (atl_guard_fault(memory, n * 4, text, sizeof text))
+    if (atl_call_guarded(memory, n * 4, call_map, &(map_call){in, n, x}, &result, text, sizeof text))
         atomic_compare_exchange_strong(job->faulty, &none, in->op);
     memcpy(y, result, (size_t)n * sizeof *y);
 }

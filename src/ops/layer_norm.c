@@ -28,6 +28,8 @@ static int check(const atl_layer_norm_args *args)
 /* scale * (x - mean) / sqrt(variance + epsilon) + shift, with mean and variance of each row */
 atl_node *atl_layer_norm_with(const atl_layer_norm_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_layer_norm", "the options are"), NULL;
     if (!args->x || !check(args))
         return NULL;
     atl_graph *graph = args->x->graph;

@@ -435,6 +435,8 @@ ATL_BUILTIN(lrn_op);
 
 atl_node *atl_lrn_with(const atl_lrn_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_lrn", "the options are"), NULL;
     lrn_options options = {.radius = args->radius ? args->radius : 5,
                            .bias = args->bias != 0 ? args->bias : 1,
                            .alpha = args->alpha != 0 ? args->alpha : 1,

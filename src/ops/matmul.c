@@ -486,6 +486,8 @@ ATL_BUILTIN(matmul_op);
 
 atl_node *atl_matmul_with(const atl_matmul_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_matmul", "the options are"), NULL;
     matmul_options options = {args->transpose_a != 0, args->transpose_b != 0};
     return ATL_APPLY(&matmul_op, &options, args->a, args->b);
 }

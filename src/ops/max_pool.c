@@ -93,7 +93,12 @@ static const atl_op max_pool2d_op = {
 };
 ATL_BUILTIN(max_pool2d_op);
 
-atl_node *atl_max_pool2d_with(const atl_pool2d_args *args) { return pool_build(&max_pool2d_op, args); }
+atl_node *atl_max_pool2d_with(const atl_pool2d_args *args)
+{
+    if (!args)
+        return atl_null_argument("atl_max_pool2d", "the options are"), NULL;
+    return pool_build(&max_pool2d_op, args);
+}
 
 static atl_node *max_pool2d_gradient(atl_node *y, atl_node *dy)
 {

@@ -126,6 +126,8 @@ static atl_node *noise(const atl_op *op, const atl_noise_args *args, float a, fl
 
 atl_node *atl_uniform_noise_with(const atl_noise_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_uniform_noise", "the options are"), NULL;
     float high = args->low == 0 && args->high == 0 ? 1 : args->high;
     if (args->like && !(args->low < high))
         return atl_builder_error(args->like->graph, "uniform_noise",
@@ -136,6 +138,8 @@ atl_node *atl_uniform_noise_with(const atl_noise_args *args)
 
 atl_node *atl_normal_noise_with(const atl_noise_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_normal_noise", "the options are"), NULL;
     if (args->like && !(args->deviation >= 0))
         return atl_builder_error(args->like->graph, "normal_noise",
                                  "the deviation is %g; it must be positive (0 stands for 1)", (double)args->deviation);
@@ -145,6 +149,8 @@ atl_node *atl_normal_noise_with(const atl_noise_args *args)
 /* x * [u >= rate] / (1 - rate) */
 atl_node *atl_dropout_with(const atl_dropout_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_dropout", "the options are"), NULL;
     if (!args->x)
         return NULL;
     float rate = args->rate == 0 ? 0.5f : args->rate;

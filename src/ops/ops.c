@@ -31,7 +31,8 @@ const atl_op *const *atl_builtin_ops(int *count)
         atomic_store(&state, 2);
     }
     while (atomic_load(&state) != 2) {}
-    *count = n;
+    if (count)
+        *count = n;
     return table;
 }
 
@@ -127,6 +128,8 @@ atl_node *atl_builder_error(atl_graph *graph, const char *builder, const char *f
     va_list arguments;
     if (!graph)
         return NULL;
+    if (!builder || !format)
+        return atl_graph_fail(graph, "atl_builder_error: the %s is null", builder ? "message" : "builder's name");
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);

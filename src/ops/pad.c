@@ -140,6 +140,8 @@ ATL_BUILTIN(pad_op);
 
 atl_node *atl_pad_with(const atl_pad_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_pad", "the options are"), NULL;
     pad_attributes pad = {.value = args->value};
     memcpy(pad.before, args->before, sizeof pad.before);
     memcpy(pad.after, args->after, sizeof pad.after);

@@ -72,8 +72,10 @@ static atl_node *repeated(const atl_node *y, atl_node *v)
     return atl_broadcast_like(inserted(y, v), atl_input_of(y, 0));
 }
 
-static atl_node *reduce(const atl_op *op, const atl_reduce_args *args)
+static atl_node *reduce(const atl_op *op, const char *builder, const atl_reduce_args *args)
 {
+    if (!args)
+        return atl_null_argument(builder, "the options are"), NULL;
     reduce_attributes attributes = {.axes = args->axes, .keep = args->keep != 0};
     for (int i = 0; i < args->axes && i < ATL_MAX_RANK; i++)
         attributes.axis[i] = args->axis[i];
@@ -257,7 +259,10 @@ SIMPLER(min, 0)
                                                  .simplify = simplified,                                               \
                                                  .samples = op_name##_samples};                                        \
     ATL_BUILTIN(reduce_##op_name##_op);                                                                                \
-    atl_node *atl_reduce_##op_name##_with(const atl_reduce_args *args) { return reduce(&reduce_##op_name##_op, args); }
+    atl_node *atl_reduce_##op_name##_with(const atl_reduce_args *args)                                                 \
+    {                                                                                                                  \
+        return reduce(&reduce_##op_name##_op, "reduce_" #op_name, args);                                               \
+    }
 
 /* sum: dx = dy, repeated. */
 static atl_node *sum_gradient(atl_node *y, atl_node *dy) { return repeated(y, dy); }

@@ -77,9 +77,16 @@ static atl_node *resize(const atl_resize_args *args, atl_node *along(atl_node *i
     return atl_image_from_nhwc(y, args->layout);
 }
 
-atl_node *atl_resize_nearest_with(const atl_resize_args *args) { return resize(args, nearest_along, "resize_nearest"); }
+atl_node *atl_resize_nearest_with(const atl_resize_args *args)
+{
+    if (!args)
+        return atl_null_argument("atl_resize_nearest", "the options are"), NULL;
+    return resize(args, nearest_along, "resize_nearest");
+}
 atl_node *atl_resize_bilinear_with(const atl_resize_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_resize_bilinear", "the options are"), NULL;
     return resize(args, linear_along, "resize_bilinear");
 }
 

@@ -106,7 +106,9 @@ ATL_BUILTIN(reverse_op);
 atl_node *atl_reverse_with(atl_node *x, int count, const int *axes)
 {
     reverse_attributes attributes = {.count = count};
-    for (int i = 0; i < count && i < ATL_MAX_RANK; i++)
+    if (x && count > 0 && !axes)
+        return atl_builder_error(x->graph, "reverse", "the list of %d axes is null", count);
+    for (int i = 0; axes && i < count && i < ATL_MAX_RANK; i++)
         attributes.axis[i] = axes[i];
     return ATL_APPLY(&reverse_op, &attributes, x);
 }

@@ -26,6 +26,8 @@ static range range_of(const slice_attributes *attributes, int axis, int64_t size
     int from_start = r.begin >= 0 && r.end > 0, from_end = r.begin < 0 && r.end <= 0;
     if (size != ATL_ANY || from_start || from_end)
         r.count = r.end > r.begin ? (r.end - r.begin - 1) / r.stride + 1 : 0;
+    if (r.count == 0 || r.count == 1)
+        r.stride = 1; /* it leads nowhere, and could be too large to be multiplied */
     return r;
 }
 
@@ -296,6 +298,8 @@ ATL_BUILTIN(slice_op);
 
 atl_node *atl_slice_with(const atl_slice_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_slice", "the options are"), NULL;
     slice_attributes attributes;
     memcpy(attributes.begin, args->begin, sizeof attributes.begin);
     memcpy(attributes.end, args->end, sizeof attributes.end);

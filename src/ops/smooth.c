@@ -96,6 +96,8 @@ static int check_blur(const atl_gaussian_blur_args *args, const atl_node *image,
 /* Weights that fall on pixels beyond the border are shared out among those within: a constant image stays as it is. */
 atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_gaussian_blur", "the options are"), NULL;
     atl_node *image = atl_image_to_nhwc(args->image, args->layout, "gaussian_blur");
     float reach = ceilf(3 * args->deviation);
     int radius = args->radius ? args->radius : reach < MOST_TAPS ? (int)reach : MOST_TAPS;

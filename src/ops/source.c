@@ -18,13 +18,15 @@ ATL_BUILTIN(input_op);
 /* Inputs and variables: the name is given, and must be free. */
 static atl_node *new_source(atl_graph *graph, const atl_op *op, const char *name, atl_dtype dtype, atl_shape shape)
 {
-    char place[ATL_NAME_SIZE * 2];
     atl_source_type type;
     if (!graph)
         return NULL;
     if (!name || !name[0])
-        return atl_graph_fail(graph, "%s: it needs a name", op->name);
-    snprintf(place, sizeof place, "%s%s%s", graph->scope, graph->scope[0] ? "/" : "", name);
+        return atl_builder_error(graph, op->name, "it needs a name, and that given is %s%s",
+                                 name ? "empty" : "null: ", name ? "" : "ATL_NAME gives null for more than 255 bytes");
+    const char *place = atl_graph_format(graph, "%s%s%s", graph->scope, graph->scope[0] ? "/" : "", name);
+    if (!place)
+        return NULL;
     if (atl_find(graph, place))
         return atl_graph_fail(graph, "%s '%s': there is already a node of that name; give another name, or use a scope",
                               op->name, place);

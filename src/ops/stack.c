@@ -25,6 +25,16 @@ static atl_status no_parts(int count, atl_node **parts)
     return ATL_INVALID;
 }
 
+/* Of a call without a node, or without room for its parts. */
+static atl_status null_input(const char *function, const atl_node *x, int count, atl_node **parts)
+{
+    if (parts)
+        no_parts(count, parts);
+    if (x)
+        atl_graph_fail(x->graph, "%s: parts is null", function);
+    return x ? ATL_INVALID : atl_null_node(function);
+}
+
 /* The axis, 0..rank-1, or -1 with the mistake recorded on x's graph. */
 static int axis_to_cut(const atl_node *x, int axis, int count, const char *builder)
 {
@@ -58,7 +68,9 @@ static atl_status all_or_none(int count, atl_node **parts)
 
 atl_status atl_unstack(atl_node *x, int axis, int count, atl_node **parts)
 {
-    if (!x || (axis = axis_to_cut(x, axis, count, "unstack")) < 0)
+    if (!x || !parts)
+        return null_input("atl_unstack", x, count, parts);
+    if ((axis = axis_to_cut(x, axis, count, "unstack")) < 0)
         return no_parts(count, parts);
     if (x->shape->size[axis] != count) {
         atl_graph_fail(x->graph, "unstack: dimension %d of '%s', %s, cannot be cut into %d layers", axis,
@@ -124,7 +136,9 @@ static atl_status split_equally(atl_node *x, int axis, int count, atl_node **par
 
 atl_status atl_split(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts)
 {
-    if (!x || (axis = axis_to_cut(x, axis, count, "split")) < 0)
+    if (!x || !parts)
+        return null_input("atl_split", x, count, parts);
+    if ((axis = axis_to_cut(x, axis, count, "split")) < 0)
         return no_parts(count, parts);
     if (!sizes)
         return split_equally(x, axis, count, parts);

@@ -106,7 +106,9 @@ ATL_BUILTIN(tile_op);
 atl_node *atl_tile_with(atl_node *x, int count, const int64_t *times)
 {
     tile_attributes attributes = {.count = count};
-    for (int i = 0; i < count && i < ATL_MAX_RANK; i++)
+    if (x && count > 0 && !times)
+        return atl_builder_error(x->graph, "tile", "the list of %d times is null", count);
+    for (int i = 0; times && i < count && i < ATL_MAX_RANK; i++)
         attributes.times[i] = times[i];
     return ATL_APPLY(&tile_op, &attributes, x);
 }

@@ -174,6 +174,8 @@ ATL_BUILTIN(transpose_op);
 
 atl_node *atl_transpose_with(const atl_transpose_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_transpose", "the options are"), NULL;
     transpose_attributes attributes;
     memcpy(attributes.order, args->order, sizeof attributes.order);
     return ATL_APPLY(&transpose_op, &attributes, args->x);

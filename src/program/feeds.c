@@ -22,6 +22,8 @@ atl_shape atl_fed_shape(const atl_node *input, const void *feeds)
 
 atl_status atl_check_outputs(atl_graph *graph, atl_nodes outputs)
 {
+    if (ATL_LIST_IS_NULL(outputs))
+        return atl_null_argument("wanted nodes", "the list is");
     const atl_node *first = outputs.count > 0 ? outputs.node[0] : NULL;
     if (!graph && first)
         graph = first->graph;

@@ -192,6 +192,8 @@ static atl_program *new_program(atl_graph *graph, const atl_compile_args *args, 
 
 atl_program *atl_compile_with(const atl_compile_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_compile", "the options are"), NULL;
     atl_program *program = NULL;
     if (args->threads < 0 || args->threads > MOST_THREADS)
         atl_set_error(ATL_INVALID, "compile: %d threads; it must be 1 to %d, or 0 for as many as OpenMP has",

@@ -70,6 +70,24 @@ static int compute_elementwise(const atl_node *y, const double *const *x, double
     return 1;
 }
 
+/* One call of an op's kernel or reference. */
+typedef struct op_call {
+    const atl_node *y;
+    const void *const *x;
+} op_call;
+
+static void call_kernel(void *context, void *result)
+{
+    const op_call *call = context;
+    call->y->op->kernel(call->y, call->x, result);
+}
+
+static void call_reference(void *context, void *result)
+{
+    const op_call *call = context;
+    call->y->op->reference(call->y, (const double *const *)call->x, result);
+}
+
 /* An op that has only a float kernel: as good as it gets. */
 static int compute_by_kernel(const atl_node *y, const double *const *x, double *result)
 {
@@ -92,9 +110,10 @@ static int compute_by_kernel(const atl_node *y, const double *const *x, double *
     ok = in[n] ? 1 : (atl_out_of_memory(), 0);
     if (ok) {
         char text[300];
-        void *single = atl_guard(in[n], count * 4);
-        y->op->kernel(y, (const void *const *)in, single);
-        ok = !atl_guard_fault(in[n], count * 4, text, sizeof text) || (atl_report_fault(y, y->op, text), 0);
+        void *single;
+        op_call call = {y, (const void *const *)in};
+        if (atl_call_guarded(in[n], count * 4, call_kernel, &call, &single, text, sizeof text))
+            ok = !atl_report_fault(y, y->op, text);
         for (int64_t k = 0; k < count; k++)
             result[k] = y->dtype == ATL_INT32 ? ((int32_t *)single)[k] : ((float *)single)[k];
     }
@@ -112,9 +131,10 @@ static int compute_by_reference(const atl_node *y, const double *const *x, doubl
     void *memory = atl_allocate_aligned((size_t)atl_guarded_bytes(bytes));
     if (!memory)
         return atl_out_of_memory(), 0;
-    double *guarded = atl_guard(memory, bytes);
-    y->op->reference(y, x, guarded);
-    int ok = !atl_guard_fault(memory, bytes, text, sizeof text) || (atl_report_fault(y, y->op, text), 0);
+    void *guarded;
+    op_call call = {y, (const void *const *)x};
+    int ok = !atl_call_guarded(memory, bytes, call_reference, &call, &guarded, text, sizeof text) ||
+             !atl_report_fault(y, y->op, text);
     memcpy(result, guarded, (size_t)bytes);
     atl_release(memory);
     return ok;

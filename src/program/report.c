@@ -7,6 +7,7 @@
 #include "atled/ops.h"
 #include "graph/clock.h"
 #include "graph/memory.h"
+#include "graph/utf8.h"
 #include "onednn/onednn.h"
 #include "compiler/plan/plan.h"
 #include "program/threads.h"
@@ -35,6 +36,8 @@ atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_
     if (!plan || index < 0 || index >= plan->prepack_count + plan->step_count)
         return atl_set_error(ATL_INVALID, "plan: there is no step %" PRId64 " of %" PRId64, index,
                              atl_program_step_count(program));
+    if (!info_out)
+        return atl_null_argument("atl_program_step", "info_out is");
     const atl_plan_step *step =
         index < plan->prepack_count ? &plan->prepack[index] : &plan->steps[index - plan->prepack_count];
     *info_out = (atl_step_info){.op = step->node->op->name,
@@ -63,6 +66,8 @@ atl_status atl_program_write_plan(const atl_program *program, FILE *file)
     const atl_plan *plan = atl_program_plan(program);
     if (!plan)
         return no_plan();
+    if (!file)
+        return atl_null_argument("atl_program_write_plan", "the file is");
     fprintf(file, "%-5s %-4s %-18s %-28s %-22s %-14s %12s  %s\n", "step", "", "op", "implementation", "shape", "layout",
             "bytes", "node");
     for (int64_t i = 0; i < plan->prepack_count + plan->step_count; i++) {
@@ -134,6 +139,8 @@ atl_status atl_program_node_times(const atl_program *program, int64_t count, dou
     const atl_plan *plan = atl_program_plan(program);
     if (!plan || !plan->microseconds)
         return not_timed();
+    if (count > 0 && !microseconds_out)
+        return atl_null_argument("atl_program_node_times", "microseconds_out is");
     for (int64_t i = 0; i < count; i++)
         microseconds_out[i] = 0;
     for (int64_t s = 0; s < plan->step_count; s++) {
@@ -205,17 +212,22 @@ static double percent_of_peak(const atl_step_info *info, const atl_machine_peak 
     return 100 * (arithmetic > memory ? arithmetic : memory);
 }
 
-/* A JSON string: names come from users. */
+/* A JSON string: names come from users.  A byte that is not UTF-8 becomes the replacement character. */
 static void write_json_text(FILE *file, const char *text)
 {
     fputc('"', file);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+    for (const unsigned char *c = (const unsigned char *)text; *c;) {
+        size_t length = atl_character_at(c);
         if (*c == '"' || *c == '\\')
             fprintf(file, "\\%c", *c);
-        else if (*c < 0x20)
+        else if (*c < 0x20 || *c == 0x7f)
             fprintf(file, "\\u%04x", *c);
+        else if (length == 0)
+            fputs("\\ufffd", file);
         else
-            fputc(*c, file);
+            fwrite(c, 1, length, file);
+        c += length ? length : 1;
+    }
     fputc('"', file);
 }
 
@@ -252,6 +264,8 @@ atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl
         return no_plan();
     if (!plan->microseconds)
         return not_timed();
+    if (!file)
+        return atl_null_argument("atl_program_write_profile", "the file is");
     int json = format == ATL_PROFILE_JSON;
     double total = 0;
     for (int64_t s = 0; s < plan->step_count; s++)

@@ -4,10 +4,14 @@
 #include <stdio.h>
 
 #include "graph/error.h"
+#include "graph/memory.h"
 
 atl_node *atl_average_of(const atl_node *variable)
 {
-    return variable ? atl_find(atl_graph_of(variable), ATL_NAME("%.150s/average", atl_name_of(variable))) : NULL;
+    char *name = variable ? atl_format_text("%s/average", atl_name_of(variable)) : NULL;
+    atl_node *average = name ? atl_find(atl_graph_of(variable), name) : NULL;
+    atl_release(name);
+    return average;
 }
 
 /* The variable whose value goes to `to`; null with the error set. */

@@ -7,7 +7,9 @@
 
 #include "atled/gradient.h"
 #include "atled/op.h"
+#include "graph/error.h"
 #include "graph/memory.h"
+#include "graph/variables.h"
 
 /* A variable in a step. */
 typedef struct trained {
@@ -101,6 +103,8 @@ atl_node *atl_clip_by_norm(atl_node *x, float limit)
 
 atl_node *atl_global_norm(atl_nodes nodes)
 {
+    if (ATL_LIST_IS_NULL(nodes))
+        return atl_null_argument("atl_global_norm", "the list of nodes is"), NULL;
     if (nodes.count == 1)
         return atl_l2_norm(nodes.node[0]);
     atl_node *sum = NULL;
@@ -147,8 +151,11 @@ static void clip_gradients(step *s)
 /* A variable beside another one: NAME/part, of the same shape. */
 static atl_node *companion(atl_node *variable, const char *part, float start)
 {
-    atl_node *made = atl_variable(atl_graph_of(variable), ATL_NAME("%.150s/%s", atl_name_of(variable), part),
-                                  atl_shape_of(variable), start == 0 ? atl_zeros() : atl_fill_with(start));
+    atl_graph *graph = atl_graph_of(variable);
+    const char *name = atl_graph_format(graph, "%s/%s", atl_name_of(variable), part);
+    atl_node *made =
+        name ? atl_variable(graph, name, atl_shape_of(variable), start == 0 ? atl_zeros() : atl_fill_with(start))
+             : NULL;
     return atl_variable_set_state(atl_variable_set_trainable(made, 0), 1);
 }
 
@@ -239,6 +246,8 @@ static atl_node *assign_all(step *s)
 
 static int check_args(const atl_minimize_args *args)
 {
+    if (ATL_LIST_IS_NULL(args->variables))
+        return atl_builder_error(atl_graph_of(args->cost), "minimize", "the list of variables is null") != NULL;
     char text[160];
     atl_graph *graph = atl_graph_of(args->cost);
     atl_shape shape = atl_shape_of(args->cost);
@@ -258,6 +267,8 @@ static int check_args(const atl_minimize_args *args)
 
 atl_node *atl_minimize_with(const atl_minimize_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_minimize", "the options are"), NULL;
     step s = {.args = args, .graph = atl_graph_of(args->cost)};
     if (!s.graph || !check_args(args))
         return NULL;

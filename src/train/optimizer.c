@@ -5,7 +5,7 @@
 
 static atl_optimizer with_rule(const atl_optimizer *options, const atl_optimizer_rule *rule)
 {
-    atl_optimizer o = *options;
+    atl_optimizer o = options ? *options : (atl_optimizer){0};
     o.rule = rule;
     if (o.rate == 0)
         o.rate = 0.01;
@@ -103,7 +103,7 @@ static const atl_optimizer_rule adagrad = {.name = "adagrad",
 
 atl_optimizer atl_rmsprop_with(const atl_optimizer *options)
 {
-    return with_rule(options, options->momentum == 0 ? &rmsprop : &rmsprop_momentum);
+    return with_rule(options, !options || options->momentum == 0 ? &rmsprop : &rmsprop_momentum);
 }
 atl_optimizer atl_adagrad_with(const atl_optimizer *options) { return with_rule(options, &adagrad); }
 
@@ -149,9 +149,9 @@ static const atl_optimizer_rule adamw = {.name = "adamw",
 static atl_optimizer adam_with_rule(const atl_optimizer *options, const atl_optimizer_rule *rule)
 {
     atl_optimizer o = with_rule(options, rule);
-    if (options->rate == 0)
+    if (!options || options->rate == 0)
         o.rate = 0.001;
-    if (options->decay == 0)
+    if (!options || options->decay == 0)
         o.decay = 0.01;
     return o;
 }

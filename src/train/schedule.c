@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "atled/op.h"
+#include "graph/error.h"
 
 /* Steps run so far, as a float: exact to 2^24. */
 static atl_node *step_of(atl_graph *graph) { return atl_cast(atl_step_counter(graph), ATL_FLOAT32); }
@@ -12,6 +13,8 @@ atl_node *atl_constant_rate(atl_graph *graph, float rate) { return atl_scalar(at
 
 atl_node *atl_exponential_decay_with(const atl_rate_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_exponential_decay", "the options are"), NULL;
     int64_t every = args->every > 0 ? args->every : 1;
     if (args->every < 0 || !(args->factor > 0))
         return atl_builder_error(args->graph, "exponential_decay",
@@ -28,6 +31,8 @@ atl_node *atl_exponential_decay_with(const atl_rate_args *args)
 
 atl_node *atl_step_decay_with(const atl_rate_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_step_decay", "the options are"), NULL;
     enum { MOST = sizeof args->at / sizeof *args->at };
     if (!(args->factor > 0))
         return atl_builder_error(args->graph, "step_decay", "the factor is %g; it must be positive",
@@ -44,6 +49,8 @@ atl_node *atl_step_decay_with(const atl_rate_args *args)
 
 atl_node *atl_cosine_decay_with(const atl_rate_args *args)
 {
+    if (!args)
+        return atl_null_argument("atl_cosine_decay", "the options are"), NULL;
     if (args->steps <= 0)
         return atl_builder_error(args->graph, "cosine_decay", ".steps is %lld; say how many steps it takes",
                                  (long long)args->steps);

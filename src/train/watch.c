@@ -62,9 +62,10 @@ static int is_finite(const atl_tensor *value)
 atl_status atl_find_non_finite(atl_node *of, const atl_feed *feeds, const atl_node **node_out)
 {
     int64_t count;
-    *node_out = NULL;
-    if (!of)
-        return atl_set_error(ATL_INVALID, "find_non_finite: the node is null");
+    if (node_out)
+        *node_out = NULL;
+    if (!of || !node_out)
+        return atl_null_argument("atl_find_non_finite", of ? "node_out is" : "the node is");
     atl_node **list = list_nodes(of, &count);
     if (!list)
         return atl_out_of_memory();

@@ -27,7 +27,7 @@ check src/program "$common|graph/|lowering/|program/|compiler/|onednn/onednn\.h|
 check src/io "$common|graph/variables\.h|io/|ops/fast\.h|kernels/"
 check src/drawing "$common|graph/|drawing/|io/atomic_file\.h"
 check src/models "$common|models/"
-check src/train "$common|train/"
+check src/train "$common|graph/variables\.h|train/"
 check src/attack "$common|attack/|ops/fast\.h|kernels/"
 check src/onnx "$common|onnx/|io/"
 check tools 'atled/|config\.h|[a-z_]*\.h"'

@@ -151,6 +151,46 @@ Test(guard, a_good_op_passes)
     atl_program_free(checked);
     atl_program_free(plain);
 }
+/* Every four bytes are a legal int32: a result may be the very marks with which unwritten memory is told. */
+static int infer_same_ints(atl_node *y) { return atl_set_type(y, ATL_INT32, atl_shape_of(atl_input_of(y, 0))); }
+static void copy_ints(const atl_node *y, const void *const *in, void *result)
+{
+    memcpy(result, in[0], (size_t)elements(y) * 4);
+}
+static void copy_all_but_one(const atl_node *y, const void *const *in, void *result)
+{
+    memcpy(result, in[0], (size_t)elements(y) * 4 - 4);
+}
+static const atl_op int_copy = {.name = "int_copy", .arity = 1, .infer = infer_same_ints, .kernel = copy_ints},
+                    short_copy = {.name = "short_copy",
+                                  .arity = 1,
+                                  .infer = infer_same_ints,
+                                  .kernel = copy_all_but_one};
+Test(guard, marks_are_legal_results)
+{
+    const uint32_t marks[] = {0xffe1a7edu, 0xffa7e1deu, 1, 0xffe1a7edu, 0xffa7e1deu};
+    int32_t bits[5];
+    memcpy(bits, marks, sizeof bits);
+    atl_node *n = atl_input(g, "n", ATL_INT32, ATL_SHAPE(5));
+    atl_tensor *fed = atl_tensor_of_ints(ATL_SHAPE(5), bits);
+    atl_node *copy = atl_apply(&int_copy, n), *reversed = atl_reverse(n, 0), *fewer = atl_apply(&short_copy, n);
+    atl_program *program = atl_compile(g, ATL_NODES(copy, reversed), .check = 1);
+    cr_assert(program, "%s", atl_graph_error(g));
+    cr_assert_eq(atl_run(program, ATL_FEED(n, fed)), ATL_OK, "%s", atl_error());
+    for (int i = 0; i < 5; i++) {
+        cr_expect_eq(atl_ints(atl_value(program, copy))[i], bits[i]);
+        cr_expect_eq(atl_ints(atl_value(program, reversed))[i], bits[4 - i]);
+    }
+    atl_program_free(program);
+    atl_reference *reference = atl_reference_run(ATL_NODES(copy), ATL_FEED(n, fed));
+    cr_expect(reference, "%s", atl_error());
+    atl_reference_free(reference);
+    program = atl_compile(g, ATL_NODES(fewer), .check = 1);
+    cr_expect_eq(atl_run(program, ATL_FEED(n, fed)), ATL_INVALID);
+    cr_assert_mentions(atl_error(), "leaves 4 of the 20 bytes");
+    atl_program_free(program);
+    atl_tensor_free(fed);
+}
 /* A checked step needs a second room, between the guards. */
 Test(guard, zero_is_as_the_library_was_built)
 {

@@ -41,6 +41,22 @@ Test(shape, equality)
     cr_assert(atl_shape_equal(ATL_SCALAR, ATL_SCALAR));
 }
 
+/* There are no sizes to compare: these may be anything. */
+Test(shape, a_bad_rank_equals_nothing)
+{
+    atl_shape nine = ATL_SHAPE(1, 2, 3, 4, 5, 6, 7, 8, 9), huge = {.rank = 1 << 30}, negative = {.rank = -1};
+    cr_assert(!atl_shape_equal(nine, nine));
+    cr_assert(!atl_shape_equal(huge, huge));
+    cr_assert(!atl_shape_equal(negative, negative));
+    cr_assert_eq(atl_shape_from(2, NULL).rank, -1);
+    cr_assert_eq(atl_shape_from(0, NULL).rank, 0);
+    atl_graph *g = atl_graph_new();
+    for (int i = 0; i < 2; i++) /* the second is compared with the first */
+        cr_assert_null(atl_input(g, ATL_NAME("x%d", i), ATL_FLOAT32, huge));
+    cr_assert_mentions(atl_graph_error(g), "the limit is 8");
+    atl_graph_free(g);
+}
+
 Test(shape, text)
 {
     char text[64];

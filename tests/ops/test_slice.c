@@ -75,3 +75,23 @@ Test(slice, the_whole_costs_nothing)
     cr_assert_eq(atl_program_step_count(program), 1);
     atl_program_free(program);
 }
+
+/* A stride that is larger than the dimension takes one element, however large it is, alone and after another one. */
+Test(slice, huge_strides)
+{
+    atl_graph *graph = atl_graph_new();
+    atl_node *of = atl_input(graph, "x", ATL_FLOAT32, ATL_SHAPE(5, 7));
+    atl_node *y = atl_slice(of, .stride = {(int64_t)1 << 40, INT64_MAX});
+    atl_node *z = atl_neg(atl_slice(y, .stride = {(int64_t)1 << 40, INT64_MAX}));
+    atl_tensor *value = random_tensor(ATL_SHAPE(5, 7), 1, 2);
+    for (int pass = 0; pass < 2; pass++) {
+        atl_program *program = atl_compile(graph, ATL_NODES(z, y), .disabled_passes = pass ? ATL_PASS_SIMPLIFY : 0);
+        cr_assert(program, "%s", atl_graph_error(graph));
+        cr_assert_eq(atl_run(program, ATL_FEED(of, value)), ATL_OK, "%s", atl_error());
+        cr_assert_eq(atl_floats(atl_value(program, z))[0], -atl_floats(value)[0]);
+        cr_assert(atl_shape_equal(atl_tensor_shape(atl_value(program, y)), ATL_SHAPE(1, 1)));
+        atl_program_free(program);
+    }
+    atl_tensor_free(value);
+    atl_graph_free(graph);
+}

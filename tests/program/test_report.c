@@ -51,7 +51,7 @@ Test(report, any_profile_is_json)
               !is_json("[\"\\x\"]"));
     atl_graph *g = atl_graph_new();
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(0, 3)), *y = atl_input(g, "y", ATL_FLOAT32, ATL_SHAPE(4, 3));
-    atl_node *a = atl_named(atl_tanh(x), "a \"quoted\" name\\ \t"), *b = atl_softmax(y);
+    atl_node *a = atl_named(atl_tanh(x), "a \"quoted\" name\\ \t \xe9 \xc3\xa9 \x7f"), *b = atl_softmax(y);
     atl_tensor *none = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(0, 3)), *some = random_tensor(ATL_SHAPE(4, 3), -1, 1);
     const atl_machine_peak peaks[] = {{0, 0}, {1e11, 1e10}};
     atl_program *program = atl_compile(g, ATL_NODES(a, b));

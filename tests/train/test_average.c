@@ -82,3 +82,28 @@ Test(average, what_does_not_fit_is_named_and_changes_nothing)
     atl_graph_free(from);
     atl_graph_free(to);
 }
+
+/* Two variables whose names differ only beyond what a buffer would hold have companions of their own. */
+Test(average, long_names_have_companions_of_their_own)
+{
+    atl_graph *g = atl_graph_new();
+    char name[2][400];
+    atl_node *w[2], *cost = NULL;
+    for (int i = 0; i < 2; i++) {
+        memset(name[i], 'n', 395);
+        snprintf(name[i] + 395, 5, "/%d", i);
+        w[i] = atl_variable(g, name[i], ATL_SHAPE(3), atl_fill_with(1 + (float)i));
+        cost = i ? atl_add(cost, atl_l2_loss(w[i])) : atl_l2_loss(w[i]);
+    }
+    atl_node *step = atl_minimize(cost, atl_momentum(), .average = 0.9f);
+    cr_assert(step, "%s", atl_graph_error(g));
+    for (int i = 0; i < 2; i++) {
+        char slot[900];
+        snprintf(slot, sizeof slot, "%s/momentum/m", name[i]);
+        cr_assert(atl_find(g, slot));
+        snprintf(slot, sizeof slot, "%s/average", name[i]);
+        cr_assert_eq(atl_average_of(w[i]), atl_find(g, slot));
+        cr_assert(atl_average_of(w[i]));
+    }
+    atl_graph_free(g);
+}

@@ -17,6 +17,18 @@ static int run_kernel(const atl_plan_step *step, void *const *memory, void *boun
     return 0;
 }
 
+/* One call of an op's kernel. */
+typedef struct kernel_call {
+    const atl_node *y;
+    const void *const *x;
+} kernel_call;
+
+static void call_kernel(void *context, void *result)
+{
+    const kernel_call *call = context;
+    call->y->op->kernel(call->y, call->x, result);
+}
+
 /* A kernel of which it is checked that it writes all of its result and nothing else. write[1] has the guards. */
 static int run_checked_kernel(const atl_plan_step *step, void *const *memory, void *bound)
 {
@@ -26,7 +38,8 @@ static int run_checked_kernel(const atl_plan_step *step, void *const *memory, vo
     const void **x = bound ? bound : few;
     char text[300];
     int64_t bytes = atl_plain_bytes(y);
-    void *result = atl_guard(memory[step->write[1]], bytes);
+    void *result = NULL;
+    const char *fault = NULL;
     uint64_t sum[2] = {0};
     for (int i = 0; i < y->input_count; i++)
         x[i] = memory[read[i]];
@@ -35,9 +48,9 @@ static int run_checked_kernel(const atl_plan_step *step, void *const *memory, vo
             if (!atl_is_shape_input(y->op, i))
                 sum[after] = atl_checksum(x[i], atl_plain_bytes(y->inputs[i]), sum[after]);
         if (!after)
-            y->op->kernel(y, x, result);
+            fault = atl_call_guarded(memory[step->write[1]], bytes, call_kernel, &(kernel_call){y, x}, &result, text,
+                                     sizeof text);
     }
-    const char *fault = atl_guard_fault(memory[step->write[1]], bytes, text, sizeof text);
     if (fault || sum[0] != sum[1])
         return atl_report_fault(y, y->op, fault ? fault : "changes one of its inputs, which it may only read");
     memcpy(memory[step->write[0]], result, (size_t)bytes);
@@ -51,6 +64,18 @@ static void *bind_many(const atl_plan_step *step)
     if (!room)
         atl_out_of_memory();
     return room;
+}
+
+/* One call of an op's reference. */
+typedef struct reference_call {
+    const atl_node *y;
+    const double *const *x;
+} reference_call;
+
+static void call_reference(void *context, void *result)
+{
+    const reference_call *call = context;
+    call->y->op->reference(call->y, call->x, result);
 }
 
 /* An op that has only a reference: to double and back. The scratch holds all operands and the guarded result as doubles. */
@@ -70,9 +95,8 @@ static int run_reference(const atl_plan_step *step, void *const *memory, void *b
     }
     int64_t count = atl_shape_count(*y->shape);
     char text[300];
-    double *result = atl_guard(to, count * 8);
-    y->op->reference(y, x, result);
-    if (atl_guard_fault(to, count * 8, text, sizeof text))
+    void *result;
+    if (atl_call_guarded(to, count * 8, call_reference, &(reference_call){y, x}, &result, text, sizeof text))
         return atl_report_fault(y, y->op, text);
     to = result;
     for (int64_t k = 0; k < count; k++)

@@ -1,0 +1,221 @@
+/* Null for each pointer of each public function, alone and together with the others: no call ends the process, and one that fails
+ * says why.  The calls are made from the headers by null_calls.awk, so a new function is called without being listed here. */
+#include "support.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <unistd.h>
+
+/* What a crash leads to: the next call. */
+static sigjmp_buf next_call;
+static int calls;
+
+static void back_to_next_call(int signal)
+{
+    (void)signal;
+    siglongjmp(next_call, 1);
+}
+
+static void catch_crashes(void)
+{
+    struct sigaction action = {.sa_handler = back_to_next_call, .sa_flags = SA_NODEFER};
+    for (int i = 0; i < 4; i++)
+        sigaction((int[]){SIGSEGV, SIGBUS, SIGABRT, SIGFPE}[i], &action, NULL);
+}
+
+/* ---- arguments that are not null, made anew for each call ---------------------------------------------------------------- */
+
+static void *volatile nothing; /* null, of which the compiler knows nothing */
+static char path[200];
+static _Alignas(64) char memory[8192];
+static int64_t counts[16];
+static FILE *sink;
+
+static atl_graph *g;
+static atl_node *image, *nodes[16];
+static atl_program *program;
+static atl_tensor *pixels;
+static atl_fool_result fooled;
+/* These live as long as the test. */
+static atl_graph *fooled_graph;
+static atl_fooler *fooler;
+static atl_dataset *dataset;
+static atl_batches *batches;
+static atl_npz *npz;
+static atl_context *state;
+static atl_reference *reference;
+
+#define GOOD_FILE_p               sink
+#define GOOD_atl_activation_p     atl_relu
+#define GOOD_atl_batches_p        batches
+#define GOOD_atl_dataset_p        dataset
+#define GOOD_atl_descent_effect_p (atl_descent_effect *)memory
+#define GOOD_atl_dtype            ATL_FLOAT32
+#define GOOD_atl_feed_p           ATL_FEED(image, pixels)
+#define GOOD_atl_fool_result_p    &fooled
+#define GOOD_atl_fool_watch_p     stop_at_once
+#define GOOD_atl_fooler_p         fooler
+#define GOOD_atl_gradient_check_p (atl_gradient_check *)memory
+#define GOOD_atl_graph_p          g
+#define GOOD_atl_initializer      atl_zeros()
+#define GOOD_atl_layout           ATL_NHWC
+#define GOOD_atl_machine_peak_p   (&(atl_machine_peak){1e9, 1e9})
+#define GOOD_atl_model_p          atl_model_find("mlp")
+#define GOOD_atl_model_size_p     (atl_model_size *)memory
+#define GOOD_atl_node_p           image
+#define GOOD_atl_node_p_p         (void *)nodes
+#define GOOD_atl_nodes            ((atl_nodes){2, nodes})
+#define GOOD_atl_npz_args_p       (&(atl_npz_args){.graph = g, .path = path})
+#define GOOD_atl_npz_entry_p      (&(atl_npz_entry){"a", pixels})
+#define GOOD_atl_npz_p            npz
+#define GOOD_atl_npz_report_p     (atl_npz_report *)memory
+#define GOOD_atl_op_p             atl_op_of(nodes[1])
+#define GOOD_atl_optimizer_rule_p atl_adam().rule
+#define GOOD_atl_override_p       ATL_OVERRIDES({"relu", NULL, atl_guided_relu})
+#define GOOD_atl_part             ATL_TEST
+#define GOOD_atl_profile_format   ATL_PROFILE_JSON
+#define GOOD_atl_program_p        program
+#define GOOD_atl_reference_p      reference
+#define GOOD_atl_shape            ATL_SHAPE(1, 4, 4, 3)
+#define GOOD_atl_shape_p          (atl_shape *)memory
+#define GOOD_atl_state_p          state
+#define GOOD_atl_status           ATL_INVALID
+#define GOOD_atl_step_info_p      (atl_step_info *)memory
+#define GOOD_atl_tensor_p         pixels
+#define GOOD_char_p               path
+#define GOOD_double_p             (double *)memory
+#define GOOD_float                0.5f
+#define GOOD_float_p              (float *)memory
+#define GOOD_int                  1
+#define GOOD_int32_t              1
+#define GOOD_int32_t_p            (int32_t *)memory
+#define GOOD_int64_t              1
+#define GOOD_int64_t_p            counts
+#define GOOD_int_p                (int *)memory
+#define GOOD_size_t               16
+#define GOOD_uint64_t             1
+#define GOOD_void_p               memory
+
+static int stop_at_once(void *context, const atl_fool_progress *progress) { return context && progress; }
+
+static void set_arguments(void)
+{
+    snprintf(path, sizeof path, "%s/null_%d.tmp", ATLED_BUILD_ROOT, (int)getpid());
+    memset(memory, 0, sizeof memory);
+    for (int i = 0; i < 16; i++)
+        counts[i] = 1;
+    fooled = (atl_fool_result){0};
+    g = atl_graph_new();
+    image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, 4, 4, 3));
+    for (int i = 0; i < 16; i++)
+        nodes[i] = i % 2 ? atl_relu(image) : image;
+    pixels = random_tensor(ATL_SHAPE(1, 4, 4, 3), 0, 255);
+    program = atl_compile(g, ATL_NODES(nodes[1]), .threads = 1);
+    state = atl_context_new(program);
+    cr_assert_eq(atl_program_profile(program, ATL_FEED(image, pixels), 1), ATL_OK, "%s", atl_error());
+}
+
+static void free_arguments(void)
+{
+    atl_context_free(state);
+    atl_program_free(program);
+    atl_tensor_free(pixels);
+    atl_tensor_free(fooled.pixels);
+    atl_graph_free(g);
+}
+
+static void set_lasting_arguments(void)
+{
+    set_arguments();
+    atl_tensor *labels = atl_tensor_new(ATL_INT32, ATL_SHAPE(1));
+    sink = fopen("/dev/null", "w");
+    dataset = atl_dataset_of(pixels, labels);
+    batches = atl_batches_new(dataset, 1, .threads = 1);
+    reference = atl_reference_run(ATL_NODES(nodes[1]), ATL_FEED(image, pixels));
+    cr_assert_eq(atl_write_npz(path, &(atl_npz_entry){"a", pixels}, 1), ATL_OK, "%s", atl_error());
+    npz = atl_npz_open(path);
+    fooled_graph = atl_graph_new();
+    atl_node *input = atl_input(fooled_graph, "image", ATL_FLOAT32, ATL_SHAPE(1, 4, 4, 3));
+    fooler = atl_fooler_new(input, atl_mlp(input), .compile.threads = 1);
+    cr_assert(sink && dataset && batches && reference && npz && fooler, "%s", atl_error());
+    atl_tensor_free(labels);
+    free_arguments();
+}
+
+static void free_lasting_arguments(void)
+{
+    remove(path);
+    fclose(sink);
+    atl_fooler_free(fooler);
+    atl_graph_free(fooled_graph);
+    atl_npz_close(npz);
+    atl_reference_free(reference);
+    atl_batches_free(batches);
+    atl_dataset_free(dataset);
+}
+
+/* ---- what comes out --------------------------------------------------------------------------------------------------- */
+
+static void take_status(const char *call, atl_status status)
+{
+    if (status != ATL_OK)
+        cr_expect(atl_error()[0], "%s fails (%d) without a word", call, (int)status);
+}
+
+static void pass_over(const char *call, ...) { (void)call; }
+
+/* The caller owns what is not const, and frees it; null is a failure, which has a message. */
+#define TAKE(type, release)                                                                                            \
+    static void take_##type(const char *call, type *made)                                                              \
+    {                                                                                                                  \
+        if (made)                                                                                                      \
+            release(made);                                                                                             \
+        else                                                                                                           \
+            cr_expect(atl_error()[0], "%s gives null without a word", call);                                           \
+    }
+TAKE(atl_tensor, atl_tensor_free)
+TAKE(atl_program, atl_program_free)
+TAKE(atl_context, atl_context_free)
+TAKE(atl_reference, atl_reference_free)
+TAKE(atl_npz, atl_npz_close)
+TAKE(atl_dataset, atl_dataset_free)
+TAKE(atl_batches, atl_batches_free)
+TAKE(atl_fooler, atl_fooler_free)
+
+#define BEGIN_CALL(text)                                                                                               \
+    set_arguments();                                                                                                   \
+    atl_set_error(ATL_OK, "%s", "");                                                                                   \
+    calls++;                                                                                                           \
+    if (sigsetjmp(next_call, 1))                                                                                       \
+        cr_expect(0, "%s crashes", text);                                                                              \
+    else
+#define CALL_VOID(call)                                                                                                \
+    BEGIN_CALL(#call) { call; }                                                                                        \
+    free_arguments()
+#define CALL(call)                                                                                                     \
+    BEGIN_CALL(#call)                                                                                                  \
+    _Generic((call), atl_status                                                                                        \
+             : take_status, atl_tensor *                                                                               \
+             : take_atl_tensor, atl_program *                                                                          \
+             : take_atl_program, atl_context *                                                                         \
+             : take_atl_state, atl_reference *                                                                         \
+             : take_atl_reference, atl_npz *                                                                           \
+             : take_atl_npz, atl_dataset *                                                                             \
+             : take_atl_dataset, atl_batches *                                                                         \
+             : take_atl_batches, atl_fooler *                                                                          \
+             : take_atl_fooler, default                                                                                \
+             : pass_over)(#call, call);                                                                                \
+    free_arguments()
+#define OPTIONS(type, null, number) ((type[1]){options_##type(null, number)})
+
+#include "null_calls.inc" /* make_all_calls */
+
+/* Minutes: 5 */
+Test(null_arguments, no_call_crashes_or_fails_without_a_word)
+{
+    set_lasting_arguments();
+    catch_crashes();
+    make_all_calls();
+    free_lasting_arguments();
+    cr_expect_gt(calls, 1000);
+}
