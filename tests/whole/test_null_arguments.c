@@ -42,7 +42,7 @@ static atl_fooler *fooler;
 static atl_dataset *dataset;
 static atl_batches *batches;
 static atl_npz *npz;
-static atl_context *state;
+static atl_context *context;
 static atl_reference *reference;
 
 #define GOOD_FILE_p               sink
@@ -78,7 +78,7 @@ static atl_reference *reference;
 #define GOOD_atl_reference_p      reference
 #define GOOD_atl_shape            ATL_SHAPE(1, 4, 4, 3)
 #define GOOD_atl_shape_p          (atl_shape *)memory
-#define GOOD_atl_state_p          state
+#define GOOD_atl_context_p        context
 #define GOOD_atl_status           ATL_INVALID
 #define GOOD_atl_step_info_p      (atl_step_info *)memory
 #define GOOD_atl_tensor_p         pixels
@@ -96,7 +96,7 @@ static atl_reference *reference;
 #define GOOD_uint64_t             1
 #define GOOD_void_p               memory
 
-static int stop_at_once(void *context, const atl_fool_progress *progress) { return context && progress; }
+static int stop_at_once(void *given, const atl_fool_progress *progress) { return given && progress; }
 
 static void set_arguments(void)
 {
@@ -111,13 +111,13 @@ static void set_arguments(void)
         nodes[i] = i % 2 ? atl_relu(image) : image;
     pixels = random_tensor(ATL_SHAPE(1, 4, 4, 3), 0, 255);
     program = atl_compile(g, ATL_NODES(nodes[1]), .threads = 1);
-    state = atl_context_new(program);
+    context = atl_context_new(program);
     cr_assert_eq(atl_program_profile(program, ATL_FEED(image, pixels), 1), ATL_OK, "%s", atl_error());
 }
 
 static void free_arguments(void)
 {
-    atl_context_free(state);
+    atl_context_free(context);
     atl_program_free(program);
     atl_tensor_free(pixels);
     atl_tensor_free(fooled.pixels);
@@ -198,7 +198,7 @@ TAKE(atl_fooler, atl_fooler_free)
              : take_status, atl_tensor *                                                                               \
              : take_atl_tensor, atl_program *                                                                          \
              : take_atl_program, atl_context *                                                                         \
-             : take_atl_state, atl_reference *                                                                         \
+             : take_atl_context, atl_reference *                                                                       \
              : take_atl_reference, atl_npz *                                                                           \
              : take_atl_npz, atl_dataset *                                                                             \
              : take_atl_dataset, atl_batches *                                                                         \
