@@ -30,6 +30,9 @@ WIDE_INLINE lanes all_lanes(float x) { return x - (lanes){0}; }
 /* x where `by` is positive, else 0 */
 WIDE_INLINE lanes where_positive(lanes x, lanes by) { return (lanes)((lane_bits)x & (by > (lanes){0})); }
 
+/* x, but 0 where it is not above 0; NaN stays NaN */
+WIDE_INLINE lanes not_negative(lanes x) { return (lanes)((lane_bits)x & ~(x <= (lanes){0})); }
+
 /* x where bit k of sixteen words is set, else 0 */
 WIDE_INLINE lanes where_bit(lanes x, const uint32_t *word, int k)
 {
@@ -53,7 +56,7 @@ WIDE_INLINE lanes ended(const atl_epilogue *end, lanes value, int64_t at, int64_
     if (end->residual)
         value += load(end->residual + at);
     if (end->relu)
-        value = where_positive(value, value);
+        value = not_negative(value);
     if (end->relu_grad)
         value = where_positive(value, load(end->relu_grad + at));
     if (end->mask)

@@ -47,3 +47,25 @@ Test(pointwise, channels_rows_workers)
                                        .workers = workers},
                       i % 2);
 }
+
+/* relu(NaN) is NaN, wherever it comes from. */
+Test(pointwise, relu_keeps_not_a_number)
+{
+    if (!atl_has_wide_lanes())
+        cr_skip_test("this processor has no AVX-512, for which the kernel is");
+    const atl_pointwise p = {
+        .pixels = 37, .in = 16, .out = 32, .in_pixel_stride = 16, .out_pixel_stride = 32, .workers = 1};
+    float *image = random_floats(p.pixels * p.in), *packed = random_floats(p.in * p.out);
+    float *bias = random_floats(p.out), *result = random_floats(p.pixels * p.out);
+    image[3 * p.in] = NAN;
+    bias[5] = NAN;
+    const atl_epilogue end = {.bias = bias, .relu = 1};
+    atl_pointwise_convolve(&p, image, packed, &end, result);
+    for (int64_t k = 0; k < p.pixels * p.out; k++)
+        cr_assert_eq(isnan(result[k]) != 0, k / p.out == 3 || k % p.out == 5, "element %lld: %g", (long long)k,
+                     (double)result[k]);
+    free(image);
+    free(packed);
+    free(bias);
+    free(result);
+}
