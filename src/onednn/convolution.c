@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "graph/error.h"
+#include "onednn/nan_guard.h"
 #include "onednn/primitive.h"
 
 /* The three arrays, the bias, and how the window slides, in oneDNN's words. */
@@ -184,19 +185,6 @@ static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const geometry *g,
                                         : status;
 }
 
-static dnnl_status_t append_activation(dnnl_post_ops_t ops, const onednn_convolution *c)
-{
-    static const dnnl_alg_kind_t kinds[] = {
-        [ONEDNN_RELU] = dnnl_eltwise_relu,        [ONEDNN_ELU] = dnnl_eltwise_elu,   [ONEDNN_TANH] = dnnl_eltwise_tanh,
-        [ONEDNN_SIGMOID] = dnnl_eltwise_logistic, [ONEDNN_CLIP] = dnnl_eltwise_clip,
-    };
-#if DNNL_VERSION_MAJOR >= 3
-    return dnnl_post_ops_append_eltwise(ops, kinds[c->activation], c->a, c->b);
-#else
-    return dnnl_post_ops_append_eltwise(ops, 1, kinds[c->activation], c->a, c->b);
-#endif
-}
-
 static dnnl_status_t append_sum(dnnl_post_ops_t ops)
 {
 #if DNNL_VERSION_MAJOR >= 3
@@ -217,7 +205,7 @@ static dnnl_primitive_attr_t attributes_of(const geometry *g, const onednn_convo
     if (status == dnnl_success && c->residual_input >= 0)
         status = g->sums ? append_sum(ops) : dnnl_post_ops_append_binary(ops, dnnl_binary_add, ONEDNN_MD(g->result));
     if (status == dnnl_success && c->activation != ONEDNN_IDENTITY)
-        status = append_activation(ops, c);
+        status = onednn_append_relu(ops);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_post_ops(attributes, ops);
     if (ops)
@@ -300,20 +288,20 @@ double onednn_convolution_rounded_seconds(const onednn_convolution *c)
     return fills && rounded < exact ? rounded : INFINITY;
 }
 
-static dnnl_primitive_desc_t open_convolution(geometry *g, const onednn_convolution *given)
+/* Clears c->bfloat16 where the operands are not rounded after all. */
+static dnnl_primitive_desc_t open_convolution(geometry *g, onednn_convolution *c)
 {
     dnnl_primitive_desc_t desc = NULL;
-    onednn_convolution c = *given;
-    c.bfloat16 = c.bfloat16 && !c.blocked && isfinite(onednn_convolution_rounded_seconds(&c));
-    if (!onednn_engine() || !describe_geometry(g, &c))
+    c->bfloat16 = c->bfloat16 && !c->blocked && isfinite(onednn_convolution_rounded_seconds(c));
+    if (!onednn_engine() || !describe_geometry(g, c))
         return NULL;
-    dnnl_status_t status = choose(&desc, g, &c);
-    if (c.bfloat16 && status == dnnl_unimplemented) {
+    dnnl_status_t status = choose(&desc, g, c);
+    if (c->bfloat16 && status == dnnl_unimplemented) {
         release_geometry(g);
-        c.bfloat16 = 0;
-        if (!describe_geometry(g, &c))
+        c->bfloat16 = 0;
+        if (!describe_geometry(g, c))
             return NULL;
-        status = choose(&desc, g, &c);
+        status = choose(&desc, g, c);
     }
     if (status != ALREADY_SAID && onednn_succeeded(status, "compute a convolution"))
         return desc;
@@ -324,7 +312,8 @@ static dnnl_primitive_desc_t open_convolution(geometry *g, const onednn_convolut
 const char *onednn_convolution_implementation(const onednn_convolution *convolution, char *text, size_t size)
 {
     geometry g;
-    dnnl_primitive_desc_t desc = open_convolution(&g, convolution);
+    onednn_convolution c = *convolution;
+    dnnl_primitive_desc_t desc = open_convolution(&g, &c);
     snprintf(text, size, "%s", desc ? onednn_implementation(desc) : "");
     if (desc) {
         release_geometry(&g);
@@ -400,22 +389,74 @@ static int lower_residual(atl_lowering *lowering, const geometry *g, const onedn
     return residual >= 0 && sum >= 0 && onednn_lower_reorder(lowering, md, residual, md, sum);
 }
 
+/* The same convolution on the same memory without its relu; null if oneDNN has none, or would have the filter in another order. */
+static dnnl_primitive_desc_t open_without_relu(geometry *g, const onednn_convolution *c, dnnl_primitive_desc_t with)
+{
+    dnnl_primitive_desc_t desc = NULL;
+    onednn_convolution plain = *c;
+    plain.activation = ONEDNN_IDENTITY;
+    onednn_desc chosen = g->filter;
+    memset(&g->filter, 0, sizeof g->filter);
+    dnnl_status_t status = ALREADY_SAID;
+    if (onednn_copy_desc(&g->filter, onednn_wanted(with, DNNL_ARG_WEIGHTS)))
+        status = choose(&desc, g, &plain);
+    onednn_release_desc(&g->filter);
+    g->filter = chosen;
+    if (status != dnnl_success)
+        return NULL;
+    return desc;
+}
+
+/* Opens the convolution with its relu and a guard of NaN, or, where there can be none, without its relu, which is then a step of its own. */
+static dnnl_primitive_desc_t open_with_guard(geometry *g, onednn_convolution *c, onednn_guard *guard)
+{
+    onednn_convolution given = *c;
+    dnnl_primitive_desc_t desc = NULL;
+    *guard = (onednn_guard){0};
+    if (c->activation != ONEDNN_RELU)
+        return open_convolution(g, c);
+    if (onednn_can_guard()) {
+        desc = open_convolution(g, c);
+        if (!desc)
+            return NULL;
+        /* What is summed up in the result's place cannot be computed twice. */
+        dnnl_primitive_desc_t plain = g->sums ? NULL : open_without_relu(g, c, desc);
+        *guard = onednn_guard_relu(plain);
+        if (plain)
+            return desc;
+        dnnl_primitive_desc_destroy(desc);
+        release_geometry(g);
+    }
+    *guard = (onednn_guard){0};
+    *c = given;
+    c->activation = ONEDNN_IDENTITY;
+    return open_convolution(g, c);
+}
+
 int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *convolution)
 {
     geometry g;
+    onednn_guard guard;
     onednn_argument list[ONEDNN_MOST_ARGUMENTS];
     onednn_convolution c = *convolution;
     c.bfloat16 = atl_lower_uses_bfloat16(lowering);
-    dnnl_primitive_desc_t desc = open_convolution(&g, &c);
+    dnnl_primitive_desc_t desc = open_with_guard(&g, &c, &guard);
     if (!desc)
         return 0;
     int count = gather_arguments(lowering, desc, &g, convolution, list);
     int ok = !g.sums || lower_residual(lowering, &g, convolution, list[2].value);
-    int threads = g.threads;
+    int threads = g.threads, needs_relu = convolution->activation == ONEDNN_RELU && !guard.recompute;
+    onednn_desc result = {0};
+    ok = ok && (!needs_relu || onednn_copy_desc(&result, onednn_wanted(desc, DNNL_ARG_DST)));
     release_geometry(&g);
     if (!ok) {
         dnnl_primitive_desc_destroy(desc);
+        onednn_release_guard(&guard);
         return 0;
     }
-    return onednn_lower_primitive(lowering, desc, count, list, flops_of(convolution), threads);
+    ok = onednn_lower_guarded(lowering, desc, &guard, count, list, flops_of(convolution), threads);
+    if (ok && needs_relu)
+        ok = onednn_lower_relu(lowering, list[2].value, ONEDNN_MD(result));
+    onednn_release_desc(&result);
+    return ok;
 }

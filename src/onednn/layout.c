@@ -109,7 +109,7 @@ int onednn_describe_image_blocked(onednn_desc *desc, atl_shape shape)
     return onednn_succeeded(status, "describe an array");
 }
 
-int onednn_round_desc(onednn_desc *desc)
+static int set_type(onednn_desc *desc, dnnl_data_type_t type)
 {
 #if DNNL_VERSION_MAJOR >= 3
     int rank;
@@ -122,20 +122,33 @@ int onednn_round_desc(onednn_desc *desc)
     if (status == dnnl_success)
         status = dnnl_memory_desc_query(desc->md, dnnl_query_format_kind, &kind);
     if (status == dnnl_success && kind == dnnl_format_kind_any)
-        status = dnnl_memory_desc_create_with_tag(&rounded, rank, *dims, dnnl_bf16, dnnl_format_tag_any);
+        status = dnnl_memory_desc_create_with_tag(&rounded, rank, *dims, type, dnnl_format_tag_any);
     else if (status == dnnl_success) {
         status = dnnl_memory_desc_query(desc->md, dnnl_query_strides, &strides);
         if (status == dnnl_success)
-            status = dnnl_memory_desc_create_with_strides(&rounded, rank, *dims, dnnl_bf16, *strides);
+            status = dnnl_memory_desc_create_with_strides(&rounded, rank, *dims, type, *strides);
     }
     if (!onednn_succeeded(status, "describe an array"))
         return 0;
     dnnl_memory_desc_destroy(desc->md);
     desc->md = rounded;
 #else
-    desc->md.data_type = dnnl_bf16;
+    desc->md.data_type = type;
 #endif
     return 1;
+}
+
+int onednn_round_desc(onednn_desc *desc) { return set_type(desc, dnnl_bf16); }
+
+int onednn_retype_desc(onednn_desc *desc, onednn_md like)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_data_type_t type;
+    return onednn_succeeded(dnnl_memory_desc_query(like, dnnl_query_data_type, &type), "describe an array") &&
+           set_type(desc, type);
+#else
+    return set_type(desc, like->data_type);
+#endif
 }
 
 int onednn_copy_desc(onednn_desc *desc, onednn_md from)

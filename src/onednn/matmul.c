@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "graph/error.h"
+#include "onednn/nan_guard.h"
 #include "onednn/primitive.h"
 
 typedef struct matrices {
@@ -63,11 +64,7 @@ static dnnl_primitive_attr_t attributes_of(const onednn_matmul *p)
         return attributes;
     dnnl_status_t status = dnnl_post_ops_create(&ops);
     if (status == dnnl_success)
-#if DNNL_VERSION_MAJOR >= 3
-        status = dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0, 0);
-#else
-        status = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
-#endif
+        status = onednn_append_relu(ops);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_post_ops(attributes, ops);
     if (ops)
@@ -93,11 +90,9 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const matrices *m, const 
 #endif
 }
 
-static dnnl_primitive_desc_t open_product(matrices *m, const onednn_matmul *p)
+static dnnl_primitive_desc_t open_described(const matrices *m, const onednn_matmul *p)
 {
     dnnl_primitive_desc_t desc = NULL;
-    if (!onednn_engine() || !describe_matrices(m, p))
-        return NULL;
     dnnl_primitive_attr_t attributes = attributes_of(p);
     dnnl_status_t status =
         attributes ? pick(&desc, m, p, attributes, (onednn_preference){NULL, NULL}) : dnnl_out_of_memory;
@@ -106,9 +101,17 @@ static dnnl_primitive_desc_t open_product(matrices *m, const onednn_matmul *p)
     int ok = attributes && onednn_succeeded(status, "compute a matrix product");
     if (attributes)
         dnnl_primitive_attr_destroy(attributes);
-    if (!ok)
-        release_matrices(m);
     return ok ? desc : NULL;
+}
+
+static dnnl_primitive_desc_t open_product(matrices *m, const onednn_matmul *p)
+{
+    if (!onednn_engine() || !describe_matrices(m, p))
+        return NULL;
+    dnnl_primitive_desc_t desc = open_described(m, p);
+    if (!desc)
+        release_matrices(m);
+    return desc;
 }
 
 /* Rounding the operands takes a pass over each, which half the time of the products must pay for.  Measured on two AVX-512 cores. */
@@ -121,21 +124,22 @@ static int pays_to_round(const onednn_matmul *p)
     return flops / FLOPS / 2 > START + 6 * (a + b) / ROUNDED_BYTES;
 }
 
-static dnnl_primitive_desc_t open_matmul(matrices *m, const onednn_matmul *given)
+/* Clears p->bfloat16 where the operands are not rounded after all. */
+static dnnl_primitive_desc_t open_matmul(matrices *m, onednn_matmul *p)
 {
-    onednn_matmul p = *given;
-    p.bfloat16 = p.bfloat16 && pays_to_round(&p);
-    dnnl_primitive_desc_t desc = open_product(m, &p);
-    if (desc || !p.bfloat16)
+    p->bfloat16 = p->bfloat16 && pays_to_round(p);
+    dnnl_primitive_desc_t desc = open_product(m, p);
+    if (desc || !p->bfloat16)
         return desc;
-    p.bfloat16 = 0;
-    return open_product(m, &p);
+    p->bfloat16 = 0;
+    return open_product(m, p);
 }
 
 const char *onednn_matmul_implementation(const onednn_matmul *matmul, char *text, size_t size)
 {
     matrices m;
-    dnnl_primitive_desc_t desc = open_matmul(&m, matmul);
+    onednn_matmul product = *matmul;
+    dnnl_primitive_desc_t desc = open_matmul(&m, &product);
     snprintf(text, size, "%s", desc ? onednn_implementation(desc) : "");
     if (desc) {
         release_matrices(&m);
@@ -144,13 +148,47 @@ const char *onednn_matmul_implementation(const onednn_matmul *matmul, char *text
     return text;
 }
 
+/* The same product on the same memory without its relu; null if oneDNN has none. */
+static dnnl_primitive_desc_t open_without_relu(matrices *m, const onednn_matmul *p, dnnl_primitive_desc_t with)
+{
+    onednn_matmul plain = *p;
+    plain.relu = 0;
+    onednn_release_desc(&m->b);
+    if (!onednn_copy_desc(&m->b, onednn_wanted(with, DNNL_ARG_WEIGHTS)))
+        return NULL;
+    return open_described(m, &plain);
+}
+
+/* Opens the product with its relu and a guard of NaN, or, where there can be none, without its relu, which is then a step of its own. */
+static dnnl_primitive_desc_t open_with_guard(matrices *m, onednn_matmul *p, onednn_guard *guard)
+{
+    onednn_matmul given = *p;
+    *guard = (onednn_guard){0};
+    if (p->relu && onednn_can_guard()) {
+        dnnl_primitive_desc_t desc = open_matmul(m, p);
+        if (!desc)
+            return NULL;
+        dnnl_primitive_desc_t plain = open_without_relu(m, p, desc);
+        if (plain) {
+            *guard = onednn_guard_relu(plain);
+            return desc;
+        }
+        dnnl_primitive_desc_destroy(desc);
+        release_matrices(m);
+    }
+    *p = given;
+    p->relu = 0;
+    return open_matmul(m, p);
+}
+
 int onednn_lower_matmul(atl_lowering *lowering, const onednn_matmul *matmul)
 {
     matrices m;
+    onednn_guard guard;
     onednn_argument list[4];
     onednn_matmul product = *matmul;
     product.bfloat16 = atl_lower_uses_bfloat16(lowering);
-    dnnl_primitive_desc_t desc = open_matmul(&m, &product);
+    dnnl_primitive_desc_t desc = open_with_guard(&m, &product, &guard);
     if (!desc)
         return 0;
     int count = 0;
@@ -164,8 +202,13 @@ int onednn_lower_matmul(atl_lowering *lowering, const onednn_matmul *matmul)
                                       ONEDNN_READ};
     if (matmul->bias_input >= 0)
         list[count++] = (onednn_argument){DNNL_ARG_BIAS, atl_lower_input(lowering, matmul->bias_input), ONEDNN_READ};
-    list[count++] = (onednn_argument){DNNL_ARG_DST, atl_lower_output(lowering), ONEDNN_WRITTEN};
-    release_matrices(&m);
+    atl_value_id result = atl_lower_output(lowering);
+    list[count++] = (onednn_argument){DNNL_ARG_DST, result, ONEDNN_WRITTEN};
     double flops = 2.0 * (double)matmul->batch * (double)matmul->m * (double)matmul->n * (double)matmul->k;
-    return onednn_lower_primitive(lowering, desc, count, list, flops, omp_get_max_threads());
+    int needs_relu = matmul->relu && !guard.recompute;
+    int ok = onednn_lower_guarded(lowering, desc, &guard, count, list, flops, omp_get_max_threads());
+    if (ok && needs_relu)
+        ok = onednn_lower_relu(lowering, result, ONEDNN_MD(m.c));
+    release_matrices(&m);
+    return ok;
 }

@@ -64,11 +64,7 @@ typedef enum onednn_pass {
 /* What a forward convolution does to each element before it is written, in this order: + bias, + residual, activation. */
 typedef enum onednn_activation {
     ONEDNN_IDENTITY = 0,
-    ONEDNN_RELU, /* x > 0 ? x : a * x */
-    ONEDNN_ELU,  /* x > 0 ? x : a * (e^x - 1) */
-    ONEDNN_TANH,
-    ONEDNN_SIGMOID,
-    ONEDNN_CLIP /* min(max(x, a), b) */
+    ONEDNN_RELU /* x <= 0 ? 0 : x: NaN stays NaN */
 } onednn_activation;
 
 enum { ONEDNN_NO_INPUT = -1 };
@@ -88,7 +84,6 @@ typedef struct onednn_convolution {
     int relu_grad_input; /* the same, or its mask (ops/mask.h): only our own kernels, of the image's gradient, can do it */
     int relu_grad_is_mask;
     onednn_activation activation;
-    float a, b;   /* of the activation */
     int blocked;  /* images in blocks of 16 channels */
     int winograd; /* by Winograd's method, if oneDNN has it for this one; only with blocked */
     int bfloat16; /* set by onednn_lower_convolution: the operands may be rounded */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "graph/error.h"
+#include "onednn/nan_guard.h"
 #include "onednn/primitive.h"
 
 typedef struct geometry {
@@ -118,6 +119,8 @@ static int lower_forward(atl_lowering *l, const onednn_pooling *p, geometry *g)
     dnnl_primitive_desc_t desc;
     onednn_argument arguments[3];
     int count = 2;
+    if (!p->average && !onednn_can_guard()) /* oneDNN's would skip NaN */
+        return atl_lower_kernel(l);
     if (!p->average && atl_lower_wants_workspace(l))
         g->direction = dnnl_forward_training;
     if (!open_pass(&desc, g, NULL))
@@ -137,7 +140,8 @@ static int lower_forward(atl_lowering *l, const onednn_pooling *p, geometry *g)
     if (bytes > 0)
         arguments[count++] =
             (onednn_argument){DNNL_ARG_WORKSPACE, atl_lower_workspace(l, (int64_t)bytes), ONEDNN_WRITTEN};
-    return onednn_lower_primitive(l, desc, count, arguments, 0, g->threads);
+    onednn_guard guard = p->average ? (onednn_guard){0} : onednn_guard_max_pool(p->image, p->result, p->window);
+    return onednn_lower_guarded(l, desc, &guard, count, arguments, 0, g->threads);
 }
 
 /* The forward pass that the forward step ran, or (for a mean) could have run: backward primitives want to see it. */

@@ -8,6 +8,7 @@
 
 #include "graph/error.h"
 #include "graph/memory.h"
+#include "onednn/nan_guard.h"
 
 dnnl_engine_t onednn_engine(void)
 {
@@ -189,7 +190,8 @@ int onednn_use_threads(int threads)
 typedef struct primitive_data {
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive;
-    int threads; /* for which it is made */
+    onednn_guard guard; /* zeroed: it drops no NaN */
+    int threads;        /* for which it is made */
     int count;
     struct {
         int argument;
@@ -215,6 +217,7 @@ static void release_primitive(void *data)
         dnnl_primitive_destroy(primitive->primitive);
     if (primitive->desc)
         dnnl_primitive_desc_destroy(primitive->desc);
+    onednn_release_guard(&primitive->guard);
     atl_release(primitive);
 }
 
@@ -270,9 +273,13 @@ static int run_primitive(const atl_plan_step *step, void *const *memory, void *b
     }
     /* On a CPU with OpenMP the call returns when the work is done: there is nothing to wait for. */
     int before = onednn_use_threads(data->threads);
-    dnnl_status_t status = dnnl_primitive_execute(data->primitive, mine->stream, mine->count, mine->arguments);
+    int ok = data->guard.recompute
+                 ? onednn_execute_guarded(&data->guard, data->desc, data->primitive, mine->stream, mine->count,
+                                          mine->arguments)
+                 : onednn_succeeded(dnnl_primitive_execute(data->primitive, mine->stream, mine->count, mine->arguments),
+                                    "execute a primitive");
     onednn_use_threads(before);
-    return !onednn_succeeded(status, "execute a primitive");
+    return !ok;
 }
 
 static void note_value(atl_plan_step *step, const onednn_argument *argument)
@@ -312,6 +319,12 @@ static int gather_arguments(atl_lowering *lowering, primitive_data *data, atl_pl
 int onednn_lower_primitive(atl_lowering *lowering, dnnl_primitive_desc_t desc, int count,
                            const onednn_argument *arguments, double flops, int threads)
 {
+    return onednn_lower_guarded(lowering, desc, &(onednn_guard){0}, count, arguments, flops, threads);
+}
+
+int onednn_lower_guarded(atl_lowering *lowering, dnnl_primitive_desc_t desc, const onednn_guard *guard, int count,
+                         const onednn_argument *arguments, double flops, int threads)
+{
     atl_plan_step step = {.run = run_primitive,
                           .bind = bind_primitive,
                           .unbind = unbind_primitive,
@@ -319,11 +332,14 @@ int onednn_lower_primitive(atl_lowering *lowering, dnnl_primitive_desc_t desc, i
                           .flops = flops};
     primitive_data *data = atl_allocate(1, sizeof *data);
     if (!data) {
+        onednn_guard unused = *guard;
         dnnl_primitive_desc_destroy(desc);
+        onednn_release_guard(&unused);
         atl_out_of_memory();
         return 0;
     }
     data->desc = desc;
+    data->guard = *guard;
     data->threads = threads;
     snprintf(data->implementation, sizeof data->implementation, "%s", onednn_implementation(desc));
     step.implementation = data->implementation;

@@ -46,6 +46,8 @@ int onednn_describe_image_blocked(onednn_desc *desc, atl_shape shape);
 int onednn_describe_image_any(onednn_desc *desc, atl_shape shape);
 /* The same in bfloat16; not for blocks. */
 int onednn_round_desc(onednn_desc *desc);
+/* The same with elements of another array's type; not for blocks. */
+int onednn_retype_desc(onednn_desc *desc, onednn_md like);
 int onednn_copy_desc(onednn_desc *desc, onednn_md from);
 void onednn_release_desc(onednn_desc *desc); /* also of a zeroed one */
 

@@ -3,7 +3,7 @@
 
 int atl_conv_epilogue_is_simple(const onednn_convolution *c)
 {
-    return c->activation == ONEDNN_IDENTITY || (c->activation == ONEDNN_RELU && c->a == 0);
+    return c->activation == ONEDNN_IDENTITY || c->activation == ONEDNN_RELU;
 }
 
 static int lower_operand(atl_lowering *lowering, int input, atl_plan_step *step)

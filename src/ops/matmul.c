@@ -224,7 +224,7 @@ static void finish(const product_step *s, const float *bias, float *c)
     for (int64_t i = 0; i < s->rows; i++)
         for (int64_t j = 0; j < s->columns; j++) {
             float value = c[i * s->columns + j] + (bias ? bias[j] : 0);
-            c[i * s->columns + j] = s->relu && value < 0 ? 0 : value;
+            c[i * s->columns + j] = s->relu && value <= 0 ? 0 : value;
         }
 }
 

@@ -7,18 +7,21 @@
 #include "ops/pool.h"
 #include "ops/pool_samples.h"
 
-/* The index of the largest; of equal ones the first in row order. */
+/* True if x takes the place of the largest so far: the first NaN stands for the whole window. */
+ATL_LANE int takes_over(float x, float best) { return (x > best) | ((x != x) & (best == best)); }
+
+/* The index of the largest; of equal ones the first in row order; of the first NaN, if there is one. */
 static int64_t largest_in(const pool *p, int64_t n, pool_taps v, pool_taps h, int64_t c, const double *x)
 {
     int64_t best = pool_index(p, n, v.first, h.first, c);
     for (int64_t i = v.first; i < v.last; i++)
         for (int64_t j = h.first; j < h.last; j++)
-            if (x[pool_index(p, n, i, j, c)] > x[best])
+            if (x[pool_index(p, n, i, j, c)] > x[best] || (isnan(x[pool_index(p, n, i, j, c)]) && !isnan(x[best])))
                 best = pool_index(p, n, i, j, c);
     return best;
 }
 
-/* max_pool2d(x): the largest of each window; padding never wins.  dx = max_pool2d_grad(dy, x, y) */
+/* max_pool2d(x): the largest of each window, NaN if it holds one; padding never wins.  dx = max_pool2d_grad(dy, x, y) */
 static void visit_max(const pool *p, int64_t to, int64_t n, pool_taps v, pool_taps h, int64_t c, const double *const *x,
                       double *result)
 {
@@ -35,7 +38,7 @@ ATL_FAST static void keep_larger(int64_t n, const float *x, float *best)
 {
     ATL_LANES
     for (int64_t c = 0; c < n; c++)
-        best[c] = x[c] > best[c] ? x[c] : best[c];
+        best[c] = takes_over(x[c], best[c]) ? x[c] : best[c];
 }
 
 /* The largest of a window, for n channels from the x of channel 0 on. */
@@ -126,7 +129,8 @@ ATL_FAST static void add_where_largest(int64_t n, const float *x, const float *b
 {
     ATL_LANES
     for (int64_t c = 0; c < n; c++) {
-        float hit = x[c] == best[c] ? waiting[c] : 0;
+        int is_best = (x[c] == best[c]) | ((x[c] != x[c]) & (best[c] != best[c]));
+        float hit = is_best ? waiting[c] : 0;
         dx[c] += hit > 0 ? dy[c] : 0;
         waiting[c] -= hit;
     }
@@ -233,7 +237,7 @@ ATL_FAST static void pick_where_larger(int64_t n, const float *x, const float *g
 {
     ATL_LANES
     for (int64_t c = 0; c < n; c++) {
-        int larger = x[c] > best[c];
+        int larger = takes_over(x[c], best[c]);
         picked[c] = larger ? g[c] : picked[c];
         best[c] = larger ? x[c] : best[c];
     }
