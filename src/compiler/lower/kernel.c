@@ -108,7 +108,7 @@ static int run_reference(const atl_plan_step *step, void *const *memory, void *b
 }
 
 /* A step that calls the op's kernel, or else its reference. */
-int atl_lower_kernel(atl_lowering *l)
+int atl_compiler_kernel(atl_lowering *l)
 {
     const atl_node *y = l->node;
     int by_kernel = y->op->kernel != NULL, many = y->input_count > ATL_STEP_VALUES, checked = l->checked || !by_kernel;
@@ -132,11 +132,11 @@ int atl_lower_kernel(atl_lowering *l)
     }
     atl_value_id *read = many ? step.more_reads : step.read;
     int64_t doubles = atl_shape_count(*y->shape);
-    atl_value_id result = atl_lower_output(l);
+    atl_value_id result = atl_compiler_output(l);
     step.reads = y->input_count;
     for (int i = 0; i < y->input_count; i++) {
         int by_shape = atl_is_shape_input(y->op, i);
-        read[i] = by_shape ? -1 : atl_lower_input(l, i);
+        read[i] = by_shape ? -1 : atl_compiler_input(l, i);
         doubles += by_shape ? 0 : atl_shape_count(*y->inputs[i]->shape);
     }
     /* Inputs that give their shape only have no value. Any will do in their place. */
@@ -146,6 +146,6 @@ int atl_lower_kernel(atl_lowering *l)
     step.write[step.writes++] = result;
     if (checked)
         step.write[step.writes++] =
-            atl_lower_scratch(l, atl_guarded_bytes(by_kernel ? atl_plain_bytes(y) : doubles * 8));
-    return atl_lower_step(l, &step);
+            atl_compiler_scratch(l, atl_guarded_bytes(by_kernel ? atl_plain_bytes(y) : doubles * 8));
+    return atl_compiler_step(l, &step);
 }

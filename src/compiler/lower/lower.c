@@ -24,19 +24,19 @@ atl_value_id atl_new_value(atl_lowering *l, const atl_node *node, int64_t bytes,
     return (atl_value_id)p->value_count++;
 }
 
-const atl_node *atl_lowered_node(const atl_lowering *l) { return l->node; }
+const atl_node *atl_compiler_node(const atl_lowering *l) { return l->node; }
 
-int atl_lower_uses_bfloat16(const atl_lowering *l) { return l->bfloat16; }
+int atl_compiler_uses_bfloat16(const atl_lowering *l) { return l->bfloat16; }
 
-int atl_lower_winograd_use(const atl_lowering *l) { return l->winograd; }
+int atl_compiler_winograd_use(const atl_lowering *l) { return l->winograd; }
 
-int atl_lower_is_checked(const atl_lowering *l) { return l->checked; }
+int atl_compiler_is_checked(const atl_lowering *l) { return l->checked; }
 
-atl_algo atl_lower_algo(const atl_lowering *l) { return l->algo ? (atl_algo)l->algo[l->node->index] : ATL_ALGO_ANY; }
+atl_algo atl_compiler_algo(const atl_lowering *l) { return l->algo ? (atl_algo)l->algo[l->node->index] : ATL_ALGO_ANY; }
 
-int atl_lower_is_blocked(const atl_lowering *l) { return l->blocked[l->node->index]; }
+int atl_compiler_is_blocked(const atl_lowering *l) { return l->blocked[l->node->index]; }
 
-const atl_memory_layout *atl_lower_layout_of(const atl_lowering *l, int i)
+const atl_memory_layout *atl_compiler_layout_of(const atl_lowering *l, int i)
 {
     atl_value_id value = l->value[l->node->inputs[i]->index];
     return value < 0 || l->plan->values[value].pixel_stride ? NULL : l->plan->values[value].layout;
@@ -72,14 +72,14 @@ atl_value_id atl_value_in_layout(atl_lowering *l, const atl_node *node, const at
     return form;
 }
 
-atl_value_id atl_lower_input(atl_lowering *l, int i) { return atl_value_in_layout(l, l->node->inputs[i], NULL); }
+atl_value_id atl_compiler_input(atl_lowering *l, int i) { return atl_value_in_layout(l, l->node->inputs[i], NULL); }
 
-atl_value_id atl_lower_input_in(atl_lowering *l, int i, const atl_memory_layout *layout)
+atl_value_id atl_compiler_input_in(atl_lowering *l, int i, const atl_memory_layout *layout)
 {
     return atl_value_in_layout(l, l->node->inputs[i], layout);
 }
 
-atl_value_id atl_lower_output_in(atl_lowering *l, const atl_memory_layout *layout)
+atl_value_id atl_compiler_output_in(atl_lowering *l, const atl_memory_layout *layout)
 {
     atl_value_id value = l->value[l->node->index];
     if (value >= 0)
@@ -94,25 +94,25 @@ atl_value_id atl_lower_output_in(atl_lowering *l, const atl_memory_layout *layou
     return l->value[l->node->index] = value;
 }
 
-atl_value_id atl_lower_output(atl_lowering *l) { return atl_lower_output_in(l, NULL); }
+atl_value_id atl_compiler_output(atl_lowering *l) { return atl_compiler_output_in(l, NULL); }
 
-atl_value_id atl_lower_scratch(atl_lowering *l, int64_t bytes)
+atl_value_id atl_compiler_scratch(atl_lowering *l, int64_t bytes)
 {
     return atl_new_value(l, NULL, bytes, l->now_once ? ATL_PREPACKED : ATL_IN_ARENA);
 }
 
-int atl_lower_wants_workspace(const atl_lowering *l) { return l->wants_workspace[l->node->index]; }
+int atl_compiler_wants_workspace(const atl_lowering *l) { return l->wants_workspace[l->node->index]; }
 
-atl_value_id atl_lower_workspace(atl_lowering *l, int64_t bytes)
+atl_value_id atl_compiler_workspace(atl_lowering *l, int64_t bytes)
 {
-    return l->workspace[l->node->index] = atl_lower_scratch(l, bytes);
+    return l->workspace[l->node->index] = atl_compiler_scratch(l, bytes);
 }
 
-atl_value_id atl_lower_workspace_of(const atl_lowering *l, int i) { return l->workspace[l->node->inputs[i]->index]; }
+atl_value_id atl_compiler_workspace_of(const atl_lowering *l, int i) { return l->workspace[l->node->inputs[i]->index]; }
 
-atl_value_id atl_lower_part(atl_lowering *l, int k, int64_t bytes)
+atl_value_id atl_compiler_part(atl_lowering *l, int k, int64_t bytes)
 {
-    atl_value_id first = atl_lower_output(l);
+    atl_value_id first = atl_compiler_output(l);
     atl_value_id value =
         first < 0 ? first
                   : atl_new_value(l, NULL, bytes ? bytes : l->plan->values[first].bytes, l->plan->values[first].space);
@@ -127,13 +127,13 @@ atl_value_id atl_lower_part(atl_lowering *l, int k, int64_t bytes)
     return value;
 }
 
-atl_value_id atl_lower_part_of(const atl_lowering *l, int i, int k)
+atl_value_id atl_compiler_part_of(const atl_lowering *l, int i, int k)
 {
-    atl_value_id first = atl_lower_workspace_of(l, i);
+    atl_value_id first = atl_compiler_workspace_of(l, i);
     return first < 0 ? first : first + k;
 }
 
-int atl_lower_as(atl_lowering *l, atl_value_id value)
+int atl_compiler_as(atl_lowering *l, atl_value_id value)
 {
     l->value[l->node->index] = value;
     return value >= 0;
@@ -175,7 +175,7 @@ static int append_step(atl_lowering *l, const atl_plan_step *step)
     return 1;
 }
 
-int atl_lower_step(atl_lowering *l, const atl_plan_step *given)
+int atl_compiler_step(atl_lowering *l, const atl_plan_step *given)
 {
     atl_plan_step step = *given;
     step.node = l->node;
@@ -187,15 +187,15 @@ int atl_lower_step(atl_lowering *l, const atl_plan_step *given)
     return 0;
 }
 
-atl_value_id atl_lower_prepared(atl_lowering *l, int i, int64_t bytes, const atl_plan_step *given)
+atl_value_id atl_compiler_prepared(atl_lowering *l, int i, int64_t bytes, const atl_plan_step *given)
 {
     atl_plan_step step = *given;
     int outer_once = l->now_once;
-    step.read[step.reads++] = atl_lower_input(l, i);
+    step.read[step.reads++] = atl_compiler_input(l, i);
     l->now_once = l->prepack[l->node->inputs[i]->index];
-    atl_value_id value = atl_lower_scratch(l, bytes);
+    atl_value_id value = atl_compiler_scratch(l, bytes);
     step.write[step.writes++] = value;
-    int ok = atl_lower_step(l, &step);
+    int ok = atl_compiler_step(l, &step);
     l->now_once = outer_once;
     return ok ? value : -1;
 }
@@ -227,7 +227,7 @@ static int lower_source(atl_lowering *l)
 }
 
 /* The same memory under another shape. */
-static int lower_alias(atl_lowering *l) { return atl_lower_as(l, atl_lower_input(l, 0)); }
+static int lower_alias(atl_lowering *l) { return atl_compiler_as(l, atl_compiler_input(l, 0)); }
 
 static int lower_node(atl_lowering *l, const atl_node *node)
 {
@@ -248,7 +248,7 @@ static int lower_node(atl_lowering *l, const atl_node *node)
     int is_sum = node->op->as_sum && !node->op->kernel && node->op->as_sum(node, &form);
     int ok = node->op->lower                          ? node->op->lower(l)
              : atl_is_elementwise(node->op) || is_sum ? atl_lower_expression(l)
-                                                      : atl_lower_kernel(l);
+                                                      : atl_compiler_kernel(l);
     return ok && !l->failed;
 }
 

@@ -2,6 +2,7 @@
 #ifndef ATLED_COMPILER_LOWER_LOWER_STATE_H
 #define ATLED_COMPILER_LOWER_LOWER_STATE_H
 
+#include "compiler/lower/calls.h"
 #include "compiler/memory/concat_elimination.h"
 #include "compiler/plan/plan.h"
 
@@ -18,6 +19,7 @@ typedef struct atl_assignment {
 } atl_assignment;
 
 struct atl_lowering {
+    const atl_lowering_calls *calls; /* first: see lowering_calls.h */
     atl_plan *plan;
     const atl_node *node;
     char *prepack; /* of each node of the copy: see atl_mark_prepackable */

@@ -43,7 +43,7 @@ static int lower_copy(atl_lowering *l, atl_value_id from, atl_value_id to)
     step.data = (void *)(intptr_t)l->plan->values[from].bytes;
     step.read[0] = from;
     step.write[0] = to;
-    return atl_lower_step(l, &step);
+    return atl_compiler_step(l, &step);
 }
 
 static void *memory_of(const atl_node *variable) { return variable->storage->value->data; }
@@ -52,12 +52,12 @@ static void *memory_of(const atl_node *variable) { return variable->storage->val
 int atl_lower_assign(atl_lowering *l)
 {
     atl_plan *p = l->plan;
-    atl_value_id value = atl_lower_input(l, 1);
+    atl_value_id value = atl_compiler_input(l, 1);
     if (value >= 0 && p->values[value].space != ATL_IN_ARENA) {
         atl_value_id taken = atl_new_value(l, l->node, p->values[value].bytes, ATL_IN_ARENA);
         value = lower_copy(l, value, taken) ? taken : -1;
     }
-    if (!atl_lower_as(l, value) || !atl_storage_value(l->node->inputs[0]->storage))
+    if (!atl_compiler_as(l, value) || !atl_storage_value(l->node->inputs[0]->storage))
         return 0;
     if (!ATL_GROW(l->assignments, l->assignment_count, l->assignment_capacity))
         return atl_out_of_memory(), 0;

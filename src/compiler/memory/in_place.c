@@ -3,12 +3,12 @@
 
 #include "graph/memory.h"
 
-void atl_lower_in_place(atl_lowering *l, int i)
+void atl_compiler_in_place(atl_lowering *l, int i)
 {
-    atl_lower_over(l, l->value[l->node->index], l->value[l->node->inputs[i]->index]);
+    atl_compiler_over(l, l->value[l->node->index], l->value[l->node->inputs[i]->index]);
 }
 
-void atl_lower_over(atl_lowering *l, atl_value_id result, atl_value_id input)
+void atl_compiler_over(atl_lowering *l, atl_value_id result, atl_value_id input)
 {
     if (l->failed || result < 0 || input < 0 || !l->in_place)
         return;

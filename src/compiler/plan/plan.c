@@ -123,7 +123,10 @@ atl_plan *atl_plan_new(atl_copy *copy, atl_nodes outputs, atl_plan_options optio
         return NULL;
     }
     p->copy = *copy;
-    atl_lowering l = {.plan = p, .bfloat16 = options.bfloat16, .checked = options.checked};
+    atl_lowering l = {.calls = &atl_compiler_calls,
+                      .plan = p,
+                      .bfloat16 = options.bfloat16,
+                      .checked = options.checked};
     int ok = make_steps(&l, outputs, options) && atl_make_prepacked_memory(p);
     release_lowering(&l);
     if (ok)
