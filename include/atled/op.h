@@ -21,8 +21,7 @@ extern "C" {
 #define ATL_MAX_RULES 8 /* inputs that can have a gradient rule of their own */
 #define ATL_VARIADIC  (-1)
 
-typedef struct atl_lowering atl_lowering; /* internal: how the compiler asks a built-in op for its steps */
-typedef struct atl_sum_form atl_sum_form; /* internal: how a sum runs over its terms */
+typedef struct atl_op_hooks atl_op_hooks; /* internal */
 
 /* Builds the gradient of a node y with respect to one of its inputs, given dy, the adjoint of y (its shape is y's).
  * Uses the public builders, so gradients have gradients.  Returns null for "nothing flows this way". */
@@ -69,8 +68,6 @@ struct atl_op {
     size_t attributes; /* bytes of the struct given to atl_apply_with, which is copied into the node */
     unsigned flags;    /* atl_op_flags */
     unsigned shape_inputs; /* bit i: only the shape of input i is used, never its value (bit 31: 31 and all after it) */
-    unsigned
-        workspace_inputs; /* internal; bit i: input i is the forward node, whose hidden state is used if it kept one */
 
     /* Sets the result's type with atl_set_type from the inputs' types and the attributes, or returns atl_fail(...).
      * Unknown dimensions (ATL_ANY) may come in and must come out as such.  Null: same type as every input (element-wise
@@ -95,47 +92,15 @@ struct atl_op {
     void (*reference)(const atl_node *y, const double *const *x, double *result);
     /* The fast version: float or int32 arrays, dense, row-major.  May not write outside the result. */
     void (*kernel)(const atl_node *y, const void *const *x, void *result);
-    /* Internal: steps that run oneDNN. Null for ops outside the library. */
-    int (*lower)(atl_lowering *lowering);
-
-    /* Internal: seconds saved, or (negative) lost, if the node works on images in blocks of 16 channels; -INFINITY: it cannot.
-     * Bit i of *images_out is set if input i is then wanted in blocks. */
-    double (*blocked_benefit)(const atl_node *y, unsigned *images_out);
-
-    /* Internal: input 0 is split as a join's result, whose inputs are this node's inputs 1, 2, ...; the node is which of its parts? */
-    int (*part)(const atl_node *y);
-    /* Internal: true if the pixels of the result may be left apart, as part of a concat; `winograd`: where its method is allowed. */
-    int (*writes_strided)(const atl_node *y, int winograd);
-    /* Internal: says how y is a sum over elements of an input, or over products of two, so that it can be made in the pass over
-     * memory that makes them; 0: it is none that can. */
-    int (*as_sum)(const atl_node *y, atl_sum_form *form_out);
-
-    /* Internal: bit w is set if the node can be lowered in way w (src/lowering/lowering.h); 0: there is no choice. */
-    unsigned (*algos)(const atl_node *y, int winograd);
-
-    /* Optional, for the compiler, which calls them when all shapes are known. */
-    atl_node *(*simplify)(atl_node *y);                  /* an equal, simpler node made of y's inputs; null: none */
-    int (*uniform)(const atl_node *y, float *value_out); /* true if every element is certainly the same number */
-    /* y times a vector [channels] along its last dimension, as a node that costs no more than y; null: not possible. */
-    atl_node *(*scaled)(atl_node *y, atl_node *scale);
-    /* y with its last two dimensions swapped, as a node that costs no more than y; null: not possible. */
-    atl_node *(*transposed)(atl_node *y);
-    /* y as it would be if its input 0 were x * scale (a vector [channels] along the last dimension of x). */
-    atl_node *(*with_scaled_input)(atl_node *y, atl_node *x, atl_node *scale);
-    /* relu or not of (y + bias [channels] + residual of y's shape; either may be null) in one step; null: not possible. */
-    atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, int relu);
-    /* gate(y + other, by), all of one shape, in one step; other may be null; `winograd`: where its method is certain.  Null: not possible. */
-    atl_node *(*with_relu_grad)(atl_node *y, atl_node *other, atl_node *by, int winograd);
-
-    /* For an op that uses little of its last input, which has y's shape: that little, as a node made of that input, and y, on new inputs,
-     * by it; both or none. */
-    atl_node *(*compress)(atl_node *input);
-    atl_node *(*from_compressed)(const atl_node *y, atl_node *const *inputs, atl_node *digest);
+    /* Optional: an equal, simpler node made of y's inputs; null: there is none.  The compiler calls it when all shapes are known. */
+    atl_node *(*simplify)(atl_node *y);
 
     /* Writes the attributes in words, for messages and drawings: "3x3, stride 2". */
     void (*describe)(const atl_node *y, char *text, size_t size);
 
     const atl_sample *samples; /* ends with an entry that has no builder */
+
+    const atl_op_hooks *hooks; /* internal: what the compiler knows of a built-in op; null for every other */
 };
 
 #define ATL_ELEMENTWISE_OP(op_name, op_function, op_gradient)                                                          \

@@ -127,6 +127,20 @@ atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...)
     return record(graph, atl_set_error(ATL_INVALID, "%s", text));
 }
 
+atl_node *atl_builder_error(atl_graph *graph, const char *builder, const char *format, ...)
+{
+    char text[ATL_ERROR_SIZE];
+    va_list arguments;
+    if (!graph)
+        return NULL;
+    if (!builder || !format)
+        return atl_graph_fail(graph, "atl_builder_error: the %s is null", builder ? "message" : "builder's name");
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return atl_graph_fail(graph, "%s%s%s: %s", graph->scope, graph->scope[0] ? "/" : "", builder, text);
+}
+
 atl_node *atl_graph_out_of_memory(atl_graph *graph) { return graph ? record(graph, atl_out_of_memory()) : NULL; }
 
 atl_status atl_graph_note_failure(atl_graph *graph, atl_status status)

@@ -116,15 +116,7 @@ const char *atl_graph_unique_scope(atl_graph *graph, const char *name);
 const char *atl_buffer_of(const atl_node *node, char *text, size_t size);
 
 static inline int atl_is_shape_input(const atl_op *op, int i) { return (op->shape_inputs >> (i < 31 ? i : 31)) & 1; }
-/* True if more than the shape of input i is used: its value, or the state that a forward node keeps for its gradient. */
-static inline int atl_reads_input(const atl_op *op, int i)
-{
-    return !atl_is_shape_input(op, i) || (i < 32 && (op->workspace_inputs >> i) & 1);
-}
 static inline int atl_is_elementwise(const atl_op *op) { return op->map || op->function || op->element; }
-
-/* True if every element of the node is certainly the same number: a constant, or what the op's `uniform` says. */
-int atl_is_uniform(const atl_node *node, float *value_out);
 
 /* Null if the descriptor is sound, else what is wrong with it. */
 const char *atl_op_fault(const atl_op *op);

@@ -47,8 +47,8 @@ static const char *inputs_fault(const atl_op *op)
 {
     if (op->arity == ATL_VARIADIC)
         return NULL;
-    if (op->arity < 31 && (op->shape_inputs | op->workspace_inputs) >> op->arity)
-        return "shape_inputs or workspace_inputs names an input beyond the arity";
+    if (op->arity < 31 && op->shape_inputs >> op->arity)
+        return "shape_inputs names an input beyond the arity";
     for (int i = op->arity; i < ATL_MAX_RULES; i++)
         if (op->gradient[i])
             return "gradient has a rule for an input beyond the arity";
@@ -77,7 +77,7 @@ const char *atl_op_fault(const atl_op *op)
         return "an op without inputs needs infer";
     if (op->gradient_of && op->gradient[0])
         return "gradient and gradient_of exclude each other";
-    if (!op->map && !op->function && !op->element && !op->reference && !op->kernel && !op->lower &&
+    if (!op->map && !op->function && !op->element && !op->reference && !op->kernel && !op->hooks &&
         !(op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT | ATL_OP_ALIAS)))
         return "there is nothing to compute it with: give function, element, map, reference or kernel";
     const char *fault = flags_fault(op);
@@ -272,7 +272,7 @@ static int check_inferred(atl_node *y)
                             atl_dtype_name(y->dtype), atl_shape_text(*y->shape, have, sizeof have),
                             atl_dtype_name(y->inputs[0]->dtype), atl_shape_text(shape, want, sizeof want));
     }
-    if (!atl_is_elementwise(op) || !op->infer || op->reference || op->lower)
+    if (!atl_is_elementwise(op) || !op->infer || op->reference || op->hooks)
         return 1;
     int fits = y->dtype == ATL_FLOAT32;
     for (int i = 0; fits && i < y->input_count; i++)

@@ -208,21 +208,3 @@ atl_node *const *atl_variables(const atl_graph *graph, int64_t *count)
         *count = graph ? graph->variable_count : 0;
     return graph ? graph->variables : NULL;
 }
-
-int atl_is_uniform(const atl_node *node, float *value_out)
-{
-    enum { LOOKED_AT = 64 };
-    while (node->op->flags & (ATL_OP_ALIAS | ATL_OP_BROADCAST) && !(node->op->flags & ATL_OP_SIDE_EFFECT))
-        node = node->inputs[0]; /* the same elements */
-    if (node->op->uniform)
-        return node->op->uniform(node, value_out);
-    const atl_tensor *value = node->op->flags & ATL_OP_CONSTANT && node->storage ? node->storage->value : NULL;
-    if (!value || value->dtype != ATL_FLOAT32 || value->count < 1 || value->count > LOOKED_AT)
-        return 0;
-    const float *x = value->data;
-    for (int64_t i = 1; i < value->count; i++)
-        if (x[i] != x[0])
-            return 0;
-    *value_out = x[0];
-    return 1;
-}

@@ -1,6 +1,6 @@
 /* How an op asks the compiler for its steps.
  *
- * The compiler calls op->lower once for each node that is wanted, in order, when all shapes are known.  The function names the
+ * The compiler calls atl_hooks_of(op)->lower once for each node that is wanted, in order, when all shapes are known.  The function names the
  * memory it reads and writes as values (small numbers), and emits one step or several.  A step is a ready kernel; running it
  * looks nothing up: memory[value] is the address.  From what the steps read and write the compiler knows every value's
  * lifetime, and packs them into one arena. */
@@ -9,12 +9,7 @@
 
 #include "graph/graph.h"
 
-/* A node as a sum: scale * sum of a, or of a * b, over the middle dimension of [outer, reduced, inner].  See atl_op.as_sum. */
-struct atl_sum_form {
-    int a, b; /* inputs; b: -1 if it is no product */
-    int64_t outer, reduced, inner;
-    double scale;
-};
+typedef struct atl_lowering atl_lowering;
 
 typedef int32_t atl_value_id; /* -1: none, or out of memory (the lowering is then marked as failed) */
 
@@ -91,7 +86,7 @@ atl_value_id atl_lower_output_in(atl_lowering *lowering, const atl_memory_layout
 /* Images whose pixels lie apart: parts of a concat.  Input i in plain order, or so; *pixel_stride_out: floats from pixel to pixel. */
 atl_value_id atl_lower_input_strided(atl_lowering *lowering, int i, int64_t *pixel_stride_out);
 int atl_lower_input_is_strided(const atl_lowering *lowering, int i);
-/* The result, where the compiler wants it: only for ops that have said so with op->writes_strided. */
+/* The result, where the compiler wants it: only for ops that have said so with atl_hooks_of(op)->writes_strided. */
 atl_value_id atl_lower_output_strided(atl_lowering *lowering, int64_t *pixel_stride_out);
 int atl_lower_output_is_strided(const atl_lowering *lowering);
 /* The node's value is the channels `first`, first + 1, ... of input 0, in place.  1, 0 with the error set, or -1 if the parts of
@@ -117,7 +112,7 @@ int atl_lower_as(atl_lowering *lowering, atl_value_id value);
 atl_value_id atl_lower_scratch(atl_lowering *lowering, int64_t bytes);
 
 /* What a forward op leaves for its gradient ops beside its value (max-pool's positions).  A gradient op names its forward node
- * as input i with bit i set in op->workspace_inputs. */
+ * as input i with bit i set in atl_hooks_of(op)->workspace_inputs. */
 int atl_lower_wants_workspace(const atl_lowering *lowering);
 atl_value_id atl_lower_workspace(atl_lowering *lowering, int64_t bytes);
 atl_value_id atl_lower_workspace_of(const atl_lowering *lowering, int i); /* -1: the forward op left none */

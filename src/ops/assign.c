@@ -149,11 +149,11 @@ static const atl_op check_op = {
     .infer = infer_check,
     .gradient = {check_gradient},
     .reference = reference_check,
-    .lower = lower_check,
     .samples = (const atl_sample[]){{"finite", .unary = sample_check, .input = {{2, {2, 3}}}, .inputs = 1},
                                     {"integers", .unary = atl_check_finite, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1,
                                      .error = "must be float32"},
-                                    {0}}};
+                                    {0}},
+    .hooks = &(const atl_op_hooks){.lower = lower_check}};
 ATL_BUILTIN(check_op);
 
 atl_node *atl_check_finite(atl_node *x) { return ATL_APPLY(&check_op, NULL, x); }
@@ -190,14 +190,14 @@ static const atl_op increment_op = {.name = "increment",
                                     .infer = infer_increment,
                                     .reference = reference_increment,
                                     .kernel = kernel_increment,
-                                    .lower = lower_increment,
                                     .samples =
                                         (const atl_sample[]){{"integers", .unary = sample_increment,
                                                               .input = {{2, {2, 3}, -9, 9, 1}}, .inputs = 1,
                                                               .no_gradient = 1},
                                                              {"floats", .unary = sample_increment, .input = {{1, {3}}},
                                                               .inputs = 1, .error = "must be int32"},
-                                                             {0}}};
+                                                             {0}},
+                                    .hooks = &(const atl_op_hooks){.lower = lower_increment}};
 ATL_BUILTIN(increment_op);
 
 atl_node *atl_increment(atl_node *x) { return ATL_APPLY(&increment_op, NULL, x); }

@@ -62,19 +62,17 @@ POOL_SAMPLES(avg, atl_avg_pool2d);
 static int lower_avg(atl_lowering *lowering) { return pool_lower(lowering, 1); }
 static int lower_avg_grad(atl_lowering *lowering) { return pool_lower_grad(lowering, 1); }
 
-static const atl_op avg_pool2d_op = {
-    .name = "avg_pool2d",
-    .arity = 1,
-    .attributes = sizeof(pool_options),
-    .infer = pool_infer,
-    .gradient = {avg_pool2d_gradient},
-    .reference = reference_avg,
-    .kernel = kernel_avg,
-    .lower = lower_avg,
-    .blocked_benefit = pool_blocked_benefit,
-    .describe = pool_describe,
-    .samples = avg_samples,
-};
+static const atl_op avg_pool2d_op = {.name = "avg_pool2d",
+                                     .arity = 1,
+                                     .attributes = sizeof(pool_options),
+                                     .infer = pool_infer,
+                                     .gradient = {avg_pool2d_gradient},
+                                     .reference = reference_avg,
+                                     .kernel = kernel_avg,
+                                     .describe = pool_describe,
+                                     .samples = avg_samples,
+                                     .hooks = &(const atl_op_hooks){.lower = lower_avg,
+                                                                    .blocked_benefit = pool_blocked_benefit}};
 ATL_BUILTIN(avg_pool2d_op);
 
 atl_node *atl_avg_pool2d_with(const atl_pool2d_args *args)
@@ -143,15 +141,13 @@ const atl_op pool_avg_grad_op = {
     .gradient = {avg_grad_by_adjoint},
     .reference = reference_avg_grad,
     .kernel = kernel_avg_grad,
-    .lower = lower_avg_grad,
-    .blocked_benefit = pool_grad_blocked_benefit,
     .describe = pool_describe,
     .samples = (const atl_sample[]){{"windows that overlap", .binary = sample_avg_grad,
                                      .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}}}, .inputs = 2},
                                     {"70 channels", .binary = sample_avg_grad,
                                      .input = {{4, {1, 2, 2, 70}}, {4, {1, 4, 4, 70}}}, .inputs = 2},
                                     {0}},
-};
+    .hooks = &(const atl_op_hooks){.lower = lower_avg_grad, .blocked_benefit = pool_grad_blocked_benefit}};
 ATL_BUILTIN(pool_avg_grad_op);
 
 static atl_node *avg_pool2d_grad(atl_node *of, atl_node *dy, atl_node *x)

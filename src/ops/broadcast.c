@@ -167,21 +167,22 @@ static const atl_op sum_to_op = {
     .gradient = {sum_to_gradient},
     .reference = sum_to_reference,
     .kernel = sum_to_kernel,
-    .as_sum = sum_to_as_sum,
     .simplify = sum_to_simplified,
-    .samples = (const atl_sample[]){
-        {"matrix to row", .binary = sum_to_times, .input = {{2, {4, 3}}, {1, {3}}}, .inputs = 2},
-        {"matrix to column", .binary = sum_to_times, .input = {{2, {4, 3}}, {2, {4, 1}}}, .inputs = 2},
-        {"tensor to scalar", .binary = sum_to_times, .input = {{3, {2, 2, 3}}, {0}}, .inputs = 2},
-        {"some of four", .binary = sum_to_times, .input = {{4, {2, 2, 3, 2}}, {3, {1, 3, 1}}}, .inputs = 2},
-        {"same shape", .binary = sum_to_times, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2},
-        {"many rows", .binary = sum_to_times, .input = {{2, {70, 5}}, {1, {5}}}, .inputs = 2, .no_gradient = 1},
-        {"sizes differ", .binary = atl_sum_to, .input = {{2, {4, 3}}, {1, {2}}}, .inputs = 2,
-         .error = "does not broadcast"},
-        {"more dimensions", .binary = atl_sum_to, .input = {{1, {3}}, {2, {4, 3}}}, .inputs = 2,
-         .error = "does not broadcast"},
-        {"integers", .binary = atl_sum_to, .input = {{1, {3}, 0, 9, 1}, {0}}, .inputs = 2, .error = "float32"},
-        {0}}};
+    .samples =
+        (const atl_sample[]){
+            {"matrix to row", .binary = sum_to_times, .input = {{2, {4, 3}}, {1, {3}}}, .inputs = 2},
+            {"matrix to column", .binary = sum_to_times, .input = {{2, {4, 3}}, {2, {4, 1}}}, .inputs = 2},
+            {"tensor to scalar", .binary = sum_to_times, .input = {{3, {2, 2, 3}}, {0}}, .inputs = 2},
+            {"some of four", .binary = sum_to_times, .input = {{4, {2, 2, 3, 2}}, {3, {1, 3, 1}}}, .inputs = 2},
+            {"same shape", .binary = sum_to_times, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2},
+            {"many rows", .binary = sum_to_times, .input = {{2, {70, 5}}, {1, {5}}}, .inputs = 2, .no_gradient = 1},
+            {"sizes differ", .binary = atl_sum_to, .input = {{2, {4, 3}}, {1, {2}}}, .inputs = 2,
+             .error = "does not broadcast"},
+            {"more dimensions", .binary = atl_sum_to, .input = {{1, {3}}, {2, {4, 3}}}, .inputs = 2,
+             .error = "does not broadcast"},
+            {"integers", .binary = atl_sum_to, .input = {{1, {3}, 0, 9, 1}, {0}}, .inputs = 2, .error = "float32"},
+            {0}},
+    .hooks = &(const atl_op_hooks){.as_sum = sum_to_as_sum}};
 ATL_BUILTIN(sum_to_op);
 
 atl_node *atl_sum_to(atl_node *x, atl_node *like) { return ATL_APPLY(&sum_to_op, NULL, x, like); }

@@ -222,27 +222,29 @@ static const atl_op concat_op = {
     .gradient_of = concat_gradient,
     .reference = concat_reference,
     .kernel = concat_kernel,
-    .lower = lower_concat,
     .flags = ATL_OP_CONCAT,
     .describe = describe_concat,
     .simplify = concat_simplified,
-    .samples = (const atl_sample[]){
-        {"rows", .binary = two_along_0, .input = {{2, {2, 3}}, {2, {1, 3}}}, .inputs = 2},
-        {"channels", .binary = two_along_last, .input = {{4, {2, 2, 2, 3}}, {4, {2, 2, 2, 1}}}, .inputs = 2},
-        {"three in the middle", .build = three_along_1, .input = {{3, {2, 1, 3}}, {3, {2, 4, 3}}, {3, {2, 2, 3}}},
-         .inputs = 3},
-        {"one node twice", .unary = with_itself, .input = {{2, {3, 2}}}, .inputs = 1},
-        {"integers", .binary = ints_and_ints, .input = {{1, {3}, 0, 9, 1}, {1, {2}, 0, 9, 1}}, .inputs = 2,
-         .no_gradient = 1},
-        {"other sizes differ", .binary = two_along_0, .input = {{2, {2, 3}}, {2, {2, 4}}}, .inputs = 2,
-         .error = "along the axis only"},
-        {"ranks differ", .binary = two_along_0, .input = {{2, {2, 3}}, {1, {3}}}, .inputs = 2,
-         .error = "numbers of dimensions"},
-        {"axis out of range", .binary = two_along_3, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2,
-         .error = "axis 3"},
-        {"types differ", .binary = two_along_0, .input = {{1, {2}}, {1, {2}, 0, 9, 1}}, .inputs = 2, .error = "int32"},
-        {"scalars", .binary = two_along_0, .input = {{0}, {0}}, .inputs = 2, .error = "scalar"},
-        {0}}};
+    .samples =
+        (const atl_sample[]){{"rows", .binary = two_along_0, .input = {{2, {2, 3}}, {2, {1, 3}}}, .inputs = 2},
+                             {"channels", .binary = two_along_last, .input = {{4, {2, 2, 2, 3}}, {4, {2, 2, 2, 1}}},
+                              .inputs = 2},
+                             {"three in the middle", .build = three_along_1,
+                              .input = {{3, {2, 1, 3}}, {3, {2, 4, 3}}, {3, {2, 2, 3}}}, .inputs = 3},
+                             {"one node twice", .unary = with_itself, .input = {{2, {3, 2}}}, .inputs = 1},
+                             {"integers", .binary = ints_and_ints, .input = {{1, {3}, 0, 9, 1}, {1, {2}, 0, 9, 1}},
+                              .inputs = 2, .no_gradient = 1},
+                             {"other sizes differ", .binary = two_along_0, .input = {{2, {2, 3}}, {2, {2, 4}}},
+                              .inputs = 2, .error = "along the axis only"},
+                             {"ranks differ", .binary = two_along_0, .input = {{2, {2, 3}}, {1, {3}}}, .inputs = 2,
+                              .error = "numbers of dimensions"},
+                             {"axis out of range", .binary = two_along_3, .input = {{2, {2, 3}}, {2, {2, 3}}},
+                              .inputs = 2, .error = "axis 3"},
+                             {"types differ", .binary = two_along_0, .input = {{1, {2}}, {1, {2}, 0, 9, 1}},
+                              .inputs = 2, .error = "int32"},
+                             {"scalars", .binary = two_along_0, .input = {{0}, {0}}, .inputs = 2, .error = "scalar"},
+                             {0}},
+    .hooks = &(const atl_op_hooks){.lower = lower_concat}};
 ATL_BUILTIN(concat_op);
 
 atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs)
@@ -351,15 +353,15 @@ static const atl_op concat_part_op = {
     .gradient_of = concat_part_gradient,
     .reference = concat_part_reference,
     .kernel = concat_part_kernel,
-    .lower = lower_concat_part,
-    .part = part_of_join,
     .describe = describe_concat_part,
     .simplify = concat_part_simplified,
-    .samples = (const atl_sample[]){
-        {"second of two", .build = last_part, .input = {{3, {2, 5, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3},
-        {"another shape", .build = last_part, .input = {{3, {2, 6, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3,
-         .error = "[2, 6, 2]"},
-        {0}}};
+    .samples = (const atl_sample[]){{"second of two", .build = last_part,
+                                     .input = {{3, {2, 5, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3},
+                                    {"another shape", .build = last_part,
+                                     .input = {{3, {2, 6, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3,
+                                     .error = "[2, 6, 2]"},
+                                    {0}},
+    .hooks = &(const atl_op_hooks){.lower = lower_concat_part, .part = part_of_join}};
 ATL_BUILTIN(concat_part_op);
 
 static atl_node *concat_part(atl_node *dy, int axis, int part, int count, atl_node *const *parts)

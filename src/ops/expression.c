@@ -37,7 +37,7 @@ static void set_single(atl_expression *expression, const atl_node *node, int *in
 {
     atl_sum_form form;
     if (!atl_is_elementwise(node->op)) {
-        node->op->as_sum(node, &form);
+        atl_hooks_of(node)->as_sum(node, &form);
         set_sum(expression, node, &form);
         input[0] = form.a;
         input[1] = form.b;
@@ -213,9 +213,9 @@ const atl_op atl_fused_op = {.name = "fused",
                              .arity = ATL_VARIADIC,
                              .attributes = sizeof(atl_expression *),
                              .infer = infer_fused,
-                             .lower = atl_lower_expression,
-                             .blocked_benefit = atl_expression_blocked_benefit,
-                             .describe = describe_fused};
+                             .describe = describe_fused,
+                             .hooks = &(const atl_op_hooks){.lower = atl_lower_expression,
+                                                            .blocked_benefit = atl_expression_blocked_benefit}};
 
 atl_node *atl_fused(const atl_expression *expression, int count, atl_node *const *operands)
 {
@@ -248,7 +248,7 @@ static const atl_op part_op = {.name = "part",
                                .arity = 1,
                                .attributes = sizeof(int),
                                .infer = infer_part,
-                               .lower = lower_part,
-                               .blocked_benefit = part_blocked_benefit};
+                               .hooks =
+                                   &(const atl_op_hooks){.lower = lower_part, .blocked_benefit = part_blocked_benefit}};
 
 atl_node *atl_fused_part(atl_node *fused, int k) { return k ? atl_apply_with(&part_op, &k, 1, &fused) : fused; }

@@ -9,6 +9,7 @@
 
 #include "graph/graph.h"
 #include "lowering/lowering.h"
+#include "lowering/op_hooks.h"
 
 enum {
     ATL_EXPRESSION_OPERANDS = 16,
@@ -58,10 +59,10 @@ static inline atl_expression atl_expression_in(atl_expression_room *room)
                             .sum = room->sum};
 }
 
-/* Lowers an element-wise node, a sum (atl_op.as_sum), or a fused one, whose attributes are a pointer to its chain. */
+/* Lowers an element-wise node, a sum (atl_op_hooks.as_sum), or a fused one, whose attributes are a pointer to its chain. */
 int atl_lower_expression(atl_lowering *lowering);
 
-/* For atl_op.blocked_benefit: 0 if an element-wise or fused node can work on images in blocks of 16 channels, else -INFINITY. It can
+/* For atl_op_hooks.blocked_benefit: 0 if an element-wise or fused node can work on images in blocks of 16 channels, else -INFINITY. It can
  * if it reads images of its own shape, and single numbers. */
 double atl_expression_blocked_benefit(const atl_node *y, unsigned *images_out);
 

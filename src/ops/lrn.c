@@ -404,7 +404,6 @@ static const atl_op lrn_op = {
     .gradient = {lrn_gradient},
     .reference = reference_lrn,
     .kernel = kernel_lrn,
-    .lower = lower_lrn,
     .describe = describe_lrn,
     .samples =
         (const atl_sample[]){
@@ -430,7 +429,7 @@ static const atl_op lrn_op = {
             {"int32", .unary = sample_default, .input = {{4, {1, 2, 2, 3}, 0, 9, 1}}, .inputs = 1,
              .error = "must be float32"},
             {0}},
-};
+    .hooks = &(const atl_op_hooks){.lower = lower_lrn}};
 ATL_BUILTIN(lrn_op);
 
 atl_node *atl_lrn_with(const atl_lrn_args *args)
@@ -487,8 +486,6 @@ static const atl_op lrn_grad_op = {
     .expand = expand_lrn_grad,
     .reference = reference_lrn_grad,
     .kernel = kernel_lrn_grad,
-    .lower = lower_lrn,
-    .with_relu_grad = lrn_relu_grad,
     .describe = describe_lrn,
     .samples =
         (const atl_sample[]){{"radius 2", .binary = sample_lrn_grad,
@@ -502,7 +499,7 @@ static const atl_op lrn_grad_op = {
                              {"open and shut", .binary = sample_relu_grad,
                               .input = {{4, {2, 2, 3, 48}}, {4, {2, 2, 3, 48}, -2, 2}}, .inputs = 2, .no_gradient = 1},
                              {0}},
-};
+    .hooks = &(const atl_op_hooks){.lower = lower_lrn, .with_relu_grad = lrn_relu_grad}};
 ATL_BUILTIN(lrn_grad_op);
 
 static atl_node *lrn_grad(const lrn_options *options, atl_node *dy, atl_node *x)

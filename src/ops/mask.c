@@ -123,14 +123,16 @@ static double blocked_benefit(const atl_node *y, unsigned *images)
     return image.rank == 4 && image.size[3] % 16 == 0 ? 0 : -INFINITY;
 }
 
-static const atl_op mask_op = {
-    .name = "above_zero", .arity = 1, .infer = infer_mask, .lower = lower_mask, .blocked_benefit = blocked_benefit};
+static const atl_op mask_op = {.name = "above_zero",
+                               .arity = 1,
+                               .infer = infer_mask,
+                               .hooks = &(const atl_op_hooks){.lower = lower_mask, .blocked_benefit = blocked_benefit}};
 static const atl_op relu_grad_op = {.name = "relu_grad_by_mask",
                                     .arity = 3,
                                     .shape_inputs = 1 << 2,
                                     .infer = infer_relu_grad,
-                                    .lower = lower_relu_grad_mask,
-                                    .blocked_benefit = blocked_benefit};
+                                    .hooks = &(const atl_op_hooks){.lower = lower_relu_grad_mask,
+                                                                   .blocked_benefit = blocked_benefit}};
 
 atl_node *atl_mask_of(atl_node *x) { return ATL_APPLY(&mask_op, NULL, x); }
 

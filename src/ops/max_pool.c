@@ -81,19 +81,17 @@ POOL_SAMPLES(max, atl_max_pool2d);
 static int lower_max(atl_lowering *lowering) { return pool_lower(lowering, 0); }
 static int lower_max_grad(atl_lowering *lowering) { return pool_lower_grad(lowering, 0); }
 
-static const atl_op max_pool2d_op = {
-    .name = "max_pool2d",
-    .arity = 1,
-    .attributes = sizeof(pool_options),
-    .infer = pool_infer,
-    .gradient = {max_pool2d_gradient},
-    .reference = reference_max,
-    .kernel = kernel_max,
-    .lower = lower_max,
-    .blocked_benefit = pool_blocked_benefit,
-    .describe = pool_describe,
-    .samples = max_samples,
-};
+static const atl_op max_pool2d_op = {.name = "max_pool2d",
+                                     .arity = 1,
+                                     .attributes = sizeof(pool_options),
+                                     .infer = pool_infer,
+                                     .gradient = {max_pool2d_gradient},
+                                     .reference = reference_max,
+                                     .kernel = kernel_max,
+                                     .describe = pool_describe,
+                                     .samples = max_samples,
+                                     .hooks = &(const atl_op_hooks){.lower = lower_max,
+                                                                    .blocked_benefit = pool_blocked_benefit}};
 ATL_BUILTIN(max_pool2d_op);
 
 atl_node *atl_max_pool2d_with(const atl_pool2d_args *args)
@@ -182,23 +180,23 @@ static atl_node *sample_max_grad(atl_node *dy, atl_node *x)
     return max_pool2d_grad(y, dy, x, y);
 }
 
-const atl_op pool_max_grad_op = {
-    .name = "max_pool2d_grad",
-    .arity = 3,
-    .attributes = sizeof(pool_options),
-    .shape_inputs = 1 << 2,
-    .workspace_inputs = 1 << 2,
-    .infer = pool_infer_grad,
-    .gradient = {max_grad_by_adjoint, nothing_flows},
-    .reference = reference_max_grad,
-    .kernel = kernel_max_grad,
-    .lower = lower_max_grad,
-    .blocked_benefit = pool_grad_blocked_benefit,
-    .describe = pool_describe,
-    .samples = (const atl_sample[]){{"windows that overlap", .binary = sample_max_grad,
-                                     .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}, -8, 8}}, .inputs = 2},
-                                    {0}},
-};
+const atl_op pool_max_grad_op = {.name = "max_pool2d_grad",
+                                 .arity = 3,
+                                 .attributes = sizeof(pool_options),
+                                 .shape_inputs = 1 << 2,
+                                 .infer = pool_infer_grad,
+                                 .gradient = {max_grad_by_adjoint, nothing_flows},
+                                 .reference = reference_max_grad,
+                                 .kernel = kernel_max_grad,
+                                 .describe = pool_describe,
+                                 .samples =
+                                     (const atl_sample[]){{"windows that overlap", .binary = sample_max_grad,
+                                                           .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}, -8, 8}},
+                                                           .inputs = 2},
+                                                          {0}},
+                                 .hooks = &(const atl_op_hooks){.workspace_inputs = 1 << 2,
+                                                                .lower = lower_max_grad,
+                                                                .blocked_benefit = pool_grad_blocked_benefit}};
 ATL_BUILTIN(pool_max_grad_op);
 
 /* `of` is any of these ops with the same attributes. */

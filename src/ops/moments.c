@@ -175,16 +175,17 @@ static const atl_op moments_op = {
     .infer = infer_moments,
     .gradient = {moments_gradient},
     .reference = reference_moments,
-    .lower = lower_moments,
-    .samples = (const atl_sample[]){
-        {"map", .unary = atl_moments, .input = {{4, {2, 3, 2, 3}}}, .inputs = 1},
-        {"matrix", .unary = atl_moments, .input = {{2, {5, 7}, 1, 3}}, .inputs = 1},
-        {"vector", .unary = atl_moments, .input = {{1, {3}}}, .inputs = 1},
-        {"many rows", .unary = atl_moments, .input = {{2, {3001, 17}, 99, 101}}, .inputs = 1, .no_gradient = 1},
-        {"many channels", .unary = atl_moments, .input = {{2, {3, 1300}}}, .inputs = 1, .no_gradient = 1},
-        {"scalar", .unary = atl_moments, .input = {{0}}, .inputs = 1, .error = "no last dimension"},
-        {"integers", .unary = atl_moments, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1, .error = "float32"},
-        {0}}};
+    .samples =
+        (const atl_sample[]){
+            {"map", .unary = atl_moments, .input = {{4, {2, 3, 2, 3}}}, .inputs = 1},
+            {"matrix", .unary = atl_moments, .input = {{2, {5, 7}, 1, 3}}, .inputs = 1},
+            {"vector", .unary = atl_moments, .input = {{1, {3}}}, .inputs = 1},
+            {"many rows", .unary = atl_moments, .input = {{2, {3001, 17}, 99, 101}}, .inputs = 1, .no_gradient = 1},
+            {"many channels", .unary = atl_moments, .input = {{2, {3, 1300}}}, .inputs = 1, .no_gradient = 1},
+            {"scalar", .unary = atl_moments, .input = {{0}}, .inputs = 1, .error = "no last dimension"},
+            {"integers", .unary = atl_moments, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1, .error = "float32"},
+            {0}},
+    .hooks = &(const atl_op_hooks){.lower = lower_moments}};
 ATL_BUILTIN(moments_op);
 
 atl_node *atl_moments(atl_node *x) { return ATL_APPLY(&moments_op, NULL, x); }
@@ -226,7 +227,6 @@ static const atl_op sum_product_op = {
     .infer = infer_sum_product,
     .gradient = {sum_product_gradient_a, sum_product_gradient_b},
     .reference = reference_sum_product,
-    .as_sum = sum_product_as_sum,
     .samples =
         (const atl_sample[]){{"channels", .binary = sample_channels, .input = {{2, {5, 3}}, {2, {5, 3}}}, .inputs = 2},
                              {"rows of two dimensions", .binary = sample_channels,
@@ -234,7 +234,8 @@ static const atl_op sum_product_op = {
                              {"all", .binary = sample_all, .input = {{2, {5, 3}}, {2, {5, 3}}}, .inputs = 2},
                              {"many rows", .binary = sample_channels, .input = {{2, {3001, 17}}, {2, {3001, 17}}},
                               .inputs = 2, .no_gradient = 1},
-                             {0}}};
+                             {0}},
+    .hooks = &(const atl_op_hooks){.as_sum = sum_product_as_sum}};
 ATL_BUILTIN(sum_product_op);
 
 atl_node *atl_sum_product_to(atl_node *a, atl_node *b, atl_node *like)

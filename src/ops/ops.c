@@ -121,17 +121,3 @@ atl_node *atl_only_reshaped(atl_node *y)
 }
 
 int atl_is_read_once(const atl_node *x) { return x->read_once; }
-
-atl_node *atl_builder_error(atl_graph *graph, const char *builder, const char *format, ...)
-{
-    char text[ATL_ERROR_SIZE];
-    va_list arguments;
-    if (!graph)
-        return NULL;
-    if (!builder || !format)
-        return atl_graph_fail(graph, "atl_builder_error: the %s is null", builder ? "message" : "builder's name");
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    return atl_graph_fail(graph, "%s%s%s: %s", graph->scope, graph->scope[0] ? "/" : "", builder, text);
-}

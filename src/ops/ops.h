@@ -8,6 +8,7 @@
 
 #include "atled/ops.h"
 #include "graph/graph.h"
+#include "lowering/op_hooks.h"
 
 /* Puts a descriptor into the table of built-in ops: one line under its definition.  The linker gathers the section. */
 #define ATL_BUILTIN(op) static const atl_op *const op##_entry __attribute__((used, section("atl_ops"))) = &(op)

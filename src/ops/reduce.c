@@ -237,7 +237,7 @@ SIMPLER(min, 0)
         {0}}
 
 /* The descriptor, its place in the table, its builder.  `simplified`: over dimensions of 1 alone, all but the norm
- * change nothing.  `sum`: see atl_op.as_sum. */
+ * change nothing.  `sum`: see atl_op_hooks.as_sum. */
 #define REDUCE_OP(op_name, fold, simplified, sum)                                                                      \
     static void op_name##_reference(const atl_node *y, const double *const *x, double *result)                         \
     {                                                                                                                  \
@@ -255,9 +255,9 @@ SIMPLER(min, 0)
                                                  .reference = op_name##_reference,                                     \
                                                  .kernel = op_name##_kernel,                                           \
                                                  .describe = describe_reduce,                                          \
-                                                 .as_sum = sum,                                                        \
                                                  .simplify = simplified,                                               \
-                                                 .samples = op_name##_samples};                                        \
+                                                 .samples = op_name##_samples,                                         \
+                                                 .hooks = &(const atl_op_hooks){.as_sum = sum}};                       \
     ATL_BUILTIN(reduce_##op_name##_op);                                                                                \
     atl_node *atl_reduce_##op_name##_with(const atl_reduce_args *args)                                                 \
     {                                                                                                                  \

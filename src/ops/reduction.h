@@ -4,6 +4,7 @@
 
 #include "ops/strided_copy.h"
 #include "lowering/lowering.h"
+#include "lowering/op_hooks.h"
 
 /* Dimensions of a dense array, and a bit for each that is reduced.  The result is dense, of the dimensions that are
  * left. */
@@ -15,7 +16,7 @@ typedef struct atl_reduction {
 
 atl_reduction atl_reduction_over(atl_shape shape, unsigned reduced);
 
-/* For atl_op.as_sum: the sum of input 0 over those axes.  0 if they are not side by side, or there is nothing to add. */
+/* For atl_op_hooks.as_sum: the sum of input 0 over those axes.  0 if they are not side by side, or there is nothing to add. */
 int atl_sum_over(atl_shape shape, unsigned reduced, atl_sum_form *form_out);
 
 typedef enum atl_fold {

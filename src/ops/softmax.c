@@ -175,7 +175,6 @@ static const atl_op softmax_op = {
     .gradient = {softmax_gradient},
     .reference = reference_softmax,
     .kernel = kernel_softmax,
-    .lower = lower_softmax,
     .samples =
         (const atl_sample[]){
             {"one row", .unary = atl_softmax, .input = {{1, {5}}}, .inputs = 1},
@@ -187,7 +186,7 @@ static const atl_op softmax_op = {
             {"scalar", .unary = atl_softmax, .input = {{0}}, .inputs = 1, .error = "is a scalar"},
             {"int32", .unary = atl_softmax, .input = {{1, {3}, 0, 4, 1}}, .inputs = 1, .error = "int32"},
             {0}},
-};
+    .hooks = &(const atl_op_hooks){.lower = lower_softmax}};
 ATL_BUILTIN(softmax_op);
 atl_node *atl_softmax(atl_node *logits) { return ATL_APPLY(&softmax_op, NULL, logits); }
 
@@ -308,7 +307,6 @@ static const atl_op log_softmax_op = {
     .gradient = {log_softmax_gradient},
     .reference = reference_log_softmax,
     .kernel = kernel_log_softmax,
-    .lower = lower_log_softmax,
     .samples =
         (const atl_sample[]){{"one row", .unary = atl_log_softmax, .input = {{1, {5}}}, .inputs = 1},
                              {"rows of 7", .unary = atl_log_softmax, .input = {{3, {2, 3, 7}, -4, 4}}, .inputs = 1},
@@ -316,6 +314,6 @@ static const atl_op log_softmax_op = {
                               .inputs = 1, .no_gradient = 1},
                              {"scalar", .unary = atl_log_softmax, .input = {{0}}, .inputs = 1, .error = "is a scalar"},
                              {0}},
-};
+    .hooks = &(const atl_op_hooks){.lower = lower_log_softmax}};
 ATL_BUILTIN(log_softmax_op);
 atl_node *atl_log_softmax(atl_node *logits) { return ATL_APPLY(&log_softmax_op, NULL, logits); }

@@ -182,9 +182,9 @@ static const atl_op fill_op = {
     .infer = infer_fill,
     .reference = reference_fill,
     .kernel = kernel_fill,
-    .uniform = fill_is_uniform,
     .describe = describe_fill,
-    .samples = (const atl_sample[]){{"fill", .unary = sample_fill, .input = {{2, {2, 3}}}, .inputs = 1}, {0}}};
+    .samples = (const atl_sample[]){{"fill", .unary = sample_fill, .input = {{2, {2, 3}}}, .inputs = 1}, {0}},
+    .hooks = &(const atl_op_hooks){.uniform = fill_is_uniform}};
 ATL_BUILTIN(fill_op);
 
 atl_node *atl_fill(atl_node *like, float value) { return ATL_APPLY(&fill_op, &value, like); }
@@ -222,10 +222,10 @@ static const atl_op size_ratio_op = {.name = "size_ratio",
                                      .infer = infer_size_ratio,
                                      .reference = reference_size_ratio,
                                      .kernel = kernel_size_ratio,
-                                     .uniform = size_ratio_is_uniform,
                                      .samples = (const atl_sample[]){{"size ratio", .binary = sample_size_ratio,
                                                                       .input = {{2, {4, 3}}, {1, {5}}}, .inputs = 2},
-                                                                     {0}}};
+                                                                     {0}},
+                                     .hooks = &(const atl_op_hooks){.uniform = size_ratio_is_uniform}};
 ATL_BUILTIN(size_ratio_op);
 
 atl_node *atl_size_ratio(atl_node *a, atl_node *b) { return ATL_APPLY(&size_ratio_op, NULL, a, b); }

@@ -119,8 +119,8 @@ static atl_node *transpose_simplified(atl_node *y)
         return x;
     if (!swapped)
         return atl_reshape(x, *y->shape);
-    if (atl_before_swap(y) && x->op->transposed && atl_is_read_once(x))
-        return x->op->transposed(x);
+    if (atl_before_swap(y) && atl_hooks_of(x)->transposed && atl_is_read_once(x))
+        return atl_hooks_of(x)->transposed(x);
     if (x->op != y->op)
         return NULL;
     atl_transpose_args args = {.x = x->inputs[0]};

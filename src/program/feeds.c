@@ -1,7 +1,7 @@
 /* Checking what is fed and what is wanted. */
 #include "program/feeds.h"
 
-#include "graph/needed.h"
+#include "lowering/needed.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "compiler/passes/specialize_shapes.h"

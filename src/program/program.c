@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "graph/needed.h"
+#include "lowering/needed.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "onednn/onednn.h"

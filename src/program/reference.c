@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "graph/needed.h"
+#include "lowering/needed.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "program/feeds.h"

@@ -5,6 +5,7 @@
 
 #include "graph/graph.h"
 #include "graph/random.h"
+#include "lowering/op_hooks.h"
 
 enum { DRAWS = 3, MOST_DRAWS = 24 };
 
@@ -112,7 +113,8 @@ static int copy_with_noise(const atl_graph *graph, atl_graph *into, uint64_t str
         int values = 0;
         for (int i = 0; i < node->input_count; i++) {
             int64_t index = node->inputs[i]->index;
-            int by_shape = atl_is_shape_input(node->op, i) || (i < 32 && (node->op->workspace_inputs >> i) & 1);
+            int by_shape =
+                atl_is_shape_input(node->op, i) || (i < 32 && (atl_hooks_of(node)->workspace_inputs >> i) & 1);
             inputs[i + 1] = by_shape ? copy[index] : noisy[index];
         }
         copy[n] = atl_apply_in(into, node->op, node->attributes, node->input_count, inputs + 1);

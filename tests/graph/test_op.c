@@ -57,7 +57,6 @@ static const struct {
     {{.name = "o", .arity = 1, .infer = infer_same, .kernel = compute_nothing, .flags = ATL_OP_RELU}, "ATL_OP_RELU"},
     {{.name = "o", .arity = 1, .function = halve, .flags = ATL_OP_ASSIGN}, "ATL_OP_ASSIGN"},
     {{.name = "o", .arity = 1, .function = halve, .shape_inputs = 2}, "beyond the arity"},
-    {{.name = "o", .arity = 1, .function = halve, .workspace_inputs = 1u << 31}, "beyond the arity"},
     {{.name = "o", .arity = 1, .function = halve, .gradient = {rule, rule}}, "beyond the arity"},
 };
 
@@ -293,7 +292,7 @@ static atl_op corrupted_op(void)
             op.shape_inputs = 1u << bits % 32;
             break;
         case 7:
-            op.workspace_inputs = 1u << bits % 32;
+            op.shape_inputs = (unsigned)bits;
             break;
         case 8:
             op.infer = bits % 3 ? (bits % 2 ? infer_untyped : infer_wider) : NULL;

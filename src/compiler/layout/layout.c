@@ -15,6 +15,7 @@
 
 #include "graph/memory.h"
 #include "ops/expression.h"
+#include "lowering/op_hooks.h"
 
 enum { MOST_SWEEPS = 16 };
 static const double REORDER_BYTES_PER_SECOND = 5e9; /* of the image: read and written, two threads */
@@ -32,8 +33,8 @@ typedef struct chooser {
 static double gain_of(const atl_node *node, unsigned *images)
 {
     *images = 0;
-    if (node->op->blocked_benefit)
-        return node->op->blocked_benefit(node, images);
+    if (atl_hooks_of(node)->blocked_benefit)
+        return atl_hooks_of(node)->blocked_benefit(node, images);
     return atl_is_elementwise(node->op) ? atl_expression_blocked_benefit(node, images) : -INFINITY;
 }
 

@@ -15,6 +15,7 @@
 #include "graph/memory.h"
 #include "lowering/lowering.h"
 #include "compiler/plan/plan.h"
+#include "lowering/op_hooks.h"
 
 enum { LONGEST_KEY = 1000, RUNS = 7 };
 
@@ -107,7 +108,7 @@ static atl_node *alone(atl_graph *graph, const atl_node *node, atl_node **inputs
         char name[32];
         snprintf(name, sizeof name, "input_%d", i);
         inputs[i] = atl_input(graph, name, node->inputs[i]->dtype, *node->inputs[i]->shape);
-        if (!inputs[i] || !atl_reads_input(node->op, i))
+        if (!inputs[i] || !atl_reads_input(node, i))
             continue;
         atl_tensor *values = atl_uniform_tensor(*node->inputs[i]->shape, -1, 1, (uint64_t)i);
         ok = values != NULL;
@@ -178,7 +179,8 @@ int atl_time_nodes(atl_times *times_out, const atl_graph *graph, const char *nee
     ok = (times->plain && times->blocked && times->gain) || (atl_out_of_memory(), 0);
     for (int64_t n = 0; ok && n < graph->count; n++) {
         const atl_node *node = graph->nodes[n];
-        unsigned algos = needed[n] && !prepackable[n] && node->op->algos ? node->op->algos(node, winograd) : 0;
+        unsigned algos =
+            needed[n] && !prepackable[n] && atl_hooks_of(node)->algos ? atl_hooks_of(node)->algos(node, winograd) : 0;
         times->gain[n] = NAN;
         ok = !(algos & (algos - 1)) || time_node(times, node, algos, bfloat16); /* two ways or more */
     }

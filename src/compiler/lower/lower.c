@@ -7,6 +7,7 @@
 #include "compiler/memory/assign.h"
 #include "ops/expression.h"
 #include "compiler/memory/prepack.h"
+#include "lowering/op_hooks.h"
 
 /* ---- values ---------------------------------------------------------------------------------------------------------- */
 
@@ -245,8 +246,8 @@ static int lower_node(atl_lowering *l, const atl_node *node)
             return 0;
         }
     atl_sum_form form;
-    int is_sum = node->op->as_sum && !node->op->kernel && node->op->as_sum(node, &form);
-    int ok = node->op->lower                          ? node->op->lower(l)
+    int is_sum = atl_hooks_of(node)->as_sum && !node->op->kernel && atl_hooks_of(node)->as_sum(node, &form);
+    int ok = atl_hooks_of(node)->lower                ? atl_hooks_of(node)->lower(l)
              : atl_is_elementwise(node->op) || is_sum ? atl_lower_expression(l)
                                                       : atl_compiler_kernel(l);
     return ok && !l->failed;
@@ -258,7 +259,7 @@ static void find_workspaces(atl_lowering *l, const char *needed)
     const atl_graph *graph = l->plan->copy.graph;
     for (int64_t n = 0; n < graph->count; n++)
         for (int i = 0; needed[n] && i < graph->nodes[n]->input_count && i < 32; i++)
-            if ((graph->nodes[n]->op->workspace_inputs >> i) & 1)
+            if ((atl_hooks_of(graph->nodes[n])->workspace_inputs >> i) & 1)
                 l->wants_workspace[graph->nodes[n]->inputs[i]->index] = 1;
 }
 

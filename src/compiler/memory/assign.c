@@ -7,6 +7,7 @@
 #include "graph/tensor.h"
 #include "compiler/memory/in_place.h"
 #include "compiler/memory/buffers.h"
+#include "lowering/op_hooks.h"
 
 static int is_group(const atl_node *node)
 {
@@ -23,7 +24,7 @@ void atl_mark_early(const atl_graph *graph, char *needed, int64_t count, atl_nod
     for (int64_t n = graph->count - 1; n >= 0; n--) {
         const atl_node *node = graph->nodes[n];
         for (int i = 0; needed[n] && i < node->input_count; i++)
-            if (atl_reads_input(node->op, i) && (needed[n] == 2 || (is_group(node) && !is_assignment(node->inputs[i]))))
+            if (atl_reads_input(node, i) && (needed[n] == 2 || (is_group(node) && !is_assignment(node->inputs[i]))))
                 needed[node->inputs[i]->index] = 2;
     }
 }

@@ -7,6 +7,7 @@
 #include "graph/memory.h"
 #include "onednn/onednn.h"
 #include "compiler/lower/lower_state.h"
+#include "lowering/op_hooks.h"
 
 static int joins_channels(const atl_node *node)
 {
@@ -42,8 +43,8 @@ atl_sub_buffer *atl_find_sub_buffers(const atl_graph *graph, const char *needed,
         for (int i = 0; i < node->input_count; first += node->inputs[i++]->shape->size[3]) {
             const atl_node *part = node->inputs[i];
             int64_t k = part->index;
-            if (!alone[k] && !prepackable[k] && !blocked[k] && part->op->writes_strided &&
-                part->op->writes_strided(part, winograd))
+            if (!alone[k] && !prepackable[k] && !blocked[k] && atl_hooks_of(part)->writes_strided &&
+                atl_hooks_of(part)->writes_strided(part, winograd))
                 parts[k] = (atl_sub_buffer){node, first};
             alone[k] = 1;
         }

@@ -35,7 +35,7 @@ int64_t atl_set_of_reads(atl_plan *p, const atl_plan_step *step)
     if (!all.part)
         return atl_out_of_memory(), -1;
     for (int i = 0; i < step->reads; i++)
-        all.part[all.sub_buffers++] = p->values[read[i]].depends;
+        all.part[all.part_count++] = p->values[read[i]].depends;
     int64_t set = new_set(p, all);
     if (set < 0)
         atl_release(all.part);
@@ -75,7 +75,7 @@ static void find_newest(atl_plan *p)
     for (int64_t i = 0; i < p->dependency_set_count; i++) {
         atl_dependency_set *set = &p->dependency_sets[i];
         set->newest = set->variable && set->variable->version > 1 ? set->variable->version : 1;
-        for (int64_t k = 0; k < set->sub_buffers; k++)
+        for (int64_t k = 0; k < set->part_count; k++)
             if (p->dependency_sets[set->part[k]].newest > set->newest)
                 set->newest = p->dependency_sets[set->part[k]].newest;
     }

@@ -19,8 +19,8 @@ typedef struct value_uses {
 
 static int can_compress(const atl_node *node, int i)
 {
-    return i >= 0 && i == node->input_count - 1 && node->op->compress && node->op->from_compressed &&
-           atl_shape_equal(*node->inputs[i]->shape, *node->shape) &&
+    return i >= 0 && i == node->input_count - 1 && atl_hooks_of(node)->compress &&
+           atl_hooks_of(node)->from_compressed && atl_shape_equal(*node->inputs[i]->shape, *node->shape) &&
            (!atl_is_elementwise(node->op) || atl_shape_equal(*node->inputs[0]->shape, *node->shape));
 }
 
@@ -40,7 +40,7 @@ static void note_uses(value_uses *of, const atl_node *node)
 {
     for (int i = 0; i < node->input_count; i++) {
         value_uses *v = &of[node->inputs[i]->index];
-        v->reads += atl_reads_input(node->op, i);
+        v->reads += atl_reads_input(node, i);
         if (atl_is_shape_input(node->op, i))
             continue;
         if (!can_compress(node, i))
@@ -79,14 +79,14 @@ static atl_node *compressed(atl_rewrite *r, const atl_node *old, atl_node *const
     atl_node *made = NULL;
     const atl_node *input = compressible_input(old);
     if (input && of[input->index].compress)
-        made = old->op->from_compressed(old, inputs, of[input->index].compress);
+        made = atl_hooks_of(old)->from_compressed(old, inputs, of[input->index].compress);
     else if (atl_expression_of(old))
         made = atl_fused(atl_expression_of(old), old->input_count, inputs);
     if (!v->by)
         return made;
     if (!made)
         made = atl_apply_in(r->to, old->op, old->attributes, old->input_count, inputs);
-    v->compress = made ? v->by->compress(made) : NULL;
+    v->compress = made ? v->by->hooks->compress(made) : NULL;
     return v->compress ? made : NULL;
 }
 

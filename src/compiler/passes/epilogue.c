@@ -18,16 +18,15 @@ static atl_node *absorbed_sum(atl_rewrite *r, const atl_node *old, atl_node *con
     for (int k = 0; k < 2; k++) {
         int i = k ? 1 - later : later;
         const atl_node *y = old->inputs[i], *other = old->inputs[1 - i];
-        if (y == other || r->uses[y->index] != 1 || !inputs[i]->op->with_epilogue ||
+        if (y == other || r->uses[y->index] != 1 || !atl_hooks_of(inputs[i])->with_epilogue ||
             !atl_shape_equal(*y->shape, *old->shape))
             continue;
         atl_node *made = NULL;
         if (is_vector_for(other, y) && !atl_shape_equal(*other->shape, *y->shape))
-            made = inputs[i]->op->with_epilogue(inputs[i],
-                                                atl_reshape(inputs[1 - i], ATL_SHAPE(atl_shape_count(*other->shape))),
-                                                NULL, 0);
+            made = atl_hooks_of(inputs[i])->with_epilogue(
+                inputs[i], atl_reshape(inputs[1 - i], ATL_SHAPE(atl_shape_count(*other->shape))), NULL, 0);
         else if (atl_shape_equal(*other->shape, *y->shape))
-            made = inputs[i]->op->with_epilogue(inputs[i], NULL, inputs[1 - i], 0);
+            made = atl_hooks_of(inputs[i])->with_epilogue(inputs[i], NULL, inputs[1 - i], 0);
         if (made)
             return made;
     }
@@ -40,12 +39,12 @@ static atl_node *absorbed(atl_rewrite *r, const atl_node *old, atl_node *const *
         return NULL;
     if (old->op->flags & ATL_OP_SUM && old->input_count == 2)
         return absorbed_sum(r, old, inputs);
-    if (old->op->flags & ATL_OP_RELU && r->uses[old->inputs[0]->index] == 1 && inputs[0]->op->with_epilogue)
-        return inputs[0]->op->with_epilogue(inputs[0], NULL, NULL, 1);
+    if (old->op->flags & ATL_OP_RELU && r->uses[old->inputs[0]->index] == 1 && atl_hooks_of(inputs[0])->with_epilogue)
+        return atl_hooks_of(inputs[0])->with_epilogue(inputs[0], NULL, NULL, 1);
     return NULL;
 }
 
-static int is_candidate(const atl_node *node) { return node->op->with_epilogue != NULL; }
+static int is_candidate(const atl_node *node) { return atl_hooks_of(node)->with_epilogue != NULL; }
 
 const atl_pass atl_epilogue_pass = {
     .flag = ATL_PASS_EPILOGUE, .is_candidate = is_candidate, .rule = absorbed, .needs_use_counts = 1, .merges = 1};

@@ -35,20 +35,24 @@ static atl_node *scaled(atl_rewrite *r, const atl_node *old, atl_node *const *in
     if (!r->needed[old->index])
         return NULL;
     int i = scale_of(r, old);
-    if (i >= 0 && inputs[1 - i]->op->scaled && r->uses[old->inputs[1 - i]->index] == 1)
-        return inputs[1 - i]->op->scaled(inputs[1 - i], as_vector(r, old->inputs[i]));
-    if (!old->op->with_scaled_input || r->prepack[old->index])
+    if (i >= 0 && atl_hooks_of(inputs[1 - i])->scaled && r->uses[old->inputs[1 - i]->index] == 1)
+        return atl_hooks_of(inputs[1 - i])->scaled(inputs[1 - i], as_vector(r, old->inputs[i]));
+    if (!atl_hooks_of(old)->with_scaled_input || r->prepack[old->index])
         return NULL;
     const atl_node *product = old->inputs[0];
     i = r->uses[product->index] == 1 ? scale_of(r, product) : -1;
     if (i < 0)
         return NULL;
     atl_node *y = atl_apply_in(r->to, old->op, old->attributes, old->input_count, inputs);
-    return y ? y->op->with_scaled_input(y, r->of[product->inputs[1 - i]->index], as_vector(r, product->inputs[i]))
+    return y ? atl_hooks_of(y)->with_scaled_input(y, r->of[product->inputs[1 - i]->index],
+                                                  as_vector(r, product->inputs[i]))
              : NULL;
 }
 
-static int is_candidate(const atl_node *node) { return node->op->scaled || node->op->with_scaled_input; }
+static int is_candidate(const atl_node *node)
+{
+    return atl_hooks_of(node)->scaled || atl_hooks_of(node)->with_scaled_input;
+}
 
 const atl_pass atl_fold_scale_pass = {
     .flag = ATL_PASS_FOLD_SCALE, .is_candidate = is_candidate, .rule = scaled, .needs_use_counts = 1, .merges = 1};

@@ -53,7 +53,7 @@ static int is_fusible(const atl_node *node)
 
 static int is_sum(const atl_node *node, atl_sum_form *form)
 {
-    return !atl_is_elementwise(node->op) && node->op->as_sum && node->op->as_sum(node, form);
+    return !atl_is_elementwise(node->op) && atl_hooks_of(node)->as_sum && atl_hooks_of(node)->as_sum(node, form);
 }
 
 /* The arrays that a member reads. */
@@ -280,7 +280,7 @@ static int find_groups(atl_rewrite *r)
         if (is_fusible(node) ? own->first_use < 0 || !joins(r, g, node, own->first_use) : is_sum(node, &form))
             open_group(g, node);
         for (int i = 0; i < node->input_count; i++)
-            if (atl_reads_input(node->op, i))
+            if (atl_reads_input(node, i))
                 tell_input(&g->of[node->inputs[i]->index], own->root >= 0 ? own->root : n);
     }
     for (int64_t n = 0; n < from->count; n++)

@@ -28,8 +28,8 @@ static const atl_node *join_of(const joins *j, const atl_node *part)
 static int is_relu_grad_part(const atl_rewrite *r, const joins *j, const atl_node *relu_grad)
 {
     const atl_node *part = relu_grad->op->flags & ATL_OP_RELU_GRAD ? relu_grad->inputs[0] : NULL;
-    return part && part->op->part && r->uses[part->index] == 1 && join_of(j, part) &&
-           relu_grad->inputs[1] == part->inputs[1 + part->op->part(part)];
+    return part && atl_hooks_of(part)->part && r->uses[part->index] == 1 && join_of(j, part) &&
+           relu_grad->inputs[1] == part->inputs[1 + atl_hooks_of(part)->part(part)];
 }
 
 static void count_part(joins *j, const atl_node *part)
@@ -97,7 +97,7 @@ static atl_node *joined(atl_rewrite *r, const atl_node *old, atl_node *const *in
     return atl_relu_grad(array, r->of[j->whole[old->index]->index]);
 }
 
-static int is_candidate(const atl_node *node) { return node->op->part != NULL; }
+static int is_candidate(const atl_node *node) { return atl_hooks_of(node)->part != NULL; }
 
 const atl_pass atl_hoist_relu_grad_pass = {.flag = ATL_PASS_CONCAT_ELIMINATION,
                                            .is_candidate = is_candidate,

@@ -5,7 +5,7 @@
 
 static int takes_relu_grad(const atl_rewrite *r, const atl_node *y, const atl_node *old)
 {
-    return y->op->with_relu_grad && r->uses[y->index] == 1 && atl_shape_equal(*y->shape, *old->shape);
+    return atl_hooks_of(y)->with_relu_grad && r->uses[y->index] == 1 && atl_shape_equal(*y->shape, *old->shape);
 }
 
 static atl_node *relu_grad_of_sum(atl_rewrite *r, const atl_node *old, const atl_node *sum, atl_node *by)
@@ -14,7 +14,7 @@ static atl_node *relu_grad_of_sum(atl_rewrite *r, const atl_node *old, const atl
         const atl_node *y = sum->inputs[i], *other = sum->inputs[1 - i];
         atl_node *made = NULL;
         if (takes_relu_grad(r, y, old) && atl_shape_equal(*other->shape, *old->shape))
-            made = y->op->with_relu_grad(r->of[y->index], r->of[other->index], by, r->winograd);
+            made = atl_hooks_of(y)->with_relu_grad(r->of[y->index], r->of[other->index], by, r->winograd);
         if (made)
             return made;
     }
@@ -27,13 +27,13 @@ static atl_node *relu_gradient(atl_rewrite *r, const atl_node *old, atl_node *co
     if (!x || !r->needed[old->index] || !atl_shape_equal(*old->inputs[1]->shape, *old->shape))
         return NULL;
     if (takes_relu_grad(r, x, old))
-        return x->op->with_relu_grad(inputs[0], NULL, inputs[1], r->winograd);
+        return atl_hooks_of(x)->with_relu_grad(inputs[0], NULL, inputs[1], r->winograd);
     if (x->op->flags & ATL_OP_SUM && x->input_count == 2 && r->uses[x->index] == 1)
         return relu_grad_of_sum(r, old, x, inputs[1]);
     return NULL;
 }
 
-static int is_candidate(const atl_node *node) { return node->op->with_relu_grad != NULL; }
+static int is_candidate(const atl_node *node) { return atl_hooks_of(node)->with_relu_grad != NULL; }
 
 const atl_pass atl_relu_grad_pass = {.flag = ATL_PASS_RELU_GRAD,
                                      .is_candidate = is_candidate,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "atled/program.h"
-#include "graph/needed.h"
+#include "lowering/needed.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 
@@ -31,7 +31,7 @@ static int analyse(atl_rewrite *r, const atl_pass *pass, int64_t count, atl_node
     for (int64_t n = 0; n < from->count; n++) {
         const atl_node *node = from->nodes[n];
         for (int i = 0; r->needed[n] && i < node->input_count; i++)
-            if (atl_reads_input(node->op, i))
+            if (atl_reads_input(node, i))
                 r->uses[node->inputs[i]->index]++;
     }
     return 1;

@@ -7,6 +7,7 @@
 
 #include "compiler/passes/cse.h"
 #include "compiler/passes/specialize_shapes.h"
+#include "lowering/op_hooks.h"
 
 typedef struct atl_rewrite {
     const atl_graph *from;

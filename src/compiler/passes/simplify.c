@@ -104,7 +104,7 @@ static atl_node *simplified(atl_rewrite *r, const atl_node *old, atl_node *const
 int atl_readers_matter(const atl_node *node)
 {
     for (int i = 0; node->op->simplify && i < node->input_count; i++)
-        if (node->inputs[i]->op->transposed || node->inputs[i]->op == node->op)
+        if (atl_hooks_of(node->inputs[i])->transposed || node->inputs[i]->op == node->op)
             return 1;
     return 0;
 }

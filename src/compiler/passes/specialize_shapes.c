@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "atled/program.h"
-#include "graph/needed.h"
+#include "lowering/needed.h"
 #include "graph/memory.h"
 #include "compiler/passes/cse.h"
 #include "compiler/passes/simplify.h"

@@ -2,7 +2,7 @@
 #include "compiler/plan/plan.h"
 
 #include "atled/program.h"
-#include "graph/needed.h"
+#include "lowering/needed.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "onednn/onednn.h"
@@ -43,7 +43,8 @@ static int choose_algos(atl_lowering *l, const char *needed, int64_t count, atl_
         return 0;
     l->blocked = atl_choose_layouts(graph, needed, count, roots, l->winograd && !options.algo, times.gain);
     for (int64_t n = 0; l->blocked && measures && n < graph->count; n++) {
-        if (options.algo && graph->nodes[n]->op->algos && graph->nodes[n]->op->algos(graph->nodes[n], l->winograd)) {
+        if (options.algo && atl_hooks_of(graph->nodes[n])->algos &&
+            atl_hooks_of(graph->nodes[n])->algos(graph->nodes[n], l->winograd)) {
             l->algo[n] = (char)options.algo;
             l->blocked[n] = options.algo >= ATL_ALGO_BLOCKED;
         } else if (options.timing)

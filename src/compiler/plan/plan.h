@@ -7,6 +7,7 @@
 #include "compiler/memory/arena.h"
 #include "lowering/lowering.h"
 #include "compiler/passes/specialize_shapes.h"
+#include "lowering/op_hooks.h"
 
 typedef enum atl_space {
     ATL_IN_ARENA,  /* of a state; written at every run */
@@ -33,7 +34,7 @@ typedef struct atl_plan_value {
 typedef struct atl_dependency_set {
     const atl_storage *variable; /* or null */
     int64_t *part;               /* indices in plan->sets; owned */
-    int64_t sub_buffers;
+    int64_t part_count;
     uint64_t newest; /* version of them, at the last refresh */
 } atl_dependency_set;
 

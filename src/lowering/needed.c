@@ -1,7 +1,8 @@
 /* Marks over a graph, in one loop each: nodes stand in the order in which they were made. */
-#include "graph/needed.h"
+#include "lowering/needed.h"
 
 #include "graph/memory.h"
+#include "lowering/op_hooks.h"
 
 char *atl_mark_needed(const atl_graph *graph, int64_t count, atl_node *const *outputs, int shapes_too)
 {
@@ -11,7 +12,7 @@ char *atl_mark_needed(const atl_graph *graph, int64_t count, atl_node *const *ou
     for (int64_t n = needed ? graph->count - 1 : -1; n >= 0; n--) {
         const atl_node *node = graph->nodes[n];
         for (int i = 0; needed[n] && i < node->input_count; i++)
-            if (shapes_too || atl_reads_input(node->op, i))
+            if (shapes_too || atl_reads_input(node, i))
                 needed[node->inputs[i]->index] = 1;
     }
     return needed;
@@ -31,7 +32,7 @@ char *atl_mark_prepackable(const atl_graph *graph, const char *needed)
                       (node->op->flags & ATL_OP_SIDE_EFFECT && !(node->op->flags & ATL_OP_VARIABLE));
         once[n] &= !changes;
         for (int i = 0; i < node->input_count; i++)
-            if (atl_reads_input(node->op, i))
+            if (atl_reads_input(node, i))
                 once[n] &= once[node->inputs[i]->index];
     }
     return once;

@@ -1,0 +1,33 @@
+/* What follows from an op's hooks for a node. */
+#include "lowering/op_hooks.h"
+
+#include "graph/tensor.h"
+
+const atl_op_hooks *atl_hooks_of(const atl_node *node)
+{
+    static const atl_op_hooks none = {0};
+    return node->op->hooks ? node->op->hooks : &none;
+}
+
+int atl_reads_input(const atl_node *node, int i)
+{
+    return !atl_is_shape_input(node->op, i) || (i < 32 && (atl_hooks_of(node)->workspace_inputs >> i) & 1);
+}
+
+int atl_is_uniform(const atl_node *node, float *value_out)
+{
+    enum { LOOKED_AT = 64 };
+    while (node->op->flags & (ATL_OP_ALIAS | ATL_OP_BROADCAST) && !(node->op->flags & ATL_OP_SIDE_EFFECT))
+        node = node->inputs[0]; /* the same elements */
+    if (atl_hooks_of(node)->uniform)
+        return atl_hooks_of(node)->uniform(node, value_out);
+    const atl_tensor *value = node->op->flags & ATL_OP_CONSTANT && node->storage ? node->storage->value : NULL;
+    if (!value || value->dtype != ATL_FLOAT32 || value->count < 1 || value->count > LOOKED_AT)
+        return 0;
+    const float *x = value->data;
+    for (int64_t i = 1; i < value->count; i++)
+        if (x[i] != x[0])
+            return 0;
+    *value_out = x[0];
+    return 1;
+}

@@ -1,0 +1,76 @@
+/* What the compiler knows of a built-in op beyond its public descriptor.
+ *
+ * An op fills this table beside its descriptor:
+ *
+ *     .hooks = &(const atl_op_hooks){.lower = lower_conv2d, .with_epilogue = conv2d_with_epilogue}
+ *
+ * Every hook is optional.  The compiler calls them when all shapes are known. */
+#ifndef ATLED_LOWERING_OP_HOOKS_H
+#define ATLED_LOWERING_OP_HOOKS_H
+
+#include "lowering/lowering.h"
+
+/* A node as a sum: scale * sum of a, or of a * b, over the middle dimension of [outer, reduced, inner]. */
+typedef struct atl_sum_form {
+    int a, b; /* inputs; b: -1 if it is no product */
+    int64_t outer, reduced, inner;
+    double scale;
+} atl_sum_form;
+
+struct atl_op_hooks {
+    /* Emits the steps that compute the node (lowering.h).  Null: the op's kernel, map or reference is called by a step. */
+    int (*lower)(atl_lowering *lowering);
+    unsigned workspace_inputs; /* bit i: input i is the forward node, whose workspace is used if it has kept one */
+
+    /* ---- layouts and algorithms ---- */
+
+    /* The benefit, in seconds, of working on images in blocks of channels; negative: a loss; -INFINITY: impossible.
+     * Sets bit i of *images_out if input i must then be in blocks, too. */
+    double (*blocked_benefit)(const atl_node *y, unsigned *images_out);
+    /* Bit a is set if the node can be lowered by algorithm a (atl_algo); 0: there is no choice. */
+    unsigned (*algos)(const atl_node *y, int winograd);
+
+    /* ---- concats ---- */
+
+    /* Of an op that splits the result of a concat: input 0 is split, and inputs 1, 2, ... are those of the concat.  Returns which of
+     * the parts the node is. */
+    int (*part)(const atl_node *y);
+    /* True if the pixels of the result may have a stride of their own, as part of a concat; `winograd`: atl_lower_winograd_use. */
+    int (*writes_strided)(const atl_node *y, int winograd);
+
+    /* ---- fusion ---- */
+
+    /* Describes y as a sum over elements of an input, or over products of two, so that the pass over memory that makes these can add
+     * them up.  Returns 0 if y is no such sum. */
+    int (*as_sum)(const atl_node *y, atl_sum_form *form_out);
+    /* Each of these returns an equal node that costs no more than y, or null if that is impossible. */
+    atl_node *(*scaled)(atl_node *y, atl_node *scale); /* y * scale, a vector [channels] along the last dimension */
+    atl_node *(*transposed)(atl_node *y);              /* y with its last two dimensions swapped */
+    /* y for input 0 = x * scale, a vector [channels] along the last dimension of x. */
+    atl_node *(*with_scaled_input)(atl_node *y, atl_node *x, atl_node *scale);
+    /* y + bias [channels] + residual of y's shape, then relu; bias and residual may be null. */
+    atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, int relu);
+    /* relu_grad(y + other, by), all of one shape; other may be null; `winograd`: where that method is certain to be used. */
+    atl_node *(*with_relu_grad)(atl_node *y, atl_node *other, atl_node *by, int winograd);
+
+    /* ---- activation compression: set both or neither ---- */
+
+    /* Makes a compact node, a bit mask for example, with all that y needs of its last input, which has y's shape. */
+    atl_node *(*compress)(atl_node *input);
+    /* Rebuilds y from that node, on new inputs. */
+    atl_node *(*from_compressed)(const atl_node *y, atl_node *const *inputs, atl_node *compressed);
+
+    /* Returns true if every element is certainly the same number, *value_out. */
+    int (*uniform)(const atl_node *y, float *value_out);
+};
+
+/* The hooks of the node's op; an empty table for an op that has none. */
+const atl_op_hooks *atl_hooks_of(const atl_node *node);
+
+/* True if more than the shape of input i is used: its value, or the workspace that a forward node keeps for its gradient. */
+int atl_reads_input(const atl_node *node, int i);
+
+/* True if every element of the node is certainly the same number: a constant, or what the op's `uniform` says. */
+int atl_is_uniform(const atl_node *node, float *value_out);
+
+#endif
