@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lowering/op_hooks.h"
+
 const atl_equation atl_equations[] = {
     /* neutral elements */
     {"add(x, 0)", "x", 0},
