@@ -1,0 +1,65 @@
+/* What the files about convolutions share.  conv2d, conv2d_input_grad and conv2d_filter_grad: see conv.c. */
+#ifndef ATLED_OPS_CONV_H
+#define ATLED_OPS_CONV_H
+
+#include "onednn/onednn.h"
+#include "ops/window.h"
+
+typedef struct conv_options {
+    window_options window;
+    int32_t groups;
+} conv_options;
+
+/* ---- conv_shapes.c ---- */
+
+int atl_infer_conv2d(atl_node *y);      /* image, filter, ... */
+int atl_infer_input_grad(atl_node *y);  /* dy, filter, like the image, ... */
+int atl_infer_filter_grad(atl_node *y); /* image, dy, like the filter */
+
+typedef struct conv_geometry {
+    atl_shape image, filter, result;
+    atl_window vertical, horizontal;
+    int64_t groups;
+} conv_geometry;
+
+/* Of a node with conv_options (or options that begin with them), all shapes known. */
+conv_geometry atl_conv_geometry_of(const atl_node *y, const atl_node *image, const atl_node *filter,
+                                   const atl_node *result);
+
+/* "3x3, stride 2, 4 groups" */
+void atl_describe_conv(const atl_node *y, const atl_node *filter, char *text, size_t size);
+
+/* ---- conv_reference.c ---- */
+
+void atl_conv2d_reference(const atl_node *y, const double *const *x, double *result);
+void atl_input_grad_reference(const atl_node *y, const double *const *x, double *result);
+void atl_filter_grad_reference(const atl_node *y, const double *const *x, double *result);
+
+/* ---- conv_algorithm.c ---- */
+
+/* Inputs of the node, with ONEDNN_NO_INPUT for what it computes. */
+onednn_convolution atl_convolution_of(onednn_pass pass, const conv_geometry *g, int image, int filter, int result);
+
+/* Emits the step by the algorithm that is expected to be the fastest, or that has been measured. */
+int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g);
+int atl_conv_prefers_winograd(const onednn_convolution *c, const conv_geometry *g, int allowed);
+double atl_conv_blocked_benefit(onednn_pass pass, const conv_geometry *g);
+
+/* The hooks of the three ops: see op_hooks.h. */
+int atl_lower_conv2d(atl_lowering *lowering);
+int atl_lower_input_grad(atl_lowering *lowering);
+int atl_lower_filter_grad(atl_lowering *lowering);
+int atl_conv2d_writes_strided(const atl_node *y, int winograd);
+double atl_conv2d_blocked_benefit(const atl_node *y, unsigned *images);
+double atl_input_grad_blocked_benefit(const atl_node *y, unsigned *images);
+double atl_filter_grad_blocked_benefit(const atl_node *y, unsigned *images);
+unsigned atl_conv2d_algos(const atl_node *y, int winograd);
+unsigned atl_input_grad_algos(const atl_node *y, int winograd);
+unsigned atl_filter_grad_algos(const atl_node *y, int winograd);
+
+/* ---- conv_fused.c ---- */
+
+atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu);
+atl_node *atl_input_grad_with_relu_grad(atl_node *y, atl_node *other, atl_node *by, int winograd);
+
+#endif

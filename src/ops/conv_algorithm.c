@@ -1,0 +1,202 @@
+/* Convolutions: which algorithm computes one, in which layout of its images, and its step. */
+#include "ops/conv.h"
+#include "ops/conv_pointwise.h"
+#include "ops/conv_winograd.h"
+
+/* Inputs of the node, with ONEDNN_NO_INPUT for what it computes. */
+onednn_convolution atl_convolution_of(onednn_pass pass, const conv_geometry *g, int image, int filter, int result)
+{
+    return (onednn_convolution){.pass = pass,
+                                .image = g->image,
+                                .filter = g->filter,
+                                .result = g->result,
+                                .vertical = g->vertical,
+                                .horizontal = g->horizontal,
+                                .groups = g->groups,
+                                .image_input = image,
+                                .filter_input = filter,
+                                .result_input = result,
+                                .bias_input = ONEDNN_NO_INPUT,
+                                .residual_input = ONEDNN_NO_INPUT,
+                                .relu_grad_input = ONEDNN_NO_INPUT};
+}
+
+int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g);
+
+static int lower(atl_lowering *lowering, onednn_pass pass, const conv_geometry *g, int image, int filter, int result)
+{
+    if (g->image.size[0] == 0) /* an empty batch: a sum over nothing */
+        return onednn_lower_zeros(lowering);
+    onednn_convolution c = atl_convolution_of(pass, g, image, filter, result);
+    return atl_lower_conv_best(lowering, &c, g);
+}
+
+/* Two AVX-512 cores; what counts is where one way overtakes the other. */
+static const double FLOPS_PER_SECOND = 300e9, WINOGRAD_FLOPS_PER_SECOND = 220e9, FILTER_BYTES_PER_SECOND = 12e9,
+                    IMAGE_BYTES_PER_SECOND = 30e9;
+
+static double direct_seconds(const conv_geometry *g)
+{
+    const int64_t *filter = g->filter.size;
+    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(g->result) / FLOPS_PER_SECOND;
+}
+
+/* By oneDNN's own Winograd kernels, F(4x4, 3x3): a quarter of the multiplications, in products that want 32 channels to run well; but images
+ * and filters are transformed, and grow by 36/16 and 36/9.  INFINITY where the method does not apply. */
+static double winograd_seconds(const conv_geometry *g)
+{
+    const int64_t *image = g->image.size, *result = g->result.size, *filter = g->filter.size;
+    int applies = filter[0] == 3 && filter[1] == 3 && g->vertical.stride == 1 && g->horizontal.stride == 1 &&
+                  g->vertical.dilation == 1 && g->horizontal.dilation == 1 && g->groups == 1 && image[3] % 16 == 0 &&
+                  result[3] % 16 == 0 && image[0] > 0 && atl_onednn_has_winograd();
+    if (!applies)
+        return INFINITY;
+    double pixels = (double)(result[0] * ((result[1] + 3) / 4 * 4) * ((result[2] + 3) / 4 * 4)); /* whole tiles */
+    double narrowest = (double)(image[3] < result[3] ? image[3] : result[3]);
+    double flops = 2.0 * 9 * (double)(image[3] * result[3]) * pixels / 4;
+    return flops / (WINOGRAD_FLOPS_PER_SECOND * fmin(1, narrowest / 32)) +
+           36.0 * (double)(image[3] * result[3]) * 4 / FILTER_BYTES_PER_SECOND +
+           pixels * (double)(image[3] + result[3]) * 2.25 * 4 * 2 / IMAGE_BYTES_PER_SECOND;
+}
+
+/* In blocks, a direct convolution takes a third longer than in NHWC. */
+static double blocked_direct_seconds(const conv_geometry *g) { return direct_seconds(g) * 4 / 3; }
+
+/* In NHWC, at best. */
+static double plain_seconds(onednn_pass pass, const conv_geometry *g)
+{
+    onednn_convolution c = atl_convolution_of(pass, g, 0, 1, 2);
+    return fmin(direct_seconds(g), atl_conv_winograd_seconds(&c));
+}
+
+/* Seconds that blocks of 16 channels save. */
+double atl_conv_blocked_benefit(onednn_pass pass, const conv_geometry *g)
+{
+    if (g->image.size[3] % 16 || g->result.size[3] % 16 || g->groups != 1 || g->image.size[0] == 0 ||
+        !atl_onednn_has_winograd())
+        return -INFINITY;
+    return plain_seconds(pass, g) - fmin(winograd_seconds(g), blocked_direct_seconds(g));
+}
+
+/* By our own Winograd kernels, with what matters little beside a direct convolution in float32 and much beside one in bfloat16: the
+ * transformed filter is read, and images that are larger than the caches come from memory. */
+static double whole_winograd_seconds(const onednn_convolution *c)
+{
+    static const double CACHE = 6e6, CACHED_BYTES_PER_SECOND = 50e9, BYTES_PER_SECOND = 14e9;
+    double images = 4 * (double)(atl_shape_count(c->image) + atl_shape_count(c->result));
+    double points = c->vertical.size == 3 ? 36 : 64; /* of a tile */
+    return atl_conv_winograd_seconds(c) +
+           points * 4 * (double)(c->image.size[3] * c->result.size[3]) / CACHED_BYTES_PER_SECOND +
+           fmax(0, images - CACHE) / BYTES_PER_SECOND;
+}
+
+/* In bfloat16 only what is faster so than by the way that float32 would go. */
+int atl_conv_prefers_winograd(const onednn_convolution *c, const conv_geometry *g, int allowed)
+{
+    if (!allowed || atl_conv_winograd_seconds(c) >= direct_seconds(g))
+        return 0;
+    return allowed == ATL_WINOGRAD || whole_winograd_seconds(c) <= onednn_convolution_rounded_seconds(c);
+}
+
+int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g)
+{
+    int from = c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input;
+    atl_algo way = atl_lower_algo(lowering);
+    c->blocked = atl_lower_is_blocked(lowering);
+    c->winograd =
+        way ? way == ATL_ALGO_BLOCKED_WINOGRAD : c->blocked && winograd_seconds(g) < blocked_direct_seconds(g);
+    if (way ? way == ATL_ALGO_WINOGRAD
+            : !c->blocked && atl_conv_prefers_winograd(c, g, atl_lower_winograd_use(lowering)))
+        return atl_lower_conv_winograd(lowering, c);
+    if (!c->blocked && atl_conv_is_pointwise(c) &&
+        (atl_lower_output_is_strided(lowering) || atl_lower_input_is_strided(lowering, from)))
+        return atl_lower_conv_pointwise(lowering, c);
+    return onednn_lower_convolution(lowering, c);
+}
+
+static unsigned algos_of(onednn_pass pass, const conv_geometry *g, int winograd)
+{
+    onednn_convolution c = atl_convolution_of(pass, g, 0, 1, 2);
+    unsigned ways = 1u << ATL_ALGO_DIRECT;
+    if (!winograd || g->image.size[0] == 0)
+        return 0;
+    if (!isinf(atl_conv_winograd_seconds(&c)))
+        ways |= 1u << ATL_ALGO_WINOGRAD;
+    if (atl_conv_blocked_benefit(pass, g) > -INFINITY)
+        ways |= 1u << ATL_ALGO_BLOCKED;
+    if (!isinf(winograd_seconds(g)))
+        ways |= 1u << ATL_ALGO_BLOCKED_WINOGRAD;
+    return ways;
+}
+
+/* Our own kernels can leave the result as part of a concat. */
+int atl_conv2d_writes_strided(const atl_node *y, int winograd)
+{
+    conv_geometry g = atl_conv_geometry_of(y, y->inputs[0], y->inputs[1], y);
+    onednn_convolution c = atl_convolution_of(ONEDNN_FORWARD, &g, 0, 1, ONEDNN_NO_INPUT);
+    return atl_conv_is_pointwise(&c) || atl_conv_prefers_winograd(&c, &g, winograd);
+}
+
+double atl_conv2d_blocked_benefit(const atl_node *y, unsigned *images)
+{
+    conv_geometry g = atl_conv_geometry_of(y, y->inputs[0], y->inputs[1], y);
+    int first_layer = g.image.size[3] <= 4 && g.groups == 1 && g.result.size[3] % 16 == 0 && atl_onednn_has_winograd();
+    *images = first_layer ? 0 : 1; /* a first layer takes planes, and can leave blocks as well as NHWC */
+    return first_layer ? 0 : atl_conv_blocked_benefit(ONEDNN_FORWARD, &g);
+}
+
+double atl_input_grad_blocked_benefit(const atl_node *y, unsigned *images)
+{
+    conv_geometry g = atl_conv_geometry_of(y, y, y->inputs[1], y->inputs[0]);
+    *images = 1;
+    return atl_conv_blocked_benefit(ONEDNN_INPUT_GRADIENT, &g);
+}
+
+/* A first layer's image comes in planes: in NHWC, where there are three channels, oneDNN is at best as fast, and in 5x5 windows
+ * half. */
+double atl_filter_grad_blocked_benefit(const atl_node *y, unsigned *images)
+{
+    conv_geometry g = atl_conv_geometry_of(y, y->inputs[0], y, y->inputs[1]);
+    int first_layer = g.image.size[3] <= 4 && g.groups == 1 && g.result.size[3] % 16 == 0 && atl_onednn_has_winograd();
+    *images = first_layer ? 2 : 1 | 2;
+    return first_layer ? 0 : atl_conv_blocked_benefit(ONEDNN_FILTER_GRADIENT, &g);
+}
+
+unsigned atl_conv2d_algos(const atl_node *y, int winograd)
+{
+    conv_geometry g = atl_conv_geometry_of(y, y->inputs[0], y->inputs[1], y);
+    return algos_of(ONEDNN_FORWARD, &g, winograd);
+}
+
+unsigned atl_input_grad_algos(const atl_node *y, int winograd)
+{
+    conv_geometry g = atl_conv_geometry_of(y, y, y->inputs[1], y->inputs[0]);
+    return algos_of(ONEDNN_INPUT_GRADIENT, &g, winograd);
+}
+
+unsigned atl_filter_grad_algos(const atl_node *y, int winograd)
+{
+    conv_geometry g = atl_conv_geometry_of(y, y->inputs[0], y, y->inputs[1]);
+    return algos_of(ONEDNN_FILTER_GRADIENT, &g, winograd);
+}
+
+int atl_lower_conv2d(atl_lowering *lowering)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    conv_geometry g = atl_conv_geometry_of(y, y->inputs[0], y->inputs[1], y);
+    return lower(lowering, ONEDNN_FORWARD, &g, 0, 1, ONEDNN_NO_INPUT);
+}
+
+int atl_lower_input_grad(atl_lowering *lowering)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    conv_geometry g = atl_conv_geometry_of(y, y, y->inputs[1], y->inputs[0]);
+    return lower(lowering, ONEDNN_INPUT_GRADIENT, &g, ONEDNN_NO_INPUT, 1, 0);
+}
+
+int atl_lower_filter_grad(atl_lowering *lowering)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    conv_geometry g = atl_conv_geometry_of(y, y->inputs[0], y, y->inputs[1]);
+    return lower(lowering, ONEDNN_FILTER_GRADIENT, &g, 0, ONEDNN_NO_INPUT, 1);
+}

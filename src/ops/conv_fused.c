@@ -1,0 +1,151 @@
+/* What the compiler makes of convolutions: bias, residual and relu in the last touch of the result, and the gradient of a relu in the
+ * last touch of the image's gradient.  Both ops live in compiled graphs only. */
+#include "ops/conv.h"
+#include "ops/conv_winograd.h"
+#include "ops/mask.h"
+
+/* conv2d_fused(image, filter [, bias] [, residual]): relu(conv2d + bias + residual), each of the three if it is there. Made by
+ * the compiler, and never differentiated. */
+typedef struct fused_options {
+    conv_options conv;
+    int32_t has_bias, has_residual, has_relu;
+} fused_options;
+
+static int lower_fused(atl_lowering *lowering)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    const fused_options *options = y->attributes;
+    conv_geometry g = atl_conv_geometry_of(y, y->inputs[0], y->inputs[1], y);
+    onednn_convolution c = atl_convolution_of(ONEDNN_FORWARD, &g, 0, 1, ONEDNN_NO_INPUT);
+    if (options->has_bias)
+        c.bias_input = 2;
+    if (options->has_residual)
+        c.residual_input = 2 + options->has_bias;
+    c.activation = options->has_relu ? ONEDNN_RELU : ONEDNN_IDENTITY;
+    return atl_lower_conv_best(lowering, &c, &g);
+}
+
+/* The residual has to lie as the result does. */
+static double fused_blocked_benefit(const atl_node *y, unsigned *images)
+{
+    const fused_options *options = y->attributes;
+    double gain = atl_conv2d_blocked_benefit(y, images);
+    if (options->has_residual)
+        *images |= 1u << (2 + options->has_bias);
+    return gain;
+}
+
+static void describe_fused(const atl_node *y, char *text, size_t size)
+{
+    const fused_options *options = y->attributes;
+    atl_describe_conv(y, y->inputs[1], text, size);
+    size_t at = strlen(text);
+    snprintf(text + at, size - at, "%s%s%s", options->has_bias ? " + bias" : "",
+             options->has_residual ? " + residual" : "", options->has_relu ? ", relu" : "");
+}
+
+atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu);
+static const atl_op fused_op = {.name = "conv2d_fused",
+                                .arity = ATL_VARIADIC,
+                                .attributes = sizeof(fused_options),
+                                .infer = atl_infer_conv2d,
+                                .describe = describe_fused,
+                                .hooks = &(const atl_op_hooks){.lower = lower_fused,
+                                                               .blocked_benefit = fused_blocked_benefit,
+                                                               .writes_strided = atl_conv2d_writes_strided,
+                                                               .algos = atl_conv2d_algos,
+                                                               .with_epilogue = atl_conv2d_with_epilogue}};
+
+/* In this order: bias, residual, relu; what comes in another is left alone. */
+atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu)
+{
+    fused_options options;
+    atl_node *inputs[4];
+    int count = y->input_count;
+    memset(&options, 0, sizeof options);
+    memcpy(&options, y->attributes, y->op->attributes);
+    if (y->shape->size[0] == 0 || options.has_relu || (bias && (options.has_bias || options.has_residual)) ||
+        (residual && options.has_residual))
+        return NULL;
+    memcpy(inputs, y->inputs, (size_t)count * sizeof *inputs);
+    if (bias)
+        inputs[count++] = bias;
+    if (residual)
+        inputs[count++] = residual;
+    options.has_bias |= bias != NULL;
+    options.has_residual |= residual != NULL;
+    options.has_relu |= relu;
+    return atl_apply_with(&fused_op, &options, count, inputs);
+}
+
+/* conv2d_input_relu_grad(dy, filter, like image [, other], by): gate(conv2d_input_grad + other, by), or by a mask of by. Made by the
+ * compiler, and never differentiated. */
+typedef struct relu_grad_options {
+    conv_options conv;
+    int32_t has_other, by_mask;
+} relu_grad_options;
+
+static int lower_relu_grad(atl_lowering *lowering)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    const relu_grad_options *options = y->attributes;
+    conv_geometry g = atl_conv_geometry_of(y, y, y->inputs[1], y->inputs[0]);
+    onednn_convolution c = atl_convolution_of(ONEDNN_INPUT_GRADIENT, &g, ONEDNN_NO_INPUT, 1, 0);
+    if (options->has_other)
+        c.residual_input = 3;
+    c.relu_grad_input = 3 + options->has_other;
+    c.relu_grad_is_mask = options->by_mask;
+    return atl_lower_conv_winograd(lowering, &c);
+}
+
+static int relu_grad_writes_strided(const atl_node *y, int winograd)
+{
+    (void)y;
+    return winograd != ATL_NO_WINOGRAD;
+}
+
+static void describe_relu_grad(const atl_node *y, char *text, size_t size)
+{
+    const relu_grad_options *options = y->attributes;
+    atl_describe_conv(y, y->inputs[1], text, size);
+    size_t at = strlen(text);
+    snprintf(text + at, size - at, "%s, gate", options->has_other ? " + other" : "");
+}
+
+static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs, atl_node *mask);
+static const atl_op input_relu_grad_op = {.name = "conv2d_input_relu_grad",
+                                          .arity = ATL_VARIADIC,
+                                          .attributes = sizeof(relu_grad_options),
+                                          .shape_inputs = 1 << 2,
+                                          .infer = atl_infer_input_grad,
+                                          .describe = describe_relu_grad,
+                                          .hooks = &(const atl_op_hooks){.lower = lower_relu_grad,
+                                                                         .writes_strided = relu_grad_writes_strided,
+                                                                         .compress = atl_mask_of,
+                                                                         .from_compressed = relu_grad_by_mask_of}};
+
+static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs, atl_node *mask)
+{
+    relu_grad_options options;
+    atl_node *given[5];
+    memcpy(&options, y->attributes, sizeof options);
+    memcpy(given, inputs, (size_t)y->input_count * sizeof *given);
+    options.by_mask = 1;
+    given[y->input_count - 1] = mask;
+    return atl_apply_with(&input_relu_grad_op, &options, y->input_count, given);
+}
+
+/* Where it goes by our own Winograd kernel. */
+atl_node *atl_input_grad_with_relu_grad(atl_node *y, atl_node *other, atl_node *by, int winograd)
+{
+    conv_geometry g = atl_conv_geometry_of(y, y, y->inputs[1], y->inputs[0]);
+    onednn_convolution c = atl_convolution_of(ONEDNN_INPUT_GRADIENT, &g, ONEDNN_NO_INPUT, 1, 0);
+    relu_grad_options options;
+    memset(&options, 0, sizeof options);
+    memcpy(&options.conv, y->attributes, sizeof options.conv);
+    options.has_other = other != NULL;
+    if (!atl_conv_prefers_winograd(&c, &g, winograd) || atl_conv_blocked_benefit(ONEDNN_INPUT_GRADIENT, &g) > 0)
+        return NULL;
+    atl_node *inputs[5] = {y->inputs[0], y->inputs[1], y->inputs[2], other ? other : by, by};
+    return atl_apply_with(&input_relu_grad_op, &options, 4 + options.has_other, inputs);
+}
