@@ -1,0 +1,215 @@
+/* Going back over the visits: each node's adjoint is complete before it is handed on by the rules of the node's op.  What broadcasting has
+ * spread is summed up again here, and nowhere else.  An op without rules is expanded into ops that have some, and a pass of its own runs
+ * over the expansion. */
+#include "autodiff/reverse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "autodiff/recompute.h"
+#include "graph/memory.h"
+
+/* ---- broadcasting undone ------------------------------------------------------------------------------------------ */
+
+/* True if dx certainly has x's shape: known sizes agree, and an unknown size of x cannot be a 1 that was spread, because every
+ * other input has 1 or nothing there. */
+static int certainly_fits(const atl_node *dx, const atl_node *y, int input)
+{
+    atl_shape want = *y->inputs[input]->shape, have = *dx->shape;
+    if (want.rank != have.rank)
+        return 0;
+    for (int i = 1; i <= want.rank; i++) {
+        int64_t size = want.size[want.rank - i];
+        if (size != have.size[have.rank - i])
+            return 0;
+        for (int j = 0; size == ATL_ANY && j < y->input_count; j++) {
+            atl_shape other = *y->inputs[j]->shape;
+            if (y->inputs[j] != y->inputs[input] && i <= other.rank && other.size[other.rank - i] != 1)
+                return 0;
+        }
+    }
+    return 1;
+}
+
+/* True if dx is certainly smaller than x somewhere: a rule may return one number for many elements. */
+static int is_smaller(const atl_node *dx, const atl_node *x)
+{
+    if (dx->shape->rank < x->shape->rank)
+        return 1;
+    for (int i = 1; i <= x->shape->rank; i++)
+        if (dx->shape->size[dx->shape->rank - i] == 1 && x->shape->size[x->shape->rank - i] != 1)
+            return 1;
+    return 0;
+}
+
+static atl_node *undo_broadcast(atl_node *dx, atl_node *y, int input)
+{
+    if (certainly_fits(dx, y, input))
+        return dx;
+    if (is_smaller(dx, y->inputs[input]))
+        dx = atl_broadcast_like(dx, y);
+    return dx && certainly_fits(dx, y, input) ? dx : atl_sum_to(dx, y->inputs[input]);
+}
+
+/* ---- going back ------------------------------------------------------------------------------------------------------- */
+
+/* "loss <- relu <- x": from a y by users to the visit, and by `towards` on to an x.  Long ways are cut short. */
+static void write_path(const atl_reverse_pass *p, const atl_visit *at, char *text, size_t size)
+{
+    enum { SHOWN = 6 };
+    const atl_visit *above[SHOWN];
+    int64_t i = at->user, used = 0;
+    int count = 0;
+    for (; i >= 0 && count < SHOWN; i = p->visits[i].user)
+        above[count++] = &p->visits[i];
+    text[0] = 0;
+    if (i >= 0) {
+        while (p->visits[i].user >= 0)
+            i = p->visits[i].user;
+        used += snprintf(text, size, "%s <- ... <- ", atl_name_of(p->visits[i].node));
+    }
+    while (count-- > 0 && (size_t)used < size)
+        used += snprintf(text + used, size - (size_t)used, "%s <- ", atl_name_of(above[count]->node));
+    for (int n = 0; (size_t)used < size; n++, at = &p->visits[at->towards]) {
+        used += snprintf(text + used, size - (size_t)used, "%s%s", n ? " <- " : "",
+                         n < SHOWN ? atl_name_of(at->node) : "...");
+        if (n == SHOWN || at->towards < 0)
+            break;
+    }
+}
+
+static int fail_without_rule(atl_reverse_pass *p, atl_visit *v, int input)
+{
+    char path[1200];
+    atl_node *node = v->node;
+    v->towards = node->inputs[input]->mark - 1;
+    write_path(p, v, path, sizeof path);
+    atl_graph_fail(
+        p->graph,
+        "gradient: the op %s ('%s') has no gradient with respect to its input %d, '%s', and stands in the way: %s. "
+        "Give the op a gradient rule, or put atl_stop_gradient where nothing should flow",
+        node->op->name, atl_name_of(node), input + 1, atl_name_of(node->inputs[input]), path);
+    return 0;
+}
+
+int atl_may_be_equal(const atl_node *a, const atl_node *b)
+{
+    int equal = a->shape->rank == b->shape->rank && a->dtype == b->dtype;
+    for (int d = 0; equal && d < a->shape->rank; d++)
+        equal = a->shape->size[d] == b->shape->size[d] || a->shape->size[d] == ATL_ANY || b->shape->size[d] == ATL_ANY;
+    return equal;
+}
+
+/* Adds dx to the adjoint of input i. 0 on failure. */
+static int hand_on(atl_reverse_pass *p, atl_node *y, int i, atl_node *dx)
+{
+    char have[160], want[160];
+    atl_node *x = y->inputs[i];
+    if (!dx)
+        return !p->graph->broken; /* nothing flows this way */
+    if (atl_is_elementwise(y->op))
+        dx = undo_broadcast(dx, y, i);
+    if (!dx)
+        return 0;
+    if (!atl_may_be_equal(dx, x)) {
+        atl_graph_fail(p->graph,
+                       "gradient: the rule of op %s ('%s') for its input %d returned %s %s; it must be float32 %s",
+                       y->op->name, atl_name_of(y), i + 1, atl_dtype_name(dx->dtype),
+                       atl_shape_text(*dx->shape, have, sizeof have), atl_shape_text(*x->shape, want, sizeof want));
+        return 0;
+    }
+    atl_visit *to = atl_visit_of(p, x);
+    to->adjoint = to->adjoint ? atl_add(to->adjoint, dx) : dx;
+    return to->adjoint != NULL;
+}
+
+/* The partial derivatives of an expansion of y by y's wanted inputs, given its adjoint; result[i] null where nothing flows. */
+static int differentiate_expansion(const atl_reverse_pass *outer, atl_node *y, atl_node *expansion, atl_node *dy,
+                                   atl_node **result)
+{
+    atl_reverse_pass p = {.graph = y->graph, .local = 1, .lowest = y->index};
+    int ok = 1;
+    for (int i = 0; i < y->input_count; i++)
+        if (y->inputs[i]->index < p.lowest)
+            p.lowest = y->inputs[i]->index;
+    for (int i = 0; i < y->input_count; i++)
+        result[i] = atl_reaches_x(outer, y, i) ? y->inputs[i] : NULL; /* asked before marks change */
+    for (int i = 0; ok && i < y->input_count; i++) {
+        int64_t x = result[i] ? atl_enter_visit(&p, result[i]) : 0;
+        ok = x >= 0;
+        if (ok && result[i])
+            p.visits[x].is_x = 1;
+    }
+    ok = ok && atl_walk_from(&p, expansion);
+    if (ok) {
+        atl_visit_of(&p, expansion)->adjoint = dy;
+        ok = atl_run_reverse_pass(&p);
+    }
+    for (int i = 0; i < y->input_count; i++) {
+        atl_visit *x = ok && result[i] ? atl_visit_of(&p, result[i]) : NULL;
+        result[i] = x ? x->adjoint : NULL;
+        if (x)
+            x->adjoint = NULL; /* an input that stands twice is handed on once */
+    }
+    atl_finish_pass(&p);
+    return ok;
+}
+
+static int pass_through_expansion(atl_reverse_pass *p, atl_node *y, atl_node *dy)
+{
+    atl_node *expansion = y->op->expand(y);
+    atl_node **result = expansion ? atl_allocate((size_t)y->input_count, sizeof *result) : NULL;
+    if (!result)
+        return 0;
+    int ok = differentiate_expansion(p, y, expansion, dy, result);
+    for (int i = 0; ok && i < y->input_count; i++)
+        if (result[i])
+            ok = hand_on(p, y, i, result[i]);
+    atl_release(result);
+    return ok;
+}
+
+/* The rule that takes the place of the op's own for this node, or null. */
+static atl_gradient_rule *override_of(const atl_reverse_pass *p, const atl_node *node)
+{
+    for (const atl_override *o = p->overrides; o && o->op; o++)
+        if (!strcmp(o->op, node->op->name) && (!o->scope || !strncmp(o->scope, atl_name_of(node), strlen(o->scope))))
+            return o->rule;
+    return NULL;
+}
+
+static int apply_rules(atl_reverse_pass *p, atl_visit *v)
+{
+    atl_node *y = v->node, *dy = v->adjoint, *shown = atl_recomputed(y);
+    const atl_op *op = y->op;
+    atl_gradient_rule *instead = override_of(p, y);
+    if (!shown)
+        return 0;
+    for (int i = 0; i < y->input_count; i++) {
+        if (!atl_reaches_x(p, y, i))
+            continue;
+        atl_gradient_rule *rule = i == 0 && instead ? instead : i < ATL_MAX_RULES ? op->gradient[i] : NULL;
+        if (!op->gradient_of && !rule)
+            return op->expand ? pass_through_expansion(p, y, dy) : fail_without_rule(p, v, i);
+        if (!hand_on(p, y, i, rule ? rule(shown, dy) : op->gradient_of(shown, dy, i)))
+            return 0;
+    }
+    return 1;
+}
+
+int atl_run_reverse_pass(atl_reverse_pass *p)
+{
+    for (int64_t i = p->order_count - 1; i >= 0; i--) {
+        atl_visit *v = &p->visits[p->order[i]];
+        if (!v->adjoint || v->towards < 0 || atl_pass_ends_at(p, v))
+            continue;
+        atl_node *outer_forward = p->graph->forward;
+        if (!p->local) /* what an expansion adds belongs to the node expanded */
+            p->graph->forward = v->node;
+        int ok = apply_rules(p, v);
+        p->graph->forward = outer_forward;
+        if (!ok)
+            return 0;
+    }
+    return 1;
+}
