@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "graph/random.h"
+#include "roots.h"
 
 static uint64_t drawn; /* numbers drawn so far, in this test's process */
 

@@ -6,6 +6,7 @@
 
 #include "graph/graph.h"
 #include "ops/ops.h"
+#include "roots.h"
 
 /* The built-in ops, then the builders that are made of them. */
 int op_count(void)

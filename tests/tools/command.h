@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "support.h"
+#include "roots.h"
 
 extern char **environ;
 

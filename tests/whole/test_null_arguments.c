@@ -1,6 +1,7 @@
 /* Null for each pointer of each public function, alone and together with the others: no call ends the process, and one that fails
  * says why.  The calls are made from the headers by null_calls.awk, so a new function is called without being listed here. */
 #include "support.h"
+#include "roots.h"
 
 #include <setjmp.h>
 #include <signal.h>
