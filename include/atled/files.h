@@ -1,7 +1,8 @@
 /* Files: NumPy arrays and archives, pictures.
  *
  * Writing: the new file is made beside the target and renamed over it when it is whole and on the disk; on failure (a
- * full disk) the target is as it was.  Links are followed; a device or a pipe is written directly.
+ * full disk) the target is as it was.  Links are followed; a device or a pipe is written directly.  A process that is
+ * killed while it writes leaves a hidden file behind (".NAME.NUMBER-NUMBER"); the next writer of NAME removes it.
  * Reading: every size is checked against the file before memory is allocated for it.  Whatever is wrong with a file is
  * ATL_BAD_FILE, with a message that names the file, the entry, what was expected and found, and what to do. */
 #ifndef ATLED_FILES_H
@@ -89,6 +90,10 @@ ATL_API atl_tensor *atl_resize_image(const atl_tensor *image, int64_t height, in
  * the centre height x width, whose corner is at floor((scaled height - height) / 2) and the
  * same of the widths. */
 ATL_API atl_tensor *atl_fit_image(const atl_tensor *image, int64_t resize, int64_t height, int64_t width);
+
+/* ---- any bytes, such as a log or a report, by the same rules of writing -------------------------------------- */
+/* `bytes` may be null if size is 0. */
+ATL_API atl_status atl_write_bytes(const char *path, const void *bytes, size_t size);
 
 #ifdef __cplusplus
 }

@@ -37,7 +37,7 @@ typedef struct atl_shape {
 ATL_API atl_shape atl_shape_from(int rank, const int64_t *sizes);
 
 /* The number of elements; -1 if a dimension is unknown, or the shape is invalid (a size below -1, a rank outside
- * 0..ATL_MAX_RANK, a product over 2^63 - 1). */
+ * 0..ATL_MAX_RANK, a product over 2^63 - 1, where a size of 0 is left out of the product, as in NumPy). */
 ATL_API int64_t atl_shape_count(atl_shape shape);
 
 /* True if both have the same rank and the same sizes; ATL_ANY equals only ATL_ANY.  A shape with a rank outside 0..ATL_MAX_RANK

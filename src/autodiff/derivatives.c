@@ -82,7 +82,7 @@ atl_node *atl_jacobian(atl_node *y, atl_node *x)
     atl_node **row = atl_allocate((size_t)rows, sizeof *row), *all = NULL;
     int ok = row != NULL;
     if (!ok)
-        atl_graph_fail(y->graph, "out of memory");
+        atl_graph_out_of_memory(y->graph);
     for (int64_t k = 0; ok && k < rows; k++)
         ok = (row[k] = jacobian_row(y, x, k)) != NULL;
     if (ok && rows)

@@ -27,7 +27,7 @@ static atl_node *copy_over_copies(atl_node *node)
 {
     atl_node **inputs = atl_allocate((size_t)node->input_count, sizeof *inputs);
     if (!inputs)
-        return atl_graph_fail(node->graph, "out of memory");
+        return atl_graph_out_of_memory(node->graph);
     for (int i = 0; i < node->input_count; i++)
         inputs[i] = shown_for(node->inputs[i]);
     atl_node *copy = atl_apply_with(node->op, node->attributes, node->input_count, inputs);
@@ -67,7 +67,7 @@ static int copy_marked_below(atl_node *top)
     }
     atl_release(stack);
     if (!ok)
-        atl_graph_fail(top->graph, "out of memory");
+        atl_graph_out_of_memory(top->graph);
     return ok;
 }
 

@@ -19,4 +19,9 @@ atl_status atl_null_node(const char *function);
 /* True of an atl_nodes that says it has nodes, and has none: {2, NULL}. */
 #define ATL_LIST_IS_NULL(list) ((list).count < 0 || ((list).count > 0 && !(list).node))
 
+struct atl_graph;
+struct atl_node;
+/* The graph's first mistake, if it has none yet, is that memory ran out.  Returns null, for builders. */
+struct atl_node *atl_graph_out_of_memory(struct atl_graph *graph);
+
 #endif

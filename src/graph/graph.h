@@ -101,7 +101,6 @@ const char *atl_graph_format_list(atl_graph *graph, const char *format, va_list 
 
 /* Records the first mistake. Returns null, for builders. */
 atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...) ATL_PRINTF(2, 3);
-atl_node *atl_graph_out_of_memory(atl_graph *graph);
 
 /* atl_apply_with for ops that may have no inputs. `graph` may be null if there are inputs. */
 atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attributes, int count, atl_node *const *inputs);

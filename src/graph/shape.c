@@ -12,6 +12,7 @@ atl_shape atl_shape_from(int rank, const int64_t *sizes)
     return shape;
 }
 
+/* Strides are products of sizes, of which one may be 0: the others must be countable by themselves. */
 int64_t atl_shape_count(atl_shape shape)
 {
     int64_t count = 1;
@@ -19,13 +20,11 @@ int64_t atl_shape_count(atl_shape shape)
     if (shape.rank < 0 || shape.rank > ATL_MAX_RANK)
         return -1;
     for (int i = 0; i < shape.rank; i++) {
-        if (shape.size[i] < 0)
+        if (shape.size[i] == 0)
+            zero = 1;
+        else if (shape.size[i] < 0 || __builtin_mul_overflow(count, shape.size[i], &count))
             return -1;
-        zero |= shape.size[i] == 0;
     }
-    for (int i = 0; i < shape.rank && !zero; i++)
-        if (__builtin_mul_overflow(count, shape.size[i], &count))
-            return -1;
     return zero ? 0 : count;
 }
 

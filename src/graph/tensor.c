@@ -7,6 +7,7 @@
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/random.h"
+#include "graph/unset_tensor.h"
 
 size_t atl_dtype_size(atl_dtype dtype) { return dtype == ATL_FLOAT64 ? 8 : 4; }
 
@@ -43,7 +44,7 @@ static atl_tensor *new_header(atl_dtype dtype, atl_shape shape)
     return tensor;
 }
 
-static atl_tensor *new_unset(atl_dtype dtype, atl_shape shape)
+atl_tensor *atl_tensor_unset(atl_dtype dtype, atl_shape shape)
 {
     atl_tensor *tensor = new_header(dtype, shape);
     if (!tensor)
@@ -62,7 +63,7 @@ static atl_tensor *new_unset(atl_dtype dtype, atl_shape shape)
 
 atl_tensor *atl_tensor_new(atl_dtype dtype, atl_shape shape)
 {
-    atl_tensor *tensor = new_unset(dtype, shape);
+    atl_tensor *tensor = atl_tensor_unset(dtype, shape);
     if (tensor)
         memset(tensor->data, 0, (size_t)tensor->count * atl_dtype_size(dtype));
     return tensor;
@@ -78,7 +79,7 @@ static atl_tensor *new_filled(atl_dtype dtype, atl_shape shape, const void *data
 {
     if (!data && no_data())
         return NULL;
-    atl_tensor *tensor = new_unset(dtype, shape);
+    atl_tensor *tensor = atl_tensor_unset(dtype, shape);
     if (tensor)
         memcpy(tensor->data, data, (size_t)tensor->count * atl_dtype_size(dtype));
     return tensor;
@@ -99,7 +100,7 @@ atl_tensor *atl_tensor_view(atl_dtype dtype, atl_shape shape, void *data)
 
 atl_tensor *atl_uniform_tensor(atl_shape shape, float lowest, float highest, uint64_t seed)
 {
-    atl_tensor *tensor = new_unset(ATL_FLOAT32, shape);
+    atl_tensor *tensor = atl_tensor_unset(ATL_FLOAT32, shape);
     for (int64_t i = 0; tensor && i < tensor->count; i++) {
         float x = lowest + (highest - lowest) * atl_random_uniform(seed, (uint64_t)i);
         atl_floats(tensor)[i] = x < highest ? x : lowest; /* rounding may reach the open end */
@@ -143,7 +144,7 @@ atl_tensor *atl_tensor_convert(const atl_tensor *tensor, atl_dtype dtype)
 {
     if (!tensor && no_tensor())
         return NULL;
-    atl_tensor *result = new_unset(dtype, tensor->shape);
+    atl_tensor *result = atl_tensor_unset(dtype, tensor->shape);
     for (int64_t i = 0; result && i < result->count; i++) {
         double x = element(tensor, i);
         if (dtype == ATL_FLOAT32)

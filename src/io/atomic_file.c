@@ -7,24 +7,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdlib.h> /* realpath */
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "atled/files.h"
 #include "graph/error.h"
 #include "graph/memory.h"
+#include "io/temporary_file.h"
 
 struct atl_atomic_file {
     FILE *stream;
     char *asked;     /* the path as the caller gave it, for messages */
     char *target;    /* the same without symbolic links */
     char *temporary; /* beside the target; null when a device or a pipe is written directly */
+    int lock;        /* holds the temporary file's lock until it is renamed; -1: there is none */
 };
 
 static void free_file(atl_atomic_file *file)
 {
+    if (file->lock >= 0)
+        close(file->lock);
     atl_release(file->asked);
     atl_release(file->target);
     atl_release(file->temporary);
@@ -38,44 +42,23 @@ static atl_status cannot_begin(const char *path, int error)
     if (error == EACCES || error == EPERM || error == EROFS)
         return atl_set_error(ATL_BAD_FILE, "'%s' cannot be written: %s: choose a directory you may write to", path,
                              strerror(error));
+    if (error == ENXIO)
+        return atl_set_error(ATL_BAD_FILE,
+                             "'%s' cannot be written: it is a pipe that nobody reads: start its reader first", path);
     if (error == ENOMEM)
         return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory writing '%s'", path);
     return atl_set_error(ATL_BAD_FILE, "'%s' cannot be written: %s", path, strerror(error));
 }
 
-/* ".picture.png.1234-5": hidden, beside the target so that rename stays within one file system, and of this process and
- * call alone.  Null if out of memory. */
-static char *temporary_name(const char *target)
+/* Opens a device or a pipe.  Opening a pipe for writing would wait for a reader, perhaps for ever: without one it fails
+ * with ENXIO.  The writes themselves wait as usual. */
+static int open_device(const char *path)
 {
-    static atomic_uint calls;
-    const char *slash = strrchr(target, '/');
-    size_t directory = slash ? (size_t)(slash - target) + 1 : 0;
-    size_t room = strlen(target) + 64;
-    char *name = atl_allocate(room, 1);
-    /* The base is cut so that a long name does not grow over the 255 bytes a file name may have. */
-    if (name)
-        snprintf(name, room, "%.*s.%.160s.%ld-%u", (int)directory, target, target + directory, (long)getpid(),
-                 atomic_fetch_add(&calls, 1u));
-    return name;
-}
-
-/* Makes and opens the temporary file with a name that nobody has.  A descriptor, or -1 with errno. */
-static int create_temporary(atl_atomic_file *file)
-{
-    enum { TRIES = 1000 }; /* names left behind by killed processes that had the same number */
-    for (int i = 0; i < TRIES; i++) {
-        atl_release(file->temporary);
-        file->temporary = temporary_name(file->target);
-        if (!file->temporary) {
-            errno = ENOMEM;
-            return -1;
-        }
-        int descriptor = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (descriptor >= 0 || errno != EEXIST)
-            return descriptor;
-    }
-    errno = EEXIST;
-    return -1;
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int flags = descriptor < 0 ? -1 : fcntl(descriptor, F_GETFL);
+    if (flags >= 0)
+        fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK);
+    return descriptor;
 }
 
 /* A descriptor to write to, or -1 with the message set in *status_out.  `old` describes the file that is there, or is
@@ -94,7 +77,9 @@ static int open_descriptor(atl_atomic_file *file, const struct stat *old, atl_st
         return -1;
     }
     int direct = old && !S_ISREG(old->st_mode);
-    int descriptor = direct ? open(file->asked, O_WRONLY | O_CLOEXEC | O_NOCTTY) : create_temporary(file);
+    if (!direct)
+        atl_remove_dead_temporaries(file->target);
+    int descriptor = direct ? open_device(file->asked) : atl_create_temporary(file->target, &file->temporary);
     if (descriptor < 0)
         *status_out = cannot_begin(file->asked, errno);
     else if (old && !direct && fchmod(descriptor, old->st_mode & 07777) != 0)
@@ -110,13 +95,51 @@ static atl_status open_stream(atl_atomic_file *file, const struct stat *old)
     if (descriptor < 0)
         return status;
     file->stream = fdopen(descriptor, "wb");
-    if (file->stream)
+    if (file->stream) {
+        if (file->temporary) /* a duplicate shares the lock */
+            file->lock = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
         return ATL_OK;
+    }
     status = cannot_begin(file->asked, errno);
     close(descriptor);
     if (file->temporary)
         unlink(file->temporary);
     return status;
+}
+
+/* Follows a symbolic link whose target is not there yet.  Writes the path behind it to `resolved`; 0 with errno. */
+static int follow_link(char resolved[PATH_MAX])
+{
+    enum { MOST_LINKS = 40 }; /* as Linux */
+    char link[PATH_MAX], next[PATH_MAX];
+    for (int i = 0; i < MOST_LINKS; i++) {
+        ssize_t length = readlink(resolved, link, sizeof link - 1);
+        if (length < 0)
+            return errno == EINVAL || errno == ENOENT; /* the end of the chain: no link, or nothing */
+        link[length] = '\0';
+        const char *slash = strrchr(resolved, '/');
+        int directory = link[0] != '/' && slash ? (int)(slash - resolved) + 1 : 0;
+        if (snprintf(next, sizeof next, "%.*s%s", directory, resolved, link) >= (int)sizeof next) {
+            errno = ENAMETOOLONG;
+            return 0;
+        }
+        memcpy(resolved, next, strlen(next) + 1);
+    }
+    errno = ELOOP;
+    return 0;
+}
+
+/* The path behind all links, whether there is a file or not yet.  0 with errno. */
+static int resolve(const char *path, int exists, char resolved[PATH_MAX])
+{
+    if (exists && realpath(path, resolved))
+        return 1;
+    if (strlen(path) >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return 0;
+    }
+    memcpy(resolved, path, strlen(path) + 1);
+    return exists || follow_link(resolved); /* the pipe behind /dev/stdout exists, and has no path */
 }
 
 atl_status atl_atomic_open(atl_atomic_file **file_out, const char *path)
@@ -125,15 +148,14 @@ atl_status atl_atomic_open(atl_atomic_file **file_out, const char *path)
     if (!path || !*path)
         return atl_set_error(ATL_INVALID, "no path was given for writing a file");
     struct stat old;
+    char target[PATH_MAX];
     int exists = stat(path, &old) == 0;
-    if (!exists && errno != ENOENT)
+    if ((!exists && errno != ENOENT) || !resolve(path, exists, target))
         return cannot_begin(path, errno);
-    /* A new file has no path without links yet; nor has the pipe behind /dev/stdout. */
-    char resolved[PATH_MAX];
-    const char *target = exists && realpath(path, resolved) ? resolved : path;
     atl_atomic_file *file = atl_allocate(1, sizeof *file);
     if (!file)
         return cannot_begin(path, ENOMEM);
+    file->lock = -1;
     file->asked = atl_copy_text(path);
     file->target = atl_copy_text(target);
     atl_status status =
@@ -204,4 +226,18 @@ atl_status atl_atomic_commit(atl_atomic_file *file)
     }
     free_file(file);
     return ATL_OK;
+}
+
+atl_status atl_write_bytes(const char *path, const void *bytes, size_t size)
+{
+    atl_atomic_file *file;
+    if (!bytes && size)
+        return atl_set_error(ATL_INVALID, "'%s' was not written: there are no bytes", path ? path : "");
+    atl_status status = atl_atomic_open(&file, path);
+    if (status)
+        return status;
+    errno = 0;
+    if (size && fwrite(bytes, 1, size, file->stream) != size)
+        return atl_atomic_fail(file, ATL_BAD_FILE, strerror(errno));
+    return atl_atomic_commit(file);
 }

@@ -10,7 +10,9 @@
 typedef struct atl_atomic_file atl_atomic_file;
 
 /* Begins a new version of the file at `path`.  A symbolic link is followed, so that the link stays; the permissions of
- * an existing file are kept.  A device or a pipe (/dev/stdout) is written directly.  On failure *file_out is null. */
+ * an existing file are kept.  A device or a pipe (/dev/stdout) is written directly; a named pipe must have a reader, for
+ * which nobody waits.  Removes what earlier writers of the same file left behind when they were killed.  On failure
+ * *file_out is null. */
 atl_status atl_atomic_open(atl_atomic_file **file_out, const char *path);
 
 /* Where to write; belongs to the file.  Errors of writing may be left unchecked: commit sees them. */

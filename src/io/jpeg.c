@@ -15,8 +15,7 @@ typedef struct jpeg_reader {
     jmp_buf back;
     char message[JMSG_LENGTH_MAX];
     int code; /* of the error */
-    FILE *stream;
-    const char *path;
+    const atl_picture_file *file;
     atl_tensor *image;
     atl_status status; /* of a failure that is not libjpeg's; its message is set */
 } jpeg_reader;
@@ -47,6 +46,10 @@ static void on_message(j_common_ptr jpeg, int level)
 
 static void print_nothing(j_common_ptr jpeg) { (void)jpeg; }
 
+/* A block of 8 x 8 pixels takes at least one bit of Huffman's code.  (Arithmetic code can do better, with a picture of a
+ * single colour; hardly anybody writes it.) */
+enum { MOST_PIXELS_PER_BYTE = 8 * 64 };
+
 /* What the header says, before anything of the picture's size is allocated. */
 static atl_status check_header(jpeg_reader *reader)
 {
@@ -54,17 +57,18 @@ static atl_status check_header(jpeg_reader *reader)
     case JCS_GRAYSCALE:
     case JCS_RGB:
     case JCS_YCbCr:
-        return atl_new_picture(reader->jpeg.image_height, reader->jpeg.image_width, reader->path, &reader->image);
+        return atl_new_picture(reader->file, reader->jpeg.image_height, reader->jpeg.image_width, MOST_PIXELS_PER_BYTE,
+                               &reader->image);
     case JCS_CMYK:
     case JCS_YCCK:
         return atl_set_error(ATL_BAD_FILE,
                              "'%s' is a CMYK JPEG, made for printing; atled reads grey and RGB: convert it to RGB",
-                             reader->path);
+                             reader->file->path);
     default:
         return atl_set_error(ATL_BAD_FILE,
                              "'%s' is a JPEG of %d components of an unknown kind; atled reads grey and RGB: "
                              "convert it to RGB",
-                             reader->path, reader->jpeg.num_components);
+                             reader->file->path, reader->jpeg.num_components);
     }
 }
 
@@ -89,7 +93,7 @@ static int decode_pixels(jpeg_reader *reader)
     if (setjmp(reader->back))
         return 0;
     jpeg_create_decompress(&reader->jpeg);
-    jpeg_stdio_src(&reader->jpeg, reader->stream);
+    jpeg_stdio_src(&reader->jpeg, reader->file->stream);
     jpeg_read_header(&reader->jpeg, TRUE);
     reader->status = check_header(reader);
     if (reader->status)
@@ -101,9 +105,9 @@ static int decode_pixels(jpeg_reader *reader)
     return 1;
 }
 
-atl_status atl_decode_jpeg(FILE *stream, const char *path, atl_tensor **image_out)
+atl_status atl_decode_jpeg(const atl_picture_file *file, atl_tensor **image_out)
 {
-    jpeg_reader reader = {.stream = stream, .path = path};
+    jpeg_reader reader = {.file = file};
     reader.jpeg.err = jpeg_std_error(&reader.errors);
     reader.jpeg.client_data = &reader;
     reader.errors.error_exit = on_error;
@@ -112,9 +116,9 @@ atl_status atl_decode_jpeg(FILE *stream, const char *path, atl_tensor **image_ou
     int decoded = decode_pixels(&reader);
     if (!decoded && !reader.status)
         reader.status = reader.code == JERR_OUT_OF_MEMORY
-                            ? atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s'", path)
-                            : atl_set_error(ATL_BAD_FILE, "'%s' is a damaged JPEG: %s: fetch or save it again", path,
-                                            reader.message);
+                            ? atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s'", file->path)
+                            : atl_set_error(ATL_BAD_FILE, "'%s' is a damaged JPEG: %s: fetch or save it again",
+                                            file->path, reader.message);
     jpeg_destroy_decompress(&reader.jpeg); /* harmless when creating failed: the struct is zero */
     if (!decoded) {
         atl_tensor_free(reader.image);

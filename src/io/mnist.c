@@ -19,14 +19,41 @@ typedef struct idx_file {
     int64_t size[3]; /* count, height, width */
 } idx_file;
 
+/* zlib's words, which begin with the path. */
+static atl_status refuse_damage(const idx_file *file, int code, const char *words)
+{
+    size_t length = strlen(file->path);
+    if (strncmp(words, file->path, length) == 0 && strncmp(words + length, ": ", 2) == 0)
+        words += length + 2;
+    if (code == Z_MEM_ERROR)
+        return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s'", file->path);
+    return atl_set_error(ATL_BAD_FILE, "'%s' is damaged: %s: fetch it again", file->path, words);
+}
+
+/* Reads up to `size` bytes; fewer only where the file ends.  Damage, such as a wrong checksum, is met by whichever read
+ * comes upon it. */
+static atl_status read_bytes(idx_file *file, void *bytes, int64_t size, int64_t *got_out)
+{
+    int code = Z_OK;
+    int64_t got = gzread(file->stream, bytes, (unsigned)size);
+    *got_out = got > 0 ? got : 0;
+    if (got >= 0)
+        return ATL_OK;
+    const char *words = gzerror(file->stream, &code);
+    return code == Z_BUF_ERROR ? ATL_OK : refuse_damage(file, code, words);
+}
+
 static atl_status read_number(idx_file *file, const char *what, int64_t *number_out)
 {
     unsigned char b[4];
-    if (gzread(file->stream, b, 4) != 4)
-        return atl_set_error(ATL_BAD_FILE, "'%s' is cut short in its head, before %s: fetch it again", file->path,
-                             what);
-    *number_out = (int64_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
-    return ATL_OK;
+    int64_t got;
+    atl_status status = read_bytes(file, b, 4, &got);
+    if (!status && got != 4)
+        status =
+            atl_set_error(ATL_BAD_FILE, "'%s' is cut short in its head, before %s: fetch it again", file->path, what);
+    if (!status)
+        *number_out = (int64_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
+    return status;
 }
 
 /* The sizes, checked against what the file can hold. */
@@ -43,8 +70,8 @@ static atl_status read_head(idx_file *file, int rank, int64_t file_size)
     for (int i = 0; i < rank && !status; i++) {
         status = read_number(file, dimension[i], &file->size[i]);
         if (!status && (file->size[i] < 1 || (i > 0 && file->size[i] > MAX_SIDE)))
-            return atl_set_error(ATL_BAD_FILE, "'%s': %s is %" PRId64 ", not in 1 to %d", file->path, dimension[i],
-                                 file->size[i], MAX_SIDE);
+            return atl_set_error(ATL_BAD_FILE, "'%s': %s is %" PRId64 ", not in 1 to %" PRId64, file->path,
+                                 dimension[i], file->size[i], i ? (int64_t)MAX_SIDE : (int64_t)UINT32_MAX);
         bytes *= file->size[i]; /* below 2^32 * 2^24 */
     }
     if (!status && bytes / MAX_DEFLATE > file_size)
@@ -74,23 +101,39 @@ static atl_status open_idx(const char *folder, const char *name, int rank, idx_f
     return read_head(file, rank, file_size);
 }
 
+/* That the file ends here, and whole: gzip's checksum comes last. */
+static atl_status check_end(idx_file *file)
+{
+    unsigned char more;
+    int64_t got;
+    int code = Z_OK;
+    atl_status status = read_bytes(file, &more, 1, &got);
+    if (status)
+        return status;
+    if (got > 0)
+        return atl_set_error(ATL_BAD_FILE, "'%s' goes on after its %" PRId64 " records: fetch it again", file->path,
+                             file->size[0]);
+    gzerror(file->stream, &code);
+    return code == Z_BUF_ERROR
+               ? atl_set_error(ATL_BAD_FILE, "'%s' is cut short: its checksum is missing: fetch it again", file->path)
+               : ATL_OK;
+}
+
 /* Every record, and the end of the file after them. */
 static atl_status read_records(idx_file *file, unsigned char *bytes)
 {
-    int64_t record = file->size[1] * file->size[2];
-    unsigned char more;
+    int64_t record = file->size[1] * file->size[2], got;
     for (int64_t i = 0; i < file->size[0]; i++) {
-        int got = gzread(file->stream, bytes + i * record, (unsigned)record);
+        atl_status status = read_bytes(file, bytes + i * record, record, &got);
+        if (status)
+            return status;
         if (got != record)
             return atl_set_error(ATL_BAD_FILE,
-                                 "'%s' is cut short or damaged: record %" PRId64 " of %" PRId64
-                                 " has %d of its %" PRId64 " bytes: fetch it again",
-                                 file->path, i, file->size[0], got > 0 ? got : 0, record);
+                                 "'%s' is cut short: record %" PRId64 " of %" PRId64 " has %" PRId64 " of its %" PRId64
+                                 " bytes: fetch it again",
+                                 file->path, i, file->size[0], got, record);
     }
-    if (gzread(file->stream, &more, 1) > 0)
-        return atl_set_error(ATL_BAD_FILE, "'%s' goes on after its %" PRId64 " records: fetch it again", file->path,
-                             file->size[0]);
-    return ATL_OK;
+    return check_end(file);
 }
 
 static atl_status copy_labels(const idx_file *file, const unsigned char *bytes, atl_dataset *data)

@@ -12,6 +12,7 @@
 #include "atled/files.h"
 #include "graph/error.h"
 #include "graph/memory.h"
+#include "graph/unset_tensor.h"
 #include "io/atomic_file.h"
 #include "io/input_file.h"
 
@@ -326,7 +327,7 @@ static atl_status read_bytes(const atl_npy_source *source, void *bytes, int64_t 
 {
     int64_t got = source->read(source->from, bytes, size);
     if (got < 0)
-        return ATL_BAD_FILE;
+        return atl_error_status();
     return got == size ? ATL_OK : atl_set_error(ATL_BAD_FILE, "%s: ends early: fetch or save it again", source->label);
 }
 
@@ -501,15 +502,17 @@ static atl_status fill_tensor(const atl_npy_source *source, const atl_npy_header
     int64_t more = status ? 0 : source->read(source->from, &beyond, 1);
     if (more > 0)
         return atl_set_error(ATL_BAD_FILE, "%s: is longer than it says: fetch or save it again", source->label);
-    return more < 0 ? ATL_BAD_FILE : status;
+    return more < 0 ? atl_error_status() : status;
 }
 
 atl_status atl_npy_read_data(const atl_npy_source *source, const atl_npy_header *header, atl_tensor **tensor_out)
 {
     *tensor_out = NULL;
-    atl_tensor *tensor = atl_tensor_new(header->dtype, header->shape);
+    /* Its memory is not touched before there are elements to put there: what a damaged file claims costs nothing. */
+    atl_tensor *tensor = atl_tensor_unset(header->dtype, header->shape);
     if (!tensor)
-        return ATL_OUT_OF_MEMORY; /* check_sizes has seen to it that the shape is sound */
+        return atl_set_error(ATL_OUT_OF_MEMORY, "%s: out of memory for its %" PRId64 " elements", source->label,
+                             header->count);
     atl_status status = fill_tensor(source, header, tensor);
     if (status)
         atl_tensor_free(tensor);

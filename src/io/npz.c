@@ -25,6 +25,7 @@ struct atl_npz {
     entry *entries; /* in the order of the archive */
     entry **sorted; /* the same by name */
     int count;
+    int64_t size; /* bytes of the archive's file */
 };
 
 /* ---- opening -------------------------------------------------------------------------------------------------- */
@@ -48,11 +49,17 @@ void atl_npz_close(atl_npz *npz)
     atl_release(npz);
 }
 
+static int is_memory(zip_error_t *error)
+{
+    return zip_error_code_zip(error) == ZIP_ER_MEMORY ||
+           (zip_error_system_type(error) == ZIP_ET_SYS && zip_error_code_system(error) == ENOMEM);
+}
+
 static atl_status refuse_zip(const char *path, zip_error_t *error)
 {
-    switch (zip_error_code_zip(error)) {
-    case ZIP_ER_MEMORY:
+    if (is_memory(error))
         return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory opening '%s'", path);
+    switch (zip_error_code_zip(error)) {
     case ZIP_ER_NOZIP:
         return atl_set_error(
             ATL_BAD_FILE,
@@ -89,9 +96,44 @@ static int is_array_name(const char *name)
     return length >= 4 && strcmp(name + length - 4, ".npy") == 0;
 }
 
+/* Adds entry i of the zip to the list, if it is an array. */
+static atl_status list_entry(atl_npz *npz, zip_uint64_t i)
+{
+    entry *next = &npz->entries[npz->count];
+    const char *name = zip_get_name(npz->zip, i, 0);
+    if (!name || zip_stat_index(npz->zip, i, 0, &next->about) != 0)
+        return refuse_zip(npz->path, zip_get_error(npz->zip));
+    if (!is_array_name(name))
+        return ATL_OK;
+    next->index = i;
+    next->name = atl_copy_text(name);
+    if (!next->name)
+        return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory opening '%s'", npz->path);
+    next->name[strlen(name) - 4] = '\0';
+    npz->sorted[npz->count++] = next;
+    return ATL_OK;
+}
+
+/* Each entry is read into memory of its own: together they must not be larger than the file. */
+static atl_status check_stored(const atl_npz *npz)
+{
+    zip_uint64_t left = (zip_uint64_t)npz->size;
+    for (int i = 0; i < npz->count; i++) {
+        zip_uint64_t stored = npz->entries[i].about.comp_size;
+        if (stored > left)
+            return atl_set_error(ATL_BAD_FILE,
+                                 "'%s' is a damaged .npz archive: up to '%.300s' its entries are said to take more "
+                                 "than its %" PRId64 " bytes: fetch or save it again",
+                                 npz->path, npz->entries[i].name, npz->size);
+        left -= stored;
+    }
+    return ATL_OK;
+}
+
 /* Lists the arrays of the zip. Other entries, such as a licence, are passed over. */
 static atl_status list_entries(atl_npz *npz)
 {
+    atl_status status = ATL_OK;
     zip_int64_t all = zip_get_num_entries(npz->zip, 0);
     if (all < 0 || all > INT32_MAX)
         return atl_set_error(ATL_BAD_FILE, "'%s' has %" PRId64 " entries: more than atled reads", npz->path,
@@ -100,27 +142,14 @@ static atl_status list_entries(atl_npz *npz)
     npz->sorted = atl_allocate((size_t)all + 1, sizeof *npz->sorted);
     if (!npz->entries || !npz->sorted)
         return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory opening '%s'", npz->path);
-    for (zip_int64_t i = 0; i < all; i++) {
-        entry *next = &npz->entries[npz->count];
-        const char *name = zip_get_name(npz->zip, (zip_uint64_t)i, 0);
-        if (!name || zip_stat_index(npz->zip, (zip_uint64_t)i, 0, &next->about) != 0)
-            return atl_set_error(ATL_BAD_FILE, "'%s' is a damaged .npz archive: %s: fetch or save it again", npz->path,
-                                 zip_strerror(npz->zip));
-        if (!is_array_name(name))
-            continue;
-        next->index = (zip_uint64_t)i;
-        next->name = atl_copy_text(name);
-        if (!next->name)
-            return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory opening '%s'", npz->path);
-        next->name[strlen(name) - 4] = '\0';
-        npz->sorted[npz->count++] = next;
-    }
-    if (all > 0 && npz->count == 0)
+    for (zip_int64_t i = 0; i < all && !status; i++)
+        status = list_entry(npz, (zip_uint64_t)i);
+    if (!status && all > 0 && npz->count == 0)
         return atl_set_error(
             ATL_BAD_FILE,
             "'%s' is a zip without a single .npy entry ('%s' is in it): save the weights with numpy.savez", npz->path,
             zip_get_name(npz->zip, 0, 0));
-    return ATL_OK;
+    return status ? status : check_stored(npz);
 }
 
 /* Two entries of one name: which would be meant? */
@@ -149,6 +178,7 @@ atl_status atl_npz_open_archive(const char *path, atl_npz **npz_out)
         fclose(stream);
         status = atl_set_error(ATL_OUT_OF_MEMORY, "out of memory opening '%s'", path);
     } else {
+        npz->size = size;
         status = open_zip(stream, path, &npz->zip);
     }
     if (!status)
@@ -208,6 +238,15 @@ typedef struct entry_reader {
     char label[1024];
 } entry_reader;
 
+static atl_status refuse_entry(const char *label, zip_error_t *error)
+{
+    if (is_memory(error))
+        return atl_set_error(ATL_OUT_OF_MEMORY, "%s: out of memory reading it", label);
+    return atl_set_error(ATL_BAD_FILE, "%s: is damaged: %s: fetch or save the archive again", label,
+                         zip_error_code_zip(error) == ZIP_ER_CRC ? "the checksum does not agree with the data"
+                                                                 : zip_error_strerror(error));
+}
+
 static int64_t read_entry(void *from, void *bytes, int64_t size)
 {
     entry_reader *reader = from;
@@ -217,10 +256,7 @@ static int64_t read_entry(void *from, void *bytes, int64_t size)
         if (got == 0)
             break;
         if (got < 0) {
-            int is_checksum = zip_error_code_zip(zip_file_get_error(reader->stream)) == ZIP_ER_CRC;
-            atl_set_error(ATL_BAD_FILE, "%s: is damaged: %s: fetch or save the archive again", reader->label,
-                          is_checksum ? "the checksum does not agree with the data"
-                                      : zip_file_strerror(reader->stream));
+            refuse_entry(reader->label, zip_file_get_error(reader->stream));
             return -1;
         }
         done += got;
@@ -228,7 +264,8 @@ static int64_t read_entry(void *from, void *bytes, int64_t size)
     return done;
 }
 
-/* Whether the archive's directory can be true about the entry: what it claims is allocated before it is read. */
+/* Whether the archive's directory can be true about the entry: what it claims is allocated before it is read.  That the
+ * stored bytes are in the file is known (check_stored); deflate can make only so much of them. */
 static atl_status check_entry(const entry *found, const char *label)
 {
     enum { DEFLATE_RATIO = 1032 }; /* the most that deflate can do: 258 bytes for 2 bits */
@@ -269,8 +306,7 @@ static atl_status open_entry(const atl_npz *npz, const char *name, entry_reader 
         return status;
     reader->stream = zip_fopen_index(npz->zip, found->index, 0);
     if (!reader->stream)
-        return atl_set_error(ATL_BAD_FILE, "%s: cannot be read: %s: fetch or save the archive again", reader->label,
-                             zip_strerror(npz->zip));
+        return refuse_entry(reader->label, zip_get_error(npz->zip));
     *source_out = (atl_npy_source){read_entry, reader, (int64_t)found->about.size, reader->label};
     return ATL_OK;
 }
@@ -397,15 +433,23 @@ static int add_entry(zip_t *zip, const atl_npz_entry *added, char *header, const
            zip_file_set_dostime(zip, (zip_uint64_t)index, 0, DOS_1980_JANUARY_1, 0) == 0;
 }
 
+#define ZIP_NAMES "which is UTF-8 without control characters and has at most 65531 bytes"
+
 /* That each has a name of its own, and a value. */
 static atl_status check_entries(const char *path, const atl_npz_entry *entries, int count)
 {
+    enum { LONGEST_NAME = 65535 - 4 }; /* .npy comes after it */
     if (!entries || count < 1)
         return atl_set_error(ATL_INVALID, "'%s' was not written: there are no arrays to put in it", path);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         if (!entries[i].name || !*entries[i].name || !entries[i].value)
             return atl_set_error(ATL_INVALID, "'%s' was not written: entry %d of %d ('%s') has no %s", path, i, count,
                                  entries[i].name ? entries[i].name : "", entries[i].value ? "name" : "value");
+        if (strlen(entries[i].name) > LONGEST_NAME)
+            return atl_set_error(ATL_INVALID,
+                                 "'%s' was not written: '%.100s...' is no name for an entry of a zip, " ZIP_NAMES, path,
+                                 entries[i].name);
+    }
     const char **names = atl_allocate((size_t)count, sizeof *names);
     if (!names)
         return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory writing '%s'", path);
@@ -420,8 +464,21 @@ static atl_status check_entries(const char *path, const atl_npz_entry *entries, 
                  : ATL_OK;
 }
 
+/* Why the zip fails, in words, and its status. */
+static atl_status describe_failure(zip_error_t *error, const char *entry_name, char *why_out, size_t size)
+{
+    if (is_memory(error))
+        return ATL_OUT_OF_MEMORY; /* what why_out says already */
+    if (entry_name && zip_error_code_zip(error) == ZIP_ER_INVAL)
+        snprintf(why_out, size, "'%.200s' is no name for an entry of a zip, " ZIP_NAMES, entry_name);
+    else
+        snprintf(why_out, size, "%s", zip_error_strerror(error));
+    return ATL_BAD_FILE;
+}
+
 /* Adds all arrays; the file name of an entry is its name with .npy. */
-static atl_status add_entries(zip_t *zip, const atl_npz_entry *entries, int count, char *headers)
+static atl_status add_entries(zip_t *zip, const atl_npz_entry *entries, int count, char *headers, char *why_out,
+                              size_t size)
 {
     for (int i = 0; i < count; i++) {
         size_t length = strlen(entries[i].name);
@@ -433,7 +490,7 @@ static atl_status add_entries(zip_t *zip, const atl_npz_entry *entries, int coun
         int added = add_entry(zip, &entries[i], headers + (size_t)i * ATL_NPY_HEADER_SIZE, file_name);
         atl_release(file_name);
         if (!added)
-            return ATL_BAD_FILE;
+            return describe_failure(zip_get_error(zip), entries[i].name, why_out, size);
     }
     return ATL_OK;
 }
@@ -451,15 +508,15 @@ static atl_status write_archive(FILE *stream, const atl_npz_entry *entries, int 
     zip_source_t *source = headers ? zip_source_function_create(serve_output, &output, &error) : NULL;
     zip_t *zip = source ? zip_open_from_source(source, ZIP_CREATE | ZIP_TRUNCATE, &error) : NULL;
     if (zip) {
-        status = add_entries(zip, entries, count, headers);
+        status = add_entries(zip, entries, count, headers, why_out, size);
         if (!status && zip_close(zip) != 0) /* this is where it is written */
-            status = ATL_BAD_FILE;
-        if (status == ATL_BAD_FILE)
-            snprintf(why_out, size, "%s", zip_strerror(zip));
+            status = describe_failure(zip_get_error(zip), NULL, why_out, size);
         if (status)
             zip_discard(zip);
-    } else if (source) {
-        zip_source_free(source);
+    } else {
+        if (source)
+            status = describe_failure(&error, NULL, why_out, size);
+        zip_source_free(source); /* null is allowed */
     }
     atl_release(headers);
     zip_error_fini(&error);

@@ -6,6 +6,7 @@
 
 #include "atled/files.h"
 #include "graph/error.h"
+#include "graph/unset_tensor.h"
 #include "io/input_file.h"
 
 /* 1 if a picture of that size can be; the product is only formed of sizes that are below the limit themselves. */
@@ -15,7 +16,8 @@ static int is_possible(int64_t height, int64_t width)
            height * width <= ATL_MAX_PIXELS;
 }
 
-atl_status atl_new_picture(int64_t height, int64_t width, const char *path, atl_tensor **image_out)
+atl_status atl_new_picture(const atl_picture_file *file, int64_t height, int64_t width, int64_t most_per_byte,
+                           atl_tensor **image_out)
 {
     *image_out = NULL;
     if (!is_possible(height, width))
@@ -23,9 +25,17 @@ atl_status atl_new_picture(int64_t height, int64_t width, const char *path, atl_
                              "'%s' is a picture of %" PRId64 " x %" PRId64
                              " pixels; atled takes up to %d megapixels: make it "
                              "smaller first",
-                             path, width, height, ATL_MAX_PIXELS / 1000000);
-    *image_out = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(height, width, 3));
-    return *image_out ? ATL_OK : ATL_OUT_OF_MEMORY;
+                             file->path, width, height, ATL_MAX_PIXELS / 1000000);
+    if (height * width / most_per_byte > file->size)
+        return atl_set_error(ATL_BAD_FILE,
+                             "'%s' is damaged or cut short: %" PRId64 " x %" PRId64 " pixels cannot be in its %" PRId64
+                             " bytes: fetch or save it again",
+                             file->path, width, height, file->size);
+    *image_out = atl_tensor_unset(ATL_FLOAT32, ATL_SHAPE(height, width, 3));
+    return *image_out
+               ? ATL_OK
+               : atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s' (%" PRId64 " x %" PRId64 " pixels)",
+                               file->path, width, height);
 }
 
 atl_status atl_picture_size_of(const atl_tensor *image, const char *what, atl_picture_size *size_out)
@@ -54,7 +64,7 @@ typedef struct format {
     const char *name;
     const char *magic; /* the first bytes */
     size_t length;
-    atl_status (*decode)(FILE *stream, const char *path, atl_tensor **image_out); /* null: known, but not read */
+    atl_status (*decode)(const atl_picture_file *file, atl_tensor **image_out); /* null: known, but not read */
 } format;
 
 static const format formats[] = {
@@ -79,28 +89,27 @@ static const format *format_of(const char *start, size_t length)
     return NULL;
 }
 
-static atl_status decode(FILE *stream, const char *path, atl_tensor **image_out)
+static atl_status decode(const atl_picture_file *file, atl_tensor **image_out)
 {
     char start[8];
-    const format *found = format_of(start, fread(start, 1, sizeof start, stream));
+    const format *found = format_of(start, fread(start, 1, sizeof start, file->stream));
     if (!found)
         return atl_set_error(ATL_BAD_FILE, "'%s' is neither PNG nor JPEG by its first bytes: convert it to one of them",
-                             path);
+                             file->path);
     if (!found->decode)
-        return atl_set_error(ATL_BAD_FILE, "'%s' is neither PNG nor JPEG but a %s: convert it to one of them", path,
-                             found->name);
-    rewind(stream);
-    return found->decode(stream, path, image_out);
+        return atl_set_error(ATL_BAD_FILE, "'%s' is neither PNG nor JPEG but a %s: convert it to one of them",
+                             file->path, found->name);
+    rewind(file->stream);
+    return found->decode(file, image_out);
 }
 
 atl_tensor *atl_read_image(const char *path)
 {
-    int64_t size;
-    FILE *stream;
+    atl_picture_file file = {.path = path};
     atl_tensor *image = NULL;
-    if (atl_open_input(path, "a PNG or JPEG picture", &stream, &size) != ATL_OK)
+    if (atl_open_input(path, "a PNG or JPEG picture", &file.stream, &file.size) != ATL_OK)
         return NULL;
-    atl_status status = decode(stream, path, &image);
-    fclose(stream);
+    atl_status status = decode(&file, &image);
+    fclose(file.stream);
     return status ? NULL : image;
 }

@@ -7,13 +7,21 @@
 
 #include "atled/tensor.h"
 
-/* Each reads a picture from a stream that stands at its beginning, into float32 [height, width, 3]; `path` is for
- * messages. */
-atl_status atl_decode_png(FILE *stream, const char *path, atl_tensor **image_out);
-atl_status atl_decode_jpeg(FILE *stream, const char *path, atl_tensor **image_out);
+/* A picture's file, which stands at its beginning. */
+typedef struct atl_picture_file {
+    FILE *stream;
+    const char *path; /* for messages */
+    int64_t size;     /* bytes */
+} atl_picture_file;
 
-/* The tensor for a picture of that size; refuses an empty one and one of more than ATL_MAX_PIXELS before allocating. */
-atl_status atl_new_picture(int64_t height, int64_t width, const char *path, atl_tensor **image_out);
+/* Each reads a picture into float32 [height, width, 3]. */
+atl_status atl_decode_png(const atl_picture_file *file, atl_tensor **image_out);
+atl_status atl_decode_jpeg(const atl_picture_file *file, atl_tensor **image_out);
+
+/* The tensor for a picture of that size, with pixels that are not set.  Refuses before it allocates an empty picture, one
+ * of more than ATL_MAX_PIXELS, and one of more pixels than the file can hold, at `most_per_byte`. */
+atl_status atl_new_picture(const atl_picture_file *file, int64_t height, int64_t width, int64_t most_per_byte,
+                           atl_tensor **image_out);
 
 /* What a float32 tensor is as a picture: [h, w], [h, w, c], [1, h, w] + [c]; not more than ATL_MAX_PIXELS. */
 typedef struct atl_picture_size {

@@ -40,10 +40,10 @@ typedef struct png_reader {
     png_trouble trouble; /* first, as libpng is handed its address */
     png_structp png;
     png_infop info;
-    FILE *stream;
-    const char *path;
-    png_bytep pixels; /* [height, width, 4]: RGBA of 8 bits */
-    png_bytepp rows;
+    const atl_picture_file *file;
+    int64_t height, width;
+    png_bytep rgba; /* of 8 bits: one row, or all rows of an interlaced picture, which come several times */
+    int is_interlaced;
     atl_tensor *image;
     atl_status status; /* of a failure that is not libpng's; its message is set */
 } png_reader;
@@ -51,60 +51,47 @@ typedef struct png_reader {
 static void read_bytes(png_structp png, png_bytep bytes, size_t size)
 {
     png_reader *reader = png_get_io_ptr(png);
-    if (fread(bytes, 1, size, reader->stream) != size)
-        png_error(png, ferror(reader->stream) ? "it could not be read" : "it ends early");
+    if (fread(bytes, 1, size, reader->file->stream) != size)
+        png_error(png, ferror(reader->file->stream) ? "it could not be read" : "it ends early");
 }
 
-/* Whatever is in the file, ask for RGBA of 8 bits. */
-static void ask_for_rgba(png_reader *reader)
+/* Whatever is in the file, ask for RGBA of 8 bits.  Gives how often the rows will come. */
+static int ask_for_rgba(png_reader *reader)
 {
     png_set_expand(reader->png);   /* palettes, grey of 1, 2 and 4 bits, and transparent colours, to 8 bits and alpha */
     png_set_scale_16(reader->png); /* 65535 is 255, rounded to nearest */
     png_set_gray_to_rgb(reader->png);
     png_set_add_alpha(reader->png, 255, PNG_FILLER_AFTER); /* where there is none */
-    png_set_interlace_handling(reader->png);
+    int passes = png_set_interlace_handling(reader->png);
     png_read_update_info(reader->png, reader->info);
+    return passes;
 }
 
-static atl_status allocate_pixels(png_reader *reader, int64_t height, int64_t width)
+/* Nothing else in the file is of use here; some of it is packed, and could become a thousand times its size. */
+static void pass_over_texts(png_structp png)
 {
-    atl_status status = atl_new_picture(height, width, reader->path, &reader->image);
+    static const png_byte chunks[] = "iCCP\0zTXt\0iTXt\0tEXt\0sPLT\0eXIf";
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, chunks, (int)(sizeof chunks / 5));
+}
+
+/* The size, and memory for it, once the file is found to be long enough. */
+static atl_status begin_picture(png_reader *reader)
+{
+    enum { DEFLATE_RATIO = 1032 }; /* the most that deflate can do: 258 bytes for 2 bits */
+    int64_t bits = png_get_bit_depth(reader->png, reader->info) * png_get_channels(reader->png, reader->info);
+    reader->height = png_get_image_height(reader->png, reader->info);
+    reader->width = png_get_image_width(reader->png, reader->info);
+    reader->is_interlaced = png_get_interlace_type(reader->png, reader->info) != PNG_INTERLACE_NONE;
+    atl_status status =
+        atl_new_picture(reader->file, reader->height, reader->width, DEFLATE_RATIO * 8 / bits, &reader->image);
     if (status)
         return status;
-    reader->pixels = atl_allocate((size_t)(height * width), 4);
-    reader->rows = atl_allocate((size_t)height, sizeof *reader->rows);
-    if (!reader->pixels || !reader->rows)
-        return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s' (%" PRId64 " x %" PRId64 " pixels)",
-                             reader->path, width, height);
-    for (int64_t y = 0; y < height; y++)
-        reader->rows[y] = reader->pixels + y * width * 4;
-    return ATL_OK;
-}
-
-/* Fills reader->pixels; 0 if libpng failed, with its message, or reader->status is set. No local may change after
- * setjmp. */
-static int decode_pixels(png_reader *reader)
-{
-    if (setjmp(reader->trouble.back))
-        return 0;
-    reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader->trouble, on_error, on_warning);
-    reader->info = reader->png ? png_create_info_struct(reader->png) : NULL;
-    if (!reader->info) {
-        reader->status = atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s'", reader->path);
-        return 0;
-    }
-    png_set_user_limits(reader->png, PNG_UINT_31_MAX,
-                        PNG_UINT_31_MAX); /* the limit on size is ours, with better words */
-    png_set_read_fn(reader->png, reader, read_bytes);
-    png_read_info(reader->png, reader->info);
-    reader->status = allocate_pixels(reader, png_get_image_height(reader->png, reader->info),
-                                     png_get_image_width(reader->png, reader->info));
-    if (reader->status)
-        return 0;
-    ask_for_rgba(reader);
-    png_read_image(reader->png, reader->rows);
-    png_read_end(reader->png, NULL);
-    return 1;
+    int64_t rows = reader->is_interlaced ? reader->height : 1;
+    reader->rgba = atl_allocate((size_t)(rows * reader->width), 4);
+    return reader->rgba
+               ? ATL_OK
+               : atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s' (%" PRId64 " x %" PRId64 " pixels)",
+                               reader->file->path, reader->width, reader->height);
 }
 
 /* RGBA over white, rounded to whole values: alpha * colour + (1 - alpha) * 255, with alpha in 255ths. */
@@ -115,26 +102,61 @@ static void lay_over_white(const unsigned char *rgba, float *rgb, int64_t pixels
             rgb[c] = (float)((rgba[c] * rgba[3] + 255 * (255 - rgba[3]) + 127) / 255);
 }
 
+/* Of an interlaced picture each pass completes the rows of the one before; the last one makes them whole. */
+static void read_rows(png_reader *reader, int passes)
+{
+    float *pixels = atl_floats(reader->image);
+    for (int pass = 0; pass < passes; pass++)
+        for (int64_t y = 0; y < reader->height; y++) {
+            png_bytep row = reader->rgba + (reader->is_interlaced ? y * reader->width * 4 : 0);
+            png_read_row(reader->png, row, NULL);
+            if (pass == passes - 1)
+                lay_over_white(row, pixels + y * reader->width * 3, reader->width);
+        }
+}
+
+/* Fills reader->image; 0 if libpng failed, with its message, or reader->status is set. No local may change after
+ * setjmp. */
+static int decode_pixels(png_reader *reader)
+{
+    if (setjmp(reader->trouble.back))
+        return 0;
+    reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader->trouble, on_error, on_warning);
+    reader->info = reader->png ? png_create_info_struct(reader->png) : NULL;
+    if (!reader->info) {
+        reader->status = atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s'", reader->file->path);
+        return 0;
+    }
+    png_set_user_limits(reader->png, PNG_UINT_31_MAX,
+                        PNG_UINT_31_MAX); /* the limit on size is ours, with better words */
+    png_set_read_fn(reader->png, reader, read_bytes);
+    pass_over_texts(reader->png);
+    png_read_info(reader->png, reader->info);
+    reader->status = begin_picture(reader);
+    if (reader->status)
+        return 0;
+    read_rows(reader, ask_for_rgba(reader));
+    png_read_end(reader->png, NULL);
+    return 1;
+}
+
 static atl_status tell_damage(const png_reader *reader)
 {
     if (strstr(reader->trouble.message, "memory"))
-        return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s'", reader->path);
-    return atl_set_error(ATL_BAD_FILE, "'%s' is a damaged PNG: %s: fetch or save it again", reader->path,
+        return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s'", reader->file->path);
+    return atl_set_error(ATL_BAD_FILE, "'%s' is a damaged PNG: %s: fetch or save it again", reader->file->path,
                          reader->trouble.message);
 }
 
-atl_status atl_decode_png(FILE *stream, const char *path, atl_tensor **image_out)
+atl_status atl_decode_png(const atl_picture_file *file, atl_tensor **image_out)
 {
-    png_reader reader = {.stream = stream, .path = path};
+    png_reader reader = {.file = file};
     int decoded = decode_pixels(&reader);
-    if (decoded)
-        lay_over_white(reader.pixels, atl_floats(reader.image), atl_tensor_count(reader.image) / 3);
-    else if (!reader.status)
+    if (!decoded && !reader.status)
         reader.status = tell_damage(&reader);
     if (reader.png)
         png_destroy_read_struct(&reader.png, &reader.info, NULL);
-    atl_release(reader.pixels);
-    atl_release(reader.rows);
+    atl_release(reader.rgba);
     if (!decoded) {
         atl_tensor_free(reader.image);
         reader.image = NULL;

@@ -25,7 +25,7 @@ static int check(const atl_node *image, const atl_resize_args *args, const char 
 static atl_node *pixels(atl_node *image, int32_t *index, int64_t count, int d)
 {
     atl_tensor *tensor = index ? atl_tensor_of_ints(ATL_SHAPE(count), index) : NULL;
-    atl_node *indices = tensor ? atl_constant(image->graph, tensor) : atl_graph_fail(image->graph, "out of memory");
+    atl_node *indices = tensor ? atl_constant(image->graph, tensor) : atl_graph_out_of_memory(image->graph);
     atl_tensor_free(tensor);
     atl_release(index);
     return atl_gather(image, indices, d);

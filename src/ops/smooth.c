@@ -56,7 +56,7 @@ static atl_node *gaussian(const atl_node *in_graph_of, float deviation, int radi
     float *tap = atl_allocate((size_t)(2 * radius + 1), sizeof *tap);
     double sum = 0;
     if (!tap)
-        return atl_graph_fail(in_graph_of->graph, "out of memory");
+        return atl_graph_out_of_memory(in_graph_of->graph);
     for (int i = -radius; i <= radius; i++)
         sum += exp(-0.5 * i * i / ((double)deviation * (double)deviation));
     for (int i = -radius; i <= radius; i++)

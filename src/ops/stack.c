@@ -9,7 +9,7 @@ atl_node *atl_stack_with(int axis, int count, atl_node *const *inputs)
         return NULL;
     atl_node **layers = atl_allocate((size_t)count, sizeof *layers);
     if (!layers)
-        return atl_graph_fail(first->graph, "out of memory");
+        return atl_graph_out_of_memory(first->graph);
     for (int i = 0; i < count; i++)
         layers[i] = atl_expand_dims(inputs[i], axis);
     joined = atl_concat_with(axis, count, layers);

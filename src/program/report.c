@@ -7,9 +7,9 @@
 #include "atled/ops.h"
 #include "graph/clock.h"
 #include "graph/memory.h"
-#include "graph/utf8.h"
 #include "onednn/onednn.h"
 #include "compiler/plan/plan.h"
+#include "program/json.h"
 #include "program/threads.h"
 
 int64_t atl_program_step_count(const atl_program *program)
@@ -212,40 +212,41 @@ static double percent_of_peak(const atl_step_info *info, const atl_machine_peak 
     return 100 * (arithmetic > memory ? arithmetic : memory);
 }
 
-/* A JSON string: names come from users.  A byte that is not UTF-8 becomes the replacement character. */
-static void write_json_text(FILE *file, const char *text)
+static void write_json_field(FILE *file, const char *name, double number, int decimals)
 {
-    fputc('"', file);
-    for (const unsigned char *c = (const unsigned char *)text; *c;) {
-        size_t length = atl_character_at(c);
-        if (*c == '"' || *c == '\\')
-            fprintf(file, "\\%c", *c);
-        else if (*c < 0x20 || *c == 0x7f)
-            fprintf(file, "\\u%04x", *c);
-        else if (length == 0)
-            fputs("\\ufffd", file);
-        else
-            fwrite(c, 1, length, file);
-        c += length ? length : 1;
-    }
-    fputc('"', file);
+    fprintf(file, ", \"%s\": ", name);
+    atl_write_json_number(file, number, decimals);
 }
 
 static void write_json_step(FILE *file, const atl_step_info *info, double share, double percent)
 {
     fprintf(file, "    {\"node\": ");
-    write_json_text(file, info->node);
+    atl_write_json_text(file, info->node);
     fprintf(file, ", \"op\": ");
-    write_json_text(file, info->op);
+    atl_write_json_text(file, info->op);
     fprintf(file, ", \"implementation\": ");
-    write_json_text(file, info->implementation);
+    atl_write_json_text(file, info->implementation);
     fprintf(file, ", \"shape\": [");
     for (int i = 0; i < info->shape.rank; i++)
         fprintf(file, "%s%" PRId64, i ? ", " : "", info->shape.size[i]);
-    fprintf(file,
-            "], \"layout\": \"%s\", \"bytes\": %" PRId64 ", \"flops\": %.0f, \"microseconds\": %.3f, \"share\": %.5f, "
-            "\"percent_of_peak\": %.2f}",
-            info->layout, info->bytes, info->flops, info->microseconds, share, percent);
+    fprintf(file, "], \"layout\": \"%s\", \"bytes\": %" PRId64, info->layout, info->bytes);
+    write_json_field(file, "flops", info->flops, 0);
+    write_json_field(file, "microseconds", info->microseconds, 3);
+    write_json_field(file, "share", share, 5);
+    write_json_field(file, "percent_of_peak", percent, 2);
+    fputc('}', file);
+}
+
+static void write_json_head(FILE *file, const atl_program *program, double total, const atl_machine_peak *peak)
+{
+    const atl_plan *plan = atl_program_plan(program);
+    fprintf(file, "{\n  \"threads\": %d, \"bfloat16\": %s, \"arena_bytes\": %" PRId64 ", \"prepared_bytes\": %" PRId64,
+            atl_program_threads(program), atl_program_uses_bfloat16(program) ? "true" : "false", plan->arena_bytes,
+            plan->prepacked_bytes);
+    write_json_field(file, "microseconds", total, 3);
+    write_json_field(file, "peak_flops_per_second", peak ? peak->flops_per_second : 0, 0);
+    write_json_field(file, "peak_bytes_per_second", peak ? peak->bytes_per_second : 0, 0);
+    fprintf(file, ",\n  \"steps\": [\n");
 }
 
 static void write_table_step(FILE *file, const atl_step_info *info, double share, double percent)
@@ -271,13 +272,7 @@ atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl
     for (int64_t s = 0; s < plan->step_count; s++)
         total += plan->microseconds[s];
     if (json)
-        fprintf(file,
-                "{\n  \"microseconds\": %.3f, \"threads\": %d, \"bfloat16\": %s, \"arena_bytes\": %" PRId64
-                ", \"prepared_bytes\": %" PRId64
-                ",\n  \"peak_flops_per_second\": %.0f, \"peak_bytes_per_second\": %.0f,\n  \"steps\": [\n",
-                total, atl_program_threads(program), atl_program_uses_bfloat16(program) ? "true" : "false",
-                plan->arena_bytes, plan->prepacked_bytes, peak ? peak->flops_per_second : 0,
-                peak ? peak->bytes_per_second : 0);
+        write_json_head(file, program, total, peak);
     else
         fprintf(file, "%10s %6s %7s %9s %9s  %-20s %-28s %-18s %-12s %s\n", "us", "share", "of peak", "Mflop", "MB",
                 "op", "implementation", "shape", "layout", "node");

@@ -1,7 +1,8 @@
 #!/bin/sh
 # kill_while_saving.sh SAVER SCRATCH: kills a program that saves its weights, 200 times at random moments; the file can be loaded
-# every time, and is of one save.  A tenth of them at least must hit a save, or nothing would have been tested: those leave an unfinished file behind.
-saver=$1 scratch=$2 times=200 killed=0
+# every time, and is of one save.  A tenth of them at least must hit a save, or nothing would have been tested: those leave an unfinished
+# file behind, which the next run removes: at the end there is at most the last one's.
+saver=$1 scratch=$2 times=200 killed=0 hits=0
 rm -rf "$scratch"
 mkdir -p "$scratch"
 file=$scratch/weights.npz
@@ -18,15 +19,20 @@ while [ $killed -lt $times ]; do
     }
     wait $pid 2>/dev/null
     killed=$((killed + 1))
+    left=$(find "$scratch" -name '.weights.npz.*' | wc -l)
+    hits=$((hits + left))
+    [ "$left" -le 1 ] || {
+        echo "after $killed kills $left unfinished files are left: the next run does not remove them"
+        exit 1
+    }
     "$saver" check "$file" >"$scratch/first" || {
         echo "after $killed kills the file cannot be loaded"
         exit 1
     }
 done
-left=$(find "$scratch" -type f ! -name first ! -name weights.npz | wc -l)
-[ "$left" -ge $((times / 10)) ] || {
-    echo "only $left of $killed kills came while a file was being written"
+[ "$hits" -ge $((times / 10)) ] || {
+    echo "only $hits of $killed kills came while a file was being written"
     exit 1
 }
-echo "$killed kills: a whole file every time; $left unfinished ones left behind"
+echo "$killed kills: a whole file every time; $hits came while it was written, and the next run removed what they left"
 rm -rf "$scratch"

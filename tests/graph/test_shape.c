@@ -20,8 +20,10 @@ Test(shape, overflow_has_no_count)
     cr_assert_eq(atl_shape_count(ATL_SHAPE(INT64_MAX, 2)), -1);
     cr_assert_eq(atl_shape_count(ATL_SHAPE(1ll << 32, 1ll << 32)), -1);
     cr_assert_eq(atl_shape_count(ATL_SHAPE(1ll << 32, 1ll << 30)), 1ll << 62);
-    /* A zero size makes the product zero, however large the others are. */
-    cr_assert_eq(atl_shape_count(ATL_SHAPE(1ll << 62, 1ll << 62, 0)), 0);
+    /* A zero size does not hide a product that no stride can hold. */
+    cr_assert_eq(atl_shape_count(ATL_SHAPE(1ll << 62, 1ll << 62, 0)), -1);
+    cr_assert_eq(atl_shape_count(ATL_SHAPE(0, 1ll << 62, 1ll << 62)), -1);
+    cr_assert_eq(atl_shape_count(ATL_SHAPE(1ll << 40, 0, 1ll << 20)), 0);
 }
 
 Test(shape, bad_ranks_have_no_count)

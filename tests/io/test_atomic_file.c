@@ -1,6 +1,7 @@
 /* Files are there whole or not at all. */
 #include "scratch.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -143,4 +144,77 @@ Test(atomic_file, device)
     cr_assert_eq(atl_atomic_commit(file), ATL_OK, "%s", atl_error());
     cr_assert_eq(stat("/dev/null", &about), 0);
     cr_assert(S_ISCHR(about.st_mode));
+}
+
+/* A process was killed while it wrote: the next writer of that file clears up. */
+Test(atomic_file, removes_what_the_killed_left_behind)
+{
+    write_file(in_scratch(".a.4711-0"), "half of a", 9);
+    write_file(in_scratch(".b.4711-1"), "half of b", 9);
+    atl_atomic_file *other = begin(in_scratch("a")), *file = begin(in_scratch("a"));
+    cr_assert_neq(access(in_scratch(".a.4711-0"), F_OK), 0);
+    cr_assert_eq(access(in_scratch(".b.4711-1"), F_OK), 0);
+    fputs("other", atl_atomic_stream(other));
+    cr_assert_eq(atl_atomic_commit(file), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_atomic_commit(other), ATL_OK, "%s", atl_error());
+    assert_holds(in_scratch("a"), "other");
+    cr_assert_eq(files_in_scratch(), 2);
+}
+
+static void assert_written_through(const char *link, const char *target)
+{
+    struct stat about;
+    atl_atomic_file *file = begin(in_scratch(link));
+    fputs("new", atl_atomic_stream(file));
+    cr_assert_eq(atl_atomic_commit(file), ATL_OK, "%s", atl_error());
+    assert_holds(in_scratch(target), "new");
+    cr_assert_eq(lstat(in_scratch(link), &about), 0);
+    cr_assert(S_ISLNK(about.st_mode), "%s was replaced", link);
+}
+
+/* The target of a link may be missing: it is made, and the link stays. */
+Test(atomic_file, link_to_nothing)
+{
+    atl_atomic_file *file;
+    cr_assert_eq(symlink("later", in_scratch("relative")), 0);
+    cr_assert_eq(symlink("relative", in_scratch("twice")), 0);
+    cr_assert_eq(symlink(in_scratch("absent"), in_scratch("absolute")), 0);
+    assert_written_through("twice", "later");
+    assert_written_through("absolute", "absent");
+    cr_assert_eq(symlink("no/such/folder", in_scratch("astray")), 0);
+    cr_assert_eq(atl_atomic_open(&file, in_scratch("astray")), ATL_BAD_FILE);
+    assert_told("no such directory");
+    cr_assert_eq(symlink("circle", in_scratch("circle")), 0);
+    cr_assert_eq(atl_atomic_open(&file, in_scratch("circle")), ATL_BAD_FILE);
+}
+
+/* Nobody reads the pipe: to wait for a reader could be for ever. */
+Test(atomic_file, pipe_without_a_reader, .timeout = 20)
+{
+    atl_atomic_file *file;
+    char text[16] = "";
+    cr_assert_eq(mkfifo(in_scratch("pipe"), 0600), 0);
+    cr_assert_eq(atl_atomic_open(&file, in_scratch("pipe")), ATL_BAD_FILE);
+    assert_told("nobody reads");
+    int reader = open(in_scratch("pipe"), O_RDONLY | O_NONBLOCK);
+    file = begin(in_scratch("pipe"));
+    fputs("through", atl_atomic_stream(file));
+    cr_assert_eq(atl_atomic_commit(file), ATL_OK, "%s", atl_error());
+    cr_assert_eq(read(reader, text, sizeof text), 7);
+    cr_assert_str_eq(text, "through");
+    close(reader);
+    cr_assert_eq(files_in_scratch(), 1);
+}
+
+Test(atomic_file, bytes_at_once)
+{
+    cr_assert_eq(atl_write_bytes(in_scratch("a"), "some", 4), ATL_OK, "%s", atl_error());
+    assert_holds(in_scratch("a"), "some");
+    cr_assert_eq(atl_write_bytes(in_scratch("a"), NULL, 0), ATL_OK, "%s", atl_error());
+    assert_holds(in_scratch("a"), "");
+    cr_assert_eq(atl_write_bytes(in_scratch("a"), NULL, 4), ATL_INVALID);
+    cr_assert_eq(atl_write_bytes(NULL, "some", 4), ATL_INVALID);
+    cr_assert_eq(atl_write_bytes("/dev/full", "some", 4), ATL_BAD_FILE);
+    assert_told("/dev/full");
+    cr_assert_eq(files_in_scratch(), 1);
 }

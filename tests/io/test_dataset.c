@@ -155,6 +155,34 @@ Test(dataset, idx_of_another_kind_and_of_a_wrong_label)
     refuse("record 0 has label 12");
 }
 
+/* Packed, and damaged from the end on: a checksum that is wrong, whether the head's or the pixels' reading meets it, and
+ * one that is missing. */
+Test(dataset, idx_packed_with_a_wrong_or_missing_checksum)
+{
+    for (int side = 2; side <= 16; side += 14) {
+        size_t size;
+        write_labels(5, -1);
+        write_idx("train-images-idx3-ubyte.gz", 1, 0x803, 5, (unsigned)side, 0, -1);
+        unsigned char *bytes = read_file(in_scratch("train-images-idx3-ubyte.gz"), &size);
+        bytes[size - 8] ^= 0xff;
+        write_file(in_scratch("train-images-idx3-ubyte.gz"), bytes, size);
+        refuse("is damaged: incorrect data check");
+        bytes[size - 8] ^= 0xff;
+        for (size_t cut = 1; cut <= 8; cut++) {
+            write_file(in_scratch("train-images-idx3-ubyte.gz"), bytes, size - cut);
+            refuse("is cut short");
+        }
+        free(bytes);
+    }
+}
+
+Test(dataset, idx_of_nothing)
+{
+    write_images(0, 0);
+    write_labels(0, -1);
+    refuse("the count is 0, not in 1 to 4294967295");
+}
+
 Test(dataset, idx_that_claims_more_than_it_can_hold)
 {
     write_idx("train-images-idx3-ubyte", 0, 0x803, 4000000000u, 0, 0, 1);

@@ -211,6 +211,23 @@ Test(npz, bad_entries_to_write)
     atl_tensor_free(x);
 }
 
+Test(npz, names_that_a_zip_cannot_hold)
+{
+    static const char *const names[] = {"a\xff", "a\x1b[31m"};
+    atl_tensor *x = counting(ATL_SHAPE(2));
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(atl_write_npz(in_scratch("a.npz"), &(atl_npz_entry){names[i], x}, 1), ATL_BAD_FILE);
+        assert_told("is no name for an entry of a zip");
+    }
+    char *longest = calloc(1, 70000);
+    memset(longest, 'n', 69000);
+    cr_assert_eq(atl_write_npz(in_scratch("a.npz"), &(atl_npz_entry){longest, x}, 1), ATL_INVALID);
+    assert_told("at most 65531 bytes");
+    free(longest);
+    cr_assert_eq(files_in_scratch(), 0);
+    atl_tensor_free(x);
+}
+
 Test(npz, full_disk)
 {
     struct rlimit limit = {2000, 2000};

@@ -39,12 +39,18 @@ Test(picture, no_file)
 Test(picture, limit_of_size)
 {
     atl_tensor *image;
-    cr_assert_eq(atl_new_picture(100001, 1000, "a.png", &image), ATL_BAD_FILE);
+    atl_picture_file file = {.path = "a.png", .size = 1000000};
+    cr_assert_eq(atl_new_picture(&file, 100001, 1000, 1000, &image), ATL_BAD_FILE);
     assert_told("1000 x 100001");
     assert_told("100 megapixels");
     cr_assert_null(image);
-    cr_assert_eq(atl_new_picture(INT64_MAX, INT64_MAX, "a.png", &image), ATL_BAD_FILE);
-    cr_assert_eq(atl_new_picture(0, 5, "a.png", &image), ATL_BAD_FILE);
-    cr_assert_eq(atl_new_picture(2, 5, "a.png", &image), ATL_OK);
+    cr_assert_eq(atl_new_picture(&file, INT64_MAX, INT64_MAX, 1000, &image), ATL_BAD_FILE);
+    cr_assert_eq(atl_new_picture(&file, 0, 5, 1000, &image), ATL_BAD_FILE);
+    cr_assert_eq(atl_new_picture(&file, 2, 5, 1000, &image), ATL_OK);
+    atl_tensor_free(image);
+    file.size = 100;
+    cr_assert_eq(atl_new_picture(&file, 1000, 101, 1000, &image), ATL_BAD_FILE);
+    assert_told("101 x 1000 pixels cannot be in its 100 bytes");
+    cr_assert_eq(atl_new_picture(&file, 1000, 100, 1000, &image), ATL_OK);
     atl_tensor_free(image);
 }

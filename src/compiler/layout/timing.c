@@ -1,71 +1,21 @@
 /* Timing the ways in which a node can be lowered: each once in the life of the process, by a program of that node alone.
  *
- * What is known is a list of times by descriptions: op, attributes, shapes, threads and way.  A file of them is the same as text. */
+ * A time is known by a description of what was timed: op, attributes, shapes, threads and way (known_times.c). */
 #include "compiler/layout/timing.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <omp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "atled/program.h"
 #include "graph/memory.h"
 #include "lowering/lowering.h"
+#include "compiler/layout/known_times.h"
 #include "compiler/plan/plan.h"
 #include "lowering/op_hooks.h"
 
-enum { LONGEST_KEY = 1000, RUNS = 7 };
-
-typedef struct known_time {
-    char *key;
-    double seconds;
-} known_time;
-
-/* Kept till the process ends. */
-static struct {
-    pthread_mutex_t lock;
-    known_time *times;
-    int64_t count, capacity;
-} known = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* Negative: it is not known. */
-static double look_up(const char *key)
-{
-    double seconds = -1;
-    pthread_mutex_lock(&known.lock);
-    for (int64_t i = 0; i < known.count && seconds < 0; i++)
-        if (strcmp(known.times[i].key, key) == 0)
-            seconds = known.times[i].seconds;
-    pthread_mutex_unlock(&known.lock);
-    return seconds;
-}
-
-static int remember(const char *key, double seconds)
-{
-    size_t size = strlen(key) + 1;
-    char *copy = atl_allocate(size, 1);
-    pthread_mutex_lock(&known.lock);
-    int ok = copy && ATL_GROW(known.times, known.count, known.capacity);
-    if (ok)
-        known.times[known.count++] = (known_time){memcpy(copy, key, size), seconds};
-    pthread_mutex_unlock(&known.lock);
-    if (!ok) {
-        atl_release(copy);
-        atl_out_of_memory();
-    }
-    return ok;
-}
-
-void atl_forget_times(void)
-{
-    pthread_mutex_lock(&known.lock);
-    while (known.count > 0)
-        atl_release(known.times[--known.count].key);
-    pthread_mutex_unlock(&known.lock);
-}
+enum { RUNS = 7 };
 
 /* ---- measuring -------------------------------------------------------------------------------------------------------- */
 
@@ -74,16 +24,16 @@ static int describe_key(const atl_node *node, int algo, int bfloat16, char *key)
 {
     const unsigned char *bytes = node->attributes;
     char shape[200];
-    int at = snprintf(key, LONGEST_KEY, "%s ", node->op->name);
-    for (size_t i = 0; i < node->op->attributes && at < LONGEST_KEY; i++)
-        at += snprintf(key + at, (size_t)(LONGEST_KEY - at), "%02x", bytes[i]);
-    for (int i = 0; i < node->input_count && at < LONGEST_KEY; i++)
-        at += snprintf(key + at, (size_t)(LONGEST_KEY - at), " %s",
+    int at = snprintf(key, ATL_LONGEST_TIME_KEY, "%s ", node->op->name);
+    for (size_t i = 0; i < node->op->attributes && at < ATL_LONGEST_TIME_KEY; i++)
+        at += snprintf(key + at, (size_t)(ATL_LONGEST_TIME_KEY - at), "%02x", bytes[i]);
+    for (int i = 0; i < node->input_count && at < ATL_LONGEST_TIME_KEY; i++)
+        at += snprintf(key + at, (size_t)(ATL_LONGEST_TIME_KEY - at), " %s",
                        atl_shape_text(*node->inputs[i]->shape, shape, sizeof shape));
-    if (at < LONGEST_KEY)
-        at += snprintf(key + at, (size_t)(LONGEST_KEY - at), " threads %d bfloat16 %d way %d", omp_get_max_threads(),
-                       bfloat16, algo);
-    return at < LONGEST_KEY;
+    if (at < ATL_LONGEST_TIME_KEY)
+        at += snprintf(key + at, (size_t)(ATL_LONGEST_TIME_KEY - at), " threads %d bfloat16 %d way %d",
+                       omp_get_max_threads(), bfloat16, algo);
+    return at < ATL_LONGEST_TIME_KEY;
 }
 
 /* Seconds of the steps that compute, without reorders; negative with the error set. */
@@ -141,14 +91,14 @@ static double measure(const atl_node *node, int algo, int bfloat16)
 /* Negative with the error set. */
 static double time_of(const atl_node *node, int algo, int bfloat16)
 {
-    char key[LONGEST_KEY];
+    char key[ATL_LONGEST_TIME_KEY];
     if (!describe_key(node, algo, bfloat16, key))
         return INFINITY;
-    double seconds = look_up(key);
+    double seconds = atl_known_time(key);
     if (seconds >= 0)
         return seconds;
     seconds = measure(node, algo, bfloat16);
-    return seconds < 0 || remember(key, seconds) ? seconds : -1;
+    return seconds < 0 || atl_remember_time(key, seconds) ? seconds : -1;
 }
 
 static int time_node(atl_times *times, const atl_node *node, unsigned algos, int bfloat16)
@@ -195,59 +145,4 @@ void atl_release_times(atl_times *times)
     atl_release(times->blocked);
     atl_release(times->gain);
     *times = (atl_times){0};
-}
-
-/* ---- files ------------------------------------------------------------------------------------------------------------ */
-
-static const char first_line[] = "atled timing 1: nanoseconds, op, attributes, shapes, threads, way\n";
-
-static atl_status read_times(FILE *file, const char *path)
-{
-    char line[LONGEST_KEY + 64], key[LONGEST_KEY + 64];
-    long long nanoseconds;
-    if (!fgets(line, sizeof line, file) || strcmp(line, first_line) != 0)
-        return atl_set_error(ATL_BAD_FILE, "'%s' holds no times: its first line is not \"%.*s\"", path,
-                             (int)sizeof first_line - 2, first_line);
-    while (fgets(line, sizeof line, file)) {
-        if (sscanf(line, "%lld %1063[^\n]", &nanoseconds, key) != 2 || nanoseconds < 0 || strlen(key) >= LONGEST_KEY)
-            return atl_set_error(ATL_BAD_FILE, "'%s': \"%.40s\" is no time", path, line);
-        if (look_up(key) < 0 && !remember(key, (double)nanoseconds * 1e-9))
-            return ATL_OUT_OF_MEMORY;
-    }
-    return ATL_OK;
-}
-
-atl_status atl_read_timing(const char *path)
-{
-    FILE *file = path ? fopen(path, "r") : NULL;
-    if (!file)
-        return atl_set_error(ATL_BAD_FILE, "'%s' cannot be read: %s", path ? path : "(null)",
-                             path ? strerror(errno) : "there is no path");
-    atl_status status = read_times(file, path);
-    fclose(file);
-    return status;
-}
-
-/* Beside the old file, then in its place. */
-atl_status atl_write_timing(const char *path)
-{
-    char beside[4096];
-    int length = path ? snprintf(beside, sizeof beside, "%s.new", path) : -1;
-    FILE *file = length > 0 && length < (int)sizeof beside ? fopen(beside, "w") : NULL;
-    if (!file)
-        return atl_set_error(ATL_BAD_FILE, "'%s' cannot be written: %s", path ? path : "(null)",
-                             path ? strerror(errno) : "there is no path");
-    fputs(first_line, file);
-    pthread_mutex_lock(&known.lock);
-    for (int64_t i = 0; i < known.count; i++)
-        fprintf(file, "%lld %s\n", llround(known.times[i].seconds * 1e9), known.times[i].key);
-    pthread_mutex_unlock(&known.lock);
-    int failed = ferror(file) != 0;
-    failed |= fclose(file) != 0;
-    if (failed || rename(beside, path)) {
-        atl_status status = atl_set_error(ATL_BAD_FILE, "'%s' cannot be written: %s", path, strerror(errno));
-        remove(beside);
-        return status;
-    }
-    return ATL_OK;
 }

@@ -15,7 +15,4 @@ int atl_time_nodes(atl_times *times_out, const atl_graph *graph, const char *nee
                    int winograd, int bfloat16);
 void atl_release_times(atl_times *times);
 
-/* For tests: nothing has been timed. */
-void atl_forget_times(void);
-
 #endif

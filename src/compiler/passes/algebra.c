@@ -153,6 +153,21 @@ static void skip(const char **at, char c)
         ++*at;
 }
 
+/* Reads "2" or "0.5": not by strtod, which takes the user's locale for what separates the digits. */
+static double decimal_at(const char **at)
+{
+    double digits = 0, scale = 1;
+    int negative = **at == '-', has_point = 0;
+    for (*at += negative; isdigit((unsigned char)**at) || (**at == '.' && !has_point); ++*at)
+        if (**at == '.')
+            has_point = 1;
+        else {
+            digits = 10 * digits + (**at - '0');
+            scale *= has_point ? 10 : 1;
+        }
+    return (negative ? -digits : digits) / scale;
+}
+
 /* ---- matching ------------------------------------------------------------------------------------------------------ */
 
 enum { MOST_INPUTS = 3 };
@@ -214,10 +229,8 @@ static int matches(const char **at, atl_node *node, attempt *a)
         skip(at, **at);
         return fits;
     }
-    char *end;
-    float outputs = strtof(*at, &end);
-    *at = end;
-    return atl_is_uniform(node, &value) && value == outputs;
+    float wanted = (float)decimal_at(at);
+    return atl_is_uniform(node, &value) && value == wanted;
 }
 
 static int are_met(unsigned needs, const atl_letters *letters)
@@ -231,16 +244,9 @@ static int are_met(unsigned needs, const atl_letters *letters)
 
 static double factor_at(const char **at, const atl_letters *letters)
 {
-    char *end;
     int negative = **at == '-';
-    double value;
     *at += negative;
-    if (isupper((unsigned char)**at))
-        value = (double)letters->number[*(*at)++ - 'A'];
-    else {
-        value = strtod(*at, &end);
-        *at = end;
-    }
+    double value = isupper((unsigned char)**at) ? (double)letters->number[*(*at)++ - 'A'] : decimal_at(at);
     return negative ? -value : value;
 }
 

@@ -2,7 +2,7 @@
  * and what the pass makes of the one takes fewer steps. */
 #include "compiler/passes/algebra.h"
 
-#include "support.h"
+#include "comma_locale.h"
 
 enum { ROWS = 3, COLUMNS = 5 };
 
@@ -163,4 +163,18 @@ Test(algebra, no_equation_where_it_does_not_hold)
         atl_tensor_free(value);
         atl_graph_free(s.graph);
     }
+}
+
+/* The table's numbers are read as they are written, whatever the locale makes of a point. */
+Test(algebra, half_powers_in_a_locale_with_commas)
+{
+    use_comma_or_skip();
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ROWS, COLUMNS)), *y = atl_pow(x, atl_number(x, 0.5f));
+    atl_program *p = atl_compile(g, ATL_NODES(y));
+    cr_assert(p, "%s", atl_graph_error(g));
+    cr_expect_eq(steps_by(p, "sqrt", NULL), 1);
+    cr_expect_eq(steps_by(p, "pow", NULL), 0);
+    atl_program_free(p);
+    atl_graph_free(g);
 }
