@@ -55,7 +55,7 @@ static int list_variables(step *s)
     atl_node *const *variable = atl_variables(s->graph, &known);
     s->of = atl_allocate((size_t)(asked + known + 1), sizeof *s->of);
     if (!s->of)
-        return atl_builder_error(s->graph, "minimize", "out of memory") != NULL;
+        return atl_graph_out_of_memory(s->graph) != NULL;
     for (int64_t i = 0; i < asked; i++)
         if (!take_variable(s, s->args->variables.node[i]))
             return 0;
@@ -75,7 +75,7 @@ static int find_gradients(step *s)
     for (int64_t i = 0; ok && i < s->count; i++)
         by[i] = s->of[i].variable;
     if (!ok)
-        atl_builder_error(s->graph, "minimize", "out of memory");
+        atl_graph_out_of_memory(s->graph);
     else if (s->count)
         ok = !atl_gradients(.of = ATL_NODES(s->args->cost), .by = {s->count, by}, .result = result,
                             .unused = asked ? ATL_UNUSED_ERROR : ATL_UNUSED_NULL);
@@ -226,7 +226,7 @@ static atl_node *assign_all(step *s)
     atl_node *const *update = atl_updates(s->graph, &updates);
     s->assignment = atl_allocate((size_t)(s->count * (ATL_MAX_SLOTS + 2) + updates + 3), sizeof *s->assignment);
     if (!s->assignment)
-        return atl_builder_error(s->graph, "minimize", "out of memory");
+        return atl_graph_out_of_memory(s->graph);
     add(s, s->args->unchecked ? s->args->cost : atl_check_finite(s->args->cost));
     if (s->norm)
         add(s, s->norm);

@@ -170,7 +170,7 @@ Test(algebra, half_powers_in_a_locale_with_commas)
 {
     use_comma_or_skip();
     atl_graph *g = atl_graph_new();
-    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ROWS, COLUMNS)), *y = atl_pow(x, atl_number(x, 0.5f));
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ROWS, COLUMNS)), *y = atl_pow(x, atl_scalar(x, 0.5f));
     atl_program *p = atl_compile(g, ATL_NODES(y));
     cr_assert(p, "%s", atl_graph_error(g));
     cr_expect_eq(steps_by(p, "sqrt", NULL), 1);
