@@ -4,6 +4,7 @@
 
 #include <locale.h>
 
+#include "roots.h"
 #include "support.h"
 
 static inline void use_comma_or_skip(void)

@@ -78,10 +78,12 @@ static atl_status open_zip(FILE *stream, const char *path, zip_t **zip_out)
     atl_status status = ATL_OK;
     zip_error_t error;
     zip_error_init(&error);
+    errno = 0; /* libzip says "no zip" where it finds no memory to look for the directory */
     zip_source_t *source = zip_source_filep_create(stream, 0, -1, &error);
     *zip_out = source ? zip_open_from_source(source, ZIP_RDONLY, &error) : NULL;
     if (!*zip_out)
-        status = refuse_zip(path, &error);
+        status = errno == ENOMEM ? atl_set_error(ATL_OUT_OF_MEMORY, "out of memory opening '%s'", path)
+                                 : refuse_zip(path, &error);
     if (!source)
         fclose(stream);
     else if (!*zip_out)
