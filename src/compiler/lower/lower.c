@@ -209,8 +209,10 @@ static int lower_source(atl_lowering *l)
     const atl_node *node = l->node;
     if (node->op->flags & ATL_OP_INPUT) {
         atl_value_id value = atl_new_value(l, node, atl_plain_bytes(node), ATL_FED);
-        if (value < 0 || !ATL_GROW(p->feeds, p->feed_count, p->feed_capacity))
+        if (value < 0)
             return 0;
+        if (!ATL_GROW(p->feeds, p->feed_count, p->feed_capacity))
+            return atl_out_of_memory(), 0;
         p->feeds[p->feed_count++] = (atl_plan_feed){node->origin, value};
         l->value[node->index] = value;
         return 1;
