@@ -94,7 +94,9 @@ int atl_lower_output_is_strided(const atl_lowering *lowering);
 int atl_lower_part_in_place(atl_lowering *lowering, int64_t first);
 /* Of a node that joins its inputs: true if input i has been made in its place. */
 int atl_lower_is_in_place(const atl_lowering *lowering, int i);
-/* The result may use the memory of input i (of the same size), if nobody needs that input any more. Before the step is emitted. */
+/* The result may be written over input i (of the same size), if nobody needs that input any more: the step reads each element of it before it
+ * writes the one in its place.  To be called before the step is emitted, once for each operand of which this is so.  The compiler sees to it that
+ * the step reads the same memory through no other operand. */
 void atl_lower_in_place(atl_lowering *lowering, int i);
 /* The same of any value that the next step writes and one that it reads. */
 void atl_lower_over(atl_lowering *lowering, atl_value_id result, atl_value_id input);

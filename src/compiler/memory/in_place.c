@@ -10,7 +10,7 @@ void atl_compiler_in_place(atl_lowering *l, int i)
 
 void atl_compiler_over(atl_lowering *l, atl_value_id result, atl_value_id input)
 {
-    if (l->failed || result < 0 || input < 0 || !l->in_place)
+    if (l->failed || result < 0 || input < 0 || !l->in_place || l->now_once) /* steps that run once share no memory */
         return;
     if (!ATL_GROW(l->in_places, l->in_place_count, l->in_place_capacity)) {
         atl_out_of_memory();
@@ -20,20 +20,46 @@ void atl_compiler_over(atl_lowering *l, atl_value_id result, atl_value_id input)
     l->in_places[l->in_place_count++] = (atl_in_place){.result = result, .input = input, .step = l->plan->step_count};
 }
 
-int atl_may_write_over(const atl_lowering *l, int64_t step, atl_value_id result, atl_value_id input)
+/* The first entry of the step: they are in order of their steps. */
+static int64_t first_of_step(const atl_lowering *l, int64_t step)
 {
     int64_t i = 0, end = l->in_place_count;
-    while (i < end) { /* they are in order of their steps */
+    while (i < end) {
         int64_t middle = i + (end - i) / 2;
         if (l->in_places[middle].step < step)
             i = middle + 1;
         else
             end = middle;
     }
-    for (; i < l->in_place_count && l->in_places[i].step == step; i++)
-        if (l->in_places[i].result == result && l->in_places[i].input == input)
-            return 1;
-    return 0;
+    return i;
+}
+
+/* How many operands of the step lie in that buffer. */
+static int64_t operands_in(const atl_plan *p, const atl_plan_step *step, atl_value_id buffer)
+{
+    const atl_value_id *read = atl_step_reads(step);
+    int64_t count = 0;
+    for (int i = 0; i < step->reads; i++)
+        count += atl_root_of(p, read[i]) == buffer;
+    return count;
+}
+
+/* An op names each operand that its result may be written over, because it reads every element of that operand before it writes the one in its
+ * place.  If the step reads the same memory through one more operand, in an order of its own (the image of a convolution whose residual is
+ * that image, too), what it has yet to read there would be overwritten. */
+int atl_may_write_over(const atl_lowering *l, int64_t step, atl_value_id result, atl_value_id input)
+{
+    const atl_plan *p = l->plan;
+    atl_value_id buffer = atl_root_of(p, input);
+    int64_t named = 0, found = 0;
+    for (int64_t i = first_of_step(l, step); i < l->in_place_count && l->in_places[i].step == step; i++) {
+        const atl_in_place *entry = &l->in_places[i];
+        if (entry->result != result)
+            continue;
+        named += atl_root_of(p, entry->input) == buffer;
+        found |= entry->input == input;
+    }
+    return found && named == operands_in(p, &p->steps[step], buffer);
 }
 
 /* True if another result of the step of in_places[i] lies there already. One that nobody reads ends with the step, as the input did. */
@@ -53,7 +79,8 @@ void atl_share_buffers(atl_lowering *l, atl_lifetimes *lives)
         atl_plan_value *to = &p->values[result], *from = &p->values[input];
         if (to->shares >= 0 || p->values[l->in_places[i].input].pixel_stride || to->space != ATL_IN_ARENA ||
             from->space != ATL_IN_ARENA || to->bytes > from->bytes || lives->last[input] != l->in_places[i].step ||
-            lives->first[result] != l->in_places[i].step || is_taken(l, i, input))
+            lives->first[result] != l->in_places[i].step || is_taken(l, i, input) ||
+            !atl_may_write_over(l, l->in_places[i].step, result, l->in_places[i].input))
             continue;
         to->shares = input;
         lives->last[input] = lives->last[result];

@@ -5,7 +5,7 @@
 #include "compiler/lower/lower_state.h"
 #include "compiler/memory/buffers.h"
 
-/* True if that step of every run may write `result` over `input`, which it reads. */
+/* True if that step of every run may write `result` over `input`: the op allows it, and reads that memory through no other operand. */
 int atl_may_write_over(const atl_lowering *lowering, int64_t step, atl_value_id result, atl_value_id input);
 
 /* Lets results take the place of inputs whose last use is the very step. */
