@@ -3,11 +3,12 @@
 
 static atl_node *reshape_back(atl_node *y, atl_node *dy) { return atl_reshape_like(dy, atl_input_of(y, 0)); }
 
-/* Nothing changes: the input.  The shape of another shape: one reshape, of where the elements come from. */
+/* Nothing changes: the input.  The shape of another shape: one reshape, of where the elements come from.  A group stays: its assignments are
+ * made where it is needed. */
 static atl_node *reshape_simplified(atl_node *y)
 {
     atl_node *source = y->inputs[0];
-    while (source->op->flags & ATL_OP_ALIAS)
+    while (source->op->flags & ATL_OP_ALIAS && !(source->op->flags & ATL_OP_SIDE_EFFECT))
         source = source->inputs[0];
     if (atl_shape_equal(*y->shape, *source->shape))
         return source;

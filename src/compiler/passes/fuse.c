@@ -46,9 +46,11 @@ static int is_number(const atl_node *node)
     return node->shape->rank == 0 && atl_is_uniform(node, &value);
 }
 
+/* What differs from run to run stays a node of its own: of a fused one nobody would see that it must not be prepacked. */
 static int is_fusible(const atl_node *node)
 {
-    return atl_is_elementwise(node->op) && node->input_count <= ATL_EXPRESSION_ARITY;
+    return atl_is_elementwise(node->op) && !(node->op->flags & (ATL_OP_SIDE_EFFECT | ATL_OP_RANDOM)) &&
+           node->input_count <= ATL_EXPRESSION_ARITY;
 }
 
 static int is_sum(const atl_node *node, atl_sum_form *form)

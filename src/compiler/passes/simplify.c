@@ -82,6 +82,8 @@ static atl_node *simpler_than(atl_node *node)
 
 atl_node *atl_simplified(atl_node *node)
 {
+    if (node && node->op->flags & ATL_OP_SIDE_EFFECT) /* it has to run as it is */
+        return node;
     for (int rounds = 0; node && rounds < 8; rounds++) {
         node = without_repeating(node);
         atl_node *simpler = node ? simpler_than(node) : NULL;
