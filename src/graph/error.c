@@ -9,6 +9,7 @@
 
 static _Thread_local char message[ATL_ERROR_SIZE];
 static _Thread_local atl_status kind;
+static _Thread_local uint64_t errors;
 
 /* Names come from files, and messages go to terminals, which obey control characters. */
 static void make_printable(char *text)
@@ -32,6 +33,7 @@ atl_status atl_set_error(atl_status status, const char *format, ...)
     make_printable(text);
     memcpy(message, text, strlen(text) + 1);
     kind = status;
+    errors++;
     return status;
 }
 
@@ -47,4 +49,13 @@ atl_status atl_null_node(const char *function)
     if (message[0])
         return atl_set_error(ATL_INVALID, "%s: the node is null, after: %.1500s", function, message);
     return atl_null_argument(function, "the node is");
+}
+
+uint64_t atl_error_count(void) { return errors; }
+
+atl_status atl_status_since(uint64_t count, const char *call)
+{
+    if (errors != count && kind)
+        return kind;
+    return atl_set_error(ATL_INTERNAL, "%s: failed without a reason, which is a mistake in atled itself", call);
 }

@@ -1,6 +1,7 @@
 /* Graphs: nodes in order of creation, their memory, the first mistake. */
 #include "graph/graph.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,17 +64,23 @@ static arena_block *add_block(atl_graph *graph, size_t bytes)
     return graph->blocks = block;
 }
 
-void *atl_graph_allocate(atl_graph *graph, size_t bytes)
+void *atl_graph_try_allocate(atl_graph *graph, size_t bytes)
 {
     bytes = (bytes + 15) / 16 * 16;
     arena_block *block = graph->blocks;
-    if ((!block || block->size - block->used < bytes) && !(block = add_block(graph, bytes))) {
-        atl_graph_out_of_memory(graph);
+    if ((!block || block->size - block->used < bytes) && !(block = add_block(graph, bytes)))
         return NULL;
-    }
     void *memory = block->memory + block->used;
     block->used += bytes;
     return memset(memory, 0, bytes); /* here, where it is about to be written */
+}
+
+void *atl_graph_allocate(atl_graph *graph, size_t bytes)
+{
+    void *memory = atl_graph_try_allocate(graph, bytes);
+    if (!memory)
+        atl_graph_out_of_memory(graph);
+    return memory;
 }
 
 const char *atl_graph_copy_text(atl_graph *graph, const char *text)
@@ -143,10 +150,16 @@ atl_node *atl_builder_error(atl_graph *graph, const char *builder, const char *f
 
 atl_node *atl_graph_out_of_memory(atl_graph *graph) { return graph ? record(graph, atl_out_of_memory()) : NULL; }
 
+/* Several threads may run programs of one graph, and fail. */
+static pthread_mutex_t failures = PTHREAD_MUTEX_INITIALIZER;
+
 atl_status atl_graph_note_failure(atl_graph *graph, atl_status status)
 {
-    if (graph && status)
+    if (graph && status) {
+        pthread_mutex_lock(&failures);
         snprintf(graph->failure, sizeof graph->failure, "%s", atl_error());
+        pthread_mutex_unlock(&failures);
+    }
     return status;
 }
 
@@ -156,7 +169,10 @@ const char *atl_graph_error(const atl_graph *graph)
         return "the graph is null";
     if (graph->broken)
         return graph->error;
-    return graph->failure[0] ? graph->failure : NULL;
+    pthread_mutex_lock(&failures);
+    int has_failed = graph->failure[0] != 0;
+    pthread_mutex_unlock(&failures);
+    return has_failed ? graph->failure : NULL;
 }
 
 int64_t atl_graph_node_count(const atl_graph *graph) { return graph ? graph->count : 0; }

@@ -17,7 +17,7 @@
 
 /* What a variable or a constant holds; owned by the graph. */
 typedef struct atl_storage {
-    atl_tensor *value;           /* null until it is first needed */
+    _Atomic(atl_tensor *) value; /* null until it is first needed; then it stays the same tensor */
     atl_initializer initializer; /* of a variable */
     uint64_t version;            /* the graph's version when the value last changed */
     atl_node *node;
@@ -96,6 +96,8 @@ struct atl_graph {
 
 /* Memory that lives as long as the graph; zeroed, 16-byte aligned. Null (and the graph broken) when there is none. */
 void *atl_graph_allocate(atl_graph *graph, size_t bytes);
+/* The same, but the graph stays as it is when there is none. */
+void *atl_graph_try_allocate(atl_graph *graph, size_t bytes);
 const char *atl_graph_copy_text(atl_graph *graph, const char *text);
 const char *atl_graph_format_list(atl_graph *graph, const char *format, va_list arguments); /* see atl_graph_format */
 
@@ -110,6 +112,9 @@ atl_node *atl_repeat(atl_graph *graph, const atl_node *node, atl_node *const *in
 
 /* A fresh scope at the top level: "gradients", then "gradients_1", ... */
 const char *atl_graph_unique_scope(atl_graph *graph, const char *name);
+
+/* The name of a node of a user's graph; null out of memory, where atl_name_of says something less. */
+const char *atl_own_name_of(const atl_node *node);
 
 /* "conv1/conv2d": where the node being built stands, for messages; text of any size, returned. */
 const char *atl_buffer_of(const atl_node *node, char *text, size_t size);

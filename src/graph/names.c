@@ -41,15 +41,14 @@ const char *atl_format_name(char *name, const char *format, ...)
     return NULL;
 }
 
-/* "outer/inner" in the graph's memory. */
+/* "outer/inner" in the graph's memory.  Null out of memory, here and below: names are also given while a message is written, by whichever
+ * thread runs a program, and then a failure must leave the graph as it is. */
 static const char *joined(atl_graph *graph, const char *outer, const char *inner)
 {
-    if (!outer[0])
-        return atl_graph_copy_text(graph, inner);
     size_t size = strlen(outer) + strlen(inner) + 2;
-    char *text = atl_graph_allocate(graph, size);
+    char *text = atl_graph_try_allocate(graph, size);
     if (text)
-        snprintf(text, size, "%s/%s", outer, inner);
+        snprintf(text, size, "%s%s%s", outer, outer[0] ? "/" : "", inner);
     return text;
 }
 
@@ -63,13 +62,12 @@ void atl_enter(atl_graph *graph, const char *scope)
         scope = "null"; /* so that the atl_leave which follows finds it */
     }
     const char *name = joined(graph, graph->scope, scope);
-    if (!ATL_GROW(graph->scopes, graph->scope_depth, graph->scope_capacity)) {
+    if (!name || !ATL_GROW(graph->scopes, graph->scope_depth, graph->scope_capacity)) {
         atl_graph_out_of_memory(graph);
         return;
     }
     graph->scopes[graph->scope_depth++].name = graph->scope;
-    if (name)
-        graph->scope = name;
+    graph->scope = name;
 }
 
 void atl_leave(atl_graph *graph)
@@ -87,16 +85,12 @@ static name_counter *counter_of(atl_graph *graph, const char *name)
     HASH_FIND_STR(graph->counters, name, counter);
     if (counter)
         return counter;
-    counter = atl_graph_allocate(graph, sizeof *counter);
-    if (!counter || !(counter->name = atl_graph_copy_text(graph, name)))
+    counter = atl_graph_try_allocate(graph, sizeof *counter);
+    if (!counter || !(counter->name = joined(graph, "", name)))
         return NULL;
     counter->next = 1;
     HASH_ADD_KEYPTR(hh, graph->counters, counter->name, strlen(counter->name), counter);
-    if (counter->unhashed) {
-        atl_graph_out_of_memory(graph);
-        return NULL;
-    }
-    return counter;
+    return counter->unhashed ? NULL : counter;
 }
 
 /* ---- nodes by name ---------------------------------------------------------------------------------------------------- */
@@ -163,7 +157,7 @@ static const char *unique_name(atl_graph *graph, const char *wanted)
         return wanted;
     name_counter *counter = counter_of(graph, wanted);
     size_t size = strlen(wanted) + 24;
-    char *name = counter ? atl_graph_allocate(graph, size) : NULL;
+    char *name = counter ? atl_graph_try_allocate(graph, size) : NULL;
     while (name) {
         snprintf(name, size, "%s_%lld", wanted, (long long)counter->next++);
         if (!node_of_name(graph, name))
@@ -176,14 +170,17 @@ const char *atl_graph_unique_scope(atl_graph *graph, const char *name)
 {
     const char *key = atl_graph_format(graph, "scope:%s", name); /* apart from the counters of nodes */
     name_counter *counter = key ? counter_of(graph, key) : NULL;
-    if (!counter)
+    if (!counter) {
+        atl_graph_out_of_memory(graph);
         return NULL;
+    }
     if (counter->next++ == 1)
         return atl_graph_copy_text(graph, name);
     return atl_graph_format(graph, "%s_%lld", name, (long long)counter->next - 2);
 }
 
-static void give_name(atl_node *node)
+/* 0: out of memory; the node then has no name yet. */
+static int give_name(atl_node *node)
 {
     atl_graph *graph = node->graph;
     const char *scope = node->label->scope;
@@ -192,18 +189,25 @@ static void give_name(atl_node *node)
     const char *wanted = scope ? joined(graph, scope, node->label->base ? node->label->base : node->op->name) : NULL;
     const char *name = wanted ? unique_name(graph, wanted) : NULL;
     node->name = name;
-    if (name && !enter_name(graph, node))
-        atl_graph_out_of_memory(graph);
+    if (name && enter_name(graph, node))
+        return 1;
+    node->name = NULL;
+    return 0;
 }
 
-static void give_pending_names(atl_graph *graph)
+/* 0: out of memory; the next call goes on where this one has stopped. */
+static int give_pending_names(atl_graph *graph)
 {
     static pthread_mutex_t lock =
         PTHREAD_MUTEX_INITIALIZER; /* messages name nodes, from whichever thread runs a program */
+    int ok = 1;
     pthread_mutex_lock(&lock);
-    for (; graph->named < graph->count; graph->named++)
-        give_name(graph->nodes[graph->named]);
+    while (ok && graph->named < graph->count) {
+        ok = give_name(graph->nodes[graph->named]);
+        graph->named += ok;
+    }
     pthread_mutex_unlock(&lock);
+    return ok;
 }
 
 const char *atl_name_of(const atl_node *node)
@@ -212,9 +216,14 @@ const char *atl_name_of(const atl_node *node)
         return NULL;
     if (node->graph->is_copy && node->origin)
         return atl_name_of(node->origin);
-    if (node->index >= node->graph->named)
-        give_pending_names(node->graph);
-    return node->name ? node->name : node->op->name; /* the latter only when out of memory */
+    int is_named = node->index < node->graph->named || give_pending_names(node->graph);
+    return is_named && node->name ? node->name : node->op->name; /* the latter only when out of memory */
+}
+
+const char *atl_own_name_of(const atl_node *node)
+{
+    int is_named = node->index < node->graph->named || give_pending_names(node->graph);
+    return is_named ? node->name : NULL;
 }
 
 atl_node *atl_find(const atl_graph *graph, const char *name)
@@ -240,10 +249,11 @@ atl_node *atl_named(atl_node *node, const char *format, ...)
         return node;
     *label = (atl_label){.scope = node->label->scope, .base = name};
     node->label = label;
-    if (node->index < node->graph->named) { /* it has been looked at: the old name is taken back */
-        node->name = NULL;
-        give_name(node);
-    }
+    if (node->index >= node->graph->named)
+        return node;
+    node->name = NULL; /* it has been looked at: the old name is taken back */
+    if (!give_name(node))
+        atl_graph_out_of_memory(node->graph);
     return node;
 }
 
@@ -252,7 +262,7 @@ const char *atl_buffer_of(const atl_node *node, char *text, size_t size)
     const char *own = node->label->base ? node->label->base : node->op->name;
     if (node->graph->copying)
         node = node->graph->copying;
-    if (node->name)
+    if (node->index < node->graph->named && node->name)
         snprintf(text, size, "%s", node->name);
     else if (node->forward)
         snprintf(text, size, "%s/%s/%s", node->label->scope, atl_name_of(node->forward), own);

@@ -30,10 +30,10 @@ void atl_set_seed(atl_graph *graph, uint64_t seed)
 }
 
 /* The graph's seed mixed with the name (FNV-1a): variables differ, and adding one does not change the others. */
-static uint64_t stream_of(const atl_node *variable)
+static uint64_t stream_of(const atl_node *variable, const char *name)
 {
     uint64_t hash = 0xcbf29ce484222325u;
-    for (const char *c = atl_name_of(variable); *c; c++)
+    for (const char *c = name; *c; c++)
         hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
     return atl_random_bits(variable->graph->seed, hash);
 }
@@ -99,7 +99,10 @@ static atl_status fill_integers(atl_tensor *value, int32_t integer)
 atl_status atl_initialize(const atl_node *variable, atl_tensor *value)
 {
     atl_initializer by = variable->storage->initializer;
-    uint64_t stream = stream_of(variable);
+    const char *name = atl_own_name_of(variable);
+    if (!name) /* no other will do: the values would be other ones */
+        return atl_out_of_memory();
+    uint64_t stream = stream_of(variable, name);
     float *w = value->data;
     double in, out;
     fans_of(value->shape, &in, &out);
@@ -131,11 +134,13 @@ atl_status atl_initialize(const atl_node *variable, atl_tensor *value)
     return ATL_OK;
 }
 
+/* Several threads may need a value for the first time at once, each for a program of its own.  All make the same one; that of the first stays. */
 atl_tensor *atl_storage_value(atl_storage *storage)
 {
-    if (storage->value)
-        return storage->value;
-    atl_tensor *value = atl_tensor_new(storage->node->dtype, *storage->node->shape);
+    atl_tensor *value = storage->value, *none = NULL;
+    if (value)
+        return value;
+    value = atl_tensor_new(storage->node->dtype, *storage->node->shape);
     if (value && atl_initialize(storage->node, value)) {
         atl_tensor_free(value);
         value = NULL;
@@ -144,8 +149,10 @@ atl_tensor *atl_storage_value(atl_storage *storage)
         atl_graph_note_failure(storage->node->graph, ATL_OUT_OF_MEMORY);
         return NULL;
     }
-    storage->value = value;
-    return value;
+    if (atomic_compare_exchange_strong(&storage->value, &none, value))
+        return value;
+    atl_tensor_free(value);
+    return none; /* which holds the other thread's by now */
 }
 
 void atl_storage_changed(atl_storage *storage)
