@@ -131,8 +131,10 @@ int atl_compiler_kernel(atl_lowering *l)
             return atl_out_of_memory(), 0;
     }
     atl_value_id *read = many ? step.more_reads : step.read;
-    int64_t doubles = atl_shape_count(*y->shape);
     atl_value_id result = atl_compiler_output(l);
+    if (result < 0)
+        return 0;
+    int64_t doubles = atl_shape_count(*y->shape);
     step.reads = y->input_count;
     for (int i = 0; i < y->input_count; i++) {
         int by_shape = atl_is_shape_input(y->op, i);
@@ -144,8 +146,8 @@ int atl_compiler_kernel(atl_lowering *l)
         if (read[i] < 0 && !l->failed)
             read[i] = result;
     step.write[step.writes++] = result;
+    int64_t bytes = by_kernel ? atl_plain_bytes(y) : atl_times_bytes(doubles, 8);
     if (checked)
-        step.write[step.writes++] =
-            atl_compiler_scratch(l, atl_guarded_bytes(by_kernel ? atl_plain_bytes(y) : doubles * 8));
+        step.write[step.writes++] = atl_compiler_scratch(l, bytes > ATL_MOST_BYTES ? bytes : atl_guarded_bytes(bytes));
     return atl_compiler_step(l, &step);
 }

@@ -180,8 +180,22 @@ static int64_t sweep(atl_block **order, int64_t count, atl_block **ends, hole *h
     return size;
 }
 
+/* True if no sum of sizes can overflow. */
+static int are_addressable(const atl_block *blocks, int64_t count)
+{
+    int64_t sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (blocks[i].bytes > ATL_MOST_BYTES || sum > INT64_MAX / 2)
+            return 0;
+        sum += rounded(blocks[i].bytes);
+    }
+    return sum <= INT64_MAX / 2;
+}
+
 int64_t atl_pack_arena(atl_block *blocks, int64_t count)
 {
+    if (!are_addressable(blocks, count))
+        return -1;
     int few = count <= FEW;
     atl_block **order = atl_allocate((size_t)count, sizeof *order),
               **second = atl_allocate((size_t)count, sizeof *second);
@@ -202,6 +216,8 @@ int64_t atl_pack_arena(atl_block *blocks, int64_t count)
 
 int64_t atl_largest_live_set(const atl_block *blocks, int64_t count)
 {
+    if (!are_addressable(blocks, count))
+        return -1;
     int64_t steps = 0, live = 0, largest = 0;
     for (int64_t i = 0; i < count; i++)
         if (blocks[i].last + 2 > steps)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 enum { ATL_ARENA_ALIGNMENT = 64 };
+#define ATL_MOST_BYTES ((int64_t)1 << 56) /* of one block; no machine has so much */
 
 typedef struct atl_block {
     int64_t bytes;       /* > 0 */
@@ -12,7 +13,8 @@ typedef struct atl_block {
     int64_t offset;      /* out */
 } atl_block;
 
-/* Sets every offset, so that no two blocks overlap in both time and place; returns the size of the arena, or -1 out of memory. */
+/* Sets every offset, so that no two blocks overlap in both time and place; returns the size of the arena, or -1 out of memory,
+ * which is also said of blocks that are larger than ATL_MOST_BYTES, or are so in sum beyond 2^62 bytes. */
 int64_t atl_pack_arena(atl_block *blocks, int64_t count);
 
 /* The largest sum of sizes in use in one step: no arena can be smaller. -1 out of memory. */

@@ -151,14 +151,9 @@ void *atl_address_of(const atl_plan *p, atl_value_id v, char *arena)
     int64_t within = 0;
     for (; p->values[v].shares >= 0; v = p->values[v].shares)
         within += p->values[v].within;
-    switch (root->space) {
-    case ATL_IN_ARENA:
-        return arena + root->offset + within;
-    case ATL_PREPACKED:
-        return p->prepacked_memory + root->offset + within;
-    case ATL_STORED:
-        return (char *)root->stored + within;
-    default:
-        return NULL;
-    }
+    char *memory = root->space == ATL_IN_ARENA    ? arena
+                   : root->space == ATL_PREPACKED ? p->prepacked_memory
+                   : root->space == ATL_STORED    ? root->stored
+                                                  : NULL;
+    return memory ? memory + (root->space == ATL_STORED ? 0 : root->offset) + within : NULL;
 }

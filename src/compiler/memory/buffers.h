@@ -20,7 +20,7 @@ atl_value_id atl_root_of(const atl_plan *plan, atl_value_id value);
 /* Gives every value its place, when all steps are made. 0: out of memory. */
 int atl_assign_buffers(atl_lowering *lowering);
 
-/* Null for what is fed. */
+/* Null for what is fed, and of the arena where `arena` is null. */
 void *atl_address_of(const atl_plan *plan, atl_value_id value, char *arena);
 
 #endif

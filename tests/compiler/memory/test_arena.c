@@ -179,3 +179,36 @@ Test(arena, without_it_everything_has_a_place_of_its_own)
     cr_assert_eq(with.always, without.always);
     cr_assert_lt(with.arena, without.arena);
 }
+
+/* No sum of sizes overflows; what no machine can hold is out of memory. */
+Test(arena, sizes_beyond_any_memory)
+{
+    atl_block blocks[8];
+    for (int i = 0; i < 8; i++)
+        blocks[i] = (atl_block){.bytes = (int64_t)1 << 61, .first = i, .last = i + 1};
+    cr_assert_eq(atl_pack_arena(blocks, 8), -1);
+    cr_assert_eq(atl_largest_live_set(blocks, 8), -1);
+    blocks[0].bytes = INT64_MAX;
+    cr_assert_eq(atl_pack_arena(blocks, 1), -1);
+    for (int i = 0; i < 8; i++)
+        blocks[i].bytes = ATL_MOST_BYTES;
+    cr_assert_eq(atl_pack_arena(blocks, 8), 2 * ATL_MOST_BYTES);
+}
+
+Test(arena, values_beyond_any_memory_are_refused)
+{
+    atl_graph *g = atl_graph_new();
+    for (int exponent = 52; exponent < 60; exponent++) {
+        atl_node *x = atl_input(g, ATL_NAME("x%d", exponent), ATL_FLOAT32, ATL_SHAPE(1));
+        atl_node *big = atl_broadcast_to(x, ATL_SHAPE((int64_t)1 << exponent)), *of[4];
+        for (int i = 0; i < 4; i++)
+            of[i] = big = atl_cumulative_sum(big, .axis = 0, .reverse = i & 1);
+        atl_program *p = atl_compile(g, {4, of}, .check = 1);
+        atl_tensor *one = random_tensor(ATL_SHAPE(1), 0, 1);
+        cr_assert(!p || atl_run(p, ATL_FEED(x, one)) == ATL_OUT_OF_MEMORY, "2^%d elements", exponent);
+        cr_assert_eq(atl_error_status(), ATL_OUT_OF_MEMORY, "2^%d: %s", exponent, atl_error());
+        atl_tensor_free(one);
+        atl_program_free(p);
+    }
+    atl_graph_free(g);
+}
