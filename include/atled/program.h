@@ -76,13 +76,15 @@ typedef struct atl_feed {
 #define ATL_FEED(node, value) ATL_FEEDS({(node), (value)})
 #define ATL_NO_FEEDS          NULL
 
-/* Runs every step once.  A run allocates nothing once these shapes have been seen.
+/* Runs every step once.  A run allocates nothing once these shapes have been seen.  What is fed may be the program's own value
+ * (a recurrence), or the value of a variable that it assigns: such a feed is copied first, to memory allocated the first time.
  * Of unknown sizes, the plans for the 8 sets of shapes used last are kept; others are made again when they come back.
  * ATL_INVALID if an input that is needed is not fed, or what is fed is of another type, shape or graph, or is no input;
  * ATL_UNSUPPORTED within an OpenMP parallel region, but for a program of one thread; ATL_NOT_FINITE by atl_check_finite. Whatever
  * the failure, no variable has changed, and the program can be run again. */
 ATL_API atl_status atl_run(atl_program *program, const atl_feed *feeds);
-/* The value of a wanted node after the last run: owned by the program, overwritten by the next run. Null if the node is not
+/* The value of a wanted node after the last run: owned by the program, overwritten by the next run.  That of an input or a
+ * variable is a copy of what the run has read; that of an atl_assign is the variable's own, and changes with it. Null if the node is not
  * wanted by this program, nothing has been run, or the last run failed, whose error then stays in atl_error(). */
 ATL_API const atl_tensor *atl_value(const atl_program *program, const atl_node *node);
 /* The first element of that value; NaN if there is none. */

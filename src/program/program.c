@@ -12,6 +12,7 @@
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "onednn/onednn.h"
+#include "program/fed_copies.h"
 #include "program/feeds.h"
 #include "graph/guard.h"
 #include "compiler/plan/plan.h"
@@ -30,6 +31,7 @@ typedef struct wanted_place {
 struct atl_program {
     atl_graph *graph;
     atl_nodes outputs;
+    atl_nodes roots;      /* the outputs, and every node with a side effect that they need: no pass may lose one */
     wanted_place *places; /* of each wanted node, in order of the nodes' indices */
     atl_plan_options options;
     int threads;       /* of every run */
@@ -59,13 +61,37 @@ static int has_unknown_size(const atl_node *node)
     return 0;
 }
 
-/* No variable may be assigned to twice. */
-static atl_status check_assignments(const atl_program *program)
+/* True if running the node does more than give its value.  A group is no more than the nodes that it holds. */
+static int has_side_effect(const atl_node *node)
+{
+    unsigned flags = node->op->flags;
+    return flags & ATL_OP_ASSIGN || (flags & ATL_OP_SIDE_EFFECT && !(flags & (ATL_OP_VARIABLE | ATL_OP_ALIAS)));
+}
+
+static atl_status collect_roots(atl_program *program, const char *needed)
+{
+    const atl_graph *graph = program->graph;
+    int64_t count = program->outputs.count;
+    for (int64_t n = 0; n < graph->count; n++)
+        count += needed[n] && has_side_effect(graph->nodes[n]);
+    atl_node **root = atl_allocate((size_t)count, sizeof *root);
+    if (!root)
+        return atl_out_of_memory();
+    memcpy(root, program->outputs.node, (size_t)program->outputs.count * sizeof *root);
+    program->roots = (atl_nodes){program->outputs.count, root};
+    for (int64_t n = 0; n < graph->count; n++)
+        if (needed[n] && has_side_effect(graph->nodes[n]))
+            root[program->roots.count++] = graph->nodes[n];
+    return ATL_OK;
+}
+
+/* Finds the roots.  No variable may be assigned to twice. */
+static atl_status find_roots(atl_program *program)
 {
     const atl_graph *graph = program->graph;
     char *needed = atl_mark_needed(graph, program->outputs.count, program->outputs.node, 0);
     char *assigned = atl_allocate((size_t)graph->count, 1);
-    atl_status status = needed && assigned ? ATL_OK : atl_out_of_memory();
+    atl_status status = needed && assigned ? collect_roots(program, needed) : atl_out_of_memory();
     for (int64_t n = 0; !status && n < graph->count; n++) {
         const atl_node *node = graph->nodes[n];
         if (!needed[n] || !(node->op->flags & ATL_OP_ASSIGN))
@@ -124,16 +150,16 @@ static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
         atl_any_node(program->graph, atl_hoist_relu_grad_pass.is_candidate))
         at_once = ATL_PASS_CSE; /* joins are looked for first */
     at_once &= ~disabled_passes;
-    if (atl_specialize_shapes(program->outputs, atl_fed_shape, feeds, at_once, &copy))
+    if (atl_specialize_shapes(program->roots, atl_fed_shape, feeds, at_once, &copy))
         return NULL;
     int winograd = program->options.timing ? ATL_NO_WINOGRAD : atl_winograd_use(program->options);
     if (at_once & ATL_PASS_SIMPLIFY && !atl_any_node(copy.graph, atl_readers_matter))
         disabled_passes |= ATL_PASS_SIMPLIFY; /* it is done */
-    if (atl_run_passes(&copy, program->outputs, disabled_passes, winograd)) {
+    if (atl_run_passes(&copy, program->roots, disabled_passes, winograd)) {
         atl_copy_free(&copy);
         return NULL;
     }
-    atl_plan *plan = atl_plan_new(&copy, program->outputs, program->options);
+    atl_plan *plan = atl_plan_new(&copy, program->roots, program->outputs.count, program->options);
     atl_shape *shape = plan ? atl_allocate((size_t)program->input_count, sizeof *shape) : NULL;
     for (int64_t i = 0; shape && i < program->input_count; i++)
         shape[i] = atl_fed_shape(program->inputs[i], feeds);
@@ -183,7 +209,7 @@ static atl_program *new_program(atl_graph *graph, const atl_compile_args *args, 
     program->outputs = (atl_nodes){outputs.count, nodes};
     pthread_mutex_init(&program->lock, NULL);
     program->own = new_context(program);
-    if (program->own && !check_assignments(program) && !find_inputs(program) && !note_places(program) &&
+    if (program->own && !find_roots(program) && !find_inputs(program) && !note_places(program) &&
         (program->input_count || (program->plans[0] = new_plan(program, ATL_NO_FEEDS))))
         return program;
     atl_program_free(program);
@@ -195,17 +221,18 @@ atl_program *atl_compile_with(const atl_compile_args *args)
     if (!args)
         return atl_null_argument("atl_compile", "the options are"), NULL;
     atl_program *program = NULL;
+    uint64_t errors = atl_error_count();
     if (args->threads < 0 || args->threads > MOST_THREADS)
         atl_set_error(ATL_INVALID, "compile: %d threads; it must be 1 to %d, or 0 for as many as OpenMP has",
                       args->threads, MOST_THREADS);
     else if (!atl_check_outputs(args->graph, args->outputs)) {
         int outputs = args->threads ? args->threads : omp_get_max_threads(), limit = omp_get_thread_limit();
-        int before = atl_use_threads(outputs < limit ? outputs : limit);
+        atl_threads before = atl_use_threads(outputs < limit ? outputs : limit);
         program = new_program(args->outputs.node[0]->graph, args, 0);
-        atl_use_threads(before);
+        atl_restore_threads(before);
     }
     if (!program)
-        atl_graph_note_failure(args->graph, ATL_INVALID);
+        atl_graph_note_failure(args->graph, atl_status_since(errors, "compile"));
     return program;
 }
 
@@ -225,6 +252,7 @@ void atl_program_free(atl_program *program)
     atl_release(program->inputs);
     atl_release(program->places);
     atl_release((void *)program->outputs.node);
+    atl_release((void *)program->roots.node);
     atl_release(program);
 }
 
@@ -337,7 +365,7 @@ static atl_status open_shapes(atl_context *context, const atl_feed *feeds)
     context->current = -1;
     atl_plan *plan = take_plan(program, feeds);
     if (!plan)
-        return atl_error_status();
+        return atl_failed_status();
     status = atl_plan_context_open(&context->kept[place], plan);
     if (status) {
         release_plan(program, plan);
@@ -384,7 +412,10 @@ static atl_status set_feeds(atl_plan_context *context, const atl_feed *feeds)
         atl_status status = atl_check_feed(input, value, 0);
         if (status)
             return status;
-        context->memory[plan->feeds[i].value] = value->data;
+        const void *elements = atl_fed_elements(context, i, value);
+        if (!elements)
+            return atl_failed_status();
+        context->memory[plan->feeds[i].value] = (void *)elements; /* no step writes there */
     }
     return ATL_OK;
 }
@@ -447,15 +478,17 @@ static atl_status run_with_threads(atl_context *context, const atl_feed *feeds)
                              "run: a program of %d threads cannot run inside of an OpenMP parallel region, where it "
                              "would get only one; compile it with .threads = 1",
                              context->program->threads);
-    int before = atl_use_threads(context->program->threads);
+    atl_threads before = atl_use_threads(context->program->threads);
     status = run_now(context, feeds);
-    atl_use_threads(before);
+    atl_restore_threads(before);
     return status;
 }
 
 static atl_status run_context(atl_context *context, const atl_feed *feeds)
 {
-    return context->failed = run_with_threads(context, feeds);
+    uint64_t errors = atl_error_count();
+    atl_status status = run_with_threads(context, feeds);
+    return context->failed = status ? atl_status_since(errors, "run") : ATL_OK;
 }
 
 atl_status atl_context_run(atl_context *context, const atl_feed *feeds)
@@ -474,11 +507,9 @@ atl_status atl_run(atl_program *program, const atl_feed *feeds)
 /* A view of where the value lies, made when it is first asked for. */
 static const atl_tensor *view_of(atl_plan_context *now, const atl_node *node, int64_t i)
 {
-    void *data = now->memory[now->plan->outputs[i]];
-    if (now->outputs[i])
-        now->outputs[i]->data = data; /* a fed input may lie elsewhere by now */
-    else
-        now->outputs[i] = atl_tensor_view(node->dtype, *now->plan->copy.of[node->index]->shape, data);
+    if (!now->outputs[i])
+        now->outputs[i] =
+            atl_tensor_view(node->dtype, *now->plan->copy.of[node->index]->shape, now->memory[now->plan->outputs[i]]);
     return now->outputs[i];
 }
 

@@ -120,9 +120,9 @@ atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int 
     double *time = atl_allocate((size_t)(plan->step_count * runs), sizeof *time);
     if (!plan->microseconds)
         plan->microseconds = atl_allocate((size_t)plan->step_count, sizeof *plan->microseconds);
-    int before = atl_use_threads(atl_program_threads(program));
+    atl_threads before = atl_use_threads(atl_program_threads(program));
     status = time && plan->microseconds ? time_steps(atl_program_context(program), runs, time) : atl_out_of_memory();
-    atl_use_threads(before);
+    atl_restore_threads(before);
     for (int64_t s = 0; !status && s < plan->step_count; s++)
         plan->microseconds[s] = median(time + s * runs, runs);
     atl_release(time);

@@ -8,15 +8,28 @@
 
 #include <omp.h>
 
-/* From now on the calling thread's loops use so many.  Returns how many it was before. */
-static inline int atl_use_threads(int count)
+/* The settings of the calling thread, to be restored. */
+typedef struct atl_threads {
+    int count, dynamic;
+} atl_threads;
+
+/* From now on the calling thread's loops use exactly so many.  Returns what was set before. */
+static inline atl_threads atl_use_threads(int count)
 {
-    int before = omp_get_max_threads();
-    if (omp_get_dynamic())
+    atl_threads before = {omp_get_max_threads(), omp_get_dynamic()};
+    if (before.dynamic)
         omp_set_dynamic(0); /* or there may be fewer */
-    if (before != count)
+    if (before.count != count)
         omp_set_num_threads(count);
     return before;
+}
+
+static inline void atl_restore_threads(atl_threads before)
+{
+    if (omp_get_max_threads() != before.count)
+        omp_set_num_threads(before.count);
+    if (before.dynamic)
+        omp_set_dynamic(1);
 }
 
 /* True if a loop of so many threads could have fewer here: within a parallel region of the caller's. */

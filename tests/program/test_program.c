@@ -1,6 +1,7 @@
 /* Programs: feeds and fetches, unknown batches, states, variables that change, and runs that allocate nothing. */
 #include "graph/error.h"
 #include "graph/memory.h"
+#include "lowering/lowering.h"
 #include "nets.h"
 
 Test(program, a_run_allocates_nothing)
@@ -217,4 +218,62 @@ Test(mistakes, null_program)
 {
     cr_assert_neq(atl_run(NULL, ATL_NO_FEEDS), ATL_OK);
     cr_assert_mentions(atl_error(), "atl_compile");
+}
+
+/* ---- failures that leave no message: mistakes of ours, which must not pass for a success ------------------------------------ */
+
+static int infer_like_input(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
+static int fail_lowering(atl_lowering *lowering)
+{
+    (void)lowering;
+    return 0;
+}
+static int fail_step(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    (void)step, (void)memory, (void)bound;
+    return 1;
+}
+static void *fail_binding(const atl_plan_step *step)
+{
+    (void)step;
+    return NULL;
+}
+static int lower_step(atl_lowering *lowering, int binds)
+{
+    atl_plan_step step = {.implementation = "fails", .run = fail_step, .reads = 1, .bind = binds ? fail_binding : NULL};
+    step.read[0] = atl_lower_input(lowering, 0);
+    step.write[step.writes++] = atl_lower_output(lowering);
+    return atl_lower_step(lowering, &step);
+}
+static int lower_failing_run(atl_lowering *lowering) { return lower_step(lowering, 0); }
+static int lower_failing_binding(atl_lowering *lowering) { return lower_step(lowering, 1); }
+
+static const atl_op mute_ops[] = {
+    {.name = "mute_lowering", .arity = 1, .infer = infer_like_input, .lower = fail_lowering},
+    {.name = "mute_step", .arity = 1, .infer = infer_like_input, .lower = lower_failing_run},
+    {.name = "mute_binding", .arity = 1, .infer = infer_like_input, .lower = lower_failing_binding}};
+
+Test(failures, without_a_message_say_so)
+{
+    for (int known = 0; known < 2; known++)
+        for (int i = 0; i < 3; i++) {
+            atl_graph *g = atl_graph_new();
+            atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(known ? 2 : ATL_ANY)),
+                     *y = atl_apply(&mute_ops[i], x);
+            atl_tensor *value = random_tensor(ATL_SHAPE(2), -1, 1);
+            for (int stale = 0; stale < 2; stale++) {
+                if (stale)
+                    atl_set_error(ATL_BAD_FILE, "an error of an earlier call");
+                atl_program *p = atl_compile(g, ATL_NODES(y));
+                cr_assert(!p || atl_run(p, ATL_FEED(x, value)) == ATL_INTERNAL);
+                cr_assert_eq(atl_error_status(), ATL_INTERNAL);
+                cr_assert_mentions(atl_error(), "without a reason");
+                cr_assert_mentions(atl_graph_error(g), "without a reason");
+                if (p)
+                    cr_assert_null(atl_value(p, y));
+                atl_program_free(p);
+            }
+            atl_tensor_free(value);
+            atl_graph_free(g);
+        }
 }

@@ -142,3 +142,26 @@ Test(threads, more_states_than_plans_are_kept)
     atl_program_free(program);
     atl_graph_free(net.graph);
 }
+
+/* A program sets the number of threads, and that there are really so many; the caller's own settings come back. */
+Test(threads, the_settings_of_the_caller_stay)
+{
+    small_net net = small_net_new(1, 8);
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(1, 8, 8, 3), -1, 1);
+    for (int dynamic = 0; dynamic < 2; dynamic++) {
+        omp_set_dynamic(dynamic);
+        omp_set_num_threads(3);
+        atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss), .threads = 2);
+        cr_assert_eq(omp_get_dynamic(), dynamic);
+        cr_assert_eq(atl_run(program, ATL_FEED(net.image, pixels)), ATL_OK, "%s", atl_error());
+        cr_assert_eq(atl_program_profile(program, ATL_FEED(net.image, pixels), 2), ATL_OK, "%s", atl_error());
+        cr_assert_neq(atl_run(program, ATL_NO_FEEDS), ATL_OK);
+        cr_assert_null(atl_compile(net.graph, ATL_NODES(NULL)));
+        cr_assert_eq(omp_get_dynamic(), dynamic);
+        omp_set_dynamic(0);
+        cr_assert_eq(omp_get_max_threads(), 3);
+        atl_program_free(program);
+    }
+    atl_tensor_free(pixels);
+    atl_graph_free(net.graph);
+}

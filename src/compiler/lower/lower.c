@@ -16,6 +16,11 @@ atl_value_id atl_new_value(atl_lowering *l, const atl_node *node, int64_t bytes,
     atl_plan *p = l->plan;
     if (l->failed)
         return -1;
+    if (bytes < 0 || bytes > ATL_MOST_BYTES) {
+        atl_set_error(ATL_OUT_OF_MEMORY, "out of memory: the value of %s '%s' takes more than 2^56 bytes",
+                      l->node->op->name, atl_name_of(l->node));
+        return atl_fail_lowering(l);
+    }
     if (p->value_count >= INT32_MAX || !ATL_GROW(p->values, p->value_count, p->value_capacity)) {
         atl_out_of_memory();
         return atl_fail_lowering(l);
@@ -265,15 +270,18 @@ static void find_workspaces(atl_lowering *l, const char *needed)
                 l->wants_workspace[graph->nodes[n]->inputs[i]->index] = 1;
 }
 
-int atl_lower_all(atl_lowering *l, const char *needed)
+void atl_begin_lowering(atl_lowering *l, const char *needed)
+{
+    for (int64_t n = 0; n < l->plan->copy.graph->count; n++)
+        l->value[n] = l->workspace[n] = -1;
+    find_workspaces(l, needed);
+}
+
+int atl_lower_marked(atl_lowering *l, const char *needed, char mark)
 {
     const atl_graph *graph = l->plan->copy.graph;
     for (int64_t n = 0; n < graph->count; n++)
-        l->value[n] = l->workspace[n] = -1;
-    find_workspaces(l, needed);
-    for (int turn = 2; turn > 0; turn--)
-        for (int64_t n = 0; n < graph->count; n++)
-            if (needed[n] == turn && !lower_node(l, graph->nodes[n]))
-                return 0;
+        if (needed[n] == mark && !lower_node(l, graph->nodes[n]))
+            return 0;
     return 1;
 }

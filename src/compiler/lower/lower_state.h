@@ -42,8 +42,12 @@ struct atl_lowering {
     int failed;
 };
 
-/* Lowers every needed node: first those marked 2, then those marked 1 (see atl_mark_early). 0: failed, with the error set. */
-int atl_lower_all(atl_lowering *lowering, const char *needed);
+/* Before any node is lowered. */
+void atl_begin_lowering(atl_lowering *lowering, const char *needed);
+/* Lowers every node with that mark, in order: first those marked 2, then those marked 1 (see atl_mark_early). 0: failed, with the error set. */
+int atl_lower_marked(atl_lowering *lowering, const char *needed, char mark);
+/* A step that copies the value, of the node being lowered, into memory of this program. -1: failed, with the error set. */
+atl_value_id atl_lower_copy(atl_lowering *lowering, atl_value_id value);
 
 /* -1 if the lowering has failed. */
 atl_value_id atl_new_value(atl_lowering *lowering, const atl_node *node, int64_t bytes, atl_space space);
@@ -56,6 +60,16 @@ static inline atl_value_id atl_fail_lowering(atl_lowering *lowering)
     return -1;
 }
 
-static inline int64_t atl_plain_bytes(const atl_node *node) { return atl_shape_count(*node->shape) * 4; }
+/* So many times that size; INT64_MAX if it is more. */
+static inline int64_t atl_times_bytes(int64_t count, int64_t bytes)
+{
+    int64_t product;
+    return __builtin_mul_overflow(count, bytes, &product) ? INT64_MAX : product;
+}
+
+static inline int64_t atl_plain_bytes(const atl_node *node)
+{
+    return atl_times_bytes(atl_shape_count(*node->shape), 4);
+}
 
 #endif

@@ -36,7 +36,7 @@ static int run_copy(const atl_plan_step *step, void *const *memory, void *bound)
     return 0;
 }
 
-static int lower_copy(atl_lowering *l, atl_value_id from, atl_value_id to)
+static int copy_to(atl_lowering *l, atl_value_id from, atl_value_id to)
 {
     if (from < 0 || to < 0)
         return 0;
@@ -47,6 +47,12 @@ static int lower_copy(atl_lowering *l, atl_value_id from, atl_value_id to)
     return atl_compiler_step(l, &step);
 }
 
+atl_value_id atl_lower_copy(atl_lowering *l, atl_value_id value)
+{
+    atl_value_id copy = value < 0 ? value : atl_new_value(l, l->node, l->plan->values[value].bytes, ATL_IN_ARENA);
+    return copy_to(l, value, copy) ? copy : -1;
+}
+
 static void *memory_of(const atl_node *variable) { return variable->storage->value->data; }
 
 /* What is not made by this program is copied now: it may be another variable's. */
@@ -54,10 +60,8 @@ int atl_lower_assign(atl_lowering *l)
 {
     atl_plan *p = l->plan;
     atl_value_id value = atl_compiler_input(l, 1);
-    if (value >= 0 && p->values[value].space != ATL_IN_ARENA) {
-        atl_value_id taken = atl_new_value(l, l->node, p->values[value].bytes, ATL_IN_ARENA);
-        value = lower_copy(l, value, taken) ? taken : -1;
-    }
+    if (value >= 0 && p->values[value].space != ATL_IN_ARENA)
+        value = atl_lower_copy(l, value);
     if (!atl_compiler_as(l, value) || !atl_storage_value(l->node->inputs[0]->storage))
         return 0;
     if (!ATL_GROW(l->assignments, l->assignment_count, l->assignment_capacity))
@@ -77,7 +81,7 @@ static int64_t first_sure_step(const atl_plan *p)
     return s;
 }
 
-/* True if the value can be made in the variable's own memory: nothing that can fail follows, and no reader of the old value. */
+/* True if the value can be made in the variable's own memory: nothing that can fail follows, and no reader of the old value.  */
 static int can_be_made_in_place(const atl_lowering *l, const atl_lifetimes *lives, const atl_assignment *a,
                                 int64_t sure)
 {
@@ -96,7 +100,7 @@ static int copy_at_end(atl_lowering *l, const atl_assignment *a)
     atl_value_id to = atl_new_value(l, variable, l->plan->values[a->value].bytes, ATL_STORED);
     if (to >= 0)
         l->plan->values[to].stored = memory_of(variable);
-    return lower_copy(l, a->value, to);
+    return copy_to(l, a->value, to);
 }
 
 int atl_assign_in_place(atl_lowering *l)

@@ -14,20 +14,64 @@
 #include "compiler/memory/buffers.h"
 #include "compiler/layout/timing.h"
 
-static int set_outputs(atl_lowering *l, atl_nodes outputs)
+/* The node in whose memory the value lies. */
+static const atl_node *source_of(const atl_node *node)
+{
+    while (node->op->flags & ATL_OP_ALIAS)
+        node = node->inputs[0];
+    return node;
+}
+
+/* An output that is an input or a variable, maybe under another shape, is copied: the caller may free what was fed, and a variable may change,
+ * while the value is still looked at.  copy[]: of each node of the graph.  0 with the error set. */
+static int copy_sources(atl_lowering *l, int64_t count, atl_node *const *outputs, atl_value_id *copy)
+{
+    for (int64_t n = 0; n < l->plan->copy.graph->count; n++)
+        copy[n] = -1;
+    for (int64_t i = 0; i < count; i++) {
+        const atl_node *source = source_of(outputs[i]);
+        if (copy[source->index] >= 0 || !(source->op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE)))
+            continue;
+        l->node = source;
+        l->now_once = 0;
+        copy[source->index] = atl_lower_copy(l, l->value[source->index]);
+        if (copy[source->index] < 0)
+            return 0;
+    }
+    return 1;
+}
+
+static int set_outputs(atl_lowering *l, int64_t count, atl_node *const *outputs, const atl_value_id *copy)
 {
     atl_plan *p = l->plan;
-    p->outputs = atl_allocate((size_t)outputs.count, sizeof *p->outputs);
+    p->outputs = atl_allocate((size_t)count, sizeof *p->outputs);
     if (!p->outputs)
         return atl_out_of_memory(), 0;
-    for (int64_t i = 0; i < outputs.count; i++) {
-        p->outputs[i] = atl_value_in_layout(l, p->copy.of[outputs.node[i]->index], NULL);
+    for (int64_t i = 0; i < count; i++) {
+        atl_value_id copied = copy[source_of(outputs[i])->index];
+        p->outputs[i] = copied >= 0 ? copied : atl_value_in_layout(l, outputs[i], NULL);
         if (p->outputs[i] < 0)
             return 0;
         p->values[p->outputs[i]].pinned = 1;
     }
-    p->output_count = outputs.count;
+    p->output_count = count;
     return 1;
+}
+
+/* Lowers all that is needed: first what is needed for something else than assignments; copies of sources come before those, too, which may
+ * write the variables. */
+static int lower_all(atl_lowering *l, char *needed, int64_t count, atl_node *const *outputs)
+{
+    const atl_graph *graph = l->plan->copy.graph;
+    atl_value_id *copy = atl_allocate((size_t)graph->count, sizeof *copy);
+    if (!copy)
+        return atl_out_of_memory(), 0;
+    atl_mark_early(graph, needed, count, outputs);
+    atl_begin_lowering(l, needed);
+    int ok = atl_lower_marked(l, needed, 2) && copy_sources(l, count, outputs, copy) &&
+             atl_lower_marked(l, needed, 1) && set_outputs(l, count, outputs, copy);
+    atl_release(copy);
+    return ok;
 }
 
 /* Layouts, and with them ways: as estimated, as measured, or (to measure one) as ordered. */
@@ -84,19 +128,16 @@ static int choose(atl_lowering *l, const char *needed, int64_t count, atl_node *
     return l->sub_buffers != NULL || (atl_out_of_memory(), 0);
 }
 
-static int make_steps(atl_lowering *l, atl_nodes outputs, atl_plan_options options)
+static int make_steps(atl_lowering *l, atl_nodes given, int64_t outputs, atl_plan_options options)
 {
     atl_plan *p = l->plan;
-    atl_node **roots = atl_allocate((size_t)outputs.count, sizeof *roots);
-    for (int64_t i = 0; roots && i < outputs.count; i++)
-        roots[i] = p->copy.of[outputs.node[i]->index];
-    char *needed = roots ? atl_mark_needed(p->copy.graph, outputs.count, roots, 0) : NULL;
-    int ok = needed ? atl_begin_dependency_sets(p) && choose(l, needed, outputs.count, roots, options)
+    atl_node **roots = atl_allocate((size_t)given.count, sizeof *roots);
+    for (int64_t i = 0; roots && i < given.count; i++)
+        roots[i] = p->copy.of[given.node[i]->index];
+    char *needed = roots ? atl_mark_needed(p->copy.graph, given.count, roots, 0) : NULL;
+    int ok = needed ? atl_begin_dependency_sets(p) && choose(l, needed, given.count, roots, options)
                     : (atl_out_of_memory(), 0);
-    if (ok) {
-        atl_mark_early(p->copy.graph, needed, outputs.count, roots);
-        ok = atl_lower_all(l, needed) && set_outputs(l, outputs) && atl_assign_in_place(l) && atl_assign_buffers(l);
-    }
+    ok = ok && lower_all(l, needed, outputs, roots) && atl_assign_in_place(l) && atl_assign_buffers(l);
     atl_release(roots);
     atl_release(needed);
     return ok;
@@ -115,7 +156,7 @@ static void release_lowering(atl_lowering *l)
     atl_release(l->assignments);
 }
 
-atl_plan *atl_plan_new(atl_copy *copy, atl_nodes outputs, atl_plan_options options)
+atl_plan *atl_plan_new(atl_copy *copy, atl_nodes roots, int64_t outputs, atl_plan_options options)
 {
     atl_plan *p = atl_allocate(1, sizeof *p);
     if (!p) {
@@ -128,7 +169,7 @@ atl_plan *atl_plan_new(atl_copy *copy, atl_nodes outputs, atl_plan_options optio
                       .plan = p,
                       .bfloat16 = options.bfloat16,
                       .checked = options.checked};
-    int ok = make_steps(&l, outputs, options) && atl_make_prepacked_memory(p);
+    int ok = make_steps(&l, roots, outputs, options) && atl_make_prepacked_memory(p);
     release_lowering(&l);
     if (ok)
         return p;
@@ -209,6 +250,9 @@ void atl_plan_context_close(atl_plan_context *context)
         unbind_steps(p->steps, p->step_count, context->bound);
     for (int64_t i = 0; p && context->outputs && i < p->output_count; i++)
         atl_tensor_free(context->outputs[i]);
+    for (int64_t i = 0; p && context->fed_copy && i < p->feed_count; i++)
+        atl_release(context->fed_copy[i]);
+    atl_release(context->fed_copy);
     atl_release(context->arena);
     atl_release(context->memory);
     atl_release(context->bound);

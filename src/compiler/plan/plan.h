@@ -85,8 +85,9 @@ int atl_winograd_use(atl_plan_options options);
 /* A program of one node, lowered in that way. */
 atl_program *atl_compile_with_algo(atl_node *node, int algo, int bfloat16);
 
-/* Takes the copy over, also on failure. Null with the thread's error set. */
-atl_plan *atl_plan_new(atl_copy *copy, atl_nodes outputs, atl_plan_options options);
+/* The plan that computes the roots, the first `outputs` of which can be fetched.  Takes the copy over, also on failure. Null with the thread's
+ * error set. */
+atl_plan *atl_plan_new(atl_copy *copy, atl_nodes roots, int64_t outputs, atl_plan_options options);
 void atl_plan_free(atl_plan *plan);
 
 /* Runs the once-steps whose variables have changed. To be called by one thread at a time. */
@@ -105,6 +106,7 @@ typedef struct atl_plan_context {
     void **memory;
     void **bound;
     atl_tensor **outputs; /* views of the wanted values */
+    void **fed_copy;      /* of each feed of the plan, memory for a copy of it, or null: see fed_copies.h */
 } atl_plan_context;
 atl_status atl_plan_context_open(atl_plan_context *context, atl_plan *plan);
 void atl_plan_context_close(atl_plan_context *context);
@@ -122,7 +124,7 @@ static inline void atl_release_step(atl_plan_step *step)
         step->release(step->data);
 }
 
-/* What the run returns when a step has failed, which has set the error. */
+/* What a call returns when something below it has failed, which has set the error; see also atl_status_since. */
 static inline atl_status atl_failed_status(void)
 {
     atl_status status = atl_error_status();
