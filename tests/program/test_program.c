@@ -2,6 +2,7 @@
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "lowering/lowering.h"
+#include "lowering/op_hooks.h"
 #include "nets.h"
 
 Test(program, a_run_allocates_nothing)
@@ -248,10 +249,18 @@ static int lower_step(atl_lowering *lowering, int binds)
 static int lower_failing_run(atl_lowering *lowering) { return lower_step(lowering, 0); }
 static int lower_failing_binding(atl_lowering *lowering) { return lower_step(lowering, 1); }
 
-static const atl_op mute_ops[] = {
-    {.name = "mute_lowering", .arity = 1, .infer = infer_like_input, .lower = fail_lowering},
-    {.name = "mute_step", .arity = 1, .infer = infer_like_input, .lower = lower_failing_run},
-    {.name = "mute_binding", .arity = 1, .infer = infer_like_input, .lower = lower_failing_binding}};
+static const atl_op mute_ops[] = {{.name = "mute_lowering",
+                                   .arity = 1,
+                                   .infer = infer_like_input,
+                                   .hooks = &(const atl_op_hooks){.lower = fail_lowering}},
+                                  {.name = "mute_step",
+                                   .arity = 1,
+                                   .infer = infer_like_input,
+                                   .hooks = &(const atl_op_hooks){.lower = lower_failing_run}},
+                                  {.name = "mute_binding",
+                                   .arity = 1,
+                                   .infer = infer_like_input,
+                                   .hooks = &(const atl_op_hooks){.lower = lower_failing_binding}}};
 
 Test(failures, without_a_message_say_so)
 {

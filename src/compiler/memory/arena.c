@@ -1,10 +1,10 @@
 /* Packing an arena.
  *
- * Few blocks are placed one after the other, each at the lowest place that is free over its whole life, in several orders of which
- * the best is kept: close to the largest live set in practice, but quadratic.  Many are placed in order of time into holes kept
- * in a list. */
+ * Few blocks are placed one after the other, each in a gap that is free over its whole life, in many orders of which the best is kept: close
+ * to the largest live set in practice, but quadratic.  Many are placed in order of time into holes kept in a list. */
 #include "compiler/memory/arena.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,22 +27,6 @@ static int larger_first(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Those that fill most of space and time. */
-static int area_first(const void *a, const void *b)
-{
-    const atl_block *x = *(atl_block *const *)a, *y = *(atl_block *const *)b;
-    double p = (double)x->bytes * (double)(x->last - x->first + 1),
-           q = (double)y->bytes * (double)(y->last - y->first + 1);
-    return p != q ? (p < q ? 1 : -1) : larger_first(a, b);
-}
-
-static int longer_first(const void *a, const void *b)
-{
-    const atl_block *x = *(atl_block *const *)a, *y = *(atl_block *const *)b;
-    int64_t p = x->last - x->first, q = y->last - y->first;
-    return p != q ? (p < q ? 1 : -1) : larger_first(a, b);
-}
-
 static int earlier_first(const void *a, const void *b)
 {
     const atl_block *x = *(atl_block *const *)a, *y = *(atl_block *const *)b;
@@ -51,72 +35,168 @@ static int earlier_first(const void *a, const void *b)
     return larger_first(a, b);
 }
 
-/* placed[] is kept in order of offset. */
-static int64_t place_in_order(atl_block **order, int64_t count, atl_block **placed)
+/* ---- few blocks: many orders --------------------------------------------------------------------------------------------- */
+
+typedef struct weighed_block {
+    atl_block *block;
+    double weight; /* the heavier is placed first */
+    int at_peak;   /* it is in use when most memory is, or nearly so */
+} weighed_block;
+
+typedef struct search {
+    atl_block *blocks;
+    weighed_block *order; /* in which they are placed */
+    atl_block **placed;   /* so far, in order of offset */
+    int64_t *best;        /* offsets of the smallest arena so far, which has `smallest` bytes */
+    int64_t count, smallest, least, work;
+} search;
+
+static int heavier_first(const void *a, const void *b)
+{
+    const weighed_block *x = a, *y = b;
+    return x->weight != y->weight ? (x->weight < y->weight ? 1 : -1) : larger_first(&x->block, &y->block);
+}
+
+/* Where the block goes: the lowest gap that is free over its whole life, or the tightest one, between the blocks placed so far; else above them. */
+static int64_t gap_for(const search *s, int64_t placed, const atl_block *block, int tightest)
+{
+    int64_t at = 0, found = -1, least = INT64_MAX;
+    for (int64_t i = 0; i < placed; i++) {
+        const atl_block *other = s->placed[i];
+        if (other->last < block->first || other->first > block->last)
+            continue;
+        int64_t gap = other->offset - at;
+        if (gap >= rounded(block->bytes) && gap < least) {
+            least = gap;
+            found = at;
+            if (!tightest)
+                break;
+        }
+        if (other->offset + rounded(other->bytes) > at)
+            at = other->offset + rounded(other->bytes);
+    }
+    return found >= 0 ? found : at;
+}
+
+/* Places all blocks in order, and keeps the offsets if the arena is the smallest so far. */
+static void place_in_order(search *s, int in_tightest_gap)
 {
     int64_t size = 0;
-    for (int64_t n = 0; n < count; n++) {
-        atl_block *block = order[n];
-        int64_t at = 0, i = 0;
-        for (; i < n; i++) {
-            const atl_block *other = placed[i];
-            if (other->last < block->first || other->first > block->last)
-                continue;
-            if (other->offset - at >= rounded(block->bytes))
-                break;
-            if (other->offset + rounded(other->bytes) > at)
-                at = other->offset + rounded(other->bytes);
-        }
+    for (int64_t n = 0; n < s->count; n++) {
+        atl_block *block = s->order[n].block;
+        int64_t at = gap_for(s, n, block, in_tightest_gap), i = n;
         block->offset = at;
-        for (i = n; i > 0 && placed[i - 1]->offset > at; i--)
-            placed[i] = placed[i - 1];
-        placed[i] = block;
+        for (; i > 0 && s->placed[i - 1]->offset > at; i--)
+            s->placed[i] = s->placed[i - 1];
+        s->placed[i] = block;
         if (at + rounded(block->bytes) > size)
             size = at + rounded(block->bytes);
     }
-    return size;
-}
-
-typedef int block_order(const void *a, const void *b);
-
-/* The block that reaches highest is taken first next time, as long as that helps. */
-static void move_highest_first(atl_block **order, int64_t count)
-{
-    int64_t highest = 0;
-    for (int64_t i = 1; i < count; i++)
-        if (order[i]->offset + rounded(order[i]->bytes) > order[highest]->offset + rounded(order[highest]->bytes))
-            highest = i;
-    atl_block *block = order[highest];
-    memmove(order + 1, order, (size_t)highest * sizeof *order);
-    order[0] = block;
-}
-
-static void keep_if_best(const atl_block *blocks, int64_t count, int64_t size, int64_t *smallest, int64_t *best)
-{
-    if (size >= *smallest)
+    s->work -= s->count * s->count / 2;
+    if (size >= s->smallest)
         return;
-    *smallest = size;
-    for (int64_t i = 0; i < count; i++)
-        best[i] = blocks[i].offset;
+    s->smallest = size;
+    for (int64_t i = 0; i < s->count; i++)
+        s->best[i] = s->blocks[i].offset;
 }
 
-/* Tries several orders; best[] has room for the offsets. */
-static int64_t place_in_best_order(atl_block *blocks, int64_t count, atl_block **order, atl_block **placed,
-                                   int64_t *best)
+/* The block that reaches highest is placed first next time. */
+static void move_highest_first(search *s)
 {
-    static block_order *const orders[] = {larger_first, area_first, longer_first, earlier_first};
-    enum { ORDERS = sizeof orders / sizeof *orders, TRIES = 24, FEW_ENOUGH = 600 };
-    int64_t smallest = INT64_MAX, least = atl_largest_live_set(blocks, count);
-    for (int i = 0; i < ORDERS && smallest > least; i++) {
-        qsort(order, (size_t)count, sizeof *order, orders[i]);
-        for (int k = 0; k < (count <= FEW_ENOUGH ? TRIES : 1) && smallest > least; k++) {
-            keep_if_best(blocks, count, place_in_order(order, count, placed), &smallest, best);
-            move_highest_first(order, count);
+    int64_t highest = 0, end = -1;
+    for (int64_t i = 0; i < s->count; i++) {
+        const atl_block *block = s->order[i].block;
+        if (block->offset + rounded(block->bytes) > end) {
+            end = block->offset + rounded(block->bytes);
+            highest = i;
         }
     }
+    weighed_block moved = s->order[highest];
+    memmove(s->order + 1, s->order, (size_t)highest * sizeof *s->order);
+    s->order[0] = moved;
+}
+
+/* In order of bytes * life^power; if peak_first, what is in use at the peak before all else. */
+static void sort_by_weight(search *s, double power, int peak_first)
+{
+    for (int64_t i = 0; i < s->count; i++) {
+        weighed_block *w = &s->order[i];
+        w->weight = (double)w->block->bytes * pow((double)(w->block->last - w->block->first + 1), power);
+        if (peak_first && w->at_peak)
+            w->weight += 1e60;
+    }
+    qsort(s->order, (size_t)s->count, sizeof *s->order, heavier_first);
+}
+
+/* Tries orders until the arena is as small as it can be, or the work is spent: each order once, then again, as often as that, each time with the
+ * block that reached highest moved to the front. */
+static void try_orders(search *s, int again)
+{
+    enum { POWERS = 9 };
+    for (int k = 0; k < POWERS * 4; k++) {
+        sort_by_weight(s, 0.25 * (k / 4), k % 2);
+        for (int i = 0; i <= again; i++) {
+            if (s->smallest <= s->least || s->work < 0)
+                return;
+            place_in_order(s, k / 2 % 2);
+            move_highest_first(s);
+        }
+    }
+}
+
+/* Bytes in use in each step, for the caller to free; null out of memory. */
+static int64_t *live_bytes(const atl_block *blocks, int64_t count, int64_t *steps_out)
+{
+    int64_t steps = 0, live = 0;
     for (int64_t i = 0; i < count; i++)
-        blocks[i].offset = best[i];
-    return count ? smallest : 0;
+        if (blocks[i].last + 2 > steps)
+            steps = blocks[i].last + 2;
+    int64_t *bytes = atl_allocate((size_t)steps + 1, sizeof *bytes);
+    for (int64_t i = 0; bytes && i < count; i++) {
+        bytes[blocks[i].first] += rounded(blocks[i].bytes);
+        bytes[blocks[i].last + 1] -= rounded(blocks[i].bytes);
+    }
+    for (int64_t i = 0; bytes && i < steps; i++)
+        bytes[i] = live += bytes[i];
+    *steps_out = steps;
+    return bytes;
+}
+
+/* Sets s->least, and which blocks are at the peak.  0: out of memory. */
+static int find_peak(search *s)
+{
+    int64_t steps, *live = live_bytes(s->blocks, s->count, &steps);
+    if (!live)
+        return 0;
+    for (int64_t i = 0; i < steps; i++)
+        s->least = live[i] > s->least ? live[i] : s->least;
+    for (int64_t k = 0; k < s->count; k++)
+        for (int64_t i = s->blocks[k].first; i <= s->blocks[k].last && !s->order[k].at_peak; i++)
+            s->order[k].at_peak = live[i] >= s->least - s->least / 1000;
+    atl_release(live);
+    return 1;
+}
+
+static int64_t place_few(atl_block *blocks, int64_t count)
+{
+    search s = {.blocks = blocks, .count = count, .smallest = INT64_MAX, .work = 60000000};
+    s.order = atl_allocate((size_t)count, sizeof *s.order);
+    s.placed = atl_allocate((size_t)count, sizeof *s.placed);
+    s.best = atl_allocate((size_t)count, sizeof *s.best);
+    int ok = s.order && s.placed && s.best;
+    for (int64_t i = 0; ok && i < count; i++)
+        s.order[i].block = &blocks[i];
+    ok = ok && find_peak(&s);
+    if (ok) {
+        try_orders(&s, 0);
+        try_orders(&s, 11);
+    }
+    for (int64_t i = 0; ok && i < count; i++)
+        blocks[i].offset = s.best[i];
+    atl_release(s.order);
+    atl_release(s.placed);
+    atl_release(s.best);
+    return ok ? s.smallest : -1;
 }
 
 /* ---- many blocks: a sweep over time ------------------------------------------------------------------------------------- */
@@ -180,6 +260,23 @@ static int64_t sweep(atl_block **order, int64_t count, atl_block **ends, hole *h
     return size;
 }
 
+static int64_t place_many(atl_block *blocks, int64_t count)
+{
+    atl_block **order = atl_allocate((size_t)count, sizeof *order), **ends = atl_allocate((size_t)count, sizeof *ends);
+    hole *holes = atl_allocate((size_t)count + 1, sizeof *holes);
+    int64_t size = -1;
+    for (int64_t i = 0; order && ends && i < count; i++)
+        order[i] = ends[i] = &blocks[i];
+    if (order && ends && holes) {
+        qsort(order, (size_t)count, sizeof *order, earlier_first);
+        size = sweep(order, count, ends, holes);
+    }
+    atl_release(order);
+    atl_release(ends);
+    atl_release(holes);
+    return size;
+}
+
 /* True if no sum of sizes can overflow. */
 static int are_addressable(const atl_block *blocks, int64_t count)
 {
@@ -194,46 +291,20 @@ static int are_addressable(const atl_block *blocks, int64_t count)
 
 int64_t atl_pack_arena(atl_block *blocks, int64_t count)
 {
+    if (!count)
+        return 0;
     if (!are_addressable(blocks, count))
         return -1;
-    int few = count <= FEW;
-    atl_block **order = atl_allocate((size_t)count, sizeof *order),
-              **second = atl_allocate((size_t)count, sizeof *second);
-    void *extra = atl_allocate((size_t)count + 1, few ? sizeof(int64_t) : sizeof(hole));
-    int64_t size = -1;
-    if (order && second && extra) {
-        for (int64_t i = 0; i < count; i++)
-            order[i] = second[i] = &blocks[i];
-        if (!few)
-            qsort(order, (size_t)count, sizeof *order, earlier_first);
-        size = few ? place_in_best_order(blocks, count, order, second, extra) : sweep(order, count, second, extra);
-    }
-    atl_release(order);
-    atl_release(second);
-    atl_release(extra);
-    return size;
+    return count <= FEW ? place_few(blocks, count) : place_many(blocks, count);
 }
 
 int64_t atl_largest_live_set(const atl_block *blocks, int64_t count)
 {
-    if (!are_addressable(blocks, count))
+    int64_t steps, largest = 0, *live = are_addressable(blocks, count) ? live_bytes(blocks, count, &steps) : NULL;
+    if (!live)
         return -1;
-    int64_t steps = 0, live = 0, largest = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (blocks[i].last + 2 > steps)
-            steps = blocks[i].last + 2;
-    int64_t *change = atl_allocate((size_t)steps + 1, sizeof *change);
-    if (!change)
-        return -1;
-    for (int64_t i = 0; i < count; i++) {
-        change[blocks[i].first] += rounded(blocks[i].bytes);
-        change[blocks[i].last + 1] -= rounded(blocks[i].bytes);
-    }
-    for (int64_t i = 0; i < steps; i++) {
-        live += change[i];
-        if (live > largest)
-            largest = live;
-    }
-    atl_release(change);
+    for (int64_t i = 0; i < steps; i++)
+        largest = live[i] > largest ? live[i] : largest;
+    atl_release(live);
     return largest;
 }

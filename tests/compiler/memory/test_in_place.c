@@ -2,6 +2,7 @@
 #include "passes.h"
 
 #include "lowering/lowering.h"
+#include "lowering/op_hooks.h"
 
 Test(in_place, results_take_the_place_of_operands)
 {
@@ -84,7 +85,7 @@ static int infer_reversed_sum(atl_node *y) { return atl_set_type(y, ATL_FLOAT32,
 static const atl_op reversed_sum_op = {.name = "reversed_sum",
                                        .arity = 2,
                                        .infer = infer_reversed_sum,
-                                       .lower = lower_reversed_sum};
+                                       .hooks = &(const atl_op_hooks){.lower = lower_reversed_sum}};
 
 /* The sum of sin(x) and what `other` makes of it, against the same without results over operands. */
 static void compare_reversed_sum(atl_node *(*other)(atl_node *x))
