@@ -110,7 +110,9 @@ static atl_node *own_constant(atl_graph *graph, atl_tensor *value)
 {
     atl_source_type type;
     if (!graph || !value) {
-        if (graph)
+        if (graph && atl_error_status() == ATL_OUT_OF_MEMORY)
+            atl_graph_out_of_memory(graph);
+        else if (graph)
             atl_graph_fail(graph, "constant: %s", atl_error());
         atl_tensor_free(value);
         return NULL;

@@ -156,8 +156,74 @@ static void what_is_made_once_is_made_for_all(void)
     atl_graph_free(net.graph);
 }
 
+/* ---- programs of one graph ------------------------------------------------------------------------------------------ */
+
+enum { SIDE = 64, GRAPHS = 40 };
+
+/* Each thread has a program of its own, and all programs the same variable, which none has read before. */
+typedef struct sharer {
+    atl_program *program;
+    const atl_node *x, *y, *stranger;
+    const atl_tensor *value;
+    pthread_barrier_t *start;
+    int failed, unnamed;
+} sharer;
+
+static void *run_own(void *of)
+{
+    sharer *s = of;
+    pthread_barrier_wait(s->start);
+    s->failed = atl_run(s->program, ATL_FEED(s->x, s->value)) != ATL_OK;
+    s->unnamed = atl_run(s->program, ATL_NO_FEEDS) == ATL_OK || !strstr(atl_error(), "'x'") ||
+                 atl_value(s->program, s->stranger) != NULL;
+    return NULL;
+}
+
+/* All programs read the same memory: after it has been set to 0, all give 0. */
+static void expect_zeros(const sharer *sharers, atl_node *w)
+{
+    atl_tensor *zero = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(SIDE, SIDE));
+    check(!atl_variable_assign(w, zero), "programs of one graph", atl_error());
+    for (int i = 0; i < WORKERS; i++) {
+        const sharer *s = &sharers[i];
+        check(!s->failed && !s->unnamed, "programs of one graph", "a first run");
+        check(!atl_run(s->program, ATL_FEED(s->x, s->value)), "programs of one graph", atl_error());
+        check(atl_scalar_of(s->program, s->y) == 0, "programs of one graph", "one keeps old weights");
+    }
+    atl_tensor_free(zero);
+}
+
+static void programs_of_one_graph_share_its_variables(void)
+{
+    for (int n = 0; n < GRAPHS; n++) {
+        sharer sharers[WORKERS];
+        pthread_t threads[WORKERS];
+        pthread_barrier_t start;
+        atl_graph *g = atl_graph_new();
+        atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, SIDE)); /* plans are made at the first run */
+        atl_node *w = atl_variable(g, "w", ATL_SHAPE(SIDE, SIDE), atl_uniform(1, 2)), *stranger = atl_neg(x);
+        atl_tensor *value = atl_uniform_tensor(ATL_SHAPE(2, SIDE), 1, 2, 1);
+        pthread_barrier_init(&start, NULL, WORKERS);
+        for (int i = 0; i < WORKERS; i++) {
+            atl_node *y = atl_scale(atl_matmul(x, w), (float)(i + 1));
+            sharers[i] = (sharer){atl_compile(g, ATL_NODES(y), .threads = 1), x, y, stranger, value, &start, 0, 0};
+        }
+        for (int i = 0; i < WORKERS; i++)
+            check(!pthread_create(&threads[i], NULL, run_own, &sharers[i]), "programs of one graph", "no thread");
+        for (int i = 0; i < WORKERS; i++)
+            pthread_join(threads[i], NULL);
+        expect_zeros(sharers, w);
+        for (int i = 0; i < WORKERS; i++)
+            atl_program_free(sharers[i].program);
+        pthread_barrier_destroy(&start);
+        atl_tensor_free(value);
+        atl_graph_free(g);
+    }
+}
+
 int main(void)
 {
+    programs_of_one_graph_share_its_variables();
     plans_come_and_go_while_states_run();
     what_is_made_once_is_made_for_all();
     return failures > 0;

@@ -42,6 +42,7 @@ Test(out_of_memory, at_every_allocation_is_a_clean_error)
     int64_t needed = atl_allocation_count() - before;
     cr_assert_gt(needed, 10);
     for (int64_t allowed = 0; allowed < needed; allowed++) {
+        atl_set_error(ATL_OK, "no error in round %lld", (long long)allowed); /* not that of the round before */
         atl_fail_allocations_after(allowed);
         int ok = build_compile_run(&message);
         atl_fail_allocations_after(-1);
@@ -59,6 +60,7 @@ Test(out_of_memory, a_graph_survives_a_failed_compile)
     atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(4, 3), numbers);
     atl_program *p = NULL;
     for (int64_t allowed = 0; !p && allowed < 1000; allowed++) {
+        atl_set_error(ATL_OK, "no error in round %lld", (long long)allowed); /* not that of the round before */
         atl_fail_allocations_after(allowed);
         p = atl_compile(g, ATL_NODES(y));
         atl_fail_allocations_after(-1);
@@ -82,6 +84,7 @@ Test(out_of_memory, a_program_survives_a_failed_run)
     cr_assert(p);
     int ran = 0;
     for (int64_t allowed = 0; !ran && allowed < 1000; allowed++) {
+        atl_set_error(ATL_OK, "no error in round %lld", (long long)allowed); /* not that of the round before */
         atl_fail_allocations_after(allowed);
         atl_status status = atl_run(p, ATL_FEED(x, value));
         atl_fail_allocations_after(-1);
@@ -94,4 +97,114 @@ Test(out_of_memory, a_program_survives_a_failed_run)
     atl_program_free(p);
     atl_tensor_free(value);
     atl_graph_free(g);
+}
+
+/* ---- the engine: training in groups, several contexts, values fed back ------------------------------------------------------- */
+
+typedef struct trained {
+    atl_graph *graph;
+    atl_node *x, *labels, *cost, *next;
+    atl_program *train, *step;
+} trained;
+
+/* A convolution, a group of assignments, and a recurrence; null programs if it failed. */
+static trained build_trained(void)
+{
+    trained t = {.graph = atl_graph_new()};
+    if (!t.graph)
+        return t;
+    t.x = atl_input(t.graph, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 6, 6, 2));
+    t.labels = atl_input(t.graph, "labels", ATL_INT32, ATL_SHAPE(ATL_ANY));
+    atl_node *h = atl_conv_layer(t.x, "conv", .channels = 2, .window = {3, 3}, .activation = atl_relu);
+    atl_node *scores = atl_dense_layer(atl_flatten(h), "dense", .width = 3);
+    t.cost = atl_expand_dims(atl_minimize(atl_mean(atl_sparse_softmax_cross_entropy(scores, t.labels)),
+                                          atl_adam(.rate = 0.01f)),
+                             0);
+    t.next = atl_add(h, t.x);
+    t.train = atl_compile(t.graph, ATL_NODES(t.cost));
+    t.step = t.train ? atl_compile(t.graph, ATL_NODES(t.next)) : NULL;
+    return t;
+}
+
+static void release_trained(const trained *t)
+{
+    atl_program_free(t->train);
+    atl_program_free(t->step);
+    atl_graph_free(t->graph);
+}
+
+/* Feeds a value back, and runs in another context.  0 if any call failed.  Adds up what came out. */
+static int feed_back(const trained *t, const atl_tensor *pixels, double *sum_out)
+{
+    const atl_tensor *value = atl_run(t->step, ATL_FEED(t->x, pixels)) ? NULL : atl_value(t->step, t->next);
+    atl_context *context = value && !atl_run(t->step, ATL_FEED(t->x, value)) ? atl_context_new(t->step) : NULL;
+    value = context && !atl_context_run(context, ATL_FEED(t->x, pixels)) ? atl_context_value(context, t->next) : NULL;
+    for (int64_t i = 0; value && i < atl_tensor_count(value); i++)
+        *sum_out += (double)atl_floats(value)[i];
+    int ok = value && !atl_program_profile(t->step, ATL_FEED(t->x, pixels), 1);
+    atl_context_free(context);
+    return ok;
+}
+
+static int train_and_feed_back(double *sum_out)
+{
+    trained t = build_trained();
+    atl_tensor *pixels = t.step ? atl_uniform_tensor(ATL_SHAPE(2, 6, 6, 2), -1, 1, 3) : NULL,
+               *labels = pixels ? atl_tensor_new(ATL_INT32, ATL_SHAPE(2)) : NULL;
+    int ok = labels != NULL;
+    for (int run = 0; ok && run < 2; run++) {
+        ok = atl_run(t.train, ATL_FEEDS({t.x, pixels}, {t.labels, labels})) == ATL_OK && atl_value(t.train, t.cost);
+        *sum_out += ok ? (double)atl_scalar_of(t.train, t.cost) : 0;
+    }
+    ok = ok && feed_back(&t, pixels, sum_out);
+    atl_tensor_free(pixels);
+    atl_tensor_free(labels);
+    release_trained(&t);
+    return ok;
+}
+
+/* Whatever allocation fails: an error that says so, or the right result. */
+Test(out_of_memory, training_and_feeding_back)
+{
+    double right = 0;
+    int64_t before = atl_allocation_count();
+    cr_assert(train_and_feed_back(&right), "%s", atl_error());
+    int64_t needed = atl_allocation_count() - before;
+    cr_assert_gt(needed, 100);
+    for (int64_t allowed = 0; allowed < needed; allowed++) {
+        double sum = 0;
+        atl_set_error(ATL_OK, "no error in round %lld", (long long)allowed);
+        atl_fail_allocations_after(allowed);
+        int ok = train_and_feed_back(&sum);
+        atl_fail_allocations_after(-1);
+        if (ok)
+            cr_expect_eq(sum, right, "after %lld allocations: another result, and no error", (long long)allowed);
+        else
+            cr_expect(strstr(atl_error(), "memory"), "after %lld allocations: \"%s\"", (long long)allowed, atl_error());
+    }
+}
+
+/* A run that fails for want of memory leaves the variables as they are, and the program can be run again. */
+Test(out_of_memory, a_failed_step_of_training_changes_nothing)
+{
+    trained t = build_trained();
+    atl_tensor *pixels = atl_uniform_tensor(ATL_SHAPE(2, 6, 6, 2), -1, 1, 3),
+               *labels = atl_tensor_new(ATL_INT32, ATL_SHAPE(2));
+    const atl_node *weights = atl_find(t.graph, "dense/weights");
+    cr_assert(t.train && weights, "%s", atl_graph_error(t.graph));
+    atl_tensor *first = atl_tensor_copy(atl_variable_value(weights));
+    atl_status status = ATL_OUT_OF_MEMORY;
+    for (int64_t allowed = 0; status && allowed < 5000; allowed++) {
+        cr_assert_eq(largest_difference(atl_variable_value(weights), first), 0, "after %lld", (long long)allowed);
+        atl_fail_allocations_after(allowed);
+        status = atl_run(t.train, ATL_FEEDS({t.x, pixels}, {t.labels, labels}));
+        atl_fail_allocations_after(-1);
+        cr_assert(status == ATL_OK || status == ATL_OUT_OF_MEMORY, "after %lld: %s", (long long)allowed, atl_error());
+    }
+    cr_assert_eq(status, ATL_OK);
+    cr_assert_gt(largest_difference(atl_variable_value(weights), first), 0);
+    atl_tensor_free(first);
+    atl_tensor_free(pixels);
+    atl_tensor_free(labels);
+    release_trained(&t);
 }
