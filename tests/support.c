@@ -111,13 +111,18 @@ void assert_like_references(atl_program *program, atl_nodes wanted, const atl_fe
     atl_reference_free(oracle);
 }
 
+int copies_a_source(const atl_step_info *info)
+{
+    return !strcmp(info->implementation, "copy") && (!strcmp(info->op, "input") || !strcmp(info->op, "variable"));
+}
+
 int64_t steps_by(const atl_program *program, const char *op, const char *implementation)
 {
     int64_t count = 0;
     for (int64_t i = 0; i < atl_program_step_count(program); i++) {
         atl_step_info info;
         cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
-        count += !info.prepack && (!op || !strcmp(info.op, op)) &&
+        count += !info.prepack && (op || implementation || !copies_a_source(&info)) && (!op || !strcmp(info.op, op)) &&
                  (!implementation || strstr(info.implementation, implementation));
     }
     return count;

@@ -39,7 +39,10 @@ double largest_difference(const atl_tensor *value, const atl_tensor *expected);
 /* Runs the program: its values are those of the references in double, to this relative L2 distance. */
 void assert_like_references(atl_program *program, atl_nodes wanted, const atl_feed *feeds, double bound);
 
-/* How many steps of every run are of this op, by an implementation whose name contains this; null takes any. */
+/* True of a step that copies an output which is an input or a variable: it computes nothing. */
+int copies_a_source(const atl_step_info *info);
+
+/* How many steps of every run are of this op, by an implementation whose name contains this; null takes any, but copies_a_source. */
 int64_t steps_by(const atl_program *program, const char *op, const char *implementation);
 
 /* The message must be there and contain the text. */
