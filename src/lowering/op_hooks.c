@@ -1,4 +1,5 @@
 /* What follows from an op's hooks for a node. */
+#include <math.h>
 #include "lowering/op_hooks.h"
 
 #include "graph/tensor.h"
@@ -26,7 +27,7 @@ int atl_is_uniform(const atl_node *node, float *value_out)
         return 0;
     const float *x = value->data;
     for (int64_t i = 1; i < value->count; i++)
-        if (x[i] != x[0])
+        if (x[i] != x[0] || signbit(x[i]) != signbit(x[0])) /* 1 / 0 and 1 / -0 differ */
             return 0;
     *value_out = x[0];
     return 1;
