@@ -191,6 +191,30 @@ FOR_EVERY_OP(special_values, every_sample_and_its_gradient)
     }
 }
 
+/* ---- chains of every element-wise op ------------------------------------------------------------------------------------ */
+
+/* The op between others, in one pass over memory; and with a sum, a largest and a mean at the end of the chain. */
+FOR_EVERY_OP(special_values, chains_with_every_elementwise_op)
+{
+    char text[600];
+    const atl_op *op = op_under_test(*index);
+    if (!op->map)
+        return;
+    for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
+        if (s->error)
+            continue;
+        trial *t = trial_new(s, (trial_batch){0});
+        cr_assert(t->y, "%s, %s: %s", op->name, s->about, atl_graph_error(t->graph));
+        if (atl_dtype_of(t->y) == ATL_FLOAT32 && atl_shape_of(t->y).rank > 0) {
+            atl_node *chain = atl_add(atl_scale(t->y, 0.5f), atl_relu(t->y));
+            atl_nodes wanted = ATL_NODES(chain, atl_reduce_sum(chain, ATL_AXES(-1)), atl_reduce_max(chain, ATL_AXES(0)),
+                                         atl_mean(atl_sigmoid(chain)));
+            cr_expect(all_agree(wanted, t->feeds, text, sizeof text), "%s, %s: %s", op->name, s->about, text);
+        }
+        trial_free(t);
+    }
+}
+
 /* ---- what becomes one step --------------------------------------------------------------------------------------------- */
 
 #define WEIGHTS(name, ...) atl_variable(g, name, ATL_SHAPE(__VA_ARGS__), atl_he())
