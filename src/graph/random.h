@@ -20,7 +20,8 @@ static inline float atl_random_uniform(uint64_t seed, uint64_t counter)
     return (float)(atl_random_bits(seed, counter) >> 40) * 0x1p-24f;
 }
 
-/* Uniform in [low, high), or (high, low] if high is the lower one.  What rounding would make the open end is the number before it. */
+/* Uniform in [low, high), or (high, low] if high is the lower one.  What rounding would make the open end is the
+ * number before it. */
 static inline float atl_random_between(float low, float high, uint64_t seed, uint64_t counter)
 {
     double u = (double)atl_random_uniform(seed, counter);

@@ -83,8 +83,9 @@ static void normalise(double *v, int64_t length)
         v[k] /= sqrt(norm);
 }
 
-/* Makes the rows of q [vectors, length] orthonormal: Gram and Schmidt, twice for accuracy.  Some rows at a time against all before them, which
- * then come from memory once for all of these; each row by one thread, so that the numbers do not depend on how many there are. */
+/* Makes the rows of q [vectors, length] orthonormal: Gram and Schmidt, twice for accuracy.  Some rows at a time
+ * against all before them, which then come from memory once for all of these; each row by one thread, so that the
+ * numbers do not depend on how many there are. */
 static void orthonormalise(double *q, int64_t vectors, int64_t length)
 {
     enum { AT_ONCE = 32 };

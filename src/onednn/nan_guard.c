@@ -12,7 +12,7 @@
 #include <immintrin.h>
 #endif
 
-/* ---- the flag of an invalid operation, which each thread has ------------------------------------------------------- */
+/* ---- the flag of an invalid operation, which each thread has ----------------------------------------------------- */
 
 #ifdef __x86_64__
 enum { INVALID = 1 };
@@ -70,7 +70,7 @@ void onednn_release_guard(onednn_guard *guard)
     guard->without_relu = NULL;
 }
 
-/* ---- relu ---------------------------------------------------------------------------------------------------------- */
+/* ---- relu -------------------------------------------------------------------------------------------------------- */
 
 static void relu_in_place(float *x, int64_t count)
 {
@@ -161,7 +161,7 @@ int onednn_lower_relu(atl_lowering *lowering, atl_value_id value, onednn_md md)
     return atl_lower_step(lowering, &step);
 }
 
-/* ---- max-pooling --------------------------------------------------------------------------------------------------- */
+/* ---- max-pooling ------------------------------------------------------------------------------------------------- */
 
 /* Images in plain order, and the positions in their windows (null: nobody wants them). */
 typedef struct plain_pool {
@@ -278,7 +278,7 @@ onednn_guard onednn_guard_max_pool(atl_shape image, atl_shape result, const atl_
     return guard;
 }
 
-/* ---- softmax ------------------------------------------------------------------------------------------------------- */
+/* ---- softmax ----------------------------------------------------------------------------------------------------- */
 
 static void softmax_row(const float *x, int64_t width, int logarithm, float *y)
 {

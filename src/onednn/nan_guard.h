@@ -1,9 +1,10 @@
 /* Not-a-numbers that oneDNN's kernels drop.
  *
- * A relu that oneDNN applies to its result makes 0 of NaN, its max-pooling skips NaN, and its softmax of a row with NaN is finite: all
- * compare by instructions that ignore it.  These instructions raise the processor's flag of an invalid operation, though, which stays raised until somebody lowers it.
- * So the flag is looked at after such a primitive: it costs nothing as long as all is finite.  Where the flag is up, the step is computed
- * again in a way that keeps NaN. */
+ * A relu that oneDNN applies to its result makes 0 of NaN, its max-pooling skips NaN, and its softmax of a row with
+ * NaN is finite: all compare by instructions that ignore it.  These instructions raise the processor's flag of an
+ * invalid operation, though, which stays raised until somebody lowers it. So the flag is looked at after such a
+ * primitive: it costs nothing as long as all is finite.  Where the flag is up, the step is computed again in a way
+ * that keeps NaN. */
 #ifndef ATLED_ONEDNN_NAN_GUARD_H
 #define ATLED_ONEDNN_NAN_GUARD_H
 

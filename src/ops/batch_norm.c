@@ -43,9 +43,9 @@ static atl_node *spread(atl_node *vector, const atl_batch_norm_args *args)
 
 static int is_lasting(const atl_node *x) { return (x->op->flags & (ATL_OP_VARIABLE | ATL_OP_CONSTANT)) != 0; }
 
-/* With factor = scale / sqrt(variance + epsilon), and given statistics: x * factor + (shift - mean * factor), where all but the first product
- * and sum depends on variables only, and is computed once.  With those of a batch: (x - mean) * factor + shift, which loses no digit where the
- * mean is far from 0. */
+/* With factor = scale / sqrt(variance + epsilon), and given statistics: x * factor + (shift - mean * factor), where
+ * all but the first product and sum depends on variables only, and is computed once.  With those of a batch: (x -
+ * mean) * factor + shift, which loses no digit where the mean is far from 0. */
 atl_node *atl_batch_norm_with(const atl_batch_norm_args *args)
 {
     if (!args)

@@ -161,8 +161,8 @@ static atl_node *normalised(atl_node *x)
     return atl_mul(x, atl_rsqrt(atl_maximum(square, atl_scalar(x, 1e-12f))));
 }
 
-/* cosine_similarity(a, b) = a . b / (|a| |b|) over the last dimension, in [-1, 1] also where rounding would lead out of it: so that it has
- * an angle */
+/* cosine_similarity(a, b) = a . b / (|a| |b|) over the last dimension, in [-1, 1] also where rounding would lead out
+ * of it: so that it has an angle */
 atl_node *atl_cosine_similarity(atl_node *a, atl_node *b)
 {
     if (!a || !b || !have_last_dimension(a, b, "cosine_similarity"))

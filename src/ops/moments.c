@@ -76,8 +76,8 @@ static void sum_chunks(const void *of, int64_t first_chunk, int64_t last_chunk)
     }
 }
 
-/* The median of column c in some rows from all over: near the mean, measured in deviations, though any of these rows may be an outlier.  Of
- * finite numbers only, so that an infinite one counts once. */
+/* The median of column c in some rows from all over: near the mean, measured in deviations, though any of these rows
+ * may be an outlier.  Of finite numbers only, so that an infinite one counts once. */
 static float middle_of(const moments_plan *p, const float *x, int64_t c)
 {
     enum { LOOKED_AT = 5 };

@@ -311,8 +311,8 @@ static atl_node *prod_gradient(atl_node *y, atl_node *dy)
 REDUCE_SAMPLES(prod, 0.9f, 1.1f);
 REDUCE_OP(prod, ATL_FOLD_PRODUCT, atl_only_reshaped, NULL)
 
-/* log_sum_exp: dx = dy e^(x - y), which is the softmax.  Where x is large y has been rounded by as much as log(n): so the powers are divided
- * by their sum, which would else be 1. */
+/* log_sum_exp: dx = dy e^(x - y), which is the softmax.  Where x is large y has been rounded by as much as log(n):
+ * so the powers are divided by their sum, which would else be 1. */
 static atl_node *log_sum_exp_gradient(atl_node *y, atl_node *dy)
 {
     const reduce_attributes *attributes = y->attributes;

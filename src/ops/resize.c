@@ -1,5 +1,5 @@
-/* Images of another size, made of other ops.  Pixels are squares, and the corners of both images coincide: the centre of pixel i
- * of the result lies at (i + 1/2) * input / output of the image. */
+/* Images of another size, made of other ops.  Pixels are squares, and the corners of both images coincide: the
+ * centre of pixel i of the result lies at (i + 1/2) * input / output of the image. */
 #include <math.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ static int check(const atl_node *image, const atl_resize_args *args, const char 
     return 1;
 }
 
-/* ---- which pixels, and how much of each: made when they are needed, not when the graph is built -------------------- */
+/* ---- which pixels, and how much of each: made when they are needed, not when the graph is built ------------------ */
 
 typedef enum points_kind { NEAREST, BELOW, ABOVE, WEIGHT } points_kind;
 
@@ -53,7 +53,8 @@ static double point_at(const points_attributes *p, int64_t i)
     }
 }
 
-/* resize_points(x): of each of `output` pixels, the index of the one of `input` pixels that it is made of, or the one's weight. */
+/* resize_points(x): of each of `output` pixels, the index of the one of `input` pixels that it is made of, or the
+ * one's weight. */
 static int infer_points(atl_node *y)
 {
     const points_attributes *p = y->attributes;

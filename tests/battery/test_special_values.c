@@ -1,11 +1,12 @@
-/* Every op's samples, their gradients, and what the compiler makes one step of, on NaN, infinities, zeros of both signs, denormals and numbers
- * near the end of float's range: with all passes, with each pass left out in turn, and with none.  NaN matches NaN, an infinity the same
- * infinity.  What may differ is in a table below, with the reason in docs/special-values.md.  Minutes: 5 */
+/* Every op's samples, their gradients, and what the compiler makes one step of, on NaN, infinities, zeros of both
+ * signs, denormals and numbers near the end of float's range: with all passes, with each pass left out in turn, and
+ * with none.  NaN matches NaN, an infinity the same infinity.  What may differ is in a table below, with the reason
+ * in docs/special-values.md.  Minutes: 5 */
 #include "battery.h"
 
 #include <stdlib.h>
 
-/* ---- the values ------------------------------------------------------------------------------------------------------ */
+/* ---- the values -------------------------------------------------------------------------------------------------- */
 
 typedef enum kind { NANS, INFINITIES, ZEROS, DENORMALS, LARGE, KINDS } kind;
 
@@ -29,7 +30,7 @@ static atl_tensor *with_special(const atl_tensor *plain, kind k)
     return t;
 }
 
-/* ---- what may differ, and why: see docs/special-values.md --------------------------------------------------------------- */
+/* ---- what may differ, and why: see docs/special-values.md -------------------------------------------------------- */
 
 static int is_overflow(float a, float b)
 {
@@ -59,7 +60,7 @@ static double largest_of(const atl_tensor *t)
     return largest;
 }
 
-/* ---- programs --------------------------------------------------------------------------------------------------------- */
+/* ---- programs ---------------------------------------------------------------------------------------------------- */
 
 static const unsigned passes[] = {0,
                                   ATL_PASS_CSE,
@@ -93,8 +94,8 @@ static int values_agree(const atl_tensor *a, const atl_tensor *b, kind k, unsign
     return 1;
 }
 
-/* "Infinity made NaN": where the result in double is finite or infinite, these have NaN in float beside an infinity.  Never the other way
- * round. */
+/* "Infinity made NaN": where the result in double is finite or infinite, these have NaN in float beside an infinity.
+ * Never the other way round. */
 static const char *const nan_of_infinity[] = {"conv2d", "conv2d_input_grad", "conv2d_filter_grad", "lrn", "lrn_grad"};
 
 static int has_op(const atl_graph *g, const char *name)
@@ -169,7 +170,7 @@ static int all_agree(atl_nodes wanted, const atl_feed *plain, char *text, size_t
     return ok;
 }
 
-/* ---- every op ---------------------------------------------------------------------------------------------------------- */
+/* ---- every op ---------------------------------------------------------------------------------------------------- */
 
 FOR_EVERY_OP(special_values, every_sample_and_its_gradient)
 {
@@ -191,7 +192,7 @@ FOR_EVERY_OP(special_values, every_sample_and_its_gradient)
     }
 }
 
-/* ---- chains of every element-wise op ------------------------------------------------------------------------------------ */
+/* ---- chains of every element-wise op ----------------------------------------------------------------------------- */
 
 /* The op between others, in one pass over memory; and with a sum, a largest and a mean at the end of the chain. */
 FOR_EVERY_OP(special_values, chains_with_every_elementwise_op)
@@ -215,7 +216,7 @@ FOR_EVERY_OP(special_values, chains_with_every_elementwise_op)
     }
 }
 
-/* ---- what becomes one step --------------------------------------------------------------------------------------------- */
+/* ---- what becomes one step --------------------------------------------------------------------------------------- */
 
 #define WEIGHTS(name, ...) atl_variable(g, name, ATL_SHAPE(__VA_ARGS__), atl_he())
 
