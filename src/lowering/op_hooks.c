@@ -1,6 +1,7 @@
 /* What follows from an op's hooks for a node. */
-#include <math.h>
 #include "lowering/op_hooks.h"
+
+#include <math.h>
 
 #include "graph/tensor.h"
 
