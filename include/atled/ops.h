@@ -169,7 +169,7 @@ ATL_API atl_node *atl_asin(atl_node *x);
 ATL_API atl_node *atl_acos(atl_node *x);
 ATL_API atl_node *atl_atan(atl_node *x);
 
-ATL_API atl_node *atl_relu(atl_node *x);                    /* max(x, 0); gradient 0 at 0 */
+ATL_API atl_node *atl_relu(atl_node *x);                    /* max(x, 0), NaN of NaN; gradient 0 at both */
 ATL_API atl_node *atl_relu6(atl_node *x);                   /* x clipped to [0, 6] */
 ATL_API atl_node *atl_leaky_relu(atl_node *x, float slope); /* x > 0 ? x : slope * x */
 ATL_API atl_node *atl_elu(atl_node *x);                     /* x > 0 ? x : e^x - 1 */
@@ -408,7 +408,7 @@ ATL_API atl_node *atl_huber_loss(atl_node *a, atl_node *b, float delta);
 ATL_API atl_node *atl_hinge_loss(atl_node *scores, atl_node *targets); /* max(0, 1 - t * score), for targets -1 and 1 */
 /* Over the last dimension: [.., n] -> [..]. */
 ATL_API atl_node *atl_kl_divergence(atl_node *p, atl_node *q);     /* sum of p log(p / q); 0 where p is 0 */
-ATL_API atl_node *atl_cosine_similarity(atl_node *a, atl_node *b); /* a . b / (|a| |b|), |.| at least 1e-6 */
+ATL_API atl_node *atl_cosine_similarity(atl_node *a, atl_node *b); /* a . b / (|a| |b|), in [-1, 1]; |.| >= 1e-6 */
 
 /* ---- reductions --------------------------------------------------------------------------------------------------- */
 

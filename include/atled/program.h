@@ -13,14 +13,18 @@ extern "C" {
 typedef struct atl_program atl_program;
 typedef struct atl_context atl_context;
 
-/* Passes of the compiler.  None changes a result beyond rounding; each can be left out, for tests and curiosity. */
+/* Passes of the compiler.  None changes a result beyond rounding; each can be left out, for tests and curiosity.
+ * What holds for NaN, infinities and numbers at the edge of float's range stands in docs/special-values.md. */
 typedef enum atl_passes {
     ATL_PASS_CSE = 1,        /* equal nodes become one */
     ATL_PASS_SIMPLIFY = 2,   /* x * 1, x + 0, transpose of transpose, ... */
     ATL_PASS_FOLD_SCALE = 4, /* a factor for each channel (batch norm) goes into the filter before it */
     ATL_PASS_EPILOGUE = 8,   /* bias, residual and relu are added by the convolution or matrix product itself */
     ATL_PASS_FUSE = 16,      /* chains and trees of element-wise ops run in one pass over memory */
-    ATL_PASS_WINOGRAD = 32,  /* 3x3 and 5x5 convolutions by Winograd's method: error 1e-6 to 2e-6, not 2e-7 */
+    /* 3x3 and 5x5 convolutions by Winograd's method: error 1e-6 to 2e-6 of the largest number in a tile of 6x6 or
+     * 8x8 pixels, not 2e-7 of the result.  A NaN, an infinity or a number above 1e36 makes all results of its tiles
+     * NaN; none is lost. */
+    ATL_PASS_WINOGRAD = 32,
     ATL_PASS_CONCAT_ELIMINATION =
         64,                    /* the parts of a concat of images are written where they will be, and read there */
     ATL_PASS_ARENA = 128,      /* values that are not alive at the same time lie in the same place */

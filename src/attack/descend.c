@@ -12,6 +12,7 @@ typedef struct descent {
     float *pixels, *mean, *square;
     const float *gradient;
     float factor, lowest, highest; /* the step is factor * direction */
+    double large_factor;           /* the factor where it is beyond a float's range */
     float mean_left, square_left;  /* Adam: shares of the moments that are kept */
     float largest[LANES];
     int32_t moved[LANES];
@@ -24,6 +25,13 @@ ATL_LANE void along_gradient(const descent *d, int64_t at, int n, float *step)
 {
     for (int i = 0; i < n; i++)
         step[i] = d->factor * d->gradient[at + i];
+}
+
+/* Of a gradient so small that the factor is no float. */
+ATL_LANE void along_tiny_gradient(const descent *d, int64_t at, int n, float *step)
+{
+    for (int i = 0; i < n; i++)
+        step[i] = (float)(d->large_factor * (double)d->gradient[at + i]);
 }
 
 ATL_LANE void along_sign(const descent *d, int64_t at, int n, float *step)
@@ -78,6 +86,7 @@ ATL_LANE void descend(descent *all, int64_t count, direction *along)
 }
 
 ATL_FAST static void descend_gradient(descent *d, int64_t count) { descend(d, count, along_gradient); }
+ATL_FAST static void descend_tiny_gradient(descent *d, int64_t count) { descend(d, count, along_tiny_gradient); }
 ATL_FAST static void descend_sign(descent *d, int64_t count) { descend(d, count, along_sign); }
 ATL_FAST static void descend_moments(descent *d, int64_t count) { descend(d, count, along_moments); }
 
@@ -144,7 +153,8 @@ atl_status atl_descend_with(const atl_descend_args *args)
                  .highest = bounded ? args->highest : INFINITY};
     if (method == ATL_DESCENT_NORMALISED) {
         double size = root_mean_square(d.gradient, count);
-        d.factor = size > 0 ? (float)(args->rate / size) : 0;
+        d.large_factor = size > 0 ? args->rate / size : 0;
+        d.factor = (float)d.large_factor;
     } else if (method == ATL_DESCENT_ADAM) {
         d.mean = atl_floats(args->moments[0]);
         d.square = atl_floats(args->moments[1]);
@@ -154,6 +164,7 @@ atl_status atl_descend_with(const atl_descend_args *args)
     }
     (method == ATL_DESCENT_ADAM   ? descend_moments
      : method == ATL_DESCENT_SIGN ? descend_sign
+     : isinf(d.factor)            ? descend_tiny_gradient
                                   : descend_gradient)(&d, count);
     if (args->effect)
         tell_effect(&d, args->effect);

@@ -69,6 +69,13 @@ static double loss_now(const checker *c)
 {
     atl_reference *now = atl_reference_run(ATL_NODES(c->loss), c->feeds);
     double value = now ? atl_doubles(atl_reference_value(now, c->loss))[0] : NAN;
+    if (now && !isfinite(value)) {
+        atl_set_error(ATL_INVALID,
+                      "gradient check: the sum of '%s' is %g there or a step beside it, which has no differences; take "
+                      "other values",
+                      atl_name_of(c->args->of), value);
+        value = NAN;
+    }
     atl_reference_free(now);
     return value;
 }

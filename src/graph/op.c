@@ -154,12 +154,13 @@ int atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape)
     for (int i = 0; i < shape.rank; i++) {
         if (shape.size[i] < ATL_ANY)
             return atl_fail(y, "the result would have a negative size: %s", atl_shape_text(shape, text, sizeof text));
-        if (shape.size[i] == ATL_ANY)
-            shape.size[i] = 1; /* what is known must not overflow by itself */
+        if (shape.size[i] == ATL_ANY || shape.size[i] == 0)
+            shape.size[i] = 1; /* the other sizes must not overflow by themselves: strides are made of them */
     }
     int64_t count = atl_shape_count(shape);
     if (count < 0 || count > INT64_MAX / 8)
-        return atl_fail(y, "the result %s has more than 2^60 elements", atl_shape_text(*y->shape, text, sizeof text));
+        return atl_fail(y, "the result %s has more than 2^60 elements, or would have but for a size of 0",
+                        atl_shape_text(*y->shape, text, sizeof text));
     return 1;
 }
 

@@ -2,6 +2,7 @@
 #ifndef ATLED_GRAPH_RANDOM_H
 #define ATLED_GRAPH_RANDOM_H
 
+#include <math.h>
 #include <stdint.h>
 
 /* splitmix64's finaliser (Steele, Lea & Flood 2014) over a Weyl sequence. */
@@ -17,6 +18,15 @@ static inline uint64_t atl_random_bits(uint64_t seed, uint64_t counter)
 static inline float atl_random_uniform(uint64_t seed, uint64_t counter)
 {
     return (float)(atl_random_bits(seed, counter) >> 40) * 0x1p-24f;
+}
+
+/* Uniform in [low, high), or (high, low] if high is the lower one.  What rounding would make the open end is the
+ * number before it. */
+static inline float atl_random_between(float low, float high, uint64_t seed, uint64_t counter)
+{
+    double u = (double)atl_random_uniform(seed, counter);
+    float x = (float)((double)low + ((double)high - (double)low) * u);
+    return x == high ? nextafterf(high, low) : x;
 }
 
 double atl_random_normal(uint64_t seed, uint64_t counter); /* mean 0, deviation 1; Box and Muller 1958 */

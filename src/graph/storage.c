@@ -7,6 +7,7 @@
 #include "graph/memory.h"
 #include "graph/random.h"
 #include "graph/tensor.h"
+#include "ops/fast.h"
 
 atl_initializer atl_zeros(void) { return (atl_initializer){.kind = ATL_INIT_ZEROS}; }
 atl_initializer atl_fill_with(float value) { return (atl_initializer){.kind = ATL_INIT_CONSTANT, .a = value}; }
@@ -56,7 +57,58 @@ static double truncated_normal(uint64_t stream, uint64_t i)
     return x;
 }
 
-/* Gram and Schmidt over the shorter side of [rest, out], twice for accuracy. */
+/* v minus its shadow on the unit vector q; several sums side by side, so that they are made by vector instructions. */
+ATL_FAST static void project_out(double *restrict v, const double *restrict q, int64_t length)
+{
+    enum { SUMS = 16 };
+    double sum[SUMS] = {0}, dot = 0;
+    int64_t k = 0;
+    for (; k + SUMS <= length; k += SUMS)
+        ATL_LANES for (int i = 0; i < SUMS; i++) sum[i] += v[k + i] * q[k + i];
+    for (; k < length; k++)
+        dot += v[k] * q[k];
+    for (int i = 0; i < SUMS; i++)
+        dot += sum[i];
+    ATL_LANES
+    for (k = 0; k < length; k++)
+        v[k] -= dot * q[k];
+}
+
+static void normalise(double *v, int64_t length)
+{
+    double norm = 0;
+    for (int64_t k = 0; k < length; k++)
+        norm += v[k] * v[k];
+    for (int64_t k = 0; k < length; k++)
+        v[k] /= sqrt(norm);
+}
+
+/* Makes the rows of q [vectors, length] orthonormal: Gram and Schmidt, twice for accuracy.  Some rows at a time
+ * against all before them, which then come from memory once for all of these; each row by one thread, so that the
+ * numbers do not depend on how many there are. */
+static void orthonormalise(double *q, int64_t vectors, int64_t length)
+{
+    enum { AT_ONCE = 32 };
+    for (int64_t first = 0; first < vectors; first += AT_ONCE) {
+        int64_t end = first + AT_ONCE < vectors ? first + AT_ONCE : vectors;
+        for (int pass = 0; pass < 2; pass++)
+            for (int64_t j = 0; j < first; j += AT_ONCE) {
+#pragma omp parallel for schedule(static) if (length * AT_ONCE > 65536)
+                for (int64_t i = first; i < end; i++)
+                    for (int64_t before = j; before < j + AT_ONCE; before++)
+                        project_out(q + i * length, q + before * length, length);
+            }
+        for (int64_t i = first; i < end; i++) {
+            for (int64_t j = first; j < i; j++)
+                project_out(q + i * length, q + j * length, length);
+            for (int64_t j = first; j < i; j++)
+                project_out(q + i * length, q + j * length, length);
+            normalise(q + i * length, length);
+        }
+    }
+}
+
+/* Orthonormal along the shorter side of [rest, out]. */
 static atl_status fill_orthogonal(float *w, atl_shape shape, float gain, uint64_t stream)
 {
     int64_t columns = shape.rank ? shape.size[shape.rank - 1] : 1, count = atl_shape_count(shape);
@@ -67,21 +119,7 @@ static atl_status fill_orthogonal(float *w, atl_shape shape, float gain, uint64_
         return atl_out_of_memory();
     for (int64_t i = 0; i < count; i++)
         q[i] = atl_random_normal(stream, (uint64_t)i);
-    for (int64_t i = 0; i < vectors; i++) {
-        double *v = q + i * length, norm = 0;
-        for (int pass = 0; pass < 2; pass++)
-            for (int64_t j = 0; j < i; j++) {
-                double dot = 0;
-                for (int64_t k = 0; k < length; k++)
-                    dot += v[k] * q[j * length + k];
-                for (int64_t k = 0; k < length; k++)
-                    v[k] -= dot * q[j * length + k];
-            }
-        for (int64_t k = 0; k < length; k++)
-            norm += v[k] * v[k];
-        for (int64_t k = 0; k < length; k++)
-            v[k] /= sqrt(norm);
-    }
+    orthonormalise(q, vectors, length);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++)
             w[r * columns + c] = (float)(gain * (rows < columns ? q[r * length + c] : q[c * length + r]));
@@ -119,7 +157,7 @@ atl_status atl_initialize(const atl_node *variable, atl_tensor *value)
         switch (by.kind) {
         case ATL_INIT_UNIFORM:
         case ATL_INIT_GLOROT:
-            w[i] = by.a + (by.b - by.a) * atl_random_uniform(stream, (uint64_t)i);
+            w[i] = atl_random_between(by.a, by.b, stream, (uint64_t)i);
             break;
         case ATL_INIT_NORMAL:
         case ATL_INIT_HE:

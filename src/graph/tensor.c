@@ -102,8 +102,7 @@ atl_tensor *atl_uniform_tensor(atl_shape shape, float lowest, float highest, uin
 {
     atl_tensor *tensor = atl_tensor_unset(ATL_FLOAT32, shape);
     for (int64_t i = 0; tensor && i < tensor->count; i++) {
-        float x = lowest + (highest - lowest) * atl_random_uniform(seed, (uint64_t)i);
-        atl_floats(tensor)[i] = x < highest ? x : lowest; /* rounding may reach the open end */
+        atl_floats(tensor)[i] = atl_random_between(lowest, highest, seed, (uint64_t)i);
     }
     return tensor;
 }

@@ -1,6 +1,8 @@
 /* What follows from an op's hooks for a node. */
 #include "lowering/op_hooks.h"
 
+#include <math.h>
+
 #include "graph/tensor.h"
 
 const atl_op_hooks *atl_hooks_of(const atl_node *node)
@@ -26,7 +28,7 @@ int atl_is_uniform(const atl_node *node, float *value_out)
         return 0;
     const float *x = value->data;
     for (int64_t i = 1; i < value->count; i++)
-        if (x[i] != x[0])
+        if (x[i] != x[0] || signbit(x[i]) != signbit(x[0])) /* 1 / 0 and 1 / -0 differ */
             return 0;
     *value_out = x[0];
     return 1;

@@ -389,7 +389,8 @@ static int lower_residual(atl_lowering *lowering, const geometry *g, const onedn
     return residual >= 0 && sum >= 0 && onednn_lower_reorder(lowering, md, residual, md, sum);
 }
 
-/* The same convolution on the same memory without its relu; null if oneDNN has none, or would have the filter in another order. */
+/* The same convolution on the same memory without its relu; null if oneDNN has none, or would have the filter in
+ * another order. */
 static dnnl_primitive_desc_t open_without_relu(geometry *g, const onednn_convolution *c, dnnl_primitive_desc_t with)
 {
     dnnl_primitive_desc_t desc = NULL;
@@ -407,7 +408,8 @@ static dnnl_primitive_desc_t open_without_relu(geometry *g, const onednn_convolu
     return desc;
 }
 
-/* Opens the convolution with its relu and a guard of NaN, or, where there can be none, without its relu, which is then a step of its own. */
+/* Opens the convolution with its relu and a guard of NaN, or, where there can be none, without its relu, which is
+ * then a step of its own. */
 static dnnl_primitive_desc_t open_with_guard(geometry *g, onednn_convolution *c, onednn_guard *guard)
 {
     onednn_convolution given = *c;

@@ -159,7 +159,8 @@ static dnnl_primitive_desc_t open_without_relu(matrices *m, const onednn_matmul 
     return open_described(m, &plain);
 }
 
-/* Opens the product with its relu and a guard of NaN, or, where there can be none, without its relu, which is then a step of its own. */
+/* Opens the product with its relu and a guard of NaN, or, where there can be none, without its relu, which is then a
+ * step of its own. */
 static dnnl_primitive_desc_t open_with_guard(matrices *m, onednn_matmul *p, onednn_guard *guard)
 {
     onednn_matmul given = *p;

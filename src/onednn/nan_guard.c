@@ -1,6 +1,7 @@
 /* Noticing NaNs that oneDNN drops, and computing again what they have spoilt. */
 #include "onednn/nan_guard.h"
 
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include <immintrin.h>
 #endif
 
-/* ---- the flag of an invalid operation, which each thread has ------------------------------------------------------- */
+/* ---- the flag of an invalid operation, which each thread has ----------------------------------------------------- */
 
 #ifdef __x86_64__
 enum { INVALID = 1 };
@@ -69,7 +70,7 @@ void onednn_release_guard(onednn_guard *guard)
     guard->without_relu = NULL;
 }
 
-/* ---- relu ---------------------------------------------------------------------------------------------------------- */
+/* ---- relu -------------------------------------------------------------------------------------------------------- */
 
 static void relu_in_place(float *x, int64_t count)
 {
@@ -160,7 +161,7 @@ int onednn_lower_relu(atl_lowering *lowering, atl_value_id value, onednn_md md)
     return atl_lower_step(lowering, &step);
 }
 
-/* ---- max-pooling --------------------------------------------------------------------------------------------------- */
+/* ---- max-pooling ------------------------------------------------------------------------------------------------- */
 
 /* Images in plain order, and the positions in their windows (null: nobody wants them). */
 typedef struct plain_pool {
@@ -275,4 +276,40 @@ onednn_guard onednn_guard_max_pool(atl_shape image, atl_shape result, const atl_
     onednn_guard guard = {.recompute = recompute_max_pool, .image = image, .result = result};
     memcpy(guard.window, window, sizeof guard.window);
     return guard;
+}
+
+/* ---- softmax ----------------------------------------------------------------------------------------------------- */
+
+static void softmax_row(const float *x, int64_t width, int logarithm, float *y)
+{
+    double largest = (double)x[0], sum = 0;
+    for (int64_t i = 1; i < width; i++)
+        largest = (double)x[i] > largest || isnan(x[i]) ? (double)x[i] : largest;
+    for (int64_t i = 0; i < width; i++)
+        sum += exp((double)x[i] - largest);
+    for (int64_t i = 0; i < width; i++) {
+        double below = (double)x[i] - largest;
+        y[i] = (float)(logarithm ? below - log(sum) : exp(below) / sum);
+    }
+}
+
+static int recompute_softmax(const onednn_guard *guard, const_dnnl_primitive_desc_t desc, dnnl_stream_t stream,
+                             int count, const dnnl_exec_arg_t *arguments)
+{
+    int64_t rows = guard->image.size[0], width = guard->image.size[1];
+    void *x = NULL, *y = NULL;
+    (void)desc, (void)stream;
+    if (!onednn_succeeded(dnnl_memory_get_data_handle(memory_of(count, arguments, DNNL_ARG_SRC), &x),
+                          "use the memory") ||
+        !onednn_succeeded(dnnl_memory_get_data_handle(memory_of(count, arguments, DNNL_ARG_DST), &y), "use the memory"))
+        return 0;
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++)
+        softmax_row((const float *)x + r * width, width, guard->logarithm, (float *)y + r * width);
+    return 1;
+}
+
+onednn_guard onednn_guard_softmax(int64_t rows, int64_t width, int logarithm)
+{
+    return (onednn_guard){.recompute = recompute_softmax, .image = ATL_SHAPE(rows, width), .logarithm = logarithm};
 }

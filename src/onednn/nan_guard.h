@@ -1,9 +1,10 @@
 /* Not-a-numbers that oneDNN's kernels drop.
  *
- * A relu that oneDNN applies to its result makes 0 of NaN, and its max-pooling skips NaN: both compare by instructions that ignore it.
- * These instructions raise the processor's flag of an invalid operation, though, which stays raised until somebody lowers it.
- * So the flag is looked at after such a primitive: it costs nothing as long as all is finite.  Where the flag is up, the step is computed
- * again in a way that keeps NaN. */
+ * A relu that oneDNN applies to its result makes 0 of NaN, its max-pooling skips NaN, and its softmax of a row with
+ * NaN is finite: all compare by instructions that ignore it.  These instructions raise the processor's flag of an
+ * invalid operation, though, which stays raised until somebody lowers it. So the flag is looked at after such a
+ * primitive: it costs nothing as long as all is finite.  Where the flag is up, the step is computed again in a way
+ * that keeps NaN. */
 #ifndef ATLED_ONEDNN_NAN_GUARD_H
 #define ATLED_ONEDNN_NAN_GUARD_H
 
@@ -16,8 +17,9 @@ struct onednn_guard {
                      const dnnl_exec_arg_t *arguments);
     dnnl_primitive_desc_t
         without_relu;        /* the same primitive on the same memory, but without its relu; null for others */
-    atl_shape image, result; /* of max-pooling */
+    atl_shape image, result; /* of max-pooling; of softmax the image is [rows, width] */
     atl_window window[2];
+    int logarithm; /* of softmax */
 };
 
 /* True if this machine's flags tell of the NaNs that oneDNN's threads drop. */
@@ -27,6 +29,8 @@ int onednn_can_guard(void);
 onednn_guard onednn_guard_relu(dnnl_primitive_desc_t without_relu);
 /* Of max-pooling, with or without the positions that its gradient wants. */
 onednn_guard onednn_guard_max_pool(atl_shape image, atl_shape result, const atl_window *window);
+/* Of a softmax, or its logarithm, of rows one after the other. */
+onednn_guard onednn_guard_softmax(int64_t rows, int64_t width, int logarithm);
 void onednn_release_guard(onednn_guard *guard); /* also of a zeroed one */
 
 /* Executes the primitive, and again with care if it has met NaN.  1, or 0 with the error set. */

@@ -1,6 +1,7 @@
 /* Softmax on oneDNN. */
 #include "onednn/softmax.h"
 
+#include "onednn/nan_guard.h"
 #include "onednn/primitive.h"
 
 /* ---- what differs between oneDNN 2.x and 3.x ---------------------------------------------------------------------- */
@@ -29,6 +30,8 @@ int onednn_lower_softmax(atl_lowering *l, int64_t rows, int64_t width, int logar
 {
     onednn_desc array;
     dnnl_primitive_desc_t desc = NULL;
+    if (!onednn_can_guard()) /* oneDNN's would drop NaN */
+        return atl_lower_kernel(l);
     dnnl_primitive_attr_t attributes = onednn_attributes();
     if (!attributes || !onednn_engine() || !onednn_describe(&array, 2, (int64_t[]){rows, width}, NULL)) {
         if (attributes)
@@ -46,5 +49,6 @@ int onednn_lower_softmax(atl_lowering *l, int64_t rows, int64_t width, int logar
         return atl_lower_kernel(l);
     const onednn_argument arguments[] = {{DNNL_ARG_SRC, atl_lower_input(l, 0), ONEDNN_READ},
                                          {DNNL_ARG_DST, atl_lower_output(l), ONEDNN_WRITTEN}};
-    return onednn_lower_primitive(l, desc, 2, arguments, 0, threads);
+    onednn_guard guard = onednn_guard_softmax(rows, width, logarithm);
+    return onednn_lower_guarded(l, desc, &guard, 2, arguments, 0, threads);
 }

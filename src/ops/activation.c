@@ -111,10 +111,11 @@ UNARY_ELEMENT(gelu_tanh, x < -40 ? -0.0 : x / (1 + exp(-x * (GELU_A + GELU_B * x
 UNARY_MAP(gelu_tanh, fast_gelu_tanh(x))
 static atl_node *gelu_tanh_gradient(atl_node *y, atl_node *dy)
 {
-    atl_node *x = atl_input_of(y, 0), *square = atl_square(x);
+    /* Beyond +-30 s is 0 or 1, and x^2 is not to become infinite. */
+    atl_node *x = atl_clip(atl_input_of(y, 0), -30, 30), *square = atl_square(x);
     atl_node *s = atl_sigmoid(atl_mul(x, atl_add_scalar(atl_scale(square, (float)GELU_B), (float)GELU_A)));
     atl_node *slope = atl_add_scalar(atl_scale(square, (float)(3 * GELU_B)), (float)GELU_A);
-    return atl_mul(dy, atl_add(s, atl_mul(atl_mul(y, atl_sub(atl_scalar(y, 1), s)), slope)));
+    return atl_mul(dy, atl_add(s, atl_mul(atl_mul(atl_mul(x, s), atl_sub(atl_scalar(y, 1), s)), slope)));
 }
 UNARY_OP(gelu_tanh, gelu_tanh_element, gelu_tanh_gradient, RANGE(gelu_tanh, -2, 2), VALUES(gelu_tanh, -9, 12))
 

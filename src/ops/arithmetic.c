@@ -40,13 +40,17 @@ static atl_node *div_gradient_b(atl_node *y, atl_node *dy)
 }
 BINARY_OP(div, div_gradient_a, div_gradient_b, RANGES(div, -1, 1, 0.5f, 2), RANGES(div, -1, 1, -2, -0.5f))
 
-/* pow(a, b) = a^b.  d/da = b a^(b - 1), d/db = y log(a), and 0 where a <= 0 */
+/* pow(a, b) = a^b.  d/da = b a^(b - 1), which is 0 where b is, also at 0; d/db = y log(a), and 0 where a <= 0 */
 BINARY_ELEMENT(pow, pow(a, b))
 BINARY_MAP(pow, fast_pow(a, b))
 static atl_node *pow_gradient_a(atl_node *y, atl_node *dy)
 {
     atl_node *a = atl_input_of(y, 0), *b = atl_input_of(y, 1);
-    return atl_mul(dy, atl_mul(b, atl_pow(a, atl_add_scalar(b, -1))));
+    float known;
+    atl_node *lower = atl_add_scalar(b, -1);
+    if (!b || !atl_is_uniform(b, &known) || known == 0) /* 0 * 0^-1 would be no number, 0 * 0^0 is 0 */
+        lower = atl_add(lower, atl_equal(b, atl_scalar(b, 0)));
+    return atl_mul(dy, atl_mul(b, atl_pow(a, lower)));
 }
 static atl_node *pow_gradient_b(atl_node *y, atl_node *dy)
 {

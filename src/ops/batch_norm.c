@@ -41,8 +41,11 @@ static atl_node *spread(atl_node *vector, const atl_batch_norm_args *args)
     return vector;
 }
 
-/* x * factor + (shift - mean * factor), with factor = scale / sqrt(variance + epsilon): all but the first product and sum
- * depends on variables only, and is computed once. */
+static int is_lasting(const atl_node *x) { return (x->op->flags & (ATL_OP_VARIABLE | ATL_OP_CONSTANT)) != 0; }
+
+/* With factor = scale / sqrt(variance + epsilon), and given statistics: x * factor + (shift - mean * factor), where
+ * all but the first product and sum depends on variables only, and is computed once.  With those of a batch: (x -
+ * mean) * factor + shift, which loses no digit where the mean is far from 0. */
 atl_node *atl_batch_norm_with(const atl_batch_norm_args *args)
 {
     if (!args)
@@ -54,9 +57,15 @@ atl_node *atl_batch_norm_with(const atl_batch_norm_args *args)
     atl_node *epsilon = atl_scalar(args->x, args->epsilon > 0 ? args->epsilon : 1e-5f);
     atl_node *deviation = atl_sqrt(atl_add(args->variance, epsilon));
     atl_node *factor = atl_div(args->scale ? args->scale : atl_scalar(args->x, 1), deviation);
-    atl_node *offset = atl_mul(args->mean, factor);
-    offset = args->shift ? atl_sub(args->shift, offset) : atl_neg(offset);
-    atl_node *y = atl_add(atl_mul(args->x, spread(factor, args)), spread(offset, args));
+    atl_node *y;
+    if (is_lasting(args->mean)) {
+        atl_node *offset = atl_mul(args->mean, factor);
+        offset = args->shift ? atl_sub(args->shift, offset) : atl_neg(offset);
+        y = atl_add(atl_mul(args->x, spread(factor, args)), spread(offset, args));
+    } else {
+        y = atl_mul(atl_sub(args->x, spread(args->mean, args)), spread(factor, args));
+        y = args->shift ? atl_add(y, spread(args->shift, args)) : y;
+    }
     atl_leave(graph);
     return y;
 }

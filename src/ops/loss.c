@@ -137,9 +137,9 @@ atl_node *atl_kl_divergence(atl_node *p, atl_node *q)
 {
     if (!p || !q || !have_last_dimension(p, q, "kl_divergence"))
         return NULL;
-    /* Both 1 where p is 0: so that neither value nor gradient is 0 times infinity. */
-    atl_node *present = atl_greater(p, atl_scalar(p, 0)), *one = atl_scalar(p, 1);
-    atl_node *kept = atl_select(present, p, one), *other = atl_select(present, q, one);
+    /* Both 1 where p is 0: so that neither value nor gradient is 0 times infinity.  A NaN in p stays. */
+    atl_node *absent = atl_less_equal(p, atl_scalar(p, 0)), *one = atl_scalar(p, 1);
+    atl_node *kept = atl_select(absent, one, p), *other = atl_select(absent, one, q);
     return atl_reduce_sum(atl_mul(kept, atl_sub(atl_log(kept), atl_log(other))), ATL_AXES(-1));
 }
 
@@ -161,12 +161,13 @@ static atl_node *normalised(atl_node *x)
     return atl_mul(x, atl_rsqrt(atl_maximum(square, atl_scalar(x, 1e-12f))));
 }
 
-/* cosine_similarity(a, b) = a . b / (|a| |b|) over the last dimension */
+/* cosine_similarity(a, b) = a . b / (|a| |b|) over the last dimension, in [-1, 1] also where rounding would lead out
+ * of it: so that it has an angle */
 atl_node *atl_cosine_similarity(atl_node *a, atl_node *b)
 {
     if (!a || !b || !have_last_dimension(a, b, "cosine_similarity"))
         return NULL;
-    return atl_reduce_sum(atl_mul(normalised(a), normalised(b)), ATL_AXES(-1));
+    return atl_clip(atl_reduce_sum(atl_mul(normalised(a), normalised(b)), ATL_AXES(-1)), -1, 1);
 }
 
 static atl_node *similarity_to_nothing(atl_node *a, atl_node *b) { return atl_cosine_similarity(a, atl_scale(b, 0)); }

@@ -4,6 +4,8 @@
  * doubles.  The rows are cut into chunks whose number depends on the shape only: the result is the same for any number of threads. */
 #include "ops/moments.h"
 
+#include <math.h>
+
 #include "graph/memory.h"
 #include "ops/fast.h"
 #include "ops/parallel.h"
@@ -17,16 +19,16 @@ typedef struct moments_plan {
 
 typedef struct moments_job {
     const moments_plan *plan;
-    const float *x;
-    double *partial; /* [chunks][2][columns] */
+    const float *x, *shift; /* shift [columns]: what deviations are taken from */
+    double *partial;        /* [chunks][2][columns] */
 } moments_job;
 
-ATL_FAST static void add_deviations(float *restrict sum, float *restrict square, const float *x, const float *first,
+ATL_FAST static void add_deviations(float *restrict sum, float *restrict square, const float *x, const float *shift,
                                     int64_t n)
 {
     ATL_LANES
     for (int64_t i = 0; i < n; i++) {
-        const float d = x[i] - first[i];
+        const float d = x[i] - shift[i];
         sum[i] += d;
         square[i] += d * d;
     }
@@ -48,7 +50,7 @@ static void sum_tile(const moments_job *job, int64_t first, int64_t width, int64
     _Alignas(64) float sum[LANES] = {0}, square[LANES] = {0}, row[LANES];
     int64_t rows_per_block = width < p->columns ? 1 : LANES / width, since = 0;
     for (int64_t i = 0; i < rows_per_block * width; i++)
-        row[i] = job->x[first + i % width];
+        row[i] = job->shift[first + i % width];
     for (int64_t r = begin, n; r < end; r += n) {
         n = end - r < rows_per_block ? end - r : rows_per_block;
         add_deviations(sum, square, job->x + r * p->columns + first, row, n * width);
@@ -74,10 +76,32 @@ static void sum_chunks(const void *of, int64_t first_chunk, int64_t last_chunk)
     }
 }
 
-/* The totals of all chunks, in those of the first. */
-static const double *sum_rows(const moments_plan *p, const float *x, double *partial)
+/* The median of column c in some rows from all over: near the mean, measured in deviations, though any of these rows
+ * may be an outlier.  Of finite numbers only, so that an infinite one counts once. */
+static float middle_of(const moments_plan *p, const float *x, int64_t c)
 {
-    moments_job job = {p, x, partial};
+    enum { LOOKED_AT = 5 };
+    float sorted[LOOKED_AT];
+    int count = 0;
+    for (int64_t k = 0; k < LOOKED_AT; k++) {
+        float value = x[p->rows * k / LOOKED_AT * p->columns + c];
+        int at = count;
+        if (!isfinite(value))
+            continue;
+        for (; at > 0 && sorted[at - 1] > value; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = value;
+        count++;
+    }
+    return count ? sorted[count / 2] : 0;
+}
+
+/* The totals of all chunks, in those of the first. */
+static const double *sum_rows(const moments_plan *p, const float *x, float *shift, double *partial)
+{
+    moments_job job = {p, x, shift, partial};
+    for (int64_t c = 0; c < p->columns; c++)
+        shift[c] = middle_of(p, x, c);
     atl_parallel(p->chunks, p->rows * p->columns * 2, sum_chunks, &job);
     for (int64_t i = p->columns * 2; i < p->chunks * p->columns * 2; i++)
         partial[i % (p->columns * 2)] += partial[i];
@@ -114,17 +138,17 @@ static void reference_moments(const atl_node *y, const double *const *x, double 
     }
 }
 
-/* Deviations are taken from the first row, which is as near to the mean as any. */
 static int run_moments(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const moments_plan *p = step->data;
     const float *x = memory[step->read[0]];
     float *mean = memory[step->write[0]], *variance = mean + p->columns;
-    const double *sum = sum_rows(p, x, memory[step->write[1]]), *square = sum + p->columns;
+    float *shift = memory[step->write[2]];
+    const double *sum = sum_rows(p, x, shift, memory[step->write[1]]), *square = sum + p->columns;
     (void)bound;
     for (int64_t c = 0; c < p->columns; c++) {
         double off = sum[c] / (double)p->rows, second = square[c] / (double)p->rows;
-        mean[c] = (float)((double)x[c] + off);
+        mean[c] = (float)((double)shift[c] + off);
         variance[c] = (float)fmax(second - off * off, 0) + (float)(0 * off); /* NaN stays NaN */
     }
     return 0;
@@ -153,6 +177,7 @@ static int lower_moments(atl_lowering *lowering)
     step.read[step.reads++] = atl_lower_input(lowering, 0);
     step.write[step.writes++] = atl_lower_output(lowering);
     step.write[step.writes++] = atl_lower_scratch(lowering, p->chunks * columns * 2 * (int64_t)sizeof(double));
+    step.write[step.writes++] = atl_lower_scratch(lowering, columns * (int64_t)sizeof(float));
     return atl_lower_step(lowering, &step);
 }
 

@@ -8,7 +8,7 @@
 
 typedef struct noise_attributes {
     uint64_t seed;
-    float a, b; /* low and high - low; or mean and deviation */
+    float a, b; /* low and high; or mean and deviation */
 } noise_attributes;
 
 typedef struct noise_job {
@@ -41,7 +41,7 @@ static noise_job job_of(const atl_node *y, uint64_t stream, float *result)
 /* uniform_noise(like, counter) = low + (high - low) * u, u in [0, 1) */
 static float uniform_at(const noise_job *job, int64_t i)
 {
-    return job->a + job->b * atl_random_uniform(job->stream, (uint64_t)i);
+    return atl_random_between(job->a, job->b, job->stream, (uint64_t)i);
 }
 
 /* normal_noise(like, counter) = mean + deviation * z */
@@ -53,7 +53,7 @@ static float normal_at(const noise_job *job, int64_t i)
 static void describe_uniform(const atl_node *y, char *text, size_t size)
 {
     const noise_attributes *attributes = y->attributes;
-    snprintf(text, size, "in [%g, %g)", (double)attributes->a, (double)(attributes->a + attributes->b));
+    snprintf(text, size, "in [%g, %g)", (double)attributes->a, (double)attributes->b);
 }
 
 static void describe_normal(const atl_node *y, char *text, size_t size)
@@ -133,7 +133,7 @@ atl_node *atl_uniform_noise_with(const atl_noise_args *args)
         return atl_builder_error(args->like->graph, "uniform_noise",
                                  "low is %g and high %g: there is nothing between them", (double)args->low,
                                  (double)high);
-    return noise(&uniform_noise_op, args, args->low, high - args->low);
+    return noise(&uniform_noise_op, args, args->low, high);
 }
 
 atl_node *atl_normal_noise_with(const atl_noise_args *args)

@@ -63,6 +63,9 @@ atl_node *atl_join_slices(const atl_node *a, const atl_node *b, int axis);
 /* Of a pad: its input, and how many elements are put before each dimension; null: x is none. */
 atl_node *atl_before_pad(const atl_node *x, const int64_t **before_out);
 
+/* atl_slice_with that may take nothing of a dimension: what was padded may have had no element. */
+atl_node *atl_slice_or_nothing(const atl_slice_args *args);
+
 /* The sum (mean, maximum, ..., by its builder) over some axes of an array that repeats another, of the given shape: each element is
  * taken once, and a sum is multiplied by how often it was there; null: nothing is repeated along those axes, or something along others. */
 atl_node *atl_reduce_repeated(const atl_node *x, unsigned axes, atl_shape result,

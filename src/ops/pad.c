@@ -1,4 +1,6 @@
 /* pad(x): elements of one value put before and after each dimension. */
+#include <math.h>
+
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
 
@@ -13,6 +15,9 @@ static int infer_pad(atl_node *y)
     const pad_attributes *pad = y->attributes;
     const atl_node *x = y->inputs[0];
     atl_shape to = *x->shape;
+    if (x->dtype == ATL_INT32 && !(pad->value >= -0x1p31f && pad->value < 0x1p31f && pad->value == truncf(pad->value)))
+        return atl_fail(y, "the value of the padding is %g, but '%s' is int32: it must be a whole number of 32 bits",
+                        (double)pad->value, atl_name_of(x));
     for (int i = 0; i < ATL_MAX_RANK; i++) {
         if (i >= to.rank && (pad->before[i] || pad->after[i]))
             return atl_fail(y, "there is padding for dimension %d, but '%s', %s, has %d dimensions", i, atl_name_of(x),
@@ -39,7 +44,7 @@ static atl_node *pad_gradient(atl_node *y, atl_node *dy)
         args.begin[i] = pad->before[i];
         args.end[i] = -pad->after[i];
     }
-    return atl_slice_with(&args);
+    return atl_slice_or_nothing(&args);
 }
 
 static atl_strided_copy pad_copy(const atl_node *y)
@@ -57,7 +62,7 @@ static void pad_reference(const atl_node *y, const double *const *x, double *res
     const pad_attributes *pad = y->attributes;
     int64_t count = atl_shape_count(*y->shape);
     for (int64_t i = 0; i < count; i++)
-        result[i] = y->dtype == ATL_INT32 ? (double)(int32_t)pad->value : (double)pad->value;
+        result[i] = (double)pad->value;
     atl_strided_copy desc = pad_copy(y);
     atl_copy_doubles(&desc, result, x[0]);
 }
@@ -66,7 +71,7 @@ static void pad_kernel(const atl_node *y, const void *const *x, void *result)
 {
     const pad_attributes *pad = y->attributes;
     atl_strided_copy inside = pad_copy(y), everywhere = atl_strided_copy_over(*y->shape);
-    int32_t whole = (int32_t)pad->value;
+    int32_t whole = y->dtype == ATL_INT32 ? (int32_t)pad->value : 0;
     memset(everywhere.from, 0, sizeof everywhere.from);
     atl_copy_words(&everywhere, result, y->dtype == ATL_INT32 ? (const void *)&whole : (const void *)&pad->value);
     atl_copy_words(&inside, result, x[0]);
@@ -114,6 +119,7 @@ static atl_node *sevens(atl_node *x) { return atl_pad(x, .after = {2}, .value = 
 static atl_node *nothing_around(atl_node *x) { return atl_square(atl_pad(x)); }
 static atl_node *negative(atl_node *x) { return atl_pad(x, .before = {-1}); }
 static atl_node *third_dimension(atl_node *x) { return atl_pad(x, .after = {0, 0, 1}); }
+static atl_node *infinity_around(atl_node *x) { return atl_pad(x, .after = {1}, .value = INFINITY); }
 static atl_node *too_large(atl_node *x) { return atl_pad(x, .after = {INT64_MAX}); }
 
 static const atl_op pad_op = {
@@ -126,16 +132,16 @@ static const atl_op pad_op = {
     .kernel = pad_kernel,
     .describe = describe_pad,
     .simplify = pad_simplified,
-    .samples =
-        (const atl_sample[]){{"zeros", .unary = zeros_around, .input = {{2, {2, 3}}}, .inputs = 1},
-                             {"border of an image", .unary = image_border, .input = {{4, {2, 2, 3, 2}}}, .inputs = 1},
-                             {"nothing", .unary = nothing_around, .input = {{2, {2, 3}}}, .inputs = 1},
-                             {"integers", .unary = sevens, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
-                             {"negative", .unary = negative, .input = {{1, {3}}}, .inputs = 1, .error = "negative"},
-                             {"too many dimensions", .unary = third_dimension, .input = {{2, {3, 2}}}, .inputs = 1,
-                              .error = "dimension 2"},
-                             {"too large", .unary = too_large, .input = {{1, {3}}}, .inputs = 1, .error = "2^63"},
-                             {0}}};
+    .samples = (const atl_sample[]){
+        {"zeros", .unary = zeros_around, .input = {{2, {2, 3}}}, .inputs = 1},
+        {"border of an image", .unary = image_border, .input = {{4, {2, 2, 3, 2}}}, .inputs = 1},
+        {"nothing", .unary = nothing_around, .input = {{2, {2, 3}}}, .inputs = 1},
+        {"integers", .unary = sevens, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
+        {"no integer", .unary = infinity_around, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1, .error = "whole number"},
+        {"negative", .unary = negative, .input = {{1, {3}}}, .inputs = 1, .error = "negative"},
+        {"too many dimensions", .unary = third_dimension, .input = {{2, {3, 2}}}, .inputs = 1, .error = "dimension 2"},
+        {"too large", .unary = too_large, .input = {{1, {3}}}, .inputs = 1, .error = "2^63"},
+        {0}}};
 ATL_BUILTIN(pad_op);
 
 atl_node *atl_pad_with(const atl_pad_args *args)

@@ -311,10 +311,15 @@ static atl_node *prod_gradient(atl_node *y, atl_node *dy)
 REDUCE_SAMPLES(prod, 0.9f, 1.1f);
 REDUCE_OP(prod, ATL_FOLD_PRODUCT, atl_only_reshaped, NULL)
 
-/* log_sum_exp: dx = dy e^(x - y), which is the softmax. */
+/* log_sum_exp: dx = dy e^(x - y), which is the softmax.  Where x is large y has been rounded by as much as log(n):
+ * so the powers are divided by their sum, which would else be 1. */
 static atl_node *log_sum_exp_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_mul(atl_exp(atl_sub(atl_input_of(y, 0), inserted(y, y))), inserted(y, dy));
+    const reduce_attributes *attributes = y->attributes;
+    atl_node *power = atl_exp(atl_sub(atl_input_of(y, 0), inserted(y, y)));
+    atl_reduce_args sum = {.x = power, .axes = attributes->axes, .keep = 1};
+    memcpy(sum.axis, attributes->axis, sizeof sum.axis);
+    return atl_mul(power, atl_div(inserted(y, dy), atl_reduce_sum_with(&sum)));
 }
 REDUCE_SAMPLES(log_sum_exp, 0, 0);
 REDUCE_OP(log_sum_exp, ATL_FOLD_LOG_SUM_EXP, atl_only_reshaped, NULL)
@@ -322,7 +327,8 @@ REDUCE_OP(log_sum_exp, ATL_FOLD_LOG_SUM_EXP, atl_only_reshaped, NULL)
 /* l2_norm: dx = dy x / y; where y is 0, so is x, and so is dx. */
 static atl_node *l2_norm_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_mul(atl_input_of(y, 0), inserted(y, atl_div(dy, atl_maximum(y, atl_scalar(y, 1e-30f)))));
+    atl_node *length = atl_add(y, atl_equal(y, atl_scalar(y, 0)));
+    return atl_mul(atl_div(atl_input_of(y, 0), inserted(y, length)), inserted(y, dy));
 }
 REDUCE_SAMPLES(l2_norm, 0.5f, 1);
 REDUCE_OP(l2_norm, ATL_FOLD_NORM, NULL, NULL)

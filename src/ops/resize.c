@@ -1,6 +1,8 @@
-/* Images of another size, made of other ops.  Pixels are squares, and the corners of both images coincide: the centre of pixel i
- * of the result lies at (i + 1/2) * input / output of the image. */
-#include "graph/memory.h"
+/* Images of another size, made of other ops.  Pixels are squares, and the corners of both images coincide: the
+ * centre of pixel i of the result lies at (i + 1/2) * input / output of the image. */
+#include <math.h>
+#include <string.h>
+
 #include "ops/image.h"
 
 static int check(const atl_node *image, const atl_resize_args *args, const char *builder)
@@ -21,15 +23,14 @@ static int check(const atl_node *image, const atl_resize_args *args, const char 
     return 1;
 }
 
-/* The pixels of dimension d, which the caller names by int32 numbers; takes the list over. */
-static atl_node *pixels(atl_node *image, int32_t *index, int64_t count, int d)
-{
-    atl_tensor *tensor = index ? atl_tensor_of_ints(ATL_SHAPE(count), index) : NULL;
-    atl_node *indices = tensor ? atl_constant(image->graph, tensor) : atl_graph_out_of_memory(image->graph);
-    atl_tensor_free(tensor);
-    atl_release(index);
-    return atl_gather(image, indices, d);
-}
+/* ---- which pixels, and how much of each: made when they are needed, not when the graph is built ------------------ */
+
+typedef enum points_kind { NEAREST, BELOW, ABOVE, WEIGHT } points_kind;
+
+typedef struct points_attributes {
+    int64_t input, output; /* pixels */
+    int32_t kind, rank;    /* of the result, whose other sizes are 1 */
+} points_attributes;
 
 /* Where the centre of pixel i of the result lies, in pixels of the image, counted from the centre of its first. */
 static double centre(int64_t i, int64_t input, int64_t output)
@@ -37,31 +38,86 @@ static double centre(int64_t i, int64_t input, int64_t output)
     return ((double)i + 0.5) * (double)input / (double)output - 0.5;
 }
 
+static double point_at(const points_attributes *p, int64_t i)
+{
+    double at = fmax(centre(i, p->input, p->output), 0), below = floor(at);
+    switch ((points_kind)p->kind) {
+    case NEAREST:
+        return (double)((2 * i + 1) * p->input / (2 * p->output));
+    case BELOW:
+        return below;
+    case ABOVE:
+        return below + 1 < (double)p->input ? below + 1 : below;
+    default:
+        return at - below;
+    }
+}
+
+/* resize_points(x): of each of `output` pixels, the index of the one of `input` pixels that it is made of, or the
+ * one's weight. */
+static int infer_points(atl_node *y)
+{
+    const points_attributes *p = y->attributes;
+    atl_shape shape = {.rank = p->rank, .size = {p->output, 1, 1}};
+    return atl_set_type(y, p->kind == WEIGHT ? ATL_FLOAT32 : ATL_INT32, shape);
+}
+
+static void points_reference(const atl_node *y, const double *const *x, double *result)
+{
+    const points_attributes *p = y->attributes;
+    (void)x;
+    for (int64_t i = 0; i < p->output; i++)
+        result[i] = y->dtype == ATL_INT32 ? point_at(p, i) : (double)(float)point_at(p, i); /* the very same floats */
+}
+
+static void points_kernel(const atl_node *y, const void *const *x, void *result)
+{
+    const points_attributes *p = y->attributes;
+    (void)x;
+    for (int64_t i = 0; i < p->output; i++)
+        if (y->dtype == ATL_INT32)
+            ((int32_t *)result)[i] = (int32_t)point_at(p, i);
+        else
+            ((float *)result)[i] = (float)point_at(p, i);
+}
+
+static atl_node *points(atl_node *image, int d, int64_t output, points_kind kind);
+static atl_node *sample_index(atl_node *x) { return atl_mul(x, atl_cast(points(x, 0, 5, ABOVE), ATL_FLOAT32)); }
+static atl_node *sample_weight(atl_node *x) { return atl_mul(x, points(x, 1, 5, WEIGHT)); }
+
+static const atl_op points_op = {
+    .name = "resize_points",
+    .arity = 1,
+    .attributes = sizeof(points_attributes),
+    .shape_inputs = 1,
+    .infer = infer_points,
+    .reference = points_reference,
+    .kernel = points_kernel,
+    .samples = (const atl_sample[]){{"indices", .unary = sample_index, .input = {{1, {5}}}, .inputs = 1},
+                                    {"weights", .unary = sample_weight, .input = {{4, {2, 5, 3, 2}}}, .inputs = 1},
+                                    {0}}};
+ATL_BUILTIN(points_op);
+
+/* For dimension d of the image; weights go with it by broadcasting. */
+static atl_node *points(atl_node *image, int d, int64_t output, points_kind kind)
+{
+    points_attributes p;
+    memset(&p, 0, sizeof p);
+    p = (points_attributes){image ? image->shape->size[d] : 1, output, kind, kind == WEIGHT ? d == 1 ? 3 : 2 : 1};
+    return ATL_APPLY(&points_op, &p, image);
+}
+
 static atl_node *nearest_along(atl_node *image, int64_t output, int d)
 {
-    int64_t input = image->shape->size[d];
-    int32_t *index = atl_allocate((size_t)output, sizeof *index);
-    for (int64_t i = 0; index && i < output; i++)
-        index[i] = (int32_t)((2 * i + 1) * input / (2 * output));
-    return pixels(image, index, output, d);
+    return atl_gather(image, points(image, d, output, NEAREST), d);
 }
 
 /* y = below + (above - below) * weight */
 static atl_node *linear_along(atl_node *image, int64_t output, int d)
 {
-    int64_t input = image->shape->size[d];
-    int32_t *below = atl_allocate((size_t)output, sizeof *below), *above = atl_allocate((size_t)output, sizeof *above);
-    atl_tensor *weight = atl_tensor_new(ATL_FLOAT32, d == 1 ? ATL_SHAPE(output, 1, 1) : ATL_SHAPE(output, 1));
-    for (int64_t i = 0; below && above && weight && i < output; i++) {
-        double at = fmax(centre(i, input, output), 0);
-        below[i] = (int32_t)at;
-        above[i] = below[i] + 1 < input ? below[i] + 1 : below[i];
-        atl_floats(weight)[i] = (float)(at - below[i]);
-    }
-    atl_node *low = pixels(image, below, output, d), *high = pixels(image, above, output, d);
-    atl_node *factor = weight ? atl_constant(image->graph, weight) : NULL;
-    atl_tensor_free(weight);
-    return atl_add(low, atl_mul(atl_sub(high, low), factor));
+    atl_node *low = atl_gather(image, points(image, d, output, BELOW), d),
+             *high = atl_gather(image, points(image, d, output, ABOVE), d);
+    return atl_add(low, atl_mul(atl_sub(high, low), points(image, d, output, WEIGHT)));
 }
 
 static atl_node *resize(const atl_resize_args *args, atl_node *along(atl_node *image, int64_t output, int d),

@@ -7,6 +7,7 @@
 
 typedef struct slice_attributes {
     int64_t begin[ATL_MAX_RANK], end[ATL_MAX_RANK], stride[ATL_MAX_RANK]; /* as given: see atl_slice_args */
+    int64_t may_be_empty;
 } slice_attributes;
 
 /* One dimension: where it begins, its step, and how many elements it takes; ATL_ANY where the size is unknown. */
@@ -45,7 +46,7 @@ static int check_range(atl_node *y, const atl_node *x, int axis, const slice_att
     if (size != ATL_ANY && (r.begin < 0 || r.begin > size || r.end < 0 || r.end > size))
         return atl_fail(y, "%lld:%lld is out of range for dimension %d of '%s', %s", (long long)given->begin[axis],
                         (long long)given->end[axis], axis, atl_name_of(x), SHAPE_OF(x));
-    if (r.count == 0 && size != 0)
+    if (r.count == 0 && size != 0 && !given->may_be_empty)
         return atl_fail(y, "%lld:%lld takes nothing of dimension %d of '%s', %s", (long long)given->begin[axis],
                         (long long)given->end[axis], axis, atl_name_of(x), SHAPE_OF(x));
     return 1;
@@ -296,16 +297,23 @@ static const atl_op slice_op = {
         {0}}};
 ATL_BUILTIN(slice_op);
 
-atl_node *atl_slice_with(const atl_slice_args *args)
+static atl_node *slice(const atl_slice_args *args, int may_be_empty)
 {
-    if (!args)
-        return atl_null_argument("atl_slice", "the options are"), NULL;
-    slice_attributes attributes;
+    slice_attributes attributes = {.may_be_empty = may_be_empty};
     memcpy(attributes.begin, args->begin, sizeof attributes.begin);
     memcpy(attributes.end, args->end, sizeof attributes.end);
     memcpy(attributes.stride, args->stride, sizeof attributes.stride);
     return ATL_APPLY(&slice_op, &attributes, args->x);
 }
+
+atl_node *atl_slice_with(const atl_slice_args *args)
+{
+    if (!args)
+        return atl_null_argument("atl_slice", "the options are"), NULL;
+    return slice(args, 0);
+}
+
+atl_node *atl_slice_or_nothing(const atl_slice_args *args) { return slice(args, 1); }
 
 /* unslice(dy, like): zeros of the shape of `like`, with dy where slice would take its elements. */
 static int infer_unslice(atl_node *y)
@@ -327,7 +335,7 @@ static atl_node *unslice_gradient(atl_node *y, atl_node *dy)
     memcpy(args.begin, attributes->begin, sizeof args.begin);
     memcpy(args.end, attributes->end, sizeof args.end);
     memcpy(args.stride, attributes->stride, sizeof args.stride);
-    return atl_slice_with(&args);
+    return slice(&args, attributes->may_be_empty != 0);
 }
 
 static atl_strided_copy unslice_copy(const atl_node *y)

@@ -100,7 +100,7 @@ atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args)
         return atl_null_argument("atl_gaussian_blur", "the options are"), NULL;
     atl_node *image = atl_image_to_nhwc(args->image, args->layout, "gaussian_blur");
     float reach = ceilf(3 * args->deviation);
-    int radius = args->radius ? args->radius : reach < MOST_TAPS ? (int)reach : MOST_TAPS;
+    int radius = args->radius ? args->radius : reach >= 0 && reach < MOST_TAPS ? (int)reach : MOST_TAPS;
     if (!image || !check_blur(args, image, radius))
         return NULL;
     atl_enter(image->graph, "gaussian_blur");
@@ -117,6 +117,7 @@ static atl_node *sample_blur_nchw(atl_node *x)
     return atl_gaussian_blur(x, .deviation = 0.8f, .radius = 1, .layout = ATL_NCHW);
 }
 static atl_node *sample_no_deviation(atl_node *x) { return atl_gaussian_blur(x); }
+static atl_node *sample_negative_deviation(atl_node *x) { return atl_gaussian_blur(x, .deviation = -1e30f); }
 static atl_node *sample_no_radius(atl_node *x) { return atl_gaussian_blur(x, .deviation = 1, .radius = -1); }
 
 static const atl_op gaussian_blur_composed = {
@@ -125,6 +126,8 @@ static const atl_op gaussian_blur_composed = {
         {"three channels", .unary = sample_blur, .input = {{4, {2, 5, 4, 3}}}, .inputs = 1},
         {"NCHW", .unary = sample_blur_nchw, .input = {{4, {2, 2, 3, 4}}}, .inputs = 1},
         {"no deviation", .unary = sample_no_deviation, .input = {{4, {1, 4, 4, 1}}}, .inputs = 1, .error = "deviation"},
+        {"negative deviation", .unary = sample_negative_deviation, .input = {{4, {1, 4, 4, 1}}}, .inputs = 1,
+         .error = "deviation"},
         {"negative radius", .unary = sample_no_radius, .input = {{4, {1, 4, 4, 1}}}, .inputs = 1, .error = "radius"},
         {"three dimensions", .unary = sample_blur, .input = {{3, {4, 4, 1}}}, .inputs = 1, .error = "four dimensions"},
         {0}}};

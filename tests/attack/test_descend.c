@@ -116,3 +116,16 @@ Test(descend, mistakes_are_told)
     atl_tensor_free(pixels);
     atl_tensor_free(other);
 }
+
+/* The factor that such a gradient wants is beyond a float's range; what it makes of the gradient is not. */
+Test(descend, along_denormal_gradients)
+{
+    float x[] = {100, 100, 100}, dx[] = {1e-40f, 0, -2e-40f};
+    atl_tensor *pixels = atl_tensor_of_floats(ATL_SHAPE(3), x), *gradient = atl_tensor_of_floats(ATL_SHAPE(3), dx);
+    cr_assert_eq(atl_descend(pixels, gradient, .rate = 1, .lowest = 0, .highest = 255), ATL_OK);
+    const double rms = sqrt(5.0 / 3) * 1e-40;
+    for (int i = 0; i < 3; i++)
+        cr_expect_float_eq((double)atl_floats(pixels)[i], 100 - (double)dx[i] / rms, 1e-3);
+    atl_tensor_free(pixels);
+    atl_tensor_free(gradient);
+}

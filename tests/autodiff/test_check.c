@@ -64,3 +64,19 @@ Test(check, what_is_not_fed_is_named)
     cr_assert_mentions(atl_error(), "'x' is neither fed nor a variable");
     atl_graph_free(g);
 }
+
+Test(check, what_has_no_differences_is_told)
+{
+    static const float points[][2] = {{1, -2}, {1, 0}};
+    for (int i = 0; i < 2; i++) {
+        atl_graph *g = atl_graph_new();
+        atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2));
+        atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(2), points[i]);
+        atl_gradient_check result;
+        cr_assert_eq(atl_check_gradient(atl_log(x), ATL_NODES(x), ATL_FEED(x, value), .result = &result), ATL_INVALID);
+        cr_assert_mentions(atl_error(), "'log'");
+        cr_assert_mentions(atl_error(), "no differences");
+        atl_tensor_free(value);
+        atl_graph_free(g);
+    }
+}

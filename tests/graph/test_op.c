@@ -355,3 +355,10 @@ Test(op, more_nodes_than_the_compiler_can_count_are_refused)
     cr_expect(strstr(atl_error(), "neg: a graph cannot have more than 2147483647 nodes"), "%s", atl_error());
     g->count = count;
 }
+
+/* A size of 0 hides what the others multiply to: but strides are made of them. */
+Test(op, sizes_beside_a_0_must_not_overflow)
+{
+    cr_assert_null(atl_input(g, "nothing", ATL_FLOAT32, ATL_SHAPE(0, (int64_t)1 << 50, (int64_t)1 << 50)));
+    cr_assert_mentions(atl_graph_error(g), "2^60");
+}

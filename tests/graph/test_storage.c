@@ -142,3 +142,30 @@ Test(storage, variables_are_listed_in_order)
     atl_variables(NULL, &count);
     cr_assert_eq(count, 0);
 }
+
+Test(storage, uniform_numbers_never_reach_the_open_end)
+{
+    enum { N = 1 << 22 };
+    atl_node *v = atl_variable(g, "v", ATL_SHAPE(N), atl_uniform(1, 2));
+    const float *x = atl_floats(atl_variable_value(v));
+    for (int64_t i = 0; i < N; i++)
+        cr_assert(x[i] >= 1 && x[i] < 2, "element %lld is %.9g", (long long)i, (double)x[i]);
+    atl_tensor *wide = atl_uniform_tensor(ATL_SHAPE(1000), -3e38f, 3e38f, 1);
+    for (int64_t i = 0; i < 1000; i++)
+        cr_assert(isfinite(atl_floats(wide)[i]), "element %lld is not finite", (long long)i);
+    atl_tensor_free(wide);
+}
+
+/* More rows than are made at once, and a length that fills no vectors. */
+Test(storage, orthogonal_of_many)
+{
+    enum { ROWS = 77, COLUMNS = 131 };
+    const float *w = atl_floats(atl_variable_value(atl_variable(g, "w", ATL_SHAPE(ROWS, COLUMNS), atl_orthogonal(1))));
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j <= i; j++) {
+            double dot = 0;
+            for (int k = 0; k < COLUMNS; k++)
+                dot += (double)w[i * COLUMNS + k] * (double)w[j * COLUMNS + k];
+            cr_assert_float_eq(dot, i == j, 1e-6, "rows %d and %d: %g", i, j, dot);
+        }
+}

@@ -12,8 +12,9 @@ static int64_t count_nans(const atl_tensor *t)
     return count;
 }
 
-/* The value and the gradient by x (null: none) have NaN where the reference in double has it, with all passes, and without any.  By Winograd's
- * method the NaNs may be more, for it computes some pixels together.  Returns how many the value has. */
+/* The value and the gradient by x (null: none) have NaN where the reference in double has it, with all passes, and
+ * without any.  By Winograd's method the NaNs may be more, for it computes some pixels together.  Returns how many
+ * the value has. */
 static int64_t expect_same_nans(atl_node *x, atl_node *y, atl_node *dx, const atl_tensor *value, const char *what)
 {
     static const unsigned without[] = {ATL_PASS_WINOGRAD, ~0u, 0};
@@ -119,7 +120,8 @@ Test(nan_guard, max_pools_and_their_gradients)
             }
 }
 
-/* Where nothing is NaN, a window's gradient goes where it went before, though the step was computed in the other way. */
+/* Where nothing is NaN, a window's gradient goes where it went before, though the step was computed in the other
+ * way. */
 Test(nan_guard, what_is_finite_beside_a_nan_is_right)
 {
     atl_graph *g = atl_graph_new();

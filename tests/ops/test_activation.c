@@ -87,3 +87,20 @@ Test(activation, clip_bounds)
     cr_assert_mentions(atl_graph_error(g), "lowest, 1, is above highest, -1");
     atl_graph_free(g);
 }
+
+Test(activation, the_gradient_of_gelu_tanh_far_out)
+{
+    enum { COUNT_OF_POINTS = 8 };
+    const float points[COUNT_OF_POINTS] = {20, 1e18f, 2e19f, 3e38f, -20, -1e18f, -2e19f, -3e38f};
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(COUNT_OF_POINTS)), *dx = atl_gradient(atl_gelu_tanh(x), x);
+    atl_program *program = atl_compile(g, ATL_NODES(dx));
+    atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(COUNT_OF_POINTS), points);
+    cr_assert(program && !atl_run(program, ATL_FEED(x, value)), "%s", atl_error());
+    for (int i = 0; i < COUNT_OF_POINTS; i++)
+        cr_expect_eq(element_of(atl_value(program, dx), i), points[i] > 0, "at %g it is %g", (double)points[i],
+                     element_of(atl_value(program, dx), i));
+    atl_tensor_free(value);
+    atl_program_free(program);
+    atl_graph_free(g);
+}

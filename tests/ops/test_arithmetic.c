@@ -120,3 +120,33 @@ Test(arithmetic, null_passes)
     cr_assert_null(atl_add_scalar(NULL, 2));
     cr_assert_null(atl_graph_error(g));
 }
+
+static atl_node *vector_in(atl_graph *graph, float x, float y, float z)
+{
+    atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(3), (const float[]){x, y, z});
+    atl_node *node = atl_constant(graph, value);
+    atl_tensor_free(value);
+    return node;
+}
+
+static void expect_everywhere(atl_node *y, double expected)
+{
+    atl_program *program = atl_compile(atl_graph_of(y), ATL_NODES(y));
+    cr_assert(program && !atl_run(program, ATL_NO_FEEDS), "%s", atl_error());
+    for (int i = 0; i < 3; i++)
+        cr_expect_eq(element_of(atl_value(program, y), i), expected, "element %d is %g, not %g", i,
+                     element_of(atl_value(program, y), i), expected);
+    atl_program_free(program);
+}
+
+/* x^0 is 1 everywhere, at 0 too. */
+Test(arithmetic, the_gradient_of_the_power_0)
+{
+    atl_graph *own = atl_graph_new();
+    atl_node *x = vector_in(own, 0, 1, -2), *e = vector_in(own, 0, 0, 0), *dx = atl_gradient(atl_pow(x, e), x);
+    expect_everywhere(atl_gradient(atl_pow(x, atl_scalar(x, 0)), x), 0);
+    expect_everywhere(dx, 0);
+    expect_everywhere(atl_gradient(dx, x), 0);
+    expect_everywhere(atl_gradient(atl_pow(x, atl_scalar(x, 1)), x), 1);
+    atl_graph_free(own);
+}

@@ -107,3 +107,46 @@ Test(batch_norm, mistakes)
     expect_message("no dimension", ATL_SHAPE(4), ATL_SHAPE(4), 0, ATL_NCHW);
     expect_message("epsilon", ATL_SHAPE(2, 4), ATL_SHAPE(4), -1, ATL_NHWC);
 }
+
+/* The statistics of a batch, whose mean is far from 0: in float, as in double, but for the rounding of the mean. */
+Test(batch_norm, a_mean_far_above_the_deviation)
+{
+    enum { N = 256 };
+    for (float off = 1; off <= 1000; off *= 10) {
+        atl_graph *g = atl_graph_new();
+        atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(N, 1)),
+                 *w = atl_input(g, "w", ATL_FLOAT32, ATL_SHAPE(N, 1));
+        atl_node *y = atl_batch_norm_layer(x, "bn", .training = 1), *dx = atl_gradient(atl_sum(atl_mul(y, w)), x);
+        atl_nodes wanted = ATL_NODES(y, dx);
+        atl_program *program = atl_compile(g, wanted);
+        atl_tensor *at = random_tensor(ATL_SHAPE(N, 1), off - 1, off + 1),
+                   *weights = random_tensor(ATL_SHAPE(N, 1), -1, 1);
+        const atl_feed feeds[] = {{x, at}, {w, weights}, {NULL, NULL}};
+        cr_assert(program, "%s", atl_graph_error(g));
+        /* In float the mean is off by up to 2^-24 of itself, and the deviation is 0.58. */
+        assert_like_references(program, wanted, feeds, 1e-6 + 3e-7 * (double)off);
+        atl_tensor_free(at);
+        atl_tensor_free(weights);
+        atl_program_free(program);
+        atl_graph_free(g);
+    }
+}
+
+/* Whichever row is the outlier. */
+Test(batch_norm, moments_with_an_outlier)
+{
+    enum { N = 10000 };
+    static const int64_t places[] = {0, N / 5, N / 2, N - 1};
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(N, 3)), *m = atl_moments(x);
+    atl_program *program = atl_compile(g, ATL_NODES(m));
+    for (int i = 0; i < 4; i++)
+        for (float size = 10; size < 1e6f; size *= 10) {
+            atl_tensor *value = random_tensor(ATL_SHAPE(N, 3), -1, 1);
+            atl_floats(value)[places[i] * 3 + 1] = size;
+            assert_like_references(program, ATL_NODES(m), ATL_FEED(x, value), 1e-6);
+            atl_tensor_free(value);
+        }
+    atl_program_free(program);
+    atl_graph_free(g);
+}

@@ -101,3 +101,41 @@ Test(loss, null_passes_quietly)
     cr_expect_null(atl_lrn(NULL));
     cr_expect_null(atl_batch_norm(NULL));
 }
+
+Test(loss, kl_divergence_tells_of_nan)
+{
+    const float rows[2][6] = {{NAN, 1, 1, NAN, 0, 1}, {0.5f, 0.5f, 0.5f, 0.5f, 0, 1}};
+    atl_graph *g = atl_graph_new();
+    atl_node *p = atl_input(g, "p", ATL_FLOAT32, ATL_SHAPE(3, 2)), *q = atl_input(g, "q", ATL_FLOAT32, ATL_SHAPE(3, 2));
+    atl_node *divergence = atl_kl_divergence(p, q);
+    atl_program *program = atl_compile(g, ATL_NODES(divergence));
+    atl_tensor *at = atl_tensor_of_floats(ATL_SHAPE(3, 2), rows[0]),
+               *aq = atl_tensor_of_floats(ATL_SHAPE(3, 2), rows[1]);
+    cr_assert(program && !atl_run(program, ATL_FEEDS({p, at}, {q, aq})), "%s", atl_error());
+    const float *value = atl_floats(atl_value(program, divergence));
+    cr_expect(isnan(value[0]) && isnan(value[1]), "%g, %g", (double)value[0], (double)value[1]);
+    cr_expect_eq(value[2], 0);
+    atl_tensor_free(at);
+    atl_tensor_free(aq);
+    atl_program_free(program);
+    atl_graph_free(g);
+}
+
+/* So that the angle is a number. */
+Test(loss, a_cosine_is_never_beyond_1)
+{
+    enum { ROWS = 2000 };
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ROWS, 7));
+    atl_node *same = atl_cosine_similarity(x, x), *angle = atl_acos(atl_cosine_similarity(x, atl_neg(x)));
+    atl_program *program = atl_compile(g, ATL_NODES(same, angle));
+    atl_tensor *value = random_tensor(ATL_SHAPE(ROWS, 7), -2, 2);
+    cr_assert(program && !atl_run(program, ATL_FEED(x, value)), "%s", atl_error());
+    for (int i = 0; i < ROWS; i++) {
+        cr_expect_leq(element_of(atl_value(program, same), i), 1);
+        cr_expect_float_eq(element_of(atl_value(program, angle), i), 3.14159265, 1e-3);
+    }
+    atl_tensor_free(value);
+    atl_program_free(program);
+    atl_graph_free(g);
+}

@@ -34,3 +34,17 @@ Test(pad, negative_padding_is_refused)
 {
     EXPECT_REFUSED(g, atl_pad(counting(g, ATL_SHAPE(2, 2)), .after = {0, -1}), "dimension 1", "-1", "atl_slice");
 }
+
+Test(pad, the_gradient_where_there_is_nothing_to_pad)
+{
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 3));
+    atl_node *dx = atl_gradient(atl_sum(atl_square(atl_pad(x, .before = {2, 0}, .after = {1, 0}))), x);
+    atl_program *program = atl_compile(g, ATL_NODES(dx));
+    for (int64_t n = 2; n >= 0; n--) {
+        atl_tensor *value = random_tensor(ATL_SHAPE(n, 3), -1, 1);
+        cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());
+        cr_expect(atl_shape_equal(atl_tensor_shape(atl_value(program, dx)), ATL_SHAPE(n, 3)));
+        atl_tensor_free(value);
+    }
+    atl_program_free(program);
+}

@@ -85,3 +85,25 @@ Test(reduce, refuses_integers)
     EXPECT_REFUSED(g, atl_sum(atl_input(g, "labels", ATL_INT32, ATL_SHAPE(3))), "reduce_sum", "'labels'", "float32",
                    "atl_cast");
 }
+
+/* The softmax, however large the x are: the value is then rounded by more than the gradient can bear. */
+Test(reduce, the_gradient_of_log_sum_exp_of_large_numbers)
+{
+    static const float sizes[] = {1, 1e5f, 1e7f, 1e10f, 1e30f};
+    for (int i = 0; i < 5; i++) {
+        atl_node *x = FLOATS(g, ATL_SHAPE(2, 2), sizes[i], sizes[i], 0, -sizes[i]);
+        EXPECT_VALUES(atl_slice(atl_gradient(atl_reduce_log_sum_exp(x, ATL_AXES(1)), x), .end = {1}), ATL_SHAPE(1, 2),
+                      0.5, 0.5);
+    }
+}
+
+Test(reduce, the_gradient_of_the_length_of_tiny_numbers)
+{
+    static const float sizes[] = {1, 1e-20f, 1e-35f, 1e-37f};
+    for (int i = 0; i < 4; i++) {
+        atl_node *x = FLOATS(g, ATL_SHAPE(2), 3 * sizes[i], 4 * sizes[i]);
+        EXPECT_VALUES(atl_gradient(atl_l2_norm(x), x), ATL_SHAPE(2), 0.6, 0.8);
+    }
+    atl_node *zero = FLOATS(g, ATL_SHAPE(2), 0, 0);
+    EXPECT_VALUES(atl_gradient(atl_l2_norm(zero), zero), ATL_SHAPE(2), 0, 0);
+}

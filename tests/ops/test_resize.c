@@ -61,3 +61,19 @@ Test(resize, of_many_photos)
     atl_tensor_free(photos);
     atl_graph_free(g);
 }
+
+/* What a resize needs is made when it is run. */
+Test(resize, building_takes_nothing)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 4, 4, 1));
+    int64_t before = atl_graph_node_count(g);
+    for (int i = 0; i < 100; i++) {
+        atl_node *y = atl_resize_bilinear(x, .height = 100000000, .width = 100000000);
+        cr_assert(y, "%s", atl_graph_error(g));
+        cr_assert_eq(atl_shape_of(y).size[1], 100000000);
+        cr_assert(atl_resize_nearest(x, .height = 100000000, .width = 3));
+    }
+    cr_assert_lt(atl_graph_node_count(g) - before, 5000);
+    atl_graph_free(g);
+}

@@ -78,6 +78,12 @@ static void call_reference(void *context, void *result)
     call->y->op->reference(call->y, call->x, result);
 }
 
+/* As a cast does it: to the nearest that there is, and 0 of NaN. */
+static int32_t to_int32(double x)
+{
+    return x >= INT32_MAX ? INT32_MAX : x > INT32_MIN ? (int32_t)x : x == x ? INT32_MIN : 0;
+}
+
 /* An op that has only a reference: to double and back. The scratch holds all operands and the guarded result as doubles. */
 static int run_reference(const atl_plan_step *step, void *const *memory, void *bound)
 {
@@ -101,7 +107,7 @@ static int run_reference(const atl_plan_step *step, void *const *memory, void *b
     to = result;
     for (int64_t k = 0; k < count; k++)
         if (y->dtype == ATL_INT32)
-            ((int32_t *)memory[step->write[0]])[k] = (int32_t)to[k];
+            ((int32_t *)memory[step->write[0]])[k] = to_int32(to[k]);
         else
             ((float *)memory[step->write[0]])[k] = (float)to[k];
     return 0;

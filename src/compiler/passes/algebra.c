@@ -44,7 +44,7 @@ const atl_equation atl_equations[] = {
     {"add(x, x)", "mul(x, 2)", ATL_AS_MANY},
     {"sub(x, A)", "add(x, -A)", ATL_AS_MANY},
     {"div(x, A)", "mul(x, 1/A)", ATL_AS_MANY},
-    {"add(add(x, A), B)", "add(x, A+B)", ATL_SAME_SIGN},
+    {"add(add(x, A), B)", "add(x, A+B)", ATL_EXACT_SUM},
     {"mul(mul(x, A), B)", "mul(x, A*B)", 0},
     {"div(A, mul(x, B))", "div(A/B, x)", 0},
     {"div(A, div(B, x))", "mul(x, A/B)", 0},
@@ -236,7 +236,9 @@ static int matches(const char **at, atl_node *node, attempt *a)
 static int are_met(unsigned needs, const atl_letters *letters)
 {
     float a = letters->number[0], b = letters->number[1];
-    return !(needs & ATL_SAME_SIGN && !((a > 0 && b > 0) || (a < 0 && b < 0))) && !(needs & ATL_POSITIVE && !(a > 0)) &&
+    int is_exact =
+        ((a > 0 && b > 0) || (a < 0 && b < 0)) && (double)(float)((double)a + (double)b) == (double)a + (double)b;
+    return !(needs & ATL_EXACT_SUM && !is_exact) && !(needs & ATL_POSITIVE && !(a > 0)) &&
            !(needs & ATL_TRUE && a == 0);
 }
 

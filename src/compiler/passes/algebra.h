@@ -13,7 +13,8 @@ typedef struct atl_equation {
 } atl_equation;
 
 typedef enum atl_equation_needs {
-    ATL_SAME_SIGN = 1, /* A and B have */
+    ATL_EXACT_SUM =
+        1, /* A and B have the same sign, and A + B is a float: where it is rounded, a small B would be lost */
     ATL_POSITIVE = 2,  /* A is */
     ATL_TRUE = 4,      /* A is not 0 */
     ATL_SAME_SIZE = 8, /* every letter has the shape of the result: nothing is computed more often than before */

@@ -178,3 +178,38 @@ Test(algebra, half_powers_in_a_locale_with_commas)
     atl_program_free(p);
     atl_graph_free(g);
 }
+
+static void expect_same_with_and_without(atl_node *x, atl_node *y, const float *at)
+{
+    atl_graph *g = atl_graph_of(y);
+    atl_tensor *value = atl_tensor_of_floats(atl_shape_of(x), at);
+    atl_program *p[2] = {atl_compile(g, ATL_NODES(y)), atl_compile(g, ATL_NODES(y), .disabled_passes = ~0u)};
+    for (int k = 0; k < 2; k++)
+        cr_assert(p[k] && !atl_run(p[k], ATL_FEED(x, value)), "%s", atl_error());
+    for (int64_t i = 0; i < atl_tensor_count(value); i++)
+        cr_expect(agree(atl_floats(atl_value(p[0], y))[i], atl_floats(atl_value(p[1], y))[i]), "%g, %g without passes",
+                  (double)atl_floats(atl_value(p[0], y))[i], (double)atl_floats(atl_value(p[1], y))[i]);
+    for (int k = 0; k < 2; k++)
+        atl_program_free(p[k]);
+    atl_tensor_free(value);
+}
+
+/* (x + 1) + 1e-10 at -1 is 1e-10, not 0. */
+Test(algebra, a_small_number_is_not_lost_in_a_large_one)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(3));
+    atl_node *y = atl_log(atl_add_scalar(atl_add_scalar(x, 1), 1e-10f));
+    expect_same_with_and_without(x, y, (const float[]){-1, -0.5f, 1});
+    atl_graph_free(g);
+}
+
+/* 0 and -0 are equal, but no single number. */
+Test(algebra, zeros_of_both_signs)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2));
+    expect_same_with_and_without(x, atl_div(x, ATL_CONSTANT(x, 0.0f, -0.0f)), (const float[]){1, 1});
+    expect_same_with_and_without(x, atl_add(x, atl_reciprocal(ATL_CONSTANT(x, 0.0f, -0.0f))), (const float[]){1, 1});
+    atl_graph_free(g);
+}
