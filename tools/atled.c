@@ -1,7 +1,8 @@
 /* The `atled` command: finds the subcommand and hands over. */
-#include <stdarg.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools.h"
 
@@ -19,34 +20,6 @@ static const struct subcommand {
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
-
-int report_error(const char *command, int code, const char *format, ...)
-{
-    va_list arguments;
-    fflush(stdout);
-    fprintf(stderr, "atled%s%s: ", command ? " " : "", command ? command : "");
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    return code;
-}
-
-int exit_code_of(atl_status status)
-{
-    switch (status) {
-    case ATL_OK:
-        return EXIT_GOAL_MET;
-    case ATL_INVALID:
-    case ATL_BAD_FILE:
-    case ATL_UNSUPPORTED:
-        return EXIT_BAD_FILE;
-    case ATL_STOPPED:
-        return EXIT_GOAL_NOT_MET;
-    default:
-        return EXIT_INTERNAL;
-    }
-}
 
 static void write_overview(FILE *file)
 {
@@ -81,7 +54,16 @@ static int refuse_command(const char *name)
     return EXIT_USAGE;
 }
 
-int main(int argc, char **argv)
+/* A standard stream that the caller has closed would give its number to the first file that is opened, and what is printed would
+ * end up in that file.  /dev/null, opened for the wrong direction, keeps the number: writing fails, and is told. */
+static void keep_standard_streams(void)
+{
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
+        if (fcntl(stream, F_GETFD) < 0)
+            (void)!open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+static int run(int argc, char **argv)
 {
     if (argc < 2) {
         write_overview(stderr);
@@ -105,4 +87,12 @@ int main(int argc, char **argv)
     if (wants_help)
         return command->run(2, (char *[]){(char *)command->name, (char *)"--help", NULL});
     return command->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    keep_standard_streams();
+    int code = run(argc, argv);
+    const struct subcommand *command = argc > 1 ? subcommand_of(argv[1]) : NULL;
+    return end_output(command ? command->name : NULL, code);
 }

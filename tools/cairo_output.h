@@ -6,7 +6,8 @@
 
 #include "atled/status.h"
 
-/* An RGB24 image as PNG.  Written by the library, so that it is RGB without alpha, and there at once or not at all. */
-atl_status write_cairo_output(const char *path, cairo_surface_t *surface);
+/* What was drawn on an RGB24 image, as PNG.  Written by the library, so that it is RGB without alpha, and there at once or not at
+ * all.  Destroys the context. */
+atl_status write_drawn(const char *path, cairo_t *cr);
 
 #endif

@@ -3,6 +3,7 @@
 #define ATLED_TOOLS_COMPILE_OPTIONS_H
 
 #include "tools.h"
+#include "used_files.h"
 
 typedef struct compile_options {
     int64_t threads;
@@ -15,6 +16,12 @@ typedef struct compile_options {
 enum { COMPILE_OPTIONS = 5 };
 typedef command_option compile_option_table[COMPILE_OPTIONS + 1];
 void list_compile_options(compile_options *set, compile_option_table rows);
+
+/* What the command has to give to check_files for them. */
+#define TIMING_FILE(set)                                                                                               \
+    {                                                                                                                  \
+        "timing-file", (set)->times, FILE_UPDATED, ANY_FORMAT, NULL                                                    \
+    }
 
 /* Before the first network is compiled: reads the times, if there are any yet.  These return 0, or the exit code after a complaint. */
 int begin_compiling(const char *command, const compile_options *set);

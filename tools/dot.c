@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "network.h"
+#include "progress.h"
+#include "used_files.h"
 
 typedef struct settings {
     const char *model, *weights, *output, *from, *to;
@@ -20,7 +22,7 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {"output", 'o', .text = &set->output, .argument = "FILE",
          .help =
              "names that end in .svg, .png or .pdf are rendered, others get DOT text; without it the text is printed"},
-        {"depth", 'd', .whole = &set->depth, .argument = "N", .lowest = 1, .highest = 100,
+        {"depth", 'd', .whole = &set->depth, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "each scope at this depth is one box: 1 for layers and blocks as a whole"},
         {"from", 0, .text = &set->from, .argument = "NODE", .help = "only what is computed from this node"},
         {"to", 0, .text = &set->to, .argument = "NODE",
@@ -50,7 +52,7 @@ static const char *last_part(const char *name)
 static void refuse_node(const atl_graph *graph, const char *option, const char *name)
 {
     int64_t count = atl_graph_node_count(graph);
-    const char **names = calloc((size_t)count + 1, sizeof *names);
+    const char **names = calloc((size_t)count + 1, sizeof *names); /* without memory no word is proposed */
     for (int64_t i = 0; names && i < count; i++)
         names[i] = atl_name_of(atl_graph_node(graph, i));
     const char *closest = names ? closest_word(name, names) : NULL;
@@ -93,7 +95,7 @@ static int choose_wanted(const loaded_network *network, int gradient, atl_node *
         return 0;
     wanted[0] = atl_named(atl_softmax_cross_entropy(network->logits, .label = 0), "loss");
     wanted[1] = atl_gradient(wanted[0], network->image);
-    return wanted[1] ? 0 : report_error("dot", EXIT_INTERNAL, "%s", atl_graph_error(network->graph));
+    return wanted[1] ? 0 : report_graph_failure("dot", network->graph);
 }
 
 static int draw(const settings *set, const loaded_network *network)
@@ -110,10 +112,15 @@ static int draw(const settings *set, const loaded_network *network)
         return EXIT_USAGE;
     if (!set->to)
         args.outputs = (atl_nodes){2, wanted};
+    progress_line progress = start_progress(!set->output);
+    if (progress.terminal)
+        show_progress(&progress, 1, "drawing %s: %lld nodes", set->output ? set->output : "",
+                      (long long)atl_graph_node_count(network->graph));
     atl_status status = atl_write_dot_with(&args);
+    end_progress(&progress);
     if (status == ATL_INVALID)
         return report_error("dot", EXIT_USAGE, "%s", atl_error());
-    return status ? report_error("dot", exit_code_of(status), "%s", atl_error()) : 0;
+    return status ? report_failure("dot") : 0;
 }
 
 int atled_dot(int argc, char **argv)
@@ -123,7 +130,10 @@ int atled_dot(int argc, char **argv)
     int code;
     if (!read_settings(&set, argc, argv, &code))
         return code;
-    code = set.output ? check_picture("dot", set.output, DRAWINGS) : 0;
+    const used_file files[] = {{"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"output", set.output, FILE_WRITTEN, DRAWING_FORMAT, NULL},
+                               {0}};
+    code = check_files("dot", files);
     if (!code)
         code = open_network("dot", set.model, set.weights, &network);
     if (!code)

@@ -5,12 +5,13 @@
 #include "network.h"
 #include "plot.h"
 #include "bundled_weights.h"
+#include "text.h"
 #include "training.h"
 
 typedef struct settings {
     const char *model, *weights, *data, *picture;
     int64_t batch, crop;
-    int part, with_matrix;
+    int part, with_matrix, allow_non_finite;
     compile_options compile;
 } settings;
 
@@ -31,6 +32,7 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {"confusion", 'c', .flag = &set->with_matrix,
          .help = "print the confusion matrix: a row for each class, with what its images are taken for"},
         {"plot", 'p', .text = &set->picture, .argument = "FILE", .help = "draw the confusion matrix, PNG"},
+        ALLOW_NON_FINITE(&set->allow_non_finite),
         {0}};
     static const char *const examples[] = {"atled eval -m cifar10 -w cifar10.npz -d cifar-10 --confusion",
                                            "accuracy on the test batch, and which class is taken for which", NULL};
@@ -49,11 +51,21 @@ static void print_matrix(const int64_t *confusion, int classes, const atl_datase
     printf("\n");
     for (int i = 0; i < classes; i++) {
         const char *name = atl_dataset_class_name(data, i);
-        printf("%12.12s %3d", name ? name : "", i);
+        char shown[64];
+        print_column(clean_text(name ? name : "", shown, sizeof shown), 12);
+        printf(" %3d", i);
         for (int j = 0; j < classes; j++)
-            printf("%7lld", (long long)confusion[i * classes + j]);
+            printf("%7lld", (long long)confusion[(int64_t)i * classes + j]);
         printf("\n");
     }
+}
+
+static void tell_score(const score *result, int classes)
+{
+    printf("%.2f %% of %lld right", 100 * result->right, (long long)result->count);
+    if (classes > 5)
+        printf(", %.2f %% within the first five", 100 * result->top5);
+    printf("; mean cross entropy %.4f\n", result->loss);
 }
 
 static int tell(const settings *set, training *t, const atl_dataset *data, int classes)
@@ -64,25 +76,27 @@ static int tell(const settings *set, training *t, const atl_dataset *data, int c
     if (!names || !confusion) {
         free(names);
         free(confusion);
-        return report_error("eval", EXIT_INTERNAL, "out of memory");
+        return report_no_memory("eval");
     }
     int has_names = 1;
     for (int i = 0; i < classes; i++)
         has_names = has_names && (names[i] = atl_dataset_class_name(data, i)) != NULL;
-    atl_status status = look_at(t, data, set->batch, confusion, &result);
-    if (!status) {
-        printf("%.2f %% of %lld right", 100 * result.right, (long long)result.count);
-        if (classes > 5)
-            printf(", %.2f %% within the first five", 100 * result.top5);
-        printf("; mean cross entropy %.4f\n", result.loss);
+    int failed = look_at(t, data, set->batch, confusion, &result);
+    if (!failed) {
+        tell_score(&result, classes);
         if (set->with_matrix)
             print_matrix(confusion, classes, data);
-        if (set->picture)
-            status = write_confusion(set->picture, confusion, classes, has_names ? names : NULL);
+        flush_output();
+        failed = set->picture && write_confusion(set->picture, confusion, classes, has_names ? names : NULL);
     }
     free(names);
     free(confusion);
-    return status ? report_error("eval", exit_code_of(status), "%s", atl_error()) : 0;
+    if (failed)
+        return report_failure("eval");
+    if (result.not_finite)
+        return report_error("eval", EXIT_GOAL_NOT_MET, "%lld of %lld images have scores that are NaN or infinite",
+                            (long long)result.not_finite, (long long)result.count);
+    return 0;
 }
 
 static int evaluate(const settings *set, training *t, const atl_dataset *data)
@@ -92,7 +106,7 @@ static int evaluate(const settings *set, training *t, const atl_dataset *data)
     const atl_model *model = atl_model_find(set->model);
     atl_status status = atl_model_size_of(model, set->weights, &size);
     if (status)
-        return report_error("eval", exit_code_of(status), "%s", atl_error());
+        return report_failure("eval");
     atl_shape image = atl_dataset_image_shape(data);
     if (set->crop)
         size.height = size.width = set->crop;
@@ -110,9 +124,15 @@ static int evaluate(const settings *set, training *t, const atl_dataset *data)
         return code;
     status = atl_model_load(model, t->used.graph, set->weights);
     if (status)
-        return report_error("eval", exit_code_of(status), "%s\nThe images of %s are %s: are the weights for such ones?",
+        return report_error("eval", exit_code_of(status), "%s; the images of %s are %s: are the weights for such ones?",
                             atl_error(), set->data, atl_shape_text(image, text, sizeof text));
+    code = check_loaded("eval", t->used.graph, set->weights, set->allow_non_finite);
+    if (code)
+        return code;
     int classes = (int)atl_shape_of(t->used.logits).size[1];
+    if (set->picture && classes > MOST_CONFUSION_CLASSES)
+        return report_error("eval", EXIT_USAGE, "--plot: %d classes are too many for a picture; %d can be drawn",
+                            classes, MOST_CONFUSION_CLASSES);
     if (atl_dataset_classes(data) > classes)
         return report_error("eval", EXIT_BAD_FILE, "the data have %d classes, but the network tells only %d apart",
                             atl_dataset_classes(data), classes);
@@ -131,11 +151,16 @@ int atled_eval(int argc, char **argv)
         set.weights = bundled_weights(set.model, shipped, sizeof shipped);
     if (!set.weights)
         return report_no_weights("eval", set.model);
-    code = set.picture ? check_panel("eval", set.picture) : 0;
+    const used_file files[] = {{"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"data", set.data, DATA_READ, ANY_FORMAT, NULL},
+                               {"plot", set.picture, FILE_WRITTEN, PANEL_FORMAT, NULL},
+                               TIMING_FILE(&set.compile),
+                               {0}};
+    code = check_files("eval", files);
     if (code)
         return code;
     atl_dataset *data = atl_dataset_open(set.data, (atl_part)set.part);
-    code = data ? evaluate(&set, &t, data) : report_error("eval", EXIT_BAD_FILE, "%s", atl_error());
+    code = data ? evaluate(&set, &t, data) : report_failure("eval");
     if (!code)
         code = end_compiling("eval", &set.compile);
     end_training(&t);

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
+#include "text.h"
 #include "tools.h"
 
 enum { LARGEST_FILE = 1 << 24 };
@@ -41,36 +43,51 @@ static int count_lines(const char *text)
     return count;
 }
 
-/* Takes the text over. */
-static int split_lines(char *text, class_names *out)
+/* Each line, clean, with a 0 at its end.  0 without memory. */
+static int split_lines(const char *text, class_names *out)
 {
     int count = count_lines(text);
+    size_t room = 3 * strlen(text) + (size_t)count + 1; /* U+FFFD takes three bytes */
+    char *line = malloc(strlen(text) + 1), *to = malloc(room);
     out->name = malloc(((size_t)count + 1) * sizeof *out->name);
-    out->text = text;
-    if (!out->name)
-        return 0;
-    for (int i = 0; i < count; i++) {
+    out->text = to;
+    for (int i = 0; line && to && out->name && i < count; i++) {
         size_t length = strcspn(text, "\n");
-        int last = text[length] == 0;
-        text[length] = 0;
-        if (length && text[length - 1] == '\r')
-            text[length - 1] = 0;
-        out->name[i] = text;
-        text += length + !last;
+        memcpy(line, text, length);
+        line[length] = 0;
+        if (length && line[length - 1] == '\r')
+            line[length - 1] = 0;
+        out->name[i] = clean_text(line, to, room);
+        room -= strlen(to) + 1;
+        to += strlen(to) + 1;
+        text += length + (text[length] != 0);
+    }
+    int ok = line && to && out->name;
+    free(line);
+    if (!ok) {
+        errno = ENOMEM;
+        return 0;
     }
     out->name[count] = NULL;
     out->count = count;
     return 1;
 }
 
+/* 0 with errno set. */
 static int read_file(const char *path, class_names *out)
 {
+    static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8, which some editors put first */
     char *text = read_text(path);
-    return text && split_lines(text, out);
+    if (!text)
+        return 0;
+    snprintf(out->path, sizeof out->path, "%s", path);
+    int ok = split_lines(strncmp(text, mark, 3) == 0 ? text + 3 : text, out);
+    free(text);
+    return ok;
 }
 
-/* Names that nobody asked for: taken if the file is there and has as many lines as there are classes. */
-static void look_beside(const char *weights, int classes, class_names *out)
+/* Names that nobody asked for: taken if the file is there and has as many lines as there are classes.  0 without memory. */
+static int look_beside(const char *weights, int classes, class_names *out)
 {
     static const char *const places[] = {"labels.txt", "imagenet_classes.txt", "../labels/labels.txt",
                                          "../labels/imagenet_classes.txt"};
@@ -78,11 +95,18 @@ static void look_beside(const char *weights, int classes, class_names *out)
     for (size_t i = 0; i < sizeof places / sizeof *places && !out->count; i++) {
         char path[4096];
         snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - weights) + 1 : 0, weights, places[i]);
-        if (!read_file(path, out) || out->count != classes) {
+        struct stat about;
+        if (stat(path, &about) || !S_ISREG(about.st_mode))
+            continue;
+        int is_read = read_file(path, out), no_memory = !is_read && errno == ENOMEM;
+        if (!is_read || out->count != classes) {
             free_labels(out);
             *out = (class_names){0};
         }
+        if (no_memory)
+            return 0;
     }
+    return 1;
 }
 
 static int copy_own(const char *const *own, int classes, class_names *out)
@@ -102,17 +126,16 @@ int read_labels(const char *command, const char *path, const char *const *own, c
     *labels_out = (class_names){0};
     if (path) {
         if (!read_file(path, labels_out))
-            return report_error(command, EXIT_BAD_FILE, "%s: %s", path, strerror(errno));
+            return errno == ENOMEM ? report_no_memory(command)
+                                   : report_error(command, EXIT_BAD_FILE, "--labels %s: %s", path, strerror(errno));
         if (labels_out->count != classes)
             return report_error(command, EXIT_BAD_FILE,
-                                "%s: %d lines, but the network has %d classes: one name a line is needed", path,
-                                labels_out->count, classes);
-    } else if (own) {
-        if (!copy_own(own, classes, labels_out))
-            return report_error(command, EXIT_INTERNAL, "out of memory");
-    } else if (weights)
-        look_beside(weights, classes, labels_out);
-    return 0;
+                                "--labels %s: %d line%s, but the network has %d classes: one name a line is needed",
+                                path, labels_out->count, labels_out->count == 1 ? "" : "s", classes);
+        return 0;
+    }
+    int ok = own ? copy_own(own, classes, labels_out) : !weights || look_beside(weights, classes, labels_out);
+    return ok ? 0 : report_no_memory(command);
 }
 
 void free_labels(class_names *labels)
@@ -125,11 +148,12 @@ void free_labels(class_names *labels)
 
 char *class_text(const class_names *labels, int class, char *text, unsigned long size)
 {
+    char whole[1024];
     if (class >= 0 && class < labels->count)
-        snprintf(text, size, "%d '%s'", class, labels->name[class]);
+        snprintf(whole, sizeof whole, "%d '%.900s'", class, labels->name[class]);
     else
-        snprintf(text, size, "%d", class);
-    return text;
+        snprintf(whole, sizeof whole, "%d", class);
+    return clean_text(whole, text, size); /* cut after a whole character */
 }
 
 /* The classes whose name is the word, or begins with it; as many as fit are listed in words. */

@@ -4,8 +4,9 @@
 
 typedef struct class_names {
     int count;         /* 0: no names are known */
-    const char **name; /* by class */
-    char *text;        /* the file they are in, if they are from one */
+    const char **name; /* by class; without what a terminal would obey */
+    char *text;        /* their memory, if they are from a file */
+    char path[4096];   /* of that file; "": they are from none */
 } class_names;
 
 /* From `path`, one name a line, as many as there are classes; without it the network's own (may be null), or a file beside the

@@ -1,6 +1,7 @@
 /* A network by its name, with or without its weights. */
 #include "network.h"
 
+#include <math.h>
 #include <string.h>
 
 const char *const *network_names(void)
@@ -18,13 +19,14 @@ static int build(const char *command, int64_t batch, int training, loaded_networ
 {
     n->graph = atl_graph_new();
     if (!n->graph)
-        return report_error(command, EXIT_INTERNAL, "%s", atl_error());
+        return report_failure(command);
     n->image = atl_input(n->graph, "image", ATL_FLOAT32, ATL_SHAPE(batch, n->size.height, n->size.width, 3));
     atl_model_args args = {.image = n->image, .training = training};
     memcpy(args.widths, n->size.widths, sizeof args.widths);
     n->logits = n->model->build(&args);
     if (!n->logits)
-        return report_error(command, EXIT_BAD_FILE, "%s: %s", n->model->name, atl_graph_error(n->graph));
+        return report_error(command, exit_code_of(atl_graph_status(n->graph)), "%s: %s", n->model->name,
+                            atl_graph_error(n->graph));
     return 0;
 }
 
@@ -40,12 +42,37 @@ int open_network_for(const char *command, const char *name, const char *weights,
     *n = (loaded_network){.model = atl_model_find(name)};
     atl_status status = atl_model_size_of(n->model, weights, &n->size);
     if (status)
-        return report_error(command, exit_code_of(status), "%s", atl_error());
+        return report_failure(command);
     int code = build(command, batch, training, n);
     if (code || !weights)
         return code;
     status = atl_model_load(n->model, n->graph, weights);
-    return status ? report_error(command, exit_code_of(status), "%s", atl_error()) : 0;
+    return status ? report_failure(command) : 0;
+}
+
+const char *first_non_finite_variable(const atl_graph *graph)
+{
+    int64_t count;
+    atl_node *const *variable = atl_variables(graph, &count);
+    for (int64_t i = 0; i < count; i++) {
+        const atl_tensor *value = atl_variable_value(variable[i]);
+        const float *x = value ? atl_floats(value) : NULL;
+        for (int64_t k = 0; x && k < atl_tensor_count(value); k++)
+            if (!isfinite(x[k]))
+                return atl_name_of(variable[i]);
+    }
+    return NULL;
+}
+
+int check_loaded(const char *command, const atl_graph *graph, const char *path, int allowed)
+{
+    const char *name = allowed ? NULL : first_non_finite_variable(graph);
+    if (!name)
+        return 0;
+    return report_error(command, EXIT_BAD_FILE,
+                        "%s: '%s' holds a value that is NaN or infinite: was it saved by a training that failed? "
+                        "(--allow-non-finite takes it as it is)",
+                        path, name);
 }
 
 void close_network(loaded_network *network)

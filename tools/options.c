@@ -11,62 +11,8 @@
 
 #include "tools.h"
 
-enum { MOST_OPTIONS = 64, FIRST_LONG = 256, HELP_COLUMN = 28, HELP_WIDTH = 80, LONGEST_WORD = 64 };
-
-/* ---- the closest word ---- */
-
-/* Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours, each at a cost of 1. */
-static int distance_between(const char *a, const char *b)
-{
-    int rows[3][LONGEST_WORD + 1];
-    int *before = rows[0], *last = rows[1], *row = rows[2];
-    int width = (int)strlen(b);
-    for (int j = 0; j <= width; j++)
-        last[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        row[0] = i;
-        for (int j = 1; j <= width; j++) {
-            int cost = last[j - 1] + (a[i - 1] != b[j - 1]);
-            cost = last[j] + 1 < cost ? last[j] + 1 : cost;
-            cost = row[j - 1] + 1 < cost ? row[j - 1] + 1 : cost;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < cost)
-                cost = before[j - 2] + 1;
-            row[j] = cost;
-        }
-        int *oldest = before;
-        before = last;
-        last = row;
-        row = oldest;
-    }
-    return last[width];
-}
-
-static void copy_lower_case(char *to, const char *from)
-{
-    size_t i;
-    for (i = 0; from[i] && i < LONGEST_WORD; i++)
-        to[i] = (char)tolower((unsigned char)from[i]);
-    to[i] = 0;
-}
-
-const char *closest_word(const char *typed, const char *const *words)
-{
-    char wanted[LONGEST_WORD + 1], word[LONGEST_WORD + 1];
-    const char *closest = NULL;
-    copy_lower_case(wanted, typed);
-    size_t length = strlen(wanted);
-    int least = (int)length / 3 + 2; /* more differences than a third of the letters (and one) are no typing error */
-    for (; *words; words++) {
-        copy_lower_case(word, *words);
-        int starts_so = length >= 2 && strncmp(word, wanted, length) == 0;
-        int distance = starts_so ? 1 : distance_between(wanted, word);
-        if (distance < least && distance < (int)length) {
-            least = distance;
-            closest = *words;
-        }
-    }
-    return closest;
-}
+enum { NO_MEMORY = -1 }; /* what a store function returns in place of 0 */
+enum { MOST_OPTIONS = 64, FIRST_LONG = 256, HELP_COLUMN = 28, HELP_WIDTH = 80 };
 
 /* ---- help ---- */
 
@@ -185,17 +131,22 @@ static int in_bounds(const command_option *o, double value)
 
 static int out_of_bounds(const command_line *line, const command_option *o, const char *given)
 {
+    if (o->lowest == 0 && o->highest == 0)
+        return usage_error(line, "--%s takes whole numbers of 64 bits, and %s does not fit", o->name, given);
     if (isinf(o->highest))
         return usage_error(line, "--%s must be at least %.9g, not %s", o->name, o->lowest, given);
     return usage_error(line, "--%s must be between %.9g and %.9g, not %s", o->name, o->lowest, o->highest, given);
 }
+
+/* The library's own conversions pass over white space. */
+static int begins_with_space(const char *given) { return isspace((unsigned char)given[0]); }
 
 static int store_whole(const command_line *line, const command_option *o, const char *given)
 {
     char *end;
     errno = 0;
     long long value = strtoll(given, &end, 10);
-    if (end == given || *end)
+    if (end == given || *end || begins_with_space(given))
         return usage_error(line, "--%s takes a whole number, not '%s'", o->name, given);
     if (errno == ERANGE || !in_bounds(o, (double)value))
         return out_of_bounds(line, o, given);
@@ -207,7 +158,7 @@ static int store_real(const command_line *line, const command_option *o, const c
 {
     char *end;
     double value = strtod(given, &end);
-    if (end == given || *end || !isfinite(value))
+    if (end == given || *end || !isfinite(value) || begins_with_space(given))
         return usage_error(line, "--%s takes a number, not '%s'", o->name, given);
     if (!in_bounds(o, value))
         return out_of_bounds(line, o, given);
@@ -243,15 +194,17 @@ static int store_choice(const command_line *line, const command_option *o, const
 static int store_several(const command_line *line, const command_option *o, const char *given)
 {
     char word[LONGEST_WORD + 1];
-    for (size_t length; *given; given += length + (given[length] == ',')) {
-        length = strcspn(given, ",");
+    for (;;) {
+        size_t length = strcspn(given, ",");
         snprintf(word, sizeof word, "%.*s", (int)length, given);
         int choice = choice_of(line, o, word);
         if (choice < 0)
             return 0;
         *o->several |= 1u << choice;
+        if (!given[length])
+            return 1;
+        given += length + 1; /* after a comma there is another */
     }
-    return 1;
 }
 
 static int store_text(const command_line *line, const command_option *o, const char *given)
@@ -262,12 +215,12 @@ static int store_text(const command_line *line, const command_option *o, const c
     return 1;
 }
 
-static int store_another(const command_line *line, const command_option *o, const char *given)
+static int store_another(const command_option *o, const char *given)
 {
     option_list *list = o->texts;
     const char **grown = realloc(list->value, ((size_t)list->count + 1) * sizeof *grown);
     if (!grown)
-        return usage_error(line, "out of memory");
+        return NO_MEMORY;
     list->value = grown;
     list->value[list->count++] = given;
     return 1;
@@ -282,7 +235,7 @@ static int store_value(const command_line *line, const command_option *o, const 
            : o->real    ? store_real(line, o, given)
            : o->choice  ? store_choice(line, o, given)
            : o->several ? store_several(line, o, given)
-                        : store_another(line, o, given);
+                        : store_another(o, given);
 }
 
 /* ---- parsing ---- */
@@ -368,7 +321,7 @@ static int check_operands(const command_line *line, int argc, char **argv)
     return 1;
 }
 
-static int check_required(const command_line *line, unsigned long long given)
+static int check_required(const command_line *line, given_options given)
 {
     for (int i = 0; line->options[i].name; i++) {
         const command_option *o = &line->options[i];
@@ -385,7 +338,7 @@ static int check_required(const command_line *line, unsigned long long given)
 static int parse(const command_line *line, int argc, char **argv, int *operands_out, int *code_out)
 {
     getopt_tables tables;
-    unsigned long long given = 0; /* bit i: option i was */
+    given_options given = 0;
     int code;
     make_tables(line, &tables);
     *code_out = EXIT_USAGE;
@@ -403,13 +356,26 @@ static int parse(const command_line *line, int argc, char **argv, int *operands_
         if (code == ':')
             return usage_error(line, "--%s needs its %s", line->options[i].name,
                                line->options[i].argument ? line->options[i].argument : "value");
-        if (!store_value(line, &line->options[i], optarg))
+        int stored = store_value(line, &line->options[i], optarg);
+        if (stored == NO_MEMORY)
+            *code_out = report_no_memory(line->name);
+        if (stored != 1)
             return 0;
         given |= 1ull << i;
     }
+    if (line->given_out)
+        *line->given_out = given;
     if (operands_out)
         *operands_out = optind;
     return check_required(line, given) && check_operands(line, argc, argv);
+}
+
+int is_given(const command_option *options, given_options given, const char *name)
+{
+    for (int i = 0; options[i].name; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return given >> i & 1;
+    return 0;
 }
 
 int read_options(const command_line *line, int argc, char **argv, int *operands_out, int *code_out)

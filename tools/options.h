@@ -32,7 +32,7 @@ typedef struct command_option {
     int64_t *whole;
     double *real;
     int *choice;                /* index into choices */
-    unsigned *several;          /* choices with commas between: bit i for each */
+    unsigned *several;          /* one or more choices with commas between: bit i for each */
     option_list *texts;         /* may be given several times */
     const char *const *choices; /* the words allowed, ending with null */
     const char *argument;       /* what --help calls the argument: "FILE" */
@@ -40,6 +40,10 @@ typedef struct command_option {
     double lowest, highest;     /* of a number; both 0: any; highest may be INFINITY */
     int required;
 } command_option;
+
+/* Bit i: option i of the table was given. */
+typedef unsigned long long given_options;
+int is_given(const command_option *options, given_options given, const char *name);
 
 typedef struct command_line {
     const char *name;     /* of the subcommand */
@@ -49,15 +53,17 @@ typedef struct command_line {
     const command_option *options;
     const command_option *shared; /* more of them, which other commands have as well; null: none */
     const char *const *examples;  /* command and comment in turn, ending with null; or null */
+    given_options *given_out;     /* which of `options` were given; may be null */
 } command_line;
 
 /* Returns 1 with the values stored and argv permuted so that the operands are the last ones; or 0 with *code_out what the
- * command has to return: 0 after --help (written to stdout), 2 after a mistake (said on stderr).
+ * command has to return: 0 after --help (written to stdout), 2 after a mistake (said on stderr), 4 if memory ran out.
  * operands_out: index of the first operand in argv; may be null. */
 int read_options(const command_line *line, int argc, char **argv, int *operands_out, int *code_out);
 
 void write_help(const command_line *line, FILE *file);
 
+enum { LONGEST_WORD = 64 }; /* of those that can be meant */
 /* The word of the list (ending with null) that is closest to what was typed, or null if none is close. */
 const char *closest_word(const char *typed, const char *const *words);
 

@@ -131,14 +131,15 @@ static double quantile(double *values, int64_t count, double share)
 
 static double change_at(const story *panel, int64_t i) { return fabs(difference_at(panel, i)); }
 
-/* What makes all but 1 % of the values visible without clipping; 1 if they are all zero. */
+/* What makes all but 1 % of the values visible without clipping; 1 if they are all zero; 0 without memory. */
 static double gain_of(const story *panel, double (*at)(const story *panel, int64_t i), int64_t count, double full)
 {
     double *values = malloc((size_t)count * sizeof *values), high = 0;
     for (int64_t i = 0; values && i < count; i++)
         values[i] = at(panel, i);
-    if (values)
-        high = quantile(values, count, 0.01);
+    if (!values)
+        return 0;
+    high = quantile(values, count, 0.01);
     free(values);
     return high > 0 ? full / high : 1;
 }
@@ -297,7 +298,8 @@ static void draw_curve(cairo_t *cr, const plot *p, const story *panel)
     draw_end(cr, p, panel);
 }
 
-static void draw(cairo_t *cr, const story *panel)
+/* 0 without memory. */
+static int draw(cairo_t *cr, const story *panel)
 {
     char caption[64];
     int64_t count = atl_tensor_count(panel->result);
@@ -313,12 +315,11 @@ static void draw(cairo_t *cr, const story *panel)
     x += LARGE + GAP;
     draw_tile(cr, x, y, SMALL, cairo_surface_of(panel, shade_start, 1), "the start");
     x += SMALL + GAP;
-    double gain = gain_of(panel, change_at, count, 127);
+    double gain = gain_of(panel, change_at, count, 127), gain_of_slope = gain_of(panel, slope_at, count / 3, 1);
     snprintf(caption, sizeof caption, "result \xe2\x88\x92 start, \xc3\x97 %.3g", gain);
     draw_tile(cr, x, y, SMALL, cairo_surface_of(panel, shade_difference, gain), caption);
     x += SMALL + GAP;
-    draw_tile(cr, x, y, SMALL, cairo_surface_of(panel, shade_gradient, gain_of(panel, slope_at, count / 3, 1)),
-              "|gradient| at the start");
+    draw_tile(cr, x, y, SMALL, cairo_surface_of(panel, shade_gradient, gain_of_slope), "|gradient| at the start");
 
     for (int i = 0; i < 3; i++)
         coarsen(cairo_get_target(cr), MARGIN + LARGE + GAP + i * (SMALL + GAP), HEAD, SMALL);
@@ -329,6 +330,7 @@ static void draw(cairo_t *cr, const story *panel)
     choose_font(cr, 14, 1);
     write_text(cr, MARGIN + LARGE + GAP, p.y - 24, 0, "the target's probability, step by step");
     draw_curve(cr, &p, panel);
+    return gain > 0 && gain_of_slope > 0;
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------------------- */
@@ -337,11 +339,13 @@ atl_status write_panel(const char *path, const story *panel)
 {
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, WIDTH, HEIGHT);
     cairo_t *cr = cairo_create(surface);
-    draw(cr, panel);
-    atl_status status =
-        cairo_status(cr) ? atl_set_error(ATL_INTERNAL, "%s: cairo: %s", path, cairo_status_to_string(cairo_status(cr)))
-                         : write_cairo_output(path, surface);
-    cairo_destroy(cr);
+    atl_status status;
+    if (draw(cr, panel))
+        status = write_drawn(path, cr);
+    else {
+        status = atl_set_error(ATL_OUT_OF_MEMORY, "%s: out of memory", path);
+        cairo_destroy(cr);
+    }
     cairo_surface_destroy(surface);
     return status;
 }

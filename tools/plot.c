@@ -27,6 +27,7 @@ atl_status write_confusion(const char *path, const int64_t *confusion, int class
 #else
 
 #include "cairo_output.h"
+#include "text.h"
 
 /* Everything in pixels of the finished picture. */
 enum { CHART = 400, TALL = 300, MARGIN = 56, HEAD = 64, CELL = 36, ROW_NAMES = 110 };
@@ -46,15 +47,6 @@ static cairo_t *new_picture(int width, int height)
     cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
     cairo_set_source_rgb(cr, 0.13, 0.14, 0.17);
     return cr;
-}
-
-static atl_status write_picture(cairo_t *cr, const char *path)
-{
-    cairo_status_t problem = cairo_status(cr);
-    atl_status status = problem ? atl_set_error(ATL_INTERNAL, "%s: cairo: %s", path, cairo_status_to_string(problem))
-                                : write_cairo_output(path, cairo_get_target(cr));
-    cairo_destroy(cr);
-    return status;
 }
 
 static void write_text(cairo_t *cr, double x, double y, double size, const char *text)
@@ -152,7 +144,7 @@ atl_status write_curves(const char *path, const char *title, const epoch_record 
     draw_chart(cr, a, record, count, 0, "loss: training blue, test red");
     a.left += CHART + 2 * MARGIN;
     draw_chart(cr, a, record, count, 1, "% right: training blue, test red");
-    return write_picture(cr, path);
+    return write_drawn(path, cr);
 }
 
 /* ---- the confusion matrix -------------------------------------------------------------------------------------------- */
@@ -174,6 +166,8 @@ static void draw_cell(cairo_t *cr, double x, double y, int64_t count, int64_t ro
 
 static void draw_names(cairo_t *cr, int i, const char *name)
 {
+    char shown[64];
+    name = clean_text(name, shown, sizeof shown); /* cairo takes nothing but UTF-8 */
     cairo_set_source_rgb(cr, 0.13, 0.14, 0.17);
     write_before(cr, ROW_NAMES - 8, ROW_NAMES + i * CELL + CELL / 2.0 + 4, 12, name);
     cairo_save(cr);
@@ -185,10 +179,9 @@ static void draw_names(cairo_t *cr, int i, const char *name)
 
 atl_status write_confusion(const char *path, const int64_t *confusion, int classes, const char *const *names)
 {
-    enum { MOST = 200 };
-    if (classes > MOST)
+    if (classes > MOST_CONFUSION_CLASSES)
         return atl_set_error(ATL_UNSUPPORTED, "%s: %d classes are too many for a picture; %d can be drawn", path,
-                             classes, MOST);
+                             classes, MOST_CONFUSION_CLASSES);
     int side = ROW_NAMES + classes * CELL + 16;
     cairo_t *cr = new_picture(side, side);
     for (int i = 0; i < classes; i++) {
@@ -197,11 +190,11 @@ atl_status write_confusion(const char *path, const int64_t *confusion, int class
         snprintf(number, sizeof number, "%d", i);
         draw_names(cr, i, names ? names[i] : number);
         for (int j = 0; j < classes; j++)
-            sum += confusion[i * classes + j];
+            sum += confusion[(int64_t)i * classes + j];
         for (int j = 0; j < classes; j++)
-            draw_cell(cr, ROW_NAMES + j * CELL, ROW_NAMES + i * CELL, confusion[i * classes + j], sum);
+            draw_cell(cr, ROW_NAMES + j * CELL, ROW_NAMES + i * CELL, confusion[(int64_t)i * classes + j], sum);
     }
-    return write_picture(cr, path);
+    return write_drawn(path, cr);
 }
 
 #endif

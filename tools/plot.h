@@ -15,6 +15,8 @@ typedef struct epoch_record {
 /* Loss on the left, accuracy on the right, over epochs. */
 atl_status write_curves(const char *path, const char *title, const epoch_record *record, int count);
 
+enum { MOST_CONFUSION_CLASSES = 200 }; /* that can be drawn */
+
 /* Rows are what the images are, columns what they are taken for; darker is a larger share of the row.  names may be null. */
 atl_status write_confusion(const char *path, const int64_t *confusion, int classes, const char *const *names);
 

@@ -32,7 +32,7 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         {"dot", 0, .text = &set->drawing, .argument = "FILE",
          .help = "also draws the network, each op with its time and the redder the slower: .svg, .png, .pdf, else DOT "
                  "text"},
-        {"depth", 'd', .whole = &set->depth, .argument = "N", .lowest = 1, .highest = 100,
+        {"depth", 'd', .whole = &set->depth, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "in that drawing each scope at this depth is one box: 1 for layers"},
         {0}};
     static const char *const examples[] = {"atled profile --model vgg16",
@@ -53,9 +53,11 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         return 0;
     if (set->forward + set->gradient + set->train > 1)
         *code = report_error("profile", EXIT_USAGE, "--forward, --gradient and --train exclude each other");
+    else if (set->depth && !set->drawing)
+        *code = report_error("profile", EXIT_USAGE, "--depth is of the drawing: give --dot FILE, too");
     else
-        *code = begin_compiling("profile", &set->compile);
-    return !*code;
+        return 1;
+    return 0;
 }
 
 /* The result to be computed: the logits, the gradient of the cross entropy with class 0 by the image, or a step that makes it less. */
@@ -78,7 +80,7 @@ static int write_profile(const profile_settings *set, const atl_program *program
     size_t size = 0;
     FILE *file = set->output ? open_memstream(&text, &size) : stdout;
     if (!file)
-        return report_error("profile", EXIT_INTERNAL, "out of memory");
+        return report_no_memory("profile");
     atl_machine_peak peak = atl_measure_peak((int)set->compile.threads);
     atl_status status =
         atl_program_write_profile(program, file, set->json ? ATL_PROFILE_JSON : ATL_PROFILE_TABLE, &peak);
@@ -87,7 +89,7 @@ static int write_profile(const profile_settings *set, const atl_program *program
     int failed = ferror(file), code = 0;
     failed |= set->output ? fclose(file) : fflush(file);
     if (status)
-        code = report_error("profile", exit_code_of(status), "%s", atl_error());
+        code = report_failure("profile");
     else if (failed)
         code = report_error("profile", EXIT_BAD_FILE, "the profile could not be written: %s", strerror(errno));
     else if (set->output)
@@ -114,7 +116,7 @@ static int draw(const profile_settings *set, const loaded_network *n, const atl_
     int64_t count = atl_graph_node_count(n->graph);
     double *time = calloc((size_t)count, sizeof *time), total = 0;
     if (!time)
-        return report_error("profile", EXIT_INTERNAL, "out of memory");
+        return report_no_memory("profile");
     atl_status status = atl_program_node_times(program, count, time);
     for (int64_t i = 0; i < count; i++)
         total += time[i];
@@ -123,7 +125,7 @@ static int draw(const profile_settings *set, const loaded_network *n, const atl_
         status = atl_write_dot(n->graph, set->drawing, .outputs = ATL_NODES(wanted), .depth = (int)set->depth,
                                .title = title, .microseconds = time);
     free(time);
-    return status ? report_error("profile", exit_code_of(status), "%s", atl_error()) : 0;
+    return status ? report_failure("profile") : 0;
 }
 
 static int profile(const profile_settings *set, const loaded_network *n)
@@ -136,11 +138,10 @@ static int profile(const profile_settings *set, const loaded_network *n)
     atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(n->image), 0, 255, 1);
     int code = 0;
     if (!program || !pixels)
-        code = report_error("profile", EXIT_INTERNAL, "%s",
-                            atl_graph_error(n->graph) ? atl_graph_error(n->graph) : atl_error());
+        code = report_graph_failure("profile", n->graph);
     atl_status status = code ? ATL_OK : atl_program_profile(program, ATL_FEED(n->image, pixels), (int)set->runs);
     if (status)
-        code = report_error("profile", exit_code_of(status), "%s", atl_error());
+        code = report_failure("profile");
     if (!code)
         code = write_profile(set, program);
     if (!code && set->drawing)
@@ -159,10 +160,14 @@ int atled_profile(int argc, char **argv)
     int code = 0;
     if (!read_settings(&set, argc, argv, &code))
         return code;
-    if (set.output)
-        code = check_output_path("profile", set.output);
-    if (!code && set.drawing)
-        code = check_picture("profile", set.drawing, DRAWINGS);
+    const used_file files[] = {{"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"output", set.output, FILE_WRITTEN, ANY_FORMAT, NULL},
+                               {"dot", set.drawing, FILE_WRITTEN, DRAWING_FORMAT, NULL},
+                               TIMING_FILE(&set.compile),
+                               {0}};
+    code = check_files("profile", files);
+    if (!code)
+        code = begin_compiling("profile", &set.compile);
     if (!code)
         code = open_network_for("profile", set.model, set.weights, set.batch, set.train, &network);
     if (!code)

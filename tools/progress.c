@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "text.h"
+
 double seconds_now(void)
 {
     struct timespec time;
@@ -25,16 +27,6 @@ static int terminal_width(void)
 {
     struct winsize size;
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-/* What of a UTF-8 text fits into so many columns; its characters are taken to be one column wide. */
-static int bytes_within(const char *text, int columns)
-{
-    int at = 0;
-    for (; text[at]; at++)
-        if ((text[at] & 0xC0) != 0x80 && columns-- == 0)
-            break;
-    return at;
 }
 
 void show_progress(progress_line *progress, int always, const char *format, ...)
@@ -73,14 +65,26 @@ static void note_interrupt(int number)
     interrupted = 1;
 }
 
+/* A signal that whoever started the command has it ignore (nohup, a job in the background) stays ignored. */
+static void catch_signal(int number, void (*handler)(int), int flags)
+{
+    struct sigaction action, before;
+    if (sigaction(number, NULL, &before) != 0 || before.sa_handler == SIG_IGN)
+        return;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    action.sa_flags = flags;
+    sigaction(number, &action, NULL);
+}
+
 void catch_interrupts(void)
 {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = note_interrupt;
-    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    catch_signal(SIGINT, note_interrupt, (int)SA_RESETHAND | SA_RESTART);
+    catch_signal(SIGTERM, note_interrupt, (int)SA_RESETHAND | SA_RESTART);
+    /* A terminal that is closed sends it more than once: from the shell and from the kernel. */
+    catch_signal(SIGHUP, note_interrupt, SA_RESTART);
+    /* Whoever reads what is printed may end before the work does: it goes on, and the failed write is told at the end. */
+    catch_signal(SIGPIPE, SIG_IGN, 0);
 }
 
 int was_interrupted(void) { return interrupted; }

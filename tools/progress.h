@@ -21,7 +21,8 @@ void end_progress(progress_line *progress);
 /* Of a clock that is never set. */
 double seconds_now(void);
 
-/* From now on Ctrl-C (and a termination signal) only sets what was_interrupted returns; a second one ends the program. */
+/* From now on Ctrl-C, a termination signal and the end of the terminal (SIGHUP) only set what was_interrupted returns, so that
+ * the work so far can be saved.  A second Ctrl-C or termination signal ends the program.  SIGPIPE is ignored. */
 void catch_interrupts(void);
 int was_interrupted(void);
 

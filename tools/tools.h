@@ -17,17 +17,20 @@ enum {
 /* The exit code that goes with the status of a library call. */
 int exit_code_of(atl_status status);
 
-/* Prints "atled NAME: ..." and a newline on stderr; returns code. */
+/* Prints "atled NAME: ..." and a newline on stderr; returns code.  Control characters are not printed as they are. */
 int report_error(const char *command, int code, const char *format, ...) ATL_PRINTF(3, 4);
+/* Prints the message of the library's last failure; returns the exit code that goes with it. */
+int report_failure(const char *command);
+/* The same with what is recorded on the graph, if anything is: the first mistake, of which later failures follow. */
+int report_graph_failure(const char *command, const atl_graph *graph);
+/* Says that memory is what failed; returns the exit code. */
+int report_no_memory(const char *command);
 
-/* 0 if a file can probably be made there, else an exit code after a complaint: better before the work than after it. */
-int check_output_path(const char *command, const char *path);
-/* The same for a picture: its name must not promise another format than those of these endings, such as PNG_ONLY. */
-int check_picture(const char *command, const char *path, const char *endings);
-#define PNG_ONLY ".png"
-/* The same for what cairo draws: panels, sheets and curves. */
-int check_panel(const char *command, const char *path);
-#define DRAWINGS ".svg, .png, .pdf or .dot"
+/* Sends what was printed on its way; end_output tells if that failed. */
+void flush_output(void);
+/* After the last word on standard output: returns code, or another one after a complaint if a part of it was lost. */
+int end_output(const char *command, int code);
+
 /* Puts the text in the place of the file; if that fails, the file is as it was.  0, or an exit code with the complaint written. */
 int write_whole(const char *command, const char *path, const char *text, size_t size);
 

@@ -1,6 +1,7 @@
 /* The command line of atled train. */
 #include "train_options.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,71 @@ static int check_momentum(const train_options *set, int *code)
     *code =
         report_error("train", EXIT_USAGE, "--momentum %g: %s has none: take --optimizer momentum, nesterov or rmsprop",
                      set->momentum, optimizer_names[set->optimizer]);
+    return 0;
+}
+
+/* Options that only some of the optimizers or schedules take notice of.  An option without effect is a mistake that nobody would
+ * see in the result. */
+static const struct limited_option {
+    const char *name;
+    int of_schedule; /* else of an optimizer */
+    unsigned takers; /* bit i: the i-th of their names */
+} limited_options[] = {
+    {"factor", 1, 1u << SCHEDULE_EXPONENTIAL | 1u << SCHEDULE_STEP},
+    {"every", 1, 1u << SCHEDULE_EXPONENTIAL | 1u << SCHEDULE_STEP},
+    {"at", 1, 1u << SCHEDULE_STEP},
+    {"staircase", 1, 1u << SCHEDULE_EXPONENTIAL},
+    {"lowest", 1, 1u << SCHEDULE_COSINE},
+    {"rms-decay", 0, 1u << OPTIMIZER_RMSPROP},
+    {"beta1", 0, 1u << OPTIMIZER_ADAM | 1u << OPTIMIZER_ADAMW},
+    {"beta2", 0, 1u << OPTIMIZER_ADAM | 1u << OPTIMIZER_ADAMW},
+    {"epsilon", 0, 1u << OPTIMIZER_RMSPROP | 1u << OPTIMIZER_ADAGRAD | 1u << OPTIMIZER_ADAM | 1u << OPTIMIZER_ADAMW},
+};
+
+/* "exponential or step" */
+static void list_takers(const char *const *names, unsigned takers, char *text, size_t size)
+{
+    size_t at = 0;
+    text[0] = 0;
+    for (int i = 0; names[i] && at < size; i++)
+        if (takers >> i & 1)
+            at += (size_t)snprintf(text + at, size - at, "%s%s",
+                                   !at                 ? ""
+                                   : takers >> (i + 1) ? ", "
+                                                       : " or ",
+                                   names[i]);
+}
+
+static int check_limited(const train_options *set, const command_option *options, given_options given)
+{
+    char takers[128];
+    for (size_t i = 0; i < sizeof limited_options / sizeof *limited_options; i++) {
+        const struct limited_option *o = &limited_options[i];
+        const char *const *names = o->of_schedule ? schedule_names : optimizer_names;
+        int chosen = o->of_schedule ? set->schedule : set->optimizer;
+        if (!is_given(options, given, o->name) || o->takers >> chosen & 1)
+            continue;
+        list_takers(names, o->takers, takers, sizeof takers);
+        return report_error("train", EXIT_USAGE,
+                            "--%s has no effect with --%s %s, but with %s: leave it out, or take one "
+                            "of these",
+                            o->name, o->of_schedule ? "schedule" : "optimizer", names[chosen], takers);
+    }
+    return 0;
+}
+
+/* Two that mean the same thing in two ways. */
+static int check_pairs(const command_option *options, given_options given)
+{
+    static const char *const pairs[][3] = {
+        {"at", "every", "they are two ways to say when the rate falls"},
+        {"resume", "weights", "a checkpoint has the weights"},
+        {"steps", "epochs", "they are two ways to say how long"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (is_given(options, given, pairs[i][0]) && is_given(options, given, pairs[i][1]))
+            return report_error("train", EXIT_USAGE, "--%s and --%s exclude each other: %s", pairs[i][0], pairs[i][1],
+                                pairs[i][2]);
     return 0;
 }
 
@@ -104,7 +170,7 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
          .help = "changed at random by a factor of 1 - X to 1 + X"},
 
         {"checkpoint", 0, .text = &set->checkpoint, .argument = "FILE",
-         .help = "everything needed to go on, written after each epoch and on Ctrl-C"},
+         .help = "everything needed to go on, .npz, written after each epoch and on Ctrl-C"},
         {"save-every", 0, .whole = &set->save_every, .argument = "STEPS", .lowest = 0, .highest = 1e9,
          .help = "write weights and checkpoint within epochs, too"},
         {"resume", 0, .text = &set->resume, .argument = "FILE",
@@ -112,6 +178,7 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
         {"stop-after", 0, .whole = &set->stop_after, .argument = "STEPS", .lowest = 0, .highest = 1e9,
          .help = "as if Ctrl-C were pressed then: the schedule is that of the whole training"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE", .help = "begin with these, as far as they go"},
+        ALLOW_NON_FINITE(&set->allow_non_finite),
         {"find-nan", 0, .flag = &set->find_nan,
          .help = "when the loss becomes NaN or infinite, say at which node that began"},
         {"log", 0, .text = &set->log, .argument = "FILE", .help = "a line for each epoch, CSV"},
@@ -127,10 +194,20 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
                                            "ResNet-20, its batch norm by running averages afterwards",
                                            NULL};
     compile_option_table shared;
+    given_options given = 0;
     list_compile_options(&set->compile, shared);
-    const command_line line = {"train", .about = "make a network from labelled images", .options = options,
-                               .shared = shared, .examples = examples};
-    return read_options(&line, argc, argv, NULL, code) && check_momentum(set, code);
+    const command_line line = {"train",
+                               .about = "make a network from labelled images",
+                               .options = options,
+                               .shared = shared,
+                               .examples = examples,
+                               .given_out = &given};
+    if (!read_options(&line, argc, argv, NULL, code) || !check_momentum(set, code))
+        return 0;
+    *code = check_limited(set, options, given);
+    if (!*code)
+        *code = check_pairs(options, given);
+    return !*code;
 }
 
 /* In what the library is given, 0 is its own default. */
@@ -157,14 +234,14 @@ atl_optimizer settle_optimizer(train_options *set)
 int read_widths(const train_options *set, int widths[ATL_MODEL_LAYERS])
 {
     const char *at = set->widths;
-    for (int i = 0; at && *at; i++) {
+    for (int i = 0; at; i++) {
         char *end;
         long width = strtol(at, &end, 10);
-        if (end == at || (*end && *end != ',') || width < 0 || width > 1 << 20 || i == ATL_MODEL_LAYERS)
+        if (!isdigit((unsigned char)*at) || (*end && *end != ',') || width > 1 << 20 || i == ATL_MODEL_LAYERS)
             return report_error("train", EXIT_USAGE, "--widths %s: give up to %d whole numbers with commas between",
                                 set->widths, ATL_MODEL_LAYERS);
         widths[i] = (int)width;
-        at = *end ? end + 1 : end;
+        at = *end ? end + 1 : NULL; /* after a comma there is another */
     }
     return 0;
 }
@@ -172,20 +249,16 @@ int read_widths(const train_options *set, int widths[ATL_MODEL_LAYERS])
 int read_drops(const train_options *set, int64_t per_epoch, int64_t at[MOST_DROPS])
 {
     const char *next = set->at;
-    if (next && set->schedule != SCHEDULE_STEP)
-        return report_error("train", EXIT_USAGE,
-                            "--at %s: it is the schedule step that falls at given epochs: give "
-                            "--schedule step, too",
-                            set->at);
-    for (int i = 0; next && *next; i++) {
+    for (int i = 0; next; i++) {
         char *end;
         double epoch = strtod(next, &end);
-        if (end == next || (*end && *end != ',') || !(epoch > 0 && epoch < 1e6) || i == MOST_DROPS)
+        if (end == next || isspace((unsigned char)*next) || (*end && *end != ',') || !(epoch > 0 && epoch < 1e6) ||
+            i == MOST_DROPS)
             return report_error("train", EXIT_USAGE, "--at %s: give up to %d epochs with commas between", set->at,
                                 MOST_DROPS);
         int64_t step = (int64_t)(epoch * (double)per_epoch + 0.5);
         at[i] = step > 0 ? step : 1;
-        next = *end ? end + 1 : end;
+        next = *end ? end + 1 : NULL;
     }
     return 0;
 }

@@ -7,7 +7,7 @@
 /* One for each option, see --help.  Numbers that are NaN were not given: the default hangs on others. */
 typedef struct train_options {
     const char *model, *data, *output, *widths, *at, *checkpoint, *resume, *weights, *log, *plot;
-    int optimizer, schedule, staircase, flip, find_nan, quiet;
+    int optimizer, schedule, staircase, flip, find_nan, allow_non_finite, quiet;
     int64_t epochs, batch, seed, crop, pad, most_steps, stop_after, save_every;
     double rate, momentum, rms_decay, beta1, beta2, epsilon, factor, every, lowest, warm_up, decay, decay_all,
         clip_value, clip_norm, clip_global_norm, average, brightness, contrast;

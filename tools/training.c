@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "network.h"
+
 const char *const optimizer_names[] = {"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", NULL};
 const char *const schedule_names[] = {"constant", "cosine", "exponential", "step", NULL};
 
@@ -185,8 +187,9 @@ static int build_measuring(training *t)
 
 static int refuse(const char *command, const training *t, const net *n)
 {
-    const char *why = n->graph ? atl_graph_error(n->graph) : NULL;
-    return report_error(command, EXIT_BAD_FILE, "%s: %s", t->set.model->name, why ? why : atl_error());
+    atl_status first = n->graph ? atl_graph_status(n->graph) : ATL_OK;
+    return report_error(command, exit_code_of(first ? first : atl_error_status()), "%s: %s", t->set.model->name,
+                        first ? atl_graph_error(n->graph) : atl_error());
 }
 
 int begin_training(const char *command, const training_settings *set, training *training_out)
@@ -241,15 +244,17 @@ static atl_status measure(training *t)
     atl_status status = atl_copy_variables(t->measured.graph, t->trained.graph, 1);
     atl_batches *batches = status ? NULL : atl_batches_new_with(&examples);
     if (!status && !batches)
-        status = ATL_INVALID;
-    for (int i = 0; i < BATCHES && !status; i++)
-        status = atl_run(t->measure, ATL_FEED(t->measured.image, atl_batches_next(batches)->images));
+        status = atl_error_status();
+    for (int i = 0; i < BATCHES && !status; i++) {
+        const atl_batch *batch = atl_batches_next(batches);
+        status = batch ? atl_run(t->measure, ATL_FEED(t->measured.image, batch->images)) : atl_error_status();
+    }
     atl_batches_free(batches);
     return status ? status : atl_copy_variables(t->used.graph, t->measured.graph, 0);
 }
 
-/* What was trained to the graph in which it is used.  Averages are there after the first step. */
-static atl_status hand_over(training *t)
+/* Averages are there after the first step. */
+atl_status hand_over(training *t)
 {
     if (!t->trained.graph || t->handed_over == steps_done(t))
         return ATL_OK;
@@ -273,18 +278,10 @@ atl_status load_weights(const training *t, const char *path, atl_npz_report *rep
     return atl_model_load(t->set.model, t->trained.graph, path, .partial = 1, .weights_only = 1, .report = report);
 }
 
-const char *first_non_finite_variable(const training *t)
+const char *non_finite_variable_of(const training *t)
 {
-    int64_t count;
-    atl_node *const *variable = atl_variables(t->trained.graph, &count);
-    for (int64_t i = 0; i < count; i++) {
-        const atl_tensor *value = atl_variable_value(variable[i]);
-        const float *x = value ? atl_floats(value) : NULL;
-        for (int64_t k = 0; x && k < atl_tensor_count(value); k++)
-            if (!isfinite(x[k]))
-                return atl_name_of(variable[i]);
-    }
-    return NULL;
+    const char *name = first_non_finite_variable(t->trained.graph);
+    return name || t->handed_over != steps_done(t) ? name : first_non_finite_variable(t->used.graph);
 }
 
 /* ---- looking ------------------------------------------------------------------------------------------------------------ */
@@ -306,20 +303,32 @@ static int guess_of(const float *logits, int classes)
     return best;
 }
 
-static void count_guesses(const training *t, const atl_batch *batch, int64_t *confusion, score *sum)
+static int are_finite(const float *x, int count)
 {
-    const atl_tensor *logits = atl_value(t->look, t->used.logits);
-    int classes = (int)atl_tensor_shape(logits).size[1];
+    for (int i = 0; i < count; i++)
+        if (!isfinite(x[i]))
+            return 0;
+    return 1;
+}
+
+static atl_status count_guesses(const training *t, const atl_batch *batch, int64_t *confusion, score *sum)
+{
+    const atl_tensor *logits = atl_value(t->look, t->used.logits), *loss = atl_value(t->look, t->used.loss);
+    if (!logits || !loss)
+        return atl_error_status();
+    int64_t classes = atl_tensor_shape(logits).size[1];
     for (int64_t i = 0; i < batch->count; i++) {
         const float *row = atl_floats(logits) + i * classes;
-        int label = atl_ints(batch->labels)[i], place = place_of(row, classes, label);
+        int label = atl_ints(batch->labels)[i], place = place_of(row, (int)classes, label);
         sum->right += place == 0;
         sum->top5 += place < 5;
+        sum->not_finite += !are_finite(row, (int)classes);
         if (confusion)
-            confusion[label * classes + guess_of(row, classes)]++;
+            confusion[label * classes + guess_of(row, (int)classes)]++;
     }
-    sum->loss += (double)atl_scalar_of(t->look, t->used.loss) * (double)batch->count;
+    sum->loss += (double)*atl_floats(loss) * (double)batch->count;
     sum->count += batch->count;
+    return ATL_OK;
 }
 
 atl_status look_at(training *t, const atl_dataset *data, int64_t batch_size, int64_t *confusion, score *score_out)
@@ -327,12 +336,16 @@ atl_status look_at(training *t, const atl_dataset *data, int64_t batch_size, int
     score sum = {0};
     atl_batches *batches = atl_batches_new(data, .size = batch_size, .height = t->set.height, .width = t->set.width,
                                            .threads = (int)t->set.compile.threads);
-    atl_status status = batches ? hand_over(t) : ATL_INVALID;
+    atl_status status = batches ? hand_over(t) : atl_error_status();
     for (int last = 0; !status && !last;) {
         const atl_batch *batch = atl_batches_next(batches);
+        if (!batch) {
+            status = atl_error_status();
+            break;
+        }
         status = atl_run(t->look, ATL_FEEDS({t->used.image, batch->images}, {t->used.labels, batch->labels}));
         if (!status)
-            count_guesses(t, batch, confusion, &sum);
+            status = count_guesses(t, batch, confusion, &sum);
         last = batch->last;
     }
     atl_batches_free(batches);

@@ -66,21 +66,24 @@ void end_training(training *t);
 /* Steps done, in this run and those before it. */
 int64_t steps_done(const training *t);
 
-/* What is trained, or its moving average, to a file; for whoever uses the network. */
+/* Gives `used` the values of what is trained, or their moving averages, unless it has them already. */
+atl_status hand_over(training *t);
+/* These, to a file; for whoever uses the network. */
 atl_status save_weights(training *t, const char *path);
 /* Everything, for going on. */
 atl_status save_checkpoint(const training *t, const char *path);
 /* Weights to begin with, as far as there are any. */
 atl_status load_weights(const training *t, const char *path, atl_npz_report *report);
 
-/* The first variable that is trained and holds a NaN or an infinity; null if none does. */
-const char *first_non_finite_variable(const training *t);
+/* The first variable that holds a NaN or an infinity, of what is trained or of what was handed over; null if none does. */
+const char *non_finite_variable_of(const training *t);
 
 typedef struct score {
     int64_t count;
     double loss;  /* mean cross entropy */
     double right; /* share of the first guesses that are right */
     double top5;
+    int64_t not_finite; /* images with a score that is NaN or infinite */
 } score;
 /* Over a whole data set, each image cut from its middle.  confusion: null, or classes * classes counts, by [truth][guess]. */
 atl_status look_at(training *t, const atl_dataset *data, int64_t batch, int64_t *confusion, score *score_out);

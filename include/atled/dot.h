@@ -22,7 +22,7 @@ typedef struct atl_dot_args {
     atl_node *to;      /* ... and only what it is computed from: with both, what lies on a path between the two */
     atl_nodes outputs; /* only what these are computed from, and they are drawn bold */
     int depth;         /* a scope at this depth is one box, with all that is in it: 1 for the outermost; 0: none is */
-    const char *title; /* above the drawing; null: none */
+    const char *title; /* above the drawing; null or empty: none */
     /* Of each node of the graph, by its index (atl_program_node_times): every box tells its time and its share of the sum of all,
      * and is the redder the more it takes.  Null: none. */
     const double *microseconds;
@@ -30,7 +30,8 @@ typedef struct atl_dot_args {
 } atl_dot_args;
 
 /* The same graph gives the same bytes.  Null nodes in from, to and wanted restrict nothing.  A graph in which a builder has
- * recorded a mistake is drawn as far as it got, with the mistake in the title.
+ * recorded a mistake is drawn as far as it got, with the mistake in the title; one for which memory ran out is not drawn:
+ * ATL_OUT_OF_MEMORY.
  * ATL_INVALID for a node of another graph, or if no path leads from `from` to `to`; ATL_BAD_FILE if the file cannot be
  * written, and the old one stays; ATL_UNSUPPORTED if rendering was not built in, or the drawing is too large for it: ask for a
  * depth, or for less of the graph. */

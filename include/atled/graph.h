@@ -28,6 +28,8 @@ ATL_API void atl_graph_free(atl_graph *graph);
 /* The first mistake recorded by a builder; else the last failure of any other call on this graph; null if all is well.  Owned by the
  * graph, and valid until the next failure. */
 ATL_API const char *atl_graph_error(const atl_graph *graph);
+/* The status of that first mistake; ATL_OK if no builder has made one. */
+ATL_API atl_status atl_graph_status(const atl_graph *graph);
 
 ATL_API int64_t atl_graph_node_count(const atl_graph *graph);
 ATL_API atl_node *atl_graph_node(const atl_graph *graph,

@@ -33,6 +33,10 @@ typedef enum atl_status {
  * The text is valid until the next failing call on the same thread.  It is never null. */
 ATL_API const char *atl_error(void);
 
+/* The status that belongs to that message, for a caller who was told of a failure by a null pointer; ATL_OK if nothing has
+ * failed on the calling thread. */
+ATL_API atl_status atl_error_status(void);
+
 /* For code built on atled that wants its own failures told in the same way: keeps the message, and returns status. */
 ATL_API atl_status atl_set_error(atl_status status, const char *format, ...) ATL_PRINTF(2, 3);
 

@@ -87,7 +87,8 @@ static atl_status build(atl_fooler *fooler, atl_node *logits, atl_compile_args c
     fooler->step = atl_compile_with(&compile);
     fooler->label = atl_tensor_new(ATL_INT32, ATL_SHAPE(1));
     if (!fooler->step)
-        return atl_set_error(ATL_INVALID, "%s", atl_graph_error(graph) ? atl_graph_error(graph) : atl_error());
+        return atl_graph_status(graph) ? atl_set_error(atl_graph_status(graph), "%s", atl_graph_error(graph))
+                                       : atl_error_status();
     return fooler->label ? ATL_OK : ATL_OUT_OF_MEMORY;
 }
 
@@ -161,7 +162,7 @@ static atl_tensor *as_batch(const atl_fooler *fooler, const atl_tensor *pixels)
 static const atl_tensor *value_for(atl_fooler *fooler, const atl_tensor *pixels, int target, const atl_node *node)
 {
     atl_tensor *picture = as_batch(fooler, pixels);
-    atl_status status = picture ? run(fooler, picture, target) : ATL_INVALID;
+    atl_status status = picture ? run(fooler, picture, target) : atl_error_status();
     atl_tensor_free(picture);
     return status ? NULL : atl_value(fooler->step, node);
 }

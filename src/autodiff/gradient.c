@@ -186,7 +186,7 @@ atl_status atl_gradients_with(const atl_gradients_args *args)
                              "result of an earlier mistake");
     atl_graph *graph = first->graph;
     if (graph->broken)
-        return atl_set_error(ATL_INVALID, "%s", graph->error);
+        return atl_set_error(graph->broken, "%s", graph->error);
     if (!check_nodes(graph, args->of, "a y") || !check_nodes(graph, args->by, "an x") ||
         !check_nodes(graph, args->stop, "a node to stop at") || !check_seeds(graph, args))
         return ATL_INVALID;

@@ -4,6 +4,7 @@
 #include "autodiff/recompute.h"
 
 #include "atled/gradient.h"
+#include "graph/graph.h"
 #include "graph/memory.h"
 
 atl_node *atl_recompute(atl_node *node)

@@ -21,16 +21,17 @@ static const char *const head =
 static void put_head(drawing *d)
 {
     dot_put(&d->text, head);
-    if (!d->args->title && !d->graph->broken)
+    const char *title = d->args->title && d->args->title[0] ? d->args->title : NULL;
+    if (!title && !d->graph->broken)
         return;
     dot_put(&d->text, "  graph [labelloc=t, label=<");
-    if (d->args->title) {
+    if (title) {
         dot_put(&d->text, "<font point-size=\"14\" color=\"#1d2b3a\">");
-        dot_put_label(&d->text, d->args->title);
+        dot_put_label(&d->text, title);
         dot_put(&d->text, "</font>");
     }
     if (d->graph->broken) {
-        dot_put(&d->text, d->args->title ? "<br/><font color=\"#b3261e\">" : "<font color=\"#b3261e\">");
+        dot_put(&d->text, title ? "<br/><font color=\"#b3261e\">" : "<font color=\"#b3261e\">");
         dot_put_label(&d->text, d->graph->error);
         dot_put(&d->text, "</font>");
     }
@@ -81,9 +82,13 @@ atl_status atl_dot_text(const atl_dot_args *args, FILE *file, char **text_out, i
     drawing d = {.graph = graph_of(args), .args = args, .text = {.file = file}};
     if (!d.graph)
         return atl_set_error(ATL_INVALID, "dot: no graph is given");
+    if (d.graph->broken == ATL_OUT_OF_MEMORY) /* nobody's mistake that could be seen in a drawing */
+        return atl_set_error(ATL_OUT_OF_MEMORY, "dot: the graph is not whole: %s", d.graph->error);
     if (args->depth < 0)
         return atl_set_error(ATL_INVALID, "dot: a depth of %d; it must be 1 or more, or 0 for no boxes", args->depth);
     atl_status status = draw(&d);
+    if (!status && d.graph->broken == ATL_OUT_OF_MEMORY) /* names are made when they are first asked for */
+        status = atl_out_of_memory();
     if (boxes_out)
         *boxes_out = d.boxes;
     if (text_out)

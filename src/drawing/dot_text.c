@@ -99,7 +99,8 @@ static void put_escaped(dot_text *text, const char *string, int quoted)
     }
 }
 
-void dot_put_label(dot_text *text, const char *string) { put_escaped(text, string, 0); }
+/* Graphviz takes no element of an HTML-like label that is empty. */
+void dot_put_label(dot_text *text, const char *string) { put_escaped(text, string[0] ? string : " ", 0); }
 void dot_put_quoted(dot_text *text, const char *string) { put_escaped(text, string, 1); }
 
 atl_status dot_finish(dot_text *text)

@@ -122,6 +122,13 @@ static atl_node *record(atl_graph *graph, atl_status status)
     return NULL;
 }
 
+/* A message that passes on what a call said ("constant: out of memory") passes its status on, too. */
+static atl_status status_of(const char *text)
+{
+    size_t length = strlen(text), tail = strlen(atl_error());
+    return tail && tail <= length && strcmp(text + length - tail, atl_error()) == 0 ? atl_error_status() : ATL_INVALID;
+}
+
 atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...)
 {
     char text[ATL_ERROR_SIZE];
@@ -131,7 +138,7 @@ atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return record(graph, atl_set_error(ATL_INVALID, "%s", text));
+    return record(graph, atl_set_error(status_of(text), "%s", text));
 }
 
 atl_node *atl_builder_error(atl_graph *graph, const char *builder, const char *format, ...)
@@ -194,3 +201,5 @@ atl_node *atl_input_of(const atl_node *node, int index)
 {
     return node && index >= 0 && index < node->input_count ? node->inputs[index] : NULL;
 }
+
+atl_status atl_graph_status(const atl_graph *graph) { return graph ? graph->broken : ATL_INVALID; }

@@ -113,13 +113,14 @@ const atl_model *atl_model_find(const char *name)
     return NULL;
 }
 
-/* The network's own key for a layer's weights, or the library's, whichever the archive has; 0 if neither. */
-static int weights_shape(const atl_model *model, const atl_npz *npz, int layer, atl_shape *shape)
+/* Of the layer's weights, by the network's own key or the library's, whichever the archive has; a scalar if it has neither. */
+static atl_status weights_shape(const atl_model *model, const atl_npz *npz, int layer, atl_shape *shape)
 {
     const char *own = ATL_NAME("%s/weights", model->layers[layer]);
     const char *usual = ATL_NAME("%s%s", model->layers[layer], model->suffixes[0] ? model->suffixes[0] : "/weights");
     const char *key = atl_npz_has(npz, own) ? own : usual;
-    return atl_npz_has(npz, key) && atl_npz_shape(npz, key, shape) == ATL_OK && (shape->rank == 2 || shape->rank == 4);
+    *shape = ATL_SCALAR;
+    return atl_npz_has(npz, key) ? atl_npz_shape(npz, key, shape) : ATL_OK;
 }
 
 /* Filters are [.., out] or [out, ..], dense weights like them. */
@@ -137,11 +138,14 @@ static int64_t side_of(const atl_model *model, int64_t features, int64_t channel
     return 0;
 }
 
-static void measure(const atl_model *model, const atl_npz *npz, atl_model_size *size)
+static atl_status measure(const atl_model *model, const atl_npz *npz, atl_model_size *size)
 {
     atl_shape shape;
     for (int i = 0; model->layers[i]; i++) {
-        if (!weights_shape(model, npz, i, &shape))
+        atl_status status = weights_shape(model, npz, i, &shape);
+        if (status)
+            return status;
+        if (shape.rank != 2 && shape.rank != 4)
             continue;
         int64_t out = outputs_of(model, shape);
         if (out > 0 && out < 1 << 24)
@@ -155,6 +159,7 @@ static void measure(const atl_model *model, const atl_npz *npz, atl_model_size *
                 size->height = size->width = side;
         }
     }
+    return ATL_OK;
 }
 
 atl_status atl_model_size_of(const atl_model *model, const char *path, atl_model_size *size_out)
@@ -166,10 +171,10 @@ atl_status atl_model_size_of(const atl_model *model, const char *path, atl_model
         return ATL_OK;
     atl_npz *npz = atl_npz_open(path);
     if (!npz)
-        return ATL_BAD_FILE;
-    measure(model, npz, size_out);
+        return atl_error_status();
+    atl_status status = measure(model, npz, size_out);
     atl_npz_close(npz);
-    return ATL_OK;
+    return status;
 }
 
 atl_status atl_model_load_with(const atl_model *model, const atl_npz_args *args)
@@ -179,7 +184,7 @@ atl_status atl_model_load_with(const atl_model *model, const atl_npz_args *args)
     atl_npz_args usual = *args;
     atl_npz *npz = atl_npz_open(args->path);
     if (!npz)
-        return ATL_BAD_FILE;
+        return atl_error_status();
     if (!atl_npz_has(npz, ATL_NAME("%s/weights", model->layers[0])))
         memcpy(usual.suffixes, model->suffixes, sizeof usual.suffixes);
     atl_npz_close(npz);

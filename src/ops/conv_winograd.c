@@ -170,7 +170,12 @@ int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c)
     step.read[step.reads++] =
         atl_lower_input_strided(lowering, c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input,
                                 &s->w.in_pixel_stride);
-    step.read[step.reads++] = lower_filter(lowering, c);
+    atl_value_id filter = lower_filter(lowering, c);
+    if (filter < 0) {
+        atl_release(s);
+        return 0;
+    }
+    step.read[step.reads++] = filter;
     s->end = atl_lower_conv_epilogue(lowering, c, &step);
     atl_value_id result = atl_lower_output_strided(lowering, &s->w.out_pixel_stride);
     if (c->residual_input >= 0 && s->w.out_pixel_stride == s->w.out)

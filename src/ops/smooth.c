@@ -1,4 +1,5 @@
 /* How rough an image is, and what makes it smooth: made of other ops. */
+#include "graph/graph.h"
 #include "graph/memory.h"
 #include "ops/image.h"
 

@@ -1,4 +1,5 @@
 /* Joining along a new axis, and cutting into parts: made of expand_dims and concat, of slice and squeeze. */
+#include "graph/graph.h"
 #include "graph/memory.h"
 #include "ops/ops.h"
 

@@ -1,4 +1,5 @@
 /* About plans: their steps in words, as a table, as JSON; and how long each step takes. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,6 +270,7 @@ atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl
         return atl_null_argument("atl_program_write_profile", "the file is");
     int json = format == ATL_PROFILE_JSON;
     double total = 0;
+    errno = 0; /* of a write that fails below */
     for (int64_t s = 0; s < plan->step_count; s++)
         total += plan->microseconds[s];
     if (json)
@@ -289,5 +291,8 @@ atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl
     else
         fprintf(file, "%10.1f us in %" PRId64 " steps; arena %.1f MB, prepared once %.1f MB\n", total, plan->step_count,
                 (double)plan->arena_bytes / 1e6, (double)plan->prepacked_bytes / 1e6);
-    return ferror(file) ? atl_set_error(ATL_BAD_FILE, "profile: it could not be written") : ATL_OK;
+    if (fflush(file) == 0 && !ferror(file))
+        return ATL_OK;
+    return atl_set_error(errno == ENOMEM ? ATL_OUT_OF_MEMORY : ATL_BAD_FILE, "profile: it could not be written: %s",
+                         errno ? strerror(errno) : "a write failed");
 }

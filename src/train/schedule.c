@@ -93,7 +93,7 @@ atl_node *atl_weight_decay(atl_graph *graph)
     }
     if (!sum) {
         atl_tensor *zero = atl_tensor_new(ATL_FLOAT32, ATL_SCALAR);
-        sum = atl_constant(graph, zero);
+        sum = zero ? atl_constant(graph, zero) : atl_builder_error(graph, "weight_decay", "%s", atl_error());
         atl_tensor_free(zero);
     }
     atl_leave(graph);

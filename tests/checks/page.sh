@@ -11,6 +11,9 @@
 set -u
 page=$1 source=$(realpath "$2") build=$(realpath "$3") scratch=$4
 compiler=("${@:5}")
+export PKG_CONFIG_PATH=$(realpath "$build/meson-uninstalled")
+grep -qF 'cc program.c $(pkg-config --cflags --libs atled)' "$source/README.md" ||
+    { echo "README.md tells another way to compile a program than the one that is tested here"; exit 1; }
 mkdir -p "$scratch"
 name=$(basename "$page")
 rm -f "$scratch/$name".*
@@ -61,8 +64,9 @@ done
 for program in "$scratch/$name".*.c; do
     [ -f "$program" ] || continue
     tested=$((tested + 1)) line=$((10#$(sed -E 's/.*\.([0-9]+)\.c$/\1/' <<<"$program"))) binary=${program%.c}
-    if ! said=$("${compiler[@]}" -std=gnu11 -Wall -Wno-unused -I "$source/include" "$program" -o "$binary" -L "$build" \
-        "-Wl,-rpath,$build" -latled -lm 2>&1); then
+    # The second half is what README.md tells, word for word.
+    if ! said=$("${compiler[@]}" -std=gnu11 -Wall -Wno-unused -o "$binary" "-Wl,-rpath,$build" \
+        "$program" $(pkg-config --cflags --libs atled) 2>&1); then
         printf '%s:%s: does not compile\n%s\n' "$page" "$line" "$said"
         failed=$((failed + 1))
         continue

@@ -37,7 +37,7 @@ static inline char *whole_file(const char *path)
     return kept[count++] = text;
 }
 
-/* Starts it with stdout and stderr going to these descriptors or files. */
+/* Starts it with stdout and stderr going to these descriptors or files; out null: stdout is closed. */
 static inline pid_t start_command(const char *const *words, const char *out, const char *err, int err_descriptor)
 {
     static const char path[] = ATLED_BUILD_ROOT "/tools/atled";
@@ -47,7 +47,10 @@ static inline pid_t start_command(const char *const *words, const char *out, con
     for (int i = 0; words[i] && i < 62; i++)
         argv[i + 1] = words[i];
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 1, out, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (out)
+        posix_spawn_file_actions_addopen(&actions, 1, out, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    else
+        posix_spawn_file_actions_addclose(&actions, 1);
     if (err_descriptor >= 0)
         posix_spawn_file_actions_adddup2(&actions, err_descriptor, 2);
     else

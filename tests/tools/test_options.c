@@ -1,4 +1,5 @@
 /* Option tables: values, mistakes, help. */
+#include "tools/closest_word.c"
 #include "tools/options.c"
 
 #include <unistd.h>
@@ -19,6 +20,8 @@ int report_error(const char *command, int code, const char *format, ...)
     error_texts++;
     return code;
 }
+
+int report_no_memory(const char *command) { return report_error(command, EXIT_INTERNAL, "out of memory"); }
 
 /* ---- a command with an option of every kind ---- */
 

@@ -1,0 +1,22 @@
+/* The command line of atled fool. */
+#ifndef ATLED_TOOLS_FOOL_OPTIONS_H
+#define ATLED_TOOLS_FOOL_OPTIONS_H
+
+#include "compile_options.h"
+
+/* One for each option, see --help. */
+typedef struct fool_options {
+    const char *model, *weights, *target, *output, *start, *labels, *panel, *sheet;
+    int loss, method, quiet, allow_non_finite;
+    int64_t steps, seed, count;
+    double rate, confidence;
+    compile_options compile;
+} fool_options;
+
+/* The words for --loss, in the order of atl_fool_loss. */
+extern const char *const loss_names[];
+
+/* As read_options. */
+int read_fool_options(fool_options *set, int argc, char **argv, int *code);
+
+#endif

@@ -1,0 +1,38 @@
+/* What atled fool works with: made ready in fool_start.c, used in fool.c. */
+#ifndef ATLED_TOOLS_FOOL_SESSION_H
+#define ATLED_TOOLS_FOOL_SESSION_H
+
+#include "fool_options.h"
+#include "labels.h"
+#include "network.h"
+#include "progress.h"
+#include "sheet.h"
+
+typedef struct fool_session {
+    fool_options set;
+    loaded_network network;
+    class_names labels;
+    atl_fooler *fooler;
+    atl_tensor *start; /* [1, h, w, 3] */
+    int *targets;
+    int target_count;
+    progress_line progress;
+    char weights_path[4096]; /* of those that ship */
+    sheet_tile *tiles;       /* the pictures as written, for the sheet */
+    int tile_count;
+    /* Of the target at hand. */
+    double *probability; /* after each step, for the panel's curve */
+    int steps_before;    /* of the attempts before this one, if rounding undid them */
+    int target;
+    /* Of all targets so far. */
+    int met, *steps_of_met;
+} fool_session;
+
+/* All that comes before the first step.  0, or the exit code after a complaint; end_fooling either way. */
+int start_fooling(fool_session *session);
+void end_fooling(fool_session *session);
+
+/* "out.png" -> "out-130.png", if there are several targets. */
+void path_for_target(const fool_session *session, int target, const char *path, char *text, size_t size);
+
+#endif

@@ -1,0 +1,18 @@
+/* Text that others wrote - names of classes, of files, of entries - as it may be shown on a terminal and drawn in a picture. */
+#ifndef ATLED_TOOLS_TEXT_H
+#define ATLED_TOOLS_TEXT_H
+
+#include <stddef.h>
+
+/* Copies `from` into `to`, which has room for `size` bytes.  Bytes that are not UTF-8 and control characters (escape sequences
+ * of a terminal, marks that turn the direction of writing) become U+FFFD.  A text that is too long ends after a whole
+ * character.  Returns to. */
+char *clean_text(const char *from, char *to, size_t size);
+
+/* The bytes of the first `columns` characters of a UTF-8 text; each is taken to be one column wide. */
+int bytes_within(const char *text, int columns);
+
+/* Prints the clean text in exactly `columns` columns, at the right: cut or filled with spaces. */
+void print_column(const char *text, int columns);
+
+#endif
