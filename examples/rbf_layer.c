@@ -122,7 +122,7 @@ int main(void)
     atl_program *program = atl_compile(g, {10, wanted});
     atl_tensor *points = atl_uniform_tensor(ATL_SHAPE(POINTS, DIMENSIONS), -2, 2, /* seed */ 1);
     if (!program || atl_run(program, ATL_FEED(image, points))) {
-        fprintf(stderr, "%s\n", atl_graph_error(g));
+        fprintf(stderr, "%s\n", atl_error());
         return 1;
     }
     static const char *const of[] = {"image", "centers", "beta", "w"};

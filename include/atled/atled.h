@@ -1,4 +1,6 @@
-/* atled: symbolic gradients in plain C.  This header includes the whole public face. */
+/* atled: symbolic gradients in plain C.  This header includes the whole public face.
+ *
+ * Zero stands for an option's default; ATL_ZERO is the zero itself, and ATL_EXACTLY(x) is x, be it zero or not (status.h). */
 #ifndef ATLED_H
 #define ATLED_H
 

@@ -25,7 +25,8 @@ ATL_API atl_graph *atl_graph_new(void);
 /* With all its nodes, after the programs made of it; null is allowed. */
 ATL_API void atl_graph_free(atl_graph *graph);
 
-/* The first mistake recorded by a builder; else the last failure of any other call on this graph; null if all is well.  Owned by the
+/* What a program prints is atl_error() (status.h); this tells whether all is well with a graph.
+ * The first mistake recorded by a builder; else the last failure of any other call on this graph; null if all is well.  Owned by the
  * graph, and valid until the next failure. */
 ATL_API const char *atl_graph_error(const atl_graph *graph);
 

@@ -32,11 +32,12 @@ typedef struct atl_conv_layer_args {
 ATL_API atl_node *atl_conv_layer_with(const atl_conv_layer_args *args);
 #define atl_conv_layer(...) atl_conv_layer_with(&(atl_conv_layer_args){__VA_ARGS__, .end_ = 0})
 
-/* activation(x NAME/weights + NAME/biases): [n, in] -> [n, width].  in must be known: see atl_flatten. */
+/* activation(x NAME/weights + NAME/biases): [n, in] -> [n, width], or [n, tokens, in] -> [n, tokens, width].  in must be known.
+ * An image [n, h, w, c], be it [n, 1, 1, c], is a mistake: atl_flatten comes first. */
 typedef struct atl_dense_layer_args {
-    atl_node *x; /* [n, in] */
+    atl_node *x; /* [n, in] or [n, tokens, in] */
     const char *name;
-    int width;                   /* of the result: [n, width] */
+    int width;                   /* of the result */
     int transposed;              /* weights are [out, in], as PyTorch keeps them */
     atl_initializer initializer; /* zeros: Glorot */
     int no_bias;
@@ -56,7 +57,7 @@ typedef struct atl_batch_norm_layer_args {
     const char *name;
     float epsilon; /* 0: 1e-5 */
     int training;
-    float momentum; /* 0: 0.9 */
+    float momentum; /* 0: 0.9; ATL_ZERO: the last batch's are kept */
     int end_;
 } atl_batch_norm_layer_args;
 ATL_API atl_node *atl_batch_norm_layer_with(const atl_batch_norm_layer_args *args);

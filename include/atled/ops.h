@@ -62,8 +62,9 @@ ATL_API atl_node *atl_int_variable(atl_graph *graph, const char *name, atl_shape
 /* What a variable knows about itself, for training (train.h), which asks when its nodes are built.  Each setter returns the
  * variable, so that calls nest; null passes through, and a node that is no variable is a mistake. */
 ATL_API atl_node *atl_variable_set_trainable(atl_node *variable, int trainable); /* default: 1; 0 for int32 */
-ATL_API atl_node *atl_variable_set_decay(atl_node *variable,
-                                         float decay); /* decay * w^2 / 2 in atl_weight_decay; default 0 */
+ATL_API atl_node *
+atl_variable_set_decay(atl_node *variable,
+                       float decay); /* decay * w^2 / 2 in atl_weight_decay; default 0; ATL_ZERO: not by AdamW either */
 ATL_API atl_node *atl_variable_set_rate_scale(atl_node *variable, float scale); /* times the learning rate; default 1 */
 ATL_API atl_node *atl_variable_set_average(atl_node *variable, float decay); /* of a moving average, 0.999; 0: none */
 /* Belongs to the training, not to the model: an optimizer's memory, a counter.  Default 0. */
@@ -102,10 +103,10 @@ typedef struct atl_noise_args {
     atl_node *counter;     /* int32 scalar: other numbers for each value of it; null: atl_step_counter */
     uint64_t seed;         /* 0: one made of the graph's seed and the node's place in it, so that nodes differ */
     float low, high;       /* uniform in [low, high); both 0: [0, 1) */
-    float mean, deviation; /* normal; deviation 0: 1 */
+    float mean, deviation; /* normal; deviation 0: 1; ATL_ZERO: mean itself */
     int end_;
 } atl_noise_args;
-/* float32 of the shape of `like`; no gradient. Each reads its own options. */
+/* float32 of the shape of `like`; no gradient.  Each has its own options, and refuses the other's. */
 ATL_API atl_node *atl_uniform_noise_with(const atl_noise_args *args);
 ATL_API atl_node *atl_normal_noise_with(const atl_noise_args *args);
 #define atl_uniform_noise(...) atl_uniform_noise_with(&(atl_noise_args){__VA_ARGS__, .end_ = 0})
@@ -115,7 +116,7 @@ ATL_API atl_node *atl_normal_noise_with(const atl_noise_args *args);
  * trains; leave it out of the one that is used. */
 typedef struct atl_dropout_args {
     atl_node *x;
-    float rate; /* 0: 0.5; below 1 */
+    float rate; /* 0: 0.5; ATL_ZERO: x itself; below 1 */
     atl_node *counter;
     uint64_t seed;
     int end_;
@@ -216,11 +217,17 @@ ATL_API atl_node *atl_matmul_with(const atl_matmul_args *args);
 
 /* ---- images ------------------------------------------------------------------------------------------------------- */
 
+/* A number of pixels is no padding: .padding = 1 is refused.  One pixel on each side is ATL_PAD(1).
+ *
+ * PyTorch pads both sides alike: its padding=1 of a 3x3 window is ATL_PAD(1).  ATL_SAME gives the same at stride 1.  At stride 2
+ * it pads an image of an even size at the bottom and right only: an output of the same size, but other numbers. */
 typedef enum atl_padding {
-    ATL_SAME = 0, /* output size = ceil(input / stride); the odd pixel goes to the bottom and right (TensorFlow) */
-    ATL_VALID,    /* none: every window lies inside */
-    ATL_EXPLICIT  /* .pad = {top, bottom, left, right} */
+    ATL_SAME = 0,     /* output size = ceil(input / stride); the odd pixel goes to the bottom and right (TensorFlow) */
+    ATL_VALID = -1,   /* none: every window lies inside */
+    ATL_EXPLICIT = -2 /* .pad = {top, bottom, left, right} */
 } atl_padding;
+/* So many pixels on each of the four sides of an image: atl_conv2d(image, filter, .stride = {2, 2}, ATL_PAD(1)). */
+#define ATL_PAD(pixels) .padding = ATL_EXPLICIT, .pad = {(pixels), (pixels), (pixels), (pixels)}
 typedef enum atl_layout { ATL_NHWC = 0, ATL_NCHW } atl_layout;
 typedef enum atl_filter_layout { ATL_HWIO = 0, ATL_OIHW } atl_filter_layout;
 
@@ -260,11 +267,10 @@ ATL_API atl_node *atl_avg_pool2d_with(const atl_pool2d_args *args);
 
 /* Local response normalisation over channels (Krizhevsky et al. 2012):
  * x / (bias + alpha * sum over [c - radius, c + radius] of x^2)^beta
- * The sum is over the channels that there are; the radius may be larger than their number.  bias and alpha are positive.  As 0
- * stands for a default, a radius of 0 is written with other ops: x * pow(bias + alpha * square(x), -beta). */
+ * The sum is over the channels that there are; the radius may be larger than their number.  bias is positive, alpha not negative. */
 typedef struct atl_lrn_args {
     atl_node *image;
-    int radius;              /* 0: 5 */
+    int radius;              /* 0: 5; ATL_ZERO: each channel by itself */
     float bias, alpha, beta; /* 0: 1, 1, 0.5, as in TensorFlow */
     atl_layout layout;
     int end_;
@@ -383,12 +389,12 @@ ATL_API atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args);
 ATL_API atl_node *atl_softmax(atl_node *logits);     /* over the last dimension */
 ATL_API atl_node *atl_log_softmax(atl_node *logits); /* without overflow */
 
-/* Cross entropy of softmax(logits [.., classes]) -> [..], one loss an example. Targets: one of the three. */
+/* Cross entropy of softmax(logits [.., classes]) -> [..], one loss an example. One of the three targets. */
 typedef struct atl_cross_entropy_args {
     atl_node *logits;
     atl_node *targets; /* dense: probabilities of the shape of logits */
     atl_node *labels;  /* sparse: int32 [..], or a scalar for all; where one is not in 0..classes-1 the loss is NaN */
-    int label;         /* the same class for every example */
+    int label;         /* the same class for every example; class 0 is ATL_ZERO: .label = ATL_EXACTLY(class) */
     int end_;
 } atl_cross_entropy_args;
 ATL_API atl_node *atl_softmax_cross_entropy_with(const atl_cross_entropy_args *args);
@@ -457,6 +463,9 @@ ATL_API atl_node *atl_argmax(atl_node *x, int axis); /* int32, without that dime
 /* x summed over the dimensions in which `like` is 1 or missing: what undoes a broadcast. */
 ATL_API atl_node *atl_sum_to(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_broadcast_like(atl_node *x, atl_node *like);
+/* x [1, ...] once for each example of `like` [n, ...], whose value is not used: [n, ...].  For what each example of an unknown batch
+ * gets, as a class token [1, 1, d] before the tokens [?, t, d]. */
+ATL_API atl_node *atl_repeat_batch(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_broadcast_to(atl_node *x, atl_shape shape); /* a size of -1 keeps x's */
 
 /* ---- shapes: these move elements of either type --------------------------------------------------------------------- */
@@ -476,7 +485,8 @@ typedef struct atl_transpose_args {
 ATL_API atl_node *atl_transpose_with(const atl_transpose_args *args);
 #define atl_transpose(...) atl_transpose_with(&(atl_transpose_args){__VA_ARGS__, .end_ = 0})
 
-/* Joined along an axis (negative counts from the end); all other sizes and the types must agree. */
+/* Joined along an axis (negative counts from the end); all other sizes and the types must agree.  A 1 does not agree with an unknown
+ * size: see atl_repeat_batch. */
 ATL_API atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs);
 #define atl_concat(axis, ...)                                                                                          \
     atl_concat_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})

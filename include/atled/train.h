@@ -51,17 +51,19 @@ ATL_API atl_node *atl_warm_up(atl_node *rate, int64_t steps);
 
 typedef struct atl_optimizer_rule atl_optimizer_rule;
 
-/* The options of all of them; each reads its own. */
+/* The options of all of them.  atl_minimize refuses one that its optimizer does not have.  0 is the default: see ATL_ZERO. */
 typedef struct atl_optimizer {
     int begin_;          /* so that all may be left out: atl_adam() */
     atl_node *schedule;  /* the rate, as a scalar node; null: .rate */
     double rate;         /* 0: 0.01; Adam's: 0.001 */
     double momentum;     /* 0: 0.9, but RMSProp's: none */
-    double decay;        /* of RMSProp's mean square, 0: 0.9.  AdamW: weight decay, 0: 0.01, < 0: none; see below */
+    double rho;          /* RMSProp's, of its mean square; 0: 0.9 */
+    double weight_decay; /* AdamW's; 0: 0.01 */
     double beta1, beta2; /* Adam's; 0: 0.9, 0.999 */
     double epsilon;      /* 0: 1e-8 */
     double start;        /* Adagrad's accumulator at the beginning */
     const atl_optimizer_rule *rule;
+    const char *unused; /* set by the calls below: the name of an option that the optimizer does not have */
 } atl_optimizer;
 /* w - r g */
 ATL_API atl_optimizer atl_sgd_with(const atl_optimizer *options);
@@ -69,7 +71,7 @@ ATL_API atl_optimizer atl_sgd_with(const atl_optimizer *options);
 ATL_API atl_optimizer atl_momentum_with(const atl_optimizer *options);
 /* m' = momentum m + g;  w - r (g + momentum m')                        Nesterov 1983, as in Sutskever et al. 2013 */
 ATL_API atl_optimizer atl_nesterov_with(const atl_optimizer *options);
-/* v' = decay v + (1 - decay) g^2;  w - r g / (sqrt(v') + epsilon)                             Hinton 2012
+/* v' = rho v + (1 - rho) g^2;  w - r g / (sqrt(v') + epsilon)                             Hinton 2012
  * With .momentum, m' = momentum m + g / (sqrt(v') + epsilon);  w - r m'. */
 ATL_API atl_optimizer atl_rmsprop_with(const atl_optimizer *options);
 /* v' = v + g^2;  w - r g / (sqrt(v') + epsilon)                                         Duchi et al. 2011 */
@@ -77,8 +79,8 @@ ATL_API atl_optimizer atl_adagrad_with(const atl_optimizer *options);
 /* m' = beta1 m + (1 - beta1) g;  v' = beta2 v + (1 - beta2) g^2;
  * w - r sqrt(1 - beta2^t) / (1 - beta1^t) m' / (sqrt(v') + epsilon), t = 1 at the first step   Kingma & Ba 2015 */
 ATL_API atl_optimizer atl_adam_with(const atl_optimizer *options);
-/* The same, and w shrinks by r * decay * w beside it: by its own decay if it was given one, else, if it has two dimensions or
- * more, by .decay.  Then leave atl_weight_decay out of the cost.                         Loshchilov & Hutter 2019 */
+/* The same, and w shrinks by r * weight_decay * w beside it: by its own decay if it was given one, else, if it has two
+ * dimensions or more, by .weight_decay.  Then leave atl_weight_decay out of the cost.                         Loshchilov & Hutter 2019 */
 ATL_API atl_optimizer atl_adamw_with(const atl_optimizer *options);
 #define atl_sgd(...)      atl_sgd_with(&(const atl_optimizer){.begin_ = 0, __VA_ARGS__})
 #define atl_momentum(...) atl_momentum_with(&(const atl_optimizer){.begin_ = 0, __VA_ARGS__})

@@ -79,7 +79,7 @@ Test(weights, misfits_are_told_and_change_nothing)
     assert_told("1 that no variable wants: 'conv9'");
     cr_assert_str_eq(atl_graph_error(g), atl_error());
     assert_values(g, 1, 2, 3);
-    cr_assert_eq(atl_load_npz(g, in_scratch("w.npz"), .partial = 1), ATL_BAD_FILE);
+    cr_assert_eq(atl_load_npz(g, in_scratch("w.npz"), .allow_missing = 1, .allow_extra = 1), ATL_BAD_FILE);
     assert_told("1 differ");
     cr_assert_null(strstr(atl_error(), "missing"));
     assert_values(g, 1, 2, 3);
@@ -91,14 +91,32 @@ Test(weights, partial)
     atl_graph *g = new_model(1, 2, 3);
     write_archive("gain", ATL_SHAPE(4), "conv9", ATL_SHAPE(1));
     cr_assert_eq(atl_load_npz(g, in_scratch("w.npz")), ATL_BAD_FILE);
-    assert_told(".partial = 1");
-    cr_assert_eq(atl_load_npz(g, in_scratch("w.npz"), .partial = 1), ATL_OK, "%s", atl_error());
+    assert_told(".allow_missing = 1");
+    cr_assert_eq(atl_load_npz(g, in_scratch("w.npz"), .allow_missing = 1, .allow_extra = 1), ATL_OK, "%s", atl_error());
     assert_values(g, 1, 2, 0);
     write_archive("conv9", ATL_SHAPE(1), NULL, ATL_SCALAR);
-    cr_assert_eq(atl_load_npz(g, in_scratch("w.npz"), .partial = 1), ATL_BAD_FILE);
+    cr_assert_eq(atl_load_npz(g, in_scratch("w.npz"), .allow_missing = 1, .allow_extra = 1), ATL_BAD_FILE);
     assert_told("3 missing");
     assert_told("another network's");
     assert_told(".suffixes");
+    atl_graph_free(g);
+}
+
+/* A whole state_dict of PyTorch has more than the weights: what is extra may be, while what is missing may not. */
+Test(weights, extra_and_missing_are_allowed_apart)
+{
+    atl_graph *g = atl_graph_new();
+    atl_variable(g, "bn/scale", ATL_SHAPE(2), atl_zeros());
+    write_archive("bn.weight", ATL_SHAPE(2), "bn.num_batches_tracked", ATL_SHAPE(1));
+    const char *path = in_scratch("w.npz");
+    cr_assert_eq(atl_load_npz(g, path, .suffixes[2] = ".weight"), ATL_BAD_FILE);
+    assert_told("1 that no variable wants: 'bn.num_batches_tracked'");
+    assert_told(".allow_extra = 1");
+    cr_assert_eq(atl_load_npz(g, path, .suffixes[2] = ".weight", .allow_missing = 1), ATL_BAD_FILE);
+    cr_assert_eq(atl_load_npz(g, path, .suffixes[2] = ".weight", .allow_extra = 1), ATL_OK, "%s", atl_error());
+    atl_variable(g, "bn/shift", ATL_SHAPE(2), atl_zeros());
+    cr_assert_eq(atl_load_npz(g, path, .suffixes[2] = ".weight", .allow_extra = 1), ATL_BAD_FILE);
+    assert_told("1 missing: 'bn/shift'");
     atl_graph_free(g);
 }
 

@@ -125,7 +125,7 @@ Test(layers, mistakes_are_told_with_the_layer_and_the_shape)
     g = atl_graph_new();
     cr_assert(atl_dense_layer(atl_flatten(picture(g)), "fc", 4), "%s", atl_graph_error(g));
     cr_assert_null(atl_dense_layer(atl_flatten(picture(atl_graph_of(NULL))), "fc", 4));
-    cr_assert_null(atl_dense_layer(atl_find(g, "x"), "fc", 4)); /* the name is taken */
+    cr_assert_null(atl_dense_layer(atl_flatten(atl_find(g, "x")), "fc", 4)); /* the name is taken */
     cr_assert_mentions(atl_graph_error(g), "fc/weights");
     atl_graph_free(g);
     g = atl_graph_new();
