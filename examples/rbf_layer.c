@@ -134,7 +134,8 @@ int main(void)
         largest = fmax(largest, d);
     }
     atl_gradient_check check = {.worst = INFINITY};
-    atl_check_gradient(phi[1], ATL_NODES(image, centers, beta), ATL_FEED(image, points), .order = 2, .result = &check);
+    atl_check_gradient(phi[1], ATL_NODES(image, centers, beta), ATL_FEED(image, points), .order = 2,
+                       .result_out = &check);
     printf("and the gradient's own gradient is off central differences by %.1g\n", check.worst);
     atl_tensor_free(points);
     atl_program_free(program);

@@ -62,7 +62,7 @@ typedef struct atl_npz_args {
     int weights_only;  /* leave out what belongs to training: optimizers' memory, counters (atl_variable_set_state) */
     int averages; /* save: moving averages in place of the weights, where they are kept; implies weights_only.  Batch norm's
                        * statistics stay those of the weights: see atl_copy_variables */
-    atl_npz_report *report; /* load: filled, if not null */
+    atl_npz_report *report_out; /* load: filled, if not null */
     int end_;
 } atl_npz_args;
 /* Everything is read and checked before anything is changed: on failure all variables are as they were.  The message
@@ -72,8 +72,8 @@ typedef struct atl_npz_args {
  * Failures are also kept for atl_graph_error(). */
 ATL_API atl_status atl_load_npz_with(const atl_npz_args *args);
 ATL_API atl_status atl_save_npz_with(const atl_npz_args *args);
-#define atl_load_npz(...) atl_load_npz_with(&(atl_npz_args){__VA_ARGS__, .end_ = 0})
-#define atl_save_npz(...) atl_save_npz_with(&(atl_npz_args){__VA_ARGS__, .end_ = 0})
+#define atl_load_npz(...) atl_load_npz_with(ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))
+#define atl_save_npz(...) atl_save_npz_with(ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))
 
 /* ---- pictures: float32 [height, width, 3] or [1, height, width, 3], RGB, 0..255 ------------------------------ */
 #define ATL_MAX_PIXELS 100000000

@@ -232,8 +232,8 @@ static atl_status load(const atl_npz_args *args, bindings *all)
 {
     atl_npz *npz;
     misfits found = {0};
-    if (args->report)
-        *args->report = (atl_npz_report){0};
+    if (args->report_out)
+        *args->report_out = (atl_npz_report){0};
     atl_status status = bind_keys(args, all);
     if (!status)
         status = atl_npz_open_archive(args->path, &npz);
@@ -241,7 +241,7 @@ static atl_status load(const atl_npz_args *args, bindings *all)
         return status;
     status = compare_all(npz, all, &found);
     if (!status) {
-        fill_report(args->report, all, &found);
+        fill_report(args->report_out, all, &found);
         status = report_error(args, all, &found);
     }
     if (!status)

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "atled/op.h"
+#include "atled/train.h"
 #include "graph/error.h"
 #include "graph/option.h"
 
@@ -35,7 +36,7 @@ static atl_node *filter_of(const atl_conv_layer_args *args)
     if (!is_given(by) || by.kind == ATL_INIT_HE)
         by = he_of(h * w * in);
     atl_shape shape =
-        args->filter_layout == ATL_OIHW ? ATL_SHAPE(args->channels, in, h, w) : ATL_SHAPE(h, w, in, args->channels);
+        args->weight_order == ATL_OUT_IN ? ATL_SHAPE(args->channels, in, h, w) : ATL_SHAPE(h, w, in, args->channels);
     return atl_variable_set_decay(atl_variable(atl_graph_of(args->image), "weights", shape, by), args->decay);
 }
 
@@ -66,7 +67,7 @@ atl_node *atl_conv_layer_with(const atl_conv_layer_args *args)
                                                      .dilation = {args->dilation[0], args->dilation[1]},
                                                      .groups = args->groups,
                                                      .layout = args->layout,
-                                                     .filter_layout = args->filter_layout});
+                                                     .weight_order = args->weight_order});
     if (!args->no_bias)
         y = add_biases(y, args->channels, args->layout);
     y = with_activation(y, args->activation);
@@ -96,9 +97,10 @@ atl_node *atl_dense_layer_with(const atl_dense_layer_args *args)
     if (by.kind == ATL_INIT_HE)
         by = he_of(in);
     atl_node *weights =
-        atl_variable(graph, "weights", args->transposed ? ATL_SHAPE(args->width, in) : ATL_SHAPE(in, args->width), by);
+        atl_variable(graph, "weights",
+                     args->weight_order == ATL_OUT_IN ? ATL_SHAPE(args->width, in) : ATL_SHAPE(in, args->width), by);
     atl_variable_set_decay(weights, args->decay);
-    atl_node *y = atl_matmul(args->x, weights, .transpose_b = args->transposed != 0);
+    atl_node *y = atl_matmul(args->x, weights, .transpose_b = args->weight_order == ATL_OUT_IN);
     if (!args->no_bias)
         y = add_biases(y, args->width, ATL_NHWC);
     y = with_activation(y, args->activation);

@@ -78,7 +78,7 @@ static int find_gradients(step *s)
     if (!ok)
         atl_graph_out_of_memory(s->graph);
     else if (s->count)
-        ok = !atl_gradients(.of = ATL_NODES(s->args->cost), .by = {s->count, by}, .result = result,
+        ok = !atl_gradients(.of = ATL_NODES(s->args->cost), .by = {s->count, by}, .result_out = result,
                             .unused = asked ? ATL_UNUSED_ERROR : ATL_UNUSED_NULL);
     for (int64_t i = 0; ok && i < s->count; i++)
         if (result[i]) {

@@ -52,7 +52,7 @@ Test(rbf_layer, the_op_is_differentiated_again)
         atl_gradient_check check = {.worst = INFINITY};
         cr_assert(atl_check_gradient(atl_gradient(rbf(image, centers, beta), centers), ATL_NODES(image, centers, beta),
                                      ATL_FEEDS({image, x}, {centers, c}, {beta, b}), .order = order,
-                                     .result = &check) == ATL_OK,
+                                     .result_out = &check) == ATL_OK,
                   "%s", atl_error());
         cr_expect_lt(check.worst, 1e-6, "order %d: %g, not %g, at %s[%lld]", order + 1, check.analytic, check.numeric,
                      atl_name_of(check.x), (long long)check.index);

@@ -28,7 +28,7 @@ static void check_cifar10(const char *name, const char *golden, int exactly)
     atl_node *by[11], *gradient[11];
     memcpy(by, variable, 10 * sizeof *by);
     by[10] = image;
-    cr_assert(atl_gradients(.of = ATL_NODES(loss), .by = {11, by}, .result = gradient) == ATL_OK, "%s",
+    cr_assert(atl_gradients(.of = ATL_NODES(loss), .by = {11, by}, .result_out = gradient) == ATL_OK, "%s",
               atl_graph_error(g));
     atl_node *wanted[14] = {logits, cross_entropy, loss};
     memcpy(wanted + 3, gradient, sizeof gradient);
