@@ -105,13 +105,10 @@ const char *atl_graph_format(atl_graph *graph, const char *format, ...)
     return text;
 }
 
-/* Keeps the thread's message, if it is the graph's first.  Else that first one is the thread's again: what came of it needs
- * no words. */
+/* Keeps the thread's message, if it is the graph's first. */
 static atl_node *record(atl_graph *graph, atl_status status)
 {
-    if (graph->broken)
-        atl_set_error(graph->broken, "%s", graph->error);
-    else {
+    if (!graph->broken) {
         snprintf(graph->error, sizeof graph->error, "%s", atl_error());
         graph->broken = status;
     }

@@ -62,7 +62,7 @@ static atl_conv2d_args random_geometry(atl_graph *g, int wide)
     int in = between(0, 3) ? between(1, most) : 1, out = between(0, 3) ? between(1, most) : 1;
     int fh = between(0, 2) ? between(1, 5) : 1, fw = between(0, 2) ? between(1, 5) : 1;
     args.groups = groups;
-    args.padding = (atl_padding)between(0, 2);
+    args.padding = (const atl_padding[]){ATL_SAME, ATL_VALID, ATL_EXPLICIT}[between(0, 2)];
     for (int i = 0; i < 4 && args.padding == ATL_EXPLICIT; i++)
         args.pad[i] = between(0, ((i < 2 ? fh : fw) - 1) * args.dilation[i / 2]);
     args.image = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(between(1, 3), between(1, 14), between(1, 14), in * groups));
