@@ -87,7 +87,7 @@ static int want_gradients(const bench_case *c, built_case *b)
     b->outputs[0] = b->loss;
     b->count = count + 1;
     return count < 255 &&
-           atl_gradients(.of = ATL_NODES(b->loss), .by = {count, by}, .result = b->outputs + 1) == ATL_OK;
+           atl_gradients(.of = ATL_NODES(b->loss), .by = {count, by}, .result_out = b->outputs + 1) == ATL_OK;
 }
 
 /* Of dense layers, or of convolutions too; never of biases or of what normalises. */

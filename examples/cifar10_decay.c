@@ -54,7 +54,7 @@ int main(int argc, char **argv)
     for (int64_t i = 0; i < count; i++)
         if (atl_variable_is_trainable(variables[i]))
             weights[trained++] = variables[i];
-    atl_gradients(.of = ATL_NODES(cost), .by = {trained, weights}, .result = gradients);
+    atl_gradients(.of = ATL_NODES(cost), .by = {trained, weights}, .result_out = gradients);
     for (int64_t i = 0; i < trained; i++)
         steps[i] = atl_assign(weights[i], atl_sub(weights[i], atl_mul(gradients[i], rate)));
     steps[trained] = atl_assign(counter, atl_increment(counter));

@@ -58,7 +58,7 @@ static double worst_of(int order)
     atl_graph *g = atl_graph_new();
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(50));
     atl_tensor *numbers = atl_uniform_tensor(ATL_SHAPE(50), -2, 2, /* seed */ 1);
-    if (atl_check_gradient(gaussian_of(x), ATL_NODES(x), ATL_FEED(x, numbers), .order = order, .result = &check))
+    if (atl_check_gradient(gaussian_of(x), ATL_NODES(x), ATL_FEED(x, numbers), .order = order, .result_out = &check))
         printf("not checked: %s\n", atl_error());
     atl_tensor_free(numbers);
     atl_graph_free(g);

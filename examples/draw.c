@@ -19,7 +19,7 @@ int main(int argc, char **argv)
     if (status == ATL_UNSUPPORTED) /* built without Graphviz: the text can always be written */
         status = atl_write_dot(g, "draw.dot", .outputs = ATL_NODES(loss, gradient));
     if (status)
-        fprintf(stderr, "%s\n", atl_graph_error(g));
+        fprintf(stderr, "%s\n", atl_error());
     atl_graph_free(g);
     return status != ATL_OK;
 }

@@ -122,7 +122,7 @@ int main(void)
     atl_program *program = atl_compile(g, {10, wanted});
     atl_tensor *points = atl_uniform_tensor(ATL_SHAPE(POINTS, DIMENSIONS), -2, 2, /* seed */ 1);
     if (!program || atl_run(program, ATL_FEED(image, points))) {
-        fprintf(stderr, "%s\n", atl_graph_error(g));
+        fprintf(stderr, "%s\n", atl_error());
         return 1;
     }
     static const char *const of[] = {"image", "centers", "beta", "w"};
@@ -134,7 +134,8 @@ int main(void)
         largest = fmax(largest, d);
     }
     atl_gradient_check check = {.worst = INFINITY};
-    atl_check_gradient(phi[1], ATL_NODES(image, centers, beta), ATL_FEED(image, points), .order = 2, .result = &check);
+    atl_check_gradient(phi[1], ATL_NODES(image, centers, beta), ATL_FEED(image, points), .order = 2,
+                       .result_out = &check);
     printf("and the gradient's own gradient is off central differences by %.1g\n", check.worst);
     atl_tensor_free(points);
     atl_program_free(program);

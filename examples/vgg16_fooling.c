@@ -37,11 +37,12 @@ static float fool(const char *weights, float scale, int target, const char *pict
     atl_node *target_probability = atl_index_last(atl_softmax(scores), target);
     /* Cross entropy is steepest while the target is improbable.  The mean squared error of the softmax is flat there, because the
      * softmax is: with it the probability never begins to rise. */
-    atl_node *loss = atl_softmax_cross_entropy(scores, .label = target);
+    atl_node *loss = atl_softmax_cross_entropy(scores, .label = ATL_EXACTLY(target));
     atl_node *gradient = atl_gradient(loss, image);
     atl_program *step = atl_compile(g, ATL_NODES(gradient, target_probability));
     float probability = -1;
-    if (!step || (weights && atl_load_npz(g, weights, .suffixes = {"_W", "_b"}, .partial = 1))) {
+    if (!step ||
+        (weights && atl_load_npz(g, weights, .suffixes = {"_W", "_b"}, .allow_missing = 1, .allow_extra = 1))) {
         atl_program_free(step);
         atl_graph_free(g);
         return probability;

@@ -93,7 +93,7 @@ static int choose_wanted(const loaded_network *network, int gradient, atl_node *
     wanted[1] = NULL;
     if (!gradient)
         return 0;
-    wanted[0] = atl_named(atl_softmax_cross_entropy(network->logits, .label = 0), "loss");
+    wanted[0] = atl_named(atl_softmax_cross_entropy(network->logits, .label = ATL_ZERO), "loss");
     wanted[1] = atl_gradient(wanted[0], network->image);
     return wanted[1] ? 0 : report_graph_failure("dot", network->graph);
 }

@@ -68,7 +68,7 @@ static int descend(fool_session *s, const char *path, atl_fool_result *result, a
         atl_status status = atl_fool(s->fooler, .target = s->target, .start = *file ? *file : s->start,
                                      .method = descents[s->set.method], .steps = (int)s->set.steps - s->steps_before,
                                      .rate = (float)s->set.rate, .confidence = (float)confidence, .watch = watch,
-                                     .context = s, .result = result);
+                                     .context = s, .result_out = result);
         if (status)
             return report_error("fool", status == ATL_INVALID ? EXIT_INTERNAL : exit_code_of(status), "%s",
                                 atl_error());

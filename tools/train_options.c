@@ -112,13 +112,13 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
          .help = "learning rate at its highest; 0.01 if not given, with adam and adamw 0.001"},
         {"momentum", 0, .real = &set->momentum, .argument = "X", .lowest = 0, .highest = 0.999999,
          .help = "of momentum and nesterov 0.9 if not given, of rmsprop none"},
-        {"rms-decay", 0, .real = &set->rms_decay, .argument = "X", .lowest = 1e-9, .highest = 0.999999999,
+        {"rms-decay", 0, .real = &set->rms_decay, .argument = "X", .lowest = 0, .highest = 0.999999999,
          .help = "of rmsprop's mean square"},
-        {"beta1", 0, .real = &set->beta1, .argument = "X", .lowest = 1e-9, .highest = 0.999999999,
+        {"beta1", 0, .real = &set->beta1, .argument = "X", .lowest = 0, .highest = 0.999999999,
          .help = "of adam and adamw"},
-        {"beta2", 0, .real = &set->beta2, .argument = "X", .lowest = 1e-9, .highest = 0.999999999,
+        {"beta2", 0, .real = &set->beta2, .argument = "X", .lowest = 0, .highest = 0.999999999,
          .help = "of adam and adamw"},
-        {"epsilon", 0, .real = &set->epsilon, .argument = "X", .lowest = 1e-30, .highest = 1e6,
+        {"epsilon", 0, .real = &set->epsilon, .argument = "X", .lowest = 0, .highest = 1e6,
          .help = "of rmsprop, adagrad, adam and adamw"},
         {"rate-of", 0, .texts = &set->rate_of, .argument = "NAME=X",
          .help = "the learning rate of a variable, or of all in a scope such as conv1, is X times that of the others; "
@@ -210,25 +210,31 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
     return !*code;
 }
 
-/* In what the library is given, 0 is its own default. */
+/* Each optimizer is given the options that it has. */
 atl_optimizer settle_optimizer(train_options *set)
 {
-    int has_momentum = set->optimizer == OPTIMIZER_MOMENTUM || set->optimizer == OPTIMIZER_NESTEROV;
+    int has_momentum = set->optimizer == OPTIMIZER_MOMENTUM || set->optimizer == OPTIMIZER_NESTEROV ||
+                       set->optimizer == OPTIMIZER_RMSPROP;
     int is_adam = set->optimizer == OPTIMIZER_ADAM || set->optimizer == OPTIMIZER_ADAMW;
-    if (has_momentum && set->momentum == 0)
-        set->optimizer = OPTIMIZER_SGD;
+    int has_epsilon = is_adam || set->optimizer == OPTIMIZER_RMSPROP || set->optimizer == OPTIMIZER_ADAGRAD;
     if (set->optimizer == OPTIMIZER_ADAMW && isnan(set->decay) && set->decay_all == 0)
         set->decay_all = 0.01;
     if (isnan(set->decay))
         set->decay = 0;
-    return (atl_optimizer){.rate = !isnan(set->rate) ? set->rate
-                                   : is_adam         ? 0.001
-                                                     : 0.01,
-                           .momentum = isnan(set->momentum) ? 0 : set->momentum,
-                           .decay = set->optimizer == OPTIMIZER_RMSPROP ? set->rms_decay : -1,
-                           .beta1 = set->beta1,
-                           .beta2 = set->beta2,
-                           .epsilon = set->epsilon};
+    atl_optimizer o = {.rate = !isnan(set->rate) ? set->rate : is_adam ? 0.001 : 0.01};
+    if (has_momentum && !isnan(set->momentum))
+        o.momentum = ATL_EXACTLY(set->momentum);
+    if (set->optimizer == OPTIMIZER_RMSPROP)
+        o.rho = ATL_EXACTLY(set->rms_decay);
+    if (set->optimizer == OPTIMIZER_ADAMW)
+        o.weight_decay = ATL_ZERO; /* the variables have their own */
+    if (has_epsilon)
+        o.epsilon = ATL_EXACTLY(set->epsilon);
+    if (is_adam) {
+        o.beta1 = ATL_EXACTLY(set->beta1);
+        o.beta2 = ATL_EXACTLY(set->beta2);
+    }
+    return o;
 }
 
 int read_widths(const train_options *set, int widths[ATL_MODEL_LAYERS])

@@ -275,7 +275,8 @@ atl_status save_checkpoint(const training *t, const char *path) { return atl_sav
 
 atl_status load_weights(const training *t, const char *path, atl_npz_report *report)
 {
-    return atl_model_load(t->set.model, t->trained.graph, path, .partial = 1, .weights_only = 1, .report = report);
+    return atl_model_load(t->set.model, t->trained.graph, path, .allow_missing = 1, .weights_only = 1,
+                          .report_out = report);
 }
 
 const char *non_finite_variable_of(const training *t)

@@ -5,7 +5,7 @@
  *     atl_load_npz(g, "squeezenet_v1_1.npz", .suffixes = {"_w_0", "_b_0"});
  *     atl_fooler *fooler = atl_fooler_new(image, logits, ATL_LOSS_CROSS_ENTROPY);
  *     atl_fool_result result;
- *     if (atl_fool(fooler, .target = 130, .result = &result) == ATL_OK)
+ *     if (atl_fool(fooler, .target = 130, .result_out = &result) == ATL_OK)
  *         printf("%g after %d steps\n", result.probability, result.steps);
  *     atl_write_png("fooled.png", result.pixels);
  *
@@ -42,14 +42,14 @@ typedef struct atl_descend_args {
     float rate;                 /* in the unit of the pixels, grey levels; for ATL_DESCENT_RAW a factor */
     float lowest, highest;      /* what pixels are kept within; both 0: no bounds */
     atl_descent method;
-    atl_tensor *moments[2];     /* Adam's: of the pixels' shape, zeros before the first step */
-    int step;                   /* Adam's: 0 for the first */
-    atl_descent_effect *effect; /* null: not wanted */
+    atl_tensor *moments[2];         /* Adam's: of the pixels' shape, zeros before the first step */
+    int step;                       /* Adam's: 0 for the first */
+    atl_descent_effect *effect_out; /* null: not wanted */
     int end_;
 } atl_descend_args;
 /* pixels - step, downhill.  ATL_INVALID if a tensor is missing, or types or shapes differ. */
 ATL_API atl_status atl_descend_with(const atl_descend_args *args);
-#define atl_descend(...) atl_descend_with(&(atl_descend_args){__VA_ARGS__, .end_ = 0})
+#define atl_descend(...) atl_descend_with(ATL_OPTIONS_(atl_descend_args, __VA_ARGS__))
 
 /* ---- the whole loop ------------------------------------------------------------------------------------------------ */
 
@@ -74,7 +74,7 @@ typedef struct atl_fooler_args {
 /* Null if image and logits are not as they must be, or the graph holds a mistake; see atl_error().  Weights may be loaded before
  * or after. */
 ATL_API atl_fooler *atl_fooler_new_with(const atl_fooler_args *args);
-#define atl_fooler_new(...) atl_fooler_new_with(&(atl_fooler_args){__VA_ARGS__, .end_ = 0})
+#define atl_fooler_new(...) atl_fooler_new_with(ATL_OPTIONS_(atl_fooler_args, __VA_ARGS__))
 ATL_API void atl_fooler_free(atl_fooler *fooler); /* before the graph; null is allowed */
 ATL_API int atl_fooler_classes(const atl_fooler *fooler);
 
@@ -136,15 +136,15 @@ typedef struct atl_fool_args {
     int patience;            /* steps without any effect before giving up; 0: 25; negative: never */
     atl_fool_watch *watch;   /* may be null */
     void *context;           /* handed to it */
-    atl_fool_result *result; /* out; required */
+    atl_fool_result *result_out; /* out; required */
     int end_;
 } atl_fool_args;
 
 /* Descends until the picture, rounded to 8 bits, is the target with the confidence asked for.  As soon as the unrounded one
  * is, the rounded one is classified in its place, and its gradient followed, so that rounding cannot undo what was reached.
- * ATL_OK whether or not the goal was met (see result->met); else result->pixels is null. */
+ * ATL_OK whether or not the goal was met (see result_out->met); else result_out->pixels is null. */
 ATL_API atl_status atl_fool_with(const atl_fool_args *args);
-#define atl_fool(...) atl_fool_with(&(atl_fool_args){__VA_ARGS__, .end_ = 0})
+#define atl_fool(...) atl_fool_with(ATL_OPTIONS_(atl_fool_args, __VA_ARGS__))
 
 #ifdef __cplusplus
 }

@@ -65,7 +65,7 @@ typedef struct atl_batch {
 
 /* Null on failure. */
 ATL_API atl_batches *atl_batches_new_with(const atl_batches_args *args);
-#define atl_batches_new(...) atl_batches_new_with(&(atl_batches_args){__VA_ARGS__, .end_ = 0})
+#define atl_batches_new(...) atl_batches_new_with(ATL_OPTIONS_(atl_batches_args, __VA_ARGS__))
 ATL_API void atl_batches_free(atl_batches *batches); /* stops the thread; null is allowed */
 ATL_API int64_t atl_batches_per_epoch(const atl_batches *batches);
 /* The next batch, epoch after epoch without end.  It belongs to `batches` and is valid until the next call. */

@@ -36,7 +36,7 @@ typedef struct atl_dot_args {
  * written, and the old one stays; ATL_UNSUPPORTED if rendering was not built in, or the drawing is too large for it: ask for a
  * depth, or for less of the graph. */
 ATL_API atl_status atl_write_dot_with(const atl_dot_args *args);
-#define atl_write_dot(...) atl_write_dot_with(&(atl_dot_args){__VA_ARGS__, .end_ = 0})
+#define atl_write_dot(...) atl_write_dot_with(ATL_OPTIONS_(atl_dot_args, __VA_ARGS__))
 
 #ifdef __cplusplus
 }

@@ -57,23 +57,23 @@ typedef struct atl_npz_args {
     atl_graph *graph;
     const char *path;
     const char *suffixes[6]; /* for /weights, /biases, /scale, /shift, /mean, /variance; null: left as it is */
-    int partial;             /* load: take what there is, see below */
-    int weights_only; /* leave out what belongs to training: optimizers' memory, counters (atl_variable_set_state) */
+    int allow_missing; /* load: variables that the archive lacks keep their values, but at least one must be found */
+    int allow_extra;   /* load: entries that no variable wants are passed over, as PyTorch's num_batches_tracked */
+    int weights_only;  /* leave out what belongs to training: optimizers' memory, counters (atl_variable_set_state) */
     int averages; /* save: moving averages in place of the weights, where they are kept; implies weights_only.  Batch norm's
                        * statistics stay those of the weights: see atl_copy_variables */
-    atl_npz_report *report; /* load: filled, if not null */
+    atl_npz_report *report_out; /* load: filled, if not null */
     int end_;
 } atl_npz_args;
 /* Everything is read and checked before anything is changed: on failure all variables are as they were.  The message
  * names what is missing, what no variable wants, and what differs, with expected and found shape.  A float variable
- * takes float16/32/64; integers for it are an error.  With .partial, variables that the archive lacks keep their values
- * and entries that no variable wants are passed over; but at least one must be found.  With .weights_only, a checkpoint
+ * takes float16/32/64; integers for it are an error.  With .weights_only, a checkpoint
  * serves as a file of weights: all weights must be there, and what else is in it is passed over.
  * Failures are also kept for atl_graph_error(). */
 ATL_API atl_status atl_load_npz_with(const atl_npz_args *args);
 ATL_API atl_status atl_save_npz_with(const atl_npz_args *args);
-#define atl_load_npz(...) atl_load_npz_with(&(atl_npz_args){__VA_ARGS__, .end_ = 0})
-#define atl_save_npz(...) atl_save_npz_with(&(atl_npz_args){__VA_ARGS__, .end_ = 0})
+#define atl_load_npz(...) atl_load_npz_with(ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))
+#define atl_save_npz(...) atl_save_npz_with(ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))
 
 /* ---- pictures: float32 [height, width, 3] or [1, height, width, 3], RGB, 0..255 ------------------------------ */
 #define ATL_MAX_PIXELS 100000000

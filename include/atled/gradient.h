@@ -21,7 +21,7 @@ typedef struct atl_override {
     const char *scope;
     atl_node *(*rule)(atl_node *y, atl_node *dy);
 } atl_override;
-#define ATL_OVERRIDES(...) ((const atl_override[]){__VA_ARGS__, {NULL, NULL, NULL}})
+#define ATL_OVERRIDES(...) ATL_ARRAY_(atl_override, __VA_ARGS__, {NULL, NULL, NULL})
 /* Passes on what is positive, where the relu was open (Springenberg et al. 2014). */
 ATL_API atl_node *atl_guided_relu(atl_node *y, atl_node *dy);
 /* Passes on what is positive, be the relu open or not: the "deconvolution" of Zeiler & Fergus 2013. */
@@ -30,11 +30,11 @@ ATL_API atl_node *atl_deconvolution_relu(atl_node *y, atl_node *dy);
 ATL_API atl_node *atl_redirected_relu(atl_node *y, atl_node *dy);
 
 typedef struct atl_gradients_args {
-    atl_nodes of;      /* the ys; float32 */
-    atl_nodes by;      /* the xs: any float32 nodes, inputs or not */
-    atl_node **result; /* out: by.count nodes, each of the shape of its x: d sum(ys * seeds) / dx */
-    atl_nodes seeds;   /* none: ones; else one for each y, of its shape (a null entry: ones) */
-    atl_nodes stop;    /* nodes to treat as constants */
+    atl_nodes of;          /* the ys; float32 */
+    atl_nodes by;          /* the xs: any float32 nodes, inputs or not */
+    atl_node **result_out; /* out: by.count nodes, each of the shape of its x: d sum(ys * seeds) / dx */
+    atl_nodes seeds;       /* none: ones; else one for each y, of its shape (a null entry: ones) */
+    atl_nodes stop;        /* nodes to treat as constants */
     atl_unused_gradient unused;
     const atl_override *overrides; /* ATL_OVERRIDES(...), or null */
     int end_;
@@ -42,7 +42,7 @@ typedef struct atl_gradients_args {
 
 /* Returns ATL_OK with every result set, or ATL_INVALID with the error recorded on the graph and every result null. */
 ATL_API atl_status atl_gradients_with(const atl_gradients_args *args);
-#define atl_gradients(...) atl_gradients_with(&(atl_gradients_args){__VA_ARGS__, .end_ = 0})
+#define atl_gradients(...) atl_gradients_with(ATL_OPTIONS_(atl_gradients_args, __VA_ARGS__))
 
 /* The gradient of the sum of y's elements with respect to x. */
 ATL_API atl_node *atl_gradient(atl_node *y, atl_node *x);
@@ -84,19 +84,19 @@ typedef struct atl_gradient_check {
 } atl_gradient_check;
 
 typedef struct atl_check_args {
-    atl_node *of;                 /* y: its gradient is that of sum(y * fixed random weights) */
-    atl_nodes by;                 /* inputs or variables */
-    const struct atl_feed *feeds; /* of all inputs that y needs */
-    int order;                    /* 0, 1: the gradient; 2: the gradient of sum(gradient * fixed random weights) */
-    int64_t most;                 /* elements of each x to check, spread evenly; 0: 64 */
-    double step;                  /* 0: 1e-3, with Richardson's extrapolation */
-    atl_gradient_check *result;   /* out */
+    atl_node *of;                   /* y: its gradient is that of sum(y * fixed random weights) */
+    atl_nodes by;                   /* inputs or variables */
+    const struct atl_feed *feeds;   /* of all inputs that y needs */
+    int order;                      /* 0, 1: the gradient; 2: the gradient of sum(gradient * fixed random weights) */
+    int64_t most;                   /* elements of each x to check, spread evenly; 0: 64 */
+    double step;                    /* 0: 1e-3, with Richardson's extrapolation */
+    atl_gradient_check *result_out; /* out */
     int end_;
 } atl_check_args;
 /* Compares the gradient with central differences, both in double through the ops' references.  ATL_OK if it could be compared:
- * look at result->worst. The graph grows by the gradient's nodes. */
+ * look at result_out->worst. The graph grows by the gradient's nodes. */
 ATL_API atl_status atl_check_gradient_with(const atl_check_args *args);
-#define atl_check_gradient(...) atl_check_gradient_with(&(atl_check_args){__VA_ARGS__, .end_ = 0})
+#define atl_check_gradient(...) atl_check_gradient_with(ATL_OPTIONS_(atl_check_args, __VA_ARGS__))
 
 #ifdef __cplusplus
 }

@@ -25,7 +25,8 @@ ATL_API atl_graph *atl_graph_new(void);
 /* With all its nodes, after the programs made of it; null is allowed. */
 ATL_API void atl_graph_free(atl_graph *graph);
 
-/* The first mistake recorded by a builder; else the last failure of any other call on this graph; null if all is well.  Owned by the
+/* What a program prints is atl_error() (status.h); this tells whether all is well with a graph.
+ * The first mistake recorded by a builder; else the last failure of any other call on this graph; null if all is well.  Owned by the
  * graph, and valid until the next failure. */
 ATL_API const char *atl_graph_error(const atl_graph *graph);
 /* The status of that first mistake; ATL_OK if no builder has made one. */
@@ -44,10 +45,18 @@ ATL_API void atl_leave(atl_graph *graph);
  * the node's name has been looked at.  Null passes through. */
 ATL_API atl_node *atl_named(atl_node *node, const char *format, ...) ATL_PRINTF(2, 3);
 
-/* A formatted name, for a call that takes one: ATL_NAME("conv%d_%d", block, i).  Lives until the enclosing block ends.
+/* A formatted name, for a call that takes one: ATL_NAME("conv%d_%d", block, i).  Lives until the enclosing block ends,
+ * in C++ until the expression does.
  * Null, with the reason in atl_error(), if it would be longer than 255 bytes: names made otherwise may be of any length. */
 #define ATL_NAME_SIZE 256
+#ifdef __cplusplus
+struct atl_name_room_ {
+    char text[ATL_NAME_SIZE];
+};
+#define ATL_NAME(...) atl_format_name(const_cast<char *>(atl_address_(atl_name_room_())->text), __VA_ARGS__)
+#else
 #define ATL_NAME(...) atl_format_name((char[ATL_NAME_SIZE]){0}, __VA_ARGS__)
+#endif
 ATL_API const char *atl_format_name(char *name, const char *format, ...) ATL_PRINTF(2, 3);
 
 /* The node of that full name, or null. */
@@ -65,18 +74,14 @@ ATL_API atl_node *atl_input_of(const atl_node *node, int index); /* null if out 
 /* The forward node to whose gradient this node belongs, or null for a node of the forward part. */
 ATL_API atl_node *atl_forward_of(const atl_node *node);
 
-/* ATL_NODES(a, b, c): a list of nodes, for calls that take one. */
+/* ATL_NODES(a, b, c): a list of nodes, for calls that take one, which copy it.  It lives no longer than its block, in C++ than its
+ * expression. */
 typedef struct atl_nodes {
     int64_t count;
     atl_node *const *node;
 } atl_nodes;
-#ifdef __cplusplus
-#define ATL_LITERAL_(type) type
-#else
-#define ATL_LITERAL_(type) (type)
-#endif
 #define ATL_NODES(...)                                                                                                 \
-    (ATL_LITERAL_(atl_nodes){(int64_t)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__}})
+    (ATL_LITERAL_(atl_nodes){(int64_t)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__)})
 
 #ifdef __cplusplus
 }

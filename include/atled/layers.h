@@ -22,7 +22,7 @@ typedef struct atl_conv_layer_args {
     int pad[4];
     int dilation[2], groups;
     atl_layout layout;
-    atl_filter_layout filter_layout;
+    atl_weight_order weight_order;
     atl_initializer initializer; /* zeros: He */
     int no_bias;
     float decay; /* of the weights: see atl_variable_set_decay */
@@ -30,22 +30,23 @@ typedef struct atl_conv_layer_args {
     int end_;
 } atl_conv_layer_args;
 ATL_API atl_node *atl_conv_layer_with(const atl_conv_layer_args *args);
-#define atl_conv_layer(...) atl_conv_layer_with(&(atl_conv_layer_args){__VA_ARGS__, .end_ = 0})
+#define atl_conv_layer(...) atl_conv_layer_with(ATL_OPTIONS_(atl_conv_layer_args, __VA_ARGS__))
 
-/* activation(x NAME/weights + NAME/biases): [n, in] -> [n, width].  in must be known: see atl_flatten. */
+/* activation(x NAME/weights + NAME/biases): [n, in] -> [n, width], or [n, tokens, in] -> [n, tokens, width].  in must be known.
+ * An image [n, h, w, c], be it [n, 1, 1, c], is a mistake: atl_flatten comes first. */
 typedef struct atl_dense_layer_args {
-    atl_node *x; /* [n, in] */
+    atl_node *x; /* [n, in] or [n, tokens, in] */
     const char *name;
-    int width;                   /* of the result: [n, width] */
-    int transposed;              /* weights are [out, in], as PyTorch keeps them */
-    atl_initializer initializer; /* zeros: Glorot */
+    int width;                     /* of the result */
+    atl_weight_order weight_order; /* ATL_OUT_IN: [out, in], as PyTorch keeps them */
+    atl_initializer initializer;   /* zeros: Glorot */
     int no_bias;
     float decay; /* of the weights: see atl_variable_set_decay */
     atl_activation *activation;
     int end_;
 } atl_dense_layer_args;
 ATL_API atl_node *atl_dense_layer_with(const atl_dense_layer_args *args);
-#define atl_dense_layer(...) atl_dense_layer_with(&(atl_dense_layer_args){__VA_ARGS__, .end_ = 0})
+#define atl_dense_layer(...) atl_dense_layer_with(ATL_OPTIONS_(atl_dense_layer_args, __VA_ARGS__))
 
 /* Batch normalisation (Ioffe & Szegedy 2015) over all dimensions but the last, with the variables NAME/mean, /variance, /scale,
  * /shift; the first two are never trained.  They are the statistics; in training those of the batch take their place, and move
@@ -56,11 +57,11 @@ typedef struct atl_batch_norm_layer_args {
     const char *name;
     float epsilon; /* 0: 1e-5 */
     int training;
-    float momentum; /* 0: 0.9 */
+    float momentum; /* 0: 0.9; ATL_ZERO: the last batch's are kept */
     int end_;
 } atl_batch_norm_layer_args;
 ATL_API atl_node *atl_batch_norm_layer_with(const atl_batch_norm_layer_args *args);
-#define atl_batch_norm_layer(...) atl_batch_norm_layer_with(&(atl_batch_norm_layer_args){__VA_ARGS__, .end_ = 0})
+#define atl_batch_norm_layer(...) atl_batch_norm_layer_with(ATL_OPTIONS_(atl_batch_norm_layer_args, __VA_ARGS__))
 
 #ifdef __cplusplus
 }

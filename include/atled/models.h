@@ -26,35 +26,35 @@ typedef struct atl_model_args {
 
 /* VGG16 (Simonyan & Zisserman 2014).  Layers conv1_1 .. conv5_3, fc6, fc7, fc8; minus the mean (123.68, 116.779, 103.939). */
 ATL_API atl_node *atl_vgg16_with(const atl_model_args *args);
-#define atl_vgg16(...) atl_vgg16_with(&(atl_model_args){__VA_ARGS__, .end_ = 0})
+#define atl_vgg16(...) atl_vgg16_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
 /* SqueezeNet v1.1 (Iandola et al. 2016).  Minus the mean (123, 117, 104), then in the order B, G, R.  Filters are
  * [out, in, h, w], as in its weight files. */
 ATL_API atl_node *atl_squeezenet_with(const atl_model_args *args);
-#define atl_squeezenet(...) atl_squeezenet_with(&(atl_model_args){__VA_ARGS__, .end_ = 0})
+#define atl_squeezenet(...) atl_squeezenet_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
 /* ResNet-20 for CIFAR-10 (He et al. 2015), with kept statistics: /255, minus (.485, .456, .406), over (.229, .224, .225).
  * Filters are [out, in, h, w], the dense weights [out, in]. */
 ATL_API atl_node *atl_resnet20_with(const atl_model_args *args);
-#define atl_resnet20(...) atl_resnet20_with(&(atl_model_args){__VA_ARGS__, .end_ = 0})
+#define atl_resnet20(...) atl_resnet20_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
 /* The CIFAR-10 network of TensorFlow's tutorial, on 24 x 24 crops, each standardised: minus its mean, over its standard
  * deviation.  Layers conv1, conv2, local3, local4, softmax_linear. */
 ATL_API atl_node *atl_cifar10_with(const atl_model_args *args);
-#define atl_cifar10(...) atl_cifar10_with(&(atl_model_args){__VA_ARGS__, .end_ = 0})
+#define atl_cifar10(...) atl_cifar10_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
 /* The same, where the dense layers see both scales: pool1 beside pool2.  conv1 and conv2 must be equally wide. */
 ATL_API atl_node *atl_cifar10_multiscale_with(const atl_model_args *args);
-#define atl_cifar10_multiscale(...) atl_cifar10_multiscale_with(&(atl_model_args){__VA_ARGS__, .end_ = 0})
+#define atl_cifar10_multiscale(...) atl_cifar10_multiscale_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
 /* LeNet for 28 x 28 digits, with relu and maximum pooling: [n, 28, 28, 1], or 3 channels, of which it takes the mean.  Layers
  * conv1, conv2, dense1, dense2. */
 ATL_API atl_node *atl_lenet_with(const atl_model_args *args);
-#define atl_lenet(...) atl_lenet_with(&(atl_model_args){__VA_ARGS__, .end_ = 0})
+#define atl_lenet(...) atl_lenet_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
 /* Dense layers dense1, dense2, ... of the given widths, relu between them; none given: 256, 10.  Any image [n, h, w, channels]. */
 ATL_API atl_node *atl_mlp_with(const atl_model_args *args);
-#define atl_mlp(...) atl_mlp_with(&(atl_model_args){__VA_ARGS__, .end_ = 0})
+#define atl_mlp(...) atl_mlp_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
 /* What is known about each of them, so that a program can take its name from a user. */
 typedef struct atl_model {
@@ -67,12 +67,12 @@ typedef struct atl_model {
     const char *const *labels; /* names of the classes; null: they come with the weights, or not at all */
     const char *suffixes[6];   /* in its usual weight file: see atl_load_npz */
     const char *const *layers; /* those whose width may differ; ends with null */
-    atl_filter_layout filter_layout;
+    atl_weight_order weight_order;
     int flat_layer; /* the layer that reads the flattened map: its inputs tell the size of the picture; 0: none */
     int flat_area;  /* picture elements to one element of that map */
 } atl_model;
-ATL_API const atl_model *const *atl_models(int *count);    /* in alphabetical order */
-ATL_API const atl_model *atl_model_find(const char *name); /* null if there is none of that name */
+ATL_API const atl_model *const *atl_models(int *count_out); /* in alphabetical order */
+ATL_API const atl_model *atl_model_find(const char *name);  /* null if there is none of that name */
 
 /* What a weight file makes of a network: the widths of its layers and the size of its pictures. */
 typedef struct atl_model_size {
@@ -87,7 +87,7 @@ ATL_API atl_status atl_model_size_of(const atl_model *model, const char *path, a
 /* atl_load_npz with the suffixes of the network's usual file, or the library's own if the archive has those:
  * atl_model_load(model, graph, path), or with more of atl_npz_args. */
 ATL_API atl_status atl_model_load_with(const atl_model *model, const atl_npz_args *args);
-#define atl_model_load(model, ...) atl_model_load_with((model), &(atl_npz_args){__VA_ARGS__, .end_ = 0})
+#define atl_model_load(model, ...) atl_model_load_with((model), ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))
 
 #ifdef __cplusplus
 }

@@ -111,7 +111,7 @@ struct atl_op {
 /* Applies an op.  The descriptor must outlive the graph; it is checked first, and what infer says is, too.  For what the op's own
  * code writes see atl_compile_args.check; the double-precision reference always looks at it. */
 #define atl_apply(op, ...)                                                                                             \
-    atl_apply_with((op), NULL, (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
+    atl_apply_with((op), NULL, (int)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__))
 ATL_API atl_node *atl_apply_with(const atl_op *op, const void *attributes, int count, atl_node *const *inputs);
 
 /* For use inside an op's functions. */
@@ -123,7 +123,7 @@ ATL_API const void *atl_attributes_of(const atl_node *node);
 ATL_API atl_node *atl_builder_error(atl_graph *graph, const char *builder, const char *format, ...) ATL_PRINTF(3, 4);
 
 /* All built-in ops, in alphabetical order of their names. */
-ATL_API const atl_op *const *atl_builtin_ops(int *count);
+ATL_API const atl_op *const *atl_builtin_ops(int *count_out);
 
 #ifdef __cplusplus
 }

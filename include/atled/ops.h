@@ -6,7 +6,8 @@
  *
  *     atl_conv2d(image, filter, .stride = {2, 2}, .padding = ATL_SAME)
  *
- * is a macro over atl_conv2d_with(&(atl_conv2d_args){image, filter, .stride = {2, 2}, ...}), which C++ calls directly. */
+ * is a macro over atl_conv2d_with(&(atl_conv2d_args){image, filter, .stride = {2, 2}, ...}).  In C++ name all of the options, in their
+ * order, or none: atl_conv2d(.image = image, .filter = filter, .stride = {2, 2}). */
 #ifndef ATLED_OPS_H
 #define ATLED_OPS_H
 
@@ -54,25 +55,10 @@ ATL_API atl_node *atl_variable(atl_graph *graph, const char *name, atl_shape sha
 /* The value now, owned by the graph and valid until it changes; null on failure. */
 ATL_API const atl_tensor *atl_variable_value(const atl_node *variable);
 ATL_API atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value); /* copies */
-/* The variables of a graph, in order of creation: *count of them, valid until the next node is made. */
-ATL_API atl_node *const *atl_variables(const atl_graph *graph, int64_t *count);
+/* The variables of a graph, in order of creation: *count_out of them, valid until the next node is made. */
+ATL_API atl_node *const *atl_variables(const atl_graph *graph, int64_t *count_out);
 /* The same of int32, for counters; never trained. */
 ATL_API atl_node *atl_int_variable(atl_graph *graph, const char *name, atl_shape shape, int32_t value);
-
-/* What a variable knows about itself, for training (train.h), which asks when its nodes are built.  Each setter returns the
- * variable, so that calls nest; null passes through, and a node that is no variable is a mistake. */
-ATL_API atl_node *atl_variable_set_trainable(atl_node *variable, int trainable); /* default: 1; 0 for int32 */
-ATL_API atl_node *atl_variable_set_decay(atl_node *variable,
-                                         float decay); /* decay * w^2 / 2 in atl_weight_decay; default 0 */
-ATL_API atl_node *atl_variable_set_rate_scale(atl_node *variable, float scale); /* times the learning rate; default 1 */
-ATL_API atl_node *atl_variable_set_average(atl_node *variable, float decay); /* of a moving average, 0.999; 0: none */
-/* Belongs to the training, not to the model: an optimizer's memory, a counter.  Default 0. */
-ATL_API atl_node *atl_variable_set_state(atl_node *variable, int is_state);
-ATL_API int atl_variable_is_trainable(const atl_node *variable);
-ATL_API int atl_variable_is_state(const atl_node *variable);
-ATL_API float atl_variable_decay(const atl_node *variable);
-ATL_API float atl_variable_rate_scale(const atl_node *variable);
-ATL_API float atl_variable_average(const atl_node *variable);
 
 /* The variable takes the value when the run ends, and the node's own value is that new one.  Within a run everything that reads
  * the variable sees the value from before; when a run fails, no variable has changed.  A program in which two assignments are
@@ -81,7 +67,7 @@ ATL_API float atl_variable_average(const atl_node *variable);
 ATL_API atl_node *atl_assign(atl_node *variable, atl_node *value);
 /* The value of the first node, once all the others have been computed too: many assignments as one wanted node. */
 ATL_API atl_node *atl_group_with(int count, atl_node *const *nodes);
-#define atl_group(...) atl_group_with((int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
+#define atl_group(...) atl_group_with((int)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__))
 /* x, of which a NaN or an infinity makes the run fail with ATL_NOT_FINITE: then no variable has changed. */
 ATL_API atl_node *atl_check_finite(atl_node *x);
 
@@ -93,8 +79,8 @@ ATL_API atl_node *atl_count_step(atl_graph *graph);
 
 /* Asks that every step which atl_minimize makes from now on computes this too: a layer's running averages.  Returns it. */
 ATL_API atl_node *atl_add_update(atl_node *assignment);
-/* These, in order: *count of them, valid until the next one is added. */
-ATL_API atl_node *const *atl_updates(const atl_graph *graph, int64_t *count);
+/* These, in order: *count_out of them, valid until the next one is added. */
+ATL_API atl_node *const *atl_updates(const atl_graph *graph, int64_t *count_out);
 
 /* Random numbers in the shape of `like`, made from a seed and a counter: the same two give the same bits, on every machine. */
 typedef struct atl_noise_args {
@@ -102,30 +88,30 @@ typedef struct atl_noise_args {
     atl_node *counter;     /* int32 scalar: other numbers for each value of it; null: atl_step_counter */
     uint64_t seed;         /* 0: one made of the graph's seed and the node's place in it, so that nodes differ */
     float low, high;       /* uniform in [low, high); both 0: [0, 1) */
-    float mean, deviation; /* normal; deviation 0: 1 */
+    float mean, deviation; /* normal; deviation 0: 1; ATL_ZERO: mean itself */
     int end_;
 } atl_noise_args;
-/* float32 of the shape of `like`; no gradient. Each reads its own options. */
+/* float32 of the shape of `like`; no gradient.  Each has its own options, and refuses the other's. */
 ATL_API atl_node *atl_uniform_noise_with(const atl_noise_args *args);
 ATL_API atl_node *atl_normal_noise_with(const atl_noise_args *args);
-#define atl_uniform_noise(...) atl_uniform_noise_with(&(atl_noise_args){__VA_ARGS__, .end_ = 0})
-#define atl_normal_noise(...)  atl_normal_noise_with(&(atl_noise_args){__VA_ARGS__, .end_ = 0})
+#define atl_uniform_noise(...) atl_uniform_noise_with(ATL_OPTIONS_(atl_noise_args, __VA_ARGS__))
+#define atl_normal_noise(...)  atl_normal_noise_with(ATL_OPTIONS_(atl_noise_args, __VA_ARGS__))
 
 /* Dropout (Srivastava et al. 2014): each element is 0 with probability `rate`, else divided by 1 - rate.  For the graph that
  * trains; leave it out of the one that is used. */
 typedef struct atl_dropout_args {
     atl_node *x;
-    float rate; /* 0: 0.5; below 1 */
+    float rate; /* 0: 0.5; ATL_ZERO: x itself; below 1 */
     atl_node *counter;
     uint64_t seed;
     int end_;
 } atl_dropout_args;
 ATL_API atl_node *atl_dropout_with(const atl_dropout_args *args);
-#define atl_dropout(...) atl_dropout_with(&(atl_dropout_args){__VA_ARGS__, .end_ = 0})
+#define atl_dropout(...) atl_dropout_with(ATL_OPTIONS_(atl_dropout_args, __VA_ARGS__))
 
 ATL_API atl_node *atl_constant(atl_graph *graph, const atl_tensor *value); /* copies */
 /* ATL_CONSTANT(image, 1.5f, 2, 3): a vector [3] in the graph of `image`. */
-#define ATL_CONSTANT(node, ...) atl_vector((node), (int)ATL_COUNT_(float, __VA_ARGS__), (const float[]){__VA_ARGS__})
+#define ATL_CONSTANT(node, ...) atl_vector((node), (int)ATL_COUNT_(float, __VA_ARGS__), ATL_ARRAY_(float, __VA_ARGS__))
 ATL_API atl_node *atl_vector(const atl_node *in_graph_of, int count, const float *values);
 ATL_API atl_node *atl_scalar(const atl_node *in_graph_of, float value); /* a scalar */
 ATL_API atl_node *atl_fill(atl_node *like, float value);                /* the shape of `like`, every element `value` */
@@ -212,17 +198,24 @@ typedef struct atl_matmul_args {
     int end_;
 } atl_matmul_args;
 ATL_API atl_node *atl_matmul_with(const atl_matmul_args *args);
-#define atl_matmul(...) atl_matmul_with(&(atl_matmul_args){__VA_ARGS__, .end_ = 0})
+#define atl_matmul(...) atl_matmul_with(ATL_OPTIONS_(atl_matmul_args, __VA_ARGS__))
 
 /* ---- images ------------------------------------------------------------------------------------------------------- */
 
+/* A number of pixels is no padding: .padding = 1 is refused.  One pixel on each side is ATL_PAD(1).
+ *
+ * PyTorch pads both sides alike: its padding=1 of a 3x3 window is ATL_PAD(1).  ATL_SAME gives the same at stride 1.  At stride 2
+ * it pads an image of an even size at the bottom and right only: an output of the same size, but other numbers. */
 typedef enum atl_padding {
-    ATL_SAME = 0, /* output size = ceil(input / stride); the odd pixel goes to the bottom and right (TensorFlow) */
-    ATL_VALID,    /* none: every window lies inside */
-    ATL_EXPLICIT  /* .pad = {top, bottom, left, right} */
+    ATL_SAME = 0,     /* output size = ceil(input / stride); the odd pixel goes to the bottom and right (TensorFlow) */
+    ATL_VALID = -1,   /* none: every window lies inside */
+    ATL_EXPLICIT = -2 /* .pad = {top, bottom, left, right} */
 } atl_padding;
+/* So many pixels on each of the four sides of an image: atl_conv2d(image, filter, .stride = {2, 2}, ATL_PAD(1)). */
+#define ATL_PAD(pixels) .padding = ATL_EXPLICIT, .pad = {(pixels), (pixels), (pixels), (pixels)}
 typedef enum atl_layout { ATL_NHWC = 0, ATL_NCHW } atl_layout;
-typedef enum atl_filter_layout { ATL_HWIO = 0, ATL_OIHW } atl_filter_layout;
+/* Filters [h, w, in, out] and dense weights [in, out]; or as PyTorch keeps them: [out, in, h, w] and [out, in]. */
+typedef enum atl_weight_order { ATL_IN_OUT = 0, ATL_OUT_IN } atl_weight_order;
 
 /* Convolution, the filter not turned round: [n, h, w, in] -> [n, oh, ow, out], with oh = ceil(h / stride) for ATL_SAME, else
  * floor((h + top + bottom - reach) / stride) + 1, where the filter's reach is (fh - 1) * dilation + 1; widths alike.  in and out
@@ -236,11 +229,11 @@ typedef struct atl_conv2d_args {
     int dilation[2];   /* 0: 1, every tap beside the next */
     int groups;        /* 0: 1 */
     atl_layout layout; /* of the image and the result */
-    atl_filter_layout filter_layout;
+    atl_weight_order weight_order;
     int end_;
 } atl_conv2d_args;
 ATL_API atl_node *atl_conv2d_with(const atl_conv2d_args *args);
-#define atl_conv2d(...) atl_conv2d_with(&(atl_conv2d_args){__VA_ARGS__, .end_ = 0})
+#define atl_conv2d(...) atl_conv2d_with(ATL_OPTIONS_(atl_conv2d_args, __VA_ARGS__))
 
 /* [n, h, w, c] -> [n, oh, ow, c], sizes as for conv2d. */
 typedef struct atl_pool2d_args {
@@ -255,22 +248,21 @@ typedef struct atl_pool2d_args {
 /* Padding never wins a maximum, and never counts in an average. At a tie the first in row order gets the gradient. */
 ATL_API atl_node *atl_max_pool2d_with(const atl_pool2d_args *args);
 ATL_API atl_node *atl_avg_pool2d_with(const atl_pool2d_args *args);
-#define atl_max_pool2d(...) atl_max_pool2d_with(&(atl_pool2d_args){__VA_ARGS__, .end_ = 0})
-#define atl_avg_pool2d(...) atl_avg_pool2d_with(&(atl_pool2d_args){__VA_ARGS__, .end_ = 0})
+#define atl_max_pool2d(...) atl_max_pool2d_with(ATL_OPTIONS_(atl_pool2d_args, __VA_ARGS__))
+#define atl_avg_pool2d(...) atl_avg_pool2d_with(ATL_OPTIONS_(atl_pool2d_args, __VA_ARGS__))
 
 /* Local response normalisation over channels (Krizhevsky et al. 2012):
  * x / (bias + alpha * sum over [c - radius, c + radius] of x^2)^beta
- * The sum is over the channels that there are; the radius may be larger than their number.  bias and alpha are positive.  As 0
- * stands for a default, a radius of 0 is written with other ops: x * pow(bias + alpha * square(x), -beta). */
+ * The sum is over the channels that there are; the radius may be larger than their number.  bias is positive, alpha not negative. */
 typedef struct atl_lrn_args {
     atl_node *image;
-    int radius;              /* 0: 5 */
+    int radius;              /* 0: 5; ATL_ZERO: each channel by itself */
     float bias, alpha, beta; /* 0: 1, 1, 0.5, as in TensorFlow */
     atl_layout layout;
     int end_;
 } atl_lrn_args;
 ATL_API atl_node *atl_lrn_with(const atl_lrn_args *args);
-#define atl_lrn(...) atl_lrn_with(&(atl_lrn_args){__VA_ARGS__, .end_ = 0})
+#define atl_lrn(...) atl_lrn_with(ATL_OPTIONS_(atl_lrn_args, __VA_ARGS__))
 
 /* [.., channels] -> [2, channels]: mean and variance (over the number, not one less) of each channel. */
 ATL_API atl_node *atl_moments(atl_node *x);
@@ -283,7 +275,7 @@ typedef struct atl_batch_norm_args {
     int end_;
 } atl_batch_norm_args;
 ATL_API atl_node *atl_batch_norm_with(const atl_batch_norm_args *args);
-#define atl_batch_norm(...) atl_batch_norm_with(&(atl_batch_norm_args){__VA_ARGS__, .end_ = 0})
+#define atl_batch_norm(...) atl_batch_norm_with(ATL_OPTIONS_(atl_batch_norm_args, __VA_ARGS__))
 
 /* Layer normalisation (Ba et al. 2016): scale * (x - mean) / sqrt(variance + epsilon) + shift, over the last dimension. */
 typedef struct atl_layer_norm_args {
@@ -292,21 +284,22 @@ typedef struct atl_layer_norm_args {
     int end_;
 } atl_layer_norm_args;
 ATL_API atl_node *atl_layer_norm_with(const atl_layer_norm_args *args);
-#define atl_layer_norm(...) atl_layer_norm_with(&(atl_layer_norm_args){__VA_ARGS__, .end_ = 0})
+#define atl_layer_norm(...) atl_layer_norm_with(ATL_OPTIONS_(atl_layer_norm_args, __VA_ARGS__))
 
 /* Each channel is convolved with filters of its own: [n, h, w, in] -> [n, oh, ow, in * multiplier]. */
 typedef struct atl_depthwise_conv2d_args {
     atl_node *image;
-    atl_node *filter; /* [fh, fw, in, multiplier] */
+    atl_node *filter; /* [fh, fw, in, multiplier]; with ATL_OUT_IN [in * multiplier, 1, fh, fw] */
     int stride[2];    /* 0: 1 */
     atl_padding padding;
     int pad[4];
     int dilation[2]; /* 0: 1 */
     atl_layout layout;
+    atl_weight_order weight_order;
     int end_;
 } atl_depthwise_conv2d_args;
 ATL_API atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *args);
-#define atl_depthwise_conv2d(...) atl_depthwise_conv2d_with(&(atl_depthwise_conv2d_args){__VA_ARGS__, .end_ = 0})
+#define atl_depthwise_conv2d(...) atl_depthwise_conv2d_with(ATL_OPTIONS_(atl_depthwise_conv2d_args, __VA_ARGS__))
 
 /* The gradient of conv2d with respect to its image, as an op: [n, h, w, in] -> [n, oh, ow, out].  oh = h * stride with ATL_SAME,
  * else (h - 1) * stride + the filter's reach - the padding. */
@@ -321,7 +314,7 @@ typedef struct atl_conv2d_transpose_args {
     int end_;
 } atl_conv2d_transpose_args;
 ATL_API atl_node *atl_conv2d_transpose_with(const atl_conv2d_transpose_args *args);
-#define atl_conv2d_transpose(...) atl_conv2d_transpose_with(&(atl_conv2d_transpose_args){__VA_ARGS__, .end_ = 0})
+#define atl_conv2d_transpose(...) atl_conv2d_transpose_with(ATL_OPTIONS_(atl_conv2d_transpose_args, __VA_ARGS__))
 
 /* Along one dimension: signals [n, width, channels]. */
 typedef struct atl_conv1d_args {
@@ -335,7 +328,7 @@ typedef struct atl_conv1d_args {
     int end_;
 } atl_conv1d_args;
 ATL_API atl_node *atl_conv1d_with(const atl_conv1d_args *args);
-#define atl_conv1d(...) atl_conv1d_with(&(atl_conv1d_args){__VA_ARGS__, .end_ = 0})
+#define atl_conv1d(...) atl_conv1d_with(ATL_OPTIONS_(atl_conv1d_args, __VA_ARGS__))
 
 /* [n, width, channels] -> [n, ow, channels]; padding and ties as for pool2d. */
 typedef struct atl_pool1d_args {
@@ -348,8 +341,8 @@ typedef struct atl_pool1d_args {
 } atl_pool1d_args;
 ATL_API atl_node *atl_max_pool1d_with(const atl_pool1d_args *args);
 ATL_API atl_node *atl_avg_pool1d_with(const atl_pool1d_args *args);
-#define atl_max_pool1d(...) atl_max_pool1d_with(&(atl_pool1d_args){__VA_ARGS__, .end_ = 0})
-#define atl_avg_pool1d(...) atl_avg_pool1d_with(&(atl_pool1d_args){__VA_ARGS__, .end_ = 0})
+#define atl_max_pool1d(...) atl_max_pool1d_with(ATL_OPTIONS_(atl_pool1d_args, __VA_ARGS__))
+#define atl_avg_pool1d(...) atl_avg_pool1d_with(ATL_OPTIONS_(atl_pool1d_args, __VA_ARGS__))
 
 /* Images of another size.  The corners of both coincide: pixel i of the result lies at (i + 1/2) * input / output - 1/2. */
 typedef struct atl_resize_args {
@@ -361,8 +354,8 @@ typedef struct atl_resize_args {
 ATL_API atl_node *atl_resize_nearest_with(const atl_resize_args *args);
 ATL_API atl_node *
 atl_resize_bilinear_with(const atl_resize_args *args); /* no smoothing before an image is made smaller */
-#define atl_resize_nearest(...)  atl_resize_nearest_with(&(atl_resize_args){__VA_ARGS__, .end_ = 0})
-#define atl_resize_bilinear(...) atl_resize_bilinear_with(&(atl_resize_args){__VA_ARGS__, .end_ = 0})
+#define atl_resize_nearest(...)  atl_resize_nearest_with(ATL_OPTIONS_(atl_resize_args, __VA_ARGS__))
+#define atl_resize_bilinear(...) atl_resize_bilinear_with(ATL_OPTIONS_(atl_resize_args, __VA_ARGS__))
 
 /* Sum of |difference| between pixels below one another and beside one another: [n, h, w, c] -> [n]. */
 ATL_API atl_node *atl_total_variation(atl_node *image);
@@ -376,23 +369,23 @@ typedef struct atl_gaussian_blur_args {
     int end_;
 } atl_gaussian_blur_args;
 ATL_API atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args);
-#define atl_gaussian_blur(...) atl_gaussian_blur_with(&(atl_gaussian_blur_args){__VA_ARGS__, .end_ = 0})
+#define atl_gaussian_blur(...) atl_gaussian_blur_with(ATL_OPTIONS_(atl_gaussian_blur_args, __VA_ARGS__))
 
 /* ---- classes and losses ---------------------------------------------------------------------------------------------- */
 
 ATL_API atl_node *atl_softmax(atl_node *logits);     /* over the last dimension */
 ATL_API atl_node *atl_log_softmax(atl_node *logits); /* without overflow */
 
-/* Cross entropy of softmax(logits [.., classes]) -> [..], one loss an example. Targets: one of the three. */
+/* Cross entropy of softmax(logits [.., classes]) -> [..], one loss an example. One of the three targets. */
 typedef struct atl_cross_entropy_args {
     atl_node *logits;
     atl_node *targets; /* dense: probabilities of the shape of logits */
     atl_node *labels;  /* sparse: int32 [..], or a scalar for all; where one is not in 0..classes-1 the loss is NaN */
-    int label;         /* the same class for every example */
+    int label;         /* the same class for every example; class 0 is ATL_ZERO: .label = ATL_EXACTLY(class) */
     int end_;
 } atl_cross_entropy_args;
 ATL_API atl_node *atl_softmax_cross_entropy_with(const atl_cross_entropy_args *args);
-#define atl_softmax_cross_entropy(...) atl_softmax_cross_entropy_with(&(atl_cross_entropy_args){__VA_ARGS__, .end_ = 0})
+#define atl_softmax_cross_entropy(...) atl_softmax_cross_entropy_with(ATL_OPTIONS_(atl_cross_entropy_args, __VA_ARGS__))
 /* The same, by labels: int32 [..], or a scalar. */
 ATL_API atl_node *atl_sparse_softmax_cross_entropy(atl_node *logits, atl_node *labels);
 
@@ -431,14 +424,14 @@ ATL_API atl_node *atl_reduce_prod_with(const atl_reduce_args *args);
 ATL_API atl_node *atl_reduce_log_sum_exp_with(const atl_reduce_args *args);
 /* Square root of the sum of x^2; gradient 0 where that is 0. */
 ATL_API atl_node *atl_reduce_l2_norm_with(const atl_reduce_args *args);
-#define atl_reduce_sum(...)         atl_reduce_sum_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_sum_square(...)  atl_reduce_sum_square_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_mean(...)        atl_reduce_mean_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_max(...)         atl_reduce_max_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_min(...)         atl_reduce_min_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_prod(...)        atl_reduce_prod_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_log_sum_exp(...) atl_reduce_log_sum_exp_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
-#define atl_reduce_l2_norm(...)     atl_reduce_l2_norm_with(&(atl_reduce_args){__VA_ARGS__, .end_ = 0})
+#define atl_reduce_sum(...)         atl_reduce_sum_with(ATL_OPTIONS_(atl_reduce_args, __VA_ARGS__))
+#define atl_reduce_sum_square(...)  atl_reduce_sum_square_with(ATL_OPTIONS_(atl_reduce_args, __VA_ARGS__))
+#define atl_reduce_mean(...)        atl_reduce_mean_with(ATL_OPTIONS_(atl_reduce_args, __VA_ARGS__))
+#define atl_reduce_max(...)         atl_reduce_max_with(ATL_OPTIONS_(atl_reduce_args, __VA_ARGS__))
+#define atl_reduce_min(...)         atl_reduce_min_with(ATL_OPTIONS_(atl_reduce_args, __VA_ARGS__))
+#define atl_reduce_prod(...)        atl_reduce_prod_with(ATL_OPTIONS_(atl_reduce_args, __VA_ARGS__))
+#define atl_reduce_log_sum_exp(...) atl_reduce_log_sum_exp_with(ATL_OPTIONS_(atl_reduce_args, __VA_ARGS__))
+#define atl_reduce_l2_norm(...)     atl_reduce_l2_norm_with(ATL_OPTIONS_(atl_reduce_args, __VA_ARGS__))
 #define ATL_AXES(...)               .axis = {__VA_ARGS__}, .axes = (int)ATL_COUNT_(int, __VA_ARGS__)
 ATL_API atl_node *atl_sum(atl_node *x); /* of all elements: a scalar */
 ATL_API atl_node *atl_mean(atl_node *x);
@@ -452,11 +445,14 @@ typedef struct atl_cumulative_sum_args {
     int end_;
 } atl_cumulative_sum_args;
 ATL_API atl_node *atl_cumulative_sum_with(const atl_cumulative_sum_args *args);
-#define atl_cumulative_sum(...) atl_cumulative_sum_with(&(atl_cumulative_sum_args){__VA_ARGS__, .end_ = 0})
+#define atl_cumulative_sum(...) atl_cumulative_sum_with(ATL_OPTIONS_(atl_cumulative_sum_args, __VA_ARGS__))
 ATL_API atl_node *atl_argmax(atl_node *x, int axis); /* int32, without that dimension; the first of equal ones */
 /* x summed over the dimensions in which `like` is 1 or missing: what undoes a broadcast. */
 ATL_API atl_node *atl_sum_to(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_broadcast_like(atl_node *x, atl_node *like);
+/* x [1, ...] once for each example of `like` [n, ...], whose value is not used: [n, ...].  For what each example of an unknown batch
+ * gets, as a class token [1, 1, d] before the tokens [?, t, d]. */
+ATL_API atl_node *atl_repeat_batch(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_broadcast_to(atl_node *x, atl_shape shape); /* a size of -1 keeps x's */
 
 /* ---- shapes: these move elements of either type --------------------------------------------------------------------- */
@@ -474,12 +470,13 @@ typedef struct atl_transpose_args {
     int end_;
 } atl_transpose_args;
 ATL_API atl_node *atl_transpose_with(const atl_transpose_args *args);
-#define atl_transpose(...) atl_transpose_with(&(atl_transpose_args){__VA_ARGS__, .end_ = 0})
+#define atl_transpose(...) atl_transpose_with(ATL_OPTIONS_(atl_transpose_args, __VA_ARGS__))
 
-/* Joined along an axis (negative counts from the end); all other sizes and the types must agree. */
+/* Joined along an axis (negative counts from the end); all other sizes and the types must agree.  A 1 does not agree with an unknown
+ * size: see atl_repeat_batch. */
 ATL_API atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs);
 #define atl_concat(axis, ...)                                                                                          \
-    atl_concat_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
+    atl_concat_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__))
 
 /* A part of x, of the same rank. */
 typedef struct atl_slice_args {
@@ -491,7 +488,7 @@ typedef struct atl_slice_args {
     int end_;
 } atl_slice_args;
 ATL_API atl_node *atl_slice_with(const atl_slice_args *args);
-#define atl_slice(...) atl_slice_with(&(atl_slice_args){__VA_ARGS__, .end_ = 0})
+#define atl_slice(...) atl_slice_with(ATL_OPTIONS_(atl_slice_args, __VA_ARGS__))
 
 /* x with `value` put around it: size i becomes before[i] + size + after[i]. */
 typedef struct atl_pad_args {
@@ -501,28 +498,28 @@ typedef struct atl_pad_args {
     int end_;
 } atl_pad_args;
 ATL_API atl_node *atl_pad_with(const atl_pad_args *args);
-#define atl_pad(...) atl_pad_with(&(atl_pad_args){__VA_ARGS__, .end_ = 0})
+#define atl_pad(...) atl_pad_with(ATL_OPTIONS_(atl_pad_args, __VA_ARGS__))
 
 /* The elements along these axes in the opposite order; negative axes count from the end. */
 ATL_API atl_node *atl_reverse_with(atl_node *x, int count, const int *axes);
-#define atl_reverse(x, ...) atl_reverse_with((x), (int)ATL_COUNT_(int, __VA_ARGS__), (const int[]){__VA_ARGS__})
+#define atl_reverse(x, ...) atl_reverse_with((x), (int)ATL_COUNT_(int, __VA_ARGS__), ATL_ARRAY_(int, __VA_ARGS__))
 
 /* The matrices [.., rows, columns] of x with zeros above a diagonal: 0 the main one, 1 the next one above it, -1 below. */
 ATL_API atl_node *atl_tril(atl_node *x, int diagonal);
 
 /* x repeated: as many times along each dimension as `times` has for it, all positive. */
 ATL_API atl_node *atl_tile_with(atl_node *x, int count, const int64_t *times);
-#define atl_tile(x, ...) atl_tile_with((x), (int)ATL_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
+#define atl_tile(x, ...) atl_tile_with((x), (int)ATL_COUNT_(int64_t, __VA_ARGS__), ATL_ARRAY_(int64_t, __VA_ARGS__))
 
 ATL_API atl_node *atl_stack_with(int axis, int count,
                                  atl_node *const *inputs); /* equal shapes, joined along a new axis */
 #define atl_stack(axis, ...)                                                                                           \
-    atl_stack_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
-/* The converse: parts[i] = x[.., i, ..], without the axis, which must be `count` long.  Returns ATL_OK with all parts set, or
+    atl_stack_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__))
+/* The converse: parts_out[i] = x[.., i, ..], without the axis, which must be `count` long.  Returns ATL_OK with all parts set, or
  * ATL_INVALID with all null. */
-ATL_API atl_status atl_unstack(atl_node *x, int axis, int count, atl_node **parts);
+ATL_API atl_status atl_unstack(atl_node *x, int axis, int count, atl_node **parts_out);
 /* Cuts x into parts of the given sizes along an axis; at most one size may be -1: what is left.  sizes null: equal parts. */
-ATL_API atl_status atl_split(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts);
+ATL_API atl_status atl_split(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts_out);
 
 /* x [.., n, ..] with dimension `axis` replaced by those of int32 indices [..]: y[.., i, ..] = x[.., indices[i], ..].
  * 0 where an index is out of 0..n-1. */

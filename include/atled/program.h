@@ -61,7 +61,7 @@ ATL_API atl_status atl_write_timing(const char *path);
 /* Null if the graph holds a mistake (atl_graph_error), or out of memory.  Steps are made at once if every shape is known,
  * else at the first run with a new batch.  The graph must outlive the program; nodes may still be added to it. */
 ATL_API atl_program *atl_compile_with(const atl_compile_args *args);
-#define atl_compile(...) atl_compile_with(&(atl_compile_args){__VA_ARGS__, .end_ = 0})
+#define atl_compile(...) atl_compile_with(ATL_OPTIONS_(atl_compile_args, __VA_ARGS__))
 ATL_API void atl_program_free(atl_program *program); /* after its states and before its graph; null is allowed */
 /* Threads of every run, whatever OpenMP is set to by then: the same program, feeds and number of threads give the same bits. */
 ATL_API int atl_program_threads(const atl_program *program);
@@ -76,7 +76,7 @@ typedef struct atl_feed {
     const atl_node *node;
     const atl_tensor *value; /* dtype and shape of the input; may hold more than the program needs */
 } atl_feed;
-#define ATL_FEEDS(...)        ((const atl_feed[]){__VA_ARGS__, {NULL, NULL}})
+#define ATL_FEEDS(...)        ATL_ARRAY_(atl_feed, __VA_ARGS__, {NULL, NULL})
 #define ATL_FEED(node, value) ATL_FEEDS({(node), (value)})
 #define ATL_NO_FEEDS          NULL
 

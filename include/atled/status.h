@@ -18,6 +18,11 @@ extern "C" {
 #define ATL_PRINTF(text, first)
 #endif
 
+/* In options, zero stands for the default; ATL_ZERO is the zero itself, and ATL_EXACTLY(x) is x, be it zero or not:
+ * atl_momentum(.momentum = ATL_EXACTLY(m)). */
+#define ATL_ZERO       (-2147483647 - 1) /* exact as an int, a float and a double */
+#define ATL_EXACTLY(x) ((x) == 0 ? ATL_ZERO : (x))
+
 typedef enum atl_status {
     ATL_OK = 0,        /* done */
     ATL_INVALID,       /* an argument, a shape or a graph is wrong */
@@ -29,7 +34,8 @@ typedef enum atl_status {
     ATL_INTERNAL       /* a fault of atled or oneDNN: please report it */
 } atl_status;
 
-/* The message of the last failure on the calling thread, in words and without a final newline; "" if nothing has failed.
+/* The message of the last failure on the calling thread, in words and without a final newline; "" if nothing has failed.  It always
+ * has the words, whatever call has failed: if that is due to an earlier mistake of a builder, the words are of that mistake.
  * The text is valid until the next failing call on the same thread.  It is never null. */
 ATL_API const char *atl_error(void);
 

@@ -8,6 +8,27 @@
 
 #include "status.h"
 
+/* Lists and options that are written in a call.  In C they live until the end of the enclosing block.  In C++ they live until the end of
+ * the full expression, so a list that is kept, atl_nodes all = ATL_NODES(a, b), dangles there: keep an array of one's own.
+ * C++ takes either all options of a call by name, in the order in which they are declared, or all by place. */
+#ifdef __cplusplus
+#include <initializer_list>
+template <class T> inline const T *atl_address_(const T &value) { return &value; }
+template <class T> inline const T *atl_array_(std::initializer_list<T> values) { return values.begin(); }
+template <class... T> char (&atl_count_(T &&...values))[sizeof...(T)];
+#define ATL_ARRAY_(type, ...)           atl_array_<type>({__VA_ARGS__})
+#define ATL_COUNT_(type, ...)           sizeof(atl_count_(__VA_ARGS__))
+#define ATL_OPTIONS_(type, ...)         atl_address_(type{__VA_ARGS__})
+#define ATL_OPTIONS_OR_NONE_(type, ...) atl_address_(type{__VA_ARGS__})
+#define ATL_LITERAL_(type)              type
+#else
+#define ATL_ARRAY_(type, ...)           ((type const[]){__VA_ARGS__})
+#define ATL_COUNT_(type, ...)           (sizeof((type const[]){__VA_ARGS__}) / sizeof(type))
+#define ATL_OPTIONS_(type, ...)         (&(type){__VA_ARGS__, .end_ = 0})
+#define ATL_OPTIONS_OR_NONE_(type, ...) (&(type){.begin_ = 0, __VA_ARGS__})
+#define ATL_LITERAL_(type)              (type)
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -29,9 +50,8 @@ typedef struct atl_shape {
 
 /* ATL_SHAPE(1, 28, 28, 3); ATL_SCALAR is the shape of a single number.
  * More than ATL_MAX_RANK sizes give a shape that every function refuses. */
-#define ATL_COUNT_(type, ...) (sizeof((const type[]){__VA_ARGS__}) / sizeof(type))
-#define ATL_SHAPE(...)        atl_shape_from((int)ATL_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
-#define ATL_SCALAR            atl_shape_from(0, NULL)
+#define ATL_SHAPE(...) atl_shape_from((int)ATL_COUNT_(int64_t, __VA_ARGS__), ATL_ARRAY_(int64_t, __VA_ARGS__))
+#define ATL_SCALAR     atl_shape_from(0, NULL)
 
 /* The sizes are copied.  Null sizes, unless rank is 0, give a shape that every function refuses, too. */
 ATL_API atl_shape atl_shape_from(int rank, const int64_t *sizes);

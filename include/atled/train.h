@@ -18,6 +18,24 @@
 extern "C" {
 #endif
 
+/* ---- attributes of variables -------------------------------------------------------------------------------------- */
+
+/* What a variable knows about itself, for training, which asks when its nodes are built.  Each setter returns the
+ * variable, so that calls nest; null passes through, and a node that is no variable is a mistake. */
+ATL_API atl_node *atl_variable_set_trainable(atl_node *variable, int trainable); /* default: 1; 0 for int32 */
+ATL_API atl_node *
+atl_variable_set_decay(atl_node *variable,
+                       float decay); /* decay * w^2 / 2 in atl_weight_decay; default 0; ATL_ZERO: not by AdamW either */
+ATL_API atl_node *atl_variable_set_rate_scale(atl_node *variable, float scale); /* times the learning rate; default 1 */
+ATL_API atl_node *atl_variable_set_average(atl_node *variable, float decay); /* of a moving average, 0.999; 0: none */
+/* Belongs to the training, not to the model: an optimizer's memory, a counter.  Default 0. */
+ATL_API atl_node *atl_variable_set_state(atl_node *variable, int is_state);
+ATL_API int atl_variable_is_trainable(const atl_node *variable);
+ATL_API int atl_variable_is_state(const atl_node *variable);
+ATL_API float atl_variable_decay(const atl_node *variable);
+ATL_API float atl_variable_rate_scale(const atl_node *variable);
+ATL_API float atl_variable_average(const atl_node *variable);
+
 /* The sum over all variables of decay * w^2 / 2, each with the decay it was given by atl_variable_set_decay; 0 if none was. */
 ATL_API atl_node *atl_weight_decay(atl_graph *graph);
 
@@ -40,9 +58,9 @@ ATL_API atl_node *atl_exponential_decay_with(const atl_rate_args *args);
 ATL_API atl_node *atl_step_decay_with(const atl_rate_args *args);
 /* lowest + (rate - lowest) * (1 + cos(pi * step / steps)) / 2, then lowest             Loshchilov & Hutter 2017 */
 ATL_API atl_node *atl_cosine_decay_with(const atl_rate_args *args);
-#define atl_exponential_decay(...) atl_exponential_decay_with(&(atl_rate_args){__VA_ARGS__, .end_ = 0})
-#define atl_step_decay(...)        atl_step_decay_with(&(atl_rate_args){__VA_ARGS__, .end_ = 0})
-#define atl_cosine_decay(...)      atl_cosine_decay_with(&(atl_rate_args){__VA_ARGS__, .end_ = 0})
+#define atl_exponential_decay(...) atl_exponential_decay_with(ATL_OPTIONS_(atl_rate_args, __VA_ARGS__))
+#define atl_step_decay(...)        atl_step_decay_with(ATL_OPTIONS_(atl_rate_args, __VA_ARGS__))
+#define atl_cosine_decay(...)      atl_cosine_decay_with(ATL_OPTIONS_(atl_rate_args, __VA_ARGS__))
 ATL_API atl_node *atl_constant_rate(atl_graph *graph, float rate);
 /* rate * min((step + 1) / steps, 1): any rate, reached in so many steps. */
 ATL_API atl_node *atl_warm_up(atl_node *rate, int64_t steps);
@@ -51,17 +69,19 @@ ATL_API atl_node *atl_warm_up(atl_node *rate, int64_t steps);
 
 typedef struct atl_optimizer_rule atl_optimizer_rule;
 
-/* The options of all of them; each reads its own. */
+/* The options of all of them.  atl_minimize refuses one that its optimizer does not have.  0 is the default: see ATL_ZERO. */
 typedef struct atl_optimizer {
     int begin_;          /* so that all may be left out: atl_adam() */
     atl_node *schedule;  /* the rate, as a scalar node; null: .rate */
     double rate;         /* 0: 0.01; Adam's: 0.001 */
     double momentum;     /* 0: 0.9, but RMSProp's: none */
-    double decay;        /* of RMSProp's mean square, 0: 0.9.  AdamW: weight decay, 0: 0.01, < 0: none; see below */
+    double rho;          /* RMSProp's, of its mean square; 0: 0.9 */
+    double weight_decay; /* AdamW's; 0: 0.01 */
     double beta1, beta2; /* Adam's; 0: 0.9, 0.999 */
     double epsilon;      /* 0: 1e-8 */
     double start;        /* Adagrad's accumulator at the beginning */
     const atl_optimizer_rule *rule;
+    const char *unused; /* set by the calls below: the name of an option that the optimizer does not have */
 } atl_optimizer;
 /* w - r g */
 ATL_API atl_optimizer atl_sgd_with(const atl_optimizer *options);
@@ -69,7 +89,7 @@ ATL_API atl_optimizer atl_sgd_with(const atl_optimizer *options);
 ATL_API atl_optimizer atl_momentum_with(const atl_optimizer *options);
 /* m' = momentum m + g;  w - r (g + momentum m')                        Nesterov 1983, as in Sutskever et al. 2013 */
 ATL_API atl_optimizer atl_nesterov_with(const atl_optimizer *options);
-/* v' = decay v + (1 - decay) g^2;  w - r g / (sqrt(v') + epsilon)                             Hinton 2012
+/* v' = rho v + (1 - rho) g^2;  w - r g / (sqrt(v') + epsilon)                             Hinton 2012
  * With .momentum, m' = momentum m + g / (sqrt(v') + epsilon);  w - r m'. */
 ATL_API atl_optimizer atl_rmsprop_with(const atl_optimizer *options);
 /* v' = v + g^2;  w - r g / (sqrt(v') + epsilon)                                         Duchi et al. 2011 */
@@ -77,16 +97,16 @@ ATL_API atl_optimizer atl_adagrad_with(const atl_optimizer *options);
 /* m' = beta1 m + (1 - beta1) g;  v' = beta2 v + (1 - beta2) g^2;
  * w - r sqrt(1 - beta2^t) / (1 - beta1^t) m' / (sqrt(v') + epsilon), t = 1 at the first step   Kingma & Ba 2015 */
 ATL_API atl_optimizer atl_adam_with(const atl_optimizer *options);
-/* The same, and w shrinks by r * decay * w beside it: by its own decay if it was given one, else, if it has two dimensions or
- * more, by .decay.  Then leave atl_weight_decay out of the cost.                         Loshchilov & Hutter 2019 */
+/* The same, and w shrinks by r * weight_decay * w beside it: by its own decay if it was given one, else, if it has two
+ * dimensions or more, by .weight_decay.  Then leave atl_weight_decay out of the cost.                         Loshchilov & Hutter 2019 */
 ATL_API atl_optimizer atl_adamw_with(const atl_optimizer *options);
-#define atl_sgd(...)      atl_sgd_with(&(const atl_optimizer){.begin_ = 0, __VA_ARGS__})
-#define atl_momentum(...) atl_momentum_with(&(const atl_optimizer){.begin_ = 0, __VA_ARGS__})
-#define atl_nesterov(...) atl_nesterov_with(&(const atl_optimizer){.begin_ = 0, __VA_ARGS__})
-#define atl_rmsprop(...)  atl_rmsprop_with(&(const atl_optimizer){.begin_ = 0, __VA_ARGS__})
-#define atl_adagrad(...)  atl_adagrad_with(&(const atl_optimizer){.begin_ = 0, __VA_ARGS__})
-#define atl_adam(...)     atl_adam_with(&(const atl_optimizer){.begin_ = 0, __VA_ARGS__})
-#define atl_adamw(...)    atl_adamw_with(&(const atl_optimizer){.begin_ = 0, __VA_ARGS__})
+#define atl_sgd(...)      atl_sgd_with(ATL_OPTIONS_OR_NONE_(atl_optimizer, __VA_ARGS__))
+#define atl_momentum(...) atl_momentum_with(ATL_OPTIONS_OR_NONE_(atl_optimizer, __VA_ARGS__))
+#define atl_nesterov(...) atl_nesterov_with(ATL_OPTIONS_OR_NONE_(atl_optimizer, __VA_ARGS__))
+#define atl_rmsprop(...)  atl_rmsprop_with(ATL_OPTIONS_OR_NONE_(atl_optimizer, __VA_ARGS__))
+#define atl_adagrad(...)  atl_adagrad_with(ATL_OPTIONS_OR_NONE_(atl_optimizer, __VA_ARGS__))
+#define atl_adam(...)     atl_adam_with(ATL_OPTIONS_OR_NONE_(atl_optimizer, __VA_ARGS__))
+#define atl_adamw(...)    atl_adamw_with(ATL_OPTIONS_OR_NONE_(atl_optimizer, __VA_ARGS__))
 
 /* An optimizer of one's own is a rule, too.  Its formulas are best made of element-wise nodes of the variable's shape: then they
  * run in one pass over memory, which reads each array once and writes each new value where the old one was. */
@@ -123,7 +143,7 @@ typedef struct atl_minimize_args {
 /* A node that does one step: its value is the cost before it.  A run whose cost is NaN or infinite fails with ATL_NOT_FINITE and
  * leaves every variable as it was.  Includes what atl_add_update was called for, and counts atl_step_counter up. */
 ATL_API atl_node *atl_minimize_with(const atl_minimize_args *args);
-#define atl_minimize(...) atl_minimize_with(&(atl_minimize_args){__VA_ARGS__, .end_ = 0})
+#define atl_minimize(...) atl_minimize_with(ATL_OPTIONS_(atl_minimize_args, __VA_ARGS__))
 
 /* x * min(1, limit / |x|) */
 ATL_API atl_node *atl_clip_by_norm(atl_node *x, float limit);

@@ -166,7 +166,7 @@ atl_status atl_descend_with(const atl_descend_args *args)
      : method == ATL_DESCENT_SIGN ? descend_sign
      : isinf(d.factor)            ? descend_tiny_gradient
                                   : descend_gradient)(&d, count);
-    if (args->effect)
-        tell_effect(&d, args->effect);
+    if (args->effect_out)
+        tell_effect(&d, args->effect_out);
     return ATL_OK;
 }

@@ -318,7 +318,7 @@ static atl_status descend(attempt *a)
     atl_status status =
         atl_descend(a->picture[PIXELS], atl_value(a->fooler->step, a->fooler->gradient), .rate = (float)a->seen.rate,
                     .lowest = 0, .highest = 255, .method = a->seen.method,
-                    .moments = {a->picture[MEAN], a->picture[SQUARE]}, .step = a->step, .effect = &effect);
+                    .moments = {a->picture[MEAN], a->picture[SQUARE]}, .step = a->step, .effect_out = &effect);
     if (status)
         return status;
     a->seen.largest_step = effect.largest;
@@ -418,9 +418,9 @@ atl_status atl_fool_with(const atl_fool_args *args)
 {
     if (!args)
         return atl_null_argument("atl_fool", "the options are");
-    if (!args->result)
+    if (!args->result_out)
         return atl_set_error(ATL_INVALID, "atl_fool: .result is missing");
-    *args->result = (atl_fool_result){0};
+    *args->result_out = (atl_fool_result){0};
     if (!args->fooler)
         return atl_set_error(ATL_INVALID, "atl_fool: the fooler is null: %s", atl_error());
     attempt a = {.args = args};
@@ -431,9 +431,9 @@ atl_status atl_fool_with(const atl_fool_args *args)
     if (!status)
         status = loop(&a);
     if (!status)
-        status = finish(&a, args->result);
-    args->result->seconds = atl_seconds_now() - a.start;
-    args->result->seconds_running = args->fooler->seconds - before;
+        status = finish(&a, args->result_out);
+    args->result_out->seconds = atl_seconds_now() - a.start;
+    args->result_out->seconds_running = args->fooler->seconds - before;
     for (int i = 0; i < PICTURES; i++)
         atl_tensor_free(a.picture[i]);
     return status;

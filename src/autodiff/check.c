@@ -186,10 +186,10 @@ atl_status atl_check_gradient_with(const atl_check_args *args)
     if (!args)
         return atl_null_argument("atl_check_gradient", "the options are");
     checker c = {.args = args};
-    if (!args->of || args->by.count < 1 || !args->by.node || !args->result || args->order < 0 || args->order > 2)
+    if (!args->of || args->by.count < 1 || !args->by.node || !args->result_out || args->order < 0 || args->order > 2)
         return atl_set_error(
             ATL_INVALID, "gradient check: it takes a y, at least one x, an order of 1 or 2, and room for the result");
-    *args->result = (atl_gradient_check){0};
+    *args->result_out = (atl_gradient_check){0};
     int ok = take_points(&c) && make_loss(&c) && check_all(&c);
     for (int64_t i = 0; c.point && i < args->by.count; i++)
         atl_tensor_free(c.point[i]);
@@ -198,6 +198,6 @@ atl_status atl_check_gradient_with(const atl_check_args *args)
     atl_release(c.feeds);
     if (!ok)
         return ATL_INVALID;
-    *args->result = c.result;
+    *args->result_out = c.result;
     return ATL_OK;
 }

@@ -126,7 +126,7 @@ static int collect(atl_reverse_pass *p, const atl_gradients_args *args)
             if (!dx)
                 return 0;
         }
-        args->result[i] = dx;
+        args->result_out[i] = dx;
     }
     return 1;
 }
@@ -174,13 +174,13 @@ atl_status atl_gradients_with(const atl_gradients_args *args)
 {
     if (!args)
         return atl_null_argument("atl_gradients", "the options are");
-    for (int64_t i = 0; args->result && i < args->by.count; i++)
-        args->result[i] = NULL;
+    for (int64_t i = 0; args->result_out && i < args->by.count; i++)
+        args->result_out[i] = NULL;
     if (ATL_LIST_IS_NULL(args->of) || ATL_LIST_IS_NULL(args->by) || ATL_LIST_IS_NULL(args->seeds) ||
         ATL_LIST_IS_NULL(args->stop))
         return atl_null_argument("atl_gradients", "a list of nodes is");
     atl_node *first = args->of.count ? args->of.node[0] : NULL;
-    if (!first || !args->result || !args->by.count)
+    if (!first || !args->result_out || !args->by.count)
         return atl_set_error(ATL_INVALID,
                              "gradient: it takes at least one y, one x, and room for the result; a null y is the "
                              "result of an earlier mistake");
@@ -193,7 +193,7 @@ atl_status atl_gradients_with(const atl_gradients_args *args)
     if (run_pass(graph, args))
         return ATL_OK;
     for (int64_t i = 0; i < args->by.count; i++)
-        args->result[i] = NULL;
+        args->result_out[i] = NULL;
     if (!graph->broken)
         atl_graph_out_of_memory(graph);
     return ATL_INVALID;

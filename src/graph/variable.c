@@ -1,4 +1,5 @@
 /* What a variable knows about itself. */
+#include "atled/train.h"
 #include "graph/graph.h"
 
 /* The variable's storage, or null with the mistake recorded. Null is no mistake: it passes through. */

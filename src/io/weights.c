@@ -189,10 +189,10 @@ static void fill_report(atl_npz_report *report, const bindings *all, const misfi
 /* An error that tells all that does not fit, if anything does not. */
 static atl_status report_error(const atl_npz_args *args, const bindings *all, const misfits *found)
 {
-    /* Not one variable found is a mistake even when some may be lacking. */
+    /* Not one variable found is a mistake even when some may be missing. */
     int nothing_fits = found->missing.count == all->count;
-    int tell_missing = !args->partial || nothing_fits,
-        tell_extra = tell_missing && (!args->weights_only || nothing_fits);
+    int tell_missing = !args->allow_missing || nothing_fits;
+    int tell_extra = !(args->allow_extra || args->weights_only) || nothing_fits;
     if (found->differing.count == 0 && !(tell_missing && found->missing.count) && !(tell_extra && found->extra.count))
         return ATL_OK;
     char message[ATL_ERROR_SIZE];
@@ -202,9 +202,13 @@ static atl_status report_error(const atl_npz_args *args, const bindings *all, co
         append_few(message, sizeof message, &found->missing, "missing");
     if (tell_extra)
         append_few(message, sizeof message, &found->extra, "that no variable wants");
-    const char *remedy = nothing_fits    ? "are they another network's, or do the names need other .suffixes?"
-                         : args->partial ? "is this the file for this model?"
-                                         : "is this the file for this model? (.partial = 1 takes what there is)";
+    const char *remedy = "is this the file for this model?";
+    if (nothing_fits)
+        remedy = "are they another network's, or do the names need other .suffixes?";
+    else if (tell_missing && found->missing.count && !found->differing.count)
+        remedy = "is this the file for this model? (.allow_missing = 1 keeps the values of variables that it lacks)";
+    else if (tell_extra && found->extra.count && !found->differing.count)
+        remedy = "is this the file for this model? (.allow_extra = 1 passes over what no variable wants)";
     return atl_set_error(ATL_BAD_FILE, "%s; nothing was changed: %s", message, remedy);
 }
 
@@ -228,8 +232,8 @@ static atl_status load(const atl_npz_args *args, bindings *all)
 {
     atl_npz *npz;
     misfits found = {0};
-    if (args->report)
-        *args->report = (atl_npz_report){0};
+    if (args->report_out)
+        *args->report_out = (atl_npz_report){0};
     atl_status status = bind_keys(args, all);
     if (!status)
         status = atl_npz_open_archive(args->path, &npz);
@@ -237,7 +241,7 @@ static atl_status load(const atl_npz_args *args, bindings *all)
         return status;
     status = compare_all(npz, all, &found);
     if (!status) {
-        fill_report(args->report, all, &found);
+        fill_report(args->report_out, all, &found);
         status = report_error(args, all, &found);
     }
     if (!status)

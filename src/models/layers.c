@@ -3,7 +3,10 @@
 
 #include <math.h>
 
+#include "atled/op.h"
+#include "atled/train.h"
 #include "graph/error.h"
+#include "graph/option.h"
 
 /* The number of values each unit reads, spelt out: an initializer reads fans off a shape as [.., in, out], which filters
  * [out, in, h, w] and transposed weights are not. */
@@ -33,7 +36,7 @@ static atl_node *filter_of(const atl_conv_layer_args *args)
     if (!is_given(by) || by.kind == ATL_INIT_HE)
         by = he_of(h * w * in);
     atl_shape shape =
-        args->filter_layout == ATL_OIHW ? ATL_SHAPE(args->channels, in, h, w) : ATL_SHAPE(h, w, in, args->channels);
+        args->weight_order == ATL_OUT_IN ? ATL_SHAPE(args->channels, in, h, w) : ATL_SHAPE(h, w, in, args->channels);
     return atl_variable_set_decay(atl_variable(atl_graph_of(args->image), "weights", shape, by), args->decay);
 }
 
@@ -64,7 +67,7 @@ atl_node *atl_conv_layer_with(const atl_conv_layer_args *args)
                                                      .dilation = {args->dilation[0], args->dilation[1]},
                                                      .groups = args->groups,
                                                      .layout = args->layout,
-                                                     .filter_layout = args->filter_layout});
+                                                     .weight_order = args->weight_order});
     if (!args->no_bias)
         y = add_biases(y, args->channels, args->layout);
     y = with_activation(y, args->activation);
@@ -81,16 +84,23 @@ atl_node *atl_dense_layer_with(const atl_dense_layer_args *args)
         return NULL;
     if (!args->name)
         return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros());
-    atl_enter(graph, args->name);
     atl_shape shape = atl_shape_of(args->x);
+    char text[160];
+    if (shape.rank != 2 && shape.rank != 3)
+        return atl_builder_error(graph, args->name,
+                                 "a dense layer takes [n, in] or [n, tokens, in], but '%s' is %s: %s",
+                                 atl_name_of(args->x), atl_shape_text(shape, text, sizeof text),
+                                 shape.rank > 3 ? "take atl_flatten of it first" : "atl_reshape gives it a batch");
+    atl_enter(graph, args->name);
     int64_t in = shape.rank > 0 ? shape.size[shape.rank - 1] : 1;
     atl_initializer by = is_given(args->initializer) ? args->initializer : atl_glorot();
     if (by.kind == ATL_INIT_HE)
         by = he_of(in);
     atl_node *weights =
-        atl_variable(graph, "weights", args->transposed ? ATL_SHAPE(args->width, in) : ATL_SHAPE(in, args->width), by);
+        atl_variable(graph, "weights",
+                     args->weight_order == ATL_OUT_IN ? ATL_SHAPE(args->width, in) : ATL_SHAPE(in, args->width), by);
     atl_variable_set_decay(weights, args->decay);
-    atl_node *y = atl_matmul(args->x, weights, .transpose_b = args->transposed != 0);
+    atl_node *y = atl_matmul(args->x, weights, .transpose_b = args->weight_order == ATL_OUT_IN);
     if (!args->no_bias)
         y = add_biases(y, args->width, ATL_NHWC);
     y = with_activation(y, args->activation);
@@ -116,7 +126,7 @@ static void take_moments(const atl_batch_norm_layer_args *args, atl_batch_norm_a
     atl_node *moments = atl_moments(args->x), *mean = row_of(moments, 0), *variance = row_of(moments, 1);
     atl_node *count = atl_size_ratio(args->x, mean), *one = atl_scalar(args->x, 1);
     atl_node *unbiased = atl_div(count, atl_maximum(atl_sub(count, one), one));
-    float momentum = args->momentum == 0 ? 0.9f : args->momentum;
+    float momentum = (float)atl_option(args->momentum, 0.9);
     keep_up(norm->mean, mean, momentum);
     keep_up(norm->variance, atl_mul(variance, unbiased), momentum);
     norm->mean = mean;

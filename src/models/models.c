@@ -73,7 +73,7 @@ static const atl_model resnet20 = {.name = "resnet20",
                                    .suffixes = {".weight", ".bias", ".weight", ".bias", ".running_mean",
                                                 ".running_var"},
                                    .layers = resnet20_layers,
-                                   .filter_layout = ATL_OIHW};
+                                   .weight_order = ATL_OUT_IN};
 static const atl_model squeezenet = {.name = "squeezenet",
                                      .about = "SqueezeNet v1.1 for ImageNet, 224 x 224",
                                      .build = atl_squeezenet_with,
@@ -83,7 +83,7 @@ static const atl_model squeezenet = {.name = "squeezenet",
                                      .classes = 1000,
                                      .suffixes = {"_w_0", "_b_0"},
                                      .layers = squeezenet_layers,
-                                     .filter_layout = ATL_OIHW};
+                                     .weight_order = ATL_OUT_IN};
 static const atl_model vgg16 = {.name = "vgg16",
                                 .about = "VGG16 for ImageNet, 224 x 224, or any widths and size that its weights have",
                                 .build = atl_vgg16_with,
@@ -126,7 +126,7 @@ static atl_status weights_shape(const atl_model *model, const atl_npz *npz, int 
 /* Filters are [.., out] or [out, ..], dense weights like them. */
 static int64_t outputs_of(const atl_model *model, atl_shape shape)
 {
-    return shape.size[model->filter_layout == ATL_OIHW ? 0 : shape.rank - 1];
+    return shape.size[model->weight_order == ATL_OUT_IN ? 0 : shape.rank - 1];
 }
 
 /* The side of the square picture whose flattened map has that many elements; 0 if there is none. */

@@ -9,7 +9,7 @@ static atl_node *conv_norm(const atl_model_args *args, atl_node *x, const char *
                            int stride)
 {
     x = atl_conv_layer(x, conv, channels, .window = {3, 3}, .stride = {stride, stride}, .padding = ATL_EXPLICIT,
-                       .pad = {1, 1, 1, 1}, .filter_layout = ATL_OIHW, .no_bias = 1);
+                       .pad = {1, 1, 1, 1}, .weight_order = ATL_OUT_IN, .no_bias = 1);
     return atl_batch_norm_layer(x, norm, 1e-5f, .training = args->training);
 }
 
@@ -44,5 +44,5 @@ atl_node *atl_resnet20_with(const atl_model_args *args)
         for (int i = 0; i < 3; i++)
             h = block(args, h, stage, i, 8 << stage);
     h = atl_reduce_mean(h, ATL_AXES(1, 2));
-    return atl_logits(atl_dense_layer(h, "linear", atl_width_of(args, 0, 10), .transposed = 1));
+    return atl_logits(atl_dense_layer(h, "linear", atl_width_of(args, 0, 10), .weight_order = ATL_OUT_IN));
 }

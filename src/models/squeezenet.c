@@ -6,7 +6,7 @@
 static atl_node *conv(atl_node *x, const char *name, int channels, int window, int stride, atl_padding padding)
 {
     return atl_conv_layer(x, name, channels, .window = {window, window}, .stride = {stride, stride}, .padding = padding,
-                          .filter_layout = ATL_OIHW, .activation = atl_relu);
+                          .weight_order = ATL_OUT_IN, .activation = atl_relu);
 }
 
 static atl_node *pool(atl_node *x, const char *name)

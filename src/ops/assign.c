@@ -1,4 +1,5 @@
 /* What changes variables: assignments, groups of them, the check that forbids them, and the counter of steps. */
+#include "atled/train.h"
 #include "ops/ops.h"
 
 #include "graph/memory.h"

@@ -1,4 +1,5 @@
 /* Batch normalisation with given statistics, made of other ops. */
+#include "graph/option.h"
 #include "ops/ops.h"
 
 /* One of the vectors, which must be [channels]; null is allowed if it is optional. */
@@ -24,9 +25,9 @@ static int check(const atl_batch_norm_args *args)
         return atl_builder_error(x->graph, "batch_norm",
                                  "the input, '%s', is %s, and has no dimension for the channels", atl_name_of(x),
                                  SHAPE_OF(x)) != NULL;
-    if (!(args->epsilon >= 0) || isinf(args->epsilon))
-        return atl_builder_error(x->graph, "batch_norm", "epsilon is %g; it must be positive (0 stands for 1e-5)",
-                                 (double)args->epsilon) != NULL;
+    double epsilon = atl_option(args->epsilon, 1e-5);
+    if (!(epsilon >= 0) || isinf(epsilon))
+        return atl_builder_error(x->graph, "batch_norm", "epsilon is %g; it must not be negative", epsilon) != NULL;
     int64_t channels = x->shape->size[first ? 1 : x->shape->rank - 1];
     return check_vector(args, args->mean, channels, "mean") &&
            check_vector(args, args->variance, channels, "variance") &&
@@ -54,7 +55,7 @@ atl_node *atl_batch_norm_with(const atl_batch_norm_args *args)
         return NULL;
     atl_graph *graph = args->x->graph;
     atl_enter(graph, "batch_norm");
-    atl_node *epsilon = atl_scalar(args->x, args->epsilon > 0 ? args->epsilon : 1e-5f);
+    atl_node *epsilon = atl_scalar(args->x, (float)atl_option(args->epsilon, 1e-5));
     atl_node *deviation = atl_sqrt(atl_add(args->variance, epsilon));
     atl_node *factor = atl_div(args->scale ? args->scale : atl_scalar(args->x, 1), deviation);
     atl_node *y;

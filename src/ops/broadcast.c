@@ -90,6 +90,41 @@ ATL_BUILTIN(broadcast_like_op);
 
 atl_node *atl_broadcast_like(atl_node *x, atl_node *like) { return ATL_APPLY(&broadcast_like_op, NULL, x, like); }
 
+/* x repeated to the shape of a node whose value nobody asks for: [n, 1, ...] and x's other sizes. */
+atl_node *atl_repeat_batch(atl_node *x, atl_node *like)
+{
+    if (!x || !like)
+        return NULL;
+    if (x->shape->rank < 1 || x->shape->size[0] != 1 || like->shape->rank < 1)
+        return atl_builder_error(x->graph, "repeat_batch",
+                                 "'%s', %s, cannot be repeated for each example of '%s', %s: it must be [1, ...], and "
+                                 "that [n, ...]",
+                                 atl_name_of(x), SHAPE_OF(x), atl_name_of(like), SHAPE_OF(like));
+    atl_graph *graph = x->graph;
+    atl_enter(graph, "repeat_batch");
+    atl_reduce_args all_but_first = {.x = atl_fill(like, 0)};
+    for (int d = 1; d < like->shape->rank; d++)
+        all_but_first.axis[all_but_first.axes++] = d;
+    atl_node *column = all_but_first.axes ? atl_reduce_sum_with(&all_but_first) : all_but_first.x;
+    for (int d = 1; d < x->shape->rank; d++)
+        column = atl_expand_dims(column, d);
+    atl_node *y = atl_broadcast_like(x, atl_add(column, atl_fill(x, 0)));
+    atl_leave(graph);
+    return y;
+}
+
+static atl_node *repeated(atl_node *x, atl_node *like) { return atl_mul(atl_repeat_batch(x, like), like); }
+
+static const atl_op repeat_batch_composed = {
+    .name = "repeat_batch",
+    .samples =
+        (const atl_sample[]){{"tokens", .binary = repeated, .input = {{3, {1, 1, 4}}, {3, {3, 2, 4}}}, .inputs = 2},
+                             {"numbers", .binary = repeated, .input = {{1, {1}}, {1, {3}}}, .inputs = 2},
+                             {"two of them", .binary = repeated, .input = {{2, {2, 4}}, {2, {2, 4}}}, .inputs = 2,
+                              .error = "must be [1, ...]"},
+                             {0}}};
+ATL_COMPOSED(repeat_batch_composed);
+
 /* sum_to(x, like): x summed over the dimensions in which `like`, whose value is not used, is 1 or missing. */
 static int infer_sum_to(atl_node *y)
 {

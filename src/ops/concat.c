@@ -27,6 +27,8 @@ static int infer_joined(atl_node *y, int first, int axis, atl_shape *joined_out)
                 trouble = "together they have more than 2^63 elements";
             else if (d == axis)
                 continue;
+            else if ((joined.size[d] == 1 && size == ATL_ANY) || (joined.size[d] == ATL_ANY && size == 1))
+                trouble = "an unknown size is not 1 for certain: atl_repeat_batch repeats a value for each of a batch";
             else if (joined.size[d] == ATL_ANY)
                 joined.size[d] = size;
             else if (size != ATL_ANY && size != joined.size[d])

@@ -94,7 +94,7 @@ CONV_SAMPLE(dilated_same, .dilation = {2, 2}, .stride = {2, 1})
 CONV_SAMPLE(explicit, .padding = ATL_EXPLICIT, .pad = {1, 0, 2, 1}, .stride = {2, 2})
 CONV_SAMPLE(two_groups, .groups = 2)
 CONV_SAMPLE(three_groups, .groups = 3, .stride = {2, 2})
-CONV_SAMPLE(planes, .layout = ATL_NCHW, .filter_layout = ATL_OIHW, .stride = {2, 2})
+CONV_SAMPLE(planes, .layout = ATL_NCHW, .weight_order = ATL_OUT_IN, .stride = {2, 2})
 CONV_SAMPLE(planes_valid, .layout = ATL_NCHW, .padding = ATL_VALID)
 CONV_SAMPLE(half_stride, .stride = {2})
 CONV_SAMPLE(negative_stride, .stride = {1, -1})
@@ -266,8 +266,8 @@ atl_node *atl_conv2d_with(const atl_conv2d_args *args)
     options.groups = args->groups ? args->groups : 1;
     if (planes && check_order(image, "image", "[batch, channels, height, width] (.layout = ATL_NCHW)"))
         image = atl_transpose(image, .order = {0, 2, 3, 1});
-    if (args->filter_layout == ATL_OIHW &&
-        check_order(filter, "filter", "[out, in, height, width] (.filter_layout = ATL_OIHW)"))
+    if (args->weight_order == ATL_OUT_IN &&
+        check_order(filter, "filter", "[out, in, height, width] (.weight_order = ATL_OUT_IN)"))
         filter = atl_transpose(filter, .order = {2, 3, 1, 0});
     atl_node *result = ATL_APPLY(&conv2d_op, &options, image, filter);
     return planes ? atl_transpose(result, .order = {0, 3, 1, 2}) : result;

@@ -13,26 +13,37 @@ static int check_array(const atl_node *x, int rank, const char *what, const char
 
 /* ---- depthwise -------------------------------------------------------------------------------------------------------- */
 
+static int64_t channels_of(const atl_node *image, atl_layout layout)
+{
+    return image->shape->rank == 4 ? image->shape->size[layout == ATL_NCHW ? 1 : 3]
+                                   : 1; /* else conv2d says what is wrong */
+}
+
 /* Each channel has filters of its own: [fh, fw, in, multiplier] is the grouped filter [fh, fw, 1, in * multiplier]. */
 atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *args)
 {
     if (!args)
         return atl_null_argument("atl_depthwise_conv2d", "the options are"), NULL;
     static const char name[] = "depthwise_conv2d";
+    int out_in = args->weight_order == ATL_OUT_IN;
     atl_node *filter = args->filter;
-    if (!args->image || !filter || !check_array(filter, 4, "filter", "[height, width, in, multiplier]", name))
+    if (!args->image || !filter ||
+        !check_array(filter, 4, "filter",
+                     out_in ? "[in * multiplier, 1, height, width]" : "[height, width, in, multiplier]", name))
         return NULL;
     const int64_t *size = filter->shape->size;
-    if (size[2] < 1 || size[2] > INT32_MAX || size[3] < 1)
+    int64_t in = out_in ? channels_of(args->image, args->layout) : size[2];
+    if (in < 1 || in > INT32_MAX || size[out_in ? 0 : 3] < 1)
         return atl_builder_error(filter->graph, name,
                                  "the filter, '%s', is %s; its numbers of channels must be known, and not 0",
                                  atl_name_of(filter), SHAPE_OF(filter));
     atl_enter(filter->graph, name);
-    filter = atl_reshape(filter, ATL_SHAPE(size[0], size[1], 1, size[2] * size[3]));
-    atl_node *y =
-        atl_conv2d(args->image, filter, .stride = {args->stride[0], args->stride[1]}, .padding = args->padding,
-                   .pad = {args->pad[0], args->pad[1], args->pad[2], args->pad[3]},
-                   .dilation = {args->dilation[0], args->dilation[1]}, .groups = (int)size[2], .layout = args->layout);
+    if (!out_in)
+        filter = atl_reshape(filter, ATL_SHAPE(size[0], size[1], 1, size[2] * size[3]));
+    atl_node *y = atl_conv2d(args->image, filter, .stride = {args->stride[0], args->stride[1]},
+                             .padding = args->padding, .pad = {args->pad[0], args->pad[1], args->pad[2], args->pad[3]},
+                             .dilation = {args->dilation[0], args->dilation[1]}, .groups = (int)in,
+                             .layout = args->layout, .weight_order = args->weight_order);
     atl_leave(args->filter->graph);
     return y;
 }
@@ -42,6 +53,10 @@ static atl_node *depthwise_stride(atl_node *x, atl_node *w)
 {
     return atl_depthwise_conv2d(x, w, .stride = {2, 1}, .padding = ATL_VALID, .dilation = {1, 2});
 }
+static atl_node *depthwise_out_in(atl_node *x, atl_node *w)
+{
+    return atl_depthwise_conv2d(x, w, .weight_order = ATL_OUT_IN);
+}
 static atl_node *depthwise_nchw(atl_node *x, atl_node *w) { return atl_depthwise_conv2d(x, w, .layout = ATL_NCHW); }
 
 static const atl_op depthwise_conv2d_composed = {
@@ -50,6 +65,8 @@ static const atl_op depthwise_conv2d_composed = {
         {"3x3", .binary = depthwise_same, .input = {{4, {2, 4, 5, 3}}, {4, {3, 3, 3, 1}}}, .inputs = 2},
         {"multiplier 2", .binary = depthwise_same, .input = {{4, {2, 4, 3, 3}}, {4, {2, 3, 3, 2}}}, .inputs = 2},
         {"stride, dilation", .binary = depthwise_stride, .input = {{4, {1, 6, 6, 2}}, {4, {3, 2, 2, 2}}}, .inputs = 2},
+        {"as PyTorch keeps it", .binary = depthwise_out_in, .input = {{4, {2, 4, 3, 3}}, {4, {6, 1, 2, 3}}},
+         .inputs = 2},
         {"NCHW", .binary = depthwise_nchw, .input = {{4, {2, 3, 4, 5}}, {4, {3, 3, 3, 1}}}, .inputs = 2},
         {"4 channels for 3", .binary = depthwise_same, .input = {{4, {2, 4, 5, 4}}, {4, {3, 3, 3, 1}}}, .inputs = 2,
          .error = "[2, 4, 5, 4]"},

@@ -1,4 +1,5 @@
 /* Cross entropy of softmax(logits), one loss an example: with labels (int32), or with a probability for each class. */
+#include "graph/option.h"
 #include "graph/tensor.h"
 #include "ops/ops.h"
 #include "ops/parallel.h"
@@ -357,14 +358,20 @@ atl_node *atl_softmax_cross_entropy_with(const atl_cross_entropy_args *args)
         return atl_null_argument("atl_softmax_cross_entropy", "the options are"), NULL;
     if (!args->logits)
         return NULL;
-    if (args->targets && args->labels)
-        return atl_graph_fail(args->logits->graph,
-                              "softmax_cross_entropy: give either targets (probabilities) or labels, not both");
+    int given = (args->targets != NULL) + (args->labels != NULL) + (args->label != 0);
+    if (given == 0 && args->logits->graph->broken)
+        return NULL; /* the targets are null, because of an earlier mistake */
+    if (given != 1)
+        return atl_builder_error(args->logits->graph, "softmax_cross_entropy",
+                                 given
+                                     ? "give one of .targets (probabilities), .labels and .label"
+                                     : "no target is given: .targets (probabilities), .labels, or .label, where class "
+                                       "0 is written ATL_ZERO or ATL_EXACTLY(label)");
     if (args->targets)
         return ATL_APPLY(&dense_op, NULL, args->logits, args->targets);
     if (args->labels)
         return atl_sparse_softmax_cross_entropy(args->logits, args->labels);
-    int32_t label = args->label;
+    int32_t label = (int32_t)atl_option(args->label, 0);
     atl_tensor *value = atl_tensor_of_ints(ATL_SCALAR, &label);
     if (!value)
         return atl_graph_fail(args->logits->graph, "softmax_cross_entropy: %s", atl_error());

@@ -1,4 +1,5 @@
 /* Layer normalisation (Ba, Kiros & Hinton 2016), made of other ops. */
+#include "graph/option.h"
 #include "ops/ops.h"
 
 static int check_vector(const atl_node *x, const atl_node *vector, const char *what)
@@ -19,9 +20,9 @@ static int check(const atl_layer_norm_args *args)
         return atl_builder_error(x->graph, "layer_norm",
                                  "the input, '%s', is a scalar; the last dimension is normalised",
                                  atl_name_of(x)) != NULL;
-    if (!(args->epsilon >= 0) || isinf(args->epsilon))
-        return atl_builder_error(x->graph, "layer_norm", "epsilon is %g; it must be positive (0 stands for 1e-5)",
-                                 (double)args->epsilon) != NULL;
+    double epsilon = atl_option(args->epsilon, 1e-5);
+    if (!(epsilon >= 0) || isinf(epsilon))
+        return atl_builder_error(x->graph, "layer_norm", "epsilon is %g; it must not be negative", epsilon) != NULL;
     return check_vector(x, args->scale, "scale") && check_vector(x, args->shift, "shift");
 }
 
@@ -36,7 +37,7 @@ atl_node *atl_layer_norm_with(const atl_layer_norm_args *args)
     atl_enter(graph, "layer_norm");
     atl_node *y = atl_sub(args->x, atl_reduce_mean(args->x, ATL_AXES(-1), .keep = 1));
     atl_node *variance = atl_reduce_mean(atl_square(y), ATL_AXES(-1), .keep = 1);
-    y = atl_mul(y, atl_rsqrt(atl_add(variance, atl_scalar(args->x, args->epsilon > 0 ? args->epsilon : 1e-5f))));
+    y = atl_mul(y, atl_rsqrt(atl_add(variance, atl_scalar(args->x, (float)atl_option(args->epsilon, 1e-5)))));
     if (args->scale)
         y = atl_mul(y, args->scale);
     if (args->shift)

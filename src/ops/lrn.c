@@ -1,4 +1,5 @@
 /* Local response normalisation over channels (Krizhevsky et al. 2012), with channels last. */
+#include "graph/option.h"
 #include "ops/fast.h"
 #include "ops/image.h"
 #include "ops/lrn_lanes.h"
@@ -164,8 +165,8 @@ static int infer_lrn(atl_node *y)
     if (!(options->bias > 0) || isinf(options->bias))
         return atl_fail(y, "the bias %g must be positive: channels that are all zero are divided by a power of it",
                         (double)options->bias);
-    if (!(options->alpha > 0) || isinf(options->alpha))
-        return atl_fail(y, "alpha %g must be positive (0 stands for 1)", (double)options->alpha);
+    if (!(options->alpha >= 0) || isinf(options->alpha))
+        return atl_fail(y, "alpha %g must not be negative", (double)options->alpha);
     if (!isfinite(options->beta))
         return atl_fail(y, "beta %g must be a finite number", (double)options->beta);
     return atl_require_image(y, 0) && atl_infer_same(y);
@@ -389,6 +390,8 @@ static atl_node *sample_cifar(atl_node *x) { return atl_lrn(x, .radius = 4, .alp
 static atl_node *sample_strong(atl_node *x) { return atl_lrn(x, .radius = 1, .bias = 2, .alpha = 0.5f, .beta = 0.75f); }
 static atl_node *sample_odd_power(atl_node *x) { return atl_lrn(x, .radius = 2, .bias = 0.5f, .beta = 1.3f); }
 static atl_node *sample_reciprocal(atl_node *x) { return atl_lrn(x, .radius = 2, .bias = 1.5f, .beta = 1); }
+static atl_node *sample_alone(atl_node *x) { return atl_lrn(x, ATL_ZERO, .alpha = 0.5f, .beta = 0.75f); }
+static atl_node *sample_identity(atl_node *x) { return atl_lrn(x, .alpha = ATL_ZERO, .beta = ATL_ZERO); }
 static atl_node *sample_nchw(atl_node *x) { return atl_lrn(x, .radius = 1, .layout = ATL_NCHW); }
 static atl_node *sample_beyond(atl_node *x) { return atl_lrn(x, .radius = 1000); }
 static atl_node *sample_negative(atl_node *x) { return atl_lrn(x, .radius = -2); }
@@ -410,6 +413,8 @@ static const atl_op lrn_op = {
             {"default", .unary = sample_default, .input = {{4, {2, 3, 2, 14}, -2, 2}}, .inputs = 1},
             {"as for CIFAR-10", .unary = sample_cifar, .input = {{4, {2, 2, 3, 64}, -30, 30}}, .inputs = 1},
             {"radius 1", .unary = sample_strong, .input = {{4, {1, 3, 4, 5}, -2, 2}}, .inputs = 1},
+            {"each channel by itself", .unary = sample_alone, .input = {{4, {1, 3, 4, 5}, -2, 2}}, .inputs = 1},
+            {"alpha and beta 0", .unary = sample_identity, .input = {{4, {1, 3, 2, 5}, -2, 2}}, .inputs = 1},
             {"one channel", .unary = sample_strong, .input = {{4, {2, 3, 2, 1}, -2, 2}}, .inputs = 1},
             {"beta 1.3", .unary = sample_odd_power, .input = {{4, {2, 2, 2, 7}, -2, 2}}, .inputs = 1},
             {"beta 1", .unary = sample_reciprocal, .input = {{4, {2, 2, 2, 7}, -2, 2}}, .inputs = 1},
@@ -436,10 +441,10 @@ atl_node *atl_lrn_with(const atl_lrn_args *args)
 {
     if (!args)
         return atl_null_argument("atl_lrn", "the options are"), NULL;
-    lrn_options options = {.radius = args->radius ? args->radius : 5,
-                           .bias = args->bias != 0 ? args->bias : 1,
-                           .alpha = args->alpha != 0 ? args->alpha : 1,
-                           .beta = args->beta != 0 ? args->beta : 0.5f};
+    lrn_options options = {.radius = (int32_t)atl_option(args->radius, 5),
+                           .bias = (float)atl_option(args->bias, 1),
+                           .alpha = (float)atl_option(args->alpha, 1),
+                           .beta = (float)atl_option(args->beta, 0.5)};
     atl_node *image = atl_image_to_nhwc(args->image, args->layout, lrn_op.name);
     return atl_image_from_nhwc(ATL_APPLY(&lrn_op, &options, image), args->layout);
 }

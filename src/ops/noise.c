@@ -2,6 +2,7 @@
  *
  * Element i is a function of the seed, the counter's value and i alone (graph/random.h): in whatever order, by however many threads
  * it is made, it is the same. */
+#include "graph/option.h"
 #include "graph/random.h"
 #include "ops/ops.h"
 #include "ops/parallel.h"
@@ -63,7 +64,7 @@ static void describe_normal(const atl_node *y, char *text, size_t size)
 }
 
 /* The kernel and the reference of one kind, its descriptor and its samples. */
-#define NOISE_OP(kind)                                                                                                 \
+#define NOISE_OP(kind, ...)                                                                                            \
     static void fill_##kind(const void *of, int64_t first, int64_t last)                                               \
     {                                                                                                                  \
         const noise_job *job = of;                                                                                     \
@@ -85,8 +86,7 @@ static void describe_normal(const atl_node *y, char *text, size_t size)
     }                                                                                                                  \
     static atl_node *sample_##kind(atl_node *const *x)                                                                 \
     {                                                                                                                  \
-        return atl_mul(x[0],                                                                                           \
-                       atl_##kind##_noise(x[0], x[1], .seed = 5, .low = -1, .high = 3, .mean = 2, .deviation = 3));    \
+        return atl_mul(x[0], atl_##kind##_noise(x[0], x[1], .seed = 5, __VA_ARGS__));                                  \
     }                                                                                                                  \
     static atl_node *kind##_by(atl_node *x, atl_node *counter) { return atl_##kind##_noise(x, counter); }              \
     static const atl_op kind##_noise_op = {                                                                            \
@@ -107,8 +107,8 @@ static void describe_normal(const atl_node *y, char *text, size_t size)
                                         {0}}};                                                                         \
     ATL_BUILTIN(kind##_noise_op);
 enum { WORK = 8 }; /* as many plain operations for each number */
-NOISE_OP(uniform)
-NOISE_OP(normal)
+NOISE_OP(uniform, .low = -1, .high = 3)
+NOISE_OP(normal, .mean = 2, .deviation = 3)
 
 static atl_node *noise(const atl_op *op, const atl_noise_args *args, float a, float b)
 {
@@ -128,22 +128,28 @@ atl_node *atl_uniform_noise_with(const atl_noise_args *args)
 {
     if (!args)
         return atl_null_argument("atl_uniform_noise", "the options are"), NULL;
-    float high = args->low == 0 && args->high == 0 ? 1 : args->high;
-    if (args->like && !(args->low < high))
+    if (args->like && (args->mean != 0 || args->deviation != 0))
         return atl_builder_error(args->like->graph, "uniform_noise",
-                                 "low is %g and high %g: there is nothing between them", (double)args->low,
-                                 (double)high);
-    return noise(&uniform_noise_op, args, args->low, high);
+                                 ".mean and .deviation are of atl_normal_noise; this has .low and .high");
+    float low = (float)atl_option(args->low, 0), high = (float)atl_option(args->high, args->low == 0 ? 1 : 0);
+    if (args->like && !(low < high))
+        return atl_builder_error(args->like->graph, "uniform_noise",
+                                 "low is %g and high %g: there is nothing between them", (double)low, (double)high);
+    return noise(&uniform_noise_op, args, low, high);
 }
 
 atl_node *atl_normal_noise_with(const atl_noise_args *args)
 {
     if (!args)
         return atl_null_argument("atl_normal_noise", "the options are"), NULL;
-    if (args->like && !(args->deviation >= 0))
+    if (args->like && (args->low != 0 || args->high != 0))
         return atl_builder_error(args->like->graph, "normal_noise",
-                                 "the deviation is %g; it must be positive (0 stands for 1)", (double)args->deviation);
-    return noise(&normal_noise_op, args, args->mean, args->deviation > 0 ? args->deviation : 1);
+                                 ".low and .high are of atl_uniform_noise; this has .mean and .deviation");
+    float deviation = (float)atl_option(args->deviation, 1);
+    if (args->like && !(deviation >= 0))
+        return atl_builder_error(args->like->graph, "normal_noise", "the deviation is %g; it must not be negative",
+                                 (double)deviation);
+    return noise(&normal_noise_op, args, (float)atl_option(args->mean, 0), deviation);
 }
 
 /* x * [u >= rate] / (1 - rate) */
@@ -153,10 +159,12 @@ atl_node *atl_dropout_with(const atl_dropout_args *args)
         return atl_null_argument("atl_dropout", "the options are"), NULL;
     if (!args->x)
         return NULL;
-    float rate = args->rate == 0 ? 0.5f : args->rate;
-    if (!(rate > 0 && rate < 1))
+    float rate = (float)atl_option(args->rate, 0.5);
+    if (!(rate >= 0 && rate < 1))
         return atl_builder_error(args->x->graph, "dropout",
-                                 "the rate is %g; it must be above 0 (which stands for 0.5) and below 1", (double)rate);
+                                 "the rate is %g; it must be at least 0 (written ATL_ZERO) and below 1", (double)rate);
+    if (rate == 0)
+        return args->x;
     atl_graph *graph = args->x->graph;
     atl_enter(graph, "dropout");
     atl_node *u = atl_uniform_noise(args->x, args->counter, args->seed);

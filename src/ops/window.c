@@ -29,11 +29,13 @@ int atl_check_window_options(atl_node *y, const window_options *options)
         return atl_fail(y, "the dilation {%d, %d} must be 1 or more, vertically and horizontally; 1 is a dense window",
                         dilation[0], dilation[1]);
     if (options->padding != ATL_SAME && options->padding != ATL_VALID && options->padding != ATL_EXPLICIT)
-        return atl_fail(y, "padding %d is none of ATL_SAME, ATL_VALID, ATL_EXPLICIT", options->padding);
+        return atl_fail(
+            y, "padding %d is none of ATL_SAME, ATL_VALID, ATL_EXPLICIT; pixels on each side are given by ATL_PAD(%d)",
+            options->padding, options->padding > 0 ? options->padding : 1);
     for (int i = 0; i < 4; i++) {
         if (pad[i] && options->padding != ATL_EXPLICIT)
-            return atl_fail(y, "pad {%d, %d, %d, %d} counts only with .padding = ATL_EXPLICIT", pad[0], pad[1], pad[2],
-                            pad[3]);
+            return atl_fail(y, "pad {%d, %d, %d, %d} counts only with .padding = ATL_EXPLICIT, as in ATL_PAD(1)",
+                            pad[0], pad[1], pad[2], pad[3]);
         if (pad[i] < 0)
             return atl_fail(y, "the padding at the %s is %d; it cannot be negative (use atl_slice to cut an image)",
                             side_name[i / 2][i % 2], pad[i]);

@@ -9,6 +9,7 @@
 #include "atled/op.h"
 #include "graph/error.h"
 #include "graph/memory.h"
+#include "graph/option.h"
 #include "graph/variables.h"
 
 /* A variable in a step. */
@@ -77,7 +78,7 @@ static int find_gradients(step *s)
     if (!ok)
         atl_graph_out_of_memory(s->graph);
     else if (s->count)
-        ok = !atl_gradients(.of = ATL_NODES(s->args->cost), .by = {s->count, by}, .result = result,
+        ok = !atl_gradients(.of = ATL_NODES(s->args->cost), .by = {s->count, by}, .result_out = result,
                             .unused = asked ? ATL_UNUSED_ERROR : ATL_UNUSED_NULL);
     for (int64_t i = 0; ok && i < s->count; i++)
         if (result[i]) {
@@ -175,9 +176,8 @@ static void make_companions(step *s)
 
 static double decay_of(const step *s, const atl_node *variable)
 {
-    double own = atl_variable_decay(variable);
-    double usual = s->args->optimizer.decay;
-    return own != 0 ? own : atl_shape_of(variable).rank > 1 && usual > 0 ? usual : 0;
+    double usual = atl_shape_of(variable).rank > 1 ? s->args->optimizer.weight_decay : 0;
+    return atl_option(atl_variable_decay(variable), usual);
 }
 
 static void update_variable(const step *s, trained *v)
@@ -254,6 +254,9 @@ static int check_args(const atl_minimize_args *args)
     if (!args->optimizer.rule)
         return atl_builder_error(graph, "minimize",
                                  "no optimizer is given: atl_minimize(cost, atl_adam(.rate = 0.001f))") != NULL;
+    if (args->optimizer.unused)
+        return atl_builder_error(graph, "minimize", "%s has no %s: leave it out", args->optimizer.rule->name,
+                                 args->optimizer.unused) != NULL;
     if (shape.rank)
         return atl_builder_error(graph, "minimize",
                                  "the cost, '%s', is %s, but must be a single number: take atl_mean of it",

@@ -3,22 +3,35 @@
 
 #include <math.h>
 
-static atl_optimizer with_rule(const atl_optimizer *options, const atl_optimizer_rule *rule)
+#include "graph/option.h"
+
+/* Options beside the rate, as bits of what an optimizer has. */
+enum { MOMENTUM = 1, RHO = 2, BETAS = 4, EPSILON = 8, START = 16, WEIGHT_DECAY = 32 };
+
+/* With the defaults filled in.  An option that the optimizer does not have is noted, for atl_minimize to refuse. */
+static atl_optimizer with_rule(const atl_optimizer *options, const atl_optimizer_rule *rule, double rate, unsigned has)
 {
     atl_optimizer o = options ? *options : (atl_optimizer){0};
+    const struct {
+        const char *name;
+        double *value, usual;
+        unsigned bit;
+    } fields[] = {{".momentum", &o.momentum, 0.9, MOMENTUM},
+                  {".rho", &o.rho, 0.9, RHO},
+                  {".beta1", &o.beta1, 0.9, BETAS},
+                  {".beta2", &o.beta2, 0.999, BETAS},
+                  {".epsilon", &o.epsilon, 1e-8, EPSILON},
+                  {".start", &o.start, 0, START},
+                  {".weight_decay", &o.weight_decay, 0.01, WEIGHT_DECAY}};
     o.rule = rule;
-    if (o.rate == 0)
-        o.rate = 0.01;
-    if (o.momentum == 0)
-        o.momentum = 0.9;
-    if (o.decay == 0)
-        o.decay = 0.9;
-    if (o.beta1 == 0)
-        o.beta1 = 0.9;
-    if (o.beta2 == 0)
-        o.beta2 = 0.999;
-    if (o.epsilon == 0)
-        o.epsilon = 1e-8;
+    o.unused = NULL;
+    o.rate = atl_option(o.rate, rate);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        if (fields[i].bit & has)
+            *fields[i].value = atl_option(*fields[i].value, fields[i].usual);
+        else if (*fields[i].value != 0 && !o.unused)
+            o.unused = fields[i].name;
+    }
     return o;
 }
 
@@ -56,9 +69,9 @@ static const atl_optimizer_rule sgd = {.name = "sgd", .update = update_sgd};
 static const atl_optimizer_rule momentum = {.name = "momentum", .slot = {"m"}, .update = update_momentum};
 static const atl_optimizer_rule nesterov = {.name = "nesterov", .slot = {"m"}, .update = update_nesterov};
 
-atl_optimizer atl_sgd_with(const atl_optimizer *options) { return with_rule(options, &sgd); }
-atl_optimizer atl_momentum_with(const atl_optimizer *options) { return with_rule(options, &momentum); }
-atl_optimizer atl_nesterov_with(const atl_optimizer *options) { return with_rule(options, &nesterov); }
+atl_optimizer atl_sgd_with(const atl_optimizer *options) { return with_rule(options, &sgd, 0.01, 0); }
+atl_optimizer atl_momentum_with(const atl_optimizer *options) { return with_rule(options, &momentum, 0.01, MOMENTUM); }
+atl_optimizer atl_nesterov_with(const atl_optimizer *options) { return with_rule(options, &nesterov, 0.01, MOMENTUM); }
 
 /* ---- rates of its own for each element ------------------------------------------------------------------------------- */
 
@@ -71,14 +84,14 @@ static atl_node *over_root(const atl_optimizer *o, atl_node *x, atl_node *v)
 static atl_node *update_rmsprop(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
                                 atl_node **new_slot)
 {
-    new_slot[0] = towards(slot[0], atl_square(u->gradient), 1 - o->decay);
+    new_slot[0] = towards(slot[0], atl_square(u->gradient), 1 - o->rho);
     return atl_sub(u->variable, atl_mul(u->rate, over_root(o, u->gradient, new_slot[0])));
 }
 
 static atl_node *update_rmsprop_momentum(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
                                          atl_node **new_slot)
 {
-    new_slot[0] = towards(slot[0], atl_square(u->gradient), 1 - o->decay);
+    new_slot[0] = towards(slot[0], atl_square(u->gradient), 1 - o->rho);
     new_slot[1] = atl_add(atl_scale(slot[1], (float)o->momentum), over_root(o, u->gradient, new_slot[0]));
     return atl_sub(u->variable, atl_mul(u->rate, new_slot[1]));
 }
@@ -103,9 +116,13 @@ static const atl_optimizer_rule adagrad = {.name = "adagrad",
 
 atl_optimizer atl_rmsprop_with(const atl_optimizer *options)
 {
-    return with_rule(options, !options || options->momentum == 0 ? &rmsprop : &rmsprop_momentum);
+    int plain = !options || options->momentum == 0 || options->momentum == ATL_ZERO;
+    return with_rule(options, plain ? &rmsprop : &rmsprop_momentum, 0.01, RHO | EPSILON | MOMENTUM);
 }
-atl_optimizer atl_adagrad_with(const atl_optimizer *options) { return with_rule(options, &adagrad); }
+atl_optimizer atl_adagrad_with(const atl_optimizer *options)
+{
+    return with_rule(options, &adagrad, 0.01, EPSILON | START);
+}
 
 /* ---- Adam -------------------------------------------------------------------------------------------------------------- */
 
@@ -146,15 +163,8 @@ static const atl_optimizer_rule adamw = {.name = "adamw",
                                          .correct = correct_adam,
                                          .update = update_adamw};
 
-static atl_optimizer adam_with_rule(const atl_optimizer *options, const atl_optimizer_rule *rule)
+atl_optimizer atl_adam_with(const atl_optimizer *options) { return with_rule(options, &adam, 0.001, BETAS | EPSILON); }
+atl_optimizer atl_adamw_with(const atl_optimizer *options)
 {
-    atl_optimizer o = with_rule(options, rule);
-    if (!options || options->rate == 0)
-        o.rate = 0.001;
-    if (!options || options->decay == 0)
-        o.decay = 0.01;
-    return o;
+    return with_rule(options, &adamw, 0.001, BETAS | EPSILON | WEIGHT_DECAY);
 }
-
-atl_optimizer atl_adam_with(const atl_optimizer *options) { return adam_with_rule(options, &adam); }
-atl_optimizer atl_adamw_with(const atl_optimizer *options) { return adam_with_rule(options, &adamw); }

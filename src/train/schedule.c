@@ -5,16 +5,43 @@
 
 #include "atled/op.h"
 #include "graph/error.h"
+#include "graph/option.h"
 
 /* Steps run so far, as a float: exact to 2^24. */
 static atl_node *step_of(atl_graph *graph) { return atl_cast(atl_step_counter(graph), ATL_FLOAT32); }
 
 atl_node *atl_constant_rate(atl_graph *graph, float rate) { return atl_scalar(atl_step_counter(graph), rate); }
 
+/* Options that a schedule may have of its own, as bits. */
+enum { EVERY = 1, FACTOR = 2, STAIRCASE = 4, AT = 8, STEPS = 16, LOWEST = 32 };
+
+/* 0, with the mistake recorded, if an option is given that the schedule does not have. */
+static int check_options(const atl_rate_args *args, const char *schedule, unsigned has)
+{
+    const struct {
+        const char *name;
+        int given;
+        unsigned bit;
+    } options[] = {{".every", args->every != 0, EVERY},
+                   {".factor", args->factor != 0, FACTOR},
+                   {".staircase", args->staircase != 0, STAIRCASE},
+                   {".at", args->at[0] != 0, AT},
+                   {".steps", args->steps != 0, STEPS},
+                   {".lowest", args->lowest != 0, LOWEST}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].given && !(options[i].bit & has)) {
+            atl_builder_error(args->graph, schedule, "it has no %s: leave it out", options[i].name);
+            return 0;
+        }
+    return 1;
+}
+
 atl_node *atl_exponential_decay_with(const atl_rate_args *args)
 {
     if (!args)
         return atl_null_argument("atl_exponential_decay", "the options are"), NULL;
+    if (!check_options(args, "exponential_decay", EVERY | FACTOR | STAIRCASE))
+        return NULL;
     int64_t every = args->every > 0 ? args->every : 1;
     if (args->every < 0 || !(args->factor > 0))
         return atl_builder_error(args->graph, "exponential_decay",
@@ -33,6 +60,8 @@ atl_node *atl_step_decay_with(const atl_rate_args *args)
 {
     if (!args)
         return atl_null_argument("atl_step_decay", "the options are"), NULL;
+    if (!check_options(args, "step_decay", FACTOR | AT))
+        return NULL;
     enum { MOST = sizeof args->at / sizeof *args->at };
     if (!(args->factor > 0))
         return atl_builder_error(args->graph, "step_decay", "the factor is %g; it must be positive",
@@ -51,6 +80,8 @@ atl_node *atl_cosine_decay_with(const atl_rate_args *args)
 {
     if (!args)
         return atl_null_argument("atl_cosine_decay", "the options are"), NULL;
+    if (!check_options(args, "cosine_decay", STEPS | LOWEST))
+        return NULL;
     if (args->steps <= 0)
         return atl_builder_error(args->graph, "cosine_decay", ".steps is %lld; say how many steps it takes",
                                  (long long)args->steps);
@@ -85,7 +116,7 @@ atl_node *atl_weight_decay(atl_graph *graph)
     atl_enter(graph, "weight_decay");
     for (int64_t i = 0; i < count; i++) {
         atl_node *variable = atl_variables(graph, &count)[i];
-        float decay = atl_variable_is_trainable(variable) ? atl_variable_decay(variable) : 0;
+        float decay = atl_variable_is_trainable(variable) ? (float)atl_option(atl_variable_decay(variable), 0) : 0;
         if (decay == 0)
             continue;
         atl_node *term = atl_scale(atl_l2_loss(variable), decay);

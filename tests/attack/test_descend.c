@@ -14,7 +14,7 @@ Test(descend, is_normalised_by_default)
 {
     atl_tensor *pixels = pixels_of(100), *gradient = random_tensor(ATL_SHAPE(COUNT), -1e-6f, 1e-6f);
     atl_descent_effect effect;
-    cr_assert(atl_descend(pixels, gradient, .rate = 4, .lowest = 0, .highest = 255, .effect = &effect) == ATL_OK);
+    cr_assert(atl_descend(pixels, gradient, .rate = 4, .lowest = 0, .highest = 255, .effect_out = &effect) == ATL_OK);
     double squares = 0, along = 0, gradients = 0;
     for (int i = 0; i < COUNT; i++) {
         double step = 100 - element_of(pixels, i), g = element_of(gradient, i);
@@ -75,12 +75,13 @@ Test(descend, stays_within_bounds_and_counts_what_moved)
     atl_descent_effect effect;
     atl_floats(gradient)[0] = 0;
     cr_assert(atl_descend(pixels, gradient, .rate = 3, .lowest = 0, .highest = 255, .method = ATL_DESCENT_SIGN,
-                          .effect = &effect) == ATL_OK);
+                          .effect_out = &effect) == ATL_OK);
     cr_assert_eq(atl_floats(pixels)[0], 254);
     cr_assert_eq(atl_floats(pixels)[COUNT - 1], 255);
     cr_assert_eq(effect.moved, COUNT - 1);
     cr_assert_eq(effect.largest, 3);
-    cr_assert(atl_descend(pixels, gradient, .rate = 1e-6f, .method = ATL_DESCENT_SIGN, .effect = &effect) == ATL_OK);
+    cr_assert(atl_descend(pixels, gradient, .rate = 1e-6f, .method = ATL_DESCENT_SIGN, .effect_out = &effect) ==
+              ATL_OK);
     cr_assert_eq(effect.moved, 0, "1e-6 moved %lld pixels at 255", (long long)effect.moved);
     atl_tensor_free(pixels);
     atl_tensor_free(gradient);
@@ -92,7 +93,7 @@ Test(descend, a_zero_slope_moves_nothing)
     for (int method = ATL_DESCENT_DEFAULT; method <= ATL_DESCENT_RAW; method++) {
         atl_descent_effect effect;
         cr_assert(atl_descend(pixels, gradient, .rate = 1, .method = (atl_descent)method,
-                              .moments = {moments[0], moments[1]}, .effect = &effect) == ATL_OK);
+                              .moments = {moments[0], moments[1]}, .effect_out = &effect) == ATL_OK);
         cr_assert_eq(effect.moved, 0);
         cr_assert_eq(effect.largest, 0);
     }

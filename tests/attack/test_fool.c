@@ -67,7 +67,7 @@ Test(fool, every_loss_and_method_reaches_every_class)
                 atl_fool_result result;
                 float rate = method == ATL_DESCENT_RAW ? 100 : 0;
                 cr_assert(atl_fool(fooler, target, .seed = 3, .method = (atl_descent)method, .rate = rate,
-                                   .result = &result) == ATL_OK,
+                                   .result_out = &result) == ATL_OK,
                           "%s", atl_error());
                 assert_true_result(fooler, target, &result);
                 cr_assert(result.met && result.probability >= 0.99f, "loss %d, method %d, target %d: %s", loss, method,
@@ -101,12 +101,12 @@ Test(fool, the_callback_sees_every_step_and_the_same_seed_gives_the_same_picture
     atl_fooler *fooler = fooler_of(&net, ATL_LOSS_CROSS_ENTROPY);
     atl_fool_result first, second, other;
     diary d = {0};
-    cr_assert(atl_fool(fooler, 2, .seed = 5, .watch = write_diary, .context = &d, .result = &first) == ATL_OK);
+    cr_assert(atl_fool(fooler, 2, .seed = 5, .watch = write_diary, .context = &d, .result_out = &first) == ATL_OK);
     cr_assert_eq(d.calls, first.steps + 1);
     cr_assert_eq(d.last, first.probability);
-    cr_assert(atl_fool(fooler, 2, .seed = 5, .result = &second) == ATL_OK);
+    cr_assert(atl_fool(fooler, 2, .seed = 5, .result_out = &second) == ATL_OK);
     cr_assert_close(second.pixels, first.pixels, 0);
-    cr_assert(atl_fool(fooler, 2, .seed = 6, .result = &other) == ATL_OK);
+    cr_assert(atl_fool(fooler, 2, .seed = 6, .result_out = &other) == ATL_OK);
     cr_assert(largest_difference(other.pixels, first.pixels) > 0);
     atl_tensor_free(first.pixels);
     atl_tensor_free(second.pixels);
@@ -121,7 +121,7 @@ Test(fool, when_stopped_the_best_is_kept)
     diary d = {.stop_at = 3}; /* far from there */
     atl_fool_result result;
     cr_assert(atl_fool(fooler, 1, .rate = 0.1f, .confidence = 0.99999f, .watch = write_diary, .context = &d,
-                       .result = &result) == ATL_OK);
+                       .result_out = &result) == ATL_OK);
     assert_true_result(fooler, 1, &result);
     cr_assert_eq(result.steps, 3);
     cr_assert_eq(result.trouble, ATL_TROUBLE_STOPPED);
@@ -138,7 +138,8 @@ Test(fool, rounding_cannot_undo_what_was_reached)
         tiny net = tiny_network(400);
         atl_fooler *fooler = fooler_of(&net, ATL_LOSS_CROSS_ENTROPY);
         atl_fool_result result;
-        cr_assert(atl_fool(fooler, seed % CLASSES, .seed = (uint64_t)seed, .rate = 0.05f, .result = &result) == ATL_OK);
+        cr_assert(atl_fool(fooler, seed % CLASSES, .seed = (uint64_t)seed, .rate = 0.05f, .result_out = &result) ==
+                  ATL_OK);
         assert_true_result(fooler, seed % CLASSES, &result);
         met += result.met;
         atl_tensor_free(result.pixels);
@@ -152,11 +153,11 @@ Test(fool, starts_from_a_picture_and_may_be_there_at_once)
     tiny net = tiny_network(3);
     atl_fooler *fooler = fooler_of(&net, ATL_LOSS_CROSS_ENTROPY);
     atl_fool_result result, again;
-    cr_assert(atl_fool(fooler, 4, .result = &result) == ATL_OK);
+    cr_assert(atl_fool(fooler, 4, .result_out = &result) == ATL_OK);
     cr_assert(result.met && result.steps > 0);
     atl_tensor *picture =
         atl_tensor_of_floats(ATL_SHAPE(SIDE, SIDE, 3), atl_floats(result.pixels)); /* no batch: fine */
-    cr_assert(atl_fool(fooler, 4, .start = picture, .result = &again) == ATL_OK);
+    cr_assert(atl_fool(fooler, 4, .start = picture, .result_out = &again) == ATL_OK);
     cr_assert(again.met && again.steps == 0);
     cr_assert_close(again.pixels, result.pixels, 0);
     atl_tensor_free(picture);
@@ -197,7 +198,7 @@ static void assert_trouble(tiny *net, atl_fool_loss loss, atl_fool_args args, at
 {
     atl_fool_result result;
     args.fooler = fooler_of(net, loss);
-    args.result = &result;
+    args.result_out = &result;
     cr_assert(atl_fool_with(&args) == ATL_OK, "%s", atl_error());
     fprintf(stderr, "%s\n", result.message);
     assert_true_result(args.fooler, args.target, &result);
@@ -268,7 +269,7 @@ Test(fool, tells_numbers_that_are_not_finite)
     assign_all(&net, "scores/weights", INFINITY);
     atl_fool_result result;
     atl_fooler *fooler = fooler_of(&net, ATL_LOSS_CROSS_ENTROPY);
-    cr_assert(atl_fool(fooler, 1, .result = &result) == ATL_OK);
+    cr_assert(atl_fool(fooler, 1, .result_out = &result) == ATL_OK);
     cr_assert_eq(result.trouble, ATL_TROUBLE_NOT_FINITE, "%s", result.message);
     cr_assert_mentions(result.message, "not a finite number");
     atl_tensor_free(result.pixels);
@@ -293,15 +294,15 @@ Test(fool, mistakes_are_told)
     atl_fooler *second = fooler_of(&net, ATL_LOSS_MARGIN); /* in the same graph: fine */
     atl_fool_result result;
     atl_tensor *large = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(7, 7, 3));
-    cr_assert(atl_fool(fooler, CLASSES, .result = &result) == ATL_INVALID);
+    cr_assert(atl_fool(fooler, CLASSES, .result_out = &result) == ATL_INVALID);
     cr_assert_mentions(atl_error(), "0..4");
-    cr_assert(atl_fool(fooler, -1, .result = &result) == ATL_INVALID);
-    cr_assert(atl_fool(fooler, 0, .start = large, .result = &result) == ATL_INVALID);
+    cr_assert(atl_fool(fooler, -1, .result_out = &result) == ATL_INVALID);
+    cr_assert(atl_fool(fooler, 0, .start = large, .result_out = &result) == ATL_INVALID);
     cr_assert_mentions(atl_error(), "[7, 7, 3]");
     cr_assert_null(result.pixels);
     cr_assert(atl_fool(fooler, 0) == ATL_INVALID);
     cr_assert_mentions(atl_error(), ".result");
-    cr_assert(atl_fool(NULL, 0, .result = &result) == ATL_INVALID);
+    cr_assert(atl_fool(NULL, 0, .result_out = &result) == ATL_INVALID);
     cr_assert_null(atl_fooler_classify(fooler, large));
     cr_assert_null(atl_fooler_classify(fooler, NULL));
     atl_tensor_free(large);
@@ -332,7 +333,7 @@ static int fool_once(void)
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, SIDE, SIDE, 3));
     atl_node *logits = atl_dense_layer(atl_flatten(atl_scale(image, 1 / 64.0f)), "scores", CLASSES);
     atl_fooler *fooler = atl_fooler_new(image, logits, ATL_LOSS_CROSS_ENTROPY);
-    atl_status status = atl_fool(fooler, 1, .seed = 3, .steps = 4, .result = &result);
+    atl_status status = atl_fool(fooler, 1, .seed = 3, .steps = 4, .result_out = &result);
     int ok = status == ATL_OK;
     if (!fooler || status)
         cr_expect(!result.pixels && strstr(atl_error(), "memory"), "%s", atl_error());

@@ -20,7 +20,7 @@ static atl_gradient_check check(const atl_op *op, int order)
     atl_tensor *value = random_tensor(ATL_SHAPE(4, 3), 0.5f, 2);
     atl_gradient_check result;
     cr_assert_eq(atl_check_gradient(atl_apply(op, x), ATL_NODES(x), ATL_FEED(x, value), .order = order,
-                                    .result = &result),
+                                    .result_out = &result),
                  ATL_OK, "%s", atl_error());
     atl_tensor_free(value);
     atl_graph_free(g);
@@ -48,7 +48,7 @@ Test(check, a_kink_is_no_mistake)
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(3));
     atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(3), (float[]){-1, 0, 1});
     atl_gradient_check result;
-    cr_assert_eq(atl_check_gradient(atl_relu(x), ATL_NODES(x), ATL_FEED(x, value), .result = &result), ATL_OK);
+    cr_assert_eq(atl_check_gradient(atl_relu(x), ATL_NODES(x), ATL_FEED(x, value), .result_out = &result), ATL_OK);
     cr_assert_lt(result.worst, 1e-8);
     cr_assert_eq(result.checked, 2);
     cr_assert_eq(result.kinks, 1);
@@ -60,7 +60,7 @@ Test(check, what_is_not_fed_is_named)
     atl_graph *g = atl_graph_new();
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(3));
     atl_gradient_check result;
-    cr_assert_neq(atl_check_gradient(atl_relu(x), ATL_NODES(x), ATL_NO_FEEDS, .result = &result), ATL_OK);
+    cr_assert_neq(atl_check_gradient(atl_relu(x), ATL_NODES(x), ATL_NO_FEEDS, .result_out = &result), ATL_OK);
     cr_assert_mentions(atl_error(), "'x' is neither fed nor a variable");
     atl_graph_free(g);
 }

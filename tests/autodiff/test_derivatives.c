@@ -97,7 +97,7 @@ Test(derivatives, a_gradient_penalty_has_a_gradient)
     atl_node *dx = atl_gradient(atl_sum(y), x),
              *penalty = atl_square(atl_add_scalar(atl_sqrt(atl_sum(atl_square(dx))), -1));
     atl_gradient_check check;
-    cr_assert_eq(atl_check_gradient(penalty, ATL_NODES(x, atl_find(g, "a")), ATL_FEEDS({x, at}), .result = &check),
+    cr_assert_eq(atl_check_gradient(penalty, ATL_NODES(x, atl_find(g, "a")), ATL_FEEDS({x, at}), .result_out = &check),
                  ATL_OK, "%s", atl_error());
     cr_assert_lt(check.worst, 1e-6);
     cr_assert_eq(check.checked, 4 + 12);

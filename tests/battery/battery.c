@@ -153,7 +153,7 @@ int trial_differentiate(trial *t, functional *functional_out)
         functional_out->y[i] = t->last[i];
         functional_out->weights[i] = trial_value(t, weights[i]);
     }
-    if (atl_gradients(.of = {t->count, t->last}, .by = {xs, x}, .result = result, .seeds = {t->count, weights},
+    if (atl_gradients(.of = {t->count, t->last}, .by = {xs, x}, .result_out = result, .seeds = {t->count, weights},
                       .unused = ATL_UNUSED_ZEROS))
         return 0;
     memcpy(t->last, result, sizeof *result * (size_t)xs);

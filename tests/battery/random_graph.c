@@ -174,7 +174,7 @@ int random_graph_agrees(uint64_t seed, uint64_t number, char *text, size_t size)
         wanted[count++] = total(&m);
         wanted[count++] = m.last;
         if (xs && wanted[0] &&
-            !atl_gradients(.of = {1, wanted}, .by = {xs, x}, .result = wanted + count, .unused = ATL_UNUSED_ZEROS))
+            !atl_gradients(.of = {1, wanted}, .by = {xs, x}, .result_out = wanted + count, .unused = ATL_UNUSED_ZEROS))
             count += xs;
         ok = !atl_graph_error(m.graph);
         if (ok)

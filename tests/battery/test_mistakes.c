@@ -46,9 +46,10 @@ EveryOp(null_passes_quietly)
             trial *t = trial_new(s, (trial_batch){0});
             memcpy(x, t->x, sizeof x);
             x[missing] = NULL;
-            build_sample(s, x); /* null, unless that input is optional */
-            cr_expect_null(atl_graph_error(t->graph), "%s, %s, input %d null: %s", op->name, s->about, missing,
-                           atl_graph_error(t->graph));
+            build_sample(s, x);                              /* null, unless that input is optional */
+            const char *message = atl_graph_error(t->graph); /* of several targets, one has to be there */
+            cr_expect(!message || strstr(message, "no target is given"), "%s, %s, input %d null: %s", op->name,
+                      s->about, missing, message);
             trial_free(t);
         }
     }

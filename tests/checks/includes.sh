@@ -12,7 +12,7 @@ check() {
         status=1
     }
 }
-common='atled/|config\.h|graph/(clock|memory|error|random)\.h'
+common='atled/|config\.h|graph/(clock|memory|error|option|random)\.h'
 check include/atled '[a-z_]*\.h"'
 check src/graph "$common|graph/|ops/fast\.h"
 check src/lowering "$common|graph/|lowering/"

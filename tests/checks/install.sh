@@ -17,6 +17,12 @@ libdir=$scratch/root$(PKG_CONFIG_SYSROOT_DIR='' pkg-config --variable=libdir atl
     $(pkg-config --cflags --libs atled)
 LD_LIBRARY_PATH=$libdir "$scratch/user_program"
 
+# The same from the build's own pkg-config file, without an installation.
+uninstalled=$build/meson-uninstalled
+"$@" -std=c11 -Wall -Wextra -Werror "$source/tests/checks/user_program.c" -o "$scratch/uninstalled_program" \
+    $(PKG_CONFIG_SYSROOT_DIR='' PKG_CONFIG_PATH=$uninstalled pkg-config --cflags --libs atled)
+LD_LIBRARY_PATH=$build "$scratch/uninstalled_program"
+
 # The tool finds its library by itself, and its networks, wherever it was installed.
 tool=$(find "$scratch/root" -path '*/bin/atled')
 env -u LD_LIBRARY_PATH "$tool" fool --target cat -q -o "$scratch/cat.png" >/dev/null

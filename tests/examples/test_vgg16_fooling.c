@@ -16,7 +16,8 @@ static double probability_in(const char *picture, int target)
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(64, 64, 3));
     atl_node *scores = vgg16(atl_expand_dims(image, 0), 1 / 64.0f, size.widths);
     atl_node *probability = atl_index_last(atl_softmax(scores), target);
-    cr_assert(atl_load_npz(g, path, .suffixes = {"_W", "_b"}, .partial = 1) == ATL_OK, "%s", atl_error());
+    cr_assert(atl_load_npz(g, path, .suffixes = {"_W", "_b"}, .allow_missing = 1, .allow_extra = 1) == ATL_OK, "%s",
+              atl_error());
     atl_program *program = compiled(g, ATL_NODES(probability), 0);
     atl_tensor *pixels = atl_read_image(picture);
     cr_assert(pixels && atl_run(program, ATL_FEED(image, pixels)) == ATL_OK, "%s", atl_error());
@@ -49,7 +50,8 @@ Test(vgg16_fooling, golden_slope)
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 64, 64, 3));
     atl_node *scores = vgg16(image, 1 / 64.0f, size.widths);
     atl_node *gradient = atl_gradient(atl_mean(atl_softmax_cross_entropy(scores, .label = 1)), image);
-    cr_assert(atl_load_npz(g, path, .suffixes = {"_W", "_b"}, .partial = 1) == ATL_OK, "%s", atl_error());
+    cr_assert(atl_load_npz(g, path, .suffixes = {"_W", "_b"}, .allow_missing = 1, .allow_extra = 1) == ATL_OK, "%s",
+              atl_error());
     atl_program *program = compiled(g, ATL_NODES(scores, gradient), 0);
     atl_tensor *pixels = golden_value(npz, "image");
     cr_assert(atl_run(program, ATL_FEED(image, pixels)) == ATL_OK, "%s", atl_error());

@@ -149,7 +149,7 @@ static void read_ints(reader *r, int *to, int count)
 
 static atl_node *build_conv(reader *r)
 {
-    atl_conv2d_args args = {.image = next_node(r), .filter = next_node(r), .padding = next_byte(r) % 3};
+    atl_conv2d_args args = {.image = next_node(r), .filter = next_node(r), .padding = -(next_byte(r) % 3)};
     read_ints(r, args.stride, 2);
     if (args.padding == ATL_EXPLICIT)
         read_ints(r, args.pad, 4);
@@ -157,7 +157,7 @@ static atl_node *build_conv(reader *r)
         read_ints(r, args.dilation, 2);
         args.groups = next_int(r);
         args.layout = next_byte(r) % 2;
-        args.filter_layout = next_byte(r) % 2;
+        args.weight_order = next_byte(r) % 2;
     }
     return atl_conv2d_with(&args);
 }
@@ -166,7 +166,7 @@ static atl_node *build_other_conv(reader *r)
 {
     atl_node *image = next_node(r), *filter = next_node(r);
     int kind = next_byte(r) % 3, stride = next_int(r), dilation = next_int(r), pad = next_int(r),
-        padding = next_byte(r) % 3;
+        padding = -(next_byte(r) % 3);
     if (kind == 0)
         return atl_depthwise_conv2d(image, filter, .stride = {stride, 1}, .padding = padding, .pad = {pad, pad, 0, 1},
                                     .dilation = {dilation, 1});
@@ -186,11 +186,11 @@ static atl_node *build_pool(reader *r)
         atl_pool1d_args line = {.signal = next_node(r),
                                 .window = next_int(r),
                                 .stride = next_int(r),
-                                .padding = next_byte(r) % 3};
+                                .padding = -(next_byte(r) % 3)};
         read_ints(r, line.pad, 2);
         return ONE_OF(pools1d, r)(&line);
     }
-    atl_pool2d_args args = {.image = next_node(r), .padding = next_byte(r) % 3, .layout = next_byte(r) % 2};
+    atl_pool2d_args args = {.image = next_node(r), .padding = -(next_byte(r) % 3), .layout = next_byte(r) % 2};
     read_ints(r, args.window, 2);
     read_ints(r, args.stride, 2);
     if (args.padding == ATL_EXPLICIT)

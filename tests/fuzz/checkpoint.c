@@ -42,8 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(before[i], bytes_of(value), (size_t)atl_tensor_count(value) * 4);
     }
     atl_npz_report report;
-    atl_status status = atl_load_npz(g, fuzz_file(data + 1, size - 1), .partial = data[0] & 1,
-                                     .weights_only = data[0] >> 1 & 1, .report = &report);
+    atl_status status =
+        atl_load_npz(g, fuzz_file(data + 1, size - 1), .allow_missing = data[0] & 1, .allow_extra = data[0] & 1,
+                     .weights_only = data[0] >> 1 & 1, .report_out = &report);
     fuzz_require_message(status != ATL_OK);
     for (int64_t i = 0; status && i < count; i++) {
         const atl_tensor *value = atl_variable_value(variable[i]);

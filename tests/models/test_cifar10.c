@@ -28,11 +28,11 @@ static void check_cifar10(const char *name, const char *golden, int exactly)
     atl_node *by[11], *gradient[11];
     memcpy(by, variable, 10 * sizeof *by);
     by[10] = image;
-    cr_assert(atl_gradients(.of = ATL_NODES(loss), .by = {11, by}, .result = gradient) == ATL_OK, "%s",
+    cr_assert(atl_gradients(.of = ATL_NODES(loss), .by = {11, by}, .result_out = gradient) == ATL_OK, "%s",
               atl_graph_error(g));
     atl_node *wanted[14] = {logits, cross_entropy, loss};
     memcpy(wanted + 3, gradient, sizeof gradient);
-    cr_assert(atl_load_npz(g, path, .partial = 1) == ATL_OK, "%s", atl_error());
+    cr_assert(atl_load_npz(g, path, .allow_missing = 1, .allow_extra = 1) == ATL_OK, "%s", atl_error());
     atl_program *program = compiled(g, (atl_nodes){14, wanted}, exactly);
     atl_tensor *pixels = golden_value(npz, "image"), *truth = golden_value(npz, "labels");
     cr_assert(atl_run(program, ATL_FEEDS({image, pixels}, {labels, truth})) == ATL_OK, "%s", atl_error());

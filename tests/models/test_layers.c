@@ -26,7 +26,7 @@ Test(layers, conv_makes_its_variables_in_a_scope_of_its_own)
 Test(layers, filters_may_be_kept_output_first)
 {
     atl_graph *g = atl_graph_new();
-    atl_node *y = atl_conv_layer(picture(g), "conv", 12, .window = {3, 3}, .filter_layout = ATL_OIHW, .no_bias = 1);
+    atl_node *y = atl_conv_layer(picture(g), "conv", 12, .window = {3, 3}, .weight_order = ATL_OUT_IN, .no_bias = 1);
     assert_shape(y, ATL_SHAPE(ATL_ANY, 8, 10, 12));
     assert_shape(atl_find(g, "conv/weights"), ATL_SHAPE(12, 6, 3, 3));
     cr_assert_null(atl_find(g, "conv/biases"));
@@ -61,9 +61,9 @@ Test(layers, channels_first_adds_the_bias_along_channels)
 /* A filter's fan-in is its window times its input channels, in either layout: deviation sqrt(2 / (5 * 5 * 6)). */
 Test(layers, he_initialisation_counts_the_same_fan_in_in_both_layouts)
 {
-    for (int layout = ATL_HWIO; layout <= ATL_OIHW; layout++) {
+    for (int layout = ATL_IN_OUT; layout <= ATL_OUT_IN; layout++) {
         atl_graph *g = atl_graph_new();
-        atl_conv_layer(picture(g), "conv", 64, .window = {5, 5}, .filter_layout = (atl_filter_layout)layout);
+        atl_conv_layer(picture(g), "conv", 64, .window = {5, 5}, .weight_order = (atl_weight_order)layout);
         const atl_tensor *w = atl_variable_value(atl_find(g, "conv/weights"));
         double squares = 0;
         for (int64_t i = 0; i < atl_tensor_count(w); i++)
@@ -79,7 +79,7 @@ Test(layers, dense_with_either_order_of_weights)
     atl_graph *g = atl_graph_new();
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 7));
     assert_shape(atl_dense_layer(x, "a", 5, .activation = atl_tanh), ATL_SHAPE(ATL_ANY, 5));
-    assert_shape(atl_dense_layer(x, "b", 5, .transposed = 1, .no_bias = 1), ATL_SHAPE(ATL_ANY, 5));
+    assert_shape(atl_dense_layer(x, "b", 5, .weight_order = ATL_OUT_IN, .no_bias = 1), ATL_SHAPE(ATL_ANY, 5));
     assert_shape(atl_find(g, "a/weights"), ATL_SHAPE(7, 5));
     assert_shape(atl_find(g, "b/weights"), ATL_SHAPE(5, 7));
     cr_assert_null(atl_find(g, "b/biases"));
@@ -125,7 +125,7 @@ Test(layers, mistakes_are_told_with_the_layer_and_the_shape)
     g = atl_graph_new();
     cr_assert(atl_dense_layer(atl_flatten(picture(g)), "fc", 4), "%s", atl_graph_error(g));
     cr_assert_null(atl_dense_layer(atl_flatten(picture(atl_graph_of(NULL))), "fc", 4));
-    cr_assert_null(atl_dense_layer(atl_find(g, "x"), "fc", 4)); /* the name is taken */
+    cr_assert_null(atl_dense_layer(atl_flatten(atl_find(g, "x")), "fc", 4)); /* the name is taken */
     cr_assert_mentions(atl_graph_error(g), "fc/weights");
     atl_graph_free(g);
     g = atl_graph_new();

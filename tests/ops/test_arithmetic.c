@@ -16,7 +16,7 @@ TestSuite(arithmetic, .init = set_up, .fini = tear_down);
 static void slopes(atl_node *y, const float *at_a, const float *at_b, double *da, double *db)
 {
     atl_node *d[2];
-    cr_assert_eq(atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(a, b), .result = d), ATL_OK, "%s",
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(a, b), .result_out = d), ATL_OK, "%s",
                  atl_graph_error(g));
     atl_tensor *value_a = atl_tensor_of_floats(ATL_SHAPE(3), at_a), *value_b = atl_tensor_of_floats(ATL_SHAPE(3), at_b);
     atl_program *p = atl_compile(g, ATL_NODES(d[0], d[1]));

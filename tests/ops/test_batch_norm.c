@@ -78,7 +78,7 @@ Test(batch_norm, gradients_of_all_of_its_inputs)
     atl_node *y = atl_batch_norm(n.x, n.mean, n.variance, n.scale, n.shift),
              *by[] = {n.x, n.mean, n.variance, n.scale, n.shift};
     atl_node *result[5];
-    atl_gradients(.of = ATL_NODES(atl_sum(atl_square(y))), .by = {5, by}, .result = result);
+    atl_gradients(.of = ATL_NODES(atl_sum(atl_square(y))), .by = {5, by}, .result_out = result);
     atl_tensor *image = random_tensor(atl_shape_of(n.x), -3, 3);
     cr_assert(result[4], "%s", atl_graph_error(n.graph));
     cr_expect(floats_agree(5, result, ATL_FEED(n.x, image), text, sizeof text), "%s", text);

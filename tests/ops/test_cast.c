@@ -48,7 +48,7 @@ Test(cast, nothing_flows_through_integers)
 {
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(3));
     atl_node *y = atl_cast(atl_cast(x, ATL_INT32), ATL_FLOAT32), *slope = NULL;
-    atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x), .result = &slope, .unused = ATL_UNUSED_NULL);
+    atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x), .result_out = &slope, .unused = ATL_UNUSED_NULL);
     if (slope) { /* zeros will do */
         const float values[3] = {1, 2, 3};
         atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(3), values);

@@ -30,7 +30,7 @@ Test(conv, filters_are_not_turned_around)
     atl_node *pixel = FLOATS(g, ATL_SHAPE(1, 1, 1, 2), 3, 5);
     EXPECT_VALUES(atl_conv2d(pixel, FLOATS(g, ATL_SHAPE(1, 1, 2, 3), 1, 1, 0, 0, 1, 10)), ATL_SHAPE(1, 1, 1, 3), 3, 8,
                   50);
-    EXPECT_VALUES(atl_conv2d(pixel, FLOATS(g, ATL_SHAPE(3, 2, 1, 1), 1, 0, 1, 1, 0, 10), .filter_layout = ATL_OIHW),
+    EXPECT_VALUES(atl_conv2d(pixel, FLOATS(g, ATL_SHAPE(3, 2, 1, 1), 1, 0, 1, 1, 0, 10), .weight_order = ATL_OUT_IN),
                   ATL_SHAPE(1, 1, 1, 3), 3, 8, 50);
     /* Groups: channels 0, 1 make outputs 0, 1; channels 2, 3 make outputs 2, 3. */
     atl_node *four = FLOATS(g, ATL_SHAPE(1, 1, 1, 4), 1, 2, 3, 4);
@@ -46,7 +46,7 @@ Test(conv, gradients_by_hand)
     atl_graph *g = atl_graph_new();
     atl_node *image = counting(g, ATL_SHAPE(1, 3, 3, 1)), *filter = FLOATS(g, ATL_SHAPE(2, 2, 1, 1), 1, 2, 3, 4);
     atl_node *y = atl_conv2d(image, filter, .padding = ATL_VALID), *by[2];
-    cr_assert_eq(atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(image, filter), .result = by), ATL_OK);
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(image, filter), .result_out = by), ATL_OK);
     EXPECT_VALUES(by[0], ATL_SHAPE(1, 3, 3, 1), 1, 3, 2, 4, 10, 6, 3, 7, 4);
     EXPECT_VALUES(by[1], ATL_SHAPE(2, 2, 1, 1), 0 + 1 + 3 + 4, 1 + 2 + 4 + 5, 3 + 4 + 6 + 7, 4 + 5 + 7 + 8);
     atl_graph_free(g);
@@ -62,7 +62,7 @@ static atl_conv2d_args random_geometry(atl_graph *g, int wide)
     int in = between(0, 3) ? between(1, most) : 1, out = between(0, 3) ? between(1, most) : 1;
     int fh = between(0, 2) ? between(1, 5) : 1, fw = between(0, 2) ? between(1, 5) : 1;
     args.groups = groups;
-    args.padding = (atl_padding)between(0, 2);
+    args.padding = (const atl_padding[]){ATL_SAME, ATL_VALID, ATL_EXPLICIT}[between(0, 2)];
     for (int i = 0; i < 4 && args.padding == ATL_EXPLICIT; i++)
         args.pad[i] = between(0, ((i < 2 ? fh : fw) - 1) * args.dilation[i / 2]);
     args.image = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(between(1, 3), between(1, 14), between(1, 14), in * groups));
@@ -85,7 +85,7 @@ static int check_geometry(int wide)
     atl_op_of(y)->describe(y, what, sizeof what);
     atl_node *seed = atl_input(g, "seed", ATL_FLOAT32, atl_shape_of(y));
     cr_assert_eq(atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(args.image, args.filter), .seeds = ATL_NODES(seed),
-                               .result = by),
+                               .result_out = by),
                  ATL_OK, "%s", atl_graph_error(g));
     atl_tensor *x = random_tensor(atl_shape_of(args.image), -1, 1),
                *w = random_tensor(atl_shape_of(args.filter), -1, 1);
@@ -183,7 +183,7 @@ Test(conv, winograd_with_residuals_and_filter_gradients)
     }
     wanted[0] = h;
     atl_nodes by = {5, (atl_node *const[]){image, filter[0], filter[1], filter[2], filter[3]}};
-    cr_assert_eq(atl_gradients(.of = ATL_NODES(h), .by = by, .result = wanted + 1), ATL_OK);
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(h), .by = by, .result_out = wanted + 1), ATL_OK);
     atl_nodes all = {6, wanted};
     atl_program *direct = atl_compile(g, all, .disabled_passes = ATL_PASS_WINOGRAD), *winograd = atl_compile(g, all);
     cr_assert(direct && winograd, "%s", atl_graph_error(g));

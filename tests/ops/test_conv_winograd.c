@@ -15,7 +15,7 @@ static atl_program *compile_layers(atl_graph *g, int64_t taps, unsigned without,
     }
     wanted[0] = h;
     cr_assert_eq(atl_gradients(.of = ATL_NODES(atl_sum(atl_square(h))), .by = ATL_NODES(image, filter[0], filter[1]),
-                               .result = wanted + 1),
+                               .result_out = wanted + 1),
                  ATL_OK);
     atl_program *program = atl_compile(g, ((atl_nodes){4, wanted}), .disabled_passes = without);
     cr_assert(program, "%s", atl_graph_error(g));

@@ -51,7 +51,8 @@ static void expect_values(atl_node *build(atl_node *a, atl_node *b), int n, cons
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(n)), *t = atl_input(g, "t", ATL_FLOAT32, ATL_SHAPE(n));
     atl_node *y = build(x, t), *result[2];
     atl_tensor *left = atl_tensor_of_floats(ATL_SHAPE(n), a), *right = atl_tensor_of_floats(ATL_SHAPE(n), b);
-    cr_assert(!atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x, t), .result = result), "%s", atl_graph_error(g));
+    cr_assert(!atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x, t), .result_out = result), "%s",
+              atl_graph_error(g));
     atl_program *program = atl_compile(g, ATL_NODES(y, result[0], result[1]));
     cr_assert(program && !atl_run(program, ATL_FEEDS({x, left}, {t, right})), "%s", atl_graph_error(g));
     const atl_tensor *value = atl_value(program, y);

@@ -40,7 +40,7 @@ static void check_product(atl_shape a_shape, atl_shape b_shape, int transpose_a,
     atl_node *y = atl_matmul(a, b, .transpose_a = transpose_a, .transpose_b = transpose_b), *by[2];
     cr_assert(y, "%s", atl_graph_error(g));
     atl_node *seed = atl_input(g, "seed", ATL_FLOAT32, atl_shape_of(y));
-    cr_assert_eq(atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(a, b), .seeds = ATL_NODES(seed), .result = by),
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(a, b), .seeds = ATL_NODES(seed), .result_out = by),
                  ATL_OK, "%s", atl_graph_error(g));
     atl_tensor *x = random_tensor(a_shape, -1, 1), *w = random_tensor(b_shape, -1, 1),
                *s = random_tensor(atl_shape_of(y), -1, 1);

@@ -61,7 +61,7 @@ static void step_rmsprop(memory *s, const double *g, int t)
 
 static atl_optimizer make_rmsprop_momentum(void)
 {
-    return atl_rmsprop(.rate = 0.01, .decay = 0.95, .momentum = 0.5, .epsilon = 1e-3);
+    return atl_rmsprop(.rate = 0.01, .rho = 0.95, .momentum = 0.5, .epsilon = 1e-3);
 }
 static void step_rmsprop_momentum(memory *s, const double *g, int t)
 {
@@ -98,7 +98,7 @@ static void adam(memory *s, const double *g, int t, double decay)
 }
 static void step_adam(memory *s, const double *g, int t) { adam(s, g, t, 0); }
 
-static atl_optimizer make_adamw(void) { return atl_adamw(.rate = 0.05, .decay = 0.02); }
+static atl_optimizer make_adamw(void) { return atl_adamw(.rate = 0.05, .weight_decay = 0.02); }
 static void step_adamw(memory *s, const double *g, int t) { adam(s, g, t, 0.02); }
 
 static const method methods[] = {

@@ -70,7 +70,7 @@ static const char *draw_and_check(atl_graph *g, atl_node *y, atl_node *x, const 
     if (atl_write_dot(g, .file = file) || atl_write_dot(g, .file = file, .depth = 1))
         return atl_error();
     fclose(file);
-    if (atl_check_gradient(y, ATL_NODES(x), .feeds = ATL_FEED(x, value), .most = 2, .result = &check))
+    if (atl_check_gradient(y, ATL_NODES(x), .feeds = ATL_FEED(x, value), .most = 2, .result_out = &check))
         return atl_error();
     return check.worst < 1e-4 ? NULL : "the gradient is wrong";
 }

@@ -44,7 +44,7 @@ static void differentiate(int64_t count)
     atl_graph *g = atl_graph_new();
     atl_node **variable = malloc((size_t)count * sizeof *variable), **wanted = malloc((size_t)count * sizeof *wanted);
     atl_node *loss = loss_of(g, variable, count);
-    cr_assert_eq(atl_gradients(.of = ATL_NODES(loss), .by = {count, variable}, .result = wanted), ATL_OK);
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(loss), .by = {count, variable}, .result_out = wanted), ATL_OK);
     atl_program *program = atl_compile(g, {count, wanted}, .threads = 1);
     cr_assert_eq(atl_run(program, ATL_NO_FEEDS), ATL_OK, "%s", atl_error());
     atl_program_free(program);

@@ -137,7 +137,7 @@ Test(second_order, a_gradient_penalty_is_trained)
     int64_t count;
     atl_node *const *variables = atl_variables(g, &count);
     cr_assert_eq(atl_check_gradient(penalty, ATL_NODES(variables[0], variables[1], image), ATL_FEEDS({image, pixels}),
-                                    .step = 1e-6, .most = 20, .result = &check),
+                                    .step = 1e-6, .most = 20, .result_out = &check),
                  ATL_OK, "%s", atl_error());
     cr_expect_lt(check.worst, 1e-6, "%s[%lld]: %g, numeric %g", atl_name_of(check.x), (long long)check.index,
                  check.analytic, check.numeric);

@@ -9,7 +9,7 @@ static void check(int axis, int both, int64_t expected)
              *b = atl_input(g, "b", ATL_FLOAT32, ATL_SHAPE(3, 4, 5));
     atl_node *y = atl_concat(axis, atl_relu(a), both ? atl_relu(b) : atl_tanh(b)), *slopes[2];
     atl_node *loss = atl_sum(atl_exp(y));
-    cr_assert_eq(atl_gradients(.of = ATL_NODES(loss), .by = ATL_NODES(a, b), .result = slopes), ATL_OK);
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(loss), .by = ATL_NODES(a, b), .result_out = slopes), ATL_OK);
     atl_nodes wanted = ATL_NODES(slopes[0], slopes[1]);
     atl_program *with = atl_compile(g, wanted, .disabled_passes = ATL_PASS_FUSE);
     atl_program *without = atl_compile(g, wanted, .disabled_passes = ATL_PASS_FUSE | ATL_PASS_CONCAT_ELIMINATION);

@@ -21,7 +21,7 @@ static result run(atl_shape image, int taps, int trains, const atl_compile_args 
         h = atl_relu(atl_add(h, atl_conv2d(atl_relu(atl_conv2d(h, a)), b)));
     }
     atl_node *slope[2], *loss = atl_sum(atl_square(h));
-    cr_assert_eq(atl_gradients(.of = ATL_NODES(loss), .by = ATL_NODES(x, first), .result = slope), ATL_OK);
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(loss), .by = ATL_NODES(x, first), .result_out = slope), ATL_OK);
     atl_compile_args args = *how;
     args.graph = g;
     args.outputs = (atl_nodes){1 + trains, slope};

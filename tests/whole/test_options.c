@@ -1,0 +1,159 @@
+/* Options: zero stands for the default, ATL_ZERO for the zero itself, and an option that a call does not have is a mistake. */
+#include "support.h"
+
+static atl_graph *g;
+static void open_graph(void) { g = atl_graph_new(); }
+static void close_graph(void) { atl_graph_free(g); }
+TestSuite(options, .init = open_graph, .fini = close_graph);
+
+/* The weights of a small net after eight steps. */
+static void train(atl_optimizer optimizer, float *weights_out)
+{
+    atl_graph *graph = atl_graph_new();
+    atl_node *x = atl_input(graph, "x", ATL_FLOAT32, ATL_SHAPE(4, 3));
+    atl_node *y = atl_dense_layer(x, "dense", 2, .activation = atl_tanh);
+    atl_node *step = atl_minimize(atl_mean(atl_square(atl_add_scalar(y, -0.5f))), optimizer);
+    atl_program *program = atl_compile(graph, ATL_NODES(step), .threads = 1);
+    cr_assert(program, "%s", atl_error());
+    atl_tensor *value = atl_uniform_tensor(ATL_SHAPE(4, 3), -1, 1, 5);
+    for (int i = 0; i < 8; i++)
+        cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());
+    memcpy(weights_out, atl_floats(atl_variable_value(atl_find(graph, "dense/weights"))), 6 * sizeof *weights_out);
+    atl_tensor_free(value);
+    atl_program_free(program);
+    atl_graph_free(graph);
+}
+
+static int differ(const float *a, const float *b) { return memcmp(a, b, 6 * sizeof *a) != 0; }
+
+Test(options, a_sweep_over_momentum_trains_three_nets)
+{
+    const double momentum[] = {0, 0.5, 0.9};
+    float weights[3][6], sgd[6], usual[6];
+    for (int i = 0; i < 3; i++)
+        train(atl_momentum(.rate = 0.1, .momentum = ATL_EXACTLY(momentum[i])), weights[i]);
+    train(atl_sgd(.rate = 0.1), sgd);
+    train(atl_momentum(.rate = 0.1), usual);
+    cr_assert(differ(weights[0], weights[1]) && differ(weights[1], weights[2]) && differ(weights[0], weights[2]));
+    for (int i = 0; i < 6; i++)
+        cr_assert_float_eq(weights[0][i], sgd[i], 1e-6);
+    cr_assert(!differ(weights[2], usual));
+}
+
+/* Adam without its first mean is a root-mean-square step; without its second, the sign of the mean; both differ from the usual. */
+Test(options, zero_betas_epsilon_and_weight_decay)
+{
+    float usual[6], zero[6], adamw[6], none[6];
+    train(atl_adam(.rate = 0.1), usual);
+    train(atl_adam(.rate = 0.1, .beta1 = ATL_ZERO), zero);
+    cr_assert(differ(usual, zero));
+    train(atl_adam(.rate = 0.1, .beta2 = ATL_ZERO), zero);
+    cr_assert(differ(usual, zero));
+    train(atl_adam(.rate = 0.1, .epsilon = 0.1), usual);
+    train(atl_adam(.rate = 0.1, .epsilon = ATL_ZERO), zero);
+    cr_assert(differ(usual, zero));
+    train(atl_adam(.rate = 0.1), usual);
+    train(atl_adamw(.rate = 0.1), adamw);
+    train(atl_adamw(.rate = 0.1, .weight_decay = ATL_ZERO), none);
+    cr_assert(differ(usual, adamw) && !differ(usual, none));
+    cr_assert_eq(atl_rmsprop(.rho = ATL_ZERO).rho, 0);
+    cr_assert_eq(atl_rmsprop().rho, 0.9);
+}
+
+Test(options, zeros_of_ops)
+{
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 3)), *counter = atl_step_counter(g);
+    cr_assert_eq(atl_dropout(x, .rate = ATL_ZERO), x);
+    atl_node *same = atl_normal_noise(x, counter, .mean = 3, .deviation = ATL_ZERO);
+    atl_node *constant =
+        atl_batch_norm(x, .mean = ATL_CONSTANT(x, 0, 0, 0), .variance = ATL_CONSTANT(x, 4, 4, 4), .epsilon = ATL_ZERO);
+    atl_node *loss = atl_softmax_cross_entropy(x, .label = ATL_ZERO);
+    atl_program *program = atl_compile(g, ATL_NODES(same, constant, loss));
+    cr_assert(program, "%s", atl_error());
+    atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(2, 3), (float[]){1, 2, 3, 3, 2, 1});
+    cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());
+    for (int i = 0; i < 6; i++) {
+        cr_assert_eq(atl_floats(atl_value(program, same))[i], 3);
+        cr_assert_eq(atl_floats(atl_value(program, constant))[i], atl_floats(value)[i] / 2);
+    }
+    cr_assert_gt(atl_floats(atl_value(program, loss))[0], atl_floats(atl_value(program, loss))[1]);
+    atl_tensor_free(value);
+    atl_program_free(program);
+}
+
+/* Each on a graph of its own: the first mistake is the one that is kept. */
+#define ASSERT_REFUSED(call, words)                                                                                    \
+    do {                                                                                                               \
+        close_graph();                                                                                                 \
+        open_graph();                                                                                                  \
+        atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 4, 4, 3));                                           \
+        atl_node *flat = atl_input(g, "flat", ATL_FLOAT32, ATL_SHAPE(2, 3));                                           \
+        atl_node *filter = atl_variable(g, "filter", ATL_SHAPE(3, 3, 3, 2), atl_he());                                 \
+        (void)flat, (void)filter, (void)x;                                                                             \
+        cr_expect_null(call, "%s", #call);                                                                             \
+        cr_expect(strstr(atl_error(), words), "%s says \"%s\", not \"%s\"", #call, atl_error(), words);                \
+        cr_expect_str_eq(atl_graph_error(g), atl_error());                                                             \
+    } while (0)
+
+Test(options, what_a_call_does_not_have_is_refused)
+{
+    ASSERT_REFUSED(atl_uniform_noise(x, .deviation = 2), ".deviation");
+    ASSERT_REFUSED(atl_normal_noise(x, .high = 2), ".high");
+    ASSERT_REFUSED(atl_exponential_decay(g, 0.1f, .factor = 0.5f, .steps = 10), "no .steps");
+    ASSERT_REFUSED(atl_step_decay(g, 0.1f, .factor = 0.5f, .at = {10}, .staircase = 1), "no .staircase");
+    ASSERT_REFUSED(atl_cosine_decay(g, 0.1f, .steps = 10, .factor = 0.5f), "no .factor");
+    ASSERT_REFUSED(atl_minimize(atl_mean(atl_conv2d(x, filter)), atl_sgd(.momentum = 0.9)), "sgd has no .momentum");
+    ASSERT_REFUSED(atl_minimize(atl_mean(atl_conv2d(x, filter)), atl_adam(.weight_decay = 0.1)),
+                   "adam has no .weight_decay");
+    ASSERT_REFUSED(atl_minimize(atl_mean(atl_conv2d(x, filter)), atl_momentum(.beta1 = 0.9)), "momentum has no .beta1");
+    ASSERT_REFUSED(atl_conv2d(x, filter, .pad = {1, 1, 1, 1}), "ATL_PAD(1)");
+}
+
+Test(options, what_newcomers_stumble_over)
+{
+    ASSERT_REFUSED(atl_softmax_cross_entropy(flat), "no target is given");
+    ASSERT_REFUSED(atl_softmax_cross_entropy(flat, atl_softmax(flat), .label = 1), "give one of");
+    ASSERT_REFUSED(atl_conv2d(x, filter, .padding = 1), "ATL_PAD(1)");
+    ASSERT_REFUSED(atl_conv2d(x, filter, .padding = 2), "ATL_PAD(2)");
+    ASSERT_REFUSED(atl_max_pool2d(x, .window = {2, 2}, .padding = 1), "ATL_PAD(1)");
+    ASSERT_REFUSED(atl_dense_layer(atl_avg_pool2d(x), "classes", 10), "atl_flatten");
+}
+
+Test(options, one_pixel_on_each_side)
+{
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 8, 8, 3));
+    atl_node *filter = atl_variable(g, "filter", ATL_SHAPE(3, 3, 3, 2), atl_he());
+    atl_node *all = atl_conv2d(x, filter, .stride = {2, 2}, .padding = ATL_EXPLICIT, .pad = {1, 1, 1, 1});
+    atl_node *shorter = atl_conv2d(x, filter, .stride = {2, 2}, ATL_PAD(1));
+    atl_node *as_tensorflow = atl_conv2d(x, filter, .stride = {2, 2});
+    atl_program *program = atl_compile(g, ATL_NODES(all, shorter, as_tensorflow));
+    cr_assert(program, "%s", atl_error());
+    atl_tensor *value = random_tensor(ATL_SHAPE(2, 8, 8, 3), -1, 1);
+    cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_OK);
+    cr_assert_eq(largest_difference(atl_value(program, all), atl_value(program, shorter)), 0);
+    cr_assert_gt(largest_difference(atl_value(program, all), atl_value(program, as_tensorflow)), 0.01);
+    atl_tensor_free(value);
+    atl_program_free(program);
+}
+
+/* A class token for each example of a batch of unknown size. */
+Test(options, a_value_for_each_of_an_unknown_batch)
+{
+    atl_node *tokens = atl_input(g, "tokens", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 2, 3));
+    atl_node *token = atl_variable(g, "token", ATL_SHAPE(1, 1, 3), atl_fill_with(7));
+    atl_node *all = atl_concat(1, atl_repeat_batch(token, tokens), tokens), *by_token = atl_gradient(all, token);
+    atl_program *program = atl_compile(g, ATL_NODES(all, by_token));
+    cr_assert(program, "%s", atl_error());
+    for (int n = 1; n < 4; n++) {
+        atl_tensor *value = random_tensor(ATL_SHAPE(n, 2, 3), -1, 1);
+        cr_assert_eq(atl_run(program, ATL_FEED(tokens, value)), ATL_OK, "%s", atl_error());
+        cr_assert(atl_shape_equal(atl_tensor_shape(atl_value(program, all)), ATL_SHAPE(n, 3, 3)));
+        for (int i = 0; i < n; i++)
+            cr_assert_eq(atl_floats(atl_value(program, all))[9 * i], 7);
+        cr_assert_eq(atl_floats(atl_value(program, by_token))[0], (float)n);
+        atl_tensor_free(value);
+    }
+    atl_program_free(program);
+    cr_assert_null(atl_concat(1, token, tokens));
+    cr_assert_mentions(atl_error(), "atl_repeat_batch");
+}
