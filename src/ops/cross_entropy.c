@@ -1,7 +1,7 @@
 /* Cross entropy of softmax(logits), one loss an example: with labels (int32), or with a probability for each class. */
 #include "graph/tensor.h"
 #include "ops/ops.h"
-#include "ops/parallel.h"
+#include "kernels/parallel.h"
 #include "ops/softmax.h"
 
 /* The last dimension holds the classes. */

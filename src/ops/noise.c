@@ -4,7 +4,7 @@
  * it is made, it is the same. */
 #include "graph/random.h"
 #include "ops/ops.h"
-#include "ops/parallel.h"
+#include "kernels/parallel.h"
 
 typedef struct noise_attributes {
     uint64_t seed;

@@ -1,7 +1,7 @@
 /* Convolutions by Winograd's method in programs, in NHWC: the same as directly, and only where it is said to be faster. */
 #include "ops/conv_winograd.h"
 
-#include "ops/winograd.h"
+#include "kernels/kernels.h"
 #include "support.h"
 
 /* Two layers with bias, residual and relu, and all gradients. `wanted`: the result, by image, by the filters. */

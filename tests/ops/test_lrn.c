@@ -1,6 +1,6 @@
 /* Local response normalisation beyond its samples: in lanes and in plain loops, and windows of any size. */
 #include "battery.h"
-#include "ops/lanes.h"
+#include "kernels/epilogue.h"
 
 typedef struct lrn_case {
     const char *about;

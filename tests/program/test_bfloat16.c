@@ -1,7 +1,7 @@
 /* Operands of products rounded to bfloat16: near the float32 result, where the processor has it; else the same.  Without Winograd's
  * method, which is float32 and now and then faster. */
 #include "nets.h"
-#include "ops/winograd.h"
+#include "kernels/kernels.h"
 
 /* How many steps of the program say "bf16", in implementation or layout. */
 static int rounded_steps(const atl_program *program)

@@ -1,6 +1,6 @@
 /* Concats whose parts are written in their place and read there: nothing is copied, and nothing changes. */
 #include "nets.h"
-#include "ops/winograd.h"
+#include "kernels/kernels.h"
 
 enum { MOST_WANTED = 8 };
 

@@ -1,5 +1,5 @@
 /* Gates in the convolutions that make the gradient: the same bits in fewer steps. */
-#include "ops/winograd.h"
+#include "kernels/kernels.h"
 #include "support.h"
 
 typedef struct result {

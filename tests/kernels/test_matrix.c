@@ -1,5 +1,5 @@
 /* Small, narrow and flat matrix products against plain loops, and within their bounds. */
-#include "ops/matrix.h"
+#include "kernels/kernels.h"
 
 #include "support.h"
 

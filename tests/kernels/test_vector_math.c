@@ -2,7 +2,7 @@
  * them. */
 #include "maps.h"
 
-#include "ops/vector_math.h"
+#include "kernels/vector_math.h"
 
 #define BOUND 0.51 /* units in the last place: what the header promises */
 

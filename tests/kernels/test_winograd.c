@@ -1,5 +1,5 @@
 /* Winograd's method against loops in double, in all sizes that leave something over: tiles, blocks of tiles, channels, workers. */
-#include "ops/winograd.h"
+#include "kernels/kernels.h"
 
 #include <math.h>
 

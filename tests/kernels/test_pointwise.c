@@ -1,5 +1,5 @@
 /* 1x1 convolutions with pixels that lie apart, against loops in double. */
-#include "ops/pointwise.h"
+#include "kernels/kernels.h"
 
 #include "support.h"
 
