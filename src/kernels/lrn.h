@@ -20,7 +20,7 @@ enum {
 };
 
 /* lrn_vectors: the pixels first..last-1 in one pass over memory each, in registers, where lrn_fits_vectors: channels that fill whole vectors, up to
- *     1024, a radius up to 8, beta 1/2, 3/4 or 1.
+ *     1024, a radius up to half a vector, beta 1/2, 3/4 or 1.
  * lrn_block, lrn_grad_block: the channels first..last-1 of one pixel, for any exponent; relu_grad is not done. */
 #define ATL_LRN_KERNELS(K)                                                                                             \
     K(int, lrn_fits_vectors, (const atl_normalization *of))                                                            \

@@ -27,12 +27,12 @@ float KERNEL(largest_magnitude)(int64_t n, const float *x)
     for (; i + PARTS <= n; i += PARTS)
         for (int k = 0; k < PARTS; k++) {
             float size = fabsf(x[i + k]);
-            part[k] = size <= part[k] ? part[k] : size; /* not a number: stays */
+            part[k] = size > part[k] || size != size ? size : part[k]; /* what is not a number stays */
         }
     for (; i < n; i++)
-        largest = fabsf(x[i]) <= largest ? largest : fabsf(x[i]);
+        largest = fabsf(x[i]) > largest || x[i] != x[i] ? fabsf(x[i]) : largest;
     for (int k = 0; k < PARTS; k++)
-        largest = part[k] <= largest ? largest : part[k];
+        largest = part[k] > largest || part[k] != part[k] ? part[k] : largest;
     return largest;
 }
 

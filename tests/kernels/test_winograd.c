@@ -1,9 +1,5 @@
 /* Winograd's method against loops in double, in all sizes that leave something over: tiles, blocks of tiles, channels, workers. */
-#include "kernels/kernels.h"
-
-#include <math.h>
-
-#include "support.h"
+#include "isas.h"
 
 /* Adds to the result, or to the filter, what every pair of a pixel and a tap is worth. */
 static void convolve_in_double(const atl_winograd *w, const float *image, const double *filter, const double *y,
@@ -11,9 +7,9 @@ static void convolve_in_double(const atl_winograd *w, const float *image, const 
 {
     for (int64_t n = 0; n < w->batch; n++)
         for (int64_t q = 0; q < w->result_height * w->result_width; q++)
-            for (int t = 0; t < w->taps * w->taps; t++) {
-                int64_t iy = q / w->result_width - w->pad_top + t / w->taps;
-                int64_t ix = q % w->result_width - w->pad_left + t % w->taps;
+            for (int t = 0; t < w->kernel_size * w->kernel_size; t++) {
+                int64_t iy = q / w->result_width - w->pad_top + t / w->kernel_size;
+                int64_t ix = q % w->result_width - w->pad_left + t % w->kernel_size;
                 if (iy < 0 || iy >= w->height || ix < 0 || ix >= w->width)
                     continue;
                 const float *x = image + ((n * w->height + iy) * w->width + ix) * w->in;
@@ -46,52 +42,78 @@ static double *doubles_of(const float *x, int64_t count)
     return copy;
 }
 
-/* The filter as the gradient by the image wants it: turned, inputs and outputs swapped. */
+/* The filter as the gradient by the image wants it: transposed, inputs and outputs swapped. */
 static float *transposed(const atl_winograd *w, const float *filter)
 {
-    int64_t taps = w->taps * w->taps;
-    float *to = malloc((size_t)(taps * w->in * w->out) * sizeof *to);
-    for (int64_t t = 0; t < taps; t++)
+    int64_t kernel_size = w->kernel_size * w->kernel_size;
+    float *to = malloc((size_t)(kernel_size * w->in * w->out) * sizeof *to);
+    for (int64_t t = 0; t < kernel_size; t++)
         for (int64_t i = 0; i < w->in; i++)
             for (int64_t o = 0; o < w->out; o++)
-                to[((taps - 1 - t) * w->out + o) * w->in + i] = filter[(t * w->in + i) * w->out + o];
+                to[((kernel_size - 1 - t) * w->out + o) * w->in + i] = filter[(t * w->in + i) * w->out + o];
     return to;
 }
 
-static void check(const atl_winograd *w)
+static uint32_t *mask_of(const atl_kernel_table *k, const float *x, int64_t count)
 {
+    int64_t blocks = (count + ATL_MASK_BLOCK - 1) / ATL_MASK_BLOCK;
+    uint32_t *mask = malloc((size_t)blocks * ATL_MASK_WORDS * sizeof *mask);
+    k->mask_blocks(&(atl_mask_job){.x = x, .mask = mask, .count = count}, 0, blocks);
+    return mask;
+}
+
+/* Channels are given in vectors. */
+static void check(const atl_kernel_table *k, atl_winograd sizes)
+{
+    const atl_winograd *w = &sizes;
+    sizes.in *= k->vector;
+    sizes.out *= k->vector;
+    sizes.cache_bytes = 100 << 10;
+    sizes.shared_bytes = 100 << 10;
     int64_t pixels = w->batch * w->height * w->width, results = w->batch * w->result_height * w->result_width;
-    int64_t filters = (int64_t)w->taps * w->taps * w->in * w->out;
+    int64_t filters = (int64_t)w->kernel_size * w->kernel_size * w->in * w->out;
     float *image = random_floats(pixels * w->in), *filter = random_floats(filters);
     float *bias = random_floats(w->out), *residual = random_floats(results * w->out);
     float *relu_grad = random_floats(results * w->out), *back = transposed(w, filter);
-    float *transformed = random_floats(atl_winograd_filter_floats(w)), *dw = random_floats(filters);
-    float *scratch = random_floats(atl_winograd_scratch_floats(w) + atl_winograd_gradient_scratch_floats(w));
+    float *transformed = random_floats(k->winograd_filter_floats(w)), *dw = random_floats(filters);
+    float *scratch = random_floats(k->winograd_scratch_floats(w) + k->winograd_gradient_scratch_floats(w));
+    float *large = random_floats(k->winograd_large_scratch_floats(w));
     float *y = random_floats(results * w->out), *again = random_floats(results * w->out);
     double *weights = doubles_of(filter, filters), *expected = doubles_of(NULL, results * w->out);
     double *expected_dw = doubles_of(NULL, filters), *dy = doubles_of(relu_grad, results * w->out);
 
     convolve_in_double(w, image, weights, NULL, expected, NULL);
-    atl_winograd_transform_filter(w, filter, 0, transformed);
-    atl_winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, y);
+    k->winograd_transform_filter(w, filter, 0, transformed);
+    k->winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, y);
     expect_near(y, expected, results * w->out, "convolution");
-    atl_winograd_transform_filter(w, back, 1, transformed);
-    atl_winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, again);
-    cr_expect_eq(memcmp(y, again, (size_t)(results * w->out) * sizeof *y), 0, "of a turned filter");
+    k->winograd_transform_filter(w, back, 1, transformed);
+    k->winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, again);
+    cr_expect_eq(memcmp(y, again, (size_t)(results * w->out) * sizeof *y), 0, "of a transposed filter");
+    k->winograd_convolve_large(w, image, filter, 0, &(atl_epilogue){0}, large, y);
+    expect_near(y, expected, results * w->out, "convolution, large");
+    k->winograd_convolve_large(w, image, back, 1, &(atl_epilogue){0}, large, again);
+    cr_expect_eq(memcmp(y, again, (size_t)(results * w->out) * sizeof *y), 0, "of a transposed filter, large");
 
-    for (int64_t k = 0; k < results * w->out; k++) {
-        double sum = expected[k] + (double)bias[k % w->out] + (double)residual[k];
-        expected[k] = relu_grad[k] > 0 && sum > 0 ? sum : 0;
+    for (int64_t n = 0; n < results * w->out; n++) {
+        double sum = expected[n] + (double)bias[n % w->out] + (double)residual[n];
+        expected[n] = relu_grad[n] > 0 && sum > 0 ? sum : 0;
     }
-    const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .relu_grad = relu_grad};
-    atl_winograd_convolve(w, image, transformed, &end, scratch, y);
-    expect_near(y, expected, results * w->out, "bias, residual, relu, gate");
+    atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .relu_grad = relu_grad};
+    k->winograd_convolve(w, image, transformed, &end, scratch, y);
+    expect_near(y, expected, results * w->out, "bias, residual, relu and its gradient");
+    end.relu_grad = NULL;
+    end.mask = mask_of(k, relu_grad, results * w->out);
+    k->winograd_convolve(w, image, transformed, &end, scratch, again);
+    cr_expect_eq(memcmp(y, again, (size_t)(results * w->out) * sizeof *y), 0, "by a mask");
+    k->winograd_convolve_large(w, image, filter, 0, &end, large, y);
+    expect_near(y, expected, results * w->out, "by a mask, large");
+    free((void *)end.mask);
 
     convolve_in_double(w, image, NULL, dy, NULL, expected_dw);
-    atl_winograd_filter_gradient(w, image, relu_grad, scratch, dw);
+    k->winograd_filter_gradient(w, image, relu_grad, scratch, dw);
     expect_near(dw, expected_dw, filters, "gradient by the filter");
 
-    float *all[] = {image, filter, bias, residual, relu_grad, back, transformed, dw, scratch, y, again};
+    float *all[] = {image, filter, bias, residual, relu_grad, back, transformed, dw, scratch, large, y, again};
     double *more[] = {weights, expected, expected_dw, dy};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
@@ -99,65 +121,65 @@ static void check(const atl_winograd *w)
         free(more[i]);
 }
 
-Test(winograd, same_padding)
+ISA_TEST(winograd, same_padding)
 {
-    for (int taps = 3; taps <= 5; taps += 2)
+    for (int kernel_size = 3; kernel_size <= 5; kernel_size += 2)
         for (int workers = 1; workers <= 3; workers++)
             for (int64_t size = 1; size <= 13; size += 4)
-                check(&(atl_winograd){.batch = 2,
-                                      .height = size,
-                                      .width = size + 2,
-                                      .result_height = size,
-                                      .result_width = size + 2,
-                                      .in = 32,
-                                      .out = 16,
-                                      .pad_top = taps / 2,
-                                      .pad_left = taps / 2,
-                                      .taps = taps,
-                                      .workers = workers});
+                check(k, (atl_winograd){.batch = 2,
+                                        .height = size,
+                                        .width = size + 2,
+                                        .result_height = size,
+                                        .result_width = size + 2,
+                                        .in = 2,
+                                        .out = 1,
+                                        .pad_top = kernel_size / 2,
+                                        .pad_left = kernel_size / 2,
+                                        .kernel_size = kernel_size,
+                                        .workers = workers});
 }
 
-Test(winograd, no_padding_and_uneven_padding)
+ISA_TEST(winograd, no_padding_and_uneven_padding)
 {
-    for (int taps = 3; taps <= 5; taps += 2) {
-        check(&(atl_winograd){.batch = 3,
-                              .height = 9,
-                              .width = 11,
-                              .result_height = 10 - taps,
-                              .result_width = 12 - taps,
-                              .in = 16,
-                              .out = 16,
-                              .taps = taps,
-                              .workers = 2});
-        check(&(atl_winograd){.batch = 1,
-                              .height = 6,
-                              .width = 5,
-                              .result_height = 7,
-                              .result_width = 4,
-                              .in = 16,
-                              .out = 32,
-                              .pad_top = taps - 1,
-                              .pad_left = 1,
-                              .taps = taps,
-                              .workers = 2});
+    for (int kernel_size = 3; kernel_size <= 5; kernel_size += 2) {
+        check(k, (atl_winograd){.batch = 3,
+                                .height = 9,
+                                .width = 11,
+                                .result_height = 10 - kernel_size,
+                                .result_width = 12 - kernel_size,
+                                .in = 1,
+                                .out = 1,
+                                .kernel_size = kernel_size,
+                                .workers = 2});
+        check(k, (atl_winograd){.batch = 1,
+                                .height = 6,
+                                .width = 5,
+                                .result_height = 7,
+                                .result_width = 4,
+                                .in = 1,
+                                .out = 2,
+                                .pad_top = kernel_size - 1,
+                                .pad_left = 1,
+                                .kernel_size = kernel_size,
+                                .workers = 2});
     }
 }
 
-/* Channels that are multiplied 16, 32, 48 and 64 at a time, by all workers together where there are few tiles. */
-Test(winograd, channels)
+/* Channels that are multiplied one, two, three and four vectors at a time, by all workers together where there are few tiles. */
+ISA_TEST(winograd, channels)
 {
-    static const int64_t channels[][2] = {{16, 48}, {48, 64}, {64, 192}, {80, 16}, {16, 128}, {128, 96}};
-    for (int i = 0; i < 6; i++)
+    static const int64_t channels[][2] = {{1, 3}, {3, 4}, {4, 12}, {5, 1}, {1, 8}, {8, 6}, {3, 5}};
+    for (int i = 0; i < 7; i++)
         for (int workers = 1; workers <= 2; workers++)
-            check(&(atl_winograd){.batch = 1,
-                                  .height = 10,
-                                  .width = 10,
-                                  .result_height = 10,
-                                  .result_width = 10,
-                                  .in = channels[i][0],
-                                  .out = channels[i][1],
-                                  .pad_top = 1,
-                                  .pad_left = 1,
-                                  .taps = 3,
-                                  .workers = workers});
+            check(k, (atl_winograd){.batch = 1,
+                                    .height = 10,
+                                    .width = 10,
+                                    .result_height = 10,
+                                    .result_width = 10,
+                                    .in = channels[i][0],
+                                    .out = channels[i][1],
+                                    .pad_top = 1,
+                                    .pad_left = 1,
+                                    .kernel_size = 3,
+                                    .workers = workers});
 }

@@ -1,5 +1,5 @@
 /* Circle functions of far numbers; test_vector_math.c has the near ones. */
-#include "maps.h"
+#include "ops/maps.h"
 
 #include "kernels/vector_math.h"
 
