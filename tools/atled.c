@@ -1,6 +1,7 @@
 /* The `atled` command: finds the subcommand and hands over. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,6 +31,17 @@ static void write_overview(FILE *file)
     for (int i = 0; i < SUBCOMMANDS; i++)
         fprintf(file, "  %-12s%s\n", subcommands[i].name, subcommands[i].about);
     fprintf(file, "\n'atled COMMAND --help' lists the options of a command; 'atled --version' prints the version.\n");
+}
+
+static void write_version(void)
+{
+    const char *wanted = getenv("ATLED_ISA");
+    const char *used = atl_isa_name(atl_isa_in_use()), *has = atl_isa_name(atl_isa_of_processor());
+    printf("atled %s\ninstruction set: %s, of a processor with %s\n", atl_version(), used, has);
+    if (wanted && wanted[0] && strcmp(wanted, used))
+        printf("ATLED_ISA is '%s', which is %s\n", wanted,
+               strcmp(wanted, "avx512") && strcmp(wanted, "avx2") ? "none of avx512, avx2 and generic"
+                                                                  : "more than the processor has");
 }
 
 static const struct subcommand *subcommand_of(const char *name)
@@ -72,7 +84,7 @@ static int run(int argc, char **argv)
     const char *name = argv[1];
     int wants_help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
     if (strcmp(name, "--version") == 0) {
-        printf("atled %s\n", atl_version());
+        write_version();
         return 0;
     }
     if (wants_help && argc == 2) {

@@ -4,95 +4,12 @@
 #include <math.h>
 
 #include "graph/error.h"
-#include "ops/fast.h"
-
-enum { LANES = 16 }; /* independent partial results, so that the loops vectorise */
-
-typedef struct descent {
-    float *pixels, *mean, *square;
-    const float *gradient;
-    float factor, lowest, highest; /* the step is factor * direction */
-    double large_factor;           /* the factor where it is beyond a float's range */
-    float mean_left, square_left;  /* Adam: shares of the moments that are kept */
-    float largest[LANES];
-    int32_t moved[LANES];
-} descent;
-
-/* What n <= LANES elements move by. */
-typedef void direction(const descent *d, int64_t at, int n, float *step);
-
-ATL_LANE void along_gradient(const descent *d, int64_t at, int n, float *step)
-{
-    for (int i = 0; i < n; i++)
-        step[i] = d->factor * d->gradient[at + i];
-}
-
-/* Of a gradient so small that the factor is no float. */
-ATL_LANE void along_tiny_gradient(const descent *d, int64_t at, int n, float *step)
-{
-    for (int i = 0; i < n; i++)
-        step[i] = (float)(d->large_factor * (double)d->gradient[at + i]);
-}
-
-ATL_LANE void along_sign(const descent *d, int64_t at, int n, float *step)
-{
-    for (int i = 0; i < n; i++) {
-        float g = d->gradient[at + i];
-        step[i] = g > 0 ? d->factor : g < 0 ? -d->factor : 0;
-    }
-}
-
-/* m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  step = factor m / (sqrt(v) + epsilon).  Kingma & Ba 2014, algorithm 1
- * with the bias corrections in the factor.  Slopes of a saturated softmax are tiny: hence so is epsilon. */
-ATL_LANE void along_moments(const descent *d, int64_t at, int n, float *step)
-{
-    const float *g = d->gradient + at;
-    float *m = d->mean + at, *v = d->square + at;
-    ATL_LANES
-    for (int i = 0; i < n; i++) {
-        m[i] = d->mean_left * m[i] + (1 - d->mean_left) * g[i];
-        v[i] = d->square_left * v[i] + (1 - d->square_left) * g[i] * g[i];
-        step[i] = d->factor * m[i] / (sqrtf(v[i]) + 1e-16f);
-    }
-}
-
-ATL_LANE void move(descent *d, int64_t at, int n, const float *step)
-{
-    float *x = d->pixels + at;
-    ATL_LANES
-    for (int i = 0; i < n; i++) {
-        float size = fabsf(step[i]), to = x[i] - step[i];
-        to = to < d->lowest ? d->lowest : to;
-        to = to > d->highest ? d->highest : to;
-        d->largest[i] = size > d->largest[i] ? size : d->largest[i];
-        d->moved[i] += to != x[i];
-        x[i] = to;
-    }
-}
-
-/* The direction is known where this is called from, and becomes part of the loop; so does the descent, which is no other's. */
-ATL_LANE void descend(descent *all, int64_t count, direction *along)
-{
-    descent d = *all;
-    float step[LANES];
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        along(&d, i, LANES, step);
-        move(&d, i, LANES, step);
-    }
-    along(&d, i, (int)(count - i), step);
-    move(&d, i, (int)(count - i), step);
-    *all = d;
-}
-
-ATL_FAST static void descend_gradient(descent *d, int64_t count) { descend(d, count, along_gradient); }
-ATL_FAST static void descend_tiny_gradient(descent *d, int64_t count) { descend(d, count, along_tiny_gradient); }
-ATL_FAST static void descend_sign(descent *d, int64_t count) { descend(d, count, along_sign); }
-ATL_FAST static void descend_moments(descent *d, int64_t count) { descend(d, count, along_moments); }
+#include "kernels/kernels.h"
 
 /* Summed in double: the squares of tiny gradients must not vanish. */
 static double root_mean_square(const float *x, int64_t count)
 {
+    enum { LANES = 16 };
     double lane[LANES] = {0}, sum = 0;
     int64_t i = 0;
     for (; i + LANES <= count; i += LANES)
@@ -127,10 +44,10 @@ static atl_status check(const atl_descend_args *args, atl_descent method)
     return ATL_OK;
 }
 
-static void tell_effect(const descent *d, atl_descent_effect *effect)
+static void tell_effect(const atl_descent_job *d, atl_descent_effect *effect)
 {
     *effect = (atl_descent_effect){0};
-    for (int i = 0; i < LANES; i++) {
+    for (int i = 0; i < ATL_DESCENT_PARTS; i++) {
         effect->largest = d->largest[i] > effect->largest ? d->largest[i] : effect->largest;
         effect->moved += d->moved[i];
     }
@@ -146,11 +63,11 @@ atl_status atl_descend_with(const atl_descend_args *args)
         return status;
     int64_t count = atl_tensor_count(args->pixels);
     int bounded = args->lowest != 0 || args->highest != 0;
-    descent d = {.pixels = atl_floats(args->pixels),
-                 .gradient = atl_floats(args->gradient),
-                 .factor = args->rate,
-                 .lowest = bounded ? args->lowest : -INFINITY,
-                 .highest = bounded ? args->highest : INFINITY};
+    atl_descent_job d = {.pixels = atl_floats(args->pixels),
+                         .gradient = atl_floats(args->gradient),
+                         .factor = args->rate,
+                         .lowest = bounded ? args->lowest : -INFINITY,
+                         .highest = bounded ? args->highest : INFINITY};
     if (method == ATL_DESCENT_NORMALISED) {
         double size = root_mean_square(d.gradient, count);
         d.large_factor = size > 0 ? args->rate / size : 0;
@@ -162,10 +79,10 @@ atl_status atl_descend_with(const atl_descend_args *args)
         d.square_left = 0.999f;
         d.factor = (float)(args->rate * sqrt(1 - pow(0.999, args->step + 1)) / (1 - pow(0.9, args->step + 1)));
     }
-    (method == ATL_DESCENT_ADAM   ? descend_moments
-     : method == ATL_DESCENT_SIGN ? descend_sign
-     : isinf(d.factor)            ? descend_tiny_gradient
-                                  : descend_gradient)(&d, count);
+    (method == ATL_DESCENT_ADAM   ? atl_kernels->descend_moments
+     : method == ATL_DESCENT_SIGN ? atl_kernels->descend_sign
+     : isinf(d.factor)            ? atl_kernels->descend_tiny_gradient
+                                  : atl_kernels->descend_gradient)(&d, count);
     if (args->effect_out)
         tell_effect(&d, args->effect_out);
     return ATL_OK;

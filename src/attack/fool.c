@@ -10,7 +10,7 @@
 #include "graph/clock.h"
 #include "graph/error.h"
 #include "graph/memory.h"
-#include "ops/fast.h"
+#include "kernels/kernels.h"
 
 struct atl_fooler {
     atl_node *image, *target, *loss, *probabilities, *gradient;
@@ -203,22 +203,11 @@ typedef struct attempt {
     atl_symptoms seen;
 } attempt;
 
-ATL_FAST static void clamp(atl_tensor *picture)
-{
-    float *x = atl_floats(picture);
-    int64_t count = atl_tensor_count(picture);
-    for (int64_t i = 0; i < count; i++)
-        x[i] = x[i] > 0 ? x[i] < 255 ? x[i] : 255 : 0; /* not a number: 0 */
-}
+static void clamp(atl_tensor *picture) { atl_kernels->clamp_pixels(atl_tensor_count(picture), atl_floats(picture)); }
 
-/* To whole grey levels, as a file of 8 bits holds them. */
-ATL_FAST static void round_into(atl_tensor *to, const atl_tensor *from)
+static void round_into(atl_tensor *to, const atl_tensor *from)
 {
-    const float *x = atl_floats(from);
-    float *y = atl_floats(to);
-    int64_t count = atl_tensor_count(from);
-    for (int64_t i = 0; i < count; i++)
-        y[i] = (float)(int)(x[i] + 0.5f);
+    atl_kernels->round_pixels(atl_tensor_count(from), atl_floats(from), atl_floats(to));
 }
 
 static void copy_into(atl_tensor *to, const atl_tensor *from)
@@ -226,22 +215,9 @@ static void copy_into(atl_tensor *to, const atl_tensor *from)
     memcpy(atl_floats(to), atl_floats(from), (size_t)atl_tensor_count(from) * sizeof(float));
 }
 
-ATL_FAST static double largest_of(const atl_tensor *tensor)
+static double largest_of(const atl_tensor *tensor)
 {
-    enum { LANES = 16 };
-    const float *x = atl_floats(tensor);
-    int64_t count = atl_tensor_count(tensor), i = 0;
-    float lane[LANES] = {0}, largest = 0;
-    for (; i + LANES <= count; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            float size = fabsf(x[i + k]);
-            lane[k] = size <= lane[k] ? lane[k] : size; /* not a number: stays */
-        }
-    for (; i < count; i++)
-        largest = fabsf(x[i]) <= largest ? largest : fabsf(x[i]);
-    for (int k = 0; k < LANES; k++)
-        largest = lane[k] <= largest ? largest : lane[k];
-    return largest;
+    return atl_kernels->largest_magnitude(atl_tensor_count(tensor), atl_floats(tensor));
 }
 
 /* Looks at the probabilities and the gradient of the last run. */

@@ -16,7 +16,7 @@
 #include "graph/memory.h"
 #include "graph/random.h"
 #include "io/dataset.h"
-#include "ops/fast.h"
+#include "kernels/kernels.h"
 
 /* One slot with the caller, and one being made.  Of small batches, more: the thread then makes several whenever it is woken,
  * which is not free. */
@@ -89,17 +89,11 @@ static variation vary(const atl_batches_args *args, int64_t number)
     return v;
 }
 
-ATL_FAST static void floats_of_bytes(const unsigned char *bytes, int64_t count, float *to)
-{
-    for (int64_t i = 0; i < count; i++)
-        to[i] = (float)bytes[i];
-}
-
 /* A run of pixels as they lie in the data set. */
 static void copy_pixels(const atl_dataset *data, int64_t from, int64_t count, float *to)
 {
     if (data->bytes) {
-        floats_of_bytes(data->bytes + from * data->channels, count * data->channels, to);
+        atl_kernels->floats_of_bytes(data->bytes + from * data->channels, count * data->channels, to);
     } else if (count > 0) {
         memcpy(to, data->floats + from * data->channels, (size_t)(count * data->channels) * sizeof *to);
     }

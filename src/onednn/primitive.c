@@ -10,10 +10,28 @@
 #include "graph/memory.h"
 #include "onednn/nan_guard.h"
 
+/* oneDNN fixes its instruction set at its first use, so this comes before that.  Where somebody else in the process has used oneDNN before, it stays
+ * as it is. */
+static void cap_instruction_set(void)
+{
+    if (atl_isa_in_use() == ATL_ISA_AVX2)
+        dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2);
+    else if (atl_isa_in_use() == ATL_ISA_GENERIC)
+        dnnl_set_max_cpu_isa(dnnl_cpu_isa_sse41);
+}
+
+static unsigned instruction_set(void)
+{
+    static pthread_once_t capped = PTHREAD_ONCE_INIT;
+    pthread_once(&capped, cap_instruction_set);
+    return (unsigned)dnnl_get_effective_cpu_isa();
+}
+
 dnnl_engine_t onednn_engine(void)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static dnnl_engine_t engine;
+    instruction_set();
     pthread_mutex_lock(&lock);
     if (!engine && !onednn_succeeded(dnnl_engine_create(&engine, dnnl_cpu, 0), "make an engine"))
         engine = NULL;
@@ -52,7 +70,7 @@ const char *atl_onednn_version(char *text, size_t size)
         unsigned isa;
         const char *name;
     } sets[] = {{dnnl_cpu_isa_avx512_core, "avx512"}, {dnnl_cpu_isa_avx2, "avx2"}, {dnnl_cpu_isa_sse41, "sse4.1"}};
-    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+    unsigned isa = instruction_set();
     const char *name = "no vectors";
     for (int i = 2; i >= 0; i--)
         if ((isa & sets[i].isa) == sets[i].isa)
@@ -86,7 +104,7 @@ dnnl_primitive_attr_t onednn_product_attributes(int bfloat16)
 int atl_onednn_has_bfloat16(void)
 {
     unsigned needed = dnnl_cpu_isa_avx512_core_bf16;
-    return ((unsigned)dnnl_get_effective_cpu_isa() & needed) == needed;
+    return (instruction_set() & needed) == needed;
 }
 
 const char *onednn_implementation(const_dnnl_primitive_desc_t desc)

@@ -5,7 +5,7 @@
 
 /* relu(x) = max(x, 0), and NaN of NaN.  d/dx = y > 0 ? 1 : 0 */
 UNARY_ELEMENT(relu, x <= 0 ? 0 : x)
-UNARY_MAP(relu, x <= 0 ? 0.0f : x)
+KERNEL_MAP(relu)
 static atl_node *relu_gradient(atl_node *y, atl_node *dy) { return atl_relu_grad(dy, y); }
 UNARY_OP_WITH(relu, relu_element, relu_gradient, ATL_OP_RELU, NULL, RANGE(relu, 0.1f, 1), RANGE(relu, -1, -0.1f),
               VALUES(relu, -1, 1))
@@ -15,15 +15,7 @@ static double leaky_relu_element(const double *x, const void *slope)
 {
     return x[0] > 0 ? x[0] : (double)*(const float *)slope * x[0];
 }
-ATL_FAST static void leaky_relu_map(const void *attributes, size_t n, const float *const *inputs, float *result)
-{
-    const float slope = *(const float *)attributes, *const x = inputs[0];
-    ATL_LANES
-    for (size_t i = 0; i < n; i++) {
-        const float below = slope * x[i];
-        result[i] = x[i] > 0 ? x[i] : below;
-    }
-}
+KERNEL_MAP(leaky_relu)
 static atl_node *leaky_relu_gradient(atl_node *y, atl_node *dy)
 {
     const float slope = *(const float *)atl_attributes_of(y);
@@ -52,7 +44,7 @@ atl_node *atl_leaky_relu(atl_node *x, float slope) { return ATL_APPLY(&leaky_rel
 
 /* elu(x) = x > 0 ? x : e^x - 1.  d/dx = min(y, 0) + 1                                     Clevert et al. 2015 */
 UNARY_ELEMENT(elu, x > 0 ? x : expm1(x))
-UNARY_MAP(elu, fast_elu(x))
+KERNEL_MAP(elu)
 static atl_node *elu_gradient(atl_node *y, atl_node *dy)
 {
     return atl_mul(dy, atl_add_scalar(atl_minimum(y, atl_scalar(y, 0)), 1));
@@ -60,7 +52,7 @@ static atl_node *elu_gradient(atl_node *y, atl_node *dy)
 UNARY_OP(elu, elu_element, elu_gradient, RANGE(elu, 0.1f, 2), RANGE(elu, -2, -0.1f), VALUES(elu, -20, 5))
 
 /* tanh(x).  d/dx = 1 - y^2 */
-UNARY_MAP(tanh, fast_tanh(x))
+KERNEL_MAP(tanh)
 static atl_node *tanh_gradient(atl_node *y, atl_node *dy)
 {
     return atl_mul(dy, atl_sub(atl_scalar(y, 1), atl_square(y)));
@@ -69,7 +61,7 @@ UNARY_OP(tanh, tanh, tanh_gradient, RANGE(tanh, -2, 2), VALUES(tanh, -20, 20))
 
 /* sigmoid(x) = 1 / (1 + e^-x).  d/dx = y (1 - y) */
 UNARY_ELEMENT(sigmoid, 1 / (1 + exp(-x)))
-UNARY_MAP(sigmoid, fast_sigmoid(x))
+KERNEL_MAP(sigmoid)
 static atl_node *sigmoid_gradient(atl_node *y, atl_node *dy)
 {
     return atl_mul(dy, atl_mul(y, atl_sub(atl_scalar(y, 1), y)));
@@ -78,13 +70,13 @@ UNARY_OP(sigmoid, sigmoid_element, sigmoid_gradient, RANGE(sigmoid, -2, 2), VALU
 
 /* softplus(x) = log(1 + e^x).  d/dx = sigmoid(x) */
 UNARY_ELEMENT(softplus, (x > 0 ? x : 0) + log1p(exp(-fabs(x))))
-UNARY_MAP(softplus, fast_softplus(x))
+KERNEL_MAP(softplus)
 static atl_node *softplus_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_sigmoid(atl_input_of(y, 0))); }
 UNARY_OP(softplus, softplus_element, softplus_gradient, RANGE(softplus, -2, 2), VALUES(softplus, -80, 80))
 
 /* swish(x) = x s, s = sigmoid(x).  d/dx = s + y (1 - s)                               Ramachandran et al. 2017 */
 UNARY_ELEMENT(swish, x < -700 ? -0.0 : x / (1 + exp(-x)))
-UNARY_MAP(swish, fast_swish(x))
+KERNEL_MAP(swish)
 static atl_node *swish_gradient(atl_node *y, atl_node *dy)
 {
     atl_node *s = atl_sigmoid(atl_input_of(y, 0));
@@ -95,7 +87,7 @@ UNARY_OP(swish, swish_element, swish_gradient, RANGE(swish, -2, 2), VALUES(swish
 /* gelu(x) = x P, P = erfc(-x / sqrt(2)) / 2, the share of the normal distribution below x.  d/dx = P + x p, its density
  * p = e^(-x^2 / 2) / sqrt(2 pi)                                                        Hendrycks & Gimpel 2016 */
 UNARY_ELEMENT(gelu, x < -40 ? -0.0 : 0.5 * x * erfc(x * -0.70710678118654752))
-UNARY_MAP(gelu, fast_gelu(x))
+KERNEL_MAP(gelu)
 static atl_node *gelu_gradient(atl_node *y, atl_node *dy)
 {
     atl_node *x = atl_input_of(y, 0);
@@ -108,7 +100,7 @@ UNARY_OP(gelu, gelu_element, gelu_gradient, RANGE(gelu, -2, 2), VALUES(gelu, -12
 /* gelu_tanh(x) = x s, s = (1 + tanh(u)) / 2 = sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3), near gelu.
  * d/dx = s + y (1 - s) 2 du/dx */
 UNARY_ELEMENT(gelu_tanh, x < -40 ? -0.0 : x / (1 + exp(-x * (GELU_A + GELU_B * x * x))))
-UNARY_MAP(gelu_tanh, fast_gelu_tanh(x))
+KERNEL_MAP(gelu_tanh)
 static atl_node *gelu_tanh_gradient(atl_node *y, atl_node *dy)
 {
     /* Beyond +-30 s is 0 or 1, and x^2 is not to become infinite. */
@@ -121,7 +113,7 @@ UNARY_OP(gelu_tanh, gelu_tanh_element, gelu_tanh_gradient, RANGE(gelu_tanh, -2, 
 
 /* softsign(x) = x / (1 + |x|), and +-1 at +-inf.  d/dx = 1 / (1 + |x|)^2 */
 UNARY_ELEMENT(softsign, isinf(x) ? copysign(1, x) : x / (1 + fabs(x)))
-UNARY_MAP(softsign, fabsf(x) > FLT_MAX ? copysignf(1, x) : x / (1 + fabsf(x)))
+KERNEL_MAP(softsign)
 static atl_node *softsign_gradient(atl_node *y, atl_node *dy)
 {
     return atl_div(dy, atl_square(atl_add_scalar(atl_abs(atl_input_of(y, 0)), 1)));
@@ -130,10 +122,8 @@ UNARY_OP(softsign, softsign_element, softsign_gradient, RANGE(softsign, 0.1f, 2)
          VALUES(softsign, -1e9f, 1e9f))
 
 /* selu(x) = l (x > 0 ? x : a (e^x - 1)).  d/dx = x > 0 ? l : y + l a                      Klambauer et al. 2017 */
-#define SELU_L  1.0507009873554805
-#define SELU_LA 1.7580993408473766 /* a = 1.6732632423543772 */
 UNARY_ELEMENT(selu, x > 0 ? SELU_L * x : SELU_LA * expm1(x))
-UNARY_MAP(selu, (float)(x > 0 ? SELU_L * (double)x : SELU_LA * double_expm1((double)x)))
+KERNEL_MAP(selu)
 static atl_node *selu_gradient(atl_node *y, atl_node *dy)
 {
     return atl_mul(dy, atl_select(atl_heaviside(y), atl_scalar(y, (float)SELU_L), atl_add_scalar(y, (float)SELU_LA)));
@@ -144,35 +134,21 @@ atl_node *atl_relu6(atl_node *x) { return atl_clip(x, 0, 6); }
 atl_node *atl_hard_sigmoid(atl_node *x) { return atl_clip(atl_add_scalar(atl_scale(x, 1.0f / 6), 0.5f), 0, 1); }
 
 /* clip(x) = lowest if x < lowest, highest if x > highest, else x.  d/dx = 1 where y = x, else 0 */
-typedef struct clip_bounds {
-    float lowest, highest;
-} clip_bounds;
-
 static int infer_clip(atl_node *y)
 {
-    const clip_bounds *bounds = atl_attributes_of(y);
+    const atl_clip_bounds *bounds = atl_attributes_of(y);
     if (!(bounds->lowest <= bounds->highest))
         return atl_fail(y, "lowest, %g, is above highest, %g", (double)bounds->lowest, (double)bounds->highest);
     return atl_require_float(y, 0, "what is clipped") && atl_infer_same(y);
 }
 static double clip_element(const double *x, const void *attributes)
 {
-    const clip_bounds *bounds = attributes;
+    const atl_clip_bounds *bounds = attributes;
     return *x < (double)bounds->lowest    ? (double)bounds->lowest
            : *x > (double)bounds->highest ? (double)bounds->highest
                                           : *x;
 }
-ATL_FAST static void clip_map(const void *attributes, size_t n, const float *const *inputs, float *result)
-{
-    const float lowest = ((const clip_bounds *)attributes)->lowest,
-                highest = ((const clip_bounds *)attributes)->highest;
-    const float *const x = inputs[0];
-    ATL_LANES
-    for (size_t i = 0; i < n; i++) {
-        const float above = x[i] < lowest ? lowest : x[i];
-        result[i] = above > highest ? highest : above;
-    }
-}
+KERNEL_MAP(clip)
 static atl_node *clip_gradient(atl_node *y, atl_node *dy)
 {
     return atl_select(atl_equal(y, atl_input_of(y, 0)), dy, atl_scalar(y, 0));
@@ -180,7 +156,7 @@ static atl_node *clip_gradient(atl_node *y, atl_node *dy)
 /* Of a clip, or of a relu: one, if the bounds have something in common. */
 static atl_node *clip_simplified(atl_node *y)
 {
-    const clip_bounds *outer = y->attributes, *inner = y->inputs[0]->attributes;
+    const atl_clip_bounds *outer = y->attributes, *inner = y->inputs[0]->attributes;
     const atl_node *x = y->inputs[0];
     int is_relu = (x->op->flags & ATL_OP_RELU) != 0;
     if (x->op != y->op && !is_relu)
@@ -192,7 +168,7 @@ static atl_node *clip_simplified(atl_node *y)
 }
 static void describe_clip(const atl_node *y, char *text, size_t size)
 {
-    const clip_bounds *bounds = atl_attributes_of(y);
+    const atl_clip_bounds *bounds = atl_attributes_of(y);
     snprintf(text, size, "to [%g, %g]", (double)bounds->lowest, (double)bounds->highest);
 }
 static atl_node *clip_to_half(atl_node *x) { return atl_clip(x, -0.5f, 0.5f); }
@@ -201,7 +177,7 @@ static atl_node *clip_nan(atl_node *x) { return atl_clip(x, NAN, 1); }
 static const atl_op clip_op = {
     .name = "clip",
     .arity = 1,
-    .attributes = sizeof(clip_bounds),
+    .attributes = sizeof(atl_clip_bounds),
     .infer = infer_clip,
     .gradient = {clip_gradient},
     .element = clip_element,
@@ -241,6 +217,6 @@ static const atl_op hard_sigmoid_composed = {
 ATL_COMPOSED(hard_sigmoid_composed);
 atl_node *atl_clip(atl_node *x, float lowest, float highest)
 {
-    const clip_bounds bounds = {lowest, highest};
+    const atl_clip_bounds bounds = {lowest, highest};
     return ATL_APPLY(&clip_op, &bounds, x);
 }

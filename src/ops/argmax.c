@@ -1,7 +1,7 @@
 /* argmax(x): where along an axis the largest element is; the first of equal ones, or of NaNs.  int32, so without a
  * gradient. */
 #include "ops/ops.h"
-#include "ops/parallel.h"
+#include "kernels/parallel.h"
 
 static int infer_argmax(atl_node *y)
 {

@@ -5,7 +5,7 @@
 
 /* add(a, b) = a + b.  d/da = d/db = 1 */
 BINARY_ELEMENT(add, a + b)
-BINARY_MAP(add, a + b)
+KERNEL_MAP(add)
 static atl_node *pass_on(atl_node *y, atl_node *dy)
 {
     (void)y;
@@ -15,7 +15,7 @@ BINARY_OP_WITH(add, pass_on, pass_on, ATL_OP_SUM, NULL, RANGES(add, -1, 1, -1, 1
 
 /* sub(a, b) = a - b.  d/da = 1, d/db = -1 */
 BINARY_ELEMENT(sub, a - b)
-BINARY_MAP(sub, a - b)
+KERNEL_MAP(sub)
 static atl_node *pass_negated(atl_node *y, atl_node *dy)
 {
     (void)y;
@@ -25,14 +25,14 @@ BINARY_OP(sub, pass_on, pass_negated, RANGES(sub, -1, 1, -1, 1))
 
 /* mul(a, b) = a b.  d/da = b, d/db = a */
 BINARY_ELEMENT(mul, a *b)
-BINARY_MAP(mul, a *b)
+KERNEL_MAP(mul)
 static atl_node *mul_gradient_a(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_input_of(y, 1)); }
 static atl_node *mul_gradient_b(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_input_of(y, 0)); }
 BINARY_OP_WITH(mul, mul_gradient_a, mul_gradient_b, ATL_OP_PRODUCT, NULL, RANGES(mul, -1, 1, -1, 1))
 
 /* div(a, b) = a / b.  d/da = 1 / b, d/db = -y / b */
 BINARY_ELEMENT(div, a / b)
-BINARY_MAP(div, a / b)
+KERNEL_MAP(div)
 static atl_node *div_gradient_a(atl_node *y, atl_node *dy) { return atl_div(dy, atl_input_of(y, 1)); }
 static atl_node *div_gradient_b(atl_node *y, atl_node *dy)
 {
@@ -42,7 +42,7 @@ BINARY_OP(div, div_gradient_a, div_gradient_b, RANGES(div, -1, 1, 0.5f, 2), RANG
 
 /* pow(a, b) = a^b.  d/da = b a^(b - 1), which is 0 where b is, also at 0; d/db = y log(a), and 0 where a <= 0 */
 BINARY_ELEMENT(pow, pow(a, b))
-BINARY_MAP(pow, fast_pow(a, b))
+KERNEL_MAP(pow)
 static atl_node *pow_gradient_a(atl_node *y, atl_node *dy)
 {
     atl_node *a = atl_input_of(y, 0), *b = atl_input_of(y, 1);
@@ -65,7 +65,7 @@ BINARY_OP(pow, pow_gradient_a, pow_gradient_b, RANGES(pow, 0.5f, 2, -2, 2),
 
 /* minimum(a, b), and NaN if either is.  d/da = 1 where a <= b, d/db = 1 elsewhere */
 BINARY_ELEMENT(minimum, a <= b || a != a ? a : b)
-BINARY_MAP(minimum, a <= b || a != a ? a : b)
+KERNEL_MAP(minimum)
 static atl_node *minimum_gradient_a(atl_node *y, atl_node *dy)
 {
     return atl_select(atl_less_equal(atl_input_of(y, 0), atl_input_of(y, 1)), dy, atl_scalar(y, 0));
@@ -79,7 +79,7 @@ BINARY_OP(minimum, minimum_gradient_a, minimum_gradient_b, RANGES(minimum, -1, 0
 
 /* maximum(a, b), and NaN if either is.  d/da = 1 where a >= b, d/db = 1 elsewhere */
 BINARY_ELEMENT(maximum, a >= b || a != a ? a : b)
-BINARY_MAP(maximum, a >= b || a != a ? a : b)
+KERNEL_MAP(maximum)
 static atl_node *maximum_gradient_a(atl_node *y, atl_node *dy)
 {
     return atl_select(atl_greater_equal(atl_input_of(y, 0), atl_input_of(y, 1)), dy, atl_scalar(y, 0));
@@ -93,22 +93,22 @@ BINARY_OP(maximum, maximum_gradient_a, maximum_gradient_b, RANGES(maximum, -1, 0
 
 /* neg(x) = -x.  d/dx = -1 */
 UNARY_ELEMENT(neg, -x)
-UNARY_MAP(neg, -x)
+KERNEL_MAP(neg)
 UNARY_OP(neg, neg_element, pass_negated, RANGE(neg, -1, 1))
 
 /* abs(x) = |x|.  d/dx = sign(x) */
-UNARY_MAP(abs, fabsf(x))
+KERNEL_MAP(abs)
 static atl_node *abs_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_sign(atl_input_of(y, 0))); }
 UNARY_OP(abs, fabs, abs_gradient, RANGE(abs, 0.1f, 1), RANGE(abs, -1, -0.1f))
 
 /* sign(x) = -1, 0 or 1 (and NaN of NaN).  d/dx = 0 */
 UNARY_ELEMENT(sign, x > 0 ? 1 : x < 0 ? -1 : x)
-UNARY_MAP(sign, x > 0 ? 1.0f : x < 0 ? -1.0f : x)
+KERNEL_MAP(sign)
 UNARY_OP(sign, sign_element, nothing_flows, RANGE(sign, 0.1f, 1), RANGE(sign, -1, -0.1f))
 
 /* square(x) = x^2.  d/dx = 2 x */
 UNARY_ELEMENT(square, x *x)
-UNARY_MAP(square, x *x)
+KERNEL_MAP(square)
 static atl_node *square_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_scale(atl_input_of(y, 0), 2)); }
 UNARY_OP(square, square_element, square_gradient, RANGE(square, -1, 1))
 

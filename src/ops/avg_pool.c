@@ -1,7 +1,7 @@
 /* The mean of each window of each channel, and its gradient.  avg_pool2d and avg_pool2d_grad are linear and adjoint to one another:
  * so pooling has gradients of any order. */
-#include "ops/fast.h"
-#include "ops/parallel.h"
+#include "kernels/kernels.h"
+#include "kernels/parallel.h"
 #include "ops/pool.h"
 #include "ops/pool_samples.h"
 
@@ -22,13 +22,6 @@ static void reference_avg(const atl_node *y, const double *const *x, double *res
     pool_visit_all(&p, visit_avg, x, result);
 }
 
-ATL_FAST static void add_scaled(int64_t n, float factor, const float *x, float *sum)
-{
-    ATL_LANES
-    for (int64_t c = 0; c < n; c++)
-        sum[c] += factor * x[c];
-}
-
 static void avg_rows(const void *job, int64_t first, int64_t last)
 {
     const pool *p = job;
@@ -41,7 +34,7 @@ static void avg_rows(const void *job, int64_t first, int64_t last)
             memset(mean, 0, (size_t)p->channels * sizeof *mean);
             for (int64_t i = v.first; i < v.last; i++)
                 for (int64_t j = h.first; j < h.last; j++)
-                    add_scaled(p->channels, share, p->x + pool_index(p, row / height, i, j, 0), mean);
+                    atl_kernels->add_scaled(p->channels, share, p->x + pool_index(p, row / height, i, j, 0), mean);
         }
 }
 
@@ -106,7 +99,7 @@ static void avg_grad_of_window(const pool *p, const float *image, pool_taps v, p
     (void)image;
     for (int64_t i = v.first; i < v.last; i++)
         for (int64_t j = h.first; j < h.last; j++)
-            add_scaled(n, share, dy, dx + pool_index(p, 0, i, j, 0));
+            atl_kernels->add_scaled(n, share, dy, dx + pool_index(p, 0, i, j, 0));
 }
 
 static void avg_grad_maps(const void *job, int64_t first, int64_t last)

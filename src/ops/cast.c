@@ -22,33 +22,15 @@ static void reference_cast(const atl_node *y, const double *const *x, double *re
         result[i] = y->dtype == ATL_INT32 ? to_int32(x[0][i]) : x[0][i];
 }
 
-ATL_FAST static void floats_to_ints(int64_t count, const float *x, int32_t *result)
-{
-    ATL_LANES
-    for (int64_t i = 0; i < count; i++) {
-        const float floored = x[i] < -0x1p31f ? -0x1p31f : x[i],
-                    limited = floored < 0x1p31f ? floored : 0; /* 0: NaN, too */
-        const int32_t whole = (int32_t)limited;
-        result[i] = x[i] >= 0x1p31f ? INT32_MAX : whole;
-    }
-}
-
-ATL_FAST static void ints_to_floats(int64_t count, const int32_t *x, float *result)
-{
-    ATL_LANES
-    for (int64_t i = 0; i < count; i++)
-        result[i] = (float)x[i];
-}
-
 static void kernel_cast(const atl_node *y, const void *const *x, void *result)
 {
     int64_t count = atl_shape_count(*y->shape);
     if (y->dtype == y->inputs[0]->dtype)
         memcpy(result, x[0], (size_t)count * sizeof(float));
     else if (y->dtype == ATL_INT32)
-        floats_to_ints(count, x[0], result);
+        atl_kernels->floats_to_ints(count, x[0], result);
     else
-        ints_to_floats(count, x[0], result);
+        atl_kernels->ints_to_floats(count, x[0], result);
 }
 
 static atl_node *cast_gradient(atl_node *y, atl_node *dy)

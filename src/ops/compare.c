@@ -7,7 +7,7 @@
  * Sampled on pairs that are equal now and then. */
 #define COMPARISON(op, sign)                                                                                           \
     BINARY_ELEMENT(op, a sign b ? 1 : 0)                                                                               \
-    BINARY_MAP(op, a sign b ? 1.0f : 0.0f)                                                                             \
+    KERNEL_MAP(op)                                                                                                     \
     static atl_node *op##_of_steps(atl_node *a, atl_node *b) { return atl_##op(atl_heaviside(a), atl_heaviside(b)); }  \
     BINARY_OP(op, nothing_flows, nothing_flows, RANGES(op, -1, 0, 0.1f, 1), RANGES(op, 0.1f, 1, -1, 0),                \
               {#op " of 0s and 1s", .binary = op##_of_steps, .input = {{1, {67}}, {1, {67}}}, .inputs = 2,             \
@@ -23,7 +23,7 @@ COMPARISON(greater_equal, >=)
 /* logical_and(a, b) = a and b ? 1 : 0, and so on.  d/da = d/db = 0 */
 #define LOGICAL(op, sign)                                                                                              \
     BINARY_ELEMENT(op, ((a != 0) sign(b != 0)) ? 1 : 0)                                                                \
-    BINARY_MAP(op, ((a != 0) sign(b != 0)) ? 1.0f : 0.0f)                                                              \
+    KERNEL_MAP(op)                                                                                                     \
     static atl_node *op##_of_steps(atl_node *a, atl_node *b) { return atl_##op(atl_heaviside(a), atl_heaviside(b)); }  \
     BINARY_OP(op, nothing_flows, nothing_flows, RANGES(op, 0.1f, 1, -1, -0.1f),                                        \
               {#op " of 0s and 1s", .binary = op##_of_steps, .input = {{1, {67}}, {1, {67}}}, .inputs = 2,             \
@@ -35,20 +35,20 @@ LOGICAL(logical_xor, ^)
 
 /* logical_not(x) = x = 0 ? 1 : 0.  d/dx = 0 */
 UNARY_ELEMENT(logical_not, x == 0 ? 1 : 0)
-UNARY_MAP(logical_not, x == 0 ? 1.0f : 0.0f)
+KERNEL_MAP(logical_not)
 static atl_node *not_step(atl_node *x) { return atl_logical_not(atl_heaviside(x)); }
 UNARY_OP(logical_not, logical_not_element, nothing_flows, RANGE(logical_not, 0.1f, 1),
          {"not of 0s and 1s", .unary = not_step, .input = {{1, {67}}}, .inputs = 1, .no_gradient = 1})
 
 /* heaviside(x) = x > 0 ? 1 : 0.  d/dx = 0 */
 UNARY_ELEMENT(heaviside, x > 0 ? 1 : 0)
-UNARY_MAP(heaviside, x > 0 ? 1.0f : 0.0f)
+KERNEL_MAP_NAMED(heaviside, heaviside)
 UNARY_OP(heaviside, heaviside_element, nothing_flows, RANGE(heaviside, 0.1f, 1), RANGE(heaviside, -1, -0.1f),
          VALUES(heaviside, -1, 1))
 
 /* gate(x, by) = by > 0 ? x : 0.  d/dx = by > 0 ? 1 : 0, d/dby = 0 */
 BINARY_ELEMENT(relu_grad, b > 0 ? a : 0)
-BINARY_MAP(relu_grad, b > 0 ? a : 0.0f)
+KERNEL_MAP_NAMED(relu_grad, relu_grad)
 static atl_node *relu_grad_gradient(atl_node *y, atl_node *dy) { return atl_relu_grad(dy, atl_input_of(y, 1)); }
 static atl_node *relu_grad_simplified(atl_node *y)
 {
@@ -70,16 +70,7 @@ static double select_element(const double *x, const void *attributes)
     (void)attributes;
     return x[0] != 0 ? x[1] : x[2];
 }
-ATL_FAST static void select_map(const void *attributes, size_t n, const float *const *inputs, float *result)
-{
-    const float *const condition = inputs[0], *const left = inputs[1], *const right = inputs[2];
-    (void)attributes;
-    ATL_LANES
-    for (size_t i = 0; i < n; i++) {
-        const float a = left[i], b = right[i];
-        result[i] = condition[i] != 0 ? a : b;
-    }
-}
+KERNEL_MAP(select)
 static atl_node *select_gradient_a(atl_node *y, atl_node *dy)
 {
     return atl_select(atl_input_of(y, 0), dy, atl_scalar(y, 0));

@@ -3,7 +3,7 @@
 #define ATLED_OPS_CONV_EPILOGUE_H
 
 #include "onednn/onednn.h"
-#include "ops/lanes.h"
+#include "kernels/epilogue.h"
 
 typedef struct atl_conv_epilogue {
     int bias, residual, relu_grad; /* which of step->read; -1: none */

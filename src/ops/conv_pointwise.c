@@ -4,8 +4,8 @@
 #include <omp.h>
 
 #include "graph/memory.h"
+#include "kernels/kernels.h"
 #include "ops/conv_epilogue.h"
-#include "ops/pointwise.h"
 
 typedef struct pointwise_step {
     atl_pointwise p;
@@ -26,15 +26,15 @@ static int64_t channels_made(const onednn_convolution *c)
 int atl_conv_is_pointwise(const onednn_convolution *c)
 {
     return c->pass != ONEDNN_FILTER_GRADIENT && c->groups == 1 && is_one_pixel(&c->vertical) &&
-           is_one_pixel(&c->horizontal) && atl_conv_epilogue_is_simple(c) && channels_made(c) % LANES == 0 &&
-           channels_made(c) > 0 && atl_shape_count(c->image) > 0 && atl_has_wide_lanes();
+           is_one_pixel(&c->horizontal) && atl_conv_epilogue_is_simple(c) &&
+           channels_made(c) % atl_kernels->vector == 0 && channels_made(c) > 0 && atl_shape_count(c->image) > 0;
 }
 
 static int pack_filter(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const pointwise_step *s = step->data;
     (void)bound;
-    atl_pointwise_pack(&s->p, memory[step->read[0]], s->transposed, memory[step->write[0]]);
+    atl_kernels->pointwise_pack(&s->p, memory[step->read[0]], s->transposed, memory[step->write[0]]);
     return 0;
 }
 
@@ -43,7 +43,7 @@ static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
     const pointwise_step *s = step->data;
     const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
     (void)bound;
-    atl_pointwise_convolve(&s->p, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
+    atl_kernels->pointwise_convolve(&s->p, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
     return 0;
 }
 

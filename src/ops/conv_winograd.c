@@ -5,8 +5,8 @@
 #include <omp.h>
 
 #include "graph/memory.h"
+#include "kernels/kernels.h"
 #include "ops/conv_epilogue.h"
-#include "ops/winograd.h"
 
 enum {
     MOST_CHANNELS_SQUARED = 128 * 128
@@ -50,8 +50,8 @@ double atl_conv_winograd_seconds(const onednn_convolution *c)
 {
     static const double SECONDS_A_VALUE = 7e-11, FLOPS_PER_SECOND = 190e9, AROUND = 2e-6;
     int64_t in = c->image.size[3], out = c->result.size[3];
-    if (!is_dense_square(c) || !atl_conv_epilogue_is_simple(c) || in % 16 || out % 16 ||
-        in * out > MOST_CHANNELS_SQUARED || atl_shape_count(c->result) == 0 || !atl_winograd_pays())
+    if (!is_dense_square(c) || !atl_conv_epilogue_is_simple(c) || in % atl_kernels->vector ||
+        out % atl_kernels->vector || in * out > MOST_CHANNELS_SQUARED || atl_shape_count(c->result) == 0)
         return INFINITY;
     double transforms = tiles_of(c) * points_of(c) * (double)(in + out) * SECONDS_A_VALUE;
     double sums =
@@ -65,8 +65,8 @@ static int transform_filter(const atl_plan_step *step, void *const *memory, void
 {
     const winograd_step *s = step->data;
     (void)bound;
-    atl_winograd_transform_filter(&s->w, memory[step->read[0]], s->pass == ONEDNN_INPUT_GRADIENT,
-                                  memory[step->write[0]]);
+    atl_kernels->winograd_transform_filter(&s->w, memory[step->read[0]], s->pass == ONEDNN_INPUT_GRADIENT,
+                                           memory[step->write[0]]);
     return 0;
 }
 
@@ -75,8 +75,8 @@ static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
     const winograd_step *s = step->data;
     const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
     (void)bound;
-    atl_winograd_convolve(&s->w, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[1]],
-                          memory[step->write[0]]);
+    atl_kernels->winograd_convolve(&s->w, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[1]],
+                                   memory[step->write[0]]);
     return 0;
 }
 
@@ -84,8 +84,8 @@ static int sum_filter_gradient(const atl_plan_step *step, void *const *memory, v
 {
     const winograd_step *s = step->data;
     (void)bound;
-    atl_winograd_filter_gradient(&s->w, memory[step->read[0]], memory[step->read[1]], memory[step->write[1]],
-                                 memory[step->write[0]]);
+    atl_kernels->winograd_filter_gradient(&s->w, memory[step->read[0]], memory[step->read[1]], memory[step->write[1]],
+                                          memory[step->write[0]]);
     return 0;
 }
 
@@ -94,7 +94,10 @@ static atl_winograd geometry_of(const onednn_convolution *c)
     enum { FLOPS_OF_A_THREAD = 1000000 };
     const int64_t *image = c->image.size, *result = c->result.size;
     const atl_window *v = &c->vertical, *h = &c->horizontal;
-    atl_winograd w = {.batch = image[0], .taps = (int)v->size};
+    atl_winograd w = {.batch = image[0],
+                      .cache_bytes = 400 << 10,
+                      .shared_bytes = 4 << 20,
+                      .kernel_size = (int)v->size};
     if (c->pass == ONEDNN_INPUT_GRADIENT) {
         w.height = result[1], w.width = result[2], w.in = result[3];
         w.result_height = image[1], w.result_width = image[2], w.out = image[3];
@@ -139,8 +142,8 @@ static atl_value_id lower_filter(atl_lowering *lowering, const onednn_convolutio
     step.run = transform_filter;
     step.implementation = "transform";
     step.flops = 0;
-    return atl_lower_prepared(lowering, c->filter_input, atl_winograd_filter_floats(&s->w) * (int64_t)sizeof(float),
-                              &step);
+    return atl_lower_prepared(lowering, c->filter_input,
+                              atl_kernels->winograd_filter_floats(&s->w) * (int64_t)sizeof(float), &step);
 }
 
 static int lower_filter_gradient(atl_lowering *lowering, const onednn_convolution *c)
@@ -154,7 +157,7 @@ static int lower_filter_gradient(atl_lowering *lowering, const onednn_convolutio
     step.read[step.reads++] = atl_lower_input(lowering, c->result_input);
     step.write[step.writes++] = atl_lower_output(lowering);
     step.write[step.writes++] =
-        atl_lower_scratch(lowering, atl_winograd_gradient_scratch_floats(&s->w) * (int64_t)sizeof(float));
+        atl_lower_scratch(lowering, atl_kernels->winograd_gradient_scratch_floats(&s->w) * (int64_t)sizeof(float));
     return atl_lower_step(lowering, &step);
 }
 
@@ -182,6 +185,6 @@ int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c)
         atl_lower_over(lowering, result, step.read[s->end.residual]);
     step.write[step.writes++] = result;
     step.write[step.writes++] =
-        atl_lower_scratch(lowering, atl_winograd_scratch_floats(&s->w) * (int64_t)sizeof(float));
+        atl_lower_scratch(lowering, atl_kernels->winograd_scratch_floats(&s->w) * (int64_t)sizeof(float));
     return atl_lower_step(lowering, &step);
 }

@@ -2,7 +2,7 @@
 #include "graph/option.h"
 #include "graph/tensor.h"
 #include "ops/ops.h"
-#include "ops/parallel.h"
+#include "kernels/parallel.h"
 #include "ops/softmax.h"
 
 /* The last dimension holds the classes. */

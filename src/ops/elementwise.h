@@ -1,18 +1,19 @@
 /* How the files of element-wise ops write an op down.
  *
- * Each is an element function in double, which is the oracle; a map over n floats, which the compiler runs block by
- * block; and a gradient, in terms of the output where that lets the input go early.  NumPy broadcasting is the engine's
+ * Each is an element function in double, which is the oracle; a map over n floats, from the table of kernels, which the
+ * compiler runs block by block; and a gradient, in terms of the output where that lets the input go early.  NumPy broadcasting is the engine's
  * business, as is undoing it in gradients: no rule knows of it.
  *
- *     UNARY_MAP(exp, fast_exp(x))                                     exp_map: y = fast_exp(x) for each float
+ *     KERNEL_MAP(exp)                                                 exp_map: the loop of that name, see kernels/maps.h
  *     static atl_node *exp_gradient(atl_node *y, atl_node *dy) ...
  *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its place in the table, atl_exp(x), samples
  */
 #ifndef ATLED_OPS_ELEMENTWISE_H
 #define ATLED_OPS_ELEMENTWISE_H
 
+#include "kernels/kernels.h"
+#include "kernels/vector_math.h"
 #include "ops/ops.h"
-#include "ops/vector_math.h"
 
 /* The rule of what is constant almost everywhere: connected, but nothing flows. */
 static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
@@ -21,28 +22,12 @@ static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
     return NULL;
 }
 
-#define UNARY_MAP(op, of_x)                                                                                            \
-    ATL_FAST static void op##_map(const void *attributes, size_t n, const float *const *inputs, float *result)         \
+/* op_map: the loop of that name in the table of kernels (kernels/maps.h) */
+#define KERNEL_MAP(op) KERNEL_MAP_NAMED(op, op)
+#define KERNEL_MAP_NAMED(op, kernel)                                                                                   \
+    static void op##_map(const void *attributes, size_t n, const float *const *inputs, float *result)                  \
     {                                                                                                                  \
-        const float *const input = inputs[0];                                                                          \
-        (void)attributes;                                                                                              \
-        ATL_LANES                                                                                                      \
-        for (size_t i = 0; i < n; i++) {                                                                               \
-            const float x = input[i];                                                                                  \
-            result[i] = (of_x);                                                                                        \
-        }                                                                                                              \
-    }
-
-#define BINARY_MAP(op, of_a_and_b)                                                                                     \
-    ATL_FAST static void op##_map(const void *attributes, size_t n, const float *const *inputs, float *result)         \
-    {                                                                                                                  \
-        const float *const left = inputs[0], *const right = inputs[1];                                                 \
-        (void)attributes;                                                                                              \
-        ATL_LANES                                                                                                      \
-        for (size_t i = 0; i < n; i++) {                                                                               \
-            const float a = left[i], b = right[i];                                                                     \
-            result[i] = (of_a_and_b);                                                                                  \
-        }                                                                                                              \
+        atl_kernels->map_##kernel(attributes, n, inputs, result);                                                      \
     }
 
 /* The same in double, for ops that are not a function of <math.h>. */

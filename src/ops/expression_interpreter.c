@@ -5,8 +5,8 @@
 
 #include "graph/guard.h"
 #include "ops/expression_step.h"
-#include "ops/fast.h"
-#include "ops/parallel.h"
+#include "kernels/kernels.h"
+#include "kernels/parallel.h"
 
 /* Elements [start, start + n) of a strided operand. */
 static void gather(const expression_step *s, const operand *x, const float *from, int64_t start, int64_t n, float *to)
@@ -144,20 +144,6 @@ static void run_block(const expression_job *job, int64_t start, int64_t n, float
 
 /* ---- sums ---- */
 
-ATL_FAST static void add_to_lanes(float *restrict lanes, const float *a, int64_t n)
-{
-    ATL_LANES
-    for (int64_t i = 0; i < n; i++)
-        lanes[i] += a[i];
-}
-
-ATL_FAST static void add_products_to_lanes(float *restrict lanes, const float *a, const float *b, int64_t n)
-{
-    ATL_LANES
-    for (int64_t i = 0; i < n; i++)
-        lanes[i] += a[i] * b[i];
-}
-
 /* Of a short run: a[0] + a[stride] + ... */
 static double sum_of_run(const float *a, const float *b, int64_t n, int64_t stride)
 {
@@ -201,9 +187,9 @@ static void add_block(const expression_step *s, tile_sums *sums, const float *co
     for (int i = 0; i < s->expression->sums; i++) {
         const atl_expression_sum *sum = &s->expression->sum[i];
         if (sum->b < 0)
-            add_to_lanes(sums->lanes[i], address[sum->a], n);
+            atl_kernels->add_to_sums(sums->lanes[i], address[sum->a], n);
         else
-            add_products_to_lanes(sums->lanes[i], address[sum->a], address[sum->b], n);
+            atl_kernels->add_products_to_sums(sums->lanes[i], address[sum->a], address[sum->b], n);
     }
 }
 

@@ -1,7 +1,7 @@
 /* gather(x, indices): elements of x along an axis, taken in the order of int32 indices; and scatter_add, which adds
  * them there.  Each is the other's gradient.  An index out of range gathers 0, and scatters nothing. */
 #include "ops/ops.h"
-#include "ops/parallel.h"
+#include "kernels/parallel.h"
 
 /* The shape of gather(x, indices); 0 with the mistake recorded on y. */
 static int gathered_shape(atl_node *y, atl_shape x, const atl_node *indices, int axis, atl_shape *shape_out)

@@ -63,7 +63,7 @@ static double sigmoid_cross_entropy_element(const double *x, const void *attribu
     return fmax(x[0], 0) - x[0] * x[1] + log1p(exp(-fabs(x[0])));
 }
 
-BINARY_MAP(sigmoid_cross_entropy, (a > 0 ? a : 0) - a * b + fast_log1p(fast_exp(-fabsf(a))))
+KERNEL_MAP(sigmoid_cross_entropy)
 
 static atl_node *sigmoid_cross_entropy_by_logits(atl_node *y, atl_node *dy)
 {

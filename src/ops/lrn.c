@@ -1,39 +1,13 @@
 /* Local response normalisation over channels (Krizhevsky et al. 2012), with channels last. */
+#include <math.h>
+
 #include "graph/option.h"
-#include "ops/fast.h"
-#include "ops/image.h"
-#include "ops/lrn_lanes.h"
-#include "ops/parallel.h"
-#include "ops/vector_math.h"
 #include "lowering/lowering.h"
+#include "kernels/kernels.h"
+#include "kernels/parallel.h"
+#include "ops/image.h"
 
 /* S(x)_c = sum of x over the channels from c - radius to c + radius that there are. */
-
-enum {
-    WIDE_WINDOW = 256, /* up to this radius, windows are summed in blocks */
-    MOST = 512,        /* channels of a block */
-    ROOM = MOST + 4 * WIDE_WINDOW
-};
-
-/* The sums of `size` neighbours, for n of them, from n + size - 1 elements, which are lost: sums of 1, 2, 4, ... neighbours are
- * made in turn, and those added up that make `size`. Each sum is added up in the same order, wherever it stands. */
-ATL_FAST static void sum_neighbours(int64_t n, int64_t size, float *x, float *sum)
-{
-    int64_t at = 0, total = n + size - 1;
-    memset(sum, 0, (size_t)n * sizeof *sum);
-    for (int64_t length = 1; size; length *= 2, size /= 2) {
-        if (size % 2) {
-            ATL_LANES
-            for (int64_t i = 0; i < n; i++)
-                sum[i] += x[i + at];
-            at += length;
-        }
-        if (size == 1)
-            break;
-        for (int64_t i = 0; i + 2 * length <= total; i++)
-            x[i] += x[i + length];
-    }
-}
 
 /* ---- sums over channels ------------------------------------------------------------------------------------------------ */
 
@@ -143,17 +117,17 @@ typedef struct lrn_options {
     int32_t relu_gradient; /* of the gradient: zero where x is not positive */
 } lrn_options;
 
-static atl_normalisation normalisation_of(const atl_node *y)
+static atl_normalization normalisation_of(const atl_node *y)
 {
     const lrn_options *options = y->attributes;
     window_job window = window_job_of(y, options->radius);
-    return (atl_normalisation){.pixels = window.pixels,
+    return (atl_normalization){.pixels = window.pixels,
                                .channels = window.channels,
                                .radius = window.radius,
                                .bias = options->bias,
                                .alpha = options->alpha,
                                .beta = options->beta,
-                               .relu_gradient = options->relu_gradient};
+                               .relu_grad = options->relu_gradient};
 }
 
 static int infer_lrn(atl_node *y)
@@ -180,7 +154,7 @@ static void describe_lrn(const atl_node *y, char *text, size_t size)
 }
 
 /* s = bias + alpha S(x^2), of channel c */
-static double scale_of(const double *x, int64_t c, const atl_normalisation *job)
+static double scale_of(const double *x, int64_t c, const atl_normalization *job)
 {
     double sum = 0;
     for (int64_t k = at_least(0, c - job->radius); k <= at_most(job->channels - 1, c + job->radius); k++)
@@ -191,7 +165,7 @@ static double scale_of(const double *x, int64_t c, const atl_normalisation *job)
 /* lrn(x) = x s^-beta.  dx = dy s^-beta - 2 alpha beta x S(dy x s^(-beta - 1)) = lrn_grad(dy, x) */
 static void reference_lrn(const atl_node *y, const double *const *x, double *result)
 {
-    atl_normalisation job = normalisation_of(y);
+    atl_normalization job = normalisation_of(y);
     for (int64_t p = 0; p < job.pixels; p++)
         for (int64_t c = 0; c < job.channels; c++) {
             const double *row = x[0] + p * job.channels;
@@ -201,7 +175,7 @@ static void reference_lrn(const atl_node *y, const double *const *x, double *res
 
 static void reference_lrn_grad(const atl_node *y, const double *const *x, double *result)
 {
-    atl_normalisation job = normalisation_of(y);
+    atl_normalization job = normalisation_of(y);
     double beta = (double)job.beta, factor = 2 * (double)job.alpha * beta;
     for (int64_t p = 0; p < job.pixels; p++) {
         const double *dy = x[0] + p * job.channels, *row = x[1] + p * job.channels;
@@ -210,82 +184,13 @@ static void reference_lrn_grad(const atl_node *y, const double *const *x, double
             for (int64_t k = at_least(0, c - job.radius); k <= at_most(job.channels - 1, c + job.radius); k++)
                 sum += dy[k] * row[k] * pow(scale_of(row, k, &job), -beta - 1);
             double whole = dy[c] * pow(scale_of(row, c, &job), -beta) - factor * row[c] * sum;
-            result[p * job.channels + c] = job.relu_gradient && !(row[c] > 0) ? 0 : whole;
+            result[p * job.channels + c] = job.relu_grad && !(row[c] > 0) ? 0 : whole;
         }
     }
-}
-
-/* s^-beta.  The usual exponents need square roots only. */
-ATL_FAST static void raise(int64_t n, const float *s, float beta, float *power)
-{
-    if (beta == 0.75f) {
-        ATL_LANES
-        for (int64_t i = 0; i < n; i++) {
-            float root = sqrtf(s[i]);
-            power[i] = 1 / (root * sqrtf(root));
-        }
-    } else if (beta == 0.5f) {
-        ATL_LANES
-        for (int64_t i = 0; i < n; i++)
-            power[i] = 1 / sqrtf(s[i]);
-    } else if (beta == 1) {
-        ATL_LANES
-        for (int64_t i = 0; i < n; i++)
-            power[i] = 1 / s[i];
-    } else {
-        ATL_LANES
-        for (int64_t i = 0; i < n; i++)
-            power[i] = fast_pow(s[i], -beta);
-    }
-}
-
-/* s = bias + alpha S(x^2) for the channels first..last-1, which may lie outside of x by up to a radius. */
-ATL_FAST static void scales(const atl_normalisation *job, const float *x, int64_t first, int64_t last, float *s)
-{
-    float square[ROOM];
-    int64_t radius = job->radius, n = last - first, from = first - radius;
-    int64_t begin = at_least(0, from), end = at_most(job->channels, last + radius);
-    const float bias = job->bias, alpha = job->alpha;
-    memset(square, 0, (size_t)(n + 2 * radius) * sizeof *square);
-    ATL_LANES
-    for (int64_t c = begin; c < end; c++)
-        square[c - from] = x[c] * x[c];
-    sum_neighbours(n, 2 * radius + 1, square, s);
-    ATL_LANES
-    for (int64_t i = 0; i < n; i++)
-        s[i] = bias + alpha * s[i];
-}
-
-/* The channels first..last-1 of one pixel. */
-ATL_FAST static void lrn_block(const atl_normalisation *job, const float *x, int64_t first, int64_t last, float *y)
-{
-    float s[MOST], power[MOST];
-    int64_t n = last - first;
-    scales(job, x, first, last, s);
-    raise(n, s, job->beta, power);
-    ATL_LANES
-    for (int64_t i = 0; i < n; i++)
-        y[first + i] = x[first + i] * power[i];
-}
-
-ATL_FAST static void lrn_grad_block(const atl_normalisation *job, const float *dy, const float *x, int64_t first,
-                                    int64_t last, float *dx)
-{
-    float s[ROOM], power[ROOM], sum[MOST];
-    int64_t radius = job->radius, n = last - first, from = first - radius, to = last + radius;
-    const float factor = 2 * job->alpha * job->beta;
-    scales(job, x, from, to, s);
-    raise(to - from, s, job->beta, power);
-    for (int64_t c = from; c < to; c++) /* dy x s^(-beta - 1), in place of s */
-        s[c - from] = c < 0 || c >= job->channels ? 0 : dy[c] * x[c] * power[c - from] / s[c - from];
-    sum_neighbours(n, 2 * radius + 1, s, sum);
-    ATL_LANES
-    for (int64_t i = 0; i < n; i++)
-        dx[first + i] = dy[first + i] * power[radius + i] - factor * x[first + i] * sum[i];
 }
 
 /* Windows wider than that, which nobody has: each channel that enters or leaves the sum is looked at by itself. */
-static double slow_scale(const atl_normalisation *job, const float *x, int64_t c)
+static double slow_scale(const atl_normalization *job, const float *x, int64_t c)
 {
     double sum = 0;
     for (int64_t k = at_least(0, c - job->radius); k <= at_most(job->channels - 1, c + job->radius); k++)
@@ -294,14 +199,14 @@ static double slow_scale(const atl_normalisation *job, const float *x, int64_t c
 }
 
 /* dy x s^(-beta - 1) of channel c; 0 where there is none */
-static double slow_term(const atl_normalisation *job, const float *dy, const float *x, int64_t c)
+static double slow_term(const atl_normalization *job, const float *dy, const float *x, int64_t c)
 {
     if (c < 0 || c >= job->channels)
         return 0;
     return (double)dy[c] * (double)x[c] * pow(slow_scale(job, x, c), -(double)job->beta - 1);
 }
 
-static void slow_pixel(const atl_normalisation *job, const float *dy, const float *x, float *result)
+static void slow_pixel(const atl_normalization *job, const float *dy, const float *x, float *result)
 {
     double beta = (double)job->beta, factor = 2 * (double)job->alpha * beta, sum = 0;
     for (int64_t c = 0; dy && c < job->radius; c++)
@@ -314,29 +219,29 @@ static void slow_pixel(const atl_normalisation *job, const float *dy, const floa
     }
 }
 
-static void lrn_pixel(const atl_normalisation *job, const float *dy, const float *x, float *result)
+static void lrn_pixel(const atl_normalization *job, const float *dy, const float *x, float *result)
 {
-    if (job->radius > WIDE_WINDOW)
+    if (job->radius > ATL_LRN_MAX_RADIUS)
         slow_pixel(job, dy, x, result);
-    for (int64_t c = 0; c < job->channels && job->radius <= WIDE_WINDOW; c += MOST)
+    for (int64_t c = 0; c < job->channels && job->radius <= ATL_LRN_MAX_RADIUS; c += ATL_LRN_BLOCK)
         if (dy)
-            lrn_grad_block(job, dy, x, c, at_most(c + MOST, job->channels), result);
+            atl_kernels->lrn_grad_block(job, dy, x, c, at_most(c + ATL_LRN_BLOCK, job->channels), result);
         else
-            lrn_block(job, x, c, at_most(c + MOST, job->channels), result);
-    for (int64_t c = 0; c < job->channels && job->relu_gradient; c++)
+            atl_kernels->lrn_block(job, x, c, at_most(c + ATL_LRN_BLOCK, job->channels), result);
+    for (int64_t c = 0; c < job->channels && job->relu_grad; c++)
         result[c] = x[c] > 0 ? result[c] : 0;
 }
 
 static void lrn_pixels(const void *data, int64_t first, int64_t last)
 {
-    const atl_normalisation *job = data;
+    const atl_normalization *job = data;
     for (int64_t at = first * job->channels; at < last * job->channels; at += job->channels)
         lrn_pixel(job, job->dy ? job->dy + at : NULL, job->x + at, job->result + at);
 }
 
 static void kernel_lrn(const atl_node *y, const void *const *x, void *result)
 {
-    atl_normalisation job = normalisation_of(y);
+    atl_normalization job = normalisation_of(y);
     job.x = x[0];
     job.result = result;
     atl_parallel(job.pixels, 4 * job.pixels * job.channels, lrn_pixels, &job);
@@ -344,32 +249,37 @@ static void kernel_lrn(const atl_node *y, const void *const *x, void *result)
 
 static void kernel_lrn_grad(const atl_node *y, const void *const *x, void *result)
 {
-    atl_normalisation job = normalisation_of(y);
+    atl_normalization job = normalisation_of(y);
     job.dy = x[0];
     job.x = x[1];
     job.result = result;
     atl_parallel(job.pixels, 8 * job.pixels * job.channels, lrn_pixels, &job);
 }
 
-/* The gradient reads dy before x. */
-static int run_in_lanes(const atl_plan_step *step, void *const *memory, void *bound)
+static void pixels_in_vectors(const void *job, int64_t first, int64_t last)
 {
-    atl_normalisation job = normalisation_of(step->data);
+    atl_kernels->lrn_vectors(job, first, last);
+}
+
+/* The gradient reads dy before x. */
+static int run_in_vectors(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    atl_normalization job = normalisation_of(step->data);
     (void)bound;
     job.x = memory[step->read[step->reads - 1]];
     job.dy = step->reads > 1 ? memory[step->read[0]] : NULL;
     job.result = memory[step->write[0]];
-    atl_normalise_in_lanes(&job);
+    atl_parallel(job.pixels, job.pixels * job.channels * (job.dy ? 8 : 4), pixels_in_vectors, &job);
     return 0;
 }
 
 static int lower_lrn(atl_lowering *lowering)
 {
     const atl_node *y = atl_lowered_node(lowering);
-    atl_normalisation job = normalisation_of(y);
-    if (!atl_suits_lanes(&job))
+    atl_normalization job = normalisation_of(y);
+    if (!atl_kernels->lrn_fits_vectors(&job))
         return atl_lower_kernel(lowering);
-    atl_plan_step step = {.implementation = "lanes", .run = run_in_lanes, .cannot_fail = 1, .data = (void *)y};
+    atl_plan_step step = {.implementation = "vectors", .run = run_in_vectors, .cannot_fail = 1, .data = (void *)y};
     for (int i = 0; i < y->input_count; i++)
         step.read[step.reads++] = atl_lower_input(lowering, i);
     step.write[step.writes++] = atl_lower_output(lowering);

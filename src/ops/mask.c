@@ -3,57 +3,17 @@
 #include "ops/mask.h"
 
 #include "onednn/onednn.h"
-#include "ops/fast.h"
-#include "ops/parallel.h"
 #include "lowering/lowering.h"
+#include "kernels/kernels.h"
+#include "kernels/parallel.h"
 
-/* Bit k of word j of a block belongs to element 16 k + j: lanes of a vector stay lanes.  In the order in which the image lies. */
-enum { LANES = 16, BITS = 32, BLOCK = LANES * BITS };
+/* Bit k of word j of a block belongs to element 16 k + j, in the order in which the image lies. */
+enum { WORDS = ATL_MASK_WORDS, BLOCK = ATL_MASK_BLOCK };
 
-typedef struct mask_job {
-    const float *x;
-    uint32_t *mask;
-    const uint32_t *by;
-    float *result;
-    int64_t count;
-} mask_job;
-
-ATL_FAST static void mask_blocks(const void *given, int64_t first, int64_t last)
+static void mask_blocks(const void *job, int64_t first, int64_t last) { atl_kernels->mask_blocks(job, first, last); }
+static void relu_grad_blocks(const void *job, int64_t first, int64_t last)
 {
-    const mask_job *job = given;
-    for (int64_t b = first; b < last; b++) {
-        const float *x = job->x + b * BLOCK;
-        int64_t rest = job->count - b * BLOCK;
-        uint32_t word[LANES] = {0};
-        for (int k = 0; k < BITS && rest >= (k + 1) * LANES; k++) {
-            ATL_LANES
-            for (int j = 0; j < LANES; j++)
-                word[j] |= (uint32_t)(x[k * LANES + j] > 0) << k;
-        }
-        for (int64_t i = rest / LANES * LANES; i < rest && i < BLOCK; i++)
-            word[i % LANES] |= (uint32_t)(x[i] > 0) << (i / LANES);
-        memcpy(job->mask + b * LANES, word, sizeof word);
-    }
-}
-
-ATL_FAST static void relu_grad_blocks(const void *given, int64_t first, int64_t last)
-{
-    const mask_job *job = given;
-    for (int64_t b = first; b < last; b++) {
-        const float *x = job->x + b * BLOCK;
-        float *result = job->result + b * BLOCK;
-        const uint32_t *word = job->by + b * LANES;
-        int64_t rest = job->count - b * BLOCK;
-        for (int k = 0; k < BITS && rest >= (k + 1) * LANES; k++) {
-            ATL_LANES
-            for (int j = 0; j < LANES; j++) {
-                const float open = x[k * LANES + j];
-                result[k * LANES + j] = word[j] >> k & 1 ? open : 0;
-            }
-        }
-        for (int64_t i = rest / LANES * LANES; i < rest && i < BLOCK; i++)
-            result[i] = word[i % LANES] >> (i / LANES) & 1 ? x[i] : 0;
-    }
+    atl_kernels->relu_grad_by_mask_blocks(job, first, last);
 }
 
 static int64_t blocks_of(int64_t count) { return (count + BLOCK - 1) / BLOCK; }
@@ -61,9 +21,9 @@ static int64_t blocks_of(int64_t count) { return (count + BLOCK - 1) / BLOCK; }
 static int run_mask(const atl_plan_step *step, void *const *memory, void *bound)
 {
     (void)bound;
-    mask_job job = {.x = memory[step->read[0]],
-                    .mask = memory[step->write[0]],
-                    .count = atl_shape_count(*((const atl_node *)step->data)->inputs[0]->shape)};
+    atl_mask_job job = {.x = memory[step->read[0]],
+                        .mask = memory[step->write[0]],
+                        .count = atl_shape_count(*((const atl_node *)step->data)->inputs[0]->shape)};
     atl_parallel(blocks_of(job.count), job.count, mask_blocks, &job);
     return 0;
 }
@@ -71,10 +31,10 @@ static int run_mask(const atl_plan_step *step, void *const *memory, void *bound)
 static int run_relu_grad(const atl_plan_step *step, void *const *memory, void *bound)
 {
     (void)bound;
-    mask_job job = {.x = memory[step->read[0]],
-                    .by = memory[step->read[1]],
-                    .result = memory[step->write[0]],
-                    .count = atl_shape_count(*((const atl_node *)step->data)->shape)};
+    atl_mask_job job = {.x = memory[step->read[0]],
+                        .by = memory[step->read[1]],
+                        .result = memory[step->write[0]],
+                        .count = atl_shape_count(*((const atl_node *)step->data)->shape)};
     atl_parallel(blocks_of(job.count), job.count, relu_grad_blocks, &job);
     return 0;
 }
@@ -110,7 +70,7 @@ static int lower_relu_grad_mask(atl_lowering *lowering)
 
 static int infer_mask(atl_node *y)
 {
-    return atl_set_type(y, ATL_INT32, ATL_SHAPE(blocks_of(atl_shape_count(*y->inputs[0]->shape)) * LANES));
+    return atl_set_type(y, ATL_INT32, ATL_SHAPE(blocks_of(atl_shape_count(*y->inputs[0]->shape)) * WORDS));
 }
 
 static int infer_relu_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape); }

@@ -8,7 +8,7 @@
 
 #include "graph/memory.h"
 #include "onednn/onednn.h"
-#include "ops/matrix.h"
+#include "kernels/kernels.h"
 #include "ops/ops.h"
 
 typedef struct matmul_options {
@@ -235,12 +235,13 @@ static int run_product(const atl_plan_step *step, void *const *memory, void *bou
     float *c = memory[step->write[0]];
     (void)bound;
     if (s->loop == STREAM_LOOP)
-        atl_stream_product(&s->product, s->parts, a, b, c, s->partial < 0 ? NULL : memory[step->write[s->partial]]);
+        atl_kernels->stream_product(&s->product, s->parts, a, b, c,
+                                    s->partial < 0 ? NULL : memory[step->write[s->partial]]);
     else if (s->loop == OUTER_LOOP)
-        atl_outer_product(&s->product, a, b, c);
+        atl_kernels->outer_product(&s->product, a, b, c);
     else
         for (int64_t i = 0; i < s->batch; i++)
-            atl_small_product(&s->product, a + i * s->a_next, b + i * s->b_next, c + i * s->c_next);
+            atl_kernels->small_product(&s->product, a + i * s->a_next, b + i * s->b_next, c + i * s->c_next);
     if (s->bias >= 0 || s->relu)
         finish(s, s->bias < 0 ? NULL : memory[step->read[s->bias]], c);
     return 0;

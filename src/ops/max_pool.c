@@ -2,13 +2,12 @@
  *
  * max_pool2d_grad and max_pool2d_gather are linear in their first input and adjoint to one another: so pooling has gradients of any
  * order. */
-#include "ops/fast.h"
-#include "ops/parallel.h"
+#include <math.h>
+
+#include "kernels/kernels.h"
+#include "kernels/parallel.h"
 #include "ops/pool.h"
 #include "ops/pool_samples.h"
-
-/* True if x takes the place of the largest so far: the first NaN stands for the whole window. */
-ATL_LANE int takes_over(float x, float best) { return (x > best) | ((x != x) & (best == best)); }
 
 /* The index of the largest; of equal ones the first in row order; of the first NaN, if there is one. */
 static int64_t largest_in(const pool *p, int64_t n, pool_taps v, pool_taps h, int64_t c, const double *x)
@@ -34,20 +33,13 @@ static void reference_max(const atl_node *y, const double *const *x, double *res
     pool_visit_all(&p, visit_max, x, result);
 }
 
-ATL_FAST static void keep_larger(int64_t n, const float *x, float *best)
-{
-    ATL_LANES
-    for (int64_t c = 0; c < n; c++)
-        best[c] = takes_over(x[c], best[c]) ? x[c] : best[c];
-}
-
 /* The largest of a window, for n channels from the x of channel 0 on. */
 static void largest_of_window(const pool *p, const float *image, pool_taps v, pool_taps h, int64_t n, float *best)
 {
     memcpy(best, image + pool_index(p, 0, v.first, h.first, 0), (size_t)n * sizeof *best);
     for (int64_t i = v.first; i < v.last; i++)
         for (int64_t j = h.first; j < h.last; j++)
-            keep_larger(n, image + pool_index(p, 0, i, j, 0), best);
+            atl_kernels->keep_larger(n, image + pool_index(p, 0, i, j, 0), best);
 }
 
 /* Ranges of rows of the result, over all images. */
@@ -121,19 +113,6 @@ static void reference_max_grad(const atl_node *y, const double *const *x, double
     pool_visit_all(&p, visit_max_grad, x, result);
 }
 
-/* dx += dy where x is the largest and nothing equal came before. */
-ATL_FAST static void add_where_largest(int64_t n, const float *x, const float *best, const float *dy, float *waiting,
-                                       float *dx)
-{
-    ATL_LANES
-    for (int64_t c = 0; c < n; c++) {
-        int is_best = (x[c] == best[c]) | ((x[c] != x[c]) & (best[c] != best[c]));
-        float hit = is_best ? waiting[c] : 0;
-        dx[c] += hit > 0 ? dy[c] : 0;
-        waiting[c] -= hit;
-    }
-}
-
 /* One window, n <= POOL_BLOCK channels. */
 static void max_grad_of_window(const pool *p, const float *image, pool_taps v, pool_taps h, int64_t n, const float *dy,
                                float *dx)
@@ -145,7 +124,7 @@ static void max_grad_of_window(const pool *p, const float *image, pool_taps v, p
     for (int64_t i = v.first; i < v.last; i++)
         for (int64_t j = h.first; j < h.last; j++) {
             int64_t at = pool_index(p, 0, i, j, 0);
-            add_where_largest(n, image + at, best, dy, waiting, dx + at);
+            atl_kernels->add_where_largest(n, image + at, best, dy, waiting, dx + at);
         }
 }
 
@@ -231,16 +210,6 @@ static void reference_pick(const atl_node *y, const double *const *x, double *re
     pool_visit_all(&p, visit_pick, x, result);
 }
 
-ATL_FAST static void pick_where_larger(int64_t n, const float *x, const float *g, float *best, float *picked)
-{
-    ATL_LANES
-    for (int64_t c = 0; c < n; c++) {
-        int larger = takes_over(x[c], best[c]);
-        picked[c] = larger ? g[c] : picked[c];
-        best[c] = larger ? x[c] : best[c];
-    }
-}
-
 static void pick_of_window(const pool *p, const float *x, const float *g, pool_taps v, pool_taps h, int64_t n,
                            float *picked)
 {
@@ -250,7 +219,8 @@ static void pick_of_window(const pool *p, const float *x, const float *g, pool_t
     memcpy(picked, g + start, (size_t)n * sizeof *picked);
     for (int64_t i = v.first; i < v.last; i++)
         for (int64_t j = h.first; j < h.last; j++)
-            pick_where_larger(n, x + pool_index(p, 0, i, j, 0), g + pool_index(p, 0, i, j, 0), best, picked);
+            atl_kernels->pick_where_larger(n, x + pool_index(p, 0, i, j, 0), g + pool_index(p, 0, i, j, 0), best,
+                                           picked);
 }
 
 static void pick_rows(const void *job, int64_t first, int64_t last)

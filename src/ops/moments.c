@@ -7,8 +7,8 @@
 #include <math.h>
 
 #include "graph/memory.h"
-#include "ops/fast.h"
-#include "ops/parallel.h"
+#include "kernels/kernels.h"
+#include "kernels/parallel.h"
 #include "lowering/lowering.h"
 
 enum { LANES = 512, MOST_CHUNKS = 32, CHUNK_ELEMENTS = 16384, FLUSH = 64 };
@@ -22,17 +22,6 @@ typedef struct moments_job {
     const float *x, *shift; /* shift [columns]: what deviations are taken from */
     double *partial;        /* [chunks][2][columns] */
 } moments_job;
-
-ATL_FAST static void add_deviations(float *restrict sum, float *restrict square, const float *x, const float *shift,
-                                    int64_t n)
-{
-    ATL_LANES
-    for (int64_t i = 0; i < n; i++) {
-        const float d = x[i] - shift[i];
-        sum[i] += d;
-        square[i] += d * d;
-    }
-}
 
 static void flush(float *sum, double *total, int64_t columns, int64_t n)
 {
@@ -53,7 +42,7 @@ static void sum_tile(const moments_job *job, int64_t first, int64_t width, int64
         row[i] = job->shift[first + i % width];
     for (int64_t r = begin, n; r < end; r += n) {
         n = end - r < rows_per_block ? end - r : rows_per_block;
-        add_deviations(sum, square, job->x + r * p->columns + first, row, n * width);
+        atl_kernels->add_deviations(sum, square, job->x + r * p->columns + first, row, n * width);
         if (++since == FLUSH || r + n >= end) {
             flush(sum, total + first, width, rows_per_block * width);
             flush(square, total + p->columns + first, width, rows_per_block * width);

@@ -5,7 +5,7 @@
 #include "graph/option.h"
 #include "graph/random.h"
 #include "ops/ops.h"
-#include "ops/parallel.h"
+#include "kernels/parallel.h"
 
 typedef struct noise_attributes {
     uint64_t seed;

@@ -11,7 +11,7 @@
 #include "ops/product.h"
 
 #include "ops/ops.h"
-#include "ops/parallel.h"
+#include "kernels/parallel.h"
 
 enum { MOST_DIRECTIONS = 6 }; /* derivatives of reduce_prod up to the eighth */
 

@@ -9,88 +9,33 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
+#include "kernels/parallel.h"
 #include "ops/ops.h"
-#include "ops/parallel.h"
-#include "ops/vector_math.h"
 
-enum { TILE = 1024, NARROW = 256, LANES = 16, BLOCK = 512, PIECE = 8192, CHUNKS = 32 };
+enum { TILE = 1024, NARROW = 256, PIECE = 8192, CHUNKS = 32 };
 
-/* How terms are put together, for up to TILE results side by side.  `shift` is the maximum, for log-sum-exp. */
+/* How terms are put together: the loops, and the same for single numbers in double. */
 typedef struct fold {
+    const atl_fold_loops *loops;
     double start;
-    int wide; /* a part is made of doubles, not floats: squares and products of floats leave their range */
-    void (*begin)(void *part, int64_t n);
-    void (*rows)(void *part, const float *x, const float *shift, int64_t n);  /* part[i] and x[i] */
-    void (*flush)(double *total, const void *part, int64_t first, int64_t n); /* total[i] and part[first + i] */
-    void (*join)(double *total, const double *more, int64_t n);
-    /* total[i] and x[stride * i] ... x[stride * i + n - 1] */
-    void (*runs)(double *total, const float *x, int64_t stride, int64_t n, const float *shift, int64_t width);
     double (*step)(double total, double x, double shift);
     double (*finish)(double total, double shift, double count);
 } fold;
 
-#define DEFINE_FOLD(name, start_value, part_type, ELEMENT, COMBINE, ELEMENT_DOUBLE, finish_function)                   \
-    static void name##_begin(void *part, int64_t n)                                                                    \
-    {                                                                                                                  \
-        for (int64_t i = 0; i < n; i++)                                                                                \
-            ((part_type *)part)[i] = (part_type)(start_value);                                                         \
-    }                                                                                                                  \
-    ATL_FAST static void name##_rows(void *part, const float *restrict x, const float *restrict shift, int64_t n)      \
-    {                                                                                                                  \
-        part_type *restrict sum = part;                                                                                \
-        (void)shift;                                                                                                   \
-        for (int64_t i = 0; i < n; i++)                                                                                \
-            sum[i] = COMBINE(sum[i], ELEMENT(x[i], shift[i]));                                                         \
-    }                                                                                                                  \
-    ATL_FAST static void name##_flush(double *restrict total, const void *part, int64_t first, int64_t n)              \
-    {                                                                                                                  \
-        const part_type *restrict sum = (const part_type *)part + first;                                               \
-        for (int64_t i = 0; i < n; i++)                                                                                \
-            total[i] = COMBINE(total[i], sum[i]);                                                                      \
-    }                                                                                                                  \
-    static void name##_join(double *restrict total, const double *restrict more, int64_t n)                            \
-    {                                                                                                                  \
-        for (int64_t i = 0; i < n; i++)                                                                                \
-            total[i] = COMBINE(total[i], more[i]);                                                                     \
-    }                                                                                                                  \
-    /* Each block of a run is added up in LANES parts. */                                                              \
-    ATL_FAST static void name##_runs(double *restrict total, const float *restrict x, int64_t stride, int64_t n,       \
-                                     const float *restrict shift, int64_t width)                                       \
-    {                                                                                                                  \
-        (void)shift;                                                                                                   \
-        for (int64_t run = 0; run < width; run++, x += stride) {                                                       \
-            double sum = total[run];                                                                                   \
-            int64_t i = 0;                                                                                             \
-            while (n - i >= LANES) {                                                                                   \
-                part_type lane[LANES];                                                                                 \
-                int64_t end = i + BLOCK < n ? i + BLOCK : n;                                                           \
-                for (int j = 0; j < LANES; j++)                                                                        \
-                    lane[j] = (part_type)(start_value);                                                                \
-                for (; i + LANES <= end; i += LANES)                                                                   \
-                    ATL_LANES for (int j = 0; j < LANES; j++) lane[j] =                                                \
-                        COMBINE(lane[j], ELEMENT(x[i + j], shift[run]));                                               \
-                for (int j = 0; j < LANES; j++)                                                                        \
-                    sum = COMBINE(sum, lane[j]);                                                                       \
-            }                                                                                                          \
-            for (; i < n; i++)                                                                                         \
-                sum = COMBINE(sum, ELEMENT(x[i], shift[run]));                                                         \
-            total[run] = sum;                                                                                          \
-        }                                                                                                              \
-    }                                                                                                                  \
+#define DEFINE_STEP(name, ELEMENT, COMBINE)                                                                            \
     static double name##_step(double total, double x, double shift)                                                    \
     {                                                                                                                  \
         (void)shift;                                                                                                   \
-        return COMBINE(total, ELEMENT_DOUBLE(x, shift));                                                               \
-    }                                                                                                                  \
-    static const fold name##_fold = {.start = (start_value),                                                           \
-                                     .wide = sizeof(part_type) == sizeof(double),                                      \
-                                     .begin = name##_begin,                                                            \
-                                     .rows = name##_rows,                                                              \
-                                     .flush = name##_flush,                                                            \
-                                     .join = name##_join,                                                              \
-                                     .runs = name##_runs,                                                              \
-                                     .step = name##_step,                                                              \
-                                     .finish = finish_function}
+        return COMBINE(total, ELEMENT(x, shift));                                                                      \
+    }
+#define SHIFTED_EXP(x, shift) exp((x) - (shift))
+DEFINE_STEP(sum, FOLD_VALUE, FOLD_ADD)
+DEFINE_STEP(max, FOLD_VALUE, FOLD_LARGER)
+DEFINE_STEP(min, FOLD_VALUE, FOLD_SMALLER)
+DEFINE_STEP(product, FOLD_VALUE, FOLD_MULTIPLY)
+DEFINE_STEP(sum_square, FOLD_SQUARE, FOLD_ADD)
+DEFINE_STEP(exp_sum, SHIFTED_EXP, FOLD_ADD)
 
 static double finish_plain(double total, double shift, double count)
 {
@@ -115,34 +60,18 @@ static double finish_log_sum_exp(double total, double shift, double count)
     return shift + log(total);
 }
 
-#define VALUE(x, shift)              (x)
-#define SQUARE(x, shift)             ((double)(x) * (double)(x))
-#define SHIFTED_EXP(x, shift)        fast_exp((x) - (shift))
-#define SHIFTED_EXP_DOUBLE(x, shift) exp((x) - (shift))
-#define ADD(a, b)                    ((a) + (b))
-#define TIMES(a, b)                  ((a) * (b))
-#define LARGER(a, b)                 ((((b) > (a)) | ((b) != (b))) ? (b) : (a))
-#define SMALLER(a, b)                ((((b) < (a)) | ((b) != (b))) ? (b) : (a))
-
-DEFINE_FOLD(sum, 0.0, float, VALUE, ADD, VALUE, finish_plain);
-DEFINE_FOLD(max, -INFINITY, float, VALUE, LARGER, VALUE, finish_plain);
-DEFINE_FOLD(min, INFINITY, float, VALUE, SMALLER, VALUE, finish_plain);
-DEFINE_FOLD(product, 1.0, double, VALUE, TIMES, VALUE, finish_plain);
-DEFINE_FOLD(sum_square, 0.0, double, SQUARE, ADD, SQUARE, finish_plain);
-DEFINE_FOLD(norm, 0.0, double, SQUARE, ADD, SQUARE, finish_norm);
-DEFINE_FOLD(exp_sum, 0.0, float, SHIFTED_EXP, ADD, SHIFTED_EXP_DOUBLE, finish_log_sum_exp);
-
 static fold fold_of(atl_fold kind)
 {
-    fold result = kind == ATL_FOLD_MAX           ? max_fold
-                  : kind == ATL_FOLD_MIN         ? min_fold
-                  : kind == ATL_FOLD_PRODUCT     ? product_fold
-                  : kind == ATL_FOLD_SUM_SQUARE  ? sum_square_fold
-                  : kind == ATL_FOLD_NORM        ? norm_fold
-                  : kind == ATL_FOLD_LOG_SUM_EXP ? exp_sum_fold
-                                                 : sum_fold;
-    if (kind == ATL_FOLD_MEAN)
-        result.finish = finish_mean;
+    static const fold folds[] = {[ATL_FOLD_SUM] = {NULL, 0, sum_step, finish_plain},
+                                 [ATL_FOLD_MEAN] = {NULL, 0, sum_step, finish_mean},
+                                 [ATL_FOLD_MAX] = {NULL, -INFINITY, max_step, finish_plain},
+                                 [ATL_FOLD_MIN] = {NULL, INFINITY, min_step, finish_plain},
+                                 [ATL_FOLD_PRODUCT] = {NULL, 1, product_step, finish_plain},
+                                 [ATL_FOLD_SUM_SQUARE] = {NULL, 0, sum_square_step, finish_plain},
+                                 [ATL_FOLD_NORM] = {NULL, 0, sum_square_step, finish_norm},
+                                 [ATL_FOLD_LOG_SUM_EXP] = {NULL, 0, exp_sum_step, finish_log_sum_exp}};
+    fold result = folds[kind];
+    result.loops = atl_kernels->fold_loops(kind);
     return result;
 }
 
@@ -258,7 +187,7 @@ static void choose_tiles(plan *p)
         p->tile = smaller(p->kept_size, shared ? NARROW : TILE);
         if (p->kept_size <= NARROW / 2)
             p->rows_per_block = smaller(NARROW / p->kept_size, longest_run);
-        p->piece = BLOCK / LANES * p->rows_per_block;
+        p->piece = ATL_FOLD_BLOCK / ATL_FOLD_LANES * p->rows_per_block;
     } else
         p->tile = smaller(p->kept_size, longest_run >= 2 * PIECE ? 1 : smaller(NARROW, 2 * PIECE / longest_run));
     p->tiles = (p->kept_size + p->tile - 1) / p->tile;
@@ -287,17 +216,17 @@ static void place_tile(const plan *p, int64_t index, tile *t)
 
 static void fold_rows(const plan *p, const tile *t, const float *x, int64_t rows, double *total)
 {
-    double part[TILE]; /* of floats, if the fold is not wide */
-    p->fold.begin(part, p->rows_per_block * t->width);
+    double part[TILE]; /* of floats, if the fold's loops are not wide */
+    p->fold.loops->begin(part, p->rows_per_block * t->width);
     for (int64_t i = 0; i < rows; i += p->rows_per_block)
-        p->fold.rows(part, x + i * p->run_stride, t->shift, smaller(p->rows_per_block, rows - i) * t->width);
+        p->fold.loops->rows(part, x + i * p->run_stride, t->shift, smaller(p->rows_per_block, rows - i) * t->width);
     for (int64_t i = 0; i < p->rows_per_block; i++)
-        p->fold.flush(total, part, i * t->width, t->width);
+        p->fold.loops->flush(total, part, i * t->width, t->width);
 }
 
 static void fold_runs(const plan *p, const tile *t, const float *x, int64_t n, double *total)
 {
-    p->fold.runs(total, x, p->kept_stride, n, t->shift, t->width);
+    p->fold.loops->runs(total, x, p->kept_stride, n, t->shift, t->width);
 }
 
 /* The terms of one chunk: total[width]. */
@@ -353,7 +282,7 @@ static void reduce_shared_tile(const plan *p, int64_t index)
     place_tile(p, index, &shared.tile);
     atl_parallel(p->chunks, (int64_t)p->count * shared.tile.width, fold_chunks, &shared);
     for (int64_t i = 1; i < p->chunks; i++)
-        p->fold.join(shared.total[0], shared.total[i], shared.tile.width);
+        p->fold.loops->join(shared.total[0], shared.total[i], shared.tile.width);
     finish_tile(p, &shared.tile, shared.total[0]);
 }
 

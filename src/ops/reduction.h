@@ -2,6 +2,7 @@
 #ifndef ATLED_OPS_REDUCTION_H
 #define ATLED_OPS_REDUCTION_H
 
+#include "kernels/fold.h"
 #include "ops/strided_copy.h"
 #include "lowering/lowering.h"
 #include "lowering/op_hooks.h"
@@ -18,17 +19,6 @@ atl_reduction atl_reduction_over(atl_shape shape, unsigned reduced);
 
 /* For atl_op_hooks.as_sum: the sum of input 0 over those axes.  0 if they are not side by side, or there is nothing to add. */
 int atl_sum_over(atl_shape shape, unsigned reduced, atl_sum_form *form_out);
-
-typedef enum atl_fold {
-    ATL_FOLD_SUM,
-    ATL_FOLD_MEAN,
-    ATL_FOLD_MAX, /* NaN if there is one */
-    ATL_FOLD_MIN,
-    ATL_FOLD_PRODUCT,
-    ATL_FOLD_SUM_SQUARE,
-    ATL_FOLD_NORM,       /* square root of the sum of squares */
-    ATL_FOLD_LOG_SUM_EXP /* max + log(sum of e^(x - max)) */
-} atl_fold;
 
 /* Sums are made of sums of short blocks, so the error does not grow with the number of terms, and which terms make up
  * a block depends on the sizes alone: the same bits for any number of threads. */

@@ -2,10 +2,10 @@
 #include "ops/softmax.h"
 
 #include "onednn/softmax.h"
-#include "ops/fast.h"
+#include "kernels/kernels.h"
 #include "ops/ops.h"
-#include "ops/parallel.h"
-#include "ops/vector_math.h"
+#include "kernels/parallel.h"
+#include "kernels/vector_math.h"
 
 /* Any shape but a scalar -> the same shape. */
 static int infer_softmax(atl_node *y)
@@ -41,32 +41,6 @@ double atl_log_sum_exp(const double *x, int64_t n)
     return most + log(sum);
 }
 
-/* n numbers added up in lanes, always the same way. */
-ATL_FAST static float sum_of(const float *x, int64_t n)
-{
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++)
-        sum += x[i];
-    return sum;
-}
-
-ATL_FAST static float largest_of(const float *x, int64_t n)
-{
-    float most = -INFINITY;
-#pragma omp simd reduction(max : most)
-    for (int64_t i = 0; i < n; i++)
-        most = x[i] > most ? x[i] : most;
-    return most;
-}
-
-ATL_FAST static void exp_below(const float *x, float most, int64_t n, float *e)
-{
-    ATL_LANES
-    for (int64_t i = 0; i < n; i++)
-        e[i] = fast_exp(x[i] - most);
-}
-
 enum { BLOCK = 1024 }; /* elements whose powers of e are made together */
 
 static float exp_row(const float *x, float most, int64_t n, float *e)
@@ -75,8 +49,8 @@ static float exp_row(const float *x, float most, int64_t n, float *e)
     for (int64_t from = 0; from < n; from += BLOCK) {
         int64_t count = n - from < BLOCK ? n - from : BLOCK;
         float *out = e ? e + from : block;
-        exp_below(x + from, most, count, out);
-        sum += sum_of(out, count);
+        atl_kernels->exp_below(x + from, most, count, out);
+        sum += atl_kernels->sum_of(out, count);
     }
     return sum;
 }
@@ -94,7 +68,7 @@ static void exp_short_rows(int64_t rows, int64_t width, const float *x, float *e
             out[r * width + i] = row[i] - largest;
         most[r] = largest;
     }
-    exp_below(out, 0, rows * width, out);
+    atl_kernels->exp_below(out, 0, rows * width, out);
     for (int64_t r = 0; r < rows; r++) {
         sum[r] = 0;
         for (int64_t i = 0; i < width; i++)
@@ -106,7 +80,7 @@ int64_t atl_exp_rows(int64_t left, int64_t width, const float *x, float *e, floa
 {
     enum { SHORT = 64 };
     if (width > SHORT) {
-        *most = largest_of(x, width);
+        *most = atl_kernels->largest_of(x, width);
         *sum = exp_row(x, *most, width, e);
         return 1;
     }
@@ -213,16 +187,11 @@ static void reference_softmax_grad(const atl_node *y, const double *const *x, do
     }
 }
 
-ATL_FAST static void softmax_grad_rows(const void *data, int64_t first, int64_t last)
+static void softmax_grad_rows(const void *data, int64_t first, int64_t last)
 {
     const row_job *job = data;
-    for (int64_t r = first; r < last; r++) {
-        const float *dy = job->dy + r * job->width, *value = job->x + r * job->width;
-        float *result = job->result + r * job->width, sum = 0;
-        _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < job->width; i++) sum += dy[i] * value[i];
-        for (int64_t i = 0; i < job->width; i++)
-            result[i] = value[i] * (dy[i] - sum);
-    }
+    for (int64_t at = first * job->width; at < last * job->width; at += job->width)
+        atl_kernels->softmax_grad_row(job->width, job->dy + at, job->x + at, job->result + at);
 }
 
 static void kernel_softmax_grad(const atl_node *y, const void *const *x, void *result)

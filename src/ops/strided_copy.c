@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ops/ops.h"
-#include "ops/parallel.h"
+#include "kernels/parallel.h"
 
 atl_strided_copy atl_strided_copy_over(atl_shape shape)
 {

@@ -1,36 +1,18 @@
 /* Circle functions and their inverses, element by element; angles in radians. */
 #include "ops/elementwise.h"
 
-/* Blocks with a number beyond CIRCLE_LIMIT, which are rare, take the C library's way for that number. */
-#define CIRCLE_MAP(op)                                                                                                 \
-    ATL_FAST static void op##_map(const void *attributes, size_t n, const float *const *inputs, float *result)         \
-    {                                                                                                                  \
-        const float *const x = inputs[0];                                                                              \
-        int far = 0;                                                                                                   \
-        (void)attributes;                                                                                              \
-        for (size_t i = 0; i < n; i++)                                                                                 \
-            far |= fabsf(x[i]) > CIRCLE_LIMIT;                                                                         \
-        for (size_t i = 0; i < n && far; i++)                                                                          \
-            result[i] = fabsf(x[i]) > CIRCLE_LIMIT ? (float)op((double)x[i]) : fast_##op(x[i]);                        \
-        if (far)                                                                                                       \
-            return;                                                                                                    \
-        ATL_LANES                                                                                                      \
-        for (size_t i = 0; i < n; i++)                                                                                 \
-            result[i] = fast_##op(x[i]);                                                                               \
-    }
-
 /* sin(x).  d/dx = cos(x) */
-CIRCLE_MAP(sin)
+KERNEL_MAP(sin)
 static atl_node *sin_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_cos(atl_input_of(y, 0))); }
 UNARY_OP(sin, sin, sin_gradient, RANGE(sin, -3, 3), VALUES(sin, -1e5f, 1e5f), VALUES(sin, -1e9f, 1e9f))
 
 /* cos(x).  d/dx = -sin(x) */
-CIRCLE_MAP(cos)
+KERNEL_MAP(cos)
 static atl_node *cos_gradient(atl_node *y, atl_node *dy) { return atl_neg(atl_mul(dy, atl_sin(atl_input_of(y, 0)))); }
 UNARY_OP(cos, cos, cos_gradient, RANGE(cos, -3, 3), VALUES(cos, -1e5f, 1e5f), VALUES(cos, -1e9f, 1e9f))
 
 /* tan(x).  d/dx = 1 + y^2 */
-CIRCLE_MAP(tan)
+KERNEL_MAP(tan)
 static atl_node *tan_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_add_scalar(atl_square(y), 1)); }
 UNARY_OP(tan, tan, tan_gradient, RANGE(tan, -1, 1), VALUES(tan, -1e5f, 1e5f), VALUES(tan, -1e9f, 1e9f))
 
@@ -42,12 +24,12 @@ static atl_node *cosine_of_sine(atl_node *x)
 }
 
 /* asin(x).  d/dx = 1 / sqrt(1 - x^2) */
-UNARY_MAP(asin, fast_asin(x))
+KERNEL_MAP(asin)
 static atl_node *asin_gradient(atl_node *y, atl_node *dy) { return atl_div(dy, cosine_of_sine(atl_input_of(y, 0))); }
 UNARY_OP(asin, asin, asin_gradient, RANGE(asin, -0.8f, 0.8f), VALUES(asin, -1, 1))
 
 /* acos(x).  d/dx = -1 / sqrt(1 - x^2) */
-UNARY_MAP(acos, fast_acos(x))
+KERNEL_MAP(acos)
 static atl_node *acos_gradient(atl_node *y, atl_node *dy)
 {
     return atl_neg(atl_div(dy, cosine_of_sine(atl_input_of(y, 0))));
@@ -55,7 +37,7 @@ static atl_node *acos_gradient(atl_node *y, atl_node *dy)
 UNARY_OP(acos, acos, acos_gradient, RANGE(acos, -0.8f, 0.8f), VALUES(acos, -1, 1))
 
 /* atan(x).  d/dx = 1 / (1 + x^2) */
-UNARY_MAP(atan, fast_atan(x))
+KERNEL_MAP(atan)
 static atl_node *atan_gradient(atl_node *y, atl_node *dy)
 {
     return atl_div(dy, atl_add_scalar(atl_square(atl_input_of(y, 0)), 1));

@@ -1,5 +1,5 @@
 /* Activations at their extremes; the battery and test_vector_math.c have the rest. */
-#include "maps.h"
+#include "ops/maps.h"
 
 static void expect_rows(const char *op, size_t count, const float (*row)[2])
 {

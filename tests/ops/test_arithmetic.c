@@ -1,5 +1,5 @@
 /* Arithmetic where it is special; the battery has the rest. */
-#include "maps.h"
+#include "ops/maps.h"
 
 static atl_graph *g;
 static atl_node *a, *b;

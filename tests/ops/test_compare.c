@@ -1,5 +1,5 @@
 /* Comparisons and choices where numbers are special. */
-#include "maps.h"
+#include "ops/maps.h"
 
 Test(compare, nan_equals_nothing)
 {

@@ -1,5 +1,5 @@
 /* Roots, reciprocals and rounding where they are special; test_vector_math.c has the rest. */
-#include "maps.h"
+#include "ops/maps.h"
 
 Test(elementary, rounded_once)
 {

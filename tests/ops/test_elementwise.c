@@ -1,5 +1,5 @@
 /* What holds for the map of every element-wise op. */
-#include "maps.h"
+#include "ops/maps.h"
 
 enum { N = 131 }; /* no multiple of a vector's width */
 

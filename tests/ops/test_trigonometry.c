@@ -1,7 +1,7 @@
 /* Circle functions of far numbers; test_vector_math.c has the near ones. */
-#include "maps.h"
+#include "ops/maps.h"
 
-#include "ops/vector_math.h"
+#include "kernels/vector_math.h"
 
 static const char *const ops[] = {"sin", "cos", "tan"};
 

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "nets.h"
-#include "ops/winograd.h"
 #include "lowering/lowering.h"
 
 typedef struct timed_net {
@@ -115,8 +114,6 @@ static int64_t count_winograd(void)
 /* Two layers forward, two gradients by their images, one by a filter. */
 Test(timing, a_file_decides)
 {
-    if (!atl_winograd_pays())
-        cr_skip_test("this processor has one way only");
     char path[] = "timing_XXXXXX";
     close(mkstemp(path));
     count_winograd();

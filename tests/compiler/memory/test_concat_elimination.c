@@ -1,6 +1,5 @@
 /* Concats whose parts are written in their place and read there: nothing is copied, and nothing changes. */
 #include "nets.h"
-#include "ops/winograd.h"
 
 enum { MOST_WANTED = 8 };
 
@@ -91,8 +90,6 @@ Test(parts, every_way_gives_the_same)
 
 Test(parts, nothing_is_copied_in_fire_modules)
 {
-    if (!atl_winograd_pays())
-        cr_skip_test("this processor has not the kernels that write parts in place");
     net n = fires();
     atl_program *program = atl_compile(n.graph, {2, n.outputs});
     atl_program *copying = atl_compile(n.graph, {2, n.outputs}, .disabled_passes = ATL_PASS_CONCAT_ELIMINATION);

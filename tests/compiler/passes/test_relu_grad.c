@@ -1,5 +1,4 @@
 /* Gates in the convolutions that make the gradient: the same bits in fewer steps. */
-#include "ops/winograd.h"
 #include "support.h"
 
 typedef struct result {
@@ -43,11 +42,9 @@ static void check(atl_shape image, int taps, int trains, unsigned without, int m
 {
     result with = run(image, taps, trains, &(atl_compile_args){.disabled_passes = without});
     result plain = run(image, taps, trains, &(atl_compile_args){.disabled_passes = without | ATL_PASS_RELU_GRAD});
-    if (atl_winograd_pays()) {
-        cr_expect_eq(with.gated, 3, "%lld", (long long)with.gated);
-        cr_expect_eq(with.masks, masks, "%lld", (long long)with.masks);
-        cr_expect_leq(with.gates, plain.gates - (without & ATL_PASS_FUSE ? 3 : 0));
-    }
+    cr_expect_eq(with.gated, 3, "%lld", (long long)with.gated);
+    cr_expect_eq(with.masks, masks, "%lld", (long long)with.masks);
+    cr_expect_leq(with.gates, plain.gates - (without & ATL_PASS_FUSE ? 3 : 0));
     cr_expect_eq(plain.gated, 0);
     for (int i = 0; i <= trains; i++) {
         cr_expect_eq(memcmp(atl_floats(with.slope[i]), atl_floats(plain.slope[i]),

@@ -1,34 +1,26 @@
 /* Small and narrow matrix products. */
-#include "ops/matrix.h"
+#include "kernels/matrix.h"
 
-#include <string.h>
-
-#include "ops/fast.h"
-#include "ops/parallel.h"
-
-/* Sixteen floats anywhere: one AVX-512 register, two of AVX2. */
-typedef float lanes __attribute__((vector_size(64)));
-typedef float lanes_anywhere __attribute__((vector_size(64), aligned(4)));
-enum { LANES = 16 };
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 8")
+#include "kernels/loops.h"
+#include "kernels/parallel.h"
+#include "kernels/vectors.h"
 
 /* ---- small --------------------------------------------------------------------------------------------------------- */
 
-/* A block of C in registers, [rows, 16 * width]: a, b and c point to the block's first row, column, and element. */
+/* A block of C in registers, [rows, VECTOR * width]: a, b and c point to the block's first row, column, and element. */
 INLINE void block_of_c(const int rows, const int width, const atl_product *p, const float *a, const float *b, float *c)
 {
-    lanes sum[4][2];
+    vec sum[4][2];
     int64_t n = p->n, k = p->k, row = p->a_row, column = p->a_column;
     UNROLL
     for (int i = 0; i < rows; i++)
         UNROLL
     for (int v = 0; v < width; v++)
-        sum[i][v] = (lanes){0};
+        sum[i][v] = (vec){0};
     for (int64_t q = 0; q < k; q++)
         UNROLL
     for (int v = 0; v < width; v++) {
-        lanes w = *(const lanes_anywhere *)(b + q * n + v * LANES);
+        vec w = load(b + q * n + v * VECTOR);
         UNROLL
         for (int i = 0; i < rows; i++)
             sum[i][v] += a[i * row + q * column] * w;
@@ -37,22 +29,22 @@ INLINE void block_of_c(const int rows, const int width, const atl_product *p, co
     for (int i = 0; i < rows; i++)
         UNROLL
     for (int v = 0; v < width; v++)
-        *(lanes_anywhere *)(c + i * n + v * LANES) = sum[i][v];
+        store(c + i * n + v * VECTOR, sum[i][v]);
 }
 
-/* Rows of C, 16 columns or more of them. The last block may overlap the one before: it computes the same again. */
+/* Rows of C, VECTOR columns or more of them. The last block may overlap the one before: it computes the same again. */
 INLINE void blocks_of_rows(const int rows, const atl_product *p, const float *a, const float *b, float *c)
 {
     int64_t j = 0, n = p->n;
-    for (; j + 2 * LANES <= n; j += 2 * LANES)
+    for (; j + 2 * VECTOR <= n; j += 2 * VECTOR)
         block_of_c(rows, 2, p, a, b + j, c + j);
-    for (; j < n; j += LANES) {
-        int64_t at = j + LANES <= n ? j : n - LANES;
+    for (; j < n; j += VECTOR) {
+        int64_t at = j + VECTOR <= n ? j : n - VECTOR;
         block_of_c(rows, 1, p, a, b + at, c + at);
     }
 }
 
-ATL_FAST static void product_in_blocks(const atl_product *p, const float *a, const float *b, float *c)
+static void product_in_blocks(const atl_product *p, const float *a, const float *b, float *c)
 {
     int64_t i = 0;
     for (; i + 4 <= p->m; i += 4)
@@ -64,8 +56,8 @@ ATL_FAST static void product_in_blocks(const atl_product *p, const float *a, con
 }
 
 /* Row i of C is a sum of rows of B: four at a time, for fewer passes over the row of C. */
-ATL_FAST static void sum_rows_of_b(const atl_product *p, int64_t first, int64_t last, const float *restrict a,
-                                   const float *restrict b, float *restrict c)
+static void sum_rows_of_b(const atl_product *p, int64_t first, int64_t last, const float *restrict a,
+                          const float *restrict b, float *restrict c)
 {
     int64_t n = p->n, k = p->k, column = p->a_column, alone = k % 4; /* the first ones, one by one */
     for (int64_t i = first; i < last; i++) {
@@ -96,7 +88,7 @@ ATL_FAST static void sum_rows_of_b(const atl_product *p, int64_t first, int64_t 
 }
 
 /* Element (i, j) of C is a row of A times a row of B's storage. */
-ATL_FAST static void dot_rows(const atl_product *p, const float *restrict a, const float *restrict b, float *restrict c)
+static void dot_rows(const atl_product *p, const float *restrict a, const float *restrict b, float *restrict c)
 {
     int64_t n = p->n, k = p->k, column = p->a_column;
     for (int64_t i = 0; i < p->m; i++)
@@ -114,11 +106,11 @@ ATL_FAST static void dot_rows(const atl_product *p, const float *restrict a, con
         }
 }
 
-void atl_small_product(const atl_product *p, const float *a, const float *b, float *c)
+void KERNEL(small_product)(const atl_product *p, const float *a, const float *b, float *c)
 {
     if (p->b_transposed)
         dot_rows(p, a, b, c);
-    else if (p->n >= LANES)
+    else if (p->n >= VECTOR)
         product_in_blocks(p, a, b, c);
     else
         sum_rows_of_b(p, 0, p->m, a, b, c);
@@ -133,43 +125,54 @@ typedef struct stream {
     int parts;
 } stream;
 
-/* c[i, :] += x[i, 0] b0 + .. + x[i, 3] b3 for `rows` rows i, the rows of B being read once. */
-INLINE void add_four_rows(const int rows, int64_t n, float (*x)[4], const float *b, float *c)
+/* c[i, :] += x[i, 0] b0 + .. + x[i, 3] b3 for `rows` rows i and n columns, the rows of B being read once; b and c are rows of so many. */
+INLINE void add_four_rows(const int rows, int64_t n, int64_t row, float (*x)[4], const float *b, float *c)
 {
     int64_t j = 0;
-    for (; j + LANES <= n; j += LANES) {
-        lanes w0 = *(const lanes_anywhere *)(b + j), w1 = *(const lanes_anywhere *)(b + n + j);
-        lanes w2 = *(const lanes_anywhere *)(b + 2 * n + j), w3 = *(const lanes_anywhere *)(b + 3 * n + j);
+    for (; j + VECTOR <= n; j += VECTOR) {
+        vec w0 = load(b + j), w1 = load(b + row + j), w2 = load(b + 2 * row + j), w3 = load(b + 3 * row + j);
         UNROLL
         for (int i = 0; i < rows; i++) {
-            lanes_anywhere *y = (lanes_anywhere *)(c + i * n + j);
-            *y = *y + ((x[i][0] * w0 + x[i][1] * w1) + (x[i][2] * w2 + x[i][3] * w3));
+            float *y = c + i * row + j;
+            store(y, load(y) + ((x[i][0] * w0 + x[i][1] * w1) + (x[i][2] * w2 + x[i][3] * w3)));
         }
     }
     for (; j < n; j++)
         for (int i = 0; i < rows; i++)
-            c[i * n + j] += (x[i][0] * b[j] + x[i][1] * b[n + j]) + (x[i][2] * b[2 * n + j] + x[i][3] * b[3 * n + j]);
+            c[i * row + j] +=
+                (x[i][0] * b[j] + x[i][1] * b[row + j]) + (x[i][2] * b[2 * row + j] + x[i][3] * b[3 * row + j]);
 }
 
-/* The rows first..last-1 of B, with their columns of A, added up in c [rows, n]. */
-INLINE void add_rows(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a, const float *b,
-                     float *c)
+/* Some columns of c: the rows first..last-1 of B, with their columns of A, added up. */
+INLINE void add_rows(const int rows, const atl_product *p, int64_t columns, int64_t first, int64_t last, const float *a,
+                     const float *b, float *c)
 {
     int64_t q = first;
     float x[ATL_FEW_ROWS][4];
-    memset(c, 0, (size_t)(rows * p->n) * sizeof *c);
+    for (int i = 0; i < rows; i++)
+        memset(c + i * p->n, 0, (size_t)columns * sizeof *c);
     for (; q + 4 <= last; q += 4) {
         for (int i = 0; i < rows; i++)
             for (int r = 0; r < 4; r++)
                 x[i][r] = a[i * p->a_row + (q + r) * p->a_column];
-        add_four_rows(rows, p->n, x, b + q * p->n, c);
+        add_four_rows(rows, columns, p->n, x, b + q * p->n, c);
     }
     for (; q < last; q++)
         for (int i = 0; i < rows; i++) {
             float factor = a[i * p->a_row + q * p->a_column];
-            for (int64_t j = 0; j < p->n; j++)
+            for (int64_t j = 0; j < columns; j++)
                 c[i * p->n + j] += factor * b[q * p->n + j];
         }
+}
+
+/* As many columns at a time as the first-level cache holds sums of. */
+INLINE void add_columns(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a,
+                        const float *b, float *c)
+{
+    enum { FLOATS = 6144 }; /* 24 KiB */
+    const int64_t block = FLOATS / rows / 64 * 64;
+    for (int64_t j = 0; j < p->n; j += block)
+        add_rows(rows, p, p->n - j < block ? p->n - j : block, first, last, a, b + j, c + j);
 }
 
 #define FOR_ROWS(function, rows, ...)                                                                                  \
@@ -200,12 +203,12 @@ INLINE void add_rows(const int rows, const atl_product *p, int64_t first, int64_
         break;                                                                                                         \
     }
 
-ATL_FAST static void add_part(const stream *s, int64_t part)
+static void add_part(const stream *s, int64_t part)
 {
     const atl_product *p = s->product;
     int64_t first = p->k * part / s->parts, last = p->k * (part + 1) / s->parts;
     float *c = part == 0 ? s->c : s->partial + (part - 1) * p->m * p->n;
-    FOR_ROWS(add_rows, p->m, p, first, last, s->a, s->b, c)
+    FOR_ROWS(add_columns, p->m, p, first, last, s->a, s->b, c)
 }
 
 static void add_parts(const void *job, int64_t first, int64_t last)
@@ -214,12 +217,12 @@ static void add_parts(const void *job, int64_t first, int64_t last)
         add_part(job, part);
 }
 
-INLINE float sum_of_lanes(const lanes *x)
+INLINE float sum_of_vector(const vec *x)
 {
-    float half[LANES];
+    float half[VECTOR];
     memcpy(half, x, sizeof half);
     UNROLL
-    for (int width = LANES / 2; width > 0; width /= 2)
+    for (int width = VECTOR / 2; width > 0; width /= 2)
         for (int lane = 0; lane < width; lane++)
             half[lane] += half[lane + width];
     return half[0];
@@ -228,21 +231,21 @@ INLINE float sum_of_lanes(const lanes *x)
 /* c[i, j] = the dot products of `rows` rows of A with `width` rows of B's storage, which start at b. */
 INLINE void dot_block(const int rows, const int width, const atl_product *p, const float *a, const float *b, float *c)
 {
-    lanes sum[ATL_FEW_ROWS][4];
+    vec sum[ATL_FEW_ROWS][4];
     int64_t k = p->k, q = 0;
     UNROLL
     for (int i = 0; i < rows; i++)
         UNROLL
     for (int j = 0; j < width; j++)
-        sum[i][j] = (lanes){0};
-    for (; q + LANES <= k; q += LANES) {
-        lanes w[4];
+        sum[i][j] = (vec){0};
+    for (; q + VECTOR <= k; q += VECTOR) {
+        vec w[4];
         UNROLL
         for (int j = 0; j < width; j++)
-            w[j] = *(const lanes_anywhere *)(b + j * k + q);
+            w[j] = load(b + j * k + q);
         UNROLL
         for (int i = 0; i < rows; i++) {
-            lanes x = *(const lanes_anywhere *)(a + i * p->a_row + q);
+            vec x = load(a + i * p->a_row + q);
             UNROLL
             for (int j = 0; j < width; j++)
                 sum[i][j] += x * w[j];
@@ -250,7 +253,7 @@ INLINE void dot_block(const int rows, const int width, const atl_product *p, con
     }
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < width; j++) {
-            float total = sum_of_lanes(&sum[i][j]);
+            float total = sum_of_vector(&sum[i][j]);
             for (int64_t r = q; r < k; r++)
                 total += a[i * p->a_row + r] * b[j * k + r];
             c[i * p->n + j] = total;
@@ -261,7 +264,7 @@ INLINE void dot_block(const int rows, const int width, const atl_product *p, con
 INLINE void dot_columns(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a,
                         const float *b, float *c)
 {
-    const int width = rows <= 4 ? 4 : 2;
+    const int width = rows * 4 * 2 <= ATL_REGISTERS ? 4 : rows * 2 * 2 <= ATL_REGISTERS ? 2 : 1;
     int64_t j = first;
     for (; j + width <= last; j += width)
         dot_block(rows, width, p, a, b + j * p->k, c + j);
@@ -269,7 +272,7 @@ INLINE void dot_columns(const int rows, const atl_product *p, int64_t first, int
         dot_block(rows, 1, p, a, b + j * p->k, c + j);
 }
 
-ATL_FAST static void dot_part(const stream *s, int64_t part)
+static void dot_part(const stream *s, int64_t part)
 {
     const atl_product *p = s->product;
     int64_t blocks = (p->n + 3) / 4; /* of four columns, so that the bits do not depend on the number of parts */
@@ -285,9 +288,7 @@ static void dot_parts(const void *job, int64_t first, int64_t last)
         dot_part(job, part);
 }
 
-int64_t atl_stream_partial(const atl_product *p, int parts) { return p->b_transposed ? 0 : (parts - 1) * p->m * p->n; }
-
-void atl_stream_product(const atl_product *p, int parts, const float *a, const float *b, float *c, float *partial)
+void KERNEL(stream_product)(const atl_product *p, int parts, const float *a, const float *b, float *c, float *partial)
 {
     const stream s = {p, a, b, c, partial, parts};
     if (p->b_transposed) {
@@ -308,7 +309,7 @@ static void outer_rows(const void *job, int64_t first, int64_t last)
     sum_rows_of_b(s->product, first, last, s->a, s->b, s->c);
 }
 
-void atl_outer_product(const atl_product *p, const float *a, const float *b, float *c)
+void KERNEL(outer_product)(const atl_product *p, const float *a, const float *b, float *c)
 {
     const stream s = {p, a, b, c, NULL, 0};
     atl_parallel(p->m, p->m * p->n, outer_rows, &s);

@@ -1,6 +1,6 @@
 /* How kernels share a big loop among the threads. */
-#ifndef ATLED_OPS_PARALLEL_H
-#define ATLED_OPS_PARALLEL_H
+#ifndef ATLED_KERNELS_PARALLEL_H
+#define ATLED_KERNELS_PARALLEL_H
 
 #include <stdint.h>
 

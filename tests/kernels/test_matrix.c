@@ -1,7 +1,5 @@
 /* Small, narrow and flat matrix products against plain loops, and within their bounds. */
-#include "ops/matrix.h"
-
-#include "support.h"
+#include "isas.h"
 
 typedef struct operands {
     int64_t a_count, b_count, c_count;
@@ -45,44 +43,44 @@ static atl_product product_of(int64_t m, int64_t n, int64_t k, int transpose_a, 
     return (atl_product){m, n, k, transpose_a ? 1 : k, transpose_a ? m : 1, transpose_b};
 }
 
-Test(matrix, small_products)
+ISA_TEST(matrix, small_products)
 {
     for (int64_t m = 1; m < 8; m++)
         for (int64_t n = 1; n < 70; n += n < 35 ? 1 : 7)
-            for (int64_t k = 0; k < 20; k += k < 6 ? 1 : 5)
+            for (int64_t depth = 0; depth < 20; depth += depth < 6 ? 1 : 5)
                 for (int way = 0; way < 4; way++) {
-                    atl_product p = product_of(m, n, k, way & 1, way >> 1);
+                    atl_product p = product_of(m, n, depth, way & 1, way >> 1);
                     operands o = new_operands(&p);
-                    atl_small_product(&p, o.a, o.b, o.c);
+                    k->small_product(&p, o.a, o.b, o.c);
                     check_and_free(&p, &o, "small");
                 }
 }
 
-Test(matrix, streams)
+ISA_TEST(matrix, streams)
 {
     for (int64_t m = 1; m <= ATL_FEW_ROWS; m++)
-        for (int64_t n = 1; n < 200; n = n * 2 + 1)
-            for (int64_t k = 1; k < 300; k = k * 3 + 1)
+        for (int64_t n = 1; n < 2000; n = n * 2 + 1)
+            for (int64_t depth = 1; depth < 300; depth = depth * 3 + 1)
                 for (int way = 0; way < 3; way++)
                     for (int parts = 1; parts < 9; parts += 3) {
-                        atl_product p = product_of(m, n, k, way & 1, way >> 1);
+                        atl_product p = product_of(m, n, depth, way & 1, way >> 1);
                         operands o = new_operands(&p);
                         float *partial = random_floats(atl_stream_partial(&p, parts));
-                        atl_stream_product(&p, parts, o.a, o.b, o.c, partial);
+                        k->stream_product(&p, parts, o.a, o.b, o.c, partial);
                         check_and_free(&p, &o, "stream");
                         free(partial);
                     }
 }
 
-Test(matrix, outer_products)
+ISA_TEST(matrix, outer_products)
 {
     for (int64_t m = 1; m < 300; m = m * 3 + 2)
         for (int64_t n = 1; n < 300; n = n * 3 + 1)
-            for (int64_t k = 1; k <= ATL_FEW_ROWS; k++)
+            for (int64_t depth = 1; depth <= ATL_FEW_ROWS; depth++)
                 for (int way = 0; way < 2; way++) {
-                    atl_product p = product_of(m, n, k, way, 0);
+                    atl_product p = product_of(m, n, depth, way, 0);
                     operands o = new_operands(&p);
-                    atl_outer_product(&p, o.a, o.b, o.c);
+                    k->outer_product(&p, o.a, o.b, o.c);
                     check_and_free(&p, &o, "outer");
                 }
 }

@@ -1,12 +1,12 @@
 /* Float functions against the same in double: over all floats, at special ones, and in both forms the compiler makes of
  * them. */
-#include "maps.h"
-
-#include "ops/vector_math.h"
+#include "isas.h"
+#include "kernels/vector_math.h"
+#include "ops/maps.h"
 
 #define BOUND 0.51 /* units in the last place: what the header promises */
 
-/* The header's functions, compiled for the plain processor; the ops' maps are compiled for this one. */
+/* The header's functions, compiled for the plain processor; the maps are those of an instruction set. */
 #define PLAIN(op)                                                                                                      \
     static float plain_##op(float x) { return fast_##op(x); }
 PLAIN(exp)
@@ -72,12 +72,24 @@ typedef struct worst_case {
     float x;
 } worst_case;
 
+static const atl_kernel_table *kernels; /* whose maps are tested */
+
+static atl_map_kernel *map_named(const char *name)
+{
+#define IF_NAMED(map, ...)                                                                                             \
+    if (!strcmp(name, #map))                                                                                           \
+        return kernels->map_##map;
+    ATL_MAPS(IF_NAMED, IF_NAMED, IF_NAMED)
+    cr_assert_fail("there is no map '%s'", name);
+    return NULL;
+}
+
 static void compare_block(const float_function *f, int use_map, int n, const float *x, worst_case *worst)
 {
     float y[BLOCK];
     const atl_op *op = op_named(f->name);
     if (use_map)
-        op->map(NULL, (size_t)n, &x, y);
+        map_named(f->name)(NULL, (size_t)n, &x, y);
     for (int i = 0; i < n; i++) {
         double distance = ulps_between(use_map ? y[i] : f->plain(x[i]), op->function((double)x[i]));
         if (distance > worst->ulps)
@@ -109,14 +121,16 @@ static void expect_within(const float_function *f, const char *form, worst_case 
               form, worst.ulps, (double)worst.x, (double)worst.x, (unsigned long long)test_seed());
 }
 
-Test(vector_math, maps_over_all_floats)
+ISA_TEST(vector_math, maps_over_all_floats)
 {
+    kernels = k;
     for (size_t i = 0; i < COUNT(functions); i++)
         expect_within(&functions[i], "map", sweep(&functions[i], 1, 0));
 }
 
-Test(vector_math, circle_functions_without_far_numbers)
+ISA_TEST(vector_math, circle_functions_without_far_numbers)
 {
+    kernels = k;
     for (size_t i = 0; i < COUNT(functions); i++)
         if (functions[i].limit > 0)
             expect_within(&functions[i], "near map", sweep(&functions[i], 1, functions[i].limit));
@@ -128,32 +142,34 @@ Test(vector_math, the_plain_processor_over_all_floats)
         expect_within(&functions[i], "plain", sweep(&functions[i], 0, functions[i].limit));
 }
 
-Test(vector_math, special_floats)
+ISA_TEST(vector_math, special_floats)
 {
+    kernels = k;
     for (size_t i = 0; i < COUNT(functions); i++)
-        for (size_t k = 0; k < COUNT(special_floats); k++) {
+        for (size_t j = 0; j < COUNT(special_floats); j++) {
             worst_case map = {0, 0}, plain = {0, 0};
-            compare_block(&functions[i], 1, 1, &special_floats[k], &map);
+            compare_block(&functions[i], 1, 1, &special_floats[j], &map);
             expect_within(&functions[i], "map", map);
-            if (functions[i].limit == 0 || fabsf(special_floats[k]) <= functions[i].limit)
-                compare_block(&functions[i], 0, 1, &special_floats[k], &plain);
+            if (functions[i].limit == 0 || fabsf(special_floats[j]) <= functions[i].limit)
+                compare_block(&functions[i], 0, 1, &special_floats[j], &plain);
             expect_within(&functions[i], "plain", plain);
         }
 }
 
 /* The edges between the parts of a function, and the few floats at either side of each. */
-Test(vector_math, around_the_seams)
+ISA_TEST(vector_math, around_the_seams)
 {
+    kernels = k;
     static const float seams[] = {0.5f,        1,           2,           3.95f,       10,
                                   10.1f,       0.34657359f, 0.69314718f, 0.70710678f, 0.78539816f,
                                   1.41421356f, 1.57079633f, 2.35619449f, 3.14159265f, 6.28318531f,
                                   20,          40,          87.33655f,   1000};
     for (size_t i = 0; i < COUNT(functions); i++)
-        for (size_t k = 0; k < COUNT(seams); k++) {
+        for (size_t s = 0; s < COUNT(seams); s++) {
             float x[64];
             uint32_t bits;
             worst_case worst = {0, 0};
-            memcpy(&bits, &seams[k], sizeof bits);
+            memcpy(&bits, &seams[s], sizeof bits);
             for (uint32_t j = 0; j < 64; j++)
                 x[j] = float_of_bits((bits + j / 2 - 16) ^ (j % 2) << 31);
             compare_block(&functions[i], 1, 64, x, &worst);
@@ -161,16 +177,25 @@ Test(vector_math, around_the_seams)
         }
 }
 
-Test(vector_math, pow_within_its_bound)
+static float pow_of(float a, float b)
 {
+    const float *const x[] = {&a, &b};
+    float y;
+    kernels->map_pow(NULL, 1, x, &y);
+    return y;
+}
+
+ISA_TEST(vector_math, pow_within_its_bound)
+{
+    kernels = k;
     worst_case worst = {0, 0};
     float power = 0;
-    for (int k = 0; k < SWEEP; k++) {
+    for (int i = 0; i < SWEEP; i++) {
         const float a = float_of_bits((uint32_t)random_below(UINT64_C(1) << 32));
         const double log_size = log2(fabs((double)a)), reach = 300 * ((double)random_below(1 << 20) / (1 << 20) - 0.5);
         const float near = (float)(reach / log_size), any = float_of_bits((uint32_t)random_below(UINT64_C(1) << 32));
-        const float b = k % 3 == 0 ? near : k % 3 == 1 ? rintf(near) : any;
-        const double distance = ulps_between(map_of("pow", a, b), pow((double)a, (double)b));
+        const float b = i % 3 == 0 ? near : i % 3 == 1 ? rintf(near) : any;
+        const double distance = ulps_between(pow_of(a, b), pow((double)a, (double)b));
         if (distance > worst.ulps)
             worst = (worst_case){distance, a}, power = b;
     }
@@ -178,11 +203,12 @@ Test(vector_math, pow_within_its_bound)
               (double)power, worst.ulps, (unsigned long long)test_seed());
 }
 
-Test(vector_math, pow_of_special_pairs)
+ISA_TEST(vector_math, pow_of_special_pairs)
 {
+    kernels = k;
     for (size_t i = 0; i < COUNT(special_floats); i++)
-        for (size_t k = 0; k < COUNT(special_floats); k++) {
-            const float a = special_floats[i], b = special_floats[k], y = map_of("pow", a, b);
+        for (size_t j = 0; j < COUNT(special_floats); j++) {
+            const float a = special_floats[i], b = special_floats[j], y = pow_of(a, b);
             const double exact = pow((double)a, (double)b);
             cr_expect(ulps_between(y, exact) <= 0.53, "%.9g^%.9g is %.9g, not %.9g", (double)a, (double)b, (double)y,
                       exact);

@@ -1,5 +1,5 @@
 /* Sharing a big loop among the threads. */
-#include "ops/parallel.h"
+#include "kernels/parallel.h"
 
 #include <omp.h>
 

@@ -1,19 +1,19 @@
 /* Elementary functions of one float, for loops that run many lanes side by side: no branch, no call.
  *
  * They compute in double and round once, so that every one of them is within 0.51 units in the last place (pow: 0.53)
- * for every float (tests/ops/test_vector_math.c); sin, cos and tan up to CIRCLE_LIMIT.  Denormals are numbers like any
+ * for every float (tests/kernels/test_vector_math.c); sin, cos and tan up to CIRCLE_LIMIT.  Denormals are numbers like any
  * other; inf, NaN and the sign of zero are as in C's <math.h>.
  *
  * Polynomials are minimax (Remez) on the stated interval for the stated error; coefficients from x^0 up. */
-#ifndef ATLED_OPS_VECTOR_MATH_H
-#define ATLED_OPS_VECTOR_MATH_H
+#ifndef ATLED_KERNELS_VECTOR_MATH_H
+#define ATLED_KERNELS_VECTOR_MATH_H
 
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "ops/fast.h"
+#include "kernels/loops.h"
 
 /* c[0] + c[1] x + ..., unrolled. */
 #define POLYNOMIAL(x, ...)                                                                                             \
@@ -164,6 +164,12 @@ ATL_LANE float fast_elu(float x)
     const float below = fast_expm1(x);
     return x > 0 ? x : below;
 }
+
+/* l (x > 0 ? x : a (e^x - 1)): l and l a */
+#define SELU_L  1.0507009873554805
+#define SELU_LA 1.7580993408473766 /* a = 1.6732632423543772 */
+
+ATL_LANE float fast_selu(float x) { return (float)(x > 0 ? SELU_L * (double)x : SELU_LA * double_expm1((double)x)); }
 
 /* ---- error function --------------------------------------------------------------------------------------------- */
 

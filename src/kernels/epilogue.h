@@ -1,0 +1,15 @@
+/* What a convolution does to each result before it is written, in this order.  Null or 0: not done. */
+#ifndef ATLED_KERNELS_EPILOGUE_H
+#define ATLED_KERNELS_EPILOGUE_H
+
+#include <stdint.h>
+
+typedef struct atl_epilogue {
+    const float *bias;      /* [out]: added */
+    const float *residual;  /* of the result's shape, dense: added */
+    int relu;               /* 0 where the sum is not above 0; NaN stays NaN */
+    const float *relu_grad; /* of the result's shape, dense: 0 where it is not positive */
+    const uint32_t *mask;   /* the same as bits: see kernels/mask.h */
+} atl_epilogue;
+
+#endif

@@ -1,0 +1,75 @@
+/* The element-wise functions of the ops, over n floats.  An op's entry here is all that it needs in this folder: its place in the table, and its loop
+ * for each instruction set, follow from it. */
+#ifndef ATLED_KERNELS_MAPS_H
+#define ATLED_KERNELS_MAPS_H
+
+#include <stddef.h>
+
+/* result[i] of inputs[0][i], inputs[1][i], ... for i < n.  The result may be exactly one of the inputs. */
+typedef void atl_map_kernel(const void *attributes, size_t n, const float *const *inputs, float *result);
+
+/* Attributes of clip; those of leaky_relu are one float, the slope below 0. */
+typedef struct atl_clip_bounds {
+    float lowest, highest;
+} atl_clip_bounds;
+
+/* UNARY(name, of x), BINARY(name, of a and b), OTHER(name): a function of maps.c */
+#define ATL_MAPS(UNARY, BINARY, OTHER)                                                                                 \
+    BINARY(add, a + b)                                                                                                 \
+    BINARY(sub, a - b)                                                                                                 \
+    BINARY(mul, (a) * (b))                                                                                             \
+    BINARY(div, a / b)                                                                                                 \
+    BINARY(pow, fast_pow(a, b))                                                                                        \
+    BINARY(minimum, a <= b || a != a ? a : b)                                                                          \
+    BINARY(maximum, a >= b || a != a ? a : b)                                                                          \
+    UNARY(neg, -x)                                                                                                     \
+    UNARY(abs, fabsf(x))                                                                                               \
+    UNARY(sign, x > 0 ? 1.0f : x < 0 ? -1.0f : x)                                                                      \
+    UNARY(square, (x) * (x))                                                                                           \
+    UNARY(reciprocal, 1 / x)                                                                                           \
+    UNARY(sqrt, sqrtf(x))                                                                                              \
+    UNARY(rsqrt, (float)(1 / sqrt((double)x)))                                                                         \
+    UNARY(exp, fast_exp(x))                                                                                            \
+    UNARY(exp2, fast_exp2(x))                                                                                          \
+    UNARY(expm1, fast_expm1(x))                                                                                        \
+    UNARY(log, fast_log(x))                                                                                            \
+    UNARY(log1p, fast_log1p(x))                                                                                        \
+    UNARY(erf, fast_erf(x))                                                                                            \
+    UNARY(erfc, fast_erfc(x))                                                                                          \
+    UNARY(floor, floorf(x))                                                                                            \
+    UNARY(ceil, ceilf(x))                                                                                              \
+    UNARY(round, rintf(x))                                                                                             \
+    UNARY(asin, fast_asin(x))                                                                                          \
+    UNARY(acos, fast_acos(x))                                                                                          \
+    UNARY(atan, fast_atan(x))                                                                                          \
+    UNARY(relu, x <= 0 ? 0.0f : x)                                                                                     \
+    UNARY(elu, fast_elu(x))                                                                                            \
+    UNARY(selu, fast_selu(x))                                                                                          \
+    UNARY(tanh, fast_tanh(x))                                                                                          \
+    UNARY(sigmoid, fast_sigmoid(x))                                                                                    \
+    UNARY(softplus, fast_softplus(x))                                                                                  \
+    UNARY(softsign, fabsf(x) > FLT_MAX ? copysignf(1, x) : x / (1 + fabsf(x)))                                         \
+    UNARY(swish, fast_swish(x))                                                                                        \
+    UNARY(gelu, fast_gelu(x))                                                                                          \
+    UNARY(gelu_tanh, fast_gelu_tanh(x))                                                                                \
+    UNARY(logical_not, x == 0 ? 1.0f : 0.0f)                                                                           \
+    UNARY(heaviside, x > 0 ? 1.0f : 0.0f)                                                                              \
+    BINARY(equal, a == b ? 1.0f : 0.0f)                                                                                \
+    BINARY(not_equal, a != b ? 1.0f : 0.0f)                                                                            \
+    BINARY(less, a < b ? 1.0f : 0.0f)                                                                                  \
+    BINARY(less_equal, a <= b ? 1.0f : 0.0f)                                                                           \
+    BINARY(greater, a > b ? 1.0f : 0.0f)                                                                               \
+    BINARY(greater_equal, a >= b ? 1.0f : 0.0f)                                                                        \
+    BINARY(logical_and, ((a != 0) & (b != 0)) ? 1.0f : 0.0f)                                                           \
+    BINARY(logical_or, ((a != 0) | (b != 0)) ? 1.0f : 0.0f)                                                            \
+    BINARY(logical_xor, ((a != 0) ^ (b != 0)) ? 1.0f : 0.0f)                                                           \
+    BINARY(relu_grad, b > 0 ? a : 0.0f)                                                                                \
+    BINARY(sigmoid_cross_entropy, (a > 0 ? a : 0) - a * b + fast_log1p(fast_exp(-fabsf(a))))                           \
+    OTHER(sin)                                                                                                         \
+    OTHER(cos)                                                                                                         \
+    OTHER(tan)                                                                                                         \
+    OTHER(leaky_relu)                                                                                                  \
+    OTHER(clip)                                                                                                        \
+    OTHER(select)
+
+#endif

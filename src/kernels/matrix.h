@@ -1,0 +1,33 @@
+/* Products of float matrices that oneDNN is not made for: small ones, and a few rows times a large matrix, which is bound by how
+ * fast that can be read.  B is taken as it lies: packing it for a kernel would keep a second copy of the largest weights there are. */
+#ifndef ATLED_KERNELS_MATRIX_H
+#define ATLED_KERNELS_MATRIX_H
+
+#include <stdint.h>
+
+/* C [m, n] = A [m, k] B [k, n]; C is dense. */
+typedef struct atl_product {
+    int64_t m, n, k;
+    int64_t a_row, a_column; /* A's element (i, p) is a[i * a_row + p * a_column] */
+    int b_transposed;        /* B is stored as [n, k], dense; else as [k, n] */
+} atl_product;
+
+enum { ATL_FEW_ROWS = 8 }; /* of A, for atl_stream_product */
+
+/* Floats of scratch that stream_product wants. */
+static inline int64_t atl_stream_partial(const atl_product *p, int parts)
+{
+    return p->b_transposed ? 0 : (parts - 1) * p->m * p->n;
+}
+
+/* small_product: on the calling thread.
+ * stream_product: m <= ATL_FEW_ROWS, and a_column is 1 if B is transposed.  `parts` is how many pieces the work is cut into: one for each thread
+ *     is best.  `partial` is scratch of atl_stream_partial(p, parts) floats.
+ * outer_product: few terms, k <= ATL_FEW_ROWS, B not transposed: bound by how fast C can be written.  Shared among the threads. */
+#define ATL_MATRIX_KERNELS(K)                                                                                          \
+    K(void, small_product, (const atl_product *p, const float *a, const float *b, float *c))                           \
+    K(void, stream_product,                                                                                            \
+      (const atl_product *p, int parts, const float *a, const float *b, float *c, float *partial))                     \
+    K(void, outer_product, (const atl_product *p, const float *a, const float *b, float *c))
+
+#endif

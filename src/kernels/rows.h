@@ -1,0 +1,16 @@
+/* Loops over one row of numbers: what softmax and its gradient are made of. */
+#ifndef ATLED_KERNELS_ROWS_H
+#define ATLED_KERNELS_ROWS_H
+
+#include <stdint.h>
+
+/* sum_of: n numbers added up side by side, always the same way
+ * exp_below: e = e^(x - most)
+ * softmax_grad_row: result = value (dy - sum of dy value) */
+#define ATL_ROW_KERNELS(K)                                                                                             \
+    K(float, sum_of, (const float *x, int64_t n))                                                                      \
+    K(float, largest_of, (const float *x, int64_t n))                                                                  \
+    K(void, exp_below, (const float *x, float most, int64_t n, float *e))                                              \
+    K(void, softmax_grad_row, (int64_t n, const float *dy, const float *value, float *result))
+
+#endif

@@ -1,0 +1,29 @@
+/* Sums side by side: see sums.h. */
+#include "kernels/sums.h"
+
+#include "kernels/level.h"
+#include "kernels/loops.h"
+
+void KERNEL(add_deviations)(float *restrict sum, float *restrict square, const float *x, const float *first, int64_t n)
+{
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++) {
+        const float d = x[i] - first[i];
+        sum[i] += d;
+        square[i] += d * d;
+    }
+}
+
+void KERNEL(add_to_sums)(float *restrict sum, const float *a, int64_t n)
+{
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++)
+        sum[i] += a[i];
+}
+
+void KERNEL(add_products_to_sums)(float *restrict sum, const float *a, const float *b, int64_t n)
+{
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++)
+        sum[i] += a[i] * b[i];
+}

@@ -1,0 +1,16 @@
+/* Sums side by side: of elements, of products, and of deviations and their squares. */
+#ifndef ATLED_KERNELS_SUMS_H
+#define ATLED_KERNELS_SUMS_H
+
+#include <stdint.h>
+
+/* add_to_sums: sum += a
+ * add_products_to_sums: sum += a b
+ * add_deviations: with d = x - first, sum += d and square += d^2 */
+#define ATL_SUM_KERNELS(K)                                                                                             \
+    K(void, add_to_sums, (float *restrict sum, const float *a, int64_t n))                                             \
+    K(void, add_products_to_sums, (float *restrict sum, const float *a, const float *b, int64_t n))                    \
+    K(void, add_deviations,                                                                                            \
+      (float *restrict sum, float *restrict square, const float *x, const float *first, int64_t n))
+
+#endif

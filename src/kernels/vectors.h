@@ -1,0 +1,205 @@
+/* Vectors of floats as wide as one register of the instruction set that is compiled for, and what kernels do with them.
+ *
+ * A vector must not be wider than a register: the compiler would keep it in memory. */
+#ifndef ATLED_KERNELS_VECTORS_H
+#define ATLED_KERNELS_VECTORS_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/epilogue.h"
+#include "kernels/level.h"
+
+#if defined __x86_64__
+#include <immintrin.h>
+#elif defined __aarch64__
+#include <arm_neon.h>
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+enum { VECTOR = ATL_VECTOR }; /* floats */
+typedef float vec __attribute__((vector_size(4 * ATL_VECTOR)));
+typedef int32_t vec_int __attribute__((vector_size(4 * ATL_VECTOR)));
+typedef float vec_anywhere __attribute__((vector_size(4 * ATL_VECTOR), aligned(4), may_alias));
+typedef int32_t vec_int_anywhere __attribute__((vector_size(4 * ATL_VECTOR), aligned(4), may_alias));
+
+INLINE vec load(const float *x) { return *(const vec_anywhere *)x; }
+INLINE void store(float *x, vec value) { *(vec_anywhere *)x = value; }
+INLINE vec broadcast(float x) { return x - (vec){0}; }
+
+/* x where `by` is positive, else 0 */
+INLINE vec where_positive(vec x, vec by) { return (vec)((vec_int)x & (by > (vec){0})); }
+
+/* 0 where x is at most 0, else x: NaN stays NaN. */
+INLINE vec relu(vec x) { return (vec)((vec_int)x & ~(x <= (vec){0})); }
+
+/* x where bit k of as many words is set, else 0 */
+INLINE vec where_bit(vec x, const uint32_t *word, int k)
+{
+    vec_int bits = *(const vec_int_anywhere *)word;
+    return (vec)((vec_int)x & (bits << (31 - k) < 0));
+}
+
+/* 1 / sqrt(x) */
+INLINE vec reciprocal_root(vec x)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    const vec r =
+        (vec)_mm512_rsqrt14_ps((__m512)x); /* 14 bits, and one of Newton's steps: two units in the last place */
+    return r * (1.5f - 0.5f * x * r * r);
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    return 1 / (vec)_mm256_sqrt_ps((__m256)x);
+#elif defined __x86_64__ && ATL_VECTOR == 4
+    return 1 / (vec)_mm_sqrt_ps((__m128)x);
+#elif defined __aarch64__ && ATL_VECTOR == 4
+    return 1 / (vec)vsqrtq_f32((float32x4_t)x);
+#else
+    for (int i = 0; i < VECTOR; i++)
+        x[i] = 1 / sqrtf(x[i]);
+    return x;
+#endif
+}
+
+/* Elements k to k + VECTOR - 1 of a and b, one after the other; 0 <= k <= VECTOR. */
+INLINE vec window_of(int k, vec a, vec b)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    const vec_int number = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return (vec)_mm512_permutex2var_ps((__m512)a, (__m512i)(number + k), (__m512)b);
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    const vec_int number = {0, 1, 2, 3, 4, 5, 6, 7}, index = number + k; /* permutevar looks at the lowest three bits */
+    const vec of_a = (vec)_mm256_permutevar8x32_ps((__m256)a, (__m256i)index),
+              of_b = (vec)_mm256_permutevar8x32_ps((__m256)b, (__m256i)index);
+    return (vec)_mm256_blendv_ps((__m256)of_a, (__m256)of_b, (__m256)(index > 7));
+#else
+    float both[2 * VECTOR];
+    store(both, a);
+    store(both + VECTOR, b);
+    return load(both + k);
+#endif
+}
+
+/* Bias, residual, relu and its gradient for the outputs from `channel` on; `at` is the linear index of the first in a dense result. */
+INLINE vec apply_epilogue(const atl_epilogue *end, vec value, int64_t at, int64_t channel)
+{
+    if (end->bias)
+        value += load(end->bias + channel);
+    if (end->residual)
+        value += load(end->residual + at);
+    if (end->relu)
+        value = relu(value);
+    if (end->relu_grad)
+        value = where_positive(value, load(end->relu_grad + at));
+    if (end->mask) /* 512 elements are bits of 16 words: element 16 k + j is bit k of word j */
+        value = where_bit(value, end->mask + at / 512 * 16 + at % 16, (int)(at / 16 % 32));
+    return value;
+}
+
+/* ---- products that are kept in registers ----------------------------------------------------------------------------- */
+
+/* With 32 registers 24 hold sums, with 16 twelve do. */
+enum { MAX_TILE_ROWS = 16, MAX_TILE_VECTORS = 4 };
+typedef vec product_tile[MAX_TILE_ROWS][MAX_TILE_VECTORS];
+
+/* Vectors of outputs that a tile has side by side, for a number of outputs that is a multiple of VECTOR; and its rows. */
+static inline int tile_vectors(int64_t out)
+{
+    int64_t vectors = out / VECTOR;
+    if (ATL_REGISTERS == 32 && vectors % 4 == 0)
+        return 4;
+    if (ATL_REGISTERS == 32)
+        return vectors % 3 == 0 ? 3 : vectors % 2 == 0 ? 2 : 1;
+    return vectors % 2 == 0 ? 2 : vectors % 3 == 0 ? 3 : 1;
+}
+static inline int tile_rows(int vectors)
+{
+    if (ATL_REGISTERS == 32)
+        return vectors == 4 ? 6 : vectors == 3 ? 8 : 12;
+    return vectors == 3 ? 4 : vectors == 2 ? 6 : 12;
+}
+
+INLINE void clear_tile(const int rows, const int vectors, product_tile sum)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] = (vec){0};
+}
+
+INLINE void load_tile(const int rows, const int vectors, const float *c, int64_t c_row, product_tile sum)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] = load(c + i * c_row + v * VECTOR);
+}
+
+INLINE void store_tile(const int rows, const int vectors, product_tile sum, float *c, int64_t c_row)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        store(c + i * c_row + v * VECTOR, sum[i][v]);
+}
+
+/* sum [rows, VECTOR * vectors] += a [rows, depth] b [depth, VECTOR * vectors], with floats from row to row and from step to step of the
+ * depth. */
+INLINE void add_to_tile(const int rows, const int vectors, int64_t depth, const float *a, int64_t a_row, int64_t a_step,
+                        const float *b, int64_t b_step, product_tile sum)
+{
+    for (int64_t k = 0; k < depth; k++, a += a_step, b += b_step) {
+        vec row[MAX_TILE_VECTORS];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            row[v] = load(b + v * VECTOR);
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            vec one = broadcast(a[i * a_row]);
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] += one * row[v];
+        }
+    }
+}
+
+/* Calls function(rows, vectors, ...) with the tile's sizes as constants, for a number of outputs. */
+#if ATL_REGISTERS == 32
+#define FOR_TILE(out, function, ...)                                                                                   \
+    switch (tile_vectors(out)) {                                                                                       \
+    case 4:                                                                                                            \
+        function(6, 4, __VA_ARGS__);                                                                                   \
+        break;                                                                                                         \
+    case 3:                                                                                                            \
+        function(8, 3, __VA_ARGS__);                                                                                   \
+        break;                                                                                                         \
+    case 2:                                                                                                            \
+        function(12, 2, __VA_ARGS__);                                                                                  \
+        break;                                                                                                         \
+    default:                                                                                                           \
+        function(12, 1, __VA_ARGS__);                                                                                  \
+    }
+#else
+#define FOR_TILE(out, function, ...)                                                                                   \
+    switch (tile_vectors(out)) {                                                                                       \
+    case 3:                                                                                                            \
+        function(4, 3, __VA_ARGS__);                                                                                   \
+        break;                                                                                                         \
+    case 2:                                                                                                            \
+        function(6, 2, __VA_ARGS__);                                                                                   \
+        break;                                                                                                         \
+    default:                                                                                                           \
+        function(12, 1, __VA_ARGS__);                                                                                  \
+    }
+#endif
+
+#endif

@@ -1,0 +1,114 @@
+/* Convolutions by Winograd's method with a transformed filter that is kept: see winograd.h, and winograd_tiles.h for the mathematics. */
+#include "kernels/winograd_tiles.h"
+
+/* ---- sizes ---------------------------------------------------------------------------------------------------------- */
+
+static plan plan_of(const atl_winograd *w)
+{
+    plan p = tiles_of(w);
+    int64_t rows = tile_rows(tile_vectors(w->out)), blocks_of_out = w->out / (tile_vectors(w->out) * VECTOR);
+    if (p.tiles < 2 * rows * w->workers && blocks_of_out % w->workers == 0)
+        p.parts = w->workers;
+    p.part = w->out / p.parts;
+    int64_t most = w->cache_bytes / (p.tile_points * 4) / (w->in + p.part),
+            share = (p.tiles * p.parts + w->workers - 1) / w->workers;
+    most = most < rows ? rows : most / rows * rows;
+    int64_t blocks = (share + most - 1) / most;
+    p.block = round_up((share + blocks - 1) / blocks, rows);
+    p.x_stride = p.block * w->in + PADDING;
+    p.y_stride = p.block * p.part + PADDING;
+    return p;
+}
+
+int64_t KERNEL(winograd_filter_floats)(const atl_winograd *w) { return tiles_of(w).tile_points * filter_stride(w); }
+
+int64_t KERNEL(winograd_scratch_floats)(const atl_winograd *w)
+{
+    plan p = plan_of(w);
+    return w->workers * p.tile_points * (p.x_stride + p.y_stride);
+}
+
+/* ---- the filter ------------------------------------------------------------------------------------------------------- */
+
+/* To [points][out / block][in][block], in which the products read it from the first to the last; of the inputs of one worker. */
+static void filter_to_points(const atl_winograd *w, int worker, const float *filter, int transposed, float *to)
+{
+    int64_t block = tile_vectors(w->out) * VECTOR, squares = w->in / VECTOR;
+    for (int64_t k = squares * worker / w->workers; k < squares * (worker + 1) / w->workers; k++)
+        for (int64_t o = 0; o < w->out; o += VECTOR) {
+            int64_t i = k * VECTOR;
+            float *at = to + (o / block * w->in + i) * block + o % block;
+            if (w->kernel_size == 3)
+                filter_square_to_points(3, w, filter, transposed, i, o, filter_stride(w), block, at);
+            else
+                filter_square_to_points(5, w, filter, transposed, i, o, filter_stride(w), block, at);
+        }
+}
+
+void KERNEL(winograd_transform_filter)(const atl_winograd *w, const float *filter, int transposed, float *transformed)
+{
+#pragma omp parallel for num_threads(w->workers) schedule(static, 1) if (w->workers > 1)
+    for (int worker = 0; worker < w->workers; worker++)
+        filter_to_points(w, worker, filter, transposed, transformed);
+}
+
+/* ---- products --------------------------------------------------------------------------------------------------------- */
+
+/* All points of a block of tiles, for the outputs from `first` on, as many as a worker has. */
+INLINE void products(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t tiles,
+                     int64_t first, const float *x, const float *filter, float *y)
+{
+    int64_t block = vectors * VECTOR;
+    for (int64_t k = 0; k < p->tile_points; k++)
+        for (int64_t o = 0; o < p->part; o += block) {
+            const float *b = filter + k * filter_stride(w) + (first + o) * w->in;
+            for (int64_t t = 0; t < tiles; t += rows) {
+                product_tile sum;
+                clear_tile(rows, vectors, sum);
+                add_to_tile(rows, vectors, w->in, x + k * p->x_stride + t * w->in, w->in, 1, b, block, sum);
+                store_tile(rows, vectors, sum, y + k * p->y_stride + t * p->part + o, p->part);
+            }
+        }
+}
+
+static void products_of_block(const atl_winograd *w, const plan *p, int64_t tiles, int64_t first, const float *x,
+                              const float *filter, float *y)
+{
+    FOR_TILE(w->out, products, w, p, tiles, first, x, filter, y)
+}
+
+static void results_of_block(const atl_winograd *w, const plan *p, int64_t first_tile, int64_t tiles, int64_t first,
+                             const float *y, const atl_epilogue *end, float *result)
+{
+    for (int64_t t = 0; t < tiles; t++)
+        if (w->kernel_size == 3)
+            tile_from_points(6, w, p, first_tile + t, first, y + t * p->part, end, result);
+        else
+            tile_from_points(8, w, p, first_tile + t, first, y + t * p->part, end, result);
+}
+
+/* ---- convolving ------------------------------------------------------------------------------------------------------- */
+
+static void convolve_part(const atl_winograd *w, const plan *p, int worker, const float *image, const float *filter,
+                          const atl_epilogue *end, float *scratch, float *result)
+{
+    int64_t teams = w->workers / p->parts, team = worker / p->parts, first = worker % p->parts * p->part;
+    int64_t from = p->tiles * team / teams, to = p->tiles * (team + 1) / teams, step = tile_rows(tile_vectors(w->out));
+    float *x = scratch + worker * p->tile_points * (p->x_stride + p->y_stride), *y = x + p->tile_points * p->x_stride;
+    for (; from < to; from += p->block) {
+        int64_t tiles = to - from < p->block ? to - from : p->block, rows = round_up(tiles, step);
+        block_to_points(w, p, from, tiles, image, x);
+        clear_rows(w, p, tiles, rows, x);
+        products_of_block(w, p, rows, first, x, filter, y);
+        results_of_block(w, p, from, tiles, first, y, end, result);
+    }
+}
+
+void KERNEL(winograd_convolve)(const atl_winograd *w, const float *image, const float *transformed,
+                               const atl_epilogue *end, float *scratch, float *result)
+{
+    plan p = plan_of(w);
+#pragma omp parallel for num_threads(w->workers) schedule(static, 1) if (w->workers > 1)
+    for (int worker = 0; worker < w->workers; worker++)
+        convolve_part(w, &p, worker, image, transformed, end, scratch, result);
+}

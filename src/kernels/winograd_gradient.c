@@ -1,0 +1,177 @@
+/* The gradient of a convolution by its filter, by Winograd's method: see winograd.h. */
+#include "kernels/winograd_tiles.h"
+
+/* Blocks of tiles beside a worker's sums [points][in][out]. */
+static plan gradient_plan_of(const atl_winograd *w)
+{
+    enum { FEWEST = 16 };
+    plan p = tiles_of(w);
+    p.block = w->cache_bytes * 3 / 4 / (p.tile_points * 4) / (w->in + w->out); /* the sums want some of it, too */
+    p.block = p.block < FEWEST ? FEWEST : p.block;
+    p.x_stride = p.block * w->in + PADDING;
+    p.y_stride = p.block * w->out + PADDING;
+    return p;
+}
+
+/* Floats of a worker: its sums, and a block of tiles. */
+static int64_t sums_stride(const atl_winograd *w, const plan *p)
+{
+    return p->tile_points * (filter_stride(w) + p->x_stride + p->y_stride);
+}
+
+int64_t KERNEL(winograd_gradient_scratch_floats)(const atl_winograd *w)
+{
+    plan p = gradient_plan_of(w);
+    return w->workers * sums_stride(w, &p);
+}
+
+/* G dy G' of one tile. */
+INLINE void tile_of_gradient(const int side, const atl_winograd *w, const plan *p, int64_t tile, const float *dy,
+                             float *to)
+{
+    place at = place_of(p, tile);
+    int64_t row = w->result_width * w->out;
+    const float *from = dy + (at.n * w->result_height + at.y) * row + at.x * w->out;
+    inside in = part_inside(at.y, at.x, TILE, w->result_height, w->result_width);
+    for (int64_t c = 0; c < w->out; c += VECTOR) {
+        vec all[MAX_POINTS], half[TILE * MAX_SIDE];
+        load_square(TILE, from + c, row, w->out, &in, all);
+        UNROLL
+        for (int i = 0; i < TILE; i++)
+            filter_transform(side, TILE, all + i * TILE, 1, half + i * side, 1);
+        UNROLL
+        for (int j = 0; j < side; j++)
+            filter_transform(side, TILE, half + j, side, all + j, side);
+        UNROLL
+        for (int k = 0; k < side * side; k++)
+            store(to + k * p->y_stride + c, all[k]);
+    }
+}
+
+static void block_of_gradient(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, const float *dy,
+                              float *y)
+{
+    for (int64_t t = 0; t < tiles; t++)
+        if (w->kernel_size == 3)
+            tile_of_gradient(6, w, p, first + t, dy, y + t * w->out);
+        else
+            tile_of_gradient(8, w, p, first + t, dy, y + t * w->out);
+}
+
+/* sums [points][rows, of i on] += x' y, for VECTOR * vectors outputs from o on. */
+INLINE void add_rows(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t tiles, int64_t k,
+                     int64_t i, int64_t o, const float *x, const float *y, float *sums)
+{
+    float *c = sums + k * filter_stride(w) + i * w->out + o;
+    product_tile sum;
+    load_tile(rows, vectors, c, w->out, sum);
+    add_to_tile(rows, vectors, tiles, x + k * p->x_stride + i, 1, w->in, y + k * p->y_stride + o, w->out, sum);
+    store_tile(rows, vectors, sum, c, w->out);
+}
+
+/* The inputs are rows of the products; `rest` divides what is left of them. */
+INLINE void add_products(const int rows, const int rest, const int vectors, const atl_winograd *w, const plan *p,
+                         int64_t tiles, const float *x, const float *y, float *sums)
+{
+    for (int64_t k = 0; k < p->tile_points; k++)
+        for (int64_t o = 0; o < w->out; o += vectors * VECTOR) {
+            int64_t i = 0;
+            for (; i + rows <= w->in; i += rows)
+                add_rows(rows, vectors, w, p, tiles, k, i, o, x, y, sums);
+            for (; i < w->in; i += rest)
+                add_rows(rest, vectors, w, p, tiles, k, i, o, x, y, sums);
+        }
+}
+
+static void add_products_of_block(const atl_winograd *w, const plan *p, int64_t tiles, const float *x, const float *y,
+                                  float *sums)
+{
+    switch (tile_vectors(w->out)) {
+#if ATL_REGISTERS == 32
+    case 4:
+        add_products(4, 4, 4, w, p, tiles, x, y, sums);
+        break;
+    case 3:
+        add_products(8, VECTOR < 8 ? VECTOR : 8, 3, w, p, tiles, x, y, sums);
+        break;
+    case 2:
+        add_products(8, VECTOR < 8 ? VECTOR : 8, 2, w, p, tiles, x, y, sums);
+        break;
+    default:
+        add_products(16, VECTOR, 1, w, p, tiles, x, y, sums);
+#else
+    case 3:
+        add_products(4, 4, 3, w, p, tiles, x, y, sums);
+        break;
+    case 2:
+        add_products(6, 2, 2, w, p, tiles, x, y, sums);
+        break;
+    default:
+        add_products(8, VECTOR, 1, w, p, tiles, x, y, sums);
+#endif
+    }
+}
+
+static void sum_part(const atl_winograd *w, const plan *p, int worker, const float *image, const float *dy,
+                     float *scratch)
+{
+    int64_t from = p->tiles * worker / w->workers, to = p->tiles * (worker + 1) / w->workers;
+    float *sums = scratch + worker * sums_stride(w, p), *x = sums + p->tile_points * filter_stride(w);
+    float *y = x + p->tile_points * p->x_stride;
+    memset(sums, 0, (size_t)(p->tile_points * filter_stride(w)) * sizeof *sums);
+    for (; from < to; from += p->block) {
+        int64_t tiles = to - from < p->block ? to - from : p->block;
+        block_to_points(w, p, from, tiles, image, x);
+        block_of_gradient(w, p, from, tiles, dy, y);
+        add_products_of_block(w, p, tiles, x, y, sums);
+    }
+}
+
+/* A' s A of the sums of all workers, for the inputs of one of them. */
+INLINE void filter_from_points(const int kernel_size, const atl_winograd *w, const plan *p, int worker,
+                               const float *scratch, float *dw)
+{
+    const int side = kernel_size + 3;
+    int64_t stride = sums_stride(w, p), point = filter_stride(w);
+    for (int64_t i = w->in * worker / w->workers; i < w->in * (worker + 1) / w->workers; i++)
+        for (int64_t o = 0; o < w->out; o += VECTOR) {
+            vec all[MAX_POINTS], half[MAX_KERNEL_SIZE * MAX_SIDE];
+            for (int k = 0; k < side * side; k++) {
+                const float *from = scratch + k * point + i * w->out + o;
+                all[k] = load(from);
+                for (int other = 1; other < w->workers; other++)
+                    all[k] += load(from + other * stride);
+            }
+            UNROLL
+            for (int j = 0; j < side; j++)
+                from_points(side, kernel_size, all + j, side, half + j, side);
+            UNROLL
+            for (int y = 0; y < kernel_size; y++)
+                from_points(side, kernel_size, half + y * side, 1, all + y * kernel_size, 1);
+            for (int k = 0; k < kernel_size * kernel_size; k++)
+                store(dw + (k * w->in + i) * w->out + o, all[k]);
+        }
+}
+
+static void filter_of_worker(const atl_winograd *w, const plan *p, int worker, const float *scratch, float *dw)
+{
+    if (w->kernel_size == 3)
+        filter_from_points(3, w, p, worker, scratch, dw);
+    else
+        filter_from_points(5, w, p, worker, scratch, dw);
+}
+
+void KERNEL(winograd_filter_gradient)(const atl_winograd *w, const float *image, const float *dy, float *scratch,
+                                      float *dw)
+{
+    plan p = gradient_plan_of(w);
+#pragma omp parallel num_threads(w->workers) if (w->workers > 1)
+    {
+#pragma omp for schedule(static, 1)
+        for (int worker = 0; worker < w->workers; worker++)
+            sum_part(w, &p, worker, image, dy, scratch);
+#pragma omp for schedule(static, 1)
+        for (int worker = 0; worker < w->workers; worker++)
+            filter_of_worker(w, &p, worker, scratch, dw);
+    }
+}

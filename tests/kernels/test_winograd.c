@@ -1,0 +1,185 @@
+/* Winograd's method against loops in double, in all sizes that leave something over: tiles, blocks of tiles, channels, workers. */
+#include "isas.h"
+
+/* Adds to the result, or to the filter, what every pair of a pixel and a tap is worth. */
+static void convolve_in_double(const atl_winograd *w, const float *image, const double *filter, const double *y,
+                               double *result, double *dw)
+{
+    for (int64_t n = 0; n < w->batch; n++)
+        for (int64_t q = 0; q < w->result_height * w->result_width; q++)
+            for (int t = 0; t < w->kernel_size * w->kernel_size; t++) {
+                int64_t iy = q / w->result_width - w->pad_top + t / w->kernel_size;
+                int64_t ix = q % w->result_width - w->pad_left + t % w->kernel_size;
+                if (iy < 0 || iy >= w->height || ix < 0 || ix >= w->width)
+                    continue;
+                const float *x = image + ((n * w->height + iy) * w->width + ix) * w->in;
+                int64_t to = (n * w->result_height * w->result_width + q) * w->out;
+                for (int64_t i = 0; i < w->in; i++)
+                    for (int64_t o = 0; o < w->out; o++)
+                        if (dw)
+                            dw[(t * w->in + i) * w->out + o] += (double)x[i] * y[to + o];
+                        else
+                            result[to + o] += (double)x[i] * filter[(t * w->in + i) * w->out + o];
+            }
+}
+
+static void expect_near(const float *got, const double *expected, int64_t count, const char *what)
+{
+    double error = 0, norm = 0;
+    for (int64_t i = 0; i < count; i++) {
+        error += ((double)got[i] - expected[i]) * ((double)got[i] - expected[i]);
+        norm += expected[i] * expected[i];
+    }
+    cr_expect_lt(sqrt(error), 1e-5 * sqrt(norm), "%s: %g relative", what, sqrt(error / norm));
+}
+
+static double *doubles_of(const float *x, int64_t count)
+{
+    double *copy = calloc((size_t)count, sizeof *copy);
+    cr_assert(copy);
+    for (int64_t i = 0; x && i < count; i++)
+        copy[i] = (double)x[i];
+    return copy;
+}
+
+/* The filter as the gradient by the image wants it: transposed, inputs and outputs swapped. */
+static float *transposed(const atl_winograd *w, const float *filter)
+{
+    int64_t kernel_size = w->kernel_size * w->kernel_size;
+    float *to = malloc((size_t)(kernel_size * w->in * w->out) * sizeof *to);
+    for (int64_t t = 0; t < kernel_size; t++)
+        for (int64_t i = 0; i < w->in; i++)
+            for (int64_t o = 0; o < w->out; o++)
+                to[((kernel_size - 1 - t) * w->out + o) * w->in + i] = filter[(t * w->in + i) * w->out + o];
+    return to;
+}
+
+static uint32_t *mask_of(const atl_kernel_table *k, const float *x, int64_t count)
+{
+    int64_t blocks = (count + ATL_MASK_BLOCK - 1) / ATL_MASK_BLOCK;
+    uint32_t *mask = malloc((size_t)blocks * ATL_MASK_WORDS * sizeof *mask);
+    k->mask_blocks(&(atl_mask_job){.x = x, .mask = mask, .count = count}, 0, blocks);
+    return mask;
+}
+
+/* Channels are given in vectors. */
+static void check(const atl_kernel_table *k, atl_winograd sizes)
+{
+    const atl_winograd *w = &sizes;
+    sizes.in *= k->vector;
+    sizes.out *= k->vector;
+    sizes.cache_bytes = 100 << 10;
+    sizes.shared_bytes = 100 << 10;
+    int64_t pixels = w->batch * w->height * w->width, results = w->batch * w->result_height * w->result_width;
+    int64_t filters = (int64_t)w->kernel_size * w->kernel_size * w->in * w->out;
+    float *image = random_floats(pixels * w->in), *filter = random_floats(filters);
+    float *bias = random_floats(w->out), *residual = random_floats(results * w->out);
+    float *relu_grad = random_floats(results * w->out), *back = transposed(w, filter);
+    float *transformed = random_floats(k->winograd_filter_floats(w)), *dw = random_floats(filters);
+    float *scratch = random_floats(k->winograd_scratch_floats(w) + k->winograd_gradient_scratch_floats(w));
+    float *large = random_floats(k->winograd_large_scratch_floats(w));
+    float *y = random_floats(results * w->out), *again = random_floats(results * w->out);
+    double *weights = doubles_of(filter, filters), *expected = doubles_of(NULL, results * w->out);
+    double *expected_dw = doubles_of(NULL, filters), *dy = doubles_of(relu_grad, results * w->out);
+
+    convolve_in_double(w, image, weights, NULL, expected, NULL);
+    k->winograd_transform_filter(w, filter, 0, transformed);
+    k->winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, y);
+    expect_near(y, expected, results * w->out, "convolution");
+    k->winograd_transform_filter(w, back, 1, transformed);
+    k->winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, again);
+    cr_expect_eq(memcmp(y, again, (size_t)(results * w->out) * sizeof *y), 0, "of a transposed filter");
+    k->winograd_convolve_large(w, image, filter, 0, &(atl_epilogue){0}, large, y);
+    expect_near(y, expected, results * w->out, "convolution, large");
+    k->winograd_convolve_large(w, image, back, 1, &(atl_epilogue){0}, large, again);
+    cr_expect_eq(memcmp(y, again, (size_t)(results * w->out) * sizeof *y), 0, "of a transposed filter, large");
+
+    for (int64_t n = 0; n < results * w->out; n++) {
+        double sum = expected[n] + (double)bias[n % w->out] + (double)residual[n];
+        expected[n] = relu_grad[n] > 0 && sum > 0 ? sum : 0;
+    }
+    atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .relu_grad = relu_grad};
+    k->winograd_convolve(w, image, transformed, &end, scratch, y);
+    expect_near(y, expected, results * w->out, "bias, residual, relu and its gradient");
+    end.relu_grad = NULL;
+    end.mask = mask_of(k, relu_grad, results * w->out);
+    k->winograd_convolve(w, image, transformed, &end, scratch, again);
+    cr_expect_eq(memcmp(y, again, (size_t)(results * w->out) * sizeof *y), 0, "by a mask");
+    k->winograd_convolve_large(w, image, filter, 0, &end, large, y);
+    expect_near(y, expected, results * w->out, "by a mask, large");
+    free((void *)end.mask);
+
+    convolve_in_double(w, image, NULL, dy, NULL, expected_dw);
+    k->winograd_filter_gradient(w, image, relu_grad, scratch, dw);
+    expect_near(dw, expected_dw, filters, "gradient by the filter");
+
+    float *all[] = {image, filter, bias, residual, relu_grad, back, transformed, dw, scratch, large, y, again};
+    double *more[] = {weights, expected, expected_dw, dy};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+        free(more[i]);
+}
+
+ISA_TEST(winograd, same_padding)
+{
+    for (int kernel_size = 3; kernel_size <= 5; kernel_size += 2)
+        for (int workers = 1; workers <= 3; workers++)
+            for (int64_t size = 1; size <= 13; size += 4)
+                check(k, (atl_winograd){.batch = 2,
+                                        .height = size,
+                                        .width = size + 2,
+                                        .result_height = size,
+                                        .result_width = size + 2,
+                                        .in = 2,
+                                        .out = 1,
+                                        .pad_top = kernel_size / 2,
+                                        .pad_left = kernel_size / 2,
+                                        .kernel_size = kernel_size,
+                                        .workers = workers});
+}
+
+ISA_TEST(winograd, no_padding_and_uneven_padding)
+{
+    for (int kernel_size = 3; kernel_size <= 5; kernel_size += 2) {
+        check(k, (atl_winograd){.batch = 3,
+                                .height = 9,
+                                .width = 11,
+                                .result_height = 10 - kernel_size,
+                                .result_width = 12 - kernel_size,
+                                .in = 1,
+                                .out = 1,
+                                .kernel_size = kernel_size,
+                                .workers = 2});
+        check(k, (atl_winograd){.batch = 1,
+                                .height = 6,
+                                .width = 5,
+                                .result_height = 7,
+                                .result_width = 4,
+                                .in = 1,
+                                .out = 2,
+                                .pad_top = kernel_size - 1,
+                                .pad_left = 1,
+                                .kernel_size = kernel_size,
+                                .workers = 2});
+    }
+}
+
+/* Channels that are multiplied one, two, three and four vectors at a time, by all workers together where there are few tiles. */
+ISA_TEST(winograd, channels)
+{
+    static const int64_t channels[][2] = {{1, 3}, {3, 4}, {4, 12}, {5, 1}, {1, 8}, {8, 6}, {3, 5}};
+    for (int i = 0; i < 7; i++)
+        for (int workers = 1; workers <= 2; workers++)
+            check(k, (atl_winograd){.batch = 1,
+                                    .height = 10,
+                                    .width = 10,
+                                    .result_height = 10,
+                                    .result_width = 10,
+                                    .in = channels[i][0],
+                                    .out = channels[i][1],
+                                    .pad_top = 1,
+                                    .pad_left = 1,
+                                    .kernel_size = 3,
+                                    .workers = workers});
+}
