@@ -7,7 +7,6 @@
 #include "graph/memory.h"
 #include "graph/random.h"
 #include "graph/tensor.h"
-#include "ops/fast.h"
 
 atl_initializer atl_zeros(void) { return (atl_initializer){.kind = ATL_INIT_ZEROS}; }
 atl_initializer atl_fill_with(float value) { return (atl_initializer){.kind = ATL_INIT_CONSTANT, .a = value}; }
@@ -58,18 +57,18 @@ static double truncated_normal(uint64_t stream, uint64_t i)
 }
 
 /* v minus its shadow on the unit vector q; several sums side by side, so that they are made by vector instructions. */
-ATL_FAST static void project_out(double *restrict v, const double *restrict q, int64_t length)
+static void project_out(double *restrict v, const double *restrict q, int64_t length)
 {
     enum { SUMS = 16 };
     double sum[SUMS] = {0}, dot = 0;
     int64_t k = 0;
     for (; k + SUMS <= length; k += SUMS)
-        ATL_LANES for (int i = 0; i < SUMS; i++) sum[i] += v[k + i] * q[k + i];
+        for (int i = 0; i < SUMS; i++)
+            sum[i] += v[k + i] * q[k + i];
     for (; k < length; k++)
         dot += v[k] * q[k];
     for (int i = 0; i < SUMS; i++)
         dot += sum[i];
-    ATL_LANES
     for (k = 0; k < length; k++)
         v[k] -= dot * q[k];
 }

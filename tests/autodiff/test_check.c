@@ -73,7 +73,8 @@ Test(check, what_has_no_differences_is_told)
         atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2));
         atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(2), points[i]);
         atl_gradient_check result;
-        cr_assert_eq(atl_check_gradient(atl_log(x), ATL_NODES(x), ATL_FEED(x, value), .result = &result), ATL_INVALID);
+        cr_assert_eq(atl_check_gradient(atl_log(x), ATL_NODES(x), ATL_FEED(x, value), .result_out = &result),
+                     ATL_INVALID);
         cr_assert_mentions(atl_error(), "'log'");
         cr_assert_mentions(atl_error(), "no differences");
         atl_tensor_free(value);
