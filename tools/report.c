@@ -1,5 +1,4 @@
 /* What a command says of failures, and the exit code that goes with them. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,19 +17,28 @@ void flush_output(void)
         output_error = errno;
 }
 
-/* The library's messages tell a programmer what to do, too: "(.partial = 1 takes what there is)", "other .suffixes".  Nobody at a
- * command line can make use of that. */
-static void remove_hints(char *text)
+/* The options of the C interface of which the library's messages speak: nobody at a command line can make use of them. */
+static const char *const c_options[] = {".allow_missing", ".allow_extra", ".weights_only", ".suffixes"};
+
+static size_t c_option_at(const char *text)
+{
+    for (size_t i = 0; i < sizeof c_options / sizeof *c_options; i++)
+        if (strncmp(text, c_options[i], strlen(c_options[i])) == 0)
+            return strlen(c_options[i]);
+    return 0;
+}
+
+/* Takes " (.allow_missing = 1 keeps ...)" away, and makes "other .suffixes" "other suffixes". */
+static void remove_c_options(char *text)
 {
     char *to = text;
     for (const char *from = text; *from;) {
-        size_t hint = strncmp(from, " (.", 3) == 0 && isalpha((unsigned char)from[3]) ? strcspn(from, ")") : 0;
+        size_t hint = strncmp(from, " (", 2) == 0 && c_option_at(from + 2) ? strcspn(from, ")") : 0;
         if (hint && from[hint])
             from += hint + 1;
-        else if (from[0] == ' ' && from[1] == '.' && isalpha((unsigned char)from[2])) {
-            *to++ = ' ';
-            from += 2;
-        } else
+        else if (c_option_at(from))
+            from++;
+        else
             *to++ = *from++;
     }
     *to = 0;
@@ -44,7 +52,7 @@ int report_error(const char *command, int code, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    remove_hints(text);
+    remove_c_options(text);
     fprintf(stderr, "atled%s%s: %s\n", command ? " " : "", command ? command : "",
             clean_text(text, shown, sizeof shown));
     return code;

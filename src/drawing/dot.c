@@ -7,6 +7,7 @@
 #include "drawing/drawing.h"
 #include "graph/error.h"
 #include "graph/memory.h"
+#include "graph/names.h"
 
 static const char *const head =
     "digraph atled {\n"
@@ -86,9 +87,7 @@ atl_status atl_dot_text(const atl_dot_args *args, FILE *file, char **text_out, i
         return atl_set_error(ATL_OUT_OF_MEMORY, "dot: the graph is not whole: %s", d.graph->error);
     if (args->depth < 0)
         return atl_set_error(ATL_INVALID, "dot: a depth of %d; it must be 1 or more, or 0 for no boxes", args->depth);
-    atl_status status = draw(&d);
-    if (!status && d.graph->broken == ATL_OUT_OF_MEMORY) /* names are made when they are first asked for */
-        status = atl_out_of_memory();
+    atl_status status = atl_give_names(d.graph) ? draw(&d) : atl_out_of_memory();
     if (boxes_out)
         *boxes_out = d.boxes;
     if (text_out)

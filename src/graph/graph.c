@@ -202,4 +202,7 @@ atl_node *atl_input_of(const atl_node *node, int index)
     return node && index >= 0 && index < node->input_count ? node->inputs[index] : NULL;
 }
 
-atl_status atl_graph_status(const atl_graph *graph) { return graph ? graph->broken : ATL_INVALID; }
+atl_status atl_graph_status(const atl_graph *graph)
+{
+    return graph ? graph->broken : atl_null_argument("atl_graph_status", "the graph is");
+}

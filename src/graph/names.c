@@ -210,6 +210,11 @@ static int give_pending_names(atl_graph *graph)
     return ok;
 }
 
+int atl_give_names(const atl_graph *graph)
+{
+    return graph->named >= graph->count || give_pending_names(graph->nodes[0]->graph);
+}
+
 const char *atl_name_of(const atl_node *node)
 {
     if (!node)

@@ -6,4 +6,7 @@
 
 void atl_names_free(atl_graph *graph);
 
+/* Gives every node its name now.  0: out of memory, and atl_name_of would return the names of ops. */
+int atl_give_names(const atl_graph *graph);
+
 #endif
