@@ -257,7 +257,7 @@ atl_node *atl_named(atl_node *node, const char *format, ...)
     return node;
 }
 
-const char *atl_buffer_of(const atl_node *node, char *text, size_t size)
+const char *atl_node_location(const atl_node *node, char *text, size_t size)
 {
     const char *own = node->label->base ? node->label->base : node->op->name;
     if (node->graph->copying)

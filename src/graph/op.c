@@ -174,7 +174,7 @@ int atl_fail(atl_node *y, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    atl_graph_fail(y->graph, "%s: %s", atl_buffer_of(y, place, sizeof place), text);
+    atl_graph_fail(y->graph, "%s: %s", atl_node_location(y, place, sizeof place), text);
     return 0;
 }
 

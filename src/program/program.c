@@ -23,16 +23,16 @@
 /* The number of plans that the program keeps, and that each context keeps; the least recently used one is dropped. */
 enum { KEPT_PLANS = 8, MOST_THREADS = 1024 };
 
-typedef struct wanted_place {
+typedef struct output_index {
     const atl_node *node;
-    int64_t place; /* index into the program's outputs */
-} wanted_place;
+    int64_t index; /* index into the program's outputs */
+} output_index;
 
 struct atl_program {
     atl_graph *graph;
     atl_nodes outputs;
-    atl_nodes roots;      /* the outputs, and every node with a side effect that they need: no pass may lose one */
-    wanted_place *places; /* of each output, sorted by node index */
+    atl_nodes roots; /* the outputs, and every node with a side effect that they need: no pass may lose one */
+    output_index *output_indices; /* of each output, sorted by node index */
     atl_plan_options options;
     int threads;       /* of every run */
     atl_node **inputs; /* inputs with unknown sizes: plans depend on them */
@@ -126,19 +126,19 @@ static atl_status find_inputs(atl_program *program)
 
 static int by_index(const void *a, const void *b)
 {
-    int64_t i = ((const wanted_place *)a)->node->index, k = ((const wanted_place *)b)->node->index;
+    int64_t i = ((const output_index *)a)->node->index, k = ((const output_index *)b)->node->index;
     return (i > k) - (i < k);
 }
 
 static atl_status note_places(atl_program *program)
 {
     int64_t count = program->outputs.count;
-    program->places = atl_allocate((size_t)count, sizeof *program->places);
-    for (int64_t i = 0; program->places && i < count; i++)
-        program->places[i] = (wanted_place){program->outputs.node[i], i};
-    if (!program->places)
+    program->output_indices = atl_allocate((size_t)count, sizeof *program->output_indices);
+    for (int64_t i = 0; program->output_indices && i < count; i++)
+        program->output_indices[i] = (output_index){program->outputs.node[i], i};
+    if (!program->output_indices)
         return atl_out_of_memory();
-    qsort(program->places, (size_t)count, sizeof *program->places, by_index);
+    qsort(program->output_indices, (size_t)count, sizeof *program->output_indices, by_index);
     return ATL_OK;
 }
 
@@ -250,7 +250,7 @@ void atl_program_free(atl_program *program)
         atl_plan_free(program->plans[i]);
     pthread_mutex_destroy(&program->lock);
     atl_release(program->inputs);
-    atl_release(program->places);
+    atl_release(program->output_indices);
     atl_release((void *)program->outputs.node);
     atl_release((void *)program->roots.node);
     atl_release(program);
@@ -531,10 +531,10 @@ const atl_tensor *atl_context_value(const atl_context *context, const atl_node *
         atl_set_error(ATL_INVALID, "value: '%s' is a node of another graph", atl_name_of(node));
         return NULL;
     }
-    const wanted_place *found = bsearch(&(wanted_place){.node = node}, program->places, (size_t)program->outputs.count,
-                                        sizeof *found, by_index);
+    const output_index *found = bsearch(&(output_index){.node = node}, program->output_indices,
+                                        (size_t)program->outputs.count, sizeof *found, by_index);
     if (found && context->current >= 0)
-        return view_of((atl_plan_context *)&context->kept[context->current], node, found->place);
+        return view_of((atl_plan_context *)&context->kept[context->current], node, found->index);
     if (found)
         atl_set_error(ATL_INVALID, "value: '%s' has no value yet: the program has not run", atl_name_of(node));
     else
