@@ -1,8 +1,10 @@
-/* bench CASE RUNS: runs the case, and prints one line of JSON with the median and the least time of a step.
- * CASE "compile": VGG16 with its image gradient is compiled; "memory": the most memory that a step of it ever held;
- * "train_data": what reading data costs a training loop, a line for each network, RUNS pairs of quarter seconds;
- * "graph_chain", "graph_tree": graphs of 10^4, 10^5 and 10^6 nodes are built, differentiated and compiled, two lines for each;
- * "handover": what it takes to hand a number from one thread to another, in whole nanoseconds and nothing else: see bench/run. */
+/* bench CASE RUNS: runs the case, and prints one line of JSON with the median and the minimum time of a step.
+ *
+ * CASE "compile": compiles VGG16 with its image gradient; "memory": the peak resident memory of a step of it;
+ * "train_data": how much reading data slows a training loop down, one line per network, RUNS pairs of quarter seconds;
+ * "graph_chain", "graph_tree": builds, differentiates and compiles graphs of 10^4, 10^5 and 10^6 nodes, two lines for
+ * each; "handover": the time to pass a value from one thread to another, as a whole number of nanoseconds and nothing
+ * else: see bench/run. */
 #include <malloc.h>
 #include <omp.h>
 #include <stdatomic.h>
@@ -24,13 +26,13 @@ static int write_times(const char *name, double *times, int runs)
     return 1;
 }
 
-/* Steps in one measurement: so many that a small one is seen by the clock. */
+/* Steps in one measurement: enough that the clock resolves a short step. */
 static int steps_per_run(double seconds) { return seconds > 0 && seconds < 1e-3 ? (int)(5e-3 / seconds) + 1 : 1; }
 
 static int run_case(const bench_case *c, built_case *b, double *times, int runs)
 {
     const atl_feed *feeds = ATL_FEED(b->image, b->pixels);
-    if (atl_run(b->program, feeds)) /* makes what is made once */
+    if (atl_run(b->program, feeds)) /* computes the prepacked values */
         return 0;
     double start = seconds_now();
     if (atl_run(b->program, feeds))
@@ -67,7 +69,7 @@ static int measure_compiling(double *times, int runs)
     return write_times("compile", times, runs);
 }
 
-/* Of the process, in MB: VGG16's weights are 553 of them. */
+/* Of the process, in MB; VGG16's weights take 553 of them. */
 static int measure_memory(void)
 {
     built_case b;
@@ -88,13 +90,14 @@ static int measure_memory(void)
     return ok;
 }
 
-/* ---- how near the processors are to each other ---- */
+/* ---- how close the processors are to each other ------------------------------------------------------------------ */
 
-/* Two threads hand a number to and fro; 0 if there is one thread only.  Where they have to share a processor nobody waits for long. */
+/* Two threads pass a value to and fro; 0 if there is only one thread.  If both share one processor, nobody waits
+ * long. */
 static double seconds_of_handover(void)
 {
     enum { HANDOVERS = 1000, PATIENCE = 1 << 16 };
-    static _Alignas(128) atomic_int turn; /* odd and even numbers are the two threads' */
+    static _Alignas(128) atomic_int turn; /* thread 0 waits for even numbers, thread 1 for odd ones */
     int threads = 1;
     atomic_store(&turn, 0);
     double start = seconds_now();
@@ -114,7 +117,7 @@ static double seconds_of_handover(void)
 
 static int measure_handover(double *times)
 {
-    enum { RUNS = 21 }; /* a few milliseconds in all */
+    enum { RUNS = 21 }; /* a few milliseconds altogether */
     for (int i = 0; i < RUNS; i++)
         times[i] = seconds_of_handover();
     printf("%.0f\n", median_of(times, RUNS) * 1e9);
@@ -130,7 +133,7 @@ static atl_node *expression_of(atl_node *x, int64_t nodes)
     return x;
 }
 
-/* Half of the nodes are leaves, each another multiple of x; the rest adds them up by twos. */
+/* Half of the nodes are leaves, each another multiple of x; the other half adds them up in pairs. */
 static atl_node *tree_of(atl_node *x, int64_t nodes)
 {
     int64_t count = nodes / 2;
@@ -165,9 +168,9 @@ static void write_graph_time(const char *name, int64_t nodes, const char *memory
            name, (long long)nodes, memory, median * 1e6, least * 1e6, runs);
 }
 
-/* Microseconds for each node of the forward part.  Memory is not given back between the runs: the kernel clears fresh pages, and the
- * host of a virtual machine has to find them first, which for the largest graphs takes as long as all the rest.  The first run of each
- * size, in fresh memory, has a line of its own. */
+/* Microseconds per node of the forward part.  The process keeps its memory between the runs: the kernel clears fresh
+ * pages, and the host of a virtual machine has to find them first, which for the largest graphs takes as long as
+ * everything else.  The first run of each size, in fresh memory, has a line of its own. */
 static int measure_graphs(const char *name, atl_node *(*build)(atl_node *, int64_t), double *times, int runs)
 {
     mallopt(M_MMAP_MAX, 0);

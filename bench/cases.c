@@ -1,4 +1,4 @@
-/* The cases that are measured. */
+/* The benchmark's cases. */
 #include "cases.h"
 
 #include <stdlib.h>
@@ -90,7 +90,7 @@ static int want_gradients(const bench_case *c, built_case *b)
            atl_gradients(.of = ATL_NODES(b->loss), .by = {count, by}, .result_out = b->outputs + 1) == ATL_OK;
 }
 
-/* Of dense layers, or of convolutions too; never of biases or of what normalises. */
+/* Sets the decay of dense layers, or of convolutions too; never of biases or normalisation layers. */
 static void set_decays(const bench_case *c, built_case *b)
 {
     int64_t count;
@@ -104,7 +104,7 @@ static void set_decays(const bench_case *c, built_case *b)
     }
 }
 
-/* The rates are so small that the weights, and with them the work, stay what they are however long is measured. */
+/* The rates are so small that the weights, and with them the work, do not change during the measurement. */
 static atl_optimizer optimizer_of(const bench_case *c, built_case *b)
 {
     switch (c->optimizer) {
@@ -145,7 +145,7 @@ int open_case(const bench_case *c, built_case *built_out)
     b->loss = c->model ? network_loss(c, b) : mlp_loss(c, b);
     int64_t variables = 0;
     atl_node *const *variable = atl_variables(b->graph, &variables);
-    for (int64_t i = 0; i < variables; i++) /* weights are made when first needed: now, not while compiling is timed */
+    for (int64_t i = 0; i < variables; i++) /* creates the weights now, so that compile time does not include them */
         atl_variable_value(variable[i]);
     double start = seconds_now();
     if (!b->loss || !(c->want == TRAINING ? want_step(c, b) : want_gradients(c, b)))

@@ -1,21 +1,21 @@
-/* The cases that are measured: a network, what is fed, and what is wanted.  Random weights: values do not change the time. */
+/* The benchmark's cases: a network, its feeds and its outputs.  Weights are random: values do not change the time. */
 #ifndef ATLED_BENCH_CASES_H
 #define ATLED_BENCH_CASES_H
 
 #include "atled/atled.h"
 
-/* What is wanted of the loss. */
+/* What a case computes from the loss. */
 typedef enum bench_want {
-    BY_IMAGE,   /* and its gradient by the image */
-    BY_WEIGHTS, /* and its gradient by all variables */
+    BY_IMAGE,   /* and its gradient with respect to the image */
+    BY_WEIGHTS, /* and its gradients with respect to all variables */
     TRAINING    /* a step of the optimizer: atl_minimize */
 } bench_want;
 
 typedef enum bench_optimizer {
     NO_OPTIMIZER,
-    SGD,       /* no momentum, no decay */
-    SGD_DECAY, /* decay of the dense layers' weights, a rate that decays exponentially: as the CIFAR-10 tutorial trains */
-    SGD_MOMENTUM, /* 0.9, decay of all weights: as ResNets are trained */
+    SGD,          /* no momentum, no decay */
+    SGD_DECAY,    /* decay of the dense layers' weights, an exponentially decaying rate: as in the CIFAR-10 tutorial */
+    SGD_MOMENTUM, /* 0.9, decay of all weights: the usual training of ResNets */
     ADAM
 } bench_optimizer;
 
@@ -35,19 +35,19 @@ const bench_case *bench_case_find(const char *name);
 typedef struct built_case {
     atl_graph *graph;
     atl_node *image, *loss;
-    atl_node *outputs[256]; /* the loss, then the gradients; or the step alone */
+    atl_node *outputs[256]; /* the loss, then the gradients; or the training step alone */
     int64_t count;
     atl_tensor *pixels;
     atl_program *program;
-    double compile_seconds; /* the gradient and the program, after the network has been built */
+    double compile_seconds; /* to build the gradient and compile the program, after the network has been built */
 } built_case;
 
-/* 1, or 0 with the reason on stderr.  close_case is needed either way. */
+/* Returns 1, or 0 with the reason on stderr.  Call close_case either way. */
 int open_case(const bench_case *which, built_case *built_out);
 void close_case(built_case *built);
 
 double seconds_now(void);
-/* Sorts the times; the middle one. */
+/* Sorts the times and returns their median. */
 double median_of(double *times, int count);
 
 #endif

@@ -1,5 +1,5 @@
-/* What reading data costs a training loop: a few steps on batches from the reader, then as many that are fed one batch
- * again and again, and so on.  The share of a pair is what the first took longer, of its time. */
+/* How much reading data slows a training loop down: a few steps on batches from the reader, then as many steps on one
+ * batch again and again, in turn.  The share of a pair is the additional time of the former, relative to their time. */
 #include "data.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 static const struct data_case {
     const char *name, *network, *folder;
     int64_t side;
-    int is_varied; /* flipped, made brighter or darker, more or less contrast; it is cut at random either way */
+    int is_varied; /* flips images and changes their brightness and contrast; both variants crop at random */
 } cases[] = {{"train_data_cifar10", "cifar10_train", "cifar10", 24, 1}, {"train_data_mlp", "mlp_adam", "mnist", 28, 0}};
 
 typedef struct fed_loop {
@@ -25,7 +25,7 @@ static int step(fed_loop *l, const atl_tensor *images)
     return atl_run(l->b.program, ATL_FEED(l->b.image, images)) == ATL_OK;
 }
 
-/* Of a whole batch, in the shape that the network takes. */
+/* Runs a step on a whole batch of the network's shape. */
 static int step_with_data(fed_loop *l)
 {
     const atl_batch *batch;
@@ -61,7 +61,7 @@ static int open_loop(const struct data_case *c, const char *folder, fed_loop *l)
     return l->batches != NULL;
 }
 
-/* A quarter of a second at a time, the one first and then the other. */
+/* A quarter of a second for each of the two, in turn. */
 static int measure_loop(const struct data_case *c, fed_loop *l, double *shares, int pairs)
 {
     double warm = seconds_of(l, 5, 1), one = warm > 0 ? seconds_of(l, 5, 0) / 5 : 0;
@@ -69,7 +69,7 @@ static int measure_loop(const struct data_case *c, fed_loop *l, double *shares, 
         return 0;
     int steps = (int)(0.25 / one) + 1;
     for (int i = 0; i < pairs; i++) {
-        double took[2]; /* without, with */
+        double took[2]; /* without, with data */
         took[i % 2] = seconds_of(l, steps, i % 2);
         took[!(i % 2)] = seconds_of(l, steps, !(i % 2));
         if (took[0] <= 0 || took[1] <= 0)
@@ -92,7 +92,7 @@ int measure_data(double *shares, int pairs)
         fed_loop l = {.data = NULL};
         snprintf(folder, sizeof folder, "%s/%s", root ? root : "../shared/data", cases[i].folder);
         if (access(folder, R_OK)) {
-            fprintf(stderr, "%s: passed over: no %s (ATLED_DATA)\n", cases[i].name, folder);
+            fprintf(stderr, "%s: skipped: no %s (ATLED_DATA)\n", cases[i].name, folder);
             continue;
         }
         ok = open_loop(&cases[i], folder, &l) && measure_loop(&cases[i], &l, shares, pairs);

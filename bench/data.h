@@ -1,9 +1,9 @@
-/* What reading data costs a training loop. */
+/* How much reading data slows a training loop down. */
 #ifndef ATLED_BENCH_DATA_H
 #define ATLED_BENCH_DATA_H
 
-/* Shares of the time, in percent, a line of JSON for each network; 1, or 0 with the reason on stderr.  Data that is not there is
- * passed over with a word. */
+/* Shares of the time, in per cent, one line of JSON per network; returns 1, or 0 with the reason on stderr.  Skips a
+ * network whose data is missing, with a message. */
 int measure_data(double *shares, int pairs);
 
 #endif

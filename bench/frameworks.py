@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """frameworks.py FRAMEWORK CASE RUNS: the same step in pytorch, tensorflow or jax, random weights, two threads; one line of JSON for
-each way that runs.
+each variant that runs.
 
-pytorch: in the default layout (NCHW) and in channels_last; optimizers of torch.optim, foreach and fused; torch.compile is left out,
-since it needs a compiler and minutes.  tensorflow: tf.function, and with jit_compile.  jax: jax.jit.  What is compiled or traced is
-so before the clock starts.  Ends with 3 if the framework is not installed."""
+pytorch: in the default layout (NCHW) and in channels_last; optimizers of torch.optim, foreach and fused; without torch.compile,
+which needs a compiler and minutes.  tensorflow: tf.function, and with jit_compile.  jax: jax.jit.  Compiling and tracing happen before
+the clock starts.  The exit status is 3 if the framework is not installed."""
 import importlib
 import json
 import os
@@ -17,7 +17,7 @@ import networks
 
 THREADS = os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-SECONDS = 8  # a way whose step is long is run less often, but twice at least
+SECONDS = 8  # a variant with a long step runs less often, but at least twice
 
 
 def measure(step, runs):
@@ -54,7 +54,7 @@ def random_array(shape, limit):
 
 
 class Layers:
-    """Weights by name, made when first asked for; images as [n, h, w, c] unless a framework has reasons."""
+    """Weights by name, created on first use; images as [n, h, w, c] unless a framework overrides that."""
 
     def __init__(self, training):
         self.training, self.weights, self.kept = training, {}, {}
@@ -278,7 +278,7 @@ def tensorflow(case, runs):
 
         def step():
             result = compiled()
-            if result is not None:  # waits
+            if result is not None:  # waits for the result
                 (result[0] if isinstance(result, list) else result).numpy()
             else:
                 weights[-1].numpy()
@@ -347,7 +347,7 @@ def jax(case, runs):
 
     f = Jax(want == "training")
     x = numpy.asarray(random_array(size, 1))
-    network(f, x[:1])  # makes the weights
+    network(f, x[:1])  # creates the weights
 
     def loss(weights, kept, x):
         f.weights, f.kept = dict(weights), dict(kept)

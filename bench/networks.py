@@ -51,7 +51,7 @@ def mlp_small(f, x):
     return f.dense(f.tanh(f.dense(x, "hidden", 16)), "out", 1)
 
 
-# the network, its input as [n, height, width, channels], what is wanted, the optimizer: as in cases.c
+# the network, its input as [n, height, width, channels], the outputs, the optimizer: as in cases.c
 CASES = {
     "vgg16_1": (vgg16, (1, 224, 224, 3), "by image", None),
     "vgg16_8": (vgg16, (8, 224, 224, 3), "by image", None),
@@ -65,11 +65,11 @@ CASES = {
     "mlp_sgd": (mlp_small, (1, 8), "training", "sgd"),
     "memory": (vgg16, (1, 224, 224, 3), "by image", None),
 }
-RATE = 1e-7  # so small that the weights stay what they are
+RATE = 1e-7  # so small that the weights do not change
 
 
 def decay_of(optimizer, name, rank):
-    """Weight decay: of the dense layers, or of all weights; never of biases or of what normalises."""
+    """Weight decay: of the dense layers, or of all weights; never of biases or normalisation layers."""
     if optimizer == "sgd decay" and rank == 2:
         return 0.004
     return 1e-4 if optimizer == "momentum" and rank >= 2 else 0

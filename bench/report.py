@@ -1,34 +1,36 @@
 #!/usr/bin/env python3
-"""report.py LINES LOAD ROUNDS RUNS APART: medians over the rounds, and their ratios; writes results.md and results.json beside it."""
+"""report.py LINES LOAD ROUNDS RUNS WITHOUT_SHARED_CACHE: medians over the rounds, and their ratios.
+
+Writes results.md and results.json beside this file. WITHOUT_SHARED_CACHE is a number of measurements: see bench/run."""
 import json
 import os
 import statistics
 import sys
 
-WANTED = {  # against the floor, against the fastest framework, ours alone
+TARGETS = {  # relative to the lower bound, relative to the fastest framework, absolute
     "vgg16_1": (1.12, 0.50, None), "vgg16_8": (1.10, 0.45, None), "squeezenet_1": (1.20, 0.60, None),
     "cifar10_128": (1.20, 0.40, None), "resnet20_128": (1.25, 0.60, None), "mlp_1": (None, 0.02, 0.002),
     "cifar10_train": (1.20, 0.40, None), "resnet20_train": (1.25, 0.60, None), "mlp_adam": (None, 0.50, None),
     "mlp_sgd": (None, None, 0.003), "compile": (None, None, 100), "memory": (None, 0.8, 753),
     "fool_share_cifar10": (None, None, 5), "fool_share_squeezenet": (None, None, 5), "train_data_cifar10": (None, None, 5),
     "train_data_mlp": (None, None, 5)}
-TINY = ("mlp_1", "mlp_sgd")  # no primitives in them: a floor of copies would mean nothing
+TINY = ("mlp_1", "mlp_sgd")  # they contain no primitives, and a lower bound of copies is meaningless
 
 
 def ratio_of(rounds, a, b):
-    """The median of the rounds' ratios: what disturbs a round disturbs both."""
+    """The median of the rounds' ratios: other load disturbs both measurements of a round."""
     both = [r[a] / r[b] for r in rounds if a in r and b in r and r[b] > 0]
     return statistics.median(both) if both else None
 
 
-def text(value, wanted, digits="%.2f"):
+def text(value, target, digits="%.2f"):
     if value is None:
         return "–"
-    return digits % value + ("" if wanted is None else f" (<= {wanted:g})" + ("" if value <= wanted else " **no**"))
+    return digits % value + ("" if target is None else f" (<= {target:g})" + ("" if value <= target else " **no**"))
 
 
 def main():
-    path, load, rounds, runs, apart = sys.argv[1:6]
+    path, load, rounds, runs, without_shared_cache = sys.argv[1:6]
     lines = [json.loads(line) for line in open(path)]
     cases, result = {}, []
     for line in lines:  # case -> rounds of {who: median}; ours comes first in a round
@@ -36,29 +38,30 @@ def main():
         if line["who"] == "atled":
             case.append({})
         case[-1][line["who"]] = line["median"]
-    table = ["| case | atled | floor | fastest framework | atled / floor | atled / framework |", "|---|---|---|---|---|---|"]
+    table = ["| case | atled | lower bound | fastest framework | atled / lower bound | atled / framework |", "|---|---|---|---|---|---|"]
     for name, case in cases.items():
         unit = next(line["unit"] for line in lines if line["case"] == name)
         who = sorted({w for r in case for w in r})
         medians = {w: statistics.median(r[w] for r in case if w in r) for w in who}
-        frameworks = [w for w in who if w not in ("atled", "floor")]
+        frameworks = [w for w in who if w not in ("atled", "lower_bound")]
         fastest = min(frameworks, key=medians.get) if frameworks else None
-        floor, framework = ratio_of(case, "atled", "floor"), ratio_of(case, "atled", fastest)
-        wanted = WANTED.get(name, (None, None, None))
+        bound, framework = ratio_of(case, "atled", "lower_bound"), ratio_of(case, "atled", fastest)
+        targets = TARGETS.get(name, (None, None, None))
         result.append({"case": name, "unit": unit, "median": medians, "fastest_framework": fastest,
-                       "against_floor": floor, "against_framework": framework})
+                       "against_lower_bound": bound, "against_framework": framework})
         number = lambda w: "–" if w not in medians else f"{medians[w]:.4g} {unit}"
-        ours = text(medians["atled"], wanted[2], "%.4g") + f" {unit}"
+        ours = text(medians["atled"], targets[2], "%.4g") + f" {unit}"
         if name in TINY:
-            floor = None
-            medians.pop("floor", None)
-        table.append(f"| {name} | {ours} | {number('floor')} | {number(fastest)}{' ' + fastest if fastest else ''} | "
-                     f"{text(floor, wanted[0])} | {text(framework, wanted[1], '%.3f')} |")
+            bound = None
+            medians.pop("lower_bound", None)
+        table.append(f"| {name} | {ours} | {number('lower_bound')} | {number(fastest)}{' ' + fastest if fastest else ''} | "
+                     f"{text(bound, targets[0])} | {text(framework, targets[1], '%.3f')} |")
     head = (f"Medians of {rounds} rounds of {runs} runs, {os.environ.get('OMP_NUM_THREADS', '?')} threads, "
             f"{os.cpu_count()} processors, load {load} at the start"
             f"{'' if load == 'unknown' or float(load) < 0.5 else ': **a busy machine; read the ratios only**'}. "
-            + ("" if apart == "0" else f"**{apart} measurements were taken while the processors shared no cache** (see bench/run). ") +
-            "Ratios are medians of the rounds' ratios. In brackets what is aimed at.")
+            + ("" if without_shared_cache == "0" else
+               f"**{without_shared_cache} measurements were taken while the processors shared no cache** (see bench/run). ") +
+            "Ratios are medians of the rounds' ratios. Targets are in brackets.")
     here = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(here, "results.md"), "w") as file:
         file.write("# Results of bench/run\n\n" + head + "\n\n" + "\n".join(table) + "\n")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""shares.py ATLED: the share of the time of `atled fool` that is not spent in the program's run, of all steps from noise to a fooling
-picture, as it measures that itself; a line of JSON for the model that ships, and for SqueezeNet if its weights are there: in
-$ATLED_DATA, else in ../shared/data."""
+"""shares.py ATLED: the share of the time of `atled fool` that is spent outside the program's run, over all steps from noise to a fooling
+image, as the tool itself measures it. Prints a line of JSON for the model that ships, and for SqueezeNet if its weights are in
+$ATLED_DATA, or else in ../shared/data."""
 import json
 import os
 import re
@@ -23,7 +23,7 @@ def fool(atled, folder):
                    os.path.join(folder, "fooled.png")]
         if model == "squeezenet":
             if not os.path.exists(weights):
-                print(f"shares.py: passed over: no {weights}", file=sys.stderr)
+                print(f"shares.py: skipped: no {weights}", file=sys.stderr)
                 continue
             command += ["-w", weights]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout

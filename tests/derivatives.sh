@@ -1,6 +1,6 @@
 #!/bin/sh
 # derivatives.sh BUILD [--check PAGE]: the table op x order from what the battery reported, as a page; or whether PAGE is that.
-# Made anew with: tests/derivatives.sh build > docs/derivatives.md
+# Regenerate the page with: tests/derivatives.sh build > docs/derivatives.md
 LC_ALL=C
 export LC_ALL
 build=$1
@@ -11,16 +11,17 @@ fi
 
 page() {
     cat <<'TEXT'
-# Every op, any order
+# Derivatives of every op
 
-Made by `tests/derivatives.sh` from the battery's results; the tests fail where it is out of date.
+`tests/derivatives.sh` generates this page from the battery's results; a test fails if the page is out of date.
 
-Each op's samples are differentiated once, twice and three times with respect to every float input, by everything that came out of
-the time before. The result, in double, agrees with central differences to 1e-6, and the float program agrees with that.
+The battery differentiates each op's samples once, twice and three times with respect to every float input. Each order
+differentiates all results of the order before. It compares the result, in double, with central differences to 1e-6, and the
+float program with the double result.
 
-- *yes*: so it is.
-- *zero*: so it is, and the derivative is zero everywhere the samples look: the op is constant, linear, or piecewise so.
-- –: nothing to differentiate: an input or a result is int32, or the op is there to stop gradients.
+- *yes*: they agree.
+- *zero*: they agree, and the derivative is zero at all samples: the op is constant, linear, or piecewise so.
+- –: there is nothing to differentiate: an input or a result is int32, or the op stops gradients.
 
 | op | first | second | third |
 |---|---|---|---|

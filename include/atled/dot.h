@@ -1,8 +1,9 @@
-/* A graph as a drawing: Graphviz's DOT language, or rendered.
+/* Draws a graph as text in Graphviz's DOT language, or renders it.
  *
- * The forward part runs downwards in blue.  Each gradient stands beside it in orange and runs upwards, so that the gradient of
- * an op is level with the op.  Scopes are frames; inputs, variables (green) and constants (grey) have looks of their own;
- * every edge tells its shape, and its type if that is not float32.  A dashed edge gives its shape only, never its value. */
+ * The forward part is blue and runs downwards.  Each gradient is orange and runs upwards beside it, so that the
+ * gradient of an op is level with the op.  Scopes are frames.  Inputs, variables (green) and constants (grey) have
+ * their own styles.  Every edge shows its shape, and its type if that is not float32.  A dashed edge uses only a shape,
+ * never a value. */
 #ifndef ATLED_DOT_H
 #define ATLED_DOT_H
 
@@ -16,15 +17,15 @@ extern "C" {
 
 typedef struct atl_dot_args {
     atl_graph *graph;
-    const char *path;  /* ends in .svg, .png or .pdf: rendered; else the text of the drawing */
-    FILE *file;        /* in place of path: the text goes there */
-    atl_node *from;    /* only what is computed from it ... */
-    atl_node *to;      /* ... and only what it is computed from: with both, what lies on a path between the two */
-    atl_nodes outputs; /* only what these are computed from, and they are drawn bold */
-    int depth;         /* a scope at this depth is one box, with all that is in it: 1 for the outermost; 0: none is */
+    const char *path;  /* ends in .svg, .png or .pdf: rendered; any other: the text of the drawing */
+    FILE *file;        /* instead of path: receives the text */
+    atl_node *from;    /* draw only nodes that depend on it ... */
+    atl_node *to;      /* ... and only nodes on which it depends; with both: the nodes on paths between the two */
+    atl_nodes outputs; /* draw only nodes on which these depend; drawn with a bold border */
+    int depth;         /* scopes at this depth become one box each: 1 is the outermost; 0: no scope does */
     const char *title; /* above the drawing; null or empty: none */
-    /* Of each node of the graph, by its index (atl_program_node_times): every box tells its time and its share of the sum of all,
-     * and is the redder the more it takes.  Null: none. */
+    /* The time of each node of the graph, by index (atl_program_node_times): every box shows its time and its share of
+     * the sum; a redder box takes longer.  Null: none. */
     const double *microseconds;
     int end_;
 } atl_dot_args;

@@ -1,4 +1,4 @@
-/* Layers: an op with its variables.  NAME/weights and NAME/biases are made in the current scope. */
+/* Layers: an op with its variables.  NAME/weights and NAME/biases are created in the current scope. */
 #ifndef ATLED_LAYERS_H
 #define ATLED_LAYERS_H
 
@@ -10,8 +10,8 @@ extern "C" {
 
 typedef atl_node *atl_activation(atl_node *x);
 
-/* activation(conv2d(image, NAME/weights) + NAME/biases): [n, h, w, in] -> [n, oh, ow, channels].  The number of input channels
- * must be known.  Zeros are the defaults of atl_conv2d. */
+/* activation(conv2d(image, NAME/weights) + NAME/biases): [n, h, w, in] -> [n, oh, ow, channels].  The number of input
+ * channels must be known.  Zero options mean the defaults of atl_conv2d. */
 typedef struct atl_conv_layer_args {
     atl_node *image;
     const char *name;
@@ -23,7 +23,7 @@ typedef struct atl_conv_layer_args {
     int dilation[2], groups;
     atl_layout layout;
     atl_weight_order weight_order;
-    atl_initializer initializer; /* zeros: He */
+    atl_initializer initializer; /* zeros mean He */
     int no_bias;
     float decay; /* of the weights: see atl_variable_set_decay */
     atl_activation *activation;
@@ -32,14 +32,14 @@ typedef struct atl_conv_layer_args {
 ATL_API atl_node *atl_conv_layer_with(const atl_conv_layer_args *args);
 #define atl_conv_layer(...) atl_conv_layer_with(ATL_OPTIONS_(atl_conv_layer_args, __VA_ARGS__))
 
-/* activation(x NAME/weights + NAME/biases): [n, in] -> [n, width], or [n, tokens, in] -> [n, tokens, width].  in must be known.
- * An image [n, h, w, c], be it [n, 1, 1, c], is a mistake: atl_flatten comes first. */
+/* activation(x NAME/weights + NAME/biases): [n, in] -> [n, width], or [n, tokens, in] -> [n, tokens, width].  `in` must
+ * be known.  An image [n, h, w, c], even [n, 1, 1, c], is an error: use atl_flatten first. */
 typedef struct atl_dense_layer_args {
     atl_node *x; /* [n, in] or [n, tokens, in] */
     const char *name;
     int width;                     /* of the result */
-    atl_weight_order weight_order; /* ATL_OUT_IN: [out, in], as PyTorch keeps them */
-    atl_initializer initializer;   /* zeros: Glorot */
+    atl_weight_order weight_order; /* ATL_OUT_IN: [out, in], as in PyTorch */
+    atl_initializer initializer;   /* zeros mean Glorot */
     int no_bias;
     float decay; /* of the weights: see atl_variable_set_decay */
     atl_activation *activation;
@@ -48,16 +48,16 @@ typedef struct atl_dense_layer_args {
 ATL_API atl_node *atl_dense_layer_with(const atl_dense_layer_args *args);
 #define atl_dense_layer(...) atl_dense_layer_with(ATL_OPTIONS_(atl_dense_layer_args, __VA_ARGS__))
 
-/* Batch normalisation (Ioffe & Szegedy 2015) over all dimensions but the last, with the variables NAME/mean, /variance, /scale,
- * /shift; the first two are never trained.  They are the statistics; in training those of the batch take their place, and move
- * them: kept <- momentum * kept + (1 - momentum) * batch's (the variance over the number less one), with every step that
- * atl_minimize makes afterwards. */
+/* Batch normalisation (Ioffe & Szegedy 2015) over all dimensions except the last, with the variables NAME/mean,
+ * /variance, /scale, /shift.  Mean and variance are running statistics and never trained.  In training the layer uses
+ * the batch's statistics instead, and every step of a later atl_minimize updates the running ones: running <- momentum
+ * * running + (1 - momentum) * batch's (the variance over the count minus one). */
 typedef struct atl_batch_norm_layer_args {
     atl_node *x;
     const char *name;
     float epsilon; /* 0: 1e-5 */
     int training;
-    float momentum; /* 0: 0.9; ATL_ZERO: the last batch's are kept */
+    float momentum; /* 0: 0.9; ATL_ZERO: keeps only the last batch's statistics */
     int end_;
 } atl_batch_norm_layer_args;
 ATL_API atl_node *atl_batch_norm_layer_with(const atl_batch_norm_layer_args *args);

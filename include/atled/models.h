@@ -1,7 +1,7 @@
-/* The classic networks, built from public calls only.
+/* Classic networks, built from public functions only.
  *
- * Every one takes raw pixels [n, height, width, 3], RGB, 0..255, because its preprocessing is part of the graph, and returns
- * logits [n, classes]: scores before the softmax.  The preprocessed image's node is called "preprocess/result". */
+ * Each takes raw pixels [n, height, width, 3], RGB, 0..255, because its preprocessing is part of the graph, and returns
+ * logits [n, classes]: scores before the softmax.  The preprocessed image's node is named "preprocess/result". */
 #ifndef ATLED_MODELS_H
 #define ATLED_MODELS_H
 
@@ -16,25 +16,26 @@ extern "C" {
 
 typedef struct atl_model_args {
     atl_node *image;
-    /* In place of the network's own preprocessing, if scale[0] is not 0: (image - mean) * scale, each by channel R, G, B. */
+    /* Replaces the network's own preprocessing if scale[0] is not 0: (image - mean) * scale, per channel R, G, B. */
     float mean[3], scale[3];
-    /* Channels that each layer of atl_model.layers makes; 0: as published. */
+    /* The channels of each layer of atl_model.layers; 0: as published. */
     int widths[ATL_MODEL_LAYERS];
-    int training; /* ResNet-20: batch norm by the statistics of the batch, see atl_batch_norm_layer */
+    int training; /* ResNet-20: batch norm uses the batch's statistics, see atl_batch_norm_layer */
     int end_;
 } atl_model_args;
 
-/* VGG16 (Simonyan & Zisserman 2014).  Layers conv1_1 .. conv5_3, fc6, fc7, fc8; minus the mean (123.68, 116.779, 103.939). */
+/* VGG16 (Simonyan & Zisserman 2014).  Layers conv1_1 .. conv5_3, fc6, fc7, fc8; subtracts the mean (123.68, 116.779,
+ * 103.939). */
 ATL_API atl_node *atl_vgg16_with(const atl_model_args *args);
 #define atl_vgg16(...) atl_vgg16_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
-/* SqueezeNet v1.1 (Iandola et al. 2016).  Minus the mean (123, 117, 104), then in the order B, G, R.  Filters are
- * [out, in, h, w], as in its weight files. */
+/* SqueezeNet v1.1 (Iandola et al. 2016).  Subtracts the mean (123, 117, 104), then reorders channels to B, G, R.
+ * Filters are [out, in, h, w], as in its weight files. */
 ATL_API atl_node *atl_squeezenet_with(const atl_model_args *args);
 #define atl_squeezenet(...) atl_squeezenet_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
-/* ResNet-20 for CIFAR-10 (He et al. 2015), with kept statistics: /255, minus (.485, .456, .406), over (.229, .224, .225).
- * Filters are [out, in, h, w], the dense weights [out, in]. */
+/* ResNet-20 for CIFAR-10 (He et al. 2015), with running statistics: /255, minus (.485, .456, .406), over (.229, .224,
+ * .225).  Filters are [out, in, h, w], the dense weights [out, in]. */
 ATL_API atl_node *atl_resnet20_with(const atl_model_args *args);
 #define atl_resnet20(...) atl_resnet20_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
@@ -43,48 +44,50 @@ ATL_API atl_node *atl_resnet20_with(const atl_model_args *args);
 ATL_API atl_node *atl_cifar10_with(const atl_model_args *args);
 #define atl_cifar10(...) atl_cifar10_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
-/* The same, where the dense layers see both scales: pool1 beside pool2.  conv1 and conv2 must be equally wide. */
+/* The same, with dense layers that read both scales: pool1 concatenated with pool2.  conv1 and conv2 must have the same
+ * width. */
 ATL_API atl_node *atl_cifar10_multiscale_with(const atl_model_args *args);
 #define atl_cifar10_multiscale(...) atl_cifar10_multiscale_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
-/* LeNet for 28 x 28 digits, with relu and maximum pooling: [n, 28, 28, 1], or 3 channels, of which it takes the mean.  Layers
- * conv1, conv2, dense1, dense2. */
+/* LeNet for 28 x 28 digits, with relu and max pooling: [n, 28, 28, 1], or 3 channels, which it averages.  Layers conv1,
+ * conv2, dense1, dense2. */
 ATL_API atl_node *atl_lenet_with(const atl_model_args *args);
 #define atl_lenet(...) atl_lenet_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
-/* Dense layers dense1, dense2, ... of the given widths, relu between them; none given: 256, 10.  Any image [n, h, w, channels]. */
+/* Dense layers dense1, dense2, ... of the given widths, with relu between them; default widths: 256, 10.  Any image [n,
+ * h, w, channels]. */
 ATL_API atl_node *atl_mlp_with(const atl_model_args *args);
 #define atl_mlp(...) atl_mlp_with(ATL_OPTIONS_(atl_model_args, __VA_ARGS__))
 
-/* What is known about each of them, so that a program can take its name from a user. */
+/* The properties of a network, so that a program can take its name from a user. */
 typedef struct atl_model {
     const char *name;  /* "vgg16" */
     const char *about; /* one line */
     atl_node *(*build)(const atl_model_args *args);
     int64_t height, width; /* of its input, as published */
-    int64_t resize;        /* short side of a photograph before the centre is cut out: see atl_fit_image */
+    int64_t resize;        /* the short side of a photograph before the centre crop: see atl_fit_image */
     int classes;
-    const char *const *labels; /* names of the classes; null: they come with the weights, or not at all */
-    const char *suffixes[6];   /* in its usual weight file: see atl_load_npz */
-    const char *const *layers; /* those whose width may differ; ends with null */
+    const char *const *labels; /* names of the classes; null: the weights provide them, or there are none */
+    const char *suffixes[6];   /* of its usual weight file: see atl_load_npz */
+    const char *const *layers; /* layers with a variable width; ends with null */
     atl_weight_order weight_order;
-    int flat_layer; /* the layer that reads the flattened map: its inputs tell the size of the picture; 0: none */
-    int flat_area;  /* picture elements to one element of that map */
+    int flat_layer; /* the layer that reads the flattened map: its inputs determine the size of the image; 0: none */
+    int flat_area;  /* pixels per element of that map */
 } atl_model;
 ATL_API const atl_model *const *atl_models(int *count_out); /* in alphabetical order */
-ATL_API const atl_model *atl_model_find(const char *name);  /* null if there is none of that name */
+ATL_API const atl_model *atl_model_find(const char *name);  /* null if there is none with that name */
 
-/* What a weight file makes of a network: the widths of its layers and the size of its pictures. */
+/* Properties that a weight file determines: the widths of the layers and the size of the image. */
 typedef struct atl_model_size {
     int64_t height, width;
     int classes;
     int widths[ATL_MODEL_LAYERS];
 } atl_model_size;
-/* Read off the shapes in the archive; what they do not tell is as published.  path null: everything is.  Fails if the file
- * cannot be read; whether it fits is told by atl_model_load. */
+/* Reads them from the shapes in the archive; what the shapes do not tell is as published.  path null: everything is as
+ * published.  Fails if the file cannot be read; atl_model_load checks whether it fits. */
 ATL_API atl_status atl_model_size_of(const atl_model *model, const char *path, atl_model_size *size_out);
 
-/* atl_load_npz with the suffixes of the network's usual file, or the library's own if the archive has those:
+/* atl_load_npz with the suffixes of the network's usual file, or the library's own if the archive uses those:
  * atl_model_load(model, graph, path), or with more of atl_npz_args. */
 ATL_API atl_status atl_model_load_with(const atl_model *model, const atl_npz_args *args);
 #define atl_model_load(model, ...) atl_model_load_with((model), ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))

@@ -1,13 +1,13 @@
 /* The builders of the built-in ops.
  *
- * Every builder returns a node of the same graph as its inputs, or null (see graph.h).  Shapes: images are
- * [batch, height, width, channels] (NHWC), filters [height, width, in, out] (HWIO), dense weights [in, out].  Floats
- * unless said otherwise.  Ops with options are called with designated initialisers, and zero is the sensible default:
+ * Every builder returns a node of the same graph as its inputs, or null (see graph.h).  Shapes: images are [batch,
+ * height, width, channels] (NHWC), filters [height, width, in, out] (HWIO), dense weights [in, out].  Values are floats
+ * unless stated otherwise.  Ops with options are called with designated initialisers, and zero means the default:
  *
  *     atl_conv2d(image, filter, .stride = {2, 2}, .padding = ATL_SAME)
  *
- * is a macro over atl_conv2d_with(&(atl_conv2d_args){image, filter, .stride = {2, 2}, ...}).  In C++ name all of the options, in their
- * order, or none: atl_conv2d(.image = image, .filter = filter, .stride = {2, 2}). */
+ * is a macro over atl_conv2d_with(&(atl_conv2d_args){image, filter, .stride = {2, 2}, ...}).  In C++, name either all
+ * arguments in their order, or none: atl_conv2d(.image = image, .filter = filter, .stride = {2, 2}). */
 #ifndef ATLED_OPS_H
 #define ATLED_OPS_H
 
@@ -19,18 +19,18 @@ extern "C" {
 
 /* ---- sources --------------------------------------------------------------------------------------------------- */
 
-/* A value fed at every run.  Dimensions may be ATL_ANY. */
+/* A value that is fed in every run.  Dimensions may be ATL_ANY. */
 ATL_API atl_node *atl_input(atl_graph *graph, const char *name, atl_dtype dtype, atl_shape shape);
 
-/* How a variable gets its first value.  Each uses the graph's seed and the variable's name: the same program gives
- * the same bits. fan_in and fan_out are read off the shape as filters [.., in, out]. */
+/* The first value of a variable.  Random values depend on the graph's seed and the variable's name: the same program
+ * gives the same bits.  fan_in and fan_out are derived from the shape, as for filters [.., in, out]. */
 typedef struct atl_initializer {
     enum {
         ATL_INIT_ZEROS = 0,
         ATL_INIT_CONSTANT,         /* a */
         ATL_INIT_UNIFORM,          /* [a, b) */
         ATL_INIT_NORMAL,           /* mean a, standard deviation b */
-        ATL_INIT_TRUNCATED_NORMAL, /* the same, drawn again beyond two standard deviations */
+        ATL_INIT_TRUNCATED_NORMAL, /* the same, redrawn beyond two standard deviations */
         ATL_INIT_GLOROT,           /* uniform in +-sqrt(6 / (fan_in + fan_out))     Glorot & Bengio 2010 */
         ATL_INIT_HE,               /* normal, standard deviation sqrt(2 / fan_in)   He et al. 2015 */
         ATL_INIT_ORTHOGONAL,       /* a * an orthogonal matrix [rest, out]          Saxe et al. 2014 */
@@ -39,7 +39,8 @@ typedef struct atl_initializer {
     float a, b;
     int32_t integer;
 } atl_initializer;
-/* One of each kind: a number, the bounds, the deviation of a mean of 0, the factor of the orthogonal matrix. */
+/* One function per kind.  The arguments are the constant, the bounds, the standard deviation for a mean of 0, or the
+ * factor of the orthogonal matrix. */
 ATL_API atl_initializer atl_zeros(void);
 ATL_API atl_initializer atl_fill_with(float value);
 ATL_API atl_initializer atl_uniform(float lowest, float highest);
@@ -48,60 +49,62 @@ ATL_API atl_initializer atl_truncated_normal(float deviation);
 ATL_API atl_initializer atl_glorot(void);
 ATL_API atl_initializer atl_he(void);
 ATL_API atl_initializer atl_orthogonal(float gain);
-ATL_API void atl_set_seed(atl_graph *graph, uint64_t seed); /* before the first value is asked for; default 0 */
+ATL_API void atl_set_seed(atl_graph *graph, uint64_t seed); /* call it before the first value is used; default 0 */
 
-/* A value that stays between runs.  Its memory is made and initialised when it is first needed. */
+/* A value that is kept between runs.  Its memory is allocated and initialised at the first use. */
 ATL_API atl_node *atl_variable(atl_graph *graph, const char *name, atl_shape shape, atl_initializer initializer);
-/* The value now, owned by the graph and valid until it changes; null on failure. */
+/* The current value, owned by the graph and valid until it changes; null on failure. */
 ATL_API const atl_tensor *atl_variable_value(const atl_node *variable);
 ATL_API atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value); /* copies */
-/* The variables of a graph, in order of creation: *count_out of them, valid until the next node is made. */
+/* The variables of a graph, in order of creation: *count_out of them, valid until the next node is created. */
 ATL_API atl_node *const *atl_variables(const atl_graph *graph, int64_t *count_out);
-/* The same of int32, for counters; never trained. */
+/* The same with int32 values, for counters; never trained. */
 ATL_API atl_node *atl_int_variable(atl_graph *graph, const char *name, atl_shape shape, int32_t value);
 
-/* The variable takes the value when the run ends, and the node's own value is that new one.  Within a run everything that reads
- * the variable sees the value from before; when a run fails, no variable has changed.  A program in which two assignments are
- * for one variable does not compile.  Programs that assign to a variable must not run at the same time as others that read it,
- * and atl_value of the variable itself shows what it holds now.  The double-precision reference assigns nothing. */
+/* Assigns the value to the variable at the end of the run; the node's own value is the new one.  Within a run every
+ * reader of the variable gets the old value; if a run fails, no variable changes.  A program with two assignments to
+ * one variable does not compile.  Do not run a program that assigns to a variable at the same time as others that read
+ * it.  atl_value of the variable itself returns its current value.  The double-precision reference assigns nothing. */
 ATL_API atl_node *atl_assign(atl_node *variable, atl_node *value);
-/* The value of the first node, once all the others have been computed too: many assignments as one wanted node. */
+/* The value of the first node, after all the others have been computed: combines many assignments into one output. */
 ATL_API atl_node *atl_group_with(int count, atl_node *const *nodes);
 #define atl_group(...) atl_group_with((int)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__))
-/* x, of which a NaN or an infinity makes the run fail with ATL_NOT_FINITE: then no variable has changed. */
+/* Returns x; if x has a NaN or an infinity, the run fails with ATL_NOT_FINITE and no variable changes. */
 ATL_API atl_node *atl_check_finite(atl_node *x);
 
-/* The variable 'steps' of the graph, an int32 scalar, made when first asked for: how many training steps have been run. */
+/* The variable 'steps' of the graph, an int32 scalar, created at the first call: the number of training steps run so
+ * far. */
 ATL_API atl_node *atl_step_counter(atl_graph *graph);
-ATL_API atl_node *atl_increment(atl_node *x); /* int32: x + 1, and the largest number stays */
-/* The assignment that counts it up: one node for the whole graph, so that two optimizers in a program count once. */
+ATL_API atl_node *atl_increment(atl_node *x); /* int32: x + 1; the largest int32 stays */
+/* The assignment that increments it: one node for the whole graph, so that two optimizers in a program count once. */
 ATL_API atl_node *atl_count_step(atl_graph *graph);
 
-/* Asks that every step which atl_minimize makes from now on computes this too: a layer's running averages.  Returns it. */
+/* Adds the assignment to every step that a later atl_minimize builds: for a layer's running averages.  Returns it. */
 ATL_API atl_node *atl_add_update(atl_node *assignment);
-/* These, in order: *count_out of them, valid until the next one is added. */
+/* All assignments added so, in order: *count_out of them, valid until the next one is added. */
 ATL_API atl_node *const *atl_updates(const atl_graph *graph, int64_t *count_out);
 
-/* Random numbers in the shape of `like`, made from a seed and a counter: the same two give the same bits, on every machine. */
+/* Random numbers in the shape of `like`, generated from a seed and a counter: the same seed and counter give the same
+ * bits on every machine. */
 typedef struct atl_noise_args {
     atl_node *like;
-    atl_node *counter;     /* int32 scalar: other numbers for each value of it; null: atl_step_counter */
-    uint64_t seed;         /* 0: one made of the graph's seed and the node's place in it, so that nodes differ */
+    atl_node *counter;     /* int32 scalar: each value gives other numbers; null: atl_step_counter */
+    uint64_t seed;         /* 0: derived from the graph's seed and the node's index, so that nodes differ */
     float low, high;       /* uniform in [low, high); both 0: [0, 1) */
-    float mean, deviation; /* normal; deviation 0: 1; ATL_ZERO: mean itself */
+    float mean, deviation; /* normal; deviation 0: 1; ATL_ZERO: exactly the mean */
     int end_;
 } atl_noise_args;
-/* float32 of the shape of `like`; no gradient.  Each has its own options, and refuses the other's. */
+/* float32 of the shape of `like`; no gradient.  Each function has its own options; using the other's is an error. */
 ATL_API atl_node *atl_uniform_noise_with(const atl_noise_args *args);
 ATL_API atl_node *atl_normal_noise_with(const atl_noise_args *args);
 #define atl_uniform_noise(...) atl_uniform_noise_with(ATL_OPTIONS_(atl_noise_args, __VA_ARGS__))
 #define atl_normal_noise(...)  atl_normal_noise_with(ATL_OPTIONS_(atl_noise_args, __VA_ARGS__))
 
-/* Dropout (Srivastava et al. 2014): each element is 0 with probability `rate`, else divided by 1 - rate.  For the graph that
- * trains; leave it out of the one that is used. */
+/* Dropout (Srivastava et al. 2014): each element is 0 with probability `rate`, otherwise divided by 1 - rate.  Use it
+ * in the training graph and leave it out for inference. */
 typedef struct atl_dropout_args {
     atl_node *x;
-    float rate; /* 0: 0.5; ATL_ZERO: x itself; below 1 */
+    float rate; /* 0: 0.5; ATL_ZERO: no dropout; must be below 1 */
     atl_node *counter;
     uint64_t seed;
     int end_;
@@ -114,8 +117,8 @@ ATL_API atl_node *atl_constant(atl_graph *graph, const atl_tensor *value); /* co
 #define ATL_CONSTANT(node, ...) atl_vector((node), (int)ATL_COUNT_(float, __VA_ARGS__), ATL_ARRAY_(float, __VA_ARGS__))
 ATL_API atl_node *atl_vector(const atl_node *in_graph_of, int count, const float *values);
 ATL_API atl_node *atl_scalar(const atl_node *in_graph_of, float value); /* a scalar */
-ATL_API atl_node *atl_fill(atl_node *like, float value);                /* the shape of `like`, every element `value` */
-/* Scalar: elements of a over elements of b, from their shapes alone. */
+ATL_API atl_node *atl_fill(atl_node *like, float value); /* every element is `value`, with the shape of `like` */
+/* Scalar: the number of elements of a divided by that of b, from their shapes only. */
 ATL_API atl_node *atl_size_ratio(atl_node *a, atl_node *b);
 
 /* ---- element by element, with NumPy broadcasting ---------------------------------------------------------------- */
@@ -124,7 +127,7 @@ ATL_API atl_node *atl_add(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_sub(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_mul(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_div(atl_node *a, atl_node *b);
-ATL_API atl_node *atl_pow(atl_node *a, atl_node *b);     /* a > 0 where b is not a whole number */
+ATL_API atl_node *atl_pow(atl_node *a, atl_node *b);     /* a > 0 where b is not an integer */
 ATL_API atl_node *atl_minimum(atl_node *a, atl_node *b); /* at a tie the gradient goes to a */
 ATL_API atl_node *atl_maximum(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_scale(atl_node *x, float factor);      /* x * factor */
@@ -145,7 +148,7 @@ ATL_API atl_node *atl_log(atl_node *x);   /* natural; NaN below 0 */
 ATL_API atl_node *atl_log1p(atl_node *x); /* log(1 + x) */
 ATL_API atl_node *atl_erf(atl_node *x);   /* 2 / sqrt(pi) * the integral of exp(-t^2) from 0 to x */
 ATL_API atl_node *atl_erfc(atl_node *x);  /* 1 - erf(x) */
-ATL_API atl_node *atl_floor(atl_node *x); /* this and the next two: gradient zero */
+ATL_API atl_node *atl_floor(atl_node *x); /* this and the next two: the gradient is zero */
 ATL_API atl_node *atl_ceil(atl_node *x);
 ATL_API atl_node *atl_round(atl_node *x); /* halves to the even neighbour */
 ATL_API atl_node *atl_sin(atl_node *x);   /* radians */
@@ -172,7 +175,7 @@ ATL_API atl_node *atl_clip(atl_node *x, float lowest, float highest); /* gradien
 ATL_API atl_node *atl_relu_grad(atl_node *x, atl_node *by); /* by > 0 ? x : 0; no gradient with respect to `by` */
 ATL_API atl_node *atl_heaviside(atl_node *x);               /* x > 0 ? 1 : 0; gradient zero */
 
-/* 1 where it holds, else 0; gradient zero.  True is what is not 0. */
+/* 1 where the condition holds, otherwise 0; the gradient is zero.  Any value other than 0 is true. */
 ATL_API atl_node *atl_equal(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_not_equal(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_less(atl_node *a, atl_node *b);
@@ -187,14 +190,14 @@ ATL_API atl_node *atl_logical_not(atl_node *x);
 ATL_API atl_node *atl_select(atl_node *condition, atl_node *a, atl_node *b);
 
 ATL_API atl_node *atl_cast(atl_node *x, atl_dtype dtype); /* float to int32 rounds towards zero and saturates */
-ATL_API atl_node *atl_stop_gradient(atl_node *x);         /* x; no gradient passes */
+ATL_API atl_node *atl_stop_gradient(atl_node *x);         /* returns x; no gradient flows through */
 
 /* ---- matrix products ---------------------------------------------------------------------------------------------- */
 
 /* [.., m, k] x [.., k, n] -> [.., m, n]; leading dimensions must agree, or one side has none. */
 typedef struct atl_matmul_args {
     atl_node *a, *b;
-    int transpose_a, transpose_b; /* the last two dimensions swapped first */
+    int transpose_a, transpose_b; /* swaps the last two dimensions first */
     int end_;
 } atl_matmul_args;
 ATL_API atl_node *atl_matmul_with(const atl_matmul_args *args);
@@ -202,31 +205,30 @@ ATL_API atl_node *atl_matmul_with(const atl_matmul_args *args);
 
 /* ---- images ------------------------------------------------------------------------------------------------------- */
 
-/* A number of pixels is no padding: .padding = 1 is refused.  One pixel on each side is ATL_PAD(1).
- *
- * PyTorch pads both sides alike: its padding=1 of a 3x3 window is ATL_PAD(1).  ATL_SAME gives the same at stride 1.  At stride 2
- * it pads an image of an even size at the bottom and right only: an output of the same size, but other numbers. */
+/* .padding is not a number of pixels: .padding = 1 is an error.  One pixel on each side is ATL_PAD(1). PyTorch pads
+ * both sides equally: its padding=1 for a 3x3 window is ATL_PAD(1).  ATL_SAME gives the same at stride 1.  At stride 2
+ * it pads an image of even size at the bottom and right only: the output has the same size but other values. */
 typedef enum atl_padding {
-    ATL_SAME = 0,     /* output size = ceil(input / stride); the odd pixel goes to the bottom and right (TensorFlow) */
-    ATL_VALID = -1,   /* none: every window lies inside */
+    ATL_SAME = 0,     /* output size = ceil(input / stride); an odd pixel goes to the bottom and right (TensorFlow) */
+    ATL_VALID = -1,   /* no padding: every window lies inside the image */
     ATL_EXPLICIT = -2 /* .pad = {top, bottom, left, right} */
 } atl_padding;
-/* So many pixels on each of the four sides of an image: atl_conv2d(image, filter, .stride = {2, 2}, ATL_PAD(1)). */
+/* That many pixels on each of the four sides of an image: atl_conv2d(image, filter, .stride = {2, 2}, ATL_PAD(1)). */
 #define ATL_PAD(pixels) .padding = ATL_EXPLICIT, .pad = {(pixels), (pixels), (pixels), (pixels)}
 typedef enum atl_layout { ATL_NHWC = 0, ATL_NCHW } atl_layout;
-/* Filters [h, w, in, out] and dense weights [in, out]; or as PyTorch keeps them: [out, in, h, w] and [out, in]. */
+/* Filters [h, w, in, out] and dense weights [in, out]; or PyTorch's order: [out, in, h, w] and [out, in]. */
 typedef enum atl_weight_order { ATL_IN_OUT = 0, ATL_OUT_IN } atl_weight_order;
 
-/* Convolution, the filter not turned round: [n, h, w, in] -> [n, oh, ow, out], with oh = ceil(h / stride) for ATL_SAME, else
- * floor((h + top + bottom - reach) / stride) + 1, where the filter's reach is (fh - 1) * dilation + 1; widths alike.  in and out
- * must be multiples of groups. */
+/* Convolution as cross-correlation (the filter is not flipped): [n, h, w, in] -> [n, oh, ow, out], with oh = ceil(h /
+ * stride) for ATL_SAME, otherwise floor((h + top + bottom - extent) / stride) + 1, where the filter's extent is (fh -
+ * 1) * dilation + 1; the width likewise.  in and out must be multiples of groups. */
 typedef struct atl_conv2d_args {
     atl_node *image;  /* [n, h, w, in] */
     atl_node *filter; /* [fh, fw, in / groups, out] */
     int stride[2];    /* vertical, horizontal; 0: 1 */
     atl_padding padding;
     int pad[4];        /* top, bottom, left, right; with ATL_EXPLICIT */
-    int dilation[2];   /* 0: 1, every tap beside the next */
+    int dilation[2];   /* 0: 1, adjacent filter elements */
     int groups;        /* 0: 1 */
     atl_layout layout; /* of the image and the result */
     atl_weight_order weight_order;
@@ -238,25 +240,26 @@ ATL_API atl_node *atl_conv2d_with(const atl_conv2d_args *args);
 /* [n, h, w, c] -> [n, oh, ow, c], sizes as for conv2d. */
 typedef struct atl_pool2d_args {
     atl_node *image;
-    int window[2]; /* height, width; {0, 0}: the whole map (global pooling), result [n, 1, 1, c] */
+    int window[2]; /* height, width; {0, 0}: the whole image (global pooling), result [n, 1, 1, c] */
     int stride[2]; /* 0: the window */
     atl_padding padding;
     int pad[4];
     atl_layout layout;
     int end_;
 } atl_pool2d_args;
-/* Padding never wins a maximum, and never counts in an average. At a tie the first in row order gets the gradient. */
+/* Padding is never the maximum and does not count in an average.  At a tie the first element in row order gets the
+ * gradient. */
 ATL_API atl_node *atl_max_pool2d_with(const atl_pool2d_args *args);
 ATL_API atl_node *atl_avg_pool2d_with(const atl_pool2d_args *args);
 #define atl_max_pool2d(...) atl_max_pool2d_with(ATL_OPTIONS_(atl_pool2d_args, __VA_ARGS__))
 #define atl_avg_pool2d(...) atl_avg_pool2d_with(ATL_OPTIONS_(atl_pool2d_args, __VA_ARGS__))
 
-/* Local response normalisation over channels (Krizhevsky et al. 2012):
- * x / (bias + alpha * sum over [c - radius, c + radius] of x^2)^beta
- * The sum is over the channels that there are; the radius may be larger than their number.  bias is positive, alpha not negative. */
+/* Local response normalisation over channels (Krizhevsky et al. 2012): x / (bias + alpha * sum over [c - radius, c +
+ * radius] of x^2)^beta The sum is over the existing channels; the radius may exceed their number.  bias is positive,
+ * alpha is not negative. */
 typedef struct atl_lrn_args {
     atl_node *image;
-    int radius;              /* 0: 5; ATL_ZERO: each channel by itself */
+    int radius;              /* 0: 5; ATL_ZERO: each channel alone */
     float bias, alpha, beta; /* 0: 1, 1, 0.5, as in TensorFlow */
     atl_layout layout;
     int end_;
@@ -264,7 +267,7 @@ typedef struct atl_lrn_args {
 ATL_API atl_node *atl_lrn_with(const atl_lrn_args *args);
 #define atl_lrn(...) atl_lrn_with(ATL_OPTIONS_(atl_lrn_args, __VA_ARGS__))
 
-/* [.., channels] -> [2, channels]: mean and variance (over the number, not one less) of each channel. */
+/* [.., channels] -> [2, channels]: mean and variance (over the count, not the count minus one) of each channel. */
 ATL_API atl_node *atl_moments(atl_node *x);
 
 /* Batch normalisation with given statistics: scale * (x - mean) / sqrt(variance + epsilon) + shift, each [channels]. */
@@ -286,7 +289,7 @@ typedef struct atl_layer_norm_args {
 ATL_API atl_node *atl_layer_norm_with(const atl_layer_norm_args *args);
 #define atl_layer_norm(...) atl_layer_norm_with(ATL_OPTIONS_(atl_layer_norm_args, __VA_ARGS__))
 
-/* Each channel is convolved with filters of its own: [n, h, w, in] -> [n, oh, ow, in * multiplier]. */
+/* Convolves each channel with its own filters: [n, h, w, in] -> [n, oh, ow, in * multiplier]. */
 typedef struct atl_depthwise_conv2d_args {
     atl_node *image;
     atl_node *filter; /* [fh, fw, in, multiplier]; with ATL_OUT_IN [in * multiplier, 1, fh, fw] */
@@ -301,11 +304,11 @@ typedef struct atl_depthwise_conv2d_args {
 ATL_API atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *args);
 #define atl_depthwise_conv2d(...) atl_depthwise_conv2d_with(ATL_OPTIONS_(atl_depthwise_conv2d_args, __VA_ARGS__))
 
-/* The gradient of conv2d with respect to its image, as an op: [n, h, w, in] -> [n, oh, ow, out].  oh = h * stride with ATL_SAME,
- * else (h - 1) * stride + the filter's reach - the padding. */
+/* The gradient of conv2d with respect to its image, as an op: [n, h, w, in] -> [n, oh, ow, out].  oh = h * stride with
+ * ATL_SAME, otherwise (h - 1) * stride + the filter's extent - the padding. */
 typedef struct atl_conv2d_transpose_args {
     atl_node *image;
-    atl_node *filter; /* [fh, fw, out, in], as conv2d from the result to the image has it */
+    atl_node *filter; /* [fh, fw, out, in]: the filter of the conv2d from the result to the image */
     int stride[2];    /* 0: 1 */
     atl_padding padding;
     int pad[4];
@@ -316,7 +319,7 @@ typedef struct atl_conv2d_transpose_args {
 ATL_API atl_node *atl_conv2d_transpose_with(const atl_conv2d_transpose_args *args);
 #define atl_conv2d_transpose(...) atl_conv2d_transpose_with(ATL_OPTIONS_(atl_conv2d_transpose_args, __VA_ARGS__))
 
-/* Along one dimension: signals [n, width, channels]. */
+/* Convolution along one dimension: signals [n, width, channels]. */
 typedef struct atl_conv1d_args {
     atl_node *signal;
     atl_node *filter; /* [fw, in / groups, out] */
@@ -344,26 +347,27 @@ ATL_API atl_node *atl_avg_pool1d_with(const atl_pool1d_args *args);
 #define atl_max_pool1d(...) atl_max_pool1d_with(ATL_OPTIONS_(atl_pool1d_args, __VA_ARGS__))
 #define atl_avg_pool1d(...) atl_avg_pool1d_with(ATL_OPTIONS_(atl_pool1d_args, __VA_ARGS__))
 
-/* Images of another size.  The corners of both coincide: pixel i of the result lies at (i + 1/2) * input / output - 1/2. */
+/* Resizes images.  The outer edges of both images coincide: pixel i of the result is at (i + 1/2) * input / output -
+ * 1/2. */
 typedef struct atl_resize_args {
-    atl_node *image; /* height and width known when the graph is built */
+    atl_node *image; /* height and width must be known when the graph is built */
     int height, width;
     atl_layout layout;
     int end_;
 } atl_resize_args;
 ATL_API atl_node *atl_resize_nearest_with(const atl_resize_args *args);
 ATL_API atl_node *
-atl_resize_bilinear_with(const atl_resize_args *args); /* no smoothing before an image is made smaller */
+atl_resize_bilinear_with(const atl_resize_args *args); /* does not smooth an image before it makes it smaller */
 #define atl_resize_nearest(...)  atl_resize_nearest_with(ATL_OPTIONS_(atl_resize_args, __VA_ARGS__))
 #define atl_resize_bilinear(...) atl_resize_bilinear_with(ATL_OPTIONS_(atl_resize_args, __VA_ARGS__))
 
-/* Sum of |difference| between pixels below one another and beside one another: [n, h, w, c] -> [n]. */
+/* Sum of |difference| of vertically and horizontally adjacent pixels: [n, h, w, c] -> [n]. */
 ATL_API atl_node *atl_total_variation(atl_node *image);
 
-/* Each channel blurred by itself; a constant image stays as it is, up to the border. */
+/* Blurs each channel; a constant image stays constant, except near the border. */
 typedef struct atl_gaussian_blur_args {
-    atl_node *image; /* number of channels known when the graph is built */
-    float deviation; /* pixels; positive */
+    atl_node *image; /* the number of channels must be known when the graph is built */
+    float deviation; /* in pixels; positive */
     int radius;      /* of the window; 0: three deviations */
     atl_layout layout;
     int end_;
@@ -376,24 +380,25 @@ ATL_API atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args);
 ATL_API atl_node *atl_softmax(atl_node *logits);     /* over the last dimension */
 ATL_API atl_node *atl_log_softmax(atl_node *logits); /* without overflow */
 
-/* Cross entropy of softmax(logits [.., classes]) -> [..], one loss an example. One of the three targets. */
+/* Cross entropy of softmax(logits [.., classes]) -> [..], one loss per example.  Give exactly one of the three
+ * targets. */
 typedef struct atl_cross_entropy_args {
     atl_node *logits;
     atl_node *targets; /* dense: probabilities of the shape of logits */
-    atl_node *labels;  /* sparse: int32 [..], or a scalar for all; where one is not in 0..classes-1 the loss is NaN */
+    atl_node *labels;  /* sparse: int32 [..], or a scalar for all; the loss is NaN for a label outside 0..classes-1 */
     int label;         /* the same class for every example; class 0 is ATL_ZERO: .label = ATL_EXACTLY(class) */
     int end_;
 } atl_cross_entropy_args;
 ATL_API atl_node *atl_softmax_cross_entropy_with(const atl_cross_entropy_args *args);
 #define atl_softmax_cross_entropy(...) atl_softmax_cross_entropy_with(ATL_OPTIONS_(atl_cross_entropy_args, __VA_ARGS__))
-/* The same, by labels: int32 [..], or a scalar. */
+/* The same, with labels: int32 [..], or a scalar. */
 ATL_API atl_node *atl_sparse_softmax_cross_entropy(atl_node *logits, atl_node *labels);
 
 /* Scalar: mean of (a - b)^2.  The shapes must be the same: losses do not broadcast. */
 ATL_API atl_node *atl_mean_squared_error(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_l2_loss(atl_node *x); /* scalar: sum of x^2, over 2 */
 
-/* One loss an element: see atl_mean. */
+/* One loss per element: see atl_mean. */
 /* -t log(sigmoid(x)) - (1 - t) log(1 - sigmoid(x)), for targets t in [0, 1], without overflow */
 ATL_API atl_node *atl_sigmoid_cross_entropy(atl_node *logits, atl_node *targets);
 /* d = a - b: d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2) */
@@ -405,12 +410,13 @@ ATL_API atl_node *atl_cosine_similarity(atl_node *a, atl_node *b); /* a . b / (|
 
 /* ---- reductions --------------------------------------------------------------------------------------------------- */
 
-/* Over some dimensions or all: atl_reduce_sum(x, ATL_AXES(1, 2), .keep = 1).  Reduced dimensions are left out of the result. */
+/* Over some dimensions or all: atl_reduce_sum(x, ATL_AXES(1, 2), .keep = 1).  The result lacks the reduced
+ * dimensions. */
 typedef struct atl_reduce_args {
     atl_node *x;
-    int axis[ATL_MAX_RANK]; /* with .axes of them; negative counts from the end */
+    int axis[ATL_MAX_RANK]; /* number of entries in .axes; negative counts from the end */
     int axes;               /* 0: all */
-    int keep;               /* keep the reduced dimensions, as 1 */
+    int keep;               /* keeps the reduced dimensions with size 1 */
     int end_;
 } atl_reduce_args;
 ATL_API atl_node *atl_reduce_sum_with(const atl_reduce_args *args);
@@ -418,9 +424,9 @@ ATL_API atl_node *atl_reduce_sum_square_with(const atl_reduce_args *args); /* of
 ATL_API atl_node *atl_reduce_mean_with(const atl_reduce_args *args);
 ATL_API atl_node *atl_reduce_max_with(const atl_reduce_args *args); /* equal maxima share the gradient */
 ATL_API atl_node *atl_reduce_min_with(const atl_reduce_args *args);
-/* All derivatives are right where elements are 0, too. */
+/* All derivatives are also correct where elements are 0. */
 ATL_API atl_node *atl_reduce_prod_with(const atl_reduce_args *args);
-/* log(sum of e^x), however large the x are. */
+/* log(sum of e^x), without overflow. */
 ATL_API atl_node *atl_reduce_log_sum_exp_with(const atl_reduce_args *args);
 /* Square root of the sum of x^2; gradient 0 where that is 0. */
 ATL_API atl_node *atl_reduce_l2_norm_with(const atl_reduce_args *args);
@@ -440,30 +446,30 @@ ATL_API atl_node *atl_l2_norm(atl_node *x);
 typedef struct atl_cumulative_sum_args {
     atl_node *x;
     int axis;      /* negative counts from the end */
-    int exclusive; /* without x[i] itself: begins with 0 */
+    int exclusive; /* without x[i] itself: starts with 0 */
     int reverse;   /* from the end: x[i] + ... + x[n - 1] */
     int end_;
 } atl_cumulative_sum_args;
 ATL_API atl_node *atl_cumulative_sum_with(const atl_cumulative_sum_args *args);
 #define atl_cumulative_sum(...) atl_cumulative_sum_with(ATL_OPTIONS_(atl_cumulative_sum_args, __VA_ARGS__))
-ATL_API atl_node *atl_argmax(atl_node *x, int axis); /* int32, without that dimension; the first of equal ones */
-/* x summed over the dimensions in which `like` is 1 or missing: what undoes a broadcast. */
+ATL_API atl_node *atl_argmax(atl_node *x, int axis); /* int32, without that dimension; the first of equal maxima */
+/* Sums x over the dimensions in which `like` is 1 or missing: reverses a broadcast. */
 ATL_API atl_node *atl_sum_to(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_broadcast_like(atl_node *x, atl_node *like);
-/* x [1, ...] once for each example of `like` [n, ...], whose value is not used: [n, ...].  For what each example of an unknown batch
- * gets, as a class token [1, 1, d] before the tokens [?, t, d]. */
+/* Repeats x [1, ...] for each example of `like` [n, ...], of which only the shape is used: [n, ...].  For a value that
+ * each example of an unknown batch gets, such as a class token [1, 1, d] before the tokens [?, t, d]. */
 ATL_API atl_node *atl_repeat_batch(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_broadcast_to(atl_node *x, atl_shape shape); /* a size of -1 keeps x's */
 
 /* ---- shapes: these move elements of either type --------------------------------------------------------------------- */
 
-ATL_API atl_node *atl_reshape(atl_node *x, atl_shape shape); /* one size may be -1: what is left */
+ATL_API atl_node *atl_reshape(atl_node *x, atl_shape shape); /* one size may be -1: it is computed from the others */
 ATL_API atl_node *atl_reshape_like(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_flatten(atl_node *x);               /* [n, ...] -> [n, rest] */
-ATL_API atl_node *atl_expand_dims(atl_node *x, int axis); /* a 1 put before dimension `axis` */
-ATL_API atl_node *atl_squeeze(atl_node *x, int axis);     /* a dimension of 1 taken away */
+ATL_API atl_node *atl_expand_dims(atl_node *x, int axis); /* inserts a dimension of size 1 before dimension `axis` */
+ATL_API atl_node *atl_squeeze(atl_node *x, int axis);     /* removes a dimension of size 1 */
 
-/* The dimensions in another order. */
+/* Reorders the dimensions. */
 typedef struct atl_transpose_args {
     atl_node *x;
     int order[ATL_MAX_RANK]; /* result dimension i is x's dimension order[i]; all 0: reversed */
@@ -472,8 +478,8 @@ typedef struct atl_transpose_args {
 ATL_API atl_node *atl_transpose_with(const atl_transpose_args *args);
 #define atl_transpose(...) atl_transpose_with(ATL_OPTIONS_(atl_transpose_args, __VA_ARGS__))
 
-/* Joined along an axis (negative counts from the end); all other sizes and the types must agree.  A 1 does not agree with an unknown
- * size: see atl_repeat_batch. */
+/* Concatenates along an axis (negative counts from the end); all other sizes and the types must agree.  A size of 1
+ * does not agree with an unknown size: see atl_repeat_batch. */
 ATL_API atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs);
 #define atl_concat(axis, ...)                                                                                          \
     atl_concat_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__))
@@ -481,7 +487,7 @@ ATL_API atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs);
 /* A part of x, of the same rank. */
 typedef struct atl_slice_args {
     atl_node *x;
-    /* As NumPy's begin:end:stride for each dimension, as many as are given; negative counts from the end. */
+    /* As NumPy's begin:end:stride, for as many dimensions as given; negative counts from the end. */
     int64_t begin[ATL_MAX_RANK];
     int64_t end[ATL_MAX_RANK];    /* 0: to the end */
     int64_t stride[ATL_MAX_RANK]; /* 0: 1; positive */
@@ -490,47 +496,50 @@ typedef struct atl_slice_args {
 ATL_API atl_node *atl_slice_with(const atl_slice_args *args);
 #define atl_slice(...) atl_slice_with(ATL_OPTIONS_(atl_slice_args, __VA_ARGS__))
 
-/* x with `value` put around it: size i becomes before[i] + size + after[i]. */
+/* Pads x with `value`: size i becomes before[i] + size + after[i]. */
 typedef struct atl_pad_args {
     atl_node *x;
-    int64_t before[ATL_MAX_RANK], after[ATL_MAX_RANK]; /* how many elements to put there */
+    int64_t before[ATL_MAX_RANK], after[ATL_MAX_RANK]; /* number of elements to add */
     float value;
     int end_;
 } atl_pad_args;
 ATL_API atl_node *atl_pad_with(const atl_pad_args *args);
 #define atl_pad(...) atl_pad_with(ATL_OPTIONS_(atl_pad_args, __VA_ARGS__))
 
-/* The elements along these axes in the opposite order; negative axes count from the end. */
+/* Reverses the elements along these axes; negative axes count from the end. */
 ATL_API atl_node *atl_reverse_with(atl_node *x, int count, const int *axes);
 #define atl_reverse(x, ...) atl_reverse_with((x), (int)ATL_COUNT_(int, __VA_ARGS__), ATL_ARRAY_(int, __VA_ARGS__))
 
-/* The matrices [.., rows, columns] of x with zeros above a diagonal: 0 the main one, 1 the next one above it, -1 below. */
+/* The matrices [.., rows, columns] of x with zeros above a diagonal: 0 is the main one, 1 the next one above it, -1
+ * below. */
 ATL_API atl_node *atl_tril(atl_node *x, int diagonal);
 
-/* x repeated: as many times along each dimension as `times` has for it, all positive. */
+/* Repeats x: along each dimension as often as `times` says; all positive. */
 ATL_API atl_node *atl_tile_with(atl_node *x, int count, const int64_t *times);
 #define atl_tile(x, ...) atl_tile_with((x), (int)ATL_COUNT_(int64_t, __VA_ARGS__), ATL_ARRAY_(int64_t, __VA_ARGS__))
 
 ATL_API atl_node *atl_stack_with(int axis, int count,
-                                 atl_node *const *inputs); /* equal shapes, joined along a new axis */
+                                 atl_node *const *inputs); /* equal shapes, concatenated along a new axis */
 #define atl_stack(axis, ...)                                                                                           \
     atl_stack_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__))
-/* The converse: parts_out[i] = x[.., i, ..], without the axis, which must be `count` long.  Returns ATL_OK with all parts set, or
- * ATL_INVALID with all null. */
+/* The inverse: parts_out[i] = x[.., i, ..], without the axis, whose size must be `count`.  Returns ATL_OK with all
+ * parts set, or ATL_INVALID with all null. */
 ATL_API atl_status atl_unstack(atl_node *x, int axis, int count, atl_node **parts_out);
-/* Cuts x into parts of the given sizes along an axis; at most one size may be -1: what is left.  sizes null: equal parts. */
+/* Splits x into parts of the given sizes along an axis; at most one size may be -1: the rest.  sizes null: equal
+ * parts. */
 ATL_API atl_status atl_split(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts_out);
 
-/* x [.., n, ..] with dimension `axis` replaced by those of int32 indices [..]: y[.., i, ..] = x[.., indices[i], ..].
- * 0 where an index is out of 0..n-1. */
+/* x [.., n, ..] with dimension `axis` replaced by the dimensions of int32 indices [..]: y[.., i, ..] = x[..,
+ * indices[i], ..].  0 where an index is outside 0..n-1. */
 ATL_API atl_node *atl_gather(atl_node *x, atl_node *indices, int axis);
-/* The converse: zeros of the shape of `like` [.., n, ..], to which updates, of the shape that gather would give, are added at the
- * indices.  An index may come several times; one out of range is passed over.  Only the shape of `like` is used. */
+/* The adjoint of gather: zeros of the shape of `like` [.., n, ..], to which updates, of the shape of the gather's
+ * result, are added at the indices.  An index may occur several times; one out of range is ignored.  Only the shape of
+ * `like` is used. */
 ATL_API atl_node *atl_scatter_add(atl_node *updates, atl_node *indices, atl_node *like, int axis);
 
-/* int32 [..] -> float [.., classes]: 1 at the label; zeros where it is out of range. */
+/* int32 [..] -> float [.., classes]: 1 at the label; all zeros if the label is out of range. */
 ATL_API atl_node *atl_one_hot(atl_node *labels, int64_t classes);
-/* x [.., classes], int32 [..] -> [..]: x[.., labels[..]]; 0 where it is out of range. */
+/* x [.., classes], int32 [..] -> [..]: x[.., labels[..]]; 0 where a label is out of range. */
 ATL_API atl_node *atl_gather_last(atl_node *x, atl_node *labels);
 ATL_API atl_node *atl_index_last(atl_node *x, int64_t index); /* x [.., classes] -> [..] */
 

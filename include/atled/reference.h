@@ -1,4 +1,5 @@
-/* The oracle: the same graph, run through plain double-precision loops. Slow, and meant for tests and checks. */
+/* The double-precision reference: runs the same graph through plain double loops.  It is slow, and meant for tests and
+ * checks. */
 #ifndef ATLED_REFERENCE_H
 #define ATLED_REFERENCE_H
 
@@ -10,13 +11,13 @@ extern "C" {
 
 typedef struct atl_reference atl_reference;
 
-/* The values of the wanted nodes for these feeds; null, with the reason in atl_error(), on failure: what is fed is wrong (as in
- * atl_run), an op writes where it must not, or out of memory.  Feeds may be ATL_FLOAT64 tensors for float32 inputs.  A variable may be
- * fed too, in place of its value.  Nothing is assigned. */
+/* The values of the outputs for these feeds; null, with the reason in atl_error(), on failure: a feed is invalid (as in
+ * atl_run), an op writes outside its result, or memory ran out.  Feeds may be ATL_FLOAT64 tensors for float32 inputs.
+ * You may also feed a variable, which replaces its value.  Nothing is assigned. */
 ATL_API atl_reference *atl_reference_run(atl_nodes outputs, const atl_feed *feeds);
 ATL_API void atl_reference_free(atl_reference *reference); /* null is allowed */
 
-/* ATL_FLOAT64, owned by the reference; null if the node was not wanted. */
+/* ATL_FLOAT64, owned by the reference; null if the node is not an output. */
 ATL_API const atl_tensor *atl_reference_value(const atl_reference *reference, const atl_node *node);
 
 #ifdef __cplusplus

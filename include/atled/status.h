@@ -1,8 +1,8 @@
-/* What a call that can fail returns, and where its message is.
+/* What functions return on failure, and where the message is.
  *
- * No function of atled aborts, exits or prints.  A function that can fail returns an atl_status or a null pointer,
- * and leaves a message for the calling thread in atl_error().  Builders of graph nodes also record the first mistake on
- * their graph (see graph.h). */
+ * No function of atled aborts, exits or prints.  A function that can fail returns an atl_status or a null pointer, and
+ * stores a message for the calling thread in atl_error().  Builders of graph nodes also record the first error on their
+ * graph (see graph.h). */
 #ifndef ATLED_STATUS_H
 #define ATLED_STATUS_H
 
@@ -18,20 +18,20 @@ extern "C" {
 #define ATL_PRINTF(text, first)
 #endif
 
-/* In options, zero stands for the default; ATL_ZERO is the zero itself, and ATL_EXACTLY(x) is x, be it zero or not:
- * atl_momentum(.momentum = ATL_EXACTLY(m)). */
+/* In options, zero stands for the default; ATL_ZERO is the value zero itself, and ATL_EXACTLY(x) is x, even if x is
+ * zero: atl_momentum(.momentum = ATL_EXACTLY(m)). */
 #define ATL_ZERO       (-2147483647 - 1) /* exact as an int, a float and a double */
 #define ATL_EXACTLY(x) ((x) == 0 ? ATL_ZERO : (x))
 
 typedef enum atl_status {
-    ATL_OK = 0,        /* done */
-    ATL_INVALID,       /* an argument, a shape or a graph is wrong */
+    ATL_OK = 0,        /* success */
+    ATL_INVALID,       /* an argument, a shape or a graph is invalid */
     ATL_OUT_OF_MEMORY, /* nothing was changed */
-    ATL_BAD_FILE,      /* a file is missing, unreadable, or not what it should be */
-    ATL_UNSUPPORTED,   /* right, but not possible here: no such processor, library or feature */
-    ATL_STOPPED,       /* a callback of the user's asked to stop */
-    ATL_NOT_FINITE,    /* a value that is watched (atl_check_finite) became NaN or infinite */
-    ATL_INTERNAL       /* a fault of atled or oneDNN: please report it */
+    ATL_BAD_FILE,      /* a file is missing, unreadable, or invalid */
+    ATL_UNSUPPORTED,   /* valid, but not possible here: the processor, a library or a feature is missing */
+    ATL_STOPPED,       /* a user's callback asked to stop */
+    ATL_NOT_FINITE,    /* a checked value (atl_check_finite) is NaN or infinite */
+    ATL_INTERNAL       /* a bug in atled or oneDNN: please report it */
 } atl_status;
 
 /* The message of the last failure on the calling thread, in words and without a final newline; "" if nothing has failed.  It always
@@ -43,7 +43,7 @@ ATL_API const char *atl_error(void);
  * failed on the calling thread. */
 ATL_API atl_status atl_error_status(void);
 
-/* For code built on atled that wants its own failures told in the same way: keeps the message, and returns status. */
+/* For code built on atled that reports its own failures in the same way: stores the message, and returns status. */
 ATL_API atl_status atl_set_error(atl_status status, const char *format, ...) ATL_PRINTF(2, 3);
 
 /* The version of the library, "major.minor.patch". */

@@ -1,5 +1,6 @@
-/* Shapes, and tensors: dense arrays in row-major order.  Whoever makes a tensor frees it with atl_tensor_free, but those that a
- * function says to own.  What makes one returns null, with the reason in atl_error(), for a bad shape or null argument, or out of memory. */
+/* Shapes, and tensors: dense arrays in row-major order.  Free a tensor that you create with atl_tensor_free; tensors
+ * that a function documents as owned by something else are freed with it.  Functions that create a tensor return null,
+ * with the reason in atl_error(), for an invalid shape or a null argument, or if memory runs out. */
 #ifndef ATLED_TENSOR_H
 #define ATLED_TENSOR_H
 
@@ -8,9 +9,9 @@
 
 #include "status.h"
 
-/* Lists and options that are written in a call.  In C they live until the end of the enclosing block.  In C++ they live until the end of
- * the full expression, so a list that is kept, atl_nodes all = ATL_NODES(a, b), dangles there: keep an array of one's own.
- * C++ takes either all options of a call by name, in the order in which they are declared, or all by place. */
+/* Lists and options written in a call.  In C they live until the end of the enclosing block.  In C++ they live until
+ * the end of the full expression, so a stored list, atl_nodes all = ATL_NODES(a, b), dangles there: use an array of
+ * your own.  In C++, give all arguments of a call by name, in the order of their declaration, or all by position. */
 #ifdef __cplusplus
 #include <initializer_list>
 template <class T> inline const T *atl_address_(const T &value) { return &value; }
@@ -34,12 +35,12 @@ extern "C" {
 #endif
 
 #define ATL_MAX_RANK 8
-#define ATL_ANY      (-1) /* a dimension known only when a program runs: the batch */
+#define ATL_ANY      (-1) /* a dimension known only when a program runs, usually the batch */
 
 typedef enum atl_dtype {
     ATL_FLOAT32 = 0,
     ATL_INT32,
-    ATL_FLOAT64 /* for tensors of the double-precision reference only: no node has this type */
+    ATL_FLOAT64 /* only for tensors of the double-precision reference: no node has this type */
 } atl_dtype;
 
 /* Sizes from the outermost dimension to the innermost.  Rank 0 is a scalar. */
@@ -49,11 +50,11 @@ typedef struct atl_shape {
 } atl_shape;
 
 /* ATL_SHAPE(1, 28, 28, 3); ATL_SCALAR is the shape of a single number.
- * More than ATL_MAX_RANK sizes give a shape that every function refuses. */
+ * More than ATL_MAX_RANK sizes give an invalid shape. */
 #define ATL_SHAPE(...) atl_shape_from((int)ATL_COUNT_(int64_t, __VA_ARGS__), ATL_ARRAY_(int64_t, __VA_ARGS__))
 #define ATL_SCALAR     atl_shape_from(0, NULL)
 
-/* The sizes are copied.  Null sizes, unless rank is 0, give a shape that every function refuses, too. */
+/* Copies the sizes.  Null sizes with a rank other than 0 give an invalid shape. */
 ATL_API atl_shape atl_shape_from(int rank, const int64_t *sizes);
 
 /* The number of elements; -1 if a dimension is unknown, or the shape is invalid (a size below -1, a rank outside
@@ -64,7 +65,7 @@ ATL_API int64_t atl_shape_count(atl_shape shape);
  * equals none. */
 ATL_API int atl_shape_equal(atl_shape a, atl_shape b);
 
-/* Writes "[5, 26, ?, 64]" into text, cut short if it has no room for all of it, and returns text. 160 bytes are enough. */
+/* Writes "[5, 26, ?, 64]" into text, truncated if necessary, and returns text.  160 bytes are enough. */
 ATL_API char *atl_shape_text(atl_shape shape, char *text, size_t size);
 
 typedef struct atl_tensor atl_tensor;
@@ -76,13 +77,13 @@ ATL_API atl_tensor *atl_tensor_new(atl_dtype dtype, atl_shape shape);
 ATL_API atl_tensor *atl_tensor_of_floats(atl_shape shape, const float *data);
 ATL_API atl_tensor *atl_tensor_of_ints(atl_shape shape, const int32_t *data);
 
-/* A tensor over the caller's memory, which must outlive it; atl_tensor_free leaves the memory alone. */
+/* A tensor over the caller's memory, which must outlive it; atl_tensor_free does not free that memory. */
 ATL_API atl_tensor *atl_tensor_view(atl_dtype dtype, atl_shape shape, void *data);
 
-/* Uniform in [lowest, highest), the same bits for the same seed on every machine. */
+/* Uniform in [lowest, highest); the same seed gives the same bits on every machine. */
 ATL_API atl_tensor *atl_uniform_tensor(atl_shape shape, float lowest, float highest, uint64_t seed);
 
-/* A new tensor of the same type, shape and elements, even of a view. */
+/* A new tensor of the same type, shape and elements; it owns its elements even if `tensor` is a view. */
 ATL_API atl_tensor *atl_tensor_copy(const atl_tensor *tensor);
 
 /* A new tensor with the elements converted; float to int32 rounds towards zero and saturates. */
@@ -91,17 +92,18 @@ ATL_API atl_tensor *atl_tensor_convert(const atl_tensor *tensor, atl_dtype dtype
 /* Null is allowed. */
 ATL_API void atl_tensor_free(atl_tensor *tensor);
 
-/* About a tensor.  For null: ATL_FLOAT32, the scalar shape, 0. */
+/* Properties of a tensor.  For null: ATL_FLOAT32, the scalar shape, 0. */
 ATL_API atl_dtype atl_tensor_dtype(const atl_tensor *tensor);
 ATL_API atl_shape atl_tensor_shape(const atl_tensor *tensor);
 ATL_API int64_t atl_tensor_count(const atl_tensor *tensor);
 
-/* The elements, to read and to write, or null if the tensor is null or of another type.  Theirs is the tensor's life. */
+/* The elements, for reading and writing; null if the tensor is null or of another type.  They live as long as the
+ * tensor. */
 ATL_API float *atl_floats(const atl_tensor *tensor);
 ATL_API int32_t *atl_ints(const atl_tensor *tensor);
 ATL_API double *atl_doubles(const atl_tensor *tensor);
 
-/* Bytes in one element. */
+/* The size of an element in bytes. */
 ATL_API size_t atl_dtype_size(atl_dtype dtype);
 /* "float32", "int32", "float64". */
 ATL_API const char *atl_dtype_name(atl_dtype dtype);

@@ -4,10 +4,12 @@
  *     atl_node *step = atl_minimize(cost, atl_adam(.rate = 0.001f));
  *     atl_program *train = atl_compile(g, ATL_NODES(step));
  *     while (next_batch())
- *         atl_run(train, ATL_FEEDS({images, x}, {labels, y}));    atl_scalar_of(train, step) is the cost before the step
+ *         atl_run(train, ATL_FEEDS({images, x}, {labels, y}));    atl_scalar_of(train, step) is the cost before the
+ *         step
  *
- * What an optimizer remembers is kept in variables named after those it trains, "conv1/weights/adam/m", and how many steps were
- * run in the variable "steps".  They are saved and loaded with the weights (atl_save_npz), and then training goes on bit for bit. */
+ * An optimizer stores its values in variables named after those it trains, "conv1/weights/adam/m", and the number of
+ * steps in the variable "steps".  They are saved and loaded with the weights (atl_save_npz), and training then
+ * continues bit for bit. */
 #ifndef ATLED_TRAIN_H
 #define ATLED_TRAIN_H
 
@@ -20,15 +22,17 @@ extern "C" {
 
 /* ---- attributes of variables -------------------------------------------------------------------------------------- */
 
-/* What a variable knows about itself, for training, which asks when its nodes are built.  Each setter returns the
- * variable, so that calls nest; null passes through, and a node that is no variable is a mistake. */
+/* Attributes of a variable for training, which reads them when it builds its nodes.  Each setter returns the variable,
+ * so that calls nest; null passes through, and a node that is not a variable is an error. */
 ATL_API atl_node *atl_variable_set_trainable(atl_node *variable, int trainable); /* default: 1; 0 for int32 */
-ATL_API atl_node *
-atl_variable_set_decay(atl_node *variable,
-                       float decay); /* decay * w^2 / 2 in atl_weight_decay; default 0; ATL_ZERO: not by AdamW either */
-ATL_API atl_node *atl_variable_set_rate_scale(atl_node *variable, float scale); /* times the learning rate; default 1 */
-ATL_API atl_node *atl_variable_set_average(atl_node *variable, float decay); /* of a moving average, 0.999; 0: none */
-/* Belongs to the training, not to the model: an optimizer's memory, a counter.  Default 0. */
+ATL_API atl_node *atl_variable_set_decay(
+    atl_node *variable,
+    float decay); /* decay * w^2 / 2 in atl_weight_decay; default 0; ATL_ZERO: no decay in AdamW either */
+ATL_API atl_node *atl_variable_set_rate_scale(atl_node *variable,
+                                              float scale); /* multiplies the learning rate; default 1 */
+ATL_API atl_node *atl_variable_set_average(atl_node *variable,
+                                           float decay); /* of a moving average, e.g. 0.999; 0: none */
+/* Marks a variable that belongs to training and not to the model: an optimizer's variable, a counter.  Default 0. */
 ATL_API atl_node *atl_variable_set_state(atl_node *variable, int is_state);
 ATL_API int atl_variable_is_trainable(const atl_node *variable);
 ATL_API int atl_variable_is_state(const atl_node *variable);
@@ -36,7 +40,8 @@ ATL_API float atl_variable_decay(const atl_node *variable);
 ATL_API float atl_variable_rate_scale(const atl_node *variable);
 ATL_API float atl_variable_average(const atl_node *variable);
 
-/* The sum over all variables of decay * w^2 / 2, each with the decay it was given by atl_variable_set_decay; 0 if none was. */
+/* The sum over all variables of decay * w^2 / 2, with each variable's decay from atl_variable_set_decay; 0 if none has
+ * one. */
 ATL_API atl_node *atl_weight_decay(atl_graph *graph);
 
 /* ---- learning rates: scalars that follow atl_step_counter ------------------------------------------------------------- */
@@ -46,15 +51,15 @@ typedef struct atl_rate_args {
     float rate;    /* at the first step */
     int64_t every; /* steps; 0: 1 */
     float factor;
-    int staircase; /* changes at whole multiples of .every only */
-    int64_t at[8]; /* steps at which the rate is multiplied by .factor; in any order, 0: none */
-    int64_t steps; /* how long it takes */
-    float lowest;  /* where it ends */
+    int staircase; /* changes only at whole multiples of .every */
+    int64_t at[8]; /* steps at which .factor multiplies the rate; in any order, 0: none */
+    int64_t steps; /* duration */
+    float lowest;  /* the final rate */
     int end_;
 } atl_rate_args;
 /* rate * factor^(step / every); with .staircase as in the CIFAR-10 tutorial of TensorFlow. */
 ATL_API atl_node *atl_exponential_decay_with(const atl_rate_args *args);
-/* rate * factor^(how many of .at have been reached) */
+/* rate * factor^(number of entries of .at that have been reached) */
 ATL_API atl_node *atl_step_decay_with(const atl_rate_args *args);
 /* lowest + (rate - lowest) * (1 + cos(pi * step / steps)) / 2, then lowest             Loshchilov & Hutter 2017 */
 ATL_API atl_node *atl_cosine_decay_with(const atl_rate_args *args);
@@ -62,26 +67,27 @@ ATL_API atl_node *atl_cosine_decay_with(const atl_rate_args *args);
 #define atl_step_decay(...)        atl_step_decay_with(ATL_OPTIONS_(atl_rate_args, __VA_ARGS__))
 #define atl_cosine_decay(...)      atl_cosine_decay_with(ATL_OPTIONS_(atl_rate_args, __VA_ARGS__))
 ATL_API atl_node *atl_constant_rate(atl_graph *graph, float rate);
-/* rate * min((step + 1) / steps, 1): any rate, reached in so many steps. */
+/* rate * min((step + 1) / steps, 1): ramps any rate up over that many steps. */
 ATL_API atl_node *atl_warm_up(atl_node *rate, int64_t steps);
 
 /* ---- optimizers: w the variable, g its gradient, r the rate ------------------------------------------------------------ */
 
 typedef struct atl_optimizer_rule atl_optimizer_rule;
 
-/* The options of all of them.  atl_minimize refuses one that its optimizer does not have.  0 is the default: see ATL_ZERO. */
+/* The options of all optimizers.  atl_minimize rejects one that its optimizer does not use.  0 is the default: see
+ * ATL_ZERO. */
 typedef struct atl_optimizer {
-    int begin_;          /* so that all may be left out: atl_adam() */
+    int begin_;          /* allows a call without options: atl_adam() */
     atl_node *schedule;  /* the rate, as a scalar node; null: .rate */
     double rate;         /* 0: 0.01; Adam's: 0.001 */
-    double momentum;     /* 0: 0.9, but RMSProp's: none */
-    double rho;          /* RMSProp's, of its mean square; 0: 0.9 */
-    double weight_decay; /* AdamW's; 0: 0.01 */
-    double beta1, beta2; /* Adam's; 0: 0.9, 0.999 */
+    double momentum;     /* 0: 0.9, but none for RMSProp */
+    double rho;          /* of RMSProp's mean square; 0: 0.9 */
+    double weight_decay; /* of AdamW; 0: 0.01 */
+    double beta1, beta2; /* of Adam; 0: 0.9, 0.999 */
     double epsilon;      /* 0: 1e-8 */
-    double start;        /* Adagrad's accumulator at the beginning */
+    double start;        /* the first value of Adagrad's accumulator */
     const atl_optimizer_rule *rule;
-    const char *unused; /* set by the calls below: the name of an option that the optimizer does not have */
+    const char *unused; /* set by the functions below: the name of an option that the optimizer does not use */
 } atl_optimizer;
 /* w - r g */
 ATL_API atl_optimizer atl_sgd_with(const atl_optimizer *options);
@@ -97,8 +103,9 @@ ATL_API atl_optimizer atl_adagrad_with(const atl_optimizer *options);
 /* m' = beta1 m + (1 - beta1) g;  v' = beta2 v + (1 - beta2) g^2;
  * w - r sqrt(1 - beta2^t) / (1 - beta1^t) m' / (sqrt(v') + epsilon), t = 1 at the first step   Kingma & Ba 2015 */
 ATL_API atl_optimizer atl_adam_with(const atl_optimizer *options);
-/* The same, and w shrinks by r * weight_decay * w beside it: by its own decay if it was given one, else, if it has two
- * dimensions or more, by .weight_decay.  Then leave atl_weight_decay out of the cost.                         Loshchilov & Hutter 2019 */
+/* The same, and w also shrinks by r * weight_decay * w: by its own decay if it has one, otherwise, if it has two
+ * dimensions or more, by .weight_decay.  Leave atl_weight_decay out of the cost then.
+ * Loshchilov & Hutter 2019 */
 ATL_API atl_optimizer atl_adamw_with(const atl_optimizer *options);
 #define atl_sgd(...)      atl_sgd_with(ATL_OPTIONS_OR_NONE_(atl_optimizer, __VA_ARGS__))
 #define atl_momentum(...) atl_momentum_with(ATL_OPTIONS_OR_NONE_(atl_optimizer, __VA_ARGS__))
@@ -108,21 +115,21 @@ ATL_API atl_optimizer atl_adamw_with(const atl_optimizer *options);
 #define atl_adam(...)     atl_adam_with(ATL_OPTIONS_OR_NONE_(atl_optimizer, __VA_ARGS__))
 #define atl_adamw(...)    atl_adamw_with(ATL_OPTIONS_OR_NONE_(atl_optimizer, __VA_ARGS__))
 
-/* An optimizer of one's own is a rule, too.  Its formulas are best made of element-wise nodes of the variable's shape: then they
- * run in one pass over memory, which reads each array once and writes each new value where the old one was. */
+/* Your own optimizer is a rule, too.  Build its formulas from element-wise nodes of the variable's shape: then they run
+ * in one pass over memory, which reads each array once and overwrites it with its new value. */
 enum { ATL_MAX_SLOTS = 4 };
 typedef struct atl_rule_inputs {
     atl_node *variable, *gradient;
     atl_node *rate;      /* scalar */
-    atl_node *corrected; /* what the rule's `correct` made of it */
+    atl_node *corrected; /* the rate after the rule's `correct` */
     double decay;        /* see AdamW */
 } atl_rule_inputs;
 struct atl_optimizer_rule {
     const char *name;                        /* "adam" */
-    const char *slot[ATL_MAX_SLOTS];         /* what it remembers for each variable: "m", "v" */
+    const char *slot[ATL_MAX_SLOTS];         /* what it stores for each variable: "m", "v" */
     double (*start)(const atl_optimizer *o); /* of all slots; null: 0 */
     atl_node *(*correct)(const atl_optimizer *o, atl_node *rate, atl_node *t); /* t: 1 at the first step; may be null */
-    /* The new value of the variable; new_slot[i] is to be that of slot[i]. */
+    /* Returns the new value of the variable, and sets new_slot[i] to the new value of slot[i]. */
     atl_node *(*update)(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot, atl_node **new_slot);
 };
 
@@ -131,17 +138,18 @@ struct atl_optimizer_rule {
 typedef struct atl_minimize_args {
     atl_node *cost; /* scalar */
     atl_optimizer optimizer;
-    atl_nodes variables;    /* none: every trainable one that the cost depends on */
-    float clip_value;       /* each element of a gradient to [-clip_value, clip_value]; 0: not */
-    float clip_norm;        /* each gradient scaled down to this norm (of Euclid); 0: not */
-    float clip_global_norm; /* all gradients together; 0: not */
-    float average;          /* moving average of every variable without one of its own; 0: none */
-    int unchecked;          /* a cost that is not finite is no error */
-    int check_gradients;    /* the norm of all gradients must be finite, too: one more pass over them */
+    atl_nodes variables;    /* none: every trainable variable on which the cost depends */
+    float clip_value;       /* clips each element of a gradient to [-clip_value, clip_value]; 0: no clipping */
+    float clip_norm;        /* scales each gradient down to this Euclidean norm; 0: no clipping */
+    float clip_global_norm; /* the same for all gradients together; 0: no clipping */
+    float average;          /* decay of the moving average of every variable without its own; 0: none */
+    int unchecked;          /* a cost that is not finite is not an error */
+    int check_gradients;    /* the norm of all gradients must be finite, too: costs one more pass over them */
     int end_;
 } atl_minimize_args;
-/* A node that does one step: its value is the cost before it.  A run whose cost is NaN or infinite fails with ATL_NOT_FINITE and
- * leaves every variable as it was.  Includes what atl_add_update was called for, and counts atl_step_counter up. */
+/* A node that runs one step; its value is the cost before the step.  A run whose cost is NaN or infinite fails with
+ * ATL_NOT_FINITE and changes no variable.  The step includes the assignments of atl_add_update, and increments
+ * atl_step_counter. */
 ATL_API atl_node *atl_minimize_with(const atl_minimize_args *args);
 #define atl_minimize(...) atl_minimize_with(ATL_OPTIONS_(atl_minimize_args, __VA_ARGS__))
 
@@ -150,23 +158,25 @@ ATL_API atl_node *atl_clip_by_norm(atl_node *x, float limit);
 /* sqrt of the sum of all squares */
 ATL_API atl_node *atl_global_norm(atl_nodes nodes);
 
-/* ---- afterwards ----------------------------------------------------------------------------------------------------------- */
+/* ---- evaluation -------------------------------------------------------------------------------------------------- */
 
-/* Scalar: the share of rows of scores [.., classes] whose largest one is the label's; labels int32 [..]. */
+/* Scalar: the fraction of rows of scores [.., classes] whose largest score is the label's; labels int32 [..]. */
 ATL_API atl_node *atl_accuracy(atl_node *scores, atl_node *labels);
 
-/* The moving average of a variable, a variable NAME/average; null if none is kept.  It is the plain mean of the values after each
- * step until that many steps have passed that the decay weighs older ones less: its beginning does not matter. */
+/* The moving average of a variable, a variable NAME/average; null if there is none.  It is the plain mean of the values
+ * after each step until the decay would give older values less weight, so its first value has no influence. */
 ATL_API atl_node *atl_average_of(const atl_node *variable);
 
-/* Copies the values of the variables of one graph to those of the same names in another, which is built without what training
- * needs: dropout, batch statistics.  Those that `to` has and `from` lacks, or that differ in shape, are an error, and then nothing
- * is changed.  With `averages`, moving averages are taken where they are kept: batch norm's statistics, kept for the weights
- * and not for their averages, are then to be taken anew (docs/training.md, "The net that trains and the net that is used"). */
+/* Copies the values of variables from one graph to those with the same names in another, which is built without what
+ * only training needs: dropout, batch statistics.  A variable that `to` has and `from` lacks, or one with another
+ * shape, is an error, and then nothing is changed.  With `averages`, moving averages are copied where they exist.
+ * Batch norm's running statistics belong to the weights and not to their averages: measure them again
+ * (docs/training.md, "Training and inference graphs"). */
 ATL_API atl_status atl_copy_variables(atl_graph *to, const atl_graph *from, int averages);
 
-/* Computes all that `of` depends on (assigning nothing) and sets *node_out to the node made first that has a NaN or an infinity:
- * an input, a variable, or where it began; null if there is none.  For a step that failed with ATL_NOT_FINITE. */
+/* Computes everything on which `of` depends (without assigning) and sets *node_out to the first node with a NaN or an
+ * infinity: an input, a variable, or the node where it began; null if there is none.  Use it after a step failed with
+ * ATL_NOT_FINITE. */
 ATL_API atl_status atl_find_non_finite(atl_node *of, const atl_feed *feeds, const atl_node **node_out);
 
 #ifdef __cplusplus

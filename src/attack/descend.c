@@ -1,4 +1,4 @@
-/* One step downhill, in one pass over the pixels. */
+/* One iteration of gradient descent, in one pass over the pixels. */
 #include "atled/attack.h"
 
 #include <math.h>
@@ -6,7 +6,7 @@
 #include "graph/error.h"
 #include "kernels/kernels.h"
 
-/* Summed in double: the squares of tiny gradients must not vanish. */
+/* Sums in double: the squares of tiny gradients must not underflow. */
 static double root_mean_square(const float *x, int64_t count)
 {
     enum { LANES = 16 };

@@ -1,4 +1,4 @@
-/* Why a picture does not get there, in words: first what was seen, then what to do about it. */
+/* Explains why an image does not reach its target: first the observation, then the remedy. */
 #include "attack/diagnosis.h"
 
 #include <stdio.h>
@@ -31,7 +31,8 @@ static atl_fool_trouble uniform(const atl_symptoms *s, char *message, size_t siz
     return ATL_TROUBLE_UNIFORM;
 }
 
-/* A softmax that has made up its mind passes no mean squared error: d/dz_t (p_t - 1)^2 = 2 (p_t - 1) p_t (1 - p_t). */
+/* The mean squared error has no gradient through a saturated softmax: d/dz_t (p_t - 1)^2 = 2 (p_t - 1) p_t (1 -
+ * p_t). */
 static int saturates(const atl_symptoms *s) { return s->loss == ATL_LOSS_SOFTMAX_MSE && s->best_probability < 0.5; }
 
 static const char saturated[] =

@@ -1,4 +1,5 @@
-/* The fooling loop: a network with a loss on its logits, descended from a picture until its rounded form is the target. */
+/* The fooling loop: descends a loss on a network's logits from a start image until the rounded image is classified as
+ * the target. */
 #include "atled/attack.h"
 
 #include <math.h>
@@ -18,8 +19,8 @@ struct atl_fooler {
     atl_shape shape; /* [1, h, w, c] */
     int64_t classes;
     atl_program *step;
-    atl_tensor *label; /* int32 [1], fed to target */
-    double seconds;    /* spent in the program */
+    atl_tensor *label; /* int32 [1], the feed of target */
+    double seconds;    /* in the program */
 };
 
 /* ---- the network, its loss, its gradient ---------------------------------------------------------------------------------- */
@@ -46,7 +47,7 @@ static atl_status check_nodes(const atl_node *image, const atl_node *logits)
     return ATL_OK;
 }
 
-/* Each is a scalar, the smaller the better for the target. */
+/* Each loss is a scalar; a smaller one is better for the target. */
 static atl_node *loss_of(atl_node *logits, atl_node *target, int64_t classes, atl_fool_loss kind)
 {
     atl_node *score = atl_gather_last(logits, target);
@@ -64,7 +65,7 @@ static atl_node *loss_of(atl_node *logits, atl_node *target, int64_t classes, at
     }
 }
 
-/* A scope that no other fooler of the graph has. */
+/* Enters a scope that no other fooler of the graph has. */
 static void enter_own_scope(atl_graph *graph)
 {
     char name[ATL_NAME_SIZE] = "fool";
@@ -127,7 +128,7 @@ void atl_fooler_free(atl_fooler *fooler)
 
 int atl_fooler_classes(const atl_fooler *fooler) { return fooler ? (int)fooler->classes : 0; }
 
-/* ---- classifying ------------------------------------------------------------------------------------------------------- */
+/* ---- classification ---------------------------------------------------------------------------------------------- */
 
 static atl_status run(atl_fooler *fooler, const atl_tensor *pixels, int target)
 {
@@ -138,7 +139,7 @@ static atl_status run(atl_fooler *fooler, const atl_tensor *pixels, int target)
     return status;
 }
 
-/* A copy as [1, h, w, c], or null with the reason kept. */
+/* A copy as [1, h, w, c], or null with the error set. */
 static atl_tensor *as_batch(const atl_fooler *fooler, const atl_tensor *pixels)
 {
     char given[160], wanted[160];
@@ -197,7 +198,7 @@ typedef struct attempt {
     atl_tensor *picture[PICTURES]; /* [1, h, w, c] each */
     double start, confidence;
     int step, steps, patience;
-    int rounding; /* the rounded picture is classified, and its gradient followed */
+    int rounding; /* classifies the rounded image, and follows its gradient */
     int top;
     double top_probability, loss;
     atl_symptoms seen;
@@ -220,7 +221,7 @@ static double largest_of(const atl_tensor *tensor)
     return atl_kernels->largest_magnitude(atl_tensor_count(tensor), atl_floats(tensor));
 }
 
-/* Looks at the probabilities and the gradient of the last run. */
+/* Reads the probabilities and the gradient of the last run. */
 static atl_status read_output(attempt *a)
 {
     const float *p = atl_floats(atl_value(a->fooler->step, a->fooler->probabilities));
@@ -249,7 +250,7 @@ static atl_status read_output(attempt *a)
 
 static int is_there(const attempt *a) { return a->top == a->args->target && a->seen.probability >= a->confidence; }
 
-/* Classifies the picture; from the first time on that it is there, its rounded form. */
+/* Classifies the image; once the unrounded image has reached the goal, classifies its rounded form. */
 static atl_status look(attempt *a)
 {
     for (;;) {
@@ -304,7 +305,8 @@ static atl_status descend(attempt *a)
     return ATL_OK;
 }
 
-/* The same pixels give the same gradient: without moments, a step that changed nothing will not be followed by one that does. */
+/* The same pixels give the same gradient: without moments, an iteration that changed nothing is followed by the same
+ * one. */
 static int is_stuck(const attempt *a)
 {
     if (!a->seen.finite)
@@ -333,7 +335,7 @@ static atl_status loop(attempt *a)
 static atl_status finish(attempt *a, atl_fool_result *result)
 {
     int met = a->rounding && is_there(a);
-    if (!met) { /* the best picture, as a file would hold it */
+    if (!met) { /* returns the best image, as a file would store it */
         round_into(a->picture[CLASSIFIED], a->picture[BEST]);
         a->rounding = 1;
         double gradient = a->seen.largest_gradient;

@@ -1,4 +1,5 @@
-/* The gradient checker: analytic gradients against central differences, both in double through the ops' references. */
+/* The gradient checker: compares analytic gradients with central differences, both in double through the ops'
+ * references. */
 #include <math.h>
 #include <string.h>
 
@@ -15,10 +16,10 @@ static const double DEFAULT_STEP = 1e-3, KINK_KEEPS = 0.75, KINK_MATTERS = 1e-4;
 typedef struct checker {
     const atl_check_args *args;
     atl_node *loss;      /* a scalar */
-    atl_node **gradient; /* of it by each x */
-    atl_feed *feeds;     /* the caller's, then our own for each x, which come first in the list */
+    atl_node **gradient; /* of the loss with respect to each x */
+    atl_feed *feeds;     /* the caller's, and before them our own for each x */
     atl_tensor **point;  /* of each x, in double */
-    double scale;        /* root mean square of the gradients: what a difference is measured by */
+    double scale;        /* root mean square of the gradients: differences are relative to it */
     atl_gradient_check result;
 } checker;
 
@@ -45,7 +46,8 @@ static int differentiate(checker *c)
     return !atl_gradients(ATL_NODES(c->loss), c->args->by, c->gradient, .unused = ATL_UNUSED_ZEROS);
 }
 
-/* The scalar whose gradient is checked: of first order, sum(y w); of second, the sum of that one's gradients, weighted anew. */
+/* The scalar whose gradient is checked: for first order sum(y w); for second order the sum of that one's gradients,
+ * with new weights. */
 static int make_loss(checker *c)
 {
     c->loss = weighted_sum(c, c->args->of, 1);
@@ -64,7 +66,7 @@ static int make_loss(checker *c)
     return differentiate(c);
 }
 
-/* The loss at the point now held. NaN on failure, with the error set. */
+/* The loss at the current point.  NaN on failure, with the error set. */
 static double loss_now(const checker *c)
 {
     atl_reference *now = atl_reference_run(ATL_NODES(c->loss), c->feeds);
@@ -81,7 +83,7 @@ static double loss_now(const checker *c)
 }
 
 typedef struct difference {
-    double central, jump; /* the derivative, and how far the two one-sided ones are apart */
+    double central, jump; /* the derivative, and the difference of the two one-sided derivatives */
 } difference;
 
 static difference difference_of(const checker *c, double *x, double here, double step)
@@ -100,11 +102,12 @@ static int check_element(checker *c, int64_t which, int64_t index, double analyt
     double *x = &atl_doubles(c->point[which])[index];
     double step = (c->args->step > 0 ? c->args->step : DEFAULT_STEP) * fmax(1, fabs(*x));
     difference wide = difference_of(c, x, here, step), narrow = difference_of(c, x, here, step / 2);
-    double numeric = (4 * narrow.central - wide.central) / 3; /* Richardson: the error goes from h^2 to h^4 */
+    double numeric =
+        (4 * narrow.central - wide.central) / 3; /* Richardson extrapolation: the error goes from h^2 to h^4 */
     double size = fmax(fmax(fabs(analytic), fabs(numeric)), c->scale);
     if (isnan(numeric))
         return 0;
-    /* Half the step halves the jump of a smooth function, and leaves that of a kink as it is. */
+    /* Half the step halves the difference of the one-sided derivatives of a smooth function, but not that at a kink. */
     if (fabs(wide.jump) > KINK_MATTERS * size && fabs(narrow.jump) > KINK_KEEPS * fabs(wide.jump)) {
         c->result.kinks++;
         return 1;
@@ -146,7 +149,7 @@ static int check_all(checker *c)
     return ok;
 }
 
-/* Copies of the xs' values, in double, which are fed in place of them. */
+/* Copies the xs' values to double tensors, which are fed instead. */
 static int take_points(checker *c)
 {
     const atl_check_args *args = c->args;

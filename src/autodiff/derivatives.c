@@ -1,4 +1,5 @@
-/* Beyond the gradient: products with Jacobians and Hessians, whole ones, and gradients changed on their way back. */
+/* Beyond the gradient: products with Jacobians and Hessians, whole Jacobians and Hessians, and modified gradient
+ * rules. */
 #include "atled/gradient.h"
 #include "atled/ops.h"
 #include "graph/graph.h"
@@ -12,7 +13,7 @@ atl_node *atl_vjp(atl_node *y, atl_node *x, atl_node *v)
     return dx;
 }
 
-/* vjp(u) = u^T J is linear in u, so its gradient with respect to u, seeded with v, is J v, whatever u is. */
+/* vjp(u) = u^T J is linear in u, so its gradient with respect to u, with the seed v, is J v for every u. */
 atl_node *atl_jvp(atl_node *y, atl_node *x, atl_node *v)
 {
     if (!y || !x || !v)
@@ -24,7 +25,7 @@ atl_node *atl_jvp(atl_node *y, atl_node *x, atl_node *v)
 
 atl_node *atl_hvp(atl_node *y, atl_node *x, atl_node *v) { return atl_vjp(atl_gradient(y, x), x, v); }
 
-/* Sizes of y, then of x. 0 with the mistake recorded. */
+/* The sizes of y, then those of x.  Returns 0 with the error recorded. */
 static int jacobian_shape(const atl_node *y, const atl_node *x, atl_shape *shape)
 {
     char a[160], b[160];
@@ -93,7 +94,7 @@ atl_node *atl_jacobian(atl_node *y, atl_node *x)
 
 atl_node *atl_hessian(atl_node *y, atl_node *x) { return atl_jacobian(atl_gradient(y, x), x); }
 
-/* ---- overrides ready to use --------------------------------------------------------------------------------------------- */
+/* ---- ready-made overrides ---------------------------------------------------------------------------------------- */
 
 atl_node *atl_guided_relu(atl_node *y, atl_node *dy) { return atl_relu_grad(atl_relu(dy), y); }
 
@@ -103,7 +104,7 @@ atl_node *atl_deconvolution_relu(atl_node *y, atl_node *dy)
     return atl_relu(dy);
 }
 
-/* Descending against dy, x grows where dy < 0: that may open a relu which is shut. */
+/* A descent step moves against dy, so x grows where dy < 0: that may activate an inactive relu. */
 atl_node *atl_redirected_relu(atl_node *y, atl_node *dy)
 {
     return atl_select(y, dy, atl_minimum(dy, atl_scalar(dy, 0)));

@@ -1,4 +1,5 @@
-/* Gradients as nodes of the same graph: what is asked for is checked, the reverse pass runs (reverse.h), and its adjoints are collected. */
+/* Gradients as nodes of the same graph: checks the request, runs the reverse pass (reverse.h), and collects the
+ * adjoints. */
 #include "atled/gradient.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ static const char *cut_reason(const atl_node *node, int input)
     return "does not pass one on: int32 values do not change smoothly";
 }
 
-/* Says where a way from y to x is cut, if there is one.  Rare, so it may be slow. */
+/* Tells where a path from y to x is cut, if there is one.  This happens rarely, so it may be slow. */
 static const char *explain_cut(atl_node *y, const atl_node *x, char *text, size_t size)
 {
     atl_graph *graph = y->graph;
@@ -33,7 +34,7 @@ static const char *explain_cut(atl_node *y, const atl_node *x, char *text, size_
         while (!depends[node->inputs[next]->index])
             next++;
         if (!atl_is_differentiable_edge(node, next)) {
-            snprintf(text, size, "; a way leads through %s ('%s'), but that %s", node->op->name, atl_name_of(node),
+            snprintf(text, size, "; a path leads through %s ('%s'), but that %s", node->op->name, atl_name_of(node),
                      cut_reason(node, next));
             break;
         }
@@ -56,7 +57,7 @@ static int check_nodes(atl_graph *graph, atl_nodes nodes, const char *what)
             return 0;
         }
         if (node->dtype != ATL_FLOAT32) {
-            atl_graph_fail(graph, "gradient: '%s' (%s) is %s; gradients are of and by float32 only", atl_name_of(node),
+            atl_graph_fail(graph, "gradient: '%s' (%s) is %s; gradients exist for float32 only", atl_name_of(node),
                            what, atl_dtype_name(node->dtype));
             return 0;
         }
@@ -118,7 +119,7 @@ static int collect(atl_reverse_pass *p, const atl_gradients_args *args)
     for (int64_t i = 0; i < args->by.count; i++) {
         const atl_visit *v = atl_visit_of(p, args->by.node[i]);
         atl_node *dx = v->adjoint;
-        int connected = dx || v->user >= 0; /* a path of zero gradients is a path */
+        int connected = dx || v->user >= 0; /* a path with a zero gradient is a path */
         if (!connected && args->unused == ATL_UNUSED_ERROR)
             return fail_unused(p, args->of.node[0], v->node);
         if (!dx && (connected || args->unused == ATL_UNUSED_ZEROS)) {
@@ -154,7 +155,7 @@ static int differentiate(atl_reverse_pass *p, const atl_gradients_args *args)
     return seed_roots(p, args) && atl_run_reverse_pass(p) && collect(p, args);
 }
 
-/* Runs the pass with the graph's scope and forward node set aside. */
+/* Runs the pass; saves and restores the graph's scope and forward node. */
 static int run_pass(atl_graph *graph, const atl_gradients_args *args)
 {
     const char *scope = graph->scope, *own = atl_graph_unique_scope(graph, "gradients");

@@ -1,6 +1,7 @@
-/* Recompute marks.  A gradient rule sees a forward node y and reads its value or its inputs' values.  Where these are marked it is
- * shown a copy of y over copies of the marked ones, down to the nearest that are kept; what of it the rule does not use is never
- * computed.  The copies are made when the reverse pass arrives, so they are computed then, and live briefly. */
+/* Recompute marks.  A gradient rule gets a forward node y and reads its value or its inputs' values.  If these are
+ * marked, the rule gets a copy of y on copies of the marked nodes, down to the nearest unmarked ones.  Copies that the
+ * rule does not use are never computed.  The copies are created when the reverse pass arrives, so they are computed
+ * then, and live briefly. */
 #include "autodiff/recompute.h"
 
 #include "atled/gradient.h"

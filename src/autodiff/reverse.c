@@ -1,6 +1,6 @@
-/* Going back over the visits: each node's adjoint is complete before it is handed on by the rules of the node's op.  What broadcasting has
- * spread is summed up again here, and nowhere else.  An op without rules is expanded into ops that have some, and a pass of its own runs
- * over the expansion. */
+/* The reverse pass over the visits: each node's adjoint is complete before the rules of the node's op propagate it.
+ * Only this file sums adjoints over broadcast dimensions.  An op without rules is expanded into ops that have some, and
+ * a nested pass runs over the expansion. */
 #include "autodiff/reverse.h"
 
 #include <stdio.h>
@@ -9,10 +9,10 @@
 #include "autodiff/recompute.h"
 #include "graph/memory.h"
 
-/* ---- broadcasting undone ------------------------------------------------------------------------------------------ */
+/* ---- reversing broadcasts ---------------------------------------------------------------------------------------- */
 
-/* True if dx certainly has x's shape: known sizes agree, and an unknown size of x cannot be a 1 that was spread, because every
- * other input has 1 or nothing there. */
+/* True if dx certainly has x's shape: known sizes agree, and an unknown size of x cannot be a broadcast 1, because
+ * every other input has 1 or no dimension there. */
 static int certainly_fits(const atl_node *dx, const atl_node *y, int input)
 {
     atl_shape want = *y->inputs[input]->shape, have = *dx->shape;
@@ -31,7 +31,7 @@ static int certainly_fits(const atl_node *dx, const atl_node *y, int input)
     return 1;
 }
 
-/* True if dx is certainly smaller than x somewhere: a rule may return one number for many elements. */
+/* True if dx is certainly smaller than x in some dimension: a rule may return one number for many elements. */
 static int is_smaller(const atl_node *dx, const atl_node *x)
 {
     if (dx->shape->rank < x->shape->rank)
@@ -51,9 +51,9 @@ static atl_node *undo_broadcast(atl_node *dx, atl_node *y, int input)
     return dx && certainly_fits(dx, y, input) ? dx : atl_sum_to(dx, y->inputs[input]);
 }
 
-/* ---- going back ------------------------------------------------------------------------------------------------------- */
+/* ---- propagation ------------------------------------------------------------------------------------------------- */
 
-/* "loss <- relu <- x": from a y by users to the visit, and by `towards` on to an x.  Long ways are cut short. */
+/* "loss <- relu <- x": from a y by users to the visit, and by `towards` on to an x.  Long paths are shortened. */
 static void write_path(const atl_reverse_pass *p, const atl_visit *at, char *text, size_t size)
 {
     enum { SHOWN = 6 };
@@ -84,11 +84,11 @@ static int fail_without_rule(atl_reverse_pass *p, atl_visit *v, int input)
     atl_node *node = v->node;
     v->towards = node->inputs[input]->mark - 1;
     write_path(p, v, path, sizeof path);
-    atl_graph_fail(
-        p->graph,
-        "gradient: the op %s ('%s') has no gradient with respect to its input %d, '%s', and stands in the way: %s. "
-        "Give the op a gradient rule, or put atl_stop_gradient where nothing should flow",
-        node->op->name, atl_name_of(node), input + 1, atl_name_of(node->inputs[input]), path);
+    atl_graph_fail(p->graph,
+                   "gradient: the op %s ('%s') has no gradient with respect to its input %d, '%s', but the path to x "
+                   "needs one: %s. "
+                   "Give the op a gradient rule, or put atl_stop_gradient where nothing should flow",
+                   node->op->name, atl_name_of(node), input + 1, atl_name_of(node->inputs[input]), path);
     return 0;
 }
 
@@ -100,13 +100,13 @@ int atl_may_be_equal(const atl_node *a, const atl_node *b)
     return equal;
 }
 
-/* Adds dx to the adjoint of input i. 0 on failure. */
+/* Adds dx to the adjoint of input i.  Returns 0 on failure. */
 static int hand_on(atl_reverse_pass *p, atl_node *y, int i, atl_node *dx)
 {
     char have[160], want[160];
     atl_node *x = y->inputs[i];
     if (!dx)
-        return !p->graph->broken; /* nothing flows this way */
+        return !p->graph->broken; /* no gradient flows here */
     if (atl_is_elementwise(y->op))
         dx = undo_broadcast(dx, y, i);
     if (!dx)
@@ -123,7 +123,8 @@ static int hand_on(atl_reverse_pass *p, atl_node *y, int i, atl_node *dx)
     return to->adjoint != NULL;
 }
 
-/* The partial derivatives of an expansion of y by y's wanted inputs, given its adjoint; result[i] null where nothing flows. */
+/* The partial derivatives of an expansion of y with respect to y's inputs that lead to an x, given its adjoint;
+ * result[i] is null where no gradient flows. */
 static int differentiate_expansion(const atl_reverse_pass *outer, atl_node *y, atl_node *expansion, atl_node *dy,
                                    atl_node **result)
 {
@@ -149,7 +150,7 @@ static int differentiate_expansion(const atl_reverse_pass *outer, atl_node *y, a
         atl_visit *x = ok && result[i] ? atl_visit_of(&p, result[i]) : NULL;
         result[i] = x ? x->adjoint : NULL;
         if (x)
-            x->adjoint = NULL; /* an input that stands twice is handed on once */
+            x->adjoint = NULL; /* an input that occurs twice gets its adjoint once */
     }
     atl_finish_pass(&p);
     return ok;
@@ -169,7 +170,7 @@ static int pass_through_expansion(atl_reverse_pass *p, atl_node *y, atl_node *dy
     return ok;
 }
 
-/* The rule that takes the place of the op's own for this node, or null. */
+/* The rule that overrides the op's own for this node, or null. */
 static atl_gradient_rule *override_of(const atl_reverse_pass *p, const atl_node *node)
 {
     for (const atl_override *o = p->overrides; o && o->op; o++)
@@ -204,7 +205,7 @@ int atl_run_reverse_pass(atl_reverse_pass *p)
         if (!v->adjoint || v->towards < 0 || atl_pass_ends_at(p, v))
             continue;
         atl_node *outer_forward = p->graph->forward;
-        if (!p->local) /* what an expansion adds belongs to the node expanded */
+        if (!p->local) /* nodes that an expansion adds belong to the expanded node */
             p->graph->forward = v->node;
         int ok = apply_rules(p, v);
         p->graph->forward = outer_forward;

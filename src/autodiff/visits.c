@@ -1,4 +1,5 @@
-/* One walk from the ys finds the nodes that lie on a path to an x, inputs before users.  Nothing recurses over the depth of a graph. */
+/* One traversal from the ys finds the nodes on a path to an x, inputs before users.  Nothing recurses over the depth of
+ * a graph. */
 #include "autodiff/reverse.h"
 #include "graph/memory.h"
 
@@ -54,7 +55,7 @@ static int push(atl_reverse_pass *p, int64_t index)
     return 1;
 }
 
-/* All inputs have been seen: takes the visit off the stack into the order. */
+/* After all inputs have been visited: moves the visit from the stack to the order. */
 static int close_visit(atl_reverse_pass *p)
 {
     int64_t at = p->stack[--p->depth];

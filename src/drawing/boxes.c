@@ -12,7 +12,7 @@ const struct dot_hue dot_hues[HUES] = {
     {"#b8860b", "#fbf3d5", "#f2e3a6", "#dfcf9a", "#c9a22714"},
 };
 
-/* Text in lines of some 24 characters, broken after a comma. */
+/* Puts text in lines of about 24 characters, broken after a comma. */
 static void put_in_lines(dot_text *text, char *string)
 {
     while (string) {
@@ -29,7 +29,7 @@ static void put_in_lines(dot_text *text, char *string)
     }
 }
 
-/* A further line of a label: "1.24 ms, 12.3 %". */
+/* Puts a line with the time into a label: "1.24 ms, 12.3 %". */
 static void put_time(drawing *d, double time)
 {
     if (!d->args->microseconds || time <= 0)
@@ -44,7 +44,8 @@ static void put_time(drawing *d, double time)
     dot_put(&d->text, "</font>");
 }
 
-/* The fill of what took so long: from nearly white to red.  By the root, so that a tenth of the longest can still be seen. */
+/* Puts the fill colour for a time: from almost white to red.  It grows with the root of the time, so that a tenth of
+ * the longest time is still visible. */
 static void put_heat(drawing *d, double time)
 {
     static const int cold[3] = {0xfd, 0xf6, 0xee}, hot[3] = {0xf8, 0x7a, 0x5a};
@@ -55,7 +56,7 @@ static void put_heat(drawing *d, double time)
     dot_print(&d->text, ", fillcolor=\"#%02x%02x%02x\"", colour[0], colour[1], colour[2]);
 }
 
-/* The name's last part in bold, below it the op, if the name does not tell, and its attributes. */
+/* Puts the last part of the name in bold; below it the op, if the name does not tell it, and the op's attributes. */
 static void put_label(drawing *d, const atl_node *node)
 {
     dot_text *text = &d->text;
@@ -74,7 +75,7 @@ static void put_label(drawing *d, const atl_node *node)
             detail[length] = ' ';
     }
     if (node->op->flags & ATL_OP_CONSTANT && !node->label->base && detail[0])
-        own = detail; /* its value says more than "constant" */
+        own = detail; /* its value tells more than "constant" */
     dot_put(text, "<<b>");
     dot_put_label(text, own);
     dot_put(text, "</b>");
@@ -104,7 +105,7 @@ void dot_put_shape(dot_text *text, const atl_node *node)
     }
 }
 
-/* Sources look the same in every part, and are square where their values come from outside. */
+/* Puts the style of sources: the same in every part; square if their values come from outside. */
 static void put_look(drawing *d, const atl_node *node)
 {
     dot_text *text = &d->text;
@@ -123,7 +124,7 @@ static void put_look(drawing *d, const atl_node *node)
         return;
     if (d->args->microseconds && d->args->microseconds[node->index] > 0)
         put_heat(d, d->args->microseconds[node->index]);
-    else if (d->args->microseconds) /* it is done by another's step, or once for all */
+    else if (d->args->microseconds) /* another node's step computes it, or it is prepacked */
         dot_put(text, ", fillcolor=\"#ffffff\"");
     else if (hue != dot_hues)
         dot_print(text, ", fillcolor=\"%s\"", hue->fill);
@@ -203,7 +204,7 @@ static void put_nodes_of(drawing *d, const dot_scope *scope, int indent)
 
 static int indent_at(int64_t depth) { return depth < 16 ? 2 * (int)depth + 2 : 34; }
 
-/* Every frame with what is in it, outer ones first. */
+/* Puts every frame with its content, outer frames first. */
 void dot_put_frames(drawing *d)
 {
     int64_t depth = 0;
@@ -218,7 +219,7 @@ void dot_put_frames(drawing *d)
             scope = scope->first_child;
             continue;
         }
-        for (int is_left = 0; scope && !is_left;) { /* closes what ends here, up to one that has a neighbour */
+        for (int is_left = 0; scope && !is_left;) { /* closes the frames that end here, up to one that has a sibling */
             if (!scope->is_box) {
                 depth--;
                 dot_print(&d->text, "%*s}\n", indent_at(depth), "");

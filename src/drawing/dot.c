@@ -1,7 +1,7 @@
-/* Drawings of graphs in Graphviz's DOT language.  Knows ops by their flags and `describe` only.
+/* Drawings of graphs in Graphviz's DOT language.  It knows ops only by their flags and `describe`.
  *
- * One pass over the nodes chooses those to be drawn, one puts each into its scope, one writes the scopes with their nodes, one
- * writes the edges.  Nothing recurses, neither over nodes nor over scopes. */
+ * One pass over the nodes selects those to draw, one puts each into its scope, one writes the scopes with their nodes,
+ * and one writes the edges.  Nothing recurses, neither over nodes nor over scopes. */
 #include "drawing/dot.h"
 
 #include "drawing/drawing.h"
@@ -79,7 +79,7 @@ static const atl_graph *graph_of(const atl_dot_args *args)
 atl_status atl_dot_text(const atl_dot_args *args, FILE *file, char **text_out, int64_t *boxes_out)
 {
     if (ATL_LIST_IS_NULL(args->outputs))
-        return atl_null_argument("atl_write_dot", "the list of wanted nodes is");
+        return atl_null_argument("atl_write_dot", "the list of outputs is");
     drawing d = {.graph = graph_of(args), .args = args, .text = {.file = file}};
     if (!d.graph)
         return atl_set_error(ATL_INVALID, "dot: no graph is given");

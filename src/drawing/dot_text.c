@@ -63,12 +63,12 @@ void dot_print(dot_text *text, const char *format, ...)
     dot_put(text, bytes);
 }
 
-/* What stands for a character; null: itself. */
+/* The escape sequence of a character; null: the character itself. */
 static const char *escape_of(char character, int quoted)
 {
     switch (character) {
     case '&':
-        return "&amp;"; /* Graphviz reads entities in both kinds of text */
+        return "&amp;"; /* Graphviz interprets entities in both kinds of text */
     case '<':
         return "&lt;";
     case '>':
@@ -80,7 +80,7 @@ static const char *escape_of(char character, int quoted)
     case '\n':
         return quoted ? "\\n" : "<br/>";
     case '\\':
-        return "\\\\"; /* "\\N" would become the name of the node */
+        return "\\\\"; /* Graphviz would replace "\\N" by the node's name */
     default:
         return NULL;
     }

@@ -8,16 +8,16 @@
 #include "atled/status.h"
 
 typedef struct dot_text {
-    FILE *file; /* null: it grows in memory */
-    char *data; /* given back with atl_release */
+    FILE *file; /* null: the text grows in memory */
+    char *data; /* the caller passes it to atl_release */
     size_t size, capacity;
-    atl_status status; /* of the first failure, with the message set; all that follows is dropped */
+    atl_status status; /* of the first failure, with the message set; later text is dropped */
 } dot_text;
 
 void dot_put_bytes(dot_text *text, const char *bytes, size_t count);
 void dot_put(dot_text *text, const char *string);
 void dot_print(dot_text *text, const char *format, ...)
-    ATL_PRINTF(2, 3); /* numbers and the like: cut after 255 bytes */
+    ATL_PRINTF(2, 3); /* for short text such as numbers: cut after 255 bytes */
 
 /* Any bytes, as the inside of an HTML-like label: markup is escaped, a newline breaks the line, what is not UTF-8, or a control
  * character, becomes U+FFFD, and an empty text a space. */
@@ -25,7 +25,7 @@ void dot_put_label(dot_text *text, const char *string);
 /* The same as the inside of a "..." that Graphviz shows: tooltips. */
 void dot_put_quoted(dot_text *text, const char *string);
 
-/* Sends what is still in memory to the file. */
+/* Writes the remaining text from memory to the file. */
 atl_status dot_finish(dot_text *text);
 
 #endif

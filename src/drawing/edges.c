@@ -1,11 +1,12 @@
-/* The edges of a drawing: one for each operand, or one for all between the same two where one of these is a box. */
+/* The edges of a drawing: one for each operand; one for all edges between the same two ends if one of these is a
+ * box. */
 #include <stdlib.h>
 
 #include "drawing/drawing.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 
-/* A node is 2i, a box is 2k + 1. */
+/* The code of a node is 2i, that of a box 2k + 1. */
 static int64_t code_of(const drawing *d, const atl_node *node)
 {
     const dot_scope *scope = d->scope_of[node->index];
@@ -24,11 +25,12 @@ static const dot_scope *part_of_scope(const dot_scope *scope)
     return scope;
 }
 
-/* Puts the attributes of an edge but the one that tells its shape, and returns the name of that.
- * Within a gradient the layout sees the edge turned round, so that the gradient runs upwards; edges from the forward part then
- * pull it level with the ops it belongs to.  Where an edge enters a frame it leaves room for the parameters in there: frames
- * that share no level stand below each other.  Between parts, the shape is a label for which the layout makes no room, or,
- * where only the shape goes over, none.  (Of ends on the same level, minlen=0, Graphviz 2.43 dies now and then.) */
+/* Puts the attributes of an edge except the one that shows its shape, and returns the name of that attribute. Within a
+ * gradient the edge is reversed for the layout, so that the gradient runs upwards; edges from the forward part then
+ * pull it to the level of its ops.  An edge that enters a frame leaves room for the parameters in the frame: frames
+ * that share no level are placed below each other.  Between parts, the shape is a label for which the layout reserves
+ * no room, or none if only the shape is used.  (minlen=0, which puts both ends on the same level, sometimes crashes
+ * Graphviz 2.43.) */
 static const char *open_edge(drawing *d, int64_t tail, int64_t head_code, int is_shape)
 {
     const dot_scope *from = scope_of_code(d, tail), *to = scope_of_code(d, head_code);
@@ -64,7 +66,7 @@ static int compare_box_edges(const void *left, const void *right)
     return (a->node > b->node) - (a->node < b->node);
 }
 
-/* All edges between the same two, of which the nodes are in ascending order: returns how many they were. */
+/* Puts all edges between the same two ends, with nodes in ascending order, as one; returns their number. */
 static int64_t put_merged_edges(drawing *d, const box_edge *edge, int64_t count)
 {
     int64_t same = 0, tensors = 0;
@@ -83,7 +85,7 @@ static int64_t put_merged_edges(drawing *d, const box_edge *edge, int64_t count)
     return same;
 }
 
-/* Edges between nodes are written at once; those that end in a box are kept. */
+/* Writes edges between nodes immediately, and collects those with a box at one end. */
 static atl_status put_edges_to(drawing *d, const atl_node *node)
 {
     for (int k = 0; k < node->input_count; k++) {

@@ -1,4 +1,4 @@
-/* Drawings in files: as DOT text, or laid out and rendered by Graphviz's library. */
+/* Drawings in files: as DOT text, or rendered by Graphviz's library. */
 #include "atled/dot.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 #include "graph/variables.h"
 #include "io/atomic_file.h"
 
-/* "svg" for a path that ends in .svg; null for one that is not rendered. */
+/* "svg" for a path that ends in .svg; null for a path that is not rendered. */
 static const char *format_of(const char *path)
 {
     static const char *const formats[] = {"svg", "png", "pdf"};
@@ -33,7 +33,7 @@ static atl_status write_text(const atl_dot_args *args)
     if (!status)
         return atl_atomic_commit(file);
     atl_atomic_abandon(file);
-    if (status == ATL_BAD_FILE) { /* the text knows no path */
+    if (status == ATL_BAD_FILE) { /* the writer of the text does not know the path */
         char why[ATL_ERROR_SIZE];
         snprintf(why, sizeof why, "%s", atl_error());
         atl_set_error(status, "%s: %s", args->path, why);
@@ -45,10 +45,10 @@ static atl_status write_text(const atl_dot_args *args)
 
 #include <gvc.h>
 
-/* Laying out takes time that grows faster than the drawing, and stack that grows with it. */
+/* The layout's time grows faster than the drawing, and its stack grows with the drawing. */
 enum { MOST_BOXES = 4000 };
 
-/* Graphviz keeps its state in globals, messages among them. */
+/* Graphviz keeps its state, including messages, in globals. */
 static pthread_mutex_t graphviz = PTHREAD_MUTEX_INITIALIZER;
 static char complaint[512];
 
@@ -65,7 +65,7 @@ static atl_status save(const char *target, const char *data, size_t size)
     atl_status status = atl_atomic_open(&file, target);
     if (status)
         return status;
-    fwrite(data, 1, size, atl_atomic_stream(file)); /* commit sees its errors */
+    fwrite(data, 1, size, atl_atomic_stream(file)); /* commit reports its errors */
     return atl_atomic_commit(file);
 }
 
@@ -73,7 +73,7 @@ static atl_status lay_out_and_save(GVC_t *context, Agraph_t *drawing, const char
 {
     char *data = NULL;
     unsigned size = 0;
-    if (strcmp(format, "png") == 0) /* twice the points of a screen, so that small print is sharp */
+    if (strcmp(format, "png") == 0) /* twice the resolution of a screen, so that small text is sharp */
         agattr(drawing, AGRAPH, (char *)"dpi", (char *)"144");
     if (gvLayout(context, drawing, "dot"))
         return atl_set_error(ATL_INTERNAL, "%s: Graphviz cannot lay the graph out: %s", target, complaint);

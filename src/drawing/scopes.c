@@ -1,4 +1,4 @@
-/* Puts each node that is drawn into the scope that its name tells. */
+/* Puts each drawn node into its scope, which its name tells. */
 #include <string.h>
 
 #include "drawing/drawing.h"
@@ -27,7 +27,7 @@ static dot_scope *new_scope(drawing *d, const char *path, int64_t length)
 static dot_scope *part_of(drawing *d, const atl_node *node)
 {
     dot_scope *part;
-    const char *name = node->forward ? node->label->scope : ""; /* a gradient is always made in a scope */
+    const char *name = node->forward ? node->label->scope : ""; /* a gradient is always built in a scope */
     size_t length = strlen(name);
     HASH_FIND(hh, d->parts, name, length, part);
     if (part)
@@ -67,7 +67,7 @@ static dot_scope *add_child(drawing *d, dot_scope *part, dot_scope *parent, cons
     return parent->last_child = scope;
 }
 
-/* The scope of that path, made together with those around it if need be. */
+/* The scope of that path, created together with its enclosing scopes if necessary. */
 static dot_scope *scope_at(drawing *d, dot_scope *part, const char *path, int64_t length)
 {
     dot_scope *scope = part, *known;
@@ -85,7 +85,7 @@ static dot_scope *scope_at(drawing *d, dot_scope *part, const char *path, int64_
     return scope;
 }
 
-/* The scope of a node: the name without its last part, cut off at the depth at which scopes are boxes. */
+/* The scope of a node: its name without the last part, cut at the depth at which scopes become boxes. */
 static dot_scope *find_scope(drawing *d, const atl_node *node)
 {
     dot_scope *part = part_of(d, node);

@@ -1,4 +1,4 @@
-/* Which nodes are drawn: all, or what leads to some, or what lies between two. */
+/* Selects the nodes to draw: all, or those on which some nodes depend, or those between two nodes. */
 #include <string.h>
 
 #include "drawing/drawing.h"
@@ -13,7 +13,7 @@ static int refuse_stranger(const drawing *d, const atl_node *node)
     return 1;
 }
 
-/* Marks everything the roots (already marked) are computed from. */
+/* Marks every node on which the roots (already marked) depend. */
 static void mark_ancestors(const atl_graph *graph, char *mark)
 {
     for (int64_t i = graph->count - 1; i >= 0; i--)
@@ -21,7 +21,7 @@ static void mark_ancestors(const atl_graph *graph, char *mark)
             mark[graph->nodes[i]->inputs[k]->index] = 1;
 }
 
-/* Drops what is not computed from `from`. */
+/* Drops nodes that do not depend on `from`. */
 static void keep_descendants(const drawing *d, char *reached)
 {
     reached[d->args->from->index] = 1;

@@ -1,4 +1,4 @@
-/* Time that passes, not of the day. */
+/* A monotonic clock, for durations. */
 #ifndef ATLED_GRAPH_CLOCK_H
 #define ATLED_GRAPH_CLOCK_H
 

@@ -1,4 +1,4 @@
-/* The message of the last failure on each thread: a fixed buffer, so that running out of memory can be told, too. */
+/* The message of the last failure on each thread: a fixed buffer, so that it can also report that memory ran out. */
 #include "graph/error.h"
 
 #include <stdarg.h>
@@ -11,7 +11,7 @@ static _Thread_local char message[ATL_ERROR_SIZE];
 static _Thread_local atl_status kind;
 static _Thread_local uint64_t errors;
 
-/* Names come from files, and messages go to terminals, which obey control characters. */
+/* Names come from files, and messages go to terminals, which interpret control characters. */
 static void make_printable(char *text)
 {
     for (; *text; text++)

@@ -1,4 +1,4 @@
-/* Graphs: nodes in order of creation, their memory, the first mistake. */
+/* Graphs: nodes in order of creation, their memory, the first error. */
 #include "graph/graph.h"
 
 #include <pthread.h>
@@ -9,7 +9,10 @@
 #include "graph/memory.h"
 #include "graph/names.h"
 
-enum { SMALLEST_BLOCK = 1 << 16, LARGEST_BLOCK = 1 << 23 }; /* bytes; each is twice as large as the one before */
+enum {
+    SMALLEST_BLOCK = 1 << 16,
+    LARGEST_BLOCK = 1 << 23
+}; /* bytes; each block is twice as large as the previous one */
 
 struct arena_block {
     arena_block *next;
@@ -48,7 +51,7 @@ void atl_graph_free(atl_graph *graph)
     atl_release(graph);
 }
 
-/* A block with room for so many bytes, in front of the others; null out of memory. */
+/* Adds a block with room for that many bytes in front of the others; null: out of memory. */
 static arena_block *add_block(atl_graph *graph, size_t bytes)
 {
     const arena_block *last = graph->blocks;
@@ -72,7 +75,7 @@ void *atl_graph_try_allocate(atl_graph *graph, size_t bytes)
         return NULL;
     void *memory = block->memory + block->used;
     block->used += bytes;
-    return memset(memory, 0, bytes); /* here, where it is about to be written */
+    return memset(memory, 0, bytes); /* here, just before it is written */
 }
 
 void *atl_graph_allocate(atl_graph *graph, size_t bytes)
@@ -112,7 +115,7 @@ const char *atl_graph_format(atl_graph *graph, const char *format, ...)
     return text;
 }
 
-/* Keeps the thread's message, if it is the graph's first. */
+/* Stores the thread's message, if it is the graph's first error. */
 static atl_node *record(atl_graph *graph, atl_status status)
 {
     if (!graph->broken) {

@@ -1,4 +1,4 @@
-/* The inside of graphs and nodes. */
+/* The internal structure of graphs and nodes. */
 #ifndef ATLED_GRAPH_GRAPH_H
 #define ATLED_GRAPH_GRAPH_H
 
@@ -10,18 +10,18 @@
 #include "graph/error.h"
 #include "graph/variables.h"
 
-/* uthash must not exit when memory runs out. */
+/* Keeps uthash from exiting when memory runs out. */
 #define HASH_NONFATAL_OOM            1
 #define uthash_nonfatal_oom(element) (element)->unhashed = 1
 #include <uthash.h>
 
-/* What a variable or a constant holds; owned by the graph. */
+/* The value of a variable or a constant; owned by the graph. */
 typedef struct atl_storage {
     _Atomic(atl_tensor *) value; /* null until it is first needed; then it stays the same tensor */
     atl_initializer initializer; /* of a variable */
     uint64_t version;            /* the graph's version when the value last changed */
     atl_node *node;
-    float decay, rate_scale, average; /* of a variable: see atl_variable_set_decay and its neighbours */
+    float decay, rate_scale, average; /* of a variable: see atl_variable_set_decay and the functions beside it */
     char is_trainable, is_state;
 } atl_storage;
 
@@ -31,34 +31,35 @@ typedef struct atl_source_type {
     atl_shape shape;
 } atl_source_type;
 
-/* What a node is named after; nodes made one after the other in a scope share it. */
+/* The parts of a node's name; consecutive nodes of a scope share a label. */
 typedef struct atl_label {
-    const char *scope; /* in which it was made, "" at the top; interned */
-    const char *base;  /* the name asked for by atl_named, or null for the op's */
+    const char *scope; /* the current scope at creation, "" at the top; interned */
+    const char *base;  /* the name set by atl_named, or null for the op's name */
 } atl_label;
 
-/* There may be millions of them, and several copies of each: they are kept small. */
+/* A graph may have millions of nodes, and several copies of each, so a node is small. */
 struct atl_node {
     atl_graph *graph;
     const atl_op *op;
-    const atl_shape *shape; /* in the graph's memory, shared by neighbours; null until it is inferred */
+    const atl_shape *shape; /* in the graph's memory, shared by neighbours; null until inferred */
     const void *attributes;
     const atl_label *label;
-    const char *name;     /* null until it is asked for */
-    atl_node *forward;    /* whose gradient it belongs to, or null */
+    const char *name;     /* null until somebody asks for it */
+    atl_node *forward;    /* the forward node to whose gradient it belongs, or null */
     atl_storage *storage; /* variables and constants; a compiled copy shares the original's */
     union {
         const atl_node *origin; /* in a compiled copy (graph->is_copy): the user's node it stands for */
-        atl_node *again;        /* else: the node that computes the value of a marked one again; null: none yet */
+        atl_node *
+            again; /* otherwise: the node that recomputes the value of a node marked by atl_recompute; null: none yet */
     };
     int32_t index;
-    int32_t mark; /* belongs to the pass that is running; 0 outside of one */
+    int32_t mark; /* used by the pass that is running; 0 otherwise */
     int32_t input_count;
     uint8_t dtype;      /* atl_dtype */
-    uint8_t recompute;  /* gradients compute the value again */
-    uint8_t distinct;   /* never merged with an equal node: a value computed again on purpose */
-    uint8_t read_once;  /* while a compiler pass simplifies: only the node that is being simplified reads the value */
-    atl_node *inputs[]; /* the attributes come after them */
+    uint8_t recompute;  /* gradients recompute the value */
+    uint8_t distinct;   /* never merged with an equal node: it is recomputed on purpose */
+    uint8_t read_once;  /* during simplification: only the node being simplified reads the value */
+    atl_node *inputs[]; /* the attributes follow them in memory */
 };
 
 typedef struct arena_block arena_block;
@@ -74,68 +75,72 @@ struct atl_graph {
     int64_t update_count, update_capacity;
     arena_block *blocks;
     const char *scope;      /* the current one */
-    const atl_label *label; /* of the last node made, without a name of its own; or null */
-    const atl_shape *shape; /* the last one kept, or null */
+    const atl_label *label; /* of the last node without a name of its own; or null */
+    const atl_shape *shape; /* the last shape stored, or null */
     char is_copy;           /* a compiled copy of another graph */
     struct {
         const char *name;
-    } * scopes; /* the enclosing ones */
+    } * scopes; /* the enclosing scopes */
     int64_t scope_depth, scope_capacity;
-    atl_node *forward;       /* nodes made now belong to the gradient of this one */
-    const atl_node *copying; /* in a compiled copy: the user's node being copied, for messages */
-    atl_node **by_name;      /* named nodes: open addressing */
+    atl_node *forward;       /* new nodes belong to the gradient of this one */
+    const atl_node *copying; /* in a compiled copy: the user's node that is being copied, for messages */
+    atl_node **by_name;      /* nodes by name: open addressing */
     int64_t by_name_count, by_name_size;
     name_counter *counters; /* uthash: the next suffix to try for a name */
     _Atomic int64_t named;  /* nodes before this index have names */
     uint64_t seed;
     _Atomic uint64_t version; /* counts changes of variables */
-    atl_status broken;        /* not ATL_OK: error holds the first mistake of a builder */
+    atl_status broken;        /* not ATL_OK: error holds the first error of a builder */
     char error[ATL_ERROR_SIZE];
-    char failure[ATL_ERROR_SIZE]; /* the last failure of another call */
+    char failure[ATL_ERROR_SIZE]; /* the last failure of another function */
 };
 
-/* Memory that lives as long as the graph; zeroed, 16-byte aligned. Null (and the graph broken) when there is none. */
+/* Memory that lives as long as the graph; zeroed, 16-byte aligned.  Null (with the error recorded on the graph) if
+ * there is none. */
 void *atl_graph_allocate(atl_graph *graph, size_t bytes);
 /* The same, but the graph stays as it is when there is none. */
 void *atl_graph_try_allocate(atl_graph *graph, size_t bytes);
 const char *atl_graph_copy_text(atl_graph *graph, const char *text);
 const char *atl_graph_format_list(atl_graph *graph, const char *format, va_list arguments); /* see atl_graph_format */
 
-/* Records the first mistake. Returns null, for builders. */
+/* Records the first error.  Returns null, for builders. */
 atl_node *atl_graph_fail(atl_graph *graph, const char *format, ...) ATL_PRINTF(2, 3);
 
 /* atl_apply_with for ops that may have no inputs. `graph` may be null if there are inputs. */
 atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attributes, int count, atl_node *const *inputs);
 
-/* The op of `node`, of whatever graph, on other inputs; these must be of the types of its own, so nothing is inferred anew. */
+/* The op of `node`, of any graph, applied to other inputs of the same types and shapes, so nothing is inferred
+ * again. */
 atl_node *atl_repeat(atl_graph *graph, const atl_node *node, atl_node *const *inputs);
 
-/* A fresh scope at the top level: "gradients", then "gradients_1", ... */
+/* A new scope at the top level: "gradients", then "gradients_1", ... */
 const char *atl_graph_unique_scope(atl_graph *graph, const char *name);
 
 /* The name of a node of a user's graph; null out of memory, where atl_name_of says something less. */
 const char *atl_own_name_of(const atl_node *node);
 
-/* "conv1/conv2d": where the node being built stands, for messages; text of any size, returned. */
-const char *atl_buffer_of(const atl_node *node, char *text, size_t size);
+/* "conv1/conv2d": the scope and op of the node that is being built, for messages; writes text and returns it. */
+const char *atl_node_location(const atl_node *node, char *text, size_t size);
 
 static inline int atl_is_shape_input(const atl_op *op, int i) { return (op->shape_inputs >> (i < 31 ? i : 31)) & 1; }
 static inline int atl_is_elementwise(const atl_op *op) { return op->map || op->function || op->element; }
 
-/* Null if the descriptor is sound, else what is wrong with it. */
+/* Null if the descriptor is valid, else what is wrong with it. */
 const char *atl_op_fault(const atl_op *op);
 
-/* A copy of a node with concrete shapes must have the type that the node was built with. 0 with the mistake recorded. */
+/* Checks that a copy of a node with concrete shapes has the type with which the node was built.  Returns 0 with the
+ * error recorded. */
 int atl_check_same_type(const atl_node *built, atl_node *now);
 
-/* Storage of variables and constants: the value, initialised if need be; null with the error set. */
+/* The value of a variable or constant, initialised if necessary; null with the error set. */
 atl_tensor *atl_storage_value(atl_storage *storage);
-/* To be called after the value has been written. */
+/* Call it after the value has been written. */
 void atl_storage_changed(atl_storage *storage);
-/* The value a variable starts with, by its initializer, the graph's seed and its name. */
+/* Sets a variable's first value, from its initializer, the graph's seed and its name. */
 atl_status atl_initialize(const atl_node *variable, atl_tensor *value);
 
-/* The shape that NumPy broadcasting gives, or 0 if the two do not go together. An unknown size and 1 stay unknown. */
+/* The shape of NumPy broadcasting; returns 0 if the two shapes are incompatible.  An unknown size with 1 stays
+ * unknown. */
 int atl_broadcast_shapes(atl_shape a, atl_shape b, atl_shape *result_out);
 
 #endif

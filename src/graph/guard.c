@@ -14,7 +14,7 @@ static void fill(unsigned char *memory, int64_t bytes, uint32_t mark)
         memcpy(memory + i, &mark, 4);
 }
 
-/* Words of four bytes that are the mark. */
+/* The number of 4-byte words that hold the mark. */
 static int64_t count_marks(const unsigned char *memory, int64_t bytes, uint32_t mark)
 {
     int64_t count = 0;
@@ -23,7 +23,7 @@ static int64_t count_marks(const unsigned char *memory, int64_t bytes, uint32_t 
     return count;
 }
 
-/* Puts the second mark in place of the first. */
+/* Replaces the first mark by the second. */
 static void exchange_marks(unsigned char *memory, int64_t bytes)
 {
     for (int64_t i = 0; i + 4 <= bytes; i += 4)
@@ -31,7 +31,7 @@ static void exchange_marks(unsigned char *memory, int64_t bytes)
             memcpy(memory + i, &SECOND_MARK, 4);
 }
 
-/* Words of the result that no call writes. */
+/* The number of 4-byte words of the result that no call writes. */
 static int64_t count_unwritten(unsigned char *result, int64_t bytes, atl_guarded_call *write, void *context)
 {
     if (count_marks(result, bytes, MARK) == 0)

@@ -1,4 +1,4 @@
-/* Allocation, with a counter and a switch for tests. */
+/* Allocation, with a counter and fault injection for tests. */
 #include "graph/memory.h"
 
 #include <stdarg.h>
@@ -25,8 +25,9 @@ static int may_allocate(void)
     return 1;
 }
 
-/* Large memory is walked from end to end: in small pages the processor would wait for the page tables half of the time, and the
- * kernel would be asked for every one of them.  Only a hint; it may fail. */
+/* Asks for huge pages for large memory.  Kernels read and write it from end to end: with small pages the processor
+ * would wait for the page tables half of the time, and the kernel would have to provide every single page.  This is
+ * only a hint; it may fail. */
 static void *in_huge_pages(void *memory, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE
@@ -59,7 +60,7 @@ void *atl_allocate_aligned(size_t bytes)
     void *memory;
     if (bytes > SIZE_MAX - 127 || !may_allocate())
         return NULL;
-    /* Whole cache lines, so that vector code may read a full vector at the end. */
+    /* Rounds up to whole cache lines, so that vector code may read a full vector at the end. */
     if (posix_memalign(&memory, bytes < LARGE ? 64 : HUGE_PAGE, (bytes + 127) / 64 * 64))
         return NULL;
     return in_huge_pages(memory, bytes);

@@ -1,4 +1,4 @@
-/* Names: scopes, uniqueness, look-up. */
+/* Names: scopes, uniqueness, lookup. */
 #include "graph/names.h"
 
 #include <pthread.h>
@@ -18,7 +18,7 @@ struct name_counter {
 
 void atl_names_free(atl_graph *graph)
 {
-    HASH_CLEAR(hh, graph->counters); /* they themselves are in the graph's memory */
+    HASH_CLEAR(hh, graph->counters); /* the counters themselves are in the graph's memory */
     atl_release(graph->by_name);
 }
 
@@ -34,7 +34,7 @@ const char *atl_format_name(char *name, const char *format, ...)
     va_end(arguments);
     if (length >= 0 && length < ATL_NAME_SIZE)
         return name;
-    /* Cut short, two names could become the same one. */
+    /* Truncation could make two names equal. */
     atl_set_error(ATL_INVALID, "ATL_NAME makes names of at most %d bytes, but '%.60s...' has %d", ATL_NAME_SIZE - 1,
                   name, length);
     name[0] = 0;
@@ -59,7 +59,7 @@ void atl_enter(atl_graph *graph, const char *scope)
     if (!scope) {
         atl_graph_fail(graph, "atl_enter: the scope is null (ATL_NAME gives null for more than %d bytes)",
                        ATL_NAME_SIZE - 1);
-        scope = "null"; /* so that the atl_leave which follows finds it */
+        scope = "null"; /* the matching atl_leave needs a scope */
     }
     const char *name = joined(graph, graph->scope, scope);
     if (!name || !ATL_GROW(graph->scopes, graph->scope_depth, graph->scope_capacity)) {
@@ -103,8 +103,8 @@ static uint64_t hash_of(const char *name)
     return hash;
 }
 
-/* The place of the node of that name, or the free one where it belongs.  A node whose name has changed since it was entered only
- * takes up room. */
+/* The entry of the node with that name, or the free entry for it.  A node whose name has changed since it was entered
+ * leaves a useless entry. */
 static atl_node **place_of_name(atl_node **table, int64_t size, const char *name)
 {
     uint64_t mask = (uint64_t)size - 1, at = hash_of(name) & mask;
@@ -128,7 +128,7 @@ static int grow_table(atl_graph *graph)
     for (int64_t i = 0; i < graph->by_name_size; i++)
         if (graph->by_name[i] && graph->by_name[i]->name) {
             atl_node **place = place_of_name(table, size, graph->by_name[i]->name);
-            count += !*place; /* one whose name has changed stood there twice */
+            count += !*place; /* entries under an old name may be duplicates */
             *place = graph->by_name[i];
         }
     atl_release(graph->by_name);
@@ -138,7 +138,7 @@ static int grow_table(atl_graph *graph)
     return 1;
 }
 
-/* Lets the node be found by its name, which no other has. */
+/* Enters the node by its unique name. */
 static int enter_name(atl_graph *graph, atl_node *node)
 {
     if (2 * graph->by_name_count >= graph->by_name_size && !grow_table(graph))
@@ -150,7 +150,7 @@ static int enter_name(atl_graph *graph, atl_node *node)
 
 /* ---- unique names ------------------------------------------------------------------------------------------------------- */
 
-/* The wanted name, or the same with the first free suffix. */
+/* The requested name, or the same name with the first free suffix. */
 static const char *unique_name(atl_graph *graph, const char *wanted)
 {
     if (!node_of_name(graph, wanted))
@@ -168,7 +168,7 @@ static const char *unique_name(atl_graph *graph, const char *wanted)
 
 const char *atl_graph_unique_scope(atl_graph *graph, const char *name)
 {
-    const char *key = atl_graph_format(graph, "scope:%s", name); /* apart from the counters of nodes */
+    const char *key = atl_graph_format(graph, "scope:%s", name); /* separate from the counters of node names */
     name_counter *counter = key ? counter_of(graph, key) : NULL;
     if (!counter) {
         atl_graph_out_of_memory(graph);
@@ -199,7 +199,7 @@ static int give_name(atl_node *node)
 static int give_pending_names(atl_graph *graph)
 {
     static pthread_mutex_t lock =
-        PTHREAD_MUTEX_INITIALIZER; /* messages name nodes, from whichever thread runs a program */
+        PTHREAD_MUTEX_INITIALIZER; /* any thread that runs a program may name nodes in messages */
     int ok = 1;
     pthread_mutex_lock(&lock);
     while (ok && graph->named < graph->count) {
@@ -222,7 +222,7 @@ const char *atl_name_of(const atl_node *node)
     if (node->graph->is_copy && node->origin)
         return atl_name_of(node->origin);
     int is_named = node->index < node->graph->named || give_pending_names(node->graph);
-    return is_named && node->name ? node->name : node->op->name; /* the latter only when out of memory */
+    return is_named && node->name ? node->name : node->op->name; /* the latter only if memory ran out */
 }
 
 const char *atl_own_name_of(const atl_node *node)
@@ -235,7 +235,7 @@ atl_node *atl_find(const atl_graph *graph, const char *name)
 {
     if (!graph || !name)
         return NULL;
-    give_pending_names((atl_graph *)graph); /* names are a cache over what is there */
+    give_pending_names((atl_graph *)graph); /* names are a cache: this does not change the graph's meaning */
     return node_of_name(graph, name);
 }
 
@@ -256,13 +256,13 @@ atl_node *atl_named(atl_node *node, const char *format, ...)
     node->label = label;
     if (node->index >= node->graph->named)
         return node;
-    node->name = NULL; /* it has been looked at: the old name is taken back */
+    node->name = NULL; /* it already has a name, which is replaced */
     if (!give_name(node))
         atl_graph_out_of_memory(node->graph);
     return node;
 }
 
-const char *atl_buffer_of(const atl_node *node, char *text, size_t size)
+const char *atl_node_location(const atl_node *node, char *text, size_t size)
 {
     const char *own = node->label->base ? node->label->base : node->op->name;
     if (node->graph->copying)

@@ -1,4 +1,5 @@
-/* Names are given when first asked for, in order of creation, so that a graph nobody looks at pays nothing for them. */
+/* A node gets its name when somebody first asks for a name, in order of creation, so names cost nothing in a graph
+ * where nobody asks. */
 #ifndef ATLED_GRAPH_NAMES_H
 #define ATLED_GRAPH_NAMES_H
 

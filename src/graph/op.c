@@ -1,4 +1,4 @@
-/* Applying an op: the one place in which nodes are made. */
+/* Applies an op: the only file that creates nodes. */
 #include "graph/graph.h"
 
 #include <assert.h>
@@ -10,7 +10,7 @@
 
 enum { MOST_INPUTS = 1 << 20, MOST_ATTRIBUTES = 1 << 16, LONGEST_NAME = 64 };
 
-/* Printable, without spaces and '/', which separates scopes. */
+/* Printable, without spaces, and without '/', which separates scopes. */
 static int is_good_name(const char *name)
 {
     size_t length = 0;
@@ -19,7 +19,7 @@ static int is_good_name(const char *name)
     return length > 0 && length <= LONGEST_NAME && !name[length];
 }
 
-/* The flags that promise something about the inputs: the compiler relies on it. */
+/* Checks the flags that promise a property of the inputs; the compiler relies on them. */
 static const char *flags_fault(const atl_op *op)
 {
     unsigned flags = op->flags;
@@ -42,7 +42,7 @@ static const char *flags_fault(const atl_op *op)
     return NULL;
 }
 
-/* What is said about inputs that there are not. */
+/* Checks fields that refer to inputs beyond the arity. */
 static const char *inputs_fault(const atl_op *op)
 {
     if (op->arity == ATL_VARIADIC)
@@ -87,13 +87,13 @@ const char *atl_op_fault(const atl_op *op)
 int atl_broadcast_shapes(atl_shape a, atl_shape b, atl_shape *result_out)
 {
     atl_shape result = {.rank = a.rank > b.rank ? a.rank : b.rank};
-    for (int i = 1; i <= result.rank; i++) { /* from the last dimension */
+    for (int i = 1; i <= result.rank; i++) { /* from the last dimension to the first */
         int64_t m = i <= a.rank ? a.size[a.rank - i] : 1, n = i <= b.rank ? b.size[b.rank - i] : 1;
         int64_t *size = &result.size[result.rank - i];
         if (m == n || n == 1)
             *size = m;
         else if (m == 1 || m == ATL_ANY)
-            *size = n; /* an unknown size beside n is n or 1 */
+            *size = n; /* an unknown size with n is n or 1 */
         else if (n == ATL_ANY)
             *size = m;
         else
@@ -115,7 +115,7 @@ static int infer_elementwise(atl_node *y)
         if (!atl_broadcast_shapes(shape, *y->inputs[i]->shape, &shape))
             return atl_fail(
                 y,
-                "the shapes %s ('%s') and %s ('%s') do not go together: counted from the last, sizes must be "
+                "the shapes %s ('%s') and %s ('%s') cannot be broadcast: counted from the last, sizes must be "
                 "equal or 1",
                 atl_shape_text(*y->inputs[0]->shape, a, sizeof a), atl_name_of(y->inputs[0]),
                 atl_shape_text(*y->inputs[i]->shape, b, sizeof b), atl_name_of(y->inputs[i]));
@@ -123,7 +123,8 @@ static int infer_elementwise(atl_node *y)
     return atl_set_type(y, ATL_FLOAT32, shape);
 }
 
-/* The shape in the graph's memory: mostly an input or the last node has the same.  Null, and the graph broken: out of memory. */
+/* The shape in the graph's memory: usually an input or the last node has the same one.  Null, with the error recorded:
+ * out of memory. */
 static const atl_shape *kept_shape(const atl_node *y, atl_shape shape)
 {
     atl_graph *graph = y->graph;
@@ -173,13 +174,13 @@ int atl_fail(atl_node *y, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    atl_graph_fail(y->graph, "%s: %s", atl_buffer_of(y, place, sizeof place), text);
+    atl_graph_fail(y->graph, "%s: %s", atl_node_location(y, place, sizeof place), text);
     return 0;
 }
 
 const void *atl_attributes_of(const atl_node *node) { return node ? node->attributes : NULL; }
 
-/* Returns 0 with the mistake recorded. */
+/* Returns 0 with the error recorded. */
 static int check_call(atl_graph *graph, const atl_op *op, int count, atl_node *const *inputs)
 {
     const char *fault = atl_op_fault(op);
@@ -206,7 +207,7 @@ static int check_call(atl_graph *graph, const atl_op *op, int count, atl_node *c
     return 1;
 }
 
-/* Lets graph->label be that of nodes made now. 0: out of memory. */
+/* Sets graph->label to the label of new nodes.  Returns 0 if out of memory. */
 static int label_nodes(atl_graph *graph)
 {
     if (graph->label && graph->label->scope == graph->scope)
@@ -223,7 +224,7 @@ static atl_node *new_node(atl_graph *graph, const atl_op *op, const void *attrib
                           atl_node *const *inputs)
 {
     size_t own = (sizeof(atl_node) + (size_t)count * sizeof *inputs + 15) / 16 * 16;
-    if (graph->count >= INT32_MAX) { /* the compiler's tables refer to nodes by 32 bits */
+    if (graph->count >= INT32_MAX) { /* the compiler's tables refer to nodes by 32-bit indices */
         atl_graph_fail(graph, "%s: a graph cannot have more than %d nodes", op->name, INT32_MAX);
         return NULL;
     }
@@ -245,7 +246,7 @@ static atl_node *new_node(atl_graph *graph, const atl_op *op, const void *attrib
     return node;
 }
 
-/* True if the sizes that both know agree. */
+/* True if the sizes known in both agree. */
 static int shapes_may_agree(atl_shape a, atl_shape b)
 {
     int agree = a.rank == b.rank;
@@ -254,7 +255,7 @@ static int shapes_may_agree(atl_shape a, atl_shape b)
     return agree;
 }
 
-/* What infer said must be possible: kernels rely on it. 0 with the mistake recorded. */
+/* Checks the result of infer, because kernels rely on it.  Returns 0 with the error recorded. */
 static int check_inferred(atl_node *y)
 {
     char have[160], want[160];
@@ -323,7 +324,7 @@ atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attribute
                            op->name);
         return NULL;
     }
-    if ((graph->broken && !before) || !check_inferred(node)) /* it may have gone on after a mistake */
+    if ((graph->broken && !before) || !check_inferred(node)) /* infer may have continued after an error */
         return NULL;
     graph->nodes[graph->count++] = node;
     return node;

@@ -1,4 +1,4 @@
-/* Random numbers by counter: element i of stream `seed` is the same bits everywhere, in any order of asking. */
+/* Random numbers by counter: element i of stream `seed` has the same bits on every machine, in any order of access. */
 #ifndef ATLED_GRAPH_RANDOM_H
 #define ATLED_GRAPH_RANDOM_H
 
@@ -14,7 +14,7 @@ static inline uint64_t atl_random_bits(uint64_t seed, uint64_t counter)
     return z ^ (z >> 31);
 }
 
-/* Uniform in [0, 1), 24 bits: exact in a float. */
+/* Uniform in [0, 1), 24 bits: exact as a float. */
 static inline float atl_random_uniform(uint64_t seed, uint64_t counter)
 {
     return (float)(atl_random_bits(seed, counter) >> 40) * 0x1p-24f;
@@ -29,6 +29,6 @@ static inline float atl_random_between(float low, float high, uint64_t seed, uin
     return x == high ? nextafterf(high, low) : x;
 }
 
-double atl_random_normal(uint64_t seed, uint64_t counter); /* mean 0, deviation 1; Box and Muller 1958 */
+double atl_random_normal(uint64_t seed, uint64_t counter); /* mean 0, standard deviation 1; Box and Muller 1958 */
 
 #endif

@@ -1,4 +1,4 @@
-/* Shapes: counting without overflow, comparing, writing. */
+/* Shapes: counting without overflow, comparison, text. */
 #include "atled/tensor.h"
 
 #include <stdio.h>
@@ -6,13 +6,13 @@
 
 atl_shape atl_shape_from(int rank, const int64_t *sizes)
 {
-    atl_shape shape = {.rank = rank > 0 && !sizes ? -1 : rank}; /* -1 is a rank that every function refuses */
+    atl_shape shape = {.rank = rank > 0 && !sizes ? -1 : rank}; /* a rank of -1 is rejected by every function */
     if (shape.rank > 0 && shape.rank <= ATL_MAX_RANK)
         memcpy(shape.size, sizes, (size_t)rank * sizeof *sizes);
     return shape;
 }
 
-/* Strides are products of sizes, of which one may be 0: the others must be countable by themselves. */
+/* Strides are products of sizes.  One size may be 0, so the product of the others must not overflow by itself. */
 int64_t atl_shape_count(atl_shape shape)
 {
     int64_t count = 1;
@@ -30,7 +30,7 @@ int64_t atl_shape_count(atl_shape shape)
 
 int atl_shape_equal(atl_shape a, atl_shape b)
 {
-    if (a.rank != b.rank || a.rank < 0 || a.rank > ATL_MAX_RANK) /* beyond that there are no sizes to compare */
+    if (a.rank != b.rank || a.rank < 0 || a.rank > ATL_MAX_RANK) /* there are no sizes to compare beyond that */
         return 0;
     for (int i = 0; i < a.rank; i++)
         if (a.size[i] != b.size[i])

@@ -1,4 +1,4 @@
-/* The values of variables and constants, and how a variable gets its first one. */
+/* The values of variables and constants, and the initialisation of variables. */
 #include "graph/graph.h"
 
 #include <math.h>
@@ -29,7 +29,8 @@ void atl_set_seed(atl_graph *graph, uint64_t seed)
         graph->seed = seed;
 }
 
-/* The graph's seed mixed with the name (FNV-1a): variables differ, and adding one does not change the others. */
+/* The graph's seed mixed with the name (FNV-1a): variables get different streams, and a new variable does not change
+ * the others. */
 static uint64_t stream_of(const atl_node *variable, const char *name)
 {
     uint64_t hash = 0xcbf29ce484222325u;
@@ -38,7 +39,7 @@ static uint64_t stream_of(const atl_node *variable, const char *name)
     return atl_random_bits(variable->graph->seed, hash);
 }
 
-/* Inputs and outputs of one unit, for weights [.., in, out]: taps * in and taps * out. */
+/* Inputs and outputs of one unit, for weights [.., in, out]: kernel size * in and kernel size * out. */
 static void fans_of(atl_shape shape, double *in_out, double *out_out)
 {
     double taps = 1;
@@ -202,7 +203,7 @@ void atl_variable_adopt(atl_node *variable, atl_tensor *value)
     atl_storage *storage = variable->storage;
     if (!storage->value) {
         storage->value = value;
-    } else { /* programs may hold the address of the elements */
+    } else { /* programs may hold the address of the elements, so they are copied */
         memmove(storage->value->data, value->data, (size_t)value->count * atl_dtype_size(value->dtype));
         atl_tensor_free(value);
     }
@@ -213,7 +214,7 @@ static atl_storage *variable_storage(const atl_node *variable)
 {
     if (variable && variable->op->flags & ATL_OP_VARIABLE)
         return variable->storage;
-    atl_set_error(ATL_INVALID, "'%s' is no variable", variable ? atl_name_of(variable) : "(null)");
+    atl_set_error(ATL_INVALID, "'%s' is not a variable", variable ? atl_name_of(variable) : "(null)");
     return NULL;
 }
 

@@ -23,7 +23,7 @@ static atl_tensor *new_header(atl_dtype dtype, atl_shape shape)
     char text[160];
     int64_t count = atl_shape_count(shape), bytes;
     if ((unsigned)dtype > ATL_FLOAT64) {
-        atl_set_error(ATL_INVALID, "tensor: %d is no element type", (int)dtype);
+        atl_set_error(ATL_INVALID, "tensor: %d is not an element type", (int)dtype);
         return NULL;
     }
     if (count < 0 || __builtin_mul_overflow(count, (int64_t)atl_dtype_size(dtype), &bytes)) {

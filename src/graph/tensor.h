@@ -1,4 +1,4 @@
-/* The inside of a tensor. */
+/* The internal structure of a tensor. */
 #ifndef ATLED_GRAPH_TENSOR_H
 #define ATLED_GRAPH_TENSOR_H
 

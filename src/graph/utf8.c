@@ -1,4 +1,4 @@
-/* UTF-8, as users' names should be and may not be. */
+/* UTF-8 validation: users' names should be UTF-8, but may be any bytes. */
 #include "graph/utf8.h"
 
 size_t atl_character_at(const unsigned char *s)
@@ -13,7 +13,7 @@ size_t atl_character_at(const unsigned char *s)
         return (s[0] >= 0x20 && s[0] != 0x7f) || s[0] == '\n' || s[0] == '\t';
     unsigned code = length == 2 ? s[0] & 0x1fu : length == 3 ? s[0] & 0x0fu : s[0] & 0x07u;
     for (size_t i = 1; i < length; i++) {
-        if ((s[i] & 0xc0) != 0x80) /* also the end of the string */
+        if ((s[i] & 0xc0) != 0x80) /* also true at the end of the string */
             return 0;
         code = code << 6 | (s[i] & 0x3fu);
     }

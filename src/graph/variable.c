@@ -1,8 +1,8 @@
-/* What a variable knows about itself. */
+/* The attributes of a variable. */
 #include "atled/train.h"
 #include "graph/graph.h"
 
-/* The variable's storage, or null with the mistake recorded. Null is no mistake: it passes through. */
+/* The variable's storage, or null with the error recorded.  A null variable is no new error: it passes through. */
 static atl_storage *storage_of(atl_node *variable, const char *setter)
 {
     if (!variable)

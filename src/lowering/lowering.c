@@ -1,4 +1,4 @@
-/* lowering.h: each call goes to the compiler through the table with which every atl_lowering begins. */
+/* lowering.h: each function calls the compiler through the table at the beginning of every atl_lowering. */
 #include "lowering/lowering_calls.h"
 
 static const atl_lowering_calls *calls_of(const atl_lowering *lowering)

@@ -1,5 +1,5 @@
-/* What the compiler answers when an op or oneDNN calls lowering.h: so that those call nothing that is above them.  Every atl_lowering
- * begins with a pointer to this table. */
+/* The table of functions with which the compiler implements lowering.h, so that ops and oneDNN's code do not link to
+ * what is above them.  Every atl_lowering begins with a pointer to this table. */
 #ifndef ATLED_LOWERING_LOWERING_CALLS_H
 #define ATLED_LOWERING_LOWERING_CALLS_H
 

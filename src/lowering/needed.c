@@ -1,4 +1,4 @@
-/* Marks over a graph, in one loop each: nodes stand in the order in which they were made. */
+/* Marks over a graph, in one loop each: nodes are in order of creation. */
 #include "lowering/needed.h"
 
 #include "graph/memory.h"

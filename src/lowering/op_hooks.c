@@ -1,4 +1,4 @@
-/* What follows from an op's hooks for a node. */
+/* Properties of a node that follow from its op's hooks. */
 #include "lowering/op_hooks.h"
 
 #include <math.h>

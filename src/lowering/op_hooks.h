@@ -1,4 +1,4 @@
-/* What the compiler knows of a built-in op beyond its public descriptor.
+/* The compiler's hooks of a built-in op, beside its public descriptor.
  *
  * An op fills this table beside its descriptor:
  *
@@ -18,13 +18,13 @@ typedef struct atl_sum_form {
 } atl_sum_form;
 
 struct atl_op_hooks {
-    /* Emits the steps that compute the node (lowering.h).  Null: the op's kernel, map or reference is called by a step. */
+    /* Emits the steps that compute the node (lowering.h).  Null: a step calls the op's kernel, map or reference. */
     int (*lower)(atl_lowering *lowering);
-    unsigned workspace_inputs; /* bit i: input i is the forward node, whose workspace is used if it has kept one */
+    unsigned workspace_inputs; /* bit i: input i is the forward node, whose workspace is used if it kept one */
 
     /* ---- layouts and algorithms ---- */
 
-    /* The benefit, in seconds, of working on images in blocks of channels; negative: a loss; -INFINITY: impossible.
+    /* The benefit, in seconds, of the blocked layout (nChw16c) for this node; negative: a loss; -INFINITY: impossible.
      * Sets bit i of *images_out if input i must then be in blocks, too. */
     double (*blocked_benefit)(const atl_node *y, unsigned *images_out);
     /* Bit a is set if the node can be lowered by algorithm a (atl_algo); 0: there is no choice. */
@@ -32,16 +32,17 @@ struct atl_op_hooks {
 
     /* ---- concats ---- */
 
-    /* Of an op that splits the result of a concat: input 0 is split, and inputs 1, 2, ... are those of the concat.  Returns which of
-     * the parts the node is. */
+    /* For an op that splits the result of a concat: input 0 is split, and inputs 1, 2, ... are those of the concat.
+     * Returns which part the node is. */
     int (*part)(const atl_node *y);
-    /* True if the pixels of the result may have a stride of their own, as part of a concat; `winograd`: atl_lower_winograd_use. */
+    /* True if the result may have a pixel stride of its own, as part of a concat; `winograd`:
+     * atl_lower_winograd_use. */
     int (*writes_strided)(const atl_node *y, int winograd);
 
     /* ---- fusion ---- */
 
-    /* Describes y as a sum over elements of an input, or over products of two, so that the pass over memory that makes these can add
-     * them up.  Returns 0 if y is no such sum. */
+    /* Describes y as a sum over elements of an input, or over products of two, so that the pass over memory that
+     * computes these can sum them.  Returns 0 if y is no such sum. */
     int (*as_sum)(const atl_node *y, atl_sum_form *form_out);
     /* Each of these returns an equal node that costs no more than y, or null if that is impossible. */
     atl_node *(*scaled)(atl_node *y, atl_node *scale); /* y * scale, a vector [channels] along the last dimension */
@@ -50,12 +51,13 @@ struct atl_op_hooks {
     atl_node *(*with_scaled_input)(atl_node *y, atl_node *x, atl_node *scale);
     /* y + bias [channels] + residual of y's shape, then relu; bias and residual may be null. */
     atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, int relu);
-    /* relu_grad(y + other, by), all of one shape; other may be null; `winograd`: where that method is certain to be used. */
+    /* relu_grad(y + other, by), all of one shape; other may be null; `winograd`: where Winograd convolution is certain
+     * to be used. */
     atl_node *(*with_relu_grad)(atl_node *y, atl_node *other, atl_node *by, int winograd);
 
     /* ---- activation compression: set both or neither ---- */
 
-    /* Makes a compact node, a bit mask for example, with all that y needs of its last input, which has y's shape. */
+    /* Makes a compact node, for example a bit mask, with all that y needs of its last input, which has y's shape. */
     atl_node *(*compress)(atl_node *input);
     /* Rebuilds y from that node, on new inputs. */
     atl_node *(*from_compressed)(const atl_node *y, atl_node *const *inputs, atl_node *compressed);
@@ -64,13 +66,14 @@ struct atl_op_hooks {
     int (*uniform)(const atl_node *y, float *value_out);
 };
 
-/* The hooks of the node's op; an empty table for an op that has none. */
+/* The hooks of the node's op; an empty table for an op without hooks. */
 const atl_op_hooks *atl_hooks_of(const atl_node *node);
 
-/* True if more than the shape of input i is used: its value, or the workspace that a forward node keeps for its gradient. */
+/* True if the node uses more than the shape of input i: its value, or the workspace that a forward node keeps for its
+ * gradient. */
 int atl_reads_input(const atl_node *node, int i);
 
-/* True if every element of the node is certainly the same number: a constant, or what the op's `uniform` says. */
+/* True if every element of the node is certainly the same number: a constant, or according to the op's `uniform`. */
 int atl_is_uniform(const atl_node *node, float *value_out);
 
 #endif

@@ -3,7 +3,7 @@
 #include "graph/error.h"
 #include "models/preprocess.h"
 
-/* (x - mean) / max(standard deviation, 1 / sqrt(count)), each image by itself; the bound keeps a flat image finite. */
+/* (x - mean) / max(standard deviation, 1 / sqrt(count)) per image; the lower bound keeps a constant image finite. */
 static atl_node *standardise(const atl_model_args *args)
 {
     static const float none[] = {0, 0, 0}, one[] = {1, 1, 1};
@@ -59,7 +59,7 @@ atl_node *atl_cifar10_with(const atl_model_args *args)
     return dense_layers(args, pool(norm(h, "norm2"), "pool2"));
 }
 
-/* Normalised before it is pooled, and conv2 reads the finer map; both maps pooled to the same size stand side by side. */
+/* Normalises before pooling; conv2 reads the finer map; both maps, pooled to the same size, are concatenated. */
 atl_node *atl_cifar10_multiscale_with(const atl_model_args *args)
 {
     if (!args)

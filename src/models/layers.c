@@ -1,4 +1,5 @@
-/* Layers: an op with its variables, in a scope of its own.  Built from public calls only, as a user's program would. */
+/* Layers: an op with its variables, in a scope of its own.  They use public functions only, as a user's program
+ * would. */
 #include "atled/layers.h"
 
 #include <math.h>
@@ -8,8 +9,8 @@
 #include "graph/error.h"
 #include "graph/option.h"
 
-/* The number of values each unit reads, spelt out: an initializer reads fans off a shape as [.., in, out], which filters
- * [out, in, h, w] and transposed weights are not. */
+/* The fan-in of a unit, given explicitly: an initializer derives fans from a shape [.., in, out], but filters [out, in,
+ * h, w] and transposed weights have another order. */
 static atl_initializer he_of(int64_t fan_in)
 {
     return atl_normal((float)sqrt(2.0 / (double)(fan_in > 0 ? fan_in : 1)));
@@ -21,11 +22,11 @@ static int64_t channels_of(atl_node *image, atl_layout layout)
 {
     atl_shape shape = atl_shape_of(image);
     if (shape.rank != 4)
-        return 1; /* conv2d itself says what is wrong with it */
+        return 1; /* conv2d itself reports the error */
     return shape.size[layout == ATL_NCHW ? 1 : 3];
 }
 
-/* The window's variable: [h, w, in / groups, out] or [out, in / groups, h, w]. */
+/* The filter variable: [h, w, in / groups, out] or [out, in / groups, h, w]. */
 static atl_node *filter_of(const atl_conv_layer_args *args)
 {
     int64_t in = channels_of(args->image, args->layout);
@@ -42,7 +43,7 @@ static atl_node *filter_of(const atl_conv_layer_args *args)
 
 static atl_node *with_activation(atl_node *x, atl_activation *activation) { return activation ? activation(x) : x; }
 
-/* Channels first: a bias [c] lies along dimension 1. */
+/* Channels first: a bias [c] belongs to dimension 1. */
 static atl_node *add_biases(atl_node *x, int64_t channels, atl_layout layout)
 {
     atl_node *biases = atl_variable(atl_graph_of(x), "biases", ATL_SHAPE(channels), atl_zeros());
@@ -57,7 +58,7 @@ atl_node *atl_conv_layer_with(const atl_conv_layer_args *args)
     if (!graph)
         return NULL;
     if (!args->name)
-        return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros()); /* the mistake is recorded there */
+        return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros()); /* it records the error */
     atl_enter(graph, args->name);
     atl_node *y = atl_conv2d_with(&(atl_conv2d_args){.image = args->image,
                                                      .filter = filter_of(args),
@@ -120,7 +121,7 @@ static void keep_up(atl_node *kept, atl_node *now, float momentum)
     atl_add_update(atl_assign(kept, atl_add(kept, atl_scale(off, 1 - momentum))));
 }
 
-/* The statistics of the batch in place of the kept ones, which follow them. */
+/* Normalises with the batch's statistics, and updates the running statistics. */
 static void take_moments(const atl_batch_norm_layer_args *args, atl_batch_norm_args *norm)
 {
     atl_node *moments = atl_moments(args->x), *mean = row_of(moments, 0), *variance = row_of(moments, 1);

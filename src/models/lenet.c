@@ -1,9 +1,9 @@
-/* Nets for small pictures: LeNet (LeCun et al. 1998) with relu and maximum pooling, and the multi-layer perceptron. */
+/* Networks for small images: LeNet (LeCun et al. 1998) with relu and max pooling, and the multi-layer perceptron. */
 #include "atled/layers.h"
 #include "graph/error.h"
 #include "models/preprocess.h"
 
-/* Bytes to about -1..1, in one channel: the mean of R, G and B where there are three. */
+/* Converts bytes to about -1..1, in one channel: the mean of R, G and B if there are three. */
 static atl_node *grey(const atl_model_args *args)
 {
     atl_node *x = args->image;
@@ -36,7 +36,7 @@ atl_node *atl_lenet_with(const atl_model_args *args)
     return atl_logits(atl_dense_layer(h, "dense2", atl_width_of(args, 3, 10)));
 }
 
-/* Widths up to the first 0; the last is the number of classes. */
+/* Uses the widths up to the first 0; the last one is the number of classes. */
 atl_node *atl_mlp_with(const atl_model_args *args)
 {
     if (!args)

@@ -1,4 +1,4 @@
-/* The table of networks: what a program must know to take one by its name and a file of weights. */
+/* The table of networks: what is needed to build a network by its name and a file of weights. */
 #include "atled/models.h"
 
 #include <stdio.h>
@@ -123,13 +123,13 @@ static atl_status weights_shape(const atl_model *model, const atl_npz *npz, int 
     return atl_npz_has(npz, key) ? atl_npz_shape(npz, key, shape) : ATL_OK;
 }
 
-/* Filters are [.., out] or [out, ..], dense weights like them. */
+/* Filters are [.., out] or [out, ..]; dense weights likewise. */
 static int64_t outputs_of(const atl_model *model, atl_shape shape)
 {
     return shape.size[model->weight_order == ATL_OUT_IN ? 0 : shape.rank - 1];
 }
 
-/* The side of the square picture whose flattened map has that many elements; 0 if there is none. */
+/* The side of the square image whose flattened map has that many elements; 0 if there is none. */
 static int64_t side_of(const atl_model *model, int64_t features, int64_t channels)
 {
     for (int64_t side = 1; channels > 0 && side <= 4096; side++)
@@ -150,7 +150,7 @@ static atl_status measure(const atl_model *model, const atl_npz *npz, atl_model_
         int64_t out = outputs_of(model, shape);
         if (out > 0 && out < 1 << 24)
             size->widths[i] = (int)out;
-        /* Perceptrons have as many layers as they have. */
+        /* A perceptron may have any number of layers. */
         if ((!model->layers[i + 1] || model == &mlp) && size->widths[i])
             size->classes = size->widths[i];
         if (i && i == model->flat_layer && shape.rank == 2) {

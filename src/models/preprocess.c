@@ -1,4 +1,4 @@
-/* What the networks' first and last nodes share. */
+/* Nodes that the networks share at their input and output. */
 #include "models/preprocess.h"
 
 static int all_equal(const float values[3], float to) { return values[0] == to && values[1] == to && values[2] == to; }

@@ -1,12 +1,12 @@
-/* What the networks' first and last nodes share. */
+/* Nodes that the networks share at their input and output. */
 #ifndef ATLED_MODELS_PREPROCESS_H
 #define ATLED_MODELS_PREPROCESS_H
 
 #include "atled/models.h"
 
-/* (image - mean) * scale by channel, with the user's numbers in place of these if there are any. */
+/* (image - mean) * scale per channel; the user's numbers override the given ones. */
 atl_node *atl_preprocess(const atl_model_args *args, const float mean[3], const float scale[3]);
-/* The node under the name that every network's input to its first layer has. */
+/* Gives the node the name that the input of every network's first layer has. */
 atl_node *atl_preprocessed(atl_node *node);
 atl_node *atl_logits(atl_node *node);
 

@@ -4,7 +4,7 @@
 #include "graph/error.h"
 #include "models/preprocess.h"
 
-/* Padding is explicit, since with stride 2 it lies at the top and left, unlike ATL_SAME's. */
+/* Padding is explicit: with stride 2 it is at the top and left, unlike ATL_SAME's. */
 static atl_node *conv_norm(const atl_model_args *args, atl_node *x, const char *conv, const char *norm, int channels,
                            int stride)
 {
@@ -13,7 +13,7 @@ static atl_node *conv_norm(const atl_model_args *args, atl_node *x, const char *
     return atl_batch_norm_layer(x, norm, 1e-5f, .training = args->training);
 }
 
-/* [n, h, w, c] -> [n, h / 2, w / 2, channels], the old channels in the middle of the new. */
+/* [n, h, w, c] -> [n, h / 2, w / 2, channels], with the old channels in the middle of the new ones. */
 static atl_node *halve(atl_node *x, int channels)
 {
     int64_t old = atl_shape_of(x).rank == 4 ? atl_shape_of(x).size[3] : channels;

@@ -14,7 +14,7 @@ static atl_node *pool(atl_node *x, const char *name)
     return atl_named(atl_max_pool2d(x, .window = {3, 3}, .stride = {2, 2}, .padding = ATL_VALID), "%s", name);
 }
 
-/* Few channels, then many of two window sizes side by side.  [n, h, w, c] -> [n, h, w, 2 * expand] */
+/* A fire module: few channels, then many of two window sizes, concatenated.  [n, h, w, c] -> [n, h, w, 2 * expand] */
 static atl_node *fire(atl_node *x, int number, int squeeze, int expand)
 {
     x = conv(x, ATL_NAME("fire%d_squeeze1x1", number), squeeze, 1, 1, ATL_SAME);

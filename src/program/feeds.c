@@ -1,4 +1,4 @@
-/* Checking what is fed and what is wanted. */
+/* Checks feeds and outputs. */
 #include "program/feeds.h"
 
 #include "lowering/needed.h"
@@ -23,27 +23,26 @@ atl_shape atl_fed_shape(const atl_node *input, const void *feeds)
 atl_status atl_check_outputs(atl_graph *graph, atl_nodes outputs)
 {
     if (ATL_LIST_IS_NULL(outputs))
-        return atl_null_argument("wanted nodes", "the list is");
+        return atl_null_argument("outputs", "the list is");
     const atl_node *first = outputs.count > 0 ? outputs.node[0] : NULL;
     if (!graph && first)
         graph = first->graph;
     if (graph && graph->broken)
         return atl_set_error(graph->broken, "%s", graph->error);
     if (!graph)
-        return atl_set_error(ATL_INVALID, "no node is wanted, or the graph is null");
+        return atl_set_error(ATL_INVALID, "there are no outputs, or the graph is null");
     if (outputs.count <= 0)
-        return atl_set_error(ATL_INVALID, "no node is wanted: name at least one, ATL_NODES(loss)");
+        return atl_set_error(ATL_INVALID, "there are no outputs: name at least one node, ATL_NODES(loss)");
     for (int64_t i = 0; i < outputs.count; i++) {
         if (!outputs.node[i])
-            return atl_set_error(ATL_INVALID, "wanted node %lld is null", (long long)i + 1);
+            return atl_set_error(ATL_INVALID, "output %lld is null", (long long)i + 1);
         if (outputs.node[i]->graph != graph)
-            return atl_set_error(ATL_INVALID, "wanted node '%s' belongs to another graph",
-                                 atl_name_of(outputs.node[i]));
+            return atl_set_error(ATL_INVALID, "output '%s' belongs to another graph", atl_name_of(outputs.node[i]));
     }
     return ATL_OK;
 }
 
-/* True if the sizes from dimension `first` on are what the input takes. */
+/* True if the sizes from dimension `first` on are valid for the input. */
 static int fits_from(int first, atl_shape input, atl_shape value)
 {
     int fits = value.rank == input.rank;
@@ -58,8 +57,8 @@ atl_status atl_check_feed(const atl_node *node, const atl_tensor *value, int for
     const char *name = atl_name_of(node);
     int is_source = node->op->flags & (for_reference ? ATL_OP_INPUT | ATL_OP_VARIABLE : ATL_OP_INPUT);
     if (!is_source)
-        return atl_set_error(ATL_INVALID, "feed: '%s' is no input but the result of %s; only inputs can be fed", name,
-                             node->op->name);
+        return atl_set_error(ATL_INVALID, "feed: '%s' is not an input but the result of %s; only inputs can be fed",
+                             name, node->op->name);
     if (!value)
         return atl_set_error(ATL_INVALID, "feed: the tensor for input '%s' is null", name);
     int fits =

@@ -28,7 +28,8 @@ void atl_write_json_text(FILE *file, const char *text)
     fputc('"', file);
 }
 
-/* printf takes the separator from the locale, which may be of several bytes: all that is no digit and no sign. */
+/* printf takes the decimal separator from the locale; it may have several bytes: everything that is not a digit or a
+ * sign. */
 void atl_write_json_number(FILE *file, double number, int decimals)
 {
     char text[340]; /* the largest double has 309 digits */

@@ -1,4 +1,4 @@
-/* Programs: a plan for each set of shapes seen lately, and states that run them. */
+/* Programs: a plan for each of the last few sets of shapes, and execution contexts that run them. */
 #include "atled/program.h"
 
 #include <inttypes.h>
@@ -20,26 +20,26 @@
 #include "compiler/passes/simplify.h"
 #include "program/threads.h"
 
-/* Shapes for which plans are kept, by the program and by each state; the one unused for longest goes. */
+/* The number of plans that the program keeps, and that each context keeps; the least recently used one is dropped. */
 enum { KEPT_PLANS = 8, MOST_THREADS = 1024 };
 
-typedef struct wanted_place {
+typedef struct output_index {
     const atl_node *node;
-    int64_t place; /* in program->wanted */
-} wanted_place;
+    int64_t index; /* index into the program's outputs */
+} output_index;
 
 struct atl_program {
     atl_graph *graph;
     atl_nodes outputs;
-    atl_nodes roots;      /* the outputs, and every node with a side effect that they need: no pass may lose one */
-    wanted_place *places; /* of each wanted node, in order of the nodes' indices */
+    atl_nodes roots; /* the outputs, and every node with a side effect that they need: no pass may lose one */
+    output_index *output_indices; /* of each output, sorted by node index */
     atl_plan_options options;
     int threads;       /* of every run */
-    atl_node **inputs; /* with unknown sizes, on which plans depend */
+    atl_node **inputs; /* inputs with unknown sizes: plans depend on them */
     int64_t input_count;
-    pthread_mutex_t lock; /* guards plans, who holds them, and refreshing */
+    pthread_mutex_t lock; /* guards plans, their reference counts, and the refresh of prepacked values */
     atl_plan *plans[KEPT_PLANS];
-    _Atomic uint64_t clock; /* ticks whenever a state turns to other shapes */
+    _Atomic uint64_t clock; /* incremented whenever a context switches to other shapes */
     atl_context *own;
 };
 
@@ -48,7 +48,7 @@ struct atl_context {
     atl_plan_context kept[KEPT_PLANS];
     uint64_t last_used[KEPT_PLANS];
     int current;       /* of kept, or -1 */
-    atl_status failed; /* the last run: its status */
+    atl_status failed; /* the status of the last run */
 };
 
 /* ---- compiling ---------------------------------------------------------------------------------------------------------- */
@@ -98,7 +98,7 @@ static atl_status find_roots(atl_program *program)
             continue;
         if (assigned[node->inputs[0]->index]++)
             status = atl_set_error(ATL_INVALID,
-                                   "'%s' assigns to the variable '%s', as another of the wanted nodes does: one run "
+                                   "'%s' assigns to the variable '%s', as another output does: one run "
                                    "can give it one value only",
                                    atl_name_of(node), atl_name_of(node->inputs[0]));
     }
@@ -126,19 +126,19 @@ static atl_status find_inputs(atl_program *program)
 
 static int by_index(const void *a, const void *b)
 {
-    int64_t i = ((const wanted_place *)a)->node->index, k = ((const wanted_place *)b)->node->index;
+    int64_t i = ((const output_index *)a)->node->index, k = ((const output_index *)b)->node->index;
     return (i > k) - (i < k);
 }
 
 static atl_status note_places(atl_program *program)
 {
     int64_t count = program->outputs.count;
-    program->places = atl_allocate((size_t)count, sizeof *program->places);
-    for (int64_t i = 0; program->places && i < count; i++)
-        program->places[i] = (wanted_place){program->outputs.node[i], i};
-    if (!program->places)
+    program->output_indices = atl_allocate((size_t)count, sizeof *program->output_indices);
+    for (int64_t i = 0; program->output_indices && i < count; i++)
+        program->output_indices[i] = (output_index){program->outputs.node[i], i};
+    if (!program->output_indices)
         return atl_out_of_memory();
-    qsort(program->places, (size_t)count, sizeof *program->places, by_index);
+    qsort(program->output_indices, (size_t)count, sizeof *program->output_indices, by_index);
     return ATL_OK;
 }
 
@@ -148,13 +148,13 @@ static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
     unsigned disabled_passes = program->options.disabled_passes, at_once = ATL_PASS_CSE | ATL_PASS_SIMPLIFY;
     if (!(disabled_passes & ATL_PASS_CONCAT_ELIMINATION) &&
         atl_any_node(program->graph, atl_hoist_relu_grad_pass.is_candidate))
-        at_once = ATL_PASS_CSE; /* joins are looked for first */
+        at_once = ATL_PASS_CSE; /* other passes must look for concats first */
     at_once &= ~disabled_passes;
     if (atl_specialize_shapes(program->roots, atl_fed_shape, feeds, at_once, &copy))
         return NULL;
     int winograd = program->options.timing ? ATL_NO_WINOGRAD : atl_winograd_use(program->options);
     if (at_once & ATL_PASS_SIMPLIFY && !atl_any_node(copy.graph, atl_readers_matter))
-        disabled_passes |= ATL_PASS_SIMPLIFY; /* it is done */
+        disabled_passes |= ATL_PASS_SIMPLIFY; /* already done during the copy */
     if (atl_run_passes(&copy, program->roots, disabled_passes, winograd)) {
         atl_copy_free(&copy);
         return NULL;
@@ -170,7 +170,7 @@ static atl_plan *new_plan(atl_program *program, const atl_feed *feeds)
     }
     if (plan) {
         plan->input_shape = shape;
-        plan->references = 1; /* the program */
+        plan->references = 1; /* by the program */
     }
     return plan;
 }
@@ -205,7 +205,7 @@ static atl_program *new_program(atl_graph *graph, const atl_compile_args *args, 
                                           .timing = args->timing,
                                           .algo = way,
                                           .checked = args->check ? args->check > 0 : ATL_CHECKED_BUILD};
-    program->threads = omp_get_max_threads(); /* as set by atl_compile_with */
+    program->threads = omp_get_max_threads(); /* set by atl_compile_with */
     program->outputs = (atl_nodes){outputs.count, nodes};
     pthread_mutex_init(&program->lock, NULL);
     program->own = new_context(program);
@@ -250,24 +250,24 @@ void atl_program_free(atl_program *program)
         atl_plan_free(program->plans[i]);
     pthread_mutex_destroy(&program->lock);
     atl_release(program->inputs);
-    atl_release(program->places);
+    atl_release(program->output_indices);
     atl_release((void *)program->outputs.node);
     atl_release((void *)program->roots.node);
     atl_release(program);
 }
 
-/* ---- states ------------------------------------------------------------------------------------------------------------------ */
+/* ---- contexts ---------------------------------------------------------------------------------------------------- */
 
 atl_context *atl_context_new(atl_program *program)
 {
     if (!program) {
-        atl_set_error(ATL_INVALID, "state: the program is null");
+        atl_set_error(ATL_INVALID, "context: the program is null");
         return NULL;
     }
     return new_context(program);
 }
 
-/* One holder less; the last one frees it. */
+/* Drops a reference; frees the plan with the last one. */
 static void release_plan(atl_program *program, atl_plan *plan)
 {
     pthread_mutex_lock(&program->lock);
@@ -304,7 +304,7 @@ static int plan_fits(const atl_program *program, const atl_plan *plan, const atl
     return 1;
 }
 
-/* Where the program keeps the plan for these shapes, or else where the next one goes: the place of the one unused for longest. */
+/* The slot of the plan for these shapes, or else the slot for the next plan: that of the least recently used one. */
 static int place_for(const atl_program *program, const atl_feed *feeds)
 {
     int oldest = 0;
@@ -318,8 +318,8 @@ static int place_for(const atl_program *program, const atl_feed *feeds)
     return oldest;
 }
 
-/* The program's plan for these shapes, made if need be, with one holder more.  A plan that has to go from the program lives on while
- * states run it. */
+/* The program's plan for these shapes, made if necessary, with one more reference.  A plan that the program drops lives
+ * on while contexts run it. */
 static atl_plan *take_plan(atl_program *program, const atl_feed *feeds)
 {
     pthread_mutex_lock(&program->lock);
@@ -353,7 +353,7 @@ static int oldest_kept(const atl_context *context)
     return oldest;
 }
 
-/* Shapes that this state has not run before. */
+/* Prepares shapes that this context has not run before. */
 static atl_status open_shapes(atl_context *context, const atl_feed *feeds)
 {
     atl_program *program = context->program;
@@ -375,7 +375,8 @@ static atl_status open_shapes(atl_context *context, const atl_feed *feeds)
     return ATL_OK;
 }
 
-/* Turns to the plan for what is fed.  It is then the last one used, of those that the state keeps and of the program's. */
+/* Switches to the plan for the fed shapes.  It becomes the most recently used plan of the context and of the
+ * program. */
 static atl_status find_shapes(atl_context *context, const atl_feed *feeds)
 {
     atl_program *program = context->program;
@@ -397,7 +398,8 @@ static atl_status find_shapes(atl_context *context, const atl_feed *feeds)
 
 /* ---- running ------------------------------------------------------------------------------------------------------------------- */
 
-/* Every input the plan reads must be fed with the right type and, as it may differ from what was last fed, shape. */
+/* Checks that every input which the plan reads is fed with the right type and with the plan's shape (the feed may
+ * differ from the last one). */
 static atl_status set_feeds(atl_plan_context *context, const atl_feed *feeds)
 {
     const atl_plan *plan = context->plan;
@@ -420,7 +422,7 @@ static atl_status set_feeds(atl_plan_context *context, const atl_feed *feeds)
     return ATL_OK;
 }
 
-/* Feeds of other nodes than inputs, or of another graph, are mistakes, even if nobody needs them. */
+/* Feeds of nodes that are not inputs, or of another graph, are errors even if no output needs them. */
 static atl_status check_strangers(const atl_program *program, const atl_feed *feeds)
 {
     for (; feeds && feeds->node; feeds++) {
@@ -493,7 +495,7 @@ static atl_status run_context(atl_context *context, const atl_feed *feeds)
 
 atl_status atl_context_run(atl_context *context, const atl_feed *feeds)
 {
-    return context ? run_context(context, feeds) : atl_set_error(ATL_INVALID, "run: the state is null");
+    return context ? run_context(context, feeds) : atl_set_error(ATL_INVALID, "run: the context is null");
 }
 
 atl_status atl_run(atl_program *program, const atl_feed *feeds)
@@ -504,7 +506,7 @@ atl_status atl_run(atl_program *program, const atl_feed *feeds)
     return status ? atl_graph_note_failure(program->graph, status) : ATL_OK;
 }
 
-/* A view of where the value lies, made when it is first asked for. */
+/* A view of the value, created when it is first asked for. */
 static const atl_tensor *view_of(atl_plan_context *now, const atl_node *node, int64_t i)
 {
     if (!now->outputs[i])
@@ -519,7 +521,7 @@ const atl_tensor *atl_context_value(const atl_context *context, const atl_node *
         atl_set_error(ATL_INVALID, "value: the %s is null", context ? "node" : "program or state");
         return NULL;
     }
-    if (context->failed) { /* whose message is what the caller has to read */
+    if (context->failed) { /* its message is the one that the caller needs */
         if (atl_error_status() != context->failed)
             atl_set_error(context->failed, "value: '%s' has none: the last run failed", atl_name_of(node));
         return NULL;
@@ -529,15 +531,14 @@ const atl_tensor *atl_context_value(const atl_context *context, const atl_node *
         atl_set_error(ATL_INVALID, "value: '%s' is a node of another graph", atl_name_of(node));
         return NULL;
     }
-    const wanted_place *found = bsearch(&(wanted_place){.node = node}, program->places, (size_t)program->outputs.count,
-                                        sizeof *found, by_index);
+    const output_index *found = bsearch(&(output_index){.node = node}, program->output_indices,
+                                        (size_t)program->outputs.count, sizeof *found, by_index);
     if (found && context->current >= 0)
-        return view_of((atl_plan_context *)&context->kept[context->current], node, found->place);
+        return view_of((atl_plan_context *)&context->kept[context->current], node, found->index);
     if (found)
         atl_set_error(ATL_INVALID, "value: '%s' has no value yet: the program has not run", atl_name_of(node));
     else
-        atl_set_error(ATL_INVALID,
-                      "value: '%s' is not among the nodes this program was compiled for; add it to the wanted nodes",
+        atl_set_error(ATL_INVALID, "value: '%s' is not an output of this program; add it to the outputs of atl_compile",
                       atl_name_of(node));
     return NULL;
 }

@@ -1,4 +1,4 @@
-/* The oracle: a specialized copy of the graph, each node computed by its op's reference in double. */
+/* The double-precision reference: a specialized copy of the graph, in which each op's reference computes its node. */
 #include "atled/reference.h"
 
 #include <math.h>
@@ -17,9 +17,9 @@ struct atl_reference {
     atl_tensor **value;
 };
 
-/* Element k of each input of an element-wise node, broadcast. */
+/* Iterates over the elements of an element-wise node's inputs, broadcast to the result's shape. */
 typedef struct broadcast_copy {
-    int64_t stride[ATL_MAX_RANK]; /* of one input, in the result's dimensions; 0 where it is spread */
+    int64_t stride[ATL_MAX_RANK]; /* of one input, in the result's dimensions; 0 where it is broadcast */
 } broadcast_copy;
 
 static void set_copy(broadcast_copy *walk, atl_shape from, atl_shape to)
@@ -48,7 +48,7 @@ static int compute_elementwise(const atl_node *y, const double *const *x, double
             result[k] = y->op->element(element, y->attributes);
         else if (y->op->function)
             result[k] = y->op->function(element[0]);
-        else { /* only a float map: as good as it gets */
+        else { /* only a float map exists: float precision */
             float single[MOST], out;
             const float *in[MOST];
             for (int i = 0; i < y->input_count; i++) {
@@ -58,7 +58,7 @@ static int compute_elementwise(const atl_node *y, const double *const *x, double
             y->op->map(y->attributes, 1, in, &out);
             result[k] = out;
         }
-        for (int d = y->shape->rank - 1; d >= 0; d--) { /* the next element, like an odometer */
+        for (int d = y->shape->rank - 1; d >= 0; d--) { /* advances the index to the next element */
             int done = ++at[d] < y->shape->size[d];
             for (int i = 0; i < y->input_count; i++)
                 offset[i] += done ? walk[i].stride[d] : -walk[i].stride[d] * (y->shape->size[d] - 1);
@@ -70,7 +70,7 @@ static int compute_elementwise(const atl_node *y, const double *const *x, double
     return 1;
 }
 
-/* One call of an op's kernel or reference. */
+/* A call of an op's kernel or reference. */
 typedef struct op_call {
     const atl_node *y;
     const void *const *x;
@@ -88,7 +88,7 @@ static void call_reference(void *context, void *result)
     call->y->op->reference(call->y, (const double *const *)call->x, result);
 }
 
-/* An op that has only a float kernel: as good as it gets. */
+/* Computes an op that has only a float kernel, in float precision. */
 static int compute_by_kernel(const atl_node *y, const double *const *x, double *result)
 {
     int64_t count = atl_shape_count(*y->shape);
@@ -123,7 +123,7 @@ static int compute_by_kernel(const atl_node *y, const double *const *x, double *
     return ok;
 }
 
-/* The op's reference, between guards: this is the one way in which a user's op is compared with anything. */
+/* Runs the op's reference between guards: nothing else checks the reference of a user's op. */
 static int compute_by_reference(const atl_node *y, const double *const *x, double *result)
 {
     char text[300];
@@ -140,7 +140,7 @@ static int compute_by_reference(const atl_node *y, const double *const *x, doubl
     return ok;
 }
 
-/* 0 with the thread's error set. */
+/* Returns 0 with the thread's error set. */
 static int compute(const atl_node *y, const double *const *x, double *result)
 {
     if (y->op->reference)
@@ -261,6 +261,6 @@ const atl_tensor *atl_reference_value(const atl_reference *reference, const atl_
     for (int64_t i = 0; reference && i < reference->count; i++)
         if (reference->node[i] == node)
             return reference->value[i];
-    atl_set_error(ATL_INVALID, "reference: '%s' is not among the wanted nodes", node ? atl_name_of(node) : "(null)");
+    atl_set_error(ATL_INVALID, "reference: '%s' is not an output", node ? atl_name_of(node) : "(null)");
     return NULL;
 }

@@ -1,4 +1,4 @@
-/* About plans: their steps in words, as a table, as JSON; and how long each step takes. */
+/* Reports about plans: their steps as text, table and JSON, and the time of each step. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -79,7 +79,7 @@ atl_status atl_program_write_plan(const atl_program *program, FILE *file)
                 info.op, info.implementation, atl_shape_text(info.shape, shape, sizeof shape), info.layout, info.bytes,
                 info.node);
     }
-    fprintf(file, "arena %" PRId64 " bytes, made once %" PRId64 " bytes\n", plan->arena_bytes, plan->prepacked_bytes);
+    fprintf(file, "arena %" PRId64 " bytes, prepacked %" PRId64 " bytes\n", plan->arena_bytes, plan->prepacked_bytes);
     return ATL_OK;
 }
 
@@ -113,7 +113,7 @@ static atl_status time_steps(const atl_plan_context *context, int runs, double *
 
 atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int runs)
 {
-    atl_status status = atl_run(program, feeds); /* checks the feeds, and sets the state to their shapes */
+    atl_status status = atl_run(program, feeds); /* checks the feeds, and switches the context to their shapes */
     if (status)
         return status;
     runs = runs > 0 ? runs : 10;
@@ -154,7 +154,7 @@ atl_status atl_program_node_times(const atl_program *program, int64_t count, dou
 
 /* ---- the machine's peaks ------------------------------------------------------------------------------------------------- */
 
-/* The best of a few runs of a program, in seconds; 0 on failure. */
+/* The best time of a few runs of a program, in seconds; 0 on failure. */
 static double best_time(atl_program *program, const atl_feed *feeds)
 {
     double best = 0;
@@ -198,9 +198,9 @@ atl_machine_peak atl_measure_peak(int threads)
     return peak;
 }
 
-/* ---- the profile in words --------------------------------------------------------------------------------------------------- */
+/* ---- the profile as text ----------------------------------------------------------------------------------------- */
 
-/* Per cent of what the machine could do: of its arithmetic, or of its memory where that is nearer. */
+/* Per cent of the machine's peak: of its arithmetic or of its memory bandwidth, whichever is larger. */
 static double percent_of_peak(const atl_step_info *info, const atl_machine_peak *peak)
 {
     double seconds = info->microseconds * 1e-6, arithmetic = 0, memory = 0;
@@ -289,7 +289,7 @@ atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl
     if (json)
         fprintf(file, "  ]\n}\n");
     else
-        fprintf(file, "%10.1f us in %" PRId64 " steps; arena %.1f MB, prepared once %.1f MB\n", total, plan->step_count,
+        fprintf(file, "%10.1f us in %" PRId64 " steps; arena %.1f MB, prepacked %.1f MB\n", total, plan->step_count,
                 (double)plan->arena_bytes / 1e6, (double)plan->prepacked_bytes / 1e6);
     if (fflush(file) == 0 && !ferror(file))
         return ATL_OK;

@@ -1,9 +1,9 @@
-/* How good a classifier is. */
+/* The accuracy of a classifier. */
 #include "atled/train.h"
 
 #include "atled/op.h"
 
-/* One label for each row of scores; sizes that are not known yet are looked at when the program runs. */
+/* Checks one label per row of scores; sizes that are unknown now are checked when the program runs. */
 static int is_one_label_a_row(const atl_node *scores, const atl_node *labels)
 {
     atl_shape rows = atl_shape_of(scores), have = atl_shape_of(labels);

@@ -1,4 +1,4 @@
-/* Weights from one graph to another, and moving averages of them. */
+/* Copies weights, or their moving averages, from one graph to another. */
 #include "atled/train.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@ atl_node *atl_average_of(const atl_node *variable)
     return average;
 }
 
-/* The variable whose value goes to `to`; null with the error set. */
+/* The variable whose value is copied to `to`; null with the error set. */
 static atl_node *source_of(const atl_node *to, const atl_graph *from, int averages)
 {
     char want[160], have[160];

@@ -1,5 +1,5 @@
-/* One training step as a node: gradients, clipping, the optimizer's formulas for each variable, and only then all assignments, so
- * that the compiler can make the new values of a variable and its slots in one pass and in place. */
+/* One training step as a node: gradients, clipping, the optimizer's formulas for each variable, and only then all
+ * assignments, so that the compiler can compute the new values of a variable and its slots in one pass and in place. */
 #include "atled/train.h"
 
 #include <stdio.h>
@@ -12,11 +12,11 @@
 #include "graph/option.h"
 #include "graph/variables.h"
 
-/* A variable in a step. */
+/* A variable that the step trains. */
 typedef struct trained {
     atl_node *variable, *gradient;
     atl_node *slot[ATL_MAX_SLOTS], *new_slot[ATL_MAX_SLOTS], *new_value;
-    atl_node *average, *new_average; /* null: none is kept */
+    atl_node *average, *new_average; /* null: no average is kept */
 } trained;
 
 typedef struct step {
@@ -26,7 +26,7 @@ typedef struct step {
     int64_t count;
     atl_node *rate, *corrected;
     atl_node *norm;        /* of all gradients, or null */
-    atl_node **assignment; /* the cost first */
+    atl_node **assignment; /* the cost is first */
     int64_t assigned, room;
 } step;
 
@@ -38,18 +38,18 @@ static int slots_of(const atl_optimizer *o)
     return count;
 }
 
-/* ---- what is trained ------------------------------------------------------------------------------------------------- */
+/* ---- the trained variables --------------------------------------------------------------------------------------- */
 
 static int take_variable(step *s, atl_node *variable)
 {
     if (!variable || !(atl_op_of(variable)->flags & ATL_OP_VARIABLE) || atl_dtype_of(variable) != ATL_FLOAT32)
-        return atl_builder_error(s->graph, "minimize", "'%s' is no float32 variable; only such can be trained",
+        return atl_builder_error(s->graph, "minimize", "'%s' is not a float32 variable; only those can be trained",
                                  variable ? atl_name_of(variable) : "(null)") != NULL;
     s->of[s->count++].variable = variable;
     return 1;
 }
 
-/* The variables asked for, or all that can be trained. */
+/* The requested variables, or all trainable ones. */
 static int list_variables(step *s)
 {
     int64_t known, asked = s->args->variables.count;
@@ -66,7 +66,7 @@ static int list_variables(step *s)
     return 1;
 }
 
-/* The gradients; variables that the cost does not depend on are dropped, unless they were asked for. */
+/* Builds the gradients; drops variables on which the cost does not depend, unless they were requested. */
 static int find_gradients(step *s)
 {
     atl_node **by = atl_allocate((size_t)s->count + 1, sizeof *by),
@@ -94,7 +94,7 @@ static int find_gradients(step *s)
     return ok;
 }
 
-/* ---- gradients made smaller ------------------------------------------------------------------------------------------- */
+/* ---- clipping ---------------------------------------------------------------------------------------------------- */
 
 atl_node *atl_clip_by_norm(atl_node *x, float limit)
 {
@@ -149,7 +149,7 @@ static void clip_gradients(step *s)
 
 /* ---- the optimizer ------------------------------------------------------------------------------------------------------ */
 
-/* A variable beside another one: NAME/part, of the same shape. */
+/* A companion variable: NAME/part, of the same shape. */
 static atl_node *companion(atl_node *variable, const char *part, float start)
 {
     atl_graph *graph = atl_graph_of(variable);
@@ -160,7 +160,7 @@ static atl_node *companion(atl_node *variable, const char *part, float start)
     return atl_variable_set_state(atl_variable_set_trainable(made, 0), 1);
 }
 
-/* Slots and averages, before the scope of the formulas is entered. */
+/* Creates slots and averages, before it enters the scope of the formulas. */
 static void make_companions(step *s)
 {
     const atl_optimizer *o = &s->args->optimizer;
@@ -192,7 +192,7 @@ static void update_variable(const step *s, trained *v)
     v->new_value = o->rule->update(o, &at, v->slot, v->new_slot);
 }
 
-/* average + (1 - d) (w' - average), with d = min(decay, t / (t + 1)) after t steps: at first the plain mean. */
+/* average + (1 - d) (w' - average), with d = min(decay, t / (t + 1)) after t steps: the plain mean at first. */
 static void update_average(const step *s, trained *v, atl_node *t)
 {
     float own = atl_variable_average(v->variable), decay = own > 0 ? own : s->args->average;
@@ -219,7 +219,7 @@ static void update_all(step *s)
 
 static void add(step *s, atl_node *node) { s->assignment[s->assigned++] = node; }
 
-/* All of them, after all formulas; null if anything failed. */
+/* Groups all assignments, after all formulas; null if anything failed. */
 static atl_node *assign_all(step *s)
 {
     int64_t updates;

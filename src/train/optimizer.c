@@ -1,4 +1,5 @@
-/* The optimizers' formulas, each as a rule.  They are plain element-wise nodes: the compiler makes one pass of them. */
+/* The optimizers' formulas, each as a rule.  They are plain element-wise nodes, which the compiler fuses into one pass
+ * over memory. */
 #include "atled/train.h"
 
 #include <math.h>
@@ -73,7 +74,7 @@ atl_optimizer atl_sgd_with(const atl_optimizer *options) { return with_rule(opti
 atl_optimizer atl_momentum_with(const atl_optimizer *options) { return with_rule(options, &momentum, 0.01, MOMENTUM); }
 atl_optimizer atl_nesterov_with(const atl_optimizer *options) { return with_rule(options, &nesterov, 0.01, MOMENTUM); }
 
-/* ---- rates of its own for each element ------------------------------------------------------------------------------- */
+/* ---- adaptive rates per element ---------------------------------------------------------------------------------- */
 
 /* x / (sqrt(v) + epsilon) */
 static atl_node *over_root(const atl_optimizer *o, atl_node *x, atl_node *v)

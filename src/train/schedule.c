@@ -1,4 +1,5 @@
-/* Learning rates that follow the step counter, and the sum of weight decays: scalars made of graph nodes. */
+/* Learning rate schedules that follow the step counter, and the sum of weight decays: scalars built from graph
+ * nodes. */
 #include "atled/train.h"
 
 #include <math.h>
@@ -7,7 +8,7 @@
 #include "graph/error.h"
 #include "graph/option.h"
 
-/* Steps run so far, as a float: exact to 2^24. */
+/* The number of steps run so far, as a float: exact up to 2^24. */
 static atl_node *step_of(atl_graph *graph) { return atl_cast(atl_step_counter(graph), ATL_FLOAT32); }
 
 atl_node *atl_constant_rate(atl_graph *graph, float rate) { return atl_scalar(atl_step_counter(graph), rate); }

@@ -1,4 +1,4 @@
-/* Where a NaN or an infinity began. */
+/* Finds where a NaN or an infinity began. */
 #include "atled/train.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 
 enum { NOT_LOOKED_AT = ATL_OP_ASSIGN | ATL_OP_SIDE_EFFECT };
 
-/* Nothing that assigns may be computed, and nothing that uses the result of it.  (Variables have a side effect, too.) */
+/* False for nodes that assign, and for nodes that use their result.  (Variables have a side effect, too.) */
 static int is_looked_at(const atl_node *node, const char *left_out)
 {
     unsigned flags = atl_op_of(node)->flags;
@@ -21,7 +21,7 @@ static int is_looked_at(const atl_node *node, const char *left_out)
     return 1;
 }
 
-/* The float nodes on which `of` depends, in order of creation.  Null out of memory. */
+/* The float nodes on which `of` depends, in order of creation.  Null: out of memory. */
 static atl_node **list_nodes(atl_node *of, int64_t *count_out)
 {
     const atl_graph *graph = atl_graph_of(of);

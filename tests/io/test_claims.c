@@ -339,7 +339,7 @@ Test(claims, times)
 {
     skip_without_own_malloc();
     FILE *file = fopen(in_scratch("times"), "w");
-    fprintf(file, "atled timing 1: nanoseconds, op, attributes, shapes, threads, way\n");
+    fprintf(file, "atled timing 1: nanoseconds, op, attributes, shapes, threads, algorithm\n");
     for (int i = 0; i < 1 << 18; i++)
         fprintf(file, "0 %x\n", i);
     fclose(file);

@@ -162,7 +162,7 @@ Test(mistakes, wrong_type)
 Test(mistakes, fed_node_is_no_input)
 {
     atl_tensor *value = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(2, 4));
-    assert_refused(ATL_FEEDS({image, value}, {result, value}), "'relu' is no input");
+    assert_refused(ATL_FEEDS({image, value}, {result, value}), "'relu' is not an input");
     atl_tensor_free(value);
 }
 Test(mistakes, null_tensor) { assert_refused(ATL_FEED(image, NULL), "is null"); }
@@ -179,7 +179,7 @@ Test(mistakes, fetch_of_another_graph)
 Test(mistakes, fetch_of_what_is_not_wanted)
 {
     cr_assert_null(atl_value(program, image));
-    cr_assert_mentions(atl_error(), "not among the nodes");
+    cr_assert_mentions(atl_error(), "not an output of this program");
 }
 /* It is the run's error that has to be read. */
 Test(mistakes, fetch_after_a_failed_run)

@@ -183,7 +183,7 @@ Test(step, mistakes_are_named)
     cr_assert_null(atl_minimize(cost, atl_sgd(x)));
     cr_assert_mentions(atl_error(), "learning rate, 'x', is [4]");
     cr_assert_null(atl_minimize(cost, atl_sgd(), .variables = ATL_NODES(x)));
-    cr_assert_mentions(atl_error(), "'x' is no float32 variable");
+    cr_assert_mentions(atl_error(), "'x' is not a float32 variable");
     cr_assert_mentions(atl_graph_error(g), "'a', is [4]");
 }
 

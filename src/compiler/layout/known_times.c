@@ -1,5 +1,5 @@
-/* Times of the ways in which a node can be lowered, by a description of what was timed.  A file of them is the same as text:
- * a first line that names the format, then a line for each time. */
+/* Measured times of the algorithms that compute a node, by a description of the node.  A file of times has the same
+ * content as text: a first line that names the format, then one line per time. */
 #include "compiler/layout/known_times.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "atled/program.h"
-#include "graph/graph.h" /* uthash that does not exit */
+#include "graph/graph.h" /* uthash that does not exit when memory runs out */
 #include "graph/memory.h"
 #include "io/atomic_file.h"
 #include "io/input_file.h"
@@ -22,10 +22,10 @@ typedef struct known_time {
     char key[];
 } known_time;
 
-/* Kept until the process ends. */
+/* Lives until the process ends. */
 static struct {
     pthread_mutex_t lock;
-    known_time *times; /* uthash by key, in the order in which they came */
+    known_time *times; /* uthash by key, in the order of insertion */
 } known = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static known_time *find(const char *key)
@@ -85,10 +85,10 @@ enum { LONGEST = 1000000000 }; /* seconds */
 
 /* ---- files ------------------------------------------------------------------------------------------------------------ */
 
-static const char first_line[] = "atled timing 1: nanoseconds, op, attributes, shapes, threads, way";
+static const char first_line[] = "atled timing 1: nanoseconds, op, attributes, shapes, threads, algorithm";
 
-/* The next line without its end, "\n" or "\r\n".  0 at the end of the file or where reading fails; a line that has no
- * place in `line` is cut, which makes it too long for a key. */
+/* Reads the next line without its end, "\n" or "\r\n".  Returns 0 at the end of the file or if reading fails.  A line
+ * that does not fit into `line` is cut, which makes it too long for a key. */
 static int read_line(FILE *file, char *line, int size)
 {
     if (!fgets(line, size, file))
@@ -101,7 +101,7 @@ static int read_line(FILE *file, char *line, int size)
     return 1;
 }
 
-/* "1234 conv2d ...": the key, or null if the line is something else. */
+/* Parses "1234 conv2d ..." and returns the key, or null if the line has another form. */
 static const char *parse_time(const char *line, double *seconds_out)
 {
     char *end;
@@ -154,7 +154,7 @@ atl_status atl_write_timing(const char *path)
     fprintf(stream, "%s\n", first_line);
     pthread_mutex_lock(&known.lock);
     HASH_ITER(hh, known.times, time, next)
-    if (time->seconds < LONGEST) /* not of a way that could not be timed: those are infinite */
+    if (time->seconds < LONGEST) /* skips algorithms that could not be timed: their time is infinite */
         fprintf(stream, "%lld %s\n", llround(time->seconds * 1e9), time->key);
     pthread_mutex_unlock(&known.lock);
     return atl_atomic_commit(file);

@@ -1,14 +1,15 @@
-/* Choosing layouts for whole chains.
+/* Chooses the layouts of all images: NHWC or nChw16c (blocks of 16 channels).
  *
- * NHWC is the good default.  Blocks of 16 channels let the large 3x3 convolutions run by Winograd's method, but an image that is
- * made in one layout and wanted in the other has to be reordered. The rule: of all ways to put the label "blocked" on nodes that
- * can work so, take one with
+ * NHWC is the default.  The blocked layout allows Winograd convolution for large 3x3 convolutions, but an image that
+ * one node writes in one layout and another node reads in the other needs a reorder.  The pass labels nodes as
+ * "blocked" so that
  *
- *     sum of the gains of the blocked nodes  -  reorder time of every image that somebody wants otherwise than it is made
+ *     sum of the benefits of the blocked nodes  -  reorder time of every image with a reader in the other layout
  *
- * large: everything that does not lose by it starts out blocked, then single nodes change over as long as that helps, which eats
- * blocked chains up from the ends where they do not pay and takes in what lies between two of them, and stretches that lose as a
- * whole are given up.  The gains are estimates from sizes alone, so the choice is the same on every run. */
+ * is large.  It starts with every node blocked that does not lose by it.  Then it changes single nodes as long as that
+ * saves time: this shortens blocked regions at ends that do not pay, and includes nodes between two regions.  Finally
+ * it drops connected regions that lose as a whole.  The benefits are estimates from sizes only, so the choice is the
+ * same in every run. */
 #include "compiler/layout/layout.h"
 
 #include <math.h>
@@ -18,15 +19,15 @@
 #include "lowering/op_hooks.h"
 
 enum { MOST_SWEEPS = 16 };
-static const double REORDER_BYTES_PER_SECOND = 5e9; /* of the image: read and written, two threads */
+static const double REORDER_BYTES_PER_SECOND = 5e9; /* of the image, read and written, two threads */
 
 typedef struct chooser {
     const atl_graph *graph;
-    const double *measured; /* null: estimates only */
+    const double *measured; /* null: use estimates only */
     char *blocked;
-    double *gain;      /* -INFINITY: cannot */
-    unsigned *images;  /* inputs that are wanted as the node works */
-    int32_t *as_plain; /* users of each node that want it plain */
+    double *gain;      /* -INFINITY: the node cannot work in blocks */
+    unsigned *images;  /* bit i: input i must have the node's layout */
+    int32_t *as_plain; /* users of each node that read it in NHWC */
     int32_t *as_blocks;
 } chooser;
 
@@ -43,7 +44,7 @@ static double reorder_time(const atl_node *node)
     return (double)atl_shape_count(*node->shape) * 4 / REORDER_BYTES_PER_SECOND;
 }
 
-/* Time lost on the node's value as it is made and wanted. */
+/* The reorder time of the node's value, for the layout in which it is written and those in which it is read. */
 static double mismatch(const chooser *c, int64_t n, int blocked, int32_t as_plain, int32_t as_blocks)
 {
     return (blocked ? as_plain : as_blocks) > 0 ? reorder_time(c->graph->nodes[n]) : 0;
@@ -61,7 +62,7 @@ static void set_label(chooser *c, int64_t n, int blocked)
         }
 }
 
-/* Changes the node over if that saves time. */
+/* Changes the node's label if that saves time. */
 static int change_over(chooser *c, int64_t n)
 {
     const atl_node *node = c->graph->nodes[n];
@@ -77,13 +78,13 @@ static int change_over(chooser *c, int64_t n)
         saved += mismatch(c, k, c->blocked[k], c->as_plain[k], c->as_blocks[k]) -
                  mismatch(c, k, c->blocked[k], c->as_plain[k] + one, c->as_blocks[k] - one);
     }
-    if (saved <= 0 && !(now && saved == 0)) /* a blocked stretch that gains nothing becomes plain */
+    if (saved <= 0 && !(now && saved == 0)) /* a blocked region without benefit becomes NHWC */
         return 0;
     set_label(c, n, !now);
     return 1;
 }
 
-/* Single nodes change over, from both ends in turn, as long as that helps. */
+/* Changes single nodes, from both ends in turn, as long as that saves time. */
 static void improve(chooser *c, int any)
 {
     const atl_graph *graph = c->graph;
@@ -97,7 +98,7 @@ static void improve(chooser *c, int any)
     }
 }
 
-/* ---- whole stretches -------------------------------------------------------------------------------------------------- */
+/* ---- connected regions ------------------------------------------------------------------------------------------- */
 
 static int64_t root_of(int64_t *parent, int64_t n)
 {
@@ -106,7 +107,8 @@ static int64_t root_of(int64_t *parent, int64_t n)
     return n;
 }
 
-/* Seconds that each connected stretch of blocked nodes saves in all, at its root; parent[] leads there. */
+/* Computes the seconds that each connected region of blocked nodes saves, at the region's root; parent[] leads to the
+ * root. */
 static void sum_up(const chooser *c, int64_t *parent, double *saved)
 {
     const atl_graph *graph = c->graph;
@@ -125,20 +127,21 @@ static void sum_up(const chooser *c, int64_t *parent, double *saved)
         saved[root] += c->gain[n] - mismatch(c, n, 1, c->as_plain[n], c->as_blocks[n]);
         for (int i = 0; i < graph->nodes[n]->input_count && i < 32; i++) {
             const atl_node *input = graph->nodes[n]->inputs[i];
-            if (c->images[n] >> i & 1 && !c->blocked[input->index]) /* shared among those who want it */
+            if (c->images[n] >> i & 1 && !c->blocked[input->index]) /* shared among the readers in that layout */
                 saved[root] -= reorder_time(input) / c->as_blocks[input->index];
         }
     }
 }
 
-/* A stretch can lose as a whole though no single node gains by leaving it: residual nets are such.  1 if there was one. */
+/* Drops regions that lose as a whole, although no single node saves time by leaving: residual networks have such
+ * regions.  Returns 1 if there was one. */
 static int drop_components_that_lose(chooser *c)
 {
     const atl_graph *graph = c->graph;
     int64_t *parent = atl_allocate((size_t)graph->count, sizeof *parent);
     double *saved = atl_allocate((size_t)graph->count, sizeof *saved);
     int dropped = 0;
-    if (parent && saved) { /* without memory for it, the labels are as good as they are */
+    if (parent && saved) { /* out of memory: the labels so far are valid */
         sum_up(c, parent, saved);
         for (int64_t n = 0; n < graph->count; n++)
             if (c->blocked[n] && saved[root_of(parent, n)] <= 0) {

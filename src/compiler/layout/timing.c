@@ -1,6 +1,6 @@
-/* Timing the ways in which a node can be lowered: each once in the life of the process, by a program of that node alone.
+/* Times the algorithms that can compute a node, once per process, each with a program of that node alone.
  *
- * A time is known by a description of what was timed: op, attributes, shapes, threads and way (known_times.c). */
+ * The key of a time describes what was timed: op, attributes, shapes, threads and algorithm (known_times.c). */
 #include "compiler/layout/timing.h"
 
 #include <math.h>
@@ -19,7 +19,8 @@ enum { RUNS = 7 };
 
 /* ---- measuring -------------------------------------------------------------------------------------------------------- */
 
-/* "conv2d 0100... [1, 55, 55, 16] [3, 3, 16, 64] threads 2 bfloat16 0 way 1"; 0 if it is too long to be remembered. */
+/* Writes "conv2d 0100... [1, 55, 55, 16] [3, 3, 16, 64] threads 2 bfloat16 0 algorithm 1"; returns 0 if that is too long for
+ * a key. */
 static int describe_key(const atl_node *node, int algo, int bfloat16, char *key)
 {
     const unsigned char *bytes = node->attributes;
@@ -31,7 +32,7 @@ static int describe_key(const atl_node *node, int algo, int bfloat16, char *key)
         at += snprintf(key + at, (size_t)(ATL_LONGEST_TIME_KEY - at), " %s",
                        atl_shape_text(*node->inputs[i]->shape, shape, sizeof shape));
     if (at < ATL_LONGEST_TIME_KEY)
-        at += snprintf(key + at, (size_t)(ATL_LONGEST_TIME_KEY - at), " threads %d bfloat16 %d way %d",
+        at += snprintf(key + at, (size_t)(ATL_LONGEST_TIME_KEY - at), " threads %d bfloat16 %d algorithm %d",
                        omp_get_max_threads(), bfloat16, algo);
     return at < ATL_LONGEST_TIME_KEY;
 }
@@ -50,7 +51,7 @@ static double seconds_of(const atl_program *program)
     return microseconds * 1e-6;
 }
 
-/* A graph of the node alone on inputs of its own; feeds[] has room for one more than its inputs. */
+/* A graph of the node alone, with new inputs; feeds[] has room for one more feed than the node has inputs. */
 static atl_node *alone(atl_graph *graph, const atl_node *node, atl_node **inputs, atl_feed *feeds)
 {
     int count = 0, ok = 1;
@@ -88,7 +89,7 @@ static double measure(const atl_node *node, int algo, int bfloat16)
     return seconds;
 }
 
-/* Negative with the error set. */
+/* Returns a negative number with the error set. */
 static double time_of(const atl_node *node, int algo, int bfloat16)
 {
     char key[ATL_LONGEST_TIME_KEY];
@@ -132,7 +133,8 @@ int atl_time_nodes(atl_times *times_out, const atl_graph *graph, const char *nee
         unsigned algos =
             needed[n] && !prepackable[n] && atl_hooks_of(node)->algos ? atl_hooks_of(node)->algos(node, winograd) : 0;
         times->gain[n] = NAN;
-        ok = !(algos & (algos - 1)) || time_node(times, node, algos, bfloat16); /* two ways or more */
+        ok = !(algos & (algos - 1)) ||
+             time_node(times, node, algos, bfloat16); /* only if there are two algorithms or more */
     }
     if (!ok)
         atl_release_times(times);

@@ -1,4 +1,4 @@
-/* The table that stands at the beginning of every lowering. */
+/* The function table at the beginning of every lowering. */
 #include "compiler/lower/calls.h"
 
 const atl_lowering_calls atl_compiler_calls = {

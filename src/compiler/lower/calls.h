@@ -1,4 +1,5 @@
-/* How the compiler answers the calls of lowering.h, which say what each does: atl_compiler_x answers atl_lower_x. */
+/* The compiler's implementation of the functions of lowering.h: atl_compiler_x implements atl_lower_x, which documents
+ * it. */
 #ifndef ATLED_COMPILER_LOWER_CALLS_H
 #define ATLED_COMPILER_LOWER_CALLS_H
 

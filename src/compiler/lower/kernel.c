@@ -1,4 +1,4 @@
-/* Ops without a lowering of their own: steps that call the op's kernel, or else its reference. */
+/* Ops without a lowering of their own: emits a step that calls the op's kernel, or else its reference. */
 #include <string.h>
 
 #include "graph/memory.h"
@@ -17,7 +17,7 @@ static int run_kernel(const atl_plan_step *step, void *const *memory, void *boun
     return 0;
 }
 
-/* One call of an op's kernel. */
+/* The data of a step that calls an op's kernel. */
 typedef struct kernel_call {
     const atl_node *y;
     const void *const *x;
@@ -29,7 +29,7 @@ static void call_kernel(void *context, void *result)
     call->y->op->kernel(call->y, call->x, result);
 }
 
-/* A kernel of which it is checked that it writes all of its result and nothing else. write[1] has the guards. */
+/* Runs a kernel and checks that it writes its whole result and nothing else.  write[1] is the guarded result. */
 static int run_checked_kernel(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const atl_node *y = step->data;
@@ -66,7 +66,7 @@ static void *bind_many(const atl_plan_step *step)
     return room;
 }
 
-/* One call of an op's reference. */
+/* The data of a step that calls an op's reference. */
 typedef struct reference_call {
     const atl_node *y;
     const double *const *x;
@@ -84,7 +84,8 @@ static int32_t to_int32(double x)
     return x >= INT32_MAX ? INT32_MAX : x > INT32_MIN ? (int32_t)x : x == x ? INT32_MIN : 0;
 }
 
-/* An op that has only a reference: to double and back. The scratch holds all operands and the guarded result as doubles. */
+/* Runs an op that has only a reference: converts to double and back.  The scratch memory holds all operands and the
+ * guarded result as doubles. */
 static int run_reference(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const atl_node *y = step->data;
@@ -113,7 +114,7 @@ static int run_reference(const atl_plan_step *step, void *const *memory, void *b
     return 0;
 }
 
-/* A step that calls the op's kernel, or else its reference. */
+/* Emits a step that calls the op's kernel, or else its reference. */
 int atl_compiler_kernel(atl_lowering *l)
 {
     const atl_node *y = l->node;
@@ -147,7 +148,7 @@ int atl_compiler_kernel(atl_lowering *l)
         read[i] = by_shape ? -1 : atl_compiler_input(l, i);
         doubles += by_shape ? 0 : atl_shape_count(*y->inputs[i]->shape);
     }
-    /* Inputs that give their shape only have no value. Any will do in their place. */
+    /* Inputs used for their shape only have no value.  Any valid value can replace them. */
     for (int i = 0; i < y->input_count; i++)
         if (read[i] < 0 && !l->failed)
             read[i] = result;

@@ -1,4 +1,4 @@
-/* Lowering: what ops ask the compiler for, and how each node becomes steps. */
+/* Lowering: the functions that ops call, and the loop that turns each node into steps. */
 #include "compiler/lower/lower_state.h"
 
 #include "graph/memory.h"
@@ -147,7 +147,7 @@ int atl_compiler_as(atl_lowering *l, atl_value_id value)
 
 /* ---- steps ------------------------------------------------------------------------------------------------------------ */
 
-/* Checks what the step names, and appends it to the list it belongs to. */
+/* Checks the step's values, and appends the step to the list for every run or the list for prepacking. */
 static int append_step(atl_lowering *l, const atl_plan_step *step)
 {
     atl_plan *p = l->plan;
@@ -234,7 +234,7 @@ static int lower_source(atl_lowering *l)
     return p->values[value].depends >= 0;
 }
 
-/* The same memory under another shape. */
+/* The same memory with another shape. */
 static int lower_alias(atl_lowering *l) { return atl_compiler_as(l, atl_compiler_input(l, 0)); }
 
 static int lower_node(atl_lowering *l, const atl_node *node)
@@ -260,7 +260,7 @@ static int lower_node(atl_lowering *l, const atl_node *node)
     return ok && !l->failed;
 }
 
-/* Which forward nodes must keep a workspace. */
+/* Finds the forward nodes that must keep a workspace. */
 static void find_workspaces(atl_lowering *l, const char *needed)
 {
     const atl_graph *graph = l->plan->copy.graph;

@@ -1,4 +1,4 @@
-/* What the compiler knows while it lowers nodes to steps.  Ops see it through lowering.h only. */
+/* The compiler's state while it lowers nodes to steps.  Ops use it only through lowering.h. */
 #ifndef ATLED_COMPILER_LOWER_LOWER_STATE_H
 #define ATLED_COMPILER_LOWER_LOWER_STATE_H
 
@@ -6,28 +6,28 @@
 #include "compiler/memory/concat_elimination.h"
 #include "compiler/plan/plan.h"
 
-/* The result of that step may be written over one of its inputs. */
+/* The result of that step may overwrite one of its inputs. */
 typedef struct atl_in_place {
     atl_value_id result, input;
     int64_t step;
-    int is_so; /* it is: see atl_share_buffers */
+    int is_so; /* it does: see atl_share_buffers */
 } atl_in_place;
 
 typedef struct atl_assignment {
     const atl_node *node;
-    atl_value_id value; /* the new one; -1: it is made in the variable's memory */
+    atl_value_id value; /* the new value; -1: it is computed in the variable's memory */
 } atl_assignment;
 
 struct atl_lowering {
-    const atl_lowering_calls *calls; /* first: see lowering_calls.h */
+    const atl_lowering_calls *calls; /* first member: see lowering_calls.h */
     atl_plan *plan;
     const atl_node *node;
     char *prepack; /* of each node of the copy: see atl_mark_prepackable */
     char *wants_workspace;
-    char *blocked;               /* by the layout pass */
-    char *algo;                  /* of each node, atl_algo; null: all as estimated */
-    atl_sub_buffer *sub_buffers; /* of concats; null: all are copied */
-    atl_value_id *value;         /* of each node, as it was made; -1: none yet */
+    char *blocked;               /* set by the layout pass */
+    char *algo;                  /* of each node, atl_algo; null: estimates decide */
+    atl_sub_buffer *sub_buffers; /* of concats; null: every concat copies its inputs */
+    atl_value_id *value;         /* of each node, in the layout in which it is computed; -1: none yet */
     atl_value_id *workspace;
     atl_in_place *in_places;
     int64_t in_place_count, in_place_capacity;
@@ -35,10 +35,10 @@ struct atl_lowering {
     int64_t assignment_count, assignment_capacity;
     int bfloat16; /* may be used */
     int winograd; /* ATL_WINOGRAD, ... */
-    int in_place; /* results may be written over operands */
-    int packs;    /* what is not alive at the same time shares memory */
-    int now_once; /* what is being emitted runs once */
-    int checked;  /* results stand between guards */
+    int in_place; /* results may overwrite operands */
+    int packs;    /* values with disjoint lifetimes share memory */
+    int now_once; /* the steps being emitted prepack */
+    int checked;  /* each result lies between guards */
     int failed;
 };
 
@@ -49,9 +49,9 @@ int atl_lower_marked(atl_lowering *lowering, const char *needed, char mark);
 /* A step that copies the value, of the node being lowered, into memory of this program. -1: failed, with the error set. */
 atl_value_id atl_lower_copy(atl_lowering *lowering, atl_value_id value);
 
-/* -1 if the lowering has failed. */
+/* Returns -1 if the lowering has failed. */
 atl_value_id atl_new_value(atl_lowering *lowering, const atl_node *node, int64_t bytes, atl_space space);
-/* The node's value in that layout: one of the forms it is already in, or a new one with the reorder that makes it. */
+/* The node's value in that layout: an existing form of it, or a new one with the reorder that computes it. */
 atl_value_id atl_value_in_layout(atl_lowering *lowering, const atl_node *node, const atl_memory_layout *layout);
 
 static inline atl_value_id atl_fail_lowering(atl_lowering *lowering)

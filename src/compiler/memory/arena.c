@@ -205,7 +205,7 @@ typedef struct hole {
     int64_t offset, bytes;
 } hole;
 
-/* Holes are few in practice: what was freed last is taken first, from the end of the list. */
+/* Finds a hole.  The list is short in practice; it is searched from its end, where the last freed holes are. */
 static int64_t take_hole(hole *holes, int64_t *count, int64_t bytes, int64_t *size)
 {
     enum { LOOKED_AT = 64 };
@@ -225,7 +225,7 @@ static int64_t take_hole(hole *holes, int64_t *count, int64_t bytes, int64_t *si
     return offset;
 }
 
-/* Returns a hole, joined to a neighbour if one is among those freed lately. */
+/* Returns a hole, merged with a neighbour if one was freed lately. */
 static void give_hole(hole *holes, int64_t *count, int64_t offset, int64_t bytes)
 {
     enum { LOOKED_AT = 16 };

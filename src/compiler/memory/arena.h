@@ -1,4 +1,4 @@
-/* Packing blocks of memory with known lifetimes into one arena. */
+/* Packs blocks of memory with known lifetimes into one arena. */
 #ifndef ATLED_COMPILER_MEMORY_ARENA_H
 #define ATLED_COMPILER_MEMORY_ARENA_H
 
@@ -9,7 +9,7 @@ enum { ATL_ARENA_ALIGNMENT = 64 };
 
 typedef struct atl_block {
     int64_t bytes;       /* > 0 */
-    int64_t first, last; /* the steps in which it is in use, both included */
+    int64_t first, last; /* the first and the last step that uses it */
     int64_t offset;      /* out */
 } atl_block;
 
@@ -17,7 +17,7 @@ typedef struct atl_block {
  * which is also said of blocks that are larger than ATL_MOST_BYTES, or are so in sum beyond 2^62 bytes. */
 int64_t atl_pack_arena(atl_block *blocks, int64_t count);
 
-/* The largest sum of sizes in use in one step: no arena can be smaller. -1 out of memory. */
+/* The largest sum of sizes in use in one step: no arena can be smaller.  Returns -1 if out of memory. */
 int64_t atl_largest_live_set(const atl_block *blocks, int64_t count);
 
 #endif

@@ -1,4 +1,5 @@
-/* Assignments: what a program gives to variables is made in their memory, or copied there at the end of a run. */
+/* Assignments: a value that a program assigns to a variable is computed in the variable's memory, or copied there at
+ * the end of a run. */
 #include "compiler/memory/assign.h"
 
 #include <string.h>
@@ -55,7 +56,7 @@ atl_value_id atl_lower_copy(atl_lowering *l, atl_value_id value)
 
 static void *memory_of(const atl_node *variable) { return variable->storage->value->data; }
 
-/* What is not made by this program is copied now: it may be another variable's. */
+/* A value that this program does not compute is copied now: it may be another variable's. */
 int atl_lower_assign(atl_lowering *l)
 {
     atl_plan *p = l->plan;
@@ -70,9 +71,9 @@ int atl_lower_assign(atl_lowering *l)
     return 1;
 }
 
-/* ---- places ------------------------------------------------------------------------------------------------------------ */
+/* ---- in place ---------------------------------------------------------------------------------------------------- */
 
-/* The first step from which none can fail any more. */
+/* The first step after which no step can fail. */
 static int64_t first_sure_step(const atl_plan *p)
 {
     int64_t s = p->step_count;
@@ -81,7 +82,7 @@ static int64_t first_sure_step(const atl_plan *p)
     return s;
 }
 
-/* True if the value can be made in the variable's own memory: nothing that can fail follows, and no reader of the old value.  */
+/* True if the value can be computed in the variable's memory: no later step can fail, and none reads the old value. */
 static int can_be_made_in_place(const atl_lowering *l, const atl_lifetimes *lives, const atl_assignment *a,
                                 int64_t sure)
 {
@@ -91,7 +92,7 @@ static int can_be_made_in_place(const atl_lowering *l, const atl_lifetimes *live
            (read < made || (read == made && atl_may_write_over(l, made, a->value, old)));
 }
 
-/* A step at the end that copies the value to its variable. */
+/* Adds a step at the end that copies the value to its variable. */
 static int copy_at_end(atl_lowering *l, const atl_assignment *a)
 {
     const atl_node *variable = a->node->inputs[0];
@@ -140,5 +141,5 @@ void atl_plan_note_assigned(atl_plan *p, atl_graph *graph)
     uint64_t before = atomic_fetch_add(&graph->version, 1);
     for (int64_t i = 0; i < p->assigned_count; i++)
         p->assigned[i]->version = before + 1;
-    atomic_compare_exchange_strong(&p->seen, &before, before + 1); /* nothing that this plan keeps depends on them */
+    atomic_compare_exchange_strong(&p->seen, &before, before + 1); /* no prepacked value of this plan depends on them */
 }

@@ -1,4 +1,5 @@
-/* Where values lie: by their lifetimes, packed into the arena of a state or into the memory that is kept between runs. */
+/* Buffer assignment: packs values by their lifetimes into the arena of a context, or into the memory for prepacked
+ * values. */
 #include "compiler/memory/buffers.h"
 
 #include "graph/memory.h"
@@ -40,7 +41,7 @@ void atl_find_lifetimes(const atl_plan *p, atl_lifetimes *lives, atl_space space
     for (int64_t v = 0; v < p->value_count; v++)
         if (p->values[v].space == space && space != ATL_STORED && p->values[v].pinned && lives->first[v] >= 0) {
             lives->last[v] = count;
-            if (space == ATL_PREPACKED) /* steps before the one that made it may run again without it */
+            if (space == ATL_PREPACKED) /* earlier prepacking steps may run again without it */
                 lives->first[v] = 0;
         }
 }
@@ -63,7 +64,7 @@ static int has_own_buffer(const atl_plan_value *value, atl_space space)
     return value->space == space && value->shares < 0;
 }
 
-/* The values that have a place of their own there, in their order; the caller frees them. Null: out of memory. */
+/* The values with a buffer of their own in that space, in order; the caller frees them.  Null: out of memory. */
 static atl_block *blocks_of(const atl_lowering *l, const atl_lifetimes *lives, atl_space space, int64_t *count_out)
 {
     const atl_plan *p = l->plan;
@@ -78,7 +79,7 @@ static atl_block *blocks_of(const atl_lowering *l, const atl_lifetimes *lives, a
     return blocks;
 }
 
-/* The size of that memory; -1 out of memory. */
+/* Returns the size of that memory, or -1 if out of memory. */
 static int64_t pack(const atl_lowering *l, const atl_lifetimes *lives, atl_space space)
 {
     atl_plan *p = l->plan;
@@ -94,7 +95,7 @@ static int64_t pack(const atl_lowering *l, const atl_lifetimes *lives, atl_space
     return size;
 }
 
-/* No arena can be smaller. -1 out of memory. */
+/* No arena can be smaller.  Returns -1 if out of memory. */
 static int64_t live_set(const atl_lowering *l, const atl_lifetimes *lives)
 {
     int64_t count, bytes = -1;
@@ -105,15 +106,15 @@ static int64_t live_set(const atl_lowering *l, const atl_lifetimes *lives)
     return bytes;
 }
 
-/* The lifetimes are those without sharing. */
+/* `lives` are the lifetimes without sharing. */
 static int64_t pack_sharing(atl_lowering *l, atl_lifetimes *lives)
 {
     atl_share_buffers(l, lives);
     return pack(l, lives, ATL_IN_ARENA);
 }
 
-/* With results in the place of operands, unless the arena is smaller without: a small result holds all of a large operand's place, and what
- * lives for long is harder to pack. */
+/* Packs with results in the buffers of operands, unless the arena is smaller without: a small result keeps a large
+ * operand's whole buffer, and a long lifetime is harder to pack. */
 static int64_t pack_arena(atl_lowering *l, atl_lifetimes *lives)
 {
     atl_find_lifetimes(l->plan, lives, ATL_IN_ARENA);
@@ -124,8 +125,8 @@ static int64_t pack_arena(atl_lowering *l, atl_lifetimes *lives)
         return sharing;
     atl_unshare_buffers(l);
     atl_find_lifetimes(l->plan, lives, ATL_IN_ARENA);
-    int64_t pixel_stride = pack(l, lives, ATL_IN_ARENA);
-    return pixel_stride < sharing ? pixel_stride : pack_sharing(l, lives); /* -1 is less */
+    int64_t separate = pack(l, lives, ATL_IN_ARENA);
+    return separate < sharing ? separate : pack_sharing(l, lives); /* also if -1 */
 }
 
 int atl_assign_buffers(atl_lowering *l)

@@ -1,7 +1,8 @@
-/* Concat without copying: an image that can be written with its pixels apart is made where the concat of it and others will be.
+/* Concat elimination: an image whose kernel can write with a pixel stride is computed directly into the result of its
+ * concat.
  *
- * Only concats along the channels of images in plain order.  An image goes into one concat, once; what else is in that concat is
- * copied to its place beside it. */
+ * This covers concats along the channels of images in NHWC.  An image is part of at most one concat; the other inputs
+ * of that concat are copied into the result. */
 #include "compiler/memory/concat_elimination.h"
 
 #include "graph/memory.h"
@@ -53,9 +54,9 @@ atl_sub_buffer *atl_find_sub_buffers(const atl_graph *graph, const char *needed,
     return parts;
 }
 
-/* ---- while they are lowered ---------------------------------------------------------------------------------------------- */
+/* ---- during lowering --------------------------------------------------------------------------------------------- */
 
-/* The value of the node being lowered: channels of an image that is, or will be, in plain order. */
+/* The value of the node being lowered: a range of channels of an NHWC image that exists or will exist. */
 static atl_value_id part_of(atl_lowering *l, atl_value_id image, int64_t channels, int64_t first)
 {
     const atl_node *node = l->node;

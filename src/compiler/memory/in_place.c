@@ -1,4 +1,4 @@
-/* Results that are written over operands which nobody needs any more. */
+/* Results that overwrite operands which no later step reads. */
 #include "compiler/memory/in_place.h"
 
 #include "graph/memory.h"
@@ -62,7 +62,8 @@ int atl_may_write_over(const atl_lowering *l, int64_t step, atl_value_id result,
     return found && named == operands_in(p, &p->steps[step], buffer);
 }
 
-/* True if another result of the step of in_places[i] lies there already. One that nobody reads ends with the step, as the input did. */
+/* True if another result of the step of in_places[i] already uses that buffer.  A result without readers ends with the
+ * step, like the input. */
 static int is_taken(const atl_lowering *l, int64_t i, atl_value_id place)
 {
     for (int64_t k = i - 1; k >= 0 && l->in_places[k].step == l->in_places[i].step; k--)

@@ -1,4 +1,4 @@
-/* What depends on variables only: steps that run once, and again after a variable has changed. */
+/* Prepacking: steps whose results depend on variables only.  They run once, and again after a variable has changed. */
 #include "compiler/memory/prepack.h"
 
 #include "graph/memory.h"
@@ -42,8 +42,8 @@ int64_t atl_set_of_reads(atl_plan *p, const atl_plan_step *step)
     return set;
 }
 
-/* Of what is made once, that has to stay which a run reads, or a step that may run again without the one that made it, because it
- * depends on more variables. */
+/* Keep a prepacked value if a run reads it.  Also keep it if a prepacking step reads it that depends on more variables,
+ * because that step may run again without the one that computes the value. */
 void atl_pin_prepacked_values(atl_plan *p)
 {
     for (int64_t s = 0; s < p->step_count + p->prepack_count; s++) {
@@ -69,7 +69,7 @@ int atl_make_prepacked_memory(atl_plan *p)
     return atl_bind_steps(p->prepack, p->prepack_count, p->prepack_bound);
 }
 
-/* Version 1 is that of a variable that was never assigned: it is newer than a step that never ran. */
+/* A variable that was never assigned has version 1, which is newer than a step that never ran. */
 static void find_newest(atl_plan *p)
 {
     for (int64_t i = 0; i < p->dependency_set_count; i++) {

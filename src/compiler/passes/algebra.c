@@ -1,14 +1,14 @@
-/* The table of equations, and how nodes are matched with it.
+/* Algebraic simplification: the matcher for the table of equations.
  *
  * Every equation holds for NaN and infinities as well, and changes at most
  *   - the rounding of the last bit or two,
  *   - the sign of a zero: x + 0 is x, where x may be -0,
- *   - what came of an intermediate result beyond float's range: (x * 1e30) * 1e-20 does not become infinite any more; never the
- *     other way round.
- * That is why some that one might expect are missing: x * 0 = 0, x - x = 0 and x / x = 1 would hide NaN and infinities;
- * log(exp(x)) = x is not so where exp overflows, exp(log(x)) = x and sqrt(x)^2 = x not below 0; exp(x) exp(y) = exp(x + y) and
- * (x + 1) - 1 = x lose or win more than a rounding; and not (a < b) is not a >= b with NaN.  A power that is not whole is one of numbers
- * above 0: see atl_pow. */
+ *   - an overflow of an intermediate result: (x * 1e30) * 1e-20 does not become infinite any more; never the other way
+ *     round.
+ * That is why some equations are missing: x * 0 = 0, x - x = 0 and x / x = 1 would hide NaN and infinities; log(exp(x))
+ * = x is wrong where exp overflows, exp(log(x)) = x and sqrt(x)^2 = x are wrong below 0; exp(x) exp(y) = exp(x + y) and
+ * (x + 1) - 1 = x change more than a rounding; and not (a < b) differs from a >= b for NaN.  A power with an exponent
+ * that is not an integer is defined for positive numbers: see atl_pow. */
 #include "compiler/passes/algebra.h"
 
 #include <ctype.h>
@@ -40,7 +40,7 @@ const atl_equation atl_equations[] = {
     {"div(neg(x), neg(y))", "div(x, y)", 0},
     {"neg(div(A, x))", "div(-A, x)", 0},
     {"div(A, neg(x))", "div(-A, x)", 0},
-    /* numbers moved together */
+    /* constants moved together */
     {"add(x, x)", "mul(x, 2)", ATL_AS_MANY},
     {"sub(x, A)", "add(x, -A)", ATL_AS_MANY},
     {"div(x, A)", "mul(x, 1/A)", ATL_AS_MANY},
@@ -66,7 +66,7 @@ const atl_equation atl_equations[] = {
     {"pow(x, 0.5)", "sqrt(x)", ATL_AS_MANY},
     {"pow(x, -0.5)", "rsqrt(x)", ATL_AS_MANY},
     {"pow(x, -1)", "reciprocal(x)", ATL_AS_MANY},
-    /* squares, absolute values, and what is never negative */
+    /* squares, absolute values, and values that are never negative */
     {"square(neg(x))", "square(x)", 0},
     {"square(abs(x))", "square(x)", 0},
     {"abs(neg(x))", "abs(x)", 0},
@@ -92,7 +92,7 @@ const atl_equation atl_equations[] = {
     {"minimum(minimum(x, y), x)", "minimum(x, y)", 0},
     {"maximum(x, 0)", "relu(x)", ATL_AS_MANY},
     {"maximum(0, x)", "relu(x)", ATL_AS_MANY},
-    /* whole numbers, signs and steps */
+    /* rounding, signs and the step function */
     {"floor(floor(x))", "floor(x)", 0},
     {"floor(ceil(x))", "ceil(x)", 0},
     {"floor(round(x))", "round(x)", 0},
@@ -106,7 +106,7 @@ const atl_equation atl_equations[] = {
     {"heaviside(heaviside(x))", "heaviside(x)", 0},
     {"heaviside(sign(x))", "heaviside(x)", 0},
     {"heaviside(relu(x))", "heaviside(x)", 0},
-    /* gates, choices and truth */
+    /* relu gradients, select and logic */
     {"relu_grad(x, A)", "x", ATL_POSITIVE},
     {"relu_grad(x, heaviside(y))", "relu_grad(x, y)", 0},
     {"relu_grad(relu_grad(x, y), y)", "relu_grad(x, y)", 0},
@@ -118,9 +118,9 @@ const atl_equation atl_equations[] = {
     {"logical_not(not_equal(x, y))", "equal(x, y)", 0},
     {0}};
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- parsing ----------------------------------------------------------------------------------------------------- */
 
-/* The built-in op of that name, `length` characters long; null if there is none. */
+/* The built-in op with that name of `length` characters; null if there is none. */
 static const atl_op *op_named(const char *name, size_t length)
 {
     int count, first = 0;
@@ -139,7 +139,7 @@ static const atl_op *op_named(const char *name, size_t length)
     return NULL;
 }
 
-/* The length of the op's name at the start of the text; 0 if something else stands there. */
+/* The length of the op name at the start of the text; 0 if there is none. */
 static size_t op_name_at(const char *text)
 {
     size_t length = strcspn(text, "(,) ");
@@ -153,7 +153,7 @@ static void skip(const char **at, char c)
         ++*at;
 }
 
-/* Reads "2" or "0.5": not by strtod, which takes the user's locale for what separates the digits. */
+/* Reads "2" or "0.5".  strtod would use the decimal separator of the user's locale. */
 static double decimal_at(const char **at)
 {
     double digits = 0, scale = 1;
@@ -174,9 +174,9 @@ enum { MOST_INPUTS = 3 };
 
 typedef struct attempt {
     atl_letters letters;
-    unsigned turns;   /* bit k: the k-th sum or product of the text has its inputs the other way round */
+    unsigned turns;   /* bit k: the inputs of the k-th sum or product of the text are swapped */
     int met;          /* sums and products so far */
-    atl_shape result; /* and what the letters must be */
+    atl_shape result; /* the shape of the result, which the letters may have to match */
     unsigned needs;
 } attempt;
 
@@ -187,7 +187,7 @@ static int matches_op(const char **at, size_t length, const atl_node *node, atte
     const atl_op *op = node->op;
     int swapped = 0, count = node->input_count;
     if (strncmp(op->name, *at, length) || op->name[length] || op_named(*at, length) != op)
-        return 0; /* an op of the user's may have the same name */
+        return 0; /* a user's op may have the same name */
     if (op->flags & (ATL_OP_SUM | ATL_OP_PRODUCT))
         swapped = a->turns >> a->met++ & 1;
     *at += length;
@@ -229,8 +229,8 @@ static int matches(const char **at, atl_node *node, attempt *a)
         skip(at, **at);
         return fits;
     }
-    float wanted = (float)decimal_at(at);
-    return atl_is_uniform(node, &value) && value == wanted;
+    float number = (float)decimal_at(at);
+    return atl_is_uniform(node, &value) && value == number;
 }
 
 static int are_met(unsigned needs, const atl_letters *letters)
@@ -311,17 +311,17 @@ static atl_node *rewritten(const atl_equation *equation, atl_node *y)
     return NULL;
 }
 
-/* ---- at a glance --------------------------------------------------------------------------------------------------- */
+/* ---- pre-filter -------------------------------------------------------------------------------------------------- */
 
-/* What is easily seen of an equation's left side: hardly a node gets past that, and there may be millions. */
+/* Quick tests for an equation's left side.  They reject almost every node, and there may be millions of nodes. */
 typedef struct pre_filter {
     const atl_op *op;
-    const atl_op *inner[MOST_INPUTS]; /* of input i; null: any */
-    char letter[MOST_INPUTS];         /* that input i is; 0: none; a capital for any number */
+    const atl_op *inner[MOST_INPUTS]; /* of input i; null: any op */
+    char letter[MOST_INPUTS];         /* of input i; 0: none; a capital stands for any constant */
     const atl_equation *equation;
 } pre_filter;
 
-/* By their ops, those of the same op in the table's order. */
+/* Sorted by op; equations of the same op keep the table's order. */
 static pre_filter pre_filters[sizeof atl_equations / sizeof *atl_equations];
 static size_t pre_filter_count;
 
@@ -333,7 +333,7 @@ static int by_op(const void *a, const void *b)
     return (x->equation > y->equation) - (x->equation < y->equation);
 }
 
-/* Behind what stands in the parentheses that open there. */
+/* The text after the parenthesis that opens there. */
 static const char *behind(const char *at)
 {
     int depth = 0;
@@ -370,7 +370,7 @@ static void read_table(void)
     qsort(pre_filters, pre_filter_count, sizeof *pre_filters, by_op);
 }
 
-/* The first of that op, or where it would stand. */
+/* The first equation of that op, or its position if there is none. */
 static const pre_filter *first_of(const atl_op *op)
 {
     size_t first = 0, end = pre_filter_count;

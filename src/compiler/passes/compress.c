@@ -1,5 +1,5 @@
-/* A large value that is kept long only for an op that needs little of it is digested where it is made, and only the digest kept: the
- * relu's gradient wants a bit of each element of the relu's result. */
+/* Activation compression: a large value that is kept only for an op that needs little of it is replaced by a compact
+ * form.  The relu's gradient, for example, needs one bit per element of the relu's result. */
 #include "atled/program.h"
 #include "graph/memory.h"
 #include "ops/expression.h"
@@ -7,14 +7,17 @@
 
 enum {
     LARGE = 1 << 19, /* elements; 2 MB */
-    LONG = 4         /* nodes between the last other use and the first by an op that can do with the digest */
+    LONG = 4         /* nodes between the last other use and the first use that can take the compact form */
 };
 
 typedef struct value_uses {
-    int64_t last, first_compressed; /* uses of the value: the last of others; the first by an op with a digest, or 0 */
+    int64_t last,
+        /* Uses of the value: the last one that needs the value itself; the first one that can take the compact form,
+         * or 0. */
+        first_compressed;
     int32_t reads;
     const atl_op *by;
-    atl_node *compress; /* new */
+    atl_node *compress; /* the compact node */
 } value_uses;
 
 static int can_compress(const atl_node *node, int i)
@@ -24,7 +27,7 @@ static int can_compress(const atl_node *node, int i)
            (!atl_is_elementwise(node->op) || atl_shape_equal(*node->inputs[0]->shape, *node->shape));
 }
 
-/* The value of which it could do with the digest. */
+/* The input of which the node can use the compact form. */
 static const atl_node *compressible_input(const atl_node *node)
 {
     int last = node->input_count - 1;

@@ -1,7 +1,8 @@
-/* Merging: every new node looks for an equal one in a table.
+/* Common subexpression elimination: every new node looks for an equal node in a hash table.
  *
- * Equal nodes have the same inputs, and the last of these was mostly made a short time ago.  So a node is entered near that input:
- * then a large graph is merged in order of memory.  Only where many nodes have the same last input are they scattered. */
+ * Equal nodes have the same inputs, and the last of these was usually created shortly before.  So a node is entered
+ * near that input: then a pass over a large graph accesses the table in order.  Only nodes that share their last input
+ * with many others are scattered. */
 #include "compiler/passes/cse.h"
 
 #include <string.h>
@@ -62,7 +63,7 @@ static int64_t last_input(const atl_node *node)
     return last;
 }
 
-/* The place of an equal node, or the free one where the node belongs. */
+/* The entry of an equal node, or the free entry for the node. */
 static atl_cse_entry *place_of(const atl_cse_table *m, const atl_graph *graph, const atl_node *node)
 {
     uint64_t hash = hash_of(node), near = 0, tried = 0;
@@ -76,7 +77,7 @@ static atl_cse_entry *place_of(const atl_cse_table *m, const atl_graph *graph, c
         atl_cse_entry *entry = &m->table[at];
         if (entry->node && (entry->hash != (uint32_t)hash || !are_equal(graph->nodes[entry->node - 1], node)))
             continue;
-        entry->hash = (uint32_t)hash; /* it is the node's already, or the node is entered here */
+        entry->hash = (uint32_t)hash; /* the entry already belongs to the node, or takes it now */
         return entry;
     }
 }
@@ -97,7 +98,7 @@ int atl_merging_begin(atl_cse_table *m, int64_t nodes)
 
 void atl_merging_end(atl_cse_table *m) { atl_release(m->table); }
 
-/* Makes room for as many nodes again. 0: out of memory. */
+/* Doubles the capacity for nodes.  Returns 0 if out of memory. */
 static int grow(atl_cse_table *m, const atl_graph *graph)
 {
     atl_cse_table larger = {.count = m->count};
@@ -117,7 +118,7 @@ static atl_node *merged(atl_cse_table *m, const atl_graph *graph, atl_node *node
     if (!may_merge(node) || node->index >= INT32_MAX)
         return node;
     if ((uint64_t)m->count * 4 >= m->mask * 3 && !grow(m, graph))
-        return node; /* merging is no must */
+        return node; /* merging is optional */
     atl_cse_entry *place = place_of(m, graph, node);
     if (place->node)
         return graph->nodes[place->node - 1];
@@ -126,7 +127,7 @@ static atl_node *merged(atl_cse_table *m, const atl_graph *graph, atl_node *node
     return node;
 }
 
-/* What stands for a node is noted in its mark. */
+/* A node's mark holds its replacement. */
 static atl_node *instead_of(const atl_graph *graph, atl_node *node)
 {
     return node->mark ? graph->nodes[node->mark - 1] : node;

@@ -1,5 +1,5 @@
-/* Bias, residual and relu, added by the convolution or matrix product before its result leaves the registers; and the gate of a
- * relu's gradient. */
+/* Epilogue fusion: the convolution or matrix product adds bias and residual and applies relu, or a relu's gradient,
+ * before its result leaves the registers. */
 #include "atled/program.h"
 #include "compiler/passes/rewrite.h"
 
@@ -13,7 +13,7 @@ static int is_vector_for(const atl_node *bias, const atl_node *y)
 
 static atl_node *absorbed_sum(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
-    /* The later input first: in a residual block that is the convolution just computed. */
+    /* Takes the later input first: in a residual block that is the convolution just computed. */
     int later = old->inputs[1]->index > old->inputs[0]->index;
     for (int k = 0; k < 2; k++) {
         int i = k ? 1 - later : later;

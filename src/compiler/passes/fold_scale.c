@@ -1,9 +1,9 @@
-/* Factors for each channel go into the filter before: conv(x, w) * s = conv(x, w * s).  With batch norm at inference s depends on
- * variables only, and so does w * s, which is then computed once. */
+/* Folds a factor per channel into the preceding filter: conv(x, w) * s = conv(x, w * s).  For batch norm at inference s
+ * depends on variables only, and so does w * s, which is then prepacked. */
 #include "atled/program.h"
 #include "compiler/passes/rewrite.h"
 
-/* A vector along the last dimension of `of`. */
+/* True for a vector along the last dimension of `of`. */
 static int is_channel_vector(const atl_node *node, const atl_node *of)
 {
     int64_t channels = of->shape->rank ? of->shape->size[of->shape->rank - 1] : 1;
@@ -11,7 +11,8 @@ static int is_channel_vector(const atl_node *node, const atl_node *of)
            node->shape->size[node->shape->rank - 1] == channels && node->shape->rank <= of->shape->rank;
 }
 
-/* The factor of old that is a channel vector depending on variables only, for the other one; -1: there is none. */
+/* The factor of old that is a channel vector and depends on variables only, and applies to the other factor; -1 if
+ * there is none. */
 static int scale_of(const atl_rewrite *r, const atl_node *product)
 {
     if (!(product->op->flags & ATL_OP_PRODUCT) || product->input_count != 2)

@@ -1,14 +1,14 @@
-/* Chains, trees and diamonds of element-wise ops become one node each, which is one pass over memory; sums of what they make are made
- * in the same pass.
+/* Fusion of element-wise ops: chains, trees and diamonds become one node each, which makes one pass over memory.  Sums
+ * over their results are computed in the same pass.
  *
- * Every element-wise node belongs to a group, which is computed where its last member, the root, stood.  Going back from users to
- * inputs, a node joins the group of whichever of its users is computed first, if it has the same shape: all its other users come
- * later, so nothing waits for itself, and nothing is computed twice.  A member with users elsewhere is one more result of the
- * group: an optimizer's new weights and new moments are made in one pass.
+ * Every element-wise node belongs to a group.  The group is computed at the position of its last member, the root.  The
+ * pass goes from users to inputs.  A node joins the group of the user that is computed first, if it has the same shape.
+ * All its other users come later, so there is no cycle, and nothing is computed twice.  A member with users outside the
+ * group becomes one more result of the group: an optimizer's new weights and new moments are computed in one pass.
  *
- * A sum over elements is the root of a group, too.  Then, going forward, such a group is joined to an earlier one that makes or
- * sums up an array that it reads, if all else that it reads is there by then: the gate of a relu, its sum for the bias and its
- * sums with the image for a batch norm are one pass. */
+ * A sum over elements is the root of a group, too.  In a second traversal, from inputs to users, such a group is merged
+ * into an earlier group that computes or sums an array that it reads, if all its other inputs are computed by then.  So
+ * a relu's gradient, its sum for the bias and its sums with the image for a batch norm take one pass. */
 #include <string.h>
 
 #include "atled/program.h"
@@ -17,25 +17,25 @@
 #include "compiler/passes/rewrite.h"
 
 typedef struct grouped_node {
-    int32_t root;      /* the node in whose place its group is computed; -1: it is in none */
+    int32_t root;      /* the node at whose position its group is computed; -1: it has no group */
     int32_t first_use; /* where the first of its users is computed; -1: it has none */
     int32_t next;      /* the next member of its group; -1: none */
     int32_t last;      /* of a root: the last member in this list */
-    int32_t summed_by; /* the first group that reads it and makes sums; -1: none */
-    uint32_t seen;     /* the last walk in which it was met */
+    int32_t summed_by; /* the first group that reads it and computes sums; -1: none */
+    uint32_t seen;     /* the last traversal that visited it */
     int32_t place;     /* while its group is built: its register, plus one */
     int32_t inside;    /* while its group is counted: uses by other members */
-    int32_t members;   /* of the group of a root */
-    int32_t given;     /* of a root: what its group reads and is wanted of it, at most */
+    int32_t members;   /* of a root: number of members of the group */
+    int32_t given;     /* of a root: an upper bound of the group's operands and results */
     int32_t arrays;
 } grouped_node;
 
 typedef struct groups {
-    grouped_node *of; /* each old node */
-    uint32_t walks;   /* so far */
+    grouped_node *of; /* for each old node */
+    uint32_t walks;   /* number of traversals so far */
 } groups;
 
-/* What a group reads from memory; numbers known beforehand, which stand in the chain itself; and what is wanted of it. */
+/* What a group reads from memory, the constants that the expression contains, and the results of the group. */
 typedef struct group_count {
     int operands, numbers, arrays, sums;
 } group_count;
@@ -72,7 +72,7 @@ static int operands_of(const atl_node *node, const atl_node **x)
     return node->input_count;
 }
 
-/* The shape over which the group of that root runs. */
+/* The shape over which the root's group runs. */
 static atl_shape shape_of_group(const atl_node *root)
 {
     atl_sum_form form;
@@ -107,7 +107,7 @@ static int fits(group_count c)
            c.arrays <= ATL_EXPRESSION_ARRAYS && c.sums <= ATL_EXPRESSION_SUMS;
 }
 
-/* Of the members listed, which all have the same root. */
+/* Counts for the listed members, which all have the same root. */
 static group_count count_group(const atl_rewrite *r, int members, const atl_node *const *member)
 {
     groups *g = r->context;
@@ -144,12 +144,13 @@ static void append_member(groups *g, int64_t root, int64_t n)
     g->of[root].members++;
 }
 
-/* Lets the node into the group, if there is room. */
+/* Adds the node to the group, if there is room. */
 static int joins(const atl_rewrite *r, groups *g, const atl_node *node, int64_t root)
 {
     const atl_node *member[ATL_EXPRESSION_LENGTH];
     grouped_node *own = &g->of[node->index], *group = &g->of[root];
-    int32_t last = group->last, given = group->given + node->input_count - 1; /* it was given itself */
+    int32_t last = group->last,
+            given = group->given + node->input_count - 1; /* the node itself was an operand before */
     int32_t arrays = group->arrays + (r->uses[node->index] > 1);
     if (group->root != root || r->prepack[node->index] != r->prepack[root] ||
         !atl_shape_equal(*node->shape, shape_of_group(r->from->nodes[root])) || group->members == ATL_EXPRESSION_LENGTH)
@@ -167,11 +168,11 @@ static int joins(const atl_rewrite *r, groups *g, const atl_node *node, int64_t 
         return 1;
     own->root = g->of[last].next = -1;
     group->last = last;
-    group->members--; /* what is counted of it is an upper bound still */
+    group->members--; /* the other counts stay upper bounds */
     return 0;
 }
 
-/* An input is told where its user is computed: the earliest counts. */
+/* Records in an input where its user is computed: the earliest position counts. */
 static void tell_input(grouped_node *input, int64_t place)
 {
     if (input->first_use < 0 || place < input->first_use)
@@ -186,7 +187,7 @@ static void open_group(groups *g, const atl_node *root)
     own->given = root->input_count;
 }
 
-/* ---- sums that join an earlier group -------------------------------------------------------------------------------------- */
+/* ---- merging sums into an earlier group -------------------------------------------------------------------------- */
 
 static int have_equal_sums(const atl_node *const *member, int members)
 {
@@ -202,7 +203,7 @@ static int have_equal_sums(const atl_node *const *member, int members)
     return found;
 }
 
-/* True if all that the group reads from elsewhere is made before the place; numbers are nowhere made. */
+/* True if everything that the group reads from outside is computed before that position; constants have no position. */
 static int is_known_at(const groups *g, const atl_node *const *member, int members, int64_t place)
 {
     const atl_node *x[ATL_EXPRESSION_ARITY];
@@ -226,7 +227,7 @@ static void merge_groups(groups *g, int64_t root, int64_t into)
     }
 }
 
-/* Joins the group of a sum to an earlier one, if that can be. */
+/* Merges the group of a sum into an earlier one, if possible. */
 static int joins_earlier(const atl_rewrite *r, groups *g, int64_t root, int64_t into)
 {
     const atl_node *member[2 * ATL_EXPRESSION_LENGTH];
@@ -247,7 +248,7 @@ static int joins_earlier(const atl_rewrite *r, groups *g, int64_t root, int64_t 
     return fit;
 }
 
-/* The sum's group is joined to that of an array which it reads, or to one that sums the same array up. */
+/* Merges the sum's group into that of an array which it reads, or into one that sums the same array. */
 static void place_sum(const atl_rewrite *r, groups *g, const atl_node *sum)
 {
     const atl_node *member[ATL_EXPRESSION_LENGTH], *x[ATL_EXPRESSION_ARITY];
@@ -293,20 +294,20 @@ static int find_groups(atl_rewrite *r)
 
 /* ---- building --------------------------------------------------------------------------------------------------------------- */
 
-/* A group while its chain is made. */
+/* A group while its expression is built. */
 typedef struct building {
     atl_rewrite *r;
     atl_expression expression;
     atl_expression_room room;
     int64_t root;
     const atl_node *member[ATL_EXPRESSION_LENGTH], *given[ATL_EXPRESSION_OPERANDS + ATL_EXPRESSION_SCALARS];
-    const atl_node *array[ATL_EXPRESSION_ARRAYS], *sum[ATL_EXPRESSION_SUMS]; /* what is wanted */
+    const atl_node *array[ATL_EXPRESSION_ARRAYS], *sum[ATL_EXPRESSION_SUMS]; /* its results */
     atl_node *operand[ATL_EXPRESSION_OPERANDS];
     int members;
-    int keeps_numbers; /* in the chain; but a chain has one operand at least */
+    int keeps_numbers; /* constants stay in the expression; but an expression has at least one operand */
 } building;
 
-/* Gives registers to what comes from outside: operands in the first round, numbers in the second. */
+/* Assigns registers to inputs from outside: operands in the first round, constants in the second. */
 static void collect_given(building *b, int numbers)
 {
     groups *g = b->r->context;
@@ -370,7 +371,7 @@ static void add_members(building *b)
             add_instruction(b, b->member[k]);
 }
 
-/* Every result gets a node, in place of the old one. */
+/* Every result becomes a node that replaces the old one. */
 static void hand_out_results(const building *b, atl_node *fused)
 {
     int arrays = b->expression.arrays;
@@ -413,7 +414,7 @@ static atl_node *fused(atl_rewrite *r, const atl_node *old, atl_node *const *inp
     (void)inputs;
     if (root < 0 || g->of[root].members == 1 || old->index < root)
         return NULL;
-    return old->index == root ? fuse_group(r, root) : r->of[old->index]; /* that was made with its group */
+    return old->index == root ? fuse_group(r, root) : r->of[old->index]; /* built with its group */
 }
 
 const atl_pass atl_fuse_pass = {

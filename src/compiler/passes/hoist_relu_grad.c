@@ -1,19 +1,20 @@
-/* The gates of relu's gradient before a concat's gradient is split, not after it.
+/* Hoists relu gradients over the split of a concat's gradient.
  *
- * Where all parts of an array are gated, each by what the concat had in its place, the array can be gated as a whole by the concat's
- * result.  The parts can then be read where they lie, and a max-pool after the concat lets the gate through. */
+ * If a relu's gradient is applied to every part of an array, each with its part of a concat as the mask, then one relu
+ * gradient can be applied to the whole array with the concat's result as the mask.  The parts can then be read in
+ * place, and the relu gradient can move through a max-pool that follows the concat. */
 #include "atled/program.h"
 #include "graph/memory.h"
 #include "compiler/passes/rewrite.h"
 
 typedef struct joins {
-    const atl_node **join_of; /* of each node: the join whose first input it is */
-    const atl_node **whole;   /* of each node: the join as whose result it is split into gated parts */
-    int32_t *relu_gradient;   /* of each node: how many of its uses are such parts */
-    char *is_relu_grad;       /* of each gate: it is such a one */
+    const atl_node **join_of; /* of each node: the concat whose first input it is */
+    const atl_node **whole;   /* of each node: the concat whose result is the mask of its parts */
+    int32_t *relu_gradient;   /* of each node: the number of its uses that are such parts */
+    char *is_relu_grad;       /* of each relu gradient: it is applied to such a part */
 } joins;
 
-/* The join whose result is split as `part` splits its input. */
+/* The concat whose result is split in the same way as `part` splits its input. */
 static const atl_node *join_of(const joins *j, const atl_node *part)
 {
     const atl_node *join = part->input_count > 1 ? j->join_of[part->inputs[1]->index] : NULL;
@@ -38,7 +39,7 @@ static void count_part(joins *j, const atl_node *part)
     const atl_node *join = join_of(j, part);
     if (!j->relu_gradient[array])
         j->whole[array] = join;
-    j->relu_gradient[array] += j->whole[array] == join; /* else not all of its uses will be counted */
+    j->relu_gradient[array] += j->whole[array] == join; /* otherwise not all of its uses will be counted */
 }
 
 static void end_joining(atl_rewrite *r)
@@ -78,7 +79,7 @@ static int find_joins(atl_rewrite *r)
     return 1;
 }
 
-/* All uses of the array are parts that are gated. */
+/* True if all uses of the array are parts with a relu gradient. */
 static int all_parts_have_relu_grad(const atl_rewrite *r, const joins *j, const atl_node *array)
 {
     return j->relu_gradient[array->index] > 0 && j->relu_gradient[array->index] == r->uses[array->index];

@@ -1,5 +1,6 @@
-/* The gate of a relu's gradient, and the sum of two gradients before it, are made by the gradient of a convolution or an LRN before its
- * result leaves the registers.  Of convolutions only by our own Winograd kernels, and where it is certain that they are used. */
+/* Relu-gradient epilogue: the gradient of a convolution or an LRN adds a second gradient and applies the relu's
+ * gradient before its result leaves the registers.  For convolutions only our own Winograd kernels can do that, so the
+ * pass applies it only where they are certain to be used. */
 #include "atled/program.h"
 #include "compiler/passes/rewrite.h"
 

@@ -1,4 +1,4 @@
-/* Building a graph anew. */
+/* The driver of the passes: rebuilds a graph once per pass. */
 #include "compiler/passes/rewrite.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "graph/memory.h"
 #include "graph/tensor.h"
 
-/* In this order: what one leaves, the next finds. */
+/* In this order: later passes use what earlier ones create. */
 static const atl_pass *const passes[] = {&atl_hoist_relu_grad_pass, &atl_simplify_pass,  &atl_fold_scale_pass,
                                          &atl_epilogue_pass,        &atl_relu_grad_pass, &atl_fuse_pass,
                                          &atl_compress_pass};
@@ -37,7 +37,7 @@ static int analyse(atl_rewrite *r, const atl_pass *pass, int64_t count, atl_node
     return 1;
 }
 
-/* The storage of a constant that a pass has made goes with its graph: the next one needs its own. */
+/* The storage of a constant that a pass created is freed with its graph: the next graph needs its own. */
 static atl_storage *storage_for(atl_node *node, const atl_node *old)
 {
     atl_storage *storage = old->storage;
@@ -91,7 +91,7 @@ static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
 
 static atl_node *new_of(const atl_rewrite *r, const atl_node *old) { return old ? r->of[old->index] : NULL; }
 
-/* Rebuilds copy->graph; copy->of then leads to the new nodes. */
+/* Rebuilds copy->graph; copy->of then refers to the new nodes. */
 static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass, int merges,
                            int winograd)
 {

@@ -1,7 +1,7 @@
-/* Passes of the compiler: each builds the graph anew, node by node, with something better in places.
+/* Passes of the compiler: each rebuilds the graph node by node, and replaces some nodes by something better.
  *
- * A pass decides by looking at the old graph, in which uses[] and needed[] are known, and builds into the new one. What it
- * leaves behind unused is simply not needed any more. */
+ * A pass analyses the old graph, in which uses[] and needed[] are known, and builds the new one.  Nodes that it leaves
+ * unused are simply not needed any more. */
 #ifndef ATLED_COMPILER_PASSES_REWRITE_H
 #define ATLED_COMPILER_PASSES_REWRITE_H
 
@@ -13,38 +13,39 @@ typedef struct atl_rewrite {
     const atl_graph *from;
     atl_graph *to;
     atl_node **of; /* the new node of each old one; null: not built */
-    char *needed;  /* of each old node: its value is; this and the next two only for a pass that looks around */
-    int32_t *uses; /* of each old node: by needed nodes, and one for being wanted */
-    char *prepack; /* of each old node: depends on variables and constants only */
-    void *context; /* the pass's own */
+    char *
+        needed; /* of each old node: its value is needed; this and the next two only for a pass with needs_use_counts */
+    int32_t *uses; /* of each old node: by needed nodes, plus one if it is an output */
+    char *prepack; /* of each old node: it depends on variables and constants only */
+    void *context; /* owned by the pass */
     atl_cse_table merging;
-    int winograd; /* where its method is certain to be used: see lowering.h */
+    int winograd; /* where Winograd convolution is certain to be used: see lowering.h */
 } atl_rewrite;
 
-/* The new node for `old`, whose inputs have been rebuilt; null: `old` itself, on the new inputs. */
+/* Returns the new node for `old`, whose inputs have been rebuilt; null: `old` itself, on the new inputs. */
 typedef atl_node *atl_rewrite_rule(atl_rewrite *r, const atl_node *old, atl_node *const *inputs);
 typedef int atl_rewrite_begin(atl_rewrite *r); /* 0: out of memory */
 
 typedef struct atl_pass {
     unsigned flag;                             /* of atl_passes */
-    int (*is_candidate)(const atl_node *node); /* optional: a graph with no such node is left as it is */
+    int (*is_candidate)(const atl_node *node); /* optional: a graph without such a node stays as it is */
     atl_rewrite_rule *rule;
-    atl_rewrite_begin *begin; /* optional: looks the whole graph over first; sets context */
+    atl_rewrite_begin *begin; /* optional: analyses the whole graph first; sets context */
     void (*end)(atl_rewrite *r);
-    int needs_use_counts; /* at needed, uses and once */
-    int merges;           /* equal nodes become one while building, unless ATL_PASS_CSE is left out */
+    int needs_use_counts; /* sets needed, uses and prepack */
+    int merges;           /* equal nodes become one while building, unless ATL_PASS_CSE is disabled */
 } atl_pass;
 
-/* The old node on the new inputs; null: the new graph is broken. */
+/* The old node on the new inputs; null: the new graph has an error. */
 atl_node *atl_rebuilt(atl_rewrite *r, const atl_node *old, atl_node *const *inputs);
 
-/* Whether there is one of which it is so. */
+/* True if the graph has a node for which is_so returns true. */
 int atl_any_node(const atl_graph *graph, int (*is_so)(const atl_node *node));
 
 extern const atl_pass atl_hoist_relu_grad_pass, atl_simplify_pass, atl_fold_scale_pass, atl_epilogue_pass,
     atl_relu_grad_pass, atl_fuse_pass, atl_compress_pass;
 
-/* Runs all passes but those that are left out over the copy. */
+/* Runs all enabled passes over the copy. */
 atl_status atl_run_passes(atl_copy *copy, atl_nodes outputs, unsigned disabled_passes, int winograd);
 
 #endif

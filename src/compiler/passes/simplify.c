@@ -1,5 +1,5 @@
-/* Algebra: equations between element-wise ops (algebra.c), and what each op says in its descriptor that it simplifies to.  Element-wise
- * ops broadcast by themselves: nothing needs to be repeated for them beforehand.  What they make of numbers alone is a number. */
+/* Simplification: equations between element-wise ops (algebra.c), and each op's own `simplify`.  Element-wise ops
+ * broadcast by themselves, so their inputs need no explicit broadcast.  An op on constants only becomes a constant. */
 #include "atled/program.h"
 #include "compiler/passes/algebra.h"
 #include "compiler/passes/rewrite.h"
@@ -16,7 +16,8 @@ static int broadcast_to(int count, atl_node *const *inputs, atl_shape outputs)
     return atl_shape_equal(shape, outputs);
 }
 
-/* What an array repeats: an array of numbers that are all the same is that number; null: nothing. */
+/* The input that an array broadcasts; an array of equal constants becomes that constant; null if it broadcasts
+ * nothing. */
 static atl_node *repeated_by(atl_node *node)
 {
     float value;
@@ -25,7 +26,7 @@ static atl_node *repeated_by(atl_node *node)
     return node->op->flags & ATL_OP_BROADCAST ? node->inputs[0] : NULL;
 }
 
-/* The element-wise node on what its inputs were before they were repeated; itself if there is no such input. */
+/* The element-wise node on its inputs before they were broadcast; the node itself if there is no such input. */
 static atl_node *without_repeating(atl_node *node)
 {
     atl_node *inputs[MOST_INPUTS];
@@ -42,12 +43,12 @@ static atl_node *without_repeating(atl_node *node)
         if (broadcast_to(count, inputs, *node->shape))
             changed = 1;
         else
-            inputs[i] = repeated; /* it gives the result its shape */
+            inputs[i] = repeated; /* its shape determines the shape of the result */
     }
     return changed ? atl_apply_with(node->op, node->attributes, count, inputs) : node;
 }
 
-/* An element-wise node on numbers alone, as a number; null if it is none. */
+/* Evaluates an element-wise node on constants; null if the node is not one. */
 static atl_node *reckoned(atl_node *node)
 {
     const atl_op *op = node->op;
@@ -102,7 +103,8 @@ static atl_node *simplified(atl_rewrite *r, const atl_node *old, atl_node *const
     return atl_simplified(node);
 }
 
-/* Rules that ask who else reads a value: a concat's concat (concat.c) and a product's transpose (transpose.c). */
+/* Rules that depend on who else reads a value: a concat of a concat (concat.c) and a product of a transpose
+ * (transpose.c). */
 int atl_readers_matter(const atl_node *node)
 {
     for (int i = 0; node->op->simplify && i < node->input_count; i++)

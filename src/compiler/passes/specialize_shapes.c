@@ -1,5 +1,5 @@
-/* Copying a graph with concrete shapes.  No recursion: nodes come after their inputs, so one pass down marks what is needed,
- * and one pass up copies it. */
+/* Copies a graph with concrete shapes.  No recursion: nodes come after their inputs, so one pass downwards marks the
+ * needed nodes, and one pass upwards copies them. */
 #include "compiler/passes/specialize_shapes.h"
 
 #include <string.h>

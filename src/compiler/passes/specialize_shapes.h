@@ -10,13 +10,14 @@ typedef struct atl_copy {
     int64_t count;
 } atl_copy;
 
-/* Copies all that the wanted nodes depend on, be it for a shape only.  `shape_of` gives the concrete shape of an input.
- * Each op's infer runs again.  With ATL_PASS_CSE in `at_once` equal nodes become one, with ATL_PASS_SIMPLIFY nodes are simplified
- * while they are copied: in a large graph every copy counts.  ATL_OK, or a status with the thread's error set and nothing to free. */
+/* Copies everything that the outputs depend on, including what is used for its shape only.  `shape_of` returns the
+ * concrete shape of an input.  Each op's infer runs again.  With ATL_PASS_CSE in `at_once` equal nodes become one
+ * during the copy; with ATL_PASS_SIMPLIFY nodes are simplified: in a large graph every extra pass costs time.  Returns
+ * ATL_OK, or a status with the thread's error set and nothing to free. */
 typedef atl_shape atl_input_shape(const atl_node *input, const void *context);
 atl_status atl_specialize_shapes(atl_nodes outputs, atl_input_shape *shape_of, const void *context, unsigned at_once,
                                  atl_copy *copy_out);
-/* Tells the nodes from index `first` on, which have been built in place of `old`, what they stand for; of[]: the new node of each
+/* Records that the nodes from index `first` on, which have just been built, replace `old`.  of[]: the new node of each
  * old one. */
 void atl_note_origin(atl_graph *graph, int64_t first, const atl_node *old, const atl_node *origin, atl_node *const *of);
 void atl_copy_free(atl_copy *copy);

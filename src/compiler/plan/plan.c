@@ -1,4 +1,4 @@
-/* Making a plan: the choices for the whole graph, then lowering, then places; and the states that run it. */
+/* Makes a plan: the choices for the whole graph, then lowering, then buffers; and the contexts that run the plan. */
 #include "compiler/plan/plan.h"
 
 #include "atled/program.h"
@@ -74,7 +74,7 @@ static int lower_all(atl_lowering *l, char *needed, int64_t count, atl_node *con
     return ok;
 }
 
-/* Layouts, and with them ways: as estimated, as measured, or (to measure one) as ordered. */
+/* Chooses layouts and algorithms: by estimates, by measured times, or (while one is being measured) as ordered. */
 static int choose_algos(atl_lowering *l, const char *needed, int64_t count, atl_node *const *roots,
                         atl_plan_options options)
 {
@@ -105,7 +105,7 @@ int atl_winograd_use(atl_plan_options options)
                                                        : ATL_WINOGRAD;
 }
 
-/* What is to be decided for the graph as a whole: 0 with the error set. */
+/* Makes the choices for the graph as a whole.  Returns 0 with the error set. */
 static int choose(atl_lowering *l, const char *needed, int64_t count, atl_node *const *roots, atl_plan_options options)
 {
     const atl_graph *graph = l->plan->copy.graph;
@@ -222,7 +222,7 @@ void atl_plan_free(atl_plan *p)
     atl_release(p);
 }
 
-/* ---- states ------------------------------------------------------------------------------------------------------------------- */
+/* ---- contexts ---------------------------------------------------------------------------------------------------- */
 
 atl_status atl_plan_context_open(atl_plan_context *context, atl_plan *p)
 {

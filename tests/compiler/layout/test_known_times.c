@@ -5,7 +5,7 @@
 
 #include "../../io/scratch.h"
 
-#define FIRST_LINE "atled timing 1: nanoseconds, op, attributes, shapes, threads, way"
+#define FIRST_LINE "atled timing 1: nanoseconds, op, attributes, shapes, threads, algorithm"
 
 static void make(void)
 {
@@ -29,18 +29,18 @@ Test(known_times, are_kept_by_their_keys)
 
 Test(known_times, files_keep_them)
 {
-    atl_remember_time("a [1, 2] way 1", 1234e-9);
+    atl_remember_time("a [1, 2] algorithm 1", 1234e-9);
     atl_remember_time("never", INFINITY);
     atl_remember_time("b", 0);
     cr_assert_eq(atl_write_timing(in_scratch("times")), ATL_OK, "%s", atl_error());
     size_t size;
     char *text = (char *)read_file(in_scratch("times"), &size);
     text[size] = 0;
-    cr_assert_str_eq(text, FIRST_LINE "\n1234 a [1, 2] way 1\n0 b\n");
+    cr_assert_str_eq(text, FIRST_LINE "\n1234 a [1, 2] algorithm 1\n0 b\n");
     free(text);
     atl_forget_times();
     cr_assert_eq(atl_read_timing(in_scratch("times")), ATL_OK, "%s", atl_error());
-    cr_assert_float_eq(atl_known_time("a [1, 2] way 1"), 1234e-9, 1e-12);
+    cr_assert_float_eq(atl_known_time("a [1, 2] algorithm 1"), 1234e-9, 1e-12);
     cr_assert_eq(atl_known_time("b"), 0);
     cr_assert_lt(atl_known_time("never"), 0);
 }
@@ -61,10 +61,10 @@ Test(known_times, there_may_be_very_many, .timeout = 60)
     FILE *file = fopen(in_scratch("times"), "w");
     fprintf(file, "%s\n", FIRST_LINE);
     for (int i = 0; i < LINES; i++)
-        fprintf(file, "%d conv2d 0100010001 [1, 55, 55, 16] [3, 3, 16, %d] threads 2 bfloat16 0 way 1\n", i, i);
+        fprintf(file, "%d conv2d 0100010001 [1, 55, 55, 16] [3, 3, 16, %d] threads 2 bfloat16 0 algorithm 1\n", i, i);
     fclose(file);
     cr_assert_eq(atl_read_timing(in_scratch("times")), ATL_OK, "%s", atl_error());
-    cr_assert_gt(atl_known_time("conv2d 0100010001 [1, 55, 55, 16] [3, 3, 16, 299999] threads 2 bfloat16 0 way 1"), 0);
+    cr_assert_gt(atl_known_time("conv2d 0100010001 [1, 55, 55, 16] [3, 3, 16, 299999] threads 2 bfloat16 0 algorithm 1"), 0);
 }
 
 Test(known_times, lines_that_are_no_times)

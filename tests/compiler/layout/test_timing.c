@@ -95,7 +95,7 @@ static void write_times_in_favour_of(int way, const char *path)
     fprintf(file, "%s\n", line);
     while ((line = strtok(NULL, "\n"))) {
         strtoll(line, &key, 10);
-        fprintf(file, "%d%s\n", strstr(key, ATL_NAME(" way %d", way)) ? 1000 : 1000000000, key);
+        fprintf(file, "%d%s\n", strstr(key, ATL_NAME(" algorithm %d", way)) ? 1000 : 1000000000, key);
     }
     fclose(file);
 }
@@ -132,7 +132,7 @@ Test(timing, a_file_decides)
 Test(timing, files_that_hold_no_times)
 {
     static const char *const texts[] = {"", "nonsense\n",
-                                        "atled timing 1: nanoseconds, op, attributes, shapes, threads, way\nx\n"};
+                                        "atled timing 1: nanoseconds, op, attributes, shapes, threads, algorithm\nx\n"};
     char path[] = "timing_XXXXXX";
     close(mkstemp(path));
     for (int i = 0; i < 3; i++) {

@@ -1,14 +1,15 @@
-/* floor CASE ROUNDS: what a step of the case costs at least.
+/* lower_bound CASE ROUNDS: the oneDNN lower bound of a step of the case.
  *
- * Each convolution, matrix product, pooling and normalisation of its graph is a bare oneDNN primitive, without bias, relu or
- * reorders; every other step of our plan is a copy of as many bytes.  First the fastest implementation of each primitive is
- * found: direct on NHWC, direct in the layouts that oneDNN likes, Winograd, each with its first few implementations.  Then all
- * are run one after the other, in the order of the graph, and each is timed by itself; the floor is the sum of their medians.
+ * Each convolution, matrix product, pooling and normalisation of its graph is a bare oneDNN primitive, without bias,
+ * relu or reorders; every other step of our plan is a copy of as many bytes.  First the program finds the fastest
+ * implementation of each primitive: direct on NHWC, direct in the layouts that oneDNN prefers, Winograd, each with its
+ * first few implementations.  Then it runs all primitives one after the other, in the order of the graph, and times
+ * each; the lower bound is the sum of their medians.
  *
- * So the caches are as cold as in a step: images and results lie in a ring as large as our arena, weights each in memory of
- * their own, and what the step before would have made is written just before the clock starts.  Primitives that are repeated
- * alone are up to twice as fast as that where all fits into the caches: FLOOR_ALONE=1 measures so.
- * Prints one line of JSON; FLOOR_VERBOSE=1: each primitive on stderr. */
+ * So the caches are as cold as in a step: images and results lie in a ring as large as our arena, each weight has its
+ * own memory, and the input of a primitive is written just before the clock starts.  Primitives repeated alone are up
+ * to twice as fast if all their data fits into the caches: LOWER_BOUND_ALONE=1 measures that. Prints one line of JSON;
+ * LOWER_BOUND_VERBOSE=1: each primitive on stderr. */
 #include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 #if DNNL_VERSION_MAJOR >= 3
 int main(void)
 {
-    fputs("floor: oneDNN 2.x only\n", stderr);
+    fputs("lower_bound: oneDNN 2.x only\n", stderr);
     return 77;
 }
 #else
@@ -31,8 +32,8 @@ enum {
     MOST_SEEN = 512,
     MOST_WORKS = 4096,
     MOST_NODES = 1 << 16,
-    IMPLEMENTATIONS = 3, /* tried of each layout and algorithm */
-    TRIES = 4            /* of each of them; the least time counts */
+    IMPLEMENTATIONS = 3, /* candidates of each layout and algorithm */
+    TRIES = 4            /* runs of each candidate; the minimum time counts */
 };
 
 static dnnl_engine_t engine;
@@ -43,13 +44,13 @@ static int rounds = 5;
 
 enum { HUGE_PAGE = 2 << 20 };
 
-/* Whole pages, large ones if the system has them, all of them touched. Zeros cost what other numbers cost. */
+/* Whole pages, large ones if the system has them, all of them touched.  Zeros take as much time as other values. */
 static char *new_memory(size_t bytes)
 {
     size_t whole = (bytes / HUGE_PAGE + 1) * HUGE_PAGE;
     char *memory = aligned_alloc(HUGE_PAGE, whole);
     if (!memory) {
-        fputs("floor: out of memory\n", stderr);
+        fputs("lower_bound: out of memory\n", stderr);
         exit(1);
     }
     madvise(memory, whole, MADV_HUGEPAGE);
@@ -57,7 +58,7 @@ static char *new_memory(size_t bytes)
     return memory;
 }
 
-/* Memory that is handed out again from the start when its end is reached. */
+/* A ring buffer: allocation continues at the start when it reaches the end. */
 static struct ring {
     char *memory;
     size_t size, used;
@@ -68,7 +69,7 @@ static char *from_ring(size_t bytes)
     bytes = (bytes + 63) / 64 * 64;
     if (ring.used + bytes > ring.size)
         ring.used = 0;
-    if (bytes > ring.size) { /* old pieces stay where they are: the process is short */
+    if (bytes > ring.size) { /* old memory is not freed: the process is short-lived */
         ring.size = bytes;
         ring.memory = new_memory(bytes);
     }
@@ -78,24 +79,24 @@ static char *from_ring(size_t bytes)
 
 /* ---- one primitive ------------------------------------------------------------------------------------------------------- */
 
-/* What a primitive reads or writes. */
+/* An operand or a result of a primitive. */
 typedef struct argument {
     int index; /* DNNL_ARG_SRC */
     dnnl_query_t query;
     int which;
 } argument;
 
-/* The fastest way that was found for a primitive; primitive null: none. */
+/* The fastest candidate for a primitive; primitive is null if there is none. */
 typedef struct choice {
     dnnl_primitive_t primitive;
-    double seconds; /* alone */
+    double seconds; /* when timed alone */
     int count;
     int index[MOST_ARGUMENTS];
     dnnl_memory_desc_t md[MOST_ARGUMENTS];
     char implementation[64];
 } choice;
 
-/* In the step before, or from outside, as against weights, and images kept from the way forward. */
+/* True if the step before writes it, or if it is fed; false for weights, and for images kept from the forward pass. */
 static int made_just_before(const choice *c, int i)
 {
     int source = DNNL_ARG_SRC;
@@ -127,14 +128,14 @@ static double time_once(const choice *c, const dnnl_exec_arg_t *list)
     return seconds_now() - start;
 }
 
-/* The least of some runs; given up at once where the first is far from the best known. */
+/* The minimum of several runs; stops after the first run if it is far from the best. */
 static double time_alone(const choice *c, double best)
 {
     dnnl_exec_arg_t list[MOST_ARGUMENTS];
     double least = 0;
     if (!bind(c, list, 0))
         return 0;
-    time_once(c, list); /* makes what is made once */
+    time_once(c, list); /* warms up: packs weights and fills caches */
     for (int i = 0; i < TRIES; i++) {
         double seconds = time_once(c, list);
         if (least == 0 || seconds < least)
@@ -217,7 +218,8 @@ typedef struct window {
     dnnl_dims_t size, stride, dilation, before, after;
 } window;
 
-/* From the sizes: the padding is what the window reaches beyond the image.  Its cost does not depend on the side. */
+/* The window, from the sizes: padding is what the window reaches beyond the image.  The time does not depend on the
+ * side. */
 static window window_between(const int64_t *image, const int64_t *result, int64_t height, int64_t width)
 {
     window w = {.size = {height, width}};
@@ -349,7 +351,7 @@ static choice best_pooling(int backward, const int64_t *image, const int64_t *re
     return best;
 }
 
-/* In NHWC: nothing else is fast.  Nine channels wide, as in the CIFAR-10 network. */
+/* In NHWC, the only fast layout.  The window is nine channels wide, as in the CIFAR-10 network. */
 static choice best_lrn(int backward, const int64_t *image)
 {
     choice best = {0};
@@ -379,14 +381,14 @@ static choice best_lrn(int backward, const int64_t *image)
     return best;
 }
 
-/* ---- what a step consists of ------------------------------------------------------------------------------------------------ */
+/* ---- the work of a step ------------------------------------------------------------------------------------------ */
 
-/* A primitive, or a copy of so many bytes. */
+/* A primitive, or a copy of a number of bytes. */
 typedef struct work {
     const choice *how; /* null: a copy */
     dnnl_exec_arg_t list[MOST_ARGUMENTS];
-    char *from, *to; /* of the copy; `from`, and for a primitive its input, were written just before */
-    size_t bytes;    /* from `from` on */
+    char *from, *to; /* of the copy; `from`, and for a primitive its input, is written just before the clock starts */
+    size_t bytes;    /* starting at `from` */
     double times[MOST_ROUNDS];
     char key[200];
 } work;
@@ -398,7 +400,7 @@ static work *add_work(const char *key)
 {
     work *w = work_count < MOST_WORKS ? calloc(1, sizeof *w) : NULL;
     if (!w) {
-        fputs("floor: too many steps\n", stderr);
+        fputs("lower_bound: too many steps\n", stderr);
         exit(1);
     }
     snprintf(w->key, sizeof w->key, "%s", key);
@@ -429,7 +431,7 @@ static void add_copy(int64_t bytes, const char *key)
     w->to = from_ring(w->bytes);
 }
 
-enum { FEW_BYTES = 1 << 17 }; /* not worth two threads */
+enum { FEW_BYTES = 1 << 17 }; /* too small for two threads */
 
 static void write_all(char *to, size_t bytes)
 {
@@ -452,14 +454,14 @@ static double time_copy(const work *w)
     return seconds_now() - start;
 }
 
-/* All works, one after the other, as a step runs them; or each again and again. */
+/* Times all works, one after the other, as a step runs them; or each repeatedly. */
 static void time_works(void)
 {
-    int alone = getenv("FLOOR_ALONE") != NULL;
+    int alone = getenv("LOWER_BOUND_ALONE") != NULL;
     for (int outer = 0; outer < (alone ? work_count : rounds + 1); outer++)
         for (int inner = 0; inner < (alone ? rounds + 1 : work_count); inner++) {
             work *w = works[alone ? outer : inner];
-            int round = (alone ? inner : outer) - 1; /* -1: to get warm */
+            int round = (alone ? inner : outer) - 1; /* -1: warm-up */
             if (!alone)
                 write_all(w->from, w->bytes);
             double seconds = w->how ? time_once(w->how, w->list) : time_copy(w);
@@ -470,7 +472,7 @@ static void time_works(void)
 
 /* ---- the graph ------------------------------------------------------------------------------------------------------------ */
 
-/* The first number of what the op says of itself: a window's height. */
+/* The first number in the op's description: a window's height. */
 static int window_of(const atl_node *node)
 {
     char text[256] = "";
@@ -502,7 +504,7 @@ static choice best_of_node(const atl_node *node)
     return (choice){0};
 }
 
-/* Equal work has the same choice. */
+/* Equal work uses the same choice. */
 static const choice *choice_of_node(const atl_node *node, const char *key)
 {
     static char keys[MOST_SEEN][200];
@@ -552,8 +554,9 @@ static int is_primitive(const char *op)
     return 0;
 }
 
-/* Reorders stand under the op that wants them: those of filters and images are not counted. Batch norm in training is: its passes
- * over memory are as many as oneDNN's primitive makes. */
+/* Adds the remaining steps as copies.  A plan lists reorders under the op that reads the result; reorders of filters
+ * and images do not count.  Batch norm in training counts: it makes as many passes over memory as oneDNN's
+ * primitive. */
 static void add_others(const built_case *b)
 {
     for (int64_t i = 0; i < atl_program_step_count(b->program); i++) {
@@ -572,13 +575,14 @@ static void add_up(const bench_case *c)
         *(w->how ? &primitives : &others) += seconds;
         least += w->times[0];
         bytes += w->how ? 0 : 2 * (double)w->bytes;
-        if (getenv("FLOOR_VERBOSE"))
+        if (getenv("LOWER_BOUND_VERBOSE"))
             fprintf(stderr, "%10.3f ms, alone %10.3f  %-28s %s\n", seconds * 1e3, w->how ? w->how->seconds * 1e3 : 0,
                     w->how ? w->how->implementation : "copy", w->key);
     }
-    printf("{\"case\": \"%s\", \"who\": \"floor\", \"unit\": \"ms\", \"median\": %.6f, \"min\": %.6f, \"runs\": %d, "
-           "\"primitives\": %.6f, \"bytes\": %.0f}\n",
-           c->name, (primitives + others) * 1e3, least * 1e3, rounds, primitives * 1e3, bytes);
+    printf(
+        "{\"case\": \"%s\", \"who\": \"lower_bound\", \"unit\": \"ms\", \"median\": %.6f, \"min\": %.6f, \"runs\": %d, "
+        "\"primitives\": %.6f, \"bytes\": %.0f}\n",
+        c->name, (primitives + others) * 1e3, least * 1e3, rounds, primitives * 1e3, bytes);
 }
 
 static int measure(const bench_case *c)
@@ -603,7 +607,7 @@ int main(int argc, char **argv)
     if (argc > 2)
         rounds = atoi(argv[2]);
     if (!c || rounds < 1 || rounds > MOST_ROUNDS) {
-        fputs("usage: floor CASE [ROUNDS]\n", stderr);
+        fputs("usage: lower_bound CASE [ROUNDS]\n", stderr);
         return 2;
     }
     if (dnnl_engine_create(&engine, dnnl_cpu, 0) || dnnl_stream_create(&stream, engine, dnnl_stream_default_flags))
