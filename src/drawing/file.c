@@ -10,7 +10,7 @@
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/variables.h"
-#include "io/atomic_file.h"
+#include "files/atomic_file.h"
 
 /* "svg" for a path that ends in .svg; null for a path that is not rendered. */
 static const char *format_of(const char *path)

@@ -5,7 +5,7 @@
 
 #include "graph/error.h"
 #include "io/dataset.h"
-#include "io/input_file.h"
+#include "files/input_file.h"
 
 enum { SIDE = 32, PLANE = SIDE * SIDE, CHANNELS = 3, RECORD = 1 + PLANE * CHANNELS, CLASSES = 10, BATCHES = 5 };
 

@@ -8,7 +8,7 @@
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "io/dataset.h"
-#include "io/input_file.h"
+#include "files/input_file.h"
 
 enum { CLASSES = 10, MAX_SIDE = 4096, MAX_DEFLATE = 1032 /* bytes that one byte can become: zlib's manual */ };
 

@@ -12,8 +12,8 @@
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/unset_tensor.h"
-#include "io/atomic_file.h"
-#include "io/input_file.h"
+#include "files/atomic_file.h"
+#include "files/input_file.h"
 
 /* ---- the data ------------------------------------------------------------------------------------------------- */
 

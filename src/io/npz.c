@@ -8,7 +8,7 @@
 
 #include "graph/error.h"
 #include "graph/memory.h"
-#include "io/input_file.h"
+#include "files/input_file.h"
 #include "io/sorted_names.h"
 #include "io/zip_error.h"
 

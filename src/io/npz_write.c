@@ -8,7 +8,7 @@
 #include "atled/files.h"
 #include "graph/error.h"
 #include "graph/memory.h"
-#include "io/atomic_file.h"
+#include "files/atomic_file.h"
 #include "io/npy.h"
 #include "io/sorted_names.h"
 #include "io/zip_error.h"

@@ -7,7 +7,7 @@
 #include "atled/files.h"
 #include "graph/error.h"
 #include "graph/unset_tensor.h"
-#include "io/input_file.h"
+#include "files/input_file.h"
 
 /* 1 if a picture of that size can be; the product is only formed of sizes that are below the limit themselves. */
 static int is_possible(int64_t height, int64_t width)

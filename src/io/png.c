@@ -11,7 +11,7 @@
 #include "atled/files.h"
 #include "graph/error.h"
 #include "graph/memory.h"
-#include "io/atomic_file.h"
+#include "files/atomic_file.h"
 #include "io/picture.h"
 
 /* What libpng's callbacks share, reading and writing. */

@@ -4,12 +4,7 @@
  *
  * where either side may be stored with its last two dimensions swapped, and either may lack the leading dimensions, when it is used
  * for all of them.  Its gradients are matrix products again. */
-#include <omp.h>
-
-#include "graph/memory.h"
-#include "onednn/onednn.h"
-#include "kernels/kernels.h"
-#include "ops/ops.h"
+#include "ops/matmul.h"
 
 typedef struct matmul_options {
     int32_t transpose_a, transpose_b;
@@ -91,25 +86,18 @@ static int infer_matmul(atl_node *y)
     return atl_set_type(y, ATL_FLOAT32, result);
 }
 
-/* A product of known sizes. */
-typedef struct product {
-    int64_t batch, m, n, k;
-    int transpose_a, transpose_b;
-    int broadcast_a, broadcast_b; /* one matrix for the whole batch */
-} product;
-
-static product product_of(const atl_node *y)
+atl_matrix_product atl_product_of(const atl_node *y)
 {
     const matmul_options *options = y->attributes;
     atl_shape a = *y->inputs[0]->shape, b = *y->inputs[1]->shape;
-    product p = {.batch = 1,
-                 .m = y->shape->size[y->shape->rank - 2],
-                 .n = y->shape->size[y->shape->rank - 1],
-                 .k = matrix_size(a, options->transpose_a, 1),
-                 .transpose_a = options->transpose_a,
-                 .transpose_b = options->transpose_b,
-                 .broadcast_a = a.rank == 2,
-                 .broadcast_b = b.rank == 2};
+    atl_matrix_product p = {.batch = 1,
+                            .m = y->shape->size[y->shape->rank - 2],
+                            .n = y->shape->size[y->shape->rank - 1],
+                            .k = matrix_size(a, options->transpose_a, 1),
+                            .transpose_a = options->transpose_a,
+                            .transpose_b = options->transpose_b,
+                            .broadcast_a = a.rank == 2,
+                            .broadcast_b = b.rank == 2};
     for (int i = 0; i < y->shape->rank - 2; i++)
         p.batch *= y->shape->size[i];
     if (p.broadcast_b && !p.transpose_a) { /* rows of all examples, one below the other */
@@ -121,7 +109,7 @@ static product product_of(const atl_node *y)
 
 /* ---- reference ----------------------------------------------------------------------------------------------------- */
 
-static void reference_one(const product *p, const double *a, const double *b, double *c)
+static void reference_one(const atl_matrix_product *p, const double *a, const double *b, double *c)
 {
     for (int64_t i = 0; i < p->m; i++)
         for (int64_t j = 0; j < p->n; j++) {
@@ -135,183 +123,16 @@ static void reference_one(const product *p, const double *a, const double *b, do
 
 static void reference_matmul(const atl_node *y, const double *const *x, double *result)
 {
-    product p = product_of(y);
+    atl_matrix_product p = atl_product_of(y);
     for (int64_t i = 0; i < p.batch; i++)
         reference_one(&p, x[0] + (p.broadcast_a ? 0 : i * p.m * p.k), x[1] + (p.broadcast_b ? 0 : i * p.k * p.n),
                       result + i * p.m * p.n);
 }
 
-/* ---- steps --------------------------------------------------------------------------------------------------------- */
-
-/* What follows the product. */
-typedef struct epilogue {
-    int bias_input; /* [n], or ONEDNN_NO_INPUT */
-    int relu;
-} epilogue;
-
-enum {
-    SMALL = 32 * 1024,      /* multiplications: about a microsecond, of which calling oneDNN would cost half */
-    SMALL_DOTS = 8 * 1024,  /* the same where B is transposed */
-    PACKED_ROWS = 64,       /* from here on oneDNN's own copying of B does not count */
-    PACKED_SIZE = 64 * 1024 /* elements of B: from here on it would */
-};
-
-/* Products that own loops do best. */
-typedef enum loop {
-    NO_LOOP,
-    SMALL_LOOP,  /* little work */
-    STREAM_LOOP, /* few rows of A: reading B takes the time, at batch 1 */
-    OUTER_LOOP   /* few terms: writing C takes it */
-} loop;
-
-typedef struct product_step {
-    loop loop;
-    atl_product product;
-    int64_t batch, a_next, b_next, c_next; /* elements from one example to the next */
-    int parts;
-    int swapped;       /* input 1 is the left matrix */
-    int partial, bias; /* places in step.read or step.write; -1: none */
-    int64_t rows, columns;
-    int relu;
-} product_step;
-
-/* One column of results is one row of the transposed product: c^T = b^T a^T. */
-static void describe_product(product_step *s, const product *p)
+static int lower_matmul(atl_lowering *lowering)
 {
-    int column = p->n == 1 && p->m > 1;
-    s->swapped = column;
-    s->batch = p->batch;
-    s->rows = p->m * p->batch;
-    s->columns = p->n;
-    int64_t a_next = p->broadcast_a ? 0 : p->m * p->k, b_next = p->broadcast_b ? 0 : p->k * p->n;
-    s->c_next = p->m * p->n;
-    if (column) {
-        s->product =
-            (atl_product){.m = 1, .n = p->m, .k = p->k, .a_row = 0, .a_column = 1, .b_transposed = !p->transpose_a};
-        s->a_next = b_next;
-        s->b_next = a_next;
-        return;
-    }
-    s->product = (atl_product){.m = p->m,
-                               .n = p->n,
-                               .k = p->k,
-                               .a_row = p->transpose_a ? 1 : p->k,
-                               .a_column = p->transpose_a ? p->m : 1,
-                               .b_transposed = p->transpose_b};
-    if (p->m == 1) /* a row is a row however it is called */
-        s->product.a_column = 1;
-    if (p->k == 1)
-        s->product.b_transposed = 0;
-    s->a_next = a_next;
-    s->b_next = b_next;
+    return atl_lower_product(lowering, &(atl_product_epilogue){ONEDNN_NO_INPUT, 0});
 }
-
-static loop loop_for(const product_step *s)
-{
-    const atl_product *p = &s->product;
-    double work = (double)s->batch * (double)p->m * (double)p->n * (double)p->k;
-    if (work < (p->b_transposed ? SMALL_DOTS : SMALL))
-        return SMALL_LOOP;
-    if (s->batch > 1)
-        return NO_LOOP;
-    if (p->m <= ATL_FEW_ROWS && (!p->b_transposed || p->a_column == 1))
-        return STREAM_LOOP;
-    return p->k <= ATL_FEW_ROWS && !p->b_transposed ? OUTER_LOOP : NO_LOOP;
-}
-
-static void finish(const product_step *s, const float *bias, float *c)
-{
-    for (int64_t i = 0; i < s->rows; i++)
-        for (int64_t j = 0; j < s->columns; j++) {
-            float value = c[i * s->columns + j] + (bias ? bias[j] : 0);
-            c[i * s->columns + j] = s->relu && value <= 0 ? 0 : value;
-        }
-}
-
-static int run_product(const atl_plan_step *step, void *const *memory, void *bound)
-{
-    const product_step *s = step->data;
-    const float *a = memory[step->read[s->swapped]], *b = memory[step->read[!s->swapped]];
-    float *c = memory[step->write[0]];
-    (void)bound;
-    if (s->loop == STREAM_LOOP)
-        atl_kernels->stream_product(&s->product, s->parts, a, b, c,
-                                    s->partial < 0 ? NULL : memory[step->write[s->partial]]);
-    else if (s->loop == OUTER_LOOP)
-        atl_kernels->outer_product(&s->product, a, b, c);
-    else
-        for (int64_t i = 0; i < s->batch; i++)
-            atl_kernels->small_product(&s->product, a + i * s->a_next, b + i * s->b_next, c + i * s->c_next);
-    if (s->bias >= 0 || s->relu)
-        finish(s, s->bias < 0 ? NULL : memory[step->read[s->bias]], c);
-    return 0;
-}
-
-static int lower_loop(atl_lowering *lowering, const product_step *described, const epilogue *after)
-{
-    static const char *const names[] = {"", "small", "stream", "outer"};
-    product_step *s = atl_allocate(1, sizeof *s);
-    if (!s) {
-        atl_out_of_memory();
-        return 0;
-    }
-    *s = *described;
-    atl_plan_step step = {.implementation = names[s->loop], .run = run_product, .release = atl_release, .data = s};
-    step.flops = 2.0 * (double)s->batch * (double)s->product.m * (double)s->product.n * (double)s->product.k;
-    step.read[step.reads++] = atl_lower_input(lowering, 0);
-    step.read[step.reads++] = atl_lower_input(lowering, 1);
-    s->bias = after->bias_input < 0 ? -1 : step.reads;
-    if (s->bias >= 0)
-        step.read[step.reads++] = atl_lower_input(lowering, after->bias_input);
-    s->relu = after->relu;
-    step.write[step.writes++] = atl_lower_output(lowering);
-    s->partial = -1;
-    s->parts = omp_get_max_threads();
-    int64_t scratch = s->loop == STREAM_LOOP ? atl_stream_partial(&s->product, s->parts) : 0;
-    if (scratch > 0) {
-        s->partial = step.writes;
-        step.write[step.writes++] = atl_lower_scratch(lowering, scratch * (int64_t)sizeof(float));
-    }
-    return atl_lower_step(lowering, &step);
-}
-
-/* True if the value does not change from run to run, but with a variable. */
-static int is_lasting(const atl_node *x, int depth)
-{
-    if (x->op->flags & (ATL_OP_VARIABLE | ATL_OP_CONSTANT))
-        return 1;
-    for (int i = 0; depth > 0 && i < x->input_count; i++)
-        if (!is_lasting(x->inputs[i], depth - 1))
-            return 0;
-    return depth > 0 && x->input_count > 0;
-}
-
-static int lower_product(atl_lowering *lowering, const epilogue *after)
-{
-    const atl_node *y = atl_lowered_node(lowering);
-    product p = product_of(y);
-    product_step s = {0};
-    if (p.k == 0 || atl_shape_count(*y->shape) == 0)
-        return onednn_lower_zeros(lowering);
-    describe_product(&s, &p);
-    s.loop = loop_for(&s);
-    if (s.loop != NO_LOOP)
-        return lower_loop(lowering, &s, after);
-    onednn_matmul matmul = {.batch = p.batch,
-                            .m = p.m,
-                            .n = p.n,
-                            .k = p.k,
-                            .transpose_a = p.transpose_a,
-                            .transpose_b = p.transpose_b,
-                            .broadcast_a = p.broadcast_a,
-                            .broadcast_b = p.broadcast_b,
-                            .bias_input = after->bias_input,
-                            .relu = after->relu};
-    matmul.pack_b = p.batch == 1 && p.m < PACKED_ROWS && p.k * p.n >= PACKED_SIZE && is_lasting(y->inputs[1], 4);
-    return onednn_lower_matmul(lowering, &matmul);
-}
-
-static int lower_matmul(atl_lowering *lowering) { return lower_product(lowering, &(epilogue){ONEDNN_NO_INPUT, 0}); }
 
 /* ---- gradients ----------------------------------------------------------------------------------------------------- */
 
@@ -369,7 +190,8 @@ typedef struct fused_options {
 static int lower_fused(atl_lowering *lowering)
 {
     const fused_options *options = atl_lowered_node(lowering)->attributes;
-    return lower_product(lowering, &(epilogue){options->has_bias ? 2 : ONEDNN_NO_INPUT, options->has_relu});
+    return atl_lower_product(lowering,
+                             &(atl_product_epilogue){options->has_bias ? 2 : ONEDNN_NO_INPUT, options->has_relu});
 }
 
 static void describe_fused(const atl_node *y, char *text, size_t size)
@@ -393,7 +215,7 @@ static const atl_op fused_op = {.name = "matmul_fused",
 static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu)
 {
     fused_options options;
-    product p = product_of(y);
+    atl_matrix_product p = atl_product_of(y);
     memset(&options, 0, sizeof options);
     memcpy(&options, y->attributes, y->op->attributes);
     if (residual || options.has_relu || (bias && options.has_bias) || p.k == 0 || atl_shape_count(*y->shape) == 0)

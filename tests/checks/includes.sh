@@ -14,22 +14,23 @@ check() {
 }
 common='atled/|config\.h|graph/(clock|memory|error|option|random)\.h'
 check include/atled '[a-z_]*\.h"'
-check src/graph "$common|graph/|ops/fast\.h"
+check src/graph "$common|graph/"
+check src/files "$common|files/"
 check src/lowering "$common|graph/|lowering/"
 check src/kernels 'atled/status\.h|kernels/'
 check src/onednn "$common|graph/|lowering/|onednn/|kernels/"
 check src/ops "$common|graph/|lowering/|ops/|onednn/|kernels/"
 check src/autodiff "$common|graph/|autodiff/"
 check src/compiler/passes "$common|graph/|lowering/|compiler/passes/|ops/expression\.h"
-check src/compiler/layout "$common|graph/|lowering/|compiler/|ops/expression\.h|io/(atomic|input)_file\.h"
-check src/compiler "$common|graph/|lowering/|compiler/|ops/expression\.h|io/(atomic|input)_file\.h|onednn/onednn\.h|kernels/"
+check src/compiler/layout "$common|graph/|lowering/|compiler/|ops/expression\.h|files/"
+check src/compiler "$common|graph/|lowering/|compiler/|ops/expression\.h|files/|onednn/onednn\.h|kernels/"
 check src/program "$common|graph/|lowering/|program/|compiler/|onednn/onednn\.h|kernels/"
-check src/io "$common|graph/(variables|unset_tensor)\.h|io/|kernels/"
-check src/drawing "$common|graph/|drawing/|io/atomic_file\.h"
+check src/io "$common|graph/(variables|unset_tensor)\.h|io/|files/|kernels/"
+check src/drawing "$common|graph/|drawing/|files/atomic_file\.h"
 check src/models "$common|models/"
 check src/train "$common|graph/variables\.h|train/"
 check src/attack "$common|attack/|kernels/"
-check src/onnx "$common|onnx/|io/"
+check src/onnx "$common|onnx/|io/|files/"
 check tools 'atled/|config\.h|[a-z_]*\.h"'
 check examples 'atled/'
 

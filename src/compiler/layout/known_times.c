@@ -12,8 +12,8 @@
 #include "atled/program.h"
 #include "graph/graph.h" /* uthash that does not exit when memory runs out */
 #include "graph/memory.h"
-#include "io/atomic_file.h"
-#include "io/input_file.h"
+#include "files/atomic_file.h"
+#include "files/input_file.h"
 
 typedef struct known_time {
     double seconds;

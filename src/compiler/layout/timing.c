@@ -1,4 +1,4 @@
-/* Times the algorithms that can compute a node, once per process, each with a program of that node alone.
+/* Times the algorithms that can compute a node, once per process, by a callback that runs the node alone (plan.h).
  *
  * The key of a time describes what was timed: op, attributes, shapes, threads and algorithm (known_times.c). */
 #include "compiler/layout/timing.h"
@@ -8,14 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "atled/program.h"
 #include "graph/memory.h"
 #include "lowering/lowering.h"
 #include "compiler/layout/known_times.h"
 #include "compiler/plan/plan.h"
 #include "lowering/op_hooks.h"
-
-enum { RUNS = 7 };
 
 /* ---- measuring -------------------------------------------------------------------------------------------------------- */
 
@@ -37,60 +34,8 @@ static int describe_key(const atl_node *node, int algo, int bfloat16, char *key)
     return at < ATL_LONGEST_TIME_KEY;
 }
 
-/* Seconds of the steps that compute, without reorders; negative with the error set. */
-static double seconds_of(const atl_program *program)
-{
-    double microseconds = 0;
-    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
-        atl_step_info info;
-        if (atl_program_step(program, i, &info))
-            return -1;
-        if (!info.prepack && info.flops > 0)
-            microseconds += info.microseconds;
-    }
-    return microseconds * 1e-6;
-}
-
-/* A graph of the node alone, with new inputs; feeds[] has room for one more feed than the node has inputs. */
-static atl_node *alone(atl_graph *graph, const atl_node *node, atl_node **inputs, atl_feed *feeds)
-{
-    int count = 0, ok = 1;
-    for (int i = 0; ok && i < node->input_count; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "input_%d", i);
-        inputs[i] = atl_input(graph, name, node->inputs[i]->dtype, *node->inputs[i]->shape);
-        if (!inputs[i] || !atl_reads_input(node, i))
-            continue;
-        atl_tensor *values = atl_uniform_tensor(*node->inputs[i]->shape, -1, 1, (uint64_t)i);
-        ok = values != NULL;
-        if (ok)
-            feeds[count++] = (atl_feed){inputs[i], values};
-    }
-    return ok ? atl_apply_in(graph, node->op, node->attributes, node->input_count, inputs) : NULL;
-}
-
-static double measure(const atl_node *node, int algo, int bfloat16)
-{
-    enum { MOST_INPUTS = 8 };
-    atl_node *inputs[MOST_INPUTS];
-    atl_feed feeds[MOST_INPUTS + 1] = {{NULL, NULL}};
-    if (node->input_count > MOST_INPUTS)
-        return INFINITY;
-    atl_graph *graph = atl_graph_new();
-    atl_node *only = graph ? alone(graph, node, inputs, feeds) : NULL;
-    atl_program *program = only ? atl_compile_with_algo(only, algo, bfloat16) : NULL;
-    double seconds = program && !atl_program_profile(program, feeds, RUNS) ? seconds_of(program) : -1;
-    if (seconds < 0 && graph && graph->broken)
-        atl_set_error(graph->broken, "timing: %s", graph->error);
-    atl_program_free(program);
-    for (int i = 0; i < MOST_INPUTS; i++)
-        atl_tensor_free((atl_tensor *)feeds[i].value);
-    atl_graph_free(graph);
-    return seconds;
-}
-
 /* Returns a negative number with the error set. */
-static double time_of(const atl_node *node, int algo, int bfloat16)
+static double time_of(const atl_node *node, int algo, int bfloat16, atl_measure_node *measure)
 {
     char key[ATL_LONGEST_TIME_KEY];
     if (!describe_key(node, algo, bfloat16, key))
@@ -102,12 +47,12 @@ static double time_of(const atl_node *node, int algo, int bfloat16)
     return seconds < 0 || atl_remember_time(key, seconds) ? seconds : -1;
 }
 
-static int time_node(atl_times *times, const atl_node *node, unsigned algos, int bfloat16)
+static int time_node(atl_times *times, const atl_node *node, unsigned algos, int bfloat16, atl_measure_node *measure)
 {
     double best[2] = {INFINITY, INFINITY};
     for (int algo = 1; algo < ATL_ALGO_COUNT; algo++) {
         int blocked = algo >= ATL_ALGO_BLOCKED;
-        double seconds = algos >> algo & 1 ? time_of(node, algo, bfloat16) : INFINITY;
+        double seconds = algos >> algo & 1 ? time_of(node, algo, bfloat16, measure) : INFINITY;
         if (seconds < 0)
             return 0;
         if (seconds < best[blocked]) {
@@ -120,7 +65,7 @@ static int time_node(atl_times *times, const atl_node *node, unsigned algos, int
 }
 
 int atl_time_nodes(atl_times *times_out, const atl_graph *graph, const char *needed, const char *prepackable,
-                   int winograd, int bfloat16)
+                   int winograd, int bfloat16, atl_measure_node *measure)
 {
     atl_times *times = times_out;
     int ok;
@@ -134,7 +79,7 @@ int atl_time_nodes(atl_times *times_out, const atl_graph *graph, const char *nee
             needed[n] && !prepackable[n] && atl_hooks_of(node)->algos ? atl_hooks_of(node)->algos(node, winograd) : 0;
         times->gain[n] = NAN;
         ok = !(algos & (algos - 1)) ||
-             time_node(times, node, algos, bfloat16); /* only if there are two algorithms or more */
+             time_node(times, node, algos, bfloat16, measure); /* only if there are two algorithms or more */
     }
     if (!ok)
         atl_release_times(times);

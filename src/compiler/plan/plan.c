@@ -80,10 +80,11 @@ static int choose_algos(atl_lowering *l, const char *needed, int64_t count, atl_
 {
     const atl_graph *graph = l->plan->copy.graph;
     atl_times times = {0};
-    int measures = options.timing || options.algo;
+    int measures = options.measure != NULL || options.algo;
     if (measures && !(l->algo = atl_allocate((size_t)graph->count, 1)))
         return atl_out_of_memory(), 0;
-    if (options.timing && !atl_time_nodes(&times, graph, needed, l->prepack, l->winograd, options.bfloat16))
+    if (options.measure &&
+        !atl_time_nodes(&times, graph, needed, l->prepack, l->winograd, options.bfloat16, options.measure))
         return 0;
     l->blocked = atl_choose_layouts(graph, needed, count, roots, l->winograd && !options.algo, times.gain);
     for (int64_t n = 0; l->blocked && measures && n < graph->count; n++) {
@@ -91,7 +92,7 @@ static int choose_algos(atl_lowering *l, const char *needed, int64_t count, atl_
             atl_hooks_of(graph->nodes[n])->algos(graph->nodes[n], l->winograd)) {
             l->algo[n] = (char)options.algo;
             l->blocked[n] = options.algo >= ATL_ALGO_BLOCKED;
-        } else if (options.timing)
+        } else if (options.measure)
             l->algo[n] = l->blocked[n] ? times.blocked[n] : times.plain[n];
     }
     atl_release_times(&times);

@@ -8,6 +8,7 @@
 #include "lowering/lowering.h"
 #include "compiler/passes/specialize_shapes.h"
 #include "lowering/op_hooks.h"
+#include "compiler/layout/timing.h"
 
 typedef enum atl_space {
     ATL_IN_ARENA,  /* of a context; every run writes it */
@@ -73,18 +74,15 @@ typedef struct atl_plan {
 } atl_plan;
 
 typedef struct atl_plan_options {
-    unsigned disabled_passes; /* atl_passes */
-    int bfloat16;             /* products may round their operands; the processor supports it */
-    int timing;               /* times the algorithms of nodes */
-    int algo;                 /* atl_algo, for all nodes that have a choice; set while that algorithm is measured */
-    int checked;              /* the ops' own code is checked while it runs: see guard.h */
+    unsigned disabled_passes;  /* atl_passes */
+    int bfloat16;              /* products may round their operands; the processor supports it */
+    atl_measure_node *measure; /* times the algorithms of nodes; null: they are estimated */
+    int algo;                  /* atl_algo, for all nodes that have a choice; set while that algorithm is measured */
+    int checked;               /* the ops' own code is checked while it runs: see guard.h */
 } atl_plan_options;
 
 /* Where Winograd convolution may be used: see lowering.h. */
 int atl_winograd_use(atl_plan_options options);
-
-/* A program of one node, lowered with that algorithm. */
-atl_program *atl_compile_with_algo(atl_node *node, int algo, int bfloat16);
 
 /* The plan that computes the roots, the first `outputs` of which can be fetched.  Takes the copy over, also on failure. Null with the thread's
  * error set. */

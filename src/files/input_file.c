@@ -1,5 +1,5 @@
 /* Opening a file for reading.  Called by the readers of src/io. */
-#include "io/input_file.h"
+#include "files/input_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* Refusing what is no file to read. */
-#include "scratch.h"
+#include "io/scratch.h"
 
 #include <sys/stat.h>
 
-#include "io/input_file.h"
+#include "files/input_file.h"
 
 TestSuite(input_file, .init = make_scratch, .fini = remove_scratch);
 

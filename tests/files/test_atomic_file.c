@@ -1,12 +1,12 @@
 /* Files are there whole or not at all. */
-#include "scratch.h"
+#include "io/scratch.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "io/atomic_file.h"
+#include "files/atomic_file.h"
 
 TestSuite(atomic_file, .init = make_scratch, .fini = remove_scratch);
 

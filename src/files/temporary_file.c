@@ -3,7 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* O_CLOEXEC, O_NOFOLLOW, flock whatever -std= says */
 #endif
-#include "io/temporary_file.h"
+#include "files/temporary_file.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* realpath, fchmod, O_CLOEXEC whatever -std= says */
 #endif
-#include "io/atomic_file.h"
+#include "files/atomic_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "atled/files.h"
 #include "graph/error.h"
 #include "graph/memory.h"
-#include "io/temporary_file.h"
+#include "files/temporary_file.h"
 
 struct atl_atomic_file {
     FILE *stream;

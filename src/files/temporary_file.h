@@ -1,6 +1,6 @@
 /* The hidden file beside a target that holds its new version until that is whole: used by atomic_file.c. */
-#ifndef ATLED_IO_TEMPORARY_FILE_H
-#define ATLED_IO_TEMPORARY_FILE_H
+#ifndef ATLED_FILES_TEMPORARY_FILE_H
+#define ATLED_FILES_TEMPORARY_FILE_H
 
 /* Creates and locks ".NAME.PROCESS-NUMBER" beside the target, so that a rename stays within one file system.  Gives a
  * descriptor, or -1 with errno.  *path_out is released by the caller in every case. */

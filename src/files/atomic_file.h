@@ -1,7 +1,7 @@
 /* Writing a file so that it is there whole or not at all: what is written goes to a file beside the target, which is
  * renamed over it at the end.  Used by everything that writes: arrays, archives, pictures, DOT, CSV. */
-#ifndef ATLED_IO_ATOMIC_FILE_H
-#define ATLED_IO_ATOMIC_FILE_H
+#ifndef ATLED_FILES_ATOMIC_FILE_H
+#define ATLED_FILES_ATOMIC_FILE_H
 
 #include <stdio.h>
 

@@ -1,11 +1,11 @@
 /* Temporary files of writers that are alive stay; those of the dead go. */
-#include "io/temporary_file.h"
+#include "files/temporary_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "graph/memory.h"
-#include "scratch.h"
+#include "io/scratch.h"
 
 TestSuite(temporary_file, .init = make_scratch, .fini = remove_scratch);
 

@@ -1,6 +1,6 @@
 /* Opening a file for reading, and refusing early, in words, what is no file to read: used by every reader. */
-#ifndef ATLED_IO_INPUT_FILE_H
-#define ATLED_IO_INPUT_FILE_H
+#ifndef ATLED_FILES_INPUT_FILE_H
+#define ATLED_FILES_INPUT_FILE_H
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,0 +1,28 @@
+/* What the files about matrix products share. */
+#ifndef ATLED_OPS_MATMUL_H
+#define ATLED_OPS_MATMUL_H
+
+#include "onednn/onednn.h"
+#include "ops/ops.h"
+
+/* A batch of products [m, k] x [k, n]. */
+/* A product of known sizes. */
+typedef struct atl_matrix_product {
+    int64_t batch, m, n, k;
+    int transpose_a, transpose_b;
+    int broadcast_a, broadcast_b; /* one matrix for the whole batch */
+} atl_matrix_product;
+
+/* Of a matmul node, all shapes known. */
+atl_matrix_product atl_product_of(const atl_node *y);
+
+/* What follows the product. */
+typedef struct atl_product_epilogue {
+    int bias_input; /* [n], or ONEDNN_NO_INPUT */
+    int relu;
+} atl_product_epilogue;
+
+/* Emits the step: a loop of our own where that is the fastest, else oneDNN. */
+int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after);
+
+#endif

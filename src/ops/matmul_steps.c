@@ -1,0 +1,169 @@
+/* Matrix products as steps: which loop computes one. */
+#include "ops/matmul.h"
+
+#include <omp.h>
+
+#include "graph/memory.h"
+#include "kernels/kernels.h"
+
+enum {
+    SMALL = 32 * 1024,      /* multiplications: about a microsecond, of which calling oneDNN would cost half */
+    SMALL_DOTS = 8 * 1024,  /* the same where B is transposed */
+    PACKED_ROWS = 64,       /* from here on oneDNN's own copying of B does not count */
+    PACKED_SIZE = 64 * 1024 /* elements of B: from here on it would */
+};
+
+/* Products that own loops do best. */
+typedef enum loop {
+    NO_LOOP,
+    SMALL_LOOP,  /* little work */
+    STREAM_LOOP, /* few rows of A: reading B takes the time, at batch 1 */
+    OUTER_LOOP   /* few terms: writing C takes it */
+} loop;
+
+typedef struct product_step {
+    loop loop;
+    atl_product product;
+    int64_t batch, a_next, b_next, c_next; /* elements from one example to the next */
+    int parts;
+    int swapped;       /* input 1 is the left matrix */
+    int partial, bias; /* places in step.read or step.write; -1: none */
+    int64_t rows, columns;
+    int relu;
+} product_step;
+
+/* One column of results is one row of the transposed product: c^T = b^T a^T. */
+static void describe_product(product_step *s, const atl_matrix_product *p)
+{
+    int column = p->n == 1 && p->m > 1;
+    s->swapped = column;
+    s->batch = p->batch;
+    s->rows = p->m * p->batch;
+    s->columns = p->n;
+    int64_t a_next = p->broadcast_a ? 0 : p->m * p->k, b_next = p->broadcast_b ? 0 : p->k * p->n;
+    s->c_next = p->m * p->n;
+    if (column) {
+        s->product =
+            (atl_product){.m = 1, .n = p->m, .k = p->k, .a_row = 0, .a_column = 1, .b_transposed = !p->transpose_a};
+        s->a_next = b_next;
+        s->b_next = a_next;
+        return;
+    }
+    s->product = (atl_product){.m = p->m,
+                               .n = p->n,
+                               .k = p->k,
+                               .a_row = p->transpose_a ? 1 : p->k,
+                               .a_column = p->transpose_a ? p->m : 1,
+                               .b_transposed = p->transpose_b};
+    if (p->m == 1) /* a row is a row however it is called */
+        s->product.a_column = 1;
+    if (p->k == 1)
+        s->product.b_transposed = 0;
+    s->a_next = a_next;
+    s->b_next = b_next;
+}
+
+static loop loop_for(const product_step *s)
+{
+    const atl_product *p = &s->product;
+    double work = (double)s->batch * (double)p->m * (double)p->n * (double)p->k;
+    if (work < (p->b_transposed ? SMALL_DOTS : SMALL))
+        return SMALL_LOOP;
+    if (s->batch > 1)
+        return NO_LOOP;
+    if (p->m <= ATL_FEW_ROWS && (!p->b_transposed || p->a_column == 1))
+        return STREAM_LOOP;
+    return p->k <= ATL_FEW_ROWS && !p->b_transposed ? OUTER_LOOP : NO_LOOP;
+}
+
+static void finish(const product_step *s, const float *bias, float *c)
+{
+    for (int64_t i = 0; i < s->rows; i++)
+        for (int64_t j = 0; j < s->columns; j++) {
+            float value = c[i * s->columns + j] + (bias ? bias[j] : 0);
+            c[i * s->columns + j] = s->relu && value <= 0 ? 0 : value;
+        }
+}
+
+static int run_product(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const product_step *s = step->data;
+    const float *a = memory[step->read[s->swapped]], *b = memory[step->read[!s->swapped]];
+    float *c = memory[step->write[0]];
+    (void)bound;
+    if (s->loop == STREAM_LOOP)
+        atl_kernels->stream_product(&s->product, s->parts, a, b, c,
+                                    s->partial < 0 ? NULL : memory[step->write[s->partial]]);
+    else if (s->loop == OUTER_LOOP)
+        atl_kernels->outer_product(&s->product, a, b, c);
+    else
+        for (int64_t i = 0; i < s->batch; i++)
+            atl_kernels->small_product(&s->product, a + i * s->a_next, b + i * s->b_next, c + i * s->c_next);
+    if (s->bias >= 0 || s->relu)
+        finish(s, s->bias < 0 ? NULL : memory[step->read[s->bias]], c);
+    return 0;
+}
+
+static int lower_loop(atl_lowering *lowering, const product_step *described, const atl_product_epilogue *after)
+{
+    static const char *const names[] = {"", "small", "stream", "outer"};
+    product_step *s = atl_allocate(1, sizeof *s);
+    if (!s) {
+        atl_out_of_memory();
+        return 0;
+    }
+    *s = *described;
+    atl_plan_step step = {.implementation = names[s->loop], .run = run_product, .release = atl_release, .data = s};
+    step.flops = 2.0 * (double)s->batch * (double)s->product.m * (double)s->product.n * (double)s->product.k;
+    step.read[step.reads++] = atl_lower_input(lowering, 0);
+    step.read[step.reads++] = atl_lower_input(lowering, 1);
+    s->bias = after->bias_input < 0 ? -1 : step.reads;
+    if (s->bias >= 0)
+        step.read[step.reads++] = atl_lower_input(lowering, after->bias_input);
+    s->relu = after->relu;
+    step.write[step.writes++] = atl_lower_output(lowering);
+    s->partial = -1;
+    s->parts = omp_get_max_threads();
+    int64_t scratch = s->loop == STREAM_LOOP ? atl_stream_partial(&s->product, s->parts) : 0;
+    if (scratch > 0) {
+        s->partial = step.writes;
+        step.write[step.writes++] = atl_lower_scratch(lowering, scratch * (int64_t)sizeof(float));
+    }
+    return atl_lower_step(lowering, &step);
+}
+
+/* True if the value does not change from run to run, but with a variable. */
+static int is_lasting(const atl_node *x, int depth)
+{
+    if (x->op->flags & (ATL_OP_VARIABLE | ATL_OP_CONSTANT))
+        return 1;
+    for (int i = 0; depth > 0 && i < x->input_count; i++)
+        if (!is_lasting(x->inputs[i], depth - 1))
+            return 0;
+    return depth > 0 && x->input_count > 0;
+}
+
+int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    atl_matrix_product p = atl_product_of(y);
+    product_step s = {0};
+    if (p.k == 0 || atl_shape_count(*y->shape) == 0)
+        return onednn_lower_zeros(lowering);
+    describe_product(&s, &p);
+    s.loop = loop_for(&s);
+    if (s.loop != NO_LOOP)
+        return lower_loop(lowering, &s, after);
+    onednn_matmul matmul = {.batch = p.batch,
+                            .m = p.m,
+                            .n = p.n,
+                            .k = p.k,
+                            .transpose_a = p.transpose_a,
+                            .transpose_b = p.transpose_b,
+                            .broadcast_a = p.broadcast_a,
+                            .broadcast_b = p.broadcast_b,
+                            .bias_input = after->bias_input,
+                            .relu = after->relu};
+    matmul.pack_b = p.batch == 1 && p.m < PACKED_ROWS && p.k * p.n >= PACKED_SIZE && is_lasting(y->inputs[1], 4);
+    return onednn_lower_matmul(lowering, &matmul);
+}
