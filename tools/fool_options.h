@@ -8,7 +8,7 @@
 typedef struct fool_options {
     const char *model, *weights, *target, *output, *start, *labels, *panel, *sheet;
     int loss, method, quiet, allow_non_finite;
-    int64_t steps, seed, count;
+    int64_t iterations, seed, count;
     double rate, confidence;
     compile_options compile;
 } fool_options;

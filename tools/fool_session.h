@@ -21,11 +21,11 @@ typedef struct fool_session {
     sheet_tile *tiles;       /* the pictures as written, for the sheet */
     int tile_count;
     /* Of the target at hand. */
-    double *probability; /* after each step, for the panel's curve */
-    int steps_before;    /* of the attempts before this one, if rounding undid them */
+    double *probability;   /* after each iteration, for the panel's curve */
+    int iterations_before; /* of the earlier attempts, if rounding undid them */
     int target;
     /* Of all targets so far. */
-    int met, *steps_of_met;
+    int met, *iterations_of_met;
 } fool_session;
 
 /* All that comes before the first step.  0, or the exit code after a complaint; end_fooling either way. */

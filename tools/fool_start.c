@@ -187,10 +187,10 @@ static int open_classes(fool_session *s)
     size_t classes = (size_t)s->network.size.classes;
     const char *const *own = model->classes == s->network.size.classes ? model->labels : NULL;
     s->targets = malloc(classes * sizeof *s->targets);
-    s->steps_of_met = malloc(classes * sizeof *s->steps_of_met);
+    s->iterations_of_met = malloc(classes * sizeof *s->iterations_of_met);
     s->tiles = malloc(classes * sizeof *s->tiles);
-    s->probability = malloc(((size_t)s->set.steps + 1) * sizeof *s->probability);
-    if (!s->targets || !s->steps_of_met || !s->tiles || !s->probability)
+    s->probability = malloc(((size_t)s->set.iterations + 1) * sizeof *s->probability);
+    if (!s->targets || !s->iterations_of_met || !s->tiles || !s->probability)
         return report_no_memory("fool");
     return read_labels("fool", s->set.labels, own, s->set.weights, s->network.size.classes, &s->labels);
 }
@@ -242,7 +242,7 @@ void end_fooling(fool_session *s)
     free_labels(&s->labels);
     atl_tensor_free(s->start);
     free(s->targets);
-    free(s->steps_of_met);
+    free(s->iterations_of_met);
     free(s->probability);
     for (int i = 0; i < s->tile_count; i++)
         atl_tensor_free(s->tiles[i].picture);

@@ -213,14 +213,17 @@ typedef struct plot {
     double x, y, width, height;
 } plot;
 
-static double plot_x(const plot *p, double step, int steps) { return p->x + p->width * (steps ? step / steps : 0); }
+static double plot_x(const plot *p, double iteration, int iterations)
+{
+    return p->x + p->width * (iterations ? iteration / iterations : 0);
+}
 static double plot_y(const plot *p, double probability) { return p->y + p->height * (1 - probability); }
 
 /* 1, 2 or 5 times a power of ten, such that there are at most six to the axis. */
-static int tick_distance(int steps)
+static int tick_distance(int iterations)
 {
     int distance = 1;
-    for (int i = 0; steps / distance > 6; i++)
+    for (int i = 0; iterations / distance > 6; i++)
         distance = i % 3 == 1 ? distance / 2 * 5 : distance * 2;
     return distance;
 }
@@ -240,10 +243,10 @@ static void draw_axes(cairo_t *cr, const plot *p, const story *panel)
         snprintf(text, sizeof text, "%d %%", 25 * i);
         write_text(cr, p->x - 8, y + 4, 1, text);
     }
-    int distance = tick_distance(panel->steps);
-    for (int step = 0; step <= panel->steps; step += distance) {
-        snprintf(text, sizeof text, "%d", step);
-        write_text(cr, plot_x(p, step, panel->steps), p->y + p->height + 18, 0.5, text);
+    int distance = tick_distance(panel->iterations);
+    for (int i = 0; i <= panel->iterations; i += distance) {
+        snprintf(text, sizeof text, "%d", i);
+        write_text(cr, plot_x(p, i, panel->iterations), p->y + p->height + 18, 0.5, text);
     }
 }
 
@@ -261,20 +264,21 @@ static void draw_goal(cairo_t *cr, const plot *p, double confidence)
 
 static void trace_curve(cairo_t *cr, const plot *p, const story *panel)
 {
-    for (int i = 0; i <= panel->steps; i++)
-        cairo_line_to(cr, plot_x(p, i, panel->steps), plot_y(p, panel->probability[i]));
+    for (int i = 0; i <= panel->iterations; i++)
+        cairo_line_to(cr, plot_x(p, i, panel->iterations), plot_y(p, panel->probability[i]));
 }
 
 /* The last point, and beside it how many steps it took. */
 static void draw_end(cairo_t *cr, const plot *p, const story *panel)
 {
     char text[64];
-    double last = panel->probability[panel->steps];
-    double x = plot_x(p, panel->steps, panel->steps), y = plot_y(p, last);
+    double last = panel->probability[panel->iterations];
+    double x = plot_x(p, panel->iterations, panel->iterations), y = plot_y(p, last);
     use(cr, accent);
     cairo_arc(cr, x, y, 4.5, 0, 2 * M_PI);
     cairo_fill(cr);
-    snprintf(text, sizeof text, "%.4g %% after %d step%s", 100 * last, panel->steps, panel->steps == 1 ? "" : "s");
+    snprintf(text, sizeof text, "%.4g %% after %d iteration%s", 100 * last, panel->iterations,
+             panel->iterations == 1 ? "" : "s");
     choose_font(cr, 14, 1);
     cairo_text_extents_t extents;
     cairo_text_extents(cr, text, &extents);
@@ -287,7 +291,7 @@ static void draw_curve(cairo_t *cr, const plot *p, const story *panel)
     draw_goal(cr, p, panel->confidence);
     cairo_move_to(cr, p->x, p->y + p->height);
     trace_curve(cr, p, panel);
-    cairo_line_to(cr, plot_x(p, panel->steps, panel->steps), p->y + p->height);
+    cairo_line_to(cr, plot_x(p, panel->iterations, panel->iterations), p->y + p->height);
     cairo_set_source_rgba(cr, accent.r, accent.g, accent.b, 0.10);
     cairo_fill(cr);
     trace_curve(cr, p, panel);
@@ -328,7 +332,7 @@ static int draw(cairo_t *cr, const story *panel)
                     LARGE - SMALL - CAPTION - 52};
     use(cr, ink);
     choose_font(cr, 14, 1);
-    write_text(cr, MARGIN + LARGE + GAP, p.y - 24, 0, "the target's probability, step by step");
+    write_text(cr, MARGIN + LARGE + GAP, p.y - 24, 0, "the probability of the target per iteration");
     draw_curve(cr, &p, panel);
     return gain > 0 && gain_of_slope > 0;
 }

@@ -8,8 +8,8 @@ typedef struct story {
     const char *title, *subtitle;
     const atl_tensor *start, *result; /* [1, h, w, 3], 0..255 */
     const atl_tensor *gradient;       /* of the loss with respect to the start: [1, h, w, 3] */
-    const double *probability;        /* of the target, before the first step and after each: steps + 1 of them */
-    int steps;
+    const double *probability; /* of the target, before the first iteration and after each: iterations + 1 values */
+    int iterations;
     double confidence; /* the goal */
 } story;
 
