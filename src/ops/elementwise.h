@@ -15,7 +15,7 @@
 #include "kernels/vector_math.h"
 #include "ops/ops.h"
 
-/* The rule of what is constant almost everywhere: connected, but nothing flows. */
+/* The gradient rule of a piecewise constant op: there is a path, but the gradient is zero. */
 static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
 {
     (void)y, (void)dy;
@@ -67,7 +67,7 @@ static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
     ATL_BUILTIN(op##_op);                                                                                              \
     atl_node *atl_##op(atl_node *x) { return ATL_APPLY(&op##_op, NULL, x); }
 
-/* Samples of a binary op: a from [a_low, a_high), b likewise; both of one shape, and broadcast either way. */
+/* Samples of a binary op: a from [a_low, a_high), b likewise; both of one shape, and broadcast in both directions. */
 #define PAIR(about, op, a, b) {about, .binary = atl_##op, .input = {a, b}, .inputs = 2}
 #define BRACED(...) {__VA_ARGS__}
 #define RANGES(op, a_low, a_high, b_low, b_high)                                                                       \

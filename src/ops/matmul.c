@@ -2,8 +2,8 @@
  *
  *     matmul(a, b)   [.., m, k] x [.., k, n] -> [.., m, n]:   y[.., i, j] = sum over p of a[.., i, p] b[.., p, j]
  *
- * where either side may be stored with its last two dimensions swapped, and either may lack the leading dimensions, when it is used
- * for all of them.  Its gradients are matrix products again. */
+ * Either side may be stored with its last two dimensions swapped.  Either may lack the leading dimensions and is then
+ * used for all of them.  The gradients are matrix products, too. */
 #include <omp.h>
 
 #include "graph/memory.h"
@@ -17,7 +17,7 @@ typedef struct matmul_options {
 
 /* ---- shapes -------------------------------------------------------------------------------------------------------- */
 
-/* Dimension `which` (0: rows, 1: columns) of a matrix as it is multiplied. */
+/* The size of dimension `which` (0: rows, 1: columns) of a matrix as it is multiplied. */
 static int64_t matrix_size(atl_shape shape, int transposed, int which)
 {
     return shape.size[shape.rank - (which != transposed ? 1 : 2)];
@@ -36,7 +36,7 @@ static int check_matrix(atl_node *y, int i)
     return 1;
 }
 
-/* Both in one line, and where a wrong size may come from in the next. */
+/* Names both in one line, and in the next line where a wrong size may come from. */
 static int fail_product(atl_node *y, const char *why)
 {
     const matmul_options *options = y->attributes;
@@ -49,7 +49,7 @@ static int fail_product(atl_node *y, const char *why)
                     text[1][0] ? "\n  " : "", text[1]);
 }
 
-/* The leading dimensions of the result; the two matrix sizes are left to be set. */
+/* Infers the leading dimensions of the result; the caller sets the two matrix sizes. */
 static int infer_leading(atl_node *y, atl_shape *result)
 {
     atl_shape a = *y->inputs[0]->shape, b = *y->inputs[1]->shape;
@@ -112,7 +112,7 @@ static product product_of(const atl_node *y)
                  .broadcast_b = b.rank == 2};
     for (int i = 0; i < y->shape->rank - 2; i++)
         p.batch *= y->shape->size[i];
-    if (p.broadcast_b && !p.transpose_a) { /* rows of all examples, one below the other */
+    if (p.broadcast_b && !p.transpose_a) { /* the rows of all examples form one matrix */
         p.m *= p.batch;
         p.batch = 1;
     }
@@ -143,34 +143,34 @@ static void reference_matmul(const atl_node *y, const double *const *x, double *
 
 /* ---- steps --------------------------------------------------------------------------------------------------------- */
 
-/* What follows the product. */
+/* The epilogue of a product. */
 typedef struct epilogue {
     int bias_input; /* [n], or ONEDNN_NO_INPUT */
     int relu;
 } epilogue;
 
 enum {
-    SMALL = 32 * 1024,      /* multiplications: about a microsecond, of which calling oneDNN would cost half */
+    SMALL = 32 * 1024,      /* multiplications: about a microsecond, half of which is the cost of calling oneDNN */
     SMALL_DOTS = 8 * 1024,  /* the same where B is transposed */
-    PACKED_ROWS = 64,       /* from here on oneDNN's own copying of B does not count */
-    PACKED_SIZE = 64 * 1024 /* elements of B: from here on it would */
+    PACKED_ROWS = 64,       /* from here on the cost of oneDNN's copy of B is negligible */
+    PACKED_SIZE = 64 * 1024 /* elements of B: from here on it is not */
 };
 
-/* Products that own loops do best. */
+/* Products for which our own loops are fastest. */
 typedef enum loop {
     NO_LOOP,
     SMALL_LOOP,  /* little work */
-    STREAM_LOOP, /* few rows of A: reading B takes the time, at batch 1 */
-    OUTER_LOOP   /* few terms: writing C takes it */
+    STREAM_LOOP, /* few rows of A (batch 1): bound by reading B */
+    OUTER_LOOP   /* few terms: bound by writing C */
 } loop;
 
 typedef struct product_step {
     loop loop;
     atl_product product;
-    int64_t batch, a_next, b_next, c_next; /* elements from one example to the next */
+    int64_t batch, a_next, b_next, c_next; /* distance of examples, in elements */
     int parts;
     int swapped;       /* input 1 is the left matrix */
-    int partial, bias; /* places in step.read or step.write; -1: none */
+    int partial, bias; /* indices into step.read or step.write; -1: none */
     int64_t rows, columns;
     int relu;
 } product_step;
@@ -198,7 +198,7 @@ static void describe_product(product_step *s, const product *p)
                                .a_row = p->transpose_a ? 1 : p->k,
                                .a_column = p->transpose_a ? p->m : 1,
                                .b_transposed = p->transpose_b};
-    if (p->m == 1) /* a row is a row however it is called */
+    if (p->m == 1) /* a row has the same elements transposed or not */
         s->product.a_column = 1;
     if (p->k == 1)
         s->product.b_transposed = 0;
@@ -275,7 +275,7 @@ static int lower_loop(atl_lowering *lowering, const product_step *described, con
     return atl_lower_step(lowering, &step);
 }
 
-/* True if the value does not change from run to run, but with a variable. */
+/* True if the value changes only with a variable. */
 static int is_lasting(const atl_node *x, int depth)
 {
     if (x->op->flags & (ATL_OP_VARIABLE | ATL_OP_CONSTANT))
@@ -320,7 +320,7 @@ static atl_node *multiply(atl_node *a, atl_node *b, int transpose_a, int transpo
     return atl_matmul(a, b, .transpose_a = transpose_a, .transpose_b = transpose_b);
 }
 
-/* With A and B as multiplied, dA = dy B^T, and if A is stored transposed its gradient is that transposed, B dy^T. */
+/* With A and B as multiplied, dA = dy B^T; if A is stored transposed, its gradient is the transpose, B dy^T. */
 static atl_node *matmul_by_a(atl_node *y, atl_node *dy)
 {
     const matmul_options *options = y->attributes;
@@ -330,11 +330,11 @@ static atl_node *matmul_by_a(atl_node *y, atl_node *dy)
     return a->shape->rank < y->shape->rank ? atl_sum_to(da, a) : da;
 }
 
-/* All leading dimensions and the rows in one: [.., m, n] -> [rest, n]. */
+/* Merges all leading dimensions and the rows: [.., m, n] -> [rest, n]. */
 static atl_node *as_rows(atl_node *x) { return atl_reshape(x, ATL_SHAPE(-1, x->shape->size[x->shape->rank - 1])); }
 
-/* dB = A^T dy, or dy^T A. If one B served the whole batch, the sum over the batch is a part of the product where A's rows lie one
- * below the other. */
+/* dB = A^T dy, or dy^T A.  If the whole batch uses one B, the product itself sums over the batch where A's rows form
+ * one matrix. */
 static atl_node *matmul_by_b(atl_node *y, atl_node *dy)
 {
     const matmul_options *options = y->attributes;
@@ -360,7 +360,8 @@ static void describe_matmul(const atl_node *y, char *text, size_t size)
     snprintf(text, size, "%s", texts[(options->transpose_a != 0) + 2 * (options->transpose_b != 0)]);
 }
 
-/* matmul_fused(a, b [, bias]): relu(matmul + bias), either if it is there. Made by the compiler, and never differentiated. */
+/* matmul_fused(a, b [, bias]): relu(matmul + bias), with either.  Only the compiler creates it, and it is never
+ * differentiated. */
 typedef struct fused_options {
     matmul_options matmul;
     int32_t has_bias, has_relu;
@@ -389,7 +390,7 @@ static const atl_op fused_op = {.name = "matmul_fused",
                                 .hooks =
                                     &(const atl_op_hooks){.lower = lower_fused, .with_epilogue = matmul_with_epilogue}};
 
-/* In this order: bias, relu; nothing else, and not for products without elements or terms, which are zeros. */
+/* In this order: bias, relu; no other epilogue, and not for products without elements or terms, which are zeros. */
 static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu)
 {
     fused_options options;
@@ -404,7 +405,7 @@ static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *res
     return atl_apply_with(&fused_op, &options, 2 + options.has_bias, inputs);
 }
 
-/* Transposed operands are taken as they were before. */
+/* Reads transposed operands in their original order. */
 static atl_node *matmul_simplified(atl_node *y)
 {
     const matmul_options *options = y->attributes;
@@ -415,7 +416,7 @@ static atl_node *matmul_simplified(atl_node *y)
                     options->transpose_b != (b != NULL));
 }
 
-/* (A B)^T = B^T A^T; but one B for a whole batch is better on the right, where the rows of all examples are one matrix. */
+/* (A B)^T = B^T A^T; but one B for a whole batch stays on the right, where the rows of all examples form one matrix. */
 static atl_node *matmul_transposed(atl_node *y)
 {
     const matmul_options *options = y->attributes;
