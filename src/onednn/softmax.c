@@ -1,4 +1,4 @@
-/* Softmax on oneDNN. */
+/* Softmax with oneDNN. */
 #include "onednn/softmax.h"
 
 #include "onednn/nan_guard.h"
