@@ -1,4 +1,4 @@
-/* atled fool: a picture that a network takes for what it is not. */
+/* atled fool: makes an image that a network misclassifies. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static const atl_descent descents[] = {ATL_DESCENT_ADAM, ATL_DESCENT_NORMALISED,
 
 /* ---- one target -------------------------------------------------------------------------------------------------------- */
 
-/* What the written file, read back, is taken for. */
+/* The classification of the written file, read back. */
 typedef struct file_verdict {
     int met, top;
     double probability, top_probability;
@@ -59,7 +59,7 @@ static int read_back(fool_session *s, const char *path, atl_tensor **picture_out
     return 0;
 }
 
-/* Descends and writes; and if the file is not what the loop was sure of, goes on from the file. */
+/* Runs the iterations and writes the file; if the file does not reach the loop's result, continues from the file. */
 static int descend(fool_session *s, const char *path, atl_fool_result *result, atl_tensor **file, file_verdict *verdict)
 {
     double confidence = s->set.confidence;
@@ -160,7 +160,7 @@ static int draw_panel(fool_session *s, const char *path, const atl_fool_result *
     return failed ? report_failure("fool") : 0;
 }
 
-/* The sheet takes the picture over. */
+/* The sheet takes ownership of the picture. */
 static void add_to_sheet(fool_session *s, atl_tensor *picture, const file_verdict *verdict)
 {
     sheet_tile *tile = &s->tiles[s->tile_count++];

@@ -16,7 +16,7 @@ typedef struct fool_options {
 /* The words for --loss, in the order of atl_fool_loss. */
 extern const char *const loss_names[];
 
-/* As read_options. */
+/* Like read_options. */
 int read_fool_options(fool_options *set, int argc, char **argv, int *code);
 
 #endif

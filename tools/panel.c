@@ -1,4 +1,4 @@
-/* One picture that tells how a network was fooled: drawn with cairo. */
+/* One picture that shows how a network was fooled, drawn with cairo. */
 #include "panel.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@ atl_status write_panel(const char *path, const story *panel)
 
 #include "cairo_output.h"
 
-/* Everything in pixels of the finished picture. */
+/* All sizes are in pixels of the finished picture. */
 enum {
     MARGIN = 28,
     GAP = 24,
@@ -52,7 +52,7 @@ static uint32_t packed(const double rgb[3])
     return 0xFF000000u | byte_of(rgb[0]) << 16 | byte_of(rgb[1]) << 8 | byte_of(rgb[2]);
 }
 
-/* How the three values of pixel i become its colour. */
+/* Converts the three values of pixel i to its colour. */
 typedef void shade(const story *panel, double gain, int64_t i, double rgb[3]);
 
 static cairo_surface_t *cairo_surface_of(const story *panel, shade *shade_of, double gain)
@@ -84,7 +84,7 @@ static void shade_result(const story *panel, double gain, int64_t i, double rgb[
         rgb[c] = gain * atl_floats(panel->result)[3 * i + c];
 }
 
-/* In grey levels, of what can be seen: the start is rounded as well. */
+/* The visible difference in grey levels: the start is rounded as well. */
 static double difference_at(const story *panel, int64_t i)
 {
     return atl_floats(panel->result)[i] - floor(atl_floats(panel->start)[i] + 0.5);
@@ -103,7 +103,7 @@ static double slope_at(const story *panel, int64_t i)
     return sqrt((double)g[0] * g[0] + (double)g[1] * g[1] + (double)g[2] * g[2]);
 }
 
-/* From night through ember to light: lightness rises all the way, so that it reads in grey, too. */
+/* From dark blue through red to white: lightness increases monotonically, so that the map works in grey, too. */
 static void shade_gradient(const story *panel, double gain, int64_t i, double rgb[3])
 {
     static const double stop[6][3] = {{8, 8, 24},    {58, 18, 92},   {140, 32, 98},
@@ -120,7 +120,7 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The value that all but `share` of the count values stay below; sorts them. */
+/* The quantile that all but `share` of the count values stay below; sorts them. */
 static double quantile(double *values, int64_t count, double share)
 {
     if (!count)
@@ -131,7 +131,8 @@ static double quantile(double *values, int64_t count, double share)
 
 static double change_at(const story *panel, int64_t i) { return fabs(difference_at(panel, i)); }
 
-/* What makes all but 1 % of the values visible without clipping; 1 if they are all zero; 0 without memory. */
+/* The gain at which all but 1 % of the values are visible without clipping; 1 if they are all zero; 0 if out of
+ * memory. */
 static double gain_of(const story *panel, double (*at)(const story *panel, int64_t i), int64_t count, double full)
 {
     double *values = malloc((size_t)count * sizeof *values), high = 0;
@@ -162,7 +163,7 @@ static void write_text(cairo_t *cr, double x, double y, double align, const char
     cairo_show_text(cr, text);
 }
 
-/* The same, smaller if it would not fit. */
+/* The same with a smaller font if the text would not fit. */
 static void write_fitting(cairo_t *cr, double x, double y, double room, double size, int bold, const char *text)
 {
     cairo_text_extents_t extents;
@@ -175,7 +176,7 @@ static void write_fitting(cairo_t *cr, double x, double y, double room, double s
 
 /* ---- parts ------------------------------------------------------------------------------------------------------------- */
 
-/* Takes the surface over.  Whole pixels are kept square and sharp when enlarged. */
+/* Takes ownership of the surface.  Enlarged pixels stay square and sharp. */
 static void draw_tile(cairo_t *cr, double x, double y, double side, cairo_surface_t *picture, const char *caption)
 {
     double w = cairo_image_surface_get_width(picture), h = cairo_image_surface_get_height(picture);
@@ -195,7 +196,8 @@ static void draw_tile(cairo_t *cr, double x, double y, double side, cairo_surfac
     write_text(cr, x, y + side + 18, 0, caption);
 }
 
-/* Fewer shades in a part of the picture: in small tiles of noise nobody sees it, but the file is a quarter smaller. */
+/* Reduces the number of shades in a part of the picture: this is invisible in small tiles of noise, but the file is a
+ * quarter smaller. */
 static void coarsen(cairo_surface_t *surface, int x, int y, int side)
 {
     unsigned char *data = cairo_image_surface_get_data(surface);
@@ -219,7 +221,7 @@ static double plot_x(const plot *p, double iteration, int iterations)
 }
 static double plot_y(const plot *p, double probability) { return p->y + p->height * (1 - probability); }
 
-/* 1, 2 or 5 times a power of ten, such that there are at most six to the axis. */
+/* 1, 2 or 5 times a power of ten, so that the axis has at most six ticks. */
 static int tick_distance(int iterations)
 {
     int distance = 1;
@@ -268,7 +270,7 @@ static void trace_curve(cairo_t *cr, const plot *p, const story *panel)
         cairo_line_to(cr, plot_x(p, i, panel->iterations), plot_y(p, panel->probability[i]));
 }
 
-/* The last point, and beside it how many steps it took. */
+/* Draws the last point, and beside it the number of iterations. */
 static void draw_end(cairo_t *cr, const plot *p, const story *panel)
 {
     char text[64];

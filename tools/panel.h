@@ -1,4 +1,4 @@
-/* One picture that tells how a network was fooled. */
+/* One picture that shows how a network was fooled. */
 #ifndef ATLED_TOOLS_PANEL_H
 #define ATLED_TOOLS_PANEL_H
 
