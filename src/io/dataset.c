@@ -1,4 +1,4 @@
-/* Data sets in memory: which reader a folder needs, and what all of them share. */
+/* Data sets in memory: chooses the reader for a folder, and the functions for all formats. */
 #include "io/dataset.h"
 
 #include <inttypes.h>
