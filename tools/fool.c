@@ -10,7 +10,7 @@
 static const char *const method_names[] = {"Adam", "normalised", "sign", "raw"};
 static const atl_descent descents[] = {ATL_DESCENT_ADAM, ATL_DESCENT_NORMALISED, ATL_DESCENT_SIGN, ATL_DESCENT_RAW};
 
-/* ---- one target -------------------------------------------------------------------------------------------------------- */
+/* ---- one target -------------------------------------------------------------------------------------------------- */
 
 /* The classification of the written file, read back. */
 typedef struct file_verdict {
@@ -196,7 +196,7 @@ static int fool_one(fool_session *s)
     return code;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
 
 static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 

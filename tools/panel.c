@@ -41,7 +41,7 @@ static const colour paper = {0.984, 0.980, 0.969}, ink = {0.13, 0.14, 0.17}, fai
 
 static void use(cairo_t *cr, colour c) { cairo_set_source_rgb(cr, c.r, c.g, c.b); }
 
-/* ---- pictures ---------------------------------------------------------------------------------------------------------- */
+/* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
 static int64_t height_of(const atl_tensor *picture) { return atl_tensor_shape(picture).size[1]; }
 static int64_t width_of(const atl_tensor *picture) { return atl_tensor_shape(picture).size[2]; }
@@ -145,7 +145,7 @@ static double gain_of(const story *panel, double (*at)(const story *panel, int64
     return high > 0 ? full / high : 1;
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 
 static void choose_font(cairo_t *cr, double size, int bold)
 {
@@ -174,7 +174,7 @@ static void write_fitting(cairo_t *cr, double x, double y, double room, double s
     write_text(cr, x, y, 0, text);
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
 
 /* Takes ownership of the surface.  Enlarged pixels stay square and sharp. */
 static void draw_tile(cairo_t *cr, double x, double y, double side, cairo_surface_t *picture, const char *caption)
@@ -339,7 +339,7 @@ static int draw(cairo_t *cr, const story *panel)
     return gain > 0 && gain_of_slope > 0;
 }
 
-/* ---- the file ---------------------------------------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 atl_status write_panel(const char *path, const story *panel)
 {

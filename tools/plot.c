@@ -65,7 +65,7 @@ static void write_before(cairo_t *cr, double x, double y, double size, const cha
     write_text(cr, x - extents.x_advance, y, size, text);
 }
 
-/* ---- curves ---------------------------------------------------------------------------------------------------------- */
+/* ---- curves ------------------------------------------------------------------------------------------------------ */
 
 static double value_of(const epoch_record *r, int which)
 {
@@ -147,7 +147,7 @@ atl_status write_curves(const char *path, const char *title, const epoch_record 
     return write_drawn(path, cr);
 }
 
-/* ---- the confusion matrix -------------------------------------------------------------------------------------------- */
+/* ---- the confusion matrix ---------------------------------------------------------------------------------------- */
 
 static void draw_cell(cairo_t *cr, double x, double y, int64_t count, int64_t row_sum)
 {

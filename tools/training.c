@@ -10,7 +10,7 @@
 const char *const optimizer_names[] = {"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", NULL};
 const char *const schedule_names[] = {"constant", "cosine", "exponential", "step", NULL};
 
-/* ---- the network -------------------------------------------------------------------------------------------------------- */
+/* ---- the network ------------------------------------------------------------------------------------------------- */
 
 static int build_net(const training_settings *set, int in_training, net *n)
 {
@@ -35,7 +35,7 @@ static atl_program *compile(const training_settings *set, const net *n, atl_node
     return atl_compile_with(&args);
 }
 
-/* ---- what each variable has of its own ------------------------------------------------------------------------------------ */
+/* ---- what each variable has of its own --------------------------------------------------------------------------- */
 
 static int ends_in(const char *text, const char *end)
 {
@@ -109,7 +109,7 @@ static int set_each(const char *command, const training *t)
     return code;
 }
 
-/* ---- the step --------------------------------------------------------------------------------------------------------- */
+/* ---- the step ---------------------------------------------------------------------------------------------------- */
 
 static atl_node *build_schedule(const training *t)
 {
@@ -183,7 +183,7 @@ static int build_measuring(training *t)
     return t->measure != NULL;
 }
 
-/* ---- all of it ----------------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 static int refuse(const char *command, const training *t, const net *n)
 {
@@ -286,7 +286,7 @@ const char *non_finite_variable_of(const training *t)
     return name || t->handed_over != steps_done(t) ? name : first_non_finite_variable(t->used.graph);
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------------------ */
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 /* The number of classes with a higher score than the true one; of equal ones the first comes first, and NaN never comes
  * first. */

@@ -20,7 +20,7 @@ static int refuse(const char *command, const used_file *file, int code, const ch
     return report_error(command, code, "--%s %s: %s", file->option, file->path, why);
 }
 
-/* ---- the name ----------------------------------------------------------------------------------------------------------- */
+/* ---- the name ---------------------------------------------------------------------------------------------------- */
 
 static int ends_in(const char *path, const char *ending)
 {
@@ -72,7 +72,7 @@ static int check_name(const char *command, const used_file *file)
     return check_format(command, file);
 }
 
-/* ---- the place ---------------------------------------------------------------------------------------------------------- */
+/* ---- the place --------------------------------------------------------------------------------------------------- */
 
 /* An open pipe (/dev/stdout, or <(command) of a shell) has no existing path without links. */
 static int is_named_pipe(const char *path, const struct stat *about)
@@ -121,7 +121,7 @@ static int check_place(const char *command, const used_file *file)
     return check_output_path(command, file, exists ? &about : NULL);
 }
 
-/* ---- the same file twice ------------------------------------------------------------------------------------------------- */
+/* ---- the same file twice ----------------------------------------------------------------------------------------- */
 
 /* Identifies the file of a path. */
 typedef struct identity {
@@ -218,7 +218,7 @@ static int check_different(const char *command, const used_file *files, int coun
     return code;
 }
 
-/* ---- files of a data set -------------------------------------------------------------------------------------------------- */
+/* ---- files of a data set ----------------------------------------------------------------------------------------- */
 
 /* True if a data set is read from a file of that name in its folder. */
 static int is_name_of_data(const char *name)
@@ -256,7 +256,7 @@ static int check_data(const char *command, const used_file *data, const used_fil
     return 0;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------------ */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 int check_files(const char *command, const used_file *files)
 {

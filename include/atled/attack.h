@@ -52,7 +52,7 @@ typedef struct atl_descend_args {
 ATL_API atl_status atl_descend_with(const atl_descend_args *args);
 #define atl_descend(...) atl_descend_with(ATL_OPTIONS_(atl_descend_args, __VA_ARGS__))
 
-/* ---- the whole loop ------------------------------------------------------------------------------------------------ */
+/* ---- the whole loop ---------------------------------------------------------------------------------------------- */
 
 typedef enum atl_fool_loss {
     ATL_LOSS_CROSS_ENTROPY = 0, /* -log softmax(logits)[target]: largest gradient while the target is improbable */

@@ -23,7 +23,7 @@ struct atl_fooler {
     double seconds;    /* in the program */
 };
 
-/* ---- the network, its loss, its gradient ---------------------------------------------------------------------------------- */
+/* ---- the network, its loss, its gradient ------------------------------------------------------------------------- */
 
 static int is_one(int64_t size) { return size == 1 || size == ATL_ANY; }
 
@@ -188,7 +188,7 @@ const atl_tensor *atl_fooler_gradient(atl_fooler *fooler, const atl_tensor *pixe
     return check_target(fooler, target) ? NULL : value_for(fooler, pixels, target, fooler->gradient);
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 enum { PIXELS, CLASSIFIED, BEST, MEAN, SQUARE, PICTURES };
 

@@ -93,7 +93,7 @@ static name_counter *counter_of(atl_graph *graph, const char *name)
     return counter->unhashed ? NULL : counter;
 }
 
-/* ---- nodes by name ---------------------------------------------------------------------------------------------------- */
+/* ---- nodes by name ----------------------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const char *name)
 {
@@ -148,7 +148,7 @@ static int enter_name(atl_graph *graph, atl_node *node)
     return 1;
 }
 
-/* ---- unique names ------------------------------------------------------------------------------------------------------- */
+/* ---- unique names ------------------------------------------------------------------------------------------------ */
 
 /* The requested name, or the same name with the first free suffix. */
 static const char *unique_name(atl_graph *graph, const char *wanted)

@@ -55,7 +55,7 @@ struct atl_batches {
     int is_stopping;
 };
 
-/* ---- one example ---------------------------------------------------------------------------------------------------- */
+/* ---- one example ------------------------------------------------------------------------------------------------- */
 
 /* The random choices for an example. */
 typedef struct variation {
@@ -162,7 +162,7 @@ static void cut_out(const atl_batches_args *args, int64_t example, variation v, 
         adjust(to, args->height * row, v.gain, v.shift);
 }
 
-/* ---- one batch ------------------------------------------------------------------------------------------------------- */
+/* ---- one batch --------------------------------------------------------------------------------------------------- */
 
 /* Shuffles by Fisher & Yates. */
 static void order_epoch(atl_batches *b, int64_t epoch)
@@ -266,7 +266,7 @@ static void watch(atl_batches *b)
     b->thread_seconds = 0;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------------------------ */
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
 
 /* Fills in the defaults. */
 static atl_status check_arguments(atl_batches_args *args)

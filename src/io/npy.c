@@ -15,7 +15,7 @@
 #include "io/atomic_file.h"
 #include "io/input_file.h"
 
-/* ---- the data ------------------------------------------------------------------------------------------------- */
+/* ---- the data ---------------------------------------------------------------------------------------------------- */
 
 static void swap_bytes(unsigned char *elements, int64_t count, int size)
 {
@@ -160,7 +160,7 @@ atl_status atl_npy_read(const atl_npy_source *source, atl_tensor **tensor_out)
     return status ? status : atl_npy_read_data(source, &header, tensor_out);
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 const void *atl_npy_elements(const atl_tensor *tensor)
 {
@@ -215,7 +215,7 @@ atl_status atl_write_npy(const char *path, const atl_tensor *tensor)
     return atl_atomic_commit(file);
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static int64_t read_stream(void *from, void *bytes, int64_t size)
 {

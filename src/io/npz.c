@@ -27,7 +27,7 @@ struct atl_npz {
     int64_t size; /* bytes of the archive's file */
 };
 
-/* ---- opening -------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -194,7 +194,7 @@ atl_npz *atl_npz_open(const char *path)
     return npz;
 }
 
-/* ---- looking --------------------------------------------------------------------------------------------------- */
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 int atl_npz_count(const atl_npz *npz) { return npz ? npz->count : 0; }
 
@@ -225,7 +225,7 @@ static void list_names(const atl_npz *npz, char *text, size_t size)
         snprintf(text + length, size - length, " and %d more", npz->count - SHOWN);
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* An entry while it is read. */
 typedef struct entry_reader {

@@ -34,7 +34,7 @@ static void on_warning(png_structp png, png_const_charp message)
     (void)message;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 typedef struct png_reader {
     png_trouble trouble; /* first, as libpng is handed its address */
@@ -165,7 +165,7 @@ atl_status atl_decode_png(const atl_picture_file *file, atl_tensor **image_out)
     return reader.status;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 typedef struct png_writer {
     png_trouble trouble;

@@ -5,7 +5,7 @@
 #include "kernels/parallel.h"
 #include "kernels/vectors.h"
 
-/* ---- small --------------------------------------------------------------------------------------------------------- */
+/* ---- small ------------------------------------------------------------------------------------------------------- */
 
 /* A block of C in registers, [rows, VECTOR * width]: a, b and c point to the block's first row, column and element. */
 INLINE void block_of_c(const int rows, const int width, const atl_product *p, const float *a, const float *b, float *c)
@@ -117,7 +117,7 @@ void KERNEL(small_product)(const atl_product *p, const float *a, const float *b,
         sum_rows_of_b(p, 0, p->m, a, b, c);
 }
 
-/* ---- a few rows times a large matrix ----------------------------------------------------------------------------------- */
+/* ---- a few rows times a large matrix ----------------------------------------------------------------------------- */
 
 typedef struct stream {
     const atl_product *product;
@@ -303,7 +303,7 @@ void KERNEL(stream_product)(const atl_product *p, int parts, const float *a, con
             c[j] += partial[part * p->m * p->n + j];
 }
 
-/* ---- few terms ------------------------------------------------------------------------------------------------------- */
+/* ---- few terms --------------------------------------------------------------------------------------------------- */
 
 static void outer_rows(const void *job, int64_t first, int64_t last)
 {

@@ -36,7 +36,7 @@ float KERNEL(largest_magnitude)(int64_t n, const float *x)
     return largest;
 }
 
-/* ---- one step downhill, in one pass ---------------------------------------------------------------------------------- */
+/* ---- one step downhill, in one pass ------------------------------------------------------------------------------ */
 
 /* Computes the change of n <= PARTS elements. */
 typedef void direction(const atl_descent_job *d, int64_t at, int n, float *step);

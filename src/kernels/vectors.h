@@ -100,7 +100,7 @@ INLINE vec apply_epilogue(const atl_epilogue *end, vec value, int64_t at, int64_
     return value;
 }
 
-/* ---- products that are kept in registers ----------------------------------------------------------------------------- */
+/* ---- products that are kept in registers ------------------------------------------------------------------------- */
 
 /* 24 of 32 registers hold sums, or 12 of 16. */
 enum { MAX_TILE_ROWS = 16, MAX_TILE_VECTORS = 4 };

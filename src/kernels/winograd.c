@@ -2,7 +2,7 @@
  * mathematics. */
 #include "kernels/winograd_tiles.h"
 
-/* ---- sizes ---------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 static plan plan_of(const atl_winograd *w)
 {
@@ -29,7 +29,7 @@ int64_t KERNEL(winograd_scratch_floats)(const atl_winograd *w)
     return w->workers * p.tile_points * (p.x_stride + p.y_stride);
 }
 
-/* ---- the filter ------------------------------------------------------------------------------------------------------- */
+/* ---- the filter -------------------------------------------------------------------------------------------------- */
 
 /* Transforms the filter to [points][out / block][in][block], which the products read sequentially; for the inputs of
  * one worker. */
@@ -54,7 +54,7 @@ void KERNEL(winograd_transform_filter)(const atl_winograd *w, const float *filte
         filter_to_points(w, worker, filter, transposed, transformed);
 }
 
-/* ---- products --------------------------------------------------------------------------------------------------------- */
+/* ---- products ---------------------------------------------------------------------------------------------------- */
 
 /* The products at all points of a block of tiles, for a worker's outputs, from `first` on. */
 INLINE void products(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t tiles,
@@ -89,7 +89,7 @@ static void results_of_block(const atl_winograd *w, const plan *p, int64_t first
             tile_from_points(8, w, p, first_tile + t, first, y + t * p->part, end, result);
 }
 
-/* ---- convolving ------------------------------------------------------------------------------------------------------- */
+/* ---- convolving -------------------------------------------------------------------------------------------------- */
 
 static void convolve_part(const atl_winograd *w, const plan *p, int worker, const float *image, const float *filter,
                           const atl_epilogue *end, float *scratch, float *result)

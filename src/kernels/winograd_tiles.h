@@ -14,7 +14,7 @@
 
 enum { TILE = 4, MAX_KERNEL_SIZE = 5, MAX_SIDE = MAX_KERNEL_SIZE + 3, MAX_POINTS = MAX_SIDE * MAX_SIDE, PADDING = 16 };
 
-/* ---- sizes ---------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 typedef struct plan {
     int64_t tile_points;        /* in both directions */
@@ -39,7 +39,7 @@ static inline plan tiles_of(const atl_winograd *w)
 /* Floats from point to point of a transformed filter, or of the sums for one. */
 static inline int64_t filter_stride(const atl_winograd *w) { return w->in * w->out + PADDING; }
 
-/* ---- transforms of as many values as there are points, or to them ----------------------------------------------------- */
+/* ---- transforms of as many values as there are points, or to them ------------------------------------------------ */
 
 /* B' x, at 0, 1, -1, 2, -2, infinity: M = x (x^2 - 1) (x^2 - 4) */
 INLINE void to_6_points(const vec *x, int stride, vec *to, int to_stride)
@@ -116,7 +116,7 @@ INLINE void filter_transform(const int side, const int count, const vec *g, int 
     to[(side - 1) * to_stride] = g[(count - 1) * stride];
 }
 
-/* ---- tiles ------------------------------------------------------------------------------------------------------------ */
+/* ---- tiles ------------------------------------------------------------------------------------------------------- */
 
 typedef struct place { /* of a tile: its example, and its first result */
     int64_t n, y, x;
@@ -229,7 +229,7 @@ static inline void clear_rows(const atl_winograd *w, const plan *p, int64_t from
         memset(x + k * p->x_stride + from * w->in, 0, (size_t)((to - from) * w->in) * sizeof *x);
 }
 
-/* ---- the filter ------------------------------------------------------------------------------------------------------- */
+/* ---- the filter -------------------------------------------------------------------------------------------------- */
 
 /* Filter element (y, x) of VECTOR inputs from i on, each a vector of outputs from o on.  If the filter is stored
  * transposed, reads whole vectors of inputs, and transposes them in a small array. */

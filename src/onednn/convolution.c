@@ -84,7 +84,7 @@ static int describe_geometry(geometry *g, const onednn_convolution *c)
     return ok;
 }
 
-/* ---- what differs between oneDNN 2.x and 3.x ---------------------------------------------------------------------- */
+/* ---- what differs between oneDNN 2.x and 3.x --------------------------------------------------------------------- */
 
 /* pick: the first acceptable implementation, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is
  * none. */
@@ -141,7 +141,7 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
 }
 #endif
 
-/* ---- choosing an implementation ------------------------------------------------------------------------------------ */
+/* ---- choosing an implementation ---------------------------------------------------------------------------------- */
 
 /* A status in addition to oneDNN's: the error is set already. */
 static const dnnl_status_t ALREADY_SAID = (dnnl_status_t)-1;
@@ -348,7 +348,7 @@ int atl_onednn_has_winograd(void)
     return has;
 }
 
-/* ---- lowering ------------------------------------------------------------------------------------------------------ */
+/* ---- lowering ---------------------------------------------------------------------------------------------------- */
 
 /* An image, a result or a filter: input i of the node, or the node's own value if i is ONEDNN_NO_INPUT. */
 static onednn_argument argument_of(atl_lowering *lowering, dnnl_primitive_desc_t desc, int i, int argument,

@@ -173,7 +173,7 @@ void onednn_release_desc(onednn_desc *desc)
 
 int onednn_same(onednn_md a, onednn_md b) { return dnnl_memory_desc_equal(a, b); }
 
-/* ---- layouts ------------------------------------------------------------------------------------------------------- */
+/* ---- layouts ----------------------------------------------------------------------------------------------------- */
 
 static void release_layout(atl_memory_layout *layout)
 {
@@ -362,7 +362,7 @@ const char *atl_layout_name(const atl_memory_layout *layout, char *text, size_t 
     return text;
 }
 
-/* ---- values in layouts --------------------------------------------------------------------------------------------- */
+/* ---- values in layouts ------------------------------------------------------------------------------------------- */
 
 atl_value_id onednn_input(atl_lowering *lowering, int i, onednn_md plain, onednn_md wanted, const char *letters)
 {

@@ -42,7 +42,7 @@ int onednn_lower_zeros(atl_lowering *lowering);
 /* True if this processor has bfloat16 instructions: operands rounded to 8 bits of mantissa, sums in float32. */
 int atl_onednn_has_bfloat16(void);
 
-/* ---- windows that slide ------------------------------------------------------------------------------------------- */
+/* ---- windows that slide ------------------------------------------------------------------------------------------ */
 
 /* One direction of a window over a known image.  Element i of the window at output o reads input o * stride -
  * pad_before + i * dilation. */
@@ -53,7 +53,7 @@ typedef struct atl_window {
     int64_t pad_before, pad_after; /* pixels; pad_after is what the last output's window reaches, and may be negative */
 } atl_window;
 
-/* ---- convolution -------------------------------------------------------------------------------------------------- */
+/* ---- convolution ------------------------------------------------------------------------------------------------- */
 
 typedef enum onednn_pass {
     ONEDNN_FORWARD,        /* image, filter -> result */
@@ -104,7 +104,7 @@ int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *c
 /* The implementation that would be chosen, for tests and plans: "brgconv:avx512_core". Returns text, "" on failure. */
 const char *onednn_convolution_implementation(const onednn_convolution *convolution, char *text, size_t size);
 
-/* ---- matrix products ---------------------------------------------------------------------------------------------- */
+/* ---- matrix products --------------------------------------------------------------------------------------------- */
 
 /* [batch, m, n] = [batch, m, k] x [batch, k, n], either stored with its last two dimensions swapped. */
 typedef struct onednn_matmul {

@@ -61,7 +61,7 @@ static int describe_geometry(geometry *g, const onednn_pooling *p, const atl_mem
     return 0;
 }
 
-/* ---- what differs between oneDNN 2.x and 3.x ---------------------------------------------------------------------- */
+/* ---- what differs between oneDNN 2.x and 3.x --------------------------------------------------------------------- */
 
 #if DNNL_VERSION_MAJOR >= 3
 static dnnl_status_t open_forward(dnnl_primitive_desc_t *desc, const geometry *g, dnnl_primitive_attr_t attributes)
@@ -98,7 +98,7 @@ static dnnl_status_t open_backward(dnnl_primitive_desc_t *desc, const geometry *
 }
 #endif
 
-/* ---- steps -------------------------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 /* 1, or 0 with the error set. *desc is null if oneDNN has nothing but reference loops. */
 static int open_pass(dnnl_primitive_desc_t *desc, geometry *g, dnnl_primitive_desc_t forward)

@@ -11,7 +11,7 @@
  * Each is linear in both of its inputs, and the derivatives of each are the other two. */
 #include "ops/conv.h"
 
-/* ---- gradients ----------------------------------------------------------------------------------------------------- */
+/* ---- gradients --------------------------------------------------------------------------------------------------- */
 
 static const atl_op conv2d_op, input_grad_op, filter_grad_op;
 
@@ -63,7 +63,7 @@ static atl_node *input_grad_of_scaled(atl_node *y, atl_node *d, atl_node *scale)
     return input_grad(y, d, atl_mul(y->inputs[1], scale), y->inputs[2]);
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 static void describe_by_second(const atl_node *y, char *text, size_t size)
 {
@@ -243,7 +243,7 @@ static const atl_op filter_grad_op = {
                                    .algos = atl_filter_grad_algos}};
 ATL_BUILTIN(filter_grad_op);
 
-/* ---- builder ------------------------------------------------------------------------------------------------------- */
+/* ---- builder ----------------------------------------------------------------------------------------------------- */
 
 /* Transposes other orders to NHWC and HWIO; the compiler lets transposes of adjacent ops cancel. */
 static int check_order(atl_node *x, const char *what, const char *order)

@@ -13,7 +13,7 @@ static int check_array(const atl_node *x, int rank, const char *what, const char
     return 0;
 }
 
-/* ---- depthwise -------------------------------------------------------------------------------------------------------- */
+/* ---- depthwise --------------------------------------------------------------------------------------------------- */
 
 static int64_t channels_of(const atl_node *image, atl_layout layout)
 {
@@ -77,7 +77,7 @@ static const atl_op depthwise_conv2d_composed = {
         {0}}};
 ATL_COMPOSED(depthwise_conv2d_composed);
 
-/* ---- transposed ------------------------------------------------------------------------------------------------------- */
+/* ---- transposed -------------------------------------------------------------------------------------------------- */
 
 /* The number of pixels by which the smallest valid result exceeds input * stride, in one direction. */
 static int64_t excess(const atl_conv2d_transpose_args *args, int d)

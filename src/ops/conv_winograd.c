@@ -59,7 +59,7 @@ double atl_conv_winograd_seconds(const onednn_convolution *c)
     return (transforms + flops_of(c) / FLOPS_PER_SECOND) * sums + AROUND;
 }
 
-/* ---- the step --------------------------------------------------------------------------------------------------------- */
+/* ---- the step ---------------------------------------------------------------------------------------------------- */
 
 static int transform_filter(const atl_plan_step *step, void *const *memory, void *bound)
 {

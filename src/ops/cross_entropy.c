@@ -27,7 +27,7 @@ static atl_shape loss_shape(atl_shape logits, atl_shape other)
     return shape;
 }
 
-/* ---- labels ------------------------------------------------------------------------------------------------------- */
+/* ---- labels ------------------------------------------------------------------------------------------------------ */
 
 /* Rejects an invalid constant label when the graph is built. */
 static int check_constant_labels(atl_node *y, const atl_node *labels, int64_t classes)
@@ -256,7 +256,7 @@ static atl_node *sparse_grad(atl_node *dy, atl_node *logits, atl_node *labels)
     return ATL_APPLY(&sparse_grad_op, NULL, dy, logits, labels);
 }
 
-/* ---- probabilities ------------------------------------------------------------------------------------------------- */
+/* ---- probabilities ----------------------------------------------------------------------------------------------- */
 
 static int infer_dense(atl_node *y)
 {

@@ -1,13 +1,11 @@
-/* How the files of element-wise ops write an op down.
- *
- * Each is an element function in double, which is the oracle; a map over n floats, from the table of kernels, which the
- * compiler runs block by block; and a gradient, in terms of the output where that lets the input go early.  NumPy broadcasting is the engine's
- * business, as is undoing it in gradients: no rule knows of it.
- *
- *     KERNEL_MAP(exp)                                                 exp_map: the loop of that name, see kernels/maps.h
+/* Macros that define element-wise ops. Each op is an element function in double, for the reference; a map over n floats
+ * from the table of kernels, which the compiler runs block by block; and a gradient rule, which uses the output where
+ * that lets the input be freed early.  The library does NumPy broadcasting and its adjoint: no rule handles them.
+ *     KERNEL_MAP(exp)                                                 exp_map: the kernel of that name, see
+ *     kernels/maps.h
  *     static atl_node *exp_gradient(atl_node *y, atl_node *dy) ...
- *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its place in the table, atl_exp(x), samples
- */
+ *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its entry in the table, atl_exp(x),
+ *     samples */
 #ifndef ATLED_OPS_ELEMENTWISE_H
 #define ATLED_OPS_ELEMENTWISE_H
 

@@ -9,7 +9,7 @@
 #include "onednn/onednn.h"
 #include "ops/expression_step.h"
 
-/* ---- lowering ----------------------------------------------------------------------------------------------------------- */
+/* ---- lowering ---------------------------------------------------------------------------------------------------- */
 
 const atl_expression *atl_expression_of(const atl_node *node)
 {
@@ -174,7 +174,7 @@ int atl_lower_expression(atl_lowering *lowering)
     return atl_lower_step(lowering, &step);
 }
 
-/* ---- blocked images ------------------------------------------------------------------------------------------------------ */
+/* ---- blocked images ---------------------------------------------------------------------------------------------- */
 
 double atl_expression_blocked_benefit(const atl_node *y, unsigned *images)
 {
@@ -191,7 +191,7 @@ double atl_expression_blocked_benefit(const atl_node *y, unsigned *images)
     return 0;
 }
 
-/* ---- the op ------------------------------------------------------------------------------------------------------------- */
+/* ---- the op ------------------------------------------------------------------------------------------------------ */
 
 static atl_shape shape_of_result(const atl_expression *c, int k)
 {

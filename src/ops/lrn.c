@@ -9,7 +9,7 @@
 
 /* S(x)_c = sum of x over the existing channels from c - radius to c + radius. */
 
-/* ---- sums over channels ------------------------------------------------------------------------------------------------ */
+/* ---- sums over channels ------------------------------------------------------------------------------------------ */
 
 typedef struct window_job {
     int64_t pixels, channels, radius;
@@ -109,7 +109,7 @@ static atl_node *channel_window_sum(atl_node *x, int32_t radius)
     return ATL_APPLY(&channel_window_sum_op, &radius, x);
 }
 
-/* ---- normalisation ----------------------------------------------------------------------------------------------------- */
+/* ---- normalisation ----------------------------------------------------------------------------------------------- */
 
 typedef struct lrn_options {
     int32_t radius;

@@ -15,7 +15,7 @@ typedef struct matmul_options {
     int32_t transpose_a, transpose_b;
 } matmul_options;
 
-/* ---- shapes -------------------------------------------------------------------------------------------------------- */
+/* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
 /* The size of dimension `which` (0: rows, 1: columns) of a matrix as it is multiplied. */
 static int64_t matrix_size(atl_shape shape, int transposed, int which)
@@ -119,7 +119,7 @@ static product product_of(const atl_node *y)
     return p;
 }
 
-/* ---- reference ----------------------------------------------------------------------------------------------------- */
+/* ---- reference --------------------------------------------------------------------------------------------------- */
 
 static void reference_one(const product *p, const double *a, const double *b, double *c)
 {
@@ -141,7 +141,7 @@ static void reference_matmul(const atl_node *y, const double *const *x, double *
                       result + i * p.m * p.n);
 }
 
-/* ---- steps --------------------------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 /* The epilogue of a product. */
 typedef struct epilogue {
@@ -313,7 +313,7 @@ static int lower_product(atl_lowering *lowering, const epilogue *after)
 
 static int lower_matmul(atl_lowering *lowering) { return lower_product(lowering, &(epilogue){ONEDNN_NO_INPUT, 0}); }
 
-/* ---- gradients ----------------------------------------------------------------------------------------------------- */
+/* ---- gradients --------------------------------------------------------------------------------------------------- */
 
 static atl_node *multiply(atl_node *a, atl_node *b, int transpose_a, int transpose_b)
 {
@@ -351,7 +351,7 @@ static atl_node *matmul_by_b(atl_node *y, atl_node *dy)
     return shared ? atl_sum_to(db, b) : db;
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 static void describe_matmul(const atl_node *y, char *text, size_t size)
 {

@@ -100,7 +100,7 @@ static const double *sum_rows(const moments_plan *p, const float *x, float *shif
 
 static int64_t last_of(atl_shape shape) { return shape.size[shape.rank - 1]; }
 
-/* ---- moments -------------------------------------------------------------------------------------------------------- */
+/* ---- moments ----------------------------------------------------------------------------------------------------- */
 
 /* moments(x [.., c]) -> [2, c]: mean and variance of each channel over all other dimensions.  The variance is divided
  * by the count, not by the count minus one.  dx = (dmean + 2 dvariance (x - mean)) / count */
@@ -205,7 +205,7 @@ ATL_BUILTIN(moments_op);
 
 atl_node *atl_moments(atl_node *x) { return ATL_APPLY(&moments_op, NULL, x); }
 
-/* ---- sums of products ------------------------------------------------------------------------------------------------- */
+/* ---- sums of products -------------------------------------------------------------------------------------------- */
 
 /* sum_product_to(a, b, like) = sum of a * b over all rows.  da = b dy, db = a dy */
 static int infer_sum_product(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape); }

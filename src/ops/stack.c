@@ -150,7 +150,7 @@ atl_status atl_split(atl_node *x, int axis, int count, const int64_t *sizes, atl
     return all_or_none(count, parts);
 }
 
-/* ---- samples ------------------------------------------------------------------------------------------------------------- */
+/* ---- samples ----------------------------------------------------------------------------------------------------- */
 
 static atl_node *stacked(atl_node *a, atl_node *b) { return atl_square(atl_stack(1, a, b, a)); }
 static atl_node *stacked_last(atl_node *a, atl_node *b) { return atl_stack(-1, a, b); }

@@ -51,7 +51,7 @@ struct atl_context {
     atl_status failed; /* the status of the last run */
 };
 
-/* ---- compiling ---------------------------------------------------------------------------------------------------------- */
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
 
 static int has_unknown_size(const atl_node *node)
 {
@@ -396,7 +396,7 @@ static atl_status find_shapes(atl_context *context, const atl_feed *feeds)
     return ATL_OK;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 /* Checks that every input which the plan reads is fed with the right type and with the plan's shape (the feed may
  * differ from the last one). */
@@ -570,7 +570,7 @@ int atl_program_kept_plans(const atl_program *program)
     return count;
 }
 
-/* ---- for report.c ------------------------------------------------------------------------------------------------------ */
+/* ---- for report.c ------------------------------------------------------------------------------------------------ */
 
 atl_plan *atl_program_plan(const atl_program *program)
 {

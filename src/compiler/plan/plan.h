@@ -86,8 +86,8 @@ int atl_winograd_use(atl_plan_options options);
 /* A program of one node, lowered with that algorithm. */
 atl_program *atl_compile_with_algo(atl_node *node, int algo, int bfloat16);
 
-/* The plan that computes the roots, the first `outputs` of which can be fetched.  Takes the copy over, also on failure. Null with the thread's
- * error set. */
+/* The plan that computes the roots; the first `outputs` of them can be fetched.  Takes ownership of the copy, also on
+ * failure.  Null with the thread's error set. */
 atl_plan *atl_plan_new(atl_copy *copy, atl_nodes roots, int64_t outputs, atl_plan_options options);
 void atl_plan_free(atl_plan *plan);
 
