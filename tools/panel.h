@@ -13,7 +13,8 @@ typedef struct story {
     double confidence; /* the goal */
 } story;
 
-/* Start, result enlarged, difference, map of the gradient, and the curve, as PNG.  ATL_UNSUPPORTED if built without cairo. */
+/* Start, result enlarged, difference, map of the gradient, and the curve, as PNG.  ATL_UNSUPPORTED if built without
+ * cairo. */
 atl_status write_panel(const char *path, const story *panel);
 
 #endif

@@ -21,8 +21,9 @@ void end_progress(progress_line *progress);
 /* From a monotonic clock. */
 double seconds_now(void);
 
-/* From now on Ctrl-C, a termination signal and the end of the terminal (SIGHUP) only set what was_interrupted returns, so that
- * the work so far can be saved.  A second Ctrl-C or termination signal ends the program.  SIGPIPE is ignored. */
+/* After this call, Ctrl-C, a termination signal and the end of the terminal (SIGHUP) only set the result of
+ * was_interrupted, so that the work so far can be saved.  A second Ctrl-C or termination signal ends the program.
+ * SIGPIPE is ignored. */
 void catch_interrupts(void);
 int was_interrupted(void);
 

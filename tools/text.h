@@ -4,9 +4,9 @@
 
 #include <stddef.h>
 
-/* Copies `from` into `to`, which has room for `size` bytes.  Bytes that are not UTF-8 and control characters (escape sequences
- * of a terminal, marks that turn the direction of writing) become U+FFFD.  A text that is too long ends after a whole
- * character.  Returns to. */
+/* Copies `from` to `to`, which has room for `size` bytes.  Bytes that are not UTF-8 and control characters (escape
+ * sequences of a terminal, marks that change the direction of writing) become U+FFFD.  A text that is too long ends
+ * after a whole character.  Returns to. */
 char *clean_text(const char *from, char *to, size_t size);
 
 /* The number of bytes of the first `columns` characters of a UTF-8 text; each character counts as one column. */

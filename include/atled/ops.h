@@ -280,7 +280,8 @@ typedef struct atl_batch_norm_args {
 ATL_API atl_node *atl_batch_norm_with(const atl_batch_norm_args *args);
 #define atl_batch_norm(...) atl_batch_norm_with(ATL_OPTIONS_(atl_batch_norm_args, __VA_ARGS__))
 
-/* Layer normalisation (Ba et al. 2016): scale * (x - mean) / sqrt(variance + epsilon) + shift, over the last dimension. */
+/* Layer normalisation (Ba et al. 2016): scale * (x - mean) / sqrt(variance + epsilon) + shift, over the last
+ * dimension. */
 typedef struct atl_layer_norm_args {
     atl_node *x, *scale, *shift; /* scale, shift [last dimension]; null for 1 and 0 */
     float epsilon;               /* 0: 1e-5 */

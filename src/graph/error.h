@@ -18,7 +18,8 @@ uint64_t atl_error_count(void);
  * says so. */
 atl_status atl_status_since(uint64_t count, const char *call);
 
-/* For a function that got null for a required argument: ATL_INVALID, "FUNCTION: WHAT null", for example "the name is". */
+/* For a function that got null for a required argument: ATL_INVALID, "FUNCTION: WHAT null", where `what` is for example
+ * "the name is". */
 atl_status atl_null_argument(const char *function, const char *what);
 
 /* The same for a null node, which is usually the result of an earlier error: the new message includes that error's

@@ -41,8 +41,8 @@ const char *atl_format_name(char *name, const char *format, ...)
     return NULL;
 }
 
-/* "outer/inner" in the graph's memory.  Null out of memory, here and below: names are also given while a message is written, by whichever
- * thread runs a program, and then a failure must leave the graph as it is. */
+/* "outer/inner" in the graph's memory.  Null if out of memory, here and below: names are also created while a message
+ * is written, in any thread that runs a program, and then a failure must leave the graph unchanged. */
 static const char *joined(atl_graph *graph, const char *outer, const char *inner)
 {
     size_t size = strlen(outer) + strlen(inner) + 2;

@@ -1,5 +1,5 @@
-/* MNIST's idx files, plain or gzip: a big-endian magic number 0x0000080R for bytes in R dimensions, the R sizes, the bytes.
- * https://yann.lecun.com/exdb/mnist */
+/* MNIST's idx files, plain or gzip: a big-endian magic number 0x0000080R for bytes in R dimensions, the R sizes, the
+ * bytes. https://yann.lecun.com/exdb/mnist */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -90,7 +90,8 @@ ATL_LANE void move(atl_descent_job *d, int64_t at, int n, const float *step)
     }
 }
 
-/* The direction is known where this is called from, and becomes part of the loop; so does the descent, which is no other's. */
+/* The compiler inlines `along` into the loop, because callers pass it as a constant; the local copy of the descent
+ * cannot alias. */
 ATL_LANE void descend(atl_descent_job *all, int64_t count, direction *along)
 {
     atl_descent_job d = *all;

@@ -84,7 +84,8 @@ INLINE vec window_of(int k, vec a, vec b)
 #endif
 }
 
-/* Bias, residual, relu and its gradient for the outputs from `channel` on; `at` is the linear index of the first in a dense result. */
+/* Applies bias, residual, relu and relu's gradient to the outputs from `channel` on; `at` is the linear index of the
+ * first one in a dense result. */
 INLINE vec apply_epilogue(const atl_epilogue *end, vec value, int64_t at, int64_t channel)
 {
     if (end->bias)

@@ -255,7 +255,8 @@ INLINE void load_tap(const atl_winograd *w, const float *filter, int transposed,
     }
 }
 
-/* G g G' of VECTOR inputs from i on and as many outputs from o on: input i + k at point p goes to to[p * point + k * row]. */
+/* G g G' of VECTOR inputs from i on and as many outputs from o on: input i + k at point p goes to to[p * point + k *
+ * row]. */
 INLINE void filter_square_to_points(const int size, const atl_winograd *w, const float *filter, int transposed,
                                     int64_t i, int64_t o, int64_t point, int64_t row, float *to)
 {

@@ -161,8 +161,8 @@ static void preferences_of(const onednn_convolution *c, onednn_preference *list)
     if (c->pass == ONEDNN_FORWARD && c->groups == 1 && c->image.size[3] <= 16 &&
         c->vertical.size * c->horizontal.size > 1)
         list[0].name = "jit:avx512_core";
-    /* oneDNN 2.6.3 writes beyond its scratchpad, or to the wrong place, where this kernel gathers every other pixel of an image whose
-     * channels do not fill its vectors. */
+    /* oneDNN 2.6.3 writes beyond its scratchpad, or to the wrong position, if this kernel gathers every other pixel of
+     * an image whose channels do not fill its vectors. */
     if (c->pass == ONEDNN_FILTER_GRADIENT && strided && c->vertical.size * c->horizontal.size == 1 &&
         c->image.size[3] % 16)
         list[0].unlike = list[1].unlike = "jit_1x1";

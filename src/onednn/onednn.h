@@ -94,8 +94,8 @@ typedef struct onednn_convolution {
 /* True if this oneDNN, on this processor, has 3x3 convolutions by Winograd's method (2.x with AVX-512). */
 int atl_onednn_has_winograd(void);
 
-/* Seconds, as estimated, of a direct convolution with operands rounded to bfloat16, the rounding included; INFINITY where float32 takes
- * less. */
+/* Estimated seconds of a direct convolution with operands rounded to bfloat16, the rounding included; INFINITY where
+ * float32 takes less. */
 double onednn_convolution_rounded_seconds(const onednn_convolution *convolution);
 
 /* Emits the convolution that computes the node being lowered. 1, or 0 with the error set. */

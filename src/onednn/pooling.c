@@ -1,8 +1,7 @@
-/* Pooling and its gradients on oneDNN.
- *
- * The image is taken as it lies, NHWC or in the blocks of a convolution, and the result is left likewise: oneDNN's kernels are
- * bound by memory in either, and a half given layout would fall into its reference loops.  The gradient of a maximum works on
- * the positions that the forward step has left, which depend on the layout: it takes the same as that. */
+/* Pooling and its gradients with oneDNN. The image keeps its layout, NHWC or blocks of a convolution, and the result
+ * gets the same one: oneDNN's kernels are bound by memory in either, and a partly given layout would use its slow
+ * reference loops.  The gradient of a maximum reads the positions that the forward step stored, which depend on the
+ * layout: it uses the same layout. */
 #include "onednn/pooling.h"
 
 #include <string.h>

@@ -3,8 +3,8 @@
 
 static atl_node *reshape_back(atl_node *y, atl_node *dy) { return atl_reshape_like(dy, atl_input_of(y, 0)); }
 
-/* Nothing changes: the input.  The shape of another shape: one reshape, of where the elements come from.  A group stays: its assignments are
- * made where it is needed. */
+/* A reshape that changes nothing becomes the input.  A reshape of a reshape becomes one reshape of the original array.
+ * A group stays, because its assignments are made where it is needed. */
 static atl_node *reshape_simplified(atl_node *y)
 {
     atl_node *source = y->inputs[0];

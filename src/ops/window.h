@@ -12,7 +12,8 @@ typedef struct window_options {
     int32_t pad[4];                 /* top, bottom, left, right; zero unless ATL_EXPLICIT */
 } window_options;
 
-/* Fills options from a builder's arguments; 0 becomes `stride_default` (both or none of a pair may be 0).  dilation null: 1. */
+/* Sets options from a builder's arguments; 0 becomes `stride_default` (both or none of a pair may be 0).  dilation
+ * null: 1. */
 void atl_window_options(window_options *options, const int *stride, const int *stride_default, const int *dilation,
                         atl_padding padding, const int *pad);
 
