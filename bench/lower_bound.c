@@ -40,7 +40,7 @@ static dnnl_engine_t engine;
 static dnnl_stream_t stream;
 static int rounds = 5;
 
-/* ---- memory -------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 enum { HUGE_PAGE = 2 << 20 };
 
@@ -77,7 +77,7 @@ static char *from_ring(size_t bytes)
     return ring.memory + ring.used - bytes;
 }
 
-/* ---- one primitive ------------------------------------------------------------------------------------------------------- */
+/* ---- one primitive ----------------------------------------------------------------------------------------------- */
 
 /* An operand or a result of a primitive. */
 typedef struct argument {
@@ -210,7 +210,7 @@ static dnnl_memory_desc_t array(int rank, const int64_t *dims, dnnl_format_tag_t
     return md;
 }
 
-/* ---- convolution --------------------------------------------------------------------------------------------------------- */
+/* ---- convolution ------------------------------------------------------------------------------------------------- */
 
 typedef enum conv_pass { FORWARD, OF_IMAGE, OF_FILTER } conv_pass;
 
@@ -284,7 +284,7 @@ static choice best_convolution(conv_pass pass, const int64_t *image, const int64
     return best;
 }
 
-/* ---- matrix product: [m, k] x [k, n] -------------------------------------------------------------------------------------- */
+/* ---- matrix product: [m, k] x [k, n] ----------------------------------------------------------------------------- */
 
 static choice best_product(int64_t m, int64_t k, int64_t n)
 {
@@ -311,7 +311,7 @@ static choice best_product(int64_t m, int64_t k, int64_t n)
     return best;
 }
 
-/* ---- pooling, normalisation ------------------------------------------------------------------------------------------------ */
+/* ---- pooling, normalisation -------------------------------------------------------------------------------------- */
 
 static void try_pooling(choice *best, int backward, dnnl_format_tag_t tag, const int64_t *image, const int64_t *result,
                         int size)
@@ -470,7 +470,7 @@ static void time_works(void)
         }
 }
 
-/* ---- the graph ------------------------------------------------------------------------------------------------------------ */
+/* ---- the graph --------------------------------------------------------------------------------------------------- */
 
 /* The first number in the op's description: a window's height. */
 static int window_of(const atl_node *node)

@@ -1,8 +1,7 @@
-/* Makes VGG16 see what is not there: a picture of noise is changed, step by step along the gradient, until it is taken for the class
- * wanted with a probability of 0.99.  The loop of `atled fool`, written out.
- *
- * usage: vgg16_fooling [WEIGHTS.npz [CLASS [FILE.png]]]; keys conv1_1_W, conv1_1_b, ..., fc8_b.  Without weights, on a narrow
- * network with random ones. */
+/* Fools VGG16: changes an image of noise along the gradient until the network classifies it as the given class with a
+ * probability of 0.99.  This is the loop of `atled fool`, written out. usage: vgg16_fooling [WEIGHTS.npz [CLASS
+ * [FILE.png]]]; keys conv1_1_W, conv1_1_b, ..., fc8_b.  Without weights, it uses a narrow network with random
+ * weights. */
 #include <atled/atled.h>
 #include <stdio.h>
 #include <stdlib.h>

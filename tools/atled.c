@@ -1,4 +1,4 @@
-/* The `atled` command: finds the subcommand and hands over. */
+/* The `atled` command: finds the subcommand and calls it. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "tools.h"
 
-/* One line a subcommand; its file is tools/NAME.c. */
+/* One line per subcommand; its file is tools/NAME.c. */
 static const struct subcommand {
     const char *name;
     const char *about;
@@ -66,8 +66,9 @@ static int refuse_command(const char *name)
     return EXIT_USAGE;
 }
 
-/* A standard stream that the caller has closed would give its number to the first file that is opened, and what is printed would
- * end up in that file.  /dev/null, opened for the wrong direction, keeps the number: writing fails, and is told. */
+/* If the caller has closed a standard stream, the first file that is opened would get its number, and printed text
+ * would end up in that file.  /dev/null, opened for the wrong direction, keeps the number: writing fails, and the
+ * failure is reported. */
 static void keep_standard_streams(void)
 {
     for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)

@@ -1,4 +1,4 @@
-/* The weights that ship with atled: models/ in the source, share/atled/models where it is installed. */
+/* The weights that ship with atled: models/ in the sources, share/atled/models after installation. */
 #include "bundled_weights.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@ static const char *file_of(const char *model)
     return strcmp(model, "lenet") == 0 ? "digits.npz" : NULL;
 }
 
-/* The folder of the program itself; 0 if it cannot be told. */
+/* The folder of the program itself; returns 0 if it cannot be determined. */
 static int own_folder(char *folder, size_t size)
 {
     ssize_t length = readlink("/proc/self/exe", folder, size - 1);

@@ -4,10 +4,10 @@
 
 #include <stddef.h>
 
-/* The path of the shipped weights of that network, in path; null if none are found.  They are looked for in $ATLED_MODELS, and
- * beside the program as it is installed or built. */
+/* Writes the path of that network's bundled weights to path; null if there are none.  Looks in $ATLED_MODELS, and
+ * beside the installed or built program. */
 const char *bundled_weights(const char *model, char *path, size_t size);
-/* Says that there are none, and what to do; returns the exit code. */
+/* Reports that there are none, and the remedy; returns the exit code. */
 int report_no_weights(const char *command, const char *model);
 
 #endif

@@ -1,4 +1,4 @@
-/* What was drawn with cairo, to a file. */
+/* Writes a cairo drawing to a file. */
 #include "config.h"
 
 #ifdef ATLED_HAVE_CAIRO

@@ -1,4 +1,4 @@
-/* What was drawn with cairo, to a file. */
+/* Writes a cairo drawing to a file. */
 #ifndef ATLED_TOOLS_SURFACE_H
 #define ATLED_TOOLS_SURFACE_H
 
@@ -6,8 +6,8 @@
 
 #include "atled/status.h"
 
-/* What was drawn on an RGB24 image, as PNG.  Written by the library, so that it is RGB without alpha, and there at once or not at
- * all.  Destroys the context. */
+/* Writes the drawing on an RGB24 image as PNG.  The library writes it, so that it is RGB without alpha, and complete or
+ * not there at all.  Destroys the context. */
 atl_status write_drawn(const char *path, cairo_t *cr);
 
 #endif

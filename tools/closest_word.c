@@ -1,4 +1,4 @@
-/* The word that is meant by one with a typing error. */
+/* Finds the word that a misspelt word means. */
 #include <ctype.h>
 #include <string.h>
 
@@ -44,7 +44,7 @@ const char *closest_word(const char *typed, const char *const *words)
     const char *closest = NULL;
     copy_lower_case(wanted, typed);
     size_t length = strlen(wanted);
-    int least = (int)length / 3 + 2; /* more differences than a third of the letters (and one) are no typing error */
+    int least = (int)length / 3 + 2; /* more than a third of the letters (and one) differ: not a spelling error */
     for (; *words; words++) {
         copy_lower_case(word, *words);
         int starts_so = length >= 2 && strncmp(word, wanted, length) == 0;

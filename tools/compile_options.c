@@ -1,10 +1,10 @@
-/* How a network is compiled. */
+/* The options for compiling a network. */
 #include "compile_options.h"
 
 #include <string.h>
 #include <unistd.h>
 
-/* The compiler's passes by the words that --without takes. */
+/* The compiler's passes by their names for --without. */
 static const struct named_pass {
     const char *name;
     unsigned pass;

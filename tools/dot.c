@@ -1,4 +1,4 @@
-/* atled dot: a network as a drawing. */
+/* atled dot: draws a network. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +52,7 @@ static const char *last_part(const char *name)
 static void refuse_node(const atl_graph *graph, const char *option, const char *name)
 {
     int64_t count = atl_graph_node_count(graph);
-    const char **names = calloc((size_t)count + 1, sizeof *names); /* without memory no word is proposed */
+    const char **names = calloc((size_t)count + 1, sizeof *names); /* without memory no word is suggested */
     for (int64_t i = 0; names && i < count; i++)
         names[i] = atl_name_of(atl_graph_node(graph, i));
     const char *closest = names ? closest_word(name, names) : NULL;
@@ -64,7 +64,7 @@ static void refuse_node(const atl_graph *graph, const char *option, const char *
     free(names);
 }
 
-/* The node of that name, or the only one whose name ends so; null after having said what is wrong. */
+/* The node of that name, or the only one whose name ends with it; null after an error message. */
 static atl_node *node_named(const atl_graph *graph, const char *option, const char *name)
 {
     atl_node *found = atl_find(graph, name);
@@ -86,7 +86,7 @@ static atl_node *node_named(const atl_graph *graph, const char *option, const ch
     return found;
 }
 
-/* The nodes for whose sake all others are there. */
+/* The outputs, on which the drawn nodes depend. */
 static int choose_wanted(const loaded_network *network, int gradient, atl_node *wanted[2])
 {
     wanted[0] = network->logits;

@@ -1,4 +1,4 @@
-/* atled eval: how often a network is right. */
+/* atled eval: measures the accuracy of a network. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* atled fool: a picture that a network takes for what it is not. */
+/* atled fool: makes an image that a network misclassifies. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +10,9 @@
 static const char *const method_names[] = {"Adam", "normalised", "sign", "raw"};
 static const atl_descent descents[] = {ATL_DESCENT_ADAM, ATL_DESCENT_NORMALISED, ATL_DESCENT_SIGN, ATL_DESCENT_RAW};
 
-/* ---- one target -------------------------------------------------------------------------------------------------------- */
+/* ---- one target -------------------------------------------------------------------------------------------------- */
 
-/* What the written file, read back, is taken for. */
+/* The classification of the written file, read back. */
 typedef struct file_verdict {
     int met, top;
     double probability, top_probability;
@@ -22,18 +22,18 @@ static int watch(void *context, const atl_fool_progress *now)
 {
     fool_session *s = context;
     char target[96], top[96], text[384];
-    int step = s->steps_before + now->step;
-    s->probability[step] = now->probability;
-    int at = snprintf(text, sizeof text, "%s  step %d of %lld: %.4g%s  sees %s %.4f",
-                      class_text(&s->labels, s->target, target, sizeof target), step, (long long)s->set.steps,
+    int iteration = s->iterations_before + now->iteration;
+    s->probability[iteration] = now->probability;
+    int at = snprintf(text, sizeof text, "%s  iteration %d of %lld: %.4g%s  sees %s %.4f",
+                      class_text(&s->labels, s->target, target, sizeof target), iteration, (long long)s->set.iterations,
                       now->probability, now->rounded ? " rounded" : "",
                       class_text(&s->labels, now->top, top, sizeof top), now->top_probability);
-    if (now->step > 0) {
-        double rate = now->step / now->seconds;
-        snprintf(text + at, sizeof text - (size_t)at, "  %.1f steps/s, %.0f s left at most", rate,
-                 (now->steps - now->step) / rate);
+    if (now->iteration > 0) {
+        double rate = now->iteration / now->seconds;
+        snprintf(text + at, sizeof text - (size_t)at, "  %.1f iterations/s, %.0f s left at most", rate,
+                 (now->iterations - now->iteration) / rate);
     }
-    show_progress(&s->progress, now->step == 0, "%s", text);
+    show_progress(&s->progress, now->iteration == 0, "%s", text);
     return was_interrupted();
 }
 
@@ -59,16 +59,17 @@ static int read_back(fool_session *s, const char *path, atl_tensor **picture_out
     return 0;
 }
 
-/* Descends and writes; and if the file is not what the loop was sure of, goes on from the file. */
+/* Runs the iterations and writes the file; if the file does not reach the loop's result, continues from the file. */
 static int descend(fool_session *s, const char *path, atl_fool_result *result, atl_tensor **file, file_verdict *verdict)
 {
     double confidence = s->set.confidence;
-    s->steps_before = 0;
+    s->iterations_before = 0;
     for (;;) {
-        atl_status status = atl_fool(s->fooler, .target = s->target, .start = *file ? *file : s->start,
-                                     .method = descents[s->set.method], .steps = (int)s->set.steps - s->steps_before,
-                                     .rate = (float)s->set.rate, .confidence = (float)confidence, .watch = watch,
-                                     .context = s, .result_out = result);
+        atl_status status =
+            atl_fool(s->fooler, .target = s->target, .start = *file ? *file : s->start,
+                     .method = descents[s->set.method], .iterations = (int)s->set.iterations - s->iterations_before,
+                     .rate = (float)s->set.rate, .confidence = (float)confidence, .watch = watch, .context = s,
+                     .result_out = result);
         if (status)
             return report_error("fool", status == ATL_INVALID ? EXIT_INTERNAL : exit_code_of(status), "%s",
                                 atl_error());
@@ -80,8 +81,8 @@ static int descend(fool_session *s, const char *path, atl_fool_result *result, a
         int code = read_back(s, path, file, verdict);
         if (code)
             return code;
-        result->steps = s->steps_before += result->steps;
-        if (verdict->met || !result->met || s->steps_before >= s->set.steps || was_interrupted())
+        result->iterations = s->iterations_before += result->iterations;
+        if (verdict->met || !result->met || s->iterations_before >= s->set.iterations || was_interrupted())
             return 0;
         atl_tensor_free(result->pixels);
         confidence = (confidence + 1) / 2;
@@ -96,14 +97,15 @@ static void tell_verdict(fool_session *s, const char *path, const atl_fool_resul
     double share = result->seconds > 0 ? 100 * result->seconds_running / result->seconds : 100;
     end_progress(&s->progress);
     if (v->met)
-        printf("%s: %s at %.4f after %d step%s (%.2f s, %.1f %% of it in the network)\n", path, target, v->probability,
-               result->steps, result->steps == 1 ? "" : "s", result->seconds, share);
+        printf("%s: %s at %.4f after %d iteration%s (%.2f s, %.1f %% of it in the network)\n", path, target,
+               v->probability, result->iterations, result->iterations == 1 ? "" : "s", result->seconds, share);
     else if (v->top == s->target)
-        printf("%s: not sure enough: %s at %.7g, where %.7g is wanted, after %d step%s (%.2f s)\n", path, target,
-               v->probability, s->set.confidence, result->steps, result->steps == 1 ? "" : "s", result->seconds);
+        printf("%s: not sure enough: %s at %.7g instead of %.7g, after %d iteration%s (%.2f s)\n", path, target,
+               v->probability, s->set.confidence, result->iterations, result->iterations == 1 ? "" : "s",
+               result->seconds);
     else
-        printf("%s: not fooled: %s at %.3g, seen as %s at %.4f, after %d steps (%.2f s)\n", path, target,
-               v->probability, top, v->top_probability, result->steps, result->seconds);
+        printf("%s: not fooled: %s at %.3g, seen as %s at %.4f, after %d iterations (%.2f s)\n", path, target,
+               v->probability, top, v->top_probability, result->iterations, result->seconds);
     flush_output();
     if (!v->met && result->message[0])
         report_error("fool", 0, "%s", result->message);
@@ -136,29 +138,29 @@ static int draw_panel(fool_session *s, const char *path, const atl_fool_result *
         snprintf(start, sizeof start, "uniform noise, seed %lld", (long long)s->set.seed);
     else
         clean_text(slash ? slash + 1 : s->set.start, start, sizeof start);
-    snprintf(subtitle, sizeof subtitle, "%d %s step%s down the gradient of the %s, from %s", result->steps,
-             method_names[s->set.method], result->steps == 1 ? "" : "s",
+    snprintf(subtitle, sizeof subtitle, "%d %s iteration%s down the gradient of the %s, from %s", result->iterations,
+             method_names[s->set.method], result->iterations == 1 ? "" : "s",
              s->set.loss == ATL_LOSS_SOFTMAX_MSE ? "mean squared error" : loss_names[s->set.loss], start);
     for (char *c = subtitle; *c; c++)
         if (strncmp(c, "cross-entropy", 13) == 0)
             c[5] = ' ';
     atl_shape shape = atl_tensor_shape(s->start);
     atl_tensor *written = atl_tensor_view(ATL_FLOAT32, shape, atl_floats(file));
-    s->probability[result->steps] = v->probability;
+    s->probability[result->iterations] = v->probability;
     const story drawing = {title,
                            subtitle,
                            .start = s->start,
                            .result = written,
                            .gradient = atl_fooler_gradient(s->fooler, s->start, s->target),
                            .probability = s->probability,
-                           .steps = result->steps,
+                           .iterations = result->iterations,
                            .confidence = s->set.confidence};
     int failed = !drawing.gradient || !written || write_panel(path, &drawing);
     atl_tensor_free(written);
     return failed ? report_failure("fool") : 0;
 }
 
-/* The sheet takes the picture over. */
+/* The sheet takes ownership of the picture. */
 static void add_to_sheet(fool_session *s, atl_tensor *picture, const file_verdict *verdict)
 {
     sheet_tile *tile = &s->tiles[s->tile_count++];
@@ -181,7 +183,7 @@ static int fool_one(fool_session *s)
     if (!code)
         tell_verdict(s, path, &result, &verdict);
     if (!code && verdict.met)
-        s->steps_of_met[s->met++] = result.steps;
+        s->iterations_of_met[s->met++] = result.iterations;
     if (!code && s->set.panel) {
         path_for_target(s, s->target, s->set.panel, path, sizeof path);
         code = draw_panel(s, path, &result, file, &verdict);
@@ -194,7 +196,7 @@ static int fool_one(fool_session *s)
     return code;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
 
 static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
@@ -204,9 +206,10 @@ static void tell_summary(fool_session *s)
         return;
     printf("%d of %d fooled", s->met, s->target_count);
     if (s->met) {
-        qsort(s->steps_of_met, (size_t)s->met, sizeof *s->steps_of_met, by_number);
-        double median = (s->steps_of_met[(s->met - 1) / 2] + s->steps_of_met[s->met / 2]) / 2.0;
-        printf(", in %d to %d steps, median %g", s->steps_of_met[0], s->steps_of_met[s->met - 1], median);
+        qsort(s->iterations_of_met, (size_t)s->met, sizeof *s->iterations_of_met, by_number);
+        double median = (s->iterations_of_met[(s->met - 1) / 2] + s->iterations_of_met[s->met / 2]) / 2.0;
+        printf(", in %d to %d iterations, median %g", s->iterations_of_met[0], s->iterations_of_met[s->met - 1],
+               median);
     }
     printf("\n");
 }
@@ -216,7 +219,7 @@ int atled_fool(int argc, char **argv)
     fool_session s = {.set = {.model = "cifar10",
                               .output = "fooled.png",
                               .start = "noise",
-                              .steps = 500,
+                              .iterations = 500,
                               .count = 1,
                               .confidence = 0.99}};
     int code;

@@ -8,7 +8,7 @@
 typedef struct fool_options {
     const char *model, *weights, *target, *output, *start, *labels, *panel, *sheet;
     int loss, method, quiet, allow_non_finite;
-    int64_t steps, seed, count;
+    int64_t iterations, seed, count;
     double rate, confidence;
     compile_options compile;
 } fool_options;
@@ -16,7 +16,7 @@ typedef struct fool_options {
 /* The words for --loss, in the order of atl_fool_loss. */
 extern const char *const loss_names[];
 
-/* As read_options. */
+/* Like read_options. */
 int read_fool_options(fool_options *set, int argc, char **argv, int *code);
 
 #endif

@@ -1,4 +1,4 @@
-/* What atled fool works with: made ready in fool_start.c, used in fool.c. */
+/* The state of atled fool: prepared in fool_start.c, used in fool.c. */
 #ifndef ATLED_TOOLS_FOOL_SESSION_H
 #define ATLED_TOOLS_FOOL_SESSION_H
 
@@ -17,18 +17,19 @@ typedef struct fool_session {
     int *targets;
     int target_count;
     progress_line progress;
-    char weights_path[4096]; /* of those that ship */
+    char weights_path[4096]; /* of the bundled weights */
     sheet_tile *tiles;       /* the pictures as written, for the sheet */
     int tile_count;
-    /* Of the target at hand. */
-    double *probability; /* after each step, for the panel's curve */
-    int steps_before;    /* of the attempts before this one, if rounding undid them */
+    /* For the current target. */
+    double *probability;   /* after each iteration, for the panel's curve */
+    int iterations_before; /* of the earlier attempts, if rounding undid them */
     int target;
-    /* Of all targets so far. */
-    int met, *steps_of_met;
+    /* For all targets so far. */
+    int met, *iterations_of_met;
 } fool_session;
 
-/* All that comes before the first step.  0, or the exit code after a complaint; end_fooling either way. */
+/* Everything before the first iteration.  Returns 0, or the exit code after an error message; call end_fooling either
+ * way. */
 int start_fooling(fool_session *session);
 void end_fooling(fool_session *session);
 

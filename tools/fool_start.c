@@ -1,4 +1,4 @@
-/* What atled fool does before the first step. */
+/* atled fool before the first iteration. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static atl_tensor *photograph(const fool_session *s, const char *path)
     atl_shape own = atl_tensor_shape(picture);
     if (picture && own.size[0] == size->height && own.size[1] == size->width)
         return picture;
-    /* The margin that is cut away keeps its share where the pictures are of another size than published. */
+    /* The cropped margin keeps its proportion if the images have another size than published. */
     int64_t resize = s->network.model->resize * short_side / s->network.model->height;
     if (picture)
         fitted = atl_fit_image(picture, resize, size->height, size->width);
@@ -30,7 +30,7 @@ static atl_tensor *photograph(const fool_session *s, const char *path)
     return fitted;
 }
 
-/* Whether the start is no file. */
+/* True if the start is not a file. */
 static int is_made(const char *start)
 {
     return strcmp(start, "noise") == 0 || strcmp(start, "grey") == 0 || strcmp(start, "gray") == 0;
@@ -115,7 +115,7 @@ static int choose_targets(fool_session *s)
     return 0;
 }
 
-/* Without --weights, those that ship with atled. */
+/* Without --weights, uses the bundled weights. */
 static int find_weights(fool_session *s)
 {
     if (!s->set.weights)
@@ -123,7 +123,7 @@ static int find_weights(fool_session *s)
     return s->set.weights ? 0 : report_no_weights("fool", s->set.model);
 }
 
-/* As they stand on the command line, before anything is read. */
+/* Checks the files on the command line, before anything is read. */
 static int check_named_files(const fool_session *s)
 {
     const fool_options *set = &s->set;
@@ -187,10 +187,10 @@ static int open_classes(fool_session *s)
     size_t classes = (size_t)s->network.size.classes;
     const char *const *own = model->classes == s->network.size.classes ? model->labels : NULL;
     s->targets = malloc(classes * sizeof *s->targets);
-    s->steps_of_met = malloc(classes * sizeof *s->steps_of_met);
+    s->iterations_of_met = malloc(classes * sizeof *s->iterations_of_met);
     s->tiles = malloc(classes * sizeof *s->tiles);
-    s->probability = malloc(((size_t)s->set.steps + 1) * sizeof *s->probability);
-    if (!s->targets || !s->steps_of_met || !s->tiles || !s->probability)
+    s->probability = malloc(((size_t)s->set.iterations + 1) * sizeof *s->probability);
+    if (!s->targets || !s->iterations_of_met || !s->tiles || !s->probability)
         return report_no_memory("fool");
     return read_labels("fool", s->set.labels, own, s->set.weights, s->network.size.classes, &s->labels);
 }
@@ -242,7 +242,7 @@ void end_fooling(fool_session *s)
     free_labels(&s->labels);
     atl_tensor_free(s->start);
     free(s->targets);
-    free(s->steps_of_met);
+    free(s->iterations_of_met);
     free(s->probability);
     for (int i = 0; i < s->tile_count; i++)
         atl_tensor_free(s->tiles[i].picture);

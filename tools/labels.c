@@ -1,4 +1,4 @@
-/* The names of a network's classes, and the class that a word on the command line means. */
+/* The names of a network's classes, and the lookup of a class by a word on the command line. */
 #include "labels.h"
 
 #include <ctype.h>
@@ -86,7 +86,7 @@ static int read_file(const char *path, class_names *out)
     return ok;
 }
 
-/* Names that nobody asked for: taken if the file is there and has as many lines as there are classes.  0 without memory. */
+/* Optional names: used if the file exists and has as many lines as there are classes.  Returns 0 if out of memory. */
 static int look_beside(const char *weights, int classes, class_names *out)
 {
     static const char *const places[] = {"labels.txt", "imagenet_classes.txt", "../labels/labels.txt",
@@ -156,7 +156,7 @@ char *class_text(const class_names *labels, int class, char *text, unsigned long
     return clean_text(whole, text, size); /* cut after a whole character */
 }
 
-/* The classes whose name is the word, or begins with it; as many as fit are listed in words. */
+/* The classes whose name is the word, or begins with it; lists as many as fit as text. */
 static int find_names(const class_names *labels, const char *word, int whole, int *first, char *list, size_t size)
 {
     enum { MOST_LISTED = 6 };

@@ -1,4 +1,4 @@
-/* Option tables over getopt_long: parsing, --help, and errors that say what to do. */
+/* Option tables for getopt_long: parsing, --help, and errors with a remedy. */
 #include "options.h"
 
 #include <ctype.h>
@@ -11,14 +11,14 @@
 
 #include "tools.h"
 
-enum { NO_MEMORY = -1 }; /* what a store function returns in place of 0 */
+enum { NO_MEMORY = -1 }; /* returned by a store function instead of 0 */
 enum { MOST_OPTIONS = 64, FIRST_LONG = 256, HELP_COLUMN = 28, HELP_WIDTH = 80 };
 
 /* ---- help ---- */
 
 static int takes_argument(const command_option *o) { return !o->flag; }
 
-/* The default, as --help shows it; "" if there is nothing to show. */
+/* The default, as --help shows it; "" if there is none to show. */
 static const char *default_text(const command_option *o, char *text, size_t size)
 {
     text[0] = 0;
@@ -44,7 +44,8 @@ static void write_choices(const char *const *choices, char *text, size_t size)
     }
 }
 
-/* The text in lines that end before HELP_WIDTH, each but the first indented. `column` is where we stand. */
+/* Writes the text in lines that end before HELP_WIDTH, each except the first indented.  `column` is the current
+ * column. */
 static void write_wrapped(FILE *file, const char *text, int column, int indent)
 {
     while (*text) {
@@ -110,7 +111,7 @@ void write_help(const command_line *line, FILE *file)
 
 /* ---- values ---- */
 
-/* A mistake in the use of the command: how to go on is always told. */
+/* A usage error; always tells where to find help. */
 static int usage_error(const command_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static int usage_error(const command_line *line, const char *format, ...)
 {
@@ -138,7 +139,7 @@ static int out_of_bounds(const command_line *line, const command_option *o, cons
     return usage_error(line, "--%s must be between %.9g and %.9g, not %s", o->name, o->lowest, o->highest, given);
 }
 
-/* The library's own conversions pass over white space. */
+/* The C library's conversions skip white space. */
 static int begins_with_space(const char *given) { return isspace((unsigned char)given[0]); }
 
 static int store_whole(const command_line *line, const command_option *o, const char *given)
@@ -166,7 +167,7 @@ static int store_real(const command_line *line, const command_option *o, const c
     return 1;
 }
 
-/* The index of the word among the choices; -1 after a complaint. */
+/* The index of the word among the choices; -1 after an error message. */
 static int choice_of(const command_line *line, const command_option *o, const char *given)
 {
     char choices[512];
@@ -203,7 +204,7 @@ static int store_several(const command_line *line, const command_option *o, cons
         *o->several |= 1u << choice;
         if (!given[length])
             return 1;
-        given += length + 1; /* after a comma there is another */
+        given += length + 1; /* another word follows the comma */
     }
 }
 
@@ -240,7 +241,7 @@ static int store_value(const command_line *line, const command_option *o, const 
 
 /* ---- parsing ---- */
 
-/* What getopt_long wants, made from our table: long option i returns FIRST_LONG + i, and --help comes last. */
+/* getopt_long's tables, made from ours: long option i returns FIRST_LONG + i, and --help comes last. */
 typedef struct getopt_tables {
     int count; /* without --help */
     char letters[2 * MOST_OPTIONS + 4];
@@ -251,7 +252,7 @@ static void make_tables(const command_line *line, getopt_tables *tables)
 {
     int at = 0;
     memset(tables, 0, sizeof *tables);
-    tables->letters[at++] = ':'; /* tell a missing argument from an unknown option */
+    tables->letters[at++] = ':'; /* distinguishes a missing argument from an unknown option */
     for (const command_option *o = line->options; o->name && tables->count < MOST_OPTIONS; o++) {
         tables->names[tables->count] = (struct option){o->name, takes_argument(o), NULL, FIRST_LONG + tables->count};
         tables->count++;
@@ -265,7 +266,7 @@ static void make_tables(const command_line *line, getopt_tables *tables)
     tables->names[tables->count] = (struct option){"help", no_argument, NULL, FIRST_LONG + tables->count};
 }
 
-/* The index of the option that getopt's code means: tables->count for --help, -1 for none. */
+/* The index of the option for getopt's code: tables->count for --help, -1 for none. */
 static int option_of_code(const command_line *line, const getopt_tables *tables, int code)
 {
     if (code >= FIRST_LONG)
@@ -276,7 +277,7 @@ static int option_of_code(const command_line *line, const getopt_tables *tables,
     return code == 'h' ? tables->count : -1;
 }
 
-/* A long option that getopt refused: no such one, or the beginning of several. */
+/* Reports a long option that getopt rejected: unknown, or an ambiguous prefix. */
 static int refuse_long(const command_line *line, const getopt_tables *tables, const char *word)
 {
     const char *words[MOST_OPTIONS + 2] = {0};

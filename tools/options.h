@@ -1,17 +1,16 @@
-/* Command-line options from a table: each subcommand declares its options once, and that gives the parsing, --help, and errors
- * that name the option and the remedy.  Usage:
- *
+/* Command-line options from a table: each subcommand declares its options once.  The table determines the parsing,
+ * --help, and errors that name the option and the remedy.  Usage:
  *     const char *model = NULL;
  *     int64_t steps = 500;
  *     const command_option options[] = {
  *         {"model", 'm', .text = &model, .argument = "NAME", .required = 1, .help = "the network"},
- *         {"steps", 0, .whole = &steps, .argument = "N", .lowest = 1, .highest = 1e6, .help = "gradient steps at most"},
+ *         {"steps", 0, .whole = &steps, .argument = "N", .lowest = 1, .highest = 1e6, .help = "training steps at
+ *         most"},
  *         {0}};
- *     const command_line line = {"fool", .about = "make a picture that fools a network", .options = options};
+ *     const command_line line = {"train", .about = "train a network", .options = options};
  *     int code;
  *     if (!read_options(&line, argc, argv, NULL, &code))
- *         return code;
- */
+ *         return code; */
 #ifndef ATLED_TOOLS_OPTIONS_H
 #define ATLED_TOOLS_OPTIONS_H
 
@@ -26,17 +25,17 @@ typedef struct option_list {
 typedef struct command_option {
     const char *name; /* without the dashes; null ends the table */
     char letter;      /* its short form, or 0 */
-    /* Where the value goes: exactly one.  What stands there before is the default, and is shown by --help. */
+    /* The destination of the value: set exactly one.  Its value before parsing is the default, which --help shows. */
     int *flag;         /* no argument: set to 1 */
     const char **text; /* points into argv; one of the choices, if there are any */
     int64_t *whole;
     double *real;
     int *choice;                /* index into choices */
     unsigned *several;          /* one or more choices with commas between: bit i for each */
-    option_list *texts;         /* may be given several times */
-    const char *const *choices; /* the words allowed, ending with null */
-    const char *argument;       /* what --help calls the argument: "FILE" */
-    const char *help;           /* may be long: it is wrapped */
+    option_list *texts;         /* the option may occur several times */
+    const char *const *choices; /* the allowed words, ending with null */
+    const char *argument;       /* the argument's name in --help: "FILE" */
+    const char *help;           /* may be long: --help wraps it */
     double lowest, highest;     /* of a number; both 0: any; highest may be INFINITY */
     int required;
 } command_option;
@@ -48,23 +47,23 @@ int is_given(const command_option *options, given_options given, const char *nam
 typedef struct command_line {
     const char *name;     /* of the subcommand */
     const char *about;    /* one line */
-    const char *operands; /* what --help calls the words that are no options: "FILE..."; null: there are none */
+    const char *operands; /* the name of the operands in --help: "FILE..."; null: there are none */
     int least_operands, most_operands;
     const command_option *options;
-    const command_option *shared; /* more of them, which other commands have as well; null: none */
+    const command_option *shared; /* further options that several commands share; null: none */
     const char *const *examples;  /* command and comment in turn, ending with null; or null */
     given_options *given_out;     /* which of `options` were given; may be null */
 } command_line;
 
-/* Returns 1 with the values stored and argv permuted so that the operands are the last ones; or 0 with *code_out what the
- * command has to return: 0 after --help (written to stdout), 2 after a mistake (said on stderr), 4 if memory ran out.
- * operands_out: index of the first operand in argv; may be null. */
+/* Returns 1 with the values stored and argv permuted so that the operands are last.  Otherwise returns 0 with *code_out
+ * set to the exit code: 0 after --help (written to stdout), 2 after a usage error (reported on stderr), 4 if memory ran
+ * out.  operands_out: the index of the first operand in argv; may be null. */
 int read_options(const command_line *line, int argc, char **argv, int *operands_out, int *code_out);
 
 void write_help(const command_line *line, FILE *file);
 
-enum { LONGEST_WORD = 64 }; /* of those that can be meant */
-/* The word of the list (ending with null) that is closest to what was typed, or null if none is close. */
+enum { LONGEST_WORD = 64 }; /* of the words that can be suggested */
+/* The word of the list (ending with null) that is closest to the typed one, or null if none is close. */
 const char *closest_word(const char *typed, const char *const *words);
 
 #endif

@@ -1,4 +1,4 @@
-/* Putting a result in its place. */
+/* Writes a result to its file. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ int write_whole(const char *command, const char *path, const char *text, size_t 
 {
     char beside[4096 + 16];
     struct stat about;
-    char *target = realpath(path, NULL); /* where a link leads */
+    char *target = realpath(path, NULL); /* follows links */
     const char *end = target ? target : path;
     int is_file = stat(path, &about) != 0 || S_ISREG(about.st_mode), written;
     snprintf(beside, sizeof beside, "%s.partial", end);

@@ -1,4 +1,4 @@
-/* One picture that tells how a network was fooled: drawn with cairo. */
+/* One picture that shows how a network was fooled, drawn with cairo. */
 #include "panel.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@ atl_status write_panel(const char *path, const story *panel)
 
 #include "cairo_output.h"
 
-/* Everything in pixels of the finished picture. */
+/* All sizes are in pixels of the finished picture. */
 enum {
     MARGIN = 28,
     GAP = 24,
@@ -41,7 +41,7 @@ static const colour paper = {0.984, 0.980, 0.969}, ink = {0.13, 0.14, 0.17}, fai
 
 static void use(cairo_t *cr, colour c) { cairo_set_source_rgb(cr, c.r, c.g, c.b); }
 
-/* ---- pictures ---------------------------------------------------------------------------------------------------------- */
+/* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
 static int64_t height_of(const atl_tensor *picture) { return atl_tensor_shape(picture).size[1]; }
 static int64_t width_of(const atl_tensor *picture) { return atl_tensor_shape(picture).size[2]; }
@@ -52,7 +52,7 @@ static uint32_t packed(const double rgb[3])
     return 0xFF000000u | byte_of(rgb[0]) << 16 | byte_of(rgb[1]) << 8 | byte_of(rgb[2]);
 }
 
-/* How the three values of pixel i become its colour. */
+/* Converts the three values of pixel i to its colour. */
 typedef void shade(const story *panel, double gain, int64_t i, double rgb[3]);
 
 static cairo_surface_t *cairo_surface_of(const story *panel, shade *shade_of, double gain)
@@ -84,7 +84,7 @@ static void shade_result(const story *panel, double gain, int64_t i, double rgb[
         rgb[c] = gain * atl_floats(panel->result)[3 * i + c];
 }
 
-/* In grey levels, of what can be seen: the start is rounded as well. */
+/* The visible difference in grey levels: the start is rounded as well. */
 static double difference_at(const story *panel, int64_t i)
 {
     return atl_floats(panel->result)[i] - floor(atl_floats(panel->start)[i] + 0.5);
@@ -103,7 +103,7 @@ static double slope_at(const story *panel, int64_t i)
     return sqrt((double)g[0] * g[0] + (double)g[1] * g[1] + (double)g[2] * g[2]);
 }
 
-/* From night through ember to light: lightness rises all the way, so that it reads in grey, too. */
+/* From dark blue through red to white: lightness increases monotonically, so that the map works in grey, too. */
 static void shade_gradient(const story *panel, double gain, int64_t i, double rgb[3])
 {
     static const double stop[6][3] = {{8, 8, 24},    {58, 18, 92},   {140, 32, 98},
@@ -120,7 +120,7 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The value that all but `share` of the count values stay below; sorts them. */
+/* The quantile that all but `share` of the count values stay below; sorts them. */
 static double quantile(double *values, int64_t count, double share)
 {
     if (!count)
@@ -131,7 +131,8 @@ static double quantile(double *values, int64_t count, double share)
 
 static double change_at(const story *panel, int64_t i) { return fabs(difference_at(panel, i)); }
 
-/* What makes all but 1 % of the values visible without clipping; 1 if they are all zero; 0 without memory. */
+/* The gain at which all but 1 % of the values are visible without clipping; 1 if they are all zero; 0 if out of
+ * memory. */
 static double gain_of(const story *panel, double (*at)(const story *panel, int64_t i), int64_t count, double full)
 {
     double *values = malloc((size_t)count * sizeof *values), high = 0;
@@ -144,7 +145,7 @@ static double gain_of(const story *panel, double (*at)(const story *panel, int64
     return high > 0 ? full / high : 1;
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 
 static void choose_font(cairo_t *cr, double size, int bold)
 {
@@ -162,7 +163,7 @@ static void write_text(cairo_t *cr, double x, double y, double align, const char
     cairo_show_text(cr, text);
 }
 
-/* The same, smaller if it would not fit. */
+/* The same with a smaller font if the text would not fit. */
 static void write_fitting(cairo_t *cr, double x, double y, double room, double size, int bold, const char *text)
 {
     cairo_text_extents_t extents;
@@ -173,9 +174,9 @@ static void write_fitting(cairo_t *cr, double x, double y, double room, double s
     write_text(cr, x, y, 0, text);
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
 
-/* Takes the surface over.  Whole pixels are kept square and sharp when enlarged. */
+/* Takes ownership of the surface.  Enlarged pixels stay square and sharp. */
 static void draw_tile(cairo_t *cr, double x, double y, double side, cairo_surface_t *picture, const char *caption)
 {
     double w = cairo_image_surface_get_width(picture), h = cairo_image_surface_get_height(picture);
@@ -195,7 +196,8 @@ static void draw_tile(cairo_t *cr, double x, double y, double side, cairo_surfac
     write_text(cr, x, y + side + 18, 0, caption);
 }
 
-/* Fewer shades in a part of the picture: in small tiles of noise nobody sees it, but the file is a quarter smaller. */
+/* Reduces the number of shades in a part of the picture: this is invisible in small tiles of noise, but the file is a
+ * quarter smaller. */
 static void coarsen(cairo_surface_t *surface, int x, int y, int side)
 {
     unsigned char *data = cairo_image_surface_get_data(surface);
@@ -213,14 +215,17 @@ typedef struct plot {
     double x, y, width, height;
 } plot;
 
-static double plot_x(const plot *p, double step, int steps) { return p->x + p->width * (steps ? step / steps : 0); }
+static double plot_x(const plot *p, double iteration, int iterations)
+{
+    return p->x + p->width * (iterations ? iteration / iterations : 0);
+}
 static double plot_y(const plot *p, double probability) { return p->y + p->height * (1 - probability); }
 
-/* 1, 2 or 5 times a power of ten, such that there are at most six to the axis. */
-static int tick_distance(int steps)
+/* 1, 2 or 5 times a power of ten, so that the axis has at most six ticks. */
+static int tick_distance(int iterations)
 {
     int distance = 1;
-    for (int i = 0; steps / distance > 6; i++)
+    for (int i = 0; iterations / distance > 6; i++)
         distance = i % 3 == 1 ? distance / 2 * 5 : distance * 2;
     return distance;
 }
@@ -240,10 +245,10 @@ static void draw_axes(cairo_t *cr, const plot *p, const story *panel)
         snprintf(text, sizeof text, "%d %%", 25 * i);
         write_text(cr, p->x - 8, y + 4, 1, text);
     }
-    int distance = tick_distance(panel->steps);
-    for (int step = 0; step <= panel->steps; step += distance) {
-        snprintf(text, sizeof text, "%d", step);
-        write_text(cr, plot_x(p, step, panel->steps), p->y + p->height + 18, 0.5, text);
+    int distance = tick_distance(panel->iterations);
+    for (int i = 0; i <= panel->iterations; i += distance) {
+        snprintf(text, sizeof text, "%d", i);
+        write_text(cr, plot_x(p, i, panel->iterations), p->y + p->height + 18, 0.5, text);
     }
 }
 
@@ -261,20 +266,21 @@ static void draw_goal(cairo_t *cr, const plot *p, double confidence)
 
 static void trace_curve(cairo_t *cr, const plot *p, const story *panel)
 {
-    for (int i = 0; i <= panel->steps; i++)
-        cairo_line_to(cr, plot_x(p, i, panel->steps), plot_y(p, panel->probability[i]));
+    for (int i = 0; i <= panel->iterations; i++)
+        cairo_line_to(cr, plot_x(p, i, panel->iterations), plot_y(p, panel->probability[i]));
 }
 
-/* The last point, and beside it how many steps it took. */
+/* Draws the last point, and beside it the number of iterations. */
 static void draw_end(cairo_t *cr, const plot *p, const story *panel)
 {
     char text[64];
-    double last = panel->probability[panel->steps];
-    double x = plot_x(p, panel->steps, panel->steps), y = plot_y(p, last);
+    double last = panel->probability[panel->iterations];
+    double x = plot_x(p, panel->iterations, panel->iterations), y = plot_y(p, last);
     use(cr, accent);
     cairo_arc(cr, x, y, 4.5, 0, 2 * M_PI);
     cairo_fill(cr);
-    snprintf(text, sizeof text, "%.4g %% after %d step%s", 100 * last, panel->steps, panel->steps == 1 ? "" : "s");
+    snprintf(text, sizeof text, "%.4g %% after %d iteration%s", 100 * last, panel->iterations,
+             panel->iterations == 1 ? "" : "s");
     choose_font(cr, 14, 1);
     cairo_text_extents_t extents;
     cairo_text_extents(cr, text, &extents);
@@ -287,7 +293,7 @@ static void draw_curve(cairo_t *cr, const plot *p, const story *panel)
     draw_goal(cr, p, panel->confidence);
     cairo_move_to(cr, p->x, p->y + p->height);
     trace_curve(cr, p, panel);
-    cairo_line_to(cr, plot_x(p, panel->steps, panel->steps), p->y + p->height);
+    cairo_line_to(cr, plot_x(p, panel->iterations, panel->iterations), p->y + p->height);
     cairo_set_source_rgba(cr, accent.r, accent.g, accent.b, 0.10);
     cairo_fill(cr);
     trace_curve(cr, p, panel);
@@ -328,12 +334,12 @@ static int draw(cairo_t *cr, const story *panel)
                     LARGE - SMALL - CAPTION - 52};
     use(cr, ink);
     choose_font(cr, 14, 1);
-    write_text(cr, MARGIN + LARGE + GAP, p.y - 24, 0, "the target's probability, step by step");
+    write_text(cr, MARGIN + LARGE + GAP, p.y - 24, 0, "the probability of the target per iteration");
     draw_curve(cr, &p, panel);
     return gain > 0 && gain_of_slope > 0;
 }
 
-/* ---- the file ---------------------------------------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 atl_status write_panel(const char *path, const story *panel)
 {

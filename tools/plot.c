@@ -1,4 +1,4 @@
-/* Pictures of a training and of an evaluation. */
+/* Plots of a training and of an evaluation. */
 #include "plot.h"
 
 #include <math.h>
@@ -29,7 +29,7 @@ atl_status write_confusion(const char *path, const int64_t *confusion, int class
 #include "cairo_output.h"
 #include "text.h"
 
-/* Everything in pixels of the finished picture. */
+/* All sizes are in pixels of the finished picture. */
 enum { CHART = 400, TALL = 300, MARGIN = 56, HEAD = 64, CELL = 36, ROW_NAMES = 110 };
 
 typedef struct axes {
@@ -65,7 +65,7 @@ static void write_before(cairo_t *cr, double x, double y, double size, const cha
     write_text(cr, x - extents.x_advance, y, size, text);
 }
 
-/* ---- curves ---------------------------------------------------------------------------------------------------------- */
+/* ---- curves ------------------------------------------------------------------------------------------------------ */
 
 static double value_of(const epoch_record *r, int which)
 {
@@ -147,7 +147,7 @@ atl_status write_curves(const char *path, const char *title, const epoch_record 
     return write_drawn(path, cr);
 }
 
-/* ---- the confusion matrix -------------------------------------------------------------------------------------------- */
+/* ---- the confusion matrix ---------------------------------------------------------------------------------------- */
 
 static void draw_cell(cairo_t *cr, double x, double y, int64_t count, int64_t row_sum)
 {
@@ -167,7 +167,7 @@ static void draw_cell(cairo_t *cr, double x, double y, int64_t count, int64_t ro
 static void draw_names(cairo_t *cr, int i, const char *name)
 {
     char shown[64];
-    name = clean_text(name, shown, sizeof shown); /* cairo takes nothing but UTF-8 */
+    name = clean_text(name, shown, sizeof shown); /* cairo accepts only UTF-8 */
     cairo_set_source_rgb(cr, 0.13, 0.14, 0.17);
     write_before(cr, ROW_NAMES - 8, ROW_NAMES + i * CELL + CELL / 2.0 + 4, 12, name);
     cairo_save(cr);

@@ -1,4 +1,4 @@
-/* atled profile: where the time of a network goes, step by step. */
+/* atled profile: the time of each step of a network. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +60,8 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
     return 0;
 }
 
-/* The result to be computed: the logits, the gradient of the cross entropy with class 0 by the image, or a step that makes it less. */
+/* The output to compute: the logits, the gradient of the cross entropy with class 0 with respect to the image, or a
+ * training step. */
 static atl_node *wanted_node(const profile_settings *set, const loaded_network *n)
 {
     if (set->forward)

@@ -1,4 +1,4 @@
-/* What a long command tells while it works, and Ctrl-C. */
+/* The progress line of a long command, and Ctrl-C. */
 #include "progress.h"
 
 #include <signal.h>
@@ -65,7 +65,7 @@ static void note_interrupt(int number)
     interrupted = 1;
 }
 
-/* A signal that whoever started the command has it ignore (nohup, a job in the background) stays ignored. */
+/* A signal that the parent process ignores (nohup, a background job) stays ignored. */
 static void catch_signal(int number, void (*handler)(int), int flags)
 {
     struct sigaction action, before;
@@ -81,9 +81,10 @@ void catch_interrupts(void)
 {
     catch_signal(SIGINT, note_interrupt, (int)SA_RESETHAND | SA_RESTART);
     catch_signal(SIGTERM, note_interrupt, (int)SA_RESETHAND | SA_RESTART);
-    /* A terminal that is closed sends it more than once: from the shell and from the kernel. */
+    /* A closed terminal sends it more than once: from the shell and from the kernel. */
     catch_signal(SIGHUP, note_interrupt, SA_RESTART);
-    /* Whoever reads what is printed may end before the work does: it goes on, and the failed write is told at the end. */
+    /* The reader of the output may end before the work does: the work continues, and the failed write is reported at
+     * the end. */
     catch_signal(SIGPIPE, SIG_IGN, 0);
 }
 

@@ -1,4 +1,4 @@
-/* What a command says of failures, and the exit code that goes with them. */
+/* Error messages of commands, and their exit codes. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ void flush_output(void)
         output_error = errno;
 }
 
-/* The options of the C interface of which the library's messages speak: nobody at a command line can make use of them. */
+/* C options that the library's messages mention; they are useless on a command line. */
 static const char *const c_options[] = {".allow_missing", ".allow_extra", ".weights_only", ".suffixes"};
 
 static size_t c_option_at(const char *text)
@@ -28,7 +28,7 @@ static size_t c_option_at(const char *text)
     return 0;
 }
 
-/* Takes " (.allow_missing = 1 keeps ...)" away, and makes "other .suffixes" "other suffixes". */
+/* Removes " (.allow_missing = 1 keeps ...)", and turns "other .suffixes" into "other suffixes". */
 static void remove_c_options(char *text)
 {
     char *to = text;

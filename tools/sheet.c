@@ -9,11 +9,11 @@
 #include "config.h"
 #include "text.h"
 
-/* In pixels of the finished sheet. */
+/* Sizes in pixels of the finished sheet. */
 enum { GAP = 12, LEAST_SIDE = 144, CAPTION = 24, TEXT = 13 };
 enum { LEAST_COLUMNS = 5 };
 
-/* How the pictures stand. */
+/* The arrangement of the pictures. */
 typedef struct arrangement {
     int columns, times;              /* every pixel is a square of `times` */
     int64_t tall, wide;              /* of one with its caption and the gap to the next */
@@ -79,11 +79,11 @@ static double width_of(cairo_t *cr, const char *text)
     return extents.x_advance;
 }
 
-/* Cut off at the end of a character where it is too wide. */
+/* Truncates a text that is too wide after a whole character. */
 static void write_within(cairo_t *cr, double x, double y, double width, const char *text)
 {
     char cut[sizeof((sheet_tile *)NULL)->name + 4];
-    clean_text(text, cut, sizeof cut - 4); /* cairo takes nothing but UTF-8 */
+    clean_text(text, cut, sizeof cut - 4); /* cairo accepts only UTF-8 */
     for (size_t length = strlen(cut); width_of(cr, cut) > width && length > 0;) {
         while (--length > 0 && (cut[length] & 0xC0) == 0x80)
             ;
@@ -93,7 +93,7 @@ static void write_within(cairo_t *cr, double x, double y, double width, const ch
     cairo_show_text(cr, cut);
 }
 
-/* The class at the left, its probability at the right, in red where it is not what was wanted. */
+/* The class on the left, its probability on the right, in red if it is not the target. */
 static void draw_caption(cairo_t *cr, double x, double y, double width, const sheet_tile *tile)
 {
     char number[32];

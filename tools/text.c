@@ -1,11 +1,11 @@
-/* Text that others wrote, made fit to be shown. */
+/* Makes foreign text safe to show. */
 #include "text.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-/* U+FFFD, which stands for what cannot be shown. */
+/* U+FFFD replaces characters that cannot be shown. */
 static const char replacement[] = "\xEF\xBF\xBD";
 
 /* The character that begins here and its bytes: 0 if it is not UTF-8 (RFC 3629). */
@@ -26,7 +26,7 @@ static size_t decode(const unsigned char *s, uint32_t *code_out)
     return code < smallest[length] || code > 0x10FFFF || is_surrogate ? 0 : length;
 }
 
-/* A terminal would obey it in place of showing it, or it would turn the text around. */
+/* Characters that a terminal would interpret instead of showing, or that change the direction of writing. */
 static int is_control(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x200E && code <= 0x200F) ||

@@ -1,15 +1,15 @@
-/* Text that others wrote - names of classes, of files, of entries - as it may be shown on a terminal and drawn in a picture. */
+/* Foreign text (names of classes, files, entries), made safe for a terminal and for drawings. */
 #ifndef ATLED_TOOLS_TEXT_H
 #define ATLED_TOOLS_TEXT_H
 
 #include <stddef.h>
 
-/* Copies `from` into `to`, which has room for `size` bytes.  Bytes that are not UTF-8 and control characters (escape sequences
- * of a terminal, marks that turn the direction of writing) become U+FFFD.  A text that is too long ends after a whole
- * character.  Returns to. */
+/* Copies `from` to `to`, which has room for `size` bytes.  Bytes that are not UTF-8 and control characters (escape
+ * sequences of a terminal, marks that change the direction of writing) become U+FFFD.  A text that is too long ends
+ * after a whole character.  Returns to. */
 char *clean_text(const char *from, char *to, size_t size);
 
-/* The bytes of the first `columns` characters of a UTF-8 text; each is taken to be one column wide. */
+/* The number of bytes of the first `columns` characters of a UTF-8 text; each character counts as one column. */
 int bytes_within(const char *text, int columns);
 
 /* Prints the clean text in exactly `columns` columns, at the right: cut or filled with spaces. */

@@ -1,37 +1,39 @@
-/* What the subcommands of `atled` share.  Each stands in a file of its own, tools/NAME.c, and uses the public face only. */
+/* Declarations shared by the subcommands of `atled`.  Each subcommand is in its own file, tools/NAME.c, and uses only
+ * the public headers. */
 #ifndef ATLED_TOOLS_TOOLS_H
 #define ATLED_TOOLS_TOOLS_H
 
 #include "atled/atled.h"
 #include "options.h"
 
-/* What the command returns to the shell. */
+/* Exit codes. */
 enum {
     EXIT_GOAL_MET = 0,
-    EXIT_GOAL_NOT_MET = 1, /* the best so far is kept */
+    EXIT_GOAL_NOT_MET = 1, /* the best result so far is written */
     EXIT_USAGE = 2,        /* the command line is wrong */
     EXIT_BAD_FILE = 3,     /* a model, weights, picture or data set is missing or wrong; a file cannot be written */
-    EXIT_INTERNAL = 4      /* a fault of atled, or no memory */
+    EXIT_INTERNAL = 4      /* a bug in atled, or out of memory */
 };
 
-/* The exit code that goes with the status of a library call. */
+/* The exit code for the status of a library call. */
 int exit_code_of(atl_status status);
 
-/* Prints "atled NAME: ..." and a newline on stderr; returns code.  Control characters are not printed as they are. */
+/* Prints "atled NAME: ..." and a newline on stderr; returns code.  Control characters are replaced. */
 int report_error(const char *command, int code, const char *format, ...) ATL_PRINTF(3, 4);
-/* Prints the message of the library's last failure; returns the exit code that goes with it. */
+/* Prints the message of the library's last failure; returns its exit code. */
 int report_failure(const char *command);
-/* The same with what is recorded on the graph, if anything is: the first mistake, of which later failures follow. */
+/* The same with the graph's first error, if there is one: later failures follow from it. */
 int report_graph_failure(const char *command, const atl_graph *graph);
-/* Says that memory is what failed; returns the exit code. */
+/* Reports that memory ran out; returns the exit code. */
 int report_no_memory(const char *command);
 
-/* Sends what was printed on its way; end_output tells if that failed. */
+/* Flushes standard output; end_output reports a failure. */
 void flush_output(void);
-/* After the last word on standard output: returns code, or another one after a complaint if a part of it was lost. */
+/* Call it after the last output: returns code, or another one after an error message if output was lost. */
 int end_output(const char *command, int code);
 
-/* Puts the text in the place of the file; if that fails, the file is as it was.  0, or an exit code with the complaint written. */
+/* Replaces the file by the text; on failure the file is unchanged.  Returns 0, or the exit code after an error
+ * message. */
 int write_whole(const char *command, const char *path, const char *text, size_t size);
 
 /* The subcommands: argv[0] is the subcommand's name.  They return an exit code. */

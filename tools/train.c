@@ -1,4 +1,4 @@
-/* atled train: a network from labelled images. */
+/* atled train: trains a network on labelled images. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #include "train_session.h"
 
-/* Share of the time of this run that was spent waiting for data. */
+/* The fraction of this run's time that was spent waiting for data. */
 static double share_waited(const train_session *s)
 {
     double seconds = seconds_now() - s->started;
@@ -29,7 +29,7 @@ static void tell_step(train_session *s, const atl_batch *batch)
                   (double)(s->steps - s->done) / speed);
 }
 
-/* The weights, and if wanted all that is needed to go on.  A network that has become NaN takes the place of no other. */
+/* Saves the weights, and the checkpoint if requested.  A network with NaN never overwrites a file. */
 static int save(train_session *s)
 {
     if (hand_over(&s->t))
@@ -66,7 +66,7 @@ static int record(train_session *s, const score *tested)
                         strerror(errno), s->set.output);
 }
 
-/* Of the epochs that came to their end, in this run and those before it. */
+/* Draws the completed epochs of this run and of earlier ones. */
 static int draw_curves(const train_session *s)
 {
     if (!s->set.plot || !s->record_count)
@@ -80,13 +80,13 @@ static int end_epoch(train_session *s)
     atl_status status = look_at(&s->t, s->test, 250, NULL, &tested);
     if (status)
         return report_failure("train");
-    int code = save(s); /* first: what else cannot be written loses nothing */
+    int code = save(s); /* first, so that a failure to write other files loses nothing */
     if (!code)
         code = record(s, &tested);
     return code ? code : draw_curves(s);
 }
 
-/* At which node the first NaN or infinity of the step at hand is. */
+/* Reports the node with the first NaN or infinity of the current step. */
 static void tell_where(const train_session *s, const atl_feed *feeds)
 {
     const atl_node *where = NULL;
@@ -98,7 +98,7 @@ static void tell_where(const train_session *s, const atl_feed *feeds)
         report_error("train", 0, "it began at '%s' (%s)", atl_name_of(where), atl_op_of(where)->name);
 }
 
-/* The library's message, without what it tells a programmer. */
+/* Prints the library's message without hints for programmers. */
 static void tell_failed_step(const train_session *s)
 {
     const char *text = atl_error(), *hint = strstr(text, "; atl_");
@@ -106,8 +106,8 @@ static void tell_failed_step(const train_session *s)
                  text);
 }
 
-/* A step that failed has changed nothing: what the variables hold is from the step before, which may itself have made one of
- * them infinite. */
+/* A failed step has changed nothing: the variables have the values after the previous step, which may itself have made
+ * one of them infinite. */
 static int fail_step(train_session *s, atl_status status, const atl_feed *feeds)
 {
     int is_nan = status == ATL_NOT_FINITE, failed = is_nan ? EXIT_GOAL_NOT_MET : exit_code_of(status);

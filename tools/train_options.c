@@ -8,7 +8,7 @@
 
 #include "network.h"
 
-/* Elsewhere sgd is the name of what is "momentum" here: silence would train without. */
+/* Other tools call "sgd" what is "momentum" here; ignoring the option silently would train without momentum. */
 static int check_momentum(const train_options *set, int *code)
 {
     int has_it = set->optimizer == OPTIMIZER_MOMENTUM || set->optimizer == OPTIMIZER_NESTEROV ||
@@ -21,8 +21,8 @@ static int check_momentum(const train_options *set, int *code)
     return 0;
 }
 
-/* Options that only some of the optimizers or schedules take notice of.  An option without effect is a mistake that nobody would
- * see in the result. */
+/* Options that only some optimizers or schedules use.  An option without effect would be an invisible error, so it is
+ * reported. */
 static const struct limited_option {
     const char *name;
     int of_schedule; /* else of an optimizer */
@@ -71,7 +71,7 @@ static int check_limited(const train_options *set, const command_option *options
     return 0;
 }
 
-/* Two that mean the same thing in two ways. */
+/* Checks pairs of options that mean the same thing in two ways. */
 static int check_pairs(const command_option *options, given_options given)
 {
     static const char *const pairs[][3] = {
@@ -210,7 +210,7 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
     return !*code;
 }
 
-/* Each optimizer is given the options that it has. */
+/* Sets the options that the optimizer has. */
 atl_optimizer settle_optimizer(train_options *set)
 {
     int has_momentum = set->optimizer == OPTIMIZER_MOMENTUM || set->optimizer == OPTIMIZER_NESTEROV ||

@@ -4,7 +4,7 @@
 
 #include "training.h"
 
-/* One for each option, see --help.  Numbers that are NaN were not given: the default hangs on others. */
+/* One field per option, see --help.  A number is NaN if it was not given: its default depends on other options. */
 typedef struct train_options {
     const char *model, *data, *output, *widths, *at, *checkpoint, *resume, *weights, *log, *plot;
     int optimizer, schedule, staircase, flip, find_nan, allow_non_finite, quiet;
@@ -15,14 +15,14 @@ typedef struct train_options {
     compile_options compile;
 } train_options;
 
-/* As read_options. */
+/* Like read_options. */
 int read_train_options(train_options *set, int argc, char **argv, int *code);
 
-/* These return 0, or the exit code after a complaint. */
+/* These functions return 0, or the exit code after an error message. */
 int read_widths(const train_options *set, int widths[ATL_MODEL_LAYERS]);
 int read_drops(const train_options *set, int64_t per_epoch, int64_t at[MOST_DROPS]); /* in steps */
 
-/* Settles what hangs on several options: may change set->optimizer and the decays. */
+/* Computes values that depend on several options: may change set->optimizer and the decays. */
 atl_optimizer settle_optimizer(train_options *set);
 
 #endif

@@ -1,4 +1,4 @@
-/* What atled train works with: made ready in train_start.c, used in train.c. */
+/* The state of atled train: prepared in train_start.c, used in train.c. */
 #ifndef ATLED_TOOLS_TRAIN_SESSION_H
 #define ATLED_TOOLS_TRAIN_SESSION_H
 
@@ -23,9 +23,10 @@ typedef struct train_session {
     int record_count;
 } train_session;
 
-/* All that comes before the first step.  0, or the exit code after a complaint; end_session either way. */
+/* Everything before the first step.  Returns 0, or the exit code after an error message; call end_session either
+ * way. */
 int start_session(train_session *session);
-/* Returns code, or another one after a complaint if the log could not be written to its end. */
+/* Returns code, or another one after an error message if the log could not be written completely. */
 int end_session(train_session *session, int code);
 
 #endif

@@ -1,4 +1,4 @@
-/* What atled train does before the first step. */
+/* atled train before the first step. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +66,7 @@ static int check_data(const train_session *s)
     return check_classes(s);
 }
 
-/* In what the network makes of the images. */
+/* Checks the crop against the preprocessed images. */
 static int check_cut(const train_session *s, int64_t cut)
 {
     atl_shape image = atl_dataset_image_shape(s->data);
@@ -107,7 +107,7 @@ static int check_named_files(const train_session *s)
     return check_files("train", files);
 }
 
-/* The epochs before the stop, of which the curves shall tell, too.  A log that is not there or says something else has none. */
+/* Reads the epochs before the interruption, for the curves.  A missing log, or one with another format, has none. */
 static void read_log(train_session *s, int room)
 {
     FILE *file = fopen(s->set.log, "r");

@@ -1,4 +1,4 @@
-/* A network with what it takes to train it. */
+/* A network and the graphs to train it. */
 #include "training.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 const char *const optimizer_names[] = {"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", NULL};
 const char *const schedule_names[] = {"constant", "cosine", "exponential", "step", NULL};
 
-/* ---- the network -------------------------------------------------------------------------------------------------------- */
+/* ---- the network ------------------------------------------------------------------------------------------------- */
 
 static int build_net(const training_settings *set, int in_training, net *n)
 {
@@ -35,7 +35,7 @@ static atl_program *compile(const training_settings *set, const net *n, atl_node
     return atl_compile_with(&args);
 }
 
-/* ---- what each variable has of its own ------------------------------------------------------------------------------------ */
+/* ---- what each variable has of its own --------------------------------------------------------------------------- */
 
 static int ends_in(const char *text, const char *end)
 {
@@ -66,7 +66,7 @@ typedef void set_number(atl_node *variable, float value);
 
 static void set_decay(atl_node *variable, float value) { atl_variable_set_decay(variable, value); }
 
-/* Without a rate it stays as it is, and its gradient is not computed at all. */
+/* A rate of 0 freezes the variable, and its gradient is not computed. */
 static void set_rate(atl_node *variable, float value)
 {
     atl_variable_set_rate_scale(variable, value);
@@ -109,7 +109,7 @@ static int set_each(const char *command, const training *t)
     return code;
 }
 
-/* ---- the step --------------------------------------------------------------------------------------------------------- */
+/* ---- the step ---------------------------------------------------------------------------------------------------- */
 
 static atl_node *build_schedule(const training *t)
 {
@@ -149,7 +149,7 @@ static atl_optimizer make_optimizer(const training *t)
     return make[t->set.optimizer](&options);
 }
 
-/* AdamW shrinks the weights by itself. */
+/* AdamW applies weight decay itself. */
 static atl_node *build_cost(const training *t)
 {
     atl_node *loss = t->trained.loss;
@@ -183,7 +183,7 @@ static int build_measuring(training *t)
     return t->measure != NULL;
 }
 
-/* ---- all of it ----------------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 static int refuse(const char *command, const training *t, const net *n)
 {
@@ -234,8 +234,9 @@ int64_t steps_done(const training *t)
     return steps ? *atl_ints(steps) : 0;
 }
 
-/* Batch norm kept its statistics for the weights, not for their averages: for those they are taken anew, over batches of examples as
- * in training.  What was kept before is forgotten by 0.9 with each of them: half a percent of it is left. */
+/* Batch norm's running statistics belong to the weights, not to their averages.  For the averages they are measured
+ * again, over batches of examples as in training.  Each batch multiplies the weight of the old statistics by 0.9: half
+ * a per cent of it remains. */
 static atl_status measure(training *t)
 {
     enum { BATCHES = 50 };
@@ -285,9 +286,10 @@ const char *non_finite_variable_of(const training *t)
     return name || t->handed_over != steps_done(t) ? name : first_non_finite_variable(t->used.graph);
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------------------ */
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
 
-/* How many classes score higher than the true one; of equal ones the first comes first, and NaN never comes first. */
+/* The number of classes with a higher score than the true one; of equal ones the first comes first, and NaN never comes
+ * first. */
 static int place_of(const float *logits, int classes, int label)
 {
     int before = 0;

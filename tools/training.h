@@ -1,5 +1,5 @@
-/* A network with what it takes to train it: a graph in which it is trained, whose program is a whole step, and one in which it is
- * used, without what only training needs. */
+/* A network and the graphs to train it: one graph for training, whose program is a whole step, and one for inference,
+ * without what only training needs. */
 #ifndef ATLED_TOOLS_TRAINING_H
 #define ATLED_TOOLS_TRAINING_H
 
@@ -30,9 +30,10 @@ typedef struct training_settings {
     int64_t every, warm_up, steps; /* in steps */
     int64_t at[MOST_DROPS];        /* steps at which the schedule `step` drops, in place of `every`; 0: none */
     double decay, decay_all;       /* on the weights of dense layers, and of all */
-    option_list decay_of, rate_of; /* "conv1=0.001": what lies in that scope has its own; freed by the caller */
+    option_list decay_of,
+        rate_of; /* "conv1=0.001": the variables in that scope have their own value; freed by the caller */
     double clip_value, clip_norm, clip_global_norm;
-    double average; /* of a moving average, which is then used in place of the weights; 0: none */
+    double average; /* of a moving average, which replaces the weights in tests; 0: none */
     uint64_t seed;
     compile_options compile;
     int look_only; /* no step */
@@ -47,45 +48,45 @@ typedef struct net {
 
 typedef struct training {
     training_settings set;
-    net trained; /* all null if it is only looked at */
+    net trained; /* all null if the network is only evaluated */
     net used;
-    /* Where averages are used and there is batch norm: in training, too, but only to take the statistics of the averaged net. */
+    /* With averages and batch norm: built for training, but only to measure the statistics of the averaged network. */
     net measured;
-    atl_node *right; /* share of the batch that is classified correctly */
-    atl_node *rate;  /* of the step at hand */
-    atl_node *step;  /* does it; its value is the loss with the decay */
+    atl_node *right; /* fraction of the batch that is classified correctly */
+    atl_node *rate;  /* of the current step */
+    atl_node *step;  /* one training step; its value is the loss with the decay */
     atl_program *train, *look, *measure;
-    atl_batches_args examples; /* what is trained on: for whoever trains to fill in after begin_training */
+    atl_batches_args examples; /* the training data: the caller fills it in after begin_training */
     int64_t handed_over;       /* steps done when `used` was last given its values; -1: never */
 } training;
 
-/* 0, or the exit code after a complaint; end_training either way. */
+/* Returns 0, or the exit code after an error message; call end_training either way. */
 int begin_training(const char *command, const training_settings *set, training *training_out);
 void end_training(training *t);
 
-/* Steps done, in this run and those before it. */
+/* The number of steps done in this run and in earlier ones. */
 int64_t steps_done(const training *t);
 
-/* Gives `used` the values of what is trained, or their moving averages, unless it has them already. */
+/* Copies the trained values, or their moving averages, to `used`, unless it has them already. */
 atl_status hand_over(training *t);
-/* These, to a file; for whoever uses the network. */
+/* Saves these to a file, for inference. */
 atl_status save_weights(training *t, const char *path);
-/* Everything, for going on. */
+/* Saves everything needed to resume. */
 atl_status save_checkpoint(const training *t, const char *path);
-/* Weights to begin with, as far as there are any. */
+/* Loads initial weights, as far as the file has them. */
 atl_status load_weights(const training *t, const char *path, atl_npz_report *report);
 
-/* The first variable that holds a NaN or an infinity, of what is trained or of what was handed over; null if none does. */
+/* The first variable with a NaN or an infinity, among the trained or the copied ones; null if there is none. */
 const char *non_finite_variable_of(const training *t);
 
 typedef struct score {
     int64_t count;
     double loss;  /* mean cross entropy */
-    double right; /* share of the first guesses that are right */
+    double right; /* fraction of correct classifications */
     double top5;
     int64_t not_finite; /* images with a score that is NaN or infinite */
 } score;
-/* Over a whole data set, each image cut from its middle.  confusion: null, or classes * classes counts, by [truth][guess]. */
+/* Evaluates a whole data set on centre crops.  confusion: null, or classes * classes counts, by [truth][guess]. */
 atl_status look_at(training *t, const atl_dataset *data, int64_t batch, int64_t *confusion, score *score_out);
 
 #endif

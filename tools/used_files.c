@@ -20,7 +20,7 @@ static int refuse(const char *command, const used_file *file, int code, const ch
     return report_error(command, code, "--%s %s: %s", file->option, file->path, why);
 }
 
-/* ---- the name ----------------------------------------------------------------------------------------------------------- */
+/* ---- the name ---------------------------------------------------------------------------------------------------- */
 
 static int ends_in(const char *path, const char *ending)
 {
@@ -28,7 +28,7 @@ static int ends_in(const char *path, const char *ending)
     return length > tail && strcasecmp(path + length - tail, ending) == 0;
 }
 
-/* "jpg" of "out/x.jpg", if it is a format of pictures that atled does not draw; else null. */
+/* "jpg" of "out/x.jpg", if it is an image format that atled does not write; else null. */
 static const char *foreign_format(const char *path)
 {
     static const char *const formats[] = {".bmp", ".gif", ".jpeg", ".jpg", ".tif", ".tiff", ".webp"};
@@ -72,9 +72,9 @@ static int check_name(const char *command, const used_file *file)
     return check_format(command, file);
 }
 
-/* ---- the place ---------------------------------------------------------------------------------------------------------- */
+/* ---- the place --------------------------------------------------------------------------------------------------- */
 
-/* Of a pipe that is open already (/dev/stdout, what a shell makes of <(command)) the path without links does not exist. */
+/* An open pipe (/dev/stdout, or <(command) of a shell) has no existing path without links. */
 static int is_named_pipe(const char *path, const struct stat *about)
 {
     char resolved[PATH_MAX];
@@ -96,7 +96,7 @@ static int check_output_path(const char *command, const used_file *file, const s
         return cannot_be_written(command, file, "it is a device or a pipe, from which it cannot be read again");
     if (about && access(file->path, W_OK))
         return cannot_be_written(command, file, strerror(errno));
-    if (about && !S_ISREG(about->st_mode)) /* written to as it is, whatever folder it is in */
+    if (about && !S_ISREG(about->st_mode)) /* written directly, in any folder */
         return 0;
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - file->path) + 1 : 1, slash ? file->path : ".");
     if (access(folder, W_OK))
@@ -115,15 +115,15 @@ static int check_place(const char *command, const used_file *file)
                       is_written(file) ? "it is a named pipe: write to a file"
                                        : "it is a named pipe: save what comes out of it to a file first");
     if (!is_written(file))
-        return 0; /* whoever reads it tells what is wrong with it */
+        return 0; /* the reader reports errors */
     if (!exists && !is_absent)
         return cannot_be_written(command, file, strerror(errno));
     return check_output_path(command, file, exists ? &about : NULL);
 }
 
-/* ---- the same file twice ------------------------------------------------------------------------------------------------- */
+/* ---- the same file twice ----------------------------------------------------------------------------------------- */
 
-/* What makes two paths the same file. */
+/* Identifies the file of a path. */
 typedef struct identity {
     const used_file *file;
     dev_t device; /* of the file, or of the folder in which it would be */
@@ -131,7 +131,7 @@ typedef struct identity {
     char name[NAME_MAX + 1]; /* in that folder; "" for a file that is there */
 } identity;
 
-/* Where the link leads that stands at the end of the path; 0 if none does. */
+/* Follows a link at the end of the path; returns 0 if there is none. */
 static int follow_link(char path[PATH_MAX])
 {
     char target[PATH_MAX], joined[2 * PATH_MAX];
@@ -148,7 +148,7 @@ static int follow_link(char path[PATH_MAX])
     return 1;
 }
 
-/* 0 for what may be used any number of times, such as a device. */
+/* Returns 0 for a file that may be used any number of times, such as a device. */
 static int identify(const used_file *file, identity *id)
 {
     enum { MOST_LINKS = 40 };
@@ -196,8 +196,8 @@ static int refuse_same(const char *command, const used_file *a, const used_file 
                         a->option, a->path, b->option, b->path);
 }
 
-/* The files in the order of their identities: what is the same stands side by side.  (Of three that are the same, one of them
- * written, two neighbours are refused: only a pair is ever allowed.) */
+/* Sorts the files by identity, so that equal ones are adjacent.  (Of three equal files, one of them written, two
+ * adjacent ones are rejected: only a pair is ever allowed.) */
 static int check_different(const char *command, const used_file *files, int count)
 {
     int used = 0, code = 0;
@@ -218,9 +218,9 @@ static int check_different(const char *command, const used_file *files, int coun
     return code;
 }
 
-/* ---- files of a data set -------------------------------------------------------------------------------------------------- */
+/* ---- files of a data set ----------------------------------------------------------------------------------------- */
 
-/* Whether a data set is read from a file of that name in its folder. */
+/* True if a data set is read from a file of that name in its folder. */
 static int is_name_of_data(const char *name)
 {
     static const char *const endings[] = {".gz", ".bin", "-ubyte", "batches.meta.txt"};
@@ -230,7 +230,7 @@ static int is_name_of_data(const char *name)
     return is_data;
 }
 
-/* Whether the file, which is there, is one of the folder's data: by its name in there, or as a picture in a folder below. */
+/* True if the existing file is part of the folder's data: by its name there, or as an image in a folder below. */
 static int is_part_of(const char *path, const char *data)
 {
     char file[PATH_MAX], folder[PATH_MAX];
@@ -256,7 +256,7 @@ static int check_data(const char *command, const used_file *data, const used_fil
     return 0;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------------ */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 int check_files(const char *command, const used_file *files)
 {

@@ -1,4 +1,4 @@
-/* The files that a command reads and writes.  What is wrong with them is told before the work, not after it. */
+/* The files that a command reads and writes.  Errors in their names are reported before the work, not after it. */
 #ifndef ATLED_TOOLS_USED_FILES_H
 #define ATLED_TOOLS_USED_FILES_H
 
@@ -15,20 +15,20 @@ enum file_format {
     NPZ_FORMAT,     /* the name ends in .npz */
     PNG_FORMAT,     /* .png */
     PANEL_FORMAT,   /* .png, drawn by cairo */
-    DRAWING_FORMAT, /* what atl_write_dot makes of the name */
+    DRAWING_FORMAT, /* the format that atl_write_dot derives from the name */
 };
 
 typedef struct used_file {
     const char *option; /* without the dashes; null ends the list */
     const char *path;   /* null: not used */
     enum file_role role;
-    enum file_format format;    /* of what is written */
+    enum file_format format;    /* of the output */
     const char *may_be_that_of; /* the option that may name the same file; null: none */
 } used_file;
 
-/* Refuses a name that is empty or "-", one that promises another format, a place that cannot be written to, a named pipe (the
- * command would wait for whoever is at its other end), and two options that name the same file - also through links, or a file
- * that does not exist yet - where one of them is written.  Returns 0, or the exit code after a complaint. */
+/* Rejects a name that is empty or "-", a name of another format, a place that cannot be written, a named pipe (the
+ * command would wait for its other end), and two options that name the same file if one of them is written, also
+ * through links, or if the file does not exist yet.  Returns 0, or the exit code after an error message. */
 int check_files(const char *command, const used_file *files);
 
 #endif

@@ -43,7 +43,7 @@ typedef struct atl_descend_args {
     float lowest, highest;      /* bounds of the pixels; both 0: no bounds */
     atl_descent method;
     atl_tensor *moments[2];         /* of Adam: the pixels' shape; zeros before the first iteration */
-    int step;                       /* of Adam: 0 for the first */
+    int iteration;                  /* of Adam: 0 for the first */
     atl_descent_effect *effect_out; /* null: not needed */
     int end_;
 } atl_descend_args;
@@ -52,7 +52,7 @@ typedef struct atl_descend_args {
 ATL_API atl_status atl_descend_with(const atl_descend_args *args);
 #define atl_descend(...) atl_descend_with(ATL_OPTIONS_(atl_descend_args, __VA_ARGS__))
 
-/* ---- the whole loop ------------------------------------------------------------------------------------------------ */
+/* ---- the whole loop ---------------------------------------------------------------------------------------------- */
 
 typedef enum atl_fool_loss {
     ATL_LOSS_CROSS_ENTROPY = 0, /* -log softmax(logits)[target]: largest gradient while the target is improbable */
@@ -86,9 +86,9 @@ ATL_API const atl_tensor *atl_fooler_classify(atl_fooler *fooler, const atl_tens
 ATL_API const atl_tensor *atl_fooler_gradient(atl_fooler *fooler, const atl_tensor *pixels, int target);
 
 typedef struct atl_fool_progress {
-    int step, steps;    /* done so far; at most */
-    double probability; /* of the target */
-    int top;            /* the most probable class */
+    int iteration, iterations; /* done so far; at most */
+    double probability;        /* of the target */
+    int top;                   /* the most probable class */
     double top_probability;
     double loss;
     int rounded;              /* the classified image was the rounded one */
@@ -108,7 +108,7 @@ typedef enum atl_fool_trouble {
     ATL_TROUBLE_TINY_STEP,     /* changes are below the floating-point resolution of the pixels */
     ATL_TROUBLE_SATURATED,     /* the loss is flat, since the softmax is saturated */
     ATL_TROUBLE_NOT_FINITE,    /* NaN or infinite */
-    ATL_TROUBLE_STEPS_USED_UP,
+    ATL_TROUBLE_ITERATIONS_USED_UP,
     ATL_TROUBLE_STOPPED /* by the callback */
 } atl_fool_trouble;
 
@@ -117,7 +117,7 @@ typedef struct atl_fool_result {
         /* [1, h, w, c], integers 0..255: the image that reached the goal, or the best one; the caller frees it. */
         pixels;
     int met;            /* the rounded image is classified as the target with the required confidence */
-    int steps;          /* number of iterations done */
+    int iterations;     /* number of iterations done */
     double probability; /* of the target, for that image */
     int top;            /* its most probable class */
     double top_probability;
@@ -133,7 +133,7 @@ typedef struct atl_fool_args {
     const atl_tensor *start; /* image [h, w, c] or [1, h, w, c], 0..255; null: uniform noise */
     uint64_t seed;           /* of the noise */
     atl_descent method;      /* default: Adam */
-    int steps;               /* at most; 0: 500 */
+    int iterations;          /* at most; 0: 500 */
     float rate;       /* size of a change in grey levels; 0: 2 for Adam, 1 for normalised and sign; raw: a factor, 1 */
     float confidence; /* 0: 0.99 */
     int patience;     /* iterations without effect before giving up; 0: 25; negative: never */

@@ -30,12 +30,11 @@ typedef struct atl_dot_args {
     int end_;
 } atl_dot_args;
 
-/* The same graph gives the same bytes.  Null nodes in from, to and wanted restrict nothing.  A graph in which a builder has
- * recorded a mistake is drawn as far as it got, with the mistake in the title; one for which memory ran out is not drawn:
- * ATL_OUT_OF_MEMORY.
- * ATL_INVALID for a node of another graph, or if no path leads from `from` to `to`; ATL_BAD_FILE if the file cannot be
- * written, and the old one stays; ATL_UNSUPPORTED if rendering was not built in, or the drawing is too large for it: ask for a
- * depth, or for less of the graph. */
+/* The same graph gives the same bytes.  Null nodes in from, to and outputs restrict nothing.  A graph in which a
+ * builder has recorded an error is drawn up to that point, with the error in the title; a graph for which memory ran
+ * out is not drawn: ATL_OUT_OF_MEMORY. ATL_INVALID for a node of another graph, or if no path leads from `from` to
+ * `to`; ATL_BAD_FILE if the file cannot be written, and the old file is intact; ATL_UNSUPPORTED if rendering was not
+ * built in, or if the drawing is too large for it: use .depth, or draw a part of the graph. */
 ATL_API atl_status atl_write_dot_with(const atl_dot_args *args);
 #define atl_write_dot(...) atl_write_dot_with(ATL_OPTIONS_(atl_dot_args, __VA_ARGS__))
 

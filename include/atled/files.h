@@ -68,11 +68,10 @@ typedef struct atl_npz_args {
     atl_npz_report *report_out; /* load: filled if not null */
     int end_;
 } atl_npz_args;
-/* Everything is read and checked before anything is changed: on failure all variables are as they were.  The message
- * names what is missing, what no variable wants, and what differs, with expected and found shape.  A float variable
- * takes float16/32/64; integers for it are an error.  With .weights_only, a checkpoint
- * serves as a file of weights: all weights must be there, and what else is in it is passed over.
- * Failures are also kept for atl_graph_error(). */
+/* Reads and checks everything before it changes anything: on failure all variables are unchanged.  The message names
+ * missing entries, extra entries, and entries that differ, with the expected and the found shape.  A float variable
+ * accepts float16/32/64; integers for it are an error.  With .weights_only, a checkpoint serves as a file of weights:
+ * all weights must be there, and other entries are ignored.  atl_graph_error() also keeps failures. */
 ATL_API atl_status atl_load_npz_with(const atl_npz_args *args);
 ATL_API atl_status atl_save_npz_with(const atl_npz_args *args);
 #define atl_load_npz(...) atl_load_npz_with(ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))

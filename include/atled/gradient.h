@@ -73,7 +73,7 @@ ATL_API atl_node *atl_clip_gradient(atl_node *x, float lowest, float highest);
  * before it.  This saves memory and costs time (Chen et al. 2016).  Returns the node. */
 ATL_API atl_node *atl_recompute(atl_node *node);
 
-/* ---- checking ------------------------------------------------------------------------------------------------------------ */
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
 
 typedef struct atl_gradient_check {
     double worst;             /* largest |analytic - numeric| / max(|analytic|, |numeric|, scale of the gradient) */

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-/* ---- sources --------------------------------------------------------------------------------------------------- */
+/* ---- sources ----------------------------------------------------------------------------------------------------- */
 
 /* A value that is fed in every run.  Dimensions may be ATL_ANY. */
 ATL_API atl_node *atl_input(atl_graph *graph, const char *name, atl_dtype dtype, atl_shape shape);
@@ -121,7 +121,7 @@ ATL_API atl_node *atl_fill(atl_node *like, float value); /* every element is `va
 /* Scalar: the number of elements of a divided by that of b, from their shapes only. */
 ATL_API atl_node *atl_size_ratio(atl_node *a, atl_node *b);
 
-/* ---- element by element, with NumPy broadcasting ---------------------------------------------------------------- */
+/* ---- element by element, with NumPy broadcasting ----------------------------------------------------------------- */
 
 ATL_API atl_node *atl_add(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_sub(atl_node *a, atl_node *b);
@@ -192,7 +192,7 @@ ATL_API atl_node *atl_select(atl_node *condition, atl_node *a, atl_node *b);
 ATL_API atl_node *atl_cast(atl_node *x, atl_dtype dtype); /* float to int32 rounds towards zero and saturates */
 ATL_API atl_node *atl_stop_gradient(atl_node *x);         /* returns x; no gradient flows through */
 
-/* ---- matrix products ---------------------------------------------------------------------------------------------- */
+/* ---- matrix products --------------------------------------------------------------------------------------------- */
 
 /* [.., m, k] x [.., k, n] -> [.., m, n]; leading dimensions must agree, or one side has none. */
 typedef struct atl_matmul_args {
@@ -203,7 +203,7 @@ typedef struct atl_matmul_args {
 ATL_API atl_node *atl_matmul_with(const atl_matmul_args *args);
 #define atl_matmul(...) atl_matmul_with(ATL_OPTIONS_(atl_matmul_args, __VA_ARGS__))
 
-/* ---- images ------------------------------------------------------------------------------------------------------- */
+/* ---- images ------------------------------------------------------------------------------------------------------ */
 
 /* .padding is not a number of pixels: .padding = 1 is an error.  One pixel on each side is ATL_PAD(1). PyTorch pads
  * both sides equally: its padding=1 for a 3x3 window is ATL_PAD(1).  ATL_SAME gives the same at stride 1.  At stride 2
@@ -280,7 +280,8 @@ typedef struct atl_batch_norm_args {
 ATL_API atl_node *atl_batch_norm_with(const atl_batch_norm_args *args);
 #define atl_batch_norm(...) atl_batch_norm_with(ATL_OPTIONS_(atl_batch_norm_args, __VA_ARGS__))
 
-/* Layer normalisation (Ba et al. 2016): scale * (x - mean) / sqrt(variance + epsilon) + shift, over the last dimension. */
+/* Layer normalisation (Ba et al. 2016): scale * (x - mean) / sqrt(variance + epsilon) + shift, over the last
+ * dimension. */
 typedef struct atl_layer_norm_args {
     atl_node *x, *scale, *shift; /* scale, shift [last dimension]; null for 1 and 0 */
     float epsilon;               /* 0: 1e-5 */
@@ -375,7 +376,7 @@ typedef struct atl_gaussian_blur_args {
 ATL_API atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args);
 #define atl_gaussian_blur(...) atl_gaussian_blur_with(ATL_OPTIONS_(atl_gaussian_blur_args, __VA_ARGS__))
 
-/* ---- classes and losses ---------------------------------------------------------------------------------------------- */
+/* ---- classes and losses ------------------------------------------------------------------------------------------ */
 
 ATL_API atl_node *atl_softmax(atl_node *logits);     /* over the last dimension */
 ATL_API atl_node *atl_log_softmax(atl_node *logits); /* without overflow */
@@ -408,7 +409,7 @@ ATL_API atl_node *atl_hinge_loss(atl_node *scores, atl_node *targets); /* max(0,
 ATL_API atl_node *atl_kl_divergence(atl_node *p, atl_node *q);     /* sum of p log(p / q); 0 where p is 0 */
 ATL_API atl_node *atl_cosine_similarity(atl_node *a, atl_node *b); /* a . b / (|a| |b|), in [-1, 1]; |.| >= 1e-6 */
 
-/* ---- reductions --------------------------------------------------------------------------------------------------- */
+/* ---- reductions -------------------------------------------------------------------------------------------------- */
 
 /* Over some dimensions or all: atl_reduce_sum(x, ATL_AXES(1, 2), .keep = 1).  The result lacks the reduced
  * dimensions. */
@@ -461,7 +462,7 @@ ATL_API atl_node *atl_broadcast_like(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_repeat_batch(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_broadcast_to(atl_node *x, atl_shape shape); /* a size of -1 keeps x's */
 
-/* ---- shapes: these move elements of either type --------------------------------------------------------------------- */
+/* ---- shapes: these move elements of either type ------------------------------------------------------------------ */
 
 ATL_API atl_node *atl_reshape(atl_node *x, atl_shape shape); /* one size may be -1: it is computed from the others */
 ATL_API atl_node *atl_reshape_like(atl_node *x, atl_node *like);

@@ -13,17 +13,17 @@ extern "C" {
 typedef struct atl_program atl_program;
 typedef struct atl_context atl_context;
 
-/* Passes of the compiler.  None changes a result beyond rounding; each can be left out, for tests and curiosity.
- * What holds for NaN, infinities and numbers at the edge of float's range stands in docs/special-values.md. */
+/* The compiler's passes.  None changes a result beyond rounding; you can disable each.  docs/special-values.md tells
+ * what holds for NaN, infinities and values at the limits of float. */
 typedef enum atl_passes {
     ATL_PASS_CSE = 1,        /* equal nodes become one */
     ATL_PASS_SIMPLIFY = 2,   /* x * 1, x + 0, transpose of transpose, ... */
     ATL_PASS_FOLD_SCALE = 4, /* folds a factor per channel (batch norm) into the preceding filter */
     ATL_PASS_EPILOGUE = 8,   /* convolutions and matrix products apply bias, residual and relu */
     ATL_PASS_FUSE = 16,      /* fuses chains and trees of element-wise ops into one pass over memory */
-    /* 3x3 and 5x5 convolutions by Winograd's method: error 1e-6 to 2e-6 of the largest number in a tile of 6x6 or
-     * 8x8 pixels, not 2e-7 of the result.  A NaN, an infinity or a number above 1e36 makes all results of its tiles
-     * NaN; none is lost. */
+    /* Winograd algorithm for 3x3 and 5x5 convolutions: error 1e-6 to 2e-6 of the largest number in a tile of 6x6 or 8x8
+     * pixels, not 2e-7 of the result.  A NaN, an infinity or a number above 1e36 makes all results of its tiles NaN;
+     * none is lost. */
     ATL_PASS_WINOGRAD = 32,
     ATL_PASS_CONCAT_ELIMINATION =
         64,               /* writes the parts of a concat of images directly into its result, and reads them there */
@@ -87,16 +87,18 @@ typedef struct atl_feed {
 #define ATL_FEED(node, value) ATL_FEEDS({(node), (value)})
 #define ATL_NO_FEEDS          NULL
 
-/* Runs every step once.  A run allocates nothing once these shapes have been seen.  What is fed may be the program's own value
- * (a recurrence), or the value of a variable that it assigns: such a feed is copied first, to memory allocated the first time.
- * Of unknown sizes, the plans for the 8 sets of shapes used last are kept; others are made again when they come back.
- * ATL_INVALID if an input that is needed is not fed, or what is fed is of another type, shape or graph, or is no input;
- * ATL_UNSUPPORTED within an OpenMP parallel region, but for a program of one thread; ATL_NOT_FINITE by atl_check_finite. Whatever
- * the failure, no variable has changed, and the program can be run again. */
+/* Runs every step once.  A run allocates nothing if the program has run with these shapes before.  You may feed the
+ * program's own value (a recurrence), or the value of a variable that it assigns: such a feed is copied first, to
+ * memory allocated at the first run.  For unknown sizes, the program keeps the plans of the last 8 sets of shapes, and
+ * makes others again when needed. Returns ATL_INVALID if a needed input is not fed, or if a feed has a wrong type,
+ * shape or graph, or its node is not an input; ATL_UNSUPPORTED inside an OpenMP parallel region, unless the program has
+ * one thread; ATL_NOT_FINITE from atl_check_finite.  After any failure, no variable has changed, and the program can
+ * run again. */
 ATL_API atl_status atl_run(atl_program *program, const atl_feed *feeds);
-/* The value of a wanted node after the last run: owned by the program, overwritten by the next run.  That of an input or a
- * variable is a copy of what the run has read; that of an atl_assign is the variable's own, and changes with it. Null if the node is not
- * wanted by this program, nothing has been run, or the last run failed, whose error then stays in atl_error(). */
+/* The value of an output after the last run: owned by the program, overwritten by the next run.  The value of an input
+ * or a variable is a copy of what the run has read; that of an atl_assign is the variable's own, and changes with it.
+ * Null if the node is not an output of this program, if nothing has been run, or if the last run failed, whose message
+ * then stays in atl_error(). */
 ATL_API const atl_tensor *atl_value(const atl_program *program, const atl_node *node);
 /* The first element of that value; NaN if there is none. */
 ATL_API float atl_scalar_of(const atl_program *program, const atl_node *node);

@@ -34,13 +34,13 @@ typedef enum atl_status {
     ATL_INTERNAL       /* a bug in atled or oneDNN: please report it */
 } atl_status;
 
-/* The message of the last failure on the calling thread, in words and without a final newline; "" if nothing has failed.  It always
- * has the words, whatever call has failed: if that is due to an earlier mistake of a builder, the words are of that mistake.
- * The text is valid until the next failing call on the same thread.  It is never null. */
+/* The message of the last failure on the calling thread, without a final newline; "" if nothing has failed.  Every
+ * function that fails sets it; if the cause is an earlier error of a builder, it is that error's message.  The text is
+ * valid until the next failing call on the same thread.  It is never null. */
 ATL_API const char *atl_error(void);
 
-/* The status that belongs to that message, for a caller who was told of a failure by a null pointer; ATL_OK if nothing has
- * failed on the calling thread. */
+/* The status of that message, for a caller that learns of a failure by a null pointer; ATL_OK if nothing has failed on
+ * the calling thread. */
 ATL_API atl_status atl_error_status(void);
 
 /* For code built on atled that reports its own failures in the same way: stores the message, and returns status. */
@@ -49,14 +49,15 @@ ATL_API atl_status atl_set_error(atl_status status, const char *format, ...) ATL
 /* The version of the library, "major.minor.patch". */
 ATL_API const char *atl_version(void);
 
-/* The instruction sets that atled's own loops are compiled for: AVX-512 (F, VL, DQ, BW), AVX2 with FMA, and what every processor of this architecture
- * has.  The environment variable ATLED_ISA (avx512, avx2 or generic) caps what is used, of our own loops and of oneDNN, for which generic is SSE4.1
- * on x86-64; a value that is none of these is ignored.  It is read once, when the library is loaded. */
+/* The instruction sets for which atled's own loops are compiled: AVX-512 (F, VL, DQ, BW), AVX2 with FMA, and the
+ * baseline of the architecture.  The environment variable ATLED_ISA (avx512, avx2 or generic) caps the instruction set
+ * of our own loops and of oneDNN, where generic is SSE4.1 on x86-64; any other value is ignored.  It is read once, when
+ * the library is loaded. */
 typedef enum atl_isa { ATL_ISA_GENERIC = 0, ATL_ISA_AVX2, ATL_ISA_AVX512 } atl_isa;
 
 ATL_API atl_isa atl_isa_in_use(void);
 ATL_API atl_isa atl_isa_of_processor(void);    /* the best of these that this processor has */
-ATL_API const char *atl_isa_name(atl_isa isa); /* "avx2": as ATLED_ISA calls it; "" for what is none */
+ATL_API const char *atl_isa_name(atl_isa isa); /* "avx2", as in ATLED_ISA; "" for an invalid value */
 
 #ifdef __cplusplus
 }

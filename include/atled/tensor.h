@@ -61,8 +61,8 @@ ATL_API atl_shape atl_shape_from(int rank, const int64_t *sizes);
  * 0..ATL_MAX_RANK, a product over 2^63 - 1, where a size of 0 is left out of the product, as in NumPy). */
 ATL_API int64_t atl_shape_count(atl_shape shape);
 
-/* True if both have the same rank and the same sizes; ATL_ANY equals only ATL_ANY.  A shape with a rank outside 0..ATL_MAX_RANK
- * equals none. */
+/* True if both have the same rank and the same sizes; ATL_ANY equals only ATL_ANY.  A shape with a rank outside
+ * 0..ATL_MAX_RANK equals none. */
 ATL_API int atl_shape_equal(atl_shape a, atl_shape b);
 
 /* Writes "[5, 26, ?, 64]" into text, truncated if necessary, and returns text.  160 bytes are enough. */

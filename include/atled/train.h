@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-/* ---- attributes of variables -------------------------------------------------------------------------------------- */
+/* ---- attributes of variables ------------------------------------------------------------------------------------- */
 
 /* Attributes of a variable for training, which reads them when it builds its nodes.  Each setter returns the variable,
  * so that calls nest; null passes through, and a node that is not a variable is an error. */
@@ -44,7 +44,7 @@ ATL_API float atl_variable_average(const atl_node *variable);
  * one. */
 ATL_API atl_node *atl_weight_decay(atl_graph *graph);
 
-/* ---- learning rates: scalars that follow atl_step_counter ------------------------------------------------------------- */
+/* ---- learning rates: scalars that follow atl_step_counter -------------------------------------------------------- */
 
 typedef struct atl_rate_args {
     atl_graph *graph;
@@ -70,7 +70,7 @@ ATL_API atl_node *atl_constant_rate(atl_graph *graph, float rate);
 /* rate * min((step + 1) / steps, 1): ramps any rate up over that many steps. */
 ATL_API atl_node *atl_warm_up(atl_node *rate, int64_t steps);
 
-/* ---- optimizers: w the variable, g its gradient, r the rate ------------------------------------------------------------ */
+/* ---- optimizers: w the variable, g its gradient, r the rate ------------------------------------------------------ */
 
 typedef struct atl_optimizer_rule atl_optimizer_rule;
 
@@ -133,7 +133,7 @@ struct atl_optimizer_rule {
     atl_node *(*update)(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot, atl_node **new_slot);
 };
 
-/* ---- a step --------------------------------------------------------------------------------------------------------------- */
+/* ---- a step ------------------------------------------------------------------------------------------------------ */
 
 typedef struct atl_minimize_args {
     atl_node *cost; /* scalar */

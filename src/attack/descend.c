@@ -77,7 +77,8 @@ atl_status atl_descend_with(const atl_descend_args *args)
         d.square = atl_floats(args->moments[1]);
         d.mean_left = 0.9f;
         d.square_left = 0.999f;
-        d.factor = (float)(args->rate * sqrt(1 - pow(0.999, args->step + 1)) / (1 - pow(0.9, args->step + 1)));
+        d.factor =
+            (float)(args->rate * sqrt(1 - pow(0.999, args->iteration + 1)) / (1 - pow(0.9, args->iteration + 1)));
     }
     (method == ATL_DESCENT_ADAM   ? atl_kernels->descend_moments
      : method == ATL_DESCENT_SIGN ? atl_kernels->descend_sign

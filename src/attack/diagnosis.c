@@ -13,11 +13,11 @@ static const char *plural(int count) { return count == 1 ? "" : "s"; }
 
 static atl_fool_trouble not_finite(const atl_symptoms *s, char *message, size_t size)
 {
-    snprintf(
-        message, size,
-        "after %d step%s the network's output or its gradient is not a finite number: are these the weights of this "
-        "network, in its own scale?",
-        s->steps, plural(s->steps));
+    snprintf(message, size,
+             "after %d iteration%s the network's output or its gradient is not a finite number: are these the weights "
+             "of this "
+             "network, in its own scale?",
+             s->iterations, plural(s->iterations));
     return ATL_TROUBLE_NOT_FINITE;
 }
 
@@ -43,8 +43,8 @@ static const char saturated[] =
 
 static atl_fool_trouble zero_slope(const atl_symptoms *s, char *message, size_t size)
 {
-    int at = snprintf(message, size, "after %d step%s the gradient is exactly zero at every pixel. ", s->steps,
-                      plural(s->steps));
+    int at = snprintf(message, size, "after %d iteration%s the gradient is exactly zero at every pixel. ",
+                      s->iterations, plural(s->iterations));
     if (saturates(s))
         snprintf(message + at, size - (size_t)at, saturated, s->probability);
     else
@@ -56,15 +56,15 @@ static atl_fool_trouble zero_slope(const atl_symptoms *s, char *message, size_t 
 
 static atl_fool_trouble tiny_step(const atl_symptoms *s, char *message, size_t size)
 {
-    int at =
-        snprintf(message, size,
-                 "stalled: the largest change that a step asks of any pixel is %.2g grey levels, below what a float "
-                 "near 255 can hold (%.2g), so the picture stands still. ",
-                 s->largest_step, ATL_PIXEL_RESOLUTION);
+    int at = snprintf(
+        message, size,
+        "stalled: the largest change that an iteration makes to any pixel is %.2g grey levels, below what a float "
+        "near 255 can hold (%.2g), so the picture does not change. ",
+        s->largest_step, ATL_PIXEL_RESOLUTION);
     if (saturates(s))
         at += snprintf(message + at, size - (size_t)at, saturated, s->probability);
     else
-        at += snprintf(message + at, size - (size_t)at, "Take a larger step size");
+        at += snprintf(message + at, size - (size_t)at, "Use a larger step size");
     if (s->method == ATL_DESCENT_RAW && s->largest_gradient > 0)
         snprintf(message + at, size - (size_t)at,
                  "; or Adam or normalised steps, which do not depend on the size of the gradient (%.2g at most)",
@@ -74,41 +74,42 @@ static atl_fool_trouble tiny_step(const atl_symptoms *s, char *message, size_t s
 
 static atl_fool_trouble stands_still(const atl_symptoms *s, char *message, size_t size)
 {
-    snprintf(
-        message, size,
-        "stalled after %d step%s: every pixel that the gradient wants to move is at 0 or 255 already. Take another "
-        "start, seed or method",
-        s->steps, plural(s->steps));
-    return ATL_TROUBLE_STEPS_USED_UP;
+    snprintf(message, size,
+             "stalled after %d iteration%s: every pixel that the gradient wants to move is at 0 or 255 already. Take "
+             "another "
+             "start, seed or method",
+             s->iterations, plural(s->iterations));
+    return ATL_TROUBLE_ITERATIONS_USED_UP;
 }
 
 static atl_fool_trouble flat(const atl_symptoms *s, char *message, size_t size)
 {
-    int at = snprintf(message, size, "%d %s step%s took the target from %.2g to %.2g at best. ", s->steps,
-                      method_name(s->method), plural(s->steps), s->first_probability, s->best_probability);
+    int at = snprintf(message, size, "%d %s iteration%s took the target from %.2g to %.2g at best. ", s->iterations,
+                      method_name(s->method), plural(s->iterations), s->first_probability, s->best_probability);
     snprintf(message + at, size - (size_t)at, saturated, s->probability);
     return ATL_TROUBLE_SATURATED;
 }
 
 static atl_fool_trouble used_up(const atl_symptoms *s, char *message, size_t size)
 {
-    int at = snprintf(message, size, "%d %s step%s of size %g reached %.4g, not %g. ", s->steps, method_name(s->method),
-                      plural(s->steps), s->rate, s->best_probability, s->confidence);
+    int at = snprintf(message, size, "%d %s iteration%s of size %g reached %.4g, not %g. ", s->iterations,
+                      method_name(s->method), plural(s->iterations), s->rate, s->best_probability, s->confidence);
     if (s->rounding_lost)
         snprintf(message + at, size - (size_t)at,
-                 "The picture was there before it was rounded to whole grey levels: give it more steps");
+                 "The picture was there before it was rounded to whole grey levels: allow more iterations");
     else if (s->largest_step < 0.01)
         snprintf(message + at, size - (size_t)at,
-                 "The last one changed pixels by %.2g grey levels at most: take a larger step size", s->largest_step);
+                 "The last one changed pixels by %.2g grey levels at most: use a larger step size", s->largest_step);
     else
-        snprintf(message + at, size - (size_t)at, "Give it more steps, or another step size");
-    return ATL_TROUBLE_STEPS_USED_UP;
+        snprintf(message + at, size - (size_t)at, "Allow more iterations, or use another step size");
+    return ATL_TROUBLE_ITERATIONS_USED_UP;
 }
 
 atl_fool_trouble atl_diagnose(const atl_symptoms *s, char *message, size_t size)
 {
     if (s->stopped) {
-        snprintf(message, size, "stopped after %d step%s, at %.4g", s->steps, plural(s->steps), s->best_probability);
+        snprintf(message, size, "stopped after %d iteration%s, at %.4g", s->iterations, plural(s->iterations),
+                 s->best_probability);
         return ATL_TROUBLE_STOPPED;
     }
     if (!s->finite)

@@ -9,7 +9,7 @@ typedef struct atl_symptoms {
     atl_fool_loss loss;
     atl_descent method;
     double rate, confidence;
-    int steps;
+    int iterations;
     int64_t classes;
     double probability;      /* of the target, now */
     double best_probability; /* ever */

@@ -18,12 +18,12 @@ struct atl_fooler {
     atl_fool_loss kind;
     atl_shape shape; /* [1, h, w, c] */
     int64_t classes;
-    atl_program *step;
+    atl_program *program;
     atl_tensor *label; /* int32 [1], the feed of target */
     double seconds;    /* in the program */
 };
 
-/* ---- the network, its loss, its gradient ---------------------------------------------------------------------------------- */
+/* ---- the network, its loss, its gradient ------------------------------------------------------------------------- */
 
 static int is_one(int64_t size) { return size == 1 || size == ATL_ANY; }
 
@@ -85,9 +85,9 @@ static atl_status build(atl_fooler *fooler, atl_node *logits, atl_compile_args c
     fooler->gradient = atl_gradient(fooler->loss, fooler->image);
     compile.graph = graph;
     compile.outputs = ATL_NODES(fooler->loss, fooler->probabilities, fooler->gradient);
-    fooler->step = atl_compile_with(&compile);
+    fooler->program = atl_compile_with(&compile);
     fooler->label = atl_tensor_new(ATL_INT32, ATL_SHAPE(1));
-    if (!fooler->step)
+    if (!fooler->program)
         return atl_graph_status(graph) ? atl_set_error(atl_graph_status(graph), "%s", atl_graph_error(graph))
                                        : atl_error_status();
     return fooler->label ? ATL_OK : ATL_OUT_OF_MEMORY;
@@ -121,7 +121,7 @@ void atl_fooler_free(atl_fooler *fooler)
 {
     if (!fooler)
         return;
-    atl_program_free(fooler->step);
+    atl_program_free(fooler->program);
     atl_tensor_free(fooler->label);
     atl_release(fooler);
 }
@@ -134,7 +134,7 @@ static atl_status run(atl_fooler *fooler, const atl_tensor *pixels, int target)
 {
     double start = atl_seconds_now();
     atl_ints(fooler->label)[0] = target;
-    atl_status status = atl_run(fooler->step, ATL_FEEDS({fooler->image, pixels}, {fooler->target, fooler->label}));
+    atl_status status = atl_run(fooler->program, ATL_FEEDS({fooler->image, pixels}, {fooler->target, fooler->label}));
     fooler->seconds += atl_seconds_now() - start;
     return status;
 }
@@ -165,7 +165,7 @@ static const atl_tensor *value_for(atl_fooler *fooler, const atl_tensor *pixels,
     atl_tensor *picture = as_batch(fooler, pixels);
     atl_status status = picture ? run(fooler, picture, target) : atl_error_status();
     atl_tensor_free(picture);
-    return status ? NULL : atl_value(fooler->step, node);
+    return status ? NULL : atl_value(fooler->program, node);
 }
 
 const atl_tensor *atl_fooler_classify(atl_fooler *fooler, const atl_tensor *pixels)
@@ -188,7 +188,7 @@ const atl_tensor *atl_fooler_gradient(atl_fooler *fooler, const atl_tensor *pixe
     return check_target(fooler, target) ? NULL : value_for(fooler, pixels, target, fooler->gradient);
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 enum { PIXELS, CLASSIFIED, BEST, MEAN, SQUARE, PICTURES };
 
@@ -197,7 +197,7 @@ typedef struct attempt {
     atl_fooler *fooler;
     atl_tensor *picture[PICTURES]; /* [1, h, w, c] each */
     double start, confidence;
-    int step, steps, patience;
+    int iteration, iterations, patience;
     int rounding; /* classifies the rounded image, and follows its gradient */
     int top;
     double top_probability, loss;
@@ -224,8 +224,8 @@ static double largest_of(const atl_tensor *tensor)
 /* Reads the probabilities and the gradient of the last run. */
 static atl_status read_output(attempt *a)
 {
-    const float *p = atl_floats(atl_value(a->fooler->step, a->fooler->probabilities));
-    const atl_tensor *gradient = atl_value(a->fooler->step, a->fooler->gradient);
+    const float *p = atl_floats(atl_value(a->fooler->program, a->fooler->probabilities));
+    const atl_tensor *gradient = atl_value(a->fooler->program, a->fooler->gradient);
     if (!p || !gradient)
         return ATL_OUT_OF_MEMORY;
     float smallest = p[0];
@@ -240,8 +240,8 @@ static atl_status read_output(attempt *a)
     a->seen.probability = p[a->args->target];
     a->seen.largest_gradient = largest_of(gradient);
     a->seen.finite = isfinite(sum) && isfinite(a->seen.largest_gradient);
-    a->loss = atl_scalar_of(a->fooler->step, a->fooler->loss);
-    if (a->step == 0) {
+    a->loss = atl_scalar_of(a->fooler->program, a->fooler->loss);
+    if (a->iteration == 0) {
         a->seen.uniform = (a->top_probability - smallest) * (double)a->fooler->classes;
         a->seen.first_probability = a->seen.probability;
     }
@@ -268,7 +268,7 @@ static atl_status look(attempt *a)
 
 static void keep_best(attempt *a)
 {
-    if (a->seen.probability <= a->seen.best_probability && a->step > 0)
+    if (a->seen.probability <= a->seen.best_probability && a->iteration > 0)
         return;
     a->seen.best_probability = a->seen.probability;
     copy_into(a->picture[BEST], a->picture[a->rounding ? CLASSIFIED : PIXELS]);
@@ -276,8 +276,8 @@ static void keep_best(attempt *a)
 
 static int wants_stop(attempt *a)
 {
-    const atl_fool_progress progress = {.step = a->step,
-                                        .steps = a->steps,
+    const atl_fool_progress progress = {.iteration = a->iteration,
+                                        .iterations = a->iterations,
                                         .probability = a->seen.probability,
                                         .top = a->top,
                                         .top_probability = a->top_probability,
@@ -285,23 +285,23 @@ static int wants_stop(attempt *a)
                                         .rounded = a->rounding,
                                         .seconds = atl_seconds_now() - a->start,
                                         .pixels = a->picture[a->rounding ? CLASSIFIED : PIXELS],
-                                        .gradient = atl_value(a->fooler->step, a->fooler->gradient)};
+                                        .gradient = atl_value(a->fooler->program, a->fooler->gradient)};
     return a->args->watch && a->args->watch(a->args->context, &progress);
 }
 
 static atl_status descend(attempt *a)
 {
     atl_descent_effect effect;
-    atl_status status =
-        atl_descend(a->picture[PIXELS], atl_value(a->fooler->step, a->fooler->gradient), .rate = (float)a->seen.rate,
-                    .lowest = 0, .highest = 255, .method = a->seen.method,
-                    .moments = {a->picture[MEAN], a->picture[SQUARE]}, .step = a->step, .effect_out = &effect);
+    atl_status status = atl_descend(a->picture[PIXELS], atl_value(a->fooler->program, a->fooler->gradient),
+                                    .rate = (float)a->seen.rate, .lowest = 0, .highest = 255, .method = a->seen.method,
+                                    .moments = {a->picture[MEAN], a->picture[SQUARE]}, .iteration = a->iteration,
+                                    .effect_out = &effect);
     if (status)
         return status;
     a->seen.largest_step = effect.largest;
     a->seen.moved = effect.moved;
     a->seen.idle = effect.moved && effect.largest >= ATL_PIXEL_RESOLUTION ? 0 : a->seen.idle + 1;
-    a->step++;
+    a->iteration++;
     return ATL_OK;
 }
 
@@ -313,7 +313,8 @@ static int is_stuck(const attempt *a)
         return 1;
     if (a->patience < 0 || !a->seen.idle)
         return 0;
-    return a->seen.idle >= a->patience || (a->seen.moved == 0 && (a->seen.method != ATL_DESCENT_ADAM || a->step == 1));
+    return a->seen.idle >= a->patience ||
+           (a->seen.moved == 0 && (a->seen.method != ATL_DESCENT_ADAM || a->iteration == 1));
 }
 
 static atl_status loop(attempt *a)
@@ -324,7 +325,7 @@ static atl_status loop(attempt *a)
             return status;
         keep_best(a);
         a->seen.stopped = wants_stop(a);
-        if ((a->rounding && is_there(a)) || a->seen.stopped || a->step == a->steps || is_stuck(a))
+        if ((a->rounding && is_there(a)) || a->seen.stopped || a->iteration == a->iterations || is_stuck(a))
             return ATL_OK;
         status = descend(a);
         if (status)
@@ -350,7 +351,7 @@ static atl_status finish(attempt *a, atl_fool_result *result)
         a->seen.finite = finite;
     }
     result->met = met;
-    result->steps = a->seen.steps = a->step;
+    result->iterations = a->seen.iterations = a->iteration;
     result->probability = a->seen.probability;
     result->top = a->top;
     result->top_probability = a->top_probability;
@@ -369,7 +370,7 @@ static atl_status prepare(attempt *a)
     const atl_fool_args *args = a->args;
     a->fooler = args->fooler;
     a->start = atl_seconds_now();
-    a->steps = args->steps > 0 ? args->steps : 500;
+    a->iterations = args->iterations > 0 ? args->iterations : 500;
     a->patience = args->patience ? args->patience : 25;
     a->confidence = args->confidence > 0 ? args->confidence : 0.99;
     a->seen.loss = a->fooler->kind;

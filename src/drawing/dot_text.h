@@ -19,8 +19,8 @@ void dot_put(dot_text *text, const char *string);
 void dot_print(dot_text *text, const char *format, ...)
     ATL_PRINTF(2, 3); /* for short text such as numbers: cut after 255 bytes */
 
-/* Any bytes, as the inside of an HTML-like label: markup is escaped, a newline breaks the line, what is not UTF-8, or a control
- * character, becomes U+FFFD, and an empty text a space. */
+/* Puts any bytes as the inside of an HTML-like label: escapes markup, turns a newline into a line break, replaces
+ * control characters and bytes that are not UTF-8 by U+FFFD, and an empty text by a space. */
 void dot_put_label(dot_text *text, const char *string);
 /* The same as the inside of a "..." that Graphviz shows: tooltips. */
 void dot_put_quoted(dot_text *text, const char *string);

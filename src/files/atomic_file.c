@@ -1,4 +1,4 @@
-/* Writing a file whole or not at all.  Called by everything that writes a file. */
+/* Writes files atomically.  Everything that writes a file uses it. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* realpath, fchmod, O_CLOEXEC whatever -std= says */
 #endif
@@ -19,10 +19,10 @@
 
 struct atl_atomic_file {
     FILE *stream;
-    char *asked;     /* the path as the caller gave it, for messages */
+    char *asked;     /* the caller's path, for messages */
     char *target;    /* the same without symbolic links */
     char *temporary; /* beside the target; null when a device or a pipe is written directly */
-    int lock;        /* holds the temporary file's lock until it is renamed; -1: there is none */
+    int lock;        /* keeps the temporary file locked until it is renamed; -1: none */
 };
 
 static void free_file(atl_atomic_file *file)
@@ -50,8 +50,8 @@ static atl_status cannot_begin(const char *path, int error)
     return atl_set_error(ATL_BAD_FILE, "'%s' cannot be written: %s", path, strerror(error));
 }
 
-/* Opens a device or a pipe.  Opening a pipe for writing would wait for a reader, perhaps for ever: without one it fails
- * with ENXIO.  The writes themselves wait as usual. */
+/* Opens a device or a pipe.  Opening a pipe for writing could wait for a reader for ever: without a reader it fails
+ * with ENXIO.  The writes themselves block as usual. */
 static int open_device(const char *path)
 {
     int descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -61,7 +61,7 @@ static int open_device(const char *path)
     return descriptor;
 }
 
-/* A descriptor to write to, or -1 with the message set in *status_out.  `old` describes the file that is there, or is
+/* A descriptor to write to, or -1 with the message set in *status_out.  `old` describes the existing file, or is
  * null. */
 static int open_descriptor(atl_atomic_file *file, const struct stat *old, atl_status *status_out)
 {
@@ -83,7 +83,7 @@ static int open_descriptor(atl_atomic_file *file, const struct stat *old, atl_st
     if (descriptor < 0)
         *status_out = cannot_begin(file->asked, errno);
     else if (old && !direct && fchmod(descriptor, old->st_mode & 07777) != 0)
-        errno = 0; /* keeping the permissions is a courtesy: some file systems have none */
+        errno = 0; /* keeping the permissions is optional: some file systems have none */
     return descriptor;
 }
 
@@ -107,7 +107,8 @@ static atl_status open_stream(atl_atomic_file *file, const struct stat *old)
     return status;
 }
 
-/* Follows a symbolic link whose target is not there yet.  Writes the path behind it to `resolved`; 0 with errno. */
+/* Follows a symbolic link whose target does not exist yet.  Writes the resulting path to `resolved`; returns 0 with
+ * errno. */
 static int follow_link(char resolved[PATH_MAX])
 {
     enum { MOST_LINKS = 40 }; /* as Linux */
@@ -129,7 +130,7 @@ static int follow_link(char resolved[PATH_MAX])
     return 0;
 }
 
-/* The path behind all links, whether there is a file or not yet.  0 with errno. */
+/* The path behind all links, whether or not the file exists.  Returns 0 with errno. */
 static int resolve(const char *path, int exists, char resolved[PATH_MAX])
 {
     if (exists && realpath(path, resolved))
@@ -192,8 +193,8 @@ atl_status atl_atomic_fail(atl_atomic_file *file, atl_status status, const char 
     return status;
 }
 
-/* After a rename the name itself is on the disk only when its directory is.  A file system that cannot do this is no
- * reason to call the file unwritten. */
+/* After a rename the name is on the disk only when its directory is.  If a file system cannot flush a directory, the
+ * file still counts as written. */
 static void flush_directory_of(char *target)
 {
     char *slash = strrchr(target, '/');

@@ -1,4 +1,4 @@
-/* Opening a file for reading.  Called by the readers of src/io. */
+/* Opens a file for reading.  Used by the readers of src/io. */
 #include "files/input_file.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ static atl_status refuse_unopened(const char *path, const char *what, int error)
     return atl_set_error(ATL_BAD_FILE, "'%s' cannot be opened: %s", path, strerror(error));
 }
 
-/* Whether the open file can be read from beginning to end, and is not empty. */
+/* Checks that the open file is a regular file and not empty. */
 static atl_status check_file(const struct stat *about, const char *path, const char *what)
 {
     if (S_ISDIR(about->st_mode))
@@ -37,7 +37,7 @@ atl_status atl_open_input(const char *path, const char *what, FILE **stream_out,
     *stream_out = NULL;
     if (!path || !*path)
         return atl_set_error(ATL_INVALID, "no path was given for reading %s", what);
-    /* Not to wait for the other end of a pipe; for a regular file O_NONBLOCK means nothing. */
+    /* O_NONBLOCK avoids waiting for the other end of a pipe; it has no effect on a regular file. */
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (descriptor < 0)
         return refuse_unopened(path, what, errno);

@@ -57,5 +57,5 @@ atl_status atl_status_since(uint64_t count, const char *call)
 {
     if (errors != count && kind)
         return kind;
-    return atl_set_error(ATL_INTERNAL, "%s: failed without a reason, which is a mistake in atled itself", call);
+    return atl_set_error(ATL_INTERNAL, "%s: failed without a reason, which is a bug in atled", call);
 }

@@ -11,13 +11,15 @@
 atl_status atl_out_of_memory(void);
 /* The status stored with that message: for a caller that learns of a failure by a null pointer. */
 atl_status atl_error_status(void);
-/* How many errors this thread has set so far. */
+/* The number of errors that this thread has set. */
 uint64_t atl_error_count(void);
-/* For a public call that has failed: the status of the last error that was set since `count` errors had been.  If there is none, the failure
- * has left no message, which is a mistake of ours: then ATL_INTERNAL, and a message that says so. */
+/* For a public function that has failed: the status of the last error set after the first `count` errors.  If there is
+ * none, the failure has set no message, which is a bug in atled: then the result is ATL_INTERNAL, with a message that
+ * says so. */
 atl_status atl_status_since(uint64_t count, const char *call);
 
-/* For a function that got null for a required argument: ATL_INVALID, "FUNCTION: WHAT null", for example "the name is". */
+/* For a function that got null for a required argument: ATL_INVALID, "FUNCTION: WHAT null", where `what` is for example
+ * "the name is". */
 atl_status atl_null_argument(const char *function, const char *what);
 
 /* The same for a null node, which is usually the result of an earlier error: the new message includes that error's

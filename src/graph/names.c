@@ -41,8 +41,8 @@ const char *atl_format_name(char *name, const char *format, ...)
     return NULL;
 }
 
-/* "outer/inner" in the graph's memory.  Null out of memory, here and below: names are also given while a message is written, by whichever
- * thread runs a program, and then a failure must leave the graph as it is. */
+/* "outer/inner" in the graph's memory.  Null if out of memory, here and below: names are also created while a message
+ * is written, in any thread that runs a program, and then a failure must leave the graph unchanged. */
 static const char *joined(atl_graph *graph, const char *outer, const char *inner)
 {
     size_t size = strlen(outer) + strlen(inner) + 2;
@@ -93,7 +93,7 @@ static name_counter *counter_of(atl_graph *graph, const char *name)
     return counter->unhashed ? NULL : counter;
 }
 
-/* ---- nodes by name ---------------------------------------------------------------------------------------------------- */
+/* ---- nodes by name ----------------------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const char *name)
 {
@@ -148,7 +148,7 @@ static int enter_name(atl_graph *graph, atl_node *node)
     return 1;
 }
 
-/* ---- unique names ------------------------------------------------------------------------------------------------------- */
+/* ---- unique names ------------------------------------------------------------------------------------------------ */
 
 /* The requested name, or the same name with the first free suffix. */
 static const char *unique_name(atl_graph *graph, const char *wanted)

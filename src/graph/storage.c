@@ -172,7 +172,8 @@ atl_status atl_initialize(const atl_node *variable, atl_tensor *value)
     return ATL_OK;
 }
 
-/* Several threads may need a value for the first time at once, each for a program of its own.  All make the same one; that of the first stays. */
+/* Several threads may need a value for the first time at once, each for its own program.  All compute the same value;
+ * the first one is kept. */
 atl_tensor *atl_storage_value(atl_storage *storage)
 {
     atl_tensor *value = storage->value, *none = NULL;

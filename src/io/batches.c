@@ -1,9 +1,8 @@
-/* Batches of a data set, made ahead by a thread of their own while the caller works on the one before.  A batch is a function of the
- * seed, its epoch and its place alone, so that training can be taken up anywhere.
- *
- * Where the caller's threads use all processors, one of them has to make room for that thread, and the others wait for it: a batch then
- * costs its whole time.  Of steps that take much longer than a batch that is nothing; where they do not, as the first batches show, the
- * caller's threads make the further ones together, between two steps. */
+/* Batches of a data set, prepared by a separate thread while the caller works on the previous one.  A batch depends
+ * only on the seed, its epoch and its index, so that training can resume anywhere. If the caller's threads use all
+ * processors, one of them has to share its processor with that thread, and the others wait for it: a batch then costs
+ * its whole time.  That does not matter for steps that take much longer than a batch.  If steps are short, as the first
+ * batches show, the caller's threads prepare the following batches together, between two steps. */
 #include <inttypes.h>
 #include <math.h>
 #include <omp.h>
@@ -18,16 +17,16 @@
 #include "io/dataset.h"
 #include "kernels/kernels.h"
 
-/* One slot with the caller, and one being made.  Of small batches, more: the thread then makes several whenever it is woken,
- * which is not free. */
+/* One slot for the caller, and one being prepared.  Small batches have more slots: the thread then prepares several
+ * whenever it is woken, because waking it has a cost. */
 enum { LEAST_SLOTS = 2, MOST_SLOTS = 4, BYTES_FOR_MORE = 4 << 20 };
 enum {
-    DRAWS = 8,               /* random numbers for an example, at most */
-    AHEAD = 4,               /* examples on their way from memory while one is cut out */
+    DRAWS = 8,               /* random numbers per example, at most */
+    AHEAD = 4,               /* examples being prefetched while one is cropped */
     WORTH_SHARING = 1 << 15, /* numbers in a batch */
-    WATCHED = 16             /* batches, after each of which it is asked who makes the next ones */
+    WATCHED = 16             /* batches after which the choice of who prepares the next ones is checked */
 };
-static const double most_share = 1.0 / 40; /* of the caller's time that the thread may take from it */
+static const double most_share = 1.0 / 40; /* the maximum fraction of the caller's time that the thread may take */
 
 typedef struct slot {
     float *images;
@@ -39,27 +38,28 @@ typedef struct slot {
 struct atl_batches {
     atl_batches_args args;
     int64_t per_epoch;
-    int64_t short_size; /* of the last batch in an epoch; as the others, if they come out even */
+    int64_t short_size; /* of the last batch in an epoch; the normal size if the batches divide the epoch evenly */
     uint32_t *order;    /* of the examples in epoch `order_epoch` */
     int64_t order_epoch;
     slot slots[MOST_SLOTS];
     int slot_count;
-    int64_t made, taken; /* batches since the beginning; the caller has the last that was taken */
+    int64_t made, taken; /* batches since the beginning; the caller uses the last one taken */
     int is_making;       /* the thread, or the caller */
     int64_t
-        shared_from; /* it and all further ones are made by the caller's threads, in the first slot; INT64_MAX: none yet */
-    double watched_since, thread_seconds; /* the processor's, that the thread took since then */
+        /* It and all following ones are prepared by the caller's threads, in the first slot; INT64_MAX: none yet. */
+        shared_from;
+    double watched_since, thread_seconds; /* processor time that the thread has used since then */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     int is_stopping;
 };
 
-/* ---- one example ---------------------------------------------------------------------------------------------------- */
+/* ---- one example ------------------------------------------------------------------------------------------------- */
 
-/* What chance decides about an example. */
+/* The random choices for an example. */
 typedef struct variation {
-    int64_t top, left; /* of the cut, in the padded image */
+    int64_t top, left; /* of the crop, in the padded image */
     int is_flipped;
     float gain, shift;
 } variation;
@@ -69,7 +69,7 @@ static int64_t below(uint64_t seed, uint64_t counter, int64_t bound)
     return (int64_t)(atl_random_bits(seed, counter) % (uint64_t)bound);
 }
 
-/* `number` counts the examples through all epochs. */
+/* `number` counts the examples over all epochs. */
 static variation vary(const atl_batches_args *args, int64_t number)
 {
     uint64_t counter = (uint64_t)number * DRAWS, seed = args->seed ^ 0x9d5f3a7b1c2e4680u;
@@ -89,7 +89,7 @@ static variation vary(const atl_batches_args *args, int64_t number)
     return v;
 }
 
-/* A run of pixels as they lie in the data set. */
+/* Copies consecutive pixels of the data set. */
 static void copy_pixels(const atl_dataset *data, int64_t from, int64_t count, float *to)
 {
     if (data->bytes) {
@@ -109,7 +109,7 @@ static void reverse_pixels(float *row, int64_t width, int64_t channels)
         }
 }
 
-/* One row of the cut: zeros, pixels of the image from column `left` (of the image, may be negative), zeros. */
+/* One row of the crop: zeros, pixels of the image from column `left` (of the image, may be negative), zeros. */
 static void cut_row(const atl_batches_args *args, int64_t example, int64_t row, int64_t left, float *to)
 {
     const atl_dataset *data = args->data;
@@ -123,7 +123,7 @@ static void cut_row(const atl_batches_args *args, int64_t example, int64_t row, 
     memset(to + end * channels, 0, (size_t)((args->width - end) * channels) * sizeof *to);
 }
 
-/* In lanes, which the compiler makes one vector of.  Exact for bytes, in whatever order. */
+/* Sums in lanes, which the compiler turns into a vector.  Exact for bytes, in any order. */
 static float mean_of(const float *x, int64_t count)
 {
     enum { LANES = 8 };
@@ -151,7 +151,7 @@ static void cut_out(const atl_batches_args *args, int64_t example, variation v, 
 {
     const atl_dataset *data = args->data;
     int64_t row = args->width * data->channels;
-    if (args->width == data->width && args->height == data->height && !args->pad) /* all of it */
+    if (args->width == data->width && args->height == data->height && !args->pad) /* the whole image */
         copy_pixels(data, example * data->height * data->width, data->height * data->width, to);
     else
         for (int64_t y = 0; y < args->height; y++)
@@ -162,9 +162,9 @@ static void cut_out(const atl_batches_args *args, int64_t example, variation v, 
         adjust(to, args->height * row, v.gain, v.shift);
 }
 
-/* ---- one batch ------------------------------------------------------------------------------------------------------- */
+/* ---- one batch --------------------------------------------------------------------------------------------------- */
 
-/* Shuffled by Fisher & Yates. */
+/* Shuffles by Fisher & Yates. */
 static void order_epoch(atl_batches *b, int64_t epoch)
 {
     uint32_t count = (uint32_t)b->args.data->count;
@@ -182,7 +182,7 @@ static void order_epoch(atl_batches *b, int64_t epoch)
     b->order_epoch = epoch;
 }
 
-/* Shuffled examples are far apart in memory. */
+/* Prefetches: shuffled examples are far apart in memory. */
 static void fetch_example(const atl_dataset *data, int64_t example)
 {
     enum { CACHE_LINE = 64 };
@@ -215,7 +215,7 @@ static slot *slot_of(atl_batches *b, int64_t number)
     return &b->slots[number < b->shared_from ? number % b->slot_count : 0];
 }
 
-/* The mutex is held, nobody else makes one, and there is a slot for it. */
+/* Call it with the mutex held, while nobody else prepares a batch, and with a free slot. */
 static void make_next(atl_batches *b, int threads)
 {
     slot *s = slot_of(b, b->made);
@@ -224,7 +224,7 @@ static void make_next(atl_batches *b, int threads)
     make_batch(b, b->args.first + b->made, threads, s);
     pthread_mutex_lock(&b->mutex);
     b->is_making = 0;
-    if (b->made++ < b->shared_from) /* of further ones nobody waits for any: the thread had better sleep on */
+    if (b->made++ < b->shared_from) /* nobody waits for later batches: the thread need not wake */
         pthread_cond_broadcast(&b->changed);
 }
 
@@ -235,7 +235,7 @@ static double processor_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Batches that are made and not given back. */
+/* Batches that are prepared and not yet returned. */
 static int64_t kept(const atl_batches *b) { return b->made - b->taken + (b->taken > 0); }
 
 static void *make_ahead(void *context)
@@ -254,7 +254,7 @@ static void *make_ahead(void *context)
     return NULL;
 }
 
-/* Whether the thread takes too much of the time between two batches. */
+/* Checks whether the thread takes too much of the time between two batches. */
 static void watch(atl_batches *b)
 {
     if (b->shared_from < INT64_MAX || b->args.threads < omp_get_num_procs() || b->taken % WATCHED)
@@ -266,7 +266,7 @@ static void watch(atl_batches *b)
     b->thread_seconds = 0;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------------------------ */
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
 
 /* Fills in the defaults. */
 static atl_status check_arguments(atl_batches_args *args)
@@ -393,7 +393,7 @@ void atl_batches_free(atl_batches *b)
 
 int64_t atl_batches_per_epoch(const atl_batches *b) { return b ? b->per_epoch : 0; }
 
-/* The caller is done with the batch before.  The thread is woken when half of the slots are to be filled. */
+/* The caller has finished with the previous batch.  The thread is woken when half of the slots are free. */
 const atl_batch *atl_batches_next(atl_batches *b)
 {
     if (!b)

@@ -12,7 +12,7 @@ enum { SIDE = 32, PLANE = SIDE * SIDE, CHANNELS = 3, RECORD = 1 + PLANE * CHANNE
 static const char *const class_names[CLASSES] = {"airplane", "automobile", "bird",  "cat",  "deer",
                                                  "dog",      "frog",       "horse", "ship", "truck"};
 
-/* Planes to pixels. */
+/* Converts planes to pixels. */
 static void interleave(const unsigned char *planes, unsigned char *pixels)
 {
     for (int i = 0; i < PLANE; i++)
@@ -60,7 +60,7 @@ static atl_status read_batch(const char *path, atl_dataset *data)
     return status;
 }
 
-/* The batches that are there, which must be the first ones: a gap is a file that was lost. */
+/* Reads the existing batches, which must be the first ones: a gap means that a file is missing. */
 static atl_status read_training(const char *folder, atl_dataset *data)
 {
     char path[ATL_PATH_SIZE], name[32];

@@ -1,4 +1,4 @@
-/* A folder of images with one sub-folder a class: the classes in alphabetical order, and the pictures in each. */
+/* A folder of images with one sub-folder per class: the classes in alphabetical order, and the images in each. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -44,7 +44,7 @@ static atl_status add_name(name_list *list, const char *name)
     return ATL_OK;
 }
 
-/* The sub-folders, or the pictures, in alphabetical order.  Hidden ones are passed over. */
+/* The sub-folders, or the images, in alphabetical order.  Hidden ones are ignored. */
 static atl_status list_folder(const char *folder, int folders, name_list *list)
 {
     char path[ATL_PATH_SIZE];

@@ -1,4 +1,4 @@
-/* Data sets in memory: which reader a folder needs, and what all of them share. */
+/* Data sets in memory: chooses the reader for a folder, and the functions for all formats. */
 #include "io/dataset.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "graph/error.h"
 #include "graph/memory.h"
 
-/* ---- for the readers ------------------------------------------------------------------------------------------------ */
+/* ---- for the readers --------------------------------------------------------------------------------------------- */
 
 atl_dataset *atl_new_dataset(int64_t height, int64_t width, int64_t channels, int classes)
 {
@@ -63,7 +63,7 @@ int atl_is_in_folder(const char *folder, const char *name)
     return stat(atl_path_in(path, folder, name), &about) == 0;
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static int has_any(const char *folder, const char *const *names)
 {
@@ -180,7 +180,7 @@ void atl_dataset_free(atl_dataset *data)
     atl_release(data);
 }
 
-/* ---- what is known about it ------------------------------------------------------------------------------------------ */
+/* ---- what is known about it -------------------------------------------------------------------------------------- */
 
 int64_t atl_dataset_count(const atl_dataset *data) { return data ? data->count : 0; }
 int atl_dataset_classes(const atl_dataset *data) { return data ? data->classes : 0; }

@@ -1,4 +1,4 @@
-/* A data set in memory, and its readers: one file a format. */
+/* A data set in memory, and its readers: one file per format. */
 #ifndef ATLED_IO_DATASET_H
 #define ATLED_IO_DATASET_H
 
@@ -16,17 +16,17 @@ struct atl_dataset {
 
 /* A data set of that size without examples, or null. */
 atl_dataset *atl_new_dataset(int64_t height, int64_t width, int64_t channels, int classes);
-/* Room for `more` further images of bytes; their labels and pixels are the caller's to fill. */
+/* Makes room for `more` images of bytes; the caller sets their labels and pixels. */
 atl_status atl_extend_dataset(atl_dataset *data, int64_t more);
 atl_status atl_name_class(atl_dataset *data, int label, const char *name);
 
-/* Each fills in *data_out, or fails. */
+/* Each reader sets *data_out, or fails. */
 atl_status atl_read_cifar10(const char *folder, atl_part part, atl_dataset **data_out);
 atl_status atl_read_mnist(const char *folder, atl_part part, atl_dataset **data_out);
 atl_status atl_read_class_folders(const char *folder, atl_dataset **data_out);
 atl_status atl_read_npz_dataset(const char *path, atl_dataset **data_out);
 
-/* Whether FOLDER/NAME is there. */
+/* True if FOLDER/NAME exists. */
 int atl_is_in_folder(const char *folder, const char *name);
 #define ATL_PATH_SIZE 4096
 /* "FOLDER/NAME" */

@@ -1,6 +1,6 @@
-/* JPEG pictures.  As with PNG, libjpeg's errors jump back to where the work was begun; what is to be freed lives
- * outside of the function that is jumped into. */
-#include <stdio.h> /* jpeglib.h wants it first */
+/* JPEG images.  As with PNG, libjpeg's errors jump back to the setjmp; resources that must be freed live outside the
+ * function that is jumped into. */
+#include <stdio.h> /* jpeglib.h needs it first */
 
 #include <jerror.h>
 #include <jpeglib.h>
@@ -28,7 +28,8 @@ static void on_error(j_common_ptr jpeg)
     longjmp(reader->back, 1);
 }
 
-/* libjpeg goes on after damage and paints grey: here that is an error. Oddities that cost no pixel are let pass. */
+/* libjpeg continues after damage and fills with grey: here that is an error.  Warnings that affect no pixel are
+ * ignored. */
 static void on_message(j_common_ptr jpeg, int level)
 {
     if (level >= 0) /* a trace */
@@ -46,11 +47,11 @@ static void on_message(j_common_ptr jpeg, int level)
 
 static void print_nothing(j_common_ptr jpeg) { (void)jpeg; }
 
-/* A block of 8 x 8 pixels takes at least one bit of Huffman's code.  (Arithmetic code can do better, with a picture of a
- * single colour; hardly anybody writes it.) */
+/* A block of 8 x 8 pixels takes at least one bit of Huffman coding.  (Arithmetic coding can be shorter for an image of
+ * a single colour, but is rare.) */
 enum { MOST_PIXELS_PER_BYTE = 8 * 64 };
 
-/* What the header says, before anything of the picture's size is allocated. */
+/* Checks the header, before memory for the pixels is allocated. */
 static atl_status check_header(jpeg_reader *reader)
 {
     switch (reader->jpeg.jpeg_color_space) {
@@ -76,7 +77,7 @@ static void read_rows(jpeg_reader *reader)
 {
     struct jpeg_decompress_struct *jpeg = &reader->jpeg;
     int64_t values = (int64_t)jpeg->output_width * 3;
-    /* libjpeg frees it with the rest of its memory. */
+    /* libjpeg frees this with the rest of its memory. */
     JSAMPARRAY row = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, (JDIMENSION)values, 1);
     while (jpeg->output_scanline < jpeg->output_height) {
         float *to = atl_floats(reader->image) + (int64_t)jpeg->output_scanline * values;
@@ -119,7 +120,7 @@ atl_status atl_decode_jpeg(const atl_picture_file *file, atl_tensor **image_out)
                             ? atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s'", file->path)
                             : atl_set_error(ATL_BAD_FILE, "'%s' is a damaged JPEG: %s: fetch or save it again",
                                             file->path, reader.message);
-    jpeg_destroy_decompress(&reader.jpeg); /* harmless when creating failed: the struct is zero */
+    jpeg_destroy_decompress(&reader.jpeg); /* harmless if creating failed: the struct is zero */
     if (!decoded) {
         atl_tensor_free(reader.image);
         reader.image = NULL;

@@ -1,5 +1,5 @@
-/* MNIST's idx files, plain or gzip: a big-endian magic number 0x0000080R for bytes in R dimensions, the R sizes, the bytes.
- * https://yann.lecun.com/exdb/mnist */
+/* MNIST's idx files, plain or gzip: a big-endian magic number 0x0000080R for bytes in R dimensions, the R sizes, the
+ * bytes. https://yann.lecun.com/exdb/mnist */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,14 +12,14 @@
 
 enum { CLASSES = 10, MAX_SIDE = 4096, MAX_DEFLATE = 1032 /* bytes that one byte can become: zlib's manual */ };
 
-/* An idx file that stands at its data. */
+/* An idx file, positioned at its data. */
 typedef struct idx_file {
     char path[ATL_PATH_SIZE];
     gzFile stream;
     int64_t size[3]; /* count, height, width */
 } idx_file;
 
-/* zlib's words, which begin with the path. */
+/* Reports damage with zlib's message, which begins with the path. */
 static atl_status refuse_damage(const idx_file *file, int code, const char *words)
 {
     size_t length = strlen(file->path);
@@ -30,8 +30,8 @@ static atl_status refuse_damage(const idx_file *file, int code, const char *word
     return atl_set_error(ATL_BAD_FILE, "'%s' is damaged: %s: fetch it again", file->path, words);
 }
 
-/* Reads up to `size` bytes; fewer only where the file ends.  Damage, such as a wrong checksum, is met by whichever read
- * comes upon it. */
+/* Reads up to `size` bytes; fewer only at the end of the file.  Any read may detect damage, such as a wrong
+ * checksum. */
 static atl_status read_bytes(idx_file *file, void *bytes, int64_t size, int64_t *got_out)
 {
     int code = Z_OK;
@@ -56,7 +56,7 @@ static atl_status read_number(idx_file *file, const char *what, int64_t *number_
     return status;
 }
 
-/* The sizes, checked against what the file can hold. */
+/* Reads the sizes, and checks them against what the file can contain. */
 static atl_status read_head(idx_file *file, int rank, int64_t file_size)
 {
     static const char *const dimension[] = {"the count", "the height", "the width"};
@@ -101,7 +101,7 @@ static atl_status open_idx(const char *folder, const char *name, int rank, idx_f
     return read_head(file, rank, file_size);
 }
 
-/* That the file ends here, and whole: gzip's checksum comes last. */
+/* Checks that the file ends here and is complete: gzip's checksum comes last. */
 static atl_status check_end(idx_file *file)
 {
     unsigned char more;
@@ -119,7 +119,7 @@ static atl_status check_end(idx_file *file)
                : ATL_OK;
 }
 
-/* Every record, and the end of the file after them. */
+/* Reads every record, and checks the end of the file. */
 static atl_status read_records(idx_file *file, unsigned char *bytes)
 {
     int64_t record = file->size[1] * file->size[2], got;

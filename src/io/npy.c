@@ -1,5 +1,5 @@
-/* Arrays in the .npy format, versions 1.0 to 3.0.  The reading of bytes is left to the caller (npy.h), so that files
- * and archives share all of it. */
+/* Arrays in the .npy format, versions 1.0 to 3.0.  The caller provides the reading of bytes (npy.h), so that files and
+ * archives share this code. */
 #include "io/npy_kinds.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "files/atomic_file.h"
 #include "files/input_file.h"
 
-/* ---- the data ------------------------------------------------------------------------------------------------- */
+/* ---- the data ---------------------------------------------------------------------------------------------------- */
 
 static void swap_bytes(unsigned char *elements, int64_t count, int size)
 {
@@ -28,7 +28,7 @@ static void swap_bytes(unsigned char *elements, int64_t count, int size)
     }
 }
 
-/* Names the element that does not fit: its place among all elements of the file, and its value in the file's type. */
+/* Reports the element that does not fit: its index among all elements of the file, and its value in the file's type. */
 static void refuse_value(const atl_npy_source *source, const atl_npy_header *header, int64_t place,
                          const unsigned char *bytes)
 {
@@ -52,7 +52,7 @@ static void refuse_value(const atl_npy_source *source, const atl_npy_header *hea
                   source->label, place, header->count, value, atl_dtype_name(header->dtype));
 }
 
-/* Walks the elements of a tensor as a file in Fortran order gives them: the first index fastest. */
+/* Iterates over the elements of a tensor in Fortran order: the first index changes fastest. */
 typedef struct fortran_copy {
     atl_shape shape;
     int64_t index[ATL_MAX_RANK], stride[ATL_MAX_RANK]; /* strides of row-major order, in elements */
@@ -86,11 +86,11 @@ static void scatter(fortran_copy *desc, const uint32_t *from, uint32_t *to, int6
 
 enum { CHUNK = 4096 }; /* elements converted at a time */
 
-/* Both types an array can become have four bytes, so that moving elements need not know which it is. */
+/* Both possible types have four bytes, so moving elements does not depend on the type. */
 static uint32_t *cells(const atl_tensor *tensor) { return (uint32_t *)atl_npy_elements(tensor); }
 
-/* The file's elements are read a chunk at a time, put into this machine's byte order, converted, and put in their
- * place. */
+/* Reads the file's elements in chunks, converts them to this machine's byte order and to the tensor's type, and stores
+ * them. */
 static atl_status read_converted(const atl_npy_source *source, const atl_npy_header *header, atl_tensor *tensor)
 {
     unsigned char raw[CHUNK * 8];
@@ -116,14 +116,15 @@ static atl_status read_converted(const atl_npy_source *source, const atl_npy_hea
     return ATL_OK;
 }
 
-/* The bytes are already those of the tensor: the usual case, and no copy. */
+/* True if the bytes are already those of the tensor: the usual case, without a copy. */
 static int is_stored_as_needed(const atl_npy_header *header)
 {
     return header->kind->size == 4 && header->kind->letter != 'u' && !header->fortran_order &&
            header->big_endian == atl_is_big_endian_machine();
 }
 
-/* The tensor's elements, and that nothing follows them: reading on to the end makes an archive compare its checksum. */
+/* Reads the tensor's elements, and checks that nothing follows: reading to the end makes an archive check its
+ * checksum. */
 static atl_status fill_tensor(const atl_npy_source *source, const atl_npy_header *header, atl_tensor *tensor)
 {
     char beyond;
@@ -138,7 +139,7 @@ static atl_status fill_tensor(const atl_npy_source *source, const atl_npy_header
 atl_status atl_npy_read_data(const atl_npy_source *source, const atl_npy_header *header, atl_tensor **tensor_out)
 {
     *tensor_out = NULL;
-    /* Its memory is not touched before there are elements to put there: what a damaged file claims costs nothing. */
+    /* The memory is not touched before there are elements for it: a damaged file's claims cost nothing. */
     atl_tensor *tensor = atl_tensor_unset(header->dtype, header->shape);
     if (!tensor)
         return atl_set_error(ATL_OUT_OF_MEMORY, "%s: out of memory for its %" PRId64 " elements", source->label,
@@ -159,7 +160,7 @@ atl_status atl_npy_read(const atl_npy_source *source, atl_tensor **tensor_out)
     return status ? status : atl_npy_read_data(source, &header, tensor_out);
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 const void *atl_npy_elements(const atl_tensor *tensor)
 {
@@ -214,7 +215,7 @@ atl_status atl_write_npy(const char *path, const atl_tensor *tensor)
     return atl_atomic_commit(file);
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static int64_t read_stream(void *from, void *bytes, int64_t size)
 {

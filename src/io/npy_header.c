@@ -9,7 +9,7 @@
 #include "graph/error.h"
 #include "graph/memory.h"
 
-/* Reads along the text of the header. The first failure sets the message; afterwards nothing moves. */
+/* Parses the text of the header.  The first failure sets the message; later calls do nothing. */
 typedef struct parser {
     const char *at, *end;
     const atl_npy_source *source;
@@ -74,7 +74,7 @@ static int parse_bool(parser *p, int *value_out)
     return *value_out || accept_word(p, "False") || fail_parsing(p, "True or False for fortran_order");
 }
 
-/* One size of the shape; Python 2 may have put an L behind it. */
+/* One size of the shape; Python 2 may have written an L after it. */
 static int parse_size(parser *p, int64_t *size_out)
 {
     if (accept(p, '-'))
@@ -210,7 +210,7 @@ static int parse_dictionary(parser *p, atl_npy_header *header)
     return seen == ALL || fail_parsing(p, "all of the keys descr, fortran_order and shape");
 }
 
-/* Elements and bytes of the data against what is there; each product checked before it is used. */
+/* Checks the number of elements and bytes against the source's size; checks each product before it is used. */
 static atl_status check_sizes(const atl_npy_source *source, atl_npy_header *header)
 {
     char text[200];
@@ -242,8 +242,8 @@ atl_status atl_npy_read_bytes(const atl_npy_source *source, void *bytes, int64_t
     return got == size ? ATL_OK : atl_set_error(ATL_BAD_FILE, "%s: ends early: fetch or save it again", source->label);
 }
 
-/* Magic bytes, version, and the length of the dictionary: 2 bytes in version 1, else 4, the least significant first.
- * Gives also the bytes read so far. */
+/* Reads magic bytes, version, and the length of the dictionary: 2 bytes in version 1, else 4, little-endian.  Also
+ * returns the number of bytes read. */
 static atl_status read_preamble(const atl_npy_source *source, int64_t *length_out, int64_t *read_out)
 {
     unsigned char start[12] = {0};
@@ -270,7 +270,7 @@ static atl_status read_preamble(const atl_npy_source *source, int64_t *length_ou
 
 atl_status atl_npy_read_header(const atl_npy_source *source, atl_npy_header *header_out)
 {
-    enum { LONGEST = 1 << 20 }; /* ours have 118 bytes; records of many fields are longer, and refused anyway */
+    enum { LONGEST = 1 << 20 }; /* ours have 118 bytes; records with many fields are longer, and are rejected anyway */
     int64_t length = 0, read = 0;
     atl_status status = read_preamble(source, &length, &read);
     if (status)

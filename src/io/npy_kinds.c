@@ -1,4 +1,4 @@
-/* The kinds of elements that an .npy array may have, converted one after the other. */
+/* The element types that an .npy array may have, and their conversion. */
 #include "io/npy_kinds.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* How the elements of an .npy array are stored, and how they become floats and int32. */
+/* The stored element types of an .npy array, and their conversion to floats and int32. */
 #ifndef ATLED_IO_NPY_KINDS_H
 #define ATLED_IO_NPY_KINDS_H
 
@@ -6,8 +6,8 @@
 
 #define SAVE_AGAIN "save it again with numpy.save"
 
-/* Turns `count` elements at `from`, in this machine's byte order, into floats or int32 at `to`. Gives `count`, or the
- * place of the first value that does not fit. */
+/* Converts `count` elements at `from`, in this machine's byte order, to floats or int32 at `to`.  Returns `count`, or
+ * the index of the first value that does not fit. */
 typedef int64_t atl_convert_elements(const unsigned char *from, void *to, int64_t count);
 
 struct atl_npy_kind {
@@ -18,10 +18,10 @@ struct atl_npy_kind {
     atl_convert_elements *convert;
 };
 
-/* The kind of a type as NumPy writes it without its byte order, "f4" or "b1"; null if atled does not read it. */
+/* The kind of a type in NumPy's notation without byte order, "f4" or "b1"; null if atled does not read it. */
 const atl_npy_kind *atl_npy_kind_of(const char *type);
 
-/* Exactly `size` bytes of the source. */
+/* Reads exactly `size` bytes of the source. */
 atl_status atl_npy_read_bytes(const atl_npy_source *source, void *bytes, int64_t size);
 
 static inline int atl_is_big_endian_machine(void)

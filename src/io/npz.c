@@ -1,4 +1,4 @@
-/* Archives of arrays: a zip whose entries are .npy files, as numpy.savez writes it.  libzip does the zip. */
+/* Archives of arrays: a zip whose entries are .npy files, as numpy.savez writes it.  libzip handles the zip. */
 #include "io/npz.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ struct atl_npz {
     int64_t size; /* bytes of the archive's file */
 };
 
-/* ---- opening -------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -71,7 +71,7 @@ static atl_status open_zip(FILE *stream, const char *path, zip_t **zip_out)
     atl_status status = ATL_OK;
     zip_error_t error;
     zip_error_init(&error);
-    errno = 0; /* libzip says "no zip" where it finds no memory to look for the directory */
+    errno = 0; /* libzip reports "not a zip" if it finds no memory to look for the directory */
     zip_source_t *source = zip_source_filep_create(stream, 0, -1, &error);
     *zip_out = source ? zip_open_from_source(source, ZIP_RDONLY, &error) : NULL;
     if (!*zip_out)
@@ -109,7 +109,7 @@ static atl_status list_entry(atl_npz *npz, zip_uint64_t i)
     return ATL_OK;
 }
 
-/* Each entry is read into memory of its own: together they must not be larger than the file. */
+/* Each entry is read into its own memory: together they must not be larger than the file. */
 static atl_status check_stored(const atl_npz *npz)
 {
     zip_uint64_t left = (zip_uint64_t)npz->size;
@@ -125,7 +125,7 @@ static atl_status check_stored(const atl_npz *npz)
     return ATL_OK;
 }
 
-/* Lists the arrays of the zip. Other entries, such as a licence, are passed over. */
+/* Lists the arrays of the zip.  Other entries, such as a licence, are ignored. */
 static atl_status list_entries(atl_npz *npz)
 {
     atl_status status = ATL_OK;
@@ -147,7 +147,7 @@ static atl_status list_entries(atl_npz *npz)
     return status ? status : check_stored(npz);
 }
 
-/* Two entries of one name: which would be meant? */
+/* Sorts the entries by name; two entries with one name are an error, because the meaning is ambiguous. */
 static atl_status sort_entries(atl_npz *npz)
 {
     qsort(npz->sorted, (size_t)npz->count, sizeof *npz->sorted, by_name);
@@ -194,7 +194,7 @@ atl_npz *atl_npz_open(const char *path)
     return npz;
 }
 
-/* ---- looking --------------------------------------------------------------------------------------------------- */
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 int atl_npz_count(const atl_npz *npz) { return npz ? npz->count : 0; }
 
@@ -225,7 +225,7 @@ static void list_names(const atl_npz *npz, char *text, size_t size)
         snprintf(text + length, size - length, " and %d more", npz->count - SHOWN);
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* An entry while it is read. */
 typedef struct entry_reader {
@@ -259,11 +259,11 @@ static int64_t read_entry(void *from, void *bytes, int64_t size)
     return done;
 }
 
-/* Whether the archive's directory can be true about the entry: what it claims is allocated before it is read.  That the
- * stored bytes are in the file is known (check_stored); deflate can make only so much of them. */
+/* Checks that the directory's claims about the entry are possible, because memory is allocated before it is read.
+ * check_stored has checked that the stored bytes are in the file; deflate can expand them only by a limited factor. */
 static atl_status check_entry(const entry *found, const char *label)
 {
-    enum { DEFLATE_RATIO = 1032 }; /* the most that deflate can do: 258 bytes for 2 bits */
+    enum { DEFLATE_RATIO = 1032 }; /* deflate's maximum: 258 bytes for 2 bits */
     const zip_stat_t *about = &found->about;
     if (about->encryption_method != ZIP_EM_NONE)
         return atl_set_error(ATL_BAD_FILE, "%s: is encrypted, which atled does not read: save it without a password",
@@ -284,7 +284,7 @@ static atl_status check_entry(const entry *found, const char *label)
     return ATL_OK;
 }
 
-/* Begins to read an entry; ends with zip_fclose(reader->stream). */
+/* Opens an entry for reading; close it with zip_fclose(reader->stream). */
 static atl_status open_entry(const atl_npz *npz, const char *name, entry_reader *reader, atl_npy_source *source_out)
 {
     if (!npz || !name)

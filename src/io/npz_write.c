@@ -1,4 +1,4 @@
-/* Writing archives of arrays: the zip goes straight into the file beside the old one. */
+/* Writes archives of arrays: the zip goes directly into the temporary file beside the old one. */
 #include "io/npz.h"
 
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 #include "io/sorted_names.h"
 #include "io/zip_error.h"
 
-/* libzip's view of the file being written: it writes, goes back to complete an entry's header, and never reads. */
+/* libzip's view of the output file: it writes, seeks back to complete an entry's header, and never reads. */
 typedef struct zip_output {
     FILE *stream;
     zip_error_t error;
@@ -67,8 +67,8 @@ static zip_int64_t serve_output(void *state, void *data, zip_uint64_t size, zip_
     }
 }
 
-/* Adds one array, stored and dated 1980-01-01, so that the same arrays make the same bytes. The header and the tensor
- * must outlive the closing of the zip. 0 on failure, with the zip's error set. */
+/* Adds one array, stored and dated 1980-01-01, so that the same arrays give the same bytes.  The header and the tensor
+ * must outlive the closing of the zip.  Returns 0 on failure, with the zip's error set. */
 static int add_entry(zip_t *zip, const atl_npz_entry *added, char *header, const char *file_name)
 {
     enum { DOS_1980_JANUARY_1 = 1 << 5 | 1 };
@@ -92,7 +92,7 @@ static int add_entry(zip_t *zip, const atl_npz_entry *added, char *header, const
 
 #define ZIP_NAMES "which is UTF-8 without control characters and has at most 65531 bytes"
 
-/* That each has a name of its own, and a value. */
+/* Checks that each entry has a unique name and a value. */
 static atl_status check_entries(const char *path, const atl_npz_entry *entries, int count)
 {
     enum { LONGEST_NAME = 65535 - 4 }; /* .npy comes after it */
@@ -121,11 +121,11 @@ static atl_status check_entries(const char *path, const atl_npz_entry *entries, 
                  : ATL_OK;
 }
 
-/* Why the zip fails, in words, and its status. */
+/* Describes why the zip failed, and returns the status. */
 static atl_status describe_failure(zip_error_t *error, const char *entry_name, char *why_out, size_t size)
 {
     if (atl_zip_lacks_memory(error))
-        return ATL_OUT_OF_MEMORY; /* what why_out says already */
+        return ATL_OUT_OF_MEMORY; /* why_out already describes it */
     if (entry_name && zip_error_code_zip(error) == ZIP_ER_INVAL)
         snprintf(why_out, size, "'%.200s' is no name for an entry of a zip, " ZIP_NAMES, entry_name);
     else
@@ -152,7 +152,7 @@ static atl_status add_entries(zip_t *zip, const atl_npz_entry *entries, int coun
     return ATL_OK;
 }
 
-/* The archive into an open file. On failure the reason is in why_out. */
+/* Writes the archive to an open file.  On failure the reason is in why_out. */
 static atl_status write_archive(FILE *stream, const atl_npz_entry *entries, int count, char *why_out, size_t size)
 {
     zip_output output = {.stream = stream};
@@ -166,7 +166,7 @@ static atl_status write_archive(FILE *stream, const atl_npz_entry *entries, int 
     zip_t *zip = source ? zip_open_from_source(source, ZIP_CREATE | ZIP_TRUNCATE, &error) : NULL;
     if (zip) {
         status = add_entries(zip, entries, count, headers, why_out, size);
-        if (!status && zip_close(zip) != 0) /* this is where it is written */
+        if (!status && zip_close(zip) != 0) /* this writes the archive */
             status = describe_failure(zip_get_error(zip), NULL, why_out, size);
         if (status)
             zip_discard(zip);

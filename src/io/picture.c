@@ -1,4 +1,4 @@
-/* Reading a picture of whichever format, and what all formats share. */
+/* Reads an image of any format, and contains the code that all formats share. */
 #include "io/picture.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "graph/unset_tensor.h"
 #include "files/input_file.h"
 
-/* 1 if a picture of that size can be; the product is only formed of sizes that are below the limit themselves. */
+/* Returns 1 if an image of that size is possible; multiplies only sizes that are below the limit themselves. */
 static int is_possible(int64_t height, int64_t width)
 {
     return height > 0 && width > 0 && height <= ATL_MAX_PIXELS && width <= ATL_MAX_PIXELS &&

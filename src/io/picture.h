@@ -1,4 +1,4 @@
-/* The picture formats, each in its own file, behind atl_read_image and atl_write_png. */
+/* The image formats, each in its own file, behind atl_read_image and atl_write_png. */
 #ifndef ATLED_IO_PICTURE_H
 #define ATLED_IO_PICTURE_H
 
@@ -7,23 +7,23 @@
 
 #include "atled/tensor.h"
 
-/* A picture's file, which stands at its beginning. */
+/* An image file, positioned at its beginning. */
 typedef struct atl_picture_file {
     FILE *stream;
     const char *path; /* for messages */
     int64_t size;     /* bytes */
 } atl_picture_file;
 
-/* Each reads a picture into float32 [height, width, 3]. */
+/* Each reads an image into float32 [height, width, 3]. */
 atl_status atl_decode_png(const atl_picture_file *file, atl_tensor **image_out);
 atl_status atl_decode_jpeg(const atl_picture_file *file, atl_tensor **image_out);
 
-/* The tensor for a picture of that size, with pixels that are not set.  Refuses before it allocates an empty picture, one
- * of more than ATL_MAX_PIXELS, and one of more pixels than the file can hold, at `most_per_byte`. */
+/* The tensor for an image of that size, with uninitialised pixels.  Before it allocates, it rejects an empty image, one
+ * of more than ATL_MAX_PIXELS, and one of more pixels than the file can contain, at `most_per_byte`. */
 atl_status atl_new_picture(const atl_picture_file *file, int64_t height, int64_t width, int64_t most_per_byte,
                            atl_tensor **image_out);
 
-/* What a float32 tensor is as a picture: [h, w], [h, w, c], [1, h, w] + [c]; not more than ATL_MAX_PIXELS. */
+/* The size of a float32 tensor as an image: [h, w], [h, w, c], [1, h, w] + [c]; at most ATL_MAX_PIXELS. */
 typedef struct atl_picture_size {
     int64_t height, width, channels;
 } atl_picture_size;

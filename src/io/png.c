@@ -1,5 +1,5 @@
-/* PNG pictures.  libpng tells errors by a call that must not return: it jumps back to where the work was begun, so that
- * all that is to be freed lives in a struct outside of the function that is jumped into. */
+/* PNG images.  libpng reports errors by a callback that must not return: it jumps back to the setjmp, so all resources
+ * that must be freed live in a struct outside the function that is jumped into. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -14,7 +14,7 @@
 #include "files/atomic_file.h"
 #include "io/picture.h"
 
-/* What libpng's callbacks share, reading and writing. */
+/* The data that libpng's callbacks share, for reading and writing. */
 typedef struct png_trouble {
     jmp_buf back;
     char message[160];
@@ -27,14 +27,14 @@ static void on_error(png_structp png, png_const_charp message)
     longjmp(trouble->back, 1);
 }
 
-/* A picture that can be decoded is good enough: a wrong date or colour profile does not matter here. */
+/* An image that can be decoded is accepted: a wrong date or colour profile does not matter here. */
 static void on_warning(png_structp png, png_const_charp message)
 {
     (void)png;
     (void)message;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 typedef struct png_reader {
     png_trouble trouble; /* first, as libpng is handed its address */
@@ -42,7 +42,7 @@ typedef struct png_reader {
     png_infop info;
     const atl_picture_file *file;
     int64_t height, width;
-    png_bytep rgba; /* of 8 bits: one row, or all rows of an interlaced picture, which come several times */
+    png_bytep rgba; /* of 8 bits: one row, or all rows of an interlaced image, whose rows come several times */
     int is_interlaced;
     atl_tensor *image;
     atl_status status; /* of a failure that is not libpng's; its message is set */
@@ -55,7 +55,7 @@ static void read_bytes(png_structp png, png_bytep bytes, size_t size)
         png_error(png, ferror(reader->file->stream) ? "it could not be read" : "it ends early");
 }
 
-/* Whatever is in the file, ask for RGBA of 8 bits.  Gives how often the rows will come. */
+/* Requests 8-bit RGBA for any file.  Returns how often the rows will come. */
 static int ask_for_rgba(png_reader *reader)
 {
     png_set_expand(reader->png);   /* palettes, grey of 1, 2 and 4 bits, and transparent colours, to 8 bits and alpha */
@@ -67,17 +67,17 @@ static int ask_for_rgba(png_reader *reader)
     return passes;
 }
 
-/* Nothing else in the file is of use here; some of it is packed, and could become a thousand times its size. */
+/* Skips other chunks of the file; some are compressed and could expand a thousandfold. */
 static void pass_over_texts(png_structp png)
 {
     static const png_byte chunks[] = "iCCP\0zTXt\0iTXt\0tEXt\0sPLT\0eXIf";
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, chunks, (int)(sizeof chunks / 5));
 }
 
-/* The size, and memory for it, once the file is found to be long enough. */
+/* Reads the size, and allocates memory after checking that the file is long enough. */
 static atl_status begin_picture(png_reader *reader)
 {
-    enum { DEFLATE_RATIO = 1032 }; /* the most that deflate can do: 258 bytes for 2 bits */
+    enum { DEFLATE_RATIO = 1032 }; /* deflate's maximum: 258 bytes for 2 bits */
     int64_t bits = png_get_bit_depth(reader->png, reader->info) * png_get_channels(reader->png, reader->info);
     reader->height = png_get_image_height(reader->png, reader->info);
     reader->width = png_get_image_width(reader->png, reader->info);
@@ -94,7 +94,7 @@ static atl_status begin_picture(png_reader *reader)
                                reader->file->path, reader->width, reader->height);
 }
 
-/* RGBA over white, rounded to whole values: alpha * colour + (1 - alpha) * 255, with alpha in 255ths. */
+/* Composes RGBA over white, rounded to integers: alpha * colour + (1 - alpha) * 255, with alpha in 255ths. */
 static void lay_over_white(const unsigned char *rgba, float *rgb, int64_t pixels)
 {
     for (; pixels > 0; pixels--, rgba += 4, rgb += 3)
@@ -102,7 +102,7 @@ static void lay_over_white(const unsigned char *rgba, float *rgb, int64_t pixels
             rgb[c] = (float)((rgba[c] * rgba[3] + 255 * (255 - rgba[3]) + 127) / 255);
 }
 
-/* Of an interlaced picture each pass completes the rows of the one before; the last one makes them whole. */
+/* Each pass of an interlaced image adds to the rows of the previous one; the last pass completes them. */
 static void read_rows(png_reader *reader, int passes)
 {
     float *pixels = atl_floats(reader->image);
@@ -128,7 +128,7 @@ static int decode_pixels(png_reader *reader)
         return 0;
     }
     png_set_user_limits(reader->png, PNG_UINT_31_MAX,
-                        PNG_UINT_31_MAX); /* the limit on size is ours, with better words */
+                        PNG_UINT_31_MAX); /* our own check of the size has a better message */
     png_set_read_fn(reader->png, reader, read_bytes);
     pass_over_texts(reader->png);
     png_read_info(reader->png, reader->info);
@@ -165,7 +165,7 @@ atl_status atl_decode_png(const atl_picture_file *file, atl_tensor **image_out)
     return reader.status;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 typedef struct png_writer {
     png_trouble trouble;
@@ -220,7 +220,7 @@ static int encode_pixels(png_writer *writer)
     return 1;
 }
 
-/* Size, channels, and that every pixel is a number: NaN has no colour. */
+/* Checks size and channels, and that no pixel is NaN. */
 static atl_status check_pixels(const atl_tensor *pixels, const char *what, atl_picture_size *size_out)
 {
     atl_status status = atl_picture_size_of(pixels, what, size_out);

@@ -1,4 +1,5 @@
-/* The variables of a graph to and from an .npz archive.  Loading looks at everything before it changes anything. */
+/* Saves and loads the variables of a graph as an .npz archive.  Loading checks everything before it changes
+ * anything. */
 #include "atled/files.h"
 
 #include <inttypes.h>
@@ -13,11 +14,11 @@
 #include "io/npz.h"
 #include "io/sorted_names.h"
 
-/* A variable and what the archive has for it. */
+/* A variable and its entry in the archive. */
 typedef struct binding {
     atl_node *variable;
     char *key;         /* the entry's name */
-    atl_tensor *value; /* read, and not yet given to the variable; null if the archive has none */
+    atl_tensor *value; /* the value read for the variable; null if the archive has none */
 } binding;
 
 typedef struct bindings {
@@ -26,7 +27,7 @@ typedef struct bindings {
     int64_t count;
 } bindings;
 
-/* ---- keys ------------------------------------------------------------------------------------------------------ */
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
 
 /* "conv1/weights" is conv1_W with the suffix "_W" for weights. Null if out of memory. */
 static char *key_of(const char *name, const char *const *suffixes)
@@ -57,7 +58,7 @@ static void free_bindings(bindings *all)
     atl_release(all->keys);
 }
 
-/* The variables of the graph with their keys, each of which must be its own. */
+/* Binds the graph's variables to their keys, which must be unique. */
 static atl_status bind_keys(const atl_npz_args *args, bindings *all)
 {
     int64_t known;
@@ -95,9 +96,9 @@ static atl_status check_args(const atl_npz_args *args)
     return ATL_OK;
 }
 
-/* ---- what does not fit ------------------------------------------------------------------------------------------ */
+/* ---- mismatches -------------------------------------------------------------------------------------------------- */
 
-/* The first few of many, in words. */
+/* The first few of a list, as text. */
 typedef struct few {
     int64_t count;
     size_t length;
@@ -129,7 +130,7 @@ typedef struct misfits {
     few missing, differing, extra;
 } misfits;
 
-/* One entry against its variable: type and shape, from the header alone. */
+/* Compares an entry with its variable: type and shape, from the header only. */
 static atl_status compare_entry(const atl_npz *npz, const binding *one, few *differing)
 {
     char words[400], found[160], wanted[160];
@@ -186,10 +187,10 @@ static void fill_report(atl_npz_report *report, const bindings *all, const misfi
     append_few(report->text, sizeof report->text, &found->extra, "that no variable wants");
 }
 
-/* An error that tells all that does not fit, if anything does not. */
+/* Reports all mismatches as one error, if there are any. */
 static atl_status report_error(const atl_npz_args *args, const bindings *all, const misfits *found)
 {
-    /* Not one variable found is a mistake even when some may be missing. */
+    /* If no variable is found, that is an error even when some may be missing. */
     int nothing_fits = found->missing.count == all->count;
     int tell_missing = !args->allow_missing || nothing_fits;
     int tell_extra = !(args->allow_extra || args->weights_only) || nothing_fits;
@@ -212,9 +213,9 @@ static atl_status report_error(const atl_npz_args *args, const bindings *all, co
     return atl_set_error(ATL_BAD_FILE, "%s; nothing was changed: %s", message, remedy);
 }
 
-/* ---- loading and saving ----------------------------------------------------------------------------------------- */
+/* ---- loading and saving ------------------------------------------------------------------------------------------ */
 
-/* All values are read, so that a damaged one is found, before the first is given away. */
+/* Reads all values first, so that a damaged one is found before any variable changes. */
 static atl_status read_values(const atl_npz *npz, bindings *all)
 {
     for (int64_t i = 0; i < all->count; i++) {
@@ -278,7 +279,7 @@ static atl_status save(const atl_npz_args *args, bindings *all)
     return status;
 }
 
-/* Failures are kept with the graph, too. */
+/* Records failures on the graph, too. */
 static atl_status with_bindings(const atl_npz_args *args, atl_status (*work)(const atl_npz_args *args, bindings *all))
 {
     bindings all = {0};

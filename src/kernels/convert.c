@@ -1,4 +1,4 @@
-/* Numbers of one type from those of another: see convert.h. */
+/* Converts between element types: see convert.h. */
 #include "kernels/convert.h"
 
 #include "kernels/level.h"

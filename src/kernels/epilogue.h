@@ -1,4 +1,5 @@
-/* What a convolution does to each result before it is written, in this order.  Null or 0: not done. */
+/* The operations that a convolution applies to each result before it is written, in this order.  Null or 0: not
+ * applied. */
 #ifndef ATLED_KERNELS_EPILOGUE_H
 #define ATLED_KERNELS_EPILOGUE_H
 

@@ -29,7 +29,7 @@
         for (int64_t i = 0; i < n; i++)                                                                                \
             total[i] = COMBINE(total[i], more[i]);                                                                     \
     }                                                                                                                  \
-    /* Each block of a run is added up in ATL_FOLD_LANES parts. */                                                     \
+    /* Each block of a run is summed in ATL_FOLD_LANES partial results. */                                             \
     static void name##_runs(double *restrict total, const float *restrict x, int64_t stride, int64_t n,                \
                             const float *restrict shift, int64_t width)                                                \
     {                                                                                                                  \

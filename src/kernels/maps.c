@@ -34,7 +34,7 @@
 #define BELOW(name)
 ATL_MAPS(UNARY_MAP, BINARY_MAP, BELOW)
 
-/* Blocks with a number beyond CIRCLE_LIMIT, which are rare, take the C library's way for that number. */
+/* In rare blocks with a number beyond CIRCLE_LIMIT, the C library computes that number. */
 #define CIRCLE_MAP(name)                                                                                               \
     MAP(name)                                                                                                          \
     {                                                                                                                  \

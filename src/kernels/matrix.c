@@ -5,9 +5,9 @@
 #include "kernels/parallel.h"
 #include "kernels/vectors.h"
 
-/* ---- small --------------------------------------------------------------------------------------------------------- */
+/* ---- small ------------------------------------------------------------------------------------------------------- */
 
-/* A block of C in registers, [rows, VECTOR * width]: a, b and c point to the block's first row, column, and element. */
+/* A block of C in registers, [rows, VECTOR * width]: a, b and c point to the block's first row, column and element. */
 INLINE void block_of_c(const int rows, const int width, const atl_product *p, const float *a, const float *b, float *c)
 {
     vec sum[4][2];
@@ -32,7 +32,8 @@ INLINE void block_of_c(const int rows, const int width, const atl_product *p, co
         store(c + i * n + v * VECTOR, sum[i][v]);
 }
 
-/* Rows of C, VECTOR columns or more of them. The last block may overlap the one before: it computes the same again. */
+/* Rows of C with at least VECTOR columns.  The last block may overlap the previous one, and recomputes the same
+ * results. */
 INLINE void blocks_of_rows(const int rows, const atl_product *p, const float *a, const float *b, float *c)
 {
     int64_t j = 0, n = p->n;
@@ -59,7 +60,7 @@ static void product_in_blocks(const atl_product *p, const float *a, const float 
 static void sum_rows_of_b(const atl_product *p, int64_t first, int64_t last, const float *restrict a,
                           const float *restrict b, float *restrict c)
 {
-    int64_t n = p->n, k = p->k, column = p->a_column, alone = k % 4; /* the first ones, one by one */
+    int64_t n = p->n, k = p->k, column = p->a_column, alone = k % 4; /* computes these first, one at a time */
     for (int64_t i = first; i < last; i++) {
         const float *x = a + i * p->a_row;
         float *y = c + i * n, x0 = alone ? x[0] : 0;
@@ -116,7 +117,7 @@ void KERNEL(small_product)(const atl_product *p, const float *a, const float *b,
         sum_rows_of_b(p, 0, p->m, a, b, c);
 }
 
-/* ---- a few rows times a large matrix ----------------------------------------------------------------------------------- */
+/* ---- a few rows times a large matrix ----------------------------------------------------------------------------- */
 
 typedef struct stream {
     const atl_product *product;
@@ -125,7 +126,8 @@ typedef struct stream {
     int parts;
 } stream;
 
-/* c[i, :] += x[i, 0] b0 + .. + x[i, 3] b3 for `rows` rows i and n columns, the rows of B being read once; b and c are rows of so many. */
+/* c[i, :] += x[i, 0] b0 + .. + x[i, 3] b3 for `rows` rows i and n columns; reads the rows of B once; rows of b and c
+ * have a stride of `row`. */
 INLINE void add_four_rows(const int rows, int64_t n, int64_t row, float (*x)[4], const float *b, float *c)
 {
     int64_t j = 0;
@@ -143,7 +145,7 @@ INLINE void add_four_rows(const int rows, int64_t n, int64_t row, float (*x)[4],
                 (x[i][0] * b[j] + x[i][1] * b[row + j]) + (x[i][2] * b[2 * row + j] + x[i][3] * b[3 * row + j]);
 }
 
-/* Some columns of c: the rows first..last-1 of B, with their columns of A, added up. */
+/* Sums the rows first..last-1 of B, with their columns of A, for some columns of c. */
 INLINE void add_rows(const int rows, const atl_product *p, int64_t columns, int64_t first, int64_t last, const float *a,
                      const float *b, float *c)
 {
@@ -165,7 +167,7 @@ INLINE void add_rows(const int rows, const atl_product *p, int64_t columns, int6
         }
 }
 
-/* As many columns at a time as the first-level cache holds sums of. */
+/* As many columns at a time as fit as sums into the first-level cache. */
 INLINE void add_columns(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a,
                         const float *b, float *c)
 {
@@ -260,7 +262,7 @@ INLINE void dot_block(const int rows, const int width, const atl_product *p, con
         }
 }
 
-/* Columns first..last-1 of C. As many rows of B together as there are registers for their sums. */
+/* Columns first..last-1 of C.  Processes as many rows of B together as there are registers for their sums. */
 INLINE void dot_columns(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a,
                         const float *b, float *c)
 {
@@ -301,7 +303,7 @@ void KERNEL(stream_product)(const atl_product *p, int parts, const float *a, con
             c[j] += partial[part * p->m * p->n + j];
 }
 
-/* ---- few terms ------------------------------------------------------------------------------------------------------- */
+/* ---- few terms --------------------------------------------------------------------------------------------------- */
 
 static void outer_rows(const void *job, int64_t first, int64_t last)
 {

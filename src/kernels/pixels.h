@@ -1,25 +1,24 @@
-/* Loops over the pixels of a picture: one step downhill, and keeping to what a file can hold. */
+/* Loops over the pixels of an image: one iteration of gradient descent, and rounding to what a file can store. */
 #ifndef ATLED_KERNELS_PIXELS_H
 #define ATLED_KERNELS_PIXELS_H
 
 #include <stdint.h>
 
-enum { ATL_DESCENT_PARTS = 16 }; /* independent partial results, so that the loops vectorise */
+enum { ATL_DESCENT_PARTS = 16 }; /* independent partial results, so that the compiler can vectorise the loops */
 
 typedef struct atl_descent_job {
     float *pixels, *mean, *square;
     const float *gradient;
     float factor, lowest, highest; /* pixels move by -factor * direction, and stay within the bounds */
-    double large_factor;           /* the factor, where it is beyond a float's range */
-    float mean_left, square_left;  /* Adam: shares of the moments that are kept */
+    double large_factor;           /* the factor, if it is beyond a float's range */
+    float mean_left, square_left;  /* Adam: the weights of the old moments */
     float largest[ATL_DESCENT_PARTS];
     int32_t moved[ATL_DESCENT_PARTS]; /* pixels that changed */
 } atl_descent_job;
 
-/* clamp_pixels: to 0..255, and 0 for what is not a number
- * round_pixels: to whole grey levels, as a file of 8 bits holds them
- * largest_magnitude: NaN if there is one
- * descend_...: along the gradient, also where it is so small that the factor is no float, along its sign, along Adam's moments */
+/* clamp_pixels: to 0..255; NaN becomes 0 round_pixels: to whole grey levels, as an 8-bit file stores them
+ * largest_magnitude: NaN if there is one descend_...: along the gradient, also if it is so small that the factor is not
+ * a float; along its sign; along Adam's moments */
 #define ATL_PIXEL_KERNELS(K)                                                                                           \
     K(void, clamp_pixels, (int64_t n, float *x))                                                                       \
     K(void, round_pixels, (int64_t n, const float *x, float *rounded))                                                 \

@@ -4,11 +4,10 @@
 
 #include <stdint.h>
 
-/* Of a window with a NaN that is the largest, the first of them.
- *
+/* If a window contains NaN, its maximum is the first NaN.
  * keep_larger: best = max(best, x)
- * add_where_largest: dx += dy where x is the largest and nothing equal came before, which `waiting` (1 or 0) tells
- * pick_where_larger: best = max(best, x), and picked the g that stands where it is
+ * add_where_largest: dx += dy where x is the maximum and no earlier element is equal, which `waiting` (1 or 0) tells
+ * pick_where_larger: best = max(best, x), and picked = the element of g at the maximum
  * add_scaled: sum += factor * x */
 #define ATL_POOLING_KERNELS(K)                                                                                         \
     K(void, keep_larger, (int64_t n, const float *x, float *best))                                                     \

@@ -1,10 +1,10 @@
-/* Loops over one row of numbers: what softmax and its gradient are made of. */
+/* Loops over one row of numbers, for softmax and its gradient. */
 #ifndef ATLED_KERNELS_ROWS_H
 #define ATLED_KERNELS_ROWS_H
 
 #include <stdint.h>
 
-/* sum_of: n numbers added up side by side, always the same way
+/* sum_of: the sum of n numbers, always in the same order
  * exp_below: e = e^(x - most)
  * softmax_grad_row: result = value (dy - sum of dy value) */
 #define ATL_ROW_KERNELS(K)                                                                                             \

@@ -1,4 +1,4 @@
-/* Sums side by side: of elements, of products, and of deviations and their squares. */
+/* Element-wise running sums: of elements, of products, and of deviations and their squares. */
 #ifndef ATLED_KERNELS_SUMS_H
 #define ATLED_KERNELS_SUMS_H
 

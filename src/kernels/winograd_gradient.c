@@ -1,19 +1,19 @@
-/* The gradient of a convolution by its filter, by Winograd's method: see winograd.h. */
+/* Winograd algorithm for the gradient with respect to the filter: see winograd.h. */
 #include "kernels/winograd_tiles.h"
 
-/* Blocks of tiles beside a worker's sums [points][in][out]. */
+/* Sizes of blocks of tiles that fit into the cache together with a worker's sums [points][in][out]. */
 static plan gradient_plan_of(const atl_winograd *w)
 {
     enum { FEWEST = 16 };
     plan p = tiles_of(w);
-    p.block = w->cache_bytes * 3 / 4 / (p.tile_points * 4) / (w->in + w->out); /* the sums want some of it, too */
+    p.block = w->cache_bytes * 3 / 4 / (p.tile_points * 4) / (w->in + w->out); /* the sums need some of it, too */
     p.block = p.block < FEWEST ? FEWEST : p.block;
     p.x_stride = p.block * w->in + PADDING;
     p.y_stride = p.block * w->out + PADDING;
     return p;
 }
 
-/* Floats of a worker: its sums, and a block of tiles. */
+/* The number of floats of a worker: its sums, and a block of tiles. */
 static int64_t sums_stride(const atl_winograd *w, const plan *p)
 {
     return p->tile_points * (filter_stride(w) + p->x_stride + p->y_stride);
@@ -69,7 +69,7 @@ INLINE void add_rows(const int rows, const int vectors, const atl_winograd *w, c
     store_tile(rows, vectors, sum, c, w->out);
 }
 
-/* The inputs are rows of the products; `rest` divides what is left of them. */
+/* The inputs are rows of the products; `rest` divides the number of remaining rows. */
 INLINE void add_products(const int rows, const int rest, const int vectors, const atl_winograd *w, const plan *p,
                          int64_t tiles, const float *x, const float *y, float *sums)
 {
@@ -127,7 +127,7 @@ static void sum_part(const atl_winograd *w, const plan *p, int worker, const flo
     }
 }
 
-/* A' s A of the sums of all workers, for the inputs of one of them. */
+/* A' s A of the sums over all workers, for the inputs of one worker. */
 INLINE void filter_from_points(const int kernel_size, const atl_winograd *w, const plan *p, int worker,
                                const float *scratch, float *dw)
 {

@@ -1,14 +1,13 @@
-/* Convolutions by Winograd's method that transform the filter as they go: see winograd.h.
- *
- * Many tiles are transformed together, by all workers.  Then each worker takes some outputs after the other: their filter is transformed, and
- * multiplied with all of these tiles.  The bits do not depend on the number of workers. */
+/* Winograd convolution that transforms the filter on the fly: see winograd.h. All workers together transform many
+ * tiles.  Then each worker processes its outputs in turn: it transforms their filter, and multiplies it with all of
+ * these tiles.  The bits do not depend on the number of workers. */
 #include "kernels/winograd_tiles.h"
 
-/* One panel of outputs is worked on at once. */
+/* The number of vectors in a panel, the outputs that a worker processes at once. */
 static int panel_vectors(const atl_winograd *w) { return w->out / VECTOR % 2 == 0 ? 2 : 1; }
 static int panel_rows(int vectors) { return ATL_REGISTERS == 32 || vectors == 1 ? 12 : 6; }
 
-/* Of y, a worker has one panel at a time. */
+/* A worker keeps one panel of y at a time. */
 static plan large_plan_of(const atl_winograd *w)
 {
     plan p = tiles_of(w);
@@ -46,7 +45,7 @@ typedef struct large_job {
     int64_t first, tiles, rows; /* of this block; rows: rounded up */
 } large_job;
 
-/* The outputs from o on, to [points][in][panel]. */
+/* Transforms the outputs from o on to [points][in][panel]. */
 static void panel_to_points(const large_job *job, int64_t o, float *to)
 {
     const atl_winograd *w = job->w;
@@ -92,7 +91,7 @@ static void run_panel(const large_job *job, int worker, int64_t o)
             tile_from_points(8, w, p, job->first + t, o, y + t * p->part, job->end, job->result);
 }
 
-/* A worker's share of a block's tiles. */
+/* Transforms a worker's part of a block's tiles. */
 static void transform_share(const large_job *job, int worker)
 {
     const atl_winograd *w = job->w;

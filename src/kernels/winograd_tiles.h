@@ -1,12 +1,11 @@
-/* Winograd's method: sizes, the transforms, and the way of a tile to its points and back.  Included by the sources of the kernel only.
- *
- * With p the points, a filter g of r numbers and a tile of four results, which reads as many pixels as there are points, r + 3,
- *
+/* Winograd convolution: sizes, and the transforms of tiles to points and back.  Only the kernel's sources include it.
+ * With p the points, a filter g of r numbers and a tile of four results, which reads as many pixels as there are
+ * points, r + 3,
  *     y = A' [(G g) * (B' x)]
- *
- * in each direction.  M is the polynomial of which the finite points are the zeros.  Row p of B' is M(x) / (x - p), row p of G is
- * (1, p, p^2, ...) / M'(p), row k of A' is p^k; infinity has M in B', and 1 in the last column of A' and the last row of G, and zeros before.
- * The gradient by the filter has r results of four numbers: dw = A' [(G dy) * (B' x)], summed over tiles before A' is applied. */
+ * in each direction.  M is the polynomial whose zeros are the finite points.  Row p of B' is M(x) / (x - p), row p of G
+ * is (1, p, p^2, ...) / M'(p), row k of A' is p^k; for infinity B' has M, and the last column of A' and the last row of
+ * G have a final 1 after zeros.  The gradient with respect to the filter has r results of four numbers: dw = A' [(G dy)
+ * * (B' x)], summed over tiles before A' is applied. */
 #ifndef ATLED_KERNELS_WINOGRAD_TILES_H
 #define ATLED_KERNELS_WINOGRAD_TILES_H
 
@@ -15,14 +14,14 @@
 
 enum { TILE = 4, MAX_KERNEL_SIZE = 5, MAX_SIDE = MAX_KERNEL_SIZE + 3, MAX_POINTS = MAX_SIDE * MAX_SIDE, PADDING = 16 };
 
-/* ---- sizes ---------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 typedef struct plan {
     int64_t tile_points;        /* in both directions */
     int64_t down, across;       /* tiles */
     int64_t tiles;              /* of the whole batch */
-    int64_t block;              /* tiles that are worked on at once */
-    int64_t parts, part;        /* the outputs are shared among so many workers; outputs of each */
+    int64_t block;              /* tiles processed together */
+    int64_t parts, part;        /* number of workers that share the outputs; outputs of each */
     int64_t x_stride, y_stride; /* floats from point to point of a block */
 } plan;
 
@@ -40,7 +39,7 @@ static inline plan tiles_of(const atl_winograd *w)
 /* Floats from point to point of a transformed filter, or of the sums for one. */
 static inline int64_t filter_stride(const atl_winograd *w) { return w->in * w->out + PADDING; }
 
-/* ---- transforms of as many values as there are points, or to them ----------------------------------------------------- */
+/* ---- transforms of as many values as there are points, or to them ------------------------------------------------ */
 
 /* B' x, at 0, 1, -1, 2, -2, infinity: M = x (x^2 - 1) (x^2 - 4) */
 INLINE void to_6_points(const vec *x, int stride, vec *to, int to_stride)
@@ -117,7 +116,7 @@ INLINE void filter_transform(const int side, const int count, const vec *g, int 
     to[(side - 1) * to_stride] = g[(count - 1) * stride];
 }
 
-/* ---- tiles ------------------------------------------------------------------------------------------------------------ */
+/* ---- tiles ------------------------------------------------------------------------------------------------------- */
 
 typedef struct place { /* of a tile: its example, and its first result */
     int64_t n, y, x;
@@ -140,7 +139,7 @@ static inline inside part_inside(int64_t y, int64_t x, int64_t side, int64_t hei
     return (inside){clamp(-y, side), clamp(height - y, side), clamp(-x, side), clamp(width - x, side)};
 }
 
-/* A square of pixels with zeros around the array: 16 channels of it. */
+/* Loads a square of pixels, with zeros outside the array, for one vector of channels. */
 INLINE void load_square(const int side, const float *from, int64_t row, int64_t pixel, const inside *in, vec *to)
 {
     vec zero = {0};
@@ -212,7 +211,7 @@ INLINE void tile_from_points(const int side, const atl_winograd *w, const plan *
     }
 }
 
-/* A block of tiles to x, point by point. */
+/* Transforms a block of tiles to x, point by point. */
 INLINE void block_to_points(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, const float *image,
                             float *x)
 {
@@ -223,17 +222,17 @@ INLINE void block_to_points(const atl_winograd *w, const plan *p, int64_t first,
             tile_to_points(8, w, p, first + t, image, p->x_stride, x + t * w->in);
 }
 
-/* The products take whole groups of rows: zeros stand for the tiles that are missing. */
+/* The products process whole groups of rows: zeros replace missing tiles. */
 static inline void clear_rows(const atl_winograd *w, const plan *p, int64_t from, int64_t to, float *x)
 {
     for (int64_t k = 0; k < p->tile_points && from < to; k++)
         memset(x + k * p->x_stride + from * w->in, 0, (size_t)((to - from) * w->in) * sizeof *x);
 }
 
-/* ---- the filter ------------------------------------------------------------------------------------------------------- */
+/* ---- the filter -------------------------------------------------------------------------------------------------- */
 
-/* Tap (y, x) of VECTOR inputs from i on, each a vector of outputs from o on.  Where the filter lies transposed, whole vectors of inputs are read,
- * and turned in a small array. */
+/* Filter element (y, x) of VECTOR inputs from i on, each a vector of outputs from o on.  If the filter is stored
+ * transposed, reads whole vectors of inputs, and transposes them in a small array. */
 INLINE void load_tap(const atl_winograd *w, const float *filter, int transposed, int64_t y, int64_t x, int64_t i,
                      int64_t o, vec *inputs, int stride)
 {
@@ -256,7 +255,8 @@ INLINE void load_tap(const atl_winograd *w, const float *filter, int transposed,
     }
 }
 
-/* G g G' of VECTOR inputs from i on and as many outputs from o on: input i + k at point p goes to to[p * point + k * row]. */
+/* G g G' of VECTOR inputs from i on and as many outputs from o on: input i + k at point p goes to to[p * point + k *
+ * row]. */
 INLINE void filter_square_to_points(const int size, const atl_winograd *w, const float *filter, int transposed,
                                     int64_t i, int64_t o, int64_t point, int64_t row, float *to)
 {

@@ -98,9 +98,9 @@ int atl_lower_output_is_strided(const atl_lowering *lowering);
 int atl_lower_part_in_place(atl_lowering *lowering, int64_t first);
 /* For a node that concatenates its inputs: true if input i has been computed directly into its result. */
 int atl_lower_is_in_place(const atl_lowering *lowering, int i);
-/* The result may be written over input i (of the same size), if nobody needs that input any more: the step reads each element of it before it
- * writes the one in its place.  To be called before the step is emitted, once for each operand of which this is so.  The compiler sees to it that
- * the step reads the same memory through no other operand. */
+/* Allows the result to overwrite input i (of the same size), if no later step reads that input.  The step must read
+ * each element of the input before it writes the one in its place.  Call it before the step is emitted, once for each
+ * such operand.  The compiler ensures that the step reads the same memory through no other operand. */
 void atl_lower_in_place(atl_lowering *lowering, int i);
 /* The same for any value that the next step writes and one that it reads. */
 void atl_lower_over(atl_lowering *lowering, atl_value_id result, atl_value_id input);

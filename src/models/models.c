@@ -113,7 +113,8 @@ const atl_model *atl_model_find(const char *name)
     return NULL;
 }
 
-/* Of the layer's weights, by the network's own key or the library's, whichever the archive has; a scalar if it has neither. */
+/* The shape of the layer's weights, under the network's own key or the library's, whichever the archive has; a scalar
+ * if it has neither. */
 static atl_status weights_shape(const atl_model *model, const atl_npz *npz, int layer, atl_shape *shape)
 {
     const char *own = ATL_NAME("%s/weights", model->layers[layer]);

@@ -1,8 +1,7 @@
-/* Convolution and its two gradients on oneDNN.
- *
- * Images lie in the plain order, NHWC, and the filter in whatever order the primitive likes: on NHWC in and out, oneDNN's kernels
- * are within some percent of their best, no reorder of an image is needed, and no geometry falls into its reference loops (a half
- * given layout does).  Where the compiler has chosen blocks of 16 channels it is Winograd's method that pays for them. */
+/* Convolution and its two gradients with oneDNN. Images are in NHWC, and the filter is in the order that the primitive
+ * prefers.  With NHWC images oneDNN's kernels are within a few per cent of their best, no reorder of an image is
+ * needed, and no geometry uses oneDNN's slow reference loops (a partly given layout does).  The compiler chooses blocks
+ * of 16 channels only where Winograd convolution pays for them. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,13 +10,14 @@
 #include "onednn/nan_guard.h"
 #include "onednn/primitive.h"
 
-/* The three arrays, the bias, and how the window slides, in oneDNN's words. */
+/* The three arrays, the bias, and the window, as oneDNN describes them. */
 typedef struct geometry {
-    onednn_desc image, filter, result, bias; /* as given to the primitive; the filter's order is its choice */
-    onednn_desc plain_filter;                /* HWIO, seen as oihw or goihw */
+    onednn_desc image, filter, result, bias; /* as passed to the primitive; it chooses the filter's order */
+    onednn_desc plain_filter;                /* HWIO, with oneDNN's dimensions oihw or goihw */
     onednn_desc plain_image, plain_result;   /* NHWC */
     dnnl_alg_kind_t algorithm;
-    int sums; /* the residual is put where the result goes, and summed up there: Winograd's kernels can take it in no other way */
+    /* The residual is copied to the result, and the primitive adds to it: Winograd kernels support only that. */
+    int sums;
     int threads;
     dnnl_dims_t stride, dilation, before, after; /* dilation: 0 for a dense window */
     const char *filter_letters;
@@ -34,8 +34,8 @@ static void release_geometry(geometry *g)
     onednn_release_desc(&g->plain_result);
 }
 
-/* [fh, fw, in / groups, out], where the outputs of a group lie side by side, is seen as [out, in, fh, fw], or with groups as
- * [groups, out / groups, in / groups, fh, fw]. */
+/* [fh, fw, in / groups, out], where the outputs of a group are adjacent, is described as [out, in, fh, fw], or with
+ * groups as [groups, out / groups, in / groups, fh, fw]. */
 static int describe_filter(geometry *g, const onednn_convolution *c)
 {
     const int64_t *size = c->filter.size;
@@ -75,7 +75,7 @@ static int describe_geometry(geometry *g, const onednn_convolution *c)
              describe(&g->image, c->image) && describe(&g->result, c->result) && describe_filter(g, c);
     if (ok && c->bias_input >= 0)
         ok = onednn_describe(&g->bias, 1, &c->result.size[3], NULL);
-    if (ok && c->bfloat16) /* what is read; what is computed stays float32 */
+    if (ok && c->bfloat16) /* for inputs; results stay float32 */
         ok = (c->pass == ONEDNN_INPUT_GRADIENT || onednn_round_desc(&g->image)) &&
              (c->pass == ONEDNN_FILTER_GRADIENT || onednn_round_desc(&g->filter)) &&
              (c->pass == ONEDNN_FORWARD || onednn_round_desc(&g->result));
@@ -84,9 +84,10 @@ static int describe_geometry(geometry *g, const onednn_convolution *c)
     return ok;
 }
 
-/* ---- what differs between oneDNN 2.x and 3.x ---------------------------------------------------------------------- */
+/* ---- what differs between oneDNN 2.x and 3.x --------------------------------------------------------------------- */
 
-/* pick: the first implementation that suits, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is none. */
+/* pick: the first acceptable implementation, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is
+ * none. */
 #if DNNL_VERSION_MAJOR >= 3
 static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, onednn_pass pass,
                                dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint)
@@ -140,12 +141,12 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
 }
 #endif
 
-/* ---- choosing an implementation ------------------------------------------------------------------------------------ */
+/* ---- choosing an implementation ---------------------------------------------------------------------------------- */
 
-/* Beside oneDNN's: the error is set already, in words. */
+/* A status in addition to oneDNN's: the error is set already. */
 static const dnnl_status_t ALREADY_SAID = (dnnl_status_t)-1;
 
-/* Tastes in order of preference; the last has no name. Measured on AVX-512; on other processors the names do not occur. */
+/* Preferences in order; the last has no name.  Measured on AVX-512; on other processors the names do not occur. */
 enum { PREFERENCES = 2 };
 static void preferences_of(const onednn_convolution *c, onednn_preference *list)
 {
@@ -155,24 +156,25 @@ static void preferences_of(const onednn_convolution *c, onednn_preference *list)
     /* The image gradient of a first layer: the vector kernels compute sixteen channels where there are three. */
     if (few_channels && c->pass == ONEDNN_INPUT_GRADIENT)
         list[0].name = c->result.size[3] >= 32 ? "gemm" : "jit:avx2";
-    /* oneDNN would take brgconv, which is as fast at best and, with strides, half as fast where the input channels are so few. */
+    /* oneDNN would choose brgconv, which is at best as fast and, with strides and so few input channels, half as
+     * fast. */
     if (c->pass == ONEDNN_FORWARD && c->groups == 1 && c->image.size[3] <= 16 &&
         c->vertical.size * c->horizontal.size > 1)
         list[0].name = "jit:avx512_core";
-    /* oneDNN 2.6.3 writes beyond its scratchpad, or to the wrong place, where this kernel gathers every other pixel of an image whose
-     * channels do not fill its vectors. */
+    /* oneDNN 2.6.3 writes beyond its scratchpad, or to the wrong position, if this kernel gathers every other pixel of
+     * an image whose channels do not fill its vectors. */
     if (c->pass == ONEDNN_FILTER_GRADIENT && strided && c->vertical.size * c->horizontal.size == 1 &&
         c->image.size[3] % 16)
         list[0].unlike = list[1].unlike = "jit_1x1";
 }
 
-/* The forward primitive that 2.x and 3.x want to see before they make a backward one. */
+/* The forward primitive that oneDNN 2.x and 3.x need to create a backward one. */
 static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const geometry *g, const onednn_convolution *c)
 {
     geometry rounded;
     onednn_convolution forward = *c;
     forward.pass = ONEDNN_FORWARD;
-    if (c->bfloat16) { /* other arrays are rounded than in the backward pass */
+    if (c->bfloat16) { /* its rounded arrays differ from the backward pass's */
         dnnl_status_t status = ALREADY_SAID;
         if (describe_geometry(&rounded, &forward)) {
             status = pick(hint, &rounded, &forward, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){NULL, NULL});
@@ -194,7 +196,7 @@ static dnnl_status_t append_sum(dnnl_post_ops_t ops)
 #endif
 }
 
-/* Attributes with what follows the convolution: + residual, activation. */
+/* Attributes with the epilogue of the convolution: + residual, activation. */
 static dnnl_primitive_attr_t attributes_of(const geometry *g, const onednn_convolution *c)
 {
     dnnl_post_ops_t ops = NULL;
@@ -232,7 +234,7 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, c
         status = pick(desc, g, c, c->pass, attributes, hint, list[0]);
     if (status == dnnl_unimplemented)
         status = pick(desc, g, c, c->pass, attributes, hint, list[1]);
-    if (status == dnnl_unimplemented && !c->bfloat16) /* oneDNN has nothing else: a slow answer is better than none */
+    if (status == dnnl_unimplemented && !c->bfloat16) /* oneDNN has nothing else: accepts a slow implementation */
         status = pick(desc, g, c, c->pass, attributes, hint, (onednn_preference){"ref", NULL});
     if (hint)
         dnnl_primitive_desc_destroy(hint);
@@ -241,7 +243,7 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, c
     return status;
 }
 
-/* By Winograd's method if that is asked for and there, else directly. */
+/* Uses Winograd if requested and available, else the direct algorithm. */
 static dnnl_status_t choose_method(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c)
 {
     g->sums = g->algorithm == dnnl_convolution_winograd && c->residual_input >= 0;
@@ -264,8 +266,8 @@ static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const oned
     return status;
 }
 
-/* Rounding takes a pass over what is read, and the products then half their time, unless moving the arrays is what takes it.  Measured
- * on two AVX-512 cores; channels that do not fill the vectors: see preferences_of. */
+/* Rounding takes a pass over the inputs; the products then take half their time, unless they are bound by moving the
+ * arrays.  Measured on two AVX-512 cores; for channels that do not fill the vectors: see preferences_of. */
 double onednn_convolution_rounded_seconds(const onednn_convolution *c)
 {
     static const double START = 10e-6, ROUNDED_BYTES = 40e9, BYTES = 25e9, EXACT_FLOPS = 230e9;
@@ -282,13 +284,13 @@ double onednn_convolution_rounded_seconds(const onednn_convolution *c)
                                            : 550e9);
     double exact = fmax(flops / EXACT_FLOPS, 4 * (read + written) / BYTES);
     double rounded = START + fmax(flops / rate, (2 * read + 4 * written) / BYTES);
-    if (!of_filter) /* which reads what the other two have rounded already */
+    if (!of_filter) /* the filter gradient reads arrays that the other two have rounded already */
         rounded += 6 * read / ROUNDED_BYTES;
     int fills = c->image.size[3] / c->groups % 16 == 0 && c->result.size[3] / c->groups % 16 == 0;
     return fills && rounded < exact ? rounded : INFINITY;
 }
 
-/* Clears c->bfloat16 where the operands are not rounded after all. */
+/* Clears c->bfloat16 if the operands are not rounded after all. */
 static dnnl_primitive_desc_t open_convolution(geometry *g, onednn_convolution *c)
 {
     dnnl_primitive_desc_t desc = NULL;
@@ -341,12 +343,12 @@ int atl_onednn_has_winograd(void)
                             .winograd = 1};
     char text[80];
     int has = strstr(onednn_convolution_implementation(&c, text, sizeof text), "wino") != NULL;
-    if (text[0]) /* else that has failed, and another time may tell */
+    if (text[0]) /* otherwise the query failed, and a later one may succeed */
         known = has ? 2 : 1;
     return has;
 }
 
-/* ---- lowering ------------------------------------------------------------------------------------------------------ */
+/* ---- lowering ---------------------------------------------------------------------------------------------------- */
 
 /* An image, a result or a filter: input i of the node, or the node's own value if i is ONEDNN_NO_INPUT. */
 static onednn_argument argument_of(atl_lowering *lowering, dnnl_primitive_desc_t desc, int i, int argument,
@@ -381,7 +383,7 @@ static int gather_arguments(atl_lowering *lowering, dnnl_primitive_desc_t desc, 
     return count;
 }
 
-/* Puts the residual where the sum will be. */
+/* Copies the residual to the result, to which the primitive adds. */
 static int lower_residual(atl_lowering *lowering, const geometry *g, const onednn_convolution *c, atl_value_id sum)
 {
     onednn_md md = ONEDNN_MD(g->result);
@@ -389,8 +391,8 @@ static int lower_residual(atl_lowering *lowering, const geometry *g, const onedn
     return residual >= 0 && sum >= 0 && onednn_lower_reorder(lowering, md, residual, md, sum);
 }
 
-/* The same convolution on the same memory without its relu; null if oneDNN has none, or would have the filter in
- * another order. */
+/* The same convolution on the same memory without its relu; null if oneDNN has none, or if it needs another filter
+ * layout. */
 static dnnl_primitive_desc_t open_without_relu(geometry *g, const onednn_convolution *c, dnnl_primitive_desc_t with)
 {
     dnnl_primitive_desc_t desc = NULL;
@@ -408,8 +410,8 @@ static dnnl_primitive_desc_t open_without_relu(geometry *g, const onednn_convolu
     return desc;
 }
 
-/* Opens the convolution with its relu and a guard of NaN, or, where there can be none, without its relu, which is
- * then a step of its own. */
+/* Opens the convolution with its relu and a NaN guard, or, if no guard is possible, without its relu, which is then a
+ * separate step. */
 static dnnl_primitive_desc_t open_with_guard(geometry *g, onednn_convolution *c, onednn_guard *guard)
 {
     onednn_convolution given = *c;
@@ -421,7 +423,7 @@ static dnnl_primitive_desc_t open_with_guard(geometry *g, onednn_convolution *c,
         desc = open_convolution(g, c);
         if (!desc)
             return NULL;
-        /* What is summed up in the result's place cannot be computed twice. */
+        /* A sum in the result's memory cannot be computed twice. */
         dnnl_primitive_desc_t plain = g->sums ? NULL : open_without_relu(g, c, desc);
         *guard = onednn_guard_relu(plain);
         if (plain)

@@ -6,7 +6,7 @@
 #include "graph/memory.h"
 #include "onednn/primitive.h"
 
-/* oneDNN multiplies sizes without looking, and some of its kernels keep a size in an int. */
+/* oneDNN multiplies sizes without overflow checks, and some of its kernels store a size in an int. */
 static int sizes_are_sound(int rank, const int64_t *dims)
 {
     int64_t count = 1;
@@ -173,7 +173,7 @@ void onednn_release_desc(onednn_desc *desc)
 
 int onednn_same(onednn_md a, onednn_md b) { return dnnl_memory_desc_equal(a, b); }
 
-/* ---- layouts ------------------------------------------------------------------------------------------------------- */
+/* ---- layouts ----------------------------------------------------------------------------------------------------- */
 
 static void release_layout(atl_memory_layout *layout)
 {
@@ -226,7 +226,7 @@ atl_memory_layout *atl_layout_copy(const atl_memory_layout *layout)
     return NULL;
 }
 
-/* The image in that description, which is released. */
+/* The image's layout from that description, which is released. */
 static atl_memory_layout *layout_of_image(atl_shape image, onednn_desc *actual)
 {
     onednn_desc plain;
@@ -270,7 +270,7 @@ void atl_layout_free(atl_memory_layout *layout)
     atl_release(layout);
 }
 
-/* What the name is made of: strides of the blocks, and the blocks from the outermost. */
+/* The parts of a layout's name: strides of the blocks, and the blocks from the outermost. */
 typedef struct blocking {
     int rank, blocks;
     dnnl_dims_t dims, strides, block_size, block_dim;
@@ -306,7 +306,7 @@ static int blocking_of(onednn_md md, blocking *b)
     return 1;
 }
 
-/* Dimensions from the outermost to the innermost, by falling strides; of equal ones, those of size 1 come first. */
+/* Dimensions from the outermost to the innermost, by decreasing strides; of equal ones, those of size 1 come first. */
 static void order_by_stride(const blocking *b, int *order)
 {
     for (int i = 0; i < b->rank; i++) {
@@ -362,7 +362,7 @@ const char *atl_layout_name(const atl_memory_layout *layout, char *text, size_t 
     return text;
 }
 
-/* ---- values in layouts --------------------------------------------------------------------------------------------- */
+/* ---- values in layouts ------------------------------------------------------------------------------------------- */
 
 atl_value_id onednn_input(atl_lowering *lowering, int i, onednn_md plain, onednn_md wanted, const char *letters)
 {
@@ -425,7 +425,8 @@ int atl_lower_reorder(atl_lowering *lowering, atl_shape shape, atl_value_id from
         return onednn_lower_reorder(lowering, ONEDNN_MD(from_layout->actual), from, ONEDNN_MD(from_layout->plain), to);
     if (onednn_same(ONEDNN_MD(from_layout->plain), ONEDNN_MD(to_layout->plain)))
         return onednn_lower_reorder(lowering, ONEDNN_MD(from_layout->actual), from, ONEDNN_MD(to_layout->actual), to);
-    /* Two views with different dimensions, as of a filter with and without groups: they meet in the plain order. */
+    /* Two descriptions with different dimensions, for example of a filter with and without groups: converts via the
+     * plain layout. */
     atl_value_id between = atl_lower_scratch(lowering, bytes);
     return between >= 0 && atl_lower_reorder(lowering, shape, from, from_layout, between, NULL) &&
            atl_lower_reorder(lowering, shape, between, NULL, to, to_layout);

@@ -1,5 +1,6 @@
-/* Matrix products on oneDNN.  Matrices are given as they lie, transposed ones by their strides: oneDNN's kernels copy blocks of them
- * as they go, which costs a tenth of the time from some tens of rows on.  Below that the copying of B counts, and B may be packed. */
+/* Matrix products with oneDNN.  Matrices keep their storage order; strides describe transposed ones.  oneDNN's kernels
+ * copy blocks of them on the fly, which costs a tenth of the time for some tens of rows or more.  For fewer rows the
+ * copy of B is expensive, and B may be packed. */
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 typedef struct matrices {
     onednn_desc a, b, c, bias;
-    onednn_desc plain_a, plain_b; /* as they lie */
+    onednn_desc plain_a, plain_b; /* in their storage order */
     const char *letters;
 } matrices;
 
@@ -24,7 +25,7 @@ static void release_matrices(matrices *m)
     onednn_release_desc(&m->plain_b);
 }
 
-/* [batch, rows, columns] seen without the batch if that is 1. */
+/* Describes [batch, rows, columns], without the batch if that is 1. */
 static int describe_matrix(onednn_desc *desc, int64_t batch, int64_t rows, int64_t columns, int transposed,
                            int broadcast)
 {
@@ -114,7 +115,8 @@ static dnnl_primitive_desc_t open_product(matrices *m, const onednn_matmul *p)
     return desc;
 }
 
-/* Rounding the operands takes a pass over each, which half the time of the products must pay for.  Measured on two AVX-512 cores. */
+/* Rounding takes a pass over each operand, which must cost less than half the time of the products.  Measured on two
+ * AVX-512 cores. */
 static int pays_to_round(const onednn_matmul *p)
 {
     static const double START = 10e-6, ROUNDED_BYTES = 40e9, FLOPS = 300e9;
@@ -124,7 +126,7 @@ static int pays_to_round(const onednn_matmul *p)
     return flops / FLOPS / 2 > START + 6 * (a + b) / ROUNDED_BYTES;
 }
 
-/* Clears p->bfloat16 where the operands are not rounded after all. */
+/* Clears p->bfloat16 if the operands are not rounded after all. */
 static dnnl_primitive_desc_t open_matmul(matrices *m, onednn_matmul *p)
 {
     p->bfloat16 = p->bfloat16 && pays_to_round(p);
@@ -159,8 +161,8 @@ static dnnl_primitive_desc_t open_without_relu(matrices *m, const onednn_matmul 
     return open_described(m, &plain);
 }
 
-/* Opens the product with its relu and a guard of NaN, or, where there can be none, without its relu, which is then a
- * step of its own. */
+/* Opens the product with its relu and a NaN guard, or, if no guard is possible, without its relu, which is then a
+ * separate step. */
 static dnnl_primitive_desc_t open_with_guard(matrices *m, onednn_matmul *p, onednn_guard *guard)
 {
     onednn_matmul given = *p;

@@ -1,4 +1,4 @@
-/* Noticing NaNs that oneDNN drops, and computing again what they have spoilt. */
+/* Detects NaNs that oneDNN's kernels drop, and recomputes the affected results. */
 #include "onednn/nan_guard.h"
 
 #include <math.h>
@@ -35,7 +35,7 @@ static void raise_flag(int was_up) { (void)was_up; }
 int onednn_can_guard(void) { return 0; }
 #endif
 
-/* Lowers the flags of all threads that a primitive may have used; true if any was up. */
+/* Clears the flags of all threads that a primitive may have used; true if any was set. */
 static int lower_all_flags(void)
 {
     int up = 0;
@@ -46,13 +46,14 @@ static int lower_all_flags(void)
     return up;
 }
 
-/* Who calls us finds the flag as it was, or raised by what has been computed. */
+/* The caller's flag is restored, or set by the computation. */
 int onednn_execute_guarded(const onednn_guard *guard, const_dnnl_primitive_desc_t desc,
                            const_dnnl_primitive_t primitive, dnnl_stream_t stream, int count,
                            const dnnl_exec_arg_t *arguments)
 {
     int was_up = lower_flag(), ok = 1, met = 1;
-    /* The other threads' flags may be up from earlier work: once they are lowered, the second time tells. */
+    /* The other threads' flags may be set from earlier work: after they are cleared, a second execution is
+     * conclusive. */
     for (int turn = 0; ok && met && turn < 2; turn++) {
         ok = onednn_succeeded(dnnl_primitive_execute(primitive, stream, count, arguments), "execute a primitive");
         met = lower_all_flags();
@@ -98,7 +99,7 @@ static int execute_once(const_dnnl_primitive_desc_t desc, dnnl_stream_t stream, 
     return ok;
 }
 
-/* In the same memory, but for the scratchpad, whose size may differ. */
+/* Recomputes in the same memory, except for the scratchpad, whose size may differ. */
 static int recompute_with_relu(const onednn_guard *guard, const_dnnl_primitive_desc_t desc, dnnl_stream_t stream,
                                int count, const dnnl_exec_arg_t *arguments)
 {
@@ -163,14 +164,14 @@ int onednn_lower_relu(atl_lowering *lowering, atl_value_id value, onednn_md md)
 
 /* ---- max-pooling ------------------------------------------------------------------------------------------------- */
 
-/* Images in plain order, and the positions in their windows (null: nobody wants them). */
+/* Images in the plain layout, and the positions in their windows (null: not needed). */
 typedef struct plain_pool {
     float *image, *result;
     uint8_t *positions;
     size_t position_bytes; /* 1 or 4 */
 } plain_pool;
 
-/* The largest of one window of one channel; the first NaN, if there is one, else the first of equal ones. */
+/* The maximum of one window of one channel; the first NaN, if there is one, else the first of equal maxima. */
 static void pool_window(const onednn_guard *g, const plain_pool *p, int64_t n, int64_t row, int64_t column, int64_t c)
 {
     const atl_window *v = &g->window[0], *h = &g->window[1];
@@ -206,7 +207,7 @@ static void pool_plain(const onednn_guard *g, const plain_pool *p)
                 pool_window(g, p, row / rows, row % rows, column, c);
 }
 
-/* A copy of a memory in plain order. */
+/* A copy of a memory in the plain layout. */
 typedef struct plain_copy {
     onednn_desc desc;
     dnnl_memory_t memory;
@@ -220,7 +221,7 @@ static void release_copy(plain_copy *copy)
     onednn_release_desc(&copy->desc);
 }
 
-/* In plain order, of elements as `like` has them. */
+/* In the plain layout, with the element type of `like`. */
 static int make_copy(plain_copy *copy, atl_shape shape, onednn_md like)
 {
     return onednn_describe_image(&copy->desc, shape) && onednn_retype_desc(&copy->desc, like) &&

@@ -1,7 +1,6 @@
-/* What the rest of the library sees of oneDNN: layouts in which its primitives like to work, and the reorders between them.
- * dnnl.h is included in this folder only.
- *
- * A layout describes one value: its shape, and where each element lies.  Null is the plain order, dense and row-major. */
+/* The rest of the library's interface to oneDNN: layouts that its primitives prefer, and reorders between them.  Only
+ * this folder includes dnnl.h. A layout describes one value: its shape, and the position of each element in memory.
+ * Null is the plain layout, dense and row-major. */
 #ifndef ATLED_ONEDNN_ONEDNN_H
 #define ATLED_ONEDNN_ONEDNN_H
 
@@ -13,7 +12,7 @@
 /* True if a value in layout a can be read as one in layout b.  Either may be null. */
 int atl_layout_equal(const atl_memory_layout *a, const atl_memory_layout *b);
 
-/* Bytes of memory, padding included; not for null. */
+/* Bytes of memory, padding included; the layout must not be null. */
 int64_t atl_layout_bytes(const atl_memory_layout *layout);
 
 /* Null, with the error set, when out of memory; null for null. */
@@ -26,34 +25,35 @@ const char *atl_layout_name(const atl_memory_layout *layout, char *text, size_t 
 /* Blocks of 16 channels of an image [n, h, w, c]; null, with the error set, on failure. */
 atl_memory_layout *atl_layout_blocked(atl_shape image);
 
-/* An image [n, h, w, c] in NHWC with `apart` floats from pixel to pixel; null, with the error set, on failure. */
+/* An image [n, h, w, c] in NHWC with pixel_stride floats from pixel to pixel; null, with the error set, on failure. */
 atl_memory_layout *atl_layout_strided(atl_shape image, int64_t pixel_stride);
 
-/* Emits the step (or two) that takes a float32 value of that shape from one layout to the other.  1, or 0 with the error set. */
+/* Emits the step (or two) that converts a float32 value of that shape from one layout to the other.  Returns 1, or 0
+ * with the error set. */
 int atl_lower_reorder(atl_lowering *lowering, atl_shape shape, atl_value_id from, const atl_memory_layout *from_layout,
                       atl_value_id to, const atl_memory_layout *to_layout);
 
-/* Names oneDNN's threads, version and instruction set for messages: "oneDNN 2.6.3, avx512". Returns text. */
+/* oneDNN's threading, version and instruction set for messages: "oneDNN 2.6.3, avx512".  Returns text. */
 const char *atl_onednn_version(char *text, size_t size);
 
-/* Emits the step that clears the result of the node being lowered: what a sum over nothing is. */
+/* Emits the step that sets the result of the node being lowered to zero: a sum over no terms. */
 int onednn_lower_zeros(atl_lowering *lowering);
 
-/* True if this processor multiplies bfloat16 numbers by instructions of its own: operands rounded to 8 bits of mantissa, sums in
- * float32. */
+/* True if this processor has bfloat16 instructions: operands rounded to 8 bits of mantissa, sums in float32. */
 int atl_onednn_has_bfloat16(void);
 
-/* ---- windows that slide ------------------------------------------------------------------------------------------- */
+/* ---- windows that slide ------------------------------------------------------------------------------------------ */
 
-/* One direction of a window over a known image. Tap i of output o looks at input o * stride - pad_before + i * dilation. */
+/* One direction of a window over a known image.  Element i of the window at output o reads input o * stride -
+ * pad_before + i * dilation. */
 typedef struct atl_window {
     int64_t input, output; /* pixels */
-    int64_t size;          /* taps */
+    int64_t size;          /* elements of the window */
     int64_t stride, dilation;
-    int64_t pad_before, pad_after; /* pixels; pad_after is what the last output still reaches, and may be negative */
+    int64_t pad_before, pad_after; /* pixels; pad_after is what the last output's window reaches, and may be negative */
 } atl_window;
 
-/* ---- convolution -------------------------------------------------------------------------------------------------- */
+/* ---- convolution ------------------------------------------------------------------------------------------------- */
 
 typedef enum onednn_pass {
     ONEDNN_FORWARD,        /* image, filter -> result */
@@ -61,7 +61,8 @@ typedef enum onednn_pass {
     ONEDNN_FILTER_GRADIENT /* image, result gradient -> filter gradient */
 } onednn_pass;
 
-/* What a forward convolution does to each element before it is written, in this order: + bias, + residual, activation. */
+/* The operations that a forward convolution applies to each element before it is written, in this order: + bias, +
+ * residual, activation. */
 typedef enum onednn_activation {
     ONEDNN_IDENTITY = 0,
     ONEDNN_RELU /* x <= 0 ? 0 : x: NaN stays NaN */
@@ -76,12 +77,13 @@ typedef struct onednn_convolution {
     atl_shape result; /* [n, oh, ow, out] */
     atl_window vertical, horizontal;
     int64_t groups;
-    /* Which inputs of the node these are; of image, filter and result, the one that is computed is ONEDNN_NO_INPUT. */
+    /* Indices of the node's inputs; ONEDNN_NO_INPUT for the one of image, filter and result that is computed. */
     int image_input, filter_input, result_input;
     /* Forward only; ONEDNN_NO_INPUT if there is none. */
     int bias_input;     /* [out] */
     int residual_input; /* the shape of the result */
-    int relu_grad_input; /* the same, or its mask (ops/mask.h): only our own kernels, of the image's gradient, can do it */
+    /* The same, or its mask (ops/mask.h): only our own kernels, of the image's gradient, can do it. */
+    int relu_grad_input;
     int relu_grad_is_mask;
     onednn_activation activation;
     int blocked;  /* images in blocks of 16 channels */
@@ -92,8 +94,8 @@ typedef struct onednn_convolution {
 /* True if this oneDNN, on this processor, has 3x3 convolutions by Winograd's method (2.x with AVX-512). */
 int atl_onednn_has_winograd(void);
 
-/* Seconds, as estimated, of a direct convolution with operands rounded to bfloat16, the rounding included; INFINITY where float32 takes
- * less. */
+/* Estimated seconds of a direct convolution with operands rounded to bfloat16, the rounding included; INFINITY where
+ * float32 takes less. */
 double onednn_convolution_rounded_seconds(const onednn_convolution *convolution);
 
 /* Emits the convolution that computes the node being lowered. 1, or 0 with the error set. */
@@ -102,7 +104,7 @@ int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *c
 /* The implementation that would be chosen, for tests and plans: "brgconv:avx512_core". Returns text, "" on failure. */
 const char *onednn_convolution_implementation(const onednn_convolution *convolution, char *text, size_t size);
 
-/* ---- matrix products ---------------------------------------------------------------------------------------------- */
+/* ---- matrix products --------------------------------------------------------------------------------------------- */
 
 /* [batch, m, n] = [batch, m, k] x [batch, k, n], either stored with its last two dimensions swapped. */
 typedef struct onednn_matmul {

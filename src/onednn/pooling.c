@@ -1,8 +1,7 @@
-/* Pooling and its gradients on oneDNN.
- *
- * The image is taken as it lies, NHWC or in the blocks of a convolution, and the result is left likewise: oneDNN's kernels are
- * bound by memory in either, and a half given layout would fall into its reference loops.  The gradient of a maximum works on
- * the positions that the forward step has left, which depend on the layout: it takes the same as that. */
+/* Pooling and its gradients with oneDNN. The image keeps its layout, NHWC or blocks of a convolution, and the result
+ * gets the same one: oneDNN's kernels are bound by memory in either, and a partly given layout would use its slow
+ * reference loops.  The gradient of a maximum reads the positions that the forward step stored, which depend on the
+ * layout: it uses the same layout. */
 #include "onednn/pooling.h"
 
 #include <string.h>
@@ -61,7 +60,7 @@ static int describe_geometry(geometry *g, const onednn_pooling *p, const atl_mem
     return 0;
 }
 
-/* ---- what differs between oneDNN 2.x and 3.x ---------------------------------------------------------------------- */
+/* ---- what differs between oneDNN 2.x and 3.x --------------------------------------------------------------------- */
 
 #if DNNL_VERSION_MAJOR >= 3
 static dnnl_status_t open_forward(dnnl_primitive_desc_t *desc, const geometry *g, dnnl_primitive_attr_t attributes)
@@ -98,7 +97,7 @@ static dnnl_status_t open_backward(dnnl_primitive_desc_t *desc, const geometry *
 }
 #endif
 
-/* ---- steps -------------------------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 /* 1, or 0 with the error set. *desc is null if oneDNN has nothing but reference loops. */
 static int open_pass(dnnl_primitive_desc_t *desc, geometry *g, dnnl_primitive_desc_t forward)

@@ -1,4 +1,4 @@
-/* The engine, errors in words, and how a primitive becomes a step of a program. */
+/* The engine, error messages, and how a primitive becomes a step of a plan. */
 #include "onednn/primitive.h"
 
 #include <omp.h>
@@ -10,8 +10,8 @@
 #include "graph/memory.h"
 #include "onednn/nan_guard.h"
 
-/* oneDNN fixes its instruction set at its first use, so this comes before that.  Where somebody else in the process has used oneDNN before, it stays
- * as it is. */
+/* oneDNN fixes its instruction set at its first use, so this runs before.  If other code of the process has used oneDNN
+ * before, the cap has no effect. */
 static void cap_instruction_set(void)
 {
     if (atl_isa_in_use() == ATL_ISA_AVX2)
@@ -188,8 +188,8 @@ onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument)
     return dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, argument);
 }
 
-/* Waking the others takes a microsecond, and some tens where they sleep.  It goes by sizes alone, so that the same program is shared alike in
- * every run. */
+/* Waking other threads takes a microsecond, or some tens if they sleep.  The choice depends on sizes only, so that a
+ * program divides work equally in every run. */
 int onednn_threads_for(double flops, double floats)
 {
     static const double FEW_FLOPS = 65536, FEW_FLOATS = 32768;
@@ -204,11 +204,11 @@ int onednn_use_threads(int threads)
     return before;
 }
 
-/* What all states of a program share of one primitive. */
+/* The data of a primitive that all contexts of a program share. */
 typedef struct primitive_data {
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive;
-    onednn_guard guard; /* zeroed: it drops no NaN */
+    onednn_guard guard; /* zeroed: the primitive drops no NaN */
     int threads;        /* for which it is made */
     int count;
     struct {
@@ -218,11 +218,11 @@ typedef struct primitive_data {
     char implementation[64];
 } primitive_data;
 
-/* What one state has of it. A stream may not be shared by threads; a state runs in one thread at a time. */
+/* A context's data of a primitive.  Threads must not share a stream; a context runs in one thread at a time. */
 typedef struct bound_primitive {
     dnnl_stream_t stream;
     int count;
-    void *address[ONEDNN_MOST_ARGUMENTS]; /* that each memory object has now */
+    void *address[ONEDNN_MOST_ARGUMENTS]; /* the current address of each memory object */
     dnnl_exec_arg_t arguments[ONEDNN_MOST_ARGUMENTS];
 } bound_primitive;
 
@@ -284,12 +284,12 @@ static int run_primitive(const atl_plan_step *step, void *const *memory, void *b
         void *address = memory[data->arguments[i].value];
         if (address == mine->address[i])
             continue;
-        /* Also clears the padding of a blocked layout, which is why this waits until the memory is this step's. */
+        /* This also clears the padding of a blocked layout, so it is delayed until this step owns the memory. */
         if (!onednn_succeeded(dnnl_memory_set_data_handle(mine->arguments[i].memory, address), "use the memory"))
             return 1;
         mine->address[i] = address;
     }
-    /* On a CPU with OpenMP the call returns when the work is done: there is nothing to wait for. */
+    /* With OpenMP on a CPU the call returns when the work is done: no wait is needed. */
     int before = onednn_use_threads(data->threads);
     int ok = data->guard.recompute
                  ? onednn_execute_guarded(&data->guard, data->desc, data->primitive, mine->stream, mine->count,
@@ -325,7 +325,7 @@ static int gather_arguments(atl_lowering *lowering, primitive_data *data, atl_pl
             (onednn_argument){DNNL_ARG_SCRATCHPAD, atl_lower_scratch(lowering, (int64_t)bytes), ONEDNN_WRITTEN};
     for (int i = 0; i < count; i++) {
         if (all[i].value < 0)
-            return 0; /* the lowering has failed and said so */
+            return 0; /* the lowering has failed and set the error */
         data->arguments[i].argument = all[i].argument;
         data->arguments[i].value = all[i].value;
         note_value(step, &all[i]);

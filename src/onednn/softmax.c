@@ -1,10 +1,10 @@
-/* Softmax on oneDNN. */
+/* Softmax with oneDNN. */
 #include "onednn/softmax.h"
 
 #include "onednn/nan_guard.h"
 #include "onednn/primitive.h"
 
-/* ---- what differs between oneDNN 2.x and 3.x ---------------------------------------------------------------------- */
+/* ---- what differs between oneDNN 2.x and 3.x --------------------------------------------------------------------- */
 
 #if DNNL_VERSION_MAJOR >= 3
 static dnnl_status_t open_softmax(dnnl_primitive_desc_t *desc, const onednn_desc *rows, int logarithm,

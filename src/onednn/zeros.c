@@ -1,4 +1,4 @@
-/* Sums over nothing, of which oneDNN wants to hear nothing. */
+/* Sums over no terms, which oneDNN rejects. */
 #include <string.h>
 
 #include "graph/error.h"

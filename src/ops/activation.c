@@ -1,4 +1,4 @@
-/* Activation functions, element by element. */
+/* Activation functions, element-wise. */
 #include "ops/elementwise.h"
 
 #include <float.h>
@@ -84,8 +84,8 @@ static atl_node *swish_gradient(atl_node *y, atl_node *dy)
 }
 UNARY_OP(swish, swish_element, swish_gradient, RANGE(swish, -2, 2), VALUES(swish, -80, 80))
 
-/* gelu(x) = x P, P = erfc(-x / sqrt(2)) / 2, the share of the normal distribution below x.  d/dx = P + x p, its density
- * p = e^(-x^2 / 2) / sqrt(2 pi)                                                        Hendrycks & Gimpel 2016 */
+/* gelu(x) = x P, P = erfc(-x / sqrt(2)) / 2, the cumulative normal distribution at x.  d/dx = P + x p, its density p =
+ * e^(-x^2 / 2) / sqrt(2 pi)                                                        Hendrycks & Gimpel 2016 */
 UNARY_ELEMENT(gelu, x < -40 ? -0.0 : 0.5 * x * erfc(x * -0.70710678118654752))
 KERNEL_MAP(gelu)
 static atl_node *gelu_gradient(atl_node *y, atl_node *dy)
@@ -97,8 +97,8 @@ static atl_node *gelu_gradient(atl_node *y, atl_node *dy)
 }
 UNARY_OP(gelu, gelu_element, gelu_gradient, RANGE(gelu, -2, 2), VALUES(gelu, -12, 12))
 
-/* gelu_tanh(x) = x s, s = (1 + tanh(u)) / 2 = sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3), near gelu.
- * d/dx = s + y (1 - s) 2 du/dx */
+/* gelu_tanh(x) = x s, s = (1 + tanh(u)) / 2 = sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3), an approximation of
+ * gelu. d/dx = s + y (1 - s) 2 du/dx */
 UNARY_ELEMENT(gelu_tanh, x < -40 ? -0.0 : x / (1 + exp(-x * (GELU_A + GELU_B * x * x))))
 KERNEL_MAP(gelu_tanh)
 static atl_node *gelu_tanh_gradient(atl_node *y, atl_node *dy)
@@ -153,7 +153,7 @@ static atl_node *clip_gradient(atl_node *y, atl_node *dy)
 {
     return atl_select(atl_equal(y, atl_input_of(y, 0)), dy, atl_scalar(y, 0));
 }
-/* Of a clip, or of a relu: one, if the bounds have something in common. */
+/* A clip of a clip, or of a relu, becomes one clip if the bounds overlap. */
 static atl_node *clip_simplified(atl_node *y)
 {
     const atl_clip_bounds *outer = y->attributes, *inner = y->inputs[0]->attributes;

@@ -1,4 +1,4 @@
-/* argmax(x): where along an axis the largest element is; the first of equal ones, or of NaNs.  int32, so without a
+/* argmax(x): the index of the largest element along an axis; the first of equal ones, or of NaNs.  int32, so it has no
  * gradient. */
 #include "ops/ops.h"
 #include "kernels/parallel.h"

@@ -1,4 +1,4 @@
-/* Arithmetic, element by element: + - * / ^, minimum and maximum, and what is made of them. */
+/* Arithmetic, element-wise: + - * / ^, minimum and maximum, and related ops. */
 #include "ops/elementwise.h"
 
 #include <float.h>
@@ -55,7 +55,7 @@ static atl_node *pow_gradient_a(atl_node *y, atl_node *dy)
 static atl_node *pow_gradient_b(atl_node *y, atl_node *dy)
 {
     atl_node *a = atl_input_of(y, 0);
-    /* The maximum keeps 1 / a finite in the rule of this log, as the gate does the log itself. */
+    /* The maximum keeps 1 / a finite in the gradient of this log, as relu_grad does for the log itself. */
     atl_node *log_a = atl_relu_grad(atl_log(atl_maximum(a, atl_scalar(a, FLT_MIN))), a);
     return atl_mul(dy, atl_mul(y, log_a));
 }

@@ -1,11 +1,12 @@
-/* What changes variables: assignments, groups of them, the check that forbids them, and the counter of steps. */
+/* Ops that change variables: assignments, groups of them, the check that prevents them, and the step counter. */
 #include "atled/train.h"
 #include "ops/ops.h"
 
 #include "graph/memory.h"
 #include "lowering/lowering.h"
 
-/* assign(variable, value) = value; the variable holds it when the run ends.  d/dvalue = 1.  The plan does the assigning. */
+/* assign(variable, value) = value; the variable gets it at the end of the run.  d/dvalue = 1.  The plan does the
+ * assignment. */
 static int infer_assign(atl_node *y)
 {
     const atl_node *variable = y->inputs[0], *value = y->inputs[1];
@@ -62,7 +63,7 @@ ATL_BUILTIN(assign_op);
 
 atl_node *atl_assign(atl_node *variable, atl_node *value) { return ATL_APPLY(&assign_op, NULL, variable, value); }
 
-/* group(x0, x1, ...) = x0.  d/dx0 = 1; nothing flows to the others. */
+/* group(x0, x1, ...) = x0.  d/dx0 = 1; the others get no gradient. */
 static int infer_group(atl_node *y)
 {
     if (!y->input_count)
@@ -159,7 +160,7 @@ ATL_BUILTIN(check_op);
 
 atl_node *atl_check_finite(atl_node *x) { return ATL_APPLY(&check_op, NULL, x); }
 
-/* increment(x) = x + 1, int32; the largest number stays. */
+/* increment(x) = x + 1, int32; the largest int32 stays. */
 static int infer_increment(atl_node *y) { return atl_require_int(y, 0, "what is to be counted") && atl_infer_same(y); }
 
 static void reference_increment(const atl_node *y, const double *const *x, double *result)

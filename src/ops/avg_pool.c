@@ -1,5 +1,5 @@
-/* The mean of each window of each channel, and its gradient.  avg_pool2d and avg_pool2d_grad are linear and adjoint to one another:
- * so pooling has gradients of any order. */
+/* The mean of each window of each channel, and its gradient.  avg_pool2d and avg_pool2d_grad are linear and adjoint to
+ * each other, so pooling has gradients of any order. */
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
 #include "ops/pool.h"
@@ -75,7 +75,8 @@ atl_node *atl_avg_pool2d_with(const atl_pool2d_args *args)
     return pool_build(&avg_pool2d_op, args);
 }
 
-/* avg_pool2d_grad(dy, x): each dy spread evenly over its window.  With respect to dy it is avg_pool2d; of x only the shape counts. */
+/* avg_pool2d_grad(dy, x): distributes each dy evenly over its window.  Its gradient with respect to dy is avg_pool2d;
+ * only the shape of x is used. */
 static void visit_avg_grad(const pool *p, int64_t to, int64_t n, pool_taps v, pool_taps h, int64_t c,
                            const double *const *x, double *result)
 {

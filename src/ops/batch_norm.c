@@ -1,8 +1,8 @@
-/* Batch normalisation with given statistics, made of other ops. */
+/* Batch normalisation with given statistics, composed of other ops. */
 #include "graph/option.h"
 #include "ops/ops.h"
 
-/* One of the vectors, which must be [channels]; null is allowed if it is optional. */
+/* Checks one of the vectors, which must be [channels]; null is allowed if it is optional. */
 static int check_vector(const atl_batch_norm_args *args, const atl_node *vector, int64_t channels, const char *what)
 {
     if (!vector)
@@ -20,7 +20,7 @@ static int check_vector(const atl_batch_norm_args *args, const atl_node *vector,
 static int check(const atl_batch_norm_args *args)
 {
     const atl_node *x = args->x;
-    int first = args->layout == ATL_NCHW; /* channels come second, not last */
+    int first = args->layout == ATL_NCHW; /* channels are the second dimension, not the last */
     if (x->shape->rank < 1 + first)
         return atl_builder_error(x->graph, "batch_norm",
                                  "the input, '%s', is %s, and has no dimension for the channels", atl_name_of(x),
@@ -34,7 +34,7 @@ static int check(const atl_batch_norm_args *args)
            check_vector(args, args->scale, channels, "scale") && check_vector(args, args->shift, channels, "shift");
 }
 
-/* [channels] -> [channels, 1, 1], to go with [n, channels, h, w] */
+/* [channels] -> [channels, 1, 1], to broadcast with [n, channels, h, w] */
 static atl_node *spread(atl_node *vector, const atl_batch_norm_args *args)
 {
     for (int i = 2; args->layout == ATL_NCHW && i < args->x->shape->rank; i++)
@@ -96,7 +96,7 @@ static const atl_op batch_norm_composed = {
         {0}}};
 ATL_COMPOSED(batch_norm_composed);
 
-/* By the statistics of the batch itself, through which the gradient passes, too: what a layer does in training. */
+/* Uses the statistics of the batch itself, through which the gradient flows, too: a layer does this in training. */
 static atl_node *by_the_batch(atl_node *const *x)
 {
     atl_node *row[2];

@@ -1,11 +1,11 @@
-/* Repeating an array along dimensions of 1: broadcast_like and broadcast_to; and sum_to, which undoes it. */
+/* Broadcasting an array along dimensions of 1: broadcast_like and broadcast_to; and its adjoint sum_to. */
 #include "ops/image.h"
 #include "ops/moments.h"
 #include "ops/ops.h"
 #include "ops/reduction.h"
 #include "ops/strided_copy.h"
 
-/* Fails unless a broadcast of `small` gives `large`; the message says what was to be done. */
+/* Fails unless `small` broadcasts to `large`; the message tells the purpose. */
 static int check_broadcast(atl_node *y, atl_shape small, atl_shape large, const char *doing)
 {
     char texts[2][160];
@@ -49,14 +49,14 @@ static void broadcast_kernel(const atl_node *y, const void *const *x, void *resu
 
 static atl_node *broadcast_gradient(atl_node *y, atl_node *dy) { return atl_sum_to(dy, atl_input_of(y, 0)); }
 
-/* To as many elements: a reshape.  Of an array that repeats another: that, repeated at once. */
+/* A broadcast to as many elements becomes a reshape.  A broadcast of a broadcast becomes one broadcast. */
 static atl_node *broadcast_simplified(atl_node *y)
 {
     atl_node *x = y->inputs[0], *simpler = atl_only_reshaped(y);
     return !simpler && x->op->flags & ATL_OP_BROADCAST ? atl_broadcast_to(x->inputs[0], *y->shape) : simpler;
 }
 
-/* broadcast_like(x, like): x repeated to the shape of `like`, whose value is not used. */
+/* broadcast_like(x, like): x broadcast to the shape of `like`, whose value is not used. */
 static int infer_broadcast_like(atl_node *y)
 {
     atl_shape to = *y->inputs[1]->shape;
@@ -173,8 +173,8 @@ static void sum_to_kernel(const atl_node *y, const void *const *x, void *result)
         atl_reduce_floats(&reduction, ATL_FOLD_SUM, x[0], result);
 }
 
-/* A product of two such arrays need not be written; and a pooling's gradient is spread over the whole of the maps that are summed.  A sum
- * of a sum is one; of an array that repeats another, a multiple of that. */
+/* A sum of a product of two such arrays does not store the product.  A sum of a pooling's gradient sums the gradient
+ * before the pooling.  A sum of a sum becomes one sum; a sum of a broadcast array becomes a multiple of the array. */
 static atl_node *sum_to_simplified(atl_node *y)
 {
     const unsigned map = 1 << 1 | 1 << 2;
@@ -222,7 +222,7 @@ ATL_BUILTIN(sum_to_op);
 
 atl_node *atl_sum_to(atl_node *x, atl_node *like) { return ATL_APPLY(&sum_to_op, NULL, x, like); }
 
-/* broadcast_to(x): x repeated to a given shape; a size of -1 keeps x's. */
+/* broadcast_to(x): x broadcast to a given shape; a size of -1 keeps x's. */
 static int infer_broadcast_to(atl_node *y)
 {
     atl_shape to = *(const atl_shape *)y->attributes, from = *y->inputs[0]->shape;
@@ -238,7 +238,7 @@ static int infer_broadcast_to(atl_node *y)
             to.size[i] = from.size[j];
     }
     if (to.rank < 0 || to.rank > ATL_MAX_RANK)
-        return atl_set_type(y, y->inputs[0]->dtype, to); /* says so */
+        return atl_set_type(y, y->inputs[0]->dtype, to); /* reports the error */
     return check_broadcast(y, from, to, "repeat") && atl_set_type(y, y->inputs[0]->dtype, to);
 }
 

@@ -1,8 +1,8 @@
-/* Values that change their type, or lose their gradient. */
+/* Ops that change the type of a value, or stop its gradient. */
 #include "ops/elementwise.h"
 
-/* cast(x): to float32 or int32; to int32 towards zero, saturating, and 0 of NaN.  d/dx = 1 from float32 to float32;
- * through int32 nothing flows. */
+/* cast(x): to float32 or int32; to int32 it rounds towards zero and saturates, and NaN becomes 0.  d/dx = 1 from
+ * float32 to float32; no gradient flows through int32. */
 static int infer_cast(atl_node *y)
 {
     return atl_set_type(y, *(const atl_dtype *)atl_attributes_of(y), *y->inputs[0]->shape);
@@ -38,7 +38,7 @@ static atl_node *cast_gradient(atl_node *y, atl_node *dy)
     return y->dtype == ATL_FLOAT32 && y->inputs[0]->dtype == ATL_FLOAT32 ? dy : NULL;
 }
 
-/* To the type that it has: the input. */
+/* A cast to the type that the input has becomes the input. */
 static atl_node *cast_simplified(atl_node *y) { return y->dtype == y->inputs[0]->dtype ? y->inputs[0] : NULL; }
 
 static void describe_cast(const atl_node *y, char *text, size_t size)

@@ -1,10 +1,10 @@
-/* Comparisons, truth values (0: false, anything else: true; results are 0 or 1) and choices, element by element. */
+/* Comparisons, logic (0: false, anything else: true; results are 0 or 1) and select, element-wise. */
 #include "ops/elementwise.h"
 #include "ops/image.h"
 #include "ops/mask.h"
 
-/* equal(a, b) = a = b ? 1 : 0, and so on.  Any comparison with NaN but not_equal is 0.  d/da = d/db = 0.
- * Sampled on pairs that are equal now and then. */
+/* equal(a, b) = a = b ? 1 : 0, and so on.  Any comparison with NaN except not_equal is 0.  d/da = d/db = 0.  The
+ * samples contain some equal pairs. */
 #define COMPARISON(op, sign)                                                                                           \
     BINARY_ELEMENT(op, a sign b ? 1 : 0)                                                                               \
     KERNEL_MAP(op)                                                                                                     \
@@ -46,7 +46,7 @@ KERNEL_MAP_NAMED(heaviside, heaviside)
 UNARY_OP(heaviside, heaviside_element, nothing_flows, RANGE(heaviside, 0.1f, 1), RANGE(heaviside, -1, -0.1f),
          VALUES(heaviside, -1, 1))
 
-/* gate(x, by) = by > 0 ? x : 0.  d/dx = by > 0 ? 1 : 0, d/dby = 0 */
+/* relu_grad(x, by) = by > 0 ? x : 0.  d/dx = by > 0 ? 1 : 0, d/dby = 0 */
 BINARY_ELEMENT(relu_grad, b > 0 ? a : 0)
 KERNEL_MAP_NAMED(relu_grad, relu_grad)
 static atl_node *relu_grad_gradient(atl_node *y, atl_node *dy) { return atl_relu_grad(dy, atl_input_of(y, 1)); }

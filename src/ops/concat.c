@@ -1,14 +1,14 @@
-/* concat(x_0, x_1, ...): one after the other along an axis; and concat_part, which is its gradient. */
+/* concat(x_0, x_1, ...): concatenates along an axis; and concat_part, its gradient. */
 #include "graph/memory.h"
 #include "ops/ops.h"
 #include "lowering/lowering.h"
 #include "ops/strided_copy.h"
 
 typedef struct concat_attributes {
-    int axis, part; /* part: of concat_part */
+    int axis, part; /* part: for concat_part */
 } concat_attributes;
 
-/* The shape of inputs first.. one after the other along `axis`; 0 with the mistake recorded. */
+/* The shape of inputs first.. concatenated along `axis`; returns 0 with the error recorded. */
 static int infer_joined(atl_node *y, int first, int axis, atl_shape *joined_out)
 {
     const atl_node *a = y->inputs[first];
@@ -35,7 +35,7 @@ static int infer_joined(atl_node *y, int first, int axis, atl_shape *joined_out)
                 trouble = "sizes may differ along the axis only";
         }
         if (trouble)
-            return atl_fail(y, "cannot join '%s', %s, and '%s', %s, along axis %d: %s", atl_name_of(a),
+            return atl_fail(y, "cannot concatenate '%s', %s, and '%s', %s, along axis %d: %s", atl_name_of(a),
                             atl_shape_text(*a->shape, texts[0], sizeof texts[0]), atl_name_of(x),
                             atl_shape_text(*x->shape, texts[1], sizeof texts[1]), axis, trouble);
     }
@@ -51,7 +51,7 @@ static int infer_concat(atl_node *y)
         return 0;
     for (int i = 1; i < y->input_count; i++)
         if (y->inputs[i]->dtype != y->inputs[0]->dtype)
-            return atl_fail(y, "cannot join '%s', %s, and '%s', %s: use atl_cast", atl_name_of(y->inputs[0]),
+            return atl_fail(y, "cannot concatenate '%s', %s, and '%s', %s: use atl_cast", atl_name_of(y->inputs[0]),
                             atl_dtype_name(y->inputs[0]->dtype), atl_name_of(y->inputs[i]),
                             atl_dtype_name(y->inputs[i]->dtype));
     return atl_set_type(y, y->inputs[0]->dtype, joined);
@@ -70,7 +70,7 @@ static atl_node *concat_gradient(atl_node *y, atl_node *dy, int input)
     return concat_part(dy, axis_of(y), input, y->input_count, y->inputs);
 }
 
-/* Over part i of a joined array, which begins at `offset` along the axis. */
+/* Iterates over part i of the concatenated array, which begins at `offset` along the axis. */
 static atl_strided_copy part_copy(atl_shape part, atl_shape joined, int axis, int64_t offset)
 {
     atl_strided_copy desc = atl_strided_copy_over(part);
@@ -97,7 +97,7 @@ static void concat_kernel(const atl_node *y, const void *const *x, void *result)
     }
 }
 
-/* One input, that has not been made in its place, is copied there. */
+/* Copies an input that was not computed directly into the result. */
 static int copy_part(const atl_plan_step *step, void *const *memory, void *bound)
 {
     (void)bound;
@@ -124,7 +124,7 @@ static int lower_copy_of_part(atl_lowering *l, int i, int64_t first)
     return atl_lower_step(l, &step);
 }
 
-/* Nothing is to be done for what has been made in its place. */
+/* Inputs that were computed directly into the result need no step. */
 static int lower_concat(atl_lowering *l)
 {
     const atl_node *y = atl_lowered_node(l);
@@ -155,7 +155,7 @@ atl_node *atl_part_with(const atl_node *x, int axis, int64_t first, int64_t last
     return NULL;
 }
 
-/* The array of which these are all parts, in order; null: there is none. */
+/* The array of which these are all parts, in order; null if there is none. */
 static atl_node *whole_of(int count, atl_node *const *part, int axis)
 {
     atl_node *whole = part[0]->op == &concat_part_op ? part[0]->inputs[0] : NULL;
@@ -168,8 +168,8 @@ static atl_node *whole_of(int count, atl_node *const *part, int axis)
     return whole;
 }
 
-/* What is joined, with the inputs of concats that nobody else reads in their place, and slices that are neighbours as one.  Returns
- * how many there are now. */
+/* The inputs, with nested concats that nobody else reads replaced by their inputs, and adjacent slices merged.  Returns
+ * their number. */
 static int gather_parts(const atl_node *y, int axis, atl_node **part)
 {
     int count = 0;
@@ -185,7 +185,8 @@ static int gather_parts(const atl_node *y, int axis, atl_node **part)
     return count;
 }
 
-/* One part: itself.  All parts of one array: that.  A concat in a concat: one. */
+/* A concat of one part becomes the part.  A concat of all parts of one array becomes the array.  Nested concats become
+ * one. */
 static atl_node *concat_simplified(atl_node *y)
 {
     int axis = axis_of(y), most = 0;
@@ -255,8 +256,8 @@ atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs)
     return atl_apply_with(&concat_op, &attributes, count, inputs);
 }
 
-/* concat_part(dy, x_0, x_1, ...): what of dy, of the shape of their concat, lies where x_part was.  The x give
- * their shapes. */
+/* concat_part(dy, x_0, x_1, ...): the part of dy, of the shape of their concat, that corresponds to x_part.  Only the
+ * shapes of the x are used. */
 static int infer_concat_part(atl_node *y)
 {
     const concat_attributes *attributes = y->attributes;
@@ -270,7 +271,7 @@ static int infer_concat_part(atl_node *y)
     return atl_set_type(y, y->inputs[0]->dtype, *y->inputs[1 + attributes->part]->shape);
 }
 
-/* The adjoint in its place, and zeros where the others were. */
+/* Puts the adjoint at its position, and zeros in place of the other parts. */
 static atl_node *concat_part_gradient(atl_node *y, atl_node *dy, int input)
 {
     const concat_attributes *attributes = y->attributes;
@@ -310,7 +311,7 @@ static void concat_part_kernel(const atl_node *y, const void *const *x, void *re
     atl_copy_words(&desc, result, x[0]);
 }
 
-/* Channels of an image are read where they lie. */
+/* Channels of an image are read in place. */
 static int lower_concat_part(atl_lowering *l)
 {
     const atl_node *y = atl_lowered_node(l);
@@ -324,7 +325,7 @@ static int lower_concat_part(atl_lowering *l)
     return done < 0 ? atl_lower_kernel(l) : done;
 }
 
-/* Of a concat: the part itself, if it is one of its parts. */
+/* A part of a concat becomes the input, if it is one of the inputs. */
 static atl_node *concat_part_simplified(atl_node *y)
 {
     const concat_attributes *attributes = y->attributes;

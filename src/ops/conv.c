@@ -1,16 +1,17 @@
 /* Convolution of images, and its two gradients.
  *
- * With image x [n, h, w, in], filter w [fh, fw, in / groups, out] and result y [n, oh, ow, out], all three ops are the same sum over
- * taps t, with p(q, t) the pixel that output q sees through tap t (nothing, if that is padding), and i in the group of o:
+ * With image x [n, h, w, in], filter w [fh, fw, in / groups, out] and result y [n, oh, ow, out], all three ops compute
+ * the same sum over filter positions t.  p(q, t) is the pixel that output q reads at filter position t (none, if that
+ * is padding), and i is in the group of o:
  *
  *     conv2d               y [q, o]       = sum over t, i of  x [p(q, t), i] * w [t, i, o]
  *     conv2d_input_grad    dx[p, i]       = sum over q, t with p(q, t) = p, and o, of  dy[q, o] * w[t, i, o]
  *     conv2d_filter_grad   dw[t, i, o]    = sum over q of  x[p(q, t), i] * dy[q, o]
  *
- * Each is linear in both of its inputs, and the derivative of each is the other two. */
+ * Each is linear in both of its inputs, and the derivatives of each are the other two. */
 #include "ops/conv.h"
 
-/* ---- gradients ----------------------------------------------------------------------------------------------------- */
+/* ---- gradients --------------------------------------------------------------------------------------------------- */
 
 static const atl_op conv2d_op, input_grad_op, filter_grad_op;
 
@@ -62,7 +63,7 @@ static atl_node *input_grad_of_scaled(atl_node *y, atl_node *d, atl_node *scale)
     return input_grad(y, d, atl_mul(y->inputs[1], scale), y->inputs[2]);
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 static void describe_by_second(const atl_node *y, char *text, size_t size)
 {
@@ -73,7 +74,7 @@ static void describe_by_third(const atl_node *y, char *text, size_t size)
     atl_describe_conv(y, y->inputs[2], text, size);
 }
 
-/* Samples. Those of the gradients take their third shape from a constant. */
+/* Samples.  Those of the gradients take their third shape from a constant. */
 static atl_node *zeros(const atl_node *in_graph_of, atl_shape shape)
 {
     atl_tensor *value = in_graph_of ? atl_tensor_new(ATL_FLOAT32, shape) : NULL;
@@ -242,9 +243,9 @@ static const atl_op filter_grad_op = {
                                    .algos = atl_filter_grad_algos}};
 ATL_BUILTIN(filter_grad_op);
 
-/* ---- builder ------------------------------------------------------------------------------------------------------- */
+/* ---- builder ----------------------------------------------------------------------------------------------------- */
 
-/* Other orders are turned into NHWC and HWIO; the compiler lets transposes of neighbours cancel. */
+/* Transposes other orders to NHWC and HWIO; the compiler lets transposes of adjacent ops cancel. */
 static int check_order(atl_node *x, const char *what, const char *order)
 {
     if (!x || x->shape->rank == 4)

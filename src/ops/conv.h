@@ -1,4 +1,5 @@
-/* What the files about convolutions share.  conv2d, conv2d_input_grad and conv2d_filter_grad: see conv.c. */
+/* Declarations shared by the files about convolutions.  conv2d, conv2d_input_grad and conv2d_filter_grad: see
+ * conv.c. */
 #ifndef ATLED_OPS_CONV_H
 #define ATLED_OPS_CONV_H
 
@@ -22,7 +23,7 @@ typedef struct conv_geometry {
     int64_t groups;
 } conv_geometry;
 
-/* Of a node with conv_options (or options that begin with them), all shapes known. */
+/* For a node with conv_options (or options that begin with them), when all shapes are known. */
 conv_geometry atl_conv_geometry_of(const atl_node *y, const atl_node *image, const atl_node *filter,
                                    const atl_node *result);
 
@@ -40,7 +41,7 @@ void atl_filter_grad_reference(const atl_node *y, const double *const *x, double
 /* Inputs of the node, with ONEDNN_NO_INPUT for what it computes. */
 onednn_convolution atl_convolution_of(onednn_pass pass, const conv_geometry *g, int image, int filter, int result);
 
-/* Emits the step by the algorithm that is expected to be the fastest, or that has been measured. */
+/* Emits the step with the algorithm that is estimated, or was measured, to be the fastest. */
 int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g);
 int atl_conv_prefers_winograd(const onednn_convolution *c, const conv_geometry *g, int allowed);
 double atl_conv_blocked_benefit(onednn_pass pass, const conv_geometry *g);

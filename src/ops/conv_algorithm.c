@@ -1,4 +1,4 @@
-/* Convolutions: which algorithm computes one, in which layout of its images, and its step. */
+/* Convolutions: chooses the algorithm and the layout of the images, and emits the step. */
 #include "ops/conv.h"
 #include "ops/conv_pointwise.h"
 #include "ops/conv_winograd.h"
@@ -25,13 +25,13 @@ int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const con
 
 static int lower(atl_lowering *lowering, onednn_pass pass, const conv_geometry *g, int image, int filter, int result)
 {
-    if (g->image.size[0] == 0) /* an empty batch: a sum over nothing */
+    if (g->image.size[0] == 0) /* an empty batch: a sum over no terms */
         return onednn_lower_zeros(lowering);
     onednn_convolution c = atl_convolution_of(pass, g, image, filter, result);
     return atl_lower_conv_best(lowering, &c, g);
 }
 
-/* Two AVX-512 cores; what counts is where one way overtakes the other. */
+/* Two AVX-512 cores; only the sizes at which one algorithm overtakes another matter. */
 static const double FLOPS_PER_SECOND = 300e9, WINOGRAD_FLOPS_PER_SECOND = 220e9, FILTER_BYTES_PER_SECOND = 12e9,
                     IMAGE_BYTES_PER_SECOND = 30e9;
 
@@ -41,8 +41,9 @@ static double direct_seconds(const conv_geometry *g)
     return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(g->result) / FLOPS_PER_SECOND;
 }
 
-/* By oneDNN's own Winograd kernels, F(4x4, 3x3): a quarter of the multiplications, in products that want 32 channels to run well; but images
- * and filters are transformed, and grow by 36/16 and 36/9.  INFINITY where the method does not apply. */
+/* oneDNN's own Winograd kernels, F(4x4, 3x3): a quarter of the multiplications, in products that need 32 channels to
+ * run well; but images and filters are transformed, and grow by 36/16 and 36/9.  INFINITY where the algorithm does not
+ * apply. */
 static double winograd_seconds(const conv_geometry *g)
 {
     const int64_t *image = g->image.size, *result = g->result.size, *filter = g->filter.size;
@@ -59,17 +60,17 @@ static double winograd_seconds(const conv_geometry *g)
            pixels * (double)(image[3] + result[3]) * 2.25 * 4 * 2 / IMAGE_BYTES_PER_SECOND;
 }
 
-/* In blocks, a direct convolution takes a third longer than in NHWC. */
+/* In the blocked layout a direct convolution takes a third longer than in NHWC. */
 static double blocked_direct_seconds(const conv_geometry *g) { return direct_seconds(g) * 4 / 3; }
 
-/* In NHWC, at best. */
+/* The best time in NHWC. */
 static double plain_seconds(onednn_pass pass, const conv_geometry *g)
 {
     onednn_convolution c = atl_convolution_of(pass, g, 0, 1, 2);
     return fmin(direct_seconds(g), atl_conv_winograd_seconds(&c));
 }
 
-/* Seconds that blocks of 16 channels save. */
+/* Seconds that the blocked layout saves. */
 double atl_conv_blocked_benefit(onednn_pass pass, const conv_geometry *g)
 {
     if (g->image.size[3] % 16 || g->result.size[3] % 16 || g->groups != 1 || g->image.size[0] == 0 ||
@@ -78,8 +79,9 @@ double atl_conv_blocked_benefit(onednn_pass pass, const conv_geometry *g)
     return plain_seconds(pass, g) - fmin(winograd_seconds(g), blocked_direct_seconds(g));
 }
 
-/* By our own Winograd kernels, with what matters little beside a direct convolution in float32 and much beside one in bfloat16: the
- * transformed filter is read, and images that are larger than the caches come from memory. */
+/* Our own Winograd kernels.  The estimate includes costs that are small beside a direct convolution in float32 but
+ * large beside one in bfloat16: reading the transformed filter, and reading images larger than the caches from
+ * memory. */
 static double whole_winograd_seconds(const onednn_convolution *c)
 {
     static const double CACHE = 6e6, CACHED_BYTES_PER_SECOND = 50e9, BYTES_PER_SECOND = 14e9;
@@ -90,7 +92,7 @@ static double whole_winograd_seconds(const onednn_convolution *c)
            fmax(0, images - CACHE) / BYTES_PER_SECOND;
 }
 
-/* In bfloat16 only what is faster so than by the way that float32 would go. */
+/* Uses bfloat16 only where it is faster than the float32 algorithm. */
 int atl_conv_prefers_winograd(const onednn_convolution *c, const conv_geometry *g, int allowed)
 {
     if (!allowed || atl_conv_winograd_seconds(c) >= direct_seconds(g))
@@ -129,7 +131,7 @@ static unsigned algos_of(onednn_pass pass, const conv_geometry *g, int winograd)
     return ways;
 }
 
-/* Our own kernels can leave the result as part of a concat. */
+/* Our own kernels can write the result as part of a concat. */
 int atl_conv2d_writes_strided(const atl_node *y, int winograd)
 {
     conv_geometry g = atl_conv_geometry_of(y, y->inputs[0], y->inputs[1], y);
@@ -141,7 +143,7 @@ double atl_conv2d_blocked_benefit(const atl_node *y, unsigned *images)
 {
     conv_geometry g = atl_conv_geometry_of(y, y->inputs[0], y->inputs[1], y);
     int first_layer = g.image.size[3] <= 4 && g.groups == 1 && g.result.size[3] % 16 == 0 && atl_onednn_has_winograd();
-    *images = first_layer ? 0 : 1; /* a first layer takes planes, and can leave blocks as well as NHWC */
+    *images = first_layer ? 0 : 1; /* a first layer reads planes, and can write blocks as well as NHWC */
     return first_layer ? 0 : atl_conv_blocked_benefit(ONEDNN_FORWARD, &g);
 }
 
@@ -152,8 +154,8 @@ double atl_input_grad_blocked_benefit(const atl_node *y, unsigned *images)
     return atl_conv_blocked_benefit(ONEDNN_INPUT_GRADIENT, &g);
 }
 
-/* A first layer's image comes in planes: in NHWC, where there are three channels, oneDNN is at best as fast, and in 5x5 windows
- * half. */
+/* A first layer's image is in planes: in NHWC with three channels oneDNN is at best as fast, and for 5x5 windows half
+ * as fast. */
 double atl_filter_grad_blocked_benefit(const atl_node *y, unsigned *images)
 {
     conv_geometry g = atl_conv_geometry_of(y, y->inputs[0], y, y->inputs[1]);

@@ -1,4 +1,4 @@
-/* What our own convolution kernels do to their results before they are written, as inputs of a step. */
+/* The epilogue of our own convolution kernels, as inputs of a step. */
 #include "ops/conv_epilogue.h"
 
 int atl_conv_epilogue_is_simple(const onednn_convolution *c)

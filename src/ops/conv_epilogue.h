@@ -1,4 +1,4 @@
-/* What our own convolution kernels do to their results before they are written, as inputs of a step. */
+/* The epilogue of our own convolution kernels, as inputs of a step. */
 #ifndef ATLED_OPS_CONV_EPILOGUE_H
 #define ATLED_OPS_CONV_EPILOGUE_H
 
@@ -6,17 +6,17 @@
 #include "kernels/epilogue.h"
 
 typedef struct atl_conv_epilogue {
-    int bias, residual, relu_grad; /* which of step->read; -1: none */
+    int bias, residual, relu_grad; /* indices into step->read; -1: none */
     int relu_grad_is_mask, relu;
 } atl_conv_epilogue;
 
-/* True if our own kernels can do it. */
+/* True if our own kernels support it. */
 int atl_conv_epilogue_is_simple(const onednn_convolution *c);
 
-/* Adds what it reads to the step. */
+/* Adds the epilogue's inputs to the step's reads. */
 atl_conv_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step);
 
-/* Where it lies when the step runs. */
+/* The addresses of its inputs when the step runs. */
 atl_epilogue atl_conv_epilogue_at(const atl_conv_epilogue *e, const atl_plan_step *step, void *const *memory);
 
 #endif

@@ -1,7 +1,9 @@
-/* Other forms of convolution and pooling, made of the two-dimensional ones: depthwise, transposed, and along one dimension. */
+/* Other forms of convolution and pooling, composed of the two-dimensional ones: depthwise, transposed, and
+ * one-dimensional. */
 #include "ops/image.h"
 
-/* 1 if it is float32 of that rank, else 0 with the mistake recorded for `builder`. `order` says what the dimensions are. */
+/* Returns 1 if it is float32 of that rank, else 0 with the error recorded for `builder`.  `order` names the
+ * dimensions. */
 static int check_array(const atl_node *x, int rank, const char *what, const char *order, const char *builder)
 {
     if (x->dtype == ATL_FLOAT32 && x->shape->rank == rank)
@@ -11,7 +13,7 @@ static int check_array(const atl_node *x, int rank, const char *what, const char
     return 0;
 }
 
-/* ---- depthwise -------------------------------------------------------------------------------------------------------- */
+/* ---- depthwise --------------------------------------------------------------------------------------------------- */
 
 static int64_t channels_of(const atl_node *image, atl_layout layout)
 {
@@ -19,7 +21,7 @@ static int64_t channels_of(const atl_node *image, atl_layout layout)
                                    : 1; /* else conv2d says what is wrong */
 }
 
-/* Each channel has filters of its own: [fh, fw, in, multiplier] is the grouped filter [fh, fw, 1, in * multiplier]. */
+/* Each channel has its own filters: [fh, fw, in, multiplier] is the grouped filter [fh, fw, 1, in * multiplier]. */
 atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *args)
 {
     if (!args)
@@ -75,9 +77,9 @@ static const atl_op depthwise_conv2d_composed = {
         {0}}};
 ATL_COMPOSED(depthwise_conv2d_composed);
 
-/* ---- transposed ------------------------------------------------------------------------------------------------------- */
+/* ---- transposed -------------------------------------------------------------------------------------------------- */
 
-/* How many pixels the smallest fitting result has beyond input * stride, in one direction. */
+/* The number of pixels by which the smallest valid result exceeds input * stride, in one direction. */
 static int64_t excess(const atl_conv2d_transpose_args *args, int d)
 {
     int64_t stride = args->stride[d] > 0 ? args->stride[d] : 1,
@@ -88,7 +90,7 @@ static int64_t excess(const atl_conv2d_transpose_args *args, int d)
     return span - stride - (args->padding == ATL_EXPLICIT ? (int64_t)args->pad[2 * d] + args->pad[2 * d + 1] : 0);
 }
 
-/* A node of the result's shape, [n, h, w, out], whose value nobody computes. */
+/* A node of the result's shape, [n, h, w, out], whose value is never computed. */
 static atl_node *result_like(const atl_conv2d_transpose_args *args, atl_node *image)
 {
     int64_t out = args->filter->shape->size[2], add[2] = {0, 0}, cut[2] = {0, 0};
@@ -123,7 +125,7 @@ static int check_transpose(const atl_conv2d_transpose_args *args, const char *na
     return 1;
 }
 
-/* The gradient of conv2d with respect to its image, of which this is the result's: conv2d's own rule builds it. */
+/* The gradient of the conv2d from the result to the image, with respect to its image: conv2d's own rule builds it. */
 atl_node *atl_conv2d_transpose_with(const atl_conv2d_transpose_args *args)
 {
     if (!args)
@@ -178,7 +180,7 @@ static const atl_op conv2d_transpose_composed = {
         {0}}};
 ATL_COMPOSED(conv2d_transpose_composed);
 
-/* ---- along one dimension ----------------------------------------------------------------------------------------------- */
+/* ---- one dimension ----------------------------------------------------------------------------------------------- */
 
 /* [n, width, in] and [fw, in, out] are an image and a filter of height 1. */
 atl_node *atl_conv1d_with(const atl_conv1d_args *args)

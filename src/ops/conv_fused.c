@@ -1,11 +1,11 @@
-/* What the compiler makes of convolutions: bias, residual and relu in the last touch of the result, and the gradient of a relu in the
- * last touch of the image's gradient.  Both ops live in compiled graphs only. */
+/* Convolutions with epilogues: bias, residual and relu on the result, and a relu's gradient on the image's gradient.
+ * Both ops exist in compiled graphs only. */
 #include "ops/conv.h"
 #include "ops/conv_winograd.h"
 #include "ops/mask.h"
 
-/* conv2d_fused(image, filter [, bias] [, residual]): relu(conv2d + bias + residual), each of the three if it is there. Made by
- * the compiler, and never differentiated. */
+/* conv2d_fused(image, filter [, bias] [, residual]): relu(conv2d + bias + residual), with any of the three.  Only the
+ * compiler creates it, and it is never differentiated. */
 typedef struct fused_options {
     conv_options conv;
     int32_t has_bias, has_residual, has_relu;
@@ -25,7 +25,7 @@ static int lower_fused(atl_lowering *lowering)
     return atl_lower_conv_best(lowering, &c, &g);
 }
 
-/* The residual has to lie as the result does. */
+/* The residual must have the layout of the result. */
 static double fused_blocked_benefit(const atl_node *y, unsigned *images)
 {
     const fused_options *options = y->attributes;
@@ -56,7 +56,7 @@ static const atl_op fused_op = {.name = "conv2d_fused",
                                                                .algos = atl_conv2d_algos,
                                                                .with_epilogue = atl_conv2d_with_epilogue}};
 
-/* In this order: bias, residual, relu; what comes in another is left alone. */
+/* In this order: bias, residual, relu; an epilogue in another order is not fused. */
 atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu)
 {
     fused_options options;
@@ -78,8 +78,8 @@ atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residu
     return atl_apply_with(&fused_op, &options, count, inputs);
 }
 
-/* conv2d_input_relu_grad(dy, filter, like image [, other], by): gate(conv2d_input_grad + other, by), or by a mask of by. Made by the
- * compiler, and never differentiated. */
+/* conv2d_input_relu_grad(dy, filter, like image [, other], by): relu_grad(conv2d_input_grad + other, by), or with a bit
+ * mask of by.  Only the compiler creates it, and it is never differentiated. */
 typedef struct relu_grad_options {
     conv_options conv;
     int32_t has_other, by_mask;
@@ -135,7 +135,7 @@ static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs
     return atl_apply_with(&input_relu_grad_op, &options, y->input_count, given);
 }
 
-/* Where it goes by our own Winograd kernel. */
+/* Only where our own Winograd kernel computes it. */
 atl_node *atl_input_grad_with_relu_grad(atl_node *y, atl_node *other, atl_node *by, int winograd)
 {
     conv_geometry g = atl_conv_geometry_of(y, y, y->inputs[1], y->inputs[0]);

@@ -1,4 +1,5 @@
-/* A 1x1 convolution, or its gradient by the image, as a step that can read and write parts of a concat in their place. */
+/* A 1x1 convolution, or its gradient with respect to the image, as a step that can read and write parts of a concat in
+ * place. */
 #include "ops/conv_pointwise.h"
 
 #include <omp.h>

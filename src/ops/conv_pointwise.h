@@ -1,13 +1,14 @@
-/* A 1x1 convolution, or its gradient by the image, as a step that can read and write parts of a concat in their place. */
+/* A 1x1 convolution, or its gradient with respect to the image, as a step that can read and write parts of a concat in
+ * place. */
 #ifndef ATLED_OPS_CONV_POINTWISE_H
 #define ATLED_OPS_CONV_POINTWISE_H
 
 #include "onednn/onednn.h"
 
-/* True if this is such a convolution. */
+/* True if it is such a convolution. */
 int atl_conv_is_pointwise(const onednn_convolution *c);
 
-/* Emits the step for the node being lowered. 1, or 0 with the error set. */
+/* Emits the step for the node being lowered.  Returns 1, or 0 with the error set. */
 int atl_lower_conv_pointwise(atl_lowering *lowering, const onednn_convolution *c);
 
 #endif

@@ -1,8 +1,8 @@
-/* Convolutions in double precision, as plain loops: the oracle. */
+/* Convolutions in double precision, as plain loops. */
 #include "ops/conv.h"
 
-/* What one tap does: x, w and y point to the pixel's channels of one group, to the tap's [in, out] of that group, and to the
- * output's channels of that group; rows of w are `row` apart. */
+/* Computes one filter position: x, w and y point to the pixel's channels of one group, to the position's [in, out] of
+ * that group, and to the output's channels of that group; `row` is the distance of rows of w. */
 typedef void tap_sum(int64_t in, int64_t out, int64_t row, double *x, double *w, double *y);
 
 static void add_to_result(int64_t in, int64_t out, int64_t row, double *x, double *w, double *y)
@@ -26,7 +26,7 @@ static void add_to_filter(int64_t in, int64_t out, int64_t row, double *x, doubl
             w[i * row + o] += x[i] * y[o];
 }
 
-/* All taps of one output pixel. x: the image of this example; y: the output pixel. */
+/* Sums all filter positions of one output pixel.  x: the image of this example; y: the output pixel. */
 static void sum_taps(const conv_geometry *g, tap_sum *tap, int64_t oy, int64_t ox, double *x, double *w, double *y)
 {
     const atl_window *v = &g->vertical, *h = &g->horizontal;

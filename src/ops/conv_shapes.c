@@ -1,4 +1,4 @@
-/* Convolutions: which shapes go together, and how the window slides over them. */
+/* Convolutions: checks shapes, and computes how the window slides. */
 #include "ops/conv.h"
 
 static int is_any_or(int64_t size, int64_t expected)
@@ -62,7 +62,7 @@ static int check_channels(atl_node *y, const conv_options *options, const atl_no
     return 1;
 }
 
-/* The shape of conv2d(image, filter), or 0 with the mistake recorded on y. */
+/* The shape of conv2d(image, filter); returns 0 with the error recorded on y. */
 static int infer_result(atl_node *y, const atl_node *image, const atl_node *filter, atl_shape *result)
 {
     const conv_options *options = y->attributes;
@@ -84,7 +84,7 @@ int atl_infer_conv2d(atl_node *y)
     return infer_result(y, y->inputs[0], y->inputs[1], &result) && atl_set_type(y, ATL_FLOAT32, result);
 }
 
-/* dy must be what conv2d(image, filter) gives. */
+/* Checks that dy has the shape of conv2d(image, filter). */
 static int check_result_gradient(atl_node *y, const atl_node *dy, const atl_node *image, const atl_node *filter)
 {
     atl_shape result;

@@ -1,4 +1,4 @@
-/* A convolution, or one of its two gradients, as a step by Winograd's method, in NHWC. */
+/* A convolution, or one of its two gradients, as a Winograd step in NHWC. */
 #include "ops/conv_winograd.h"
 
 #include <math.h>
@@ -18,7 +18,7 @@ typedef struct winograd_step {
     atl_conv_epilogue end;
 } winograd_step;
 
-/* ---- when ------------------------------------------------------------------------------------------------------------- */
+/* ---- the choice -------------------------------------------------------------------------------------------------- */
 
 static int is_dense_square(const onednn_convolution *c)
 {
@@ -27,7 +27,7 @@ static int is_dense_square(const onednn_convolution *c)
            v->dilation == 1 && h->dilation == 1 && v->pad_before < v->size && h->pad_before < h->size;
 }
 
-/* Of 4 x 4 pixels; for the image's gradient it is the image that is made. */
+/* The number of 4 x 4 tiles of the result; for the image's gradient the image is the result. */
 static double tiles_of(const onednn_convolution *c)
 {
     const int64_t *made = c->pass == ONEDNN_INPUT_GRADIENT ? c->image.size : c->result.size;
@@ -59,7 +59,7 @@ double atl_conv_winograd_seconds(const onednn_convolution *c)
     return (transforms + flops_of(c) / FLOPS_PER_SECOND) * sums + AROUND;
 }
 
-/* ---- the step --------------------------------------------------------------------------------------------------------- */
+/* ---- the step ---------------------------------------------------------------------------------------------------- */
 
 static int transform_filter(const atl_plan_step *step, void *const *memory, void *bound)
 {
@@ -132,7 +132,7 @@ static atl_plan_step step_of(const onednn_convolution *c, winograd_step *s)
                                2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(c->result)};
 }
 
-/* The transformed filter: made once, if the filter depends on variables only. */
+/* The transformed filter; it is prepacked if the filter depends on variables only. */
 static atl_value_id lower_filter(atl_lowering *lowering, const onednn_convolution *c)
 {
     winograd_step *s = new_step(c);

@@ -4,10 +4,10 @@
 
 #include "onednn/onednn.h"
 
-/* Estimated seconds on two AVX-512 cores; INFINITY where it does not apply, or is not to be had. */
+/* Estimated seconds on two AVX-512 cores; INFINITY where the algorithm does not apply, or is not available. */
 double atl_conv_winograd_seconds(const onednn_convolution *c);
 
-/* Emits the step for the node being lowered. 1, or 0 with the error set. */
+/* Emits the step for the node being lowered.  Returns 1, or 0 with the error set. */
 int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c);
 
 #endif

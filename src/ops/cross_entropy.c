@@ -1,4 +1,4 @@
-/* Cross entropy of softmax(logits), one loss an example: with labels (int32), or with a probability for each class. */
+/* Cross entropy of softmax(logits), one loss per example: with labels (int32), or with a probability for each class. */
 #include "graph/option.h"
 #include "graph/tensor.h"
 #include "ops/ops.h"
@@ -15,7 +15,7 @@ static int require_logits(atl_node *y, const atl_node *logits)
     return 1;
 }
 
-/* The shape of the losses: the logits' without the classes, in which sizes known from `other` are filled in. */
+/* The shape of the losses: the logits' without the classes, with unknown sizes filled in from `other`. */
 static atl_shape loss_shape(atl_shape logits, atl_shape other)
 {
     atl_shape shape = logits;
@@ -27,9 +27,9 @@ static atl_shape loss_shape(atl_shape logits, atl_shape other)
     return shape;
 }
 
-/* ---- labels ------------------------------------------------------------------------------------------------------- */
+/* ---- labels ------------------------------------------------------------------------------------------------------ */
 
-/* A constant label that no class has is found when the graph is built. */
+/* Rejects an invalid constant label when the graph is built. */
 static int check_constant_labels(atl_node *y, const atl_node *labels, int64_t classes)
 {
     if (!(labels->op->flags & ATL_OP_CONSTANT) || !labels->storage || !labels->storage->value || classes == ATL_ANY)
@@ -42,7 +42,7 @@ static int check_constant_labels(atl_node *y, const atl_node *labels, int64_t cl
     return 1;
 }
 
-/* The labels' shape against that of the logits; a scalar label holds for every example. */
+/* Checks the labels' shape against the logits'; a scalar label applies to every example. */
 static int check_labels(atl_node *y, const atl_node *logits, const atl_node *labels)
 {
     if (labels->shape->rank && !atl_shapes_agree(*labels->shape, loss_shape(*logits->shape, *labels->shape)))
@@ -99,7 +99,7 @@ static void sparse_rows(const void *data, int64_t first, int64_t last)
         for (int64_t k = 0; k < rows; k++) {
             const float *x = job->logits + (r + k) * job->classes;
             int32_t label = job->labels[job->one_label ? 0 : r + k];
-            /* The difference of two logits first: it is exact where they are close. */
+            /* Subtracts two logits first: that is exact where they are close. */
             job->result[r + k] = label >= 0 && label < job->classes ? logf(sum[k]) + (most[k] - x[label]) : NAN;
         }
     }
@@ -182,8 +182,8 @@ static void reference_sparse_grad(const atl_node *y, const double *const *x, dou
     }
 }
 
-/* e = e^(x - most), which becomes dx.  p - 1 would be lost to rounding where p is near 1: what belongs to the label is the sum of
- * the others, so that the gradient of a confident loss is small but not zero. */
+/* e = e^(x - most), which becomes dx.  p - 1 would be lost to rounding where p is near 1.  So the label's element is
+ * computed as the sum of the others, and the gradient of a confident loss is small but not zero. */
 static void sparse_grad_row(int64_t classes, float sum, int32_t label, float dy, float *e)
 {
     float others = 0, factor = dy / sum;
@@ -220,7 +220,7 @@ static void kernel_sparse_grad(const atl_node *y, const void *const *x, void *re
     atl_parallel(job.rows, 4 * job.rows * job.classes, sparse_grad_rows, &job);
 }
 
-/* The same in parts that can be differentiated again. */
+/* The same composed of ops that can be differentiated again. */
 static atl_node *expand_sparse_grad(atl_node *y)
 {
     atl_node *dy = atl_input_of(y, 0), *logits = atl_input_of(y, 1), *labels = atl_input_of(y, 2);
@@ -256,7 +256,7 @@ static atl_node *sparse_grad(atl_node *dy, atl_node *logits, atl_node *labels)
     return ATL_APPLY(&sparse_grad_op, NULL, dy, logits, labels);
 }
 
-/* ---- probabilities ------------------------------------------------------------------------------------------------- */
+/* ---- probabilities ----------------------------------------------------------------------------------------------- */
 
 static int infer_dense(atl_node *y)
 {

@@ -37,7 +37,7 @@ static void cumulative_sum_reference(const atl_node *y, const double *const *x, 
     }
 }
 
-enum { TILE = 256 }; /* sums side by side, in double: the error does not grow with their length */
+enum { TILE = 256 }; /* adjacent sums, in double: the error does not grow with their length */
 
 typedef struct cumulative_job {
     atl_axis_split split;

@@ -1,4 +1,4 @@
-/* Elementary functions, element by element: roots, exponentials, logarithms, the error function, rounding. */
+/* Elementary functions, element-wise: roots, exponentials, logarithms, the error function, rounding. */
 #include "ops/elementwise.h"
 
 /* reciprocal(x) = 1 / x.  d/dx = -y^2 */
@@ -50,22 +50,22 @@ static atl_node *log1p_gradient(atl_node *y, atl_node *dy)
 UNARY_OP(log1p, log1p, log1p_gradient, RANGE(log1p, -0.5f, 2), VALUES(log1p, -1e-6f, 1e-6f))
 
 /* 2 / sqrt(pi) e^(-x^2) */
-static atl_node *erf_slope(atl_node *x) { return atl_scale(atl_exp(atl_neg(atl_square(x))), 1.12837917f); }
+static atl_node *erf_derivative(atl_node *x) { return atl_scale(atl_exp(atl_neg(atl_square(x))), 1.12837917f); }
 
 /* erf(x) = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.  d/dx = 2 / sqrt(pi) e^(-x^2) */
 KERNEL_MAP(erf)
-static atl_node *erf_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, erf_slope(atl_input_of(y, 0))); }
+static atl_node *erf_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, erf_derivative(atl_input_of(y, 0))); }
 UNARY_OP(erf, erf, erf_gradient, RANGE(erf, -2, 2), VALUES(erf, -6, 6))
 
 /* erfc(x) = 1 - erf(x), also where that is nearly 0.  d/dx = -2 / sqrt(pi) e^(-x^2) */
 KERNEL_MAP(erfc)
 static atl_node *erfc_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_neg(atl_mul(dy, erf_slope(atl_input_of(y, 0))));
+    return atl_neg(atl_mul(dy, erf_derivative(atl_input_of(y, 0))));
 }
 UNARY_OP(erfc, erfc, erfc_gradient, RANGE(erfc, -2, 2), VALUES(erfc, -3, 9))
 
-/* floor, ceil, round (halves to even): whole numbers.  d/dx = 0.  Sampled between them. */
+/* floor, ceil, round (halves to even).  d/dx = 0.  The samples lie between integers. */
 KERNEL_MAP(floor)
 UNARY_OP(floor, floor, nothing_flows, RANGE(floor, 0.1f, 0.9f), RANGE(floor, -2.9f, -2.1f), VALUES(floor, -9, 9))
 KERNEL_MAP(ceil)

@@ -1,13 +1,11 @@
-/* How the files of element-wise ops write an op down.
- *
- * Each is an element function in double, which is the oracle; a map over n floats, from the table of kernels, which the
- * compiler runs block by block; and a gradient, in terms of the output where that lets the input go early.  NumPy broadcasting is the engine's
- * business, as is undoing it in gradients: no rule knows of it.
- *
- *     KERNEL_MAP(exp)                                                 exp_map: the loop of that name, see kernels/maps.h
+/* Macros that define element-wise ops. Each op is an element function in double, for the reference; a map over n floats
+ * from the table of kernels, which the compiler runs block by block; and a gradient rule, which uses the output where
+ * that lets the input be freed early.  The library does NumPy broadcasting and its adjoint: no rule handles them.
+ *     KERNEL_MAP(exp)                                                 exp_map: the kernel of that name, see
+ *     kernels/maps.h
  *     static atl_node *exp_gradient(atl_node *y, atl_node *dy) ...
- *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its place in the table, atl_exp(x), samples
- */
+ *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its entry in the table, atl_exp(x),
+ *     samples */
 #ifndef ATLED_OPS_ELEMENTWISE_H
 #define ATLED_OPS_ELEMENTWISE_H
 
@@ -15,7 +13,7 @@
 #include "kernels/vector_math.h"
 #include "ops/ops.h"
 
-/* The rule of what is constant almost everywhere: connected, but nothing flows. */
+/* The gradient rule of a piecewise constant op: there is a path, but the gradient is zero. */
 static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
 {
     (void)y, (void)dy;
@@ -67,7 +65,7 @@ static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
     ATL_BUILTIN(op##_op);                                                                                              \
     atl_node *atl_##op(atl_node *x) { return ATL_APPLY(&op##_op, NULL, x); }
 
-/* Samples of a binary op: a from [a_low, a_high), b likewise; both of one shape, and broadcast either way. */
+/* Samples of a binary op: a from [a_low, a_high), b likewise; both of one shape, and broadcast in both directions. */
 #define PAIR(about, op, a, b) {about, .binary = atl_##op, .input = {a, b}, .inputs = 2}
 #define BRACED(...) {__VA_ARGS__}
 #define RANGES(op, a_low, a_high, b_low, b_high)                                                                       \

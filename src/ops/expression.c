@@ -1,4 +1,4 @@
-/* Element-wise nodes and sums as chains; the op of several that are fused. */
+/* Element-wise nodes and sums as expressions; the op of fused nodes. */
 #include "ops/expression.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 #include "onednn/onednn.h"
 #include "ops/expression_step.h"
 
-/* ---- lowering ----------------------------------------------------------------------------------------------------------- */
+/* ---- lowering ---------------------------------------------------------------------------------------------------- */
 
 const atl_expression *atl_expression_of(const atl_node *node)
 {
@@ -32,7 +32,7 @@ static void set_sum(atl_expression *expression, const atl_node *node, const atl_
                                               .shape = *node->shape};
 }
 
-/* The chain of one element-wise op or one sum. */
+/* The expression of one element-wise op or one sum. */
 static void set_single(atl_expression *expression, const atl_node *node, int *input)
 {
     atl_sum_form form;
@@ -55,7 +55,7 @@ static void set_single(atl_expression *expression, const atl_node *node, int *in
 
 static size_t attributes_room(const atl_instruction *in) { return (in->op->attributes + 15) / 16 * 16; }
 
-/* A copy in the graph's memory, with all attributes; null, and the graph broken, if there is none. */
+/* A copy in the graph's memory, with all attributes; null, with the error recorded on the graph, if memory runs out. */
 static atl_expression *copied_expression(atl_graph *graph, const atl_expression *from)
 {
     size_t instructions = (size_t)from->length * sizeof *from->instruction,
@@ -85,8 +85,8 @@ static atl_expression *copied_expression(atl_graph *graph, const atl_expression 
     return expression;
 }
 
-/* The chain of any node that this file lowers, and the inputs that are its operands. It lives as long as the node's graph. Null: out of
- * memory. */
+/* The expression of any node that this file lowers, and the inputs that are its operands.  It lives as long as the
+ * node's graph.  Null: out of memory. */
 static const atl_expression *expression_for(const atl_node *node, int *input)
 {
     atl_expression_room room;
@@ -100,7 +100,7 @@ static const atl_expression *expression_for(const atl_node *node, int *input)
     return copied_expression(node->graph, &single);
 }
 
-/* Lives as long as the chain. */
+/* Lives as long as the expression. */
 static expression_step *new_expression_step(atl_graph *graph, const atl_expression *expression)
 {
     int registers = expression->operands + expression->numbers + expression->length;
@@ -117,7 +117,7 @@ static expression_step *new_expression_step(atl_graph *graph, const atl_expressi
     return s;
 }
 
-/* Result k may be written over dense operand i if no later instruction reads that memory any more. */
+/* True if result k may overwrite dense operand i: no later instruction reads that memory. */
 static int may_write_over(const expression_step *s, const atl_plan_step *step, int k, int i)
 {
     for (int j = 0; j < s->expression->operands; j++)
@@ -158,7 +158,7 @@ int atl_lower_expression(atl_lowering *lowering)
         return 0;
     atl_plan_expression(s, node, input);
     s->checked = atl_lower_is_checked(lowering);
-    atl_memory_layout *layout = NULL; /* every image lies alike, so the order of its elements does not matter */
+    atl_memory_layout *layout = NULL; /* all images have the same layout, so the order of elements does not matter */
     if (blocked && !(layout = atl_layout_blocked(expression->shape)))
         return 0;
     atl_plan_step step = {.implementation = expression->length + expression->sums > 1 ? "fused"
@@ -174,7 +174,7 @@ int atl_lower_expression(atl_lowering *lowering)
     return atl_lower_step(lowering, &step);
 }
 
-/* ---- blocked images ------------------------------------------------------------------------------------------------------ */
+/* ---- blocked images ---------------------------------------------------------------------------------------------- */
 
 double atl_expression_blocked_benefit(const atl_node *y, unsigned *images)
 {
@@ -191,7 +191,7 @@ double atl_expression_blocked_benefit(const atl_node *y, unsigned *images)
     return 0;
 }
 
-/* ---- the op ------------------------------------------------------------------------------------------------------------- */
+/* ---- the op ------------------------------------------------------------------------------------------------------ */
 
 static atl_shape shape_of_result(const atl_expression *c, int k)
 {
@@ -223,7 +223,7 @@ atl_node *atl_fused(const atl_expression *expression, int count, atl_node *const
     return copy ? atl_apply_with(&atl_fused_op, &copy, count, operands) : NULL;
 }
 
-/* ---- the results beside the first ------------------------------------------------------------------------------------------ */
+/* ---- further results --------------------------------------------------------------------------------------------- */
 
 static int lower_part(atl_lowering *lowering)
 {
@@ -236,7 +236,7 @@ static int infer_part(atl_node *y)
     return atl_set_type(y, ATL_FLOAT32, shape_of_result(atl_expression_of(y->inputs[0]), *(const int *)y->attributes));
 }
 
-/* It lies as the chain's results do. */
+/* It has the layout of the expression's results. */
 static double part_blocked_benefit(const atl_node *y, unsigned *images)
 {
     double gain = atl_expression_blocked_benefit(y->inputs[0], images);

@@ -1,9 +1,9 @@
-/* Chains of element-wise ops, run block by block in cache: one pass over memory whatever their number.
+/* Fused element-wise expressions, evaluated block by block in the cache: one pass over memory for any number of ops.
  *
- * A chain is a straight-line program over registers: first the operands, then the numbers known beforehand, then what the
- * instructions make.  Some of these arrays are wanted, and sums over some, or over products of two, may be: they are added up while
- * the block is still in cache.  The first of the wanted arrays, or else the first sum, is the value of the chain; the others are its
- * parts.  It knows no op by name: an op is its map. */
+ * An expression is a straight-line program over registers: first the operands, then the constants, then the results of
+ * the instructions.  Some of these arrays are results, and so may be sums over arrays, or over products of two: they
+ * are summed while the block is in the cache.  The first result array, or else the first sum, is the value of the node;
+ * the others are its parts.  The code knows no op by name: an op is its map. */
 #ifndef ATLED_OPS_EXPRESSION_H
 #define ATLED_OPS_EXPRESSION_H
 
@@ -28,22 +28,22 @@ typedef struct atl_instruction {
 } atl_instruction;
 
 typedef struct atl_expression_sum {
-    int a, b; /* registers; b: -1 if it is no product */
+    int a, b; /* registers; b: -1 if it is not a product */
     double scale;
     atl_shape shape; /* of the result */
 } atl_expression_sum;
 
 typedef struct atl_expression {
     int operands, numbers, length, arrays, sums;
-    int64_t outer, reduced, inner; /* the shape as all sums see it: over the middle one */
-    atl_shape shape;               /* of every instruction's result; the operands broadcast to it */
+    int64_t outer, reduced, inner; /* the shape as all sums see it: they reduce the middle dimension */
+    atl_shape shape;               /* of every instruction's result; the operands are broadcast to it */
     float *number;
     atl_instruction *instruction;
-    int *array; /* instructions whose results are wanted */
+    int *array; /* instructions whose results are results of the node */
     atl_expression_sum *sum;
 } atl_expression;
 
-/* Room for the largest chain, while it is made. */
+/* Memory for the largest expression, while it is built. */
 typedef struct atl_expression_room {
     float number[ATL_EXPRESSION_SCALARS];
     atl_instruction instruction[ATL_EXPRESSION_LENGTH];
@@ -59,20 +59,21 @@ static inline atl_expression atl_expression_in(atl_expression_room *room)
                             .sum = room->sum};
 }
 
-/* Lowers an element-wise node, a sum (atl_op_hooks.as_sum), or a fused one, whose attributes are a pointer to its chain. */
+/* Lowers an element-wise node, a sum (atl_op_hooks.as_sum), or a fused node, whose attributes are a pointer to its
+ * expression. */
 int atl_lower_expression(atl_lowering *lowering);
 
-/* For atl_op_hooks.blocked_benefit: 0 if an element-wise or fused node can work on images in blocks of 16 channels, else -INFINITY. It can
- * if it reads images of its own shape, and single numbers. */
+/* For atl_op_hooks.blocked_benefit: 0 if an element-wise or fused node can work on images in blocks of 16 channels,
+ * else -INFINITY.  It can if it reads only images of its own shape, and single numbers. */
 double atl_expression_blocked_benefit(const atl_node *y, unsigned *images_out);
 
-/* The op of fused nodes; it lives in compiled copies only. */
+/* The op of fused nodes; it exists in compiled copies only. */
 extern const atl_op atl_fused_op;
-/* On operands of whatever graph: it takes a copy of the chain, with all attributes. */
+/* On operands of any graph: copies the expression, with all attributes. */
 atl_node *atl_fused(const atl_expression *expression, int count, atl_node *const *operands);
-/* Result k of the chain, arrays before sums; 0 is the node itself. */
+/* Result k of the fused node, arrays before sums; 0 is the node itself. */
 atl_node *atl_fused_part(atl_node *fused, int k);
-/* The chain of a fused node, or null. */
+/* The expression of a fused node, or null. */
 const atl_expression *atl_expression_of(const atl_node *node);
 
 #endif

@@ -1,4 +1,4 @@
-/* Running chains of element-wise ops, block by block. */
+/* Evaluates fused element-wise expressions, block by block. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,10 +68,10 @@ static void map_by_element(const atl_instruction *in, int64_t n, const float *co
 typedef struct expression_job {
     const atl_plan_step *step;
     void *const *memory;
-    _Atomic(const atl_op *) *faulty; /* an op whose map was found to write where it should not, or not all */
+    _Atomic(const atl_op *) *faulty; /* an op whose map wrote outside its result, or left a part of it unwritten */
 } expression_job;
 
-/* One call of an op's map. */
+/* A call of an op's map. */
 typedef struct map_call {
     const atl_instruction *instruction;
     int64_t n;
@@ -90,13 +90,13 @@ static void run_checked_map(const expression_job *job, const atl_instruction *in
     _Alignas(64) char memory[BLOCK * sizeof(float) + 2 * ATL_GUARD];
     char text[300];
     void *result;
-    const atl_op *none = NULL; /* the first counts: what it left unwritten may show in the results of others */
+    const atl_op *none = NULL; /* keeps the first: unwritten values may spread to other results */
     if (atl_call_guarded(memory, n * 4, call_map, &(map_call){in, n, x}, &result, text, sizeof text))
         atomic_compare_exchange_strong(job->faulty, &none, in->op);
     memcpy(y, result, (size_t)n * sizeof *y);
 }
 
-/* Where a row longer than a block is read for n elements from start on. */
+/* The address from which n elements of a row longer than a block are read, beginning at `start`. */
 static const float *long_row(const float *row, int64_t period, int64_t start, int64_t n, float *temporary)
 {
     if (start % period + n <= period)
@@ -105,7 +105,7 @@ static const float *long_row(const float *row, int64_t period, int64_t start, in
     return temporary;
 }
 
-/* Leads address[] to every register of the block: elements [start, start + n). */
+/* Computes every register of the block, elements [start, start + n), and sets its address[]. */
 static void run_block(const expression_job *job, int64_t start, int64_t n, float (*temporary)[BLOCK],
                       const float **address)
 {
@@ -144,7 +144,7 @@ static void run_block(const expression_job *job, int64_t start, int64_t n, float
 
 /* ---- sums ---- */
 
-/* Of a short run: a[0] + a[stride] + ... */
+/* The sum of a short run: a[0] + a[stride] + ... */
 static double sum_of_run(const float *a, const float *b, int64_t n, int64_t stride)
 {
     enum { LANES = 8 };
@@ -160,7 +160,7 @@ static double sum_of_run(const float *a, const float *b, int64_t n, int64_t stri
     return total;
 }
 
-/* Sums that are complete within the block. */
+/* Writes the sums that are complete within the block. */
 static void write_short_sums(const atl_plan_step *step, void *const *memory, int64_t start, int64_t n,
                              const float *const *address)
 {
@@ -196,7 +196,7 @@ static void add_block(const expression_step *s, tile_sums *sums, const float *co
 static void flush_lanes(const expression_step *s, tile_sums *sums)
 {
     for (int i = 0; i < s->expression->sums; i++)
-        for (int64_t k = 0; k < s->block; k += s->width) /* columns beyond the width are those of later rows */
+        for (int64_t k = 0; k < s->block; k += s->width) /* columns beyond the width belong to later rows */
             for (int64_t column = 0; column < smaller(s->width, s->block - k); column++) {
                 sums->total[i][column] += (double)sums->lanes[i][k + column];
                 sums->lanes[i][k + column] = 0;
@@ -211,7 +211,7 @@ static void clear_sums(const expression_step *s, tile_sums *sums)
     }
 }
 
-/* The results that the tile sums up: the first, and how many. */
+/* The first result that the tile sums, and their number. */
 static int64_t results_of(const expression_step *s, int64_t tile, int64_t *count)
 {
     const atl_expression *c = s->expression;
@@ -220,7 +220,8 @@ static int64_t results_of(const expression_step *s, int64_t tile, int64_t *count
     return tile / s->across * c->inner + first;
 }
 
-/* Those of the whole tile go to the results, those of a piece of it to the scratch, [tiles][pieces][sums][width]. */
+/* Stores the sums of a whole tile in the results, and those of a piece of a tile in the scratch memory,
+ * [tiles][pieces][sums][width]. */
 static void store_sums(const atl_plan_step *step, void *const *memory, int64_t tile, int64_t piece,
                        const tile_sums *sums)
 {
@@ -260,9 +261,9 @@ static void join_pieces(const atl_plan_step *step, void *const *memory)
     }
 }
 
-/* ---- blocks, one after the other ---- */
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
-/* What is the same in every block. */
+/* Fills the registers that are the same in every block. */
 static void fill_lasting(const atl_plan_step *step, void *const *memory, float (*temporary)[BLOCK])
 {
     const expression_step *s = step->data;
@@ -279,13 +280,13 @@ static void fill_lasting(const atl_plan_step *step, void *const *memory, float (
     }
 }
 
-/* Blocks first, first + 1, ... before last, of one tile in order of memory. */
+/* Runs blocks first to last - 1 of one tile, in order of memory. */
 static void run_straight(const void *expression_job_of, int64_t first, int64_t last)
 {
     const expression_job *job = expression_job_of;
     const expression_step *s = job->step->data;
     const float *address[MOST_TEMPORARIES];
-    _Alignas(64) float temporary[MOST_TEMPORARIES][BLOCK]; /* only the first s->slots are touched */
+    _Alignas(64) float temporary[MOST_TEMPORARIES][BLOCK]; /* only the first s->slots are used */
     fill_lasting(job->step, job->memory, temporary);
     for (int64_t b = first; b < last; b++) {
         int64_t start = b * s->block, n = smaller(s->block, s->count - start);
@@ -295,7 +296,7 @@ static void run_straight(const void *expression_job_of, int64_t first, int64_t l
     }
 }
 
-/* Where block b of a tile starts, and how long it is. */
+/* The start and the length of block b of a tile. */
 static int64_t place_of(const expression_step *s, int64_t tile, int64_t b, int64_t *n)
 {
     const atl_expression *c = s->expression;
@@ -304,7 +305,7 @@ static int64_t place_of(const expression_step *s, int64_t tile, int64_t b, int64
     return (tile / s->across * c->reduced + row) * c->inner + column;
 }
 
-/* Pieces first, first + 1, ... before last, of all tiles. */
+/* Runs pieces first to last - 1 of all tiles. */
 static void run_tiles(const void *expression_job_of, int64_t first, int64_t last)
 {
     const expression_job *job = expression_job_of;

@@ -1,4 +1,4 @@
-/* How a chain goes through memory. */
+/* The loop nest of a fused expression. */
 #include <string.h>
 
 #include "ops/expression_step.h"
@@ -14,7 +14,7 @@ static void set_strides(int64_t *stride, atl_shape from, atl_shape to)
     }
 }
 
-/* Joins dimension d + 1 to d where every operand allows it. */
+/* Merges dimension d + 1 into d where every operand allows it. */
 static void coalesce(expression_step *s, atl_shape shape)
 {
     s->dimensions = 0;
@@ -39,7 +39,7 @@ static void coalesce(expression_step *s, atl_shape shape)
 
 static void classify(expression_step *s, operand *x, atl_shape shape)
 {
-    int outer = 0; /* does it move in any dimension but the innermost? */
+    int outer = 0; /* true if it moves in any dimension except the innermost */
     for (int d = 0; d + 1 < s->dimensions; d++)
         outer |= x->stride[d] != 0;
     if (atl_shape_count(shape) == s->count)
@@ -55,8 +55,8 @@ static void classify(expression_step *s, operand *x, atl_shape shape)
 
 static int sums_fit_a_block(const atl_expression *c) { return c->reduced * c->inner <= BLOCK; }
 
-/* What blocks are multiples of: the longest of the short periods, which the shorter ones divide, since all are products of the last
- * dimensions. */
+/* Blocks are multiples of this: the longest of the short periods.  The shorter ones divide it, because all are products
+ * of the last dimensions. */
 static int64_t period_of(const expression_step *s)
 {
     const atl_expression *c = s->expression;
@@ -97,7 +97,7 @@ static void choose_copy(expression_step *s)
     s->pieces = larger(smaller(s->pieces, s->blocks), 1);
 }
 
-/* Gives temporaries to the registers that need one; a temporary is free again after its last use. */
+/* Assigns temporaries to the registers that need one; a temporary is free again after its last use. */
 static void allocate_registers(expression_step *s)
 {
     int last_use[MOST_TEMPORARIES], free_slots[MOST_TEMPORARIES], free_count = 0;
@@ -110,14 +110,14 @@ static void allocate_registers(expression_step *s)
         for (int i = 0; i < c->instruction[k].inputs; i++)
             last_use[c->instruction[k].in[i]] = k;
     }
-    for (int i = 0; i < c->sums; i++) { /* at the end */
+    for (int i = 0; i < c->sums; i++) { /* sums are last */
         last_use[c->sum[i].a] = c->length;
         if (c->sum[i].b >= 0)
             last_use[c->sum[i].b] = c->length;
     }
     for (int i = 0; i < c->arrays; i++)
         s->result[c->array[i]] = (int8_t)i;
-    for (int r = 0; r < c->operands; r++) { /* scalars and rows are filled once, so they keep theirs */
+    for (int r = 0; r < c->operands; r++) { /* scalars and rows are filled once, so they keep their temporaries */
         s->last_use[r] = (int8_t)last_use[r];
         s->slot[r] = (int8_t)(s->operand[r].kind == DENSE ? -1 : s->slots++);
     }
@@ -129,7 +129,7 @@ static void allocate_registers(expression_step *s)
             int r = c->instruction[k].in[i];
             if (last_use[r] == k && r >= given && s->slot[r] >= 0) {
                 free_slots[free_count++] = s->slot[r];
-                last_use[r] = -1; /* an input that stands twice is freed once */
+                last_use[r] = -1; /* an input that occurs twice is freed once */
             }
         }
         s->slot[result] = (int8_t)(s->result[k] >= 0 ? -1 : free_count ? free_slots[--free_count] : s->slots++);

@@ -1,4 +1,4 @@
-/* A chain at work: how its operands are read, and the order in which it goes through memory. */
+/* A step that evaluates a fused expression: how it reads its operands, and its order of traversal. */
 #ifndef ATLED_OPS_EXPRESSION_STEP_H
 #define ATLED_OPS_EXPRESSION_STEP_H
 
@@ -7,46 +7,47 @@
 
 enum {
     BLOCK = 512,   /* floats: a few registers of this size stay in the first-level cache */
-    FLUSH = 64,    /* floats are added up over so many blocks, then doubles */
-    PIECE = 16384, /* elements that are worth a thread's while */
+    FLUSH = 64,    /* float partial sums are added to double sums after this many blocks */
+    PIECE = 16384, /* the minimum number of elements for a thread */
     MOST_PIECES = 32,
     MOST_TEMPORARIES = ATL_EXPRESSION_OPERANDS + ATL_EXPRESSION_SCALARS + ATL_EXPRESSION_LENGTH
 };
 
-/* How an operand is read.  The result's dimensions are coalesced: neighbours in which every operand moves alike are one. */
+/* How an operand is read.  The result's dimensions are coalesced: adjacent ones in which every operand moves alike
+ * become one. */
 typedef struct operand {
     enum { DENSE, SCALAR, ROW, STRIDED } kind;
     int64_t period;               /* ROW: elements */
-    int64_t stride[ATL_MAX_RANK]; /* STRIDED: in the coalesced dimensions; 0 where it is spread */
+    int64_t stride[ATL_MAX_RANK]; /* STRIDED: in the coalesced dimensions; 0 where it is broadcast */
 } operand;
 
-/* STRAIGHT: blocks are taken in order of memory; sums run over no more than a block, and are complete at its end.
- * COLUMNS: they are taken tile by tile, so that the same results are summed up all over a tile. It is [reduced, width] of one
- * [reduced, inner]; a block is some rows of it. */
+/* STRAIGHT: blocks are processed in order of memory; a sum covers at most a block, and is complete at its end.
+ * COLUMNS: blocks are processed tile by tile, so that a whole tile contributes to the same results.  A tile is
+ * [reduced, width] of [reduced, inner]; a block is some rows of it. */
 typedef enum desc { STRAIGHT, COLUMNS } desc;
 
 typedef struct expression_step {
     const atl_expression *expression;
     int64_t count; /* elements of the result */
-    int64_t block; /* elements at a time, at most */
+    int64_t block; /* elements per block, at most */
     desc desc;
-    int64_t tiles, blocks, pieces;  /* blocks and pieces of each tile; a piece is one thread's */
-    int64_t width;                  /* results of a sum in each tile */
-    int64_t across, rows_per_block; /* COLUMNS: tiles side by side; rows of a block */
+    int64_t tiles, blocks, pieces;  /* blocks and pieces per tile; a piece is one thread's work */
+    int64_t width;                  /* results of a sum per tile */
+    int64_t across, rows_per_block; /* COLUMNS: adjacent tiles; rows of a block */
     int dimensions;
     int64_t size[ATL_MAX_RANK]; /* coalesced */
     operand *operand;
-    int8_t *slot; /* register -> temporary, or -1: read or written where it is */
+    int8_t *slot; /* register -> temporary, or -1: read or written in place */
     int slots;
-    int checked;      /* every map's result stands between guards */
+    int checked;      /* every map's result lies between guards */
     int8_t *last_use; /* of each operand: the last instruction that reads it; -1: none */
-    int8_t *result;   /* instruction -> which of the step's results it is, or -1 */
+    int8_t *result;   /* instruction -> index of the step's result, or -1 */
 } expression_step;
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* Finds out all of it but .checked, for operands that are these inputs of the node. */
+/* Sets all fields except .checked, for operands that are these inputs of the node. */
 void atl_plan_expression(expression_step *s, const atl_node *node, const int *input);
 /* For atl_plan_step.run; the step's data is the expression_step. */
 int atl_run_expression(const atl_plan_step *step, void *const *memory, void *bound);

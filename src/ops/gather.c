@@ -1,9 +1,9 @@
-/* gather(x, indices): elements of x along an axis, taken in the order of int32 indices; and scatter_add, which adds
- * them there.  Each is the other's gradient.  An index out of range gathers 0, and scatters nothing. */
+/* gather(x, indices): elements of x along an axis, in the order of int32 indices; and scatter_add, which adds elements
+ * at indices.  They are adjoint to each other.  An index out of range gathers 0, and scatters nothing. */
 #include "ops/ops.h"
 #include "kernels/parallel.h"
 
-/* The shape of gather(x, indices); 0 with the mistake recorded on y. */
+/* The shape of gather(x, indices); returns 0 with the error recorded on y. */
 static int gathered_shape(atl_node *y, atl_shape x, const atl_node *indices, int axis, atl_shape *shape_out)
 {
     atl_shape to = {0};
@@ -50,13 +50,13 @@ static void gather_reference(const atl_node *y, const double *const *x, double *
 
 typedef struct gather_job {
     atl_axis_split split;
-    int64_t indices, tile, tiles; /* tile, tiles: of the inner dimensions, for scatter_add */
+    int64_t indices, tile, tiles; /* tiles of the inner dimensions, for scatter_add */
     const int32_t *index;
     const void *x;
     void *result;
 } gather_job;
 
-/* Rows first..last-1 of the result, outer * indices of them. */
+/* Rows first..last-1 of the result; there are outer * indices rows. */
 static void gather_range(const void *job, int64_t first, int64_t last)
 {
     const gather_job *p = job;
@@ -156,8 +156,8 @@ static void scatter_add_reference(const atl_node *y, const double *const *x, dou
             }
 }
 
-/* Tiles of the inner dimensions, so that threads never add to the same element, and the order of additions is
- * always the same. */
+/* Threads work on different tiles of the inner dimensions, so that they never add to the same element, and the order of
+ * additions is always the same. */
 static void scatter_range(const void *job, int64_t first, int64_t last)
 {
     const gather_job *p = job;

@@ -1,5 +1,5 @@
-/* pick(x [.., classes], labels [..]) -> [..]: one element of each row; and scatter_last, its gradient, which puts it back
- * among zeros.  A label out of range picks 0. */
+/* gather_last(x [.., classes], labels [..]) -> [..]: one element of each row; and scatter_last, its gradient, which
+ * puts it back among zeros.  A label out of range gives 0. */
 #include "ops/ops.h"
 
 /* Fails unless the labels are int32 of the shape `rows`, which is x's without the last dimension. */
@@ -101,8 +101,8 @@ atl_node *atl_index_last(atl_node *x, int64_t index)
     return atl_squeeze(atl_slice_with(&args), last);
 }
 
-/* scatter_last(dy [..], labels [..], like [.., classes]): zeros of the shape of `like`, with dy where pick would take its
- * elements. */
+/* scatter_last(dy [..], labels [..], like [.., classes]): zeros of the shape of `like`, with dy at the positions from
+ * which gather_last takes its elements. */
 static int infer_unpick(atl_node *y)
 {
     atl_shape rows;

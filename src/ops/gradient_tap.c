@@ -1,5 +1,5 @@
-/* scale_gradient(x), clip_gradient(x): x itself; what passes back through is changed.  The identity's true derivative is 1: these
- * say otherwise on purpose, so it is compared only where they change nothing. */
+/* scale_gradient(x), clip_gradient(x): return x, and change the gradient that flows back.  The identity's true
+ * derivative is 1; these differ on purpose, so the tests compare them only where they change nothing. */
 #include "atled/gradient.h"
 #include "ops/ops.h"
 

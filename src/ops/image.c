@@ -1,4 +1,4 @@
-/* Images in ops. */
+/* Helpers for ops on images. */
 #include "ops/image.h"
 
 int atl_require_image(atl_node *y, int i)

@@ -1,4 +1,4 @@
-/* Layer normalisation (Ba, Kiros & Hinton 2016), made of other ops. */
+/* Layer normalisation (Ba, Kiros & Hinton 2016), composed of other ops. */
 #include "graph/option.h"
 #include "ops/ops.h"
 

@@ -1,7 +1,8 @@
-/* Losses and distances: most are made of other ops. */
+/* Losses and distances, most of them composed of other ops. */
 #include "ops/elementwise.h"
 
-/* Unlike element-wise ops these do not broadcast: [n, 1] against [n] would quietly compare everything with everything. */
+/* Unlike element-wise ops, losses do not broadcast: [n, 1] against [n] would silently compare everything with
+ * everything. */
 static int same_shape(atl_node *a, atl_node *b, const char *builder)
 {
     if (atl_shapes_agree(*a->shape, *b->shape))
@@ -11,7 +12,7 @@ static int same_shape(atl_node *a, atl_node *b, const char *builder)
     return 0;
 }
 
-/* The same for floats: what is wrong would show deep inside, where nobody has built anything. */
+/* The same for floats: otherwise the error would come from an inner op that the user did not build. */
 static int same_floats(atl_node *a, atl_node *b, const char *builder)
 {
     for (int i = 0; i < 2; i++)
@@ -82,8 +83,8 @@ BINARY_OP(sigmoid_cross_entropy, sigmoid_cross_entropy_by_logits, sigmoid_cross_
           {"large logits", .binary = atl_sigmoid_cross_entropy, .input = {{1, {8}, -10000, 10000}, {1, {8}, 0, 1}},
            .inputs = 2, .no_gradient = 1})
 
-/* huber(a, b) = d^2 / 2 where d = a - b lies within delta, delta |d| - delta^2 / 2 beyond: with c = d clipped to +-delta, c (d - c / 2)
- * Huber 1964 */
+/* huber(a, b) = d^2 / 2 where d = a - b is within delta, delta |d| - delta^2 / 2 beyond: with c = d clipped to +-delta,
+ * c (d - c / 2) Huber 1964 */
 atl_node *atl_huber_loss(atl_node *a, atl_node *b, float delta)
 {
     if (!a || !b || !same_floats(a, b, "huber_loss"))
@@ -132,7 +133,8 @@ static int have_last_dimension(atl_node *a, atl_node *b, const char *builder)
     return 0;
 }
 
-/* kl_divergence(p, q) = sum of p log(p / q) over the last dimension; what is 0 in p adds nothing, whatever q is there. */
+/* kl_divergence(p, q) = sum of p log(p / q) over the last dimension; an element with p = 0 adds nothing, whatever q
+ * is. */
 atl_node *atl_kl_divergence(atl_node *p, atl_node *q)
 {
     if (!p || !q || !have_last_dimension(p, q, "kl_divergence"))
@@ -153,8 +155,8 @@ static const atl_op kl_divergence_composed = {
         {0}}};
 ATL_COMPOSED(kl_divergence_composed);
 
-/* x over its length along the last dimension; 0 stays 0.  A length below 1e-6 counts as that: its power of -5, which the second
- * derivative has, is still a float. */
+/* x over its norm along the last dimension; 0 stays 0.  A norm below 1e-6 counts as 1e-6: its power of -5, which the
+ * second derivative contains, is still a float. */
 static atl_node *normalised(atl_node *x)
 {
     atl_node *square = atl_reduce_sum(atl_square(x), ATL_AXES(-1), .keep = 1);

@@ -7,9 +7,9 @@
 #include "kernels/parallel.h"
 #include "ops/image.h"
 
-/* S(x)_c = sum of x over the channels from c - radius to c + radius that there are. */
+/* S(x)_c = sum of x over the existing channels from c - radius to c + radius. */
 
-/* ---- sums over channels ------------------------------------------------------------------------------------------------ */
+/* ---- sums over channels ------------------------------------------------------------------------------------------ */
 
 typedef struct window_job {
     int64_t pixels, channels, radius;
@@ -17,7 +17,7 @@ typedef struct window_job {
     float *result;
 } window_job;
 
-/* The last dimension holds the channels; a radius beyond them sees them all. */
+/* The last dimension contains the channels; a radius beyond them covers all. */
 static window_job window_job_of(const atl_node *y, int64_t radius)
 {
     window_job job = {.channels = y->shape->size[y->shape->rank - 1]};
@@ -109,7 +109,7 @@ static atl_node *channel_window_sum(atl_node *x, int32_t radius)
     return ATL_APPLY(&channel_window_sum_op, &radius, x);
 }
 
-/* ---- normalisation ----------------------------------------------------------------------------------------------------- */
+/* ---- normalisation ----------------------------------------------------------------------------------------------- */
 
 typedef struct lrn_options {
     int32_t radius;
@@ -189,7 +189,7 @@ static void reference_lrn_grad(const atl_node *y, const double *const *x, double
     }
 }
 
-/* Windows wider than that, which nobody has: each channel that enters or leaves the sum is looked at by itself. */
+/* For wider windows, which are rare: adds each channel that enters the sum and subtracts each that leaves it. */
 static double slow_scale(const atl_normalization *job, const float *x, int64_t c)
 {
     double sum = 0;
@@ -198,7 +198,7 @@ static double slow_scale(const atl_normalization *job, const float *x, int64_t c
     return (double)job->bias + (double)job->alpha * sum;
 }
 
-/* dy x s^(-beta - 1) of channel c; 0 where there is none */
+/* dy x s^(-beta - 1) of channel c; 0 if there is no such channel */
 static double slow_term(const atl_normalization *job, const float *dy, const float *x, int64_t c)
 {
     if (c < 0 || c >= job->channels)
@@ -359,7 +359,7 @@ atl_node *atl_lrn_with(const atl_lrn_args *args)
     return atl_image_from_nhwc(ATL_APPLY(&lrn_op, &options, image), args->layout);
 }
 
-/* lrn_grad(dy, x): in one pass; whoever differentiates it gets its parts. */
+/* lrn_grad(dy, x): in one pass; to differentiate it, it is expanded into ops. */
 static int infer_lrn_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[1]->shape); }
 
 static atl_node *expand_lrn_grad(atl_node *y)
@@ -374,7 +374,7 @@ static atl_node *expand_lrn_grad(atl_node *y)
     return options->relu_gradient ? atl_relu_grad(dx, x) : dx;
 }
 
-/* Where a relu comes before, whose gradient is gated by x. */
+/* With the gradient of a relu before the LRN, whose mask is x. */
 static atl_node *lrn_relu_grad(atl_node *y, atl_node *other, atl_node *by, int winograd)
 {
     (void)winograd;

@@ -1,5 +1,5 @@
-/* What a gate needs of its second input: whether each element is above zero, in one bit. An image that is kept from the way forward
- * only to gate its gradient is kept as such a mask, 1/32 of its size.  Both ops live in compiled copies only. */
+/* What relu_grad needs of its second input: one bit per element, set if the element is above zero.  An image that only
+ * a relu's gradient needs is stored as such a mask, with 1/32 of its size.  Both ops exist in compiled copies only. */
 #include "ops/mask.h"
 
 #include "onednn/onednn.h"
@@ -39,7 +39,7 @@ static int run_relu_grad(const atl_plan_step *step, void *const *memory, void *b
     return 0;
 }
 
-/* As image i of the node lies, unless its padding would need bits, too. */
+/* The layout of image i of the node, unless its padding would need bits, too. */
 static const atl_memory_layout *layout_of_image(const atl_lowering *lowering, int i)
 {
     const atl_memory_layout *layout = atl_lower_layout_of(lowering, i);
@@ -75,7 +75,7 @@ static int infer_mask(atl_node *y)
 
 static int infer_relu_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape); }
 
-/* Either is as well done in blocks of channels. */
+/* Either works as well in the blocked layout. */
 static double blocked_benefit(const atl_node *y, unsigned *images)
 {
     atl_shape image = *y->inputs[0]->shape;

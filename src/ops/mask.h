@@ -1,4 +1,5 @@
-/* Masks of bits, in place of images that are kept for a gate: see the gate's descriptor and src/compiler/passes/compress.c. */
+/* Bit masks that replace images stored only for a relu's gradient: see relu_grad's descriptor and
+ * src/compiler/passes/compress.c. */
 #ifndef ATLED_OPS_MASK_H
 #define ATLED_OPS_MASK_H
 
@@ -6,7 +7,7 @@
 
 /* Whether each element is above zero, as bits in int32: element 512 b + 16 k + j is bit k of word 16 b + j. */
 atl_node *atl_mask_of(atl_node *x);
-/* gate(inputs[0], inputs[1]) where the mask is that of inputs[1], whose value is not used. */
+/* relu_grad(inputs[0], inputs[1]), where the mask is that of inputs[1], whose value is not used. */
 atl_node *atl_relu_grad_by_mask(const atl_node *relu_grad, atl_node *const *inputs, atl_node *mask);
 
 #endif

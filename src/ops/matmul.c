@@ -10,9 +10,9 @@ typedef struct matmul_options {
     int32_t transpose_a, transpose_b;
 } matmul_options;
 
-/* ---- shapes -------------------------------------------------------------------------------------------------------- */
+/* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
-/* Dimension `which` (0: rows, 1: columns) of a matrix as it is multiplied. */
+/* The size of dimension `which` (0: rows, 1: columns) of a matrix as it is multiplied. */
 static int64_t matrix_size(atl_shape shape, int transposed, int which)
 {
     return shape.size[shape.rank - (which != transposed ? 1 : 2)];
@@ -31,7 +31,7 @@ static int check_matrix(atl_node *y, int i)
     return 1;
 }
 
-/* Both in one line, and where a wrong size may come from in the next. */
+/* Names both in one line, and in the next line where a wrong size may come from. */
 static int fail_product(atl_node *y, const char *why)
 {
     const matmul_options *options = y->attributes;
@@ -44,7 +44,7 @@ static int fail_product(atl_node *y, const char *why)
                     text[1][0] ? "\n  " : "", text[1]);
 }
 
-/* The leading dimensions of the result; the two matrix sizes are left to be set. */
+/* Infers the leading dimensions of the result; the caller sets the two matrix sizes. */
 static int infer_leading(atl_node *y, atl_shape *result)
 {
     atl_shape a = *y->inputs[0]->shape, b = *y->inputs[1]->shape;
@@ -100,14 +100,14 @@ atl_matrix_product atl_product_of(const atl_node *y)
                             .broadcast_b = b.rank == 2};
     for (int i = 0; i < y->shape->rank - 2; i++)
         p.batch *= y->shape->size[i];
-    if (p.broadcast_b && !p.transpose_a) { /* rows of all examples, one below the other */
+    if (p.broadcast_b && !p.transpose_a) { /* the rows of all examples form one matrix */
         p.m *= p.batch;
         p.batch = 1;
     }
     return p;
 }
 
-/* ---- reference ----------------------------------------------------------------------------------------------------- */
+/* ---- reference --------------------------------------------------------------------------------------------------- */
 
 static void reference_one(const atl_matrix_product *p, const double *a, const double *b, double *c)
 {
@@ -141,7 +141,7 @@ static atl_node *multiply(atl_node *a, atl_node *b, int transpose_a, int transpo
     return atl_matmul(a, b, .transpose_a = transpose_a, .transpose_b = transpose_b);
 }
 
-/* With A and B as multiplied, dA = dy B^T, and if A is stored transposed its gradient is that transposed, B dy^T. */
+/* With A and B as multiplied, dA = dy B^T; if A is stored transposed, its gradient is the transpose, B dy^T. */
 static atl_node *matmul_by_a(atl_node *y, atl_node *dy)
 {
     const matmul_options *options = y->attributes;
@@ -151,11 +151,11 @@ static atl_node *matmul_by_a(atl_node *y, atl_node *dy)
     return a->shape->rank < y->shape->rank ? atl_sum_to(da, a) : da;
 }
 
-/* All leading dimensions and the rows in one: [.., m, n] -> [rest, n]. */
+/* Merges all leading dimensions and the rows: [.., m, n] -> [rest, n]. */
 static atl_node *as_rows(atl_node *x) { return atl_reshape(x, ATL_SHAPE(-1, x->shape->size[x->shape->rank - 1])); }
 
-/* dB = A^T dy, or dy^T A. If one B served the whole batch, the sum over the batch is a part of the product where A's rows lie one
- * below the other. */
+/* dB = A^T dy, or dy^T A.  If the whole batch uses one B, the product itself sums over the batch where A's rows form
+ * one matrix. */
 static atl_node *matmul_by_b(atl_node *y, atl_node *dy)
 {
     const matmul_options *options = y->attributes;
@@ -172,7 +172,7 @@ static atl_node *matmul_by_b(atl_node *y, atl_node *dy)
     return shared ? atl_sum_to(db, b) : db;
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 static void describe_matmul(const atl_node *y, char *text, size_t size)
 {
@@ -181,7 +181,8 @@ static void describe_matmul(const atl_node *y, char *text, size_t size)
     snprintf(text, size, "%s", texts[(options->transpose_a != 0) + 2 * (options->transpose_b != 0)]);
 }
 
-/* matmul_fused(a, b [, bias]): relu(matmul + bias), either if it is there. Made by the compiler, and never differentiated. */
+/* matmul_fused(a, b [, bias]): relu(matmul + bias), with either.  Only the compiler creates it, and it is never
+ * differentiated. */
 typedef struct fused_options {
     matmul_options matmul;
     int32_t has_bias, has_relu;
@@ -211,7 +212,7 @@ static const atl_op fused_op = {.name = "matmul_fused",
                                 .hooks =
                                     &(const atl_op_hooks){.lower = lower_fused, .with_epilogue = matmul_with_epilogue}};
 
-/* In this order: bias, relu; nothing else, and not for products without elements or terms, which are zeros. */
+/* In this order: bias, relu; no other epilogue, and not for products without elements or terms, which are zeros. */
 static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu)
 {
     fused_options options;
@@ -226,7 +227,7 @@ static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *res
     return atl_apply_with(&fused_op, &options, 2 + options.has_bias, inputs);
 }
 
-/* Transposed operands are taken as they were before. */
+/* Reads transposed operands in their original order. */
 static atl_node *matmul_simplified(atl_node *y)
 {
     const matmul_options *options = y->attributes;
@@ -237,7 +238,7 @@ static atl_node *matmul_simplified(atl_node *y)
                     options->transpose_b != (b != NULL));
 }
 
-/* (A B)^T = B^T A^T; but one B for a whole batch is better on the right, where the rows of all examples are one matrix. */
+/* (A B)^T = B^T A^T; but one B for a whole batch stays on the right, where the rows of all examples form one matrix. */
 static atl_node *matmul_transposed(atl_node *y)
 {
     const matmul_options *options = y->attributes;

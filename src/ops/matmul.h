@@ -16,7 +16,7 @@ typedef struct atl_matrix_product {
 /* Of a matmul node, all shapes known. */
 atl_matrix_product atl_product_of(const atl_node *y);
 
-/* What follows the product. */
+/* The epilogue of a product. */
 typedef struct atl_product_epilogue {
     int bias_input; /* [n], or ONEDNN_NO_INPUT */
     int relu;

@@ -7,27 +7,27 @@
 #include "kernels/kernels.h"
 
 enum {
-    SMALL = 32 * 1024,      /* multiplications: about a microsecond, of which calling oneDNN would cost half */
+    SMALL = 32 * 1024,      /* multiplications: about a microsecond, half of which is the cost of calling oneDNN */
     SMALL_DOTS = 8 * 1024,  /* the same where B is transposed */
-    PACKED_ROWS = 64,       /* from here on oneDNN's own copying of B does not count */
-    PACKED_SIZE = 64 * 1024 /* elements of B: from here on it would */
+    PACKED_ROWS = 64,       /* from here on the cost of oneDNN's copy of B is negligible */
+    PACKED_SIZE = 64 * 1024 /* elements of B: from here on it is not */
 };
 
-/* Products that own loops do best. */
+/* Products for which our own loops are fastest. */
 typedef enum loop {
     NO_LOOP,
     SMALL_LOOP,  /* little work */
-    STREAM_LOOP, /* few rows of A: reading B takes the time, at batch 1 */
-    OUTER_LOOP   /* few terms: writing C takes it */
+    STREAM_LOOP, /* few rows of A (batch 1): bound by reading B */
+    OUTER_LOOP   /* few terms: bound by writing C */
 } loop;
 
 typedef struct product_step {
     loop loop;
     atl_product product;
-    int64_t batch, a_next, b_next, c_next; /* elements from one example to the next */
+    int64_t batch, a_next, b_next, c_next; /* distance of examples, in elements */
     int parts;
     int swapped;       /* input 1 is the left matrix */
-    int partial, bias; /* places in step.read or step.write; -1: none */
+    int partial, bias; /* indices into step.read or step.write; -1: none */
     int64_t rows, columns;
     int relu;
 } product_step;
@@ -55,7 +55,7 @@ static void describe_product(product_step *s, const atl_matrix_product *p)
                                .a_row = p->transpose_a ? 1 : p->k,
                                .a_column = p->transpose_a ? p->m : 1,
                                .b_transposed = p->transpose_b};
-    if (p->m == 1) /* a row is a row however it is called */
+    if (p->m == 1) /* a row has the same elements transposed or not */
         s->product.a_column = 1;
     if (p->k == 1)
         s->product.b_transposed = 0;
@@ -132,7 +132,7 @@ static int lower_loop(atl_lowering *lowering, const product_step *described, con
     return atl_lower_step(lowering, &step);
 }
 
-/* True if the value does not change from run to run, but with a variable. */
+/* True if the value changes only with a variable, not from run to run. */
 static int is_lasting(const atl_node *x, int depth)
 {
     if (x->op->flags & (ATL_OP_VARIABLE | ATL_OP_CONSTANT))

@@ -1,7 +1,7 @@
-/* The largest of each window of each channel, and its gradient.
+/* The maximum of each window of each channel, and its gradient.
  *
- * max_pool2d_grad and max_pool2d_gather are linear in their first input and adjoint to one another: so pooling has gradients of any
- * order. */
+ * max_pool2d_grad and max_pool2d_gather are linear in their first input and adjoint to each other, so pooling has
+ * gradients of any order. */
 #include <math.h>
 
 #include "kernels/kernels.h"
@@ -9,7 +9,7 @@
 #include "ops/pool.h"
 #include "ops/pool_samples.h"
 
-/* The index of the largest; of equal ones the first in row order; of the first NaN, if there is one. */
+/* The index of the maximum; of equal ones the first in row order; of the first NaN, if there is one. */
 static int64_t largest_in(const pool *p, int64_t n, pool_taps v, pool_taps h, int64_t c, const double *x)
 {
     int64_t best = pool_index(p, n, v.first, h.first, c);
@@ -20,7 +20,8 @@ static int64_t largest_in(const pool *p, int64_t n, pool_taps v, pool_taps h, in
     return best;
 }
 
-/* max_pool2d(x): the largest of each window, NaN if it holds one; padding never wins.  dx = max_pool2d_grad(dy, x, y) */
+/* max_pool2d(x): the maximum of each window, NaN if the window contains one; padding is never the maximum.  dx =
+ * max_pool2d_grad(dy, x, y) */
 static void visit_max(const pool *p, int64_t to, int64_t n, pool_taps v, pool_taps h, int64_t c, const double *const *x,
                       double *result)
 {
@@ -33,7 +34,7 @@ static void reference_max(const atl_node *y, const double *const *x, double *res
     pool_visit_all(&p, visit_max, x, result);
 }
 
-/* The largest of a window, for n channels from the x of channel 0 on. */
+/* The maximum of a window, for n channels, beginning with the channel at x. */
 static void largest_of_window(const pool *p, const float *image, pool_taps v, pool_taps h, int64_t n, float *best)
 {
     memcpy(best, image + pool_index(p, 0, v.first, h.first, 0), (size_t)n * sizeof *best);
@@ -98,8 +99,8 @@ static atl_node *max_pool2d_gradient(atl_node *y, atl_node *dy)
     return max_pool2d_grad(y, dy, atl_input_of(y, 0), y);
 }
 
-/* max_pool2d_grad(dy, x, y): each dy added to the place where x is the largest of its window; zero elsewhere.
- * With respect to dy it is max_pool2d_gather; moving x a little changes nothing. */
+/* max_pool2d_grad(dy, x, y): adds each dy at the position of the maximum of its window; zero elsewhere.  Its gradient
+ * with respect to dy is max_pool2d_gather; it does not depend on small changes of x. */
 static void visit_max_grad(const pool *p, int64_t to, int64_t n, pool_taps v, pool_taps h, int64_t c,
                            const double *const *x, double *result)
 {
@@ -184,8 +185,8 @@ static atl_node *max_pool2d_grad(atl_node *of, atl_node *dy, atl_node *x, atl_no
     return of ? ATL_APPLY(&pool_max_grad_op, atl_attributes_of(of), dy, x, y) : NULL;
 }
 
-/* gate(max_pool2d_grad(dy, x, y), x) = max_pool2d_grad(gate(dy, y), x, y): where x is the largest of a window it is that window's
- * y.  The gate is applied to fewer elements, and x need not be kept for it. */
+/* relu_grad(max_pool2d_grad(dy, x, y), x) = max_pool2d_grad(relu_grad(dy, y), x, y), because the maximum of a window is
+ * that window's y.  The right side applies relu_grad to fewer elements, and need not keep x for it. */
 atl_node *atl_relu_grad_before_pool(atl_node *dx, atl_node *x)
 {
     if (dx->op != &pool_max_grad_op || dx->inputs[1] != x)
@@ -194,8 +195,8 @@ atl_node *atl_relu_grad_before_pool(atl_node *dx, atl_node *x)
     return max_pool2d_grad(dx, atl_relu_grad(dx->inputs[0], y), x, y);
 }
 
-/* max_pool2d_gather(g, x, y): the g that stands where x is the largest of its window; of y's shape.
- * With respect to g it is max_pool2d_grad again. */
+/* max_pool2d_gather(g, x, y): the element of g at the maximum of each window of x; of y's shape.  Its gradient with
+ * respect to g is max_pool2d_grad. */
 static int infer_pick(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape); }
 
 static void visit_pick(const pool *p, int64_t to, int64_t n, pool_taps v, pool_taps h, int64_t c,

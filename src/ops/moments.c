@@ -1,7 +1,8 @@
-/* Mean and variance of channels, in one pass over memory; and sums of products, for chains of element-wise ops to make.
+/* Mean and variance of channels, in one pass over memory; and sums of products, which fused expressions compute.
  *
- * Rows are taken several abreast, so that short ones fill the lanes too; floats are added up for a few hundred of them, then
- * doubles.  The rows are cut into chunks whose number depends on the shape only: the result is the same for any number of threads. */
+ * Several rows are processed together, so that short ones fill the vectors, too.  Floats are summed for a few hundred
+ * rows, then added to doubles.  The rows are divided into chunks whose number depends on the shape only: the result is
+ * the same for any number of threads. */
 #include "ops/moments.h"
 
 #include <math.h>
@@ -85,7 +86,7 @@ static float middle_of(const moments_plan *p, const float *x, int64_t c)
     return count ? sorted[count / 2] : 0;
 }
 
-/* The totals of all chunks, in those of the first. */
+/* Adds the totals of all chunks to those of the first. */
 static const double *sum_rows(const moments_plan *p, const float *x, float *shift, double *partial)
 {
     moments_job job = {p, x, shift, partial};
@@ -99,10 +100,10 @@ static const double *sum_rows(const moments_plan *p, const float *x, float *shif
 
 static int64_t last_of(atl_shape shape) { return shape.size[shape.rank - 1]; }
 
-/* ---- moments -------------------------------------------------------------------------------------------------------- */
+/* ---- moments ----------------------------------------------------------------------------------------------------- */
 
-/* moments(x [.., c]) -> [2, c]: mean and variance of each channel over all else.  The variance is divided by the number, not one
- * less.  dx = (dmean + 2 dvariance (x - mean)) / number */
+/* moments(x [.., c]) -> [2, c]: mean and variance of each channel over all other dimensions.  The variance is divided
+ * by the count, not by the count minus one.  dx = (dmean + 2 dvariance (x - mean)) / count */
 static int infer_moments(atl_node *y)
 {
     atl_shape from = *y->inputs[0]->shape;
@@ -138,7 +139,7 @@ static int run_moments(const atl_plan_step *step, void *const *memory, void *bou
     for (int64_t c = 0; c < p->columns; c++) {
         double off = sum[c] / (double)p->rows, second = square[c] / (double)p->rows;
         mean[c] = (float)((double)shift[c] + off);
-        variance[c] = (float)fmax(second - off * off, 0) + (float)(0 * off); /* NaN stays NaN */
+        variance[c] = (float)fmax(second - off * off, 0) + (float)(0 * off); /* propagates NaN */
     }
     return 0;
 }
@@ -150,7 +151,7 @@ static int64_t chunks_of(int64_t elements)
     return chunks < 1 ? 1 : chunks;
 }
 
-/* Empty ones go to the reference. */
+/* The reference computes empty ones. */
 static int lower_moments(atl_lowering *lowering)
 {
     const atl_node *y = atl_lowered_node(lowering);
@@ -204,7 +205,7 @@ ATL_BUILTIN(moments_op);
 
 atl_node *atl_moments(atl_node *x) { return ATL_APPLY(&moments_op, NULL, x); }
 
-/* ---- sums of products ------------------------------------------------------------------------------------------------- */
+/* ---- sums of products -------------------------------------------------------------------------------------------- */
 
 /* sum_product_to(a, b, like) = sum of a * b over all rows.  da = b dy, db = a dy */
 static int infer_sum_product(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape); }
@@ -260,7 +261,7 @@ atl_node *atl_sum_product_to(atl_node *a, atl_node *b, atl_node *like)
     int leading = 0; /* dimensions of 1 */
     while (leading < like->shape->rank && like->shape->size[leading] == 1)
         leading++;
-    int last = like->shape->rank - leading; /* dimensions that are kept */
+    int last = like->shape->rank - leading; /* dimensions that are not reduced */
     for (int i = 1; i <= last; i++)
         if (i > a->shape->rank || like->shape->size[like->shape->rank - i] != a->shape->size[a->shape->rank - i])
             return NULL;

@@ -1,7 +1,7 @@
-/* Random numbers as nodes, and dropout, which is made of them.
+/* Random numbers as nodes, and dropout, which is composed of them.
  *
- * Element i is a function of the seed, the counter's value and i alone (graph/random.h): in whatever order, by however many threads
- * it is made, it is the same. */
+ * Element i is a function of the seed, the counter's value and i alone (graph/random.h): it is the same in any order of
+ * computation, and for any number of threads. */
 #include "graph/option.h"
 #include "graph/random.h"
 #include "ops/ops.h"
@@ -75,7 +75,7 @@ static void describe_normal(const atl_node *y, char *text, size_t size)
     {                                                                                                                  \
         int64_t count = atl_shape_count(*y->shape);                                                                    \
         noise_job job = job_of(y, stream_at(y, (int64_t)x[1][0]), NULL);                                               \
-        for (int64_t i = 0; i < count; i++) /* the very same floats */                                                 \
+        for (int64_t i = 0; i < count; i++) /* the same floats */                                                      \
             result[i] = kind##_at(&job, i);                                                                            \
     }                                                                                                                  \
     static void kind##_kernel(const atl_node *y, const void *const *x, void *result)                                   \
@@ -106,7 +106,7 @@ static void describe_normal(const atl_node *y, char *text, size_t size)
                                          .inputs = 2, .error = "a single number"},                                     \
                                         {0}}};                                                                         \
     ATL_BUILTIN(kind##_noise_op);
-enum { WORK = 8 }; /* as many plain operations for each number */
+enum { WORK = 8 }; /* a random number costs as much as this many simple operations */
 NOISE_OP(uniform, .low = -1, .high = 3)
 NOISE_OP(normal, .mean = 2, .deviation = 3)
 

@@ -1,5 +1,5 @@
-/* one_hot(labels [..]) -> [.., classes]: 1 at the label, else 0.  A label out of range gives zeros.  No gradient:
- * labels are int32. */
+/* one_hot(labels [..]) -> [.., classes]: 1 at the label, else 0.  A label out of range gives zeros.  It has no
+ * gradient: labels are int32. */
 #include "ops/ops.h"
 
 static int infer_one_hot(atl_node *y)

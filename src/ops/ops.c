@@ -1,4 +1,4 @@
-/* What the files of src/ops share. */
+/* Functions shared by the files of src/ops. */
 #include "ops/ops.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* What the files of src/ops share: axes, shapes, and sources that need the inside of a node. */
+/* Functions shared by the files of src/ops: axes, shapes, and sources. */
 #ifndef ATLED_OPS_OPS_H
 #define ATLED_OPS_OPS_H
 
@@ -10,10 +10,12 @@
 #include "graph/graph.h"
 #include "lowering/op_hooks.h"
 
-/* Puts a descriptor into the table of built-in ops: one line under its definition.  The linker gathers the section. */
+/* Enters a descriptor in the table of built-in ops: write it below the descriptor's definition.  The linker collects
+ * the section. */
 #define ATL_BUILTIN(op) static const atl_op *const op##_entry __attribute__((used, section("atl_ops"))) = &(op)
 
-/* For a builder that is made of other ops: a descriptor with a name and samples only, which the tests treat like an op's. */
+/* For a builder composed of other ops: a descriptor with only a name and samples, which the tests treat like an
+ * op's. */
 #define ATL_COMPOSED(op) static const atl_op *const op##_entry __attribute__((used, section("atl_composed"))) = &(op)
 
 #define ATL_APPLY(op, attributes, ...)                                                                                 \
@@ -23,67 +25,72 @@
 #define SHAPE_TEXT(shape) atl_shape_text((shape), (char[160]){0}, 160)
 #define SHAPE_OF(node)    SHAPE_TEXT(*(node)->shape)
 
-/* 0..rank-1 from an axis that may count from the end; -1, with the mistake recorded on y, if it is out of range. */
+/* 0..rank-1 from an axis that may count from the end; -1, with the error recorded on y, if it is out of range. */
 int atl_axis_of(atl_node *y, int axis, int rank);
-/* The same for a list of axes, none of them twice; *set_out (which may be null) has a bit for each.  0 with the
- * mistake recorded. */
+/* The same for a list of distinct axes; *set_out (which may be null) has a bit for each.  Returns 0 with the error
+ * recorded. */
 int atl_axes_of(atl_node *y, int count, const int *axis, int rank, unsigned *set_out);
 
-/* The type of input 0, for ops that change nothing about it. */
+/* Sets the type and shape of input 0. */
 int atl_infer_same(atl_node *y);
 
 /* Fails unless input i is float32; `what` names it in the message. */
 int atl_require_float(atl_node *y, int i, const char *what);
 int atl_require_int(atl_node *y, int i, const char *what);
 
-/* Why a shape may not be what its author had in mind: if x comes, through ops that keep its first dimension, from a
- * reshape that did not, "[40, 52416] comes from local3/reshape ([5, 26, 252, 64] -> [40, -1]): the first size, 40, is
- * not the batch, 5."; else "".  Returns text. */
+/* A hint where a wrong shape may come from: if x comes, through ops that keep its first dimension, from a reshape that
+ * did not, "[40, 52416] comes from local3/reshape ([5, 26, 252, 64] -> [40, -1]): the first size, 40, is not the batch,
+ * 5."; else "".  Returns text. */
 const char *atl_explain_shape(const atl_node *x, char *text, size_t size);
 
-/* x with ones put in, so that dimension i of the result is 1 for each bit i of `axes`. */
+/* x with dimensions of 1 inserted: dimension i of the result is 1 for each bit i of `axes`. */
 atl_node *atl_insert_dims(atl_node *x, unsigned axes);
 
-/* For .simplify: input 0, if the op leaves its shape as it is (and then does nothing else). */
+/* For .simplify: input 0, if the op does not change its shape (and then changes nothing). */
 atl_node *atl_unchanged(atl_node *y);
 
-/* For .simplify: input 0 in the shape of y, if that has as many elements (and then the op does nothing to them). */
+/* For .simplify: input 0 reshaped to the shape of y, if that has as many elements (and then the op does not change
+ * them). */
 atl_node *atl_only_reshaped(atl_node *y);
 
-/* For .simplify: what an input is, so that two movements of the same elements can be one.  All shapes are known. */
+/* For .simplify: the origin of an input, so that two movements of the same elements become one.  All shapes are
+ * known. */
 
-/* Of a transpose: its input, and dimension i of x is dimension order[i] of that; null: x is none. */
+/* For a transpose x: its input, with dimension i of x = dimension order[i] of the input; null if x is not a
+ * transpose. */
 atl_node *atl_before_transpose(const atl_node *x, int *order);
-/* Of a transpose that swaps the last two dimensions, which a matrix product can do by itself: its input; null: x is none. */
+/* For a transpose x of the last two dimensions, which a matrix product can do itself: its input; null if x is not
+ * one. */
 atl_node *atl_before_swap(const atl_node *x);
-/* Of a concat along that axis: the part that has all of first..last-1, and where it begins; null: there is none. */
+/* For a concat along that axis: the part that contains first..last-1, and its offset; null if there is none. */
 atl_node *atl_part_with(const atl_node *x, int axis, int64_t first, int64_t last, int64_t *begins_out);
-/* Two slices of one array, which are neighbours along the axis and equal otherwise, as one; null: they are not. */
+/* Two adjacent slices of one array along the axis, equal otherwise, as one slice; null if they are not. */
 atl_node *atl_join_slices(const atl_node *a, const atl_node *b, int axis);
-/* Of a pad: its input, and how many elements are put before each dimension; null: x is none. */
+/* For a pad: its input, and the number of elements added before each dimension; null if x is not a pad. */
 atl_node *atl_before_pad(const atl_node *x, const int64_t **before_out);
 
 /* atl_slice_with that may take nothing of a dimension: what was padded may have had no element. */
 atl_node *atl_slice_or_nothing(const atl_slice_args *args);
 
-/* The sum (mean, maximum, ..., by its builder) over some axes of an array that repeats another, of the given shape: each element is
- * taken once, and a sum is multiplied by how often it was there; null: nothing is repeated along those axes, or something along others. */
+/* The reduction (sum, mean, maximum, ..., by its builder) over some axes of a broadcast array, of the given shape:
+ * reduces each element once, and multiplies a sum by the number of repetitions; null if nothing is repeated along those
+ * axes, or something along others. */
 atl_node *atl_reduce_repeated(const atl_node *x, unsigned axes, atl_shape result,
                               atl_node *(*reduce)(const atl_reduce_args *), int is_sum);
 
-/* While a compiler pass simplifies: true if nobody else reads the value of this input. */
+/* During simplification: true if nobody else reads the value of this input. */
 int atl_is_read_once(const atl_node *x);
 
 /* True unless ranks or known sizes differ. */
 int atl_shapes_agree(atl_shape a, atl_shape b);
 
-/* A dense array seen as [outer, size, inner], with `size` the dimension `axis`, which may count from the end. */
+/* A dense array as [outer, size, inner], where `size` is the dimension `axis`, which may count from the end. */
 typedef struct atl_axis_split {
     int64_t outer, size, inner;
 } atl_axis_split;
 atl_axis_split atl_split_at(atl_shape shape, int axis);
 
-/* The descriptors given to ATL_COMPOSED. */
+/* The descriptors of ATL_COMPOSED. */
 const atl_op *const *atl_composed_ops(int *count);
 
 /* Row-major strides, in elements. */

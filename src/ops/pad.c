@@ -1,4 +1,4 @@
-/* pad(x): elements of one value put before and after each dimension. */
+/* pad(x): adds elements of one value before and after each dimension. */
 #include <math.h>
 
 #include "ops/ops.h"
@@ -7,7 +7,7 @@
 typedef struct pad_attributes {
     int64_t before[ATL_MAX_RANK], after[ATL_MAX_RANK];
     float value;
-    int32_t zero; /* no padding bytes: attributes are compared */
+    int32_t zero; /* no padding bytes: attributes are compared byte by byte */
 } pad_attributes;
 
 static int infer_pad(atl_node *y)
@@ -35,7 +35,7 @@ static int infer_pad(atl_node *y)
     return atl_set_type(y, x->dtype, to);
 }
 
-/* What lies between the padding.  A negative end counts from the back, so the size need not be known. */
+/* Slices off the padding.  A negative end counts from the end, so the size need not be known. */
 static atl_node *pad_gradient(atl_node *y, atl_node *dy)
 {
     const pad_attributes *pad = y->attributes;
@@ -87,7 +87,7 @@ atl_node *atl_before_pad(const atl_node *x, const int64_t **before_out)
     return x->inputs[0];
 }
 
-/* By nothing: the input.  A pad of a pad by the same value: one. */
+/* An empty pad becomes the input.  A pad of a pad with the same value becomes one. */
 static atl_node *pad_simplified(atl_node *y)
 {
     const pad_attributes *outer = y->attributes, *inner = y->inputs[0]->attributes;

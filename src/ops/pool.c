@@ -1,4 +1,4 @@
-/* What the poolings share: shapes, lowering, and the way through all windows. */
+/* Code shared by the pooling ops: shapes, lowering, and iteration over all windows. */
 #include "ops/pool.h"
 
 #include "onednn/pooling.h"
@@ -82,7 +82,7 @@ atl_node *pool_build(const atl_op *op, const atl_pool2d_args *args)
 
 /* ---- lowering ---- */
 
-/* Below this, and for windows that oneDNN was never meant to see, the kernels here are as good, and cost no parallel region. */
+/* Below this size, and for windows beyond oneDNN's limits, the kernels here are as fast and need no parallel region. */
 enum { FEW_ELEMENTS = 4096, WIDEST_WINDOW = 1024 };
 
 static int onednn_supports(const pool *p, atl_shape image)
@@ -115,7 +115,7 @@ int pool_lower_grad(atl_lowering *lowering, int average)
     return onednn_supports(&p, pooling.image) ? onednn_lower_pooling(lowering, &pooling) : atl_lower_kernel(lowering);
 }
 
-/* Bound by memory in either layout.  A gradient's result lies as the image of the forward node does. */
+/* Bound by memory in either layout.  A gradient's result has the layout of the forward node's image. */
 static double blocked_benefit(atl_shape image)
 {
     return image.size[3] % 16 || atl_shape_count(image) < FEW_ELEMENTS ? -INFINITY : 0;

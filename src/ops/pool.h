@@ -1,17 +1,17 @@
-/* What the poolings share: their windows, shapes, and how they run through them. */
+/* Code shared by the pooling ops: their windows, shapes, and loops. */
 #ifndef ATLED_OPS_POOL_H
 #define ATLED_OPS_POOL_H
 
 #include "ops/image.h"
 #include "ops/window.h"
 
-/* The attributes of every op here. */
+/* The attributes of every pooling op. */
 typedef struct pool_options {
-    int32_t window[2]; /* height, width; 0, 0: the whole map */
+    int32_t window[2]; /* height, width; 0, 0: the whole image */
     window_options slide;
 } pool_options;
 
-/* One op at work on known shapes. [0] is vertical, [1] horizontal. */
+/* A pooling op with known shapes.  [0] is vertical, [1] horizontal. */
 typedef struct pool {
     int64_t batch, channels;
     atl_window window[2];
@@ -26,7 +26,7 @@ static inline int pool_is_global(const pool_options *options)
 
 pool pool_of(const atl_node *y, const atl_node *image);
 
-/* The pixels of one direction that output o looks at: first <= i < last, never none. */
+/* The pixels in one direction that output o reads: first <= i < last, at least one. */
 typedef struct pool_taps {
     int64_t first, last;
 } pool_taps;
@@ -49,14 +49,14 @@ int pool_infer_grad(atl_node *y); /* the adjoint of the result, then the image *
 void pool_describe(const atl_node *y, char *text, size_t size);
 atl_node *pool_build(const atl_op *op, const atl_pool2d_args *args);
 int pool_lower(atl_lowering *lowering, int average);
-int pool_lower_grad(atl_lowering *lowering, int average); /* inputs: dy, x, and, of the largest, y */
+int pool_lower_grad(atl_lowering *lowering, int average); /* inputs: dy, x, and for the maximum y */
 double pool_blocked_benefit(const atl_node *y, unsigned *images);
 double pool_grad_blocked_benefit(const atl_node *y, unsigned *images);
 
 /* ---- references ---- */
 
-/* Calls visit for every element of the pooled map: `to` is its index there; its window are the pixels v x h of channel c of
- * image n. */
+/* Calls visit for every element of the result: `to` is its index there; its window consists of the pixels v x h of
+ * channel c of image n. */
 typedef void pool_visit(const pool *p, int64_t to, int64_t n, pool_taps v, pool_taps h, int64_t c,
                         const double *const *x, double *result);
 
@@ -64,17 +64,17 @@ void pool_visit_all(const pool *p, pool_visit *visit, const double *const *x, do
 
 /* ---- kernels ---- */
 
-enum { POOL_BLOCK = 64 }; /* channels that the gradients work on at once, so that what they note fits on the stack */
+enum { POOL_BLOCK = 64 }; /* channels per block of the gradients' loops, so that their notes fit on the stack */
 
-int64_t pool_work(const pool *p);   /* elements that are looked at */
-int64_t pool_blocks(const pool *p); /* of channels in an image */
+int64_t pool_work(const pool *p);   /* elements read */
+int64_t pool_blocks(const pool *p); /* blocks of channels in an image */
 
-/* Adds one window's part to dx, for n <= POOL_BLOCK channels from the image of the first of them on. */
+/* Adds one window's contribution to dx, for n <= POOL_BLOCK channels, beginning with the channel at `image`. */
 typedef void pool_window_loop(const pool *p, const float *image, pool_taps v, pool_taps h, int64_t n, const float *dy,
                               float *dx);
 
-/* Runs `loop` over all windows of blocks first <= k < last, over all images, after clearing what they add to.  Windows may overlap, so
- * one thread has the whole map of a block of channels. */
+/* Runs `loop` over all windows of channel blocks first <= k < last of all images, after clearing their results.
+ * Windows may overlap, so one thread processes the whole image of a block of channels. */
 void pool_scatter(const pool *p, int64_t first, int64_t last, pool_window_loop *loop);
 
 extern const atl_op pool_max_grad_op, pool_avg_grad_op;

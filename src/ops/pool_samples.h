@@ -1,4 +1,4 @@
-/* Samples of a pooling of either kind: POOL_SAMPLES(prefix, builder) makes prefix_samples. */
+/* Samples of a pooling op of either kind: POOL_SAMPLES(prefix, builder) defines prefix_samples. */
 #ifndef ATLED_OPS_POOL_SAMPLES_H
 #define ATLED_OPS_POOL_SAMPLES_H
 

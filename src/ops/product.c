@@ -1,13 +1,13 @@
-/* product_of_others(x, d_1, ..., d_m): what the derivatives of a product are made of.
+/* product_of_others(x, d_1, ..., d_m): the op from which the derivatives of a product are built.
  *
- * Let x_j be the elements that are multiplied with one another, and f(e) the product over j of
- * (x_j + e_1 d_1j + ... + e_m d_mj).  Element k of the result is the coefficient of e_1 e_2 ... e_m in that product
- * without its k-th factor.  So for m = 0 it is the product of the others; and since f is linear in each factor,
+ * Let x_j be the elements that are multiplied, and f(e) the product over j of (x_j + e_1 d_1j + ... + e_m d_mj).
+ * Element k of the result is the coefficient of e_1 e_2 ... e_m in that product without its k-th factor.  For m = 0 it
+ * is the product of the others.  Since f is linear in each factor,
  *
- *     the derivative by x of the sum over k of a_k y_k     is the same op of (x, d_1, ..., d_m, a),
- *     the derivative by d_i                                is the same op with a in place of d_i:
+ *     the derivative with respect to x of the sum over k of a_k y_k    is the same op of (x, d_1, ..., d_m, a),
+ *     the derivative with respect to d_i                               is the same op with a in place of d_i.
  *
- * the family is closed, and nothing is ever divided by an x that could be 0. */
+ * So the family is closed, and nothing is ever divided by an x that could be 0. */
 #include "ops/product.h"
 
 #include "ops/ops.h"
@@ -39,11 +39,11 @@ static atl_node *product_of_others_gradient(atl_node *y, atl_node *dy, int input
     return atl_apply_with(y->op, y->attributes, count, inputs);
 }
 
-/* The elements that are multiplied with one another, for floats and doubles. */
+/* The elements that are multiplied, for floats and doubles. */
 typedef struct factors {
     int directions, rank; /* of the reduced dimensions */
     int64_t count, size[ATL_MAX_RANK], stride[ATL_MAX_RANK];
-    int64_t first;        /* where the first of them is */
+    int64_t first;        /* the offset of the first one */
     const void *const *x; /* x, d_1, ... */
     void *result;
     int is_double;
@@ -64,14 +64,15 @@ static double value_of(const factors *f, int input, int64_t place)
     return f->is_double ? ((const double *)f->x[input])[place] : (double)((const float *)f->x[input])[place];
 }
 
-/* product[s], for each set s of directions, is the coefficient of the product of their e; times one more factor. */
+/* product[s], for each set s of directions, is the coefficient of the product of their e; this multiplies in one more
+ * factor. */
 static void multiply(const factors *f, int64_t j, double *product)
 {
     int64_t place = place_of(f, j);
     double x = value_of(f, 0, place), d[MOST_DIRECTIONS];
     for (int i = 0; i < f->directions; i++)
         d[i] = value_of(f, 1 + i, place);
-    for (int s = (1 << f->directions) - 1; s >= 0; s--) { /* subsets of s are still those of before */
+    for (int s = (1 << f->directions) - 1; s >= 0; s--) { /* subsets of s still have their old values */
         product[s] *= x;
         for (int i = 0; i < f->directions; i++)
             if (s >> i & 1)
@@ -79,8 +80,8 @@ static void multiply(const factors *f, int64_t j, double *product)
     }
 }
 
-/* The results first..last-1; `outside` is the product of all factors but these.  Halves again and again: n log n,
- * and no memory. */
+/* The results first..last-1; `outside` is the product of all other factors.  Recursive halving: n log n, and no
+ * memory. */
 static void multiply_others(const factors *f, int64_t first, int64_t last, const double *outside)
 {
     int64_t middle = first + (last - first) / 2;

@@ -4,8 +4,7 @@
 
 #include "atled/op.h"
 
-/* Of x's shape: for each element the product of the others that lie with it along the axes, of which there is a bit
- * for each. */
+/* Of x's shape: for each element the product of the others along the axes, which are given as bits. */
 atl_node *atl_product_of_others(atl_node *x, unsigned axes);
 
 #endif

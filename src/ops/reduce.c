@@ -1,7 +1,7 @@
 /* Reductions over any axes: reduce_sum, mean, max, min, prod, log_sum_exp, l2_norm.
  *
- * Results: the reduced dimensions are taken away, or kept as 1.  In gradients, inserted(y, dy) puts them back, so that
- * dy goes together with x; its values are then repeated by broadcasting. */
+ * The result lacks the reduced dimensions, or has them as 1.  In gradients, inserted(y, dy) inserts them again, so that
+ * dy broadcasts to x's shape. */
 #include "ops/ops.h"
 #include "ops/product.h"
 #include "ops/reduction.h"
@@ -11,7 +11,7 @@ typedef struct reduce_attributes {
     int keep;
 } reduce_attributes;
 
-/* A bit for each axis that is reduced. */
+/* The reduced axes, as bits. */
 static unsigned axes_of(const atl_node *y)
 {
     const reduce_attributes *attributes = y->attributes;
@@ -60,13 +60,13 @@ static void reduce_kernel(const atl_node *y, const float *x, float *result, atl_
     atl_reduce_floats(&reduction, fold, x, result);
 }
 
-/* v, of y's shape, with the reduced dimensions put back as 1. */
+/* v, of y's shape, with the reduced dimensions inserted as 1. */
 static atl_node *inserted(const atl_node *y, atl_node *v)
 {
     return ((const reduce_attributes *)y->attributes)->keep ? v : atl_insert_dims(v, axes_of(y));
 }
 
-/* v, of y's shape, repeated to x's. */
+/* v, of y's shape, broadcast to x's. */
 static atl_node *repeated(const atl_node *y, atl_node *v)
 {
     return atl_broadcast_like(inserted(y, v), atl_input_of(y, 0));
@@ -101,11 +101,11 @@ static int as_mean(const atl_node *y, atl_sum_form *form)
     return possible;
 }
 
-/* ---- simpler ones --------------------------------------------------------------------------------------------------- */
+/* ---- simplification ---------------------------------------------------------------------------------------------- */
 
 typedef atl_node *reduce_builder(const atl_reduce_args *args);
 
-/* Over those axes of x, in the given shape. */
+/* Reduces those axes of x, to the given shape. */
 static atl_node *reduced_to(atl_node *x, unsigned axes, atl_shape result, reduce_builder *build)
 {
     atl_reduce_args args = {.x = x};
@@ -118,7 +118,8 @@ static atl_node *reduced_to(atl_node *x, unsigned axes, atl_shape result, reduce
 
 atl_node *atl_reduce_repeated(const atl_node *x, unsigned axes, atl_shape result, reduce_builder *build, int is_sum)
 {
-    atl_shape aligned = *x->shape, left = *x->shape; /* what is repeated, with x's rank; of that, what is not reduced */
+    atl_shape aligned = *x->shape,
+              left = *x->shape; /* the repeated array with x's rank; the same without the reduced dimensions */
     unsigned taken = 0;
     double times = 1;
     if (!(x->op->flags & ATL_OP_BROADCAST) || atl_shape_count(*x->shape) == 0)
@@ -137,7 +138,7 @@ atl_node *atl_reduce_repeated(const atl_node *x, unsigned axes, atl_shape result
     return is_sum ? atl_scale(y, (float)times) : y;
 }
 
-/* Over axes of what a reduction of the same kind has left: over its axes, too. */
+/* A reduction of a reduction of the same kind becomes one over both sets of axes. */
 static atl_node *reduced_at_once(const atl_node *y, reduce_builder *build)
 {
     const atl_node *x = y->inputs[0];
@@ -151,7 +152,7 @@ static atl_node *reduced_at_once(const atl_node *y, reduce_builder *build)
     return reduced_to(x->inputs[0], axes, *y->shape, build);
 }
 
-/* Before the transpose: less is left to be transposed, if anything. */
+/* A reduction moves before a transpose: less is left to transpose. */
 static atl_node *reduced_before_transpose(const atl_node *y, reduce_builder *build)
 {
     int order[ATL_MAX_RANK], left = 0, place[ATL_MAX_RANK], in_order = 1;
@@ -166,7 +167,7 @@ static atl_node *reduced_before_transpose(const atl_node *y, reduce_builder *bui
         if (axes >> i & 1)
             continue;
         shape.size[shape.rank] = x->shape->size[i];
-        place[i] = shape.rank++; /* among what is left, before the transpose */
+        place[i] = shape.rank++; /* among the remaining dimensions, before the transpose */
     }
     atl_transpose_args back = {.x = reduced_to(x, axes, shape, build)};
     for (int i = 0; i < x->shape->rank; i++)
@@ -177,8 +178,8 @@ static atl_node *reduced_before_transpose(const atl_node *y, reduce_builder *bui
     return atl_reshape(in_order ? back.x : atl_transpose_with(&back), *y->shape);
 }
 
-/* Of each kind but the norm, over dimensions of 1 alone: the input.  Sums, means and extremes of the same, of repeated and of
- * transposed arrays: of what those were made of. */
+/* A reduction over dimensions of 1 only becomes the input, except the norm.  Sums, means and extremes of reductions of
+ * the same kind, of broadcast and of transposed arrays become reductions of the original arrays. */
 static atl_node *simplified(atl_node *y, reduce_builder *build, int is_sum)
 {
     const atl_node *x = y->inputs[0];
@@ -200,7 +201,8 @@ SIMPLER(mean, 0)
 SIMPLER(max, 0)
 SIMPLER(min, 0)
 
-/* Every reduction has the same samples: reduced last, first, middle, several, all; kept or not; and the mistakes. */
+/* Every reduction has the same samples: over the last, first, middle, several, and all axes; kept or not; and the
+ * errors. */
 #define REDUCE_SAMPLES(name, low_, high_)                                                                              \
     static atl_node *name##_all(atl_node *x) { return atl_square(atl_reduce_##name(x)); }                              \
     static atl_node *name##_all_kept(atl_node *x) { return atl_mul(x, atl_reduce_##name(x, .keep = 1)); }              \
@@ -236,8 +238,8 @@ SIMPLER(min, 0)
         {"integers", .unary = name##_all, .input = {{2, {2, 3}, 0, 9, 1}}, .inputs = 1, .error = "float32"},           \
         {0}}
 
-/* The descriptor, its place in the table, its builder.  `simplified`: over dimensions of 1 alone, all but the norm
- * change nothing.  `sum`: see atl_op_hooks.as_sum. */
+/* The descriptor, its entry in the table, and its builder.  `simplified`: over dimensions of 1 only, all reductions
+ * except the norm change nothing.  `sum`: see atl_op_hooks.as_sum. */
 #define REDUCE_OP(op_name, fold, simplified, sum)                                                                      \
     static void op_name##_reference(const atl_node *y, const double *const *x, double *result)                         \
     {                                                                                                                  \
@@ -264,7 +266,7 @@ SIMPLER(min, 0)
         return reduce(&reduce_##op_name##_op, "reduce_" #op_name, args);                                               \
     }
 
-/* sum: dx = dy, repeated. */
+/* sum: dx = dy, broadcast. */
 static atl_node *sum_gradient(atl_node *y, atl_node *dy) { return repeated(y, dy); }
 REDUCE_SAMPLES(sum, 0, 0);
 REDUCE_OP(sum, ATL_FOLD_SUM, sum_simplified, as_sum)
@@ -278,7 +280,7 @@ static atl_node *sum_square_gradient(atl_node *y, atl_node *dy)
 REDUCE_SAMPLES(sum_square, 0, 0);
 REDUCE_OP(sum_square, ATL_FOLD_SUM_SQUARE, NULL, as_sum_of_squares)
 
-/* mean: dx = dy / n, repeated; n = elements of x over elements of y. */
+/* mean: dx = dy / n, broadcast; n = elements of x over elements of y. */
 static atl_node *mean_gradient(atl_node *y, atl_node *dy)
 {
     return repeated(y, atl_mul(dy, atl_size_ratio(y, atl_input_of(y, 0))));
@@ -287,7 +289,7 @@ REDUCE_SAMPLES(mean, 0, 0);
 REDUCE_OP(mean, ATL_FOLD_MEAN, mean_simplified, as_mean)
 atl_node *atl_mean(atl_node *x) { return atl_reduce_mean(x); }
 
-/* max and min: dx = dy at the extreme elements, over how many of them there are. */
+/* max and min: dx = dy at the extreme elements, divided by their number. */
 static atl_node *extreme_gradient(atl_node *y, atl_node *dy)
 {
     const reduce_attributes *attributes = y->attributes;

@@ -1,9 +1,9 @@
 /* Reductions.
  *
- * Neighbouring dimensions that are both kept or both reduced are merged, so that kept and reduced ones take turns.  If
- * the last is reduced, each result is made of runs of memory; if it is kept, of rows that are added up side by side.
- * Results are made in tiles of up to TILE; where there are few tiles, the pieces that make up each are shared among
- * the threads instead. */
+ * Adjacent dimensions that are both kept or both reduced are merged, so that kept and reduced ones alternate.  If the
+ * last is reduced, each result is computed from runs of memory; if it is kept, from rows that are added element by
+ * element.  Results are computed in tiles of up to TILE; if there are few tiles, threads share the pieces of each tile
+ * instead. */
 #include "ops/reduction.h"
 
 #include <math.h>
@@ -75,7 +75,7 @@ static fold fold_of(atl_fold kind)
     return result;
 }
 
-/* e^(x - infinity) says nothing: an infinite or undefined maximum is not taken off. */
+/* e^(x - infinity) is useless: an infinite or NaN maximum is not subtracted. */
 static double usable_shift(double maximum) { return isfinite(maximum) ? maximum : 0; }
 
 atl_reduction atl_reduction_over(atl_shape shape, unsigned reduced)
@@ -102,7 +102,7 @@ int atl_sum_over(atl_shape shape, unsigned reduced, atl_sum_form *form_out)
     return form.reduced > 1 && form.outer * form.inner > 0;
 }
 
-/* Some dimensions with their strides: an odometer's. */
+/* Some dimensions with their strides, for iteration. */
 typedef struct dimensions {
     int rank;
     int64_t count; /* product of sizes */
@@ -131,14 +131,14 @@ typedef struct plan {
     const float *x;
     float *result;
     dimensions kept, blocks;        /* kept dimensions without the last, reduced ones without the last */
-    int64_t kept_size, kept_stride; /* the last kept dimension, which tiles cut up */
-    int64_t run_size, run_stride;   /* the last reduced dimension, which pieces cut up */
-    int64_t tile, tiles;            /* results in a tile; tiles in the last kept dimension */
-    int64_t rows_per_block;         /* rows taken as one, if they are short: they lie one after the other */
-    int64_t piece, pieces;          /* elements of the last reduced dimension in a piece; pieces in it */
-    int64_t chunks;                 /* parts of a tile for the threads to share */
-    double count;                   /* terms in each result */
-    int shifted;                    /* the results hold the shift */
+    int64_t kept_size, kept_stride; /* the last kept dimension, which is divided into tiles */
+    int64_t run_size, run_stride;   /* the last reduced dimension, which is divided into pieces */
+    int64_t tile, tiles;            /* results per tile; tiles in the last kept dimension */
+    int64_t rows_per_block;         /* short rows that are processed together: they are adjacent in memory */
+    int64_t piece, pieces;          /* elements of the last reduced dimension per piece; number of pieces */
+    int64_t chunks;                 /* parts of a tile that threads share */
+    double count;                   /* terms of each result */
+    int shifted;                    /* the results contain the shift */
 } plan;
 
 /* Splits the merged dimensions into the four kinds. */
@@ -174,7 +174,7 @@ static void sort_dimensions(plan *p, const atl_reduction *reduction)
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Rows side by side, for a last dimension that is kept; else runs. */
+/* True if rows are added element by element (the last dimension is kept); otherwise runs. */
 static int by_rows(const plan *p) { return p->kept_stride == 1 && p->kept_size > 1; }
 
 static void choose_tiles(plan *p)
@@ -196,10 +196,10 @@ static void choose_tiles(plan *p)
     p->chunks = shared && p->kept.count * p->tiles < 8 && pieces > 1 ? smaller(pieces, CHUNKS) : 1;
 }
 
-/* One tile of results, or a share of the terms of one. */
+/* One tile of results, or a part of the terms of one. */
 typedef struct tile {
-    int64_t width, result, x; /* results; where they and their first terms are */
-    float shift[TILE];        /* for rows abreast: repeated */
+    int64_t width, result, x; /* results; the offsets of the results and of their first terms */
+    float shift[TILE];        /* repeated for rows processed together */
 } tile;
 
 static void place_tile(const plan *p, int64_t index, tile *t)
@@ -261,7 +261,7 @@ static void reduce_tiles(const void *job, int64_t first, int64_t last)
     }
 }
 
-/* A tile whose terms are shared among the threads. */
+/* A tile whose terms the threads share. */
 typedef struct shared_tile {
     const plan *plan;
     tile tile;

@@ -1,4 +1,4 @@
-/* Reducing dense arrays over any of their dimensions. */
+/* Reduces dense arrays over any of their dimensions. */
 #ifndef ATLED_OPS_REDUCTION_H
 #define ATLED_OPS_REDUCTION_H
 
@@ -7,8 +7,7 @@
 #include "lowering/lowering.h"
 #include "lowering/op_hooks.h"
 
-/* Dimensions of a dense array, and a bit for each that is reduced.  The result is dense, of the dimensions that are
- * left. */
+/* Dimensions of a dense array, and a bit for each reduced one.  The result is dense, with the remaining dimensions. */
 typedef struct atl_reduction {
     int rank;
     int64_t size[ATL_STRIDED_COPY_RANK];
@@ -17,13 +16,14 @@ typedef struct atl_reduction {
 
 atl_reduction atl_reduction_over(atl_shape shape, unsigned reduced);
 
-/* For atl_op_hooks.as_sum: the sum of input 0 over those axes.  0 if they are not side by side, or there is nothing to add. */
+/* For atl_op_hooks.as_sum: the sum of input 0 over those axes.  Returns 0 if they are not adjacent, or if there is
+ * nothing to add. */
 int atl_sum_over(atl_shape shape, unsigned reduced, atl_sum_form *form_out);
 
-/* Sums are made of sums of short blocks, so the error does not grow with the number of terms, and which terms make up
- * a block depends on the sizes alone: the same bits for any number of threads. */
+/* Sums are computed as sums of short blocks, so the error does not grow with the number of terms.  The terms of a block
+ * depend on the sizes alone: the same bits for any number of threads. */
 void atl_reduce_floats(const atl_reduction *reduction, atl_fold fold, const float *x, float *result);
-/* The oracle's, plain. */
+/* For the reference: plain loops. */
 void atl_reduce_doubles(const atl_reduction *reduction, atl_fold fold, const double *x, double *result);
 
 #endif

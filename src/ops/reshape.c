@@ -3,8 +3,8 @@
 
 static atl_node *reshape_back(atl_node *y, atl_node *dy) { return atl_reshape_like(dy, atl_input_of(y, 0)); }
 
-/* Nothing changes: the input.  The shape of another shape: one reshape, of where the elements come from.  A group stays: its assignments are
- * made where it is needed. */
+/* A reshape that changes nothing becomes the input.  A reshape of a reshape becomes one reshape of the original array.
+ * A group stays, because its assignments are made where it is needed. */
 static atl_node *reshape_simplified(atl_node *y)
 {
     atl_node *source = y->inputs[0];
@@ -39,7 +39,7 @@ static const char *batch_hint(atl_shape from, atl_shape to, char *text, size_t s
     return text;
 }
 
-/* Element counts that cannot agree; `have` and `want` are products of the known sizes. */
+/* Reports element counts that cannot agree; `have` and `want` are products of the known sizes. */
 static int fail_reshape(atl_node *y, atl_shape to, int64_t have, int64_t want, int multiple)
 {
     char hint[160], texts[2][160];
@@ -54,8 +54,8 @@ static int fail_reshape(atl_node *y, atl_shape to, int64_t have, int64_t want, i
                     (long long)have, multiple ? "a multiple of " : "", (long long)want, hint);
 }
 
-/* reshape(x): the same elements in the same order; at most one size of the attribute is -1, and becomes what is left.
- * The attribute stays as it was given, so that it can be worked out again when an unknown size is known. */
+/* reshape(x): the same elements in the same order; at most one size of the attribute is -1, and is computed.  The
+ * attribute keeps the -1, so that the size can be computed again when an unknown size is known. */
 static int infer_reshape(atl_node *y)
 {
     const atl_node *x = y->inputs[0];
@@ -72,7 +72,7 @@ static int infer_reshape(atl_node *y)
             open = i;
     }
     if (to.rank < 0 || to.rank > ATL_MAX_RANK)
-        return atl_set_type(y, x->dtype, to); /* says so */
+        return atl_set_type(y, x->dtype, to); /* reports the error */
     int64_t have = known_product(from, 0, &unknown), want = known_product(to, 0, &holes);
     if (want < 0)
         return atl_fail(y, "the shape %s has more than 2^63 elements", SHAPE_TEXT(to));
@@ -202,7 +202,7 @@ ATL_BUILTIN(flatten_op);
 
 atl_node *atl_flatten(atl_node *x) { return ATL_APPLY(&flatten_op, NULL, x); }
 
-/* expand_dims(x): ones put in, so that they become the given dimensions of the result. */
+/* expand_dims(x): inserts dimensions of 1 at the given positions of the result. */
 typedef struct inserted_axes {
     int count, axis[ATL_MAX_RANK];
 } inserted_axes;
@@ -212,7 +212,7 @@ static int infer_expand_dims(atl_node *y)
     const inserted_axes *inserted = y->attributes;
     atl_shape from = *y->inputs[0]->shape, to = {.rank = from.rank + inserted->count};
     if (to.rank > ATL_MAX_RANK)
-        return atl_set_type(y, y->inputs[0]->dtype, to); /* says so */
+        return atl_set_type(y, y->inputs[0]->dtype, to); /* reports the error */
     for (int i = 0; i < inserted->count; i++) {
         int axis = inserted->axis[i];
         if (axis < -to.rank || axis >= to.rank)
@@ -277,7 +277,7 @@ atl_node *atl_insert_dims(atl_node *x, unsigned axes)
     return inserted.count ? ATL_APPLY(&expand_dims_op, &inserted, x) : x;
 }
 
-/* squeeze(x): a dimension of 1 taken away. */
+/* squeeze(x): removes a dimension of 1. */
 static int infer_squeeze(atl_node *y)
 {
     const atl_node *x = y->inputs[0];
@@ -325,7 +325,7 @@ const char *atl_explain_shape(const atl_node *x, char *text, size_t size)
 {
     char hint[160], texts[2][160], target[160] = "";
     text[0] = 0;
-    /* An op of one input that keeps the first dimension as it is has nothing to do with it. */
+    /* Skips an op with one input that keeps the first dimension: it cannot be the cause. */
     while (x && x->input_count > 0 && (x->input_count == 1 || (x->op->flags & ATL_OP_ALIAS)) && x->shape->rank &&
            x->inputs[0]->shape->rank && x->shape->size[0] == x->inputs[0]->shape->size[0])
         x = x->inputs[0];

@@ -1,5 +1,5 @@
-/* Images of another size, made of other ops.  Pixels are squares, and the corners of both images coincide: the
- * centre of pixel i of the result lies at (i + 1/2) * input / output of the image. */
+/* Resizing images, composed of other ops.  Pixels are squares, and the outer edges of both images coincide: the centre
+ * of pixel i of the result is at (i + 1/2) * input / output of the image. */
 #include <math.h>
 #include <string.h>
 
@@ -32,7 +32,7 @@ typedef struct points_attributes {
     int32_t kind, rank;    /* of the result, whose other sizes are 1 */
 } points_attributes;
 
-/* Where the centre of pixel i of the result lies, in pixels of the image, counted from the centre of its first. */
+/* The centre of pixel i of the result, in pixels of the image, relative to the centre of its first pixel. */
 static double centre(int64_t i, int64_t input, int64_t output)
 {
     return ((double)i + 0.5) * (double)input / (double)output - 0.5;

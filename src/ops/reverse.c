@@ -1,4 +1,4 @@
-/* reverse(x): some dimensions back to front.  Its gradient reverses the same dimensions. */
+/* reverse(x): reverses the elements along some dimensions.  Its gradient reverses the same dimensions. */
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
 
@@ -42,7 +42,7 @@ static void reverse_kernel(const atl_node *y, const void *const *x, void *result
     atl_copy_words(&desc, result, x[0]);
 }
 
-/* A bit for each axis that is turned round and is longer than 1. */
+/* The reversed axes longer than 1, as bits. */
 static unsigned axes_of(const atl_node *y)
 {
     const reverse_attributes *attributes = y->attributes;
@@ -54,7 +54,7 @@ static unsigned axes_of(const atl_node *y)
     return axes;
 }
 
-/* Nothing moves: the input.  Twice: only the axes that are turned once. */
+/* A reverse that moves nothing becomes the input.  Two become one, over the axes that only one of them reverses. */
 static atl_node *reverse_simplified(atl_node *y)
 {
     atl_node *x = y->inputs[0];

@@ -10,7 +10,7 @@ typedef struct slice_attributes {
     int64_t may_be_empty;
 } slice_attributes;
 
-/* One dimension: where it begins, its step, and how many elements it takes; ATL_ANY where the size is unknown. */
+/* The range in one dimension: first element, step, and number of elements; ATL_ANY where the size is unknown. */
 typedef struct range {
     int64_t begin, end, stride, count;
 } range;
@@ -23,12 +23,12 @@ static range range_of(const slice_attributes *attributes, int axis, int64_t size
         r.begin += r.begin < 0 ? size : 0;
         r.end += r.end <= 0 ? size : 0;
     }
-    /* An unknown size does not matter if both ends are counted from the same side. */
+    /* An unknown size does not matter if both ends count from the same side. */
     int from_start = r.begin >= 0 && r.end > 0, from_end = r.begin < 0 && r.end <= 0;
     if (size != ATL_ANY || from_start || from_end)
         r.count = r.end > r.begin ? (r.end - r.begin - 1) / r.stride + 1 : 0;
     if (r.count == 0 || r.count == 1)
-        r.stride = 1; /* it leads nowhere, and could be too large to be multiplied */
+        r.stride = 1; /* with one element the stride is unused, and could overflow */
     return r;
 }
 
@@ -52,7 +52,7 @@ static int check_range(atl_node *y, const atl_node *x, int axis, const slice_att
     return 1;
 }
 
-/* The shape of a slice of x; 0 with the mistake recorded. */
+/* The shape of a slice of x; returns 0 with the error recorded. */
 static int sliced_shape(atl_node *y, const atl_node *x, atl_shape *sliced_out)
 {
     const slice_attributes *attributes = y->attributes;
@@ -77,7 +77,7 @@ static int infer_slice(atl_node *y)
     return sliced_shape(y, y->inputs[0], &to) && atl_set_type(y, y->inputs[0]->dtype, to);
 }
 
-/* Over the sliced elements: `to` steps through the result of slice, `from` through its input, of shape `whole`. */
+/* Iterates over the sliced elements: `to` over the result of slice, `from` over its input, of shape `whole`. */
 static atl_strided_copy slice_copy(const slice_attributes *attributes, atl_shape whole, atl_shape part)
 {
     atl_strided_copy desc = atl_strided_copy_over(part);
@@ -108,7 +108,7 @@ static range range_along(const atl_node *slice, int axis)
     return range_of(slice->attributes, axis, slice->inputs[0]->shape->size[axis]);
 }
 
-/* The elements that a slice y takes of x = its input, as those of what x was made of, along each dimension. */
+/* The elements that a slice y takes of x = its input, as elements of x's own input, along each dimension. */
 static atl_node *slice_moved(const atl_node *y, atl_node *source, const range *of_source)
 {
     atl_slice_args args = {.x = source};
@@ -132,7 +132,7 @@ static atl_node *slice_of_slice(const atl_node *y, const atl_node *x)
     return slice_moved(y, x->inputs[0], moved);
 }
 
-/* Of one part of a concat, be it a part of that. */
+/* A slice of one part of a concat becomes a slice of that input. */
 static atl_node *slice_of_part(const atl_node *y, const atl_node *x)
 {
     range moved[ATL_MAX_RANK];
@@ -148,7 +148,7 @@ static atl_node *slice_of_part(const atl_node *y, const atl_node *x)
     return part ? slice_moved(y, part, moved) : NULL;
 }
 
-/* Of what lies between the padding. */
+/* A slice between the padding becomes a slice of the unpadded array. */
 static atl_node *slice_of_padded(const atl_node *y, const atl_node *x)
 {
     const int64_t *before = NULL;
@@ -163,7 +163,7 @@ static atl_node *slice_of_padded(const atl_node *y, const atl_node *x)
     return inside ? slice_moved(y, inside, moved) : NULL;
 }
 
-/* Of a repeated array: a part of that, repeated. */
+/* A slice of a broadcast array becomes a broadcast slice. */
 static atl_node *slice_of_repeated(const atl_node *y, const atl_node *x)
 {
     atl_node *source = x->inputs[0];
@@ -193,7 +193,8 @@ static int same_ranges(const atl_node *a, const atl_node *b, int but_axis)
 
 static const atl_op slice_op, unslice_op;
 
-/* All: the input.  A slice of a slice: one.  What a concat, pad or broadcast has put beside what is taken is left out. */
+/* A slice of everything becomes the input.  A slice of a slice becomes one.  Elements that a concat, pad or broadcast
+ * adds outside the slice are left out. */
 static atl_node *slice_simplified(atl_node *y)
 {
     atl_node *x = y->inputs[0];
@@ -205,7 +206,7 @@ static atl_node *slice_simplified(atl_node *y)
         return slice_of_slice(y, x);
     if (x->op->flags & ATL_OP_BROADCAST)
         return slice_of_repeated(y, x);
-    if (x->op == &unslice_op) /* what was put there is taken again */
+    if (x->op == &unslice_op) /* takes back what unslice has put there */
         return atl_shape_equal(*y->shape, *x->inputs[0]->shape) &&
                        !memcmp(x->attributes, y->attributes, sizeof(slice_attributes))
                    ? x->inputs[0]
@@ -315,7 +316,7 @@ atl_node *atl_slice_with(const atl_slice_args *args)
 
 atl_node *atl_slice_or_nothing(const atl_slice_args *args) { return slice(args, 1); }
 
-/* unslice(dy, like): zeros of the shape of `like`, with dy where slice would take its elements. */
+/* unslice(dy, like): zeros of the shape of `like`, with dy at the positions from which slice takes its elements. */
 static int infer_unslice(atl_node *y)
 {
     const atl_node *dy = y->inputs[0], *like = y->inputs[1];

@@ -1,11 +1,11 @@
-/* How rough an image is, and what makes it smooth: made of other ops. */
+/* The roughness of an image, and a blur: composed of other ops. */
 #include "graph/graph.h"
 #include "graph/memory.h"
 #include "ops/image.h"
 
 enum { MOST_TAPS = 4095 };
 
-/* 1, or 0 with the mistake recorded for `builder`. */
+/* Returns 1, or 0 with the error recorded for `builder`. */
 static int check_image(const atl_node *image, const char *builder)
 {
     if (image->dtype == ATL_FLOAT32 && image->shape->rank == 4)
@@ -51,7 +51,7 @@ static const atl_op total_variation_composed = {
                              {0}}};
 ATL_COMPOSED(total_variation_composed);
 
-/* The taps of a Gaussian, which sum to 1, as a vector [2 radius + 1]. */
+/* The weights of a Gaussian filter, which sum to 1, as a vector [2 radius + 1]. */
 static atl_node *gaussian(const atl_node *in_graph_of, float deviation, int radius)
 {
     float *tap = atl_allocate((size_t)(2 * radius + 1), sizeof *tap);
@@ -67,7 +67,7 @@ static atl_node *gaussian(const atl_node *in_graph_of, float deviation, int radi
     return vector;
 }
 
-/* Each channel by itself, down and across; zeros around. */
+/* Blurs each channel, vertically and horizontally, with zeros outside the image. */
 static atl_node *blurred(atl_node *image, atl_node *taps, int64_t channels)
 {
     int64_t n = atl_shape_of(taps).size[0];
@@ -94,7 +94,8 @@ static int check_blur(const atl_gaussian_blur_args *args, const atl_node *image,
     return 1;
 }
 
-/* Weights that fall on pixels beyond the border are shared out among those within: a constant image stays as it is. */
+/* The weights of pixels beyond the border are distributed over the pixels inside, so a constant image stays
+ * constant. */
 atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args)
 {
     if (!args)

@@ -17,7 +17,7 @@ static int infer_softmax(atl_node *y)
     return atl_infer_same(y);
 }
 
-/* Rows are what the last dimension holds: `rows` of `width` elements. */
+/* The last dimension forms the rows: `rows` of `width` elements. */
 typedef struct row_job {
     int64_t rows, width;
     const float *x, *dy;
@@ -41,7 +41,7 @@ double atl_log_sum_exp(const double *x, int64_t n)
     return most + log(sum);
 }
 
-enum { BLOCK = 1024 }; /* elements whose powers of e are made together */
+enum { BLOCK = 1024 }; /* elements whose exponentials are computed together */
 
 static float exp_row(const float *x, float most, int64_t n, float *e)
 {
@@ -55,7 +55,7 @@ static float exp_row(const float *x, float most, int64_t n, float *e)
     return sum;
 }
 
-/* Short rows: all powers in one go, for a loop of ten has no lanes to fill. */
+/* Short rows: computes all exponentials at once, because a loop of ten elements fills no vector. */
 static void exp_short_rows(int64_t rows, int64_t width, const float *x, float *e, float *most, float *sum)
 {
     float block[BLOCK], *out = e ? e : block;
@@ -125,7 +125,7 @@ static void kernel_softmax(const atl_node *y, const void *const *x, void *result
     atl_parallel(job.rows, 4 * job.rows * job.width, softmax_rows, &job);
 }
 
-/* oneDNN has the faster loop for long rows, we for short and for few ones. */
+/* oneDNN has the faster loop for long rows; ours is faster for short and for few rows. */
 static int lower_by(atl_lowering *lowering, int logarithm)
 {
     enum { LONG = 256 };

@@ -1,4 +1,4 @@
-/* Where values come from: inputs, variables, constants, and constants whose shape follows another node's. */
+/* Sources of values: inputs, variables, constants, and constants with the shape of another node. */
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "ops/ops.h"
@@ -15,7 +15,7 @@ static const atl_op input_op = {.name = "input",
                                 .infer = infer_source};
 ATL_BUILTIN(input_op);
 
-/* Inputs and variables: the name is given, and must be free. */
+/* Inputs and variables: the name is given, and must be unused. */
 static atl_node *new_source(atl_graph *graph, const atl_op *op, const char *name, atl_dtype dtype, atl_shape shape)
 {
     atl_source_type type;
@@ -30,7 +30,7 @@ static atl_node *new_source(atl_graph *graph, const atl_op *op, const char *name
     if (atl_find(graph, place))
         return atl_graph_fail(graph, "%s '%s': there is already a node of that name; give another name, or use a scope",
                               op->name, place);
-    memset(&type, 0, sizeof type); /* padding is compared, too */
+    memset(&type, 0, sizeof type); /* padding bytes are compared, too */
     type.dtype = dtype;
     type.shape = shape;
     return atl_named(atl_apply_in(graph, op, &type, 0, NULL), "%s", name);
@@ -105,7 +105,7 @@ static const atl_op constant_op = {.name = "constant",
                                    .describe = describe_constant};
 ATL_BUILTIN(constant_op);
 
-/* Takes the tensor over, also on failure. */
+/* Takes ownership of the tensor, also on failure. */
 static atl_node *own_constant(atl_graph *graph, atl_tensor *value)
 {
     atl_source_type type;
@@ -144,7 +144,7 @@ atl_node *atl_scalar(const atl_node *in_graph_of, float value)
     return in_graph_of ? own_constant(in_graph_of->graph, atl_tensor_of_floats(ATL_SCALAR, &value)) : NULL;
 }
 
-/* fill(like): the shape of `like`, every element the same.  No gradient: `like` gives its shape only. */
+/* fill(like): the shape of `like`, every element the same.  No gradient: only the shape of `like` is used. */
 static int infer_fill(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape); }
 
 static void reference_fill(const atl_node *y, const double *const *x, double *result)
@@ -191,7 +191,7 @@ ATL_BUILTIN(fill_op);
 
 atl_node *atl_fill(atl_node *like, float value) { return ATL_APPLY(&fill_op, &value, like); }
 
-/* size_ratio(a, b): elements of a over elements of b. */
+/* size_ratio(a, b): the number of elements of a divided by that of b. */
 static int infer_size_ratio(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SCALAR); }
 
 static void reference_size_ratio(const atl_node *y, const double *const *x, double *result)

@@ -1,4 +1,5 @@
-/* Joining along a new axis, and cutting into parts: made of expand_dims and concat, of slice and squeeze. */
+/* Concatenation along a new axis, and splitting into parts: composed of expand_dims and concat, of slice and
+ * squeeze. */
 #include "graph/graph.h"
 #include "graph/memory.h"
 #include "ops/ops.h"
@@ -26,7 +27,7 @@ static atl_status no_parts(int count, atl_node **parts)
     return ATL_INVALID;
 }
 
-/* Of a call without a node, or without room for its parts. */
+/* Reports a call without a node, or without room for its parts. */
 static atl_status null_input(const char *function, const atl_node *x, int count, atl_node **parts)
 {
     if (parts)
@@ -36,7 +37,7 @@ static atl_status null_input(const char *function, const atl_node *x, int count,
     return x ? ATL_INVALID : atl_null_node(function);
 }
 
-/* The axis, 0..rank-1, or -1 with the mistake recorded on x's graph. */
+/* The axis, 0..rank-1, or -1 with the error recorded on x's graph. */
 static int axis_to_cut(const atl_node *x, int axis, int count, const char *builder)
 {
     int rank = x->shape->rank;
@@ -58,7 +59,7 @@ static atl_node *part_of(atl_node *x, int axis, int64_t begin, int64_t end)
     return atl_slice_with(&args);
 }
 
-/* True if every part could be made; else sets all to null. */
+/* Returns ATL_OK if every part could be built; else sets all to null. */
 static atl_status all_or_none(int count, atl_node **parts)
 {
     for (int i = 0; i < count; i++)
@@ -83,7 +84,7 @@ atl_status atl_unstack(atl_node *x, int axis, int count, atl_node **parts)
     return all_or_none(count, parts);
 }
 
-/* What the size -1, if there is one, stands for: ATL_ANY if the whole is unknown; -2 with the mistake recorded. */
+/* The value of the size -1, if there is one: ATL_ANY if the whole is unknown; -2 with the error recorded. */
 static int64_t size_left(const atl_node *x, int axis, int count, const int64_t *sizes)
 {
     int64_t sum = 0, whole = x->shape->size[axis];
@@ -108,7 +109,7 @@ static int64_t size_left(const atl_node *x, int axis, int count, const int64_t *
     return -2;
 }
 
-/* Parts before the open one are counted from the beginning, those after it from the end: the whole need not be
+/* Parts before the open one are counted from the beginning, those after it from the end: the whole size need not be
  * known. */
 static void cut(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts)
 {
@@ -149,7 +150,7 @@ atl_status atl_split(atl_node *x, int axis, int count, const int64_t *sizes, atl
     return all_or_none(count, parts);
 }
 
-/* ---- samples ------------------------------------------------------------------------------------------------------------- */
+/* ---- samples ----------------------------------------------------------------------------------------------------- */
 
 static atl_node *stacked(atl_node *a, atl_node *b) { return atl_square(atl_stack(1, a, b, a)); }
 static atl_node *stacked_last(atl_node *a, atl_node *b) { return atl_stack(-1, a, b); }
@@ -185,7 +186,7 @@ static const atl_op unstack_composed = {
                              {0}}};
 ATL_COMPOSED(unstack_composed);
 
-/* One, what is left, and two, in another order. */
+/* One, the rest, and two, in another order. */
 static atl_node *cut_unequally(atl_node *x)
 {
     atl_node *part[3];

@@ -1,7 +1,7 @@
 /* Strided copies.
  *
- * Dimensions that move together are merged first, so that most copies come down to runs of memory or to the transpose
- * of a matrix.  The rest is an odometer over strips: a strip is some rows of the last two dimensions. */
+ * Dimensions that move together are merged first, so that most copies become runs of memory or the transpose of a
+ * matrix.  The rest iterates over strips: a strip is some rows of the last two dimensions. */
 #include "ops/strided_copy.h"
 
 #include <string.h>
@@ -41,7 +41,7 @@ void atl_copy_doubles(const atl_strided_copy *desc, double *to, const double *fr
     }
 }
 
-/* Drops dimensions of 1 and merges neighbours that are one run in both views.  At least one dimension is left. */
+/* Drops dimensions of 1 and merges adjacent ones that form one run in both views.  At least one dimension remains. */
 static atl_strided_copy coalesced(const atl_strided_copy *desc)
 {
     atl_strided_copy result = {.to_start = desc->to_start, .from_start = desc->from_start};
@@ -91,7 +91,7 @@ static void insert_dimension(atl_strided_copy *desc, int at, int64_t size, int64
 
 /* The last two dimensions, `rows` of n words each. */
 typedef struct strip {
-    int64_t n, to_row, from_row, to, from; /* steps */
+    int64_t n, to_row, from_row, to, from; /* strides and offsets */
 } strip;
 typedef void copy_strip(const strip *strip, int64_t rows, uint32_t *restrict to, const uint32_t *restrict from);
 
@@ -135,8 +135,8 @@ static inline void transpose_full_block(int64_t to_row, int64_t from_step, uint3
             to[i * to_row + j] = block[j][i];
 }
 
-/* Rows lie side by side in `from`, and each is a run in `to`: block by block, so that whole cache lines are read
- * and written. */
+/* Rows are columns in `from`, and runs in `to`: copies block by block, so that whole cache lines are read and
+ * written. */
 static void transpose_strip(const strip *s, int64_t rows, uint32_t *restrict to, const uint32_t *restrict from)
 {
     for (int64_t j = 0; j < s->n; j += BLOCK)
@@ -153,7 +153,7 @@ static void transpose_strip(const strip *s, int64_t rows, uint32_t *restrict to,
         }
 }
 
-/* A walk made ready: the last dimension is the strip's n, the one before it its rows, `strips` of them. */
+/* A prepared copy: the last dimension is the strip's n, the one before it its rows; there are `strips` of them. */
 typedef struct plan {
     atl_strided_copy desc;
     strip strip;
@@ -163,7 +163,7 @@ typedef struct plan {
     const uint32_t *from;
 } plan;
 
-/* A walk of rank 1 gets rows, for the threads to share; returns how many elements at the end fit into no row. */
+/* Splits a copy of rank 1 into rows for the threads; returns how many elements at the end are left over. */
 static int64_t give_rows(atl_strided_copy *desc)
 {
     enum { ROW = 16384 };
@@ -193,7 +193,7 @@ static void choose_strips(plan *p)
     p->strip = (strip){desc->size[last], desc->to[last - 1], desc->from[last - 1], desc->to[last], desc->from[last]};
     p->strip_rows = (4096 / desc->size[last] + BLOCK) / BLOCK * BLOCK;
     if (p->copy == transpose_strip && p->strip_rows < 4 * BLOCK)
-        p->strip_rows = 4 * BLOCK; /* so that a page that is read gives more than one line */
+        p->strip_rows = 4 * BLOCK; /* so that a page that is read yields more than one line */
     p->strips = (desc->size[last - 1] + p->strip_rows - 1) / p->strip_rows;
 }
 
@@ -242,6 +242,6 @@ void atl_copy_words(const atl_strided_copy *desc, void *to, const void *from)
     for (int d = 0; d < p.desc.rank - 2; d++)
         items *= p.desc.size[d];
     atl_parallel(items * p.strips, count, copy_strips, &p);
-    for (int64_t i = end - rest; i < end; i++) /* only of a walk that came down to one dimension */
+    for (int64_t i = end - rest; i < end; i++) /* only of a copy with one dimension */
         p.to[p.desc.to_start + i * p.strip.to] = p.from[p.desc.from_start + i * p.strip.from];
 }

@@ -1,4 +1,4 @@
-/* tile(x): x repeated along each dimension; and untile, its gradient, which sums the repeats. */
+/* tile(x): repeats x along each dimension; and untile, its gradient, which sums the repeats. */
 #include "ops/ops.h"
 #include "ops/reduction.h"
 #include "ops/strided_copy.h"
@@ -7,7 +7,7 @@ typedef struct tile_attributes {
     int64_t count, times[ATL_MAX_RANK];
 } tile_attributes;
 
-/* The shape of `x` repeated; 0 with the mistake recorded on y. */
+/* The shape of `x` repeated; returns 0 with the error recorded on y. */
 static int tiled_shape(atl_node *y, const atl_node *x, atl_shape *shape_out)
 {
     const tile_attributes *tile = y->attributes;
@@ -37,7 +37,7 @@ static atl_node *untile(atl_node *dy, atl_node *like, const tile_attributes *att
 
 static atl_node *tile_gradient(atl_node *y, atl_node *dy) { return untile(dy, atl_input_of(y, 0), y->attributes); }
 
-/* Over [times, size] for each dimension of x. */
+/* Iterates over [times, size] for each dimension of x. */
 static atl_strided_copy tile_copy(const atl_node *y)
 {
     const tile_attributes *tile = y->attributes;
@@ -113,7 +113,7 @@ atl_node *atl_tile_with(atl_node *x, int count, const int64_t *times)
     return ATL_APPLY(&tile_op, &attributes, x);
 }
 
-/* untile(dy, like): the repeats summed; of the shape of `like`. */
+/* untile(dy, like): sums the repeats; of the shape of `like`. */
 static int infer_untile(atl_node *y)
 {
     const atl_node *dy = y->inputs[0], *like = y->inputs[1];

@@ -1,12 +1,12 @@
-/* transpose(x): dimensions in another order; dimension i of the result is dimension order[i] of x. */
+/* transpose(x): reorders dimensions; dimension i of the result is dimension order[i] of x. */
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
 
 typedef struct transpose_attributes {
-    int order[ATL_MAX_RANK]; /* as given: all 0 is the reverse */
+    int order[ATL_MAX_RANK]; /* as given: all 0 means reversed */
 } transpose_attributes;
 
-/* The order meant for this rank; 0 with the mistake recorded if it is no permutation. */
+/* The order for this rank; returns 0 with the error recorded if it is not a permutation. */
 static int resolve_order(atl_node *y, const int *given, int rank, int *order)
 {
     unsigned seen = 0;
@@ -102,8 +102,8 @@ atl_node *atl_before_swap(const atl_node *x)
     return before;
 }
 
-/* Nothing moves: the input.  A transpose of a transpose: one.  Only dimensions of 1 move: a reshape.  A matrix product that nobody else
- * reads: one the other way round. */
+/* A transpose that moves nothing becomes the input.  A transpose of a transpose becomes one.  If only dimensions of 1
+ * move, it becomes a reshape.  A matrix product that nobody else reads becomes the transposed product. */
 static atl_node *transpose_simplified(atl_node *y)
 {
     atl_node *x = y->inputs[0];

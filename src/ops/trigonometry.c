@@ -1,4 +1,4 @@
-/* Circle functions and their inverses, element by element; angles in radians. */
+/* Trigonometric functions and their inverses, element-wise; angles in radians. */
 #include "ops/elementwise.h"
 
 /* sin(x).  d/dx = cos(x) */

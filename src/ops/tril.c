@@ -1,4 +1,4 @@
-/* tril(x): the matrices [.., rows, columns] of x without what lies above a diagonal, as zeros.  It is linear, and its
+/* tril(x): the matrices [.., rows, columns] of x with the elements above a diagonal set to zero.  It is linear, and its
  * own adjoint: dx = tril(dy). */
 #include "ops/ops.h"
 
@@ -13,7 +13,7 @@ static int infer_triangle(atl_node *y)
 
 static atl_node *triangle_gradient(atl_node *y, atl_node *dy) { return atl_tril(dy, *(const int *)y->attributes); }
 
-/* Is element k of a dense [.., rows, columns] on the diagonal or below it? */
+/* True if element k of a dense [.., rows, columns] is on the diagonal or below it. */
 static int is_kept(const atl_node *y, int64_t k)
 {
     int64_t rows = y->shape->size[y->shape->rank - 2], columns = y->shape->size[y->shape->rank - 1];

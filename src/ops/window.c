@@ -64,7 +64,7 @@ static void pad_given(atl_window *w, int64_t span, int64_t before, int64_t after
     w->pad_after = (w->output - 1) * w->stride + span - w->input - before;
 }
 
-/* Pixels from the first tap to the last one; 0 if that is out of all reason. */
+/* Pixels from the first filter element to the last one; 0 if that is unreasonably large. */
 static int64_t span_of(int64_t size, int64_t dilation)
 {
     int64_t span;

@@ -1,6 +1,6 @@
-/* A program may be fed its own value (a recurrence: the state it gave is the next state it takes), or the value of a variable that it
- * assigns.  The run would write over such a feed before it has read it, so it reads a copy.  The memory of the copy is allocated at the first
- * such run and kept; other runs compare addresses, and allocate nothing. */
+/* A program may be fed its own value (a recurrence: its output is its next input), or the value of a variable that it
+ * assigns.  The run would overwrite such a feed before it reads it, so it reads a copy.  The memory of the copy is
+ * allocated at the first such run and kept; other runs compare addresses, and allocate nothing. */
 #include "program/fed_copies.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@ static int overlap(const void *a, int64_t a_bytes, const void *b, int64_t b_byte
 
 static int64_t bytes_of(const atl_tensor *value) { return value->count * (int64_t)atl_dtype_size(value->dtype); }
 
-/* True if a run in this context writes memory that the tensor holds. */
+/* True if a run in this context writes the tensor's memory. */
 static int is_written(const atl_plan_context *context, const atl_tensor *value)
 {
     const atl_plan *p = context->plan;

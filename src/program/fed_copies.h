@@ -1,10 +1,10 @@
-/* Feeds that lie in memory which the run writes. */
+/* Feeds in memory that the run writes. */
 #ifndef ATLED_PROGRAM_FED_COPIES_H
 #define ATLED_PROGRAM_FED_COPIES_H
 
 #include "compiler/plan/plan.h"
 
-/* The elements of feed i of the plan as the run reads them: the tensor's own, or else a copy.  Null with the error set. */
+/* The elements of feed i of the plan for the run: the tensor's own, or a copy.  Null with the error set. */
 const void *atl_fed_elements(atl_plan_context *context, int64_t i, const atl_tensor *value);
 
 #endif

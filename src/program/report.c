@@ -83,7 +83,7 @@ atl_status atl_program_write_plan(const atl_program *program, FILE *file)
     return ATL_OK;
 }
 
-/* ---- profiling --------------------------------------------------------------------------------------------------------- */
+/* ---- profiling --------------------------------------------------------------------------------------------------- */
 
 static int ascending(const void *a, const void *b)
 {
@@ -152,7 +152,7 @@ atl_status atl_program_node_times(const atl_program *program, int64_t count, dou
     return ATL_OK;
 }
 
-/* ---- the machine's peaks ------------------------------------------------------------------------------------------------- */
+/* ---- the machine's peaks ----------------------------------------------------------------------------------------- */
 
 /* The best time of a few runs of a program, in seconds; 0 on failure. */
 static double best_time(atl_program *program, const atl_feed *feeds)

@@ -147,7 +147,7 @@ static void clip_gradients(step *s)
     }
 }
 
-/* ---- the optimizer ------------------------------------------------------------------------------------------------------ */
+/* ---- the optimizer ----------------------------------------------------------------------------------------------- */
 
 /* A companion variable: NAME/part, of the same shape. */
 static atl_node *companion(atl_node *variable, const char *part, float start)
@@ -215,7 +215,7 @@ static void update_all(step *s)
     }
 }
 
-/* ---- assignments ---------------------------------------------------------------------------------------------------------- */
+/* ---- assignments ------------------------------------------------------------------------------------------------- */
 
 static void add(step *s, atl_node *node) { s->assignment[s->assigned++] = node; }
 

@@ -42,7 +42,7 @@ static atl_node *towards(atl_node *from, atl_node *to, double share)
     return atl_add(from, atl_scale(atl_sub(to, from), (float)share));
 }
 
-/* ---- gradient descent ------------------------------------------------------------------------------------------------ */
+/* ---- gradient descent -------------------------------------------------------------------------------------------- */
 
 static atl_node *update_sgd(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
                             atl_node **new_slot)
@@ -125,7 +125,7 @@ atl_optimizer atl_adagrad_with(const atl_optimizer *options)
     return with_rule(options, &adagrad, 0.01, EPSILON | START);
 }
 
-/* ---- Adam -------------------------------------------------------------------------------------------------------------- */
+/* ---- Adam -------------------------------------------------------------------------------------------------------- */
 
 /* 1 - beta^t, accurate where it is small */
 static atl_node *one_minus_power(double beta, atl_node *t)

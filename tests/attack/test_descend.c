@@ -53,7 +53,7 @@ Test(descend, adam_follows_the_paper)
     for (int step = 0; step < 5; step++) {
         atl_tensor *gradient = random_tensor(ATL_SHAPE(COUNT), -1, 1);
         cr_assert(atl_descend(pixels, gradient, .rate = 2, .method = ATL_DESCENT_ADAM,
-                              .moments = {moments[0], moments[1]}, .step = step) == ATL_OK);
+                              .moments = {moments[0], moments[1]}, .iteration = step) == ATL_OK);
         for (int i = 0; i < COUNT; i++) {
             double g = element_of(gradient, i);
             m[i] = 0.9 * m[i] + 0.1 * g;

@@ -86,13 +86,13 @@ typedef struct diary {
 static int write_diary(void *context, const atl_fool_progress *now)
 {
     diary *d = context;
-    cr_assert_eq(now->step, d->calls);
+    cr_assert_eq(now->iteration, d->calls);
     cr_assert(now->pixels && now->gradient && now->top >= 0 && now->top < CLASSES);
     cr_assert(now->top_probability >= now->probability);
     d->calls++;
     d->last = now->probability;
     d->best = fmax(d->best, now->probability);
-    return d->stop_at && now->step == d->stop_at;
+    return d->stop_at && now->iteration == d->stop_at;
 }
 
 Test(fool, the_callback_sees_every_step_and_the_same_seed_gives_the_same_picture)
@@ -102,7 +102,7 @@ Test(fool, the_callback_sees_every_step_and_the_same_seed_gives_the_same_picture
     atl_fool_result first, second, other;
     diary d = {0};
     cr_assert(atl_fool(fooler, 2, .seed = 5, .watch = write_diary, .context = &d, .result_out = &first) == ATL_OK);
-    cr_assert_eq(d.calls, first.steps + 1);
+    cr_assert_eq(d.calls, first.iterations + 1);
     cr_assert_eq(d.last, first.probability);
     cr_assert(atl_fool(fooler, 2, .seed = 5, .result_out = &second) == ATL_OK);
     cr_assert_close(second.pixels, first.pixels, 0);
@@ -123,7 +123,7 @@ Test(fool, when_stopped_the_best_is_kept)
     cr_assert(atl_fool(fooler, 1, .rate = 0.1f, .confidence = 0.99999f, .watch = write_diary, .context = &d,
                        .result_out = &result) == ATL_OK);
     assert_true_result(fooler, 1, &result);
-    cr_assert_eq(result.steps, 3);
+    cr_assert_eq(result.iterations, 3);
     cr_assert_eq(result.trouble, ATL_TROUBLE_STOPPED);
     cr_assert(fabs(result.probability - d.best) < 0.1);
     atl_tensor_free(result.pixels);
@@ -154,11 +154,11 @@ Test(fool, starts_from_a_picture_and_may_be_there_at_once)
     atl_fooler *fooler = fooler_of(&net, ATL_LOSS_CROSS_ENTROPY);
     atl_fool_result result, again;
     cr_assert(atl_fool(fooler, 4, .result_out = &result) == ATL_OK);
-    cr_assert(result.met && result.steps > 0);
+    cr_assert(result.met && result.iterations > 0);
     atl_tensor *picture =
         atl_tensor_of_floats(ATL_SHAPE(SIDE, SIDE, 3), atl_floats(result.pixels)); /* no batch: fine */
     cr_assert(atl_fool(fooler, 4, .start = picture, .result_out = &again) == ATL_OK);
-    cr_assert(again.met && again.steps == 0);
+    cr_assert(again.met && again.iterations == 0);
     cr_assert_close(again.pixels, result.pixels, 0);
     atl_tensor_free(picture);
     atl_tensor_free(result.pixels);
@@ -258,7 +258,7 @@ Test(fool, tells_saturation_where_steps_are_not_tiny)
     tiny net = tiny_network(1);
     saturate(&net, -10);
     assert_trouble(&net, ATL_LOSS_SOFTMAX_MSE,
-                   (atl_fool_args){.target = 4, .method = ATL_DESCENT_RAW, .rate = 1e7f, .steps = 40},
+                   (atl_fool_args){.target = 4, .method = ATL_DESCENT_RAW, .rate = 1e7f, .iterations = 40},
                    ATL_TROUBLE_SATURATED, "saturated");
     free_tiny(&net, NULL);
 }
@@ -280,8 +280,8 @@ Test(fool, tells_that_the_steps_were_used_up)
 {
     tiny net = tiny_network(1);
     assert_trouble(&net, ATL_LOSS_CROSS_ENTROPY,
-                   (atl_fool_args){.target = 4, .steps = 2, .rate = 0.5f, .confidence = 0.9999f},
-                   ATL_TROUBLE_STEPS_USED_UP, "more steps");
+                   (atl_fool_args){.target = 4, .iterations = 2, .rate = 0.5f, .confidence = 0.9999f},
+                   ATL_TROUBLE_ITERATIONS_USED_UP, "more iterations");
     free_tiny(&net, NULL);
 }
 
@@ -333,7 +333,7 @@ static int fool_once(void)
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, SIDE, SIDE, 3));
     atl_node *logits = atl_dense_layer(atl_flatten(atl_scale(image, 1 / 64.0f)), "scores", CLASSES);
     atl_fooler *fooler = atl_fooler_new(image, logits, ATL_LOSS_CROSS_ENTROPY);
-    atl_status status = atl_fool(fooler, 1, .seed = 3, .steps = 4, .result_out = &result);
+    atl_status status = atl_fool(fooler, 1, .seed = 3, .iterations = 4, .result_out = &result);
     int ok = status == ATL_OK;
     if (!fooler || status)
         cr_expect(!result.pixels && strstr(atl_error(), "memory"), "%s", atl_error());

@@ -55,7 +55,7 @@ Test(atled_fool, writes_a_picture_that_fools, .timeout = 120)
     cr_assert_code(run, 0);
     cr_assert_mentions(run.out, "out.png: 6 'frog' at ");
     cr_assert(number_after(run.out, "'frog' at ") >= 0.99);
-    cr_assert_mentions(run.err, "step 0 of 500");
+    cr_assert_mentions(run.err, "iteration 0 of 500");
 
     /* The file itself, classified by the library. */
     atl_tensor *picture = atl_read_image(out);
@@ -111,7 +111,7 @@ Test(atled_fool, takes_all_random_and_least_likely, .timeout = 240)
     for (int i = 0; i < CLASSES; i++)
         cr_assert(exists(scratch_file(ATL_NAME("x-%d.png", i))));
     cr_assert_eq(run.code, strstr(run.out, "10 of 10") ? 0 : 1);
-    cr_assert(!strstr(run.err, "step 0 of"), "%s", run.err); /* quiet */
+    cr_assert(!strstr(run.err, "iteration 0 of"), "%s", run.err); /* quiet */
 
     command_run first =
         RUN("fool", "-m", "cifar10", "-w", weights, "-t", "random", "-n", "3", "--seed", "7", "-o", out);
@@ -152,7 +152,7 @@ Test(atled_fool, keeps_the_best_when_steps_are_used_up)
                           "0.5", "-c", "0.9999");
     cr_assert_code(run, 1);
     cr_assert_mentions(run.out, "not fooled");
-    cr_assert_mentions(run.err, "more steps");
+    cr_assert_mentions(run.err, "more iterations");
     cr_assert(exists(out));
 }
 
@@ -180,7 +180,7 @@ Test(atled_fool, keeps_the_best_when_interrupted, .timeout = 120)
     const char *const words[] = {"fool", "-m",          "cifar10", "-w",      weights,     "-t", "3",         "-o",
                                  out,    "--step-size", "1e-4",    "--steps", "100000000", "-c", "0.9999999", NULL};
     pid_t child = start_command(words, to, err, -1);
-    for (int tries = 0; tries < 600 && !(exists(err) && strstr(whole_file(err), "step 0")); tries++)
+    for (int tries = 0; tries < 600 && !(exists(err) && strstr(whole_file(err), "iteration 0")); tries++)
         nanosleep(&(struct timespec){0, 100000000}, NULL);
     cr_assert(kill(child, SIGINT) == 0);
     int code = code_of(child);
@@ -194,7 +194,8 @@ Test(atled_fool, keeps_the_best_when_interrupted, .timeout = 120)
 Test(atled_fool, draws_one_line_again_and_again_on_a_terminal, .timeout = 120)
 {
     const char *weights = random_weights("weights.npz", 4), *out = scratch_file("x.png");
-    const char *const words[] = {"fool", "-m", "cifar10", "-w", weights, "-t", "3", "-o", out, "--steps", "5", NULL};
+    const char *const words[] = {"fool", "-m", "cifar10", "-w",           weights, "-t",
+                                 "3",    "-o", out,       "--iterations", "5",     NULL};
     char text[1 << 16] = {0};
     int terminal = posix_openpt(O_RDWR | O_NOCTTY);
     if (terminal < 0 || grantpt(terminal) || unlockpt(terminal))
@@ -206,7 +207,7 @@ Test(atled_fool, draws_one_line_again_and_again_on_a_terminal, .timeout = 120)
     close(end);
     ssize_t size = read(terminal, text, sizeof text - 1);
     cr_assert(size > 0 && (code == 0 || code == 1));
-    cr_assert_mentions(text, "step 0 of 5");
+    cr_assert_mentions(text, "iteration 0 of 5");
     cr_assert_mentions(text, "\r");
     cr_assert_mentions(text, "\033[K");
     close(terminal);
@@ -280,7 +281,7 @@ Test(atled_fool, help_names_every_option)
     command_run run = RUN("fool", "--help");
     cr_assert_code(run, 0);
     static const char *const words[] = {"--model",      "--weights",     "--target",     "--output",
-                                        "--loss",       "--method",      "--steps",      "--step-size",
+                                        "--loss",       "--method",      "--iterations", "--step-size",
                                         "--confidence", "--start",       "--seed",       "--labels",
                                         "--panel",      "cross-entropy", "least-likely", "cifar10-multiscale",
                                         "lenet",        "mlp",           "resnet20",     "squeezenet",

@@ -16,7 +16,7 @@ Test(fool_squeezenet, twenty_random_targets_from_noise, .timeout = 900)
     cr_assert(summary, "%s", run.out);
     int fewest, most;
     double median;
-    cr_assert_eq(sscanf(summary, "20 of 20 fooled, in %d to %d steps, median %lf", &fewest, &most, &median), 3);
+    cr_assert_eq(sscanf(summary, "20 of 20 fooled, in %d to %d iterations, median %lf", &fewest, &most, &median), 3);
     cr_assert(most <= 500 && median <= 30, "%s", summary);
 }
 

@@ -126,5 +126,5 @@ Test(mistakes, not_sure_enough_is_no_other_class)
         RUN("fool", "-q", "-t", "cat", "-s", "noise", "-c", "0.9999999", "--steps", "60", "-o", scratch_file("x.png"));
     cr_assert_code(run, 1);
     cr_assert_mentions(run.out, "not sure enough: 3 'cat' at 0.99");
-    cr_assert_mentions(run.out, "where 0.9999999 is wanted");
+    cr_assert_mentions(run.out, "instead of 0.9999999");
 }

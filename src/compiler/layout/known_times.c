@@ -83,7 +83,7 @@ void atl_forget_times(void)
 
 enum { LONGEST = 1000000000 }; /* seconds */
 
-/* ---- files ------------------------------------------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static const char first_line[] = "atled timing 1: nanoseconds, op, attributes, shapes, threads, algorithm";
 

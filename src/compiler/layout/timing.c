@@ -16,8 +16,8 @@
 
 /* ---- measuring -------------------------------------------------------------------------------------------------------- */
 
-/* Writes "conv2d 0100... [1, 55, 55, 16] [3, 3, 16, 64] threads 2 bfloat16 0 algorithm 1"; returns 0 if that is too long for
- * a key. */
+/* Writes "conv2d 0100... [1, 55, 55, 16] [3, 3, 16, 64] threads 2 bfloat16 0 algorithm 1"; returns 0 if that is too
+ * long for a key. */
 static int describe_key(const atl_node *node, int algo, int bfloat16, char *key)
 {
     const unsigned char *bytes = node->attributes;

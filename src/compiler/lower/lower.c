@@ -9,7 +9,7 @@
 #include "compiler/memory/prepack.h"
 #include "lowering/op_hooks.h"
 
-/* ---- values ---------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 atl_value_id atl_new_value(atl_lowering *l, const atl_node *node, int64_t bytes, atl_space space)
 {
@@ -145,7 +145,7 @@ int atl_compiler_as(atl_lowering *l, atl_value_id value)
     return value >= 0;
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------------ */
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 /* Checks the step's values, and appends the step to the list for every run or the list for prepacking. */
 static int append_step(atl_lowering *l, const atl_plan_step *step)
@@ -206,7 +206,7 @@ atl_value_id atl_compiler_prepared(atl_lowering *l, int i, int64_t bytes, const 
     return ok ? value : -1;
 }
 
-/* ---- one node ----------------------------------------------------------------------------------------------------------- */
+/* ---- one node ---------------------------------------------------------------------------------------------------- */
 
 static int lower_source(atl_lowering *l)
 {

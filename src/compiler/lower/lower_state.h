@@ -44,9 +44,11 @@ struct atl_lowering {
 
 /* Before any node is lowered. */
 void atl_begin_lowering(atl_lowering *lowering, const char *needed);
-/* Lowers every node with that mark, in order: first those marked 2, then those marked 1 (see atl_mark_early). 0: failed, with the error set. */
+/* Lowers every node with that mark, in order: first those marked 2, then those marked 1 (see atl_mark_early).  Returns
+ * 0 with the error set. */
 int atl_lower_marked(atl_lowering *lowering, const char *needed, char mark);
-/* A step that copies the value, of the node being lowered, into memory of this program. -1: failed, with the error set. */
+/* Emits a step that copies the value of the node being lowered into memory of this program.  Returns -1 with the error
+ * set. */
 atl_value_id atl_lower_copy(atl_lowering *lowering, atl_value_id value);
 
 /* Returns -1 if the lowering has failed. */

@@ -1,7 +1,6 @@
-/* Packing an arena.
- *
- * Few blocks are placed one after the other, each in a gap that is free over its whole life, in many orders of which the best is kept: close
- * to the largest live set in practice, but quadratic.  Many are placed in order of time into holes kept in a list. */
+/* Packs an arena. Few blocks: each is placed in a gap that is free during its whole lifetime.  Many orders are tried
+ * and the best is kept.  The result is close to the largest live set in practice, but the time is quadratic.  Many
+ * blocks: they are placed in order of time into holes kept in a list. */
 #include "compiler/memory/arena.h"
 
 #include <math.h>
@@ -35,17 +34,17 @@ static int earlier_first(const void *a, const void *b)
     return larger_first(a, b);
 }
 
-/* ---- few blocks: many orders --------------------------------------------------------------------------------------------- */
+/* ---- few blocks: many orders ------------------------------------------------------------------------------------- */
 
 typedef struct weighed_block {
     atl_block *block;
-    double weight; /* the heavier is placed first */
-    int at_peak;   /* it is in use when most memory is, or nearly so */
+    double weight; /* blocks with a larger weight are placed first */
+    int at_peak;   /* it is in use at the peak of memory use, or near it */
 } weighed_block;
 
 typedef struct search {
     atl_block *blocks;
-    weighed_block *order; /* in which they are placed */
+    weighed_block *order; /* the order of placement */
     atl_block **placed;   /* so far, in order of offset */
     int64_t *best;        /* offsets of the smallest arena so far, which has `smallest` bytes */
     int64_t count, smallest, least, work;
@@ -57,7 +56,8 @@ static int heavier_first(const void *a, const void *b)
     return x->weight != y->weight ? (x->weight < y->weight ? 1 : -1) : larger_first(&x->block, &y->block);
 }
 
-/* Where the block goes: the lowest gap that is free over its whole life, or the tightest one, between the blocks placed so far; else above them. */
+/* The offset for the block: the lowest gap that is free during its whole lifetime, or the tightest one, between the
+ * blocks placed so far; otherwise above them. */
 static int64_t gap_for(const search *s, int64_t placed, const atl_block *block, int tightest)
 {
     int64_t at = 0, found = -1, least = INT64_MAX;
@@ -100,7 +100,7 @@ static void place_in_order(search *s, int in_tightest_gap)
         s->best[i] = s->blocks[i].offset;
 }
 
-/* The block that reaches highest is placed first next time. */
+/* Moves the block with the highest end to the front of the order. */
 static void move_highest_first(search *s)
 {
     int64_t highest = 0, end = -1;
@@ -116,7 +116,7 @@ static void move_highest_first(search *s)
     s->order[0] = moved;
 }
 
-/* In order of bytes * life^power; if peak_first, what is in use at the peak before all else. */
+/* Sorts by bytes * lifetime^power; with peak_first, blocks in use at the peak come first. */
 static void sort_by_weight(search *s, double power, int peak_first)
 {
     for (int64_t i = 0; i < s->count; i++) {
@@ -128,8 +128,8 @@ static void sort_by_weight(search *s, double power, int peak_first)
     qsort(s->order, (size_t)s->count, sizeof *s->order, heavier_first);
 }
 
-/* Tries orders until the arena is as small as it can be, or the work is spent: each order once, then again, as often as that, each time with the
- * block that reached highest moved to the front. */
+/* Tries orders until the arena reaches its lower bound, or the budget is spent: each order once, then again that many
+ * times, each time with the highest block moved to the front. */
 static void try_orders(search *s, int again)
 {
     enum { POWERS = 9 };
@@ -144,7 +144,7 @@ static void try_orders(search *s, int again)
     }
 }
 
-/* Bytes in use in each step, for the caller to free; null out of memory. */
+/* The bytes in use in each step; the caller frees them; null: out of memory. */
 static int64_t *live_bytes(const atl_block *blocks, int64_t count, int64_t *steps_out)
 {
     int64_t steps = 0, live = 0;
@@ -162,7 +162,7 @@ static int64_t *live_bytes(const atl_block *blocks, int64_t count, int64_t *step
     return bytes;
 }
 
-/* Sets s->least, and which blocks are at the peak.  0: out of memory. */
+/* Sets s->least, and marks the blocks at the peak.  Returns 0 if out of memory. */
 static int find_peak(search *s)
 {
     int64_t steps, *live = live_bytes(s->blocks, s->count, &steps);
@@ -199,7 +199,7 @@ static int64_t place_few(atl_block *blocks, int64_t count)
     return ok ? s.smallest : -1;
 }
 
-/* ---- many blocks: a sweep over time ------------------------------------------------------------------------------------- */
+/* ---- many blocks: a sweep over time ------------------------------------------------------------------------------ */
 
 typedef struct hole {
     int64_t offset, bytes;

@@ -13,8 +13,8 @@ typedef struct atl_block {
     int64_t offset;      /* out */
 } atl_block;
 
-/* Sets every offset, so that no two blocks overlap in both time and place; returns the size of the arena, or -1 out of memory,
- * which is also said of blocks that are larger than ATL_MOST_BYTES, or are so in sum beyond 2^62 bytes. */
+/* Sets every offset so that blocks with overlapping lifetimes do not overlap in memory.  Returns the size of the arena,
+ * or -1 if out of memory, */
 int64_t atl_pack_arena(atl_block *blocks, int64_t count);
 
 /* The largest sum of sizes in use in one step: no arena can be smaller.  Returns -1 if out of memory. */

@@ -10,7 +10,7 @@ void atl_compiler_in_place(atl_lowering *l, int i)
 
 void atl_compiler_over(atl_lowering *l, atl_value_id result, atl_value_id input)
 {
-    if (l->failed || result < 0 || input < 0 || !l->in_place || l->now_once) /* steps that run once share no memory */
+    if (l->failed || result < 0 || input < 0 || !l->in_place || l->now_once) /* prepacking steps share no memory */
         return;
     if (!ATL_GROW(l->in_places, l->in_place_count, l->in_place_capacity)) {
         atl_out_of_memory();
@@ -20,7 +20,7 @@ void atl_compiler_over(atl_lowering *l, atl_value_id result, atl_value_id input)
     l->in_places[l->in_place_count++] = (atl_in_place){.result = result, .input = input, .step = l->plan->step_count};
 }
 
-/* The first entry of the step: they are in order of their steps. */
+/* The first entry of the step; entries are in order of their steps. */
 static int64_t first_of_step(const atl_lowering *l, int64_t step)
 {
     int64_t i = 0, end = l->in_place_count;
@@ -34,7 +34,7 @@ static int64_t first_of_step(const atl_lowering *l, int64_t step)
     return i;
 }
 
-/* How many operands of the step lie in that buffer. */
+/* The number of operands of the step in that buffer. */
 static int64_t operands_in(const atl_plan *p, const atl_plan_step *step, atl_value_id buffer)
 {
     const atl_value_id *read = atl_step_reads(step);
@@ -44,9 +44,9 @@ static int64_t operands_in(const atl_plan *p, const atl_plan_step *step, atl_val
     return count;
 }
 
-/* An op names each operand that its result may be written over, because it reads every element of that operand before it writes the one in its
- * place.  If the step reads the same memory through one more operand, in an order of its own (the image of a convolution whose residual is
- * that image, too), what it has yet to read there would be overwritten. */
+/* An op names each operand that its result may overwrite, because it reads every element of that operand before it
+ * writes the one in its place.  If the step reads the same memory through another operand, in another order (the image
+ * of a convolution whose residual is that image, too), the result would overwrite elements before they are read. */
 int atl_may_write_over(const atl_lowering *l, int64_t step, atl_value_id result, atl_value_id input)
 {
     const atl_plan *p = l->plan;

@@ -5,7 +5,8 @@
 #include "compiler/lower/lower_state.h"
 #include "compiler/memory/buffers.h"
 
-/* True if that step of every run may write `result` over `input`: the op allows it, and reads that memory through no other operand. */
+/* True if that step of every run may write `result` over `input`: the op allows it, and the step reads that memory
+ * through no other operand. */
 int atl_may_write_over(const atl_lowering *lowering, int64_t step, atl_value_id result, atl_value_id input);
 
 /* Lets results use the buffers of inputs whose last use is the same step. */

@@ -168,7 +168,7 @@ static double decimal_at(const char **at)
     return (negative ? -digits : digits) / scale;
 }
 
-/* ---- matching ------------------------------------------------------------------------------------------------------ */
+/* ---- matching ---------------------------------------------------------------------------------------------------- */
 
 enum { MOST_INPUTS = 3 };
 
@@ -242,7 +242,7 @@ static int are_met(unsigned needs, const atl_letters *letters)
            !(needs & ATL_TRUE && a == 0);
 }
 
-/* ---- building ------------------------------------------------------------------------------------------------------ */
+/* ---- building ---------------------------------------------------------------------------------------------------- */
 
 static double factor_at(const char **at, const atl_letters *letters)
 {
@@ -293,7 +293,7 @@ atl_node *atl_build_side(const char *text, atl_node *like, const atl_letters *le
     return build(&text, like, letters, 1);
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static atl_node *rewritten(const atl_equation *equation, atl_node *y)
 {

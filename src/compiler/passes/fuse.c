@@ -46,7 +46,8 @@ static int is_number(const atl_node *node)
     return node->shape->rank == 0 && atl_is_uniform(node, &value);
 }
 
-/* What differs from run to run stays a node of its own: of a fused one nobody would see that it must not be prepacked. */
+/* A node whose value differs from run to run is not fused: nothing would show that the fused node must not be
+ * prepacked. */
 static int is_fusible(const atl_node *node)
 {
     return atl_is_elementwise(node->op) && !(node->op->flags & (ATL_OP_SIDE_EFFECT | ATL_OP_RANDOM)) &&
@@ -292,7 +293,7 @@ static int find_groups(atl_rewrite *r)
     return 1;
 }
 
-/* ---- building --------------------------------------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------------------------------- */
 
 /* A group while its expression is built. */
 typedef struct building {

@@ -13,7 +13,7 @@ static const atl_pass *const passes[] = {&atl_hoist_relu_grad_pass, &atl_simplif
                                          &atl_epilogue_pass,        &atl_relu_grad_pass, &atl_fuse_pass,
                                          &atl_compress_pass};
 
-/* ---- one pass ---------------------------------------------------------------------------------------------------------------- */
+/* ---- one pass ---------------------------------------------------------------------------------------------------- */
 
 static int analyse(atl_rewrite *r, const atl_pass *pass, int64_t count, atl_node *const *roots)
 {

@@ -22,8 +22,9 @@ static const atl_node *source_of(const atl_node *node)
     return node;
 }
 
-/* An output that is an input or a variable, maybe under another shape, is copied: the caller may free what was fed, and a variable may change,
- * while the value is still looked at.  copy[]: of each node of the graph.  0 with the error set. */
+/* Copies each output that is an input or a variable, perhaps with another shape: the caller may free the feed, and the
+ * variable may change, while the value is still in use.  copy[]: for each node of the graph.  Returns 0 with the error
+ * set. */
 static int copy_sources(atl_lowering *l, int64_t count, atl_node *const *outputs, atl_value_id *copy)
 {
     for (int64_t n = 0; n < l->plan->copy.graph->count; n++)
@@ -58,8 +59,8 @@ static int set_outputs(atl_lowering *l, int64_t count, atl_node *const *outputs,
     return 1;
 }
 
-/* Lowers all that is needed: first what is needed for something else than assignments; copies of sources come before those, too, which may
- * write the variables. */
+/* Lowers all needed nodes: first those that are needed for anything other than assignments.  Copies of sources come
+ * before the assignments, too, because those may write the variables. */
 static int lower_all(atl_lowering *l, char *needed, int64_t count, atl_node *const *outputs)
 {
     const atl_graph *graph = l->plan->copy.graph;

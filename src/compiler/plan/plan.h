@@ -84,8 +84,8 @@ typedef struct atl_plan_options {
 /* Where Winograd convolution may be used: see lowering.h. */
 int atl_winograd_use(atl_plan_options options);
 
-/* The plan that computes the roots, the first `outputs` of which can be fetched.  Takes the copy over, also on failure. Null with the thread's
- * error set. */
+/* The plan that computes the roots; the first `outputs` of them can be fetched.  Takes ownership of the copy, also on
+ * failure.  Null with the thread's error set. */
 atl_plan *atl_plan_new(atl_copy *copy, atl_nodes roots, int64_t outputs, atl_plan_options options);
 void atl_plan_free(atl_plan *plan);
 

@@ -1,4 +1,4 @@
-/* Which instruction set is in use: what the processor has, capped by $ATLED_ISA. */
+/* Chooses the instruction set: the processor's, capped by $ATLED_ISA. */
 #include "kernels/kernels.h"
 
 #include <stdlib.h>
@@ -16,7 +16,7 @@ enum { ISAS = sizeof names / sizeof *names };
 
 const char *atl_isa_name(atl_isa isa) { return (unsigned)isa < ISAS ? names[isa] : ""; }
 
-/* gcc's and clang's test also asks whether the system saves the registers. */
+/* The compilers' test also checks that the operating system saves the registers. */
 atl_isa atl_isa_of_processor(void)
 {
 #ifdef ATLED_X86_LEVELS
@@ -45,7 +45,7 @@ const atl_kernel_table *atl_kernels_of(atl_isa isa)
     return isa == ATL_ISA_GENERIC ? &atl_kernel_table_generic : NULL;
 }
 
-/* What $ATLED_ISA allows; the best that there is where it is not set or says something else. */
+/* The best instruction set that $ATLED_ISA allows; the processor's best if the variable is not set or invalid. */
 static atl_isa allowed(void)
 {
     const char *wanted = getenv("ATLED_ISA");
@@ -55,7 +55,7 @@ static atl_isa allowed(void)
     return ISAS - 1;
 }
 
-/* When the library is loaded: before any thread can ask, and always the same for a process. */
+/* Runs when the library is loaded, before any thread can use the table, so the choice never changes in a process. */
 __attribute__((constructor)) static void choose_kernels(void)
 {
     atl_isa most = allowed(), has = atl_isa_of_processor();

@@ -1,9 +1,9 @@
-/* Sharing a big loop among the threads. */
+/* Divides a large loop among the threads. */
 #include "kernels/parallel.h"
 
 #include <omp.h>
 
-enum { ENOUGH_WORK = 32768 }; /* elements: some ten microseconds for one thread */
+enum { ENOUGH_WORK = 32768 }; /* elements: about ten microseconds for one thread */
 
 void atl_parallel(int64_t count, int64_t work, atl_range_loop *loop, const void *job)
 {
