@@ -31,9 +31,6 @@ void flush_output(void);
 /* After the last word on standard output: returns code, or another one after a complaint if a part of it was lost. */
 int end_output(const char *command, int code);
 
-/* Puts the text in the place of the file; if that fails, the file is as it was.  0, or an exit code with the complaint written. */
-int write_whole(const char *command, const char *path, const char *text, size_t size);
-
 /* The subcommands: argv[0] is the subcommand's name.  They return an exit code. */
 int atled_dot(int argc, char **argv);
 int atled_eval(int argc, char **argv);

@@ -264,7 +264,11 @@ atl_context *atl_context_new(atl_program *program)
         atl_set_error(ATL_INVALID, "context: the program is null");
         return NULL;
     }
-    return new_context(program);
+    uint64_t errors = atl_error_count();
+    atl_context *context = new_context(program);
+    if (!context)
+        atl_status_since(errors, "context");
+    return context;
 }
 
 /* Drops a reference; frees the plan with the last one. */
