@@ -166,5 +166,5 @@ Test(profile, mistakes_are_named)
     cr_assert_str_empty(run.out); /* before the work, not after it */
     cr_assert_refused(2, ".svg, .png, .pdf or .dot", "profile", "-m", "cifar10", "--dot", "x.jpg");
     if (access("/dev/full", W_OK) == 0)
-        cr_assert_refused(3, "/dev/full could not be written: No space", "profile", "-m", "lenet", "-o", "/dev/full");
+        cr_assert_refused(3, "'/dev/full' could not be written: No space", "profile", "-m", "lenet", "-o", "/dev/full");
 }

@@ -64,7 +64,9 @@ Test(known_times, there_may_be_very_many, .timeout = 60)
         fprintf(file, "%d conv2d 0100010001 [1, 55, 55, 16] [3, 3, 16, %d] threads 2 bfloat16 0 algorithm 1\n", i, i);
     fclose(file);
     cr_assert_eq(atl_read_timing(in_scratch("times")), ATL_OK, "%s", atl_error());
-    cr_assert_gt(atl_known_time("conv2d 0100010001 [1, 55, 55, 16] [3, 3, 16, 299999] threads 2 bfloat16 0 algorithm 1"), 0);
+    cr_assert_gt(atl_known_time(
+                     "conv2d 0100010001 [1, 55, 55, 16] [3, 3, 16, 299999] threads 2 bfloat16 0 algorithm 1"),
+                 0);
 }
 
 Test(known_times, lines_that_are_no_times)
