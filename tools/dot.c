@@ -8,7 +8,7 @@
 
 typedef struct settings {
     const char *model, *weights, *output, *from, *to;
-    int gradient;
+    int gradient, allow_non_finite;
     int64_t depth;
 } settings;
 
@@ -29,6 +29,7 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
          .help = "only what this node is computed from; with --from, what lies between the two"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "weights, .npz, whose layer widths and picture size the drawing shows in place of the published ones"},
+        ALLOW_NON_FINITE(&set->allow_non_finite),
         {0}};
     static const char *const examples[] = {
         "atled dot --model cifar10 --gradient -o cifar10.svg",
@@ -136,6 +137,8 @@ int atled_dot(int argc, char **argv)
     code = check_files("dot", files);
     if (!code)
         code = open_network("dot", set.model, set.weights, &network);
+    if (!code && set.weights)
+        code = check_loaded("dot", network.graph, set.weights, set.allow_non_finite);
     if (!code)
         code = draw(&set, &network);
     close_network(&network);

@@ -8,7 +8,7 @@
 
 typedef struct profile_settings {
     const char *model, *weights, *output, *drawing;
-    int forward, gradient, train, json;
+    int forward, gradient, train, json, allow_non_finite;
     int64_t batch, runs, depth;
     compile_options compile;
 } profile_settings;
@@ -19,6 +19,7 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME", .required = 1,
          .help = "the network"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE", .help = "its weights, .npz; else random ones"},
+        ALLOW_NON_FINITE(&set->allow_non_finite),
         {"gradient", 'g', .flag = &set->gradient,
          .help = "forward and the gradient of the cross entropy by the image: what is profiled if nothing is said"},
         {"forward", 'f', .flag = &set->forward, .help = "the logits only"},
@@ -93,8 +94,8 @@ static int write_profile(const profile_settings *set, const atl_program *program
         code = report_failure("profile");
     else if (failed)
         code = report_error("profile", EXIT_BAD_FILE, "the profile could not be written: %s", strerror(errno));
-    else if (set->output)
-        code = write_whole("profile", set->output, text, size);
+    else if (set->output && atl_write_bytes(set->output, text, size))
+        code = report_failure("profile");
     free(text);
     return code;
 }
@@ -171,6 +172,8 @@ int atled_profile(int argc, char **argv)
         code = begin_compiling("profile", &set.compile);
     if (!code)
         code = open_network_for("profile", set.model, set.weights, set.batch, set.train, &network);
+    if (!code && set.weights)
+        code = check_loaded("profile", network.graph, set.weights, set.allow_non_finite);
     if (!code)
         code = profile(&set, &network);
     close_network(&network);

@@ -32,10 +32,6 @@ void flush_output(void);
 /* Call it after the last output: returns code, or another one after an error message if output was lost. */
 int end_output(const char *command, int code);
 
-/* Replaces the file by the text; on failure the file is unchanged.  Returns 0, or the exit code after an error
- * message. */
-int write_whole(const char *command, const char *path, const char *text, size_t size);
-
 /* The subcommands: argv[0] is the subcommand's name.  They return an exit code. */
 int atled_dot(int argc, char **argv);
 int atled_eval(int argc, char **argv);

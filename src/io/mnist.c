@@ -3,51 +3,26 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "io/dataset.h"
-#include "files/input_file.h"
+#include "io/packed_file.h"
 
 enum { CLASSES = 10, MAX_SIDE = 4096, MAX_DEFLATE = 1032 /* bytes that one byte can become: zlib's manual */ };
 
 /* An idx file, positioned at its data. */
 typedef struct idx_file {
     char path[ATL_PATH_SIZE];
-    gzFile stream;
+    atl_packed_file *stream;
     int64_t size[3]; /* count, height, width */
 } idx_file;
-
-/* Reports damage with zlib's message, which begins with the path. */
-static atl_status refuse_damage(const idx_file *file, int code, const char *words)
-{
-    size_t length = strlen(file->path);
-    if (strncmp(words, file->path, length) == 0 && strncmp(words + length, ": ", 2) == 0)
-        words += length + 2;
-    if (code == Z_MEM_ERROR)
-        return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory reading '%s'", file->path);
-    return atl_set_error(ATL_BAD_FILE, "'%s' is damaged: %s: fetch it again", file->path, words);
-}
-
-/* Reads up to `size` bytes; fewer only at the end of the file.  Any read may detect damage, such as a wrong
- * checksum. */
-static atl_status read_bytes(idx_file *file, void *bytes, int64_t size, int64_t *got_out)
-{
-    int code = Z_OK;
-    int64_t got = gzread(file->stream, bytes, (unsigned)size);
-    *got_out = got > 0 ? got : 0;
-    if (got >= 0)
-        return ATL_OK;
-    const char *words = gzerror(file->stream, &code);
-    return code == Z_BUF_ERROR ? ATL_OK : refuse_damage(file, code, words);
-}
 
 static atl_status read_number(idx_file *file, const char *what, int64_t *number_out)
 {
     unsigned char b[4];
     int64_t got;
-    atl_status status = read_bytes(file, b, 4, &got);
+    atl_status status = atl_read_packed(file->stream, b, 4, &got);
     if (!status && got != 4)
         status =
             atl_set_error(ATL_BAD_FILE, "'%s' is cut short in its head, before %s: fetch it again", file->path, what);
@@ -86,19 +61,12 @@ static atl_status read_head(idx_file *file, int rank, int64_t file_size)
 static atl_status open_idx(const char *folder, const char *name, int rank, idx_file *file)
 {
     char packed[64];
-    FILE *stream;
     int64_t file_size;
     *file = (idx_file){.size = {1, 1, 1}};
     snprintf(packed, sizeof packed, "%s.gz", name);
     atl_path_in(file->path, folder, atl_is_in_folder(folder, name) ? name : packed);
-    atl_status status = atl_open_input(file->path, "an idx file of MNIST, plain or .gz,", &stream, &file_size);
-    if (status)
-        return status;
-    fclose(stream);
-    file->stream = gzopen(file->path, "rb");
-    if (!file->stream)
-        return atl_out_of_memory();
-    return read_head(file, rank, file_size);
+    atl_status status = atl_open_packed(file->path, "an idx file of MNIST, plain or .gz,", &file->stream, &file_size);
+    return status ? status : read_head(file, rank, file_size);
 }
 
 /* Checks that the file ends here and is complete: gzip's checksum comes last. */
@@ -106,15 +74,13 @@ static atl_status check_end(idx_file *file)
 {
     unsigned char more;
     int64_t got;
-    int code = Z_OK;
-    atl_status status = read_bytes(file, &more, 1, &got);
+    atl_status status = atl_read_packed(file->stream, &more, 1, &got);
     if (status)
         return status;
     if (got > 0)
         return atl_set_error(ATL_BAD_FILE, "'%s' goes on after its %" PRId64 " records: fetch it again", file->path,
                              file->size[0]);
-    gzerror(file->stream, &code);
-    return code == Z_BUF_ERROR
+    return atl_is_cut_short(file->stream)
                ? atl_set_error(ATL_BAD_FILE, "'%s' is cut short: its checksum is missing: fetch it again", file->path)
                : ATL_OK;
 }
@@ -124,7 +90,7 @@ static atl_status read_records(idx_file *file, unsigned char *bytes)
 {
     int64_t record = file->size[1] * file->size[2], got;
     for (int64_t i = 0; i < file->size[0]; i++) {
-        atl_status status = read_bytes(file, bytes + i * record, record, &got);
+        atl_status status = atl_read_packed(file->stream, bytes + i * record, record, &got);
         if (status)
             return status;
         if (got != record)
@@ -183,9 +149,7 @@ atl_status atl_read_mnist(const char *folder, atl_part part, atl_dataset **data_
             open_idx(folder, part == ATL_TRAINING ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte", 1, &labels);
     if (!status)
         status = read_pair(&images, &labels, data_out);
-    if (images.stream)
-        gzclose(images.stream);
-    if (labels.stream)
-        gzclose(labels.stream);
+    atl_close_packed(images.stream);
+    atl_close_packed(labels.stream);
     return status ? status : name_digits(*data_out);
 }

@@ -38,7 +38,11 @@ atl_context *atl_context_new(atl_program *program)
         atl_set_error(ATL_INVALID, "context: the program is null");
         return NULL;
     }
-    return atl_new_context(program);
+    uint64_t errors = atl_error_count();
+    atl_context *context = atl_new_context(program);
+    if (!context)
+        atl_status_since(errors, "context");
+    return context;
 }
 
 /* Drops a reference; frees the plan with the last one. */

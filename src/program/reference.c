@@ -228,7 +228,7 @@ static atl_status run(atl_reference *reference, const atl_copy *copy, atl_nodes 
     return status;
 }
 
-atl_reference *atl_reference_run(atl_nodes outputs, const atl_feed *feeds)
+static atl_reference *new_reference(atl_nodes outputs, const atl_feed *feeds)
 {
     atl_copy copy;
     if (atl_check_outputs(NULL, outputs))
@@ -243,6 +243,15 @@ atl_reference *atl_reference_run(atl_nodes outputs, const atl_feed *feeds)
         return reference;
     atl_reference_free(reference);
     return NULL;
+}
+
+atl_reference *atl_reference_run(atl_nodes outputs, const atl_feed *feeds)
+{
+    uint64_t errors = atl_error_count();
+    atl_reference *reference = new_reference(outputs, feeds);
+    if (!reference)
+        atl_status_since(errors, "reference");
+    return reference;
 }
 
 void atl_reference_free(atl_reference *reference)

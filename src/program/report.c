@@ -111,23 +111,29 @@ static atl_status time_steps(const atl_plan_context *context, int runs, double *
     return ATL_OK;
 }
 
-atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int runs)
+static atl_status time_program(atl_program *program, int runs)
 {
-    atl_status status = atl_run(program, feeds); /* checks the feeds, and switches the context to their shapes */
-    if (status)
-        return status;
-    runs = runs > 0 ? runs : 10;
     atl_plan *plan = atl_program_plan(program);
     double *time = atl_allocate((size_t)(plan->step_count * runs), sizeof *time);
     if (!plan->microseconds)
         plan->microseconds = atl_allocate((size_t)plan->step_count, sizeof *plan->microseconds);
     atl_threads before = atl_use_threads(atl_program_threads(program));
-    status = time && plan->microseconds ? time_steps(atl_program_context(program), runs, time) : atl_out_of_memory();
+    atl_status status =
+        time && plan->microseconds ? time_steps(atl_program_context(program), runs, time) : atl_out_of_memory();
     atl_restore_threads(before);
     for (int64_t s = 0; !status && s < plan->step_count; s++)
         plan->microseconds[s] = median(time + s * runs, runs);
     atl_release(time);
     return status;
+}
+
+atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int runs)
+{
+    uint64_t errors = atl_error_count();
+    atl_status status = atl_run(program, feeds); /* checks the feeds, and switches the context to their shapes */
+    if (!status)
+        status = time_program(program, runs > 0 ? runs : 10);
+    return status ? atl_status_since(errors, "profile") : ATL_OK;
 }
 
 static atl_status not_timed(void)

@@ -128,6 +128,19 @@ Test(dot, an_empty_graph_is_drawn)
     atl_release(text);
 }
 
+/* Graphviz refuses a label with nothing in it. */
+Test(dot, titles_and_names_without_a_character)
+{
+    atl_node *image = atl_input(graph, "a/", ATL_FLOAT32, ATL_SHAPE(2));
+    atl_named(atl_tanh(image), "b//");
+    char *text = DRAWN(graph, .title = "");
+    cr_assert_not_null(text);
+    cr_assert(!strstr(text, "></font>"), "%s", text);
+    cr_assert(!strstr(text, "<b></b>"), "%s", text);
+    cr_assert(!strstr(text, "label=<>"), "%s", text);
+    atl_release(text);
+}
+
 Test(dot, every_node_and_every_use_of_a_value_is_drawn)
 {
     atl_node *image = image_of(4);

@@ -176,6 +176,52 @@ Test(dataset, idx_packed_with_a_wrong_or_missing_checksum)
     }
 }
 
+/* Random pixels, which gzip stores as they are, of a size at which a read gives the last pixel as it takes the last byte: no
+ * later read of the data comes upon what is missing. */
+Test(dataset, idx_packed_without_its_checksum_where_a_read_ends_with_the_data)
+{
+    enum { COUNT = 16, HEIGHT = 31, WIDTH = 33, SIZE = 16 + COUNT * HEIGHT * WIDTH };
+    static unsigned char bytes[SIZE];
+    size_t at = put_number(bytes, put_number(bytes, 0, 0x803), COUNT), size;
+    at = put_number(bytes, put_number(bytes, at, HEIGHT), WIDTH);
+    for (uint32_t number = 1; at < SIZE; at++)
+        bytes[at] = (unsigned char)((number = number * 1664525 + 1013904223) >> 24);
+    write_labels(COUNT, -1);
+    gzFile stream = gzopen(in_scratch("train-images-idx3-ubyte.gz"), "wb");
+    cr_assert_eq(gzwrite(stream, bytes, SIZE), SIZE);
+    gzclose(stream);
+    unsigned char *packed = read_file(in_scratch("train-images-idx3-ubyte.gz"), &size);
+    atl_dataset *data = atl_dataset_open(scratch, ATL_TRAINING);
+    cr_assert(data, "%s", atl_error());
+    cr_expect_eq(memcmp(data->bytes, bytes + 16, SIZE - 16), 0);
+    atl_dataset_free(data);
+    for (size_t cut = 1; cut <= 8; cut++) {
+        write_file(in_scratch("train-images-idx3-ubyte.gz"), packed, size - cut);
+        refuse("is cut short");
+    }
+    packed[size - 8] ^= 0xff;
+    write_file(in_scratch("train-images-idx3-ubyte.gz"), packed, size);
+    refuse("is damaged: incorrect data check");
+    free(packed);
+}
+
+/* A file may be packed in parts, one after the other. */
+Test(dataset, idx_packed_in_two_members)
+{
+    const unsigned char head[16] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2};
+    write_labels(2, -1);
+    gzFile stream = gzopen(in_scratch("train-images-idx3-ubyte.gz"), "wb");
+    cr_assert_eq(gzwrite(stream, head, sizeof head), (int)sizeof head);
+    gzclose(stream);
+    stream = gzopen(in_scratch("train-images-idx3-ubyte.gz"), "ab");
+    cr_assert_eq(gzwrite(stream, "abcd", 4), 4);
+    gzclose(stream);
+    atl_dataset *data = atl_dataset_open(scratch, ATL_TRAINING);
+    cr_assert(data, "%s", atl_error());
+    cr_expect_eq(data->bytes[3], 'd');
+    atl_dataset_free(data);
+}
+
 Test(dataset, idx_of_nothing)
 {
     write_images(0, 0);

@@ -49,6 +49,10 @@ Test(network, weights_that_are_not_finite_are_refused)
     cr_assert_refused(3, "--allow-non-finite", "fool", "-q", "-t", "cat", "-w",
                       spoil(source_file("models/cifar10.npz"), "conv1/weights", NAN, "cifar10.npz"), "-o",
                       scratch_file("x.png"));
+    const char *cifar10 = scratch_file("cifar10.npz");
+    cr_assert_refused(3, "--allow-non-finite", "profile", "-m", "cifar10", "-w", cifar10);
+    cr_assert_refused(3, "--allow-non-finite", "dot", "-m", "cifar10", "-w", cifar10);
+    cr_assert_code(RUN("dot", "-m", "cifar10", "-w", cifar10, "--allow-non-finite"), 0);
     cr_assert_neq(access(out, F_OK), 0);
 }
 

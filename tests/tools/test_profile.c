@@ -1,5 +1,7 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "atled/files.h"
 #include "command.h"
 #include "json.h"
 
@@ -53,26 +55,41 @@ Test(profile, json_goes_to_the_file)
     free(text);
 }
 
+/* Its mode stays, and a link that is called as a temporary file might be is not followed. */
+Test(profile, the_file_is_replaced_as_a_whole)
+{
+    const char *path = scratch_file("kept.txt"), *other = scratch_file("other.txt");
+    char beside[4096];
+    struct stat about;
+    atl_write_bytes(path, "kept", 4);
+    atl_write_bytes(other, "precious", 8);
+    cr_assert_eq(chmod(path, 0600), 0);
+    snprintf(beside, sizeof beside, "%s.partial", path);
+    cr_assert_eq(symlink(other, beside), 0);
+    command_run run = RUN("profile", "-m", "lenet", "--runs", "1", "-o", path);
+    unlink(beside);
+    cr_assert_code(run, 0);
+    cr_assert_mentions(whole_file(path), "conv1");
+    cr_assert_str_eq(whole_file(other), "precious");
+    cr_assert_eq(stat(path, &about), 0);
+    cr_assert_eq(about.st_mode & 0777, 0600u);
+}
+
+/* A file may not grow beyond some bytes: that is a full disk. */
 Test(profile, what_cannot_be_written_leaves_the_old_file)
 {
     const char *path = scratch_file("kept.txt");
-    char beside[4096];
-    FILE *file = fopen(path, "w");
-    fputs("kept", file);
-    fclose(file);
-    snprintf(beside, sizeof beside, "%s.partial", path);
-    cr_assert_eq(mkdir(beside, 0700), 0); /* in the way */
-    cr_assert_refused(3, "kept.txt could not be written", "profile", "-m", "lenet", "--runs", "1", "-o", path);
-    char *text = whole_file(path);
-    cr_assert_str_eq(text, "kept");
-    free(text);
-    rmdir(beside);
+    struct rlimit limit, old;
+    atl_write_bytes(path, "kept", 4);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+    limit = old;
+    limit.rlim_cur = 1000;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0); /* which the command inherits */
     command_run run = RUN("profile", "-m", "lenet", "--runs", "1", "-o", path);
-    cr_assert_code(run, 0);
-    text = whole_file(path);
-    cr_assert_mentions(text, "conv1");
-    free(text);
-    cr_assert_neq(access(beside, F_OK), 0);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "could not be written");
+    cr_assert_str_eq(whole_file(path), "kept");
 }
 
 Test(profile, passes_can_be_left_out)
@@ -149,5 +166,5 @@ Test(profile, mistakes_are_named)
     cr_assert_str_empty(run.out); /* before the work, not after it */
     cr_assert_refused(2, ".svg, .png, .pdf or .dot", "profile", "-m", "cifar10", "--dot", "x.jpg");
     if (access("/dev/full", W_OK) == 0)
-        cr_assert_refused(3, "/dev/full could not be written: No space", "profile", "-m", "lenet", "-o", "/dev/full");
+        cr_assert_refused(3, "'/dev/full' could not be written: No space", "profile", "-m", "lenet", "-o", "/dev/full");
 }
