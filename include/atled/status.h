@@ -49,9 +49,10 @@ ATL_API atl_status atl_set_error(atl_status status, const char *format, ...) ATL
 /* The version of the library, "major.minor.patch". */
 ATL_API const char *atl_version(void);
 
-/* The instruction sets that atled's own loops are compiled for: AVX-512 (F, VL, DQ, BW), AVX2 with FMA, and what every processor of this architecture
- * has.  The environment variable ATLED_ISA (avx512, avx2 or generic) caps what is used, of our own loops and of oneDNN, for which generic is SSE4.1
- * on x86-64; a value that is none of these is ignored.  It is read once, when the library is loaded. */
+/* The instruction sets that atled's own loops are compiled for: AVX-512 (F, VL, DQ, BW), AVX2 with FMA, and what every
+ * processor of this architecture has.  The environment variable ATLED_ISA (avx512, avx2 or generic) caps what is used,
+ * of our own loops and of oneDNN, for which generic is SSE4.1 on x86-64; a value that is none of these is ignored.  It
+ * is read once, when the library is loaded. */
 typedef enum atl_isa { ATL_ISA_GENERIC = 0, ATL_ISA_AVX2, ATL_ISA_AVX512 } atl_isa;
 
 ATL_API atl_isa atl_isa_in_use(void);

@@ -17,8 +17,8 @@ typedef enum atl_fold {
 
 enum { ATL_FOLD_LANES = 16, ATL_FOLD_BLOCK = 512 }; /* runs are added up in so many parts, a block at a time */
 
-/* The loops of a fold.  `part` holds floats, or doubles if `wide` (squares and products of floats leave their range); `shift` is the maximum,
- * for log-sum-exp. */
+/* The loops of a fold.  `part` holds floats, or doubles if `wide` (squares and products of floats leave their range);
+ * `shift` is the maximum, for log-sum-exp. */
 typedef struct atl_fold_loops {
     int wide;
     void (*begin)(void *part, int64_t n);

@@ -1,7 +1,8 @@
 /* The kernels: compute loops over plain arrays and small structs, which know no node and no graph.
  *
- * Each source of this folder is compiled once for each instruction set (level.h), and table.c makes of what it exports one table of function
- * pointers.  atl_kernels is the table for the instruction set in use; it is chosen once, when the library is loaded.
+ * Each source of this folder is compiled once for each instruction set (level.h), and table.c makes of what it exports
+ * one table of function pointers.  atl_kernels is the table for the instruction set in use; it is chosen once, when the
+ * library is loaded.
  *
  *     atl_kernels->winograd_convolve(&w, image, filter, &end, scratch, result);
  *

@@ -1,4 +1,5 @@
-/* The instruction set for which a kernel's source is being compiled.  src/meson.build's flags choose the instructions, and
+/* The instruction set for which a kernel's source is being compiled.  src/meson.build's flags choose the instructions,
+ * and
  *
  *     ATL_LEVEL       avx512, avx2 or generic: the end of the names of all that the object exports
  *     ATL_VECTOR      floats in one register: 16, 8 or 4

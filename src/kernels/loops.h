@@ -1,7 +1,7 @@
 /* For loops that the compiler vectorises, in sources that are compiled once for each instruction set.
  *
- * ATL_LANES before a loop: iterations do not depend on one another (an output may be exactly an input, not a shifted one), so that they may
- * run side by side.  ATL_LANE before a function that such a loop calls. */
+ * ATL_LANES before a loop: iterations do not depend on one another (an output may be exactly an input, not a shifted
+ * one), so that they may run side by side.  ATL_LANE before a function that such a loop calls. */
 #ifndef ATLED_KERNELS_LOOPS_H
 #define ATLED_KERNELS_LOOPS_H
 

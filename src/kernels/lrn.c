@@ -5,9 +5,9 @@
 
 enum { MAX_VECTORS = 1024 / VECTOR, MAX_RADIUS = VECTOR / 2, MAX_GROUP = 4 };
 
-/* The sums over the windows around the lanes of x[0] to x[n - 1]; x[-1] and x[n] are looked at, too.  In lane c of `near` begins a sum
- * of `length` elements, at first from c - radius on; the binary digits of the window's size say which of them to add up.  n is known to
- * the compiler, so that all of it stays in registers. */
+/* The sums over the windows around the lanes of x[0] to x[n - 1]; x[-1] and x[n] are looked at, too.  In lane c of
+ * `near` begins a sum of `length` elements, at first from c - radius on; the binary digits of the window's size say
+ * which of them to add up.  n is known to the compiler, so that all of it stays in registers. */
 INLINE void sum_windows(int n, int radius, const vec *x, vec *sum)
 {
     const int size = 2 * radius + 1;

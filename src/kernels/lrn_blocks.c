@@ -1,4 +1,4 @@
-/* Local response normalisation of any exponent, and of windows that no vector holds, in loops over blocks of channels. */
+/* Local response normalisation of any exponent, and of windows that no vector holds: loops over blocks of channels. */
 #include <string.h>
 
 #include "kernels/level.h"
@@ -7,8 +7,9 @@
 
 enum { MOST = ATL_LRN_BLOCK, ROOM = MOST + 4 * ATL_LRN_MAX_RADIUS };
 
-/* The sums of `size` neighbours, for n of them, from n + size - 1 elements, which are lost: sums of 1, 2, 4, ... neighbours are
- * made in turn, and those added up that make `size`. Each sum is added up in the same order, wherever it stands. */
+/* The sums of `size` neighbours, for n of them, from n + size - 1 elements, which are lost: sums of 1, 2, 4, ...
+ * neighbours are made in turn, and those added up that make `size`. Each sum is added up in the same order, wherever it
+ * stands. */
 static void sum_neighbours(int64_t n, int64_t size, float *x, float *sum)
 {
     int64_t at = 0, total = n + size - 1;

@@ -1,6 +1,7 @@
 /* Masks: whether each element of an array is above 0, in one bit.
  *
- * 512 elements are a block of 16 words: element 16 k + j is bit k of word j, so that neighbours in a vector are neighbours in the words. */
+ * 512 elements are a block of 16 words: element 16 k + j is bit k of word j, so that neighbours in a vector are
+ * neighbours in the words. */
 #ifndef ATLED_KERNELS_MASK_H
 #define ATLED_KERNELS_MASK_H
 

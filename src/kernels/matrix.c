@@ -5,7 +5,7 @@
 #include "kernels/parallel.h"
 #include "kernels/vectors.h"
 
-/* ---- small --------------------------------------------------------------------------------------------------------- */
+/* ---- small ------------------------------------------------------------------------------------------------------- */
 
 /* A block of C in registers, [rows, VECTOR * width]: a, b and c point to the block's first row, column, and element. */
 INLINE void block_of_c(const int rows, const int width, const atl_product *p, const float *a, const float *b, float *c)
@@ -116,7 +116,7 @@ void KERNEL(small_product)(const atl_product *p, const float *a, const float *b,
         sum_rows_of_b(p, 0, p->m, a, b, c);
 }
 
-/* ---- a few rows times a large matrix ----------------------------------------------------------------------------------- */
+/* ---- a few rows times a large matrix ----------------------------------------------------------------------------- */
 
 typedef struct stream {
     const atl_product *product;
@@ -125,7 +125,8 @@ typedef struct stream {
     int parts;
 } stream;
 
-/* c[i, :] += x[i, 0] b0 + .. + x[i, 3] b3 for `rows` rows i and n columns, the rows of B being read once; b and c are rows of so many. */
+/* c[i, :] += x[i, 0] b0 + .. + x[i, 3] b3 for `rows` rows i and n columns, the rows of B being read once; b and c are
+ * rows of so many. */
 INLINE void add_four_rows(const int rows, int64_t n, int64_t row, float (*x)[4], const float *b, float *c)
 {
     int64_t j = 0;
@@ -301,7 +302,7 @@ void KERNEL(stream_product)(const atl_product *p, int parts, const float *a, con
             c[j] += partial[part * p->m * p->n + j];
 }
 
-/* ---- few terms ------------------------------------------------------------------------------------------------------- */
+/* ---- few terms --------------------------------------------------------------------------------------------------- */
 
 static void outer_rows(const void *job, int64_t first, int64_t last)
 {

@@ -1,5 +1,6 @@
-/* Products of float matrices that oneDNN is not made for: small ones, and a few rows times a large matrix, which is bound by how
- * fast that can be read.  B is taken as it lies: packing it for a kernel would keep a second copy of the largest weights there are. */
+/* Products of float matrices that oneDNN is not made for: small ones, and a few rows times a large matrix, which is
+ * bound by how fast that can be read.  B is taken as it lies: packing it for a kernel would keep a second copy of the
+ * largest weights there are. */
 #ifndef ATLED_KERNELS_MATRIX_H
 #define ATLED_KERNELS_MATRIX_H
 
@@ -21,9 +22,10 @@ static inline int64_t atl_stream_partial(const atl_product *p, int parts)
 }
 
 /* small_product: on the calling thread.
- * stream_product: m <= ATL_FEW_ROWS, and a_column is 1 if B is transposed.  `parts` is how many pieces the work is cut into: one for each thread
- *     is best.  `partial` is scratch of atl_stream_partial(p, parts) floats.
- * outer_product: few terms, k <= ATL_FEW_ROWS, B not transposed: bound by how fast C can be written.  Shared among the threads. */
+ * stream_product: m <= ATL_FEW_ROWS, and a_column is 1 if B is transposed.  `parts` is how many pieces the work is cut
+ *     into: one for each thread is best.  `partial` is scratch of atl_stream_partial(p, parts) floats.
+ * outer_product: few terms, k <= ATL_FEW_ROWS, B not transposed: bound by how fast C can be written.  Shared among the
+ * threads. */
 #define ATL_MATRIX_KERNELS(K)                                                                                          \
     K(void, small_product, (const atl_product *p, const float *a, const float *b, float *c))                           \
     K(void, stream_product,                                                                                            \

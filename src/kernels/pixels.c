@@ -36,7 +36,7 @@ float KERNEL(largest_magnitude)(int64_t n, const float *x)
     return largest;
 }
 
-/* ---- one step downhill, in one pass ---------------------------------------------------------------------------------- */
+/* ---- one step downhill, in one pass ------------------------------------------------------------------------------ */
 
 /* What n <= PARTS elements move by. */
 typedef void direction(const atl_descent_job *d, int64_t at, int n, float *step);
@@ -62,8 +62,8 @@ ATL_LANE void along_sign(const atl_descent_job *d, int64_t at, int n, float *ste
     }
 }
 
-/* m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  step = factor m / (sqrt(v) + epsilon).  Kingma & Ba 2014, algorithm 1
- * with the bias corrections in the factor.  Gradients of a saturated softmax are tiny: hence so is epsilon. */
+/* m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  step = factor m / (sqrt(v) + epsilon).  Kingma & Ba 2014, algorithm
+ * 1 with the bias corrections in the factor.  Gradients of a saturated softmax are tiny: hence so is epsilon. */
 ATL_LANE void along_moments(const atl_descent_job *d, int64_t at, int n, float *step)
 {
     const float *g = d->gradient + at;
@@ -90,7 +90,8 @@ ATL_LANE void move(atl_descent_job *d, int64_t at, int n, const float *step)
     }
 }
 
-/* The direction is known where this is called from, and becomes part of the loop; so does the descent, which is no other's. */
+/* The direction is known where this is called from, and becomes part of the loop; so does the descent, which is no
+ * other's. */
 ATL_LANE void descend(atl_descent_job *all, int64_t count, direction *along)
 {
     atl_descent_job d = *all;

@@ -1,4 +1,5 @@
-/* 1x1 convolutions whose pixels may lie apart, before or after: parts of a concat are written in their place, and read there. */
+/* 1x1 convolutions whose pixels may lie apart, before or after: parts of a concat are written in their place, and read
+ * there. */
 #ifndef ATLED_KERNELS_POINTWISE_H
 #define ATLED_KERNELS_POINTWISE_H
 

@@ -1,8 +1,8 @@
 /* Elementary functions of one float, for loops that run many lanes side by side: no branch, no call.
  *
  * They compute in double and round once, so that every one of them is within 0.51 units in the last place (pow: 0.53)
- * for every float (tests/kernels/test_vector_math.c); sin, cos and tan up to CIRCLE_LIMIT.  Denormals are numbers like any
- * other; inf, NaN and the sign of zero are as in C's <math.h>.
+ * for every float (tests/kernels/test_vector_math.c); sin, cos and tan up to CIRCLE_LIMIT.  Denormals are numbers like
+ * any other; inf, NaN and the sign of zero are as in C's <math.h>.
  *
  * Polynomials are minimax (Remez) on the stated interval for the stated error; coefficients from x^0 up. */
 #ifndef ATLED_KERNELS_VECTOR_MATH_H
@@ -49,7 +49,7 @@ ATL_LANE double of_bits(uint64_t bits)
 #define LN_2    0.69314718055994531
 #define HALF_PI 1.5707963267948966
 
-/* ---- exponential: x = n ln 2 + r, |r| <= ln 2 / 2 --------------------------------------------------------------- */
+/* ---- exponential: x = n ln 2 + r, |r| <= ln 2 / 2 ---------------------------------------------------------------- */
 
 /* (e^r - 1) / r on [-ln 2 / 2, ln 2 / 2], 2^-32 */
 ATL_LANE double reduced_expm1(double r)
@@ -87,7 +87,7 @@ ATL_LANE float fast_exp(float x) { return (float)double_exp((double)x); }
 ATL_LANE float fast_exp2(float x) { return (float)double_exp((double)x * LN_2); }
 ATL_LANE float fast_expm1(float x) { return copysignf((float)double_expm1((double)x), x); }
 
-/* ---- logarithm: x = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)) -------------------------------------------------- */
+/* ---- logarithm: x = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)) --------------------------------------------------- */
 
 /* x must be above 0, finite, and not denormal as a double (no float is).  Error 2^-36, relative also near 1. */
 ATL_LANE double double_log(double x)
@@ -126,7 +126,7 @@ ATL_LANE float fast_log1p(float x)
     return x == 0 ? x : log_sum;
 }
 
-/* ---- sigmoid and its kin ---------------------------------------------------------------------------------------- */
+/* ---- sigmoid and its kin ----------------------------------------------------------------------------------------- */
 
 ATL_LANE float fast_tanh(float x)
 {
@@ -171,7 +171,7 @@ ATL_LANE float fast_elu(float x)
 
 ATL_LANE float fast_selu(float x) { return (float)(x > 0 ? SELU_L * (double)x : SELU_LA * double_expm1((double)x)); }
 
-/* ---- error function --------------------------------------------------------------------------------------------- */
+/* ---- error function ---------------------------------------------------------------------------------------------- */
 
 ATL_LANE float fast_erf(float x)
 {
@@ -221,7 +221,7 @@ ATL_LANE float fast_gelu_tanh(float x)
     return scaled_sigmoid(d, d * (GELU_A + GELU_B * d * d));
 }
 
-/* ---- circle functions: x = n pi / 2 + r, |r| <= pi / 4 ---------------------------------------------------------- */
+/* ---- circle functions: x = n pi / 2 + r, |r| <= pi / 4 ----------------------------------------------------------- */
 
 #define CIRCLE_LIMIT 0x1p20f /* sin, cos and tan hold for |x| up to this: n times the 33 bits of the head is exact */
 
@@ -294,7 +294,7 @@ ATL_LANE float fast_acos(float x)
     return (float)(size > 0.5 ? outer : HALF_PI - copysign(angle, (double)x));
 }
 
-/* ---- power ------------------------------------------------------------------------------------------------------ */
+/* ---- power ------------------------------------------------------------------------------------------------------- */
 
 /* a^b = e^(b log |a|), with the sign of a if b is odd; NaN if a < 0 and b is not whole. */
 ATL_LANE float fast_pow(float a, float b)

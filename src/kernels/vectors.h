@@ -86,7 +86,8 @@ INLINE vec window_of(int k, vec a, vec b)
 #endif
 }
 
-/* Bias, residual, relu and its gradient for the outputs from `channel` on; `at` is the linear index of the first in a dense result. */
+/* Bias, residual, relu and its gradient for the outputs from `channel` on; `at` is the linear index of the first in a
+ * dense result. */
 INLINE vec apply_epilogue(const atl_epilogue *end, vec value, int64_t at, int64_t channel)
 {
     if (end->bias)
@@ -102,13 +103,13 @@ INLINE vec apply_epilogue(const atl_epilogue *end, vec value, int64_t at, int64_
     return value;
 }
 
-/* ---- products that are kept in registers ----------------------------------------------------------------------------- */
+/* ---- products that are kept in registers ------------------------------------------------------------------------- */
 
 /* With 32 registers 24 hold sums, with 16 twelve do. */
 enum { MAX_TILE_ROWS = 16, MAX_TILE_VECTORS = 4 };
 typedef vec product_tile[MAX_TILE_ROWS][MAX_TILE_VECTORS];
 
-/* Vectors of outputs that a tile has side by side, for a number of outputs that is a multiple of VECTOR; and its rows. */
+/* Vectors that a tile has side by side, for a number of outputs that is a multiple of VECTOR; and its rows. */
 static inline int tile_vectors(int64_t out)
 {
     int64_t vectors = out / VECTOR;
@@ -152,8 +153,8 @@ INLINE void store_tile(const int rows, const int vectors, product_tile sum, floa
         store(c + i * c_row + v * VECTOR, sum[i][v]);
 }
 
-/* sum [rows, VECTOR * vectors] += a [rows, depth] b [depth, VECTOR * vectors], with floats from row to row and from step to step of the
- * depth. */
+/* sum [rows, VECTOR * vectors] += a [rows, depth] b [depth, VECTOR * vectors], with floats from row to row and from
+ * step to step of the depth. */
 INLINE void add_to_tile(const int rows, const int vectors, int64_t depth, const float *a, int64_t a_row, int64_t a_step,
                         const float *b, int64_t b_step, product_tile sum)
 {

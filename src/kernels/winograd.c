@@ -1,7 +1,8 @@
-/* Convolutions by Winograd's method with a transformed filter that is kept: see winograd.h, and winograd_tiles.h for the mathematics. */
+/* Convolutions by Winograd's method with a transformed filter that is kept: see winograd.h, and winograd_tiles.h for
+ * the mathematics. */
 #include "kernels/winograd_tiles.h"
 
-/* ---- sizes ---------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 static plan plan_of(const atl_winograd *w)
 {
@@ -28,9 +29,10 @@ int64_t KERNEL(winograd_scratch_floats)(const atl_winograd *w)
     return w->workers * p.tile_points * (p.x_stride + p.y_stride);
 }
 
-/* ---- the filter ------------------------------------------------------------------------------------------------------- */
+/* ---- the filter -------------------------------------------------------------------------------------------------- */
 
-/* To [points][out / block][in][block], in which the products read it from the first to the last; of the inputs of one worker. */
+/* To [points][out / block][in][block], in which the products read it from the first to the last; of the inputs of one
+ * worker. */
 static void filter_to_points(const atl_winograd *w, int worker, const float *filter, int transposed, float *to)
 {
     int64_t block = tile_vectors(w->out) * VECTOR, squares = w->in / VECTOR;
@@ -52,7 +54,7 @@ void KERNEL(winograd_transform_filter)(const atl_winograd *w, const float *filte
         filter_to_points(w, worker, filter, transposed, transformed);
 }
 
-/* ---- products --------------------------------------------------------------------------------------------------------- */
+/* ---- products ---------------------------------------------------------------------------------------------------- */
 
 /* All points of a block of tiles, for the outputs from `first` on, as many as a worker has. */
 INLINE void products(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t tiles,
@@ -87,7 +89,7 @@ static void results_of_block(const atl_winograd *w, const plan *p, int64_t first
             tile_from_points(8, w, p, first_tile + t, first, y + t * p->part, end, result);
 }
 
-/* ---- convolving ------------------------------------------------------------------------------------------------------- */
+/* ---- convolving -------------------------------------------------------------------------------------------------- */
 
 static void convolve_part(const atl_winograd *w, const plan *p, int worker, const float *image, const float *filter,
                           const atl_epilogue *end, float *scratch, float *result)

@@ -1,15 +1,17 @@
-/* Convolutions by Winograd's method, of images in NHWC (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015).
+/* Convolutions by Winograd's method, of images in NHWC (Lavin and Gray, "Fast Algorithms for Convolutional Neural
+ * Networks", 2015).
  *
- * Six pixels in each direction are read for a tile of 4 x 4 results of a 3x3 filter, eight for those of a 5x5 filter.  Both are
- * transformed to values at the points 0, 1, -1, 2, -2 (and 1/2, -1/2) and infinity of a polynomial, where a convolution is a product: 36
- * multiplications for each pair of channels take the place of 144, or 64 of 400.
+ * Six pixels in each direction are read for a tile of 4 x 4 results of a 3x3 filter, eight for those of a 5x5 filter.
+ * Both are transformed to values at the points 0, 1, -1, 2, -2 (and 1/2, -1/2) and infinity of a polynomial, where a
+ * convolution is a product: 36 multiplications for each pair of channels take the place of 144, or 64 of 400.
  *
- * An infinity or a NaN in the image spoils every result of the tiles that read it, not only those whose window it is in.
+ * An infinity or a NaN in the image spoils every result of the tiles that read it, not only those whose window it is
+ * in.
  *
- *     winograd_convolve          with a transformed filter that is kept.  A block of tiles is transformed, multiplied and transformed back while it is
- *                                in the second-level cache
- *     winograd_convolve_large    transforms the filter as it goes, as many outputs at a time as the second-level cache holds, for filters whose
- *                                transform is too large to keep or to read again
+ *     winograd_convolve          with a transformed filter that is kept.  A block of tiles is transformed, multiplied
+ *                                and transformed back while it is in the second-level cache
+ *     winograd_convolve_large    transforms the filter as it goes, as many outputs at a time as the second-level cache
+ *                                holds, for filters whose transform is too large to keep or to read again
  *     winograd_filter_gradient   the gradient by the filter */
 #ifndef ATLED_KERNELS_WINOGRAD_H
 #define ATLED_KERNELS_WINOGRAD_H
@@ -30,9 +32,9 @@ typedef struct atl_winograd {
     int workers;               /* the work is shared among so many threads; scratch and sums depend on it */
 } atl_winograd;
 
-/* The kernels, see kernels.h.  The filter is [kernel_size, kernel_size, in, out]; `transposed`: it lies as [kernel_size, kernel_size, out, in] and
- * is turned by 180 degrees, which makes of a convolution its gradient by the image.
- * The result is [batch, result_height, result_width, out]. */
+/* The kernels, see kernels.h.  The filter is [kernel_size, kernel_size, in, out]; `transposed`: it lies as
+ * [kernel_size, kernel_size, out, in] and is turned by 180 degrees, which makes of a convolution its gradient by the
+ * image. The result is [batch, result_height, result_width, out]. */
 #define ATL_WINOGRAD_KERNELS(K)                                                                                        \
     K(int64_t, winograd_filter_floats, (const atl_winograd *w))                                                        \
     K(int64_t, winograd_scratch_floats, (const atl_winograd *w))                                                       \

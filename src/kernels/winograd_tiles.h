@@ -1,12 +1,15 @@
-/* Winograd's method: sizes, the transforms, and the way of a tile to its points and back.  Included by the sources of the kernel only.
+/* Winograd's method: sizes, the transforms, and the way of a tile to its points and back.  Included by the sources of
+ * the kernel only.
  *
- * With p the points, a filter g of r numbers and a tile of four results, which reads as many pixels as there are points, r + 3,
+ * With p the points, a filter g of r numbers and a tile of four results, which reads as many pixels as there are
+ * points, r + 3,
  *
  *     y = A' [(G g) * (B' x)]
  *
- * in each direction.  M is the polynomial of which the finite points are the zeros.  Row p of B' is M(x) / (x - p), row p of G is
- * (1, p, p^2, ...) / M'(p), row k of A' is p^k; infinity has M in B', and 1 in the last column of A' and the last row of G, and zeros before.
- * The gradient by the filter has r results of four numbers: dw = A' [(G dy) * (B' x)], summed over tiles before A' is applied. */
+ * in each direction.  M is the polynomial of which the finite points are the zeros.  Row p of B' is M(x) / (x - p), row
+ * p of G is (1, p, p^2, ...) / M'(p), row k of A' is p^k; infinity has M in B', and 1 in the last column of A' and the
+ * last row of G, and zeros before. The gradient by the filter has r results of four numbers: dw = A' [(G dy) * (B' x)],
+ * summed over tiles before A' is applied. */
 #ifndef ATLED_KERNELS_WINOGRAD_TILES_H
 #define ATLED_KERNELS_WINOGRAD_TILES_H
 
@@ -15,7 +18,7 @@
 
 enum { TILE = 4, MAX_KERNEL_SIZE = 5, MAX_SIDE = MAX_KERNEL_SIZE + 3, MAX_POINTS = MAX_SIDE * MAX_SIDE, PADDING = 16 };
 
-/* ---- sizes ---------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 typedef struct plan {
     int64_t tile_points;        /* in both directions */
@@ -40,7 +43,7 @@ static inline plan tiles_of(const atl_winograd *w)
 /* Floats from point to point of a transformed filter, or of the sums for one. */
 static inline int64_t filter_stride(const atl_winograd *w) { return w->in * w->out + PADDING; }
 
-/* ---- transforms of as many values as there are points, or to them ----------------------------------------------------- */
+/* ---- transforms of as many values as there are points, or to them ------------------------------------------------ */
 
 /* B' x, at 0, 1, -1, 2, -2, infinity: M = x (x^2 - 1) (x^2 - 4) */
 INLINE void to_6_points(const vec *x, int stride, vec *to, int to_stride)
@@ -117,7 +120,7 @@ INLINE void filter_transform(const int side, const int count, const vec *g, int 
     to[(side - 1) * to_stride] = g[(count - 1) * stride];
 }
 
-/* ---- tiles ------------------------------------------------------------------------------------------------------------ */
+/* ---- tiles ------------------------------------------------------------------------------------------------------- */
 
 typedef struct place { /* of a tile: its example, and its first result */
     int64_t n, y, x;
@@ -230,10 +233,10 @@ static inline void clear_rows(const atl_winograd *w, const plan *p, int64_t from
         memset(x + k * p->x_stride + from * w->in, 0, (size_t)((to - from) * w->in) * sizeof *x);
 }
 
-/* ---- the filter ------------------------------------------------------------------------------------------------------- */
+/* ---- the filter -------------------------------------------------------------------------------------------------- */
 
-/* Tap (y, x) of VECTOR inputs from i on, each a vector of outputs from o on.  Where the filter lies transposed, whole vectors of inputs are read,
- * and turned in a small array. */
+/* Tap (y, x) of VECTOR inputs from i on, each a vector of outputs from o on.  Where the filter lies transposed, whole
+ * vectors of inputs are read, and turned in a small array. */
 INLINE void load_tap(const atl_winograd *w, const float *filter, int transposed, int64_t y, int64_t x, int64_t i,
                      int64_t o, vec *inputs, int stride)
 {
@@ -256,7 +259,8 @@ INLINE void load_tap(const atl_winograd *w, const float *filter, int transposed,
     }
 }
 
-/* G g G' of VECTOR inputs from i on and as many outputs from o on: input i + k at point p goes to to[p * point + k * row]. */
+/* G g G' of VECTOR inputs from i on and as many outputs from o on: input i + k at point p goes to to[p * point + k *
+ * row]. */
 INLINE void filter_square_to_points(const int size, const atl_winograd *w, const float *filter, int transposed,
                                     int64_t i, int64_t o, int64_t point, int64_t row, float *to)
 {

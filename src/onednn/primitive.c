@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cost/cost.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "onednn/nan_guard.h"
 
-/* oneDNN fixes its instruction set at its first use, so this comes before that.  Where somebody else in the process has used oneDNN before, it stays
- * as it is. */
+/* oneDNN fixes its instruction set at its first use, so this comes before that.  Where somebody else in the process has
+ * used oneDNN before, it stays as it is. */
 static void cap_instruction_set(void)
 {
     if (atl_isa_in_use() == ATL_ISA_AVX2)
@@ -188,12 +189,12 @@ onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument)
     return dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, argument);
 }
 
-/* Waking the others takes a microsecond, and some tens where they sleep.  It goes by sizes alone, so that the same program is shared alike in
- * every run. */
+/* Waking the others takes a microsecond, and some tens where they sleep.  It goes by sizes alone, so that the same
+ * program is shared alike in every run. */
 int onednn_threads_for(double flops, double floats)
 {
-    static const double FEW_FLOPS = 65536, FEW_FLOATS = 32768;
-    return flops < FEW_FLOPS && floats < FEW_FLOATS ? 1 : omp_get_max_threads();
+    const atl_costs *cost = atl_costs_in_use();
+    return flops < cost->primitive_flops && floats < cost->primitive_floats ? 1 : omp_get_max_threads();
 }
 
 int onednn_use_threads(int threads)

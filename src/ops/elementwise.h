@@ -1,13 +1,13 @@
 /* How the files of element-wise ops write an op down.
  *
  * Each is an element function in double, which is the oracle; a map over n floats, from the table of kernels, which the
- * compiler runs block by block; and a gradient, in terms of the output where that lets the input go early.  NumPy broadcasting is the engine's
- * business, as is undoing it in gradients: no rule knows of it.
+ * compiler runs block by block; and a gradient, in terms of the output where that lets the input go early.  NumPy
+ * broadcasting is the engine's business, as is undoing it in gradients: no rule knows of it.
  *
- *     KERNEL_MAP(exp)                                                 exp_map: the loop of that name, see kernels/maps.h
- *     static atl_node *exp_gradient(atl_node *y, atl_node *dy) ...
- *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its place in the table, atl_exp(x), samples
- */
+ *     KERNEL_MAP(exp)                                                 exp_map: the loop of that name, see
+ *     kernels/maps.h static atl_node *exp_gradient(atl_node *y, atl_node *dy) ...
+ *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its place in the table, atl_exp(x),
+ * samples /
 #ifndef ATLED_OPS_ELEMENTWISE_H
 #define ATLED_OPS_ELEMENTWISE_H
 

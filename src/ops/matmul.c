@@ -6,6 +6,7 @@
  * for all of them.  Its gradients are matrix products again. */
 #include <omp.h>
 
+#include "cost/cost.h"
 #include "graph/memory.h"
 #include "onednn/onednn.h"
 #include "kernels/kernels.h"
@@ -149,13 +150,6 @@ typedef struct epilogue {
     int relu;
 } epilogue;
 
-enum {
-    SMALL = 32 * 1024,      /* multiplications: about a microsecond, of which calling oneDNN would cost half */
-    SMALL_DOTS = 8 * 1024,  /* the same where B is transposed */
-    PACKED_ROWS = 64,       /* from here on oneDNN's own copying of B does not count */
-    PACKED_SIZE = 64 * 1024 /* elements of B: from here on it would */
-};
-
 /* Products that own loops do best. */
 typedef enum loop {
     NO_LOOP,
@@ -208,9 +202,10 @@ static void describe_product(product_step *s, const product *p)
 
 static loop loop_for(const product_step *s)
 {
+    const atl_costs *cost = atl_costs_in_use();
     const atl_product *p = &s->product;
     double work = (double)s->batch * (double)p->m * (double)p->n * (double)p->k;
-    if (work < (p->b_transposed ? SMALL_DOTS : SMALL))
+    if (work < (double)(p->b_transposed ? cost->small_dots : cost->small_product))
         return SMALL_LOOP;
     if (s->batch > 1)
         return NO_LOOP;
@@ -307,7 +302,9 @@ static int lower_product(atl_lowering *lowering, const epilogue *after)
                             .broadcast_b = p.broadcast_b,
                             .bias_input = after->bias_input,
                             .relu = after->relu};
-    matmul.pack_b = p.batch == 1 && p.m < PACKED_ROWS && p.k * p.n >= PACKED_SIZE && is_lasting(y->inputs[1], 4);
+    const atl_costs *cost = atl_costs_in_use();
+    matmul.pack_b =
+        p.batch == 1 && p.m < cost->packed_rows && p.k * p.n >= cost->packed_size && is_lasting(y->inputs[1], 4);
     return onednn_lower_matmul(lowering, &matmul);
 }
 
