@@ -4,10 +4,10 @@
  * compiler runs block by block; and a gradient, in terms of the output where that lets the input go early.  NumPy
  * broadcasting is the engine's business, as is undoing it in gradients: no rule knows of it.
  *
- *     KERNEL_MAP(exp)                                                 exp_map: the loop of that name, see
- *     kernels/maps.h static atl_node *exp_gradient(atl_node *y, atl_node *dy) ...
- *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its place in the table, atl_exp(x),
- * samples /
+ *     KERNEL_MAP(exp)                                                 exp_map, see kernels/maps.h
+ *     static atl_node *exp_gradient(atl_node *y, atl_node *dy) ...
+ *     UNARY_OP(exp, exp, exp_gradient, RANGE(exp, -2, 2))             exp_op, its place in the table, atl_exp(x), samples
+ */
 #ifndef ATLED_OPS_ELEMENTWISE_H
 #define ATLED_OPS_ELEMENTWISE_H
 
