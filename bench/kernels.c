@@ -115,6 +115,37 @@ static void run_pointwise(setting *s)
     s->k->pointwise_convolve(&p, s->a, s->b, &(atl_epilogue){.relu = 1}, s->c);
 }
 
+/* Pixels in each direction, channels, the filter's size, stride. */
+static void prepare_depthwise(setting *s)
+{
+    s->a = floats(s->size[0] * s->size[0] * s->size[1]);
+    s->b = floats(s->size[2] * s->size[2] * s->size[1]);
+    s->c = floats(s->size[0] * s->size[0] * s->size[1]);
+}
+static void run_depthwise(setting *s)
+{
+    int64_t pixels = s->size[0], stride = s->size[3], result = (pixels + stride - 1) / stride;
+    const atl_depthwise d = {.batch = 1,
+                             .height = pixels,
+                             .width = pixels,
+                             .result_height = result,
+                             .result_width = result,
+                             .channels = s->size[1],
+                             .filter_height = s->size[2],
+                             .filter_width = s->size[2],
+                             .stride_y = stride,
+                             .stride_x = stride,
+                             .pad_top = s->size[2] / 2,
+                             .pad_left = s->size[2] / 2,
+                             .workers = 1};
+    s->k->depthwise_filter_gradient(&d, s->a, s->c, s->b);
+}
+static double depthwise_flops(const setting *s)
+{
+    double pixels = (double)(s->size[0] * s->size[0]) / (double)(s->size[3] * s->size[3]);
+    return 2 * pixels * (double)(s->size[1] * s->size[2] * s->size[2]);
+}
+
 /* ---- products: sizes are m, n, k
  * ---------------------------------------------------------------------------------------- */
 
@@ -229,6 +260,24 @@ static const bench_case cases[] = {
      prepare_winograd,
      run_filter_transform,
      convolution_flops,
+     "GFLOP/s"},
+    {"depthwise filter gradient, 28x28, 192, 3x3",
+     {28, 192, 3, 1},
+     prepare_depthwise,
+     run_depthwise,
+     depthwise_flops,
+     "GFLOP/s"},
+    {"depthwise filter gradient, 56x56, 144, 3x3 / 2",
+     {56, 144, 3, 2},
+     prepare_depthwise,
+     run_depthwise,
+     depthwise_flops,
+     "GFLOP/s"},
+    {"depthwise filter gradient, 14x14, 480, 5x5",
+     {14, 480, 5, 1},
+     prepare_depthwise,
+     run_depthwise,
+     depthwise_flops,
      "GFLOP/s"},
     {"pointwise, 56x56, 64 to 64", {56, 64, 64, 1}, prepare_pointwise, run_pointwise, convolution_flops, "GFLOP/s"},
     {"pointwise, 28x28, 128 to 192", {28, 128, 192, 1}, prepare_pointwise, run_pointwise, convolution_flops, "GFLOP/s"},

@@ -28,6 +28,9 @@ static const atl_costs costs[] = {[ATL_ISA_AVX512] = {.measured_on = "two cores 
                                                       .winograd_filter_value = 5e-11,
                                                       .winograd_start = 2e-6,
                                                       .winograd_gradient_slowdown = 1.15,
+                                                      .depthwise_gradient = 130e9,
+                                                      .onednn_depthwise_gradient_3 = 200e9,
+                                                      .onednn_depthwise_gradient_5 = 8e9,
                                                       BFLOAT16_AND_ONEDNN_WINOGRAD,
                                                       MEMORY_AND_THREADS},
                                   [ATL_ISA_AVX2] = {.measured_on =
@@ -40,6 +43,9 @@ static const atl_costs costs[] = {[ATL_ISA_AVX512] = {.measured_on = "two cores 
                                                     .winograd_filter_value = 1.3e-10,
                                                     .winograd_start = 2e-6,
                                                     .winograd_gradient_slowdown = 1.2,
+                                                    .depthwise_gradient = 73e9,
+                                                    .onednn_depthwise_gradient_3 = 130e9,
+                                                    .onednn_depthwise_gradient_5 = 0.2e9,
                                                     BFLOAT16_AND_ONEDNN_WINOGRAD,
                                                     MEMORY_AND_THREADS},
                                   [ATL_ISA_GENERIC] = {.measured_on =
@@ -52,6 +58,9 @@ static const atl_costs costs[] = {[ATL_ISA_AVX512] = {.measured_on = "two cores 
                                                        .winograd_filter_value = 3e-10,
                                                        .winograd_start = 2e-6,
                                                        .winograd_gradient_slowdown = 1.2,
+                                                       .depthwise_gradient = 36e9,
+                                                       .onednn_depthwise_gradient_3 = 60e9,
+                                                       .onednn_depthwise_gradient_5 = 6e9,
                                                        BFLOAT16_AND_ONEDNN_WINOGRAD,
                                                        MEMORY_AND_THREADS}};
 

@@ -24,8 +24,11 @@ typedef struct atl_costs {
     double winograd_start;
     double
         winograd_gradient_slowdown; /* of the gradient by the filter: sums are read and written again, block by block */
-    double onednn_winograd_flops;   /* oneDNN's Winograd kernels (2.x with AVX-512) */
-    double onednn_winograd_narrow;  /* channels below which its products get slower */
+    double depthwise_gradient;      /* flops of our own gradient by a depthwise filter */
+    double onednn_depthwise_gradient_3;  /* of oneDNN's, for filters up to 3x3 */
+    double onednn_depthwise_gradient_5;  /* and for wider ones */
+    double onednn_winograd_flops;        /* oneDNN's Winograd kernels (2.x with AVX-512) */
+    double onednn_winograd_narrow;       /* channels below which its products get slower */
     double onednn_winograd_filter_bytes; /* its transformed filters, a second */
     double onednn_winograd_image_bytes;
 

@@ -12,6 +12,7 @@
 
 #include "atled/status.h"
 #include "kernels/convert.h"
+#include "kernels/depthwise.h"
 #include "kernels/fold.h"
 #include "kernels/lrn.h"
 #include "kernels/maps.h"
@@ -27,6 +28,7 @@
 /* K(type of the result, name, (arguments)) for each */
 #define ATL_KERNELS(K)                                                                                                 \
     ATL_CONVERT_KERNELS(K)                                                                                             \
+    ATL_DEPTHWISE_KERNELS(K)                                                                                           \
     ATL_FOLD_KERNELS(K)                                                                                                \
     ATL_LRN_KERNELS(K)                                                                                                 \
     ATL_MASK_KERNELS(K)                                                                                                \

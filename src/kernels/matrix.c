@@ -218,17 +218,6 @@ static void add_parts(const void *job, int64_t first, int64_t last)
         add_part(job, part);
 }
 
-INLINE float sum_of_vector(const vec *x)
-{
-    float half[VECTOR];
-    memcpy(half, x, sizeof half);
-    UNROLL
-    for (int width = VECTOR / 2; width > 0; width /= 2)
-        for (int lane = 0; lane < width; lane++)
-            half[lane] += half[lane + width];
-    return half[0];
-}
-
 /* c[i, j] = the dot products of `rows` rows of A with `width` rows of B's storage, which start at b. */
 INLINE void dot_block(const int rows, const int width, const atl_product *p, const float *a, const float *b, float *c)
 {
@@ -254,7 +243,7 @@ INLINE void dot_block(const int rows, const int width, const atl_product *p, con
     }
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < width; j++) {
-            float total = sum_of_vector(&sum[i][j]);
+            float total = sum_of_vector(sum[i][j]);
             for (int64_t r = q; r < k; r++)
                 total += a[i * p->a_row + r] * b[j * k + r];
             c[i * p->n + j] = total;

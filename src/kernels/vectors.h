@@ -67,6 +67,25 @@ INLINE vec reciprocal_root(vec x)
 #endif
 }
 
+/* The sum of the elements. */
+INLINE float sum_of_vector(vec x)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    return _mm512_reduce_add_ps((__m512)x);
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128((__m256)x), _mm256_extractf128_ps((__m256)x, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+#else
+    float part[VECTOR];
+    store(part, x);
+    for (int width = VECTOR / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++)
+            part[i] += part[i + width];
+    return part[0];
+#endif
+}
+
 /* Elements k to k + VECTOR - 1 of a and b, one after the other; 0 <= k <= VECTOR. */
 INLINE vec window_of(int k, vec a, vec b)
 {

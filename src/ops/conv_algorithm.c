@@ -1,6 +1,7 @@
 /* Convolutions: which algorithm computes one, in which layout of its images, and its step. */
 #include "cost/cost.h"
 #include "ops/conv.h"
+#include "ops/conv_depthwise.h"
 #include "ops/conv_pointwise.h"
 #include "ops/conv_winograd.h"
 
@@ -112,6 +113,8 @@ int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const con
     if (!c->blocked && atl_conv_is_pointwise(c) &&
         (atl_lower_output_is_strided(lowering) || atl_lower_input_is_strided(lowering, from)))
         return atl_lower_conv_pointwise(lowering, c);
+    if (!way && !c->blocked && atl_conv_prefers_depthwise(c))
+        return atl_lower_conv_depthwise(lowering, c);
     return onednn_lower_convolution(lowering, c);
 }
 
