@@ -13,8 +13,9 @@ help() {
     cat <<'TEXT'
 usage: ./setup.sh COMMAND
   demo    build, then draw pictures that fool the network that ships with atled (needs no data, no network)
-  test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers; and programs run by
-          several threads at once under the thread sanitizer
+  test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers; the tests of computing
+          also for each lower instruction set (ATLED_ISA); with clang, too, where it is installed; and programs run by several
+          threads at once under the thread sanitizer
   bench   build the benchmarks and run them: `PYTHON="PYTHON..." ./setup.sh bench [--quick] [CASE...]`, see docs/performance.md
   help    this text
 Each installs what is missing with apt (sudo is used where needed); on other systems it names the packages and stops.
@@ -119,12 +120,60 @@ run_tests() {
     meson test -C "$folder" --no-rebuild --num-processes "$jobs" "${@:2}" </dev/null >"$folder/test.log" 2>&1 || true
 }
 
+# The tests that touch computing. The suite of kernels runs each of them for every instruction set, anyway.
+computing=(--suite ops --suite battery --suite compiler --suite program --suite models --suite onednn --suite cost)
+
+# run_lower_isas FOLDER: once more for each instruction set below the processor's best; what came out goes to FOLDER/isa-NAME.
+# Sets `isas` to those that ran, `lacking` to those that the processor has not.
+run_lower_isas() {
+    local folder=$1 isa best
+    best=$("$folder/tools/atled" --version | sed -n 's/.*processor with //p')
+    isas=("$best") lacking=()
+    for isa in avx512 avx2 generic; do
+        case $best-$isa in
+        "$isa-$isa" | generic-*) continue ;;
+        avx2-avx512) continue ;;
+        esac
+        rm -rf "$folder/isa-$isa" "$folder/results.best"
+        mv "$folder/results" "$folder/results.best"
+        cp "$folder/test.log" "$folder/test.best.log"
+        say "once more, as if the processor had no more than $isa"
+        ATLED_ISA=$isa run_tests "$folder" "${computing[@]}"
+        ATLED_ISA=$isa meson test -C "$folder" --no-rebuild check_same_bits kernels_isa </dev/null 2>&1 | grep -E '^ *[0-9]+/[0-9]+ ' >>"$folder/test.log" || true
+        mkdir -p "$folder/isa-$isa"
+        mv "$folder/results" "$folder/test.log" "$folder/isa-$isa/"
+        mv "$folder/results.best" "$folder/results"
+        mv "$folder/test.best.log" "$folder/test.log"
+        folders+=("$folder/isa-$isa")
+        isas+=("$isa")
+    done
+    for isa in avx512 avx2; do
+        [[ " ${isas[*]} " == *" $isa "* ]] || lacking+=("$isa")
+    done
+}
+
+has_clang() {
+    local empty
+    empty=$(mktemp)
+    echo 'int main(void) { return 0; }' | clang -fopenmp -x c - -o "$empty" 2>/dev/null
+    local found=$?
+    rm -f "$empty"
+    return $found
+}
+
 test_() {
+    unset ATLED_ISA # all of them have their turn
     need "${tools[@]}" "${libraries[@]}" "${for_tests[@]}"
     like "${for_some_tests[@]}"
     local folders=(build)
     build build -Dtests=enabled "${werror[@]}"
     run_tests build
+    run_lower_isas build
+    if has_clang; then
+        CC=clang build build-clang -Dtests=enabled
+        run_tests build-clang --no-suite checks --no-suite pages
+        folders+=(build-clang)
+    fi
     if [ "${SANITIZERS:-yes}" != no ]; then
         build build-san -Dtests=enabled -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
         run_tests build-san --no-suite plain_only
@@ -133,7 +182,8 @@ test_() {
         run_tests build-tsan many_contexts
         folders+=(build-tsan)
     fi
-    tests/summary.sh "${folders[@]}" # its last line: N passed, M failed
+    local lacks="the processor has no ${lacking[*]}"
+    ISAS="instruction sets: ${isas[*]}${lacking:+; $lacks}" tests/summary.sh "${folders[@]}" # its last line: N passed, M failed
 }
 
 demo() {

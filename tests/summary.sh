@@ -61,6 +61,7 @@ if [ "$failed" -gt 0 ]; then
     echo "The output of each test is in BUILD/meson-logs/testlog.txt"
 fi
 read -r passed skipped < <(awk '/^@/ { passed += $2; skipped += $3 } END { print passed + 0, skipped + 0 }' <<<"$report")
+[ -z "${ISAS:-}" ] || printf '\n%s\n' "$ISAS"
 printf '\n%d passed, %d failed' "$passed" "$failed"
 [ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
 printf '\n'

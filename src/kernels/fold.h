@@ -1,4 +1,4 @@
-/* Reductions: how terms are combined, for up to about a thousand adjacent results. */
+/* Reductions: how terms are put together, for up to some thousand results side by side. */
 #ifndef ATLED_KERNELS_FOLD_H
 #define ATLED_KERNELS_FOLD_H
 
@@ -15,12 +15,9 @@ typedef enum atl_fold {
     ATL_FOLD_LOG_SUM_EXP /* max + log(sum of e^(x - max)) */
 } atl_fold;
 
-enum {
-    ATL_FOLD_LANES = 16,
-    ATL_FOLD_BLOCK = 512
-}; /* runs are summed in that many partial results, a block at a time */
+enum { ATL_FOLD_LANES = 16, ATL_FOLD_BLOCK = 512 }; /* runs are added up in so many parts, a block at a time */
 
-/* The loops of a fold.  `part` holds floats, or doubles if `wide` (squares and products of floats can overflow);
+/* The loops of a fold.  `part` holds floats, or doubles if `wide` (squares and products of floats leave their range);
  * `shift` is the maximum, for log-sum-exp. */
 typedef struct atl_fold_loops {
     int wide;
@@ -32,7 +29,7 @@ typedef struct atl_fold_loops {
     void (*runs)(double *total, const float *x, int64_t stride, int64_t n, const float *shift, int64_t width);
 } atl_fold_loops;
 
-/* The operation on one element, and on two. */
+/* What is done to an element, and to two. */
 #define FOLD_VALUE(x, shift)  (x)
 #define FOLD_SQUARE(x, shift) ((double)(x) * (double)(x))
 #define FOLD_ADD(a, b)        ((a) + (b))

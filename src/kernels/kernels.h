@@ -1,14 +1,18 @@
-/* The kernels: compute loops over plain arrays and small structs.  They know no nodes and no graphs. Each source of
- * this folder is compiled once per instruction set (level.h), and table.c collects the exported functions in one table
- * of function pointers.  atl_kernels is the table for the instruction set in use; it is chosen once, when the library
- * is loaded.
+/* The kernels: compute loops over plain arrays and small structs, which know no node and no graph.
+ *
+ * Each source of this folder is compiled once for each instruction set (level.h), and table.c makes of what it exports
+ * one table of function pointers.  atl_kernels is the table for the instruction set in use; it is chosen once, when the
+ * library is loaded.
+ *
  *     atl_kernels->winograd_convolve(&w, image, filter, &end, scratch, result);
+ *
  * A new kernel is a source, and a line in the list of its header, which is in ATL_KERNELS below. */
 #ifndef ATLED_KERNELS_KERNELS_H
 #define ATLED_KERNELS_KERNELS_H
 
 #include "atled/status.h"
 #include "kernels/convert.h"
+#include "kernels/depthwise.h"
 #include "kernels/fold.h"
 #include "kernels/lrn.h"
 #include "kernels/maps.h"
@@ -21,9 +25,10 @@
 #include "kernels/sums.h"
 #include "kernels/winograd.h"
 
-/* K(result type, name, (arguments)) for each kernel */
+/* K(type of the result, name, (arguments)) for each */
 #define ATL_KERNELS(K)                                                                                                 \
     ATL_CONVERT_KERNELS(K)                                                                                             \
+    ATL_DEPTHWISE_KERNELS(K)                                                                                           \
     ATL_FOLD_KERNELS(K)                                                                                                \
     ATL_LRN_KERNELS(K)                                                                                                 \
     ATL_MASK_KERNELS(K)                                                                                                \
@@ -40,16 +45,16 @@
 
 typedef struct atl_kernel_table {
     atl_isa isa;
-    int vector;    /* floats per vector: the number of channels should be a multiple of it */
-    int registers; /* number of vector registers */
+    int vector;    /* floats in a vector: channels are wanted in multiples of it */
+    int registers; /* of vectors */
     ATL_KERNELS(ATL_KERNEL_FIELD)
     ATL_MAPS(ATL_MAP_FIELD, ATL_MAP_FIELD, ATL_MAP_FIELD)
 } atl_kernel_table;
 
-/* The kernels of the instruction set in use. */
+/* Those of the instruction set in use. */
 extern const atl_kernel_table *atl_kernels;
 
-/* The kernels of any instruction set of this processor, for tests and benchmarks; null for others. */
+/* Those of any that this processor has, for tests and benchmarks; null for others. */
 const atl_kernel_table *atl_kernels_of(atl_isa isa);
 
 #endif

@@ -1,7 +1,10 @@
-/* The instruction set for which a kernel's source is compiled.  src/meson.build's flags choose the instructions, and
- *     ATL_LEVEL       avx512, avx2 or generic: the suffix of all exported names
+/* The instruction set for which a kernel's source is being compiled.  src/meson.build's flags choose the instructions,
+ * and
+ *
+ *     ATL_LEVEL       avx512, avx2 or generic: the end of the names of all that the object exports
  *     ATL_VECTOR      floats in one register: 16, 8 or 4
- *     ATL_REGISTERS   the number of registers: 32 or 16
+ *     ATL_REGISTERS   how many registers there are: 32 or 16
+ *
  * KERNEL(name) is the name of an exported function: atl_name_avx512, ... Everything else in these sources is static. */
 #ifndef ATLED_KERNELS_LEVEL_H
 #define ATLED_KERNELS_LEVEL_H

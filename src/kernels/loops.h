@@ -1,6 +1,7 @@
-/* Macros for loops that the compiler vectorises, in sources that are compiled once per instruction set. ATL_LANES
- * before a loop: its iterations are independent (an output may be exactly an input, not a shifted one), so they may run
- * in parallel lanes.  ATL_LANE before a function that such a loop calls. */
+/* For loops that the compiler vectorises, in sources that are compiled once for each instruction set.
+ *
+ * ATL_LANES before a loop: iterations do not depend on one another (an output may be exactly an input, not a shifted
+ * one), so that they may run side by side.  ATL_LANE before a function that such a loop calls. */
 #ifndef ATLED_KERNELS_LOOPS_H
 #define ATLED_KERNELS_LOOPS_H
 

@@ -1,14 +1,13 @@
-/* Local response normalisation in registers: a window of channels is a sum of sums of 1, 2, 4, ... adjacent
- * channels. */
+/* Local response normalisation in registers: a window of channels is a sum of sums of 1, 2, 4, ... neighbours. */
 #include "kernels/lrn.h"
 
 #include "kernels/vectors.h"
 
 enum { MAX_VECTORS = 1024 / VECTOR, MAX_RADIUS = VECTOR / 2, MAX_GROUP = 4 };
 
-/* The sums over the windows around the lanes of x[0] to x[n - 1]; reads x[-1] and x[n], too.  Lane c of `near` contains
- * the sum of `length` elements that begins at c - radius at first; the binary digits of the window's size tell which
- * sums to add.  n is a compile-time constant, so that everything stays in registers. */
+/* The sums over the windows around the lanes of x[0] to x[n - 1]; x[-1] and x[n] are looked at, too.  In lane c of
+ * `near` begins a sum of `length` elements, at first from c - radius on; the binary digits of the window's size say
+ * which of them to add up.  n is known to the compiler, so that all of it stays in registers. */
 INLINE void sum_windows(int n, int radius, const vec *x, vec *sum)
 {
     const int size = 2 * radius + 1;
@@ -35,7 +34,7 @@ INLINE void reciprocal_roots(const atl_normalization *of, int n, const vec *squa
     UNROLL for (int i = 0; i < n; i++) r[i] = reciprocal_root(of->bias + of->alpha * r[i]);
 }
 
-/* Normalises one pixel; its array of channels has no padding before and after. */
+/* One pixel; an array of its channels has nothing before and after. */
 INLINE void normalise(const atl_normalization *of, int n, int vectors, const float *x, float *y)
 {
     vec space[MAX_VECTORS + 2], *square = space + 1, r[MAX_GROUP];
@@ -85,7 +84,7 @@ INLINE void run_pixels(const atl_normalization *of, int n, int vectors, int64_t 
             normalise(of, n, vectors, of->x + at, of->result + at);
 }
 
-/* For at most n vectors, a compile-time constant, so that the whole pixel stays in registers. */
+/* Where there are no more than n vectors, the compiler is told, and keeps all of the pixel in registers. */
 INLINE void run_group(const atl_normalization *of, int n, int64_t first, int64_t last)
 {
     if (of->channels == n * VECTOR)

@@ -1,5 +1,4 @@
-/* Local response normalisation for any exponent, and for windows wider than a vector, in loops over blocks of
- * channels. */
+/* Local response normalisation of any exponent, and of windows that no vector holds: loops over blocks of channels. */
 #include <string.h>
 
 #include "kernels/level.h"
@@ -8,9 +7,9 @@
 
 enum { MOST = ATL_LRN_BLOCK, ROOM = MOST + 4 * ATL_LRN_MAX_RADIUS };
 
-/* The sums of `size` adjacent elements, for n of them, from n + size - 1 elements, which are overwritten: computes sums
- * of 1, 2, 4, ... elements in turn, and adds those that make up `size`.  Every sum has the same order of additions, at
- * any position. */
+/* The sums of `size` neighbours, for n of them, from n + size - 1 elements, which are lost: sums of 1, 2, 4, ...
+ * neighbours are made in turn, and those added up that make `size`. Each sum is added up in the same order, wherever it
+ * stands. */
 static void sum_neighbours(int64_t n, int64_t size, float *x, float *sum)
 {
     int64_t at = 0, total = n + size - 1;
@@ -90,7 +89,7 @@ void KERNEL(lrn_grad_block)(const atl_normalization *job, const float *dy, const
     const float factor = 2 * job->alpha * job->beta;
     scales(job, x, from, to, s);
     raise(to - from, s, job->beta, power);
-    for (int64_t c = from; c < to; c++) /* dy x s^(-beta - 1), overwrites s */
+    for (int64_t c = from; c < to; c++) /* dy x s^(-beta - 1), in place of s */
         s[c - from] = c < 0 || c >= job->channels ? 0 : dy[c] * x[c] * power[c - from] / s[c - from];
     sum_neighbours(n, 2 * radius + 1, s, sum);
     ATL_LANES

@@ -1,5 +1,5 @@
-/* The element-wise functions of the ops, over n floats.  An op needs only an entry here: its place in the table and its
- * loop for each instruction set follow from the entry. */
+/* The element-wise functions of the ops, over n floats.  An op's entry here is all that it needs in this folder: its
+ * place in the table, and its loop for each instruction set, follow from it. */
 #ifndef ATLED_KERNELS_MAPS_H
 #define ATLED_KERNELS_MAPS_H
 

@@ -1,5 +1,7 @@
-/* Bit masks: one bit per element of an array, set if the element is above 0. A block of 512 elements has 16 words:
- * element 16 k + j is bit k of word j, so that adjacent lanes of a vector are in adjacent words. */
+/* Masks: whether each element of an array is above 0, in one bit.
+ *
+ * 512 elements are a block of 16 words: element 16 k + j is bit k of word j, so that neighbours in a vector are
+ * neighbours in the words. */
 #ifndef ATLED_KERNELS_MASK_H
 #define ATLED_KERNELS_MASK_H
 
@@ -9,8 +11,8 @@ enum { ATL_MASK_WORDS = 16, ATL_MASK_BLOCK = 32 * ATL_MASK_WORDS }; /* elements 
 
 typedef struct atl_mask_job {
     const float *x;
-    uint32_t *mask;     /* output */
-    const uint32_t *by; /* input */
+    uint32_t *mask;     /* that is made */
+    const uint32_t *by; /* that is used */
     float *result;
     int64_t count; /* elements; the last block may be incomplete */
 } atl_mask_job;

@@ -7,7 +7,7 @@
 
 /* ---- small ------------------------------------------------------------------------------------------------------- */
 
-/* A block of C in registers, [rows, VECTOR * width]: a, b and c point to the block's first row, column and element. */
+/* A block of C in registers, [rows, VECTOR * width]: a, b and c point to the block's first row, column, and element. */
 INLINE void block_of_c(const int rows, const int width, const atl_product *p, const float *a, const float *b, float *c)
 {
     vec sum[4][2];
@@ -32,8 +32,7 @@ INLINE void block_of_c(const int rows, const int width, const atl_product *p, co
         store(c + i * n + v * VECTOR, sum[i][v]);
 }
 
-/* Rows of C with at least VECTOR columns.  The last block may overlap the previous one, and recomputes the same
- * results. */
+/* Rows of C, VECTOR columns or more of them. The last block may overlap the one before: it computes the same again. */
 INLINE void blocks_of_rows(const int rows, const atl_product *p, const float *a, const float *b, float *c)
 {
     int64_t j = 0, n = p->n;
@@ -60,7 +59,7 @@ static void product_in_blocks(const atl_product *p, const float *a, const float 
 static void sum_rows_of_b(const atl_product *p, int64_t first, int64_t last, const float *restrict a,
                           const float *restrict b, float *restrict c)
 {
-    int64_t n = p->n, k = p->k, column = p->a_column, alone = k % 4; /* computes these first, one at a time */
+    int64_t n = p->n, k = p->k, column = p->a_column, alone = k % 4; /* the first ones, one by one */
     for (int64_t i = first; i < last; i++) {
         const float *x = a + i * p->a_row;
         float *y = c + i * n, x0 = alone ? x[0] : 0;
@@ -126,8 +125,8 @@ typedef struct stream {
     int parts;
 } stream;
 
-/* c[i, :] += x[i, 0] b0 + .. + x[i, 3] b3 for `rows` rows i and n columns; reads the rows of B once; rows of b and c
- * have a stride of `row`. */
+/* c[i, :] += x[i, 0] b0 + .. + x[i, 3] b3 for `rows` rows i and n columns, the rows of B being read once; b and c are
+ * rows of so many. */
 INLINE void add_four_rows(const int rows, int64_t n, int64_t row, float (*x)[4], const float *b, float *c)
 {
     int64_t j = 0;
@@ -145,7 +144,7 @@ INLINE void add_four_rows(const int rows, int64_t n, int64_t row, float (*x)[4],
                 (x[i][0] * b[j] + x[i][1] * b[row + j]) + (x[i][2] * b[2 * row + j] + x[i][3] * b[3 * row + j]);
 }
 
-/* Sums the rows first..last-1 of B, with their columns of A, for some columns of c. */
+/* Some columns of c: the rows first..last-1 of B, with their columns of A, added up. */
 INLINE void add_rows(const int rows, const atl_product *p, int64_t columns, int64_t first, int64_t last, const float *a,
                      const float *b, float *c)
 {
@@ -167,7 +166,7 @@ INLINE void add_rows(const int rows, const atl_product *p, int64_t columns, int6
         }
 }
 
-/* As many columns at a time as fit as sums into the first-level cache. */
+/* As many columns at a time as the first-level cache holds sums of. */
 INLINE void add_columns(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a,
                         const float *b, float *c)
 {
@@ -219,17 +218,6 @@ static void add_parts(const void *job, int64_t first, int64_t last)
         add_part(job, part);
 }
 
-INLINE float sum_of_vector(const vec *x)
-{
-    float half[VECTOR];
-    memcpy(half, x, sizeof half);
-    UNROLL
-    for (int width = VECTOR / 2; width > 0; width /= 2)
-        for (int lane = 0; lane < width; lane++)
-            half[lane] += half[lane + width];
-    return half[0];
-}
-
 /* c[i, j] = the dot products of `rows` rows of A with `width` rows of B's storage, which start at b. */
 INLINE void dot_block(const int rows, const int width, const atl_product *p, const float *a, const float *b, float *c)
 {
@@ -255,14 +243,14 @@ INLINE void dot_block(const int rows, const int width, const atl_product *p, con
     }
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < width; j++) {
-            float total = sum_of_vector(&sum[i][j]);
+            float total = sum_of_vector(sum[i][j]);
             for (int64_t r = q; r < k; r++)
                 total += a[i * p->a_row + r] * b[j * k + r];
             c[i * p->n + j] = total;
         }
 }
 
-/* Columns first..last-1 of C.  Processes as many rows of B together as there are registers for their sums. */
+/* Columns first..last-1 of C. As many rows of B together as there are registers for their sums. */
 INLINE void dot_columns(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a,
                         const float *b, float *c)
 {

@@ -1,6 +1,6 @@
-/* Products of float matrices for which oneDNN is not optimised: small ones, and a few rows times a large matrix, which
- * is bound by reading it.  B is read in its plain layout: packing it for a kernel would keep a second copy of the
- * largest weights. */
+/* Products of float matrices that oneDNN is not made for: small ones, and a few rows times a large matrix, which is
+ * bound by how fast that can be read.  B is taken as it lies: packing it for a kernel would keep a second copy of the
+ * largest weights there are. */
 #ifndef ATLED_KERNELS_MATRIX_H
 #define ATLED_KERNELS_MATRIX_H
 
@@ -15,15 +15,16 @@ typedef struct atl_product {
 
 enum { ATL_FEW_ROWS = 8 }; /* of A, for atl_stream_product */
 
-/* The number of scratch floats that stream_product needs. */
+/* Floats of scratch that stream_product wants. */
 static inline int64_t atl_stream_partial(const atl_product *p, int parts)
 {
     return p->b_transposed ? 0 : (parts - 1) * p->m * p->n;
 }
 
-/* small_product: runs on the calling thread. stream_product: m <= ATL_FEW_ROWS, and a_column is 1 if B is transposed.
- * `parts` is the number of pieces of work: best one per thread.  `partial` is scratch memory of atl_stream_partial(p,
- * parts) floats. outer_product: few terms, k <= ATL_FEW_ROWS, B not transposed: bound by writing C.  Divided among the
+/* small_product: on the calling thread.
+ * stream_product: m <= ATL_FEW_ROWS, and a_column is 1 if B is transposed.  `parts` is how many pieces the work is cut
+ *     into: one for each thread is best.  `partial` is scratch of atl_stream_partial(p, parts) floats.
+ * outer_product: few terms, k <= ATL_FEW_ROWS, B not transposed: bound by how fast C can be written.  Shared among the
  * threads. */
 #define ATL_MATRIX_KERNELS(K)                                                                                          \
     K(void, small_product, (const atl_product *p, const float *a, const float *b, float *c))                           \

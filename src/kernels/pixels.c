@@ -1,4 +1,4 @@
-/* Loops over the pixels of an image: see pixels.h. */
+/* Loops over the pixels of a picture: see pixels.h. */
 #include "kernels/pixels.h"
 
 #include <math.h>
@@ -27,7 +27,7 @@ float KERNEL(largest_magnitude)(int64_t n, const float *x)
     for (; i + PARTS <= n; i += PARTS)
         for (int k = 0; k < PARTS; k++) {
             float size = fabsf(x[i + k]);
-            part[k] = size > part[k] || size != size ? size : part[k]; /* keeps NaN */
+            part[k] = size > part[k] || size != size ? size : part[k]; /* what is not a number stays */
         }
     for (; i < n; i++)
         largest = fabsf(x[i]) > largest || x[i] != x[i] ? fabsf(x[i]) : largest;
@@ -38,7 +38,7 @@ float KERNEL(largest_magnitude)(int64_t n, const float *x)
 
 /* ---- one step downhill, in one pass ------------------------------------------------------------------------------ */
 
-/* Computes the change of n <= PARTS elements. */
+/* What n <= PARTS elements move by. */
 typedef void direction(const atl_descent_job *d, int64_t at, int n, float *step);
 
 ATL_LANE void along_gradient(const atl_descent_job *d, int64_t at, int n, float *step)
@@ -47,7 +47,7 @@ ATL_LANE void along_gradient(const atl_descent_job *d, int64_t at, int n, float 
         step[i] = d->factor * d->gradient[at + i];
 }
 
-/* For a gradient so small that the factor is not a float. */
+/* Of a gradient so small that the factor is no float. */
 ATL_LANE void along_tiny_gradient(const atl_descent_job *d, int64_t at, int n, float *step)
 {
     for (int i = 0; i < n; i++)
@@ -63,7 +63,7 @@ ATL_LANE void along_sign(const atl_descent_job *d, int64_t at, int n, float *ste
 }
 
 /* m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  step = factor m / (sqrt(v) + epsilon).  Kingma & Ba 2014, algorithm
- * 1, with the bias corrections in the factor.  Gradients of a saturated softmax are tiny, so epsilon is tiny, too. */
+ * 1 with the bias corrections in the factor.  Gradients of a saturated softmax are tiny: hence so is epsilon. */
 ATL_LANE void along_moments(const atl_descent_job *d, int64_t at, int n, float *step)
 {
     const float *g = d->gradient + at;
@@ -90,8 +90,8 @@ ATL_LANE void move(atl_descent_job *d, int64_t at, int n, const float *step)
     }
 }
 
-/* The compiler inlines `along` into the loop, because callers pass it as a constant; the local copy of the descent
- * cannot alias. */
+/* The direction is known where this is called from, and becomes part of the loop; so does the descent, which is no
+ * other's. */
 ATL_LANE void descend(atl_descent_job *all, int64_t count, direction *along)
 {
     atl_descent_job d = *all;

@@ -1,4 +1,5 @@
-/* 1x1 convolutions with a pixel stride of the image or the result: parts of a concat are written and read in place. */
+/* 1x1 convolutions whose pixels may lie apart, before or after: parts of a concat are written in their place, and read
+ * there. */
 #ifndef ATLED_KERNELS_POINTWISE_H
 #define ATLED_KERNELS_POINTWISE_H
 
@@ -10,7 +11,7 @@ typedef struct atl_pointwise {
     int workers;                               /* threads that share the work */
 } atl_pointwise;
 
-/* pack: reorders the filter [in, out], or, transposed, [out, in], for sequential reading: in * out floats.
+/* pack: the filter [in, out], or, transposed, [out, in], in the order in which it is read: in * out floats.
  * convolve: result [pixels, out] = epilogue of image [pixels, in] times filter */
 #define ATL_POINTWISE_KERNELS(K)                                                                                       \
     K(void, pointwise_pack, (const atl_pointwise *p, const float *filter, int transposed, float *packed))              \

@@ -1,8 +1,8 @@
-/* Elementary functions of one float, for loops that run many lanes in parallel: no branches, no calls.
+/* Elementary functions of one float, for loops that run many lanes side by side: no branch, no call.
  *
- * They compute in double and round once, so every one of them is within 0.51 units in the last place (pow: 0.53) for every
- * float (tests/kernels/test_vector_math.c); sin, cos and tan up to CIRCLE_LIMIT.  Denormals are ordinary numbers; inf, NaN
- * and the sign of zero are as in <math.h> of C.
+ * They compute in double and round once, so that every one of them is within 0.51 units in the last place (pow: 0.53)
+ * for every float (tests/kernels/test_vector_math.c); sin, cos and tan up to CIRCLE_LIMIT.  Denormals are numbers like
+ * any other; inf, NaN and the sign of zero are as in C's <math.h>.
  *
  * Polynomials are minimax (Remez) on the stated interval for the stated error; coefficients from x^0 up. */
 #ifndef ATLED_KERNELS_VECTOR_MATH_H

@@ -1,4 +1,5 @@
-/* Vectors of floats with the width of one register of the compiled instruction set, and operations on them.
+/* Vectors of floats as wide as one register of the instruction set that is compiled for, and what kernels do with them.
+ *
  * A vector must not be wider than a register: the compiler would keep it in memory. */
 #ifndef ATLED_KERNELS_VECTORS_H
 #define ATLED_KERNELS_VECTORS_H
@@ -50,7 +51,8 @@ INLINE vec where_bit(vec x, const uint32_t *word, int k)
 INLINE vec reciprocal_root(vec x)
 {
 #if defined __AVX512F__ && ATL_VECTOR == 16
-    const vec r = (vec)_mm512_rsqrt14_ps((__m512)x); /* 14 bits, and one Newton step: two units in the last place */
+    const vec r =
+        (vec)_mm512_rsqrt14_ps((__m512)x); /* 14 bits, and one of Newton's steps: two units in the last place */
     return r * (1.5f - 0.5f * x * r * r);
 #elif defined __AVX2__ && ATL_VECTOR == 8
     return 1 / (vec)_mm256_sqrt_ps((__m256)x);
@@ -65,14 +67,33 @@ INLINE vec reciprocal_root(vec x)
 #endif
 }
 
-/* Elements k to k + VECTOR - 1 of the concatenation of a and b; 0 <= k <= VECTOR. */
+/* The sum of the elements. */
+INLINE float sum_of_vector(vec x)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    return _mm512_reduce_add_ps((__m512)x);
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128((__m256)x), _mm256_extractf128_ps((__m256)x, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+#else
+    float part[VECTOR];
+    store(part, x);
+    for (int width = VECTOR / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++)
+            part[i] += part[i + width];
+    return part[0];
+#endif
+}
+
+/* Elements k to k + VECTOR - 1 of a and b, one after the other; 0 <= k <= VECTOR. */
 INLINE vec window_of(int k, vec a, vec b)
 {
 #if defined __AVX512F__ && ATL_VECTOR == 16
     const vec_int number = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     return (vec)_mm512_permutex2var_ps((__m512)a, (__m512i)(number + k), (__m512)b);
 #elif defined __AVX2__ && ATL_VECTOR == 8
-    const vec_int number = {0, 1, 2, 3, 4, 5, 6, 7}, index = number + k; /* permutevar uses the lowest three bits */
+    const vec_int number = {0, 1, 2, 3, 4, 5, 6, 7}, index = number + k; /* permutevar looks at the lowest three bits */
     const vec of_a = (vec)_mm256_permutevar8x32_ps((__m256)a, (__m256i)index),
               of_b = (vec)_mm256_permutevar8x32_ps((__m256)b, (__m256i)index);
     return (vec)_mm256_blendv_ps((__m256)of_a, (__m256)of_b, (__m256)(index > 7));
@@ -84,8 +105,8 @@ INLINE vec window_of(int k, vec a, vec b)
 #endif
 }
 
-/* Applies bias, residual, relu and relu's gradient to the outputs from `channel` on; `at` is the linear index of the
- * first one in a dense result. */
+/* Bias, residual, relu and its gradient for the outputs from `channel` on; `at` is the linear index of the first in a
+ * dense result. */
 INLINE vec apply_epilogue(const atl_epilogue *end, vec value, int64_t at, int64_t channel)
 {
     if (end->bias)
@@ -103,12 +124,11 @@ INLINE vec apply_epilogue(const atl_epilogue *end, vec value, int64_t at, int64_
 
 /* ---- products that are kept in registers ------------------------------------------------------------------------- */
 
-/* 24 of 32 registers hold sums, or 12 of 16. */
+/* With 32 registers 24 hold sums, with 16 twelve do. */
 enum { MAX_TILE_ROWS = 16, MAX_TILE_VECTORS = 4 };
 typedef vec product_tile[MAX_TILE_ROWS][MAX_TILE_VECTORS];
 
-/* The number of adjacent output vectors of a tile, for a number of outputs that is a multiple of VECTOR; and its
- * rows. */
+/* Vectors that a tile has side by side, for a number of outputs that is a multiple of VECTOR; and its rows. */
 static inline int tile_vectors(int64_t out)
 {
     int64_t vectors = out / VECTOR;
@@ -152,8 +172,8 @@ INLINE void store_tile(const int rows, const int vectors, product_tile sum, floa
         store(c + i * c_row + v * VECTOR, sum[i][v]);
 }
 
-/* sum [rows, VECTOR * vectors] += a [rows, depth] b [depth, VECTOR * vectors], with given strides of rows and of the
- * depth. */
+/* sum [rows, VECTOR * vectors] += a [rows, depth] b [depth, VECTOR * vectors], with floats from row to row and from
+ * step to step of the depth. */
 INLINE void add_to_tile(const int rows, const int vectors, int64_t depth, const float *a, int64_t a_row, int64_t a_step,
                         const float *b, int64_t b_step, product_tile sum)
 {

@@ -1,5 +1,5 @@
-/* Winograd convolution with a prepacked transformed filter: see winograd.h, and winograd_tiles.h for the
- * mathematics. */
+/* Convolutions by Winograd's method with a transformed filter that is kept: see winograd.h, and winograd_tiles.h for
+ * the mathematics. */
 #include "kernels/winograd_tiles.h"
 
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
@@ -31,8 +31,8 @@ int64_t KERNEL(winograd_scratch_floats)(const atl_winograd *w)
 
 /* ---- the filter -------------------------------------------------------------------------------------------------- */
 
-/* Transforms the filter to [points][out / block][in][block], which the products read sequentially; for the inputs of
- * one worker. */
+/* To [points][out / block][in][block], in which the products read it from the first to the last; of the inputs of one
+ * worker. */
 static void filter_to_points(const atl_winograd *w, int worker, const float *filter, int transposed, float *to)
 {
     int64_t block = tile_vectors(w->out) * VECTOR, squares = w->in / VECTOR;
@@ -56,7 +56,7 @@ void KERNEL(winograd_transform_filter)(const atl_winograd *w, const float *filte
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */
 
-/* The products at all points of a block of tiles, for a worker's outputs, from `first` on. */
+/* All points of a block of tiles, for the outputs from `first` on, as many as a worker has. */
 INLINE void products(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t tiles,
                      int64_t first, const float *x, const float *filter, float *y)
 {

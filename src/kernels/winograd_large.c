@@ -1,13 +1,15 @@
-/* Winograd convolution that transforms the filter on the fly: see winograd.h. All workers together transform many
- * tiles.  Then each worker processes its outputs in turn: it transforms their filter, and multiplies it with all of
- * these tiles.  The bits do not depend on the number of workers. */
+/* Convolutions by Winograd's method that transform the filter as they go: see winograd.h.
+ *
+ * Many tiles are transformed together, by all workers.  Then each worker takes some outputs after the other: their
+ * filter is transformed, for as many inputs as the cache of a core holds, and multiplied with all of these tiles.  The
+ * bits do not depend on the number of workers. */
 #include "kernels/winograd_tiles.h"
 
-/* The number of vectors in a panel, the outputs that a worker processes at once. */
+/* One panel of outputs is worked on at once. */
 static int panel_vectors(const atl_winograd *w) { return w->out / VECTOR % 2 == 0 ? 2 : 1; }
 static int panel_rows(int vectors) { return ATL_REGISTERS == 32 || vectors == 1 ? 12 : 6; }
 
-/* A worker keeps one panel of y at a time. */
+/* Of y, a worker has one panel at a time. */
 static plan large_plan_of(const atl_winograd *w)
 {
     plan p = tiles_of(w);
@@ -22,7 +24,18 @@ static plan large_plan_of(const atl_winograd *w)
     return p;
 }
 
-static int64_t panel_stride(const atl_winograd *w, const plan *p) { return w->in * p->part + PADDING; }
+/* Inputs whose transformed filters are worked on at once. */
+static int64_t depth_of(const atl_winograd *w, const plan *p)
+{
+    int64_t most = w->cache_bytes / (p->tile_points * p->part * 4) / VECTOR * VECTOR;
+    return most < 4 * VECTOR ? 4 * VECTOR : most;
+}
+
+static int64_t panel_stride(const atl_winograd *w, const plan *p)
+{
+    int64_t depth = depth_of(w, p);
+    return (depth < w->in ? depth : w->in) * p->part + PADDING;
+}
 
 static int64_t worker_floats(const atl_winograd *w, const plan *p)
 {
@@ -45,32 +58,38 @@ typedef struct large_job {
     int64_t first, tiles, rows; /* of this block; rows: rounded up */
 } large_job;
 
-/* Transforms the outputs from o on to [points][in][panel]. */
-static void panel_to_points(const large_job *job, int64_t o, float *to)
+/* Inputs first..last-1 of the outputs from o on, to [points][input][panel]. */
+static void panel_to_points(const large_job *job, int64_t o, int64_t first, int64_t last, float *to)
 {
     const atl_winograd *w = job->w;
     int64_t panel = job->plan.part, stride = panel_stride(w, &job->plan);
-    for (int64_t i = 0; i < w->in; i += VECTOR)
-        for (int64_t v = 0; v < panel; v += VECTOR)
+    for (int64_t i = first; i < last; i += VECTOR)
+        for (int64_t v = 0; v < panel; v += VECTOR) {
+            float *at = to + (i - first) * panel + v;
             if (w->kernel_size == 3)
-                filter_square_to_points(3, w, job->filter, job->transposed, i, o + v, stride, panel,
-                                        to + i * panel + v);
+                filter_square_to_points(3, w, job->filter, job->transposed, i, o + v, stride, panel, at);
             else
-                filter_square_to_points(5, w, job->filter, job->transposed, i, o + v, stride, panel,
-                                        to + i * panel + v);
+                filter_square_to_points(5, w, job->filter, job->transposed, i, o + v, stride, panel, at);
+        }
 }
 
-INLINE void panel_products(const int rows, const int vectors, const large_job *job, const float *filter, float *y)
+/* y = the products of inputs first..last-1, or += if they are not the first. */
+INLINE void panel_products(const int rows, const int vectors, const large_job *job, int64_t first, int64_t last,
+                           const float *filter, float *y)
 {
     const atl_winograd *w = job->w;
     const plan *p = &job->plan;
     for (int64_t k = 0; k < p->tile_points; k++)
         for (int64_t t = 0; t < job->rows; t += rows) {
+            float *c = y + k * p->y_stride + t * p->part;
             product_tile sum;
-            clear_tile(rows, vectors, sum);
-            add_to_tile(rows, vectors, w->in, job->x + k * p->x_stride + t * w->in, w->in, 1,
+            if (first == 0)
+                clear_tile(rows, vectors, sum);
+            else
+                load_tile(rows, vectors, c, p->part, sum);
+            add_to_tile(rows, vectors, last - first, job->x + k * p->x_stride + t * w->in + first, w->in, 1,
                         filter + k * panel_stride(w, p), vectors * VECTOR, sum);
-            store_tile(rows, vectors, sum, y + k * p->y_stride + t * p->part, p->part);
+            store_tile(rows, vectors, sum, c, p->part);
         }
 }
 
@@ -79,11 +98,15 @@ static void run_panel(const large_job *job, int worker, int64_t o)
     const atl_winograd *w = job->w;
     const plan *p = &job->plan;
     float *filter = job->workers + worker * worker_floats(w, p), *y = filter + p->tile_points * panel_stride(w, p);
-    panel_to_points(job, o, filter);
-    if (panel_vectors(w) == 1)
-        panel_products(12, 1, job, filter, y);
-    else
-        panel_products(ATL_REGISTERS == 32 ? 12 : 6, 2, job, filter, y);
+    int64_t depth = depth_of(w, p);
+    for (int64_t i = 0; i < w->in; i += depth) {
+        int64_t last = i + depth < w->in ? i + depth : w->in;
+        panel_to_points(job, o, i, last, filter);
+        if (panel_vectors(w) == 1)
+            panel_products(12, 1, job, i, last, filter, y);
+        else
+            panel_products(ATL_REGISTERS == 32 ? 12 : 6, 2, job, i, last, filter, y);
+    }
     for (int64_t t = 0; t < job->tiles; t++)
         if (w->kernel_size == 3)
             tile_from_points(6, w, p, job->first + t, o, y + t * p->part, job->end, job->result);
@@ -91,7 +114,7 @@ static void run_panel(const large_job *job, int worker, int64_t o)
             tile_from_points(8, w, p, job->first + t, o, y + t * p->part, job->end, job->result);
 }
 
-/* Transforms a worker's part of a block's tiles. */
+/* A worker's share of a block's tiles. */
 static void transform_share(const large_job *job, int worker)
 {
     const atl_winograd *w = job->w;

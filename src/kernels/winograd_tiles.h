@@ -1,11 +1,15 @@
-/* Winograd convolution: sizes, and the transforms of tiles to points and back.  Only the kernel's sources include it.
+/* Winograd's method: sizes, the transforms, and the way of a tile to its points and back.  Included by the sources of
+ * the kernel only.
+ *
  * With p the points, a filter g of r numbers and a tile of four results, which reads as many pixels as there are
  * points, r + 3,
+ *
  *     y = A' [(G g) * (B' x)]
- * in each direction.  M is the polynomial whose zeros are the finite points.  Row p of B' is M(x) / (x - p), row p of G
- * is (1, p, p^2, ...) / M'(p), row k of A' is p^k; for infinity B' has M, and the last column of A' and the last row of
- * G have a final 1 after zeros.  The gradient with respect to the filter has r results of four numbers: dw = A' [(G dy)
- * * (B' x)], summed over tiles before A' is applied. */
+ *
+ * in each direction.  M is the polynomial of which the finite points are the zeros.  Row p of B' is M(x) / (x - p), row
+ * p of G is (1, p, p^2, ...) / M'(p), row k of A' is p^k; infinity has M in B', and 1 in the last column of A' and the
+ * last row of G, and zeros before. The gradient by the filter has r results of four numbers: dw = A' [(G dy) * (B' x)],
+ * summed over tiles before A' is applied. */
 #ifndef ATLED_KERNELS_WINOGRAD_TILES_H
 #define ATLED_KERNELS_WINOGRAD_TILES_H
 
@@ -20,8 +24,8 @@ typedef struct plan {
     int64_t tile_points;        /* in both directions */
     int64_t down, across;       /* tiles */
     int64_t tiles;              /* of the whole batch */
-    int64_t block;              /* tiles processed together */
-    int64_t parts, part;        /* number of workers that share the outputs; outputs of each */
+    int64_t block;              /* tiles that are worked on at once */
+    int64_t parts, part;        /* the outputs are shared among so many workers; outputs of each */
     int64_t x_stride, y_stride; /* floats from point to point of a block */
 } plan;
 
@@ -139,7 +143,7 @@ static inline inside part_inside(int64_t y, int64_t x, int64_t side, int64_t hei
     return (inside){clamp(-y, side), clamp(height - y, side), clamp(-x, side), clamp(width - x, side)};
 }
 
-/* Loads a square of pixels, with zeros outside the array, for one vector of channels. */
+/* A square of pixels with zeros around the array: 16 channels of it. */
 INLINE void load_square(const int side, const float *from, int64_t row, int64_t pixel, const inside *in, vec *to)
 {
     vec zero = {0};
@@ -211,7 +215,7 @@ INLINE void tile_from_points(const int side, const atl_winograd *w, const plan *
     }
 }
 
-/* Transforms a block of tiles to x, point by point. */
+/* A block of tiles to x, point by point. */
 INLINE void block_to_points(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, const float *image,
                             float *x)
 {
@@ -222,7 +226,7 @@ INLINE void block_to_points(const atl_winograd *w, const plan *p, int64_t first,
             tile_to_points(8, w, p, first + t, image, p->x_stride, x + t * w->in);
 }
 
-/* The products process whole groups of rows: zeros replace missing tiles. */
+/* The products take whole groups of rows: zeros stand for the tiles that are missing. */
 static inline void clear_rows(const atl_winograd *w, const plan *p, int64_t from, int64_t to, float *x)
 {
     for (int64_t k = 0; k < p->tile_points && from < to; k++)
@@ -231,8 +235,8 @@ static inline void clear_rows(const atl_winograd *w, const plan *p, int64_t from
 
 /* ---- the filter -------------------------------------------------------------------------------------------------- */
 
-/* Filter element (y, x) of VECTOR inputs from i on, each a vector of outputs from o on.  If the filter is stored
- * transposed, reads whole vectors of inputs, and transposes them in a small array. */
+/* Tap (y, x) of VECTOR inputs from i on, each a vector of outputs from o on.  Where the filter lies transposed, whole
+ * vectors of inputs are read, and turned in a small array. */
 INLINE void load_tap(const atl_winograd *w, const float *filter, int transposed, int64_t y, int64_t x, int64_t i,
                      int64_t o, vec *inputs, int stride)
 {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cost/cost.h"
 #include "graph/error.h"
 #include "onednn/nan_guard.h"
 #include "onednn/primitive.h"
@@ -270,22 +271,22 @@ static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const oned
  * arrays.  Measured on two AVX-512 cores; for channels that do not fill the vectors: see preferences_of. */
 double onednn_convolution_rounded_seconds(const onednn_convolution *c)
 {
-    static const double START = 10e-6, ROUNDED_BYTES = 40e9, BYTES = 25e9, EXACT_FLOPS = 230e9;
+    const atl_costs *cost = atl_costs_in_use();
     int64_t taps = c->vertical.size * c->horizontal.size;
     int strided = c->vertical.stride > 1 || c->horizontal.stride > 1, of_filter = c->pass == ONEDNN_FILTER_GRADIENT;
     double image = (double)atl_shape_count(c->image), result = (double)atl_shape_count(c->result);
     double read = (c->pass == ONEDNN_INPUT_GRADIENT ? 0 : image) + (c->pass == ONEDNN_FORWARD ? 0 : result);
     double written = of_filter ? 0 : image + result - read, flops = flops_of(c);
-    double rate = of_filter ? (strided     ? 180e9
-                               : taps < 25 ? 310e9
-                                           : 440e9)
-                            : (taps == 1   ? 400e9
-                               : taps < 25 ? 450e9
-                                           : 550e9);
-    double exact = fmax(flops / EXACT_FLOPS, 4 * (read + written) / BYTES);
-    double rounded = START + fmax(flops / rate, (2 * read + 4 * written) / BYTES);
+    double rate = of_filter ? (strided     ? cost->rounded_filter_strided
+                               : taps < 25 ? cost->rounded_filter_3x3
+                                           : cost->rounded_filter_5x5)
+                            : (taps == 1   ? cost->rounded_flops_1x1
+                               : taps < 25 ? cost->rounded_flops_3x3
+                                           : cost->rounded_flops_5x5);
+    double exact = fmax(flops / cost->exact_flops, 4 * (read + written) / cost->exact_bytes);
+    double rounded = cost->rounded_start + fmax(flops / rate, (2 * read + 4 * written) / cost->exact_bytes);
     if (!of_filter) /* the filter gradient reads arrays that the other two have rounded already */
-        rounded += 6 * read / ROUNDED_BYTES;
+        rounded += 6 * read / cost->rounding_bytes;
     int fills = c->image.size[3] / c->groups % 16 == 0 && c->result.size[3] / c->groups % 16 == 0;
     return fills && rounded < exact ? rounded : INFINITY;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cost/cost.h"
 #include "graph/error.h"
 #include "onednn/nan_guard.h"
 #include "onednn/primitive.h"
@@ -119,11 +120,11 @@ static dnnl_primitive_desc_t open_product(matrices *m, const onednn_matmul *p)
  * AVX-512 cores. */
 static int pays_to_round(const onednn_matmul *p)
 {
-    static const double START = 10e-6, ROUNDED_BYTES = 40e9, FLOPS = 300e9;
+    const atl_costs *cost = atl_costs_in_use();
     double a = (double)(p->broadcast_a ? 1 : p->batch) * (double)(p->m * p->k),
            b = (double)(p->broadcast_b ? 1 : p->batch) * (double)(p->k * p->n);
     double flops = 2.0 * (double)p->batch * (double)(p->m * p->n) * (double)p->k;
-    return flops / FLOPS / 2 > START + 6 * (a + b) / ROUNDED_BYTES;
+    return flops / cost->product_flops / 2 > cost->rounded_start + 6 * (a + b) / cost->rounding_bytes;
 }
 
 /* Clears p->bfloat16 if the operands are not rounded after all. */

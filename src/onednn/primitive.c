@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cost/cost.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "onednn/nan_guard.h"
@@ -192,8 +193,8 @@ onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument)
  * program divides work equally in every run. */
 int onednn_threads_for(double flops, double floats)
 {
-    static const double FEW_FLOPS = 65536, FEW_FLOATS = 32768;
-    return flops < FEW_FLOPS && floats < FEW_FLOATS ? 1 : omp_get_max_threads();
+    const atl_costs *cost = atl_costs_in_use();
+    return flops < cost->primitive_flops && floats < cost->primitive_floats ? 1 : omp_get_max_threads();
 }
 
 int onednn_use_threads(int threads)

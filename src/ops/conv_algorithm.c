@@ -1,5 +1,7 @@
 /* Convolutions: chooses the algorithm and the layout of the images, and emits the step. */
+#include "cost/cost.h"
 #include "ops/conv.h"
+#include "ops/conv_depthwise.h"
 #include "ops/conv_pointwise.h"
 #include "ops/conv_winograd.h"
 
@@ -31,14 +33,11 @@ static int lower(atl_lowering *lowering, onednn_pass pass, const conv_geometry *
     return atl_lower_conv_best(lowering, &c, g);
 }
 
-/* Two AVX-512 cores; only the sizes at which one algorithm overtakes another matter. */
-static const double FLOPS_PER_SECOND = 300e9, WINOGRAD_FLOPS_PER_SECOND = 220e9, FILTER_BYTES_PER_SECOND = 12e9,
-                    IMAGE_BYTES_PER_SECOND = 30e9;
-
 static double direct_seconds(const conv_geometry *g)
 {
     const int64_t *filter = g->filter.size;
-    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(g->result) / FLOPS_PER_SECOND;
+    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(g->result) /
+           atl_costs_in_use()->direct_flops;
 }
 
 /* oneDNN's own Winograd kernels, F(4x4, 3x3): a quarter of the multiplications, in products that need 32 channels to
@@ -55,13 +54,17 @@ static double winograd_seconds(const conv_geometry *g)
     double pixels = (double)(result[0] * ((result[1] + 3) / 4 * 4) * ((result[2] + 3) / 4 * 4)); /* whole tiles */
     double narrowest = (double)(image[3] < result[3] ? image[3] : result[3]);
     double flops = 2.0 * 9 * (double)(image[3] * result[3]) * pixels / 4;
-    return flops / (WINOGRAD_FLOPS_PER_SECOND * fmin(1, narrowest / 32)) +
-           36.0 * (double)(image[3] * result[3]) * 4 / FILTER_BYTES_PER_SECOND +
-           pixels * (double)(image[3] + result[3]) * 2.25 * 4 * 2 / IMAGE_BYTES_PER_SECOND;
+    const atl_costs *cost = atl_costs_in_use();
+    return flops / (cost->onednn_winograd_flops * fmin(1, narrowest / cost->onednn_winograd_narrow)) +
+           36.0 * (double)(image[3] * result[3]) * 4 / cost->onednn_winograd_filter_bytes +
+           pixels * (double)(image[3] + result[3]) * 2.25 * 4 * 2 / cost->onednn_winograd_image_bytes;
 }
 
-/* In the blocked layout a direct convolution takes a third longer than in NHWC. */
-static double blocked_direct_seconds(const conv_geometry *g) { return direct_seconds(g) * 4 / 3; }
+/* In the blocked layout a direct convolution takes longer than in NHWC. */
+static double blocked_direct_seconds(const conv_geometry *g)
+{
+    return direct_seconds(g) * atl_costs_in_use()->blocked_slowdown;
+}
 
 /* The best time in NHWC. */
 static double plain_seconds(onednn_pass pass, const conv_geometry *g)
@@ -84,12 +87,12 @@ double atl_conv_blocked_benefit(onednn_pass pass, const conv_geometry *g)
  * memory. */
 static double whole_winograd_seconds(const onednn_convolution *c)
 {
-    static const double CACHE = 6e6, CACHED_BYTES_PER_SECOND = 50e9, BYTES_PER_SECOND = 14e9;
+    const atl_costs *cost = atl_costs_in_use();
     double images = 4 * (double)(atl_shape_count(c->image) + atl_shape_count(c->result));
     double points = c->vertical.size == 3 ? 36 : 64; /* of a tile */
     return atl_conv_winograd_seconds(c) +
-           points * 4 * (double)(c->image.size[3] * c->result.size[3]) / CACHED_BYTES_PER_SECOND +
-           fmax(0, images - CACHE) / BYTES_PER_SECOND;
+           points * 4 * (double)(c->image.size[3] * c->result.size[3]) / cost->cached_bytes +
+           fmax(0, images - cost->shared_cache) / cost->memory_bytes;
 }
 
 /* Uses bfloat16 only where it is faster than the float32 algorithm. */
@@ -113,6 +116,8 @@ int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const con
     if (!c->blocked && atl_conv_is_pointwise(c) &&
         (atl_lower_output_is_strided(lowering) || atl_lower_input_is_strided(lowering, from)))
         return atl_lower_conv_pointwise(lowering, c);
+    if (!way && !c->blocked && atl_conv_prefers_depthwise(c))
+        return atl_lower_conv_depthwise(lowering, c);
     return onednn_lower_convolution(lowering, c);
 }
 

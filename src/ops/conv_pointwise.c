@@ -4,6 +4,7 @@
 
 #include <omp.h>
 
+#include "cost/cost.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"
 #include "ops/conv_epilogue.h"
@@ -50,7 +51,6 @@ static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
 
 static pointwise_step *new_step(const onednn_convolution *c)
 {
-    enum { FLOPS_OF_A_THREAD = 1000000 };
     const int64_t *image = c->image.size;
     pointwise_step *s = atl_allocate(1, sizeof *s);
     if (!s) {
@@ -62,7 +62,7 @@ static pointwise_step *new_step(const onednn_convolution *c)
     s->p.in = s->transposed ? c->result.size[3] : image[3];
     s->p.out = channels_made(c);
     double flops = 2.0 * (double)s->p.pixels * (double)(s->p.in * s->p.out);
-    s->p.workers = flops < 2.0 * FLOPS_OF_A_THREAD ? 1 : omp_get_max_threads();
+    s->p.workers = flops < 2 * atl_costs_in_use()->thread_flops ? 1 : omp_get_max_threads();
     return s;
 }
 

@@ -4,13 +4,10 @@
 #include <math.h>
 #include <omp.h>
 
+#include "cost/cost.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"
 #include "ops/conv_epilogue.h"
-
-enum {
-    MOST_CHANNELS_SQUARED = 128 * 128
-}; /* of the transformed filter, 36/9 or 64/25 of the plain one: the cache holds it */
 
 typedef struct winograd_step {
     atl_winograd w;
@@ -46,17 +43,41 @@ static double flops_of(const onednn_convolution *c)
     return tiles_of(c) * points_of(c) * 2 * (double)(c->image.size[3] * c->result.size[3]);
 }
 
+/* True if the transformed filter, 36/9 or 64/25 of the plain one, is too large to keep: it is transformed as it goes. */
+static int is_large(const onednn_convolution *c)
+{
+    return c->image.size[3] * c->result.size[3] > atl_costs_in_use()->kept_filter;
+}
+
+/* Tiles that share one transform of a large filter: see winograd_convolve_large. */
+static double tiles_together(const onednn_convolution *c)
+{
+    int64_t read = c->pass == ONEDNN_FORWARD ? c->image.size[3] : c->result.size[3];
+    return fmax(1, (double)atl_costs_in_use()->tiles_cache / (points_of(c) * 4 * (double)read));
+}
+
+static double large_seconds(const onednn_convolution *c, double transforms)
+{
+    const atl_costs *cost = atl_costs_in_use();
+    double filter = points_of(c) * (double)(c->image.size[3] * c->result.size[3]), rows = 12; /* tiles of a product */
+    double times = ceil(tiles_of(c) / tiles_together(c)), whole = ceil(tiles_of(c) / rows) * rows;
+    return transforms + filter * times * cost->winograd_filter_value +
+           flops_of(c) * whole / tiles_of(c) / cost->winograd_large_flops + cost->winograd_start;
+}
+
 double atl_conv_winograd_seconds(const onednn_convolution *c)
 {
-    static const double SECONDS_A_VALUE = 7e-11, FLOPS_PER_SECOND = 190e9, AROUND = 2e-6;
+    const atl_costs *cost = atl_costs_in_use();
     int64_t in = c->image.size[3], out = c->result.size[3];
     if (!is_dense_square(c) || !atl_conv_epilogue_is_simple(c) || in % atl_kernels->vector ||
-        out % atl_kernels->vector || in * out > MOST_CHANNELS_SQUARED || atl_shape_count(c->result) == 0)
+        out % atl_kernels->vector || atl_shape_count(c->result) == 0 ||
+        (is_large(c) && c->pass == ONEDNN_FILTER_GRADIENT))
         return INFINITY;
-    double transforms = tiles_of(c) * points_of(c) * (double)(in + out) * SECONDS_A_VALUE;
-    double sums =
-        c->pass == ONEDNN_FILTER_GRADIENT ? 1.15 : 1; /* which are read and written again for each block of tiles */
-    return (transforms + flops_of(c) / FLOPS_PER_SECOND) * sums + AROUND;
+    double transforms = tiles_of(c) * points_of(c) * (double)(in + out) * cost->winograd_value;
+    if (is_large(c))
+        return large_seconds(c, transforms);
+    double sums = c->pass == ONEDNN_FILTER_GRADIENT ? cost->winograd_gradient_slowdown : 1;
+    return (transforms + flops_of(c) / cost->winograd_flops) * sums + cost->winograd_start;
 }
 
 /* ---- the step ---------------------------------------------------------------------------------------------------- */
@@ -80,6 +101,17 @@ static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
     return 0;
 }
 
+static int convolve_large(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const winograd_step *s = step->data;
+    const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
+    (void)bound;
+    atl_kernels->winograd_convolve_large(&s->w, memory[step->read[0]], memory[step->read[1]],
+                                         s->pass == ONEDNN_INPUT_GRADIENT, &end, memory[step->write[1]],
+                                         memory[step->write[0]]);
+    return 0;
+}
+
 static int sum_filter_gradient(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const winograd_step *s = step->data;
@@ -91,12 +123,12 @@ static int sum_filter_gradient(const atl_plan_step *step, void *const *memory, v
 
 static atl_winograd geometry_of(const onednn_convolution *c)
 {
-    enum { FLOPS_OF_A_THREAD = 1000000 };
+    const atl_costs *cost = atl_costs_in_use();
     const int64_t *image = c->image.size, *result = c->result.size;
     const atl_window *v = &c->vertical, *h = &c->horizontal;
     atl_winograd w = {.batch = image[0],
-                      .cache_bytes = 400 << 10,
-                      .shared_bytes = 4 << 20,
+                      .cache_bytes = cost->core_cache,
+                      .shared_bytes = cost->tiles_cache,
                       .kernel_size = (int)v->size};
     if (c->pass == ONEDNN_INPUT_GRADIENT) {
         w.height = result[1], w.width = result[2], w.in = result[3];
@@ -107,7 +139,7 @@ static atl_winograd geometry_of(const onednn_convolution *c)
         w.result_height = result[1], w.result_width = result[2], w.out = result[3];
         w.pad_top = v->pad_before, w.pad_left = h->pad_before;
     }
-    w.workers = flops_of(c) < 2 * FLOPS_OF_A_THREAD ? 1 : omp_get_max_threads();
+    w.workers = flops_of(c) < 2 * cost->thread_flops ? 1 : omp_get_max_threads();
     return w;
 }
 
@@ -169,11 +201,11 @@ int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c)
     if (!s)
         return 0;
     atl_plan_step step = step_of(c, s);
-    step.run = convolve;
+    step.run = is_large(c) ? convolve_large : convolve;
     step.read[step.reads++] =
         atl_lower_input_strided(lowering, c->pass == ONEDNN_FORWARD ? c->image_input : c->result_input,
                                 &s->w.in_pixel_stride);
-    atl_value_id filter = lower_filter(lowering, c);
+    atl_value_id filter = is_large(c) ? atl_lower_input(lowering, c->filter_input) : lower_filter(lowering, c);
     if (filter < 0) {
         atl_release(s);
         return 0;
@@ -184,7 +216,8 @@ int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c)
     if (c->residual_input >= 0 && s->w.out_pixel_stride == s->w.out)
         atl_lower_over(lowering, result, step.read[s->end.residual]);
     step.write[step.writes++] = result;
-    step.write[step.writes++] =
-        atl_lower_scratch(lowering, atl_kernels->winograd_scratch_floats(&s->w) * (int64_t)sizeof(float));
+    int64_t scratch =
+        is_large(c) ? atl_kernels->winograd_large_scratch_floats(&s->w) : atl_kernels->winograd_scratch_floats(&s->w);
+    step.write[step.writes++] = atl_lower_scratch(lowering, scratch * (int64_t)sizeof(float));
     return atl_lower_step(lowering, &step);
 }

@@ -4,7 +4,7 @@
 
 #include "onednn/onednn.h"
 
-/* Estimated seconds on two AVX-512 cores; INFINITY where the algorithm does not apply, or is not available. */
+/* Estimated seconds (cost/cost.h); INFINITY where it does not apply. */
 double atl_conv_winograd_seconds(const onednn_convolution *c);
 
 /* Emits the step for the node being lowered.  Returns 1, or 0 with the error set. */

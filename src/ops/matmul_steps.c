@@ -3,15 +3,9 @@
 
 #include <omp.h>
 
+#include "cost/cost.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"
-
-enum {
-    SMALL = 32 * 1024,      /* multiplications: about a microsecond, half of which is the cost of calling oneDNN */
-    SMALL_DOTS = 8 * 1024,  /* the same where B is transposed */
-    PACKED_ROWS = 64,       /* from here on the cost of oneDNN's copy of B is negligible */
-    PACKED_SIZE = 64 * 1024 /* elements of B: from here on it is not */
-};
 
 /* Products for which our own loops are fastest. */
 typedef enum loop {
@@ -67,7 +61,8 @@ static loop loop_for(const product_step *s)
 {
     const atl_product *p = &s->product;
     double work = (double)s->batch * (double)p->m * (double)p->n * (double)p->k;
-    if (work < (p->b_transposed ? SMALL_DOTS : SMALL))
+    const atl_costs *cost = atl_costs_in_use();
+    if (work < (double)(p->b_transposed ? cost->small_dots : cost->small_product))
         return SMALL_LOOP;
     if (s->batch > 1)
         return NO_LOOP;
@@ -164,6 +159,8 @@ int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after)
                             .broadcast_b = p.broadcast_b,
                             .bias_input = after->bias_input,
                             .relu = after->relu};
-    matmul.pack_b = p.batch == 1 && p.m < PACKED_ROWS && p.k * p.n >= PACKED_SIZE && is_lasting(y->inputs[1], 4);
+    const atl_costs *cost = atl_costs_in_use();
+    matmul.pack_b =
+        p.batch == 1 && p.m < cost->packed_rows && p.k * p.n >= cost->packed_size && is_lasting(y->inputs[1], 4);
     return onednn_lower_matmul(lowering, &matmul);
 }

@@ -1,4 +1,4 @@
-/* Every element-wise loop against its op's element in double, over lengths that fill no vector, and within its bounds. */
+/* Every element-wise loop against its op's element in double, over lengths that fill no vector, within its bounds. */
 #include "kernels/maps.h"
 
 #include "isas.h"

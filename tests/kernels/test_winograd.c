@@ -1,4 +1,5 @@
-/* Winograd's method against loops in double, in all sizes that leave something over: tiles, blocks of tiles, channels, workers. */
+/* Winograd's method against loops in double, in all sizes that leave something over: tiles, blocks of tiles, channels,
+ * workers. */
 #include "isas.h"
 
 /* Adds to the result, or to the filter, what every pair of a pixel and a tap is worth. */
@@ -165,7 +166,8 @@ ISA_TEST(winograd, no_padding_and_uneven_padding)
     }
 }
 
-/* Channels that are multiplied one, two, three and four vectors at a time, by all workers together where there are few tiles. */
+/* Channels that are multiplied one, two, three and four vectors at a time, by all workers together where there are few
+ * tiles. */
 ISA_TEST(winograd, channels)
 {
     static const int64_t channels[][2] = {{1, 3}, {3, 4}, {4, 12}, {5, 1}, {1, 8}, {8, 6}, {3, 5}};

@@ -12,6 +12,14 @@ static int64_t count_nans(const atl_tensor *t)
     return count;
 }
 
+/* oneDNN's loops for SSE4.1 read whole blocks of eight channels, of the next pixel, too: a NaN there, times a weight of
+ * zero, spoils this one. */
+static int reads_next_pixel(const atl_tensor *image)
+{
+    atl_shape shape = atl_tensor_shape(image);
+    return atl_isa_in_use() == ATL_ISA_GENERIC && shape.rank == 4 && shape.size[3] % 8 != 0;
+}
+
 /* The value and the gradient by x (null: none) have NaN where the reference in double has it, with all passes, and
  * without any.  By Winograd's method the NaNs may be more, for it computes some pixels together.  Returns how many
  * the value has. */
@@ -30,7 +38,7 @@ static int64_t expect_same_nans(atl_node *x, atl_node *y, atl_node *dx, const at
             const atl_tensor *got = atl_value(program, wanted.node[w]);
             for (int64_t i = 0; i < atl_tensor_count(got); i++) {
                 double is = element_of(got, i), should = element_of(atl_reference_value(exact, wanted.node[w]), i);
-                cr_assert(isnan(should) ? isnan(is) : !isnan(is) || without[k] == 0,
+                cr_assert(isnan(should) ? isnan(is) : !isnan(is) || without[k] == 0 || reads_next_pixel(value),
                           "%s, %s, element %lld: %g without passes %x, %g in double", what, w ? "gradient" : "value",
                           (long long)i, is, without[k], should);
             }

@@ -14,12 +14,12 @@
 
 #include <math.h>
 
+#include "cost/cost.h"
 #include "graph/memory.h"
 #include "ops/expression.h"
 #include "lowering/op_hooks.h"
 
 enum { MOST_SWEEPS = 16 };
-static const double REORDER_BYTES_PER_SECOND = 5e9; /* of the image, read and written, two threads */
 
 typedef struct chooser {
     const atl_graph *graph;
@@ -41,7 +41,7 @@ static double gain_of(const atl_node *node, unsigned *images)
 
 static double reorder_time(const atl_node *node)
 {
-    return (double)atl_shape_count(*node->shape) * 4 / REORDER_BYTES_PER_SECOND;
+    return (double)atl_shape_count(*node->shape) * 4 / atl_costs_in_use()->reorder_bytes;
 }
 
 /* The reorder time of the node's value, for the layout in which it is written and those in which it is read. */

@@ -1,13 +1,13 @@
-/* Divides a large loop among the threads. */
+/* Sharing a big loop among the threads. */
 #include "kernels/parallel.h"
 
 #include <omp.h>
 
-enum { ENOUGH_WORK = 32768 }; /* elements: about ten microseconds for one thread */
+#include "cost/cost.h"
 
 void atl_parallel(int64_t count, int64_t work, atl_range_loop *loop, const void *job)
 {
-    if (work < ENOUGH_WORK || count < 2 || omp_get_max_threads() == 1) {
+    if (work < atl_costs_in_use()->loop_elements || count < 2 || omp_get_max_threads() == 1) {
         if (count > 0)
             loop(job, 0, count);
         return;

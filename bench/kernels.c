@@ -1,0 +1,349 @@
+/* Times the kernels of src/kernels at each instruction set that this processor has: build/bench/atled_kernels [NAME...]
+ *
+ * One thread; the least of several runs, in processor seconds, so that a busy machine changes little.  GFLOP/s of
+ * convolutions count the multiplications and additions of the direct method. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernels/kernels.h"
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static float *floats(int64_t count)
+{
+    float *x = aligned_alloc(64, (size_t)(count * 4 + 63) / 64 * 64 + 64);
+    for (int64_t i = 0; x && i < count; i++)
+        x[i] = (float)((i * 7919 + 13) % 2003) / 1001.5f - 1;
+    if (!x)
+        abort();
+    return x;
+}
+
+/* What a case is given: sizes, and arrays that are large enough. */
+typedef struct setting {
+    const atl_kernel_table *k;
+    int64_t size[4]; /* of a convolution: pixels in each direction, in, out, the filter's size */
+    atl_winograd winograd;
+    float *a, *b, *c, *scratch, *prepared;
+} setting;
+
+typedef struct bench_case {
+    const char *name;
+    int64_t size[4];
+    void (*prepare)(setting *s);
+    void (*run)(setting *s);
+    double (*work)(const setting *s);
+    const char *unit; /* of 1e9 a second */
+} bench_case;
+
+/* ---- convolutions
+ * ----------------------------------------------------------------------------------------------------- */
+
+static void prepare_winograd(setting *s)
+{
+    int64_t pixels = s->size[0];
+    s->winograd = (atl_winograd){.batch = 1,
+                                 .height = pixels,
+                                 .width = pixels,
+                                 .result_height = pixels,
+                                 .result_width = pixels,
+                                 .in = s->size[1],
+                                 .out = s->size[2],
+                                 .pad_top = s->size[3] / 2,
+                                 .pad_left = s->size[3] / 2,
+                                 .cache_bytes = 400 << 10,
+                                 .shared_bytes = 4 << 20,
+                                 .kernel_size = (int)s->size[3],
+                                 .workers = 1};
+    s->a = floats(pixels * pixels * s->size[1]);
+    s->b = floats(s->size[3] * s->size[3] * s->size[1] * s->size[2]);
+    s->c = floats(pixels * pixels * s->size[2]);
+    int64_t scratch = s->k->winograd_scratch_floats(&s->winograd),
+            more = s->k->winograd_large_scratch_floats(&s->winograd);
+    scratch = scratch > more ? scratch : more;
+    more = s->k->winograd_gradient_scratch_floats(&s->winograd);
+    s->scratch = floats(scratch > more ? scratch : more);
+    s->prepared = floats(s->k->winograd_filter_floats(&s->winograd));
+    s->k->winograd_transform_filter(&s->winograd, s->b, 0, s->prepared);
+}
+
+static void run_winograd(setting *s)
+{
+    s->k->winograd_convolve(&s->winograd, s->a, s->prepared, &(atl_epilogue){.relu = 1}, s->scratch, s->c);
+}
+static void run_winograd_large(setting *s)
+{
+    s->k->winograd_convolve_large(&s->winograd, s->a, s->b, 0, &(atl_epilogue){.relu = 1}, s->scratch, s->c);
+}
+static void run_winograd_transposed(setting *s)
+{
+    s->k->winograd_convolve_large(&s->winograd, s->a, s->b, 1, &(atl_epilogue){.relu = 1}, s->scratch, s->c);
+}
+static void run_winograd_gradient(setting *s)
+{
+    s->k->winograd_filter_gradient(&s->winograd, s->a, s->c, s->scratch, s->b);
+}
+static void run_filter_transform(setting *s) { s->k->winograd_transform_filter(&s->winograd, s->b, 1, s->prepared); }
+
+static double convolution_flops(const setting *s)
+{
+    return 2.0 * (double)(s->size[0] * s->size[0] * s->size[1] * s->size[2] * s->size[3] * s->size[3]);
+}
+
+static void prepare_pointwise(setting *s)
+{
+    s->a = floats(s->size[0] * s->size[0] * s->size[1]);
+    s->b = floats(s->size[1] * s->size[2]);
+    s->c = floats(s->size[0] * s->size[0] * s->size[2]);
+}
+
+static void run_pointwise(setting *s)
+{
+    const atl_pointwise p = {.pixels = s->size[0] * s->size[0],
+                             .in = s->size[1],
+                             .out = s->size[2],
+                             .in_pixel_stride = s->size[1],
+                             .out_pixel_stride = s->size[2],
+                             .workers = 1};
+    s->k->pointwise_convolve(&p, s->a, s->b, &(atl_epilogue){.relu = 1}, s->c);
+}
+
+/* Pixels in each direction, channels, the filter's size, stride. */
+static void prepare_depthwise(setting *s)
+{
+    s->a = floats(s->size[0] * s->size[0] * s->size[1]);
+    s->b = floats(s->size[2] * s->size[2] * s->size[1]);
+    s->c = floats(s->size[0] * s->size[0] * s->size[1]);
+}
+static void run_depthwise(setting *s)
+{
+    int64_t pixels = s->size[0], stride = s->size[3], result = (pixels + stride - 1) / stride;
+    const atl_depthwise d = {.batch = 1,
+                             .height = pixels,
+                             .width = pixels,
+                             .result_height = result,
+                             .result_width = result,
+                             .channels = s->size[1],
+                             .filter_height = s->size[2],
+                             .filter_width = s->size[2],
+                             .stride_y = stride,
+                             .stride_x = stride,
+                             .pad_top = s->size[2] / 2,
+                             .pad_left = s->size[2] / 2,
+                             .workers = 1};
+    s->k->depthwise_filter_gradient(&d, s->a, s->c, s->b);
+}
+static double depthwise_flops(const setting *s)
+{
+    double pixels = (double)(s->size[0] * s->size[0]) / (double)(s->size[3] * s->size[3]);
+    return 2 * pixels * (double)(s->size[1] * s->size[2] * s->size[2]);
+}
+
+/* ---- products: sizes are m, n, k
+ * ---------------------------------------------------------------------------------------- */
+
+static atl_product product_of(const setting *s, int b_transposed)
+{
+    return (atl_product){s->size[0], s->size[1], s->size[2], s->size[2], 1, b_transposed};
+}
+static void prepare_product(setting *s)
+{
+    s->a = floats(s->size[0] * s->size[2]);
+    s->b = floats(s->size[2] * s->size[1]);
+    s->c = floats(s->size[0] * s->size[1]);
+}
+static void run_small(setting *s)
+{
+    const atl_product p = product_of(s, 0);
+    s->k->small_product(&p, s->a, s->b, s->c);
+}
+static void run_stream(setting *s)
+{
+    const atl_product p = product_of(s, 0);
+    s->k->stream_product(&p, 1, s->a, s->b, s->c, NULL);
+}
+static void run_stream_dots(setting *s)
+{
+    const atl_product p = product_of(s, 1);
+    s->k->stream_product(&p, 1, s->a, s->b, s->c, NULL);
+}
+static double product_flops(const setting *s) { return 2.0 * (double)(s->size[0] * s->size[1] * s->size[2]); }
+
+/* ---- loops: the size is how many
+ * ---------------------------------------------------------------------------------------- */
+
+static void prepare_loop(setting *s)
+{
+    s->a = floats(s->size[0]);
+    s->b = floats(s->size[0]);
+    s->c = floats(s->size[0]);
+    s->prepared = floats(s->size[0]);
+}
+static void run_exp(setting *s) { s->k->map_exp(NULL, (size_t)s->size[0], (const float *[]){s->a}, s->c); }
+static void run_tanh(setting *s) { s->k->map_tanh(NULL, (size_t)s->size[0], (const float *[]){s->a}, s->c); }
+static void run_add(setting *s) { s->k->map_add(NULL, (size_t)s->size[0], (const float *[]){s->a, s->b}, s->c); }
+static void run_sum(setting *s) { s->c[0] = s->k->sum_of(s->a, s->size[0]); }
+static void run_mask(setting *s)
+{
+    s->k->mask_blocks(&(atl_mask_job){.x = s->a, .mask = (uint32_t *)(void *)s->prepared, .count = s->size[0]}, 0,
+                      s->size[0] / ATL_MASK_BLOCK);
+}
+static void run_lrn(setting *s)
+{
+    const atl_normalization of = {.pixels = s->size[0] / 64,
+                                  .channels = 64,
+                                  .radius = 2,
+                                  .bias = 1,
+                                  .alpha = 0.1f,
+                                  .beta = 0.75f,
+                                  .x = s->a,
+                                  .result = s->c};
+    s->k->lrn_vectors(&of, 0, of.pixels);
+}
+static double elements(const setting *s) { return (double)s->size[0]; }
+
+static const bench_case cases[] = {
+    {"winograd 3x3, 56x56, 64 to 64", {56, 64, 64, 3}, prepare_winograd, run_winograd, convolution_flops, "GFLOP/s"},
+    {"winograd 3x3, 28x28, 128 to 128",
+     {28, 128, 128, 3},
+     prepare_winograd,
+     run_winograd,
+     convolution_flops,
+     "GFLOP/s"},
+    {"winograd 3x3, 32x32, 16 to 16", {32, 16, 16, 3}, prepare_winograd, run_winograd, convolution_flops, "GFLOP/s"},
+    {"winograd 5x5, 24x24, 64 to 64", {24, 64, 64, 5}, prepare_winograd, run_winograd, convolution_flops, "GFLOP/s"},
+    {"winograd large 3x3, 56x56, 256",
+     {56, 256, 256, 3},
+     prepare_winograd,
+     run_winograd_large,
+     convolution_flops,
+     "GFLOP/s"},
+    {"winograd large 3x3, 28x28, 512",
+     {28, 512, 512, 3},
+     prepare_winograd,
+     run_winograd_large,
+     convolution_flops,
+     "GFLOP/s"},
+    {"winograd large 3x3, 14x14, 512",
+     {14, 512, 512, 3},
+     prepare_winograd,
+     run_winograd_large,
+     convolution_flops,
+     "GFLOP/s"},
+    {"the same, transposed filter",
+     {28, 512, 512, 3},
+     prepare_winograd,
+     run_winograd_transposed,
+     convolution_flops,
+     "GFLOP/s"},
+    {"winograd filter gradient, 56x56, 64",
+     {56, 64, 64, 3},
+     prepare_winograd,
+     run_winograd_gradient,
+     convolution_flops,
+     "GFLOP/s"},
+    {"winograd filter gradient, 24x24, 64, 5x5",
+     {24, 64, 64, 5},
+     prepare_winograd,
+     run_winograd_gradient,
+     convolution_flops,
+     "GFLOP/s"},
+    {"winograd filter transform, 128",
+     {8, 128, 128, 3},
+     prepare_winograd,
+     run_filter_transform,
+     convolution_flops,
+     "GFLOP/s"},
+    {"depthwise filter gradient, 28x28, 192, 3x3",
+     {28, 192, 3, 1},
+     prepare_depthwise,
+     run_depthwise,
+     depthwise_flops,
+     "GFLOP/s"},
+    {"depthwise filter gradient, 56x56, 144, 3x3 / 2",
+     {56, 144, 3, 2},
+     prepare_depthwise,
+     run_depthwise,
+     depthwise_flops,
+     "GFLOP/s"},
+    {"depthwise filter gradient, 14x14, 480, 5x5",
+     {14, 480, 5, 1},
+     prepare_depthwise,
+     run_depthwise,
+     depthwise_flops,
+     "GFLOP/s"},
+    {"pointwise, 56x56, 64 to 64", {56, 64, 64, 1}, prepare_pointwise, run_pointwise, convolution_flops, "GFLOP/s"},
+    {"pointwise, 28x28, 128 to 192", {28, 128, 192, 1}, prepare_pointwise, run_pointwise, convolution_flops, "GFLOP/s"},
+    {"small product, 4x32x32", {4, 32, 32}, prepare_product, run_small, product_flops, "GFLOP/s"},
+    {"stream product, 1x4096x4096", {1, 4096, 4096}, prepare_product, run_stream, product_flops, "GFLOP/s"},
+    {"stream product, 8x25088x1024", {8, 25088, 1024}, prepare_product, run_stream, product_flops, "GFLOP/s"},
+    {"stream product, 8x4096x4096, transposed",
+     {8, 4096, 4096},
+     prepare_product,
+     run_stream_dots,
+     product_flops,
+     "GFLOP/s"},
+    {"exp", {4096}, prepare_loop, run_exp, elements, "G/s"},
+    {"tanh", {4096}, prepare_loop, run_tanh, elements, "G/s"},
+    {"add", {4096}, prepare_loop, run_add, elements, "G/s"},
+    {"sum", {4096}, prepare_loop, run_sum, elements, "G/s"},
+    {"mask", {4096}, prepare_loop, run_mask, elements, "G/s"},
+    {"lrn of 64 channels", {64 * 64}, prepare_loop, run_lrn, elements, "G/s"},
+};
+
+/* The least time of a run, of many that take 0.2 s together. */
+static double time_case(const bench_case *c, const atl_kernel_table *k)
+{
+    setting s = {.k = k};
+    memcpy(s.size, c->size, sizeof s.size);
+    c->prepare(&s);
+    c->run(&s);
+    double start = seconds(), best = 1e30;
+    int64_t repeats = 1;
+    while (seconds() - start < 0.1) {
+        double before = seconds();
+        for (int64_t i = 0; i < repeats; i++)
+            c->run(&s);
+        double taken = seconds() - before;
+        best = taken / (double)repeats < best ? taken / (double)repeats : best;
+        if (taken < 1e-3)
+            repeats *= 2;
+    }
+    free(s.a), free(s.b), free(s.c), free(s.scratch), free(s.prepared);
+    return c->work(&s) / best * 1e-9;
+}
+
+static int is_wanted(const char *name, int count, char **wanted)
+{
+    for (int i = 0; i < count; i++)
+        if (strstr(name, wanted[i]))
+            return 1;
+    return count == 0;
+}
+
+int main(int argc, char **argv)
+{
+    printf("%-42s %9s %9s %9s\n", "", "generic", "avx2", "avx512");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!is_wanted(cases[i].name, argc - 1, argv + 1))
+            continue;
+        printf("%-42s", cases[i].name);
+        for (int isa = ATL_ISA_GENERIC; isa <= ATL_ISA_AVX512; isa++) {
+            const atl_kernel_table *k = atl_kernels_of((atl_isa)isa);
+            if (k)
+                printf(" %9.2f", time_case(&cases[i], k));
+            else
+                printf(" %9s", "-");
+            fflush(stdout);
+        }
+        printf(" %s\n", cases[i].unit);
+    }
+    return 0;
+}

@@ -1,0 +1,66 @@
+/* What a machine does in a second, for each instruction set: the only place with numbers of that kind.  Every decision
+ * (layout, Winograd's method or a direct convolution, bfloat16, threads or none, our own loops or oneDNN) compares
+ * seconds that are made of these.
+ *
+ * They are not the numbers of the machine at hand: the same sizes at the same instruction set give the same choice
+ * everywhere.  What counts is where one way overtakes another.  cost.c says on which processor each was measured;
+ * build/bench/atled_kernels measures those of the
+ * kernels again. */
+#ifndef ATLED_COST_COST_H
+#define ATLED_COST_COST_H
+
+#include <stdint.h>
+
+typedef struct atl_costs {
+    const char *measured_on;
+
+    /* ---- convolutions, on two cores: multiplications and additions a second, and seconds ---- */
+    double direct_flops;     /* oneDNN's direct convolution of NHWC images */
+    double blocked_slowdown; /* of a direct convolution of blocked images; below 1 it is faster than of NHWC images */
+    double winograd_flops;   /* of the products of our own Winograd kernels, whose transformed filter is kept */
+    double winograd_large_flops;  /* the same where the filter is transformed as it goes */
+    double winograd_value;        /* to transform one value of an image or a result to or from a point, a channel */
+    double winograd_filter_value; /* the same of a filter */
+    double winograd_start;
+    double
+        winograd_gradient_slowdown; /* of the gradient by the filter: sums are read and written again, block by block */
+    double depthwise_gradient;      /* flops of our own gradient by a depthwise filter */
+    double onednn_depthwise_gradient_3;  /* of oneDNN's, for filters up to 3x3 */
+    double onednn_depthwise_gradient_5;  /* and for wider ones */
+    double onednn_winograd_flops;        /* oneDNN's Winograd kernels (2.x with AVX-512) */
+    double onednn_winograd_narrow;       /* channels below which its products get slower */
+    double onednn_winograd_filter_bytes; /* its transformed filters, a second */
+    double onednn_winograd_image_bytes;
+
+    /* ---- bfloat16 in place of float32, on two cores ---- */
+    double exact_flops, exact_bytes;                                /* of a float32 convolution beside a rounded one */
+    double rounded_start;                                           /* seconds, to round the operands at all */
+    double rounding_bytes;                                          /* rounded a second */
+    double rounded_flops_1x1, rounded_flops_3x3, rounded_flops_5x5; /* convolutions, and gradients by their image */
+    double rounded_filter_strided, rounded_filter_3x3, rounded_filter_5x5; /* gradients by their filter */
+    double product_flops; /* of a float32 matrix product; a rounded one takes half the time */
+
+    /* ---- memory ---- */
+    double reorder_bytes; /* of an image whose layout changes: read and written, a second */
+    double cached_bytes;  /* read from the caches, a second */
+    double memory_bytes;  /* read from memory, a second */
+    double shared_cache;  /* bytes of images that the caches hold between steps */
+    int64_t core_cache;   /* bytes of the second-level cache that a kernel fills */
+    int64_t tiles_cache;  /* bytes of the last-level cache that winograd_convolve_large fills with tiles */
+    int64_t kept_filter;  /* in * out of a filter whose transform is kept: the caches hold it beside everything else */
+
+    /* ---- work that one thread does alone: waking the others takes microseconds ---- */
+    double thread_flops;     /* of our own kernels, for each thread */
+    double primitive_flops;  /* of a oneDNN primitive */
+    double primitive_floats; /* that it touches */
+    int64_t loop_elements;   /* of a loop */
+    int64_t small_product;   /* multiplications of a product that calling oneDNN would slow down by half */
+    int64_t small_dots;      /* the same where B is transposed */
+    int64_t packed_rows;     /* rows of A from which on oneDNN's own copying of B does not count */
+    int64_t packed_size;     /* elements of B from which on it would */
+} atl_costs;
+
+/* Those of the instruction set in use. */
+const atl_costs *atl_costs_in_use(void);
+
+#endif
