@@ -1,4 +1,5 @@
 /* Activation functions, element by element. */
+#include "ops/attributes.h"
 #include "ops/elementwise.h"
 
 #include <float.h>

@@ -9,11 +9,8 @@
 #include "graph/memory.h"
 #include "onednn/onednn.h"
 #include "kernels/kernels.h"
+#include "ops/attributes.h"
 #include "ops/ops.h"
-
-typedef struct matmul_options {
-    int32_t transpose_a, transpose_b;
-} matmul_options;
 
 /* ---- shapes -------------------------------------------------------------------------------------------------------- */
 

@@ -2,14 +2,10 @@
  *
  * Results: the reduced dimensions are taken away, or kept as 1.  In gradients, inserted(y, dy) puts them back, so that
  * dy goes together with x; its values are then repeated by broadcasting. */
+#include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/product.h"
 #include "ops/reduction.h"
-
-typedef struct reduce_attributes {
-    int axes, axis[ATL_MAX_RANK]; /* as given; none: all */
-    int keep;
-} reduce_attributes;
 
 /* A bit for each axis that is reduced. */
 static unsigned axes_of(const atl_node *y)

@@ -1,10 +1,7 @@
 /* transpose(x): dimensions in another order; dimension i of the result is dimension order[i] of x. */
+#include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
-
-typedef struct transpose_attributes {
-    int order[ATL_MAX_RANK]; /* as given: all 0 is the reverse */
-} transpose_attributes;
 
 /* The order meant for this rank; 0 with the mistake recorded if it is no permutation. */
 static int resolve_order(atl_node *y, const int *given, int rank, int *order)

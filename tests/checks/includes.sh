@@ -24,12 +24,12 @@ check src/compiler/passes "$common|graph/|lowering/|compiler/passes/|ops/express
 check src/compiler/layout "$common|graph/|lowering/|compiler/|ops/expression\.h|io/(atomic|input)_file\.h"
 check src/compiler "$common|graph/|lowering/|compiler/|ops/expression\.h|io/(atomic|input)_file\.h|onednn/onednn\.h|kernels/"
 check src/program "$common|graph/|lowering/|program/|compiler/|onednn/onednn\.h|kernels/"
+check src/onnx "$common|graph/(variables|unset_tensor)\.h|onnx/|io/(input_file|atomic_file)\.h|ops/(attributes|conv|pool)\.h|kernels/kernels\.h"
 check src/io "$common|graph/(variables|unset_tensor)\.h|io/|kernels/"
 check src/drawing "$common|graph/|drawing/|io/atomic_file\.h"
 check src/models "$common|models/"
 check src/train "$common|graph/variables\.h|train/"
 check src/attack "$common|attack/|kernels/"
-check src/onnx "$common|onnx/|io/"
 check tools 'atled/|config\.h|[a-z_]*\.h"'
 check examples 'atled/'
 
