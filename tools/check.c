@@ -19,17 +19,15 @@ static int read_settings(settings *set, int argc, char **argv, int *operand, int
                                        .highest = 1e6, .help = "of each input, to compare"},
                                       {"seed", 0, .whole = &set->seed, .argument = "N", .lowest = 0, .highest = 1e9,
                                        .help = "of the random inputs"},
+                                      PICTURE_OPTIONS(&set->picture),
                                       {0}};
     static const char *const examples[] = {"atled check net.onnx", "is its gradient right?", NULL};
-    picture_option_table shared;
-    list_picture_options(&set->picture, shared);
     const command_line line = {"check",
                                .about = "compare the gradient of an ONNX file with central differences",
                                .operands = "FILE.onnx",
                                .least_operands = 1,
                                .most_operands = 1,
                                .options = options,
-                               .shared = shared,
                                .examples = examples};
     return read_options(&line, argc, argv, operand, code);
 }
@@ -82,13 +80,13 @@ static int compare_gradient(const settings *set, onnx_file *f, atl_node *y, int 
         atl_gradient_check check;
         if (atl_dtype_of(x) != ATL_FLOAT32)
             continue;
-        if (atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x), .result = &gradient, .unused = ATL_UNUSED_NULL))
+        if (atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x), .result_out = &gradient, .unused = ATL_UNUSED_NULL))
             return report_error("check", EXIT_BAD_FILE, "%s", atl_graph_error(f->graph));
         if (!gradient) {
             printf("%s does not depend on %s\n", atl_name_of(y), atl_name_of(x));
             continue;
         }
-        if (atl_check_gradient(y, ATL_NODES(x), f->feed, .most = set->elements, .result = &check))
+        if (atl_check_gradient(y, ATL_NODES(x), f->feed, .most = set->elements, .result_out = &check))
             return report_error("check", EXIT_BAD_FILE, "%s", atl_error());
         int fine = check.worst <= 1e-5;
         *bad |= !fine;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "onnx_file.h"
+#include "used_files.h"
 
 enum { MOST_XS = 16 };
 
@@ -25,19 +26,17 @@ static int read_settings(settings *set, int argc, char **argv, int *operand, int
          .help = "the gradients, .npz; or a picture of the first one, .png: dark where it is small"},
         {"export", 0, .text = &set->exported, .argument = "FILE",
          .help = "the value and its gradients as a model of their own, .onnx"},
+        PICTURE_OPTIONS(&set->picture),
         {0}};
     static const char *const examples[] = {
         "atled grad net.onnx --of 'logits[:, 130]' -i flamingo.jpg --preprocess imagenet -o map.png",
         "which pixels matter for class 130", NULL};
-    picture_option_table shared;
-    list_picture_options(&set->picture, shared);
     const command_line line = {"grad",
                                .about = "the gradient of an output of an ONNX file",
                                .operands = "FILE.onnx",
                                .least_operands = 1,
                                .most_operands = 1,
                                .options = options,
-                               .shared = shared,
                                .examples = examples};
     return read_options(&line, argc, argv, operand, code);
 }
@@ -147,7 +146,7 @@ static int differentiate(const settings *set, onnx_file *f)
     int count, code = y ? find_xs(set, f, x, &count) : EXIT_USAGE;
     if (code)
         return code;
-    if (atl_gradients(.of = ATL_NODES(y), .by = {count, x}, .result = gradient))
+    if (atl_gradients(.of = ATL_NODES(y), .by = {count, x}, .result_out = gradient))
         return report_error("grad", EXIT_BAD_FILE, "%s", atl_graph_error(f->graph));
     if (set->exported) {
         gradient[count] = y;
@@ -176,8 +175,11 @@ int atled_grad(int argc, char **argv)
     if (!read_settings(&set, argc, argv, &operand, &code))
         return code;
     code = read_picture_settings("grad", &set.picture, &picture);
-    if (!code && set.output)
-        code = check_output_path("grad", set.output);
+    const used_file files[] = {{"output", set.output, FILE_WRITTEN, ANY_FORMAT, NULL},
+                               {"export", set.exported, FILE_WRITTEN, ANY_FORMAT, NULL},
+                               {0}};
+    if (!code)
+        code = check_files("grad", files);
     if (!code) {
         code = open_onnx("grad", argv[operand], &set.inputs, &picture, &file);
         if (!code)

@@ -18,22 +18,6 @@ static const struct {
               {{1, 1, 1}, {1, 1, 1}, 1 / 127.5, 0},
               {{0.4914, 0.4822, 0.4465}, {0.2471, 0.2435, 0.2616}, 1.0 / 255, 0}};
 
-void list_picture_options(picture_settings *set, picture_option_table table)
-{
-    set->scale = NAN;
-    const command_option options[] = {
-        {"preprocess", 0, .choice = &set->preset, .choices = picture_presets, .argument = "NAME",
-         .help = "what becomes of pixels 0..255: nothing, or what networks of ImageNet (PyTorch), Caffe, TensorFlow or "
-                 "CIFAR-10 take"},
-        {"mean", 0, .text = &set->mean, .argument = "X,Y,Z",
-         .help = "in place of the preset's: (scale * pixel - mean) / std, R, G, B"},
-        {"std", 0, .text = &set->deviation, .argument = "X,Y,Z", .help = "the same; one number is for all three"},
-        {"scale", 0, .real = &set->scale, .argument = "X", .lowest = -1e6, .highest = 1e6, .help = "the same"},
-        {"bgr", 0, .flag = &set->bgr, .help = "the network takes the channels in the order B, G, R"},
-        {0}};
-    memcpy(table, options, sizeof options);
-}
-
 /* One or three numbers with commas between. */
 static int read_three(const char *command, const char *option, const char *text, double *to)
 {
@@ -56,12 +40,16 @@ static int read_three(const char *command, const char *option, const char *text,
 
 int read_picture_settings(const char *command, const picture_settings *set, picture_numbers *to)
 {
-    double mean[3], deviation[3], scale = isnan(set->scale) ? preset[set->preset].scale : set->scale;
+    double mean[3], deviation[3], scales[3], scale = preset[set->preset].scale;
     memcpy(mean, preset[set->preset].mean, sizeof mean);
     memcpy(deviation, preset[set->preset].deviation, sizeof deviation);
     int code = set->mean ? read_three(command, "mean", set->mean, mean) : 0;
     if (!code && set->deviation)
         code = read_three(command, "std", set->deviation, deviation);
+    if (!code && set->scale)
+        code = read_three(command, "scale", set->scale, scales);
+    if (!code && set->scale)
+        scale = scales[0];
     for (int i = 0; i < 3 && !code; i++) {
         if (deviation[i] == 0 || scale == 0)
             return report_error(command, EXIT_USAGE, "--std and --scale must not be 0");

@@ -10,14 +10,27 @@ enum { MOST_ONNX_FEEDS = 64 };
 typedef struct picture_settings {
     int preset;                   /* index into picture_presets */
     const char *mean, *deviation; /* numbers with commas between, one or three; null: the preset's */
-    double scale;                 /* NAN: the preset's */
+    const char *scale;            /* one number */
     int bgr;
+    const char *logits; /* of networks from a file: the value that holds the scores; null: its first output */
 } picture_settings;
 extern const char *const picture_presets[]; /* ends with null */
-/* The options --preprocess, --mean, --std, --scale, --bgr: at most PICTURE_OPTIONS of them, and the end. */
-enum { PICTURE_OPTIONS = 5 };
-typedef command_option picture_option_table[PICTURE_OPTIONS + 1];
-void list_picture_options(picture_settings *set, picture_option_table table);
+/* Their rows in a command's table of options. */
+#define PICTURE_OPTIONS(set)                                                                                           \
+    {"preprocess",                                                                                                     \
+     0,                                                                                                                \
+     .choice = &(set)->preset,                                                                                         \
+     .choices = picture_presets,                                                                                       \
+     .argument = "NAME",                                                                                               \
+     .help = "of an ONNX file: what becomes of pixels 0..255: nothing, or what networks of ImageNet (PyTorch), "       \
+             "Caffe, TensorFlow or CIFAR-10 take"},                                                                    \
+        {"mean", 0, .text = &(set)->mean, .argument = "X,Y,Z",                                                         \
+         .help = "in place of the preset's: (scale * pixel - mean) / std, R, G, B; one number is for all three"},      \
+        {"std", 0, .text = &(set)->deviation, .argument = "X,Y,Z", .help = "the same"},                                \
+        {"scale", 0, .text = &(set)->scale, .argument = "X", .help = "the same; one number"},                          \
+    {                                                                                                                  \
+        "bgr", 0, .flag = &(set)->bgr, .help = "the network takes the channels in the order B, G, R"                   \
+    }
 
 typedef struct picture_numbers {
     float mean[3], factor[3]; /* (pixel - mean) * factor, in the order R, G, B */

@@ -35,6 +35,7 @@ typedef struct command_option {
     unsigned *several;          /* one or more choices with commas between: bit i for each */
     option_list *texts;         /* may be given several times */
     const char *const *choices; /* the words allowed, ending with null */
+    const char *or_ending;      /* of text: what ends so is allowed, too: ".onnx" */
     const char *argument;       /* what --help calls the argument: "FILE" */
     const char *help;           /* may be long: it is wrapped */
     double lowest, highest;     /* of a number; both 0: any; highest may be INFINITY */

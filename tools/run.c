@@ -5,6 +5,7 @@
 
 #include "labels.h"
 #include "onnx_file.h"
+#include "used_files.h"
 
 typedef struct settings {
     const char *output, *labels;
@@ -21,18 +22,16 @@ static int read_settings(settings *set, int argc, char **argv, int *operand, int
                                        .help = "all outputs, .npz"},
                                       {"labels", 'l', .text = &set->labels, .argument = "FILE",
                                        .help = "names of the classes, one a line"},
+                                      PICTURE_OPTIONS(&set->picture),
                                       {0}};
     static const char *const examples[] = {"atled run net.onnx -i flamingo.jpg --preprocess imagenet",
                                            "the five most likely classes", NULL};
-    picture_option_table shared;
-    list_picture_options(&set->picture, shared);
     const command_line line = {"run",
                                .about = "the outputs of an ONNX file for given inputs",
                                .operands = "FILE.onnx",
                                .least_operands = 1,
                                .most_operands = 1,
                                .options = options,
-                               .shared = shared,
                                .examples = examples};
     return read_options(&line, argc, argv, operand, code);
 }
@@ -107,8 +106,9 @@ int atled_run(int argc, char **argv)
     if (!read_settings(&set, argc, argv, &operand, &code))
         return code;
     code = read_picture_settings("run", &set.picture, &picture);
-    if (!code && set.output)
-        code = check_output_path("run", set.output);
+    const used_file files[] = {{"output", set.output, FILE_WRITTEN, NPZ_FORMAT, NULL}, {0}};
+    if (!code)
+        code = check_files("run", files);
     if (!code) {
         code = open_onnx("run", argv[operand], &set.inputs, &picture, &file);
         if (!code)

@@ -12,7 +12,7 @@ static atl_node *conv2d(atl_node *x, atl_node *filter, onnx_window w, int64_t gr
         x = onnx_pad_window(x, &w, 0);
     int pad[4] = {(int)w.before[0], (int)w.after[0], (int)w.before[1], (int)w.after[1]};
     int is_padded = pad[0] || pad[1] || pad[2] || pad[3];
-    return atl_conv2d(x, filter, .filter_layout = ATL_OIHW, .groups = (int)groups,
+    return atl_conv2d(x, atl_transpose(filter, .order = {2, 3, 1, 0}), .groups = (int)groups,
                       .stride = {(int)w.stride[0], (int)w.stride[1]},
                       .dilation = {(int)w.dilation[0], (int)w.dilation[1]},
                       .padding = is_padded ? ATL_EXPLICIT : ATL_VALID, .pad = {pad[0], pad[1], pad[2], pad[3]});

@@ -75,7 +75,7 @@ static int import_gradient(onnx_op *op)
         atl_node *x = onnx_any(op, i), *gradient = NULL;
         if (!x)
             return 0;
-        if (atl_gradients(.of = ATL_NODES(of), .by = ATL_NODES(x), .result = &gradient, .unused = ATL_UNUSED_ZEROS))
+        if (atl_gradients(.of = ATL_NODES(of), .by = ATL_NODES(x), .result_out = &gradient, .unused = ATL_UNUSED_ZEROS))
             return onnx_reject(op, "%s", atl_graph_error(onnx_graph_of(op)));
         if (!onnx_give(op, i, gradient))
             return 0;

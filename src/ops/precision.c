@@ -9,7 +9,7 @@ static inline float nan_as_float(float x)
     return (bits & 0x7fffffff) > 0x7f800000 ? 1.0f : 0.0f;
 }
 UNARY_ELEMENT(is_nan, isnan(x) ? 1 : 0)
-UNARY_MAP(is_nan, nan_as_float(x))
+PLAIN_MAP(is_nan, nan_as_float(x))
 UNARY_OP(is_nan, is_nan_element, nothing_flows, RANGE(is_nan, -1, 1))
 
 /* The gradient of the ops below is that of x itself ("straight through", Bengio et al. 2013): their own is 0 almost everywhere, and of no use.
@@ -21,7 +21,7 @@ static atl_node *straight_through(atl_node *y, atl_node *dy)
 }
 
 /* round_through(x): to the nearest whole number, halves to the even neighbour.  d/dx = 1 */
-UNARY_MAP(round_through, rintf(x))
+PLAIN_MAP(round_through, rintf(x))
 UNARY_OP_WITH(round_through, rint, straight_through, ATL_OP_STRAIGHT_THROUGH, NULL, VALUES(round_through, -9, 9))
 
 /* round_to_bfloat16(x): to 8 bits of mantissa, halves to even.  d/dx = 1 */
@@ -35,7 +35,7 @@ static inline float to_bfloat16(float x)
     return x;
 }
 UNARY_ELEMENT(round_to_bfloat16, (double)to_bfloat16((float)x))
-UNARY_MAP(round_to_bfloat16, to_bfloat16(x))
+PLAIN_MAP(round_to_bfloat16, to_bfloat16(x))
 UNARY_OP_WITH(round_to_bfloat16, round_to_bfloat16_element, straight_through, ATL_OP_STRAIGHT_THROUGH, NULL,
               VALUES(round_to_bfloat16, -300, 300))
 
@@ -49,6 +49,6 @@ static double to_half(double x)
     double step = ldexp(1, (exponent < -13 ? -13 : exponent) - 11);
     return rint(x / step) * step;
 }
-UNARY_MAP(round_to_half, (float)to_half((double)x))
+PLAIN_MAP(round_to_half, (float)to_half((double)x))
 UNARY_OP_WITH(round_to_half, to_half, straight_through, ATL_OP_STRAIGHT_THROUGH, NULL,
               VALUES(round_to_half, -70000, 70000), VALUES(round_to_half, -1e-4f, 1e-4f))

@@ -129,15 +129,16 @@ static void check_gradients(atl_onnx *net, const example *e, const char *name, F
             atl_node *x = atl_onnx_input(net, atl_onnx_input_name(net, i)), *gradient = NULL;
             if (atl_dtype_of(x) != ATL_FLOAT32 || x == y)
                 continue;
-            if (atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x), .result = &gradient, .unused = ATL_UNUSED_NULL) ||
+            if (atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x), .result_out = &gradient,
+                              .unused = ATL_UNUSED_NULL) ||
                 !gradient)
                 continue;
             atl_gradient_check check;
             int fine = 0;
             /* A large step for small derivatives, a small one beside kinks and in steep places. */
             for (int k = 0; k < 2 && !fine; k++) {
-                atl_status status =
-                    atl_check_gradient(y, ATL_NODES(x), e->feed, .most = 16, .step = k ? 1e-5 : 1e-3, .result = &check);
+                atl_status status = atl_check_gradient(y, ATL_NODES(x), e->feed, .most = 16, .step = k ? 1e-5 : 1e-3,
+                                                       .result_out = &check);
                 fine = !status                               ? check.worst <= 1e-5 || check.checked == 0
                        : strstr(atl_error(), "not a number") ? -1
                                                              : 0;
