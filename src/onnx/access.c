@@ -6,6 +6,8 @@
 #include "onnx/importer.h"
 #include "onnx/tensor_data.h"
 
+enum { LARGEST_CONSTANT = 1 << 22 }; /* elements of what is computed while reading, where its value is asked for */
+
 int onnx_reject(onnx_op *op, const char *format, ...)
 {
     va_list arguments;
@@ -191,7 +193,8 @@ static int give(onnx_op *op, int64_t i, atl_node *node, onnx_order order, onnx_t
         return 1;
     value->type = type;
     value->shape = shape_as_written(atl_shape_of(node), order);
-    value->is_constant = all_constant(op);
+    int64_t count = atl_shape_count(value->shape);
+    value->is_constant = all_constant(op) && count >= 0 && count <= LARGEST_CONSTANT;
     if (order == ONNX_CHANNELS_LAST)
         value->last = node;
     else

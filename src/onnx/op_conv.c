@@ -5,6 +5,8 @@
 #include "onnx/tensor_data.h"
 #include "onnx/window.h"
 
+enum { MOST_DEPTH = 256 }; /* of a filter of three dimensions, which is as many filters of two */
+
 /* x [n, h, w, c], filter [out, in / groups, h, w] */
 static atl_node *conv2d(atl_node *x, atl_node *filter, onnx_window w, int64_t groups)
 {
@@ -93,6 +95,10 @@ static atl_node *convolve(onnx_op *op, atl_node *x, atl_node *filter)
         return atl_squeeze(conv2d(atl_expand_dims(x, 1), atl_expand_dims(filter, 2), with_height(&w), groups), 1);
     if (w.dims == 2)
         return conv2d(x, filter, w, groups);
+    if (w.size[0] > MOST_DEPTH) {
+        onnx_reject(op, "a filter of %lld slices; at most %d are read", (long long)w.size[0], MOST_DEPTH);
+        return NULL;
+    }
     for (int d = 0; d < 3; d++)
         if (w.input[d] == ATL_ANY) {
             onnx_reject(op, "a convolution of three dimensions needs to know them");

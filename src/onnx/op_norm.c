@@ -19,7 +19,7 @@ static int train_batch_norm(onnx_op *op, atl_node *x, onnx_order order, atl_node
     atl_node *moments = atl_moments(x);
     atl_node *mean = atl_reshape(atl_slice(moments, .end = {1}), ATL_SHAPE(ATL_ANY)),
              *variance = atl_reshape(atl_slice(moments, .begin = {1}), ATL_SHAPE(ATL_ANY));
-    atl_node *y = atl_batch_norm(x, mean, variance, scale, shift, .epsilon = epsilon);
+    atl_node *y = atl_batch_norm(x, mean, variance, scale, shift, .epsilon = ATL_EXACTLY(epsilon));
     atl_node *old_mean = onnx_float(op, 3), *old_variance = onnx_float(op, 4);
     return old_mean && old_variance && onnx_give_in(op, 0, y, order) &&
            onnx_give(op, 1, atl_add(atl_scale(old_mean, momentum), atl_scale(mean, 1 - momentum))) &&
@@ -41,7 +41,7 @@ static int import_batch_norm(onnx_op *op)
     for (int64_t i = 1; i < op->outputs; i++)
         if (op->output[i])
             return onnx_reject(op, "its output %lld is used, which it makes only in training", (long long)i);
-    return onnx_give_in(op, 0, atl_batch_norm(x, of[3], of[4], of[1], of[2], .epsilon = epsilon), order);
+    return onnx_give_in(op, 0, atl_batch_norm(x, of[3], of[4], of[1], of[2], .epsilon = ATL_EXACTLY(epsilon)), order);
 }
 
 /* (x - mean) / sqrt(variance + epsilon) over the axes */
@@ -85,7 +85,7 @@ static int import_layer_norm(onnx_op *op)
         return 0;
     int others = (op->outputs > 1 && op->output[1]) || (op->outputs > 2 && op->output[2]);
     if (axis == rank - 1 && !others && atl_shape_of(scale).rank == 1)
-        return onnx_give(op, 0, atl_layer_norm(x, scale, shift, .epsilon = epsilon));
+        return onnx_give(op, 0, atl_layer_norm(x, scale, shift, .epsilon = ATL_EXACTLY(epsilon)));
     atl_reduce_args over = {.axes = rank - axis};
     for (int i = 0; i < over.axes; i++)
         over.axis[i] = axis + i;
