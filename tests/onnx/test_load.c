@@ -13,7 +13,8 @@ static void check_classifier(const char *name, unsigned disabled, double bound, 
     atl_tensor *input = golden_array(values, "input"), *logits = golden_array(values, "logits"),
                *grad_top = golden_array(values, "grad_top"), *grad_loss = golden_array(values, "grad_cross_entropy0");
     atl_node *top = atl_reduce_max(n.output, ATL_AXES(1)), *of_top = atl_gradient(atl_sum(top), n.input);
-    atl_node *loss = atl_mean(atl_softmax_cross_entropy(n.output, .label = ATL_ZERO)), *of_loss = atl_gradient(loss, n.input);
+    atl_node *loss = atl_mean(atl_softmax_cross_entropy(n.output, .label = ATL_ZERO)),
+             *of_loss = atl_gradient(loss, n.input);
     atl_program *program = atl_compile(n.graph, ATL_NODES(n.output, of_top, of_loss), .disabled_passes = disabled);
     cr_assert(program, "%s", atl_error());
     cr_assert(atl_run(program, ATL_FEED(n.input, input)) == ATL_OK, "%s", atl_error());
