@@ -19,6 +19,10 @@ static const struct subcommand {
     {"eval", "how often a network is right", atled_eval},
     {"dot", "draw a network, with or without its gradient", atled_dot},
     {"profile", "time every step of a network", atled_profile},
+    {"info", "what an ONNX file is made of, and what of it cannot be read", atled_info},
+    {"run", "the outputs of an ONNX file for given inputs", atled_run},
+    {"grad", "the gradient of an output of an ONNX file", atled_grad},
+    {"check", "compare the gradient of an ONNX file with central differences", atled_check},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };

@@ -1,7 +1,7 @@
 /* The command line of atled fool. */
 #include "fool_options.h"
 
-#include "network.h"
+#include "network_file.h"
 
 const char *const loss_names[] = {"cross-entropy", "logit", "margin", "mse", NULL};
 static const char *const methods[] = {"adam", "normalised", "sign", "raw", NULL};
@@ -9,8 +9,11 @@ static const char *const methods[] = {"adam", "normalised", "sign", "raw", NULL}
 int read_fool_options(fool_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME",
-         .help = "the network to fool"},
+        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
+         .help = "the network to fool, or an ONNX file"},
+        PICTURE_OPTIONS(&set->picture),
+        {"logits", 0, .text = &set->picture.logits, .argument = "NAME",
+         .help = "of an ONNX file: the value with the scores; else its first output"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "its weights, .npz; without it those that ship with atled, for cifar10 and lenet"},
         {"target", 't', .text = &set->target, .argument = "CLASS", .required = 1,

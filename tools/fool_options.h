@@ -3,6 +3,7 @@
 #define ATLED_TOOLS_FOOL_OPTIONS_H
 
 #include "compile_options.h"
+#include "onnx_file.h"
 
 /* One for each option, see --help. */
 typedef struct fool_options {
@@ -11,6 +12,7 @@ typedef struct fool_options {
     int64_t iterations, seed, count;
     double rate, confidence;
     compile_options compile;
+    picture_settings picture; /* of an ONNX file */
 } fool_options;
 
 /* The words for --loss, in the order of atl_fool_loss. */

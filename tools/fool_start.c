@@ -5,6 +5,7 @@
 
 #include "fool_session.h"
 #include "bundled_weights.h"
+#include "network_file.h"
 
 static atl_tensor *grey_picture(atl_shape shape)
 {
@@ -118,6 +119,8 @@ static int choose_targets(fool_session *s)
 /* Without --weights, uses the bundled weights. */
 static int find_weights(fool_session *s)
 {
+    if (is_network_file(s->set.model))
+        return 0; /* it holds its own */
     if (!s->set.weights)
         s->set.weights = bundled_weights(s->set.model, s->weights_path, sizeof s->weights_path);
     return s->set.weights ? 0 : report_no_weights("fool", s->set.model);
@@ -221,9 +224,11 @@ int start_fooling(fool_session *s)
     if (!code)
         code = begin_compiling("fool", &s->set.compile);
     if (!code)
-        code = open_network("fool", s->set.model, s->set.weights, &s->network);
+        code = is_network_file(s->set.model) ? open_network_file("fool", s->set.model, 1, &s->set.picture, &s->network)
+                                             : open_network("fool", s->set.model, s->set.weights, &s->network);
     if (!code)
-        code = check_loaded("fool", s->network.graph, s->set.weights, s->set.allow_non_finite);
+        code = check_loaded("fool", s->network.graph, s->set.weights ? s->set.weights : s->set.model,
+                            s->set.allow_non_finite);
     if (!code)
         code = open_classes(s);
     if (!code)

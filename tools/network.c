@@ -77,6 +77,8 @@ int check_loaded(const char *command, const atl_graph *graph, const char *path, 
 
 void close_network(loaded_network *network)
 {
+    atl_onnx_free(network->net);
+    network->net = NULL;
     atl_graph_free(network->graph);
     network->graph = NULL;
 }

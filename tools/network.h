@@ -10,6 +10,8 @@ typedef struct loaded_network {
     atl_graph *graph;
     atl_node *image;  /* [batch, height, width, 3], raw RGB */
     atl_node *logits; /* [batch, classes] */
+    atl_onnx *net;    /* of an ONNX file, as `own` is; else null */
+    atl_model own;
 } loaded_network;
 
 /* Builds it, and loads the weights if there are any: the file then determines widths and image size.  Returns 0, or the

@@ -179,7 +179,8 @@ static int choice_of(const command_line *line, const command_option *o, const ch
     if (closest)
         usage_error(line, "--%s has no '%s'; did you mean '%s'?", o->name, given, closest);
     else
-        usage_error(line, "--%s takes %s, not '%s'", o->name, choices, given);
+        usage_error(line, "--%s takes %s%s%s, not '%s'", o->name, choices, o->or_ending ? ", or a file *" : "",
+                    o->or_ending ? o->or_ending : "", given);
     return -1;
 }
 
@@ -210,7 +211,9 @@ static int store_several(const command_line *line, const command_option *o, cons
 
 static int store_text(const command_line *line, const command_option *o, const char *given)
 {
-    if (o->choices && choice_of(line, o, given) < 0)
+    size_t length = strlen(given), ending = o->or_ending ? strlen(o->or_ending) : 0;
+    int ends_so = ending && length > ending && strcmp(given + length - ending, o->or_ending) == 0;
+    if (o->choices && !ends_so && choice_of(line, o, given) < 0)
         return 0;
     *o->text = given;
     return 1;

@@ -34,6 +34,7 @@ typedef struct command_option {
     unsigned *several;          /* one or more choices with commas between: bit i for each */
     option_list *texts;         /* the option may occur several times */
     const char *const *choices; /* the allowed words, ending with null */
+    const char *or_ending;      /* of text: a name with this ending is allowed, too: ".onnx" */
     const char *argument;       /* the argument's name in --help: "FILE" */
     const char *help;           /* may be long: --help wraps it */
     double lowest, highest;     /* of a number; both 0: any; highest may be INFINITY */

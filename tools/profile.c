@@ -4,20 +4,22 @@
 #include <string.h>
 
 #include "compile_options.h"
-#include "network.h"
+#include "network_file.h"
 
 typedef struct profile_settings {
     const char *model, *weights, *output, *drawing;
     int forward, gradient, train, json, allow_non_finite;
     int64_t batch, runs, depth;
     compile_options compile;
+    picture_settings picture; /* of an ONNX file */
 } profile_settings;
 
 static int read_settings(profile_settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME", .required = 1,
-         .help = "the network"},
+        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
+         .required = 1, .help = "the network, or an ONNX file"},
+        PICTURE_OPTIONS(&set->picture),
         {"weights", 'w', .text = &set->weights, .argument = "FILE", .help = "its weights, .npz; else random ones"},
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {"gradient", 'g', .flag = &set->gradient,
@@ -171,7 +173,9 @@ int atled_profile(int argc, char **argv)
     if (!code)
         code = begin_compiling("profile", &set.compile);
     if (!code)
-        code = open_network_for("profile", set.model, set.weights, set.batch, set.train, &network);
+        code = is_network_file(set.model)
+                   ? open_network_file("profile", set.model, set.batch, &set.picture, &network)
+                   : open_network_for("profile", set.model, set.weights, set.batch, set.train, &network);
     if (!code && set.weights)
         code = check_loaded("profile", network.graph, set.weights, set.allow_non_finite);
     if (!code)

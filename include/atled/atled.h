@@ -26,6 +26,7 @@
 #include "graph.h"
 #include "layers.h"
 #include "models.h"
+#include "onnx.h"
 #include "attack.h"
 #include "op.h"
 #include "ops.h"

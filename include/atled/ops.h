@@ -158,6 +158,17 @@ ATL_API atl_node *atl_asin(atl_node *x);
 ATL_API atl_node *atl_acos(atl_node *x);
 ATL_API atl_node *atl_atan(atl_node *x);
 
+ATL_API atl_node *atl_sinh(atl_node *x); /* hyperbolic, and their inverses */
+ATL_API atl_node *atl_cosh(atl_node *x);
+ATL_API atl_node *atl_asinh(atl_node *x);
+ATL_API atl_node *atl_acosh(atl_node *x);  /* NaN below 1 */
+ATL_API atl_node *atl_atanh(atl_node *x);  /* NaN beyond -1 and 1 */
+ATL_API atl_node *atl_is_nan(atl_node *x); /* 1 where x is not a number, else 0; gradient zero */
+/* x with less precision; the gradient passes as if nothing were rounded. */
+ATL_API atl_node *atl_round_through(atl_node *x);     /* to whole numbers, halves to the even neighbour */
+ATL_API atl_node *atl_round_to_half(atl_node *x);     /* to IEEE binary16 */
+ATL_API atl_node *atl_round_to_bfloat16(atl_node *x); /* to 8 bits of mantissa */
+
 ATL_API atl_node *atl_relu(atl_node *x);                    /* max(x, 0), NaN of NaN; gradient 0 at both */
 ATL_API atl_node *atl_relu6(atl_node *x);                   /* x clipped to [0, 6] */
 ATL_API atl_node *atl_leaky_relu(atl_node *x, float slope); /* x > 0 ? x : slope * x */
@@ -188,6 +199,27 @@ ATL_API atl_node *atl_logical_xor(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_logical_not(atl_node *x);
 /* condition true ? a : b; no gradient with respect to the condition */
 ATL_API atl_node *atl_select(atl_node *condition, atl_node *a, atl_node *b);
+
+/* Of whole numbers, int32; a result beyond int32 is its limit. */
+typedef enum atl_int_op {
+    ATL_INT_ADD = 0,
+    ATL_INT_SUB,
+    ATL_INT_MUL,
+    ATL_INT_DIV, /* towards zero; by 0: 0, as for the next two */
+    ATL_INT_MOD, /* the remainder with the sign of b */
+    ATL_INT_REM, /* the remainder with the sign of a */
+    ATL_INT_MIN,
+    ATL_INT_MAX,
+    ATL_INT_POW,
+    ATL_INT_SHIFT_LEFT, /* by 0..31; 0 for any other b, as for the next one */
+    ATL_INT_SHIFT_RIGHT,
+    ATL_INT_EQUAL, /* this and the next two: 0 or 1 */
+    ATL_INT_LESS,
+    ATL_INT_LESS_EQUAL
+} atl_int_op;
+ATL_API atl_node *atl_int_binary(atl_int_op op, atl_node *a, atl_node *b);
+/* The low 1 to 31 bits of int32 x, as a number of that width with or without a sign: what narrower arithmetic would have left. */
+ATL_API atl_node *atl_int_wrap(atl_node *x, int bits, int is_signed);
 
 ATL_API atl_node *atl_cast(atl_node *x, atl_dtype dtype); /* float to int32 rounds towards zero and saturates */
 ATL_API atl_node *atl_stop_gradient(atl_node *x);         /* returns x; no gradient flows through */
@@ -537,6 +569,13 @@ ATL_API atl_node *atl_gather(atl_node *x, atl_node *indices, int axis);
  * result, are added at the indices.  An index may occur several times; one out of range is ignored.  Only the shape of
  * `like` is used. */
 ATL_API atl_node *atl_scatter_add(atl_node *updates, atl_node *indices, atl_node *like, int axis);
+
+/* x [.., n] at int32 indices [.., k], each row at its own: y[.., i] = x[.., indices[.., i]]; 0 where an index is out of range. */
+ATL_API atl_node *atl_take_along(atl_node *x, atl_node *indices);
+/* The converse: zeros of the shape of `like` [.., n], to which updates [.., k] are added at the indices [.., k]. */
+ATL_API atl_node *atl_scatter_along(atl_node *updates, atl_node *indices, atl_node *like);
+/* x [.., n] -> int32 [.., k]: the places of the k largest of each row, from the largest on; of equal ones the first comes first, NaN last. */
+ATL_API atl_node *atl_top_k(atl_node *x, int64_t k);
 
 /* int32 [..] -> float [.., classes]: 1 at the label; all zeros if the label is out of range. */
 ATL_API atl_node *atl_one_hot(atl_node *labels, int64_t classes);

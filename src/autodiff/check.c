@@ -105,8 +105,13 @@ static int check_element(checker *c, int64_t which, int64_t index, double analyt
     double numeric =
         (4 * narrow.central - wide.central) / 3; /* Richardson extrapolation: the error goes from h^2 to h^4 */
     double size = fmax(fmax(fabs(analytic), fabs(numeric)), c->scale);
-    if (isnan(numeric))
+    if (isnan(numeric)) {
+        atl_set_error(ATL_INVALID,
+                      "gradient check: beside element %lld of '%s', %g, the value is not a number: the point is at the "
+                      "edge of a domain",
+                      (long long)index, atl_name_of(c->args->by.node[which]), *x);
         return 0;
+    }
     /* Half the step halves the difference of the one-sided derivatives of a smooth function, but not that at a kink. */
     if (fabs(wide.jump) > KINK_MATTERS * size && fabs(narrow.jump) > KINK_KEEPS * fabs(wide.jump)) {
         c->result.kinks++;
@@ -131,6 +136,8 @@ static int check_all(checker *c)
     double here = loss_now(c), squares = 0;
     int64_t most = c->args->most > 0 ? c->args->most : DEFAULT_ELEMENTS, elements = 0;
     int ok = analytic != NULL && !isnan(here);
+    if (analytic && !ok)
+        atl_set_error(ATL_INVALID, "gradient check: '%s' is not a number for what is fed", atl_name_of(c->args->of));
     for (int64_t i = 0; ok && i < c->args->by.count; i++) {
         const atl_tensor *dx = atl_reference_value(analytic, c->gradient[i]);
         for (int64_t k = 0; k < atl_tensor_count(dx); k++, elements++)

@@ -23,7 +23,7 @@ static int is_good_name(const char *name)
 static const char *flags_fault(const atl_op *op)
 {
     unsigned flags = op->flags;
-    if (flags & ~(unsigned)(2 * ATL_OP_RELU_GRAD - 1))
+    if (flags & ~(unsigned)(2 * ATL_OP_STRAIGHT_THROUGH - 1))
         return "flags has bits that are no atl_op_flags";
     if (flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT) && op->arity != 0)
         return "a flag of the library's own sources (ATL_OP_INPUT, _VARIABLE, _CONSTANT) is set";

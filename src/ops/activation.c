@@ -1,4 +1,5 @@
 /* Activation functions, element-wise. */
+#include "ops/attributes.h"
 #include "ops/elementwise.h"
 
 #include <float.h>

@@ -1,12 +1,9 @@
 /* concat(x_0, x_1, ...): concatenates along an axis; and concat_part, its gradient. */
 #include "graph/memory.h"
+#include "ops/attributes.h"
 #include "ops/ops.h"
 #include "lowering/lowering.h"
 #include "ops/strided_copy.h"
-
-typedef struct concat_attributes {
-    int axis, part; /* part: for concat_part */
-} concat_attributes;
 
 /* The shape of inputs first.. concatenated along `axis`; returns 0 with the error recorded. */
 static int infer_joined(atl_node *y, int first, int axis, atl_shape *joined_out)

@@ -1,11 +1,8 @@
 /* cumulative_sum(x): y[i] = x[0] + ... + x[i] along an axis; without x[i] if exclusive; from the end if reversed.
  * Its gradient is the same sum from the other end. */
+#include "ops/attributes.h"
 #include "ops/ops.h"
 #include "kernels/parallel.h"
-
-typedef struct cumulative_attributes {
-    int axis, exclusive, reverse;
-} cumulative_attributes;
 
 static int infer_cumulative_sum(atl_node *y)
 {

@@ -28,6 +28,17 @@ static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
         atl_kernels->map_##kernel(attributes, n, inputs, result);                                                      \
     }
 
+/* op_map: a plain loop, for functions that the table of kernels does not have. */
+#define PLAIN_MAP(op, of_x)                                                                                            \
+    static void op##_map(const void *attributes, size_t n, const float *const *inputs, float *result)                  \
+    {                                                                                                                  \
+        (void)attributes;                                                                                              \
+        for (size_t i = 0; i < n; i++) {                                                                               \
+            const float x = inputs[0][i];                                                                              \
+            result[i] = (of_x);                                                                                        \
+        }                                                                                                              \
+    }
+
 /* The same in double, for ops that are not a function of <math.h>. */
 #define UNARY_ELEMENT(op, of_x)                                                                                        \
     static double op##_element(double x) { return (of_x); }

@@ -5,6 +5,7 @@
 #include "lowering/lowering.h"
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
+#include "ops/attributes.h"
 #include "ops/image.h"
 
 /* S(x)_c = sum of x over the existing channels from c - radius to c + radius. */
@@ -110,12 +111,6 @@ static atl_node *channel_window_sum(atl_node *x, int32_t radius)
 }
 
 /* ---- normalisation ----------------------------------------------------------------------------------------------- */
-
-typedef struct lrn_options {
-    int32_t radius;
-    float bias, alpha, beta;
-    int32_t relu_gradient; /* of the gradient: zero where x is not positive */
-} lrn_options;
 
 static atl_normalization normalisation_of(const atl_node *y)
 {

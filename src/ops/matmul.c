@@ -4,11 +4,8 @@
  *
  * where either side may be stored with its last two dimensions swapped, and either may lack the leading dimensions, when it is used
  * for all of them.  Its gradients are matrix products again. */
+#include "ops/attributes.h"
 #include "ops/matmul.h"
-
-typedef struct matmul_options {
-    int32_t transpose_a, transpose_b;
-} matmul_options;
 
 /* ---- shapes ------------------------------------------------------------------------------------------------------ */
 

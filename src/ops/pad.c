@@ -1,14 +1,9 @@
 /* pad(x): adds elements of one value before and after each dimension. */
 #include <math.h>
 
+#include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
-
-typedef struct pad_attributes {
-    int64_t before[ATL_MAX_RANK], after[ATL_MAX_RANK];
-    float value;
-    int32_t zero; /* no padding bytes: attributes are compared byte by byte */
-} pad_attributes;
 
 static int infer_pad(atl_node *y)
 {

@@ -2,14 +2,10 @@
  *
  * The result lacks the reduced dimensions, or has them as 1.  In gradients, inserted(y, dy) inserts them again, so that
  * dy broadcasts to x's shape. */
+#include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/product.h"
 #include "ops/reduction.h"
-
-typedef struct reduce_attributes {
-    int axes, axis[ATL_MAX_RANK]; /* as given; none: all */
-    int keep;
-} reduce_attributes;
 
 /* The reduced axes, as bits. */
 static unsigned axes_of(const atl_node *y)

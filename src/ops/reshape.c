@@ -1,4 +1,5 @@
 /* Ops that give the same elements another shape: nothing is computed or moved. */
+#include "ops/attributes.h"
 #include "ops/ops.h"
 
 static atl_node *reshape_back(atl_node *y, atl_node *dy) { return atl_reshape_like(dy, atl_input_of(y, 0)); }
@@ -201,11 +202,6 @@ static const atl_op flatten_op = {
 ATL_BUILTIN(flatten_op);
 
 atl_node *atl_flatten(atl_node *x) { return ATL_APPLY(&flatten_op, NULL, x); }
-
-/* expand_dims(x): inserts dimensions of 1 at the given positions of the result. */
-typedef struct inserted_axes {
-    int count, axis[ATL_MAX_RANK];
-} inserted_axes;
 
 static int infer_expand_dims(atl_node *y)
 {

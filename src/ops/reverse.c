@@ -1,10 +1,7 @@
 /* reverse(x): reverses the elements along some dimensions.  Its gradient reverses the same dimensions. */
+#include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
-
-typedef struct reverse_attributes {
-    int count, axis[ATL_MAX_RANK];
-} reverse_attributes;
 
 static int infer_reverse(atl_node *y)
 {

@@ -2,13 +2,9 @@
  * zeros. */
 #include <stdlib.h>
 
+#include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
-
-typedef struct slice_attributes {
-    int64_t begin[ATL_MAX_RANK], end[ATL_MAX_RANK], stride[ATL_MAX_RANK]; /* as given: see atl_slice_args */
-    int64_t may_be_empty;
-} slice_attributes;
 
 /* The range in one dimension: first element, step, and number of elements; ATL_ANY where the size is unknown. */
 typedef struct range {

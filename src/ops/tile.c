@@ -1,11 +1,8 @@
 /* tile(x): repeats x along each dimension; and untile, its gradient, which sums the repeats. */
+#include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/reduction.h"
 #include "ops/strided_copy.h"
-
-typedef struct tile_attributes {
-    int64_t count, times[ATL_MAX_RANK];
-} tile_attributes;
 
 /* The shape of `x` repeated; returns 0 with the error recorded on y. */
 static int tiled_shape(atl_node *y, const atl_node *x, atl_shape *shape_out)

@@ -1,10 +1,7 @@
 /* transpose(x): reorders dimensions; dimension i of the result is dimension order[i] of x. */
+#include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
-
-typedef struct transpose_attributes {
-    int order[ATL_MAX_RANK]; /* as given: all 0 means reversed */
-} transpose_attributes;
 
 /* The order for this rank; returns 0 with the error recorded if it is not a permutation. */
 static int resolve_order(atl_node *y, const int *given, int rank, int *order)

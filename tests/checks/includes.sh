@@ -31,7 +31,7 @@ check src/drawing "$common|graph/|drawing/|files/atomic_file\.h"
 check src/models "$common|models/"
 check src/train "$common|graph/variables\.h|train/"
 check src/attack "$common|attack/|kernels/|cost/"
-check src/onnx "$common|onnx/|io/|files/"
+check src/onnx "$common|graph/(variables|unset_tensor)\.h|onnx/|files/|ops/(attributes|conv|pool)\.h|kernels/kernels\.h"
 check tools 'atled/|config\.h|[a-z_]*\.h"'
 check examples 'atled/'
 

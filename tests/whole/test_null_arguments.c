@@ -45,6 +45,9 @@ static atl_batches *batches;
 static atl_npz *npz;
 static atl_context *context;
 static atl_reference *reference;
+static atl_graph *onnx_graph;
+static atl_onnx *onnx;
+static atl_onnx_report *onnx_report;
 
 #define GOOD_FILE_p               sink
 #define GOOD_atl_activation_p     atl_relu
@@ -66,6 +69,13 @@ static atl_reference *reference;
 #define GOOD_atl_node_p           image
 #define GOOD_atl_node_p_p         (void *)nodes
 #define GOOD_atl_nodes            ((atl_nodes){2, nodes})
+#define GOOD_atl_int_op           ATL_INT_ADD
+#define GOOD_atl_onnx_p           onnx
+#define GOOD_atl_onnx_binding_p   ATL_ONNX_BINDINGS({"image", image})
+#define GOOD_atl_onnx_report_p    onnx_report
+#define GOOD_atl_onnx_report_p_p  NULL /* what is returned there would have to be freed */
+#define GOOD_atl_onnx_size_p      ATL_ONNX_SIZES({"batch", 1})
+#define GOOD_atl_onnx_value_p     ATL_ONNX_VALUES({"image", pixels})
 #define GOOD_atl_npz_args_p       (&(atl_npz_args){.graph = g, .path = path})
 #define GOOD_atl_npz_entry_p      (&(atl_npz_entry){"a", pixels})
 #define GOOD_atl_npz_p            npz
@@ -135,6 +145,10 @@ static void set_lasting_arguments(void)
     reference = atl_reference_run(ATL_NODES(nodes[1]), ATL_FEED(image, pixels));
     cr_assert_eq(atl_write_npz(path, &(atl_npz_entry){"a", pixels}, 1), ATL_OK, "%s", atl_error());
     npz = atl_npz_open(path);
+    const char *model = scratch_file("null.onnx");
+    cr_assert_eq(atl_onnx_write(model, ATL_NODES(nodes[1])), ATL_OK, "%s", atl_error());
+    onnx_graph = atl_graph_new();
+    onnx = atl_onnx_load(onnx_graph, model, .report_out = &onnx_report);
     fooled_graph = atl_graph_new();
     atl_node *input = atl_input(fooled_graph, "image", ATL_FLOAT32, ATL_SHAPE(1, 4, 4, 3));
     fooler = atl_fooler_new(input, atl_mlp(input), .compile.threads = 1);
@@ -151,6 +165,9 @@ static void free_lasting_arguments(void)
     atl_graph_free(fooled_graph);
     atl_npz_close(npz);
     atl_reference_free(reference);
+    atl_onnx_report_free(onnx_report);
+    atl_onnx_free(onnx);
+    atl_graph_free(onnx_graph);
     atl_batches_free(batches);
     atl_dataset_free(dataset);
 }
@@ -182,6 +199,7 @@ TAKE(atl_npz, atl_npz_close)
 TAKE(atl_dataset, atl_dataset_free)
 TAKE(atl_batches, atl_batches_free)
 TAKE(atl_fooler, atl_fooler_free)
+TAKE(atl_onnx, atl_onnx_free)
 
 #define BEGIN_CALL(text)                                                                                               \
     set_arguments();                                                                                                   \
@@ -204,7 +222,8 @@ TAKE(atl_fooler, atl_fooler_free)
              : take_atl_npz, atl_dataset *                                                                             \
              : take_atl_dataset, atl_batches *                                                                         \
              : take_atl_batches, atl_fooler *                                                                          \
-             : take_atl_fooler, default                                                                                \
+             : take_atl_fooler, atl_onnx *                                                                             \
+             : take_atl_onnx, default                                                                                  \
              : pass_over)(#call, call);                                                                                \
     free_arguments()
 #define OPTIONS(type, null, number) ((type[1]){options_##type(null, number)})

@@ -1,0 +1,135 @@
+/* ONNX: a model file becomes nodes of a graph, and nodes of a graph, gradients included, become a model file.
+ *
+ *     atl_onnx *net = atl_onnx_load(g, "efficientnet_lite0.onnx");
+ *     atl_node *image = atl_onnx_input(net, "input"), *logits = atl_onnx_output(net, "logits");
+ *
+ * Shapes are those of the file, so images are [batch, channels, height, width]; inside, convolutions and what stands between them
+ * run with the channels last, and transposes are at the edges only.  Initializers become variables under their names. */
+#ifndef ATLED_ONNX_H
+#define ATLED_ONNX_H
+
+#include "graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct atl_onnx atl_onnx;
+typedef struct atl_onnx_report atl_onnx_report;
+
+/* A size that the file leaves open, by its symbol: {"height", 224}. */
+typedef struct atl_onnx_size {
+    const char *symbol; /* null ends the list */
+    int64_t size;
+} atl_onnx_size;
+#define ATL_ONNX_SIZES(...) ((const atl_onnx_size[]){__VA_ARGS__, {NULL, 0}})
+
+/* A tensor for an input, by the input's name. */
+typedef struct atl_onnx_value {
+    const char *name; /* null ends the list */
+    const atl_tensor *value;
+} atl_onnx_value;
+#define ATL_ONNX_VALUES(...) ((const atl_onnx_value[]){__VA_ARGS__, {NULL, NULL}})
+
+/* A node that takes the place of an input, of the input's type and shape: the preprocessed picture. */
+typedef struct atl_onnx_binding {
+    const char *name; /* null ends the list; "": the first input that is no initializer */
+    atl_node *node;
+} atl_onnx_binding;
+#define ATL_ONNX_BINDINGS(...) ((const atl_onnx_binding[]){__VA_ARGS__, {NULL, NULL}})
+
+typedef struct atl_onnx_args {
+    atl_graph *graph; /* one of its own, if it is to be used after a failure */
+    const char *path; /* of the file; or null, and: */
+    const void *bytes;
+    size_t byte_count; /* a model in memory, which must outlive the call */
+    int64_t batch;     /* the first size of the inputs, where the file leaves it open; 0 or ATL_ANY: left open */
+    const atl_onnx_size *sizes; /* of other symbols; those that are not named stay unknown: ATL_ANY */
+    /* Values of inputs, for models whose shapes depend on the value of an input (a Reshape to a shape that is fed).  Looked at only
+     * where a value must be known when the graph is built; it is then part of the graph.  They also give the sizes of inputs
+     * that the file leaves open. */
+    const atl_onnx_value *known;
+    const atl_onnx_binding *bindings;
+    atl_onnx_report *
+        *report_out; /* what the model is made of and what is not supported, also on failure; null: not wanted */
+    int end_;
+} atl_onnx_args;
+
+/* Null on failure, with the message in atl_error() and on the graph: ATL_BAD_FILE for what is no valid model, ATL_UNSUPPORTED for what is
+ * valid and cannot be read; the report has all of the latter. IR version 3 and newer; opset 6 and newer, each op by the rules of its version.
+ * float16, bfloat16 and double become float32; whole numbers int32, and what is beyond it its limits; truth values float32 0 and 1. */
+ATL_API atl_onnx *atl_onnx_load_with(const atl_onnx_args *args);
+#define atl_onnx_load(...) atl_onnx_load_with(&(atl_onnx_args){__VA_ARGS__, .end_ = 0})
+ATL_API void atl_onnx_free(atl_onnx *net); /* the nodes stay with the graph; null is allowed */
+
+/* By name, or null.  Initializers are no inputs. */
+ATL_API atl_node *atl_onnx_input(const atl_onnx *net, const char *name);
+ATL_API atl_node *atl_onnx_output(const atl_onnx *net, const char *name);
+/* By their place in the file; null if out of range. */
+ATL_API int64_t atl_onnx_input_count(const atl_onnx *net);
+ATL_API const char *atl_onnx_input_name(const atl_onnx *net, int64_t index);
+ATL_API int64_t atl_onnx_output_count(const atl_onnx *net);
+ATL_API const char *atl_onnx_output_name(const atl_onnx *net, int64_t index);
+/* The node of any value of the file by its name, in the file's order of dimensions; null if there is none. */
+ATL_API atl_node *atl_onnx_value_node(atl_onnx *net, const char *name);
+
+/* ---- the report ---------------------------------------------------------------------------------------------------- */
+
+/* An op of the model. */
+typedef struct atl_onnx_op_info {
+    const char *domain; /* "" for ONNX's own */
+    const char *op;
+    int64_t version; /* of its opset */
+    int64_t count;   /* of its nodes */
+} atl_onnx_op_info;
+
+/* An input or output of the model. */
+typedef struct atl_onnx_port {
+    const char *name;
+    const char *type; /* "FLOAT", "INT64", ..., or what it is if it is no tensor */
+    int has_shape;    /* 0: the file does not say */
+    atl_shape shape;
+} atl_onnx_port;
+
+/* A node that cannot be read. */
+typedef struct atl_onnx_problem {
+    const char *node; /* its name, or that of its first output */
+    const char *op;
+    int64_t version;
+    const char *why;
+} atl_onnx_problem;
+
+ATL_API void atl_onnx_report_free(atl_onnx_report *report); /* null is allowed */
+ATL_API int64_t atl_onnx_report_ir_version(const atl_onnx_report *report);
+ATL_API const char *atl_onnx_report_producer(const atl_onnx_report *report);
+ATL_API int64_t atl_onnx_report_op_count(const atl_onnx_report *report);
+ATL_API atl_onnx_op_info atl_onnx_report_op(const atl_onnx_report *report, int64_t index);
+ATL_API int64_t atl_onnx_report_input_count(const atl_onnx_report *report); /* without initializers */
+ATL_API atl_onnx_port atl_onnx_report_input(const atl_onnx_report *report, int64_t index);
+ATL_API int64_t atl_onnx_report_output_count(const atl_onnx_report *report);
+ATL_API atl_onnx_port atl_onnx_report_output(const atl_onnx_report *report, int64_t index);
+ATL_API int64_t atl_onnx_report_weight_count(const atl_onnx_report *report); /* numbers in initializers */
+ATL_API int64_t atl_onnx_report_problem_count(const atl_onnx_report *report);
+ATL_API atl_onnx_problem atl_onnx_report_problem(const atl_onnx_report *report, int64_t index);
+
+/* ---- writing --------------------------------------------------------------------------------------------------------- */
+
+/* The nodes, with all that they are computed from, as a model of opset 17: inputs, weights and outputs under their names, an open first size as the
+ * symbol "batch".  Gradients are nodes like others.  Ops that ONNX lacks are written as several of its own; ATL_UNSUPPORTED, with the node's name,
+ * for those that cannot be: random numbers, assignments, sizes that are not known.  The graph may grow by nodes that ops are expanded to. */
+ATL_API atl_status atl_onnx_write(const char *path, atl_nodes outputs);
+
+/* ---- tensors of test data -------------------------------------------------------------------------------------------- */
+
+/* A file that holds one tensor (TensorProto), as the test data of ONNX has them.  Types as for atl_onnx_load.  Null on failure; the caller
+ * frees it. */
+ATL_API atl_tensor *atl_read_onnx_tensor(const char *path);
+
+/* All ops that are read, in alphabetical order: "domain:Op", or "Op" for ONNX's own. */
+ATL_API int64_t atl_onnx_op_count(void);
+ATL_API const char *atl_onnx_op_name(int64_t index);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,25 @@
+/* The families of ops: each a table in a file of its own. */
+#ifndef ATLED_ONNX_FAMILIES_H
+#define ATLED_ONNX_FAMILIES_H
+
+#include "onnx/import.h"
+
+extern const onnx_entry onnx_activations[];
+extern const onnx_entry onnx_arithmetic[];
+extern const onnx_entry onnx_convolutions[];
+extern const onnx_entry onnx_pools[];
+extern const onnx_entry onnx_normalizations[];
+extern const onnx_entry onnx_shapes[];
+extern const onnx_entry onnx_indexing[];
+extern const onnx_entry onnx_reductions[];
+extern const onnx_entry onnx_matrices[];
+extern const onnx_entry onnx_control[];
+extern const onnx_entry onnx_resizes[];
+extern const onnx_entry onnx_grids[];
+extern const onnx_entry onnx_einsums[];
+extern const onnx_entry onnx_quantized[];
+extern const onnx_entry onnx_recurrent[];
+extern const onnx_entry onnx_losses[];
+extern const onnx_entry onnx_scatters[];
+
+#endif

@@ -1,0 +1,242 @@
+/* Importers of convolutions: one, two and three dimensions, and their transposes.  They run with the channels last. */
+#include <string.h>
+
+#include "onnx/families.h"
+#include "onnx/tensor_data.h"
+#include "onnx/window.h"
+
+enum { MOST_DEPTH = 256 }; /* of a filter of three dimensions, which is as many filters of two */
+
+/* x [n, h, w, c], filter [out, in / groups, h, w] */
+static atl_node *conv2d(atl_node *x, atl_node *filter, onnx_window w, int64_t groups)
+{
+    if (!onnx_pads_fit(&w))
+        x = onnx_pad_window(x, &w, 0);
+    int pad[4] = {(int)w.before[0], (int)w.after[0], (int)w.before[1], (int)w.after[1]};
+    int is_padded = pad[0] || pad[1] || pad[2] || pad[3];
+    return atl_conv2d(x, atl_transpose(filter, .order = {2, 3, 1, 0}), .groups = (int)groups,
+                      .stride = {(int)w.stride[0], (int)w.stride[1]},
+                      .dilation = {(int)w.dilation[0], (int)w.dilation[1]},
+                      .padding = is_padded ? ATL_EXPLICIT : ATL_VALID, .pad = {pad[0], pad[1], pad[2], pad[3]});
+}
+
+/* The same window with a dimension of 1 before it. */
+static onnx_window with_height(const onnx_window *w)
+{
+    onnx_window wide = {.dims = 2,
+                        .input = {1, w->input[0]},
+                        .size = {1, w->size[0]},
+                        .stride = {1, w->stride[0]},
+                        .dilation = {1, w->dilation[0]},
+                        .before = {0, w->before[0]},
+                        .after = {0, w->after[0]},
+                        .extra = {0, w->extra[0]}};
+    return wide;
+}
+
+/* The window without its first dimension. */
+static onnx_window without_depth(const onnx_window *w)
+{
+    onnx_window flat = *w;
+    flat.dims = 2;
+    for (int d = 0; d < 2; d++) {
+        flat.input[d] = w->input[d + 1], flat.size[d] = w->size[d + 1], flat.stride[d] = w->stride[d + 1];
+        flat.dilation[d] = w->dilation[d + 1], flat.before[d] = w->before[d + 1], flat.after[d] = w->after[d + 1];
+    }
+    return flat;
+}
+
+/* x [n, d, h, w, c], filter [out, in / groups, d, h, w]: a sum over the filter's slices of two dimensions. */
+static atl_node *conv3d(atl_node *x, atl_node *filter, onnx_window w, int64_t groups)
+{
+    onnx_window depth = w, flat = without_depth(&w);
+    memset(depth.before + 1, 0, 2 * sizeof *depth.before);
+    memset(depth.after + 1, 0, 2 * sizeof *depth.after);
+    x = onnx_pad_window(x, &depth, 0);
+    int64_t places = onnx_places(&depth, 0);
+    atl_node *sum = NULL;
+    for (int64_t t = 0; t < w.size[0]; t++) {
+        atl_slice_args cut = {.x = x, .begin = {0, t * w.dilation[0]}, .stride = {1, w.stride[0]}};
+        cut.end[1] = cut.begin[1] + (places - 1) * w.stride[0] + 1;
+        atl_node *part = atl_slice_with(&cut);
+        atl_shape s = atl_shape_of(part);
+        part = atl_reshape(part, ATL_SHAPE(ATL_ANY, s.size[2], s.size[3], s.size[4]));
+        atl_node *slice = atl_squeeze(atl_slice(filter, .begin = {0, 0, t}, .end = {0, 0, t + 1}), 2);
+        part = conv2d(part, slice, flat, groups);
+        s = atl_shape_of(part);
+        part = atl_reshape(part, ATL_SHAPE(ATL_ANY, places, s.size[1], s.size[2], s.size[3]));
+        sum = sum ? atl_add(sum, part) : part;
+    }
+    return sum;
+}
+
+static int check_groups(onnx_op *op, int64_t groups, int64_t channels, int64_t filters)
+{
+    if (groups < 1 || groups > (1 << 24) || (channels != ATL_ANY && channels % groups) || filters % groups)
+        return onnx_reject(op, "%lld groups of %lld channels and %lld filters", (long long)groups, (long long)channels,
+                           (long long)filters);
+    return 1;
+}
+
+/* x with the channels last by a filter as the file has it. */
+static atl_node *convolve(onnx_op *op, atl_node *x, atl_node *filter)
+{
+    atl_shape shape = atl_shape_of(filter);
+    int64_t groups = onnx_attr_int(op, "group", 1);
+    onnx_window w;
+    if (shape.rank != onnx_rank(op, 0)) {
+        onnx_reject(op, "its filter has %d dimensions, its input %d", shape.rank, onnx_rank(op, 0));
+        return NULL;
+    }
+    if (!onnx_read_window(op, shape.size + 2, ONNX_PLAIN_WINDOW, &w) ||
+        !check_groups(op, groups, onnx_shape(op, 0).size[1], shape.size[0]))
+        return NULL;
+    if (w.dims == 1)
+        return atl_squeeze(conv2d(atl_expand_dims(x, 1), atl_expand_dims(filter, 2), with_height(&w), groups), 1);
+    if (w.dims == 2)
+        return conv2d(x, filter, w, groups);
+    if (w.size[0] > MOST_DEPTH) {
+        onnx_reject(op, "a filter of %lld slices; at most %d are read", (long long)w.size[0], MOST_DEPTH);
+        return NULL;
+    }
+    for (int d = 0; d < 3; d++)
+        if (w.input[d] == ATL_ANY) {
+            onnx_reject(op, "a convolution of three dimensions needs to know them");
+            return NULL;
+        }
+    return conv3d(x, filter, w, groups);
+}
+
+static atl_node *with_bias(onnx_op *op, atl_node *y, int64_t input)
+{
+    atl_node *bias = onnx_has(op, input) ? onnx_float(op, input) : NULL;
+    return bias ? atl_bias_add(y, bias) : y;
+}
+
+static int import_conv(onnx_op *op)
+{
+    atl_node *x = onnx_channels_last(op, 0), *filter = x ? onnx_float(op, 1) : NULL;
+    if (!filter)
+        return 0;
+    atl_node *y = convolve(op, x, filter);
+    return !*op->why && onnx_give_in(op, 0, with_bias(op, y, 2), ONNX_CHANNELS_LAST);
+}
+
+/* int8 times int8 in int32: exact in float32 as long as sums stay below 2^24. */
+static int import_conv_integer(onnx_op *op)
+{
+    atl_node *x = onnx_channels_last(op, 0), *filter = x ? onnx_float(op, 1) : NULL;
+    atl_node *x_zero = filter && onnx_has(op, 2) ? onnx_float(op, 2) : NULL,
+             *w_zero = filter && onnx_has(op, 3) ? onnx_float(op, 3) : NULL;
+    if (!filter || *op->why)
+        return 0;
+    if (w_zero && atl_shape_of(w_zero).rank == 1)
+        w_zero = atl_reshape(w_zero, ATL_SHAPE(ATL_ANY, 1, 1, 1));
+    atl_node *y = convolve(op, x_zero ? atl_sub(x, atl_reshape(x_zero, ATL_SCALAR)) : x,
+                           w_zero ? atl_sub(filter, w_zero) : filter);
+    if (*op->why || !onnx_give_in(op, 0, atl_cast(y, ATL_INT32), ONNX_CHANNELS_LAST))
+        return 0;
+    if (op->output[0])
+        op->output[0]->type = ONNX_INT32;
+    return 1;
+}
+
+/* ---- transposed ------------------------------------------------------------------------------------------------------------------ */
+
+/* Cuts `before` from the beginning, and makes it `size` long, with zeros beyond what there is. */
+static atl_node *fitted(atl_node *x, int axis, int64_t before, int64_t size)
+{
+    atl_slice_args cut = {.x = x};
+    atl_pad_args pad = {0};
+    int64_t there = atl_shape_of(x).size[axis], end = before + size < there ? before + size : there;
+    if (before == 0 && size == there)
+        return x;
+    cut.begin[axis] = before;
+    cut.end[axis] = end;
+    pad.x = atl_slice_with(&cut);
+    pad.after[axis] = size - (end - before);
+    return pad.after[axis] > 0 ? atl_pad_with(&pad) : pad.x;
+}
+
+typedef struct transposed_window {
+    onnx_window w;
+    int64_t output[ONNX_MOST_SPATIAL];
+} transposed_window;
+
+/* Sizes and padding: https://onnx.ai/onnx/operators/onnx__ConvTranspose.html */
+static int read_transposed(onnx_op *op, const int64_t *size, transposed_window *t)
+{
+    int64_t more[ONNX_MOST_SPATIAL] = {0}, shape[ONNX_MOST_SPATIAL + 2];
+    onnx_window *w = &t->w;
+    const char *automatic = onnx_attr_text(op, "auto_pad", "NOTSET");
+    if (!onnx_read_window(op, size, ONNX_TRANSPOSED_WINDOW, w))
+        return 0;
+    int given = onnx_attr_ints(op, "output_shape", w->dims + 2, shape);
+    if (*op->why || onnx_attr_ints(op, "output_padding", w->dims, more) < 0)
+        return 0;
+    for (int d = 0; d < w->dims; d++) {
+        if (w->input[d] == ATL_ANY || w->stride[d] > 4096 || more[d] < 0 || more[d] > 4096)
+            return onnx_reject(op, "its output size cannot be known: fix the size of the picture");
+        int64_t full = (w->input[d] - 1) * w->stride[d] + onnx_span(w, d) + more[d];
+        int is_same = strncmp(automatic, "SAME", 4) == 0, upper = strcmp(automatic, "SAME_UPPER") == 0;
+        if (given || is_same) {
+            t->output[d] = given ? shape[given - w->dims + d] : w->input[d] * w->stride[d];
+            int64_t total = full - t->output[d] > 0 ? full - t->output[d] : 0;
+            w->before[d] = upper ? total / 2 : total - total / 2;
+            w->after[d] = total - w->before[d];
+        } else
+            t->output[d] = full - w->before[d] - w->after[d];
+        if (t->output[d] < 1 || t->output[d] > (1 << 24))
+            return onnx_reject(op, "its output would have a size of %lld", (long long)t->output[d]);
+    }
+    return 1;
+}
+
+/* One group: x [n, h, w, in], filter [in, out, h, w] */
+static atl_node *transposed2d(atl_node *x, atl_node *filter, const transposed_window *t, int first)
+{
+    const onnx_window *w = &t->w;
+    int two = w->dims == 2, h = 0, v = two ? 1 : 0;
+    atl_node *y = atl_conv2d_transpose(x, atl_transpose(filter, .order = {2, 3, 1, 0}), .padding = ATL_VALID,
+                                       .stride = {two ? (int)w->stride[h] : 1, (int)w->stride[v]},
+                                       .dilation = {two ? (int)w->dilation[h] : 1, (int)w->dilation[v]});
+    for (int d = 0; y && d < w->dims; d++)
+        y = fitted(y, first + d, w->before[d], t->output[d]);
+    return y;
+}
+
+static int import_conv_transpose(onnx_op *op)
+{
+    atl_node *x = onnx_channels_last(op, 0), *filter = x ? onnx_float(op, 1) : NULL, *part[64];
+    int64_t groups = onnx_attr_int(op, "group", 1);
+    transposed_window t;
+    if (!filter)
+        return 0;
+    atl_shape shape = atl_shape_of(filter);
+    if (shape.rank != onnx_rank(op, 0) || shape.rank > 4)
+        return onnx_reject(op, "its filter has %d dimensions, its input %d; three or four are read", shape.rank,
+                           onnx_rank(op, 0));
+    if (!check_groups(op, groups, onnx_shape(op, 0).size[1], shape.size[0]) || groups > 64)
+        return onnx_reject(op, "%lld groups; at most 64 are read", (long long)groups);
+    if (!read_transposed(op, shape.size + 2, &t))
+        return 0;
+    if (t.w.dims == 1) {
+        x = atl_expand_dims(x, 1);
+        filter = atl_expand_dims(filter, 2);
+    }
+    int64_t in = shape.size[0] / groups;
+    for (int64_t g = 0; g < groups; g++) {
+        atl_node *own = groups == 1 ? x : atl_slice(x, .begin = {0, 0, 0, g * in}, .end = {0, 0, 0, (g + 1) * in});
+        atl_node *its = groups == 1 ? filter : atl_slice(filter, .begin = {g * in}, .end = {(g + 1) * in});
+        part[g] = transposed2d(own, its, &t, t.w.dims == 1 ? 2 : 1);
+    }
+    atl_node *y = groups == 1 ? part[0] : atl_concat_with(3, (int)groups, part);
+    if (t.w.dims == 1)
+        y = atl_squeeze(y, 1);
+    return onnx_give_in(op, 0, with_bias(op, y, 2), ONNX_CHANNELS_LAST);
+}
+
+const onnx_entry onnx_convolutions[] = {{"Conv", 1, import_conv},
+                                        {"ConvInteger", 10, import_conv_integer},
+                                        {"ConvTranspose", 1, import_conv_transpose},
+                                        {0}};

@@ -1,0 +1,205 @@
+/* Importers of pools.  They run with the channels last; what the engine's own pools do not have (dilation, three dimensions, wide
+ * padding) is made of one slice of the picture for each element of the window. */
+#include <float.h>
+#include <string.h>
+
+#include "atled/gradient.h"
+#include "onnx/families.h"
+#include "onnx/tensor_data.h"
+#include "onnx/window.h"
+
+enum { MOST_TAPS = 1024 };
+
+static int is_dilated(const onnx_window *w)
+{
+    for (int d = 0; d < w->dims; d++)
+        if (w->dilation[d] != 1)
+            return 1;
+    return 0;
+}
+
+/* The engine's pool, for one or two dimensions. */
+static atl_node *pool2d(atl_node *x, const onnx_window *w, atl_node *pool(const atl_pool2d_args *args))
+{
+    int two = w->dims == 2, v = two ? 1 : 0;
+    atl_pool2d_args args = {.image = two ? x : atl_expand_dims(x, 1),
+                            .window = {two ? (int)w->size[0] : 1, (int)w->size[v]},
+                            .stride = {two ? (int)w->stride[0] : 1, (int)w->stride[v]},
+                            .pad = {two ? (int)w->before[0] : 0, two ? (int)(w->after[0] + w->extra[0]) : 0,
+                                    (int)w->before[v], (int)(w->after[v] + w->extra[v])}};
+    args.padding = args.pad[0] || args.pad[1] || args.pad[2] || args.pad[3] ? ATL_EXPLICIT : ATL_VALID;
+    atl_node *y = pool(&args);
+    return two ? y : atl_squeeze(y, 1);
+}
+
+/* The combination of all taps: x [n, spatial..., c] */
+static atl_node *pool_by_taps(onnx_op *op, atl_node *x, onnx_window w, float padding,
+                              atl_node *combine(atl_node *a, atl_node *b))
+{
+    int64_t tap[ONNX_MOST_SPATIAL] = {0}, taps = 1;
+    for (int d = 0; d < w.dims; d++) {
+        taps *= w.size[d];
+        if (w.input[d] == ATL_ANY || taps > MOST_TAPS) {
+            onnx_reject(op,
+                        "a window of %lld elements with dilation or in three dimensions needs known sizes, and at most "
+                        "%d elements",
+                        (long long)taps, MOST_TAPS);
+            return NULL;
+        }
+        w.after[d] += w.extra[d];
+        w.extra[d] = 0;
+    }
+    x = onnx_pad_window(x, &w, padding);
+    atl_node *y = onnx_tap(x, &w, tap);
+    while (onnx_next_tap(&w, tap))
+        y = combine(y, onnx_tap(x, &w, tap));
+    return y;
+}
+
+static int give_pool(onnx_op *op, atl_node *y)
+{
+    if (y && onnx_is_integer(onnx_type_of(op, 0)))
+        y = atl_cast(y, ATL_INT32);
+    return !*op->why && onnx_give_in(op, 0, y, ONNX_CHANNELS_LAST);
+}
+
+/* Output 1: where each maximum is, counted over the whole of [n, c, ...]: the picture of those places, pooled along with the picture itself, which
+ * is its derivative in that direction. */
+static int give_places(onnx_op *op, atl_node *x, atl_node *y)
+{
+    enum { EXACT = 1 << 24 }; /* whole numbers of a float */
+    atl_shape shape = atl_shape_of(x);
+    int64_t count = atl_shape_count(shape), channels = shape.size[shape.rank - 1],
+            pixels = channels > 0 ? count / shape.size[0] / channels : 0;
+    if (op->outputs < 2 || !op->output[1])
+        return 1;
+    if (count < 1 || count > EXACT || onnx_attr_int(op, "storage_order", 0))
+        return onnx_reject(
+            op, "its indices are used, for which all sizes must be known, also the batch, and storage_order 0");
+    float *place = onnx_room(op, count, sizeof *place);
+    for (int64_t i = 0; place && i < count; i++) {
+        int64_t n = i / channels / pixels, pixel = i / channels % pixels;
+        place[i] = (float)((n * channels + i % channels) * pixels + pixel);
+    }
+    atl_node *picture = place ? atl_reshape(onnx_vector(op, count, place), shape) : NULL;
+    if (!picture ||
+        !onnx_give_in(op, 1, atl_cast(atl_stop_gradient(atl_jvp(y, x, picture)), ATL_INT32), ONNX_CHANNELS_LAST))
+        return onnx_reject(op, "its indices cannot be made");
+    op->output[1]->type = ONNX_INT64;
+    return 1;
+}
+
+static int import_max_pool(onnx_op *op)
+{
+    onnx_window w;
+    atl_node *x = onnx_channels_last(op, 0);
+    if (!x || !onnx_read_window(op, NULL, ONNX_ROUNDED_WINDOW, &w))
+        return 0;
+    int by_engine = w.dims <= 2 && !is_dilated(&w) && onnx_pads_fit(&w);
+    atl_node *y = by_engine ? pool2d(x, &w, atl_max_pool2d_with) : pool_by_taps(op, x, w, -FLT_MAX, atl_maximum);
+    return give_pool(op, y) && give_places(op, x, y);
+}
+
+/* 1 / (how many elements of each window count), as [places..., 1]: those of the picture, and of the padding if `padded`. */
+static atl_node *reciprocal_counts(onnx_op *op, const onnx_window *w, int padded)
+{
+    atl_shape shape = {.rank = w->dims + 1};
+    int64_t total = 1;
+    for (int d = 0; d < w->dims; d++)
+        total *= shape.size[d] = onnx_places(w, d);
+    shape.size[w->dims] = 1;
+    float *one_over = total <= (1 << 24) ? onnx_room(op, total, sizeof *one_over) : NULL;
+    if (!one_over)
+        return NULL;
+    for (int64_t k = 0; k < total; k++) {
+        int64_t rest = k, count = 1;
+        for (int d = w->dims - 1; d >= 0; d--) {
+            int64_t begin = rest % shape.size[d] * w->stride[d] - w->before[d], inside = 0;
+            for (int64_t t = 0; t < w->size[d]; t++) {
+                int64_t at = begin + t * w->dilation[d];
+                inside += padded ? at < w->input[d] + w->after[d] : at >= 0 && at < w->input[d];
+            }
+            count *= inside;
+            rest /= shape.size[d];
+        }
+        one_over[k] = count ? 1.0f / (float)count : 0;
+    }
+    return atl_reshape(onnx_vector(op, total, one_over), shape);
+}
+
+static atl_node *average(onnx_op *op, atl_node *x, onnx_window w, int padded)
+{
+    if (w.dims <= 2 && !is_dilated(&w)) {
+        if (padded)
+            x = onnx_pad_window(x, &w, 0);
+        if (onnx_pads_fit(&w))
+            return pool2d(x, &w, atl_avg_pool2d_with);
+    }
+    atl_node *sum = pool_by_taps(op, x, w, 0, atl_add), *over = sum ? reciprocal_counts(op, &w, padded) : NULL;
+    return over ? atl_mul(sum, over) : NULL;
+}
+
+static int import_average_pool(onnx_op *op)
+{
+    onnx_window w;
+    atl_node *x = onnx_channels_last(op, 0);
+    if (!x || !onnx_read_window(op, NULL, ONNX_ROUNDED_WINDOW, &w))
+        return 0;
+    return give_pool(op, average(op, x, w, onnx_attr_int(op, "count_include_pad", 0) != 0));
+}
+
+/* |x|^p, and the p-th root */
+static atl_node *powered(atl_node *x, double p)
+{
+    return p == 2 ? atl_square(x) : p == 1 ? atl_abs(x) : atl_pow(atl_abs(x), atl_scalar(x, (float)p));
+}
+static atl_node *root(atl_node *x, double p)
+{
+    return p == 2 ? atl_sqrt(x) : p == 1 ? x : atl_pow(x, atl_scalar(x, (float)(1 / p)));
+}
+
+static int import_lp_pool(onnx_op *op)
+{
+    onnx_window w;
+    double p = (double)onnx_attr_int(op, "p", 2);
+    atl_node *x = onnx_channels_last(op, 0);
+    if (!x || !onnx_read_window(op, NULL, ONNX_ROUNDED_WINDOW, &w))
+        return 0;
+    return give_pool(op, root(pool_by_taps(op, powered(x, p), w, 0, atl_add), p));
+}
+
+/* ---- the whole picture ----------------------------------------------------------------------------------------------------------- */
+
+static atl_node *over_picture(onnx_op *op, atl_node *x, atl_node *reduce(const atl_reduce_args *))
+{
+    atl_reduce_args args = {.x = x, .keep = 1, .axes = onnx_rank(op, 0) - 2};
+    for (int i = 0; i < args.axes; i++)
+        args.axis[i] = i + 1;
+    return reduce(&args);
+}
+
+static int import_global_pool(onnx_op *op)
+{
+    atl_node *x = onnx_channels_last(op, 0);
+    int is_max = op->entry->kind;
+    if (!x)
+        return 0;
+    if (onnx_rank(op, 0) == 4)
+        return give_pool(op, is_max ? atl_max_pool2d(x) : atl_avg_pool2d(x));
+    return give_pool(op, over_picture(op, x, is_max ? atl_reduce_max_with : atl_reduce_mean_with));
+}
+
+static int import_global_lp_pool(onnx_op *op)
+{
+    double p = (double)onnx_attr_int(op, "p", 2);
+    atl_node *x = onnx_channels_last(op, 0);
+    return x && give_pool(op, root(over_picture(op, powered(x, p), atl_reduce_sum_with), p));
+}
+
+const onnx_entry onnx_pools[] = {{"AveragePool", 1, import_average_pool},
+                                 {"GlobalAveragePool", 1, import_global_pool},
+                                 {"GlobalLpPool", 2, import_global_lp_pool},
+                                 {"GlobalMaxPool", 1, import_global_pool, .kind = 1},
+                                 {"LpPool", 2, import_lp_pool},
+                                 {"MaxPool", 1, import_max_pool, .most_outputs = 2},
+                                 {0}};

@@ -1,0 +1,255 @@
+/* Importers of gathers and scatters with many indices, of the largest elements, and of reversed sequences. */
+#include <string.h>
+
+#include "onnx/families.h"
+#include "onnx/tensor_data.h"
+
+static atl_node *int_scalar(onnx_op *op, int64_t value)
+{
+    return atl_reshape(onnx_int_vector(op, 1, &(int32_t){(int32_t)value}), ATL_SCALAR);
+}
+
+/* Indices below 0 count from the end of a dimension of that size. */
+static atl_node *from_end(onnx_op *op, atl_node *indices, int64_t size)
+{
+    if (size == ATL_ANY)
+        return indices;
+    atl_node *is_negative = atl_int_binary(ATL_INT_LESS, indices, int_scalar(op, 0));
+    return atl_int_binary(ATL_INT_ADD, indices, atl_int_binary(ATL_INT_MUL, int_scalar(op, size), is_negative));
+}
+
+/* ---- by element ----------------------------------------------------------------------------------------------------------------------- */
+
+/* x cut to the sizes of the indices, but along the axis. */
+static atl_node *cut_to(onnx_op *op, atl_node *x, atl_shape indices, int axis)
+{
+    atl_slice_args cut = {.x = x};
+    atl_shape shape = atl_shape_of(x);
+    int cuts = 0;
+    for (int i = 0; i < shape.rank; i++) {
+        if (i == axis || shape.size[i] == indices.size[i])
+            continue;
+        if (indices.size[i] == ATL_ANY || indices.size[i] > shape.size[i]) {
+            onnx_reject(op, "its indices have the size %lld in dimension %d, its data %lld", (long long)indices.size[i],
+                        i, (long long)shape.size[i]);
+            return NULL;
+        }
+        cut.end[i] = indices.size[i];
+        cuts = 1;
+    }
+    return cuts ? atl_slice_with(&cut) : x;
+}
+
+static int import_gather_elements(onnx_op *op)
+{
+    atl_node *x = onnx_any(op, 0), *indices = x ? onnx_int(op, 1) : NULL;
+    atl_shape shape = onnx_shape(op, 0);
+    int axis = indices ? onnx_axis(op, onnx_attr_int(op, "axis", 0), shape.rank) : -1;
+    if (axis < 0)
+        return 0;
+    if (onnx_rank(op, 1) != shape.rank)
+        return onnx_reject(op, "its indices have %d dimensions, its data %d", onnx_rank(op, 1), shape.rank);
+    x = cut_to(op, x, onnx_shape(op, 1), axis);
+    if (!x)
+        return 0;
+    atl_node *y =
+        atl_take_along(onnx_axis_last(x, axis), onnx_axis_last(from_end(op, indices, shape.size[axis]), axis));
+    return onnx_give(op, 0, onnx_axis_back(y, axis));
+}
+
+/* What was there, with the updates in its place: hit is 0 where none is. */
+static int give_scattered(onnx_op *op, atl_node *x, atl_node *scattered, atl_node *hit, int axis)
+{
+    const char *reduction = onnx_attr_text(op, "reduction", "none");
+    atl_node *y = strcmp(reduction, "add") == 0    ? atl_add(x, scattered)
+                  : strcmp(reduction, "none") == 0 ? atl_select(hit, scattered, x)
+                                                   : NULL;
+    if (!y)
+        return onnx_reject(op, "its reduction is '%.40s'; none and add are read", reduction);
+    return onnx_give(op, 0, axis < 0 ? y : onnx_axis_back(y, axis));
+}
+
+/* Indices that are fewer than the data in another dimension are filled up with -1, which scatters nothing. */
+static int import_scatter_elements(onnx_op *op)
+{
+    atl_node *x = onnx_any(op, 0), *indices = x ? onnx_int(op, 1) : NULL, *updates = indices ? onnx_float(op, 2) : NULL;
+    atl_shape shape = onnx_shape(op, 0), of = onnx_shape(op, 1);
+    int axis = updates ? onnx_axis(op, onnx_attr_int(op, "axis", 0), shape.rank) : -1;
+    if (axis < 0)
+        return 0;
+    if (onnx_is_integer(onnx_type_of(op, 0)) || of.rank != shape.rank)
+        return onnx_reject(op, "it is read for floating-point numbers, and indices of as many dimensions");
+    indices = from_end(op, indices, shape.size[axis]);
+    atl_pad_args pad = {.x = indices, .value = -1}, none = {.x = updates};
+    for (int i = 0; i < shape.rank; i++) {
+        if (i == axis || of.size[i] == shape.size[i])
+            continue;
+        if (of.size[i] == ATL_ANY || of.size[i] > shape.size[i])
+            return onnx_reject(op, "its indices have the size %lld in dimension %d, its data %lld",
+                               (long long)of.size[i], i, (long long)shape.size[i]);
+        pad.after[i] = none.after[i] = shape.size[i] - of.size[i];
+    }
+    indices = onnx_axis_last(atl_pad_with(&pad), axis);
+    updates = onnx_axis_last(atl_pad_with(&none), axis);
+    x = onnx_axis_last(x, axis);
+    return give_scattered(op, x, atl_scatter_along(updates, indices, x),
+                          atl_scatter_along(atl_fill(updates, 1), indices, x), axis);
+}
+
+/* ---- by tuples of indices ---------------------------------------------------------------------------------------------------------------- */
+
+/* indices [.., k] of data whose dimensions first..first+k-1 they choose from, as one number [..] in row order. */
+static atl_node *linear_index(onnx_op *op, atl_node *indices, atl_shape data, int first, int k, int64_t *count_out)
+{
+    int last = atl_shape_of(indices).rank - 1;
+    atl_node *linear = NULL;
+    *count_out = 1;
+    for (int i = 0; i < k; i++) {
+        int64_t size = data.size[first + i];
+        if (size == ATL_ANY || size < 1 || __builtin_mul_overflow(*count_out, size, count_out) ||
+            *count_out > INT32_MAX) {
+            onnx_reject(op, "the sizes of its data must be known, and not too large");
+            return NULL;
+        }
+        atl_slice_args cut = {.x = indices};
+        cut.begin[last] = i;
+        cut.end[last] = i + 1;
+        atl_node *one = from_end(op, atl_squeeze(atl_slice_with(&cut), last), size);
+        linear =
+            linear ? atl_int_binary(ATL_INT_ADD, atl_int_binary(ATL_INT_MUL, linear, int_scalar(op, size)), one) : one;
+    }
+    return linear;
+}
+
+/* Data [batch..., chosen..., rest...] as [batch * chosen, rest...]. */
+static atl_node *flattened(atl_node *x, int dims)
+{
+    atl_shape shape = atl_shape_of(x), to = {.rank = shape.rank - dims + 1, .size = {1}};
+    for (int i = 0; i < dims; i++)
+        to.size[0] *= shape.size[i];
+    for (int i = dims; i < shape.rank; i++)
+        to.size[i - dims + 1] = shape.size[i];
+    return atl_reshape(x, to);
+}
+
+/* The number of the batch that each index belongs to, times `count`: [batch sizes..., 1...]. */
+static atl_node *batch_offsets(onnx_op *op, atl_shape data, int batch_dims, int rank, int64_t count)
+{
+    atl_shape to = {.rank = rank};
+    int64_t batches = 1;
+    for (int i = 0; i < rank; i++)
+        to.size[i] = i < batch_dims ? data.size[i] : 1;
+    for (int i = 0; i < batch_dims; i++)
+        if (data.size[i] == ATL_ANY || __builtin_mul_overflow(batches, data.size[i], &batches) ||
+            batches > INT32_MAX / count) {
+            onnx_reject(op, "the sizes of its batch must be known, and not too large");
+            return NULL;
+        }
+    int32_t *offset = onnx_room(op, batches, sizeof *offset);
+    for (int64_t i = 0; offset && i < batches; i++)
+        offset[i] = (int32_t)(i * count);
+    return offset ? atl_reshape(onnx_int_vector(op, batches, offset), to) : NULL;
+}
+
+static int import_gather_nd(onnx_op *op)
+{
+    atl_node *x = onnx_any(op, 0), *indices = x ? onnx_int(op, 1) : NULL;
+    atl_shape data = onnx_shape(op, 0), of = onnx_shape(op, 1);
+    int64_t batch_dims = onnx_attr_int(op, "batch_dims", 0), count, k = of.rank ? of.size[of.rank - 1] : 0;
+    if (!indices)
+        return 0;
+    if (k < 1 || batch_dims < 0 || batch_dims + k > data.rank || batch_dims >= of.rank)
+        return onnx_reject(op, "tuples of %lld indices for %d dimensions", (long long)k, data.rank);
+    atl_node *linear = linear_index(op, indices, data, (int)batch_dims, (int)k, &count);
+    if (linear && batch_dims) {
+        atl_node *offsets = batch_offsets(op, data, (int)batch_dims, of.rank - 1, count);
+        linear = offsets ? atl_int_binary(ATL_INT_ADD, linear, offsets) : NULL;
+    }
+    return linear && onnx_give(op, 0, atl_gather(flattened(x, (int)(batch_dims + k)), linear, 0));
+}
+
+static int import_scatter_nd(onnx_op *op)
+{
+    atl_node *x = onnx_any(op, 0), *indices = x ? onnx_int(op, 1) : NULL, *updates = indices ? onnx_float(op, 2) : NULL;
+    atl_shape data = onnx_shape(op, 0), of = onnx_shape(op, 1);
+    int64_t count, k = of.rank ? of.size[of.rank - 1] : 0;
+    if (!updates)
+        return 0;
+    if (k < 1 || k > data.rank || onnx_is_integer(onnx_type_of(op, 0)))
+        return onnx_reject(op, "it is read for floating-point numbers, and tuples of at most %d indices, not %lld",
+                           data.rank, (long long)k);
+    atl_node *linear = linear_index(op, indices, data, 0, (int)k, &count), *flat = linear ? flattened(x, (int)k) : NULL;
+    if (!flat)
+        return 0;
+    const char *reduction = onnx_attr_text(op, "reduction", "none");
+    atl_node *scattered = atl_scatter_add(updates, linear, flat, 0), *y;
+    if (strcmp(reduction, "add") == 0)
+        y = atl_add(flat, scattered);
+    else if (strcmp(reduction, "none") == 0)
+        y = atl_select(atl_scatter_add(atl_fill(updates, 1), linear, flat, 0), scattered, flat);
+    else
+        return onnx_reject(op, "its reduction is '%.40s'; none and add are read", reduction);
+    return onnx_give(op, 0, atl_reshape_like(y, x));
+}
+
+/* ---- the largest, and sequences ------------------------------------------------------------------------------------------------------------ */
+
+static int import_top_k(onnx_op *op)
+{
+    int64_t k;
+    int rank = onnx_rank(op, 0), axis = onnx_axis(op, onnx_attr_int(op, "axis", -1), rank);
+    atl_node *x = onnx_float(op, 0);
+    if (op->version < 10)
+        k = onnx_attr_int(op, "k", 0);
+    else if (!onnx_one_whole(op, 1, &k))
+        return 0;
+    if (!x || axis < 0)
+        return 0;
+    x = onnx_axis_last(x, axis);
+    atl_node *places = atl_top_k(onnx_attr_int(op, "largest", 1) ? x : atl_neg(x), k),
+             *values = atl_take_along(x, places);
+    if (onnx_is_integer(onnx_type_of(op, 0)))
+        values = atl_cast(values, ATL_INT32);
+    return onnx_give(op, 0, onnx_axis_back(values, axis)) &&
+           onnx_give_type(op, 1, onnx_axis_back(places, axis), ONNX_INT64);
+}
+
+static atl_node *part_of(atl_node *x, int axis, int64_t begin, int64_t end)
+{
+    atl_slice_args cut = {.x = x};
+    cut.begin[axis] = begin;
+    cut.end[axis] = end;
+    return atl_slice_with(&cut);
+}
+
+/* The first elements of each sequence in the opposite order. */
+static int import_reverse_sequence(onnx_op *op)
+{
+    enum { MOST_SEQUENCES = 4096 };
+    int64_t length[MOST_SEQUENCES];
+    atl_node *x = onnx_any(op, 0), *row[MOST_SEQUENCES];
+    atl_shape shape = onnx_shape(op, 0);
+    int batch = x ? onnx_axis(op, onnx_attr_int(op, "batch_axis", 1), shape.rank) : -1,
+        time = onnx_axis(op, onnx_attr_int(op, "time_axis", 0), shape.rank);
+    int count = batch < 0 || time < 0 ? -1 : onnx_whole(op, 1, MOST_SEQUENCES, length);
+    if (count < 1 || batch == time || shape.size[batch] != count || shape.size[time] == ATL_ANY)
+        return onnx_reject(op, "it needs a length for each sequence, and known sizes");
+    for (int i = 0; i < count; i++) {
+        if (length[i] < 0 || length[i] > shape.size[time])
+            return onnx_reject(op, "a length of %lld", (long long)length[i]);
+        row[i] = part_of(x, batch, i, i + 1);
+        if (length[i] < 2)
+            continue;
+        atl_node *turned = atl_reverse(part_of(row[i], time, 0, length[i]), time);
+        row[i] = length[i] == shape.size[time]
+                     ? turned
+                     : atl_concat(time, turned, part_of(row[i], time, length[i], shape.size[time]));
+    }
+    return onnx_give(op, 0, count == 1 ? row[0] : atl_concat_with(batch, count, row));
+}
+
+const onnx_entry onnx_scatters[] = {
+    {"GatherElements", 11, import_gather_elements},   {"GatherND", 11, import_gather_nd},
+    {"ReverseSequence", 10, import_reverse_sequence}, {"Scatter", 9, import_scatter_elements},
+    {"ScatterElements", 11, import_scatter_elements}, {"ScatterND", 11, import_scatter_nd},
+    {"TopK", 1, import_top_k, .most_outputs = 2},     {0}};

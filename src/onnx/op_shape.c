@@ -1,0 +1,424 @@
+/* Importers of what changes shapes: reshape and its kin, transpose, concat, split, depth and space. */
+#include <math.h>
+#include <string.h>
+
+#include "onnx/families.h"
+#include "onnx/tensor_data.h"
+
+/* ---- shapes as numbers -------------------------------------------------------------------------------------------------------------- */
+
+/* The sizes of an input; of one that depends on something else than the batch NaN. */
+static void sizes_of(const onnx_value *value, onnx_number *size)
+{
+    for (int i = 0; i < value->shape.rank; i++)
+        if (value->shape.size[i] != ATL_ANY)
+            size[i] = (onnx_number){.value = (long double)value->shape.size[i]};
+        else
+            size[i] = (onnx_number){.value = value->batch[i] ? 0 : NAN, .batch = (long double)value->batch[i]};
+}
+
+static int import_shape(onnx_op *op)
+{
+    onnx_number size[ATL_MAX_RANK];
+    int rank = onnx_rank(op, 0);
+    if (!onnx_has(op, 0))
+        return onnx_reject(op, "it needs an input 0");
+    sizes_of(op->input[0], size);
+    int64_t start = onnx_attr_int(op, "start", 0), end = onnx_attr_int(op, "end", rank);
+    start = start < 0 ? start + rank : start;
+    end = end < 0 ? end + rank : end;
+    start = start < 0 ? 0 : start > rank ? rank : start;
+    end = end < start ? start : end > rank ? rank : end;
+    onnx_known *known = onnx_new_known(op->importer, 0, ATL_SHAPE(end - start));
+    for (int64_t i = 0; known && i < known->count; i++)
+        known->at[i] = size[start + i];
+    return onnx_give_known(op, 0, known, ONNX_INT64);
+}
+
+/* The product of all sizes; NaN if it is not a number of batches. */
+static onnx_number product_of(const onnx_number *size, int rank)
+{
+    onnx_number product = {.value = 1};
+    for (int i = 0; i < rank; i++) {
+        if (product.batch != 0 && size[i].batch != 0)
+            return (onnx_number){.value = NAN};
+        product = size[i].batch != 0
+                      ? (onnx_number){.value = product.value * size[i].value, .batch = product.value * size[i].batch}
+                      : (onnx_number){.value = product.value * size[i].value, .batch = product.batch * size[i].value};
+    }
+    return product;
+}
+
+static int import_size(onnx_op *op)
+{
+    onnx_number size[ATL_MAX_RANK];
+    if (!onnx_has(op, 0))
+        return onnx_reject(op, "it needs an input 0");
+    sizes_of(op->input[0], size);
+    onnx_known *known = onnx_new_known(op->importer, 0, ATL_SCALAR);
+    if (known)
+        known->at[0] = product_of(size, onnx_rank(op, 0));
+    return onnx_give_known(op, 0, known, ONNX_INT64);
+}
+
+/* ---- reshape ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* The input in the sizes asked for; at most one of them may be unknown to the engine, and -1 stands for what is left. */
+static int give_reshaped(onnx_op *op, int rank, onnx_number *to, int left_over)
+{
+    onnx_number from[ATL_MAX_RANK], whole;
+    atl_node *x = onnx_any(op, 0);
+    atl_shape shape = {.rank = rank};
+    if (!x)
+        return 0;
+    sizes_of(op->input[0], from);
+    whole = product_of(from, onnx_rank(op, 0));
+    if (left_over >= 0) { /* what is left is the whole over the others, if that is known */
+        to[left_over] = (onnx_number){.value = 1};
+        onnx_number others = product_of(to, rank);
+        onnx_number rest = {.value = NAN};
+        if (others.batch == 0 && others.value > 0)
+            rest = (onnx_number){whole.value / others.value, whole.batch / others.value};
+        else if (others.value == 0 && others.batch != 0 && whole.value == 0)
+            rest = (onnx_number){whole.batch / others.batch, 0};
+        else if (others.batch == 0 && others.value == 0 && whole.value == 0)
+            rest = (onnx_number){0, 0};
+        to[left_over] = rest;
+    }
+    int open = 0;
+    for (int i = 0; i < rank; i++) {
+        int is_open = to[i].batch != 0 || isnan(to[i].value);
+        shape.size[i] = is_open ? ATL_ANY : onnx_saturated(to[i].value);
+        open += is_open;
+    }
+    if (open > 1)
+        return onnx_reject(op, "more than one size of its result is unknown: fix the sizes of the inputs");
+    if (!onnx_give(op, 0, atl_reshape(x, shape)))
+        return 0;
+    for (int i = 0; op->output[0] && i < rank; i++)
+        op->output[0]->batch[i] = shape.size[i] == ATL_ANY && to[i].value == 0 && to[i].batch == floorl(to[i].batch)
+                                      ? (int64_t)to[i].batch
+                                      : 0;
+    return 1;
+}
+
+static int reshape_to(onnx_op *op, const onnx_number *asked, int64_t rank, int zero_is_zero)
+{
+    onnx_number to[ATL_MAX_RANK], from[ATL_MAX_RANK];
+    int left_over = -1;
+    if (rank > ATL_MAX_RANK)
+        return onnx_reject(op, "its result has %lld dimensions; the limit is %d", (long long)rank, ATL_MAX_RANK);
+    if (!onnx_has(op, 0))
+        return onnx_reject(op, "it needs an input 0");
+    sizes_of(op->input[0], from);
+    for (int i = 0; i < rank; i++) {
+        to[i] = asked[i];
+        if (asked[i].batch == 0 && asked[i].value == 0 && !zero_is_zero) {
+            if (i >= onnx_rank(op, 0))
+                return onnx_reject(op, "size %d of its result is to be that of its input, which has %d", i,
+                                   onnx_rank(op, 0));
+            to[i] = from[i];
+        } else if (asked[i].batch == 0 && asked[i].value == -1) {
+            if (left_over >= 0)
+                return onnx_reject(op, "two sizes of its result are -1");
+            left_over = i;
+        } else if (asked[i].value < 0)
+            return onnx_reject(op, "size %d of its result is %lld", i, (long long)asked[i].value);
+    }
+    /* Two open sizes that are the input's: it keeps its first dimensions, and the rest is reshaped. */
+    return give_reshaped(op, (int)rank, to, left_over);
+}
+
+static int import_reshape(onnx_op *op)
+{
+    const onnx_known *shape = onnx_numbers(op, 1);
+    return shape && reshape_to(op, shape->at, shape->count, onnx_attr_int(op, "allowzero", 0) != 0);
+}
+
+static int import_flatten(onnx_op *op)
+{
+    onnx_number from[ATL_MAX_RANK], to[2];
+    int rank = onnx_rank(op, 0);
+    int64_t axis = onnx_attr_int(op, "axis", 1);
+    int first = axis == rank ? rank : onnx_axis(op, axis, rank);
+    if (!onnx_has(op, 0) || first < 0)
+        return onnx_reject(op, "it needs an input 0");
+    sizes_of(op->input[0], from);
+    to[0] = product_of(from, first);
+    to[1] = product_of(from + first, rank - first);
+    return give_reshaped(op, 2, to, isnan(to[0].value) && !isnan(to[1].value) ? 0 : isnan(to[1].value) ? 1 : -1);
+}
+
+/* ---- single dimensions --------------------------------------------------------------------------------------------------------------------- */
+
+/* The axes of an attribute or, since opset 13, an input, as a set of bits of `rank`; *given_out: their number. 0 with the reason. */
+static int axes_as_set(onnx_op *op, int since_input, int rank, unsigned *set_out, int *given_out)
+{
+    int64_t axes[ATL_MAX_RANK];
+    int count = op->version < since_input ? onnx_attr_ints(op, "axes", ATL_MAX_RANK, axes)
+                : onnx_has(op, 1)         ? onnx_whole(op, 1, ATL_MAX_RANK, axes)
+                                          : 0;
+    *set_out = 0;
+    *given_out = count;
+    for (int i = 0; i < count; i++) {
+        int axis = onnx_axis(op, axes[i], rank);
+        if (axis < 0)
+            return 0;
+        if (*set_out >> axis & 1)
+            return onnx_reject(op, "axis %d is given twice", axis);
+        *set_out |= 1u << axis;
+    }
+    return count >= 0 && !*op->why;
+}
+
+static int import_squeeze(onnx_op *op)
+{
+    atl_shape shape = onnx_shape(op, 0), to = {0};
+    atl_node *x = onnx_any(op, 0);
+    unsigned set;
+    int given, from[ATL_MAX_RANK];
+    if (!x || !axes_as_set(op, 13, shape.rank, &set, &given))
+        return 0;
+    for (int i = 0; i < shape.rank; i++) {
+        int gone = given ? set >> i & 1 : shape.size[i] == 1;
+        if (gone && shape.size[i] != 1 && shape.size[i] != ATL_ANY)
+            return onnx_reject(op, "dimension %d, which it takes away, has the size %lld", i, (long long)shape.size[i]);
+        if (gone)
+            continue;
+        from[to.rank] = i;
+        to.size[to.rank++] = shape.size[i];
+    }
+    for (int i = shape.rank - 1; i >= 0; i--)
+        if (given ? set >> i & 1 : shape.size[i] == 1)
+            x = atl_squeeze(x, i);
+    if (!onnx_give(op, 0, x))
+        return 0;
+    onnx_batch_from(op, 0, from);
+    return 1;
+}
+
+static int import_unsqueeze(onnx_op *op)
+{
+    atl_node *x = onnx_any(op, 0);
+    int64_t axes[ATL_MAX_RANK];
+    int before = onnx_rank(op, 0), given, from[ATL_MAX_RANK], at = 0;
+    unsigned set;
+    int count = !x                 ? -1
+                : op->version < 13 ? onnx_attr_ints(op, "axes", ATL_MAX_RANK, axes)
+                                   : onnx_whole(op, 1, ATL_MAX_RANK, axes);
+    if (count < 0)
+        return 0;
+    if (before + count > ATL_MAX_RANK)
+        return onnx_reject(op, "its result has %d dimensions; the limit is %d", before + count, ATL_MAX_RANK);
+    if (!axes_as_set(op, 13, before + count, &set, &given))
+        return 0;
+    for (int i = 0; i < before + count; i++) {
+        from[i] = set >> i & 1 ? -1 : at++;
+        if (set >> i & 1)
+            x = atl_expand_dims(x, i);
+    }
+    if (!onnx_give(op, 0, x))
+        return 0;
+    onnx_batch_from(op, 0, from);
+    return 1;
+}
+
+static int import_transpose(onnx_op *op)
+{
+    onnx_order order;
+    int64_t perm[ATL_MAX_RANK];
+    int rank = onnx_rank(op, 0), count = onnx_attr_ints(op, "perm", ATL_MAX_RANK, perm), from[ATL_MAX_RANK], moved = 0;
+    unsigned seen = 0;
+    atl_node *x = onnx_native(op, 0, &order);
+    if (!x || count < 0 || (count && count != rank))
+        return onnx_reject(op, "its attribute 'perm' should have %d numbers", rank);
+    atl_transpose_args args = {.x = x};
+    for (int i = 0; i < rank; i++) {
+        from[i] = count ? onnx_axis(op, perm[i], rank) : rank - 1 - i;
+        if (from[i] < 0 || seen >> from[i] & 1)
+            return onnx_reject(op, "its attribute 'perm' is no permutation");
+        seen |= 1u << from[i];
+        args.order[i] = onnx_axis_in(order, rank, from[i]);
+        moved |= args.order[i] != i;
+    }
+    if (!onnx_give(op, 0, moved ? atl_transpose_with(&args) : x))
+        return 0;
+    onnx_batch_from(op, 0, from);
+    return 1;
+}
+
+/* ---- concat and split ---------------------------------------------------------------------------------------------------------------------- */
+
+static int import_concat(onnx_op *op)
+{
+    int rank = onnx_rank(op, 0), axis = onnx_axis(op, onnx_attr_int(op, "axis", 1), rank), last = 0;
+    atl_node **part = onnx_room(op, op->inputs, sizeof *part);
+    int64_t batches = 0, parts = 0;
+    if (axis < 0 || !part || op->inputs < 1 || op->inputs > 100000)
+        return onnx_reject(op, "it needs inputs of at least one dimension");
+    for (int64_t i = 0; i < op->inputs; i++) {
+        if (!onnx_has(op, i) || onnx_rank(op, i) != rank)
+            return onnx_reject(op, "its inputs must have as many dimensions");
+        last |= op->input[i]->last != NULL;
+        batches += op->input[i]->batch[axis];
+    }
+    onnx_order order = last ? ONNX_CHANNELS_LAST : ONNX_AS_WRITTEN;
+    for (int64_t i = 0; i < op->inputs; i++) {
+        if (onnx_shape(op, i).size[axis] == 0)
+            continue; /* nothing to add */
+        if (!(part[parts++] = onnx_node_in(op->importer, op->input[i], order)))
+            return onnx_reject(op, "its input '%.200s' cannot be made", op->input[i]->name);
+    }
+    if (parts == 0)
+        return onnx_reject(op, "all its inputs are empty");
+    atl_node *y = parts == 1 ? part[0] : atl_concat_with(onnx_axis_in(order, rank, axis), (int)parts, part);
+    if (!onnx_give_in(op, 0, y, order))
+        return 0;
+    if (op->output[0] && op->output[0]->shape.size[axis] == ATL_ANY)
+        op->output[0]->batch[axis] = batches;
+    return 1;
+}
+
+/* Sizes of the parts: given, or as equal as can be. */
+static int split_sizes(onnx_op *op, int64_t whole, int64_t *size)
+{
+    int64_t parts = op->outputs;
+    int count = op->version < 13  ? onnx_attr_ints(op, "split", (int)parts, size)
+                : onnx_has(op, 1) ? onnx_whole(op, 1, (int)parts, size)
+                                  : 0;
+    if (count < 0)
+        return 0;
+    if (count && count != parts)
+        return onnx_reject(op, "it has %d sizes for %lld outputs", count, (long long)parts);
+    if (!count && whole == ATL_ANY)
+        return onnx_reject(op, "the size that it splits is unknown: fix it");
+    int64_t each = count ? 0 : (whole + parts - 1) / parts, sum = 0;
+    for (int64_t i = 0; i < parts; i++) {
+        if (!count)
+            size[i] = each < whole - sum ? each : whole - sum;
+        if (size[i] < 0)
+            return onnx_reject(op, "a part of the size %lld", (long long)size[i]);
+        sum += size[i];
+    }
+    return whole == ATL_ANY || sum == whole ? 1
+                                            : onnx_reject(op, "its parts have %lld elements together, its input %lld",
+                                                          (long long)sum, (long long)whole);
+}
+
+static int import_split(onnx_op *op)
+{
+    onnx_order order;
+    atl_node *x = onnx_native(op, 0, &order);
+    int rank = onnx_rank(op, 0), axis = x ? onnx_axis(op, onnx_attr_int(op, "axis", 0), rank) : -1;
+    int64_t *size = onnx_room(op, op->outputs, sizeof *size), at = 0;
+    if (axis < 0 || !size || op->outputs < 1 || op->outputs > 100000 ||
+        !split_sizes(op, onnx_shape(op, 0).size[axis], size))
+        return 0;
+    for (int64_t i = 0; i < op->outputs; at += size[i++]) {
+        atl_slice_args cut = {.x = x};
+        int there = onnx_axis_in(order, rank, axis);
+        cut.begin[there] = at;
+        cut.end[there] = at + size[i];
+        if (size[i] == 0 && op->output[i]) {
+            atl_shape empty = onnx_shape(op, 0);
+            empty.size[axis] = 0;
+            if (!onnx_give_known(op, i, onnx_new_known(op->importer, onnx_is_float(onnx_type_of(op, 0)), empty),
+                                 onnx_type_of(op, 0)))
+                return 0;
+        } else if (op->output[i] && !onnx_give_in(op, i, atl_slice_with(&cut), order))
+            return 0;
+    }
+    return 1;
+}
+
+/* ---- depth and space ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Channels become blocks of pixels, or the other way round; sizes but the batch must be known. */
+static int import_depth_space(onnx_op *op)
+{
+    atl_node *x = onnx_any(op, 0);
+    atl_shape s = onnx_shape(op, 0);
+    int64_t b = onnx_attr_int(op, "blocksize", 0);
+    int to_depth = op->entry->kind, crd = strcmp(onnx_attr_text(op, "mode", "DCR"), "CRD") == 0;
+    if (!x)
+        return 0;
+    if (s.rank != 4 || s.size[1] == ATL_ANY || s.size[2] == ATL_ANY || s.size[3] == ATL_ANY)
+        return onnx_reject(op, "it takes [batch, channels, height, width], all but the batch known");
+    int64_t c = s.size[1], h = s.size[2], w = s.size[3];
+    if (b < 1 || b > 4096 || (to_depth ? h % b || w % b : c % (b * b)))
+        return onnx_reject(op, "a block of %lld does not fit", (long long)b);
+    if (to_depth) {
+        x = atl_reshape(x, ATL_SHAPE(ATL_ANY, c, h / b, b, w / b, b));
+        return onnx_give(op, 0,
+                         atl_reshape(atl_transpose(x, .order = {0, 3, 5, 1, 2, 4}),
+                                     ATL_SHAPE(ATL_ANY, b * b * c, h / b, w / b)));
+    }
+    c /= b * b;
+    x = atl_reshape(x, crd ? ATL_SHAPE(ATL_ANY, c, b, b, h, w) : ATL_SHAPE(ATL_ANY, b, b, c, h, w));
+    x = crd ? atl_transpose(x, .order = {0, 1, 4, 2, 5, 3}) : atl_transpose(x, .order = {0, 3, 4, 1, 5, 2});
+    return onnx_give(op, 0, atl_reshape(x, ATL_SHAPE(ATL_ANY, c, h * b, w * b)));
+}
+
+/* ---- repeated --------------------------------------------------------------------------------------------------------------------------------- */
+
+/* Broadcast against the shape, both ways. */
+static int import_expand(onnx_op *op)
+{
+    const onnx_known *shape = onnx_numbers(op, 1);
+    atl_shape from = onnx_shape(op, 0), to = {0};
+    onnx_number size[ATL_MAX_RANK], own[ATL_MAX_RANK];
+    atl_node *x = shape ? onnx_any(op, 0) : NULL;
+    int open = 0;
+    if (!x)
+        return 0;
+    if (shape->count > ATL_MAX_RANK)
+        return onnx_reject(op, "its result has %lld dimensions; the limit is %d", (long long)shape->count,
+                           ATL_MAX_RANK);
+    sizes_of(op->input[0], own);
+    to.rank = shape->count > from.rank ? (int)shape->count : from.rank;
+    for (int i = 0; i < to.rank; i++) {
+        int a = i - (to.rank - from.rank), b = i - (to.rank - (int)shape->count);
+        size[i] = b >= 0 ? shape->at[b] : (onnx_number){.value = 1};
+        int keeps = a >= 0 && (from.size[a] != 1 || (size[i].batch == 0 && size[i].value == 1));
+        open |= !keeps && size[i].batch != 0;
+        size[i] = keeps ? own[a] : size[i];
+        to.size[i] = size[i].batch != 0 || keeps ? ATL_ANY : onnx_saturated(size[i].value);
+        to.size[i] = keeps && a >= 0 ? from.size[a] : to.size[i];
+    }
+    atl_node *like = open ? onnx_like(op, to.rank, size) : NULL;
+    if (*op->why)
+        return 0;
+    for (int i = 0; i < to.rank; i++) /* -1 keeps x's */
+        to.size[i] =
+            i >= to.rank - from.rank && from.size[i - (to.rank - from.rank)] == to.size[i] ? ATL_ANY : to.size[i];
+    if (!onnx_give(op, 0, open ? atl_broadcast_like(x, like) : atl_broadcast_to(x, to)))
+        return 0;
+    for (int i = 0; op->output[0] && i < to.rank; i++)
+        op->output[0]->batch[i] = op->output[0]->shape.size[i] == ATL_ANY ? (int64_t)size[i].batch : 0;
+    return 1;
+}
+
+static int import_tile(onnx_op *op)
+{
+    int64_t times[ATL_MAX_RANK];
+    atl_node *x = onnx_any(op, 0);
+    int count = x ? onnx_whole(op, 1, ATL_MAX_RANK, times) : -1;
+    if (count < 0)
+        return 0;
+    return onnx_give(op, 0, atl_tile_with(x, count, times));
+}
+
+const onnx_entry onnx_shapes[] = {{"Concat", 4, import_concat},
+                                  {"DepthToSpace", 1, import_depth_space},
+                                  {"Expand", 8, import_expand},
+                                  {"Flatten", 1, import_flatten},
+                                  {"Reshape", 5, import_reshape},
+                                  {"Shape", 1, import_shape},
+                                  {"Size", 1, import_size},
+                                  {"SpaceToDepth", 1, import_depth_space, .kind = 1},
+                                  {"Split", 2, import_split, .most_outputs = 100000},
+                                  {"Squeeze", 1, import_squeeze},
+                                  {"Tile", 6, import_tile},
+                                  {"Transpose", 1, import_transpose},
+                                  {"Unsqueeze", 1, import_unsqueeze},
+                                  {0}};

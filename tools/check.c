@@ -1,0 +1,126 @@
+/* atled check: the gradient of an ONNX file against central differences in double, and float against double, in words. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "onnx_file.h"
+
+typedef struct settings {
+    option_list inputs;
+    int64_t elements, seed;
+    picture_settings picture;
+} settings;
+
+static int read_settings(settings *set, int argc, char **argv, int *operand, int *code)
+{
+    const command_option options[] = {{"input", 'i', .texts = &set->inputs, .argument = "NAME=FILE",
+                                       .help = "as for atled run; inputs that are not given are random, in [0, 1)"},
+                                      {"elements", 'n', .whole = &set->elements, .argument = "N", .lowest = 1,
+                                       .highest = 1e6, .help = "of each input, to compare"},
+                                      {"seed", 0, .whole = &set->seed, .argument = "N", .lowest = 0, .highest = 1e9,
+                                       .help = "of the random inputs"},
+                                      PICTURE_OPTIONS(&set->picture),
+                                      {0}};
+    static const char *const examples[] = {"atled check net.onnx", "is its gradient right?", NULL};
+    const command_line line = {"check",
+                               .about = "compare the gradient of an ONNX file with central differences",
+                               .operands = "FILE.onnx",
+                               .least_operands = 1,
+                               .most_operands = 1,
+                               .options = options,
+                               .examples = examples};
+    return read_options(&line, argc, argv, operand, code);
+}
+
+/* Random numbers for inputs that are not given; an open size is 1. */
+static int feed_the_rest(const settings *set, onnx_file *f)
+{
+    int64_t inputs = atl_onnx_input_count(f->net), fed = 0;
+    for (int64_t i = 0; i < inputs && i < MOST_ONNX_FEEDS; i++) {
+        atl_node *x = atl_onnx_input(f->net, atl_onnx_input_name(f->net, i));
+        atl_shape shape = atl_shape_of(x);
+        for (int k = 0; k < shape.rank; k++)
+            shape.size[k] = shape.size[k] == ATL_ANY ? 1 : shape.size[k];
+        if (!f->value[i])
+            f->value[i] = atl_dtype_of(x) == ATL_FLOAT32 ? atl_uniform_tensor(shape, 0, 1, (uint64_t)(set->seed + i))
+                                                         : atl_tensor_new(ATL_INT32, shape);
+        if (!f->value[i])
+            return report_error("check", EXIT_INTERNAL, "%s", atl_error());
+        f->feed[fed++] = (atl_feed){x, f->value[i]};
+    }
+    return 0;
+}
+
+/* The distance of the float program from the double reference. */
+static int compare_floats(onnx_file *f, atl_node *y)
+{
+    atl_program *program = atl_compile(f->graph, ATL_NODES(y));
+    atl_reference *exact = program && !atl_run(program, f->feed) ? atl_reference_run(ATL_NODES(y), f->feed) : NULL;
+    double difference = 0, size = 0;
+    const atl_tensor *value = exact ? atl_value(program, y) : NULL,
+                     *reference = exact ? atl_reference_value(exact, y) : NULL;
+    for (int64_t i = 0; reference && atl_floats(value) && i < atl_tensor_count(value); i++) {
+        double d = (double)atl_floats(value)[i] - atl_doubles(reference)[i];
+        difference += d * d;
+        size += atl_doubles(reference)[i] * atl_doubles(reference)[i];
+    }
+    int code = exact ? 0 : report_error("check", EXIT_BAD_FILE, "%s", atl_error());
+    if (exact)
+        printf("%s in float is %.3g from double (relative, 2-norm)\n", atl_name_of(y),
+               size > 0 ? sqrt(difference / size) : sqrt(difference));
+    atl_reference_free(exact);
+    atl_program_free(program);
+    return code;
+}
+
+static int compare_gradient(const settings *set, onnx_file *f, atl_node *y, int *bad)
+{
+    for (int64_t i = 0; i < atl_onnx_input_count(f->net); i++) {
+        atl_node *x = atl_onnx_input(f->net, atl_onnx_input_name(f->net, i)), *gradient = NULL;
+        atl_gradient_check check;
+        if (atl_dtype_of(x) != ATL_FLOAT32)
+            continue;
+        if (atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x), .result_out = &gradient, .unused = ATL_UNUSED_NULL))
+            return report_error("check", EXIT_BAD_FILE, "%s", atl_graph_error(f->graph));
+        if (!gradient) {
+            printf("%s does not depend on %s\n", atl_name_of(y), atl_name_of(x));
+            continue;
+        }
+        if (atl_check_gradient(y, ATL_NODES(x), f->feed, .most = set->elements, .result_out = &check))
+            return report_error("check", EXIT_BAD_FILE, "%s", atl_error());
+        int fine = check.worst <= 1e-5;
+        *bad |= !fine;
+        printf("the gradient of %s by %s %s central differences: off by %.3g at worst, of %lld elements; %lld stood on "
+               "a kink\n",
+               atl_name_of(y), atl_name_of(x), fine ? "agrees with" : "DIFFERS from", check.worst,
+               (long long)check.checked, (long long)check.kinks);
+    }
+    return 0;
+}
+
+int atled_check(int argc, char **argv)
+{
+    settings set = {.elements = 8, .seed = 1};
+    picture_numbers picture;
+    onnx_file file = {0};
+    int operand, code, bad = 0;
+    if (!read_settings(&set, argc, argv, &operand, &code))
+        return code;
+    code = read_picture_settings("check", &set.picture, &picture);
+    if (!code) {
+        code = open_onnx("check", argv[operand], &set.inputs, &picture, &file);
+        if (!code)
+            code = feed_the_rest(&set, &file);
+        for (int64_t i = 0; !code && i < atl_onnx_output_count(file.net); i++) {
+            atl_node *y = atl_onnx_output(file.net, atl_onnx_output_name(file.net, i));
+            if (atl_dtype_of(y) != ATL_FLOAT32)
+                continue;
+            code = compare_floats(&file, y);
+            if (!code)
+                code = compare_gradient(&set, &file, y, &bad);
+        }
+        close_onnx(&file);
+    }
+    free(set.inputs.value);
+    return code ? code : bad ? EXIT_GOAL_NOT_MET : 0;
+}

@@ -1,0 +1,60 @@
+/* What the commands that take an ONNX file share: opening it, telling what cannot be read, and what is fed. */
+#ifndef ATLED_TOOLS_ONNX_FILE_H
+#define ATLED_TOOLS_ONNX_FILE_H
+
+#include "tools.h"
+
+enum { MOST_ONNX_FEEDS = 64 };
+
+/* How a picture becomes what the network takes: (scale * pixel - mean) / deviation, by channel. */
+typedef struct picture_settings {
+    int preset;                   /* index into picture_presets */
+    const char *mean, *deviation; /* numbers with commas between, one or three; null: the preset's */
+    const char *scale;            /* one number */
+    int bgr;
+    const char *logits; /* of networks from a file: the value that holds the scores; null: its first output */
+} picture_settings;
+extern const char *const picture_presets[]; /* ends with null */
+/* Their rows in a command's table of options. */
+#define PICTURE_OPTIONS(set)                                                                                           \
+    {"preprocess",                                                                                                     \
+     0,                                                                                                                \
+     .choice = &(set)->preset,                                                                                         \
+     .choices = picture_presets,                                                                                       \
+     .argument = "NAME",                                                                                               \
+     .help = "of an ONNX file: what becomes of pixels 0..255: nothing, or what networks of ImageNet (PyTorch), "       \
+             "Caffe, TensorFlow or CIFAR-10 take"},                                                                    \
+        {"mean", 0, .text = &(set)->mean, .argument = "X,Y,Z",                                                         \
+         .help = "in place of the preset's: (scale * pixel - mean) / std, R, G, B; one number is for all three"},      \
+        {"std", 0, .text = &(set)->deviation, .argument = "X,Y,Z", .help = "the same"},                                \
+        {"scale", 0, .text = &(set)->scale, .argument = "X", .help = "the same; one number"},                          \
+    {                                                                                                                  \
+        "bgr", 0, .flag = &(set)->bgr, .help = "the network takes the channels in the order B, G, R"                   \
+    }
+
+typedef struct picture_numbers {
+    float mean[3], factor[3]; /* (pixel - mean) * factor, in the order R, G, B */
+    int bgr;                  /* the network takes the channels in the opposite order */
+} picture_numbers;
+/* 0, or the exit code after a complaint. */
+int read_picture_settings(const char *command, const picture_settings *set, picture_numbers *to);
+
+typedef struct onnx_file {
+    atl_graph *graph;
+    atl_onnx *net;
+    atl_onnx_report *report;
+    atl_tensor *value[MOST_ONNX_FEEDS]; /* by input of the file; null: not given */
+    atl_feed feed[MOST_ONNX_FEEDS + 1];
+} onnx_file;
+
+/* Opens the model.  words: "NAME=FILE" or "FILE" for the first input: .npy, or a picture, which is fitted to the input; unless null.  0, or the
+ * exit code after having said what is wrong.  close_onnx is needed either way. */
+int open_onnx(const char *command, const char *path, const option_list *words, const picture_numbers *picture,
+              onnx_file *file_out);
+void close_onnx(onnx_file *file);
+/* All inputs must have been given. */
+int check_all_fed(const char *command, const onnx_file *file);
+/* The nodes that cannot be read, one a line. */
+void print_problems(const atl_onnx_report *report, FILE *to);
+
+#endif

@@ -1,0 +1,122 @@
+/* atled run: the outputs of an ONNX file for given inputs. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "labels.h"
+#include "onnx_file.h"
+#include "used_files.h"
+
+typedef struct settings {
+    const char *output, *labels;
+    option_list inputs;
+    picture_settings picture;
+} settings;
+
+static int read_settings(settings *set, int argc, char **argv, int *operand, int *code)
+{
+    const command_option options[] = {{"input", 'i', .texts = &set->inputs, .argument = "NAME=FILE", .required = 1,
+                                       .help = "an array, .npy, or a picture, PNG or JPEG, which is fitted to the "
+                                               "input; without NAME= for the first input; several times for several"},
+                                      {"output", 'o', .text = &set->output, .argument = "FILE",
+                                       .help = "all outputs, .npz"},
+                                      {"labels", 'l', .text = &set->labels, .argument = "FILE",
+                                       .help = "names of the classes, one a line"},
+                                      PICTURE_OPTIONS(&set->picture),
+                                      {0}};
+    static const char *const examples[] = {"atled run net.onnx -i flamingo.jpg --preprocess imagenet",
+                                           "the five most likely classes", NULL};
+    const command_line line = {"run",
+                               .about = "the outputs of an ONNX file for given inputs",
+                               .operands = "FILE.onnx",
+                               .least_operands = 1,
+                               .most_operands = 1,
+                               .options = options,
+                               .examples = examples};
+    return read_options(&line, argc, argv, operand, code);
+}
+
+/* The largest of [1, classes], as probabilities. */
+static int print_top(const settings *set, const atl_tensor *scores)
+{
+    int classes = (int)atl_tensor_shape(scores).size[1];
+    const float *x = atl_floats(scores);
+    class_names labels = {0};
+    double sum = 0, most = -1e300;
+    int code = read_labels("run", set->labels, NULL, NULL, classes, &labels);
+    for (int i = 0; i < classes; i++)
+        most = x[i] > most ? (double)x[i] : most;
+    for (int i = 0; i < classes; i++)
+        sum += exp((double)x[i] - most);
+    char *told = calloc(classes > 0 ? (size_t)classes : 1, 1), text[128];
+    for (int k = 0; told && k < 5 && k < classes && !code; k++) {
+        int best = -1;
+        for (int i = 0; i < classes; i++)
+            if (!told[i] && (best < 0 || x[i] > x[best]))
+                best = i;
+        told[best] = 1;
+        printf("%8.4g  %6.2f %%  %s\n", (double)x[best], 100 * exp((double)x[best] - most) / sum,
+               class_text(&labels, best, text, sizeof text));
+    }
+    free(told);
+    free_labels(&labels);
+    return code;
+}
+
+static int tell(const settings *set, const onnx_file *f, const atl_program *program)
+{
+    int64_t outputs = atl_onnx_output_count(f->net);
+    atl_npz_entry *entry = calloc((size_t)outputs + 1, sizeof *entry);
+    char text[160];
+    int code = entry ? 0 : report_error("run", EXIT_INTERNAL, "out of memory");
+    for (int64_t i = 0; i < outputs && !code; i++) {
+        entry[i] = (atl_npz_entry){atl_onnx_output_name(f->net, i),
+                                   atl_value(program, atl_onnx_output(f->net, atl_onnx_output_name(f->net, i)))};
+        atl_shape shape = atl_tensor_shape(entry[i].value);
+        printf("%s %s\n", entry[i].name, atl_shape_text(shape, text, sizeof text));
+        if (outputs == 1 && shape.rank == 2 && shape.size[0] == 1 && shape.size[1] > 1 && atl_floats(entry[i].value))
+            code = print_top(set, entry[i].value);
+    }
+    if (!code && set->output && atl_write_npz(set->output, entry, (int)outputs))
+        code = report_error("run", EXIT_BAD_FILE, "%s", atl_error());
+    free(entry);
+    return code;
+}
+
+static int run(const settings *set, onnx_file *f)
+{
+    int64_t outputs = atl_onnx_output_count(f->net);
+    atl_node **node = calloc((size_t)outputs + 1, sizeof *node);
+    for (int64_t i = 0; node && i < outputs; i++)
+        node[i] = atl_onnx_output(f->net, atl_onnx_output_name(f->net, i));
+    atl_program *program = node ? atl_compile(f->graph, (atl_nodes){outputs, node}) : NULL;
+    atl_status status = program ? atl_run(program, f->feed) : ATL_INVALID;
+    int code = status ? report_error("run", exit_code_of(status), "%s", atl_error()) : tell(set, f, program);
+    atl_program_free(program);
+    free(node);
+    return code;
+}
+
+int atled_run(int argc, char **argv)
+{
+    settings set = {0};
+    picture_numbers picture;
+    onnx_file file = {0};
+    int operand, code;
+    if (!read_settings(&set, argc, argv, &operand, &code))
+        return code;
+    code = read_picture_settings("run", &set.picture, &picture);
+    const used_file files[] = {{"output", set.output, FILE_WRITTEN, NPZ_FORMAT, NULL}, {0}};
+    if (!code)
+        code = check_files("run", files);
+    if (!code) {
+        code = open_onnx("run", argv[operand], &set.inputs, &picture, &file);
+        if (!code)
+            code = check_all_fed("run", &file);
+        if (!code)
+            code = run(&set, &file);
+        close_onnx(&file);
+    }
+    free(set.inputs.value);
+    return code;
+}
