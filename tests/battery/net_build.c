@@ -17,6 +17,7 @@ static void ask_for(net *n, atl_node *node, const char *format, ...)
     va_start(list, format);
     vsnprintf(n->about[n->outputs], sizeof *n->about, format, list);
     va_end(list);
+    n->is_gradient[n->outputs] = format[0] == 'd';
     n->output[n->outputs++] = node;
 }
 
@@ -107,7 +108,7 @@ static void ask_for_gradients(net *n, atl_node *of, const char *name)
     for (int64_t i = 0; i < count; i++)
         ask_for(n, result[i], "d %s / d %.24s", name, atl_name_of(by[i]));
     if (option[NET_SECOND_ORDER] && of == n->cost)
-        ask_for(n, atl_gradient(atl_sum(atl_square(result[0])), by[0]), "second order");
+        ask_for(n, atl_gradient(atl_sum(atl_square(result[0])), by[0]), "d^2 cost");
 }
 
 /* ---- the training step ------------------------------------------------------------------------------------------- */
@@ -215,7 +216,7 @@ void net_describe(const net_recipe *recipe, char *text, size_t size)
                                              [NET_BY_VARIABLES] = "by variables",
                                              [NET_BY_VALUE] = "by value",
                                              [NET_SECOND_COST] = "second cost",
-                                             [NET_SECOND_ORDER] = "second order",
+                                             [NET_SECOND_ORDER] = "d^2 cost",
                                              [NET_WANTS] = "wants",
                                              [NET_OPTIMIZER] = "optimizer",
                                              [NET_STEP_FORM] = "form of step",
