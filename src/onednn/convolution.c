@@ -17,7 +17,7 @@ typedef struct geometry {
     onednn_desc plain_filter;                /* HWIO, seen as oihw or goihw */
     onednn_desc plain_image, plain_result;   /* NHWC */
     dnnl_alg_kind_t algorithm;
-    int sums; /* the residual is put where the result goes, and summed up there: Winograd's kernels can take it in no other way */
+    int sums; /* the residual is copied to the result and summed up there, for kernels that can take it in no other way */
     int threads;
     dnnl_dims_t stride, dilation, before, after; /* dilation: 0 for a dense window */
     const char *filter_letters;
@@ -175,14 +175,15 @@ static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const geometry *g,
     if (c->bfloat16) { /* other arrays are rounded than in the backward pass */
         dnnl_status_t status = ALREADY_SAID;
         if (describe_geometry(&rounded, &forward)) {
-            status = pick(hint, &rounded, &forward, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){NULL, NULL});
+            status = pick(hint, &rounded, &forward, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){0});
             release_geometry(&rounded);
         }
         return status;
     }
-    dnnl_status_t status = pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){NULL, NULL});
-    return status == dnnl_unimplemented ? pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){"ref", NULL})
-                                        : status;
+    dnnl_status_t status = pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){0});
+    return status == dnnl_unimplemented
+               ? pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){.name = "ref"})
+               : status;
 }
 
 static dnnl_status_t append_sum(dnnl_post_ops_t ops)
@@ -228,12 +229,16 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, c
         memset(list, 0, sizeof list);
     else
         preferences_of(c, list);
+    onednn_preference reference = {.name = "ref"};
+    list[0].adds_residual = list[1].adds_residual = reference.adds_residual = c->residual_input >= 0 && !g->sums;
+    if (g->sums && g->algorithm == dnnl_convolution_direct)
+        list[0].name = list[1].name = "gemm:"; /* what the others add by themselves: see choose_direct */
     if (status == dnnl_success)
         status = pick(desc, g, c, c->pass, attributes, hint, list[0]);
     if (status == dnnl_unimplemented)
         status = pick(desc, g, c, c->pass, attributes, hint, list[1]);
     if (status == dnnl_unimplemented && !c->bfloat16) /* oneDNN has nothing else: a slow answer is better than none */
-        status = pick(desc, g, c, c->pass, attributes, hint, (onednn_preference){"ref", NULL});
+        status = pick(desc, g, c, c->pass, attributes, hint, reference);
     if (hint)
         dnnl_primitive_desc_destroy(hint);
     if (attributes)
@@ -241,19 +246,40 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, c
     return status;
 }
 
-/* By Winograd's method if that is asked for and there, else directly. */
-static dnnl_status_t choose_method(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c)
+static int is_fast(dnnl_status_t status, const_dnnl_primitive_desc_t desc)
 {
-    g->sums = g->algorithm == dnnl_convolution_winograd && c->residual_input >= 0;
-    dnnl_status_t status = choose_of(desc, g, c);
-    if (g->algorithm == dnnl_convolution_direct || (status == dnnl_success && !onednn_is_reference(*desc)))
-        return status;
+    return status == dnnl_success && !onednn_is_reference(desc);
+}
+
+static dnnl_status_t choose_again(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c, int sums)
+{
     if (*desc)
         dnnl_primitive_desc_destroy(*desc);
     *desc = NULL;
-    g->algorithm = dnnl_convolution_direct;
-    g->sums = 0;
+    g->sums = sums;
     return choose_of(desc, g, c);
+}
+
+/* A residual is read where it lies if a fast kernel can do that, else it is copied to the result, for matrix products only:
+ * oneDNN 2.6.3 crashes on such a sum in depthwise kernels whose channels do not fill the last vector. */
+static dnnl_status_t choose_direct(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c)
+{
+    g->algorithm = dnnl_convolution_direct;
+    dnnl_status_t status = choose_again(desc, g, c, 0);
+    if (c->residual_input < 0 || is_fast(status, *desc) || (status != dnnl_success && status != dnnl_unimplemented))
+        return status;
+    return choose_again(desc, g, c, 1);
+}
+
+/* By Winograd's method if that is asked for and there, else directly. */
+static dnnl_status_t choose_method(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c)
+{
+    if (g->algorithm == dnnl_convolution_winograd) {
+        dnnl_status_t status = choose_again(desc, g, c, c->residual_input >= 0);
+        if (is_fast(status, *desc))
+            return status;
+    }
+    return choose_direct(desc, g, c);
 }
 
 static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c)
@@ -397,15 +423,22 @@ static dnnl_primitive_desc_t open_without_relu(geometry *g, const onednn_convolu
     onednn_convolution plain = *c;
     plain.activation = ONEDNN_IDENTITY;
     onednn_desc chosen = g->filter;
+    dnnl_alg_kind_t algorithm = g->algorithm;
     memset(&g->filter, 0, sizeof g->filter);
     dnnl_status_t status = ALREADY_SAID;
     if (onednn_copy_desc(&g->filter, onednn_wanted(with, DNNL_ARG_WEIGHTS)))
         status = choose(&desc, g, &plain);
     onednn_release_desc(&g->filter);
     g->filter = chosen;
-    if (status != dnnl_success)
-        return NULL;
-    return desc;
+    /* What is summed up in the result's place cannot be computed twice. */
+    int differs = g->sums || g->algorithm != algorithm;
+    g->algorithm = algorithm;
+    g->sums = 0;
+    if (status == dnnl_success && !differs)
+        return desc;
+    if (desc)
+        dnnl_primitive_desc_destroy(desc);
+    return NULL;
 }
 
 /* Opens the convolution with its relu and a guard of NaN, or, where there can be none, without its relu, which is
