@@ -63,9 +63,8 @@ typedef struct net {
     int outputs;
     atl_node *output[MOST_OUTPUTS];
     char about[MOST_OUTPUTS][40]; /* "the cost", ... */
-    char is_gradient[MOST_OUTPUTS];
-    double products;     /* multiplications of the forward part, for an image of one */
-    char text[NET_TEXT]; /* the layers, one a line */
+    double products;              /* multiplications of the forward part, for an image of one */
+    char text[NET_TEXT];          /* the layers, one a line */
 } net;
 
 net_recipe net_draw(uint64_t seed, uint64_t number);

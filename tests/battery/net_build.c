@@ -17,7 +17,6 @@ static void ask_for(net *n, atl_node *node, const char *format, ...)
     va_start(list, format);
     vsnprintf(n->about[n->outputs], sizeof *n->about, format, list);
     va_end(list);
-    n->is_gradient[n->outputs] = format[0] == 'd';
     n->output[n->outputs++] = node;
 }
 
@@ -27,7 +26,7 @@ static atl_node *dense(net *n, atl_node *x, const char *name, int width, atl_act
 {
     float decay = n->recipe->option[NET_DECAY] ? 0.02f : 0;
     return atl_dense_layer(x, name, .width = width, .activation = activation, .decay = decay,
-                           .transposed = n->recipe->option[NET_HEAD] == 4);
+                           .weight_order = n->recipe->option[NET_HEAD] == 4 ? ATL_OUT_IN : ATL_IN_OUT);
 }
 
 static atl_node *head_of(net *n, atl_node *x)
@@ -59,7 +58,7 @@ static atl_node *loss_of(net *n, atl_node *x)
     case 0:
         return atl_mean(atl_square(x));
     case 1:
-        return atl_mean(atl_softmax_cross_entropy(x, .label = 0));
+        return atl_mean(atl_softmax_cross_entropy(x, .label = ATL_ZERO));
     case 2:
         return atl_mean(atl_huber_loss(x, atl_fill(x, 0.3f), 0.5f));
     case 3:
@@ -103,7 +102,7 @@ static void ask_for_gradients(net *n, atl_node *of, const char *name)
             if (option[NET_BY_VARIABLES] == 1)
                 break;
         }
-    if (!count || atl_gradients(.of = {1, &of}, .by = {count, by}, .result = result, .unused = ATL_UNUSED_ZEROS))
+    if (!count || atl_gradients(.of = {1, &of}, .by = {count, by}, .result_out = result, .unused = ATL_UNUSED_ZEROS))
         return;
     for (int64_t i = 0; i < count; i++)
         ask_for(n, result[i], "d %s / d %.24s", name, atl_name_of(by[i]));
