@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./setup.sh demo | test | bench | help: installs what is missing, builds, and runs. See `./setup.sh help`.
+# ./setup.sh demo | test | coverage | bench | help: installs what is missing, builds, and runs. See `./setup.sh help`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -16,6 +16,7 @@ usage: ./setup.sh COMMAND
   test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers; the tests of computing
           also for each lower instruction set (ATLED_ISA); with clang, too, where it is installed; and programs run by several
           threads at once under the thread sanitizer
+  coverage [TEST...]
   bench   build the benchmarks and run them: `PYTHON="PYTHON..." ./setup.sh bench [--quick] [CASE...]`, see docs/performance.md
   help    this text
 Each installs what is missing with apt (sudo is used where needed); on other systems it names the packages and stops.
@@ -186,6 +187,33 @@ test_() {
     ISAS="instruction sets: ${isas[*]}${lacking:+; $lacks}" tests/summary.sh "${folders[@]}" # its last line: N passed, M failed
 }
 
+# Lines run by the tests, as gcov counts them: "SHARE% RUN of LINES FILE" for each source, then their sum. A source that is
+# compiled several times, once for each instruction set, counts by its best object: the sum is no larger than the truth.
+print_coverage() {
+    (cd "$1" && find . -name '*.gcda' -exec gcov -n {} + 2>/dev/null) | awk '
+        /^File / { file = substr($0, 7, length($0) - 7); sub("^([.][.]/)+", "", file) }
+        /^Lines executed:/ && file ~ /^(src|tools)\/.*[.]c$/ {
+            split($0, part, "[:%]"); ran = int(part[2] * $NF / 100 + 0.5)
+            if (!(file in lines) || ran > best[file]) { best[file] = ran; lines[file] = $NF }
+        }
+        END { for (file in lines) printf "%5.1f%% %5d of %5d %s\n", 100 * best[file] / lines[file], best[file], lines[file], file }
+    ' | sort -n
+}
+
+# Without names of tests, all of them; build-cov/coverage.txt has every file.
+coverage() {
+    need "${tools[@]}" "${libraries[@]}" "${for_tests[@]}"
+    like "${for_some_tests[@]}"
+    build build-cov -Dtests=enabled -Db_coverage=true -Dbuildtype=debugoptimized
+    find build-cov -name '*.gcda' -delete # counts of earlier runs
+    run_tests build-cov "$@"
+    tests/summary.sh build-cov || true
+    print_coverage build-cov >build-cov/coverage.txt
+    say "lines of src and tools that the tests run, least covered files first; all files: build-cov/coverage.txt"
+    head -n 40 build-cov/coverage.txt
+    awk '{ ran += $2; lines += $4 } END { printf "%.1f %% of %d lines\n", 100 * ran / lines, lines }' build-cov/coverage.txt
+}
+
 demo() {
     need "${tools[@]}" "${libraries[@]}"
     build build -Dtests=disabled
@@ -210,6 +238,7 @@ main() {
     case "${1:-help}" in
     demo) demo ;;
     test) test_ ;;
+    coverage) coverage "${@:2}" ;;
     bench) bench "${@:2}" ;;
     help | -h | --help) help ;;
     *)

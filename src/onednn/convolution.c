@@ -1,30 +1,18 @@
-/* Convolution and its two gradients with oneDNN. Images are in NHWC, and the filter is in the order that the primitive
- * prefers.  With NHWC images oneDNN's kernels are within a few per cent of their best, no reorder of an image is
- * needed, and no geometry uses oneDNN's slow reference loops (a partly given layout does).  The compiler chooses blocks
- * of 16 channels only where Winograd convolution pays for them. */
+/* Convolution and its two gradients on oneDNN: what is computed, in oneDNN's words, and by which implementation.
+ *
+ * Images lie in the plain order, NHWC, and the filter in whatever order the primitive likes: on NHWC in and out, oneDNN's kernels
+ * are within some percent of their best, no reorder of an image is needed, and no onednn_geometry falls into its reference loops (a half
+ * given layout does).  Where the compiler has chosen blocks of 16 channels it is Winograd's method that pays for them. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cost/cost.h"
 #include "graph/error.h"
+#include "onednn/convolution.h"
+#include "cost/cost.h"
 #include "onednn/nan_guard.h"
-#include "onednn/primitive.h"
 
-/* The three arrays, the bias, and the window, as oneDNN describes them. */
-typedef struct geometry {
-    onednn_desc image, filter, result, bias; /* as passed to the primitive; it chooses the filter's order */
-    onednn_desc plain_filter;                /* HWIO, with oneDNN's dimensions oihw or goihw */
-    onednn_desc plain_image, plain_result;   /* NHWC */
-    dnnl_alg_kind_t algorithm;
-    /* The residual is copied to the result, and the primitive adds to it: Winograd kernels support only that. */
-    int sums;
-    int threads;
-    dnnl_dims_t stride, dilation, before, after; /* dilation: 0 for a dense window */
-    const char *filter_letters;
-} geometry;
-
-static void release_geometry(geometry *g)
+void onednn_release_geometry(onednn_geometry *g)
 {
     onednn_release_desc(&g->image);
     onednn_release_desc(&g->filter);
@@ -35,9 +23,9 @@ static void release_geometry(geometry *g)
     onednn_release_desc(&g->plain_result);
 }
 
-/* [fh, fw, in / groups, out], where the outputs of a group are adjacent, is described as [out, in, fh, fw], or with
- * groups as [groups, out / groups, in / groups, fh, fw]. */
-static int describe_filter(geometry *g, const onednn_convolution *c)
+/* [fh, fw, in / groups, out], where the outputs of a group lie side by side, is seen as [out, in, fh, fw], or with groups as
+ * [groups, out / groups, in / groups, fh, fw]. */
+static int describe_filter(onednn_geometry *g, const onednn_convolution *c)
 {
     const int64_t *size = c->filter.size;
     int64_t in = size[2], out = size[3], groups = c->groups;
@@ -49,7 +37,7 @@ static int describe_filter(geometry *g, const onednn_convolution *c)
            onednn_describe_any(&g->filter, 5 - skip, dims + skip);
 }
 
-static void describe_window(geometry *g, int direction, const atl_window *w)
+static void describe_window(onednn_geometry *g, int direction, const atl_window *w)
 {
     g->stride[direction] = w->stride;
     g->dilation[direction] = w->dilation - 1;
@@ -57,40 +45,40 @@ static void describe_window(geometry *g, int direction, const atl_window *w)
     g->after[direction] = w->pad_after;
 }
 
-static double flops_of(const onednn_convolution *c)
+double onednn_convolution_flops(const onednn_convolution *c)
 {
     const int64_t *filter = c->filter.size, *result = c->result.size;
     return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)(result[1] * result[2]) *
            (double)(result[0] * result[3]);
 }
 
-static int describe_geometry(geometry *g, const onednn_convolution *c)
+static int describe_geometry(onednn_geometry *g, const onednn_convolution *c)
 {
     memset(g, 0, sizeof *g);
     describe_window(g, 0, &c->vertical);
     describe_window(g, 1, &c->horizontal);
-    g->threads = onednn_threads_for(flops_of(c), (double)(atl_shape_count(c->image) + atl_shape_count(c->result)));
+    g->threads = onednn_threads_for(onednn_convolution_flops(c),
+                                    (double)(atl_shape_count(c->image) + atl_shape_count(c->result)));
     g->algorithm = c->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
     int (*describe)(onednn_desc *, atl_shape) = c->blocked ? onednn_describe_image_blocked : onednn_describe_image;
     int ok = onednn_describe_image(&g->plain_image, c->image) && onednn_describe_image(&g->plain_result, c->result) &&
              describe(&g->image, c->image) && describe(&g->result, c->result) && describe_filter(g, c);
     if (ok && c->bias_input >= 0)
         ok = onednn_describe(&g->bias, 1, &c->result.size[3], NULL);
-    if (ok && c->bfloat16) /* for inputs; results stay float32 */
+    if (ok && c->bfloat16) /* what is read; what is computed stays float32 */
         ok = (c->pass == ONEDNN_INPUT_GRADIENT || onednn_round_desc(&g->image)) &&
              (c->pass == ONEDNN_FILTER_GRADIENT || onednn_round_desc(&g->filter)) &&
              (c->pass == ONEDNN_FORWARD || onednn_round_desc(&g->result));
     if (!ok)
-        release_geometry(g);
+        onednn_release_geometry(g);
     return ok;
 }
 
-/* ---- what differs between oneDNN 2.x and 3.x --------------------------------------------------------------------- */
+/* ---- what differs between oneDNN 2.x and 3.x ---------------------------------------------------------------------- */
 
-/* pick: the first acceptable implementation, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is
- * none. */
+/* pick: the first implementation that suits, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is none. */
 #if DNNL_VERSION_MAJOR >= 3
-static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, onednn_pass pass,
+static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const onednn_geometry *g, onednn_pass pass,
                                dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint)
 {
     dnnl_engine_t engine = onednn_engine();
@@ -108,15 +96,16 @@ static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const geometry *g, o
                                                                    g->before, g->after, hint, attributes);
 }
 
-static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
-                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, onednn_preference like)
+static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const onednn_geometry *g, const onednn_convolution *c,
+                          onednn_pass pass, dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint,
+                          onednn_preference like)
 {
     (void)c;
     dnnl_status_t status = open_pass(desc, g, pass, attributes, hint);
     return onednn_first_acceptable(desc, status, like);
 }
 #else
-static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *g, const onednn_convolution *c,
+static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const onednn_geometry *g, const onednn_convolution *c,
                                    onednn_pass pass)
 {
     dnnl_alg_kind_t algorithm = g->algorithm;
@@ -133,8 +122,9 @@ static dnnl_status_t describe_pass(dnnl_convolution_desc_t *op, const geometry *
                                                                g->after);
 }
 
-static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c, onednn_pass pass,
-                          dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint, onednn_preference like)
+static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const onednn_geometry *g, const onednn_convolution *c,
+                          onednn_pass pass, dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint,
+                          onednn_preference like)
 {
     dnnl_convolution_desc_t op;
     dnnl_status_t status = describe_pass(&op, g, c, pass);
@@ -142,12 +132,12 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const geometry *g, const 
 }
 #endif
 
-/* ---- choosing an implementation ---------------------------------------------------------------------------------- */
+/* ---- choosing an implementation ------------------------------------------------------------------------------------ */
 
-/* A status in addition to oneDNN's: the error is set already. */
+/* Beside oneDNN's: the error is set already, in words. */
 static const dnnl_status_t ALREADY_SAID = (dnnl_status_t)-1;
 
-/* Preferences in order; the last has no name.  Measured on AVX-512; on other processors the names do not occur. */
+/* Tastes in order of preference; the last has no name. Measured on AVX-512; on other processors the names do not occur. */
 enum { PREFERENCES = 2 };
 static void preferences_of(const onednn_convolution *c, onednn_preference *list)
 {
@@ -157,35 +147,35 @@ static void preferences_of(const onednn_convolution *c, onednn_preference *list)
     /* The image gradient of a first layer: the vector kernels compute sixteen channels where there are three. */
     if (few_channels && c->pass == ONEDNN_INPUT_GRADIENT)
         list[0].name = c->result.size[3] >= 32 ? "gemm" : "jit:avx2";
-    /* oneDNN would choose brgconv, which is at best as fast and, with strides and so few input channels, half as
-     * fast. */
+    /* oneDNN would take brgconv, which is as fast at best and, with strides, half as fast where the input channels are so few. */
     if (c->pass == ONEDNN_FORWARD && c->groups == 1 && c->image.size[3] <= 16 &&
         c->vertical.size * c->horizontal.size > 1)
         list[0].name = "jit:avx512_core";
-    /* oneDNN 2.6.3 writes beyond its scratchpad, or to the wrong position, if this kernel gathers every other pixel of
-     * an image whose channels do not fill its vectors. */
+    /* oneDNN 2.6.3 writes beyond its scratchpad, or to the wrong place, where this kernel gathers every other pixel of an image whose
+     * channels do not fill its vectors. */
     if (c->pass == ONEDNN_FILTER_GRADIENT && strided && c->vertical.size * c->horizontal.size == 1 &&
         c->image.size[3] % 16)
         list[0].unlike = list[1].unlike = "jit_1x1";
 }
 
-/* The forward primitive that oneDNN 2.x and 3.x need to create a backward one. */
-static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const geometry *g, const onednn_convolution *c)
+/* The forward primitive that 2.x and 3.x want to see before they make a backward one. */
+static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const onednn_geometry *g, const onednn_convolution *c)
 {
-    geometry rounded;
+    onednn_geometry rounded;
     onednn_convolution forward = *c;
     forward.pass = ONEDNN_FORWARD;
-    if (c->bfloat16) { /* its rounded arrays differ from the backward pass's */
+    if (c->bfloat16) { /* other arrays are rounded than in the backward pass */
         dnnl_status_t status = ALREADY_SAID;
         if (describe_geometry(&rounded, &forward)) {
-            status = pick(hint, &rounded, &forward, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){NULL, NULL});
-            release_geometry(&rounded);
+            status = pick(hint, &rounded, &forward, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){0});
+            onednn_release_geometry(&rounded);
         }
         return status;
     }
-    dnnl_status_t status = pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){NULL, NULL});
-    return status == dnnl_unimplemented ? pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){"ref", NULL})
-                                        : status;
+    dnnl_status_t status = pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){0});
+    return status == dnnl_unimplemented
+               ? pick(hint, g, c, ONEDNN_FORWARD, NULL, NULL, (onednn_preference){.name = "ref"})
+               : status;
 }
 
 static dnnl_status_t append_sum(dnnl_post_ops_t ops)
@@ -197,8 +187,8 @@ static dnnl_status_t append_sum(dnnl_post_ops_t ops)
 #endif
 }
 
-/* Attributes with the epilogue of the convolution: + residual, activation. */
-static dnnl_primitive_attr_t attributes_of(const geometry *g, const onednn_convolution *c)
+/* Attributes with what follows the convolution: + residual, activation. */
+static dnnl_primitive_attr_t attributes_of(const onednn_geometry *g, const onednn_convolution *c)
 {
     dnnl_post_ops_t ops = NULL;
     dnnl_primitive_attr_t attributes = onednn_product_attributes(c->bfloat16);
@@ -219,7 +209,7 @@ static dnnl_primitive_attr_t attributes_of(const geometry *g, const onednn_convo
     return NULL;
 }
 
-static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, const onednn_convolution *c)
+static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const onednn_geometry *g, const onednn_convolution *c)
 {
     onednn_preference list[PREFERENCES];
     dnnl_primitive_desc_t hint = NULL;
@@ -231,12 +221,16 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, c
         memset(list, 0, sizeof list);
     else
         preferences_of(c, list);
+    onednn_preference reference = {.name = "ref"};
+    list[0].adds_residual = list[1].adds_residual = reference.adds_residual = c->residual_input >= 0 && !g->sums;
+    if (g->sums && g->algorithm == dnnl_convolution_direct)
+        list[0].name = list[1].name = "gemm:"; /* what the others add by themselves: see choose_direct */
     if (status == dnnl_success)
         status = pick(desc, g, c, c->pass, attributes, hint, list[0]);
     if (status == dnnl_unimplemented)
         status = pick(desc, g, c, c->pass, attributes, hint, list[1]);
-    if (status == dnnl_unimplemented && !c->bfloat16) /* oneDNN has nothing else: accepts a slow implementation */
-        status = pick(desc, g, c, c->pass, attributes, hint, (onednn_preference){"ref", NULL});
+    if (status == dnnl_unimplemented && !c->bfloat16) /* oneDNN has nothing else: a slow answer is better than none */
+        status = pick(desc, g, c, c->pass, attributes, hint, reference);
     if (hint)
         dnnl_primitive_desc_destroy(hint);
     if (attributes)
@@ -244,22 +238,44 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const geometry *g, c
     return status;
 }
 
-/* Uses Winograd if requested and available, else the direct algorithm. */
-static dnnl_status_t choose_method(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c)
+static int is_fast(dnnl_status_t status, const_dnnl_primitive_desc_t desc)
 {
-    g->sums = g->algorithm == dnnl_convolution_winograd && c->residual_input >= 0;
-    dnnl_status_t status = choose_of(desc, g, c);
-    if (g->algorithm == dnnl_convolution_direct || (status == dnnl_success && !onednn_is_reference(*desc)))
-        return status;
+    return status == dnnl_success && !onednn_is_reference(desc);
+}
+
+static dnnl_status_t choose_again(dnnl_primitive_desc_t *desc, onednn_geometry *g, const onednn_convolution *c,
+                                  int sums)
+{
     if (*desc)
         dnnl_primitive_desc_destroy(*desc);
     *desc = NULL;
-    g->algorithm = dnnl_convolution_direct;
-    g->sums = 0;
+    g->sums = sums;
     return choose_of(desc, g, c);
 }
 
-static dnnl_status_t choose(dnnl_primitive_desc_t *desc, geometry *g, const onednn_convolution *c)
+/* A residual is read where it lies if a fast kernel can do that, else it is copied to the result, for matrix products only:
+ * oneDNN 2.6.3 crashes on such a sum in depthwise kernels whose channels do not fill the last vector. */
+static dnnl_status_t choose_direct(dnnl_primitive_desc_t *desc, onednn_geometry *g, const onednn_convolution *c)
+{
+    g->algorithm = dnnl_convolution_direct;
+    dnnl_status_t status = choose_again(desc, g, c, 0);
+    if (c->residual_input < 0 || is_fast(status, *desc) || (status != dnnl_success && status != dnnl_unimplemented))
+        return status;
+    return choose_again(desc, g, c, 1);
+}
+
+/* By Winograd's method if that is asked for and there, else directly. */
+static dnnl_status_t choose_method(dnnl_primitive_desc_t *desc, onednn_geometry *g, const onednn_convolution *c)
+{
+    if (g->algorithm == dnnl_convolution_winograd) {
+        dnnl_status_t status = choose_again(desc, g, c, c->residual_input >= 0);
+        if (is_fast(status, *desc))
+            return status;
+    }
+    return choose_direct(desc, g, c);
+}
+
+dnnl_status_t onednn_choose_convolution(dnnl_primitive_desc_t *desc, onednn_geometry *g, const onednn_convolution *c)
 {
     int before = onednn_use_threads(g->threads);
     dnnl_status_t status = choose_method(desc, g, c);
@@ -291,35 +307,34 @@ double onednn_convolution_rounded_seconds(const onednn_convolution *c)
     return fills && rounded < exact ? rounded : INFINITY;
 }
 
-/* Clears c->bfloat16 if the operands are not rounded after all. */
-static dnnl_primitive_desc_t open_convolution(geometry *g, onednn_convolution *c)
+dnnl_primitive_desc_t onednn_open_convolution(onednn_geometry *g, onednn_convolution *c)
 {
     dnnl_primitive_desc_t desc = NULL;
     c->bfloat16 = c->bfloat16 && !c->blocked && isfinite(onednn_convolution_rounded_seconds(c));
     if (!onednn_engine() || !describe_geometry(g, c))
         return NULL;
-    dnnl_status_t status = choose(&desc, g, c);
+    dnnl_status_t status = onednn_choose_convolution(&desc, g, c);
     if (c->bfloat16 && status == dnnl_unimplemented) {
-        release_geometry(g);
+        onednn_release_geometry(g);
         c->bfloat16 = 0;
         if (!describe_geometry(g, c))
             return NULL;
-        status = choose(&desc, g, c);
+        status = onednn_choose_convolution(&desc, g, c);
     }
     if (status != ALREADY_SAID && onednn_succeeded(status, "compute a convolution"))
         return desc;
-    release_geometry(g);
+    onednn_release_geometry(g);
     return NULL;
 }
 
 const char *onednn_convolution_implementation(const onednn_convolution *convolution, char *text, size_t size)
 {
-    geometry g;
+    onednn_geometry g;
     onednn_convolution c = *convolution;
-    dnnl_primitive_desc_t desc = open_convolution(&g, &c);
+    dnnl_primitive_desc_t desc = onednn_open_convolution(&g, &c);
     snprintf(text, size, "%s", desc ? onednn_implementation(desc) : "");
     if (desc) {
-        release_geometry(&g);
+        onednn_release_geometry(&g);
         dnnl_primitive_desc_destroy(desc);
     }
     return text;
@@ -344,124 +359,7 @@ int atl_onednn_has_winograd(void)
                             .winograd = 1};
     char text[80];
     int has = strstr(onednn_convolution_implementation(&c, text, sizeof text), "wino") != NULL;
-    if (text[0]) /* otherwise the query failed, and a later one may succeed */
+    if (text[0]) /* else that has failed, and another time may tell */
         known = has ? 2 : 1;
     return has;
-}
-
-/* ---- lowering ---------------------------------------------------------------------------------------------------- */
-
-/* An image, a result or a filter: input i of the node, or the node's own value if i is ONEDNN_NO_INPUT. */
-static onednn_argument argument_of(atl_lowering *lowering, dnnl_primitive_desc_t desc, int i, int argument,
-                                   int gradient, onednn_md plain, const char *letters)
-{
-    int own = i == ONEDNN_NO_INPUT, which = own ? gradient : argument;
-    onednn_md wanted = onednn_wanted(desc, which);
-    return (onednn_argument){which,
-                             own ? onednn_output(lowering, plain, wanted, letters)
-                                 : onednn_input(lowering, i, plain, wanted, letters),
-                             own ? ONEDNN_WRITTEN : ONEDNN_READ};
-}
-
-static int gather_arguments(atl_lowering *lowering, dnnl_primitive_desc_t desc, const geometry *g,
-                            const onednn_convolution *c, onednn_argument *list)
-{
-    int count = 0, forward = c->pass == ONEDNN_FORWARD, result = forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST;
-    list[count++] =
-        argument_of(lowering, desc, c->image_input, DNNL_ARG_SRC, DNNL_ARG_DIFF_SRC, ONEDNN_MD(g->plain_image), "nchw");
-    list[count++] = argument_of(lowering, desc, c->filter_input, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_WEIGHTS,
-                                ONEDNN_MD(g->plain_filter), g->filter_letters);
-    int result_at = count;
-    list[count++] = argument_of(lowering, desc, c->result_input, result, result, ONEDNN_MD(g->plain_result), "nchw");
-    if (forward && c->bias_input >= 0)
-        list[count++] = (onednn_argument){DNNL_ARG_BIAS, atl_lower_input(lowering, c->bias_input), ONEDNN_READ};
-    if (g->sums)
-        list[result_at].written = ONEDNN_READ_AND_WRITTEN;
-    else if (forward && c->residual_input >= 0) /* in the result's layout, blocked or not */
-        list[count++] =
-            argument_of(lowering, desc, c->residual_input, DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, 0,
-                        ONEDNN_MD(g->plain_result), "nchw");
-    return count;
-}
-
-/* Copies the residual to the result, to which the primitive adds. */
-static int lower_residual(atl_lowering *lowering, const geometry *g, const onednn_convolution *c, atl_value_id sum)
-{
-    onednn_md md = ONEDNN_MD(g->result);
-    atl_value_id residual = onednn_input(lowering, c->residual_input, ONEDNN_MD(g->plain_result), md, "nchw");
-    return residual >= 0 && sum >= 0 && onednn_lower_reorder(lowering, md, residual, md, sum);
-}
-
-/* The same convolution on the same memory without its relu; null if oneDNN has none, or if it needs another filter
- * layout. */
-static dnnl_primitive_desc_t open_without_relu(geometry *g, const onednn_convolution *c, dnnl_primitive_desc_t with)
-{
-    dnnl_primitive_desc_t desc = NULL;
-    onednn_convolution plain = *c;
-    plain.activation = ONEDNN_IDENTITY;
-    onednn_desc chosen = g->filter;
-    memset(&g->filter, 0, sizeof g->filter);
-    dnnl_status_t status = ALREADY_SAID;
-    if (onednn_copy_desc(&g->filter, onednn_wanted(with, DNNL_ARG_WEIGHTS)))
-        status = choose(&desc, g, &plain);
-    onednn_release_desc(&g->filter);
-    g->filter = chosen;
-    if (status != dnnl_success)
-        return NULL;
-    return desc;
-}
-
-/* Opens the convolution with its relu and a NaN guard, or, if no guard is possible, without its relu, which is then a
- * separate step. */
-static dnnl_primitive_desc_t open_with_guard(geometry *g, onednn_convolution *c, onednn_guard *guard)
-{
-    onednn_convolution given = *c;
-    dnnl_primitive_desc_t desc = NULL;
-    *guard = (onednn_guard){0};
-    if (c->activation != ONEDNN_RELU)
-        return open_convolution(g, c);
-    if (onednn_can_guard()) {
-        desc = open_convolution(g, c);
-        if (!desc)
-            return NULL;
-        /* A sum in the result's memory cannot be computed twice. */
-        dnnl_primitive_desc_t plain = g->sums ? NULL : open_without_relu(g, c, desc);
-        *guard = onednn_guard_relu(plain);
-        if (plain)
-            return desc;
-        dnnl_primitive_desc_destroy(desc);
-        release_geometry(g);
-    }
-    *guard = (onednn_guard){0};
-    *c = given;
-    c->activation = ONEDNN_IDENTITY;
-    return open_convolution(g, c);
-}
-
-int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *convolution)
-{
-    geometry g;
-    onednn_guard guard;
-    onednn_argument list[ONEDNN_MOST_ARGUMENTS];
-    onednn_convolution c = *convolution;
-    c.bfloat16 = atl_lower_uses_bfloat16(lowering);
-    dnnl_primitive_desc_t desc = open_with_guard(&g, &c, &guard);
-    if (!desc)
-        return 0;
-    int count = gather_arguments(lowering, desc, &g, convolution, list);
-    int ok = !g.sums || lower_residual(lowering, &g, convolution, list[2].value);
-    int threads = g.threads, needs_relu = convolution->activation == ONEDNN_RELU && !guard.recompute;
-    onednn_desc result = {0};
-    ok = ok && (!needs_relu || onednn_copy_desc(&result, onednn_wanted(desc, DNNL_ARG_DST)));
-    release_geometry(&g);
-    if (!ok) {
-        dnnl_primitive_desc_destroy(desc);
-        onednn_release_guard(&guard);
-        return 0;
-    }
-    ok = onednn_lower_guarded(lowering, desc, &guard, count, list, flops_of(convolution), threads);
-    if (ok && needs_relu)
-        ok = onednn_lower_relu(lowering, list[2].value, ONEDNN_MD(result));
-    onednn_release_desc(&result);
-    return ok;
 }

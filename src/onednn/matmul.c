@@ -96,10 +96,9 @@ static dnnl_primitive_desc_t open_described(const matrices *m, const onednn_matm
 {
     dnnl_primitive_desc_t desc = NULL;
     dnnl_primitive_attr_t attributes = attributes_of(p);
-    dnnl_status_t status =
-        attributes ? pick(&desc, m, p, attributes, (onednn_preference){NULL, NULL}) : dnnl_out_of_memory;
+    dnnl_status_t status = attributes ? pick(&desc, m, p, attributes, (onednn_preference){0}) : dnnl_out_of_memory;
     if (status == dnnl_unimplemented && !p->bfloat16)
-        status = pick(&desc, m, p, attributes, (onednn_preference){"ref", NULL});
+        status = pick(&desc, m, p, attributes, (onednn_preference){.name = "ref"});
     int ok = attributes && onednn_succeeded(status, "compute a matrix product");
     if (attributes)
         dnnl_primitive_attr_destroy(attributes);

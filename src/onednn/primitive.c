@@ -122,9 +122,18 @@ int onednn_is_reference(const_dnnl_primitive_desc_t desc)
     return !strncmp(name, "ref", 3) || strstr(name, ":ref") || strstr(name, "ref:"); /* "lrn_ref:any" */
 }
 
+/* oneDNN 2.6.3 reads a binary post-op's operand at the wrong places: convolutions by matrix products ("gemm") do so in NHWC
+ * whatever the shape; depthwise ones ("brdgmm") where the channels do not fill the last vector. */
+static int adds_residual(const char *implementation)
+{
+    return !strstr(implementation, "gemm:") && !strstr(implementation, "brdgmm");
+}
+
 static int is_acceptable(const_dnnl_primitive_desc_t desc, onednn_preference preference)
 {
     const char *implementation = onednn_implementation(desc);
+    if (preference.adds_residual && !adds_residual(implementation))
+        return 0;
     if (preference.name && !strcmp(preference.name, "ref"))
         return onednn_is_reference(desc);
     return !onednn_is_reference(desc) && (!preference.name || strstr(implementation, preference.name)) &&

@@ -78,6 +78,9 @@ atl_node *trial_float_input(const trial *t, int i);
 typedef struct oracle oracle;
 oracle *oracle_new(int count, atl_node *const *nodes,
                    const atl_feed *feeds); /* null with atl_error() set; concrete shapes only */
+/* The same for a program that may round the operands of convolutions and matrix products to bfloat16, if rounds_products: they
+ * have noise of one bfloat16 rounding, too. */
+oracle *oracle_new_rounding(int count, atl_node *const *nodes, const atl_feed *feeds, int rounds_products);
 void oracle_free(oracle *o);
 const atl_tensor *oracle_value(const oracle *o, int i);
 /* True if the value of node i is good; else `text` says where it is not. */

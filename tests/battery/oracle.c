@@ -7,65 +7,84 @@
 #include "graph/random.h"
 #include "lowering/op_hooks.h"
 
-enum { DRAWS = 3, MOST_DRAWS = 24 };
+enum { DRAWS = 3, MOST_DRAWS = 24, MOST_NODES = 256 };
+static const double FLOAT_ROUNDING = 0x1p-24, BFLOAT16_ROUNDING = 0x1p-9; /* relative */
 
 struct oracle {
     int count, draws;
     atl_node *const *nodes; /* as given: kept for more draws */
     const atl_feed *feeds;
-    double factor; /* sqrt(terms) * 4 */
+    int rounds_products; /* to bfloat16: the operands */
+    double factor;       /* sqrt(terms) * 4 */
     atl_reference *exact;
-    const atl_tensor *value[MOST_FEEDS];
-    double response[MOST_FEEDS]; /* the largest change that noise made to any element */
-    char *unsure[MOST_FEEDS];    /* of int32 nodes: elements that noise has changed */
+    const atl_tensor *value[MOST_NODES];
+    double response[MOST_NODES]; /* the largest change that noise made to any element */
+    char *unsure[MOST_NODES];    /* of int32 nodes: elements that noise has changed */
 };
 
-static int by_value(const void *a, const void *b)
+/* A set of numbers: open addressing, a power of two of slots, at least half of them NaN, which stands for "empty". */
+typedef struct number_set {
+    size_t slots;
+    double *slot;
+} number_set;
+
+/* The slot that holds x, or the empty one where it belongs. */
+static double *slot_of(const number_set *set, double x)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return isnan(x) || isnan(y) ? isnan(x) - isnan(y) : (x > y) - (x < y);
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    size_t i = (size_t)((bits * 0x9e3779b97f4a7c15u) >> 20);
+    while (!isnan(set->slot[i & (set->slots - 1)]) && set->slot[i & (set->slots - 1)] != x)
+        i++;
+    return &set->slot[i & (set->slots - 1)];
 }
 
-/* All elements of the inputs but the first, sorted. */
-static double *sorted_elements(const atl_node *y, const double *const *x, size_t *count_out)
+/* All elements of the inputs but the first; NaN is in no set. */
+static number_set set_of_elements(const atl_node *y, const double *const *x)
 {
-    size_t count = 0, at = 0;
+    size_t count = 0;
+    number_set set = {.slots = 2};
     for (int i = 1; i < atl_input_count(y); i++)
         count += (size_t)atl_shape_count(atl_shape_of(atl_input_of(y, i)));
-    double *all = malloc((count + 1) * sizeof *all);
+    while (set.slots < 2 * count + 2)
+        set.slots *= 2;
+    set.slot = malloc(set.slots * sizeof *set.slot);
+    for (size_t i = 0; i < set.slots; i++)
+        set.slot[i] = NAN;
     for (int i = 1; i < atl_input_count(y); i++) {
-        size_t n = (size_t)atl_shape_count(atl_shape_of(atl_input_of(y, i)));
-        memcpy(all + at, x[i], n * sizeof *all);
-        at += n;
+        int64_t elements = atl_shape_count(atl_shape_of(atl_input_of(y, i)));
+        for (int64_t k = 0; k < elements; k++)
+            if (!isnan(x[i][k]))
+                *slot_of(&set, x[i][k] + 0.0) = x[i][k] + 0.0; /* -0 is 0 */
     }
-    qsort(all, count, sizeof *all, by_value);
-    *count_out = count;
-    return all;
+    return set;
 }
 
 typedef struct noise_attributes {
     uint64_t stream;
+    double size;       /* relative */
     uint64_t is_known; /* the node is made of constants alone */
 } noise_attributes;
 
-/* noise(v, from ...) = v * (1 +- 2^-24), any shape: the sign by counter.  An element that stands in one of the others as it is
- * was moved or chosen (the largest of some), not computed: it has no noise, and can still be found among them.  Nor has a whole number
- * that was computed of constants: the 3 - 1 in the gradient of a cube is 2 in float, too, and noise would make its power of a number
- * below 0 no number, and all that comes of it: no noise would be seen at all. */
+/* noise(v, from ...) = v * (1 +- size), any shape: the sign by counter.  An element that stands in one of the others
+ * as it is was moved or chosen (the largest of some), not computed: it has no noise, and can still be found among
+ * them.  Nor has a whole number that was computed of constants: the 3 - 1 in the gradient of a cube is 2 in float,
+ * too, and noise would make its power of a number below 0 no number, and all that comes of it: no noise would be seen
+ * at all. */
 static void reference_noise(const atl_node *y, const double *const *x, double *result)
 {
     const noise_attributes *noisy = atl_attributes_of(y);
     uint64_t stream = noisy->stream;
     int64_t count = atl_shape_count(atl_shape_of(y));
-    size_t others;
-    double *from = sorted_elements(y, x, &others);
+    number_set from = set_of_elements(y, x);
+    int others = atl_input_count(y) > 1;
     for (int64_t i = 0; i < count; i++) {
-        double noise = atl_random_bits(stream, (uint64_t)i) & 1 ? 0x1p-24 : -0x1p-24;
+        double noise = atl_random_bits(stream, (uint64_t)i) & 1 ? noisy->size : -noisy->size;
         int is_exact = noisy->is_known && x[0][i] == rint(x[0][i]);
-        int is_moved = others && bsearch(&x[0][i], from, others, sizeof *from, by_value);
+        int is_moved = others && !isnan(x[0][i]) && !isnan(*slot_of(&from, x[0][i] + 0.0));
         result[i] = is_moved || is_exact ? x[0][i] : x[0][i] * (1 + noise);
     }
-    free(from);
+    free(from.slot);
 }
 
 static int infer_noise(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
@@ -86,7 +105,8 @@ static int64_t terms_of(const atl_node *node)
     return terms;
 }
 
-/* Numbers that change smoothly.  A constant is what it is: an exponent of 2.0000001 would make a square of -1 no number at all. */
+/* Numbers that change smoothly.  A constant is what it is: an exponent of 2.0000001 would make a square of -1 no
+ * number at all. */
 static int is_noisy(const atl_node *node) { return node->dtype == ATL_FLOAT32 && !(node->op->flags & ATL_OP_CONSTANT); }
 
 /* known[n]: node n is a constant, or element-wise of such. */
@@ -102,9 +122,19 @@ static char *mark_known(const atl_graph *graph)
     return known;
 }
 
-/* The graph again, with noise after each float node.  copy[i] stands for node i, noisy[i] for what its users see. */
-static int copy_with_noise(const atl_graph *graph, atl_graph *into, uint64_t stream, atl_node **copy, atl_node **noisy)
+/* Ops whose operands a program that uses bfloat16 may round. */
+static int is_product(const atl_op *op) { return strstr(op->name, "conv") || strstr(op->name, "matmul"); }
+
+static atl_node *rounded_to_bfloat16(atl_graph *into, uint64_t stream, atl_node *x)
 {
+    noise_attributes noise = {stream, BFLOAT16_ROUNDING, 0};
+    return x->dtype == ATL_FLOAT32 ? atl_apply_in(into, &noise_op, &noise, 1, &x) : x;
+}
+
+/* The graph again, with noise after each float node.  copy[i] stands for node i, noisy[i] for what its users see. */
+static int copy_with_noise(const oracle *o, atl_graph *into, uint64_t stream, atl_node **copy, atl_node **noisy)
+{
+    const atl_graph *graph = o->nodes[0]->graph;
     char *known = mark_known(graph);
     int64_t n = 0;
     for (; n < graph->count; n++) {
@@ -116,13 +146,17 @@ static int copy_with_noise(const atl_graph *graph, atl_graph *into, uint64_t str
             int by_shape =
                 atl_is_shape_input(node->op, i) || (i < 32 && (atl_hooks_of(node)->workspace_inputs >> i) & 1);
             inputs[i + 1] = by_shape ? copy[index] : noisy[index];
+            if (o->rounds_products && !by_shape && is_product(node->op) && inputs[i + 1])
+                inputs[i + 1] =
+                    rounded_to_bfloat16(into, atl_random_bits(stream ^ 0xbf16, (uint64_t)(n * 64 + i)), inputs[i + 1]);
         }
         copy[n] = atl_apply_in(into, node->op, node->attributes, node->input_count, inputs + 1);
-        for (int i = 0; i < node->input_count && !atl_is_elementwise(node->op); i++)
+        int moves = !atl_is_elementwise(node->op) && !is_product(node->op);
+        for (int i = 0; i < node->input_count && moves; i++)
             if (!atl_is_shape_input(node->op, i) && node->inputs[i]->dtype == ATL_FLOAT32)
                 inputs[++values] = inputs[i + 1];
         inputs[0] = copy[n];
-        noise_attributes own = {atl_random_bits(stream, (uint64_t)n), (uint64_t)known[n]};
+        noise_attributes own = {atl_random_bits(stream, (uint64_t)n), FLOAT_ROUNDING, (uint64_t)known[n]};
         noisy[n] = copy[n] && is_noisy(node) ? atl_apply_in(into, &noise_op, &own, 1 + values, inputs) : copy[n];
         free(inputs);
         if (!noisy[n])
@@ -145,7 +179,8 @@ static void take_up(oracle *o, const atl_reference *reference, atl_node *const *
                 change = 0;
             if (change > 0)
                 o->unsure[i][k] = 1;
-            o->response[i] = fmax(o->response[i], fmax(change, fabs(exact) * 0x1p-24)); /* its own rounding at least */
+            o->response[i] =
+                fmax(o->response[i], fmax(change, fabs(exact) * FLOAT_ROUNDING)); /* its own rounding at least */
         }
     }
 }
@@ -157,9 +192,9 @@ static int draw(oracle *o)
     uint64_t stream = atl_random_bits(test_seed(), (uint64_t)o->draws++);
     atl_graph *into = atl_graph_new();
     atl_node **copy = calloc((size_t)graph->count, sizeof *copy), **noisy = calloc((size_t)graph->count, sizeof *noisy);
-    atl_node *wanted[MOST_FEEDS];
+    atl_node *wanted[MOST_NODES];
     atl_feed fed[MOST_FEEDS + 1] = {{0}};
-    int ok = copy_with_noise(graph, into, stream, copy, noisy);
+    int ok = copy_with_noise(o, into, stream, copy, noisy);
     for (int i = 0; ok && i < o->count; i++)
         wanted[i] = noisy[o->nodes[i]->index];
     for (int i = 0; ok && feeds && feeds[i].node; i++)
@@ -176,9 +211,20 @@ static int draw(oracle *o)
 
 oracle *oracle_new(int count, atl_node *const *nodes, const atl_feed *feeds)
 {
+    return oracle_new_rounding(count, nodes, feeds, 0);
+}
+
+oracle *oracle_new_rounding(int count, atl_node *const *nodes, const atl_feed *feeds, int rounds_products)
+{
     const atl_graph *graph = nodes[0]->graph;
     oracle *o = calloc(1, sizeof *o);
     int64_t most = 1;
+    if (count > MOST_NODES) {
+        atl_set_error(ATL_INVALID, "the oracle takes up to %d nodes, not %d", MOST_NODES, count);
+        free(o);
+        return NULL;
+    }
+    o->rounds_products = rounds_products;
     o->count = count;
     o->nodes = nodes;
     o->feeds = feeds;
