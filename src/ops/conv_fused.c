@@ -64,6 +64,9 @@ atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residu
     int count = y->input_count;
     memset(&options, 0, sizeof options);
     memcpy(&options, y->attributes, y->op->attributes);
+    /* oneDNN 2.6.3's gemm loops, which it takes for groups and with SSE4.1, add the wrong elements of a residual. */
+    if (residual && (options.conv.groups != 1 || atl_isa_in_use() == ATL_ISA_GENERIC))
+        return NULL;
     if (y->shape->size[0] == 0 || options.has_relu || (bias && (options.has_bias || options.has_residual)) ||
         (residual && options.has_residual))
         return NULL;

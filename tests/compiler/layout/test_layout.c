@@ -39,7 +39,8 @@ Test(layout, small_images_stay_in_nhwc)
 {
     small_net net = small_net_new(1, 8);
     atl_program *program = atl_compile(net.graph, ATL_NODES(net.by_image));
-    cr_assert_eq(steps_by(program, NULL, "wino"), 0);
+    /* None by oneDNN's Winograd kernels, which want blocks; our own, "winograd:...", work in NHWC. */
+    cr_assert_eq(steps_by(program, NULL, "wino"), steps_by(program, NULL, "winograd:"));
     atl_program_free(program);
     atl_graph_free(net.graph);
 }

@@ -37,8 +37,10 @@ Test(epilogue, of_a_convolution)
     for (int64_t size = 1; size <= 5; size += 2) {
         check(with_bias(convolved(size)), 1);
         check(atl_relu(convolved(size)), 1);
-        check(with_residual(convolved(size)), 1);
         check(atl_relu(with_bias(convolved(size))), 2);
+        if (atl_isa_in_use() == ATL_ISA_GENERIC) /* where a residual stays a step of its own, and what follows it */
+            continue;
+        check(with_residual(convolved(size)), 1);
         check(atl_relu(with_residual(with_bias(convolved(size)))), 3);
     }
 }
