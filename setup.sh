@@ -16,7 +16,7 @@ usage: ./setup.sh COMMAND
   test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers; the tests of computing
           also for each lower instruction set (ATLED_ISA); with clang, too, where it is installed; and programs run by several
           threads at once under the thread sanitizer
-  coverage [TEST...]
+  coverage [TEST...]  build for gcov, run the tests (or those named), and print which share of the lines of src and tools they run
   bench   build the benchmarks and run them: `PYTHON="PYTHON..." ./setup.sh bench [--quick] [CASE...]`, see docs/performance.md
   help    this text
 Each installs what is missing with apt (sudo is used where needed); on other systems it names the packages and stops.

@@ -137,7 +137,10 @@ static int check_all(checker *c)
     int64_t most = c->args->most > 0 ? c->args->most : DEFAULT_ELEMENTS, elements = 0;
     int ok = analytic != NULL && !isnan(here);
     if (analytic && !ok)
-        atl_set_error(ATL_INVALID, "gradient check: '%s' is not a number for what is fed", atl_name_of(c->args->of));
+        atl_set_error(
+            ATL_INVALID,
+            "gradient check: '%s' is not a number for what is fed, so it has no differences; feed other values",
+            atl_name_of(c->args->of));
     for (int64_t i = 0; ok && i < c->args->by.count; i++) {
         const atl_tensor *dx = atl_reference_value(analytic, c->gradient[i]);
         for (int64_t k = 0; k < atl_tensor_count(dx); k++, elements++)

@@ -292,7 +292,7 @@ double onednn_convolution_rounded_seconds(const onednn_convolution *c)
     int strided = c->vertical.stride > 1 || c->horizontal.stride > 1, of_filter = c->pass == ONEDNN_FILTER_GRADIENT;
     double image = (double)atl_shape_count(c->image), result = (double)atl_shape_count(c->result);
     double read = (c->pass == ONEDNN_INPUT_GRADIENT ? 0 : image) + (c->pass == ONEDNN_FORWARD ? 0 : result);
-    double written = of_filter ? 0 : image + result - read, flops = flops_of(c);
+    double written = of_filter ? 0 : image + result - read, flops = onednn_convolution_flops(c);
     double rate = of_filter ? (strided     ? cost->rounded_filter_strided
                                : taps < 25 ? cost->rounded_filter_3x3
                                            : cost->rounded_filter_5x5)

@@ -11,7 +11,10 @@ rooms=$(sed -n 's,^| `src/\([a-z_/]*[a-z_]\)/*` |.*,\1,p' "$page")
 [ "$(wc -l <<<"$rooms")" -ge 10 ] || { echo "$page has no table of rooms"; exit 1; }
 
 # The sources, as Meson names their objects: src_compiler_passes_fuse.c.o
-for object in "$build"/libatled_*.a.p/*.o; do
+# Only those that the libraries hold: a build folder may have objects of files that have been moved since.
+for library in "$build"/libatled_*.a; do
+    ar t "$library" | sed "s,^.*/,," | sed "s,^,$library.p/,"
+done | while read -r object; do
     nm -g --format=posix "$object" |
         awk -v object="${object##*/}" '{ print object, $2 ~ /^[UwvV]$/ ? "uses" : "has", $1 }'
 done | awk -v rooms="$rooms" '
