@@ -92,8 +92,9 @@ static const char *add_constant(onnx_writer *w, atl_node *constant)
 
 static const onnx_write_entry *entry_of(const atl_node *x)
 {
-    const onnx_write_entry *const table[] = {onnx_written_elements, onnx_written_moves, onnx_written_images};
-    for (int i = 0; i < 3; i++)
+    const onnx_write_entry *const table[] = {onnx_written_elements, onnx_written_moves, onnx_written_sums,
+                                             onnx_written_images};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         for (const onnx_write_entry *e = table[i]; e->op; e++)
             if (strcmp(e->op, atl_op_of(x)->name) == 0)
                 return e;

@@ -80,6 +80,9 @@ const char *onnx_write_slice(onnx_writer *w, const char *x, int axis, int64_t be
 const char *onnx_write_truth(onnx_writer *w, const char *x);
 const char *onnx_write_cast(onnx_writer *w, const char *x, int64_t onnx_type);
 
+/* x with a dimension of 1 inserted before dimension `axis` (write_move.c). */
+const char *onnx_unsqueezed(onnx_writer *w, const char *x, int axis);
+
 /* The writer of an op: from the names of its inputs to that of its value. */
 typedef const char *onnx_write_op(onnx_writer *w, const atl_node *y, const char *const *in);
 typedef struct onnx_write_entry {
@@ -87,6 +90,6 @@ typedef struct onnx_write_entry {
     onnx_write_op *write;
     const char *onnx; /* for those that are one op of ONNX */
 } onnx_write_entry;
-extern const onnx_write_entry onnx_written_elements[], onnx_written_moves[], onnx_written_images[];
+extern const onnx_write_entry onnx_written_elements[], onnx_written_moves[], onnx_written_sums[], onnx_written_images[];
 
 #endif

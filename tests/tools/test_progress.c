@@ -37,6 +37,8 @@ static void assert_saves(int number)
     NEEDS_CAIRO();
     const char *data = write_data(12), *w = scratch_file("w.npz"), *err = scratch_file("err");
     unlink(scratch_file("curves.png"));
+    signal(number,
+           SIG_DFL); /* the tests may run under nohup, or in the background, where a command inherits ignored signals */
     pid_t child = start_endless_training(data, scratch_file("out"), err, w);
     cr_assert(kill(child, number) == 0);
     int code = code_of(child);
