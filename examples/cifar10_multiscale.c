@@ -1,6 +1,6 @@
-/* The multi-scale variant of the CIFAR-10 tutorial's network: its dense layers see the map of the first convolution, which is fine,
- * beside that of the second, which is coarse.  usage: cifar10_multiscale [FOLDER of CIFAR-10 binary]; without one, on a few
- * made-up pictures. */
+/* The multi-scale variant of the CIFAR-10 tutorial's network: its dense layers see the map of the first convolution,
+ * which is fine, beside that of the second, which is coarse.  usage: cifar10_multiscale [FOLDER of CIFAR-10 binary];
+ * without one, on a few made-up pictures. */
 #include <atled/atled.h>
 #include <stdio.h>
 
@@ -24,14 +24,16 @@ static atl_node *multiscale(atl_node *image, int channels, int local3, int local
 {
     atl_node *fine = conv_norm(image, "conv1", channels); /* [n, 24, 24, channels] */
     atl_node *coarse = conv_norm(fine, "conv2", channels);
-    /* Two maps can be joined along any axis in which alone they differ, or along any at all where they do not: here both are
-     * [n, 12, 12, channels] and stand side by side, [n, 12, 24, channels].  The dense layers do not mind which it is. */
+    /* Two maps can be joined along any axis in which alone they differ, or along any at all where they do not: here
+     * both are [n, 12, 12, channels] and stand side by side, [n, 12, 24, channels].  The dense layers do not mind which
+     * it is. */
     atl_node *scales = atl_concat(2, pool(fine), pool(coarse));
     atl_node *h = dense(dense(atl_flatten(scales), "local3", local3), "local4", local4);
     return atl_dense_layer(h, "softmax_linear", 10, .initializer = atl_truncated_normal(1 / 192.0f));
 }
 
-/* Four classes, two of them striped, two of them brighter above than below: one is seen on the fine scale, one on the coarse. */
+/* Four classes, two of them striped, two of them brighter above than below: one is seen on the fine scale, one on the
+ * coarse. */
 static atl_dataset *made_up(void)
 {
     enum { COUNT = 64, SIDE = 32, SIZE = SIDE * SIDE * 3 };

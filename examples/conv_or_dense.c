@@ -1,7 +1,8 @@
 /* A convolutional and a fully connected network on the same pictures, side by side in one graph and one training step.
  *
- * Each picture shows one of four small patterns, somewhere, in noise.  The convolutional network wins, since a pattern that it has
- * learnt in one place it knows everywhere; the dense one, with ten times the weights, has to see each in each place.
+ * Each picture shows one of four small patterns, somewhere, in noise.  The convolutional network wins, since a pattern
+ * that it has learnt in one place it knows everywhere; the dense one, with ten times the weights, has to see each in
+ * each place.
  *
  * Where yours loses, look here first; each can be seen with `conv_or_dense MISTAKE`:
  *   scrambled  The order of the pixels.  A picture [channels, height, width] that was reshaped, not transposed, to [height, width,

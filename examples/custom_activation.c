@@ -1,13 +1,14 @@
-/* An activation of your own, with a gradient: one C function and its derivative.  With gaussian(x) = exp(-x^2), a radial basis, a
- * single hidden unit learns xor; one with relu, tanh or sigmoid never does.  usage: custom_activation */
+/* An activation of your own, with a gradient: one C function and its derivative.  With gaussian(x) = exp(-x^2), a
+ * radial basis, a single hidden unit learns xor; one with relu, tanh or sigmoid never does.  usage:
+ * custom_activation */
 #include <atled/atled.h>
 #include <math.h>
 #include <stdio.h>
 
 static double gaussian(double x) { return exp(-x * x); }
 
-/* d/dx = -2 x gaussian(x), times dy, the gradient that arrives at y = gaussian(x).  It is made of nodes, so that it has a gradient
- * in its turn. */
+/* d/dx = -2 x gaussian(x), times dy, the gradient that arrives at y = gaussian(x).  It is made of nodes, so that it has
+ * a gradient in its turn. */
 static atl_node *gaussian_gradient(atl_node *y, atl_node *dy)
 {
     atl_node *x = atl_input_of(y, 0);
@@ -51,7 +52,8 @@ static float learn_xor(atl_activation *activation, int steps)
     return last;
 }
 
-/* How far the derivative is from central differences: a check worth making of every rule.  Order 2 is the gradient's gradient. */
+/* How far the derivative is from central differences: a check worth making of every rule.  Order 2 is the gradient's
+ * gradient. */
 static double worst_of(int order)
 {
     atl_gradient_check check = {.worst = INFINITY};

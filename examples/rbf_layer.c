@@ -19,7 +19,7 @@ static atl_node *rbf_of_ops(atl_node *image, atl_node *centers, atl_node *beta)
     return atl_exp(atl_mul(atl_expand_dims(beta, 1), squared_distances(image, centers)));
 }
 
-/* ---- the same as one op: what it makes of shapes, how it is computed, and a gradient for each input ------------------------ */
+/* ---- the same as one op: what it makes of shapes, how it is computed, and a gradient for each input -------------- */
 
 /* True if the sizes differ for certain: ATL_ANY is known only when a program runs, and then they are compared again. */
 static int differ(int64_t a, int64_t b) { return a != b && a != ATL_ANY && b != ATL_ANY; }
@@ -56,7 +56,8 @@ static void rbf_reference(const atl_node *y, const double *const *x, double *phi
 }
 
 /* s[c, n] = 2 beta[c] phi[c, n] dphi[c, n];  d image[n] = sum over c of s[c, n] (image[n] - centers[c]);
- * d centers[c] = sum over n of s[c, n] (centers[c] - image[n]);  d beta[c] = sum over n of phi[c, n] dphi[c, n] |image[n] - centers[c]|^2 */
+ * d centers[c] = sum over n of s[c, n] (centers[c] - image[n]);  d beta[c] = sum over n of phi[c, n] dphi[c, n]
+ * |image[n] - centers[c]|^2 */
 static atl_node *gradients(atl_node *phi, atl_node *dphi)
 {
     return atl_scale(atl_mul(atl_expand_dims(atl_input_of(phi, 2), 1), atl_mul(phi, dphi)), 2);
@@ -92,7 +93,7 @@ static atl_node *rbf(atl_node *image, atl_node *centers, atl_node *beta)
     return atl_apply(&rbf_op, image, centers, beta);
 }
 
-/* ---- side by side ------------------------------------------------------------------------------------------------------------ */
+/* ---- side by side ------------------------------------------------------------------------------------------------ */
 
 /* The largest difference of two nodes of equal shape, after a run. */
 static double difference(const atl_program *program, const atl_node *a, const atl_node *b)

@@ -1,5 +1,6 @@
-/* Why is my batch 40, and not 5?  A classifier of spectrograms, [5, 101, 1008, 8] (batch, frequencies, times, microphones), two
- * classes; first as it is often written, with numbers taken from a tutorial, then with every size taken from the data.
+/* Why is my batch 40, and not 5?  A classifier of spectrograms, [5, 101, 1008, 8] (batch, frequencies, times,
+ * microphones), two classes; first as it is often written, with numbers taken from a tutorial, then with every size
+ * taken from the data.
  *
  * usage: spectrogram */
 #include <atled/atled.h>

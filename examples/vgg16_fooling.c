@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* [n, h, w, 3], RGB 0..255 -> [n, classes] scores.  The published weights are for pixels minus their mean, times a scale of 1.
- * widths: those of the 13 convolutions and the three dense layers. */
+/* [n, h, w, 3], RGB 0..255 -> [n, classes] scores.  The published weights are for pixels minus their mean, times a
+ * scale of 1. widths: those of the 13 convolutions and the three dense layers. */
 static atl_node *vgg16(atl_node *image, float scale, const int *widths)
 {
     static const int depth[] = {2, 2, 3, 3, 3};
@@ -34,8 +34,8 @@ static float fool(const char *weights, float scale, int target, const char *pict
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, size.height, size.width, 3));
     atl_node *scores = vgg16(image, scale, size.widths);
     atl_node *target_probability = atl_index_last(atl_softmax(scores), target);
-    /* Cross entropy is steepest while the target is improbable.  The mean squared error of the softmax is flat there, because the
-     * softmax is: with it the probability never begins to rise. */
+    /* Cross entropy is steepest while the target is improbable.  The mean squared error of the softmax is flat there,
+     * because the softmax is: with it the probability never begins to rise. */
     atl_node *loss = atl_softmax_cross_entropy(scores, .label = ATL_EXACTLY(target));
     atl_node *gradient = atl_gradient(loss, image);
     atl_program *step = atl_compile(g, ATL_NODES(gradient, target_probability));

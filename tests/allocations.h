@@ -1,6 +1,6 @@
-/* Counts, and on demand fails, every allocation of a thread: of the library and of the libraries that it calls.  For this the
- * program's own malloc and its relatives stand in front of those of glibc; so one source file of a test includes this, and no
- * test does so under the sanitizers, which have their own. */
+/* Counts, and on demand fails, every allocation of a thread: of the library and of the libraries that it calls.  For
+ * this the program's own malloc and its relatives stand in front of those of glibc; so one source file of a test
+ * includes this, and no test does so under the sanitizers, which have their own. */
 #ifndef ATLED_TESTS_ALLOCATIONS_H
 #define ATLED_TESTS_ALLOCATIONS_H
 
@@ -91,8 +91,8 @@ void free(void *memory)
 }
 #endif
 
-/* From here on allocations of this thread are counted.  fail_at: the number of the one that fails, from 0; -1: none does.
- * with_all_after: those after it fail, too, as when memory has run out for good. */
+/* From here on allocations of this thread are counted.  fail_at: the number of the one that fails, from 0; -1: none
+ * does. with_all_after: those after it fail, too, as when memory has run out for good. */
 static inline void watch_allocations(int64_t fail_at, int with_all_after)
 {
     memset(&allocations_, 0, sizeof allocations_);

@@ -7,7 +7,8 @@
 
 static inline const char *json_blank(const char *at) { return at + strspn(at, " \t\r\n"); }
 
-/* Whether a character begins here, or the one that contains this byte is whole: of the rest of it the first byte has told. */
+/* Whether a character begins here, or the one that contains this byte is whole: of the rest of it the first byte has
+ * told. */
 static inline int json_is_utf8(const char *at)
 {
     unsigned char c = (unsigned char)*at;

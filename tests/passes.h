@@ -7,7 +7,8 @@
 /* The passes that build the graph anew, which is fewer nodes after each. */
 enum { REWRITING = ATL_PASS_CSE | ATL_PASS_SIMPLIFY | ATL_PASS_FOLD_SCALE | ATL_PASS_EPILOGUE | ATL_PASS_FUSE };
 
-/* What program.h promises of Winograd convolution: two ways to compute the same, one of them or both by it, may differ so much. */
+/* What program.h promises of Winograd convolution: two ways to compute the same, one of them or both by it, may differ
+ * so much. */
 #define WINOGRAD_ERROR 2e-6
 
 typedef struct counted {
@@ -86,7 +87,8 @@ static inline void assert_pass_shortens(unsigned pass)
     atl_graph_free(net.graph);
 }
 
-/* One graph compiled with the pass and without it: values within `bound` of each other. Returns how many steps of every run the pass saves. */
+/* One graph compiled with the pass and without it: values within `bound` of each other. Returns how many steps of every
+ * run the pass saves. */
 static inline int64_t steps_saved(unsigned pass, unsigned without, atl_nodes wanted, const atl_feed *feeds,
                                   double bound)
 {

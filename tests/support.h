@@ -23,8 +23,8 @@ float *random_floats(int64_t count);
 /* Element i of a tensor of any type. */
 double element_of(const atl_tensor *tensor, int64_t i);
 
-/* |value - expected| / |expected| over all elements (2-norms; over 1 in place of |expected| if that is 0).  Infinite if a
- * shape differs, either is null, or value holds a NaN that expected has not. */
+/* |value - expected| / |expected| over all elements (2-norms; over 1 in place of |expected| if that is 0).  Infinite if
+ * a shape differs, either is null, or value holds a NaN that expected has not. */
 double relative_l2(const atl_tensor *value, const atl_tensor *expected);
 /* max |value - expected|, infinite as above. */
 double largest_difference(const atl_tensor *value, const atl_tensor *expected);
@@ -42,7 +42,8 @@ void assert_like_references(atl_program *program, atl_nodes wanted, const atl_fe
 /* True of a step that copies an output which is an input or a variable: it computes nothing. */
 int copies_a_source(const atl_step_info *info);
 
-/* How many steps of every run are of this op, by an implementation whose name contains this; null takes any, but copies_a_source. */
+/* How many steps of every run are of this op, by an implementation whose name contains this; null takes any, but
+ * copies_a_source. */
 int64_t steps_by(const atl_program *program, const char *op, const char *implementation);
 
 /* The message must be there and contain the text. */
@@ -53,8 +54,8 @@ int64_t steps_by(const atl_program *program, const char *op, const char *impleme
                   message_ ? message_ : "(none)", text_);                                                              \
     } while (0)
 
-/* The path of a file of the shared data: $ATLED_DATA, or ../shared/data beside the source.  Where it is missing, the test is
- * skipped with the reason.  The text lives until the test ends. */
+/* The path of a file of the shared data: $ATLED_DATA, or ../shared/data beside the source.  Where it is missing, the
+ * test is skipped with the reason.  The text lives until the test ends. */
 const char *data_file(const char *name);
 /* The same for a file of this project. */
 const char *source_file(const char *name);

@@ -1,4 +1,5 @@
-/* atled check: the gradient of an ONNX file against central differences in double, and float against double, in words. */
+/* atled check: the gradient of an ONNX file against central differences in double, and float against double, in
+ * words. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

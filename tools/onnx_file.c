@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- pictures ------------------------------------------------------------------------------------------------------------ */
+/* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
 const char *const picture_presets[] = {"none", "imagenet", "caffe", "tf", "cifar10", NULL};
 
@@ -99,7 +99,7 @@ static atl_tensor *fitted_picture(const char *command, const char *path, const p
     return to;
 }
 
-/* ---- what is fed ---------------------------------------------------------------------------------------------------------- */
+/* ---- what is fed ------------------------------------------------------------------------------------------------- */
 
 static int ends_with(const char *text, const char *ending)
 {

@@ -1,5 +1,5 @@
-/* The builders of ops on images and signals: convolution, pooling, normalisation, resizing.  ops.h says what holds for all builders,
- * and includes this header. */
+/* The builders of ops on images and signals: convolution, pooling, normalisation, resizing.  ops.h says what holds for
+ * all builders, and includes this header. */
 #ifndef ATLED_IMAGE_OPS_H
 #define ATLED_IMAGE_OPS_H
 

@@ -3,8 +3,9 @@
  *     atl_onnx *net = atl_onnx_load(g, "efficientnet_lite0.onnx");
  *     atl_node *image = atl_onnx_input(net, "input"), *logits = atl_onnx_output(net, "logits");
  *
- * Shapes are those of the file, so images are [batch, channels, height, width]; inside, convolutions and what stands between them
- * run with the channels last, and transposes are at the edges only.  Initializers become variables under their names. */
+ * Shapes are those of the file, so images are [batch, channels, height, width]; inside, convolutions and what stands
+ * between them run with the channels last, and transposes are at the edges only.  Initializers become variables under
+ * their names. */
 #ifndef ATLED_ONNX_H
 #define ATLED_ONNX_H
 
@@ -45,9 +46,9 @@ typedef struct atl_onnx_args {
     size_t byte_count; /* a model in memory, which must outlive the call */
     int64_t batch;     /* the first size of the inputs, where the file leaves it open; 0 or ATL_ANY: left open */
     const atl_onnx_size *sizes; /* of other symbols; those that are not named stay unknown: ATL_ANY */
-    /* Values of inputs, for models whose shapes depend on the value of an input (a Reshape to a shape that is fed).  Looked at only
-     * where a value must be known when the graph is built; it is then part of the graph.  They also give the sizes of inputs
-     * that the file leaves open. */
+    /* Values of inputs, for models whose shapes depend on the value of an input (a Reshape to a shape that is fed).
+     * Looked at only where a value must be known when the graph is built; it is then part of the graph.  They also give
+     * the sizes of inputs that the file leaves open. */
     const atl_onnx_value *known;
     const atl_onnx_binding *bindings;
     atl_onnx_report *
@@ -55,9 +56,10 @@ typedef struct atl_onnx_args {
     int end_;
 } atl_onnx_args;
 
-/* Null on failure, with the message in atl_error() and on the graph: ATL_BAD_FILE for what is no valid model, ATL_UNSUPPORTED for what is
- * valid and cannot be read; the report has all of the latter. IR version 3 and newer; opset 6 and newer, each op by the rules of its version.
- * float16, bfloat16 and double become float32; whole numbers int32, and what is beyond it its limits; truth values float32 0 and 1. */
+/* Null on failure, with the message in atl_error() and on the graph: ATL_BAD_FILE for what is no valid model,
+ * ATL_UNSUPPORTED for what is valid and cannot be read; the report has all of the latter. IR version 3 and newer; opset
+ * 6 and newer, each op by the rules of its version. float16, bfloat16 and double become float32; whole numbers int32,
+ * and what is beyond it its limits; truth values float32 0 and 1. */
 ATL_API atl_onnx *atl_onnx_load_with(const atl_onnx_args *args);
 #define atl_onnx_load(...) atl_onnx_load_with(&(atl_onnx_args){__VA_ARGS__, .end_ = 0})
 ATL_API void atl_onnx_free(atl_onnx *net); /* the nodes stay with the graph; null is allowed */
@@ -73,7 +75,7 @@ ATL_API const char *atl_onnx_output_name(const atl_onnx *net, int64_t index);
 /* The node of any value of the file by its name, in the file's order of dimensions; null if there is none. */
 ATL_API atl_node *atl_onnx_value_node(atl_onnx *net, const char *name);
 
-/* ---- the report ---------------------------------------------------------------------------------------------------- */
+/* ---- the report -------------------------------------------------------------------------------------------------- */
 
 /* An op of the model. */
 typedef struct atl_onnx_op_info {
@@ -112,17 +114,18 @@ ATL_API int64_t atl_onnx_report_weight_count(const atl_onnx_report *report); /* 
 ATL_API int64_t atl_onnx_report_problem_count(const atl_onnx_report *report);
 ATL_API atl_onnx_problem atl_onnx_report_problem(const atl_onnx_report *report, int64_t index);
 
-/* ---- writing --------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-/* The nodes, with all that they are computed from, as a model of opset 17: inputs, weights and outputs under their names, an open first size as the
- * symbol "batch".  Gradients are nodes like others.  Ops that ONNX lacks are written as several of its own; ATL_UNSUPPORTED, with the node's name,
- * for those that cannot be: random numbers, assignments, sizes that are not known.  The graph may grow by nodes that ops are expanded to. */
+/* The nodes, with all that they are computed from, as a model of opset 17: inputs, weights and outputs under their
+ * names, an open first size as the symbol "batch".  Gradients are nodes like others.  Ops that ONNX lacks are written as several of its own; ATL_UNSUPPORTED, with the node's name,
+ * for those that cannot be: random numbers, assignments, sizes that are not known.  The graph may grow by nodes that
+ * ops are expanded to. */
 ATL_API atl_status atl_onnx_write(const char *path, atl_nodes outputs);
 
-/* ---- tensors of test data -------------------------------------------------------------------------------------------- */
+/* ---- tensors of test data ---------------------------------------------------------------------------------------- */
 
-/* A file that holds one tensor (TensorProto), as the test data of ONNX has them.  Types as for atl_onnx_load.  Null on failure; the caller
- * frees it. */
+/* A file that holds one tensor (TensorProto), as the test data of ONNX has them.  Types as for atl_onnx_load.  Null on
+ * failure; the caller frees it. */
 ATL_API atl_tensor *atl_read_onnx_tensor(const char *path);
 
 /* All ops that are read, in alphabetical order: "domain:Op", or "Op" for ONNX's own. */

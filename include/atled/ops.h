@@ -219,7 +219,8 @@ typedef enum atl_int_op {
     ATL_INT_LESS_EQUAL
 } atl_int_op;
 ATL_API atl_node *atl_int_binary(atl_int_op op, atl_node *a, atl_node *b);
-/* The low 1 to 31 bits of int32 x, as a number of that width with or without a sign: what narrower arithmetic would have left. */
+/* The low 1 to 31 bits of int32 x, as a number of that width with or without a sign: what narrower arithmetic would
+ * have left. */
 ATL_API atl_node *atl_int_wrap(atl_node *x, int bits, int is_signed);
 
 ATL_API atl_node *atl_cast(atl_node *x, atl_dtype dtype); /* float to int32 rounds towards zero and saturates */
@@ -398,11 +399,13 @@ ATL_API atl_node *atl_gather(atl_node *x, atl_node *indices, int axis);
  * `like` is used. */
 ATL_API atl_node *atl_scatter_add(atl_node *updates, atl_node *indices, atl_node *like, int axis);
 
-/* x [.., n] at int32 indices [.., k], each row at its own: y[.., i] = x[.., indices[.., i]]; 0 where an index is out of range. */
+/* x [.., n] at int32 indices [.., k], each row at its own: y[.., i] = x[.., indices[.., i]]; 0 where an index is out of
+ * range. */
 ATL_API atl_node *atl_take_along(atl_node *x, atl_node *indices);
 /* The converse: zeros of the shape of `like` [.., n], to which updates [.., k] are added at the indices [.., k]. */
 ATL_API atl_node *atl_scatter_along(atl_node *updates, atl_node *indices, atl_node *like);
-/* x [.., n] -> int32 [.., k]: the places of the k largest of each row, from the largest on; of equal ones the first comes first, NaN last. */
+/* x [.., n] -> int32 [.., k]: the places of the k largest of each row, from the largest on; of equal ones the first
+ * comes first, NaN last. */
 ATL_API atl_node *atl_top_k(atl_node *x, int64_t k);
 
 /* int32 [..] -> float [.., classes]: 1 at the label; all zeros if the label is out of range. */

@@ -35,8 +35,8 @@ static atl_isa allowed(void)
 
 static atl_isa in_use = ATL_ISA_GENERIC;
 
-/* Runs when the library is loaded, before the kernels are chosen and before any thread can ask, so that the answer never changes in a
- * process. */
+/* Runs when the library is loaded, before the kernels are chosen and before any thread can ask, so that the answer
+ * never changes in a process. */
 __attribute__((constructor(101))) static void choose_isa(void)
 {
     atl_isa most = allowed(), has = atl_isa_of_processor();

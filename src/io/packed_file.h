@@ -1,5 +1,5 @@
-/* Reading a file that may be packed by gzip.  zlib's own gzread takes a file that ends just before its checksum for a whole one
- * where a read ends with the data: here every member ends with its checksum, or the file is cut short. */
+/* Reading a file that may be packed by gzip.  zlib's own gzread takes a file that ends just before its checksum for a
+ * whole one where a read ends with the data: here every member ends with its checksum, or the file is cut short. */
 #ifndef ATLED_IO_PACKED_FILE_H
 #define ATLED_IO_PACKED_FILE_H
 
@@ -16,7 +16,8 @@ atl_status atl_open_packed(const char *path, const char *what, atl_packed_file *
 /* Reads up to `size` bytes of the unpacked data; fewer only where the file ends. */
 atl_status atl_read_packed(atl_packed_file *file, void *bytes, int64_t size, int64_t *got_out);
 
-/* Whether the file ended within packed data or before its checksum.  Asked after a read that gave less than it was to. */
+/* Whether the file ended within packed data or before its checksum.  Asked after a read that gave less than it was
+ * to. */
 int atl_is_cut_short(const atl_packed_file *file);
 
 /* Null does nothing. */

@@ -1,8 +1,9 @@
 /* Convolution and its two gradients on oneDNN: what is computed, in oneDNN's words, and by which implementation.
  *
- * Images lie in the plain order, NHWC, and the filter in whatever order the primitive likes: on NHWC in and out, oneDNN's kernels
- * are within some percent of their best, no reorder of an image is needed, and no onednn_geometry falls into its reference loops (a half
- * given layout does).  Where the compiler has chosen blocks of 16 channels it is Winograd's method that pays for them. */
+ * Images lie in the plain order, NHWC, and the filter in whatever order the primitive likes: on NHWC in and out,
+ * oneDNN's kernels are within some percent of their best, no reorder of an image is needed, and no onednn_geometry
+ * falls into its reference loops (a half given layout does).  Where the compiler has chosen blocks of 16 channels it is
+ * Winograd's method that pays for them. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,8 +24,8 @@ void onednn_release_geometry(onednn_geometry *g)
     onednn_release_desc(&g->plain_result);
 }
 
-/* [fh, fw, in / groups, out], where the outputs of a group lie side by side, is seen as [out, in, fh, fw], or with groups as
- * [groups, out / groups, in / groups, fh, fw]. */
+/* [fh, fw, in / groups, out], where the outputs of a group lie side by side, is seen as [out, in, fh, fw], or with
+ * groups as [groups, out / groups, in / groups, fh, fw]. */
 static int describe_filter(onednn_geometry *g, const onednn_convolution *c)
 {
     const int64_t *size = c->filter.size;
@@ -74,9 +75,10 @@ static int describe_geometry(onednn_geometry *g, const onednn_convolution *c)
     return ok;
 }
 
-/* ---- what differs between oneDNN 2.x and 3.x ---------------------------------------------------------------------- */
+/* ---- what differs between oneDNN 2.x and 3.x --------------------------------------------------------------------- */
 
-/* pick: the first implementation that suits, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is none. */
+/* pick: the first implementation that suits, in oneDNN's order; dnnl_unimplemented, and *desc null, if there is
+ * none. */
 #if DNNL_VERSION_MAJOR >= 3
 static dnnl_status_t open_pass(dnnl_primitive_desc_t *desc, const onednn_geometry *g, onednn_pass pass,
                                dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t hint)
@@ -132,12 +134,13 @@ static dnnl_status_t pick(dnnl_primitive_desc_t *desc, const onednn_geometry *g,
 }
 #endif
 
-/* ---- choosing an implementation ------------------------------------------------------------------------------------ */
+/* ---- choosing an implementation ---------------------------------------------------------------------------------- */
 
 /* Beside oneDNN's: the error is set already, in words. */
 static const dnnl_status_t ALREADY_SAID = (dnnl_status_t)-1;
 
-/* Tastes in order of preference; the last has no name. Measured on AVX-512; on other processors the names do not occur. */
+/* Tastes in order of preference; the last has no name. Measured on AVX-512; on other processors the names do not
+ * occur. */
 enum { PREFERENCES = 2 };
 static void preferences_of(const onednn_convolution *c, onednn_preference *list)
 {
@@ -147,12 +150,13 @@ static void preferences_of(const onednn_convolution *c, onednn_preference *list)
     /* The image gradient of a first layer: the vector kernels compute sixteen channels where there are three. */
     if (few_channels && c->pass == ONEDNN_INPUT_GRADIENT)
         list[0].name = c->result.size[3] >= 32 ? "gemm" : "jit:avx2";
-    /* oneDNN would take brgconv, which is as fast at best and, with strides, half as fast where the input channels are so few. */
+    /* oneDNN would take brgconv, which is as fast at best and, with strides, half as fast where the input channels are
+     * so few. */
     if (c->pass == ONEDNN_FORWARD && c->groups == 1 && c->image.size[3] <= 16 &&
         c->vertical.size * c->horizontal.size > 1)
         list[0].name = "jit:avx512_core";
-    /* oneDNN 2.6.3 writes beyond its scratchpad, or to the wrong place, where this kernel gathers every other pixel of an image whose
-     * channels do not fill its vectors. */
+    /* oneDNN 2.6.3 writes beyond its scratchpad, or to the wrong place, where this kernel gathers every other pixel of
+     * an image whose channels do not fill its vectors. */
     if (c->pass == ONEDNN_FILTER_GRADIENT && strided && c->vertical.size * c->horizontal.size == 1 &&
         c->image.size[3] % 16)
         list[0].unlike = list[1].unlike = "jit_1x1";
@@ -253,7 +257,8 @@ static dnnl_status_t choose_again(dnnl_primitive_desc_t *desc, onednn_geometry *
     return choose_of(desc, g, c);
 }
 
-/* A residual is read where it lies if a fast kernel can do that, else it is copied to the result, for matrix products only:
+/* A residual is read where it lies if a fast kernel can do that, else it is copied to the result, for matrix products
+ * only:
  * oneDNN 2.6.3 crashes on such a sum in depthwise kernels whose channels do not fill the last vector. */
 static dnnl_status_t choose_direct(dnnl_primitive_desc_t *desc, onednn_geometry *g, const onednn_convolution *c)
 {

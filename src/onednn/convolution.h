@@ -21,8 +21,8 @@ void onednn_release_geometry(onednn_geometry *g);
 /* Multiplications and additions of one pass. */
 double onednn_convolution_flops(const onednn_convolution *c);
 
-/* Fills *g and opens the fastest implementation; null with the error set and nothing to release.  Clears c->bfloat16 where
- * the operands are not rounded after all. */
+/* Fills *g and opens the fastest implementation; null with the error set and nothing to release.  Clears c->bfloat16
+ * where the operands are not rounded after all. */
 dnnl_primitive_desc_t onednn_open_convolution(onednn_geometry *g, onednn_convolution *c);
 
 /* The implementation for what *g describes; may change g->algorithm and g->sums. */

@@ -65,7 +65,8 @@ int onednn_is_reference(const_dnnl_primitive_desc_t desc);
 int onednn_accept(dnnl_primitive_desc_t *desc, dnnl_status_t status, const char *what);
 
 /* What an implementation must be: not a reference unless asked for by the name "ref"; its name holds `name` (null: any) and does
- * not hold `unlike` (null: nothing); with `adds_residual`, it adds the operand of a binary post-op to the right elements. */
+ * not hold `unlike` (null: nothing); with `adds_residual`, it adds the operand of a binary post-op to the right
+ * elements. */
 typedef struct onednn_preference {
     const char *name, *unlike;
     int adds_residual;

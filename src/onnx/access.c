@@ -31,7 +31,7 @@ void *onnx_room(onnx_op *op, int64_t count, size_t size)
     return room;
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------------------------------ */
+/* ---- inputs ------------------------------------------------------------------------------------------------------ */
 
 int onnx_has(const onnx_op *op, int64_t i) { return i < op->inputs && op->input[i] && !op->input[i]->is_missing; }
 
@@ -94,7 +94,7 @@ int onnx_axis(onnx_op *op, int64_t axis, int rank)
     return -1;
 }
 
-/* ---- attributes ------------------------------------------------------------------------------------------------------------ */
+/* ---- attributes -------------------------------------------------------------------------------------------------- */
 
 static const char *type_text(onnx_attribute_type type)
 {
@@ -149,10 +149,10 @@ int onnx_attr_ints(onnx_op *op, const char *name, int most, int64_t *to)
     return (int)a->count;
 }
 
-/* ---- outputs --------------------------------------------------------------------------------------------------------------- */
+/* ---- outputs ----------------------------------------------------------------------------------------------------- */
 
-/* Where an unknown size of an output most likely comes from: the same dimension of an input of that rank, else the batch, which
- * is the first. Importers that know better call onnx_batch_from. */
+/* Where an unknown size of an output most likely comes from: the same dimension of an input of that rank, else the
+ * batch, which is the first. Importers that know better call onnx_batch_from. */
 static void guess_batch(const onnx_op *op, onnx_value *value)
 {
     for (int axis = 0; axis < value->shape.rank; axis++) {
@@ -248,7 +248,7 @@ void onnx_batch_from(onnx_op *op, int64_t out, const int *from)
         value->batch[i] = from[i] >= 0 && value->shape.size[i] == ATL_ANY ? op->input[0]->batch[from[i]] : 0;
 }
 
-/* ---- constants and moves --------------------------------------------------------------------------------------------------- */
+/* ---- constants and moves ----------------------------------------------------------------------------------------- */
 
 static atl_node *constant_of(onnx_op *op, atl_tensor *tensor)
 {

@@ -1,5 +1,5 @@
-/* Shape arithmetic: the ops that sizes are computed with, on numbers that are known while reading.  Whole numbers are of 64 bits; a size that
- * the file leaves open goes through sums and products with known numbers. */
+/* Shape arithmetic: the ops that sizes are computed with, on numbers that are known while reading.  Whole numbers are
+ * of 64 bits; a size that the file leaves open goes through sums and products with known numbers. */
 #include <math.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ typedef onnx_number scalar_function(onnx_number a, onnx_number b, int is_float);
 
 static const onnx_number nothing = {.value = NAN};
 
-/* ---- one number ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- one number -------------------------------------------------------------------------------------------------- */
 
 static onnx_number add(onnx_number a, onnx_number b, int f)
 {
@@ -81,7 +81,7 @@ PLAIN(rounded, rintl(a))
 PLAIN(square_root, sqrtl(a))
 PLAIN(negative, -a)
 
-/* ---- lists ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 static const onnx_known *in(const onnx_op *op, int64_t i)
 {
@@ -296,7 +296,7 @@ static onnx_known *reduced(onnx_op *op, scalar_function *function)
     return y;
 }
 
-/* ---- which op ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- which op ---------------------------------------------------------------------------------------------------- */
 
 typedef struct evaluator {
     const char *op;

@@ -7,7 +7,7 @@
 #include "onnx/importer.h"
 #include "onnx/tensor_data.h"
 
-/* ---- the report --------------------------------------------------------------------------------------------------------- */
+/* ---- the report -------------------------------------------------------------------------------------------------- */
 
 static const char *kept(atl_onnx_report *report, const char *text)
 {
@@ -65,7 +65,7 @@ static const char *name_of(const onnx_node *node)
     return node->name;
 }
 
-/* ---- versions, functions --------------------------------------------------------------------------------------------------- */
+/* ---- versions, functions ----------------------------------------------------------------------------------------- */
 
 int64_t onnx_opset_version(const onnx_importer *importer, const char *domain)
 {
@@ -118,7 +118,7 @@ void onnx_survey(onnx_importer *importer, int64_t count, const onnx_node *node)
     }
 }
 
-/* ---- one node ---------------------------------------------------------------------------------------------------------------- */
+/* ---- one node ---------------------------------------------------------------------------------------------------- */
 
 /* The values that the node reads; 0 with the reason. */
 static int find_inputs(onnx_op *op)
@@ -248,7 +248,7 @@ int onnx_import_initializers(onnx_importer *importer, const onnx_graph *graph)
     return fine;
 }
 
-/* ---- graphs within, functions ---------------------------------------------------------------------------------------------------- */
+/* ---- graphs within, functions ------------------------------------------------------------------------------------ */
 
 /* Runs the nodes in a scope of their own, and gives their outputs to those of the op. */
 static int import_inside(onnx_op *op, onnx_scope *scope, const onnx_graph *initializers, int64_t nodes,

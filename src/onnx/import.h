@@ -1,8 +1,9 @@
 /* What the importers of ops are made of.
  *
- * The importer of an op is a function that is given the node of the file, takes its inputs as nodes of the graph or as known numbers,
- * and gives its outputs.  A value of the file may exist in several forms: as a node in the file's order of dimensions, as a node with
- * the channels last, as numbers that are known while reading (shape arithmetic), as a tensor of the file that nobody has asked for. */
+ * The importer of an op is a function that is given the node of the file, takes its inputs as nodes of the graph or as
+ * known numbers, and gives its outputs.  A value of the file may exist in several forms: as a node in the file's order
+ * of dimensions, as a node with the channels last, as numbers that are known while reading (shape arithmetic), as a
+ * tensor of the file that nobody has asked for. */
 #ifndef ATLED_ONNX_IMPORT_H
 #define ATLED_ONNX_IMPORT_H
 
@@ -10,7 +11,8 @@
 #include "atled/ops.h"
 #include "onnx/model.h"
 
-/* value + batch * N, where N is the size that the file leaves open.  long double: whole numbers of 64 bits are exact. */
+/* value + batch * N, where N is the size that the file leaves open.  long double: whole numbers of 64 bits are
+ * exact. */
 typedef struct onnx_number {
     long double value, batch;
 } onnx_number;
@@ -80,7 +82,7 @@ int onnx_first_version(const char *domain, const char *name);
 /* Says why the node cannot be read; returns 0. */
 int onnx_reject(onnx_op *op, const char *format, ...) ATL_PRINTF(2, 3);
 
-/* ---- inputs -------------------------------------------------------------------------------------------------------- */
+/* ---- inputs ------------------------------------------------------------------------------------------------------ */
 
 int onnx_has(const onnx_op *op, int64_t i);
 /* As float32 in the file's order of dimensions (int32 is converted); null, with the reason, if it is missing. */
@@ -111,7 +113,7 @@ int onnx_one_whole(onnx_op *op, int64_t i, int64_t *to);
 const onnx_known *onnx_if_known(onnx_importer *importer, onnx_value *value);
 int64_t onnx_saturated(long double x);
 
-/* ---- attributes -------------------------------------------------------------------------------------------------------- */
+/* ---- attributes -------------------------------------------------------------------------------------------------- */
 
 /* null: not given.  One of the wrong type makes the op fail once it is done. */
 const onnx_attribute *onnx_attribute_of(onnx_op *op, const char *name, onnx_attribute_type type);
@@ -121,7 +123,7 @@ const char *onnx_attr_text(onnx_op *op, const char *name, const char *otherwise)
 /* Their number, at most `most`, or 0 if not given; -1 with the reason if there are more. */
 int onnx_attr_ints(onnx_op *op, const char *name, int most, int64_t *to);
 
-/* ---- outputs ----------------------------------------------------------------------------------------------------------- */
+/* ---- outputs ----------------------------------------------------------------------------------------------------- */
 
 /* The type is input 0's unless one is given. All return 1, or 0 with the reason if node is null. */
 int onnx_give(onnx_op *op, int64_t i, atl_node *node);
@@ -137,7 +139,7 @@ onnx_known *onnx_new_known(onnx_importer *importer, int is_float, atl_shape shap
 /* A node of that shape whose unknown sizes are the batch's; only its shape is used.  null: a size is not known. */
 atl_node *onnx_like(onnx_op *op, int rank, const onnx_number *size);
 
-/* ---- shared by families -------------------------------------------------------------------------------------------------- */
+/* ---- shared by families ------------------------------------------------------------------------------------------ */
 
 int onnx_import_unary(onnx_op *op);
 /* Inputs 0 and 1 by a binary builder, in whichever order of dimensions they are there. */
@@ -157,8 +159,8 @@ void *onnx_room(onnx_op *op, int64_t count, size_t size);
 /* Reads the nodes of a graph within an attribute, in the scope of the op; its outputs become those of the op. */
 int onnx_import_subgraph(onnx_op *op, const onnx_graph *graph);
 
-/* Shape arithmetic: evaluates the op if its inputs are known and it is one of those that shapes are computed with.  1: it has given its
- * output; 0: it is not to be evaluated; -1: it must be and cannot, with the reason. */
+/* Shape arithmetic: evaluates the op if its inputs are known and it is one of those that shapes are computed with.  1:
+ * it has given its output; 0: it is not to be evaluated; -1: it must be and cannot, with the reason. */
 int onnx_evaluate(onnx_op *op);
 
 #endif

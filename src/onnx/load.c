@@ -12,7 +12,7 @@
 
 enum { OLDEST_IR = 3, NEWEST_IR = 13, OLDEST_OPSET = 6, NEWEST_OPSET = 25, MOST_BYTES_A_BYTE = 256 };
 
-/* ---- what the file says about itself ---------------------------------------------------------------------------------------- */
+/* ---- what the file says about itself ----------------------------------------------------------------------------- */
 
 static atl_status check_versions(const onnx_model *model, const char *name)
 {
@@ -45,7 +45,7 @@ static const char *folder_of(onnx_arena *arena, const char *path)
                  : onnx_copy_text(arena, ".", 1);
 }
 
-/* ---- inputs -------------------------------------------------------------------------------------------------------------------- */
+/* ---- inputs ------------------------------------------------------------------------------------------------------ */
 
 static const atl_tensor *known_tensor(const atl_onnx_args *args, const char *name)
 {
@@ -191,7 +191,7 @@ static int find_outputs(atl_onnx *net)
     return fine;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 static int import_model(atl_onnx *net)
 {

@@ -6,7 +6,7 @@
 
 #include "onnx/parse.h"
 
-/* ---- lists of names ------------------------------------------------------------------------------------------------ */
+/* ---- lists of names ---------------------------------------------------------------------------------------------- */
 
 /* All fields of that number as texts. */
 static int read_names(onnx_parser *parser, onnx_reader message, int number, int64_t *count_out, const char ***names_out)
@@ -42,7 +42,7 @@ static int read_each(onnx_parser *parser, onnx_reader message, int number, size_
     return !message.source->failed;
 }
 
-/* ---- attributes ---------------------------------------------------------------------------------------------------- */
+/* ---- attributes -------------------------------------------------------------------------------------------------- */
 
 /* The numbers of a list, packed or one by one: counted if the arrays are null. */
 static int read_numbers(onnx_reader message, int number, int64_t *integers, float *numbers, int64_t *count_out)
@@ -178,7 +178,7 @@ int onnx_read_attribute(onnx_parser *parser, onnx_reader message, onnx_attribute
     return a->type != ONNX_ATTRIBUTE_STRINGS || read_names(parser, again, 9, &a->count, &a->texts);
 }
 
-/* ---- nodes and graphs ------------------------------------------------------------------------------------------------ */
+/* ---- nodes and graphs -------------------------------------------------------------------------------------------- */
 
 static int read_any_attribute(onnx_parser *parser, onnx_reader message, void *one)
 {

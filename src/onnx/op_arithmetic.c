@@ -8,7 +8,7 @@
 enum { ROUNDED_BFLOAT16 = 19 };
 enum { NO_INTEGERS = 0, FLOATS_OF_INTEGERS = -1 }; /* in entry->kind, beside 1 + an atl_int_op */
 
-/* ---- two inputs in one order of dimensions ------------------------------------------------------------------------------------ */
+/* ---- two inputs in one order of dimensions ----------------------------------------------------------------------- */
 
 static int64_t count_of(const onnx_value *value) { return atl_shape_count(value->shape); }
 
@@ -48,7 +48,8 @@ static atl_node *aligned_last(onnx_op *op, onnx_value *value, int rank)
     return onnx_axis_last(atl_reshape(x, padded), 1);
 }
 
-/* Before opset 7 the second input was aligned from an axis on, and PRelu's slope from the channels on: the value as it is written since. */
+/* Before opset 7 the second input was aligned from an axis on, and PRelu's slope from the channels on: the value as it
+ * is written since. */
 static int align_from_axis(onnx_op *op, const onnx_value *a, onnx_value **b, onnx_value *aligned)
 {
     int is_slope = strcmp(op->node->op, "PRelu") == 0 && (*b)->shape.rank == 1;
@@ -270,7 +271,7 @@ static int import_where(onnx_op *op)
     return 1;
 }
 
-/* ---- conversions -------------------------------------------------------------------------------------------------------------- */
+/* ---- conversions ------------------------------------------------------------------------------------------------- */
 
 static atl_node *converted(onnx_op *op, atl_node *x, onnx_type from, onnx_type to)
 {

@@ -141,7 +141,7 @@ static int import_conv_integer(onnx_op *op)
     return 1;
 }
 
-/* ---- transposed ------------------------------------------------------------------------------------------------------------------ */
+/* ---- transposed -------------------------------------------------------------------------------------------------- */
 
 /* Cuts `before` from the beginning, and makes it `size` long, with zeros beyond what there is. */
 static atl_node *fitted(atl_node *x, int axis, int64_t before, int64_t size)

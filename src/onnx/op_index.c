@@ -4,7 +4,7 @@
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
-/* ---- slice ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- slice ------------------------------------------------------------------------------------------------------- */
 
 typedef struct slice_list {
     int count;
@@ -105,7 +105,7 @@ static int import_slice(onnx_op *op)
     return 1;
 }
 
-/* ---- gather ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- gather ------------------------------------------------------------------------------------------------------ */
 
 /* Indices below 0 count from the end.  Known ones become a constant; null with the reason. */
 static atl_node *indices_from_end(onnx_op *op, int64_t input, int64_t size)
@@ -203,7 +203,7 @@ static int import_one_hot(onnx_op *op)
     return onnx_give_type(op, 0, onnx_is_integer(type) ? atl_cast(y, ATL_INT32) : y, type);
 }
 
-/* ---- pad -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- pad --------------------------------------------------------------------------------------------------------- */
 
 enum pad_mode { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP };
 

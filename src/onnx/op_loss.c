@@ -7,7 +7,7 @@
 #include "onnx/importer.h"
 #include "onnx/tensor_data.h"
 
-/* ---- classification losses ------------------------------------------------------------------------------------------------------------- */
+/* ---- classification losses --------------------------------------------------------------------------------------- */
 
 /* One weight for each target: of its class, 0 for the one that is ignored; null: all 1. */
 static atl_node *weights_of(onnx_op *op, atl_node *targets)
@@ -55,7 +55,7 @@ static int import_class_loss(onnx_op *op)
     return give_loss(op, x, targets);
 }
 
-/* ---- training ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- training ---------------------------------------------------------------------------------------------------- */
 
 #define TRAINING "ai.onnx.preview.training"
 

@@ -108,7 +108,8 @@ static int import_rms_norm(onnx_op *op)
     return onnx_give(op, 0, atl_mul(atl_mul(x, inverse), scale));
 }
 
-/* Groups of channels: [n, groups, the rest].  Of opset 18 scale and shift are for each group, of 21 for each channel. */
+/* Groups of channels: [n, groups, the rest].  Of opset 18 scale and shift are for each group, of 21 for each
+ * channel. */
 static int import_group_norm(onnx_op *op)
 {
     atl_node *x = onnx_float(op, 0), *scale = x ? onnx_float(op, 1) : NULL, *shift = scale ? onnx_float(op, 2) : NULL;
@@ -205,7 +206,7 @@ static int import_lrn(onnx_op *op)
     return onnx_give_in(op, 0, atl_mul(x, atl_pow(base, atl_scalar(x, (float)-beta))), ONNX_CHANNELS_LAST);
 }
 
-/* ---- softmax ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- softmax ----------------------------------------------------------------------------------------------------- */
 
 /* 1 at the first of the largest along the last dimension. */
 static atl_node *hard_max(atl_node *x)

@@ -1,5 +1,5 @@
-/* Importers of pools.  They run with the channels last; what the engine's own pools do not have (dilation, three dimensions, wide
- * padding) is made of one slice of the picture for each element of the window. */
+/* Importers of pools.  They run with the channels last; what the engine's own pools do not have (dilation, three
+ * dimensions, wide padding) is made of one slice of the picture for each element of the window. */
 #include <float.h>
 #include <string.h>
 
@@ -63,8 +63,8 @@ static int give_pool(onnx_op *op, atl_node *y)
     return !*op->why && onnx_give_in(op, 0, y, ONNX_CHANNELS_LAST);
 }
 
-/* Output 1: where each maximum is, counted over the whole of [n, c, ...]: the picture of those places, pooled along with the picture itself, which
- * is its derivative in that direction. */
+/* Output 1: where each maximum is, counted over the whole of [n, c, ...]: the picture of those places, pooled along
+ * with the picture itself, which is its derivative in that direction. */
 static int give_places(onnx_op *op, atl_node *x, atl_node *y)
 {
     enum { EXACT = 1 << 24 }; /* whole numbers of a float */
@@ -100,7 +100,8 @@ static int import_max_pool(onnx_op *op)
     return give_pool(op, y) && give_places(op, x, y);
 }
 
-/* 1 / (how many elements of each window count), as [places..., 1]: those of the picture, and of the padding if `padded`. */
+/* 1 / (how many elements of each window count), as [places..., 1]: those of the picture, and of the padding if
+ * `padded`. */
 static atl_node *reciprocal_counts(onnx_op *op, const onnx_window *w, int padded)
 {
     atl_shape shape = {.rank = w->dims + 1};
@@ -168,7 +169,7 @@ static int import_lp_pool(onnx_op *op)
     return give_pool(op, root(pool_by_taps(op, powered(x, p), w, 0, atl_add), p));
 }
 
-/* ---- the whole picture ----------------------------------------------------------------------------------------------------------- */
+/* ---- the whole picture ------------------------------------------------------------------------------------------- */
 
 static atl_node *over_picture(onnx_op *op, atl_node *x, atl_node *reduce(const atl_reduce_args *))
 {

@@ -1,5 +1,5 @@
-/* Importers of quantization.  Quantized values are whole numbers in float32 nodes, so that a gradient can pass: straight through the rounding,
- * and not through the limits.  Products are exact as long as sums stay below 2^24. */
+/* Importers of quantization.  Quantized values are whole numbers in float32 nodes, so that a gradient can pass:
+ * straight through the rounding, and not through the limits.  Products are exact as long as sums stay below 2^24. */
 #include <string.h>
 
 #include "onnx/families.h"

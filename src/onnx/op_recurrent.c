@@ -27,7 +27,7 @@ typedef struct memory {
     atl_node *h, *c; /* [n, hidden] */
 } memory;
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static activation *activation_of(onnx_op *op, const onnx_attribute *names, int64_t i, activation *otherwise)
 {
@@ -112,7 +112,7 @@ static void read_activations(onnx_op *op, cell *c, int64_t direction)
     c->h = c->kind == LSTM ? activation_of(op, names, direction * each + 2, atl_tanh) : NULL;
 }
 
-/* ---- one step: https://onnx.ai/onnx/operators/ (RNN, GRU, LSTM) ----------------------------------------------------------------------------- */
+/* ---- one step: https://onnx.ai/onnx/operators/ (RNN, GRU, LSTM) -------------------------------------------------- */
 
 static atl_node *gate_of(atl_node *x, int gate, int64_t hidden)
 {
@@ -167,7 +167,7 @@ static memory step(const cell *c, const weights *w, atl_node *x, memory m)
     return (memory){.h = c->f(atl_add(x, atl_matmul(m.h, w->r)))};
 }
 
-/* ---- all steps ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- all steps --------------------------------------------------------------------------------------------------- */
 
 /* What the input contributes to all gates of all steps: one product. */
 static atl_node *all_inputs(const cell *c, const weights *w)

@@ -1,5 +1,6 @@
-/* Importers of Resize and Upsample.  Sizes change one dimension after the other: each element of the result is a sum of up to four elements,
- * at places and with weights that are known while reading.  https://onnx.ai/onnx/operators/onnx__Resize.html */
+/* Importers of Resize and Upsample.  Sizes change one dimension after the other: each element of the result is a sum of
+ * up to four elements, at places and with weights that are known while reading.
+ * https://onnx.ai/onnx/operators/onnx__Resize.html */
 #include <math.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ static int choice(onnx_op *op, const char *attribute, const char *otherwise, con
     return -1;
 }
 
-/* ---- one dimension ------------------------------------------------------------------------------------------------------------------- */
+/* ---- one dimension ----------------------------------------------------------------------------------------------- */
 
 /* Where element i of the result lies among those of the input. */
 static double source_of(const resize *r, int axis, int64_t input, int64_t i)
@@ -90,7 +91,8 @@ static double cubic_weight(double distance, double a)
     return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
 }
 
-/* The elements and weights of element i; returns their number, 0 if it is beyond the input and takes the extrapolation value. */
+/* The elements and weights of element i; returns their number, 0 if it is beyond the input and takes the extrapolation
+ * value. */
 static int taps_of(const resize *r, int axis, int64_t input, int64_t i, int64_t *index, double *weight)
 {
     double x = source_of(r, axis, input, i), base = floor(x), sum = 0;
@@ -145,9 +147,10 @@ static atl_node *resize_axis(onnx_op *op, const resize *r, atl_node *x, int file
     return y;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
-/* Numbers for each dimension, or for those of the attribute `axes`, spread over all of them; what is not said is `otherwise`. */
+/* Numbers for each dimension, or for those of the attribute `axes`, spread over all of them; what is not said is
+ * `otherwise`. */
 static int numbers_by_axis(onnx_op *op, int64_t input, int rank, double otherwise, int offset, int per_axis, double *to)
 {
     int64_t axes[ATL_MAX_RANK];

@@ -18,7 +18,7 @@ static atl_node *from_end(onnx_op *op, atl_node *indices, int64_t size)
     return atl_int_binary(ATL_INT_ADD, indices, atl_int_binary(ATL_INT_MUL, int_scalar(op, size), is_negative));
 }
 
-/* ---- by element ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- by element -------------------------------------------------------------------------------------------------- */
 
 /* x cut to the sizes of the indices, but along the axis. */
 static atl_node *cut_to(onnx_op *op, atl_node *x, atl_shape indices, int axis)
@@ -96,7 +96,7 @@ static int import_scatter_elements(onnx_op *op)
                           atl_scatter_along(atl_fill(updates, 1), indices, x), axis);
 }
 
-/* ---- by tuples of indices ---------------------------------------------------------------------------------------------------------------- */
+/* ---- by tuples of indices ---------------------------------------------------------------------------------------- */
 
 /* indices [.., k] of data whose dimensions first..first+k-1 they choose from, as one number [..] in row order. */
 static atl_node *linear_index(onnx_op *op, atl_node *indices, atl_shape data, int first, int k, int64_t *count_out)
@@ -192,7 +192,7 @@ static int import_scatter_nd(onnx_op *op)
     return onnx_give(op, 0, atl_reshape_like(y, x));
 }
 
-/* ---- the largest, and sequences ------------------------------------------------------------------------------------------------------------ */
+/* ---- the largest, and sequences ---------------------------------------------------------------------------------- */
 
 static int import_top_k(onnx_op *op)
 {

@@ -5,7 +5,7 @@
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
-/* ---- shapes as numbers -------------------------------------------------------------------------------------------------------------- */
+/* ---- shapes as numbers ------------------------------------------------------------------------------------------- */
 
 /* The sizes of an input; of one that depends on something else than the batch NaN. */
 static void sizes_of(const onnx_value *value, onnx_number *size)
@@ -61,9 +61,10 @@ static int import_size(onnx_op *op)
     return onnx_give_known(op, 0, known, ONNX_INT64);
 }
 
-/* ---- reshape ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- reshape ----------------------------------------------------------------------------------------------------- */
 
-/* The input in the sizes asked for; at most one of them may be unknown to the engine, and -1 stands for what is left. */
+/* The input in the sizes asked for; at most one of them may be unknown to the engine, and -1 stands for what is
+ * left. */
 static int give_reshaped(onnx_op *op, int rank, onnx_number *to, int left_over)
 {
     onnx_number from[ATL_MAX_RANK], whole;
@@ -149,9 +150,10 @@ static int import_flatten(onnx_op *op)
     return give_reshaped(op, 2, to, isnan(to[0].value) && !isnan(to[1].value) ? 0 : isnan(to[1].value) ? 1 : -1);
 }
 
-/* ---- single dimensions --------------------------------------------------------------------------------------------------------------------- */
+/* ---- single dimensions ------------------------------------------------------------------------------------------- */
 
-/* The axes of an attribute or, since opset 13, an input, as a set of bits of `rank`; *given_out: their number. 0 with the reason. */
+/* The axes of an attribute or, since opset 13, an input, as a set of bits of `rank`; *given_out: their number. 0 with
+ * the reason. */
 static int axes_as_set(onnx_op *op, int since_input, int rank, unsigned *set_out, int *given_out)
 {
     int64_t axes[ATL_MAX_RANK];
@@ -247,7 +249,7 @@ static int import_transpose(onnx_op *op)
     return 1;
 }
 
-/* ---- concat and split ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- concat and split -------------------------------------------------------------------------------------------- */
 
 static int import_concat(onnx_op *op)
 {
@@ -331,7 +333,7 @@ static int import_split(onnx_op *op)
     return 1;
 }
 
-/* ---- depth and space ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- depth and space --------------------------------------------------------------------------------------------- */
 
 /* Channels become blocks of pixels, or the other way round; sizes but the batch must be known. */
 static int import_depth_space(onnx_op *op)
@@ -359,7 +361,7 @@ static int import_depth_space(onnx_op *op)
     return onnx_give(op, 0, atl_reshape(x, ATL_SHAPE(ATL_ANY, c, h * b, w * b)));
 }
 
-/* ---- repeated --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- repeated ---------------------------------------------------------------------------------------------------- */
 
 /* Broadcast against the shape, both ways. */
 static int import_expand(onnx_op *op)

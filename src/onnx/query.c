@@ -44,7 +44,7 @@ atl_node *atl_onnx_value_node(atl_onnx *net, const char *name)
     return onnx_node_in(&net->importer, value, ONNX_AS_WRITTEN);
 }
 
-/* ---- the report ------------------------------------------------------------------------------------------------------ */
+/* ---- the report -------------------------------------------------------------------------------------------------- */
 
 static int describe_port(atl_onnx_report *report, const onnx_port *port, atl_onnx_port *to)
 {

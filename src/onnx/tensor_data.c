@@ -59,7 +59,7 @@ int64_t onnx_tensor_count(const onnx_tensor *tensor)
     return count;
 }
 
-/* ---- conversion ---------------------------------------------------------------------------------------------------- */
+/* ---- conversion -------------------------------------------------------------------------------------------------- */
 
 /* Element i of little-endian bytes: a real number in *real and 0, or a whole one in *whole and 1. */
 static int decode(onnx_type type, const unsigned char *bytes, int64_t i, double *real, int64_t *whole)
@@ -133,7 +133,7 @@ static void convert(onnx_type type, const unsigned char *bytes, int64_t count, o
     }
 }
 
-/* ---- where the elements are ------------------------------------------------------------------------------------------ */
+/* ---- where the elements are -------------------------------------------------------------------------------------- */
 
 typedef struct element_run {
     const onnx_tensor *tensor;
@@ -239,7 +239,7 @@ static int take_message(element_run *run)
     return !message.source->failed;
 }
 
-/* ---- data in a file beside the model ----------------------------------------------------------------------------------- */
+/* ---- data in a file beside the model ----------------------------------------------------------------------------- */
 
 /* The real path of location below the folder, to be released; null with the message set if it is outside or missing. */
 static char *inside_folder(const onnx_tensor *tensor, const char *folder)

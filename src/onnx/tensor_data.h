@@ -13,10 +13,11 @@ typedef enum onnx_target {
 
 /* The number of elements, or -1 with the message set: too many dimensions or elements. */
 int64_t onnx_tensor_count(const onnx_tensor *tensor);
-/* Whether there can be as many bytes as the shape asks for, to be looked at before memory is allocated for them; 0 with the message set. */
+/* Whether there can be as many bytes as the shape asks for, to be looked at before memory is allocated for them; 0 with
+ * the message set. */
 int onnx_check_elements(const onnx_tensor *tensor, const char *folder);
-/* Reads all of them to `to`, which has room for onnx_tensor_count.  folder: of the model, where external data may lie; null: nowhere.
- * 0 with the message set, which names the tensor. */
+/* Reads all of them to `to`, which has room for onnx_tensor_count.  folder: of the model, where external data may lie;
+ * null: nowhere. 0 with the message set, which names the tensor. */
 int onnx_read_elements(const onnx_tensor *tensor, const char *folder, onnx_target target, void *to);
 
 /* Bytes of an element; 0 for strings and for types that are not read. */

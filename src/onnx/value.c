@@ -10,7 +10,7 @@
 #include "onnx/importer.h"
 #include "onnx/tensor_data.h"
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 /* FNV-1a */
 static size_t hash_of(const char *name)
@@ -72,7 +72,7 @@ onnx_value *onnx_new_value(onnx_importer *importer, const char *name)
     return *slot = value;
 }
 
-/* ---- from tensors and numbers ------------------------------------------------------------------------------------------ */
+/* ---- from tensors and numbers ------------------------------------------------------------------------------------ */
 
 static const char *without_slashes(const char *name)
 {
@@ -145,7 +145,7 @@ static atl_node *node_of_known(onnx_importer *importer, const onnx_known *known,
     return node;
 }
 
-/* ---- orders of dimensions ------------------------------------------------------------------------------------------------ */
+/* ---- orders of dimensions ---------------------------------------------------------------------------------------- */
 
 int onnx_axis_in(onnx_order order, int rank, int axis)
 {
@@ -188,7 +188,7 @@ atl_node *onnx_node_in(onnx_importer *importer, onnx_value *value, onnx_order or
     return value->last;
 }
 
-/* ---- known numbers ----------------------------------------------------------------------------------------------------------- */
+/* ---- known numbers ----------------------------------------------------------------------------------------------- */
 
 enum { MOST_NUMBERS = 1 << 20 };
 

@@ -14,7 +14,8 @@ typedef struct onnx_window {
     int64_t extra[ONNX_MOST_SPATIAL]; /* beyond the padding, where sizes are rounded up: never counted */
 } onnx_window;
 
-/* What kind of op it is: with ceil_mode; one whose window lies in the output, so that auto_pad is left to the caller. */
+/* What kind of op it is: with ceil_mode; one whose window lies in the output, so that auto_pad is left to the
+ * caller. */
 typedef enum onnx_window_kind { ONNX_PLAIN_WINDOW = 0, ONNX_ROUNDED_WINDOW, ONNX_TRANSPOSED_WINDOW } onnx_window_kind;
 /* From the attributes of the op; size: of the window, or null to read kernel_shape.  0 with the reason. */
 int onnx_read_window(onnx_op *op, const int64_t *size, onnx_window_kind kind, onnx_window *window_out);

@@ -1,8 +1,9 @@
 /* Protocol buffers' wire format, read from a file or from memory without holding more of it than a window.
  * https://protobuf.dev/programming-guides/encoding/
  *
- * A reader walks the fields of one message.  Values of numbers and the extent of bytes are found without copying them, so that a
- * weight of gigabytes is passed over until its variable asks for it.  The first mistake stays in the source. */
+ * A reader walks the fields of one message.  Values of numbers and the extent of bytes are found without copying them,
+ * so that a weight of gigabytes is passed over until its variable asks for it.  The first mistake stays in the
+ * source. */
 #ifndef ATLED_ONNX_WIRE_H
 #define ATLED_ONNX_WIRE_H
 

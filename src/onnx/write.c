@@ -17,7 +17,7 @@ static const int64_t largest_model = ((int64_t)1 << 31) - 1; /* of the wire form
 
 static int type_of(const atl_node *x) { return atl_dtype_of(x) == ATL_INT32 ? INT32 : FLOAT; }
 
-/* ---- inputs, outputs, weights --------------------------------------------------------------------------------------------------------- */
+/* ---- inputs, outputs, weights ------------------------------------------------------------------------------------ */
 
 /* An open first size is the batch; another one has a symbol of its own. */
 static void put_dimension(onnx_bytes *shape, const char *name, int axis, int64_t size)
@@ -88,7 +88,7 @@ static const char *add_constant(onnx_writer *w, atl_node *constant)
     return name ? name : onnx_cannot_write(w, "%s", atl_error());
 }
 
-/* ---- the order of nodes ------------------------------------------------------------------------------------------------------------------- */
+/* ---- the order of nodes ------------------------------------------------------------------------------------------ */
 
 static const onnx_write_entry *entry_of(const atl_node *x)
 {
@@ -165,8 +165,8 @@ static const char *write_source(onnx_writer *w, atl_node *x, onnx_bytes *inputs)
     return atl_name_of(x);
 }
 
-/* One step: the node on top is written if what it needs is there; else that goes on top of it.  An op without a writer is that which it is
- * expanded to: the last node of its expansion. */
+/* One step: the node on top is written if what it needs is there; else that goes on top of it.  An op without a writer
+ * is that which it is expanded to: the last node of its expansion. */
 static int advance(onnx_writer *w, work *k, onnx_bytes *inputs)
 {
     atl_node *x = k->stack[k->count - 1];
@@ -223,7 +223,7 @@ static int write_all(onnx_writer *w, atl_nodes outputs, onnx_bytes *ports)
     return fine && !w->nodes.failed && !ports->failed;
 }
 
-/* ---- the file -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static int64_t varint_size(int64_t value)
 {

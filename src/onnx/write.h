@@ -1,5 +1,5 @@
-/* What the files share that write a graph as an ONNX file.  A writer of an op emits nodes of ONNX that compute the same from the same inputs;
- * values are names. */
+/* What the files share that write a graph as an ONNX file.  A writer of an op emits nodes of ONNX that compute the same
+ * from the same inputs; values are names. */
 #ifndef ATLED_ONNX_WRITE_H
 #define ATLED_ONNX_WRITE_H
 

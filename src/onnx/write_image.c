@@ -1,5 +1,5 @@
-/* Writers of convolutions, pools and local normalization.  ONNX has the channels second: a value is turned there, and back; the turned one is kept,
- * so that what follows takes it as it is. */
+/* Writers of convolutions, pools and local normalization.  ONNX has the channels second: a value is turned there, and
+ * back; the turned one is kept, so that what follows takes it as it is. */
 #include <string.h>
 
 #include "onnx/write.h"
@@ -132,7 +132,7 @@ static const char *filter_grad(onnx_writer *w, const atl_node *y, const char *co
                : onnx_emit_two(w, "Concat", of->groups, part, ONNX_ATTRIBUTES({"axis", .integer = 3}), NULL);
 }
 
-/* ---- pools ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- pools ------------------------------------------------------------------------------------------------------- */
 
 static int read_pool(onnx_writer *w, const atl_node *y, const atl_node *image, slide *s)
 {
@@ -248,7 +248,7 @@ static const char *maximum_gather(onnx_writer *w, const atl_node *y, const char 
     return result(w, y, ONNX_EMIT(w, "Reshape", NULL, z, ONNX_EMIT(w, "Shape", NULL, places)));
 }
 
-/* ---- local response normalization ----------------------------------------------------------------------------------------------------- */
+/* ---- local response normalization -------------------------------------------------------------------------------- */
 
 static const char *lrn(onnx_writer *w, const atl_node *y, const char *const *in)
 {

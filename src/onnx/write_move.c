@@ -8,7 +8,7 @@ enum { FLOAT = 1, INT32 = 6 };
 
 static int rank_of(const atl_node *x) { return atl_shape_of(x).rank; }
 static int axis_of(int axis, int rank) { return axis < 0 ? axis + rank : axis; }
-/* ---- shapes ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
 /* To the shape of y, of which at most one size is unknown; else to that of `like`, if it is given. */
 static const char *to_shape_of(onnx_writer *w, const atl_node *y, const char *x, const atl_node *like,
@@ -95,7 +95,7 @@ static const char *size_ratio(onnx_writer *w, const atl_node *y, const char *con
     return ONNX_EMIT(w, "Div", NULL, size[0], size[1]);
 }
 
-/* ---- parts -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
 
 static const char *concat(onnx_writer *w, const atl_node *y, const char *const *in)
 {
@@ -233,7 +233,7 @@ static const char *untile(onnx_writer *w, const atl_node *y, const char *const *
                      onnx_write_reshape(w, in[0], 2 * rank, wide), onnx_write_ints(w, rank, axes));
 }
 
-/* ---- by index ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- by index ---------------------------------------------------------------------------------------------------- */
 
 static int int_attribute(const atl_node *y)
 {
@@ -242,7 +242,8 @@ static int int_attribute(const atl_node *y)
     return value;
 }
 
-/* An index out of range takes 0 here, and nothing is scattered there; ONNX counts one below 0 from the end, and has no others. */
+/* An index out of range takes 0 here, and nothing is scattered there; ONNX counts one below 0 from the end, and has no
+ * others. */
 typedef struct checked_index {
     const char *index; /* within range */
     const char *valid; /* BOOL: whether it was; null: it always is */

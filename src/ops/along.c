@@ -1,5 +1,6 @@
-/* take_along(x [.., n], indices [.., k]) -> [.., k]: from each row its own elements; scatter_along, its gradient, which adds them where they came
- * from; and top_k, which finds the places of the largest.  An index out of range takes 0, and scatters nothing. */
+/* take_along(x [.., n], indices [.., k]) -> [.., k]: from each row its own elements; scatter_along, its gradient, which
+ * adds them where they came from; and top_k, which finds the places of the largest.  An index out of range takes 0, and
+ * scatters nothing. */
 #include "ops/attributes.h"
 #include "ops/ops.h"
 
@@ -88,7 +89,7 @@ ATL_BUILTIN(take_along_op);
 
 atl_node *atl_take_along(atl_node *x, atl_node *indices) { return ATL_APPLY(&take_along_op, NULL, x, indices); }
 
-/* ---- scatter_along(updates [.., k], indices [.., k], like [.., n]) -> [.., n] ------------------------------------------------------------ */
+/* ---- scatter_along(updates [.., k], indices [.., k], like [.., n]) -> [.., n] ------------------------------------ */
 
 static int infer_scatter(atl_node *y)
 {
@@ -154,7 +155,7 @@ atl_node *atl_scatter_along(atl_node *updates, atl_node *indices, atl_node *like
     return ATL_APPLY(&scatter_along_op, NULL, updates, indices, like);
 }
 
-/* ---- top_k(x [.., n]) -> int32 [.., k]: the places of the k largest, from the largest on; of equal ones the first comes first --------------- */
+/* ---- top_k(x [.., n]) -> int32 [.., k]: the places of the k largest, from the largest on; of equal ones the first comes first  */
 
 static int infer_top(atl_node *y)
 {

@@ -43,7 +43,8 @@ static double flops_of(const onednn_convolution *c)
     return tiles_of(c) * points_of(c) * 2 * (double)(c->image.size[3] * c->result.size[3]);
 }
 
-/* True if the transformed filter, 36/9 or 64/25 of the plain one, is too large to keep: it is transformed as it goes. */
+/* True if the transformed filter, 36/9 or 64/25 of the plain one, is too large to keep: it is transformed as it
+ * goes. */
 static int is_large(const onednn_convolution *c)
 {
     return c->image.size[3] * c->result.size[3] > atl_costs_in_use()->kept_filter;

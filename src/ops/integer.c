@@ -1,5 +1,5 @@
-/* Arithmetic of whole numbers, int32, with NumPy broadcasting: indices, counters, quantized values.  Nothing flows through it.
- * Results beyond int32 are its limits; atl_int_wrap makes them those of a narrower type. */
+/* Arithmetic of whole numbers, int32, with NumPy broadcasting: indices, counters, quantized values.  Nothing flows
+ * through it. Results beyond int32 are its limits; atl_int_wrap makes them those of a narrower type. */
 #include "ops/attributes.h"
 #include "ops/ops.h"
 

@@ -2,8 +2,8 @@
  *
  *     matmul(a, b)   [.., m, k] x [.., k, n] -> [.., m, n]:   y[.., i, j] = sum over p of a[.., i, p] b[.., p, j]
  *
- * where either side may be stored with its last two dimensions swapped, and either may lack the leading dimensions, when it is used
- * for all of them.  Its gradients are matrix products again. */
+ * where either side may be stored with its last two dimensions swapped, and either may lack the leading dimensions,
+ * when it is used for all of them.  Its gradients are matrix products again. */
 #include "ops/attributes.h"
 #include "ops/matmul.h"
 
@@ -131,7 +131,7 @@ static int lower_matmul(atl_lowering *lowering)
     return atl_lower_product(lowering, &(atl_product_epilogue){ONEDNN_NO_INPUT, 0});
 }
 
-/* ---- gradients ----------------------------------------------------------------------------------------------------- */
+/* ---- gradients --------------------------------------------------------------------------------------------------- */
 
 static atl_node *multiply(atl_node *a, atl_node *b, int transpose_a, int transpose_b)
 {

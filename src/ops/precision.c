@@ -1,4 +1,5 @@
-/* Numbers of less precision, element by element, for models that were made with them; and a test for what is no number. */
+/* Numbers of less precision, element by element, for models that were made with them; and a test for what is no
+ * number. */
 #include "ops/elementwise.h"
 
 /* is_nan(x): 1 where x is not a number, else 0.  By its bits: compilers may take every float for a number.  d/dx = 0 */

@@ -174,7 +174,7 @@ static atl_status find_shapes(atl_context *context, const atl_feed *feeds)
     return ATL_OK;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 /* Checks that every input which the plan reads is fed with the right type and with the plan's shape (the feed may
  * differ from the last one). */

@@ -20,7 +20,7 @@
 #include "compiler/passes/simplify.h"
 #include "program/threads.h"
 
-/* ---- compiling ---------------------------------------------------------------------------------------------------------- */
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
 
 static int has_unknown_size(const atl_node *node)
 {
@@ -208,7 +208,7 @@ void atl_program_free(atl_program *program)
     atl_release(program);
 }
 
-/* ---- for report.c ------------------------------------------------------------------------------------------------------ */
+/* ---- for report.c ------------------------------------------------------------------------------------------------ */
 
 atl_plan *atl_program_plan(const atl_program *program)
 {

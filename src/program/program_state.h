@@ -42,7 +42,8 @@ int atl_by_output_index(const void *a, const void *b);
 
 /* A plan for the shapes of these feeds, with one reference, the program's; null with the error set. */
 atl_plan *atl_new_plan(atl_program *program, const atl_feed *feeds);
-/* A program for the outputs of these options; `algo`: an atl_algo for all nodes that have a choice, 0: the compiler chooses. */
+/* A program for the outputs of these options; `algo`: an atl_algo for all nodes that have a choice, 0: the compiler
+ * chooses. */
 atl_program *atl_new_program(atl_graph *graph, const atl_compile_args *args, int algo);
 
 /* measure_algo.c: an atl_measure_node (compiler/plan/plan.h). */

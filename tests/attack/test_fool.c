@@ -181,7 +181,7 @@ Test(fool, the_slope_is_the_gradient_of_the_loss)
     free_tiny(&net, fooler);
 }
 
-/* ---- why it does not work, in words --------------------------------------------------------------------------------------- */
+/* ---- why it does not work, in words ------------------------------------------------------------------------------ */
 
 static void assign_all(const tiny *net, const char *name, float value)
 {
@@ -285,7 +285,7 @@ Test(fool, tells_that_the_steps_were_used_up)
     free_tiny(&net, NULL);
 }
 
-/* ---- mistakes ---------------------------------------------------------------------------------------------------------- */
+/* ---- mistakes ---------------------------------------------------------------------------------------------------- */
 
 Test(fool, mistakes_are_told)
 {
@@ -325,7 +325,8 @@ Test(fool, a_graph_that_cannot_be_fooled_is_refused)
     free_tiny(&net, NULL);
 }
 
-/* Building, compiling and fooling, with the memory running out at each place in turn: an error or a picture, never both. */
+/* Building, compiling and fooling, with the memory running out at each place in turn: an error or a picture, never
+ * both. */
 static int fool_once(void)
 {
     atl_fool_result result = {0};

@@ -1,4 +1,5 @@
-/* The reverse pass itself: paths, seeds, stops, what is unconnected, what is built and what is not, and every mistake. */
+/* The reverse pass itself: paths, seeds, stops, what is unconnected, what is built and what is not, and every
+ * mistake. */
 #include "support.h"
 
 static atl_graph *g;
@@ -107,7 +108,7 @@ Test(gradient, a_deep_chain_overflows_nothing)
     cr_assert(atl_gradient(h, x));
 }
 
-/* ---- mistakes -------------------------------------------------------------------------------------------------------- */
+/* ---- mistakes ---------------------------------------------------------------------------------------------------- */
 
 Test(mistakes, no_path)
 {

@@ -162,7 +162,7 @@ int trial_differentiate(trial *t, functional *functional_out)
     return 1;
 }
 
-/* ---- central differences ---------------------------------------------------------------------------------------------------- */
+/* ---- central differences ----------------------------------------------------------------------------------------- */
 
 enum { MOST_ELEMENTS = 12, DIRECTIONS = 2 };
 
@@ -195,8 +195,8 @@ static int difference(const trial *t, const functional *f, const atl_node *x, co
     return ok;
 }
 
-/* Compares the slope along one direction, with Richardson's extrapolation from a step and its half.  Kinks may lie near, and
- * curvature differs: the step that agrees best counts, since a wrong gradient agrees with none. */
+/* Compares the slope along one direction, with Richardson's extrapolation from a step and its half.  Kinks may lie
+ * near, and curvature differs: the step that agrees best counts, since a wrong gradient agrees with none. */
 static int slope_agrees(const trial *t, const functional *f, const atl_node *x, const atl_tensor *direction,
                         double analytic, double scale, double *numeric_out)
 {

@@ -1,8 +1,8 @@
 /* The battery: every op's own samples, built, differentiated, run, and compared with the oracle.
  *
- * Two oracles.  A float program is compared with the same graph run through the double-precision references; how far the two
- * may be apart follows from the number of terms summed (see `oracle`).  Gradients are compared, in double, with central
- * differences. */
+ * Two oracles.  A float program is compared with the same graph run through the double-precision references; how far
+ * the two may be apart follows from the number of terms summed (see `oracle`).  Gradients are compared, in double, with
+ * central differences. */
 #ifndef ATLED_TESTS_BATTERY_H
 #define ATLED_TESTS_BATTERY_H
 
@@ -10,7 +10,7 @@
 
 #include <criterion/parameterized.h> /* after criterion.h, or Test is not defined */
 
-/* ---- the ops under test: an index into this table is a parameter of the tests ------------------------------------------ */
+/* ---- the ops under test: an index into this table is a parameter of the tests ------------------------------------ */
 
 int op_count(void);
 const atl_op *op_at(int index);
@@ -26,7 +26,7 @@ const atl_op *op_under_test(int index); /* op_at, and its name on stderr: a cras
 
 static inline int is_sample(const atl_sample *s) { return s->unary || s->binary || s->build; } /* not the table's end */
 
-/* ---- a sample, built ----------------------------------------------------------------------------------------------------- */
+/* ---- a sample, built --------------------------------------------------------------------------------------------- */
 
 enum { MOST_FEEDS = 64 };
 
@@ -63,23 +63,23 @@ typedef struct functional {
     const atl_tensor *weights[ATL_MAX_RULES];
 } functional;
 
-/* Differentiates once more: t->last become the gradients of the functional, whose weights are new inputs, by each float x.
- * Returns 0 with the graph's error set. */
+/* Differentiates once more: t->last become the gradients of the functional, whose weights are new inputs, by each float
+ * x. Returns 0 with the graph's error set. */
 int trial_differentiate(trial *t, functional *functional_out);
 /* The float xs, in order: t->last[i] is the gradient by the i-th of them. */
 atl_node *trial_float_input(const trial *t, int i);
 
-/* ---- float against double ---------------------------------------------------------------------------------------------- */
+/* ---- float against double ---------------------------------------------------------------------------------------- */
 
-/* The values in double, and how far values in float may be from them: what relative noise of one float rounding, on each element
- * of each node that is computed, changes in the double-precision result (the most of any element in three draws; in up to 24
- * before a value is called wrong), times the root of the largest number of terms that one element may sum, times 4 (standard
- * deviations).  The nodes and feeds must live as long as the oracle. */
+/* The values in double, and how far values in float may be from them: what relative noise of one float rounding, on
+ * each element of each node that is computed, changes in the double-precision result (the most of any element in three
+ * draws; in up to 24 before a value is called wrong), times the root of the largest number of terms that one element
+ * may sum, times 4 (standard deviations).  The nodes and feeds must live as long as the oracle. */
 typedef struct oracle oracle;
 oracle *oracle_new(int count, atl_node *const *nodes,
                    const atl_feed *feeds); /* null with atl_error() set; concrete shapes only */
-/* The same for a program that may round the operands of convolutions and matrix products to bfloat16, if rounds_products: they
- * have noise of one bfloat16 rounding, too. */
+/* The same for a program that may round the operands of convolutions and matrix products to bfloat16, if
+ * rounds_products: they have noise of one bfloat16 rounding, too. */
 oracle *oracle_new_rounding(int count, atl_node *const *nodes, const atl_feed *feeds, int rounds_products);
 void oracle_free(oracle *o);
 const atl_tensor *oracle_value(const oracle *o, int i);
@@ -89,14 +89,15 @@ int oracle_accepts(oracle *o, int i, const atl_tensor *value, char *text, size_t
 /* Compiles and runs the nodes, and compares each.  Returns 0 with the reason in text. */
 int floats_agree(int count, atl_node *const *nodes, const atl_feed *feeds, char *text, size_t size);
 
-/* ---- gradients against central differences -------------------------------------------------------------------------------- */
+/* ---- gradients against central differences ----------------------------------------------------------------------- */
 
-/* The gradient of the functional by x, in double, is within 1e-6, relative to its largest element, of central differences.
- * Elements are taken at random where there are many, and random directions too.  Returns 0 with the reason. */
+/* The gradient of the functional by x, in double, is within 1e-6, relative to its largest element, of central
+ * differences. Elements are taken at random where there are many, and random directions too.  Returns 0 with the
+ * reason. */
 int gradient_agrees(const trial *t, const functional *f, const atl_node *x, const atl_node *gradient, char *text,
                     size_t size);
 
-/* ---- reports for docs/derivatives.md -------------------------------------------------------------------------------------- */
+/* ---- reports for docs/derivatives.md ----------------------------------------------------------------------------- */
 
 /* Keeps what was found for an op at an order: "yes"; "zero"; "none", as no sample has a float result of a float input; "wrong". */
 void report_order(const atl_op *op, int order, const char *result);

@@ -76,8 +76,9 @@ void forget(expected *e)
     *e = (expected){0};
 }
 
-/* No NaN may be hidden, and none may come from nowhere.  But Winograd's method spreads one over the tile it lies in, and the
- * gradient by a filter multiplies a NaN in the result's gradient with the zeros beside the image (docs/special-values.md). */
+/* No NaN may be hidden, and none may come from nowhere.  But Winograd's method spreads one over the tile it lies in,
+ * and the gradient by a filter multiplies a NaN in the result's gradient with the zeros beside the image
+ * (docs/special-values.md). */
 static int keeps_nan(const atl_tensor *value, const atl_tensor *exact, int may_spread, char *text, size_t size)
 {
     for (int64_t k = 0; k < atl_tensor_count(exact); k++) {

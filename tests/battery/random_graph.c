@@ -1,8 +1,9 @@
 /* Graphs made at random: each node is a sample of some op, on nodes made before.
  *
- * A sample wants inputs of certain shapes and ranges; so a node that is chosen as an input is cut or repeated to the right
- * number of elements, reshaped, and squashed into the range.  A kink (relu at 0, a tie of maxima) may fall between what float
- * and double see; a disagreement therefore counts only if it is there with other values, too: a fault stays, a kink does not. */
+ * A sample wants inputs of certain shapes and ranges; so a node that is chosen as an input is cut or repeated to the
+ * right number of elements, reshaped, and squashed into the range.  A kink (relu at 0, a tie of maxima) may fall
+ * between what float and double see; a disagreement therefore counts only if it is there with other values, too: a
+ * fault stays, a kink does not. */
 #include "random_graph.h"
 
 #include <stdlib.h>

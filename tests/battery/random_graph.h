@@ -4,8 +4,8 @@
 
 #include "battery.h"
 
-/* Makes the graph of this number, runs value and gradient as a float program, and compares both with the oracle.  Returns 0
- * with the reason and the way to it in text. */
+/* Makes the graph of this number, runs value and gradient as a float program, and compares both with the oracle.
+ * Returns 0 with the reason and the way to it in text. */
 int random_graph_agrees(uint64_t seed, uint64_t number, char *text, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
-/* Every op's samples: first, second and third order against central differences in double, and as float programs against the
- * double references.
+/* Every op's samples: first, second and third order against central differences in double, and as float programs
+ * against the double references.
  * Minutes: 5 */
 #include "battery.h"
 

@@ -1,5 +1,5 @@
-/* Random graphs: $ATLED_RANDOM_GRAPHS of them (2,000), from the tests' seed, each in value and gradient against the oracle.
- * Minutes: 10 */
+/* Random graphs: $ATLED_RANDOM_GRAPHS of them (2,000), from the tests' seed, each in value and gradient against the
+ * oracle. Minutes: 10 */
 #include "random_graph.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Random networks: $ATLED_RANDOM_NETS of them (500; under sanitizers 50), from the tests' seed, each compiled with all passes, without any and
- * without each, against the double reference.
+/* Random networks: $ATLED_RANDOM_NETS of them (500; under sanitizers 50), from the tests' seed, each compiled with all
+ * passes, without any and without each, against the double reference.
  * Minutes: 10 */
 #include "net.h"
 

@@ -1,5 +1,6 @@
-/* same_bits THREADS: values, gradients and training of three networks by programs of so many threads, each from nothing and twice; the two must
- * agree bit for bit.  Prints a digest of each, which same_bits.sh compares between processes. */
+/* same_bits THREADS: values, gradients and training of three networks by programs of so many threads, each from nothing
+ * and twice; the two must agree bit for bit.  Prints a digest of each, which same_bits.sh compares between
+ * processes. */
 #include <atled/atled.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* The radial-basis layer, made of ops and as one op, against the golden: values and gradients.  And what wrong input gets. */
+/* The radial-basis layer, made of ops and as one op, against the golden: values and gradients.  And what wrong input
+ * gets. */
 #include "models/golden.h"
 
 int rbf_layer(void);

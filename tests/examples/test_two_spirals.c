@@ -28,7 +28,8 @@ Test(two_spirals, basis_functions)
     atl_graph_free(g);
 }
 
-/* They cannot be told apart by a line: the two classes lie point by point opposite each other, at equal distances from the middle. */
+/* They cannot be told apart by a line: the two classes lie point by point opposite each other, at equal distances from
+ * the middle. */
 Test(two_spirals, the_spirals_wind_around_each_other)
 {
     atl_tensor *labels = atl_tensor_new(ATL_INT32, ATL_SHAPE(POINTS)), *points = spirals(0, labels);

@@ -1,6 +1,6 @@
-/* Bytes as calls of the public interface: inputs and variables of any shape, any op with any arguments, a gradient, a program
- * with some passes left out, two runs.  Whatever the calls are, each works or fails with a message, and the program gives
- * values of the shapes that were promised. */
+/* Bytes as calls of the public interface: inputs and variables of any shape, any op with any arguments, a gradient, a
+ * program with some passes left out, two runs.  Whatever the calls are, each works or fails with a message, and the
+ * program gives values of the shapes that were promised. */
 #include "fuzz.h"
 
 #include <stdlib.h>
@@ -21,7 +21,8 @@ static int64_t elements_of(const atl_node *node, int64_t any)
     return count > MOST_ELEMENTS ? MOST_ELEMENTS + 1 : (int64_t)count;
 }
 
-/* Twelve nodes at most.  A builder that refuses leaves the graph broken, with the reason: then there is nothing to run. */
+/* Twelve nodes at most.  A builder that refuses leaves the graph broken, with the reason: then there is nothing to
+ * run. */
 static int build_all(reader *r)
 {
     while (r->at < r->end && r->nodes < 12) {

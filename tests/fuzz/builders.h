@@ -4,7 +4,8 @@
 
 #include "reader.h"
 
-/* A node by one of all builders; null where the arguments made no sense, which the graph then says, or none was chosen. */
+/* A node by one of all builders; null where the arguments made no sense, which the graph then says, or none was
+ * chosen. */
 atl_node *fuzz_build(reader *r);
 
 #endif

@@ -1,5 +1,5 @@
-/* What the fuzz targets share.  A target is one file with LLVMFuzzerTestOneInput, linked to libFuzzer (docs/testing.md), or to
- * replay.c, which runs the seeds as an ordinary test. */
+/* What the fuzz targets share.  A target is one file with LLVMFuzzerTestOneInput, linked to libFuzzer
+ * (docs/testing.md), or to replay.c, which runs the seeds as an ordinary test. */
 #ifndef ATLED_TESTS_FUZZ_H
 #define ATLED_TESTS_FUZZ_H
 
@@ -9,8 +9,8 @@
 /* 0 always.  Aborts where a promise is broken: a failure without a message, a value changed by a failed call. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Reading takes at most this multiple of the input's size in memory, and FUZZ_ALLOWANCE; 0: the target has no such bound.
- * Where the multiple comes from is told in docs/architecture.md. */
+/* Reading takes at most this multiple of the input's size in memory, and FUZZ_ALLOWANCE; 0: the target has no such
+ * bound. Where the multiple comes from is told in docs/architecture.md. */
 extern const int64_t fuzz_memory_multiple;
 enum { FUZZ_ALLOWANCE = 2 << 20 };
 

@@ -1,4 +1,5 @@
-/* Numbers, shapes and nodes from the bytes of a fuzz input, for api.c.  Small values are likely, absurd ones possible. */
+/* Numbers, shapes and nodes from the bytes of a fuzz input, for api.c.  Small values are likely, absurd ones
+ * possible. */
 #ifndef ATLED_TESTS_FUZZ_READER_H
 #define ATLED_TESTS_FUZZ_READER_H
 

@@ -1,5 +1,5 @@
-/* replay FOLDER [MUTATIONS]: runs a fuzz target on every file of the folder, and on that many changed copies of each; what the
- * target promises about memory is checked, too.  Fails by abort, as the fuzzer does. */
+/* replay FOLDER [MUTATIONS]: runs a fuzz target on every file of the folder, and on that many changed copies of each;
+ * what the target promises about memory is checked, too.  Fails by abort, as the fuzzer does. */
 #include "allocations.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
-/* Ops that write where they should not, or less than they promise, are found and named: by programs with .check, and by the
- * reference. */
+/* Ops that write where they should not, or less than they promise, are found and named: by programs with .check, and by
+ * the reference. */
 #include "support.h"
 
 #include "graph/guard.h"

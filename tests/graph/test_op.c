@@ -191,7 +191,7 @@ Test(op, attributes_are_copied)
     cr_assert_null(atl_attributes_of(NULL));
 }
 
-/* ---- infer functions that lie ------------------------------------------------------------------------------------------- */
+/* ---- infer functions that lie ------------------------------------------------------------------------------------ */
 
 static int infer_untyped(atl_node *y) { return (void)y, 1; }
 static int infer_goes_on(atl_node *y)
@@ -249,7 +249,7 @@ Test(op, an_infer_that_changes_its_mind_is_named_when_the_program_is_made)
     cr_assert_mentions(atl_error(), "vague: its infer function");
 }
 
-/* ---- corrupted at random ------------------------------------------------------------------------------------------------ */
+/* ---- corrupted at random ----------------------------------------------------------------------------------------- */
 
 static void copy_first(const atl_node *y, const void *const *in, void *result)
 {

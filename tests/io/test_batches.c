@@ -125,8 +125,8 @@ Test(batches, taken_up_in_the_middle_they_are_the_same_bits)
     atl_dataset_free(data);
 }
 
-/* By the thread, if there are two processors; soon by the caller's threads together, who do nothing in between, unless there are more
- * than three. */
+/* By the thread, if there are two processors; soon by the caller's threads together, who do nothing in between, unless
+ * there are more than three. */
 Test(batches, whoever_makes_them_they_are_the_same_bits)
 {
     enum { COUNT = 300, SIZE = 256, SIDE = 16, CUT = 14 };
@@ -155,7 +155,8 @@ Test(batches, whoever_makes_them_they_are_the_same_bits)
     atl_tensor_free(labels);
 }
 
-/* Whether the next batch lies where the last one does: so it is if the caller's threads make it, for they do so between two steps. */
+/* Whether the next batch lies where the last one does: so it is if the caller's threads make it, for they do so between
+ * two steps. */
 static int next_has_same_place(atl_batches *batches)
 {
     const float *last = atl_floats(atl_batches_next(batches)->images);

@@ -84,7 +84,7 @@ static int is_read_within(read_file_fn *read, const char *name, int64_t multiple
     return could;
 }
 
-/* ---- bytes by hand -------------------------------------------------------------------------------------------------- */
+/* ---- bytes by hand ----------------------------------------------------------------------------------------------- */
 
 typedef struct text {
     unsigned char byte[4096];
@@ -183,7 +183,7 @@ static void write_claiming_png(const char *name, uint64_t width, uint64_t height
     write_file(in_scratch(name), png.byte, png.size);
 }
 
-/* ---- the tests ------------------------------------------------------------------------------------------------------ */
+/* ---- the tests --------------------------------------------------------------------------------------------------- */
 
 Test(claims, npy)
 {
@@ -346,7 +346,7 @@ Test(claims, times)
     cr_expect(is_read_within(read_times, "times", 50), "%s", atl_error());
 }
 
-/* ---- what is really there ------------------------------------------------------------------------------------------- */
+/* ---- what is really there ---------------------------------------------------------------------------------------- */
 
 /* Zeros as the packer likes them best: still within the bounds, and read. */
 Test(claims, packed_zeros)

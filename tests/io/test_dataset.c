@@ -9,7 +9,7 @@
 
 TestSuite(dataset, .init = make_scratch, .fini = remove_scratch);
 
-/* ---- CIFAR-10 ---------------------------------------------------------------------------------------------------------- */
+/* ---- CIFAR-10 ---------------------------------------------------------------------------------------------------- */
 
 enum { RECORD = 3073 };
 
@@ -82,7 +82,7 @@ Test(dataset, an_empty_folder_says_what_was_looked_for)
     cr_assert_null(atl_dataset_open(NULL, ATL_TRAINING));
 }
 
-/* ---- MNIST --------------------------------------------------------------------------------------------------------------- */
+/* ---- MNIST ------------------------------------------------------------------------------------------------------- */
 
 static size_t put_number(unsigned char *to, size_t at, unsigned number)
 {
@@ -155,8 +155,8 @@ Test(dataset, idx_of_another_kind_and_of_a_wrong_label)
     refuse("record 0 has label 12");
 }
 
-/* Packed, and damaged from the end on: a checksum that is wrong, whether the head's or the pixels' reading meets it, and
- * one that is missing. */
+/* Packed, and damaged from the end on: a checksum that is wrong, whether the head's or the pixels' reading meets it,
+ * and one that is missing. */
 Test(dataset, idx_packed_with_a_wrong_or_missing_checksum)
 {
     for (int side = 2; side <= 16; side += 14) {
@@ -176,8 +176,8 @@ Test(dataset, idx_packed_with_a_wrong_or_missing_checksum)
     }
 }
 
-/* Random pixels, which gzip stores as they are, of a size at which a read gives the last pixel as it takes the last byte: no
- * later read of the data comes upon what is missing. */
+/* Random pixels, which gzip stores as they are, of a size at which a read gives the last pixel as it takes the last
+ * byte: no later read of the data comes upon what is missing. */
 Test(dataset, idx_packed_without_its_checksum_where_a_read_ends_with_the_data)
 {
     enum { COUNT = 16, HEIGHT = 31, WIDTH = 33, SIZE = 16 + COUNT * HEIGHT * WIDTH };
@@ -236,7 +236,7 @@ Test(dataset, idx_that_claims_more_than_it_can_hold)
     refuse("train-images-idx3-ubyte");
 }
 
-/* ---- folders and archives -------------------------------------------------------------------------------------------------- */
+/* ---- folders and archives ---------------------------------------------------------------------------------------- */
 
 static void write_picture(const char *folder, const char *name, int height, float grey)
 {

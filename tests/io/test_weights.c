@@ -232,7 +232,7 @@ Test(weights, out_of_memory)
     atl_graph_free(g);
 }
 
-/* ---- checkpoints -------------------------------------------------------------------------------------------------- */
+/* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
 /* The model with what an optimizer adds. */
 static atl_graph *new_trainer(void)

@@ -75,7 +75,8 @@ static inline trained_net load_net(const char *name, const char *weights, int64_
     return net;
 }
 
-/* The net on golden pictures, run: its logits, and the gradient of the sum of the top ones by the node called `input`. */
+/* The net on golden pictures, run: its logits, and the gradient of the sum of the top ones by the node called
+ * `input`. */
 typedef struct golden_run {
     trained_net net;
     atl_npz *npz;

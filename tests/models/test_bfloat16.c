@@ -1,4 +1,5 @@
-/* Minutes: 5.  What rounding the operands to bfloat16 costs in accuracy, on trained networks; docs/performance.md states it. */
+/* Minutes: 5.  What rounding the operands to bfloat16 costs in accuracy, on trained networks; docs/performance.md
+ * states it. */
 #include "models/golden.h"
 
 /* Where the processor has no bfloat16 the goldens are tested elsewhere. */

@@ -1,4 +1,5 @@
-/* Minutes: 5.  Every call of atled to oneDNN is made to fail in turn: a clean error, or the right result by other means.
+/* Minutes: 5.  Every call of atled to oneDNN is made to fail in turn: a clean error, or the right result by other
+ * means.
  *
  * The program has functions of its own under oneDNN's names, which the linker takes before those of the library. */
 #include <dlfcn.h>
@@ -6,7 +7,7 @@
 #include "onednn/primitive.h"
 #include "support.h"
 
-/* ---- oneDNN, which can fail ---------------------------------------------------------------------------------------- */
+/* ---- oneDNN, which can fail -------------------------------------------------------------------------------------- */
 
 static int64_t calls, failing = -1;
 static dnnl_status_t failure;
@@ -120,7 +121,7 @@ CAN_FAIL(dnnl_primitive_desc_create,
          (d, o, t, e, h))
 #endif
 
-/* ---- a net with a primitive of each kind --------------------------------------------------------------------------- */
+/* ---- a net with a primitive of each kind ------------------------------------------------------------------------- */
 
 typedef struct net {
     atl_graph *graph;
@@ -179,7 +180,7 @@ static atl_program *compile(const net *n)
                        .bfloat16 = n->bfloat16);
 }
 
-/* ---- each call in turn ---------------------------------------------------------------------------------------------- */
+/* ---- each call in turn ------------------------------------------------------------------------------------------- */
 
 static int is_right(const net *n, const atl_program *program)
 {

@@ -56,7 +56,8 @@ Test(primitive, little_is_done_by_one_thread)
     cr_expect_eq(omp_get_max_threads(), before);
 }
 
-/* Convolutions, their gradients, a pool, a softmax and reorders, all small: the loss and the filter's gradient of a program of so many threads. */
+/* Convolutions, their gradients, a pool, a softmax and reorders, all small: the loss and the filter's gradient of a
+ * program of so many threads. */
 static void run_small_steps(int threads, float *loss_out, float *slope_out)
 {
     atl_graph *g = atl_graph_new();

@@ -1,6 +1,7 @@
 /* Minutes: 10 */
-/* The tests that ONNX brings along for whoever runs its models (Debian's package libonnx-testdata), at their own tolerance. Each passes, or is
- * refused with a reason; none crashes, none is wrong.  results/onnx.txt has a line for each, of which tests/onnx/table.sh makes docs/onnx.md. */
+/* The tests that ONNX brings along for whoever runs its models (Debian's package libonnx-testdata), at their own
+ * tolerance. Each passes, or is refused with a reason; none crashes, none is wrong.  results/onnx.txt has a line for
+ * each, of which tests/onnx/table.sh makes docs/onnx.md. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,7 +31,8 @@ static const char *fault_of(const char *name)
     return NULL;
 }
 
-/* Ops whose gradient passes through a rounding as if it were none, and so is not that of what they compute; and one whose data stand on its jump. */
+/* Ops whose gradient passes through a rounding as if it were none, and so is not that of what they compute; and one
+ * whose data stand on its jump. */
 static int is_straight_through(const atl_onnx_report *report)
 {
     static const char *const op[] = {"QuantizeLinear", "DynamicQuantizeLinear",
@@ -163,7 +165,8 @@ static int values_of(atl_graph *graph, atl_nodes nodes, const atl_feed *feeds, a
     return *program_out && !atl_run(*program_out, feeds);
 }
 
-/* The outputs, and a gradient if there is one, are written as a model, which is read again: it must compute the same. */
+/* The outputs, and a gradient if there is one, are written as a model, which is read again: it must compute the
+ * same. */
 static void check_written(atl_onnx *net, atl_graph *graph, const example *e, const char *name, FILE *report, verdict *v)
 {
     atl_node *node[MOST_INPUTS + 1], *again[MOST_INPUTS + 1];

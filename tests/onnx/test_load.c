@@ -60,7 +60,7 @@ static void check_outputs(const char *name, const char *const *outputs, double b
 Test(load, yolox_nano) { check_outputs("yolox_nano", (const char *const[]){"output", NULL}, 1e-4); }
 Test(load, face_slim320) { check_outputs("face_slim320", (const char *const[]){"scores", "boxes", NULL}, 1e-4); }
 
-/* ---- nets without their weights: structure and ops ----------------------------------------------------------------------------- */
+/* ---- nets without their weights: structure and ops --------------------------------------------------------------- */
 
 static void check_light(const char *name)
 {

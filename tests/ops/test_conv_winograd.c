@@ -1,4 +1,5 @@
-/* Convolutions by Winograd's method in programs, in NHWC: the same as directly, and only where it is said to be faster. */
+/* Convolutions by Winograd's method in programs, in NHWC: the same as directly, and only where it is said to be
+ * faster. */
 #include "ops/conv_winograd.h"
 
 #include "kernels/kernels.h"

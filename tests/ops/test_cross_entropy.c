@@ -75,7 +75,8 @@ Test(cross_entropy, the_three_forms_agree)
     atl_graph_free(g);
 }
 
-/* Where the loss is as good as zero its gradient is tiny, and must not be rounded to nothing: a fooling picture would stop. */
+/* Where the loss is as good as zero its gradient is tiny, and must not be rounded to nothing: a fooling picture would
+ * stop. */
 Test(cross_entropy, of_a_confident_network_has_a_gradient)
 {
     const float scores[] = {20, 0, -5, 1e4f, -1e4f, -1e4f};

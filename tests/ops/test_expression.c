@@ -102,7 +102,7 @@ Test(expression, a_result_that_nobody_reads_keeps_its_place_while_the_chain_runs
     atl_graph_free(g);
 }
 
-/* ---- sums in the same pass ----------------------------------------------------------------------------------------------- */
+/* ---- sums in the same pass --------------------------------------------------------------------------------------- */
 
 /* Over axes first to last of x: short and long runs, one and several tiles, pieces for several threads. */
 static const struct {

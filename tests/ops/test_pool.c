@@ -63,7 +63,8 @@ static atl_tensor *tied_image(atl_shape shape)
 
 #define POOL(...) ((atl_pool2d_args){__VA_ARGS__})
 
-/* The reference takes the first in row order: so must the kernel (small images), and oneDNN with its workspace (large ones). */
+/* The reference takes the first in row order: so must the kernel (small images), and oneDNN with its workspace (large
+ * ones). */
 Test(pool, at_a_tie_the_first_in_row_order_gets_the_gradient)
 {
     const atl_shape shapes[] = {ATL_SHAPE(2, 5, 6, 3), ATL_SHAPE(3, 33, 34, 5), ATL_SHAPE(2, 31, 32, 32),
@@ -168,8 +169,8 @@ static const atl_node *node_of_op(const atl_graph *graph, const char *op)
     return NULL;
 }
 
-/* The gradient from oneDNN's positions, and the one that our kernel finds by looking at x again, are the same bits where windows do
- * not overlap. */
+/* The gradient from oneDNN's positions, and the one that our kernel finds by looking at x again, are the same bits
+ * where windows do not overlap. */
 Test(pool, gradients_with_and_without_a_workspace_are_equal)
 {
     pooling p = new_pooling(LARGEST, tied_image(ATL_SHAPE(2, 32, 31, 48)), POOL(.window = {2, 3}));

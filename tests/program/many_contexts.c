@@ -1,12 +1,13 @@
-/* One program, run by several threads at once, each with a state of its own.  A plain program, since Criterion cannot be run under the
- * thread sanitizer: `./setup.sh test` builds it so, with one OpenMP thread a run, because the sanitizer does not see how OpenMP's threads
- * wait for each other.  Exit code 0: all values were right. */
+/* One program, run by several threads at once, each with a state of its own.  A plain program, since Criterion cannot
+ * be run under the thread sanitizer: `./setup.sh test` builds it so, with one OpenMP thread a run, because the
+ * sanitizer does not see how OpenMP's threads wait for each other.  Exit code 0: all values were right. */
 #include <pthread.h>
 
 #include "nets.h"
 #include "compiler/plan/plan.h"
 
-/* More workers than processors, more batch sizes than plans are kept: plans are made, found and dropped while others run. */
+/* More workers than processors, more batch sizes than plans are kept: plans are made, found and dropped while others
+ * run. */
 enum { WORKERS = 4, BATCHES = 11, RUNS = 22, KEPT = 8 /* program.c: KEPT_PLANS */ };
 
 static int failures;
@@ -17,7 +18,7 @@ static void check(int ok, const char *what, const char *why)
     failures += !ok;
 }
 
-/* ---- unknown batch ------------------------------------------------------------------------------------------------ */
+/* ---- unknown batch ----------------------------------------------------------------------------------------------- */
 
 typedef struct worker {
     atl_program *program;
@@ -106,7 +107,7 @@ static void plans_come_and_go_while_states_run(void)
     atl_graph_free(net.graph);
 }
 
-/* ---- known shapes ------------------------------------------------------------------------------------------------- */
+/* ---- known shapes ------------------------------------------------------------------------------------------------ */
 
 /* All use the plan made by the compiler, and the first to run prepares the filters for all. */
 typedef struct starter {
@@ -156,7 +157,7 @@ static void what_is_made_once_is_made_for_all(void)
     atl_graph_free(net.graph);
 }
 
-/* ---- programs of one graph ------------------------------------------------------------------------------------------ */
+/* ---- programs of one graph --------------------------------------------------------------------------------------- */
 
 enum { SIDE = 64, GRAPHS = 40 };
 

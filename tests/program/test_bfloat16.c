@@ -1,5 +1,5 @@
-/* Operands of products rounded to bfloat16: near the float32 result, where the processor has it; else the same.  Without Winograd's
- * method, which is float32 and now and then faster. */
+/* Operands of products rounded to bfloat16: near the float32 result, where the processor has it; else the same.
+ * Without Winograd's method, which is float32 and now and then faster. */
 #include "nets.h"
 
 /* How many steps of the program say "bf16", in implementation or layout. */
@@ -123,7 +123,8 @@ static void assert_product_stays_exact(int64_t rows, int64_t depth, int64_t colu
 Test(bfloat16, products_of_few_rows_stay_exact) { assert_product_stays_exact(4, 130, 700); }
 Test(bfloat16, small_products_stay_exact) { assert_product_stays_exact(65, 130, 70); }
 
-/* Residuals, batch norm in the filters, pools: a whole net, where the roundings add up, and some relus close that were open. */
+/* Residuals, batch norm in the filters, pools: a whole net, where the roundings add up, and some relus close that were
+ * open. */
 Test(bfloat16, a_net)
 {
     small_net net = small_net_new(4, 32);

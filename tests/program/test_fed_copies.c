@@ -3,7 +3,7 @@
 
 #include "graph/memory.h"
 
-/* ---- recurrences --------------------------------------------------------------------------------------------------------- */
+/* ---- recurrences ------------------------------------------------------------------------------------------------- */
 
 enum { SIDE = 24, RUNS = 6 };
 
@@ -102,7 +102,7 @@ Test(fed_copies, a_prepacked_value)
     atl_graph_free(g);
 }
 
-/* ---- variables ----------------------------------------------------------------------------------------------------------- */
+/* ---- variables --------------------------------------------------------------------------------------------------- */
 
 /* a becomes 2 x and b exp(3 x), where x is a as it was; a view of the middle of a is a as well. */
 static void assign_fed_variable(unsigned disabled)
@@ -131,7 +131,7 @@ Test(fed_copies, the_value_of_an_assigned_variable)
         assign_fed_variable(1u << k);
 }
 
-/* ---- values that outlive what they were made of ---------------------------------------------------------------------------- */
+/* ---- values that outlive what they were made of ------------------------------------------------------------------ */
 
 Test(fed_copies, a_fetched_input_outlives_the_feed)
 {
@@ -178,7 +178,7 @@ Test(fed_copies, a_fetched_variable_is_as_the_run_has_read_it)
     }
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 Test(fed_copies, memory_is_allocated_once)
 {

@@ -120,7 +120,7 @@ Test(program, wanted_inputs_variables_and_constants)
     atl_graph_free(g);
 }
 
-/* ---- what bad input gets ------------------------------------------------------------------------------------------- */
+/* ---- what bad input gets ----------------------------------------------------------------------------------------- */
 
 static atl_graph *graph;
 static atl_node *image, *result;
@@ -221,7 +221,7 @@ Test(mistakes, null_program)
     cr_assert_mentions(atl_error(), "atl_compile");
 }
 
-/* ---- failures that leave no message: mistakes of ours, which must not pass for a success ------------------------------------ */
+/* ---- failures that leave no message: mistakes of ours, which must not pass for a success ------------------------- */
 
 static int infer_like_input(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
 static int fail_lowering(atl_lowering *lowering)

@@ -4,7 +4,7 @@
 #include "nets.h"
 #include "compiler/plan/plan.h"
 
-/* ---- threads of one run ------------------------------------------------------------------------------------------- */
+/* ---- threads of one run ------------------------------------------------------------------------------------------ */
 
 /* Loss and both gradients of a net, one after the other, as one vector. */
 static atl_tensor *results_with(const small_net *net, const atl_tensor *pixels, int threads)
@@ -114,7 +114,7 @@ Test(threads, a_parallel_region_has_one_thread_only)
     atl_graph_free(g);
 }
 
-/* ---- many states: see also many_contexts.c, where they run at once --------------------------------------------------- */
+/* ---- many states: see also many_contexts.c, where they run at once ----------------------------------------------- */
 
 /* Every state may hold other shapes than all the others: that is no reason to fail. */
 Test(threads, more_states_than_plans_are_kept)

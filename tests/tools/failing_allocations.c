@@ -1,8 +1,8 @@
-/* Each allocation that a command of atled makes fails in turn, one in each run: the command ends with 4 and says that memory
- * ran out, or does without it and gives the same result; what was there before is not lost.
+/* Each allocation that a command of atled makes fails in turn, one in each run: the command ends with 4 and says that
+ * memory ran out, or does without it and gives the same result; what was there before is not lost.
  *
- * The commands are called here as main calls them, and the linker puts the functions below in the place of the allocator's, in
- * the library and in the tools. */
+ * The commands are called here as main calls them, and the linker puts the functions below in the place of the
+ * allocator's, in the library and in the tools. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -12,7 +12,7 @@
 #include "few_pictures.h"
 #include "tools/tools.h"
 
-/* ---- an allocator that fails once ------------------------------------------------------------------------------------- */
+/* ---- an allocator that fails once -------------------------------------------------------------------------------- */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -43,7 +43,7 @@ int __wrap_posix_memalign(void **memory, size_t alignment, size_t size)
     return fails() ? ENOMEM : __real_posix_memalign(memory, alignment, size);
 }
 
-/* ---- a command in this process ------------------------------------------------------------------------------------------- */
+/* ---- a command in this process ----------------------------------------------------------------------------------- */
 
 typedef int subcommand(int argc, char **argv);
 
@@ -175,7 +175,7 @@ static void fail_each(const job *j)
     free(wanted);
 }
 
-/* ---- the commands ---------------------------------------------------------------------------------------------------------- */
+/* ---- the commands ------------------------------------------------------------------------------------------------ */
 
 #define TRAIN_WORDS(data, w)                                                                                           \
     "train", "-m", "mlp", "--widths", "8,3", "-d", data, "-q", "-e", "2", "-b", "8", "--threads", "1", "-o", w

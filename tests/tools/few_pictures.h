@@ -1,4 +1,5 @@
-/* A data set for tests of the command: small grey pictures of three classes, told apart by which third of the picture is bright. */
+/* A data set for tests of the command: small grey pictures of three classes, told apart by which third of the picture
+ * is bright. */
 #ifndef ATLED_TESTS_TOOLS_FEW_PICTURES_H
 #define ATLED_TESTS_TOOLS_FEW_PICTURES_H
 

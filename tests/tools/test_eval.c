@@ -72,7 +72,7 @@ Test(eval, counts_what_is_right)
     atl_tensor_free(scores);
 }
 
-/* ---- what ships ---------------------------------------------------------------------------------------------------------- */
+/* ---- what ships -------------------------------------------------------------------------------------------------- */
 
 /* Wherever this was built. */
 static void set_up(void) { setenv("ATLED_MODELS", source_file("models"), 1); }
@@ -113,7 +113,8 @@ Test(shipped, digits_are_recognised, .timeout = 120)
 
 static int ascending(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
-/* Ten pictures of noise, each seen as its class with 0.99 in the written file, in 200 steps at most and 40 in the median. */
+/* Ten pictures of noise, each seen as its class with 0.99 in the written file, in 200 steps at most and 40 in the
+ * median. */
 Test(shipped, is_fooled_for_all_ten_classes, .timeout = 120)
 {
     command_run run = RUN("fool", "-t", "all", "-q", "--seed", "1", "--steps", "200", "-o", scratch_file("all.png"));

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* ---- a network that is quickly fooled ------------------------------------------------------------------------------------ */
+/* ---- a network that is quickly fooled ---------------------------------------------------------------------------- */
 
 enum { CLASSES = 10 };
 
@@ -43,7 +43,7 @@ static double number_after(const char *text, const char *before)
     return strtod(at + strlen(before), NULL);
 }
 
-/* ---- the goal ------------------------------------------------------------------------------------------------------------ */
+/* ---- the goal ---------------------------------------------------------------------------------------------------- */
 
 Test(atled_fool, writes_a_picture_that_fools, .timeout = 120)
 {
@@ -143,7 +143,7 @@ Test(atled_fool, starts_from_grey_or_a_picture, .timeout = 120)
     cr_assert(run.code == 0 || run.code == 1, "%d: %s", run.code, run.err);
 }
 
-/* ---- the goal not met ---------------------------------------------------------------------------------------------------- */
+/* ---- the goal not met -------------------------------------------------------------------------------------------- */
 
 Test(atled_fool, keeps_the_best_when_steps_are_used_up)
 {
@@ -213,7 +213,7 @@ Test(atled_fool, draws_one_line_again_and_again_on_a_terminal, .timeout = 120)
     close(terminal);
 }
 
-/* ---- mistakes -------------------------------------------------------------------------------------------------------------- */
+/* ---- mistakes ---------------------------------------------------------------------------------------------------- */
 
 static void assert_refused(command_run run, int code, const char *words)
 {

@@ -126,7 +126,8 @@ static const char *write_colours(void)
 /* The smallest net with batch norm, on what write_colours writes. */
 #define TRAIN_RESNET(data) "train", "-m", "resnet20", "--widths", "3", "-d", data, "--crop", "8", "-q", "--threads", "1"
 
-/* Batch norm is trained by the statistics of the batches, and used by those kept: they resume, too, and end in the weights. */
+/* Batch norm is trained by the statistics of the batches, and used by those kept: they resume, too, and end in the
+ * weights. */
 Test(train, batch_norm_keeps_its_statistics)
 {
     const char *data = write_colours(), *whole = scratch_file("whole.npz"), *parts = scratch_file("parts.npz"),

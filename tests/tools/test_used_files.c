@@ -1,4 +1,5 @@
-/* What is wrong with the files of a command is told before the work: one file with two uses, names, places, named pipes. */
+/* What is wrong with the files of a command is told before the work: one file with two uses, names, places, named
+ * pipes. */
 #include "command.h"
 
 #include <sys/stat.h>

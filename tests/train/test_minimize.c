@@ -3,7 +3,7 @@
 
 #include "graph/memory.h"
 
-/* ---- conv relu conv relu max-pool conv relu, mean squared error, three steps of Adam ------------------------------------ */
+/* ---- conv relu conv relu max-pool conv relu, mean squared error, three steps of Adam ----------------------------- */
 
 static atl_npz *golden;
 
@@ -69,7 +69,7 @@ Test(minimize, golden_adam)
     atl_graph_free(g);
 }
 
-/* ---- a small problem: cost = sum(a * x) + sum(b * x) -------------------------------------------------------------------- */
+/* ---- a small problem: cost = sum(a * x) + sum(b * x) ------------------------------------------------------------- */
 
 static atl_graph *g;
 static atl_node *x, *a, *b, *cost; /* [4] each; a is 1, b is 2 */
@@ -212,7 +212,7 @@ Test(step, updates_of_layers_are_part_of_it)
     cr_assert_eq(element(seen, 2), -4);
 }
 
-/* ---- resuming ----------------------------------------------------------------------------------------------------------- */
+/* ---- resuming ---------------------------------------------------------------------------------------------------- */
 
 typedef struct session {
     atl_graph *graph;
@@ -300,8 +300,8 @@ Test(minimize, a_step_allocates_nothing)
     end_session(s);
 }
 
-/* The new values of a variable and of all that the optimizer keeps for it are made by one step, in place: it reads the gradient, the
- * variable and the slots, and writes the latter two. */
+/* The new values of a variable and of all that the optimizer keeps for it are made by one step, in place: it reads the
+ * gradient, the variable and the slots, and writes the latter two. */
 static void assert_one_pass(atl_optimizer optimizer, int slots)
 {
     enum { ROWS = 300, COLUMNS = 200, BYTES = ROWS * COLUMNS * 4 };

@@ -1,4 +1,5 @@
-/* Every optimizer against its formula in plain C and double, on a quadratic and on logistic regression; and that it gets there. */
+/* Every optimizer against its formula in plain C and double, on a quadratic and on logistic regression; and that it
+ * gets there. */
 #include "support.h"
 
 enum { SIZE = 7, MOST_STEPS = 400 };
@@ -113,7 +114,7 @@ static const method methods[] = {
 };
 enum { METHODS = sizeof methods / sizeof *methods };
 
-/* ---- two problems ------------------------------------------------------------------------------------------------------- */
+/* ---- two problems ------------------------------------------------------------------------------------------------ */
 
 typedef struct problem {
     atl_graph *graph;

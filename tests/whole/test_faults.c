@@ -1,5 +1,5 @@
-/* Faults from outside: memory that runs out at any allocation of any library that reading a file calls, and writes that fail at
- * any byte.  Every time there is a status, a message, and what was there before. */
+/* Faults from outside: memory that runs out at any allocation of any library that reading a file calls, and writes that
+ * fail at any byte.  Every time there is a status, a message, and what was there before. */
 #include "../allocations.h"
 
 #include "../io/scratch.h"
@@ -179,7 +179,7 @@ Test(faults, memory_while_times_are_read)
     fail_each("times", read_times);
 }
 
-/* ---- training and drawing: the library's own allocations ---------------------------------------------------------- */
+/* ---- training and drawing: the library's own allocations --------------------------------------------------------- */
 
 /* Builds, trains two steps, saves a checkpoint, loads it into another graph; 0 if anything failed. */
 static int train_with_checkpoint(void)

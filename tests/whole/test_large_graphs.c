@@ -1,8 +1,8 @@
 /* Minutes: 8.  Plain only: graphs of a million nodes.
  *
- * Building, differentiating, compiling, drawing, checking and freeing take work in proportion to the number of nodes, and no stack in
- * proportion to the depth: all of it happens in a thread with little of that.  How long it takes bench/run measures; here a step that
- * took the square, 10^12 of anything, would not end before its test does. */
+ * Building, differentiating, compiling, drawing, checking and freeing take work in proportion to the number of nodes,
+ * and no stack in proportion to the depth: all of it happens in a thread with little of that.  How long it takes
+ * bench/run measures; here a step that took the square, 10^12 of anything, would not end before its test does. */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -14,7 +14,8 @@ enum { STACK = 256 << 10, SMALL = 10000, LARGE = 1000000 };
 typedef enum graph_kind { CHAIN, TREE } graph_kind;
 typedef enum derivative_kind { GRADIENT, GRADIENT_RECOMPUTED, JVP, HVP } derivative_kind;
 
-/* Steps that fuse and steps that do not: products and element-wise ops in turn, that keep the gradient of a deep chain above 0. */
+/* Steps that fuse and steps that do not: products and element-wise ops in turn, that keep the gradient of a deep chain
+ * above 0. */
 static atl_node *expression_of(atl_node *x, int64_t length, int recompute)
 {
     atl_node *w = atl_variable(atl_graph_of(x), "w", ATL_SHAPE(4, 4), atl_orthogonal(1));

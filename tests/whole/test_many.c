@@ -1,7 +1,7 @@
 /* Minutes: 7.  Plain only: graphs of many nodes.
  *
- * Many wanted nodes, many variables, many nodes to differentiate by: the work grows as their number does.  What grew as its square
- * would not end before the test does. */
+ * Many wanted nodes, many variables, many nodes to differentiate by: the work grows as their number does.  What grew as
+ * its square would not end before the test does. */
 #include <stdlib.h>
 
 #include "graph/memory.h"

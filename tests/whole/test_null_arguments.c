@@ -1,5 +1,6 @@
-/* Null for each pointer of each public function, alone and together with the others: no call ends the process, and one that fails
- * says why.  The calls are made from the headers by null_calls.awk, so a new function is called without being listed here. */
+/* Null for each pointer of each public function, alone and together with the others: no call ends the process, and one
+ * that fails says why.  The calls are made from the headers by null_calls.awk, so a new function is called without
+ * being listed here. */
 #include "support.h"
 #include "roots.h"
 
@@ -24,7 +25,7 @@ static void catch_crashes(void)
         sigaction((int[]){SIGSEGV, SIGBUS, SIGABRT, SIGFPE}[i], &action, NULL);
 }
 
-/* ---- arguments that are not null, made anew for each call ---------------------------------------------------------------- */
+/* ---- arguments that are not null, made anew for each call -------------------------------------------------------- */
 
 static void *volatile nothing; /* null, of which the compiler knows nothing */
 static char path[200];
@@ -172,7 +173,7 @@ static void free_lasting_arguments(void)
     atl_dataset_free(dataset);
 }
 
-/* ---- what comes out --------------------------------------------------------------------------------------------------- */
+/* ---- what comes out ---------------------------------------------------------------------------------------------- */
 
 static void take_status(const char *call, atl_status status)
 {

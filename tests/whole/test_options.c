@@ -1,4 +1,5 @@
-/* Options: zero stands for the default, ATL_ZERO for the zero itself, and an option that a call does not have is a mistake. */
+/* Options: zero stands for the default, ATL_ZERO for the zero itself, and an option that a call does not have is a
+ * mistake. */
 #include "support.h"
 
 static atl_graph *g;
@@ -40,7 +41,8 @@ Test(options, a_sweep_over_momentum_trains_three_nets)
     cr_assert(!differ(weights[2], usual));
 }
 
-/* Adam without its first mean is a root-mean-square step; without its second, the sign of the mean; both differ from the usual. */
+/* Adam without its first mean is a root-mean-square step; without its second, the sign of the mean; both differ from
+ * the usual. */
 Test(options, zero_betas_epsilon_and_weight_decay)
 {
     float usual[6], zero[6], adamw[6], none[6];

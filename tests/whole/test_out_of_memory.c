@@ -1,11 +1,13 @@
-/* Memory that runs out at any place of a small build, compile and run: a clean error every time, and nothing is lost. */
+/* Memory that runs out at any place of a small build, compile and run: a clean error every time, and nothing is
+ * lost. */
 #include "support.h"
 
 #include "graph/memory.h"
 
 static const float numbers[] = {1, -2, 3, 4, -5, 6, 7, 8, 9, -1, 2, 3};
 
-/* A small net with its gradients, from nothing to the result.  Returns 0 if any call failed, with its message in *message_out. */
+/* A small net with its gradients, from nothing to the result.  Returns 0 if any call failed, with its message in
+ * *message_out. */
 static int build_compile_run(const char **message_out)
 {
     atl_graph *g = atl_graph_new();
@@ -99,7 +101,7 @@ Test(out_of_memory, a_program_survives_a_failed_run)
     atl_graph_free(g);
 }
 
-/* ---- the engine: training in groups, several contexts, values fed back ------------------------------------------------------- */
+/* ---- the engine: training in groups, several contexts, values fed back ------------------------------------------- */
 
 typedef struct trained {
     atl_graph *graph;

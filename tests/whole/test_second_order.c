@@ -1,9 +1,9 @@
-/* Second order through whole networks: Hessian-vector products of the CIFAR-10 net against central differences of its gradient, and a
- * gradient penalty that is trained.
+/* Second order through whole networks: Hessian-vector products of the CIFAR-10 net against central differences of its
+ * gradient, and a gradient penalty that is trained.
  * Minutes: 3 */
 #include "support.h"
 
-/* ---- Hessian times vector ----------------------------------------------------------------------------------------------- */
+/* ---- Hessian times vector ---------------------------------------------------------------------------------------- */
 
 typedef struct net {
     atl_graph *graph;
@@ -91,9 +91,10 @@ Test(second_order, hessian_of_cifar10_by_a_filter)
     close_net(&n);
 }
 
-/* ---- a gradient penalty -------------------------------------------------------------------------------------------------- */
+/* ---- a gradient penalty ------------------------------------------------------------------------------------------ */
 
-/* A critic of images through conv, LRN and max-pool, whose slope by the image is pulled to 1 (Gulrajani et al. 2017). */
+/* A critic of images through conv, LRN and max-pool, whose slope by the image is pulled to 1 (Gulrajani et al.
+ * 2017). */
 static atl_node *critic(atl_node *image)
 {
     atl_node *h = atl_conv_layer(image, "conv", 8, .window = {3, 3}, .activation = atl_relu);

@@ -14,7 +14,7 @@
 #include "compiler/plan/plan.h"
 #include "lowering/op_hooks.h"
 
-/* ---- measuring -------------------------------------------------------------------------------------------------------- */
+/* ---- measuring --------------------------------------------------------------------------------------------------- */
 
 /* Writes "conv2d 0100... [1, 55, 55, 16] [3, 3, 16, 64] threads 2 bfloat16 0 algorithm 1"; returns 0 if that is too
  * long for a key. */

@@ -4,7 +4,8 @@
 
 #include "graph/graph.h"
 
-/* Returns the seconds that the node takes by that atl_algo, alone; INFINITY: it cannot be measured; negative with the error set. */
+/* Returns the seconds that the node takes by that atl_algo, alone; INFINITY: it cannot be measured; negative with the
+ * error set. */
 typedef double atl_measure_node(const atl_node *node, int algo, int bfloat16);
 
 /* The choices for each node of a graph. */

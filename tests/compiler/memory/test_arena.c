@@ -1,4 +1,5 @@
-/* Minutes: 3.  The arena: nothing overlaps in time and place, it is hardly larger than it must be, and nothing changes without it. */
+/* Minutes: 3.  The arena: nothing overlaps in time and place, it is hardly larger than it must be, and nothing changes
+ * without it. */
 #include "compiler/memory/arena.h"
 #include "compiler/plan/plan.h"
 #include "passes.h"
@@ -44,7 +45,7 @@ Test(arena, few_blocks_are_packed_within_a_tenth)
 Test(arena, many_blocks_do_not_overlap) { check(3500, 2); }
 Test(arena, none) { cr_assert_eq(atl_pack_arena(NULL, 0), 0); }
 
-/* ---- whole networks --------------------------------------------------------------------------------------------------------- */
+/* ---- whole networks ---------------------------------------------------------------------------------------------- */
 
 typedef struct need {
     int64_t live, all; /* bytes: of what lives at once, at most; of everything */

@@ -41,8 +41,8 @@ static net fires(void)
     return n;
 }
 
-/* Parts that are copied (an input, a part that is there twice), used elsewhere, wanted, pooled, or of two concats; a concat that is
- * reshaped, in a concat itself, and assigned. */
+/* Parts that are copied (an input, a part that is there twice), used elsewhere, wanted, pooled, or of two concats; a
+ * concat that is reshaped, in a concat itself, and assigned. */
 static net oddities(void)
 {
     net n = {.graph = atl_graph_new()};

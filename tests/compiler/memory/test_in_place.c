@@ -55,7 +55,7 @@ Test(in_place, assignments_in_place_and_not)
     cr_assert_eq(last[0], last[1]);
 }
 
-/* ---- an operand that is read through another one, too ---------------------------------------------------------------------- */
+/* ---- an operand that is read through another one, too ------------------------------------------------------------ */
 
 /* y[i] = a[i] + b[n - 1 - i], which may be written over a. */
 static int run_reversed_sum(const atl_plan_step *step, void *const *memory, void *bound)
@@ -131,8 +131,8 @@ Test(in_place, not_where_an_assigned_variable_is_read_in_another_order)
     atl_graph_free(g);
 }
 
-/* A convolution whose residual is its own image, or holds that image as a part, and the gradient of a block of it: large enough for our own
- * kernels, which compute tile by tile. */
+/* A convolution whose residual is its own image, or holds that image as a part, and the gradient of a block of it:
+ * large enough for our own kernels, which compute tile by tile. */
 static void compare_residual_block(int64_t channels, int with_gradient, int concatenated)
 {
     atl_graph *g = atl_graph_new();

@@ -64,7 +64,8 @@ Test(once, again_only_after_a_change_of_what_it_depends_on)
     atl_graph_free(g);
 }
 
-/* Each sum depends on one variable more than the last: a change of any is seen, and only what comes after it is made anew. */
+/* Each sum depends on one variable more than the last: a change of any is seen, and only what comes after it is made
+ * anew. */
 Test(once, a_chain_of_many_variables)
 {
     enum { VARIABLES = 2000, MARKED = 700 };

@@ -1,5 +1,5 @@
-/* Every equation of the table: both sides as graphs, run with the pass and without, on numbers of both signs, on zeros, infinities and NaN;
- * and what the pass makes of the one takes fewer steps. */
+/* Every equation of the table: both sides as graphs, run with the pass and without, on numbers of both signs, on zeros,
+ * infinities and NaN; and what the pass makes of the one takes fewer steps. */
 #include "compiler/passes/algebra.h"
 
 #include "comma_locale.h"

@@ -35,7 +35,7 @@ Test(rewrite, without_any_pass)
     cr_assert_lt(with.arena, without.arena);
 }
 
-/* ---- side effects ---------------------------------------------------------------------------------------------------------- */
+/* ---- side effects ------------------------------------------------------------------------------------------------ */
 
 static atl_node *as_it_is(atl_node *step) { return step; }
 static atl_node *reshaped(atl_node *step) { return atl_reshape(step, ATL_SHAPE(1)); }

@@ -3,7 +3,7 @@
 
 Test(simplify, drops_neutral_factors) { assert_pass_shortens(ATL_PASS_SIMPLIFY); }
 
-/* ---- movements and sums, of x [4, 6] and z [3, 4, 5] --------------------------------------------------------------------------- */
+/* ---- movements and sums, of x [4, 6] and z [3, 4, 5] ------------------------------------------------------------- */
 
 typedef struct movement {
     const char *about;
@@ -107,7 +107,8 @@ static const movement movements[] = {{"transpose of transpose", twice_transposed
                                      {"clip of clip", clipped_twice, 1},
                                      {"relu6 of relu", relu_clipped, 1}};
 
-/* A graph of x and z, without fusing, which would count several as one: against the reference, and with fewer steps than without. */
+/* A graph of x and z, without fusing, which would count several as one: against the reference, and with fewer steps
+ * than without. */
 static void assert_movement(const movement *m, const atl_tensor *x_value, const atl_tensor *z_value)
 {
     atl_graph *g = atl_graph_new();
@@ -181,7 +182,7 @@ Test(simplify, what_only_looks_alike_stays)
     atl_tensor_free(z_value);
 }
 
-/* ---- transposes and matrix products ---------------------------------------------------------------------------------------------- */
+/* ---- transposes and matrix products ------------------------------------------------------------------------------ */
 
 enum { TRANSPOSE_A = 1, TRANSPOSE_B = 2, A_TURNED = 4, B_TURNED = 8, PRODUCT_TURNED = 16, EVERY_ALGO = 32 };
 
