@@ -122,8 +122,9 @@ Test(nan_guard, max_pools_and_their_gradients)
                 atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(3, 21, 18, channels[i]));
                 atl_node *y = atl_max_pool2d(x, .window = {size, size}, .stride = {stride, stride});
                 check(x, y, 0, "value alone");
-                atl_node *weights = atl_constant(g, random_tensor(atl_shape_of(y), 1, 2));
-                check(x, atl_mul(y, weights), 1, "with gradient");
+                atl_tensor *factors = random_tensor(atl_shape_of(y), 1, 2);
+                check(x, atl_mul(y, atl_constant(g, factors)), 1, "with gradient");
+                atl_tensor_free(factors);
                 atl_graph_free(g);
             }
 }
