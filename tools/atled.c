@@ -6,26 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools.h"
-
-/* One line per subcommand; its file is tools/NAME.c. */
-static const struct subcommand {
-    const char *name;
-    const char *about;
-    int (*run)(int argc, char **argv);
-} subcommands[] = {
-    {"fool", "make a picture that a network takes for what it is not", atled_fool},
-    {"train", "make a network from labelled images", atled_train},
-    {"eval", "how often a network is right", atled_eval},
-    {"dot", "draw a network, with or without its gradient", atled_dot},
-    {"profile", "time every step of a network", atled_profile},
-    {"info", "what an ONNX file is made of, and what of it cannot be read", atled_info},
-    {"run", "the outputs of an ONNX file for given inputs", atled_run},
-    {"grad", "the gradient of an output of an ONNX file", atled_grad},
-    {"check", "compare the gradient of an ONNX file with central differences", atled_check},
-};
-
-enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
+#include "commands.h"
 
 static void write_overview(FILE *file)
 {
@@ -33,7 +14,7 @@ static void write_overview(FILE *file)
             "atled %s: symbolic gradients in C, and pictures that fool networks\n\n"
             "usage: atled COMMAND [options]\n\ncommands:\n",
             atl_version());
-    for (int i = 0; i < SUBCOMMANDS; i++)
+    for (int i = 0; i < subcommand_count; i++)
         fprintf(file, "  %-12s%s\n", subcommands[i].name, subcommands[i].about);
     fprintf(file, "\n'atled COMMAND --help' lists the options of a command; 'atled --version' prints the version.\n");
 }
@@ -49,18 +30,10 @@ static void write_version(void)
                                                                   : "more than the processor has");
 }
 
-static const struct subcommand *subcommand_of(const char *name)
-{
-    for (int i = 0; i < SUBCOMMANDS; i++)
-        if (strcmp(subcommands[i].name, name) == 0)
-            return &subcommands[i];
-    return NULL;
-}
-
 static int refuse_command(const char *name)
 {
-    const char *names[SUBCOMMANDS + 1] = {0};
-    for (int i = 0; i < SUBCOMMANDS; i++)
+    const char *names[MOST_SUBCOMMANDS + 1] = {0};
+    for (int i = 0; i < subcommand_count; i++)
         names[i] = subcommands[i].name;
     const char *closest = closest_word(name, names);
     if (closest)
@@ -99,7 +72,7 @@ static int run(int argc, char **argv)
     }
     if (wants_help) /* atled help dot */
         name = argv[2];
-    const struct subcommand *command = subcommand_of(name);
+    const subcommand *command = subcommand_of(name);
     if (!command)
         return refuse_command(name);
     if (wants_help)
@@ -112,6 +85,6 @@ int main(int argc, char **argv)
     keep_standard_streams();
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is told as a full disk is: the write fails */
     int code = run(argc, argv);
-    const struct subcommand *command = argc > 1 ? subcommand_of(argv[1]) : NULL;
+    const subcommand *command = argc > 1 ? subcommand_of(argv[1]) : NULL;
     return end_output(command ? command->name : NULL, code);
 }

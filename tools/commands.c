@@ -1,0 +1,27 @@
+/* The table of subcommands: one line for each; its file is tools/NAME.c. */
+#include "commands.h"
+
+#include <string.h>
+
+const subcommand subcommands[] = {
+    {"fool", "make a picture that a network takes for what it is not", atled_fool},
+    {"train", "make a network from labelled images", atled_train},
+    {"eval", "how often a network is right", atled_eval},
+    {"dot", "draw a network, with or without its gradient", atled_dot},
+    {"profile", "time every step of a network", atled_profile},
+    {"info", "what an ONNX file is made of, and what of it cannot be read", atled_info},
+    {"run", "the outputs of an ONNX file for given inputs", atled_run},
+    {"grad", "the gradient of an output of an ONNX file", atled_grad},
+    {"check", "compare the gradient of an ONNX file with central differences", atled_check},
+};
+
+const int subcommand_count = sizeof subcommands / sizeof subcommands[0];
+_Static_assert(sizeof subcommands / sizeof subcommands[0] <= MOST_SUBCOMMANDS, "raise MOST_SUBCOMMANDS");
+
+const subcommand *subcommand_of(const char *name)
+{
+    for (int i = 0; i < subcommand_count; i++)
+        if (strcmp(subcommands[i].name, name) == 0)
+            return &subcommands[i];
+    return NULL;
+}

@@ -1,0 +1,21 @@
+/* The subcommands of `atled`. */
+#ifndef ATLED_TOOLS_COMMANDS_H
+#define ATLED_TOOLS_COMMANDS_H
+
+#include "tools.h"
+
+typedef struct subcommand {
+    const char *name;
+    const char *about; /* one line for the overview */
+    int (*run)(int argc, char **argv);
+} subcommand;
+
+enum { MOST_SUBCOMMANDS = 32 };
+
+extern const subcommand subcommands[];
+extern const int subcommand_count;
+
+/* The subcommand of that name, or null. */
+const subcommand *subcommand_of(const char *name);
+
+#endif
