@@ -146,6 +146,43 @@ static double depthwise_flops(const setting *s)
     return 2 * pixels * (double)(s->size[1] * s->size[2] * s->size[2]);
 }
 
+/* Pixels in each direction, channels, the window's size, stride. */
+static void prepare_max_pool(setting *s)
+{
+    s->a = floats(s->size[0] * s->size[0] * s->size[1]);
+    s->b = floats(s->size[0] * s->size[0] * s->size[1]);
+    s->c = floats(s->size[0] * s->size[0] * s->size[1]);
+    s->scratch = floats(s->size[0] * s->size[0] * s->size[1]);
+}
+static atl_max_pool max_pool_of(const setting *s)
+{
+    const atl_pool_direction d = {.input = s->size[0],
+                                  .output = (s->size[0] - s->size[2]) / s->size[3] + 1,
+                                  .size = s->size[2],
+                                  .stride = s->size[3]};
+    return (atl_max_pool){.batch = 1,
+                          .channels = s->size[1],
+                          .v = d,
+                          .h = d,
+                          .x = s->a,
+                          .y = s->b,
+                          .positions = (uint8_t *)(void *)s->scratch,
+                          .dy = s->b,
+                          .maximum_at = (const uint8_t *)(const void *)s->scratch,
+                          .dx = s->c};
+}
+static void run_max_pool(setting *s)
+{
+    const atl_max_pool p = max_pool_of(s);
+    s->k->max_pool_rows(&p, 0, p.v.output);
+}
+static void run_max_pool_gradient(setting *s)
+{
+    const atl_max_pool p = max_pool_of(s);
+    s->k->max_pool_gradient_rows(&p, 0, p.v.input);
+}
+static double image_elements(const setting *s) { return (double)(s->size[0] * s->size[0] * s->size[1]); }
+
 /* ---- products: sizes are m, n, k
  * ---------------------------------------------------------------------------------------- */
 
@@ -281,6 +318,20 @@ static const bench_case cases[] = {
      "GFLOP/s"},
     {"pointwise, 56x56, 64 to 64", {56, 64, 64, 1}, prepare_pointwise, run_pointwise, convolution_flops, "GFLOP/s"},
     {"pointwise, 28x28, 128 to 192", {28, 128, 192, 1}, prepare_pointwise, run_pointwise, convolution_flops, "GFLOP/s"},
+    {"max-pool, 112x112, 64, 2x2 / 2", {112, 64, 2, 2}, prepare_max_pool, run_max_pool, image_elements, "G/s"},
+    {"max-pool, 55x55, 128, 3x3 / 2", {55, 128, 3, 2}, prepare_max_pool, run_max_pool, image_elements, "G/s"},
+    {"gradient of max-pool, 112x112, 64, 2x2 / 2",
+     {112, 64, 2, 2},
+     prepare_max_pool,
+     run_max_pool_gradient,
+     image_elements,
+     "G/s"},
+    {"gradient of max-pool, 55x55, 128, 3x3 / 2",
+     {55, 128, 3, 2},
+     prepare_max_pool,
+     run_max_pool_gradient,
+     image_elements,
+     "G/s"},
     {"small product, 4x32x32", {4, 32, 32}, prepare_product, run_small, product_flops, "GFLOP/s"},
     {"stream product, 1x4096x4096", {1, 4096, 4096}, prepare_product, run_stream, product_flops, "GFLOP/s"},
     {"stream product, 8x25088x1024", {8, 25088, 1024}, prepare_product, run_stream, product_flops, "GFLOP/s"},

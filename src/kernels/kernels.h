@@ -18,6 +18,7 @@
 #include "kernels/maps.h"
 #include "kernels/mask.h"
 #include "kernels/matrix.h"
+#include "kernels/max_pool.h"
 #include "kernels/pixels.h"
 #include "kernels/pointwise.h"
 #include "kernels/pooling.h"
@@ -33,6 +34,7 @@
     ATL_LRN_KERNELS(K)                                                                                                 \
     ATL_MASK_KERNELS(K)                                                                                                \
     ATL_MATRIX_KERNELS(K)                                                                                              \
+    ATL_MAX_POOL_KERNELS(K)                                                                                            \
     ATL_PIXEL_KERNELS(K)                                                                                               \
     ATL_POINTWISE_KERNELS(K)                                                                                           \
     ATL_POOLING_KERNELS(K)                                                                                             \

@@ -6,6 +6,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
+#include "ops/max_pool_step.h"
 #include "ops/pool.h"
 #include "ops/pool_samples.h"
 
@@ -71,8 +72,22 @@ static atl_node *max_pool2d_gather(atl_node *of, atl_node *g, atl_node *x, atl_n
 
 POOL_SAMPLES(max, atl_max_pool2d);
 
-static int lower_max(atl_lowering *lowering) { return pool_lower(lowering, 0); }
-static int lower_max_grad(atl_lowering *lowering) { return pool_lower_grad(lowering, 0); }
+static int lower_max(atl_lowering *lowering)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    pool p = pool_of(y, y->inputs[0]);
+    return atl_can_pool_in_steps(lowering, &p, 0) ? atl_lower_max_pool(lowering, &p) : pool_lower(lowering, 0);
+}
+
+/* Without the positions, because y is not computed in this program, the gradient looks for the maxima again. */
+static int lower_max_grad(atl_lowering *lowering)
+{
+    const atl_node *y = atl_lowered_node(lowering);
+    pool p = pool_of(y, y->inputs[1]);
+    return atl_can_pool_in_steps(lowering, &p, 1) && atl_lower_workspace_of(lowering, 2) >= 0
+               ? atl_lower_max_pool_gradient(lowering, &p)
+               : pool_lower_grad(lowering, 0);
+}
 
 static const atl_op max_pool2d_op = {.name = "max_pool2d",
                                      .arity = 1,

@@ -63,8 +63,7 @@ static atl_tensor *tied_image(atl_shape shape)
 
 #define POOL(...) ((atl_pool2d_args){__VA_ARGS__})
 
-/* The reference takes the first in row order: so must the kernel (small images), and oneDNN with its workspace (large
- * ones). */
+/* The reference takes the first in row order: so must the kernel (small images), and steps with a workspace (large ones). */
 Test(pool, at_a_tie_the_first_in_row_order_gets_the_gradient)
 {
     const atl_shape shapes[] = {ATL_SHAPE(2, 5, 6, 3), ATL_SHAPE(3, 33, 34, 5), ATL_SHAPE(2, 31, 32, 32),
@@ -75,6 +74,23 @@ Test(pool, at_a_tie_the_first_in_row_order_gets_the_gradient)
         check_once("3x3 over 1", LARGEST, tied_image(shapes[i]),
                    POOL(.window = {3, 3}, .stride = {1, 1}, .padding = ATL_VALID));
         check_once("global", LARGEST, tied_image(shapes[i]), POOL(.window = {0, 0}));
+    }
+}
+
+/* Images in NHWC whose channels fill vectors are pooled by our own kernels; others by oneDNN's, or by the op's loop. */
+Test(pool, by_which_kernels)
+{
+    const struct {
+        atl_shape image;
+        int own;
+    } rows[] = {{ATL_SHAPE(1, 20, 20, 32), 1}, {ATL_SHAPE(1, 4, 4, 16), 1}, {ATL_SHAPE(1, 40, 40, 7), 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        pooling p = new_pooling(LARGEST, random_tensor(rows[i].image, -8, 8), POOL(.window = {3, 3}, .stride = {2, 2}));
+        atl_program *program = atl_compile(p.graph, ATL_NODES(p.y, p.dx));
+        cr_assert(program && !atl_run(program, p.feeds));
+        cr_expect_eq(steps_by(program, NULL, "max_pool"), rows[i].own ? 2 : 0, "row %zu", i);
+        atl_program_free(program);
+        free_pooling(&p);
     }
 }
 
@@ -169,14 +185,14 @@ static const atl_node *node_of_op(const atl_graph *graph, const char *op)
     return NULL;
 }
 
-/* The gradient from oneDNN's positions, and the one that our kernel finds by looking at x again, are the same bits
- * where windows do not overlap. */
-Test(pool, gradients_with_and_without_a_workspace_are_equal)
+/* The gradient from the positions that the pooling keeps, and the one that the op's kernel finds by looking at x again,
+ * are the same bits where windows do not overlap. */
+static void compare_with_kernel(int64_t channels, const char *implementation)
 {
-    pooling p = new_pooling(LARGEST, tied_image(ATL_SHAPE(2, 32, 31, 48)), POOL(.window = {2, 3}));
+    pooling p = new_pooling(LARGEST, tied_image(ATL_SHAPE(2, 32, 31, channels)), POOL(.window = {2, 3}));
     atl_program *program = atl_compile(p.graph, ATL_NODES(p.dx));
     cr_assert(program && !atl_run(program, p.feeds));
-    cr_expect(steps_by(program, "max_pool2d_grad", "jit"), "oneDNN has not been asked");
+    cr_expect(steps_by(program, "max_pool2d_grad", implementation), "not by %s", implementation);
     const atl_node *gradient = node_of_op(p.graph, "max_pool2d_grad");
     atl_tensor *own = atl_tensor_new(ATL_FLOAT32, atl_shape_of(p.x));
     gradient->op->kernel(gradient, (const void *[]){atl_floats(p.factor), atl_floats(p.image), NULL}, atl_floats(own));
@@ -184,6 +200,12 @@ Test(pool, gradients_with_and_without_a_workspace_are_equal)
     atl_tensor_free(own);
     atl_program_free(program);
     free_pooling(&p);
+}
+
+Test(pool, gradients_with_and_without_a_workspace_are_equal)
+{
+    compare_with_kernel(48, "max_pool");
+    compare_with_kernel(45, "jit");
 }
 
 Test(pool, nchw_is_nhwc_transposed)
