@@ -1,5 +1,6 @@
 /* The `atled` command: finds the subcommand and calls it. */
 #include <fcntl.h>
+#include <omp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@ static void write_version(void)
 {
     const char *wanted = getenv("ATLED_ISA");
     const char *used = atl_isa_name(atl_isa_in_use()), *has = atl_isa_name(atl_isa_of_processor());
-    printf("atled %s\ninstruction set: %s, of a processor with %s\n", atl_version(), used, has);
+    printf("atled %s\n%s\nthreads: %d\ninstruction set: %s, of a processor with %s\n", atl_version(),
+           atl_backend_version(), omp_get_max_threads(), used, has);
     if (wanted && wanted[0] && strcmp(wanted, used))
         printf("ATLED_ISA is '%s', which is %s\n", wanted,
                strcmp(wanted, "avx512") && strcmp(wanted, "avx2") ? "none of avx512, avx2 and generic"

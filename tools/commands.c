@@ -13,6 +13,8 @@ const subcommand subcommands[] = {
     {"run", "the outputs of an ONNX file for given inputs", atled_run},
     {"grad", "the gradient of an output of an ONNX file", atled_grad},
     {"check", "compare the gradient of an ONNX file with central differences", atled_check},
+    {"manual", "print the manual page of a command", atled_manual},
+    {"completion", "print what completes commands and options in bash, zsh or fish", atled_completion},
 };
 
 const int subcommand_count = sizeof subcommands / sizeof subcommands[0];

@@ -1,4 +1,4 @@
-/* Option tables for getopt_long: parsing, --help, and errors with a remedy. */
+/* Option tables for getopt_long: parsing, and errors with a remedy. */
 #include "options.h"
 
 #include <ctype.h>
@@ -12,102 +12,7 @@
 #include "tools.h"
 
 enum { NO_MEMORY = -1 }; /* returned by a store function instead of 0 */
-enum { MOST_OPTIONS = 64, FIRST_LONG = 256, HELP_COLUMN = 28, HELP_WIDTH = 80 };
-
-/* ---- help ---- */
-
-static int takes_argument(const command_option *o) { return !o->flag; }
-
-/* The default, as --help shows it; "" if there is none to show. */
-static const char *default_text(const command_option *o, char *text, size_t size)
-{
-    text[0] = 0;
-    if (o->text && *o->text)
-        snprintf(text, size, " (default: %s)", *o->text);
-    else if (o->choice && *o->choice >= 0)
-        snprintf(text, size, " (default: %s)", o->choices[*o->choice]);
-    else if (o->whole && *o->whole != 0)
-        snprintf(text, size, " (default: %lld)", (long long)*o->whole);
-    else if (o->real && *o->real != 0 && !isnan(*o->real))
-        snprintf(text, size, " (default: %g)", *o->real);
-    return text;
-}
-
-/* "cross-entropy, logit or margin" */
-static void write_choices(const char *const *choices, char *text, size_t size)
-{
-    size_t at = 0;
-    text[0] = 0;
-    for (int i = 0; choices[i] && at < size; i++) {
-        const char *between = i == 0 ? "" : choices[i + 1] ? ", " : " or ";
-        at += (size_t)snprintf(text + at, size - at, "%s%s", between, choices[i]);
-    }
-}
-
-/* Writes the text in lines that end before HELP_WIDTH, each except the first indented.  `column` is the current
- * column. */
-static void write_wrapped(FILE *file, const char *text, int column, int indent)
-{
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-        if (column > indent && column + 1 + length > HELP_WIDTH) {
-            fprintf(file, "\n%*s", indent, "");
-            column = indent;
-        } else if (column > indent) {
-            fputc(' ', file);
-            column++;
-        }
-        fprintf(file, "%.*s", length, text);
-        column += length;
-        text += length + strspn(text + length, " ");
-    }
-    fputc('\n', file);
-}
-
-static void write_option_help(const command_option *o, FILE *file)
-{
-    char left[96], right[1024], choices[512], standard[256];
-    if (o->letter)
-        snprintf(left, sizeof left, "  -%c, --%s", o->letter, o->name);
-    else
-        snprintf(left, sizeof left, "      --%s", o->name);
-    if (takes_argument(o)) {
-        size_t at = strlen(left);
-        snprintf(left + at, sizeof left - at, " %s", o->argument ? o->argument : "WORD");
-    }
-    snprintf(right, sizeof right, "%s", o->help ? o->help : "");
-    if (o->choices) {
-        size_t at = strlen(right);
-        write_choices(o->choices, choices, sizeof choices);
-        snprintf(right + at, sizeof right - at, "%s%s", at ? ": " : "", choices);
-    }
-    size_t at = strlen(right);
-    snprintf(right + at, sizeof right - at, "%s", default_text(o, standard, sizeof standard));
-    fputs(left, file);
-    int column = (int)strlen(left);
-    if (column >= HELP_COLUMN - 1) {
-        fputc('\n', file);
-        column = 0;
-    }
-    fprintf(file, "%*s", HELP_COLUMN - column, "");
-    write_wrapped(file, right, HELP_COLUMN, HELP_COLUMN);
-}
-
-void write_help(const command_line *line, FILE *file)
-{
-    int asked = 0;
-    const command_option help = {"help", 'h', .flag = &asked, .help = "print this and stop"};
-    fprintf(file, "atled %s: %s\n\nusage: atled %s", line->name, line->about, line->name);
-    for (const command_option *o = line->options; o->name; o++)
-        if (o->required)
-            fprintf(file, " --%s %s", o->name, o->argument ? o->argument : "WORD");
-    fprintf(file, " [options]%s%s\n\noptions:\n", line->operands ? " " : "", line->operands ? line->operands : "");
-    for (const command_option *o = line->options; o->name; o++)
-        write_option_help(o, file);
-    write_option_help(&help, file);
-    for (int i = 0; line->examples && line->examples[i]; i += 2)
-        fprintf(file, "%s  %s\n      %s\n", i ? "" : "\nexamples:\n", line->examples[i], line->examples[i + 1]);
-}
+enum { FIRST_LONG = 256 };
 
 /* ---- values ---- */
 
@@ -382,6 +287,18 @@ int is_given(const command_option *options, given_options given, const char *nam
     return 0;
 }
 
+static void (*visitor)(const command_line *line, void *context);
+static void *visitor_context;
+
+void visit_options(int (*run)(int argc, char **argv), const char *name,
+                   void (*visit)(const command_line *line, void *context), void *context)
+{
+    visitor = visit;
+    visitor_context = context;
+    run(1, (char *[]){(char *)name, NULL});
+    visitor = NULL;
+}
+
 int read_options(const command_line *line, int argc, char **argv, int *operands_out, int *code_out)
 {
     command_option all[MOST_OPTIONS + 1];
@@ -393,5 +310,11 @@ int read_options(const command_line *line, int argc, char **argv, int *operands_
     all[count] = (command_option){.name = NULL};
     command_line joined = *line;
     joined.options = all;
+    joined.shared = NULL;
+    if (visitor) {
+        visitor(&joined, visitor_context);
+        *code_out = EXIT_GOAL_MET;
+        return 0;
+    }
     return parse(&joined, argc, argv, operands_out, code_out);
 }

@@ -63,6 +63,18 @@ int read_options(const command_line *line, int argc, char **argv, int *operands_
 
 void write_help(const command_line *line, FILE *file);
 
+/* What manuals and completions are made of. */
+enum { MOST_OPTIONS = 64 };              /* of a command, with the shared ones */
+extern const command_option help_option; /* --help, which every command has beside its table */
+static inline int takes_argument(const command_option *o) { return !o->flag; }
+/* "cross-entropy, logit or margin" */
+void write_choices(const char *const *choices, char *text, size_t size);
+/* An option's help with its choices and its default, as --help shows it. */
+void option_text(const command_option *o, char *text, size_t size);
+/* Starts the command, and stops it where it reads its options: visit gets its table, the shared options at the end. */
+void visit_options(int (*run)(int argc, char **argv), const char *name,
+                   void (*visit)(const command_line *line, void *context), void *context);
+
 enum { LONGEST_WORD = 64 }; /* of the words that can be suggested */
 /* The word of the list (ending with null) that is closest to the typed one, or null if none is close. */
 const char *closest_word(const char *typed, const char *const *words);

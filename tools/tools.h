@@ -34,11 +34,13 @@ int end_output(const char *command, int code);
 
 /* The subcommands: argv[0] is the subcommand's name.  They return an exit code. */
 int atled_check(int argc, char **argv);
+int atled_completion(int argc, char **argv);
 int atled_dot(int argc, char **argv);
 int atled_eval(int argc, char **argv);
 int atled_fool(int argc, char **argv);
 int atled_grad(int argc, char **argv);
 int atled_info(int argc, char **argv);
+int atled_manual(int argc, char **argv);
 int atled_profile(int argc, char **argv);
 int atled_run(int argc, char **argv);
 int atled_train(int argc, char **argv);

@@ -49,6 +49,9 @@ ATL_API atl_status atl_set_error(atl_status status, const char *format, ...) ATL
 /* The version of the library, "major.minor.patch". */
 ATL_API const char *atl_version(void);
 
+/* The version of oneDNN, and the most that it may use of the processor: "oneDNN 2.6.3, avx2". */
+ATL_API const char *atl_backend_version(void);
+
 /* The instruction sets for which atled's own loops are compiled: AVX-512 (F, VL, DQ, BW), AVX2 with FMA, and the
  * baseline of the architecture.  The environment variable ATLED_ISA (avx512, avx2 or generic) caps the instruction set
  * of our own loops and of oneDNN, where generic is SSE4.1 on x86-64; any other value is ignored.  It is read once, when

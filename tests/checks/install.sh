@@ -1,5 +1,6 @@
 #!/bin/sh
-# install.sh SOURCE BUILD SCRATCH COMPILER...: installs to a folder, then builds and runs a user's program with pkg-config alone.
+# install.sh SOURCE BUILD SCRATCH COMPILER...: installs to a folder, then builds and runs a user's program with pkg-config alone, and
+# with CMake where that is installed. Manual pages and completions are where their readers look for them.
 set -eu
 source=$1 build=$2 scratch=$3
 shift 3
@@ -22,6 +23,25 @@ uninstalled=$build/meson-uninstalled
 "$@" -std=c11 -Wall -Wextra -Werror "$source/tests/checks/user_program.c" -o "$scratch/uninstalled_program" \
     $(PKG_CONFIG_SYSROOT_DIR='' PKG_CONFIG_PATH=$uninstalled pkg-config --cflags --libs atled)
 LD_LIBRARY_PATH=$build "$scratch/uninstalled_program"
+
+# An outside project that uses CMake.
+if command -v cmake >/dev/null; then
+    mkdir -p "$scratch/cmake"
+    printf '%s\n' 'cmake_minimum_required(VERSION 3.18)' 'project(outside C)' 'find_package(atled 0.1 REQUIRED)' \
+        "add_executable(outside \"$source/tests/checks/user_program.c\")" 'target_link_libraries(outside atled::atled)' \
+        >"$scratch/cmake/CMakeLists.txt"
+    cmake -S "$scratch/cmake" -B "$scratch/cmake/build" -DCMAKE_PREFIX_PATH="$scratch/root$(
+        PKG_CONFIG_SYSROOT_DIR='' pkg-config --variable=prefix atled)" >"$scratch/cmake/log" 2>&1 &&
+        cmake --build "$scratch/cmake/build" >>"$scratch/cmake/log" 2>&1 || { cat "$scratch/cmake/log"; exit 1; }
+    "$scratch/cmake/build/outside"
+else
+    echo "cmake is not installed: find_package(atled) was not tried"
+fi
+
+for file in man/man1/atled.1 man/man1/atled-fool.1 bash-completion/completions/atled zsh/site-functions/_atled \
+    fish/vendor_completions.d/atled.fish; do
+    [ -n "$(find "$scratch/root" -path "*/share/$file" -size +0)" ] || { echo "share/$file is missing or empty"; exit 1; }
+done
 
 # The tool finds its library by itself, and its networks, wherever it was installed.
 tool=$(find "$scratch/root" -path '*/bin/atled')

@@ -19,6 +19,8 @@ Test(atled, help_and_version)
     run = RUN("--version");
     cr_assert_code(run, 0);
     cr_assert_mentions(run.out, atl_version());
+    cr_assert_mentions(run.out, atl_backend_version());
+    cr_assert_mentions(run.out, "threads: ");
     command_run asked = RUN("help", "dot"), told = RUN("dot", "--help");
     cr_assert_code(asked, 0);
     cr_assert_str_eq(asked.out, told.out);

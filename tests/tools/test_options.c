@@ -1,5 +1,6 @@
 /* Option tables: values, mistakes, help. */
 #include "tools/closest_word.c"
+#include "tools/help.c"
 #include "tools/options.c"
 
 #include <unistd.h>

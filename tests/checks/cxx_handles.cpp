@@ -1,0 +1,116 @@
+// The C++ handles of atled.hpp: what they own, their operators, and errors as exceptions.
+#include <cstdio>
+#include <cstring>
+
+#include <atled/atled.hpp>
+
+static int failures;
+
+static void expect(bool right, const char *what)
+{
+    if (!right) {
+        std::printf("%s\n", what);
+        failures++;
+    }
+}
+
+static void first_gradient()
+{
+    atled::graph g;
+    atled::node x = g.input("x", {1, 3}), y = atled::sum(x * x + 2 * x - 1);
+    atled::node dx = atled::gradient(y, x);
+    atled::program p = g.compile({y, dx});
+    p.run({{x, atled::tensor({1, 3}, {1, 2, 3})}});
+    std::vector<float> slope = p.value(dx).floats();
+    expect(slope == std::vector<float>{4, 6, 8}, "the gradient of sum(x * x + 2 * x - 1) is 2 * x + 2");
+    expect(p.scalar(y) == 23, "its value");
+}
+
+static void operators()
+{
+    atled::graph g;
+    atled::node x = g.input("x", {2});
+    std::vector<atled::node> all = {x + 1, 1 + x, x - 1, 1 - x, x * 2, 2 * x, x / 2,
+                                    2 / x, -x,    x + x, x - x, x * x, x / x, atled::relu(-x)};
+    const float right[] = {5, 5, 3, -3, 8, 8, 2, 0.5, -4, 8, 0, 16, 1, 0};
+    atled::program p = g.compile(all);
+    p.run({{x, atled::tensor({2}, {4, 4})}});
+    for (std::size_t i = 0; i < all.size(); i++)
+        expect(p.value(all[i]).floats()[1] == right[i], "an operator");
+}
+
+static void training()
+{
+    atled::graph g;
+    atled::node x = g.input("x", {ATL_ANY, 2}), labels = g.input("labels", {ATL_ANY}, ATL_INT32);
+    atled::node scores = [&] {
+        atled::scope here(g, "layer");
+        return atled::matmul(x, g.variable("weights", {2, 2}));
+    }();
+    expect(scores.name().rfind("layer/", 0) == 0, "a scope");
+    atled::node loss = atl_mean(atl_softmax_cross_entropy(.logits = scores, .labels = labels));
+    atled::program step = g.compile({atl_minimize(loss, atl_sgd(.rate = 1))});
+    atled::tensor points({2, 2}, {1, 0, 0, 1}), classes = atled::tensor::ints({2}, {0, 1});
+    for (int i = 0; i < 100; i++)
+        step.run({{x, points}, {labels, classes}});
+    atled::program test = g.compile({loss});
+    test.run({{x, points}, {labels, classes}});
+    expect(test.scalar(loss) < 0.1f, "100 steps of gradient descent lower the loss");
+}
+
+static void two_at_once()
+{
+    atled::graph g;
+    atled::node a = g.input("a", {1}), b = g.input("b", {1});
+    auto d = atled::gradients({a * b, a}, {a, b});
+    atled::program p = g.compile(d);
+    p.run({{a, atled::tensor({1}, {3})}, {b, atled::tensor({1}, {5})}});
+    expect(p.value(d[0]).floats()[0] == 6 && p.value(d[1]).floats()[0] == 3, "gradients of a list by a list");
+}
+
+static void tensors()
+{
+    atled::tensor one({2}, {1, 2}), copy = one;
+    copy.floats()[0] = 7;
+    expect(one.floats()[0] == 1 && copy.floats()[0] == 7, "a copy has elements of its own");
+    one = copy;
+    expect(one.floats()[0] == 7, "assignment copies");
+    atled::tensor moved = std::move(copy);
+    expect(moved.floats()[0] == 7 && moved.count() == 2, "a move takes over");
+}
+
+template <class F> static void throws(F what, const char *words)
+{
+    try {
+        what();
+        expect(false, words);
+    } catch (const atled::error &e) {
+        expect(std::strstr(e.what(), words) && e.status() != ATL_OK, e.what());
+    }
+}
+
+static void errors()
+{
+    atled::graph g;
+    atled::node x = g.input("x", {2, 3}), y = g.input("y", {4, 5});
+    throws([&] { x + y; }, "[2, 3]");
+    atled::graph h;
+    atled::node z = h.input("z", {2});
+    atled::program p = h.compile({z * 2});
+    throws([&] { p.run(); }, "z");
+    throws([&] { p.value(z); }, "");
+    throws([&] { atled::tensor({2}, {1, 2, 3}); }, "3 values");
+    throws([&] { atled::tensor::read_image("missing.png"); }, "missing.png");
+    throws([&] { (void)atled::tensor({2}, {1, 2}).ints(); }, "another type");
+}
+
+int main()
+{
+    first_gradient();
+    operators();
+    training();
+    two_at_once();
+    tensors();
+    errors();
+    return failures != 0;
+}
