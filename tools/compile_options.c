@@ -4,31 +4,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The compiler's passes by their names for --without. */
-static const struct named_pass {
-    const char *name;
-    unsigned pass;
-} passes[] = {
-    {"cse", ATL_PASS_CSE},
-    {"simplify", ATL_PASS_SIMPLIFY},
-    {"fold_scale", ATL_PASS_FOLD_SCALE},
-    {"epilogue", ATL_PASS_EPILOGUE},
-    {"fuse", ATL_PASS_FUSE},
-    {"winograd", ATL_PASS_WINOGRAD},
-    {"prepack", ATL_PASS_PREPACK},
-    {"in_place", ATL_PASS_IN_PLACE},
-    {"concat_elimination", ATL_PASS_CONCAT_ELIMINATION},
-    {"compress", ATL_PASS_COMPRESS},
-    {"arena", ATL_PASS_ARENA},
-    {"relu_grad", ATL_PASS_RELU_GRAD},
-};
+enum { MOST_PASSES = 32 }; /* a bit each */
 
-enum { PASSES = sizeof passes / sizeof passes[0] };
-
+/* The names of the compiler's passes for --without. */
 static const char *const *pass_names(void)
 {
-    static const char *names[PASSES + 1];
-    for (int i = 0; i < PASSES; i++)
+    static const char *names[MOST_PASSES + 1];
+    int count;
+    const atl_named_pass *passes = atl_pass_table(&count);
+    for (int i = 0; i < count; i++)
         names[i] = passes[i].name;
     return names;
 }
@@ -68,8 +52,10 @@ atl_compile_args compile_args_of(const compile_options *set)
     atl_compile_args args = {.threads = (int)set->threads,
                              .bfloat16 = set->bfloat16,
                              .timing = set->timing || set->times};
-    for (int i = 0; i < PASSES; i++)
-        args.disabled_passes |= set->disabled_passes >> i & 1 ? passes[i].pass : 0;
+    int count;
+    const atl_named_pass *passes = atl_pass_table(&count);
+    for (int i = 0; i < count; i++)
+        args.disabled_passes |= set->disabled_passes >> i & 1 ? passes[i].flag : 0;
     return args;
 }
 

@@ -30,9 +30,18 @@ typedef enum atl_passes {
     ATL_PASS_ARENA = 128, /* values with disjoint lifetimes share memory */
     ATL_PASS_COMPRESS = 1024,  /* stores an image that only a relu's gradient needs as a bit mask */
     ATL_PASS_RELU_GRAD = 2048, /* the gradient of a convolution or LRN applies the relu's gradient to its result */
-    ATL_PASS_PREPACK = 256, /* computes what depends on variables only once, and again after a variable has changed */
-    ATL_PASS_IN_PLACE = 512 /* results overwrite operands that no later step reads, and assigned variables */
+    ATL_PASS_PREPACK = 256,  /* computes what depends on variables only once, and again after a variable has changed */
+    ATL_PASS_IN_PLACE = 512, /* results overwrite operands that no later step reads, and assigned variables */
+    /* One relu gradient in place of those of all parts of a concat: only with ATL_PASS_CONCAT_ELIMINATION. */
+    ATL_PASS_HOIST_RELU_GRAD = 4096
 } atl_passes;
+
+/* The passes by name, in the order in which the compiler applies them: "cse", ATL_PASS_CSE.  A static array. */
+typedef struct atl_named_pass {
+    const char *name;
+    unsigned flag; /* of atl_passes */
+} atl_named_pass;
+ATL_API const atl_named_pass *atl_pass_table(int *count_out);
 
 typedef struct atl_compile_args {
     atl_graph *graph;

@@ -8,7 +8,7 @@
 #include "atled/gradient.h"
 #include "atled/ops.h"
 #include "attack/diagnosis.h"
-#include "graph/clock.h"
+#include "common/clock.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"

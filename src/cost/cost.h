@@ -3,13 +3,20 @@
  * seconds that are made of these.
  *
  * They are not the numbers of the machine at hand: the same sizes at the same instruction set give the same choice
- * everywhere.  What counts is where one way overtakes another.  cost.c says on which processor each was measured;
- * build/bench/atled_kernels measures those of the
- * kernels again. */
+ * everywhere.  What counts is where one way overtakes another.  avx512.def, avx2.def and generic.def hold them, and say
+ * on which processor they were measured; build/bench/atled_costs measures them again, and writes such a file. */
 #ifndef ATLED_COST_COST_H
 #define ATLED_COST_COST_H
 
 #include <stdint.h>
+
+/* Sizes that are the same on every machine, because the order of sums, and so their last bits, depends on them; most
+ * also size arrays. */
+enum {
+    ATL_CORE_FLOATS = 8192,                 /* fill a first-level cache of 32 KB */
+    ATL_BLOCK_FLOATS = ATL_CORE_FLOATS / 8, /* what a loop over blocks works on, beside other arrays */
+    ATL_PIECE_FLOATS = 16384                /* the least that is worth a thread of its own */
+};
 
 typedef struct atl_costs {
     const char *measured_on;
@@ -58,6 +65,12 @@ typedef struct atl_costs {
     int64_t small_dots;      /* the same where B is transposed */
     int64_t packed_rows;     /* rows of A from which on oneDNN's own copying of B does not count */
     int64_t packed_size;     /* elements of B from which on it would */
+    int64_t pool_elements;   /* of an image that our own pooling takes as long for as oneDNN's */
+    int64_t random_work;     /* simple operations that take as long as a random number */
+
+    /* ---- other ---- */
+    int64_t kept_image; /* elements of an image from which on it leaves the caches between forward and backward pass */
+    int64_t few_blocks; /* of an arena, for which trying many orders takes milliseconds: the time is quadratic */
 } atl_costs;
 
 /* Those of the instruction set in use. */

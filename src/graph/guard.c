@@ -1,6 +1,8 @@
 /* Guard bytes around results. */
 #include "graph/guard.h"
 
+#include "common/hash.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,8 +80,5 @@ int atl_report_fault(const atl_node *y, const atl_op *op, const char *fault)
 
 uint64_t atl_checksum(const void *memory, int64_t bytes, uint64_t sum)
 {
-    const unsigned char *at = memory;
-    for (int64_t i = 0; i < bytes; i++) /* FNV-1a */
-        sum = (sum ^ at[i]) * 0x100000001b3u;
-    return sum;
+    return atl_hash_bytes(sum, memory, (size_t)bytes);
 }

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define ATL_MOST_BYTES ((int64_t)1 << 56) /* of one array; no machine has so much */
+
 void *atl_allocate(size_t count, size_t size); /* zeroed; null if count * size overflows or out of memory */
 void *atl_reallocate(void *old, size_t count, size_t size); /* the new part is not zeroed; old stays valid on failure */
 void *atl_allocate_aligned(size_t bytes);                   /* 64-byte aligned, not zeroed; atl_release frees it */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/hash.h"
 #include "graph/graph.h"
 #include "graph/memory.h"
 
@@ -95,19 +96,11 @@ static name_counter *counter_of(atl_graph *graph, const char *name)
 
 /* ---- nodes by name ----------------------------------------------------------------------------------------------- */
 
-static uint64_t hash_of(const char *name)
-{
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-    return hash;
-}
-
 /* The entry of the node with that name, or the free entry for it.  A node whose name has changed since it was entered
  * leaves a useless entry. */
 static atl_node **place_of_name(atl_node **table, int64_t size, const char *name)
 {
-    uint64_t mask = (uint64_t)size - 1, at = hash_of(name) & mask;
+    uint64_t mask = (uint64_t)size - 1, at = atl_hash_text(name) & mask;
     while (table[at] && (!table[at]->name || strcmp(table[at]->name, name) != 0))
         at = (at + 1) & mask;
     return &table[at];

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/hash.h"
+#include "cost/cost.h"
 #include "graph/memory.h"
 #include "graph/random.h"
 #include "graph/tensor.h"
@@ -29,14 +31,11 @@ void atl_set_seed(atl_graph *graph, uint64_t seed)
         graph->seed = seed;
 }
 
-/* The graph's seed mixed with the name (FNV-1a): variables get different streams, and a new variable does not change
+/* The graph's seed mixed with the name: variables get different streams, and a new variable does not change
  * the others. */
 static uint64_t stream_of(const atl_node *variable, const char *name)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (const char *c = name; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-    return atl_random_bits(variable->graph->seed, hash);
+    return atl_random_bits(variable->graph->seed, atl_hash_text(name));
 }
 
 /* Inputs and outputs of one unit, for weights [.., in, out]: kernel size * in and kernel size * out. */
@@ -93,7 +92,7 @@ static void orthonormalise(double *q, int64_t vectors, int64_t length)
         int64_t end = first + AT_ONCE < vectors ? first + AT_ONCE : vectors;
         for (int pass = 0; pass < 2; pass++)
             for (int64_t j = 0; j < first; j += AT_ONCE) {
-#pragma omp parallel for schedule(static) if (length * AT_ONCE > 65536)
+#pragma omp parallel for schedule(static) if (length * AT_ONCE > atl_costs_in_use()->loop_elements)
                 for (int64_t i = first; i < end; i++)
                     for (int64_t before = j; before < j + AT_ONCE; before++)
                         project_out(q + i * length, q + before * length, length);

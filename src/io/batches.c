@@ -10,7 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "graph/clock.h"
+#include "cost/cost.h"
+#include "common/clock.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/random.h"
@@ -21,10 +22,9 @@
  * whenever it is woken, because waking it has a cost. */
 enum { LEAST_SLOTS = 2, MOST_SLOTS = 4, BYTES_FOR_MORE = 4 << 20 };
 enum {
-    DRAWS = 8,               /* random numbers per example, at most */
-    AHEAD = 4,               /* examples being prefetched while one is cropped */
-    WORTH_SHARING = 1 << 15, /* numbers in a batch */
-    WATCHED = 16             /* batches after which the choice of who prepares the next ones is checked */
+    DRAWS = 8,   /* random numbers per example, at most */
+    AHEAD = 4,   /* examples being prefetched while one is cropped */
+    WATCHED = 16 /* batches after which the choice of who prepares the next ones is checked */
 };
 static const double most_share = 1.0 / 40; /* the maximum fraction of the caller's time that the thread may take */
 
@@ -198,8 +198,9 @@ static void make_batch(atl_batches *b, int64_t number, int threads, slot *s)
     int64_t epoch = number / b->per_epoch, index = number % b->per_epoch, first = index * args->size;
     int last = index == b->per_epoch - 1;
     int64_t count = last ? b->short_size : args->size, image = args->height * args->width * args->data->channels;
+    int64_t worth_sharing = atl_costs_in_use()->loop_elements;
     order_epoch(b, epoch);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && count * image >= WORTH_SHARING)
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && count * image >= worth_sharing)
     for (int64_t i = 0; i < count; i++) {
         int64_t example = b->order[first + i];
         if (i + AHEAD < count)
@@ -228,13 +229,6 @@ static void make_next(atl_batches *b, int threads)
         pthread_cond_broadcast(&b->changed);
 }
 
-static double processor_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* Batches that are prepared and not yet returned. */
 static int64_t kept(const atl_batches *b) { return b->made - b->taken + (b->taken > 0); }
 
@@ -246,9 +240,9 @@ static void *make_ahead(void *context)
         if (b->is_making || kept(b) >= b->slot_count || b->made >= b->shared_from) {
             pthread_cond_wait(&b->changed, &b->mutex);
         } else {
-            double start = processor_seconds();
+            double start = atl_thread_seconds();
             make_next(b, 1);
-            b->thread_seconds += processor_seconds() - start;
+            b->thread_seconds += atl_thread_seconds() - start;
         }
     pthread_mutex_unlock(&b->mutex);
     return NULL;

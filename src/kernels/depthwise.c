@@ -62,26 +62,7 @@ static void run_channels(const atl_depthwise *d, const float *image, const float
     for (int64_t t = 0; t < taps; t++)
         sum[t] = (vec){0};
     switch (d->filter_width) {
-    case 1:
-        channels_of_width(1, d, image, dy, sum);
-        break;
-    case 2:
-        channels_of_width(2, d, image, dy, sum);
-        break;
-    case 3:
-        channels_of_width(3, d, image, dy, sum);
-        break;
-    case 4:
-        channels_of_width(4, d, image, dy, sum);
-        break;
-    case 5:
-        channels_of_width(5, d, image, dy, sum);
-        break;
-    case 6:
-        channels_of_width(6, d, image, dy, sum);
-        break;
-    default:
-        channels_of_width(7, d, image, dy, sum);
+        CASES_TO_7(channels_of_width, d, image, dy, sum)
     }
     for (int64_t t = 0; t < taps; t++)
         store(dw + t * d->channels, sum[t]);

@@ -101,17 +101,6 @@ int KERNEL(lrn_fits_vectors)(const atl_normalization *of)
 
 void KERNEL(lrn_vectors)(const atl_normalization *of, int64_t first, int64_t last)
 {
-    switch (tile_vectors(of->channels)) {
-    case 4:
-        run_group(of, 4, first, last);
-        break;
-    case 3:
-        run_group(of, 3, first, last);
-        break;
-    case 2:
-        run_group(of, 2, first, last);
-        break;
-    default:
-        run_group(of, 1, first, last);
-    }
+    FOR_VECTORS(tile_vectors(of->channels), run_group(of, 4, first, last), run_group(of, 3, first, last),
+                run_group(of, 2, first, last), run_group(of, 1, first, last))
 }

@@ -1,6 +1,7 @@
 /* Small and narrow matrix products. */
 #include "kernels/matrix.h"
 
+#include "cost/cost.h"
 #include "kernels/loops.h"
 #include "kernels/parallel.h"
 #include "kernels/vectors.h"
@@ -170,7 +171,7 @@ INLINE void add_rows(const int rows, const atl_product *p, int64_t columns, int6
 INLINE void add_columns(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a,
                         const float *b, float *c)
 {
-    enum { FLOATS = 6144 }; /* 24 KiB */
+    enum { FLOATS = ATL_CORE_FLOATS / 4 * 3 };
     const int64_t block = FLOATS / rows / 64 * 64;
     for (int64_t j = 0; j < p->n; j += block)
         add_rows(rows, p, p->n - j < block ? p->n - j : block, first, last, a, b + j, c + j);
@@ -178,30 +179,8 @@ INLINE void add_columns(const int rows, const atl_product *p, int64_t first, int
 
 #define FOR_ROWS(function, rows, ...)                                                                                  \
     switch (rows) {                                                                                                    \
-    case 1:                                                                                                            \
-        function(1, __VA_ARGS__);                                                                                      \
-        break;                                                                                                         \
-    case 2:                                                                                                            \
-        function(2, __VA_ARGS__);                                                                                      \
-        break;                                                                                                         \
-    case 3:                                                                                                            \
-        function(3, __VA_ARGS__);                                                                                      \
-        break;                                                                                                         \
-    case 4:                                                                                                            \
-        function(4, __VA_ARGS__);                                                                                      \
-        break;                                                                                                         \
-    case 5:                                                                                                            \
-        function(5, __VA_ARGS__);                                                                                      \
-        break;                                                                                                         \
-    case 6:                                                                                                            \
-        function(6, __VA_ARGS__);                                                                                      \
-        break;                                                                                                         \
-    case 7:                                                                                                            \
-        function(7, __VA_ARGS__);                                                                                      \
-        break;                                                                                                         \
-    default:                                                                                                           \
-        function(8, __VA_ARGS__);                                                                                      \
-        break;                                                                                                         \
+        CASES_TO_7(function, __VA_ARGS__)                                                                              \
+        CASE_OF(ATL_FEW_ROWS, function, __VA_ARGS__)                                                                   \
     }
 
 static void add_part(const stream *s, int64_t part)

@@ -192,34 +192,47 @@ INLINE void add_to_tile(const int rows, const int vectors, int64_t depth, const 
     }
 }
 
+/* ---- calls with a constant --------------------------------------------------------------------------------------- */
+
+/* One of four calls, by a number of vectors from 1 to 4. */
+#define FOR_VECTORS(vectors, four, three, two, one)                                                                    \
+    switch (vectors) {                                                                                                 \
+    case 4:                                                                                                            \
+        four;                                                                                                          \
+        break;                                                                                                         \
+    case 3:                                                                                                            \
+        three;                                                                                                         \
+        break;                                                                                                         \
+    case 2:                                                                                                            \
+        two;                                                                                                           \
+        break;                                                                                                         \
+    default:                                                                                                           \
+        one;                                                                                                           \
+    }
+
 /* Calls function(rows, vectors, ...) with the tile's sizes as constants, for a number of outputs. */
 #if ATL_REGISTERS == 32
 #define FOR_TILE(out, function, ...)                                                                                   \
-    switch (tile_vectors(out)) {                                                                                       \
-    case 4:                                                                                                            \
-        function(6, 4, __VA_ARGS__);                                                                                   \
-        break;                                                                                                         \
-    case 3:                                                                                                            \
-        function(8, 3, __VA_ARGS__);                                                                                   \
-        break;                                                                                                         \
-    case 2:                                                                                                            \
-        function(12, 2, __VA_ARGS__);                                                                                  \
-        break;                                                                                                         \
-    default:                                                                                                           \
-        function(12, 1, __VA_ARGS__);                                                                                  \
-    }
+    FOR_VECTORS(tile_vectors(out), function(6, 4, __VA_ARGS__), function(8, 3, __VA_ARGS__),                           \
+                function(12, 2, __VA_ARGS__), function(12, 1, __VA_ARGS__))
 #else
 #define FOR_TILE(out, function, ...)                                                                                   \
-    switch (tile_vectors(out)) {                                                                                       \
-    case 3:                                                                                                            \
-        function(4, 3, __VA_ARGS__);                                                                                   \
-        break;                                                                                                         \
-    case 2:                                                                                                            \
-        function(6, 2, __VA_ARGS__);                                                                                   \
-        break;                                                                                                         \
-    default:                                                                                                           \
-        function(12, 1, __VA_ARGS__);                                                                                  \
-    }
+    FOR_VECTORS(tile_vectors(out), (void)0, function(4, 3, __VA_ARGS__), function(6, 2, __VA_ARGS__),                  \
+                function(12, 1, __VA_ARGS__))
 #endif
+
+/* Calls function(n, ...) with n as a constant, 1 to 7 or, with the last case, to 8. */
+#define CASE_OF(n, function, ...)                                                                                      \
+    case n:                                                                                                            \
+        function(n, __VA_ARGS__);                                                                                      \
+        break;
+#define CASES_TO_7(function, ...)                                                                                      \
+    CASE_OF(1, function, __VA_ARGS__)                                                                                  \
+    CASE_OF(2, function, __VA_ARGS__)                                                                                  \
+    CASE_OF(3, function, __VA_ARGS__)                                                                                  \
+    CASE_OF(4, function, __VA_ARGS__)                                                                                  \
+    CASE_OF(5, function, __VA_ARGS__)                                                                                  \
+    CASE_OF(6, function, __VA_ARGS__)                                                                                  \
+    CASE_OF(7, function, __VA_ARGS__)
 
 #endif

@@ -15,7 +15,7 @@ static plan plan_of(const atl_winograd *w)
             share = (p.tiles * p.parts + w->workers - 1) / w->workers;
     most = most < rows ? rows : most / rows * rows;
     int64_t blocks = (share + most - 1) / most;
-    p.block = round_up((share + blocks - 1) / blocks, rows);
+    p.block = atl_round_up((share + blocks - 1) / blocks, rows);
     p.x_stride = p.block * w->in + PADDING;
     p.y_stride = p.block * p.part + PADDING;
     return p;
@@ -98,7 +98,7 @@ static void convolve_part(const atl_winograd *w, const plan *p, int worker, cons
     int64_t from = p->tiles * team / teams, to = p->tiles * (team + 1) / teams, step = tile_rows(tile_vectors(w->out));
     float *x = scratch + worker * p->tile_points * (p->x_stride + p->y_stride), *y = x + p->tile_points * p->x_stride;
     for (; from < to; from += p->block) {
-        int64_t tiles = to - from < p->block ? to - from : p->block, rows = round_up(tiles, step);
+        int64_t tiles = to - from < p->block ? to - from : p->block, rows = atl_round_up(tiles, step);
         block_to_points(w, p, from, tiles, image, x);
         clear_rows(w, p, tiles, rows, x);
         products_of_block(w, p, rows, first, x, filter, y);

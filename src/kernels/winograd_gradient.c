@@ -86,30 +86,14 @@ INLINE void add_products(const int rows, const int rest, const int vectors, cons
 static void add_products_of_block(const atl_winograd *w, const plan *p, int64_t tiles, const float *x, const float *y,
                                   float *sums)
 {
-    switch (tile_vectors(w->out)) {
+#define PRODUCTS(rows, rest, vectors) add_products(rows, rest, vectors, w, p, tiles, x, y, sums)
+    enum { EIGHT = VECTOR < 8 ? VECTOR : 8 };
 #if ATL_REGISTERS == 32
-    case 4:
-        add_products(4, 4, 4, w, p, tiles, x, y, sums);
-        break;
-    case 3:
-        add_products(8, VECTOR < 8 ? VECTOR : 8, 3, w, p, tiles, x, y, sums);
-        break;
-    case 2:
-        add_products(8, VECTOR < 8 ? VECTOR : 8, 2, w, p, tiles, x, y, sums);
-        break;
-    default:
-        add_products(16, VECTOR, 1, w, p, tiles, x, y, sums);
+    FOR_VECTORS(tile_vectors(w->out), PRODUCTS(4, 4, 4), PRODUCTS(8, EIGHT, 3), PRODUCTS(8, EIGHT, 2),
+                PRODUCTS(16, VECTOR, 1))
 #else
-    case 3:
-        add_products(4, 4, 3, w, p, tiles, x, y, sums);
-        break;
-    case 2:
-        add_products(6, 2, 2, w, p, tiles, x, y, sums);
-        break;
-    default:
-        add_products(8, VECTOR, 1, w, p, tiles, x, y, sums);
+    FOR_VECTORS(tile_vectors(w->out), (void)0, PRODUCTS(4, 4, 3), PRODUCTS(6, 2, 2), PRODUCTS(8, VECTOR, 1))
 #endif
-    }
 }
 
 static void sum_part(const atl_winograd *w, const plan *p, int worker, const float *image, const float *dy,

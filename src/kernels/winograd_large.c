@@ -18,7 +18,7 @@ static plan large_plan_of(const atl_winograd *w)
     int64_t most = w->shared_bytes / (p.tile_points * w->in * 4);
     most = most < 4 * rows ? 4 * rows : most / rows * rows;
     int64_t blocks = (p.tiles + most - 1) / most;
-    p.block = round_up((p.tiles + blocks - 1) / (blocks ? blocks : 1), rows);
+    p.block = atl_round_up((p.tiles + blocks - 1) / (blocks ? blocks : 1), rows);
     p.x_stride = p.block * w->in + PADDING;
     p.y_stride = p.block * p.part + PADDING;
     return p;
@@ -141,7 +141,7 @@ void KERNEL(winograd_convolve_large)(const atl_winograd *w, const float *image, 
         int64_t tiles = p.tiles - first < p.block ? p.tiles - first : p.block;
         const large_job job = {w,          p,     image,   filter,
                                transposed, end,   scratch, workers,
-                               result,     first, tiles,   round_up(tiles, panel_rows(panel_vectors(w)))};
+                               result,     first, tiles,   atl_round_up(tiles, panel_rows(panel_vectors(w)))};
 #pragma omp for schedule(static, 1)
         for (int worker = 0; worker < w->workers; worker++)
             transform_share(&job, worker);

@@ -14,6 +14,7 @@
 #define ATLED_KERNELS_WINOGRAD_TILES_H
 
 #include "kernels/vectors.h"
+#include "common/numbers.h"
 #include "kernels/winograd.h"
 
 enum { TILE = 4, MAX_KERNEL_SIZE = 5, MAX_SIDE = MAX_KERNEL_SIZE + 3, MAX_POINTS = MAX_SIDE * MAX_SIDE, PADDING = 16 };
@@ -28,8 +29,6 @@ typedef struct plan {
     int64_t parts, part;        /* the outputs are shared among so many workers; outputs of each */
     int64_t x_stride, y_stride; /* floats from point to point of a block */
 } plan;
-
-static inline int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
 static inline plan tiles_of(const atl_winograd *w)
 {

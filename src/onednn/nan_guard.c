@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "cost/cost.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 
@@ -75,7 +76,7 @@ void onednn_release_guard(onednn_guard *guard)
 
 static void relu_in_place(float *x, int64_t count)
 {
-#pragma omp parallel for simd schedule(static) if (count > 16384)
+#pragma omp parallel for simd schedule(static) if (count > ATL_PIECE_FLOATS)
     for (int64_t i = 0; i < count; i++)
         x[i] = x[i] <= 0 ? 0.0f : x[i];
 }

@@ -103,8 +103,8 @@ typedef struct onednn_argument {
 } onednn_argument;
 enum { ONEDNN_READ = 0, ONEDNN_WRITTEN = 1, ONEDNN_READ_AND_WRITTEN = 2, ONEDNN_MOST_ARGUMENTS = 12 };
 
-/* The number of threads for which a primitive is created, and with which it runs: one for fewer than 65536 flops (0: it
- * only moves data) on fewer than 32768 floats, else all available. */
+/* The number of threads for which a primitive is created, and with which it runs: one for few flops (0: it only moves
+ * data) on few floats, as cost/ tells, else all available. */
 int onednn_threads_for(double flops, double floats);
 /* Sets the calling thread's number of threads.  Returns the previous number. */
 int onednn_use_threads(int threads);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "atled/reference.h"
+#include "common/hash.h"
 #include "atled/op.h"
 #include "graph/error.h"
 #include "graph/unset_tensor.h"
@@ -12,12 +13,9 @@
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-/* FNV-1a */
 static size_t hash_of(const char *name)
 {
-    uint64_t hash = 14695981039346656037u;
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 1099511628211u;
+    uint64_t hash = atl_hash_text(name);
     return (size_t)(hash ^ hash >> 32);
 }
 

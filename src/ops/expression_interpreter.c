@@ -195,12 +195,8 @@ static void add_block(const expression_step *s, tile_sums *sums, const float *co
 
 static void flush_lanes(const expression_step *s, tile_sums *sums)
 {
-    for (int i = 0; i < s->expression->sums; i++)
-        for (int64_t k = 0; k < s->block; k += s->width) /* columns beyond the width belong to later rows */
-            for (int64_t column = 0; column < smaller(s->width, s->block - k); column++) {
-                sums->total[i][column] += (double)sums->lanes[i][k + column];
-                sums->lanes[i][k + column] = 0;
-            }
+    for (int i = 0; i < s->expression->sums; i++) /* columns beyond the width belong to later rows */
+        atl_kernels->flush_sums(sums->lanes[i], sums->total[i], s->width, s->block);
 }
 
 static void clear_sums(const expression_step *s, tile_sums *sums)
@@ -216,7 +212,7 @@ static int64_t results_of(const expression_step *s, int64_t tile, int64_t *count
 {
     const atl_expression *c = s->expression;
     int64_t first = tile % s->across * s->width;
-    *count = smaller(s->width, c->inner - first);
+    *count = atl_smaller(s->width, c->inner - first);
     return tile / s->across * c->inner + first;
 }
 
@@ -267,7 +263,7 @@ static void join_pieces(const atl_plan_step *step, void *const *memory)
 static void fill_lasting(const atl_plan_step *step, void *const *memory, float (*temporary)[BLOCK])
 {
     const expression_step *s = step->data;
-    int64_t n = smaller(s->count, s->block);
+    int64_t n = atl_smaller(s->count, s->block);
     for (int i = 0; i < s->expression->numbers; i++)
         fill(temporary[s->slot[s->expression->operands + i]], s->expression->number[i], n);
     for (int r = 0; r < s->expression->operands; r++) {
@@ -289,7 +285,7 @@ static void run_straight(const void *expression_job_of, int64_t first, int64_t l
     _Alignas(64) float temporary[MOST_TEMPORARIES][BLOCK]; /* only the first s->slots are used */
     fill_lasting(job->step, job->memory, temporary);
     for (int64_t b = first; b < last; b++) {
-        int64_t start = b * s->block, n = smaller(s->block, s->count - start);
+        int64_t start = b * s->block, n = atl_smaller(s->block, s->count - start);
         run_block(job, start, n, temporary, address);
         if (s->expression->sums)
             write_short_sums(job->step, job->memory, start, n, address);
@@ -301,7 +297,7 @@ static int64_t place_of(const expression_step *s, int64_t tile, int64_t b, int64
 {
     const atl_expression *c = s->expression;
     int64_t row = b * s->rows_per_block, column = tile % s->across * s->width;
-    *n = smaller(s->rows_per_block, c->reduced - row) * smaller(s->width, c->inner - column);
+    *n = atl_smaller(s->rows_per_block, c->reduced - row) * atl_smaller(s->width, c->inner - column);
     return (tile / s->across * c->reduced + row) * c->inner + column;
 }
 

@@ -63,11 +63,11 @@ static int64_t period_of(const expression_step *s)
     int64_t period = 1;
     for (int i = 0; i < c->operands; i++)
         if (s->operand[i].kind == ROW && s->operand[i].period <= BLOCK)
-            period = larger(period, s->operand[i].period);
+            period = atl_larger(period, s->operand[i].period);
     if (c->sums && sums_fit_a_block(c))
-        period = larger(period, c->reduced * c->inner);
+        period = atl_larger(period, c->reduced * c->inner);
     else if (c->sums && c->inner <= BLOCK)
-        period = larger(period, c->inner);
+        period = atl_larger(period, c->inner);
     return period;
 }
 
@@ -75,7 +75,7 @@ static void walk_columns(expression_step *s)
 {
     const atl_expression *c = s->expression;
     s->desc = COLUMNS;
-    s->width = smaller(c->inner, s->block);
+    s->width = atl_smaller(c->inner, s->block);
     s->across = (c->inner + s->width - 1) / s->width;
     s->rows_per_block = s->across == 1 ? s->block / c->inner : 1;
     s->tiles = c->outer * s->across;
@@ -92,9 +92,9 @@ static void choose_copy(expression_step *s)
     if (s->expression->sums && !sums_fit_a_block(s->expression))
         walk_columns(s);
     s->pieces = s->tiles < MOST_PIECES && s->desc != STRAIGHT
-                    ? smaller(s->count / s->tiles / PIECE, MOST_PIECES / s->tiles)
+                    ? atl_smaller(s->count / s->tiles / PIECE, MOST_PIECES / s->tiles)
                     : 1;
-    s->pieces = larger(smaller(s->pieces, s->blocks), 1);
+    s->pieces = atl_larger(atl_smaller(s->pieces, s->blocks), 1);
 }
 
 /* Assigns temporaries to the registers that need one; a temporary is free again after its last use. */

@@ -2,13 +2,15 @@
 #ifndef ATLED_OPS_EXPRESSION_STEP_H
 #define ATLED_OPS_EXPRESSION_STEP_H
 
+#include "common/numbers.h"
+#include "cost/cost.h"
 #include "lowering/lowering.h"
 #include "ops/expression.h"
 
 enum {
-    BLOCK = 512,   /* floats: a few registers of this size stay in the first-level cache */
-    FLUSH = 64,    /* float partial sums are added to double sums after this many blocks */
-    PIECE = 16384, /* the minimum number of elements for a thread */
+    BLOCK = ATL_CORE_FLOATS / 16, /* a few registers of this size stay in the first-level cache */
+    FLUSH = 64,                   /* float partial sums are added to double sums after this many blocks */
+    PIECE = ATL_PIECE_FLOATS,
     MOST_PIECES = 32,
     MOST_TEMPORARIES = ATL_EXPRESSION_OPERANDS + ATL_EXPRESSION_SCALARS + ATL_EXPRESSION_LENGTH
 };
@@ -43,9 +45,6 @@ typedef struct expression_step {
     int8_t *last_use; /* of each operand: the last instruction that reads it; -1: none */
     int8_t *result;   /* instruction -> index of the step's result, or -1 */
 } expression_step;
-
-static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* Sets all fields except .checked, for operands that are these inputs of the node. */
 void atl_plan_expression(expression_step *s, const atl_node *node, const int *input);

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "graph/option.h"
+#include "common/numbers.h"
 #include "lowering/lowering.h"
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
@@ -27,13 +28,10 @@ static window_job window_job_of(const atl_node *y, int64_t radius)
     return job;
 }
 
-static int64_t at_least(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static double window_sum(const double *x, int64_t c, int64_t radius, int64_t channels)
 {
     double sum = 0;
-    for (int64_t k = at_least(0, c - radius); k <= at_most(channels - 1, c + radius); k++)
+    for (int64_t k = atl_larger(0, c - radius); k <= atl_smaller(channels - 1, c + radius); k++)
         sum += x[k];
     return sum;
 }
@@ -61,7 +59,7 @@ static void window_sum_pixels(const void *data, int64_t first, int64_t last)
         for (int64_t c = 0; c < job->channels; c++) {
             const float *x = job->x + p * job->channels;
             double sum = 0;
-            for (int64_t k = at_least(0, c - job->radius); k <= at_most(job->channels - 1, c + job->radius); k++)
+            for (int64_t k = atl_larger(0, c - job->radius); k <= atl_smaller(job->channels - 1, c + job->radius); k++)
                 sum += (double)x[k];
             job->result[p * job->channels + c] = (float)sum;
         }
@@ -152,7 +150,7 @@ static void describe_lrn(const atl_node *y, char *text, size_t size)
 static double scale_of(const double *x, int64_t c, const atl_normalization *job)
 {
     double sum = 0;
-    for (int64_t k = at_least(0, c - job->radius); k <= at_most(job->channels - 1, c + job->radius); k++)
+    for (int64_t k = atl_larger(0, c - job->radius); k <= atl_smaller(job->channels - 1, c + job->radius); k++)
         sum += x[k] * x[k];
     return (double)job->bias + (double)job->alpha * sum;
 }
@@ -176,7 +174,7 @@ static void reference_lrn_grad(const atl_node *y, const double *const *x, double
         const double *dy = x[0] + p * job.channels, *row = x[1] + p * job.channels;
         for (int64_t c = 0; c < job.channels; c++) {
             double sum = 0;
-            for (int64_t k = at_least(0, c - job.radius); k <= at_most(job.channels - 1, c + job.radius); k++)
+            for (int64_t k = atl_larger(0, c - job.radius); k <= atl_smaller(job.channels - 1, c + job.radius); k++)
                 sum += dy[k] * row[k] * pow(scale_of(row, k, &job), -beta - 1);
             double whole = dy[c] * pow(scale_of(row, c, &job), -beta) - factor * row[c] * sum;
             result[p * job.channels + c] = job.relu_grad && !(row[c] > 0) ? 0 : whole;
@@ -188,7 +186,7 @@ static void reference_lrn_grad(const atl_node *y, const double *const *x, double
 static double slow_scale(const atl_normalization *job, const float *x, int64_t c)
 {
     double sum = 0;
-    for (int64_t k = at_least(0, c - job->radius); k <= at_most(job->channels - 1, c + job->radius); k++)
+    for (int64_t k = atl_larger(0, c - job->radius); k <= atl_smaller(job->channels - 1, c + job->radius); k++)
         sum += (double)x[k] * (double)x[k];
     return (double)job->bias + (double)job->alpha * sum;
 }
@@ -220,9 +218,9 @@ static void lrn_pixel(const atl_normalization *job, const float *dy, const float
         slow_pixel(job, dy, x, result);
     for (int64_t c = 0; c < job->channels && job->radius <= ATL_LRN_MAX_RADIUS; c += ATL_LRN_BLOCK)
         if (dy)
-            atl_kernels->lrn_grad_block(job, dy, x, c, at_most(c + ATL_LRN_BLOCK, job->channels), result);
+            atl_kernels->lrn_grad_block(job, dy, x, c, atl_smaller(c + ATL_LRN_BLOCK, job->channels), result);
         else
-            atl_kernels->lrn_block(job, x, c, at_most(c + ATL_LRN_BLOCK, job->channels), result);
+            atl_kernels->lrn_block(job, x, c, atl_smaller(c + ATL_LRN_BLOCK, job->channels), result);
     for (int64_t c = 0; c < job->channels && job->relu_grad; c++)
         result[c] = x[c] > 0 ? result[c] : 0;
 }

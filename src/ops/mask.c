@@ -2,6 +2,7 @@
  * a relu's gradient needs is stored as such a mask, with 1/32 of its size.  Both ops exist in compiled copies only. */
 #include "ops/mask.h"
 
+#include "common/numbers.h"
 #include "onednn/onednn.h"
 #include "lowering/lowering.h"
 #include "kernels/kernels.h"
@@ -16,7 +17,7 @@ static void relu_grad_blocks(const void *job, int64_t first, int64_t last)
     atl_kernels->relu_grad_by_mask_blocks(job, first, last);
 }
 
-static int64_t blocks_of(int64_t count) { return (count + BLOCK - 1) / BLOCK; }
+static int64_t blocks_of(int64_t count) { return atl_divide_up(count, BLOCK); }
 
 static int run_mask(const atl_plan_step *step, void *const *memory, void *bound)
 {

@@ -7,12 +7,13 @@
 
 #include <math.h>
 
+#include "cost/cost.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
 #include "lowering/lowering.h"
 
-enum { LANES = 512, MOST_CHUNKS = 32, CHUNK_ELEMENTS = 16384, FLUSH = 64 };
+enum { LANES = 512, MOST_CHUNKS = 32, CHUNK_ELEMENTS = ATL_PIECE_FLOATS, FLUSH = 64 };
 
 typedef struct moments_plan {
     int64_t rows, columns, chunks;
@@ -23,15 +24,6 @@ typedef struct moments_job {
     const float *x, *shift; /* shift [columns]: what deviations are taken from */
     double *partial;        /* [chunks][2][columns] */
 } moments_job;
-
-static void flush(float *sum, double *total, int64_t columns, int64_t n)
-{
-    for (int64_t i = 0; i < n; i += columns)
-        for (int64_t c = 0; c < columns; c++) {
-            total[c] += (double)sum[i + c];
-            sum[i + c] = 0;
-        }
-}
 
 /* Columns first to first + width of rows begin to end; `abreast` rows lie one after the other in the lanes. */
 static void sum_tile(const moments_job *job, int64_t first, int64_t width, int64_t begin, int64_t end, double *total)
@@ -45,8 +37,8 @@ static void sum_tile(const moments_job *job, int64_t first, int64_t width, int64
         n = end - r < rows_per_block ? end - r : rows_per_block;
         atl_kernels->add_deviations(sum, square, job->x + r * p->columns + first, row, n * width);
         if (++since == FLUSH || r + n >= end) {
-            flush(sum, total + first, width, rows_per_block * width);
-            flush(square, total + p->columns + first, width, rows_per_block * width);
+            atl_kernels->flush_sums(sum, total + first, width, rows_per_block * width);
+            atl_kernels->flush_sums(square, total + p->columns + first, width, rows_per_block * width);
             since = 0;
         }
     }

@@ -2,6 +2,7 @@
  *
  * Element i is a function of the seed, the counter's value and i alone (graph/random.h): it is the same in any order of
  * computation, and for any number of threads. */
+#include "cost/cost.h"
 #include "graph/option.h"
 #include "graph/random.h"
 #include "ops/ops.h"
@@ -82,7 +83,7 @@ static void describe_normal(const atl_node *y, char *text, size_t size)
     {                                                                                                                  \
         int64_t count = atl_shape_count(*y->shape);                                                                    \
         noise_job job = job_of(y, stream_at(y, *(const int32_t *)x[1]), result);                                       \
-        atl_parallel(count, count *WORK, fill_##kind, &job);                                                           \
+        atl_parallel(count, count *atl_costs_in_use()->random_work, fill_##kind, &job);                                \
     }                                                                                                                  \
     static atl_node *sample_##kind(atl_node *const *x)                                                                 \
     {                                                                                                                  \
@@ -106,7 +107,6 @@ static void describe_normal(const atl_node *y, char *text, size_t size)
                                          .inputs = 2, .error = "a single number"},                                     \
                                         {0}}};                                                                         \
     ATL_BUILTIN(kind##_noise_op);
-enum { WORK = 8 }; /* a random number costs as much as this many simple operations */
 NOISE_OP(uniform, .low = -1, .high = 3)
 NOISE_OP(normal, .mean = 2, .deviation = 3)
 

@@ -1,6 +1,8 @@
 /* Code shared by the pooling ops: shapes, lowering, and iteration over all windows. */
 #include "ops/pool.h"
 
+#include "common/numbers.h"
+#include "cost/cost.h"
 #include "onednn/pooling.h"
 
 pool pool_of(const atl_node *y, const atl_node *image)
@@ -82,13 +84,14 @@ atl_node *pool_build(const atl_op *op, const atl_pool2d_args *args)
 
 /* ---- lowering ---- */
 
-/* Below this size, and for windows beyond oneDNN's limits, the kernels here are as fast and need no parallel region. */
-enum { FEW_ELEMENTS = 4096, WIDEST_WINDOW = 1024 };
+enum { WIDEST_WINDOW = 1024 }; /* a limit of oneDNN */
+
+/* Small images: the kernels here are as fast as oneDNN's, and need no parallel region. */
+static int is_small(atl_shape image) { return atl_shape_count(image) < atl_costs_in_use()->pool_elements; }
 
 static int onednn_supports(const pool *p, atl_shape image)
 {
-    return atl_shape_count(image) >= FEW_ELEMENTS && p->window[0].size <= WIDEST_WINDOW &&
-           p->window[1].size <= WIDEST_WINDOW;
+    return !is_small(image) && p->window[0].size <= WIDEST_WINDOW && p->window[1].size <= WIDEST_WINDOW;
 }
 
 int pool_lower(atl_lowering *lowering, int average)
@@ -116,10 +119,7 @@ int pool_lower_grad(atl_lowering *lowering, int average)
 }
 
 /* Bound by memory in either layout.  A gradient's result has the layout of the forward node's image. */
-static double blocked_benefit(atl_shape image)
-{
-    return image.size[3] % 16 || atl_shape_count(image) < FEW_ELEMENTS ? -INFINITY : 0;
-}
+static double blocked_benefit(atl_shape image) { return image.size[3] % 16 || is_small(image) ? -INFINITY : 0; }
 double pool_blocked_benefit(const atl_node *y, unsigned *images)
 {
     *images = 1;
@@ -151,7 +151,7 @@ int64_t pool_work(const pool *p)
     return p->batch * p->window[0].output * p->window[1].output * p->channels * height * width;
 }
 
-int64_t pool_blocks(const pool *p) { return (p->channels + POOL_BLOCK - 1) / POOL_BLOCK; }
+int64_t pool_blocks(const pool *p) { return atl_divide_up(p->channels, POOL_BLOCK); }
 
 void pool_scatter(const pool *p, int64_t first, int64_t last, pool_window_loop *loop)
 {

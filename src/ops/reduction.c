@@ -9,11 +9,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/numbers.h"
+#include "cost/cost.h"
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
 #include "ops/ops.h"
 
-enum { TILE = 1024, NARROW = 256, PIECE = 8192, CHUNKS = 32 };
+enum { TILE = ATL_BLOCK_FLOATS, NARROW = TILE / 4, PIECE = ATL_CORE_FLOATS, CHUNKS = 32 };
 
 /* How terms are put together: the loops, and the same for single numbers in double. */
 typedef struct fold {
@@ -172,8 +174,6 @@ static void sort_dimensions(plan *p, const atl_reduction *reduction)
     p->run_stride = kinds[1].rank ? kinds[1].stride[0] : 1;
 }
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* True if rows are added element by element (the last dimension is kept); otherwise runs. */
 static int by_rows(const plan *p) { return p->kept_stride == 1 && p->kept_size > 1; }
 
@@ -184,16 +184,17 @@ static void choose_tiles(plan *p)
     p->rows_per_block = 1;
     p->piece = PIECE;
     if (by_rows(p)) {
-        p->tile = smaller(p->kept_size, shared ? NARROW : TILE);
+        p->tile = atl_smaller(p->kept_size, shared ? NARROW : TILE);
         if (p->kept_size <= NARROW / 2)
-            p->rows_per_block = smaller(NARROW / p->kept_size, longest_run);
+            p->rows_per_block = atl_smaller(NARROW / p->kept_size, longest_run);
         p->piece = ATL_FOLD_BLOCK / ATL_FOLD_LANES * p->rows_per_block;
     } else
-        p->tile = smaller(p->kept_size, longest_run >= 2 * PIECE ? 1 : smaller(NARROW, 2 * PIECE / longest_run));
+        p->tile =
+            atl_smaller(p->kept_size, longest_run >= 2 * PIECE ? 1 : atl_smaller(NARROW, 2 * PIECE / longest_run));
     p->tiles = (p->kept_size + p->tile - 1) / p->tile;
     p->pieces = (p->run_size + p->piece - 1) / p->piece;
     pieces = p->blocks.count * p->pieces;
-    p->chunks = shared && p->kept.count * p->tiles < 8 && pieces > 1 ? smaller(pieces, CHUNKS) : 1;
+    p->chunks = shared && p->kept.count * p->tiles < 8 && pieces > 1 ? atl_smaller(pieces, CHUNKS) : 1;
 }
 
 /* One tile of results, or a part of the terms of one. */
@@ -205,7 +206,7 @@ typedef struct tile {
 static void place_tile(const plan *p, int64_t index, tile *t)
 {
     int64_t outer = index / p->tiles, first = index % p->tiles * p->tile;
-    t->width = smaller(p->tile, p->kept_size - first);
+    t->width = atl_smaller(p->tile, p->kept_size - first);
     t->result = outer * p->kept_size + first;
     t->x = offset_of(&p->kept, outer) + first * p->kept_stride;
     for (int64_t i = 0; p->shifted && i < t->width; i++)
@@ -219,7 +220,7 @@ static void fold_rows(const plan *p, const tile *t, const float *x, int64_t rows
     double part[TILE]; /* of floats, if the fold's loops are not wide */
     p->fold.loops->begin(part, p->rows_per_block * t->width);
     for (int64_t i = 0; i < rows; i += p->rows_per_block)
-        p->fold.loops->rows(part, x + i * p->run_stride, t->shift, smaller(p->rows_per_block, rows - i) * t->width);
+        p->fold.loops->rows(part, x + i * p->run_stride, t->shift, atl_smaller(p->rows_per_block, rows - i) * t->width);
     for (int64_t i = 0; i < p->rows_per_block; i++)
         p->fold.loops->flush(total, part, i * t->width, t->width);
 }
@@ -237,7 +238,7 @@ static void fold_chunk(const plan *p, const tile *t, int64_t chunk, double *tota
     for (int64_t i = 0; i < t->width; i++)
         total[i] = p->fold.start;
     for (int64_t i = first; i < last; i++) {
-        int64_t from = i % p->pieces * p->piece, n = smaller(p->piece, p->run_size - from);
+        int64_t from = i % p->pieces * p->piece, n = atl_smaller(p->piece, p->run_size - from);
         const float *x = p->x + t->x + offset_of(&p->blocks, i / p->pieces) + from * p->run_stride;
         (by_rows(p) ? fold_rows : fold_runs)(p, t, x, n, total);
     }

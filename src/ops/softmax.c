@@ -1,6 +1,7 @@
 /* Softmax and its logarithm, over the last dimension. */
 #include "ops/softmax.h"
 
+#include "cost/cost.h"
 #include "onednn/softmax.h"
 #include "kernels/kernels.h"
 #include "ops/ops.h"
@@ -41,7 +42,7 @@ double atl_log_sum_exp(const double *x, int64_t n)
     return most + log(sum);
 }
 
-enum { BLOCK = 1024 }; /* elements whose exponentials are computed together */
+enum { BLOCK = ATL_BLOCK_FLOATS }; /* elements whose exponentials are computed together */
 
 static float exp_row(const float *x, float most, int64_t n, float *e)
 {

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "cost/cost.h"
 #include "ops/ops.h"
 #include "kernels/parallel.h"
 
@@ -166,7 +167,7 @@ typedef struct plan {
 /* Splits a copy of rank 1 into rows for the threads; returns how many elements at the end are left over. */
 static int64_t give_rows(atl_strided_copy *desc)
 {
-    enum { ROW = 16384 };
+    enum { ROW = ATL_PIECE_FLOATS };
     int64_t n = desc->size[0], rest = n > 2 * ROW ? n % ROW : 0;
     int64_t row = n > 2 * ROW ? ROW : n;
     insert_dimension(desc, 0, row ? n / row : 0, row * desc->to[0], row * desc->from[0]);
@@ -191,7 +192,7 @@ static void choose_strips(plan *p)
         move_dimension(desc, side, last - 1);
     }
     p->strip = (strip){desc->size[last], desc->to[last - 1], desc->from[last - 1], desc->to[last], desc->from[last]};
-    p->strip_rows = (4096 / desc->size[last] + BLOCK) / BLOCK * BLOCK;
+    p->strip_rows = (ATL_CORE_FLOATS / 2 / desc->size[last] + BLOCK) / BLOCK * BLOCK;
     if (p->copy == transpose_strip && p->strip_rows < 4 * BLOCK)
         p->strip_rows = 4 * BLOCK; /* so that a page that is read yields more than one line */
     p->strips = (desc->size[last - 1] + p->strip_rows - 1) / p->strip_rows;

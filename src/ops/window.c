@@ -1,4 +1,5 @@
 /* The arithmetic of sliding windows. */
+#include "common/numbers.h"
 #include "ops/window.h"
 
 static const char *const side_name[2][2] = {{"top", "bottom"}, {"left", "right"}};
@@ -44,12 +45,11 @@ int atl_check_window_options(atl_node *y, const window_options *options)
 }
 
 /* ceil(a / b) without overflow; a >= 0, b > 0. */
-static int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0); }
 
 /* The padding on both sides that TensorFlow calls SAME: output = ceil(input / stride), the odd pixel after. */
 static void pad_same(atl_window *w, int64_t span)
 {
-    w->output = divide_up(w->input, w->stride);
+    w->output = atl_divide_up(w->input, w->stride);
     int64_t total = (w->output - 1) * w->stride + span - w->input;
     if (total < 0)
         total = 0;

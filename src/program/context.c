@@ -16,8 +16,6 @@
 #include "program/feeds.h"
 #include "graph/guard.h"
 #include "compiler/plan/plan.h"
-#include "compiler/passes/rewrite.h"
-#include "compiler/passes/simplify.h"
 #include "program/threads.h"
 
 atl_context *atl_new_context(atl_program *program)

@@ -16,8 +16,7 @@
 #include "program/feeds.h"
 #include "graph/guard.h"
 #include "compiler/plan/plan.h"
-#include "compiler/passes/rewrite.h"
-#include "compiler/passes/simplify.h"
+#include "compiler/passes/passes.h"
 #include "program/threads.h"
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
@@ -114,20 +113,9 @@ static atl_status note_places(atl_program *program)
 atl_plan *atl_new_plan(atl_program *program, const atl_feed *feeds)
 {
     atl_copy copy;
-    unsigned disabled_passes = program->options.disabled_passes, at_once = ATL_PASS_CSE | ATL_PASS_SIMPLIFY;
-    if (!(disabled_passes & ATL_PASS_CONCAT_ELIMINATION) &&
-        atl_any_node(program->graph, atl_hoist_relu_grad_pass.is_candidate))
-        at_once = ATL_PASS_CSE; /* other passes must look for concats first */
-    at_once &= ~disabled_passes;
-    if (atl_specialize_shapes(program->roots, atl_fed_shape, feeds, at_once, &copy))
-        return NULL;
     int winograd = program->options.measure ? ATL_NO_WINOGRAD : atl_winograd_use(program->options);
-    if (at_once & ATL_PASS_SIMPLIFY && !atl_any_node(copy.graph, atl_readers_matter))
-        disabled_passes |= ATL_PASS_SIMPLIFY; /* already done during the copy */
-    if (atl_run_passes(&copy, program->roots, disabled_passes, winograd)) {
-        atl_copy_free(&copy);
+    if (atl_run_passes(program->roots, atl_fed_shape, feeds, program->options.disabled_passes, winograd, &copy))
         return NULL;
-    }
     atl_plan *plan = atl_plan_new(&copy, program->roots, program->outputs.count, program->options);
     atl_shape *shape = plan ? atl_allocate((size_t)program->input_count, sizeof *shape) : NULL;
     for (int64_t i = 0; shape && i < program->input_count; i++)

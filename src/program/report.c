@@ -6,7 +6,7 @@
 
 #include "atled/gradient.h"
 #include "atled/ops.h"
-#include "graph/clock.h"
+#include "common/clock.h"
 #include "graph/memory.h"
 #include "onednn/onednn.h"
 #include "compiler/plan/plan.h"

@@ -9,27 +9,30 @@
 
 enum { TRIES = 3, MOST_SIZES = 2 };
 
-static const struct {
-    const char *name;
-    unsigned disabled;
-} variants[] = {{"all passes", 0},
-                {"no pass", ~0u},
-                {"without CSE", ATL_PASS_CSE},
-                {"without SIMPLIFY", ATL_PASS_SIMPLIFY},
-                {"without FOLD_SCALE", ATL_PASS_FOLD_SCALE},
-                {"without EPILOGUE", ATL_PASS_EPILOGUE},
-                {"without FUSE", ATL_PASS_FUSE},
-                {"without WINOGRAD", ATL_PASS_WINOGRAD},
-                {"without CONCAT_ELIMINATION", ATL_PASS_CONCAT_ELIMINATION},
-                {"without ARENA", ATL_PASS_ARENA},
-                {"without COMPRESS", ATL_PASS_COMPRESS},
-                {"without RELU_GRAD", ATL_PASS_RELU_GRAD},
-                {"without PREPACK", ATL_PASS_PREPACK},
-                {"without IN_PLACE", ATL_PASS_IN_PLACE}};
-enum { VARIANTS = sizeof variants / sizeof *variants };
+/* With all passes, without any, and without each. */
+enum { ALL_PASSES, NO_PASS, FIRST_PASS, MOST_VARIANTS = FIRST_PASS + 32, LONGEST_NAME = 64 };
 
-int net_variants(void) { return VARIANTS; }
-const char *net_variant_name(int variant) { return variants[variant].name; }
+int net_variants(void)
+{
+    int passes;
+    atl_pass_table(&passes);
+    return FIRST_PASS + passes;
+}
+
+static unsigned disabled_in(int variant)
+{
+    return variant >= FIRST_PASS ? atl_pass_table(NULL)[variant - FIRST_PASS].flag : variant == NO_PASS ? ~0u : 0;
+}
+
+/* The text stays until the function is called again. */
+const char *net_variant_name(int variant)
+{
+    static char name[LONGEST_NAME];
+    if (variant < FIRST_PASS)
+        return variant == NO_PASS ? "no pass" : "all passes";
+    snprintf(name, sizeof name, "without %s", atl_pass_table(NULL)[variant - FIRST_PASS].name);
+    return name;
+}
 
 /* ---- implementations met ----------------------------------------------------------------------------------------- */
 
@@ -110,10 +113,10 @@ static int depends_on(const atl_node *node, const char *op)
 static int is_expected(trial_net *t, const expected *e, int variant, int i, const atl_tensor *value, const char *what)
 {
     char why[300] = "";
-    int may_spread = e->exact && (!(variants[variant].disabled & ATL_PASS_WINOGRAD) ||
+    int may_spread = e->exact && (!(disabled_in(variant) & ATL_PASS_WINOGRAD) ||
                                   depends_on(e->node[i], "conv2d_filter_grad")); /* see keeps_nan */
     return is_as_expected(e, i, value, may_spread, why, sizeof why) ||
-           complain(t, "%s: %s: %s", variants[variant].name, what, why);
+           complain(t, "%s: %s: %s", net_variant_name(variant), what, why);
 }
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
@@ -153,7 +156,7 @@ static int variables_are_expected(trial_net *t, const expected *e, int variant, 
             if (!is_expected(t, e, variant, e->assigned[i], value, what))
                 return 0;
         } else if (!steps_before && !same_bits(value, t->start[i]))
-            return complain(t, "%s: %s has changed, and nothing assigns to it", variants[variant].name, what);
+            return complain(t, "%s: %s has changed, and nothing assigns to it", net_variant_name(variant), what);
     }
     return 1;
 }
@@ -164,7 +167,7 @@ static int run_is_expected(trial_net *t, atl_program *program, const expected *e
 {
     atl_status status = atl_run(program, ATL_FEED(t->n.image, pixels));
     if (e->cannot_step ? status != ATL_NOT_FINITE : status != ATL_OK)
-        return complain(t, "%s: the run ends with status %d%s%s", variants[variant].name, status,
+        return complain(t, "%s: the run ends with status %d%s%s", net_variant_name(variant), status,
                         e->cannot_step ? ", though the cost is not finite" : ": ", status ? atl_error() : "");
     for (int i = 0; i < t->n.outputs && !status; i++)
         if (!is_expected(t, e, variant, i, atl_value(program, t->n.output[i]), t->n.about[i]))
@@ -191,16 +194,16 @@ static int value_beside_training(trial_net *t, atl_program *program, int variant
     const atl_tensor *pixels = t->expected[0].pixels;
     expected later = {0};
     atl_program *value =
-        atl_compile(t->n.graph, ATL_NODES(t->n.last), .disabled_passes = variants[variant].disabled,
+        atl_compile(t->n.graph, ATL_NODES(t->n.last), .disabled_passes = disabled_in(variant),
                     .threads = t->recipe->option[NET_THREADS], .bfloat16 = t->recipe->option[NET_BFLOAT16]);
     int ok = value && !atl_run(value, ATL_FEED(t->n.image, pixels));
     ok = ok ? is_expected(t, &t->expected[0], variant, 0, atl_value(value, t->n.last), "the value before the step")
-            : complain(t, "%s: the second program fails: %s", variants[variant].name, atl_error());
+            : complain(t, "%s: the second program fails: %s", net_variant_name(variant), atl_error());
     ok = ok && run_is_expected(t, program, &t->expected[0], pixels, variant, 0);
     if (ok && !expect(&later, t->recipe, t->expected[0].batch, attempt, t->n.graph))
         ok = complain(t, "the reference after the step does not run: %s", atl_error());
     if (ok && atl_run(value, ATL_FEED(t->n.image, pixels)))
-        ok = complain(t, "%s: the second program fails after the step: %s", variants[variant].name, atl_error());
+        ok = complain(t, "%s: the second program fails after the step: %s", net_variant_name(variant), atl_error());
     ok = ok && is_expected(t, &later, variant, 0, atl_value(value, t->n.last), "the value after the step");
     forget(&later);
     atl_program_free(value);
@@ -217,7 +220,7 @@ static int fed_back(trial_net *t, atl_program *program, int variant, uint64_t at
     if (i == t->n.outputs || e->cannot_step || t->recipe->option[NET_NAN])
         return 1;
     if (atl_run(program, ATL_FEED(t->n.image, e->pixels)))
-        return complain(t, "%s: the run before feeding back fails: %s", variants[variant].name, atl_error());
+        return complain(t, "%s: the run before feeding back fails: %s", net_variant_name(variant), atl_error());
     expected next;
     const atl_tensor *own = atl_value(program, t->n.output[i]);
     int ok = expect(&next, t->recipe, e->batch, attempt, t->n.graph);
@@ -237,10 +240,10 @@ static int context_agrees(trial_net *t, atl_program *program, int variant)
     atl_context *context = atl_context_new(program);
     int ok = context && !atl_run(program, feeds) && !atl_context_run(context, feeds);
     if (!ok)
-        complain(t, "%s: with a second context: %s", variants[variant].name, atl_error());
+        complain(t, "%s: with a second context: %s", net_variant_name(variant), atl_error());
     for (int i = 0; ok && i < t->n.outputs; i++)
         if (!same_bits(atl_value(program, t->n.output[i]), atl_context_value(context, t->n.output[i])))
-            ok = complain(t, "%s: %s differs in a second context", variants[variant].name, t->n.about[i]);
+            ok = complain(t, "%s: %s differs in a second context", net_variant_name(variant), t->n.about[i]);
     atl_context_free(context);
     return ok;
 }
@@ -277,10 +280,10 @@ static int variant_agrees(trial_net *t, int variant, uint64_t attempt)
     const int *option = t->recipe->option;
     back_to_start(t);
     atl_program *program =
-        atl_compile(t->n.graph, {t->n.outputs, t->n.output}, .disabled_passes = variants[variant].disabled,
+        atl_compile(t->n.graph, {t->n.outputs, t->n.output}, .disabled_passes = disabled_in(variant),
                     .threads = option[NET_THREADS], .bfloat16 = option[NET_BFLOAT16], .timing = option[NET_TIMING]);
     int ok = program ? runs_agree(t, program, variant, attempt)
-                     : complain(t, "%s: the program does not compile: %s", variants[variant].name, atl_error());
+                     : complain(t, "%s: the program does not compile: %s", net_variant_name(variant), atl_error());
     atl_program_free(program);
     return ok;
 }
@@ -313,16 +316,17 @@ static void end_trial(trial_net *t)
  * with other weights and images, too: a fault stays, a kink does not. */
 int net_agrees(const net_recipe *recipe, int variant, char *text, size_t size, int *variant_out)
 {
-    char fails[VARIANTS];
+    char fails[MOST_VARIANTS];
     int failing = 1;
-    for (int i = 0; i < VARIANTS; i++)
+    for (int i = 0; i < net_variants(); i++)
         fails[i] = variant < 0 || variant == i;
     for (uint64_t attempt = 0; failing && attempt < TRIES; attempt++) {
         trial_net *t = calloc(1, sizeof *t);
         *t = (trial_net){.text = text, .size = size};
         int ready = begin_trial(t, recipe, attempt);
         failing = !ready;
-        for (int i = VARIANTS - 1; ready && i >= 0; i--) { /* what is told last is of the first variant that fails */
+        for (int i = net_variants() - 1; ready && i >= 0;
+             i--) { /* what is told last is of the first variant that fails */
             fails[i] = (char)(fails[i] && !variant_agrees(t, i, attempt));
             failing += fails[i];
         }
@@ -330,7 +334,7 @@ int net_agrees(const net_recipe *recipe, int variant, char *text, size_t size, i
         free(t);
     }
     *variant_out = -1;
-    for (int i = VARIANTS - 1; failing && i >= 0; i--)
+    for (int i = net_variants() - 1; failing && i >= 0; i--)
         if (fails[i])
             *variant_out = i;
     return !failing;

@@ -12,18 +12,21 @@ check() {
         status=1
     }
 }
-common='atled/|config\.h|graph/(clock|memory|error|option|random)\.h'
+common='atled/|config\.h|common/|graph/(memory|error|option|random)\.h'
 check include/atled '[a-z_]*\.h"'
-check src/graph "$common|graph/"
+check src/graph "$common|graph/|cost/"
 check src/files "$common|files/"
 check src/lowering "$common|graph/|lowering/"
+check src/common 'common/'
 check src/cost 'atled/status\.h|cost/'
-check src/kernels 'atled/status\.h|kernels/|cost/'
+check src/kernels 'atled/status\.h|common/|kernels/|cost/'
 check src/onednn "$common|graph/|lowering/|onednn/|kernels/|cost/"
 check src/ops "$common|graph/|lowering/|ops/|onednn/|kernels/|cost/"
 check src/autodiff "$common|graph/|autodiff/"
-check src/compiler/passes "$common|graph/|lowering/|compiler/passes/|ops/expression\.h"
-check src/compiler/layout "$common|graph/|lowering/|compiler/|cost/|ops/expression\.h|files/"
+check src/compiler/passes "$common|graph/|cost/|lowering/|compiler/passes/|ops/expression\.h"
+check src/compiler/layout "$common|graph/|lowering/|compiler/(passes|layout)/|cost/|ops/expression\.h|files/"
+check src/compiler/lower "$common|graph/|lowering/|compiler/(passes|layout|lower)/|cost/|ops/expression\.h|onednn/onednn\.h"
+check src/compiler/memory "$common|graph/|lowering/|compiler/(passes|layout|lower|memory)/|cost/"
 check src/compiler "$common|graph/|lowering/|compiler/|ops/expression\.h|files/|onednn/onednn\.h|kernels/|cost/"
 check src/program "$common|graph/|lowering/|program/|compiler/|onednn/onednn\.h|kernels/|cost/"
 check src/io "$common|graph/(variables|unset_tensor)\.h|io/|files/|kernels/|cost/"

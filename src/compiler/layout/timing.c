@@ -11,7 +11,6 @@
 #include "graph/memory.h"
 #include "lowering/lowering.h"
 #include "compiler/layout/known_times.h"
-#include "compiler/plan/plan.h"
 #include "lowering/op_hooks.h"
 
 /* ---- measuring --------------------------------------------------------------------------------------------------- */

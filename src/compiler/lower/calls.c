@@ -1,34 +1,7 @@
 /* The function table at the beginning of every lowering. */
 #include "compiler/lower/calls.h"
 
+#define CALL(result, function, name, parameters, arguments) .name = atl_compiler_##name,
 const atl_lowering_calls atl_compiler_calls = {
-    .node = atl_compiler_node,
-    .input = atl_compiler_input,
-    .input_in = atl_compiler_input_in,
-    .layout_of = atl_compiler_layout_of,
-    .prepared = atl_compiler_prepared,
-    .winograd_use = atl_compiler_winograd_use,
-    .algo = atl_compiler_algo,
-    .is_blocked = atl_compiler_is_blocked,
-    .uses_bfloat16 = atl_compiler_uses_bfloat16,
-    .is_checked = atl_compiler_is_checked,
-    .output = atl_compiler_output,
-    .output_in = atl_compiler_output_in,
-    .input_strided = atl_compiler_input_strided,
-    .input_is_strided = atl_compiler_input_is_strided,
-    .output_strided = atl_compiler_output_strided,
-    .output_is_strided = atl_compiler_output_is_strided,
-    .part_in_place = atl_compiler_part_in_place,
-    .is_in_place = atl_compiler_is_in_place,
-    .in_place = atl_compiler_in_place,
-    .over = atl_compiler_over,
-    .part = atl_compiler_part,
-    .part_of = atl_compiler_part_of,
-    .as = atl_compiler_as,
-    .scratch = atl_compiler_scratch,
-    .wants_workspace = atl_compiler_wants_workspace,
-    .workspace = atl_compiler_workspace,
-    .workspace_of = atl_compiler_workspace_of,
-    .step = atl_compiler_step,
-    .kernel = atl_compiler_kernel,
+#include "lowering/calls.def"
 };

@@ -4,9 +4,9 @@
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "onednn/onednn.h"
-#include "compiler/memory/assign.h"
+#include "compiler/lower/assignments.h"
+#include "compiler/lower/dependencies.h"
 #include "ops/expression.h"
-#include "compiler/memory/prepack.h"
 #include "lowering/op_hooks.h"
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
@@ -143,6 +143,23 @@ int atl_compiler_as(atl_lowering *l, atl_value_id value)
 {
     l->value[l->node->index] = value;
     return value >= 0;
+}
+
+void atl_compiler_in_place(atl_lowering *l, int i)
+{
+    atl_compiler_over(l, l->value[l->node->index], l->value[l->node->inputs[i]->index]);
+}
+
+void atl_compiler_over(atl_lowering *l, atl_value_id result, atl_value_id input)
+{
+    if (l->failed || result < 0 || input < 0 || !l->in_place || l->now_once) /* prepacking steps share no memory */
+        return;
+    if (!ATL_GROW(l->in_places, l->in_place_count, l->in_place_capacity)) {
+        atl_out_of_memory();
+        atl_fail_lowering(l);
+        return;
+    }
+    l->in_places[l->in_place_count++] = (atl_in_place){.result = result, .input = input, .step = l->plan->step_count};
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */

@@ -3,8 +3,8 @@
 #define ATLED_COMPILER_LOWER_LOWER_STATE_H
 
 #include "compiler/lower/calls.h"
-#include "compiler/memory/concat_elimination.h"
-#include "compiler/plan/plan.h"
+#include "compiler/layout/concat_elimination.h"
+#include "compiler/lower/steps.h"
 
 /* The result of that step may overwrite one of its inputs. */
 typedef struct atl_in_place {
@@ -47,10 +47,6 @@ void atl_begin_lowering(atl_lowering *lowering, const char *needed);
 /* Lowers every node with that mark, in order: first those marked 2, then those marked 1 (see atl_mark_early).  Returns
  * 0 with the error set. */
 int atl_lower_marked(atl_lowering *lowering, const char *needed, char mark);
-/* Emits a step that copies the value of the node being lowered into memory of this program.  Returns -1 with the error
- * set. */
-atl_value_id atl_lower_copy(atl_lowering *lowering, atl_value_id value);
-
 /* Returns -1 if the lowering has failed. */
 atl_value_id atl_new_value(atl_lowering *lowering, const atl_node *node, int64_t bytes, atl_space space);
 /* The node's value in that layout: an existing form of it, or a new one with the reorder that computes it. */

@@ -7,14 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/numbers.h"
+#include "cost/cost.h"
 #include "graph/memory.h"
 
-enum { FEW = 3000 };
-
-static int64_t rounded(int64_t bytes)
-{
-    return (bytes + ATL_ARENA_ALIGNMENT - 1) / ATL_ARENA_ALIGNMENT * ATL_ARENA_ALIGNMENT;
-}
+static int64_t rounded(int64_t bytes) { return atl_round_up(bytes, ATL_ARENA_ALIGNMENT); }
 
 static int larger_first(const void *a, const void *b)
 {
@@ -295,7 +292,7 @@ int64_t atl_pack_arena(atl_block *blocks, int64_t count)
         return 0;
     if (!are_addressable(blocks, count))
         return -1;
-    return count <= FEW ? place_few(blocks, count) : place_many(blocks, count);
+    return count <= atl_costs_in_use()->few_blocks ? place_few(blocks, count) : place_many(blocks, count);
 }
 
 int64_t atl_largest_live_set(const atl_block *blocks, int64_t count)

@@ -5,7 +5,6 @@
 #include <stdint.h>
 
 enum { ATL_ARENA_ALIGNMENT = 64 };
-#define ATL_MOST_BYTES ((int64_t)1 << 56) /* of one block; no machine has so much */
 
 typedef struct atl_block {
     int64_t bytes;       /* > 0 */

@@ -1,77 +1,13 @@
-/* Assignments: a value that a program assigns to a variable is computed in the variable's memory, or copied there at
- * the end of a run. */
+/* A value that a program assigns to a variable is computed in the variable's memory, or copied there at the end of a
+ * run. */
 #include "compiler/memory/assign.h"
-
-#include <string.h>
 
 #include "graph/memory.h"
 #include "graph/tensor.h"
+#include "compiler/lower/assignments.h"
 #include "compiler/memory/in_place.h"
-#include "compiler/memory/buffers.h"
-#include "lowering/op_hooks.h"
-
-static int is_group(const atl_node *node)
-{
-    return node->op->flags & ATL_OP_ALIAS && node->op->flags & ATL_OP_SIDE_EFFECT;
-}
-
-static int is_assignment(const atl_node *node) { return node->op->flags & ATL_OP_ASSIGN || is_group(node); }
-
-void atl_mark_early(const atl_graph *graph, char *needed, int64_t count, atl_node *const *roots)
-{
-    for (int64_t i = 0; i < count; i++)
-        if (!is_assignment(roots[i]))
-            needed[roots[i]->index] = 2;
-    for (int64_t n = graph->count - 1; n >= 0; n--) {
-        const atl_node *node = graph->nodes[n];
-        for (int i = 0; needed[n] && i < node->input_count; i++)
-            if (atl_reads_input(node, i) && (needed[n] == 2 || (is_group(node) && !is_assignment(node->inputs[i]))))
-                needed[node->inputs[i]->index] = 2;
-    }
-}
-
-static int run_copy(const atl_plan_step *step, void *const *memory, void *bound)
-{
-    (void)bound;
-    memmove(memory[step->write[0]], memory[step->read[0]], (size_t)(intptr_t)step->data);
-    return 0;
-}
-
-static int copy_to(atl_lowering *l, atl_value_id from, atl_value_id to)
-{
-    if (from < 0 || to < 0)
-        return 0;
-    atl_plan_step step = {.implementation = "copy", .run = run_copy, .cannot_fail = 1, .reads = 1, .writes = 1};
-    step.data = (void *)(intptr_t)l->plan->values[from].bytes;
-    step.read[0] = from;
-    step.write[0] = to;
-    return atl_compiler_step(l, &step);
-}
-
-atl_value_id atl_lower_copy(atl_lowering *l, atl_value_id value)
-{
-    atl_value_id copy = value < 0 ? value : atl_new_value(l, l->node, l->plan->values[value].bytes, ATL_IN_ARENA);
-    return copy_to(l, value, copy) ? copy : -1;
-}
 
 static void *memory_of(const atl_node *variable) { return variable->storage->value->data; }
-
-/* A value that this program does not compute is copied now: it may be another variable's. */
-int atl_lower_assign(atl_lowering *l)
-{
-    atl_plan *p = l->plan;
-    atl_value_id value = atl_compiler_input(l, 1);
-    if (value >= 0 && p->values[value].space != ATL_IN_ARENA)
-        value = atl_lower_copy(l, value);
-    if (!atl_compiler_as(l, value) || !atl_storage_value(l->node->inputs[0]->storage))
-        return 0;
-    if (!ATL_GROW(l->assignments, l->assignment_count, l->assignment_capacity))
-        return atl_out_of_memory(), 0;
-    l->assignments[l->assignment_count++] = (atl_assignment){l->node, value};
-    return 1;
-}
-
-/* ---- in place ---------------------------------------------------------------------------------------------------- */
 
 /* The first step after which no step can fail. */
 static int64_t first_sure_step(const atl_plan *p)
@@ -101,7 +37,7 @@ static int copy_at_end(atl_lowering *l, const atl_assignment *a)
     atl_value_id to = atl_new_value(l, variable, l->plan->values[a->value].bytes, ATL_STORED);
     if (to >= 0)
         l->plan->values[to].stored = memory_of(variable);
-    return copy_to(l, a->value, to);
+    return atl_copy_value(l, a->value, to);
 }
 
 int atl_assign_in_place(atl_lowering *l)
@@ -132,14 +68,4 @@ int atl_assign_in_place(atl_lowering *l)
     for (int64_t i = 0; ok && i < l->assignment_count; i++)
         ok = l->assignments[i].value < 0 || copy_at_end(l, &l->assignments[i]);
     return ok;
-}
-
-void atl_plan_note_assigned(atl_plan *p, atl_graph *graph)
-{
-    if (!p->assigned_count)
-        return;
-    uint64_t before = atomic_fetch_add(&graph->version, 1);
-    for (int64_t i = 0; i < p->assigned_count; i++)
-        p->assigned[i]->version = before + 1;
-    atomic_compare_exchange_strong(&p->seen, &before, before + 1); /* no prepacked value of this plan depends on them */
 }

@@ -5,59 +5,6 @@
 #include "graph/memory.h"
 #include "compiler/memory/arena.h"
 #include "compiler/memory/in_place.h"
-#include "compiler/lower/lower_state.h"
-#include "compiler/memory/prepack.h"
-
-static void use(atl_lifetimes *lives, atl_value_id value, int64_t step)
-{
-    if (lives->first[value] < 0)
-        lives->first[value] = step;
-    lives->last[value] = step;
-}
-
-atl_value_id atl_root_of(const atl_plan *p, atl_value_id value)
-{
-    while (p->values[value].shares >= 0)
-        value = p->values[value].shares;
-    return value;
-}
-
-void atl_find_lifetimes(const atl_plan *p, atl_lifetimes *lives, atl_space space)
-{
-    const atl_plan_step *steps = space == ATL_PREPACKED ? p->prepack : p->steps;
-    int64_t count = space == ATL_PREPACKED ? p->prepack_count : p->step_count;
-    for (int64_t v = 0; v < p->value_count; v++)
-        if (p->values[v].space == space)
-            lives->first[v] = lives->last[v] = -1;
-    for (int64_t s = 0; s < count; s++) {
-        const atl_value_id *read = atl_step_reads(&steps[s]);
-        for (int i = 0; i < steps[s].reads; i++)
-            if (p->values[read[i]].space == space)
-                use(lives, atl_root_of(p, read[i]), s);
-        for (int i = 0; i < steps[s].writes; i++)
-            if (p->values[steps[s].write[i]].space == space)
-                use(lives, atl_root_of(p, steps[s].write[i]), s);
-    }
-    for (int64_t v = 0; v < p->value_count; v++)
-        if (p->values[v].space == space && space != ATL_STORED && p->values[v].pinned && lives->first[v] >= 0) {
-            lives->last[v] = count;
-            if (space == ATL_PREPACKED) /* earlier prepacking steps may run again without it */
-                lives->first[v] = 0;
-        }
-}
-
-int atl_allocate_lifetimes(const atl_plan *p, atl_lifetimes *lives)
-{
-    lives->first = atl_allocate((size_t)p->value_count, sizeof *lives->first);
-    lives->last = atl_allocate((size_t)p->value_count, sizeof *lives->last);
-    return (lives->first && lives->last) || (atl_out_of_memory(), 0);
-}
-
-void atl_release_lifetimes(atl_lifetimes *lives)
-{
-    atl_release(lives->first);
-    atl_release(lives->last);
-}
 
 static int has_own_buffer(const atl_plan_value *value, atl_space space)
 {
@@ -129,13 +76,27 @@ static int64_t pack_arena(atl_lowering *l, atl_lifetimes *lives)
     return separate < sharing ? separate : pack_sharing(l, lives); /* also if -1 */
 }
 
+/* Keep a prepacked value if a run reads it.  Also keep it if a prepacking step reads it that depends on more variables,
+ * because that step may run again without the one that computes the value. */
+static void pin_prepacked_values(atl_plan *p)
+{
+    for (int64_t s = 0; s < p->step_count + p->prepack_count; s++) {
+        const atl_plan_step *step = s < p->step_count ? &p->steps[s] : &p->prepack[s - p->step_count];
+        for (int i = 0; i < step->reads; i++) {
+            atl_plan_value *value = &p->values[atl_step_reads(step)[i]];
+            if (value->space == ATL_PREPACKED)
+                value->pinned |= !step->prepack || value->depends != p->values[step->write[0]].depends;
+        }
+    }
+}
+
 int atl_assign_buffers(atl_lowering *l)
 {
     atl_plan *p = l->plan;
     atl_lifetimes lives = {0};
     p->arena_bytes = p->prepacked_bytes = -1;
     if (atl_allocate_lifetimes(p, &lives)) {
-        atl_pin_prepacked_values(p);
+        pin_prepacked_values(p);
         atl_find_lifetimes(p, &lives, ATL_PREPACKED);
         p->prepacked_bytes = pack(l, &lives, ATL_PREPACKED);
         p->arena_bytes = pack_arena(l, &lives);

@@ -1,20 +1,8 @@
-/* Lifetimes and buffers of the values of a plan. */
+/* The buffers of the values of a plan. */
 #ifndef ATLED_COMPILER_MEMORY_BUFFERS_H
 #define ATLED_COMPILER_MEMORY_BUFFERS_H
 
-#include "compiler/plan/plan.h"
-
-typedef struct atl_lifetimes {
-    int64_t *first, *last; /* of every value, as steps of its list; -1: never used */
-} atl_lifetimes;
-
-int atl_allocate_lifetimes(const atl_plan *plan, atl_lifetimes *lives); /* 0: out of memory; release them in any case */
-/* Finds the lifetimes of the values in that space.  Parts of a concat live as long as the whole. */
-void atl_find_lifetimes(const atl_plan *plan, atl_lifetimes *lives, atl_space space);
-void atl_release_lifetimes(atl_lifetimes *lives);
-
-/* The value whose buffer it uses. */
-atl_value_id atl_root_of(const atl_plan *plan, atl_value_id value);
+#include "compiler/lower/lower_state.h"
 
 /* Gives every value its buffer, after all steps are emitted.  Returns 0 if out of memory. */
 int atl_assign_buffers(atl_lowering *lowering);

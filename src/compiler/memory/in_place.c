@@ -1,25 +1,6 @@
 /* Results that overwrite operands which no later step reads. */
 #include "compiler/memory/in_place.h"
 
-#include "graph/memory.h"
-
-void atl_compiler_in_place(atl_lowering *l, int i)
-{
-    atl_compiler_over(l, l->value[l->node->index], l->value[l->node->inputs[i]->index]);
-}
-
-void atl_compiler_over(atl_lowering *l, atl_value_id result, atl_value_id input)
-{
-    if (l->failed || result < 0 || input < 0 || !l->in_place || l->now_once) /* prepacking steps share no memory */
-        return;
-    if (!ATL_GROW(l->in_places, l->in_place_count, l->in_place_capacity)) {
-        atl_out_of_memory();
-        atl_fail_lowering(l);
-        return;
-    }
-    l->in_places[l->in_place_count++] = (atl_in_place){.result = result, .input = input, .step = l->plan->step_count};
-}
-
 /* The first entry of the step; entries are in order of their steps. */
 static int64_t first_of_step(const atl_lowering *l, int64_t step)
 {

@@ -3,7 +3,7 @@
 #define ATLED_COMPILER_MEMORY_IN_PLACE_H
 
 #include "compiler/lower/lower_state.h"
-#include "compiler/memory/buffers.h"
+#include "compiler/memory/lifetimes.h"
 
 /* True if that step of every run may write `result` over `input`: the op allows it, and the step reads that memory
  * through no other operand. */

@@ -1,13 +1,14 @@
 /* Activation compression: a large value that is kept only for an op that needs little of it is replaced by a compact
  * form.  The relu's gradient, for example, needs one bit per element of the relu's result. */
 #include "atled/program.h"
+#include "cost/cost.h"
 #include "graph/memory.h"
 #include "ops/expression.h"
+#include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
 enum {
-    LARGE = 1 << 19, /* elements; 2 MB */
-    LONG = 4         /* nodes between the last other use and the first use that can take the compact form */
+    LONG = 4 /* nodes between the last other use and the first use that can take the compact form */
 };
 
 typedef struct value_uses {
@@ -36,7 +37,7 @@ static const atl_node *compressible_input(const atl_node *node)
 
 static int is_candidate(const atl_node *node)
 {
-    return compressible_input(node) && atl_shape_count(*node->shape) >= LARGE;
+    return compressible_input(node) && atl_shape_count(*node->shape) >= atl_costs_in_use()->kept_image;
 }
 
 static void note_uses(value_uses *of, const atl_node *node)
@@ -67,7 +68,7 @@ static int begin(atl_rewrite *r)
     for (int64_t n = 0; n < from->count; n++) {
         const atl_node *node = from->nodes[n];
         int pays = of[n].first_compressed > of[n].last + LONG && of[n].first_compressed > n + LONG && !r->prepack[n] &&
-                   r->uses[n] == of[n].reads && atl_shape_count(*node->shape) >= LARGE &&
+                   r->uses[n] == of[n].reads && atl_shape_count(*node->shape) >= atl_costs_in_use()->kept_image &&
                    !(node->op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT));
         if (!pays)
             of[n].by = NULL;
@@ -95,9 +96,5 @@ static atl_node *compressed(atl_rewrite *r, const atl_node *old, atl_node *const
 
 static void end(atl_rewrite *r) { atl_release(r->context); }
 
-const atl_pass atl_compress_pass = {.flag = ATL_PASS_COMPRESS,
-                                    .is_candidate = is_candidate,
-                                    .rule = compressed,
-                                    .begin = begin,
-                                    .end = end,
-                                    .needs_use_counts = 1};
+const atl_pass atl_compress_pass = {
+    .is_candidate = is_candidate, .rule = compressed, .begin = begin, .end = end, .needs_use_counts = 1};

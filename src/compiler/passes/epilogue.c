@@ -1,6 +1,7 @@
 /* Epilogue fusion: the convolution or matrix product adds bias and residual and applies relu, or a relu's gradient,
  * before its result leaves the registers. */
 #include "atled/program.h"
+#include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
 static int is_vector_for(const atl_node *bias, const atl_node *y)
@@ -46,5 +47,4 @@ static atl_node *absorbed(atl_rewrite *r, const atl_node *old, atl_node *const *
 
 static int is_candidate(const atl_node *node) { return atl_hooks_of(node)->with_epilogue != NULL; }
 
-const atl_pass atl_epilogue_pass = {
-    .flag = ATL_PASS_EPILOGUE, .is_candidate = is_candidate, .rule = absorbed, .needs_use_counts = 1, .merges = 1};
+const atl_pass atl_epilogue_pass = {.is_candidate = is_candidate, .rule = absorbed, .needs_use_counts = 1, .merges = 1};

@@ -1,6 +1,7 @@
 /* Folds a factor per channel into the preceding filter: conv(x, w) * s = conv(x, w * s).  For batch norm at inference s
  * depends on variables only, and so does w * s, which is then prepacked. */
 #include "atled/program.h"
+#include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
 /* True for a vector along the last dimension of `of`. */
@@ -55,5 +56,4 @@ static int is_candidate(const atl_node *node)
     return atl_hooks_of(node)->scaled || atl_hooks_of(node)->with_scaled_input;
 }
 
-const atl_pass atl_fold_scale_pass = {
-    .flag = ATL_PASS_FOLD_SCALE, .is_candidate = is_candidate, .rule = scaled, .needs_use_counts = 1, .merges = 1};
+const atl_pass atl_fold_scale_pass = {.is_candidate = is_candidate, .rule = scaled, .needs_use_counts = 1, .merges = 1};

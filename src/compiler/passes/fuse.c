@@ -14,6 +14,7 @@
 #include "atled/program.h"
 #include "graph/memory.h"
 #include "ops/expression.h"
+#include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
 typedef struct grouped_node {
@@ -418,5 +419,4 @@ static atl_node *fused(atl_rewrite *r, const atl_node *old, atl_node *const *inp
     return old->index == root ? fuse_group(r, root) : r->of[old->index]; /* built with its group */
 }
 
-const atl_pass atl_fuse_pass = {
-    .flag = ATL_PASS_FUSE, .rule = fused, .begin = find_groups, .end = end_fusing, .needs_use_counts = 1};
+const atl_pass atl_fuse_pass = {.rule = fused, .begin = find_groups, .end = end_fusing, .needs_use_counts = 1};

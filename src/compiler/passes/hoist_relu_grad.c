@@ -5,6 +5,7 @@
  * place, and the relu gradient can move through a max-pool that follows the concat. */
 #include "atled/program.h"
 #include "graph/memory.h"
+#include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
 typedef struct joins {
@@ -100,8 +101,7 @@ static atl_node *joined(atl_rewrite *r, const atl_node *old, atl_node *const *in
 
 static int is_candidate(const atl_node *node) { return atl_hooks_of(node)->part != NULL; }
 
-const atl_pass atl_hoist_relu_grad_pass = {.flag = ATL_PASS_CONCAT_ELIMINATION,
-                                           .is_candidate = is_candidate,
+const atl_pass atl_hoist_relu_grad_pass = {.is_candidate = is_candidate,
                                            .rule = joined,
                                            .begin = find_joins,
                                            .end = end_joining,

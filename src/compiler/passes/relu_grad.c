@@ -2,6 +2,7 @@
  * gradient before its result leaves the registers.  For convolutions only our own Winograd kernels can do that, so the
  * pass applies it only where they are certain to be used. */
 #include "atled/program.h"
+#include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
 static int takes_relu_grad(const atl_rewrite *r, const atl_node *y, const atl_node *old)
@@ -36,8 +37,7 @@ static atl_node *relu_gradient(atl_rewrite *r, const atl_node *old, atl_node *co
 
 static int is_candidate(const atl_node *node) { return atl_hooks_of(node)->with_relu_grad != NULL; }
 
-const atl_pass atl_relu_grad_pass = {.flag = ATL_PASS_RELU_GRAD,
-                                     .is_candidate = is_candidate,
+const atl_pass atl_relu_grad_pass = {.is_candidate = is_candidate,
                                      .rule = relu_gradient,
                                      .needs_use_counts = 1,
                                      .merges = 1};

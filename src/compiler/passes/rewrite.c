@@ -1,4 +1,4 @@
-/* The driver of the passes: rebuilds a graph once per pass. */
+/* Rebuilds a graph for one pass. */
 #include "compiler/passes/rewrite.h"
 
 #include <string.h>
@@ -7,13 +7,6 @@
 #include "lowering/needed.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
-
-/* In this order: later passes use what earlier ones create. */
-static const atl_pass *const passes[] = {&atl_hoist_relu_grad_pass, &atl_simplify_pass,  &atl_fold_scale_pass,
-                                         &atl_epilogue_pass,        &atl_relu_grad_pass, &atl_fuse_pass,
-                                         &atl_compress_pass};
-
-/* ---- one pass ---------------------------------------------------------------------------------------------------- */
 
 static int analyse(atl_rewrite *r, const atl_pass *pass, int64_t count, atl_node *const *roots)
 {
@@ -91,9 +84,7 @@ static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
 
 static atl_node *new_of(const atl_rewrite *r, const atl_node *old) { return old ? r->of[old->index] : NULL; }
 
-/* Rebuilds copy->graph; copy->of then refers to the new nodes. */
-static atl_status run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass, int merges,
-                           int winograd)
+atl_status atl_run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass, int merges, int winograd)
 {
     atl_rewrite r = {.from = copy->graph, .winograd = winograd, .to = atl_graph_new()};
     char *kept = atl_mark_needed(copy->graph, count, roots, 1);
@@ -133,19 +124,4 @@ int atl_any_node(const atl_graph *graph, int (*is_so)(const atl_node *node))
         if (is_so(graph->nodes[n]))
             return 1;
     return 0;
-}
-
-atl_status atl_run_passes(atl_copy *copy, atl_nodes outputs, unsigned disabled_passes, int winograd)
-{
-    atl_node **roots = atl_allocate((size_t)outputs.count, sizeof *roots);
-    atl_status status = roots ? ATL_OK : atl_out_of_memory();
-    for (int64_t i = 0; roots && i < outputs.count; i++)
-        roots[i] = copy->of[outputs.node[i]->index];
-    for (size_t i = 0; !status && i < sizeof passes / sizeof *passes; i++)
-        if (!(disabled_passes & passes[i]->flag) &&
-            (!passes[i]->is_candidate || atl_any_node(copy->graph, passes[i]->is_candidate)))
-            status = run_pass(copy, outputs.count, roots, passes[i],
-                              passes[i]->merges && !(disabled_passes & ATL_PASS_CSE), winograd);
-    atl_release(roots);
-    return status;
 }

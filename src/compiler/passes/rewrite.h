@@ -6,7 +6,7 @@
 #define ATLED_COMPILER_PASSES_REWRITE_H
 
 #include "compiler/passes/cse.h"
-#include "compiler/passes/specialize_shapes.h"
+#include "compiler/passes/copy.h"
 #include "lowering/op_hooks.h"
 
 typedef struct atl_rewrite {
@@ -27,7 +27,6 @@ typedef atl_node *atl_rewrite_rule(atl_rewrite *r, const atl_node *old, atl_node
 typedef int atl_rewrite_begin(atl_rewrite *r); /* 0: out of memory */
 
 typedef struct atl_pass {
-    unsigned flag;                             /* of atl_passes */
     int (*is_candidate)(const atl_node *node); /* optional: a graph without such a node stays as it is */
     atl_rewrite_rule *rule;
     atl_rewrite_begin *begin; /* optional: analyses the whole graph first; sets context */
@@ -42,10 +41,8 @@ atl_node *atl_rebuilt(atl_rewrite *r, const atl_node *old, atl_node *const *inpu
 /* True if the graph has a node for which is_so returns true. */
 int atl_any_node(const atl_graph *graph, int (*is_so)(const atl_node *node));
 
-extern const atl_pass atl_hoist_relu_grad_pass, atl_simplify_pass, atl_fold_scale_pass, atl_epilogue_pass,
-    atl_relu_grad_pass, atl_fuse_pass, atl_compress_pass;
-
-/* Runs all enabled passes over the copy. */
-atl_status atl_run_passes(atl_copy *copy, atl_nodes outputs, unsigned disabled_passes, int winograd);
+/* Rebuilds copy->graph; copy->of and the roots then are the new nodes.  merges: equal nodes become one. */
+atl_status atl_run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass, int merges,
+                        int winograd);
 
 #endif

@@ -2,6 +2,7 @@
  * broadcast by themselves, so their inputs need no explicit broadcast.  An op on constants only becomes a constant. */
 #include "atled/program.h"
 #include "compiler/passes/algebra.h"
+#include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/simplify.h"
 
@@ -113,4 +114,4 @@ int atl_readers_matter(const atl_node *node)
     return 0;
 }
 
-const atl_pass atl_simplify_pass = {.flag = ATL_PASS_SIMPLIFY, .rule = simplified, .needs_use_counts = 1, .merges = 1};
+const atl_pass atl_simplify_pass = {.rule = simplified, .needs_use_counts = 1, .merges = 1};

@@ -10,13 +10,6 @@
 #include "compiler/passes/cse.h"
 #include "compiler/passes/simplify.h"
 
-void atl_copy_free(atl_copy *copy)
-{
-    atl_graph_free(copy->graph);
-    atl_release(copy->of);
-    *copy = (atl_copy){0};
-}
-
 static atl_node *copy_node(atl_copy *copy, const atl_node *node, atl_input_shape *shape_of, const void *context,
                            atl_node **inputs)
 {
@@ -30,15 +23,6 @@ static atl_node *copy_node(atl_copy *copy, const atl_node *node, atl_input_shape
         attributes = &type;
     }
     return atl_apply_in(copy->graph, node->op, attributes, node->input_count, inputs);
-}
-
-void atl_note_origin(atl_graph *graph, int64_t first, const atl_node *old, const atl_node *origin, atl_node *const *of)
-{
-    for (int64_t n = first; n < graph->count; n++) {
-        graph->nodes[n]->origin = origin;
-        graph->nodes[n]->distinct |= old->distinct;
-        graph->nodes[n]->forward = old->forward ? of[old->forward->index] : NULL;
-    }
 }
 
 static atl_status copy_all(atl_copy *copy, const atl_graph *original, const char *needed, atl_input_shape *shape_of,

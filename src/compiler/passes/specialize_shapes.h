@@ -2,13 +2,7 @@
 #ifndef ATLED_COMPILER_PASSES_SPECIALIZE_SHAPES_H
 #define ATLED_COMPILER_PASSES_SPECIALIZE_SHAPES_H
 
-#include "graph/graph.h"
-
-typedef struct atl_copy {
-    atl_graph *graph;
-    atl_node **of; /* of[i]: the copy of the original graph's node i, or null if it was not needed */
-    int64_t count;
-} atl_copy;
+#include "compiler/passes/copy.h"
 
 /* Copies everything that the outputs depend on, including what is used for its shape only.  `shape_of` returns the
  * concrete shape of an input.  Each op's infer runs again.  With ATL_PASS_CSE in `at_once` equal nodes become one
@@ -17,9 +11,5 @@ typedef struct atl_copy {
 typedef atl_shape atl_input_shape(const atl_node *input, const void *context);
 atl_status atl_specialize_shapes(atl_nodes outputs, atl_input_shape *shape_of, const void *context, unsigned at_once,
                                  atl_copy *copy_out);
-/* Records that the nodes from index `first` on, which have just been built, replace `old`.  of[]: the new node of each
- * old one. */
-void atl_note_origin(atl_graph *graph, int64_t first, const atl_node *old, const atl_node *origin, atl_node *const *of);
-void atl_copy_free(atl_copy *copy);
 
 #endif

@@ -3,14 +3,15 @@
 
 #include "atled/program.h"
 #include "lowering/needed.h"
+#include "lowering/op_hooks.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "onednn/onednn.h"
 #include "compiler/memory/assign.h"
+#include "compiler/layout/concat_elimination.h"
 #include "compiler/layout/layout.h"
-#include "compiler/lower/lower_state.h"
-#include "compiler/memory/prepack.h"
-#include "compiler/memory/concat_elimination.h"
+#include "compiler/lower/assignments.h"
+#include "compiler/lower/dependencies.h"
 #include "compiler/memory/buffers.h"
 #include "compiler/layout/timing.h"
 

@@ -1,8 +1,8 @@
-/* Steps that run only after variables have changed. */
-#ifndef ATLED_COMPILER_MEMORY_PREPACK_H
-#define ATLED_COMPILER_MEMORY_PREPACK_H
+/* The variables that a prepacked value depends on. */
+#ifndef ATLED_COMPILER_LOWER_DEPENDENCIES_H
+#define ATLED_COMPILER_LOWER_DEPENDENCIES_H
 
-#include "compiler/plan/plan.h"
+#include "compiler/lower/steps.h"
 
 /* Creates the empty set.  Returns 0 with the error set. */
 int atl_begin_dependency_sets(atl_plan *plan);
@@ -10,11 +10,5 @@ int atl_begin_dependency_sets(atl_plan *plan);
  * read by a step depend on.  Return -1 with the error set. */
 int64_t atl_set_of_variable(atl_plan *plan, const atl_storage *variable);
 int64_t atl_set_of_reads(atl_plan *plan, const atl_plan_step *step);
-
-/* Marks the values that must be kept between runs. */
-void atl_pin_prepacked_values(atl_plan *plan);
-
-/* Allocates the memory of the prepacked values, when all buffers are known.  Returns 0 with the error set. */
-int atl_make_prepacked_memory(atl_plan *plan);
 
 #endif

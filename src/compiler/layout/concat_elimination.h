@@ -1,6 +1,6 @@
 /* Finds the images that are computed directly into the result of a concat. */
-#ifndef ATLED_COMPILER_MEMORY_CONCAT_ELIMINATION_H
-#define ATLED_COMPILER_MEMORY_CONCAT_ELIMINATION_H
+#ifndef ATLED_COMPILER_LAYOUT_CONCAT_ELIMINATION_H
+#define ATLED_COMPILER_LAYOUT_CONCAT_ELIMINATION_H
 
 #include "graph/graph.h"
 
