@@ -5,16 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
+#include "common/numbers.h"
+#include "cost/cost.h"
 #include "kernels/kernels.h"
-
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static float *floats(int64_t count)
 {
@@ -43,8 +38,7 @@ typedef struct bench_case {
     const char *unit; /* of 1e9 a second */
 } bench_case;
 
-/* ---- convolutions
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- convolutions ------------------------------------------------------------------------------------------------ */
 
 static void prepare_winograd(setting *s)
 {
@@ -58,8 +52,8 @@ static void prepare_winograd(setting *s)
                                  .out = s->size[2],
                                  .pad_top = s->size[3] / 2,
                                  .pad_left = s->size[3] / 2,
-                                 .cache_bytes = 400 << 10,
-                                 .shared_bytes = 4 << 20,
+                                 .cache_bytes = atl_costs_in_use()->core_cache,
+                                 .shared_bytes = atl_costs_in_use()->tiles_cache,
                                  .kernel_size = (int)s->size[3],
                                  .workers = 1};
     s->a = floats(pixels * pixels * s->size[1]);
@@ -67,9 +61,7 @@ static void prepare_winograd(setting *s)
     s->c = floats(pixels * pixels * s->size[2]);
     int64_t scratch = s->k->winograd_scratch_floats(&s->winograd),
             more = s->k->winograd_large_scratch_floats(&s->winograd);
-    scratch = scratch > more ? scratch : more;
-    more = s->k->winograd_gradient_scratch_floats(&s->winograd);
-    s->scratch = floats(scratch > more ? scratch : more);
+    s->scratch = floats(atl_larger(atl_larger(scratch, more), s->k->winograd_gradient_scratch_floats(&s->winograd)));
     s->prepared = floats(s->k->winograd_filter_floats(&s->winograd));
     s->k->winograd_transform_filter(&s->winograd, s->b, 0, s->prepared);
 }
@@ -213,8 +205,7 @@ static void run_stream_dots(setting *s)
 }
 static double product_flops(const setting *s) { return 2.0 * (double)(s->size[0] * s->size[1] * s->size[2]); }
 
-/* ---- loops: the size is how many
- * ---------------------------------------------------------------------------------------- */
+/* ---- loops: the size is how many --------------------------------------------------------------------------------- */
 
 static void prepare_loop(setting *s)
 {
@@ -356,13 +347,13 @@ static double time_case(const bench_case *c, const atl_kernel_table *k)
     memcpy(s.size, c->size, sizeof s.size);
     c->prepare(&s);
     c->run(&s);
-    double start = seconds(), best = 1e30;
+    double start = atl_process_seconds(), best = 1e30;
     int64_t repeats = 1;
-    while (seconds() - start < 0.1) {
-        double before = seconds();
+    while (atl_process_seconds() - start < 0.1) {
+        double before = atl_process_seconds();
         for (int64_t i = 0; i < repeats; i++)
             c->run(&s);
-        double taken = seconds() - before;
+        double taken = atl_process_seconds() - before;
         best = taken / (double)repeats < best ? taken / (double)repeats : best;
         if (taken < 1e-3)
             repeats *= 2;

@@ -1,0 +1,177 @@
+/* The primitives of lower_bound.c. */
+#include "lower_bound.h"
+
+#include <string.h>
+
+#if DNNL_VERSION_MAJOR < 3
+
+/* ---- convolution ------------------------------------------------------------------------------------------------- */
+
+typedef struct window {
+    dnnl_dims_t size, stride, dilation, before, after;
+} window;
+
+/* The window, from the sizes: padding is what the window reaches beyond the image.  The time does not depend on the
+ * side. */
+static window window_between(const int64_t *image, const int64_t *result, int64_t height, int64_t width)
+{
+    window w = {.size = {height, width}};
+    for (int d = 0; d < 2; d++) {
+        w.stride[d] = result[1 + d] ? (image[1 + d] + result[1 + d] / 2) / result[1 + d] : 1;
+        int64_t beyond = (result[1 + d] - 1) * w.stride[d] + w.size[d] - image[1 + d];
+        w.before[d] = beyond > 0 ? beyond / 2 : 0;
+        w.after[d] = beyond > 0 ? beyond - w.before[d] : 0;
+    }
+    return w;
+}
+
+static void try_convolution(choice *best, conv_pass pass, dnnl_alg_kind_t algorithm, dnnl_format_tag_t tag,
+                            const int64_t *image, const int64_t *filter, const int64_t *result)
+{
+    static const argument forward[] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0},
+                                       {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0},
+                                       {DNNL_ARG_DST, dnnl_query_dst_md, 0},
+                                       {0}};
+    static const argument by_image[] = {{DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0},
+                                        {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0},
+                                        {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0},
+                                        {0}};
+    static const argument by_filter[] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0},
+                                         {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0},
+                                         {DNNL_ARG_DIFF_WEIGHTS, dnnl_query_diff_weights_md, 0},
+                                         {0}};
+    window w = window_between(image, result, filter[0], filter[1]);
+    dnnl_memory_desc_t src = plain_array(4, (int64_t[]){image[0], image[3], image[1], image[2]}, tag),
+                       dst = plain_array(4, (int64_t[]){result[0], result[3], result[1], result[2]}, tag),
+                       weights =
+                           plain_array(4, (int64_t[]){filter[3], filter[2], filter[0], filter[1]}, dnnl_format_tag_any);
+    dnnl_convolution_desc_t op;
+    dnnl_primitive_desc_t hint = NULL;
+    if (dnnl_convolution_forward_desc_init(&op, dnnl_forward_training, algorithm, &src, &weights, NULL, &dst, w.stride,
+                                           w.before, w.after))
+        return;
+    if (pass == FORWARD) {
+        try_all(best, &op, NULL, forward);
+        return;
+    }
+    if (dnnl_primitive_desc_create(&hint, &op, NULL, engine, NULL))
+        return;
+    dnnl_status_t status = pass == OF_IMAGE
+                               ? dnnl_convolution_backward_data_desc_init(&op, algorithm, &src, &weights, &dst,
+                                                                          w.stride, w.before, w.after)
+                               : dnnl_convolution_backward_weights_desc_init(&op, algorithm, &src, &weights, NULL, &dst,
+                                                                             w.stride, w.before, w.after);
+    if (!status)
+        try_all(best, &op, hint, pass == OF_IMAGE ? by_image : by_filter);
+    dnnl_primitive_desc_destroy(hint);
+}
+
+choice best_convolution(conv_pass pass, const int64_t *image, const int64_t *filter, const int64_t *result)
+{
+    choice best = {0};
+    if (filter[0] == 3 && filter[1] == 3)
+        try_convolution(&best, pass, dnnl_convolution_winograd, dnnl_format_tag_any, image, filter, result);
+    try_convolution(&best, pass, dnnl_convolution_direct, dnnl_nhwc, image, filter, result);
+    try_convolution(&best, pass, dnnl_convolution_direct, dnnl_format_tag_any, image, filter, result);
+    if (image[3] <= 4)
+        try_convolution(&best, pass, dnnl_convolution_direct, dnnl_nchw, image, filter, result);
+    return best;
+}
+
+/* ---- matrix product: [m, k] x [k, n] ----------------------------------------------------------------------------- */
+
+choice best_product(int64_t m, int64_t k, int64_t n)
+{
+    static const argument arguments[] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0},
+                                         {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0},
+                                         {DNNL_ARG_DST, dnnl_query_dst_md, 0},
+                                         {0}};
+    static const dnnl_format_tag_t tags[] = {dnnl_ab, dnnl_ba, dnnl_format_tag_any};
+    choice best = {0};
+    dnnl_memory_desc_t dst = plain_array(2, (int64_t[]){m, n}, dnnl_ab);
+    for (int left = 0; left < 2; left++)
+        for (int right = 0; right < 3; right++) {
+            dnnl_memory_desc_t a = plain_array(2, (int64_t[]){m, k}, tags[left]),
+                               b = plain_array(2, (int64_t[]){k, n}, tags[right]);
+            dnnl_matmul_desc_t op;
+            if (dnnl_matmul_desc_init(&op, &a, &b, NULL, &dst) == dnnl_success)
+                try_all(&best, &op, NULL, arguments);
+        }
+    dnnl_memory_desc_t src = plain_array(2, (int64_t[]){m, k}, dnnl_ab),
+                       weights = plain_array(2, (int64_t[]){n, k}, dnnl_format_tag_any);
+    dnnl_inner_product_desc_t op;
+    if (dnnl_inner_product_forward_desc_init(&op, dnnl_forward_inference, &src, &weights, NULL, &dst) == dnnl_success)
+        try_all(&best, &op, NULL, arguments);
+    return best;
+}
+
+/* ---- pooling, normalisation -------------------------------------------------------------------------------------- */
+
+static void try_pooling(choice *best, int backward, dnnl_format_tag_t tag, const int64_t *image, const int64_t *result,
+                        int size)
+{
+    static const argument forward[] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0},
+                                       {DNNL_ARG_DST, dnnl_query_dst_md, 0},
+                                       {DNNL_ARG_WORKSPACE, dnnl_query_workspace_md, 0},
+                                       {0}};
+    static const argument back[] = {{DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0},
+                                    {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0},
+                                    {DNNL_ARG_WORKSPACE, dnnl_query_workspace_md, 0},
+                                    {0}};
+    window w = window_between(image, result, size, size);
+    dnnl_memory_desc_t src = plain_array(4, (int64_t[]){image[0], image[3], image[1], image[2]}, tag),
+                       dst = plain_array(4, (int64_t[]){result[0], result[3], result[1], result[2]}, tag);
+    dnnl_pooling_desc_t op;
+    dnnl_primitive_desc_t hint = NULL;
+    if (dnnl_pooling_forward_desc_init(&op, dnnl_forward_training, dnnl_pooling_max, &src, &dst, w.stride, w.size,
+                                       w.before, w.after))
+        return;
+    if (!backward) {
+        try_all(best, &op, NULL, forward);
+        return;
+    }
+    if (dnnl_primitive_desc_create(&hint, &op, NULL, engine, NULL))
+        return;
+    if (!dnnl_pooling_backward_desc_init(&op, dnnl_pooling_max, &src, &dst, w.stride, w.size, w.before, w.after))
+        try_all(best, &op, hint, back);
+    dnnl_primitive_desc_destroy(hint);
+}
+
+choice best_pooling(int backward, const int64_t *image, const int64_t *result, int size)
+{
+    choice best = {0};
+    try_pooling(&best, backward, dnnl_nhwc, image, result, size);
+    try_pooling(&best, backward, dnnl_nChw16c, image, result, size);
+    return best;
+}
+
+/* In NHWC, the only fast layout.  The window is nine channels wide, as in the CIFAR-10 network. */
+choice best_lrn(int backward, const int64_t *image)
+{
+    choice best = {0};
+    static const argument forward[] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0},
+                                       {DNNL_ARG_DST, dnnl_query_dst_md, 0},
+                                       {DNNL_ARG_WORKSPACE, dnnl_query_workspace_md, 0},
+                                       {0}};
+    static const argument back[] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0},
+                                    {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0},
+                                    {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0},
+                                    {DNNL_ARG_WORKSPACE, dnnl_query_workspace_md, 0},
+                                    {0}};
+    dnnl_memory_desc_t md = plain_array(4, (int64_t[]){image[0], image[3], image[1], image[2]}, dnnl_nhwc);
+    dnnl_lrn_desc_t op;
+    dnnl_primitive_desc_t hint = NULL;
+    if (dnnl_lrn_forward_desc_init(&op, dnnl_forward_training, dnnl_lrn_across_channels, &md, 9, 0.001f, 0.75f, 1))
+        return best;
+    if (!backward) {
+        try_all(&best, &op, NULL, forward);
+        return best;
+    }
+    if (dnnl_primitive_desc_create(&hint, &op, NULL, engine, NULL))
+        return best;
+    if (!dnnl_lrn_backward_desc_init(&op, dnnl_lrn_across_channels, &md, &md, 9, 0.001f, 0.75f, 1))
+        try_all(&best, &op, hint, back);
+    dnnl_primitive_desc_destroy(hint);
+    return best;
+}
+#endif
