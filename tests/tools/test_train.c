@@ -1,49 +1,11 @@
 /* Minutes: 3.  atled train and atled eval on a few small pictures. */
-#include "command.h"
+#include "weight_files.h"
 
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "atled/atled.h"
 #include "few_pictures.h"
-
-static int same_entry(const char *a, const char *b, const char *name)
-{
-    atl_npz *one = atl_npz_open(a), *other = atl_npz_open(b);
-    cr_assert(one && other, "%s", atl_error());
-    atl_tensor *x = atl_npz_read(one, name), *y = atl_npz_read(other, name);
-    cr_assert(x && y && atl_floats(x), "%s", name);
-    cr_assert(atl_shape_equal(atl_tensor_shape(x), atl_tensor_shape(y)), "%s", name);
-    int same = memcmp(atl_floats(x), atl_floats(y), (size_t)atl_tensor_count(x) * sizeof(float)) == 0;
-    atl_tensor_free(x);
-    atl_tensor_free(y);
-    atl_npz_close(one);
-    atl_npz_close(other);
-    return same;
-}
-
-static void assert_same_entry(const char *a, const char *b, const char *name)
-{
-    cr_assert(same_entry(a, b, name), "%s differs", name);
-}
-
-/* How many of their arrays differ. */
-static int differences(const char *a, const char *b)
-{
-    int found = 0;
-    atl_npz *one = atl_npz_open(a), *other = atl_npz_open(b);
-    cr_assert(one && other, "%s", atl_error());
-    cr_assert_eq(atl_npz_count(one), atl_npz_count(other));
-    for (int i = 0; i < atl_npz_count(one); i++)
-        found += !same_entry(a, b, atl_npz_name(one, i));
-    atl_npz_close(one);
-    atl_npz_close(other);
-    return found;
-}
-
-static void assert_same_file(const char *a, const char *b) { cr_assert_eq(differences(a, b), 0); }
-static void assert_differ(const char *a, const char *b) { cr_assert_gt(differences(a, b), 0); }
 
 Test(train, learns_and_eval_says_so)
 {
@@ -92,113 +54,6 @@ Test(train, resumes_bit_for_bit)
         assert_same_file(whole, parts);
 #undef OPTIONS
     }
-}
-
-static void check_within(const char *path, const char *name, double lowest, double highest)
-{
-    atl_npz *npz = atl_npz_open(path);
-    atl_tensor *x = npz ? atl_npz_read(npz, name) : NULL;
-    cr_assert(x, "%s", atl_error());
-    for (int64_t i = 0; i < atl_tensor_count(x); i++)
-        cr_assert(atl_floats(x)[i] >= (float)lowest && atl_floats(x)[i] <= (float)highest, "%s[%d] is %g", name, (int)i,
-                  (double)atl_floats(x)[i]);
-    atl_tensor_free(x);
-    atl_npz_close(npz);
-}
-
-static const char *write_colours(void)
-{
-    const char *path = scratch_file("colours.npz");
-    atl_tensor *images = random_tensor(ATL_SHAPE(24, 8, 8, 3), 0, 100),
-               *labels = atl_tensor_new(ATL_INT32, ATL_SHAPE(24));
-    for (int i = 0; i < 24; i++) {
-        atl_ints(labels)[i] = i % 3;
-        for (int k = 0; k < 64; k++)
-            atl_floats(images)[(i * 64 + k) * 3 + i % 3] += 120;
-    }
-    cr_assert(atl_write_npz(path, (const atl_npz_entry[]){{"images", images}, {"labels", labels}}, 2) == ATL_OK, "%s",
-              atl_error());
-    atl_tensor_free(images);
-    atl_tensor_free(labels);
-    return path;
-}
-
-/* The smallest net with batch norm, on what write_colours writes. */
-#define TRAIN_RESNET(data) "train", "-m", "resnet20", "--widths", "3", "-d", data, "--crop", "8", "-q", "--threads", "1"
-
-/* Batch norm is trained by the statistics of the batches, and used by those kept: they resume, too, and end in the
- * weights. */
-Test(train, batch_norm_keeps_its_statistics)
-{
-    const char *data = write_colours(), *whole = scratch_file("whole.npz"), *parts = scratch_file("parts.npz"),
-               *checkpoint = scratch_file("checkpoint.npz");
-#define OPTIONS TRAIN_RESNET(data), "-b", "12", "--steps", "60"
-    command_run run = RUN(OPTIONS, "-o", whole);
-    cr_assert_code(run, 0);
-    run = RUN("eval", "-m", "resnet20", "-w", whole, "-d", data, "--crop", "8");
-    cr_assert_code(run, 0);
-    cr_assert_mentions(run.out, "100.00 % of 24 right"); /* which the first statistics, 0 and 1, would not give */
-    run = RUN(OPTIONS, "-o", parts, "--stop-after", "25", "--checkpoint", checkpoint);
-    cr_assert_code(run, 1);
-    cr_assert(!same_entry(whole, parts, "bn1/mean") && !same_entry(whole, parts, "layer3.2.bn2/variance"));
-    run = RUN(OPTIONS, "-o", parts, "--resume", checkpoint);
-    cr_assert_code(run, 0);
-    assert_same_file(whole, parts);
-#undef OPTIONS
-}
-
-/* How far the statistics in the file are from those that its own weights make of all the images, the worst of them. */
-static double statistics_off(const char *data, const char *weights)
-{
-    atl_dataset *set = atl_dataset_open(data, ATL_TRAINING);
-    atl_batches *batches = atl_batches_new(set, .size = 24);
-    atl_graph *kept = atl_graph_new(), *now = atl_graph_new();
-    atl_node *image = atl_input(now, "image", ATL_FLOAT32, ATL_SHAPE(24, 8, 8, 3));
-    atl_model_args args = {.image = atl_input(kept, "image", ATL_FLOAT32, ATL_SHAPE(24, 8, 8, 3)), .widths = {3}};
-    cr_assert(atl_resnet20_with(&args));
-    cr_assert(atl_resnet20(image, .widths = {3}, .training = 1));
-    cr_assert(atl_load_npz(kept, weights) == ATL_OK && atl_load_npz(now, weights) == ATL_OK, "%s", atl_error());
-    int64_t updates, count;
-    atl_node *const *update = atl_updates(now, &updates), *const *variable = atl_variables(now, &count);
-    atl_program *program = atl_compile(now, ATL_NODES(atl_group_with((int)updates, update)), .threads = 1);
-    cr_assert(program && batches, "%s", atl_error());
-    const atl_batch *batch = atl_batches_next(batches);
-    for (int i = 0; i < 60; i++) /* until nothing is left of those in the file */
-        cr_assert(atl_run(program, ATL_FEED(image, batch->images)) == ATL_OK, "%s", atl_error());
-    double worst = 0;
-    for (int64_t i = 0; i < count; i++)
-        worst = fmax(worst, relative_l2(atl_variable_value(atl_find(kept, atl_name_of(variable[i]))),
-                                        atl_variable_value(variable[i])));
-    atl_program_free(program);
-    atl_batches_free(batches);
-    atl_dataset_free(set);
-    atl_graph_free(kept);
-    atl_graph_free(now);
-    return worst;
-}
-
-/* Averaged weights have statistics of their own, also where training stopped and went on. */
-Test(train, averaged_weights_are_saved_with_their_own_statistics)
-{
-    const char *data = write_colours(), *averaged = scratch_file("averaged.npz"), *plain = scratch_file("plain.npz"),
-               *parts = scratch_file("parts.npz"), *checkpoint = scratch_file("checkpoint.npz");
-#define OPTIONS TRAIN_RESNET(data), "-b", "24", "--steps", "40"
-    command_run run = RUN(OPTIONS, "-o", plain);
-    cr_assert_code(run, 0);
-    run = RUN(OPTIONS, "-o", averaged, "--average", "0.95");
-    cr_assert_code(run, 0);
-    cr_assert_mentions(run.out, "right 100.00 % of 24");
-    cr_assert(!same_entry(plain, averaged, "layer3.2.conv2/weights"));
-    double off = statistics_off(data, averaged);
-    cr_assert_leq(off, 0.01, "the statistics are %.3g from those of the weights in the file", off);
-    run = RUN(OPTIONS, "-o", parts, "--average", "0.95", "--stop-after", "25", "--checkpoint", checkpoint);
-    cr_assert_code(run, 1);
-    off = statistics_off(data, parts);
-    cr_assert_leq(off, 0.01, "the statistics are %.3g from those of the weights in the file", off);
-    run = RUN(OPTIONS, "-o", parts, "--average", "0.95", "--resume", checkpoint);
-    cr_assert_code(run, 0);
-    assert_same_file(averaged, parts);
-#undef OPTIONS
 }
 
 /* Frozen by --rate-of, shrunk by --decay-of. */
