@@ -23,13 +23,8 @@ static int read_settings(settings *set, int argc, char **argv, int *operand, int
                                       PICTURE_OPTIONS(&set->picture),
                                       {0}};
     static const char *const examples[] = {"atled check net.onnx", "is its gradient right?", NULL};
-    const command_line line = {"check",
-                               .about = "compare the gradient of an ONNX file with central differences",
-                               .operands = "FILE.onnx",
-                               .least_operands = 1,
-                               .most_operands = 1,
-                               .options = options,
-                               .examples = examples};
+    const command_line line = {"check", .about = "compare the gradient of an ONNX file with central differences",
+                               ONE_ONNX_FILE, .options = options, .examples = examples};
     return read_options(&line, argc, argv, operand, code);
 }
 
@@ -99,29 +94,29 @@ static int compare_gradient(const settings *set, onnx_file *f, atl_node *y, int 
     return 0;
 }
 
+/* Exit code 0 or that of a goal not met, unless something fails. */
+static int compare_all(const void *given, onnx_file *f)
+{
+    const settings *set = given;
+    int bad = 0, code = feed_the_rest(set, f);
+    for (int64_t i = 0; !code && i < atl_onnx_output_count(f->net); i++) {
+        atl_node *y = atl_onnx_output(f->net, atl_onnx_output_name(f->net, i));
+        if (atl_dtype_of(y) != ATL_FLOAT32)
+            continue;
+        code = compare_floats(f, y);
+        if (!code)
+            code = compare_gradient(set, f, y, &bad);
+    }
+    return code ? code : bad ? EXIT_GOAL_NOT_MET : 0;
+}
+
 int atled_check(int argc, char **argv)
 {
     settings set = {.elements = 8, .seed = 1};
-    picture_numbers picture;
-    onnx_file file = {0};
-    int operand, code, bad = 0;
+    int operand, code;
     if (!read_settings(&set, argc, argv, &operand, &code))
         return code;
-    code = read_picture_settings("check", &set.picture, &picture);
-    if (!code) {
-        code = open_onnx("check", argv[operand], &set.inputs, &picture, &file);
-        if (!code)
-            code = feed_the_rest(&set, &file);
-        for (int64_t i = 0; !code && i < atl_onnx_output_count(file.net); i++) {
-            atl_node *y = atl_onnx_output(file.net, atl_onnx_output_name(file.net, i));
-            if (atl_dtype_of(y) != ATL_FLOAT32)
-                continue;
-            code = compare_floats(&file, y);
-            if (!code)
-                code = compare_gradient(&set, &file, y, &bad);
-        }
-        close_onnx(&file);
-    }
+    code = with_onnx("check", argv[operand], &set.inputs, &set.picture, NULL, compare_all, &set);
     free(set.inputs.value);
-    return code ? code : bad ? EXIT_GOAL_NOT_MET : 0;
+    return code;
 }

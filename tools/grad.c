@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "onnx_file.h"
-#include "used_files.h"
 
 enum { MOST_XS = 16 };
 
@@ -31,13 +30,8 @@ static int read_settings(settings *set, int argc, char **argv, int *operand, int
     static const char *const examples[] = {
         "atled grad net.onnx --of 'logits[:, 130]' -i flamingo.jpg --preprocess imagenet -o map.png",
         "which pixels matter for class 130", NULL};
-    const command_line line = {"grad",
-                               .about = "the gradient of an output of an ONNX file",
-                               .operands = "FILE.onnx",
-                               .least_operands = 1,
-                               .most_operands = 1,
-                               .options = options,
-                               .examples = examples};
+    const command_line line = {"grad", .about = "the gradient of an output of an ONNX file", ONE_ONNX_FILE,
+                               .options = options, .examples = examples};
     return read_options(&line, argc, argv, operand, code);
 }
 
@@ -140,8 +134,9 @@ static int write_results(const settings *set, const onnx_file *f, const atl_prog
     return status ? report_error("grad", exit_code_of(status), "%s", atl_error()) : 0;
 }
 
-static int differentiate(const settings *set, onnx_file *f)
+static int differentiate(const void *given, onnx_file *f)
 {
+    const settings *set = given;
     atl_node *x[MOST_XS], *gradient[MOST_XS + 1], *y = part_named(f, set->of);
     int count, code = y ? find_xs(set, f, x, &count) : EXIT_USAGE;
     if (code)
@@ -169,23 +164,13 @@ static int differentiate(const settings *set, onnx_file *f)
 int atled_grad(int argc, char **argv)
 {
     settings set = {0};
-    picture_numbers picture;
-    onnx_file file = {0};
     int operand, code;
     if (!read_settings(&set, argc, argv, &operand, &code))
         return code;
-    code = read_picture_settings("grad", &set.picture, &picture);
     const used_file files[] = {{"output", set.output, FILE_WRITTEN, ANY_FORMAT, NULL},
                                {"export", set.exported, FILE_WRITTEN, ANY_FORMAT, NULL},
                                {0}};
-    if (!code)
-        code = check_files("grad", files);
-    if (!code) {
-        code = open_onnx("grad", argv[operand], &set.inputs, &picture, &file);
-        if (!code)
-            code = differentiate(&set, &file);
-        close_onnx(&file);
-    }
+    code = with_onnx("grad", argv[operand], &set.inputs, &set.picture, files, differentiate, &set);
     free(set.inputs.value);
     free(set.by.value);
     return code;

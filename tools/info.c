@@ -8,13 +8,8 @@ static int read_settings(int argc, char **argv, int *operand, int *code)
 {
     static const command_option options[] = {{0}};
     static const char *const examples[] = {"atled info efficientnet_lite0.onnx", "inputs, outputs, ops, weights", NULL};
-    const command_line line = {"info",
-                               .about = "what an ONNX file is made of, and what of it cannot be read",
-                               .operands = "FILE.onnx",
-                               .least_operands = 1,
-                               .most_operands = 1,
-                               .options = options,
-                               .examples = examples};
+    const command_line line = {"info", .about = "what an ONNX file is made of, and what of it cannot be read",
+                               ONE_ONNX_FILE, .options = options, .examples = examples};
     return read_options(&line, argc, argv, operand, code);
 }
 

@@ -184,6 +184,23 @@ void close_onnx(onnx_file *f)
     atl_graph_free(f->graph);
 }
 
+int with_onnx(const char *command, const char *path, const option_list *words, const picture_settings *set,
+              const used_file *files, int (*act)(const void *settings, onnx_file *file), const void *settings)
+{
+    picture_numbers picture;
+    onnx_file file = {0};
+    int code = read_picture_settings(command, set, &picture);
+    if (!code && files)
+        code = check_files(command, files);
+    if (code)
+        return code;
+    code = open_onnx(command, path, words, &picture, &file);
+    if (!code)
+        code = act(settings, &file);
+    close_onnx(&file);
+    return code;
+}
+
 void print_problems(const atl_onnx_report *report, FILE *to)
 {
     int64_t count = atl_onnx_report_problem_count(report);

@@ -3,8 +3,12 @@
 #define ATLED_TOOLS_ONNX_FILE_H
 
 #include "tools.h"
+#include "used_files.h"
 
 enum { MOST_ONNX_FEEDS = 64 };
+
+/* Of a command_line: the only operand is such a file. */
+#define ONE_ONNX_FILE .operands = "FILE.onnx", .least_operands = 1, .most_operands = 1
 
 /* How a picture becomes what the network takes: (scale * pixel - mean) / deviation, by channel. */
 typedef struct picture_settings {
@@ -52,6 +56,10 @@ typedef struct onnx_file {
 int open_onnx(const char *command, const char *path, const option_list *words, const picture_numbers *picture,
               onnx_file *file_out);
 void close_onnx(onnx_file *file);
+/* Opens the model with what is fed to it, after having checked the settings and the files (null: none), calls act, and
+ * closes it.  0, or the exit code after having said what is wrong. */
+int with_onnx(const char *command, const char *path, const option_list *words, const picture_settings *picture,
+              const used_file *files, int (*act)(const void *settings, onnx_file *file), const void *settings);
 /* All inputs must have been given. */
 int check_all_fed(const char *command, const onnx_file *file);
 /* The nodes that cannot be read, one a line. */

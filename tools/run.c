@@ -5,7 +5,6 @@
 
 #include "labels.h"
 #include "onnx_file.h"
-#include "used_files.h"
 
 typedef struct settings {
     const char *output, *labels;
@@ -26,13 +25,8 @@ static int read_settings(settings *set, int argc, char **argv, int *operand, int
                                       {0}};
     static const char *const examples[] = {"atled run net.onnx -i flamingo.jpg --preprocess imagenet",
                                            "the five most likely classes", NULL};
-    const command_line line = {"run",
-                               .about = "the outputs of an ONNX file for given inputs",
-                               .operands = "FILE.onnx",
-                               .least_operands = 1,
-                               .most_operands = 1,
-                               .options = options,
-                               .examples = examples};
+    const command_line line = {"run", .about = "the outputs of an ONNX file for given inputs", ONE_ONNX_FILE,
+                               .options = options, .examples = examples};
     return read_options(&line, argc, argv, operand, code);
 }
 
@@ -83,15 +77,18 @@ static int tell(const settings *set, const onnx_file *f, const atl_program *prog
     return code;
 }
 
-static int run(const settings *set, onnx_file *f)
+static int run(const void *set, onnx_file *f)
 {
+    int code = check_all_fed("run", f);
+    if (code)
+        return code;
     int64_t outputs = atl_onnx_output_count(f->net);
     atl_node **node = calloc((size_t)outputs + 1, sizeof *node);
     for (int64_t i = 0; node && i < outputs; i++)
         node[i] = atl_onnx_output(f->net, atl_onnx_output_name(f->net, i));
     atl_program *program = node ? atl_compile(f->graph, (atl_nodes){outputs, node}) : NULL;
     atl_status status = program ? atl_run(program, f->feed) : ATL_INVALID;
-    int code = status ? report_error("run", exit_code_of(status), "%s", atl_error()) : tell(set, f, program);
+    code = status ? report_error("run", exit_code_of(status), "%s", atl_error()) : tell(set, f, program);
     atl_program_free(program);
     free(node);
     return code;
@@ -100,23 +97,11 @@ static int run(const settings *set, onnx_file *f)
 int atled_run(int argc, char **argv)
 {
     settings set = {0};
-    picture_numbers picture;
-    onnx_file file = {0};
     int operand, code;
     if (!read_settings(&set, argc, argv, &operand, &code))
         return code;
-    code = read_picture_settings("run", &set.picture, &picture);
     const used_file files[] = {{"output", set.output, FILE_WRITTEN, NPZ_FORMAT, NULL}, {0}};
-    if (!code)
-        code = check_files("run", files);
-    if (!code) {
-        code = open_onnx("run", argv[operand], &set.inputs, &picture, &file);
-        if (!code)
-            code = check_all_fed("run", &file);
-        if (!code)
-            code = run(&set, &file);
-        close_onnx(&file);
-    }
+    code = with_onnx("run", argv[operand], &set.inputs, &set.picture, files, run, &set);
     free(set.inputs.value);
     return code;
 }
