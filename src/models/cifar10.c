@@ -1,6 +1,7 @@
 /* The CIFAR-10 network of TensorFlow's tutorial (after Krizhevsky's cuda-convnet), and its multi-scale variant. */
 #include "atled/layers.h"
 #include "graph/error.h"
+#include "models/model.h"
 #include "models/preprocess.h"
 
 /* (x - mean) / max(standard deviation, 1 / sqrt(count)) per image; the lower bound keeps a constant image finite. */
@@ -68,3 +69,32 @@ atl_node *atl_cifar10_multiscale_with(const atl_model_args *args)
     atl_node *coarse = norm(conv(fine, "conv2", atl_width_of(args, 1, 64)), "norm2");
     return dense_layers(args, atl_named(atl_concat(2, pool(fine, "pool1"), pool(coarse, "pool2")), "scales"));
 }
+
+const char *const atl_cifar10_labels[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                          "dog",      "frog",       "horse", "ship", "truck"};
+static const char *const cifar10_layers[] = {"conv1", "conv2", "local3", "local4", "softmax_linear", NULL};
+static const atl_model cifar10 = {.name = "cifar10",
+                                  .about = "CIFAR-10 network of TensorFlow's tutorial, 24 x 24",
+                                  .build = atl_cifar10_with,
+                                  .height = 24,
+                                  .width = 24,
+                                  .resize = 32,
+                                  .classes = 10,
+                                  .labels = atl_cifar10_labels,
+                                  .layers = cifar10_layers,
+                                  .flat_layer = 2,
+                                  .flat_area = 16};
+ATL_MODEL(cifar10);
+
+static const atl_model cifar10_multiscale = {.name = "cifar10-multiscale",
+                                             .about = "the same, its dense layers seeing both scales",
+                                             .build = atl_cifar10_multiscale_with,
+                                             .height = 24,
+                                             .width = 24,
+                                             .resize = 32,
+                                             .classes = 10,
+                                             .labels = atl_cifar10_labels,
+                                             .layers = cifar10_layers,
+                                             .flat_layer = 2,
+                                             .flat_area = 2};
+ATL_MODEL(cifar10_multiscale);

@@ -1,6 +1,7 @@
-/* Networks for small images: LeNet (LeCun et al. 1998) with relu and max pooling, and the multi-layer perceptron. */
+/* LeNet (LeCun et al. 1998) with relu and max pooling. */
 #include "atled/layers.h"
 #include "graph/error.h"
+#include "models/model.h"
 #include "models/preprocess.h"
 
 /* Converts bytes to about -1..1, in one channel: the mean of R, G and B if there are three. */
@@ -36,29 +37,17 @@ atl_node *atl_lenet_with(const atl_model_args *args)
     return atl_logits(atl_dense_layer(h, "dense2", atl_width_of(args, 3, 10)));
 }
 
-/* Uses the widths up to the first 0; the last one is the number of classes. */
-atl_node *atl_mlp_with(const atl_model_args *args)
-{
-    if (!args)
-        return atl_null_argument("atl_mlp", "the options are"), NULL;
-    atl_node *x = args->image;
-    atl_graph *graph = atl_graph_of(x);
-    if (!graph)
-        return NULL;
-    atl_enter(graph, "preprocess");
-    x = atl_preprocessed(args->scale[0] == 0 ? atl_add_scalar(atl_scale(x, 1 / 127.5f), -1)
-                                             : atl_scale(atl_add_scalar(x, -args->mean[0]), args->scale[0]));
-    atl_leave(graph);
-    x = atl_flatten(x);
-    int layers = 0;
-    while (layers < ATL_MODEL_LAYERS && args->widths[layers])
-        layers++;
-    static const int usual[] = {256, 10};
-    const int *widths = layers ? args->widths : usual;
-    layers = layers ? layers : 2;
-    for (int i = 0; i < layers; i++)
-        x = atl_dense_layer(x, ATL_NAME("dense%d", i + 1), widths[i],
-                            .initializer = i < layers - 1 ? atl_he() : atl_glorot(),
-                            .activation = i < layers - 1 ? atl_relu : NULL);
-    return atl_logits(x);
-}
+static const char *const lenet_layers[] = {"conv1", "conv2", "dense1", "dense2", NULL};
+static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+static const atl_model lenet = {.name = "lenet",
+                                .about = "LeNet for MNIST, 28 x 28",
+                                .build = atl_lenet_with,
+                                .height = 28,
+                                .width = 28,
+                                .resize = 28,
+                                .classes = 10,
+                                .labels = digits,
+                                .layers = lenet_layers,
+                                .flat_layer = 2,
+                                .flat_area = 16};
+ATL_MODEL(lenet);

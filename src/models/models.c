@@ -1,115 +1,49 @@
-/* The table of networks: what is needed to build a network by its name and a file of weights. */
+/* The table of networks, which the linker collects from their files; and what a file of weights tells of a network. */
 #include "atled/models.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "graph/error.h"
+#include "models/model.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+extern const atl_model *const __start_atl_models[], *const __stop_atl_models[];
 
-static const char *const cifar10_labels[] = {"airplane", "automobile", "bird",  "cat",  "deer",
-                                             "dog",      "frog",       "horse", "ship", "truck"};
-static const char *const vgg16_layers[] = {"conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2",
-                                           "conv3_3", "conv4_1", "conv4_2", "conv4_3", "conv5_1", "conv5_2",
-                                           "conv5_3", "fc6",     "fc7",     "fc8",     NULL};
-static const char *const cifar10_layers[] = {"conv1", "conv2", "local3", "local4", "softmax_linear", NULL};
-static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-static const char *const lenet_layers[] = {"conv1", "conv2", "dense1", "dense2", NULL},
-                         *const mlp_layers[] = {"dense1",  "dense2",  "dense3",  "dense4",  "dense5",  "dense6",
-                                                "dense7",  "dense8",  "dense9",  "dense10", "dense11", "dense12",
-                                                "dense13", "dense14", "dense15", "dense16", NULL};
-static const char *const squeezenet_layers[] = {"conv10", NULL}, *const resnet20_layers[] = {"linear", NULL};
+enum { MOST_MODELS = 64 };
 
-static const atl_model cifar10 = {.name = "cifar10",
-                                  .about = "CIFAR-10 network of TensorFlow's tutorial, 24 x 24",
-                                  .build = atl_cifar10_with,
-                                  .height = 24,
-                                  .width = 24,
-                                  .resize = 32,
-                                  .classes = 10,
-                                  .labels = cifar10_labels,
-                                  .layers = cifar10_layers,
-                                  .flat_layer = 2,
-                                  .flat_area = 16};
-static const atl_model cifar10_multiscale = {.name = "cifar10-multiscale",
-                                             .about = "the same, its dense layers seeing both scales",
-                                             .build = atl_cifar10_multiscale_with,
-                                             .height = 24,
-                                             .width = 24,
-                                             .resize = 32,
-                                             .classes = 10,
-                                             .labels = cifar10_labels,
-                                             .layers = cifar10_layers,
-                                             .flat_layer = 2,
-                                             .flat_area = 2};
-static const atl_model lenet = {.name = "lenet",
-                                .about = "LeNet for MNIST, 28 x 28",
-                                .build = atl_lenet_with,
-                                .height = 28,
-                                .width = 28,
-                                .resize = 28,
-                                .classes = 10,
-                                .labels = digits,
-                                .layers = lenet_layers,
-                                .flat_layer = 2,
-                                .flat_area = 16};
-static const atl_model mlp = {.name = "mlp",
-                              .about = "dense layers of any widths, on pictures of any size",
-                              .build = atl_mlp_with,
-                              .height = 28,
-                              .width = 28,
-                              .resize = 28,
-                              .classes = 10,
-                              .layers = mlp_layers};
-static const atl_model resnet20 = {.name = "resnet20",
-                                   .about = "ResNet-20 for CIFAR-10, 32 x 32",
-                                   .build = atl_resnet20_with,
-                                   .height = 32,
-                                   .width = 32,
-                                   .resize = 32,
-                                   .classes = 10,
-                                   .labels = cifar10_labels,
-                                   .suffixes = {".weight", ".bias", ".weight", ".bias", ".running_mean",
-                                                ".running_var"},
-                                   .layers = resnet20_layers,
-                                   .weight_order = ATL_OUT_IN};
-static const atl_model squeezenet = {.name = "squeezenet",
-                                     .about = "SqueezeNet v1.1 for ImageNet, 224 x 224",
-                                     .build = atl_squeezenet_with,
-                                     .height = 224,
-                                     .width = 224,
-                                     .resize = 256,
-                                     .classes = 1000,
-                                     .suffixes = {"_w_0", "_b_0"},
-                                     .layers = squeezenet_layers,
-                                     .weight_order = ATL_OUT_IN};
-static const atl_model vgg16 = {.name = "vgg16",
-                                .about = "VGG16 for ImageNet, 224 x 224, or any widths and size that its weights have",
-                                .build = atl_vgg16_with,
-                                .height = 224,
-                                .width = 224,
-                                .resize = 256,
-                                .classes = 1000,
-                                .suffixes = {"_W", "_b"},
-                                .layers = vgg16_layers,
-                                .flat_layer = 13,
-                                .flat_area = 32 * 32};
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const atl_model *const *)a)->name, (*(const atl_model *const *)b)->name);
+}
 
-static const atl_model *const models[] = {&cifar10, &cifar10_multiscale, &lenet, &mlp, &resnet20, &squeezenet, &vgg16};
+static const atl_model *models[MOST_MODELS];
+static int model_count;
+
+static void sort_models(void)
+{
+    model_count = (int)(__stop_atl_models - __start_atl_models);
+    memcpy(models, __start_atl_models, (size_t)model_count * sizeof *models);
+    qsort(models, (size_t)model_count, sizeof *models, by_name);
+}
 
 const atl_model *const *atl_models(int *count)
 {
+    static pthread_once_t sorted = PTHREAD_ONCE_INIT;
+    pthread_once(&sorted, sort_models);
     if (count)
-        *count = COUNT(models);
+        *count = model_count;
     return models;
 }
 
 const atl_model *atl_model_find(const char *name)
 {
-    for (int i = 0; i < COUNT(models); i++)
-        if (name && strcmp(models[i]->name, name) == 0)
-            return models[i];
+    int count;
+    const atl_model *const *all = atl_models(&count);
+    for (int i = 0; i < count; i++)
+        if (name && strcmp(all[i]->name, name) == 0)
+            return all[i];
     return NULL;
 }
 
@@ -151,8 +85,7 @@ static atl_status measure(const atl_model *model, const atl_npz *npz, atl_model_
         int64_t out = outputs_of(model, shape);
         if (out > 0 && out < 1 << 24)
             size->widths[i] = (int)out;
-        /* A perceptron may have any number of layers. */
-        if ((!model->layers[i + 1] || model == &mlp) && size->widths[i])
+        if ((!model->layers[i + 1] || model->any_depth) && size->widths[i])
             size->classes = size->widths[i];
         if (i && i == model->flat_layer && shape.rank == 2) {
             int64_t side = side_of(model, shape.size[0], size->widths[i - 1]);

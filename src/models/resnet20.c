@@ -2,6 +2,7 @@
  * shortcuts of option A: every second pixel, and zeros for the new channels. */
 #include "atled/layers.h"
 #include "graph/error.h"
+#include "models/model.h"
 #include "models/preprocess.h"
 
 /* Padding is explicit: with stride 2 it is at the top and left, unlike ATL_SAME's. */
@@ -46,3 +47,18 @@ atl_node *atl_resnet20_with(const atl_model_args *args)
     h = atl_reduce_mean(h, ATL_AXES(1, 2));
     return atl_logits(atl_dense_layer(h, "linear", atl_width_of(args, 0, 10), .weight_order = ATL_OUT_IN));
 }
+
+static const char *const resnet20_layers[] = {"linear", NULL};
+static const atl_model resnet20 = {.name = "resnet20",
+                                   .about = "ResNet-20 for CIFAR-10, 32 x 32",
+                                   .build = atl_resnet20_with,
+                                   .height = 32,
+                                   .width = 32,
+                                   .resize = 32,
+                                   .classes = 10,
+                                   .labels = atl_cifar10_labels,
+                                   .suffixes = {".weight", ".bias", ".weight", ".bias", ".running_mean",
+                                                ".running_var"},
+                                   .layers = resnet20_layers,
+                                   .weight_order = ATL_OUT_IN};
+ATL_MODEL(resnet20);

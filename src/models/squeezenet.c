@@ -1,6 +1,7 @@
 /* SqueezeNet v1.1: Iandola et al., SqueezeNet: AlexNet-level accuracy with 50x fewer parameters, 2016. */
 #include "atled/layers.h"
 #include "graph/error.h"
+#include "models/model.h"
 #include "models/preprocess.h"
 
 static atl_node *conv(atl_node *x, const char *name, int channels, int window, int stride, atl_padding padding)
@@ -42,3 +43,16 @@ atl_node *atl_squeezenet_with(const atl_model_args *args)
     h = conv(h, "conv10", atl_width_of(args, 0, 1000), 1, 1, ATL_SAME);
     return atl_logits(atl_reduce_mean(h, ATL_AXES(1, 2)));
 }
+
+static const char *const squeezenet_layers[] = {"conv10", NULL};
+static const atl_model squeezenet = {.name = "squeezenet",
+                                     .about = "SqueezeNet v1.1 for ImageNet, 224 x 224",
+                                     .build = atl_squeezenet_with,
+                                     .height = 224,
+                                     .width = 224,
+                                     .resize = 256,
+                                     .classes = 1000,
+                                     .suffixes = {"_w_0", "_b_0"},
+                                     .layers = squeezenet_layers,
+                                     .weight_order = ATL_OUT_IN};
+ATL_MODEL(squeezenet);
