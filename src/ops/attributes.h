@@ -1,4 +1,5 @@
-/* The attributes of ops, for whoever writes a graph down in another language (src/onnx). */
+/* The attributes of ops, for whoever writes a graph down in another language (src/onnx), and for equations between ops
+ * (compiler/passes/peephole.c). */
 #ifndef ATLED_OPS_ATTRIBUTES_H
 #define ATLED_OPS_ATTRIBUTES_H
 
@@ -53,6 +54,12 @@ typedef struct slice_attributes {
     int64_t may_be_empty;
 } slice_attributes;
 
+/* A slice in one dimension: first element, step, and number of elements; ATL_ANY where the size is unknown. */
+typedef struct atl_range {
+    int64_t begin, end, stride, count;
+} atl_range;
+atl_range atl_range_of(const slice_attributes *attributes, int axis, int64_t size);
+
 typedef struct tile_attributes {
     int64_t count, times[ATL_MAX_RANK];
 } tile_attributes;
@@ -64,5 +71,15 @@ typedef struct top_attributes {
 typedef struct transpose_attributes {
     int order[ATL_MAX_RANK]; /* as given: all 0 is the reverse */
 } transpose_attributes;
+
+/* Dimension i of a transpose is dimension order_out[i] of its input. */
+void atl_transpose_order(const atl_node *transpose, int *order_out);
+
+/* The axes that a reduction, or sum_to, reduces, as bits. */
+unsigned atl_reduced_axes(const atl_node *reduce);
+unsigned atl_summed_axes(const atl_node *sum_to);
+/* Reduces those axes of x, to the given shape. */
+typedef atl_node *atl_reduce_builder(const atl_reduce_args *args);
+atl_node *atl_reduce_axes(atl_node *x, unsigned axes, atl_shape result, atl_reduce_builder *build);
 
 #endif

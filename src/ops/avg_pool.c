@@ -126,7 +126,7 @@ static atl_node *sample_avg_grad(atl_node *dy, atl_node *x)
     return avg_pool2d_grad(atl_avg_pool2d(x, .window = {3, 3}, .stride = {2, 2}), dy, x);
 }
 
-const atl_op pool_avg_grad_op = {
+static const atl_op pool_avg_grad_op = {
     .name = "avg_pool2d_grad",
     .arity = 2,
     .attributes = sizeof(pool_options),

@@ -1,6 +1,6 @@
 /* Broadcasting an array along dimensions of 1: broadcast_like and broadcast_to; and its adjoint sum_to. */
 #include "ops/image.h"
-#include "ops/moments.h"
+#include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/reduction.h"
 #include "ops/strided_copy.h"
@@ -135,7 +135,7 @@ static int infer_sum_to(atl_node *y)
 
 static atl_node *sum_to_gradient(atl_node *y, atl_node *dy) { return atl_broadcast_like(dy, atl_input_of(y, 0)); }
 
-static unsigned axes_summed(const atl_node *y)
+unsigned atl_summed_axes(const atl_node *y)
 {
     atl_shape from = *y->inputs[0]->shape;
     unsigned axes = 0;
@@ -149,12 +149,12 @@ static unsigned axes_summed(const atl_node *y)
 
 static atl_reduction sum_to_reduction(const atl_node *y)
 {
-    return atl_reduction_over(*y->inputs[0]->shape, axes_summed(y));
+    return atl_reduction_over(*y->inputs[0]->shape, atl_summed_axes(y));
 }
 
 static int sum_to_as_sum(const atl_node *y, atl_sum_form *form)
 {
-    return atl_sum_over(*y->inputs[0]->shape, axes_summed(y), form);
+    return atl_sum_over(*y->inputs[0]->shape, atl_summed_axes(y), form);
 }
 
 static void sum_to_reference(const atl_node *y, const double *const *x, double *result)
@@ -173,23 +173,12 @@ static void sum_to_kernel(const atl_node *y, const void *const *x, void *result)
         atl_reduce_floats(&reduction, ATL_FOLD_SUM, x[0], result);
 }
 
-/* A sum of a product of two such arrays does not store the product.  A sum of a pooling's gradient sums the gradient
- * before the pooling.  A sum of a sum becomes one sum; a sum of a broadcast array becomes a multiple of the array. */
+/* A sum of a sum becomes one sum. */
 static atl_node *sum_to_simplified(atl_node *y)
 {
-    const unsigned map = 1 << 1 | 1 << 2;
     const atl_node *x = y->inputs[0];
-    atl_node *simpler = atl_only_reshaped(y), *spread = atl_spread_by_pool(x);
-    if (!simpler && spread && (axes_summed(y) & map) == map)
-        return atl_sum_to(spread, y->inputs[1]);
-    if (!simpler && x->op == y->op)
-        return atl_sum_to(x->inputs[0], y->inputs[1]);
-    if (!simpler)
-        simpler = atl_reduce_repeated(x, axes_summed(y), *y->shape, atl_reduce_sum_with, 1);
-    if (simpler || !(x->op->flags & ATL_OP_PRODUCT) || x->input_count != 2 ||
-        !atl_shape_equal(*x->shape, *x->inputs[0]->shape))
-        return simpler;
-    return atl_sum_product_to(x->inputs[0], x->inputs[1], y->inputs[1]);
+    atl_node *simpler = atl_only_reshaped(y);
+    return !simpler && x->op == y->op ? atl_sum_to(x->inputs[0], y->inputs[1]) : simpler;
 }
 
 static atl_node *sum_to_times(atl_node *x, atl_node *like) { return atl_mul(atl_square(atl_sum_to(x, like)), like); }

@@ -50,15 +50,8 @@ UNARY_OP(heaviside, heaviside_element, nothing_flows, RANGE(heaviside, 0.1f, 1),
 BINARY_ELEMENT(relu_grad, b > 0 ? a : 0)
 KERNEL_MAP_NAMED(relu_grad, relu_grad)
 static atl_node *relu_grad_gradient(atl_node *y, atl_node *dy) { return atl_relu_grad(dy, atl_input_of(y, 1)); }
-static atl_node *relu_grad_simplified(atl_node *y)
-{
-    return atl_relu_grad_before_pool(atl_input_of(y, 0), atl_input_of(y, 1));
-}
 #define RELU_GRAD_HOOKS                                                                                                \
-    relu_grad_simplified, .hooks = &(const atl_op_hooks)                                                               \
-    {                                                                                                                  \
-        .compress = atl_mask_of, .from_compressed = atl_relu_grad_by_mask                                              \
-    }
+    NULL, .hooks = &(const atl_op_hooks) { .compress = atl_mask_of, .from_compressed = atl_relu_grad_by_mask }
 BINARY_OP_WITH(relu_grad, relu_grad_gradient, nothing_flows, ATL_OP_RELU_GRAD, RELU_GRAD_HOOKS,
                RANGES(relu_grad, -1, 1, 0.1f, 1), RANGES(relu_grad, -1, 1, -1, -0.1f),
                {"open and shut", .binary = atl_relu_grad, .input = {{1, {67}}, {1, {67}}}, .inputs = 2,

@@ -138,7 +138,8 @@ static int lower_concat(atl_lowering *l)
 
 static const atl_op concat_op, concat_part_op;
 
-atl_node *atl_part_with(const atl_node *x, int axis, int64_t first, int64_t last, int64_t *begins_out)
+/* For a concat along that axis: the part that contains first..last-1, and its offset; null if there is none. */
+static atl_node *part_with(const atl_node *x, int axis, int64_t first, int64_t last, int64_t *begins_out)
 {
     if (x->op != &concat_op || axis_of(x) != axis)
         return NULL;
@@ -165,8 +166,7 @@ static atl_node *whole_of(int count, atl_node *const *part, int axis)
     return whole;
 }
 
-/* The inputs, with nested concats that nobody else reads replaced by their inputs, and adjacent slices merged.  Returns
- * their number. */
+/* The inputs, with nested concats that nobody else reads replaced by their inputs.  Returns their number. */
 static int gather_parts(const atl_node *y, int axis, atl_node **part)
 {
     int count = 0;
@@ -174,9 +174,7 @@ static int gather_parts(const atl_node *y, int axis, atl_node **part)
         atl_node *x = y->inputs[i];
         int is_inside = x->op == y->op && axis_of(x) == axis && atl_is_read_once(x);
         for (int k = 0; k < (is_inside ? x->input_count : 1); k++) {
-            atl_node *next = is_inside ? x->inputs[k] : x;
-            atl_node *joined = count ? atl_join_slices(part[count - 1], next, axis) : NULL;
-            part[joined ? count - 1 : count++] = joined ? joined : next;
+            part[count++] = is_inside ? x->inputs[k] : x;
         }
     }
     return count;
@@ -330,7 +328,7 @@ static atl_node *concat_part_simplified(atl_node *y)
     for (int i = 0; i < attributes->part; i++)
         first += y->inputs[1 + i]->shape->size[attributes->axis];
     int64_t last = first + y->shape->size[attributes->axis];
-    atl_node *part = atl_part_with(y->inputs[0], attributes->axis, first, last, &begins);
+    atl_node *part = part_with(y->inputs[0], attributes->axis, first, last, &begins);
     return part && begins == first && atl_shape_equal(*part->shape, *y->shape) ? part : atl_unchanged(y);
 }
 

@@ -224,17 +224,6 @@ static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *res
     return atl_apply_with(&fused_op, &options, 2 + options.has_bias, inputs);
 }
 
-/* Reads transposed operands in their original order. */
-static atl_node *matmul_simplified(atl_node *y)
-{
-    const matmul_options *options = y->attributes;
-    atl_node *a = atl_before_swap(y->inputs[0]), *b = atl_before_swap(y->inputs[1]);
-    if (!a && !b)
-        return NULL;
-    return multiply(a ? a : y->inputs[0], b ? b : y->inputs[1], options->transpose_a != (a != NULL),
-                    options->transpose_b != (b != NULL));
-}
-
 /* (A B)^T = B^T A^T; but one B for a whole batch stays on the right, where the rows of all examples form one matrix. */
 static atl_node *matmul_transposed(atl_node *y)
 {
@@ -260,7 +249,6 @@ static const atl_op matmul_op = {
     .infer = infer_matmul,
     .gradient = {matmul_by_a, matmul_by_b},
     .reference = reference_matmul,
-    .simplify = matmul_simplified,
     .describe = describe_matmul,
     .samples =
         (const atl_sample[]){

@@ -175,39 +175,28 @@ static atl_node *sample_max_grad(atl_node *dy, atl_node *x)
     return max_pool2d_grad(y, dy, x, y);
 }
 
-const atl_op pool_max_grad_op = {.name = "max_pool2d_grad",
-                                 .arity = 3,
-                                 .attributes = sizeof(pool_options),
-                                 .shape_inputs = 1 << 2,
-                                 .infer = pool_infer_grad,
-                                 .gradient = {max_grad_by_adjoint, nothing_flows},
-                                 .reference = reference_max_grad,
-                                 .kernel = kernel_max_grad,
-                                 .describe = pool_describe,
-                                 .samples =
-                                     (const atl_sample[]){{"windows that overlap", .binary = sample_max_grad,
-                                                           .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}, -8, 8}},
-                                                           .inputs = 2},
-                                                          {0}},
-                                 .hooks = &(const atl_op_hooks){.workspace_inputs = 1 << 2,
-                                                                .lower = lower_max_grad,
-                                                                .blocked_benefit = pool_grad_blocked_benefit}};
+static const atl_op pool_max_grad_op = {
+    .name = "max_pool2d_grad",
+    .arity = 3,
+    .attributes = sizeof(pool_options),
+    .shape_inputs = 1 << 2,
+    .infer = pool_infer_grad,
+    .gradient = {max_grad_by_adjoint, nothing_flows},
+    .reference = reference_max_grad,
+    .kernel = kernel_max_grad,
+    .describe = pool_describe,
+    .samples = (const atl_sample[]){{"windows that overlap", .binary = sample_max_grad,
+                                     .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}, -8, 8}}, .inputs = 2},
+                                    {0}},
+    .hooks = &(const atl_op_hooks){.workspace_inputs = 1 << 2,
+                                   .lower = lower_max_grad,
+                                   .blocked_benefit = pool_grad_blocked_benefit}};
 ATL_BUILTIN(pool_max_grad_op);
 
 /* `of` is any of these ops with the same attributes. */
 static atl_node *max_pool2d_grad(atl_node *of, atl_node *dy, atl_node *x, atl_node *y)
 {
     return of ? ATL_APPLY(&pool_max_grad_op, atl_attributes_of(of), dy, x, y) : NULL;
-}
-
-/* relu_grad(max_pool2d_grad(dy, x, y), x) = max_pool2d_grad(relu_grad(dy, y), x, y), because the maximum of a window is
- * that window's y.  The right side applies relu_grad to fewer elements, and need not keep x for it. */
-atl_node *atl_relu_grad_before_pool(atl_node *dx, atl_node *x)
-{
-    if (dx->op != &pool_max_grad_op || dx->inputs[1] != x)
-        return NULL;
-    atl_node *y = dx->inputs[2];
-    return max_pool2d_grad(dx, atl_relu_grad(dx->inputs[0], y), x, y);
 }
 
 /* max_pool2d_gather(g, x, y): the element of g at the maximum of each window of x; of y's shape.  Its gradient with

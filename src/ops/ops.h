@@ -53,30 +53,8 @@ atl_node *atl_unchanged(atl_node *y);
  * them). */
 atl_node *atl_only_reshaped(atl_node *y);
 
-/* For .simplify: the origin of an input, so that two movements of the same elements become one.  All shapes are
- * known. */
-
-/* For a transpose x: its input, with dimension i of x = dimension order[i] of the input; null if x is not a
- * transpose. */
-atl_node *atl_before_transpose(const atl_node *x, int *order);
-/* For a transpose x of the last two dimensions, which a matrix product can do itself: its input; null if x is not
- * one. */
-atl_node *atl_before_swap(const atl_node *x);
-/* For a concat along that axis: the part that contains first..last-1, and its offset; null if there is none. */
-atl_node *atl_part_with(const atl_node *x, int axis, int64_t first, int64_t last, int64_t *begins_out);
-/* Two adjacent slices of one array along the axis, equal otherwise, as one slice; null if they are not. */
-atl_node *atl_join_slices(const atl_node *a, const atl_node *b, int axis);
-/* For a pad: its input, and the number of elements added before each dimension; null if x is not a pad. */
-atl_node *atl_before_pad(const atl_node *x, const int64_t **before_out);
-
 /* atl_slice_with that may take nothing of a dimension: what was padded may have had no element. */
 atl_node *atl_slice_or_nothing(const atl_slice_args *args);
-
-/* The reduction (sum, mean, maximum, ..., by its builder) over some axes of a broadcast array, of the given shape:
- * reduces each element once, and multiplies a sum by the number of repetitions; null if nothing is repeated along those
- * axes, or something along others. */
-atl_node *atl_reduce_repeated(const atl_node *x, unsigned axes, atl_shape result,
-                              atl_node *(*reduce)(const atl_reduce_args *), int is_sum);
 
 /* During simplification: true if nobody else reads the value of this input. */
 int atl_is_read_once(const atl_node *x);

@@ -72,16 +72,6 @@ static void pad_kernel(const atl_node *y, const void *const *x, void *result)
     atl_copy_words(&inside, result, x[0]);
 }
 
-static const atl_op pad_op;
-
-atl_node *atl_before_pad(const atl_node *x, const int64_t **before_out)
-{
-    if (x->op != &pad_op)
-        return NULL;
-    *before_out = ((const pad_attributes *)x->attributes)->before;
-    return x->inputs[0];
-}
-
 /* An empty pad becomes the input.  A pad of a pad with the same value becomes one. */
 static atl_node *pad_simplified(atl_node *y)
 {

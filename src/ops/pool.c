@@ -168,8 +168,3 @@ void pool_scatter(const pool *p, int64_t first, int64_t last, pool_window_loop *
                  p->result + start);
     }
 }
-
-atl_node *atl_spread_by_pool(const atl_node *dx)
-{
-    return dx->op == &pool_max_grad_op || dx->op == &pool_avg_grad_op ? dx->inputs[0] : NULL;
-}

@@ -77,6 +77,4 @@ typedef void pool_window_loop(const pool *p, const float *image, pool_taps v, po
  * Windows may overlap, so one thread processes the whole image of a block of channels. */
 void pool_scatter(const pool *p, int64_t first, int64_t last, pool_window_loop *loop);
 
-extern const atl_op pool_max_grad_op, pool_avg_grad_op;
-
 #endif

@@ -7,8 +7,7 @@
 #include "ops/product.h"
 #include "ops/reduction.h"
 
-/* The reduced axes, as bits. */
-static unsigned axes_of(const atl_node *y)
+unsigned atl_reduced_axes(const atl_node *y)
 {
     const reduce_attributes *attributes = y->attributes;
     int rank = y->inputs[0]->shape->rank;
@@ -24,7 +23,7 @@ static int infer_reduce(atl_node *y)
     atl_shape from = *y->inputs[0]->shape, to = {0};
     if (!atl_require_float(y, 0, "the input") || !atl_axes_of(y, attributes->axes, attributes->axis, from.rank, NULL))
         return 0;
-    unsigned axes = axes_of(y);
+    unsigned axes = atl_reduced_axes(y);
     for (int i = 0; i < from.rank; i++) {
         if (!(axes >> i & 1))
             to.size[to.rank++] = from.size[i];
@@ -46,20 +45,20 @@ static void describe_reduce(const atl_node *y, char *text, size_t size)
 
 static void reduce_reference(const atl_node *y, const double *x, double *result, atl_fold fold)
 {
-    atl_reduction reduction = atl_reduction_over(*y->inputs[0]->shape, axes_of(y));
+    atl_reduction reduction = atl_reduction_over(*y->inputs[0]->shape, atl_reduced_axes(y));
     atl_reduce_doubles(&reduction, fold, x, result);
 }
 
 static void reduce_kernel(const atl_node *y, const float *x, float *result, atl_fold fold)
 {
-    atl_reduction reduction = atl_reduction_over(*y->inputs[0]->shape, axes_of(y));
+    atl_reduction reduction = atl_reduction_over(*y->inputs[0]->shape, atl_reduced_axes(y));
     atl_reduce_floats(&reduction, fold, x, result);
 }
 
 /* v, of y's shape, with the reduced dimensions inserted as 1. */
 static atl_node *inserted(const atl_node *y, atl_node *v)
 {
-    return ((const reduce_attributes *)y->attributes)->keep ? v : atl_insert_dims(v, axes_of(y));
+    return ((const reduce_attributes *)y->attributes)->keep ? v : atl_insert_dims(v, atl_reduced_axes(y));
 }
 
 /* v, of y's shape, broadcast to x's. */
@@ -80,7 +79,7 @@ static atl_node *reduce(const atl_op *op, const char *builder, const atl_reduce_
 
 static int as_sum(const atl_node *y, atl_sum_form *form)
 {
-    return atl_sum_over(*y->inputs[0]->shape, axes_of(y), form);
+    return atl_sum_over(*y->inputs[0]->shape, atl_reduced_axes(y), form);
 }
 
 static int as_sum_of_squares(const atl_node *y, atl_sum_form *form)
@@ -99,10 +98,7 @@ static int as_mean(const atl_node *y, atl_sum_form *form)
 
 /* ---- simplification ---------------------------------------------------------------------------------------------- */
 
-typedef atl_node *reduce_builder(const atl_reduce_args *args);
-
-/* Reduces those axes of x, to the given shape. */
-static atl_node *reduced_to(atl_node *x, unsigned axes, atl_shape result, reduce_builder *build)
+atl_node *atl_reduce_axes(atl_node *x, unsigned axes, atl_shape result, atl_reduce_builder *build)
 {
     atl_reduce_args args = {.x = x};
     for (int i = 0; i < x->shape->rank; i++)
@@ -112,71 +108,23 @@ static atl_node *reduced_to(atl_node *x, unsigned axes, atl_shape result, reduce
     return reduced && !atl_shape_equal(*reduced->shape, result) ? atl_reshape(reduced, result) : reduced;
 }
 
-atl_node *atl_reduce_repeated(const atl_node *x, unsigned axes, atl_shape result, reduce_builder *build, int is_sum)
-{
-    atl_shape aligned = *x->shape,
-              left = *x->shape; /* the repeated array with x's rank; the same without the reduced dimensions */
-    unsigned taken = 0;
-    double times = 1;
-    if (!(x->op->flags & ATL_OP_BROADCAST) || atl_shape_count(*x->shape) == 0)
-        return NULL;
-    atl_shape from = *x->inputs[0]->shape;
-    for (int i = 0; i < x->shape->rank; i++) {
-        int j = i - (x->shape->rank - from.rank), is_reduced = axes >> i & 1;
-        aligned.size[i] = j < 0 ? 1 : from.size[j];
-        left.size[i] = is_reduced ? 1 : aligned.size[i];
-        taken |= (unsigned)(is_reduced && aligned.size[i] > 1) << i;
-        times *= is_reduced && aligned.size[i] == 1 ? (double)x->shape->size[i] : 1;
-    }
-    if (times == 1 || atl_shape_count(left) != atl_shape_count(result)) /* it would have to be repeated again */
-        return NULL;
-    atl_node *y = reduced_to(atl_reshape(x->inputs[0], aligned), taken, result, build);
-    return is_sum ? atl_scale(y, (float)times) : y;
-}
-
 /* A reduction of a reduction of the same kind becomes one over both sets of axes. */
-static atl_node *reduced_at_once(const atl_node *y, reduce_builder *build)
+static atl_node *reduced_at_once(const atl_node *y, atl_reduce_builder *build)
 {
     const atl_node *x = y->inputs[0];
-    unsigned axes = axes_of(x), outer = axes_of(y);
+    unsigned axes = atl_reduced_axes(x), outer = atl_reduced_axes(y);
     int keep = ((const reduce_attributes *)x->attributes)->keep;
     for (int i = 0, left = 0; i < x->inputs[0]->shape->rank; i++) {
-        int is_left = keep || !(axes_of(x) >> i & 1);
+        int is_left = keep || !(atl_reduced_axes(x) >> i & 1);
         if (is_left)
             axes |= (outer >> left++ & 1) << i;
     }
-    return reduced_to(x->inputs[0], axes, *y->shape, build);
-}
-
-/* A reduction moves before a transpose: less is left to transpose. */
-static atl_node *reduced_before_transpose(const atl_node *y, reduce_builder *build)
-{
-    int order[ATL_MAX_RANK], left = 0, place[ATL_MAX_RANK], in_order = 1;
-    atl_node *x = atl_before_transpose(y->inputs[0], order);
-    unsigned outer = axes_of(y), axes = 0;
-    atl_shape shape = {0};
-    if (!x)
-        return NULL;
-    for (int i = 0; i < x->shape->rank; i++)
-        axes |= (outer >> i & 1) << order[i];
-    for (int i = 0; i < x->shape->rank; i++) {
-        if (axes >> i & 1)
-            continue;
-        shape.size[shape.rank] = x->shape->size[i];
-        place[i] = shape.rank++; /* among the remaining dimensions, before the transpose */
-    }
-    atl_transpose_args back = {.x = reduced_to(x, axes, shape, build)};
-    for (int i = 0; i < x->shape->rank; i++)
-        if (!(outer >> i & 1)) {
-            in_order &= place[order[i]] == left;
-            back.order[left++] = place[order[i]];
-        }
-    return atl_reshape(in_order ? back.x : atl_transpose_with(&back), *y->shape);
+    return atl_reduce_axes(x->inputs[0], axes, *y->shape, build);
 }
 
 /* A reduction over dimensions of 1 only becomes the input, except the norm.  Sums, means and extremes of reductions of
- * the same kind, of broadcast and of transposed arrays become reductions of the original arrays. */
-static atl_node *simplified(atl_node *y, reduce_builder *build, int is_sum)
+ * the same kind become one. */
+static atl_node *simplified(atl_node *y, atl_reduce_builder *build)
 {
     const atl_node *x = y->inputs[0];
     atl_node *simpler = atl_only_reshaped(y);
@@ -185,17 +133,16 @@ static atl_node *simplified(atl_node *y, reduce_builder *build, int is_sum)
     if (x->op == y->op)
         return reduced_at_once(y, build);
     if (x->op->flags & ATL_OP_ALIAS && !(x->op->flags & ATL_OP_SIDE_EFFECT) && atl_shape_count(*y->shape) == 1)
-        return reduced_to(x->inputs[0], (1u << x->inputs[0]->shape->rank) - 1, *y->shape, build);
-    simpler = atl_reduce_repeated(x, axes_of(y), *y->shape, build, is_sum);
-    return simpler ? simpler : reduced_before_transpose(y, build);
+        return atl_reduce_axes(x->inputs[0], (1u << x->inputs[0]->shape->rank) - 1, *y->shape, build);
+    return NULL;
 }
 
-#define SIMPLER(op_name, is_sum)                                                                                       \
-    static atl_node *op_name##_simplified(atl_node *y) { return simplified(y, atl_reduce_##op_name##_with, is_sum); }
-SIMPLER(sum, 1)
-SIMPLER(mean, 0)
-SIMPLER(max, 0)
-SIMPLER(min, 0)
+#define SIMPLER(op_name)                                                                                               \
+    static atl_node *op_name##_simplified(atl_node *y) { return simplified(y, atl_reduce_##op_name##_with); }
+SIMPLER(sum)
+SIMPLER(mean)
+SIMPLER(max)
+SIMPLER(min)
 
 /* Every reduction has the same samples: over the last, first, middle, several, and all axes; kept or not; and the
  * errors. */
@@ -304,7 +251,7 @@ REDUCE_OP(min, ATL_FOLD_MIN, min_simplified, NULL)
 /* prod: dx_k = dy times the product of the others. */
 static atl_node *prod_gradient(atl_node *y, atl_node *dy)
 {
-    return atl_mul(atl_product_of_others(atl_input_of(y, 0), axes_of(y)), inserted(y, dy));
+    return atl_mul(atl_product_of_others(atl_input_of(y, 0), atl_reduced_axes(y)), inserted(y, dy));
 }
 REDUCE_SAMPLES(prod, 0.9f, 1.1f);
 REDUCE_OP(prod, ATL_FOLD_PRODUCT, atl_only_reshaped, NULL)

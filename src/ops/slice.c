@@ -6,15 +6,10 @@
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
 
-/* The range in one dimension: first element, step, and number of elements; ATL_ANY where the size is unknown. */
-typedef struct range {
-    int64_t begin, end, stride, count;
-} range;
-
-static range range_of(const slice_attributes *attributes, int axis, int64_t size)
+atl_range atl_range_of(const slice_attributes *attributes, int axis, int64_t size)
 {
-    range r = {attributes->begin[axis], attributes->end[axis], attributes->stride[axis] ? attributes->stride[axis] : 1,
-               ATL_ANY};
+    atl_range r = {attributes->begin[axis], attributes->end[axis],
+                   attributes->stride[axis] ? attributes->stride[axis] : 1, ATL_ANY};
     if (size != ATL_ANY) {
         r.begin += r.begin < 0 ? size : 0;
         r.end += r.end <= 0 ? size : 0;
@@ -38,7 +33,7 @@ static int check_range(atl_node *y, const atl_node *x, int axis, const slice_att
     if (llabs(given->begin[axis] / 2) > limit / 2 || llabs(given->end[axis] / 2) > limit / 2)
         return atl_fail(y, "%lld:%lld is out of range for dimension %d of '%s', %s", (long long)given->begin[axis],
                         (long long)given->end[axis], axis, atl_name_of(x), SHAPE_OF(x));
-    range r = range_of(given, axis, size);
+    atl_range r = atl_range_of(given, axis, size);
     if (size != ATL_ANY && (r.begin < 0 || r.begin > size || r.end < 0 || r.end > size))
         return atl_fail(y, "%lld:%lld is out of range for dimension %d of '%s', %s", (long long)given->begin[axis],
                         (long long)given->end[axis], axis, atl_name_of(x), SHAPE_OF(x));
@@ -61,7 +56,7 @@ static int sliced_shape(atl_node *y, const atl_node *x, atl_shape *sliced_out)
             continue;
         if (!check_range(y, x, i, attributes))
             return 0;
-        to.size[i] = range_of(attributes, i, to.size[i]).count;
+        to.size[i] = atl_range_of(attributes, i, to.size[i]).count;
     }
     *sliced_out = to;
     return 1;
@@ -80,7 +75,7 @@ static atl_strided_copy slice_copy(const slice_attributes *attributes, atl_shape
     int64_t strides[ATL_MAX_RANK];
     atl_strides_of(whole, strides);
     for (int i = 0; i < desc.rank; i++) {
-        range r = range_of(attributes, i, whole.size[i]);
+        atl_range r = atl_range_of(attributes, i, whole.size[i]);
         desc.from_start += r.begin * strides[i];
         desc.from[i] = r.stride * strides[i];
     }
@@ -99,13 +94,13 @@ static void slice_kernel(const atl_node *y, const void *const *x, void *result)
     atl_copy_words(&desc, result, x[0]);
 }
 
-static range range_along(const atl_node *slice, int axis)
+static atl_range range_along(const atl_node *slice, int axis)
 {
-    return range_of(slice->attributes, axis, slice->inputs[0]->shape->size[axis]);
+    return atl_range_of(slice->attributes, axis, slice->inputs[0]->shape->size[axis]);
 }
 
 /* The elements that a slice y takes of x = its input, as elements of x's own input, along each dimension. */
-static atl_node *slice_moved(const atl_node *y, atl_node *source, const range *of_source)
+static atl_node *slice_moved(const atl_node *y, atl_node *source, const atl_range *of_source)
 {
     atl_slice_args args = {.x = source};
     for (int i = 0; i < y->shape->rank; i++) {
@@ -118,9 +113,9 @@ static atl_node *slice_moved(const atl_node *y, atl_node *source, const range *o
 
 static atl_node *slice_of_slice(const atl_node *y, const atl_node *x)
 {
-    range moved[ATL_MAX_RANK];
+    atl_range moved[ATL_MAX_RANK];
     for (int i = 0; i < y->shape->rank; i++) {
-        range inner = range_along(x, i);
+        atl_range inner = range_along(x, i);
         moved[i] = range_along(y, i);
         moved[i].begin = inner.begin + moved[i].begin * inner.stride;
         moved[i].stride *= inner.stride;
@@ -128,69 +123,9 @@ static atl_node *slice_of_slice(const atl_node *y, const atl_node *x)
     return slice_moved(y, x->inputs[0], moved);
 }
 
-/* A slice of one part of a concat becomes a slice of that input. */
-static atl_node *slice_of_part(const atl_node *y, const atl_node *x)
-{
-    range moved[ATL_MAX_RANK];
-    atl_node *part = NULL;
-    int64_t begins;
-    for (int i = 0; i < y->shape->rank; i++)
-        moved[i] = range_along(y, i);
-    for (int i = 0; i < y->shape->rank && !part; i++) {
-        int64_t last = moved[i].begin + (y->shape->size[i] - 1) * moved[i].stride;
-        part = atl_part_with(x, i, moved[i].begin, last + 1, &begins);
-        moved[i].begin -= part ? begins : 0;
-    }
-    return part ? slice_moved(y, part, moved) : NULL;
-}
+static const atl_op unslice_op;
 
-/* A slice between the padding becomes a slice of the unpadded array. */
-static atl_node *slice_of_padded(const atl_node *y, const atl_node *x)
-{
-    const int64_t *before = NULL;
-    range moved[ATL_MAX_RANK];
-    atl_node *inside = atl_before_pad(x, &before);
-    for (int i = 0; inside && i < y->shape->rank; i++) {
-        moved[i] = range_along(y, i);
-        moved[i].begin -= before[i];
-        if (moved[i].begin < 0 || moved[i].begin + (y->shape->size[i] - 1) * moved[i].stride >= inside->shape->size[i])
-            return NULL;
-    }
-    return inside ? slice_moved(y, inside, moved) : NULL;
-}
-
-/* A slice of a broadcast array becomes a broadcast slice. */
-static atl_node *slice_of_repeated(const atl_node *y, const atl_node *x)
-{
-    atl_node *source = x->inputs[0];
-    atl_slice_args args = {.x = source};
-    for (int i = 0; i < source->shape->rank; i++) {
-        int of_y = i + y->shape->rank - source->shape->rank;
-        range r = range_along(y, of_y);
-        if (source->shape->size[i] == 1)
-            continue;
-        args.begin[i] = r.begin;
-        args.stride[i] = r.stride;
-        args.end[i] = r.begin + (y->shape->size[of_y] - 1) * r.stride + 1;
-    }
-    return atl_broadcast_to(atl_slice_with(&args), *y->shape);
-}
-
-static int same_ranges(const atl_node *a, const atl_node *b, int but_axis)
-{
-    for (int i = 0; i < a->shape->rank; i++) {
-        range m = range_of(a->attributes, i, a->inputs[0]->shape->size[i]);
-        range n = range_of(b->attributes, i, a->inputs[0]->shape->size[i]);
-        if (i != but_axis && (m.begin != n.begin || m.stride != n.stride || m.count != n.count))
-            return 0;
-    }
-    return 1;
-}
-
-static const atl_op slice_op, unslice_op;
-
-/* A slice of everything becomes the input.  A slice of a slice becomes one.  Elements that a concat, pad or broadcast
- * adds outside the slice are left out. */
+/* A slice of everything becomes the input.  A slice of a slice becomes one. */
 static atl_node *slice_simplified(atl_node *y)
 {
     atl_node *x = y->inputs[0];
@@ -200,36 +135,12 @@ static atl_node *slice_simplified(atl_node *y)
         return NULL;
     if (x->op == y->op)
         return slice_of_slice(y, x);
-    if (x->op->flags & ATL_OP_BROADCAST)
-        return slice_of_repeated(y, x);
     if (x->op == &unslice_op) /* takes back what unslice has put there */
         return atl_shape_equal(*y->shape, *x->inputs[0]->shape) &&
                        !memcmp(x->attributes, y->attributes, sizeof(slice_attributes))
                    ? x->inputs[0]
                    : NULL;
-    atl_node *moved = slice_of_part(y, x);
-    return moved ? moved : slice_of_padded(y, x);
-}
-
-atl_node *atl_join_slices(const atl_node *a, const atl_node *b, int axis)
-{
-    range joined[ATL_MAX_RANK];
-    if (a->op != &slice_op || b->op != &slice_op || a->inputs[0] != b->inputs[0] || !same_ranges(a, b, axis))
-        return NULL;
-    for (int i = 0; i < a->shape->rank; i++)
-        joined[i] = range_along(a, i);
-    range next = range_along(b, axis);
-    if (joined[axis].stride != 1 || next.stride != 1 || next.begin != joined[axis].begin + joined[axis].count)
-        return NULL;
-    atl_slice_args args = {.x = a->inputs[0]};
-    for (int i = 0; i < a->shape->rank; i++) {
-        int64_t count = joined[i].count + (i == axis ? next.count : 0);
-        args.begin[i] = joined[i].begin;
-        args.stride[i] = joined[i].stride;
-        args.end[i] = joined[i].begin + (count - 1) * joined[i].stride + 1;
-    }
-    atl_node *slice = atl_slice_with(&args);
-    return slice && atl_shape_equal(*slice->shape, *args.x->shape) ? args.x : slice;
+    return NULL;
 }
 
 static void describe_slice(const atl_node *y, char *text, size_t size)

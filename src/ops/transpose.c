@@ -28,7 +28,7 @@ static int resolve_order(atl_node *y, const int *given, int rank, int *order)
     return 1;
 }
 
-static void order_of(const atl_node *y, int *order)
+void atl_transpose_order(const atl_node *y, int *order)
 {
     resolve_order(NULL, ((const transpose_attributes *)y->attributes)->order, y->shape->rank, order);
 }
@@ -49,7 +49,7 @@ static atl_node *transpose_gradient(atl_node *y, atl_node *dy)
 {
     atl_transpose_args args = {.x = dy};
     int order[ATL_MAX_RANK];
-    order_of(y, order);
+    atl_transpose_order(y, order);
     for (int i = 0; i < y->shape->rank; i++)
         args.order[order[i]] = i;
     return atl_transpose_with(&args);
@@ -60,7 +60,7 @@ static atl_strided_copy transpose_copy(const atl_node *y)
     atl_strided_copy desc = atl_strided_copy_over(*y->shape);
     int64_t strides[ATL_MAX_RANK];
     int order[ATL_MAX_RANK];
-    order_of(y, order);
+    atl_transpose_order(y, order);
     atl_strides_of(*y->inputs[0]->shape, strides);
     for (int i = 0; i < desc.rank; i++)
         desc.from[i] = strides[order[i]];
@@ -79,24 +79,12 @@ static void transpose_kernel(const atl_node *y, const void *const *x, void *resu
     atl_copy_words(&desc, result, x[0]);
 }
 
-static const atl_op transpose_op;
-
-atl_node *atl_before_transpose(const atl_node *x, int *order)
+static int swaps_last_two(const int *order, int rank)
 {
-    if (x->op != &transpose_op)
-        return NULL;
-    order_of(x, order);
-    return x->inputs[0];
-}
-
-atl_node *atl_before_swap(const atl_node *x)
-{
-    int order[ATL_MAX_RANK], rank = x->shape->rank;
-    atl_node *before = rank < 2 ? NULL : atl_before_transpose(x, order);
-    for (int i = 0; before && i < rank; i++)
+    for (int i = 0; i < rank; i++)
         if (order[i] != (i < rank - 2 ? i : 2 * rank - 3 - i))
-            return NULL;
-    return before;
+            return 0;
+    return rank >= 2;
 }
 
 /* A transpose that moves nothing becomes the input.  A transpose of a transpose becomes one.  If only dimensions of 1
@@ -105,7 +93,7 @@ static atl_node *transpose_simplified(atl_node *y)
 {
     atl_node *x = y->inputs[0];
     int order[ATL_MAX_RANK], inner[ATL_MAX_RANK], last = -1, moved = 0, swapped = 0;
-    order_of(y, order);
+    atl_transpose_order(y, order);
     for (int i = 0; i < y->shape->rank; i++) {
         moved |= order[i] != i;
         swapped |= y->shape->size[i] != 1 && order[i] < last;
@@ -116,12 +104,12 @@ static atl_node *transpose_simplified(atl_node *y)
         return x;
     if (!swapped)
         return atl_reshape(x, *y->shape);
-    if (atl_before_swap(y) && atl_hooks_of(x)->transposed && atl_is_read_once(x))
+    if (swaps_last_two(order, y->shape->rank) && atl_hooks_of(x)->transposed && atl_is_read_once(x))
         return atl_hooks_of(x)->transposed(x);
     if (x->op != y->op)
         return NULL;
     atl_transpose_args args = {.x = x->inputs[0]};
-    order_of(x, inner);
+    atl_transpose_order(x, inner);
     for (int i = 0; i < y->shape->rank; i++)
         args.order[i] = inner[order[i]];
     return atl_transpose_with(&args);
@@ -131,7 +119,7 @@ static void describe_transpose(const atl_node *y, char *text, size_t size)
 {
     int order[ATL_MAX_RANK];
     size_t at = (size_t)snprintf(text, size, "order");
-    order_of(y, order);
+    atl_transpose_order(y, order);
     for (int i = 0; i < y->shape->rank && at < size; i++)
         at += (size_t)snprintf(text + at, size - at, " %d", order[i]);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "graph/memory.h"
+#include "lowering/op_hooks.h"
 #include "program/program_state.h"
 
 enum { RUNS = 7 };

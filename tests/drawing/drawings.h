@@ -73,7 +73,7 @@ static inline int count_of(const char *text, const char *part)
 }
 
 /* The line that draws the node, as an array of its own. */
-static inline const char *line_of(const char *text, const char *begin)
+__attribute__((noinline, unused)) static const char *line_of(const char *text, const char *begin)
 {
     static char line[2048];
     const char *at = strstr(text, begin);

@@ -1,7 +1,9 @@
-/* Simplification: equations between element-wise ops (algebra.c), and each op's own `simplify`.  Element-wise ops
+/* Simplification: equations between element-wise ops (algebra.c), each op's own `simplify`, and equations between other
+ * ops (peephole.c).  Element-wise ops
  * broadcast by themselves, so their inputs need no explicit broadcast.  An op on constants only becomes a constant. */
 #include "atled/program.h"
 #include "compiler/passes/algebra.h"
+#include "compiler/passes/peephole.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/simplify.h"
@@ -79,7 +81,9 @@ static atl_node *simpler_than(atl_node *node)
     atl_node *simpler = reckoned(node);
     if (!simpler)
         simpler = atl_simplify_by_algebra(node);
-    return !simpler && node->op->simplify ? node->op->simplify(node) : simpler;
+    if (!simpler && node->op->simplify)
+        simpler = node->op->simplify(node);
+    return simpler || node->graph->broken ? simpler : atl_simplify_by_peephole(node);
 }
 
 atl_node *atl_simplified(atl_node *node)

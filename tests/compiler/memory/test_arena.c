@@ -2,6 +2,7 @@
  * without it. */
 #include "compiler/memory/arena.h"
 #include "compiler/plan/plan.h"
+#include "graph/memory.h"
 #include "passes.h"
 
 static int overlap(const atl_block *a, const atl_block *b)
