@@ -38,6 +38,15 @@ static atl_node *image, *nodes[16];
 static atl_program *program;
 static atl_tensor *pixels;
 static atl_fool_result fooled;
+/* Not literals in the macros below: options outlive the function that makes them, and what they point at must, too. */
+static atl_feed feeds[2];
+static atl_machine_peak peak = {1e9, 1e9};
+static atl_npz_args npz_args;
+static atl_npz_entry npz_entry;
+static atl_onnx_binding onnx_bindings[2];
+static atl_onnx_size onnx_sizes[] = {{"batch", 1}, {NULL, 0}};
+static atl_onnx_value onnx_values[2];
+static atl_override overrides[] = {{"relu", NULL, atl_guided_relu}, {NULL, NULL, NULL}};
 /* These live as long as the test. */
 static atl_graph *fooled_graph;
 static atl_fooler *fooler;
@@ -56,7 +65,7 @@ static atl_onnx_report *onnx_report;
 #define GOOD_atl_dataset_p        dataset
 #define GOOD_atl_descent_effect_p (atl_descent_effect *)memory
 #define GOOD_atl_dtype            ATL_FLOAT32
-#define GOOD_atl_feed_p           ATL_FEED(image, pixels)
+#define GOOD_atl_feed_p           feeds
 #define GOOD_atl_fool_result_p    &fooled
 #define GOOD_atl_fool_watch_p     stop_at_once
 #define GOOD_atl_fooler_p         fooler
@@ -64,7 +73,7 @@ static atl_onnx_report *onnx_report;
 #define GOOD_atl_graph_p          g
 #define GOOD_atl_initializer      atl_zeros()
 #define GOOD_atl_layout           ATL_NHWC
-#define GOOD_atl_machine_peak_p   (&(atl_machine_peak){1e9, 1e9})
+#define GOOD_atl_machine_peak_p   (&peak)
 #define GOOD_atl_model_p          atl_model_find("mlp")
 #define GOOD_atl_model_size_p     (atl_model_size *)memory
 #define GOOD_atl_node_p           image
@@ -72,18 +81,18 @@ static atl_onnx_report *onnx_report;
 #define GOOD_atl_nodes            ((atl_nodes){2, nodes})
 #define GOOD_atl_int_op           ATL_INT_ADD
 #define GOOD_atl_onnx_p           onnx
-#define GOOD_atl_onnx_binding_p   ATL_ONNX_BINDINGS({"image", image})
+#define GOOD_atl_onnx_binding_p   onnx_bindings
 #define GOOD_atl_onnx_report_p    onnx_report
 #define GOOD_atl_onnx_report_p_p  NULL /* what is returned there would have to be freed */
-#define GOOD_atl_onnx_size_p      ATL_ONNX_SIZES({"batch", 1})
-#define GOOD_atl_onnx_value_p     ATL_ONNX_VALUES({"image", pixels})
-#define GOOD_atl_npz_args_p       (&(atl_npz_args){.graph = g, .path = path})
-#define GOOD_atl_npz_entry_p      (&(atl_npz_entry){"a", pixels})
+#define GOOD_atl_onnx_size_p      onnx_sizes
+#define GOOD_atl_onnx_value_p     onnx_values
+#define GOOD_atl_npz_args_p       (&npz_args)
+#define GOOD_atl_npz_entry_p      (&npz_entry)
 #define GOOD_atl_npz_p            npz
 #define GOOD_atl_npz_report_p     (atl_npz_report *)memory
 #define GOOD_atl_op_p             atl_op_of(nodes[1])
 #define GOOD_atl_optimizer_rule_p atl_adam().rule
-#define GOOD_atl_override_p       ATL_OVERRIDES({"relu", NULL, atl_guided_relu})
+#define GOOD_atl_override_p       overrides
 #define GOOD_atl_part             ATL_TEST
 #define GOOD_atl_profile_format   ATL_PROFILE_JSON
 #define GOOD_atl_program_p        program
@@ -122,6 +131,11 @@ static void set_arguments(void)
     for (int i = 0; i < 16; i++)
         nodes[i] = i % 2 ? atl_relu(image) : image;
     pixels = random_tensor(ATL_SHAPE(1, 4, 4, 3), 0, 255);
+    feeds[0] = (atl_feed){image, pixels};
+    npz_args = (atl_npz_args){.graph = g, .path = path};
+    npz_entry = (atl_npz_entry){"a", pixels};
+    onnx_bindings[0] = (atl_onnx_binding){"image", image};
+    onnx_values[0] = (atl_onnx_value){"image", pixels};
     program = atl_compile(g, ATL_NODES(nodes[1]), .threads = 1);
     context = atl_context_new(program);
     cr_assert_eq(atl_program_profile(program, ATL_FEED(image, pixels), 1), ATL_OK, "%s", atl_error());
