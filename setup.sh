@@ -59,11 +59,49 @@ update_lists() {
     return 1
 }
 
+# The packages' names elsewhere, in the order Debian, Fedora, Arch, Alpine, macOS (Homebrew). "-": comes with another one, or is missing.
+names_elsewhere='
+gcc gcc gcc build-base gcc
+libc6-dev glibc-devel - musl-dev -
+meson meson meson meson meson
+ninja-build ninja-build ninja samurai ninja
+pkg-config pkgconf-pkg-config pkgconf pkgconf pkgconf
+libdnnl-dev onednn-devel onednn onednn-dev onednn
+uthash-dev uthash-devel uthash uthash-dev uthash
+libzip-dev libzip-devel libzip libzip-dev libzip
+zlib1g-dev zlib-devel zlib zlib-dev zlib
+libpng-dev libpng-devel libpng libpng-dev libpng
+libjpeg-dev libjpeg-turbo-devel libjpeg-turbo libjpeg-turbo-dev jpeg-turbo
+libcairo2-dev cairo-devel cairo cairo-dev cairo
+libgraphviz-dev graphviz-devel graphviz graphviz-dev graphviz
+libjansson-dev jansson-devel jansson jansson-dev jansson
+nettle-dev nettle-devel nettle nettle-dev nettle
+libcriterion-dev criterion-devel criterion criterion-dev criterion
+'
+
+# names_on COLUMN PACKAGE...: what Debian calls so, as it is called elsewhere
+names_on() {
+    local column=$1 package
+    for package in "${@:2}"; do
+        awk -v package="$package" -v column="$column" '$1 == package && $column != "-" { print $column }' <<<"$names_elsewhere"
+    done | tr '\n' ' '
+}
+
+# how_to_install PACKAGE...: the command of each system
+how_to_install() {
+    printf '  Fedora:  dnf install %s\n' "$(names_on 2 "$@")"
+    printf '  Arch:    pacman -S %s\n' "$(names_on 3 "$@")"
+    printf '  Alpine:  apk add %s\n' "$(names_on 4 "$@")"
+    printf '  macOS:   brew install libomp %s\n' "$(names_on 5 "$@")"
+    printf '  (a package that your system lacks has to be built; Debian calls them %s)\n' "$*"
+}
+
 # need PACKAGE...: installed, or the end
 need() {
     [ "${PACKAGES:-}" != installed ] || return 0
     command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
-        fail "please install what Debian calls: $*
+        fail "please install these packages:
+$(how_to_install "$@")
 Then tell me that they are there: PACKAGES=installed ./setup.sh ..."
     local wanted
     mapfile -t wanted < <(missing "$@")
