@@ -17,7 +17,7 @@ extern "C" {
 
 typedef struct atl_dot_args {
     atl_graph *graph;
-    const char *path;  /* ends in .svg, .png or .pdf: rendered; any other: the text of the drawing */
+    const char *path;  /* ends in .svg, .png or .pdf: rendered; .html: the explorer; any other: DOT text */
     FILE *file;        /* instead of path: receives the text */
     atl_node *from;    /* draw only nodes that depend on it ... */
     atl_node *to;      /* ... and only nodes on which it depends; with both: the nodes on paths between the two */
@@ -30,7 +30,10 @@ typedef struct atl_dot_args {
     int end_;
 } atl_dot_args;
 
-/* The same graph gives the same bytes.  Null nodes in from, to and outputs restrict nothing.  A graph in which a
+/* The explorer is one page that works from disk, without a network: scopes fold, nodes are searched, and a click on a
+ * node or an edge tells about it.  .depth is how deep it is unfolded at first; 0: as deep as fits the window.
+ *
+ * The same graph gives the same bytes.  Null nodes in from, to and outputs restrict nothing.  A graph in which a
  * builder has recorded an error is drawn up to that point, with the error in the title; a graph for which memory ran
  * out is not drawn: ATL_OUT_OF_MEMORY. ATL_INVALID for a node of another graph, or if no path leads from `from` to
  * `to`; ATL_BAD_FILE if the file cannot be written, and the old file is intact; ATL_UNSUPPORTED if rendering was not

@@ -76,18 +76,29 @@ static const atl_graph *graph_of(const atl_dot_args *args)
     return NULL;
 }
 
-atl_status atl_dot_text(const atl_dot_args *args, FILE *file, char **text_out, int64_t *boxes_out)
+atl_status dot_check_arguments(const atl_dot_args *args, const atl_graph **graph_out)
 {
     if (ATL_LIST_IS_NULL(args->outputs))
         return atl_null_argument("atl_write_dot", "the list of outputs is");
-    drawing d = {.graph = graph_of(args), .args = args, .text = {.file = file}};
-    if (!d.graph)
+    const atl_graph *graph = graph_of(args);
+    if (!graph)
         return atl_set_error(ATL_INVALID, "dot: no graph is given");
-    if (d.graph->broken == ATL_OUT_OF_MEMORY) /* nobody's mistake that could be seen in a drawing */
-        return atl_set_error(ATL_OUT_OF_MEMORY, "dot: the graph is not whole: %s", d.graph->error);
+    if (graph->broken == ATL_OUT_OF_MEMORY) /* nobody's mistake that could be seen in a drawing */
+        return atl_set_error(ATL_OUT_OF_MEMORY, "dot: the graph is not whole: %s", graph->error);
     if (args->depth < 0)
         return atl_set_error(ATL_INVALID, "dot: a depth of %d; it must be 1 or more, or 0 for no boxes", args->depth);
-    atl_status status = atl_give_names(d.graph) ? draw(&d) : atl_out_of_memory();
+    if (!atl_give_names(graph))
+        return atl_out_of_memory();
+    *graph_out = graph;
+    return ATL_OK;
+}
+
+atl_status atl_dot_text(const atl_dot_args *args, FILE *file, char **text_out, int64_t *boxes_out)
+{
+    drawing d = {.args = args, .text = {.file = file}};
+    if (dot_check_arguments(args, &d.graph))
+        return atl_error_status();
+    atl_status status = draw(&d);
     if (boxes_out)
         *boxes_out = d.boxes;
     if (text_out)

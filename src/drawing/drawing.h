@@ -57,11 +57,17 @@ extern const struct dot_hue {
     const char *line, *fill, *box, *frame_line, *frame;
 } dot_hues[HUES]; /* of the forward part, then of the gradients in turn */
 
+/* Checks the options; *graph_out is the graph to draw, with the names of its nodes given. */
+atl_status dot_check_arguments(const atl_dot_args *args, const atl_graph **graph_out);
 atl_status dot_select_nodes(drawing *d);                  /* sets is_drawn, is_wanted */
 atl_status dot_place_nodes(drawing *d);                   /* everything except the edges and the text */
 void dot_put_frames(drawing *d);                          /* every frame with its content */
 void dot_put_shape(dot_text *text, const atl_node *node); /* 1x28x28x3 */
 atl_status dot_put_edges(drawing *d);
 void dot_release_scopes(drawing *d);
+
+/* Graphviz keeps its state, including messages, in globals: one thread at a time. */
+void dot_lock_graphviz(void);
+void dot_unlock_graphviz(void);
 
 #endif

@@ -7,15 +7,17 @@
 
 #include "config.h"
 #include "drawing/dot.h"
+#include "drawing/drawing.h"
+#include "drawing/explorer.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/variables.h"
 #include "files/atomic_file.h"
 
-/* "svg" for a path that ends in .svg; null for a path that is not rendered. */
+/* "svg" for a path that ends in .svg, "html" for the explorer; null for a path that is not rendered. */
 static const char *format_of(const char *path)
 {
-    static const char *const formats[] = {"svg", "png", "pdf"};
+    static const char *const formats[] = {"svg", "png", "pdf", "html"};
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof formats / sizeof formats[0]; i++)
         if (strcasecmp(dot + 1, formats[i]) == 0)
@@ -48,9 +50,16 @@ static atl_status write_text(const atl_dot_args *args)
 /* The layout's time grows faster than the drawing, and its stack grows with the drawing. */
 enum { MOST_BOXES = 4000 };
 
-/* Graphviz keeps its state, including messages, in globals. */
 static pthread_mutex_t graphviz = PTHREAD_MUTEX_INITIALIZER;
 static char complaint[512];
+
+void dot_lock_graphviz(void)
+{
+    pthread_mutex_lock(&graphviz);
+    complaint[0] = 0;
+}
+
+void dot_unlock_graphviz(void) { pthread_mutex_unlock(&graphviz); }
 
 static int keep_error_text(char *message)
 {
@@ -69,44 +78,55 @@ static atl_status save(const char *target, const char *data, size_t size)
     return atl_atomic_commit(file);
 }
 
-static atl_status lay_out_and_save(GVC_t *context, Agraph_t *drawing, const char *format, const char *target)
+static char *copy_of(const char *data, size_t size)
+{
+    char *copy = atl_allocate(size + 1, 1);
+    if (copy)
+        memcpy(copy, data, size);
+    return copy;
+}
+
+/* data_out: a copy that ends with a null byte, for atl_release; null: the file `target` is written. */
+static atl_status lay_out_and_save(GVC_t *context, Agraph_t *drawn, const char *format, const char *target,
+                                   char **data_out)
 {
     char *data = NULL;
     unsigned size = 0;
     if (strcmp(format, "png") == 0) /* twice the resolution of a screen, so that small text is sharp */
-        agattr(drawing, AGRAPH, (char *)"dpi", (char *)"144");
-    if (gvLayout(context, drawing, "dot"))
+        agattr(drawn, AGRAPH, (char *)"dpi", (char *)"144");
+    if (gvLayout(context, drawn, "dot"))
         return atl_set_error(ATL_INTERNAL, "%s: Graphviz cannot lay the graph out: %s", target, complaint);
     atl_status status;
-    if (gvRenderData(context, drawing, format, &data, &size) || !data)
+    if (gvRenderData(context, drawn, format, &data, &size) || !data)
         status = atl_set_error(ATL_UNSUPPORTED,
                                "%s: Graphviz cannot render %s here: %s; a name that ends in .dot gets the text", target,
                                format, complaint);
+    else if (data_out)
+        status = (*data_out = copy_of(data, size)) ? ATL_OK : atl_out_of_memory();
     else
         status = save(target, data, size);
     gvFreeRenderData(data);
-    gvFreeLayout(context, drawing);
+    gvFreeLayout(context, drawn);
     return status;
 }
 
-static atl_status render_text(const char *text, const char *format, const char *target)
+static atl_status render_text(const char *text, const char *format, const char *target, char **data_out)
 {
     atl_status status = ATL_OK;
-    pthread_mutex_lock(&graphviz);
-    complaint[0] = 0;
+    dot_lock_graphviz();
     agusererrf outer = agseterrf(keep_error_text);
     GVC_t *context = gvContext();
-    Agraph_t *drawing = context ? agmemread(text) : NULL;
-    if (drawing)
-        status = lay_out_and_save(context, drawing, format, target);
+    Agraph_t *drawn = context ? agmemread(text) : NULL;
+    if (drawn)
+        status = lay_out_and_save(context, drawn, format, target, data_out);
     else
         status = atl_set_error(ATL_INTERNAL, "%s: Graphviz cannot read the drawing: %s", target, complaint);
-    if (drawing)
-        agclose(drawing);
+    if (drawn)
+        agclose(drawn);
     if (context)
         gvFreeContext(context);
     agseterrf(outer);
-    pthread_mutex_unlock(&graphviz);
+    dot_unlock_graphviz();
     return status;
 }
 
@@ -122,12 +142,33 @@ static atl_status render(const atl_dot_args *args, const char *format)
             "or only what lies between two nodes, or write the text (.dot)",
             args->path, (long long)boxes, MOST_BOXES);
     if (!status)
-        status = render_text(text, format, args->path);
+        status = render_text(text, format, args->path, NULL);
     atl_release(text);
     return status;
 }
 
+/* The drawing for readers without JavaScript: layers as boxes; null if it is too large, or cannot be made. */
+static char *still_drawing(const atl_dot_args *args)
+{
+    enum { MOST_STILL = 300 };
+    char *text = NULL, *svg = NULL;
+    int64_t boxes = 0;
+    atl_dot_args still = *args;
+    if (still.depth == 0)
+        still.depth = 1;
+    if (!atl_dot_text(&still, NULL, &text, &boxes) && boxes <= MOST_STILL)
+        render_text(text, "svg", args->path, &svg);
+    atl_release(text);
+    return svg;
+}
+
 #else
+
+static char *still_drawing(const atl_dot_args *args)
+{
+    (void)args;
+    return NULL;
+}
 
 static atl_status render(const atl_dot_args *args, const char *format)
 {
@@ -140,6 +181,22 @@ static atl_status render(const atl_dot_args *args, const char *format)
 
 #endif
 
+static atl_status write_explorer(const atl_dot_args *args)
+{
+    atl_atomic_file *file;
+    atl_status status = atl_atomic_open(&file, args->path);
+    if (status)
+        return status;
+    char *svg = still_drawing(args);
+    const char *start = svg ? strstr(svg, "<svg") : NULL; /* what is before it belongs in files of its own */
+    status = explorer_write(args, start, atl_atomic_stream(file));
+    atl_release(svg);
+    if (!status)
+        return atl_atomic_commit(file);
+    atl_atomic_abandon(file);
+    return status;
+}
+
 static atl_status write_drawing(const atl_dot_args *args)
 {
     if (args->file)
@@ -147,7 +204,9 @@ static atl_status write_drawing(const atl_dot_args *args)
     if (!args->path || !args->path[0])
         return atl_set_error(ATL_INVALID, "dot: neither a path nor a file to write to is given");
     const char *format = format_of(args->path);
-    return format ? render(args, format) : write_text(args);
+    if (!format)
+        return write_text(args);
+    return strcmp(format, "html") == 0 ? write_explorer(args) : render(args, format);
 }
 
 atl_status atl_write_dot_with(const atl_dot_args *args)

@@ -18,7 +18,7 @@ void atl_write_json_text(FILE *file, const char *text)
 {
     fputc('"', file);
     for (const unsigned char *c = (const unsigned char *)text; *c;) {
-        size_t length = *c < 0x20 || *c == '"' || *c == '\\' ? 0 : atl_character_at(c);
+        size_t length = *c < 0x20 || *c == '<' || *c == '"' || *c == '\\' ? 0 : atl_character_at(c);
         if (length)
             fwrite(c, 1, length, file);
         else

@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-/* A string.  Each byte that is not UTF-8 becomes U+FFFD, because JSON allows no others. */
+/* A string.  Each byte that is not UTF-8 becomes U+FFFD, because JSON allows no others; "<" becomes
+ * \u003c, so that the text can stand in a page. */
 void atl_write_json_text(FILE *file, const char *text);
 
 /* A number with that many decimals, up to 9; null if it is not finite, because JSON has no such numbers. */

@@ -25,6 +25,7 @@ static const char *written_number(double number, int decimals)
 Test(json, escapes)
 {
     cr_expect_str_eq(written_text("conv1/weights"), "\"conv1/weights\"");
+    cr_expect_str_eq(written_text("</script>"), "\"\\u003c/script>\"");
     cr_expect_str_eq(written_text("a\"b\\c"), "\"a\\\"b\\\\c\"");
     cr_expect_str_eq(written_text("\x1b[31m\n\x7f"), "\"\\u001b[31m\\u000a\\u007f\"");
     cr_expect_str_eq(written_text("\xc3\xa4\xe2\x82\xac"), "\"\xc3\xa4\xe2\x82\xac\"");
