@@ -80,21 +80,17 @@ static atl_node *network_loss(const bench_case *c, built_case *b)
 
 static int want_gradients(const bench_case *c, built_case *b)
 {
-    int64_t count = 1;
-    atl_node *const *by = &b->image;
-    if (c->want == BY_WEIGHTS)
-        by = atl_variables(b->graph, &count);
+    atl_nodes by = c->want == BY_WEIGHTS ? atl_variables(b->graph) : ATL_NODES(b->image);
     b->outputs[0] = b->loss;
-    b->count = count + 1;
-    return count < 255 &&
-           atl_gradients(.of = ATL_NODES(b->loss), .by = {count, by}, .result_out = b->outputs + 1) == ATL_OK;
+    b->count = by.count + 1;
+    return by.count < 255 && atl_gradients(.of = ATL_NODES(b->loss), .by = by, .result_out = b->outputs + 1) == ATL_OK;
 }
 
 /* Sets the decay of dense layers, or of convolutions too; never of biases or normalisation layers. */
 static void set_decays(const bench_case *c, built_case *b)
 {
-    int64_t count;
-    atl_node *const *variable = atl_variables(b->graph, &count);
+    int64_t count = atl_variables(b->graph).count;
+    atl_node *const *variable = atl_variables(b->graph).node;
     for (int64_t i = 0; i < count; i++) {
         int rank = atl_shape_of(variable[i]).rank;
         if (c->optimizer == SGD_DECAY && rank == 2)
@@ -131,8 +127,8 @@ static int want_step(const bench_case *c, built_case *b)
 
 static int fail(const bench_case *c, const built_case *b)
 {
-    const char *error = b->graph ? atl_graph_error(b->graph) : NULL;
-    fprintf(stderr, "%s: %s\n", c->name, error ? error : atl_error());
+    (void)b;
+    fprintf(stderr, "%s: %s\n", c->name, atl_error());
     return 0;
 }
 
@@ -143,10 +139,9 @@ int open_case(const bench_case *c, built_case *built_out)
     if (!b->graph)
         return fail(c, b);
     b->loss = c->model ? network_loss(c, b) : mlp_loss(c, b);
-    int64_t variables = 0;
-    atl_node *const *variable = atl_variables(b->graph, &variables);
-    for (int64_t i = 0; i < variables; i++) /* creates the weights now, so that compile time does not include them */
-        atl_variable_value(variable[i]);
+    atl_nodes variables = atl_variables(b->graph);
+    for (int64_t i = 0; i < variables.count; i++) /* creates the weights now: compile time does not include them */
+        atl_variable_value(variables.node[i]);
     double start = seconds_now();
     if (!b->loss || !(c->want == TRAINING ? want_step(c, b) : want_gradients(c, b)))
         return fail(c, b);

@@ -33,7 +33,7 @@ static int step_with_data(fed_loop *l)
     do
         batch = atl_batches_next(l->batches);
     while (batch->count < shape.size[0]);
-    atl_tensor *images = atl_tensor_view(ATL_FLOAT32, shape, atl_floats(batch->images));
+    atl_tensor *images = atl_tensor_view(ATL_FLOAT32, shape, (float *)atl_floats(batch->images));
     int ok = images && step(l, images);
     atl_tensor_free(images);
     return ok;

@@ -47,18 +47,17 @@ int main(int argc, char **argv)
 
     /* The whole step is one node: every variable takes its new value when the run ends. */
     enum { MOST = 32 };
-    int64_t count;
-    atl_node *const *variables = atl_variables(g, &count);
+    atl_nodes variables = atl_variables(g);
     atl_node *weights[MOST], *gradients[MOST], *steps[MOST + 1];
     int64_t trained = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (atl_variable_is_trainable(variables[i]))
-            weights[trained++] = variables[i];
+    for (int64_t i = 0; i < variables.count; i++)
+        if (atl_variable_is_trainable(variables.node[i]))
+            weights[trained++] = variables.node[i];
     atl_gradients(.of = ATL_NODES(cost), .by = {trained, weights}, .result_out = gradients);
     for (int64_t i = 0; i < trained; i++)
         steps[i] = atl_assign(weights[i], atl_sub(weights[i], atl_mul(gradients[i], rate)));
     steps[trained] = atl_assign(counter, atl_increment(counter));
-    atl_program *program = atl_compile(g, ATL_NODES(atl_group_with((int)trained + 1, steps), cost));
+    atl_program *program = atl_compile(g, ATL_NODES(atl_group_with((atl_nodes){trained + 1, steps}), cost));
 
     float first = 0, last = 0;
     for (int i = 0; program && i < 200; i++) {

@@ -1,18 +1,19 @@
-/* A convolutional and a fully connected network on the same pictures, side by side in one graph and one training step.
+/* Trains a convolutional and a fully connected network on the same images, in one graph and one training step.
  *
- * Each picture shows one of four small patterns, somewhere, in noise.  The convolutional network wins, since a pattern
- * that it has learnt in one place it knows everywhere; the dense one, with ten times the weights, has to see each in
- * each place.
+ * Each image shows one of four small patterns, somewhere, in noise.  The convolutional network wins: a pattern that it
+ * has learned in one place it recognises everywhere.  The dense network has ten times the weights, and must see every
+ * pattern in every place.
  *
- * Where yours loses, look here first; each can be seen with `conv_or_dense MISTAKE`:
- *   scrambled  The order of the pixels.  A picture [channels, height, width] that was reshaped, not transposed, to [height, width,
- *              channels] is scrambled.  A dense layer does not care; a convolution lives on neighbours.
- *   raw        Pixels 0..255 as they are.  Bring them to mean 0 and deviation 1.
- *   wild       Initial weights of deviation 1, as in old tutorials.  The default of atl_conv_layer is He's, sqrt(2 / fan-in).
- *   hasty      A rate that is too high.  The dense network may bear it; the convolutions' relus die, all scores become equal, and
- *              the loss stays at log(classes).
- *   early      Stopped too soon: a convolution is slower to begin.
- * And data whose columns have no order are no picture: nothing is to be gained from neighbours there.
+ * If your convolutional network loses, look for one of these mistakes; `conv_or_dense MISTAKE` shows the effect of each:
+ *   scrambled  The order of the pixels.  An image [channels, height, width] that was reshaped, not transposed, to
+ *              [height, width, channels] is scrambled.  A dense layer is not affected; a convolution needs neighbours.
+ *   raw        Pixels 0..255 as they are.  Scale them to mean 0 and standard deviation 1.
+ *   wild       Initial weights with standard deviation 1, as in old tutorials.  The default of atl_conv_layer is that of
+ *              He et al., sqrt(2 / fan-in).
+ *   hasty      A learning rate that is too high.  The dense network may tolerate it; the relus of the convolutional
+ *              network die, all scores become equal, and the loss stays at log(classes).
+ *   early      Training stopped too soon: a convolutional network starts more slowly.
+ * Convolutions do not help with data whose columns have no order, because neighbours mean nothing there.
  * usage: conv_or_dense [MISTAKE] */
 #include <atled/atled.h>
 #include <stdio.h>

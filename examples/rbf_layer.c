@@ -24,7 +24,7 @@ static atl_node *rbf_of_ops(atl_node *image, atl_node *centers, atl_node *beta)
 /* True if the sizes differ for certain: ATL_ANY is known only when a program runs, and then they are compared again. */
 static int differ(int64_t a, int64_t b) { return a != b && a != ATL_ANY && b != ATL_ANY; }
 
-static int infer_rbf(atl_node *y)
+static bool infer_rbf(atl_node *y)
 {
     atl_shape image = atl_shape_of(atl_input_of(y, 0)), centers = atl_shape_of(atl_input_of(y, 1));
     atl_shape beta = atl_shape_of(atl_input_of(y, 2));

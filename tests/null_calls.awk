@@ -1,7 +1,7 @@
-# null_calls.awk HEADER...: for every public function, calls with a null pointer for each pointer argument in turn and for all at
-# once, as C text for test_null_arguments.c.  A struct of options has its pointers and lists made null in turn, too: once with every
-# number zero and once with every number 1.  GOOD_type is what stands for an argument that is not null; a type that has none
-# does not compile, so no public function is left out.
+# null_calls.awk HEADER...: for every public function, writes calls with a null pointer for each pointer argument in turn
+# and for all at once, as C text for test_null_arguments.c.  The pointers and lists in a struct of options are made null
+# in turn, too: once with every number zero and once with every number 1.  GOOD_type stands for an argument that is not
+# null; a type without one does not compile, so no public function is left out.
 function trim(s) { gsub(/^ +| +$/, "", s); return s }
 function mangled(type) {
     gsub(/const|struct/, "", type)
@@ -29,9 +29,10 @@ function declarators(field, kind, name, array,    n, i, parts, base, one) {
     }
     return n
 }
-# A function that makes the options with so many of their pointers set, the one numbered `null` not; returns how many there are.
+# Writes a function that makes options with all pointers set but number `null`; returns the number of pointers.
 function define_options(type, body,    n, i, j, m, fields, kind, name, array, pointers) {
-    print "static " type " options_" type "(int null, int number)\n{\n    " type " o;\n    memset(&o, 0, sizeof o);\n    (void)number;\n    (void)null;"
+    print "static " type " options_" type "(int null, int number)\n{"
+    print "    " type " o;\n    memset(&o, 0, sizeof o);\n    (void)number;\n    (void)null;"
     n = split(body, fields, ";")
     pointers = 0
     for (i = 1; i <= n; i++) {
@@ -42,9 +43,10 @@ function define_options(type, body,    n, i, j, m, fields, kind, name, array, po
             if (name[j] ~ /_$/)
                 continue
             if (kind[j] ~ /\*/ || is_list(kind[j]))
-                print "    if (null != -2 && null != " pointers++ ")\n        o." name[j] (array[j] ? "[0]" : "") " = GOOD_" mangled(kind[j]) ";" \
+                print "    if (null != -2 && null != " pointers++ ")\n        o." name[j] (array[j] ? "[0]" : "") \
+                      " = GOOD_" mangled(kind[j]) ";" \
                       (is_list(kind[j]) ? "\n    else\n        o." name[j] " = (atl_nodes){2, NULL};" : "")
-            else if (!array[j] && kind[j] ~ /^(int|int32_t|int64_t|uint64_t|unsigned|float|double)$/)
+            else if (!array[j] && kind[j] ~ /^(bool|int|int32_t|int64_t|uint64_t|unsigned|float|double)$/)
                 print "    o." name[j] " = number ? 1 : 0;"
         }
     }

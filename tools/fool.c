@@ -18,7 +18,7 @@ typedef struct file_verdict {
     double probability, top_probability;
 } file_verdict;
 
-static int watch(void *context, const atl_fool_progress *now)
+static bool watch(void *context, const atl_fool_progress *now)
 {
     fool_session *s = context;
     char target[96], top[96], text[384];
@@ -145,7 +145,7 @@ static int draw_panel(fool_session *s, const char *path, const atl_fool_result *
         if (strncmp(c, "cross-entropy", 13) == 0)
             c[5] = ' ';
     atl_shape shape = atl_tensor_shape(s->start);
-    atl_tensor *written = atl_tensor_view(ATL_FLOAT32, shape, atl_floats(file));
+    atl_tensor *written = atl_tensor_view(ATL_FLOAT32, shape, (float *)atl_floats(file));
     s->probability[result->iterations] = v->probability;
     const story drawing = {title,
                            subtitle,

@@ -35,7 +35,8 @@ static int read_settings(settings *set, int argc, char **argv, int *operand, int
     return read_options(&line, argc, argv, operand, code);
 }
 
-/* "NAME" or "NAME[:, 3, ...]": one index or ":" for each dimension; those that are left out are whole.  Null after a complaint. */
+/* "NAME" or "NAME[:, 3, ...]": one index or ":" for each dimension; further dimensions are taken whole.  Null after
+ * reporting an error. */
 static atl_node *part_named(const onnx_file *f, const char *word)
 {
     const char *bracket = word ? strrchr(word, '[') : NULL;
@@ -130,7 +131,7 @@ static int write_results(const settings *set, const onnx_file *f, const atl_prog
         return 0;
     atl_status status = length > 4 && strcmp(set->output + length - 4, ".png") == 0
                             ? write_map(set->output, entry[0].value)
-                            : atl_write_npz(set->output, entry, count);
+                            : atl_write_npz(set->output, count, entry);
     return status ? report_error("grad", exit_code_of(status), "%s", atl_error()) : 0;
 }
 

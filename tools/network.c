@@ -8,7 +8,7 @@ const char *const *network_names(void)
 {
     enum { MOST = 32 };
     static const char *names[MOST + 1];
-    int count;
+    int64_t count;
     const atl_model *const *models = atl_models(&count);
     for (int i = 0; i < count && i < MOST; i++)
         names[i] = models[i]->name;
@@ -52,8 +52,8 @@ int open_network_for(const char *command, const char *name, const char *weights,
 
 const char *first_non_finite_variable(const atl_graph *graph)
 {
-    int64_t count;
-    atl_node *const *variable = atl_variables(graph, &count);
+    int64_t count = atl_variables(graph).count;
+    atl_node *const *variable = atl_variables(graph).node;
     for (int64_t i = 0; i < count; i++) {
         const atl_tensor *value = atl_variable_value(variable[i]);
         const float *x = value ? atl_floats(value) : NULL;

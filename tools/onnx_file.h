@@ -51,8 +51,9 @@ typedef struct onnx_file {
     atl_feed feed[MOST_ONNX_FEEDS + 1];
 } onnx_file;
 
-/* Opens the model.  words: "NAME=FILE" or "FILE" for the first input: .npy, or a picture, which is fitted to the input; unless null.  0, or the
- * exit code after having said what is wrong.  close_onnx is needed either way. */
+/* Opens the model, and the files for its inputs: each of `words` is "NAME=FILE", or "FILE" for the first input: .npy, or
+ * an image, which is resized to the input.  words may be null.  Returns 0, or the exit code after reporting the error.
+ * Call close_onnx in both cases. */
 int open_onnx(const char *command, const char *path, const option_list *words, const picture_numbers *picture,
               onnx_file *file_out);
 void close_onnx(onnx_file *file);

@@ -83,9 +83,8 @@ int report_failure(const char *command)
 
 int report_graph_failure(const char *command, const atl_graph *graph)
 {
-    const char *why = graph ? atl_graph_error(graph) : NULL;
-    atl_status first = why ? atl_graph_status(graph) : ATL_OK;
-    return first ? report_error(command, exit_code_of(first), "%s", why) : report_failure(command);
+    atl_status first = graph ? atl_graph_status(graph) : ATL_OK;
+    return first ? report_error(command, exit_code_of(first), "%s", atl_graph_error(graph)) : report_failure(command);
 }
 
 int report_no_memory(const char *command) { return report_error(command, EXIT_INTERNAL, "out of memory"); }

@@ -71,7 +71,7 @@ static int tell(const settings *set, const onnx_file *f, const atl_program *prog
         if (outputs == 1 && shape.rank == 2 && shape.size[0] == 1 && shape.size[1] > 1 && atl_floats(entry[i].value))
             code = print_top(set, entry[i].value);
     }
-    if (!code && set->output && atl_write_npz(set->output, entry, (int)outputs))
+    if (!code && set->output && atl_write_npz(set->output, outputs, entry))
         code = report_error("run", EXIT_BAD_FILE, "%s", atl_error());
     free(entry);
     return code;

@@ -46,8 +46,8 @@ static int ends_in(const char *text, const char *end)
 /* Decay on weights only, never on biases. */
 static void set_decays(const training *t)
 {
-    int64_t count;
-    atl_node *const *variable = atl_variables(t->trained.graph, &count);
+    int64_t count = atl_variables(t->trained.graph).count;
+    atl_node *const *variable = atl_variables(t->trained.graph).node;
     for (int64_t i = 0; i < count; i++) {
         int is_dense = atl_shape_of(variable[i]).rank == 2;
         double decay = is_dense && t->set.decay > 0 ? t->set.decay : t->set.decay_all;
@@ -82,8 +82,8 @@ static int set_one(const char *command, const training *t, const char *option, c
     double value = equals ? strtod(equals + 1, &end) : 0;
     if (!equals || equals == text || end == equals + 1 || *end || !(value >= 0 && value <= 1e6))
         return report_error(command, EXIT_USAGE, "--%s %s: give NAME=X, where X is at least 0", option, text);
-    int64_t count, found = 0;
-    atl_node *const *variable = atl_variables(t->trained.graph, &count);
+    int64_t count = atl_variables(t->trained.graph).count, found = 0;
+    atl_node *const *variable = atl_variables(t->trained.graph).node;
     char names[1024] = "";
     for (int64_t i = 0; i < count; i++) {
         const char *name = atl_name_of(variable[i]);
@@ -172,14 +172,11 @@ static void build_step(training *t)
 /* Only if averages are used, and a layer keeps statistics. */
 static int build_measuring(training *t)
 {
-    int64_t count;
-    atl_updates(t->trained.graph, &count);
-    if (t->set.average <= 0 || !count)
+    if (t->set.average <= 0 || atl_updates(t->trained.graph).count == 0)
         return 1;
     if (!build_net(&t->set, 1, &t->measured))
         return 0;
-    atl_node *const *update = atl_updates(t->measured.graph, &count);
-    t->measure = compile(&t->set, &t->measured, ATL_NODES(atl_group_with((int)count, update)));
+    t->measure = compile(&t->set, &t->measured, ATL_NODES(atl_group_with(atl_updates(t->measured.graph))));
     return t->measure != NULL;
 }
 

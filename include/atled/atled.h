@@ -4,11 +4,17 @@
  * (status.h).
  *
  * Conventions:
- *   failures    an atl_status other than ATL_OK, or null; atl_error() has the message of any function
+ *   failures    an atl_status other than ATL_OK, or null; then atl_error() has the message, whatever function failed
+ *   no error    the text "", never null
  *   results     the return value; a second result is written through a pointer whose name ends in _out
- *   lists       atl_nodes, written ATL_NODES(a, b); in other lists the count comes before the array
- *   options     the fields of an atl_..._args: first the main arguments, then options by name
- *   flags       int, 0 for no
+ *   lists       of nodes: atl_nodes, written ATL_NODES(a, b), as an argument and as a result.  Of structs written in a
+ *               call: ATL_FEEDS({x, value}), ATL_OVERRIDES(...), ATL_ONNX_SIZES(...); the macro adds an entry of zeros,
+ *               which ends the list.  All others: the count, an int64_t, and then the array
+ *   options     the fields of an atl_..._args.  The first field is what the function works on: a node, a graph, a data
+ *               set.  Give it, and the few others that every call needs, by position, and all other options by name.
+ *               An option that the function does not use is an error.  The one exception is atl_optimizer, which is
+ *               made before there is anything to work on: all its options are given by name, or none
+ *   flags       bool
  *   ownership   a const result belongs to the library; a non-const one returned by ..._new, _of, _read, _open or _copy
  *               belongs to the caller, who frees it with the free function of its type
  *

@@ -42,8 +42,8 @@ typedef struct atl_descend_args {
     float rate;                 /* in the unit of the pixels, grey levels; a factor for ATL_DESCENT_RAW */
     float lowest, highest;      /* bounds of the pixels; both 0: no bounds */
     atl_descent method;
-    atl_tensor *moments[2];         /* of Adam: the pixels' shape; zeros before the first iteration */
-    int iteration;                  /* of Adam: 0 for the first */
+    atl_tensor *moments[2];         /* only for Adam: the pixels' shape; zeros before the first iteration */
+    int iteration;                  /* only for Adam: 0 for the first */
     atl_descent_effect *effect_out; /* null: not needed */
     int end_;
 } atl_descend_args;
@@ -69,7 +69,7 @@ typedef struct atl_fooler_args {
     atl_node *image;  /* float32 input [1 or any, h, w, c] of raw pixels 0..255 */
     atl_node *logits; /* [1 or any, classes], computed from it */
     atl_fool_loss loss;
-    atl_compile_args compile; /* .threads, .bfloat16, .disabled_passes and so on; .graph and .outputs are ignored */
+    atl_compile_args compile; /* .threads, .bfloat16, .disabled_passes and so on; leave .graph and .outputs out */
     int end_;
 } atl_fooler_args;
 /* Returns null if image or logits are invalid, or if the graph has an error; see atl_error().  You may load weights
@@ -91,14 +91,14 @@ typedef struct atl_fool_progress {
     int top;                   /* the most probable class */
     double top_probability;
     double loss;
-    int rounded;              /* the classified image was the rounded one */
+    bool rounded;             /* the classified image was the rounded one */
     double seconds;           /* since the start */
     const atl_tensor *pixels; /* [1, h, w, c], as classified */
     const atl_tensor *gradient;
 } atl_fool_progress;
 
-/* Called before the first iteration and after each; return non-zero to stop. */
-typedef int atl_fool_watch(void *context, const atl_fool_progress *progress);
+/* Called before the first iteration and after each; return true to stop. */
+typedef bool atl_fool_watch(void *context, const atl_fool_progress *progress);
 
 /* Why the image did not reach the goal. */
 typedef enum atl_fool_trouble {
@@ -113,10 +113,9 @@ typedef enum atl_fool_trouble {
 } atl_fool_trouble;
 
 typedef struct atl_fool_result {
-    atl_tensor *
-        /* [1, h, w, c], integers 0..255: the image that reached the goal, or the best one; the caller frees it. */
-        pixels;
-    int met;            /* the rounded image is classified as the target with the required confidence */
+    /* [1, h, w, c], integers 0..255: the image that reached the goal, or the best one; the caller frees it. */
+    atl_tensor *pixels;
+    bool met;           /* the rounded image is classified as the target with the required confidence */
     int iterations;     /* number of iterations done */
     double probability; /* of the target, for that image */
     int top;            /* its most probable class */
@@ -131,12 +130,12 @@ typedef struct atl_fool_args {
     atl_fooler *fooler;
     int target;              /* class */
     const atl_tensor *start; /* image [h, w, c] or [1, h, w, c], 0..255; null: uniform noise */
-    uint64_t seed;           /* of the noise */
+    uint64_t seed;           /* of the noise; only without .start */
     atl_descent method;      /* default: Adam */
-    int iterations;          /* at most; 0: 500 */
+    int iterations;          /* at most; 0: 500; ATL_ZERO: only classifies the start */
     float rate;       /* size of a change in grey levels; 0: 2 for Adam, 1 for normalised and sign; raw: a factor, 1 */
-    float confidence; /* 0: 0.99 */
-    int patience;     /* iterations without effect before giving up; 0: 25; negative: never */
+    float confidence; /* of the target, up to 1; 0: 0.99; ATL_ZERO: the most probable class is enough */
+    int patience;     /* iterations without effect before giving up; 0: 25; -1: never */
     atl_fool_watch *watch;       /* may be null */
     void *context;               /* passed to watch */
     atl_fool_result *result_out; /* required */

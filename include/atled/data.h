@@ -45,9 +45,9 @@ typedef struct atl_batches_args {
     int64_t size;            /* examples per batch; 0: 128.  The last batch of an epoch may be smaller */
     int64_t height, width;   /* of the crop taken from each image; 0: the whole image */
     int64_t pad;             /* zeros added on each side of an image before the crop */
-    int shuffle;             /* a new order in every epoch; otherwise the order of the data set */
-    int random_crop;         /* at a random position; otherwise the centre, at floor((size - crop) / 2) */
-    int flip;                /* flips half of the images left to right */
+    bool shuffle;            /* a new order in every epoch; otherwise the order of the data set */
+    bool random_crop;        /* at a random position; otherwise the centre, at floor((size - crop) / 2) */
+    bool flip;               /* flips half of the images left to right */
     float brightness;        /* added value: uniform in +-brightness, in the unit of the pixels */
     float
         contrast;  /* scales the difference from the image's mean by a factor uniform in [1 - contrast, 1 + contrast] */
@@ -63,7 +63,7 @@ typedef struct atl_batch {
     int64_t count;
     int64_t epoch; /* from 0 */
     int64_t index; /* within the epoch, from 0 */
-    int last;      /* the last batch of the epoch */
+    bool last;     /* the last batch of the epoch */
 } atl_batch;
 
 /* Null on failure. */

@@ -26,10 +26,10 @@ ATL_API atl_status atl_write_npy(const char *path, const atl_tensor *tensor); /*
 typedef struct atl_npz atl_npz;
 ATL_API atl_npz *atl_npz_open(const char *path); /* null on failure */
 ATL_API void atl_npz_close(atl_npz *npz);        /* null is allowed */
-ATL_API int atl_npz_count(const atl_npz *npz);
+ATL_API int64_t atl_npz_count(const atl_npz *npz);
 ATL_API const char *atl_npz_name(const atl_npz *npz,
-                                 int index); /* without .npy; null if out of range; lives as long as npz */
-ATL_API int atl_npz_has(const atl_npz *npz, const char *name);
+                                 int64_t index); /* without .npy; null if out of range; lives as long as npz */
+ATL_API bool atl_npz_has(const atl_npz *npz, const char *name);
 ATL_API atl_status atl_npz_shape(const atl_npz *npz, const char *name,
                                  atl_shape *shape_out);                 /* without reading the data */
 ATL_API atl_tensor *atl_npz_read(const atl_npz *npz, const char *name); /* null on failure; the caller frees it */
@@ -40,7 +40,7 @@ typedef struct atl_npz_entry {
 } atl_npz_entry;
 /* At least one array; names must differ.  Stored uncompressed and without a time: the same arrays give the same
  * bytes. */
-ATL_API atl_status atl_write_npz(const char *path, const atl_npz_entry *entries, int count);
+ATL_API atl_status atl_write_npz(const char *path, int64_t count, const atl_npz_entry *entries);
 
 /* What loading found, also if it failed: numbers of variables and entries, and a text with the first names of each
  * kind. */
@@ -58,13 +58,13 @@ typedef struct atl_npz_args {
     atl_graph *graph;
     const char *path;
     const char *suffixes[6]; /* for /weights, /biases, /scale, /shift, /mean, /variance; null: unchanged */
-    int allow_missing; /* load: variables that the archive lacks keep their values, but at least one must be found */
-    int allow_extra;   /* load: ignores entries that match no variable, such as PyTorch's num_batches_tracked */
+    bool allow_missing; /* load: variables that the archive lacks keep their values, but at least one must be found */
+    bool allow_extra;   /* load: ignores entries that match no variable, such as PyTorch's num_batches_tracked */
     /* Leaves out what belongs to training: optimizers' variables, counters (atl_variable_set_state) */
-    int weights_only;
+    bool weights_only;
     /* Save: moving averages instead of the weights, where they exist; implies weights_only.  Batch norm's statistics
      * remain those of the weights: see atl_copy_variables. */
-    int averages;
+    bool averages;
     atl_npz_report *report_out; /* load: filled if not null */
     int end_;
 } atl_npz_args;

@@ -25,11 +25,11 @@ ATL_API atl_graph *atl_graph_new(void);
 /* Frees the graph with all its nodes; free the programs made from it first.  Null is allowed. */
 ATL_API void atl_graph_free(atl_graph *graph);
 
-/* A program should print atl_error() (status.h); this function tells whether a graph has an error.  It returns the
- * first error recorded by a builder; otherwise the last failure of any other function on this graph; null if there was
- * none.  Owned by the graph, and valid until the next failure. */
+/* A program should print atl_error() (status.h), which has the message of every failure.  This function tells what is
+ * wrong with a graph: the first error recorded by a builder; otherwise the last failure of any other function on this
+ * graph; "" if there was none.  Never null.  Owned by the graph, and valid until the next failure. */
 ATL_API const char *atl_graph_error(const atl_graph *graph);
-/* The status of that first mistake; ATL_OK if no builder has made one. */
+/* The status of the first error recorded by a builder; ATL_OK if there was none. */
 ATL_API atl_status atl_graph_status(const atl_graph *graph);
 
 ATL_API int64_t atl_graph_node_count(const atl_graph *graph);
@@ -58,7 +58,7 @@ struct atl_name_room_ {
 #else
 #define ATL_NAME(...) atl_format_name((char[ATL_NAME_SIZE]){0}, __VA_ARGS__)
 #endif
-ATL_API const char *atl_format_name(char *name, const char *format, ...) ATL_PRINTF(2, 3);
+ATL_API const char *atl_format_name(char *name_out, const char *format, ...) ATL_PRINTF(2, 3);
 
 /* The node with that full name, or null. */
 ATL_API atl_node *atl_find(const atl_graph *graph, const char *name);
@@ -71,8 +71,8 @@ ATL_API const atl_op *atl_op_of(const atl_node *node);
 ATL_API atl_dtype atl_dtype_of(const atl_node *node);
 ATL_API atl_shape atl_shape_of(const atl_node *node);
 ATL_API int64_t atl_index_of(const atl_node *node); /* its position in the order of creation */
-ATL_API int atl_input_count(const atl_node *node);
-ATL_API atl_node *atl_input_of(const atl_node *node, int index); /* null if out of range */
+ATL_API int64_t atl_input_count(const atl_node *node);
+ATL_API atl_node *atl_input_of(const atl_node *node, int64_t index); /* null if out of range */
 /* The forward node to whose gradient this node belongs, or null for a forward node. */
 ATL_API atl_node *atl_forward_of(const atl_node *node);
 

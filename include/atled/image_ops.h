@@ -20,7 +20,8 @@ typedef enum atl_padding {
 /* That many pixels on each of the four sides of an image: atl_conv2d(image, filter, .stride = {2, 2}, ATL_PAD(1)). */
 #define ATL_PAD(pixels) .padding = ATL_EXPLICIT, .pad = {(pixels), (pixels), (pixels), (pixels)}
 typedef enum atl_layout { ATL_NHWC = 0, ATL_NCHW } atl_layout;
-/* Filters [h, w, in, out] and dense weights [in, out]; or PyTorch's order: [out, in, h, w] and [out, in]. */
+/* Filters [h, w, in, out] and dense weights [in, out]; or PyTorch's order: [out, in, h, w] and [out, in].  Every op and
+ * layer with weights has it as .weight_order. */
 typedef enum atl_weight_order { ATL_IN_OUT = 0, ATL_OUT_IN } atl_weight_order;
 
 /* Convolution as cross-correlation (the filter is not flipped): [n, h, w, in] -> [n, oh, ow, out], with oh = ceil(h /
@@ -28,7 +29,7 @@ typedef enum atl_weight_order { ATL_IN_OUT = 0, ATL_OUT_IN } atl_weight_order;
  * 1) * dilation + 1; the width likewise.  in and out must be multiples of groups. */
 typedef struct atl_conv2d_args {
     atl_node *image;  /* [n, h, w, in] */
-    atl_node *filter; /* [fh, fw, in / groups, out] */
+    atl_node *filter; /* [fh, fw, in / groups, out]; with ATL_OUT_IN [out, in / groups, fh, fw] */
     int stride[2];    /* vertical, horizontal; 0: 1 */
     atl_padding padding;
     int pad[4];        /* top, bottom, left, right; with ATL_EXPLICIT */
@@ -64,7 +65,7 @@ ATL_API atl_node *atl_avg_pool2d_with(const atl_pool2d_args *args);
 typedef struct atl_lrn_args {
     atl_node *image;
     int radius;              /* 0: 5; ATL_ZERO: each channel alone */
-    float bias, alpha, beta; /* 0: 1, 1, 0.5, as in TensorFlow */
+    float bias, alpha, beta; /* 0: 1, 1, 0.5, as in TensorFlow; ATL_ZERO for alpha and beta is zero */
     atl_layout layout;
     int end_;
 } atl_lrn_args;
@@ -113,12 +114,15 @@ ATL_API atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *arg
  * ATL_SAME, otherwise (h - 1) * stride + the filter's extent - the padding. */
 typedef struct atl_conv2d_transpose_args {
     atl_node *image;
-    atl_node *filter; /* [fh, fw, out, in]: the filter of the conv2d from the result to the image */
-    int stride[2];    /* 0: 1 */
+    /* [fh, fw, out, in]: the filter of the conv2d from the result to the image; with ATL_OUT_IN [in, out, fh, fw], as
+     * in PyTorch's ConvTranspose2d */
+    atl_node *filter;
+    int stride[2]; /* 0: 1 */
     atl_padding padding;
     int pad[4];
     int dilation[2]; /* 0: 1 */
     atl_layout layout;
+    atl_weight_order weight_order;
     int end_;
 } atl_conv2d_transpose_args;
 ATL_API atl_node *atl_conv2d_transpose_with(const atl_conv2d_transpose_args *args);
@@ -127,12 +131,13 @@ ATL_API atl_node *atl_conv2d_transpose_with(const atl_conv2d_transpose_args *arg
 /* Convolution along one dimension: signals [n, width, channels]. */
 typedef struct atl_conv1d_args {
     atl_node *signal;
-    atl_node *filter; /* [fw, in / groups, out] */
+    atl_node *filter; /* [fw, in / groups, out]; with ATL_OUT_IN [out, in / groups, fw] */
     int stride;       /* 0: 1 */
     atl_padding padding;
     int pad[2];   /* before, after; with ATL_EXPLICIT */
     int dilation; /* 0: 1 */
     int groups;   /* 0: 1 */
+    atl_weight_order weight_order;
     int end_;
 } atl_conv1d_args;
 ATL_API atl_node *atl_conv1d_with(const atl_conv1d_args *args);
@@ -173,7 +178,7 @@ ATL_API atl_node *atl_total_variation(atl_node *image);
 typedef struct atl_gaussian_blur_args {
     atl_node *image; /* the number of channels must be known when the graph is built */
     float deviation; /* in pixels; positive */
-    int radius;      /* of the window; 0: three deviations */
+    int radius;      /* of the window; 0: three deviations; ATL_ZERO: no blur */
     atl_layout layout;
     int end_;
 } atl_gaussian_blur_args;

@@ -23,8 +23,8 @@ typedef struct atl_conv_layer_args {
     int dilation[2], groups;
     atl_layout layout;
     atl_weight_order weight_order;
-    atl_initializer initializer; /* zeros mean He */
-    int no_bias;
+    atl_initializer initializer; /* not given: He */
+    bool no_bias;
     float decay; /* of the weights: see atl_variable_set_decay */
     atl_activation *activation;
     int end_;
@@ -39,8 +39,8 @@ typedef struct atl_dense_layer_args {
     const char *name;
     int width;                     /* of the result */
     atl_weight_order weight_order; /* ATL_OUT_IN: [out, in], as in PyTorch */
-    atl_initializer initializer;   /* zeros mean Glorot */
-    int no_bias;
+    atl_initializer initializer;   /* not given: Glorot */
+    bool no_bias;
     float decay; /* of the weights: see atl_variable_set_decay */
     atl_activation *activation;
     int end_;
@@ -56,8 +56,8 @@ typedef struct atl_batch_norm_layer_args {
     atl_node *x;
     const char *name;
     float epsilon; /* 0: 1e-5 */
-    int training;
-    float momentum; /* 0: 0.9; ATL_ZERO: keeps only the last batch's statistics */
+    bool training;
+    float momentum; /* used if .training; 0: 0.9; ATL_ZERO: keeps only the last batch's statistics */
     int end_;
 } atl_batch_norm_layer_args;
 ATL_API atl_node *atl_batch_norm_layer_with(const atl_batch_norm_layer_args *args);

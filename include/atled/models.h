@@ -16,11 +16,14 @@ extern "C" {
 
 typedef struct atl_model_args {
     atl_node *image;
-    /* Replaces the network's own preprocessing if scale[0] is not 0: (image - mean) * scale, per channel R, G, B. */
+    /* (image - mean) * scale, per channel R, G, B, instead of the network's own preprocessing.  All scales 0: its own.
+     * LeNet and the MLP have one mean and one scale for all channels: give the first, or three equal ones. */
     float mean[3], scale[3];
     /* The channels of each layer of atl_model.layers; 0: as published. */
     int widths[ATL_MODEL_LAYERS];
-    int training; /* ResNet-20: batch norm uses the batch's statistics, see atl_batch_norm_layer */
+    /* Builds the graph for training: batch norm uses the batch's statistics (atl_batch_norm_layer).  Networks without
+     * batch norm, all but ResNet-20, have the same graph for both. */
+    bool training;
     int end_;
 } atl_model_args;
 
@@ -75,8 +78,8 @@ typedef struct atl_model {
     int flat_area;  /* pixels per element of that map */
     int any_depth;  /* 1: it may have the first of its layers only */
 } atl_model;
-ATL_API const atl_model *const *atl_models(int *count_out); /* in alphabetical order */
-ATL_API const atl_model *atl_model_find(const char *name);  /* null if there is none with that name */
+ATL_API const atl_model *const *atl_models(int64_t *count_out); /* in alphabetical order */
+ATL_API const atl_model *atl_model_find(const char *name);      /* null if there is none with that name */
 
 /* Properties that a weight file determines: the widths of the layers and the size of the image. */
 typedef struct atl_model_size {

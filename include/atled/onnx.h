@@ -23,21 +23,21 @@ typedef struct atl_onnx_size {
     const char *symbol; /* null ends the list */
     int64_t size;
 } atl_onnx_size;
-#define ATL_ONNX_SIZES(...) ((const atl_onnx_size[]){__VA_ARGS__, {NULL, 0}})
+#define ATL_ONNX_SIZES(...) ATL_ARRAY_(atl_onnx_size, __VA_ARGS__, {NULL, 0})
 
 /* A tensor for an input, by the input's name. */
 typedef struct atl_onnx_value {
     const char *name; /* null ends the list */
     const atl_tensor *value;
 } atl_onnx_value;
-#define ATL_ONNX_VALUES(...) ((const atl_onnx_value[]){__VA_ARGS__, {NULL, NULL}})
+#define ATL_ONNX_VALUES(...) ATL_ARRAY_(atl_onnx_value, __VA_ARGS__, {NULL, NULL})
 
 /* A node that takes the place of an input, of the input's type and shape: the preprocessed picture. */
 typedef struct atl_onnx_binding {
     const char *name; /* null ends the list; "": the first input that is no initializer */
     atl_node *node;
 } atl_onnx_binding;
-#define ATL_ONNX_BINDINGS(...) ((const atl_onnx_binding[]){__VA_ARGS__, {NULL, NULL}})
+#define ATL_ONNX_BINDINGS(...) ATL_ARRAY_(atl_onnx_binding, __VA_ARGS__, {NULL, NULL})
 
 typedef struct atl_onnx_args {
     atl_graph *graph; /* one of its own, if it is to be used after a failure */
@@ -61,7 +61,7 @@ typedef struct atl_onnx_args {
  * 6 and newer, each op by the rules of its version. float16, bfloat16 and double become float32; whole numbers int32,
  * and what is beyond it its limits; truth values float32 0 and 1. */
 ATL_API atl_onnx *atl_onnx_load_with(const atl_onnx_args *args);
-#define atl_onnx_load(...) atl_onnx_load_with(&(atl_onnx_args){__VA_ARGS__, .end_ = 0})
+#define atl_onnx_load(...) atl_onnx_load_with(ATL_OPTIONS_(atl_onnx_args, __VA_ARGS__))
 ATL_API void atl_onnx_free(atl_onnx *net); /* the nodes stay with the graph; null is allowed */
 
 /* By name, or null.  Initializers are no inputs. */
@@ -89,7 +89,7 @@ typedef struct atl_onnx_op_info {
 typedef struct atl_onnx_port {
     const char *name;
     const char *type; /* "FLOAT", "INT64", ..., or what it is if it is no tensor */
-    int has_shape;    /* 0: the file does not say */
+    bool has_shape;   /* false: the file does not say */
     atl_shape shape;
 } atl_onnx_port;
 
@@ -117,9 +117,9 @@ ATL_API atl_onnx_problem atl_onnx_report_problem(const atl_onnx_report *report, 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* The nodes, with all that they are computed from, as a model of opset 17: inputs, weights and outputs under their
- * names, an open first size as the symbol "batch".  Gradients are nodes like others.  Ops that ONNX lacks are written as several of its own; ATL_UNSUPPORTED, with the node's name,
- * for those that cannot be: random numbers, assignments, sizes that are not known.  The graph may grow by nodes that
- * ops are expanded to. */
+ * names, an unknown first size as the symbol "batch".  Gradients are nodes like others.  An op that ONNX lacks is
+ * written as several of ONNX's ops.  ATL_UNSUPPORTED, with the node's name, for one that cannot be written: random
+ * numbers, assignments, unknown sizes.  Expanding an op may add nodes to the graph. */
 ATL_API atl_status atl_onnx_write(const char *path, atl_nodes outputs);
 
 /* ---- tensors of test data ---------------------------------------------------------------------------------------- */

@@ -37,11 +37,11 @@ typedef struct atl_sample {
         int rank; /* rank and sizes of one input */
         int64_t size[ATL_MAX_RANK];
         float low, high; /* its values are uniform in [low, high); both 0: [-1, 1) */
-        int is_int;      /* int32 values in [low, high) instead of floats */
+        bool is_int;     /* int32 values in [low, high) instead of floats */
     } input[ATL_MAX_RULES];
     int inputs;        /* number of inputs */
     const char *error; /* if set, building must fail with a message that contains this text */
-    int no_gradient;   /* tests the value only: for a sample at a kink or a tie */
+    bool no_gradient;  /* tests the value only: for a sample at a kink or a tie */
 } atl_sample;
 
 typedef enum atl_op_flags {
@@ -73,7 +73,7 @@ struct atl_op {
     /* Sets the result's type and shape with atl_set_type from the inputs' and the attributes, or returns atl_fail(...).
      * Unknown dimensions (ATL_ANY) may occur in inputs and must be propagated.  Null: the same type and shape as every
      * input (element-wise ops: the broadcast shape of all inputs, float32). */
-    int (*infer)(atl_node *y);
+    bool (*infer)(atl_node *y);
 
     /* gradient[i]: with respect to input i.  Null: no rule; it is an error if a gradient needs it.  int32 inputs have
      * none. */
@@ -92,15 +92,15 @@ struct atl_op {
 
     /* Other ops: plain double loops, which the tests compare everything with.  int32 values are doubles here, too.  All
      * shapes are known: atl_shape_of(y). */
-    void (*reference)(const atl_node *y, const double *const *x, double *result);
+    void (*reference)(const atl_node *y, const double *const *x, double *result_out);
     /* The fast version: float or int32 arrays, dense, row-major.  It must not write outside the result. */
-    void (*kernel)(const atl_node *y, const void *const *x, void *result);
+    void (*kernel)(const atl_node *y, const void *const *x, void *result_out);
     /* Optional: an equal, simpler node built from y's inputs; null: there is none.  The compiler calls it when all
      * shapes are known. */
     atl_node *(*simplify)(atl_node *y);
 
     /* Writes the attributes as text, for messages and drawings: "3x3, stride 2". */
-    void (*describe)(const atl_node *y, char *text, size_t size);
+    void (*describe)(const atl_node *y, char *text_out, size_t size);
 
     const atl_sample *samples; /* ends with an entry that has no builder */
 
@@ -115,13 +115,12 @@ struct atl_op {
 /* Applies an op.  The descriptor must outlive the graph.  atl_apply checks the descriptor and the result of infer.  To
  * check where the op's own code writes, see atl_compile_args.check; the double-precision reference always checks
  * that. */
-#define atl_apply(op, ...)                                                                                             \
-    atl_apply_with((op), NULL, (int)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__))
-ATL_API atl_node *atl_apply_with(const atl_op *op, const void *attributes, int count, atl_node *const *inputs);
+#define atl_apply(op, ...) atl_apply_with((op), NULL, ATL_NODES(__VA_ARGS__))
+ATL_API atl_node *atl_apply_with(const atl_op *op, const void *attributes, atl_nodes inputs);
 
 /* For use in an op's functions. */
-ATL_API int atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape);     /* in infer; returns 1 */
-ATL_API int atl_fail(atl_node *y, const char *format, ...) ATL_PRINTF(2, 3); /* in infer; returns 0 */
+ATL_API bool atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape);     /* in infer; returns true */
+ATL_API bool atl_fail(atl_node *y, const char *format, ...) ATL_PRINTF(2, 3); /* in infer; returns false */
 ATL_API const void *atl_attributes_of(const atl_node *node);
 
 /* Records an error in the arguments of your own builder, as the built-in builders do: "conv1/my_layer: ...".  Returns
@@ -129,7 +128,7 @@ ATL_API const void *atl_attributes_of(const atl_node *node);
 ATL_API atl_node *atl_builder_error(atl_graph *graph, const char *builder, const char *format, ...) ATL_PRINTF(3, 4);
 
 /* All built-in ops, sorted by name. */
-ATL_API const atl_op *const *atl_builtin_ops(int *count_out);
+ATL_API const atl_op *const *atl_builtin_ops(int64_t *count_out);
 
 #ifdef __cplusplus
 }

@@ -27,7 +27,8 @@ ATL_API atl_node *atl_input(atl_graph *graph, const char *name, atl_dtype dtype,
  * gives the same bits.  fan_in and fan_out are derived from the shape, as for filters [.., in, out]. */
 typedef struct atl_initializer {
     enum {
-        ATL_INIT_ZEROS = 0,
+        ATL_INIT_DEFAULT = 0, /* not given: zeros for a variable, its own choice for a layer */
+        ATL_INIT_ZEROS,
         ATL_INIT_CONSTANT,         /* a */
         ATL_INIT_UNIFORM,          /* [a, b) */
         ATL_INIT_NORMAL,           /* mean a, standard deviation b */
@@ -57,8 +58,8 @@ ATL_API atl_node *atl_variable(atl_graph *graph, const char *name, atl_shape sha
 /* The current value, owned by the graph and valid until it changes; null on failure. */
 ATL_API const atl_tensor *atl_variable_value(const atl_node *variable);
 ATL_API atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value); /* copies */
-/* The variables of a graph, in order of creation: *count_out of them, valid until the next node is created. */
-ATL_API atl_node *const *atl_variables(const atl_graph *graph, int64_t *count_out);
+/* The variables of a graph, in order of creation; the list is valid until the next node is created. */
+ATL_API atl_nodes atl_variables(const atl_graph *graph);
 /* The same with int32 values, for counters; never trained. */
 ATL_API atl_node *atl_int_variable(atl_graph *graph, const char *name, atl_shape shape, int32_t value);
 
@@ -68,8 +69,8 @@ ATL_API atl_node *atl_int_variable(atl_graph *graph, const char *name, atl_shape
  * it.  atl_value of the variable itself returns its current value.  The double-precision reference assigns nothing. */
 ATL_API atl_node *atl_assign(atl_node *variable, atl_node *value);
 /* The value of the first node, after all the others have been computed: combines many assignments into one output. */
-ATL_API atl_node *atl_group_with(int count, atl_node *const *nodes);
-#define atl_group(...) atl_group_with((int)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__))
+ATL_API atl_node *atl_group_with(atl_nodes nodes);
+#define atl_group(...) atl_group_with(ATL_NODES(__VA_ARGS__))
 /* Returns x; if x has a NaN or an infinity, the run fails with ATL_NOT_FINITE and no variable changes. */
 ATL_API atl_node *atl_check_finite(atl_node *x);
 
@@ -82,8 +83,8 @@ ATL_API atl_node *atl_count_step(atl_graph *graph);
 
 /* Adds the assignment to every step that a later atl_minimize builds: for a layer's running averages.  Returns it. */
 ATL_API atl_node *atl_add_update(atl_node *assignment);
-/* All assignments added so, in order: *count_out of them, valid until the next one is added. */
-ATL_API atl_node *const *atl_updates(const atl_graph *graph, int64_t *count_out);
+/* All assignments added so, in order; the list is valid until the next one is added. */
+ATL_API atl_nodes atl_updates(const atl_graph *graph);
 
 /* Random numbers in the shape of `like`, generated from a seed and a counter: the same seed and counter give the same
  * bits on every machine. */
@@ -115,8 +116,9 @@ ATL_API atl_node *atl_dropout_with(const atl_dropout_args *args);
 
 ATL_API atl_node *atl_constant(atl_graph *graph, const atl_tensor *value); /* copies */
 /* ATL_CONSTANT(image, 1.5f, 2, 3): a vector [3] in the graph of `image`. */
-#define ATL_CONSTANT(node, ...) atl_vector((node), (int)ATL_COUNT_(float, __VA_ARGS__), ATL_ARRAY_(float, __VA_ARGS__))
-ATL_API atl_node *atl_vector(const atl_node *in_graph_of, int count, const float *values);
+#define ATL_CONSTANT(node, ...)                                                                                        \
+    atl_vector((node), (int64_t)ATL_COUNT_(float, __VA_ARGS__), ATL_ARRAY_(float, __VA_ARGS__))
+ATL_API atl_node *atl_vector(const atl_node *in_graph_of, int64_t count, const float *values);
 ATL_API atl_node *atl_scalar(const atl_node *in_graph_of, float value); /* a scalar */
 ATL_API atl_node *atl_fill(atl_node *like, float value); /* every element is `value`, with the shape of `like` */
 /* Scalar: the number of elements of a divided by that of b, from their shapes only. */
@@ -170,7 +172,7 @@ ATL_API atl_node *atl_round_through(atl_node *x);     /* to whole numbers, halve
 ATL_API atl_node *atl_round_to_half(atl_node *x);     /* to IEEE binary16 */
 ATL_API atl_node *atl_round_to_bfloat16(atl_node *x); /* to 8 bits of mantissa */
 
-ATL_API atl_node *atl_relu(atl_node *x);                    /* max(x, 0), NaN of NaN; gradient 0 at both */
+ATL_API atl_node *atl_relu(atl_node *x);                    /* max(x, 0), NaN for NaN; gradient 0 for 0 and NaN */
 ATL_API atl_node *atl_relu6(atl_node *x);                   /* x clipped to [0, 6] */
 ATL_API atl_node *atl_leaky_relu(atl_node *x, float slope); /* x > 0 ? x : slope * x */
 ATL_API atl_node *atl_elu(atl_node *x);                     /* x > 0 ? x : e^x - 1 */
@@ -201,7 +203,7 @@ ATL_API atl_node *atl_logical_not(atl_node *x);
 /* condition true ? a : b; no gradient with respect to the condition */
 ATL_API atl_node *atl_select(atl_node *condition, atl_node *a, atl_node *b);
 
-/* Of whole numbers, int32; a result beyond int32 is its limit. */
+/* Integer arithmetic, int32; a result out of range saturates. */
 typedef enum atl_int_op {
     ATL_INT_ADD = 0,
     ATL_INT_SUB,
@@ -219,9 +221,9 @@ typedef enum atl_int_op {
     ATL_INT_LESS_EQUAL
 } atl_int_op;
 ATL_API atl_node *atl_int_binary(atl_int_op op, atl_node *a, atl_node *b);
-/* The low 1 to 31 bits of int32 x, as a number of that width with or without a sign: what narrower arithmetic would
- * have left. */
-ATL_API atl_node *atl_int_wrap(atl_node *x, int bits, int is_signed);
+/* The lowest 1 to 31 bits of int32 x, as a signed or unsigned integer of that width: the result of arithmetic in that
+ * width. */
+ATL_API atl_node *atl_int_wrap(atl_node *x, int bits, bool is_signed);
 
 ATL_API atl_node *atl_cast(atl_node *x, atl_dtype dtype); /* float to int32 rounds towards zero and saturates */
 ATL_API atl_node *atl_stop_gradient(atl_node *x);         /* returns x; no gradient flows through */
@@ -231,7 +233,7 @@ ATL_API atl_node *atl_stop_gradient(atl_node *x);         /* returns x; no gradi
 /* [.., m, k] x [.., k, n] -> [.., m, n]; leading dimensions must agree, or one side has none. */
 typedef struct atl_matmul_args {
     atl_node *a, *b;
-    int transpose_a, transpose_b; /* swaps the last two dimensions first */
+    bool transpose_a, transpose_b; /* swaps the last two dimensions first */
     int end_;
 } atl_matmul_args;
 ATL_API atl_node *atl_matmul_with(const atl_matmul_args *args);
@@ -272,13 +274,13 @@ ATL_API atl_node *atl_cosine_similarity(atl_node *a, atl_node *b); /* a . b / (|
 
 /* ---- reductions -------------------------------------------------------------------------------------------------- */
 
-/* Over some dimensions or all: atl_reduce_sum(x, ATL_AXES(1, 2), .keep = 1).  The result lacks the reduced
+/* Over some dimensions or all: atl_reduce_sum(x, ATL_AXES(1, 2), .keep = true).  The result lacks the reduced
  * dimensions. */
 typedef struct atl_reduce_args {
     atl_node *x;
-    int axis[ATL_MAX_RANK]; /* number of entries in .axes; negative counts from the end */
-    int axes;               /* 0: all */
-    int keep;               /* keeps the reduced dimensions with size 1 */
+    int axes;               /* number of entries in .axis; 0: all dimensions */
+    int axis[ATL_MAX_RANK]; /* negative counts from the end */
+    bool keep;              /* keeps the reduced dimensions with size 1 */
     int end_;
 } atl_reduce_args;
 ATL_API atl_node *atl_reduce_sum_with(const atl_reduce_args *args);
@@ -300,16 +302,16 @@ ATL_API atl_node *atl_reduce_l2_norm_with(const atl_reduce_args *args);
 #define atl_reduce_prod(...)        atl_reduce_prod_with(ATL_OPTIONS_(atl_reduce_args, __VA_ARGS__))
 #define atl_reduce_log_sum_exp(...) atl_reduce_log_sum_exp_with(ATL_OPTIONS_(atl_reduce_args, __VA_ARGS__))
 #define atl_reduce_l2_norm(...)     atl_reduce_l2_norm_with(ATL_OPTIONS_(atl_reduce_args, __VA_ARGS__))
-#define ATL_AXES(...)               .axis = {__VA_ARGS__}, .axes = (int)ATL_COUNT_(int, __VA_ARGS__)
+#define ATL_AXES(...)               .axes = (int)ATL_COUNT_(int, __VA_ARGS__), .axis = {__VA_ARGS__}
 ATL_API atl_node *atl_sum(atl_node *x); /* of all elements: a scalar */
 ATL_API atl_node *atl_mean(atl_node *x);
 ATL_API atl_node *atl_l2_norm(atl_node *x);
 /* Along one axis: y[i] = x[0] + ... + x[i]. */
 typedef struct atl_cumulative_sum_args {
     atl_node *x;
-    int axis;      /* negative counts from the end */
-    int exclusive; /* without x[i] itself: starts with 0 */
-    int reverse;   /* from the end: x[i] + ... + x[n - 1] */
+    int axis;       /* negative counts from the end */
+    bool exclusive; /* without x[i] itself: starts with 0 */
+    bool reverse;   /* from the end: x[i] + ... + x[n - 1] */
     int end_;
 } atl_cumulative_sum_args;
 ATL_API atl_node *atl_cumulative_sum_with(const atl_cumulative_sum_args *args);
@@ -342,9 +344,8 @@ ATL_API atl_node *atl_transpose_with(const atl_transpose_args *args);
 
 /* Concatenates along an axis (negative counts from the end); all other sizes and the types must agree.  A size of 1
  * does not agree with an unknown size: see atl_repeat_batch. */
-ATL_API atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs);
-#define atl_concat(axis, ...)                                                                                          \
-    atl_concat_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__))
+ATL_API atl_node *atl_concat_with(int axis, atl_nodes inputs);
+#define atl_concat(axis, ...) atl_concat_with((axis), ATL_NODES(__VA_ARGS__))
 
 /* A part of x, of the same rank. */
 typedef struct atl_slice_args {
@@ -369,27 +370,26 @@ ATL_API atl_node *atl_pad_with(const atl_pad_args *args);
 #define atl_pad(...) atl_pad_with(ATL_OPTIONS_(atl_pad_args, __VA_ARGS__))
 
 /* Reverses the elements along these axes; negative axes count from the end. */
-ATL_API atl_node *atl_reverse_with(atl_node *x, int count, const int *axes);
-#define atl_reverse(x, ...) atl_reverse_with((x), (int)ATL_COUNT_(int, __VA_ARGS__), ATL_ARRAY_(int, __VA_ARGS__))
+ATL_API atl_node *atl_reverse_with(atl_node *x, int64_t count, const int *axes);
+#define atl_reverse(x, ...) atl_reverse_with((x), (int64_t)ATL_COUNT_(int, __VA_ARGS__), ATL_ARRAY_(int, __VA_ARGS__))
 
 /* The matrices [.., rows, columns] of x with zeros above a diagonal: 0 is the main one, 1 the next one above it, -1
  * below. */
 ATL_API atl_node *atl_tril(atl_node *x, int diagonal);
 
 /* Repeats x: along each dimension as often as `times` says; all positive. */
-ATL_API atl_node *atl_tile_with(atl_node *x, int count, const int64_t *times);
-#define atl_tile(x, ...) atl_tile_with((x), (int)ATL_COUNT_(int64_t, __VA_ARGS__), ATL_ARRAY_(int64_t, __VA_ARGS__))
+ATL_API atl_node *atl_tile_with(atl_node *x, int64_t count, const int64_t *times);
+#define atl_tile(x, ...) atl_tile_with((x), (int64_t)ATL_COUNT_(int64_t, __VA_ARGS__), ATL_ARRAY_(int64_t, __VA_ARGS__))
 
-ATL_API atl_node *atl_stack_with(int axis, int count,
-                                 atl_node *const *inputs); /* equal shapes, concatenated along a new axis */
-#define atl_stack(axis, ...)                                                                                           \
-    atl_stack_with((axis), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), ATL_ARRAY_(atl_node *, __VA_ARGS__))
+/* Concatenates inputs of equal shapes along a new axis. */
+ATL_API atl_node *atl_stack_with(int axis, atl_nodes inputs);
+#define atl_stack(axis, ...) atl_stack_with((axis), ATL_NODES(__VA_ARGS__))
 /* The inverse: parts_out[i] = x[.., i, ..], without the axis, whose size must be `count`.  Returns ATL_OK with all
  * parts set, or ATL_INVALID with all null. */
-ATL_API atl_status atl_unstack(atl_node *x, int axis, int count, atl_node **parts_out);
+ATL_API atl_status atl_unstack(atl_node *x, int axis, int64_t count, atl_node **parts_out);
 /* Splits x into parts of the given sizes along an axis; at most one size may be -1: the rest.  sizes null: equal
  * parts. */
-ATL_API atl_status atl_split(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts_out);
+ATL_API atl_status atl_split(atl_node *x, int axis, int64_t count, const int64_t *sizes, atl_node **parts_out);
 
 /* x [.., n, ..] with dimension `axis` replaced by the dimensions of int32 indices [..]: y[.., i, ..] = x[..,
  * indices[i], ..].  0 where an index is outside 0..n-1. */
@@ -404,8 +404,8 @@ ATL_API atl_node *atl_scatter_add(atl_node *updates, atl_node *indices, atl_node
 ATL_API atl_node *atl_take_along(atl_node *x, atl_node *indices);
 /* The converse: zeros of the shape of `like` [.., n], to which updates [.., k] are added at the indices [.., k]. */
 ATL_API atl_node *atl_scatter_along(atl_node *updates, atl_node *indices, atl_node *like);
-/* x [.., n] -> int32 [.., k]: the places of the k largest of each row, from the largest on; of equal ones the first
- * comes first, NaN last. */
+/* x [.., n] -> int32 [.., k]: the indices of the k largest elements of each row, in descending order of the elements;
+ * of equal elements the first comes first, and NaN comes last. */
 ATL_API atl_node *atl_top_k(atl_node *x, int64_t k);
 
 /* int32 [..] -> float [.., classes]: 1 at the label; all zeros if the label is out of range. */

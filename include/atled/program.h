@@ -53,7 +53,7 @@ typedef struct atl_compile_args {
     /* Rounds the operands of convolutions and matrix products to bfloat16 (8 bits of mantissa; sums stay float32)
      * where that is faster: about 2e-3 relative error per layer.  No effect on processors without instructions for it:
      * see atl_has_bfloat16. */
-    int bfloat16;
+    bool bfloat16;
     /* 1: checks each op's own kernel, map or reference while it runs: if one writes outside its result, leaves a
      * part of it unwritten, or changes its inputs, the run fails with a message that names the op.  Takes twice the
      * time.  -1: no checks.  0 (default): 1 in a library built with assertions (meson setup --buildtype=debug),
@@ -62,7 +62,7 @@ typedef struct atl_compile_args {
     /* Times the algorithms for a convolution (direct or Winograd, in each layout), each once per process, and uses
      * the fastest; otherwise estimates from the sizes decide.  Another process may then choose differently, and differ
      * in rounding, unless it reads the same times: see atl_read_timing. */
-    int timing;
+    bool timing;
     int end_;
 } atl_compile_args;
 
@@ -83,9 +83,9 @@ ATL_API void atl_program_free(atl_program *program); /* after its contexts and b
 ATL_API int atl_program_threads(const atl_program *program);
 
 /* True if this processor has bfloat16 instructions (AVX-512 BF16, AMX). */
-ATL_API int atl_has_bfloat16(void);
+ATL_API bool atl_has_bfloat16(void);
 /* True if .bfloat16 was set, and this processor has it. */
-ATL_API int atl_program_uses_bfloat16(const atl_program *program);
+ATL_API bool atl_program_uses_bfloat16(const atl_program *program);
 
 /* Feeds: ATL_FEEDS({image, pixels}, {labels, y}); ATL_FEED(image, pixels) for one; ATL_NO_FEEDS for none. */
 typedef struct atl_feed {
@@ -133,7 +133,7 @@ typedef struct atl_step_info {
     int64_t bytes;                /* read and written */
     double flops;                 /* a multiply-add counts as two; 0 if bound by memory */
     double microseconds;          /* median of the last profile; 0: not profiled, or prepacked */
-    int prepack;                  /* runs only after variables have changed */
+    bool prepack;                 /* runs only after variables have changed */
 } atl_step_info;
 /* The steps in order of execution, prepacking steps first; the texts in info_out live until the next run.  0 steps, and
  * ATL_INVALID, before there is a plan (before the first run, if a size is unknown); ATL_INVALID also if the index is

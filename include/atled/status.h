@@ -6,6 +6,8 @@
 #ifndef ATLED_STATUS_H
 #define ATLED_STATUS_H
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -63,10 +63,10 @@ ATL_API int64_t atl_shape_count(atl_shape shape);
 
 /* True if both have the same rank and the same sizes; ATL_ANY equals only ATL_ANY.  A shape with a rank outside
  * 0..ATL_MAX_RANK equals none. */
-ATL_API int atl_shape_equal(atl_shape a, atl_shape b);
+ATL_API bool atl_shape_equal(atl_shape a, atl_shape b);
 
-/* Writes "[5, 26, ?, 64]" into text, truncated if necessary, and returns text.  160 bytes are enough. */
-ATL_API char *atl_shape_text(atl_shape shape, char *text, size_t size);
+/* Writes "[5, 26, ?, 64]" into text_out, truncated if necessary, and returns text_out.  160 bytes are enough. */
+ATL_API char *atl_shape_text(atl_shape shape, char *text_out, size_t size);
 
 typedef struct atl_tensor atl_tensor;
 
@@ -97,11 +97,15 @@ ATL_API atl_dtype atl_tensor_dtype(const atl_tensor *tensor);
 ATL_API atl_shape atl_tensor_shape(const atl_tensor *tensor);
 ATL_API int64_t atl_tensor_count(const atl_tensor *tensor);
 
-/* The elements, for reading and writing; null if the tensor is null or of another type.  They live as long as the
- * tensor. */
-ATL_API float *atl_floats(const atl_tensor *tensor);
-ATL_API int32_t *atl_ints(const atl_tensor *tensor);
-ATL_API double *atl_doubles(const atl_tensor *tensor);
+/* The elements: of a const atl_tensor for reading only (const float *), of any other for reading and writing (float *).
+ * Null if the tensor is null or of another type.  They live as long as the tensor. */
+ATL_API float *atl_floats(atl_tensor *tensor);
+ATL_API int32_t *atl_ints(atl_tensor *tensor);
+ATL_API double *atl_doubles(atl_tensor *tensor);
+/* The same for a const tensor: atl_floats(tensor) calls them by itself. */
+ATL_API const float *atl_const_floats(const atl_tensor *tensor);
+ATL_API const int32_t *atl_const_ints(const atl_tensor *tensor);
+ATL_API const double *atl_const_doubles(const atl_tensor *tensor);
 
 /* The size of an element in bytes. */
 ATL_API size_t atl_dtype_size(atl_dtype dtype);
@@ -110,5 +114,13 @@ ATL_API const char *atl_dtype_name(atl_dtype dtype);
 
 #ifdef __cplusplus
 }
+inline const float *atl_floats(const atl_tensor *tensor) { return atl_const_floats(tensor); }
+inline const int32_t *atl_ints(const atl_tensor *tensor) { return atl_const_ints(tensor); }
+inline const double *atl_doubles(const atl_tensor *tensor) { return atl_const_doubles(tensor); }
+#else
+#define ATL_BY_CONST_(tensor, of_const, of_other) _Generic((tensor), const atl_tensor * : of_const, default : of_other)
+#define atl_floats(tensor)                        ATL_BY_CONST_((tensor), atl_const_floats, atl_floats)(tensor)
+#define atl_ints(tensor)                          ATL_BY_CONST_((tensor), atl_const_ints, atl_ints)(tensor)
+#define atl_doubles(tensor)                       ATL_BY_CONST_((tensor), atl_const_doubles, atl_doubles)(tensor)
 #endif
 #endif

@@ -24,7 +24,7 @@ extern "C" {
 
 /* Attributes of a variable for training, which reads them when it builds its nodes.  Each setter returns the variable,
  * so that calls nest; null passes through, and a node that is not a variable is an error. */
-ATL_API atl_node *atl_variable_set_trainable(atl_node *variable, int trainable); /* default: 1; 0 for int32 */
+ATL_API atl_node *atl_variable_set_trainable(atl_node *variable, bool trainable); /* default: true; false for int32 */
 ATL_API atl_node *atl_variable_set_decay(
     atl_node *variable,
     float decay); /* decay * w^2 / 2 in atl_weight_decay; default 0; ATL_ZERO: no decay in AdamW either */
@@ -32,10 +32,11 @@ ATL_API atl_node *atl_variable_set_rate_scale(atl_node *variable,
                                               float scale); /* multiplies the learning rate; default 1 */
 ATL_API atl_node *atl_variable_set_average(atl_node *variable,
                                            float decay); /* of a moving average, e.g. 0.999; 0: none */
-/* Marks a variable that belongs to training and not to the model: an optimizer's variable, a counter.  Default 0. */
-ATL_API atl_node *atl_variable_set_state(atl_node *variable, int is_state);
-ATL_API int atl_variable_is_trainable(const atl_node *variable);
-ATL_API int atl_variable_is_state(const atl_node *variable);
+/* Marks a variable that belongs to training and not to the model: an optimizer's variable, a counter.  Default:
+ * false. */
+ATL_API atl_node *atl_variable_set_state(atl_node *variable, bool is_state);
+ATL_API bool atl_variable_is_trainable(const atl_node *variable);
+ATL_API bool atl_variable_is_state(const atl_node *variable);
 ATL_API float atl_variable_decay(const atl_node *variable);
 ATL_API float atl_variable_rate_scale(const atl_node *variable);
 ATL_API float atl_variable_average(const atl_node *variable);
@@ -51,10 +52,10 @@ typedef struct atl_rate_args {
     float rate;    /* at the first step */
     int64_t every; /* steps; 0: 1 */
     float factor;
-    int staircase; /* changes only at whole multiples of .every */
-    int64_t at[8]; /* steps at which .factor multiplies the rate; in any order, 0: none */
-    int64_t steps; /* duration */
-    float lowest;  /* the final rate */
+    bool staircase; /* changes only at whole multiples of .every */
+    int64_t at[8];  /* steps at which .factor multiplies the rate; in any order, 0: none */
+    int64_t steps;  /* duration */
+    float lowest;   /* the final rate */
     int end_;
 } atl_rate_args;
 /* rate * factor^(step / every); with .staircase as in the CIFAR-10 tutorial of TensorFlow. */
@@ -78,7 +79,7 @@ typedef struct atl_optimizer_rule atl_optimizer_rule;
  * ATL_ZERO. */
 typedef struct atl_optimizer {
     int begin_;          /* allows a call without options: atl_adam() */
-    atl_node *schedule;  /* the rate, as a scalar node; null: .rate */
+    atl_node *schedule;  /* the rate, as a scalar node, instead of .rate; null: .rate */
     double rate;         /* 0: 0.01; Adam's: 0.001 */
     double momentum;     /* 0: 0.9, but none for RMSProp */
     double rho;          /* of RMSProp's mean square; 0: 0.9 */
@@ -129,8 +130,9 @@ struct atl_optimizer_rule {
     const char *slot[ATL_MAX_SLOTS];         /* what it stores for each variable: "m", "v" */
     double (*start)(const atl_optimizer *o); /* of all slots; null: 0 */
     atl_node *(*correct)(const atl_optimizer *o, atl_node *rate, atl_node *t); /* t: 1 at the first step; may be null */
-    /* Returns the new value of the variable, and sets new_slot[i] to the new value of slot[i]. */
-    atl_node *(*update)(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot, atl_node **new_slot);
+    /* Returns the new value of the variable, and sets new_slot_out[i] to the new value of slot[i]. */
+    atl_node *(*update)(const atl_optimizer *o, const atl_rule_inputs *u, atl_node *const *slot,
+                        atl_node **new_slot_out);
 };
 
 /* ---- a step ------------------------------------------------------------------------------------------------------ */
@@ -143,8 +145,8 @@ typedef struct atl_minimize_args {
     float clip_norm;        /* scales each gradient down to this Euclidean norm; 0: no clipping */
     float clip_global_norm; /* the same for all gradients together; 0: no clipping */
     float average;          /* decay of the moving average of every variable without its own; 0: none */
-    int unchecked;          /* a cost that is not finite is not an error */
-    int check_gradients;    /* the norm of all gradients must be finite, too: costs one more pass over them */
+    bool unchecked;         /* a cost that is not finite is not an error */
+    bool check_gradients;   /* the norm of all gradients must be finite, too: costs one more pass over them */
     int end_;
 } atl_minimize_args;
 /* A node that runs one step; its value is the cost before the step.  A run whose cost is NaN or infinite fails with
@@ -172,7 +174,7 @@ ATL_API atl_node *atl_average_of(const atl_node *variable);
  * shape, is an error, and then nothing is changed.  With `averages`, moving averages are copied where they exist.
  * Batch norm's running statistics belong to the weights and not to their averages: measure them again
  * (docs/training.md, "Training and inference graphs"). */
-ATL_API atl_status atl_copy_variables(atl_graph *to, const atl_graph *from, int averages);
+ATL_API atl_status atl_copy_variables(atl_graph *to, const atl_graph *from, bool averages);
 
 /* Computes everything on which `of` depends (without assigning) and sets *node_out to the first node with a NaN or an
  * infinity: an input, a variable, or the node where it began; null if there is none.  Use it after a step failed with

@@ -41,6 +41,11 @@ static atl_status check(const atl_descend_args *args, atl_descent method)
         (!same_floats(args->pixels, args->moments[0]) || !same_floats(args->pixels, args->moments[1])))
         return atl_set_error(ATL_INVALID, "atl_descend: Adam needs .moments: two tensors of the pixels' shape, %s",
                              atl_shape_text(atl_tensor_shape(args->pixels), pixels, sizeof pixels));
+    if (method != ATL_DESCENT_ADAM && (args->moments[0] || args->moments[1] || args->iteration))
+        return atl_set_error(ATL_INVALID, "atl_descend: %s is for .method = ATL_DESCENT_ADAM: leave it out",
+                             args->iteration ? ".iteration" : ".moments");
+    if (args->iteration < 0)
+        return atl_set_error(ATL_INVALID, "atl_descend: .iteration is %d; it counts from 0", args->iteration);
     return ATL_OK;
 }
 

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "graph/error.h"
 #include "graph/memory.h"
+#include "graph/option.h"
 #include "kernels/kernels.h"
 
 struct atl_fooler {
@@ -33,7 +34,7 @@ static atl_status check_nodes(const atl_node *image, const atl_node *logits)
     atl_shape in = atl_shape_of(image), out = atl_shape_of(logits);
     if (!image || !logits) {
         const atl_graph *graph = atl_graph_of(image ? image : logits);
-        const char *mistake = graph && atl_graph_error(graph) ? atl_graph_error(graph) : atl_error();
+        const char *mistake = graph && *atl_graph_error(graph) ? atl_graph_error(graph) : atl_error();
         return atl_set_error(ATL_INVALID, "atl_fooler_new: %s is null%s%s", image ? "logits" : "image",
                              mistake[0] ? ": " : "", mistake);
     }
@@ -100,6 +101,11 @@ atl_fooler *atl_fooler_new_with(const atl_fooler_args *args)
     atl_node *image = args->image, *logits = args->logits;
     if (check_nodes(image, logits))
         return NULL;
+    if (args->compile.graph || args->compile.outputs.count) {
+        atl_set_error(ATL_INVALID,
+                      "atl_fooler_new: .compile.graph and .compile.outputs are the fooler's own: leave them out");
+        return NULL;
+    }
     atl_fooler *fooler = atl_allocate(1, sizeof *fooler);
     if (!fooler) {
         atl_set_error(ATL_OUT_OF_MEMORY, "out of memory");
@@ -292,10 +298,11 @@ static int wants_stop(attempt *a)
 static atl_status descend(attempt *a)
 {
     atl_descent_effect effect;
-    atl_status status = atl_descend(a->picture[PIXELS], atl_value(a->fooler->program, a->fooler->gradient),
-                                    .rate = (float)a->seen.rate, .lowest = 0, .highest = 255, .method = a->seen.method,
-                                    .moments = {a->picture[MEAN], a->picture[SQUARE]}, .iteration = a->iteration,
-                                    .effect_out = &effect);
+    int iteration = a->seen.method == ATL_DESCENT_ADAM ? a->iteration : 0;
+    atl_status status =
+        atl_descend(a->picture[PIXELS], atl_value(a->fooler->program, a->fooler->gradient), .rate = (float)a->seen.rate,
+                    .lowest = 0, .highest = 255, .method = a->seen.method,
+                    .moments = {a->picture[MEAN], a->picture[SQUARE]}, .iteration = iteration, .effect_out = &effect);
     if (status)
         return status;
     a->seen.largest_step = effect.largest;
@@ -363,6 +370,23 @@ static atl_status finish(attempt *a, atl_fool_result *result)
     return ATL_OK;
 }
 
+static atl_status check_options(const atl_fool_args *args)
+{
+    double iterations = atl_option(args->iterations, 500), confidence = atl_option(args->confidence, 0.99);
+    if (args->start && args->seed)
+        return atl_set_error(ATL_INVALID,
+                             "atl_fool: .seed is of the noise that replaces .start: leave one of them out");
+    if (args->context && !args->watch)
+        return atl_set_error(ATL_INVALID, "atl_fool: .context is passed to .watch, which is null");
+    if (iterations < 0)
+        return atl_set_error(ATL_INVALID, "atl_fool: .iterations is %d; it must be positive", args->iterations);
+    if (!(confidence >= 0 && confidence <= 1))
+        return atl_set_error(ATL_INVALID, "atl_fool: .confidence is %g; it must be a probability", confidence);
+    if (!(args->rate >= 0))
+        return atl_set_error(ATL_INVALID, "atl_fool: .rate is %g; it must be positive", (double)args->rate);
+    return ATL_OK;
+}
+
 static float default_rate(atl_descent method) { return method == ATL_DESCENT_ADAM ? 2 : 1; }
 
 static atl_status prepare(attempt *a)
@@ -370,14 +394,14 @@ static atl_status prepare(attempt *a)
     const atl_fool_args *args = a->args;
     a->fooler = args->fooler;
     a->start = atl_seconds_now();
-    a->iterations = args->iterations > 0 ? args->iterations : 500;
-    a->patience = args->patience ? args->patience : 25;
-    a->confidence = args->confidence > 0 ? args->confidence : 0.99;
+    a->iterations = (int)atl_option(args->iterations, 500);
+    a->patience = (int)atl_option(args->patience, 25);
+    a->confidence = atl_option(args->confidence, 0.99);
     a->seen.loss = a->fooler->kind;
     a->seen.classes = a->fooler->classes;
     a->seen.confidence = a->confidence;
     a->seen.method = args->method == ATL_DESCENT_DEFAULT ? ATL_DESCENT_ADAM : args->method;
-    a->seen.rate = args->rate > 0 ? args->rate : default_rate(a->seen.method);
+    a->seen.rate = atl_option(args->rate, default_rate(a->seen.method));
     a->picture[PIXELS] =
         args->start ? as_batch(a->fooler, args->start) : atl_uniform_tensor(a->fooler->shape, 0, 255, args->seed);
     if (!a->picture[PIXELS])
@@ -398,13 +422,15 @@ atl_status atl_fool_with(const atl_fool_args *args)
     if (!args)
         return atl_null_argument("atl_fool", "the options are");
     if (!args->result_out)
-        return atl_set_error(ATL_INVALID, "atl_fool: .result is missing");
+        return atl_set_error(ATL_INVALID, "atl_fool: .result_out is null");
     *args->result_out = (atl_fool_result){0};
     if (!args->fooler)
         return atl_set_error(ATL_INVALID, "atl_fool: the fooler is null: %s", atl_error());
     attempt a = {.args = args};
     double before = args->fooler->seconds;
     atl_status status = check_target(args->fooler, args->target);
+    if (!status)
+        status = check_options(args);
     if (!status)
         status = prepare(&a);
     if (!status)

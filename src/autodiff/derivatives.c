@@ -87,7 +87,7 @@ atl_node *atl_jacobian(atl_node *y, atl_node *x)
     for (int64_t k = 0; ok && k < rows; k++)
         ok = (row[k] = jacobian_row(y, x, k)) != NULL;
     if (ok && rows)
-        all = atl_reshape(atl_concat_with(0, (int)rows, row), shape);
+        all = atl_reshape(atl_concat_with(0, (atl_nodes){rows, row}), shape);
     atl_release(row);
     return all;
 }

@@ -32,7 +32,7 @@ static atl_node *copy_over_copies(atl_node *node)
         return atl_graph_out_of_memory(node->graph);
     for (int i = 0; i < node->input_count; i++)
         inputs[i] = shown_for(node->inputs[i]);
-    atl_node *copy = atl_apply_with(node->op, node->attributes, node->input_count, inputs);
+    atl_node *copy = atl_apply_with(node->op, node->attributes, (atl_nodes){node->input_count, inputs});
     atl_release(inputs);
     if (copy)
         copy->distinct = 1;

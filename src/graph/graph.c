@@ -182,7 +182,7 @@ const char *atl_graph_error(const atl_graph *graph)
     pthread_mutex_lock(&failures);
     int has_failed = graph->failure[0] != 0;
     pthread_mutex_unlock(&failures);
-    return has_failed ? graph->failure : NULL;
+    return has_failed ? graph->failure : "";
 }
 
 int64_t atl_graph_node_count(const atl_graph *graph) { return graph ? graph->count : 0; }
@@ -197,10 +197,10 @@ const atl_op *atl_op_of(const atl_node *node) { return node ? node->op : NULL; }
 atl_dtype atl_dtype_of(const atl_node *node) { return node ? (atl_dtype)node->dtype : ATL_FLOAT32; }
 atl_shape atl_shape_of(const atl_node *node) { return node && node->shape ? *node->shape : ATL_SCALAR; }
 int64_t atl_index_of(const atl_node *node) { return node ? node->index : 0; }
-int atl_input_count(const atl_node *node) { return node ? node->input_count : 0; }
+int64_t atl_input_count(const atl_node *node) { return node ? node->input_count : 0; }
 atl_node *atl_forward_of(const atl_node *node) { return node ? node->forward : NULL; }
 
-atl_node *atl_input_of(const atl_node *node, int index)
+atl_node *atl_input_of(const atl_node *node, int64_t index)
 {
     return node && index >= 0 && index < node->input_count ? node->inputs[index] : NULL;
 }

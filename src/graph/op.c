@@ -2,6 +2,7 @@
 #include "graph/graph.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,7 +105,7 @@ int atl_broadcast_shapes(atl_shape a, atl_shape b, atl_shape *result_out)
 }
 
 /* The rule for ops without infer: float32, broadcast over all inputs. */
-static int infer_elementwise(atl_node *y)
+static bool infer_elementwise(atl_node *y)
 {
     atl_shape shape = *y->inputs[0]->shape;
     char a[160], b[160];
@@ -139,7 +140,7 @@ static const atl_shape *kept_shape(const atl_node *y, atl_shape shape)
     return kept;
 }
 
-int atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape)
+bool atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape)
 {
     char text[200];
     if (!y)
@@ -165,7 +166,7 @@ int atl_set_type(atl_node *y, atl_dtype dtype, atl_shape shape)
     return 1;
 }
 
-int atl_fail(atl_node *y, const char *format, ...)
+bool atl_fail(atl_node *y, const char *format, ...)
 {
     char text[ATL_ERROR_SIZE], place[600];
     va_list arguments;
@@ -353,7 +354,14 @@ atl_node *atl_repeat(atl_graph *graph, const atl_node *node, atl_node *const *in
     return again;
 }
 
-atl_node *atl_apply_with(const atl_op *op, const void *attributes, int count, atl_node *const *inputs)
+atl_node *atl_apply_with(const atl_op *op, const void *attributes, atl_nodes inputs)
 {
-    return atl_apply_in(NULL, op, attributes, count, inputs);
+    if (ATL_LIST_IS_NULL(inputs) || inputs.count < 1 || inputs.count > INT_MAX) {
+        atl_set_error(ATL_INVALID, "%s: the list of inputs is %s", op && op->name ? op->name : "atl_apply",
+                      ATL_LIST_IS_NULL(inputs) ? "null"
+                      : inputs.count < 1       ? "empty"
+                                               : "too long");
+        return NULL;
+    }
+    return atl_apply_in(NULL, op, attributes, (int)inputs.count, inputs.node);
 }

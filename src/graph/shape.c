@@ -28,7 +28,7 @@ int64_t atl_shape_count(atl_shape shape)
     return zero ? 0 : count;
 }
 
-int atl_shape_equal(atl_shape a, atl_shape b)
+bool atl_shape_equal(atl_shape a, atl_shape b)
 {
     if (a.rank != b.rank || a.rank < 0 || a.rank > ATL_MAX_RANK) /* there are no sizes to compare beyond that */
         return 0;

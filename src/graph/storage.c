@@ -247,9 +247,7 @@ atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value)
     return ATL_OK;
 }
 
-atl_node *const *atl_variables(const atl_graph *graph, int64_t *count)
+atl_nodes atl_variables(const atl_graph *graph)
 {
-    if (count)
-        *count = graph ? graph->variable_count : 0;
-    return graph ? graph->variables : NULL;
+    return graph ? (atl_nodes){graph->variable_count, graph->variables} : (atl_nodes){0, NULL};
 }

@@ -174,6 +174,10 @@ static void *data_of(const atl_tensor *tensor, atl_dtype dtype)
     return tensor && tensor->dtype == dtype ? tensor->data : NULL;
 }
 
-float *atl_floats(const atl_tensor *tensor) { return data_of(tensor, ATL_FLOAT32); }
-int32_t *atl_ints(const atl_tensor *tensor) { return data_of(tensor, ATL_INT32); }
-double *atl_doubles(const atl_tensor *tensor) { return data_of(tensor, ATL_FLOAT64); }
+/* In parentheses, since each name of the first three is also a macro. */
+float *(atl_floats)(atl_tensor *tensor) { return data_of(tensor, ATL_FLOAT32); }
+int32_t *(atl_ints)(atl_tensor *tensor) { return data_of(tensor, ATL_INT32); }
+double *(atl_doubles)(atl_tensor *tensor) { return data_of(tensor, ATL_FLOAT64); }
+const float *atl_const_floats(const atl_tensor *tensor) { return data_of(tensor, ATL_FLOAT32); }
+const int32_t *atl_const_ints(const atl_tensor *tensor) { return data_of(tensor, ATL_INT32); }
+const double *atl_const_doubles(const atl_tensor *tensor) { return data_of(tensor, ATL_FLOAT64); }

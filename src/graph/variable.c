@@ -19,7 +19,7 @@ static const atl_storage *known(const atl_node *variable)
     return variable && variable->op->flags & ATL_OP_VARIABLE ? variable->storage : NULL;
 }
 
-atl_node *atl_variable_set_trainable(atl_node *variable, int trainable)
+atl_node *atl_variable_set_trainable(atl_node *variable, bool trainable)
 {
     atl_storage *storage = storage_of(variable, "variable_set_trainable");
     if (storage && trainable && variable->dtype != ATL_FLOAT32)
@@ -27,7 +27,7 @@ atl_node *atl_variable_set_trainable(atl_node *variable, int trainable)
                                  "'%s' is %s; only float32 variables can be trained", atl_name_of(variable),
                                  atl_dtype_name(variable->dtype));
     if (storage)
-        storage->is_trainable = trainable != 0;
+        storage->is_trainable = trainable;
     return storage ? variable : NULL;
 }
 
@@ -58,16 +58,19 @@ atl_node *atl_variable_set_average(atl_node *variable, float decay)
     return storage ? variable : NULL;
 }
 
-atl_node *atl_variable_set_state(atl_node *variable, int is_state)
+atl_node *atl_variable_set_state(atl_node *variable, bool is_state)
 {
     atl_storage *storage = storage_of(variable, "variable_set_state");
     if (storage)
-        storage->is_state = is_state != 0;
+        storage->is_state = is_state;
     return storage ? variable : NULL;
 }
 
-int atl_variable_is_trainable(const atl_node *variable) { return known(variable) ? known(variable)->is_trainable : 0; }
-int atl_variable_is_state(const atl_node *variable) { return known(variable) ? known(variable)->is_state : 0; }
+bool atl_variable_is_trainable(const atl_node *variable)
+{
+    return known(variable) ? known(variable)->is_trainable : false;
+}
+bool atl_variable_is_state(const atl_node *variable) { return known(variable) ? known(variable)->is_state : false; }
 float atl_variable_decay(const atl_node *variable) { return known(variable) ? known(variable)->decay : 0; }
 float atl_variable_rate_scale(const atl_node *variable) { return known(variable) ? known(variable)->rate_scale : 0; }
 float atl_variable_average(const atl_node *variable) { return known(variable) ? known(variable)->average : 0; }

@@ -196,9 +196,9 @@ atl_npz *atl_npz_open(const char *path)
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
 
-int atl_npz_count(const atl_npz *npz) { return npz ? npz->count : 0; }
+int64_t atl_npz_count(const atl_npz *npz) { return npz ? npz->count : 0; }
 
-const char *atl_npz_name(const atl_npz *npz, int index)
+const char *atl_npz_name(const atl_npz *npz, int64_t index)
 {
     return npz && index >= 0 && index < npz->count ? npz->entries[index].name : NULL;
 }
@@ -212,7 +212,7 @@ static entry *find_entry(const atl_npz *npz, const char *name)
     return found ? *found : NULL;
 }
 
-int atl_npz_has(const atl_npz *npz, const char *name) { return find_entry(npz, name) != NULL; }
+bool atl_npz_has(const atl_npz *npz, const char *name) { return find_entry(npz, name) != NULL; }
 
 /* "a, b, c and 17 more" */
 static void list_names(const atl_npz *npz, char *text, size_t size)

@@ -93,15 +93,16 @@ static int add_entry(zip_t *zip, const atl_npz_entry *added, char *header, const
 #define ZIP_NAMES "which is UTF-8 without control characters and has at most 65531 bytes"
 
 /* Checks that each entry has a unique name and a value. */
-static atl_status check_entries(const char *path, const atl_npz_entry *entries, int count)
+static atl_status check_entries(const char *path, const atl_npz_entry *entries, int64_t count)
 {
     enum { LONGEST_NAME = 65535 - 4 }; /* .npy comes after it */
     if (!entries || count < 1)
         return atl_set_error(ATL_INVALID, "'%s' was not written: there are no arrays to put in it", path);
     for (int i = 0; i < count; i++) {
         if (!entries[i].name || !*entries[i].name || !entries[i].value)
-            return atl_set_error(ATL_INVALID, "'%s' was not written: entry %d of %d ('%s') has no %s", path, i, count,
-                                 entries[i].name ? entries[i].name : "", entries[i].value ? "name" : "value");
+            return atl_set_error(ATL_INVALID, "'%s' was not written: entry %d of %lld ('%s') has no %s", path, i,
+                                 (long long)count, entries[i].name ? entries[i].name : "",
+                                 entries[i].value ? "name" : "value");
         if (strlen(entries[i].name) > LONGEST_NAME)
             return atl_set_error(ATL_INVALID,
                                  "'%s' was not written: '%.100s...' is no name for an entry of a zip, " ZIP_NAMES, path,
@@ -134,7 +135,7 @@ static atl_status describe_failure(zip_error_t *error, const char *entry_name, c
 }
 
 /* Adds all arrays; the file name of an entry is its name with .npy. */
-static atl_status add_entries(zip_t *zip, const atl_npz_entry *entries, int count, char *headers, char *why_out,
+static atl_status add_entries(zip_t *zip, const atl_npz_entry *entries, int64_t count, char *headers, char *why_out,
                               size_t size)
 {
     for (int i = 0; i < count; i++) {
@@ -153,7 +154,7 @@ static atl_status add_entries(zip_t *zip, const atl_npz_entry *entries, int coun
 }
 
 /* Writes the archive to an open file.  On failure the reason is in why_out. */
-static atl_status write_archive(FILE *stream, const atl_npz_entry *entries, int count, char *why_out, size_t size)
+static atl_status write_archive(FILE *stream, const atl_npz_entry *entries, int64_t count, char *why_out, size_t size)
 {
     zip_output output = {.stream = stream};
     zip_error_t error;
@@ -181,7 +182,7 @@ static atl_status write_archive(FILE *stream, const atl_npz_entry *entries, int 
     return status;
 }
 
-atl_status atl_write_npz(const char *path, const atl_npz_entry *entries, int count)
+atl_status atl_write_npz(const char *path, int64_t count, const atl_npz_entry *entries)
 {
     atl_atomic_file *file;
     atl_status status = check_entries(path ? path : "", entries, count);

@@ -61,18 +61,17 @@ static void free_bindings(bindings *all)
 /* Binds the graph's variables to their keys, which must be unique. */
 static atl_status bind_keys(const atl_npz_args *args, bindings *all)
 {
-    int64_t known;
-    atl_node *const *variables = atl_variables(args->graph, &known);
-    all->of = atl_allocate((size_t)known, sizeof *all->of);
-    all->keys = atl_allocate((size_t)known, sizeof *all->keys);
+    atl_nodes variables = atl_variables(args->graph);
+    all->of = atl_allocate((size_t)variables.count, sizeof *all->of);
+    all->keys = atl_allocate((size_t)variables.count, sizeof *all->keys);
     if (!all->of || !all->keys)
         return atl_out_of_memory();
-    for (int64_t i = 0; i < known; i++) {
-        if ((args->weights_only || args->averages) && atl_variable_is_state(variables[i]))
+    for (int64_t i = 0; i < variables.count; i++) {
+        if ((args->weights_only || args->averages) && atl_variable_is_state(variables.node[i]))
             continue;
         binding *one = &all->of[all->count];
-        one->variable = variables[i];
-        one->key = key_of(atl_name_of(variables[i]), args->suffixes);
+        one->variable = variables.node[i];
+        one->key = key_of(atl_name_of(variables.node[i]), args->suffixes);
         if (!one->key)
             return atl_out_of_memory();
         all->keys[all->count++] = one->key;
@@ -235,6 +234,8 @@ static atl_status load(const atl_npz_args *args, bindings *all)
     misfits found = {0};
     if (args->report_out)
         *args->report_out = (atl_npz_report){0};
+    if (args->averages)
+        return atl_set_error(ATL_INVALID, "atl_load_npz: .averages is an option of atl_save_npz: leave it out");
     atl_status status = bind_keys(args, all);
     if (!status)
         status = atl_npz_open_archive(args->path, &npz);
@@ -258,6 +259,11 @@ static atl_status load(const atl_npz_args *args, bindings *all)
 
 static atl_status save(const atl_npz_args *args, bindings *all)
 {
+    if (args->allow_missing || args->allow_extra || args->report_out)
+        return atl_set_error(ATL_INVALID, "atl_save_npz: %s is an option of atl_load_npz: leave it out",
+                             args->report_out      ? ".report_out"
+                             : args->allow_missing ? ".allow_missing"
+                                                   : ".allow_extra");
     atl_status status = bind_keys(args, all);
     if (status)
         return status;
@@ -274,7 +280,7 @@ static atl_status save(const atl_npz_args *args, bindings *all)
             status = ATL_OUT_OF_MEMORY;
     }
     if (!status)
-        status = atl_write_npz(args->path, entries, (int)all->count);
+        status = atl_write_npz(args->path, all->count, entries);
     atl_release(entries);
     return status;
 }

@@ -10,7 +10,7 @@ static atl_node *standardise(const atl_model_args *args)
     static const float none[] = {0, 0, 0}, one[] = {1, 1, 1};
     atl_node *x = args->image;
     atl_graph *graph = atl_graph_of(x);
-    if (!graph || args->scale[0] != 0)
+    if (!graph || !atl_uses_own_scale(args))
         return atl_preprocess(args, none, one);
     atl_enter(graph, "preprocess");
     x = atl_sub(x, atl_reduce_mean(x, ATL_AXES(1, 2, 3), .keep = 1));
@@ -54,6 +54,8 @@ atl_node *atl_cifar10_with(const atl_model_args *args)
 {
     if (!args)
         return atl_null_argument("atl_cifar10", "the options are"), NULL;
+    if (!atl_check_model_args(args, "cifar10", 5, 3))
+        return NULL;
     atl_node *h = conv(standardise(args), "conv1", atl_width_of(args, 0, 64));
     h = norm(pool(h, "pool1"), "norm1");
     h = conv(h, "conv2", atl_width_of(args, 1, 64));
@@ -65,6 +67,8 @@ atl_node *atl_cifar10_multiscale_with(const atl_model_args *args)
 {
     if (!args)
         return atl_null_argument("atl_cifar10_multiscale", "the options are"), NULL;
+    if (!atl_check_model_args(args, "cifar10_multiscale", 5, 3))
+        return NULL;
     atl_node *fine = norm(conv(standardise(args), "conv1", atl_width_of(args, 0, 64)), "norm1");
     atl_node *coarse = norm(conv(fine, "conv2", atl_width_of(args, 1, 64)), "norm2");
     return dense_layers(args, atl_named(atl_concat(2, pool(fine, "pool1"), pool(coarse, "pool2")), "scales"));

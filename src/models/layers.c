@@ -16,7 +16,7 @@ static atl_initializer he_of(int64_t fan_in)
     return atl_normal((float)sqrt(2.0 / (double)(fan_in > 0 ? fan_in : 1)));
 }
 
-static int is_given(atl_initializer initializer) { return initializer.kind != ATL_INIT_ZEROS; }
+static int is_given(atl_initializer initializer) { return initializer.kind != ATL_INIT_DEFAULT; }
 
 static int64_t channels_of(atl_node *image, atl_layout layout)
 {

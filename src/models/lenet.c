@@ -15,8 +15,8 @@ static atl_node *grey(const atl_model_args *args)
     atl_enter(graph, "preprocess");
     if (shape.rank == 4 && shape.size[3] == 3)
         x = atl_reduce_mean(x, ATL_AXES(3), .keep = 1);
-    x = atl_preprocessed(args->scale[0] == 0 ? atl_add_scalar(atl_scale(x, 1 / 127.5f), -1)
-                                             : atl_scale(atl_add_scalar(x, -args->mean[0]), args->scale[0]));
+    x = atl_preprocessed(atl_uses_own_scale(args) ? atl_add_scalar(atl_scale(x, 1 / 127.5f), -1)
+                                                  : atl_scale(atl_add_scalar(x, -args->mean[0]), args->scale[0]));
     atl_leave(graph);
     return x;
 }
@@ -31,6 +31,8 @@ atl_node *atl_lenet_with(const atl_model_args *args)
 {
     if (!args)
         return atl_null_argument("atl_lenet", "the options are"), NULL;
+    if (!atl_check_model_args(args, "lenet", 4, 1))
+        return NULL;
     atl_node *h = conv_pool(grey(args), "conv1", atl_width_of(args, 0, 32));
     h = atl_flatten(conv_pool(h, "conv2", atl_width_of(args, 1, 32)));
     h = atl_dense_layer(h, "dense1", atl_width_of(args, 2, 96), .initializer = atl_he(), .activation = atl_relu);

@@ -4,23 +4,23 @@
 #include "models/model.h"
 #include "models/preprocess.h"
 
-/* Uses the widths up to the first 0; the last one is the number of classes. */
+/* The widths end at the first 0; the last one is the number of classes. */
 atl_node *atl_mlp_with(const atl_model_args *args)
 {
     if (!args)
         return atl_null_argument("atl_mlp", "the options are"), NULL;
     atl_node *x = args->image;
     atl_graph *graph = atl_graph_of(x);
-    if (!graph)
-        return NULL;
-    atl_enter(graph, "preprocess");
-    x = atl_preprocessed(args->scale[0] == 0 ? atl_add_scalar(atl_scale(x, 1 / 127.5f), -1)
-                                             : atl_scale(atl_add_scalar(x, -args->mean[0]), args->scale[0]));
-    atl_leave(graph);
-    x = atl_flatten(x);
     int layers = 0;
     while (layers < ATL_MODEL_LAYERS && args->widths[layers])
         layers++;
+    if (!graph || !atl_check_model_args(args, "mlp", layers, 1))
+        return NULL;
+    atl_enter(graph, "preprocess");
+    x = atl_preprocessed(atl_uses_own_scale(args) ? atl_add_scalar(atl_scale(x, 1 / 127.5f), -1)
+                                                  : atl_scale(atl_add_scalar(x, -args->mean[0]), args->scale[0]));
+    atl_leave(graph);
+    x = atl_flatten(x);
     static const int usual[] = {256, 10};
     const int *widths = layers ? args->widths : usual;
     layers = layers ? layers : 2;

@@ -28,20 +28,20 @@ static void sort_models(void)
     qsort(models, (size_t)model_count, sizeof *models, by_name);
 }
 
-const atl_model *const *atl_models(int *count)
+const atl_model *const *atl_models(int64_t *count_out)
 {
     static pthread_once_t sorted = PTHREAD_ONCE_INIT;
     pthread_once(&sorted, sort_models);
-    if (count)
-        *count = model_count;
+    if (count_out)
+        *count_out = model_count;
     return models;
 }
 
 const atl_model *atl_model_find(const char *name)
 {
-    int count;
+    int64_t count;
     const atl_model *const *all = atl_models(&count);
-    for (int i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++)
         if (name && strcmp(all[i]->name, name) == 0)
             return all[i];
     return NULL;

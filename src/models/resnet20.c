@@ -37,6 +37,8 @@ atl_node *atl_resnet20_with(const atl_model_args *args)
 {
     if (!args)
         return atl_null_argument("atl_resnet20", "the options are"), NULL;
+    if (!atl_check_model_args(args, "resnet20", 1, 3))
+        return NULL;
     static const float mean[] = {255 * .485f, 255 * .456f, 255 * .406f};
     static const float scale[] = {1 / (255 * .229f), 1 / (255 * .224f), 1 / (255 * .225f)};
     atl_node *h = atl_preprocess(args, mean, scale);

@@ -28,6 +28,8 @@ atl_node *atl_squeezenet_with(const atl_model_args *args)
 {
     if (!args)
         return atl_null_argument("atl_squeezenet", "the options are"), NULL;
+    if (!atl_check_model_args(args, "squeezenet", 1, 3))
+        return NULL;
     static const float mean[] = {123, 117, 104}, scale[] = {1, 1, 1};
     atl_node *h = atl_preprocess(args, mean, scale);
     h = atl_named(atl_reverse(h, 3), "bgr");

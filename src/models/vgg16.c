@@ -8,6 +8,8 @@ atl_node *atl_vgg16_with(const atl_model_args *args)
 {
     if (!args)
         return atl_null_argument("atl_vgg16", "the options are"), NULL;
+    if (!atl_check_model_args(args, "vgg16", 16, 3))
+        return NULL;
     static const int width[] = {64, 128, 256, 512, 512}, depth[] = {2, 2, 3, 3, 3};
     static const float mean[] = {123.68f, 116.779f, 103.939f}, scale[] = {1, 1, 1};
     atl_node *h = atl_preprocess(args, mean, scale);

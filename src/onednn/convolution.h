@@ -10,7 +10,7 @@ typedef struct onednn_geometry {
     onednn_desc plain_filter;                /* HWIO, seen as oihw or goihw */
     onednn_desc plain_image, plain_result;   /* NHWC */
     dnnl_alg_kind_t algorithm;
-    int sums; /* the residual is copied to the result and summed up there, for kernels that can take it in no other way */
+    int sums; /* true: the residual is copied to the result, and the kernel adds to it; some kernels need that */
     int threads;
     dnnl_dims_t stride, dilation, before, after; /* dilation: 0 for a dense window */
     const char *filter_letters;

@@ -122,8 +122,8 @@ int onednn_is_reference(const_dnnl_primitive_desc_t desc)
     return !strncmp(name, "ref", 3) || strstr(name, ":ref") || strstr(name, "ref:"); /* "lrn_ref:any" */
 }
 
-/* oneDNN 2.6.3 reads a binary post-op's operand at the wrong places: convolutions by matrix products ("gemm") do so in NHWC
- * whatever the shape; depthwise ones ("brdgmm") where the channels do not fill the last vector. */
+/* Some implementations of oneDNN 2.6.3 read a binary post-op's operand at wrong addresses: convolutions by matrix
+ * products ("gemm") for every shape in NHWC; depthwise ones ("brdgmm") if the channels do not fill the last vector. */
 static int adds_residual(const char *implementation)
 {
     return !strstr(implementation, "gemm:") && !strstr(implementation, "brdgmm");

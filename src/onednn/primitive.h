@@ -64,9 +64,9 @@ int onednn_is_reference(const_dnnl_primitive_desc_t desc);
  * only reference loops or nothing at all; 0 with the error set. */
 int onednn_accept(dnnl_primitive_desc_t *desc, dnnl_status_t status, const char *what);
 
-/* What an implementation must be: not a reference unless asked for by the name "ref"; its name holds `name` (null: any) and does
- * not hold `unlike` (null: nothing); with `adds_residual`, it adds the operand of a binary post-op to the right
- * elements. */
+/* Which implementations are accepted: not a reference, unless the name "ref" is requested; its name contains `name`
+ * (null: any) and does not contain `unlike` (null: nothing); with `adds_residual`, it adds the operand of a binary
+ * post-op to the right elements. */
 typedef struct onednn_preference {
     const char *name, *unlike;
     int adds_residual;

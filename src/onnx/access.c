@@ -188,7 +188,7 @@ static int give(onnx_op *op, int64_t i, atl_node *node, onnx_order order, onnx_t
     onnx_value *value = i < op->outputs ? op->output[i] : NULL;
     if (!node)
         return onnx_reject(op, "%s",
-                           atl_graph_error(op->importer->graph) ? atl_graph_error(op->importer->graph) : atl_error());
+                           *atl_graph_error(op->importer->graph) ? atl_graph_error(op->importer->graph) : atl_error());
     if (!value)
         return 1;
     value->type = type;

@@ -212,9 +212,9 @@ static int import_node(onnx_importer *importer, const onnx_node *node)
             op.output[i]->is_missing = 1;
     if (!is_victim)
         onnx_add_problem(importer, name_of(node), node->op, op.version,
-                         *op.why                            ? op.why
-                         : atl_graph_error(importer->graph) ? atl_graph_error(importer->graph)
-                                                            : "it could not be read");
+                         *op.why                             ? op.why
+                         : *atl_graph_error(importer->graph) ? atl_graph_error(importer->graph)
+                                                             : "it could not be read");
     return 0;
 }
 
@@ -222,7 +222,7 @@ int onnx_import_nodes(onnx_importer *importer, int64_t count, const onnx_node *n
 {
     int fine = 1;
     for (int64_t i = 0; i < count && !importer->out_of_memory; i++)
-        fine &= import_node(importer, &node[i]) && !atl_graph_error(importer->graph);
+        fine &= import_node(importer, &node[i]) && !*atl_graph_error(importer->graph);
     return fine && !importer->out_of_memory;
 }
 

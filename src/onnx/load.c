@@ -204,7 +204,7 @@ static int import_model(atl_onnx *net)
     fine &= import_inputs(net);
     fine = fine && onnx_import_nodes(importer, graph->nodes, graph->node);
     fine = fine && find_outputs(net);
-    return fine && !atl_graph_error(importer->graph);
+    return fine && !*atl_graph_error(importer->graph);
 }
 
 /* The first few problems in words. */
@@ -220,8 +220,8 @@ static atl_status tell_problems(const onnx_importer *importer, const char *name)
                                list->problem[i].node, list->problem[i].op, list->problem[i].why);
     if (!list->count)
         return atl_set_error(ATL_INVALID, "'%s': %s", name,
-                             atl_graph_error(importer->graph) ? atl_graph_error(importer->graph)
-                                                              : "it could not be read");
+                             *atl_graph_error(importer->graph) ? atl_graph_error(importer->graph)
+                                                               : "it could not be read");
     return atl_set_error(ATL_UNSUPPORTED, "'%s': %" PRId64 " of its nodes cannot be read: %s%s", name, list->count,
                          text, list->count > 5 ? "; ..." : "");
 }
@@ -262,7 +262,7 @@ static atl_status check_args(const atl_onnx_args *args)
         return atl_set_error(ATL_BAD_FILE, "onnx_load: the model in memory is empty");
     if (args->batch < ATL_ANY)
         return atl_set_error(ATL_INVALID, "onnx_load: a batch of %" PRId64, args->batch);
-    return atl_graph_error(args->graph)
+    return *atl_graph_error(args->graph)
                ? atl_set_error(ATL_INVALID, "onnx_load: the graph holds a mistake: %s", atl_graph_error(args->graph))
                : ATL_OK;
 }

@@ -1,7 +1,7 @@
 /* What an ONNX file says, as structs: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
  *
- * Names are zero-terminated UTF-8 without zero bytes; "" stands for a missing one.  Tensors keep the place of their data, which is
- * read when it is wanted (tensor_data.h).  All of it lives in the arena that it was read into. */
+ * Names are zero-terminated UTF-8 without zero bytes; "" stands for a missing one.  Tensors store the position of their
+ * data, which is read when it is needed (tensor_data.h).  Everything is allocated in the arena of the reader. */
 #ifndef ATLED_ONNX_MODEL_H
 #define ATLED_ONNX_MODEL_H
 

@@ -230,7 +230,7 @@ static int import_conv_transpose(onnx_op *op)
         atl_node *its = groups == 1 ? filter : atl_slice(filter, .begin = {g * in}, .end = {(g + 1) * in});
         part[g] = transposed2d(own, its, &t, t.w.dims == 1 ? 2 : 1);
     }
-    atl_node *y = groups == 1 ? part[0] : atl_concat_with(3, (int)groups, part);
+    atl_node *y = groups == 1 ? part[0] : atl_concat_with(3, (atl_nodes){groups, part});
     if (t.w.dims == 1)
         y = atl_squeeze(y, 1);
     return onnx_give_in(op, 0, with_bias(op, y, 2), ONNX_CHANNELS_LAST);

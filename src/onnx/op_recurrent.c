@@ -220,7 +220,7 @@ static int give_states(onnx_op *op, int64_t output, atl_node *const *state, int6
 {
     if (output >= op->outputs || !op->output[output])
         return 1;
-    return onnx_give(op, output, atl_stack_with(layout ? 1 : 0, (int)directions, state));
+    return onnx_give(op, output, atl_stack_with(layout ? 1 : 0, (atl_nodes){directions, state}));
 }
 
 /* Y [steps, directions, n, hidden], Y_h and Y_c [directions, n, hidden]; with layout 1 the batch is first. */
@@ -240,11 +240,13 @@ static int import_recurrent(onnx_op *op)
         memory m = run_direction(op, &c, d, reverse || d == 1, output);
         h[d] = m.h;
         s[d] = m.c;
-        of[d] = atl_stack_with(layout ? 1 : 0, (int)c.steps, output); /* [steps, n, hidden] or [n, steps, hidden] */
+        of[d] =
+            atl_stack_with(layout ? 1 : 0, (atl_nodes){c.steps, output}); /* [steps, n, hidden] or [n, steps, hidden] */
     }
     if (!output)
         return 0;
-    if (op->outputs > 0 && op->output[0] && !onnx_give(op, 0, atl_stack_with(layout ? 2 : 1, (int)c.directions, of)))
+    if (op->outputs > 0 && op->output[0] &&
+        !onnx_give(op, 0, atl_stack_with(layout ? 2 : 1, (atl_nodes){c.directions, of})))
         return 0;
     return give_states(op, 1, h, c.directions, layout) &&
            (c.kind != LSTM || give_states(op, 2, s, c.directions, layout));

@@ -245,7 +245,7 @@ static int import_reverse_sequence(onnx_op *op)
                      ? turned
                      : atl_concat(time, turned, part_of(row[i], time, length[i], shape.size[time]));
     }
-    return onnx_give(op, 0, count == 1 ? row[0] : atl_concat_with(batch, count, row));
+    return onnx_give(op, 0, count == 1 ? row[0] : atl_concat_with(batch, (atl_nodes){count, row}));
 }
 
 const onnx_entry onnx_scatters[] = {

@@ -273,7 +273,7 @@ static int import_concat(onnx_op *op)
     }
     if (parts == 0)
         return onnx_reject(op, "all its inputs are empty");
-    atl_node *y = parts == 1 ? part[0] : atl_concat_with(onnx_axis_in(order, rank, axis), (int)parts, part);
+    atl_node *y = parts == 1 ? part[0] : atl_concat_with(onnx_axis_in(order, rank, axis), (atl_nodes){parts, part});
     if (!onnx_give_in(op, 0, y, order))
         return 0;
     if (op->output[0] && op->output[0]->shape.size[axis] == ATL_ANY)

@@ -55,8 +55,8 @@ typedef struct onnx_written_attribute {
 } onnx_written_attribute;
 #define ONNX_ATTRIBUTES(...) ((const onnx_written_attribute[]){__VA_ARGS__, {NULL}})
 
-/* Emits a node with one output, whose name it returns; with `second` two, and *second gets the name of the other.  Inputs may be "" for one
- * that is left out. Null after a failure; null inputs give null. */
+/* Emits a node with one output and returns its name; with `second`, a node with two outputs, and *second is the name of
+ * the other.  The input "" stands for an omitted one.  Null after a failure; null inputs give null. */
 const char *onnx_emit_two(onnx_writer *w, const char *op, int inputs, const char *const *input,
                           const onnx_written_attribute *attributes, const char **second);
 #define ONNX_EMIT(w, op, attributes, ...)                                                                              \

@@ -135,7 +135,7 @@ atl_node *atl_relu6(atl_node *x) { return atl_clip(x, 0, 6); }
 atl_node *atl_hard_sigmoid(atl_node *x) { return atl_clip(atl_add_scalar(atl_scale(x, 1.0f / 6), 0.5f), 0, 1); }
 
 /* clip(x) = lowest if x < lowest, highest if x > highest, else x.  d/dx = 1 where y = x, else 0 */
-static int infer_clip(atl_node *y)
+static bool infer_clip(atl_node *y)
 {
     const atl_clip_bounds *bounds = atl_attributes_of(y);
     if (!(bounds->lowest <= bounds->highest))

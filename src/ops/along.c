@@ -29,7 +29,7 @@ static int check_rows(atl_node *y, const atl_node *x, const atl_node *indices)
                            atl_name_of(x), SHAPE_OF(x), atl_name_of(indices), SHAPE_OF(indices));
 }
 
-static int infer_take(atl_node *y)
+static bool infer_take(atl_node *y)
 {
     const atl_node *x = y->inputs[0], *indices = y->inputs[1];
     if (!atl_require_int(y, 1, "the indices") || !check_rows(y, x, indices))
@@ -91,7 +91,7 @@ atl_node *atl_take_along(atl_node *x, atl_node *indices) { return ATL_APPLY(&tak
 
 /* ---- scatter_along(updates [.., k], indices [.., k], like [.., n]) -> [.., n] ------------------------------------ */
 
-static int infer_scatter(atl_node *y)
+static bool infer_scatter(atl_node *y)
 {
     const atl_node *updates = y->inputs[0], *indices = y->inputs[1], *like = y->inputs[2];
     if (!atl_require_float(y, 0, "the updates") || !atl_require_int(y, 1, "the indices") ||
@@ -155,9 +155,10 @@ atl_node *atl_scatter_along(atl_node *updates, atl_node *indices, atl_node *like
     return ATL_APPLY(&scatter_along_op, NULL, updates, indices, like);
 }
 
-/* ---- top_k(x [.., n]) -> int32 [.., k]: the places of the k largest, from the largest on; of equal ones the first comes first  */
+/* top_k(x [.., n]) -> int32 [.., k]: the indices of the k largest elements of each row, in descending order of the
+ * elements; of equal elements the first comes first. */
 
-static int infer_top(atl_node *y)
+static bool infer_top(atl_node *y)
 {
     const top_attributes *top = y->attributes;
     atl_shape shape = *y->inputs[0]->shape;

@@ -3,7 +3,7 @@
 #include "ops/ops.h"
 #include "kernels/parallel.h"
 
-static int infer_argmax(atl_node *y)
+static bool infer_argmax(atl_node *y)
 {
     atl_node *x = y->inputs[0];
     atl_shape to = *x->shape;

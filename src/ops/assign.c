@@ -7,7 +7,7 @@
 
 /* assign(variable, value) = value; the variable gets it at the end of the run.  d/dvalue = 1.  The plan does the
  * assignment. */
-static int infer_assign(atl_node *y)
+static bool infer_assign(atl_node *y)
 {
     const atl_node *variable = y->inputs[0], *value = y->inputs[1];
     if (!(variable->op->flags & ATL_OP_VARIABLE))
@@ -64,7 +64,7 @@ ATL_BUILTIN(assign_op);
 atl_node *atl_assign(atl_node *variable, atl_node *value) { return ATL_APPLY(&assign_op, NULL, variable, value); }
 
 /* group(x0, x1, ...) = x0.  d/dx0 = 1; the others get no gradient. */
-static int infer_group(atl_node *y)
+static bool infer_group(atl_node *y)
 {
     if (!y->input_count)
         return atl_fail(y, "a group needs at least one node");
@@ -95,7 +95,7 @@ static const atl_op group_op = {.name = "group",
                                                                 {0}}};
 ATL_BUILTIN(group_op);
 
-atl_node *atl_group_with(int count, atl_node *const *nodes) { return atl_apply_with(&group_op, NULL, count, nodes); }
+atl_node *atl_group_with(atl_nodes nodes) { return atl_apply_with(&group_op, NULL, nodes); }
 
 /* check_finite(x) = x, or the run fails.  d/dx = 1 */
 static int run_check(const atl_plan_step *step, void *const *memory, void *bound)
@@ -129,7 +129,7 @@ static int lower_check(atl_lowering *lowering)
     return atl_lower_step(lowering, &step);
 }
 
-static int infer_check(atl_node *y) { return atl_require_float(y, 0, "what is to be finite") && atl_infer_same(y); }
+static bool infer_check(atl_node *y) { return atl_require_float(y, 0, "what is to be finite") && atl_infer_same(y); }
 
 static void reference_check(const atl_node *y, const double *const *x, double *result)
 {
@@ -161,7 +161,7 @@ ATL_BUILTIN(check_op);
 atl_node *atl_check_finite(atl_node *x) { return ATL_APPLY(&check_op, NULL, x); }
 
 /* increment(x) = x + 1, int32; the largest int32 stays. */
-static int infer_increment(atl_node *y) { return atl_require_int(y, 0, "what is to be counted") && atl_infer_same(y); }
+static bool infer_increment(atl_node *y) { return atl_require_int(y, 0, "what is to be counted") && atl_infer_same(y); }
 
 static void reference_increment(const atl_node *y, const double *const *x, double *result)
 {
@@ -210,7 +210,7 @@ atl_node *atl_step_counter(atl_graph *graph)
         return graph ? graph->steps : NULL;
     const char *scope = graph->scope;
     graph->scope = ""; /* one for the whole graph */
-    graph->steps = atl_variable_set_state(atl_int_variable(graph, "steps", ATL_SCALAR, 0), 1);
+    graph->steps = atl_variable_set_state(atl_int_variable(graph, "steps", ATL_SCALAR, 0), true);
     graph->scope = scope;
     return graph->steps;
 }
@@ -233,9 +233,7 @@ atl_node *atl_add_update(atl_node *assignment)
     return graph->updates[graph->update_count++] = assignment;
 }
 
-atl_node *const *atl_updates(const atl_graph *graph, int64_t *count)
+atl_nodes atl_updates(const atl_graph *graph)
 {
-    if (count)
-        *count = graph ? graph->update_count : 0;
-    return graph ? graph->updates : NULL;
+    return graph ? (atl_nodes){graph->update_count, graph->updates} : (atl_nodes){0, NULL};
 }

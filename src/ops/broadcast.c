@@ -57,7 +57,7 @@ static atl_node *broadcast_simplified(atl_node *y)
 }
 
 /* broadcast_like(x, like): x broadcast to the shape of `like`, whose value is not used. */
-static int infer_broadcast_like(atl_node *y)
+static bool infer_broadcast_like(atl_node *y)
 {
     atl_shape to = *y->inputs[1]->shape;
     return check_broadcast(y, *y->inputs[0]->shape, to, "repeat") && atl_set_type(y, y->inputs[0]->dtype, to);
@@ -126,7 +126,7 @@ static const atl_op repeat_batch_composed = {
 ATL_COMPOSED(repeat_batch_composed);
 
 /* sum_to(x, like): x summed over the dimensions in which `like`, whose value is not used, is 1 or missing. */
-static int infer_sum_to(atl_node *y)
+static bool infer_sum_to(atl_node *y)
 {
     atl_shape to = *y->inputs[1]->shape;
     return atl_require_float(y, 0, "the input") && check_broadcast(y, to, *y->inputs[0]->shape, "sum") &&
@@ -212,7 +212,7 @@ ATL_BUILTIN(sum_to_op);
 atl_node *atl_sum_to(atl_node *x, atl_node *like) { return ATL_APPLY(&sum_to_op, NULL, x, like); }
 
 /* broadcast_to(x): x broadcast to a given shape; a size of -1 keeps x's. */
-static int infer_broadcast_to(atl_node *y)
+static bool infer_broadcast_to(atl_node *y)
 {
     atl_shape to = *(const atl_shape *)y->attributes, from = *y->inputs[0]->shape;
     for (int i = 0; i < to.rank && to.rank <= ATL_MAX_RANK; i++) {

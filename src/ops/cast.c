@@ -3,7 +3,7 @@
 
 /* cast(x): to float32 or int32; to int32 it rounds towards zero and saturates, and NaN becomes 0.  d/dx = 1 from
  * float32 to float32; no gradient flows through int32. */
-static int infer_cast(atl_node *y)
+static bool infer_cast(atl_node *y)
 {
     return atl_set_type(y, *(const atl_dtype *)atl_attributes_of(y), *y->inputs[0]->shape);
 }

@@ -6,7 +6,7 @@
 #include "ops/strided_copy.h"
 
 /* The shape of inputs first.. concatenated along `axis`; returns 0 with the error recorded. */
-static int infer_joined(atl_node *y, int first, int axis, atl_shape *joined_out)
+static bool infer_joined(atl_node *y, int first, int axis, atl_shape *joined_out)
 {
     const atl_node *a = y->inputs[first];
     atl_shape joined = *a->shape;
@@ -40,7 +40,7 @@ static int infer_joined(atl_node *y, int first, int axis, atl_shape *joined_out)
     return 1;
 }
 
-static int infer_concat(atl_node *y)
+static bool infer_concat(atl_node *y)
 {
     atl_shape joined;
     int axis = atl_axis_of(y, ((const concat_attributes *)y->attributes)->axis, y->inputs[0]->shape->rank);
@@ -195,7 +195,7 @@ static atl_node *concat_simplified(atl_node *y)
         return atl_graph_out_of_memory(y->graph);
     int count = gather_parts(y, axis, part);
     int changed = count != y->input_count || memcmp(part, y->inputs, (size_t)count * sizeof *part);
-    atl_node *simpler = changed ? atl_concat_with(axis, count, part) : atl_unchanged(y);
+    atl_node *simpler = changed ? atl_concat_with(axis, (atl_nodes){count, part}) : atl_unchanged(y);
     atl_release(part);
     return simpler;
 }
@@ -245,15 +245,15 @@ static const atl_op concat_op = {
     .hooks = &(const atl_op_hooks){.lower = lower_concat}};
 ATL_BUILTIN(concat_op);
 
-atl_node *atl_concat_with(int axis, int count, atl_node *const *inputs)
+atl_node *atl_concat_with(int axis, atl_nodes inputs)
 {
     concat_attributes attributes = {.axis = axis};
-    return atl_apply_with(&concat_op, &attributes, count, inputs);
+    return atl_apply_with(&concat_op, &attributes, inputs);
 }
 
 /* concat_part(dy, x_0, x_1, ...): the part of dy, of the shape of their concat, that corresponds to x_part.  Only the
  * shapes of the x are used. */
-static int infer_concat_part(atl_node *y)
+static bool infer_concat_part(atl_node *y)
 {
     const concat_attributes *attributes = y->attributes;
     atl_shape joined;
@@ -277,7 +277,7 @@ static atl_node *concat_part_gradient(atl_node *y, atl_node *dy, int input)
         return atl_graph_out_of_memory(y->graph);
     for (int i = 0; i + 1 < y->input_count; i++)
         parts[i] = i == attributes->part ? dy : atl_fill(y->inputs[i + 1], 0);
-    atl_node *joined = atl_concat_with(attributes->axis, y->input_count - 1, parts);
+    atl_node *joined = atl_concat_with(attributes->axis, (atl_nodes){y->input_count - 1, parts});
     atl_release(parts);
     return joined;
 }
@@ -372,7 +372,7 @@ static atl_node *concat_part(atl_node *dy, int axis, int part, int count, atl_no
         return atl_graph_out_of_memory(dy->graph);
     inputs[0] = dy;
     memcpy(inputs + 1, parts, (size_t)count * sizeof *parts);
-    atl_node *result = atl_apply_with(&concat_part_op, &attributes, count + 1, inputs);
+    atl_node *result = atl_apply_with(&concat_part_op, &attributes, (atl_nodes){count + 1, inputs});
     atl_release(inputs);
     return result;
 }

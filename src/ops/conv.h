@@ -13,9 +13,9 @@ typedef struct conv_options {
 
 /* ---- conv_shapes.c ---- */
 
-int atl_infer_conv2d(atl_node *y);      /* image, filter, ... */
-int atl_infer_input_grad(atl_node *y);  /* dy, filter, like the image, ... */
-int atl_infer_filter_grad(atl_node *y); /* image, dy, like the filter */
+bool atl_infer_conv2d(atl_node *y);      /* image, filter, ... */
+bool atl_infer_input_grad(atl_node *y);  /* dy, filter, like the image, ... */
+bool atl_infer_filter_grad(atl_node *y); /* image, dy, like the filter */
 
 typedef struct conv_geometry {
     atl_shape image, filter, result;

@@ -105,23 +105,29 @@ static atl_node *result_like(const atl_conv2d_transpose_args *args, atl_node *im
     return atl_broadcast_to(like, ATL_SHAPE(-1, -1, -1, out));
 }
 
+static const char *order_of(const atl_conv2d_transpose_args *args)
+{
+    return args->weight_order == ATL_OUT_IN ? "[in, out, height, width]" : "[height, width, out, in]";
+}
+
 static int check_transpose(const atl_conv2d_transpose_args *args, const char *name)
 {
     const atl_node *filter = args->filter;
     if (!check_array(args->image, 4, "image", "with four dimensions", name) ||
-        !check_array(filter, 4, "filter", "[height, width, out, in]", name))
+        !check_array(filter, 4, "filter", order_of(args), name))
         return 0;
     if (atl_shape_count(*filter->shape) < 1)
         return atl_builder_error(filter->graph, name, "the filter, '%s', is %s; its sizes must be known, and not 0",
                                  atl_name_of(filter), SHAPE_OF(filter)) != NULL;
     int64_t channels = args->image->shape->size[args->layout == ATL_NCHW ? 1 : 3];
-    if (channels != ATL_ANY && channels != filter->shape->size[3])
+    int64_t in = filter->shape->size[args->weight_order == ATL_OUT_IN ? 0 : 3];
+    if (channels != ATL_ANY && channels != in)
         return atl_builder_error(
                    filter->graph, name,
                    "the image, '%s', is %s, with %lld channels, but the filter, '%s', %s, takes %lld (it is "
-                   "[height, width, out, in])",
+                   "%s)",
                    atl_name_of(args->image), SHAPE_OF(args->image), (long long)channels, atl_name_of(filter),
-                   SHAPE_OF(filter), (long long)filter->shape->size[3]) != NULL;
+                   SHAPE_OF(filter), (long long)in, order_of(args)) != NULL;
     return 1;
 }
 
@@ -137,8 +143,11 @@ atl_node *atl_conv2d_transpose_with(const atl_conv2d_transpose_args *args)
     if (!image)
         return NULL;
     atl_enter(image->graph, name);
+    atl_conv2d_transpose_args form = *args;
+    if (args->weight_order == ATL_OUT_IN)
+        form.filter = atl_transpose(args->filter, .order = {2, 3, 1, 0});
     atl_node *forward =
-        atl_conv2d(result_like(args, image), args->filter, .stride = {args->stride[0], args->stride[1]},
+        atl_conv2d(result_like(&form, image), form.filter, .stride = {args->stride[0], args->stride[1]},
                    .padding = args->padding, .pad = {args->pad[0], args->pad[1], args->pad[2], args->pad[3]},
                    .dilation = {args->dilation[0], args->dilation[1]});
     atl_node *y = forward ? forward->op->gradient[0](forward, image) : NULL;
@@ -164,6 +173,11 @@ static atl_node *transpose_nchw(atl_node *x, atl_node *w)
     return atl_conv2d_transpose(x, w, .stride = {2, 2}, .layout = ATL_NCHW);
 }
 
+static atl_node *transpose_out_in(atl_node *x, atl_node *w)
+{
+    return atl_conv2d_transpose(x, w, .stride = {2, 2}, ATL_PAD(1), .weight_order = ATL_OUT_IN);
+}
+
 static const atl_op conv2d_transpose_composed = {
     .name = "conv2d_transpose",
     .samples = (const atl_sample[]){
@@ -173,6 +187,10 @@ static const atl_op conv2d_transpose_composed = {
         {"explicit padding", .binary = transpose_explicit, .input = {{4, {2, 3, 3, 2}}, {4, {3, 4, 2, 2}}},
          .inputs = 2},
         {"NCHW", .binary = transpose_nchw, .input = {{4, {2, 3, 2, 4}}, {4, {3, 3, 2, 3}}}, .inputs = 2},
+        {"as PyTorch keeps it", .binary = transpose_out_in, .input = {{4, {2, 3, 4, 3}}, {4, {3, 2, 3, 4}}},
+         .inputs = 2},
+        {"5 channels for 3", .binary = transpose_out_in, .input = {{4, {2, 3, 4, 5}}, {4, {3, 2, 3, 4}}}, .inputs = 2,
+         .error = "takes 3 (it is [in, out, height, width])"},
         {"4 channels for 3", .binary = transpose_same, .input = {{4, {2, 3, 2, 4}}, {4, {3, 3, 2, 3}}}, .inputs = 2,
          .error = "takes 3"},
         {"filter of three dimensions", .binary = transpose_same, .input = {{4, {2, 4, 5, 3}}, {3, {3, 3, 3}}},
@@ -188,14 +206,17 @@ atl_node *atl_conv1d_with(const atl_conv1d_args *args)
     if (!args)
         return atl_null_argument("atl_conv1d", "the options are"), NULL;
     static const char name[] = "conv1d";
+    int out_in = args->weight_order == ATL_OUT_IN;
     if (!args->signal || !args->filter || !check_array(args->signal, 3, "signal", "[batch, width, channels]", name) ||
-        !check_array(args->filter, 3, "filter", "[width, in / groups, out]", name))
+        !check_array(args->filter, 3, "filter", out_in ? "[out, in / groups, width]" : "[width, in / groups, out]",
+                     name))
         return NULL;
     atl_enter(args->signal->graph, name);
-    atl_node *y = atl_conv2d(atl_expand_dims(args->signal, 1), atl_expand_dims(args->filter, 0),
-                             .stride = {1, args->stride ? args->stride : 1}, .padding = args->padding,
-                             .pad = {0, 0, args->pad[0], args->pad[1]},
-                             .dilation = {1, args->dilation ? args->dilation : 1}, .groups = args->groups);
+    atl_node *y =
+        atl_conv2d(atl_expand_dims(args->signal, 1), atl_expand_dims(args->filter, out_in ? 2 : 0),
+                   .stride = {1, args->stride ? args->stride : 1}, .padding = args->padding,
+                   .pad = {0, 0, args->pad[0], args->pad[1]}, .dilation = {1, args->dilation ? args->dilation : 1},
+                   .groups = args->groups, .weight_order = args->weight_order);
     y = atl_squeeze(y, 1);
     atl_leave(args->signal->graph);
     return y;
@@ -210,6 +231,10 @@ static atl_node *conv1d_explicit(atl_node *x, atl_node *w)
 {
     return atl_conv1d(x, w, .padding = ATL_EXPLICIT, .pad = {2, 0});
 }
+static atl_node *conv1d_out_in(atl_node *x, atl_node *w)
+{
+    return atl_conv1d(x, w, .groups = 2, .weight_order = ATL_OUT_IN);
+}
 static atl_node *conv1d_stride(atl_node *x, atl_node *w) { return atl_conv1d(x, w, .stride = -1); }
 
 static const atl_op conv1d_composed = {
@@ -218,6 +243,7 @@ static const atl_op conv1d_composed = {
         {"same, stride 2", .binary = conv1d_same, .input = {{3, {2, 7, 3}}, {3, {3, 3, 2}}}, .inputs = 2},
         {"valid, dilation, groups", .binary = conv1d_valid, .input = {{3, {2, 7, 4}}, {3, {2, 2, 4}}}, .inputs = 2},
         {"causal", .binary = conv1d_explicit, .input = {{3, {2, 5, 2}}, {3, {3, 2, 2}}}, .inputs = 2},
+        {"as PyTorch keeps it", .binary = conv1d_out_in, .input = {{3, {2, 7, 4}}, {3, {6, 2, 3}}}, .inputs = 2},
         {"stride -1", .binary = conv1d_stride, .input = {{3, {2, 7, 3}}, {3, {3, 3, 2}}}, .inputs = 2,
          .error = "stride"},
         {"4 channels for 3", .binary = conv1d_same, .input = {{3, {2, 7, 4}}, {3, {3, 3, 2}}}, .inputs = 2,

@@ -78,7 +78,7 @@ atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residu
     options.has_bias |= bias != NULL;
     options.has_residual |= residual != NULL;
     options.has_relu |= relu;
-    return atl_apply_with(&fused_op, &options, count, inputs);
+    return atl_apply_with(&fused_op, &options, (atl_nodes){count, inputs});
 }
 
 /* conv2d_input_relu_grad(dy, filter, like image [, other], by): relu_grad(conv2d_input_grad + other, by), or with a bit
@@ -135,7 +135,7 @@ static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs
     memcpy(given, inputs, (size_t)y->input_count * sizeof *given);
     options.by_mask = 1;
     given[y->input_count - 1] = mask;
-    return atl_apply_with(&input_relu_grad_op, &options, y->input_count, given);
+    return atl_apply_with(&input_relu_grad_op, &options, (atl_nodes){y->input_count, given});
 }
 
 /* Only where our own Winograd kernel computes it. */
@@ -150,5 +150,5 @@ atl_node *atl_input_grad_with_relu_grad(atl_node *y, atl_node *other, atl_node *
     if (!atl_conv_prefers_winograd(&c, &g, winograd) || atl_conv_blocked_benefit(ONEDNN_INPUT_GRADIENT, &g) > 0)
         return NULL;
     atl_node *inputs[5] = {y->inputs[0], y->inputs[1], y->inputs[2], other ? other : by, by};
-    return atl_apply_with(&input_relu_grad_op, &options, 4 + options.has_other, inputs);
+    return atl_apply_with(&input_relu_grad_op, &options, (atl_nodes){4 + options.has_other, inputs});
 }

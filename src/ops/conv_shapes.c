@@ -63,7 +63,7 @@ static int check_channels(atl_node *y, const conv_options *options, const atl_no
 }
 
 /* The shape of conv2d(image, filter); returns 0 with the error recorded on y. */
-static int infer_result(atl_node *y, const atl_node *image, const atl_node *filter, atl_shape *result)
+static bool infer_result(atl_node *y, const atl_node *image, const atl_node *filter, atl_shape *result)
 {
     const conv_options *options = y->attributes;
     if (!check_image(y, image, "the image") || !check_filter(y, options, filter) ||
@@ -78,7 +78,7 @@ static int infer_result(atl_node *y, const atl_node *image, const atl_node *filt
     return 1;
 }
 
-int atl_infer_conv2d(atl_node *y)
+bool atl_infer_conv2d(atl_node *y)
 {
     atl_shape result;
     return infer_result(y, y->inputs[0], y->inputs[1], &result) && atl_set_type(y, ATL_FLOAT32, result);
@@ -97,13 +97,13 @@ static int check_result_gradient(atl_node *y, const atl_node *dy, const atl_node
     return 1;
 }
 
-int atl_infer_input_grad(atl_node *y) /* dy, filter, like the image */
+bool atl_infer_input_grad(atl_node *y) /* dy, filter, like the image */
 {
     return check_result_gradient(y, y->inputs[0], y->inputs[2], y->inputs[1]) &&
            atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape);
 }
 
-int atl_infer_filter_grad(atl_node *y) /* image, dy, like the filter */
+bool atl_infer_filter_grad(atl_node *y) /* image, dy, like the filter */
 {
     return check_result_gradient(y, y->inputs[1], y->inputs[0], y->inputs[2]) &&
            atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape);

@@ -54,7 +54,7 @@ static int check_labels(atl_node *y, const atl_node *logits, const atl_node *lab
     return check_constant_labels(y, labels, logits->shape->size[logits->shape->rank - 1]);
 }
 
-static int infer_sparse(atl_node *y)
+static bool infer_sparse(atl_node *y)
 {
     atl_node *logits = y->inputs[0], *labels = y->inputs[1];
     if (!atl_require_float(y, 0, "the logits") || !require_logits(y, logits) || !atl_require_int(y, 1, "the labels") ||
@@ -165,7 +165,7 @@ atl_node *atl_sparse_softmax_cross_entropy(atl_node *logits, atl_node *labels)
 }
 
 /* sparse_softmax_cross_entropy_grad(dy, x, label) = dy * (softmax(x) - one_hot(label)), of the logits' shape. */
-static int infer_sparse_grad(atl_node *y)
+static bool infer_sparse_grad(atl_node *y)
 {
     return require_logits(y, y->inputs[1]) && check_labels(y, y->inputs[1], y->inputs[2]) &&
            atl_set_type(y, ATL_FLOAT32, *y->inputs[1]->shape);
@@ -258,7 +258,7 @@ static atl_node *sparse_grad(atl_node *dy, atl_node *logits, atl_node *labels)
 
 /* ---- probabilities ----------------------------------------------------------------------------------------------- */
 
-static int infer_dense(atl_node *y)
+static bool infer_dense(atl_node *y)
 {
     atl_node *logits = y->inputs[0], *targets = y->inputs[1];
     if (!atl_require_float(y, 0, "the logits") || !require_logits(y, logits))

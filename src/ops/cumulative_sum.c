@@ -4,7 +4,7 @@
 #include "ops/ops.h"
 #include "kernels/parallel.h"
 
-static int infer_cumulative_sum(atl_node *y)
+static bool infer_cumulative_sum(atl_node *y)
 {
     const cumulative_attributes *attributes = y->attributes;
     return atl_axis_of(y, attributes->axis, y->inputs[0]->shape->rank) >= 0 && atl_require_float(y, 0, "the input") &&

@@ -198,7 +198,7 @@ static atl_shape shape_of_result(const atl_expression *c, int k)
     return k < c->arrays ? c->shape : c->sum[k - c->arrays].shape;
 }
 
-static int infer_fused(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, shape_of_result(atl_expression_of(y), 0)); }
+static bool infer_fused(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, shape_of_result(atl_expression_of(y), 0)); }
 
 static void describe_fused(const atl_node *y, char *text, size_t size)
 {
@@ -220,7 +220,7 @@ const atl_op atl_fused_op = {.name = "fused",
 atl_node *atl_fused(const atl_expression *expression, int count, atl_node *const *operands)
 {
     const atl_expression *copy = copied_expression(operands[0]->graph, expression);
-    return copy ? atl_apply_with(&atl_fused_op, &copy, count, operands) : NULL;
+    return copy ? atl_apply_with(&atl_fused_op, &copy, (atl_nodes){count, operands}) : NULL;
 }
 
 /* ---- further results --------------------------------------------------------------------------------------------- */
@@ -231,7 +231,7 @@ static int lower_part(atl_lowering *lowering)
     return atl_lower_as(lowering, atl_lower_part_of(lowering, 0, *k - 1));
 }
 
-static int infer_part(atl_node *y)
+static bool infer_part(atl_node *y)
 {
     return atl_set_type(y, ATL_FLOAT32, shape_of_result(atl_expression_of(y->inputs[0]), *(const int *)y->attributes));
 }
@@ -251,4 +251,4 @@ static const atl_op part_op = {.name = "part",
                                .hooks =
                                    &(const atl_op_hooks){.lower = lower_part, .blocked_benefit = part_blocked_benefit}};
 
-atl_node *atl_fused_part(atl_node *fused, int k) { return k ? atl_apply_with(&part_op, &k, 1, &fused) : fused; }
+atl_node *atl_fused_part(atl_node *fused, int k) { return k ? atl_apply_with(&part_op, &k, ATL_NODES(fused)) : fused; }

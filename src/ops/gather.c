@@ -20,7 +20,7 @@ static int gathered_shape(atl_node *y, atl_shape x, const atl_node *indices, int
     return 1;
 }
 
-static int infer_gather(atl_node *y)
+static bool infer_gather(atl_node *y)
 {
     const atl_node *x = y->inputs[0];
     atl_shape to;
@@ -117,7 +117,7 @@ ATL_BUILTIN(gather_op);
 atl_node *atl_gather(atl_node *x, atl_node *indices, int axis) { return ATL_APPLY(&gather_op, &axis, x, indices); }
 
 /* scatter_add(updates, indices, like): zeros of the shape of `like`, to which the updates are added at the indices. */
-static int infer_scatter_add(atl_node *y)
+static bool infer_scatter_add(atl_node *y)
 {
     const atl_node *updates = y->inputs[0], *like = y->inputs[2];
     atl_shape expected;

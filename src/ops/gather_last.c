@@ -25,7 +25,7 @@ static int check_labels(atl_node *y, const atl_node *x, const atl_node *labels, 
     return 1;
 }
 
-static int infer_pick(atl_node *y)
+static bool infer_pick(atl_node *y)
 {
     atl_shape rows;
     return check_labels(y, y->inputs[0], y->inputs[1], &rows) && atl_require_int(y, 1, "the labels") &&
@@ -103,7 +103,7 @@ atl_node *atl_index_last(atl_node *x, int64_t index)
 
 /* scatter_last(dy [..], labels [..], like [.., classes]): zeros of the shape of `like`, with dy at the positions from
  * which gather_last takes its elements. */
-static int infer_unpick(atl_node *y)
+static bool infer_unpick(atl_node *y)
 {
     atl_shape rows;
     const atl_node *dy = y->inputs[0];

@@ -29,7 +29,7 @@ static void describe_range(const atl_node *y, char *text, size_t size)
     snprintf(text, size, "%g .. %g", (double)range->a, (double)range->b);
 }
 
-static int infer_tap(atl_node *y) { return atl_require_float(y, 0, "the input") && atl_infer_same(y); }
+static bool infer_tap(atl_node *y) { return atl_require_float(y, 0, "the input") && atl_infer_same(y); }
 
 static atl_node *negated(atl_node *x) { return atl_square(atl_scale_gradient(x, -1)); }
 static atl_node *clipped(atl_node *x) { return atl_square(atl_clip_gradient(x, -0.1f, 0.1f)); }
@@ -53,7 +53,7 @@ static const atl_op scale_gradient_op = {
                              {0}}};
 ATL_BUILTIN(scale_gradient_op);
 
-static int infer_clip_gradient(atl_node *y)
+static bool infer_clip_gradient(atl_node *y)
 {
     const tap_attributes *range = y->attributes;
     if (!(range->a <= range->b))

@@ -7,7 +7,7 @@ static const char *const kind_name[] = {"add", "sub", "mul",        "div",      
                                         "max", "pow", "shift_left", "shift_right", "equal", "less", "less_equal"};
 enum { KINDS = sizeof kind_name / sizeof *kind_name };
 
-static int infer_integer(atl_node *y)
+static bool infer_integer(atl_node *y)
 {
     const atl_shape a = *y->inputs[0]->shape, b = *y->inputs[1]->shape;
     atl_shape to = {.rank = a.rank > b.rank ? a.rank : b.rank};
@@ -168,7 +168,7 @@ typedef struct wrap_attributes {
     int32_t bits, is_signed;
 } wrap_attributes;
 
-static int infer_wrap(atl_node *y) { return atl_require_int(y, 0, "the input") && atl_infer_same(y); }
+static bool infer_wrap(atl_node *y) { return atl_require_int(y, 0, "the input") && atl_infer_same(y); }
 
 static int32_t wrapped(const wrap_attributes *to, int64_t x)
 {
@@ -215,7 +215,7 @@ static const atl_op wrap_op = {
         {0}}};
 ATL_BUILTIN(wrap_op);
 
-atl_node *atl_int_wrap(atl_node *x, int bits, int is_signed)
+atl_node *atl_int_wrap(atl_node *x, int bits, bool is_signed)
 {
     wrap_attributes attributes = {bits, is_signed != 0};
     if (x && (bits < 1 || bits > 31))

@@ -37,7 +37,7 @@ static double window_sum(const double *x, int64_t c, int64_t radius, int64_t cha
 }
 
 /* channel_window_sum(x) = S(x), which is linear and its own adjoint */
-static int infer_window_sum(atl_node *y)
+static bool infer_window_sum(atl_node *y)
 {
     if (y->inputs[0]->shape->rank == 0)
         return atl_fail(y, "'%s' is a scalar, and has no channels", atl_name_of(y->inputs[0]));
@@ -123,7 +123,7 @@ static atl_normalization normalisation_of(const atl_node *y)
                                .relu_grad = options->relu_gradient};
 }
 
-static int infer_lrn(atl_node *y)
+static bool infer_lrn(atl_node *y)
 {
     const lrn_options *options = y->attributes;
     if (options->radius < 0)
@@ -353,7 +353,7 @@ atl_node *atl_lrn_with(const atl_lrn_args *args)
 }
 
 /* lrn_grad(dy, x): in one pass; to differentiate it, it is expanded into ops. */
-static int infer_lrn_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[1]->shape); }
+static bool infer_lrn_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[1]->shape); }
 
 static atl_node *expand_lrn_grad(atl_node *y)
 {

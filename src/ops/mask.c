@@ -69,12 +69,12 @@ static int lower_relu_grad_mask(atl_lowering *lowering)
     return atl_lower_step(lowering, &step);
 }
 
-static int infer_mask(atl_node *y)
+static bool infer_mask(atl_node *y)
 {
     return atl_set_type(y, ATL_INT32, ATL_SHAPE(blocks_of(atl_shape_count(*y->inputs[0]->shape)) * WORDS));
 }
 
-static int infer_relu_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape); }
+static bool infer_relu_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape); }
 
 /* Either works as well in the blocked layout. */
 static double blocked_benefit(const atl_node *y, unsigned *images)

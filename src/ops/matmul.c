@@ -42,7 +42,7 @@ static int fail_product(atl_node *y, const char *why)
 }
 
 /* Infers the leading dimensions of the result; the caller sets the two matrix sizes. */
-static int infer_leading(atl_node *y, atl_shape *result)
+static bool infer_leading(atl_node *y, atl_shape *result)
 {
     atl_shape a = *y->inputs[0]->shape, b = *y->inputs[1]->shape;
     *result = a.rank >= b.rank ? a : b;
@@ -63,7 +63,7 @@ static int infer_leading(atl_node *y, atl_shape *result)
     return 1;
 }
 
-static int infer_matmul(atl_node *y)
+static bool infer_matmul(atl_node *y)
 {
     const matmul_options *options = y->attributes;
     atl_shape result;
@@ -221,7 +221,7 @@ static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *res
     atl_node *inputs[3] = {y->inputs[0], y->inputs[1], bias ? bias : y->input_count > 2 ? y->inputs[2] : NULL};
     options.has_bias = inputs[2] != NULL;
     options.has_relu |= relu;
-    return atl_apply_with(&fused_op, &options, 2 + options.has_bias, inputs);
+    return atl_apply_with(&fused_op, &options, (atl_nodes){2 + options.has_bias, inputs});
 }
 
 /* (A B)^T = B^T A^T; but one B for a whole batch stays on the right, where the rows of all examples form one matrix. */

@@ -201,7 +201,7 @@ static atl_node *max_pool2d_grad(atl_node *of, atl_node *dy, atl_node *x, atl_no
 
 /* max_pool2d_gather(g, x, y): the element of g at the maximum of each window of x; of y's shape.  Its gradient with
  * respect to g is max_pool2d_grad. */
-static int infer_pick(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape); }
+static bool infer_pick(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape); }
 
 static void visit_pick(const pool *p, int64_t to, int64_t n, pool_taps v, pool_taps h, int64_t c,
                        const double *const *x, double *result)

@@ -96,7 +96,7 @@ static int64_t last_of(atl_shape shape) { return shape.size[shape.rank - 1]; }
 
 /* moments(x [.., c]) -> [2, c]: mean and variance of each channel over all other dimensions.  The variance is divided
  * by the count, not by the count minus one.  dx = (dmean + 2 dvariance (x - mean)) / count */
-static int infer_moments(atl_node *y)
+static bool infer_moments(atl_node *y)
 {
     atl_shape from = *y->inputs[0]->shape;
     if (!atl_require_float(y, 0, "the input"))
@@ -200,7 +200,7 @@ atl_node *atl_moments(atl_node *x) { return ATL_APPLY(&moments_op, NULL, x); }
 /* ---- sums of products -------------------------------------------------------------------------------------------- */
 
 /* sum_product_to(a, b, like) = sum of a * b over all rows.  da = b dy, db = a dy */
-static int infer_sum_product(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape); }
+static bool infer_sum_product(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[2]->shape); }
 
 static void reference_sum_product(const atl_node *y, const double *const *x, double *result)
 {

@@ -19,7 +19,7 @@ typedef struct noise_job {
     float *result;
 } noise_job;
 
-static int infer_noise(atl_node *y)
+static bool infer_noise(atl_node *y)
 {
     if (!atl_require_int(y, 1, "the counter"))
         return 0;

@@ -2,7 +2,7 @@
  * gradient: labels are int32. */
 #include "ops/ops.h"
 
-static int infer_one_hot(atl_node *y)
+static bool infer_one_hot(atl_node *y)
 {
     int64_t classes = *(const int64_t *)y->attributes;
     atl_shape to = *y->inputs[0]->shape;

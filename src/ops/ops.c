@@ -20,7 +20,7 @@ static int by_name(const void *a, const void *b)
     return strcmp((*(const atl_op *const *)a)->name, (*(const atl_op *const *)b)->name);
 }
 
-const atl_op *const *atl_builtin_ops(int *count)
+const atl_op *const *atl_builtin_ops(int64_t *count_out)
 {
     static const atl_op *table[512];
     static _Atomic int state; /* 0: not sorted, 1: being sorted, 2: ready */
@@ -31,8 +31,8 @@ const atl_op *const *atl_builtin_ops(int *count)
         atomic_store(&state, 2);
     }
     while (atomic_load(&state) != 2) {}
-    if (count)
-        *count = n;
+    if (count_out)
+        *count_out = n;
     return table;
 }
 
@@ -65,7 +65,7 @@ int atl_axes_of(atl_node *y, int count, const int *axis, int rank, unsigned *set
     return 1;
 }
 
-int atl_infer_same(atl_node *y) { return atl_set_type(y, y->inputs[0]->dtype, *y->inputs[0]->shape); }
+bool atl_infer_same(atl_node *y) { return atl_set_type(y, y->inputs[0]->dtype, *y->inputs[0]->shape); }
 
 int atl_require_float(atl_node *y, int i, const char *what)
 {

@@ -18,8 +18,7 @@
  * op's. */
 #define ATL_COMPOSED(op) static const atl_op *const op##_entry __attribute__((used, section("atl_composed"))) = &(op)
 
-#define ATL_APPLY(op, attributes, ...)                                                                                 \
-    atl_apply_with((op), (attributes), (int)ATL_COUNT_(atl_node *, __VA_ARGS__), (atl_node *const[]){__VA_ARGS__})
+#define ATL_APPLY(op, attributes, ...) atl_apply_with((op), (attributes), ATL_NODES(__VA_ARGS__))
 
 /* Fixed-size texts of shapes for messages. */
 #define SHAPE_TEXT(shape) atl_shape_text((shape), (char[160]){0}, 160)
@@ -32,7 +31,7 @@ int atl_axis_of(atl_node *y, int axis, int rank);
 int atl_axes_of(atl_node *y, int count, const int *axis, int rank, unsigned *set_out);
 
 /* Sets the type and shape of input 0. */
-int atl_infer_same(atl_node *y);
+bool atl_infer_same(atl_node *y);
 
 /* Fails unless input i is float32; `what` names it in the message. */
 int atl_require_float(atl_node *y, int i, const char *what);

@@ -5,7 +5,7 @@
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
 
-static int infer_pad(atl_node *y)
+static bool infer_pad(atl_node *y)
 {
     const pad_attributes *pad = y->attributes;
     const atl_node *x = y->inputs[0];

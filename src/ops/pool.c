@@ -51,14 +51,14 @@ static int pooled_shape(atl_node *y, const atl_node *image, atl_shape *shape_out
     return 1;
 }
 
-int pool_infer(atl_node *y)
+bool pool_infer(atl_node *y)
 {
     atl_shape shape;
     return check_window(y, y->attributes) && atl_require_image(y, 0) && pooled_shape(y, y->inputs[0], &shape) &&
            atl_set_type(y, ATL_FLOAT32, shape);
 }
 
-int pool_infer_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[1]->shape); }
+bool pool_infer_grad(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[1]->shape); }
 
 void pool_describe(const atl_node *y, char *text, size_t size)
 {

@@ -44,8 +44,8 @@ static inline int64_t pool_index(const pool *p, int64_t n, int64_t row, int64_t 
 
 /* ---- of the ops' descriptors ---- */
 
-int pool_infer(atl_node *y);      /* [n, h, w, c] -> [n, output height, output width, c] */
-int pool_infer_grad(atl_node *y); /* the adjoint of the result, then the image */
+bool pool_infer(atl_node *y);      /* [n, h, w, c] -> [n, output height, output width, c] */
+bool pool_infer_grad(atl_node *y); /* the adjoint of the result, then the image */
 void pool_describe(const atl_node *y, char *text, size_t size);
 atl_node *pool_build(const atl_op *op, const atl_pool2d_args *args);
 int pool_lower(atl_lowering *lowering, int average);

@@ -13,8 +13,8 @@ UNARY_ELEMENT(is_nan, isnan(x) ? 1 : 0)
 PLAIN_MAP(is_nan, nan_as_float(x))
 UNARY_OP(is_nan, is_nan_element, nothing_flows, RANGE(is_nan, -1, 1))
 
-/* The gradient of the ops below is that of x itself ("straight through", Bengio et al. 2013): their own is 0 almost everywhere, and of no use.
- * Its central differences are not those of the function, so the samples are of values only. */
+/* The gradient of the ops below is that of x itself ("straight through", Bengio et al. 2013), because their derivative
+ * is 0 almost everywhere.  Central differences would not agree with it, so the samples test values only. */
 static atl_node *straight_through(atl_node *y, atl_node *dy)
 {
     (void)y;

@@ -15,7 +15,7 @@
 
 enum { MOST_DIRECTIONS = 6 }; /* derivatives of reduce_prod up to the eighth */
 
-static int infer_product_of_others(atl_node *y)
+static bool infer_product_of_others(atl_node *y)
 {
     const atl_node *x = y->inputs[0];
     for (int i = 0; i < y->input_count; i++) {
@@ -36,7 +36,7 @@ static atl_node *product_of_others_gradient(atl_node *y, atl_node *dy, int input
     int count = y->input_count;
     memcpy(inputs, y->inputs, (size_t)count * sizeof *inputs);
     inputs[input ? input : count++] = dy;
-    return atl_apply_with(y->op, y->attributes, count, inputs);
+    return atl_apply_with(y->op, y->attributes, (atl_nodes){count, inputs});
 }
 
 /* The elements that are multiplied, for floats and doubles. */

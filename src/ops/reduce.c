@@ -17,7 +17,7 @@ unsigned atl_reduced_axes(const atl_node *y)
     return axes;
 }
 
-static int infer_reduce(atl_node *y)
+static bool infer_reduce(atl_node *y)
 {
     const reduce_attributes *attributes = y->attributes;
     atl_shape from = *y->inputs[0]->shape, to = {0};
@@ -74,6 +74,11 @@ static atl_node *reduce(const atl_op *op, const char *builder, const atl_reduce_
     reduce_attributes attributes = {.axes = args->axes, .keep = args->keep != 0};
     for (int i = 0; i < args->axes && i < ATL_MAX_RANK; i++)
         attributes.axis[i] = args->axis[i];
+    for (int i = args->axes > 0 ? args->axes : 0; args->x && i < ATL_MAX_RANK; i++)
+        if (args->axis[i])
+            return atl_builder_error(args->x->graph, builder,
+                                     ".axis has more entries than the %d that .axes counts: ATL_AXES(...) sets both",
+                                     args->axes);
     return ATL_APPLY(op, &attributes, args->x);
 }
 

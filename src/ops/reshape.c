@@ -57,7 +57,7 @@ static int fail_reshape(atl_node *y, atl_shape to, int64_t have, int64_t want, i
 
 /* reshape(x): the same elements in the same order; at most one size of the attribute is -1, and is computed.  The
  * attribute keeps the -1, so that the size can be computed again when an unknown size is known. */
-static int infer_reshape(atl_node *y)
+static bool infer_reshape(atl_node *y)
 {
     const atl_node *x = y->inputs[0];
     atl_shape to = *(const atl_shape *)y->attributes, from = *x->shape;
@@ -142,7 +142,7 @@ ATL_BUILTIN(reshape_op);
 atl_node *atl_reshape(atl_node *x, atl_shape shape) { return x ? ATL_APPLY(&reshape_op, &shape, x) : NULL; }
 
 /* reshape_like(x, like): the shape of `like`, whose value is not used. */
-static int infer_reshape_like(atl_node *y)
+static bool infer_reshape_like(atl_node *y)
 {
     atl_shape from = *y->inputs[0]->shape, to = *y->inputs[1]->shape;
     int unknown, holes;
@@ -173,7 +173,7 @@ ATL_BUILTIN(reshape_like_op);
 atl_node *atl_reshape_like(atl_node *x, atl_node *like) { return ATL_APPLY(&reshape_like_op, NULL, x, like); }
 
 /* flatten(x): [n, a, b, ...] -> [n, a * b * ...]. */
-static int infer_flatten(atl_node *y)
+static bool infer_flatten(atl_node *y)
 {
     const atl_node *x = y->inputs[0];
     int unknown;
@@ -203,7 +203,7 @@ ATL_BUILTIN(flatten_op);
 
 atl_node *atl_flatten(atl_node *x) { return ATL_APPLY(&flatten_op, NULL, x); }
 
-static int infer_expand_dims(atl_node *y)
+static bool infer_expand_dims(atl_node *y)
 {
     const inserted_axes *inserted = y->attributes;
     atl_shape from = *y->inputs[0]->shape, to = {.rank = from.rank + inserted->count};
@@ -274,7 +274,7 @@ atl_node *atl_insert_dims(atl_node *x, unsigned axes)
 }
 
 /* squeeze(x): removes a dimension of 1. */
-static int infer_squeeze(atl_node *y)
+static bool infer_squeeze(atl_node *y)
 {
     const atl_node *x = y->inputs[0];
     atl_shape to = *x->shape;

@@ -55,7 +55,7 @@ static double point_at(const points_attributes *p, int64_t i)
 
 /* resize_points(x): of each of `output` pixels, the index of the one of `input` pixels that it is made of, or the
  * one's weight. */
-static int infer_points(atl_node *y)
+static bool infer_points(atl_node *y)
 {
     const points_attributes *p = y->attributes;
     atl_shape shape = {.rank = p->rank, .size = {p->output, 1, 1}};

@@ -3,7 +3,7 @@
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
 
-static int infer_reverse(atl_node *y)
+static bool infer_reverse(atl_node *y)
 {
     const reverse_attributes *attributes = y->attributes;
     return atl_axes_of(y, attributes->count, attributes->axis, y->inputs[0]->shape->rank, NULL) && atl_infer_same(y);
@@ -100,11 +100,14 @@ static const atl_op reverse_op = {
         {0}}};
 ATL_BUILTIN(reverse_op);
 
-atl_node *atl_reverse_with(atl_node *x, int count, const int *axes)
+atl_node *atl_reverse_with(atl_node *x, int64_t count, const int *axes)
 {
-    reverse_attributes attributes = {.count = count};
-    if (x && count > 0 && !axes)
-        return atl_builder_error(x->graph, "reverse", "the list of %d axes is null", count);
+    if (x && ((count > 0 && !axes) || count < 0 || count > ATL_MAX_RANK))
+        return atl_builder_error(x->graph, "reverse", "the list of %lld axes is %s", (long long)count,
+                                 count < 0              ? "invalid"
+                                 : count > ATL_MAX_RANK ? "too long"
+                                                        : "null");
+    reverse_attributes attributes = {.count = (int)count};
     for (int i = 0; axes && i < count && i < ATL_MAX_RANK; i++)
         attributes.axis[i] = axes[i];
     return ATL_APPLY(&reverse_op, &attributes, x);

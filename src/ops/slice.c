@@ -62,7 +62,7 @@ static int sliced_shape(atl_node *y, const atl_node *x, atl_shape *sliced_out)
     return 1;
 }
 
-static int infer_slice(atl_node *y)
+static bool infer_slice(atl_node *y)
 {
     atl_shape to;
     return sliced_shape(y, y->inputs[0], &to) && atl_set_type(y, y->inputs[0]->dtype, to);
@@ -224,7 +224,7 @@ atl_node *atl_slice_with(const atl_slice_args *args)
 atl_node *atl_slice_or_nothing(const atl_slice_args *args) { return slice(args, 1); }
 
 /* unslice(dy, like): zeros of the shape of `like`, with dy at the positions from which slice takes its elements. */
-static int infer_unslice(atl_node *y)
+static bool infer_unslice(atl_node *y)
 {
     const atl_node *dy = y->inputs[0], *like = y->inputs[1];
     atl_shape sliced;

@@ -1,6 +1,7 @@
 /* The roughness of an image, and a blur: composed of other ops. */
 #include "graph/graph.h"
 #include "graph/memory.h"
+#include "graph/option.h"
 #include "ops/image.h"
 
 enum { MOST_TAPS = 4095 };
@@ -102,7 +103,7 @@ atl_node *atl_gaussian_blur_with(const atl_gaussian_blur_args *args)
         return atl_null_argument("atl_gaussian_blur", "the options are"), NULL;
     atl_node *image = atl_image_to_nhwc(args->image, args->layout, "gaussian_blur");
     float reach = ceilf(3 * args->deviation);
-    int radius = args->radius ? args->radius : reach >= 0 && reach < MOST_TAPS ? (int)reach : MOST_TAPS;
+    int radius = (int)atl_option(args->radius, reach >= 0 && reach < MOST_TAPS ? reach : MOST_TAPS);
     if (!image || !check_blur(args, image, radius))
         return NULL;
     atl_enter(image->graph, "gaussian_blur");

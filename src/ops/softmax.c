@@ -9,7 +9,7 @@
 #include "kernels/vector_math.h"
 
 /* Any shape but a scalar -> the same shape. */
-static int infer_softmax(atl_node *y)
+static bool infer_softmax(atl_node *y)
 {
     if (!atl_require_float(y, 0, "the input"))
         return 0;
@@ -167,7 +167,7 @@ atl_node *atl_softmax(atl_node *logits) { return ATL_APPLY(&softmax_op, NULL, lo
 
 /* softmax_grad(dy, y) = y * (dy - sum(dy * y)): the adjoint of softmax, whose value is y.
  * It is linear in dy, and symmetric: d/d(dy) applies it to g.  d/dy = g * (dy - sum(dy * y)) - dy * sum(g * y) */
-static int infer_softmax_grad(atl_node *y)
+static bool infer_softmax_grad(atl_node *y)
 {
     if (y->inputs[0]->shape->rank != y->inputs[1]->shape->rank)
         return atl_fail(y, "the adjoint %s and the value %s differ in shape", SHAPE_OF(y->inputs[0]),

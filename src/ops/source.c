@@ -3,7 +3,7 @@
 #include "graph/tensor.h"
 #include "ops/ops.h"
 
-static int infer_source(atl_node *y)
+static bool infer_source(atl_node *y)
 {
     const atl_source_type *type = y->attributes;
     return atl_set_type(y, type->dtype, type->shape);
@@ -134,7 +134,7 @@ atl_node *atl_constant(atl_graph *graph, const atl_tensor *value)
     return graph ? own_constant(graph, atl_tensor_copy(value)) : NULL;
 }
 
-atl_node *atl_vector(const atl_node *in_graph_of, int count, const float *values)
+atl_node *atl_vector(const atl_node *in_graph_of, int64_t count, const float *values)
 {
     return in_graph_of ? own_constant(in_graph_of->graph, atl_tensor_of_floats(ATL_SHAPE(count), values)) : NULL;
 }
@@ -145,7 +145,7 @@ atl_node *atl_scalar(const atl_node *in_graph_of, float value)
 }
 
 /* fill(like): the shape of `like`, every element the same.  No gradient: only the shape of `like` is used. */
-static int infer_fill(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape); }
+static bool infer_fill(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, *y->inputs[0]->shape); }
 
 static void reference_fill(const atl_node *y, const double *const *x, double *result)
 {
@@ -192,7 +192,7 @@ ATL_BUILTIN(fill_op);
 atl_node *atl_fill(atl_node *like, float value) { return ATL_APPLY(&fill_op, &value, like); }
 
 /* size_ratio(a, b): the number of elements of a divided by that of b. */
-static int infer_size_ratio(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SCALAR); }
+static bool infer_size_ratio(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SCALAR); }
 
 static void reference_size_ratio(const atl_node *y, const double *const *x, double *result)
 {

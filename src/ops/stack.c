@@ -1,34 +1,36 @@
 /* Concatenation along a new axis, and splitting into parts: composed of expand_dims and concat, of slice and
  * squeeze. */
+#include <inttypes.h>
+
 #include "graph/graph.h"
 #include "graph/memory.h"
 #include "ops/ops.h"
 
-atl_node *atl_stack_with(int axis, int count, atl_node *const *inputs)
+atl_node *atl_stack_with(int axis, atl_nodes inputs)
 {
-    atl_node *joined = NULL, *first = count > 0 && inputs ? inputs[0] : NULL;
+    atl_node *joined = NULL, *first = inputs.count > 0 && inputs.node ? inputs.node[0] : NULL;
     if (!first)
         return NULL;
-    atl_node **layers = atl_allocate((size_t)count, sizeof *layers);
+    atl_node **layers = atl_allocate((size_t)inputs.count, sizeof *layers);
     if (!layers)
         return atl_graph_out_of_memory(first->graph);
-    for (int i = 0; i < count; i++)
-        layers[i] = atl_expand_dims(inputs[i], axis);
-    joined = atl_concat_with(axis, count, layers);
+    for (int64_t i = 0; i < inputs.count; i++)
+        layers[i] = atl_expand_dims(inputs.node[i], axis);
+    joined = atl_concat_with(axis, (atl_nodes){inputs.count, layers});
     atl_release(layers);
     return joined;
 }
 
 /* Sets all parts to null. */
-static atl_status no_parts(int count, atl_node **parts)
+static atl_status no_parts(int64_t count, atl_node **parts)
 {
-    for (int i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++)
         parts[i] = NULL;
     return ATL_INVALID;
 }
 
 /* Reports a call without a node, or without room for its parts. */
-static atl_status null_input(const char *function, const atl_node *x, int count, atl_node **parts)
+static atl_status null_input(const char *function, const atl_node *x, int64_t count, atl_node **parts)
 {
     if (parts)
         no_parts(count, parts);
@@ -38,11 +40,12 @@ static atl_status null_input(const char *function, const atl_node *x, int count,
 }
 
 /* The axis, 0..rank-1, or -1 with the error recorded on x's graph. */
-static int axis_to_cut(const atl_node *x, int axis, int count, const char *builder)
+static int axis_to_cut(const atl_node *x, int axis, int64_t count, const char *builder)
 {
     int rank = x->shape->rank;
     if (count < 1)
-        atl_graph_fail(x->graph, "%s: %d parts of '%s': there must be 1 or more", builder, count, atl_name_of(x));
+        atl_graph_fail(x->graph, "%s: %" PRId64 " parts of '%s': there must be 1 or more", builder, count,
+                       atl_name_of(x));
     else if (axis < -rank || axis >= rank)
         atl_graph_fail(x->graph, "%s: axis %d is out of range for '%s', %s", builder, axis, atl_name_of(x),
                        SHAPE_OF(x));
@@ -60,40 +63,40 @@ static atl_node *part_of(atl_node *x, int axis, int64_t begin, int64_t end)
 }
 
 /* Returns ATL_OK if every part could be built; else sets all to null. */
-static atl_status all_or_none(int count, atl_node **parts)
+static atl_status all_or_none(int64_t count, atl_node **parts)
 {
-    for (int i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++)
         if (!parts[i])
             return no_parts(count, parts);
     return ATL_OK;
 }
 
-atl_status atl_unstack(atl_node *x, int axis, int count, atl_node **parts)
+atl_status atl_unstack(atl_node *x, int axis, int64_t count, atl_node **parts)
 {
     if (!x || !parts)
         return null_input("atl_unstack", x, count, parts);
     if ((axis = axis_to_cut(x, axis, count, "unstack")) < 0)
         return no_parts(count, parts);
     if (x->shape->size[axis] != count) {
-        atl_graph_fail(x->graph, "unstack: dimension %d of '%s', %s, cannot be cut into %d layers", axis,
+        atl_graph_fail(x->graph, "unstack: dimension %d of '%s', %s, cannot be cut into %" PRId64 " layers", axis,
                        atl_name_of(x), SHAPE_OF(x), count);
         return no_parts(count, parts);
     }
-    for (int i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++)
         parts[i] = atl_squeeze(part_of(x, axis, i, i + 1), axis);
     return all_or_none(count, parts);
 }
 
 /* The value of the size -1, if there is one: ATL_ANY if the whole is unknown; -2 with the error recorded. */
-static int64_t size_left(const atl_node *x, int axis, int count, const int64_t *sizes)
+static int64_t size_left(const atl_node *x, int axis, int64_t count, const int64_t *sizes)
 {
     int64_t sum = 0, whole = x->shape->size[axis];
     int open = 0;
-    for (int i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++) {
         if (sizes[i] < -1 || sizes[i] == 0 || (sizes[i] == -1 && open++)) {
             atl_graph_fail(x->graph,
-                           "split: the size of part %d, %lld, must be 1 or more; one size may be -1, what is left", i,
-                           (long long)sizes[i]);
+                           "split: the size of part %lld, %lld, must be 1 or more; one size may be -1, what is left",
+                           (long long)i, (long long)sizes[i]);
             return -2;
         }
         if (sizes[i] > 0 && __builtin_add_overflow(sum, sizes[i], &sum))
@@ -111,10 +114,10 @@ static int64_t size_left(const atl_node *x, int axis, int count, const int64_t *
 
 /* Parts before the open one are counted from the beginning, those after it from the end: the whole size need not be
  * known. */
-static void cut(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts)
+static void cut(atl_node *x, int axis, int64_t count, const int64_t *sizes, atl_node **parts)
 {
     int64_t before = 0, after = 0;
-    int i = 0, last = count - 1;
+    int64_t i = 0, last = count - 1;
     for (; i < count && sizes[i] != -1; before += sizes[i++])
         parts[i] = part_of(x, axis, before, before + sizes[i]);
     for (; last > i; after += sizes[last--])
@@ -123,20 +126,20 @@ static void cut(atl_node *x, int axis, int count, const int64_t *sizes, atl_node
         parts[i] = part_of(x, axis, before, -after);
 }
 
-static atl_status split_equally(atl_node *x, int axis, int count, atl_node **parts)
+static atl_status split_equally(atl_node *x, int axis, int64_t count, atl_node **parts)
 {
     int64_t whole = x->shape->size[axis];
     if (whole <= 0 || whole % count) {
-        atl_graph_fail(x->graph, "split: dimension %d of '%s', %s, cannot be cut into %d equal parts", axis,
+        atl_graph_fail(x->graph, "split: dimension %d of '%s', %s, cannot be cut into %" PRId64 " equal parts", axis,
                        atl_name_of(x), SHAPE_OF(x), count);
         return no_parts(count, parts);
     }
-    for (int i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++)
         parts[i] = part_of(x, axis, whole / count * i, whole / count * (i + 1));
     return all_or_none(count, parts);
 }
 
-atl_status atl_split(atl_node *x, int axis, int count, const int64_t *sizes, atl_node **parts)
+atl_status atl_split(atl_node *x, int axis, int64_t count, const int64_t *sizes, atl_node **parts)
 {
     if (!x || !parts)
         return null_input("atl_split", x, count, parts);

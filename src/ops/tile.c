@@ -24,7 +24,7 @@ static int tiled_shape(atl_node *y, const atl_node *x, atl_shape *shape_out)
     return 1;
 }
 
-static int infer_tile(atl_node *y)
+static bool infer_tile(atl_node *y)
 {
     atl_shape to;
     return tiled_shape(y, y->inputs[0], &to) && atl_set_type(y, y->inputs[0]->dtype, to);
@@ -100,18 +100,18 @@ static const atl_op tile_op = {
         {0}}};
 ATL_BUILTIN(tile_op);
 
-atl_node *atl_tile_with(atl_node *x, int count, const int64_t *times)
+atl_node *atl_tile_with(atl_node *x, int64_t count, const int64_t *times)
 {
     tile_attributes attributes = {.count = count};
     if (x && count > 0 && !times)
-        return atl_builder_error(x->graph, "tile", "the list of %d times is null", count);
+        return atl_builder_error(x->graph, "tile", "the list of %lld times is null", (long long)count);
     for (int i = 0; times && i < count && i < ATL_MAX_RANK; i++)
         attributes.times[i] = times[i];
     return ATL_APPLY(&tile_op, &attributes, x);
 }
 
 /* untile(dy, like): sums the repeats; of the shape of `like`. */
-static int infer_untile(atl_node *y)
+static bool infer_untile(atl_node *y)
 {
     const atl_node *dy = y->inputs[0], *like = y->inputs[1];
     atl_shape tiled;
@@ -126,7 +126,7 @@ static int infer_untile(atl_node *y)
 static atl_node *untile_gradient(atl_node *y, atl_node *dy)
 {
     const tile_attributes *tile = y->attributes;
-    return atl_tile_with(dy, (int)tile->count, tile->times);
+    return atl_tile_with(dy, tile->count, tile->times);
 }
 
 static atl_reduction untile_reduction(const atl_node *y)

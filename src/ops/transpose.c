@@ -33,7 +33,7 @@ void atl_transpose_order(const atl_node *y, int *order)
     resolve_order(NULL, ((const transpose_attributes *)y->attributes)->order, y->shape->rank, order);
 }
 
-static int infer_transpose(atl_node *y)
+static bool infer_transpose(atl_node *y)
 {
     const transpose_attributes *attributes = y->attributes;
     atl_shape from = *y->inputs[0]->shape, to = {.rank = from.rank};

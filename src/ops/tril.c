@@ -2,7 +2,7 @@
  * own adjoint: dx = tril(dy). */
 #include "ops/ops.h"
 
-static int infer_triangle(atl_node *y)
+static bool infer_triangle(atl_node *y)
 {
     atl_shape shape = *y->inputs[0]->shape;
     if (shape.rank < 2)

@@ -332,8 +332,8 @@ float atl_scalar_of(const atl_program *program, const atl_node *node)
     return value->dtype == ATL_FLOAT32 ? ((const float *)value->data)[0] : (float)((const int32_t *)value->data)[0];
 }
 
-int atl_has_bfloat16(void) { return atl_onednn_has_bfloat16(); }
-int atl_program_uses_bfloat16(const atl_program *program) { return program ? program->options.bfloat16 : 0; }
+bool atl_has_bfloat16(void) { return atl_onednn_has_bfloat16(); }
+bool atl_program_uses_bfloat16(const atl_program *program) { return program ? program->options.bfloat16 : 0; }
 int atl_program_threads(const atl_program *program) { return program ? program->threads : 0; }
 
 int atl_program_kept_plans(const atl_program *program)

@@ -34,18 +34,17 @@ static atl_node *source_of(const atl_node *to, const atl_graph *from, int averag
     return average ? average : variable;
 }
 
-atl_status atl_copy_variables(atl_graph *to, const atl_graph *from, int averages)
+atl_status atl_copy_variables(atl_graph *to, const atl_graph *from, bool averages)
 {
-    int64_t count;
-    atl_node *const *variable = atl_variables(to, &count);
+    atl_nodes all = atl_variables(to);
     if (!to || !from)
         return atl_set_error(ATL_INVALID, "copy_variables: the graph is null");
-    for (int64_t i = 0; i < count; i++)
-        if (!atl_variable_is_state(variable[i]) && !source_of(variable[i], from, averages))
+    for (int64_t i = 0; i < all.count; i++)
+        if (!atl_variable_is_state(all.node[i]) && !source_of(all.node[i], from, averages))
             return ATL_INVALID;
     atl_status status = ATL_OK;
-    for (int64_t i = 0; !status && i < count; i++)
-        if (!atl_variable_is_state(variable[i]))
-            status = atl_variable_assign(variable[i], atl_variable_value(source_of(variable[i], from, averages)));
+    for (int64_t i = 0; !status && i < all.count; i++)
+        if (!atl_variable_is_state(all.node[i]))
+            status = atl_variable_assign(all.node[i], atl_variable_value(source_of(all.node[i], from, averages)));
     return status;
 }

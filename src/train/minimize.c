@@ -52,17 +52,17 @@ static int take_variable(step *s, atl_node *variable)
 /* The requested variables, or all trainable ones. */
 static int list_variables(step *s)
 {
-    int64_t known, asked = s->args->variables.count;
-    atl_node *const *variable = atl_variables(s->graph, &known);
-    s->of = atl_allocate((size_t)(asked + known + 1), sizeof *s->of);
+    int64_t asked = s->args->variables.count;
+    atl_nodes known = atl_variables(s->graph);
+    s->of = atl_allocate((size_t)(asked + known.count + 1), sizeof *s->of);
     if (!s->of)
         return atl_graph_out_of_memory(s->graph) != NULL;
     for (int64_t i = 0; i < asked; i++)
         if (!take_variable(s, s->args->variables.node[i]))
             return 0;
-    for (int64_t i = 0; !asked && i < known; i++)
-        if (atl_variable_is_trainable(variable[i]))
-            take_variable(s, variable[i]);
+    for (int64_t i = 0; !asked && i < known.count; i++)
+        if (atl_variable_is_trainable(known.node[i]))
+            take_variable(s, known.node[i]);
     return 1;
 }
 
@@ -222,9 +222,8 @@ static void add(step *s, atl_node *node) { s->assignment[s->assigned++] = node; 
 /* Groups all assignments, after all formulas; null if anything failed. */
 static atl_node *assign_all(step *s)
 {
-    int64_t updates;
-    atl_node *const *update = atl_updates(s->graph, &updates);
-    s->assignment = atl_allocate((size_t)(s->count * (ATL_MAX_SLOTS + 2) + updates + 3), sizeof *s->assignment);
+    atl_nodes updates = atl_updates(s->graph);
+    s->assignment = atl_allocate((size_t)(s->count * (ATL_MAX_SLOTS + 2) + updates.count + 3), sizeof *s->assignment);
     if (!s->assignment)
         return atl_graph_out_of_memory(s->graph);
     add(s, s->args->unchecked ? s->args->cost : atl_check_finite(s->args->cost));
@@ -238,10 +237,10 @@ static atl_node *assign_all(step *s)
         if (v->average)
             add(s, atl_assign(v->average, v->new_average));
     }
-    for (int64_t i = 0; i < updates; i++)
-        add(s, update[i]);
+    for (int64_t i = 0; i < updates.count; i++)
+        add(s, updates.node[i]);
     add(s, atl_count_step(s->graph));
-    return atl_group_with((int)s->assigned, s->assignment);
+    return atl_group_with((atl_nodes){s->assigned, s->assignment});
 }
 
 static int check_args(const atl_minimize_args *args)

@@ -25,7 +25,7 @@ static atl_optimizer with_rule(const atl_optimizer *options, const atl_optimizer
                   {".start", &o.start, 0, START},
                   {".weight_decay", &o.weight_decay, 0.01, WEIGHT_DECAY}};
     o.rule = rule;
-    o.unused = NULL;
+    o.unused = o.schedule && o.rate != 0 ? ".rate beside .schedule" : NULL;
     o.rate = atl_option(o.rate, rate);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         if (fields[i].bit & has)

@@ -111,12 +111,11 @@ atl_node *atl_warm_up(atl_node *rate, int64_t steps)
 
 atl_node *atl_weight_decay(atl_graph *graph)
 {
-    int64_t count;
     atl_node *sum = NULL;
-    atl_variables(graph, &count);
+    int64_t count = atl_variables(graph).count;
     atl_enter(graph, "weight_decay");
     for (int64_t i = 0; i < count; i++) {
-        atl_node *variable = atl_variables(graph, &count)[i];
+        atl_node *variable = atl_variables(graph).node[i];
         float decay = atl_variable_is_trainable(variable) ? (float)atl_option(atl_variable_decay(variable), 0) : 0;
         if (decay == 0)
             continue;

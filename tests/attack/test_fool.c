@@ -83,7 +83,7 @@ typedef struct diary {
     double best, last;
 } diary;
 
-static int write_diary(void *context, const atl_fool_progress *now)
+static bool write_diary(void *context, const atl_fool_progress *now)
 {
     diary *d = context;
     cr_assert_eq(now->iteration, d->calls);

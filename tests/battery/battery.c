@@ -11,15 +11,17 @@
 /* The built-in ops, then the builders that are made of them. */
 int op_count(void)
 {
-    int ops, composed;
+    int64_t ops;
+    int composed;
     atl_builtin_ops(&ops);
     atl_composed_ops(&composed);
-    return ops + composed;
+    return (int)ops + composed;
 }
 
 const atl_op *op_at(int index)
 {
-    int ops, composed;
+    int64_t ops;
+    int composed;
     const atl_op *const *op = atl_builtin_ops(&ops), *const *other = atl_composed_ops(&composed);
     if (index < 0 || index >= ops + composed)
         return NULL;

@@ -99,7 +99,8 @@ int gradient_agrees(const trial *t, const functional *f, const atl_node *x, cons
 
 /* ---- reports for docs/derivatives.md ----------------------------------------------------------------------------- */
 
-/* Keeps what was found for an op at an order: "yes"; "zero"; "none", as no sample has a float result of a float input; "wrong". */
+/* Records the result for an op at an order of the derivative: "yes"; "zero"; "none", if no sample has a float result
+ * for a float input; "wrong". */
 void report_order(const atl_op *op, int order, const char *result);
 
 #endif

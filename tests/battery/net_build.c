@@ -90,8 +90,8 @@ static void ask_for_gradients(net *n, atl_node *of, const char *name)
 {
     const int *option = n->recipe->option;
     atl_node *by[MOST_OUTPUTS], *result[MOST_OUTPUTS];
-    int64_t variables, count = 0;
-    atl_node *const *variable = atl_variables(n->graph, &variables);
+    int64_t variables = atl_variables(n->graph).count, count = 0;
+    atl_node *const *variable = atl_variables(n->graph).node;
     if (option[NET_BY_IMAGE])
         by[count++] = n->image;
     if (option[NET_BY_VALUE] && option[NET_BY_VALUE] <= n->recipe->layers)

@@ -123,15 +123,15 @@ static int is_expected(trial_net *t, const expected *e, int variant, int i, cons
 
 static void keep_start(trial_net *t)
 {
-    atl_node *const *variable = atl_variables(t->n.graph, &t->variables);
+    atl_node *const *variable = atl_variables(t->n.graph).node;
+    t->variables = atl_variables(t->n.graph).count;
     for (int64_t i = 0; i < t->variables && i < MOST_VARIABLES; i++)
         t->start[i] = atl_tensor_copy(atl_variable_value(variable[i]));
 }
 
 static void back_to_start(trial_net *t)
 {
-    int64_t variables;
-    atl_node *const *variable = atl_variables(t->n.graph, &variables);
+    atl_node *const *variable = atl_variables(t->n.graph).node;
     for (int64_t i = 0; i < t->variables && i < MOST_VARIABLES; i++)
         atl_variable_assign(variable[i], t->start[i]);
 }
@@ -147,8 +147,7 @@ static int same_bits(const atl_tensor *a, const atl_tensor *b)
 /* Variables after a run: assigned, or as they were. */
 static int variables_are_expected(trial_net *t, const expected *e, int variant, int steps_before)
 {
-    int64_t variables;
-    atl_node *const *variable = atl_variables(t->n.graph, &variables);
+    atl_node *const *variable = atl_variables(t->n.graph).node;
     for (int64_t i = 0; i < t->variables && i < MOST_VARIABLES; i++) {
         const atl_tensor *value = atl_variable_value(variable[i]);
         const char *what = ATL_NAME("variable %.40s after the run", atl_name_of(variable[i]));
@@ -294,7 +293,7 @@ static int begin_trial(trial_net *t, const net_recipe *recipe, uint64_t attempt)
     t->recipe = recipe;
     t->sizes = any ? 2 : 1;
     net_build(&t->n, recipe, any ? ATL_ANY : batch, attempt);
-    if (atl_graph_error(t->n.graph))
+    if (*atl_graph_error(t->n.graph))
         return complain(t, "building fails: %s", atl_graph_error(t->n.graph));
     keep_start(t);
     for (int i = 0; i < t->sizes; i++)

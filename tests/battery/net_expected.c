@@ -12,8 +12,8 @@ const atl_tensor *expected_value(const expected *e, int i)
 /* What variables become: the values of the graph's assignments. */
 static void find_assigned(expected *e)
 {
-    int64_t variables;
-    atl_node *const *variable = atl_variables(e->n.graph, &variables);
+    int64_t variables = atl_variables(e->n.graph).count;
+    atl_node *const *variable = atl_variables(e->n.graph).node;
     for (int64_t k = 0; e->n.recipe->option[NET_OPTIMIZER] && k < e->n.graph->count; k++) {
         const atl_node *node = e->n.graph->nodes[k];
         for (int64_t i = 0; !strcmp(node->op->name, "assign") && i < variables && i < MOST_VARIABLES; i++)
@@ -44,18 +44,18 @@ static int compute_expected(expected *e)
 /* The same variables, an optimizer's memory too, in two graphs of one recipe. */
 static int copy_variables(atl_graph *to, const atl_graph *from)
 {
-    int64_t count, others, ok = 1;
-    atl_node *const *variable = atl_variables(to, &count), *const *other = atl_variables(from, &others);
-    for (int64_t i = 0; ok && i < count; i++)
-        ok = count == others && !atl_variable_assign(variable[i], atl_variable_value(other[i]));
-    return ok && count == others;
+    atl_nodes mine = atl_variables(to), others = atl_variables(from);
+    int ok = mine.count == others.count;
+    for (int64_t i = 0; ok && i < mine.count; i++)
+        ok = !atl_variable_assign(mine.node[i], atl_variable_value(others.node[i]));
+    return ok;
 }
 
 int expect(expected *e, const net_recipe *recipe, int64_t batch, uint64_t attempt, const atl_graph *variables_of)
 {
     *e = (expected){.batch = batch};
     net_build(&e->n, recipe, batch, attempt);
-    if (atl_graph_error(e->n.graph) || (variables_of && !copy_variables(e->n.graph, variables_of)))
+    if (*atl_graph_error(e->n.graph) || (variables_of && !copy_variables(e->n.graph, variables_of)))
         return 0;
     for (int i = 0; i < e->n.outputs; i++)
         e->node[e->count++] = e->n.output[i];

@@ -87,7 +87,7 @@ static void reference_noise(const atl_node *y, const double *const *x, double *r
     free(from.slot);
 }
 
-static int infer_noise(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
+static bool infer_noise(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
 
 static const atl_op noise_op = {.name = "noise",
                                 .arity = ATL_VARIADIC,

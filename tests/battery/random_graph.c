@@ -177,7 +177,7 @@ int random_graph_agrees(uint64_t seed, uint64_t number, char *text, size_t size)
         if (xs && wanted[0] &&
             !atl_gradients(.of = {1, wanted}, .by = {xs, x}, .result_out = wanted + count, .unused = ATL_UNUSED_ZEROS))
             count += xs;
-        ok = !atl_graph_error(m.graph);
+        ok = !*atl_graph_error(m.graph);
         if (ok)
             ok = compare(&m, count, wanted, why, sizeof why);
         else

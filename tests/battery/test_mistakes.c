@@ -3,7 +3,8 @@
 
 #define EveryOp(name) FOR_EVERY_OP(mistakes, name)
 
-/* "conv2d: ...", "conv1d/conv2d: ..." or "variable 'x': ...": the message starts with the place, whose last part is an op. */
+/* True if the message starts with a scope whose last part is an op: "conv2d: ...", "conv1d/conv2d: ..." or "variable
+ * 'x': ...". */
 static int starts_with_an_op(const char *message)
 {
     size_t length = strcspn(message, ": ");
@@ -24,10 +25,10 @@ EveryOp(a_mistake_is_explained)
         trial *t = trial_new(s, (trial_batch){0});
         const char *message = atl_graph_error(t->graph);
         cr_expect_null(t->y, "%s, %s: was built, but is a mistake", op->name, s->about);
-        cr_expect(message && strstr(message, s->error), "%s, %s: the message \"%s\" does not mention \"%s\"", op->name,
-                  s->about, message ? message : "(none)", s->error);
-        cr_expect(message && starts_with_an_op(message), "%s, %s: the message \"%s\" does not start with its place",
-                  op->name, s->about, message ? message : "(none)");
+        cr_expect(strstr(message, s->error), "%s, %s: the message \"%s\" does not mention \"%s\"", op->name, s->about,
+                  message, s->error);
+        cr_expect(starts_with_an_op(message), "%s, %s: the message \"%s\" does not start with its place", op->name,
+                  s->about, message);
         cr_expect_null(atl_compile(t->graph, ATL_NODES(t->x[0])), "%s, %s: a graph with a mistake was compiled",
                        op->name, s->about);
         trial_free(t);
@@ -48,7 +49,7 @@ EveryOp(null_passes_quietly)
             x[missing] = NULL;
             build_sample(s, x);                              /* null, unless that input is optional */
             const char *message = atl_graph_error(t->graph); /* of several targets, one has to be there */
-            cr_expect(!message || strstr(message, "no target is given"), "%s, %s, input %d null: %s", op->name,
+            cr_expect(!*message || strstr(message, "no target is given"), "%s, %s, input %d null: %s", op->name,
                       s->about, missing, message);
             trial_free(t);
         }

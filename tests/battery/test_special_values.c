@@ -90,8 +90,8 @@ static int values_agree(const atl_tensor *a, const atl_tensor *b, kind k, unsign
     double largest = fmax(largest_of(b), 1);
     for (int64_t i = 0; i < atl_tensor_count(b); i++) {
         float x = (float)element_of(a, i), y = (float)element_of(b, i);
-        /* "Winograd": a number that is not finite spoils the pixels that are computed together; a gradient then lacks what would flow
-         * through a relu at the NaN that comes of it. */
+        /* Winograd's algorithm: a number that is not finite makes NaN of all pixels of its tile; no gradient then flows
+         * through a relu at such a NaN. */
         int winograd = !(without & ATL_PASS_WINOGRAD) && k != ZEROS && k != DENORMALS;
         if (same(x, y, k, largest) || (winograd && (isnan(x) || spoilt)))
             continue;

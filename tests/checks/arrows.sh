@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# arrows.sh BUILD PAGE: no object of the library uses a symbol of a room above its own.  The order of the rooms stands in
+# arrows.sh BUILD PAGE: no object of the library uses a symbol of a room above its own.  The order of the rooms is in
 # docs/architecture.md (PAGE), in the table of "The house": a room may use what stands above it there, and itself.
 set -u
 export LC_ALL=C
@@ -18,7 +18,8 @@ done | while read -r object; do
     nm -g --format=posix "$object" |
         awk -v object="${object##*/}" '{ print object, $2 ~ /^[UwvV]$/ ? "uses" : "has", $1 }'
 done | awk -v rooms="$rooms" '
-    BEGIN { count = split(rooms, room, "\n"); for (i = 1; i <= count; i++) { prefix[i] = "src_" room[i] "_"; gsub("/", "_", prefix[i]) } }
+    BEGIN { count = split(rooms, room, "\n"); for (i = 1; i <= count; i++) prefix[i] = prefix_of(room[i]) }
+    function prefix_of(room) { gsub("/", "_", room); return "src_" room "_" }
     function room_of(object,   i, best) {
         for (i = 1; i <= count; i++)
             if (index(object, prefix[i]) == 1 && (!best || length(prefix[i]) > length(prefix[best]))) best = i

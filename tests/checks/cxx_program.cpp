@@ -29,7 +29,7 @@ int main()
     int64_t before = atl_graph_node_count(g);
     atl_node *both = atl_concat(3, atl_relu(image), image);
     check(both && atl_graph_node_count(g) == before + 2, "each argument is evaluated once");
-    check(atl_reduce_sum(.x = image, ATL_AXES(1, 2), .keep = 1) && atl_transpose(image) && atl_tile(image, 1, 2, 1, 1) &&
+    check(atl_reduce_sum(.x = image, ATL_AXES(1, 2), .keep = true) && atl_transpose(image) && atl_tile(image, 1, 2, 1, 1) &&
               atl_reverse(image, 1, 2) && atl_stack(0, image, image) && atl_group(image, both) &&
               atl_add(image, ATL_CONSTANT(image, 1, 2, 3)) && atl_slice(.x = image, .begin = {0, 1}),
           "builders");
@@ -44,6 +44,12 @@ int main()
     atl_tensor *classes = atl_tensor_new(ATL_INT32, ATL_SHAPE(2));
     check(atl_run(program, ATL_FEEDS({image, pixels}, {labels, classes})) == ATL_OK, "run");
     check(atl_scalar_of(program, loss) > 0, "loss");
+    const float *value = atl_floats(atl_value(program, slope)); /* of a const tensor */
+    float *pixel = atl_floats(pixels);
+    check(value && pixel && atl_ints(classes) && !atl_doubles(pixels), "elements");
+    check(atl_variables(g).count > 0 && *atl_graph_error(g) == 0, "variables");
+    atl_onnx *none = atl_onnx_load(.graph = g, .path = "no such file", .sizes = ATL_ONNX_SIZES({"h", 1}));
+    check(none == nullptr && *atl_error() && *atl_graph_error(g), "a failure has a message");
     atl_tensor_free(classes);
     atl_tensor_free(pixels);
     atl_program_free(program);

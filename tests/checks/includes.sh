@@ -1,5 +1,6 @@
 #!/bin/sh
-# includes.sh SOURCE: arrows run downwards only (docs/architecture.md).  For each folder, what its files may include with "".
+# includes.sh SOURCE: includes point downwards only (docs/architecture.md).  For each folder: what its files may include
+# with "".
 cd "$1" || exit 1
 status=0
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# install.sh SOURCE BUILD SCRATCH COMPILER...: installs to a folder, then builds and runs a user's program with pkg-config alone, and
-# with CMake where that is installed. Manual pages and completions are where their readers look for them.
+# install.sh SOURCE BUILD SCRATCH COMPILER...: installs to a folder, then builds and runs a user's program with
+# pkg-config alone, and with CMake if that is installed.  Manual pages and completions are where programs look for them.
 set -eu
 source=$1 build=$2 scratch=$3
 shift 3

@@ -7,7 +7,7 @@
 #   below <!-- in file: FILE -->      is part of that file of SOURCE, as it stands; so that is where it is compiled
 #   below <!-- not tested: WHY -->    left alone
 #   otherwise                         declarations: compiled only
-# A program must return 0, or 77 where it lacks data.  It runs in SCRATCH, with ATLED_SOURCE naming the project's folder.
+# A program must return 0, or 77 if it lacks data.  It runs in SCRATCH; ATLED_SOURCE is the project's folder.
 set -u
 page=$1 source=$(realpath "$2") build=$(realpath "$3") scratch=$4
 compiler=("${@:5}")

@@ -24,9 +24,9 @@ static uint64_t digest(uint64_t before, const atl_tensor *tensor)
     return before;
 }
 
-static int report_error(const atl_graph *graph)
+static int report_error(void)
 {
-    printf("FAILED: %s\n", graph && atl_graph_error(graph) ? atl_graph_error(graph) : atl_error());
+    printf("FAILED: %s\n", atl_error());
     return 0;
 }
 
@@ -62,11 +62,11 @@ static int run_all(const atl_model *model, int64_t batch, const atl_compile_args
         out->gradient = digest(out->gradient, atl_value(program, slope));
         out->loss = digest(out->loss, atl_value(program, loss));
     }
-    int64_t count;
-    atl_node *const *variables = atl_variables(g, &count);
+    int64_t count = atl_variables(g).count;
+    atl_node *const *variables = atl_variables(g).node;
     for (int64_t i = 0; ok && i < count; i++)
         out->trained = digest(out->trained, atl_variable_value(variables[i]));
-    ok = ok || report_error(g);
+    ok = ok || report_error();
     atl_tensor_free(pixels);
     atl_tensor_free(labels);
     atl_program_free(program);

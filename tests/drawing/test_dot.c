@@ -75,7 +75,7 @@ Test(dot, inputs_that_give_only_their_shape_are_dashed)
     atl_release(text);
 }
 
-static int infer_scalar(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SCALAR); }
+static bool infer_scalar(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SCALAR); }
 static void describe_at_length(const atl_node *y, char *text, size_t size)
 {
     (void)y;

@@ -16,8 +16,8 @@ Test(cifar10_multiscale, golden_values_and_gradients)
     atl_node *scores = multiscale(image, 64, 48, 24);
     atl_node *cross_entropy = atl_mean(atl_sparse_softmax_cross_entropy(scores, labels));
     atl_node *loss = atl_add(cross_entropy, atl_weight_decay(g));
-    int64_t count;
-    atl_node *const *variables = atl_variables(g, &count);
+    int64_t count = atl_variables(g).count;
+    atl_node *const *variables = atl_variables(g).node;
     cr_assert_eq(count, VARIABLES);
     atl_node *by[VARIABLES + 1], *gradient[VARIABLES + 1], *wanted[VARIABLES + 4] = {scores, cross_entropy, loss};
     memcpy(by, variables, sizeof(atl_node *) * VARIABLES);

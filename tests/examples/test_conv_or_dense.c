@@ -23,11 +23,11 @@ Test(conv_or_dense, weights_are_as_many_as_the_comments_say)
 {
     atl_graph *g = atl_graph_new();
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, SIDE, SIDE, 1));
-    int64_t count, conv = 0, dense = 0;
+    int64_t conv = 0, dense = 0;
     cr_assert(convolutional(image, atl_he()) && fully_connected(image, atl_he()), "%s", atl_graph_error(g));
-    atl_node *const *variable = atl_variables(g, &count);
-    for (int64_t i = 0; i < count; i++)
-        *(strncmp(atl_name_of(variable[i]), "conv/", 5) ? &dense : &conv) += atl_shape_count(atl_shape_of(variable[i]));
+    atl_nodes all = atl_variables(g);
+    for (int64_t i = 0; i < all.count; i++)
+        *(strncmp(atl_name_of(all.node[i]), "conv/", 5) ? &dense : &conv) += atl_shape_count(atl_shape_of(all.node[i]));
     fprintf(stderr, "%lld and %lld\n", (long long)conv, (long long)dense);
     cr_assert_eq((conv + 50) / 100, 17);
     cr_assert_eq((dense + 50) / 100, 167);

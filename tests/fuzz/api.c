@@ -27,7 +27,7 @@ static int build_all(reader *r)
 {
     while (r->at < r->end && r->nodes < 12) {
         atl_node *made = fuzz_build(r);
-        if (atl_graph_error(r->graph)) {
+        if (atl_graph_status(r->graph)) {
             fuzz_require(*atl_graph_error(r->graph) != 0, "a broken graph says why");
             return 0;
         }
@@ -83,7 +83,7 @@ static void compile_and_run(reader *r, atl_nodes outputs, unsigned disabled, int
     atl_tensor *value[MOST_INPUTS] = {NULL};
     atl_feed feeds[MOST_INPUTS + 1] = {{NULL, NULL}};
     atl_program *program = atl_compile(r->graph, outputs, .disabled_passes = disabled, .threads = 1, .check = check);
-    fuzz_require_message(!program && !atl_graph_error(r->graph));
+    fuzz_require_message(!program && !*atl_graph_error(r->graph));
     for (int64_t any = 3; program && any > 0; any -= 2) {
         if (feed(r, any, value, feeds)) {
             atl_status status = atl_run(program, feeds);
@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 atl_gradients(ATL_NODES(last), ATL_NODES(by), &outputs[count], .unused = ATL_UNUSED_ZEROS);
             count += status == ATL_OK;
         }
-        if (!atl_graph_error(r.graph) && !is_too_large(r.graph))
+        if (!*atl_graph_error(r.graph) && !is_too_large(r.graph))
             compile_and_run(&r, (atl_nodes){count, outputs}, data[1] < 128 ? 0 : data[1] * 37u & 4095,
                             data[2] & 1 ? 1 : -1);
     }

@@ -282,15 +282,15 @@ static atl_node *build_joined(reader *r)
     int64_t sizes[4] = {next_integer(r), next_integer(r), next_integer(r), next_integer(r)};
     switch (next_byte(r) % 5) {
     case 0:
-        return atl_concat_with(axis, count, of);
+        return atl_concat_with(axis, (atl_nodes){count, of});
     case 1:
-        return atl_stack_with(axis, count, of);
+        return atl_stack_with(axis, (atl_nodes){count, of});
     case 2:
         return atl_unstack(of[0], axis, count, parts) ? NULL : parts[0];
     case 3:
         return atl_split(of[0], axis, count, sizes, parts) ? NULL : parts[0];
     default:
-        return atl_group_with(count, of);
+        return atl_group_with((atl_nodes){count, of});
     }
 }
 

@@ -30,12 +30,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum { MOST = 32 };
     static atl_graph *g;
     static unsigned char before[MOST][64];
-    int64_t count;
     if (!g)
         g = new_training(); /* kept until the process ends */
     if (size < 2)
         return 0;
-    atl_node *const *variable = atl_variables(g, &count);
+    int64_t count = atl_variables(g).count;
+    atl_node *const *variable = atl_variables(g).node;
     fuzz_require(count <= MOST, "the training is a small one");
     for (int64_t i = 0; i < count; i++) {
         const atl_tensor *value = atl_variable_value(variable[i]);

@@ -20,14 +20,14 @@ static void close_graph(void)
 }
 TestSuite(guard, .init = open_graph, .fini = close_graph);
 
-static int infer_same(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
-static int infer_row_less(atl_node *y)
+static bool infer_same(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
+static bool infer_row_less(atl_node *y)
 {
     atl_shape shape = atl_shape_of(atl_input_of(y, 0));
     shape.size[0]--;
     return atl_set_type(y, ATL_FLOAT32, shape);
 }
-static int infer_row_more(atl_node *y)
+static bool infer_row_more(atl_node *y)
 {
     atl_shape shape = atl_shape_of(atl_input_of(y, 0));
     shape.size[0]++;
@@ -152,7 +152,7 @@ Test(guard, a_good_op_passes)
     atl_program_free(plain);
 }
 /* Every four bytes are a legal int32: a result may be the very marks with which unwritten memory is told. */
-static int infer_same_ints(atl_node *y) { return atl_set_type(y, ATL_INT32, atl_shape_of(atl_input_of(y, 0))); }
+static bool infer_same_ints(atl_node *y) { return atl_set_type(y, ATL_INT32, atl_shape_of(atl_input_of(y, 0))); }
 static void copy_ints(const atl_node *y, const void *const *in, void *result)
 {
     memcpy(result, in[0], (size_t)elements(y) * 4);

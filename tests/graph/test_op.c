@@ -15,8 +15,8 @@ static void tear_down(void) { atl_graph_free(g); }
 TestSuite(op, .init = set_up, .fini = tear_down);
 
 static double halve(double v) { return v / 2; }
-static int infer_nothing(atl_node *y) { return (void)y, 0; }
-static int infer_same(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
+static bool infer_nothing(atl_node *y) { return (void)y, 0; }
+static bool infer_same(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
 static void compute_nothing(const atl_node *y, const void *const *in, void *result) { (void)y, (void)in, (void)result; }
 static atl_node *rule(atl_node *y, atl_node *dy) { return (void)y, dy; }
 static atl_node *rule_of(atl_node *y, atl_node *dy, int i) { return (void)y, (void)i, dy; }
@@ -67,7 +67,7 @@ Test(op, corrupt_descriptors_are_refused)
     for (size_t i = 0; i < sizeof corrupt / sizeof *corrupt; i++) {
         atl_graph *graph = atl_graph_new();
         atl_node *in = atl_input(graph, "in", ATL_FLOAT32, ATL_SCALAR), *both[] = {in, in};
-        cr_assert_null(atl_apply_with(&corrupt[i].op, NULL, corrupt[i].op.arity == 2 ? 2 : 1, both));
+        cr_assert_null(atl_apply_with(&corrupt[i].op, NULL, (atl_nodes){corrupt[i].op.arity == 2 ? 2 : 1, both}));
         cr_expect_str_not_empty(atl_graph_error(graph));
         cr_expect(strstr(atl_graph_error(graph), corrupt[i].says), "%zu: \"%s\" does not mention \"%s\"", i,
                   atl_graph_error(graph), corrupt[i].says);
@@ -108,15 +108,15 @@ Test(op, floats_only)
 }
 
 static int64_t wanted_rank;
-static int infer_rank(atl_node *y)
+static bool infer_rank(atl_node *y)
 {
     atl_shape shape = {.rank = (int)wanted_rank};
     for (int i = 0; i < ATL_MAX_RANK; i++)
         shape.size[i] = 1ll << 20;
     return atl_set_type(y, ATL_FLOAT32, shape);
 }
-static int infer_negative(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(3, -2)); }
-static int infer_double(atl_node *y) { return atl_set_type(y, ATL_FLOAT64, ATL_SCALAR); }
+static bool infer_negative(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(3, -2)); }
+static bool infer_double(atl_node *y) { return atl_set_type(y, ATL_FLOAT64, ATL_SCALAR); }
 
 Test(op, impossible_results_are_refused)
 {
@@ -184,7 +184,7 @@ Test(op, attributes_are_copied)
     static const atl_op keeps = {
         .name = "keeps", .arity = 1, .attributes = sizeof(int), .infer = infer_same, .kernel = compute_nothing};
     int number = 5;
-    atl_node *y = atl_apply_with(&keeps, &number, 1, &x), *z = atl_apply_with(&keeps, NULL, 1, &x);
+    atl_node *y = atl_apply_with(&keeps, &number, ATL_NODES(x)), *z = atl_apply_with(&keeps, NULL, ATL_NODES(x));
     number = 6;
     cr_assert_eq(*(const int *)atl_attributes_of(y), 5);
     cr_assert_eq(*(const int *)atl_attributes_of(z), 0);
@@ -193,17 +193,17 @@ Test(op, attributes_are_copied)
 
 /* ---- infer functions that lie ------------------------------------------------------------------------------------ */
 
-static int infer_untyped(atl_node *y) { return (void)y, 1; }
-static int infer_goes_on(atl_node *y)
+static bool infer_untyped(atl_node *y) { return (void)y, 1; }
+static bool infer_goes_on(atl_node *y)
 {
     atl_fail(y, "this cannot be");
     return atl_set_type(y, ATL_FLOAT32, ATL_SCALAR);
 }
-static int infer_wider(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(2, 4)); }
-static int infer_ints(atl_node *y) { return atl_set_type(y, ATL_INT32, ATL_SHAPE(2, 3)); }
+static bool infer_wider(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(2, 4)); }
+static bool infer_ints(atl_node *y) { return atl_set_type(y, ATL_INT32, ATL_SHAPE(2, 3)); }
 static int calls;
-static int infer_differently(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(2 + calls++, 3)); }
-static int infer_never_known(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 3)); }
+static bool infer_differently(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(2 + calls++, 3)); }
+static bool infer_never_known(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 3)); }
 
 static const atl_op untyped = {.name = "untyped", .arity = 1, .infer = infer_untyped, .kernel = compute_nothing},
                     goes_on = {.name = "goes_on", .arity = 1, .infer = infer_goes_on, .kernel = compute_nothing},
@@ -232,7 +232,7 @@ Test(op, an_infer_that_lies_is_named_when_the_node_is_built)
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         atl_graph *graph = atl_graph_new();
         atl_node *in = atl_input(graph, "in", ATL_FLOAT32, ATL_SHAPE(2, 3)), *both[] = {in, in};
-        cr_expect_null(atl_apply_with(row[i].op, NULL, row[i].op->arity, both), "%s", row[i].op->name);
+        cr_expect_null(atl_apply_with(row[i].op, NULL, (atl_nodes){row[i].op->arity, both}), "%s", row[i].op->name);
         cr_assert_mentions(atl_graph_error(graph), row[i].op->name);
         cr_assert_mentions(atl_graph_error(graph), row[i].says);
         cr_expect_null(atl_compile(graph, ATL_NODES(in)));
@@ -323,8 +323,8 @@ Test(op, randomly_corrupted_descriptors)
         for (int k = 0; k < MOST; k++)
             inputs[k] = in;
         int count = op.arity < 1 || op.arity > MOST ? 1 : op.arity;
-        atl_node *y = atl_apply_with(&op, NULL, count, inputs);
-        cr_assert_eq(y == NULL, atl_graph_error(graph) != NULL, "descriptor %d (seed %llu)", i,
+        atl_node *y = atl_apply_with(&op, NULL, (atl_nodes){count, inputs});
+        cr_assert_eq(y == NULL, atl_graph_error(graph)[0] != 0, "descriptor %d (seed %llu)", i,
                      (unsigned long long)test_seed());
         if (!y)
             refused++;

@@ -131,16 +131,14 @@ Test(storage, only_variables_have_values)
 
 Test(storage, variables_are_listed_in_order)
 {
-    int64_t count;
     atl_node *a = atl_variable(g, "a", ATL_SCALAR, atl_zeros());
     atl_relu(a);
     atl_node *b = atl_variable(g, "b", ATL_SCALAR, atl_zeros());
-    atl_node *const *all = atl_variables(g, &count);
-    cr_assert_eq(count, 2);
-    cr_assert_eq(all[0], a);
-    cr_assert_eq(all[1], b);
-    atl_variables(NULL, &count);
-    cr_assert_eq(count, 0);
+    atl_nodes all = atl_variables(g);
+    cr_assert_eq(all.count, 2);
+    cr_assert_eq(all.node[0], a);
+    cr_assert_eq(all.node[1], b);
+    cr_assert_eq(atl_variables(NULL).count, 0);
 }
 
 Test(storage, uniform_numbers_never_reach_the_open_end)

@@ -4,7 +4,7 @@
 
 Test(op_hooks, every_built_in_op_has_a_sound_table)
 {
-    int count;
+    int64_t count;
     const atl_op *const *ops = atl_builtin_ops(&count);
     cr_assert_gt(count, 100);
     for (int i = 0; i < count; i++) {

@@ -22,8 +22,8 @@ static void check_cifar10(const char *name, const char *golden, int exactly)
     atl_node *decay = atl_add(atl_l2_loss(atl_find(g, "local3/weights")), atl_l2_loss(atl_find(g, "local4/weights")));
     atl_node *loss = atl_add(cross_entropy, atl_scale(decay, 0.004f));
 
-    int64_t variables;
-    atl_node *const *variable = atl_variables(g, &variables);
+    int64_t variables = atl_variables(g).count;
+    atl_node *const *variable = atl_variables(g).node;
     cr_assert_eq(variables, 10);
     atl_node *by[11], *gradient[11];
     memcpy(by, variable, 10 * sizeof *by);

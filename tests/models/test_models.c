@@ -2,7 +2,7 @@
 
 Test(models, are_found_by_name_in_alphabetical_order)
 {
-    int count;
+    int64_t count;
     const atl_model *const *models = atl_models(&count);
     cr_assert(count >= 5);
     for (int i = 0; i < count; i++) {
@@ -17,7 +17,7 @@ Test(models, are_found_by_name_in_alphabetical_order)
 /* Every network as published, for an unknown batch: pixels to logits. */
 Test(models, all_build_and_say_what_they_return)
 {
-    int count;
+    int64_t count;
     const atl_model *const *models = atl_models(&count);
     for (int i = 0; i < count; i++) {
         atl_graph *g = atl_graph_new();
@@ -40,7 +40,7 @@ Test(models, all_build_and_say_what_they_return)
 
 Test(models, a_null_image_passes_quietly)
 {
-    int count;
+    int64_t count;
     const atl_model *const *models = atl_models(&count);
     for (int i = 0; i < count; i++)
         cr_assert_null(models[i]->build(&(atl_model_args){.image = NULL}));

@@ -11,7 +11,7 @@
 
 static inline const atl_op *op_named(const char *name)
 {
-    int count;
+    int64_t count;
     const atl_op *const *ops = atl_builtin_ops(&count);
     for (int i = 0; i < count; i++)
         if (!strcmp(ops[i]->name, name))

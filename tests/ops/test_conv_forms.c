@@ -76,7 +76,7 @@ Test(conv_forms, depthwise_is_channel_by_channel)
         part[c] = atl_conv2d(atl_slice(x, .begin = {0, 0, 0, c}, .end = {0, 0, 0, c < 4 ? c + 1 : 0}),
                              atl_slice(w, .begin = {0, 0, c}, .end = {0, 0, c < 4 ? c + 1 : 0}), .stride = {2, 1});
     atl_tensor *image = random_tensor(atl_shape_of(x), -1, 1), *filter = random_tensor(atl_shape_of(w), -1, 1);
-    expect_equal(g, y, atl_concat_with(3, 5, part), ATL_FEEDS({x, image}, {w, filter}));
+    expect_equal(g, y, atl_concat_with(3, (atl_nodes){5, part}), ATL_FEEDS({x, image}, {w, filter}));
     atl_tensor_free(image);
     atl_tensor_free(filter);
     atl_graph_free(g);

@@ -60,7 +60,8 @@ static void check_map(const map_run *run)
 
 Test(elementwise, maps_give_the_same_bits_in_pieces_and_in_place)
 {
-    int count, checked = 0;
+    int64_t count;
+    int checked = 0;
     const atl_op *const *ops = atl_builtin_ops(&count);
     for (int i = 0; i < count; i++) {
         atl_graph *g = atl_graph_new();
@@ -77,7 +78,8 @@ Test(elementwise, maps_give_the_same_bits_in_pieces_and_in_place)
 /* A map of no elements is called, reads nothing through its null inputs, and writes nothing. */
 Test(elementwise, nothing_is_fine)
 {
-    int count, called = 0;
+    int64_t count;
+    int called = 0;
     const atl_op *const *ops = atl_builtin_ops(&count);
     for (int i = 0; i < count; i++) {
         const float *const none[ATL_MAX_RULES] = {0};

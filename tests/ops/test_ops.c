@@ -7,7 +7,7 @@
 
 Test(ops, the_table_is_sorted_and_sound)
 {
-    int count;
+    int64_t count;
     const atl_op *const *ops = atl_builtin_ops(&count);
     cr_assert_gt(count, 50);
     for (int i = 0; i < count; i++) {

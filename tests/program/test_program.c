@@ -223,7 +223,7 @@ Test(mistakes, null_program)
 
 /* ---- failures that leave no message: mistakes of ours, which must not pass for a success ------------------------- */
 
-static int infer_like_input(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
+static bool infer_like_input(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
 static int fail_lowering(atl_lowering *lowering)
 {
     (void)lowering;

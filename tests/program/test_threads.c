@@ -51,7 +51,7 @@ static void count_threads(const atl_node *y, const void *const *x, void *result)
     (void)x;
     *(float *)result = (float)omp_get_max_threads();
 }
-static int infer_scalar(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SCALAR); }
+static bool infer_scalar(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, ATL_SCALAR); }
 static const atl_op count_op = {.name = "threads", .arity = 1, .infer = infer_scalar, .kernel = count_threads};
 
 Test(threads, a_run_has_its_own_and_leaves_the_callers)

@@ -15,7 +15,7 @@ static inline const char *write_data(int count)
         for (int k = 0; k < 12; k++)
             atl_floats(images)[i * 36 + i % 3 * 12 + k] += 120;
     }
-    cr_assert(atl_write_npz(path, (const atl_npz_entry[]){{"images", images}, {"labels", labels}}, 2) == ATL_OK, "%s",
+    cr_assert(atl_write_npz(path, 2, (const atl_npz_entry[]){{"images", images}, {"labels", labels}}) == ATL_OK, "%s",
               atl_error());
     atl_tensor_free(images);
     atl_tensor_free(labels);

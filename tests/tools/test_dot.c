@@ -25,7 +25,7 @@ static void check_accepted(const char *path)
 
 Test(atled_dot, graphviz_accepts_every_network, .timeout = 240)
 {
-    int count;
+    int64_t count;
     const atl_model *const *models = atl_models(&count);
     const char *path = scratch_file("network.dot");
     for (int i = 0; i < count; i++)

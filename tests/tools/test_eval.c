@@ -8,7 +8,7 @@ enum { IMAGES = 53, SIDE = 4, CLASSES = 8 };
 static const char *write_data(const atl_tensor *images, const atl_tensor *labels)
 {
     const char *path = scratch_file("eval.npz");
-    cr_assert(atl_write_npz(path, (const atl_npz_entry[]){{"images", images}, {"labels", labels}}, 2) == ATL_OK, "%s",
+    cr_assert(atl_write_npz(path, 2, (const atl_npz_entry[]){{"images", images}, {"labels", labels}}) == ATL_OK, "%s",
               atl_error());
     return path;
 }

@@ -21,7 +21,7 @@ static const char *spoil(const char *path, const char *key, float by, const char
             atl_floats(value)[0] = by;
         entry[i] = (atl_npz_entry){atl_npz_name(npz, i), value};
     }
-    cr_assert_eq(atl_write_npz(non_finite, entry, count), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_write_npz(non_finite, count, entry), ATL_OK, "%s", atl_error());
     for (int i = 0; i < count; i++)
         atl_tensor_free((atl_tensor *)entry[i].value);
     atl_npz_close(npz);

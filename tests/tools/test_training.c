@@ -13,7 +13,7 @@ static const char *write_colours(void)
         for (int k = 0; k < 64; k++)
             atl_floats(images)[(i * 64 + k) * 3 + i % 3] += 120;
     }
-    cr_assert(atl_write_npz(path, (const atl_npz_entry[]){{"images", images}, {"labels", labels}}, 2) == ATL_OK, "%s",
+    cr_assert(atl_write_npz(path, 2, (const atl_npz_entry[]){{"images", images}, {"labels", labels}}) == ATL_OK, "%s",
               atl_error());
     atl_tensor_free(images);
     atl_tensor_free(labels);
@@ -55,9 +55,9 @@ static double statistics_off(const char *data, const char *weights)
     cr_assert(atl_resnet20_with(&args));
     cr_assert(atl_resnet20(image, .widths = {3}, .training = 1));
     cr_assert(atl_load_npz(kept, weights) == ATL_OK && atl_load_npz(now, weights) == ATL_OK, "%s", atl_error());
-    int64_t updates, count;
-    atl_node *const *update = atl_updates(now, &updates), *const *variable = atl_variables(now, &count);
-    atl_program *program = atl_compile(now, ATL_NODES(atl_group_with((int)updates, update)), .threads = 1);
+    int64_t count = atl_variables(now).count;
+    atl_node *const *variable = atl_variables(now).node;
+    atl_program *program = atl_compile(now, ATL_NODES(atl_group_with(atl_updates(now))), .threads = 1);
     cr_assert(program && batches, "%s", atl_error());
     const atl_batch *batch = atl_batches_next(batches);
     for (int i = 0; i < 60; i++) /* until nothing is left of those in the file */

@@ -269,8 +269,8 @@ Test(minimize, ten_steps_are_five_saved_loaded_and_five_more)
     train(first, 5, 7); /* what is not saved does not matter */
     cr_assert_eq(atl_load_npz(second.graph, path), ATL_OK, "%s", atl_error());
     train(second, 5, 10);
-    int64_t count;
-    atl_node *const *variable = atl_variables(whole.graph, &count);
+    int64_t count = atl_variables(whole.graph).count;
+    atl_node *const *variable = atl_variables(whole.graph).node;
     cr_assert_eq(count, 4 * 4 + 1);
     for (int64_t i = 0; i < count; i++) {
         const atl_tensor *want = atl_variable_value(variable[i]);

@@ -101,7 +101,7 @@ Test(faults, memory_while_arrays_are_read)
 {
     atl_tensor *x = random_tensor(ATL_SHAPE(3, 5), -1, 1);
     atl_write_npy(in_scratch("a.npy"), x);
-    atl_write_npz(in_scratch("a.npz"), (const atl_npz_entry[]){{"first", x}, {"second", x}}, 2);
+    atl_write_npz(in_scratch("a.npz"), 2, (const atl_npz_entry[]){{"first", x}, {"second", x}});
     atl_tensor_free(x);
     fail_each("npy", read_npy);
     fail_each("npz", read_npz);
@@ -164,7 +164,7 @@ Test(faults, memory_while_records_are_read)
 Test(faults, memory_while_an_archive_of_images_is_read)
 {
     atl_tensor *images = random_tensor(ATL_SHAPE(2, 3, 3), 0, 255), *labels = atl_tensor_new(ATL_INT32, ATL_SHAPE(2));
-    atl_write_npz(in_scratch("d.npz"), (const atl_npz_entry[]){{"images", images}, {"labels", labels}}, 2);
+    atl_write_npz(in_scratch("d.npz"), 2, (const atl_npz_entry[]){{"images", images}, {"labels", labels}});
     atl_tensor_free(images);
     atl_tensor_free(labels);
     fail_each("npz data set", read_archive_of_images);
@@ -252,7 +252,7 @@ static atl_status write_some_bytes(const char *path) { return atl_write_bytes(pa
 
 static atl_status write_an_npz(const char *path)
 {
-    return atl_write_npz(path, (const atl_npz_entry[]){{"first", picture}, {"second", picture}}, 2);
+    return atl_write_npz(path, 2, (const atl_npz_entry[]){{"first", picture}, {"second", picture}});
 }
 
 static atl_status write_a_drawing(const char *path)

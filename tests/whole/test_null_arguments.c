@@ -103,6 +103,7 @@ static atl_onnx_report *onnx_report;
 #define GOOD_atl_status           ATL_INVALID
 #define GOOD_atl_step_info_p      (atl_step_info *)memory
 #define GOOD_atl_tensor_p         pixels
+#define GOOD_bool                 true
 #define GOOD_char_p               path
 #define GOOD_double_p             (double *)memory
 #define GOOD_float                0.5f
@@ -117,7 +118,7 @@ static atl_onnx_report *onnx_report;
 #define GOOD_uint64_t             1
 #define GOOD_void_p               memory
 
-static int stop_at_once(void *given, const atl_fool_progress *progress) { return given && progress; }
+static bool stop_at_once(void *given, const atl_fool_progress *progress) { return given && progress; }
 
 static void set_arguments(void)
 {
@@ -158,7 +159,7 @@ static void set_lasting_arguments(void)
     dataset = atl_dataset_of(pixels, labels);
     batches = atl_batches_new(dataset, 1, .threads = 1);
     reference = atl_reference_run(ATL_NODES(nodes[1]), ATL_FEED(image, pixels));
-    cr_assert_eq(atl_write_npz(path, &(atl_npz_entry){"a", pixels}, 1), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_write_npz(path, 1, &(atl_npz_entry){"a", pixels}), ATL_OK, "%s", atl_error());
     npz = atl_npz_open(path);
     const char *model = scratch_file("null.onnx");
     cr_assert_eq(atl_onnx_write(model, ATL_NODES(nodes[1])), ATL_OK, "%s", atl_error());

@@ -109,6 +109,119 @@ Test(options, what_a_call_does_not_have_is_refused)
                    "adam has no .weight_decay");
     ASSERT_REFUSED(atl_minimize(atl_mean(atl_conv2d(x, filter)), atl_momentum(.beta1 = 0.9)), "momentum has no .beta1");
     ASSERT_REFUSED(atl_conv2d(x, filter, .pad = {1, 1, 1, 1}), "ATL_PAD(1)");
+    ASSERT_REFUSED(atl_reduce_sum(x, .axis = {1}), "ATL_AXES");
+    atl_node *rate = NULL;
+    ASSERT_REFUSED((rate = atl_constant_rate(g, 0.1f), atl_minimize(atl_mean(x), atl_sgd(rate, .rate = 0.1))),
+                   "sgd has no .rate beside .schedule");
+}
+
+Test(options, what_a_network_does_not_have_is_refused)
+{
+    ASSERT_REFUSED(atl_squeezenet(x, .widths = {10, 5}), ".widths[1] is 5");
+    ASSERT_REFUSED(atl_cifar10(x, .widths = {[5] = 2}), ".widths[5]");
+    ASSERT_REFUSED(atl_mlp(x, .widths = {4, 0, 10}), ".widths[2] is 10");
+    ASSERT_REFUSED(atl_resnet20(x, .widths = {-1}), "it must be positive");
+    ASSERT_REFUSED(atl_vgg16(x, .mean = {1, 2, 3}), ".mean is given without .scale");
+    ASSERT_REFUSED(atl_mlp(x, .mean = {1, 2, 3}, .scale = {1}), "one .mean and one .scale");
+    ASSERT_REFUSED(atl_lenet(x, .scale = {1, 2, 2}), "one .mean and one .scale");
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, 6, 6, 3));
+    (void)image;
+    close_graph();
+    open_graph();
+    image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, 6, 6, 3));
+    cr_assert(atl_mlp(image, .mean = {1, 1, 1}, .scale = {2, 2, 2}, .widths = {4}), "%s", atl_error());
+    cr_assert(atl_named(atl_resnet20(image, .scale = {0, 0, 2}), "blue"), "%s", atl_error());
+    cr_assert(atl_find(g, "preprocess_1/result"), "a scale of zero for red and green is a scale");
+}
+
+static void expect_refused(atl_status status, const char *words)
+{
+    cr_expect_eq(status, ATL_INVALID, "not refused: %s", words);
+    cr_expect(strstr(atl_error(), words), "\"%s\" does not mention %s", atl_error(), words);
+}
+
+Test(options, what_files_do_not_use_is_refused)
+{
+    atl_npz_report report;
+    const char *path = scratch_file("options.npz");
+    atl_variable(g, "w", ATL_SHAPE(2), atl_zeros());
+    expect_refused(atl_save_npz(g, path, .allow_missing = true), ".allow_missing");
+    expect_refused(atl_save_npz(g, path, .allow_extra = true), ".allow_extra");
+    expect_refused(atl_save_npz(g, path, .report_out = &report), ".report_out");
+    cr_assert_eq(atl_save_npz(g, path), ATL_OK, "%s", atl_error());
+    expect_refused(atl_load_npz(g, path, .averages = true), ".averages");
+}
+
+Test(options, what_an_attack_does_not_use_is_refused)
+{
+    atl_tensor *a = atl_uniform_tensor(ATL_SHAPE(1, 4, 4, 3), 0, 255, 1),
+               *b = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(1, 4, 4, 3));
+    expect_refused(atl_descend(a, a, .rate = 1, .moments = {b, b}), ".moments is for");
+    expect_refused(atl_descend(a, a, .rate = 1, .method = ATL_DESCENT_SIGN, .iteration = 3), ".iteration is for");
+    expect_refused(atl_descend(a, a, .rate = 1, .method = ATL_DESCENT_ADAM, .moments = {b, b}, .iteration = -1), "-1");
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, 4, 4, 3)), *logits = atl_mlp(image);
+    cr_assert_null(atl_fooler_new(image, logits, .compile.graph = g));
+    cr_assert_mentions(atl_error(), ".compile.graph");
+    atl_fooler *fooler = atl_fooler_new(image, logits, .compile.threads = 1);
+    atl_fool_result result;
+    expect_refused(atl_fool(fooler, .start = a, .seed = 3, .result_out = &result), ".seed");
+    expect_refused(atl_fool(fooler, .context = a, .result_out = &result), ".context");
+    expect_refused(atl_fool(fooler, .iterations = -1, .result_out = &result), ".iterations is -1");
+    expect_refused(atl_fool(fooler, .confidence = 1.5f, .result_out = &result), ".confidence is 1.5");
+    cr_assert_eq(atl_fool(fooler, .start = a, .iterations = ATL_ZERO, .result_out = &result), ATL_OK, "%s",
+                 atl_error());
+    cr_assert_eq(result.iterations, 0);
+    atl_tensor_free(result.pixels);
+    /* The most probable class is enough: the start's own class is there at once. */
+    cr_assert_eq(atl_fool(fooler, result.top, a, .confidence = ATL_ZERO, .result_out = &result), ATL_OK);
+    cr_assert(result.met && result.iterations == 0);
+    atl_tensor_free(result.pixels);
+    atl_fooler_free(fooler);
+    atl_tensor_free(a);
+    atl_tensor_free(b);
+}
+
+/* A PyTorch state_dict: entries that no variable has are allowed, missing ones are not. */
+Test(options, a_state_dict_loads_and_a_missing_weight_does_not)
+{
+    const char *path = scratch_file("state_dict.npz");
+    atl_variable(g, "bn.weight", ATL_SHAPE(2), atl_zeros());
+    atl_variable(g, "bn.bias", ATL_SHAPE(2), atl_zeros());
+    atl_tensor *two = atl_tensor_of_floats(ATL_SHAPE(2), (float[]){3, 4}),
+               *steps = atl_tensor_new(ATL_INT32, ATL_SCALAR);
+    const atl_npz_entry all[] = {{"bn.num_batches_tracked", steps}, {"bn.weight", two}, {"bn.bias", two}};
+    cr_assert_eq(atl_write_npz(path, 3, all), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_load_npz(g, path), ATL_BAD_FILE);
+    cr_assert_mentions(atl_error(), "num_batches_tracked");
+    cr_assert_mentions(atl_error(), "allow_extra");
+    cr_assert_eq(atl_load_npz(g, path, .allow_extra = true), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_floats(atl_variable_value(atl_find(g, "bn.bias")))[1], 4);
+    cr_assert_eq(atl_write_npz(path, 2, all), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_load_npz(g, path, .allow_extra = true), ATL_BAD_FILE);
+    cr_assert_mentions(atl_error(), "1 missing: 'bn.bias'");
+    atl_tensor_free(two);
+    atl_tensor_free(steps);
+}
+
+/* Zeros that are asked for are zeros, in a layer too. */
+Test(options, zeros_of_initializers_and_blurs)
+{
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 3, 3, 1));
+    cr_assert(atl_conv_layer(x, "c", 2, .initializer = atl_zeros()) && atl_conv_layer(x, "he", 2) &&
+              atl_dense_layer(atl_flatten(x), "d", 2, .initializer = atl_zeros()) &&
+              atl_dense_layer(atl_flatten(x), "glorot", 2));
+    cr_assert_eq(atl_floats(atl_variable_value(atl_find(g, "c/weights")))[0], 0);
+    cr_assert_eq(atl_floats(atl_variable_value(atl_find(g, "d/weights")))[0], 0);
+    cr_assert_neq(atl_floats(atl_variable_value(atl_find(g, "he/weights")))[0], 0);
+    cr_assert_neq(atl_floats(atl_variable_value(atl_find(g, "glorot/weights")))[0], 0);
+    atl_node *same = atl_gaussian_blur(x, .deviation = 1, .radius = ATL_ZERO), *blurred = atl_gaussian_blur(x, 1);
+    atl_program *program = atl_compile(g, ATL_NODES(same, blurred), .threads = 1);
+    atl_tensor *value = atl_uniform_tensor(ATL_SHAPE(1, 3, 3, 1), 0, 1, 1);
+    cr_assert_eq(atl_run(program, ATL_FEED(x, value)), ATL_OK, "%s", atl_error());
+    cr_assert_lt(largest_difference(atl_value(program, same), value), 1e-6);
+    cr_assert_gt(largest_difference(atl_value(program, blurred), value), 0.01);
+    atl_tensor_free(value);
+    atl_program_free(program);
 }
 
 Test(options, what_newcomers_stumble_over)

@@ -87,7 +87,7 @@ Test(second_order, hessian_of_cifar10_by_the_image)
 Test(second_order, hessian_of_cifar10_by_a_filter)
 {
     net n = open_cifar10();
-    check_hvp(&n, atl_variables(n.graph, &(int64_t){0})[0], 1e-7);
+    check_hvp(&n, atl_variables(n.graph).node[0], 1e-7);
     close_net(&n);
 }
 
@@ -135,8 +135,7 @@ Test(second_order, a_gradient_penalty_is_trained)
     }
     cr_expect_lt(before, 0.7f * first);
     atl_gradient_check check;
-    int64_t count;
-    atl_node *const *variables = atl_variables(g, &count);
+    atl_node *const *variables = atl_variables(g).node;
     cr_assert_eq(atl_check_gradient(penalty, ATL_NODES(variables[0], variables[1], image), ATL_FEEDS({image, pixels}),
                                     .step = 1e-6, .most = 20, .result_out = &check),
                  ATL_OK, "%s", atl_error());

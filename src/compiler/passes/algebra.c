@@ -123,10 +123,11 @@ const atl_equation atl_equations[] = {
 /* The built-in op with that name of `length` characters; null if there is none. */
 static const atl_op *op_named(const char *name, size_t length)
 {
-    int count, first = 0;
+    int64_t count, first = 0;
     const atl_op *const *op = atl_builtin_ops(&count);
     while (first < count) {
-        int middle = first + (count - first) / 2, order = strncmp(op[middle]->name, name, length);
+        int64_t middle = first + (count - first) / 2;
+        int order = strncmp(op[middle]->name, name, length);
         if (order == 0 && op[middle]->name[length])
             order = 1;
         if (order == 0)

@@ -48,7 +48,7 @@ static atl_node *without_repeating(atl_node *node)
         else
             inputs[i] = repeated; /* its shape determines the shape of the result */
     }
-    return changed ? atl_apply_with(node->op, node->attributes, count, inputs) : node;
+    return changed ? atl_apply_with(node->op, node->attributes, (atl_nodes){count, inputs}) : node;
 }
 
 /* Evaluates an element-wise node on constants; null if the node is not one. */

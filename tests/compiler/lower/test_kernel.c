@@ -1,7 +1,7 @@
 /* Ops that have no kernel but a reference in double. */
 #include "support.h"
 
-static int infer_ints(atl_node *y) { return atl_set_type(y, ATL_INT32, ATL_SHAPE(5)); }
+static bool infer_ints(atl_node *y) { return atl_set_type(y, ATL_INT32, ATL_SHAPE(5)); }
 
 static void reference_far_out(const atl_node *y, const double *const *x, double *result)
 {

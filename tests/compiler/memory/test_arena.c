@@ -142,7 +142,7 @@ static atl_tensor *result_of(const step *s, unsigned without)
 
 static void for_each_network(void (*check_step)(const step *s))
 {
-    int count;
+    int64_t count;
     const atl_model *const *models = atl_models(&count);
     for (int i = 0; i < count; i++)
         for (int training = 0; training < 2; training++)

@@ -193,5 +193,5 @@ Test(assign, group_is_its_first)
     cr_assert_eq(atl_scalar_of(p, slope), 1);
     cr_assert_eq(now(b), 1);
     atl_program_free(p);
-    cr_assert_null(atl_group_with(0, NULL));
+    cr_assert_null(atl_group_with((atl_nodes){0, NULL}));
 }

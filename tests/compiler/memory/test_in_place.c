@@ -80,7 +80,7 @@ static int lower_reversed_sum(atl_lowering *lowering)
     return atl_lower_step(lowering, &step);
 }
 
-static int infer_reversed_sum(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
+static bool infer_reversed_sum(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
 
 static const atl_op reversed_sum_op = {.name = "reversed_sum",
                                        .arity = 2,

@@ -37,7 +37,7 @@ static void count_run(const atl_node *y, const void *const *in, void *result)
     runs++;
     memcpy(result, in[0], (size_t)atl_shape_count(atl_shape_of(y)) * sizeof(float));
 }
-static int infer_same(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
+static bool infer_same(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }
 static const atl_op counting = {.name = "counting", .arity = 1, .infer = infer_same, .kernel = count_run};
 
 Test(once, again_only_after_a_change_of_what_it_depends_on)
