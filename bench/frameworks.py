@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""frameworks.py FRAMEWORK CASE RUNS: the same step in pytorch, tensorflow or jax, random weights, two threads; one line of JSON for
-each variant that runs.
+"""frameworks.py FRAMEWORK CASE RUNS: the same step in pytorch, tensorflow or jax, random weights, two threads; one line
+of JSON for each variant that runs.
 
-pytorch: in the default layout (NCHW) and in channels_last; optimizers of torch.optim, foreach and fused; without torch.compile,
-which needs a compiler and minutes.  tensorflow: tf.function, and with jit_compile.  jax: jax.jit.  Compiling and tracing happen before
-the clock starts.  The exit status is 3 if the framework is not installed."""
+pytorch: in the default layout (NCHW) and in channels_last; optimizers of torch.optim, foreach and fused; without
+torch.compile, which needs a compiler and minutes.  tensorflow: tf.function, and with jit_compile.  jax: jax.jit.
+Compiling and tracing happen before the clock starts.  The exit status is 3 if the framework is not installed."""
 import importlib
 import json
 import os
@@ -76,7 +76,7 @@ class Layers:
         return a + b
 
 
-# ---- PyTorch -----------------------------------------------------------------------------------------------------------
+# ---- PyTorch ---------------------------------------------------------------------------------------------------------
 
 
 def pytorch(case, runs):
@@ -179,7 +179,7 @@ def pytorch(case, runs):
             report(case, "pytorch" + layout + way, step_of(tag, **how), runs, torch.__version__)
 
 
-# ---- TensorFlow --------------------------------------------------------------------------------------------------------
+# ---- TensorFlow ------------------------------------------------------------------------------------------------------
 
 
 def tensorflow(case, runs):
@@ -289,7 +289,7 @@ def tensorflow(case, runs):
         report(case, "tensorflow xla" if way else "tensorflow", step_of(way), runs, tf.__version__)
 
 
-# ---- JAX ---------------------------------------------------------------------------------------------------------------
+# ---- JAX -------------------------------------------------------------------------------------------------------------
 
 
 def jax(case, runs):

@@ -12,7 +12,8 @@ TARGETS = {  # relative to the lower bound, relative to the fastest framework, a
     "cifar10_128": (1.20, 0.40, None), "resnet20_128": (1.25, 0.60, None), "mlp_1": (None, 0.02, 0.002),
     "cifar10_train": (1.20, 0.40, None), "resnet20_train": (1.25, 0.60, None), "mlp_adam": (None, 0.50, None),
     "mlp_sgd": (None, None, 0.003), "compile": (None, None, 100), "memory": (None, 0.8, 753),
-    "fool_share_cifar10": (None, None, 5), "fool_share_squeezenet": (None, None, 5), "train_data_cifar10": (None, None, 5),
+    "fool_share_cifar10": (None, None, 5), "fool_share_squeezenet": (None, None, 5),
+    "train_data_cifar10": (None, None, 5),
     "train_data_mlp": (None, None, 5)}
 TINY = ("mlp_1", "mlp_sgd")  # they contain no primitives, and a lower bound of copies is meaningless
 
@@ -38,7 +39,8 @@ def main():
         if line["who"] == "atled":
             case.append({})
         case[-1][line["who"]] = line["median"]
-    table = ["| case | atled | lower bound | fastest framework | atled / lower bound | atled / framework |", "|---|---|---|---|---|---|"]
+    table = ["| case | atled | lower bound | fastest framework | atled / lower bound | atled / framework |",
+             "|---|---|---|---|---|---|"]
     for name, case in cases.items():
         unit = next(line["unit"] for line in lines if line["case"] == name)
         who = sorted({w for r in case for w in r})
@@ -54,13 +56,15 @@ def main():
         if name in TINY:
             bound = None
             medians.pop("lower_bound", None)
-        table.append(f"| {name} | {ours} | {number('lower_bound')} | {number(fastest)}{' ' + fastest if fastest else ''} | "
+        theirs = number(fastest) + (" " + fastest if fastest else "")
+        table.append(f"| {name} | {ours} | {number('lower_bound')} | {theirs} | "
                      f"{text(bound, targets[0])} | {text(framework, targets[1], '%.3f')} |")
     head = (f"Medians of {rounds} rounds of {runs} runs, {os.environ.get('OMP_NUM_THREADS', '?')} threads, "
             f"{os.cpu_count()} processors, load {load} at the start"
             f"{'' if load == 'unknown' or float(load) < 0.5 else ': **a busy machine; read the ratios only**'}. "
             + ("" if without_shared_cache == "0" else
-               f"**{without_shared_cache} measurements were taken while the processors shared no cache** (see bench/run). ") +
+               f"**{without_shared_cache} measurements were taken while the processors shared no cache** "
+               "(see bench/run). ") +
             "Ratios are medians of the rounds' ratios. Targets are in brackets.")
     here = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(here, "results.md"), "w") as file:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """shares.py ATLED: the share of the time of `atled fool` that is spent outside the program's run, over all iterations
-from noise to a fooling image, as the tool itself measures it. Prints a line of JSON for the model that ships, and for SqueezeNet if its weights are in
-$ATLED_DATA, or else in ../shared/data."""
+from noise to a fooling image, as the tool itself measures it. Prints a line of JSON for the bundled model, and for
+SqueezeNet if its weights are in $ATLED_DATA, or else in ../shared/data."""
 import json
 import os
 import re

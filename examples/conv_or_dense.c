@@ -4,12 +4,12 @@
  * has learned in one place it recognises everywhere.  The dense network has ten times the weights, and must see every
  * pattern in every place.
  *
- * If your convolutional network loses, look for one of these mistakes; `conv_or_dense MISTAKE` shows the effect of each:
+ * If your convolutional network loses, look for these mistakes; `conv_or_dense MISTAKE` shows the effect of each:
  *   scrambled  The order of the pixels.  An image [channels, height, width] that was reshaped, not transposed, to
  *              [height, width, channels] is scrambled.  A dense layer is not affected; a convolution needs neighbours.
  *   raw        Pixels 0..255 as they are.  Scale them to mean 0 and standard deviation 1.
- *   wild       Initial weights with standard deviation 1, as in old tutorials.  The default of atl_conv_layer is that of
- *              He et al., sqrt(2 / fan-in).
+ *   wild       Initial weights with standard deviation 1, as in old tutorials.  The default of atl_conv_layer is that
+ *              of He et al., sqrt(2 / fan-in).
  *   hasty      A learning rate that is too high.  The dense network may tolerate it; the relus of the convolutional
  *              network die, all scores become equal, and the loss stays at log(classes).
  *   early      Training stopped too soon: a convolutional network starts more slowly.

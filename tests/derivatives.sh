@@ -1,5 +1,6 @@
 #!/bin/sh
-# derivatives.sh BUILD [--check PAGE]: the table op x order from what the battery reported, as a page; or whether PAGE is that.
+# derivatives.sh BUILD [--check PAGE]: writes the page with the table op x order from the battery's results; or checks
+# that PAGE is that.
 # Regenerate the page with: tests/derivatives.sh build > docs/derivatives.md
 LC_ALL=C
 export LC_ALL
@@ -16,8 +17,8 @@ page() {
 `tests/derivatives.sh` generates this page from the battery's results; a test fails if the page is out of date.
 
 The battery differentiates each op's samples once, twice and three times with respect to every float input. Each order
-differentiates all results of the order before. It compares the result, in double, with central differences to 1e-6, and the
-float program with the double result.
+differentiates all results of the order before. It compares the result, in double, with central differences to 1e-6, and
+the float program with the double result.
 
 - *yes*: they agree.
 - *zero*: they agree, and the derivative is zero at all samples: the op is constant, linear, or piecewise so.

@@ -1,7 +1,7 @@
-# null_calls.awk HEADER...: for every public function, writes calls with a null pointer for each pointer argument in turn
-# and for all at once, as C text for test_null_arguments.c.  The pointers and lists in a struct of options are made null
-# in turn, too: once with every number zero and once with every number 1.  GOOD_type stands for an argument that is not
-# null; a type without one does not compile, so no public function is left out.
+# null_calls.awk HEADER...: for every public function, writes calls with a null pointer for each pointer argument in
+# turn and for all at once, as C text for test_null_arguments.c.  The pointers and lists in a struct of options are made
+# null in turn, too: once with every number zero and once with every number 1.  GOOD_type stands for an argument that is
+# not null; a type without one does not compile, so no public function is left out.
 function trim(s) { gsub(/^ +| +$/, "", s); return s }
 function mangled(type) {
     gsub(/const|struct/, "", type)

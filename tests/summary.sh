@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # summary.sh BUILD...: counts what the tests of these build folders really did, after `meson test >BUILD/test.log`.
 #
-# A Criterion test counts each of its cases, from results/NAME.tap; any other test counts as one.  A report left by a sanitizer
-# (results/NAME.sanitizer.*) is a failure, since Criterion runs each case in a process whose exit is not looked at.
+# A Criterion test counts each of its cases, from results/NAME.tap; any other test counts as one.  A sanitizer's report
+# (results/NAME.sanitizer.*) is a failure, because Criterion ignores the exit codes of the processes of its cases.
 set -u
 export LC_ALL=C
 
 # The lines of Meson's log as "name result seconds", in order of name.
 tests_of() {
-    sed -nE 's|^ *[0-9]+/[0-9]+ .*[ /]([^ /]+) +(OK\|FAIL\|ERROR\|SKIP\|TIMEOUT\|EXPECTEDFAIL\|UNEXPECTEDPASS\|INTERRUPT) +([0-9.]+)s.*|\1 \2 \3|p' "$1" | sort -u
+    local results='OK\|FAIL\|ERROR\|SKIP\|TIMEOUT\|EXPECTEDFAIL\|UNEXPECTEDPASS\|INTERRUPT'
+    sed -nE 's|^ *[0-9]+/[0-9]+ .*[ /]([^ /]+) +('"$results"') +([0-9.]+)s.*|\1 \2 \3|p' "$1" | sort -u
 }
 
 # Prints the line of each test, and "@ passed skipped" and "! failure" lines for the end.
@@ -17,7 +18,8 @@ count() {
     tests_of "$build/test.log" | while read -r name result seconds; do
         tap=$build/results/$name.tap
         [ -f "$tap" ] || tap=/dev/null
-        awk -v name="$name" -v result="$result" -v seconds="$seconds" -v criterion="$([ "$tap" = /dev/null ] || echo 1)" '
+        awk -v name="$name" -v result="$result" -v seconds="$seconds" \
+            -v criterion="$([ "$tap" = /dev/null ] || echo 1)" '
             function fail(text) { bad[++failed] = text }
             /^(not )?ok([ -]|$)/ {
                 not_ok = /^not/; line = $0
@@ -39,7 +41,7 @@ count() {
                 printf "@ %d %d\n", passed, skipped
             }' "$tap"
     done
-    # There are also warnings, of an allocation that was refused.
+    # The sanitizers also write warnings, about refused allocations, which do not count.
     grep -HEm1 'ERROR|runtime error|SUMMARY|WARNING: Thread' "$build"/results/*.sanitizer.* 2>/dev/null |
         sed -e 's/^/      FAILED  /p' -e 's/^      FAILED  /! /'
 }
@@ -48,7 +50,8 @@ report=$(for build in "$@"; do
     printf '\n%s\n' "$build"
     if [ -s "$build/test.log" ] && [ -n "$(tests_of "$build/test.log")" ]; then
         count "$build"
-        grep -q '^Full log written' "$build/test.log" || printf '! %s: the tests were cut short (see %s/test.log)\n' "$build" "$build"
+        grep -q '^Full log written' "$build/test.log" ||
+            printf '! %s: the tests were cut short (see %s/test.log)\n' "$build" "$build"
     else
         printf '! %s: no test was run (see %s/test.log)\n' "$build" "$build"
     fi
@@ -60,7 +63,9 @@ if [ "$failed" -gt 0 ]; then
     sed -n 's/^! /  /p' <<<"$report"
     echo "The output of each test is in BUILD/meson-logs/testlog.txt"
 fi
-read -r passed skipped < <(awk '/^@/ { passed += $2; skipped += $3 } END { print passed + 0, skipped + 0 }' <<<"$report")
+read -r passed skipped < <(
+    awk '/^@/ { passed += $2; skipped += $3 } END { print passed + 0, skipped + 0 }' <<<"$report"
+)
 [ -z "${ISAS:-}" ] || printf '\n%s\n' "$ISAS"
 printf '\n%d passed, %d failed' "$passed" "$failed"
 [ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"

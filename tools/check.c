@@ -17,12 +17,12 @@ static int read_settings(settings *set, int argc, char **argv, int *operand, int
     const command_option options[] = {{"input", 'i', .texts = &set->inputs, .argument = "NAME=FILE",
                                        .help = "as for atled run; inputs that are not given are random, in [0, 1)"},
                                       {"elements", 'n', .whole = &set->elements, .argument = "N", .lowest = 1,
-                                       .highest = 1e6, .help = "of each input, to compare"},
+                                       .highest = 1e6, .help = "number of elements of each input to compare"},
                                       {"seed", 0, .whole = &set->seed, .argument = "N", .lowest = 0, .highest = 1e9,
-                                       .help = "of the random inputs"},
+                                       .help = "for the random inputs"},
                                       PICTURE_OPTIONS(&set->picture),
                                       {0}};
-    static const char *const examples[] = {"atled check net.onnx", "is its gradient right?", NULL};
+    static const char *const examples[] = {"atled check net.onnx", "checks the gradient of its first output", NULL};
     const command_line line = {"check", .about = "compare the gradient of an ONNX file with central differences",
                                ONE_ONNX_FILE, .options = options, .examples = examples};
     return read_options(&line, argc, argv, operand, code);

@@ -4,14 +4,14 @@
 #include <string.h>
 
 const subcommand subcommands[] = {
-    {"fool", "make a picture that a network takes for what it is not", atled_fool},
-    {"train", "make a network from labelled images", atled_train},
-    {"eval", "how often a network is right", atled_eval},
+    {"fool", "make an image that a network misclassifies", atled_fool},
+    {"train", "train a network on labelled images", atled_train},
+    {"eval", "measure the accuracy of a network", atled_eval},
     {"dot", "draw a network, with or without its gradient", atled_dot},
     {"profile", "time every step of a network", atled_profile},
-    {"info", "what an ONNX file is made of, and what of it cannot be read", atled_info},
-    {"run", "the outputs of an ONNX file for given inputs", atled_run},
-    {"grad", "the gradient of an output of an ONNX file", atled_grad},
+    {"info", "list what an ONNX file contains, and what of it is not supported", atled_info},
+    {"run", "compute the outputs of an ONNX file for given inputs", atled_run},
+    {"grad", "compute the gradient of an output of an ONNX file", atled_grad},
     {"check", "compare the gradient of an ONNX file with central differences", atled_check},
     {"manual", "print the manual page of a command", atled_manual},
     {"completion", "print what completes commands and options in bash, zsh or fish", atled_completion},

@@ -21,18 +21,18 @@ void list_compile_options(compile_options *set, compile_option_table rows)
 {
     const compile_option_table all = {
         {"threads", 0, .whole = &set->threads, .argument = "N", .lowest = 0, .highest = 1024,
-         .help = "that share the work; 0: what OMP_NUM_THREADS says, or all processors. How many there are shows in "
-                 "the last bits of a result"},
+         .help = "threads that share the work; 0: OMP_NUM_THREADS, or all processors. The number affects the last bits "
+                 "of a result"},
         {"without", 0, .several = &set->disabled_passes, .choices = pass_names(), .argument = "PASS,...",
-         .help = "leaves passes of the compiler out"},
+         .help = "disables passes of the compiler"},
         {"bfloat16", 0, .flag = &set->bfloat16,
          .help = "rounds the operands of convolutions and matrix products to bfloat16, if the processor has "
                  "instructions for it"},
         {"timing", 0, .flag = &set->timing,
-         .help = "times the ways in which a convolution can be computed, once each, and takes the fastest; else they "
-                 "are estimated"},
+         .help =
+             "times the algorithms for each convolution once, and uses the fastest; otherwise the times are estimated"},
         {"timing-file", 0, .text = &set->times, .argument = "FILE",
-         .help = "the same, where the times are kept from one run to the next, so that the choice stays the same"},
+         .help = "the same, and keeps the times in this file, so that later runs make the same choice"},
         {0}};
     memcpy(rows, all, sizeof all);
 }

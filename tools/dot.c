@@ -20,15 +20,14 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {"gradient", 'g', .flag = &set->gradient,
          .help = "with a loss (the cross entropy of class 0) and its gradient with respect to the image"},
         {"output", 'o', .text = &set->output, .argument = "FILE",
-         .help =
-             "names that end in .svg, .png or .pdf are rendered, others get DOT text; without it the text is printed"},
+         .help = ".svg, .png and .pdf are rendered, other names get DOT text; default: the text is printed"},
         {"depth", 'd', .whole = &set->depth, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "each scope at this depth is one box: 1 for layers and blocks as a whole"},
-        {"from", 0, .text = &set->from, .argument = "NODE", .help = "only what is computed from this node"},
+        {"from", 0, .text = &set->from, .argument = "NODE", .help = "draw only nodes that depend on this node"},
         {"to", 0, .text = &set->to, .argument = "NODE",
-         .help = "only what this node is computed from; with --from, what lies between the two"},
+         .help = "draw only nodes on which this node depends; with --from, the nodes on paths between the two"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "weights, .npz, whose layer widths and picture size the drawing shows in place of the published ones"},
+         .help = "weights, .npz: the drawing shows their layer widths and image size instead of the published ones"},
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {0}};
     static const char *const examples[] = {
@@ -37,7 +36,7 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         "atled dot --model vgg16 --depth 1 -o vgg16.png",
         "layer by layer",
         "atled dot --model resnet20 --from image --to logits | dot -Tsvg -o resnet20.svg",
-        "the way of the picture, without the weights, rendered by Graphviz's own command",
+        "the path from image to logits, without the weights, rendered by Graphviz's command",
         NULL};
     const command_line line = {"dot", .about = "draw a network, with or without its gradient", .options = options,
                                .examples = examples};

@@ -21,25 +21,25 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
     const command_option options[] = {
         {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME", .help = "the network"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "its weights, .npz; without it those that ship with atled, for cifar10 and lenet"},
+         .help = "its weights, .npz; default: the weights that ship with atled, for cifar10 and lenet"},
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,
-         .help = "CIFAR-10 binary, MNIST idx, a folder with one sub-folder of pictures a class, or .npz: as for atled "
+         .help = "CIFAR-10 binary, MNIST idx, a folder with one sub-folder of images per class, or .npz, as for atled "
                  "train"},
-        {"part", 0, .choice = &set->part, .choices = parts, .argument = "NAME", .help = "of the data"},
-        {"batch", 'b', .whole = &set->batch, .argument = "N", .lowest = 1, .highest = 1e6, .help = "images at once"},
+        {"part", 0, .choice = &set->part, .choices = parts, .argument = "NAME", .help = "which part of the data"},
+        {"batch", 'b', .whole = &set->batch, .argument = "N", .lowest = 1, .highest = 1e6, .help = "images per run"},
         {"crop", 0, .whole = &set->crop, .argument = "N", .lowest = 0, .highest = 4096,
-         .help = "the middle N x N pixels of each image; 0: as many as the weights are for"},
+         .help = "crops the centre N x N pixels of each image; 0: the size that the weights require"},
         {"confusion", 'c', .flag = &set->with_matrix,
-         .help = "print the confusion matrix: a row for each class, with what its images are taken for"},
+         .help = "print the confusion matrix: one row per true class, one column per predicted class"},
         {"plot", 'p', .text = &set->picture, .argument = "FILE", .help = "draw the confusion matrix, PNG"},
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {0}};
     static const char *const examples[] = {"atled eval -m cifar10 -w cifar10.npz -d cifar-10 --confusion",
-                                           "accuracy on the test batch, and which class is taken for which", NULL};
+                                           "accuracy on the test data, and which classes are confused", NULL};
     compile_option_table shared;
     list_compile_options(&set->compile, shared);
-    const command_line line = {"eval", .about = "how often a network is right", .options = options, .shared = shared,
-                               .examples = examples};
+    const command_line line = {"eval", .about = "measure the accuracy of a network", .options = options,
+                               .shared = shared, .examples = examples};
     return read_options(&line, argc, argv, NULL, code);
 }
 

@@ -17,20 +17,21 @@ static int read_settings(settings *set, int argc, char **argv, int *operand, int
 {
     const command_option options[] = {
         {"of", 0, .text = &set->of, .argument = "VALUE",
-         .help = "of which value: an output, or a part of it, summed: 'logits[:, 130]'; the first output"},
+         .help = "the value to differentiate: an output, or the sum of a part of it, 'logits[:, 130]'; default: the "
+                 "first output"},
         {"by", 0, .texts = &set->by, .argument = "NAME",
-         .help = "with respect to which inputs or weights; the first input"},
+         .help = "the inputs or weights to differentiate with respect to; default: the first input"},
         {"input", 'i', .texts = &set->inputs, .argument = "NAME=FILE", .help = "as for atled run"},
         {"output", 'o', .text = &set->output, .argument = "FILE",
-         .help = "the gradients, .npz; or a picture of the first one, .png: dark where it is small"},
+         .help = "the gradients, .npz; or an image of the first one, .png, dark where the gradient is small"},
         {"export", 0, .text = &set->exported, .argument = "FILE",
-         .help = "the value and its gradients as a model of their own, .onnx"},
+         .help = "the value and its gradients as a model, .onnx"},
         PICTURE_OPTIONS(&set->picture),
         {0}};
     static const char *const examples[] = {
         "atled grad net.onnx --of 'logits[:, 130]' -i flamingo.jpg --preprocess imagenet -o map.png",
         "which pixels matter for class 130", NULL};
-    const command_line line = {"grad", .about = "the gradient of an output of an ONNX file", ONE_ONNX_FILE,
+    const command_line line = {"grad", .about = "compute the gradient of an output of an ONNX file", ONE_ONNX_FILE,
                                .options = options, .examples = examples};
     return read_options(&line, argc, argv, operand, code);
 }

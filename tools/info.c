@@ -8,7 +8,7 @@ static int read_settings(int argc, char **argv, int *operand, int *code)
 {
     static const command_option options[] = {{0}};
     static const char *const examples[] = {"atled info efficientnet_lite0.onnx", "inputs, outputs, ops, weights", NULL};
-    const command_line line = {"info", .about = "what an ONNX file is made of, and what of it cannot be read",
+    const command_line line = {"info", .about = "list what an ONNX file contains, and what of it is not supported",
                                ONE_ONNX_FILE, .options = options, .examples = examples};
     return read_options(&line, argc, argv, operand, code);
 }

@@ -51,9 +51,9 @@ typedef struct onnx_file {
     atl_feed feed[MOST_ONNX_FEEDS + 1];
 } onnx_file;
 
-/* Opens the model, and the files for its inputs: each of `words` is "NAME=FILE", or "FILE" for the first input: .npy, or
- * an image, which is resized to the input.  words may be null.  Returns 0, or the exit code after reporting the error.
- * Call close_onnx in both cases. */
+/* Opens the model, and the files for its inputs: each of `words` is "NAME=FILE", or "FILE" for the first input: .npy,
+ * or an image, which is resized to the input.  words may be null.  Returns 0, or the exit code after reporting the
+ * error.  Call close_onnx in both cases. */
 int open_onnx(const char *command, const char *path, const option_list *words, const picture_numbers *picture,
               onnx_file *file_out);
 void close_onnx(onnx_file *file);

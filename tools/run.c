@@ -15,17 +15,17 @@ typedef struct settings {
 static int read_settings(settings *set, int argc, char **argv, int *operand, int *code)
 {
     const command_option options[] = {{"input", 'i', .texts = &set->inputs, .argument = "NAME=FILE", .required = 1,
-                                       .help = "an array, .npy, or a picture, PNG or JPEG, which is fitted to the "
-                                               "input; without NAME= for the first input; several times for several"},
+                                       .help = "an array, .npy, or an image, PNG or JPEG, which is resized to the "
+                                               "input; without NAME=, for the first input. May be given several times"},
                                       {"output", 'o', .text = &set->output, .argument = "FILE",
                                        .help = "all outputs, .npz"},
                                       {"labels", 'l', .text = &set->labels, .argument = "FILE",
-                                       .help = "names of the classes, one a line"},
+                                       .help = "names of the classes, one per line"},
                                       PICTURE_OPTIONS(&set->picture),
                                       {0}};
     static const char *const examples[] = {"atled run net.onnx -i flamingo.jpg --preprocess imagenet",
                                            "the five most likely classes", NULL};
-    const command_line line = {"run", .about = "the outputs of an ONNX file for given inputs", ONE_ONNX_FILE,
+    const command_line line = {"run", .about = "compute the outputs of an ONNX file for given inputs", ONE_ONNX_FILE,
                                .options = options, .examples = examples};
     return read_options(&line, argc, argv, operand, code);
 }

@@ -44,7 +44,7 @@ typedef struct atl_named_pass {
 ATL_API const atl_named_pass *atl_pass_table(int *count_out);
 
 typedef struct atl_compile_args {
-    atl_graph *graph;
+    atl_graph *graph;         /* null: that of the outputs */
     atl_nodes outputs;        /* the nodes whose values you can fetch */
     unsigned disabled_passes; /* atl_passes to disable */
     /* Threads that share the work of each run, 1 to 1024; 0: OpenMP's number for the compiling thread

@@ -8,8 +8,9 @@
 atl_node *atl_vjp(atl_node *y, atl_node *x, atl_node *v)
 {
     atl_node *dx = NULL;
-    if (y && x && v)
-        atl_gradients(ATL_NODES(y), ATL_NODES(x), &dx, .seeds = ATL_NODES(v));
+    if (!y || !x || !v)
+        return atl_pass_null("vjp");
+    atl_gradients(ATL_NODES(y), ATL_NODES(x), &dx, .seeds = ATL_NODES(v));
     return dx;
 }
 
@@ -17,7 +18,7 @@ atl_node *atl_vjp(atl_node *y, atl_node *x, atl_node *v)
 atl_node *atl_jvp(atl_node *y, atl_node *x, atl_node *v)
 {
     if (!y || !x || !v)
-        return NULL;
+        return atl_pass_null("jvp");
     atl_node *u = atl_fill(y, 0);
     atl_node *product = atl_vjp(y, x, u);
     return atl_vjp(product, u, v);
@@ -77,7 +78,9 @@ static atl_node *jacobian_row(atl_node *y, atl_node *x, int64_t k)
 atl_node *atl_jacobian(atl_node *y, atl_node *x)
 {
     atl_shape shape;
-    if (!y || !x || !jacobian_shape(y, x, &shape))
+    if (!y || !x)
+        return atl_pass_null("jacobian");
+    if (!jacobian_shape(y, x, &shape))
         return NULL;
     int64_t rows = atl_shape_count(*y->shape);
     atl_node **row = atl_allocate((size_t)rows, sizeof *row), *all = NULL;

@@ -51,6 +51,13 @@ atl_status atl_null_node(const char *function)
     return atl_null_argument(function, "the node is");
 }
 
+void *atl_pass_null(const char *builder)
+{
+    if (!message[0])
+        atl_null_argument(builder, "the node is");
+    return NULL;
+}
+
 uint64_t atl_error_count(void) { return errors; }
 
 atl_status atl_status_since(uint64_t count, const char *call)

@@ -26,6 +26,10 @@ atl_status atl_null_argument(const char *function, const char *what);
  * message. */
 atl_status atl_null_node(const char *function);
 
+/* For a builder that passes a null node on: keeps the message of the failure that made the node null; without one, the
+ * message becomes "BUILDER: the node is null".  Returns null. */
+void *atl_pass_null(const char *builder);
+
 /* True for an atl_nodes with a count but without nodes: {2, NULL}. */
 #define ATL_LIST_IS_NULL(list) ((list).count < 0 || ((list).count > 0 && !(list).node))
 

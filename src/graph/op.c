@@ -308,7 +308,7 @@ atl_node *atl_apply_in(atl_graph *graph, const atl_op *op, const void *attribute
 {
     for (int i = 0; i < count; i++)
         if (!inputs || !inputs[i])
-            return NULL;
+            return atl_pass_null(op && op->name ? op->name : "atl_apply");
     if (!graph && count > 0)
         graph = inputs[0]->graph;
     if (!graph || !check_call(graph, op, count, inputs))

@@ -29,9 +29,10 @@ int main()
     int64_t before = atl_graph_node_count(g);
     atl_node *both = atl_concat(3, atl_relu(image), image);
     check(both && atl_graph_node_count(g) == before + 2, "each argument is evaluated once");
-    check(atl_reduce_sum(.x = image, ATL_AXES(1, 2), .keep = true) && atl_transpose(image) && atl_tile(image, 1, 2, 1, 1) &&
-              atl_reverse(image, 1, 2) && atl_stack(0, image, image) && atl_group(image, both) &&
-              atl_add(image, ATL_CONSTANT(image, 1, 2, 3)) && atl_slice(.x = image, .begin = {0, 1}),
+    check(atl_reduce_sum(.x = image, ATL_AXES(1, 2), .keep = true) && atl_transpose(image) &&
+              atl_tile(image, 1, 2, 1, 1) && atl_reverse(image, 1, 2) && atl_stack(0, image, image) &&
+              atl_group(image, both) && atl_add(image, ATL_CONSTANT(image, 1, 2, 3)) &&
+              atl_slice(.x = image, .begin = {0, 1}),
           "builders");
     atl_node *scores = network(image);
     atl_node *loss = atl_mean(atl_softmax_cross_entropy(.logits = scores, .labels = labels));

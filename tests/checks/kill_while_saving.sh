@@ -1,7 +1,8 @@
 #!/bin/sh
-# kill_while_saving.sh SAVER SCRATCH: kills a program that saves its weights, 200 times at random moments; the file can be loaded
-# every time, and is of one save.  A tenth of them at least must hit a save, or nothing would have been tested: those leave an unfinished
-# file behind, which the next run removes: at the end there is at most the last one's.
+# kill_while_saving.sh SAVER SCRATCH: kills a program that saves its weights, 200 times at random moments; the file can
+# be loaded every time, and is from one save.  At least a tenth must hit a save, or nothing was tested: those leave an
+# unfinished file
+# behind, which the next run removes: at the end there is at most the last one's.
 saver=$1 scratch=$2 times=200 killed=0 hits=0
 rm -rf "$scratch"
 mkdir -p "$scratch"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# same_bits.sh PROGRAM: the same bits for the same number of threads: in two runs of a process (PROGRAM sees to that), and in two
-# processes, whatever OpenMP's own number is.
+# same_bits.sh PROGRAM: the same bits for the same number of threads: in two runs of a process (PROGRAM checks it), and
+# in two processes, for every setting of OpenMP.
 for threads in 1 2 3; do
     OMP_NUM_THREADS=2 "$1" $threads >"$2.$threads.first" && OMP_NUM_THREADS=1 "$1" $threads >"$2.$threads.second" || {
         cat "$2.$threads."*

@@ -7,7 +7,7 @@ static atl_node *x, *y, *labels, *weights;
 static atl_program *program;
 static atl_tensor *value, *wrong_shape, *whole_numbers;
 static atl_fooler *fooler;
-static char scratch[2][512];
+static char scratch[2][600];
 
 static const char *in_scratch(const char *name)
 {
@@ -139,6 +139,12 @@ static atl_status gradient_of_nothing(void)
     return atl_gradients(ATL_NODES(y), ATL_NODES(NULL), &gradient);
 }
 
+static bool large_jacobian(void)
+{
+    atl_node *big = atl_input(g, "big", ATL_FLOAT32, ATL_SHAPE(5000));
+    return !atl_jacobian(big, big);
+}
+
 static atl_status check_without_feeds(void)
 {
     atl_gradient_check check;
@@ -186,17 +192,18 @@ static void graph_ways(void)
     WAY("no shape", !atl_input(g, "z", ATL_FLOAT32, ATL_SHAPE(-3)), "-3");
     WAY("a scope that was not entered", (atl_leave(g), *atl_graph_error(g) != 0), "atl_enter");
     WAY("a long name", !ATL_NAME("%300d", 1), "255");
+    WAY("null for a node", !atl_relu(atl_find(g, "nothing")), "relu: the node is null");
+    WAY("a Jacobian by null", !atl_jacobian(y, NULL), "jacobian: the node is null");
     WAY("a null node", !atl_compile(g, ATL_NODES(atl_relu(atl_find(g, "nothing")))), "null");
     WAY("no path", !atl_gradient(y, atl_input(g, "apart", ATL_FLOAT32, ATL_SCALAR)), "no path");
     WAY("a gradient by whole numbers", !atl_gradient(y, labels), "int32");
     WAY("a gradient by null", gradient_of_nothing(), "null");
-    WAY("a large Jacobian", !atl_jacobian(atl_input(g, "big", ATL_FLOAT32, ATL_SHAPE(5000)), atl_find(g, "big")),
-        "5000");
+    WAY("a large Jacobian", large_jacobian(), "5000");
     WAY("a check without feeds", check_without_feeds(), "x");
     WAY("a value of another shape", atl_variable_assign(weights, value), "[3, 4]");
-    WAY("a cost that is no scalar", !atl_minimize(y, atl_sgd()), "scalar");
+    WAY("a cost that is no scalar", !atl_minimize(y, atl_sgd()), "single number");
     WAY("an option that is not the optimizer's", !atl_minimize(atl_mean(y), atl_sgd(.momentum = 0.9)), ".momentum");
-    WAY("a variable that is not there", copy_to_more(), "more");
+    WAY("a variable that is not there", copy_to_more(), "no variable");
     WAY("a network's widths", !atl_lenet(atl_input(g, "i", ATL_FLOAT32, ATL_SHAPE(1, 28, 28, 1)), .widths = {[7] = 3}),
         ".widths[7]");
     WAY("an image of another rank", !atl_vgg16(x), "[2, 3]");
@@ -205,7 +212,7 @@ static void graph_ways(void)
 static void program_ways(void)
 {
     WAY("a graph with an error", !after_a_builder(), "add: ");
-    WAY("no graph", !atl_compile(NULL, ATL_NODES(y)), "null");
+    WAY("no graph", !atl_compile(NULL, {0}), "output");
     WAY("no output", !atl_compile(g, {0}), "output");
     WAY("an output of another graph", !atl_compile(other, ATL_NODES(y)), "another graph");
     WAY("too many threads", !atl_compile(g, ATL_NODES(y), .threads = -2), "-2 threads");
@@ -239,12 +246,13 @@ static void tensor_and_file_ways(void)
     WAY("an option of the other direction", atl_save_npz(g, in_scratch("w.npz"), .allow_extra = true), ".allow_extra");
     WAY("no picture", !atl_read_image("no such file"), "no such file");
     WAY("text for a picture", !atl_read_image(scratch[1]), "text.npz");
-    WAY("a picture of another shape", atl_write_png(in_scratch("a.png"), value), "[2, 3]");
+    WAY("a picture of whole numbers", atl_write_png(in_scratch("a.png"), whole_numbers), "int32");
     WAY("no data set", !atl_dataset_open("no such folder", ATL_TRAINING), "no such folder");
     WAY("a crop larger than the images", !batches_larger_than_images(), "9");
     WAY("no weights of a model", atl_model_load(atl_model_find("lenet"), g, "no such file"), "no such file");
     WAY("a drawing without a folder", atl_write_dot(g, scratch[0]), "no/such/folder");
-    WAY("a drawing of a node of another graph", atl_write_dot(other, in_scratch("a.dot"), .from = x), "another graph");
+    WAY("a drawing of a node of another graph", atl_write_dot(other, in_scratch("a.dot"), .from = x),
+        "is not of the graph");
 }
 
 static void attack_and_onnx_ways(void)

@@ -131,7 +131,7 @@ Test(options, what_a_network_does_not_have_is_refused)
     image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, 6, 6, 3));
     cr_assert(atl_mlp(image, .mean = {1, 1, 1}, .scale = {2, 2, 2}, .widths = {4}), "%s", atl_error());
     cr_assert(atl_named(atl_resnet20(image, .scale = {0, 0, 2}), "blue"), "%s", atl_error());
-    cr_assert(atl_find(g, "preprocess_1/result"), "a scale of zero for red and green is a scale");
+    cr_assert(atl_find(g, "preprocess/result_1"), "a scale of zero for red and green is a scale");
 }
 
 static void expect_refused(atl_status status, const char *words)
