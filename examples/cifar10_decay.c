@@ -1,10 +1,11 @@
-/* The CIFAR-10 tutorial's training, written out: weight decay on the dense layers only, and a learning rate that falls
- * exponentially.  usage: cifar10_decay [FOLDER of CIFAR-10 binary]; without one, on a few made-up pictures. */
+/* The training of TensorFlow's CIFAR-10 tutorial, written out: weight decay on the dense layers only, and a learning
+ * rate that falls exponentially.  usage: cifar10_decay [FOLDER of CIFAR-10 binary]; without one, on a few synthetic
+ * images. */
 #include <stdio.h>
 
 #include <atled/atled.h>
 
-/* Ten classes, each a brightness of its own with noise over it. */
+/* Ten classes, each with its own brightness and noise added. */
 static atl_dataset *made_up(void)
 {
     atl_tensor *images = atl_uniform_tensor(ATL_SHAPE(64, 32, 32, 3), 0, 20, 1);
@@ -35,7 +36,7 @@ int main(int argc, char **argv)
     atl_node *logits = atl_cifar10(image, .widths = {16, 16, 32, 32, 10});
     atl_node *cost = atl_mean(atl_sparse_softmax_cross_entropy(logits, labels));
 
-    /* cost + 0.004 * |w|^2 / 2 for these two, and no other variable */
+    /* adds 0.004 * |w|^2 / 2 for these two variables, and for no other */
     atl_node *decayed[] = {atl_find(g, "local3/weights"), atl_find(g, "local4/weights")};
     for (int i = 0; i < 2; i++)
         cost = atl_add(cost, atl_scale(atl_l2_loss(decayed[i]), 0.004f));

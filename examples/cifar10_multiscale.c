@@ -1,6 +1,6 @@
-/* The multi-scale variant of the CIFAR-10 tutorial's network: its dense layers see the map of the first convolution,
- * which is fine, beside that of the second, which is coarse.  usage: cifar10_multiscale [FOLDER of CIFAR-10 binary];
- * without one, on a few made-up pictures. */
+/* The multi-scale variant of the CIFAR-10 tutorial's network: its dense layers see the fine map of the first
+ * convolution and the coarse map of the second.  usage: cifar10_multiscale [FOLDER of CIFAR-10 binary]; without one,
+ * on a few synthetic images. */
 #include <atled/atled.h>
 #include <stdio.h>
 
@@ -24,16 +24,15 @@ static atl_node *multiscale(atl_node *image, int channels, int local3, int local
 {
     atl_node *fine = conv_norm(image, "conv1", channels); /* [n, 24, 24, channels] */
     atl_node *coarse = conv_norm(fine, "conv2", channels);
-    /* Two maps can be joined along any axis in which alone they differ, or along any at all where they do not: here
-     * both are [n, 12, 12, channels] and stand side by side, [n, 12, 24, channels].  The dense layers do not mind which
-     * it is. */
+    /* Two maps can be concatenated along an axis if all their other sizes agree.  Here both are [n, 12, 12,
+     * channels], and the result is [n, 12, 24, channels].  For the dense layers it does not matter which axis it is. */
     atl_node *scales = atl_concat(2, pool(fine), pool(coarse));
     atl_node *h = dense(dense(atl_flatten(scales), "local3", local3), "local4", local4);
     return atl_dense_layer(h, "softmax_linear", 10, .initializer = atl_truncated_normal(1 / 192.0f));
 }
 
-/* Four classes, two of them striped, two of them brighter above than below: one is seen on the fine scale, one on the
- * coarse. */
+/* Four classes: with or without stripes, which the fine scale sees, and brighter at the top or not, which the coarse
+ * scale sees. */
 static atl_dataset *made_up(void)
 {
     enum { COUNT = 64, SIDE = 32, SIZE = SIDE * SIDE * 3 };
@@ -63,7 +62,7 @@ int main(int argc, char **argv)
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 24, 24, 3));
     atl_node *labels = atl_input(g, "labels", ATL_INT32, ATL_SHAPE(ATL_ANY));
     atl_node *pixels =
-        atl_scale(atl_add_scalar(image, -128), 1 / 64.0f); /* small numbers around 0 are what layers like */
+        atl_scale(atl_add_scalar(image, -128), 1 / 64.0f); /* networks learn better from small numbers around 0 */
     atl_node *scores = argc > 1 ? multiscale(pixels, 64, 384, 192) : multiscale(pixels, 16, 48, 24);
     atl_node *loss = atl_mean(atl_sparse_softmax_cross_entropy(scores, labels));
     atl_node *accuracy = atl_accuracy(scores, labels);

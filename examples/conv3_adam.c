@@ -1,5 +1,5 @@
-/* Three convolutions, Adam, and the mean squared error of a whole picture: a network that learns to make a picture half
- * as large. usage: conv3_adam */
+/* Three convolutions, Adam, and the mean squared error of a whole image: a network that learns to halve the size of
+ * an image. usage: conv3_adam */
 #include <atled/atled.h>
 #include <stdio.h>
 
@@ -12,8 +12,8 @@ static atl_node *training_step(atl_node *image, atl_node *target)
     atl_node *h = atl_conv_layer(image, "conv1", 8, .window = {3, 3}, .activation = atl_relu);
     h = atl_conv_layer(h, "conv2", 8, .window = {3, 3}, .activation = atl_relu);
     h = atl_max_pool2d(h, .window = {2, 2});
-    /* A relu at the end is for targets that are never negative.  When all of its pixels are below zero nothing flows
-     * back, and the loss stands still from then on: take another seed, or let the last layer do without. */
+    /* A relu at the end suits targets that are never negative.  If all its inputs are negative, no gradient flows
+     * back, and the loss stays constant from then on: use another seed, or leave out the last relu. */
     h = atl_conv_layer(h, "conv3", 1, .window = {3, 3}, .activation = atl_relu);
     return atl_minimize(atl_mean_squared_error(h, target), atl_adam(.rate = 0.01));
 }

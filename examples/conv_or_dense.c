@@ -30,7 +30,7 @@ static atl_node *convolutional(atl_node *image, atl_initializer weights)
     atl_node *h = atl_conv_layer(image, "conv/1", 12, .window = {5, 5}, .initializer = weights, .activation = atl_relu);
     h = atl_max_pool2d(h, .window = {2, 2});
     h = atl_conv_layer(h, "conv/2", 12, .window = {3, 3}, .initializer = weights, .activation = atl_relu);
-    h = atl_max_pool2d(h, .window = {0, 0}); /* of the whole map: where it is does not matter */
+    h = atl_max_pool2d(h, .window = {0, 0}); /* of the whole map: the position does not matter */
     return atl_dense_layer(atl_flatten(h), "conv/scores", 4);
 }
 
@@ -46,7 +46,7 @@ static const char *const patterns[4][5] = {{"#...#", ".#.#.", "..#..", ".#.#.", 
                                            {"#####", "#...#", "#...#", "#...#", "#####"},
                                            {"..#..", ".#.#.", "#...#", ".#.#.", "..#.."}};
 
-/* Pictures [count, 16, 16, 1] with their labels [count]. */
+/* Images [count, 16, 16, 1] with their labels [count]. */
 static atl_tensor *draw(int count, uint64_t seed, mistake made, atl_tensor *labels)
 {
     atl_tensor *pictures = atl_uniform_tensor(ATL_SHAPE(count, SIDE, SIDE, 1), -1, 1, seed);
@@ -69,7 +69,7 @@ static atl_tensor *draw(int count, uint64_t seed, mistake made, atl_tensor *labe
 }
 
 typedef struct contest {
-    float convolutional, dense; /* the share of test pictures that each gets right */
+    float convolutional, dense; /* the fraction of test images that each network classifies correctly */
 } contest;
 
 static contest compete(mistake made)
@@ -90,7 +90,7 @@ static contest compete(mistake made)
         loss[i] = atl_mean(atl_sparse_softmax_cross_entropy(scores[i], label));
         accuracy[i] = atl_accuracy(scores[i], label);
     }
-    /* No variable belongs to both, so the gradient of the sum is that of each. */
+    /* No variable belongs to both networks, so the gradient of the sum is that of each. */
     atl_node *step = atl_minimize(atl_add(loss[0], loss[1]), atl_adam(.rate = made == HASTY ? 0.2 : 0.02));
     atl_program *train = atl_compile(g, ATL_NODES(step, loss[0], loss[1]));
     atl_program *test = atl_compile(g, ATL_NODES(accuracy[0], accuracy[1]));

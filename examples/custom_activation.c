@@ -1,5 +1,5 @@
 /* An activation of your own, with a gradient: one C function and its derivative.  With gaussian(x) = exp(-x^2), a
- * radial basis, a single hidden unit learns xor; one with relu, tanh or sigmoid never does.  usage:
+ * radial basis function, a single hidden unit learns xor; one with relu, tanh or sigmoid never does.  usage:
  * custom_activation */
 #include <atled/atled.h>
 #include <math.h>
@@ -7,8 +7,8 @@
 
 static double gaussian(double x) { return exp(-x * x); }
 
-/* d/dx = -2 x gaussian(x), times dy, the gradient that arrives at y = gaussian(x).  It is made of nodes, so that it has
- * a gradient in its turn. */
+/* d/dx = -2 x gaussian(x), times dy, the adjoint of y = gaussian(x).  It is built from nodes, so it can be
+ * differentiated again. */
 static atl_node *gaussian_gradient(atl_node *y, atl_node *dy)
 {
     atl_node *x = atl_input_of(y, 0);
@@ -18,7 +18,7 @@ static atl_node *gaussian_gradient(atl_node *y, atl_node *dy)
 static const atl_op gaussian_op = ATL_ELEMENTWISE_OP("gaussian", gaussian, gaussian_gradient);
 static atl_node *gaussian_of(atl_node *x) { return atl_apply(&gaussian_op, x); }
 
-/* The same without a derivative: good for a network that is only run. */
+/* The same without a derivative: enough for a network that is only run. */
 static const atl_op no_gradient_op = ATL_ELEMENTWISE_OP("gaussian_without_gradient", gaussian, NULL);
 static atl_node *gaussian_without_gradient(atl_node *x) { return atl_apply(&no_gradient_op, x); }
 
@@ -29,7 +29,7 @@ static atl_node *network(atl_node *x, atl_activation *activation)
     return atl_dense_layer(h, "out", 1);
 }
 
-/* Trains on the four rows of xor; returns the mean squared error in the end, NaN where something is wrong. */
+/* Trains on the four rows of xor; returns the final mean squared error, or NaN after an error. */
 static float learn_xor(atl_activation *activation, int steps)
 {
     const float rows[] = {0, 0, 0, 1, 1, 0, 1, 1}, answers[] = {0, 1, 1, 0};
@@ -52,8 +52,8 @@ static float learn_xor(atl_activation *activation, int steps)
     return last;
 }
 
-/* How far the derivative is from central differences: a check worth making of every rule.  Order 2 is the gradient's
- * gradient. */
+/* The distance of the derivative from central differences: check every rule in this way.  Order 2 checks the
+ * gradient of the gradient. */
 static double worst_of(int order)
 {
     atl_gradient_check check = {.worst = INFINITY};

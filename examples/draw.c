@@ -1,4 +1,4 @@
-/* Draws a small network together with the gradient of its loss with respect to the picture: draw [FILE.svg] */
+/* Draws a small network with the gradient of its loss with respect to the image: draw [FILE.svg] */
 #include <atled/atled.h>
 #include <stdio.h>
 

@@ -1,13 +1,11 @@
-/* A layer of radial basis functions, twice: made of the library's ops, and as one op of your own.
- *
+/* A layer of radial basis functions, twice: built from the library's ops, and as one op of your own.
  *     phi[c, n] = exp(beta[c] * |image[n] - centers[c]|^2),   output = transposed phi times w
- *
  * Both give the same numbers and the same gradients.  usage: rbf_layer */
 #include <atled/atled.h>
 #include <math.h>
 #include <stdio.h>
 
-/* [n, d] and [c, d] -> [c, n]: the squares of their distances */
+/* [n, d] and [c, d] -> [c, n]: their squared distances */
 static atl_node *squared_distances(atl_node *image, atl_node *centers)
 {
     atl_node *between = atl_sub(image, atl_expand_dims(centers, 1)); /* [n, d] - [c, 1, d] -> [c, n, d] */
@@ -21,7 +19,7 @@ static atl_node *rbf_of_ops(atl_node *image, atl_node *centers, atl_node *beta)
 
 /* ---- the same as one op: what it makes of shapes, how it is computed, and a gradient for each input -------------- */
 
-/* True if the sizes differ for certain: ATL_ANY is known only when a program runs, and then they are compared again. */
+/* True if the sizes certainly differ: ATL_ANY is known only when a program runs, and then they are compared again. */
 static int differ(int64_t a, int64_t b) { return a != b && a != ATL_ANY && b != ATL_ANY; }
 
 static bool infer_rbf(atl_node *y)
@@ -41,7 +39,7 @@ static bool infer_rbf(atl_node *y)
     return atl_set_type(y, ATL_FLOAT32, ATL_SHAPE(centers.size[0], image.size[0]));
 }
 
-/* Plain loops in double are enough.  Where it has to be fast, add .kernel, the same for arrays of float. */
+/* Plain loops in double are enough.  If it must be fast, add .kernel, the same for arrays of float. */
 static void rbf_reference(const atl_node *y, const double *const *x, double *phi)
 {
     atl_shape image = atl_shape_of(atl_input_of(y, 0)), result = atl_shape_of(y);

@@ -20,14 +20,14 @@ static atl_node *with_numbers_of_a_tutorial(atl_node *spectrogram)
         h = atl_max_pool2d(h, .window = {3, 3}, .stride = {2, 2});
     }
     atl_enter(g, "local3");
-    /* Five examples are cut into 40 rows, without a complaint, since 5 * 26 * 252 * 64 can be divided by 40. */
+    /* Five examples are silently cut into 40 rows, because 5 * 26 * 252 * 64 is divisible by 40. */
     h = atl_reshape(h, ATL_SHAPE(BATCH_SIZE, -1));
     h = atl_matmul(h, atl_variable(g, "weights", ATL_SHAPE(2304, 384), atl_truncated_normal(0.04f)));
     atl_leave(g);
     return h;
 }
 
-/* Sizes from the data: atl_flatten keeps the batch, whatever it is, and a layer's weights fit what comes in. */
+/* Sizes from the data: atl_flatten keeps the batch, whatever it is, and a layer's weights fit its input. */
 static atl_node *with_sizes_of_the_data(atl_node *spectrogram)
 {
     atl_node *h = atl_conv_layer(spectrogram, "conv1", 8, .window = {5, 5}, .stride = {2, 4}, .activation = atl_relu);
@@ -48,7 +48,7 @@ static void explain_tutorial(char *message, size_t size)
     atl_graph_free(g);
 }
 
-/* The other way to 40: an input for batches of 40, and only 5 examples to feed. */
+/* The other origin of 40: an input for batches of 40, and only 5 examples to feed. */
 static void explain_input(char *message, size_t size)
 {
     atl_graph *g = atl_graph_new();
@@ -61,7 +61,7 @@ static void explain_input(char *message, size_t size)
     atl_graph_free(g);
 }
 
-/* Noise; in every other example with a tone at half the time, in all microphones. */
+/* Noise; every other example has a tone during half the time, in all microphones. */
 static atl_dataset *made_up(int count)
 {
     atl_tensor *noise = atl_uniform_tensor(ATL_SHAPE(count, FREQUENCIES, TIMES, MICROPHONES), -1, 1, /* seed */ 1);
@@ -79,7 +79,8 @@ static atl_dataset *made_up(int count)
     return data;
 }
 
-/* Trains on 12 examples in batches of 5, 5 and 2; returns the share of the last epoch's examples that were right. */
+/* Trains on 12 examples in batches of 5, 5 and 2; returns the fraction of the last epoch's examples that were
+ * classified correctly. */
 static float train(int epochs)
 {
     atl_dataset *data = made_up(12);

@@ -1,15 +1,14 @@
-/* A network of radial basis functions learns which of two spirals, each winding three times around the other, a point
- * belongs to (Lang & Witbrock 1988).  Places, widths and weights of the basis functions are all learnt.  A third of the
- * centers would do to know every point that was shown, but not what lies between them.  usage: two_spirals */
+/* A network of radial basis functions learns to which of two spirals, each winding three times around the other, a
+ * point belongs (Lang & Witbrock 1988).  Centers, widths and weights of the basis functions are all trained.  A
+ * third of the centers would suffice for the training points, but not for points between them.  usage: two_spirals */
 #include <atled/atled.h>
 #include <math.h>
 #include <stdio.h>
 
 enum { POINTS = 194, CENTERS = 200, STEPS = 800 };
 
-/* exp(-|x - center|^2 / width^2), each center with a width of its own: [n, 2] -> [n, CENTERS].  Widths are learnt as
- * logarithms:
- * whatever the optimizer makes of those, they stay positive. */
+/* exp(-|x - center|^2 / width^2), each center with its own width: [n, 2] -> [n, CENTERS].  The variables are
+ * logarithms of the widths, so that the widths stay positive. */
 static atl_node *radial_basis(atl_node *x)
 {
     atl_graph *g = atl_graph_of(x);
@@ -20,8 +19,7 @@ static atl_node *radial_basis(atl_node *x)
     return atl_exp(atl_neg(atl_mul(squares, atl_exp(atl_scale(log_widths, -2)))));
 }
 
-/* Points [POINTS, 2] of both spirals in turn; `shift`, from 0 to 1, moves all of them on towards their next
- * neighbours. */
+/* Points [POINTS, 2] of both spirals in turn; `shift`, from 0 to 1, moves all of them towards their next neighbours. */
 static atl_tensor *spirals(double shift, atl_tensor *labels)
 {
     atl_tensor *points = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(POINTS, 2));
@@ -35,7 +33,7 @@ static atl_tensor *spirals(double shift, atl_tensor *labels)
     return points;
 }
 
-/* What the network thinks of the square around the spirals. */
+/* Draws the network's answers in the square around the spirals. */
 static void draw_map(atl_graph *g, const atl_node *x, atl_node *scores)
 {
     enum { WIDTH = 64, HEIGHT = 32 };

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* [n, h, w, 3], RGB 0..255 -> [n, classes] scores.  The published weights are for pixels minus their mean, times a
+/* [n, h, w, 3], RGB 0..255 -> [n, classes] scores.  The published weights expect pixels minus their mean, with a
  * scale of 1. widths: those of the 13 convolutions and the three dense layers. */
 static atl_node *vgg16(atl_node *image, float scale, const int *widths)
 {
@@ -22,10 +22,10 @@ static atl_node *vgg16(atl_node *image, float scale, const int *widths)
     return atl_dense_layer(h, "fc8", *widths);
 }
 
-/* Returns the probability reached; negative where something is wrong. */
+/* Returns the final probability; negative after an error. */
 static float fool(const char *weights, float scale, int target, const char *picture)
 {
-    /* Sizes as the archive has them: the published network is 224 x 224, 64 to 4096 wide. */
+    /* Sizes from the archive: the published network is 224 x 224, 64 to 4096 wide. */
     atl_model_size size = {64, 64, 10, {16, 16, 16, 16, 32, 32, 32, 32, 32, 32, 32, 32, 32, 64, 64, 10}};
     if (weights && atl_model_size_of(atl_model_find("vgg16"), weights, &size))
         return -1;
@@ -34,8 +34,8 @@ static float fool(const char *weights, float scale, int target, const char *pict
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, size.height, size.width, 3));
     atl_node *scores = vgg16(image, scale, size.widths);
     atl_node *target_probability = atl_index_last(atl_softmax(scores), target);
-    /* Cross entropy is steepest while the target is improbable.  The mean squared error of the softmax is flat there,
-     * because the softmax is: with it the probability never begins to rise. */
+    /* The gradient of cross entropy is largest while the target is improbable.  That of the mean squared error of
+     * the softmax vanishes there, because the softmax is flat: the probability never begins to rise. */
     atl_node *loss = atl_softmax_cross_entropy(scores, .label = ATL_EXACTLY(target));
     atl_node *gradient = atl_gradient(loss, image);
     atl_program *step = atl_compile(g, ATL_NODES(gradient, target_probability));
@@ -55,7 +55,7 @@ static float fool(const char *weights, float scale, int target, const char *pict
             printf("step %3d: probability of class %d is %.6f\n", i, target, (double)probability);
         if (probability >= 0.99f)
             break;
-        /* Four grey levels, on average over the pixels: however small the gradient is, the picture moves. */
+        /* Four grey levels, on average over the pixels: the image changes however small the gradient is. */
         atl_descend(pixels, atl_value(step, gradient), .rate = 4, .lowest = 0, .highest = 255);
     }
     if (picture && atl_write_png(picture, pixels))
@@ -69,7 +69,7 @@ static float fool(const char *weights, float scale, int target, const char *pict
 int main(int argc, char **argv)
 {
     const char *weights = argc > 1 ? argv[1] : NULL;
-    float scale = weights ? 1 : 1 / 64.0f; /* random weights are for numbers around 1 */
+    float scale = weights ? 1 : 1 / 64.0f; /* random weights expect numbers around 1 */
     float probability = fool(weights, scale, argc > 2 ? atoi(argv[2]) : 1, argc > 3 ? argv[3] : NULL);
     if (probability < 0)
         fprintf(stderr, "%s\n", atl_error());

@@ -1,6 +1,6 @@
-/* Counts, and on demand fails, every allocation of a thread: of the library and of the libraries that it calls.  For
- * this the program's own malloc and its relatives stand in front of those of glibc; so one source file of a test
- * includes this, and no test does so under the sanitizers, which have their own. */
+/* Counts every allocation of a thread, in the library and in the libraries that it calls, and makes a chosen one
+ * fail.  The program's own malloc and its relatives replace those of glibc; therefore one source file of a test
+ * includes this, and no test does under the sanitizers, which have their own. */
 #ifndef ATLED_TESTS_ALLOCATIONS_H
 #define ATLED_TESTS_ALLOCATIONS_H
 
@@ -12,7 +12,7 @@
 static _Thread_local struct {
     int watching;
     int64_t made;       /* allocations since watch_allocations */
-    int64_t fail_at;    /* the number of the one that fails; -1: none */
+    int64_t fail_at;    /* the number of the allocation that fails; -1: none */
     int fail_all_after; /* and every one after it */
     int64_t live, peak; /* bytes that were allocated since, and not yet released */
 } allocations_ = {.fail_at = -1};
@@ -91,8 +91,8 @@ void free(void *memory)
 }
 #endif
 
-/* From here on allocations of this thread are counted.  fail_at: the number of the one that fails, from 0; -1: none
- * does. with_all_after: those after it fail, too, as when memory has run out for good. */
+/* Starts counting allocations of this thread.  fail_at: the number of the one that fails, from 0; -1: none.
+ * with_all_after: all later ones fail, too, as if memory had run out. */
 static inline void watch_allocations(int64_t fail_at, int with_all_after)
 {
     memset(&allocations_, 0, sizeof allocations_);

@@ -1,4 +1,4 @@
-/* Tests in a locale that separates the digits of a number by a comma. */
+/* Tests in a locale with a decimal comma. */
 #ifndef ATLED_TESTS_COMMA_LOCALE_H
 #define ATLED_TESTS_COMMA_LOCALE_H
 

@@ -1,4 +1,4 @@
-/* Whether a text is JSON (RFC 8259), by recursive descent. */
+/* Checks whether a text is JSON (RFC 8259), by recursive descent. */
 #ifndef ATLED_TESTS_JSON_H
 #define ATLED_TESTS_JSON_H
 
@@ -7,8 +7,7 @@
 
 static inline const char *json_blank(const char *at) { return at + strspn(at, " \t\r\n"); }
 
-/* Whether a character begins here, or the one that contains this byte is whole: of the rest of it the first byte has
- * told. */
+/* True if a valid UTF-8 character begins here, or this byte continues one that its first byte has validated. */
 static inline int json_is_utf8(const char *at)
 {
     unsigned char c = (unsigned char)*at;
@@ -58,7 +57,7 @@ static inline const char *json_number(const char *at)
     return at;
 }
 
-/* Behind the value that begins here; null if none does. */
+/* Returns the end of the value that begins here; null if there is none. */
 static inline const char *json_value(const char *at)
 {
     at = json_blank(at);

@@ -1,10 +1,11 @@
-/* Small nets on which the tests of the compiler run. */
+/* Small networks for the tests of the compiler. */
 #ifndef ATLED_TESTS_PROGRAM_NETS_H
 #define ATLED_TESTS_PROGRAM_NETS_H
 
 #include "support.h"
 
-/* A residual net with batch norm: every pass has something to do. 16 channels, so that blocked layouts are possible. */
+/* A residual network with batch norm, in which every pass applies; 16 channels, so that blocked layouts are
+ * possible. */
 typedef struct small_net {
     atl_graph *graph;
     atl_node *image, *loss, *by_image, *by_filter;

@@ -1,14 +1,14 @@
-/* Programs with a pass of the compiler and without it: the values are the same, and the pass does what it is for. */
+/* Programs with and without a pass of the compiler: the values are the same, and the pass has its effect. */
 #ifndef ATLED_TESTS_PROGRAM_PASSES_H
 #define ATLED_TESTS_PROGRAM_PASSES_H
 
 #include "nets.h"
 
-/* The passes that build the graph anew, which is fewer nodes after each. */
+/* The passes that rewrite the graph: each leaves fewer nodes. */
 enum { REWRITING = ATL_PASS_CSE | ATL_PASS_SIMPLIFY | ATL_PASS_FOLD_SCALE | ATL_PASS_EPILOGUE | ATL_PASS_FUSE };
 
-/* What program.h promises of Winograd convolution: two ways to compute the same, one of them or both by it, may differ
- * so much. */
+/* The bound that program.h promises for Winograd convolution: two algorithms, at least one of them Winograd's, may
+ * differ this much. */
 #define WINOGRAD_ERROR 2e-6
 
 typedef struct counted {
@@ -28,7 +28,7 @@ static inline counted count_steps(const atl_program *program)
     return c;
 }
 
-/* Of what the two programs have in common, after a run of each. */
+/* Compares all values that the two programs have in common, after a run of each. */
 static inline void assert_same_values(atl_program *a, atl_program *b, atl_nodes wanted, const atl_feed *feeds,
                                       double bound)
 {
@@ -38,7 +38,7 @@ static inline void assert_same_values(atl_program *a, atl_program *b, atl_nodes 
         cr_assert_close(atl_value(b, wanted.node[i]), atl_value(a, wanted.node[i]), bound);
 }
 
-/* A program with all its passes beside one without some: the same values, also after a variable has changed. */
+/* Compares a program with all passes to one without some: the same values, also after a variable has changed. */
 static inline void compare_without(unsigned without, counted *with_out, counted *without_out)
 {
     small_net net = small_net_new(2, 8);
@@ -61,7 +61,7 @@ static inline void compare_without(unsigned without, counted *with_out, counted 
     atl_graph_free(net.graph);
 }
 
-/* The net's loss and gradients as the reference has them; returns the steps of every run. */
+/* Compares the network's loss and gradients with the reference; returns the number of steps in every run. */
 static inline int64_t run_without(const small_net *net, const atl_tensor *pixels, unsigned without,
                                   atl_tensor **by_image)
 {
@@ -75,7 +75,7 @@ static inline int64_t run_without(const small_net *net, const atl_tensor *pixels
     return steps;
 }
 
-/* Fewer steps run every time with the pass, all other passes that build the graph anew being left out. */
+/* With the pass, fewer steps run each time; all other passes that rewrite the graph are disabled. */
 static inline void assert_pass_shortens(unsigned pass)
 {
     small_net net = small_net_new(2, 8);
@@ -87,8 +87,8 @@ static inline void assert_pass_shortens(unsigned pass)
     atl_graph_free(net.graph);
 }
 
-/* One graph compiled with the pass and without it: values within `bound` of each other. Returns how many steps of every
- * run the pass saves. */
+/* One graph compiled with and without the pass: the values are within `bound` of each other.  Returns the number of
+ * steps per run that the pass saves. */
 static inline int64_t steps_saved(unsigned pass, unsigned without, atl_nodes wanted, const atl_feed *feeds,
                                   double bound)
 {

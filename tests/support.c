@@ -64,7 +64,7 @@ static int comparable(const atl_tensor *a, const atl_tensor *b)
     return a && b && atl_shape_equal(atl_tensor_shape(a), atl_tensor_shape(b));
 }
 
-/* Equal infinities, and two NaNs, are no difference. */
+/* Equal infinities do not differ, nor do two NaNs. */
 static double difference_at(const atl_tensor *value, const atl_tensor *expected, int64_t i)
 {
     double a = element_of(value, i), b = element_of(expected, i);

@@ -23,8 +23,8 @@ float *random_floats(int64_t count);
 /* Element i of a tensor of any type. */
 double element_of(const atl_tensor *tensor, int64_t i);
 
-/* |value - expected| / |expected| over all elements (2-norms; over 1 in place of |expected| if that is 0).  Infinite if
- * a shape differs, either is null, or value holds a NaN that expected has not. */
+/* |value - expected| / |expected| over all elements (2-norms; if |expected| is 0, over 1).  Infinite if a shape
+ * differs, either is null, or value has a NaN where expected has none. */
 double relative_l2(const atl_tensor *value, const atl_tensor *expected);
 /* max |value - expected|, infinite as above. */
 double largest_difference(const atl_tensor *value, const atl_tensor *expected);
@@ -36,17 +36,17 @@ double largest_difference(const atl_tensor *value, const atl_tensor *expected);
                   #expected, (double)(bound), (unsigned long long)test_seed());                                        \
     } while (0)
 
-/* Runs the program: its values are those of the references in double, to this relative L2 distance. */
+/* Runs the program and asserts that its values are within this relative L2 distance of the double references. */
 void assert_like_references(atl_program *program, atl_nodes wanted, const atl_feed *feeds, double bound);
 
-/* True of a step that copies an output which is an input or a variable: it computes nothing. */
+/* True for a step that copies an output which is an input or a variable: it computes nothing. */
 int copies_a_source(const atl_step_info *info);
 
-/* How many steps of every run are of this op, by an implementation whose name contains this; null takes any, but
+/* The number of steps in every run of this op whose implementation's name contains this text; null: any except
  * copies_a_source. */
 int64_t steps_by(const atl_program *program, const char *op, const char *implementation);
 
-/* The message must be there and contain the text. */
+/* There must be a message that contains the text. */
 #define cr_assert_mentions(message, text)                                                                              \
     do {                                                                                                               \
         const char *message_ = (message), *text_ = (text);                                                             \
@@ -54,12 +54,12 @@ int64_t steps_by(const atl_program *program, const char *op, const char *impleme
                   message_ ? message_ : "(none)", text_);                                                              \
     } while (0)
 
-/* The path of a file of the shared data: $ATLED_DATA, or ../shared/data beside the source.  Where it is missing, the
+/* The path of a file of the shared data: $ATLED_DATA, or ../shared/data beside the source.  If it is missing, the
  * test is skipped with the reason.  The text lives until the test ends. */
 const char *data_file(const char *name);
 /* The same for a file of this project. */
 const char *source_file(const char *name);
-/* A path for a file to be written: in a folder of the test's own, below the build directory. */
+/* A path for a file to be written: in a folder of the test, inside the build directory. */
 const char *scratch_file(const char *name);
 
 #endif

@@ -120,7 +120,7 @@ Test(descend, mistakes_are_told)
     atl_tensor_free(other);
 }
 
-/* The factor that such a gradient wants is beyond a float's range; what it makes of the gradient is not. */
+/* The factor for such a gradient exceeds the range of float, but the resulting change does not. */
 Test(descend, along_denormal_gradients)
 {
     float x[] = {100, 100, 100}, dx[] = {1e-40f, 0, -2e-40f};

@@ -36,7 +36,7 @@ static void free_tiny(tiny *net, atl_fooler *fooler)
     atl_graph_free(net->graph);
 }
 
-/* What the result says is what its picture gives when classified anew, and the picture is what 8 bits can hold. */
+/* The result's numbers are those of its image when it is classified again, and its pixels are integers 0..255. */
 static void assert_true_result(atl_fooler *fooler, int target, const atl_fool_result *result)
 {
     cr_assert(result->pixels);
@@ -130,7 +130,7 @@ Test(fool, when_stopped_the_best_is_kept)
     free_tiny(&net, fooler);
 }
 
-/* A network so steep that half a grey level a pixel matters: what is promised is promised of the rounded picture. */
+/* A network so steep that half a grey level per pixel matters: the promise is about the rounded image. */
 Test(fool, rounding_cannot_undo_what_was_reached)
 {
     int met = 0;
@@ -227,7 +227,7 @@ Test(fool, tells_a_gradient_that_is_exactly_zero)
     free_tiny(&net, NULL);
 }
 
-/* The class is given so low a score that its probability is 1e-10: as a saturated network does. */
+/* The target has so low a score that its probability is 1e-10, as in a saturated network. */
 static void saturate(const tiny *net, float score)
 {
     atl_tensor *biases = atl_tensor_of_floats(ATL_SHAPE(CLASSES), (const float[CLASSES]){20, 0, 0, 0, score});
@@ -325,8 +325,7 @@ Test(fool, a_graph_that_cannot_be_fooled_is_refused)
     free_tiny(&net, NULL);
 }
 
-/* Building, compiling and fooling, with the memory running out at each place in turn: an error or a picture, never
- * both. */
+/* Building, compiling and fooling with each allocation failing in turn: an error or an image, never both. */
 static int fool_once(void)
 {
     atl_fool_result result = {0};

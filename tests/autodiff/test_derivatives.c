@@ -1,4 +1,4 @@
-/* Products with Jacobians and Hessians, whole ones, overrides, and gradients changed on their way. */
+/* Products with Jacobians and Hessians, whole Jacobians and Hessians, overrides, and modified gradients. */
 #include "support.h"
 
 /* f(x) = tanh(A x) with A [3, 4]; everything is compared in double through the oracle. */

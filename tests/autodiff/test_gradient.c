@@ -1,5 +1,4 @@
-/* The reverse pass itself: paths, seeds, stops, what is unconnected, what is built and what is not, and every
- * mistake. */
+/* The reverse pass: paths, seeds, stops, unused gradients, which nodes it builds, and every error. */
 #include "support.h"
 
 static atl_graph *g;

@@ -11,7 +11,7 @@ static int64_t arena_of(int marked, atl_tensor **slope)
         int64_t first = atl_graph_node_count(g);
         h = atl_tanh(atl_add(h, atl_reverse(atl_sin(h), 0))); /* reverse: no fusing across it */
         for (int64_t k = first; marked && k < atl_graph_node_count(g); k++)
-            if (i % 5 != 4 || atl_graph_node(g, k) != h) /* every fifth layer's result is kept, and nothing else */
+            if (i % 5 != 4 || atl_graph_node(g, k) != h) /* keeps the result of every fifth layer and no other */
                 atl_recompute(atl_graph_node(g, k));
     }
     atl_node *dx = atl_gradient(h, x);

@@ -168,7 +168,7 @@ int trial_differentiate(trial *t, functional *functional_out)
 
 enum { MOST_ELEMENTS = 12, DIRECTIONS = 2 };
 
-/* sum(weights * value(y)) at x + step * direction, less what it is at x - step * direction. */
+/* sum(weights * value(y)) at x + step * direction, minus the same at x - step * direction. */
 static int difference(const trial *t, const functional *f, const atl_node *x, const atl_tensor *direction, double step,
                       double *result_out)
 {
@@ -197,8 +197,8 @@ static int difference(const trial *t, const functional *f, const atl_node *x, co
     return ok;
 }
 
-/* Compares the slope along one direction, with Richardson's extrapolation from a step and its half.  Kinks may lie
- * near, and curvature differs: the step that agrees best counts, since a wrong gradient agrees with none. */
+/* Compares the slope along one direction, with Richardson's extrapolation from a step and its half.  Kinks may be
+ * near, and curvature differs; the step that agrees best counts, since a wrong gradient agrees at no step. */
 static int slope_agrees(const trial *t, const functional *f, const atl_node *x, const atl_tensor *direction,
                         double analytic, double scale, double *numeric_out)
 {
@@ -241,7 +241,7 @@ static int one_slope_agrees(const trial *t, const functional *f, const atl_node 
     return ok;
 }
 
-/* The sum of |weights| times the largest value: what a gradient of zero is small against. */
+/* The sum of |weights| times the largest value: the scale relative to which a gradient is zero. */
 static double size_of(const functional *f, const atl_feed *feeds)
 {
     double size = 0;
@@ -271,7 +271,7 @@ int gradient_agrees(const trial *t, const functional *f, const atl_node *x, cons
         snprintf(text, size, "d/d%s is %s, but it must be %s", atl_name_of(x),
                  atl_shape_text(atl_tensor_shape(value), have, sizeof have),
                  atl_shape_text(atl_tensor_shape(trial_value(t, x)), want, sizeof want));
-    double largest = size_of(f, t->feeds) * 1e-4; /* below this, differences in double see nothing */
+    double largest = size_of(f, t->feeds) * 1e-4; /* smaller values are below the resolution of differences in double */
     for (int64_t k = 0; ok && k < count; k++)
         largest = fmax(largest, fabs(atl_doubles(value)[k]));
     if (largest == 0)

@@ -1,5 +1,5 @@
 /* Random networks.  A recipe is a short list of numbers: layers and options.  Any numbers make a valid network, so a
- * recipe can be drawn at random, and layers can be taken out of it until only what fails is left. */
+ * recipe can be drawn at random, and layers can be removed from it until only what fails remains. */
 #ifndef ATLED_TESTS_NET_H
 #define ATLED_TESTS_NET_H
 
@@ -7,8 +7,8 @@
 
 enum { MOST_LAYERS = 12, LAYER_PARAMETERS = 5, MOST_OUTPUTS = 48, NET_TEXT = 4000 };
 
-/* A layer computes value k + 1 of the network from the values a and b; value 0 is the image. A layer whose operands do
- * not fit passes value a through. */
+/* A layer computes value k + 1 of the network from the values a and b; value 0 is the image. If the operands of a
+ * layer do not fit, it passes value a through. */
 typedef struct net_layer {
     int kind; /* 0: passes its operand through */
     int a, b;
@@ -23,25 +23,25 @@ typedef enum net_option {
     NET_ALIGNED,      /* 1: channels are multiples of 16; 2: of 8; 0: any */
     NET_ANY_BATCH,    /* the batch size is unknown when the program is compiled, and it is run with several */
     NET_HEAD,         /* the layers after the last value */
-    NET_LOSS,         /* how the cost is made of the last value */
-    NET_LEAVES,       /* 1: every value that nobody uses is a part of the cost */
+    NET_LOSS,         /* how the cost is computed from the last value */
+    NET_LEAVES,       /* 1: every unused value is a part of the cost */
     NET_DECAY,        /* 1: the cost has weight decay */
-    NET_BY_IMAGE,     /* 1: the gradient of the cost by the image is an output */
-    NET_BY_VARIABLES, /* the gradients by variables are outputs: 1: by the first; 2: by all */
-    NET_BY_VALUE,     /* the gradient by this value, too; 0: none */
+    NET_BY_IMAGE,     /* 1: the gradient of the cost with respect to the image is an output */
+    NET_BY_VARIABLES, /* gradients with respect to variables are outputs: 1: the first; 2: all */
+    NET_BY_VALUE,     /* also the gradient with respect to this value; 0: none */
     NET_SECOND_COST,  /* 1: gradients of the mean of the last value are outputs, too */
-    NET_SECOND_ORDER, /* 1: the gradient of the squared gradient by the image is an output */
+    NET_SECOND_ORDER, /* 1: the gradient of the squared gradient with respect to the image is an output */
     NET_WANTS,        /* bit k: value k + 1 is an output */
     NET_OPTIMIZER,    /* 0: no training step */
-    NET_STEP_FORM,    /* what the node of the training step goes through: reshape, stack, ... */
+    NET_STEP_FORM,    /* an op around the node of the training step: reshape, stack, ... */
     NET_CLIP,         /* 1, 2, 3: gradients are clipped by value, norm, global norm */
     NET_AVERAGE,      /* 1: moving averages of the variables */
     NET_BFLOAT16,     /* 1: products may round their operands */
     NET_THREADS,      /* 1 or 2 */
-    NET_TIMING,       /* 1: algorithms are chosen by measured times */
+    NET_TIMING,       /* 1: measured times select the algorithms */
     NET_NAN,          /* 1: one element of the image is NaN */
     NET_FEED_BACK,    /* 1: an output of the shape of the image is fed to the program itself */
-    NET_CONTEXT,      /* 1: a second context runs beside the program's own */
+    NET_CONTEXT,      /* 1: a second context runs as well as the program's own */
     NET_TWO_PROGRAMS, /* 1: a program that only computes the value runs before and after the training step */
     NET_OPTIONS
 } net_option;
@@ -72,9 +72,9 @@ net_recipe net_draw(uint64_t seed, uint64_t number);
 /* ---- layers (net_layers.c) --------------------------------------------------------------------------------------- */
 
 int net_kinds(void);
-/* How many settings parameter i of a kind has; the largest value is one less. */
+/* The number of settings of parameter i of a kind; the largest value is one less. */
 int net_settings(int kind, int i);
-/* True if the kind wants a second operand of the same shape; 2: of the same shape but for the channels; 0: none. */
+/* True if the kind needs a second operand of the same shape; 2: of the same shape except for the channels; 0: none. */
 int net_second_operand(int kind);
 /* How often a kind is drawn. */
 int net_weight(int kind);
@@ -93,16 +93,16 @@ void net_describe(const net_recipe *recipe, char *text, size_t size);
 
 /* ---- the comparison (net_check.c) -------------------------------------------------------------------------------- */
 
-/* The variants in which a network is compiled: with all passes, without any, without each. */
+/* The variants in which a network is compiled: with all passes, without any, and without each. */
 int net_variants(void);
 const char *net_variant_name(int variant);
-/* True if the network gives what the double reference gives, in this variant of compiling (-1: in each of them).  Else
- * `text` says what differs, and *variant_out is the first variant that fails. */
+/* True if the network computes what the double reference computes, in this variant (-1: in every variant).
+ * Otherwise `text` describes the difference, and *variant_out is the first variant that fails. */
 int net_agrees(const net_recipe *recipe, int variant, char *text, size_t size, int *variant_out);
-/* Implementations of steps that net_agrees has met, one a line with the number of programs. */
+/* Implementations of steps that net_agrees has seen, one per line with the number of programs. */
 void net_print_implementations(FILE *file);
 
-/* Takes away what is not needed for the failure in this variant of compiling. */
+/* Removes everything that the failure in this variant does not need. */
 net_recipe net_shrink(const net_recipe *recipe, int variant);
 
 /* Draws, compares and, if it fails, shrinks a network.  Returns 0 with a description. */

@@ -134,7 +134,7 @@ static atl_optimizer optimizer_of(int option)
     }
 }
 
-/* The step, or something made of it: whatever is asked for, the assignments must be made. */
+/* The step, or a node computed from it: the assignments must be made for either. */
 static atl_node *in_form(net *n, atl_node *step, int form)
 {
     switch (form) {

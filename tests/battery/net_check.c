@@ -160,7 +160,7 @@ static int variables_are_expected(trial_net *t, const expected *e, int variant, 
     return 1;
 }
 
-/* One run of the program, and all that is to be seen after it. */
+/* Runs the program once and checks all its results. */
 static int run_is_expected(trial_net *t, atl_program *program, const expected *e, const atl_tensor *pixels, int variant,
                            int steps_before)
 {
@@ -176,7 +176,7 @@ static int run_is_expected(trial_net *t, atl_program *program, const expected *e
 
 /* ---- more than one run ------------------------------------------------------------------------------------------- */
 
-/* A second training step, from where the first one ended: nothing packed before may be used. */
+/* A second training step, from the result of the first: no outdated prepacked value may be used. */
 static int second_step(trial_net *t, atl_program *program, int variant, uint64_t attempt)
 {
     expected again;
@@ -187,7 +187,7 @@ static int second_step(trial_net *t, atl_program *program, int variant, uint64_t
     return ok;
 }
 
-/* A program that computes the value alone sees what the training step has made of the variables. */
+/* A program that computes only the value sees the variables as the training step left them. */
 static int value_beside_training(trial_net *t, atl_program *program, int variant, uint64_t attempt)
 {
     const atl_tensor *pixels = t->expected[0].pixels;
@@ -209,7 +209,7 @@ static int value_beside_training(trial_net *t, atl_program *program, int variant
     return ok;
 }
 
-/* An output of the shape of the image, fed to the program as the program owns it. */
+/* Feeds the program an output of its own that has the shape of the image. */
 static int fed_back(trial_net *t, atl_program *program, int variant, uint64_t attempt)
 {
     const expected *e = &t->expected[0];
@@ -247,7 +247,7 @@ static int context_agrees(trial_net *t, atl_program *program, int variant)
     return ok;
 }
 
-/* Each batch size, and the first once more: plans come back. */
+/* Every batch size, and the first one again: plans are reused. */
 static int runs_agree(trial_net *t, atl_program *program, int variant, uint64_t attempt)
 {
     const int *option = t->recipe->option;
@@ -311,8 +311,8 @@ static void end_trial(trial_net *t)
     atl_graph_free(t->n.graph);
 }
 
-/* A kink (relu at 0, a tie of maxima) may fall between what float and double see, so a variant fails only if it does
- * with other weights and images, too: a fault stays, a kink does not. */
+/* A kink (relu at 0, a tie of maxima) may lie between the float and the double value, so a variant fails only if it
+ * also fails with other weights and images: a bug always fails, a kink does not. */
 int net_agrees(const net_recipe *recipe, int variant, char *text, size_t size, int *variant_out)
 {
     char fails[MOST_VARIANTS];
@@ -349,7 +349,7 @@ int random_net_agrees(uint64_t seed, uint64_t number, char *text, size_t size)
     net_recipe small = net_shrink(&recipe, variant);
     int again;
     if (net_agrees(&small, variant, why, sizeof why,
-                   &again)) /* cannot be, unless the outcome changes from run to run */
+                   &again)) /* impossible, unless the result changes from run to run */
         snprintf(why, sizeof why, "%s: fails now and then", net_variant_name(variant < 0 ? 0 : variant));
     net_describe(&small, what, sizeof what);
     snprintf(

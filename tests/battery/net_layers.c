@@ -192,7 +192,7 @@ static atl_node *channel_scale(net *n, int k, atl_node *x, atl_node *y, const in
                      : x;
 }
 
-/* Squeeze and excite: a factor for each image and channel, made of the means. */
+/* Squeeze and excite: a factor for each image and channel, computed from the means. */
 static atl_node *excite(net *n, int k, atl_node *x, atl_node *y, const int *p)
 {
     (void)y;
@@ -223,7 +223,7 @@ static atl_node *resize(net *n, int k, atl_node *x, atl_node *y, const int *p)
                 : atl_resize_bilinear(x, .height = height, .width = width);
 }
 
-/* Every pixel looks at every other one. */
+/* Attention between all pixels. */
 static atl_node *attention(net *n, int k, atl_node *x, atl_node *y, const int *p)
 {
     int64_t pixels = height_of(x) * width_of(x), channels = channels_of(x);
@@ -238,7 +238,7 @@ static atl_node *attention(net *n, int k, atl_node *x, atl_node *y, const int *p
     return atl_reshape_like(atl_matmul(atl_softmax(scores), rows), x);
 }
 
-/* An expression of one operand, with several variants through it. */
+/* An expression of one operand, in several variants. */
 static atl_node *expression(net *n, int k, atl_node *x, atl_node *y, const int *p)
 {
     (void)n, (void)k, (void)y;

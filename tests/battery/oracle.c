@@ -1,4 +1,4 @@
-/* How far a float result may be from the double one. */
+/* The allowed distance of a float result from the double one. */
 #include "battery.h"
 
 #include <stdlib.h>
@@ -66,11 +66,11 @@ typedef struct noise_attributes {
     uint64_t is_known; /* the node is made of constants alone */
 } noise_attributes;
 
-/* noise(v, from ...) = v * (1 +- size), any shape: the sign by counter.  An element that stands in one of the others
- * as it is was moved or chosen (the largest of some), not computed: it has no noise, and can still be found among
- * them.  Nor has a whole number that was computed of constants: the 3 - 1 in the gradient of a cube is 2 in float,
- * too, and noise would make its power of a number below 0 no number, and all that comes of it: no noise would be seen
- * at all. */
+/* noise(v, from ...) = v * (1 +- size), any shape; a counter determines the sign.  An element that is equal to one
+ * in `from` was moved or selected (the largest of several), not computed: it has no noise, and can still be found
+ * among them.  A whole number computed from constants has no noise either: the 3 - 1 in the gradient of a cube is
+ * exactly 2 in float, too, and with noise its power of a negative number would be NaN, and so would everything
+ * computed from it. */
 static void reference_noise(const atl_node *y, const double *const *x, double *result)
 {
     const noise_attributes *noisy = atl_attributes_of(y);
@@ -95,7 +95,7 @@ static const atl_op noise_op = {.name = "noise",
                                 .infer = infer_noise,
                                 .reference = reference_noise};
 
-/* The largest number of terms that one element of the node sums, at most: all that it could read. */
+/* An upper bound of the number of terms that one element of the node sums: the number of elements it could read. */
 static int64_t terms_of(const atl_node *node)
 {
     int64_t terms = 1;
@@ -105,8 +105,7 @@ static int64_t terms_of(const atl_node *node)
     return terms;
 }
 
-/* Numbers that change smoothly.  A constant is what it is: an exponent of 2.0000001 would make a square of -1 no
- * number at all. */
+/* True if the node gets noise.  Constants do not: an exponent of 2.0000001 would make the square of -1 NaN. */
 static int is_noisy(const atl_node *node) { return node->dtype == ATL_FLOAT32 && !(node->op->flags & ATL_OP_CONSTANT); }
 
 /* known[n]: node n is a constant, or element-wise of such. */
@@ -131,7 +130,7 @@ static atl_node *rounded_to_bfloat16(atl_graph *into, uint64_t stream, atl_node 
     return x->dtype == ATL_FLOAT32 ? atl_apply_in(into, &noise_op, &noise, 1, &x) : x;
 }
 
-/* The graph again, with noise after each float node.  copy[i] stands for node i, noisy[i] for what its users see. */
+/* The graph again, with noise after each float node.  copy[i] stands for node i; its users read noisy[i]. */
 static int copy_with_noise(const oracle *o, atl_graph *into, uint64_t stream, atl_node **copy, atl_node **noisy)
 {
     const atl_graph *graph = o->nodes[0]->graph;
@@ -167,7 +166,7 @@ static int copy_with_noise(const oracle *o, atl_graph *into, uint64_t stream, at
     return n == graph->count;
 }
 
-/* Takes up what this draw changed. */
+/* Records the changes of this draw. */
 static void take_up(oracle *o, const atl_reference *reference, atl_node *const *nodes)
 {
     for (int i = 0; i < o->count; i++) {
@@ -257,12 +256,12 @@ void oracle_free(oracle *o)
 
 const atl_tensor *oracle_value(const oracle *o, int i) { return o->value[i]; }
 
-/* An element may be off by the bound; an int32 by nothing, unless noise has changed it too. */
+/* An element may differ by the bound; an int32 element must not, unless noise changed it, too. */
 static int is_within_bound(const oracle *o, int i, const atl_tensor *value, char *text, size_t size)
 {
     const atl_tensor *exact = o->value[i];
     int is_int = atl_tensor_dtype(value) == ATL_INT32;
-    double bound = is_int ? 0 : o->response[i] * o->factor + 0x1p-120; /* what is below float's range may become 0 */
+    double bound = is_int ? 0 : o->response[i] * o->factor + 0x1p-120; /* values below float's range may become 0 */
     for (int64_t k = 0; k < atl_tensor_count(exact); k++) {
         double a = element_of(value, k), b = element_of(exact, k), off = fabs(a - b);
         if (a == b || (isnan(a) && isnan(b)) || off <= bound || (is_int && o->unsure[i][k]))
@@ -289,7 +288,7 @@ int oracle_accepts(oracle *o, int i, const atl_tensor *value, char *text, size_t
         return 0;
     }
     int ok = is_within_bound(o, i, value, text, size);
-    while (!ok && o->draws < MOST_DRAWS && draw(o)) /* three draws may have missed what noise can do: a tie broken */
+    while (!ok && o->draws < MOST_DRAWS && draw(o)) /* three draws may miss an effect of noise: a broken tie */
         ok = is_within_bound(o, i, value, text, size);
     return ok;
 }

@@ -1,9 +1,8 @@
-/* Graphs made at random: each node is a sample of some op, on nodes made before.
+/* Random graphs: each node is a sample of some op, applied to earlier nodes.
  *
- * A sample wants inputs of certain shapes and ranges; so a node that is chosen as an input is cut or repeated to the
- * right number of elements, reshaped, and squashed into the range.  A kink (relu at 0, a tie of maxima) may fall
- * between what float and double see; a disagreement therefore counts only if it is there with other values, too: a
- * fault stays, a kink does not. */
+ * A sample needs inputs of certain shapes and ranges; therefore a node that is chosen as an input is cut or repeated
+ * to the right number of elements, reshaped, and mapped into the range.  A kink (relu at 0, a tie of maxima) may lie
+ * between the float and the double value; therefore a difference counts only if it also occurs with other values. */
 #include "random_graph.h"
 
 #include <stdlib.h>
@@ -38,7 +37,7 @@ static atl_node *new_input(maker *m, atl_dtype dtype, atl_shape shape, float low
     return x;
 }
 
-/* The node's elements under another shape: repeated, then cut, where the number differs. */
+/* The node's elements in another shape: repeated, then cut, if the number differs. */
 static atl_node *fitted(atl_node *x, atl_shape shape)
 {
     int64_t have = atl_shape_count(atl_shape_of(x)), want = atl_shape_count(shape);
@@ -81,7 +80,7 @@ static void keep(maker *m, atl_node *node)
         m->node[m->nodes++] = m->last = node;
 }
 
-/* A sample that is smooth and without a mistake, of any op; null if the op drawn has none. */
+/* A smooth, valid sample of a random op; null if that op has none. */
 static const atl_sample *choose_sample(maker *m, const atl_op **op_out)
 {
     const atl_sample *good[64];
@@ -121,7 +120,7 @@ static void make(maker *m)
     }
 }
 
-/* The sum of everything that was made and of the last in particular, so that all is reached by the gradient. */
+/* The sum of all nodes, with more weight for the last, so that the gradient reaches all of them. */
 static atl_node *total(maker *m)
 {
     atl_node *sum = atl_mean(atl_square(m->last));

@@ -1,4 +1,4 @@
-/* random_graphs --count N --seed S [--first I]: any number of random graphs; prints each that disagrees. */
+/* random_graphs --count N --seed S [--first I]: runs any number of random graphs; prints each that differs. */
 #include "random_graph.h"
 
 #include <stdlib.h>

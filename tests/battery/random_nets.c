@@ -1,5 +1,5 @@
-/* random_nets --count N --seed S [--first I]: any number of random networks; prints each that disagrees, as small as
- * it gets. */
+/* random_nets --count N --seed S [--first I]: runs any number of random networks; prints each that differs, reduced
+ * as far as possible. */
 #include "net.h"
 
 #include <signal.h>
@@ -8,7 +8,7 @@
 
 static uint64_t seed = 1, number;
 
-/* A crash says in which network, in calls that are allowed in a signal's handler. */
+/* Names the network on a crash, with calls that are allowed in a signal handler. */
 static void tell_of_crash(int signal_number)
 {
     char text[200];

@@ -3,7 +3,7 @@
 
 #define EveryOp(name) FOR_EVERY_OP(batches, name)
 
-/* The inputs whose first dimension is that of input 0: they change together. */
+/* The inputs whose first dimension is that of input 0: their batch changes together. */
 static unsigned batched_inputs(const atl_sample *s)
 {
     unsigned inputs = 0;
@@ -13,7 +13,7 @@ static unsigned batched_inputs(const atl_sample *s)
     return inputs;
 }
 
-/* Can the sample be built with this many in place of its first dimension, as a value and as a gradient? */
+/* True if the sample can be built with this first dimension, as a value and as a gradient. */
 static int can_be_built(const atl_sample *s, unsigned inputs, int64_t size)
 {
     trial *t = trial_new(s, (trial_batch){inputs, size, size});
@@ -22,7 +22,7 @@ static int can_be_built(const atl_sample *s, unsigned inputs, int64_t size)
     return ok;
 }
 
-/* The trial with unknown sizes, at the size it is fed with: against the oracle on a trial of known sizes. */
+/* Compares the trial with unknown sizes with the oracle of a trial whose sizes are known. */
 static void check_size(const atl_op *op, const atl_sample *s, trial *any, atl_program *program, unsigned inputs,
                        int64_t size, int differentiated)
 {
@@ -31,7 +31,7 @@ static void check_size(const atl_op *op, const atl_sample *s, trial *any, atl_pr
     atl_feed feeds[MOST_FEEDS + 1] = {{0}};
     trial *known = trial_new(s, (trial_batch){inputs, size, size});
     int ok = !differentiated || trial_differentiate(known, &f);
-    for (int i = 0; ok && i < any->feed_count; i++) /* made in the same order in both */
+    for (int i = 0; ok && i < any->feed_count; i++) /* created in the same order in both graphs */
         feeds[i] = (atl_feed){any->feeds[i].node, known->feeds[i].value};
     if (ok && atl_run(program, feeds)) {
         cr_expect(0, "%s, %s, batch %lld: %s", op->name, s->about, (long long)size, atl_error());
@@ -51,7 +51,7 @@ static void check_sample(const atl_op *op, const atl_sample *s, int differentiat
     int64_t first = s->input[0].size[0], second = 2 * first + 1;
     functional f;
     if (!inputs || !can_be_built(s, inputs, second))
-        return; /* its first dimension is no batch */
+        return; /* its first dimension is not a batch */
     trial *t = trial_new(s, (trial_batch){inputs, ATL_ANY, first});
     int wanted = t->y && (!differentiated || (atl_dtype_of(t->y) == ATL_FLOAT32 && trial_float_input(t, 0)));
     cr_expect(t->y, "%s, %s, unknown batch: %s", op->name, s->about, atl_graph_error(t->graph));

@@ -24,7 +24,7 @@ static double largest_of(const trial *t)
     return largest;
 }
 
-/* One sample, `order` times differentiated; only the last order is compared.  Returns 0 with the reason. */
+/* Differentiates one sample `order` times, and compares only the last order.  Returns 0 with the reason. */
 static int order_agrees(trial *t, int order, char *text, size_t size)
 {
     functional f;

@@ -48,7 +48,7 @@ EveryOp(null_passes_quietly)
             memcpy(x, t->x, sizeof x);
             x[missing] = NULL;
             build_sample(s, x);                              /* null, unless that input is optional */
-            const char *message = atl_graph_error(t->graph); /* of several targets, one has to be there */
+            const char *message = atl_graph_error(t->graph); /* if several targets are possible, one must be given */
             cr_expect(!*message || strstr(message, "no target is given"), "%s, %s, input %d null: %s", op->name,
                       s->about, missing, message);
             trial_free(t);

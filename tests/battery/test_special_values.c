@@ -1,7 +1,7 @@
-/* Every op's samples, their gradients, and what the compiler makes one step of, on NaN, infinities, zeros of both
- * signs, denormals and numbers near the end of float's range: with all passes, with each pass left out in turn, and
- * with none.  NaN matches NaN, an infinity the same infinity.  What may differ is in a table below, with the reason
- * in docs/special-values.md.  Minutes: 5 */
+/* Every op's samples, their gradients, and the fused forms, on NaN, infinities, zeros of both signs, denormals and
+ * numbers near the limit of float's range: with all passes, without each pass, and without any.  NaN matches NaN, an
+ * infinity the same infinity.  A table below lists the allowed differences; docs/special-values.md has the reasons.
+ * Minutes: 5 */
 #include "battery.h"
 
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static const struct {
                   [DENORMALS] = {"denormals", {1e-40f, -1e-40f, 1e-45f, -1e-38f}},
                   [LARGE] = {"3e38", {3e38f, -3e38f, 1e38f, -2e38f}}};
 
-/* About one element in six, and one at least, of what was fed. */
+/* Changes about one element in six of the feeds, and at least one. */
 static atl_tensor *with_special(const atl_tensor *plain, kind k)
 {
     atl_tensor *t = atl_tensor_copy(plain);
@@ -38,7 +38,7 @@ static int is_overflow(float a, float b)
     return !isfinite(a) + !isfinite(b) == 1 ? fabsf(finite) > 1e30f || isnan(a) || isnan(b) : 1;
 }
 
-/* a with passes, b without any.  `size`: of the largest finite number around. */
+/* a with passes, b without any.  `size`: the largest finite magnitude involved. */
 static int same(float a, float b, kind k, double size)
 {
     if (isnan(a) || isnan(b))
@@ -83,7 +83,7 @@ static int has_more_nans(const atl_tensor *a, const atl_tensor *b)
     return 0;
 }
 
-/* Compares one value of two programs; 0 with the reason.  `spoilt`: the result of the first has more NaNs. */
+/* Compares one value of two programs; returns 0 with the reason.  `spoilt`: the result of the first has more NaNs. */
 static int values_agree(const atl_tensor *a, const atl_tensor *b, kind k, unsigned without, int spoilt, char *text,
                         size_t size)
 {
@@ -102,8 +102,8 @@ static int values_agree(const atl_tensor *a, const atl_tensor *b, kind k, unsign
     return 1;
 }
 
-/* "Infinity made NaN": where the result in double is finite or infinite, these have NaN in float beside an infinity.
- * Never the other way round. */
+/* "Infinity made NaN": where the double result is finite or infinite, these ops have NaN in float next to an
+ * infinity. The converse never occurs. */
 static const char *const nan_of_infinity[] = {"conv2d", "conv2d_input_grad", "conv2d_filter_grad", "lrn", "lrn_grad"};
 
 static int has_op(const atl_graph *g, const char *name)
@@ -129,7 +129,8 @@ static int may_spread_nan(const atl_graph *g)
            (has_op(g, "conv2d") || has_op(g, "conv2d_input_grad") || has_op(g, "conv2d_filter_grad"));
 }
 
-/* Where the reference in double has NaN, and nothing has left float's range, float has it, and nowhere else. */
+/* Where the double reference has NaN, and no value exceeds float's range, the float result has NaN, and nowhere
+ * else. */
 static int nans_agree(const atl_graph *g, const atl_tensor *b, const atl_tensor *exact, kind k, char *text, size_t size)
 {
     int more = (k == INFINITIES && may_make_nan(g)) || may_spread_nan(g);
@@ -144,7 +145,7 @@ static int nans_agree(const atl_graph *g, const atl_tensor *b, const atl_tensor 
     return 1;
 }
 
-/* The wanted nodes on all kinds of values, put among those fed. 0 with the reason. */
+/* The output nodes on all kinds of special values, placed among the feeds.  Returns 0 with the reason. */
 static int all_agree(atl_nodes wanted, const atl_feed *plain, char *text, size_t size)
 {
     atl_graph *g = atl_graph_of(wanted.node[0]);
@@ -213,7 +214,7 @@ FOR_EVERY_OP(special_values, every_sample_and_its_gradient)
 
 /* ---- chains of every element-wise op ----------------------------------------------------------------------------- */
 
-/* The op between others, in one pass over memory; and with a sum, a largest and a mean at the end of the chain. */
+/* The op within a fused expression, and with a sum, a maximum and a mean at the end of the expression. */
 FOR_EVERY_OP(special_values, chains_with_every_elementwise_op)
 {
     char text[600];
@@ -314,7 +315,7 @@ ParameterizedTest(int *which, special_values, fused_forms)
     atl_graph_free(g);
 }
 
-/* What the table above lets through stands on the page, op by op. */
+/* The page lists, op by op, every difference that the table above allows. */
 Test(special_values, what_may_differ_is_documented)
 {
     static char page[20000];

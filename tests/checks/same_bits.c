@@ -1,5 +1,5 @@
-/* same_bits THREADS: values, gradients and training of three networks by programs of so many threads, each from nothing
- * and twice; the two must agree bit for bit.  Prints a digest of each, which same_bits.sh compares between
+/* same_bits THREADS: values, gradients and training of three networks by programs with this many threads, each built
+ * and run twice; both must agree bit for bit.  Prints a digest of each, which same_bits.sh compares between
  * processes. */
 #include <atled/atled.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-/* saver save FILE: saves the variables of a graph over and over, each time other ones, until it is killed.
- * saver check FILE: loads them; all that is in the file must be of one save. */
+/* saver save FILE: saves the variables of a graph again and again, with new values each time, until it is killed.
+ * saver check FILE: loads them; everything in the file must be from one save. */
 #include <stdio.h>
 #include <string.h>
 

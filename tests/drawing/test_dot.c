@@ -10,7 +10,7 @@ Test(dot, an_empty_graph_is_drawn)
     atl_release(text);
 }
 
-/* Graphviz refuses a label with nothing in it. */
+/* Graphviz rejects an empty label. */
 Test(dot, titles_and_names_without_a_character)
 {
     atl_node *image = atl_input(graph, "a/", ATL_FLOAT32, ATL_SHAPE(2));

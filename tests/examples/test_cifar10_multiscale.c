@@ -1,4 +1,4 @@
-/* The example's network with the golden's weights: scores, losses and every gradient. */
+/* The example's network with the golden weights: scores, losses and every gradient. */
 #include "models/golden.h"
 
 int cifar10_multiscale(int argc, char **argv);
@@ -42,7 +42,7 @@ Test(cifar10_multiscale, golden_values_and_gradients)
     atl_graph_free(g);
 }
 
-/* What people ask about: maps of two scales as they are, not yet pooled to one size. */
+/* A frequent question: feature maps of two scales that were not yet pooled to one size. */
 Test(cifar10_multiscale, maps_of_different_sizes_are_told_apart)
 {
     atl_graph *g = atl_graph_new();

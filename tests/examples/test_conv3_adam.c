@@ -1,4 +1,4 @@
-/* The example's network and its Adam, from the golden's weights: losses and what becomes of the weights. */
+/* The example's network and its Adam, from the golden weights: the losses and the final weights. */
 #include "models/golden.h"
 
 int conv3_adam(void);

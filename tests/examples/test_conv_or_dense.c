@@ -1,4 +1,4 @@
-/* Who wins, and that each of the mistakes in the comments takes the lead away. */
+/* The convolutional network wins, and each mistake that the comments describe makes it lose its lead. */
 #include "support.h"
 
 int conv_or_dense(int argc, char **argv);

@@ -1,4 +1,5 @@
-/* An activation of a user's: its values and slopes; and one without a derivative: usable, and clear about it. */
+/* A user's activation: its values and gradients; and one without a derivative, which can be used and has a clear
+ * error. */
 #include "support.h"
 
 int custom_activation(void);
@@ -68,7 +69,7 @@ Test(custom_activation, without_a_derivative_it_says_so)
     end_trial(t);
 }
 
-/* Beside the way that a gradient takes it is in nobody's way. */
+/* A node that no gradient passes through needs no derivative. */
 Test(custom_activation, without_a_derivative_it_may_stand_aside)
 {
     trial t = new_trial();

@@ -1,5 +1,6 @@
-/* The radial-basis layer, made of ops and as one op, against the golden: values and gradients.  And what wrong input
- * gets. */
+/* A layer of radial basis functions, twice: built from the library's ops, and as one op of your own.
+ *     phi[c, n] = exp(beta[c] * |image[n] - centers[c]|^2),   output = transposed phi times w
+ * Both give the same numbers and the same gradients.  usage: rbf_layer */
 #include "models/golden.h"
 
 int rbf_layer(void);
@@ -40,7 +41,8 @@ static void check_phi(layer *phi_of)
 Test(rbf_layer, golden_made_of_ops) { check_phi(rbf_of_ops); }
 Test(rbf_layer, golden_as_one_op) { check_phi(rbf); }
 
-/* Input by input, as any built-in op: values in double against the float program's, and three orders. */
+/* Every input like those of a built-in op: values in double against the float program's, and three orders of
+ * derivatives. */
 Test(rbf_layer, the_op_is_differentiated_again)
 {
     atl_graph *g = atl_graph_new();

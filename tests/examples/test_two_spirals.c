@@ -1,4 +1,4 @@
-/* The example's basis functions, against their formula; that they learn is checked by the example itself. */
+/* The example's basis functions against their formula; the example itself checks that they learn. */
 #include "support.h"
 
 int two_spirals(void);
@@ -28,8 +28,7 @@ Test(two_spirals, basis_functions)
     atl_graph_free(g);
 }
 
-/* They cannot be told apart by a line: the two classes lie point by point opposite each other, at equal distances from
- * the middle. */
+/* No line separates the two classes: their points are opposite each other, at equal distances from the centre. */
 Test(two_spirals, the_spirals_wind_around_each_other)
 {
     atl_tensor *labels = atl_tensor_new(ATL_INT32, ATL_SHAPE(POINTS)), *points = spirals(0, labels);

@@ -1,4 +1,4 @@
-/* The example's loop on the golden's narrow network, whose pixels come over 64. */
+/* The example's loop on the golden narrow network, whose image is 64 pixels wide. */
 #include "models/golden.h"
 
 int vgg16_fooling(int argc, char **argv);
@@ -39,7 +39,7 @@ Test(vgg16_fooling, the_probability_of_the_target_rises_to_099)
     }
 }
 
-/* The example's network is that of the golden, slope and all. */
+/* The example's network equals the golden one, gradient included. */
 Test(vgg16_fooling, golden_slope)
 {
     const char *path = data_file("goldens/vgg16_narrow.npz");

@@ -1,4 +1,4 @@
-/* Files are there whole or not at all. */
+/* Files are complete or absent. */
 #include "io/scratch.h"
 
 #include <fcntl.h>
@@ -86,7 +86,7 @@ Test(atomic_file, long_name)
     assert_holds(in_scratch(name), "");
 }
 
-/* The disk is full: as a limit on the size of files, which needs no special disk. */
+/* A full disk, simulated by a limit on the size of files, which needs no special disk. */
 Test(atomic_file, full_disk)
 {
     struct rlimit limit = {1000, 1000};
@@ -146,7 +146,7 @@ Test(atomic_file, device)
     cr_assert(S_ISCHR(about.st_mode));
 }
 
-/* A process was killed while it wrote: the next writer of that file clears up. */
+/* After a process was killed while it wrote, the next writer of that file removes its temporary file. */
 Test(atomic_file, removes_what_the_killed_left_behind)
 {
     write_file(in_scratch(".a.4711-0"), "half of a", 9);
@@ -172,7 +172,7 @@ static void assert_written_through(const char *link, const char *target)
     cr_assert(S_ISLNK(about.st_mode), "%s was replaced", link);
 }
 
-/* The target of a link may be missing: it is made, and the link stays. */
+/* If the target of a link is missing, it is created, and the link stays. */
 Test(atomic_file, link_to_nothing)
 {
     atl_atomic_file *file;
@@ -188,7 +188,7 @@ Test(atomic_file, link_to_nothing)
     cr_assert_eq(atl_atomic_open(&file, in_scratch("circle")), ATL_BAD_FILE);
 }
 
-/* Nobody reads the pipe: to wait for a reader could be for ever. */
+/* Nobody reads the pipe: waiting for a reader could take for ever. */
 Test(atomic_file, pipe_without_a_reader, .timeout = 20)
 {
     atl_atomic_file *file;

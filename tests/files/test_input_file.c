@@ -1,4 +1,4 @@
-/* Refusing what is no file to read. */
+/* Rejects what is not a readable file. */
 #include "io/scratch.h"
 
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-/* Temporary files of writers that are alive stay; those of the dead go. */
+/* Temporary files of running writers stay; those of ended ones are removed. */
 #include "files/temporary_file.h"
 
 #include <fcntl.h>
@@ -30,7 +30,7 @@ Test(temporary_file, is_hidden_and_beside_the_target)
     atl_release(first);
 }
 
-/* A descriptor closed without unlinking is what a killed process leaves. */
+/* A descriptor closed without unlinking: what a killed process leaves. */
 Test(temporary_file, of_the_dead_is_removed)
 {
     char *dead, *alive;
@@ -69,7 +69,7 @@ Test(temporary_file, of_a_long_name_is_removed)
     atl_release(path);
 }
 
-/* Files of other names, and what only looks like one of ours. */
+/* Files with other names, and files whose names only resemble ours. */
 Test(temporary_file, others_are_left_alone)
 {
     static const char *const names[] = {"w.npz",       ".w.npz",     ".w.npz.1",  ".w.npz.1-",  ".w.npz.-2",

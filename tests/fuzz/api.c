@@ -1,13 +1,13 @@
-/* Bytes as calls of the public interface: inputs and variables of any shape, any op with any arguments, a gradient, a
- * program with some passes left out, two runs.  Whatever the calls are, each works or fails with a message, and the
- * program gives values of the shapes that were promised. */
+/* Bytes as calls of the public interface: inputs and variables of any shape, any op with any arguments, a gradient,
+ * a program with some passes disabled, two runs.  Every call works or fails with a message, and the program's values
+ * have the shapes of their nodes. */
 #include "fuzz.h"
 
 #include <stdlib.h>
 
 #include "builders.h"
 
-const int64_t fuzz_memory_multiple = 0; /* eight bytes may well ask for a large array */
+const int64_t fuzz_memory_multiple = 0; /* eight bytes may request a large array */
 
 enum { MOST_ELEMENTS = 1 << 14 }; /* of a node that is computed; larger ones are only built */
 
@@ -21,8 +21,7 @@ static int64_t elements_of(const atl_node *node, int64_t any)
     return count > MOST_ELEMENTS ? MOST_ELEMENTS + 1 : (int64_t)count;
 }
 
-/* Twelve nodes at most.  A builder that refuses leaves the graph broken, with the reason: then there is nothing to
- * run. */
+/* At most twelve nodes.  After an error of a builder there is nothing to run. */
 static int build_all(reader *r)
 {
     while (r->at < r->end && r->nodes < 12) {

@@ -1,5 +1,5 @@
-/* One node from the bytes of a fuzz input: any builder of ops.h with any arguments.  What is absurd must be refused in
- * words. */
+/* One node from the bytes of a fuzz input: any builder of ops.h with any arguments.  Absurd arguments must be
+ * rejected with a message. */
 #include "builders.h"
 
 typedef atl_node *unary_builder(atl_node *x);
@@ -199,8 +199,8 @@ static atl_node *build_pool(reader *r)
     return pool(&args);
 }
 
-/* Sizes of a result that are known to be made while building are kept moderate: a table of 10^8 weights is no
- * mistake. */
+/* Sizes of results that are computed while the graph is built are kept moderate: a table of 10^8 weights is not an
+ * error. */
 static atl_node *build_image_op(reader *r)
 {
     static resize_builder *const resizes[] = {atl_resize_nearest_with, atl_resize_bilinear_with};

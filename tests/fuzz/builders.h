@@ -4,7 +4,7 @@
 
 #include "reader.h"
 
-/* A node by one of all builders; null where the arguments made no sense, which the graph then says, or none was
+/* A node by any builder; null if the arguments are invalid, which the graph then reports, or if no builder was
  * chosen. */
 atl_node *fuzz_build(reader *r);
 

@@ -1,5 +1,5 @@
-/* Any bytes as a checkpoint of a training with Adam: weights, moments, the step counter.  The first byte chooses how it
- * is loaded.  When loading fails every variable is as it was. */
+/* Any bytes as a checkpoint of a training with Adam: weights, moments, the step counter.  The first byte selects how
+ * it is loaded.  If loading fails, every variable is unchanged. */
 #include "fuzz.h"
 
 #include <stdlib.h>

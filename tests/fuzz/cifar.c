@@ -1,5 +1,5 @@
-/* CIFAR-10's records.  Bytes are scarce: a record is made of each byte of the input, as its label and its pixels; the
- * last byte's lowest bits cut the file short. */
+/* CIFAR-10's records.  To save bytes, each byte of the input becomes a record: its label and its pixels; the lowest
+ * bits of the last byte cut the file short. */
 #include "dataset.h"
 
 #include <string.h>

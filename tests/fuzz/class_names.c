@@ -11,7 +11,7 @@ const int64_t fuzz_memory_multiple = 0; /* a buffer for the largest file that is
 
 static int complaints;
 
-/* Stands in front of the command's own (--wrap), which prints. */
+/* Replaces the command's own function (--wrap), which prints. */
 int __wrap_report_error(const char *command, int code, const char *format, ...);
 int __wrap_report_error(const char *command, int code, const char *format, ...)
 {

@@ -1,4 +1,4 @@
-/* Opening the data set in fuzz_folder() and looking at all of it. */
+/* Opens the data set in fuzz_folder() and reads all of it. */
 #ifndef ATLED_TESTS_FUZZ_DATASET_H
 #define ATLED_TESTS_FUZZ_DATASET_H
 

@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 0 always.  Aborts where a promise is broken: a failure without a message, a value changed by a failed call. */
+/* Always returns 0.  Aborts if a promise is broken: a failure without a message, a value changed by a failed call. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Reading takes at most this multiple of the input's size in memory, and FUZZ_ALLOWANCE; 0: the target has no such
- * bound. Where the multiple comes from is told in docs/architecture.md. */
+ * bound. docs/architecture.md explains the multiples. */
 extern const int64_t fuzz_memory_multiple;
 enum { FUZZ_ALLOWANCE = 2 << 20 };
 
@@ -21,10 +21,10 @@ const char *fuzz_file(const uint8_t *data, size_t size);
 const char *fuzz_folder(void);
 void fuzz_folder_file(const char *name, const uint8_t *data, size_t size);
 
-/* Aborts, with the words, if the condition does not hold. */
+/* Aborts with these words if the condition does not hold. */
 void fuzz_require(int condition, const char *words);
 
-/* Aborts if a call has failed without telling why; forgets what it told. */
+/* Aborts if a call failed without a message; then clears the message. */
 void fuzz_require_message(int failed);
 
 #endif

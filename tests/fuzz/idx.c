@@ -1,5 +1,5 @@
-/* MNIST's idx files.  The first byte tells whether each of the two is named as packed (bits 0 and 1); the next two are
- * the length of the images' file, and the labels' follows it. */
+/* MNIST's idx files.  The first byte says for each of the two whether its name is that of a packed file (bits 0 and
+ * 1); the next two are the length of the images' file; the labels' file follows it. */
 #include "dataset.h"
 
 const int64_t fuzz_memory_multiple = 8 * 1032; /* images of one pixel: a byte, a label of 4, and the label's byte */

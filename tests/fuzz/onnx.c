@@ -1,4 +1,4 @@
-/* Any bytes as an ONNX model: refused with a message, or nodes; and as the tensor of a test. */
+/* Any bytes as an ONNX model: rejected with a message, or nodes; and as a tensor of test data. */
 #include "fuzz.h"
 
 #include "atled/onnx.h"

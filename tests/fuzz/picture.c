@@ -6,7 +6,7 @@
 /* An interlaced PNG of one bit a pixel: 16 bytes for each of 8 pixels, of 1032 in a byte.  A JPEG takes 9216. */
 const int64_t fuzz_memory_multiple = 16 * 8 * 1032;
 
-/* A large picture that is really there takes long to decode, and tells nothing that a small one does not. */
+/* A large image that is really present takes long to decode, and tests no more than a small one. */
 enum { MOST_PIXELS = 1 << 18 };
 
 static uint32_t big_endian(const uint8_t *bytes)

@@ -1,5 +1,5 @@
-/* replay FOLDER [MUTATIONS]: runs a fuzz target on every file of the folder, and on that many changed copies of each;
- * what the target promises about memory is checked, too.  Fails by abort, as the fuzzer does. */
+/* replay FOLDER [MUTATIONS]: runs a fuzz target on every file of the folder, and on that many mutated copies of
+ * each; also checks the target's memory bound.  Fails by abort, as the fuzzer does. */
 #include "allocations.h"
 
 #include <dirent.h>
@@ -16,7 +16,7 @@ static int64_t inputs;
 
 static void run(const uint8_t *data, size_t size, const char *name)
 {
-    /* A copy of its very size, so that a sanitizer sees what is read beyond it. */
+    /* A copy of exactly its size, so that a sanitizer detects reading beyond it. */
     uint8_t *copy = malloc(size ? size : 1);
     memcpy(copy, data, size);
     watch_allocations(-1, 0);

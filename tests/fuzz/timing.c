@@ -1,4 +1,4 @@
-/* Any bytes as a file of times.  What is read and written again is read once more without a complaint. */
+/* Any bytes as a file of times.  Entries that were read and written must be read again without an error. */
 #include "fuzz.h"
 
 #include "atled/program.h"

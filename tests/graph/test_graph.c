@@ -78,7 +78,7 @@ Test(graph, everything_answers_null)
     cr_assert_eq(atl_shape_of(NULL).rank, 0);
 }
 
-/* The later failure of another call is told too, but never hides a mistake of a builder. */
+/* A later failure of another call is reported, too, but never hides the error of a builder. */
 Test(graph, failures_of_other_calls)
 {
     atl_set_error(ATL_BAD_FILE, "no such file");

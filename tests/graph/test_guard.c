@@ -1,5 +1,5 @@
-/* Ops that write where they should not, or less than they promise, are found and named: by programs with .check, and by
- * the reference. */
+/* Ops that write outside their result, or not all of it, are found and named: by programs with .check, and by the
+ * reference. */
 #include "support.h"
 
 #include "graph/guard.h"
@@ -102,7 +102,7 @@ Test(guard, a_program_that_checks_names_the_op)
 {
     for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
         atl_node *y = atl_named(atl_apply(faulty[i].op, atl_add_scalar(x, 1)), "mine_%d", (int)i);
-        atl_node *wanted = atl_tanh(y); /* fused, where it is element-wise */
+        atl_node *wanted = atl_tanh(y); /* fused, if it is element-wise */
         atl_program *program = atl_compile(g, ATL_NODES(wanted), .check = 1);
         cr_assert(program, "%s", atl_graph_error(g));
         cr_expect_eq(atl_run(program, ATL_FEED(x, value)), ATL_INVALID, "%s", faulty[i].op->name);
@@ -113,7 +113,7 @@ Test(guard, a_program_that_checks_names_the_op)
         atl_program_free(program);
     }
 }
-/* In what is made once, too: when it is made, and when it is made anew. */
+/* Also in prepacked values, at the first and at later evaluations. */
 Test(guard, a_refresh_names_the_op)
 {
     for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
@@ -151,7 +151,7 @@ Test(guard, a_good_op_passes)
     atl_program_free(checked);
     atl_program_free(plain);
 }
-/* Every four bytes are a legal int32: a result may be the very marks with which unwritten memory is told. */
+/* Every four bytes are a valid int32: a result may equal the pattern that marks unwritten memory. */
 static bool infer_same_ints(atl_node *y) { return atl_set_type(y, ATL_INT32, atl_shape_of(atl_input_of(y, 0))); }
 static void copy_ints(const atl_node *y, const void *const *in, void *result)
 {
@@ -191,7 +191,7 @@ Test(guard, marks_are_legal_results)
     atl_program_free(program);
     atl_tensor_free(fed);
 }
-/* A checked step needs a second room, between the guards. */
+/* A checked step needs a second buffer between the guards. */
 Test(guard, zero_is_as_the_library_was_built)
 {
     int64_t bytes[3];

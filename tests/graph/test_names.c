@@ -118,7 +118,7 @@ Test(names, a_scope_without_a_name_is_a_mistake)
     cr_assert_mentions(atl_graph_error(g), "the scope is null");
 }
 
-/* Two long names that differ in their last letter only are two names. */
+/* Two long names that differ only in their last character are two names. */
 Test(names, long_names_are_kept)
 {
     char first[4001], second[4001];
@@ -148,7 +148,7 @@ Test(names, a_name_that_has_no_room_is_refused)
     cr_assert_mentions(atl_graph_error(g), "255 bytes");
 }
 
-/* The gradient of a node stands under gradients/ and its forward node's name. */
+/* The gradient of a node is named gradients/ and the name of its forward node. */
 Test(names, gradients_are_named_after_their_forward_node)
 {
     atl_node *y = atl_named(atl_tanh(x), "act");

@@ -1,4 +1,4 @@
-/* Applying ops: descriptors checked, shapes inferred, mistakes placed. */
+/* Applying ops: checked descriptors, shape inference, errors with their scope. */
 #include "support.h"
 
 #include "graph/graph.h"
@@ -311,7 +311,8 @@ static atl_op corrupted_op(void)
     return op;
 }
 
-/* Each is refused with a message, or can be used: built, differentiated, drawn, compiled and run without harm. */
+/* Every descriptor is rejected with a message, or can be built, differentiated, drawn, compiled and run without
+ * harm. */
 Test(op, randomly_corrupted_descriptors)
 {
     enum { MANY = 4000, MOST = 70 };
@@ -356,7 +357,7 @@ Test(op, more_nodes_than_the_compiler_can_count_are_refused)
     g->count = count;
 }
 
-/* A size of 0 hides what the others multiply to: but strides are made of them. */
+/* A size of 0 makes the product of all sizes 0, but strides are products of the others. */
 Test(op, sizes_beside_a_0_must_not_overflow)
 {
     cr_assert_null(atl_input(g, "nothing", ATL_FLOAT32, ATL_SHAPE(0, (int64_t)1 << 50, (int64_t)1 << 50)));

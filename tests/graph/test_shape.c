@@ -43,7 +43,7 @@ Test(shape, equality)
     cr_assert(atl_shape_equal(ATL_SCALAR, ATL_SCALAR));
 }
 
-/* There are no sizes to compare: these may be anything. */
+/* There are no sizes to compare: their values do not matter. */
 Test(shape, a_bad_rank_equals_nothing)
 {
     atl_shape nine = ATL_SHAPE(1, 2, 3, 4, 5, 6, 7, 8, 9), huge = {.rank = 1 << 30}, negative = {.rank = -1};

@@ -24,7 +24,8 @@ static void moments(const float *w, int count, double *mean_out, double *deviati
     *deviation_out = sqrt(square / count - *mean_out * *mean_out);
 }
 
-enum { COUNT = 40000 }; /* the mean of as many is within 6/200 deviations of the truth, the deviation within 6/280 */
+/* The mean of COUNT numbers is within 6/200 deviations of the expected one, the deviation within 6/280. */
+enum { COUNT = 40000 };
 
 #define EXPECT_MOMENTS(initializer, shape, mean, deviation, limit)                                                     \
     do {                                                                                                               \
@@ -78,7 +79,7 @@ Test(storage, values_follow_from_seed_and_name)
 {
     atl_graph *other = atl_graph_new(), *seeded = atl_graph_new();
     atl_set_seed(seeded, 7);
-    atl_variable(other, "first", ATL_SHAPE(9), atl_normal(1)); /* one more does not change the next */
+    atl_variable(other, "first", ATL_SHAPE(9), atl_normal(1)); /* one more value does not change the next */
     const atl_tensor *a = atl_variable_value(atl_variable(g, "w", ATL_SHAPE(50), atl_normal(1)));
     const atl_tensor *b = atl_variable_value(atl_variable(other, "w", ATL_SHAPE(50), atl_normal(1)));
     const atl_tensor *c = atl_variable_value(atl_variable(seeded, "w", ATL_SHAPE(50), atl_normal(1)));
@@ -154,7 +155,7 @@ Test(storage, uniform_numbers_never_reach_the_open_end)
     atl_tensor_free(wide);
 }
 
-/* More rows than are made at once, and a length that fills no vectors. */
+/* More rows than are computed at once, and a length that is no multiple of a vector. */
 Test(storage, orthogonal_of_many)
 {
     enum { ROWS = 77, COLUMNS = 131 };

@@ -1,5 +1,5 @@
-/* A directory of its own for each test of src/io, and plain reading and writing of files in it.
- * TestSuite(name, .init = make_scratch, .fini = remove_scratch). */
+/* A directory for each test of src/io, and plain reading and writing of files in it. TestSuite(name, .init =
+ * make_scratch, .fini = remove_scratch). */
 #ifndef ATLED_TESTS_IO_SCRATCH_H
 #define ATLED_TESTS_IO_SCRATCH_H
 
@@ -17,7 +17,7 @@ static inline void make_scratch(void)
     cr_assert_not_null(mkdtemp(scratch));
 }
 
-/* "DIRECTORY/name"; a few of them are valid at a time. */
+/* "DIRECTORY/name"; the last few results are valid. */
 static inline const char *in_scratch(const char *name)
 {
     static char paths[8][512];
@@ -71,9 +71,9 @@ static inline unsigned char *read_file(const char *path, size_t *size_out)
 
 #define assert_told(words) cr_assert_mentions(atl_error(), words)
 
-/* Reads many damaged copies of the file: single bytes changed, and ends cut off. `read` gives 1 if it could read the
- * file; if it could not, there must be a message. Whether it crashes is for the sanitizers to see, too. Gives how many
- * were refused. */
+/* Reads many damaged copies of the file: single bytes changed, and ends cut off.  `read` returns 1 if it could read
+ * the file; if it could not, there must be a message.  The sanitizers detect bad accesses, too.  Returns the number
+ * of rejected copies. */
 static inline int read_damaged(const char *path, int times, int (*read)(const char *path))
 {
     size_t size;

@@ -68,7 +68,7 @@ Test(batches, cut_from_the_middle_or_padded)
     atl_dataset_free(data);
 }
 
-/* Every cut is somewhere in the image, forwards or backwards, and all of them come up. */
+/* Every crop lies within the image, flipped or not, and all of them occur. */
 Test(batches, random_cuts_and_flips)
 {
     atl_dataset *data = numbered(1);
@@ -125,8 +125,8 @@ Test(batches, taken_up_in_the_middle_they_are_the_same_bits)
     atl_dataset_free(data);
 }
 
-/* By the thread, if there are two processors; soon by the caller's threads together, who do nothing in between, unless
- * there are more than three. */
+/* The thread prepares them if there are two processors; if the callers' threads do nothing in between, they soon
+ * prepare them together, unless there are more than three. */
 Test(batches, whoever_makes_them_they_are_the_same_bits)
 {
     enum { COUNT = 300, SIZE = 256, SIDE = 16, CUT = 14 };
@@ -155,8 +155,8 @@ Test(batches, whoever_makes_them_they_are_the_same_bits)
     atl_tensor_free(labels);
 }
 
-/* Whether the next batch lies where the last one does: so it is if the caller's threads make it, for they do so between
- * two steps. */
+/* True if the next batch is in the same memory as the last one: it is if the caller's threads prepare it between two
+ * steps. */
 static int next_has_same_place(atl_batches *batches)
 {
     const float *last = atl_floats(atl_batches_next(batches)->images);

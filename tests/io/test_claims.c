@@ -1,4 +1,4 @@
-/* A file's size bounds the memory that reading it takes, whatever the file claims.  The bounds are those of
+/* A file's size bounds the memory that reading it takes, whatever sizes the file claims.  The bounds are those of
  * docs/architecture.md. */
 #include "allocations.h"
 
@@ -15,7 +15,7 @@
 
 TestSuite(claims, .init = make_scratch, .fini = remove_scratch);
 
-/* For what does not grow with the file: buffers of zlib, libpng, libjpeg and stdio. */
+/* For memory that does not depend on the file: buffers of zlib, libpng, libjpeg and stdio. */
 enum { ALLOWANCE = 1 << 20 };
 
 typedef int read_file_fn(const char *path);
@@ -238,7 +238,7 @@ Test(claims, png)
     }
 }
 
-/* A packed text of 6 MB of zeros: nothing of it is wanted. */
+/* A packed text of 6 MB of zeros, none of which is used. */
 Test(claims, png_with_a_packed_text)
 {
     skip_without_own_malloc();
@@ -334,7 +334,7 @@ Test(claims, idx)
     assert_told("is said to hold");
 }
 
-/* As many lines as possible: of four bytes each. */
+/* As many lines as possible: four bytes each. */
 Test(claims, times)
 {
     skip_without_own_malloc();
@@ -348,7 +348,7 @@ Test(claims, times)
 
 /* ---- what is really there ---------------------------------------------------------------------------------------- */
 
-/* Zeros as the packer likes them best: still within the bounds, and read. */
+/* Zeros compress best: still within the bounds, and readable. */
 Test(claims, packed_zeros)
 {
     skip_without_own_malloc();
@@ -370,7 +370,7 @@ Test(claims, packed_zeros)
     cr_expect(is_read_within(read_image, "white.png", 12 * 1032), "%s", atl_error());
 }
 
-/* Damage all over: nothing takes more than its format allows. */
+/* Damage everywhere: no reading takes more memory than its format allows. */
 static void read_damaged_within(read_file_fn *read, const char *name, int times, int64_t multiple)
 {
     size_t size;

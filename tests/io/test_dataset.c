@@ -155,8 +155,8 @@ Test(dataset, idx_of_another_kind_and_of_a_wrong_label)
     refuse("record 0 has label 12");
 }
 
-/* Packed, and damaged from the end on: a checksum that is wrong, whether the head's or the pixels' reading meets it,
- * and one that is missing. */
+/* Packed, and damaged from the end on: a wrong checksum, whether reading the header or the pixels meets it, and a
+ * missing one. */
 Test(dataset, idx_packed_with_a_wrong_or_missing_checksum)
 {
     for (int side = 2; side <= 16; side += 14) {
@@ -176,8 +176,8 @@ Test(dataset, idx_packed_with_a_wrong_or_missing_checksum)
     }
 }
 
-/* Random pixels, which gzip stores as they are, of a size at which a read gives the last pixel as it takes the last
- * byte: no later read of the data comes upon what is missing. */
+/* Random pixels, which gzip stores as they are, of a size at which a read returns the last pixel together with the
+ * last byte: no later read of the data would notice a missing checksum. */
 Test(dataset, idx_packed_without_its_checksum_where_a_read_ends_with_the_data)
 {
     enum { COUNT = 16, HEIGHT = 31, WIDTH = 33, SIZE = 16 + COUNT * HEIGHT * WIDTH };

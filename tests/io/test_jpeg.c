@@ -73,7 +73,7 @@ Test(jpeg, cmyk)
     assert_told("convert it to RGB");
 }
 
-/* The size stands in the frame header, behind the bytes ff c0, a length and the precision. */
+/* The size is in the frame header, after the bytes ff c0, a length and the precision. */
 Test(jpeg, too_large)
 {
     size_t size;
@@ -91,7 +91,7 @@ Test(jpeg, too_large)
     assert_told("100 megapixels");
 }
 
-/* libjpeg would paint what is missing grey, and go on. */
+/* libjpeg would fill the missing part with grey and continue. */
 Test(jpeg, cut_short)
 {
     size_t size;

@@ -41,7 +41,7 @@ static void assert_refused(const char *dictionary, const char *words)
     assert_told("made.npy");
 }
 
-/* Puts a whole number into `size` bytes. */
+/* Writes an integer to `size` bytes. */
 static void put(unsigned char *to, uint64_t value, int size, int big)
 {
     for (int i = 0; i < size; i++)
@@ -147,7 +147,7 @@ Test(npy, values_that_do_not_fit)
     atl_tensor_free(x);
 }
 
-/* Larger than the reader's chunks; each element tells its own place. */
+/* Larger than the reader's chunks; each element contains its own index. */
 Test(npy, fortran_order)
 {
     enum { A = 7, B = 40, C = 30 };
@@ -243,7 +243,7 @@ Test(npy, lengths)
     assert_told("there is no file");
 }
 
-/* What is written is what NumPy writes: 64-byte aligned, this dictionary. */
+/* The written bytes are those that NumPy writes: 64-byte aligned, with this dictionary. */
 Test(npy, written_bytes)
 {
     size_t size;

@@ -28,7 +28,7 @@ static void write_two(void)
     atl_tensor_free(labels);
 }
 
-/* A zip made by hand: `bytes` under that name. */
+/* A zip written by hand: `bytes` under that name. */
 static void write_zip_entry(const char *name, const void *bytes, size_t size, int compression, const char *password)
 {
     zip_t *zip = zip_open(in_scratch("a.npz"), ZIP_CREATE, NULL);
@@ -157,7 +157,7 @@ Test(npz, truncated)
     assert_told("cut short");
 }
 
-/* One bit of the data turned: nothing but the checksum can tell. */
+/* One bit of the data flipped: only the checksum detects it. */
 Test(npz, checksum)
 {
     size_t size;

@@ -1,4 +1,4 @@
-/* Telling picture formats apart, and what all of them refuse. */
+/* Detecting image formats, and what all of them reject. */
 #include "scratch.h"
 
 #include "atled/files.h"

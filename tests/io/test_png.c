@@ -1,4 +1,4 @@
-/* PNG pictures, made here with libpng in every form that there is. */
+/* PNG images, written here with libpng in every variant of the format. */
 #include "scratch.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@ typedef struct form {
 
 enum { WIDTH = 13, HEIGHT = 11, MOST = WIDTH * 8 };
 
-/* The sample of row y, column x, channel c, of so many bits: anything, as long as it differs. */
+/* The sample of row y, column x, channel c, with this many bits: any values that differ. */
 static unsigned sample(int y, int x, int c, int bits)
 {
     return (unsigned)(y * 7919 + x * 104729 + c * 1299709) * 2654435761u >> (32 - bits);
@@ -78,7 +78,7 @@ static void write_png(const char *path, form f)
     fclose(stream);
 }
 
-/* What channel c of a pixel should be, by the definition of the format, over white. */
+/* The expected value of channel c of a pixel, by the definition of the format, over white. */
 static double wanted(form f, int y, int x, int c)
 {
     double colour, alpha = 1, full = (1 << f.bits) - 1;
@@ -233,7 +233,7 @@ Test(png, cut_short)
     free(bytes);
 }
 
-/* Memory runs out at each allocation in turn. */
+/* Each allocation fails in turn. */
 Test(png, out_of_memory)
 {
     atl_tensor *x = random_tensor(ATL_SHAPE(5, 7, 3), 0, 255), *y = NULL;

@@ -49,7 +49,7 @@ Test(resize, random_sizes_agree_with_the_definition, .timeout = 120)
     }
 }
 
-/* [0, 10, 20, 30] to two pixels: centres 1 and 3, triangles of half width 2. Made larger: the ends are level. */
+/* [0, 10, 20, 30] to two pixels: centres 1 and 3, triangles of half width 2.  Enlarged: the ends are constant. */
 Test(resize, by_hand)
 {
     atl_tensor *in = atl_tensor_of_floats(ATL_SHAPE(1, 4, 1), (const float[]){0, 10, 20, 30});
@@ -79,7 +79,7 @@ Test(resize, keeps_the_rank)
     atl_tensor_free(b);
 }
 
-/* A picture in which each pixel is its own place: the crop tells where it comes from. */
+/* An image in which each pixel is its own position: the crop shows where it comes from. */
 Test(resize, fit_crops_the_centre)
 {
     atl_tensor *in = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(10, 21, 1));
@@ -125,7 +125,7 @@ Test(resize, refusals)
     atl_tensor_free(none);
 }
 
-/* Memory runs out at each allocation in turn. */
+/* Each allocation fails in turn. */
 Test(resize, out_of_memory)
 {
     atl_tensor *in = random_tensor(ATL_SHAPE(9, 12, 3), 0, 255), *out = NULL;
@@ -141,7 +141,7 @@ Test(resize, out_of_memory)
     atl_tensor_free(out);
 }
 
-/* The first photographs were fitted for the golden values by another program, which rounds to 8 bits twice. */
+/* Another program, which rounds to 8 bits twice, resized the first photographs for the golden values. */
 Test(resize, agrees_with_the_goldens)
 {
     static const char *const photos[] = {"photos/imagenet_00_243.jpg", "photos/imagenet_01_559.jpg",

@@ -102,7 +102,7 @@ Test(weights, partial)
     atl_graph_free(g);
 }
 
-/* A whole state_dict of PyTorch has more than the weights: what is extra may be, while what is missing may not. */
+/* A whole state_dict of PyTorch has more entries than weights: extra entries may be allowed, missing ones may not. */
 Test(weights, extra_and_missing_are_allowed_apart)
 {
     atl_graph *g = atl_graph_new();
@@ -131,7 +131,7 @@ Test(weights, long_lists_are_cut)
     atl_graph_free(g);
 }
 
-/* Doubles and halves become floats; integers are somebody's mistake. */
+/* Doubles and halves become floats; integers are an error. */
 Test(weights, types)
 {
     atl_graph *g = atl_graph_new();
@@ -151,7 +151,7 @@ Test(weights, types)
     atl_graph_free(g);
 }
 
-/* The last entry is damaged: the first must not have been taken. */
+/* The last entry is damaged: the first must not have been loaded. */
 Test(weights, damaged_entry_changes_nothing)
 {
     size_t size;
@@ -202,7 +202,7 @@ Test(weights, keys_must_differ)
     atl_graph_free(g);
 }
 
-/* Memory runs out at each allocation in turn: a clean error, and the variables as they were. */
+/* Each allocation fails in turn: a clean error, and the variables are unchanged. */
 Test(weights, out_of_memory)
 {
     atl_graph *saved = new_model(5, 6, 7), *g = new_model(1, 2, 3);
@@ -234,7 +234,7 @@ Test(weights, out_of_memory)
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
-/* The model with what an optimizer adds. */
+/* The model with an optimizer's variables. */
 static atl_graph *new_trainer(void)
 {
     atl_graph *g = new_model(1, 2, 3);

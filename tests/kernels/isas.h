@@ -1,4 +1,4 @@
-/* Tests of kernels run for each instruction set that this processor has; those of the others are skipped. */
+/* Tests of kernels run for each instruction set that this processor has; the others are skipped. */
 #ifndef ATLED_TESTS_ISAS_H
 #define ATLED_TESTS_ISAS_H
 

@@ -1,4 +1,4 @@
-/* The gradient by the filters of a depthwise convolution against loops in double. */
+/* The filter gradient of a depthwise convolution against loops in double. */
 #include "kernels/depthwise.h"
 
 #include "isas.h"

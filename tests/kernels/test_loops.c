@@ -1,5 +1,5 @@
-/* Loops over plain arrays (conversions, rows, sums, pooling, masks, pixels) against the same in double, over lengths
- * that fill no vector. */
+/* Loops over plain arrays (conversions, rows, sums, pooling, masks, pixels) against loops in double, over lengths
+ * that are no multiple of a vector. */
 #include "isas.h"
 
 #define LENGTHS(n) for (int64_t n = 0; n < 140; n += n < 36 ? 1 : 13)

@@ -84,7 +84,7 @@ ISA_TEST(lrn, channels_radii_and_exponents)
                       backward);
 }
 
-/* What a vector holds, the vectors do. */
+/* Channels that fit in a vector use the vector kernel. */
 ISA_TEST(lrn, fits_vectors)
 {
     atl_normalization of = {.pixels = 1, .channels = 64, .radius = 2, .bias = 1, .alpha = 1, .beta = 0.75f};

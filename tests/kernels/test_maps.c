@@ -1,4 +1,5 @@
-/* Every element-wise loop against its op's element in double, over lengths that fill no vector, within its bounds. */
+/* Every element-wise loop against its op's element function in double, over lengths that are no multiple of a
+ * vector, without writing outside the result. */
 #include "kernels/maps.h"
 
 #include "isas.h"
@@ -12,7 +13,7 @@ static void check_map(const char *name, atl_map_kernel *map, int64_t n)
     float *y = random_floats(n);
     for (int i = 0; i < 3; i++)
         x[i] = random_floats(n);
-    for (int64_t k = 0; k < n && op->arity == 2; k += 3) /* comparisons want equal ones, too */
+    for (int64_t k = 0; k < n && op->arity == 2; k += 3) /* comparisons need equal values, too */
         ((float *)x[1])[k] = x[0][k];
     map(&bounds, (size_t)n, x, y);
     for (int64_t k = 0; k < n; k++) {

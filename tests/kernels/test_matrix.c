@@ -1,4 +1,4 @@
-/* Small, narrow and flat matrix products against plain loops, and within their bounds. */
+/* Small, narrow and flat matrix products against plain loops, without writing outside the result. */
 #include "isas.h"
 
 typedef struct operands {

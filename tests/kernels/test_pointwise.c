@@ -1,4 +1,4 @@
-/* 1x1 convolutions with pixels that lie apart, against loops in double. */
+/* 1x1 convolutions with a pixel stride larger than the channels, against loops in double. */
 #include "isas.h"
 
 static void check(const atl_kernel_table *k, const atl_pointwise *p, int transposed)
@@ -47,7 +47,7 @@ ISA_TEST(pointwise, channels_rows_workers)
                       i % 2);
 }
 
-/* relu(NaN) is NaN, wherever it comes from. */
+/* relu(NaN) is NaN, whichever operand it comes from. */
 ISA_TEST(pointwise, relu_keeps_not_a_number)
 {
     const atl_pointwise p = {

@@ -1,5 +1,5 @@
-/* Float functions against the same in double: over all floats, at special ones, and in both forms the compiler makes of
- * them. */
+/* Float functions against those in double: over all floats, at special values, and in both forms that the compiler
+ * makes. */
 #include "isas.h"
 #include "kernels/vector_math.h"
 #include "ops/maps.h"
@@ -66,7 +66,7 @@ static float float_of_bits(uint32_t bits)
     return x;
 }
 
-/* The greatest distance over n floats, and where. */
+/* The largest distance over n floats, and its index. */
 typedef struct worst_case {
     double ulps;
     float x;
@@ -97,7 +97,7 @@ static void compare_block(const float_function *f, int use_map, int n, const flo
     }
 }
 
-/* One float from each of SWEEP equal parts of all bit patterns.  Those beyond `limit` are left out. */
+/* One float from each of SWEEP equal parts of all bit patterns, except those beyond `limit`. */
 static worst_case sweep(const float_function *f, int use_map, float limit)
 {
     worst_case worst = {0, 0};
@@ -156,7 +156,7 @@ ISA_TEST(vector_math, special_floats)
         }
 }
 
-/* The edges between the parts of a function, and the few floats at either side of each. */
+/* The boundaries between the pieces of a function, and the nearest floats on both sides of each. */
 ISA_TEST(vector_math, around_the_seams)
 {
     kernels = k;

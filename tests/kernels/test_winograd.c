@@ -1,8 +1,8 @@
-/* Winograd's method against loops in double, in all sizes that leave something over: tiles, blocks of tiles, channels,
+/* Winograd's algorithm against loops in double, in all sizes with remainders: tiles, blocks of tiles, channels,
  * workers. */
 #include "isas.h"
 
-/* Adds to the result, or to the filter, what every pair of a pixel and a tap is worth. */
+/* Adds the product of every pair of a pixel and a filter element to the result, or to the filter gradient. */
 static void convolve_in_double(const atl_winograd *w, const float *image, const double *filter, const double *y,
                                double *result, double *dw)
 {
@@ -43,7 +43,7 @@ static double *doubles_of(const float *x, int64_t count)
     return copy;
 }
 
-/* The filter as the gradient by the image wants it: transposed, inputs and outputs swapped. */
+/* The filter for the image gradient: flipped, with inputs and outputs swapped. */
 static float *transposed(const atl_winograd *w, const float *filter)
 {
     int64_t kernel_size = w->kernel_size * w->kernel_size;
@@ -63,7 +63,7 @@ static uint32_t *mask_of(const atl_kernel_table *k, const float *x, int64_t coun
     return mask;
 }
 
-/* Channels are given in vectors. */
+/* Channel counts are in vectors. */
 static void check(const atl_kernel_table *k, atl_winograd sizes)
 {
     const atl_winograd *w = &sizes;
@@ -166,7 +166,7 @@ ISA_TEST(winograd, no_padding_and_uneven_padding)
     }
 }
 
-/* Channels that are multiplied one, two, three and four vectors at a time, by all workers together where there are few
+/* Channels that are multiplied one, two, three and four vectors at a time; by all workers together if there are few
  * tiles. */
 ISA_TEST(winograd, channels)
 {

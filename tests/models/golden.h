@@ -1,4 +1,4 @@
-/* What the tests of the networks share: reference values of another framework, and how they are compared. */
+/* Shared by the tests of the networks: reference values of another framework, and comparison with them. */
 #ifndef ATLED_TESTS_MODELS_GOLDEN_H
 #define ATLED_TESTS_MODELS_GOLDEN_H
 
@@ -20,7 +20,7 @@ static inline atl_tensor *golden_value(const atl_npz *npz, const char *key)
     return value;
 }
 
-/* The same as float32: pictures are kept as bytes. */
+/* The same as float32: images are stored as bytes. */
 static inline atl_tensor *golden_floats(const atl_npz *npz, const char *key)
 {
     atl_tensor *value = golden_value(npz, key), *floats = atl_tensor_convert(value, ATL_FLOAT32);
@@ -37,7 +37,7 @@ static inline void assert_golden(const atl_program *program, const atl_node *nod
     atl_tensor_free(expected);
 }
 
-/* oneDNN's plain loops are many times slower than the rest: no step of these networks may land there. */
+/* oneDNN's reference loops are many times slower than its other kernels: no step of these networks may use them. */
 static inline void assert_no_reference_steps(const atl_program *program)
 {
     cr_expect(atl_program_step_count(program) > 0);
@@ -49,7 +49,7 @@ static inline void assert_no_reference_steps(const atl_program *program)
     }
 }
 
-/* exactly: without Winograd's method. */
+/* exactly: without Winograd's algorithm. */
 static inline atl_program *compiled(atl_graph *graph, atl_nodes wanted, int exactly)
 {
     atl_program *program = atl_compile(graph, wanted, .disabled_passes = exactly ? ATL_PASS_WINOGRAD : 0);
@@ -75,8 +75,8 @@ static inline trained_net load_net(const char *name, const char *weights, int64_
     return net;
 }
 
-/* The net on golden pictures, run: its logits, and the gradient of the sum of the top ones by the node called
- * `input`. */
+/* Runs the network on golden images: its logits, and the gradient of the sum of the highest ones with respect to the
+ * node named `input`. */
 typedef struct golden_run {
     trained_net net;
     atl_npz *npz;
@@ -110,8 +110,8 @@ static inline void end_golden(golden_run *run)
     atl_graph_free(run->net.graph);
 }
 
-/* A gradient jumps where an activation is within rounding of a relu's kink: how far from the golden one it is, at most,
- * when each pixel is off by a few roundings of a float, by oneDNN's direct convolutions. */
+/* A gradient jumps if an activation is within rounding of a relu's kink: the largest distance from the golden
+ * gradient when each pixel is changed by a few float roundings, with oneDNN's direct convolutions. */
 static inline double jump_by_rounding(const golden_run *run)
 {
     enum { DRAWS = 8 };
@@ -136,7 +136,7 @@ static inline double jump_by_rounding(const golden_run *run)
     return most;
 }
 
-/* The golden gradient, or as near to it as rounding lets any program come. */
+/* The golden gradient, within the distance that rounding explains. */
 static inline void assert_golden_gradient(const golden_run *run)
 {
     atl_tensor *expected = golden_value(run->npz, "grad/input");

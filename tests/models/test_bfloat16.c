@@ -1,8 +1,8 @@
-/* Minutes: 5.  What rounding the operands to bfloat16 costs in accuracy, on trained networks; docs/performance.md
+/* Minutes: 5.  The loss of accuracy when operands are rounded to bfloat16, on trained networks; docs/performance.md
  * states it. */
 #include "models/golden.h"
 
-/* Where the processor has no bfloat16 the goldens are tested elsewhere. */
+/* On processors without bfloat16, other tests cover the golden values. */
 static void need_bfloat16(void)
 {
     if (!atl_has_bfloat16())
@@ -28,7 +28,7 @@ static int64_t top_of(const float *scores, int64_t count)
     return top;
 }
 
-/* Every picture is what it is in float64. */
+/* Every image is classified as in float64. */
 static void assert_same_tops(const atl_tensor *logits, const atl_npz *npz)
 {
     atl_tensor *expected = golden_value(npz, "logits");
@@ -77,7 +77,7 @@ static int count_right(atl_program *program, const atl_node *image, const atl_no
     return right;
 }
 
-/* 9173 pictures are right in float32. */
+/* 9173 images are classified correctly in float32. */
 Test(bfloat16, accuracy_of_resnet20, .timeout = 300)
 {
     need_bfloat16();

@@ -15,7 +15,7 @@ static void check_cifar10(const char *name, const char *golden, int exactly)
     atl_graph *g = atl_graph_new();
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 24, 24, 3));
     atl_node *labels = atl_input(g, "labels", ATL_INT32, ATL_SHAPE(ATL_ANY));
-    atl_model_args args = {.image = image, .scale = {1, 1, 1}}; /* the golden image is not a photograph: as it is */
+    atl_model_args args = {.image = image, .scale = {1, 1, 1}}; /* the golden image needs no preprocessing */
     memcpy(args.widths, size.widths, sizeof args.widths);
     atl_node *logits = model->build(&args);
     atl_node *cross_entropy = atl_mean(atl_sparse_softmax_cross_entropy(logits, labels));
@@ -63,7 +63,7 @@ Test(cifar10, golden_values_and_gradients_exactly)
     check_cifar10("cifar10-multiscale", "goldens/cifar10_multiscale.npz", 1);
 }
 
-/* Each picture of a batch: mean 0, deviation 1, whatever its brightness and contrast; a flat one stays finite. */
+/* Each image of a batch: mean 0, deviation 1, whatever its brightness and contrast; a constant one stays finite. */
 Test(cifar10, pictures_are_standardised_one_by_one)
 {
     atl_graph *g = atl_graph_new();

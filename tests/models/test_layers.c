@@ -33,7 +33,7 @@ Test(layers, filters_may_be_kept_output_first)
     atl_graph_free(g);
 }
 
-/* The same numbers whether channels come first or last. */
+/* The same numbers with channels first or last. */
 Test(layers, channels_first_adds_the_bias_along_channels)
 {
     atl_graph *g = atl_graph_new();
@@ -102,7 +102,7 @@ Test(layers, batch_norm_starts_as_the_identity)
     atl_graph_free(g);
 }
 
-/* Each mistake in a graph of its own: the first one is what a graph keeps. */
+/* Each error in a graph of its own, because a graph keeps the first one. */
 Test(layers, mistakes_are_told_with_the_layer_and_the_shape)
 {
     atl_graph *g = atl_graph_new();
@@ -134,7 +134,7 @@ Test(layers, mistakes_are_told_with_the_layer_and_the_shape)
     atl_graph_free(g);
 }
 
-/* By the batch's own statistics, in double; and what is kept follows them. */
+/* Uses the batch's own statistics, in double; and the running ones follow them. */
 Test(layers, batch_norm_in_training)
 {
     enum { COUNT = 2 * 3 * 3, CHANNELS = 4 };

@@ -29,7 +29,7 @@ Test(models, all_build_and_say_what_they_return)
         cr_assert(atl_shape_equal(atl_shape_of(logits), ATL_SHAPE(ATL_ANY, size.classes)));
         cr_assert(strstr(atl_name_of(logits), "logits"), "%s", atl_name_of(logits));
         cr_assert(atl_find(g, "preprocess/result"));
-        int layers = strcmp(models[i]->name, "mlp") == 0 ? 2 : ATL_MODEL_LAYERS; /* it has as many as are asked for */
+        int layers = strcmp(models[i]->name, "mlp") == 0 ? 2 : ATL_MODEL_LAYERS; /* by default */
         for (int k = 0; k < layers && models[i]->layers[k]; k++)
             cr_assert(atl_find(g, ATL_NAME("%s/weights", models[i]->layers[k])), "%s has no layer %s", models[i]->name,
                       models[i]->layers[k]);
@@ -58,7 +58,7 @@ Test(models, grey_pictures_are_refused_in_words)
     atl_graph_free(g);
 }
 
-/* Written under the library's own names and read back: widths are found, and the values are the same. */
+/* Written under the library's own names and read back: the widths are found, and the values are the same. */
 Test(models, own_archives_are_read_back)
 {
     const char *path = scratch_file("narrow.npz");

@@ -1,4 +1,4 @@
-/* Minutes: 5, for ten thousand pictures. */
+/* Minutes: 5, for ten thousand images. */
 #include "models/golden.h"
 
 enum { SIDE = 32, PIXELS = SIDE * SIDE, RECORD = 1 + 3 * PIXELS };

@@ -15,7 +15,7 @@ static void check(unsigned without)
 Test(squeezenet, golden_values_and_gradient) { check(0); }
 Test(squeezenet, golden_values_and_gradient_exactly) { check(ATL_PASS_WINOGRAD); }
 
-/* The step that fooling takes: one picture, all the way to raw pixels, and nothing of the filters' gradients. */
+/* The step that fooling needs: one image, its gradient down to raw pixels, and no filter gradients. */
 Test(squeezenet, the_image_gradient_needs_no_filter_gradient)
 {
     trained_net net = load_squeezenet();

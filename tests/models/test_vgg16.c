@@ -1,6 +1,6 @@
 #include "models/golden.h"
 
-/* Narrow layers, 64 x 64: widths and size are read off the archive. */
+/* Narrow layers, 64 x 64: widths and image size are read from the archive. */
 static void check_narrow(int exactly)
 {
     const char *path = data_file("goldens/vgg16_narrow.npz");

@@ -1,4 +1,4 @@
-/* Which kernels convolutions run: never oneDNN's reference loops. */
+/* Implementations of convolutions: never oneDNN's reference loops. */
 #include "onednn/onednn.h"
 #include "ops/window.h"
 #include "support.h"

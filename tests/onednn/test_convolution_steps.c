@@ -1,4 +1,4 @@
-/* What stands beside a convolution in the same step: bias, residual, relu, whatever implementation oneDNN has. */
+/* Epilogues in the step of a convolution: bias, residual, relu, with every implementation of oneDNN. */
 #include "support.h"
 
 typedef struct layer {
@@ -31,8 +31,8 @@ static void check_residual(const layer *l)
     atl_graph_free(g);
 }
 
-/* oneDNN 2.6.3 adds the wrong elements in its matrix products, which it has for one channel, for groups of few and, on
- * processors without AVX2, for most. */
+/* oneDNN 2.6.3 adds the wrong elements in its gemm convolutions, which it uses for one channel, for small groups
+ * and, on processors without AVX2, for most shapes. */
 Test(convolution_steps, residuals_of_few_channels)
 {
     static const int channels[][3] = {{1, 1, 1}, {3, 1, 1}, {16, 1, 1},  {1, 2, 1},  {3, 5, 1},
@@ -45,7 +45,7 @@ Test(convolution_steps, residuals_of_few_channels)
                                         size, 1 + (s == 3)});
 }
 
-/* Nor may depthwise kernels add the wrong ones where the channels do not fill the last vector. */
+/* Depthwise kernels must not add the wrong elements either if the channels do not fill the last vector. */
 Test(convolution_steps, residuals_of_depthwise_convolutions)
 {
     static const int channels[] = {3, 7, 16, 20};

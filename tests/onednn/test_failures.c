@@ -1,7 +1,6 @@
-/* Minutes: 5.  Every call of atled to oneDNN is made to fail in turn: a clean error, or the right result by other
- * means.
+/* Minutes: 5.  Every call of atled to oneDNN fails in turn: a clean error, or the right result by other means.
  *
- * The program has functions of its own under oneDNN's names, which the linker takes before those of the library. */
+ * The program defines functions with oneDNN's names, which the linker takes instead of those of the library. */
 #include <dlfcn.h>
 
 #include "onednn/primitive.h"
@@ -13,7 +12,7 @@ static int64_t calls, failing = -1;
 static dnnl_status_t failure;
 static const char *failed_name;
 
-/* oneDNN calls itself by these names, too; that is none of our business. */
+/* oneDNN also calls itself by these names; those calls do not count. */
 extern char __executable_start, etext;
 static int is_ours(const void *caller)
 {
@@ -28,7 +27,7 @@ static int fails_now(const void *caller, const char *name)
     return 1;
 }
 
-/* name(parameters): the failure if it is due, else what oneDNN's own says of these arguments. */
+/* name(parameters): the failure if it is due, otherwise the result of oneDNN's own function. */
 #define CAN_FAIL(name, parameters, arguments)                                                                          \
     dnnl_status_t name parameters                                                                                      \
     {                                                                                                                  \
@@ -125,13 +124,13 @@ CAN_FAIL(dnnl_primitive_desc_create,
 
 typedef struct net {
     atl_graph *graph;
-    atl_node *image, *outputs[3]; /* probabilities, gradients by image and dense weights */
+    atl_node *image, *outputs[3]; /* probabilities, gradients with respect to image and dense weights */
     atl_tensor *pixels, *expected[3];
     unsigned disabled_passes;
     int bfloat16;
 } net;
 
-/* Windows and strides that our own kernels do not take: all of it is oneDNN's. */
+/* Windows and strides that our own kernels do not support: oneDNN computes all of it. */
 static atl_node *convolved(atl_graph *g, atl_node *x, const char *name, int64_t window, int64_t stride, int64_t groups)
 {
     int64_t in = atl_shape_of(x).size[3];
@@ -152,7 +151,7 @@ static net net_new(unsigned without, int bfloat16)
     atl_node *x = atl_relu(convolved(g, n.image, "strided", 3, 2, 1));
     x = atl_relu(atl_add(convolved(g, x, "residual", 1, 1, 1), x));
     x = atl_tanh(convolved(g, x, "grouped", 3, 1, 2));
-    x = atl_add(x, convolved(g, x, "square", 3, 1, 1)); /* by Winograd's method, unless that is left out */
+    x = atl_add(x, convolved(g, x, "square", 3, 1, 1)); /* by Winograd's algorithm, unless that pass is disabled */
     x = atl_max_pool2d(atl_lrn(x), .window = {3, 3}, .stride = {2, 2});
     x = atl_avg_pool2d(x, .window = {2, 2}, .stride = {2, 2});
     atl_node *weights = atl_variable(g, "dense", ATL_SHAPE(128, CLASSES), atl_glorot());
@@ -201,7 +200,7 @@ static int64_t run_and_keep(net *n)
     return calls - before;
 }
 
-/* What is said when call number `failing` has failed: null if nothing, since the result is right. */
+/* The message after call number `failing` has failed; null if the result is right all the same. */
 static const char *message_of_failure(const net *n)
 {
     const char *message = NULL;
@@ -211,7 +210,7 @@ static const char *message_of_failure(const net *n)
     if (status)
         message = atl_error();
     cr_expect_eq(status, message ? atl_error_status() : ATL_OK, "the status is not that of \"%s\"", message);
-    if (program && message) { /* it was a passing failure: the program is as good as ever */
+    if (program && message) { /* after a temporary failure the program works as before */
         failing = -1;
         cr_expect(atl_run(program, ATL_FEED(n->image, n->pixels)) == ATL_OK, "%s", atl_error());
     }
@@ -224,7 +223,7 @@ static const char *message_of_failure(const net *n)
 static void fail_each_call(unsigned without, int bfloat16, dnnl_status_t how, const char *words)
 {
     net n = net_new(without, bfloat16);
-    run_and_keep(&n); /* what is asked once in the life of the process is known then */
+    run_and_keep(&n); /* queries that a process makes once have been made by then */
     for (int i = 0; i < 3; i++)
         atl_tensor_free(n.expected[i]);
     int64_t count = run_and_keep(&n), done_without = 0;

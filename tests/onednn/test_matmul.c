@@ -1,4 +1,4 @@
-/* Which kernels matrix products run: never oneDNN's reference loops. */
+/* Implementations of matrix products: never oneDNN's reference loops. */
 #include "onednn/onednn.h"
 #include "support.h"
 

@@ -1,4 +1,4 @@
-/* NaN goes through all that oneDNN computes, whatever is done in one step, and in whichever thread it is met. */
+/* NaN passes through everything that oneDNN computes, whatever is fused into a step, and whichever thread meets it. */
 #include <fenv.h>
 
 #include "atled/reference.h"
@@ -12,17 +12,17 @@ static int64_t count_nans(const atl_tensor *t)
     return count;
 }
 
-/* oneDNN's loops for SSE4.1 read whole blocks of eight channels, of the next pixel, too: a NaN there, times a weight of
- * zero, spoils this one. */
+/* oneDNN's loops for SSE4.1 read whole blocks of eight channels, also of the next pixel: a NaN there, times a weight
+ * of zero, makes NaN of this one. */
 static int reads_next_pixel(const atl_tensor *image)
 {
     atl_shape shape = atl_tensor_shape(image);
     return atl_isa_in_use() == ATL_ISA_GENERIC && shape.rank == 4 && shape.size[3] % 8 != 0;
 }
 
-/* The value and the gradient by x (null: none) have NaN where the reference in double has it, with all passes, and
- * without any.  By Winograd's method the NaNs may be more, for it computes some pixels together.  Returns how many
- * the value has. */
+/* The value and the gradient with respect to x (null: none) have NaN where the double reference has NaN, with all
+ * passes, and without any.  Winograd's algorithm may have more NaNs, because it computes several pixels together.
+ * Returns the number of NaNs in the value. */
 static int64_t expect_same_nans(atl_node *x, atl_node *y, atl_node *dx, const atl_tensor *value, const char *what)
 {
     static const unsigned without[] = {ATL_PASS_WINOGRAD, ~0u, 0};
@@ -51,7 +51,7 @@ static int64_t expect_same_nans(atl_node *x, atl_node *y, atl_node *dx, const at
 
 enum { PLACES = 3 };
 
-/* NaN as the first, a middle, and the last element: each is met by another thread. */
+/* NaN as the first, a middle, and the last element: a different thread meets each. */
 static void check(atl_node *x, atl_node *y, int with_gradient, const char *what)
 {
     cr_assert(y, "%s: %s", what, atl_graph_error(atl_graph_of(x)));
@@ -129,8 +129,8 @@ Test(nan_guard, max_pools_and_their_gradients)
             }
 }
 
-/* Where nothing is NaN, a window's gradient goes where it went before, though the step was computed in the other
- * way. */
+/* Where no element is NaN, the gradient of a window goes to the same element as before, although another algorithm
+ * computed the step. */
 Test(nan_guard, what_is_finite_beside_a_nan_is_right)
 {
     atl_graph *g = atl_graph_new();
@@ -159,7 +159,7 @@ Test(nan_guard, what_is_finite_beside_a_nan_is_right)
     atl_graph_free(g);
 }
 
-/* The caller's flag of an invalid operation is as it was. */
+/* The caller's floating-point flag for invalid operations is unchanged. */
 Test(nan_guard, flags_of_the_caller)
 {
     atl_graph *g = atl_graph_new();
@@ -179,7 +179,7 @@ Test(nan_guard, flags_of_the_caller)
     atl_graph_free(g);
 }
 
-/* A batch of NaN stops a training step whatever is fused, and no weight is overwritten. */
+/* A batch of NaN stops a training step whatever is fused, and no weight changes. */
 Test(nan_guard, training_stops)
 {
     for (int fused = 0; fused < 2; fused++) {

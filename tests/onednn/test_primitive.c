@@ -1,4 +1,4 @@
-/* The engine, and oneDNN's failures in words. */
+/* The engine, and messages for oneDNN's failures. */
 #include "onednn/primitive.h"
 
 #include <omp.h>
@@ -56,8 +56,8 @@ Test(primitive, little_is_done_by_one_thread)
     cr_expect_eq(omp_get_max_threads(), before);
 }
 
-/* Convolutions, their gradients, a pool, a softmax and reorders, all small: the loss and the filter's gradient of a
- * program of so many threads. */
+/* Small convolutions, their gradients, a pool, a softmax and reorders: the loss and the filter gradient of a program
+ * with this many threads. */
 static void run_small_steps(int threads, float *loss_out, float *slope_out)
 {
     atl_graph *g = atl_graph_new();

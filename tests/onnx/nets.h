@@ -1,4 +1,4 @@
-/* What the tests of ONNX files share: loading, running, comparing. */
+/* Shared by the tests of ONNX files: loading, running, comparing. */
 #ifndef ATLED_TESTS_ONNX_NETS_H
 #define ATLED_TESTS_ONNX_NETS_H
 

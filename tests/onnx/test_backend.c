@@ -1,7 +1,7 @@
 /* Minutes: 10 */
-/* The tests that ONNX brings along for whoever runs its models (Debian's package libonnx-testdata), at their own
- * tolerance. Each passes, or is refused with a reason; none crashes, none is wrong.  results/onnx.txt has a line for
- * each, of which tests/onnx/table.sh makes docs/onnx.md. */
+/* ONNX's own backend tests (Debian's package libonnx-testdata), at their own tolerance. Each passes, or is rejected
+ * with a reason; none crashes, none is wrong.  results/onnx.txt has a line for each, from which tests/onnx/table.sh
+ * makes docs/onnx.md. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -18,7 +18,7 @@ typedef struct verdict {
     int written, bad_written; /* models that were written, gradient included, and read again; those that then differ */
 } verdict;
 
-/* What disagrees with its own model: not counted as wrong, but it has to be exactly these. */
+/* Tests that disagree with their own model: not counted as wrong, but exactly these must disagree. */
 static const struct {
     const char *test, *why;
 } faulty[] = {{"test_adam_multiple", "its data were made with an epsilon of 0.01, which its model does not say"}};
@@ -31,8 +31,8 @@ static const char *fault_of(const char *name)
     return NULL;
 }
 
-/* Ops whose gradient passes through a rounding as if it were none, and so is not that of what they compute; and one
- * whose data stand on its jump. */
+/* Ops whose gradient passes straight through a rounding, so it is not the derivative of the function; and one whose
+ * test data are at a discontinuity. */
 static int is_straight_through(const atl_onnx_report *report)
 {
     static const char *const op[] = {"QuantizeLinear", "DynamicQuantizeLinear",
@@ -52,7 +52,7 @@ static atl_tensor *read_data(const char *folder, const char *what, int64_t i)
     return atl_read_onnx_tensor(path);
 }
 
-/* bfloat16 numbers stand in the test data as the 16 bits that they have. */
+/* bfloat16 numbers are stored in the test data as 16 bits. */
 static atl_tensor *as_declared(atl_tensor *tensor, atl_onnx_port port)
 {
     if (!tensor || strcmp(port.type, "BFLOAT16") != 0 || atl_tensor_dtype(tensor) != ATL_INT32)
@@ -71,7 +71,7 @@ static int is_close(double a, double b)
     return a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= 1e-7 + 1e-3 * fabs(b);
 }
 
-/* "" if the value is what is expected, else the difference in words. */
+/* "" if the value is as expected, otherwise a text with the difference. */
 static const char *difference(const atl_tensor *value, const atl_tensor *expected, char *text, size_t size)
 {
     char shapes[2][160];
@@ -121,7 +121,7 @@ static const char *run(atl_onnx *net, atl_graph *graph, const char *folder, exam
     return text;
 }
 
-/* Each float output by each float input that it depends on, against central differences in double. */
+/* Each float output with respect to each float input on which it depends, against central differences in double. */
 static void check_gradients(atl_onnx *net, const example *e, const char *name, FILE *report, verdict *v)
 {
     int64_t checked = 0;
@@ -137,7 +137,7 @@ static void check_gradients(atl_onnx *net, const example *e, const char *name, F
                 continue;
             atl_gradient_check check;
             int fine = 0;
-            /* A large step for small derivatives, a small one beside kinks and in steep places. */
+            /* A large step for small derivatives, a small one near kinks and in steep regions. */
             for (int k = 0; k < 2 && !fine; k++) {
                 atl_status status = atl_check_gradient(y, ATL_NODES(x), e->feed, .most = 16, .step = k ? 1e-5 : 1e-3,
                                                        .result_out = &check);
@@ -165,7 +165,7 @@ static int values_of(atl_graph *graph, atl_nodes nodes, const atl_feed *feeds, a
     return *program_out && !atl_run(*program_out, feeds);
 }
 
-/* The outputs, and a gradient if there is one, are written as a model, which is read again: it must compute the
+/* The outputs, and a gradient if there is one, are written as a model and read again; the model must compute the
  * same. */
 static void check_written(atl_onnx *net, atl_graph *graph, const example *e, const char *name, FILE *report, verdict *v)
 {

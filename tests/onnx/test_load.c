@@ -31,10 +31,10 @@ static void check_classifier(const char *name, unsigned disabled, double bound, 
 
 Test(load, mnist_robust) { check_classifier("mnist_robust", ATL_PASS_WINOGRAD, 1e-5, 1e-5); }
 Test(load, cifar10_resnet2b) { check_classifier("cifar10_resnet2b", ATL_PASS_WINOGRAD, 1e-5, 1e-5); }
-/* Its relu6 have kinks: where float and double fall on two sides of one, a gradient differs. */
+/* Its relu6 ops have kinks: if float and double are on different sides of one, a gradient differs. */
 Test(load, efficientnet_lite0) { check_classifier("efficientnet_lite0", ATL_PASS_WINOGRAD, 1e-5, 5e-3); }
 
-/* All outputs that the golden file has, which another runtime computed in float32. */
+/* All outputs in the golden file, which another runtime computed in float32. */
 static void check_outputs(const char *name, const char *const *outputs, double bound)
 {
     char model[96], golden[96];

@@ -35,8 +35,8 @@ static inline double element_in_double(const char *name, double a, double b)
     return op->function ? op->function(a) : op->element(x, NULL);
 }
 
-/* The distance from value to `exact` in units in the last place of a float; infinite where one is NaN and the other is
- * not, where zero has the wrong sign, and where value is infinite in place of a float. */
+/* The distance from value to `exact` in units in the last place of a float; infinite if one is NaN and the other is
+ * not, if a zero has the wrong sign, and if value is infinite but `exact` fits a float. */
 static inline double ulps_between(float value, double exact)
 {
     const float rounded = (float)exact;
@@ -53,7 +53,7 @@ static inline double ulps_between(float value, double exact)
 #define FLOATS(...)  ((const float[]){__VA_ARGS__})
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* Where functions are special: zeros, denormals, whole numbers, the ends of exp and of the floats, inf, NaN. */
+/* Special arguments: zeros, denormals, whole numbers, the limits of exp and of the floats, inf, NaN. */
 static const float special_floats[] = {0,         -0.0f,       1e-45f,     -1e-45f,      1e-38f,     -1e-38f,
                                        0x1p-126f, -0x1p-126f,  0.5f,       -0.5f,        1,          -1,
                                        1.5f,      -1.5f,       2,          -2,           3,          -3,

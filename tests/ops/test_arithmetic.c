@@ -1,4 +1,4 @@
-/* Arithmetic where it is special; the battery has the rest. */
+/* Special cases of arithmetic; the battery has the rest. */
 #include "ops/maps.h"
 
 static atl_graph *g;
@@ -51,7 +51,7 @@ Test(arithmetic, slopes_of_powers_of_zero)
     cr_assert(db[0] == 0 && db[1] == 0 && db[2] == 0, "%g %g %g", db[0], db[1], db[2]);
 }
 
-/* A square near the smallest float must not underflow on its way to the difference. */
+/* A square near the smallest float must not underflow before the difference is computed. */
 Test(arithmetic, tiny_differences_still_choose)
 {
     double da[3], db[3];
@@ -139,7 +139,7 @@ static void expect_everywhere(atl_node *y, double expected)
     atl_program_free(program);
 }
 
-/* x^0 is 1 everywhere, at 0 too. */
+/* x^0 is 1 everywhere, also at 0. */
 Test(arithmetic, the_gradient_of_the_power_0)
 {
     atl_graph *own = atl_graph_new();

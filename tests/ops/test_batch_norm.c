@@ -40,7 +40,7 @@ static void expect_formula(atl_layout layout, atl_shape shape, int with_scale)
         cr_assert_float_eq(element_of(atl_value(program, y), i), expected, 1e-5 * (1 + fabs(expected)), "element %lld",
                            (long long)i);
     }
-    /* All but a product and a sum depends on variables only, and runs once. */
+    /* All but a product and a sum depends only on variables, and is prepacked. */
     atl_step_info step;
     int each_time = 0;
     for (int64_t i = 0; i < atl_program_step_count(program); i++)
@@ -108,7 +108,7 @@ Test(batch_norm, mistakes)
     expect_message("epsilon", ATL_SHAPE(2, 4), ATL_SHAPE(4), -1, ATL_NHWC);
 }
 
-/* The statistics of a batch, whose mean is far from 0: in float, as in double, but for the rounding of the mean. */
+/* The statistics of a batch whose mean is far from 0: float and double agree, except for the rounding of the mean. */
 Test(batch_norm, a_mean_far_above_the_deviation)
 {
     enum { N = 256 };
@@ -123,7 +123,7 @@ Test(batch_norm, a_mean_far_above_the_deviation)
                    *weights = random_tensor(ATL_SHAPE(N, 1), -1, 1);
         const atl_feed feeds[] = {{x, at}, {w, weights}, {NULL, NULL}};
         cr_assert(program, "%s", atl_graph_error(g));
-        /* In float the mean is off by up to 2^-24 of itself, and the deviation is 0.58. */
+        /* In float the error of the mean is up to 2^-24 of the mean, and the deviation is 0.58. */
         assert_like_references(program, wanted, feeds, 1e-6 + 3e-7 * (double)off);
         atl_tensor_free(at);
         atl_tensor_free(weights);
@@ -132,7 +132,7 @@ Test(batch_norm, a_mean_far_above_the_deviation)
     }
 }
 
-/* Whichever row is the outlier. */
+/* For each possible row as the outlier. */
 Test(batch_norm, moments_with_an_outlier)
 {
     enum { N = 10000 };

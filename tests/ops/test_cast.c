@@ -1,4 +1,4 @@
-/* Casts where numbers do not fit; stopped gradients. */
+/* Casts of numbers out of range; stopped gradients. */
 #include "support.h"
 
 static atl_graph *g;

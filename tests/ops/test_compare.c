@@ -1,4 +1,4 @@
-/* Comparisons and choices where numbers are special. */
+/* Comparisons and selections with special values. */
 #include "ops/maps.h"
 
 Test(compare, nan_equals_nothing)
@@ -43,7 +43,7 @@ Test(compare, truth_tables)
     }
 }
 
-/* What is not chosen leaves no trace, even NaN and inf. */
+/* The operand that is not selected has no effect, even if it is NaN or inf. */
 Test(compare, choices_hide_the_other)
 {
     cr_expect_eq(map_of("relu_grad", NAN, -1), 0);
@@ -56,7 +56,8 @@ Test(compare, choices_hide_the_other)
     cr_assert(y[0] == 1 && y[1] == 2 && y[2] == 3);
 }
 
-/* As TensorFlow users know: a slope of inf on the side not taken would give NaN, were it multiplied by a mask. */
+/* A problem known from TensorFlow: an infinite slope on the side that is not selected would give NaN if it were
+ * multiplied by a mask. */
 Test(compare, select_keeps_slopes_finite)
 {
     atl_graph *g = atl_graph_new();

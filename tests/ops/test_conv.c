@@ -1,4 +1,4 @@
-/* Convolution beyond its samples: by hand, on random geometries, and with shapes that become known late. */
+/* Convolution beyond its samples: values computed by hand, random geometries, and shapes that become known late. */
 #include "battery.h"
 #include "values.h"
 
@@ -9,7 +9,7 @@ Test(conv, by_hand)
     atl_graph *g = atl_graph_new();
     EXPECT_VALUES(atl_conv2d(ones(g, ATL_SHAPE(1, 3, 3, 1)), ones(g, ATL_SHAPE(3, 3, 1, 1))), ATL_SHAPE(1, 3, 3, 1), 4,
                   6, 4, 6, 9, 6, 4, 6, 4);
-    /* Of the one pixel of padding, none goes to the top and left. */
+    /* The single pixel of padding is not at the top or left. */
     atl_node *image = atl_add_scalar(counting(g, ATL_SHAPE(1, 4, 4, 1)), 1), *sum = ones(g, ATL_SHAPE(3, 3, 1, 1));
     EXPECT_VALUES(atl_conv2d(image, sum, .stride = {2, 2}), ATL_SHAPE(1, 2, 2, 1), 54, 45, 72, 54);
     EXPECT_VALUES(atl_conv2d(image, sum, .padding = ATL_VALID), ATL_SHAPE(1, 2, 2, 1), 54, 63, 90, 99);
@@ -54,7 +54,7 @@ Test(conv, gradients_by_hand)
 
 static int between(int low, int high) { return low + (int)random_below((uint64_t)(high - low + 1)); }
 
-/* A geometry that may be wrong, of all kinds; in one of `wide` cases with many channels. */
+/* A random geometry, which may be invalid; in one of `wide` cases with many channels. */
 static atl_conv2d_args random_geometry(atl_graph *g, int wide)
 {
     atl_conv2d_args args = {.stride = {between(1, 3), between(1, 3)}, .dilation = {between(1, 2), between(1, 2)}};
@@ -168,7 +168,7 @@ Test(conv, mistakes_of_size)
     atl_graph_free(g);
 }
 
-/* Two residual blocks and all of their gradients, by Winograd's method and directly. */
+/* Two residual blocks and all their gradients, by Winograd's algorithm and directly. */
 Test(conv, winograd_with_residuals_and_filter_gradients)
 {
     atl_graph *g = atl_graph_new();
@@ -179,7 +179,7 @@ Test(conv, winograd_with_residuals_and_filter_gradients)
         atl_node *bias = atl_variable(g, ATL_NAME("b%d", i), ATL_SHAPE(64), atl_normal(0.1f));
         atl_node *inner = atl_softplus(atl_conv2d(h, filter[i]));
         h = atl_add(h, atl_bias_add(atl_conv2d(inner, filter[i + 1]), bias));
-        h = i ? h : atl_relu(atl_add_scalar(h, 20)); /* no relu near 0, where rounding would decide */
+        h = i ? h : atl_relu(atl_add_scalar(h, 20)); /* no relu near 0, where rounding would matter */
     }
     wanted[0] = h;
     atl_nodes by = {5, (atl_node *const[]){image, filter[0], filter[1], filter[2], filter[3]}};

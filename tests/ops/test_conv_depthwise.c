@@ -1,4 +1,5 @@
-/* Gradients by depthwise filters in programs: our own loops where oneDNN's are slower, the same as the reference. */
+/* Gradients of depthwise filters in programs: our own loops where oneDNN's are slower; they agree with the
+ * reference. */
 #include "ops/conv_depthwise.h"
 
 #include "support.h"

@@ -1,4 +1,4 @@
-/* Depthwise and transposed convolution, and those along one dimension: shapes, and what they are equal to. */
+/* Depthwise, transposed and one-dimensional convolutions: shapes, and equal forms. */
 #include "battery.h"
 
 static void expect_equal(atl_graph *g, atl_node *a, atl_node *b, const atl_feed *feeds)

@@ -1,11 +1,11 @@
-/* Convolutions by Winograd's method in programs, in NHWC: the same as directly, and only where it is said to be
- * faster. */
+/* Winograd convolutions in programs, in NHWC: the same result as direct ones, and only where they are faster. */
 #include "ops/conv_winograd.h"
 
 #include "kernels/kernels.h"
 #include "support.h"
 
-/* Two layers with bias, residual and relu, and all gradients. `wanted`: the result, by image, by the filters. */
+/* Two layers with bias, residual and relu, and all gradients. `wanted`: the result, the image gradient, the filter
+ * gradients. */
 static atl_program *compile_layers(atl_graph *g, int64_t taps, unsigned without, atl_node *wanted[4])
 {
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(4, 22, 19, 32)), *filter[2], *h = image;

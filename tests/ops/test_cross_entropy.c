@@ -75,8 +75,7 @@ Test(cross_entropy, the_three_forms_agree)
     atl_graph_free(g);
 }
 
-/* Where the loss is as good as zero its gradient is tiny, and must not be rounded to nothing: a fooling picture would
- * stop. */
+/* If the loss is almost zero its gradient is tiny, and must not be rounded to zero: an attack would stop. */
 Test(cross_entropy, of_a_confident_network_has_a_gradient)
 {
     const float scores[] = {20, 0, -5, 1e4f, -1e4f, -1e4f};
@@ -123,7 +122,7 @@ Test(cross_entropy, unknown_sizes)
     atl_node *loss = atl_sparse_softmax_cross_entropy(x, labels), *dx = atl_gradient(loss, x);
     cr_expect(atl_shape_equal(atl_shape_of(loss), ATL_SHAPE(7)));
     cr_expect(dx);
-    /* The second derivative is made of one_hot, which has to know the classes. */
+    /* The second derivative uses one_hot, which needs the number of classes. */
     cr_expect_null(atl_gradient(atl_sum(atl_square(dx)), x));
     cr_assert_mentions(atl_graph_error(g), "number of classes");
     atl_graph_free(g);

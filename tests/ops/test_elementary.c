@@ -1,4 +1,4 @@
-/* Roots, reciprocals and rounding where they are special; test_vector_math.c has the rest. */
+/* Special cases of roots, reciprocals and rounding; test_vector_math.c has the rest. */
 #include "ops/maps.h"
 
 Test(elementary, rounded_once)

@@ -1,4 +1,4 @@
-/* What holds for the map of every element-wise op. */
+/* Properties of the map of every element-wise op. */
 #include "ops/maps.h"
 
 enum { N = 131 }; /* no multiple of a vector's width */
@@ -9,7 +9,7 @@ typedef struct map_run {
     float input[ATL_MAX_RULES][N];
 } map_run;
 
-/* The op as its first sound sample has it, with numbers from that sample's ranges; 0 if the sample is of another op. */
+/* The op as in its first valid sample, with numbers from that sample's ranges; 0 if the sample is of another op. */
 static int prepare(const atl_op *op, atl_graph *g, map_run *run)
 {
     const atl_sample *s = op->samples;

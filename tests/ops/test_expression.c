@@ -1,4 +1,4 @@
-/* Chains of element-wise ops: broadcasting of every kind, sizes around the block, and trees. */
+/* Fused element-wise expressions: every kind of broadcast, sizes around the block, and trees. */
 #include "support.h"
 
 static const struct {
@@ -93,7 +93,7 @@ Test(expression, a_result_that_nobody_reads_keeps_its_place_while_the_chain_runs
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(4));
     atl_node *r = atl_reverse(x, 0), *s = atl_slice(atl_pad(x, .after = {1}), .begin = {1});
     atl_node *z = atl_neg(s), *a = atl_tanh(r), *b = atl_exp(a), *c = atl_mul(atl_sub(b, a), z);
-    atl_node *mean = atl_mean(b), *late = atl_group(x, a); /* a has to be made, but is read by the chain only */
+    atl_node *mean = atl_mean(b), *late = atl_group(x, a); /* a must be computed, but only the expression reads it */
     atl_tensor *value = random_tensor(ATL_SHAPE(4), -1, 1);
     atl_program *program = atl_compile(g, ATL_NODES(c, mean, late));
     assert_like_references(program, ATL_NODES(c), ATL_FEED(x, value), 1e-6);
@@ -104,7 +104,7 @@ Test(expression, a_result_that_nobody_reads_keeps_its_place_while_the_chain_runs
 
 /* ---- sums in the same pass --------------------------------------------------------------------------------------- */
 
-/* Over axes first to last of x: short and long runs, one and several tiles, pieces for several threads. */
+/* Over axes first to last of x: short and long runs, one and several tiles, shares for several threads. */
 static const struct {
     atl_shape x, y; /* y broadcasts to x */
     int axes, axis[ATL_MAX_RANK];
@@ -179,7 +179,7 @@ Test(expression, sums_are_made_in_the_same_pass)
             }
 }
 
-/* A sum that is read by what it would have to be made with stays on its own: two passes, not one. */
+/* A sum that an op of the same expression reads stays separate: two passes, not one. */
 Test(expression, what_needs_a_sum_comes_after_it)
 {
     atl_graph *g = atl_graph_new();

@@ -23,7 +23,7 @@ Test(loss, mean_squared_error_and_l2_loss_are_their_formulas)
     atl_graph_free(g);
 }
 
-/* [4] against [4, 1] would compare everything with everything, quietly. */
+/* [4] against [4, 1] would silently compare every element with every other. */
 Test(loss, mean_squared_error_does_not_broadcast)
 {
     atl_graph *g = atl_graph_new();

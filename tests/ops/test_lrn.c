@@ -9,7 +9,7 @@ typedef struct lrn_case {
     float bias, alpha, beta;
 } lrn_case;
 
-/* Channels fill vectors, a window is no wider than one, and the exponent needs roots only. */
+/* Channels fill vectors, a window is no wider than a vector, and the exponent needs only square roots. */
 static int fits_vectors(const lrn_case *c)
 {
     int64_t vector = atl_kernels->vector, channels = c->size[3];
@@ -101,7 +101,7 @@ Test(lrn, defaults_are_those_of_tensorflow)
     atl_graph_free(g);
 }
 
-/* After a relu the gradient is gated in the same pass; not if it is wanted itself, too. */
+/* After a relu the same pass applies the relu's gradient; not if the gradient before it is an output, too. */
 Test(lrn, gradient_takes_the_gate_of_a_relu_in)
 {
     char text[600];

@@ -1,4 +1,4 @@
-/* Matrix products beyond their samples: by hand, every way in which they are computed, and what is said of mistakes. */
+/* Matrix products beyond their samples: by hand, with every implementation, and messages for errors. */
 #include "battery.h"
 #include "values.h"
 
@@ -99,7 +99,7 @@ Test(matmul, random_sizes)
     }
 }
 
-/* Bias and relu, taken in by the product: the same with and without, in each way of computing it. */
+/* Bias and relu in the product: the same with and without, for each implementation. */
 Test(matmul, bias_and_relu)
 {
     static const int64_t sizes[][3] = {{3, 5, 7},     {2, 300, 400}, {300, 200, 1},
@@ -166,7 +166,7 @@ Test(matmul, unknown_batch)
     atl_graph_free(g);
 }
 
-/* The question people ask: where does 40 come from? */
+/* A frequent question: where does 40 come from? */
 Test(matmul, says_where_a_wrong_size_comes_from)
 {
     atl_graph *g = atl_graph_new();

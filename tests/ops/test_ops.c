@@ -1,4 +1,4 @@
-/* The table of ops, and what the files of ops share. */
+/* The table of ops, and functions shared by the files of ops. */
 #include "support.h"
 
 #include <ctype.h>

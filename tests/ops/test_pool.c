@@ -1,4 +1,4 @@
-/* Pooling beyond its samples: ties, borders, and the several ways in which it is computed. */
+/* Pooling beyond its samples: ties, borders, and its implementations. */
 #include "battery.h"
 #include "graph/graph.h"
 
@@ -63,7 +63,8 @@ static atl_tensor *tied_image(atl_shape shape)
 
 #define POOL(...) ((atl_pool2d_args){__VA_ARGS__})
 
-/* The reference takes the first in row order: so must the kernel (small images), and steps with a workspace (large ones). */
+/* The reference takes the first in row order: the kernel (small images) and steps with a workspace (large ones) must do
+ * the same. */
 Test(pool, at_a_tie_the_first_in_row_order_gets_the_gradient)
 {
     const atl_shape shapes[] = {ATL_SHAPE(2, 5, 6, 3), ATL_SHAPE(3, 33, 34, 5), ATL_SHAPE(2, 31, 32, 32),
@@ -110,7 +111,7 @@ Test(pool, of_an_even_image_every_window_gives_its_gradient_to_its_first_pixel)
     free_pooling(&p);
 }
 
-/* Any padding that took part would win against -9..-1, and would pull a mean towards 0. */
+/* Padding would be larger than -9..-1, and would pull a mean towards 0, if it took part. */
 Test(pool, padding_never_wins_and_never_counts)
 {
     const atl_shape shapes[] = {ATL_SHAPE(2, 4, 5, 2), ATL_SHAPE(2, 32, 33, 16), ATL_SHAPE(1, 40, 39, 17)};
@@ -185,8 +186,8 @@ static const atl_node *node_of_op(const atl_graph *graph, const char *op)
     return NULL;
 }
 
-/* The gradient from the positions that the pooling keeps, and the one that the op's kernel finds by looking at x again,
- * are the same bits where windows do not overlap. */
+/* The gradient from the positions that the pooling stores, and that of the op's kernel, which finds them in x, have the
+ * same bits if windows do not overlap. */
 static void compare_with_kernel(int64_t channels, const char *implementation)
 {
     pooling p = new_pooling(LARGEST, tied_image(ATL_SHAPE(2, 32, 31, channels)), POOL(.window = {2, 3}));
@@ -225,7 +226,7 @@ Test(pool, nchw_is_nhwc_transposed)
     atl_graph_free(g);
 }
 
-/* Hessian of sum(max(x)^2): picks by position, twice. On an image that is large enough for oneDNN. */
+/* Hessian of sum(max(x)^2): selects by position, twice.  On an image that is large enough for oneDNN. */
 Test(pool, second_derivatives_of_a_large_image)
 {
     char text[600];
@@ -245,7 +246,7 @@ Test(pool, second_derivatives_of_a_large_image)
     atl_graph_free(g);
 }
 
-/* Between convolutions that want their images in blocks of channels, pooling and its workspace lie in blocks, too. */
+/* Between convolutions in blocked layouts, pooling and its workspace are blocked, too. */
 Test(pool, between_convolutions_in_blocks)
 {
     atl_graph *g = atl_graph_new();
@@ -276,7 +277,7 @@ Test(pool, unknown_sizes_flow_through)
     atl_graph_free(g);
 }
 
-/* A relu before a max-pool: its gradient is gated where there are fewer elements, and with the same bits. */
+/* A relu before a max-pool: its gradient is applied where there are fewer elements, with the same bits. */
 Test(pool, the_gradient_of_a_relu_is_gated_before_it_is_spread)
 {
     atl_graph *g = atl_graph_new();
@@ -303,7 +304,7 @@ Test(pool, the_gradient_of_a_relu_is_gated_before_it_is_spread)
     atl_graph_free(g);
 }
 
-/* A bias before a pool: the sum of the spread gradient is that of what is spread. */
+/* A bias before a pool: the sum of the pool's gradient is that of the pooled gradient. */
 Test(pool, the_sum_of_a_gradient_is_taken_before_it_is_spread)
 {
     char text[600];

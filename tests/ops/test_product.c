@@ -16,7 +16,7 @@ Test(product, of_the_others_along_axes)
     EXPECT_VALUES(atl_product_of_others(x, 0), ATL_SHAPE(2, 3), 1, 1, 1, 1, 1, 1);
 }
 
-/* x0 x1 x2 x3: each derivative by another factor takes that factor away. */
+/* x0 x1 x2 x3: each derivative with respect to another factor removes that factor. */
 Test(product, every_order_is_exact)
 {
     atl_node *x = FLOATS(g, ATL_SHAPE(4), 2, 3, 5, 7), *y = atl_reduce_prod(x);

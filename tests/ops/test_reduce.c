@@ -86,7 +86,7 @@ Test(reduce, refuses_integers)
                    "atl_cast");
 }
 
-/* The softmax, however large the x are: the value is then rounded by more than the gradient can bear. */
+/* The softmax for large x: the rounding of the value is then larger than the tolerance of the gradient. */
 Test(reduce, the_gradient_of_log_sum_exp_of_large_numbers)
 {
     static const float sizes[] = {1, 1e5f, 1e7f, 1e10f, 1e30f};

@@ -62,7 +62,7 @@ Test(resize, of_many_photos)
     atl_graph_free(g);
 }
 
-/* What a resize needs is made when it is run. */
+/* The tables of a resize are computed at run time. */
 Test(resize, building_takes_nothing)
 {
     atl_graph *g = atl_graph_new();

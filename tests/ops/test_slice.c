@@ -76,7 +76,7 @@ Test(slice, the_whole_costs_nothing)
     atl_program_free(program);
 }
 
-/* A stride that is larger than the dimension takes one element, however large it is, alone and after another one. */
+/* A stride larger than the dimension takes one element, however large it is, alone and after another slice. */
 Test(slice, huge_strides)
 {
     atl_graph *graph = atl_graph_new();

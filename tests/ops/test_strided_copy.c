@@ -1,11 +1,11 @@
-/* Fast strided copies against plain ones, on random walks. */
+/* Fast strided copies against plain ones, with random descriptors. */
 #include "support.h"
 
 #include "ops/strided_copy.h"
 
 enum { MOST = 1 << 20 };
 
-/* A walk over dense arrays whose dimensions are in random order, some of them reversed, repeated, or cut short. */
+/* A copy over dense arrays whose dimensions are in random order, some of them reversed, repeated, or cut short. */
 static atl_strided_copy random_walk(int64_t *to_count, int64_t *from_count)
 {
     atl_strided_copy desc = {.rank = (int)random_below(5)};

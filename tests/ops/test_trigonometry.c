@@ -1,4 +1,4 @@
-/* Circle functions of far numbers; test_vector_math.c has the near ones. */
+/* Trigonometric functions of large numbers; test_vector_math.c has the small ones. */
 #include "ops/maps.h"
 
 #include "kernels/vector_math.h"
@@ -20,7 +20,7 @@ Test(trigonometry, far_numbers_among_near_ones)
     }
 }
 
-/* A number gives the same bits whoever its neighbours are. */
+/* The result for a number does not depend on its neighbours. */
 Test(trigonometry, neighbours_do_not_matter)
 {
     for (size_t o = 0; o < COUNT(ops); o++)

@@ -1,4 +1,4 @@
-/* Sliding windows: sizes and padding against counting, and what cannot be. */
+/* Sliding windows: sizes and padding compared with counting, and invalid ones. */
 #include "ops/window.h"
 
 #include "support.h"

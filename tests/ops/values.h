@@ -1,4 +1,4 @@
-/* For tests of ops: constants written out, and what a node's value must be. */
+/* For tests of ops: constants from literals, and assertions about a node's value. */
 #ifndef ATLED_TESTS_OPS_VALUES_H
 #define ATLED_TESTS_OPS_VALUES_H
 
@@ -34,7 +34,7 @@ static inline atl_node *ints_of(atl_graph *graph, atl_shape shape, const int32_t
 #define FLOATS(graph, shape, ...) floats_of((graph), (shape), (const float[]){__VA_ARGS__})
 #define INTS(graph, shape, ...)   ints_of((graph), (shape), (const int32_t[]){__VA_ARGS__})
 
-/* The node, run by a program and by the references, has this shape and these elements, as near as floats can be. */
+/* The node, run by a program and by the references, has this shape and these elements, within float rounding. */
 static inline void expect_values(atl_node *y, atl_shape shape, const double *expected)
 {
     char text[2][160];
@@ -66,7 +66,7 @@ static inline void expect_shape(const atl_node *y, atl_shape shape)
               atl_shape_text(atl_shape_of(y), text[0], sizeof text[0]), atl_shape_text(shape, text[1], sizeof text[1]));
 }
 
-/* The builder refused, and its message has all of this. */
+/* The builder failed, and its message contains all of this. */
 #define EXPECT_REFUSED(graph, node, ...)                                                                               \
     do {                                                                                                               \
         cr_assert_null(node);                                                                                          \

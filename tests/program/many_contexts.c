@@ -1,13 +1,14 @@
-/* One program, run by several threads at once, each with a state of its own.  A plain program, since Criterion cannot
- * be run under the thread sanitizer: `./setup.sh test` builds it so, with one OpenMP thread a run, because the
- * sanitizer does not see how OpenMP's threads wait for each other.  Exit code 0: all values were right. */
+/* One program, run by several threads at once, each with a context of its own.  Not a Criterion test, because
+ * Criterion cannot run under the thread sanitizer: `./setup.sh test` builds it with that sanitizer, and with one
+ * OpenMP thread per run, because the sanitizer does not understand how OpenMP's threads wait for each other.  Exit
+ * code 0: all values were right. */
 #include <pthread.h>
 
 #include "nets.h"
 #include "compiler/plan/plan.h"
 
-/* More workers than processors, more batch sizes than plans are kept: plans are made, found and dropped while others
- * run. */
+/* More workers than processors, and more batch sizes than plans are kept: plans are made, found and dropped while
+ * others run. */
 enum { WORKERS = 4, BATCHES = 11, RUNS = 22, KEPT = 8 /* program.c: KEPT_PLANS */ };
 
 static int failures;
@@ -48,7 +49,7 @@ static void run_batch(worker *w, atl_context *context, int64_t batch)
     snprintf(w->message, sizeof w->message, "batch %d: %s", (int)batch, status ? atl_error() : "a wrong value");
 }
 
-/* Messages name nodes, which get their names when somebody asks. */
+/* Messages contain names of nodes, which are made when first asked for. */
 static void make_mistakes(worker *w, atl_context *context)
 {
     w->wrong += atl_context_run(context, ATL_NO_FEEDS) == ATL_OK || !strstr(atl_error(), "'image'");
@@ -68,7 +69,7 @@ static void *work(void *of)
     return NULL;
 }
 
-/* What a program of one thread says of every batch. */
+/* The values of a program with one thread for every batch. */
 static void expect(const small_net *net, atl_tensor **pixels, atl_tensor **expected)
 {
     atl_program *program = atl_compile(net->graph, ATL_NODES(net->by_image), .threads = 1);
@@ -114,7 +115,7 @@ typedef struct starter {
     atl_program *program;
     const small_net *net;
     const atl_tensor *pixels;
-    const atl_node *nameless; /* nobody has asked for its name yet; not wanted */
+    const atl_node *nameless; /* nobody has asked for its name yet; not an output */
     atl_tensor *result;
     int named;
 } starter;
@@ -161,7 +162,7 @@ static void what_is_made_once_is_made_for_all(void)
 
 enum { SIDE = 64, GRAPHS = 40 };
 
-/* Each thread has a program of its own, and all programs the same variable, which none has read before. */
+/* Each thread has a program of its own; all programs use the same variable, which none has read before. */
 typedef struct sharer {
     atl_program *program;
     const atl_node *x, *y, *stranger;

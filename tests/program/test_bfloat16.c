@@ -1,8 +1,8 @@
-/* Operands of products rounded to bfloat16: near the float32 result, where the processor has it; else the same.
- * Without Winograd's method, which is float32 and now and then faster. */
+/* Operands of products rounded to bfloat16: near the float32 result if the processor has it; otherwise equal.
+ * Without Winograd's algorithm, which is float32 and sometimes faster. */
 #include "nets.h"
 
-/* How many steps of the program say "bf16", in implementation or layout. */
+/* The number of steps of the program with "bf16" in implementation or layout. */
 static int rounded_steps(const atl_program *program)
 {
     int count = 0;
@@ -14,7 +14,7 @@ static int rounded_steps(const atl_program *program)
     return count;
 }
 
-/* Compares a program with bfloat16 with one without, for all wanted nodes. */
+/* Compares all outputs of a program with bfloat16 with those of one without. */
 static void assert_near(atl_nodes wanted, const atl_feed *feeds, int expect_rounding, double bound)
 {
     atl_program *exact = atl_compile_with(&(atl_compile_args){.outputs = wanted, .disabled_passes = ATL_PASS_WINOGRAD}),
@@ -38,7 +38,7 @@ static void assert_near(atl_nodes wanted, const atl_feed *feeds, int expect_roun
 }
 #define ASSERT_NEAR(rounding, feeds, ...) assert_near(ATL_NODES(__VA_ARGS__), feeds, rounding, 0.02)
 
-/* A convolution by name of the window and stride, with all its gradients. */
+/* A convolution with this window and stride, with all its gradients. */
 static void assert_convolution_near(int64_t channels, int64_t window, int64_t stride, int rounding)
 {
     atl_graph *g = atl_graph_new();
@@ -60,7 +60,7 @@ Test(bfloat16, little_work_stays_exact) { assert_convolution_near(48, 1, 2, 0); 
 Test(bfloat16, first_layer_stays_exact) { assert_convolution_near(3, 3, 1, 0); }
 Test(bfloat16, odd_channels_stay_exact) { assert_convolution_near(20, 3, 1, 0); }
 
-/* Rounded are those that are then faster than by Winograd's method in float32, and no others. */
+/* Only convolutions that are then faster than Winograd's algorithm in float32 are rounded. */
 static int64_t rounded_in(int64_t batch, int64_t size, int64_t in, int64_t out)
 {
     atl_graph *g = atl_graph_new();
@@ -123,8 +123,8 @@ static void assert_product_stays_exact(int64_t rows, int64_t depth, int64_t colu
 Test(bfloat16, products_of_few_rows_stay_exact) { assert_product_stays_exact(4, 130, 700); }
 Test(bfloat16, small_products_stay_exact) { assert_product_stays_exact(65, 130, 70); }
 
-/* Residuals, batch norm in the filters, pools: a whole net, where the roundings add up, and some relus close that were
- * open. */
+/* Residuals, batch norm in the filters, pools: a whole network, in which roundings add up, and some relus change
+ * sides. */
 Test(bfloat16, a_net)
 {
     small_net net = small_net_new(4, 32);

@@ -1,4 +1,4 @@
-/* Feeds that lie in memory which the run writes: a program's own values, and variables that it assigns. */
+/* Feeds in memory that the run writes: a program's own values, and variables that it assigns. */
 #include "support.h"
 
 #include "graph/memory.h"
@@ -12,7 +12,7 @@ typedef struct recurrence {
     atl_node *state, *next, *again;
 } recurrence;
 
-/* A state and the next one, large enough to take several places in the arena. */
+/* A state and the next one, large enough to take several buffers in the arena. */
 static recurrence recurrence_new(int64_t rows)
 {
     recurrence r = {.graph = atl_graph_new()};
@@ -41,7 +41,7 @@ static void compare_fed_back(unsigned disabled, int64_t rows, int64_t fed_rows)
         atl_tensor_free(state);
         state = atl_tensor_copy(atl_value(apart, r.next));
         fed = run % 2 ? atl_value(own, r.next) : atl_tensor_copy(atl_value(own, r.next));
-        if (!(run % 2)) { /* and now and then what was fed, which the program gives back */
+        if (!(run % 2)) { /* and sometimes the feed itself, which is an output of the program */
             atl_tensor *copy = (atl_tensor *)fed;
             cr_assert_eq(atl_run(own, ATL_FEED(r.state, copy)), ATL_OK);
             atl_tensor_free(copy);
@@ -85,7 +85,7 @@ Test(fed_copies, a_value_of_another_shape)
     atl_graph_free(g);
 }
 
-/* The value of what depends on variables only lies in memory that a run writes after one has changed. */
+/* The value of a node that depends only on variables is in memory that a run writes after a variable has changed. */
 Test(fed_copies, a_prepacked_value)
 {
     atl_graph *g = atl_graph_new();
@@ -104,7 +104,7 @@ Test(fed_copies, a_prepacked_value)
 
 /* ---- variables --------------------------------------------------------------------------------------------------- */
 
-/* a becomes 2 x and b exp(3 x), where x is a as it was; a view of the middle of a is a as well. */
+/* a becomes 2 x and b exp(3 x), where x is the old a; a view of a part of a counts as a. */
 static void assign_fed_variable(unsigned disabled)
 {
     atl_graph *g = atl_graph_new();
@@ -153,7 +153,7 @@ Test(fed_copies, a_fetched_input_outlives_the_feed)
     atl_graph_free(g);
 }
 
-/* What is fetched is from before the run's assignments, by whatever way, and stays when the variable changes. */
+/* Fetched values are from before the run's assignments, in all ways of fetching, and stay when the variable changes. */
 Test(fed_copies, a_fetched_variable_is_as_the_run_has_read_it)
 {
     for (int k = -1; k < 12; k++) {

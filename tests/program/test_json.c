@@ -1,4 +1,4 @@
-/* JSON whatever the locale and the bytes of a name. */
+/* JSON, for any locale and any bytes in a name. */
 #include "program/json.h"
 
 #include "json.h"
@@ -31,7 +31,7 @@ Test(json, escapes)
     cr_expect_str_eq(written_text("\xc3\xa4\xe2\x82\xac"), "\"\xc3\xa4\xe2\x82\xac\"");
 }
 
-/* A byte that begins no character, one that goes on with none, a character that is cut, one written too long. */
+/* A byte that begins no character, a stray continuation byte, a truncated character, an overlong one. */
 Test(json, bytes_that_are_not_utf8)
 {
     cr_expect_str_eq(written_text("a\xff"), "\"a\\ufffd\"");

@@ -1,4 +1,4 @@
-/* Programs: feeds and fetches, unknown batches, states, variables that change, and runs that allocate nothing. */
+/* Programs: feeds and outputs, unknown batches, contexts, changing variables, and runs that allocate nothing. */
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "lowering/lowering.h"
@@ -55,7 +55,7 @@ Test(program, the_shapes_used_last_are_kept)
     for (int64_t batch = 1; batch <= KEPT; batch++)
         cr_assert(!is_kept(program, net.image, batch));
     cr_assert(is_kept(program, net.image, 1));
-    for (int64_t batch = KEPT + 1; batch <= KEPT + 3; batch++) /* 2, 3 and 4 go, each for one that comes */
+    for (int64_t batch = KEPT + 1; batch <= KEPT + 3; batch++) /* 2, 3 and 4 are dropped, each for a new one */
         cr_assert(!is_kept(program, net.image, batch));
     for (int64_t batch = KEPT + 3; batch > 4; batch--)
         cr_expect(is_kept(program, net.image, batch), "batch %d", (int)batch);
@@ -181,7 +181,7 @@ Test(mistakes, fetch_of_what_is_not_wanted)
     cr_assert_null(atl_value(program, image));
     cr_assert_mentions(atl_error(), "not an output of this program");
 }
-/* It is the run's error that has to be read. */
+/* The message is that of the run. */
 Test(mistakes, fetch_after_a_failed_run)
 {
     atl_tensor *good = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(2, 4)),

@@ -1,4 +1,4 @@
-/* What a program says about itself. */
+/* A program's description of itself. */
 #include "json.h"
 #include "nets.h"
 
@@ -43,7 +43,7 @@ Test(report, profile_as_table_and_json)
     atl_graph_free(net.graph);
 }
 
-/* Names come from users; a machine of no peak and steps of no time must not give what is no JSON number. */
+/* Names come from users; a peak of 0 and steps of no time must not produce invalid JSON. */
 Test(report, any_profile_is_json)
 {
     cr_assert(is_json(" {\"a\": [1, -0.5e+3, true, {}, []], \"b\\\"\": \"\\u00e9\"}\n") && !is_json("[1, nan]") &&

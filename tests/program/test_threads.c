@@ -1,4 +1,4 @@
-/* Threads that share one run, and states that share one program. */
+/* Threads that share one run, and contexts that share one program. */
 #include <omp.h>
 
 #include "nets.h"
@@ -28,7 +28,7 @@ static atl_tensor *results_with(const small_net *net, const atl_tensor *pixels, 
 
 Test(threads, the_same_number_gives_the_same_bits)
 {
-    small_net net = small_net_new(5, 32); /* large enough for loops to be shared */
+    small_net net = small_net_new(5, 32); /* large enough for loops to be divided */
     atl_tensor *pixels = random_tensor(ATL_SHAPE(5, 32, 32, 3), -1, 1), *of[4] = {0};
     for (int threads = 1; threads <= 3; threads++) {
         atl_tensor *first = results_with(&net, pixels, threads), *second = results_with(&net, pixels, threads);
@@ -44,7 +44,7 @@ Test(threads, the_same_number_gives_the_same_bits)
     atl_graph_free(net.graph);
 }
 
-/* A user's op that tells how many threads its loops would have. */
+/* A user's op that reports the number of threads that its loops would use. */
 static void count_threads(const atl_node *y, const void *const *x, void *result)
 {
     (void)y;
@@ -66,7 +66,7 @@ Test(threads, a_run_has_its_own_and_leaves_the_callers)
     cr_assert_eq(atl_run(three, ATL_FEED(x, value)), ATL_OK);
     cr_assert_eq(omp_get_max_threads(), before);
     cr_assert_eq(atl_scalar_of(three, y), 3);
-    omp_set_num_threads(before + 1); /* comes too late for a program that is compiled */
+    omp_set_num_threads(before + 1); /* has no effect on a compiled program */
     cr_assert_eq(atl_run(all, ATL_FEED(x, value)), ATL_OK);
     cr_assert_eq(atl_scalar_of(all, y), (float)before);
     cr_assert_eq(atl_program_threads(all), before);
@@ -90,7 +90,7 @@ Test(threads, numbers_of_no_sense_are_refused)
     atl_graph_free(g);
 }
 
-/* oneDNN would compute a part only, and say nothing. */
+/* oneDNN would silently compute only a part. */
 Test(threads, a_parallel_region_has_one_thread_only)
 {
     atl_graph *g = atl_graph_new();
@@ -116,7 +116,7 @@ Test(threads, a_parallel_region_has_one_thread_only)
 
 /* ---- many states: see also many_contexts.c, where they run at once ----------------------------------------------- */
 
-/* Every state may hold other shapes than all the others: that is no reason to fail. */
+/* Every context may use other shapes than all others: that is not an error. */
 Test(threads, more_states_than_plans_are_kept)
 {
     enum { CONTEXTS = 12 };
@@ -143,7 +143,7 @@ Test(threads, more_states_than_plans_are_kept)
     atl_graph_free(net.graph);
 }
 
-/* A program sets the number of threads, and that there are really so many; the caller's own settings come back. */
+/* A program sets the number of threads, and really uses so many; afterwards the caller's setting is restored. */
 Test(threads, the_settings_of_the_caller_stay)
 {
     small_net net = small_net_new(1, 8);

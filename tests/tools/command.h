@@ -89,7 +89,7 @@ static inline command_run run_command(const char *const *words)
 #define NEEDS_CAIRO() cr_skip_test("atled was built without cairo")
 #endif
 
-/* Refused with this exit code, in words among which these are. */
+/* The command fails with this exit code, and its message contains these words. */
 #define cr_assert_refused(code, text, ...)                                                                             \
     do {                                                                                                               \
         command_run refused_ = RUN(__VA_ARGS__);                                                                       \

@@ -1,8 +1,8 @@
-/* Each allocation that a command of atled makes fails in turn, one in each run: the command ends with 4 and says that
- * memory ran out, or does without it and gives the same result; what was there before is not lost.
+/* Each allocation of a command of atled fails in turn, one per run: the command exits with 4 and says that memory ran
+ * out, or does without it and gives the same result; existing files are not lost.
  *
- * The commands are called here as main calls them, and the linker puts the functions below in the place of the
- * allocator's, in the library and in the tools. */
+ * The commands are called here as main calls them; the linker replaces the allocator's functions by those below, in
+ * the library and in the tools. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -61,7 +61,7 @@ static void give_back(int stream, int before)
     close(before);
 }
 
-/* Runs it with that allocation failing (-1: none), its words going to the files. */
+/* Runs it with that allocation failing (-1: none); its output goes to the files. */
 static int call(subcommand *run, const char *const *words, long failing)
 {
     char *argv[32] = {0};
@@ -80,7 +80,7 @@ static int call(subcommand *run, const char *const *words, long failing)
     return code;
 }
 
-/* The bytes of a small file; the caller frees them.  Null if it is not there. */
+/* The bytes of a small file; the caller frees them.  Null if it does not exist. */
 static char *bytes_of(const char *path, size_t *size_out)
 {
     FILE *file = fopen(path, "rb");
@@ -106,7 +106,7 @@ static void make_precious(const char *path)
     cr_assert(file && fputs("precious", file) >= 0 && fclose(file) == 0);
 }
 
-/* A command, and the file that it writes; null: what it prints counts. */
+/* A command, and the file that it writes; null: compare its output. */
 typedef struct job {
     subcommand *run;
     const char *words[24];
@@ -117,7 +117,7 @@ typedef struct job {
     long most_runs; /* of a slow command; 0: as many as it has allocations */
 } job;
 
-/* Of what the command said on stderr. */
+/* True if the command's stderr contains this. */
 static void first_words(char *text, size_t size)
 {
     FILE *file = fopen(scratch_file("stderr"), "rb");
@@ -126,7 +126,7 @@ static void first_words(char *text, size_t size)
     fclose(file);
 }
 
-/* Whether everything can be read in it. */
+/* True if every entry can be read. */
 static int is_whole(const char *path)
 {
     atl_npz *npz = atl_npz_open(path);
@@ -149,7 +149,7 @@ static void fail_each(const job *j)
 #endif
     const char *result = j->result ? j->result : scratch_file("stdout");
     cr_assert_eq(call(j->run, j->words, -1), j->code);
-    cr_assert_eq(call(j->run, j->words, -1), j->code); /* what is made once for the process is there now */
+    cr_assert_eq(call(j->run, j->words, -1), j->code); /* everything that a process initialises once exists now */
     long needed = atomic_load(&made), most = j->most_runs ? j->most_runs : MOST_RUNS, apart = needed / most + 1;
     size_t size;
     char *wanted = bytes_of(result, &size);

@@ -1,4 +1,4 @@
-/* A data set for tests of the command: small grey pictures of three classes, told apart by which third of the picture
+/* A data set for tests of the command: small grey images of three classes; the class is the third of the image that
  * is bright. */
 #ifndef ATLED_TESTS_TOOLS_FEW_PICTURES_H
 #define ATLED_TESTS_TOOLS_FEW_PICTURES_H

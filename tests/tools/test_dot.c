@@ -3,7 +3,7 @@
 
 #include "config.h"
 
-/* Graphviz's own command takes the file without a word. */
+/* Graphviz's own command accepts the file without a message. */
 static void check_accepted(const char *path)
 {
     const char *const argv[] = {"dot", "-Tcanon", path, NULL};

@@ -1,4 +1,4 @@
-/* Minutes: 2.  atled eval against a count of our own, and the networks that ship. */
+/* Minutes: 2.  atled eval compared with a count by the test, and the bundled networks. */
 #include "command.h"
 
 #include <sys/stat.h>
@@ -13,7 +13,7 @@ static const char *write_data(const atl_tensor *images, const atl_tensor *labels
     return path;
 }
 
-/* The scores of a network of random weights, which go to a file. */
+/* The scores of a network with random weights, which are written to a file. */
 static atl_tensor *scores_of(const atl_tensor *images, const char *weights)
 {
     atl_graph *g = atl_graph_new();
@@ -29,7 +29,7 @@ static atl_tensor *scores_of(const atl_tensor *images, const char *weights)
     return result;
 }
 
-/* Accuracy, top-5, cross entropy and the confusion matrix, whose rows are what it is. */
+/* Accuracy, top-5, cross entropy and the confusion matrix, whose rows are the true classes. */
 Test(eval, counts_what_is_right)
 {
     const char *weights = scratch_file("weights.npz");
@@ -52,7 +52,7 @@ Test(eval, counts_what_is_right)
         taken[label][best]++;
         loss += log(sum) / IMAGES;
     }
-    cr_assert(right < among_five && among_five < IMAGES); /* or nothing would be told apart */
+    cr_assert(right < among_five && among_five < IMAGES); /* otherwise no two classes would differ */
     command_run run = RUN("eval", "-m", "mlp", "-w", weights, "-d", data, "-b", "10", "--confusion");
     cr_assert_code(run, 0);
     char line[200];
@@ -113,8 +113,8 @@ Test(shipped, digits_are_recognised, .timeout = 120)
 
 static int ascending(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
-/* Ten pictures of noise, each seen as its class with 0.99 in the written file, in 200 steps at most and 40 in the
- * median. */
+/* Ten images of noise, each classified as its target with 0.99 in the written file, in 200 iterations at most and 40
+ * in the median. */
 Test(shipped, is_fooled_for_all_ten_classes, .timeout = 120)
 {
     command_run run = RUN("fool", "-t", "all", "-q", "--seed", "1", "--steps", "200", "-o", scratch_file("all.png"));
@@ -128,7 +128,7 @@ Test(shipped, is_fooled_for_all_ten_classes, .timeout = 120)
     cr_assert(steps[9] <= 200 && steps[5] <= 40, "%s", run.out);
 }
 
-/* What cannot be had is told before the work. */
+/* Impossible requests are reported before the work. */
 Test(shipped, what_is_not_there_is_told)
 {
     cr_assert_refused(2, "no weights for vgg16 come with atled: give --weights", "fool", "-m", "vgg16", "-t", "3");

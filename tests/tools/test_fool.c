@@ -172,7 +172,7 @@ Test(atled_fool, asks_whether_the_weights_were_loaded_when_every_class_is_equal)
     cr_assert_refused(1, "weights been loaded", "fool", "-m", "cifar10", "-w", weights, "-t", "3", "-o", out);
 }
 
-/* An interrupt after the first step was told; the best is written. */
+/* An interrupt after the first iteration was reported; the best image is written. */
 Test(atled_fool, keeps_the_best_when_interrupted, .timeout = 120)
 {
     const char *weights = random_weights("weights.npz", 4), *out = scratch_file("x.png");
@@ -190,7 +190,7 @@ Test(atled_fool, keeps_the_best_when_interrupted, .timeout = 120)
     cr_assert_mentions(whole_file(err), "stopped after");
 }
 
-/* On a terminal: one line, drawn over. */
+/* On a terminal: one line, which is redrawn. */
 Test(atled_fool, draws_one_line_again_and_again_on_a_terminal, .timeout = 120)
 {
     const char *weights = random_weights("weights.npz", 4), *out = scratch_file("x.png");
@@ -290,7 +290,7 @@ Test(atled_fool, help_names_every_option)
         cr_assert_mentions(run.out, words[i]);
 }
 
-/* The same options of compiling as the other commands have. */
+/* The same options for compiling as the other commands have. */
 Test(atled_fool, is_compiled_as_one_likes, .timeout = 120)
 {
     const char *weights = random_weights("weights.npz", 4), *out = scratch_file("out.png"),

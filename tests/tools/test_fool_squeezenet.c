@@ -1,7 +1,7 @@
 #include "command.h"
 
-/* What the README promises, by the commands that it gives.  Minutes: 15.
- * Plain only: the code that the sanitizers look at here is looked at by test_fool.c, on a small network. */
+/* The README's commands and the results that it promises.  Minutes: 15. Plain only: test_fool.c runs the same code
+ * under the sanitizers, on a small network. */
 
 static const char *squeezenet_weights(void) { return data_file("squeezenet/squeezenet_v1_1.npz"); }
 
@@ -32,7 +32,7 @@ Test(fool_squeezenet, mean_squared_error_with_raw_steps_stalls_and_says_why, .ti
     cr_assert_mentions(run.err, "Take cross entropy");
 }
 
-/* "crane" is a bird and a machine: which is meant has to be said. */
+/* "crane" is a bird and a machine: the user must say which. */
 Test(fool_squeezenet, ambiguous_names_are_refused_with_both_indexes)
 {
     const char *labels = data_file("labels/imagenet_classes.txt");

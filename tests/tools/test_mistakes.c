@@ -1,4 +1,4 @@
-/* Mistakes on the command line, by their kind: each is refused before the work, with what is wrong and what to do. */
+/* Errors on the command line, by kind: each is reported before the work, with its cause and the remedy. */
 #include "command.h"
 
 #include "few_pictures.h"
@@ -98,7 +98,7 @@ Test(mistakes, options_that_exclude_each_other)
     REFUSED_2(mistakes);
 }
 
-/* What only a programmer could make use of is not told to whoever types a command. */
+/* Messages for users of the command contain nothing that only a programmer could use. */
 Test(mistakes, messages_name_no_code)
 {
     const char *data = write_data(12), *w = scratch_file("w.npz");
@@ -119,7 +119,7 @@ Test(mistakes, messages_name_no_code)
     }
 }
 
-/* The class is right, and only the confidence is short. */
+/* The class is right, but the confidence is too low. */
 Test(mistakes, not_sure_enough_is_no_other_class)
 {
     command_run run =

@@ -1,11 +1,11 @@
-/* Weights that are not finite are refused when they are loaded, and found when they come out. */
+/* Weights that are not finite are rejected when they are loaded, and found after training. */
 #include "command.h"
 
 #include "few_pictures.h"
 
 #define TRAIN "train", "-m", "mlp", "--widths", "8,3", "-q", "-d"
 
-/* Trained weights, of which one element is spoilt. */
+/* Trained weights with one element that is not finite. */
 static const char *spoil(const char *path, const char *key, float by, const char *name)
 {
     const char *non_finite = scratch_file(name);

@@ -1,4 +1,4 @@
-/* Option tables: values, mistakes, help. */
+/* Option tables: values, errors, help. */
 #include "tools/closest_word.c"
 #include "tools/help.c"
 #include "tools/options.c"
@@ -7,7 +7,7 @@
 
 #include "support.h"
 
-/* What a mistake says, in place of the command's own. */
+/* Prints an error, instead of the command's own function. */
 static char said[1024];
 static int error_texts;
 
@@ -60,7 +60,7 @@ static int read_words(const command_line *with, const char *const *words)
     said[0] = 0;
     error_texts = 0;
     v = (struct values){.whole = 7, .real = 0.5, .choice = 1};
-    /* The line that follows a complaint goes to stderr. */
+    /* The line after an error goes to stderr. */
     return read_options(with, argc, argv, &operands, &code);
 }
 #define READ(...) read_words(&line, (const char *const[]){__VA_ARGS__, NULL})

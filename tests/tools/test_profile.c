@@ -55,7 +55,7 @@ Test(profile, json_goes_to_the_file)
     free(text);
 }
 
-/* Its mode stays, and a link that is called as a temporary file might be is not followed. */
+/* Its mode stays, and a link with the name of a temporary file is not followed. */
 Test(profile, the_file_is_replaced_as_a_whole)
 {
     const char *path = scratch_file("kept.txt"), *other = scratch_file("other.txt");
@@ -75,7 +75,7 @@ Test(profile, the_file_is_replaced_as_a_whole)
     cr_assert_eq(about.st_mode & 0777, 0600u);
 }
 
-/* A file may not grow beyond some bytes: that is a full disk. */
+/* A limit on the size of files simulates a full disk. */
 Test(profile, what_cannot_be_written_leaves_the_old_file)
 {
     const char *path = scratch_file("kept.txt");
@@ -83,7 +83,7 @@ Test(profile, what_cannot_be_written_leaves_the_old_file)
     atl_write_bytes(path, "kept", 4);
     cr_assert_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
     limit = old;
-    limit.rlim_cur = 1400;                            /* LLVM's OpenMP runtime wants 1024 for itself */
+    limit.rlim_cur = 1400;                            /* LLVM's OpenMP runtime needs 1024 for itself */
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0); /* which the command inherits */
     command_run run = RUN("profile", "-m", "lenet", "--runs", "1", "-o", path);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
@@ -130,7 +130,7 @@ Test(profile, bfloat16_is_used_or_said_to_be_missing)
         cr_assert_mentions(run.err, "float32");
 }
 
-/* Each command has the same options of compiling; see tests of the others, too. */
+/* Every command has the same options for compiling; other commands' tests check it, too. */
 Test(profile, times_are_kept_in_a_file)
 {
     const char *path = scratch_file("times.txt");

@@ -1,4 +1,4 @@
-/* A training that is told to end saves what it has, whoever tells it. */
+/* An interrupted training saves its state, whichever signal interrupts it. */
 #include "command.h"
 
 #include <signal.h>

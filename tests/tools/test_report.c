@@ -1,4 +1,4 @@
-/* What cannot be printed is an error of every command, and what is printed holds nothing that a terminal would obey. */
+/* Every command reports output that cannot be printed, and prints nothing that a terminal would interpret. */
 #include "command.h"
 
 #include "few_pictures.h"
@@ -45,7 +45,7 @@ Test(report, a_full_disk, .timeout = 120)
     assert_told("/dev/full", "No space left on device");
 }
 
-/* The number of a closed stream is not given to a file of the command. */
+/* No file of the command gets the number of a closed stream. */
 Test(report, a_closed_standard_output, .timeout = 120)
 {
     assert_told(NULL, NULL);

@@ -1,4 +1,4 @@
-/* The contact sheet: many pictures, and names of any kind. */
+/* The contact sheet: many images, and names of any kind. */
 #include "tools/sheet.h"
 
 #include "config.h"
@@ -30,7 +30,7 @@ static atl_shape shape_of_sheet(const sheet_tile *tiles, int count)
     return shape;
 }
 
-/* In rows of five they would be higher than any picture that cairo draws. */
+/* In rows of five the sheet would exceed the largest height that cairo draws. */
 Test(sheet, nine_hundred_and_twenty_pictures)
 {
     enum { COUNT = 920 };

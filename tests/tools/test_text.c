@@ -1,4 +1,4 @@
-/* Text that others wrote, made fit to be shown. */
+/* Foreign text, made safe to show. */
 #include "tools/text.c"
 
 #include "support.h"
@@ -28,8 +28,8 @@ Test(text, what_a_terminal_would_obey_does_not)
     assert_clean("\xC2\x9B"
                  "31m",
                  "\xEF\xBF\xBD"
-                 "31m");                                  /* the same sequence by its one character */
-    assert_clean("\xE2\x80\xAE rtl", "\xEF\xBF\xBD rtl"); /* turns the direction of writing */
+                 "31m");                                  /* the same character, precomposed */
+    assert_clean("\xE2\x80\xAE rtl", "\xEF\xBF\xBD rtl"); /* changes the direction of writing */
 }
 
 Test(text, what_is_not_utf8_is_marked)

@@ -26,7 +26,7 @@ Test(train, learns_and_eval_says_so)
     cr_assert_mentions(run.out, "           1      0     17      0");
 }
 
-/* Ten steps are five, saved, loaded, and five more, bit for bit, whatever is remembered between them. */
+/* Ten steps equal five, saved, loaded, and five more, bit for bit, for every optimizer. */
 Test(train, resumes_bit_for_bit)
 {
     static const char *const with[][6] = {
@@ -107,7 +107,7 @@ Test(train, stops_at_a_loss_that_is_no_number_and_keeps_the_last_good_weights)
     atl_npz_close(npz);
 }
 
-/* A step whose cost is a number may still make weights that are none: then what was saved before is better. */
+/* A step with a finite cost may still produce weights that are not: then the earlier file stays. */
 Test(train, never_saves_weights_that_are_no_numbers)
 {
     const char *data = write_data(24), *weights = scratch_file("w.npz"), *before = scratch_file("before.npz");
@@ -135,7 +135,7 @@ Test(train, find_nan_names_the_node)
     cr_assert_mentions(run.err, "it began at 'dense");
 }
 
-/* A file may not grow beyond some bytes: that is a full disk. */
+/* A limit on the size of files simulates a full disk. */
 Test(train, a_full_disk_leaves_the_old_file)
 {
     const char *data = write_data(24), *weights = scratch_file("w.npz"), *before = scratch_file("before.npz");
@@ -178,7 +178,7 @@ static void write_class(const char *folder, const char *part, const char *name, 
     atl_tensor_free(picture);
 }
 
-/* What is trained on and what is tested with must be of one kind. */
+/* The training data and the test data must be of one kind. */
 Test(train, both_parts_of_the_data_must_agree)
 {
     const char *classes = scratch_file("classes"), *sizes = scratch_file("sizes"), *w = scratch_file("w.npz");
@@ -221,7 +221,7 @@ Test(train, draws_and_logs)
     int lines = 0;
     for (const char *at = text; (at = strchr(at, '\n')); at++)
         lines++;
-    cr_assert_eq(lines, 5, "%s", text); /* goes on where it stopped: a head and four epochs */
+    cr_assert_eq(lines, 5, "%s", text); /* resumes where it stopped: a header and four epochs */
     cr_assert_mentions(text, "\n4,12,");
     assert_picture(plot, 500);
     run = RUN("eval", "-m", "mlp", "-w", w, "-d", data, "--plot", matrix);
@@ -230,7 +230,7 @@ Test(train, draws_and_logs)
 #undef OPTIONS
 }
 
-/* The same options of compiling as profile has; without Winograd's method and fusion the sums are others. */
+/* The same options for compiling as profile has; without Winograd's algorithm and fusion the sums differ. */
 Test(train, is_compiled_as_one_likes)
 {
     const char *data = write_data(24), *w = scratch_file("w.npz"), *other = scratch_file("other.npz"),
@@ -255,14 +255,14 @@ Test(train, ctrl_c_saves)
     remove(weights);
     const char *words[] = {"train", "-m", "mlp", "--widths", "8,3", "-d", data, "-e", "1000000", "-o", weights, NULL};
     pid_t child = start_command(words, out, err, -1);
-    while (access(weights, R_OK)) /* after the first epoch it is there */
+    while (access(weights, R_OK)) /* it exists after the first epoch */
         usleep(10000);
     kill(child, SIGINT);
     cr_assert_eq(code_of(child), 1);
     cr_assert_mentions(whole_file(err), "the weights are in ");
 }
 
-/* docs/training.md speaks of no option that there is not. */
+/* docs/training.md mentions only options that exist. */
 Test(train, the_documentation_agrees)
 {
     command_run train = RUN("train", "--help"), eval = RUN("eval", "--help");

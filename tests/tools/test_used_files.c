@@ -1,5 +1,4 @@
-/* What is wrong with the files of a command is told before the work: one file with two uses, names, places, named
- * pipes. */
+/* Errors in the files of a command are reported before the work: one file with two uses, names, places, named pipes. */
 #include "command.h"
 
 #include <sys/stat.h>
@@ -83,7 +82,7 @@ Test(used_files, an_input_is_not_overwritten)
     cr_assert_str_eq(whole_file(data), old);
 }
 
-/* With several targets the class is put into the names. */
+/* With several targets the class is added to the names. */
 Test(used_files, a_picture_of_many_is_not_the_start)
 {
     NEEDS_CAIRO();
@@ -122,7 +121,7 @@ Test(used_files, what_may_be_one_file_is)
     cr_assert_code(run, 0);
 }
 
-/* At the other end of it nobody may ever be: the command would wait for good, after all the work. */
+/* There may never be anyone at the other end of the pipe: the command would wait for ever, after all the work. */
 Test(used_files, a_named_pipe_is_refused, .timeout = 60)
 {
     const char *pipe = scratch_file("pipe.npz"), *data = write_data(12);
@@ -194,6 +193,6 @@ Test(used_files, places_that_are_none)
     cr_assert_refused(3, "symbolic links", FOOL, "--timing-file", loop);
     cr_assert_refused(3, "there is no such folder", FOOL, "-o", "/no/such/x.png");
     cr_assert_refused(3, "it is a directory", FOOL, "--timing-file", ATLED_BUILD_ROOT);
-    if (access("/dev/full", W_OK) == 0) /* fool reads its picture again */
+    if (access("/dev/full", W_OK) == 0) /* fool reads its image again */
         cr_assert_refused(3, "cannot be read again", FOOL, "-o", "/dev/full");
 }

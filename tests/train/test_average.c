@@ -1,9 +1,9 @@
-/* Moving averages, and copying weights to the graph that uses them. */
+/* Moving averages, and copying weights to the graph for inference. */
 #include "support.h"
 
 enum { STEPS = 30 };
 
-/* w falls by x at each step; the average is followed in double. */
+/* w decreases by x at each step; the test computes the average in double. */
 Test(average, follows_its_formula)
 {
     atl_graph *g = atl_graph_new();
@@ -74,7 +74,7 @@ Test(average, what_does_not_fit_is_named_and_changes_nothing)
     atl_variable(from, "third/weights", ATL_SHAPE(3), atl_zeros());
     cr_assert_eq(atl_copy_variables(to, from, 0), ATL_INVALID);
     cr_assert_mentions(atl_error(), "'third/weights' is [3]");
-    atl_variable_set_state(extra, 1); /* the other graph needs none of that */
+    atl_variable_set_state(extra, 1); /* the other graph needs none of it */
     atl_variable_assign(atl_find(from, "first/weights"), atl_variable_value(atl_find(from, "first/weights")));
     cr_assert_eq(atl_floats(atl_variable_value(atl_find(to, "first/weights")))[0], before);
     cr_assert_eq(atl_copy_variables(to, from, 0), ATL_OK, "%s", atl_error());
@@ -83,7 +83,7 @@ Test(average, what_does_not_fit_is_named_and_changes_nothing)
     atl_graph_free(to);
 }
 
-/* Two variables whose names differ only beyond what a buffer would hold have companions of their own. */
+/* Two variables whose names differ only beyond the size of a buffer have averages of their own. */
 Test(average, long_names_have_companions_of_their_own)
 {
     atl_graph *g = atl_graph_new();

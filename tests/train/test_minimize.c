@@ -150,7 +150,7 @@ Test(step, slots_are_no_variables_of_the_model)
     cr_assert(atl_variable_is_state(atl_step_counter(g)) && !atl_variable_is_state(a));
 }
 
-/* What is not finite changes nothing, and the run says so. */
+/* A value that is not finite changes nothing, and the run reports it. */
 Test(step, a_bad_cost_changes_nothing)
 {
     atl_node *step = atl_minimize(cost, atl_adam(), .average = 0.9f);
@@ -163,7 +163,7 @@ Test(step, a_bad_cost_changes_nothing)
     cr_assert_eq(atl_ints(atl_variable_value(atl_step_counter(g)))[0], 2);
 }
 
-/* sqrt at 0: the cost is fine, its slope is not. */
+/* sqrt at 0: the cost is finite, its gradient is not. */
 Test(step, gradients_can_be_checked)
 {
     atl_node *zero = atl_variable(g, "zero", ATL_SHAPE(4), atl_zeros());
@@ -193,7 +193,7 @@ Test(step, there_must_be_something_to_train)
     cr_assert_mentions(atl_error(), "no trainable variable");
 }
 
-/* Two optimizers in one program: a and b each have their own, and the step counts once. */
+/* Two optimizers in one program: one for a, one for b; the step counts once. */
 Test(step, two_optimizers_count_once)
 {
     atl_node *first = atl_minimize(cost, atl_sgd(.rate = 0.1), .variables = ATL_NODES(a));
@@ -266,7 +266,7 @@ Test(minimize, ten_steps_are_five_saved_loaded_and_five_more)
     train(whole, 0, 10);
     train(first, 0, 5);
     cr_assert_eq(atl_save_npz(first.graph, path), ATL_OK, "%s", atl_error());
-    train(first, 5, 7); /* what is not saved does not matter */
+    train(first, 5, 7); /* unsaved values do not matter */
     cr_assert_eq(atl_load_npz(second.graph, path), ATL_OK, "%s", atl_error());
     train(second, 5, 10);
     int64_t count = atl_variables(whole.graph).count;
@@ -300,8 +300,8 @@ Test(minimize, a_step_allocates_nothing)
     end_session(s);
 }
 
-/* The new values of a variable and of all that the optimizer keeps for it are made by one step, in place: it reads the
- * gradient, the variable and the slots, and writes the latter two. */
+/* One step computes the new values of a variable and of all its slots, in place: it reads the gradient, the variable
+ * and the slots, and writes the latter two. */
 static void assert_one_pass(atl_optimizer optimizer, int slots)
 {
     enum { ROWS = 300, COLUMNS = 200, BYTES = ROWS * COLUMNS * 4 };

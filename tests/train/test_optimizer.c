@@ -1,10 +1,10 @@
 /* Every optimizer against its formula in plain C and double, on a quadratic and on logistic regression; and that it
- * gets there. */
+ * converges. */
 #include "support.h"
 
 enum { SIZE = 7, MOST_STEPS = 400 };
 
-/* What the formulas below keep for each of the weights. */
+/* What the formulas below store for each weight. */
 typedef struct memory {
     double w[SIZE], m[SIZE], v[SIZE];
 } memory;
@@ -122,7 +122,7 @@ typedef struct problem {
     void (*gradient)(const double *w, double *g);
 } problem;
 
-/* sum of c_i (w_i - i / 4)^2 / 2, c_i from 0.5 to 2: the least is 0. */
+/* sum of c_i (w_i - i / 4)^2 / 2, c_i from 0.5 to 2: the minimum is 0. */
 static double stiffness(int i) { return 0.5 + 0.25 * i; }
 static double target(int i) { return 0.25 * i; }
 
@@ -133,7 +133,7 @@ static problem new_quadratic(void)
     float c[SIZE], t[SIZE];
     problem p = {.graph = atl_graph_new(), .gradient = quadratic_gradient};
     EACH c[i] = (float)stiffness(i), t[i] = (float)target(i);
-    p.w = atl_variable(p.graph, "w", ATL_SHAPE(SIZE, 1), atl_fill_with(-1)); /* two dimensions: AdamW lets it decay */
+    p.w = atl_variable(p.graph, "w", ATL_SHAPE(SIZE, 1), atl_fill_with(-1)); /* two dimensions: AdamW decays it */
     atl_node *off = atl_sub(atl_reshape(p.w, ATL_SHAPE(SIZE)), atl_vector(p.w, SIZE, t));
     p.cost = atl_scale(atl_sum(atl_mul(atl_vector(p.w, SIZE, c), atl_square(off))), 0.5f);
     return p;
@@ -171,7 +171,7 @@ static problem new_logistic(void)
     return p;
 }
 
-/* Follows both for some steps. Returns the last cost. */
+/* Runs both for some steps.  Returns the last cost. */
 static double follow(problem p, const method *by, int steps)
 {
     memory s = {{0}};
@@ -210,7 +210,7 @@ Test(optimizer, every_one_follows_its_formula_on_logistic_regression)
     }
 }
 
-/* One pass over memory, whatever the formula, and no copy: the step of each variable is one step of the plan. */
+/* One pass over memory for every formula, and no copy: the update of each variable is one step of the plan. */
 Test(optimizer, new_values_are_made_in_one_pass_and_in_place)
 {
     for (int k = 0; k < METHODS; k++) {

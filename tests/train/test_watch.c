@@ -1,4 +1,4 @@
-/* Where a NaN or an infinity began. */
+/* Finding the origin of a NaN or an infinity. */
 #include "support.h"
 
 Test(watch, names_the_node_where_it_began)
@@ -26,7 +26,7 @@ Test(watch, names_the_node_where_it_began)
     memcpy(atl_floats(fed), worse, sizeof worse);
     cr_assert_eq(atl_find_non_finite(step, ATL_FEED(x, fed), &where), ATL_OK);
     cr_assert_eq(where, x);
-    cr_assert_eq(atl_floats(atl_variable_value(w))[0], before); /* nothing is assigned by looking */
+    cr_assert_eq(atl_floats(atl_variable_value(w))[0], before); /* the search assigns nothing */
     cr_assert_eq(atl_find_non_finite(step, ATL_NO_FEEDS, &where), ATL_INVALID);
     cr_assert_mentions(atl_error(), "'x'");
     cr_assert_eq(atl_find_non_finite(NULL, ATL_NO_FEEDS, &where), ATL_INVALID);
@@ -35,7 +35,7 @@ Test(watch, names_the_node_where_it_began)
     atl_graph_free(g);
 }
 
-/* The cost is finite, a gradient is not: it is found, too. */
+/* The cost is finite, a gradient is not: the search finds it, too. */
 Test(watch, looks_at_gradients)
 {
     atl_graph *g = atl_graph_new();

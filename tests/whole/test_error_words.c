@@ -272,7 +272,7 @@ static void attack_and_onnx_ways(void)
     WAY("no tensor of ONNX", !atl_read_onnx_tensor("no such file"), "no such file");
 }
 
-/* Each way on graphs of its own, since a graph keeps its first error. */
+/* Each way on new graphs, because a graph keeps its first error. */
 Test(error_words, one_call_has_the_words_of_every_failure, .timeout = 120)
 {
     for (wanted = 0;; wanted++) {

@@ -1,5 +1,5 @@
-/* Faults from outside: memory that runs out at any allocation of any library that reading a file calls, and writes that
- * fail at any byte.  Every time there is a status, a message, and what was there before. */
+/* Faults from outside: each allocation of any library that reads a file fails, and writes fail at any byte.  Every
+ * time there is a status and a message, and existing files stay. */
 #include "../allocations.h"
 
 #include "../io/scratch.h"
@@ -75,7 +75,7 @@ static int read_times(void)
     return status == ATL_OK;
 }
 
-/* Fails each allocation in turn: it alone, and with all that follow. */
+/* Fails each allocation in turn: that one alone, and that one with all later ones. */
 static void fail_each(const char *what, reader *read)
 {
     skip_without_own_malloc();
@@ -283,7 +283,7 @@ static void make_something_to_write(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
-/* The disk is full after so many bytes, for all numbers below the size of the file. */
+/* The disk is full after this many bytes, for all numbers below the size of the file. */
 Test(faults, writes_that_fail_at_each_byte, .timeout = 120)
 {
     make_something_to_write();
@@ -314,7 +314,7 @@ Test(faults, devices_that_are_full)
     make_something_to_write();
     for (int i = 0; i < WRITERS; i++) {
         if (writers[i] == write_an_npz)
-            continue; /* a zip needs a file in which one can go back */
+            continue; /* a zip needs a file that can be seeked */
         atl_set_error(ATL_OK, "%s", "");
         cr_expect_eq(writers[i]("/dev/full"), ATL_BAD_FILE, "writer %d", i);
         cr_expect(strstr(atl_error(), "/dev/full"), "writer %d: \"%s\"", i, atl_error());

@@ -1,8 +1,8 @@
 /* Minutes: 8.  Plain only: graphs of a million nodes.
  *
- * Building, differentiating, compiling, drawing, checking and freeing take work in proportion to the number of nodes,
- * and no stack in proportion to the depth: all of it happens in a thread with little of that.  How long it takes
- * bench/run measures; here a step that took the square, 10^12 of anything, would not end before its test does. */
+ * Building, differentiating, compiling, drawing, checking and freeing take work in proportion to the number of
+ * nodes, and no stack in proportion to the depth: all of it runs in a thread with a small stack.  bench/run measures
+ * the time; a quadratic algorithm, with 10^12 operations, would exceed the time limit of its test here. */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@ enum { STACK = 256 << 10, SMALL = 10000, LARGE = 1000000 };
 typedef enum graph_kind { CHAIN, TREE } graph_kind;
 typedef enum derivative_kind { GRADIENT, GRADIENT_RECOMPUTED, JVP, HVP } derivative_kind;
 
-/* Steps that fuse and steps that do not: products and element-wise ops in turn, that keep the gradient of a deep chain
+/* Products and element-wise ops in turn, so that some steps fuse and some do not; the gradient of a deep chain stays
  * above 0. */
 static atl_node *expression_of(atl_node *x, int64_t length, int recompute)
 {
@@ -30,7 +30,7 @@ static atl_node *expression_of(atl_node *x, int64_t length, int recompute)
     return x;
 }
 
-/* All leaves are different, and every second join is a product, so that little can be merged. */
+/* All leaves are different, and every second combination is a product, so that little can be merged. */
 static atl_node *tree_of(atl_node *x, int64_t leaves)
 {
     atl_node **level = malloc((size_t)leaves * sizeof *level);
@@ -45,11 +45,11 @@ static atl_node *tree_of(atl_node *x, int64_t leaves)
     return x;
 }
 
-/* One graph from the first node to the last free. */
+/* The whole life of one graph, from the first node to freeing it. */
 typedef struct work {
     graph_kind kind;
     derivative_kind derivative;
-    int64_t nodes;   /* wanted, about: the graph with its gradient */
+    int64_t nodes;   /* requested number of nodes, with the gradient */
     int with_checks; /* draw it, and check the gradient */
     int64_t made;
     int64_t allocations;

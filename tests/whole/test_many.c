@@ -1,7 +1,7 @@
 /* Minutes: 7.  Plain only: graphs of many nodes.
  *
- * Many wanted nodes, many variables, many nodes to differentiate by: the work grows as their number does.  What grew as
- * its square would not end before the test does. */
+ * Many outputs, many variables, many nodes to differentiate with respect to: the work is in proportion to their
+ * number.  A quadratic algorithm would exceed the time limit. */
 #include <stdlib.h>
 
 #include "graph/memory.h"
@@ -9,7 +9,7 @@
 
 enum { FEW = 1000, MANY = 200000 };
 
-/* Every wanted node is another function of x; all values are asked for. */
+/* Every output is another function of x; all values are fetched. */
 static void want(int64_t count)
 {
     atl_graph *g = atl_graph_new();
@@ -27,7 +27,7 @@ static void want(int64_t count)
     free(wanted);
 }
 
-/* sum of sin(v): each variable's share is computed once, as is their sum */
+/* sum of sin(v): the term of each variable is computed once, and so is their sum */
 static atl_node *loss_of(atl_graph *g, atl_node **variable, int64_t count)
 {
     atl_node *loss = NULL;

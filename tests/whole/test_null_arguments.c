@@ -1,6 +1,6 @@
-/* Null for each pointer of each public function, alone and together with the others: no call ends the process, and one
- * that fails says why.  The calls are made from the headers by null_calls.awk, so a new function is called without
- * being listed here. */
+/* Null for each pointer of each public function, alone and together with the others: no call ends the process, and a
+ * call that fails sets a message.  null_calls.awk makes the calls from the headers, so a new function needs no entry
+ * here. */
 #include "support.h"
 #include "roots.h"
 
@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* What a crash leads to: the next call. */
+/* After a crash, continues with the next call. */
 static sigjmp_buf next_call;
 static int calls;
 
@@ -27,7 +27,7 @@ static void catch_crashes(void)
 
 /* ---- arguments that are not null, made anew for each call -------------------------------------------------------- */
 
-static void *volatile nothing; /* null, of which the compiler knows nothing */
+static void *volatile nothing; /* null, but the compiler does not know it */
 static char path[200];
 static _Alignas(64) char memory[8192];
 static int64_t counts[16];
@@ -198,7 +198,7 @@ static void take_status(const char *call, atl_status status)
 
 static void pass_over(const char *call, ...) { (void)call; }
 
-/* The caller owns what is not const, and frees it; null is a failure, which has a message. */
+/* The caller owns and frees a non-const result; null is a failure, which has a message. */
 #define TAKE(type, release)                                                                                            \
     static void take_##type(const char *call, type *made)                                                              \
     {                                                                                                                  \

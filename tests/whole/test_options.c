@@ -1,5 +1,5 @@
-/* Options: zero stands for the default, ATL_ZERO for the zero itself, and an option that a call does not have is a
- * mistake. */
+/* Options: zero stands for the default, ATL_ZERO for the value zero, and an option that a call does not use is an
+ * error. */
 #include "support.h"
 
 static atl_graph *g;
@@ -7,7 +7,7 @@ static void open_graph(void) { g = atl_graph_new(); }
 static void close_graph(void) { atl_graph_free(g); }
 TestSuite(options, .init = open_graph, .fini = close_graph);
 
-/* The weights of a small net after eight steps. */
+/* The weights of a small network after eight steps. */
 static void train(atl_optimizer optimizer, float *weights_out)
 {
     atl_graph *graph = atl_graph_new();
@@ -41,8 +41,8 @@ Test(options, a_sweep_over_momentum_trains_three_nets)
     cr_assert(!differ(weights[2], usual));
 }
 
-/* Adam without its first mean is a root-mean-square step; without its second, the sign of the mean; both differ from
- * the usual. */
+/* Adam without the first moment is RMSProp; without the second, it is the sign of the mean; both differ from the
+ * default. */
 Test(options, zero_betas_epsilon_and_weight_decay)
 {
     float usual[6], zero[6], adamw[6], none[6];
@@ -83,7 +83,7 @@ Test(options, zeros_of_ops)
     atl_program_free(program);
 }
 
-/* Each on a graph of its own: the first mistake is the one that is kept. */
+/* Each call on a new graph, because a graph keeps its first error. */
 #define ASSERT_REFUSED(call, words)                                                                                    \
     do {                                                                                                               \
         close_graph();                                                                                                 \
@@ -203,7 +203,7 @@ Test(options, a_state_dict_loads_and_a_missing_weight_does_not)
     atl_tensor_free(steps);
 }
 
-/* Zeros that are asked for are zeros, in a layer too. */
+/* Zeros that are requested are zeros, in a layer, too. */
 Test(options, zeros_of_initializers_and_blurs)
 {
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 3, 3, 1));
@@ -251,7 +251,7 @@ Test(options, one_pixel_on_each_side)
     atl_program_free(program);
 }
 
-/* A class token for each example of a batch of unknown size. */
+/* A class token for each example of an unknown batch. */
 Test(options, a_value_for_each_of_an_unknown_batch)
 {
     atl_node *tokens = atl_input(g, "tokens", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 2, 3));

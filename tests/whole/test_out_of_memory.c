@@ -1,4 +1,4 @@
-/* Memory that runs out at any place of a small build, compile and run: a clean error every time, and nothing is
+/* Each allocation of a small build, compilation and run fails in turn: a clean error every time, and nothing is
  * lost. */
 #include "support.h"
 
@@ -6,7 +6,7 @@
 
 static const float numbers[] = {1, -2, 3, 4, -5, 6, 7, 8, 9, -1, 2, 3};
 
-/* A small net with its gradients, from nothing to the result.  Returns 0 if any call failed, with its message in
+/* A small network with its gradients, from nothing to the result.  Returns 0 if any call failed, with its message in
  * *message_out. */
 static int build_compile_run(const char **message_out)
 {
@@ -44,11 +44,11 @@ Test(out_of_memory, at_every_allocation_is_a_clean_error)
     int64_t needed = atl_allocation_count() - before;
     cr_assert_gt(needed, 10);
     for (int64_t allowed = 0; allowed < needed; allowed++) {
-        atl_set_error(ATL_OK, "no error in round %lld", (long long)allowed); /* not that of the round before */
+        atl_set_error(ATL_OK, "no error in round %lld", (long long)allowed); /* not that of the previous round */
         atl_fail_allocations_after(allowed);
         int ok = build_compile_run(&message);
         atl_fail_allocations_after(-1);
-        if (ok) /* an allocation that can be done without: a cache */
+        if (ok) /* an optional allocation: a cache */
             continue;
         cr_expect(strstr(message, "memory"), "after %lld allocations: \"%s\"", (long long)allowed, message);
     }
@@ -62,7 +62,7 @@ Test(out_of_memory, a_graph_survives_a_failed_compile)
     atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(4, 3), numbers);
     atl_program *p = NULL;
     for (int64_t allowed = 0; !p && allowed < 1000; allowed++) {
-        atl_set_error(ATL_OK, "no error in round %lld", (long long)allowed); /* not that of the round before */
+        atl_set_error(ATL_OK, "no error in round %lld", (long long)allowed); /* not that of the previous round */
         atl_fail_allocations_after(allowed);
         p = atl_compile(g, ATL_NODES(y));
         atl_fail_allocations_after(-1);
@@ -86,7 +86,7 @@ Test(out_of_memory, a_program_survives_a_failed_run)
     cr_assert(p);
     int ran = 0;
     for (int64_t allowed = 0; !ran && allowed < 1000; allowed++) {
-        atl_set_error(ATL_OK, "no error in round %lld", (long long)allowed); /* not that of the round before */
+        atl_set_error(ATL_OK, "no error in round %lld", (long long)allowed); /* not that of the previous round */
         atl_fail_allocations_after(allowed);
         atl_status status = atl_run(p, ATL_FEED(x, value));
         atl_fail_allocations_after(-1);
@@ -135,7 +135,7 @@ static void release_trained(const trained *t)
     atl_graph_free(t->graph);
 }
 
-/* Feeds a value back, and runs in another context.  0 if any call failed.  Adds up what came out. */
+/* Feeds a value back, and runs in another context.  Returns 0 if any call failed.  Sums the results. */
 static int feed_back(const trained *t, const atl_tensor *pixels, double *sum_out)
 {
     const atl_tensor *value = atl_run(t->step, ATL_FEED(t->x, pixels)) ? NULL : atl_value(t->step, t->next);
@@ -165,7 +165,7 @@ static int train_and_feed_back(double *sum_out)
     return ok;
 }
 
-/* Whatever allocation fails: an error that says so, or the right result. */
+/* Whichever allocation fails: an error that says so, or the right result. */
 Test(out_of_memory, training_and_feeding_back)
 {
     double right = 0;
@@ -186,7 +186,7 @@ Test(out_of_memory, training_and_feeding_back)
     }
 }
 
-/* A run that fails for want of memory leaves the variables as they are, and the program can be run again. */
+/* A run that runs out of memory leaves the variables unchanged, and the program can run again. */
 Test(out_of_memory, a_failed_step_of_training_changes_nothing)
 {
     trained t = build_trained();

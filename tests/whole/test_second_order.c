@@ -44,7 +44,7 @@ static atl_tensor *gradient_at(const net *n, atl_node *dx, atl_node *x, const at
     return value;
 }
 
-/* (gradient(x + h v) - gradient(x - h v)) / 2h, by a step so small that hardly a relu changes sides within it. */
+/* (gradient(x + h v) - gradient(x - h v)) / 2h, with so small a step that hardly any relu changes sides within it. */
 static atl_tensor *difference_of_gradients(const net *n, atl_node *dx, atl_node *x, const atl_tensor *v, double h)
 {
     atl_tensor *up = gradient_at(n, dx, x, v, h), *down = gradient_at(n, dx, x, v, -h);
@@ -93,8 +93,7 @@ Test(second_order, hessian_of_cifar10_by_a_filter)
 
 /* ---- a gradient penalty ------------------------------------------------------------------------------------------ */
 
-/* A critic of images through conv, LRN and max-pool, whose slope by the image is pulled to 1 (Gulrajani et al.
- * 2017). */
+/* A critic of images with conv, LRN and max-pool, whose image gradient is pulled to norm 1 (Gulrajani et al. 2017). */
 static atl_node *critic(atl_node *image)
 {
     atl_node *h = atl_conv_layer(image, "conv", 8, .window = {3, 3}, .activation = atl_relu);

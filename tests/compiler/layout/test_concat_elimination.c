@@ -1,4 +1,4 @@
-/* Concats whose parts are written in their place and read there: nothing is copied, and nothing changes. */
+/* Concats whose parts are written and read within the result: nothing is copied, and no value changes. */
 #include "nets.h"
 
 enum { MOST_WANTED = 8 };
@@ -41,8 +41,8 @@ static net fires(void)
     return n;
 }
 
-/* Parts that are copied (an input, a part that is there twice), used elsewhere, wanted, pooled, or of two concats; a
- * concat that is reshaped, in a concat itself, and assigned. */
+/* Parts that are copied (an input, a part that occurs twice), used elsewhere, outputs, pooled, or of two concats; a
+ * concat that is reshaped, part of a concat itself, or assigned. */
 static net oddities(void)
 {
     net n = {.graph = atl_graph_new()};
@@ -97,14 +97,14 @@ Test(parts, nothing_is_copied_in_fire_modules)
     cr_expect_eq(steps_by(program, "concat", NULL), 0);
     cr_expect_eq(steps_by(copying, "concat", NULL), 3);
     cr_expect_eq(steps_by(program, "concat_part", NULL), 0);
-    /* Three concats, six parts, and three gates in place of six, one of them of a pooled array. */
+    /* Three concats, six parts, and three relu gradients instead of six, one of them of a pooled array. */
     cr_expect_leq(steps_by(program, NULL, NULL), steps_by(copying, NULL, NULL) - 12);
     atl_program_free(program);
     atl_program_free(copying);
     atl_graph_free(n.graph);
 }
 
-/* A concat that a variable takes is made in the variable. */
+/* A concat that is assigned to a variable is written into the variable. */
 Test(parts, of_what_is_assigned)
 {
     atl_graph *g = atl_graph_new();

@@ -1,4 +1,4 @@
-/* What has been timed, and its files. */
+/* The table of measured times, and its files. */
 #include "compiler/layout/known_times.h"
 
 #include <sys/stat.h>
@@ -54,7 +54,7 @@ Test(known_times, lines_may_end_as_on_windows)
     cr_assert_gt(atl_known_time("c"), 0);
 }
 
-/* Comparing each line with all before it would take minutes, which the test's time limit does not allow. */
+/* Comparing each line with all earlier ones would take minutes, beyond the test's time limit. */
 Test(known_times, there_may_be_very_many, .timeout = 60)
 {
     enum { LINES = 300000 };
@@ -88,7 +88,7 @@ Test(known_times, lines_that_are_no_times)
     assert_told("its first line is not");
 }
 
-/* It would wait for whoever writes to the pipe. */
+/* Opening the pipe would wait for a writer. */
 Test(known_times, a_pipe_is_refused_at_once, .timeout = 20)
 {
     cr_assert_eq(mkfifo(in_scratch("pipe"), 0600), 0);
@@ -96,7 +96,7 @@ Test(known_times, a_pipe_is_refused_at_once, .timeout = 20)
     assert_told("is a pipe");
 }
 
-/* Written beside the target under a name that nobody can foresee, with the permissions that the target had. */
+/* The file is written beside the target under an unpredictable name, with the permissions of the target. */
 Test(known_times, writing_follows_no_planted_link)
 {
     struct stat about;

@@ -1,4 +1,4 @@
-/* Layouts: large 3x3 convolutions go by Winograd's method, small ones do not, and the result stays the same. */
+/* Layouts: large 3x3 convolutions use Winograd's algorithm, small ones do not, and the result is the same. */
 #include "nets.h"
 #include "onednn/onednn.h"
 
@@ -39,7 +39,7 @@ Test(layout, small_images_stay_in_nhwc)
 {
     small_net net = small_net_new(1, 8);
     atl_program *program = atl_compile(net.graph, ATL_NODES(net.by_image));
-    /* None by oneDNN's Winograd kernels, which want blocks; our own, "winograd:...", work in NHWC. */
+    /* None uses oneDNN's Winograd kernels, which need blocked layouts; ours, "winograd:...", work in NHWC. */
     cr_assert_eq(steps_by(program, NULL, "wino"), steps_by(program, NULL, "winograd:"));
     atl_program_free(program);
     atl_graph_free(net.graph);

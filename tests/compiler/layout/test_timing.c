@@ -1,4 +1,4 @@
-/* Timing the ways to compute a convolution: once each, kept, written and read; the result is the same. */
+/* Timing the algorithms of a convolution: once each; kept, written and read; the result is the same. */
 #include "compiler/layout/timing.h"
 #include "compiler/layout/known_times.h"
 
@@ -67,7 +67,7 @@ static char *contents(const char *path)
     return text;
 }
 
-/* What has been timed once is not timed again, so that two programs of a process have the same steps. */
+/* Nothing is timed twice, so that two programs of a process have the same steps. */
 Test(timing, is_done_once_and_kept_in_a_file)
 {
     char path[] = "timing_XXXXXX", first[1 << 16];
@@ -86,7 +86,7 @@ Test(timing, is_done_once_and_kept_in_a_file)
     remove(path);
 }
 
-/* Writes a file in which that way takes a microsecond, and all others a second. */
+/* Writes a file in which that algorithm takes a microsecond, and all others take a second. */
 static void write_times_in_favour_of(int way, const char *path)
 {
     char *line = strtok(contents(path), "\n"), *key;
@@ -111,7 +111,7 @@ static int64_t count_winograd(void)
     return count;
 }
 
-/* Two layers forward, two gradients by their images, one by a filter. */
+/* Two layers forward, two image gradients, one filter gradient. */
 Test(timing, a_file_decides)
 {
     char path[] = "timing_XXXXXX";

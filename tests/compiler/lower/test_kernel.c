@@ -1,4 +1,4 @@
-/* Ops that have no kernel but a reference in double. */
+/* Ops that have only a reference in double, and no kernel. */
 #include "support.h"
 
 static bool infer_ints(atl_node *y) { return atl_set_type(y, ATL_INT32, ATL_SHAPE(5)); }
@@ -12,7 +12,7 @@ static void reference_far_out(const atl_node *y, const double *const *x, double 
 
 static const atl_op far_out_op = {.name = "far_out", .arity = 1, .infer = infer_ints, .reference = reference_far_out};
 
-/* What fits no int32 becomes what a cast makes of it. */
+/* A value out of range of int32 becomes what a cast would return. */
 Test(kernel, integers_of_a_reference_are_limited)
 {
     atl_graph *g = atl_graph_new();

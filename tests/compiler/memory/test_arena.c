@@ -1,5 +1,5 @@
-/* Minutes: 3.  The arena: nothing overlaps in time and place, it is hardly larger than it must be, and nothing changes
- * without it. */
+/* Minutes: 3.  The arena: values that live at the same time do not overlap, it is hardly larger than necessary, and
+ * results are the same without it. */
 #include "compiler/memory/arena.h"
 #include "compiler/plan/plan.h"
 #include "graph/memory.h"
@@ -49,7 +49,7 @@ Test(arena, none) { cr_assert_eq(atl_pack_arena(NULL, 0), 0); }
 /* ---- whole networks ---------------------------------------------------------------------------------------------- */
 
 typedef struct need {
-    int64_t live, all; /* bytes: of what lives at once, at most; of everything */
+    int64_t live, all; /* bytes: the largest live set; the sum of all values */
 } need;
 
 static void use_block(atl_block *blocks, const atl_plan *plan, atl_value_id value, int64_t step)
@@ -86,7 +86,7 @@ static need need_of(const atl_plan *plan)
 typedef struct step {
     const atl_model *model;
     int64_t batch;
-    int training; /* else the gradient by the image */
+    int training; /* otherwise the image gradient */
 } step;
 
 typedef struct compiled {
@@ -126,7 +126,7 @@ static void release_step(compiled c)
     atl_graph_free(g);
 }
 
-/* What the step wants, for the caller to free. */
+/* The outputs of the step; the caller frees them. */
 static atl_tensor *result_of(const step *s, unsigned without)
 {
     compiled c = compile_step(s, without);
@@ -149,7 +149,7 @@ static void for_each_network(void (*check_step)(const step *s))
             check_step(&(step){models[i], 1, training});
 }
 
-/* Results in the place of operands never cost anything. */
+/* Results that overwrite operands never enlarge the arena. */
 static void assert_tight(const step *s)
 {
     for (int64_t batch = 1; batch <= 8; batch += 7) {
@@ -163,7 +163,7 @@ static void assert_tight(const step *s)
 }
 Test(arena, networks_need_hardly_more_than_what_lives_at_once) { for_each_network(assert_tight); }
 
-/* With a place for each value, the same bits. */
+/* With separate memory for each value: the same bits. */
 static void assert_same_bits(const step *s)
 {
     atl_tensor *packed = result_of(s, 0), *apart = result_of(s, ATL_PASS_ARENA);
@@ -182,7 +182,7 @@ Test(arena, without_it_everything_has_a_place_of_its_own)
     cr_assert_lt(with.arena, without.arena);
 }
 
-/* No sum of sizes overflows; what no machine can hold is out of memory. */
+/* No sum of sizes overflows; a size that no machine can hold is out of memory. */
 Test(arena, sizes_beyond_any_memory)
 {
     atl_block blocks[8];

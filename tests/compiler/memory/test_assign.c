@@ -1,4 +1,4 @@
-/* Assignments: what is seen before and after, where the new values are made, and what a failed run leaves. */
+/* Assignments: values before and after, where the new values are computed, and the state after a failed run. */
 #include "support.h"
 
 #include "graph/memory.h"
@@ -65,12 +65,12 @@ Test(assign, takes_what_is_fed_constant_or_shared)
     atl_program_free(p);
 }
 
-/* m' = 0.9 m + x, w' = w - 0.1 m': one pass, straight into the variables. */
+/* m' = 0.9 m + x, w' = w - 0.1 m': one pass, directly into the variables. */
 Test(assign, is_made_in_place)
 {
     atl_node *moment = atl_add(atl_scale(a, 0.9f), x), *weight = atl_sub(b, atl_scale(moment, 0.1f));
     atl_node *step = atl_group(atl_assign(a, moment), atl_assign(b, weight));
-    atl_program *p = atl_compile(g, ATL_NODES(step), .check = -1); /* else results have a second place */
+    atl_program *p = atl_compile(g, ATL_NODES(step), .check = -1); /* otherwise the results need memory of their own */
     cr_assert_eq(atl_program_step_count(p), 1);
     cr_assert_eq(atl_program_arena_bytes(p), 0);
     run(p, numbers);
@@ -80,7 +80,7 @@ Test(assign, is_made_in_place)
     atl_program_free(p);
 }
 
-/* A part of the step that is made later still reads the old value. */
+/* A later part of the step still reads the old value. */
 Test(assign, later_readers_see_the_old_value)
 {
     atl_node *next = atl_assign(a, atl_mul(a, x)), *late = atl_sum(atl_mul(a, x)), *later = atl_sum(atl_add(next, a));
@@ -95,7 +95,7 @@ Test(assign, later_readers_see_the_old_value)
     atl_program_free(p);
 }
 
-/* What another node than the optimizer reads, but was made after it, does not cost a copy. */
+/* Another reader than the optimizer, even if it was created later, costs no copy. */
 Test(assign, readers_made_later_come_first)
 {
     atl_node *step = atl_group(atl_assign(a, atl_sub(a, x)), atl_assign(b, atl_sub(b, x)));
@@ -111,7 +111,7 @@ Test(assign, readers_made_later_come_first)
 
 Test(assign, other_programs_see_the_change)
 {
-    atl_node *twice = atl_sum(atl_exp(a)); /* of variables only: computed once */
+    atl_node *twice = atl_sum(atl_exp(a)); /* depends only on variables: prepacked */
     atl_program *reader = atl_compile(g, ATL_NODES(twice)), *writer = atl_compile(g, ATL_NODES(atl_assign(a, x)));
     cr_assert_eq(atl_run(reader, ATL_NO_FEEDS), ATL_OK);
     cr_assert_float_eq(atl_scalar_of(reader, twice), 3 * exp(1), 1e-4);

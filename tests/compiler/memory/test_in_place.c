@@ -1,4 +1,4 @@
-/* Results that are written over operands, and over the variables to which they are assigned. */
+/* Results that overwrite operands, and the variables to which they are assigned. */
 #include "passes.h"
 
 #include "lowering/lowering.h"
@@ -12,7 +12,7 @@ Test(in_place, results_take_the_place_of_operands)
     cr_assert_leq(with.arena, without.arena);
 }
 
-/* Step by step: one array in place, two else. */
+/* Op by op: one array if results are in place, otherwise two. */
 Test(in_place, a_chain_in_place_needs_one_array)
 {
     atl_graph *g = atl_graph_new();
@@ -33,7 +33,7 @@ Test(in_place, a_chain_in_place_needs_one_array)
     atl_graph_free(g);
 }
 
-/* Two steps of descent, with the new weights written over the old ones and not. */
+/* Two steps of gradient descent, with and without overwriting the old weights. */
 Test(in_place, assignments_in_place_and_not)
 {
     float last[2];
@@ -57,7 +57,7 @@ Test(in_place, assignments_in_place_and_not)
 
 /* ---- an operand that is read through another one, too ------------------------------------------------------------ */
 
-/* y[i] = a[i] + b[n - 1 - i], which may be written over a. */
+/* y[i] = a[i] + b[n - 1 - i], which may overwrite a. */
 static int run_reversed_sum(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const float *a = memory[step->read[0]], *b = memory[step->read[1]];
@@ -87,7 +87,7 @@ static const atl_op reversed_sum_op = {.name = "reversed_sum",
                                        .infer = infer_reversed_sum,
                                        .hooks = &(const atl_op_hooks){.lower = lower_reversed_sum}};
 
-/* The sum of sin(x) and what `other` makes of it, against the same without results over operands. */
+/* Compares reversed_sum(sin(x), other(sin(x))) with and without results in place. */
 static void compare_reversed_sum(atl_node *(*other)(atl_node *x))
 {
     atl_graph *g = atl_graph_new();
@@ -115,7 +115,7 @@ Test(in_place, not_where_the_same_memory_is_read_in_another_order) { compare_rev
 Test(in_place, not_where_it_is_read_under_another_shape) { compare_reversed_sum(reshaped_twice); }
 Test(in_place, not_where_it_is_read_as_a_group) { compare_reversed_sum(grouped); }
 
-/* w becomes w[i] + w[n - 1 - i]: not in the memory of w. */
+/* w becomes w[i] + w[n - 1 - i]: not in place. */
 Test(in_place, not_where_an_assigned_variable_is_read_in_another_order)
 {
     atl_graph *g = atl_graph_new();
@@ -131,7 +131,7 @@ Test(in_place, not_where_an_assigned_variable_is_read_in_another_order)
     atl_graph_free(g);
 }
 
-/* A convolution whose residual is its own image, or holds that image as a part, and the gradient of a block of it:
+/* A convolution whose residual is its own image, or contains that image as a part, and the gradient of such a block:
  * large enough for our own kernels, which compute tile by tile. */
 static void compare_residual_block(int64_t channels, int with_gradient, int concatenated)
 {
@@ -139,7 +139,7 @@ static void compare_residual_block(int64_t channels, int with_gradient, int conc
     atl_node *pixels = atl_input(g, "pixels", ATL_FLOAT32, ATL_SHAPE(1, 40, 40, 3));
     atl_node *x = atl_conv_layer(pixels, "first", .channels = channels, .window = {3, 3}, .activation = atl_relu);
     atl_node *image = x;
-    if (concatenated) { /* two convolutions, made in their places in the concat that is the residual */
+    if (concatenated) { /* two convolutions, written into the concat that is the residual */
         atl_node *more = atl_conv_layer(pixels, "more", .channels = channels, .window = {3, 3}, .activation = atl_relu);
         x = atl_concat(3, x, more);
     }

@@ -1,5 +1,5 @@
-/* Every equation of the table: both sides as graphs, run with the pass and without, on numbers of both signs, on zeros,
- * infinities and NaN; and what the pass makes of the one takes fewer steps. */
+/* Every equation of the table: both sides as graphs, with and without the pass, on numbers of both signs, zeros,
+ * infinities and NaN; the right side takes fewer steps. */
 #include "compiler/passes/algebra.h"
 
 #include "comma_locale.h"
@@ -59,7 +59,7 @@ static void assert_equal_values(const atl_equation *e, const side *s, atl_tensor
     atl_program_free(without);
 }
 
-/* Each equation on numbers from `low` to `high`; with some that are none among them. */
+/* Every equation on numbers from `low` to `high`; with NaN among them, if asked. */
 static void check_all(float low, float high, int with_special)
 {
     static const float special[] = {NAN, INFINITY, 0, 1, 1e20f, 1e-20f};
@@ -82,7 +82,7 @@ Test(algebra, every_equation_holds_above_zero) { check_all(0.2f, 3, 0); }
 Test(algebra, every_equation_holds_on_both_sides_of_zero) { check_all(-3, 3, 0); }
 Test(algebra, every_equation_holds_for_what_is_no_number) { check_all(-3, 3, 1); }
 
-/* Of each equation, whether or not it saves a step: the table's text itself promises fewer ops. */
+/* For each equation, whether or not it saves a step, the right side in the table has fewer ops. */
 Test(algebra, the_right_side_has_fewer_ops)
 {
     for (const atl_equation *e = atl_equations; e->from; e++) {
@@ -131,7 +131,7 @@ Test(algebra, what_comes_of_several_equations)
     }
 }
 
-/* Where letters have other shapes, the result must keep its own. */
+/* If the letters have different shapes, the result must keep its own shape. */
 static atl_node *one_of_a_larger_shape(atl_node *x) { return atl_mul(atl_slice(x, .end = {1}), atl_fill(x, 1)); }
 static atl_node *column_and_row(atl_node *x)
 {
@@ -165,7 +165,7 @@ Test(algebra, no_equation_where_it_does_not_hold)
     }
 }
 
-/* The table's numbers are read as they are written, whatever the locale makes of a point. */
+/* The numbers in the table are read in the same way in every locale. */
 Test(algebra, half_powers_in_a_locale_with_commas)
 {
     use_comma_or_skip();
@@ -204,7 +204,7 @@ Test(algebra, a_small_number_is_not_lost_in_a_large_one)
     atl_graph_free(g);
 }
 
-/* 0 and -0 are equal, but no single number. */
+/* 0 and -0 are equal, but differ as constants. */
 Test(algebra, zeros_of_both_signs)
 {
     atl_graph *g = atl_graph_new();

@@ -1,7 +1,8 @@
-/* Digests: an image that only gates its gradient is kept as bits, which changes nothing but the memory. */
+/* Activation compression: an image that only its relu's gradient needs is stored as bits, which changes only the
+ * memory. */
 #include "support.h"
 
-/* The bits of the gradient by the image, and the arena's size, of four layers of relu(convolution). */
+/* The bits of the image gradient, and the arena's size, of four layers of relu(convolution). */
 static atl_tensor *gradient_of(int64_t batch, int64_t side, int64_t channels, unsigned without, int64_t *arena)
 {
     atl_graph *g = atl_graph_new();

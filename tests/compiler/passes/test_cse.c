@@ -3,7 +3,7 @@
 
 Test(merge, joins_the_two_gradients) { assert_pass_shortens(ATL_PASS_CSE); }
 
-/* The same op of the same inputs with the same attributes; constants by their values, if they are small. */
+/* The same op of the same inputs with the same attributes; constants with the same values, if they are small. */
 Test(merge, equal_nodes_become_one)
 {
     atl_graph *g = atl_graph_new();
@@ -22,7 +22,7 @@ Test(merge, equal_nodes_become_one)
     atl_graph_free(g);
 }
 
-/* Other attributes, other inputs, and what is drawn anew for each node. */
+/* Other attributes, other inputs, and random numbers, which differ for each node. */
 Test(merge, what_differs_stays_apart)
 {
     atl_graph *g = atl_graph_new();

@@ -1,7 +1,7 @@
 /* Bias, residual and relu in the convolution or product before them. */
 #include "passes.h"
 
-/* How many steps beside the product itself are saved, when element-wise ops are not fused. */
+/* The number of steps saved in addition to the product itself, if element-wise ops are not fused. */
 static void check(atl_node *y, int64_t expected)
 {
     atl_graph *g = atl_graph_of(y);
@@ -51,7 +51,7 @@ Test(epilogue, of_a_matrix_product)
     check(atl_relu(with_bias(multiplied())), 2);
 }
 
-/* The product is needed without it, too. */
+/* The product itself is an output, too. */
 Test(epilogue, not_where_the_product_is_read_twice)
 {
     atl_node *y = convolved(3), *both[] = {y, with_bias(y)}, *x = atl_find(atl_graph_of(y), "x");

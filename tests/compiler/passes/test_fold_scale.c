@@ -1,9 +1,9 @@
-/* Factors for each channel in the filter before them. */
+/* Folding factors per channel into the preceding filter. */
 #include "passes.h"
 
 Test(scale, batch_norm_goes_into_the_filter) { assert_pass_shortens(ATL_PASS_FOLD_SCALE); }
 
-/* Convolution, batch norm at inference, relu: one step of every run, and the result that the separate steps have. */
+/* Convolution, batch norm for inference, relu: one step per run, with the result of the separate steps. */
 Test(scale, batch_norm_costs_nothing)
 {
     atl_graph *g = atl_graph_new();
@@ -17,7 +17,7 @@ Test(scale, batch_norm_costs_nothing)
     atl_graph_free(g);
 }
 
-/* A factor that changes in every run would have the filter made anew each time. */
+/* A factor that changes in every run is not folded: the filter would be recomputed each time. */
 Test(scale, only_what_depends_on_variables)
 {
     atl_graph *g = atl_graph_new();

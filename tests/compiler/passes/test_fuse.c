@@ -1,9 +1,9 @@
-/* Chains, trees and diamonds of element-wise ops, and sums of what they make, as one step. */
+/* Chains, trees and diamonds of element-wise ops, with sums at their end, as one step. */
 #include "passes.h"
 
 Test(fuse, chains_become_one_step) { assert_pass_shortens(ATL_PASS_FUSE); }
 
-/* A tree that broadcasts, with a sum at its end, and a diamond: all of it in one pass over memory. */
+/* A tree that broadcasts, with a sum at its end, and a diamond: one pass over memory. */
 Test(fuse, trees_diamonds_and_sums_are_one_step)
 {
     atl_graph *g = atl_graph_new();

@@ -1,9 +1,9 @@
-/* Gates of the parts of a concat's gradient: one of the whole, where all parts are gated by what the concat had in
- * their place. */
+/* Relu gradients of all parts of a concat's gradient become one of the whole, if each part's relu is the
+ * corresponding part of the concat. */
 #include "nets.h"
 
-/* The gradient by two inputs that are joined along `axis`, the second after a relu or (0) a tanh: gates with the pass
- * and without. */
+/* The gradients with respect to two inputs that are concatenated along `axis`, the second after a relu or (0) a
+ * tanh: the number of relu gradients with the pass and without. */
 static void check(int axis, int both, int64_t expected)
 {
     atl_graph *g = atl_graph_new();

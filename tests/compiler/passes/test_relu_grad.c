@@ -1,4 +1,4 @@
-/* Gates in the convolutions that make the gradient: the same bits in fewer steps. */
+/* Relu gradients within the convolutions that compute the gradient: the same bits in fewer steps. */
 #include "support.h"
 
 typedef struct result {
@@ -6,7 +6,8 @@ typedef struct result {
     int64_t gated, gates, masks; /* steps */
 } result;
 
-/* Two residual blocks relu(x + conv(relu(conv(x)))): gradients by the image, and, if `trains`, by the first filter. */
+/* Two residual blocks relu(x + conv(relu(conv(x)))): the image gradient and, if `trains`, the gradient of the first
+ * filter. */
 static result run(atl_shape image, int taps, int trains, const atl_compile_args *how)
 {
     result r = {0};

@@ -59,7 +59,7 @@ static atl_node *asked(atl_node *step) { return atl_select(step, atl_scalar(step
 static atl_node *compared_with_itself(atl_node *step) { return atl_maximum(step, step); }
 static atl_node *in_a_chain(atl_node *step) { return atl_tanh(atl_add(atl_exp(atl_neg(step)), step)); }
 
-/* What is fetched needs a step of training, in whatever way. */
+/* The output depends on a training step, in several ways. */
 static const struct {
     const char *about;
     atl_node *(*build)(atl_node *step);
@@ -123,7 +123,7 @@ static double counting(double x)
 }
 static const atl_op counting_op = {.name = "counting", .arity = 1, .flags = ATL_OP_SIDE_EFFECT, .function = counting};
 
-/* Each of these needs the node: it runs once in each run, and never while compiling. */
+/* Each of these uses the node: it runs once per run, and never while compiling. */
 static atl_node *of_a_number(atl_node *x) { return atl_add(x, atl_apply(&counting_op, atl_scalar(x, 3))); }
 static atl_node *power_of_it(atl_node *x) { return atl_add(x, to_no_power(atl_apply(&counting_op, atl_scalar(x, 3)))); }
 static atl_node *of_the_repeated(atl_node *x)

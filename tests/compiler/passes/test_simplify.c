@@ -1,4 +1,5 @@
-/* Algebra: less to compute, the same result.  Equations between element-wise ops are tested in test_algebra.c. */
+/* Algebraic simplification: fewer steps, the same result.  test_algebra.c tests the equations between element-wise
+ * ops. */
 #include "passes.h"
 
 Test(simplify, drops_neutral_factors) { assert_pass_shortens(ATL_PASS_SIMPLIFY); }
@@ -107,8 +108,8 @@ static const movement movements[] = {{"transpose of transpose", twice_transposed
                                      {"clip of clip", clipped_twice, 1},
                                      {"relu6 of relu", relu_clipped, 1}};
 
-/* A graph of x and z, without fusing, which would count several as one: against the reference, and with fewer steps
- * than without. */
+/* A graph of x and z, without fusion, which would count several steps as one: like the reference, and with fewer
+ * steps than without the pass. */
 static void assert_movement(const movement *m, const atl_tensor *x_value, const atl_tensor *z_value)
 {
     atl_graph *g = atl_graph_new();
@@ -139,7 +140,7 @@ Test(simplify, movements_and_sums_become_fewer)
     atl_tensor_free(z);
 }
 
-/* What looks alike and is not: as many steps as before, and the right values. */
+/* Cases that look similar but must not be simplified: as many steps as before, and the right values. */
 MADE(slice_across_parts, atl_slice(atl_concat(1, x, x), .begin = {0, 4}, .end = {0, 8}))
 MADE(slice_with_padding, atl_slice(atl_pad(x, .before = {1}), .end = {3}))
 MADE(pad_of_other_values, atl_pad(atl_pad(x, .before = {1}, .value = 1), .before = {1}, .value = 2))
@@ -191,7 +192,7 @@ static atl_node *swapped(atl_node *x)
     return atl_shape_of(x).rank == 2 ? atl_transpose(x, .order = {1, 0}) : atl_transpose(x, .order = {0, 2, 1});
 }
 
-/* An input whose matrix, as it is multiplied, is [rows, columns]; batch 0: none. */
+/* An input whose matrix in the product is [rows, columns]; batch 0: none. */
 static atl_node *factor(atl_graph *g, const char *name, int64_t batch, int64_t rows, int64_t columns, int is_swapped)
 {
     int64_t m = is_swapped ? columns : rows, n = is_swapped ? rows : columns;
@@ -213,7 +214,7 @@ static void check_product(unsigned way, int64_t batch_a, int64_t batch_b, int64_
     cr_assert(p && oracle, "%s", atl_error());
     cr_assert_eq(atl_run(p, ATL_FEEDS({a, av}, {b, bv})), ATL_OK, "%s", atl_error());
     cr_expect_leq(relative_l2(atl_value(p, y), atl_reference_value(oracle, y)), 1e-6, "way %u", way);
-    int is_shared = (way & PRODUCT_TURNED) && (batch_a > 0) != (batch_b > 0); /* one matrix for a batch: it stays */
+    int is_shared = (way & PRODUCT_TURNED) && (batch_a > 0) != (batch_b > 0); /* one matrix: not simplified */
     cr_expect_eq(count_steps(p).always, 1 + is_shared, "way %u: %lld steps", way, (long long)count_steps(p).always);
     atl_reference_free(oracle);
     atl_program_free(p);
@@ -233,7 +234,7 @@ Test(simplify, transposes_become_a_part_of_the_product)
     }
 }
 
-/* Of four dimensions; a transpose that is more than that swap stays, and so does one of a product that others read. */
+/* Four dimensions; a transpose of more than these two stays, and so does that of a product with other readers. */
 Test(simplify, other_transposes_stay)
 {
     atl_graph *g = atl_graph_new();

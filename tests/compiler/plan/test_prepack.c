@@ -1,4 +1,4 @@
-/* What depends on variables only is computed once, and again when one has changed. */
+/* Values that depend only on variables are computed once, and again after a variable has changed. */
 #include "passes.h"
 
 Test(once, what_depends_on_variables_only_is_computed_once)
@@ -10,7 +10,7 @@ Test(once, what_depends_on_variables_only_is_computed_once)
     cr_assert_lt(with.always, without.always);
 }
 
-/* What constants make is made once, however often it is run. */
+/* Values of constants are computed once, however many runs there are. */
 Test(once, constants_are_folded)
 {
     atl_graph *g = atl_graph_new();
@@ -64,8 +64,8 @@ Test(once, again_only_after_a_change_of_what_it_depends_on)
     atl_graph_free(g);
 }
 
-/* Each sum depends on one variable more than the last: a change of any is seen, and only what comes after it is made
- * anew. */
+/* Each sum depends on one variable more than the last: the change of any variable is detected, and only the sums
+ * that depend on it are computed again. */
 Test(once, a_chain_of_many_variables)
 {
     enum { VARIABLES = 2000, MARKED = 700 };
