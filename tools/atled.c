@@ -22,14 +22,14 @@ static void write_overview(FILE *file)
 
 static void write_version(void)
 {
-    const char *wanted = getenv("ATLED_ISA");
+    const char *requested = getenv("ATLED_ISA");
     const char *used = atl_isa_name(atl_isa_in_use()), *has = atl_isa_name(atl_isa_of_processor());
     printf("atled %s\n%s\nthreads: %d\ninstruction set: %s, of a processor with %s\n", atl_version(),
            atl_backend_version(), omp_get_max_threads(), used, has);
-    if (wanted && wanted[0] && strcmp(wanted, used))
-        printf("ATLED_ISA is '%s', which is %s\n", wanted,
-               strcmp(wanted, "avx512") && strcmp(wanted, "avx2") ? "none of avx512, avx2 and generic"
-                                                                  : "more than the processor has");
+    if (requested && requested[0] && strcmp(requested, used))
+        printf("ATLED_ISA is '%s', which is %s\n", requested,
+               strcmp(requested, "avx512") && strcmp(requested, "avx2") ? "none of avx512, avx2 and generic"
+                                                                        : "more than the processor has");
 }
 
 static int refuse_command(const char *name)

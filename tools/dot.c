@@ -87,21 +87,21 @@ static atl_node *node_named(const atl_graph *graph, const char *option, const ch
 }
 
 /* The outputs, on which the drawn nodes depend. */
-static int choose_wanted(const loaded_network *network, int gradient, atl_node *wanted[2])
+static int choose_outputs(const loaded_network *network, int gradient, atl_node *outputs[2])
 {
-    wanted[0] = network->logits;
-    wanted[1] = NULL;
+    outputs[0] = network->logits;
+    outputs[1] = NULL;
     if (!gradient)
         return 0;
-    wanted[0] = atl_named(atl_softmax_cross_entropy(network->logits, .label = ATL_ZERO), "loss");
-    wanted[1] = atl_gradient(wanted[0], network->image);
-    return wanted[1] ? 0 : report_graph_failure("dot", network->graph);
+    outputs[0] = atl_named(atl_softmax_cross_entropy(network->logits, .label = ATL_ZERO), "loss");
+    outputs[1] = atl_gradient(outputs[0], network->image);
+    return outputs[1] ? 0 : report_graph_failure("dot", network->graph);
 }
 
 static int draw(const settings *set, const loaded_network *network)
 {
-    atl_node *wanted[2];
-    int code = choose_wanted(network, set->gradient, wanted);
+    atl_node *outputs[2];
+    int code = choose_outputs(network, set->gradient, outputs);
     if (code)
         return code;
     atl_dot_args args = {network->graph, .path = set->output, .depth = (int)set->depth};
@@ -111,7 +111,7 @@ static int draw(const settings *set, const loaded_network *network)
     if (set->to && !(args.to = node_named(network->graph, "to", set->to)))
         return EXIT_USAGE;
     if (!set->to)
-        args.outputs = (atl_nodes){2, wanted};
+        args.outputs = (atl_nodes){2, outputs};
     progress_line progress = start_progress(!set->output);
     if (progress.terminal)
         show_progress(&progress, 1, "drawing %s: %lld nodes", set->output ? set->output : "",

@@ -112,14 +112,14 @@ static int evaluate(const settings *set, training *t, const atl_dataset *data)
         size.height = size.width = set->crop;
     else if (strcmp(model->name, "mlp") == 0)
         size.height = image.size[0], size.width = image.size[1];
-    training_settings wanted = {.model = model,
-                                .look_only = 1,
-                                .height = size.height,
-                                .width = size.width,
-                                .channels = image.size[2],
-                                .compile = set->compile};
-    memcpy(wanted.widths, size.widths, sizeof wanted.widths);
-    int code = begin_training("eval", &wanted, t);
+    training_settings network = {.model = model,
+                                 .look_only = 1,
+                                 .height = size.height,
+                                 .width = size.width,
+                                 .channels = image.size[2],
+                                 .compile = set->compile};
+    memcpy(network.widths, size.widths, sizeof network.widths);
+    int code = begin_training("eval", &network, t);
     if (code)
         return code;
     status = atl_model_load(model, t->used.graph, set->weights);

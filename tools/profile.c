@@ -67,7 +67,7 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
 
 /* The output to compute: the logits, the gradient of the cross entropy with class 0 with respect to the image, or a
  * training step. */
-static atl_node *wanted_node(const profile_settings *set, const loaded_network *n)
+static atl_node *output_node(const profile_settings *set, const loaded_network *n)
 {
     if (set->forward)
         return n->logits;
@@ -116,7 +116,7 @@ static void write_title(char *title, size_t size, const profile_settings *set, c
              atl_program_uses_bfloat16(program) ? ", bfloat16" : "");
 }
 
-static int draw(const profile_settings *set, const loaded_network *n, const atl_program *program, atl_node *wanted)
+static int draw(const profile_settings *set, const loaded_network *n, const atl_program *program, atl_node *output)
 {
     char title[256];
     int64_t count = atl_graph_node_count(n->graph);
@@ -128,7 +128,7 @@ static int draw(const profile_settings *set, const loaded_network *n, const atl_
         total += time[i];
     write_title(title, sizeof title, set, program, total);
     if (!status)
-        status = atl_write_dot(n->graph, set->drawing, .outputs = ATL_NODES(wanted), .depth = (int)set->depth,
+        status = atl_write_dot(n->graph, set->drawing, .outputs = ATL_NODES(output), .depth = (int)set->depth,
                                .title = title, .microseconds = time);
     free(time);
     return status ? report_failure("profile") : 0;
@@ -136,10 +136,10 @@ static int draw(const profile_settings *set, const loaded_network *n, const atl_
 
 static int profile(const profile_settings *set, const loaded_network *n)
 {
-    atl_node *wanted = wanted_node(set, n);
+    atl_node *output = output_node(set, n);
     atl_compile_args args = compile_args_of(&set->compile);
     args.graph = n->graph;
-    args.outputs = ATL_NODES(wanted);
+    args.outputs = ATL_NODES(output);
     atl_program *program = atl_compile_with(&args);
     atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(n->image), 0, 255, 1);
     int code = 0;
@@ -151,7 +151,7 @@ static int profile(const profile_settings *set, const loaded_network *n)
     if (!code)
         code = write_profile(set, program);
     if (!code && set->drawing)
-        code = draw(set, n, program, wanted);
+        code = draw(set, n, program, output);
     if (!code)
         code = end_compiling("profile", &set->compile);
     atl_tensor_free(pixels);

@@ -148,33 +148,33 @@ static int64_t in_steps(const train_session *s, double epochs)
 static int build_training(train_session *s, const atl_model *model, int64_t cut)
 {
     train_options *set = &s->set;
-    training_settings wanted = {.model = model,
-                                .height = cut,
-                                .width = cut,
-                                .channels = atl_dataset_image_shape(s->data).size[2],
-                                .options = settle_optimizer(set),
-                                .optimizer = set->optimizer,
-                                .schedule = set->schedule,
-                                .staircase = set->staircase,
-                                .factor = set->factor,
-                                .lowest = set->lowest,
-                                .every = in_steps(s, set->every),
-                                .warm_up = in_steps(s, set->warm_up),
-                                .steps = s->steps,
-                                .decay = set->decay,
-                                .decay_all = set->decay_all,
-                                .decay_of = set->decay_of,
-                                .rate_of = set->rate_of,
-                                .clip_value = set->clip_value,
-                                .clip_norm = set->clip_norm,
-                                .clip_global_norm = set->clip_global_norm,
-                                .average = set->average,
-                                .seed = (uint64_t)set->seed,
-                                .compile = set->compile};
-    int code = read_widths(set, wanted.widths);
+    training_settings settings = {.model = model,
+                                  .height = cut,
+                                  .width = cut,
+                                  .channels = atl_dataset_image_shape(s->data).size[2],
+                                  .options = settle_optimizer(set),
+                                  .optimizer = set->optimizer,
+                                  .schedule = set->schedule,
+                                  .staircase = set->staircase,
+                                  .factor = set->factor,
+                                  .lowest = set->lowest,
+                                  .every = in_steps(s, set->every),
+                                  .warm_up = in_steps(s, set->warm_up),
+                                  .steps = s->steps,
+                                  .decay = set->decay,
+                                  .decay_all = set->decay_all,
+                                  .decay_of = set->decay_of,
+                                  .rate_of = set->rate_of,
+                                  .clip_value = set->clip_value,
+                                  .clip_norm = set->clip_norm,
+                                  .clip_global_norm = set->clip_global_norm,
+                                  .average = set->average,
+                                  .seed = (uint64_t)set->seed,
+                                  .compile = set->compile};
+    int code = read_widths(set, settings.widths);
     if (!code)
-        code = read_drops(set, s->per_epoch, wanted.at);
-    return code ? code : begin_training("train", &wanted, &s->t);
+        code = read_drops(set, s->per_epoch, settings.at);
+    return code ? code : begin_training("train", &settings, &s->t);
 }
 
 static int start_batches(train_session *s, int64_t cut)

@@ -27,11 +27,11 @@ static int build_net(const training_settings *set, int in_training, net *n)
     return n->loss != NULL;
 }
 
-static atl_program *compile(const training_settings *set, const net *n, atl_nodes wanted)
+static atl_program *compile(const training_settings *set, const net *n, atl_nodes outputs)
 {
     atl_compile_args args = compile_args_of(&set->compile);
     args.graph = n->graph;
-    args.outputs = wanted;
+    args.outputs = outputs;
     return atl_compile_with(&args);
 }
 

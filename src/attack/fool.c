@@ -148,7 +148,7 @@ static atl_status run(atl_fooler *fooler, const atl_tensor *pixels, int target)
 /* A copy as [1, h, w, c], or null with the error set. */
 static atl_tensor *as_batch(const atl_fooler *fooler, const atl_tensor *pixels)
 {
-    char given[160], wanted[160];
+    char given[160], requested[160];
     if (!fooler)
         return atl_null_argument("atl_fooler", "the fooler is"), NULL;
     atl_shape shape = atl_tensor_shape(pixels);
@@ -162,7 +162,7 @@ static atl_tensor *as_batch(const atl_fooler *fooler, const atl_tensor *pixels)
     else
         atl_set_error(ATL_INVALID, "the picture is %s, but the network takes %s: resize it (atl_fit_image)",
                       atl_shape_text(atl_tensor_shape(pixels), given, sizeof given),
-                      atl_shape_text(fooler->shape, wanted, sizeof wanted));
+                      atl_shape_text(fooler->shape, requested, sizeof requested));
     return NULL;
 }
 

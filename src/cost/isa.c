@@ -26,9 +26,9 @@ atl_isa atl_isa_of_processor(void)
 /* The best instruction set that $ATLED_ISA allows; the processor's best if the variable is not set or invalid. */
 static atl_isa allowed(void)
 {
-    const char *wanted = getenv("ATLED_ISA");
-    for (int i = 0; wanted && i < ISAS; i++)
-        if (!strcmp(wanted, names[i]))
+    const char *requested = getenv("ATLED_ISA");
+    for (int i = 0; requested && i < ISAS; i++)
+        if (!strcmp(requested, names[i]))
             return (atl_isa)i;
     return ISAS - 1;
 }

@@ -144,15 +144,15 @@ static int enter_name(atl_graph *graph, atl_node *node)
 /* ---- unique names ------------------------------------------------------------------------------------------------ */
 
 /* The requested name, or the same name with the first free suffix. */
-static const char *unique_name(atl_graph *graph, const char *wanted)
+static const char *unique_name(atl_graph *graph, const char *requested)
 {
-    if (!node_of_name(graph, wanted))
-        return wanted;
-    name_counter *counter = counter_of(graph, wanted);
-    size_t size = strlen(wanted) + 24;
+    if (!node_of_name(graph, requested))
+        return requested;
+    name_counter *counter = counter_of(graph, requested);
+    size_t size = strlen(requested) + 24;
     char *name = counter ? atl_graph_try_allocate(graph, size) : NULL;
     while (name) {
-        snprintf(name, size, "%s_%lld", wanted, (long long)counter->next++);
+        snprintf(name, size, "%s_%lld", requested, (long long)counter->next++);
         if (!node_of_name(graph, name))
             break;
     }
@@ -179,8 +179,8 @@ static int give_name(atl_node *node)
     const char *scope = node->label->scope;
     if (node->forward)
         scope = joined(graph, scope, node->forward->name ? node->forward->name : "");
-    const char *wanted = scope ? joined(graph, scope, node->label->base ? node->label->base : node->op->name) : NULL;
-    const char *name = wanted ? unique_name(graph, wanted) : NULL;
+    const char *requested = scope ? joined(graph, scope, node->label->base ? node->label->base : node->op->name) : NULL;
+    const char *name = requested ? unique_name(graph, requested) : NULL;
     node->name = name;
     if (name && enter_name(graph, node))
         return 1;

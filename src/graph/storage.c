@@ -226,7 +226,7 @@ const atl_tensor *atl_variable_value(const atl_node *variable)
 
 atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value)
 {
-    char wanted[160], given[160];
+    char expected[160], given[160];
     atl_storage *storage = variable_storage(variable);
     if (!storage)
         return ATL_INVALID;
@@ -234,7 +234,7 @@ atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value)
         return atl_graph_note_failure(variable->graph,
                                       atl_set_error(ATL_INVALID, "variable '%s' is %s %s, but the value given is %s %s",
                                                     atl_name_of(variable), atl_dtype_name(variable->dtype),
-                                                    atl_shape_text(*variable->shape, wanted, sizeof wanted),
+                                                    atl_shape_text(*variable->shape, expected, sizeof expected),
                                                     value ? atl_dtype_name(value->dtype) : "null",
                                                     atl_shape_text(atl_tensor_shape(value), given, sizeof given)));
     if (!storage->value) {

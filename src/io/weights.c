@@ -132,7 +132,7 @@ typedef struct misfits {
 /* Compares an entry with its variable: type and shape, from the header only. */
 static atl_status compare_entry(const atl_npz *npz, const binding *one, few *differing)
 {
-    char words[400], found[160], wanted[160];
+    char words[400], found[160], expected[160];
     atl_npy_header header;
     atl_status status = atl_npz_header(npz, one->key, &header);
     if (status)
@@ -143,14 +143,14 @@ static atl_status compare_entry(const atl_npz *npz, const binding *one, few *dif
         return ATL_OK;
     snprintf(words, sizeof words, "'%.100s' is %s %s, expected %s %s", one->key, atl_npy_kind_name(header.kind),
              atl_shape_text(header.shape, found, sizeof found), atl_dtype_name(dtype),
-             atl_shape_text(shape, wanted, sizeof wanted));
+             atl_shape_text(shape, expected, sizeof expected));
     add_to_few(differing, words);
     return ATL_OK;
 }
 
 static atl_status compare_all(const atl_npz *npz, const bindings *all, misfits *found)
 {
-    char words[400], wanted[160];
+    char words[400], expected[160];
     for (int64_t i = 0; i < all->count; i++) {
         const binding *one = &all->of[i];
         atl_status status = ATL_OK;
@@ -158,7 +158,7 @@ static atl_status compare_all(const atl_npz *npz, const bindings *all, misfits *
             status = compare_entry(npz, one, &found->differing);
         } else {
             snprintf(words, sizeof words, "'%.100s' %s", one->key,
-                     atl_shape_text(atl_shape_of(one->variable), wanted, sizeof wanted));
+                     atl_shape_text(atl_shape_of(one->variable), expected, sizeof expected));
             add_to_few(&found->missing, words);
         }
         if (status)

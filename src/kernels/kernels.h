@@ -47,7 +47,7 @@
 
 typedef struct atl_kernel_table {
     atl_isa isa;
-    int vector;    /* floats in a vector: channels are wanted in multiples of it */
+    int vector;    /* floats in a vector: channels must be multiples of it */
     int registers; /* of vectors */
     ATL_KERNELS(ATL_KERNEL_FIELD)
     ATL_MAPS(ATL_MAP_FIELD, ATL_MAP_FIELD, ATL_MAP_FIELD)

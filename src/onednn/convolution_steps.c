@@ -10,10 +10,10 @@ static onednn_argument argument_of(atl_lowering *lowering, dnnl_primitive_desc_t
                                    int gradient, onednn_md plain, const char *letters)
 {
     int own = i == ONEDNN_NO_INPUT, which = own ? gradient : argument;
-    onednn_md wanted = onednn_wanted(desc, which);
+    onednn_md required = onednn_required_md(desc, which);
     return (onednn_argument){which,
-                             own ? onednn_output(lowering, plain, wanted, letters)
-                                 : onednn_input(lowering, i, plain, wanted, letters),
+                             own ? onednn_output(lowering, plain, required, letters)
+                                 : onednn_input(lowering, i, plain, required, letters),
                              own ? ONEDNN_WRITTEN : ONEDNN_READ};
 }
 
@@ -59,7 +59,7 @@ static dnnl_primitive_desc_t open_without_relu(onednn_geometry *g, const onednn_
     dnnl_alg_kind_t algorithm = g->algorithm;
     memset(&g->filter, 0, sizeof g->filter);
     dnnl_status_t status = dnnl_out_of_memory; /* if the descriptor cannot be copied */
-    if (onednn_copy_desc(&g->filter, onednn_wanted(with, DNNL_ARG_WEIGHTS)))
+    if (onednn_copy_desc(&g->filter, onednn_required_md(with, DNNL_ARG_WEIGHTS)))
         status = onednn_choose_convolution(&desc, g, &plain);
     onednn_release_desc(&g->filter);
     g->filter = chosen;
@@ -115,7 +115,7 @@ int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *c
     int ok = !g.sums || lower_residual(lowering, &g, convolution, list[2].value);
     int threads = g.threads, needs_relu = convolution->activation == ONEDNN_RELU && !guard.recompute;
     onednn_desc result = {0};
-    ok = ok && (!needs_relu || onednn_copy_desc(&result, onednn_wanted(desc, DNNL_ARG_DST)));
+    ok = ok && (!needs_relu || onednn_copy_desc(&result, onednn_required_md(desc, DNNL_ARG_DST)));
     onednn_release_geometry(&g);
     if (!ok) {
         dnnl_primitive_desc_destroy(desc);

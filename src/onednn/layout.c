@@ -364,12 +364,12 @@ const char *atl_layout_name(const atl_memory_layout *layout, char *text, size_t 
 
 /* ---- values in layouts ------------------------------------------------------------------------------------------- */
 
-atl_value_id onednn_input(atl_lowering *lowering, int i, onednn_md plain, onednn_md wanted, const char *letters)
+atl_value_id onednn_input(atl_lowering *lowering, int i, onednn_md plain, onednn_md required, const char *letters)
 {
     atl_memory_layout layout;
-    if (onednn_same(plain, wanted))
+    if (onednn_same(plain, required))
         return atl_lower_input(lowering, i);
-    if (!make_layout(&layout, plain, wanted, letters))
+    if (!make_layout(&layout, plain, required, letters))
         return -1;
     atl_value_id value = atl_lower_input_in(lowering, i, &layout);
     release_layout(&layout);

@@ -156,7 +156,7 @@ static dnnl_primitive_desc_t open_without_relu(matrices *m, const onednn_matmul 
     onednn_matmul plain = *p;
     plain.relu = 0;
     onednn_release_desc(&m->b);
-    if (!onednn_copy_desc(&m->b, onednn_wanted(with, DNNL_ARG_WEIGHTS)))
+    if (!onednn_copy_desc(&m->b, onednn_required_md(with, DNNL_ARG_WEIGHTS)))
         return NULL;
     return open_described(m, &plain);
 }
@@ -195,13 +195,13 @@ int onednn_lower_matmul(atl_lowering *lowering, const onednn_matmul *matmul)
     if (!desc)
         return 0;
     int count = 0;
-    list[count++] =
-        (onednn_argument){DNNL_ARG_SRC,
-                          onednn_input(lowering, 0, ONEDNN_MD(m.plain_a), onednn_wanted(desc, DNNL_ARG_SRC), m.letters),
-                          ONEDNN_READ};
+    list[count++] = (onednn_argument){DNNL_ARG_SRC,
+                                      onednn_input(lowering, 0, ONEDNN_MD(m.plain_a),
+                                                   onednn_required_md(desc, DNNL_ARG_SRC), m.letters),
+                                      ONEDNN_READ};
     list[count++] = (onednn_argument){DNNL_ARG_WEIGHTS,
                                       onednn_input(lowering, 1, ONEDNN_MD(m.plain_b),
-                                                   onednn_wanted(desc, DNNL_ARG_WEIGHTS), m.letters),
+                                                   onednn_required_md(desc, DNNL_ARG_WEIGHTS), m.letters),
                                       ONEDNN_READ};
     if (matmul->bias_input >= 0)
         list[count++] = (onednn_argument){DNNL_ARG_BIAS, atl_lower_input(lowering, matmul->bias_input), ONEDNN_READ};

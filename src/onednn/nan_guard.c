@@ -108,7 +108,7 @@ static int recompute_with_relu(const onednn_guard *guard, const_dnnl_primitive_d
     dnnl_memory_t scratchpad = NULL;
     void *result = NULL;
     int used = 0;
-    onednn_md needed = onednn_wanted(guard->without_relu, DNNL_ARG_SCRATCHPAD);
+    onednn_md needed = onednn_required_md(guard->without_relu, DNNL_ARG_SCRATCHPAD);
     for (int i = 0; i < count; i++)
         if (arguments[i].arg != DNNL_ARG_SCRATCHPAD)
             all[used++] = arguments[i];
@@ -122,7 +122,8 @@ static int recompute_with_relu(const onednn_guard *guard, const_dnnl_primitive_d
              onednn_succeeded(dnnl_memory_get_data_handle(memory_of(count, arguments, DNNL_ARG_DST), &result),
                               "use the memory");
     if (ok)
-        relu_in_place(result, (int64_t)(dnnl_memory_desc_get_size(onednn_wanted(desc, DNNL_ARG_DST)) / sizeof(float)));
+        relu_in_place(result,
+                      (int64_t)(dnnl_memory_desc_get_size(onednn_required_md(desc, DNNL_ARG_DST)) / sizeof(float)));
     if (scratchpad)
         dnnl_memory_destroy(scratchpad);
     return ok;
@@ -254,11 +255,11 @@ static int recompute_max_pool(const onednn_guard *guard, const_dnnl_primitive_de
     int ok = 1;
     for (int i = 0; i < 3; i++) {
         memory[i] = memory_of(count, arguments, which[i]);
-        ok = ok &&
-             (!memory[i] || make_copy(&copies[i], i ? guard->result : guard->image, onednn_wanted(desc, which[i])));
+        ok = ok && (!memory[i] ||
+                    make_copy(&copies[i], i ? guard->result : guard->image, onednn_required_md(desc, which[i])));
     }
-    ok = ok &&
-         reorder(memory[0], onednn_wanted(desc, DNNL_ARG_SRC), copies[0].memory, ONEDNN_MD(copies[0].desc), stream);
+    ok = ok && reorder(memory[0], onednn_required_md(desc, DNNL_ARG_SRC), copies[0].memory, ONEDNN_MD(copies[0].desc),
+                       stream);
     if (ok) {
         size_t elements = (size_t)atl_shape_count(guard->result);
         plain_pool p = {.image = copies[0].data, .result = copies[1].data, .positions = copies[2].data};
@@ -266,8 +267,8 @@ static int recompute_max_pool(const onednn_guard *guard, const_dnnl_primitive_de
         pool_plain(guard, &p);
     }
     for (int i = 1; ok && i < 3; i++)
-        ok = !memory[i] ||
-             reorder(copies[i].memory, ONEDNN_MD(copies[i].desc), memory[i], onednn_wanted(desc, which[i]), stream);
+        ok = !memory[i] || reorder(copies[i].memory, ONEDNN_MD(copies[i].desc), memory[i],
+                                   onednn_required_md(desc, which[i]), stream);
     for (int i = 0; i < 3; i++)
         release_copy(&copies[i]);
     return ok;

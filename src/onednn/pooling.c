@@ -126,15 +126,15 @@ static int lower_forward(atl_lowering *l, const onednn_pooling *p, geometry *g)
         return 0;
     if (!desc)
         return atl_lower_kernel(l);
-    onednn_md workspace = onednn_wanted(desc, DNNL_ARG_WORKSPACE);
+    onednn_md workspace = onednn_required_md(desc, DNNL_ARG_WORKSPACE);
     size_t bytes = workspace ? dnnl_memory_desc_get_size(workspace) : 0;
     arguments[0] = (onednn_argument){DNNL_ARG_SRC,
                                      onednn_input(l, p->image_input, ONEDNN_MD(g->plain_image),
-                                                  onednn_wanted(desc, DNNL_ARG_SRC), "nchw"),
+                                                  onednn_required_md(desc, DNNL_ARG_SRC), "nchw"),
                                      ONEDNN_READ};
     arguments[1] =
         (onednn_argument){DNNL_ARG_DST,
-                          onednn_output(l, ONEDNN_MD(g->plain_result), onednn_wanted(desc, DNNL_ARG_DST), "nchw"),
+                          onednn_output(l, ONEDNN_MD(g->plain_result), onednn_required_md(desc, DNNL_ARG_DST), "nchw"),
                           ONEDNN_WRITTEN};
     if (bytes > 0)
         arguments[count++] =
@@ -156,7 +156,7 @@ static int lower_gradient(atl_lowering *l, const onednn_pooling *p, geometry *g)
     if (!open_pass(&forward, g, NULL))
         return 0;
     int ok = !forward ||
-             (onednn_release_desc(&g->result), onednn_copy_desc(&g->result, onednn_wanted(forward, DNNL_ARG_DST)));
+             (onednn_release_desc(&g->result), onednn_copy_desc(&g->result, onednn_required_md(forward, DNNL_ARG_DST)));
     ok = ok && (!forward || open_pass(&desc, g, forward));
     if (forward)
         dnnl_primitive_desc_destroy(forward);
@@ -166,12 +166,12 @@ static int lower_gradient(atl_lowering *l, const onednn_pooling *p, geometry *g)
         return atl_lower_kernel(l);
     arguments[0] = (onednn_argument){DNNL_ARG_DIFF_DST,
                                      onednn_input(l, p->adjoint_input, ONEDNN_MD(g->plain_result),
-                                                  onednn_wanted(desc, DNNL_ARG_DIFF_DST), "nchw"),
+                                                  onednn_required_md(desc, DNNL_ARG_DIFF_DST), "nchw"),
                                      ONEDNN_READ};
-    arguments[1] =
-        (onednn_argument){DNNL_ARG_DIFF_SRC,
-                          onednn_output(l, ONEDNN_MD(g->plain_image), onednn_wanted(desc, DNNL_ARG_DIFF_SRC), "nchw"),
-                          ONEDNN_WRITTEN};
+    arguments[1] = (onednn_argument){DNNL_ARG_DIFF_SRC,
+                                     onednn_output(l, ONEDNN_MD(g->plain_image),
+                                                   onednn_required_md(desc, DNNL_ARG_DIFF_SRC), "nchw"),
+                                     ONEDNN_WRITTEN};
     if (workspace >= 0)
         arguments[count++] = (onednn_argument){DNNL_ARG_WORKSPACE, workspace, ONEDNN_READ};
     return onednn_lower_primitive(l, desc, count, arguments, 0, g->threads);

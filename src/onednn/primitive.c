@@ -193,7 +193,7 @@ int onednn_accept(dnnl_primitive_desc_t *desc, dnnl_status_t status, const char 
     return 1;
 }
 
-onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument)
+onednn_md onednn_required_md(const_dnnl_primitive_desc_t desc, int argument)
 {
     return dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, argument);
 }
@@ -275,7 +275,7 @@ static void *bind_primitive(const atl_plan_step *step)
     for (int i = 0; ok && i < data->count; i++) {
         dnnl_exec_arg_t *argument = &bound->arguments[i];
         argument->arg = data->arguments[i].argument;
-        onednn_md md = onednn_wanted(data->desc, argument->arg);
+        onednn_md md = onednn_required_md(data->desc, argument->arg);
         ok = onednn_succeeded(dnnl_memory_create(&argument->memory, md, engine, DNNL_MEMORY_NONE),
                               "make a memory object");
         bound->count += ok;
@@ -323,7 +323,7 @@ static int gather_arguments(atl_lowering *lowering, primitive_data *data, atl_pl
                             const onednn_argument *arguments)
 {
     onednn_argument all[ONEDNN_MOST_ARGUMENTS];
-    onednn_md scratchpad = onednn_wanted(data->desc, DNNL_ARG_SCRATCHPAD);
+    onednn_md scratchpad = onednn_required_md(data->desc, DNNL_ARG_SCRATCHPAD);
     size_t bytes = scratchpad ? dnnl_memory_desc_get_size(scratchpad) : 0;
     if (count + (bytes > 0) > ONEDNN_MOST_ARGUMENTS) {
         atl_set_error(ATL_INTERNAL, "a primitive with more than %d arguments", ONEDNN_MOST_ARGUMENTS);

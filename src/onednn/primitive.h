@@ -83,11 +83,11 @@ dnnl_status_t onednn_first_acceptable(dnnl_primitive_desc_t *desc, const_dnnl_op
 #endif
 
 /* The memory descriptor that the primitive requires for an argument (DNNL_ARG_SRC, ...). */
-onednn_md onednn_wanted(const_dnnl_primitive_desc_t desc, int argument);
+onednn_md onednn_required_md(const_dnnl_primitive_desc_t desc, int argument);
 
 /* Input i of the node being lowered in the layout that a primitive requires; `plain` describes its plain layout.
  * Returns -1 on failure. */
-atl_value_id onednn_input(atl_lowering *lowering, int i, onednn_md plain, onednn_md wanted, const char *letters);
+atl_value_id onednn_input(atl_lowering *lowering, int i, onednn_md plain, onednn_md required, const char *letters);
 /* The result of the node, in the layout that the primitive writes. */
 atl_value_id onednn_output(atl_lowering *lowering, onednn_md plain, onednn_md written, const char *letters);
 

@@ -65,10 +65,10 @@ static int64_t pack_sharing(atl_lowering *l, atl_lifetimes *lives)
 static int64_t pack_arena(atl_lowering *l, atl_lifetimes *lives)
 {
     atl_find_lifetimes(l->plan, lives, ATL_IN_ARENA);
-    int64_t least_pixel_stride = l->in_place_count ? live_set(l, lives) : 0, sharing = pack_sharing(l, lives);
-    if (least_pixel_stride < 0 || sharing < 0)
+    int64_t smallest = l->in_place_count ? live_set(l, lives) : 0, sharing = pack_sharing(l, lives);
+    if (smallest < 0 || sharing < 0)
         return -1;
-    if (sharing <= least_pixel_stride || !l->in_place_count)
+    if (sharing <= smallest || !l->in_place_count)
         return sharing;
     atl_unshare_buffers(l);
     atl_find_lifetimes(l->plan, lives, ATL_IN_ARENA);
