@@ -146,6 +146,7 @@ static atl_optimizer make_optimizer(const training *t)
                                  atl_adagrad_with, atl_adam_with,     atl_adamw_with};
     atl_optimizer options = t->set.options;
     options.schedule = t->rate;
+    options.rate = 0; /* the schedule has it */
     return make[t->set.optimizer](&options);
 }
 

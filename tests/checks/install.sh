@@ -27,8 +27,8 @@ LD_LIBRARY_PATH=$build "$scratch/uninstalled_program"
 # An outside project that uses CMake.
 if command -v cmake >/dev/null; then
     mkdir -p "$scratch/cmake"
-    printf '%s\n' 'cmake_minimum_required(VERSION 3.18)' 'project(outside C)' 'find_package(atled 0.1 REQUIRED)' \
-        "add_executable(outside \"$source/tests/checks/user_program.c\")" 'target_link_libraries(outside atled::atled)' \
+    printf '%s\n' 'cmake_minimum_required(VERSION 3.18)' 'project(outside C)' \
+        'find_package(atled 0.1 REQUIRED)' "add_executable(outside \"$source/tests/checks/user_program.c\")" 'target_link_libraries(outside atled::atled)' \
         >"$scratch/cmake/CMakeLists.txt"
     cmake -S "$scratch/cmake" -B "$scratch/cmake/build" -DCMAKE_PREFIX_PATH="$scratch/root$(
         PKG_CONFIG_SYSROOT_DIR='' pkg-config --variable=prefix atled)" >"$scratch/cmake/log" 2>&1 &&
@@ -40,7 +40,8 @@ fi
 
 for file in man/man1/atled.1 man/man1/atled-fool.1 bash-completion/completions/atled zsh/site-functions/_atled \
     fish/vendor_completions.d/atled.fish; do
-    [ -n "$(find "$scratch/root" -path "*/share/$file" -size +0)" ] || { echo "share/$file is missing or empty"; exit 1; }
+    [ -n "$(find "$scratch/root" -path "*/share/$file" -size +0)" ] ||
+        { echo "share/$file is missing or empty"; exit 1; }
 done
 
 # The tool finds its library by itself, and its networks, wherever it was installed.

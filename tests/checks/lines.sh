@@ -4,7 +4,7 @@
 cd "$1" || exit 1
 export LC_ALL=C.UTF-8
 find include src tools examples tests bench docs models ./*.md ./*.sh ./meson* -type f \
-    \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.py' -o -name '*.sh' -o -name '*.awk' -o -name '*.md' \
+    \( -name '*.[ch]' -o -name '*.[ch]pp' -o -name '*.py' -o -name '*.sh' -o -name '*.awk' -o -name '*.md' \
     -o -name 'meson*' \) -print0 |
     xargs -0 perl -CS -ne '
         if ($ARGV ne $file) { $file = $ARGV; $code = 0; $. = 1 }
