@@ -125,7 +125,7 @@ static atl_node *concat_of_slices(atl_node *y, const atl_node *x)
         atl_node *both = count ? joined(x->op, part[count - 1], y->inputs[i], axis) : NULL;
         part[both ? count - 1 : count++] = both ? both : y->inputs[i];
     }
-    atl_node *simpler = count < y->input_count ? atl_concat_with(axis, count, part) : NULL;
+    atl_node *simpler = count < y->input_count ? atl_concat_with(axis, (atl_nodes){count, part}) : NULL;
     atl_release(part);
     return simpler;
 }
@@ -256,7 +256,7 @@ static atl_node *relu_gradient_of_pool_gradient(atl_node *y, const atl_node *dx)
     if (y->inputs[0] != dx || dx->inputs[1] != y->inputs[1])
         return NULL;
     atl_node *inputs[] = {atl_relu_grad(dx->inputs[0], dx->inputs[2]), dx->inputs[1], dx->inputs[2]};
-    return atl_apply_with(dx->op, dx->attributes, 3, inputs);
+    return atl_apply_with(dx->op, dx->attributes, (atl_nodes){3, inputs});
 }
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -291,9 +291,9 @@ enum { EQUATIONS = sizeof equations / sizeof *equations };
 
 static const atl_op *op_named(const char *name)
 {
-    int count;
+    int64_t count;
     const atl_op *const *ops = atl_builtin_ops(&count);
-    for (int i = 0; name && i < count; i++)
+    for (int64_t i = 0; name && i < count; i++)
         if (!strcmp(ops[i]->name, name))
             return ops[i];
     return NULL;
