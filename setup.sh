@@ -16,7 +16,8 @@ usage: ./setup.sh COMMAND
   test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers; the tests of computing
           also for each lower instruction set (ATLED_ISA); with clang, too, where it is installed; and programs run by several
           threads at once under the thread sanitizer
-  coverage [TEST...]  build for gcov, run the tests (or those named), and print which share of the lines of src and tools they run
+  coverage [TEST...]  build for gcov, run the tests (or those named), and print which share of the lines and branches of src
+          and tools they run; ATLED_ISA=avx2 counts as on a processor without AVX-512
   bench   build the benchmarks and run them: `PYTHON="PYTHON..." ./setup.sh bench [--quick] [CASE...]`, see docs/performance.md
   help    this text
 Each installs what is missing with apt (sudo is used where needed); on other systems it names the packages and stops.
@@ -225,16 +226,35 @@ test_() {
     ISAS="instruction sets: ${isas[*]}${lacking:+; $lacks}" tests/summary.sh "${folders[@]}" # its last line: N passed, M failed
 }
 
-# Lines run by the tests, as gcov counts them: "SHARE% RUN of LINES FILE" for each source, then their sum. A source that is
-# compiled several times, once for each instruction set, counts by its best object: the sum is no larger than the truth.
+# Lines and branches run by the tests, as gcov counts them: "SHARE% RUN of LINES  SHARE% TAKEN of BRANCHES  FILE" for each
+# source. A source may be compiled several times: a kernel once for each instruction set, a tool for `atled` and for a test.
+# A line counts as run if one of the objects has run it; of the branches, which differ, those of the best object count.
 print_coverage() {
-    (cd "$1" && find . -name '*.gcda' -exec gcov -n {} + 2>/dev/null) | awk '
-        /^File / { file = substr($0, 7, length($0) - 7); sub("^([.][.]/)+", "", file) }
-        /^Lines executed:/ && file ~ /^(src|tools)\/.*[.]c$/ {
-            split($0, part, "[:%]"); ran = int(part[2] * $NF / 100 + 0.5)
-            if (!(file in lines) || ran > best[file]) { best[file] = ran; lines[file] = $NF }
+    (cd "$1" && find . -name '*.gcda' -exec gcov --stdout --branch-probabilities --branch-counts {} + 2>/dev/null) | awk '
+        function end_object() {
+            if (file in most && taken * most[file] < best[file] * total) return
+            best[file] = taken; most[file] = total
         }
-        END { for (file in lines) printf "%5.1f%% %5d of %5d %s\n", 100 * best[file] / lines[file], best[file], lines[file], file }
+        function percent(part, all) { return all ? 100 * part / all : 100 }
+        /^ *-: *0:Source:/ {
+            if (counts) end_object()
+            file = $0; sub(/.*:Source:/, "", file); sub("^([.][.]/)+", "", file)
+            counts = file ~ /^(src|tools)\/.*[.]c$/; total = taken = 0
+        }
+        !counts { next }
+        /^branch/ { total++; taken += ($3 == "taken" && $4 > 0); next }
+        /^ *[^ :]+: *[0-9]+:/ {
+            split($0, part, ":"); line = part[2] + 0
+            if (line == 0 || part[1] ~ /-$/) next
+            if (!seen[file, line]++) lines[file]++
+            if (part[1] !~ /[#=]/ && !has_run[file, line]++) ran[file]++
+        }
+        END {
+            if (counts) end_object()
+            for (file in lines)
+                printf "%5.1f%% %5d of %5d  %5.1f%% %5d of %5d  %s\n", percent(ran[file], lines[file]), ran[file], lines[file],
+                       percent(best[file], most[file]), best[file], most[file], file
+        }
     ' | sort -n
 }
 
@@ -244,12 +264,16 @@ coverage() {
     like "${for_some_tests[@]}"
     build build-cov -Dtests=enabled -Db_coverage=true -Dbuildtype=debugoptimized
     find build-cov -name '*.gcda' -delete # counts of earlier runs
-    run_tests build-cov "$@"
+    local which=("$@")
+    [ "$#" -gt 0 ] || which=(--no-suite checks)
+    run_tests build-cov -t 5 "${which[@]}" # counting takes time
     tests/summary.sh build-cov || true
     print_coverage build-cov >build-cov/coverage.txt
-    say "lines of src and tools that the tests run, least covered files first; all files: build-cov/coverage.txt"
+    say "lines and branches of src and tools that the tests run, least covered files first; all files: build-cov/coverage.txt"
     head -n 40 build-cov/coverage.txt
-    awk '{ ran += $2; lines += $4 } END { printf "%.1f %% of %d lines\n", 100 * ran / lines, lines }' build-cov/coverage.txt
+    awk '{ ran += $2; lines += $4; taken += $6; branches += $8 }
+         END { printf "%.1f %% of %d lines, %.1f %% of %d branches\n", 100 * ran / lines, lines, 100 * taken / branches, branches }
+    ' build-cov/coverage.txt
 }
 
 demo() {

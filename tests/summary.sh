@@ -46,17 +46,24 @@ count() {
         sed -e 's/^/      FAILED  /p' -e 's/^      FAILED  /! /'
 }
 
-report=$(for build in "$@"; do
-    printf '\n%s\n' "$build"
-    if [ -s "$build/test.log" ] && [ -n "$(tests_of "$build/test.log")" ]; then
-        count "$build"
-        grep -q '^Full log written' "$build/test.log" ||
-            printf '! %s: the tests were cut short (see %s/test.log)\n' "$build" "$build"
-    else
-        printf '! %s: no test was run (see %s/test.log)\n' "$build" "$build"
-    fi
-done)
-grep -v '^[@!]' <<<"$report"
+report= totals=
+for build in "$@"; do
+    part=$(
+        printf '\n%s\n' "$build"
+        if [ -s "$build/test.log" ] && [ -n "$(tests_of "$build/test.log")" ]; then
+            count "$build"
+            grep -q '^Full log written' "$build/test.log" ||
+                printf '! %s: the tests were cut short (see %s/test.log)\n' "$build" "$build"
+        else
+            printf '! %s: no test was run (see %s/test.log)\n' "$build" "$build"
+        fi
+    )
+    report+=$part$'\n'
+    totals+=$(awk -v build="$build" '
+        /^@/ { passed += $2; skipped += $3 } /^!/ { failed++ }
+        END { printf "%-24s %6d passed %4d failed %4d skipped", build, passed, failed, skipped }' <<<"$part")$'\n'
+done
+grep -v '^[@!]' <<<"${report%$'\n'}"
 failed=$(grep -c '^!' <<<"$report")
 if [ "$failed" -gt 0 ]; then
     printf '\nFailed:\n'
@@ -66,6 +73,7 @@ fi
 read -r passed skipped < <(
     awk '/^@/ { passed += $2; skipped += $3 } END { print passed + 0, skipped + 0 }' <<<"$report"
 )
+[ "$#" -lt 2 ] || printf '\n%s' "$totals"
 [ -z "${ISAS:-}" ] || printf '\n%s\n' "$ISAS"
 printf '\n%d passed, %d failed' "$passed" "$failed"
 [ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"

@@ -188,8 +188,7 @@ Test(conv, winograd_with_residuals_and_filter_gradients)
     atl_program *direct = atl_compile(g, all, .disabled_passes = ATL_PASS_WINOGRAD), *winograd = atl_compile(g, all);
     cr_assert(direct && winograd, "%s", atl_graph_error(g));
     cr_assert_eq(steps_by(direct, "conv2d_filter_grad", "wino"), 0);
-    if (steps_by(winograd, "conv2d_filter_grad", "wino") == 0)
-        cr_skip_test("this oneDNN, or processor, has no Winograd convolution");
+    cr_expect_geq(steps_by(winograd, "conv2d_filter_grad", "wino"), 1);
     cr_expect_eq(steps_by(winograd, "conv2d_fused", "wino"), 2, "the residuals keep Winograd's method away");
     atl_tensor *pixels = random_tensor(atl_shape_of(image), -1, 1);
     cr_assert_eq(atl_run(direct, ATL_FEED(image, pixels)), ATL_OK, "%s", atl_error());
