@@ -1,5 +1,5 @@
-/* Minutes: 3.  The arena: values that live at the same time do not overlap, it is hardly larger than necessary, and
- * results are the same without it. */
+/* Minutes: 3.  The arena: nothing overlaps in time and place, it is hardly larger than it must be, and nothing changes
+ * without it. */
 #include "compiler/memory/arena.h"
 #include "compiler/plan/plan.h"
 #include "graph/memory.h"
@@ -49,7 +49,7 @@ Test(arena, none) { cr_assert_eq(atl_pack_arena(NULL, 0), 0); }
 /* ---- whole networks ---------------------------------------------------------------------------------------------- */
 
 typedef struct need {
-    int64_t live, all; /* bytes: the largest live set; the sum of all values */
+    int64_t live, all; /* bytes: of what lives at once, at most; of everything */
 } need;
 
 static void use_block(atl_block *blocks, const atl_plan *plan, atl_value_id value, int64_t step)
@@ -86,91 +86,123 @@ static need need_of(const atl_plan *plan)
 typedef struct step {
     const atl_model *model;
     int64_t batch;
-    int training; /* otherwise the image gradient */
+    int training; /* else the gradient by the image */
 } step;
 
-typedef struct compiled {
+typedef struct net {
+    atl_graph *graph;
     atl_node *image, *labels, *outputs;
-    atl_program *program;
-} compiled;
+} net;
 
-/* Compiles the step, and checks the size of its arena. */
-static compiled compile_step(const step *s, unsigned without)
+static net build_step(const step *s)
 {
     const atl_model *model = s->model;
-    atl_graph *g = atl_graph_new();
+    net n = {.graph = atl_graph_new()};
     atl_model_args args = {.training = s->training};
-    args.image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(s->batch, model->height, model->width, 3));
+    args.image = atl_input(n.graph, "image", ATL_FLOAT32, ATL_SHAPE(s->batch, model->height, model->width, 3));
     for (int i = 0; model->layers && model->layers[i]; i++) /* dense layers of VGG16 need not be large here */
         args.widths[i] = strncmp(model->layers[i], "fc", 2) == 0 ? 16 : 0;
-    compiled c = {.image = args.image, .labels = atl_input(g, "labels", ATL_INT32, ATL_SHAPE(s->batch))};
-    atl_node *loss = atl_mean(atl_sparse_softmax_cross_entropy(model->build(&args), c.labels));
-    c.outputs = s->training ? atl_minimize(loss, atl_momentum()) : atl_gradient(loss, c.image);
-    c.program = atl_compile(g, ATL_NODES(c.outputs), .disabled_passes = without);
-    cr_assert(c.program, "%s: %s", model->name, atl_graph_error(g));
-    need n = need_of(atl_program_plan(c.program));
-    double arena = (double)atl_program_arena_bytes(c.program);
+    n.image = args.image;
+    n.labels = atl_input(n.graph, "labels", ATL_INT32, ATL_SHAPE(s->batch));
+    atl_node *loss = atl_mean(atl_sparse_softmax_cross_entropy(model->build(&args), n.labels));
+    n.outputs = s->training ? atl_minimize(loss, atl_momentum()) : atl_gradient(loss, n.image);
+    return n;
+}
+
+/* Compiles the step, and checks the size of its arena. */
+static atl_program *compile_step(const step *s, const net *n, unsigned without)
+{
+    atl_program *program = atl_compile(n->graph, ATL_NODES(n->outputs), .disabled_passes = without);
+    cr_assert(program, "%s: %s", s->model->name, atl_graph_error(n->graph));
+    need needs = need_of(atl_program_plan(program));
+    double arena = (double)atl_program_arena_bytes(program);
     if (without & ATL_PASS_ARENA)
-        cr_expect_eq(arena, (double)n.all, "%s: %.0f bytes for %.0f", model->name, arena, (double)n.all);
+        cr_expect_eq(arena, (double)needs.all, "%s: %.0f bytes for %.0f", s->model->name, arena, (double)needs.all);
     else
-        cr_expect(arena >= (double)n.live && arena <= 1.1 * (double)n.live,
-                  "%s, batch %d: %.2f MB for a live set of %.2f MB", model->name, (int)s->batch, arena / 1e6,
-                  (double)n.live / 1e6);
-    return c;
+        cr_expect(arena >= (double)needs.live && arena <= 1.1 * (double)needs.live,
+                  "%s, batch %d: %.2f MB for a live set of %.2f MB", s->model->name, (int)s->batch, arena / 1e6,
+                  (double)needs.live / 1e6);
+    return program;
 }
 
-static void release_step(compiled c)
+/* The step's result, for the caller to free. Training has changed the variables afterwards. */
+static atl_tensor *result_of(const step *s, const net *n, unsigned without)
 {
-    atl_graph *g = atl_graph_of(c.image);
-    atl_program_free(c.program);
-    atl_graph_free(g);
-}
-
-/* The outputs of the step; the caller frees them. */
-static atl_tensor *result_of(const step *s, unsigned without)
-{
-    compiled c = compile_step(s, without);
-    atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(c.image), -1, 1, 3),
-               *label = atl_tensor_new(ATL_INT32, atl_shape_of(c.labels));
-    cr_assert_eq(atl_run(c.program, ATL_FEEDS({c.image, pixels}, {c.labels, label})), ATL_OK, "%s", atl_error());
-    atl_tensor *result = atl_tensor_copy(atl_value(c.program, c.outputs));
+    atl_program *program = compile_step(s, n, without);
+    atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(n->image), -1, 1, 3),
+               *label = atl_tensor_new(ATL_INT32, atl_shape_of(n->labels));
+    cr_assert_eq(atl_run(program, ATL_FEEDS({n->image, pixels}, {n->labels, label})), ATL_OK, "%s", atl_error());
+    atl_tensor *result = atl_tensor_copy(atl_value(program, n->outputs));
     atl_tensor_free(pixels);
     atl_tensor_free(label);
-    release_step(c);
+    atl_program_free(program);
     return result;
 }
 
 static void for_each_network(void (*check_step)(const step *s))
 {
-    int64_t count;
+    int count;
     const atl_model *const *models = atl_models(&count);
     for (int i = 0; i < count; i++)
         for (int training = 0; training < 2; training++)
             check_step(&(step){models[i], 1, training});
 }
 
-/* Results that overwrite operands never enlarge the arena. */
+/* Results in the place of operands never cost anything. */
 static void assert_tight(const step *s)
 {
     for (int64_t batch = 1; batch <= 8; batch += 7) {
         step this = {s->model, batch, s->training};
-        compiled with = compile_step(&this, 0), without = compile_step(&this, ATL_PASS_IN_PLACE);
-        cr_expect_leq(atl_program_arena_bytes(with.program), atl_program_arena_bytes(without.program), "%s, batch %d",
-                      s->model->name, (int)batch);
-        release_step(with);
-        release_step(without);
+        net n = build_step(&this);
+        atl_program *with = compile_step(&this, &n, 0), *without = compile_step(&this, &n, ATL_PASS_IN_PLACE);
+        cr_expect_leq(atl_program_arena_bytes(with), atl_program_arena_bytes(without), "%s, batch %d", s->model->name,
+                      (int)batch);
+        atl_program_free(with);
+        atl_program_free(without);
+        atl_graph_free(n.graph);
     }
 }
 Test(arena, networks_need_hardly_more_than_what_lives_at_once) { for_each_network(assert_tight); }
 
-/* With separate memory for each value: the same bits. */
+static const void *bits_of(const atl_tensor *t)
+{
+    return atl_tensor_dtype(t) == ATL_INT32 ? (const void *)atl_ints(t) : atl_floats(t);
+}
+
+static void expect_same_bits(const step *s, const atl_tensor *a, const atl_tensor *b, const char *what)
+{
+    cr_expect_eq(memcmp(bits_of(a), bits_of(b), (size_t)atl_tensor_count(a) * 4), 0, "%s, %s: %s", s->model->name,
+                 s->training ? "training" : "gradient by the image", what);
+}
+
+enum { MOST_VARIABLES = 200 };
+
+/* With a place for each value, the same bits, and what training makes of the variables. */
 static void assert_same_bits(const step *s)
 {
-    atl_tensor *packed = result_of(s, 0), *apart = result_of(s, ATL_PASS_ARENA);
-    cr_expect_eq(memcmp(atl_floats(packed), atl_floats(apart), (size_t)atl_tensor_count(packed) * sizeof(float)), 0,
-                 "%s, %s", s->model->name, s->training ? "training" : "gradient by the image");
+    net n = build_step(s);
+    int64_t variables;
+    atl_node *const *variable = atl_variables(n.graph, &variables);
+    atl_tensor *before[MOST_VARIABLES], *after;
+    cr_assert_leq(variables, MOST_VARIABLES);
+    for (int64_t i = 0; i < variables; i++)
+        before[i] = atl_tensor_copy(atl_variable_value(variable[i]));
+    atl_tensor *packed = result_of(s, &n, 0);
+    for (int64_t i = 0; i < variables; i++) {
+        after = atl_tensor_copy(atl_variable_value(variable[i]));
+        atl_variable_assign(variable[i], before[i]);
+        atl_tensor_free(before[i]);
+        before[i] = after;
+    }
+    atl_tensor *apart = result_of(s, &n, ATL_PASS_ARENA);
+    expect_same_bits(s, packed, apart, "the result");
+    for (int64_t i = 0; i < variables; i++) {
+        expect_same_bits(s, before[i], atl_variable_value(variable[i]), atl_name_of(variable[i]));
+        atl_tensor_free(before[i]);
+    }
     atl_tensor_free(packed);
     atl_tensor_free(apart);
+    atl_graph_free(n.graph);
 }
 Test(arena, networks_without_it_give_the_same) { for_each_network(assert_same_bits); }
 
@@ -182,7 +214,7 @@ Test(arena, without_it_everything_has_a_place_of_its_own)
     cr_assert_lt(with.arena, without.arena);
 }
 
-/* No sum of sizes overflows; a size that no machine can hold is out of memory. */
+/* No sum of sizes overflows; what no machine can hold is out of memory. */
 Test(arena, sizes_beyond_any_memory)
 {
     atl_block blocks[8];
