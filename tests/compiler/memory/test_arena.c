@@ -141,9 +141,9 @@ static atl_tensor *result_of(const step *s, const net *n, unsigned without)
 
 static void for_each_network(void (*check_step)(const step *s))
 {
-    int count;
+    int64_t count;
     const atl_model *const *models = atl_models(&count);
-    for (int i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++)
         for (int training = 0; training < 2; training++)
             check_step(&(step){models[i], 1, training});
 }
@@ -181,8 +181,8 @@ enum { MOST_VARIABLES = 200 };
 static void assert_same_bits(const step *s)
 {
     net n = build_step(s);
-    int64_t variables;
-    atl_node *const *variable = atl_variables(n.graph, &variables);
+    int64_t variables = atl_variables(n.graph).count;
+    atl_node *const *variable = atl_variables(n.graph).node;
     atl_tensor *before[MOST_VARIABLES], *after;
     cr_assert_leq(variables, MOST_VARIABLES);
     for (int64_t i = 0; i < variables; i++)
