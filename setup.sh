@@ -13,12 +13,15 @@ help() {
     cat <<'TEXT'
 usage: ./setup.sh COMMAND
   demo    build, then draw pictures that fool the network that ships with atled (needs no data, no network)
-  test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers; the tests of computing
-          also for each lower instruction set (ATLED_ISA); with clang, too, where it is installed; and programs run by several
+  test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers; the tests of
+          computing also for each lower instruction set (ATLED_ISA); with clang, too, where it is installed; and
+          programs run by several
           threads at once under the thread sanitizer
-  coverage [TEST...]  build for gcov, run the tests (or those named), and print which share of the lines and branches of src
+  coverage [TEST...]
+          build for gcov, run the tests (or those named), and print which share of the lines and branches of src
           and tools they run; ATLED_ISA=avx2 counts as on a processor without AVX-512
-  bench   build the benchmarks and run them: `PYTHON="PYTHON..." ./setup.sh bench [--quick] [CASE...]`, see docs/performance.md
+  bench   build the benchmarks and run them, as docs/performance.md tells:
+          `PYTHON="PYTHON..." ./setup.sh bench [--quick] [CASE...]`
   help    this text
 Each installs what is missing with apt (sudo is used where needed); on other systems it names the packages and stops.
 Environment: JOBS=N processes at once (all processors); CI=1 makes warnings errors; ATLED_DATA=DIR the shared data;
@@ -60,7 +63,8 @@ update_lists() {
     return 1
 }
 
-# The packages' names elsewhere, in the order Debian, Fedora, Arch, Alpine, macOS (Homebrew). "-": comes with another one, or is missing.
+# The packages' names elsewhere, in the order Debian, Fedora, Arch, Alpine, macOS (Homebrew). "-": comes with another
+# one, or is missing.
 names_elsewhere='
 gcc gcc gcc build-base gcc
 libc6-dev glibc-devel - musl-dev -
@@ -84,7 +88,8 @@ libcriterion-dev criterion-devel criterion criterion-dev criterion
 names_on() {
     local column=$1 package
     for package in "${@:2}"; do
-        awk -v package="$package" -v column="$column" '$1 == package && $column != "-" { print $column }' <<<"$names_elsewhere"
+        awk -v package="$package" -v column="$column" '$1 == package && $column != "-" { print $column }' \
+            <<<"$names_elsewhere"
     done | tr '\n' ' '
 }
 
@@ -163,8 +168,8 @@ run_tests() {
 # The tests that touch computing. The suite of kernels runs each of them for every instruction set, anyway.
 computing=(--suite ops --suite battery --suite compiler --suite program --suite models --suite onednn --suite cost)
 
-# run_lower_isas FOLDER: once more for each instruction set below the processor's best; what came out goes to FOLDER/isa-NAME.
-# Sets `isas` to those that ran, `lacking` to those that the processor has not.
+# run_lower_isas FOLDER: once more for each instruction set below the processor's best; what came out goes to
+# FOLDER/isa-NAME. Sets `isas` to those that ran, `lacking` to those that the processor has not.
 run_lower_isas() {
     local folder=$1 isa best
     best=$("$folder/tools/atled" --version | sed -n 's/.*processor with //p')
@@ -179,7 +184,8 @@ run_lower_isas() {
         cp "$folder/test.log" "$folder/test.best.log"
         say "once more, as if the processor had no more than $isa"
         ATLED_ISA=$isa run_tests "$folder" "${computing[@]}"
-        ATLED_ISA=$isa meson test -C "$folder" --no-rebuild check_same_bits kernels_isa </dev/null 2>&1 | grep -E '^ *[0-9]+/[0-9]+ ' >>"$folder/test.log" || true
+        ATLED_ISA=$isa meson test -C "$folder" --no-rebuild check_same_bits kernels_isa </dev/null 2>&1 |
+            grep -E '^ *[0-9]+/[0-9]+ ' >>"$folder/test.log" || true
         mkdir -p "$folder/isa-$isa"
         mv "$folder/results" "$folder/test.log" "$folder/isa-$isa/"
         mv "$folder/results.best" "$folder/results"
@@ -223,14 +229,17 @@ test_() {
         folders+=(build-tsan)
     fi
     local lacks="the processor has no ${lacking[*]}"
-    ISAS="instruction sets: ${isas[*]}${lacking:+; $lacks}" tests/summary.sh "${folders[@]}" # its last line: N passed, M failed
+    # Its last line: N passed, M failed
+    ISAS="instruction sets: ${isas[*]}${lacking:+; $lacks}" tests/summary.sh "${folders[@]}"
 }
 
-# Lines and branches run by the tests, as gcov counts them: "SHARE% RUN of LINES  SHARE% TAKEN of BRANCHES  FILE" for each
-# source. A source may be compiled several times: a kernel once for each instruction set, a tool for `atled` and for a test.
-# A line counts as run if one of the objects has run it; of the branches, which differ, those of the best object count.
+# Lines and branches run by the tests, as gcov counts them: "SHARE% RUN of LINES  SHARE% TAKEN of BRANCHES  FILE" for
+# each source. A source may be compiled several times: a kernel once for each instruction set, a tool for `atled` and
+# for a test. A line counts as run if one of the objects has run it; of the branches, which differ, those of the best
+# object count.
 print_coverage() {
-    (cd "$1" && find . -name '*.gcda' -exec gcov --stdout --branch-probabilities --branch-counts {} + 2>/dev/null) | awk '
+    (cd "$1" && find . -name '*.gcda' -exec gcov --stdout --branch-probabilities --branch-counts {} + 2>/dev/null) |
+        awk '
         function end_object() {
             if (file in most && taken * most[file] < best[file] * total) return
             best[file] = taken; most[file] = total
@@ -252,7 +261,8 @@ print_coverage() {
         END {
             if (counts) end_object()
             for (file in lines)
-                printf "%5.1f%% %5d of %5d  %5.1f%% %5d of %5d  %s\n", percent(ran[file], lines[file]), ran[file], lines[file],
+                printf "%5.1f%% %5d of %5d  %5.1f%% %5d of %5d  %s\n",
+                    percent(ran[file], lines[file]), ran[file], lines[file],
                        percent(best[file], most[file]), best[file], most[file], file
         }
     ' | sort -n
@@ -269,10 +279,13 @@ coverage() {
     run_tests build-cov -t 5 "${which[@]}" # counting takes time
     tests/summary.sh build-cov || true
     print_coverage build-cov >build-cov/coverage.txt
-    say "lines and branches of src and tools that the tests run, least covered files first; all files: build-cov/coverage.txt"
+    say "lines and branches of src and tools that the tests run, least covered first; all: build-cov/coverage.txt"
     head -n 40 build-cov/coverage.txt
     awk '{ ran += $2; lines += $4; taken += $6; branches += $8 }
-         END { printf "%.1f %% of %d lines, %.1f %% of %d branches\n", 100 * ran / lines, lines, 100 * taken / branches, branches }
+         END {
+             printf "%.1f %% of %d lines, ", 100 * ran / lines, lines
+             printf "%.1f %% of %d branches\n", 100 * taken / branches, branches
+         }
     ' build-cov/coverage.txt
 }
 

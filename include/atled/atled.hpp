@@ -9,7 +9,7 @@
 //
 // A node converts to and from atl_node *, so every builder of the C headers can be used as it is:
 //     atled::node y = atl_conv2d(.image = x, .filter = w);    // throws if the builder fails
-// Options are the aggregates of the C headers.  Everything that fails throws atled::error with the message of atl_error().
+// Options are the aggregates of the C headers.  What fails throws atled::error with the message of atl_error().
 // Lifetime: a graph outlives its programs; nodes are references into their graph, and free nothing.
 #ifndef ATLED_ATLED_HPP
 #define ATLED_ATLED_HPP
@@ -57,7 +57,7 @@ template <class T> T *check(T *pointer)
 using sizes = std::initializer_list<int64_t>;
 inline atl_shape shape(sizes of) { return atl_shape_from(static_cast<int>(of.size()), of.begin()); }
 
-// ---- tensors ---------------------------------------------------------------------------------------------------------
+// ---- tensors -------------------------------------------------------------------------------------------------------
 
 // The elements of a tensor, as a range; valid as long as the tensor.
 template <class T> class elements
@@ -150,7 +150,7 @@ class tensor_view
     const atl_tensor *of_;
 };
 
-// ---- nodes -----------------------------------------------------------------------------------------------------------
+// ---- nodes ---------------------------------------------------------------------------------------------------------
 
 // A node of a graph; never null.
 class node
@@ -211,7 +211,7 @@ inline std::vector<node> gradients(const std::vector<node> &of, const std::vecto
     return {results.begin(), results.end()};
 }
 
-// ---- programs and graphs ---------------------------------------------------------------------------------------------
+// ---- programs and graphs -------------------------------------------------------------------------------------------
 
 struct feed {
     node input;

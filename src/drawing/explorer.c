@@ -43,6 +43,27 @@ typedef struct page {
 
 /* ---- scopes ------------------------------------------------------------------------------------------------------ */
 
+/* Whether the character ends a scope: a slash, or, in a part that begins with a letter, a dot:
+ * layer1.0.conv1/weights. */
+static int is_separator(const char *path, int64_t at)
+{
+    int64_t start = at;
+    if (path[at] != '.' || at == 0 || !path[at + 1] || path[at + 1] == '/' || path[at + 1] == '.')
+        return path[at] == '/';
+    while (start > 0 && path[start - 1] != '/')
+        start--;
+    return (path[start] >= 'a' && path[start] <= 'z') || (path[start] >= 'A' && path[start] <= 'Z');
+}
+
+/* Where the last part of the first `length` characters begins. */
+static int64_t last_part(const char *path, int64_t length)
+{
+    int64_t start = length;
+    while (start > 0 && !(path[start - 1] == '/' || is_separator(path, start - 1)))
+        start--;
+    return start < length ? start : 0;
+}
+
 static page_scope *scope_at(page *p, const char *path, int64_t length)
 {
     page_scope *found;
@@ -68,7 +89,7 @@ static page_scope *make_scope(page *p, const char *path, int64_t length)
 {
     page_scope *scope = p->scope[0];
     for (int64_t end = 1; end <= length; end++) {
-        if (end < length && path[end] != '/')
+        if (end < length && !is_separator(path, end))
             continue;
         page_scope *known = scope_at(p, path, end);
         scope = known ? known : add_scope(p, path, end, scope->id);
@@ -87,11 +108,12 @@ static atl_status place_nodes(page *p)
         return atl_out_of_memory();
     for (int64_t i = 0; i < graph->count; i++) {
         const atl_node *node = graph->nodes[i];
-        const char *name = atl_name_of(node), *last = strrchr(name, '/');
+        const char *name = atl_name_of(node);
+        int64_t own = last_part(name, (int64_t)strlen(name));
         p->number[i] = p->d.is_drawn[i] ? drawn++ : -1;
         if (!p->d.is_drawn[i])
             continue;
-        page_scope *scope = make_scope(p, name, last ? last - name : 0);
+        page_scope *scope = make_scope(p, name, own ? own - 1 : 0);
         if (!scope)
             return atl_out_of_memory();
         p->scope_of[i] = scope->id;
@@ -186,8 +208,8 @@ static atl_status make_edges(page *p)
 
 static const char *own_name(const atl_node *node)
 {
-    const char *name = atl_name_of(node), *last = strrchr(name, '/');
-    return last && last[1] ? last + 1 : name;
+    const char *name = atl_name_of(node);
+    return name + last_part(name, (int64_t)strlen(name));
 }
 
 static const char *describe(const atl_node *node, char *text, size_t size)
@@ -214,9 +236,7 @@ static int32_t node_width(const atl_node *node)
 
 static int32_t scope_width(const page_scope *scope)
 {
-    int64_t own = 0;
-    while (own < scope->length && scope->path[scope->length - own - 1] != '/')
-        own++;
+    int64_t own = scope->length - last_part(scope->path, scope->length);
     return text_width((size_t)own + 8); /* and the number of nodes in it */
 }
 
@@ -235,14 +255,12 @@ static void write_scopes(const page *p)
     fputs("\"scopes\":[", p->file);
     for (int64_t k = 0; k < p->scopes; k++) {
         const page_scope *scope = p->scope[k];
-        int64_t own = 0;
+        int64_t start = last_part(scope->path, scope->length);
         char name[512];
-        while (own < scope->length && scope->path[scope->length - own - 1] != '/')
-            own++;
-        snprintf(name, sizeof name, "%.*s", (int)own, scope->path + scope->length - own);
+        snprintf(name, sizeof name, "%.*s", (int)(scope->length - start), scope->path + start);
         fprintf(p->file, "%s[%lld,", k ? ",\n" : "", (long long)scope->parent);
         atl_write_json_text(p->file, name);
-        fprintf(p->file, ",%d]", scope_width(scope));
+        fprintf(p->file, ",%d,\"%c\"]", scope_width(scope), scope->path[scope->length] == '.' ? '.' : '/');
     }
     fputs("],\n", p->file);
 }

@@ -23,7 +23,7 @@ typedef struct explorer_layout {
     int32_t (*at)[2];         /* result: the centre of each box; the origin is at the top left */
 } explorer_layout;
 
-/* Places the boxes in rows, tails above heads: by Graphviz, or, where it is missing or has too much to do, row by row. */
+/* Places the boxes in rows, tails above heads: by Graphviz; row by row where it is missing or would take too long. */
 atl_status explorer_place(const explorer_layout *layout);
 
 #endif

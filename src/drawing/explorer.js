@@ -7,31 +7,31 @@
   const STROKE = ['#1d2b3a', '#4f9d5b', '#a3abb6', '#4a7fc1', '#d9813f', '#8e5bb5'];
 
   // ---- the graph: a box is a node (id >= 0) or a scope (id = -1 - k) ----
-  const scopes = data.scopes.map(([parent, name, width]) => ({ parent, name, width, boxes: [], open: false, count: 0, time: 0, bytes: 0, kinds: new Set() }));
+  const scopes = data.scopes.map(([parent, name, width, separator]) => ({ parent, name, width, separator, boxes: [], open: false, count: 0, time: 0, bytes: 0, kinds: new Set(), parts: new Set() }));
   const nodes = data.nodes.map(([scope, kind, name, op, detail, shape, width, bytes, inputs, forward, time]) =>
-    ({ scope, kind, name, op, detail, shape, width, bytes, inputs, forward, time: time || 0, users: [] }));
+    ({ scope, kind, name, op, detail, shape, width, bytes, inputs, forward, time: time || 0, users: [],
+      part: kind === 5 ? 'optimizer' : kind === 4 || forward >= 0 ? 'gradient' : 'forward' }));
   scopes.forEach((s, k) => { if (k) scopes[s.parent].boxes.push(-1 - k); });
   nodes.forEach((n, i) => {
     scopes[n.scope].boxes.push(i);
     for (const input of n.inputs) nodes[input].users.push(i);
     for (let k = n.scope; k >= 0; k = scopes[k].parent) {
       const s = scopes[k];
-      s.count++; s.time += n.time; s.bytes += Math.max(n.bytes, 0); s.kinds.add(n.kind);
+      s.count++; s.time += n.time; s.bytes += Math.max(n.bytes, 0); s.kinds.add(n.kind); s.parts.add(n.part);
     }
   });
   scopes[0].open = true;
   const total = scopes[0].time, hasTimes = total > 0;
   const fullName = (id) => {
-    const parts = [id < 0 ? scopes[-1 - id].name : nodes[id].name];
-    for (let k = id < 0 ? scopes[-1 - id].parent : nodes[id].scope; k > 0; k = scopes[k].parent) parts.unshift(scopes[k].name);
-    return parts.join('/');
+    let name = id < 0 ? scopes[-1 - id].name : nodes[id].name;
+    for (let k = id < 0 ? scopes[-1 - id].parent : nodes[id].scope; k > 0; k = scopes[k].parent) name = scopes[k].name + scopes[k].separator + name;
+    return name;
   };
 
   // ---- layout: that of folded scopes was made when the page was written; open ones push their neighbours aside ----
   const box = new Map(); // id -> {x, y, w, h}, the top left corner
   const shown = { forward: true, gradient: true, optimizer: true };
-  const kindIsShown = (kind) => kind === 4 ? shown.gradient : kind === 5 ? shown.optimizer : shown.forward;
-  const isShown = (id) => id < 0 ? [...scopes[-1 - id].kinds].some(kindIsShown) : kindIsShown(nodes[id].kind);
+  const isShown = (id) => id < 0 ? [...scopes[-1 - id].parts].some((part) => shown[part]) : shown[nodes[id].part];
 
   function arrange(k) {
     const s = scopes[k], at = data.layout[k], rows = new Map();
@@ -234,11 +234,7 @@
   }
   function reveal(i) { // opens the scopes around node i
     for (let k = nodes[i].scope; k > 0; k = scopes[k].parent) scopes[k].open = true;
-    const kind = nodes[i].kind;
-    if (!kindIsShown(kind)) {
-      const name = kind === 4 ? 'gradient' : kind === 5 ? 'optimizer' : 'forward';
-      shown[name] = $(name).checked = true;
-    }
+    shown[nodes[i].part] = $(nodes[i].part).checked = true;
     layout();
   }
   const depthOf = (k) => { let depth = 0; for (; k > 0; k = scopes[k].parent) depth++; return depth; };

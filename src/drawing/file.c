@@ -78,6 +78,21 @@ static atl_status save(const char *target, const char *data, size_t size)
     return atl_atomic_commit(file);
 }
 
+/* Removes the ids that Graphviz gives to frames in the order in which the process draws them: id="clust17".  Returns
+ * the new size. */
+static unsigned remove_frame_ids(char *svg)
+{
+    char *to = svg;
+    for (const char *from = svg; *from;) {
+        if (strncmp(from, " id=\"clust", 10) == 0)
+            from += 10 + strspn(from + 10, "0123456789") + 1;
+        else
+            *to++ = *from++;
+    }
+    *to = 0;
+    return (unsigned)(to - svg);
+}
+
 static char *copy_of(const char *data, size_t size)
 {
     char *copy = atl_allocate(size + 1, 1);
@@ -96,14 +111,16 @@ static atl_status lay_out_and_save(GVC_t *context, Agraph_t *drawn, const char *
         agattr(drawn, AGRAPH, (char *)"dpi", (char *)"144");
     if (gvLayout(context, drawn, "dot"))
         return atl_set_error(ATL_INTERNAL, "%s: Graphviz cannot lay the graph out: %s", target, complaint);
-    atl_status status;
+    atl_status status = ATL_OK;
     if (gvRenderData(context, drawn, format, &data, &size) || !data)
         status = atl_set_error(ATL_UNSUPPORTED,
                                "%s: Graphviz cannot render %s here: %s; a name that ends in .dot gets the text", target,
                                format, complaint);
-    else if (data_out)
+    else if (strcmp(format, "svg") == 0)
+        size = remove_frame_ids(data);
+    if (!status && data_out)
         status = (*data_out = copy_of(data, size)) ? ATL_OK : atl_out_of_memory();
-    else
+    else if (!status)
         status = save(target, data, size);
     gvFreeRenderData(data);
     gvFreeLayout(context, drawn);

@@ -7,8 +7,8 @@
 /* add_to_sums: sum += a
  * add_products_to_sums: sum += a b
  * add_deviations: with d = x - first, sum += d and square += d^2
- * flush_sums: total [columns] += each run of `columns` of sum [n], whose last one may be shorter; clears sum.  So floats
- * are summed for a few hundred terms only, and then added to doubles. */
+ * flush_sums: total [columns] += each run of `columns` of sum [n], whose last one may be shorter; clears sum.  So
+ * floats are summed for a few hundred terms only, and then added to doubles. */
 #define ATL_SUM_KERNELS(K)                                                                                             \
     K(void, add_to_sums, (float *restrict sum, const float *a, int64_t n))                                             \
     K(void, add_products_to_sums, (float *restrict sum, const float *a, const float *b, int64_t n))                    \

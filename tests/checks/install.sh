@@ -28,7 +28,9 @@ LD_LIBRARY_PATH=$build "$scratch/uninstalled_program"
 if command -v cmake >/dev/null; then
     mkdir -p "$scratch/cmake"
     printf '%s\n' 'cmake_minimum_required(VERSION 3.18)' 'project(outside C)' \
-        'find_package(atled 0.1 REQUIRED)' "add_executable(outside \"$source/tests/checks/user_program.c\")" 'target_link_libraries(outside atled::atled)' \
+        'find_package(atled 0.1 REQUIRED)' \
+        "add_executable(outside \"$source/tests/checks/user_program.c\")" \
+        'target_link_libraries(outside atled::atled)' \
         >"$scratch/cmake/CMakeLists.txt"
     cmake -S "$scratch/cmake" -B "$scratch/cmake/build" -DCMAKE_PREFIX_PATH="$scratch/root$(
         PKG_CONFIG_SYSROOT_DIR='' pkg-config --variable=prefix atled)" >"$scratch/cmake/log" 2>&1 &&

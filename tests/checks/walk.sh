@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # walk.sh SOURCE: the lists of calls in docs/architecture.md ("A walk") are those of the code, and no call climbs: each
-# function stands in the file that is named, the file of the caller calls it, and lies no deeper in the table of folders.
+# function stands in the file that is named; the file of the caller calls it, and lies no deeper in the table of
+# folders.
 #
-# A line of a list: "- `function`, path/of/file.c", or with ", through `text`": the caller has that text, because it calls
-# by a pointer.  A line below another, indented by two more spaces, is called by it.
+# A line of a list: "- `function`, path/of/file.c", or with ", through `text`": the caller has that text, because it
+# calls by a pointer.  A line below another, indented by two more spaces, is called by it.
 set -u
 export LC_ALL=C
 cd "$1" || exit 1

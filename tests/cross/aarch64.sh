@@ -1,26 +1,30 @@
 #!/usr/bin/env bash
-# aarch64.sh [TEST...]: builds for 64-bit ARM in build-aarch64 and runs these tests (names of `meson test`, or --suite NAME)
-# under qemu; without names: the kernels, the ops, the battery of all ops, and the gradients. Then it fools a network.
+# aarch64.sh [TEST...]: builds for 64-bit ARM in build-aarch64 and runs these tests (names of `meson test`, or --suite
+# NAME) under qemu; without names: the kernels, the ops, the battery of all ops, and the gradients. Then it fools a
+# network.
 #
-# Debian 12, packages: gcc-aarch64-linux-gnu qemu-user meson ninja-build pkg-config. The libraries for ARM are unpacked below
-# build-aarch64/, and nothing is installed. Meson builds what the tests need.
+# Debian 12, packages: gcc-aarch64-linux-gnu qemu-user meson ninja-build pkg-config. The libraries for ARM are unpacked
+# below build-aarch64/, and nothing is installed. Meson builds what the tests need.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 folder=$PWD/build-aarch64
 sysroot=$folder/sysroot
 qemu=$(command -v qemu-aarch64 || command -v qemu-aarch64-static)
-libraries=(libc6-dev libgcc-12-dev libgomp1 libdnnl-dev uthash-dev libzip-dev zlib1g-dev libpng-dev libjpeg-dev libcriterion-dev)
+libraries=(libc6-dev libgcc-12-dev libgomp1 libdnnl-dev uthash-dev libzip-dev zlib1g-dev libpng-dev libjpeg-dev
+    libcriterion-dev)
 
 # apt-get for ARM, with lists, a cache and a database of packages of its own
 apt_for_arm() {
     local state=$folder/apt
     mkdir -p "$state/lists/partial" "$state/archives/partial"
     : >"$state/status"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main" >"$state/sources.list"
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    echo "deb [signed-by=$keyring] http://deb.debian.org/debian bookworm main" >"$state/sources.list"
     cat >"$state/apt.conf" <<CONF
 APT { Architecture "arm64"; Architectures { "arm64"; }; };
-Dir { State "$state"; State::Lists "$state/lists"; State::Status "$state/status"; Cache "$state"; Cache::Archives "$state/archives";
+Dir { State "$state"; State::Lists "$state/lists"; State::Status "$state/status"; Cache "$state";
+Cache::Archives "$state/archives";
       Etc::SourceList "$state/sources.list"; Etc::SourceParts "/dev/null"; };
 CONF
     APT_CONFIG=$state/apt.conf apt-get -q -y "$@"
@@ -52,7 +56,8 @@ build_exec_by_qemu() {
 build_exec_by_qemu
 if [ ! -f "$folder/build/build.ninja" ]; then
     printf "[constants]\nsysroot = '%s'\n" "$sysroot" >"$folder/sysroot.ini"
-    meson setup "$folder/build" --cross-file "$folder/sysroot.ini" --cross-file tests/cross/aarch64.ini -Dtests=enabled -Ddrawing=disabled
+    meson setup "$folder/build" --cross-file "$folder/sysroot.ini" --cross-file tests/cross/aarch64.ini \
+        -Dtests=enabled -Ddrawing=disabled
 fi
 ninja -C "$folder/build" tools/atled
 tests=("$@")

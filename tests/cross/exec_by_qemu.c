@@ -1,6 +1,6 @@
 /* Linked to the programs that qemu runs in user mode (tests/cross/aarch64.sh): the programs that they start are for
- * the same processor, so qemu has to run them, too.  Criterion starts its own executable once for each test, and the tests
- * of tools start `atled`. */
+ * the same processor, so qemu has to run them, too.  Criterion starts its own executable once for each test, and the
+ * tests of tools start `atled`. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* What lowering makes: the steps that compute the outputs for one set of input shapes, and the values that they read and
- * write.  memory/ then gives each value its memory, and plan/ keeps the result. */
+/* What lowering makes: the steps that compute the outputs for one set of input shapes, and the values that they read
+ * and write.  memory/ then gives each value its memory, and plan/ keeps the result. */
 #ifndef ATLED_COMPILER_LOWER_STEPS_H
 #define ATLED_COMPILER_LOWER_STEPS_H
 

@@ -11,8 +11,8 @@
 #undef IN_PLAN
 
 /* Copies what the outputs depend on, with the shapes of these inputs, and runs all enabled passes over the copy.
- * winograd: where Winograd convolution is certain to be used (lowering.h).  Returns ATL_OK, or a status with the thread's
- * error set and nothing to free. */
+ * winograd: where Winograd convolution is certain to be used (lowering.h).  Returns ATL_OK, or a status with the
+ * thread's error set and nothing to free. */
 atl_status atl_run_passes(atl_nodes outputs, atl_input_shape *shape_of, const void *context, unsigned disabled_passes,
                           int winograd, atl_copy *copy_out);
 
