@@ -27,6 +27,7 @@
 
 #include "data.h"
 #include "dot.h"
+#include "explain.h"
 #include "files.h"
 #include "gradient.h"
 #include "graph.h"

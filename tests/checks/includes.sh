@@ -37,6 +37,7 @@ check src/drawing "$common|graph/|drawing/|files/atomic_file\.h|program/json\.h|
 check src/models "$common|models/"
 check src/train "$common|graph/variables\.h|train/"
 check src/attack "$common|attack/|kernels/|cost/"
+check src/explain "$common|explain/|kernels/maps\.h"
 check src/onnx "$common|graph/(variables|unset_tensor)\.h|onnx/|files/|ops/(attributes|conv|pool)\.h|kernels/kernels\.h"
 check tools 'atled/|config\.h|[a-z_]*\.h"'
 check examples 'atled/'

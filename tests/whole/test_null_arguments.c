@@ -47,9 +47,11 @@ static atl_onnx_binding onnx_bindings[2];
 static atl_onnx_size onnx_sizes[] = {{"batch", 1}, {NULL, 0}};
 static atl_onnx_value onnx_values[2];
 static atl_override overrides[] = {{"relu", NULL, atl_guided_relu}, {NULL, NULL, NULL}};
+static atl_explanation explained;
 /* These live as long as the test. */
 static atl_graph *fooled_graph;
 static atl_fooler *fooler;
+static atl_explainer *explainer;
 static atl_dataset *dataset;
 static atl_batches *batches;
 static atl_npz *npz;
@@ -65,6 +67,10 @@ static atl_onnx_report *onnx_report;
 #define GOOD_atl_dataset_p        dataset
 #define GOOD_atl_descent_effect_p (atl_descent_effect *)memory
 #define GOOD_atl_dtype            ATL_FLOAT32
+#define GOOD_atl_explain_method   ATL_EXPLAIN_GRADIENT
+#define GOOD_atl_explain_watch_p  stop_explaining
+#define GOOD_atl_explainer_p      explainer
+#define GOOD_atl_explanation_p    &explained
 #define GOOD_atl_feed_p           feeds
 #define GOOD_atl_fool_result_p    &fooled
 #define GOOD_atl_fool_watch_p     stop_at_once
@@ -103,6 +109,7 @@ static atl_onnx_report *onnx_report;
 #define GOOD_atl_status           ATL_INVALID
 #define GOOD_atl_step_info_p      (atl_step_info *)memory
 #define GOOD_atl_tensor_p         pixels
+#define GOOD_atl_tensor_p_p       NULL /* what is returned there would have to be freed */
 #define GOOD_bool                 true
 #define GOOD_char_p               path
 #define GOOD_double_p             (double *)memory
@@ -120,6 +127,8 @@ static atl_onnx_report *onnx_report;
 
 static bool stop_at_once(void *given, const atl_fool_progress *progress) { return given && progress; }
 
+static int stop_explaining(void *given, int64_t done, int64_t all) { return given && done < all; }
+
 static void set_arguments(void)
 {
     snprintf(path, sizeof path, "%s/null_%d.tmp", ATLED_BUILD_ROOT, (int)getpid());
@@ -127,6 +136,7 @@ static void set_arguments(void)
     for (int i = 0; i < 16; i++)
         counts[i] = 1;
     fooled = (atl_fool_result){0};
+    explained = (atl_explanation){0};
     g = atl_graph_new();
     image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, 4, 4, 3));
     for (int i = 0; i < 16; i++)
@@ -148,6 +158,7 @@ static void free_arguments(void)
     atl_program_free(program);
     atl_tensor_free(pixels);
     atl_tensor_free(fooled.pixels);
+    atl_explanation_free(&explained);
     atl_graph_free(g);
 }
 
@@ -167,8 +178,10 @@ static void set_lasting_arguments(void)
     onnx = atl_onnx_load(onnx_graph, model, .report_out = &onnx_report);
     fooled_graph = atl_graph_new();
     atl_node *input = atl_input(fooled_graph, "image", ATL_FLOAT32, ATL_SHAPE(1, 4, 4, 3));
-    fooler = atl_fooler_new(input, atl_mlp(input), .compile.threads = 1);
-    cr_assert(sink && dataset && batches && reference && npz && fooler, "%s", atl_error());
+    atl_node *scores = atl_mlp(input);
+    fooler = atl_fooler_new(input, scores, .compile.threads = 1);
+    explainer = atl_explainer_new(input, scores, .compile.threads = 1);
+    cr_assert(sink && dataset && batches && reference && npz && fooler && explainer, "%s", atl_error());
     atl_tensor_free(labels);
     free_arguments();
 }
@@ -178,6 +191,7 @@ static void free_lasting_arguments(void)
     remove(path);
     fclose(sink);
     atl_fooler_free(fooler);
+    atl_explainer_free(explainer);
     atl_graph_free(fooled_graph);
     atl_npz_close(npz);
     atl_reference_free(reference);
@@ -215,6 +229,7 @@ TAKE(atl_npz, atl_npz_close)
 TAKE(atl_dataset, atl_dataset_free)
 TAKE(atl_batches, atl_batches_free)
 TAKE(atl_fooler, atl_fooler_free)
+TAKE(atl_explainer, atl_explainer_free)
 TAKE(atl_onnx, atl_onnx_free)
 
 #define BEGIN_CALL(text)                                                                                               \
@@ -238,7 +253,8 @@ TAKE(atl_onnx, atl_onnx_free)
              : take_atl_npz, atl_dataset *                                                                             \
              : take_atl_dataset, atl_batches *                                                                         \
              : take_atl_batches, atl_fooler *                                                                          \
-             : take_atl_fooler, atl_onnx *                                                                             \
+             : take_atl_fooler, atl_explainer *                                                                        \
+             : take_atl_explainer, atl_onnx *                                                                             \
              : take_atl_onnx, default                                                                                  \
              : pass_over)(#call, call);                                                                                \
     free_arguments()
