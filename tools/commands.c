@@ -5,6 +5,7 @@
 
 const subcommand subcommands[] = {
     {"fool", "make an image that a network misclassifies", atled_fool},
+    {"explain", "show which pixels of an image a network's score depends on", atled_explain},
     {"train", "train a network on labelled images", atled_train},
     {"eval", "measure the accuracy of a network", atled_eval},
     {"dot", "draw a network, with or without its gradient", atled_dot},

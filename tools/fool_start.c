@@ -6,6 +6,7 @@
 #include "fool_session.h"
 #include "bundled_weights.h"
 #include "network_file.h"
+#include "photograph.h"
 
 static atl_tensor *grey_picture(atl_shape shape)
 {
@@ -13,22 +14,6 @@ static atl_tensor *grey_picture(atl_shape shape)
     for (int64_t i = 0; picture && i < atl_tensor_count(picture); i++)
         atl_floats(picture)[i] = 128;
     return picture;
-}
-
-static atl_tensor *photograph(const fool_session *s, const char *path)
-{
-    atl_tensor *picture = atl_read_image(path), *fitted = NULL;
-    const atl_model_size *size = &s->network.size;
-    int64_t short_side = size->height < size->width ? size->height : size->width;
-    atl_shape own = atl_tensor_shape(picture);
-    if (picture && own.size[0] == size->height && own.size[1] == size->width)
-        return picture;
-    /* The cropped margin keeps its proportion if the images have another size than published. */
-    int64_t resize = s->network.model->resize * short_side / s->network.model->height;
-    if (picture)
-        fitted = atl_fit_image(picture, resize, size->height, size->width);
-    atl_tensor_free(picture);
-    return fitted;
 }
 
 /* True if the start is not a file. */
@@ -45,7 +30,7 @@ static int make_start(fool_session *s)
     else if (is_made(s->set.start))
         s->start = grey_picture(shape);
     else {
-        atl_tensor *picture = photograph(s, s->set.start);
+        atl_tensor *picture = read_photograph(&s->network, s->set.start, 0);
         if (!picture)
             return report_failure("fool");
         s->start = atl_tensor_of_floats(shape, atl_floats(picture));

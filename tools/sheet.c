@@ -1,6 +1,7 @@
 /* A contact sheet. */
 #include "sheet.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,8 +97,9 @@ static void write_within(cairo_t *cr, double x, double y, double width, const ch
 /* The class on the left, its probability on the right, in red if it is not the target. */
 static void draw_caption(cairo_t *cr, double x, double y, double width, const sheet_tile *tile)
 {
-    char number[32];
-    snprintf(number, sizeof number, "%.4f", tile->probability);
+    char number[32] = "";
+    if (!isnan(tile->probability))
+        snprintf(number, sizeof number, "%.4f", tile->probability);
     double wide = width_of(cr, number);
     cairo_set_source_rgb(cr, 0.13, 0.14, 0.17);
     write_within(cr, x, y + TEXT + 4, width - wide - GAP, tile->name);

@@ -7,7 +7,7 @@
 typedef struct sheet_tile {
     atl_tensor *picture; /* [h, w, 3], 0..255, all of one size */
     char name[64];       /* of its class, as clean_text makes it */
-    double probability;  /* of that class */
+    double probability;  /* of that class; NaN: not shown */
     int is_met;          /* the class is the target */
 } sheet_tile;
 

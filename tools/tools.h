@@ -37,6 +37,7 @@ int atled_check(int argc, char **argv);
 int atled_completion(int argc, char **argv);
 int atled_dot(int argc, char **argv);
 int atled_eval(int argc, char **argv);
+int atled_explain(int argc, char **argv);
 int atled_fool(int argc, char **argv);
 int atled_grad(int argc, char **argv);
 int atled_info(int argc, char **argv);

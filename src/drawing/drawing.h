@@ -69,5 +69,7 @@ void dot_release_scopes(drawing *d);
 /* Graphviz keeps its state, including messages, in globals: one thread at a time. */
 void dot_lock_graphviz(void);
 void dot_unlock_graphviz(void);
+/* Makes the same drawing the same bytes, in place; returns the new size.  svg [size] ends with a null byte. */
+unsigned dot_steady_svg(char *svg, unsigned size);
 
 #endif

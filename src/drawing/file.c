@@ -78,21 +78,6 @@ static atl_status save(const char *target, const char *data, size_t size)
     return atl_atomic_commit(file);
 }
 
-/* Removes the ids that Graphviz gives to frames in the order in which the process draws them: id="clust17".  Returns
- * the new size. */
-static unsigned remove_frame_ids(char *svg)
-{
-    char *to = svg;
-    for (const char *from = svg; *from;) {
-        if (strncmp(from, " id=\"clust", 10) == 0)
-            from += 10 + strspn(from + 10, "0123456789") + 1;
-        else
-            *to++ = *from++;
-    }
-    *to = 0;
-    return (unsigned)(to - svg);
-}
-
 static char *copy_of(const char *data, size_t size)
 {
     char *copy = atl_allocate(size + 1, 1);
@@ -117,7 +102,7 @@ static atl_status lay_out_and_save(GVC_t *context, Agraph_t *drawn, const char *
                                "%s: Graphviz cannot render %s here: %s; a name that ends in .dot gets the text", target,
                                format, complaint);
     else if (strcmp(format, "svg") == 0)
-        size = remove_frame_ids(data);
+        size = dot_steady_svg(data, size);
     if (!status && data_out)
         status = (*data_out = copy_of(data, size)) ? ATL_OK : atl_out_of_memory();
     else if (!status)

@@ -1,0 +1,42 @@
+/* The state of atled explain: prepared in explain_start.c, used in explain.c. */
+#ifndef ATLED_TOOLS_EXPLAIN_SESSION_H
+#define ATLED_TOOLS_EXPLAIN_SESSION_H
+
+#include "explain_options.h"
+#include "html_report.h"
+#include "labels.h"
+#include "network.h"
+#include "progress.h"
+#include "sheet.h"
+
+typedef struct explain_session {
+    explain_options set;
+    loaded_network network;
+    class_names labels;
+    atl_explainer *explainer;
+    atl_tensor *baseline; /* null: black */
+    int fixed_target;     /* -1: the most probable class of each picture */
+    char weights_path[4096];
+    progress_line progress;
+    html_report *report; /* null: none is wanted */
+    /* Of the current picture. */
+    const char *path;
+    char stem[256]; /* of its files' names */
+    int target;
+    atl_explain_method method;
+    sheet_tile tiles[ATL_EXPLAIN_METHODS + 1];
+    int tile_count;
+} explain_session;
+
+/* Everything before the first picture.  Returns 0, or the exit code after an error message; call end_explaining either
+ * way. */
+int start_explaining(explain_session *session);
+void end_explaining(explain_session *session);
+
+/* The name of the i-th picture's files without folder and ending, unique among the operands. */
+void stem_of(const explain_session *session, int i, char *text, size_t size);
+/* "DIR/STEM-WHAT", WHAT for example "grad-cam.png". */
+void output_path(const explain_session *session, const char *stem, const char *what, char *text, size_t size);
+int is_wanted(const explain_session *session, int method);
+
+#endif

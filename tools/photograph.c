@@ -1,0 +1,21 @@
+/* A picture from a file, in the size that a network takes. */
+#include "photograph.h"
+
+atl_tensor *read_photograph(const loaded_network *network, const char *path, int exact)
+{
+    atl_tensor *picture = atl_read_image(path), *fitted = NULL;
+    const atl_model_size *size = &network->size;
+    int64_t short_side = size->height < size->width ? size->height : size->width;
+    atl_shape own = atl_tensor_shape(picture);
+    if (!picture || (own.size[0] == size->height && own.size[1] == size->width))
+        return picture;
+    /* The cropped margin keeps its proportion if the images have another size than published. */
+    int64_t resize = network->model->resize * short_side / network->model->height;
+    if (exact)
+        atl_set_error(ATL_INVALID, "%s: the picture is %lld x %lld, but the network takes %lld x %lld (--exact)", path,
+                      (long long)own.size[0], (long long)own.size[1], (long long)size->height, (long long)size->width);
+    else
+        fitted = atl_fit_image(picture, resize, size->height, size->width);
+    atl_tensor_free(picture);
+    return fitted;
+}
