@@ -17,7 +17,10 @@ typedef struct integral {
 } integral;
 
 /* Picture `steps` is the picture itself, and the next one the baseline. */
-static double position(const integral *in, int64_t i) { return i < in->steps ? in->point[i] : i == in->steps ? 1 : 0; }
+static double position(const integral *in, int64_t i)
+{
+    return i < in->steps ? (double)(float)in->point[i] : i == in->steps ? 1 : 0;
+}
 
 static atl_status fill(void *data, int64_t i, float *picture)
 {
