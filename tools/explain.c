@@ -8,8 +8,6 @@
 #include "photograph.h"
 #include "text.h"
 
-enum { TOP = 5 };
-
 /* ---- one method -------------------------------------------------------------------------------------------------- */
 
 static int watch(void *context, int64_t done, int64_t all)
@@ -92,20 +90,13 @@ static int explain_one_method(explain_session *s, const atl_tensor *pixels)
 
 /* ---- one picture ------------------------------------------------------------------------------------------------- */
 
-/* The most probable classes; returns how many. */
-static int find_top(const atl_tensor *probabilities, int *top)
+static int most_probable(const atl_tensor *probabilities)
 {
-    int classes = (int)atl_tensor_count(probabilities), count = 0;
     const float *p = atl_floats(probabilities);
-    for (int i = 0; i < classes; i++) {
-        int at = count < TOP ? count++ : TOP;
-        for (; at > 0 && p[top[at - 1]] < p[i]; at--)
-            if (at < TOP)
-                top[at] = top[at - 1];
-        if (at < TOP)
-            top[at] = i;
-    }
-    return count;
+    int top = 0;
+    for (int i = 1; i < atl_tensor_count(probabilities); i++)
+        top = p[i] > p[top] ? i : top;
+    return top;
 }
 
 static int write_sheet_of(explain_session *s, const atl_tensor *pixels)
@@ -133,15 +124,11 @@ static int add_to_report(explain_session *s, const atl_tensor *pixels, const atl
 {
     char name[160], verdict[400];
     html_image images[ATL_EXPLAIN_METHODS + 1] = {{"picture", pixels}};
-    html_bar bars[TOP];
-    int top[TOP], count = find_top(probabilities, top), image_count = 1;
+    html_bar bars[2 * HTML_TOP];
+    int count = html_top_bars(probabilities, NULL, &s->labels, bars), image_count = 1;
     for (int i = 0; i < s->tile_count; i++)
         if (strcmp(s->tiles[i].name, "picture") != 0)
             images[image_count++] = (html_image){s->tiles[i].name, s->tiles[i].picture};
-    for (int i = 0; i < count; i++) {
-        bars[i] = (html_bar){.before = (double)atl_floats(probabilities)[top[i]], .after = NAN};
-        class_text(&s->labels, top[i], bars[i].name, sizeof bars[i].name);
-    }
     snprintf(verdict, sizeof verdict, "What speaks for class %s, probability %.4f",
              class_text(&s->labels, s->target, name, sizeof name), (double)atl_floats(probabilities)[s->target]);
     const html_fact facts[] = {{"network", s->network.model->name}, {"file", s->path}};
@@ -164,16 +151,13 @@ static void free_tiles(explain_session *s)
     s->tile_count = 0;
 }
 
-static int choose_target(explain_session *s, const atl_tensor *probabilities)
+static void choose_target(explain_session *s, const atl_tensor *probabilities)
 {
     char name[160];
-    int top[TOP];
-    find_top(probabilities, top);
-    s->target = s->fixed_target >= 0 ? s->fixed_target : top[0];
+    s->target = s->fixed_target >= 0 ? s->fixed_target : most_probable(probabilities);
     printf("%s: class %s, probability %.4f\n", s->path, class_text(&s->labels, s->target, name, sizeof name),
            (double)atl_floats(probabilities)[s->target]);
     flush_output();
-    return s->target;
 }
 
 static int explain_picture(explain_session *s, const atl_tensor *pixels)

@@ -12,12 +12,6 @@ static const atl_descent descents[] = {ATL_DESCENT_ADAM, ATL_DESCENT_NORMALISED,
 
 /* ---- one target -------------------------------------------------------------------------------------------------- */
 
-/* The classification of the written file, read back. */
-typedef struct file_verdict {
-    int met, top;
-    double probability, top_probability;
-} file_verdict;
-
 static bool watch(void *context, const atl_fool_progress *now)
 {
     fool_session *s = context;
@@ -188,6 +182,10 @@ static int fool_one(fool_session *s)
         path_for_target(s, s->target, s->set.panel, path, sizeof path);
         code = draw_panel(s, path, &result, file, &verdict);
     }
+    if (!code && s->report) {
+        path_for_target(s, s->target, s->set.output, path, sizeof path);
+        code = add_to_fool_report(s, path, &result, file, &verdict);
+    }
     if (!code && file && s->set.sheet)
         add_to_sheet(s, file, &verdict);
     else
@@ -222,11 +220,17 @@ int atled_fool(int argc, char **argv)
                               .iterations = 500,
                               .count = 1,
                               .confidence = 0.99}};
+    char command[4096];
     int code;
+    shell_command(argc, argv, command, sizeof command);
     if (!read_fool_options(&s.set, argc, argv, &code))
         return code;
     s.progress = start_progress(s.set.quiet);
     code = start_fooling(&s);
+    if (!code && s.set.report) {
+        s.report = html_report_new("atled fool", command, s.target_count);
+        code = s.report ? 0 : report_failure("fool");
+    }
     if (!code)
         catch_interrupts();
     for (int i = 0; !code && i < s.target_count && !was_interrupted(); i++) {
@@ -234,6 +238,8 @@ int atled_fool(int argc, char **argv)
         code = fool_one(&s);
     }
     if (!code && s.set.sheet && s.tile_count && write_sheet(s.set.sheet, s.tiles, s.tile_count))
+        code = report_failure("fool");
+    if (!code && s.report && html_report_write(s.report, s.set.report))
         code = report_failure("fool");
     if (!code)
         code = end_compiling("fool", &s.set.compile);

@@ -44,6 +44,8 @@ int read_fool_options(fool_options *set, int argc, char **argv, int *code)
          .help = "also draw start, result, difference, gradient, and the probability in each iteration, PNG"},
         {"sheet", 0, .text = &set->sheet, .argument = "FILE",
          .help = "all images in one, in the order of the targets, PNG"},
+        {"report", 0, .text = &set->report, .argument = "FILE",
+         .help = "also write one self-contained page, HTML, with every target: images, change, probabilities, course"},
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {"quiet", 'q', .flag = &set->quiet, .help = "print no progress"},
         {0}};

@@ -7,7 +7,7 @@
 
 /* One for each option, see --help. */
 typedef struct fool_options {
-    const char *model, *weights, *target, *output, *start, *labels, *panel, *sheet;
+    const char *model, *weights, *target, *output, *start, *labels, *panel, *sheet, *report;
     int loss, method, quiet, allow_non_finite;
     int64_t iterations, seed, count;
     double rate, confidence;

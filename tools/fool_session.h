@@ -3,10 +3,17 @@
 #define ATLED_TOOLS_FOOL_SESSION_H
 
 #include "fool_options.h"
+#include "html_report.h"
 #include "labels.h"
 #include "network.h"
 #include "progress.h"
 #include "sheet.h"
+
+/* The classification of the written file, read back. */
+typedef struct file_verdict {
+    int met, top;
+    double probability, top_probability;
+} file_verdict;
 
 typedef struct fool_session {
     fool_options set;
@@ -20,6 +27,7 @@ typedef struct fool_session {
     char weights_path[4096]; /* of the bundled weights */
     sheet_tile *tiles;       /* the pictures as written, for the sheet */
     int tile_count;
+    html_report *report; /* null: none is wanted */
     /* For the current target. */
     double *probability;   /* after each iteration, for the panel's curve */
     int iterations_before; /* of the earlier attempts, if rounding undid them */
@@ -35,5 +43,12 @@ void end_fooling(fool_session *session);
 
 /* "out.png" -> "out-130.png", if there are several targets. */
 void path_for_target(const fool_session *session, int target, const char *path, char *text, size_t size);
+
+/* ---- fool_report.c ---- */
+
+/* Adds the current target to the report: the file at `path`, read back.  Returns 0, or the exit code after an error
+ * message. */
+int add_to_fool_report(fool_session *session, const char *path, const atl_fool_result *result, const atl_tensor *file,
+                       const file_verdict *verdict);
 
 #endif

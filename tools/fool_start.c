@@ -121,6 +121,7 @@ static int check_named_files(const fool_session *s)
                                {"output", set->output, FILE_READ_BACK, PNG_FORMAT, NULL},
                                {"panel", set->panel, FILE_WRITTEN, PANEL_FORMAT, NULL},
                                {"sheet", set->sheet, FILE_WRITTEN, PANEL_FORMAT, NULL},
+                               {"report", set->report, FILE_WRITTEN, ANY_FORMAT, NULL},
                                TIMING_FILE(&set->compile),
                                {0}};
     return check_files("fool", files);
@@ -140,7 +141,7 @@ void path_for_target(const fool_session *s, int target, const char *path, char *
 /* With several targets there is an output and a panel for each. */
 static int check_files_of_targets(const fool_session *s)
 {
-    enum { PATH = 4096, OTHERS = 6 };
+    enum { PATH = 4096, OTHERS = 7 };
     const fool_options *set = &s->set;
     size_t count = (size_t)s->target_count, paths = set->panel ? 2 * count : count;
     used_file *files = calloc(paths + OTHERS, sizeof *files);
@@ -162,7 +163,8 @@ static int check_files_of_targets(const fool_session *s)
     others[1] = (used_file){"labels", s->labels.path[0] ? s->labels.path : NULL, FILE_READ, ANY_FORMAT, NULL};
     others[2] = (used_file){"start", is_made(set->start) ? NULL : set->start, FILE_READ, ANY_FORMAT, NULL};
     others[3] = (used_file){"sheet", set->sheet, FILE_WRITTEN, PANEL_FORMAT, NULL};
-    others[4] = (used_file)TIMING_FILE(&set->compile);
+    others[4] = (used_file){"report", set->report, FILE_WRITTEN, ANY_FORMAT, NULL};
+    others[5] = (used_file)TIMING_FILE(&set->compile);
     int code = check_files("fool", files);
     free(files);
     free(text);
@@ -227,6 +229,7 @@ int start_fooling(fool_session *s)
 
 void end_fooling(fool_session *s)
 {
+    html_report_free(s->report);
     atl_fooler_free(s->fooler);
     close_network(&s->network);
     free_labels(&s->labels);

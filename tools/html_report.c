@@ -9,7 +9,7 @@
 #include "atled/atled.h"
 #include "text.h"
 
-enum { PICTURE_BYTES = 1900000, FEW = 4, MANY = 20 };
+enum { PICTURE_BYTES = 1900000, FEW = 4, MANY = 200 };
 
 struct html_report {
     FILE *file; /* writes to text */
@@ -263,6 +263,40 @@ void html_report_free(html_report *r)
         fclose(r->file);
     free(r->text);
     free(r);
+}
+
+/* Adds the most probable classes that are not among the chosen; returns how many there are then. */
+static int choose_classes(const atl_tensor *probabilities, int *chosen, int count)
+{
+    const float *p = atl_floats(probabilities);
+    char taken[HTML_MOST_CLASSES] = {0};
+    int64_t classes = atl_tensor_count(probabilities);
+    for (int n = 0; n < HTML_TOP && n < classes; n++) {
+        int best = -1, is_new = 1;
+        for (int i = 0; i < classes && i < HTML_MOST_CLASSES; i++)
+            if (!taken[i] && (best < 0 || p[i] > p[best]))
+                best = i;
+        if (best < 0)
+            break;
+        taken[best] = 1;
+        for (int j = 0; j < count; j++)
+            is_new &= chosen[j] != best;
+        if (is_new)
+            chosen[count++] = best;
+    }
+    return count;
+}
+
+int html_top_bars(const atl_tensor *before, const atl_tensor *after, const class_names *names, html_bar *bars)
+{
+    int chosen[2 * HTML_TOP], count = after ? choose_classes(after, chosen, 0) : 0;
+    count = choose_classes(before, chosen, count);
+    for (int i = 0; i < count; i++) {
+        bars[i] = (html_bar){.before = (double)atl_floats(before)[chosen[i]],
+                             .after = after ? (double)atl_floats(after)[chosen[i]] : NAN};
+        class_text(names, chosen[i], bars[i].name, sizeof bars[i].name);
+    }
+    return count;
 }
 
 atl_status html_report_write(html_report *r, const char *path)

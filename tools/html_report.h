@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "atled/tensor.h"
+#include "labels.h"
 
 typedef struct html_report html_report;
 
@@ -52,6 +53,11 @@ atl_status html_report_write(html_report *report, const char *path);
 
 /* "atled fool -t 'a b'": the command line, quoted for a shell. */
 char *shell_command(int argc, char **argv, char *text, size_t size);
+
+enum { HTML_TOP = 5, HTML_MOST_CLASSES = 65536 };
+/* The bars of the most probable classes of both [classes] or [1, classes], 2 * HTML_TOP at most; `after` may be null.
+ * Returns how many. */
+int html_top_bars(const atl_tensor *before, const atl_tensor *after, const class_names *names, html_bar *bars);
 
 /* ---- html_image.c ---- */
 

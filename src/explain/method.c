@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "graph/clock.h"
+#include "common/clock.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 

@@ -304,3 +304,20 @@ Test(atled_fool, is_compiled_as_one_likes, .timeout = 120)
     cr_assert(run.code == 0 || run.code == 1, "%s", run.err);
     cr_assert(atl_has_bfloat16() || strstr(run.err, "computing in float32"), "%s", run.err);
 }
+
+Test(atled_fool, report_shows_every_target_on_one_page, .timeout = 120)
+{
+    const char *weights = random_weights("weights.npz", 4), *out = scratch_file("out.png"),
+               *report = scratch_file("report.html");
+    command_run run = RUN("fool", "--model", "cifar10", "--weights", weights, "--target", "random", "--count", "2",
+                          "-o", out, "--report", report);
+    cr_assert_code(run, 0);
+    const char *page = whole_file(report);
+    cr_assert_mentions(page, "<article id=\"p1\">");
+    cr_assert(!strstr(page, "<article id=\"p2\">"));
+    cr_assert_mentions(page, "The file is taken for ");
+    cr_assert_mentions(page, "Probability of the target");
+    cr_assert_mentions(page, "change in grey levels");
+    cr_assert_mentions(page, "gradient at the start");
+    cr_assert_mentions(page, "atled fool --model cifar10");
+}

@@ -5,6 +5,9 @@
 #include "tools/html_image.c"
 #include "tools/html_page.c"
 #include "tools/html_report.c"
+#include "tools/closest_word.c"
+#include "tools/labels.c"
+#include "tools/report.c"
 #include "tools/text.c"
 #include "tools/command.h"
 

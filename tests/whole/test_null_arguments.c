@@ -254,7 +254,7 @@ TAKE(atl_onnx, atl_onnx_free)
              : take_atl_dataset, atl_batches *                                                                         \
              : take_atl_batches, atl_fooler *                                                                          \
              : take_atl_fooler, atl_explainer *                                                                        \
-             : take_atl_explainer, atl_onnx *                                                                             \
+             : take_atl_explainer, atl_onnx *                                                                          \
              : take_atl_onnx, default                                                                                  \
              : pass_over)(#call, call);                                                                                \
     free_arguments()
