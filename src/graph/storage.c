@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "common/hash.h"
-#include "cost/cost.h"
 #include "graph/memory.h"
+#include "graph/orthogonal.h"
 #include "graph/random.h"
 #include "graph/tensor.h"
 
@@ -56,76 +56,6 @@ static double truncated_normal(uint64_t stream, uint64_t i)
     return x;
 }
 
-/* v minus its shadow on the unit vector q; several sums side by side, so that they are made by vector instructions. */
-static void project_out(double *restrict v, const double *restrict q, int64_t length)
-{
-    enum { SUMS = 16 };
-    double sum[SUMS] = {0}, dot = 0;
-    int64_t k = 0;
-    for (; k + SUMS <= length; k += SUMS)
-        for (int i = 0; i < SUMS; i++)
-            sum[i] += v[k + i] * q[k + i];
-    for (; k < length; k++)
-        dot += v[k] * q[k];
-    for (int i = 0; i < SUMS; i++)
-        dot += sum[i];
-    for (k = 0; k < length; k++)
-        v[k] -= dot * q[k];
-}
-
-static void normalise(double *v, int64_t length)
-{
-    double norm = 0;
-    for (int64_t k = 0; k < length; k++)
-        norm += v[k] * v[k];
-    for (int64_t k = 0; k < length; k++)
-        v[k] /= sqrt(norm);
-}
-
-/* Makes the rows of q [vectors, length] orthonormal: Gram and Schmidt, twice for accuracy.  Some rows at a time
- * against all before them, which then come from memory once for all of these; each row by one thread, so that the
- * numbers do not depend on how many there are. */
-static void orthonormalise(double *q, int64_t vectors, int64_t length)
-{
-    enum { AT_ONCE = 32 };
-    for (int64_t first = 0; first < vectors; first += AT_ONCE) {
-        int64_t end = first + AT_ONCE < vectors ? first + AT_ONCE : vectors;
-        for (int pass = 0; pass < 2; pass++)
-            for (int64_t j = 0; j < first; j += AT_ONCE) {
-#pragma omp parallel for schedule(static) if (length * AT_ONCE > atl_costs_in_use()->loop_elements)
-                for (int64_t i = first; i < end; i++)
-                    for (int64_t before = j; before < j + AT_ONCE; before++)
-                        project_out(q + i * length, q + before * length, length);
-            }
-        for (int64_t i = first; i < end; i++) {
-            for (int64_t j = first; j < i; j++)
-                project_out(q + i * length, q + j * length, length);
-            for (int64_t j = first; j < i; j++)
-                project_out(q + i * length, q + j * length, length);
-            normalise(q + i * length, length);
-        }
-    }
-}
-
-/* Orthonormal along the shorter side of [rest, out]. */
-static atl_status fill_orthogonal(float *w, atl_shape shape, float gain, uint64_t stream)
-{
-    int64_t columns = shape.rank ? shape.size[shape.rank - 1] : 1, count = atl_shape_count(shape);
-    int64_t rows = columns ? count / columns : 0, vectors = rows < columns ? rows : columns,
-            length = rows + columns - vectors;
-    double *q = atl_allocate((size_t)count, sizeof *q);
-    if (!q)
-        return atl_out_of_memory();
-    for (int64_t i = 0; i < count; i++)
-        q[i] = atl_random_normal(stream, (uint64_t)i);
-    orthonormalise(q, vectors, length);
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++)
-            w[r * columns + c] = (float)(gain * (rows < columns ? q[r * length + c] : q[c * length + r]));
-    atl_release(q);
-    return ATL_OK;
-}
-
 static atl_status fill_integers(atl_tensor *value, int32_t integer)
 {
     for (int64_t i = 0; i < value->count; i++)
@@ -146,7 +76,7 @@ atl_status atl_initialize(const atl_node *variable, atl_tensor *value)
     if (by.kind == ATL_INIT_INTEGER)
         return fill_integers(value, by.integer);
     if (by.kind == ATL_INIT_ORTHOGONAL)
-        return fill_orthogonal(w, value->shape, by.a, stream);
+        return atl_fill_orthogonal(w, value->shape, by.a, stream);
     if (by.kind == ATL_INIT_GLOROT) {
         by.b = (float)sqrt(6 / (in + out));
         by.a = -by.b;

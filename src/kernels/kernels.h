@@ -18,6 +18,7 @@
 #include "kernels/maps.h"
 #include "kernels/mask.h"
 #include "kernels/matrix.h"
+#include "kernels/orthogonal.h"
 #include "kernels/max_pool.h"
 #include "kernels/pixels.h"
 #include "kernels/pointwise.h"
@@ -34,6 +35,7 @@
     ATL_LRN_KERNELS(K)                                                                                                 \
     ATL_MASK_KERNELS(K)                                                                                                \
     ATL_MATRIX_KERNELS(K)                                                                                              \
+    ATL_ORTHOGONAL_KERNELS(K)                                                                                          \
     ATL_MAX_POOL_KERNELS(K)                                                                                            \
     ATL_PIXEL_KERNELS(K)                                                                                               \
     ATL_POINTWISE_KERNELS(K)                                                                                           \

@@ -15,7 +15,7 @@ check() {
 }
 common='atled/|config\.h|common/|graph/(memory|error|option|random)\.h'
 check include/atled '[a-z_]*\.h"'
-check src/graph "$common|graph/|cost/"
+check src/graph "$common|graph/|kernels/(kernels|parallel)\.h"
 check src/files "$common|files/"
 check src/lowering "$common|graph/|lowering/"
 check src/common 'common/'
