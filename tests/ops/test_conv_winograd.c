@@ -48,6 +48,37 @@ static void check_layers(int64_t taps)
 Test(conv_winograd, windows_of_3_agree_with_direct_ones) { check_layers(3); }
 Test(conv_winograd, windows_of_5_agree_with_direct_ones) { check_layers(5); }
 
+/* One convolution and both its gradients against the double reference: the error that program.h and
+ * docs/performance.md state. */
+static void check_error(int64_t taps, int64_t channels)
+{
+    atl_graph *g = atl_graph_new();
+    atl_shape shape = ATL_SHAPE(4, 22, 19, channels);
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, shape), *seed = atl_input(g, "seed", ATL_FLOAT32, shape);
+    atl_node *w = atl_variable(g, "w", ATL_SHAPE(taps, taps, channels, channels), atl_he());
+    atl_node *wanted[3] = {atl_conv2d(x, w)};
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(wanted[0]), .by = ATL_NODES(x, w), .result_out = wanted + 1,
+                               .seeds = ATL_NODES(seed)),
+                 ATL_OK);
+    atl_program *program = atl_compile(g, ((atl_nodes){3, wanted}));
+    cr_assert(program, "%s", atl_graph_error(g));
+    cr_expect_gt(steps_by(program, NULL, "winograd:"), 0);
+    atl_tensor *pixels = random_tensor(shape, -1, 1), *slope = random_tensor(shape, -1, 1);
+    assert_like_references(program, (atl_nodes){3, wanted}, ATL_FEEDS({x, pixels}, {seed, slope}),
+                           taps == 3 ? 2.5e-6 : 4.5e-6);
+    atl_tensor_free(pixels);
+    atl_tensor_free(slope);
+    atl_program_free(program);
+    atl_graph_free(g);
+}
+
+Test(conv_winograd, error_is_what_is_stated)
+{
+    for (int64_t taps = 3; taps <= 5; taps += 2)
+        for (int64_t channels = 16; channels <= 128; channels *= 2)
+            check_error(taps, channels);
+}
+
 Test(conv_winograd, is_left_alone_where_it_does_not_apply)
 {
     onednn_convolution c = {.image = ATL_SHAPE(1, 56, 56, 64),
