@@ -2,8 +2,32 @@
 /* Whole networks from ONNX files, against goldens. */
 #include "onnx/nets.h"
 
-/* The classifier's logits and two gradients, which were computed in double.  bound: relative L2. */
-static void check_classifier(const char *name, unsigned disabled, double bound, double gradient_bound)
+#include "kinks.h"
+
+/* The gradient of y by the net's input is the golden one, to `bound`.  Or it is that of the double reference, at least
+ * with the same masks, and that is the golden one to `jump`. */
+static void expect_gradient(const onnx_net *n, const atl_program *program, atl_node *slope, atl_node *y,
+                            const atl_tensor *input, const atl_tensor *golden, double bound, double jump)
+{
+    double distance = relative_l2(atl_value(program, slope), golden);
+    fprintf(stderr, "gradient: %.2g\n", distance);
+    if (distance <= bound)
+        return;
+    const atl_feed *feeds = ATL_FEED(n->input, input);
+    atl_reference *exact = atl_reference_run(ATL_NODES(slope), feeds);
+    cr_assert(exact, "%s", atl_error());
+    const atl_tensor *expected = atl_reference_value(exact, slope);
+    double off = relative_l2(expected, golden),
+           beside = distance_beside_kinks(y, n->input, feeds, ATL_PASS_WINOGRAD, bound, expected);
+    fprintf(stderr, "with the masks of double: %.2g; the reference: %.2g\n", beside, off);
+    cr_expect_leq(beside, bound, "the gradient of '%s' is %.3g from the reference", atl_name_of(y), beside);
+    cr_expect_leq(off, jump, "the reference's gradient of '%s' is %.3g from the golden one", atl_name_of(y), off);
+    atl_reference_free(exact);
+}
+
+/* The classifier's logits and two gradients, which were computed in double.  bound: relative L2; jump: of the gradients.
+ * Without Winograd's method. */
+static void check_classifier(const char *name, double bound, double jump)
 {
     char model[96], golden[96];
     snprintf(model, sizeof model, "onnx/%s.onnx", name);
@@ -12,15 +36,16 @@ static void check_classifier(const char *name, unsigned disabled, double bound, 
     const char *values = data_file(golden);
     atl_tensor *input = golden_array(values, "input"), *logits = golden_array(values, "logits"),
                *grad_top = golden_array(values, "grad_top"), *grad_loss = golden_array(values, "grad_cross_entropy0");
-    atl_node *top = atl_reduce_max(n.output, ATL_AXES(1)), *of_top = atl_gradient(atl_sum(top), n.input);
+    atl_node *top = atl_sum(atl_reduce_max(n.output, ATL_AXES(1))), *of_top = atl_gradient(top, n.input);
     atl_node *loss = atl_mean(atl_softmax_cross_entropy(n.output, .label = ATL_ZERO)),
              *of_loss = atl_gradient(loss, n.input);
-    atl_program *program = atl_compile(n.graph, ATL_NODES(n.output, of_top, of_loss), .disabled_passes = disabled);
+    atl_program *program =
+        atl_compile(n.graph, ATL_NODES(n.output, of_top, of_loss), .disabled_passes = ATL_PASS_WINOGRAD);
     cr_assert(program, "%s", atl_error());
     cr_assert(atl_run(program, ATL_FEED(n.input, input)) == ATL_OK, "%s", atl_error());
     cr_assert_close(atl_value(program, n.output), logits, bound);
-    cr_assert_close(atl_value(program, of_top), grad_top, gradient_bound);
-    cr_assert_close(atl_value(program, of_loss), grad_loss, gradient_bound);
+    expect_gradient(&n, program, of_top, top, input, grad_top, bound, jump);
+    expect_gradient(&n, program, of_loss, loss, input, grad_loss, bound, jump);
     atl_program_free(program);
     atl_tensor_free(input);
     atl_tensor_free(logits);
@@ -29,10 +54,12 @@ static void check_classifier(const char *name, unsigned disabled, double bound, 
     close_net(&n);
 }
 
-Test(load, mnist_robust) { check_classifier("mnist_robust", ATL_PASS_WINOGRAD, 1e-5, 1e-5); }
-Test(load, cifar10_resnet2b) { check_classifier("cifar10_resnet2b", ATL_PASS_WINOGRAD, 1e-5, 1e-5); }
-/* Its relu6 ops have kinks: if float and double are on different sides of one, a gradient differs. */
-Test(load, efficientnet_lite0) { check_classifier("efficientnet_lite0", ATL_PASS_WINOGRAD, 1e-5, 5e-3); }
+Test(load, mnist_robust) { check_classifier("mnist_robust", 1e-5, 1e-5); }
+Test(load, cifar10_resnet2b) { check_classifier("cifar10_resnet2b", 1e-5, 1e-5); }
+/* The golden values are those of the network before its batch norms were folded into the filters of the file: the
+ * double reference's logits differ by 7e-7.  That puts an activation of the second picture on the other side of a kink
+ * of relu6, and its gradient 1.4e-3 from the golden one. */
+Test(load, efficientnet_lite0) { check_classifier("efficientnet_lite0", 1e-5, 2e-3); }
 
 /* All outputs in the golden file, which another runtime computed in float32. */
 static void check_outputs(const char *name, const char *const *outputs, double bound)
