@@ -12,12 +12,20 @@ static int64_t count_nans(const atl_tensor *t)
     return count;
 }
 
-/* oneDNN's loops for SSE4.1 read whole blocks of eight channels, also of the next pixel: a NaN there, times a weight
- * of zero, makes NaN of this one. */
-static int reads_next_pixel(const atl_tensor *image)
+/* oneDNN's loops for SSE4.1 read whole blocks of eight channels, of the next pixel, too: a NaN there, times a weight of
+ * zero, spoils this one.  So where channels do not fill blocks, such a result is that of an image which has NaN in the
+ * seven elements before each NaN, too. */
+static atl_tensor *spread_over_blocks(const atl_tensor *image)
 {
+    enum { BLOCK = 8 };
     atl_shape shape = atl_tensor_shape(image);
-    return atl_isa_in_use() == ATL_ISA_GENERIC && shape.rank == 4 && shape.size[3] % 8 != 0;
+    atl_tensor *spread = atl_tensor_copy(image);
+    cr_assert(spread, "%s", atl_error());
+    if (atl_isa_in_use() == ATL_ISA_GENERIC && shape.rank == 4 && shape.size[3] % BLOCK)
+        for (int64_t i = 0; i < atl_tensor_count(image); i++)
+            for (int64_t k = i; isnan(element_of(image, i)) && k >= 0 && k > i - BLOCK; k--)
+                atl_floats(spread)[k] = NAN;
+    return spread;
 }
 
 /* The value and the gradient with respect to x (null: none) have NaN where the double reference has NaN, with all
@@ -28,8 +36,10 @@ static int64_t expect_same_nans(atl_node *x, atl_node *y, atl_node *dx, const at
     static const unsigned without[] = {ATL_PASS_WINOGRAD, ~0u, 0};
     atl_nodes wanted = dx ? ATL_NODES(y, dx) : ATL_NODES(y);
     atl_reference *exact = atl_reference_run(wanted, ATL_FEED(x, value));
+    atl_tensor *spread = spread_over_blocks(value);
+    atl_reference *allowed = atl_reference_run(wanted, ATL_FEED(x, spread));
+    cr_assert(exact && allowed, "%s: %s", what, atl_error());
     int64_t count = count_nans(atl_reference_value(exact, y));
-    cr_assert(exact, "%s: %s", what, atl_error());
     for (int k = 0; k < 3; k++) {
         atl_program *program = atl_compile(atl_graph_of(y), wanted, .disabled_passes = without[k]);
         cr_assert(program, "%s: %s", what, atl_graph_error(atl_graph_of(y)));
@@ -38,7 +48,8 @@ static int64_t expect_same_nans(atl_node *x, atl_node *y, atl_node *dx, const at
             const atl_tensor *got = atl_value(program, wanted.node[w]);
             for (int64_t i = 0; i < atl_tensor_count(got); i++) {
                 double is = element_of(got, i), should = element_of(atl_reference_value(exact, wanted.node[w]), i);
-                cr_assert(isnan(should) ? isnan(is) : !isnan(is) || without[k] == 0 || reads_next_pixel(value),
+                int may_be = without[k] == 0 || isnan(element_of(atl_reference_value(allowed, wanted.node[w]), i));
+                cr_assert(isnan(should) ? isnan(is) : !isnan(is) || may_be,
                           "%s, %s, element %lld: %g without passes %x, %g in double", what, w ? "gradient" : "value",
                           (long long)i, is, without[k], should);
             }
@@ -46,6 +57,8 @@ static int64_t expect_same_nans(atl_node *x, atl_node *y, atl_node *dx, const at
         atl_program_free(program);
     }
     atl_reference_free(exact);
+    atl_reference_free(allowed);
+    atl_tensor_free(spread);
     return count;
 }
 
