@@ -49,8 +49,8 @@ ATL_API atl_node *atl_explainer_layer(const atl_explainer *explainer);
  * last map if nothing pools it; for a transformer the tokens that enter the last attention.  Null if there is none. */
 ATL_API atl_node *atl_explain_layer(atl_node *image, atl_node *scores);
 
-/* The scores of one picture [h, w, c] or [1, h, w, c], and their softmax: new tensors [classes], which the caller frees.
- * Either may be null. */
+/* The scores of one picture [h, w, c] or [1, h, w, c], and their softmax: new tensors [classes], which the caller
+ * frees.  Either may be null. */
 ATL_API atl_status atl_explainer_scores(atl_explainer *explainer, const atl_tensor *pixels, atl_tensor **scores_out,
                                         atl_tensor **probabilities_out);
 

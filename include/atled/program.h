@@ -22,8 +22,8 @@ typedef enum atl_passes {
     ATL_PASS_EPILOGUE = 8,   /* convolutions and matrix products apply bias, residual and relu */
     ATL_PASS_FUSE = 16,      /* fuses chains and trees of element-wise ops into one pass over memory */
     /* Winograd algorithm for 3x3 and 5x5 convolutions.  Relative error (2-norm of a result of 16 to 128 channels): 1e-6
-     * to 2.5e-6 for 3x3, 2e-6 to 4.5e-6 for 5x5, not 2e-7 to 1e-6; it scales with the largest number in a tile of 6x6 or
-     * 8x8 pixels.  A NaN, an infinity or a number above 1e36 makes all results of its tiles NaN; none is lost. */
+     * to 2.5e-6 for 3x3, 2e-6 to 4.5e-6 for 5x5, not 2e-7 to 1e-6; it scales with the largest number in a tile of 6x6
+     * or 8x8 pixels.  A NaN, an infinity or a number above 1e36 makes all results of its tiles NaN; none is lost. */
     ATL_PASS_WINOGRAD = 32,
     ATL_PASS_CONCAT_ELIMINATION =
         64,               /* writes the parts of a concat of images directly into its result, and reads them there */

@@ -80,10 +80,10 @@ static atl_status compile(atl_explainer *e, atl_explain_kind kind)
 
 static int64_t weight_bytes(const atl_graph *graph)
 {
-    int64_t count, sum = 0;
-    atl_node *const *variable = atl_variables(graph, &count);
-    for (int64_t i = 0; i < count; i++)
-        sum += atl_shape_count(atl_shape_of(variable[i])) * 4;
+    int64_t sum = 0;
+    atl_nodes variables = atl_variables(graph);
+    for (int64_t i = 0; i < variables.count; i++)
+        sum += atl_shape_count(atl_shape_of(variables.node[i])) * 4;
     return sum;
 }
 

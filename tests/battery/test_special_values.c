@@ -148,8 +148,8 @@ static int may_make_nan(const atl_graph *g)
     return 0;
 }
 
-/* "A NaN nearby": below AVX-512 oneDNN's convolutions multiply neighbours by the zeros that fill their blocks, where the
- * channels of an image, of a group or of a result fill none. */
+/* "A NaN nearby": below AVX-512 oneDNN's convolutions multiply neighbours by the zeros that fill their blocks, where
+ * the channels of an image, of a group or of a result fill none. */
 static int may_spread_nan(const atl_graph *g)
 {
     atl_shape image, filter;

@@ -25,8 +25,8 @@ static void expect_gradient(const onnx_net *n, const atl_program *program, atl_n
     atl_reference_free(exact);
 }
 
-/* The classifier's logits and two gradients, which were computed in double.  bound: relative L2; jump: of the gradients.
- * Without Winograd's method. */
+/* The classifier's logits and two gradients, which were computed in double.  bound: relative L2; jump: of the
+ * gradients.  Without Winograd's method. */
 static void check_classifier(const char *name, double bound, double jump)
 {
     char model[96], golden[96];
