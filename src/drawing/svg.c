@@ -6,7 +6,7 @@
 #include "drawing/drawing.h"
 #include "graph/memory.h"
 
-static const char frame_start[] = "<!-- cluster_", frame_end[] = "</g>\n";
+static const char frame_start[] = "<g id=\"clust", group_end[] = "</g>\n", title[] = "<title>cluster_";
 
 typedef struct frame {
     const char *text;
@@ -20,8 +20,10 @@ static unsigned remove_frame_ids(char *svg)
     static const char id[] = " id=\"clust";
     char *to = svg;
     for (const char *from = svg; *from;) {
-        if (strncmp(from, id, sizeof id - 1) == 0)
-            from += sizeof id - 1 + strspn(from + sizeof id - 1, "0123456789") + 1;
+        size_t length = strncmp(from, id, sizeof id - 1) == 0 ? sizeof id - 1 : 0;
+        length += length ? strspn(from + length, "0123456789") : 0;
+        if (length && from[length] == '"')
+            from += length + 1;
         else
             *to++ = *from++;
     }
@@ -35,13 +37,24 @@ static int compare_frames(const void *left, const void *right)
     return (a->number > b->number) - (a->number < b->number);
 }
 
-/* The length of the frame that begins here; 0 if none does. */
+/* The length of the frame that begins here, with the groups in it; 0 if none does. */
 static size_t frame_at(const char *text)
 {
+    int open = 1;
     if (strncmp(text, frame_start, sizeof frame_start - 1) != 0)
         return 0;
-    const char *end = strstr(text, frame_end);
-    return end ? (size_t)(end - text) + sizeof frame_end - 1 : 0;
+    for (const char *at = text + 1; *at; at++) {
+        open += strncmp(at, "<g ", 3) == 0;
+        if (strncmp(at, group_end, sizeof group_end - 1) == 0 && --open == 0)
+            return (size_t)(at - text) + sizeof group_end - 1;
+    }
+    return 0;
+}
+
+static long number_of(const char *text)
+{
+    const char *at = strstr(text, title);
+    return at ? strtol(at + sizeof title - 1, NULL, 10) : 0;
 }
 
 /* Sorts the frames that follow each other from `text` on; returns what is behind them.  Without memory they stay. */
@@ -55,7 +68,7 @@ static char *sort_frames(char *text)
     if (frames && sorted) {
         const char *from = text;
         for (size_t i = 0; i < count; i++, from += frames[i - 1].length)
-            frames[i] = (frame){from, frame_at(from), strtol(from + sizeof frame_start - 1, NULL, 10)};
+            frames[i] = (frame){from, frame_at(from), number_of(from)};
         qsort(frames, count, sizeof *frames, compare_frames);
         for (size_t i = 0; i < count; i++) {
             memcpy(to, frames[i].text, frames[i].length);
