@@ -310,7 +310,7 @@ Test(atled_fool, report_shows_every_target_on_one_page, .timeout = 120)
     const char *weights = random_weights("weights.npz", 4), *out = scratch_file("out.png"),
                *report = scratch_file("report.html");
     command_run run = RUN("fool", "--model", "cifar10", "--weights", weights, "--target", "random", "--count", "2",
-                          "-o", out, "--report", report);
+                          "-c", "0.5", "-o", out, "--report", report);
     cr_assert_code(run, 0);
     const char *page = whole_file(report);
     cr_assert_mentions(page, "<article id=\"p1\">");
