@@ -91,8 +91,17 @@ static void print_int(const char *field, int64_t x, int64_t old)
 #define PRINT(field)                                                                                                   \
     _Generic(measured.field, double : print_double, int64_t : print_int)(#field, measured.field, before->field);
 
+/* Another process takes a share of each time, and a thread that waits for another a multiple of it. */
+static void warn_of_load(void)
+{
+    double load;
+    if (getloadavg(&load, 1) == 1 && load > 0.5)
+        fprintf(stderr, "atled_costs: the load is %.1f: with other work on this machine no number is right\n", load);
+}
+
 int main(void)
 {
+    warn_of_load();
     const atl_costs *before = atl_costs_in_use();
     atl_costs measured = *before;
     const char *isa = atl_isa_name(atl_isa_in_use());

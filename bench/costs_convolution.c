@@ -4,7 +4,6 @@
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "atled/atled.h"
 #include "common/numbers.h"
@@ -188,7 +187,8 @@ static double depthwise_rate(void)
 /* oneDNN's own Winograd kernels, by the formula of conv_algorithm.c. */
 static void measure_onednn_winograd(atl_costs *c)
 {
-    const sizes many = {28, 128, 128, 3, 1, 1}, few = {56, 16, 16, 3, 1, 1}, deep = {4, 512, 512, 3, 1, 1};
+    const sizes many = {28, 128, 128, 3, 1, 1}, few = {56, 16, 16, 3, 1, 1}, deep = {4, 512, 512, 3, 1, 1},
+                wide = {112, 32, 32, 3, 1, 1};
     double whole = convolution_time(many, FORWARD, ATL_ALGO_BLOCKED_WINOGRAD, 0);
     double rate = convolution_flops(many) / 4 / whole;
     set(&c->onednn_winograd_flops, rate);
@@ -196,9 +196,11 @@ static void measure_onednn_winograd(atl_costs *c)
         16 * rate / (convolution_flops(few) / 4 / convolution_time(few, FORWARD, ATL_ALGO_BLOCKED_WINOGRAD, 0)));
     set(&c->onednn_winograd_filter_bytes,
         36.0 * 512 * 512 * 4 / convolution_time(deep, FORWARD, ATL_ALGO_BLOCKED_WINOGRAD, 0));
+    double rest = convolution_time(wide, FORWARD, ATL_ALGO_BLOCKED_WINOGRAD, 0) - convolution_flops(wide) / 4 / rate;
+    set(&c->onednn_winograd_image_bytes, 112.0 * 112 * (32 + 32) * 2.25 * 4 * 2 / rest);
 }
 
-static double reorder_rate(void);
+static double moved_rate(atl_algo algo, int bfloat16);
 static double product_rate(void);
 
 void measure_onednn(atl_costs *c)
@@ -210,9 +212,9 @@ void measure_onednn(atl_costs *c)
     set(&c->onednn_depthwise_gradient_3, rate_of((sizes){28, 240, 240, 3, 1, 240}, BY_FILTER, ATL_ALGO_DIRECT, 0));
     set(&c->onednn_depthwise_gradient_5, rate_of((sizes){28, 240, 240, 5, 1, 240}, BY_FILTER, ATL_ALGO_DIRECT, 0));
     set(&c->product_flops, product_rate());
-    set(&c->reorder_bytes, reorder_rate());
     if (!atl_onednn_has_winograd())
         return;
+    set(&c->reorder_bytes, moved_rate(ATL_ALGO_BLOCKED, 0));
     set(&c->blocked_slowdown, convolution_time(usual, FORWARD, ATL_ALGO_BLOCKED, 0) / direct);
     measure_onednn_winograd(c);
 }
@@ -225,6 +227,7 @@ void measure_bfloat16(atl_costs *c)
         return;
     const sizes one = {28, 256, 256, 1, 1, 1}, three = {28, 256, 256, 3, 1, 1}, five = {28, 128, 128, 5, 1, 1},
                 strided = {56, 128, 128, 3, 2, 1}, thin = {224, 16, 16, 1, 1, 1};
+    set(&c->rounding_bytes, moved_rate(ATL_ALGO_DIRECT, 1));
     set(&c->exact_flops, rate_of(three, FORWARD, ATL_ALGO_DIRECT, 0));
     set(&c->exact_bytes, 4.0 * 224 * 224 * 32 / convolution_time(thin, FORWARD, ATL_ALGO_DIRECT, 0));
     set(&c->rounded_flops_1x1, rate_of(one, FORWARD, ATL_ALGO_DIRECT, 1));
@@ -237,33 +240,31 @@ void measure_bfloat16(atl_costs *c)
 
 /* ---- programs ---------------------------------------------------------------------------------------------------- */
 
-/* Sums the profile of a program with one input over the steps whose name of the implementation begins so. */
-static double steps_rate(atl_program *program, const atl_node *input, atl_shape shape, const char *implementation,
-                         int by_bytes)
+/* A second of the steps of a program with one input: bytes of those that move data, or flops of the others. */
+static double steps_rate(atl_program *program, const atl_node *input, atl_shape shape, int moving)
 {
     atl_tensor *values = atl_uniform_tensor(shape, -1, 1, 1);
     double work = 0, microseconds = 0;
     atl_step_info info;
     if (program && values && !atl_program_profile(program, ATL_FEED(input, values), 20))
         for (int64_t i = 0; i < atl_program_step_count(program); i++)
-            if (!atl_program_step(program, i, &info) && !info.prepack &&
-                (!implementation || strstr(info.implementation, implementation))) {
-                work += by_bytes ? (double)info.bytes : info.flops;
+            if (!atl_program_step(program, i, &info) && !info.prepack && (info.flops == 0) == moving) {
+                work += moving ? (double)info.bytes : info.flops;
                 microseconds += info.microseconds;
             }
     atl_tensor_free(values);
     return microseconds > 0 ? work / (microseconds * 1e-6) : NAN;
 }
 
-/* An image that is fed in NHWC to a convolution in blocks of 16 channels, and back. */
-static double reorder_rate(void)
+/* Bytes a second of the steps around a convolution: of an image whose layout changes, or that is rounded. */
+static double moved_rate(atl_algo algo, int bfloat16)
 {
     atl_graph *g = atl_graph_new();
     const atl_shape shape = ATL_SHAPE(1, 112, 112, 64);
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, shape);
     atl_node *y = atl_conv2d(image, atl_variable(g, "filter", ATL_SHAPE(3, 3, 64, 64), atl_he()));
-    atl_program *program = atl_new_program(g, &(atl_compile_args){.outputs = {1, &y}}, ATL_ALGO_BLOCKED);
-    double rate = steps_rate(program, image, shape, "reorder", 1);
+    atl_program *program = atl_new_program(g, &(atl_compile_args){.outputs = {1, &y}, .bfloat16 = bfloat16}, (int)algo);
+    double rate = steps_rate(program, image, shape, 1);
     atl_program_free(program);
     atl_graph_free(g);
     return rate;
@@ -275,7 +276,7 @@ static double product_rate(void)
     const atl_shape shape = ATL_SHAPE(1024, 1024);
     atl_node *a = atl_input(g, "a", ATL_FLOAT32, shape), *y = atl_matmul(a, a);
     atl_program *program = atl_compile(g, ATL_NODES(y));
-    double rate = steps_rate(program, a, shape, NULL, 0);
+    double rate = steps_rate(program, a, shape, 0);
     atl_program_free(program);
     atl_graph_free(g);
     return rate;

@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <stdlib.h>
 
+#include "graph/random.h"
 #include "kernels/kernels.h"
 
 typedef struct array {
@@ -98,6 +99,15 @@ static double small_rate(int b_transposed)
     return rate;
 }
 
+enum { DRAWN = 4096 };
+
+static void draw(void *data)
+{
+    float *x = data;
+    for (int64_t i = 0; i < DRAWN; i++)
+        x[i] = atl_random_between(-1, 1, 7, (uint64_t)i);
+}
+
 /* A thread is worth waking for work of twice the time that waking takes.  Calling oneDNN takes as long as waking a
  * thread that waits. */
 void measure_threads(atl_costs *c)
@@ -107,6 +117,9 @@ void measure_threads(atl_costs *c)
     array a = new_array(32e3);
     double elements = (double)a.count / least_seconds(add_one_thread, &a);
     free_array(&a);
+    float *x = floats(DRAWN);
+    c->random_work = (int64_t)fmax(1, least_seconds(draw, x) * elements / DRAWN);
+    free(x);
     c->loop_elements = (int64_t)(2 * waking * elements);
     c->primitive_floats = 2 * waking * elements;
     c->primitive_flops = 2 * waking * 2 * small_rate(0);

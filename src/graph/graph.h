@@ -21,7 +21,7 @@ typedef struct atl_storage {
     atl_initializer initializer; /* of a variable */
     uint64_t version;            /* the graph's version when the value last changed */
     atl_node *node;
-    float decay, rate_scale, average; /* of a variable: see atl_variable_set_decay and the functions beside it */
+    float decay, rate_scale, average; /* of a variable; kept for src/train, which the graph does not read */
     char is_trainable, is_state;
 } atl_storage;
 

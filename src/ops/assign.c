@@ -1,5 +1,4 @@
 /* Ops that change variables: assignments, groups of them, the check that prevents them, and the step counter. */
-#include "atled/train.h"
 #include "ops/ops.h"
 
 #include "graph/memory.h"
@@ -210,7 +209,9 @@ atl_node *atl_step_counter(atl_graph *graph)
         return graph ? graph->steps : NULL;
     const char *scope = graph->scope;
     graph->scope = ""; /* one for the whole graph */
-    graph->steps = atl_variable_set_state(atl_int_variable(graph, "steps", ATL_SCALAR, 0), true);
+    graph->steps = atl_int_variable(graph, "steps", ATL_SCALAR, 0);
+    if (graph->steps)
+        graph->steps->storage->is_state = 1;
     graph->scope = scope;
     return graph->steps;
 }

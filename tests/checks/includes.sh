@@ -35,7 +35,7 @@ check src/program "$common|graph/|lowering/|program/|compiler/|onednn/onednn\.h|
 check src/io "$common|graph/(variables|unset_tensor)\.h|io/|files/|kernels/|cost/"
 check src/drawing "$common|graph/|drawing/|files/atomic_file\.h|program/json\.h|explorer_page\.h\""
 check src/models "$common|models/"
-check src/train "$common|graph/variables\.h|train/"
+check src/train "$common|graph/(variables|graph)\.h|train/"
 check src/attack "$common|attack/|kernels/|cost/"
 check src/explain "$common|explain/|kernels/maps\.h"
 check src/onnx "$common|graph/(variables|unset_tensor)\.h|onnx/|files/|ops/(attributes|conv|pool)\.h|kernels/kernels\.h"

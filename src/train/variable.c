@@ -1,4 +1,4 @@
-/* The attributes of a variable. */
+/* The attributes of variables that optimizers and files of weights ask for; a graph only keeps them. */
 #include "atled/train.h"
 #include "graph/graph.h"
 
