@@ -62,7 +62,9 @@ static void run_channels(const atl_depthwise *d, const float *image, const float
     for (int64_t t = 0; t < taps; t++)
         sum[t] = (vec){0};
     switch (d->filter_width) {
-        CASES_TO_7(channels_of_width, d, image, dy, sum)
+        CASES_TO_6(channels_of_width, d, image, dy, sum)
+    default:
+        channels_of_width(ATL_MAX_DEPTHWISE, d, image, dy, sum);
     }
     for (int64_t t = 0; t < taps; t++)
         store(dw + t * d->channels, sum[t]);

@@ -179,8 +179,10 @@ INLINE void add_columns(const int rows, const atl_product *p, int64_t first, int
 
 #define FOR_ROWS(function, rows, ...)                                                                                  \
     switch (rows) {                                                                                                    \
-        CASES_TO_7(function, __VA_ARGS__)                                                                              \
-        CASE_OF(ATL_FEW_ROWS, function, __VA_ARGS__)                                                                   \
+        CASES_TO_6(function, __VA_ARGS__)                                                                              \
+        CASE_OF(7, function, __VA_ARGS__)                                                                              \
+    default:                                                                                                           \
+        function(ATL_FEW_ROWS, __VA_ARGS__);                                                                           \
     }
 
 static void add_part(const stream *s, int64_t part)

@@ -221,18 +221,17 @@ INLINE void add_to_tile(const int rows, const int vectors, int64_t depth, const 
                 function(12, 1, __VA_ARGS__))
 #endif
 
-/* Calls function(n, ...) with n as a constant, 1 to 7 or, with the last case, to 8. */
+/* Calls function(n, ...) with n as a constant, 1 to 6; what is larger is the `default` below. */
 #define CASE_OF(n, function, ...)                                                                                      \
     case n:                                                                                                            \
         function(n, __VA_ARGS__);                                                                                      \
         break;
-#define CASES_TO_7(function, ...)                                                                                      \
+#define CASES_TO_6(function, ...)                                                                                      \
     CASE_OF(1, function, __VA_ARGS__)                                                                                  \
     CASE_OF(2, function, __VA_ARGS__)                                                                                  \
     CASE_OF(3, function, __VA_ARGS__)                                                                                  \
     CASE_OF(4, function, __VA_ARGS__)                                                                                  \
     CASE_OF(5, function, __VA_ARGS__)                                                                                  \
-    CASE_OF(6, function, __VA_ARGS__)                                                                                  \
-    CASE_OF(7, function, __VA_ARGS__)
+    CASE_OF(6, function, __VA_ARGS__)
 
 #endif
