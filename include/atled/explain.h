@@ -134,6 +134,72 @@ ATL_API atl_status atl_explain_with(const atl_explain_args *args);
  * brightest colour. */
 ATL_API atl_tensor *atl_explain_overlay(const atl_tensor *map, const atl_tensor *pixels);
 
+/* ---- judging it -------------------------------------------------------------------------------------------------- */
+
+/* The probability of the class while pixels are exchanged in the order of a map, the largest first (Petsiuk et al.
+ * 2018): element i belongs to a share of i / steps of the pixels. */
+typedef struct atl_explain_curves {
+    atl_tensor *deletion;  /* float32 [steps + 1]: pixels become those of the baseline; a good map falls soon */
+    atl_tensor *insertion; /* the same: pixels of the picture appear on the blurred picture; a good map rises soon */
+    double deletion_area, insertion_area; /* below the curves, by trapezoids: 0..1 */
+} atl_explain_curves;
+ATL_API void atl_explain_curves_free(atl_explain_curves *curves); /* null is allowed */
+
+typedef struct atl_explain_curves_args {
+    atl_explainer *explainer;
+    const atl_tensor *map; /* float32 [h, w]; of equal values the first in row order comes first */
+    const atl_tensor *pixels;
+    int target;
+    const atl_tensor *baseline; /* of the deletion; null: black */
+    int steps;                  /* 0: 100 */
+    float blur;                 /* deviation of the blur in pixels; 0: 5 for a short side of 224, and in proportion */
+    atl_explain_curves *result_out; /* required */
+    int end_;
+} atl_explain_curves_args;
+/* Errors as for atl_explain. */
+ATL_API atl_status atl_explain_judge_with(const atl_explain_curves_args *args);
+#define atl_explain_judge(...) atl_explain_judge_with(ATL_OPTIONS_(atl_explain_curves_args, __VA_ARGS__))
+
+/* How much an explanation depends on what the network has learned (Adebayo et al. 2018): the weights are shuffled,
+ * layer by layer from the top. */
+typedef struct atl_explain_sanity_layer {
+    char name[96];      /* of the layer that was shuffled last */
+    double correlation; /* of ranks, of the map with that of the intact network; 0 if either is constant */
+} atl_explain_sanity_layer;
+
+typedef struct atl_explain_sanity_result {
+    int count;
+    atl_explain_sanity_layer *layer; /* from the top */
+} atl_explain_sanity_result;
+ATL_API void atl_explain_sanity_free(atl_explain_sanity_result *result); /* null is allowed */
+
+/* Explains with the intact network, then after each further layer; `how` gives method, picture and so on, and its
+ * result_out, which is required, gets the intact explanation.  Values are shuffled within each variable, by how->seed.
+ * The variables have their values again when the call returns; do not run other programs of the graph meanwhile. */
+ATL_API atl_status atl_explain_sanity(const atl_explain_args *how, atl_explain_sanity_result *result_out);
+
+/* ---- dreaming ---------------------------------------------------------------------------------------------------- */
+
+/* A picture that a class or a channel responds to most (Olah et al. 2017): its Fourier coefficients follow the gradient
+ * of the score by Adam, while the picture is moved by a few random pixels in each iteration. */
+typedef struct atl_dream_args {
+    atl_explainer *explainer;
+    int of_channel; /* 0: the score of class `target`; 1: the mean of channel `target` of the explainer's layer */
+    int target;
+    int iterations; /* 0: 256 */
+    float rate;     /* 0: 0.05 */
+    int jitter;     /* pixels in each direction; 0: a 16th of the short side; negative: none */
+    uint64_t seed;
+    atl_explain_watch *watch; /* after each iteration; may be null */
+    void *context;
+    double *score_out;       /* of the result, rounded to 8 bits; may be null */
+    atl_tensor **pixels_out; /* required: float32 [h, w, c], whole numbers 0..255; the caller frees it */
+    int end_;
+} atl_dream_args;
+/* Errors as for atl_explain; if .watch stops it, ATL_OK with the picture so far. */
+ATL_API atl_status atl_dream_with(const atl_dream_args *args);
+#define atl_dream(...) atl_dream_with(ATL_OPTIONS_(atl_dream_args, __VA_ARGS__))
+
 #ifdef __cplusplus
 }
 #endif

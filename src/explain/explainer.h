@@ -11,6 +11,7 @@ typedef enum atl_explain_kind {
     ATL_KIND_GUIDED,        /* the same with other gradients of relu */
     ATL_KIND_DECONVOLUTION, /* likewise */
     ATL_KIND_LAYER,         /* the layer's map, and the gradient of the target's score with respect to it */
+    ATL_KIND_CHANNEL,       /* the gradient of the mean of the layer's channel `target` with respect to the image */
     ATL_KINDS
 } atl_explain_kind;
 
@@ -76,6 +77,9 @@ atl_status atl_explain_prepare(atl_explainer *explainer, atl_explain_kind kind);
 atl_status atl_explain_feeds(atl_explainer *explainer, int batch);
 /* Frees the programs; they are made again when needed. */
 void atl_explain_drop_programs(atl_explainer *explainer);
+
+/* The mean of channel `target` of the layer, summed over the batch: a scalar. */
+atl_node *atl_explain_channel_mean(const atl_explainer *explainer);
 
 /* ---- batches.c ---- */
 

@@ -29,17 +29,29 @@ static const atl_override deconvolution[] = {{"relu", NULL, atl_deconvolution_re
                                              {"clip", NULL, deconvolution_clip},
                                              {NULL, NULL, NULL}};
 
+atl_node *atl_explain_channel_mean(const atl_explainer *e)
+{
+    const atl_layer_form *f = &e->form;
+    int is_tokens = atl_shape_of(e->layer).rank == 3;
+    atl_node *channel = atl_one_hot(e->target, f->channels);
+    channel = atl_reshape(channel, is_tokens           ? ATL_SHAPE(-1, 1, f->channels)
+                                   : f->channels_first ? ATL_SHAPE(-1, f->channels, 1, 1)
+                                                       : ATL_SHAPE(-1, 1, 1, f->channels));
+    return atl_scale(atl_sum(atl_mul(e->layer, channel)), 1 / (float)(f->height * f->width));
+}
+
 static atl_status build_gradient(atl_explainer *e, atl_explain_kind kind)
 {
     atl_kind_program *k = &e->kind[kind];
     if (kind == ATL_KIND_SCORES || k->gradient)
         return ATL_OK;
-    if (kind == ATL_KIND_LAYER && !e->layer)
+    if ((kind == ATL_KIND_LAYER || kind == ATL_KIND_CHANNEL) && !e->layer)
         return atl_set_error(ATL_INVALID,
                              "atl_explain: the network has no layer with a map or tokens, which Grad-CAM needs: see "
                              "atl_explainer_args.layer");
     atl_node *by = kind == ATL_KIND_LAYER ? e->layer : e->image;
-    return atl_gradients(ATL_NODES(e->score), ATL_NODES(by), &k->gradient,
+    atl_node *of = kind == ATL_KIND_CHANNEL ? atl_explain_channel_mean(e) : e->score;
+    return atl_gradients(ATL_NODES(of), ATL_NODES(by), &k->gradient,
                          .overrides = kind == ATL_KIND_GUIDED          ? guided
                                       : kind == ATL_KIND_DECONVOLUTION ? deconvolution
                                                                        : NULL);

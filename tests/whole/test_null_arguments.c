@@ -48,6 +48,8 @@ static atl_onnx_size onnx_sizes[] = {{"batch", 1}, {NULL, 0}};
 static atl_onnx_value onnx_values[2];
 static atl_override overrides[] = {{"relu", NULL, atl_guided_relu}, {NULL, NULL, NULL}};
 static atl_explanation explained;
+static atl_explain_curves curves;
+static atl_explain_sanity_result sanity;
 /* These live as long as the test. */
 static atl_graph *fooled_graph;
 static atl_fooler *fooler;
@@ -61,69 +63,71 @@ static atl_graph *onnx_graph;
 static atl_onnx *onnx;
 static atl_onnx_report *onnx_report;
 
-#define GOOD_FILE_p               sink
-#define GOOD_atl_activation_p     atl_relu
-#define GOOD_atl_batches_p        batches
-#define GOOD_atl_dataset_p        dataset
-#define GOOD_atl_descent_effect_p (atl_descent_effect *)memory
-#define GOOD_atl_dtype            ATL_FLOAT32
-#define GOOD_atl_explain_method   ATL_EXPLAIN_GRADIENT
-#define GOOD_atl_explain_watch_p  stop_explaining
-#define GOOD_atl_explainer_p      explainer
-#define GOOD_atl_explanation_p    &explained
-#define GOOD_atl_feed_p           feeds
-#define GOOD_atl_fool_result_p    &fooled
-#define GOOD_atl_fool_watch_p     stop_at_once
-#define GOOD_atl_fooler_p         fooler
-#define GOOD_atl_gradient_check_p (atl_gradient_check *)memory
-#define GOOD_atl_graph_p          g
-#define GOOD_atl_initializer      atl_zeros()
-#define GOOD_atl_layout           ATL_NHWC
-#define GOOD_atl_machine_peak_p   (&peak)
-#define GOOD_atl_model_p          atl_model_find("mlp")
-#define GOOD_atl_model_size_p     (atl_model_size *)memory
-#define GOOD_atl_node_p           image
-#define GOOD_atl_node_p_p         (void *)nodes
-#define GOOD_atl_nodes            ((atl_nodes){2, nodes})
-#define GOOD_atl_int_op           ATL_INT_ADD
-#define GOOD_atl_onnx_p           onnx
-#define GOOD_atl_onnx_binding_p   onnx_bindings
-#define GOOD_atl_onnx_report_p    onnx_report
-#define GOOD_atl_onnx_report_p_p  NULL /* what is returned there would have to be freed */
-#define GOOD_atl_onnx_size_p      onnx_sizes
-#define GOOD_atl_onnx_value_p     onnx_values
-#define GOOD_atl_npz_args_p       (&npz_args)
-#define GOOD_atl_npz_entry_p      (&npz_entry)
-#define GOOD_atl_npz_p            npz
-#define GOOD_atl_npz_report_p     (atl_npz_report *)memory
-#define GOOD_atl_op_p             atl_op_of(nodes[1])
-#define GOOD_atl_optimizer_rule_p atl_adam().rule
-#define GOOD_atl_override_p       overrides
-#define GOOD_atl_part             ATL_TEST
-#define GOOD_atl_profile_format   ATL_PROFILE_JSON
-#define GOOD_atl_program_p        program
-#define GOOD_atl_reference_p      reference
-#define GOOD_atl_shape            ATL_SHAPE(1, 4, 4, 3)
-#define GOOD_atl_shape_p          (atl_shape *)memory
-#define GOOD_atl_context_p        context
-#define GOOD_atl_status           ATL_INVALID
-#define GOOD_atl_step_info_p      (atl_step_info *)memory
-#define GOOD_atl_tensor_p         pixels
-#define GOOD_atl_tensor_p_p       NULL /* what is returned there would have to be freed */
-#define GOOD_bool                 true
-#define GOOD_char_p               path
-#define GOOD_double_p             (double *)memory
-#define GOOD_float                0.5f
-#define GOOD_float_p              (float *)memory
-#define GOOD_int                  1
-#define GOOD_int32_t              1
-#define GOOD_int32_t_p            (int32_t *)memory
-#define GOOD_int64_t              1
-#define GOOD_int64_t_p            counts
-#define GOOD_int_p                (int *)memory
-#define GOOD_size_t               16
-#define GOOD_uint64_t             1
-#define GOOD_void_p               memory
+#define GOOD_FILE_p                      sink
+#define GOOD_atl_activation_p            atl_relu
+#define GOOD_atl_batches_p               batches
+#define GOOD_atl_dataset_p               dataset
+#define GOOD_atl_descent_effect_p        (atl_descent_effect *)memory
+#define GOOD_atl_dtype                   ATL_FLOAT32
+#define GOOD_atl_explain_method          ATL_EXPLAIN_GRADIENT
+#define GOOD_atl_explain_watch_p         stop_explaining
+#define GOOD_atl_explainer_p             explainer
+#define GOOD_atl_explanation_p           &explained
+#define GOOD_atl_feed_p                  feeds
+#define GOOD_atl_fool_result_p           &fooled
+#define GOOD_atl_fool_watch_p            stop_at_once
+#define GOOD_atl_fooler_p                fooler
+#define GOOD_atl_gradient_check_p        (atl_gradient_check *)memory
+#define GOOD_atl_graph_p                 g
+#define GOOD_atl_initializer             atl_zeros()
+#define GOOD_atl_layout                  ATL_NHWC
+#define GOOD_atl_machine_peak_p          (&peak)
+#define GOOD_atl_model_p                 atl_model_find("mlp")
+#define GOOD_atl_model_size_p            (atl_model_size *)memory
+#define GOOD_atl_node_p                  image
+#define GOOD_atl_node_p_p                (void *)nodes
+#define GOOD_atl_nodes                   ((atl_nodes){2, nodes})
+#define GOOD_atl_int_op                  ATL_INT_ADD
+#define GOOD_atl_onnx_p                  onnx
+#define GOOD_atl_onnx_binding_p          onnx_bindings
+#define GOOD_atl_onnx_report_p           onnx_report
+#define GOOD_atl_onnx_report_p_p         NULL /* what is returned there would have to be freed */
+#define GOOD_atl_onnx_size_p             onnx_sizes
+#define GOOD_atl_onnx_value_p            onnx_values
+#define GOOD_atl_npz_args_p              (&npz_args)
+#define GOOD_atl_npz_entry_p             (&npz_entry)
+#define GOOD_atl_npz_p                   npz
+#define GOOD_atl_npz_report_p            (atl_npz_report *)memory
+#define GOOD_atl_op_p                    atl_op_of(nodes[1])
+#define GOOD_atl_optimizer_rule_p        atl_adam().rule
+#define GOOD_atl_override_p              overrides
+#define GOOD_atl_part                    ATL_TEST
+#define GOOD_atl_profile_format          ATL_PROFILE_JSON
+#define GOOD_atl_program_p               program
+#define GOOD_atl_reference_p             reference
+#define GOOD_atl_shape                   ATL_SHAPE(1, 4, 4, 3)
+#define GOOD_atl_shape_p                 (atl_shape *)memory
+#define GOOD_atl_context_p               context
+#define GOOD_atl_status                  ATL_INVALID
+#define GOOD_atl_step_info_p             (atl_step_info *)memory
+#define GOOD_atl_tensor_p                pixels
+#define GOOD_atl_tensor_p_p              NULL /* what is returned there would have to be freed */
+#define GOOD_bool                        true
+#define GOOD_char_p                      path
+#define GOOD_double_p                    (double *)memory
+#define GOOD_float                       0.5f
+#define GOOD_float_p                     (float *)memory
+#define GOOD_int                         1
+#define GOOD_int32_t                     1
+#define GOOD_int32_t_p                   (int32_t *)memory
+#define GOOD_int64_t                     1
+#define GOOD_int64_t_p                   counts
+#define GOOD_int_p                       (int *)memory
+#define GOOD_size_t                      16
+#define GOOD_uint64_t                    1
+#define GOOD_void_p                      memory
+#define GOOD_atl_explain_curves_p        &curves
+#define GOOD_atl_explain_sanity_result_p &sanity
 
 static bool stop_at_once(void *given, const atl_fool_progress *progress) { return given && progress; }
 
@@ -137,6 +141,8 @@ static void set_arguments(void)
         counts[i] = 1;
     fooled = (atl_fool_result){0};
     explained = (atl_explanation){0};
+    curves = (atl_explain_curves){0};
+    sanity = (atl_explain_sanity_result){0};
     g = atl_graph_new();
     image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, 4, 4, 3));
     for (int i = 0; i < 16; i++)
@@ -159,6 +165,8 @@ static void free_arguments(void)
     atl_tensor_free(pixels);
     atl_tensor_free(fooled.pixels);
     atl_explanation_free(&explained);
+    atl_explain_curves_free(&curves);
+    atl_explain_sanity_free(&sanity);
     atl_graph_free(g);
 }
 
