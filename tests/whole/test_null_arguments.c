@@ -41,6 +41,7 @@ static atl_fool_result fooled;
 /* Not literals in the macros below: options outlive the function that makes them, and what they point at must, too. */
 static atl_feed feeds[2];
 static atl_machine_peak peak = {1e9, 1e9};
+static atl_explain_args explain_args;
 static atl_npz_args npz_args;
 static atl_npz_entry npz_entry;
 static atl_onnx_binding onnx_bindings[2];
@@ -94,6 +95,7 @@ static atl_onnx_report *onnx_report;
 #define GOOD_atl_onnx_report_p_p         NULL /* what is returned there would have to be freed */
 #define GOOD_atl_onnx_size_p             onnx_sizes
 #define GOOD_atl_onnx_value_p            onnx_values
+#define GOOD_atl_explain_args_p          (&explain_args)
 #define GOOD_atl_npz_args_p              (&npz_args)
 #define GOOD_atl_npz_entry_p             (&npz_entry)
 #define GOOD_atl_npz_p                   npz
@@ -149,6 +151,7 @@ static void set_arguments(void)
         nodes[i] = i % 2 ? atl_relu(image) : image;
     pixels = random_tensor(ATL_SHAPE(1, 4, 4, 3), 0, 255);
     feeds[0] = (atl_feed){image, pixels};
+    explain_args = (atl_explain_args){.explainer = explainer};
     npz_args = (atl_npz_args){.graph = g, .path = path};
     npz_entry = (atl_npz_entry){"a", pixels};
     onnx_bindings[0] = (atl_onnx_binding){"image", image};
