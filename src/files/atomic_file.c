@@ -45,6 +45,9 @@ static atl_status cannot_begin(const char *path, int error)
     if (error == ENXIO)
         return atl_set_error(ATL_BAD_FILE,
                              "'%s' cannot be written: it is a pipe that nobody reads: start its reader first", path);
+    if (error == ENAMETOOLONG && strlen(path) > 60) /* the whole of it would leave no room for the reason */
+        return atl_set_error(ATL_BAD_FILE, "'%.60s...' cannot be written: a path of %zu characters is too long", path,
+                             strlen(path));
     if (error == ENOMEM)
         return atl_set_error(ATL_OUT_OF_MEMORY, "out of memory writing '%s'", path);
     return atl_set_error(ATL_BAD_FILE, "'%s' cannot be written: %s", path, strerror(error));

@@ -1,7 +1,9 @@
 /* Files are complete or absent. */
 #include "io/scratch.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -217,4 +219,50 @@ Test(atomic_file, bytes_at_once)
     cr_assert_eq(atl_write_bytes("/dev/full", "some", 4), ATL_BAD_FILE);
     assert_told("/dev/full");
     cr_assert_eq(files_in_scratch(), 1);
+}
+
+Test(atomic_file, links_in_a_circle)
+{
+    atl_atomic_file *file;
+    cr_assert_eq(symlink("b", in_scratch("a")), 0);
+    cr_assert_eq(symlink("a", in_scratch("b")), 0);
+    cr_assert_eq(atl_atomic_open(&file, in_scratch("a")), ATL_BAD_FILE);
+    assert_told(strerror(ELOOP));
+    cr_assert_null(file);
+    cr_assert_eq(files_in_scratch(), 2);
+}
+
+Test(atomic_file, names_that_are_too_long)
+{
+    char name[PATH_MAX + 100];
+    atl_atomic_file *file;
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    cr_assert_eq(atl_atomic_open(&file, name), ATL_BAD_FILE);
+    assert_told("a path of 4195 characters is too long");
+    /* A link to a file that is not there, whose name is too long only behind the link's folder. */
+    memset(name, '/', sizeof name - 1);
+    memcpy(name, "no", 2);
+    name[PATH_MAX - 2] = '\0';
+    cr_assert_eq(symlink(name, in_scratch("a")), 0);
+    cr_assert_eq(atl_atomic_open(&file, in_scratch("a")), ATL_BAD_FILE);
+    cr_assert_eq(files_in_scratch(), 1);
+}
+
+/* What can be written only when the stream is flushed, and a name that meanwhile belongs to a folder. */
+Test(atomic_file, the_end_fails)
+{
+    if (access("/dev/full", W_OK) == 0) {
+        atl_atomic_file *full = begin("/dev/full");
+        fputs("little", atl_atomic_stream(full));
+        cr_assert_eq(atl_atomic_commit(full), ATL_BAD_FILE);
+        assert_told(strerror(ENOSPC));
+    }
+    atl_atomic_file *file = begin(in_scratch("a"));
+    fputs("new", atl_atomic_stream(file));
+    cr_assert_eq(mkdir(in_scratch("a"), 0777), 0);
+    cr_assert_eq(atl_atomic_commit(file), ATL_BAD_FILE);
+    assert_told(strerror(EISDIR));
+    cr_assert_eq(rmdir(in_scratch("a")), 0);
+    cr_assert_eq(files_in_scratch(), 0);
 }

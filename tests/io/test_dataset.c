@@ -304,3 +304,38 @@ Test(dataset, archives)
     atl_tensor_free(two);
     atl_tensor_free(labels);
 }
+
+static void refuse_tensors(atl_tensor *images, atl_tensor *labels, const char *words)
+{
+    cr_expect_null(atl_dataset_of(images, labels));
+    cr_assert_mentions(atl_error(), words);
+    cr_expect_eq(atl_error_status(), ATL_INVALID);
+    atl_tensor_free(images);
+    atl_tensor_free(labels);
+}
+
+Test(dataset, of_tensors_that_do_not_fit)
+{
+    atl_shape image = ATL_SHAPE(2, 3, 3, 1), two = ATL_SHAPE(2);
+    refuse_tensors(NULL, atl_tensor_new(ATL_INT32, two), "not null and [2]");
+    refuse_tensors(atl_tensor_new(ATL_FLOAT32, image), NULL, "not [2, 3, 3, 1] and null");
+    refuse_tensors(atl_tensor_new(ATL_INT32, image), atl_tensor_new(ATL_INT32, two), "needs float32 images");
+    refuse_tensors(atl_tensor_new(ATL_FLOAT32, image), atl_tensor_new(ATL_FLOAT32, two), "int32 labels");
+    refuse_tensors(atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(2, 9)), atl_tensor_new(ATL_INT32, two), "not [2, 9] and [2]");
+    refuse_tensors(atl_tensor_new(ATL_FLOAT32, image), atl_tensor_new(ATL_INT32, ATL_SHAPE(3)), "and [3]");
+    static const int32_t impossible[][2] = {{0, -1}, {0, 1 << 24}};
+    for (int i = 0; i < 2; i++)
+        refuse_tensors(atl_tensor_new(ATL_FLOAT32, image), atl_tensor_of_ints(two, impossible[i]),
+                       "record 1 has label");
+}
+
+Test(dataset, of_a_path_that_is_too_long)
+{
+    char path[8000];
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    cr_expect_null(atl_dataset_open(path, ATL_TRAINING));
+    cr_assert_mentions(atl_error(), "too long: 7999 characters");
+    cr_expect_null(atl_dataset_open("", ATL_TRAINING));
+    cr_assert_mentions(atl_error(), "no path was given");
+}

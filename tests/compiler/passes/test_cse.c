@@ -1,4 +1,5 @@
 /* Equal nodes become one. */
+#include "compiler/passes/cse.h"
 #include "passes.h"
 
 Test(merge, joins_the_two_gradients) { assert_pass_shortens(ATL_PASS_CSE); }
@@ -36,5 +37,25 @@ Test(merge, what_differs_stays_apart)
     cr_assert_gt(largest_difference(atl_value(program, dropped[0]), atl_value(program, dropped[1])), 0);
     atl_program_free(program);
     atl_tensor_free(value);
+    atl_graph_free(g);
+}
+
+/* More nodes than the table was made for: it grows, and still finds every one of them. */
+Test(merge, of_more_nodes_than_expected)
+{
+    enum { NODES = 500 };
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(3)), *first[NODES];
+    atl_cse_table table;
+    cr_assert(atl_merging_begin(&table, 1));
+    for (int turn = 0; turn < 2; turn++)
+        for (int i = 0; i < NODES; i++) {
+            int64_t from = atl_graph_node_count(g);
+            atl_node *made = atl_add_scalar(x, (float)i), *kept = atl_cse_new(&table, g, from, made);
+            cr_assert_eq(kept, turn ? first[i] : made, "node %d, turn %d", i, turn);
+            first[i] = kept;
+        }
+    cr_expect_gt(table.mask, NODES);
+    atl_merging_end(&table);
     atl_graph_free(g);
 }
