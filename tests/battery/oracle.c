@@ -33,7 +33,7 @@ static double *slot_of(const number_set *set, double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
-    size_t i = (size_t)((bits * 0x9e3779b97f4a7c15u) >> 20);
+    size_t i = (size_t)((bits * 0x9e3779b97f4a7c15u) >> 32); /* the product of a float's bits ends in 29 zeros */
     while (!isnan(set->slot[i & (set->slots - 1)]) && set->slot[i & (set->slots - 1)] != x)
         i++;
     return &set->slot[i & (set->slots - 1)];
