@@ -202,6 +202,8 @@ atl_status atl_check_gradient_with(const atl_check_args *args)
     if (!args->of || args->by.count < 1 || !args->by.node || !args->result_out || args->order < 0 || args->order > 2)
         return atl_set_error(
             ATL_INVALID, "gradient check: it takes a y, at least one x, an order of 1 or 2, and room for the result");
+    if (args->most < 0 || !(args->step >= 0))
+        return atl_set_error(ATL_INVALID, "gradient check: .most and .step must be positive, or 0 for the default");
     *args->result_out = (atl_gradient_check){0};
     int ok = take_points(&c) && make_loss(&c) && check_all(&c);
     for (int64_t i = 0; c.point && i < args->by.count; i++)

@@ -201,6 +201,8 @@ static atl_status write_explorer(const atl_dot_args *args)
 
 static atl_status write_drawing(const atl_dot_args *args)
 {
+    if (args->file && args->path)
+        return atl_set_error(ATL_INVALID, "dot: both a path and a file are given: leave one of them out");
     if (args->file)
         return atl_dot_text(args, args->file, NULL, NULL);
     if (!args->path || !args->path[0])

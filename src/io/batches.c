@@ -271,6 +271,9 @@ static atl_status check_arguments(atl_batches_args *args)
     args->size = args->size ? args->size : 128;
     args->height = args->height ? args->height : data->height + 2 * (args->pad > 0 ? args->pad : 0);
     args->width = args->width ? args->width : data->width + 2 * (args->pad > 0 ? args->pad : 0);
+    if (args->threads < 0)
+        return atl_set_error(ATL_INVALID, "batches: %d threads; it must be positive, or 0 for OpenMP's number",
+                             args->threads);
     if (args->size < 1 || args->first < 0 || args->pad < 0 || args->pad > 4096 || args->brightness < 0 ||
         args->contrast < 0)
         return atl_set_error(ATL_INVALID,

@@ -92,6 +92,8 @@ atl_node *atl_dense_layer_with(const atl_dense_layer_args *args)
                                  "a dense layer takes [n, in] or [n, tokens, in], but '%s' is %s: %s",
                                  atl_name_of(args->x), atl_shape_text(shape, text, sizeof text),
                                  shape.rank > 3 ? "take atl_flatten of it first" : "atl_reshape gives it a batch");
+    if (args->width < 1)
+        return atl_builder_error(graph, args->name, "a dense layer has a width of 1 or more, not %d", args->width);
     atl_enter(graph, args->name);
     int64_t in = shape.rank > 0 ? shape.size[shape.rank - 1] : 1;
     atl_initializer by = is_given(args->initializer) ? args->initializer : atl_glorot();

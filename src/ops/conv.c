@@ -262,6 +262,10 @@ atl_node *atl_conv2d_with(const atl_conv2d_args *args)
     conv_options options;
     int planes = args->layout == ATL_NCHW;
     atl_node *image = args->image, *filter = args->filter;
+    if (image && ((unsigned)args->layout > ATL_NCHW || (unsigned)args->weight_order > ATL_OUT_IN))
+        return atl_builder_error(image->graph, "conv2d", "there is no %s with the number %d",
+                                 (unsigned)args->layout > ATL_NCHW ? ".layout" : ".weight_order",
+                                 (unsigned)args->layout > ATL_NCHW ? (int)args->layout : (int)args->weight_order);
     memset(&options, 0, sizeof options);
     atl_window_options(&options.window, args->stride, NULL, args->dilation, args->padding, args->pad);
     options.groups = args->groups ? args->groups : 1;

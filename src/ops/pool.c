@@ -78,6 +78,9 @@ atl_node *pool_build(const atl_op *op, const atl_pool2d_args *args)
     options.window[1] = args->window[1];
     atl_window_options(&options.slide, args->stride, pool_is_global(&options) ? whole : args->window, NULL,
                        args->padding, args->pad);
+    if (args->image && pool_is_global(&options) && (args->stride[0] || args->stride[1]))
+        return atl_builder_error(args->image->graph, op->name,
+                                 ".stride is not used without a window: give .window, or leave the stride out");
     atl_node *image = atl_image_to_nhwc(args->image, args->layout, op->name);
     return atl_image_from_nhwc(ATL_APPLY(op, &options, image), args->layout);
 }

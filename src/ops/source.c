@@ -64,6 +64,9 @@ static atl_node *new_variable(atl_graph *graph, const char *name, atl_dtype dtyp
     if (atl_shape_count(shape) < 0)
         return atl_graph_fail(graph, "variable '%s': the shape %s must be fully known", name ? name : "",
                               SHAPE_TEXT(shape));
+    if ((unsigned)initializer.kind > ATL_INIT_INTEGER)
+        return atl_graph_fail(graph, "variable '%s': there is no initializer of the kind %d", name ? name : "",
+                              (int)initializer.kind);
     atl_node *node = new_source(graph, &variable_op, name, dtype, shape);
     if (!node || !give_storage(node))
         return NULL;

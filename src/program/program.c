@@ -170,9 +170,12 @@ atl_program *atl_compile_with(const atl_compile_args *args)
     if (args->threads < 0 || args->threads > MOST_THREADS)
         atl_set_error(ATL_INVALID, "compile: %d threads; it must be 1 to %d, or 0 for as many as OpenMP has",
                       args->threads, MOST_THREADS);
+    else if (args->check < -1 || args->check > 1)
+        atl_set_error(ATL_INVALID, "compile: .check is %d; it must be 1 (always), -1 (never) or 0 (the default)",
+                      args->check);
     else if (!atl_check_outputs(args->graph, args->outputs)) {
-        int outputs = args->threads ? args->threads : omp_get_max_threads(), limit = omp_get_thread_limit();
-        atl_threads before = atl_use_threads(outputs < limit ? outputs : limit);
+        int threads = args->threads ? args->threads : omp_get_max_threads(), limit = omp_get_thread_limit();
+        atl_threads before = atl_use_threads(threads < limit ? threads : limit);
         program = atl_new_program(args->outputs.node[0]->graph, args, 0);
         atl_restore_threads(before);
     }

@@ -130,6 +130,8 @@ static atl_status time_program(atl_program *program, int runs)
 atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int runs)
 {
     uint64_t errors = atl_error_count();
+    if (runs < 0)
+        return atl_set_error(ATL_INVALID, "profile: %d runs; it must be positive, or 0 for 10", runs);
     atl_status status = atl_run(program, feeds); /* checks the feeds, and switches the context to their shapes */
     if (!status)
         status = time_program(program, runs > 0 ? runs : 10);

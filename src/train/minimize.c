@@ -2,6 +2,7 @@
  * assignments, so that the compiler can compute the new values of a variable and its slots in one pass and in place. */
 #include "atled/train.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -243,6 +244,31 @@ static atl_node *assign_all(step *s)
     return atl_group_with((atl_nodes){s->assigned, s->assignment});
 }
 
+/* Returns the name of the first number out of range, or null. */
+static const char *option_out_of_range(const atl_minimize_args *args)
+{
+    const atl_optimizer *o = &args->optimizer;
+    const struct {
+        const char *name;
+        double value, end; /* it must be in [0, end) */
+    } options[] = {{".rate", o->rate, INFINITY},
+                   {".momentum", o->momentum, INFINITY},
+                   {".rho", o->rho, 1},
+                   {".beta1", o->beta1, 1},
+                   {".beta2", o->beta2, 1},
+                   {".epsilon", o->epsilon, INFINITY},
+                   {".weight_decay", o->weight_decay, INFINITY},
+                   {".start", o->start, INFINITY},
+                   {".clip_value", args->clip_value, INFINITY},
+                   {".clip_norm", args->clip_norm, INFINITY},
+                   {".clip_global_norm", args->clip_global_norm, INFINITY},
+                   {".average", args->average, 1}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (!(options[i].value >= 0 && options[i].value < options[i].end))
+            return options[i].name;
+    return NULL;
+}
+
 static int check_args(const atl_minimize_args *args)
 {
     if (ATL_LIST_IS_NULL(args->variables))
@@ -256,6 +282,11 @@ static int check_args(const atl_minimize_args *args)
     if (args->optimizer.unused)
         return atl_builder_error(graph, "minimize", "%s has no %s: leave it out", args->optimizer.rule->name,
                                  args->optimizer.unused) != NULL;
+    const char *wrong = option_out_of_range(args);
+    if (wrong)
+        return atl_builder_error(graph, "minimize",
+                                 "%s is out of range: rates and limits are not negative, decays are in [0, 1)",
+                                 wrong) != NULL;
     if (shape.rank)
         return atl_builder_error(graph, "minimize",
                                  "the cost, '%s', is %s, but must be a single number: take atl_mean of it",

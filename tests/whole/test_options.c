@@ -110,6 +110,15 @@ Test(options, what_a_call_does_not_have_is_refused)
     ASSERT_REFUSED(atl_minimize(atl_mean(atl_conv2d(x, filter)), atl_momentum(.beta1 = 0.9)), "momentum has no .beta1");
     ASSERT_REFUSED(atl_conv2d(x, filter, .pad = {1, 1, 1, 1}), "ATL_PAD(1)");
     ASSERT_REFUSED(atl_reduce_sum(x, .axis = {1}), "ATL_AXES");
+    ASSERT_REFUSED(atl_max_pool2d(x, .stride = {2, 2}), ".stride is not used without a window");
+    ASSERT_REFUSED(atl_conv2d(x, filter, .layout = (atl_layout)9), "no .layout with the number 9");
+    ASSERT_REFUSED(atl_conv2d(x, filter, .weight_order = (atl_weight_order)7), "no .weight_order with the number 7");
+    ASSERT_REFUSED(atl_variable(g, "v", ATL_SCALAR, (atl_initializer){.kind = 99}), "kind 99");
+    ASSERT_REFUSED(atl_dense_layer(flat, "d", 0), "width of 1 or more");
+    ASSERT_REFUSED(atl_minimize(atl_mean(atl_conv2d(x, filter)), atl_adam(.beta1 = 2)), ".beta1 is out of range");
+    ASSERT_REFUSED(atl_minimize(atl_mean(atl_conv2d(x, filter)), atl_sgd(), .clip_norm = -1), ".clip_norm");
+    ASSERT_REFUSED(atl_minimize(atl_mean(atl_conv2d(x, filter)), atl_sgd(), .average = 1), ".average");
+    ASSERT_REFUSED(atl_compile(g, ATL_NODES(x), .check = 5), ".check is 5");
     atl_node *rate = NULL;
     ASSERT_REFUSED((rate = atl_constant_rate(g, 0.1f), atl_minimize(atl_mean(x), atl_sgd(rate, .rate = 0.1))),
                    "sgd has no .rate beside .schedule");
@@ -138,6 +147,28 @@ static void expect_refused(atl_status status, const char *words)
 {
     cr_expect_eq(status, ATL_INVALID, "not refused: %s", words);
     cr_expect(strstr(atl_error(), words), "\"%s\" does not mention %s", atl_error(), words);
+}
+
+Test(options, numbers_out_of_range_are_refused)
+{
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2));
+    atl_tensor *value = atl_uniform_tensor(ATL_SHAPE(2), 0, 1, 1),
+               *images = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(2, 4, 4, 1)),
+               *labels = atl_tensor_new(ATL_INT32, ATL_SHAPE(2));
+    atl_dataset *data = atl_dataset_of(images, labels);
+    cr_assert_null(atl_batches_new(data, .threads = -1));
+    cr_assert_mentions(atl_error(), "-1 threads");
+    atl_gradient_check check;
+    expect_refused(atl_check_gradient(atl_sum(x), ATL_NODES(x), ATL_FEED(x, value), .most = -1, .result_out = &check),
+                   ".most");
+    atl_program *program = atl_compile(g, ATL_NODES(atl_neg(x)), .threads = 1);
+    expect_refused(atl_program_profile(program, ATL_FEED(x, value), -1), "-1 runs");
+    expect_refused(atl_write_dot(g, scratch_file("a.dot"), stderr), "both a path and a file");
+    atl_program_free(program);
+    atl_dataset_free(data);
+    atl_tensor_free(images);
+    atl_tensor_free(labels);
+    atl_tensor_free(value);
 }
 
 Test(options, what_files_do_not_use_is_refused)

@@ -10,13 +10,13 @@
 
 enum { MOST_INPUTS = 8 };
 
-static int broadcast_to(int count, atl_node *const *inputs, atl_shape outputs)
+static int broadcast_to(int count, atl_node *const *inputs, atl_shape to)
 {
     atl_shape shape = {0};
     for (int i = 0; i < count; i++)
         if (!atl_broadcast_shapes(shape, *inputs[i]->shape, &shape))
             return 0;
-    return atl_shape_equal(shape, outputs);
+    return atl_shape_equal(shape, to);
 }
 
 /* The input that an array broadcasts; an array of equal constants becomes that constant; null if it broadcasts
