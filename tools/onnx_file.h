@@ -26,12 +26,12 @@ extern const char *const picture_presets[]; /* ends with null */
      .choice = &(set)->preset,                                                                                         \
      .choices = picture_presets,                                                                                       \
      .argument = "NAME",                                                                                               \
-     .help = "of an ONNX file: what becomes of pixels 0..255: nothing, or what networks of ImageNet (PyTorch), "       \
-             "Caffe, TensorFlow or CIFAR-10 take"},                                                                    \
+     .help = "of an ONNX file: the preprocessing of pixels 0..255: none, or that of networks for ImageNet (PyTorch), " \
+             "Caffe, TensorFlow or CIFAR-10"},                                                                         \
         {"mean", 0, .text = &(set)->mean, .argument = "X,Y,Z",                                                         \
-         .help = "in place of the preset's: (scale * pixel - mean) / std, R, G, B; one number is for all three"},      \
-        {"std", 0, .text = &(set)->deviation, .argument = "X,Y,Z", .help = "the same"},                                \
-        {"scale", 0, .text = &(set)->scale, .argument = "X", .help = "the same; one number"},                          \
+         .help = "replaces the preset: (scale * pixel - mean) / std, for R, G, B; or one number for all three"},       \
+        {"std", 0, .text = &(set)->deviation, .argument = "X,Y,Z", .help = "see --mean"},                              \
+        {"scale", 0, .text = &(set)->scale, .argument = "X", .help = "see --mean; one number"},                        \
     {                                                                                                                  \
         "bgr", 0, .flag = &(set)->bgr, .help = "the network takes the channels in the order B, G, R"                   \
     }

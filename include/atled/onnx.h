@@ -3,9 +3,9 @@
  *     atl_onnx *net = atl_onnx_load(g, "efficientnet_lite0.onnx");
  *     atl_node *image = atl_onnx_input(net, "input"), *logits = atl_onnx_output(net, "logits");
  *
- * Shapes are those of the file, so images are [batch, channels, height, width]; inside, convolutions and what stands
- * between them run with the channels last, and transposes are at the edges only.  Initializers become variables under
- * their names. */
+ * Shapes are those of the file, so images are [batch, channels, height, width].  Convolutions and the ops between them
+ * run with the channels last; only inputs and outputs of such a part are transposed.  Initializers become variables
+ * with their names. */
 #ifndef ATLED_ONNX_H
 #define ATLED_ONNX_H
 
@@ -18,7 +18,7 @@ extern "C" {
 typedef struct atl_onnx atl_onnx;
 typedef struct atl_onnx_report atl_onnx_report;
 
-/* A size that the file leaves open, by its symbol: {"height", 224}. */
+/* The value of a symbolic size of the file: {"height", 224}. */
 typedef struct atl_onnx_size {
     const char *symbol; /* null ends the list */
     int64_t size;
@@ -32,47 +32,47 @@ typedef struct atl_onnx_value {
 } atl_onnx_value;
 #define ATL_ONNX_VALUES(...) ATL_ARRAY_(atl_onnx_value, __VA_ARGS__, {NULL, NULL})
 
-/* A node that takes the place of an input, of the input's type and shape: the preprocessed picture. */
+/* A node that replaces an input, of the input's type and shape: for example a preprocessed image. */
 typedef struct atl_onnx_binding {
-    const char *name; /* null ends the list; "": the first input that is no initializer */
+    const char *name; /* null ends the list; "": the first input that is not an initializer */
     atl_node *node;
 } atl_onnx_binding;
 #define ATL_ONNX_BINDINGS(...) ATL_ARRAY_(atl_onnx_binding, __VA_ARGS__, {NULL, NULL})
 
 typedef struct atl_onnx_args {
-    atl_graph *graph; /* one of its own, if it is to be used after a failure */
-    const char *path; /* of the file; or null, and: */
+    atl_graph *graph; /* after a failure it cannot be used: give the model a new graph to keep another one */
+    const char *path; /* of the file; or null, and a model in memory: */
     const void *bytes;
-    size_t byte_count; /* a model in memory, which must outlive the call */
-    int64_t batch;     /* the first size of the inputs, where the file leaves it open; 0 or ATL_ANY: left open */
-    const atl_onnx_size *sizes; /* of other symbols; those that are not named stay unknown: ATL_ANY */
+    size_t byte_count; /* it must outlive the call */
+    int64_t batch;     /* the first size of the inputs, if the file leaves it symbolic; 0 or ATL_ANY: unknown */
+    const atl_onnx_size *sizes; /* values of other symbols; those that are missing stay unknown: ATL_ANY */
     /* Values of inputs, for models whose shapes depend on the value of an input (a Reshape to a shape that is fed).
-     * Looked at only where a value must be known when the graph is built; it is then part of the graph.  They also give
-     * the sizes of inputs that the file leaves open. */
+     * They are used only if a value must be known when the graph is built, and then become part of the graph.  They
+     * also define the symbolic sizes of inputs. */
     const atl_onnx_value *known;
     const atl_onnx_binding *bindings;
     atl_onnx_report *
-        *report_out; /* what the model is made of and what is not supported, also on failure; null: not wanted */
+        *report_out; /* the contents of the model, and what is not supported, also on failure; null: not needed */
     int end_;
 } atl_onnx_args;
 
-/* Null on failure, with the message in atl_error() and on the graph: ATL_BAD_FILE for what is no valid model,
- * ATL_UNSUPPORTED for what is valid and cannot be read; the report has all of the latter. IR version 3 and newer; opset
- * 6 and newer, each op by the rules of its version. float16, bfloat16 and double become float32; whole numbers int32,
- * and what is beyond it its limits; truth values float32 0 and 1. */
+/* Null on failure, with the message in atl_error() and on the graph: ATL_BAD_FILE if the model is not valid,
+ * ATL_UNSUPPORTED if a part of it is not supported; the report lists all such parts.  IR version 3 and newer; opset 6
+ * and newer, each op as its version defines it.  float16, bfloat16 and double become float32; integers become int32 and
+ * saturate; booleans become float32 0 and 1. */
 ATL_API atl_onnx *atl_onnx_load_with(const atl_onnx_args *args);
 #define atl_onnx_load(...) atl_onnx_load_with(ATL_OPTIONS_(atl_onnx_args, __VA_ARGS__))
 ATL_API void atl_onnx_free(atl_onnx *net); /* the nodes stay with the graph; null is allowed */
 
-/* By name, or null.  Initializers are no inputs. */
+/* By name, or null.  Initializers are not inputs. */
 ATL_API atl_node *atl_onnx_input(const atl_onnx *net, const char *name);
 ATL_API atl_node *atl_onnx_output(const atl_onnx *net, const char *name);
-/* By their place in the file; null if out of range. */
+/* By their order in the file; null if out of range. */
 ATL_API int64_t atl_onnx_input_count(const atl_onnx *net);
 ATL_API const char *atl_onnx_input_name(const atl_onnx *net, int64_t index);
 ATL_API int64_t atl_onnx_output_count(const atl_onnx *net);
 ATL_API const char *atl_onnx_output_name(const atl_onnx *net, int64_t index);
-/* The node of any value of the file by its name, in the file's order of dimensions; null if there is none. */
+/* The node of any value of the file, by its name, with the file's order of dimensions; null if there is none. */
 ATL_API atl_node *atl_onnx_value_node(atl_onnx *net, const char *name);
 
 /* ---- the report -------------------------------------------------------------------------------------------------- */
@@ -88,12 +88,12 @@ typedef struct atl_onnx_op_info {
 /* An input or output of the model. */
 typedef struct atl_onnx_port {
     const char *name;
-    const char *type; /* "FLOAT", "INT64", ..., or what it is if it is no tensor */
+    const char *type; /* "FLOAT", "INT64", ..., or its kind if it is not a tensor */
     bool has_shape;   /* false: the file does not say */
     atl_shape shape;
 } atl_onnx_port;
 
-/* A node that cannot be read. */
+/* A node that is not supported. */
 typedef struct atl_onnx_problem {
     const char *node; /* its name, or that of its first output */
     const char *op;
@@ -124,11 +124,11 @@ ATL_API atl_status atl_onnx_write(const char *path, atl_nodes outputs);
 
 /* ---- tensors of test data ---------------------------------------------------------------------------------------- */
 
-/* A file that holds one tensor (TensorProto), as the test data of ONNX has them.  Types as for atl_onnx_load.  Null on
+/* Reads a file with one tensor (TensorProto), as in ONNX's test data.  Types as for atl_onnx_load.  Null on
  * failure; the caller frees it. */
 ATL_API atl_tensor *atl_read_onnx_tensor(const char *path);
 
-/* All ops that are read, in alphabetical order: "domain:Op", or "Op" for ONNX's own. */
+/* All supported ops, in alphabetical order: "domain:Op", or "Op" for ONNX's own. */
 ATL_API int64_t atl_onnx_op_count(void);
 ATL_API const char *atl_onnx_op_name(int64_t index);
 
