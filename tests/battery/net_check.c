@@ -325,7 +325,7 @@ int net_agrees(const net_recipe *recipe, int variant, char *text, size_t size, i
         int ready = begin_trial(t, recipe, attempt);
         failing = !ready;
         for (int i = net_variants() - 1; ready && i >= 0;
-             i--) { /* what is told last is of the first variant that fails */
+             i--) { /* the last description is of the first variant that fails */
             fails[i] = (char)(fails[i] && !variant_agrees(t, i, attempt));
             failing += fails[i];
         }

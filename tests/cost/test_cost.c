@@ -25,7 +25,7 @@ static void check_file(int is_in_use, int count, const char *const *names, const
 
 #define CHECK(isa) check_file(atl_isa_in_use() == (isa), count, names, numbers, used), count = 0
 
-/* Each number is one that decisions can divide by. */
+/* Each number can be a divisor in a decision. */
 Test(cost, is_complete_for_each_instruction_set)
 {
     const atl_costs *c = atl_costs_in_use();

@@ -29,7 +29,7 @@ static inline int keep_error_text(char *message)
     return 0;
 }
 
-/* Graphviz's own parser must take the text without a word.  Returns the graph; to be closed. */
+/* Graphviz's own parser must accept the text without a message.  Returns the graph; the caller closes it. */
 static inline Agraph_t *parsed(const char *text)
 {
     agseterrf(keep_error_text);
@@ -51,7 +51,7 @@ static inline void check_counts(const char *text, int nodes, int edges)
 static inline void check_counts(const char *text, int nodes, int edges) { (void)text, (void)nodes, (void)edges; }
 #endif
 
-/* The drawing as text, which Graphviz must be able to read; to be released. */
+/* The drawing as text, which Graphviz must be able to read; the caller frees it. */
 static inline char *text_of(const atl_dot_args *args)
 {
     char *text;

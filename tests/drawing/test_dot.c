@@ -1,4 +1,4 @@
-/* Drawings as text: what is drawn, how it is escaped, and that Graphviz reads every one. */
+/* Drawings as text: what is drawn, how names are escaped, and that Graphviz reads every drawing. */
 #include "drawings.h"
 
 TestSuite(dot, .init = make_graph, .fini = free_graph);

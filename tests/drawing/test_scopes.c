@@ -69,7 +69,7 @@ Test(scopes, the_gradient_has_a_colour_and_a_frame_and_runs_upwards)
     snprintf(gradient, sizeof gradient, "%s", node_line(text, slope));
     cr_assert_null(strstr(forward, "#d9813f"));
     cr_assert_mentions(gradient, "#d9813f");
-    /* slope = d * weights: from the forward part as it is, within the gradient turned round */
+    /* slope = d * weights: edges from the forward part keep their direction, those within the gradient are reversed */
     atl_node *d = atl_input_of(slope, 0), *weights = atl_input_of(slope, 1);
     cr_assert_mentions(edge_line(text, slope, d), "dir=back");
     cr_assert_mentions(edge_line(text, weights, slope), "xlabel=\" 4 \"");

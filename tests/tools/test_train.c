@@ -1,4 +1,4 @@
-/* Minutes: 3.  atled train and atled eval on a few small pictures. */
+/* Minutes: 3.  atled train and atled eval on a few small images. */
 #include "weight_files.h"
 
 #include <signal.h>
@@ -56,7 +56,7 @@ Test(train, resumes_bit_for_bit)
     }
 }
 
-/* Frozen by --rate-of, shrunk by --decay-of. */
+/* Frozen by --rate-of, decayed by --decay-of. */
 Test(train, variables_have_rates_and_decays_of_their_own)
 {
     const char *data = write_data(24), *start = scratch_file("start.npz"), *end = scratch_file("end.npz");

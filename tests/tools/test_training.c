@@ -20,11 +20,11 @@ static const char *write_colours(void)
     return path;
 }
 
-/* The smallest net with batch norm, on what write_colours writes. */
+/* The smallest network with batch norm, on the images of write_colours. */
 #define TRAIN_RESNET(data) "train", "-m", "resnet20", "--widths", "3", "-d", data, "--crop", "8", "-q", "--threads", "1"
 
-/* Batch norm is trained by the statistics of the batches, and used by those kept: they resume, too, and end in the
- * weights. */
+/* Batch norm uses the batch's statistics in training, and the running ones afterwards: those are resumed, too, and
+ * saved with the weights. */
 Test(training, batch_norm_keeps_its_statistics)
 {
     const char *data = write_colours(), *whole = scratch_file("whole.npz"), *parts = scratch_file("parts.npz"),
@@ -34,7 +34,7 @@ Test(training, batch_norm_keeps_its_statistics)
     cr_assert_code(run, 0);
     run = RUN("eval", "-m", "resnet20", "-w", whole, "-d", data, "--crop", "8");
     cr_assert_code(run, 0);
-    cr_assert_mentions(run.out, "100.00 % of 24 right"); /* which the first statistics, 0 and 1, would not give */
+    cr_assert_mentions(run.out, "100.00 % of 24 right"); /* the initial statistics, 0 and 1, would not give this */
     run = RUN(OPTIONS, "-o", parts, "--stop-after", "25", "--checkpoint", checkpoint);
     cr_assert_code(run, 1);
     cr_assert(!same_entry(whole, parts, "bn1/mean") && !same_entry(whole, parts, "layer3.2.bn2/variance"));
@@ -44,7 +44,7 @@ Test(training, batch_norm_keeps_its_statistics)
 #undef OPTIONS
 }
 
-/* How far the statistics in the file are from those that its own weights make of all the images, the worst of them. */
+/* The largest distance of the statistics in the file from those that its weights give for all the images. */
 static double statistics_off(const char *data, const char *weights)
 {
     atl_dataset *set = atl_dataset_open(data, ATL_TRAINING);
@@ -60,7 +60,7 @@ static double statistics_off(const char *data, const char *weights)
     atl_program *program = atl_compile(now, ATL_NODES(atl_group_with(atl_updates(now))), .threads = 1);
     cr_assert(program && batches, "%s", atl_error());
     const atl_batch *batch = atl_batches_next(batches);
-    for (int i = 0; i < 60; i++) /* until nothing is left of those in the file */
+    for (int i = 0; i < 60; i++) /* until the values from the file have decayed */
         cr_assert(atl_run(program, ATL_FEED(image, batch->images)) == ATL_OK, "%s", atl_error());
     double worst = 0;
     for (int64_t i = 0; i < count; i++)
@@ -74,7 +74,7 @@ static double statistics_off(const char *data, const char *weights)
     return worst;
 }
 
-/* Averaged weights have statistics of their own, also where training stopped and went on. */
+/* Averaged weights have their own statistics, also if training was interrupted and resumed. */
 Test(training, averaged_weights_are_saved_with_their_own_statistics)
 {
     const char *data = write_colours(), *averaged = scratch_file("averaged.npz"), *plain = scratch_file("plain.npz"),

@@ -26,7 +26,7 @@ static inline void assert_same_entry(const char *a, const char *b, const char *n
     cr_assert(same_entry(a, b, name), "%s differs", name);
 }
 
-/* How many of their arrays differ. */
+/* The number of arrays that differ. */
 static inline int differences(const char *a, const char *b)
 {
     int found = 0;
