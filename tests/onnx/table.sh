@@ -19,7 +19,7 @@ for the whole model, with the name of the node.
   constant.
 - *Quantized* values are whole numbers in float32; a gradient passes straight through the rounding.
 
-## The tests that ONNX brings along
+## ONNX's own tests
 
 Debian's package `libonnx-testdata`: 1072 models, each with an input and what comes out, at ONNX's own tolerance (1e-3
 relative, 1e-7 absolute). None of them is wrong here and none crashes; what does not pass is refused with the reason
