@@ -10,7 +10,7 @@ enum { MOST_PASSES = 32 }; /* a bit each */
 static const char *const *pass_names(void)
 {
     static const char *names[MOST_PASSES + 1];
-    int count;
+    int64_t count;
     const atl_named_pass *passes = atl_pass_table(&count);
     for (int i = 0; i < count; i++)
         names[i] = passes[i].name;
@@ -52,7 +52,7 @@ atl_compile_args compile_args_of(const compile_options *set)
     atl_compile_args args = {.threads = (int)set->threads,
                              .bfloat16 = set->bfloat16,
                              .timing = set->timing || set->times};
-    int count;
+    int64_t count;
     const atl_named_pass *passes = atl_pass_table(&count);
     for (int i = 0; i < count; i++)
         args.disabled_passes |= set->disabled_passes >> i & 1 ? passes[i].flag : 0;

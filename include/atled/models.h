@@ -76,7 +76,7 @@ typedef struct atl_model {
     atl_weight_order weight_order;
     int flat_layer; /* the layer that reads the flattened map: its inputs determine the size of the image; 0: none */
     int flat_area;  /* pixels per element of that map */
-    int any_depth;  /* 1: it may have the first of its layers only */
+    bool any_depth; /* 1: it may have the first of its layers only */
 } atl_model;
 ATL_API const atl_model *const *atl_models(int64_t *count_out); /* in alphabetical order */
 ATL_API const atl_model *atl_model_find(const char *name);      /* null if there is none with that name */

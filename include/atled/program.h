@@ -41,7 +41,7 @@ typedef struct atl_named_pass {
     const char *name;
     unsigned flag; /* of atl_passes */
 } atl_named_pass;
-ATL_API const atl_named_pass *atl_pass_table(int *count_out);
+ATL_API const atl_named_pass *atl_pass_table(int64_t *count_out);
 
 typedef struct atl_compile_args {
     atl_graph *graph;         /* null: that of the outputs */

@@ -14,9 +14,9 @@ enum { ALL_PASSES, NO_PASS, FIRST_PASS, MOST_VARIANTS = FIRST_PASS + 32, LONGEST
 
 int net_variants(void)
 {
-    int passes;
+    int64_t passes;
     atl_pass_table(&passes);
-    return FIRST_PASS + passes;
+    return FIRST_PASS + (int)passes;
 }
 
 static unsigned disabled_in(int variant)

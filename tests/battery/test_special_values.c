@@ -66,9 +66,9 @@ enum { MOST_PROGRAMS = 34, MOST_FED = 32 }; /* a bit each, all, none */
 
 static int programs(void)
 {
-    int passes;
+    int64_t passes;
     atl_pass_table(&passes);
-    return passes + 2;
+    return (int)passes + 2;
 }
 
 /* What program p leaves out: nothing, each pass, everything. */

@@ -23,7 +23,7 @@ static const atl_named_pass named[] = {
 #include "compiler/passes/passes.def"
 };
 
-const atl_named_pass *atl_pass_table(int *count_out)
+const atl_named_pass *atl_pass_table(int64_t *count_out)
 {
     if (count_out)
         *count_out = sizeof named / sizeof *named;

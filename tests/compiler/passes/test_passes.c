@@ -5,7 +5,7 @@
 
 Test(passes, each_has_a_name_and_a_bit_of_its_own)
 {
-    int count, again;
+    int64_t count, again;
     const atl_named_pass *passes = atl_pass_table(&count);
     unsigned seen = 0;
     cr_assert_geq(count, 13);
@@ -24,7 +24,7 @@ Test(passes, each_has_a_name_and_a_bit_of_its_own)
 
 static int position(const char *name)
 {
-    int count;
+    int64_t count;
     const atl_named_pass *passes = atl_pass_table(&count);
     for (int i = 0; i < count; i++)
         if (!strcmp(passes[i].name, name))
