@@ -86,7 +86,8 @@ static void reference_sparse(const atl_node *y, const double *const *x, double *
     for (int64_t r = 0; r < job.rows; r++) {
         const double *row = x[0] + r * job.classes, label = x[1][job.one_label ? 0 : r];
         int known = label >= 0 && label < (double)job.classes;
-        result[r] = known ? atl_log_sum_exp(row, job.classes) - row[(int64_t)label] : (double)NAN;
+        double most, log_sum = atl_log_of_exact_sum(row, job.classes, &most);
+        result[r] = known ? log_sum + (most - row[(int64_t)label]) : (double)NAN;
     }
 }
 
@@ -100,7 +101,8 @@ static void sparse_rows(const void *data, int64_t first, int64_t last)
             const float *x = job->logits + (r + k) * job->classes;
             int32_t label = job->labels[job->one_label ? 0 : r + k];
             /* Subtracts two logits first: that is exact where they are close. */
-            job->result[r + k] = label >= 0 && label < job->classes ? logf(sum[k]) + (most[k] - x[label]) : NAN;
+            float log_sum = atl_log_of_sum(x, job->classes, most[k], sum[k]);
+            job->result[r + k] = label >= 0 && label < job->classes ? log_sum + (most[k] - x[label]) : NAN;
         }
     }
 }
@@ -278,9 +280,9 @@ static void reference_dense(const atl_node *y, const double *const *x, double *r
     entropy_job job = job_of(y->inputs[0], y->inputs[1]);
     for (int64_t r = 0; r < job.rows; r++) {
         const double *row = x[0] + r * job.classes, *targets = x[1] + r * job.classes;
-        double log_sum = atl_log_sum_exp(row, job.classes), loss = 0;
+        double most, log_sum = atl_log_of_exact_sum(row, job.classes, &most), loss = 0;
         for (int64_t i = 0; i < job.classes; i++)
-            loss += targets[i] * (log_sum - row[i]);
+            loss += targets[i] * (log_sum + (most - row[i]));
         result[r] = loss;
     }
 }
@@ -293,7 +295,7 @@ static void dense_rows(const void *data, int64_t first, int64_t last)
         rows = atl_exp_rows(last - r, job->classes, job->logits + r * job->classes, NULL, most, sum);
         for (int64_t k = 0; k < rows; k++) {
             const float *x = job->logits + (r + k) * job->classes, *targets = job->dy + (r + k) * job->classes;
-            float log_sum = logf(sum[k]), loss = 0;
+            float log_sum = atl_log_of_sum(x, job->classes, most[k], sum[k]), loss = 0;
             for (int64_t i = 0; i < job->classes; i++)
                 loss += targets[i] * (log_sum + (most[k] - x[i]));
             job->result[r + k] = loss;

@@ -32,14 +32,30 @@ static row_job rows_of(const atl_node *y)
     return job;
 }
 
-double atl_log_sum_exp(const double *x, int64_t n)
+static const double NEARLY_ONE = 1.0625; /* a sum below it is the largest, 1, and little else */
+
+double atl_log_of_exact_sum(const double *x, int64_t n, double *most_out)
 {
-    double most = -INFINITY, sum = 0;
+    double most = -INFINITY, sum = 0, others = 0;
+    int64_t top = 0;
     for (int64_t i = 0; i < n; i++)
         most = fmax(most, x[i]);
     for (int64_t i = 0; i < n; i++)
         sum += exp(x[i] - most);
-    return most + log(sum);
+    *most_out = most;
+    if (!(sum < NEARLY_ONE))
+        return log(sum);
+    while (x[top] != most)
+        top++;
+    for (int64_t i = 0; i < n; i++)
+        others += i == top ? 0 : exp(x[i] - most);
+    return log1p(others);
+}
+
+double atl_log_sum_exp(const double *x, int64_t n)
+{
+    double most, above = atl_log_of_exact_sum(x, n, &most);
+    return most + above;
 }
 
 enum { BLOCK = ATL_BLOCK_FLOATS }; /* elements whose exponentials are computed together */
@@ -89,6 +105,24 @@ int64_t atl_exp_rows(int64_t left, int64_t width, const float *x, float *e, floa
     rows = left < rows ? left : rows;
     exp_short_rows(rows, width, x, e, most, sum);
     return rows;
+}
+
+float atl_log_of_sum(const float *x, int64_t n, float most, float sum)
+{
+    float block[BLOCK], others = 0;
+    int64_t top = 0;
+    if (!(sum < (float)NEARLY_ONE))
+        return logf(sum);
+    while (x[top] != most)
+        top++;
+    for (int64_t from = 0; from < n; from += BLOCK) {
+        int64_t count = n - from < BLOCK ? n - from : BLOCK;
+        atl_kernels->exp_below(x + from, most, count, block);
+        if (top >= from && top < from + count)
+            block[top - from] = 0;
+        others += atl_kernels->sum_of(block, count);
+    }
+    return log1pf(others);
 }
 
 /* softmax(x)_i = e^x_i / sum_j e^x_j.  dx = y * (dy - sum(dy * y)) = softmax_grad(dy, y) */
@@ -236,9 +270,9 @@ static void reference_log_softmax(const atl_node *y, const double *const *x, dou
     row_job job = rows_of(y);
     for (int64_t r = 0; r < job.rows; r++) {
         const double *row = x[0] + r * job.width;
-        double log_sum = atl_log_sum_exp(row, job.width);
+        double most, log_sum = atl_log_of_exact_sum(row, job.width, &most);
         for (int64_t i = 0; i < job.width; i++)
-            result[r * job.width + i] = row[i] - log_sum;
+            result[r * job.width + i] = row[i] - most - log_sum;
     }
 }
 
@@ -250,7 +284,7 @@ static void log_softmax_rows(const void *data, int64_t first, int64_t last)
         rows = atl_exp_rows(last - r, job->width, job->x + r * job->width, NULL, most, sum);
         for (int64_t k = 0; k < rows; k++) {
             const float *x = job->x + (r + k) * job->width;
-            float *y = job->result + (r + k) * job->width, log_sum = logf(sum[k]);
+            float *y = job->result + (r + k) * job->width, log_sum = atl_log_of_sum(x, job->width, most[k], sum[k]);
             for (int64_t i = 0; i < job->width; i++)
                 y[i] = x[i] - most[k] - log_sum;
         }

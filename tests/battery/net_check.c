@@ -113,9 +113,10 @@ static int depends_on(const atl_node *node, const char *op)
 static int is_expected(trial_net *t, const expected *e, int variant, int i, const atl_tensor *value, const char *what)
 {
     char why[300] = "";
-    int may_spread = e->exact && (!(disabled_in(variant) & ATL_PASS_WINOGRAD) ||
-                                  depends_on(e->node[i], "conv2d_filter_grad")); /* see keeps_nan */
-    return is_as_expected(e, i, value, may_spread, why, sizeof why) ||
+    int winograd = e->exact && !(disabled_in(variant) & ATL_PASS_WINOGRAD);
+    int may_spread = winograd || (e->exact && depends_on(e->node[i], "conv2d_filter_grad"));
+    int may_lack = winograd && depends_on(e->node[i], "conv2d") && depends_on(e->node[i], "relu_grad");
+    return is_as_expected(e, i, value, may_spread, may_lack, why, sizeof why) ||
            complain(t, "%s: %s: %s", net_variant_name(variant), what, why);
 }
 

@@ -27,7 +27,9 @@ int expect(expected *e, const net_recipe *recipe, int64_t batch, uint64_t attemp
 /* The same network with other pixels, which it takes over. */
 int expect_for(expected *e, atl_tensor *pixels);
 void forget(expected *e);
-/* True if the value is what is expected of node[i]; else `text` says where it is not. may_spread: see keeps_nan. */
-int is_as_expected(const expected *e, int i, const atl_tensor *value, int may_spread, char *text, size_t size);
+/* True if the value is what is expected of node[i]; else `text` says where it is not. may_spread, may_lack: see
+ * keeps_nan. */
+int is_as_expected(const expected *e, int i, const atl_tensor *value, int may_spread, int may_lack, char *text,
+                   size_t size);
 
 #endif

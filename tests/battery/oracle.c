@@ -64,24 +64,35 @@ typedef struct noise_attributes {
     uint64_t stream;
     double size;       /* relative */
     uint64_t is_known; /* the node is made of constants alone */
+    uint64_t in_place; /* the node is element-wise: an element is compared with those in its place */
 } noise_attributes;
 
+/* True if element k is equal to the same element of another input. */
+static int stands_in_place(const atl_node *y, const double *const *x, int64_t k)
+{
+    int found = 0;
+    for (int i = 1; i < atl_input_count(y); i++)
+        found |= x[i][k] == x[0][k];
+    return found;
+}
+
 /* noise(v, from ...) = v * (1 +- size), any shape; a counter determines the sign.  An element that is equal to one
- * in `from` was moved or selected (the largest of several), not computed: it has no noise, and can still be found
- * among them.  A whole number computed from constants has no noise either: the 3 - 1 in the gradient of a cube is
- * exactly 2 in float, too, and with noise its power of a negative number would be NaN, and so would everything
- * computed from it. */
+ * in `from` was moved or selected (the largest of several, a number between a clip's bounds), not computed: it has no
+ * noise, and can still be found among them.  A whole number computed from constants has no noise either: the 3 - 1 in
+ * the gradient of a cube is exactly 2 in float, too, and with noise its power of a negative number would be NaN, and
+ * so would everything computed from it. */
 static void reference_noise(const atl_node *y, const double *const *x, double *result)
 {
     const noise_attributes *noisy = atl_attributes_of(y);
     uint64_t stream = noisy->stream;
     int64_t count = atl_shape_count(atl_shape_of(y));
-    number_set from = set_of_elements(y, x);
-    int others = atl_input_count(y) > 1;
+    int others = atl_input_count(y) > 1 && !noisy->in_place;
+    number_set from = others ? set_of_elements(y, x) : (number_set){0};
     for (int64_t i = 0; i < count; i++) {
         double noise = atl_random_bits(stream, (uint64_t)i) & 1 ? noisy->size : -noisy->size;
         int is_exact = noisy->is_known && x[0][i] == rint(x[0][i]);
-        int is_moved = others && !isnan(x[0][i]) && !isnan(*slot_of(&from, x[0][i] + 0.0));
+        int is_moved = others ? !isnan(x[0][i]) && !isnan(*slot_of(&from, x[0][i] + 0.0))
+                              : noisy->in_place && stands_in_place(y, x, i);
         result[i] = is_moved || is_exact ? x[0][i] : x[0][i] * (1 + noise);
     }
     free(from.slot);
@@ -126,7 +137,7 @@ static int is_product(const atl_op *op) { return strstr(op->name, "conv") || str
 
 static atl_node *rounded_to_bfloat16(atl_graph *into, uint64_t stream, atl_node *x)
 {
-    noise_attributes noise = {stream, BFLOAT16_ROUNDING, 0};
+    noise_attributes noise = {stream, BFLOAT16_ROUNDING, 0, 0};
     return x->dtype == ATL_FLOAT32 ? atl_apply_in(into, &noise_op, &noise, 1, &x) : x;
 }
 
@@ -150,12 +161,14 @@ static int copy_with_noise(const oracle *o, atl_graph *into, uint64_t stream, at
                     rounded_to_bfloat16(into, atl_random_bits(stream ^ 0xbf16, (uint64_t)(n * 64 + i)), inputs[i + 1]);
         }
         copy[n] = atl_apply_in(into, node->op, node->attributes, node->input_count, inputs + 1);
-        int moves = !atl_is_elementwise(node->op) && !is_product(node->op);
+        int in_place = atl_is_elementwise(node->op), moves = !is_product(node->op);
         for (int i = 0; i < node->input_count && moves; i++)
-            if (!atl_is_shape_input(node->op, i) && node->inputs[i]->dtype == ATL_FLOAT32)
+            if (!atl_is_shape_input(node->op, i) && node->inputs[i]->dtype == ATL_FLOAT32 &&
+                (!in_place || atl_shape_equal(*node->inputs[i]->shape, *node->shape)))
                 inputs[++values] = inputs[i + 1];
         inputs[0] = copy[n];
-        noise_attributes own = {atl_random_bits(stream, (uint64_t)n), FLOAT_ROUNDING, (uint64_t)known[n]};
+        noise_attributes own = {atl_random_bits(stream, (uint64_t)n), FLOAT_ROUNDING, (uint64_t)known[n],
+                                (uint64_t)in_place};
         noisy[n] = copy[n] && is_noisy(node) ? atl_apply_in(into, &noise_op, &own, 1 + values, inputs) : copy[n];
         free(inputs);
         if (!noisy[n])

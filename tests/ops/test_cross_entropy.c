@@ -114,6 +114,39 @@ Test(cross_entropy, of_extreme_logits_is_their_difference)
     }
 }
 
+/* log(1 + tiny) is tiny, whatever 1 + tiny rounds to. */
+Test(cross_entropy, of_a_confident_network_is_small_but_not_zero)
+{
+    enum { ROWS = 4 };
+    for (int64_t classes = 3; classes <= 300; classes += 297) {
+        atl_graph *g = atl_graph_new();
+        atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ROWS, classes));
+        atl_node *target = atl_input(g, "target", ATL_FLOAT32, ATL_SHAPE(ROWS, classes));
+        atl_nodes wanted = ATL_NODES(atl_softmax_cross_entropy(x, .label = 1), atl_softmax_cross_entropy(x, target));
+        atl_tensor *logits = random_tensor(atl_shape_of(x), -1, 1), *one = random_tensor(atl_shape_of(x), 0, 0);
+        for (int r = 0; r < ROWS; r++) {
+            atl_floats(logits)[r * classes + 1] = 10.0f + 20 * (float)r;
+            atl_floats(one)[r * classes + 1] = 1;
+        }
+        const atl_feed *feeds = ATL_FEEDS({x, logits}, {target, one});
+        atl_program *program = atl_compile(g, wanted);
+        atl_reference *exact = atl_reference_run(wanted, feeds);
+        cr_assert(program && exact && !atl_run(program, feeds), "%s", atl_error());
+        for (int w = 0; w < 2; w++)
+            for (int r = 0; r < ROWS; r++) {
+                double is = element_of(atl_value(program, wanted.node[w]), r),
+                       should = element_of(atl_reference_value(exact, wanted.node[w]), r);
+                cr_expect(should != 0 && fabs(is - should) <= 1e-5 * fabs(should), "form %d, row %d: %g, not %g", w, r,
+                          is, should);
+            }
+        atl_program_free(program);
+        atl_reference_free(exact);
+        atl_tensor_free(logits);
+        atl_tensor_free(one);
+        atl_graph_free(g);
+    }
+}
+
 Test(cross_entropy, unknown_sizes)
 {
     atl_graph *g = atl_graph_new();

@@ -86,16 +86,20 @@ static int all_parts_have_relu_grad(const atl_rewrite *r, const joins *j, const 
     return j->relu_gradient[array->index] > 0 && j->relu_gradient[array->index] == r->uses[array->index];
 }
 
+/* In nested concats the relu gradient of a part can be an array whose own parts have relu gradients: then its own one
+ * goes, and the one for its parts comes in its place. */
 static atl_node *joined(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
     const joins *j = r->context;
-    if (j->is_relu_grad[old->index] && all_parts_have_relu_grad(r, j, old->inputs[0]->inputs[0]))
-        return inputs[0];
+    int goes = j->is_relu_grad[old->index] && all_parts_have_relu_grad(r, j, old->inputs[0]->inputs[0]);
+    atl_node *array = goes ? inputs[0] : NULL;
     if (!all_parts_have_relu_grad(r, j, old))
-        return NULL;
-    atl_node *array = atl_apply_in(r->to, old->op, old->attributes, old->input_count, inputs);
-    if (array)
-        array->storage = old->storage;
+        return array;
+    if (!goes) {
+        array = atl_apply_in(r->to, old->op, old->attributes, old->input_count, inputs);
+        if (array)
+            array->storage = old->storage;
+    }
     return atl_relu_grad(array, r->of[j->whole[old->index]->index]);
 }
 

@@ -37,3 +37,28 @@ Test(join, one_gate_for_all_parts)
 }
 
 Test(join, not_where_a_part_is_not_gated) { check(1, 0, 1); }
+
+/* A part of one concat has a relu, and is made of another concat: each of the two relus has its gradient, before and
+ * after its part is taken. */
+Test(join, concats_of_concats)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *a = atl_input(g, "a", ATL_FLOAT32, ATL_SHAPE(3, 4, 5)),
+             *b = atl_input(g, "b", ATL_FLOAT32, ATL_SHAPE(3, 4, 5)),
+             *s = atl_input(g, "s", ATL_FLOAT32, ATL_SHAPE(3, 4, 10));
+    atl_node *inner = atl_relu(atl_add(atl_concat(2, atl_relu(a), b), s)), *outer = atl_relu(atl_concat(2, inner, s));
+    atl_node *outermost = atl_concat(2, s, atl_relu(atl_sub(outer, atl_concat(2, s, s))));
+    atl_nodes wanted = ATL_NODES(atl_gradient(atl_sum(atl_exp(atl_concat(2, inner, s))), a),
+                                 atl_gradient(atl_sum(atl_exp(outermost)), a));
+    atl_tensor *x = random_tensor(ATL_SHAPE(3, 4, 5), -1, 1), *y = random_tensor(ATL_SHAPE(3, 4, 5), -1, 1),
+               *z = random_tensor(ATL_SHAPE(3, 4, 10), -1, 1);
+    for (int i = 0; i < 2; i++) {
+        atl_program *program = atl_compile(g, wanted, .disabled_passes = i ? ATL_PASS_FUSE | ATL_PASS_SIMPLIFY : 0);
+        assert_like_references(program, wanted, ATL_FEEDS({a, x}, {b, y}, {s, z}), 1e-6);
+        atl_program_free(program);
+    }
+    atl_tensor_free(x);
+    atl_tensor_free(y);
+    atl_tensor_free(z);
+    atl_graph_free(g);
+}
