@@ -5,6 +5,8 @@
 
 const subcommand subcommands[] = {
     {"fool", "make an image that a network misclassifies", atled_fool},
+    {"attack", "change images so little that nobody sees it until a network errs", atled_attack},
+    {"verify", "check the certificates of atled attack", atled_verify},
     {"explain", "show which pixels of an image a network's score depends on", atled_explain},
     {"train", "train a network on labelled images", atled_train},
     {"eval", "measure the accuracy of a network", atled_eval},

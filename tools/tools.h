@@ -33,6 +33,7 @@ void flush_output(void);
 int end_output(const char *command, int code);
 
 /* The subcommands: argv[0] is the subcommand's name.  They return an exit code. */
+int atled_attack(int argc, char **argv);
 int atled_check(int argc, char **argv);
 int atled_completion(int argc, char **argv);
 int atled_dot(int argc, char **argv);
@@ -45,5 +46,6 @@ int atled_manual(int argc, char **argv);
 int atled_profile(int argc, char **argv);
 int atled_run(int argc, char **argv);
 int atled_train(int argc, char **argv);
+int atled_verify(int argc, char **argv);
 
 #endif

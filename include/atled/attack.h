@@ -14,6 +14,7 @@
 #ifndef ATLED_ATTACK_H
 #define ATLED_ATTACK_H
 
+#include "adversarial.h"
 #include "program.h"
 
 #ifdef __cplusplus

@@ -1,0 +1,101 @@
+/* Steps along a gradient, shared by the methods that climb a loss within eps. */
+#include "attack/climb.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- one step ---------------------------------------------------------------------------------------------------- */
+
+static int by_number(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The magnitude that only a twentieth of the elements exceeds; `copy` has room for them. */
+static float large_magnitude(int64_t count, const float *gradient, float *copy)
+{
+    for (int64_t i = 0; i < count; i++)
+        copy[i] = fabsf(gradient[i]);
+    qsort(copy, (size_t)count, sizeof *copy, by_number);
+    return copy[count - 1 - count / 20];
+}
+
+static double l2_norm(int64_t count, const float *x)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sqrt(sum);
+}
+
+/* In L1 the steepest change has one element; a twentieth of them need fewer steps (Tramer & Boneh 2019). */
+static void step_l1(double step, int64_t count, const float *gradient, float *pixels, float *copy)
+{
+    float least = large_magnitude(count, gradient, copy);
+    int64_t moving = 0;
+    for (int64_t i = 0; i < count; i++)
+        moving += gradient[i] != 0 && fabsf(gradient[i]) >= least;
+    for (int64_t i = 0; moving && i < count; i++)
+        if (gradient[i] != 0 && fabsf(gradient[i]) >= least)
+            pixels[i] += (float)copysign(step / (double)moving, (double)gradient[i]);
+}
+
+void atl_climb_step(atl_norm norm, double step, int64_t count, const float *gradient, float *pixels, float *copy)
+{
+    if (norm == ATL_NORM_L1) {
+        step_l1(step, count, gradient, pixels, copy);
+        return;
+    }
+    double length = norm == ATL_NORM_L2 ? l2_norm(count, gradient) : 1;
+    for (int64_t i = 0; i < count; i++)
+        if (norm == ATL_NORM_LINF)
+            pixels[i] += (float)step * (float)((gradient[i] > 0) - (gradient[i] < 0));
+        else if (length > 0)
+            pixels[i] += (float)(step / length * (double)gradient[i]);
+}
+
+/* ---- several steps ----------------------------------------------------------------------------------------------- */
+
+atl_status atl_climb(atl_attempt *attempt, float *pixels, int steps, double step)
+{
+    atl_attempt_task task = atl_attempt_task_of(attempt);
+    float *gradient = atl_attempt_room(attempt, 2);
+    atl_attack_loss loss = atl_attempt_loss(attempt, ATL_ATTACK_CROSS_ENTROPY);
+    if (!gradient)
+        return ATL_OUT_OF_MEMORY;
+    for (int i = 0; i < steps; i++) {
+        atl_status status = atl_attempt_gradient(attempt, pixels, loss, NULL, gradient, NULL, NULL);
+        if (status || atl_attempt_is_done(attempt))
+            return status;
+        atl_climb_step(task.norm, step, task.count, gradient, pixels, gradient + task.count);
+        atl_attempt_project(attempt, pixels);
+    }
+    return atl_attempt_offer(attempt, pixels);
+}
+
+/* ---- random starts ----------------------------------------------------------------------------------------------- */
+
+void atl_climb_random(atl_attempt *attempt, float *pixels)
+{
+    atl_attempt_task task = atl_attempt_task_of(attempt);
+    double sum = 0;
+    for (int64_t i = 0; i < task.count; i++) {
+        double x = task.norm == ATL_NORM_LINF ? 2 * atl_attempt_uniform(attempt) - 1
+                   : task.norm == ATL_NORM_L2 ? atl_attempt_normal(attempt)
+                                              : -log(1 - atl_attempt_uniform(attempt));
+        if (task.norm == ATL_NORM_L1)
+            x = atl_attempt_uniform(attempt) < 0.5 ? -x : x;
+        pixels[i] = (float)x;
+        sum += task.norm == ATL_NORM_L2 ? x * x : fabs(x);
+    }
+    /* The directions are uniform, and so is the volume within the radius. */
+    double radius = pow(atl_attempt_uniform(attempt), 1.0 / (double)task.count);
+    double factor = task.norm == ATL_NORM_LINF ? task.eps
+                    : task.norm == ATL_NORM_L2 ? task.eps * radius / sqrt(sum)
+                                               : task.eps * radius / sum;
+    for (int64_t i = 0; i < task.count; i++)
+        pixels[i] = task.original[i] + (float)factor * pixels[i];
+    atl_attempt_project(attempt, pixels);
+}

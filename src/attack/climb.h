@@ -1,0 +1,14 @@
+/* Steps along a gradient, shared by the methods that climb a loss within eps. */
+#ifndef ATLED_ATTACK_CLIMB_H
+#define ATLED_ATTACK_CLIMB_H
+
+#include "atled/adversarial.h"
+
+/* Moves pixels uphill by `step` in that norm; copy: room for `count` numbers. */
+void atl_climb_step(atl_norm norm, double step, int64_t count, const float *gradient, float *pixels, float *copy);
+/* Steps until the attempt is done, and offers the last picture. */
+atl_status atl_climb(atl_attempt *attempt, float *pixels, int steps, double step);
+/* A random picture within eps: uniform in the ball of the norm. */
+void atl_climb_random(atl_attempt *attempt, float *pixels);
+
+#endif

@@ -1,0 +1,37 @@
+/* MI-FGSM: steps along a running sum of gradients, each divided by its mean magnitude (Dong et al. 2017). */
+#include <math.h>
+#include <string.h>
+
+#include "attack/attempt.h"
+#include "attack/climb.h"
+
+/* Adds the gradient to the sum, whose earlier part keeps its weight: a decay of 1, as published. */
+static void add_normalised(int64_t count, const float *gradient, float *sum)
+{
+    double size = 0;
+    for (int64_t i = 0; i < count; i++)
+        size += fabs((double)gradient[i]);
+    for (int64_t i = 0; size > 0 && i < count; i++)
+        sum[i] += (float)((double)gradient[i] * (double)count / size);
+}
+
+atl_status atl_method_mi_fgsm(atl_attempt *attempt)
+{
+    atl_attempt_task task = atl_attempt_task_of(attempt);
+    float *pixels = atl_attempt_room(attempt, 4);
+    float *gradient = pixels + task.count, *sum = gradient + task.count, *copy = sum + task.count;
+    double step = task.step_size > 0 ? task.step_size : task.eps / task.steps;
+    if (!pixels)
+        return ATL_OUT_OF_MEMORY;
+    memcpy(pixels, task.original, (size_t)task.count * sizeof *pixels);
+    for (int i = 0; i < task.steps; i++) {
+        atl_attack_loss loss = atl_attempt_loss(attempt, ATL_ATTACK_CROSS_ENTROPY);
+        atl_status status = atl_attempt_gradient(attempt, pixels, loss, NULL, gradient, NULL, NULL);
+        if (status || atl_attempt_is_done(attempt))
+            return status;
+        add_normalised(task.count, gradient, sum);
+        atl_climb_step(task.norm, step, task.count, sum, pixels, copy);
+        atl_attempt_project(attempt, pixels);
+    }
+    return atl_attempt_offer(attempt, pixels);
+}

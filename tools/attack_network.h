@@ -1,0 +1,25 @@
+/* The networks of atled attack and atled verify. */
+#ifndef ATLED_TOOLS_ATTACK_NETWORK_H
+#define ATLED_TOOLS_ATTACK_NETWORK_H
+
+#include "network.h"
+#include "network_file.h"
+
+/* What determines a network: certificates hold the same. */
+typedef struct network_choice {
+    const char *model, *weights; /* a name or a file; null: none */
+    picture_settings picture;    /* of an ONNX file */
+    int allow_non_finite;
+} network_choice;
+
+/* Opens it for raw pictures [n or ATL_ANY, h, w, channels]; channels 0: what the network takes, else 3.  Returns 0, or
+ * the exit code after an error message; close_network is needed either way. */
+int open_attacked_network(const char *command, const network_choice *choice, int64_t channels,
+                          loaded_network *network_out);
+
+/* How far the scores of a picture [h, w, c] are from the goal, in double precision by the ops' references: as
+ * atl_attack_result.margin_after.  Returns 0, or the exit code after an error message. */
+int margin_in_double(const char *command, const loaded_network *network, const float *pixels, int label, int target,
+                     double *margin_out);
+
+#endif

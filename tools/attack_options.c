@@ -1,0 +1,114 @@
+/* The command line of atled attack. */
+#include "attack_options.h"
+
+#include "eps.h"
+
+const char *const norm_names[] = {"linf", "l2", "l1", "l0", NULL};
+static const char *const parts[] = {"training", "test", NULL};
+
+static const char *const *method_names(void)
+{
+    enum { MOST = 64 };
+    static const char *names[MOST + 1];
+    for (int i = 0; i < atl_attack_method_count() && i < MOST; i++)
+        names[i] = atl_attack_method_at(i)->name;
+    return names;
+}
+
+/* Whether the options fit each other; eps is read. */
+static int check(attack_options *set, int *code)
+{
+    const atl_attack_method *m = atl_attack_method_find(set->method);
+    *code = 0;
+    if (set->eps_text)
+        *code = read_eps("attack", set->eps_text, (atl_norm)set->norm, &set->eps);
+    else if (!m->is_minimal)
+        *code = report_error("attack", EXIT_USAGE, "--eps is missing: %s looks for a change of a given size", m->name);
+    if (!*code && !(m->norms >> set->norm & 1))
+        *code = report_error("attack", EXIT_USAGE, "--norm %s: the method %s has %s%s%s%s only", norm_names[set->norm],
+                             m->name, m->norms & 1 ? "linf " : "", m->norms & 2 ? "l2 " : "", m->norms & 4 ? "l1 " : "",
+                             m->norms & 8 ? "l0 " : "");
+    if (!*code && !set->data && !set->operands[0])
+        *code = report_error("attack", EXIT_USAGE, "nothing to attack: give pictures or folders, or --data");
+    if (!*code && set->data && set->operands[0])
+        *code = report_error("attack", EXIT_USAGE, "--data %s and the picture %s: give one or the other", set->data,
+                             set->operands[0]);
+    if (!*code && set->data && set->label)
+        *code = report_error("attack", EXIT_USAGE, "--label is for pictures; the data set has its own");
+    return !*code;
+}
+
+int read_attack_options(attack_options *set, int argc, char **argv, int *code)
+{
+    const command_option options[] = {
+        {"model", 'm', .text = &set->network.model, .choices = network_names(), .or_ending = ".onnx",
+         .argument = "NAME", .required = 1, .help = "the network to attack, or an ONNX file"},
+        PICTURE_OPTIONS(&set->network.picture),
+        {"logits", 0, .text = &set->network.picture.logits, .argument = "NAME",
+         .help = "of an ONNX file: the value with the scores; else its first output"},
+        {"weights", 'w', .text = &set->network.weights, .argument = "FILE",
+         .help = "its weights, .npz; without it those that ship with atled, for cifar10 and lenet"},
+        {"data", 'd', .text = &set->data, .argument = "DIR", .help = "a data set, as for atled eval"},
+        {"part", 0, .choice = &set->part, .choices = parts, .argument = "NAME", .help = "of the data"},
+        {"count", 'n', .whole = &set->count, .argument = "N", .lowest = 1, .highest = 1e9,
+         .help = "pictures of the data; all of them if not given"},
+        {"right", 0, .whole = &set->right, .argument = "N", .lowest = 0, .highest = 1e9,
+         .help = "ends after N pictures that the network gets right; 0: no such end"},
+        {"first", 0, .whole = &set->first, .argument = "N", .lowest = 0, .highest = 1e9,
+         .help = "the number of the first picture: random numbers depend on it, and the data are read from there"},
+        {"label", 0, .text = &set->label, .argument = "CLASS",
+         .help = "what the pictures show; without it what the network takes them for"},
+        {"labels", 0, .text = &set->labels, .argument = "FILE", .help = "names of the classes, one a line"},
+        {"method", 0, .text = &set->method, .choices = method_names(), .argument = "NAME", .help = "the attack"},
+        {"norm", 0, .choice = &set->norm, .choices = norm_names, .argument = "NAME",
+         .help = "in which the change is measured"},
+        {"eps", 'e', .text = &set->eps_text, .argument = "SIZE",
+         .help =
+             "the largest change: a fraction (8/255), a number (0.03), or grey levels (8g), always of the picture's "
+             "own pixels, before any preprocessing"},
+        {"target", 't', .text = &set->target, .argument = "CLASS",
+         .help =
+             "the class to reach: an index or a name, 'random', 'least-likely', or 'all'; without it any wrong one"},
+        {"steps", 0, .whole = &set->steps, .argument = "N", .lowest = 0, .highest = 1e6,
+         .help = "of the method; 0: its own number"},
+        {"restarts", 0, .whole = &set->restarts, .argument = "N", .lowest = 0, .highest = 1e6, .help = "the same"},
+        {"step-size", 0, .real = &set->step_size, .argument = "X", .lowest = 0, .highest = 1e6,
+         .help = "a fraction of the range, like --eps; 0: the method's own, which follows eps"},
+        {"confidence", 'c', .real = &set->confidence, .argument = "X", .lowest = 0, .highest = 1e6,
+         .help = "by how much the scores must meet the goal; 0: by more than rounding errors"},
+        {"float", 0, .flag = &set->unrounded,
+         .help = "results are float numbers, as in papers, and not pixels of 8 bits: no pictures are written"},
+        {"exact", 0, .flag = &set->exact, .help = "pictures of another size are an error; else they are scaled"},
+        {"output", 'o', .text = &set->output, .argument = "DIR",
+         .help = "where results.jsonl, the pictures and their certificates go; the same command continues there"},
+        {"results-only", 0, .flag = &set->results_only, .help = "no pictures and certificates in the output folder"},
+        {"transfer", 0, .text = &set->transfer.model, .choices = network_names(), .argument = "NAME",
+         .help = "also asks a second network about each result"},
+        {"transfer-weights", 0, .text = &set->transfer.weights, .argument = "FILE", .help = "its weights"},
+        {"batch", 'b', .whole = &set->rows, .argument = "N", .lowest = 1, .highest = 4096,
+         .help = "pictures in a run of the network"},
+        {"seed", 0, .whole = &set->seed, .argument = "N", .help = "of everything that is random"},
+        ALLOW_NON_FINITE(&set->network.allow_non_finite),
+        {"quiet", 'q', .flag = &set->quiet, .help = "no progress"},
+        {0}};
+    static const char *const examples[] = {
+        "atled attack -m resnet20 -w resnet20.npz -d cifar-10 -n 1000 --eps 8/255 -o out",
+        "PGD on the first thousand pictures of the test set",
+        "atled attack -m squeezenet -w squeezenet_v1_1.npz dog.jpg "
+        "--method bim --eps 2/255 -t flamingo -o out",
+        "a dog that the network takes for a flamingo", NULL};
+    compile_option_table shared;
+    int operand;
+    list_compile_options(&set->compile, shared);
+    const command_line line = {"attack",
+                               .about = "change pictures so little that nobody sees it until a network errs",
+                               .operands = "[PICTURE or FOLDER...]",
+                               .most_operands = 1 << 20,
+                               .options = options,
+                               .shared = shared,
+                               .examples = examples};
+    if (!read_options(&line, argc, argv, &operand, code))
+        return 0;
+    set->operands = (const char *const *)argv + operand;
+    return check(set, code);
+}

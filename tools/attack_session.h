@@ -1,0 +1,70 @@
+/* The state of atled attack: prepared in attack_start.c, used in attack.c. */
+#ifndef ATLED_TOOLS_ATTACK_SESSION_H
+#define ATLED_TOOLS_ATTACK_SESSION_H
+
+#include <jansson.h>
+
+#include "attack_options.h"
+#include "digest.h"
+#include "labels.h"
+#include "progress.h"
+
+/* The pictures under attack, in the order of the command. */
+typedef struct attack_pictures {
+    int64_t count;
+    int64_t height, width, channels;
+    float *pixels;  /* [count, h, w, c], 0..255, whole numbers */
+    int32_t *label; /* what they show; -1: what the network says */
+    int64_t *index; /* in the data, or on the command line */
+    char **path;    /* of a file; null for a data set */
+    int *is_fitted; /* the file had another size */
+} attack_pictures;
+
+typedef struct attack_session {
+    attack_options set;
+    loaded_network network, transfer;
+    class_names labels;
+    atl_attacker *attacker, *transfer_attacker;
+    attack_pictures pictures;
+    int32_t *clean_top; /* by picture */
+    int64_t tasks;      /* pictures times targets */
+    int32_t *targets;   /* the classes of --target all or of one class, by task; null: see goal */
+    atl_attack_goal goal;
+    int64_t *task; /* the tasks that are attacked now, by position in the call */
+    json_t **done; /* the result of each task; null: not done */
+    int64_t done_count, met_count, run_count;
+    FILE *log; /* results.jsonl; null: none is written */
+    progress_line progress;
+    double start, seconds_inside; /* seconds_inside: the sum over pictures */
+    char weights_path[4096], transfer_path[4096];
+    char model_digest[DIGEST_TEXT], weights_digest[DIGEST_TEXT]; /* "": there is no such file */
+    int code;                                                    /* of a failure in a callback */
+} attack_session;
+
+/* Everything before the first picture.  Returns 0, or the exit code after an error message; call end_attacking either
+ * way. */
+int start_attacking(attack_session *session);
+void end_attacking(attack_session *session);
+/* Reads the pictures of the command line or of the data. */
+int read_attack_pictures(const attack_options *set, const loaded_network *network, int64_t channels,
+                         const class_names *labels, attack_pictures *pictures_out);
+void free_attack_pictures(attack_pictures *pictures);
+/* The channels of the data's images, or 0 for pictures. */
+int read_channels(const attack_options *set, int64_t *channels_out);
+
+/* The folder of results (attack_results.c). */
+int open_results(attack_session *session);
+int add_result(attack_session *session, int64_t task, json_t *result); /* takes the result over */
+int close_results(attack_session *session);
+/* The settings that determine the results: the first line of results.jsonl, and a part of every certificate. */
+json_t *settings_of(const attack_session *session);
+void print_table(const attack_session *session);
+/* "DIR/000123-t5.png": `suffix` is ".png" and so on. */
+void result_path(const attack_session *session, int64_t task, const char *suffix, char *path, size_t size);
+
+/* Writes the pictures and the certificate of a result (attack_files.c). */
+int write_result_files(attack_session *session, int64_t task, const atl_attack_result *result);
+/* The command that gives this result alone. */
+void command_of(const attack_session *session, int64_t task, char *text, size_t size);
+
+#endif
