@@ -147,7 +147,8 @@ static int run(attack_session *s)
                          .targets = t.targets, .goal = s->goal, .norm = (atl_norm)set->norm, .eps = set->eps,
                          .indices = t.indices, .seed = (uint64_t)set->seed, .steps = (int)set->steps,
                          .restarts = (int)set->restarts, .step_size = set->step_size, .confidence = set->confidence,
-                         .unrounded = set->unrounded, .watch = watch, .poll = poll_interrupt, .context = s);
+                         .at_once = set->at_once, .unrounded = set->unrounded, .watch = watch, .poll = poll_interrupt,
+                         .context = s);
     free_tasks(&t);
     end_progress(&s->progress);
     if (code || s->code)

@@ -217,11 +217,15 @@ static int certify(attack_session *s, int64_t task, const atl_attack_result *r, 
     if (!measure_exactly(count, original, r->pixels, &size))
         return report_error("attack", EXIT_INTERNAL, "a result has pixels that are no whole levels");
     command_of(s, task, command, sizeof command);
+    json_t *picture = file_of(before_path);
+    json_object_set_new(picture, "height", json_integer(s->pictures.height));
+    json_object_set_new(picture, "width", json_integer(s->pictures.width));
+    json_object_set_new(picture, "channels", json_integer(s->pictures.channels));
     json_t *c = json_pack(
         "{s:s, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I}, s:b, s:{s:f, s:f}, s:{s:f, s:f}, s:{s:i, s:i}, s:s, "
         "s:s}",
-        "format", CERTIFICATE_FORMAT, "atled", atl_version(), "model", model_of(s), "picture", file_of(before_path),
-        "result", file_of(after_path), "attack", attack_of(s, r), "change", "largest", (json_int_t)size.largest, "sum",
+        "format", CERTIFICATE_FORMAT, "atled", atl_version(), "model", model_of(s), "picture", picture, "result",
+        file_of(after_path), "attack", attack_of(s, r), "change", "largest", (json_int_t)size.largest, "sum",
         (json_int_t)size.sum, "sum_of_squares", (json_int_t)size.sum_of_squares, "elements", (json_int_t)size.elements,
         "reached", r->met, "margin", "before", r->margin_before, "after", r->margin_after, "margin_in_double", "before",
         before, "after", after, "top", "before", r->clean_top, "after", r->top, "instruction_set",

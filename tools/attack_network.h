@@ -12,9 +12,10 @@ typedef struct network_choice {
     int allow_non_finite;
 } network_choice;
 
-/* Opens it for raw pictures [n or ATL_ANY, h, w, channels]; channels 0: what the network takes, else 3.  Returns 0, or
+/* Opens it for raw pictures [n or ATL_ANY, h, w, channels].  pictures: [h, w, channels] of what it gets, of which a
+ * network of any size takes all; rank 0: unknown, then with 3 channels.  Returns 0, or
  * the exit code after an error message; close_network is needed either way. */
-int open_attacked_network(const char *command, const network_choice *choice, int64_t channels,
+int open_attacked_network(const char *command, const network_choice *choice, atl_shape pictures,
                           loaded_network *network_out);
 
 /* How far the scores of a picture [h, w, c] are from the goal, in double precision by the ops' references: as

@@ -85,8 +85,9 @@ int read_attack_options(attack_options *set, int argc, char **argv, int *code)
         {"transfer", 0, .text = &set->transfer.model, .choices = network_names(), .argument = "NAME",
          .help = "also asks a second network about each result"},
         {"transfer-weights", 0, .text = &set->transfer.weights, .argument = "FILE", .help = "its weights"},
-        {"batch", 'b', .whole = &set->rows, .argument = "N", .lowest = 1, .highest = 4096,
-         .help = "pictures in a run of the network"},
+        {"batch", 'b', .whole = &set->at_once, .argument = "N", .lowest = 1, .highest = 256,
+         .help = "pictures that are attacked at the same time: changes no result; without it twice what the threads "
+                 "can run"},
         {"seed", 0, .whole = &set->seed, .argument = "N", .help = "of everything that is random"},
         ALLOW_NON_FINITE(&set->network.allow_non_finite),
         {"quiet", 'q', .flag = &set->quiet, .help = "no progress"},

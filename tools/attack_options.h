@@ -10,7 +10,7 @@ typedef struct attack_options {
     network_choice network, transfer;
     const char *data, *method, *eps_text, *target, *output, *labels, *label;
     int norm, part, quiet, unrounded, exact, results_only;
-    int64_t count, right, first, seed, steps, restarts, rows;
+    int64_t count, right, first, seed, steps, restarts, at_once;
     double step_size, confidence;
     compile_options compile;
     const char *const *operands; /* pictures and folders, ending with null */

@@ -137,15 +137,15 @@ static int read_files(const attack_options *set, const loaded_network *network, 
 
 /* ---- data sets --------------------------------------------------------------------------------------------------- */
 
-int read_channels(const attack_options *set, int64_t *channels_out)
+int read_picture_shape(const attack_options *set, atl_shape *shape_out)
 {
-    *channels_out = 0;
+    *shape_out = ATL_SCALAR;
     if (!set->data)
         return 0;
     atl_dataset *data = atl_dataset_open(set->data, (atl_part)set->part);
     if (!data)
         return report_failure("attack");
-    *channels_out = atl_dataset_image_shape(data).size[2];
+    *shape_out = atl_dataset_image_shape(data);
     atl_dataset_free(data);
     return 0;
 }
@@ -199,10 +199,10 @@ static int read_data(const attack_options *set, const loaded_network *network, a
     return code;
 }
 
-int read_attack_pictures(const attack_options *set, const loaded_network *network, int64_t channels,
-                         const class_names *labels, attack_pictures *p)
+int read_attack_pictures(const attack_options *set, const loaded_network *network, const class_names *labels,
+                         attack_pictures *p)
 {
     *p = (attack_pictures){.height = network->size.height, .width = network->size.width};
-    p->channels = channels ? channels : atl_shape_of(network->image).size[3];
+    p->channels = atl_shape_of(network->image).size[3];
     return set->data ? read_data(set, network, p) : read_files(set, network, labels, p);
 }

@@ -46,11 +46,11 @@ typedef struct attack_session {
 int start_attacking(attack_session *session);
 void end_attacking(attack_session *session);
 /* Reads the pictures of the command line or of the data. */
-int read_attack_pictures(const attack_options *set, const loaded_network *network, int64_t channels,
-                         const class_names *labels, attack_pictures *pictures_out);
+int read_attack_pictures(const attack_options *set, const loaded_network *network, const class_names *labels,
+                         attack_pictures *pictures_out);
 void free_attack_pictures(attack_pictures *pictures);
-/* The channels of the data's images, or 0 for pictures. */
-int read_channels(const attack_options *set, int64_t *channels_out);
+/* The shape of the data's images, [h, w, channels]; of rank 0 for pictures. */
+int read_picture_shape(const attack_options *set, atl_shape *shape_out);
 
 /* The folder of results (attack_results.c). */
 int open_results(attack_session *session);

@@ -52,12 +52,12 @@ static int digest(const char *path, char text[DIGEST_TEXT])
 static int open_networks(attack_session *s)
 {
     attack_options *set = &s->set;
-    int64_t channels;
-    int code = read_channels(set, &channels);
+    atl_shape shape;
+    int code = read_picture_shape(set, &shape);
     if (!code)
-        code = open_attacked_network("attack", &set->network, channels, &s->network);
+        code = open_attacked_network("attack", &set->network, shape, &s->network);
     if (!code && set->transfer.model)
-        code = open_attacked_network("attack", &set->transfer, channels, &s->transfer);
+        code = open_attacked_network("attack", &set->transfer, shape, &s->transfer);
     if (!code)
         code = digest(is_network_file(set->network.model) ? set->network.model : NULL, s->model_digest);
     if (!code)
@@ -67,15 +67,14 @@ static int open_networks(attack_session *s)
         code = read_labels("attack", set->labels, model->classes == s->network.size.classes ? model->labels : NULL,
                            set->network.weights, s->network.size.classes, &s->labels);
     if (!code)
-        code = read_attack_pictures(set, &s->network, channels, &s->labels, &s->pictures);
+        code = read_attack_pictures(set, &s->network, &s->labels, &s->pictures);
     return code;
 }
 
 static int open_attackers(attack_session *s)
 {
     const atl_compile_args compile = compile_args_of(&s->set.compile);
-    s->attacker = atl_attacker_new(s->network.image, s->network.logits, .threads = compile.threads, .rows = s->set.rows,
-                                   .compile = compile);
+    s->attacker = atl_attacker_new(s->network.image, s->network.logits, .threads = compile.threads, .compile = compile);
     if (!s->attacker)
         return report_graph_failure("attack", s->network.graph);
     if (!s->set.transfer.model)

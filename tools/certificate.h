@@ -6,7 +6,8 @@
 
 #define CERTIFICATE_FORMAT "atled attack certificate 1"
 
-/* Writes the object with a digest of the text itself at the end.  Returns 0, or the exit code after an error message. */
+/* Writes the object with a digest of the text itself at the end.  Returns 0, or the exit code after an error
+ * message. */
 int write_certificate(const char *command, const char *path, const json_t *content);
 /* Reads a certificate whose own digest is right; null with the reason in `why` otherwise. */
 json_t *read_certificate(const char *path, char *why, size_t size);

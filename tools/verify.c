@@ -145,10 +145,12 @@ static int open_network_of(verification *v)
         return 0;
     if (v->net->is_open && json_equal(v->net->model, model))
         return 1;
+    atl_shape shape = ATL_SHAPE(whole_at(v->content, "picture.height", 0), whole_at(v->content, "picture.width", 0),
+                                whole_at(v->content, "picture.channels", 0));
     close_opened(v->net);
     v->net->is_open = 1;
     v->net->model = json_deep_copy(model);
-    if (open_attacked_network("verify", &choice, whole_at(v->content, "picture.channels", 0), &v->net->network) == 0)
+    if (open_attacked_network("verify", &choice, shape, &v->net->network) == 0)
         v->net->attacker = atl_attacker_new(v->net->network.image, v->net->network.logits, .threads = 1, .rows = 1);
     if (v->net->attacker)
         return 1;

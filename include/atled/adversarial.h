@@ -100,7 +100,7 @@ typedef struct atl_attack_result {
 typedef int atl_attack_watch(void *context, const atl_attack_result *result);
 /* Polled before each run of the network, by any thread; non-zero stops. */
 typedef int atl_attack_poll(void *context);
-/* A constraint of one's own: changes the pixels (of one picture, `count` of them) to the nearest allowed ones.  Called by
+/* A constraint of one's own: changes the pixels (`count`, of one picture) to the nearest allowed ones.  Called by
  * several threads at once. */
 typedef void atl_attack_project(void *context, const float *original, float *pixels, int64_t count);
 
@@ -121,6 +121,7 @@ typedef struct atl_attack_args {
     int steps, restarts; /* 0: the method's own */
     double step_size;    /* a fraction of the range; 0: the method's own, which follows eps */
     double confidence;   /* the margin that the result must have, in units of the scores; 0: above rounding errors */
+    int64_t at_once;     /* pictures that are attacked at the same time; 0: twice what the threads can run */
     int unrounded;       /* results are float numbers, not levels */
     int attack_wrong;    /* also attacks pictures whose unchanged form meets the goal */
     atl_attack_project *project; /* may be null; results are then not rounded further than it leaves them */
@@ -159,7 +160,8 @@ ATL_API const atl_attack_method *atl_attack_method_find(const char *name); /* nu
 /* What the attempt was asked for; all 0 for null. */
 typedef struct atl_attempt_task {
     int64_t count;         /* elements of the picture */
-    int64_t channels;      /* the last size of the picture, of rank 3; else 1 */
+    int64_t height;        /* of a picture [h, w, c]; else 0 */
+    int64_t channels;      /* of such a picture; else 1 */
     const float *original; /* in levels */
     int classes;
     int label, target; /* target -1: any class but the label */
@@ -184,12 +186,15 @@ ATL_API atl_attack_loss atl_attempt_loss(const atl_attempt *attempt, atl_attack_
 
 /* Runs the network for `count` pictures at once, [count, elements] -> [count, classes]. */
 ATL_API atl_status atl_attempt_scores(atl_attempt *attempt, int64_t count, const float *pixels, float *scores_out);
-/* Runs the network and the gradient of a loss for one picture.  weights: for ATL_ATTACK_WEIGHTED, one per class;
+/* Runs the network and the gradient of a loss for one picture.  weights: for ATL_ATTACK_WEIGHTED, one
+ * per class; for ATL_ATTACK_DLR they may replace the numerator by the sum of weights[i] * z[i], else null;
  * scores_out and loss_out may be null. */
 ATL_API atl_status atl_attempt_gradient(atl_attempt *attempt, const float *pixels, atl_attack_loss loss,
                                         const float *weights, float *gradient_out, float *scores_out, double *loss_out);
 /* By how much scores meet the goal: positive if they do. */
 ATL_API double atl_attempt_margin(const atl_attempt *attempt, const float *scores);
+/* True if they do by more than rounding errors, or by the confidence that was asked for. */
+ATL_API int atl_attempt_is_met(const atl_attempt *attempt, const float *scores);
 /* Moves pixels to the nearest ones within eps and the range, and through the constraint of one's own. */
 ATL_API void atl_attempt_project(atl_attempt *attempt, float *pixels);
 /* Offers a picture as a result: it is rounded to levels within eps, classified, and kept if it meets the goal with the

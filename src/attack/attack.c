@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "attack/attempt.h"
-#include "graph/clock.h"
+#include "common/clock.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/random.h"
@@ -179,7 +179,8 @@ static atl_attempt attempt_for(const job *j, int64_t index)
                      .queue = j->queue,
                      .seed = atl_random_bits(args->seed, (uint64_t)index_of(args, index))};
     double unit = args->norm == ATL_NORM_L0 ? 1 : 255;
-    a.task = (atl_attempt_task){.channels = j->attacker->shape.rank == 4 ? j->attacker->shape.size[3] : 1,
+    a.task = (atl_attempt_task){.height = j->attacker->shape.rank == 4 ? j->attacker->shape.size[1] : 0,
+                                .channels = j->attacker->shape.rank == 4 ? j->attacker->shape.size[3] : 1,
                                 .classes = j->attacker->classes,
                                 .norm = args->norm,
                                 .eps = args->eps.under && !j->method->is_minimal
@@ -269,7 +270,8 @@ static atl_status check(const atl_attack_args *args)
         return atl_set_error(ATL_INVALID, "atl_attack: .goal is %d", (int)args->goal);
     if (args->goal == ATL_GOAL_CLASS && !args->targets)
         return atl_set_error(ATL_INVALID, "atl_attack: .targets are missing");
-    if (args->steps < 0 || args->restarts < 0 || !(args->step_size >= 0) || !(args->confidence >= 0))
+    if (args->steps < 0 || args->restarts < 0 || args->at_once < 0 || !(args->step_size >= 0) ||
+        !(args->confidence >= 0))
         return atl_set_error(ATL_INVALID, "atl_attack: .steps, .restarts, .step_size and .confidence must not be "
                                           "negative");
     if (check_classes(".labels", shape.size[0], args->labels, a->classes))
@@ -306,7 +308,7 @@ atl_status atl_attack_with(const atl_attack_args *args)
     if (status)
         return status;
     j.pictures = atl_tensor_shape(args->pictures).size[0];
-    int64_t askers = 2 * j.attacker->rows * j.attacker->threads;
+    int64_t askers = args->at_once ? args->at_once : 2 * j.attacker->rows * j.attacker->threads;
     askers = askers > MOST_ASKERS ? MOST_ASKERS : askers;
     askers = askers > j.pictures ? j.pictures : askers;
     if (askers == 0)

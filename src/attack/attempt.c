@@ -13,6 +13,12 @@ atl_attempt_task atl_attempt_task_of(const atl_attempt *attempt)
     return attempt ? attempt->task : (atl_attempt_task){0};
 }
 
+void atl_attempt_set_steps(atl_attempt *a, int steps, int restarts)
+{
+    a->task.steps = steps;
+    a->task.restarts = restarts;
+}
+
 float *atl_attempt_room(atl_attempt *a, int64_t count)
 {
     if (!a || count < 0 || (a->task.count && count > INT64_MAX / 8 / a->task.count))
@@ -98,6 +104,11 @@ double atl_needed_margin(const atl_attempt *a, const float *scores)
     for (int i = 0; i < a->task.classes; i++)
         largest = fmax(largest, fabs((double)scores[i]));
     return 1e-4 * largest;
+}
+
+int atl_attempt_is_met(const atl_attempt *a, const float *scores)
+{
+    return a && scores && atl_attempt_margin(a, scores) > atl_needed_margin(a, scores);
 }
 
 int atl_attempt_is_plain(const atl_attempt *a, const float *pixels)
@@ -243,6 +254,11 @@ static void set_loss(const atl_attempt *a, atl_attack_loss loss, const float *we
         q->mix[ATL_TERM_OWN] = 1;
         break;
     case ATL_ATTACK_DLR:
+        if (weights) {
+            q->weights = weights;
+            q->mix[a->task.classes >= 4 ? ATL_TERM_DLR_TARGET : ATL_TERM_WEIGHTED] = 1;
+            break;
+        }
         if (!has_target) {
             q->mix[a->task.classes >= 3 ? ATL_TERM_DLR : ATL_TERM_MARGIN] = 1;
             break;

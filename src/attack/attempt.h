@@ -36,8 +36,8 @@ void atl_attempt_end(atl_attempt *attempt);
 double atl_change_size(atl_norm norm, int64_t count, const float *original, const float *pixels);
 /* Moves pixels to the nearest ones with a change of at most eps, and into 0..255. */
 void atl_project_change(atl_norm norm, double eps, int64_t count, const float *original, float *pixels);
-/* Rounds the change: each element to the level below in magnitude, or above if its fraction is larger than `above`; then
- * lowers those that were raised the most until the size is within eps.  Returns 0 without memory. */
+/* Rounds the change: each element to the level below in magnitude, or above if its fraction is larger than `above`;
+ * then lowers those that were raised the most until the size is within eps.  Returns 0 without memory. */
 int atl_round_change(atl_norm norm, double eps, double above, int64_t count, const float *original, const float *pixels,
                      float *rounded_out);
 /* The margin above which the goal is met in spite of rounding errors. */
@@ -52,5 +52,17 @@ atl_status atl_method_bim(atl_attempt *a);
 atl_status atl_method_mi_fgsm(atl_attempt *a);
 atl_status atl_method_pgd(atl_attempt *a);
 atl_status atl_method_noise(atl_attempt *a);
+atl_status atl_method_apgd_ce(atl_attempt *a);
+atl_status atl_method_apgd_dlr(atl_attempt *a);
+atl_status atl_method_apgd_t(atl_attempt *a);
+atl_status atl_method_square(atl_attempt *a);
+atl_status atl_method_autoattack(atl_attempt *a);
+atl_status atl_method_deepfool(atl_attempt *a);
+atl_status atl_method_ddn(atl_attempt *a);
+atl_status atl_method_fab_t(atl_attempt *a);
+atl_status atl_method_best(atl_attempt *a);
+
+/* Lets a method that consists of others run each with its own numbers. */
+void atl_attempt_set_steps(atl_attempt *attempt, int steps, int restarts);
 
 #endif

@@ -11,7 +11,16 @@ static const atl_attack_method methods[] = {
     {"bim", "steps of eps/5 from the picture", LINF | L2 | L1, 0, 0, 10, 1, atl_method_bim},
     {"pgd", "projected gradient steps from random starts", LINF | L2 | L1, 0, 0, 40, 1, atl_method_pgd},
     {"mi-fgsm", "steps along a running sum of gradients", LINF | L2, 0, 0, 10, 1, atl_method_mi_fgsm},
+    {"apgd-ce", "steps that halve when the cross entropy stops rising", LINF | L2, 0, 0, 100, 1, atl_method_apgd_ce},
+    {"apgd-dlr", "the same with the ratio of score differences", LINF | L2, 0, 0, 100, 1, atl_method_apgd_dlr},
+    {"apgd-t", "the same towards each of nine classes", LINF | L2, 0, 0, 100, 1, atl_method_apgd_t},
+    {"square", "random squares; uses scores only", LINF, 0, 1, 5000, 1, atl_method_square},
+    {"autoattack", "apgd-ce, apgd-t, fab-t, square", LINF, 0, 0, 100, 1, atl_method_autoattack},
     {"noise", "random changes of size eps, as a control", LINF | L2 | L1, 0, 1, 1, 100, atl_method_noise},
+    {"deepfool", "steps to the nearest linear boundary", LINF | L2, 1, 0, 50, 1, atl_method_deepfool},
+    {"ddn", "a norm that grows and shrinks", L2, 1, 0, 100, 1, atl_method_ddn},
+    {"fab-t", "projections onto linear boundaries", LINF | L2, 1, 0, 100, 1, atl_method_fab_t},
+    {"best", "the smallest change on 8-bit levels", LINF | L2 | L1, 1, 0, 16, 1, atl_method_best},
 };
 
 int atl_attack_method_count(void) { return (int)(sizeof methods / sizeof methods[0]); }

@@ -9,7 +9,7 @@
 #include "graph/error.h"
 #include "graph/memory.h"
 
-enum { TRIALS = 8, MOST_ROUNDS = 24 };
+enum { TRIALS = 8, COUNTS = 2 * TRIALS, MOST_ROUNDS = 24 };
 
 typedef struct polishing {
     atl_attempt *attempt;
@@ -107,18 +107,25 @@ static void lower(const polishing *p, int64_t count, float *x)
 /* One round: orders the changes by the gradient of the margin, and lowers as many as the network allows. */
 static atl_status drop_changes(polishing *p, int *improved_out)
 {
+    static const double share[COUNTS] = {0.6,  0.45,  0.33,  0.25,  0.18,  0.13,  0.09,  0.06,
+                                         0.04, 0.025, 0.015, 0.009, 0.005, 0.003, 0.001, 0.0004};
     memcpy(p->best, atl_attempt_best(p->attempt, NULL), (size_t)p->task.count * sizeof *p->best);
     atl_status status = atl_attempt_gradient(p->attempt, p->best, ATL_ATTACK_MARGIN, NULL, p->gradient, NULL, NULL);
     int64_t changed = status ? 0 : sort_changes(p);
     *improved_out = 0;
     if (changed < 0)
         return atl_out_of_memory();
-    for (int64_t most = changed; most > 0 && !*improved_out && !status; most /= 256) {
+    for (int first = 0; first < COUNTS && !*improved_out && !status; first += TRIALS) {
         int trials = 0;
-        for (int64_t count = most; count > 0 && trials < TRIALS; count = count * 2 / 3, trials++)
-            lower(p, count, trial(p, trials));
-        status = judge(p, trials, improved_out);
-        most = most < 256 && most > 26 ? 26 * 256 : most; /* so that the smallest numbers have their turn */
+        for (int64_t last = 0; trials < TRIALS; trials++) {
+            int64_t count = (int64_t)(share[first + trials] * (double)changed);
+            count = count > 0 ? count : TRIALS - trials;
+            count = count < changed ? count : changed;
+            if (count == last || count == 0)
+                break;
+            lower(p, last = count, trial(p, trials));
+        }
+        status = trials ? judge(p, trials, improved_out) : ATL_OK;
     }
     return status;
 }

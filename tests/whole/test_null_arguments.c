@@ -2,6 +2,7 @@
  * call that fails sets a message.  null_calls.awk makes the calls from the headers, so a new function needs no entry
  * here. */
 #include "support.h"
+#include "attack/attempt.h"
 #include "roots.h"
 
 #include <setjmp.h>
@@ -63,6 +64,9 @@ static atl_reference *reference;
 static atl_graph *onnx_graph;
 static atl_onnx *onnx;
 static atl_onnx_report *onnx_report;
+static atl_attacker *attacker;
+static atl_attempt attempt;
+static atl_attack_args attempt_args;
 
 #define GOOD_FILE_p                      sink
 #define GOOD_atl_activation_p            atl_relu
@@ -130,10 +134,24 @@ static atl_onnx_report *onnx_report;
 #define GOOD_void_p                      memory
 #define GOOD_atl_explain_curves_p        &curves
 #define GOOD_atl_explain_sanity_result_p &sanity
+#define GOOD_atl_attack_method_p         atl_attack_method_at(0)
+#define GOOD_atl_attack_poll_p           NULL
+#define GOOD_atl_attack_project_p        keep_pixels
+#define GOOD_atl_attack_result_p         (atl_attack_result *)memory
+#define GOOD_atl_attack_watch_p          watch_attack
+#define GOOD_atl_attack_loss             ATL_ATTACK_MARGIN
+#define GOOD_atl_attacker_p              attacker
+#define GOOD_atl_attempt_p               &attempt
+#define GOOD_atl_norm                    ATL_NORM_L2
 
 static bool stop_at_once(void *given, const atl_fool_progress *progress) { return given && progress; }
 
 static int stop_explaining(void *given, int64_t done, int64_t all) { return given && done < all; }
+static int watch_attack(void *given, const atl_attack_result *result) { return given && !result; }
+static void keep_pixels(void *given, const float *original, float *changed, int64_t count)
+{
+    (void)given, (void)original, (void)changed, (void)count;
+}
 
 static void set_arguments(void)
 {
@@ -193,6 +211,13 @@ static void set_lasting_arguments(void)
     fooler = atl_fooler_new(input, scores, .compile.threads = 1);
     explainer = atl_explainer_new(input, scores, .compile.threads = 1);
     cr_assert(sink && dataset && batches && reference && npz && fooler && explainer, "%s", atl_error());
+    attacker = atl_attacker_new(input, scores, .threads = 1);
+    cr_assert(attacker, "%s", atl_error());
+    attempt = (atl_attempt){.args = &attempt_args, .method = atl_attack_method_at(0), .attacker = attacker};
+    attempt.task = (atl_attempt_task){.classes = 10, .norm = ATL_NORM_L2, .eps = 100, .target = -1};
+    attempt.queue = atl_query_queue_new(attacker, 1, NULL, NULL);
+    cr_assert(attacker && attempt.queue && !atl_attempt_begin(&attempt, atl_floats(pixels)), "%s", atl_error());
+    cr_assert(sink && dataset && batches && reference && npz && fooler, "%s", atl_error());
     atl_tensor_free(labels);
     free_arguments();
 }
@@ -201,6 +226,9 @@ static void free_lasting_arguments(void)
 {
     remove(path);
     fclose(sink);
+    atl_attempt_end(&attempt);
+    atl_query_queue_free(attempt.queue);
+    atl_attacker_free(attacker);
     atl_fooler_free(fooler);
     atl_explainer_free(explainer);
     atl_graph_free(fooled_graph);
@@ -242,6 +270,7 @@ TAKE(atl_batches, atl_batches_free)
 TAKE(atl_fooler, atl_fooler_free)
 TAKE(atl_explainer, atl_explainer_free)
 TAKE(atl_onnx, atl_onnx_free)
+TAKE(atl_attacker, atl_attacker_free)
 
 #define BEGIN_CALL(text)                                                                                               \
     set_arguments();                                                                                                   \
@@ -267,6 +296,9 @@ TAKE(atl_onnx, atl_onnx_free)
              : take_atl_fooler, atl_explainer *                                                                        \
              : take_atl_explainer, atl_onnx *                                                                          \
              : take_atl_onnx, default                                                                                  \
+             : take_atl_fooler, atl_onnx *                                                                             \
+             : take_atl_onnx, atl_attacker *                                                                           \
+             : take_atl_attacker, default                                                                              \
              : pass_over)(#call, call);                                                                                \
     free_arguments()
 #define OPTIONS(type, null, number) ((type[1]){options_##type(null, number)})

@@ -1,0 +1,79 @@
+/* The smallest change that reaches a linear boundary: with a multiplier, found by bisection, the elements are
+ * independent. */
+#include "attack/hyperplane.h"
+
+#include <math.h>
+
+#include "attack/vectors.h"
+
+enum { HALVINGS = 60 };
+
+static float within(float change, float from) { return fminf(fmaxf(change, -from), 255 - from); }
+
+static double set_change(atl_norm norm, int64_t count, const float *from, const float *gradient, double factor,
+                         float *change)
+{
+    for (int64_t i = 0; i < count; i++) {
+        double d =
+            norm == ATL_NORM_LINF ? factor * ((gradient[i] > 0) - (gradient[i] < 0)) : factor * (double)gradient[i];
+        change[i] = within((float)d, from[i]);
+    }
+    return atl_dot_of(count, gradient, change);
+}
+
+void atl_cross_hyperplane(atl_norm norm, int64_t count, const float *from, const float *gradient, double gap,
+                          float *change_out)
+{
+    double sign = gap < 0 ? -1 : 1, low = 0, high = 1e-6;
+    for (int i = 0; i < 100 && sign * set_change(norm, count, from, gradient, sign * high, change_out) < sign * gap;
+         i++)
+        high *= 2;
+    for (int i = 0; i < HALVINGS; i++) {
+        double middle = (low + high) / 2;
+        if (sign * set_change(norm, count, from, gradient, sign * middle, change_out) < sign * gap)
+            low = middle;
+        else
+            high = middle;
+    }
+    set_change(norm, count, from, gradient, sign * high, change_out);
+}
+
+void atl_change_on_levels(atl_norm norm, int64_t count, const float *from, const float *direction, double factor,
+                          float *change_out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        /* For the smallest sum of squares at a given product, each element is rounded to the nearest level. */
+        double d = factor * (double)direction[i];
+        if (norm == ATL_NORM_L1) /* a level costs the same wherever it is: the larger products first */
+            d *= fabs(d);
+        change_out[i] = within((float)nearbyint(d), from[i]);
+    }
+}
+
+double atl_cross_on_levels(atl_norm norm, int64_t count, const float *from, const float *gradient,
+                           const float *direction, double gap, float *change_out)
+{
+    double largest = 0, low = 0;
+    for (int64_t i = 0; i < count; i++)
+        largest = fmax(largest, fabs((double)direction[i]));
+    if (!(largest > 0) || !isfinite(largest))
+        return 0;
+    double high = 0.5 / largest; /* the first factor that changes an element */
+    for (int i = 0; i < 40; i++) {
+        atl_change_on_levels(norm, count, from, direction, high, change_out);
+        if (atl_dot_of(count, gradient, change_out) >= gap)
+            break;
+        low = high;
+        high *= 2;
+    }
+    for (int i = 0; i < 24; i++) {
+        double middle = (low + high) / 2;
+        atl_change_on_levels(norm, count, from, direction, middle, change_out);
+        if (atl_dot_of(count, gradient, change_out) < gap)
+            low = middle;
+        else
+            high = middle;
+    }
+    atl_change_on_levels(norm, count, from, direction, high, change_out);
+    return high;
+}

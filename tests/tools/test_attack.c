@@ -1,0 +1,131 @@
+/* Minutes: 5 */
+/* atled attack and atled verify: files, resuming, and mistakes. */
+#include "command.h"
+#include "few_pictures.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+/* A network for the few pictures, trained by the command. */
+static const char *trained(const char *data)
+{
+    const char *weights = scratch_file("weights.npz");
+    command_run run = RUN("train", "--model", "mlp", "--data", data, "--steps", "60", "-o", weights, "--quiet");
+    cr_assert_code(run, 0);
+    return weights;
+}
+
+static const char *in(const char *folder, const char *name)
+{
+    static char paths[32][4096];
+    static int at;
+    char *path = paths[at++ % 32];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static int same_files(const char *a, const char *b)
+{
+    const char *x = whole_file(a), *y = whole_file(b);
+    return strcmp(x, y) == 0;
+}
+
+/* Lets one byte of a file be another one. */
+static void change_byte(const char *path, long at)
+{
+    FILE *file = fopen(path, "r+b");
+    cr_assert(file && fseek(file, at, at < 0 ? SEEK_END : SEEK_SET) == 0);
+    int byte = fgetc(file);
+    cr_assert(fseek(file, -1, SEEK_CUR) == 0 && fputc(byte ^ 1, file) != EOF);
+    fclose(file);
+}
+
+#define ATTACK(data, weights, ...) RUN("attack", "-m", "mlp", "-d", data, "-w", weights, __VA_ARGS__)
+
+Test(atled_attack, certificates_hold_until_a_byte_changes, .timeout = 300)
+{
+    const char *data = write_data(12), *weights = trained(data), *out = scratch_file("out");
+    command_run run = ATTACK(data, weights, "-o", out, "--eps", "60/255", "-n", "6");
+    cr_assert(run.code == 0 || run.code == 1, "%s", run.err);
+    cr_assert_mentions(run.out, "robust accuracy");
+    const char *certificate = in(out, "000001.json");
+    cr_assert_mentions(whole_file(certificate), "\"eps\": \"60/255\"");
+    run = RUN("verify", certificate, in(out, "000002.json"));
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "2 of 2 hold");
+    const char *files[] = {in(out, "000001.png"), in(out, "000001.original.png"), certificate, certificate};
+    const long places[] = {-5, 60, 40, -70};
+    const char *says[] = {"changed picture", "unchanged picture", "digest is wrong", "digest is wrong"};
+    for (int i = 0; i < 4; i++) {
+        change_byte(files[i], places[i]);
+        run = RUN("verify", certificate);
+        cr_assert_code(run, 1);
+        cr_assert_mentions(run.out, says[i]);
+        change_byte(files[i], places[i]);
+    }
+    run = RUN("verify", certificate);
+    cr_assert_code(run, 0);
+    change_byte(weights, 100);
+    run = RUN("verify", certificate);
+    cr_assert_code(run, 1);
+    cr_assert_mentions(run.out, "weights");
+}
+
+Test(atled_attack, resumed_single_and_parallel_runs_write_the_same_bytes, .timeout = 300)
+{
+    const char *data = write_data(12), *weights = trained(data), *one = scratch_file("one"), *two = scratch_file("two");
+    (void)ATTACK(data, weights, "-o", one, "--eps", "40/255", "--threads", "1");
+    (void)ATTACK(data, weights, "-o", two, "--eps", "40/255", "--threads", "2", "--batch", "3");
+    const char *lines = in(one, "results.jsonl");
+    cr_assert(same_files(lines, in(two, "results.jsonl")));
+    /* As if the run had been killed while it wrote its fourth line. */
+    const char *text = whole_file(lines), *end = text;
+    for (int i = 0; i < 4; i++)
+        end = strchr(end, '\n') + 1;
+    FILE *file = fopen(lines, "wb");
+    cr_assert(fwrite(text, 1, (size_t)(end - text) + 30, file) == (size_t)(end - text) + 30);
+    fclose(file);
+    command_run run = ATTACK(data, weights, "-o", one, "--eps", "40/255", "--threads", "1");
+    cr_assert_mentions(run.err, "3 of 12 are done already");
+    cr_assert(same_files(lines, in(two, "results.jsonl")));
+    cr_assert(same_files(in(one, "000007.json"), in(two, "000007.json")));
+    run = ATTACK(data, weights, "-o", one, "--eps", "41/255");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "other settings");
+}
+
+Test(atled_attack, eps_of_zero_gives_the_file_back, .timeout = 300)
+{
+    const char *weights = scratch_file("w.npz"), *picture = scratch_file("x.png"), *out = scratch_file("zero");
+    atl_graph *g = atl_graph_new();
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, 24, 24, 3));
+    cr_assert(atl_cifar10(image, .widths = {8, 8, 16, 16, 10}), "%s", atl_graph_error(g));
+    cr_assert(atl_save_npz(g, weights) == ATL_OK, "%s", atl_error());
+    atl_graph_free(g);
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(24, 24, 3), 0, 255);
+    cr_assert(atl_write_png(picture, pixels) == ATL_OK);
+    atl_tensor_free(pixels);
+    command_run run = RUN("attack", "-m", "cifar10", "-w", weights, picture, "--eps", "0", "-o", out);
+    cr_assert_code(run, 1);
+    DIR *folder = opendir(out);
+    int seen = 0;
+    for (struct dirent *e = readdir(folder); e; e = readdir(folder))
+        if (strstr(e->d_name, ".png") && !strstr(e->d_name, "original")) {
+            struct stat a, b;
+            cr_assert(stat(picture, &a) == 0 && stat(in(out, e->d_name), &b) == 0 && a.st_size == b.st_size);
+            seen++;
+        }
+    closedir(folder);
+    cr_assert_eq(seen, 1);
+    run = RUN("attack", "-m", "cifar10", "-w", weights, picture, "--eps", "8/255", "-o", "/proc/no/such/place");
+    cr_assert_code(run, 3);
+    run = RUN("attack", "-m", "cifar10", "-w", weights, picture, "--eps", "8", "-o", out);
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "8/255");
+    run = RUN("attack", "-m", "cifar10", "-w", weights, picture, "--method", "pgd");
+    cr_assert_code(run, 2);
+    run = RUN("attack", "-m", "cifar10", "-w", weights, weights, "--eps", "8/255");
+    cr_assert_code(run, 3);
+    run = RUN("attack", "-m", "cifar10", "-w", weights, picture, "--eps", "8/255", "-t", "99");
+    cr_assert_code(run, 2);
+}
