@@ -4,8 +4,8 @@
 
 #include "atled/attack.h"
 
-/* Reads "8/255", "0.031", or "8g" (grey levels; also "8grey", "8 grey levels"): a fraction of the range of a pixel.  For
- * ATL_NORM_L0 a number of elements.  Returns 0, or the exit code after an error message. */
+/* Reads "8/255", "0.031", or "8g" (grey levels; also "8grey", "8 grey levels"): a fraction of the range of a pixel.
+ * For ATL_NORM_L0 a number of elements.  Returns 0, or the exit code after an error message. */
 int read_eps(const char *command, const char *text, atl_norm norm, atl_fraction *eps_out);
 /* "8/255" */
 void write_eps(atl_fraction eps, char *text, unsigned long size);

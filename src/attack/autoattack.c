@@ -1,5 +1,6 @@
 /* AutoAttack: APGD with the cross entropy, APGD towards nine classes, FAB towards nine classes and the square attack,
- * each if the one before has failed, with the constants of the publication (Croce & Hein 2020): 100 steps, 5000 trials. */
+ * each if the one before has failed, with the constants of the publication (Croce & Hein 2020): 100 steps, 5000
+ * trials. */
 #include "attack/apgd.h"
 #include "attack/attempt.h"
 #include "attack/fab.h"

@@ -13,8 +13,8 @@ double atl_log_sum_exp(const double *x, int64_t n);
 enum { ATL_ROWS = 64 };
 int64_t atl_exp_rows(int64_t left, int64_t width, const float *x, float *e, float *most, float *sum);
 
-/* log sum_i e^(x_i - most) of such a row.  Where the largest stands out, the sum of the others is what counts: 1 plus it
- * would round to 1, and a confident loss would be 0. */
+/* log sum_i e^(x_i - most) of such a row.  Where the largest stands out, the sum of the others is what counts: 1 plus
+ * it would round to 1, and a confident loss would be 0. */
 float atl_log_of_sum(const float *x, int64_t n, float most, float sum);
 double atl_log_of_exact_sum(const double *x, int64_t n, double *most_out);
 

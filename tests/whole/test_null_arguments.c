@@ -217,7 +217,6 @@ static void set_lasting_arguments(void)
     attempt.task = (atl_attempt_task){.classes = 10, .norm = ATL_NORM_L2, .eps = 100, .target = -1};
     attempt.queue = atl_query_queue_new(attacker, 1, NULL, NULL);
     cr_assert(attacker && attempt.queue && !atl_attempt_begin(&attempt, atl_floats(pixels)), "%s", atl_error());
-    cr_assert(sink && dataset && batches && reference && npz && fooler, "%s", atl_error());
     atl_tensor_free(labels);
     free_arguments();
 }
@@ -295,8 +294,6 @@ TAKE(atl_attacker, atl_attacker_free)
              : take_atl_batches, atl_fooler *                                                                          \
              : take_atl_fooler, atl_explainer *                                                                        \
              : take_atl_explainer, atl_onnx *                                                                          \
-             : take_atl_onnx, default                                                                                  \
-             : take_atl_fooler, atl_onnx *                                                                             \
              : take_atl_onnx, atl_attacker *                                                                           \
              : take_atl_attacker, default                                                                              \
              : pass_over)(#call, call);                                                                                \
