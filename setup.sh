@@ -5,7 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # Debian 12's names. Elsewhere they are printed, for the user to find.
 tools=(gcc libc6-dev meson ninja-build pkg-config)
-libraries=(libdnnl-dev uthash-dev libzip-dev zlib1g-dev libpng-dev libjpeg-dev libcairo2-dev libgraphviz-dev libjansson-dev nettle-dev)
+libraries=(libdnnl-dev uthash-dev libzip-dev zlib1g-dev libpng-dev libjpeg-dev libcairo2-dev libgraphviz-dev
+    libjansson-dev nettle-dev)
 for_tests=(libcriterion-dev)
 for_some_tests=(g++ clang-format graphviz fonts-dejavu-core libonnx-testdata) # without them a few are skipped
 

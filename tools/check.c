@@ -47,8 +47,8 @@ static int feed_the_rest(const settings *set, onnx_file *f)
     return 0;
 }
 
-/* The distance of the float program from the double reference. */
-static int compare_floats(onnx_file *f, atl_node *y)
+/* The distance of the float program from the double reference.  what: "y", or "the gradient of y by x" */
+static int compare_floats(onnx_file *f, atl_node *y, const char *what)
 {
     atl_program *program = atl_compile(f->graph, ATL_NODES(y));
     atl_reference *exact = program && !atl_run(program, f->feed) ? atl_reference_run(ATL_NODES(y), f->feed) : NULL;
@@ -62,7 +62,7 @@ static int compare_floats(onnx_file *f, atl_node *y)
     }
     int code = exact ? 0 : report_error("check", EXIT_BAD_FILE, "%s", atl_error());
     if (exact)
-        printf("%s in float is %.3g from double (relative, 2-norm)\n", atl_name_of(y),
+        printf("%s in float is %.3g from double (relative, 2-norm)\n", what,
                size > 0 ? sqrt(difference / size) : sqrt(difference));
     atl_reference_free(exact);
     atl_program_free(program);
@@ -90,6 +90,11 @@ static int compare_gradient(const settings *set, onnx_file *f, atl_node *y, int 
                "a kink\n",
                atl_name_of(y), atl_name_of(x), fine ? "agrees with" : "DIFFERS from", check.worst,
                (long long)check.checked, (long long)check.kinks);
+        char what[600];
+        snprintf(what, sizeof what, "the gradient of %s by %s", atl_name_of(y), atl_name_of(x));
+        int code = compare_floats(f, gradient, what);
+        if (code)
+            return code;
     }
     return 0;
 }
@@ -103,7 +108,7 @@ static int compare_all(const void *given, onnx_file *f)
         atl_node *y = atl_onnx_output(f->net, atl_onnx_output_name(f->net, i));
         if (atl_dtype_of(y) != ATL_FLOAT32)
             continue;
-        code = compare_floats(f, y);
+        code = compare_floats(f, y, atl_name_of(y));
         if (!code)
             code = compare_gradient(set, f, y, &bad);
     }

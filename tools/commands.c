@@ -15,6 +15,7 @@ const subcommand subcommands[] = {
     {"info", "list what an ONNX file contains, and what of it is not supported", atled_info},
     {"run", "compute the outputs of an ONNX file for given inputs", atled_run},
     {"grad", "compute the gradient of an output of an ONNX file", atled_grad},
+    {"export", "write a network, or its gradient, as an ONNX file", atled_export},
     {"check", "compare the gradient of an ONNX file with central differences", atled_check},
     {"manual", "print the manual page of a command", atled_manual},
     {"completion", "print what completes commands and options in bash, zsh or fish", atled_completion},

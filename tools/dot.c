@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "network.h"
+#include "network_file.h"
 #include "progress.h"
 #include "used_files.h"
 
@@ -10,13 +10,15 @@ typedef struct settings {
     const char *model, *weights, *output, *from, *to;
     int gradient, allow_non_finite;
     int64_t depth;
+    picture_settings picture; /* of an ONNX file */
 } settings;
 
 static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME", .required = 1,
-         .help = "the network to draw"},
+        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
+         .required = 1, .help = "the network to draw, or an ONNX file"},
+        NETWORK_FILE_OPTIONS(&set->picture),
         {"gradient", 'g', .flag = &set->gradient,
          .help = "with a loss (the cross entropy of class 0) and its gradient with respect to the image"},
         {"output", 'o', .text = &set->output, .argument = "FILE",
@@ -27,7 +29,8 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {"to", 0, .text = &set->to, .argument = "NODE",
          .help = "draw only nodes on which this node depends; with --from, the nodes on paths between the two"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "weights, .npz: the drawing shows their layer widths and image size instead of the published ones"},
+         .help = "weights, .npz or .safetensors: the drawing shows their layer widths and image size instead of the "
+                 "published ones"},
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {0}};
     static const char *const examples[] = {
@@ -86,22 +89,40 @@ static atl_node *node_named(const atl_graph *graph, const char *option, const ch
     return found;
 }
 
-/* The outputs, on which the drawn nodes depend. */
-static int choose_outputs(const loaded_network *network, int gradient, atl_node *outputs[2])
+/* An ONNX file of any kind, as it is: nothing is put before it. */
+static int open_plain_file(const settings *set, loaded_network *n)
 {
-    outputs[0] = network->logits;
-    outputs[1] = NULL;
-    if (!gradient)
-        return 0;
-    outputs[0] = atl_named(atl_softmax_cross_entropy(network->logits, .label = ATL_ZERO), "loss");
-    outputs[1] = atl_gradient(outputs[0], network->image);
-    return outputs[1] ? 0 : report_graph_failure("dot", network->graph);
+    atl_onnx_report *report = NULL;
+    n->graph = atl_graph_new();
+    n->net = n->graph ? atl_onnx_load(n->graph, set->model, .batch = 1, .report_out = &report) : NULL;
+    int code = n->net ? 0 : report_failure("dot");
+    if (!n->net)
+        print_problems(report, stderr);
+    atl_onnx_report_free(report);
+    return !code && set->weights && atl_load_weights(n->graph, set->weights, .weights_only = 1) ? report_failure("dot")
+                                                                                                : code;
 }
 
-static int draw(const settings *set, const loaded_network *network)
+/* The outputs, on which the drawn nodes depend.  wanted: room for two, and for all outputs of a file. */
+static int choose_wanted(const loaded_network *network, int gradient, atl_node **wanted, int64_t *count)
 {
-    atl_node *outputs[2];
-    int code = choose_outputs(network, set->gradient, outputs);
+    int64_t outputs = network->logits ? 0 : atl_onnx_output_count(network->net);
+    for (int64_t i = 0; i < outputs; i++)
+        wanted[i] = atl_onnx_output(network->net, atl_onnx_output_name(network->net, i));
+    *count = network->logits ? 1 + (gradient != 0) : outputs;
+    if (network->logits)
+        wanted[0] = network->logits;
+    if (!gradient)
+        return 0;
+    wanted[0] = atl_named(atl_softmax_cross_entropy(network->logits, .label = ATL_ZERO), "loss");
+    wanted[1] = atl_gradient(wanted[0], network->image);
+    return wanted[1] ? 0 : report_graph_failure("dot", network->graph);
+}
+
+static int draw(const settings *set, const loaded_network *network, atl_node **wanted)
+{
+    int64_t count;
+    int code = choose_wanted(network, set->gradient, wanted, &count);
     if (code)
         return code;
     atl_dot_args args = {network->graph, .path = set->output, .depth = (int)set->depth};
@@ -111,7 +132,7 @@ static int draw(const settings *set, const loaded_network *network)
     if (set->to && !(args.to = node_named(network->graph, "to", set->to)))
         return EXIT_USAGE;
     if (!set->to)
-        args.outputs = (atl_nodes){2, outputs};
+        args.outputs = (atl_nodes){count, wanted};
     progress_line progress = start_progress(!set->output);
     if (progress.terminal)
         show_progress(&progress, 1, "drawing %s: %lld nodes", set->output ? set->output : "",
@@ -135,11 +156,15 @@ int atled_dot(int argc, char **argv)
                                {0}};
     code = check_files("dot", files);
     if (!code)
-        code = open_network("dot", set.model, set.weights, &network);
+        code = is_network_file(set.model) && !set.gradient && !has_picture_settings(&set.picture)
+                   ? open_plain_file(&set, &network)
+                   : open_any_network("dot", set.model, set.weights, 1, 0, &set.picture, &network);
     if (!code && set.weights)
         code = check_loaded("dot", network.graph, set.weights, set.allow_non_finite);
+    atl_node **wanted = calloc((size_t)atl_onnx_output_count(network.net) + 2, sizeof *wanted);
     if (!code)
-        code = draw(&set, &network);
+        code = wanted ? draw(&set, &network, wanted) : report_no_memory("dot");
+    free(wanted);
     close_network(&network);
     return code;
 }

@@ -13,15 +13,18 @@ typedef struct settings {
     int64_t batch, crop;
     int part, with_matrix, allow_non_finite;
     compile_options compile;
+    picture_settings form; /* of an ONNX file */
 } settings;
 
 static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     static const char *const parts[] = {"training", "test", NULL};
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME", .help = "the network"},
+        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
+         .help = "the network, or an ONNX file"},
+        NETWORK_FILE_OPTIONS(&set->form),
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "its weights, .npz; default: the weights that ship with atled, for cifar10 and lenet"},
+         .help = "its weights, .npz or .safetensors; default: the weights that ship with atled, for cifar10 and lenet"},
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,
          .help = "CIFAR-10 binary, MNIST idx, a folder with one sub-folder of images per class, or .npz, as for atled "
                  "train"},
@@ -99,7 +102,7 @@ static int tell(const settings *set, training *t, const atl_dataset *data, int c
     return 0;
 }
 
-static int evaluate(const settings *set, training *t, const atl_dataset *data)
+static int open_model(const settings *set, const atl_dataset *data, training *t)
 {
     char text[64];
     atl_model_size size;
@@ -123,10 +126,51 @@ static int evaluate(const settings *set, training *t, const atl_dataset *data)
     if (code)
         return code;
     status = atl_model_load(model, t->used.graph, set->weights);
-    if (status)
-        return report_error("eval", exit_code_of(status), "%s; the images of %s are %s: are the weights for such ones?",
-                            atl_error(), set->data, atl_shape_text(image, text, sizeof text));
-    code = check_loaded("eval", t->used.graph, set->weights, set->allow_non_finite);
+    return status ? report_error("eval", exit_code_of(status),
+                                 "%s; the images of %s are %s: are the weights for such ones?", atl_error(), set->data,
+                                 atl_shape_text(image, text, sizeof text))
+                  : 0;
+}
+
+static int open_file(const settings *set, const network_file *file, const atl_dataset *data, training *t)
+{
+    atl_shape image = atl_dataset_image_shape(data);
+    training_settings wanted = {.file = file,
+                                .look_only = 1,
+                                .height = file->height > 0 ? file->height : image.size[0],
+                                .width = file->width > 0 ? file->width : image.size[1],
+                                .channels = image.size[2],
+                                .compile = set->compile};
+    if (set->crop)
+        wanted.height = wanted.width = set->crop;
+    if ((file->height > 0 && file->height != wanted.height) || (file->width > 0 && file->width != wanted.width))
+        return report_error("eval", EXIT_BAD_FILE, "--crop %lld: %s takes %lld x %lld pixels", (long long)set->crop,
+                            file->path, (long long)file->height, (long long)file->width);
+    if (wanted.height > image.size[0] || wanted.width > image.size[1])
+        return report_error("eval", EXIT_BAD_FILE,
+                            "%s takes %lld x %lld pixels, but the images of %s have only %lld x %lld", file->path,
+                            (long long)wanted.height, (long long)wanted.width, set->data, (long long)image.size[0],
+                            (long long)image.size[1]);
+    if (file->batch > 0 && atl_dataset_count(data) % file->batch)
+        return report_error(
+            "eval", EXIT_BAD_FILE,
+            "%s is for batches of %lld images only, which %lld images do not fill: export it with an open "
+            "batch",
+            file->path, (long long)file->batch, (long long)atl_dataset_count(data));
+    int code = begin_training("eval", &wanted, t);
+    if (code)
+        return code;
+    tell_network_file("eval", file, t->used.image, t->used.logits);
+    return set->weights && atl_load_weights(t->used.graph, set->weights, .weights_only = 1) ? report_failure("eval")
+                                                                                            : 0;
+}
+
+/* file: null, or what --model names. */
+static int evaluate(const settings *set, const network_file *file, training *t, const atl_dataset *data)
+{
+    int code = file ? open_file(set, file, data, t) : open_model(set, data, t);
+    if (!code)
+        code = check_loaded("eval", t->used.graph, set->weights ? set->weights : set->model, set->allow_non_finite);
     if (code)
         return code;
     int classes = (int)atl_shape_of(t->used.logits).size[1];
@@ -143,13 +187,15 @@ int atled_eval(int argc, char **argv)
 {
     settings set = {.model = "cifar10", .batch = 250, .part = ATL_TEST};
     training t = {0};
+    network_file file = {0};
     char shipped[4096];
     int code;
     if (!read_settings(&set, argc, argv, &code))
         return code;
-    if (!set.weights)
+    int is_file = is_network_file(set.model);
+    if (!set.weights && !is_file)
         set.weights = bundled_weights(set.model, shipped, sizeof shipped);
-    if (!set.weights)
+    if (!set.weights && !is_file)
         return report_no_weights("eval", set.model);
     const used_file files[] = {{"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
                                {"data", set.data, DATA_READ, ANY_FORMAT, NULL},
@@ -157,13 +203,19 @@ int atled_eval(int argc, char **argv)
                                TIMING_FILE(&set.compile),
                                {0}};
     code = check_files("eval", files);
-    if (code)
-        return code;
-    atl_dataset *data = atl_dataset_open(set.data, (atl_part)set.part);
-    code = data ? evaluate(&set, &t, data) : report_failure("eval");
+    if (!code && !is_file)
+        code = check_no_picture_settings("eval", set.model, &set.form);
+    else if (!code)
+        code = look_at_network_file("eval", set.model, &set.form, &file);
+    atl_dataset *data = code ? NULL : atl_dataset_open(set.data, (atl_part)set.part);
+    if (file.batch > 0)
+        set.batch = file.batch;
+    if (!code)
+        code = data ? evaluate(&set, is_file ? &file : NULL, &t, data) : report_failure("eval");
     if (!code)
         code = end_compiling("eval", &set.compile);
     end_training(&t);
+    close_network_file(&file);
     atl_dataset_free(data);
     return code;
 }

@@ -11,11 +11,9 @@ int read_fool_options(fool_options *set, int argc, char **argv, int *code)
     const command_option options[] = {
         {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
          .help = "the network to fool, or an ONNX file"},
-        PICTURE_OPTIONS(&set->picture),
-        {"logits", 0, .text = &set->picture.logits, .argument = "NAME",
-         .help = "the value of an ONNX file that holds the scores; default: its first output"},
+        NETWORK_FILE_OPTIONS(&set->picture),
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "its weights, .npz; default: the weights that ship with atled, for cifar10 and lenet"},
+         .help = "its weights, .npz or .safetensors; default: the weights that ship with atled, for cifar10 and lenet"},
         {"target", 't', .text = &set->target, .argument = "CLASS", .required = 1,
          .help = "the target: a class by index or name, 'random', 'least-likely' (for the start), or 'all'"},
         {"output", 'o', .text = &set->output, .argument = "FILE",

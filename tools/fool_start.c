@@ -182,7 +182,8 @@ static int open_classes(fool_session *s)
     s->probability = malloc(((size_t)s->set.iterations + 1) * sizeof *s->probability);
     if (!s->targets || !s->iterations_of_met || !s->tiles || !s->probability)
         return report_no_memory("fool");
-    return read_labels("fool", s->set.labels, own, s->set.weights, s->network.size.classes, &s->labels);
+    const char *beside = is_network_file(s->set.model) ? s->set.model : s->set.weights;
+    return read_labels("fool", s->set.labels, own, beside, s->network.size.classes, &s->labels);
 }
 
 static int check_sheet(const fool_session *s)
@@ -211,8 +212,7 @@ int start_fooling(fool_session *s)
     if (!code)
         code = begin_compiling("fool", &s->set.compile);
     if (!code)
-        code = is_network_file(s->set.model) ? open_network_file("fool", s->set.model, 1, &s->set.picture, &s->network)
-                                             : open_network("fool", s->set.model, s->set.weights, &s->network);
+        code = open_any_network("fool", s->set.model, s->set.weights, 1, 0, &s->set.picture, &s->network);
     if (!code)
         code = check_loaded("fool", s->network.graph, s->set.weights ? s->set.weights : s->set.model,
                             s->set.allow_non_finite);

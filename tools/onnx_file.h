@@ -16,7 +16,8 @@ typedef struct picture_settings {
     const char *mean, *deviation; /* numbers with commas between, one or three; null: the preset's */
     const char *scale;            /* one number */
     int bgr;
-    const char *logits; /* of networks from a file: the value that holds the scores; null: its first output */
+    /* Of networks from a file: the input that takes the picture, the value that holds the scores; null: the first. */
+    const char *input, *logits;
 } picture_settings;
 extern const char *const picture_presets[]; /* ends with null */
 /* Their rows in a command's table of options. */

@@ -19,9 +19,9 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
     const command_option options[] = {
         {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
          .required = 1, .help = "the network, or an ONNX file"},
-        PICTURE_OPTIONS(&set->picture),
+        NETWORK_FILE_OPTIONS(&set->picture),
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "its weights, .npz; default: random weights"},
+         .help = "its weights, .npz or .safetensors; default: random weights"},
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {"gradient", 'g', .flag = &set->gradient,
          .help = "the forward pass and the gradient of the cross entropy with respect to the image (the default)"},
@@ -175,9 +175,7 @@ int atled_profile(int argc, char **argv)
     if (!code)
         code = begin_compiling("profile", &set.compile);
     if (!code)
-        code = is_network_file(set.model)
-                   ? open_network_file("profile", set.model, set.batch, &set.picture, &network)
-                   : open_network_for("profile", set.model, set.weights, set.batch, set.train, &network);
+        code = open_any_network("profile", set.model, set.weights, set.batch, set.train, &set.picture, &network);
     if (!code && set.weights)
         code = check_loaded("profile", network.graph, set.weights, set.allow_non_finite);
     if (!code)

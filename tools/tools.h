@@ -39,6 +39,7 @@ int atled_completion(int argc, char **argv);
 int atled_dot(int argc, char **argv);
 int atled_eval(int argc, char **argv);
 int atled_explain(int argc, char **argv);
+int atled_export(int argc, char **argv);
 int atled_fool(int argc, char **argv);
 int atled_grad(int argc, char **argv);
 int atled_info(int argc, char **argv);

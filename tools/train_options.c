@@ -89,12 +89,13 @@ static int check_pairs(const command_option *options, given_options given)
 int read_train_options(train_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .argument = "NAME", .required = 1,
-         .help = "the network"},
+        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
+         .required = 1, .help = "the network, or an ONNX file, whose batch norm keeps its statistics"},
+        NETWORK_FILE_OPTIONS(&set->picture),
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,
          .help = "CIFAR-10 binary, MNIST idx, train/ and test/ with one sub-folder of images per class, or train.npz "
                  "and test.npz"},
-        {"output", 'o', .text = &set->output, .argument = "FILE", .help = "the weights, .npz"},
+        {"output", 'o', .text = &set->output, .argument = "FILE", .help = "the weights, .npz or .safetensors"},
         {"widths", 0, .text = &set->widths, .argument = "N,N,...",
          .help = "widths of the network's layers, in order; 0: as published"},
         {"epochs", 'e', .whole = &set->epochs, .argument = "N", .lowest = 1, .highest = 1e6,
@@ -206,6 +207,11 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
     *code = check_limited(set, options, given);
     if (!*code)
         *code = check_pairs(options, given);
+    if (!*code && !is_network_file(set->model))
+        *code = check_no_picture_settings("train", set->model, &set->picture);
+    else if (!*code && set->widths)
+        *code =
+            report_error("train", EXIT_USAGE, "--widths: the layers of an ONNX file have the widths that they have");
     return !*code;
 }
 

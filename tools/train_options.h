@@ -13,6 +13,7 @@ typedef struct train_options {
         clip_value, clip_norm, clip_global_norm, average, brightness, contrast;
     option_list decay_of, rate_of; /* to be freed */
     compile_options compile;
+    picture_settings picture; /* of an ONNX file */
 } train_options;
 
 /* Like read_options. */

@@ -11,6 +11,7 @@
 typedef struct train_session {
     train_options set;
     training t;
+    network_file file; /* if --model names one */
     atl_dataset *data, *test;
     atl_batches *batches;
     progress_line progress;

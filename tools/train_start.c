@@ -15,7 +15,7 @@ static int open_data(train_session *s)
 
 static int resume_checkpoint(train_session *s)
 {
-    atl_status status = atl_load_npz(s->t.trained.graph, s->set.resume);
+    atl_status status = atl_load_weights(s->t.trained.graph, s->set.resume);
     if (status)
         return report_error("train", exit_code_of(status), "--resume: %s", atl_error());
     int code = check_loaded("train", s->t.trained.graph, s->set.resume, s->set.allow_non_finite);
@@ -98,7 +98,7 @@ static int check_named_files(const train_session *s)
     const used_file files[] = {{"data", set->data, DATA_READ, ANY_FORMAT, NULL},
                                {"weights", set->weights, FILE_READ, ANY_FORMAT, NULL},
                                {"resume", set->resume, FILE_READ, ANY_FORMAT, "checkpoint"},
-                               {"output", set->output, FILE_WRITTEN, NPZ_FORMAT, NULL},
+                               {"output", set->output, FILE_WRITTEN, WEIGHTS_FORMAT, NULL},
                                {"checkpoint", set->checkpoint, FILE_WRITTEN, NPZ_FORMAT, NULL},
                                {"log", set->log, set->resume ? FILE_UPDATED : FILE_WRITTEN, ANY_FORMAT, NULL},
                                {"plot", set->plot, FILE_WRITTEN, PANEL_FORMAT, NULL},
@@ -148,33 +148,62 @@ static int64_t in_steps(const train_session *s, double epochs)
 static int build_training(train_session *s, const atl_model *model, int64_t cut)
 {
     train_options *set = &s->set;
-    training_settings settings = {.model = model,
-                                  .height = cut,
-                                  .width = cut,
-                                  .channels = atl_dataset_image_shape(s->data).size[2],
-                                  .options = settle_optimizer(set),
-                                  .optimizer = set->optimizer,
-                                  .schedule = set->schedule,
-                                  .staircase = set->staircase,
-                                  .factor = set->factor,
-                                  .lowest = set->lowest,
-                                  .every = in_steps(s, set->every),
-                                  .warm_up = in_steps(s, set->warm_up),
-                                  .steps = s->steps,
-                                  .decay = set->decay,
-                                  .decay_all = set->decay_all,
-                                  .decay_of = set->decay_of,
-                                  .rate_of = set->rate_of,
-                                  .clip_value = set->clip_value,
-                                  .clip_norm = set->clip_norm,
-                                  .clip_global_norm = set->clip_global_norm,
-                                  .average = set->average,
-                                  .seed = (uint64_t)set->seed,
-                                  .compile = set->compile};
-    int code = read_widths(set, settings.widths);
+    training_settings wanted = {.model = model,
+                                .file = model ? NULL : &s->file,
+                                .height = cut,
+                                .width = cut,
+                                .channels = atl_dataset_image_shape(s->data).size[2],
+                                .options = settle_optimizer(set),
+                                .optimizer = set->optimizer,
+                                .schedule = set->schedule,
+                                .staircase = set->staircase,
+                                .factor = set->factor,
+                                .lowest = set->lowest,
+                                .every = in_steps(s, set->every),
+                                .warm_up = in_steps(s, set->warm_up),
+                                .steps = s->steps,
+                                .decay = set->decay,
+                                .decay_all = set->decay_all,
+                                .decay_of = set->decay_of,
+                                .rate_of = set->rate_of,
+                                .clip_value = set->clip_value,
+                                .clip_norm = set->clip_norm,
+                                .clip_global_norm = set->clip_global_norm,
+                                .average = set->average,
+                                .seed = (uint64_t)set->seed,
+                                .compile = set->compile};
+    int code = read_widths(set, wanted.widths);
     if (!code)
-        code = read_drops(set, s->per_epoch, settings.at);
-    return code ? code : begin_training("train", &settings, &s->t);
+        code = read_drops(set, s->per_epoch, wanted.at);
+    if (!code)
+        code = begin_training("train", &wanted, &s->t);
+    if (!code && wanted.file)
+        tell_network_file("train", wanted.file, s->t.used.image, s->t.used.logits);
+    return code;
+}
+
+/* The side of the square that is cut out of each image. */
+static int64_t cut_of(const train_session *s, const atl_model *model)
+{
+    int64_t own = model ? model->height : s->file.height;
+    if (s->set.crop)
+        return s->set.crop;
+    return own == ATL_ANY || (model && strcmp(model->name, "mlp") == 0) ? atl_dataset_image_shape(s->data).size[0]
+                                                                        : own;
+}
+
+static int check_file_fits(const train_session *s, int64_t cut)
+{
+    const network_file *f = &s->file;
+    if ((f->height != ATL_ANY && f->height != cut) || (f->width != ATL_ANY && f->width != cut))
+        return report_error("train", EXIT_BAD_FILE, "%s takes %lld x %lld pixels, not %lld x %lld", f->path,
+                            (long long)f->height, (long long)f->width, (long long)cut, (long long)cut);
+    if (f->batch != ATL_ANY && (f->batch != s->set.batch || atl_dataset_count(s->data) % f->batch))
+        return report_error("train", EXIT_BAD_FILE,
+                            "%s is for batches of %lld images only: give --batch %lld and as many images as fill the "
+                            "batches, or export it with an open batch",
+                            f->path, (long long)f->batch, (long long)f->batch);
+    return 0;
 }
 
 static int start_batches(train_session *s, int64_t cut)
@@ -199,18 +228,22 @@ static int start_batches(train_session *s, int64_t cut)
 
 int start_session(train_session *s)
 {
-    const atl_model *model = atl_model_find(s->set.model);
+    const atl_model *model = is_network_file(s->set.model) ? NULL : atl_model_find(s->set.model);
     const train_options *set = &s->set;
     int code = check_named_files(s);
+    if (!code && !model)
+        code = look_at_network_file("train", set->model, &set->picture, &s->file);
     if (!code)
         code = open_data(s);
     if (!code)
         code = check_data(s);
     if (code)
         return code;
-    int64_t cut = set->crop ? set->crop : model->height;
-    if (strcmp(model->name, "mlp") == 0 && !set->crop)
-        cut = atl_dataset_image_shape(s->data).size[0];
+    int64_t cut = cut_of(s, model);
+    if (!model)
+        code = check_file_fits(s, cut);
+    if (code)
+        return code;
     s->per_epoch = (atl_dataset_count(s->data) + set->batch - 1) / set->batch;
     s->steps = set->most_steps ? set->most_steps : set->epochs * s->per_epoch;
     code = check_cut(s, cut);
@@ -235,6 +268,7 @@ int end_session(train_session *s, int code)
                             strerror(errno), s->set.output);
     atl_batches_free(s->batches);
     end_training(&s->t);
+    close_network_file(&s->file);
     atl_dataset_free(s->data);
     atl_dataset_free(s->test);
     free(s->set.decay_of.value);

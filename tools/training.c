@@ -12,17 +12,31 @@ const char *const schedule_names[] = {"constant", "cosine", "exponential", "step
 
 /* ---- the network ------------------------------------------------------------------------------------------------- */
 
-static int build_net(const training_settings *set, int in_training, net *n)
+static int build_logits(const char *command, const training_settings *set, int in_training, net *n)
+{
+    atl_model_args args = {.image = n->image, .training = in_training};
+    memcpy(args.widths, set->widths, sizeof args.widths);
+    if (!set->file)
+        return (n->logits = set->model->build(&args)) != NULL;
+    n->code = build_network_file(command, set->file, n->image, &n->net, &n->logits);
+    atl_nodes variables = atl_variables(n->graph);
+    for (int64_t i = 0; i < variables.count; i++) /* numbers that stand in formulas, such as the scale of attention */
+        if (atl_shape_of(variables.node[i]).rank == 0)
+            atl_variable_set_trainable(variables.node[i], 0);
+    return !n->code;
+}
+
+static int build_net(const char *command, const training_settings *set, int in_training, net *n)
 {
     n->graph = atl_graph_new();
     if (!n->graph)
         return 0;
     atl_set_seed(n->graph, set->seed);
-    n->image = atl_input(n->graph, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, set->height, set->width, set->channels));
-    n->labels = atl_input(n->graph, "labels", ATL_INT32, ATL_SHAPE(ATL_ANY));
-    atl_model_args args = {.image = n->image, .training = in_training};
-    memcpy(args.widths, set->widths, sizeof args.widths);
-    n->logits = set->model->build(&args);
+    int64_t batch = set->file ? set->file->batch : ATL_ANY;
+    n->image = atl_input(n->graph, "image", ATL_FLOAT32, ATL_SHAPE(batch, set->height, set->width, set->channels));
+    n->labels = atl_input(n->graph, "labels", ATL_INT32, ATL_SHAPE(batch));
+    if (!build_logits(command, set, in_training, n))
+        return 0;
     n->loss = atl_named(atl_mean(atl_sparse_softmax_cross_entropy(n->logits, n->labels)), "loss");
     return n->loss != NULL;
 }
@@ -49,9 +63,9 @@ static void set_decays(const training *t)
     int64_t count = atl_variables(t->trained.graph).count;
     atl_node *const *variable = atl_variables(t->trained.graph).node;
     for (int64_t i = 0; i < count; i++) {
-        int is_dense = atl_shape_of(variable[i]).rank == 2;
-        double decay = is_dense && t->set.decay > 0 ? t->set.decay : t->set.decay_all;
-        if (ends_in(atl_name_of(variable[i]), "/weights"))
+        int rank = atl_shape_of(variable[i]).rank;
+        double decay = rank == 2 && t->set.decay > 0 ? t->set.decay : t->set.decay_all;
+        if (t->set.file ? rank >= 2 : ends_in(atl_name_of(variable[i]), "/weights"))
             atl_variable_set_decay(variable[i], (float)decay);
     }
 }
@@ -171,11 +185,11 @@ static void build_step(training *t)
 }
 
 /* Only if averages are used, and a layer keeps statistics. */
-static int build_measuring(training *t)
+static int build_measuring(const char *command, training *t)
 {
     if (t->set.average <= 0 || atl_updates(t->trained.graph).count == 0)
         return 1;
-    if (!build_net(&t->set, 1, &t->measured))
+    if (!build_net(command, &t->set, 1, &t->measured))
         return 0;
     t->measure = compile(&t->set, &t->measured, ATL_NODES(atl_group_with(atl_updates(t->measured.graph))));
     return t->measure != NULL;
@@ -186,7 +200,10 @@ static int build_measuring(training *t)
 static int refuse(const char *command, const training *t, const net *n)
 {
     atl_status first = n->graph ? atl_graph_status(n->graph) : ATL_OK;
-    return report_error(command, exit_code_of(first ? first : atl_error_status()), "%s: %s", t->set.model->name,
+    if (n->code)
+        return n->code;
+    return report_error(command, exit_code_of(first ? first : atl_error_status()), "%s: %s",
+                        t->set.file ? t->set.file->path : t->set.model->name,
                         first ? atl_graph_error(n->graph) : atl_error());
 }
 
@@ -197,13 +214,13 @@ int begin_training(const char *command, const training_settings *set, training *
     int code = begin_compiling(command, &set->compile);
     if (code)
         return code;
-    if (build_net(set, 0, &t->used))
+    if (build_net(command, set, 0, &t->used))
         t->look = compile(set, &t->used, ATL_NODES(t->used.logits, t->used.loss));
     if (!t->look)
         return refuse(command, t, &t->used);
     if (set->look_only)
         return 0;
-    if (!build_net(set, 1, &t->trained))
+    if (!build_net(command, set, 1, &t->trained))
         return refuse(command, t, &t->trained);
     set_decays(t);
     code = set_each(command, t);
@@ -212,7 +229,13 @@ int begin_training(const char *command, const training_settings *set, training *
     build_step(t);
     if (!t->train)
         return refuse(command, t, &t->trained);
-    return build_measuring(t) ? 0 : refuse(command, t, &t->measured);
+    return build_measuring(command, t) ? 0 : refuse(command, t, &t->measured);
+}
+
+static void free_net(net *n)
+{
+    atl_onnx_free(n->net);
+    atl_graph_free(n->graph);
 }
 
 void end_training(training *t)
@@ -220,9 +243,9 @@ void end_training(training *t)
     atl_program_free(t->train);
     atl_program_free(t->look);
     atl_program_free(t->measure);
-    atl_graph_free(t->measured.graph);
-    atl_graph_free(t->trained.graph);
-    atl_graph_free(t->used.graph);
+    free_net(&t->measured);
+    free_net(&t->trained);
+    free_net(&t->used);
     *t = (training){.step = NULL};
 }
 
@@ -267,13 +290,15 @@ atl_status hand_over(training *t)
 atl_status save_weights(training *t, const char *path)
 {
     atl_status status = hand_over(t);
-    return status ? status : atl_save_npz(t->used.graph, path);
+    return status ? status : atl_save_weights(t->used.graph, path);
 }
 
 atl_status save_checkpoint(const training *t, const char *path) { return atl_save_npz(t->trained.graph, path); }
 
 atl_status load_weights(const training *t, const char *path, atl_npz_report *report)
 {
+    if (t->set.file)
+        return atl_load_weights(t->trained.graph, path, .allow_missing = 1, .weights_only = 1, .report_out = report);
     return atl_model_load(t->set.model, t->trained.graph, path, .allow_missing = 1, .weights_only = 1,
                           .report_out = report);
 }

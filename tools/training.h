@@ -4,6 +4,7 @@
 #define ATLED_TOOLS_TRAINING_H
 
 #include "compile_options.h"
+#include "network_file.h"
 
 enum {
     OPTIMIZER_SGD,
@@ -21,6 +22,7 @@ enum { MOST_DROPS = 8 }; /* of atl_step_decay */
 
 typedef struct training_settings {
     const atl_model *model;
+    const network_file *file; /* in place of the model, if not null; must outlive the training */
     int widths[ATL_MODEL_LAYERS];
     int64_t height, width, channels;
     int optimizer;
@@ -44,6 +46,8 @@ typedef struct net {
     atl_graph *graph;
     atl_node *image, *labels, *logits;
     atl_node *loss; /* mean cross entropy, without the decay */
+    atl_onnx *net;  /* of a file */
+    int code;       /* of a failure about which an error message was printed */
 } net;
 
 typedef struct training {

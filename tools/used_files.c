@@ -40,7 +40,16 @@ static const char *foreign_format(const char *path)
 
 static int check_format(const char *command, const used_file *file)
 {
-    static const char *const ending[] = {[NPZ_FORMAT] = ".npz", [PNG_FORMAT] = ".png", [PANEL_FORMAT] = ".png"};
+    static const char *const ending[] = {[NPZ_FORMAT] = ".npz",
+                                         [WEIGHTS_FORMAT] = ".npz or .safetensors",
+                                         [ONNX_FORMAT] = ".onnx",
+                                         [PNG_FORMAT] = ".png",
+                                         [PANEL_FORMAT] = ".png"},
+                             *const content[] = {[NPZ_FORMAT] = "an .npz archive",
+                                                 [WEIGHTS_FORMAT] = "a file of weights",
+                                                 [ONNX_FORMAT] = "an ONNX model",
+                                                 [PNG_FORMAT] = "a PNG picture",
+                                                 [PANEL_FORMAT] = "a PNG picture"};
     struct stat about;
     if (stat(file->path, &about) == 0 && !S_ISREG(about.st_mode)) /* a device has any name */
         return 0;
@@ -48,11 +57,11 @@ static int check_format(const char *command, const used_file *file)
         return report_error(command, EXIT_USAGE,
                             "--%s %s: there is no way to write %s: give a name that ends in .svg, .png, .pdf or .dot",
                             file->option, file->path, foreign_format(file->path));
-    if (file->format == ANY_FORMAT || file->format == DRAWING_FORMAT || ends_in(file->path, ending[file->format]))
+    if (file->format == ANY_FORMAT || file->format == DRAWING_FORMAT || ends_in(file->path, ending[file->format]) ||
+        (file->format == WEIGHTS_FORMAT && (ends_in(file->path, ".npz") || ends_in(file->path, ".safetensors"))))
         return 0;
     return report_error(command, EXIT_USAGE, "--%s %s: what is written is %s: give a name that ends in %s",
-                        file->option, file->path, file->format == NPZ_FORMAT ? "an .npz archive" : "a PNG picture",
-                        ending[file->format]);
+                        file->option, file->path, content[file->format], ending[file->format]);
 }
 
 static int check_name(const char *command, const used_file *file)

@@ -13,6 +13,8 @@ enum file_role {
 enum file_format {
     ANY_FORMAT,
     NPZ_FORMAT,     /* the name ends in .npz */
+    WEIGHTS_FORMAT, /* .npz or .safetensors */
+    ONNX_FORMAT,    /* .onnx */
     PNG_FORMAT,     /* .png */
     PANEL_FORMAT,   /* .png, drawn by cairo */
     DRAWING_FORMAT, /* the format that atl_write_dot derives from the name */

@@ -1,4 +1,4 @@
-/* Files: NumPy arrays and archives, and images.
+/* Files: NumPy arrays and archives, weights, and images.
  *
  * Writing: the new file is created beside the target and replaces it when it is complete and on the disk; on failure (a
  * full disk) the target is unchanged.  Links are followed; a device or a pipe is written directly.  A process that is
@@ -42,7 +42,29 @@ typedef struct atl_npz_entry {
  * bytes. */
 ATL_API atl_status atl_write_npz(const char *path, int64_t count, const atl_npz_entry *entries);
 
-/* What loading found, also if it failed: numbers of variables and entries, and a text with the first names of each
+/* ---- .safetensors ------------------------------------------------------------------------------------------------
+ * https://github.com/huggingface/safetensors  F16, BF16, F32 and F64 become ATL_FLOAT32; whole numbers and BOOL become
+ * ATL_INT32; a value that does not fit is an error, and so is an array of another type once it is read.  A header of
+ * more than 32 MiB, arrays that overlap and bytes that belong to none are errors.  Only one thread at a time may use an
+ * open file. */
+typedef struct atl_safetensors atl_safetensors;
+ATL_API atl_safetensors *atl_safetensors_open(const char *path); /* null on failure */
+ATL_API void atl_safetensors_close(atl_safetensors *file);       /* null is allowed */
+ATL_API int atl_safetensors_count(const atl_safetensors *file);
+/* In the order of their data; null if out of range; lives as long as the file. */
+ATL_API const char *atl_safetensors_name(const atl_safetensors *file, int index);
+ATL_API int atl_safetensors_has(const atl_safetensors *file, const char *name);
+ATL_API atl_status atl_safetensors_shape(const atl_safetensors *file, const char *name, atl_shape *shape_out);
+/* Null on failure; the caller frees it. */
+ATL_API atl_tensor *atl_safetensors_read(const atl_safetensors *file, const char *name);
+/* At least one array, of any type, unconverted; names are UTF-8 and must differ.  The same arrays give the same
+ * bytes. */
+ATL_API atl_status atl_write_safetensors(const char *path, int64_t count, const atl_npz_entry *entries);
+/* True of names that end in ".safetensors", in any case of letters. */
+ATL_API int atl_is_safetensors_name(const char *path);
+
+/* ---- the weights of a graph --------------------------------------------------------------------------------------
+ * What loading found, also if it failed: numbers of variables and entries, and a text with the first names of each
  * kind. */
 typedef struct atl_npz_report {
     int64_t matched;   /* variables with an entry that fits them */
@@ -52,12 +74,21 @@ typedef struct atl_npz_report {
     char text[1800];   /* "12 fit; 2 missing: 'fc8/weights' [4096, 10], ..." */
 } atl_npz_report;
 
-/* Loads and saves the variables of a graph.  The key of a variable is its name; .suffixes replaces the last part of the
- * name: with {"_W", "_b"} conv1/weights is conv1_W and conv1/biases is conv1_b. */
+/* The key of one variable, in place of its name: {"conv1/weights", "features.0.weight"}. */
+typedef struct atl_weight_name {
+    const char *variable; /* null ends the list */
+    const char *key;
+} atl_weight_name;
+#define ATL_WEIGHT_NAMES(...) ((const atl_weight_name[]){__VA_ARGS__, {NULL, NULL}})
+
+/* Loads and saves the variables of a graph.  The key of a variable is its name, unless .names has another one for it;
+ * .suffixes replaces the last part of the name: with {"_W", "_b"} conv1/weights is conv1_W and conv1/biases is
+ * conv1_b. */
 typedef struct atl_npz_args {
     atl_graph *graph;
     const char *path;
-    const char *suffixes[6]; /* for /weights, /biases, /scale, /shift, /mean, /variance; null: unchanged */
+    const atl_weight_name *names; /* keys of variables; one that the graph lacks is an error */
+    const char *suffixes[6];      /* for /weights, /biases, /scale, /shift, /mean, /variance; null: unchanged */
     bool allow_missing; /* load: variables that the archive lacks keep their values, but at least one must be found */
     bool allow_extra;   /* load: ignores entries that match no variable, such as PyTorch's num_batches_tracked */
     /* Leaves out what belongs to training: optimizers' variables, counters (atl_variable_set_state) */
@@ -76,6 +107,12 @@ ATL_API atl_status atl_load_npz_with(const atl_npz_args *args);
 ATL_API atl_status atl_save_npz_with(const atl_npz_args *args);
 #define atl_load_npz(...) atl_load_npz_with(ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))
 #define atl_save_npz(...) atl_save_npz_with(ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))
+/* The same for both formats: .safetensors if the path ends like that, else .npz.  BF16 counts as the other float types
+ * do. */
+ATL_API atl_status atl_load_weights_with(const atl_npz_args *args);
+ATL_API atl_status atl_save_weights_with(const atl_npz_args *args);
+#define atl_load_weights(...) atl_load_weights_with(ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))
+#define atl_save_weights(...) atl_save_weights_with(ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))
 
 /* ---- images: float32 [height, width, 3] or [1, height, width, 3], RGB, 0..255 ------------------------------------ */
 #define ATL_MAX_PIXELS 100000000

@@ -87,11 +87,11 @@ typedef struct atl_model_size {
     int classes;
     int widths[ATL_MODEL_LAYERS];
 } atl_model_size;
-/* Reads them from the shapes in the archive; what the shapes do not tell is as published.  path null: everything is as
- * published.  Fails if the file cannot be read; atl_model_load checks whether it fits. */
+/* Reads them from the shapes in the file, .npz or .safetensors; what the shapes do not tell is as published.  path
+ * null: everything is as published.  Fails if the file cannot be read; atl_model_load checks whether it fits. */
 ATL_API atl_status atl_model_size_of(const atl_model *model, const char *path, atl_model_size *size_out);
 
-/* atl_load_npz with the suffixes of the network's usual file, or the library's own if the archive uses those:
+/* atl_load_weights with the suffixes of the network's usual file, or the library's own if the archive uses those:
  * atl_model_load(model, graph, path), or with more of atl_npz_args. */
 ATL_API atl_status atl_model_load_with(const atl_model *model, const atl_npz_args *args);
 #define atl_model_load(model, ...) atl_model_load_with((model), ATL_OPTIONS_(atl_npz_args, __VA_ARGS__))

@@ -1,18 +1,19 @@
-/* Saves and loads the variables of a graph as an .npz archive.  Loading checks everything before it changes
- * anything. */
+/* Saves and loads the variables of a graph, as an .npz archive or as .safetensors.  Loading checks everything before it
+ * changes anything. */
 #include "atled/files.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "atled/op.h"
 #include "atled/ops.h"
 #include "atled/train.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/variables.h"
-#include "io/npz.h"
 #include "io/sorted_names.h"
+#include "io/weight_file.h"
 
 /* A variable and its entry in the archive. */
 typedef struct binding {
@@ -30,9 +31,13 @@ typedef struct bindings {
 /* ---- keys -------------------------------------------------------------------------------------------------------- */
 
 /* "conv1/weights" is conv1_W with the suffix "_W" for weights. Null if out of memory. */
-static char *key_of(const char *name, const char *const *suffixes)
+static char *key_of(const char *name, const atl_npz_args *args)
 {
+    const char *const *suffixes = args->suffixes;
     static const char *const parts[] = {"weights", "biases", "scale", "shift", "mean", "variance"};
+    for (const atl_weight_name *n = args->names; n && n->variable; n++)
+        if (n->key && strcmp(n->variable, name) == 0)
+            return atl_copy_text(n->key);
     const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name;
     for (int i = 0; i < 6; i++) {
         if (!suffixes[i] || strcmp(last, parts[i]) != 0)
@@ -71,7 +76,7 @@ static atl_status bind_keys(const atl_npz_args *args, bindings *all)
             continue;
         binding *one = &all->of[all->count];
         one->variable = variables.node[i];
-        one->key = key_of(atl_name_of(variables.node[i]), args->suffixes);
+        one->key = key_of(atl_name_of(variables.node[i]), args);
         if (!one->key)
             return atl_out_of_memory();
         all->keys[all->count++] = one->key;
@@ -92,6 +97,12 @@ static atl_status check_args(const atl_npz_args *args)
 {
     if (!args || !args->graph || !args->path || !*args->path)
         return atl_set_error(ATL_INVALID, "weights: the %s is null", args && args->graph ? "path" : "graph");
+    for (const atl_weight_name *n = args->names; n && n->variable; n++) {
+        const atl_node *node = atl_find(args->graph, n->variable);
+        if (!n->key || !node || !(atl_op_of(node)->flags & ATL_OP_VARIABLE))
+            return atl_set_error(ATL_INVALID, "weights '%s': .names has '%s', %s", args->path, n->variable,
+                                 n->key ? "but the graph has no variable of that name" : "without a key");
+    }
     return ATL_OK;
 }
 
@@ -130,32 +141,32 @@ typedef struct misfits {
 } misfits;
 
 /* Compares an entry with its variable: type and shape, from the header only. */
-static atl_status compare_entry(const atl_npz *npz, const binding *one, few *differing)
+static atl_status compare_entry(const atl_weight_file *file, const binding *one, few *differing)
 {
     char words[400], found[160], expected[160];
-    atl_npy_header header;
-    atl_status status = atl_npz_header(npz, one->key, &header);
+    atl_weight_header header;
+    atl_status status = atl_weight_file_header(file, one->key, &header);
     if (status)
         return status;
     atl_shape shape = atl_shape_of(one->variable);
     atl_dtype dtype = atl_dtype_of(one->variable);
-    if (header.dtype == dtype && atl_shape_equal(header.shape, shape))
+    if (header.is_read && header.dtype == dtype && atl_shape_equal(header.shape, shape))
         return ATL_OK;
-    snprintf(words, sizeof words, "'%.100s' is %s %s, expected %s %s", one->key, atl_npy_kind_name(header.kind),
+    snprintf(words, sizeof words, "'%.100s' is %s %s, expected %s %s", one->key, header.kind,
              atl_shape_text(header.shape, found, sizeof found), atl_dtype_name(dtype),
              atl_shape_text(shape, expected, sizeof expected));
     add_to_few(differing, words);
     return ATL_OK;
 }
 
-static atl_status compare_all(const atl_npz *npz, const bindings *all, misfits *found)
+static atl_status compare_all(const atl_weight_file *file, const bindings *all, misfits *found)
 {
     char words[400], expected[160];
     for (int64_t i = 0; i < all->count; i++) {
         const binding *one = &all->of[i];
         atl_status status = ATL_OK;
-        if (atl_npz_has(npz, one->key)) {
-            status = compare_entry(npz, one, &found->differing);
+        if (atl_weight_file_has(file, one->key)) {
+            status = compare_entry(file, one, &found->differing);
         } else {
             snprintf(words, sizeof words, "'%.100s' %s", one->key,
                      atl_shape_text(atl_shape_of(one->variable), expected, sizeof expected));
@@ -164,9 +175,9 @@ static atl_status compare_all(const atl_npz *npz, const bindings *all, misfits *
         if (status)
             return status;
     }
-    for (int i = 0; i < atl_npz_count(npz); i++) {
-        snprintf(words, sizeof words, "'%.100s'", atl_npz_name(npz, i));
-        if (!atl_has_name(all->keys, all->count, atl_npz_name(npz, i)))
+    for (int i = 0; i < atl_weight_file_count(file); i++) {
+        snprintf(words, sizeof words, "'%.100s'", atl_weight_file_name(file, i));
+        if (!atl_has_name(all->keys, all->count, atl_weight_file_name(file, i)))
             add_to_few(&found->extra, words);
     }
     return ATL_OK;
@@ -215,13 +226,13 @@ static atl_status report_error(const atl_npz_args *args, const bindings *all, co
 /* ---- loading and saving ------------------------------------------------------------------------------------------ */
 
 /* Reads all values first, so that a damaged one is found before any variable changes. */
-static atl_status read_values(const atl_npz *npz, bindings *all)
+static atl_status read_values(const atl_weight_file *file, bindings *all)
 {
     for (int64_t i = 0; i < all->count; i++) {
         binding *one = &all->of[i];
-        if (!atl_npz_has(npz, one->key))
+        if (!atl_weight_file_has(file, one->key))
             continue;
-        atl_status status = atl_npz_read_entry(npz, one->key, &one->value);
+        atl_status status = atl_weight_file_read(file, one->key, &one->value);
         if (status)
             return status;
     }
@@ -230,7 +241,7 @@ static atl_status read_values(const atl_npz *npz, bindings *all)
 
 static atl_status load(const atl_npz_args *args, bindings *all)
 {
-    atl_npz *npz;
+    atl_weight_file file;
     misfits found = {0};
     if (args->report_out)
         *args->report_out = (atl_npz_report){0};
@@ -238,17 +249,17 @@ static atl_status load(const atl_npz_args *args, bindings *all)
         return atl_set_error(ATL_INVALID, "atl_load_npz: .averages is an option of atl_save_npz: leave it out");
     atl_status status = bind_keys(args, all);
     if (!status)
-        status = atl_npz_open_archive(args->path, &npz);
+        status = atl_weight_file_open(args->path, &file);
     if (status)
         return status;
-    status = compare_all(npz, all, &found);
+    status = compare_all(&file, all, &found);
     if (!status) {
         fill_report(args->report_out, all, &found);
         status = report_error(args, all, &found);
     }
     if (!status)
-        status = read_values(npz, all);
-    atl_npz_close(npz);
+        status = read_values(&file, all);
+    atl_weight_file_close(&file);
     for (int64_t i = 0; !status && i < all->count; i++) {
         if (all->of[i].value)
             atl_variable_adopt(all->of[i].variable, all->of[i].value);
@@ -280,7 +291,8 @@ static atl_status save(const atl_npz_args *args, bindings *all)
             status = ATL_OUT_OF_MEMORY;
     }
     if (!status)
-        status = atl_write_npz(args->path, all->count, entries);
+        status = (atl_is_safetensors_name(args->path) ? atl_write_safetensors : atl_write_npz)(args->path, all->count,
+                                                                                               entries);
     atl_release(entries);
     return status;
 }
@@ -297,5 +309,7 @@ static atl_status with_bindings(const atl_npz_args *args, atl_status (*work)(con
     return status && args && args->graph ? atl_graph_note_failure(args->graph, status) : status;
 }
 
+atl_status atl_load_weights_with(const atl_npz_args *args) { return with_bindings(args, load); }
+atl_status atl_save_weights_with(const atl_npz_args *args) { return with_bindings(args, save); }
 atl_status atl_load_npz_with(const atl_npz_args *args) { return with_bindings(args, load); }
 atl_status atl_save_npz_with(const atl_npz_args *args) { return with_bindings(args, save); }

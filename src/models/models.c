@@ -47,15 +47,44 @@ const atl_model *atl_model_find(const char *name)
     return NULL;
 }
 
+/* An open file of weights, in one of the two formats. */
+typedef struct weight_file {
+    atl_npz *npz;
+    atl_safetensors *safetensors;
+} weight_file;
+
+static atl_status open_weights(const char *path, weight_file *file)
+{
+    *file = (weight_file){0};
+    if (atl_is_safetensors_name(path))
+        file->safetensors = atl_safetensors_open(path);
+    else
+        file->npz = atl_npz_open(path);
+    return file->npz || file->safetensors ? ATL_OK : atl_error_status();
+}
+
+static void close_weights(weight_file *file)
+{
+    atl_npz_close(file->npz);
+    atl_safetensors_close(file->safetensors);
+}
+
+static int has(const weight_file *file, const char *name)
+{
+    return file->npz ? atl_npz_has(file->npz, name) : atl_safetensors_has(file->safetensors, name);
+}
+
 /* The shape of the layer's weights, under the network's own key or the library's, whichever the archive has; a scalar
  * if it has neither. */
-static atl_status weights_shape(const atl_model *model, const atl_npz *npz, int layer, atl_shape *shape)
+static atl_status weights_shape(const atl_model *model, const weight_file *file, int layer, atl_shape *shape)
 {
     const char *own = ATL_NAME("%s/weights", model->layers[layer]);
     const char *usual = ATL_NAME("%s%s", model->layers[layer], model->suffixes[0] ? model->suffixes[0] : "/weights");
-    const char *key = atl_npz_has(npz, own) ? own : usual;
+    const char *key = has(file, own) ? own : usual;
     *shape = ATL_SCALAR;
-    return atl_npz_has(npz, key) ? atl_npz_shape(npz, key, shape) : ATL_OK;
+    if (!has(file, key))
+        return ATL_OK;
+    return file->npz ? atl_npz_shape(file->npz, key, shape) : atl_safetensors_shape(file->safetensors, key, shape);
 }
 
 /* Filters are [.., out] or [out, ..]; dense weights likewise. */
@@ -73,11 +102,11 @@ static int64_t side_of(const atl_model *model, int64_t features, int64_t channel
     return 0;
 }
 
-static atl_status measure(const atl_model *model, const atl_npz *npz, atl_model_size *size)
+static atl_status measure(const atl_model *model, const weight_file *file, atl_model_size *size)
 {
     atl_shape shape;
     for (int i = 0; model->layers[i]; i++) {
-        atl_status status = weights_shape(model, npz, i, &shape);
+        atl_status status = weights_shape(model, file, i, &shape);
         if (status)
             return status;
         if (shape.rank != 2 && shape.rank != 4)
@@ -103,11 +132,11 @@ atl_status atl_model_size_of(const atl_model *model, const char *path, atl_model
     *size_out = (atl_model_size){.height = model->height, .width = model->width, .classes = model->classes};
     if (!path)
         return ATL_OK;
-    atl_npz *npz = atl_npz_open(path);
-    if (!npz)
-        return atl_error_status();
-    atl_status status = measure(model, npz, size_out);
-    atl_npz_close(npz);
+    weight_file file;
+    atl_status status = open_weights(path, &file);
+    if (!status)
+        status = measure(model, &file, size_out);
+    close_weights(&file);
     return status;
 }
 
@@ -116,11 +145,10 @@ atl_status atl_model_load_with(const atl_model *model, const atl_npz_args *args)
     if (!model || !args)
         return atl_null_argument("atl_model_load", args ? "the model is" : "the options are");
     atl_npz_args usual = *args;
-    atl_npz *npz = atl_npz_open(args->path);
-    if (!npz)
-        return atl_error_status();
-    if (!atl_npz_has(npz, ATL_NAME("%s/weights", model->layers[0])))
+    weight_file file;
+    atl_status status = open_weights(args->path, &file);
+    if (!status && !has(&file, ATL_NAME("%s/weights", model->layers[0])))
         memcpy(usual.suffixes, model->suffixes, sizeof usual.suffixes);
-    atl_npz_close(npz);
-    return atl_load_npz_with(&usual);
+    close_weights(&file);
+    return status ? status : atl_load_weights_with(&usual);
 }

@@ -299,31 +299,47 @@ static atl_node *axis_moved(atl_node *x, int from, int to)
 atl_node *onnx_axis_last(atl_node *x, int axis) { return axis_moved(x, axis, atl_shape_of(x).rank - 1); }
 atl_node *onnx_axis_back(atl_node *x, int axis) { return axis_moved(x, atl_shape_of(x).rank - 1, axis); }
 
+atl_node *onnx_sized_by_batch(const onnx_importer *importer, onnx_number size)
+{
+    atl_slice_args cut = {.x = importer->batch_node};
+    for (int i = 0; i < atl_shape_of(importer->batch_node).rank; i++)
+        cut.end[i] = i == importer->batch_axis ? 0 : 1;
+    atl_node *x = atl_slice_with(&cut);
+    if (atl_dtype_of(x) == ATL_INT32)
+        x = atl_cast(x, ATL_FLOAT32);
+    x = atl_reshape(x, ATL_SHAPE(ATL_ANY, 1));
+    if (size.batch != 1)
+        x = atl_broadcast_to(x, ATL_SHAPE(-1, (int64_t)size.batch));
+    x = atl_reshape(x, ATL_SHAPE(ATL_ANY));
+    return size.value != 0 ? atl_pad(x, .after = {(int64_t)size.value}) : x;
+}
+
+atl_node *onnx_batch_numbers(onnx_op *op)
+{
+    onnx_number batch = {.batch = 1};
+    atl_node *like = onnx_like(op, 1, &batch);
+    atl_node *ones = atl_broadcast_like(onnx_scalar(op, 1), like);
+    return atl_cast(atl_cumulative_sum(ones, .exclusive = 1), ATL_INT32);
+}
+
 atl_node *onnx_like(onnx_op *op, int rank, const onnx_number *size)
 {
     const onnx_importer *importer = op->importer;
     atl_shape shape = {.rank = rank};
-    int open = -1;
+    atl_node *like = onnx_scalar(op, 0);
     for (int i = 0; i < rank; i++) {
         shape.size[i] = size[i].batch == 0 ? onnx_saturated(size[i].value) : ATL_ANY;
         if (size[i].batch == 0)
             continue;
-        if (open >= 0 || size[i].batch != 1 || size[i].value != 0) {
-            onnx_reject(op, "the size of dimension %d is not the batch itself: fix the batch", i);
+        if (size[i].batch < 1 || size[i].batch > INT32_MAX || size[i].value < 0 || size[i].value > INT32_MAX) {
+            onnx_reject(op, "the size of dimension %d, %.0Lf * batch + %.0Lf, cannot be made: fix the batch", i,
+                        size[i].batch, size[i].value);
             return NULL;
         }
-        open = i;
+        atl_shape column = {.rank = rank};
+        for (int k = 0; k < rank; k++)
+            column.size[k] = k == i ? ATL_ANY : 1;
+        like = atl_add(like, atl_reshape(onnx_sized_by_batch(importer, size[i]), column));
     }
-    atl_node *one = onnx_scalar(op, 0);
-    if (open < 0)
-        return atl_broadcast_to(one, shape);
-    /* One number for each example, moved to its dimension, and spread. */
-    atl_slice_args cut = {.x = importer->batch_node};
-    atl_shape column = {.rank = rank};
-    int batch_rank = atl_shape_of(importer->batch_node).rank;
-    for (int i = 0; i < batch_rank; i++)
-        cut.end[i] = i == importer->batch_axis ? 0 : 1;
-    for (int i = 0; i < rank; i++)
-        column.size[i] = i == open ? ATL_ANY : 1;
-    return atl_broadcast_to(atl_reshape(atl_slice_with(&cut), column), shape);
+    return atl_broadcast_to(like, shape);
 }

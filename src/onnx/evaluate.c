@@ -11,7 +11,8 @@ enum { MOST = 1 << 16 }; /* numbers of a result: beyond it is no shape arithmeti
 
 typedef onnx_number scalar_function(onnx_number a, onnx_number b, int is_float);
 
-static const onnx_number nothing = {.value = NAN};
+/* What cannot be said with the batch left open: no node is made of it. */
+static const onnx_number nothing = {.value = NAN, .batch = NAN};
 
 /* ---- one number -------------------------------------------------------------------------------------------------- */
 
@@ -37,7 +38,7 @@ static onnx_number mul(onnx_number a, onnx_number b, int f)
 static onnx_number divide(onnx_number a, onnx_number b, int is_float)
 {
     if (b.batch != 0) /* N / N */
-        return b.value == 0 && a.value == 0 && a.batch != 0 && fmodl(a.batch, b.batch) == 0
+        return b.value == 0 && a.value == 0 && a.batch != 0 && (is_float || fmodl(a.batch, b.batch) == 0)
                    ? (onnx_number){a.batch / b.batch, 0}
                    : nothing;
     if (b.value == 0)

@@ -14,6 +14,7 @@ extern const onnx_entry onnx_indexing[];
 extern const onnx_entry onnx_reductions[];
 extern const onnx_entry onnx_matrices[];
 extern const onnx_entry onnx_control[];
+extern const onnx_entry onnx_loops[];
 extern const onnx_entry onnx_resizes[];
 extern const onnx_entry onnx_grids[];
 extern const onnx_entry onnx_einsums[];

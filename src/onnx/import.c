@@ -187,6 +187,8 @@ static int import_by_entry(onnx_op *op)
     for (int64_t i = most; i < op->outputs; i++)
         if (op->output[i])
             return onnx_reject(op, "its output %" PRId64 " is used, which is not made here", i);
+    if (!onnx_check_types(op))
+        return 0;
     int evaluated = onnx_evaluate(op);
     return evaluated ? evaluated > 0 : op->entry->import(op);
 }
@@ -270,9 +272,21 @@ static int import_inside(onnx_op *op, onnx_scope *scope, const onnx_graph *initi
     return fine ? 1 : onnx_reject(op, "a node within it cannot be read");
 }
 
-int onnx_import_subgraph(onnx_op *op, const onnx_graph *graph)
+int onnx_import_subgraph(onnx_op *op, const onnx_graph *graph, onnx_value *const *given)
 {
-    onnx_scope scope = {.parent = op->importer->scope};
+    onnx_scope scope = {.parent = op->importer->scope}, *before = op->importer->scope;
+    op->importer->scope = &scope;
+    for (int64_t i = 0; given && i < graph->inputs; i++) {
+        onnx_value *value = onnx_new_value(op->importer, graph->input[i].name);
+        if (value) {
+            *value = *given[i];
+            value->name = graph->input[i].name;
+        } else
+            onnx_reject(op, "%s", atl_error());
+    }
+    op->importer->scope = before;
+    if (*op->why)
+        return 0;
     const char **output = onnx_room(op, graph->outputs, sizeof *output);
     for (int64_t i = 0; output && i < graph->outputs; i++)
         output[i] = graph->output[i].name;

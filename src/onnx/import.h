@@ -138,6 +138,10 @@ void onnx_batch_from(onnx_op *op, int64_t out, const int *from);
 onnx_known *onnx_new_known(onnx_importer *importer, int is_float, atl_shape shape);
 /* A node of that shape whose unknown sizes are the batch's; only its shape is used.  null: a size is not known. */
 atl_node *onnx_like(onnx_op *op, int rank, const onnx_number *size);
+/* A vector of batch * N + value elements, of which only the shape is used. */
+atl_node *onnx_sized_by_batch(const onnx_importer *importer, onnx_number size);
+/* 0, 1, ..., N - 1 as int32, where N is the size that the file leaves open. */
+atl_node *onnx_batch_numbers(onnx_op *op);
 
 /* ---- shared by families ------------------------------------------------------------------------------------------ */
 
@@ -150,14 +154,20 @@ atl_node *onnx_vector(onnx_op *op, int64_t count, const float *values);
 atl_node *onnx_int_vector(onnx_op *op, int64_t count, const int32_t *values);
 /* x [.., n, ..] at constant indices along an axis. */
 atl_node *onnx_take(onnx_op *op, atl_node *x, int axis, int64_t count, const int64_t *index);
+/* x, which is scaled already, rounded, plus the zero point, within the limits of that type; null with the reason. */
+atl_node *onnx_quantized_to(onnx_op *op, atl_node *x, atl_node *zero, onnx_type type);
 /* x with dimensions moved so that `axis` is the last one, and back. */
 atl_node *onnx_axis_last(atl_node *x, int axis);
 atl_node *onnx_axis_back(atl_node *x, int axis);
 atl_graph *onnx_graph_of(const onnx_op *op);
 /* Memory of the importer: freed when the model has been read. */
 void *onnx_room(onnx_op *op, int64_t count, size_t size);
-/* Reads the nodes of a graph within an attribute, in the scope of the op; its outputs become those of the op. */
-int onnx_import_subgraph(onnx_op *op, const onnx_graph *graph);
+/* Reads the nodes of a graph within an attribute, in the scope of the op; its outputs become those of the op.  given:
+ * the values of its inputs; null if it has none. */
+int onnx_import_subgraph(onnx_op *op, const onnx_graph *graph, onnx_value *const *given);
+
+/* Whether the types of the inputs are those that the op takes, and agree; 0 with the reason (types.c). */
+int onnx_check_types(onnx_op *op);
 
 /* Shape arithmetic: evaluates the op if its inputs are known and it is one of those that shapes are computed with.  1:
  * it has given its output; 0: it is not to be evaluated; -1: it must be and cannot, with the reason. */

@@ -64,11 +64,22 @@ static atl_node *bound_node(const atl_onnx_args *args, const char *name, int is_
 }
 
 /* The size of a symbol, or ATL_ANY. */
-static int64_t size_of(const atl_onnx_args *args, const onnx_port *port, int axis)
+static int64_t size_of(const onnx_importer *importer, const onnx_port *port, int axis)
 {
+    const atl_onnx_args *args = importer->args;
+    const char *symbol = port->symbol[axis];
     for (const atl_onnx_size *s = args->sizes; s && s->symbol; s++)
-        if (*port->symbol[axis] && strcmp(s->symbol, port->symbol[axis]) == 0)
+        if (*symbol && strcmp(s->symbol, symbol) == 0)
             return s->size;
+    /* A value that is known for another input with that symbol. */
+    const onnx_graph *graph = &importer->model->graph;
+    for (int64_t i = 0; *symbol && i < graph->inputs; i++) {
+        const onnx_port *other = &graph->input[i];
+        const atl_tensor *known = known_tensor(args, other->name);
+        for (int k = 0; known && k < other->rank && atl_tensor_shape(known).rank == other->rank; k++)
+            if (strcmp(other->symbol[k], symbol) == 0)
+                return atl_tensor_shape(known).size[k];
+    }
     return axis == 0 && args->batch > 0 ? args->batch : ATL_ANY;
 }
 
@@ -93,7 +104,7 @@ static int shape_of_port(onnx_importer *importer, const onnx_port *port, const a
     if (port->rank < 0 && !known)
         return input_problem(importer, port, "the file does not say its shape: give a value for it");
     for (int i = 0; i < port->rank; i++)
-        shape.size[i] = port->size[i] != ATL_ANY ? port->size[i] : size_of(importer->args, port, i);
+        shape.size[i] = port->size[i] != ATL_ANY ? port->size[i] : size_of(importer, port, i);
     if (known && port->rank < 0)
         shape = atl_tensor_shape(known);
     for (int i = 0; known && i < port->rank && atl_tensor_shape(known).rank == port->rank; i++)
@@ -180,6 +191,14 @@ static int find_outputs(atl_onnx *net)
     for (int64_t i = 0; i < graph->outputs; i++) {
         const onnx_port *port = &graph->output[i];
         onnx_value *value = onnx_lookup(importer->scope, port->name);
+        if (value && value->type && port->type && !port->kind && value->type != port->type) {
+            char why[160];
+            snprintf(why, sizeof why, "the file says that this output is of type %s, but it is of type %s",
+                     onnx_type_name(port->type), onnx_type_name(value->type));
+            onnx_add_problem(importer, port->name, "output", 0, why);
+            fine = 0;
+            continue;
+        }
         if (value && (value->is_missing || onnx_node_in(importer, value, ONNX_AS_WRITTEN))) {
             net->output[net->outputs++] = value;
             continue;

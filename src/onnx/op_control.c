@@ -137,7 +137,7 @@ static int import_if(onnx_op *op)
     if (!then_branch || !else_branch)
         return onnx_reject(op, "it needs two branches");
     return onnx_one(op, 0, &condition) &&
-           onnx_import_subgraph(op, condition != 0 ? then_branch->graph : else_branch->graph);
+           onnx_import_subgraph(op, condition != 0 ? then_branch->graph : else_branch->graph, NULL);
 }
 
 const onnx_entry onnx_control[] = {{"Constant", 1, import_constant},

@@ -141,6 +141,39 @@ static int import_conv_integer(onnx_op *op)
     return 1;
 }
 
+/* One number as a scalar; of several, one for each filter, as they are: [filters]. */
+static atl_node *for_each_filter(onnx_op *op, int64_t i)
+{
+    atl_node *x = onnx_float(op, i);
+    return x && atl_shape_count(atl_shape_of(x)) == 1 ? atl_reshape(x, ATL_SCALAR) : x;
+}
+
+/* x, its scale and zero point, the filter, its scales and zero points, the result's, bias: exact as long as sums stay
+ * below 2^24. */
+static int import_quantized_conv(onnx_op *op)
+{
+    atl_node *x = onnx_channels_last(op, 0), *filter = x ? onnx_float(op, 3) : NULL, *of[8] = {NULL};
+    for (int i = 1; filter && i < 8; i++) {
+        of[i] = i != 3 ? for_each_filter(op, i) : NULL;
+        if (*op->why)
+            return 0;
+        if (i != 3 && i != 4 && i != 5 && atl_shape_of(of[i]).rank)
+            return onnx_reject(op, "its input %d must be one number", i);
+    }
+    if (!filter || *op->why)
+        return 0;
+    atl_node *zero = atl_shape_of(of[5]).rank ? atl_reshape(of[5], ATL_SHAPE(ATL_ANY, 1, 1, 1)) : of[5];
+    atl_node *y = convolve(op, atl_sub(x, of[2]), atl_sub(filter, zero));
+    if (*op->why)
+        return 0;
+    y = atl_mul(with_bias(op, y, 8), atl_div(atl_mul(of[1], of[4]), of[6]));
+    if (!onnx_give_in(op, 0, onnx_quantized_to(op, y, of[7], onnx_type_of(op, 7)), ONNX_CHANNELS_LAST))
+        return 0;
+    if (op->output[0])
+        op->output[0]->type = onnx_type_of(op, 7);
+    return 1;
+}
+
 /* ---- transposed -------------------------------------------------------------------------------------------------- */
 
 /* Cuts `before` from the beginning, and makes it `size` long, with zeros beyond what there is. */
@@ -192,22 +225,40 @@ static int read_transposed(onnx_op *op, const int64_t *size, transposed_window *
     return 1;
 }
 
-/* One group: x [n, h, w, in], filter [in, out, h, w] */
-static atl_node *transposed2d(atl_node *x, atl_node *filter, const transposed_window *t, int first)
+/* The padding of the convolution that leads back from the output; 0 if a part of the output lies beyond it. */
+static int padding_of(const transposed_window *t, int pad[4])
 {
     const onnx_window *w = &t->w;
-    int two = w->dims == 2, h = 0, v = two ? 1 : 0;
-    atl_node *y = atl_conv2d_transpose(x, atl_transpose(filter, .order = {2, 3, 1, 0}), .padding = ATL_VALID,
-                                       .stride = {two ? (int)w->stride[h] : 1, (int)w->stride[v]},
-                                       .dilation = {two ? (int)w->dilation[h] : 1, (int)w->dilation[v]});
-    for (int d = 0; y && d < w->dims; d++)
-        y = fitted(y, first + d, w->before[d], t->output[d]);
+    for (int d = 0; d < w->dims; d++) {
+        int64_t span = onnx_span(w, d), after = (w->input[d] - 1) * w->stride[d] + span - t->output[d] - w->before[d];
+        int at = 2 * (d + 2 - w->dims);
+        if (w->before[d] < 0 || w->before[d] >= span || after < 0 || after >= span)
+            return 0;
+        pad[at] = (int)w->before[d];
+        pad[at + 1] = (int)after;
+    }
+    return 1;
+}
+
+/* x [n, h, w, in], filter [in, out / groups, h, w] */
+static atl_node *transposed2d(atl_node *x, atl_node *filter, const transposed_window *t, int64_t groups)
+{
+    const onnx_window *w = &t->w;
+    int two = w->dims == 2, h = 0, v = two ? 1 : 0, pad[4] = {0}, fits = padding_of(t, pad);
+    atl_node *y =
+        atl_conv2d_transpose(x, atl_transpose(filter, .order = {2, 3, 1, 0}),
+                             .padding = fits ? ATL_EXPLICIT : ATL_VALID,
+                             .pad = {fits ? pad[0] : 0, fits ? pad[1] : 0, fits ? pad[2] : 0, fits ? pad[3] : 0},
+                             .stride = {two ? (int)w->stride[h] : 1, (int)w->stride[v]},
+                             .dilation = {two ? (int)w->dilation[h] : 1, (int)w->dilation[v]}, .groups = (int)groups);
+    for (int d = 0; y && !fits && d < w->dims; d++)
+        y = fitted(y, (two ? 1 : 2) + d, w->before[d], t->output[d]);
     return y;
 }
 
 static int import_conv_transpose(onnx_op *op)
 {
-    atl_node *x = onnx_channels_last(op, 0), *filter = x ? onnx_float(op, 1) : NULL, *part[64];
+    atl_node *x = onnx_channels_last(op, 0), *filter = x ? onnx_float(op, 1) : NULL;
     int64_t groups = onnx_attr_int(op, "group", 1);
     transposed_window t;
     if (!filter)
@@ -216,21 +267,13 @@ static int import_conv_transpose(onnx_op *op)
     if (shape.rank != onnx_rank(op, 0) || shape.rank > 4)
         return onnx_reject(op, "its filter has %d dimensions, its input %d; three or four are read", shape.rank,
                            onnx_rank(op, 0));
-    if (!check_groups(op, groups, onnx_shape(op, 0).size[1], shape.size[0]) || groups > 64)
-        return onnx_reject(op, "%lld groups; at most 64 are read", (long long)groups);
-    if (!read_transposed(op, shape.size + 2, &t))
+    if (!check_groups(op, groups, onnx_shape(op, 0).size[1], shape.size[0]) || !read_transposed(op, shape.size + 2, &t))
         return 0;
     if (t.w.dims == 1) {
         x = atl_expand_dims(x, 1);
         filter = atl_expand_dims(filter, 2);
     }
-    int64_t in = shape.size[0] / groups;
-    for (int64_t g = 0; g < groups; g++) {
-        atl_node *own = groups == 1 ? x : atl_slice(x, .begin = {0, 0, 0, g * in}, .end = {0, 0, 0, (g + 1) * in});
-        atl_node *its = groups == 1 ? filter : atl_slice(filter, .begin = {g * in}, .end = {(g + 1) * in});
-        part[g] = transposed2d(own, its, &t, t.w.dims == 1 ? 2 : 1);
-    }
-    atl_node *y = groups == 1 ? part[0] : atl_concat_with(3, (atl_nodes){groups, part});
+    atl_node *y = transposed2d(x, filter, &t, groups);
     if (t.w.dims == 1)
         y = atl_squeeze(y, 1);
     return onnx_give_in(op, 0, with_bias(op, y, 2), ONNX_CHANNELS_LAST);
@@ -238,5 +281,6 @@ static int import_conv_transpose(onnx_op *op)
 
 const onnx_entry onnx_convolutions[] = {{"Conv", 1, import_conv},
                                         {"ConvInteger", 10, import_conv_integer},
+                                        {"QLinearConv", 10, import_quantized_conv},
                                         {"ConvTranspose", 1, import_conv_transpose},
                                         {0}};

@@ -2,6 +2,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "atled/op.h"
+#include "atled/train.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
@@ -41,6 +43,9 @@ static int import_batch_norm(onnx_op *op)
     for (int64_t i = 1; i < op->outputs; i++)
         if (op->output[i])
             return onnx_reject(op, "its output %lld is used, which it makes only in training", (long long)i);
+    for (int i = 3; i < 5; i++) /* the running statistics: a gradient step would make variances negative */
+        if (atl_op_of(of[i])->flags & ATL_OP_VARIABLE)
+            atl_variable_set_trainable(of[i], 0);
     return onnx_give_in(op, 0, atl_batch_norm(x, of[3], of[4], of[1], of[2], .epsilon = ATL_EXACTLY(epsilon)), order);
 }
 

@@ -5,6 +5,7 @@
 
 #include "atled/gradient.h"
 #include "onnx/families.h"
+#include "onnx/importer.h"
 #include "onnx/tensor_data.h"
 #include "onnx/window.h"
 
@@ -63,27 +64,60 @@ static int give_pool(onnx_op *op, atl_node *y)
     return !*op->why && onnx_give_in(op, 0, y, ONNX_CHANNELS_LAST);
 }
 
+/* Whether the open first size of input 0 is the batch. */
+static int is_batch(const onnx_op *op) { return op->importer->batch_node && op->input[0]->batch[0] == 1; }
+
+/* The place of a pixel within an example [c, ...]; with storage_order 1 the last dimension but one goes fastest. */
+static int64_t place_of(onnx_op *op, int64_t channel, int64_t pixel)
+{
+    atl_shape s = onnx_shape(op, 0); /* [n, c, ..., h, w] */
+    int64_t pixels = 1, w = s.size[s.rank - 1], h = s.rank > 3 ? s.size[s.rank - 2] : 1;
+    for (int i = 2; i < s.rank; i++)
+        pixels *= s.size[i];
+    if (onnx_attr_int(op, "storage_order", 0) && s.rank > 3)
+        pixel = pixel / (h * w) * (h * w) + pixel % w * h + pixel / w % h;
+    return channel * pixels + pixel;
+}
+
+/* Where each example begins: [n, 1, ..., 1] */
+static atl_node *first_places(onnx_op *op, atl_shape shape, int32_t count)
+{
+    atl_shape column = {.rank = shape.rank};
+    int32_t *first = shape.size[0] == ATL_ANY ? NULL : onnx_room(op, shape.size[0], sizeof *first);
+    for (int i = 0; i < shape.rank; i++)
+        column.size[i] = i ? 1 : ATL_ANY;
+    for (int64_t n = 0; first && n < shape.size[0]; n++)
+        first[n] = (int32_t)n * count;
+    atl_node *x = first ? onnx_int_vector(op, shape.size[0], first)
+                  : shape.size[0] == ATL_ANY
+                      ? atl_int_binary(ATL_INT_MUL, onnx_batch_numbers(op), onnx_int_vector(op, 1, &count))
+                      : NULL;
+    return atl_reshape(x, column);
+}
+
 /* Output 1: where each maximum is, counted over the whole of [n, c, ...]: the picture of those places, pooled along
- * with the picture itself, which is its derivative in that direction. */
+ * with the picture itself, which is its derivative in that direction.  Added up as whole numbers, which floats beyond
+ * 2^24 are not exactly. */
 static int give_places(onnx_op *op, atl_node *x, atl_node *y)
 {
     enum { EXACT = 1 << 24 }; /* whole numbers of a float */
-    atl_shape shape = atl_shape_of(x);
-    int64_t count = atl_shape_count(shape), channels = shape.size[shape.rank - 1],
-            pixels = channels > 0 ? count / shape.size[0] / channels : 0;
+    atl_shape shape = atl_shape_of(x), one = shape;
     if (op->outputs < 2 || !op->output[1])
         return 1;
-    if (count < 1 || count > EXACT || onnx_attr_int(op, "storage_order", 0))
-        return onnx_reject(
-            op, "its indices are used, for which all sizes must be known, also the batch, and storage_order 0");
+    one.size[0] = 1;
+    int64_t count = atl_shape_count(one), channels = one.size[one.rank - 1];
+    if (count < 1 || count > EXACT)
+        return onnx_reject(op, "its indices are used, for which its sizes must be known, and at most %d", EXACT);
+    if (shape.size[0] == ATL_ANY ? !is_batch(op) : shape.size[0] * count > INT32_MAX)
+        return onnx_reject(op, "its indices are used, for which the batch must be known, and not too large");
     float *place = onnx_room(op, count, sizeof *place);
-    for (int64_t i = 0; place && i < count; i++) {
-        int64_t n = i / channels / pixels, pixel = i / channels % pixels;
-        place[i] = (float)((n * channels + i % channels) * pixels + pixel);
-    }
-    atl_node *picture = place ? atl_reshape(onnx_vector(op, count, place), shape) : NULL;
-    if (!picture ||
-        !onnx_give_in(op, 1, atl_cast(atl_stop_gradient(atl_jvp(y, x, picture)), ATL_INT32), ONNX_CHANNELS_LAST))
+    for (int64_t i = 0; place && i < count; i++)
+        place[i] = (float)place_of(op, i % channels, i / channels);
+    atl_node *picture = place ? atl_reshape(onnx_vector(op, count, place), one) : NULL;
+    picture = picture ? atl_broadcast_like(picture, x) : NULL;
+    atl_node *at = picture ? atl_cast(atl_stop_gradient(atl_jvp(y, x, picture)), ATL_INT32) : NULL;
+    if (!at || !onnx_give_in(op, 1, atl_int_binary(ATL_INT_ADD, at, first_places(op, shape, (int32_t)count)),
+                             ONNX_CHANNELS_LAST))
         return onnx_reject(op, "its indices cannot be made");
     op->output[1]->type = ONNX_INT64;
     return 1;

@@ -47,6 +47,12 @@ static atl_node *quantized(atl_node *x, atl_node *zero, limits l)
     return atl_clip(zero ? atl_add(x, zero) : x, l.low, l.high);
 }
 
+atl_node *onnx_quantized_to(onnx_op *op, atl_node *x, atl_node *zero, onnx_type type)
+{
+    limits l = {0};
+    return limits_of(op, type, &l) ? quantized(x, zero, l) : NULL;
+}
+
 static int import_quantize(onnx_op *op)
 {
     limits l = {0};

@@ -22,7 +22,7 @@ enum place {
 enum rounding { ROUND_PREFER_FLOOR, ROUND_PREFER_CEIL, FLOOR, CEIL, ROUNDINGS };
 
 typedef struct resize {
-    int method, place, rounding, exclude_outside;
+    int method, place, rounding, exclude_outside, antialias;
     double cubic, extrapolation;
     int rank;
     int64_t output[ATL_MAX_RANK];                                        /* 0: that dimension stays as it is */
@@ -147,6 +147,37 @@ static atl_node *resize_axis(onnx_op *op, const resize *r, atl_node *x, int file
     return y;
 }
 
+/* With antialias, a filter is as wide as the elements of the result are apart: its weights make a matrix [input,
+ * output]. */
+static atl_node *reduce_axis(onnx_op *op, const resize *r, atl_node *x, int file_axis, int axis)
+{
+    int64_t input = atl_shape_of(x).size[axis], output = r->output[file_axis];
+    double scale = r->scale[file_axis], reach = (r->method == CUBIC ? 2 : 1) / scale;
+    float *matrix = input > 0 && input <= LARGEST / output ? onnx_room(op, input * output, sizeof *matrix) : NULL;
+    if (!matrix) {
+        onnx_reject(op, "from %lld to %lld elements with antialias is too large", (long long)input, (long long)output);
+        return NULL;
+    }
+    memset(matrix, 0, (size_t)(input * output) * sizeof *matrix);
+    for (int64_t i = 0; i < output; i++) {
+        double place = source_of(r, file_axis, input, i), sum = 0, first = ceil(place - reach);
+        for (int pass = 0; pass < 2; pass++) /* the sum, and then the weights, whose sum is one */
+            for (double at = first; at <= place + reach; at++) {
+                double d = fabs(at - place) * scale,
+                       weight = r->method == CUBIC ? cubic_weight(d, r->cubic) : fmax(1 - d, 0);
+                if (r->exclude_outside && (at < 0 || at >= (double)input))
+                    continue;
+                int64_t inside = at < 0 ? 0 : at >= (double)input ? input - 1 : (int64_t)at;
+                if (pass)
+                    matrix[inside * output + i] += (float)(weight / sum);
+                else
+                    sum += weight;
+            }
+    }
+    atl_node *weights = atl_reshape(onnx_vector(op, input * output, matrix), ATL_SHAPE(input, output));
+    return onnx_axis_back(atl_matmul(onnx_axis_last(x, axis), weights), axis);
+}
+
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 /* Numbers for each dimension, or for those of the attribute `axes`, spread over all of them; what is not said is
@@ -232,16 +263,15 @@ static int read_modes(onnx_op *op, resize *r)
     r->rounding = op->version < 11 ? FLOOR : choice(op, "nearest_mode", "round_prefer_floor", rounding, ROUNDINGS);
     r->cubic = onnx_attr_float(op, "cubic_coeff_a", -0.75);
     r->extrapolation = onnx_attr_float(op, "extrapolation_value", 0);
-    r->exclude_outside = onnx_attr_int(op, "exclude_outside", 0) != 0 && r->method == CUBIC;
-    if (onnx_attr_int(op, "antialias", 0))
-        return onnx_reject(op, "antialias is not read");
+    r->antialias = onnx_attr_int(op, "antialias", 0) != 0 && r->method != NEAREST;
+    r->exclude_outside = onnx_attr_int(op, "exclude_outside", 0) != 0 && (r->method == CUBIC || r->antialias);
     return !*op->why;
 }
 
 /* The engine's own op, where it means the same. */
 static atl_node *by_engine(const resize *r, atl_node *x, atl_shape shape)
 {
-    if (r->rank != 4 || r->output[0] || r->output[1] || r->method != LINEAR || r->place != HALF_PIXEL)
+    if (r->antialias || r->rank != 4 || r->output[0] || r->output[1] || r->method != LINEAR || r->place != HALF_PIXEL)
         return NULL;
     for (int i = 2; i < 4; i++)
         if (shape.size[i] == ATL_ANY ||
@@ -260,7 +290,8 @@ static int apply(onnx_op *op, const resize *r)
     atl_node *whole = by_engine(r, x, onnx_shape(op, 0));
     for (int i = 0; !whole && x && i < r->rank; i++)
         if (r->output[i])
-            x = resize_axis(op, r, x, i, onnx_axis_in(order, r->rank, i));
+            x = (r->antialias && r->scale[i] < 1 ? reduce_axis : resize_axis)(op, r, x, i,
+                                                                              onnx_axis_in(order, r->rank, i));
     if (whole)
         x = whole;
     if (!*op->why && onnx_is_integer(onnx_type_of(op, 0)))

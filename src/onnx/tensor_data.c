@@ -158,8 +158,13 @@ static int take_bytes(element_run *run, onnx_source *source, int64_t begin, int6
     unsigned char chunk[16 << 10];
     onnx_type type = run->tensor->type;
     int64_t width = (int64_t)onnx_type_size(type), count = size / width;
-    if (size % width || count > run->count - run->done)
-        return wrong_count(run, run->done + count + (size % width != 0));
+    if (size % width)
+        return atl_set_error(ATL_BAD_FILE,
+                             "'%s' of type %s has %" PRId64 " elements of %" PRId64 " bytes, but its data has %" PRId64
+                             " bytes",
+                             run->tensor->name, onnx_type_name(type), run->count, width, size) == ATL_OK;
+    if (count > run->count - run->done)
+        return wrong_count(run, run->done + count);
     if (type == ONNX_FLOAT && run->target == ONNX_TO_FLOAT) {
         if (!onnx_read(source, begin, size, (float *)run->to + run->done))
             return 0;

@@ -120,16 +120,42 @@ static atl_node *node_of_tensor(onnx_importer *importer, const onnx_value *value
 
 static int32_t limited(long double x) { return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : (int32_t)x; }
 
+static atl_node *constant_of(onnx_importer *importer, atl_tensor *tensor)
+{
+    atl_node *node = tensor ? atl_constant(importer->graph, tensor) : NULL;
+    atl_tensor_free(tensor);
+    return node;
+}
+
+/* batch * N + value, where N is counted when the graph runs. */
+static atl_node *node_by_batch(onnx_importer *importer, const onnx_known *known, int whole)
+{
+    atl_tensor *times = atl_tensor_new(ATL_FLOAT32, known->shape), *plus = atl_tensor_new(ATL_FLOAT32, known->shape);
+    for (int64_t i = 0; times && plus && i < known->count; i++) {
+        atl_floats(times)[i] = (float)known->at[i].batch;
+        atl_floats(plus)[i] = (float)known->at[i].value;
+    }
+    atl_node *one = constant_of(importer, atl_tensor_of_floats(ATL_SCALAR, &(float){1}));
+    atl_node *n = atl_sum(atl_broadcast_like(one, onnx_sized_by_batch(importer, (onnx_number){.batch = 1})));
+    atl_node *y = atl_add(atl_mul(constant_of(importer, times), n), constant_of(importer, plus));
+    return whole ? atl_cast(y, ATL_INT32) : y;
+}
+
 static atl_node *node_of_known(onnx_importer *importer, const onnx_known *known, onnx_type type)
 {
     int whole = onnx_is_integer(type);
-    for (int64_t i = 0; i < known->count; i++)
-        if (known->at[i].batch != 0) {
-            atl_set_error(
-                ATL_UNSUPPORTED,
-                "a number computed from the unknown batch size is used as a value, not as a size: fix the batch");
+    int64_t of_batch = 0;
+    for (int64_t i = 0; i < known->count; i++) {
+        of_batch += known->at[i].batch != 0;
+        if (isnan(known->at[i].batch)) {
+            atl_set_error(ATL_UNSUPPORTED,
+                          "a number that is computed from the unknown batch size, and is no multiple of "
+                          "it, is used as a value: fix the batch");
             return NULL;
         }
+    }
+    if (of_batch)
+        return node_by_batch(importer, known, whole);
     atl_tensor *tensor = atl_tensor_new(whole ? ATL_INT32 : ATL_FLOAT32, known->shape);
     if (!tensor)
         return NULL;

@@ -298,6 +298,17 @@ static atl_status write_file(const onnx_writer *w, const char *path, const onnx_
     return status;
 }
 
+/* How many "~" the names of nodes begin with, at most: a file that was written, read, and is written again has some. */
+static int most_signs(const atl_graph *graph)
+{
+    int most = 0;
+    for (int64_t i = 0; i < atl_graph_node_count(graph); i++) {
+        int signs = (int)strspn(atl_name_of(atl_graph_node(graph, i)), "~");
+        most = signs > most ? signs : most;
+    }
+    return most;
+}
+
 atl_status atl_onnx_write(const char *path, atl_nodes outputs)
 {
     onnx_bytes ports = {0};
@@ -307,6 +318,7 @@ atl_status atl_onnx_write(const char *path, atl_nodes outputs)
         if (!outputs.node[i] || atl_graph_of(outputs.node[i]) != atl_graph_of(outputs.node[0]))
             return atl_set_error(ATL_INVALID, "onnx_write: node %" PRId64 " is null, or of another graph", i);
     onnx_writer w = {.graph = atl_graph_of(outputs.node[0])};
+    w.signs = 1 + most_signs(w.graph);
     atl_status status = write_all(&w, outputs, &ports) ? write_file(&w, path, &ports)
                         : strcmp(w.why, "out of memory") == 0 || !*w.why
                             ? atl_out_of_memory()

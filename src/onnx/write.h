@@ -40,6 +40,7 @@ typedef struct onnx_writer {
     const char **written; /* by index: its name in the order [n, c, ...], where that is there too */
     int64_t nodes_known;  /* of both */
     int64_t made;         /* names */
+    int signs;            /* that each of these begins with */
     char why[600];        /* why it cannot be written */
 } onnx_writer;
 

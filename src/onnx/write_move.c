@@ -4,7 +4,7 @@
 #include "onnx/write.h"
 #include "ops/attributes.h"
 
-enum { FLOAT = 1, INT32 = 6 };
+enum { FLOAT = 1, INT32 = 6, INT64 = 7 };
 
 static int rank_of(const atl_node *x) { return atl_shape_of(x).rank; }
 static int axis_of(int axis, int rank) { return axis < 0 ? axis + rank : axis; }
@@ -370,8 +370,14 @@ static const char *one_hot(onnx_writer *w, const atl_node *y, const char *const 
 {
     int64_t depth[] = {atl_shape_of(y).size[rank_of(y) - 1]};
     float values[] = {0, 1};
-    return ONNX_EMIT(w, "OneHot", NULL, in[0], onnx_write_ints(w, 1, depth),
-                     onnx_write_floats(w, ATL_SHAPE(2), values));
+    /* Of the types that the standard allows, onnxruntime has only some together: int64 for both.  Indices have at least
+     * one dimension. */
+    const char *index = onnx_write_cast(w, in[0], INT64);
+    if (rank_of(y) == 1)
+        index = onnx_write_reshape(w, index, 1, (const int64_t[]){1});
+    const char *z =
+        ONNX_EMIT(w, "OneHot", NULL, index, onnx_write_ints(w, 1, depth), onnx_write_floats(w, ATL_SHAPE(2), values));
+    return rank_of(y) == 1 ? onnx_write_reshape(w, z, 1, depth) : z;
 }
 
 static const char *top_k(onnx_writer *w, const atl_node *y, const char *const *in)

@@ -19,11 +19,13 @@ const char *onnx_cannot_write(onnx_writer *w, const char *format, ...)
     return NULL;
 }
 
-/* A name that no node of the graph has. */
+/* A name that no node of the graph has: it begins with more of these signs than any of theirs. */
 static const char *new_name(onnx_writer *w)
 {
-    char name[32];
-    int length = snprintf(name, sizeof name, "~%lld", (long long)w->made++);
+    char name[ATL_NAME_SIZE + 32];
+    size_t signs = w->signs < ATL_NAME_SIZE ? (size_t)w->signs : ATL_NAME_SIZE;
+    memset(name, '~', signs);
+    int length = (int)signs + snprintf(name + signs, 32, "%lld", (long long)w->made++);
     const char *copy = onnx_copy_text(&w->arena, name, (size_t)length);
     return copy ? copy : onnx_cannot_write(w, "out of memory");
 }

@@ -93,7 +93,7 @@ static int64_t excess(const atl_conv2d_transpose_args *args, int d)
 /* A node of the result's shape, [n, h, w, out], whose value is never computed. */
 static atl_node *result_like(const atl_conv2d_transpose_args *args, atl_node *image)
 {
-    int64_t out = args->filter->shape->size[2], add[2] = {0, 0}, cut[2] = {0, 0};
+    int64_t out = args->filter->shape->size[2] * (args->groups ? args->groups : 1), add[2] = {0, 0}, cut[2] = {0, 0};
     atl_node *like = atl_reduce_sum(image, ATL_AXES(3), .keep = 1);
     like = atl_tile(like, 1, args->stride[0] > 0 ? args->stride[0] : 1, args->stride[1] > 0 ? args->stride[1] : 1, 1);
     for (int d = 0; d < 2; d++) {
@@ -121,6 +121,10 @@ static int check_transpose(const atl_conv2d_transpose_args *args, const char *na
                                  atl_name_of(filter), SHAPE_OF(filter)) != NULL;
     int64_t channels = args->image->shape->size[args->layout == ATL_NCHW ? 1 : 3];
     int64_t in = filter->shape->size[args->weight_order == ATL_OUT_IN ? 0 : 3];
+    if (args->groups < 0 || (args->groups && in % args->groups))
+        return atl_builder_error(filter->graph, name,
+                                 "%d groups do not divide the %lld input channels of the filter '%s', %s", args->groups,
+                                 (long long)in, atl_name_of(filter), SHAPE_OF(filter)) != NULL;
     if (channels != ATL_ANY && channels != in)
         return atl_builder_error(
                    filter->graph, name,
@@ -149,7 +153,7 @@ atl_node *atl_conv2d_transpose_with(const atl_conv2d_transpose_args *args)
     atl_node *forward =
         atl_conv2d(result_like(&form, image), form.filter, .stride = {args->stride[0], args->stride[1]},
                    .padding = args->padding, .pad = {args->pad[0], args->pad[1], args->pad[2], args->pad[3]},
-                   .dilation = {args->dilation[0], args->dilation[1]});
+                   .dilation = {args->dilation[0], args->dilation[1]}, .groups = args->groups);
     atl_node *y = forward ? forward->op->gradient[0](forward, image) : NULL;
     atl_leave(image->graph);
     return atl_image_from_nhwc(y, args->layout);
@@ -167,6 +171,10 @@ static atl_node *transpose_gaps(atl_node *x, atl_node *w)
 static atl_node *transpose_explicit(atl_node *x, atl_node *w)
 {
     return atl_conv2d_transpose(x, w, .stride = {2, 2}, .padding = ATL_EXPLICIT, .pad = {1, 1, 0, 1});
+}
+static atl_node *transpose_groups(atl_node *x, atl_node *w)
+{
+    return atl_conv2d_transpose(x, w, .stride = {2, 1}, .groups = 2);
 }
 static atl_node *transpose_nchw(atl_node *x, atl_node *w)
 {
@@ -186,6 +194,9 @@ static const atl_op conv2d_transpose_composed = {
         {"stride over gaps", .binary = transpose_gaps, .input = {{4, {1, 2, 3, 2}}, {4, {3, 2, 3, 2}}}, .inputs = 2},
         {"explicit padding", .binary = transpose_explicit, .input = {{4, {2, 3, 3, 2}}, {4, {3, 4, 2, 2}}},
          .inputs = 2},
+        {"groups", .binary = transpose_groups, .input = {{4, {2, 3, 2, 4}}, {4, {3, 3, 3, 4}}}, .inputs = 2},
+        {"groups that do not divide", .binary = transpose_groups, .input = {{4, {2, 3, 2, 3}}, {4, {3, 3, 3, 3}}},
+         .inputs = 2, .error = "2 groups"},
         {"NCHW", .binary = transpose_nchw, .input = {{4, {2, 3, 2, 4}}, {4, {3, 3, 2, 3}}}, .inputs = 2},
         {"as PyTorch keeps it", .binary = transpose_out_in, .input = {{4, {2, 3, 4, 3}}, {4, {3, 2, 3, 4}}},
          .inputs = 2},

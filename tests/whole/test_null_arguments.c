@@ -59,6 +59,7 @@ static atl_explainer *explainer;
 static atl_dataset *dataset;
 static atl_batches *batches;
 static atl_npz *npz;
+static atl_safetensors *safetensors;
 static atl_context *context;
 static atl_reference *reference;
 static atl_graph *onnx_graph;
@@ -67,6 +68,8 @@ static atl_onnx_report *onnx_report;
 static atl_attacker *attacker;
 static atl_attempt attempt;
 static atl_attack_args attempt_args;
+
+static const atl_weight_name weight_names[] = {{"a", "b"}, {NULL, NULL}};
 
 #define GOOD_FILE_p                      sink
 #define GOOD_atl_activation_p            atl_relu
@@ -103,6 +106,8 @@ static atl_attack_args attempt_args;
 #define GOOD_atl_npz_args_p              (&npz_args)
 #define GOOD_atl_npz_entry_p             (&npz_entry)
 #define GOOD_atl_npz_p                   npz
+#define GOOD_atl_safetensors_p           safetensors
+#define GOOD_atl_weight_name_p           weight_names
 #define GOOD_atl_npz_report_p            (atl_npz_report *)memory
 #define GOOD_atl_op_p                    atl_op_of(nodes[1])
 #define GOOD_atl_optimizer_rule_p        atl_adam().rule
@@ -201,6 +206,9 @@ static void set_lasting_arguments(void)
     reference = atl_reference_run(ATL_NODES(nodes[1]), ATL_FEED(image, pixels));
     cr_assert_eq(atl_write_npz(path, 1, &(atl_npz_entry){"a", pixels}), ATL_OK, "%s", atl_error());
     npz = atl_npz_open(path);
+    const char *weights = scratch_file("null.safetensors");
+    cr_assert_eq(atl_write_safetensors(weights, 1, &(atl_npz_entry){"a", pixels}), ATL_OK, "%s", atl_error());
+    safetensors = atl_safetensors_open(weights);
     const char *model = scratch_file("null.onnx");
     cr_assert_eq(atl_onnx_write(model, ATL_NODES(nodes[1])), ATL_OK, "%s", atl_error());
     onnx_graph = atl_graph_new();
@@ -217,6 +225,7 @@ static void set_lasting_arguments(void)
     attempt.task = (atl_attempt_task){.classes = 10, .norm = ATL_NORM_L2, .eps = 100, .target = -1};
     attempt.queue = atl_query_queue_new(attacker, 1, NULL, NULL);
     cr_assert(attacker && attempt.queue && !atl_attempt_begin(&attempt, atl_floats(pixels)), "%s", atl_error());
+    cr_assert(sink && dataset && batches && reference && npz && safetensors && fooler && explainer, "%s", atl_error());
     atl_tensor_free(labels);
     free_arguments();
 }
@@ -232,6 +241,7 @@ static void free_lasting_arguments(void)
     atl_explainer_free(explainer);
     atl_graph_free(fooled_graph);
     atl_npz_close(npz);
+    atl_safetensors_close(safetensors);
     atl_reference_free(reference);
     atl_onnx_report_free(onnx_report);
     atl_onnx_free(onnx);
@@ -264,6 +274,7 @@ TAKE(atl_program, atl_program_free)
 TAKE(atl_context, atl_context_free)
 TAKE(atl_reference, atl_reference_free)
 TAKE(atl_npz, atl_npz_close)
+TAKE(atl_safetensors, atl_safetensors_close)
 TAKE(atl_dataset, atl_dataset_free)
 TAKE(atl_batches, atl_batches_free)
 TAKE(atl_fooler, atl_fooler_free)
@@ -289,7 +300,8 @@ TAKE(atl_attacker, atl_attacker_free)
              : take_atl_program, atl_context *                                                                         \
              : take_atl_context, atl_reference *                                                                       \
              : take_atl_reference, atl_npz *                                                                           \
-             : take_atl_npz, atl_dataset *                                                                             \
+             : take_atl_npz, atl_safetensors *                                                                         \
+             : take_atl_safetensors, atl_dataset *                                                                     \
              : take_atl_dataset, atl_batches *                                                                         \
              : take_atl_batches, atl_fooler *                                                                          \
              : take_atl_fooler, atl_explainer *                                                                        \

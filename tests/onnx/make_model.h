@@ -1,0 +1,124 @@
+/* Models for tests, byte by byte: fields of the wire format one after the other. */
+#ifndef ATLED_TESTS_ONNX_MAKE_MODEL_H
+#define ATLED_TESTS_ONNX_MAKE_MODEL_H
+
+#include <stdlib.h>
+
+#include "support.h"
+
+/* A message that grows; the test's process frees it. */
+typedef struct made {
+    unsigned char *at;
+    size_t size;
+} made;
+
+static inline void put_raw(made *m, const void *bytes, size_t size)
+{
+    m->at = realloc(m->at, m->size + size + 1);
+    cr_assert(m->at);
+    if (size)
+        memcpy(m->at + m->size, bytes, size);
+    m->size += size;
+}
+
+static inline void put_varint(made *m, uint64_t value)
+{
+    do {
+        unsigned char byte = (unsigned char)((value & 127) | (value > 127 ? 128 : 0));
+        put_raw(m, &byte, 1);
+    } while (value >>= 7);
+}
+
+static inline void put_int(made *m, int field, int64_t value)
+{
+    put_varint(m, (uint64_t)field << 3);
+    put_varint(m, (uint64_t)value);
+}
+
+static inline void put_bytes(made *m, int field, const void *bytes, size_t size)
+{
+    put_varint(m, (uint64_t)field << 3 | 2);
+    put_varint(m, size);
+    put_raw(m, bytes, size);
+}
+
+static inline void put_text(made *m, int field, const char *text) { put_bytes(m, field, text, strlen(text)); }
+
+/* The inner message, which is freed. */
+static inline void put_made(made *m, int field, made inner)
+{
+    put_bytes(m, field, inner.at, inner.size);
+    free(inner.at);
+}
+
+enum { TYPE_FLOAT = 1, TYPE_INT32 = 6, TYPE_INT64 = 7, TYPE_BOOL = 9 };
+
+/* A ValueInfoProto, [1, 4] unless sizes are given. */
+static inline made make_port(const char *name, int type)
+{
+    made port = {0}, kind = {0}, tensor = {0}, shape = {0};
+    for (int i = 0; i < 2; i++) {
+        made dimension = {0};
+        put_int(&dimension, 1, i ? 4 : 1);
+        put_made(&shape, 1, dimension);
+    }
+    put_int(&tensor, 1, type);
+    put_made(&tensor, 2, shape);
+    put_made(&kind, 1, tensor);
+    put_text(&port, 1, name);
+    put_made(&port, 2, kind);
+    return port;
+}
+
+/* "Add x w -> y": a NodeProto named `name`, with one output. */
+static inline made make_node(const char *name, const char *op, const char *a, const char *b, const char *output)
+{
+    made node = {0};
+    if (a)
+        put_text(&node, 1, a);
+    if (b)
+        put_text(&node, 1, b);
+    put_text(&node, 2, output);
+    put_text(&node, 3, name);
+    put_text(&node, 4, op);
+    return node;
+}
+
+/* A TensorProto of one dimension. */
+static inline made make_tensor(const char *name, int type, int64_t count, const void *raw, size_t size)
+{
+    made tensor = {0};
+    put_int(&tensor, 1, count);
+    put_int(&tensor, 2, type);
+    put_text(&tensor, 8, name);
+    if (raw)
+        put_bytes(&tensor, 9, raw, size);
+    return tensor;
+}
+
+/* A ModelProto: input x and output y, float32 [1, 4]; `graph` has the nodes and initializers. */
+static inline made make_model(made graph, int64_t ir_version, int64_t opset)
+{
+    made model = {0}, import = {0};
+    put_text(&graph, 2, "graph");
+    put_made(&graph, 11, make_port("x", TYPE_FLOAT));
+    put_made(&graph, 12, make_port("y", TYPE_FLOAT));
+    put_int(&model, 1, ir_version);
+    put_text(&import, 1, "");
+    put_int(&import, 2, opset);
+    put_made(&model, 8, import);
+    put_made(&model, 7, graph);
+    return model;
+}
+
+/* The graph of these nodes. */
+static inline made make_graph(int count, const made *nodes)
+{
+    made graph = {0};
+    for (int i = 0; i < count; i++)
+        put_made(&graph, 1, nodes[i]);
+    return graph;
+}
+#define GRAPH(...) make_graph((int)(sizeof((made[]){__VA_ARGS__}) / sizeof(made)), (made[]){__VA_ARGS__})
+
+#endif

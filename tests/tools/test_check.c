@@ -1,0 +1,34 @@
+/* atled check: in words, whether a gradient is right. */
+#include "exported.h"
+
+TestSuite(check, .init = find_shipped_weights);
+
+Test(check, agrees_for_a_network, .timeout = 120)
+{
+    command_run run = RUN("check", exported("lenet", NULL), "--elements", "4");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "in float is ");
+    cr_assert_mentions(run.out, " from double (relative, 2-norm)");
+    cr_assert_mentions(run.out, "by image agrees with central differences");
+    double distance = atof(strstr(run.out, "in float is ") + 12);
+    cr_assert(distance > 0 && distance < 1e-5, "%g", distance);
+}
+
+Test(check, the_seed_draws_the_inputs)
+{
+    const char *file = exported("lenet", NULL);
+    command_run one = RUN("check", file, "-n", "1", "--seed", "1"),
+                again = RUN("check", file, "-n", "1", "--seed", "1"),
+                two = RUN("check", file, "-n", "1", "--seed", "2");
+    cr_assert_code(one, 0);
+    cr_assert_str_eq(one.out, again.out);
+    cr_assert(strcmp(one.out, two.out) != 0);
+}
+
+Test(check, mistakes_say_what_to_do)
+{
+    cr_assert_refused(2, "FILE.onnx", "check");
+    cr_assert_refused(2, "--elements", "check", "x.onnx", "-n", "0");
+    cr_assert_refused(3, "/no/such.onnx", "check", "/no/such.onnx");
+    cr_assert_refused(3, "cut.onnx", "check", cut_short(exported("lenet", NULL)));
+}

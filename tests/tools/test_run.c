@@ -1,0 +1,98 @@
+/* atled run: the outputs of a file for arrays and for pictures. */
+#include "exported.h"
+
+TestSuite(run, .init = find_shipped_weights);
+
+static atl_tensor *expected_logits(const char *path)
+{
+    atl_tensor *x = atl_read_npy(path);
+    atl_graph *g = atl_graph_new();
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 28, 28, 3)), *logits = atl_lenet(image);
+    cr_assert(x && logits && !atl_model_load(atl_model_find("lenet"), g, source_file("models/digits.npz")), "%s",
+              atl_error());
+    atl_reference *run = atl_reference_run(ATL_NODES(logits), ATL_FEED(image, x));
+    atl_tensor *result = atl_tensor_copy(atl_reference_value(run, logits));
+    atl_reference_free(run);
+    atl_graph_free(g);
+    atl_tensor_free(x);
+    return result;
+}
+
+Test(run, outputs_are_those_of_the_network)
+{
+    const char *file = exported("lenet", NULL), *x = random_array("x.npy", ATL_SHAPE(2, 28, 28, 3), 0, 255),
+               *out = scratch_file("out.npz");
+    char word[600];
+    snprintf(word, sizeof word, "image=%s", x);
+    command_run run = RUN("run", file, "-i", word, "-o", out);
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "dense2/logits [2, 10]");
+    atl_tensor *value = array_of(out, "dense2/logits"), *expected = expected_logits(x);
+    cr_assert_close(value, expected, 1e-5);
+    atl_tensor_free(value);
+    atl_tensor_free(expected);
+}
+
+/* The five most likely classes, with their names; the name of the input can be left out. */
+Test(run, top_five_with_names)
+{
+    const char *file = exported("lenet", NULL), *x = random_array("x.npy", ATL_SHAPE(1, 28, 28, 3), 0, 255),
+               *labels = scratch_file("labels.txt");
+    FILE *stream = fopen(labels, "wb");
+    for (int i = 0; i < 10; i++)
+        fprintf(stream, "digit %d\n", i);
+    fclose(stream);
+    command_run run = RUN("run", file, "-i", x, "--labels", labels);
+    cr_assert_code(run, 0);
+    atl_tensor *expected = expected_logits(x);
+    int best = 0, lines = 0;
+    for (int i = 1; i < 10; i++)
+        best = element_of(expected, i) > element_of(expected, best) ? i : best;
+    char first[64];
+    snprintf(first, sizeof first, "%d 'digit %d'\n", best, best);
+    const char *line = strchr(run.out, '\n') + 1;
+    cr_assert(strncmp(strchr(line, '%') + 3, first, strlen(first)) == 0, "%s: %s", run.out, first);
+    for (const char *at = line; (at = strchr(at, '\n')); at++)
+        lines++;
+    cr_assert_eq(lines, 5, "%s", run.out);
+    atl_tensor_free(expected);
+}
+
+/* A picture is fitted to the input, and preprocessed. */
+Test(run, takes_pictures)
+{
+    const char *file = exported("lenet", NULL), *png = scratch_file("x.png"), *npy = scratch_file("p.npy");
+    atl_tensor *pixels = random_ints(ATL_SHAPE(28, 28, 3), 0, 256),
+               *floats = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(28, 28, 3)),
+               *prepared = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(1, 28, 28, 3));
+    for (int i = 0; i < 28 * 28 * 3; i++) {
+        atl_floats(floats)[i] = (float)atl_ints(pixels)[i];
+        atl_floats(prepared)[i] = (float)atl_ints(pixels)[i] * 0.5f - 3;
+    }
+    cr_assert(!atl_write_png(png, floats) && !atl_write_npy(npy, prepared), "%s", atl_error());
+    command_run picture = RUN("run", file, "-i", png, "--mean", "3", "--scale", "0.5"),
+                array = RUN("run", file, "-i", npy);
+    cr_assert_code(array, 0);
+    cr_assert_code(picture, 0);
+    cr_assert_neq(array.out[0], 0);
+    cr_assert_mentions(picture.out, "%"); /* fitting resizes to 32 and cuts out 28: not the same numbers */
+    atl_tensor_free(pixels);
+    atl_tensor_free(floats);
+    atl_tensor_free(prepared);
+}
+
+Test(run, mistakes_say_what_to_do)
+{
+    const char *file = exported("lenet", "--gradient"), *x = random_array("x.npy", ATL_SHAPE(2, 28, 28, 3), 0, 255),
+               *bad = random_array("bad.npy", ATL_SHAPE(2, 3), 0, 1);
+    cr_assert_refused(2, "--input NAME=FILE is missing", "run", file);
+    cr_assert_refused(2, "the model has no input of that name; its first one is 'image'", "run", file, "-i", "y=x.npy");
+    cr_assert_refused(2, "nothing is given for the input 'labels'", "run", file, "-i", x);
+    cr_assert_refused(2, "'image' is given twice", "run", file, "-i", x, "-i", x);
+    cr_assert_refused(2, "ends in .npz", "run", file, "-i", x, "-o", scratch_file("out.txt"));
+    cr_assert_refused(3, "/no/such.npy", "run", file, "-i", "/no/such.npy");
+    cr_assert_refused(3, "/no/such.onnx", "run", "/no/such.onnx", "-i", x);
+    command_run run = RUN("run", exported("lenet", NULL), "-i", bad);
+    cr_assert(run.code == 2 || run.code == 3, "%d: %s", run.code, run.err);
+    cr_assert_mentions(run.err, "[2, 3]");
+}
