@@ -19,11 +19,9 @@ int read_explain_options(explain_options *set, int argc, char **argv, int *code)
     const command_option options[] = {
         {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
          .help = "the network, or an ONNX file"},
-        PICTURE_OPTIONS(&set->picture),
-        {"logits", 0, .text = &set->picture.logits, .argument = "NAME",
-         .help = "of an ONNX file: the value with the scores; else its first output"},
+        NETWORK_FILE_OPTIONS(&set->picture),
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "its weights, .npz; without it those that ship with atled, for cifar10 and lenet"},
+         .help = "its weights, .npz or .safetensors; without it those that ship with atled, for cifar10 and lenet"},
         {"method", 0, .several = &set->methods, .choices = method_names(), .argument = "NAME,...",
          .help = "what to compute; all of them if not given"},
         {"target", 't', .text = &set->target, .argument = "CLASS",

@@ -120,30 +120,14 @@ static int check_all_files(const explain_session *s)
 
 /* ---- the network ------------------------------------------------------------------------------------------------- */
 
-/* The first size of an ONNX file's input: open, or what the file says. */
-static int64_t batch_of_file(const char *path)
-{
-    atl_graph *graph = atl_graph_new();
-    atl_onnx_report *report = NULL;
-    atl_onnx *net = graph ? atl_onnx_load(graph, path, .report_out = &report) : NULL;
-    atl_onnx_port port = atl_onnx_report_input(report, 0);
-    int64_t batch =
-        net && port.has_shape && port.shape.rank > 0 && port.shape.size[0] > 0 ? port.shape.size[0] : ATL_ANY;
-    atl_onnx_free(net);
-    atl_onnx_report_free(report);
-    atl_graph_free(graph);
-    return batch;
-}
-
 static int open_model(explain_session *s)
 {
-    if (is_network_file(s->set.model))
-        return open_network_file("explain", s->set.model, batch_of_file(s->set.model), &s->set.picture, &s->network);
-    if (!s->set.weights)
+    int is_file = is_network_file(s->set.model);
+    if (!s->set.weights && !is_file)
         s->set.weights = bundled_weights(s->set.model, s->weights_path, sizeof s->weights_path);
-    if (!s->set.weights)
+    if (!s->set.weights && !is_file)
         return report_no_weights("explain", s->set.model);
-    return open_network_for("explain", s->set.model, s->set.weights, ATL_ANY, 0, &s->network);
+    return open_any_network("explain", s->set.model, s->set.weights, ATL_ANY, 0, &s->set.picture, &s->network);
 }
 
 /* A softmax at the end hides how sure the network is: gradients of it vanish where it is. */
