@@ -114,7 +114,8 @@ ATL_API atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *arg
  * ATL_SAME, otherwise (h - 1) * stride + the filter's extent - the padding. */
 typedef struct atl_conv2d_transpose_args {
     atl_node *image;
-    /* [fh, fw, out / groups, in]: the filter of the conv2d from the result to the image; with ATL_OUT_IN [in, out / groups, fh, fw], as
+    /* [fh, fw, out / groups, in]: the filter of the conv2d from the result to the image; with ATL_OUT_IN
+     * [in, out / groups, fh, fw], as
      * in PyTorch's ConvTranspose2d */
     atl_node *filter;
     int stride[2]; /* 0: 1 */
