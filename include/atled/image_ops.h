@@ -115,8 +115,7 @@ ATL_API atl_node *atl_depthwise_conv2d_with(const atl_depthwise_conv2d_args *arg
 typedef struct atl_conv2d_transpose_args {
     atl_node *image;
     /* [fh, fw, out / groups, in]: the filter of the conv2d from the result to the image; with ATL_OUT_IN
-     * [in, out / groups, fh, fw], as
-     * in PyTorch's ConvTranspose2d */
+     * [in, out / groups, fh, fw], as in PyTorch's ConvTranspose2d */
     atl_node *filter;
     int stride[2]; /* 0: 1 */
     atl_padding padding;
