@@ -80,12 +80,18 @@ static double two_digits(double x)
 
 static void print_double(const char *field, double x, double old)
 {
-    printf("COST(%s, %.2g) /* was %.2g */\n", field, two_digits(x), old);
+    if (x == old)
+        printf("COST(%s, %g) /* kept: not measured */\n", field, old);
+    else
+        printf("COST(%s, %.2g) /* was %g */\n", field, two_digits(x), old);
 }
 
 static void print_int(const char *field, int64_t x, int64_t old)
 {
-    printf("COST(%s, %.0f) /* was %lld */\n", field, two_digits((double)x), (long long)old);
+    if (x == old)
+        printf("COST(%s, %lld) /* kept: not measured */\n", field, (long long)old);
+    else
+        printf("COST(%s, %.0f) /* was %lld */\n", field, two_digits((double)x), (long long)old);
 }
 
 #define PRINT(field)                                                                                                   \
