@@ -16,7 +16,7 @@ static atl_status check_nodes(const atl_node *image, const atl_node *scores)
     atl_shape in = atl_shape_of(image), out = atl_shape_of(scores);
     if (!image || !scores) {
         const atl_graph *graph = atl_graph_of(image ? image : scores);
-        const char *mistake = graph && atl_graph_error(graph) ? atl_graph_error(graph) : "";
+        const char *mistake = graph ? atl_graph_error(graph) : "";
         return atl_set_error(ATL_INVALID, "atl_explainer_new: %s null%s%s", image ? "the scores are" : "the image is",
                              *mistake ? ": " : "", mistake);
     }
