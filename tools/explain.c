@@ -18,15 +18,25 @@ static int watch(void *context, int64_t done, int64_t all)
     return was_interrupted();
 }
 
-static atl_status explain_with(explain_session *s, const atl_tensor *pixels, atl_explanation *result)
+static atl_explain_args how_to_explain(explain_session *s, const atl_tensor *pixels, atl_explanation *result)
 {
     const explain_options *set = &s->set;
     int smooth = s->method == ATL_EXPLAIN_SMOOTH_GRAD;
-    return atl_explain(s->explainer, s->method, pixels, s->target, .baseline = s->baseline,
-                       .samples = (int)(smooth ? set->samples : set->masks), .deviation = (float)set->deviation,
-                       .seed = (uint64_t)set->seed, .steps = (int)set->steps,
-                       .window = {(int)set->window, (int)set->window}, .stride = {(int)set->stride, (int)set->stride},
-                       .cells = (int)set->cells, .watch = watch, .context = s, .result_out = result);
+    return (atl_explain_args){.explainer = s->explainer,
+                              .method = s->method,
+                              .pixels = pixels,
+                              .target = s->target,
+                              .baseline = s->baseline,
+                              .samples = (int)(smooth ? set->samples : set->masks),
+                              .deviation = (float)set->deviation,
+                              .seed = (uint64_t)set->seed,
+                              .steps = (int)set->steps,
+                              .window = {(int)set->window, (int)set->window},
+                              .stride = {(int)set->stride, (int)set->stride},
+                              .cells = (int)set->cells,
+                              .watch = watch,
+                              .context = s,
+                              .result_out = result};
 }
 
 /* What only this method has to say. */
@@ -72,7 +82,8 @@ static int write_method(explain_session *s, const atl_tensor *pixels, const atl_
 static int explain_one_method(explain_session *s, const atl_tensor *pixels)
 {
     atl_explanation e;
-    atl_status status = explain_with(s, pixels, &e);
+    atl_explain_args how = how_to_explain(s, pixels, &e);
+    atl_status status = atl_explain_with(&how);
     end_progress(&s->progress);
     if (status == ATL_STOPPED)
         return 0;
@@ -84,7 +95,11 @@ static int explain_one_method(explain_session *s, const atl_tensor *pixels)
     if (status)
         return report_failure("explain");
     int code = write_method(s, pixels, &e);
+    if (!code && s->set.curves)
+        code = judge_map(s, pixels, e.map);
     atl_explanation_free(&e);
+    if (!code && s->set.sanity)
+        code = check_sanity(s, &how);
     return code;
 }
 
@@ -131,7 +146,11 @@ static int add_to_report(explain_session *s, const atl_tensor *pixels, const atl
             images[image_count++] = (html_image){s->tiles[i].name, s->tiles[i].picture};
     snprintf(verdict, sizeof verdict, "What speaks for class %s, probability %.4f",
              class_text(&s->labels, s->target, name, sizeof name), (double)atl_floats(probabilities)[s->target]);
-    const html_fact facts[] = {{"network", s->network.model->name}, {"file", s->path}};
+    html_fact facts[2 + ATL_EXPLAIN_METHODS] = {{"network", s->network.model->name}, {"file", s->path}};
+    int fact_count = 2;
+    for (int m = 0; m < ATL_EXPLAIN_METHODS; m++)
+        if (*s->areas[m])
+            facts[fact_count++] = (html_fact){atl_explain_method_name((atl_explain_method)m), s->areas[m]};
     const html_picture picture = {.title = s->path,
                                   .verdict = verdict,
                                   .is_good = 1,
@@ -140,7 +159,7 @@ static int add_to_report(explain_session *s, const atl_tensor *pixels, const atl
                                   .bars = bars,
                                   .bar_count = count,
                                   .facts = facts,
-                                  .fact_count = 2};
+                                  .fact_count = fact_count};
     return html_report_add(s->report, &picture) ? report_failure("explain") : 0;
 }
 
@@ -203,6 +222,7 @@ int atled_explain(int argc, char **argv)
                                  .masks = 2000,
                                  .steps = 50,
                                  .cells = 7,
+                                 .iterations = 256,
                                  .batch = 8}};
     char command[4096];
     int code;
@@ -218,6 +238,8 @@ int atled_explain(int argc, char **argv)
     if (!code) {
         catch_interrupts();
         code = explain_all(&s);
+        if (!code && s.set.dream && !was_interrupted())
+            code = dream_of_class(&s);
     }
     if (!code && s.report && html_report_write(s.report, s.set.report))
         code = report_failure("explain");

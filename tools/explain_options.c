@@ -34,6 +34,16 @@ int read_explain_options(explain_options *set, int argc, char **argv, int *code)
                  "PICTURE-sheet.png"},
         {"report", 0, .text = &set->report, .argument = "FILE",
          .help = "also write one self-contained page, HTML, with all pictures"},
+        {"curves", 0, .flag = &set->curves,
+         .help = "also judge each map: the probability while pixels are deleted and inserted in its order; written to "
+                 "PICTURE-METHOD-curves.npy, [2, 101]"},
+        {"sanity", 0, .flag = &set->sanity,
+         .help = "also tell how much each map changes when the weights are shuffled, layer by layer from the top"},
+        {"dream", 0, .text = &set->dream, .argument = "CLASS",
+         .help = "make a picture that this class responds to most, or with 'channel:N' channel N of --layer; needs no "
+                 "PICTURE"},
+        {"iterations", 0, .whole = &set->iterations, .argument = "N", .lowest = 1, .highest = 1e6,
+         .help = "of --dream"},
         {"baseline", 0, .text = &set->baseline, .argument = "FILE",
          .help = "'black', 'grey', 'white' or a picture: what gradient-input, integrated, occlusion and rise compare "
                  "with"},
@@ -67,6 +77,8 @@ int read_explain_options(explain_options *set, int argc, char **argv, int *code)
                                            "atled explain -m squeezenet -w squeezenet_v1_1.npz --method "
                                            "grad-cam,integrated -t 243 -o maps dog.jpg",
                                            "two methods for one class of SqueezeNet",
+                                           "atled explain -m squeezenet -w squeezenet_v1_1.npz --dream flamingo",
+                                           "a picture of what the network looks for in a flamingo",
                                            "atled explain -m net.onnx --preprocess imagenet --report page.html *.jpg",
                                            "a page about many pictures",
                                            NULL};
@@ -75,7 +87,6 @@ int read_explain_options(explain_options *set, int argc, char **argv, int *code)
     const command_line line = {"explain",
                                .about = "show which pixels of a picture a network's score depends on",
                                .operands = "PICTURE...",
-                               .least_operands = 1,
                                .most_operands = MOST_PICTURES,
                                .options = options,
                                .shared = shared,
@@ -85,5 +96,8 @@ int read_explain_options(explain_options *set, int argc, char **argv, int *code)
         return 0;
     set->pictures = argv + first;
     set->picture_count = argc - first;
-    return 1;
+    if (set->picture_count || set->dream)
+        return 1;
+    *code = report_error("explain", EXIT_USAGE, "PICTURE... is missing: see atled explain --help");
+    return 0;
 }

@@ -7,10 +7,10 @@
 
 /* One for each option, see --help. */
 typedef struct explain_options {
-    const char *model, *weights, *target, *layer, *output, *labels, *baseline, *report;
+    const char *model, *weights, *target, *layer, *output, *labels, *baseline, *report, *dream;
     unsigned methods; /* bit i: the i-th method; 0: all */
-    int quiet, allow_non_finite, exact;
-    int64_t samples, masks, steps, window, stride, cells, seed, batch;
+    int quiet, allow_non_finite, exact, curves, sanity;
+    int64_t samples, masks, steps, window, stride, cells, seed, batch, iterations;
     double deviation, memory; /* in MB */
     compile_options compile;
     picture_settings picture; /* of an ONNX file */

@@ -26,6 +26,7 @@ typedef struct explain_session {
     atl_explain_method method;
     sheet_tile tiles[ATL_EXPLAIN_METHODS + 1];
     int tile_count;
+    char areas[ATL_EXPLAIN_METHODS][160]; /* below the curves, in words; "" if they are not wanted */
 } explain_session;
 
 /* Everything before the first picture.  Returns 0, or the exit code after an error message; call end_explaining either
@@ -38,5 +39,18 @@ void stem_of(const explain_session *session, int i, char *text, size_t size);
 /* "DIR/STEM-WHAT", WHAT for example "grad-cam.png". */
 void output_path(const explain_session *session, const char *stem, const char *what, char *text, size_t size);
 int is_wanted(const explain_session *session, int method);
+
+/* ---- explain_judge.c: return 0, or the exit code after an error message ---- */
+
+/* Insertion and deletion by the current method's map. */
+int judge_map(explain_session *session, const atl_tensor *pixels, const atl_tensor *map);
+/* Explains again with shuffled weights, and prints the correlations. */
+int check_sanity(explain_session *session, const atl_explain_args *how);
+
+/* ---- explain_dream.c: likewise ---- */
+
+/* The path of the picture. */
+void dream_path(const explain_session *session, char *text, size_t size);
+int dream_of_class(explain_session *session);
 
 #endif

@@ -73,13 +73,14 @@ static int is_made(const char *baseline)
 /* One entry for each file that is written for a picture. */
 static int list_outputs(const explain_session *s, used_file *files, char (*path)[4096])
 {
+    static const char *const ending[] = {".png", ".npy", "-curves.npy"};
     int count = 0;
     for (int i = 0; i < s->set.picture_count; i++) {
         char stem[256], what[64];
         stem_of(s, i, stem, sizeof stem);
         for (int m = 0; m < ATL_EXPLAIN_METHODS; m++)
-            for (int k = 0; is_wanted(s, m) && k < 2; k++, count++) {
-                snprintf(what, sizeof what, "%s.%s", atl_explain_method_name((atl_explain_method)m), k ? "npy" : "png");
+            for (int k = 0; is_wanted(s, m) && k < (s->set.curves ? 3 : 2); k++, count++) {
+                snprintf(what, sizeof what, "%s%s", atl_explain_method_name((atl_explain_method)m), ending[k]);
                 output_path(s, stem, what, path[count], sizeof path[count]);
                 files[count] = (used_file){"output", path[count], FILE_WRITTEN, ANY_FORMAT, NULL};
             }
@@ -93,9 +94,10 @@ static int list_outputs(const explain_session *s, used_file *files, char (*path)
 /* Checks every file that is read or written, before the work. */
 static int check_all_files(const explain_session *s)
 {
-    enum { OTHERS = 6 };
+    enum { OTHERS = 7 };
+    char dream[4096];
     const explain_options *set = &s->set;
-    size_t outputs = (size_t)set->picture_count * (2 * ATL_EXPLAIN_METHODS + 1);
+    size_t outputs = (size_t)set->picture_count * (3 * ATL_EXPLAIN_METHODS + 1) + 1;
     used_file *files = calloc(outputs + (size_t)set->picture_count + OTHERS, sizeof *files);
     char(*path)[4096] = malloc(outputs * sizeof *path);
     if (!files || !path) {
@@ -111,6 +113,8 @@ static int check_all_files(const explain_session *s)
     files[count++] =
         (used_file){"baseline", is_made(set->baseline) ? NULL : set->baseline, FILE_READ, ANY_FORMAT, NULL};
     files[count++] = (used_file){"report", set->report, FILE_WRITTEN, ANY_FORMAT, NULL};
+    dream_path(s, dream, sizeof dream);
+    files[count++] = (used_file){"dream", set->dream ? dream : NULL, FILE_WRITTEN, ANY_FORMAT, NULL};
     files[count++] = (used_file)TIMING_FILE(&set->compile);
     int code = check_files("explain", files);
     free(files);

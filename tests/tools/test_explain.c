@@ -115,6 +115,35 @@ Test(atled_explain, an_onnx_file_is_explained_like_a_network)
     assert_shape_of(folder, "p-grad-cam.npy", ATL_SHAPE(16, 16));
 }
 
+Test(atled_explain, judges_maps_by_curves_and_shuffled_weights)
+{
+    const char *picture = write_picture("p.png", 24), *folder = scratch_file("maps"),
+               *report = scratch_file("page.html");
+    command_run run = RUN("explain", picture, "-o", folder, "--method", "grad-cam,gradient", "--curves", "--sanity",
+                          "--report", report, "-q");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "area below insertion 0.");
+    cr_assert_mentions(run.out, "softmax_linear ");
+    cr_assert_mentions(run.out, "conv1 ");
+    assert_shape_of(folder, "p-gradient-curves.npy", ATL_SHAPE(2, 101));
+    cr_assert_mentions(whole_file(report), "area below insertion 0.");
+}
+
+Test(atled_explain, dreams_of_a_class_and_of_a_channel)
+{
+    const char *folder = scratch_file("dreams");
+    command_run run = RUN("explain", "--dream", "cat", "-o", folder, "--iterations", "40", "-q");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "class 3 'cat', score ");
+    assert_shape_of(folder, "dream-cat.png", ATL_SHAPE(24, 24, 3));
+    run = RUN("explain", "--dream", "channel:5", "-o", folder, "--iterations", "10", "-q");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "channel 5 of ");
+    assert_shape_of(folder, "dream-channel-5.png", ATL_SHAPE(24, 24, 3));
+    cr_assert_refused(2, "--dream: there are channels 0..", "explain", "--dream", "channel:5000", "-o", folder);
+    cr_assert_refused(2, "'channel:x'", "explain", "--dream", "channel:x", "-o", folder);
+}
+
 Test(atled_explain, mistakes_are_refused_before_the_work)
 {
     const char *picture = write_picture("p.png", 30), *text = scratch_file("text.png"), *folder = scratch_file("maps");
