@@ -147,8 +147,8 @@ struct atl_attack_method {
     const char *name;
     const char *about;   /* one line */
     unsigned norms;      /* bit 1 << norm for each norm that it has */
-    int is_minimal;      /* looks for the smallest change; needs no eps */
-    int is_black_box;    /* uses no gradient */
+    bool is_minimal;     /* looks for the smallest change; needs no eps */
+    bool is_black_box;   /* uses no gradient */
     int steps, restarts; /* by default */
     atl_status (*run)(atl_attempt *attempt);
 };
@@ -169,7 +169,7 @@ typedef struct atl_attempt_task {
     double eps; /* in levels; INFINITY if none was given.  L0: elements */
     int steps, restarts;
     double step_size; /* in levels; 0: not given */
-    int is_rounded;   /* results must be whole levels */
+    bool is_rounded;  /* results must be whole levels */
 } atl_attempt_task;
 ATL_API atl_attempt_task atl_attempt_task_of(const atl_attempt *attempt);
 

@@ -93,7 +93,7 @@ static atl_status check_image(const atl_node *image, const atl_node *scores)
     char text[160];
     if (!image || !scores) {
         const atl_graph *graph = atl_graph_of(image ? image : scores);
-        const char *mistake = graph && atl_graph_error(graph) ? atl_graph_error(graph) : atl_error();
+        const char *mistake = graph && *atl_graph_error(graph) ? atl_graph_error(graph) : atl_error();
         return atl_set_error(ATL_INVALID, "atl_attacker_new: %s is null%s%s", image ? "scores" : "image",
                              mistake[0] ? ": " : "", mistake);
     }
