@@ -114,23 +114,37 @@ static void prepare_depthwise(setting *s)
     s->b = floats(s->size[2] * s->size[2] * s->size[1]);
     s->c = floats(s->size[0] * s->size[0] * s->size[1]);
 }
-static void run_depthwise(setting *s)
+static atl_depthwise depthwise_of(const setting *s)
 {
     int64_t pixels = s->size[0], stride = s->size[3], result = (pixels + stride - 1) / stride;
-    const atl_depthwise d = {.batch = 1,
-                             .height = pixels,
-                             .width = pixels,
-                             .result_height = result,
-                             .result_width = result,
-                             .channels = s->size[1],
-                             .filter_height = s->size[2],
-                             .filter_width = s->size[2],
-                             .stride_y = stride,
-                             .stride_x = stride,
-                             .pad_top = s->size[2] / 2,
-                             .pad_left = s->size[2] / 2,
-                             .workers = 1};
+    return (atl_depthwise){.batch = 1,
+                           .height = pixels,
+                           .width = pixels,
+                           .result_height = result,
+                           .result_width = result,
+                           .channels = s->size[1],
+                           .filter_height = s->size[2],
+                           .filter_width = s->size[2],
+                           .stride_y = stride,
+                           .stride_x = stride,
+                           .pad_top = s->size[2] / 2,
+                           .pad_left = s->size[2] / 2,
+                           .workers = 1};
+}
+static void run_depthwise(setting *s)
+{
+    const atl_depthwise d = depthwise_of(s);
     s->k->depthwise_filter_gradient(&d, s->a, s->c, s->b);
+}
+static void run_depthwise_convolution(setting *s)
+{
+    const atl_depthwise d = depthwise_of(s);
+    s->k->depthwise_convolve(&d, s->a, s->b, &(atl_epilogue){.relu = 1, .highest = 6}, s->c);
+}
+static void run_depthwise_image_gradient(setting *s)
+{
+    const atl_depthwise d = depthwise_of(s);
+    s->k->depthwise_image_gradient(&d, s->c, s->b, &(atl_epilogue){.relu = 1, .highest = 6}, s->a);
 }
 static double depthwise_flops(const setting *s)
 {
@@ -288,6 +302,42 @@ static const bench_case cases[] = {
      prepare_winograd,
      run_filter_transform,
      convolution_flops,
+     "GFLOP/s"},
+    {"depthwise, 28x28, 192, 3x3",
+     {28, 192, 3, 1},
+     prepare_depthwise,
+     run_depthwise_convolution,
+     depthwise_flops,
+     "GFLOP/s"},
+    {"depthwise, 56x56, 144, 3x3 / 2",
+     {56, 144, 3, 2},
+     prepare_depthwise,
+     run_depthwise_convolution,
+     depthwise_flops,
+     "GFLOP/s"},
+    {"depthwise, 14x14, 480, 5x5",
+     {14, 480, 5, 1},
+     prepare_depthwise,
+     run_depthwise_convolution,
+     depthwise_flops,
+     "GFLOP/s"},
+    {"depthwise image gradient, 28x28, 192, 3x3",
+     {28, 192, 3, 1},
+     prepare_depthwise,
+     run_depthwise_image_gradient,
+     depthwise_flops,
+     "GFLOP/s"},
+    {"depthwise image gradient, 56x56, 144, 3x3 / 2",
+     {56, 144, 3, 2},
+     prepare_depthwise,
+     run_depthwise_image_gradient,
+     depthwise_flops,
+     "GFLOP/s"},
+    {"depthwise image gradient, 14x14, 480, 5x5",
+     {14, 480, 5, 1},
+     prepare_depthwise,
+     run_depthwise_image_gradient,
+     depthwise_flops,
      "GFLOP/s"},
     {"depthwise filter gradient, 28x28, 192, 3x3",
      {28, 192, 3, 1},

@@ -173,7 +173,7 @@ ATL_API atl_node *atl_round_to_half(atl_node *x);     /* to IEEE binary16 */
 ATL_API atl_node *atl_round_to_bfloat16(atl_node *x); /* to 8 bits of mantissa */
 
 ATL_API atl_node *atl_relu(atl_node *x);                    /* max(x, 0), NaN for NaN; gradient 0 for 0 and NaN */
-ATL_API atl_node *atl_relu6(atl_node *x);                   /* x clipped to [0, 6] */
+ATL_API atl_node *atl_relu6(atl_node *x);                   /* x clipped to [0, 6]; gradient 0 at both ends */
 ATL_API atl_node *atl_leaky_relu(atl_node *x, float slope); /* x > 0 ? x : slope * x */
 ATL_API atl_node *atl_elu(atl_node *x);                     /* x > 0 ? x : e^x - 1 */
 ATL_API atl_node *atl_selu(atl_node *x);                    /* x > 0 ? 1.0507 x : 1.7581 (e^x - 1) */

@@ -31,7 +31,14 @@ typedef struct atl_costs {
     double winograd_start;
     double
         winograd_gradient_slowdown; /* of the gradient by the filter: sums are read and written again, block by block */
-    double depthwise_gradient;      /* flops of our own gradient by a depthwise filter */
+    double pointwise_flops;         /* of our own 1x1 convolutions */
+    double onednn_pointwise_flops;  /* and of oneDNN's */
+    /* Flops of depthwise convolutions, ours and oneDNN's: with filters up to 3x3, and with wider ones; of their
+     * gradients by the image, and of those with strides. */
+    double depthwise_3, depthwise_5, onednn_depthwise_3, onednn_depthwise_5;
+    double depthwise_image_3, depthwise_image_5, onednn_depthwise_image_3, onednn_depthwise_image_5;
+    double depthwise_strided_3, depthwise_strided_5, onednn_depthwise_strided_3, onednn_depthwise_strided_5;
+    double depthwise_gradient;           /* flops of our own gradient by a depthwise filter */
     double onednn_depthwise_gradient_3;  /* of oneDNN's, for filters up to 3x3 */
     double onednn_depthwise_gradient_5;  /* and for wider ones */
     double onednn_winograd_flops;        /* oneDNN's Winograd kernels (2.x with AVX-512) */

@@ -9,7 +9,8 @@ typedef struct atl_epilogue {
     const float *bias;      /* [out]: added */
     const float *residual;  /* of the result's shape, dense: added */
     int relu;               /* 0 where the sum is not above 0; NaN stays NaN */
-    const float *relu_grad; /* of the result's shape, dense: 0 where it is not positive */
+    float highest;          /* what is above it becomes it, or has no gradient, as in relu6; 0: no limit */
+    const float *relu_grad; /* of the result's shape, dense: 0 where it is not positive, and below `highest` */
     const uint32_t *mask;   /* the same as bits: see kernels/mask.h */
 } atl_epilogue;
 

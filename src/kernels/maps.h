@@ -43,6 +43,7 @@ typedef struct atl_clip_bounds {
     UNARY(acos, fast_acos(x))                                                                                          \
     UNARY(atan, fast_atan(x))                                                                                          \
     UNARY(relu, x <= 0 ? 0.0f : x)                                                                                     \
+    UNARY(relu6, x <= 0 ? 0.0f : x > 6 ? 6.0f : x)                                                                     \
     UNARY(elu, fast_elu(x))                                                                                            \
     UNARY(selu, fast_selu(x))                                                                                          \
     UNARY(tanh, fast_tanh(x))                                                                                          \
@@ -64,6 +65,7 @@ typedef struct atl_clip_bounds {
     BINARY(logical_or, ((a != 0) | (b != 0)) ? 1.0f : 0.0f)                                                            \
     BINARY(logical_xor, ((a != 0) ^ (b != 0)) ? 1.0f : 0.0f)                                                           \
     BINARY(relu_grad, b > 0 ? a : 0.0f)                                                                                \
+    BINARY(relu6_grad, (b > 0) & (b < 6) ? a : 0.0f)                                                                   \
     BINARY(sigmoid_cross_entropy, (a > 0 ? a : 0) - a * b + fast_log1p(fast_exp(-fabsf(a))))                           \
     OTHER(sin)                                                                                                         \
     OTHER(cos)                                                                                                         \

@@ -1,4 +1,4 @@
-/* Masks: whether each element of an array is above 0, in one bit.
+/* Masks: whether each element of an array is above 0 (and below a limit, if there is one), in one bit.
  *
  * 512 elements are a block of 16 words: element 16 k + j is bit k of word j, so that neighbours in a vector are
  * neighbours in the words. */
@@ -14,6 +14,7 @@ typedef struct atl_mask_job {
     uint32_t *mask;     /* that is made */
     const uint32_t *by; /* that is used */
     float *result;
+    float highest; /* of mask_blocks: 0: no limit */
     int64_t count; /* elements; the last block may be incomplete */
 } atl_mask_job;
 

@@ -1,5 +1,5 @@
-/* Max-pooling and its gradient: see max_pool.h.  Each element of a result is computed once, by one thread, so the bits
- * do not depend on how the threads share the rows. */
+/* Max-pooling and its gradient: see max_pool.h.  Each element of a result is computed once, in one place: so the bits
+ * do not depend on how the rows are shared among threads. */
 #include "kernels/max_pool.h"
 
 #include "kernels/vectors.h"

@@ -30,15 +30,27 @@ INLINE void some_pixels(const int rows, const int vectors, const atl_pointwise *
     }
 }
 
+/* The pixels from..to-1, and the outputs from `first` to last-1. */
+INLINE void some_outputs(const int rows, const int vectors, const atl_pointwise *p, int64_t from, int64_t to,
+                         int64_t first, int64_t last, const float *image, const float *packed, const atl_epilogue *end,
+                         float *result)
+{
+    for (; from + rows <= to; from += rows)
+        for (int64_t o = first; o < last; o += vectors * VECTOR)
+            some_pixels(rows, vectors, p, from, o, image, packed + o * p->in, end, result);
+    for (; from < to; from++)
+        for (int64_t o = first; o < last; o += vectors * VECTOR)
+            some_pixels(1, vectors, p, from, o, image, packed + o * p->in, end, result);
+}
+
+/* The smaller of filter and image is read again and again: a few pixels with the whole filter, or, if the filter is the
+ * larger one, a block of it with all pixels. */
 INLINE void range_of_pixels(const int rows, const int vectors, const atl_pointwise *p, int64_t from, int64_t to,
                             const float *image, const float *packed, const atl_epilogue *end, float *result)
 {
-    for (; from + rows <= to; from += rows)
-        for (int64_t o = 0; o < p->out; o += vectors * VECTOR)
-            some_pixels(rows, vectors, p, from, o, image, packed + o * p->in, end, result);
-    for (; from < to; from++)
-        for (int64_t o = 0; o < p->out; o += vectors * VECTOR)
-            some_pixels(1, vectors, p, from, o, image, packed + o * p->in, end, result);
+    int64_t step = p->out > to - from ? vectors * VECTOR : p->out;
+    for (int64_t o = 0; o < p->out; o += step)
+        some_outputs(rows, vectors, p, from, to, o, o + step, image, packed, end, result);
 }
 
 static void convolve_range(const atl_pointwise *p, int64_t from, int64_t to, const float *image, const float *packed,

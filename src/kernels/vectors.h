@@ -40,6 +40,16 @@ INLINE vec where_positive(vec x, vec by) { return (vec)((vec_int)x & (by > (vec)
 /* 0 where x is at most 0, else x: NaN stays NaN. */
 INLINE vec relu(vec x) { return (vec)((vec_int)x & ~(x <= (vec){0})); }
 
+/* `most` where x is above it: NaN stays NaN. */
+INLINE vec at_most(vec x, float most)
+{
+    const vec_int above = x > broadcast(most);
+    return (vec)((above & (vec_int)broadcast(most)) | (~above & (vec_int)x));
+}
+
+/* x where `by` is below `limit`, else 0 */
+INLINE vec where_below(vec x, vec by, float limit) { return (vec)((vec_int)x & (by < broadcast(limit))); }
+
 /* x where bit k of as many words is set, else 0 */
 INLINE vec where_bit(vec x, const uint32_t *word, int k)
 {
@@ -115,8 +125,12 @@ INLINE vec apply_epilogue(const atl_epilogue *end, vec value, int64_t at, int64_
         value += load(end->residual + at);
     if (end->relu)
         value = relu(value);
+    if (end->relu && end->highest > 0)
+        value = at_most(value, end->highest);
     if (end->relu_grad)
         value = where_positive(value, load(end->relu_grad + at));
+    if (end->relu_grad && end->highest > 0)
+        value = where_below(value, load(end->relu_grad + at), end->highest);
     if (end->mask) /* 512 elements are bits of 16 words: element 16 k + j is bit k of word j */
         value = where_bit(value, end->mask + at / 512 * 16 + at % 16, (int)(at / 16 % 32));
     return value;

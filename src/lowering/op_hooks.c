@@ -33,3 +33,17 @@ int atl_is_uniform(const atl_node *node, float *value_out)
     *value_out = x[0];
     return 1;
 }
+
+float atl_relu_limit(const atl_node *y)
+{
+    if (y->op->flags & ATL_OP_RELU)
+        return INFINITY;
+    return atl_hooks_of(y)->relu_limit ? atl_hooks_of(y)->relu_limit(y) : 0;
+}
+
+float atl_relu_grad_limit(const atl_node *y)
+{
+    if (y->op->flags & ATL_OP_RELU_GRAD)
+        return INFINITY;
+    return atl_hooks_of(y)->relu_grad_limit ? atl_hooks_of(y)->relu_grad_limit(y) : 0;
+}

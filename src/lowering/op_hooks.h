@@ -49,11 +49,16 @@ struct atl_op_hooks {
     atl_node *(*transposed)(atl_node *y);              /* y with its last two dimensions swapped */
     /* y for input 0 = x * scale, a vector [channels] along the last dimension of x. */
     atl_node *(*with_scaled_input)(atl_node *y, atl_node *x, atl_node *scale);
-    /* y + bias [channels] + residual of y's shape, then relu; bias and residual may be null. */
-    atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, int relu);
-    /* relu_grad(y + other, by), all of one shape; other may be null; `winograd`: where Winograd convolution is certain
-     * to be used. */
-    atl_node *(*with_relu_grad)(atl_node *y, atl_node *other, atl_node *by, int winograd);
+    /* y + bias [channels] + residual of y's shape, then relu; bias and residual may be null; relu: its limit (see
+     * below), or 0: none. */
+    atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, float relu);
+    /* relu_grad(y + other, by), all of one shape; other may be null; the relu ends at `limit`; `winograd`: where
+     * Winograd convolution is certain to be used. */
+    atl_node *(*with_relu_grad)(atl_node *y, atl_node *other, atl_node *by, float limit, int winograd);
+    /* If y is min(relu(input 0), limit): the limit; else 0. */
+    float (*relu_limit)(const atl_node *y);
+    /* If y is input 0 where 0 < input 1 < limit, else 0: the limit; else 0. */
+    float (*relu_grad_limit)(const atl_node *y);
 
     /* ---- activation compression: set both or neither ---- */
 
@@ -68,6 +73,10 @@ struct atl_op_hooks {
 
 /* The hooks of the node's op; an empty table for an op without hooks. */
 const atl_op_hooks *atl_hooks_of(const atl_node *node);
+
+/* The same for any node; INFINITY for relu and its gradient, which have no limit. */
+float atl_relu_limit(const atl_node *y);
+float atl_relu_grad_limit(const atl_node *y);
 
 /* True if the node uses more than the shape of input i: its value, or the workspace that a forward node keeps for its
  * gradient. */

@@ -202,7 +202,7 @@ static dnnl_primitive_attr_t attributes_of(const onednn_geometry *g, const onedn
     if (status == dnnl_success && c->residual_input >= 0)
         status = g->sums ? append_sum(ops) : dnnl_post_ops_append_binary(ops, dnnl_binary_add, ONEDNN_MD(g->result));
     if (status == dnnl_success && c->activation != ONEDNN_IDENTITY)
-        status = onednn_append_relu(ops);
+        status = onednn_append_relu(ops, c->highest);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_post_ops(attributes, ops);
     if (ops)

@@ -89,7 +89,7 @@ static dnnl_primitive_desc_t open_with_guard(onednn_geometry *g, onednn_convolut
             return NULL;
         /* What is summed up in the result's place cannot be computed twice. */
         dnnl_primitive_desc_t plain = g->sums ? NULL : open_without_relu(g, c, desc);
-        *guard = onednn_guard_relu(plain);
+        *guard = onednn_guard_relu(plain, c->highest);
         if (plain)
             return desc;
         dnnl_primitive_desc_destroy(desc);
@@ -124,7 +124,7 @@ int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *c
     }
     ok = onednn_lower_guarded(lowering, desc, &guard, count, list, onednn_convolution_flops(convolution), threads);
     if (ok && needs_relu)
-        ok = onednn_lower_relu(lowering, list[2].value, ONEDNN_MD(result));
+        ok = onednn_lower_relu(lowering, list[2].value, ONEDNN_MD(result), convolution->highest);
     onednn_release_desc(&result);
     return ok;
 }

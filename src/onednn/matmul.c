@@ -66,7 +66,7 @@ static dnnl_primitive_attr_t attributes_of(const onednn_matmul *p)
         return attributes;
     dnnl_status_t status = dnnl_post_ops_create(&ops);
     if (status == dnnl_success)
-        status = onednn_append_relu(ops);
+        status = onednn_append_relu(ops, p->highest);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_post_ops(attributes, ops);
     if (ops)
@@ -173,7 +173,7 @@ static dnnl_primitive_desc_t open_with_guard(matrices *m, onednn_matmul *p, oned
             return NULL;
         dnnl_primitive_desc_t plain = open_without_relu(m, p, desc);
         if (plain) {
-            *guard = onednn_guard_relu(plain);
+            *guard = onednn_guard_relu(plain, p->highest);
             return desc;
         }
         dnnl_primitive_desc_destroy(desc);
@@ -211,7 +211,7 @@ int onednn_lower_matmul(atl_lowering *lowering, const onednn_matmul *matmul)
     int needs_relu = matmul->relu && !guard.recompute;
     int ok = onednn_lower_guarded(lowering, desc, &guard, count, list, flops, omp_get_max_threads());
     if (ok && needs_relu)
-        ok = onednn_lower_relu(lowering, result, ONEDNN_MD(m.c));
+        ok = onednn_lower_relu(lowering, result, ONEDNN_MD(m.c), matmul->highest);
     release_matrices(&m);
     return ok;
 }

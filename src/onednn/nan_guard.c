@@ -74,11 +74,13 @@ void onednn_release_guard(onednn_guard *guard)
 
 /* ---- relu -------------------------------------------------------------------------------------------------------- */
 
-static void relu_in_place(float *x, int64_t count)
+/* highest: 0: no limit */
+static void relu_in_place(float *x, int64_t count, float highest)
 {
+    const float most = highest > 0 ? highest : INFINITY;
 #pragma omp parallel for simd schedule(static) if (count > ATL_PIECE_FLOATS)
     for (int64_t i = 0; i < count; i++)
-        x[i] = x[i] <= 0 ? 0.0f : x[i];
+        x[i] = x[i] <= 0 ? 0.0f : x[i] > most ? most : x[i];
 }
 
 static dnnl_memory_t memory_of(int count, const dnnl_exec_arg_t *arguments, int argument)
@@ -122,44 +124,51 @@ static int recompute_with_relu(const onednn_guard *guard, const_dnnl_primitive_d
              onednn_succeeded(dnnl_memory_get_data_handle(memory_of(count, arguments, DNNL_ARG_DST), &result),
                               "use the memory");
     if (ok)
-        relu_in_place(result,
-                      (int64_t)(dnnl_memory_desc_get_size(onednn_required_md(desc, DNNL_ARG_DST)) / sizeof(float)));
+        relu_in_place(result, (int64_t)(dnnl_memory_desc_get_size(onednn_required_md(desc, DNNL_ARG_DST)) / sizeof(float)),
+                      guard->highest);
     if (scratchpad)
         dnnl_memory_destroy(scratchpad);
     return ok;
 }
 
-dnnl_status_t onednn_append_relu(dnnl_post_ops_t ops)
+dnnl_status_t onednn_append_relu(dnnl_post_ops_t ops, float highest)
 {
+    dnnl_alg_kind_t kind = highest > 0 ? dnnl_eltwise_clip : dnnl_eltwise_relu; /* of a relu, alpha is a slope */
 #if DNNL_VERSION_MAJOR >= 3
-    return dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0, 0);
+    return dnnl_post_ops_append_eltwise(ops, kind, 0, highest);
 #else
-    return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
+    return dnnl_post_ops_append_eltwise(ops, 1, kind, 0, highest);
 #endif
 }
 
-onednn_guard onednn_guard_relu(dnnl_primitive_desc_t without_relu)
+onednn_guard onednn_guard_relu(dnnl_primitive_desc_t without_relu, float highest)
 {
-    return (onednn_guard){.recompute = recompute_with_relu, .without_relu = without_relu};
+    return (onednn_guard){.recompute = recompute_with_relu, .without_relu = without_relu, .highest = highest};
 }
+
+typedef struct relu_job {
+    int64_t count;
+    float highest;
+} relu_job;
 
 static int run_relu(const atl_plan_step *step, void *const *memory, void *bound)
 {
     (void)bound;
-    relu_in_place(memory[step->write[0]], *(const int64_t *)step->data);
+    const relu_job *job = step->data;
+    relu_in_place(memory[step->write[0]], job->count, job->highest);
     return 0;
 }
 
-int onednn_lower_relu(atl_lowering *lowering, atl_value_id value, onednn_md md)
+int onednn_lower_relu(atl_lowering *lowering, atl_value_id value, onednn_md md, float highest)
 {
     atl_plan_step step = {.implementation = "relu", .run = run_relu, .release = atl_release, .reads = 1, .writes = 1};
-    int64_t *count = atl_allocate(1, sizeof *count);
-    if (!count) {
+    relu_job *job = atl_allocate(1, sizeof *job);
+    if (!job) {
         atl_out_of_memory();
         return 0;
     }
-    *count = (int64_t)(dnnl_memory_desc_get_size(md) / sizeof(float));
-    step.data = count;
+    *job = (relu_job){(int64_t)(dnnl_memory_desc_get_size(md) / sizeof(float)), highest};
+    step.data = job;
     step.read[0] = step.write[0] = value;
     return atl_lower_step(lowering, &step);
 }

@@ -18,13 +18,14 @@ struct onednn_guard {
     atl_shape image, result; /* of max-pooling; of softmax the image is [rows, width] */
     atl_window window[2];
     int logarithm; /* of softmax */
+    float highest; /* of a relu: min(relu, highest), as in relu6; 0: no limit */
 };
 
 /* True if this machine's flags reveal NaNs that oneDNN's threads drop. */
 int onednn_can_guard(void);
 
 /* For a primitive with a relu.  Takes ownership of without_relu (see onednn_lower_guarded). */
-onednn_guard onednn_guard_relu(dnnl_primitive_desc_t without_relu);
+onednn_guard onednn_guard_relu(dnnl_primitive_desc_t without_relu, float highest);
 /* For max-pooling, with or without the positions for its gradient. */
 onednn_guard onednn_guard_max_pool(atl_shape image, atl_shape result, const atl_window *window);
 /* For a softmax, or its logarithm, of consecutive rows. */
@@ -40,10 +41,10 @@ int onednn_execute_guarded(const onednn_guard *guard, const_dnnl_primitive_desc_
 int onednn_lower_guarded(atl_lowering *lowering, dnnl_primitive_desc_t desc, const onednn_guard *guard, int count,
                          const onednn_argument *arguments, double flops, int threads);
 
-/* Appends oneDNN's own relu. */
-dnnl_status_t onednn_append_relu(dnnl_post_ops_t ops);
+/* Appends oneDNN's own relu: min(relu, highest), or 0: without a limit. */
+dnnl_status_t onednn_append_relu(dnnl_post_ops_t ops, float highest);
 
 /* Emits the step that applies relu to a value in the layout `md` and keeps NaN: for primitives without a guard. */
-int onednn_lower_relu(atl_lowering *lowering, atl_value_id value, onednn_md md);
+int onednn_lower_relu(atl_lowering *lowering, atl_value_id value, onednn_md md, float highest);
 
 #endif

@@ -86,9 +86,10 @@ typedef struct onednn_convolution {
     int relu_grad_input;
     int relu_grad_is_mask;
     onednn_activation activation;
-    int blocked;  /* images in blocks of 16 channels */
-    int winograd; /* by Winograd's method, if oneDNN has it for this one; only with blocked */
-    int bfloat16; /* set by onednn_lower_convolution: the operands may be rounded */
+    float highest; /* of the relu and of relu_grad: min(relu, highest), as in relu6; 0: no limit */
+    int blocked;   /* images in blocks of 16 channels */
+    int winograd;  /* by Winograd's method, if oneDNN has it for this one; only with blocked */
+    int bfloat16;  /* set by onednn_lower_convolution: the operands may be rounded */
 } onednn_convolution;
 
 /* True if this oneDNN, on this processor, has 3x3 convolutions by Winograd's method (2.x with AVX-512). */
@@ -114,7 +115,8 @@ typedef struct onednn_matmul {
     int pack_b;                   /* let the primitive choose the layout of B; batch is 1 */
     int bias_input;               /* [n] */
     int relu;
-    int bfloat16; /* set by onednn_lower_matmul: A and B may be rounded */
+    float highest; /* of the relu: min(relu, highest); 0: no limit */
+    int bfloat16;  /* set by onednn_lower_matmul: A and B may be rounded */
 } onednn_matmul;
 
 /* Emits the product of inputs 0 and 1 of the node being lowered. */

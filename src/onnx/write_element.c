@@ -60,6 +60,17 @@ static const char *relu_grad(onnx_writer *w, const atl_node *y, const char *cons
     return (void)y, ONNX_EMIT(w, "Where", NULL, is_positive(w, in[1]), in[0], onnx_write_float(w, 0));
 }
 
+static const char *relu6(onnx_writer *w, const atl_node *y, const char *const *in)
+{
+    return (void)y, ONNX_EMIT(w, "Clip", NULL, in[0], onnx_write_float(w, 0), onnx_write_float(w, 6));
+}
+static const char *relu6_grad(onnx_writer *w, const atl_node *y, const char *const *in)
+{
+    const char *below = ONNX_EMIT(w, "Less", NULL, in[1], onnx_write_float(w, 6));
+    return (void)y, ONNX_EMIT(w, "Where", NULL, ONNX_EMIT(w, "And", NULL, is_positive(w, in[1]), below), in[0],
+                              onnx_write_float(w, 0));
+}
+
 static const char *times(onnx_writer *w, const char *a, const char *b) { return ONNX_EMIT(w, "Mul", NULL, a, b); }
 static const char *plus(onnx_writer *w, const char *a, const char *b) { return ONNX_EMIT(w, "Add", NULL, a, b); }
 static const char *scaled(onnx_writer *w, const char *x, double factor)
@@ -219,6 +230,8 @@ const onnx_write_entry onnx_written_elements[] = {{"abs", unary, "Abs"},
                                                   {"pow", binary, "Pow"},
                                                   {"reciprocal", unary, "Reciprocal"},
                                                   {"relu", unary, "Relu"},
+                                                  {"relu6", relu6},
+                                                  {"relu6_grad", relu6_grad},
                                                   {"relu_grad", relu_grad},
                                                   {"round", unary, "Round"},
                                                   {"round_through", unary, "Round"},

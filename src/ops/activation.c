@@ -11,6 +11,20 @@ static atl_node *relu_gradient(atl_node *y, atl_node *dy) { return atl_relu_grad
 UNARY_OP_WITH(relu, relu_element, relu_gradient, ATL_OP_RELU, NULL, RANGE(relu, 0.1f, 1), RANGE(relu, -1, -0.1f),
               VALUES(relu, -1, 1))
 
+/* relu6(x) = 6 if x > 6, else relu(x).  d/dx = 0 < y < 6 ? 1 : 0: y is enough, so that x need not be kept. */
+static float six(const atl_node *y)
+{
+    (void)y;
+    return 6;
+}
+UNARY_ELEMENT(relu6, x <= 0 ? 0 : x > 6 ? 6 : x)
+KERNEL_MAP(relu6)
+static atl_node *relu6_gradient(atl_node *y, atl_node *dy) { return atl_relu6_grad(dy, y); }
+#define RELU6_HOOKS                                                                                                    \
+    NULL, .hooks = &(const atl_op_hooks) { .relu_limit = six }
+UNARY_OP_WITH(relu6, relu6_element, relu6_gradient, 0, RELU6_HOOKS, RANGE(relu6, 0.1f, 5.9f), RANGE(relu6, -3, -0.1f),
+              RANGE(relu6, 6.1f, 9), VALUES(relu6, -2, 8))
+
 /* leaky_relu(x) = x > 0 ? x : slope x.  d/dx = x > 0 ? 1 : slope */
 static double leaky_relu_element(const double *x, const void *slope)
 {
@@ -131,7 +145,6 @@ static atl_node *selu_gradient(atl_node *y, atl_node *dy)
 }
 UNARY_OP(selu, selu_element, selu_gradient, RANGE(selu, 0.1f, 2), RANGE(selu, -2, -0.1f), VALUES(selu, -20, 5))
 
-atl_node *atl_relu6(atl_node *x) { return atl_clip(x, 0, 6); }
 atl_node *atl_hard_sigmoid(atl_node *x) { return atl_clip(atl_add_scalar(atl_scale(x, 1.0f / 6), 0.5f), 0, 1); }
 
 /* clip(x) = lowest if x < lowest, highest if x > highest, else x.  d/dx = 1 where y = x, else 0 */
@@ -154,15 +167,22 @@ static atl_node *clip_gradient(atl_node *y, atl_node *dy)
 {
     return atl_select(atl_equal(y, atl_input_of(y, 0)), dy, atl_scalar(y, 0));
 }
-/* A clip of a clip, or of a relu, becomes one clip if the bounds overlap. */
+/* A clip from 0 on is a relu that ends there. */
+static float clip_limit(const atl_node *y)
+{
+    const atl_clip_bounds *bounds = y->attributes;
+    return bounds->lowest >= 0 && bounds->lowest <= 0 ? bounds->highest : 0;
+}
+
+/* A clip of a clip, of a relu or of a relu6 becomes one clip if the bounds overlap. */
 static atl_node *clip_simplified(atl_node *y)
 {
     const atl_clip_bounds *outer = y->attributes, *inner = y->inputs[0]->attributes;
     const atl_node *x = y->inputs[0];
-    int is_relu = (x->op->flags & ATL_OP_RELU) != 0;
-    if (x->op != y->op && !is_relu)
+    float limit = x->op->flags & ATL_OP_RELU ? INFINITY : x->op == &relu6_op ? 6 : 0;
+    if (x->op != y->op && limit == 0)
         return NULL;
-    float lowest = is_relu ? 0 : inner->lowest, highest = is_relu ? INFINITY : inner->highest;
+    float lowest = limit > 0 ? 0 : inner->lowest, highest = limit > 0 ? limit : inner->highest;
     lowest = outer->lowest > lowest ? outer->lowest : lowest;
     highest = outer->highest < highest ? outer->highest : highest;
     return lowest <= highest ? atl_clip(x->inputs[0], lowest, highest) : NULL;
@@ -185,6 +205,7 @@ static const atl_op clip_op = {
     .map = clip_map,
     .describe = describe_clip,
     .simplify = clip_simplified,
+    .hooks = &(const atl_op_hooks){.relu_limit = clip_limit},
     .samples = (const atl_sample[]){
         {"inside", .unary = clip_to_half, .input = {{2, {2, 3}, -0.4f, 0.4f}}, .inputs = 1},
         {"above", .unary = clip_to_half, .input = {{2, {2, 3}, 0.6f, 1}}, .inputs = 1},
@@ -195,16 +216,6 @@ static const atl_op clip_op = {
         {"of int32", .unary = clip_to_half, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1, .error = "int32"},
         {0}}};
 ATL_BUILTIN(clip_op);
-
-static const atl_op relu6_composed = {
-    .name = "relu6",
-    .samples = (const atl_sample[]){{"open", .unary = atl_relu6, .input = {{2, {2, 3}, 0.1f, 5.9f}}, .inputs = 1},
-                                    {"below", .unary = atl_relu6, .input = {{2, {2, 3}, -3, -0.1f}}, .inputs = 1},
-                                    {"above", .unary = atl_relu6, .input = {{2, {2, 3}, 6.1f, 9}}, .inputs = 1},
-                                    {"of int32", .unary = atl_relu6, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1,
-                                     .error = "int32"},
-                                    {0}}};
-ATL_COMPOSED(relu6_composed);
 
 static const atl_op hard_sigmoid_composed = {
     .name = "hard_sigmoid",

@@ -57,6 +57,26 @@ BINARY_OP_WITH(relu_grad, relu_grad_gradient, nothing_flows, ATL_OP_RELU_GRAD, R
                {"open and shut", .binary = atl_relu_grad, .input = {{1, {67}}, {1, {67}}}, .inputs = 2,
                 .no_gradient = 1})
 
+/* relu6_grad(x, by) = 0 < by < 6 ? x : 0, with the same derivatives */
+BINARY_ELEMENT(relu6_grad, b > 0 && b < 6 ? a : 0)
+KERNEL_MAP_NAMED(relu6_grad, relu6_grad)
+static atl_node *relu6_grad_gradient(atl_node *y, atl_node *dy) { return atl_relu6_grad(dy, atl_input_of(y, 1)); }
+static float relu6_limit(const atl_node *y)
+{
+    (void)y;
+    return 6;
+}
+#define RELU6_GRAD_HOOKS                                                                                               \
+    NULL, .hooks = &(const atl_op_hooks)                                                                               \
+    {                                                                                                                  \
+        .compress = atl_relu6_mask_of, .from_compressed = atl_relu_grad_by_mask, .relu_grad_limit = relu6_limit        \
+    }
+BINARY_OP_WITH(relu6_grad, relu6_grad_gradient, nothing_flows, 0, RELU6_GRAD_HOOKS,
+               RANGES(relu6_grad, -1, 1, 0.1f, 5.9f), RANGES(relu6_grad, -1, 1, -1, -0.1f),
+               RANGES(relu6_grad, -1, 1, 6.1f, 9),
+               {"open and shut", .binary = atl_relu6_grad, .input = {{1, {67}}, {1, {67}, -2, 8}}, .inputs = 2,
+                .no_gradient = 1})
+
 /* select(condition, a, b) = condition ? a : b.  d/da = condition ? 1 : 0, d/db = condition ? 0 : 1 */
 static double select_element(const double *x, const void *attributes)
 {

@@ -60,7 +60,7 @@ unsigned atl_filter_grad_algos(const atl_node *y, int winograd);
 
 /* ---- conv_fused.c ---- */
 
-atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu);
-atl_node *atl_input_grad_with_relu_grad(atl_node *y, atl_node *other, atl_node *by, int winograd);
+atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, float relu);
+atl_node *atl_input_grad_with_relu_grad(atl_node *y, atl_node *other, atl_node *by, float limit, int winograd);
 
 #endif

@@ -1,4 +1,4 @@
-/* The gradient by the filters of a depthwise convolution as a step of our own. */
+/* Depthwise convolutions and their gradients as steps of our own. */
 #include "ops/conv_depthwise.h"
 
 #include <omp.h>
@@ -6,56 +6,153 @@
 #include "cost/cost.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"
+#include "ops/conv_epilogue.h"
+
+typedef struct depthwise_step {
+    atl_depthwise d;
+    onednn_pass pass;
+    atl_conv_epilogue end;
+} depthwise_step;
+
+static int is_depthwise(const onednn_convolution *c)
+{
+    const atl_window *v = &c->vertical, *h = &c->horizontal;
+    int64_t channels = c->image.size[3];
+    return c->groups == channels && c->result.size[3] == channels && channels % atl_kernels->vector == 0 &&
+           v->size <= ATL_MAX_DEPTHWISE && h->size <= ATL_MAX_DEPTHWISE && v->dilation == 1 && h->dilation == 1 &&
+           v->pad_before < v->size && h->pad_before < h->size && atl_shape_count(c->image) > 0 &&
+           atl_conv_epilogue_is_simple(c);
+}
+
+static int is_strided(const onednn_convolution *c) { return c->vertical.stride > 1 || c->horizontal.stride > 1; }
+
+static double flops_of(const onednn_convolution *c)
+{
+    return 2.0 * (double)(c->vertical.size * c->horizontal.size) * (double)atl_shape_count(c->result);
+}
+
+/* Of our own kernels, and of oneDNN's. */
+typedef struct rates {
+    double own, onednn;
+} rates;
+
+static rates rates_of(const onednn_convolution *c)
+{
+    const atl_costs *cost = atl_costs_in_use();
+    int wide = c->vertical.size > 3 || c->horizontal.size > 3;
+    if (c->pass == ONEDNN_FORWARD)
+        return wide ? (rates){cost->depthwise_5, cost->onednn_depthwise_5}
+                    : (rates){cost->depthwise_3, cost->onednn_depthwise_3};
+    if (c->pass == ONEDNN_FILTER_GRADIENT)
+        return (rates){cost->depthwise_gradient,
+                       wide ? cost->onednn_depthwise_gradient_5 : cost->onednn_depthwise_gradient_3};
+    if (is_strided(c))
+        return wide ? (rates){cost->depthwise_strided_5, cost->onednn_depthwise_strided_5}
+                    : (rates){cost->depthwise_strided_3, cost->onednn_depthwise_strided_3};
+    return wide ? (rates){cost->depthwise_image_5, cost->onednn_depthwise_image_5}
+                : (rates){cost->depthwise_image_3, cost->onednn_depthwise_image_3};
+}
 
 int atl_conv_prefers_depthwise(const onednn_convolution *c)
 {
-    const atl_window *v = &c->vertical, *h = &c->horizontal;
-    const atl_costs *cost = atl_costs_in_use();
-    int64_t channels = c->image.size[3], widest = v->size > h->size ? v->size : h->size;
-    double onednn = widest > 3 ? cost->onednn_depthwise_gradient_5 : cost->onednn_depthwise_gradient_3;
-    return c->pass == ONEDNN_FILTER_GRADIENT && c->groups == channels && c->result.size[3] == channels &&
-           channels % atl_kernels->vector == 0 && widest <= ATL_MAX_DEPTHWISE && v->dilation == 1 && h->dilation == 1 &&
-           atl_shape_count(c->image) > 0 && cost->depthwise_gradient > onednn;
+    if (!is_depthwise(c))
+        return 0;
+    rates by = rates_of(c);
+    double made = c->relu_grad_input >= 0 ? (double)atl_shape_count(c->image) : 0; /* by a step of its own */
+    double saved = 3 * sizeof(float) * made / atl_costs_in_use()->cached_bytes;
+    return flops_of(c) / by.own < flops_of(c) / by.onednn + saved;
 }
 
-static int run_gradient(const atl_plan_step *step, void *const *memory, void *bound)
+/* ---- the step ---------------------------------------------------------------------------------------------------- */
+
+static int run_filter_gradient(const atl_plan_step *step, void *const *memory, void *bound)
 {
+    const depthwise_step *s = step->data;
     (void)bound;
-    atl_kernels->depthwise_filter_gradient(step->data, memory[step->read[0]], memory[step->read[1]],
-                                           memory[step->write[0]]);
+    atl_kernels->depthwise_filter_gradient(&s->d, memory[step->read[0]], memory[step->read[1]], memory[step->write[0]]);
     return 0;
+}
+
+static int run_convolution(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const depthwise_step *s = step->data;
+    const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
+    (void)bound;
+    atl_kernels->depthwise_convolve(&s->d, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
+    return 0;
+}
+
+static int run_image_gradient(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const depthwise_step *s = step->data;
+    const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
+    (void)bound;
+    atl_kernels->depthwise_image_gradient(&s->d, memory[step->read[0]], memory[step->read[1]], &end,
+                                          memory[step->write[0]]);
+    return 0;
+}
+
+static atl_depthwise geometry_of(const onednn_convolution *c)
+{
+    const atl_window *v = &c->vertical, *h = &c->horizontal;
+    return (atl_depthwise){.batch = c->image.size[0],
+                           .height = c->image.size[1],
+                           .width = c->image.size[2],
+                           .result_height = c->result.size[1],
+                           .result_width = c->result.size[2],
+                           .channels = c->image.size[3],
+                           .filter_height = v->size,
+                           .filter_width = h->size,
+                           .stride_y = v->stride,
+                           .stride_x = h->stride,
+                           .pad_top = v->pad_before,
+                           .pad_left = h->pad_before,
+                           .workers = flops_of(c) < 2 * atl_costs_in_use()->thread_flops ? 1 : omp_get_max_threads()};
+}
+
+/* The gradient by the image, without strides, as a convolution of the result's gradient with the filter turned by half
+ * a turn. */
+static atl_depthwise as_convolution(atl_depthwise d)
+{
+    atl_depthwise turned = d;
+    turned.height = d.result_height, turned.width = d.result_width;
+    turned.result_height = d.height, turned.result_width = d.width;
+    turned.pad_top = d.filter_height - 1 - d.pad_top, turned.pad_left = d.filter_width - 1 - d.pad_left;
+    turned.flipped = 1;
+    return turned;
+}
+
+static depthwise_step *new_step(const onednn_convolution *c)
+{
+    depthwise_step *s = atl_allocate(1, sizeof *s);
+    if (!s)
+        atl_out_of_memory();
+    else {
+        *s = (depthwise_step){.d = geometry_of(c), .pass = c->pass};
+        if (c->pass == ONEDNN_INPUT_GRADIENT && !is_strided(c))
+            s->d = as_convolution(s->d);
+    }
+    return s;
 }
 
 int atl_lower_conv_depthwise(atl_lowering *lowering, const onednn_convolution *c)
 {
-    const atl_window *v = &c->vertical, *h = &c->horizontal;
-    double flops = 2.0 * (double)(v->size * h->size) * (double)atl_shape_count(c->result);
-    atl_depthwise *d = atl_allocate(1, sizeof *d);
-    if (!d) {
-        atl_out_of_memory();
+    depthwise_step *s = new_step(c);
+    if (!s)
         return 0;
-    }
-    *d = (atl_depthwise){.batch = c->image.size[0],
-                         .height = c->image.size[1],
-                         .width = c->image.size[2],
-                         .result_height = c->result.size[1],
-                         .result_width = c->result.size[2],
-                         .channels = c->image.size[3],
-                         .filter_height = v->size,
-                         .filter_width = h->size,
-                         .stride_y = v->stride,
-                         .stride_x = h->stride,
-                         .pad_top = v->pad_before,
-                         .pad_left = h->pad_before,
-                         .workers = flops < 2 * atl_costs_in_use()->thread_flops ? 1 : omp_get_max_threads()};
     atl_plan_step step = {.implementation = "depthwise",
-                          .run = run_gradient,
+                          .run = c->pass == ONEDNN_FILTER_GRADIENT                   ? run_filter_gradient
+                                 : c->pass == ONEDNN_INPUT_GRADIENT && is_strided(c) ? run_image_gradient
+                                                                                     : run_convolution,
                           .cannot_fail = 1,
                           .release = atl_release,
-                          .data = d,
-                          .flops = flops};
-    step.read[step.reads++] = atl_lower_input(lowering, c->image_input);
-    step.read[step.reads++] = atl_lower_input(lowering, c->result_input);
+                          .data = s,
+                          .flops = flops_of(c)};
+    step.read[step.reads++] =
+        atl_lower_input(lowering, c->pass == ONEDNN_INPUT_GRADIENT ? c->result_input : c->image_input);
+    step.read[step.reads++] =
+        atl_lower_input(lowering, c->pass == ONEDNN_FILTER_GRADIENT ? c->result_input : c->filter_input);
+    s->end = atl_lower_conv_epilogue(lowering, c, &step);
     step.write[step.writes++] = atl_lower_output(lowering);
     return atl_lower_step(lowering, &step);
 }

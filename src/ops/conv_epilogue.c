@@ -16,7 +16,9 @@ static int lower_operand(atl_lowering *lowering, int input, atl_plan_step *step)
 
 atl_conv_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step)
 {
-    atl_conv_epilogue e = {.relu = c->activation == ONEDNN_RELU, .relu_grad_is_mask = c->relu_grad_is_mask};
+    atl_conv_epilogue e = {.relu = c->activation == ONEDNN_RELU,
+                           .relu_grad_is_mask = c->relu_grad_is_mask,
+                           .highest = c->highest};
     e.bias = lower_operand(lowering, c->bias_input, step);
     e.residual = lower_operand(lowering, c->residual_input, step);
     e.relu_grad = lower_operand(lowering, c->relu_grad_input, step);
@@ -33,6 +35,7 @@ atl_epilogue atl_conv_epilogue_at(const atl_conv_epilogue *e, const atl_plan_ste
     return (atl_epilogue){.bias = operand_at(e->bias, step, memory),
                           .residual = operand_at(e->residual, step, memory),
                           .relu = e->relu,
+                          .highest = e->highest,
                           .relu_grad = e->relu_grad_is_mask ? NULL : operand_at(e->relu_grad, step, memory),
                           .mask = e->relu_grad_is_mask ? operand_at(e->relu_grad, step, memory) : NULL};
 }

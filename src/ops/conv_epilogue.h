@@ -8,6 +8,7 @@
 typedef struct atl_conv_epilogue {
     int bias, residual, relu_grad; /* indices into step->read; -1: none */
     int relu_grad_is_mask, relu;
+    float highest; /* of relu or relu_grad; 0: no limit */
 } atl_conv_epilogue;
 
 /* True if our own kernels support it. */

@@ -1,14 +1,19 @@
 /* Convolutions with epilogues: bias, residual and relu on the result, and a relu's gradient on the image's gradient.
  * Both ops exist in compiled graphs only. */
+#include <math.h>
+
 #include "ops/conv.h"
+#include "ops/conv_depthwise.h"
+#include "ops/conv_pointwise.h"
 #include "ops/conv_winograd.h"
 #include "ops/mask.h"
 
-/* conv2d_fused(image, filter [, bias] [, residual]): relu(conv2d + bias + residual), with any of the three.  Only the
- * compiler creates it, and it is never differentiated. */
+/* conv2d_fused(image, filter [, bias] [, residual]): min(relu(conv2d + bias + residual), highest), with any of these.
+ * Only the compiler creates it, and it is never differentiated. */
 typedef struct fused_options {
     conv_options conv;
     int32_t has_bias, has_residual, has_relu;
+    float highest; /* of the relu; 0: no limit */
 } fused_options;
 
 static int lower_fused(atl_lowering *lowering)
@@ -22,6 +27,7 @@ static int lower_fused(atl_lowering *lowering)
     if (options->has_residual)
         c.residual_input = 2 + options->has_bias;
     c.activation = options->has_relu ? ONEDNN_RELU : ONEDNN_IDENTITY;
+    c.highest = options->highest;
     return atl_lower_conv_best(lowering, &c, &g);
 }
 
@@ -40,11 +46,12 @@ static void describe_fused(const atl_node *y, char *text, size_t size)
     const fused_options *options = y->attributes;
     atl_describe_conv(y, y->inputs[1], text, size);
     size_t at = strlen(text);
-    snprintf(text + at, size - at, "%s%s%s", options->has_bias ? " + bias" : "",
-             options->has_residual ? " + residual" : "", options->has_relu ? ", relu" : "");
+    at += (size_t)snprintf(text + at, size - at, "%s%s%s", options->has_bias ? " + bias" : "",
+                           options->has_residual ? " + residual" : "", options->has_relu ? ", relu" : "");
+    if (options->highest > 0 && at < size)
+        snprintf(text + at, size - at, " to %g", (double)options->highest);
 }
 
-atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu);
 static const atl_op fused_op = {.name = "conv2d_fused",
                                 .arity = ATL_VARIADIC,
                                 .attributes = sizeof(fused_options),
@@ -57,7 +64,7 @@ static const atl_op fused_op = {.name = "conv2d_fused",
                                                                .with_epilogue = atl_conv2d_with_epilogue}};
 
 /* In this order: bias, residual, relu; an epilogue in another order is not fused. */
-atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu)
+atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, float relu)
 {
     fused_options options;
     atl_node *inputs[4];
@@ -77,15 +84,18 @@ atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residu
         inputs[count++] = residual;
     options.has_bias |= bias != NULL;
     options.has_residual |= residual != NULL;
-    options.has_relu |= relu;
+    options.has_relu |= relu > 0;
+    options.highest = isinf(relu) ? 0 : relu;
     return atl_apply_with(&fused_op, &options, (atl_nodes){count, inputs});
 }
 
 /* conv2d_input_relu_grad(dy, filter, like image [, other], by): relu_grad(conv2d_input_grad + other, by), or with a bit
- * mask of by.  Only the compiler creates it, and it is never differentiated. */
+ * mask of by; conv2d_input_relu6_grad: the same with relu6_grad.  Only the compiler creates them, and they are never
+ * differentiated. */
 typedef struct relu_grad_options {
     conv_options conv;
     int32_t has_other, by_mask;
+    float highest; /* of the relu; 0: no limit */
 } relu_grad_options;
 
 static int lower_relu_grad(atl_lowering *lowering)
@@ -98,13 +108,17 @@ static int lower_relu_grad(atl_lowering *lowering)
         c.residual_input = 3;
     c.relu_grad_input = 3 + options->has_other;
     c.relu_grad_is_mask = options->by_mask;
-    return atl_lower_conv_winograd(lowering, &c);
+    c.highest = options->highest;
+    if (atl_conv_prefers_depthwise(&c))
+        return atl_lower_conv_depthwise(lowering, &c);
+    return atl_conv_is_pointwise(&c) ? atl_lower_conv_pointwise(lowering, &c) : atl_lower_conv_winograd(lowering, &c);
 }
 
 static int relu_grad_writes_strided(const atl_node *y, int winograd)
 {
-    (void)y;
-    return winograd != ATL_NO_WINOGRAD;
+    conv_geometry g = atl_conv_geometry_of(y, y, y->inputs[1], y->inputs[0]);
+    onednn_convolution c = atl_convolution_of(ONEDNN_INPUT_GRADIENT, &g, ONEDNN_NO_INPUT, 1, 0);
+    return atl_conv_is_pointwise(&c) || (winograd != ATL_NO_WINOGRAD && g.groups == 1);
 }
 
 static void describe_relu_grad(const atl_node *y, char *text, size_t size)
@@ -112,20 +126,25 @@ static void describe_relu_grad(const atl_node *y, char *text, size_t size)
     const relu_grad_options *options = y->attributes;
     atl_describe_conv(y, y->inputs[1], text, size);
     size_t at = strlen(text);
-    snprintf(text + at, size - at, "%s, gate", options->has_other ? " + other" : "");
+    snprintf(text + at, size - at, "%s, %s", options->has_other ? " + other" : "",
+             options->highest > 0 ? "gradient of relu6" : "gradient of relu");
 }
 
 static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs, atl_node *mask);
-static const atl_op input_relu_grad_op = {.name = "conv2d_input_relu_grad",
-                                          .arity = ATL_VARIADIC,
-                                          .attributes = sizeof(relu_grad_options),
-                                          .shape_inputs = 1 << 2,
-                                          .infer = atl_infer_input_grad,
-                                          .describe = describe_relu_grad,
-                                          .hooks = &(const atl_op_hooks){.lower = lower_relu_grad,
-                                                                         .writes_strided = relu_grad_writes_strided,
-                                                                         .compress = atl_mask_of,
-                                                                         .from_compressed = relu_grad_by_mask_of}};
+/* One op for each kind of mask. */
+#define INPUT_RELU_GRAD_OP(op, title, mask)                                                                            \
+    static const atl_op op = {.name = title,                                                                           \
+                              .arity = ATL_VARIADIC,                                                                   \
+                              .attributes = sizeof(relu_grad_options),                                                 \
+                              .shape_inputs = 1 << 2,                                                                  \
+                              .infer = atl_infer_input_grad,                                                           \
+                              .describe = describe_relu_grad,                                                          \
+                              .hooks = &(const atl_op_hooks){.lower = lower_relu_grad,                                 \
+                                                             .writes_strided = relu_grad_writes_strided,               \
+                                                             .compress = mask,                                         \
+                                                             .from_compressed = relu_grad_by_mask_of}}
+INPUT_RELU_GRAD_OP(input_relu_grad_op, "conv2d_input_relu_grad", atl_mask_of);
+INPUT_RELU_GRAD_OP(input_relu6_grad_op, "conv2d_input_relu6_grad", atl_relu6_mask_of);
 
 static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs, atl_node *mask)
 {
@@ -135,11 +154,11 @@ static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs
     memcpy(given, inputs, (size_t)y->input_count * sizeof *given);
     options.by_mask = 1;
     given[y->input_count - 1] = mask;
-    return atl_apply_with(&input_relu_grad_op, &options, (atl_nodes){y->input_count, given});
+    return atl_apply_with(y->op, &options, (atl_nodes){y->input_count, given});
 }
 
-/* Only where our own Winograd kernel computes it. */
-atl_node *atl_input_grad_with_relu_grad(atl_node *y, atl_node *other, atl_node *by, int winograd)
+/* Only where our own kernels compute it. */
+atl_node *atl_input_grad_with_relu_grad(atl_node *y, atl_node *other, atl_node *by, float limit, int winograd)
 {
     conv_geometry g = atl_conv_geometry_of(y, y, y->inputs[1], y->inputs[0]);
     onednn_convolution c = atl_convolution_of(ONEDNN_INPUT_GRADIENT, &g, ONEDNN_NO_INPUT, 1, 0);
@@ -147,8 +166,13 @@ atl_node *atl_input_grad_with_relu_grad(atl_node *y, atl_node *other, atl_node *
     memset(&options, 0, sizeof options);
     memcpy(&options.conv, y->attributes, sizeof options.conv);
     options.has_other = other != NULL;
-    if (!atl_conv_prefers_winograd(&c, &g, winograd) || atl_conv_blocked_benefit(ONEDNN_INPUT_GRADIENT, &g) > 0)
+    options.highest = isinf(limit) ? 0 : limit;
+    c.relu_grad_input = 3;
+    int by_winograd =
+        atl_conv_prefers_winograd(&c, &g, winograd) && atl_conv_blocked_benefit(ONEDNN_INPUT_GRADIENT, &g) <= 0;
+    if (!by_winograd && !atl_conv_pointwise_pays(&c) && !atl_conv_prefers_depthwise(&c))
         return NULL;
     atl_node *inputs[5] = {y->inputs[0], y->inputs[1], y->inputs[2], other ? other : by, by};
-    return atl_apply_with(&input_relu_grad_op, &options, (atl_nodes){4 + options.has_other, inputs});
+    return atl_apply_with(options.highest > 0 ? &input_relu6_grad_op : &input_relu_grad_op, &options,
+                          (atl_nodes){4 + options.has_other, inputs});
 }

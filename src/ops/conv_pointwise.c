@@ -32,6 +32,17 @@ int atl_conv_is_pointwise(const onednn_convolution *c)
            channels_made(c) % atl_kernels->vector == 0 && channels_made(c) > 0 && atl_shape_count(c->image) > 0;
 }
 
+int atl_conv_pointwise_pays(const onednn_convolution *c)
+{
+    const atl_costs *cost = atl_costs_in_use();
+    if (!atl_conv_is_pointwise(c))
+        return 0;
+    double made = (double)atl_shape_count(c->pass == ONEDNN_FORWARD ? c->result : c->image);
+    double flops = 2 * made * (double)(c->pass == ONEDNN_FORWARD ? c->image.size[3] : c->result.size[3]);
+    double lost = flops / cost->pointwise_flops - flops / cost->onednn_pointwise_flops;
+    return lost < 3 * sizeof(float) * made / cost->cached_bytes; /* a step of its own reads two arrays and writes one */
+}
+
 static int pack_filter(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const pointwise_step *s = step->data;

@@ -8,6 +8,9 @@
 /* True if it is such a convolution. */
 int atl_conv_is_pointwise(const onednn_convolution *c);
 
+/* True if it takes less time than oneDNN's followed by a step for a relu's gradient. */
+int atl_conv_pointwise_pays(const onednn_convolution *c);
+
 /* Emits the step for the node being lowered.  Returns 1, or 0 with the error set. */
 int atl_lower_conv_pointwise(atl_lowering *lowering, const onednn_convolution *c);
 

@@ -368,12 +368,12 @@ static atl_node *expand_lrn_grad(atl_node *y)
 }
 
 /* With the gradient of a relu before the LRN, whose mask is x. */
-static atl_node *lrn_relu_grad(atl_node *y, atl_node *other, atl_node *by, int winograd)
+static atl_node *lrn_relu_grad(atl_node *y, atl_node *other, atl_node *by, float limit, int winograd)
 {
     (void)winograd;
     lrn_options options = *(const lrn_options *)y->attributes;
     options.relu_gradient = 1;
-    return by == y->inputs[1] && !other ? lrn_grad(&options, y->inputs[0], by) : NULL;
+    return by == y->inputs[1] && !other && isinf(limit) ? lrn_grad(&options, y->inputs[0], by) : NULL;
 }
 
 static atl_node *sample_lrn_grad(atl_node *dy, atl_node *x)

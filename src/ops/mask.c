@@ -24,6 +24,7 @@ static int run_mask(const atl_plan_step *step, void *const *memory, void *bound)
     (void)bound;
     atl_mask_job job = {.x = memory[step->read[0]],
                         .mask = memory[step->write[0]],
+                        .highest = *(const float *)((const atl_node *)step->data)->attributes,
                         .count = atl_shape_count(*((const atl_node *)step->data)->inputs[0]->shape)};
     atl_parallel(blocks_of(job.count), job.count, mask_blocks, &job);
     return 0;
@@ -84,8 +85,10 @@ static double blocked_benefit(const atl_node *y, unsigned *images)
     return image.rank == 4 && image.size[3] % 16 == 0 ? 0 : -INFINITY;
 }
 
+/* The attribute is the number that an element must be below, too; 0: none. */
 static const atl_op mask_op = {.name = "above_zero",
                                .arity = 1,
+                               .attributes = sizeof(float),
                                .infer = infer_mask,
                                .hooks = &(const atl_op_hooks){.lower = lower_mask, .blocked_benefit = blocked_benefit}};
 static const atl_op relu_grad_op = {.name = "relu_grad_by_mask",
@@ -95,7 +98,9 @@ static const atl_op relu_grad_op = {.name = "relu_grad_by_mask",
                                     .hooks = &(const atl_op_hooks){.lower = lower_relu_grad_mask,
                                                                    .blocked_benefit = blocked_benefit}};
 
-atl_node *atl_mask_of(atl_node *x) { return ATL_APPLY(&mask_op, NULL, x); }
+static atl_node *mask_below(atl_node *x, float highest) { return ATL_APPLY(&mask_op, &highest, x); }
+atl_node *atl_mask_of(atl_node *x) { return mask_below(x, 0); }
+atl_node *atl_relu6_mask_of(atl_node *x) { return mask_below(x, 6); }
 
 atl_node *atl_relu_grad_by_mask(const atl_node *relu_grad, atl_node *const *inputs, atl_node *mask)
 {

@@ -7,7 +7,9 @@
 
 /* Whether each element is above zero, as bits in int32: element 512 b + 16 k + j is bit k of word 16 b + j. */
 atl_node *atl_mask_of(atl_node *x);
-/* relu_grad(inputs[0], inputs[1]), where the mask is that of inputs[1], whose value is not used. */
+/* The same of relu6_grad: whether each element is above 0 and below 6. */
+atl_node *atl_relu6_mask_of(atl_node *x);
+/* relu_grad(inputs[0], inputs[1]) or relu6_grad, where the mask is that of inputs[1], whose value is not used. */
 atl_node *atl_relu_grad_by_mask(const atl_node *relu_grad, atl_node *const *inputs, atl_node *mask);
 
 #endif

@@ -7,6 +7,8 @@
 #include "ops/attributes.h"
 #include "ops/matmul.h"
 
+#include <math.h>
+
 /* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
 /* The size of dimension `which` (0: rows, 1: columns) of a matrix as it is multiplied. */
@@ -178,18 +180,20 @@ static void describe_matmul(const atl_node *y, char *text, size_t size)
     snprintf(text, size, "%s", texts[(options->transpose_a != 0) + 2 * (options->transpose_b != 0)]);
 }
 
-/* matmul_fused(a, b [, bias]): relu(matmul + bias), with either.  Only the compiler creates it, and it is never
- * differentiated. */
+/* matmul_fused(a, b [, bias]): min(relu(matmul + bias), highest), with any of the three.  Only the compiler creates it,
+ * and it is never differentiated. */
 typedef struct fused_options {
     matmul_options matmul;
     int32_t has_bias, has_relu;
+    float highest; /* of the relu; 0: no limit */
 } fused_options;
 
 static int lower_fused(atl_lowering *lowering)
 {
     const fused_options *options = atl_lowered_node(lowering)->attributes;
-    return atl_lower_product(lowering,
-                             &(atl_product_epilogue){options->has_bias ? 2 : ONEDNN_NO_INPUT, options->has_relu});
+    return atl_lower_product(lowering, &(atl_product_epilogue){.bias_input = options->has_bias ? 2 : ONEDNN_NO_INPUT,
+                                                               .relu = options->has_relu,
+                                                               .highest = options->highest});
 }
 
 static void describe_fused(const atl_node *y, char *text, size_t size)
@@ -197,10 +201,13 @@ static void describe_fused(const atl_node *y, char *text, size_t size)
     const fused_options *options = y->attributes;
     describe_matmul(y, text, size);
     size_t at = strlen(text);
-    snprintf(text + at, size - at, "%s%s", options->has_bias ? " + bias" : "", options->has_relu ? ", relu" : "");
+    at += (size_t)snprintf(text + at, size - at, "%s%s", options->has_bias ? " + bias" : "",
+                           options->has_relu ? ", relu" : "");
+    if (options->highest > 0 && at < size)
+        snprintf(text + at, size - at, " to %g", (double)options->highest);
 }
 
-static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu);
+static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, float relu);
 static const atl_op fused_op = {.name = "matmul_fused",
                                 .arity = ATL_VARIADIC,
                                 .attributes = sizeof(fused_options),
@@ -210,7 +217,7 @@ static const atl_op fused_op = {.name = "matmul_fused",
                                     &(const atl_op_hooks){.lower = lower_fused, .with_epilogue = matmul_with_epilogue}};
 
 /* In this order: bias, relu; no other epilogue, and not for products without elements or terms, which are zeros. */
-static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, int relu)
+static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, float relu)
 {
     fused_options options;
     atl_matrix_product p = atl_product_of(y);
@@ -220,7 +227,8 @@ static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *res
         return NULL;
     atl_node *inputs[3] = {y->inputs[0], y->inputs[1], bias ? bias : y->input_count > 2 ? y->inputs[2] : NULL};
     options.has_bias = inputs[2] != NULL;
-    options.has_relu |= relu;
+    options.has_relu |= relu > 0;
+    options.highest = isinf(relu) ? 0 : relu;
     return atl_apply_with(&fused_op, &options, (atl_nodes){2 + options.has_bias, inputs});
 }
 

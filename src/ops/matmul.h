@@ -20,6 +20,7 @@ atl_matrix_product atl_product_of(const atl_node *y);
 typedef struct atl_product_epilogue {
     int bias_input; /* [n], or ONEDNN_NO_INPUT */
     int relu;
+    float highest; /* of the relu: min(relu, highest); 0: no limit */
 } atl_product_epilogue;
 
 /* Emits the step: a loop of our own where that is the fastest, else oneDNN. */

@@ -24,6 +24,7 @@ typedef struct product_step {
     int partial, bias; /* indices into step.read or step.write; -1: none */
     int64_t rows, columns;
     int relu;
+    float highest; /* of the relu; INFINITY: no limit */
 } product_step;
 
 /* One column of results is one row of the transposed product: c^T = b^T a^T. */
@@ -76,7 +77,7 @@ static void finish(const product_step *s, const float *bias, float *c)
     for (int64_t i = 0; i < s->rows; i++)
         for (int64_t j = 0; j < s->columns; j++) {
             float value = c[i * s->columns + j] + (bias ? bias[j] : 0);
-            c[i * s->columns + j] = s->relu && value <= 0 ? 0 : value;
+            c[i * s->columns + j] = !s->relu ? value : value <= 0 ? 0 : value > s->highest ? s->highest : value;
         }
 }
 
@@ -116,6 +117,7 @@ static int lower_loop(atl_lowering *lowering, const product_step *described, con
     if (s->bias >= 0)
         step.read[step.reads++] = atl_lower_input(lowering, after->bias_input);
     s->relu = after->relu;
+    s->highest = after->highest > 0 ? after->highest : INFINITY;
     step.write[step.writes++] = atl_lower_output(lowering);
     s->partial = -1;
     s->parts = omp_get_max_threads();
@@ -158,7 +160,8 @@ int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after)
                             .broadcast_a = p.broadcast_a,
                             .broadcast_b = p.broadcast_b,
                             .bias_input = after->bias_input,
-                            .relu = after->relu};
+                            .relu = after->relu,
+                            .highest = after->highest};
     const atl_costs *cost = atl_costs_in_use();
     matmul.pack_b =
         p.batch == 1 && p.m < cost->packed_rows && p.k * p.n >= cost->packed_size && is_lasting(y->inputs[1], 4);

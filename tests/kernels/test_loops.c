@@ -160,6 +160,10 @@ ISA_TEST(loops, masks)
         double *expected = calloc((size_t)n + 1, sizeof *expected);
         for (int64_t i = 0; i < n; i += 5)
             x[i] = i % 2 ? NAN : 0;
+        k->mask_blocks(&(atl_mask_job){.x = x, .mask = mask, .count = n, .highest = 0.5f}, 0, blocks);
+        for (int64_t i = 0; i < n; i++)
+            cr_expect_eq(mask[i / 512 * 16 + i % 16] >> (i / 16 % 32) & 1, x[i] > 0 && x[i] < 0.5f,
+                         "element %lld of %lld, with a limit", (long long)i, (long long)n);
         k->mask_blocks(&(atl_mask_job){.x = x, .mask = mask, .count = n}, 0, blocks);
         for (int64_t i = 0; i < n; i++) {
             int64_t word = i / ATL_MASK_BLOCK * ATL_MASK_WORDS + i % ATL_MASK_WORDS,

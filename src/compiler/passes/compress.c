@@ -52,7 +52,8 @@ static void note_uses(value_uses *of, const atl_node *node)
         else if (!v->first_compressed) {
             v->first_compressed = node->index;
             v->by = node->op;
-        }
+        } else if (v->by->hooks->compress != atl_hooks_of(node)->compress)
+            v->last = node->index; /* it would need another form: that of a relu is not that of a relu6 */
     }
 }
 

@@ -40,8 +40,9 @@ static atl_node *absorbed(atl_rewrite *r, const atl_node *old, atl_node *const *
         return NULL;
     if (old->op->flags & ATL_OP_SUM && old->input_count == 2)
         return absorbed_sum(r, old, inputs);
-    if (old->op->flags & ATL_OP_RELU && r->uses[old->inputs[0]->index] == 1 && atl_hooks_of(inputs[0])->with_epilogue)
-        return atl_hooks_of(inputs[0])->with_epilogue(inputs[0], NULL, NULL, 1);
+    float limit = atl_relu_limit(old);
+    if (limit > 0 && r->uses[old->inputs[0]->index] == 1 && atl_hooks_of(inputs[0])->with_epilogue)
+        return atl_hooks_of(inputs[0])->with_epilogue(inputs[0], NULL, NULL, limit);
     return NULL;
 }
 

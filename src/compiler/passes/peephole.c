@@ -7,6 +7,7 @@
 
 #include "graph/memory.h"
 #include "ops/attributes.h"
+#include "ops/conv_pad.h"
 #include "ops/moments.h"
 
 /* ---- slices ------------------------------------------------------------------------------------------------------ */
@@ -259,6 +260,25 @@ static atl_node *relu_gradient_of_pool_gradient(atl_node *y, const atl_node *dx)
     return atl_apply_with(dx->op, dx->attributes, (atl_nodes){3, inputs});
 }
 
+/* ---- convolutions ------------------------------------------------------------------------------------------------ */
+
+static const atl_op *op_named(const char *name);
+
+/* Of the gradient by a padded image, the part inside of the pad is the gradient by the image. */
+static atl_node *slice_of_input_gradient(atl_node *y, const atl_node *dx)
+{
+    const atl_node *pad = dx->inputs[2];
+    const pad_attributes *p = pad->attributes;
+    if (pad->op != op_named("pad"))
+        return NULL;
+    for (int i = 0; i < 4; i++) {
+        atl_range range = range_along(y, i);
+        if (range.stride != 1 || range.begin != p->before[i] || range.count != pad->inputs[0]->shape->size[i])
+            return NULL;
+    }
+    return atl_input_grad_inside_pad(dx, pad);
+}
+
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 /* rule: returns null where it does not apply; x is the first input that matches. */
@@ -271,6 +291,9 @@ static struct equation {
     {"slice", "concat", 0, slice_of_concat, NULL, NULL},
     {"slice", "pad", 0, slice_of_pad, NULL, NULL},
     {"slice", NULL, ATL_OP_BROADCAST, slice_of_broadcast, NULL, NULL},
+    {"slice", "conv2d_input_grad", 0, slice_of_input_gradient, NULL, NULL},
+    {"conv2d", "pad", 0, atl_conv_of_pad, NULL, NULL},
+    {"conv2d_filter_grad", "pad", 0, atl_conv_of_pad, NULL, NULL},
     {"concat", "slice", 0, concat_of_slices, NULL, NULL},
     {"matmul", "transpose", 0, product_of_transpose, NULL, NULL},
     {"reduce_sum", NULL, ATL_OP_BROADCAST, reduction_of_broadcast, NULL, NULL},

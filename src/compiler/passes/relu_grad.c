@@ -16,7 +16,8 @@ static atl_node *relu_grad_of_sum(atl_rewrite *r, const atl_node *old, const atl
         const atl_node *y = sum->inputs[i], *other = sum->inputs[1 - i];
         atl_node *made = NULL;
         if (takes_relu_grad(r, y, old) && atl_shape_equal(*other->shape, *old->shape))
-            made = atl_hooks_of(y)->with_relu_grad(r->of[y->index], r->of[other->index], by, r->winograd);
+            made = atl_hooks_of(y)->with_relu_grad(r->of[y->index], r->of[other->index], by, atl_relu_grad_limit(old),
+                                                   r->winograd);
         if (made)
             return made;
     }
@@ -25,11 +26,12 @@ static atl_node *relu_grad_of_sum(atl_rewrite *r, const atl_node *old, const atl
 
 static atl_node *relu_gradient(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
-    const atl_node *x = old->op->flags & ATL_OP_RELU_GRAD ? old->inputs[0] : NULL;
+    float limit = atl_relu_grad_limit(old);
+    const atl_node *x = limit > 0 ? old->inputs[0] : NULL;
     if (!x || !r->needed[old->index] || !atl_shape_equal(*old->inputs[1]->shape, *old->shape))
         return NULL;
     if (takes_relu_grad(r, x, old))
-        return atl_hooks_of(x)->with_relu_grad(inputs[0], NULL, inputs[1], r->winograd);
+        return atl_hooks_of(x)->with_relu_grad(inputs[0], NULL, inputs[1], limit, r->winograd);
     if (x->op->flags & ATL_OP_SUM && x->input_count == 2 && r->uses[x->index] == 1)
         return relu_grad_of_sum(r, old, x, inputs[1]);
     return NULL;

@@ -59,7 +59,50 @@ Test(epilogue, of_a_matrix_product)
     check(atl_relu(with_bias(multiplied())), 2);
 }
 
-/* The product itself is an output, too. */
+/* Relu6, and any clip from 0 on: everything that the product computes, NaN too, is as without the pass. */
+Test(epilogue, of_a_relu_with_a_limit)
+{
+    for (int64_t size = 1; size <= 5; size += 2) {
+        check(atl_relu6(with_bias(convolved(size))), 2);
+        check(atl_clip(with_bias(convolved(size)), 0, 0.5f), 2);
+    }
+    check(atl_clip(with_bias(multiplied()), 0, 0.5f), 2);
+}
+
+static void check_special_values(atl_node *y)
+{
+    atl_graph *g = atl_graph_of(y);
+    atl_node *x = atl_find(g, "x");
+    atl_tensor *value = random_tensor(atl_shape_of(x), -3, 3);
+    atl_floats(value)[3] = NAN;
+    atl_floats(value)[atl_tensor_count(value) - 5] = INFINITY;
+    atl_program *with = atl_compile(g, ATL_NODES(y), .disabled_passes = ATL_PASS_WINOGRAD);
+    atl_program *without = atl_compile(g, ATL_NODES(y), .disabled_passes = ATL_PASS_WINOGRAD | ATL_PASS_EPILOGUE);
+    cr_assert(with && without && !atl_run(with, ATL_FEED(x, value)) && !atl_run(without, ATL_FEED(x, value)));
+    const atl_tensor *a = atl_value(with, y), *b = atl_value(without, y);
+    int64_t lost = 0, nans = 0, most = 0;
+    for (int64_t i = 0; i < atl_tensor_count(a); i++) {
+        lost += isnan(element_of(b, i)) && !isnan(element_of(a, i));
+        nans += isnan(element_of(b, i));
+        most += element_of(b, i) >= 0.5;
+        cr_expect(isnan(element_of(a, i)) || (element_of(a, i) >= 0 && element_of(a, i) <= 0.5));
+    }
+    cr_expect_eq(lost, 0, "%lld NaNs are lost", (long long)lost);
+    cr_expect(nans > 0 && most > 0, "the input tests nothing");
+    atl_tensor_free(value);
+    atl_program_free(with);
+    atl_program_free(without);
+    atl_graph_free(g);
+}
+
+Test(epilogue, a_relu_with_a_limit_keeps_nan)
+{
+    for (int64_t size = 1; size <= 5; size += 2)
+        check_special_values(atl_clip(with_bias(convolved(size)), 0, 0.5f));
+    check_special_values(atl_clip(with_bias(multiplied()), 0, 0.5f));
+}
+
+/* The product is needed without it, too. */
 Test(epilogue, not_where_the_product_is_read_twice)
 {
     atl_node *y = convolved(3), *both[] = {y, with_bias(y)}, *x = atl_find(atl_graph_of(y), "x");

@@ -73,3 +73,94 @@ Test(gate, only_where_winograds_method_is_sure)
     expect_none((atl_compile_args){.disabled_passes = ATL_PASS_WINOGRAD});
     expect_none((atl_compile_args){.timing = 1});
 }
+
+/* ---- by 1x1 and depthwise convolutions, of relu and relu6 -------------------------------------------------------- */
+
+typedef atl_node *activation(atl_node *x);
+
+/* An inverted residual block as of MobileNetV2, twice: 1x1, depthwise, 1x1, and the image added. */
+static atl_node *blocks(atl_node *x, int64_t size, int stride, activation *act)
+{
+    atl_graph *g = atl_graph_of(x);
+    int64_t channels = atl_shape_of(x).size[3], wide = 3 * channels;
+    atl_node *h = x;
+    for (int i = 0; i < 2; i++) {
+        atl_node *up = atl_variable(g, ATL_NAME("up%d", i), ATL_SHAPE(1, 1, channels, wide), atl_he());
+        atl_node *depth = atl_variable(g, ATL_NAME("depth%d", i), ATL_SHAPE(size, size, 1, wide), atl_he());
+        atl_node *down = atl_variable(g, ATL_NAME("down%d", i), ATL_SHAPE(1, 1, wide, channels), atl_he());
+        atl_node *y = act(atl_scale(atl_conv2d(h, up), 4));
+        y = act(atl_scale(atl_conv2d(y, depth, .stride = {stride, stride}, .groups = (int)wide), 4));
+        y = act(atl_conv2d(y, down));
+        h = stride == 1 ? atl_add(h, y) : y;
+    }
+    return h;
+}
+
+static void check_blocks(atl_shape image, int64_t size, int stride, activation *act, const char *fused)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, image), *y = blocks(x, size, stride, act);
+    atl_node *dx = atl_gradient(atl_sum(atl_square(y)), x);
+    cr_assert(dx, "%s", atl_graph_error(g));
+    atl_program *with = atl_compile(g, ATL_NODES(y, dx));
+    atl_program *without = atl_compile(g, ATL_NODES(y, dx), .disabled_passes = ATL_PASS_RELU_GRAD);
+    atl_tensor *pixels = atl_uniform_tensor(image, -1, 1, 5);
+    cr_assert(with && without && !atl_run(with, ATL_FEED(x, pixels)) && !atl_run(without, ATL_FEED(x, pixels)));
+    cr_expect_geq(steps_by(with, fused, NULL), 1, "%lld", (long long)steps_by(with, fused, NULL));
+    cr_expect_eq(steps_by(without, fused, NULL), 0);
+    cr_assert_close(atl_value(with, dx), atl_value(without, dx), 2e-6);
+    assert_like_references(with, ATL_NODES(y, dx), ATL_FEED(x, pixels), 2e-5);
+    atl_tensor_free(pixels);
+    atl_program_free(with);
+    atl_program_free(without);
+    atl_graph_free(g);
+}
+
+Test(gate, by_1x1_and_depthwise_convolutions)
+{
+    for (int stride = 1; stride <= 2; stride++)
+        for (int64_t size = 3; size <= 5; size += 2) {
+            check_blocks(ATL_SHAPE(2, 11, 10, 16), size, stride, atl_relu, "conv2d_input_relu_grad");
+            check_blocks(ATL_SHAPE(2, 11, 10, 16), size, stride, atl_relu6, "conv2d_input_relu6_grad");
+        }
+}
+
+/* Images that are large enough to be kept as masks. */
+Test(gate, of_relu6_by_masks)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 100, 101, 32)), *y = blocks(x, 3, 1, atl_relu6);
+    atl_node *dx = atl_gradient(atl_sum(atl_square(y)), x);
+    atl_program *with = atl_compile(g, ATL_NODES(dx)),
+                *without = atl_compile(g, ATL_NODES(dx), .disabled_passes = ATL_PASS_COMPRESS);
+    atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(x), -1, 1, 5);
+    cr_assert(with && without && !atl_run(with, ATL_FEED(x, pixels)) && !atl_run(without, ATL_FEED(x, pixels)));
+    cr_expect_geq(steps_by(with, "above_zero", NULL), 2);
+    cr_expect_eq(memcmp(atl_floats(atl_value(with, dx)), atl_floats(atl_value(without, dx)),
+                        (size_t)atl_tensor_count(pixels) * 4),
+                 0);
+    cr_expect_lt(atl_program_arena_bytes(with), atl_program_arena_bytes(without));
+    atl_tensor_free(pixels);
+    atl_program_free(with);
+    atl_program_free(without);
+    atl_graph_free(g);
+}
+
+/* A value that a relu's gradient and a relu6's gradient need is not kept as the mask of one of them. */
+Test(gate, of_relu_and_relu6_of_one_value)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 100, 101, 64)), *h = x;
+    for (int i = 0; i < 2; i++)
+        h = atl_relu(atl_conv2d(h, atl_variable(g, ATL_NAME("w%d", i), ATL_SHAPE(3, 3, 64, 64), atl_he())));
+    atl_node *y = atl_relu6(atl_scale(h, 3)), *dx = atl_gradient(atl_sum(atl_mul(y, h)), x);
+    atl_program *with = atl_compile(g, ATL_NODES(dx)),
+                *without = atl_compile(g, ATL_NODES(dx), .disabled_passes = ATL_PASS_COMPRESS);
+    atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(x), -1, 1, 5);
+    cr_assert(with && without && !atl_run(with, ATL_FEED(x, pixels)) && !atl_run(without, ATL_FEED(x, pixels)));
+    cr_expect_eq(largest_difference(atl_value(with, dx), atl_value(without, dx)), 0);
+    atl_tensor_free(pixels);
+    atl_program_free(with);
+    atl_program_free(without);
+    atl_graph_free(g);
+}

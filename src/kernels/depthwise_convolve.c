@@ -1,0 +1,168 @@
+/* Depthwise convolution, and its gradient by the image: pixel after pixel, all channels of each. */
+#include "kernels/depthwise.h"
+
+#include "kernels/vectors.h"
+
+enum { SIDE_BY_SIDE = 4 }; /* results that share a load of the filter */
+
+typedef struct taps {
+    int64_t first, last; /* first <= i < last */
+} taps;
+
+/* The elements of a window that begins at pixel `start` which are inside of an image of `pixels`. */
+INLINE taps taps_inside(int64_t start, int64_t pixels, int64_t size)
+{
+    return (taps){start < 0 ? -start : 0, pixels - start < size ? pixels - start : size};
+}
+
+/* A filter, from its first element on in the order in which the image is read. */
+typedef struct filter_order {
+    const float *first;
+    int64_t row, column; /* floats to the next */
+} filter_order;
+
+static filter_order order_of(const atl_depthwise *d, const float *filter)
+{
+    int64_t row = d->filter_width * d->channels, count = d->filter_height * row;
+    return d->flipped ? (filter_order){filter + count - d->channels, -row, -d->channels}
+                      : (filter_order){filter, row, d->channels};
+}
+
+/* `count` results side by side, for all channels; x is element (0, 0) of the first window, which may be outside. */
+INLINE void some_results(const int count, const atl_depthwise *d, taps v, taps h, const float *x, filter_order f,
+                         const atl_epilogue *end, int64_t at, float *result)
+{
+    int64_t row = d->width * d->channels, step = d->stride_x * d->channels;
+    for (int64_t c = 0; c < d->channels; c += VECTOR) {
+        vec sum[SIDE_BY_SIDE];
+        UNROLL
+        for (int k = 0; k < count; k++)
+            sum[k] = (vec){0};
+        for (int64_t i = v.first; i < v.last; i++)
+            for (int64_t j = h.first; j < h.last; j++) {
+                vec w = load(f.first + i * f.row + j * f.column + c);
+                const float *pixel = x + i * row + j * d->channels + c;
+                UNROLL
+                for (int k = 0; k < count; k++)
+                    sum[k] += w * load(pixel + k * step);
+            }
+        UNROLL
+        for (int k = 0; k < count; k++)
+            store(result + at + k * d->channels + c, apply_epilogue(end, sum[k], at + k * d->channels + c, c));
+    }
+}
+
+/* Windows 3 and 5 wide have a constant number of columns. */
+INLINE void inner_results(const atl_depthwise *d, taps v, const float *x, filter_order f, const atl_epilogue *end,
+                          int64_t at, float *result)
+{
+    if (d->filter_width == 3)
+        some_results(SIDE_BY_SIDE, d, v, (taps){0, 3}, x, f, end, at, result);
+    else if (d->filter_width == 5)
+        some_results(SIDE_BY_SIDE, d, v, (taps){0, 5}, x, f, end, at, result);
+    else
+        some_results(SIDE_BY_SIDE, d, v, (taps){0, d->filter_width}, x, f, end, at, result);
+}
+
+static void convolve_row(const atl_depthwise *d, int64_t row, const float *image, filter_order f,
+                         const atl_epilogue *end, float *result)
+{
+    int64_t top = row % d->result_height * d->stride_y - d->pad_top;
+    const float *of = image + (row / d->result_height * d->height + top) * d->width * d->channels;
+    taps v = taps_inside(top, d->height, d->filter_height);
+    for (int64_t o = 0; o < d->result_width;) {
+        int64_t left = o * d->stride_x - d->pad_left, right = left + (SIDE_BY_SIDE - 1) * d->stride_x;
+        int64_t at = (row * d->result_width + o) * d->channels;
+        const float *x = of + left * d->channels;
+        int inside = o + SIDE_BY_SIDE <= d->result_width && left >= 0 && right + d->filter_width <= d->width;
+        if (inside)
+            inner_results(d, v, x, f, end, at, result);
+        else
+            some_results(1, d, v, taps_inside(left, d->width, d->filter_width), x, f, end, at, result);
+        o += inside ? SIDE_BY_SIDE : 1;
+    }
+}
+
+void KERNEL(depthwise_convolve)(const atl_depthwise *d, const float *image, const float *filter,
+                                const atl_epilogue *end, float *result)
+{
+    int64_t rows = d->batch * d->result_height;
+#pragma omp parallel for num_threads(d->workers) schedule(static, 1) if (d->workers > 1)
+    for (int worker = 0; worker < d->workers; worker++)
+        for (int64_t row = rows * worker / d->workers; row < rows * (worker + 1) / d->workers; row++)
+            convolve_row(d, row, image, order_of(d, filter), end, result);
+}
+
+/* ---- the gradient by the image ----------------------------------------------------------------------------------- */
+
+/* A result that has read a pixel, and by which element of the filter. */
+typedef struct reader {
+    int64_t result, element; /* in floats from the first */
+} reader;
+
+/* The elements by which windows read pixel `at` = pixel + padding: every stride-th from the first on. */
+INLINE taps elements_over(int64_t at, int64_t stride, int64_t size, int64_t results)
+{
+    taps t = {at % stride, at + 1 < size ? at + 1 : size};
+    int64_t too_far = at - (results - 1) * stride; /* at this element the last window reads it */
+    if (too_far > t.first)
+        t.first = too_far;
+    return t;
+}
+
+INLINE int find_readers(const atl_depthwise *d, taps v, taps h, int64_t y, int64_t x, reader *list)
+{
+    int count = 0;
+    for (int64_t i = v.first; i < v.last; i += d->stride_y)
+        for (int64_t j = h.first; j < h.last; j += d->stride_x)
+            list[count++] = (reader){((y - i) / d->stride_y * d->result_width + (x - j) / d->stride_x) * d->channels,
+                                     (i * d->filter_width + j) * d->channels};
+    return count;
+}
+
+/* All channels of one pixel. */
+INLINE void gradient_of_pixel(const int count, const atl_depthwise *d, const reader *list, const float *dy,
+                              const float *filter, const atl_epilogue *end, int64_t at, float *dx)
+{
+    for (int64_t c = 0; c < d->channels; c += VECTOR) {
+        vec sum = {0};
+        for (int k = 0; k < count; k++)
+            sum += load(dy + list[k].result + c) * load(filter + list[k].element + c);
+        store(dx + at + c, apply_epilogue(end, sum, at + c, c));
+    }
+}
+
+/* Loops over a constant number of results are unrolled. */
+static void gradient_of_row(const atl_depthwise *d, int64_t row, const float *dy, const float *filter,
+                            const atl_epilogue *end, float *dx)
+{
+    reader list[ATL_MAX_DEPTHWISE * ATL_MAX_DEPTHWISE];
+    int64_t y = row % d->height + d->pad_top;
+    const float *of = dy + row / d->height * d->result_height * d->result_width * d->channels;
+    taps v = elements_over(y, d->stride_y, d->filter_height, d->result_height);
+    for (int64_t x = 0; x < d->width; x++) {
+        int64_t at = (row * d->width + x) * d->channels;
+        taps h = elements_over(x + d->pad_left, d->stride_x, d->filter_width, d->result_width);
+        int count = find_readers(d, v, h, y, x + d->pad_left, list);
+        if (count == 1)
+            gradient_of_pixel(1, d, list, of, filter, end, at, dx);
+        else if (count == 2)
+            gradient_of_pixel(2, d, list, of, filter, end, at, dx);
+        else if (count == 4)
+            gradient_of_pixel(4, d, list, of, filter, end, at, dx);
+        else if (count == 6)
+            gradient_of_pixel(6, d, list, of, filter, end, at, dx);
+        else
+            gradient_of_pixel(count, d, list, of, filter, end, at, dx);
+    }
+}
+
+void KERNEL(depthwise_image_gradient)(const atl_depthwise *d, const float *dy, const float *filter,
+                                      const atl_epilogue *end, float *dx)
+{
+    int64_t rows = d->batch * d->height;
+#pragma omp parallel for num_threads(d->workers) schedule(static, 1) if (d->workers > 1)
+    for (int worker = 0; worker < d->workers; worker++)
+        for (int64_t row = rows * worker / d->workers; row < rows * (worker + 1) / d->workers; row++)
+            gradient_of_row(d, row, dy, filter, end, dx);
+}
