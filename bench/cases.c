@@ -1,5 +1,6 @@
 /* The benchmark's cases. */
 #include "cases.h"
+#include "networks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,14 @@ static const bench_case cases[] = {
     {"squeezenet_1", "squeezenet", 1, 224, BY_IMAGE},
     {"cifar10_128", "cifar10", 128, 24, BY_WEIGHTS},
     {"resnet20_128", "resnet20", 128, 32, BY_IMAGE},
+    {"mobilenet_v2_1", "mobilenet_v2", 1, 224, BY_IMAGE},
+    {"mobilenet_v2_8", "mobilenet_v2", 8, 224, BY_IMAGE},
+    {"resnet18_1", "resnet18", 1, 224, BY_IMAGE},
+    {"resnet18_8", "resnet18", 8, 224, BY_IMAGE},
+    {"densenet121_1", "densenet121", 1, 224, BY_IMAGE},
+    {"densenet121_8", "densenet121", 8, 224, BY_IMAGE},
+    {"vit_tiny_1", "vit_tiny", 1, 224, BY_IMAGE},
+    {"vit_tiny_8", "vit_tiny", 8, 224, BY_IMAGE},
     {"mlp_1", NULL, 1, 0, BY_WEIGHTS, .widths = {8, 16, 1}, .activation = atl_tanh},
     {"cifar10_train", "cifar10", 128, 24, TRAINING, SGD_DECAY},
     {"resnet20_train", "resnet20", 128, 32, TRAINING, SGD_MOMENTUM},
@@ -73,8 +82,9 @@ static atl_node *mlp_loss(const bench_case *c, built_case *b)
 static atl_node *network_loss(const bench_case *c, built_case *b)
 {
     b->image = atl_input(b->graph, "image", ATL_FLOAT32, ATL_SHAPE(c->batch, c->side, c->side, 3));
-    atl_node *logits =
-        atl_model_find(c->model)->build(&(atl_model_args){.image = b->image, .training = c->want == TRAINING});
+    const atl_model *model = atl_model_find(c->model);
+    atl_node *logits = model ? model->build(&(atl_model_args){.image = b->image, .training = c->want == TRAINING})
+                             : bench_network(c->model, b->image);
     return mean_cross_entropy(c, b, logits);
 }
 

@@ -120,6 +120,38 @@ def pytorch(case, runs):
         def concat(self, a, b):
             return torch.cat((a, b), 1)
 
+        relu6, gelu = staticmethod(functional.relu6), staticmethod(functional.gelu)
+
+        def depthwise(self, x, name, size, stride):
+            width = x.shape[1]
+            w = self.weight(name, (width, 1, size, size), size * size)
+            return functional.conv2d(x, w, None, stride, size // 2, groups=width)
+
+        def mean_pool(self, x):
+            return functional.avg_pool2d(x, 2)
+
+        def tokens(self, x, size, width):
+            w = self.weight("patches", (width, x.shape[1], size, size), x.shape[1] * size * size)
+            x = functional.conv2d(x, w, self.vector("patches/biases", width, 0), size).flatten(2).transpose(1, 2)
+            token = self.vector("token", width, 0).expand(x.shape[0], 1, width)
+            return torch.cat((token, x), 1) + self.weight("places", (1, x.shape[1] + 1, width), 600)
+
+        def linear(self, x, name, width):
+            w = self.weight(name, (width, x.shape[-1]), x.shape[-1])
+            return functional.linear(x, w, self.vector(name + "/biases", width, 0))
+
+        def layer_norm(self, x, name):
+            width = x.shape[-1:]
+            return functional.layer_norm(x, width, self.vector(name + "/scale", width, 1),
+                                         self.vector(name + "/shift", width, 0), 1e-6)
+
+        def attention(self, x, name, heads):
+            n, tokens, width = x.shape
+            q, k, v = (self.linear(x, f"{name}/{part}", width).view(n, tokens, heads, -1).transpose(1, 2)
+                       for part in ("query", "key", "value"))
+            y = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, tokens, width)
+            return self.linear(y, name + "/out", width)
+
         def halve(self, x, width):
             more = (width - x.shape[1]) // 2
             return functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, more, more))
@@ -405,7 +437,8 @@ def main():
         importlib.import_module(MODULES[framework])
     except ImportError:
         sys.exit(3)
-    if case in networks.CASES:
+    network = networks.CASES[case][0].__name__ if case in networks.CASES else None
+    if network and (framework == "pytorch" or network not in networks.PYTORCH_ONLY):
         globals()[framework](case, runs)
 
 

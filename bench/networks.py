@@ -43,6 +43,64 @@ def resnet20(f, x):
     return f.dense(f.mean(x), "linear", 10)
 
 
+def conv_norm(f, x, name, width, size, stride=1):
+    return f.norm(f.conv(x, name, width, size, stride, bias=False), name + "/norm")
+
+
+def mobilenet_v2(f, x):
+    def residual(x, name, last, width, stride, expansion):
+        y = x
+        if expansion > 1:
+            y = f.relu6(conv_norm(f, y, name + "/expand", last * expansion, 1))
+        y = f.relu6(f.norm(f.depthwise(y, name + "/depthwise", 3, stride), name + "/depthwise/norm"))
+        y = conv_norm(f, y, name + "/project", width, 1)
+        return f.add(x, y) if stride == 1 and width == last else y
+
+    x, last = f.relu6(conv_norm(f, x, "first", 32, 3, 2)), 32
+    for s, (expansion, width, depth, stride) in enumerate(((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2),
+                                                           (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))):
+        for i in range(depth):
+            x, last = residual(x, f"block{s}.{i}", last, width, 1 if i else stride, expansion), width
+    return f.dense(f.mean(f.relu6(conv_norm(f, x, "last", 1280, 1))), "classes", 1000)
+
+
+def resnet18(f, x):
+    x = f.pool(f.relu(conv_norm(f, x, "first", 64, 7, 2)), 3, 2, "SAME")
+    for i in range(8):
+        width, stride = 64 << i // 2, 2 if i and i % 2 == 0 else 1
+        y = f.relu(conv_norm(f, x, f"block{i}/1", width, 3, stride))
+        y = conv_norm(f, y, f"block{i}/2", width, 3)
+        if stride > 1:
+            x = conv_norm(f, x, f"block{i}/short", width, 1, stride)
+        x = f.relu(f.add(y, x))
+    return f.dense(f.mean(x), "classes", 1000)
+
+
+def densenet121(f, x):
+    x, width = f.pool(f.relu(conv_norm(f, x, "first", 64, 7, 2)), 3, 2, "SAME"), 64
+    for s, depth in enumerate((6, 12, 24, 16)):
+        for i in range(depth):
+            name = f"layer{s}.{i}"
+            y = f.conv(f.relu(f.norm(x, name + "/norm1")), name + "/1", 128, 1, bias=False)
+            y = f.conv(f.relu(f.norm(y, name + "/norm2")), name + "/2", 32, 3, bias=False)
+            x, width = f.concat(x, y), width + 32
+        if s < 3:
+            width //= 2
+            x = f.conv(f.relu(f.norm(x, f"transition{s}/norm")), f"transition{s}", width, 1, bias=False)
+            x = f.mean_pool(x)
+    return f.dense(f.mean(f.relu(f.norm(x, "last/norm"))), "classes", 1000)
+
+
+def vit_tiny(f, x):
+    x = f.tokens(x, 16, 192)
+    for i in range(12):
+        name = f"layer{i}"
+        x = f.add(x, f.attention(f.layer_norm(x, name + "/norm1"), name, 3))
+        y = f.gelu(f.linear(f.layer_norm(x, name + "/norm2"), name + "/up", 768))
+        x = f.add(x, f.linear(y, name + "/down", 192))
+    return f.dense(f.layer_norm(x, "norm")[:, 0], "classes", 1000)
+
+
 def mlp_digits(f, x):
     return f.dense(f.relu(f.dense(x, "hidden", 256)), "out", 10)
 
@@ -58,6 +116,8 @@ CASES = {
     "squeezenet_1": (squeezenet, (1, 224, 224, 3), "by image", None),
     "cifar10_128": (cifar10, (128, 24, 24, 3), "by weights", None),
     "resnet20_128": (resnet20, (128, 32, 32, 3), "by image", None),
+    **{f"{network.__name__}_{n}": (network, (n, 224, 224, 3), "by image", None)
+       for network in (mobilenet_v2, resnet18, densenet121, vit_tiny) for n in (1, 8)},
     "mlp_1": (mlp_small, (1, 8), "by weights", None),
     "cifar10_train": (cifar10, (128, 24, 24, 3), "training", "sgd decay"),
     "resnet20_train": (resnet20, (128, 32, 32, 3), "training", "momentum"),
@@ -65,6 +125,7 @@ CASES = {
     "mlp_sgd": (mlp_small, (1, 8), "training", "sgd"),
     "memory": (vgg16, (1, 224, 224, 3), "by image", None),
 }
+PYTORCH_ONLY = {"mobilenet_v2", "densenet121", "vit_tiny"}  # their layers are written for PyTorch only
 RATE = 1e-7  # so small that the weights do not change
 
 

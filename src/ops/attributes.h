@@ -39,6 +39,12 @@ typedef struct pad_attributes {
     int32_t zero; /* no padding bytes: attributes are compared */
 } pad_attributes;
 
+/* conv2d, or its gradient by the filter, whose input 0 is that pad: the same node on what is inside of the pad; null if
+ * the pad adds anything but zeros on the four sides, or more than the window allows. */
+atl_node *atl_conv_of_pad(atl_node *y, const atl_node *pad);
+/* The gradient dx by an image that is a pad: the gradient by what is inside of the pad, under the same conditions. */
+atl_node *atl_input_grad_inside_pad(const atl_node *dx, const atl_node *pad);
+
 typedef struct reduce_attributes {
     int axes, axis[ATL_MAX_RANK]; /* as given; none: all */
     int keep;

@@ -1,7 +1,5 @@
 /* Zeros around the image of a convolution become its padding: no step copies the image, and the gradient by the image
  * needs no slice.  Networks that were exported from TensorFlow have such pads before strided convolutions. */
-#include "ops/conv_pad.h"
-
 #include "ops/attributes.h"
 #include "ops/conv.h"
 

@@ -7,7 +7,6 @@
 
 #include "graph/memory.h"
 #include "ops/attributes.h"
-#include "ops/conv_pad.h"
 #include "ops/moments.h"
 
 /* ---- slices ------------------------------------------------------------------------------------------------------ */

@@ -1,0 +1,11 @@
+/* Networks that only the benchmarks know: random weights, batch norm by running statistics. */
+#ifndef ATLED_BENCH_NETWORKS_H
+#define ATLED_BENCH_NETWORKS_H
+
+#include "atled/atled.h"
+
+/* The logits [n, 1000] for images [n, h, w, 3]; null if there is no such network: "mobilenet_v2", "resnet18",
+ * "densenet121" or "vit_tiny" (images of 224 x 224 only). */
+atl_node *bench_network(const char *name, atl_node *image);
+
+#endif
