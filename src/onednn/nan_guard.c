@@ -124,7 +124,8 @@ static int recompute_with_relu(const onednn_guard *guard, const_dnnl_primitive_d
              onednn_succeeded(dnnl_memory_get_data_handle(memory_of(count, arguments, DNNL_ARG_DST), &result),
                               "use the memory");
     if (ok)
-        relu_in_place(result, (int64_t)(dnnl_memory_desc_get_size(onednn_required_md(desc, DNNL_ARG_DST)) / sizeof(float)),
+        relu_in_place(result,
+                      (int64_t)(dnnl_memory_desc_get_size(onednn_required_md(desc, DNNL_ARG_DST)) / sizeof(float)),
                       guard->highest);
     if (scratchpad)
         dnnl_memory_destroy(scratchpad);

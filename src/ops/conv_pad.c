@@ -37,7 +37,7 @@ static atl_node *padded_more(const atl_node *y, const conv_geometry *g, const pa
     memcpy(&options, y->attributes, sizeof options);
     if (!pad_more(&options, g, pad->before + 1, pad->after + 1))
         return NULL;
-    atl_node *made = atl_apply_with(y->op, &options, y->input_count, inputs);
+    atl_node *made = atl_apply_with(y->op, &options, (atl_nodes){y->input_count, inputs});
     return made && atl_shape_equal(*made->shape, shape) ? made : NULL;
 }
 
