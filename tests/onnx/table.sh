@@ -6,18 +6,18 @@ export LC_ALL
 cat <<'TEXT'
 # ONNX
 
-`atl_onnx_load` ([onnx.h](../include/atled/onnx.h)) makes nodes of a model file: IR version 3 and newer, opset 6 to 25,
-each op by the rules of its version. Initializers become variables under their names. Convolutions and what stands
-between them run with the channels last; transposes are at the edges only. Whatever is not supported is said at once,
-for the whole model, with the name of the node.
+`atl_onnx_load` ([onnx.h](../include/atled/onnx.h)) turns a model file into nodes: IR version 3 and newer, opset 6 to
+25, each op as its version defines it. Initializers become variables with their names. Convolutions and the ops between
+them run with the channels last; only the inputs and outputs of such a part are transposed. If parts of a model are not
+supported, the report lists all of them, with the names of the nodes.
 
-- *Types*: float16, bfloat16 and double become float32; whole numbers int32, and what is beyond it its limits; truth
-  values float32 0 and 1.
-- *Shapes* are computed in 64 bits while the model is read, with the batch left open if the file leaves it open. Sizes
+- *Types*: float16, bfloat16 and double become float32; integers become int32 and saturate; booleans become float32 0
+  and 1.
+- *Shapes* are computed in 64 bits while the model is read; the batch stays unknown if it is symbolic in the file. Sizes
   that depend on the value of an input need that value (`.known`).
-- *Recurrent* nets are unrolled, so the length of their sequences must be known. `If` and `Loop` are read where their
-  conditions and counts are constant.
-- *Quantized* values are whole numbers in float32; a gradient passes straight through the rounding.
+- *Recurrent* networks are unrolled, so the length of their sequences must be known. `If` and `Loop` are supported if
+  their conditions and counts are constant.
+- *Quantized* values are integers in float32; a gradient passes straight through the rounding.
 
 ## Commands
 
@@ -78,12 +78,12 @@ another gradient. It is no error of the graph: atled's double reference of the s
 1.1e-2 and 6.4e-3. PyTorch's own float32 shows the same jumps, at other places. Networks whose activations are smooth
 (ConvNeXt, EfficientNet, MobileNetV3) have none. `atled check FILE` prints both distances for any file.
 
-## The tests that ONNX brings along
+## ONNX's own tests
 
-Debian's package `libonnx-testdata`: 1072 models, each with an input and what comes out, at ONNX's own tolerance (1e-3
-relative, 1e-7 absolute). None of them is wrong here and none crashes; what does not pass is refused with the reason
-below. *Gradients* counts pairs of an output and an input whose gradient agrees with central differences in double. Made
-by `tests/onnx/table.sh` from the results of the tests.
+Debian's package `libonnx-testdata` has 1072 models, each with inputs and expected outputs. The tests use ONNX's own
+tolerance (1e-3 relative, 1e-7 absolute). No model gives a wrong result or crashes; an unsupported one is rejected with
+the reason below. *Gradients* counts pairs of an output and an input whose gradient agrees with central differences in
+double. `tests/onnx/table.sh` makes the table from the results of the tests.
 
 TEXT
 awk '$1 == "passed" || $1 == "refused" || $1 == "faulty" { n[$1]++; total++ } $1 == "passed" { g += $4 }

@@ -218,7 +218,7 @@ static void set_lasting_arguments(void)
     atl_node *scores = atl_mlp(input);
     fooler = atl_fooler_new(input, scores, .compile.threads = 1);
     explainer = atl_explainer_new(input, scores, .compile.threads = 1);
-    cr_assert(sink && dataset && batches && reference && npz && fooler && explainer, "%s", atl_error());
+    cr_assert(sink && dataset && batches && reference && npz && safetensors && fooler && explainer, "%s", atl_error());
     attacker = atl_attacker_new(input, scores, .threads = 1);
     cr_assert(attacker, "%s", atl_error());
     attempt = (atl_attempt){.args = &attempt_args, .method = atl_attack_method_at(0), .attacker = attacker};
