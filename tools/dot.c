@@ -22,7 +22,8 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {"gradient", 'g', .flag = &set->gradient,
          .help = "with a loss (the cross entropy of class 0) and its gradient with respect to the image"},
         {"output", 'o', .text = &set->output, .argument = "FILE",
-         .help = ".svg, .png and .pdf are rendered, other names get DOT text; default: the text is printed"},
+         .help = ".svg, .png and .pdf are rendered, .html is a page to explore, other names get DOT text; default: "
+                 "the text is printed"},
         {"depth", 'd', .whole = &set->depth, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "each scope at this depth is one box: 1 for layers and blocks as a whole"},
         {"from", 0, .text = &set->from, .argument = "NODE", .help = "draw only nodes that depend on this node"},
@@ -126,6 +127,8 @@ static int draw(const settings *set, const loaded_network *network, atl_node **w
     if (code)
         return code;
     atl_dot_args args = {network->graph, .path = set->output, .depth = (int)set->depth};
+    if (set->output && strlen(set->output) > 5 && strcmp(set->output + strlen(set->output) - 5, ".html") == 0)
+        args.title = set->model;
     args.file = set->output ? NULL : stdout;
     if (set->from && !(args.from = node_named(network->graph, "from", set->from)))
         return EXIT_USAGE;

@@ -35,8 +35,9 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         {"json", 'j', .flag = &set->json, .help = "JSON instead of a table"},
         {"output", 'o', .text = &set->output, .argument = "FILE", .help = "instead of standard output"},
         {"dot", 0, .text = &set->drawing, .argument = "FILE",
-         .help = "also draws the network, each op with its time, slower ops redder: .svg, .png, .pdf; other names get "
-                 "DOT text"},
+         .help =
+             "also draws the network, each op with its time, slower ops redder: .svg, .png, .pdf, .html; others get "
+             "DOT text"},
         {"depth", 'd', .whole = &set->depth, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "in the drawing, each scope at this depth is one box: 1 for layers"},
         {0}};

@@ -88,3 +88,14 @@ Test(atled_dot, mistakes_say_what_to_do)
     cr_assert_refused(3, "/no/such/folder/x.dot", "dot", "--model", "cifar10", "-o", "/no/such/folder/x.dot");
     cr_assert_refused(3, "/no/such.npz", "dot", "--model", "cifar10", "--weights", "/no/such.npz");
 }
+
+Test(atled_dot, writes_a_page_to_explore)
+{
+    const char *page = scratch_file("lenet.html");
+    command_run run = RUN("dot", "-m", "lenet", "-g", "-o", page);
+    cr_assert_code(run, 0);
+    const char *text = whole_file(page);
+    cr_assert_mentions(text, "<!DOCTYPE html>");
+    cr_assert_mentions(text, "<title>lenet</title>");
+    cr_assert_mentions(text, "\"conv2d\"");
+}
