@@ -31,7 +31,7 @@ static inline atl_node *use_mask(atl_node *y, atl_node *dy)
 /* 1 where an activation lets a change through: relu above 0, relu6 below 6, too. */
 static inline int is_between_kinks(const atl_node *activation, double y)
 {
-    return y > 0 && (strcmp(atl_op_of(activation)->name, "clip") != 0 || y < 6);
+    return y > 0 && (strcmp(atl_op_of(activation)->name, "relu") == 0 || y < 6);
 }
 
 /* The mask of activation k, in double; and a float activation that has another one is as near to a kink as `bound`, in
@@ -62,7 +62,8 @@ static inline double distance_beside_kinks(atl_node *y, atl_node *x, const atl_f
     atl_feed all[MOST_KINKS + 8] = {{0}};
     kinks.count = 0;
     cr_assert(!atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(x), .result_out = &slope,
-                             .overrides = ATL_OVERRIDES({"relu", NULL, use_mask}, {"clip", NULL, use_mask})),
+                             .overrides = ATL_OVERRIDES({"relu", NULL, use_mask}, {"relu6", NULL, use_mask},
+                                                        {"clip", NULL, use_mask})),
               "%s", atl_error());
     cr_assert_gt(kinks.count, 0);
     int64_t fed = 0;

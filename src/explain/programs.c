@@ -10,7 +10,7 @@
 
 /* ---- gradients with other rules ---------------------------------------------------------------------------------- */
 
-/* True for max(x, 0) with an upper bound, as in relu6; a clip to other bounds is no activation. */
+/* True for max(x, 0) with an upper bound, as of networks whose relu6 is a clip; a clip to other bounds is no activation. */
 static int is_bounded_relu(const atl_node *y)
 {
     const atl_clip_bounds *bounds = atl_attributes_of(y);
@@ -24,8 +24,14 @@ static atl_node *deconvolution_clip(atl_node *y, atl_node *dy)
     return is_bounded_relu(y) ? atl_relu(dy) : own_rule(y, dy);
 }
 
-static const atl_override guided[] = {{"relu", NULL, atl_guided_relu}, {"clip", NULL, guided_clip}, {NULL, NULL, NULL}};
+static atl_node *guided_relu6(atl_node *y, atl_node *dy) { return own_rule(y, atl_relu(dy)); }
+
+static const atl_override guided[] = {{"relu", NULL, atl_guided_relu},
+                                      {"relu6", NULL, guided_relu6},
+                                      {"clip", NULL, guided_clip},
+                                      {NULL, NULL, NULL}};
 static const atl_override deconvolution[] = {{"relu", NULL, atl_deconvolution_relu},
+                                             {"relu6", NULL, atl_deconvolution_relu},
                                              {"clip", NULL, deconvolution_clip},
                                              {NULL, NULL, NULL}};
 
