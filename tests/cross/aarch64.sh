@@ -12,7 +12,7 @@ folder=$PWD/build-aarch64
 sysroot=$folder/sysroot
 qemu=$(command -v qemu-aarch64 || command -v qemu-aarch64-static)
 libraries=(libc6-dev libgcc-12-dev libgomp1 libdnnl-dev uthash-dev libzip-dev zlib1g-dev libpng-dev libjpeg-dev
-    libcriterion-dev)
+    libjansson-dev nettle-dev libcriterion-dev)
 
 # apt-get for ARM, with lists, a cache and a database of packages of its own
 apt_for_arm() {
