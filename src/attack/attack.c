@@ -162,8 +162,10 @@ static atl_status attack_picture(job *j, int64_t index, atl_attempt *a, float *s
     result.pixels = pixels;
     result.seconds = atl_seconds_now() - start;
     pthread_mutex_lock(&j->report);
-    if (!atl_query_queue_status(j->queue) && args->watch(args->context, &result))
+    if (!atl_query_queue_status(j->queue) && args->watch(args->context, &result)) {
         status = atl_set_error(ATL_STOPPED, "the attack was stopped");
+        atl_query_queue_stop(j->queue, status); /* before another thread reports */
+    }
     pthread_mutex_unlock(&j->report);
     return status;
 }
