@@ -5,10 +5,23 @@
 
 #include "drawings.h"
 
-TestSuite(explorer, .init = make_graph, .fini = free_graph);
+/* Texts that live until a test ends. */
+enum { MOST_TEXTS = 16 };
+static char *texts[MOST_TEXTS];
+static int text_count;
+
+static void free_all(void)
+{
+    while (text_count)
+        free(texts[--text_count]);
+    free_graph();
+}
+
+TestSuite(explorer, .init = make_graph, .fini = free_all);
 
 static const char *page_text(const char *path)
 {
+    cr_assert_lt(text_count, MOST_TEXTS);
     FILE *file = fopen(path, "rb");
     cr_assert(file, "%s cannot be read", path);
     fseek(file, 0, SEEK_END);
@@ -17,7 +30,7 @@ static const char *page_text(const char *path)
     char *text = calloc((size_t)size + 1, 1);
     cr_assert(text && fread(text, 1, (size_t)size, file) == (size_t)size);
     fclose(file);
-    return text;
+    return texts[text_count++] = text;
 }
 
 #define PAGE(...) page_of(&(atl_dot_args){.graph = graph, .path = scratch_file("page.html"), __VA_ARGS__})
@@ -35,8 +48,6 @@ Test(explorer, every_drawn_node_is_in_the_page)
     cr_assert_mentions(all, "\"tanh\"");
     cr_assert_mentions(part, "\"relu\"");
     cr_assert(!strstr(part, "\"tanh\""));
-    free((char *)all);
-    free((char *)part);
 }
 
 Test(explorer, the_same_graph_gives_the_same_bytes)
@@ -48,8 +59,6 @@ Test(explorer, the_same_graph_gives_the_same_bytes)
     slope_of_three_layers();
     const char *second = PAGE();
     cr_assert_str_eq(first, second);
-    free((char *)first);
-    free((char *)second);
 }
 
 Test(explorer, scopes_end_at_slashes_and_at_the_dots_of_pytorch)
@@ -63,7 +72,6 @@ Test(explorer, scopes_end_at_slashes_and_at_the_dots_of_pytorch)
     cr_assert_mentions(text, "[0,\"layer1\",");
     cr_assert_mentions(text, "\"conv1\",");
     cr_assert_mentions(text, "\"0.5\"");
-    free((char *)text);
 }
 
 Test(explorer, a_name_cannot_end_the_script)
@@ -74,7 +82,6 @@ Test(explorer, a_name_cannot_end_the_script)
     cr_assert_eq(count_of(text, "<script"), 2);
     cr_assert_eq(count_of(text, "</script>"), 2);
     cr_assert(!strstr(text, "<b>&"));
-    free((char *)text);
 }
 
 Test(explorer, a_mistake_in_the_graph_is_shown)
@@ -84,12 +91,11 @@ Test(explorer, a_mistake_in_the_graph_is_shown)
     const char *text = PAGE();
     cr_assert_mentions(text, "\"error\":\"");
     cr_assert(!strstr(text, "\"error\":\"\""));
-    free((char *)text);
 }
 
 Test(explorer, an_empty_graph_and_mistakes)
 {
-    free((char *)PAGE());
+    PAGE();
     cr_assert_eq(atl_write_dot(graph, .path = scratch_file("page.html"), .depth = -1), ATL_INVALID);
     cr_assert_mentions(atl_error(), "depth");
     cr_assert_eq(atl_write_dot(graph, .path = "/nowhere/page.html"), ATL_BAD_FILE);
