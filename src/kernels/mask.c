@@ -13,6 +13,7 @@ ATL_LANE int is_open(const int limited, float x, float highest) { return limited
 
 ATL_LANE void mask_range(const int limited, const atl_mask_job *job, int64_t first, int64_t last)
 {
+    const float highest = job->highest; /* not read again within the vector loop */
     for (int64_t b = first; b < last; b++) {
         const float *x = job->x + b * BLOCK;
         int64_t rest = job->count - b * BLOCK;
@@ -20,10 +21,10 @@ ATL_LANE void mask_range(const int limited, const atl_mask_job *job, int64_t fir
         for (int k = 0; k < BITS && rest >= (k + 1) * WORDS; k++) {
             ATL_LANES
             for (int j = 0; j < WORDS; j++)
-                word[j] |= (uint32_t)is_open(limited, x[k * WORDS + j], job->highest) << k;
+                word[j] |= (uint32_t)is_open(limited, x[k * WORDS + j], highest) << k;
         }
         for (int64_t i = rest / WORDS * WORDS; i < rest && i < BLOCK; i++)
-            word[i % WORDS] |= (uint32_t)is_open(limited, x[i], job->highest) << (i / WORDS);
+            word[i % WORDS] |= (uint32_t)is_open(limited, x[i], highest) << (i / WORDS);
         memcpy(job->mask + b * WORDS, word, sizeof word);
     }
 }
