@@ -1,6 +1,7 @@
 /* Masks of bits: see mask.h. */
 #include "kernels/mask.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "kernels/level.h"
@@ -8,33 +9,29 @@
 
 enum { WORDS = ATL_MASK_WORDS, BITS = 32, BLOCK = ATL_MASK_BLOCK };
 
-/* `limited` is a constant, so that the loops are compiled once for each. */
-ATL_LANE int is_open(const int limited, float x, float highest) { return limited ? (x > 0) & (x < highest) : x > 0; }
-
-ATL_LANE void mask_range(const int limited, const atl_mask_job *job, int64_t first, int64_t last)
+void KERNEL(mask_blocks)(const atl_mask_job *job, int64_t first, int64_t last)
 {
-    const float highest = job->highest; /* not read again within the vector loop */
+    const float highest = job->highest > 0 ? job->highest : INFINITY;
     for (int64_t b = first; b < last; b++) {
         const float *x = job->x + b * BLOCK;
         int64_t rest = job->count - b * BLOCK;
-        uint32_t word[WORDS] = {0};
+        uint32_t word[WORDS] = {0}, over[WORDS] = {0};
         for (int k = 0; k < BITS && rest >= (k + 1) * WORDS; k++) {
             ATL_LANES
             for (int j = 0; j < WORDS; j++)
-                word[j] |= (uint32_t)is_open(limited, x[k * WORDS + j], highest) << k;
+                word[j] |= (uint32_t)(x[k * WORDS + j] > 0) << k;
         }
+        for (int k = 0; k < BITS && job->highest > 0 && rest >= (k + 1) * WORDS; k++) {
+            ATL_LANES
+            for (int j = 0; j < WORDS; j++)
+                over[j] |= (uint32_t)(x[k * WORDS + j] >= highest) << k;
+        }
+        for (int j = 0; j < WORDS; j++)
+            word[j] &= ~over[j];
         for (int64_t i = rest / WORDS * WORDS; i < rest && i < BLOCK; i++)
-            word[i % WORDS] |= (uint32_t)is_open(limited, x[i], highest) << (i / WORDS);
+            word[i % WORDS] |= (uint32_t)(x[i] > 0 && (x[i] < highest || job->highest <= 0)) << (i / WORDS);
         memcpy(job->mask + b * WORDS, word, sizeof word);
     }
-}
-
-void KERNEL(mask_blocks)(const atl_mask_job *job, int64_t first, int64_t last)
-{
-    if (job->highest > 0)
-        mask_range(1, job, first, last);
-    else
-        mask_range(0, job, first, last);
 }
 
 void KERNEL(relu_grad_by_mask_blocks)(const atl_mask_job *job, int64_t first, int64_t last)
