@@ -10,7 +10,8 @@
 
 /* ---- gradients with other rules ---------------------------------------------------------------------------------- */
 
-/* True for max(x, 0) with an upper bound, as of networks whose relu6 is a clip; a clip to other bounds is no activation. */
+/* True for max(x, 0) with an upper bound, as of networks whose relu6 is a clip; a clip to other bounds is no
+ * activation. */
 static int is_bounded_relu(const atl_node *y)
 {
     const atl_clip_bounds *bounds = atl_attributes_of(y);
