@@ -15,12 +15,12 @@ const char *const *network_names(void)
     return names;
 }
 
-static int build(const char *command, int64_t batch, int training, loaded_network *n)
+static int build(const char *command, int64_t batch, int64_t channels, int training, loaded_network *n)
 {
     n->graph = atl_graph_new();
     if (!n->graph)
         return report_failure(command);
-    n->image = atl_input(n->graph, "image", ATL_FLOAT32, ATL_SHAPE(batch, n->size.height, n->size.width, 3));
+    n->image = atl_input(n->graph, "image", ATL_FLOAT32, ATL_SHAPE(batch, n->size.height, n->size.width, channels));
     atl_model_args args = {.image = n->image, .training = training};
     memcpy(args.widths, n->size.widths, sizeof args.widths);
     n->logits = n->model->build(&args);
@@ -38,12 +38,21 @@ int open_network(const char *command, const char *name, const char *weights, loa
 int open_network_for(const char *command, const char *name, const char *weights, int64_t batch, int training,
                      loaded_network *network_out)
 {
-    loaded_network *n = network_out;
+    return open_network_for_pictures(command, name, weights, batch, ATL_SCALAR, training, network_out);
+}
+
+int open_network_for_pictures(const char *command, const char *name, const char *weights, int64_t batch,
+                              atl_shape pictures, int training, loaded_network *n)
+{
     *n = (loaded_network){.model = atl_model_find(name)};
     atl_status status = atl_model_size_of(n->model, weights, &n->size);
     if (status)
         return report_failure(command);
-    int code = build(command, batch, training, n);
+    if (pictures.rank == 3 && strcmp(n->model->name, "mlp") == 0) { /* any size */
+        n->size.height = pictures.size[0];
+        n->size.width = pictures.size[1];
+    }
+    int code = build(command, batch, pictures.rank == 3 ? pictures.size[2] : 3, training, n);
     if (code || !weights)
         return code;
     status = atl_model_load(n->model, n->graph, weights);

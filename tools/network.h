@@ -8,7 +8,7 @@ typedef struct loaded_network {
     const atl_model *model;
     atl_model_size size;
     atl_graph *graph;
-    atl_node *image;  /* [batch, height, width, 3], raw RGB */
+    atl_node *image;  /* [batch, height, width, 3], raw RGB; of grey pictures, 1 channel */
     atl_node *logits; /* [batch, classes] */
     atl_onnx *net;    /* of an ONNX file, as `own` is; else null */
     atl_model own;
@@ -20,6 +20,9 @@ int open_network(const char *command, const char *name, const char *weights, loa
 /* open_network calls this with a batch of one; `training`: as in atl_model_args. */
 int open_network_for(const char *command, const char *name, const char *weights, int64_t batch, int training,
                      loaded_network *network_out);
+/* The same for pictures [h, w, channels], whose size a network of any size takes; rank 0: as above. */
+int open_network_for_pictures(const char *command, const char *name, const char *weights, int64_t batch,
+                              atl_shape pictures, int training, loaded_network *network_out);
 /* The first variable of the graph that holds a NaN or an infinity; null if none does. */
 const char *first_non_finite_variable(const atl_graph *graph);
 /* Rejects values loaded from `path` that are not finite, unless --allow-non-finite was given.  Returns 0, or the exit

@@ -178,8 +178,8 @@ void tell_network_file(const char *command, const network_file *f, const atl_nod
 
 /* ---- for the commands -------------------------------------------------------------------------------------------- */
 
-static int open_network_file(const char *command, const char *path, int64_t batch, const picture_settings *set,
-                             loaded_network *n)
+static int open_network_file(const char *command, const char *path, int64_t batch, int64_t channels,
+                             const picture_settings *set, loaded_network *n)
 {
     network_file file;
     *n = (loaded_network){.graph = atl_graph_new()};
@@ -194,8 +194,9 @@ static int open_network_file(const char *command, const char *path, int64_t batc
     if (!code) {
         n->size.height = file.height > 0 ? file.height : USUAL_SIZE;
         n->size.width = file.width > 0 ? file.width : USUAL_SIZE;
-        n->image = atl_input(n->graph, "image", ATL_FLOAT32,
-                             ATL_SHAPE(file.batch != ATL_ANY ? file.batch : batch, n->size.height, n->size.width, 3));
+        n->image =
+            atl_input(n->graph, "image", ATL_FLOAT32,
+                      ATL_SHAPE(file.batch != ATL_ANY ? file.batch : batch, n->size.height, n->size.width, channels));
         code = n->image ? build_network_file(command, &file, n->image, &n->net, &n->logits)
                         : report_graph_failure(command, n->graph);
     }
@@ -242,12 +243,18 @@ int check_no_picture_settings(const char *command, const char *name, const pictu
 int open_any_network(const char *command, const char *name, const char *weights, int64_t batch, int training,
                      const picture_settings *set, loaded_network *n)
 {
+    return open_any_network_for_pictures(command, name, weights, batch, ATL_SCALAR, training, set, n);
+}
+
+int open_any_network_for_pictures(const char *command, const char *name, const char *weights, int64_t batch,
+                                  atl_shape pictures, int training, const picture_settings *set, loaded_network *n)
+{
     *n = (loaded_network){0};
     if (!is_network_file(name)) {
         int code = check_no_picture_settings(command, name, set);
-        return code ? code : open_network_for(command, name, weights, batch, training, n);
+        return code ? code : open_network_for_pictures(command, name, weights, batch, pictures, training, n);
     }
-    int code = open_network_file(command, name, batch, set, n);
+    int code = open_network_file(command, name, batch, pictures.rank == 3 ? pictures.size[2] : 3, set, n);
     if (!code && weights && atl_load_weights(n->graph, weights, .weights_only = 1))
         code = report_failure(command);
     return code;
