@@ -37,16 +37,6 @@ double least_seconds(void (*run)(void *data), void *data)
     return least;
 }
 
-float *floats(int64_t count)
-{
-    float *x = aligned_alloc(64, (size_t)(count * 4 + 63) / 64 * 64 + 64);
-    for (int64_t i = 0; x && i < count; i++)
-        x[i] = (float)((i * 7919 + 13) % 2003) / 1001.5f - 1;
-    if (!x)
-        abort();
-    return x;
-}
-
 double second_level_cache(void)
 {
     long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);

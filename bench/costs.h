@@ -3,11 +3,10 @@
 #define ATLED_BENCH_COSTS_H
 
 #include "cost/cost.h"
+#include "floats.h"
 
 /* The least time of a run, of many that take 0.2 s together. */
 double least_seconds(void (*run)(void *data), void *data);
-/* An array with numbers between -1 and 1; the caller frees it. */
-float *floats(int64_t count);
 /* Bytes of the second-level cache of one core; 1 MB if the system does not tell. */
 double second_level_cache(void);
 

@@ -9,17 +9,8 @@
 #include "common/clock.h"
 #include "common/numbers.h"
 #include "cost/cost.h"
+#include "floats.h"
 #include "kernels/kernels.h"
-
-static float *floats(int64_t count)
-{
-    float *x = aligned_alloc(64, (size_t)(count * 4 + 63) / 64 * 64 + 64);
-    for (int64_t i = 0; x && i < count; i++)
-        x[i] = (float)((i * 7919 + 13) % 2003) / 1001.5f - 1;
-    if (!x)
-        abort();
-    return x;
-}
 
 /* What a case is given: sizes, and arrays that are large enough. */
 typedef struct setting {

@@ -147,16 +147,21 @@ static atl_status grow_linf(search *s)
     return status;
 }
 
+static atl_status polish_best(search *s)
+{
+    const float *best = atl_attempt_best(s->attempt, NULL);
+    if (!best)
+        return ATL_OK;
+    memcpy(s->here, best, (size_t)s->task.count * sizeof *s->here);
+    return atl_attempt_polish(s->attempt, s->here);
+}
+
 static atl_status search_linf(search *s)
 {
     atl_status status = sort_rivals(s);
     if (!status)
         status = grow_linf(s);
-    const float *best = atl_attempt_best(s->attempt, NULL);
-    if (status || !best)
-        return status;
-    memcpy(s->here, best, (size_t)s->task.count * sizeof *s->here);
-    return atl_attempt_polish(s->attempt, s->here);
+    return status ? status : polish_best(s);
 }
 
 static atl_status search_small(search *s)
@@ -171,11 +176,7 @@ static atl_status search_small(search *s)
     }
     if (!status && !atl_attempt_best(s->attempt, NULL)) /* any change that meets the goal can be lowered */
         status = grow_linf(s);
-    const float *best = atl_attempt_best(s->attempt, NULL);
-    if (status || !best)
-        return status;
-    memcpy(s->here, best, (size_t)s->task.count * sizeof *s->here);
-    return atl_attempt_polish(s->attempt, s->here);
+    return status ? status : polish_best(s);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */

@@ -25,6 +25,25 @@ static inline const char *random_array(const char *name, atl_shape shape, float 
     return path;
 }
 
+/* In double, of LeNet with its shipped weights for the images in the file: the logits, or, if `class` is not negative,
+ * the gradient of that class's logit by the image. */
+static inline atl_tensor *lenet_in_double(const char *path, int class)
+{
+    atl_tensor *x = atl_read_npy(path);
+    atl_graph *g = atl_graph_new();
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 28, 28, 3)), *y = atl_lenet(image);
+    if (class >= 0)
+        y = atl_gradient(atl_slice(y, .begin = {0, class}, .end = {0, class + 1}), image);
+    cr_assert(x && y && !atl_model_load(atl_model_find("lenet"), g, source_file("models/digits.npz")), "%s",
+              atl_error());
+    atl_reference *run = atl_reference_run(ATL_NODES(y), ATL_FEED(image, x));
+    atl_tensor *result = atl_tensor_copy(atl_reference_value(run, y));
+    atl_reference_free(run);
+    atl_graph_free(g);
+    atl_tensor_free(x);
+    return result;
+}
+
 static inline atl_tensor *array_of(const char *path, const char *name)
 {
     atl_npz *npz = atl_npz_open(path);

@@ -3,23 +3,6 @@
 
 TestSuite(grad, .init = find_shipped_weights);
 
-/* d logits[:, 3] / d image of LeNet, in double. */
-static atl_tensor *expected_gradient(const char *path, int class)
-{
-    atl_tensor *x = atl_read_npy(path);
-    atl_graph *g = atl_graph_new();
-    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 28, 28, 3)), *logits = atl_lenet(image);
-    atl_node *score = atl_slice(logits, .begin = {0, class}, .end = {0, class + 1}), *by = atl_gradient(score, image);
-    cr_assert(x && by && !atl_model_load(atl_model_find("lenet"), g, source_file("models/digits.npz")), "%s",
-              atl_error());
-    atl_reference *run = atl_reference_run(ATL_NODES(by), ATL_FEED(image, x));
-    atl_tensor *result = atl_tensor_copy(atl_reference_value(run, by));
-    atl_reference_free(run);
-    atl_graph_free(g);
-    atl_tensor_free(x);
-    return result;
-}
-
 Test(grad, is_that_of_the_network)
 {
     const char *file = exported("lenet", NULL), *x = random_array("x.npy", ATL_SHAPE(2, 28, 28, 3), 0, 255),
@@ -27,7 +10,7 @@ Test(grad, is_that_of_the_network)
     command_run run = RUN("grad", file, "--of", "dense2/logits[:, 3]", "--by", "image", "-i", x, "-o", out);
     cr_assert_code(run, 0);
     cr_assert_mentions(run.out, "gradient by image [2, 28, 28, 3]: norm ");
-    atl_tensor *value = array_of(out, "image"), *expected = expected_gradient(x, 3);
+    atl_tensor *value = array_of(out, "image"), *expected = lenet_in_double(x, 3);
     cr_assert_close(value, expected, 1e-5);
     double squares = 0, norm = atof(strstr(run.out, "norm ") + 5);
     for (int64_t i = 0; i < atl_tensor_count(expected); i++)
@@ -51,7 +34,7 @@ Test(grad, can_be_exported_and_run)
         begin--;
     char name[300];
     snprintf(name, sizeof name, "%.*s", (int)(end - begin), begin);
-    atl_tensor *value = array_of(out, name), *expected = expected_gradient(x, 7);
+    atl_tensor *value = array_of(out, name), *expected = lenet_in_double(x, 7);
     cr_assert_close(value, expected, 1e-5);
     atl_tensor_free(value);
     atl_tensor_free(expected);
@@ -62,7 +45,7 @@ Test(grad, can_be_drawn)
     const char *file = exported("lenet", NULL), *x = random_array("x.npy", ATL_SHAPE(1, 28, 28, 3), 0, 255),
                *png = scratch_file("map.png");
     cr_assert_code(RUN("grad", file, "--of", "dense2/logits[:, 3]", "-i", x, "-o", png), 0);
-    atl_tensor *map = atl_read_image(png), *expected = expected_gradient(x, 3);
+    atl_tensor *map = atl_read_image(png), *expected = lenet_in_double(x, 3);
     cr_assert(map, "%s", atl_error());
     cr_assert(atl_shape_equal(atl_tensor_shape(map), ATL_SHAPE(28, 28, 3)));
     double largest = 0;
