@@ -1,6 +1,7 @@
 #!/bin/sh
-# try_packages.sh [FOLDER]: makes the Debian packages, asks lintian about them, unpacks them into a fresh root folder, and tries what a
-# user does first: `atled fool`, a program with pkg-config, a program with CMake. Needs debhelper, devscripts, lintian and a compiler.
+# try_packages.sh [FOLDER]: makes the Debian packages, asks lintian about them, unpacks them into a fresh root folder,
+# and tries what a user does first: `atled fool`, a program with pkg-config, a program with CMake. Needs debhelper,
+# devscripts, lintian and a compiler.
 set -eu
 source=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-/tmp/atled-packages}
@@ -9,7 +10,10 @@ rm -rf "$folder"
 mkdir -p "$folder/atled-$version" "$folder/root"
 git -C "$source" archive HEAD | tar -x -C "$folder/atled-$version"
 tar -C "$folder" --exclude=debian -czf "$folder/atled_$version.orig.tar.gz" "atled-$version"
-(cd "$folder/atled-$version" && dpkg-buildpackage -us -uc >"$folder/build.log" 2>&1) || { tail -n 30 "$folder/build.log"; exit 1; }
+(cd "$folder/atled-$version" && dpkg-buildpackage -us -uc >"$folder/build.log" 2>&1) || {
+    tail -n 30 "$folder/build.log"
+    exit 1
+}
 # The project has no address and no bug at Debian yet.
 lintian --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog,initial-upload-closes-no-bugs \
     --fail-on error,warning "$folder"/*.changes

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "drawing/drawing.h"
-#include "explorer_page.h" /* made of explorer.css and explorer.js by the build */
+#include "explorer_page.h" /* made by the build of explorer.css, explorer.html and explorer_*.js */
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/names.h"
@@ -401,7 +401,8 @@ static atl_status write_page(page *p, const char *still)
     atl_status status = write_nodes(p);
     if (!status)
         status = write_layouts(p);
-    fprintf(p->file, "\n</script>\n<script>\n%s</script>\n</body>\n</html>\n", explorer_js);
+    fprintf(p->file, "\n</script>\n<script>\n'use strict';\n{\n%s\n%s\n%s}\n</script>\n</body>\n</html>\n",
+            explorer_graph_js, explorer_view_js, explorer_panel_js);
     return status;
 }
 

@@ -1,5 +1,5 @@
 /* The explorer: a graph as one HTML page that needs no network.  The page holds the graph as JSON, a layout of each
- * scope made by Graphviz, and the program explorer.js that draws them. */
+ * scope made by Graphviz, and the program explorer_*.js that draws them. */
 #ifndef ATLED_DRAWING_EXPLORER_H
 #define ATLED_DRAWING_EXPLORER_H
 

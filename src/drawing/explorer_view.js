@@ -1,0 +1,201 @@
+// The explorer: drawing, moving, folding.
+// ---- drawing ----
+const canvas = $('canvas'), pen = canvas.getContext('2d');
+const view = {
+  x: 0,
+  y: 0,
+  scale: 1
+};
+let selected = null, selectedEdge = null, lit = new Set(), waiting = false;
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const dark = () => matchMedia('(prefers-color-scheme: dark)').matches;
+const heat = (share) => {
+  const t = Math.sqrt(Math.min(Math.max(share, 0), 1)), cold = dark() ? [42, 50, 60] : [253, 246, 238],
+        hot = [240, 100, 70];
+  return 'rgb(' + cold.map((c, i) => Math.round(c + t * (hot[i] - c))).join() + ')';
+};
+let largest = {time: 1, bytes: 1};
+function measure() {
+  largest = {time: 1e-9, bytes: 1};
+  for (const id of box.keys()) {
+    const of = id < 0 ? scopes[-1 - id] : nodes[id];
+    if (id < 0 && of.open)
+      continue;
+    largest.time = Math.max(largest.time, of.time);
+    largest.bytes = Math.max(largest.bytes, of.bytes);
+  }
+}
+function fillOf(id) {
+  const of = id < 0 ? scopes[-1 - id] : nodes[id], by = $('colour').value;
+  if (by !== 'kind')
+    return heat(of[by] / largest[by]);
+  const kind = id < 0 ? ([...of.kinds].some((k) => k > 3) ? Math.max(...of.kinds) : 3) : of.kind;
+  return dark() ? STROKE[kind] + '55' : FILL[kind];
+}
+const strokeOf = (id) => {
+  const kind = id < 0 ? ([...scopes[-1 - id].kinds].some((k) => k > 3) ? Math.max(...scopes[-1 - id].kinds) : 3) :
+                        nodes[id].kind;
+  return kind === 0 ? colour('--ink') : STROKE[kind];
+};
+const short = (text, width) => {
+  const most = Math.floor(width / 6.8);
+  return text.length > most ? text.slice(0, Math.max(most - 1, 1)) + '…' : text;
+};
+function ends(edge) {
+  const a = box.get(edge.tail), b = box.get(edge.head), down = a.y + a.h <= b.y;
+  const from = [a.x + a.w / 2, down ? a.y + a.h : a.y], to = [b.x + b.w / 2, down ? b.y : b.y + b.h];
+  const bend = Math.min(Math.max(Math.abs(to[1] - from[1]) / 2, 14), 120) * (down ? 1 : -1);
+  return [from, [from[0], from[1] + bend], [to[0], to[1] - bend], to];
+}
+function drawEdge(edge, seenBox) {
+  const [p, q, r, s] = ends(edge);
+  if (Math.max(p[0], s[0]) < seenBox.x || Math.min(p[0], s[0]) > seenBox.x + seenBox.w ||
+      Math.max(p[1], s[1]) < seenBox.y || Math.min(p[1], s[1]) > seenBox.y + seenBox.h)
+    return;
+  const isLit = edge === selectedEdge || (lit.has(edge.tail) && lit.has(edge.head)) || edge.tail === selected ||
+      edge.head === selected;
+  pen.strokeStyle = pen.fillStyle = isLit ? colourOfMark : colourOfLine;
+  pen.lineWidth = isLit ? 2 : 1;
+  pen.beginPath();
+  pen.moveTo(p[0], p[1]);
+  pen.bezierCurveTo(q[0], q[1], r[0], r[1], s[0], s[1]);
+  pen.stroke();
+  if (view.scale < 0.25)
+    return;
+  const way = s[1] > r[1] ? -6 : 6;
+  pen.beginPath();
+  pen.moveTo(s[0], s[1]);
+  pen.lineTo(s[0] - 3.5, s[1] + way);
+  pen.lineTo(s[0] + 3.5, s[1] + way);
+  pen.fill();
+}
+function drawBox(id, b) {
+  const of = id < 0 ? scopes[-1 - id] : nodes[id], open = id < 0 && of.open;
+  pen.beginPath();
+  if (pen.roundRect)
+    pen.roundRect(b.x, b.y, b.w, b.h, id < 0 || of.kind > 2 ? 6 : 0);
+  else
+    pen.rect(b.x, b.y, b.w, b.h);
+  pen.fillStyle = open ? (dark() ? '#ffffff08' : '#4a7fc10c') : fillOf(id);
+  pen.fill();
+  pen.strokeStyle = id === selected || lit.has(id) ? colourOfMark : open ? colourOfFrame : strokeOf(id);
+  pen.lineWidth = id === selected ? 3 : lit.has(id) ? 2 : id < 0 && !open ? 1.8 : 1;
+  pen.stroke();
+  if (view.scale < 0.3)
+    return;
+  pen.fillStyle = colourOfInk;
+  if (open) {
+    pen.font = 'bold 12px sans-serif';
+    pen.fillText(short('▾ ' + of.name, b.w - 10), b.x + 8, b.y + 16);
+    return;
+  }
+  pen.font = 'bold 12px sans-serif';
+  pen.fillText(short(id < 0 ? '▸ ' + of.name : of.name, b.w - 10), b.x + 8, b.y + 16);
+  pen.font = '11px sans-serif';
+  pen.fillStyle = colourOfFaint;
+  pen.fillText(short(id < 0 ? of.count + ' nodes' : (of.op + ' ' + of.detail).trim(), b.w - 10), b.x + 8, b.y + 32);
+}
+let colourOfInk, colourOfFaint, colourOfLine, colourOfFrame, colourOfMark;
+function paint() {
+  waiting = false;
+  const density = devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight;
+  if (canvas.width !== Math.round(w * density) || canvas.height !== Math.round(h * density)) {
+    canvas.width = Math.round(w * density);
+    canvas.height = Math.round(h * density);
+  }
+  colourOfInk = colour('--ink');
+  colourOfFaint = colour('--faint');
+  colourOfLine = colour('--line');
+  colourOfFrame = colour('--frame');
+  colourOfMark = colour('--mark');
+  measure();
+  pen.setTransform(density, 0, 0, density, 0, 0);
+  pen.clearRect(0, 0, w, h);
+  pen.setTransform(density * view.scale, 0, 0, density * view.scale, density * view.x, density * view.y);
+  const seen = {x: -view.x / view.scale, y: -view.y / view.scale, w: w / view.scale, h: h / view.scale};
+  const visible = ([, b]) => b.x < seen.x + seen.w && b.x + b.w > seen.x && b.y < seen.y + seen.h && b.y + b.h > seen.y;
+  const all = [...box].filter(visible);
+  for (const [id, b] of all)
+    if (id < 0 && scopes[-1 - id].open)
+      drawBox(id, b);
+  for (const edge of edges)
+    drawEdge(edge, seen);
+  for (const [id, b] of all)
+    if (!(id < 0 && scopes[-1 - id].open))
+      drawBox(id, b);
+}
+function draw() {
+  if (!waiting) {
+    waiting = true;
+    requestAnimationFrame(paint);
+  }
+}
+function fit() {
+  const w = canvas.clientWidth, h = canvas.clientHeight;
+  view.scale = Math.min(1.5, w / size.w, h / size.h);
+  view.x = (w - size.w * view.scale) / 2;
+  view.y = (h - size.h * view.scale) / 2;
+  draw();
+}
+function centre(id) {
+  const b = box.get(id);
+  if (!b)
+    return;
+  view.scale = Math.max(view.scale, 0.7);
+  view.x = canvas.clientWidth / 2 - (b.x + b.w / 2) * view.scale;
+  view.y = canvas.clientHeight / 2 - (b.y + b.h / 2) * view.scale;
+  draw();
+}
+function zoom(factor, x, y) {
+  const scale = Math.min(Math.max(view.scale * factor, 0.01), 8);
+  view.x = x - (x - view.x) * scale / view.scale;
+  view.y = y - (y - view.y) * scale / view.scale;
+  view.scale = scale;
+  draw();
+}
+
+// ---- folding ----
+function toggle(k) {  // the header stays where it is on the screen
+  const before = box.get(-1 - k);
+  scopes[k].open = !scopes[k].open;
+  layout();
+  const after = box.get(-1 - k);
+  view.x += (before.x - after.x) * view.scale;
+  view.y += (before.y - after.y) * view.scale;
+  draw();
+}
+function reveal(i) {  // opens the scopes around node i
+  for (let k = nodes[i].scope; k > 0; k = scopes[k].parent)
+    scopes[k].open = true;
+  shown[nodes[i].part] = $(nodes[i].part).checked = true;
+  layout();
+}
+const depthOf = (k) => {
+  let depth = 0;
+  for (; k > 0; k = scopes[k].parent)
+    depth++;
+  return depth;
+};
+function unfold(depth) {
+  scopes.forEach((s, k) => {
+    s.open = k === 0 || depthOf(k) < depth;
+  });
+  layout();
+}
+function start() {  // as deep as the whole still fits the window, or as deep as asked
+  let depth = 1;
+  unfold(depth);
+  while (!data.depth && depth < 12) {
+    const open = scopes.filter((s) => s.open).length;
+    unfold(depth + 1);
+    if (size.w > 1.6 * canvas.clientWidth || size.h > 1.6 * canvas.clientHeight ||
+        scopes.filter((s) => s.open).length === open) {
+      unfold(depth);
+      break;
+    }
+    depth++;
+  }
+  if (data.depth)
+    unfold(data.depth);
+  fit();
+}
