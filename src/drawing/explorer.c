@@ -318,38 +318,46 @@ static atl_status write_nodes(page *p)
     return status;
 }
 
-static void fill_widths(const page *p, int64_t scope, int32_t *width)
+/* The widths of all boxes, those of a scope in the order of their places, one scope after the other. */
+static int32_t *widths_of_boxes(const page *p)
 {
+    int64_t *first = atl_allocate((size_t)p->scopes + 1, sizeof *first);
+    int32_t *width = atl_allocate((size_t)(p->scopes + p->d.graph->count) + 1, sizeof *width);
+    if (!first || !width) {
+        atl_release(first);
+        atl_release(width);
+        atl_out_of_memory();
+        return NULL;
+    }
+    for (int64_t k = 0; k < p->scopes; k++)
+        first[k + 1] = first[k] + p->scope[k]->boxes;
     for (int64_t k = 1; k < p->scopes; k++)
-        if (p->scope[k]->parent == scope)
-            width[p->scope[k]->place] = scope_width(p->scope[k]);
+        width[first[p->scope[k]->parent] + p->scope[k]->place] = scope_width(p->scope[k]);
     for (int64_t i = 0; i < p->d.graph->count; i++)
-        if (p->d.is_drawn[i] && p->scope_of[i] == scope)
-            width[p->place[i]] = node_width(p->d.graph->nodes[i]);
+        if (p->d.is_drawn[i])
+            width[first[p->scope_of[i]] + p->place[i]] = node_width(p->d.graph->nodes[i]);
+    atl_release(first);
+    return width;
 }
 
 /* Writes the centres of the boxes of a scope; *edge is the first of its edges, and is moved behind the last. */
-static atl_status write_layout(const page *p, int64_t scope, int64_t *edge)
+static atl_status write_layout(const page *p, int64_t scope, const int32_t *width, int64_t *edge)
 {
     int64_t count = p->scope[scope]->boxes, edges = 0;
     while (*edge + edges < p->edges && p->edge[*edge + edges].scope == scope)
         edges++;
-    int32_t *width = atl_allocate((size_t)count + 1, sizeof *width),
-            (*at)[2] = atl_allocate((size_t)count + 1, sizeof *at);
+    int32_t(*at)[2] = atl_allocate((size_t)count + 1, sizeof *at);
     int64_t(*ends)[2] = atl_allocate((size_t)edges + 1, sizeof *ends);
-    atl_status status = width && at && ends ? ATL_OK : atl_out_of_memory();
+    atl_status status = at && ends ? ATL_OK : atl_out_of_memory();
     for (int64_t i = 0; !status && i < edges; i++) {
         ends[i][0] = p->edge[*edge + i].tail;
         ends[i][1] = p->edge[*edge + i].head;
     }
-    if (!status) {
-        fill_widths(p, scope, width);
+    if (!status)
         status = explorer_place(&(explorer_layout){count, edges, width, (const int64_t(*)[2])ends, at});
-    }
     for (int64_t i = 0; !status && i < count; i++)
         fprintf(p->file, "%s%d,%d", i ? "," : "", at[i][0], at[i][1]);
     *edge += edges;
-    atl_release(width);
     atl_release(at);
     atl_release(ends);
     return status;
@@ -357,17 +365,19 @@ static atl_status write_layout(const page *p, int64_t scope, int64_t *edge)
 
 static atl_status write_layouts(const page *p)
 {
-    int64_t edge = 0;
+    int64_t edge = 0, box = 0;
+    int32_t *width = widths_of_boxes(p);
+    atl_status status = width ? ATL_OK : ATL_OUT_OF_MEMORY;
     fputs("\"layout\":[", p->file);
-    for (int64_t k = 0; k < p->scopes; k++) {
+    for (int64_t k = 0; !status && k < p->scopes; k++) {
         fputs(k ? ",\n[" : "[", p->file);
-        atl_status status = write_layout(p, k, &edge);
-        if (status)
-            return status;
+        status = write_layout(p, k, width + box, &edge);
+        box += p->scope[k]->boxes;
         fputc(']', p->file);
     }
     fputs("]}", p->file);
-    return ATL_OK;
+    atl_release(width);
+    return status;
 }
 
 static void write_head(const page *p, const char *title, const char *still)
