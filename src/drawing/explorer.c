@@ -1,215 +1,21 @@
 /* The explorer's page: what it needs of a graph, as JSON beside the program that draws it. */
 #include "drawing/explorer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "drawing/drawing.h"
+#include "drawing/explorer_scopes.h"
 #include "explorer_page.h" /* made by the build of explorer.css, explorer.html and explorer_*.js */
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/names.h"
 #include "program/json.h"
 
-/* A scope of names: conv1 of conv1/weights.  Scope 0 is the whole graph. */
-typedef struct page_scope {
-    const char *path; /* in the memory of a node's name */
-    int64_t length;
-    int64_t parent, id;
-    int64_t boxes; /* child scopes and nodes in it */
-    int64_t place; /* its index among the boxes of its parent */
-    int unhashed;
-    UT_hash_handle hh;
-} page_scope;
-
-/* An edge as it is drawn in the scope that contains both ends and is the smallest such. */
-typedef struct page_edge {
-    int64_t scope, tail, head; /* ends: indices among the boxes of the scope */
-} page_edge;
-
-typedef struct page {
-    drawing d; /* which nodes are drawn */
-    FILE *file;
-    page_scope **scope;
-    int64_t scopes, scope_capacity;
-    page_scope *by_path;
-    int64_t *scope_of; /* of each node */
-    int64_t *place;    /* of each node: its index among the boxes of its scope */
-    int64_t *number;   /* of each drawn node, in the order of creation; -1 for others */
-    char *is_optimizer;
-    page_edge *edge;
-    int64_t edges, edge_capacity;
-} page;
-
-/* ---- scopes ------------------------------------------------------------------------------------------------------ */
-
-/* Whether the character ends a scope: a slash, or, in a part that begins with a letter, a dot:
- * layer1.0.conv1/weights. */
-static int is_separator(const char *path, int64_t at)
-{
-    int64_t start = at;
-    if (path[at] != '.' || at == 0 || !path[at + 1] || path[at + 1] == '/' || path[at + 1] == '.')
-        return path[at] == '/';
-    while (start > 0 && path[start - 1] != '/')
-        start--;
-    return (path[start] >= 'a' && path[start] <= 'z') || (path[start] >= 'A' && path[start] <= 'Z');
-}
-
-/* Where the last part of the first `length` characters begins. */
-static int64_t last_part(const char *path, int64_t length)
-{
-    int64_t start = length;
-    while (start > 0 && !(path[start - 1] == '/' || is_separator(path, start - 1)))
-        start--;
-    return start < length ? start : 0;
-}
-
-static page_scope *scope_at(page *p, const char *path, int64_t length)
-{
-    page_scope *found;
-    HASH_FIND(hh, p->by_path, path, (size_t)length, found);
-    return found;
-}
-
-static page_scope *add_scope(page *p, const char *path, int64_t length, int64_t parent)
-{
-    page_scope *scope = atl_allocate(1, sizeof *scope);
-    if (!scope || !ATL_GROW(p->scope, p->scopes, p->scope_capacity)) {
-        atl_release(scope);
-        return NULL;
-    }
-    *scope = (page_scope){.path = path, .length = length, .parent = parent, .id = p->scopes};
-    p->scope[p->scopes++] = scope;
-    HASH_ADD_KEYPTR(hh, p->by_path, scope->path, (size_t)length, scope);
-    return scope->unhashed ? NULL : scope;
-}
-
-/* The scope of that path, with all those around it; null if memory runs out. */
-static page_scope *make_scope(page *p, const char *path, int64_t length)
-{
-    page_scope *scope = p->scope[0];
-    for (int64_t end = 1; end <= length; end++) {
-        if (end < length && !is_separator(path, end))
-            continue;
-        page_scope *known = scope_at(p, path, end);
-        scope = known ? known : add_scope(p, path, end, scope->id);
-        if (!scope)
-            return NULL;
-    }
-    return scope;
-}
-
-/* Puts each drawn node into its scope.  The boxes of a scope are its child scopes, then its nodes. */
-static atl_status place_nodes(page *p)
-{
-    const atl_graph *graph = p->d.graph;
-    int64_t drawn = 0;
-    if (!add_scope(p, "", 0, -1))
-        return atl_out_of_memory();
-    for (int64_t i = 0; i < graph->count; i++) {
-        const atl_node *node = graph->nodes[i];
-        const char *name = atl_name_of(node);
-        int64_t own = last_part(name, (int64_t)strlen(name));
-        p->number[i] = p->d.is_drawn[i] ? drawn++ : -1;
-        if (!p->d.is_drawn[i])
-            continue;
-        page_scope *scope = make_scope(p, name, own ? own - 1 : 0);
-        if (!scope)
-            return atl_out_of_memory();
-        p->scope_of[i] = scope->id;
-    }
-    for (int64_t k = 1; k < p->scopes; k++)
-        p->scope[k]->place = p->scope[p->scope[k]->parent]->boxes++;
-    for (int64_t i = 0; i < graph->count; i++)
-        if (p->d.is_drawn[i])
-            p->place[i] = p->scope[p->scope_of[i]]->boxes++;
-    return ATL_OK;
-}
-
-/* What belongs to no gradient but depends on one: the optimizer. */
-static void find_optimizer(page *p)
-{
-    for (int64_t i = 0; i < p->d.graph->count; i++) {
-        const atl_node *node = p->d.graph->nodes[i];
-        int after = (node->op->flags & ATL_OP_ASSIGN) != 0;
-        for (int k = 0; !after && k < node->input_count; k++)
-            after = node->inputs[k]->forward || p->is_optimizer[node->inputs[k]->index];
-        p->is_optimizer[i] = (char)(after && !node->forward);
-    }
-}
-
-/* ---- edges ------------------------------------------------------------------------------------------------------- */
-
-static int64_t depth_of(const page *p, int64_t scope)
-{
-    int64_t depth = 0;
-    for (; scope > 0; scope = p->scope[scope]->parent)
-        depth++;
-    return depth;
-}
-
-static int64_t climb(const page *p, int64_t *scope)
-{
-    int64_t place = p->scope[*scope]->place;
-    *scope = p->scope[*scope]->parent;
-    return place;
-}
-
-static atl_status add_edge(page *p, const atl_node *from, const atl_node *to)
-{
-    int64_t a = p->scope_of[from->index], b = p->scope_of[to->index];
-    int64_t tail = p->place[from->index], head = p->place[to->index];
-    int64_t depth_a = depth_of(p, a), depth_b = depth_of(p, b);
-    for (; depth_a > depth_b; depth_a--)
-        tail = climb(p, &a);
-    for (; depth_b > depth_a; depth_b--)
-        head = climb(p, &b);
-    while (a != b) {
-        tail = climb(p, &a);
-        head = climb(p, &b);
-    }
-    if (tail == head)
-        return ATL_OK;
-    if (!ATL_GROW(p->edge, p->edges, p->edge_capacity))
-        return atl_out_of_memory();
-    p->edge[p->edges++] = (page_edge){a, tail, head};
-    return ATL_OK;
-}
-
-static int compare_edges(const void *left, const void *right)
-{
-    const page_edge *a = left, *b = right;
-    int64_t difference = a->scope != b->scope ? a->scope - b->scope
-                         : a->tail != b->tail ? a->tail - b->tail
-                                              : a->head - b->head;
-    return (difference > 0) - (difference < 0);
-}
-
-static atl_status make_edges(page *p)
-{
-    const atl_graph *graph = p->d.graph;
-    for (int64_t i = 0; i < graph->count; i++)
-        for (int k = 0; p->d.is_drawn[i] && k < graph->nodes[i]->input_count; k++) {
-            const atl_node *input = graph->nodes[i]->inputs[k];
-            if (p->d.is_drawn[input->index] && add_edge(p, input, graph->nodes[i]))
-                return ATL_OUT_OF_MEMORY;
-        }
-    if (p->edges)
-        qsort(p->edge, (size_t)p->edges, sizeof *p->edge, compare_edges);
-    int64_t kept = 0;
-    for (int64_t i = 0; i < p->edges; i++)
-        if (!kept || compare_edges(&p->edge[i], &p->edge[kept - 1]))
-            p->edge[kept++] = p->edge[i];
-    p->edges = kept;
-    return ATL_OK;
-}
-
 /* ---- texts ------------------------------------------------------------------------------------------------------- */
 
 static const char *own_name(const atl_node *node)
 {
     const char *name = atl_name_of(node);
-    return name + last_part(name, (int64_t)strlen(name));
+    return name + explorer_last_part(name, (int64_t)strlen(name));
 }
 
 static const char *describe(const atl_node *node, char *text, size_t size)
@@ -234,9 +40,9 @@ static int32_t node_width(const atl_node *node)
     return text_width(own > detail ? own : detail);
 }
 
-static int32_t scope_width(const page_scope *scope)
+static int32_t scope_width(const explorer_scope *scope)
 {
-    int64_t own = scope->length - last_part(scope->path, scope->length);
+    int64_t own = scope->length - explorer_last_part(scope->path, scope->length);
     return text_width((size_t)own + 8); /* and the number of nodes in it */
 }
 
@@ -250,12 +56,12 @@ static const char *shape_text(const atl_node *node, dot_text *text)
 
 /* ---- the page ---------------------------------------------------------------------------------------------------- */
 
-static void write_scopes(const page *p)
+static void write_scopes(const explorer_page *p)
 {
     fputs("\"scopes\":[", p->file);
     for (int64_t k = 0; k < p->scopes; k++) {
-        const page_scope *scope = p->scope[k];
-        int64_t start = last_part(scope->path, scope->length);
+        const explorer_scope *scope = p->scope[k];
+        int64_t start = explorer_last_part(scope->path, scope->length);
         char name[512];
         snprintf(name, sizeof name, "%.*s", (int)(scope->length - start), scope->path + start);
         fprintf(p->file, "%s[%lld,", k ? ",\n" : "", (long long)scope->parent);
@@ -266,7 +72,7 @@ static void write_scopes(const page *p)
 }
 
 /* 0 input, 1 variable, 2 constant, 3 forward, 4 gradient, 5 optimizer */
-static int kind_of(const page *p, const atl_node *node)
+static int kind_of(const explorer_page *p, const atl_node *node)
 {
     unsigned flags = node->op->flags;
     if (flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT))
@@ -274,7 +80,7 @@ static int kind_of(const page *p, const atl_node *node)
     return node->forward ? 4 : p->is_optimizer[node->index] ? 5 : 3;
 }
 
-static void write_node(const page *p, const atl_node *node, dot_text *shape)
+static void write_node(const explorer_page *p, const atl_node *node, dot_text *shape)
 {
     char text[512];
     FILE *file = p->file;
@@ -300,7 +106,7 @@ static void write_node(const page *p, const atl_node *node, dot_text *shape)
     fputc(']', file);
 }
 
-static atl_status write_nodes(page *p)
+static atl_status write_nodes(explorer_page *p)
 {
     int first = 1;
     dot_text shape = {0};
@@ -319,7 +125,7 @@ static atl_status write_nodes(page *p)
 }
 
 /* The widths of all boxes, those of a scope in the order of their places, one scope after the other. */
-static int32_t *widths_of_boxes(const page *p)
+static int32_t *widths_of_boxes(const explorer_page *p)
 {
     int64_t *first = atl_allocate((size_t)p->scopes + 1, sizeof *first);
     int32_t *width = atl_allocate((size_t)(p->scopes + p->d.graph->count) + 1, sizeof *width);
@@ -341,7 +147,7 @@ static int32_t *widths_of_boxes(const page *p)
 }
 
 /* Writes the centres of the boxes of a scope; *edge is the first of its edges, and is moved behind the last. */
-static atl_status write_layout(const page *p, int64_t scope, const int32_t *width, int64_t *edge)
+static atl_status write_layout(const explorer_page *p, int64_t scope, const int32_t *width, int64_t *edge)
 {
     int64_t count = p->scope[scope]->boxes, edges = 0;
     while (*edge + edges < p->edges && p->edge[*edge + edges].scope == scope)
@@ -363,7 +169,7 @@ static atl_status write_layout(const page *p, int64_t scope, const int32_t *widt
     return status;
 }
 
-static atl_status write_layouts(const page *p)
+static atl_status write_layouts(const explorer_page *p)
 {
     int64_t edge = 0, box = 0;
     int32_t *width = widths_of_boxes(p);
@@ -380,7 +186,7 @@ static atl_status write_layouts(const page *p)
     return status;
 }
 
-static void write_head(const page *p, const char *title, const char *still)
+static void write_head(const explorer_page *p, const char *title, const char *still)
 {
     FILE *file = p->file;
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -403,7 +209,7 @@ static void write_head(const page *p, const char *title, const char *still)
     fprintf(file, ",\"depth\":%d,\n", p->d.args->depth);
 }
 
-static atl_status write_page(page *p, const char *still)
+static atl_status write_page(explorer_page *p, const char *still)
 {
     const char *title = p->d.args->title && p->d.args->title[0] ? p->d.args->title : "graph";
     write_head(p, title, still);
@@ -416,45 +222,15 @@ static atl_status write_page(page *p, const char *still)
     return status;
 }
 
-static atl_status prepare(page *p)
-{
-    size_t count = (size_t)p->d.graph->count + 1;
-    p->d.is_drawn = atl_allocate(count, 1);
-    p->d.is_wanted = atl_allocate(count, 1);
-    p->scope_of = atl_allocate(count, sizeof *p->scope_of);
-    p->place = atl_allocate(count, sizeof *p->place);
-    p->number = atl_allocate(count, sizeof *p->number);
-    p->is_optimizer = atl_allocate(count, 1);
-    if (!p->d.is_drawn || !p->d.is_wanted || !p->scope_of || !p->place || !p->number || !p->is_optimizer)
-        return atl_out_of_memory();
-    atl_status status = dot_select_nodes(&p->d);
-    if (!status)
-        status = place_nodes(p);
-    if (!status)
-        status = make_edges(p);
-    find_optimizer(p);
-    return status;
-}
-
 atl_status explorer_write(const atl_dot_args *args, const char *still, FILE *file)
 {
-    page p = {.d = {.args = args}, .file = file};
+    explorer_page p = {.d = {.args = args}, .file = file};
     atl_status status = dot_check_arguments(args, &p.d.graph);
     if (status)
         return status;
-    status = prepare(&p);
+    status = explorer_collect(&p);
     if (!status)
         status = write_page(&p, still);
-    HASH_CLEAR(hh, p.by_path);
-    for (int64_t k = 0; k < p.scopes; k++)
-        atl_release(p.scope[k]);
-    atl_release(p.scope);
-    atl_release(p.edge);
-    atl_release(p.d.is_drawn);
-    atl_release(p.d.is_wanted);
-    atl_release(p.scope_of);
-    atl_release(p.place);
-    atl_release(p.number);
-    atl_release(p.is_optimizer);
+    explorer_release(&p);
     return status;
 }

@@ -61,19 +61,6 @@ Test(explorer, the_same_graph_gives_the_same_bytes)
     cr_assert_str_eq(first, second);
 }
 
-Test(explorer, scopes_end_at_slashes_and_at_the_dots_of_pytorch)
-{
-    atl_node *image = image_of(4);
-    atl_enter(graph, "layer1.0.conv1");
-    atl_node *h = atl_named(atl_relu(image), "relu");
-    atl_leave(graph);
-    atl_named(atl_add_scalar(h, 0.5f), "0.5");
-    const char *text = PAGE();
-    cr_assert_mentions(text, "[0,\"layer1\",");
-    cr_assert_mentions(text, "\"conv1\",");
-    cr_assert_mentions(text, "\"0.5\"");
-}
-
 Test(explorer, a_name_cannot_end_the_script)
 {
     atl_node *image = image_of(4);
