@@ -46,6 +46,24 @@ count() {
         sed -e 's/^/      FAILED  /p' -e 's/^      FAILED  /! /'
 }
 
+# failed_output BUILD: of what each test that failed has printed, Criterion's messages, or else the last lines.
+failed_output() {
+    [ -f "$1/results/testlog.txt" ] || return 0
+    awk -v most=15 '
+        function end() {
+            if (bad) for (i = 1; i <= told && i <= most; i++) print "    " message[i]
+            if (bad && !told) for (i = count > most ? count - most + 1 : 1; i <= count; i++) print "    " line[i]
+            count = told = bad = 0
+        }
+        /^=+ [0-9]+\/[0-9]+ =+$/ { end(); next }
+        /^test: / { name = $NF; next }
+        /^result: / { bad = !/exit status (0|77)$/; if (bad) printf "\n  %s:%s\n", name, substr($0, 8) }
+        /^(start time|duration|result|command):|^[-=]+( (stdout|stderr) -+)?$|^$/ { next }
+        /^\[(----|FAIL)\]/ { message[++told] = substr($0, 1, 300) }
+        { line[++count] = substr($0, 1, 300) }
+        END { end() }' "$1/results/testlog.txt"
+}
+
 report= totals=
 for build in "$@"; do
     part=$(
@@ -68,7 +86,8 @@ failed=$(grep -c '^!' <<<"$report")
 if [ "$failed" -gt 0 ]; then
     printf '\nFailed:\n'
     sed -n 's/^! /  /p' <<<"$report"
-    echo "The output of each test is in BUILD/meson-logs/testlog.txt"
+    for build in "$@"; do failed_output "$build"; done
+    echo "The output of each test is in BUILD/results/testlog.txt"
 fi
 read -r passed skipped < <(
     awk '/^@/ { passed += $2; skipped += $3 } END { print passed + 0, skipped + 0 }' <<<"$report"
