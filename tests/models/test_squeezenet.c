@@ -66,3 +66,36 @@ Test(squeezenet, seven_of_ten_photographs)
     atl_program_free(program);
     atl_graph_free(net.graph);
 }
+
+/* The file with float16 weights, of IR version 3, whose initializers are inputs, too: the same net and a softmax. */
+Test(squeezenet, the_float16_file_is_the_same_network)
+{
+    trained_net net = load_squeezenet();
+    atl_node *centred = atl_sub(net.image, ATL_CONSTANT(net.image, 123, 117, 104)); /* it takes B, G, R in planes */
+    atl_node *planes = atl_transpose(atl_reverse(centred, 3), .order = {0, 3, 1, 2});
+    atl_onnx *file = atl_onnx_load(net.graph, data_file("squeezenet/squeezenet_v1_1_fp16.onnx"),
+                                   .bindings = ATL_ONNX_BINDINGS({"data_0", planes}));
+    cr_assert(file, "%s", atl_error());
+    atl_node *here = atl_softmax(net.logits);
+    atl_node *there = atl_reshape(atl_onnx_output(file, "softmaxout_1"), ATL_SHAPE(1, 1000));
+    atl_node *top = atl_sum(atl_log(atl_reduce_max(here, ATL_AXES(1)))),
+             *top_there = atl_sum(atl_log(atl_reduce_max(there, ATL_AXES(1))));
+    atl_node *slope = atl_gradient(top, net.image), *slope_there = atl_gradient(top_there, net.image);
+    atl_program *program = compiled(net.graph, ATL_NODES(here, there, slope, slope_there), ATL_PASS_WINOGRAD);
+    atl_tensor *picture = atl_read_image(data_file("photos/imagenet_04_949.jpg"));
+    atl_tensor *fitted = picture ? atl_fit_image(picture, 256, SIDE, SIDE) : NULL;
+    cr_assert(fitted, "%s", atl_error());
+    atl_tensor *pixels = atl_tensor_view(ATL_FLOAT32, ATL_SHAPE(1, SIDE, SIDE, 3), atl_floats(fitted));
+    cr_assert(atl_run(program, ATL_FEED(net.image, pixels)) == ATL_OK, "%s", atl_error());
+    double values = relative_l2(atl_value(program, there), atl_value(program, here)),
+           slopes = relative_l2(atl_value(program, slope_there), atl_value(program, slope));
+    fprintf(stderr, "probabilities %.2g, gradient %.2g\n", values, slopes);
+    cr_expect_leq(values, 1e-5);
+    cr_expect_leq(slopes, 1e-5);
+    atl_tensor_free(pixels);
+    atl_tensor_free(fitted);
+    atl_tensor_free(picture);
+    atl_program_free(program);
+    atl_onnx_free(file);
+    atl_graph_free(net.graph);
+}
