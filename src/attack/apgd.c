@@ -11,23 +11,10 @@
 #include "attack/vectors.h"
 #include "graph/memory.h"
 
+enum { MOST_RIVALS = 9 };
 static const double momentum = 0.75, rising_share = 0.75;
 
-typedef struct ascent {
-    atl_attempt *attempt;
-    atl_attempt_task task;
-    atl_attack_loss loss;
-    float *weights; /* of DLR towards a class; null: none */
-    float *pixels, *before, *next, *gradient, *best, *best_gradient, *copy;
-    double value, best_value, step;
-} ascent;
-
-static atl_status measure(ascent *a)
-{
-    return atl_attempt_gradient(a->attempt, a->pixels, a->loss, a->weights, a->gradient, NULL, &a->value);
-}
-
-static void keep_best(ascent *a)
+static void keep_best(atl_ascent *a)
 {
     if (!(a->value > a->best_value))
         return;
@@ -37,8 +24,16 @@ static void keep_best(ascent *a)
     memcpy(a->best_gradient, a->gradient, bytes);
 }
 
+atl_status atl_ascent_measure(atl_ascent *a)
+{
+    atl_status status = atl_attempt_gradient(a->attempt, a->pixels, a->loss, a->weights, a->gradient, NULL, &a->value);
+    if (!status)
+        keep_best(a);
+    return status;
+}
+
 /* Linf: uniform, with the largest element at eps; L2: of length eps. */
-static void start(ascent *a)
+static void start(atl_ascent *a)
 {
     double size = 0;
     for (int64_t i = 0; i < a->task.count; i++) {
@@ -54,7 +49,7 @@ static void start(ascent *a)
 }
 
 /* One step along the gradient, and one along the last movement. */
-static void advance(ascent *a, int is_first)
+static void advance(atl_ascent *a, int is_first)
 {
     double part = is_first ? 1 : momentum;
     size_t bytes = (size_t)a->task.count * sizeof(float);
@@ -69,7 +64,7 @@ static void advance(ascent *a, int is_first)
     memcpy(a->pixels, a->next, bytes);
 }
 
-static atl_status ascend(ascent *a)
+static atl_status ascend(atl_ascent *a)
 {
     int steps = a->task.steps, period = steps * 22 / 100, least = steps * 6 / 100, shorter = steps * 3 / 100;
     int since = 0, rises = 0, was_halved = 0;
@@ -82,12 +77,11 @@ static atl_status ascend(ascent *a)
     start(a);
     memcpy(a->before, a->pixels, (size_t)a->task.count * sizeof(float));
     for (int i = 0; i <= steps; i++) {
-        atl_status status = measure(a);
+        atl_status status = atl_ascent_measure(a);
         if (status || atl_attempt_is_done(a->attempt))
             return status;
         rises += i > 0 && a->value > last;
         last = a->value;
-        keep_best(a);
         if (i > 0 && ++since == period) {
             int halves = rises <= since * rising_share || (!was_halved && last_best >= a->best_value);
             was_halved = halves;
@@ -106,9 +100,9 @@ static atl_status ascend(ascent *a)
     return atl_attempt_offer(a->attempt, a->best);
 }
 
-static atl_status begin(atl_attempt *attempt, atl_attack_loss loss, ascent *a)
+static atl_status begin(atl_attempt *attempt, atl_attack_loss loss, atl_ascent *a)
 {
-    *a = (ascent){.attempt = attempt, .task = atl_attempt_task_of(attempt), .loss = loss};
+    *a = (atl_ascent){.attempt = attempt, .task = atl_attempt_task_of(attempt), .loss = loss};
     float *room = atl_attempt_room(attempt, 7);
     a->pixels = room;
     a->before = room + a->task.count;
@@ -122,30 +116,29 @@ static atl_status begin(atl_attempt *attempt, atl_attack_loss loss, ascent *a)
 
 atl_status atl_apgd(atl_attempt *attempt, atl_attack_loss loss)
 {
-    ascent a;
+    atl_ascent a;
     atl_status status = begin(attempt, atl_attempt_loss(attempt, loss), &a);
     for (int i = 0; i < a.task.restarts && !status && !atl_attempt_is_done(attempt); i++)
-        status = ascend(&a);
+        status = a.task.norm == ATL_NORM_L1 ? atl_ascend_l1(&a) : ascend(&a);
     return status;
 }
 
-atl_status atl_apgd_targeted(atl_attempt *attempt)
+atl_status atl_apgd_targeted(atl_attempt *attempt, int most)
 {
-    enum { MOST_RIVALS = 9 };
-    ascent a;
+    atl_ascent a;
     int rivals[MOST_RIVALS];
     atl_status status = begin(attempt, ATL_ATTACK_DLR, &a);
     float *scores = atl_allocate(2 * (size_t)a.task.classes, sizeof *scores);
     a.weights = scores ? scores + a.task.classes : NULL;
     if (!status)
         status = scores ? atl_attempt_scores(attempt, 1, a.task.original, scores) : ATL_OUT_OF_MEMORY;
-    int count = status ? 0 : atl_rivals_of(&a.task, scores, MOST_RIVALS, rivals);
+    int count = status ? 0 : atl_rivals_of(&a.task, scores, most < MOST_RIVALS ? most : MOST_RIVALS, rivals);
     for (int i = 0; i < a.task.restarts && !status; i++)
         for (int k = 0; k < count && !status && !atl_attempt_is_done(attempt); k++) {
             memset(a.weights, 0, (size_t)a.task.classes * sizeof *a.weights);
             a.weights[rivals[k]] = 1;
             a.weights[a.task.label] -= 1;
-            status = ascend(&a);
+            status = a.task.norm == ATL_NORM_L1 ? atl_ascend_l1(&a) : ascend(&a);
         }
     atl_release(scores);
     return status;
@@ -153,4 +146,4 @@ atl_status atl_apgd_targeted(atl_attempt *attempt)
 
 atl_status atl_method_apgd_ce(atl_attempt *attempt) { return atl_apgd(attempt, ATL_ATTACK_CROSS_ENTROPY); }
 atl_status atl_method_apgd_dlr(atl_attempt *attempt) { return atl_apgd(attempt, ATL_ATTACK_DLR); }
-atl_status atl_method_apgd_t(atl_attempt *attempt) { return atl_apgd_targeted(attempt); }
+atl_status atl_method_apgd_t(atl_attempt *attempt) { return atl_apgd_targeted(attempt, MOST_RIVALS); }

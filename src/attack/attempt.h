@@ -60,6 +60,9 @@ atl_status atl_method_autoattack(atl_attempt *a);
 atl_status atl_method_deepfool(atl_attempt *a);
 atl_status atl_method_ddn(atl_attempt *a);
 atl_status atl_method_fab_t(atl_attempt *a);
+atl_status atl_method_cw(atl_attempt *a);
+atl_status atl_method_ead(atl_attempt *a);
+atl_status atl_method_fmn(atl_attempt *a);
 atl_status atl_method_best(atl_attempt *a);
 
 /* Lets a method that consists of others run each with its own numbers. */

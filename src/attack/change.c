@@ -47,29 +47,40 @@ static item *sorted_change(int64_t count, const float *original, const float *pi
     return items;
 }
 
-/* The nearest change with that sum of magnitudes: all magnitudes shrink by the same amount (Duchi et al. 2008). */
+/* The sum of the magnitudes if all shrink by the same amount and the pixels stay within the range. */
+static double shrunk_l1(double shrink, int64_t count, const float *original, const float *pixels)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double d = (double)pixels[i] - (double)original[i],
+               room = d > 0 ? 255 - (double)original[i] : (double)original[i];
+        sum += fmin(fmax(fabs(d) - shrink, 0), room);
+    }
+    return sum;
+}
+
+/* The nearest change with that sum of magnitudes and the pixels within the range: all magnitudes shrink by the same
+ * amount, and are then cut off at the range (Croce & Hein 2021).  The amount is found by bisection. */
 static void project_l1(double eps, int64_t count, const float *original, float *pixels)
 {
-    if (atl_change_size(ATL_NORM_L1, count, original, pixels) <= eps)
+    double low = 0, high = 0;
+    if (shrunk_l1(0, count, original, pixels) <= eps)
         return;
-    item *items = sorted_change(count, original, pixels);
-    if (!items) { /* a smaller change is as valid */
-        memcpy(pixels, original, (size_t)count * sizeof *pixels);
-        return;
-    }
-    double sum = 0, shrink = 0;
-    for (int64_t i = 0; i < count; i++) {
-        sum += (double)items[i].key;
-        double t = (sum - eps) / (double)(i + 1);
-        if (t >= (double)items[i].key)
-            break;
-        shrink = t;
+    for (int64_t i = 0; i < count; i++)
+        high = fmax(high, fabs((double)pixels[i] - (double)original[i]));
+    for (int i = 0; i < 50 && high - low > 1e-9 * high; i++) {
+        double middle = (low + high) / 2;
+        if (shrunk_l1(middle, count, original, pixels) > eps)
+            low = middle;
+        else
+            high = middle;
     }
     for (int64_t i = 0; i < count; i++) {
-        double d = (double)pixels[i] - (double)original[i], m = fabs(d) - shrink;
-        pixels[i] = m > 0 ? original[i] + (float)copysign(m, d) : original[i];
+        double d = (double)pixels[i] - (double)original[i], m = fabs(d) - high;
+        float x = m > 0 ? original[i] + (float)copysign(m, d) : original[i];
+        /* Float rounding must not exceed eps. */
+        pixels[i] = fabs((double)x - (double)original[i]) > fmax(m, 0) ? nextafterf(x, original[i]) : x;
     }
-    atl_release(items);
 }
 
 /* Keeps the largest changes. */

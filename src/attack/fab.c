@@ -21,6 +21,16 @@ typedef struct walk {
     float *pixels, *gradient, *from_here, *from_original, *scores;
 } walk;
 
+static double change_size(const atl_attempt_task *task, const float *change)
+{
+    double size = 0;
+    for (int64_t i = 0; i < task->count; i++) {
+        double d = fabs((double)change[i]);
+        size = task->norm == ATL_NORM_LINF ? fmax(size, d) : size + (task->norm == ATL_NORM_L2 ? d * d : d);
+    }
+    return task->norm == ATL_NORM_L2 ? sqrt(size) : size;
+}
+
 /* One step towards the boundary with the class. */
 static atl_status step(walk *w, int rival)
 {
@@ -32,14 +42,7 @@ static atl_status step(walk *w, int rival)
     double along = atl_dot_of(t->count, w->gradient, w->pixels) - atl_dot_of(t->count, w->gradient, t->original);
     atl_cross_hyperplane(t->norm, t->count, w->pixels, w->gradient, -difference, w->from_here);
     atl_cross_hyperplane(t->norm, t->count, t->original, w->gradient, along - difference, w->from_original);
-    double here = 0, original = 0;
-    for (int64_t i = 0; i < t->count; i++) {
-        double a = fabs((double)w->from_here[i]), b = fabs((double)w->from_original[i]);
-        here = t->norm == ATL_NORM_LINF ? fmax(here, a) : here + a * a;
-        original = t->norm == ATL_NORM_LINF ? fmax(original, b) : original + b * b;
-    }
-    here = t->norm == ATL_NORM_LINF ? here : sqrt(here);
-    original = t->norm == ATL_NORM_LINF ? original : sqrt(original);
+    double here = change_size(t, w->from_here), original = change_size(t, w->from_original);
     double mix = here + original > 0 ? fmin(here / (here + original), largest_mix) : 0;
     for (int64_t i = 0; i < t->count; i++) {
         double a = (double)w->pixels[i] + extrapolation * (double)w->from_here[i];

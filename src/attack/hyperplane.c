@@ -21,10 +21,48 @@ static double set_change(atl_norm norm, int64_t count, const float *from, const 
     return atl_dot_of(count, gradient, change);
 }
 
+/* L1: elements with larger gradients first, each to the end of its range; `sign` is the gap's. */
+static double move_above(double least, double sign, int64_t count, const float *from, const float *gradient,
+                         float *change)
+{
+    for (int64_t i = 0; i < count; i++) {
+        double g = sign * (double)gradient[i];
+        change[i] = fabs(g) > least ? (g > 0 ? 255 - from[i] : -from[i]) : 0;
+    }
+    return sign * atl_dot_of(count, gradient, change);
+}
+
+static void cross_in_l1(int64_t count, const float *from, const float *gradient, double gap, float *change)
+{
+    double sign = gap < 0 ? -1 : 1, low = 0, high = 0;
+    for (int64_t i = 0; i < count; i++)
+        high = fmax(high, fabs((double)gradient[i]));
+    for (int i = 0; i < HALVINGS; i++) {
+        double middle = (low + high) / 2;
+        if (move_above(middle, sign, count, from, gradient, change) < sign * gap)
+            high = middle;
+        else
+            low = middle;
+    }
+    double left = sign * gap - move_above(high, sign, count, from, gradient, change);
+    for (int64_t i = 0; i < count && left > 0; i++) { /* those at the threshold, as far as needed */
+        double g = sign * (double)gradient[i];
+        if (g == 0 || change[i] != 0 || fabs(g) <= low * (1 - 1e-9))
+            continue;
+        double room = g > 0 ? 255 - (double)from[i] : (double)from[i], d = fmin(room, left / fabs(g));
+        change[i] = (float)copysign(d, g);
+        left -= d * fabs(g);
+    }
+}
+
 void atl_cross_hyperplane(atl_norm norm, int64_t count, const float *from, const float *gradient, double gap,
                           float *change_out)
 {
     double sign = gap < 0 ? -1 : 1, low = 0, high = 1e-6;
+    if (norm == ATL_NORM_L1) {
+        cross_in_l1(count, from, gradient, gap, change_out);
+        return;
+    }
     for (int i = 0; i < 100 && sign * set_change(norm, count, from, gradient, sign * high, change_out) < sign * gap;
          i++)
         high *= 2;

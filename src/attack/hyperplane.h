@@ -4,8 +4,8 @@
 
 #include "atled/adversarial.h"
 
-/* change_out: the smallest change of `from` in that norm (Linf or L2) whose product with the gradient is `gap`, with
- * the pixels within 0..255; if that cannot be reached, the change that comes nearest. */
+/* change_out: the smallest change of `from` in that norm (Linf, L2 or L1) whose product with the gradient is `gap`,
+ * with the pixels within 0..255; if that cannot be reached, the change that comes nearest. */
 void atl_cross_hyperplane(atl_norm norm, int64_t count, const float *from, const float *gradient, double gap,
                           float *change_out);
 /* The same with whole levels, along `direction`: round(f * direction) for the smallest factor f that reaches the gap;

@@ -69,7 +69,9 @@ Test(attack, result_depends_on_neither_neighbours_nor_threads_nor_batch, .timeou
     atl_tensor *pictures = random_pictures(COUNT);
     for (int m = 0; m < atl_attack_method_count(); m++) {
         const atl_attack_method *method = atl_attack_method_at(m);
-        int norm = method->norms & 1 << ATL_NORM_L2 ? ATL_NORM_L2 : method->norms & 1 ? 0 : ATL_NORM_L0;
+        int norm = ATL_NORM_L2;
+        for (int n = ATL_NORM_L0; !(method->norms >> norm & 1); n--)
+            norm = n;
         atl_attack_args args = {.method = method->name,
                                 .pictures = pictures,
                                 .norm = (atl_norm)norm,

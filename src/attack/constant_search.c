@@ -1,0 +1,51 @@
+/* The search for the constant of Carlini & Wagner 2016, which EAD uses, too: it grows tenfold until the goal is met;
+ * after that it is halfway between the last failure and the last success. */
+#include "attack/constant_search.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "attack/attempt.h"
+
+static const double first_constant = 1e-3, least_fall = 1e-4;
+
+atl_constant_search atl_constant_search_begin(void)
+{
+    return (atl_constant_search){.value = first_constant, .high = INFINITY, .last_loss = INFINITY};
+}
+
+void atl_constant_search_next(atl_constant_search *s, int was_met)
+{
+    if (was_met)
+        s->high = fmin(s->high, s->value);
+    else
+        s->low = fmax(s->low, s->value);
+    s->value = isfinite(s->high) ? (s->low + s->high) / 2 : 10 * s->value;
+    s->last_loss = INFINITY;
+}
+
+int atl_constant_search_stalls(atl_constant_search *s, int step, int steps, double loss)
+{
+    if (step % (steps >= 10 ? steps / 10 : 1) != 0)
+        return 0;
+    int stalls = loss > s->last_loss * (1 - least_fall);
+    s->last_loss = loss;
+    return stalls;
+}
+
+atl_status atl_goal_loss(atl_attempt *attempt, const float *pixels, float *gradient_out, float *scores_out,
+                         double *loss_out)
+{
+    atl_attempt_task task = atl_attempt_task_of(attempt);
+    double value;
+    atl_attack_loss loss = atl_attempt_loss(attempt, ATL_ATTACK_MARGIN);
+    atl_status status = atl_attempt_gradient(attempt, pixels, loss, NULL, gradient_out, scores_out, &value);
+    if (status)
+        return status;
+    int is_met = atl_attempt_is_met(attempt, scores_out);
+    double needed = atl_needed_margin(attempt, scores_out);
+    *loss_out = is_met ? 0 : loss == ATL_ATTACK_MARGIN ? needed - value : -value;
+    for (int64_t i = 0; i < task.count; i++)
+        gradient_out[i] = is_met ? 0 : -255 * gradient_out[i];
+    return ATL_OK;
+}

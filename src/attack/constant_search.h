@@ -1,0 +1,22 @@
+/* The search for the constant of Carlini & Wagner 2016: the weight of the goal against the size of the change. */
+#ifndef ATLED_ATTACK_CONSTANT_SEARCH_H
+#define ATLED_ATTACK_CONSTANT_SEARCH_H
+
+#include "atled/adversarial.h"
+
+typedef struct atl_constant_search {
+    double value, low, high;
+    double last_loss; /* at the last check of progress */
+} atl_constant_search;
+
+atl_constant_search atl_constant_search_begin(void);
+/* After a descent with this constant: a smaller one if the goal was met, else a larger one. */
+void atl_constant_search_next(atl_constant_search *search, int was_met);
+/* True if the loss has not fallen since the check a tenth of the steps ago: the descent may end. */
+int atl_constant_search_stalls(atl_constant_search *search, int step, int steps, double loss);
+/* What both descents share: the goal's loss f at the pixels, 0 where the goal is met with the confidence, and its
+ * gradient by pixels of range 1, which is zero there. */
+atl_status atl_goal_loss(atl_attempt *attempt, const float *pixels, float *gradient_out, float *scores_out,
+                         double *loss_out);
+
+#endif
