@@ -61,6 +61,8 @@ atl_status atl_method_deepfool(atl_attempt *a);
 atl_status atl_method_ddn(atl_attempt *a);
 atl_status atl_method_fab_t(atl_attempt *a);
 atl_status atl_method_cw(atl_attempt *a);
+atl_status atl_method_jsma(atl_attempt *a);
+atl_status atl_method_onepixel(atl_attempt *a);
 atl_status atl_method_ead(atl_attempt *a);
 atl_status atl_method_fmn(atl_attempt *a);
 atl_status atl_method_best(atl_attempt *a);

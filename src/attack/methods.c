@@ -16,6 +16,7 @@ static const atl_attack_method methods[] = {
     {"apgd-dlr", "the same with the ratio of score differences", LINF | L2 | L1, 0, 0, 100, 1, atl_method_apgd_dlr},
     {"apgd-t", "the same towards each of nine classes", LINF | L2 | L1, 0, 0, 100, 1, atl_method_apgd_t},
     {"square", "random squares; uses scores only", LINF | L2 | L1, 0, 1, 5000, 1, atl_method_square},
+    {"onepixel", "differential evolution of a few pixels; scores only", L0, 0, 1, 100, 1, atl_method_onepixel},
     {"autoattack", "apgd-ce, apgd-t, fab-t, square", LINF | L2 | L1, 0, 0, 100, 1, atl_method_autoattack},
     {"noise", "random changes of size eps, as a control", LINF | L2 | L1, 0, 1, 1, 100, atl_method_noise},
     {"deepfool", "steps to the nearest linear boundary", LINF | L2, 1, 0, 50, 1, atl_method_deepfool},
@@ -24,6 +25,7 @@ static const atl_attack_method methods[] = {
     {"cw", "Adam on the size and the margin", L2, 1, 0, 100, 9, atl_method_cw},
     {"ead", "the elastic net of L1 and L2", L1, 1, 0, 100, 9, atl_method_ead},
     {"fmn", "a bound that shrinks and grows", LINF | L2 | L1 | L0, 1, 0, 100, 1, atl_method_fmn},
+    {"jsma", "pairs of elements by a saliency map", L0, 1, 0, 200, 1, atl_method_jsma},
     {"best", "the smallest change on 8-bit levels", LINF | L2 | L1, 1, 0, 16, 1, atl_method_best},
 };
 
