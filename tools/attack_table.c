@@ -90,6 +90,28 @@ static void print_curve(const attack_session *s, const totals *t)
     }
 }
 
+/* Each remark once, with the number of its pictures. */
+static void print_remarks(const attack_session *s)
+{
+    enum { MOST = 8 };
+    const char *remark[MOST];
+    int64_t pictures[MOST] = {0};
+    int count = 0;
+    for (int64_t i = 0; i < s->tasks; i++) {
+        const char *text = s->done[i] ? text_at(s->done[i], "remark") : NULL;
+        int at = 0;
+        while (text && at < count && strcmp(remark[at], text) != 0)
+            at++;
+        if (!text || at == MOST)
+            continue;
+        count += at == count;
+        remark[at] = text;
+        pictures[at]++;
+    }
+    for (int i = 0; i < count; i++)
+        report_error("attack", 0, "%lld of %lld pictures: %s", (long long)pictures[i], (long long)s->tasks, remark[i]);
+}
+
 static void warn(const attack_session *s, const totals *t)
 {
     if (t->attacked >= 4 && 4 * t->zero > t->attacked)
@@ -98,11 +120,7 @@ static void warn(const attack_session *s, const totals *t)
             "the gradient was zero in most runs for %lld of %lld pictures: the network may hide its gradient, and "
             "an attack without gradients may do better",
             (long long)t->zero, (long long)t->attacked);
-    const char *remark = NULL;
-    for (int64_t i = 0; i < s->tasks && !remark; i++)
-        remark = s->done[i] ? text_at(s->done[i], "remark") : NULL;
-    if (remark)
-        report_error("attack", 0, "%s", remark);
+    print_remarks(s);
 }
 
 void print_table(const attack_session *s)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "attack/attempt.h"
+#include "attack/remarks.h"
 #include "common/clock.h"
 #include "graph/error.h"
 #include "graph/memory.h"
@@ -99,6 +100,7 @@ static atl_status begin_picture(const job *j, int64_t index, atl_attempt *a, flo
         status = check_scores(a, index_of(args, index), scores);
     if (status)
         return status;
+    atl_remark_on_scores(a, scores);
     a->task.label = args->labels ? a->task.label : top_of(a->task.classes, scores);
     a->task.target = target_of(a, index, scores);
     return ATL_OK;
@@ -146,7 +148,7 @@ static atl_status attack_picture(job *j, int64_t index, atl_attempt *a, float *s
     result.clean_met = result.margin_before > 0;
     int runs = (!result.clean_met || args->attack_wrong) && a->task.eps > 0;
     if (a->task.is_rounded && a->task.norm == ATL_NORM_LINF && a->task.eps > 0 && a->task.eps < 1) {
-        a->remark = "eps is below one level: no change of this size can be stored in 8 bits";
+        atl_attempt_remark(a, "eps is below one level: no change of this size can be stored in 8 bits");
         runs = 0;
     }
     if (runs)
@@ -155,6 +157,8 @@ static atl_status attack_picture(job *j, int64_t index, atl_attempt *a, float *s
         status = atl_query_queue_ask(j->queue, 1, &(atl_query){.pixels = a->best, .scores = scores});
     if (status)
         return status;
+    double margin = isfinite(a->best_margin) ? a->best_margin : result.margin_before; /* as judged before */
+    atl_remark_on_margins(a, scores, margin, atl_attempt_margin(a, scores));
     describe(j, a, scores, &result);
     float *pixels = a->unrounded; /* no longer needed */
     for (int64_t i = 0; i < a->task.count; i++)

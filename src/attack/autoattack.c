@@ -4,6 +4,7 @@
 #include "attack/apgd.h"
 #include "attack/attempt.h"
 #include "attack/fab.h"
+#include "attack/remarks.h"
 
 static atl_status towards_classes(atl_attempt *attempt)
 {
@@ -20,6 +21,8 @@ atl_status atl_method_autoattack(atl_attempt *attempt)
     for (int i = 0; i < 4 && !status && !atl_attempt_is_done(attempt); i++) {
         atl_attempt_set_steps(attempt, steps[i], is_l1 && i == 0 ? 5 : 1);
         status = parts[i](attempt);
+        if (!status && i == 3)
+            atl_remark_on_black_box(attempt);
     }
     return status;
 }

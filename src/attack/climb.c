@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attack/remarks.h"
+
 /* ---- one step ---------------------------------------------------------------------------------------------------- */
 
 static int by_number(const void *a, const void *b)
@@ -65,13 +67,16 @@ atl_status atl_climb(atl_attempt *attempt, float *pixels, int steps, double step
     atl_attack_loss loss = atl_attempt_loss(attempt, ATL_ATTACK_CROSS_ENTROPY);
     if (!gradient)
         return ATL_OUT_OF_MEMORY;
+    double first = 0, last = 0;
     for (int i = 0; i < steps; i++) {
-        atl_status status = atl_attempt_gradient(attempt, pixels, loss, NULL, gradient, NULL, NULL);
+        atl_status status = atl_attempt_gradient(attempt, pixels, loss, NULL, gradient, NULL, &last);
         if (status || atl_attempt_is_done(attempt))
             return status;
+        first = i == 0 ? last : first;
         atl_climb_step(task.norm, step, task.count, gradient, pixels, gradient + task.count);
         atl_attempt_project(attempt, pixels);
     }
+    atl_remark_on_ascent(attempt, first, last);
     return atl_attempt_offer(attempt, pixels);
 }
 
