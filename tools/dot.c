@@ -128,7 +128,7 @@ static int draw(const settings *set, const loaded_network *network, atl_node **w
         return code;
     atl_dot_args args = {network->graph, .path = set->output, .depth = (int)set->depth};
     if (set->output && strlen(set->output) > 5 && strcmp(set->output + strlen(set->output) - 5, ".html") == 0)
-        args.title = set->model;
+        args.title = last_part(set->model);
     args.file = set->output ? NULL : stdout;
     if (set->from && !(args.from = node_named(network->graph, "from", set->from)))
         return EXIT_USAGE;

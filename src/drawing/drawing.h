@@ -71,5 +71,8 @@ void dot_lock_graphviz(void);
 void dot_unlock_graphviz(void);
 /* Makes the same drawing the same bytes, in place; returns the new size.  svg [size] ends with a null byte. */
 unsigned dot_steady_svg(char *svg, unsigned size);
+/* Makes it a part of an HTML page, in place: without a head of its own, units and links.  Returns its start; null if
+ * there is none. */
+char *dot_svg_for_page(char *svg);
 
 #endif

@@ -1,4 +1,4 @@
-// The explorer (explorer.h): the graph, and where its boxes lie.  The three files are one script.
+// The explorer (explorer.h): the graph, and where its boxes lie.  The files explorer_*.js are one script.
 const data = JSON.parse(document.getElementById('graph').textContent);
 const $ = (id) => document.getElementById(id);
 const HEIGHT = 40, PAD = 14, HEAD = 24, KINDS = ['input', 'variable', 'constant', 'forward', 'gradient', 'optimizer'];
@@ -7,14 +7,36 @@ const STROKE = ['#1d2b3a', '#4f9d5b', '#a3abb6', '#4a7fc1', '#d9813f', '#8e5bb5'
 
 // ---- the graph: a box is a node (id >= 0) or a scope (id = -1 - k) ----
 const scopes = data.scopes.map(([parent, name, width, separator]) => ({
-  parent, name, width, separator, boxes: [], open: false, count: 0, time: 0, bytes: 0,
-  kinds: new Set(), parts: new Set()
-}));
+                                 parent,
+                                 name,
+                                 width,
+                                 separator,
+                                 boxes: [],
+                                 open: false,
+                                 count: 0,
+                                 time: 0,
+                                 bytes: 0,
+                                 kinds: new Set(),
+                                 parts: new Set()
+                               }));
 const partOf = (kind, forward) => kind === 5 ? 'optimizer' : kind === 4 || forward >= 0 ? 'gradient' : 'forward';
-const nodes = data.nodes.map(([scope, kind, name, op, detail, shape, width, bytes, inputs, forward, time]) => ({
-  scope, kind, name, op, detail, shape, width, bytes, inputs, forward, time: time || 0, users: [],
-  part: partOf(kind, forward)
-}));
+const nodes =
+    data.nodes.map(([scope, kind, name, op, detail, shape, width, bytes, inputs, forward, formula, time]) => ({
+                     scope,
+                     kind,
+                     name,
+                     op,
+                     detail,
+                     shape,
+                     width,
+                     bytes,
+                     inputs,
+                     forward,
+                     formula,
+                     time: time || 0,
+                     users: [],
+                     part: partOf(kind, forward)
+                   }));
 scopes.forEach((s, k) => {
   if (k)
     scopes[s.parent].boxes.push(-1 - k);
@@ -37,7 +59,8 @@ const total = scopes[0].time, hasTimes = total > 0;
 const fullName = (id) => {
   let name = id < 0 ? scopes[-1 - id].name : nodes[id].name;
   for (let k = id < 0 ? scopes[-1 - id].parent : nodes[id].scope; k > 0; k = scopes[k].parent)
-    name = scopes[k].name + scopes[k].separator + name;
+    if (scopes[k].separator)  // a group is no part of a name
+      name = scopes[k].name + scopes[k].separator + name;
   return name;
 };
 
@@ -120,11 +143,12 @@ function layout() {
         continue;
       const key = tail + ' ' + head, edge = seen.get(key);
       if (edge)
-        edge.carried.push(input);
+        edge.carried.push([input, i]);
       else
-        seen.set(key, {tail, head, carried: [input]});
+        seen.set(key, {tail, head, carried: [[input, i]]});
     }
   });
   edges = [...seen.values()];
+  markBoxes();
   draw();
 }

@@ -14,8 +14,8 @@ const bytesText = (n) => n < 0 ? 'unknown' :
                                  (n / 1048576).toFixed(1) + ' MiB';
 const timeText = (t) =>
     (t < 1000 ? t.toFixed(1) + ' µs' : (t / 1000).toFixed(2) + ' ms') + ', ' + (100 * t / total).toFixed(1) + ' %';
-function link(id, parent) {
-  const a = element('a', fullName(id), element('li', undefined, parent));
+function link(id, parent, text) {
+  const a = element('a', text || fullName(id), element('li', undefined, parent));
   a.href = '#';
   a.onclick = (event) => {
     event.preventDefault();
@@ -25,13 +25,12 @@ function link(id, parent) {
     centre(id);
   };
 }
-function list(heading, ids) {
+function list(heading, ids, textOf) {
   if (!ids.length)
     return;
   element('h3', heading + ' (' + ids.length + ')', panel);
   const ul = element('ul', undefined, panel);
-  for (const id of ids.slice(0, 60))
-    link(id, ul);
+  ids.slice(0, 60).forEach((id, k) => link(id, ul, textOf && textOf(id, k)));
   if (ids.length > 60)
     element('li', 'and ' + (ids.length - 60) + ' more', ul);
 }
@@ -43,6 +42,26 @@ function rows(pairs) {
       element('dd', value, dl);
     }
 }
+let pathStart = null;
+function offerPath(id) {
+  const button = element('button', pathStart === null ? 'Light the ways from here' : 'Light the ways to here', panel);
+  button.type = 'button';
+  button.onclick = () => fromOrTo(id);
+  if (pathStart !== null)
+    element('p', 'from ' + fullName(pathStart), panel);
+}
+function fromOrTo(id) {
+  if (pathStart === null || pathStart === id) {
+    pathStart = id;
+    select(id);
+    element('p', 'Now choose the other end, and press the button again (or w).', panel);
+    return;
+  }
+  const start = pathStart;
+  pathStart = null;
+  lightPath(start, id);
+}
+const INPUT_NAMES = 'abcdefgh';
 function showNode(i) {
   const n = nodes[i];
   rows([
@@ -51,10 +70,18 @@ function showNode(i) {
   ]);
   if (n.forward >= 0)
     list('gradient of', [n.forward]);
-  list('inputs', n.inputs);
+  const several = n.formula >= 0 && n.inputs.length > 1;
+  list('inputs', n.inputs, (j, k) => (several ? INPUT_NAMES[k] + ': ' : '') + fullName(j) + ' ' + nodes[j].shape);
   list('users', n.users);
+  if (n.formula >= 0) {
+    element('h3', 'formula of its gradient', panel);
+    for (const line of data.formulas[n.formula].split('\n'))
+      element('code', line, element('p', undefined, panel));
+    element(
+        'p', (several ? 'a, b, … are its inputs' : 'x is its input') + ', y its value, dy the gradient of y.', panel);
+  }
   list('its gradient', nodes.flatMap((m, j) => m.forward === i ? [j] : []));
-  element('p', 'Shift-click another box: lights the ways from one to the other.', panel);
+  offerPath(i);
 }
 function showScope(k) {
   const s = scopes[k], ops = new Map();
@@ -68,6 +95,7 @@ function showScope(k) {
   const ul = element('ul', undefined, panel);
   for (const [op, count] of [...ops].sort((a, b) => b[1] - a[1]))
     element('li', op + ' ' + count, ul);
+  offerPath(-1 - k);
 }
 function showGraph() {
   element('h2', data.title, panel);
@@ -97,7 +125,8 @@ function select(id) {
   selectedEdge = null;
   panel.textContent = '';
   if (id === null) {
-    lit = new Set();
+    litNodes = [];
+    markBoxes();
     showGraph();
   } else {
     element('h2', fullName(id), panel);
@@ -112,15 +141,17 @@ function selectEdge(edge) {
   select(null);
   selectedEdge = edge;
   panel.textContent = '';
+  const producers = [...new Set(edge.carried.map(([from]) => from))];
   element('h2', 'edge', panel);
-  list('from', [edge.tail]);
-  list('to', [edge.head]);
-  list('carries', [...new Set(edge.carried)]);
-  const bytes = [...new Set(edge.carried)].reduce((sum, i) => sum + Math.max(nodes[i].bytes, 0), 0);
+  const bytes = producers.reduce((sum, i) => sum + Math.max(nodes[i].bytes, 0), 0);
   rows([
-    ['memory', bytesText(bytes)],
-    ['shapes', [...new Set(edge.carried.map((i) => nodes[i].shape))].slice(0, 8).join(', ')]
+    ['from', fullName(edge.tail)], ['to', fullName(edge.head)], ['bytes', bytesText(bytes)],
+    ['shapes', [...new Set(producers.map((i) => nodes[i].shape))].slice(0, 8).join(', ')]
   ]);
+  list(
+      producers.length > 1 ? 'producers' : 'producer', producers,
+      (i) => fullName(i) + ' ' + nodes[i].shape + ', ' + bytesText(nodes[i].bytes));
+  list('consumers', [...new Set(edge.carried.map(([, to]) => to))]);
   draw();
 }
 const inside = (id) => id >= 0 ? [id] : nodes.flatMap((n, i) => {
@@ -147,7 +178,8 @@ function lightPath(a, b) {
   let on = way(a, b);
   if (!on.length)
     on = way(b, a);
-  lit = new Set(on.map(drawnAs));
+  litNodes = on;
+  markBoxes();
   panel.textContent = '';
   element('h2', on.length ? on.length + ' nodes lie between' : 'no way leads from one to the other', panel);
   list('ends', [a, b]);
@@ -159,10 +191,11 @@ function lightPath(a, b) {
 let hits = [], hit = -1;
 function search() {
   const text = $('search').value.trim().toLowerCase();
-  hits = text ?
-      nodes.flatMap((n, i) => (fullName(i) + ' ' + n.op + ' ' + n.shape).toLowerCase().includes(text) ? [i] : []) :
-      [];
+  const told = (n, i) => (fullName(i) + ' ' + n.op + ' ' + n.shape + ' ' + n.shape.replace(/×/g, 'x')).toLowerCase();
+  hits = text ? nodes.flatMap((n, i) => told(n, i).includes(text) ? [i] : []) : [];
   hit = -1;
+  markBoxes();
+  draw();
   $('hits').textContent = text ? hits.length + ' hits' : '';
 }
 function step(by) {
@@ -205,6 +238,25 @@ function edgeAt(x, y) {
   }
   return best;
 }
+// The nearest box in that direction from the chosen one, or the topmost: what lies aside counts three times.
+function chooseNext(dx, dy) {
+  const middle = (b) => [b.x + b.w / 2, b.y + Math.min(b.h, HEIGHT) / 2];
+  const from = selected !== null && box.get(selected);
+  let best = null, least = Infinity;
+  for (const [id, b] of box) {
+    const [x, y] = from ? middle(b).map((v, i) => v - middle(from)[i]) : [b.x, b.y];
+    const ahead = x * dx + y * dy, aside = Math.abs(x * dy) + Math.abs(y * dx);
+    const away = from ? ahead + 3 * aside : x + 10 * y;
+    if (id !== selected && (!from || ahead > 1) && away < least) {
+      best = id;
+      least = away;
+    }
+  }
+  if (best === null)
+    return;
+  select(best);
+  centre(best);
+}
 let drag = null;
 const local = (event) => {
   const r = canvas.getBoundingClientRect();
@@ -235,7 +287,8 @@ canvas.addEventListener('pointerup', (event) => {
   else if (edge)
     selectEdge(edge);
   else {
-    lit = new Set();
+    litNodes = [];
+    markBoxes();
     select(id);
     if (id !== null && id < 0)
       toggle(-1 - id);
@@ -248,7 +301,9 @@ canvas.addEventListener('wheel', (event) => {
 canvas.addEventListener('keydown', (event) => {
   const middle = [canvas.clientWidth / 2, canvas.clientHeight / 2];
   const move = {ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60]}[event.key];
-  if (move) {
+  if (move && event.shiftKey)
+    chooseNext(-Math.sign(move[0]), -Math.sign(move[1]));
+  else if (move) {
     view.x += move[0];
     view.y += move[1];
     draw();
@@ -262,6 +317,8 @@ canvas.addEventListener('keydown', (event) => {
     step(1);
   else if (event.key === 'p')
     step(-1);
+  else if (event.key === 'w' && selected !== null)
+    fromOrTo(selected);
   else if (event.key === '/')
     $('search').focus();
   else if (event.key === 'Escape')
@@ -304,12 +361,18 @@ $('help').onclick = () => {
   element('h3', 'keys', panel);
   rows([
     ['click', 'folds or unfolds a scope; shows a node or an edge'],
-    ['shift-click', 'lights the ways between two boxes'], ['drag, arrows', 'move'], ['wheel, + -', 'zoom'],
-    ['f', 'fit'], ['/', 'search'], ['Enter, n, p', 'next and previous hit'], ['Space', 'folds the chosen scope'],
-    ['Esc', 'nothing chosen']
+    ['shift-click', 'lights the ways between two boxes'], ['drag, arrows', 'move'],
+    ['shift-arrows', 'choose the next box there'], ['wheel, + -', 'zoom'],
+    ['w', 'lights the ways from the chosen box to the next for which it is pressed'], ['f', 'fit'], ['/', 'search'],
+    ['Enter, n, p', 'next and previous hit'], ['Space', 'folds the chosen scope'], ['Esc', 'nothing chosen']
   ]);
 };
 addEventListener('resize', draw);
+for (const [event, paper] of [['beforeprint', true], ['afterprint', false]])
+  addEventListener(event, () => {
+    document.documentElement.classList.toggle('paper', paper);
+    paint();
+  });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
 if (!hasTimes)
   $('colour').querySelector('[value=time]').disabled = true;
@@ -325,7 +388,11 @@ if (!nodes.some((n) => n.kind === 5))
 select(null);
 start();
 
-// For tests and bookmarks: explorer.search('relu'), explorer.toggle('conv1'), explorer.boxes().
+// For tests and bookmarks: explorer.search('relu'), explorer.toggle('conv1'), explorer.at('conv1').
+const named = (name) => {
+  const k = scopes.findIndex((s, j) => j && fullName(-1 - j) === name);
+  return k > 0 ? -1 - k : nodes.findIndex((n, j) => fullName(j) === name);
+};
 globalThis.explorer = {
   search: (text) => {
     $('search').value = text;
@@ -334,10 +401,10 @@ globalThis.explorer = {
     return hits.length;
   },
   toggle: (name) => {
-    const k = scopes.findIndex((s, j) => j && fullName(-1 - j) === name);
-    if (k > 0 && box.has(-1 - k))
-      toggle(k);
-    return k > 0 && scopes[k].open;
+    const id = named(name);
+    if (box.has(id) && id < -1)
+      toggle(-1 - id);
+    return id < -1 && scopes[-1 - id].open;
   },
   select: (name) => {
     const i = nodes.findIndex((n, j) => fullName(j) === name);
@@ -348,10 +415,20 @@ globalThis.explorer = {
     return panel.textContent;
   },
   path: (a, b) => {
-    const find = (name) => nodes.findIndex((n, j) => fullName(j) === name);
-    lightPath(find(a), find(b));
+    lightPath(named(a), named(b));
     return lit.size;
   },
+  at: (name) => {  // where the name of the box stands in the window
+    const b = box.get(named(name)), r = canvas.getBoundingClientRect();
+    return b && {x: r.left + view.x + (b.x + 20) * view.scale, y: r.top + view.y + (b.y + 12) * view.scale};
+  },
+  between: (a, b) => {  // the middle of an edge in the window
+    const edge = edges.find((e) => e.tail === named(a) && e.head === named(b)), r = canvas.getBoundingClientRect();
+    const [p, q, s, t] = edge ? ends(edge) : [];
+    const middle = (i) => (p[i] + 3 * q[i] + 3 * s[i] + t[i]) / 8;
+    return edge && {x: r.left + view.x + middle(0) * view.scale, y: r.top + view.y + middle(1) * view.scale};
+  },
+  names: () => [...box.keys()].map(fullName),
   boxes: () => [...box.keys()].filter((id) => !(id < 0 && scopes[-1 - id].open)).length,
   unfold,
   fit,

@@ -37,15 +37,28 @@ static explorer_scope *scope_at(explorer_page *p, const char *path, int64_t leng
     return found;
 }
 
-static explorer_scope *add_scope(explorer_page *p, const char *path, int64_t length, int64_t parent)
+static explorer_scope *new_scope(explorer_page *p, explorer_scope like)
 {
     explorer_scope *scope = atl_allocate(1, sizeof *scope);
     if (!scope || !ATL_GROW(p->scope, p->scopes, p->scope_capacity)) {
         atl_release(scope);
         return NULL;
     }
-    *scope = (explorer_scope){.path = path, .length = length, .parent = parent, .id = p->scopes};
-    p->scope[p->scopes++] = scope;
+    *scope = like;
+    scope->id = p->scopes;
+    return p->scope[p->scopes++] = scope;
+}
+
+explorer_scope *explorer_add_group(explorer_page *p, int64_t parent)
+{
+    return new_scope(p, (explorer_scope){.path = "", .parent = parent, .is_group = 1});
+}
+
+static explorer_scope *add_scope(explorer_page *p, const char *path, int64_t length, int64_t parent)
+{
+    explorer_scope *scope = new_scope(p, (explorer_scope){.path = path, .length = length, .parent = parent});
+    if (!scope)
+        return NULL;
     HASH_ADD_KEYPTR(hh, p->by_path, scope->path, (size_t)length, scope);
     return scope->unhashed ? NULL : scope;
 }
@@ -65,7 +78,7 @@ static explorer_scope *make_scope(explorer_page *p, const char *path, int64_t le
     return scope;
 }
 
-/* Puts each drawn node into its scope.  The boxes of a scope are its child scopes, then its nodes. */
+/* Puts each drawn node into its scope. */
 static atl_status place_nodes(explorer_page *p)
 {
     const atl_graph *graph = p->d.graph;
@@ -84,12 +97,17 @@ static atl_status place_nodes(explorer_page *p)
             return atl_out_of_memory();
         p->scope_of[i] = scope->id;
     }
+    return ATL_OK;
+}
+
+/* The boxes of a scope are its child scopes, then its nodes. */
+static void number_boxes(explorer_page *p)
+{
     for (int64_t k = 1; k < p->scopes; k++)
         p->scope[k]->place = p->scope[p->scope[k]->parent]->boxes++;
-    for (int64_t i = 0; i < graph->count; i++)
+    for (int64_t i = 0; i < p->d.graph->count; i++)
         if (p->d.is_drawn[i])
             p->place[i] = p->scope[p->scope_of[i]]->boxes++;
-    return ATL_OK;
 }
 
 /* What belongs to no gradient but depends on one: the optimizer. */
@@ -187,7 +205,11 @@ atl_status explorer_collect(explorer_page *p)
     if (!status)
         status = place_nodes(p);
     if (!status)
-        status = make_edges(p);
+        status = explorer_make_groups(p);
+    if (status)
+        return status;
+    number_boxes(p);
+    status = make_edges(p);
     find_optimizer(p);
     return status;
 }

@@ -6,9 +6,16 @@ const view = {
   y: 0,
   scale: 1
 };
-let selected = null, selectedEdge = null, lit = new Set(), waiting = false;
+let selected = null, selectedEdge = null, litNodes = [], lit = new Set(), hitBoxes = new Set(), waiting = false;
+function markBoxes() {  // after nodes were found, or boxes have changed
+  lit = new Set(litNodes.map(drawnAs));
+  hitBoxes = new Set(hits.map(drawnAs));
+  if (selectedEdge)
+    selectedEdge = edges.find((e) => e.tail === selectedEdge.tail && e.head === selectedEdge.head) || null;
+}
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const dark = () => matchMedia('(prefers-color-scheme: dark)').matches;
+const dark = () =>
+    matchMedia('(prefers-color-scheme: dark)').matches && !document.documentElement.classList.contains('paper');
 const heat = (share) => {
   const t = Math.sqrt(Math.min(Math.max(share, 0), 1)), cold = dark() ? [42, 50, 60] : [253, 246, 238],
         hot = [240, 100, 70];
@@ -78,8 +85,9 @@ function drawBox(id, b) {
     pen.rect(b.x, b.y, b.w, b.h);
   pen.fillStyle = open ? (dark() ? '#ffffff08' : '#4a7fc10c') : fillOf(id);
   pen.fill();
-  pen.strokeStyle = id === selected || lit.has(id) ? colourOfMark : open ? colourOfFrame : strokeOf(id);
-  pen.lineWidth = id === selected ? 3 : lit.has(id) ? 2 : id < 0 && !open ? 1.8 : 1;
+  const isMarked = id === selected || lit.has(id) || hitBoxes.has(id);
+  pen.strokeStyle = isMarked ? colourOfMark : open ? colourOfFrame : strokeOf(id);
+  pen.lineWidth = id === selected ? 3 : isMarked ? 2 : id < 0 && !open ? 1.8 : 1;
   pen.stroke();
   if (view.scale < 0.3)
     return;

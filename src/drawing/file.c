@@ -190,8 +190,7 @@ static atl_status write_explorer(const atl_dot_args *args)
     if (status)
         return status;
     char *svg = still_drawing(args);
-    const char *start = svg ? strstr(svg, "<svg") : NULL; /* what is before it belongs in files of its own */
-    status = explorer_write(args, start, atl_atomic_stream(file));
+    status = explorer_write(args, dot_svg_for_page(svg), atl_atomic_stream(file));
     atl_release(svg);
     if (!status)
         return atl_atomic_commit(file);

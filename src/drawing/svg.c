@@ -87,3 +87,28 @@ unsigned dot_steady_svg(char *svg, unsigned size)
         at = frame_at(at) ? sort_frames(at) : at + 1;
     return size ? remove_frame_ids(svg) : 0;
 }
+
+/* Moves what follows `end` to `start`. */
+static void cut(char *start, const char *end) { memmove(start, end, strlen(end) + 1); }
+
+char *dot_svg_for_page(char *svg)
+{
+    char *start = svg ? strstr(svg, "<svg") : NULL; /* what is before it belongs in files of its own */
+    const char *head_end = start ? strchr(start, '>') : NULL;
+    if (!head_end)
+        return NULL;
+    for (char *at = start; (at = strstr(at, "pt\"")) && at < head_end; head_end -= 2)
+        cut(at, at + 2);
+    char *to = start;
+    for (const char *from = start; *from;) { /* links that lead nowhere and carry tooltips */
+        size_t length = strncmp(from, "<a xlink:title=", 15) == 0 ? strcspn(from, ">") + 1
+                        : strncmp(from, "</a>", 4) == 0           ? 4
+                                                                  : 0;
+        if (length && from[length - 1] == '>')
+            from += length;
+        else
+            *to++ = *from++;
+    }
+    *to = 0;
+    return start;
+}

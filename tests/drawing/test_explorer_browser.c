@@ -1,0 +1,181 @@
+/* The explorer's program in a headless browser: what a person does with mouse and keys.
+ * Minutes: 5 */
+#include "browser.h"
+#include "drawings.h"
+
+TestSuite(explorer_browser, .init = make_graph, .fini = free_graph, .timeout = 280);
+
+#define OPEN(...) open_page_of(&(atl_dot_args){.graph = graph, .path = scratch_file("page.html"), __VA_ARGS__})
+static void open_page_of(const atl_dot_args *args)
+{
+    need_browser();
+    cr_assert_eq(atl_write_dot_with(args), ATL_OK, "%s", atl_error());
+    open_page(args->path);
+}
+
+/* Three convolutions with relus, the sum, and its gradient. */
+static void three_convolutions(void)
+{
+    atl_node *image = atl_input(graph, "image", ATL_FLOAT32, ATL_SHAPE(1, 8, 8, 3)), *h = image;
+    for (int i = 0; i < 3; i++)
+        h = atl_conv_layer(h, ATL_NAME("conv%d", i + 1), 4, .window = {3, 3}, .activation = atl_relu);
+    cr_assert(atl_gradient(atl_named(atl_sum(h), "loss"), image));
+}
+
+Test(explorer_browser, a_click_folds_and_unfolds_to_any_depth)
+{
+    three_convolutions();
+    OPEN(.depth = 1);
+    int folded = atoi(value_of("explorer.boxes()"));
+    click_box("conv2", 0);
+    int open = atoi(value_of("explorer.boxes()"));
+    cr_assert_gt(open, folded);
+    cr_assert_mentions(panel_text(), "conv2");
+    click_element("#fit");
+    click_box("gradients", 0);
+    click_box("gradients/conv2", 0);
+    cr_assert_gt(atoi(value_of("explorer.boxes()")), open);
+    click_element("#fit");
+    click_box("gradients", 0);
+    click_element("#fit");
+    click_box("conv2", 0);
+    cr_assert_eq(atoi(value_of("explorer.boxes()")), folded);
+    close_browser();
+}
+
+Test(explorer_browser, search_goes_from_hit_to_hit)
+{
+    three_convolutions();
+    OPEN(.depth = 1);
+    click_element("#search");
+    type_text("conv2d");
+    cr_assert_mentions(value_of("document.getElementById('hits').textContent"), "hits");
+    press("Enter", 0);
+    cr_assert_mentions(panel_text(), "conv1/conv2d");
+    press("Enter", 0);
+    cr_assert_mentions(panel_text(), "conv2/conv2d");
+    cr_assert_mentions(value_of("document.getElementById('hits').textContent"), "2 of ");
+    click_element("#before");
+    cr_assert_mentions(panel_text(), "conv1/conv2d");
+    click_element("#search");
+    value_of("document.getElementById('search').select()");
+    type_text("1x8x8x3"); /* a shape */
+    press("Enter", 0);
+    cr_assert_eq(strncmp(panel_text(), "image", 5), 0, "%s", browser.value);
+    close_browser();
+}
+
+Test(explorer_browser, a_node_tells_all_about_itself)
+{
+    atl_node *a = atl_input(graph, "a", ATL_FLOAT32, ATL_SHAPE(2, 3));
+    atl_node *b = atl_input(graph, "b", ATL_FLOAT32, ATL_SHAPE(2, 3));
+    atl_named(atl_relu(atl_named(atl_mul(a, b), "product")), "user");
+    OPEN(.title = "product");
+    click_box("product", 0);
+    const char *told = panel_text();
+    cr_assert_mentions(told, "mul");
+    cr_assert_mentions(told, "2\u00d73");
+    cr_assert_mentions(told, "24 B");
+    cr_assert_mentions(told, "da = dy * b");
+    cr_assert_mentions(told, "db = dy * a");
+    cr_assert_mentions(told, "user");
+    click_element("#panel ul li a"); /* its first input */
+    cr_assert_eq(strncmp(panel_text(), "a\n", 2), 0, "%s", browser.value);
+    click_where("explorer.between('a', 'product')", 0);
+    told = panel_text();
+    cr_assert_mentions(told, "edge");
+    cr_assert_mentions(told, "producer (1)");
+    cr_assert_mentions(told, "consumers (1)");
+    cr_assert_mentions(told, "24 B");
+    close_browser();
+}
+
+Test(explorer_browser, ways_between_two_boxes_are_lit)
+{
+    three_convolutions();
+    OPEN(.depth = 1);
+    click_box("image", 0);
+    click_box("loss", SHIFT);
+    cr_assert_mentions(panel_text(), "nodes lie between");
+    cr_assert_gt(atoi(value_of("explorer.path('image', 'loss')")), 4);
+    close_browser();
+}
+
+Test(explorer_browser, parts_are_switched_off_and_on)
+{
+    three_convolutions();
+    OPEN(.depth = 1);
+    int all = atoi(value_of("explorer.boxes()"));
+    click_element("#gradient");
+    cr_assert_lt(atoi(value_of("explorer.boxes()")), all);
+    cr_assert(!strstr(value_of("explorer.names()"), "gradients"));
+    click_element("#gradient");
+    cr_assert_eq(atoi(value_of("explorer.boxes()")), all);
+    cr_assert_str_eq(value_of("document.getElementById('optimizer').disabled"), "true");
+    close_browser();
+}
+
+Test(explorer_browser, keys_choose_fold_and_light)
+{
+    three_convolutions();
+    OPEN(.depth = 1);
+    value_of("document.getElementById('canvas').focus()");
+    press("ArrowDown", SHIFT);
+    cr_assert_mentions(panel_text(), "image");
+    press("w", 0);
+    press("ArrowDown", SHIFT);
+    int folded = atoi(value_of("explorer.boxes()"));
+    press("Enter", 0); /* unfolds the scope that is chosen now */
+    cr_assert_gt(atoi(value_of("explorer.boxes()")), folded);
+    press("w", 0);
+    cr_assert_mentions(panel_text(), "lie between");
+    press("Escape", 0);
+    cr_assert_mentions(panel_text(), "colours");
+    press("/", 0);
+    cr_assert_str_eq(value_of("document.activeElement.id"), "search");
+    close_browser();
+}
+
+Test(explorer_browser, twenty_thousand_nodes_open_and_fold)
+{
+    atl_node *h = image_of(4);
+    for (int i = 0; i < 200; i++) {
+        atl_enter(graph, ATL_NAME("block%d", i));
+        for (int k = 0; k < 100; k++)
+            h = k % 10 ? atl_tanh(h) : atl_add(h, h);
+        atl_leave(graph);
+    }
+    OPEN();
+    int boxes = atoi(value_of("explorer.boxes()"));
+    cr_assert(boxes > 3 && boxes <= 48, "%d", boxes);
+    click_element("#search");
+    type_text("block150/tanh");
+    press("Enter", 0);
+    cr_assert_mentions(panel_text(), "block150/tanh");
+    close_browser();
+}
+
+Test(explorer_browser, without_scripts_there_is_a_drawing)
+{
+    need_browser();
+#ifndef ATLED_HAVE_GRAPHVIZ
+    cr_skip_test("atled was built without Graphviz");
+#endif
+    three_convolutions();
+    const char *path = scratch_file("page.html");
+    cr_assert_eq(atl_write_dot(graph, path), ATL_OK);
+    start_browser();
+    tell("Emulation.setScriptExecutionDisabled", json_pack("{s:b}", "value", 1));
+    tell("Page.enable", NULL);
+    char url[1024];
+    snprintf(url, sizeof url, "file://%s", path);
+    tell("Page.navigate", json_pack("{s:s}", "url", url));
+    usleep(300000);
+    json_t *root = command("DOM.getDocument", json_pack("{s:i}", "depth", 0));
+    json_int_t id = json_integer_value(json_object_get(json_object_get(root, "root"), "nodeId"));
+    json_decref(root);
+    json_t *found = command("DOM.querySelector", json_pack("{s:I, s:s}", "nodeId", id, "selector", "noscript svg"));
+    cr_assert_neq(json_integer_value(json_object_get(found, "nodeId")), 0);
+    json_decref(found);
+    close_browser();
+}
