@@ -2,14 +2,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "explore.h"
 #include "network_file.h"
 #include "progress.h"
 #include "used_files.h"
 
 typedef struct settings {
-    const char *model, *weights, *output, *from, *to;
-    int gradient, allow_non_finite;
+    const char *model, *weights, *output, *from, *to, *picture_path, *against;
+    int gradient, allow_non_finite, plan;
     int64_t depth;
+    compile_options compile;
     picture_settings picture; /* of an ONNX file */
 } settings;
 
@@ -22,13 +24,21 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {"gradient", 'g', .flag = &set->gradient,
          .help = "with a loss (the cross entropy of class 0) and its gradient with respect to the image"},
         {"output", 'o', .text = &set->output, .argument = "FILE",
-         .help = ".svg, .png and .pdf are rendered, .html is a page to explore, other names get DOT text; default: "
-                 "the text is printed"},
+         .help =
+             ".svg, .png and .pdf are rendered, .html is a page to explore, .json lists the nodes, other names get DOT "
+             "text; default: the text is printed"},
         {"depth", 'd', .whole = &set->depth, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "each scope at this depth is one box: 1 for layers and blocks as a whole"},
         {"from", 0, .text = &set->from, .argument = "NODE", .help = "draw only nodes that depend on this node"},
         {"to", 0, .text = &set->to, .argument = "NODE",
          .help = "draw only nodes on which this node depends; with --from, the nodes on paths between the two"},
+        {"run", 0, .text = &set->picture_path, .argument = "PICTURE",
+         .help = "in the page: runs the network with this picture, and shows the value of every node"},
+        {"plan", 0, .flag = &set->plan,
+         .help = "in the page: the steps of the compiled program and their memory; with --without, also which steps "
+                 "are only in one"},
+        {"against", 0, .text = &set->against, .argument = "FILE",
+         .help = "in the page: which nodes are only in one, this graph or that of a file .json"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "weights, .npz or .safetensors: the drawing shows their layer widths and image size instead of the "
                  "published ones"},
@@ -41,10 +51,26 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         "layer by layer",
         "atled dot --model resnet20 --from image --to logits | dot -Tsvg -o resnet20.svg",
         "the path from image to logits, without the weights, rendered by Graphviz's command",
+        "atled dot --model vgg16 --weights vgg16.npz --gradient --run cat.jpg -o vgg16.html",
+        "a page to explore, with the value of every node",
+        "atled dot --model resnet20 --without fuse -o resnet20.html",
+        "the steps with and without a pass of the compiler",
         NULL};
+    compile_option_table shared;
+    list_compile_options(&set->compile, shared);
     const command_line line = {"dot", .about = "draw a network, with or without its gradient", .options = options,
-                               .examples = examples};
-    return read_options(&line, argc, argv, NULL, code);
+                               .shared = shared, .examples = examples};
+    if (!read_options(&line, argc, argv, NULL, code))
+        return 0;
+    const char *only_page = set->picture_path              ? "--run"
+                            : set->plan                    ? "--plan"
+                            : set->against                 ? "--against"
+                            : set->compile.disabled_passes ? "--without"
+                                                           : NULL;
+    if (!only_page || is_page(set->output))
+        return 1;
+    *code = report_error("dot", EXIT_USAGE, "%s is of the page to explore: give -o FILE.html, too", only_page);
+    return 0;
 }
 
 static const char *last_part(const char *name)
@@ -120,15 +146,71 @@ static int choose_wanted(const loaded_network *network, int gradient, atl_node *
     return wanted[1] ? 0 : report_graph_failure("dot", network->graph);
 }
 
+/* What the page shows of programs and of a run; release them with the function below. */
+typedef struct page_parts {
+    atl_program *program, *other;
+    run_values values;
+    char title[256];
+} page_parts;
+
+static int make_page_parts(const settings *set, const loaded_network *network, atl_nodes outputs, page_parts *parts)
+{
+    int code = begin_compiling("dot", &set->compile);
+    if (!code && set->picture_path)
+        code = compute_values("dot", network, set->picture_path, outputs, &set->compile, &parts->values);
+    if (code || !(set->plan || set->compile.disabled_passes))
+        return code;
+    atl_compile_args args = compile_args_of(&set->compile);
+    args.outputs = outputs;
+    parts->program = atl_compile_with(&args);
+    if (parts->program && set->compile.disabled_passes)
+        parts->other = compile_with_all_passes(&set->compile, outputs);
+    if (!parts->program || (set->compile.disabled_passes && !parts->other))
+        return report_failure("dot");
+    if (atl_program_step_count(parts->program) == 0)
+        return report_error("dot", EXIT_USAGE, "--plan: a size of the network is unknown, so there is no plan");
+    return end_compiling("dot", &set->compile);
+}
+
+static void free_page_parts(page_parts *parts)
+{
+    free_run_values(&parts->values);
+    atl_program_free(parts->other);
+    atl_program_free(parts->program);
+}
+
+static void fill_page(const settings *set, page_parts *parts, atl_dot_args *args)
+{
+    args->title = last_part(set->model);
+    args->values = (const atl_tensor *const *)parts->values.value;
+    args->program = parts->program;
+    args->other_program = parts->other;
+    args->against = set->against;
+    args->other_title = "with all passes";
+    args->program_title = parts->other ? passes_text(&set->compile, parts->title, sizeof parts->title) : NULL;
+}
+
+static int write_drawing(const settings *set, atl_dot_args *args)
+{
+    progress_line progress = start_progress(!set->output);
+    if (progress.terminal)
+        show_progress(&progress, 1, "drawing %s: %lld nodes", set->output ? set->output : "",
+                      (long long)atl_graph_node_count(args->graph));
+    atl_status status = atl_write_dot_with(args);
+    end_progress(&progress);
+    if (status == ATL_INVALID)
+        return report_error("dot", EXIT_USAGE, "%s", atl_error());
+    return status ? report_failure("dot") : 0;
+}
+
 static int draw(const settings *set, const loaded_network *network, atl_node **wanted)
 {
     int64_t count;
     int code = choose_wanted(network, set->gradient, wanted, &count);
     if (code)
         return code;
+    page_parts parts = {0};
     atl_dot_args args = {network->graph, .path = set->output, .depth = (int)set->depth};
-    if (set->output && strlen(set->output) > 5 && strcmp(set->output + strlen(set->output) - 5, ".html") == 0)
-        args.title = last_part(set->model);
     args.file = set->output ? NULL : stdout;
     if (set->from && !(args.from = node_named(network->graph, "from", set->from)))
         return EXIT_USAGE;
@@ -136,15 +218,15 @@ static int draw(const settings *set, const loaded_network *network, atl_node **w
         return EXIT_USAGE;
     if (!set->to)
         args.outputs = (atl_nodes){count, wanted};
-    progress_line progress = start_progress(!set->output);
-    if (progress.terminal)
-        show_progress(&progress, 1, "drawing %s: %lld nodes", set->output ? set->output : "",
-                      (long long)atl_graph_node_count(network->graph));
-    atl_status status = atl_write_dot_with(&args);
-    end_progress(&progress);
-    if (status == ATL_INVALID)
-        return report_error("dot", EXIT_USAGE, "%s", atl_error());
-    return status ? report_failure("dot") : 0;
+    if (is_page(set->output) || (set->output && strstr(set->output, ".json")))
+        args.title = last_part(set->model);
+    code = make_page_parts(set, network, (atl_nodes){count, wanted}, &parts);
+    if (is_page(set->output))
+        fill_page(set, &parts, &args);
+    if (!code)
+        code = write_drawing(set, &args);
+    free_page_parts(&parts);
+    return code;
 }
 
 int atled_dot(int argc, char **argv)
@@ -155,11 +237,14 @@ int atled_dot(int argc, char **argv)
     if (!read_settings(&set, argc, argv, &code))
         return code;
     const used_file files[] = {{"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"run", set.picture_path, FILE_READ, ANY_FORMAT, NULL},
+                               {"against", set.against, FILE_READ, ANY_FORMAT, NULL},
                                {"output", set.output, FILE_WRITTEN, DRAWING_FORMAT, NULL},
+                               TIMING_FILE(&set.compile),
                                {0}};
     code = check_files("dot", files);
     if (!code)
-        code = is_network_file(set.model) && !set.gradient && !has_picture_settings(&set.picture)
+        code = is_network_file(set.model) && !set.gradient && !set.picture_path && !has_picture_settings(&set.picture)
                    ? open_plain_file(&set, &network)
                    : open_any_network("dot", set.model, set.weights, 1, 0, &set.picture, &network);
     if (!code && set.weights)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compile_options.h"
+#include "explore.h"
 #include "network_file.h"
 
 typedef struct profile_settings {
@@ -33,7 +34,9 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         {"runs", 'r', .whole = &set->runs, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "number of runs; the median time of each step is reported"},
         {"json", 'j', .flag = &set->json, .help = "JSON instead of a table"},
-        {"output", 'o', .text = &set->output, .argument = "FILE", .help = "instead of standard output"},
+        {"output", 'o', .text = &set->output, .argument = "FILE",
+         .help =
+             "instead of standard output; .html is a page to explore: the graph, its plan, and memory over the steps"},
         {"dot", 0, .text = &set->drawing, .argument = "FILE",
          .help =
              "also draws the network, each op with its time, slower ops redder: .svg, .png, .pdf, .html; others get "
@@ -49,6 +52,8 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
                                            "a training step",
                                            "atled profile --model cifar10 --batch 128 --dot profile.svg",
                                            "a drawing with the time of every op",
+                                           "atled profile --model vgg16 --without winograd -o vgg16.html",
+                                           "a page to explore, with the plan, and what a pass changes in it",
                                            NULL};
     compile_option_table shared;
     list_compile_options(&set->compile, shared);
@@ -59,7 +64,7 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         return 0;
     if (set->forward + set->gradient + set->train > 1)
         *code = report_error("profile", EXIT_USAGE, "--forward, --gradient and --train exclude each other");
-    else if (set->depth && !set->drawing)
+    else if (set->depth && !set->drawing && !is_page(set->output))
         *code = report_error("profile", EXIT_USAGE, "--depth is of the drawing: give --dot FILE, too");
     else
         return 1;
@@ -117,9 +122,11 @@ static void write_title(char *title, size_t size, const profile_settings *set, c
              atl_program_uses_bfloat16(program) ? ", bfloat16" : "");
 }
 
-static int draw(const profile_settings *set, const loaded_network *n, const atl_program *program, atl_node *output)
+/* Writes the drawing; a page shows the plan, too, and that of the other program if there is one. */
+static int draw(const profile_settings *set, const loaded_network *n, const atl_program *program,
+                const atl_program *other, atl_node *output, const char *path)
 {
-    char title[256];
+    char title[256], passes[256];
     int64_t count = atl_graph_node_count(n->graph);
     double *time = calloc((size_t)count, sizeof *time), total = 0;
     if (!time)
@@ -129,10 +136,29 @@ static int draw(const profile_settings *set, const loaded_network *n, const atl_
         total += time[i];
     write_title(title, sizeof title, set, program, total);
     if (!status)
-        status = atl_write_dot(n->graph, set->drawing, .outputs = ATL_NODES(output), .depth = (int)set->depth,
-                               .title = title, .microseconds = time);
+        status = atl_write_dot(n->graph, path, .outputs = ATL_NODES(output), .depth = (int)set->depth, .title = title,
+                               .microseconds = time, .program = program, .other_program = other,
+                               .program_title = passes_text(&set->compile, passes, sizeof passes),
+                               .other_title = "with all passes");
     free(time);
     return status ? report_failure("profile") : 0;
+}
+
+static int draw_all(const profile_settings *set, const loaded_network *n, const atl_program *program,
+                    const atl_tensor *pixels, atl_node *output)
+{
+    int code = 0, has_page = is_page(set->output) || is_page(set->drawing);
+    atl_program *other = has_page ? compile_with_all_passes(&set->compile, ATL_NODES(output)) : NULL;
+    if (has_page && set->compile.disabled_passes && !other)
+        code = report_failure("profile");
+    else if (other && atl_program_profile(other, ATL_FEED(n->image, pixels), (int)set->runs))
+        code = report_failure("profile");
+    if (!code && is_page(set->output))
+        code = draw(set, n, program, other, output, set->output);
+    if (!code && set->drawing)
+        code = draw(set, n, program, other, output, set->drawing);
+    atl_program_free(other);
+    return code;
 }
 
 static int profile(const profile_settings *set, const loaded_network *n)
@@ -149,10 +175,10 @@ static int profile(const profile_settings *set, const loaded_network *n)
     atl_status status = code ? ATL_OK : atl_program_profile(program, ATL_FEED(n->image, pixels), (int)set->runs);
     if (status)
         code = report_failure("profile");
-    if (!code)
+    if (!code && !is_page(set->output))
         code = write_profile(set, program);
-    if (!code && set->drawing)
-        code = draw(set, n, program, output);
+    if (!code)
+        code = draw_all(set, n, program, pixels, output);
     if (!code)
         code = end_compiling("profile", &set->compile);
     atl_tensor_free(pixels);

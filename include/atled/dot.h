@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "graph.h"
+#include "program.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,7 +18,7 @@ extern "C" {
 
 typedef struct atl_dot_args {
     atl_graph *graph;
-    const char *path;  /* ends in .svg, .png or .pdf: rendered; .html: the explorer; any other: DOT text */
+    const char *path;  /* ends in .svg, .png or .pdf: rendered; .html: the explorer; .json; any other: DOT text */
     FILE *file;        /* instead of path: receives the text */
     atl_node *from;    /* draw only nodes that depend on it ... */
     atl_node *to;      /* ... and only nodes on which it depends; with both: the nodes on paths between the two */
@@ -27,10 +28,20 @@ typedef struct atl_dot_args {
     /* The time of each node of the graph, by index (atl_program_node_times): every box shows its time and its share of
      * the sum; a redder box takes longer.  Null: none. */
     const double *microseconds;
+    /* The explorer only; all may be null.  The values of a run: of each node of the graph, by index, null where there
+     * is none.  Pictures, histograms and colours are made of them. */
+    const atl_tensor *const *values;
+    /* Its steps and its memory are shown beside the graph; microseconds if it was profiled. */
+    const atl_program *program;
+    const atl_program *other_program; /* of the same graph: which steps are only in one */
+    const char *program_title, *other_title;
+    const char *against; /* a graph as JSON, which this function wrote: which nodes are only in one */
     int end_;
 } atl_dot_args;
 
-/* The explorer is one page that works from disk, without a network: scopes fold, nodes are searched, and a click on a
+/* A .json file lists the nodes with op, attributes, shape and inputs; .against reads it.
+ *
+ * The explorer is one page that works from disk, without a network: scopes fold, nodes are searched, and a click on a
  * node or an edge tells about it.  .depth is how deep it is unfolded at first; 0: as deep as fits the window.
  *
  * The same graph gives the same bytes.  Null nodes in from, to and outputs restrict nothing.  A graph in which a

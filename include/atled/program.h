@@ -134,12 +134,23 @@ typedef struct atl_step_info {
     double flops;                 /* a multiply-add counts as two; 0 if bound by memory */
     double microseconds;          /* median of the last profile; 0: not profiled, or prepacked */
     bool prepack;                 /* runs only after variables have changed */
+    const atl_node *origin;       /* the node of the program's graph for which it was emitted */
 } atl_step_info;
 /* The steps in order of execution, prepacking steps first; the texts in info_out live until the next run.  0 steps, and
  * ATL_INVALID, before there is a plan (before the first run, if a size is unknown); ATL_INVALID also if the index is
  * out of range. */
 ATL_API int64_t atl_program_step_count(const atl_program *program);
 ATL_API atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_info *info_out);
+/* A value in the arena.  Step 0 is the first of those that every run executes; a value that lives to the end has their
+ * number as its last step. */
+typedef struct atl_value_info {
+    const atl_node *node; /* of the program's graph; null: scratch memory of a step */
+    int64_t bytes, offset;
+    int64_t first_step, last_step;
+} atl_value_info;
+/* Fills in the first `room` values, and returns how many there are.  0 and ATL_INVALID before there is a plan; 0 if
+ * memory runs out. */
+ATL_API int64_t atl_program_values(const atl_program *program, int64_t room, atl_value_info *values_out);
 ATL_API int64_t
 atl_program_arena_bytes(const atl_program *program); /* of one context: activations and scratch memory */
 ATL_API int64_t atl_program_prepared_bytes(

@@ -3,7 +3,10 @@
 
 #include <string.h>
 
+#include "drawing/explorer_compare.h"
+#include "drawing/explorer_plan.h"
 #include "drawing/explorer_scopes.h"
+#include "drawing/explorer_values.h"
 #include "explorer_page.h" /* made by the build of explorer.css, explorer.html and explorer_*.js */
 #include "graph/error.h"
 #include "graph/memory.h"
@@ -99,11 +102,20 @@ static atl_status write_page(explorer_page *p, const char *still)
     const char *title = p->d.args->title && p->d.args->title[0] ? p->d.args->title : "graph";
     write_head(p, title, still);
     atl_status status = explorer_write_graph(p);
+    explorer_write_values(p);
+    if (!status)
+        status = explorer_write_plans(p);
+    if (!status)
+        status = explorer_write_other(p->d.args->against, p->file);
     if (!status)
         status = write_layouts(p);
     fputc('}', p->file);
-    fprintf(p->file, "\n</script>\n<script>\n'use strict';\n{\n%s\n%s\n%s}\n</script>\n</body>\n</html>\n",
-            explorer_graph_js, explorer_view_js, explorer_panel_js);
+    fputs("\n</script>\n<script>\n'use strict';\n{\n", p->file);
+    static const char *const programs[] = {explorer_graph_js, explorer_values_js, explorer_view_js,
+                                           explorer_plan_js,  explorer_panel_js,  explorer_input_js};
+    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
+        fprintf(p->file, "%s\n", programs[i]);
+    fputs("}\n</script>\n</body>\n</html>\n", p->file);
     return status;
 }
 

@@ -16,6 +16,7 @@ const scopes = data.scopes.map(([parent, name, width, separator]) => ({
                                  count: 0,
                                  time: 0,
                                  bytes: 0,
+                                 different: 0,
                                  kinds: new Set(),
                                  parts: new Set()
                                }));

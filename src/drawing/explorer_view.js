@@ -21,21 +21,17 @@ const heat = (share) => {
         hot = [240, 100, 70];
   return 'rgb(' + cold.map((c, i) => Math.round(c + t * (hot[i] - c))).join() + ')';
 };
-let largest = {time: 1, bytes: 1};
-function measure() {
-  largest = {time: 1e-9, bytes: 1};
-  for (const id of box.keys()) {
-    const of = id < 0 ? scopes[-1 - id] : nodes[id];
-    if (id < 0 && of.open)
-      continue;
-    largest.time = Math.max(largest.time, of.time);
-    largest.bytes = Math.max(largest.bytes, of.bytes);
-  }
-}
+const differs = (id) => id < 0 ? scopes[-1 - id].different > 0 : !isInOther[id];
 function fillOf(id) {
   const of = id < 0 ? scopes[-1 - id] : nodes[id], by = $('colour').value;
+  if (by === 'step')
+    return id < 0 || !stepsOf[id].length ?
+        colour('--paper') :
+        'hsl(' + stepsOf[id][0].index * 47 % 360 + (dark() ? ' 40% 32%)' : ' 70% 85%)');
+  if (by === 'difference')
+    return !differs(id) ? colour('--paper') : dark() ? '#7c2d12' : '#fdba74';
   if (by !== 'kind')
-    return heat(of[by] / largest[by]);
+    return heatOf(id);
   const kind = id < 0 ? ([...of.kinds].some((k) => k > 3) ? Math.max(...of.kinds) : 3) : of.kind;
   return dark() ? STROKE[kind] + '55' : FILL[kind];
 }
@@ -116,7 +112,7 @@ function paint() {
   colourOfLine = colour('--line');
   colourOfFrame = colour('--frame');
   colourOfMark = colour('--mark');
-  measure();
+  measureBoxes();
   pen.setTransform(density, 0, 0, density, 0, 0);
   pen.clearRect(0, 0, w, h);
   pen.setTransform(density * view.scale, 0, 0, density * view.scale, density * view.x, density * view.y);

@@ -9,6 +9,7 @@
 #include "drawing/dot.h"
 #include "drawing/drawing.h"
 #include "drawing/explorer.h"
+#include "drawing/explorer_compare.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/variables.h"
@@ -17,7 +18,7 @@
 /* "svg" for a path that ends in .svg, "html" for the explorer; null for a path that is not rendered. */
 static const char *format_of(const char *path)
 {
-    static const char *const formats[] = {"svg", "png", "pdf", "html"};
+    static const char *const formats[] = {"svg", "png", "pdf", "html", "json"};
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof formats / sizeof formats[0]; i++)
         if (strcasecmp(dot + 1, formats[i]) == 0)
@@ -198,6 +199,19 @@ static atl_status write_explorer(const atl_dot_args *args)
     return status;
 }
 
+static atl_status write_json(const atl_dot_args *args)
+{
+    atl_atomic_file *file;
+    atl_status status = atl_atomic_open(&file, args->path);
+    if (status)
+        return status;
+    status = explorer_write_json(args, atl_atomic_stream(file));
+    if (!status)
+        return atl_atomic_commit(file);
+    atl_atomic_abandon(file);
+    return status;
+}
+
 static atl_status write_drawing(const atl_dot_args *args)
 {
     if (args->file && args->path)
@@ -209,7 +223,9 @@ static atl_status write_drawing(const atl_dot_args *args)
     const char *format = format_of(args->path);
     if (!format)
         return write_text(args);
-    return strcmp(format, "html") == 0 ? write_explorer(args) : render(args, format);
+    return strcmp(format, "html") == 0   ? write_explorer(args)
+           : strcmp(format, "json") == 0 ? write_json(args)
+                                         : render(args, format);
 }
 
 atl_status atl_write_dot_with(const atl_dot_args *args)

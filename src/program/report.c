@@ -46,7 +46,8 @@ atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_
                                 .implementation = step->implementation,
                                 .shape = *step->node->shape,
                                 .flops = step->flops,
-                                .prepack = step->prepack};
+                                .prepack = step->prepack,
+                                .origin = step->node->origin};
     atl_layout_name(plan->values[step->write[0]].layout, info_out->layout, sizeof info_out->layout);
     for (int i = 0; i < step->reads; i++)
         info_out->bytes += plan->values[atl_step_reads(step)[i]].bytes;

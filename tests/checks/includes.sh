@@ -33,7 +33,7 @@ compiler='graph/|lowering/|compiler/|ops/(expression|attributes|moments)\.h|file
 check src/compiler "$common|$compiler"
 check src/program "$common|graph/|lowering/|program/|compiler/|onednn/onednn\.h|kernels/|cost/"
 check src/io "$common|graph/(variables|unset_tensor)\.h|io/|files/|kernels/|cost/"
-check src/drawing "$common|graph/|drawing/|files/atomic_file\.h|program/json\.h|explorer_page\.h\""
+check src/drawing "$common|graph/|drawing/|files/(atomic|input)_file\.h|program/json\.h|explorer_page\.h\""
 check src/models "$common|models/"
 check src/train "$common|graph/(variables|graph)\.h|train/"
 check src/attack "$common|attack/|kernels/|cost/"

@@ -199,13 +199,13 @@ static inline void click_box(const char *name, int modifiers)
     click_where(expression, modifiers);
 }
 
-/* On an element of the page, by a selector of CSS. */
+/* On an element of the page, by a selector of CSS, after scrolling to it. */
 static inline void click_element(const char *selector)
 {
     char expression[512];
     snprintf(expression, sizeof expression,
-             "((r) => ({x: r.left + r.width / 2, y: r.top + r.height / 2}))"
-             "(document.querySelector(`%s`).getBoundingClientRect())",
+             "((e) => { e.scrollIntoView({block: 'nearest'}); const r = e.getBoundingClientRect();"
+             " return {x: r.left + r.width / 2, y: r.top + r.height / 2}; })(document.querySelector(`%s`))",
              selector);
     click_where(expression, 0);
 }

@@ -1,4 +1,5 @@
 /* The explorer's page: what it holds, and hostile names. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "drawings.h"
@@ -85,6 +86,44 @@ Test(explorer, an_empty_graph_and_mistakes)
     cr_assert_mentions(atl_error(), "depth");
     cr_assert_eq(atl_write_dot(graph, .path = "/nowhere/page.html"), ATL_BAD_FILE);
     cr_assert_mentions(atl_error(), "/nowhere");
+}
+
+/* A number of three digits, pictures only where there is room, and nothing that JSON does not know. */
+Test(explorer, values_are_cut)
+{
+    atl_node *x = atl_input(graph, "x", ATL_FLOAT32, ATL_SHAPE(100, 100));
+    atl_tensor *value = atl_uniform_tensor(ATL_SHAPE(100, 100), -1e-6f, 1e30f, 1);
+    atl_floats(value)[7] = INFINITY;
+    const atl_tensor *values[] = {value};
+    const char *few = PAGE(.values = values), *none = PAGE();
+    cr_assert_mentions(few, "\"values\":[[0,");
+    cr_assert(!strstr(few, "inf,") && !strstr(few, "nan,"));
+    cr_assert_lt(strlen(few), strlen(none) + 1500, "a picture of 10000 numbers takes %zu bytes",
+                 strlen(few) - strlen(none));
+    cr_assert_not_null(x);
+    atl_tensor_free(value);
+}
+
+Test(explorer, a_graph_as_json_is_read_again)
+{
+    const char *path = scratch_file("graph.json");
+    slope_of_three_layers();
+    cr_assert_eq(atl_write_dot(graph, path), ATL_OK, "%s", atl_error());
+    const char *text = page_text(path);
+    cr_assert_eq(count_of(text, "\"name\""), (int)atl_graph_node_count(graph));
+    cr_assert_mentions(PAGE(.against = path), "\"other\":{");
+    cr_assert_eq(atl_write_dot(graph, scratch_file("page.html"), .against = "/nowhere.json"), ATL_BAD_FILE);
+    cr_assert_mentions(atl_error(), "nowhere");
+    FILE *file = fopen(path, "w");
+    fputs("{\"format\":\"atled graph 1\",\"nodes\":[{\"name\":\"a\"}]}", file);
+    fclose(file);
+    cr_assert_eq(atl_write_dot(graph, scratch_file("page.html"), .against = path), ATL_BAD_FILE);
+    cr_assert_mentions(atl_error(), "lacks");
+    file = fopen(path, "w");
+    fputs("[1, ", file);
+    fclose(file);
+    cr_assert_eq(atl_write_dot(graph, scratch_file("page.html"), .against = path), ATL_BAD_FILE);
+    cr_assert_mentions(atl_error(), "line");
 }
 
 /* Every checker of HTML has its own opinions; what it calls an error or a warning counts. */

@@ -136,6 +136,73 @@ Test(explorer_browser, keys_choose_fold_and_light)
     close_browser();
 }
 
+/* What a node's value in the run was, and the colours that are made of it. */
+Test(explorer_browser, values_of_a_run)
+{
+    atl_node *x = atl_input(graph, "x", ATL_FLOAT32, ATL_SHAPE(2, 4)), *y = atl_named(atl_relu(x), "active");
+    const atl_tensor *values[2] = {atl_tensor_of_floats(ATL_SHAPE(2, 4), (float[]){1, -1, -2, NAN, 3, -4, 5, 6}),
+                                   atl_tensor_of_floats(ATL_SHAPE(2, 4), (float[]){1, 0, 0, 0, 3, 0, 5, 6})};
+    cr_assert_eq(atl_index_of(y), 1);
+    OPEN(.values = values);
+    click_box("active", 0);
+    const char *told = panel_text();
+    cr_assert_mentions(told, "value in the run");
+    cr_assert_mentions(told, "50.0 %"); /* zeros */
+    cr_assert_mentions(told, "25.0 %"); /* channels that are never positive */
+    cr_assert_gt(atoi(value_of("document.querySelectorAll('#panel canvas').length")), 0);
+    cr_assert_gt(atoi(value_of("document.querySelectorAll('#panel svg rect').length")), 8);
+    click_box("x", 0);
+    cr_assert_mentions(panel_text(), "not finite");
+    press("Escape", 0);
+    value_of("(() => { const c = document.getElementById('colour'); c.value = 'bad'; c.onchange(); })()");
+    cr_assert_mentions(panel_text(), "elements that are not finite");
+    for (int i = 0; i < 2; i++)
+        atl_tensor_free((atl_tensor *)values[i]);
+    close_browser();
+}
+
+Test(explorer_browser, the_plan_and_its_memory)
+{
+    three_convolutions();
+    atl_node *outputs[] = {atl_find(graph, "loss"), atl_graph_node(graph, atl_graph_node_count(graph) - 1)};
+    atl_program *program = atl_compile(graph, (atl_nodes){2, outputs}),
+                *other = atl_compile(graph, (atl_nodes){2, outputs}, .disabled_passes = ATL_PASS_EPILOGUE);
+    cr_assert(program && other, "%s", atl_error());
+    OPEN(.depth = 1, .program = program, .other_program = other, .program_title = "as it is",
+         .other_title = "without epilogue");
+    cr_assert_mentions(value_of("document.getElementById('drawer').innerText"), "only without epilogue");
+    click_element("#plan");
+    cr_assert_mentions(value_of("document.getElementById('drawer').innerText"), "implementation");
+    click_element("#drawer tbody tr:last-child a");
+    cr_assert_mentions(panel_text(), "in the plan");
+    click_element("#memory");
+    int bars = atoi(value_of("document.querySelectorAll('#drawer rect').length"));
+    cr_assert_eq(bars, atl_program_values(program, 0, NULL));
+    click_element("#drawer h2 button"); /* closes it */
+    cr_assert_str_eq(value_of("document.getElementById('drawer').hidden"), "true");
+    atl_program_free(other);
+    atl_program_free(program);
+    close_browser();
+}
+
+Test(explorer_browser, what_is_only_in_one_graph)
+{
+    const char *other = scratch_file("other.json");
+    three_layers();
+    atl_named(atl_exp(atl_find(graph, "image")), "gone");
+    cr_assert_eq(atl_write_dot(graph, other, .title = "before"), ATL_OK, "%s", atl_error());
+    atl_graph_free(graph);
+    graph = atl_graph_new();
+    atl_named(atl_relu(three_layers()), "added");
+    OPEN(.against = other, .title = "after");
+    const char *told = value_of("document.getElementById('drawer').innerText");
+    cr_assert_mentions(told, "only in after: 1 nodes");
+    cr_assert_mentions(told, "added");
+    cr_assert_mentions(told, "only in before: 1 nodes");
+    cr_assert_mentions(told, "gone");
+    close_browser();
+}
+
 Test(explorer_browser, twenty_thousand_nodes_open_and_fold)
 {
     atl_node *h = image_of(4);

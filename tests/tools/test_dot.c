@@ -99,3 +99,25 @@ Test(atled_dot, writes_a_page_to_explore)
     cr_assert_mentions(text, "<title>lenet</title>");
     cr_assert_mentions(text, "\"conv2d\"");
 }
+
+Test(atled_dot, the_page_shows_a_run_a_plan_and_another_graph)
+{
+    const char *page = scratch_file("cifar10.html"), *other = scratch_file("other.json"),
+               *picture = scratch_file("noise.png");
+    atl_tensor *pixels = atl_uniform_tensor(ATL_SHAPE(24, 24, 3), 0, 255, 3);
+    cr_assert_eq(atl_write_png(picture, pixels), ATL_OK, "%s", atl_error());
+    atl_tensor_free(pixels);
+    command_run run = RUN("dot", "-m", "cifar10", "-o", other);
+    cr_assert_code(run, 0);
+    run = RUN("dot", "-m", "cifar10", "-g", "--run", picture, "--without", "fuse", "--against", other, "-o", page);
+    cr_assert_code(run, 0);
+    const char *text = whole_file(page);
+    cr_assert_mentions(text, "\"values\":[[");
+    cr_assert_mentions(text, "\"plan\":{\"title\":\"without fuse\"");
+    cr_assert_mentions(text, "\"otherPlan\":{\"title\":\"with all passes\"");
+    cr_assert_mentions(text, "\"other\":{\"title\":\"cifar10\"");
+    cr_assert_refused(2, "--run is of the page", "dot", "-m", "cifar10", "--run", picture, "-o", scratch_file("x.dot"));
+    cr_assert_refused(2, "--plan is of the page", "dot", "-m", "cifar10", "--plan");
+    cr_assert_refused(3, "no.png", "dot", "-m", "cifar10", "--run", "no.png", "-o", page);
+    cr_assert_refused(3, "noise.png", "dot", "-m", "cifar10", "--against", picture, "-o", page);
+}

@@ -168,3 +168,16 @@ Test(profile, mistakes_are_named)
     if (access("/dev/full", W_OK) == 0)
         cr_assert_refused(3, "'/dev/full' could not be written: No space", "profile", "-m", "lenet", "-o", "/dev/full");
 }
+
+Test(profile, writes_a_page_to_explore)
+{
+    const char *page = scratch_file("profile.html");
+    command_run run = RUN("profile", "-m", "lenet", "--runs", "1", "--without", "winograd", "-o", page);
+    cr_assert_code(run, 0);
+    cr_assert_str_eq(run.out, "");
+    char *text = whole_file(page);
+    cr_assert_mentions(text, "<!DOCTYPE html>");
+    cr_assert_mentions(text, "\"plan\":{\"title\":\"without winograd\"");
+    cr_assert_mentions(text, "\"otherPlan\":{");
+    free(text);
+}

@@ -121,6 +121,7 @@ static const atl_weight_name weight_names[] = {{"a", "b"}, {NULL, NULL}};
 #define GOOD_atl_context_p               context
 #define GOOD_atl_status                  ATL_INVALID
 #define GOOD_atl_step_info_p             (atl_step_info *)memory
+#define GOOD_atl_value_info_p            (atl_value_info *)memory
 #define GOOD_atl_tensor_p                pixels
 #define GOOD_atl_tensor_p_p              NULL /* what is returned there would have to be freed */
 #define GOOD_bool                        true
