@@ -33,6 +33,24 @@ INLINE void block_of_c(const int rows, const int width, const atl_product *p, co
         store(c + i * n + v * VECTOR, sum[i][v]);
 }
 
+/* One row and VECTOR columns: four sums side by side, for one would wait for its own last term. */
+INLINE void one_vector(const atl_product *p, const float *a, const float *b, float *c)
+{
+    int64_t n = p->n, k = p->k, column = p->a_column, q = 0;
+    vec sum = {0};
+    if (k >= 4) {
+        vec part[4] = {{0}, {0}, {0}, {0}};
+        for (; q + 4 <= k; q += 4)
+            UNROLL
+        for (int r = 0; r < 4; r++)
+            part[r] += a[(q + r) * column] * load(b + (q + r) * n);
+        sum = (part[0] + part[1]) + (part[2] + part[3]);
+    }
+    for (; q < k; q++)
+        sum += a[q * column] * load(b + q * n);
+    store(c, sum);
+}
+
 /* Rows of C, VECTOR columns or more of them. The last block may overlap the one before: it computes the same again. */
 INLINE void blocks_of_rows(const int rows, const atl_product *p, const float *a, const float *b, float *c)
 {
@@ -41,7 +59,10 @@ INLINE void blocks_of_rows(const int rows, const atl_product *p, const float *a,
         block_of_c(rows, 2, p, a, b + j, c + j);
     for (; j < n; j += VECTOR) {
         int64_t at = j + VECTOR <= n ? j : n - VECTOR;
-        block_of_c(rows, 1, p, a, b + at, c + at);
+        if (rows == 1)
+            one_vector(p, a, b + at, c + at);
+        else
+            block_of_c(rows, 1, p, a, b + at, c + at);
     }
 }
 
@@ -96,13 +117,15 @@ static void dot_rows(const atl_product *p, const float *restrict a, const float 
         for (int64_t j = 0; j < n; j++) {
             const float *x = a + i * p->a_row, *w = b + j * k;
             float sum = 0;
-            if (column == 1) {
-#pragma omp simd reduction(+ : sum)
-                for (int64_t q = 0; q < k; q++)
-                    sum += x[q] * w[q];
-            } else
-                for (int64_t q = 0; q < k; q++)
-                    sum += x[q * column] * w[q];
+            int64_t q = 0;
+            if (column == 1 && k >= VECTOR) {
+                vec sums = load(x) * load(w);
+                for (q = VECTOR; q + VECTOR <= k; q += VECTOR)
+                    sums += load(x + q) * load(w + q);
+                sum = sum_of_vector(sums);
+            }
+            for (; q < k; q++)
+                sum += x[q * column] * w[q];
             c[i * n + j] = sum;
         }
 }

@@ -37,3 +37,10 @@ void KERNEL(flush_sums)(float *restrict sum, double *restrict total, int64_t col
             total[c] += (double)sum[first + c];
     memset(sum, 0, (size_t)n * sizeof *sum);
 }
+
+void KERNEL(fill_with)(float *to, float value, int64_t n)
+{
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++)
+        to[i] = value;
+}

@@ -1,4 +1,5 @@
-/* Element-wise running sums: of elements, of products, and of deviations and their squares. */
+/* Element-wise running sums: of elements, of products, and of deviations and their squares; and one number again and
+ * again. */
 #ifndef ATLED_KERNELS_SUMS_H
 #define ATLED_KERNELS_SUMS_H
 
@@ -8,12 +9,14 @@
  * add_products_to_sums: sum += a b
  * add_deviations: with d = x - first, sum += d and square += d^2
  * flush_sums: total [columns] += each run of `columns` of sum [n], whose last one may be shorter; clears sum.  So
- * floats are summed for a few hundred terms only, and then added to doubles. */
+ * floats are summed for a few hundred terms only, and then added to doubles.
+ * fill_with: to [n] = value */
 #define ATL_SUM_KERNELS(K)                                                                                             \
     K(void, add_to_sums, (float *restrict sum, const float *a, int64_t n))                                             \
     K(void, add_products_to_sums, (float *restrict sum, const float *a, const float *b, int64_t n))                    \
     K(void, add_deviations,                                                                                            \
       (float *restrict sum, float *restrict square, const float *x, const float *first, int64_t n))                    \
-    K(void, flush_sums, (float *restrict sum, double *restrict total, int64_t columns, int64_t n))
+    K(void, flush_sums, (float *restrict sum, double *restrict total, int64_t columns, int64_t n))                     \
+    K(void, fill_with, (float *to, float value, int64_t n))
 
 #endif

@@ -164,7 +164,8 @@ int atl_lower_expression(atl_lowering *lowering)
     atl_plan_step step = {.implementation = expression->length + expression->sums > 1 ? "fused"
                                             : expression->sums                        ? "sum"
                                                                                       : "map",
-                          .run = atl_run_expression,
+                          .run =
+                              atl_plan_small_expression(s, node->graph) ? atl_run_small_expression : atl_run_expression,
                           .cannot_fail = !s->checked,
                           .data = s};
     for (int i = 0; i < expression->operands; i++)

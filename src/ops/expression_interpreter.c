@@ -160,9 +160,8 @@ static double sum_of_run(const float *a, const float *b, int64_t n, int64_t stri
     return total;
 }
 
-/* Writes the sums that are complete within the block. */
-static void write_short_sums(const atl_plan_step *step, void *const *memory, int64_t start, int64_t n,
-                             const float *const *address)
+void atl_write_short_sums(const atl_plan_step *step, void *const *memory, int64_t start, int64_t n,
+                          const float *const *address)
 {
     const atl_expression *c = ((const expression_step *)step->data)->expression;
     int64_t span = c->reduced * c->inner;
@@ -288,7 +287,7 @@ static void run_straight(const void *expression_job_of, int64_t first, int64_t l
         int64_t start = b * s->block, n = atl_smaller(s->block, s->count - start);
         run_block(job, start, n, temporary, address);
         if (s->expression->sums)
-            write_short_sums(job->step, job->memory, start, n, address);
+            atl_write_short_sums(job->step, job->memory, start, n, address);
     }
 }
 

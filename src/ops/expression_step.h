@@ -12,6 +12,8 @@ enum {
     FLUSH = 64,                   /* float partial sums are added to double sums after this many blocks */
     PIECE = ATL_PIECE_FLOATS,
     MOST_PIECES = 32,
+    ATL_SMALL_EXPRESSION = 128, /* elements of a small expression, and temporaries: see expression_small.c */
+    ATL_SMALL_SLOTS = 12,
     MOST_TEMPORARIES = ATL_EXPRESSION_OPERANDS + ATL_EXPRESSION_SCALARS + ATL_EXPRESSION_LENGTH
 };
 
@@ -28,6 +30,8 @@ typedef struct operand {
  * [reduced, width] of [reduced, inner]; a block is some rows of it. */
 typedef enum desc { STRAIGHT, COLUMNS } desc;
 
+typedef struct atl_small_call atl_small_call; /* expression_small.c */
+
 typedef struct expression_step {
     const atl_expression *expression;
     int64_t count; /* elements of the result */
@@ -41,14 +45,24 @@ typedef struct expression_step {
     operand *operand;
     int8_t *slot; /* register -> temporary, or -1: read or written in place */
     int slots;
-    int checked;      /* every map's result lies between guards */
-    int8_t *last_use; /* of each operand: the last instruction that reads it; -1: none */
-    int8_t *result;   /* instruction -> index of the step's result, or -1 */
+    int checked;           /* every map's result lies between guards */
+    float *filled;         /* of a small expression: its constants, [numbers][count] */
+    atl_small_call *calls; /* and its instructions */
+    int8_t *last_use;      /* of each operand: the last instruction that reads it; -1: none */
+    int8_t *result;        /* instruction -> index of the step's result, or -1 */
 } expression_step;
 
 /* Sets all fields except .checked, for operands that are these inputs of the node. */
 void atl_plan_expression(expression_step *s, const atl_node *node, const int *input);
 /* For atl_plan_step.run; the step's data is the expression_step. */
 int atl_run_expression(const atl_plan_step *step, void *const *memory, void *bound);
+
+/* True if atl_run_small_expression can run it: then its constants are filled, in the graph's memory. */
+int atl_plan_small_expression(expression_step *s, atl_graph *graph);
+int atl_run_small_expression(const atl_plan_step *step, void *const *memory, void *bound);
+
+/* Writes the sums that are complete within the block of n elements from `start`; address: of every register. */
+void atl_write_short_sums(const atl_plan_step *step, void *const *memory, int64_t start, int64_t n,
+                          const float *const *address);
 
 #endif

@@ -240,6 +240,16 @@ static atl_node *matmul_transposed(atl_node *y)
     return a->shape->rank == b->shape->rank ? multiply(b, a, !options->transpose_b, !options->transpose_a) : NULL;
 }
 
+/* One number times a row or a column: element-wise, so that it joins others of its kind. */
+static atl_node *matmul_simplified(atl_node *y)
+{
+    atl_matrix_product p = atl_product_of(y);
+    if (p.batch != 1 || p.k != 1 || (p.m != 1 && p.n != 1))
+        return NULL;
+    atl_node *vector = y->inputs[p.m == 1], *number = y->inputs[p.m != 1];
+    return atl_mul(atl_reshape(vector, *y->shape), atl_reshape(number, ATL_SHAPE(1)));
+}
+
 static atl_node *plain(atl_node *a, atl_node *b) { return atl_matmul(a, b); }
 static atl_node *first_transposed(atl_node *a, atl_node *b) { return atl_matmul(a, b, .transpose_a = 1); }
 static atl_node *second_transposed(atl_node *a, atl_node *b) { return atl_matmul(a, b, .transpose_b = 1); }
@@ -258,6 +268,7 @@ static const atl_op matmul_op = {
     .gradient = {matmul_by_a, matmul_by_b},
     .reference = reference_matmul,
     .describe = describe_matmul,
+    .simplify = matmul_simplified,
     .samples =
         (const atl_sample[]){
             {"3x4 by 4x2", .binary = plain, .input = {{2, {3, 4}}, {2, {4, 2}}}, .inputs = 2},
@@ -269,6 +280,8 @@ static const atl_op matmul_op = {
             {"one column, first transposed", .binary = first_transposed, .input = {{2, {5, 7}}, {2, {5, 1}}},
              .inputs = 2},
             {"one term", .binary = plain, .input = {{2, {3, 1}}, {2, {1, 5}}}, .inputs = 2},
+            {"one number times a row", .binary = plain, .input = {{2, {1, 1}}, {2, {1, 5}}}, .inputs = 2},
+            {"one number times a column", .binary = first_transposed, .input = {{2, {1, 5}}, {2, {1, 1}}}, .inputs = 2},
             {"one term, both transposed", .binary = both_transposed, .input = {{2, {1, 3}}, {2, {5, 1}}}, .inputs = 2},
             {"with itself", .unary = squared, .input = {{2, {3, 3}}}, .inputs = 1},
             {"batch", .binary = plain, .input = {{3, {2, 3, 4}}, {3, {2, 4, 2}}}, .inputs = 2},

@@ -15,6 +15,9 @@ typedef enum loop {
     OUTER_LOOP   /* few terms: bound by writing C */
 } loop;
 
+/* A product with one column is a dot product: in a loop over its terms, not over its column. */
+enum { MOST_DOT = 1024 };
+
 typedef struct product_step {
     loop loop;
     atl_product product;
@@ -54,6 +57,8 @@ static void describe_product(product_step *s, const atl_matrix_product *p)
         s->product.a_column = 1;
     if (p->k == 1)
         s->product.b_transposed = 0;
+    else if (p->n == 1 && p->batch == 1 && p->k <= MOST_DOT) /* a column has the same elements transposed or not */
+        s->product.b_transposed = 1;
     s->a_next = a_next;
     s->b_next = b_next;
 }
@@ -74,10 +79,15 @@ static loop loop_for(const product_step *s)
 
 static void finish(const product_step *s, const float *bias, float *c)
 {
+    for (int64_t i = 0; i < s->rows && !s->relu; i++)
+        for (int64_t j = 0; j < s->columns; j++)
+            c[i * s->columns + j] += bias[j];
+    if (!s->relu)
+        return;
     for (int64_t i = 0; i < s->rows; i++)
         for (int64_t j = 0; j < s->columns; j++) {
             float value = c[i * s->columns + j] + (bias ? bias[j] : 0);
-            c[i * s->columns + j] = !s->relu ? value : value <= 0 ? 0 : value > s->highest ? s->highest : value;
+            c[i * s->columns + j] = value <= 0 ? 0 : value > s->highest ? s->highest : value;
         }
 }
 
@@ -100,6 +110,18 @@ static int run_product(const atl_plan_step *step, void *const *memory, void *bou
     return 0;
 }
 
+/* The same for one small product, of which tiny networks have many. */
+static int run_small_product(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const product_step *s = step->data;
+    float *c = memory[step->write[0]];
+    (void)bound;
+    atl_kernels->small_product(&s->product, memory[step->read[s->swapped]], memory[step->read[!s->swapped]], c);
+    if (s->bias >= 0 || s->relu)
+        finish(s, s->bias < 0 ? NULL : memory[step->read[s->bias]], c);
+    return 0;
+}
+
 static int lower_loop(atl_lowering *lowering, const product_step *described, const atl_product_epilogue *after)
 {
     static const char *const names[] = {"", "small", "stream", "outer"};
@@ -109,7 +131,10 @@ static int lower_loop(atl_lowering *lowering, const product_step *described, con
         return 0;
     }
     *s = *described;
-    atl_plan_step step = {.implementation = names[s->loop], .run = run_product, .release = atl_release, .data = s};
+    atl_plan_step step = {.implementation = names[s->loop],
+                          .run = s->loop == SMALL_LOOP && s->batch == 1 ? run_small_product : run_product,
+                          .release = atl_release,
+                          .data = s};
     step.flops = 2.0 * (double)s->batch * (double)s->product.m * (double)s->product.n * (double)s->product.k;
     step.read[step.reads++] = atl_lower_input(lowering, 0);
     step.read[step.reads++] = atl_lower_input(lowering, 1);

@@ -87,6 +87,19 @@ static void expect_flushed(const atl_kernel_table *k, int64_t n, const float *a)
         cr_assert_eq(sum[i], 0);
 }
 
+ISA_TEST(loops, one_number_again_and_again)
+{
+    LENGTHS(n)
+    {
+        float to[MOST + 1];
+        to[n] = 7;
+        k->fill_with(to, 0.25f, n);
+        for (int64_t i = 0; i < n; i++)
+            cr_assert_eq(to[i], 0.25f);
+        cr_assert_eq(to[n], 7);
+    }
+}
+
 ISA_TEST(loops, sums)
 {
     LENGTHS(n)

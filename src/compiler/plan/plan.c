@@ -234,7 +234,8 @@ atl_status atl_plan_context_open(atl_plan_context *context, atl_plan *p)
     context->memory = atl_allocate((size_t)p->value_count, sizeof *context->memory);
     context->bound = atl_allocate((size_t)p->step_count, sizeof *context->bound);
     context->outputs = atl_allocate((size_t)p->output_count, sizeof *context->outputs);
-    if (!context->arena || !context->memory || !context->bound || !context->outputs) {
+    context->fed_unwritten = atl_allocate((size_t)p->feed_count, sizeof *context->fed_unwritten);
+    if (!context->arena || !context->memory || !context->bound || !context->outputs || !context->fed_unwritten) {
         atl_plan_context_close(context);
         return atl_out_of_memory();
     }
@@ -256,6 +257,7 @@ void atl_plan_context_close(atl_plan_context *context)
     for (int64_t i = 0; p && context->fed_copy && i < p->feed_count; i++)
         atl_release(context->fed_copy[i]);
     atl_release(context->fed_copy);
+    atl_release(context->fed_unwritten);
     atl_release(context->arena);
     atl_release(context->memory);
     atl_release(context->bound);

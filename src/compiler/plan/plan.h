@@ -35,14 +35,21 @@ void atl_plan_note_assigned(atl_plan *plan, atl_graph *graph);
 /* Binds each step that needs it: bound[s].  Returns 0 with the error set; steps bound before the failure stay bound. */
 int atl_bind_steps(const atl_plan_step *steps, int64_t count, void **bound);
 
+/* Memory that a run has read its feed from without a copy. */
+typedef struct atl_fed_memory {
+    const void *data;
+    int64_t bytes;
+} atl_fed_memory;
+
 /* One thread's memory for a plan: the arena, addresses of all values, and bound steps. */
 typedef struct atl_plan_context {
     atl_plan *plan;
     char *arena;
     void **memory;
     void **bound;
-    atl_tensor **outputs; /* views of the output values */
-    void **fed_copy;      /* of each feed of the plan, memory for a copy of it, or null: see fed_copies.h */
+    atl_tensor **outputs;          /* views of the output values */
+    void **fed_copy;               /* of each feed of the plan, memory for a copy of it, or null: see fed_copies.h */
+    atl_fed_memory *fed_unwritten; /* of each feed: memory that no step writes */
 } atl_plan_context;
 atl_status atl_plan_context_open(atl_plan_context *context, atl_plan *plan);
 void atl_plan_context_close(atl_plan_context *context);
