@@ -168,6 +168,81 @@ INLINE void add_four_rows(const int rows, int64_t n, int64_t row, float (*x)[4],
                 (x[i][0] * b[j] + x[i][1] * b[row + j]) + (x[i][2] * b[2 * row + j] + x[i][3] * b[3 * row + j]);
 }
 
+/* The same for a B that comes from memory: more of its rows side by side, so that each sum is loaded and stored once for
+ * all of them. */
+enum { TOGETHER = 8 };
+
+/* c [rows, VECTOR * vectors] += x^T b, with x [TOGETHER, ATL_FEW_ROWS] and b [TOGETHER, VECTOR * vectors]; b and c are
+ * parts of rows of so many. */
+INLINE void add_some(const int rows, const int vectors, int64_t row, const float *x, const float *b, float *c)
+{
+    vec sum[ATL_FEW_ROWS][2];
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] = (vec){0};
+    UNROLL
+    for (int q = 0; q < TOGETHER; q++) {
+        vec w[2];
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            w[v] = load(b + q * row + v * VECTOR);
+        UNROLL
+        for (int i = 0; i < rows; i++)
+            UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[i][v] += x[q * ATL_FEW_ROWS + i] * w[v];
+    }
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++) {
+        float *y = c + i * row + v * VECTOR;
+        store(y, load(y) + sum[i][v]);
+    }
+}
+
+/* As many rows together as registers hold sums of. */
+INLINE void add_all(const int rows, const int vectors, int64_t row, const float *x, const float *b, float *c)
+{
+    const int some = ATL_REGISTERS == 32 || rows <= 6 ? rows : 4;
+    add_some(some, vectors, row, x, b, c);
+    if (some < rows)
+        add_some(rows - some, vectors, row, x + some, b, c + some * row);
+}
+
+INLINE void add_together(const int rows, int64_t n, int64_t row, const float *x, const float *b, float *c)
+{
+    int64_t j = 0;
+    for (; j + 2 * VECTOR <= n; j += 2 * VECTOR)
+        add_all(rows, 2, row, x, b + j, c + j);
+    for (; j + VECTOR <= n; j += VECTOR)
+        add_all(rows, 1, row, x, b + j, c + j);
+    for (; j < n; j++)
+        for (int i = 0; i < rows; i++) {
+            float sum = 0;
+            for (int q = 0; q < TOGETHER; q++)
+                sum += x[q * ATL_FEW_ROWS + i] * b[q * row + j];
+            c[i * row + j] += sum;
+        }
+}
+
+/* The narrowest vectors have no instruction that loads one number into all, which the loop above does too often. */
+static int is_far(const atl_product *p) { return ATL_VECTOR > 4 && p->k * p->n >= ATL_FAR_FLOATS; }
+
+/* The rows q..last-1 of B, one by one. */
+INLINE void add_last_rows(const int rows, const atl_product *p, int64_t columns, int64_t q, int64_t last,
+                          const float *a, const float *b, float *c)
+{
+    for (; q < last; q++)
+        for (int i = 0; i < rows; i++) {
+            float factor = a[i * p->a_row + q * p->a_column];
+            for (int64_t j = 0; j < columns; j++)
+                c[i * p->n + j] += factor * b[q * p->n + j];
+        }
+}
+
 /* Some columns of c: the rows first..last-1 of B, with their columns of A, added up. */
 INLINE void add_rows(const int rows, const atl_product *p, int64_t columns, int64_t first, int64_t last, const float *a,
                      const float *b, float *c)
@@ -182,22 +257,37 @@ INLINE void add_rows(const int rows, const atl_product *p, int64_t columns, int6
                 x[i][r] = a[i * p->a_row + (q + r) * p->a_column];
         add_four_rows(rows, columns, p->n, x, b + q * p->n, c);
     }
-    for (; q < last; q++)
-        for (int i = 0; i < rows; i++) {
-            float factor = a[i * p->a_row + q * p->a_column];
-            for (int64_t j = 0; j < columns; j++)
-                c[i * p->n + j] += factor * b[q * p->n + j];
-        }
+    add_last_rows(rows, p, columns, q, last, a, b, c);
+}
+
+/* The same for a B that comes from memory. */
+INLINE void add_far_rows(const int rows, const atl_product *p, int64_t columns, int64_t first, int64_t last,
+                         const float *a, const float *b, float *c)
+{
+    int64_t q = first;
+    for (int i = 0; i < rows; i++)
+        memset(c + i * p->n, 0, (size_t)columns * sizeof *c);
+    for (; q + TOGETHER <= last; q += TOGETHER) {
+        float together[TOGETHER * ATL_FEW_ROWS];
+        for (int r = 0; r < TOGETHER; r++)
+            for (int i = 0; i < rows; i++)
+                together[r * ATL_FEW_ROWS + i] = a[i * p->a_row + (q + r) * p->a_column];
+        add_together(rows, columns, p->n, together, b + q * p->n, c);
+    }
+    add_last_rows(rows, p, columns, q, last, a, b, c);
 }
 
 /* As many columns at a time as the first-level cache holds sums of. */
-INLINE void add_columns(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a,
-                        const float *b, float *c)
+INLINE void add_columns(const int rows, const int far, const atl_product *p, int64_t first, int64_t last,
+                        const float *a, const float *b, float *c)
 {
     enum { FLOATS = ATL_CORE_FLOATS / 4 * 3 };
     const int64_t block = FLOATS / rows / 64 * 64;
     for (int64_t j = 0; j < p->n; j += block)
-        add_rows(rows, p, p->n - j < block ? p->n - j : block, first, last, a, b + j, c + j);
+        if (far)
+            add_far_rows(rows, p, p->n - j < block ? p->n - j : block, first, last, a, b + j, c + j);
+        else
+            add_rows(rows, p, p->n - j < block ? p->n - j : block, first, last, a, b + j, c + j);
 }
 
 #define FOR_ROWS(function, rows, ...)                                                                                  \
@@ -213,7 +303,10 @@ static void add_part(const stream *s, int64_t part)
     const atl_product *p = s->product;
     int64_t first = p->k * part / s->parts, last = p->k * (part + 1) / s->parts;
     float *c = part == 0 ? s->c : s->partial + (part - 1) * p->m * p->n;
-    FOR_ROWS(add_columns, p->m, p, first, last, s->a, s->b, c)
+    if (is_far(p))
+        FOR_ROWS(add_columns, p->m, 1, p, first, last, s->a, s->b, c)
+    else
+        FOR_ROWS(add_columns, p->m, 0, p, first, last, s->a, s->b, c)
 }
 
 static void add_parts(const void *job, int64_t first, int64_t last)
@@ -254,11 +347,13 @@ INLINE void dot_block(const int rows, const int width, const atl_product *p, con
         }
 }
 
-/* Columns first..last-1 of C. As many rows of B together as there are registers for their sums. */
-INLINE void dot_columns(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a,
-                        const float *b, float *c)
+/* Columns first..last-1 of C, for some rows.  As many rows of B together as there are registers for their sums: the
+ * more, the less often A, which only the second-level cache holds, is read. */
+INLINE void dot_some(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a, const float *b,
+                     float *c)
 {
-    const int width = rows * 4 * 2 <= ATL_REGISTERS ? 4 : rows * 2 * 2 <= ATL_REGISTERS ? 2 : 1;
+    const int left = ATL_REGISTERS - (ATL_VECTOR == 4); /* a product that is no part of an FMA needs one, too */
+    const int width = (rows + 1) * 4 < left ? 4 : (rows + 1) * 3 < left ? 3 : 2;
     int64_t j = first;
     for (; j + width <= last; j += width)
         dot_block(rows, width, p, a, b + j * p->k, c + j);
@@ -266,11 +361,28 @@ INLINE void dot_columns(const int rows, const atl_product *p, int64_t first, int
         dot_block(rows, 1, p, a, b + j * p->k, c + j);
 }
 
+enum { DOT_COLUMNS = 12 }; /* a multiple of all widths */
+
+INLINE void dot_columns(const int rows, const atl_product *p, int64_t first, int64_t last, const float *a,
+                        const float *b, float *c)
+{
+    const int some = ATL_REGISTERS == 32 || rows <= 4 ? rows : rows / 2;
+    if (some == rows) {
+        dot_some(rows, p, first, last, a, b, c);
+        return;
+    }
+    for (int64_t j = first; j < last; j += DOT_COLUMNS) { /* while the caches hold their rows of B */
+        int64_t end = last - j < DOT_COLUMNS ? last : j + DOT_COLUMNS;
+        dot_some(some, p, j, end, a, b, c);
+        dot_some(rows - some, p, j, end, a + some * p->a_row, b, c + some * p->n);
+    }
+}
+
 static void dot_part(const stream *s, int64_t part)
 {
     const atl_product *p = s->product;
-    int64_t blocks = (p->n + 3) / 4; /* of four columns, so that the bits do not depend on the number of parts */
-    int64_t first = blocks * part / s->parts * 4, last = blocks * (part + 1) / s->parts * 4;
+    int64_t blocks = (p->n + DOT_COLUMNS - 1) / DOT_COLUMNS; /* a column's bits depend on nothing else */
+    int64_t first = blocks * part / s->parts * DOT_COLUMNS, last = blocks * (part + 1) / s->parts * DOT_COLUMNS;
     if (last > p->n)
         last = p->n;
     FOR_ROWS(dot_columns, p->m, p, first, last, s->a, s->b, s->c)

@@ -1,4 +1,5 @@
 /* Small, narrow and flat matrix products against plain loops, without writing outside the result. */
+#include "cost/cost.h"
 #include "isas.h"
 
 typedef struct operands {
@@ -70,6 +71,22 @@ ISA_TEST(matrix, streams)
                         check_and_free(&p, &o, "stream");
                         free(partial);
                     }
+}
+
+/* A matrix that comes from memory has a loop of its own. */
+ISA_TEST(matrix, streams_of_large_matrices)
+{
+    enum { N = 4099, DEPTH = 1037 };
+    _Static_assert(N * DEPTH >= ATL_FAR_FLOATS, "large enough");
+    for (int64_t m = 1; m <= ATL_FEW_ROWS; m++) {
+        int parts = 1 + (int)(m % 3);
+        atl_product p = product_of(m, N, DEPTH, m % 2, 0);
+        operands o = new_operands(&p);
+        float *partial = random_floats(atl_stream_partial(&p, parts));
+        k->stream_product(&p, parts, o.a, o.b, o.c, partial);
+        check_and_free(&p, &o, "stream");
+        free(partial);
+    }
 }
 
 ISA_TEST(matrix, outer_products)
