@@ -8,7 +8,8 @@ tools=(gcc libc6-dev meson ninja-build pkg-config)
 libraries=(libdnnl-dev uthash-dev libzip-dev zlib1g-dev libpng-dev libjpeg-dev libcairo2-dev libgraphviz-dev
     libjansson-dev nettle-dev)
 for_tests=(libcriterion-dev)
-for_some_tests=(g++ clang-format graphviz fonts-dejavu-core libonnx-testdata) # without them a few are skipped
+# Without them a few tests are skipped.
+for_some_tests=(g++ clang-format graphviz fonts-dejavu-core libonnx-testdata libopenmpi-dev openmpi-bin)
 
 help() {
     cat <<'TEXT'

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "ranks.h"
 
 static void write_overview(FILE *file)
 {
@@ -79,7 +80,11 @@ static int run(int argc, char **argv)
         return refuse_command(name);
     if (wants_help)
         return command->run(2, (char *[]){(char *)command->name, (char *)"--help", NULL});
-    return command->run(argc - 1, argv + 1);
+    int code = command->splits ? begin_ranks(command->name, argc - 1, argv + 1) : 0;
+    if (!code)
+        code = command->run(argc - 1, argv + 1);
+    end_ranks(code);
+    return code;
 }
 
 int main(int argc, char **argv)

@@ -8,6 +8,7 @@ typedef struct subcommand {
     const char *name;
     const char *about; /* one line for the overview */
     int (*run)(int argc, char **argv);
+    int splits; /* the ranks that a launcher has started share the work; else each does all of it */
 } subcommand;
 
 enum { MOST_SUBCOMMANDS = 32 };

@@ -20,6 +20,18 @@ void flush_output(void)
 /* C options that the library's messages mention; they are useless on a command line. */
 static const char *const c_options[] = {".allow_missing", ".allow_extra", ".weights_only", ".suffixes"};
 
+/* Of a process that is one of several. */
+static struct {
+    int (*hold)(const char *text);
+    const char *prefix;
+} reporting = {NULL, ""};
+
+void report_as(const char *prefix, int (*hold)(const char *text))
+{
+    reporting.prefix = prefix;
+    reporting.hold = hold;
+}
+
 static size_t c_option_at(const char *text)
 {
     for (size_t i = 0; i < sizeof c_options / sizeof *c_options; i++)
@@ -53,8 +65,9 @@ int report_error(const char *command, int code, const char *format, ...)
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     remove_c_options(text);
-    fprintf(stderr, "atled%s%s: %s\n", command ? " " : "", command ? command : "",
-            clean_text(text, shown, sizeof shown));
+    if (!reporting.hold || !reporting.hold(text))
+        fprintf(stderr, "atled%s%s: %s%s\n", command ? " " : "", command ? command : "", reporting.prefix,
+                clean_text(text, shown, sizeof shown));
     return code;
 }
 

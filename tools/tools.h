@@ -27,6 +27,10 @@ int report_graph_failure(const char *command, const atl_graph *graph);
 /* Reports that memory ran out; returns the exit code. */
 int report_no_memory(const char *command);
 
+/* For one of several processes: what stands before its messages (kept), and a function that returns true for a message
+ * that it keeps, so that it is not printed; or null. */
+void report_as(const char *prefix, int (*hold)(const char *text));
+
 /* Flushes standard output; end_output reports a failure. */
 void flush_output(void);
 /* Call it after the last output: returns code, or another one after an error message if output was lost. */

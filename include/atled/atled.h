@@ -26,6 +26,7 @@
 #define ATLED_H
 
 #include "data.h"
+#include "distributed.h"
 #include "dot.h"
 #include "explain.h"
 #include "files.h"

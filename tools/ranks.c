@@ -1,0 +1,180 @@
+/* The processes that a launcher has started together. */
+#include "ranks.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools.h"
+
+#define MPI_LIBRARY "libatled-mpi.so.0"
+
+enum { MOST_MESSAGE = 1024 };
+
+/* What each rank tells the others in agree_on. */
+typedef struct rank_report {
+    int code;
+    char host[64], text[MOST_MESSAGE];
+} rank_report;
+
+static struct {
+    const atl_ranks *ranks;
+    int has_agreed, has_failed; /* all ranks have called agree_on: all are ready, or all end */
+    char host[64], prefix[96], held[MOST_MESSAGE];
+    atl_status (*begin)(int *argc, char ***argv, const atl_ranks **ranks_out);
+    void (*end)(void);
+    void (*abort)(int code);
+} all;
+
+const atl_ranks *ranks_in_use(void) { return all.ranks; }
+int this_rank(void) { return all.ranks ? all.ranks->rank : 0; }
+int rank_count(void) { return all.ranks ? all.ranks->size : 1; }
+
+/* The number of processes that the launcher has started; 0: there is no launcher. */
+static int launched_ranks(void)
+{
+    static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const char *size = getenv(sizes[i]);
+        if (size && atoi(size) > 0)
+            return atoi(size);
+    }
+    return getenv("PMIX_RANK") ? 1 : 0;
+}
+
+static int wants_ranks(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+        if (strcmp(argv[i], "--distributed") == 0)
+            return 1;
+    return 0;
+}
+
+static int load_library(const char *command)
+{
+    void *library = dlopen(MPI_LIBRARY, RTLD_NOW | RTLD_GLOBAL); /* global: Open MPI's plug-ins look for its symbols */
+    if (library) {
+        *(void **)&all.begin = dlsym(library, "atl_mpi_begin");
+        *(void **)&all.end = dlsym(library, "atl_mpi_end");
+        *(void **)&all.abort = dlsym(library, "atl_mpi_abort");
+    }
+    if (all.begin && all.end && all.abort)
+        return 0;
+    return report_error(command, EXIT_BAD_FILE,
+                        "%s cannot be loaded: %s; it is built where MPI is found (libopenmpi-dev or libmpich-dev)",
+                        MPI_LIBRARY, library ? "it is of another version" : dlerror());
+}
+
+/* Until all ranks have agreed, rank 0 speaks for all. */
+static int hold_message(const char *text)
+{
+    size_t length = strlen(all.held);
+    if (all.has_agreed)
+        return 0;
+    snprintf(all.held + length, sizeof all.held - length, "%s%s", length ? "; " : "", text);
+    return 1;
+}
+
+int begin_ranks(const char *command, int argc, char **argv)
+{
+    int launched = launched_ranks(), asked = wants_ranks(argc, argv);
+    if (!launched && !asked)
+        return 0;
+    int code = load_library(command);
+    if (code)
+        return code;
+    if (all.begin(&argc, &argv, &all.ranks)) {
+        all.ranks = NULL;
+        return report_failure(command);
+    }
+    if (gethostname(all.host, sizeof all.host - 1))
+        strcpy(all.host, "an unknown host");
+    if (all.ranks->rank == 0)
+        return 0;
+    snprintf(all.prefix, sizeof all.prefix, "rank %d on %s: ", all.ranks->rank, all.host);
+    report_as(all.prefix, hold_message);
+    return freopen("/dev/null", "w", stdout) ? 0 : EXIT_INTERNAL;
+}
+
+void end_ranks(int code)
+{
+    if (!all.ranks)
+        return;
+    if (!all.has_agreed) /* it has failed before that */
+        agree_on(NULL, code, NULL);
+    if (!all.has_failed && code != EXIT_GOAL_MET && code != EXIT_GOAL_NOT_MET)
+        all.abort(code);
+    all.end();
+    all.ranks = NULL;
+}
+
+/* ---- what must be the same --------------------------------------------------------------------------------------- */
+
+/* The first line in which the two differ, as a message; returns 0 if there is none. */
+static int find_difference(const char *own, const char *first, char *text, size_t size)
+{
+    while (*own || *first) {
+        int length = (int)strcspn(own, "\n"), other = (int)strcspn(first, "\n");
+        if (length != other || strncmp(own, first, (size_t)length)) {
+            snprintf(text, size, "it has '%.*s', but rank 0 has '%.*s'", length, own, other, first);
+            return 1;
+        }
+        own += length + (own[length] == '\n');
+        first += other + (first[other] == '\n');
+    }
+    return 0;
+}
+
+/* Compares with the facts of rank 0. */
+static atl_status compare_facts(const char *facts, rank_report *own)
+{
+    const atl_ranks *ranks = all.ranks;
+    uint64_t size = strlen(facts) + 1;
+    atl_status status = ranks->broadcast(ranks->context, &size, sizeof size, 0);
+    char *first = status ? NULL : calloc(size, 1);
+    if (status || !first)
+        return status ? status : atl_set_error(ATL_OUT_OF_MEMORY, "out of memory");
+    if (ranks->rank == 0)
+        memcpy(first, facts, size);
+    status = ranks->broadcast(ranks->context, first, size, 0);
+    if (!status && !own->code && *first && find_difference(facts, first, own->text, sizeof own->text))
+        own->code = EXIT_USAGE;
+    free(first);
+    return status;
+}
+
+/* Prints each failure once: ranks that fail like rank 0 add nothing. */
+static int judge(const char *command, const rank_report *report, int count)
+{
+    int code = report[0].code;
+    for (int i = 1; i < count; i++) {
+        if (!report[i].code || (report[0].code && report[i].code == report[0].code))
+            continue;
+        code = code ? code : report[i].code;
+        if (all.ranks->rank == 0)
+            report_error(command, 0, "rank %d on %s: %s", i, report[i].host, report[i].text);
+    }
+    return code;
+}
+
+int agree_on(const char *command, int code, const char *facts)
+{
+    const atl_ranks *ranks = all.ranks;
+    if (!ranks)
+        return code;
+    rank_report own = {.code = code}, *report = calloc((size_t)ranks->size, sizeof *report);
+    if (!report)
+        all.abort(EXIT_INTERNAL);
+    memcpy(own.host, all.host, sizeof own.host);
+    memcpy(own.text, all.held, sizeof own.text);
+    atl_status status = compare_facts(facts && !code ? facts : "", &own);
+    if (!status)
+        status = ranks->all_gather(ranks->context, &own, report, sizeof own);
+    all.has_agreed = 1;
+    int agreed = status ? report_failure(command) : judge(command, report, ranks->size);
+    all.has_failed = agreed != 0;
+    free(report);
+    return agreed;
+}

@@ -1,0 +1,28 @@
+/* Ranks: the processes that a launcher (mpirun, srun) has started together, each with a part of the work.  Rank 0
+ * writes files and standard output.  MPI comes from libatled-mpi, which is loaded only if a launcher has started this
+ * process or --distributed is given; otherwise there is one rank, and nothing here does anything. */
+#ifndef ATLED_TOOLS_RANKS_H
+#define ATLED_TOOLS_RANKS_H
+
+#include <stddef.h>
+
+#include "atled/distributed.h"
+
+/* Loads MPI if it is wanted.  Rank 0 alone keeps its standard output; the error messages of the others are held until
+ * agree_on.  Returns 0, or the exit code after an error message. */
+int begin_ranks(const char *command, int argc, char **argv);
+/* Ends MPI.  Call it last: a failure that the other ranks do not know of (any code but 0 and 1, after agree_on) ends
+ * them, too. */
+void end_ranks(int code);
+
+/* Null if this process is alone. */
+const atl_ranks *ranks_in_use(void);
+int this_rank(void);  /* 0 if alone */
+int rank_count(void); /* 1 if alone */
+
+/* All ranks call this once, when each is ready to begin or has failed with `code`.  facts: what must be the same on all
+ * ranks, as lines "NAME: VALUE"; null after a failure.  Returns 0 if all are ready, otherwise the exit code, after rank
+ * 0 has printed what is wrong with which rank. */
+int agree_on(const char *command, int code, const char *facts);
+
+#endif
