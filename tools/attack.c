@@ -56,9 +56,9 @@ static json_t *result_of(const attack_session *s, int64_t task, const atl_attack
 static void tell(attack_session *s)
 {
     double seconds = seconds_now() - s->start;
-    int64_t left = s->tasks - s->done_count;
+    int64_t left = s->work.here - s->done_count;
     show_progress(&s->progress, left == 0, "%lld of %lld done, %lld reached the goal, %.1f s, %.0f s left",
-                  (long long)s->done_count, (long long)s->tasks, (long long)s->met_count, seconds,
+                  (long long)s->done_count, (long long)s->work.here, (long long)s->met_count, seconds,
                   seconds / (double)s->run_count * (double)left);
 }
 
@@ -106,7 +106,7 @@ static int gather(attack_session *s, open_tasks *t)
     int64_t each = p->count ? s->tasks / p->count : 1, elements = p->height * p->width * p->channels;
     *t = (open_tasks){0};
     for (int64_t i = 0; i < s->tasks; i++)
-        if (!s->done[i])
+        if (!s->done[i] && is_task_here(&s->work, i))
             s->task[t->count++] = i;
     size_t count = (size_t)(t->count ? t->count : 1);
     t->pictures = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(t->count, p->height, p->width, p->channels));
@@ -164,8 +164,10 @@ int atled_attack(int argc, char **argv)
 {
     attack_session s = {.set = {.method = "pgd", .part = ATL_TEST}};
     int code;
-    if (!read_attack_options(&s.set, argc, argv, &code))
+    if (!read_attack_options(&s.set, argc, argv, &code)) {
+        end_work(&s.work, &s.set.shard);
         return code;
+    }
     s.progress = start_progress(s.set.quiet);
     code = start_attacking(&s);
     if (!code)
@@ -176,7 +178,9 @@ int atled_attack(int argc, char **argv)
     code = code ? code : closed;
     if (!code)
         code = end_compiling("attack", &s.set.compile);
-    if (!code) {
+    if (!code && !shows_results(&s.work))
+        code = close_work(&s.work);
+    else if (!code) {
         print_table(&s);
         code = s.met_count == s.tasks ? EXIT_GOAL_MET : EXIT_GOAL_NOT_MET;
     }

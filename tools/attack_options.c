@@ -19,7 +19,9 @@ static const char *const *method_names(void)
 static int check(attack_options *set, int *code)
 {
     const atl_attack_method *m = atl_attack_method_find(set->method);
-    *code = 0;
+    *code = check_shard_options("attack", &set->shard);
+    if (*code)
+        return 0;
     if (set->eps_text)
         *code = read_eps("attack", set->eps_text, (atl_norm)set->norm, &set->eps);
     else if (!m->is_minimal)
@@ -89,6 +91,7 @@ int read_attack_options(attack_options *set, int argc, char **argv, int *code)
          .help = "pictures that are attacked at the same time: changes no result; without it twice what the threads "
                  "can run"},
         {"seed", 0, .whole = &set->seed, .argument = "N", .help = "of everything that is random"},
+        SHARD_OPTIONS(&set->shard),
         ALLOW_NON_FINITE(&set->network.allow_non_finite),
         {"quiet", 'q', .flag = &set->quiet, .help = "no progress"},
         {0}};
@@ -107,7 +110,8 @@ int read_attack_options(attack_options *set, int argc, char **argv, int *code)
                                .most_operands = 1 << 20,
                                .options = options,
                                .shared = shared,
-                               .examples = examples};
+                               .examples = examples,
+                               .words_out = &set->shard.words};
     if (!read_options(&line, argc, argv, &operand, code))
         return 0;
     set->operands = (const char *const *)argv + operand;

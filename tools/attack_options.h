@@ -4,6 +4,7 @@
 
 #include "attack_network.h"
 #include "compile_options.h"
+#include "work.h"
 
 /* One for each option, see --help. */
 typedef struct attack_options {
@@ -13,6 +14,7 @@ typedef struct attack_options {
     int64_t count, right, first, seed, steps, restarts, at_once;
     double step_size, confidence;
     compile_options compile;
+    shard_options shard;
     const char *const *operands; /* pictures and folders, ending with null */
     atl_fraction eps;            /* under 0: none */
 } attack_options;

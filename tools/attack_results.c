@@ -67,11 +67,6 @@ static void log_path(const attack_session *s, char *path, size_t size)
     snprintf(path, size, "%.4000s/results.jsonl", s->set.output);
 }
 
-static int write_line(FILE *file, const json_t *line)
-{
-    return json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(17)) || fputc('\n', file) == EOF || fflush(file);
-}
-
 static void count_result(attack_session *s, int64_t task, json_t *result)
 {
     if (s->done[task])
@@ -101,7 +96,7 @@ static int read_results(attack_session *s, FILE *file, const json_t *settings, c
             continue;
         }
         long long task = whole_at(value, "task", -1);
-        if (value && task >= 0 && task < s->tasks)
+        if (value && task >= 0 && task < s->tasks && !s->done[task])
             count_result(s, task, value);
         else
             json_decref(value);
@@ -116,32 +111,66 @@ static int write_sorted(attack_session *s, const json_t *settings, const char *p
     char *text = NULL;
     size_t size = 0;
     FILE *memory = open_memstream(&text, &size);
-    int failed = !memory || write_line(memory, settings);
+    int failed = !memory || write_json_line(memory, settings);
     for (int64_t i = 0; i < s->tasks && !failed; i++)
-        failed = s->done[i] && write_line(memory, s->done[i]);
+        failed = s->done[i] && write_json_line(memory, s->done[i]);
     failed = (memory && fclose(memory)) || failed;
     int code = failed ? report_no_memory("attack") : atl_write_bytes(path, text, size) ? report_failure("attack") : 0;
     free(text);
     return code;
 }
 
-int open_results(attack_session *s)
+/* Brings the files of all results to the output folder. */
+static int bring_files(const attack_session *s)
+{
+    static const char *const endings[] = {".original.png", ".png", ".json"};
+    char path[4200];
+    int code = 0;
+    for (int64_t i = 0; i < s->tasks && s->set.output && !s->set.results_only && !s->set.unrounded; i++)
+        for (int k = 0; k < 3 && !code; k++) {
+            result_path(s, i, endings[k], path, sizeof path);
+            code = bring_file(&s->work, i, path);
+        }
+    return code;
+}
+
+/* The part of this process, and what of it is done already. */
+static int begin_part(attack_session *s, const json_t *settings)
+{
+    json_t *facts = needs_facts(&s->set.shard) ? json_copy((json_t *)(uintptr_t)settings) : NULL;
+    int code = begin_work(&s->work, "attack", &s->set.shard, s->tasks, facts, s->set.output ? s->set.output : ".");
+    for (int64_t i = 0; i < s->tasks && !code; i++)
+        if (record_of(&s->work, i))
+            count_result(s, i, json_incref(record_of(&s->work, i)));
+    return code;
+}
+
+static int open_log(attack_session *s, const json_t *settings)
 {
     char path[4096];
-    if (!s->set.output)
-        return 0;
-    json_t *settings = settings_of(s);
     log_path(s, path, sizeof path);
     FILE *file = fopen(path, "rb");
-    int code = !settings ? report_no_memory("attack") : file ? read_results(s, file, settings, path) : 0;
+    int code = file ? read_results(s, file, settings, path) : 0;
     if (file)
         fclose(file);
     if (!code)
         code = write_sorted(s, settings, path);
     if (!code && !(s->log = fopen(path, "ab")))
         code = report_error("attack", EXIT_BAD_FILE, "%s: %s", path, strerror(errno));
-    if (!code && s->done_count)
+    if (!code && s->done_count && !s->work.is_merged)
         fprintf(stderr, "atled attack: %lld of %lld are done already\n", (long long)s->done_count, (long long)s->tasks);
+    return code;
+}
+
+int open_results(attack_session *s)
+{
+    int is_needed = s->set.output || needs_facts(&s->set.shard);
+    json_t *settings = is_needed ? settings_of(s) : NULL;
+    int code = settings || !is_needed ? begin_part(s, settings) : report_no_memory("attack");
+    if (!code && s->work.is_merged)
+        code = bring_files(s);
+    if (!code && s->set.output && shows_results(&s->work))
+        code = open_log(s, settings);
     json_decref(settings);
     return code;
 }
@@ -149,7 +178,10 @@ int open_results(attack_session *s)
 int add_result(attack_session *s, int64_t task, json_t *result)
 {
     count_result(s, task, result);
-    if (s->log && write_line(s->log, result))
+    int code = keep_record(&s->work, task, json_incref(result));
+    if (code)
+        return code;
+    if (s->log && write_json_line(s->log, result))
         return report_error("attack", EXIT_BAD_FILE, "%s/results.jsonl: %s", s->set.output, strerror(errno));
     return 0;
 }

@@ -30,6 +30,7 @@ typedef struct attack_session {
     int64_t tasks;      /* pictures times targets */
     int32_t *targets;   /* the classes of --target all or of one class, by task; null: see goal */
     atl_attack_goal goal;
+    work work;     /* the tasks of this process */
     int64_t *task; /* the tasks that are attacked now, by position in the call */
     json_t **done; /* the result of each task; null: not done */
     int64_t done_count, met_count, run_count;

@@ -22,6 +22,7 @@ static int check_named_files(const attack_options *set)
                                {"transfer-weights", set->transfer.weights, FILE_READ, ANY_FORMAT, NULL},
                                {"labels", set->labels, FILE_READ, ANY_FORMAT, NULL},
                                {"data", set->data, DATA_READ, ANY_FORMAT, NULL},
+                               {"shard-file", set->shard.file, FILE_UPDATED, ANY_FORMAT, NULL},
                                TIMING_FILE(&set->compile),
                                {0}};
     return check_files("attack", files);
@@ -178,6 +179,7 @@ void end_attacking(attack_session *s)
     free(s->task);
     free(s->targets);
     free(s->clean_top);
+    end_work(&s->work, &s->set.shard);
     if (s->log)
         fclose(s->log);
 }

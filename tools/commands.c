@@ -10,6 +10,7 @@ const subcommand subcommands[] = {
     {"explain", "show which pixels of an image a network's score depends on", atled_explain},
     {"train", "train a network on labelled images", atled_train},
     {"eval", "measure the accuracy of a network", atled_eval},
+    {"merge", "join the parts of a command that --shard has divided", atled_merge},
     {"dot", "draw a network, with or without its gradient", atled_dot},
     {"profile", "time every step of a network", atled_profile},
     {"info", "list what an ONNX file contains, and what of it is not supported", atled_info},

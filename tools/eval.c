@@ -2,19 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bundled_weights.h"
+#include "eval_work.h"
 #include "network.h"
 #include "plot.h"
-#include "bundled_weights.h"
 #include "text.h"
-#include "training.h"
 
-typedef struct settings {
-    const char *model, *weights, *data, *picture;
-    int64_t batch, crop;
-    int part, with_matrix, allow_non_finite;
-    compile_options compile;
-    picture_settings form; /* of an ONNX file */
-} settings;
+typedef eval_settings settings;
 
 static int read_settings(settings *set, int argc, char **argv, int *code)
 {
@@ -35,15 +29,23 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {"confusion", 'c', .flag = &set->with_matrix,
          .help = "print the confusion matrix: one row per true class, one column per predicted class"},
         {"plot", 'p', .text = &set->picture, .argument = "FILE", .help = "draw the confusion matrix, PNG"},
+        SHARD_OPTIONS(&set->shard),
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {0}};
     static const char *const examples[] = {"atled eval -m cifar10 -w cifar10.npz -d cifar-10 --confusion",
                                            "accuracy on the test data, and which classes are confused", NULL};
     compile_option_table shared;
     list_compile_options(&set->compile, shared);
-    const command_line line = {"eval", .about = "measure the accuracy of a network", .options = options,
-                               .shared = shared, .examples = examples};
-    return read_options(&line, argc, argv, NULL, code);
+    const command_line line = {"eval",
+                               .about = "measure the accuracy of a network",
+                               .options = options,
+                               .shared = shared,
+                               .examples = examples,
+                               .words_out = &set->shard.words};
+    if (!read_options(&line, argc, argv, NULL, code))
+        return 0;
+    *code = check_shard_options("eval", &set->shard);
+    return !*code;
 }
 
 static void print_matrix(const int64_t *confusion, int classes, const atl_dataset *data)
@@ -71,9 +73,9 @@ static void tell_score(const score *result, int classes)
     printf("; mean cross entropy %.4f\n", result->loss);
 }
 
-static int tell(const settings *set, training *t, const atl_dataset *data, int classes)
+static int tell(settings *set, training *t, const atl_dataset *data, int classes)
 {
-    score result;
+    score result = {0};
     const char **names = calloc((size_t)classes, sizeof *names);
     int64_t *confusion = calloc((size_t)classes * (size_t)classes, sizeof *confusion);
     if (!names || !confusion) {
@@ -84,8 +86,12 @@ static int tell(const settings *set, training *t, const atl_dataset *data, int c
     int has_names = 1;
     for (int i = 0; i < classes; i++)
         has_names = has_names && (names[i] = atl_dataset_class_name(data, i)) != NULL;
-    int failed = look_at(t, data, set->batch, confusion, &result);
-    if (!failed) {
+    int is_shown = 1, failed = 0, code = 0;
+    if (needs_facts(&set->shard))
+        code = eval_shard(set, t, data, classes, confusion, &result, &is_shown);
+    else
+        failed = look_at(t, data, set->batch, confusion, &result);
+    if (!failed && !code && is_shown) {
         tell_score(&result, classes);
         if (set->with_matrix)
             print_matrix(confusion, classes, data);
@@ -96,6 +102,8 @@ static int tell(const settings *set, training *t, const atl_dataset *data, int c
     free(confusion);
     if (failed)
         return report_failure("eval");
+    if (code || !is_shown)
+        return code;
     if (result.not_finite)
         return report_error("eval", EXIT_GOAL_NOT_MET, "%lld of %lld images have scores that are NaN or infinite",
                             (long long)result.not_finite, (long long)result.count);
@@ -166,7 +174,7 @@ static int open_file(const settings *set, const network_file *file, const atl_da
 }
 
 /* file: null, or what --model names. */
-static int evaluate(const settings *set, const network_file *file, training *t, const atl_dataset *data)
+static int evaluate(settings *set, const network_file *file, training *t, const atl_dataset *data)
 {
     int code = file ? open_file(set, file, data, t) : open_model(set, data, t);
     if (!code)
@@ -190,16 +198,21 @@ int atled_eval(int argc, char **argv)
     network_file file = {0};
     char shipped[4096];
     int code;
-    if (!read_settings(&set, argc, argv, &code))
+    if (!read_settings(&set, argc, argv, &code)) {
+        json_decref(set.shard.words);
         return code;
+    }
     int is_file = is_network_file(set.model);
     if (!set.weights && !is_file)
         set.weights = bundled_weights(set.model, shipped, sizeof shipped);
-    if (!set.weights && !is_file)
+    if (!set.weights && !is_file) {
+        json_decref(set.shard.words);
         return report_no_weights("eval", set.model);
+    }
     const used_file files[] = {{"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
                                {"data", set.data, DATA_READ, ANY_FORMAT, NULL},
                                {"plot", set.picture, FILE_WRITTEN, PANEL_FORMAT, NULL},
+                               {"shard-file", set.shard.file, FILE_UPDATED, ANY_FORMAT, NULL},
                                TIMING_FILE(&set.compile),
                                {0}};
     code = check_files("eval", files);
@@ -217,5 +230,6 @@ int atled_eval(int argc, char **argv)
     end_training(&t);
     close_network_file(&file);
     atl_dataset_free(data);
+    json_decref(set.shard.words);
     return code;
 }

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -147,6 +148,35 @@ static int store_value(const command_line *line, const command_option *o, const 
                         : store_another(o, given);
 }
 
+/* ---- the command line as JSON ---- */
+
+static json_t *list_of(int count, char *const *word)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++) {
+        json_t *text = json_string(word[i]);
+        json_array_append_new(list, text ? text : json_null());
+    }
+    return list;
+}
+
+/* An option that may occur several times has all its values. */
+static void note_option(const command_line *line, const command_option *o, const char *given)
+{
+    if (!line->words_out)
+        return;
+    json_t *options = json_object_get(*line->words_out, "options");
+    json_t *value = o->flag ? json_true() : json_string(given);
+    if (!o->texts) {
+        json_object_set_new(options, o->name, value ? value : json_null());
+        return;
+    }
+    json_t *all = json_object_get(options, o->name);
+    if (!all && (all = json_array()))
+        json_object_set_new(options, o->name, all);
+    json_array_append_new(all, value ? value : json_null());
+}
+
 /* ---- parsing ---- */
 
 /* getopt_long's tables, made from ours: long option i returns FIRST_LONG + i, and --help comes last. */
@@ -270,8 +300,11 @@ static int parse(const command_line *line, int argc, char **argv, int *operands_
             *code_out = report_no_memory(line->name);
         if (stored != 1)
             return 0;
+        note_option(line, &line->options[i], optarg);
         given |= 1ull << i;
     }
+    if (line->words_out)
+        json_object_set_new(*line->words_out, "operands", list_of(argc - optind, argv + optind));
     if (line->given_out)
         *line->given_out = given;
     if (operands_out)
@@ -316,5 +349,7 @@ int read_options(const command_line *line, int argc, char **argv, int *operands_
         *code_out = EXIT_GOAL_MET;
         return 0;
     }
+    if (joined.words_out) /* before getopt changes the order */
+        *joined.words_out = json_pack("{s:o, s:{}}", "words", list_of(argc - 1, argv + 1), "options");
     return parse(&joined, argc, argv, operands_out, code_out);
 }

@@ -54,6 +54,9 @@ typedef struct command_line {
     const command_option *shared; /* further options that several commands share; null: none */
     const char *const *examples;  /* command and comment in turn, ending with null; or null */
     given_options *given_out;     /* which of `options` were given; may be null */
+    /* The command line as JSON, to be released with json_decref: {"words": [...], as typed, "options": {"eps": "8/255",
+     * "quiet": true, ...}, "operands": [...]}.  A word that is not UTF-8 is null.  Null: not needed. */
+    struct json_t **words_out;
 } command_line;
 
 /* Returns 1 with the values stored and argv permuted so that the operands are last.  Otherwise returns 0 with *code_out

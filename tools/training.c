@@ -357,6 +357,21 @@ static atl_status count_guesses(const training *t, const atl_batch *batch, int64
     return ATL_OK;
 }
 
+atl_status look_at_batch(const training *t, const atl_batch *batch, int64_t *confusion, score *sum)
+{
+    atl_status status = atl_run(t->look, ATL_FEEDS({t->used.image, batch->images}, {t->used.labels, batch->labels}));
+    return status ? status : count_guesses(t, batch, confusion, sum);
+}
+
+void finish_score(score *sum)
+{
+    if (!sum->count)
+        return;
+    sum->loss /= (double)sum->count;
+    sum->right /= (double)sum->count;
+    sum->top5 /= (double)sum->count;
+}
+
 atl_status look_at(training *t, const atl_dataset *data, int64_t batch_size, int64_t *confusion, score *score_out)
 {
     score sum = {0};
@@ -369,17 +384,11 @@ atl_status look_at(training *t, const atl_dataset *data, int64_t batch_size, int
             status = atl_error_status();
             break;
         }
-        status = atl_run(t->look, ATL_FEEDS({t->used.image, batch->images}, {t->used.labels, batch->labels}));
-        if (!status)
-            status = count_guesses(t, batch, confusion, &sum);
+        status = look_at_batch(t, batch, confusion, &sum);
         last = batch->last;
     }
     atl_batches_free(batches);
-    if (sum.count) {
-        sum.loss /= (double)sum.count;
-        sum.right /= (double)sum.count;
-        sum.top5 /= (double)sum.count;
-    }
+    finish_score(&sum);
     *score_out = sum;
     return status;
 }

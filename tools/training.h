@@ -92,5 +92,9 @@ typedef struct score {
 } score;
 /* Evaluates a whole data set on centre crops.  confusion: null, or classes * classes counts, by [truth][guess]. */
 atl_status look_at(training *t, const atl_dataset *data, int64_t batch, int64_t *confusion, score *score_out);
+/* Its parts: evaluates a batch, and adds counts (in place of fractions) and the sum of the losses to the score; makes
+ * fractions and a mean of them. */
+atl_status look_at_batch(const training *t, const atl_batch *batch, int64_t *confusion, score *sum);
+void finish_score(score *sum);
 
 #endif
