@@ -57,10 +57,12 @@ static int write_method(explain_session *s, const atl_tensor *pixels, const atl_
     const char *name = atl_explain_method_name(s->method);
     snprintf(what, sizeof what, "%s.npy", name);
     output_path(s, s->stem, what, path, sizeof path);
+    note_file(s, path);
     if (atl_write_npy(path, e->attribution))
         return report_failure("explain");
     snprintf(what, sizeof what, "%s.png", name);
     output_path(s, s->stem, what, path, sizeof path);
+    note_file(s, path);
     sheet_tile *tile = &s->tiles[s->tile_count];
     *tile = (sheet_tile){.picture = atl_explain_overlay(e->map, pixels), .probability = NAN, .is_met = 1};
     snprintf(tile->name, sizeof tile->name, "%s", name);
@@ -68,8 +70,8 @@ static int write_method(explain_session *s, const atl_tensor *pixels, const atl_
     if (!tile->picture || atl_write_png(path, tile->picture))
         return report_failure("explain");
     end_progress(&s->progress);
-    printf("  %-14s %s: %lld picture%s, %.2f s%s\n", name, path, (long long)e->pictures, e->pictures == 1 ? "" : "s",
-           e->seconds, remark(s, e, said, sizeof said));
+    fprintf(s->out, "  %-14s %s: %lld picture%s, %.2f s%s\n", name, path, (long long)e->pictures,
+            e->pictures == 1 ? "" : "s", e->seconds, remark(s, e, said, sizeof said));
     if (s->method == ATL_EXPLAIN_INTEGRATED && e->completeness > 0.01)
         report_error("explain", 0,
                      "%s: the integral is not complete: the network's score jumps between baseline and "
@@ -128,14 +130,15 @@ static int write_sheet_of(explain_session *s, const atl_tensor *pixels)
     *tile = (sheet_tile){.picture = atl_tensor_copy(pixels), .name = "picture", .probability = NAN, .is_met = 1};
     s->tile_count++;
     output_path(s, s->stem, "sheet.png", path, sizeof path);
+    note_file(s, path);
     if (!tile->picture || write_sheet(path, s->tiles, s->tile_count))
         return report_failure("explain");
-    printf("  %-14s %s\n", "sheet", path);
+    fprintf(s->out, "  %-14s %s\n", "sheet", path);
     return 0;
 #endif
 }
 
-static int add_to_report(explain_session *s, const atl_tensor *pixels, const atl_tensor *probabilities)
+int add_to_explain_report(explain_session *s, const atl_tensor *pixels, const atl_tensor *probabilities)
 {
     char name[160], verdict[400];
     html_image images[ATL_EXPLAIN_METHODS + 1] = {{"picture", pixels}};
@@ -163,7 +166,7 @@ static int add_to_report(explain_session *s, const atl_tensor *pixels, const atl
     return html_report_add(s->report, &picture) ? report_failure("explain") : 0;
 }
 
-static void free_tiles(explain_session *s)
+void free_tiles(explain_session *s)
 {
     for (int i = 0; i < s->tile_count; i++)
         atl_tensor_free(s->tiles[i].picture);
@@ -174,8 +177,8 @@ static void choose_target(explain_session *s, const atl_tensor *probabilities)
 {
     char name[160];
     s->target = s->fixed_target >= 0 ? s->fixed_target : most_probable(probabilities);
-    printf("%s: class %s, probability %.4f\n", s->path, class_text(&s->labels, s->target, name, sizeof name),
-           (double)atl_floats(probabilities)[s->target]);
+    fprintf(s->out, "%s: class %s, probability %.4f\n", s->path, class_text(&s->labels, s->target, name, sizeof name),
+            (double)atl_floats(probabilities)[s->target]);
     flush_output();
 }
 
@@ -194,22 +197,35 @@ static int explain_picture(explain_session *s, const atl_tensor *pixels)
     if (!code)
         code = write_sheet_of(s, pixels);
     if (!code && s->report && s->tile_count)
-        code = add_to_report(s, pixels, probabilities);
+        code = add_to_explain_report(s, pixels, probabilities);
     atl_tensor_free(probabilities);
     free_tiles(s);
+    return code;
+}
+
+static int explain_task(explain_session *s, int64_t task)
+{
+    if (task == s->set.picture_count)
+        return dream_of_class(s);
+    s->path = s->set.pictures[task];
+    stem_of(s, (int)task, s->stem, sizeof s->stem);
+    atl_tensor *pixels = read_photograph(&s->network, s->path, s->set.exact);
+    int code = pixels ? explain_picture(s, pixels) : report_failure("explain");
+    atl_tensor_free(pixels);
     return code;
 }
 
 static int explain_all(explain_session *s)
 {
     int code = 0;
-    for (int i = 0; !code && i < s->set.picture_count && !was_interrupted(); i++) {
-        s->path = s->set.pictures[i];
-        stem_of(s, i, s->stem, sizeof s->stem);
-        atl_tensor *pixels = read_photograph(&s->network, s->path, s->set.exact);
-        code = pixels ? explain_picture(s, pixels) : report_failure("explain");
-        atl_tensor_free(pixels);
-    }
+    for (int64_t task = 0; !code && task < s->work.tasks && !was_interrupted(); task++)
+        if (is_task_here(&s->work, task)) {
+            code = begin_task(s);
+            if (!code)
+                code = explain_task(s, task);
+            code = end_task(s, task, code, !was_interrupted());
+        } else if (s->work.is_merged)
+            code = recall_task(s, task);
     return code;
 }
 
@@ -227,8 +243,11 @@ int atled_explain(int argc, char **argv)
     char command[4096];
     int code;
     shell_command(argc, argv, command, sizeof command);
-    if (!read_explain_options(&s.set, argc, argv, &code))
+    if (!read_explain_options(&s.set, argc, argv, &code)) {
+        end_work(&s.work, &s.set.shard);
         return code;
+    }
+    s.out = stdout;
     s.progress = start_progress(s.set.quiet);
     code = start_explaining(&s);
     if (!code && s.set.report) {
@@ -238,10 +257,10 @@ int atled_explain(int argc, char **argv)
     if (!code) {
         catch_interrupts();
         code = explain_all(&s);
-        if (!code && s.set.dream && !was_interrupted())
-            code = dream_of_class(&s);
     }
-    if (!code && s.report && html_report_write(s.report, s.set.report))
+    if (!code && !shows_results(&s.work))
+        code = close_work(&s.work);
+    else if (!code && s.report && html_report_write(s.report, s.set.report))
         code = report_failure("explain");
     if (!code)
         code = end_compiling("explain", &s.set.compile);

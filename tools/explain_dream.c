@@ -58,10 +58,10 @@ static void tell(explain_session *s, int target, double score, const char *path)
     char name[160];
     end_progress(&s->progress);
     if (is_channel(s->set.dream))
-        printf("%s: channel %d of %s, mean %.4g\n", path, target, atl_name_of(atl_explainer_layer(s->explainer)),
-               score);
+        fprintf(s->out, "%s: channel %d of %s, mean %.4g\n", path, target,
+                atl_name_of(atl_explainer_layer(s->explainer)), score);
     else
-        printf("%s: class %s, score %.4g\n", path, class_text(&s->labels, target, name, sizeof name), score);
+        fprintf(s->out, "%s: class %s, score %.4g\n", path, class_text(&s->labels, target, name, sizeof name), score);
     flush_output();
 }
 
@@ -77,6 +77,7 @@ int dream_of_class(explain_session *s)
     if (atl_dream(s->explainer, is_channel(s->set.dream), target, (int)s->set.iterations, .seed = (uint64_t)s->set.seed,
                   .watch = watch, .context = s, .score_out = &score, .pixels_out = &pixels))
         return report_failure("explain");
+    note_file(s, path);
     atl_status status = atl_write_png(path, pixels);
     atl_tensor_free(pixels);
     if (status)

@@ -6,7 +6,7 @@
 #include "text.h"
 
 /* Deletion in the first row, insertion in the second. */
-static atl_status write_curves_of(const explain_session *s, const atl_explain_curves *curves)
+static atl_status write_curves_of(explain_session *s, const atl_explain_curves *curves)
 {
     char what[96], path[4096];
     int64_t count = atl_tensor_count(curves->deletion);
@@ -17,6 +17,7 @@ static atl_status write_curves_of(const explain_session *s, const atl_explain_cu
     memcpy(atl_floats(both) + count, atl_floats(curves->insertion), (size_t)count * sizeof(float));
     snprintf(what, sizeof what, "%s-curves.npy", atl_explain_method_name(s->method));
     output_path(s, s->stem, what, path, sizeof path);
+    note_file(s, path);
     atl_status status = atl_write_npy(path, both);
     atl_tensor_free(both);
     return status;
@@ -29,7 +30,7 @@ int judge_map(explain_session *s, const atl_tensor *pixels, const atl_tensor *ma
         return report_failure("explain");
     snprintf(s->areas[s->method], sizeof s->areas[s->method], "area below insertion %.4f, below deletion %.4f",
              curves.insertion_area, curves.deletion_area);
-    printf("    %s\n", s->areas[s->method]);
+    fprintf(s->out, "    %s\n", s->areas[s->method]);
     flush_output();
     atl_status status = write_curves_of(s, &curves);
     atl_explain_curves_free(&curves);
@@ -45,10 +46,11 @@ int check_sanity(explain_session *s, const atl_explain_args *how)
         return 0;
     if (status)
         return report_failure("explain");
-    printf("    correlation of ranks with the map of shuffled weights, from the top:\n");
+    fprintf(s->out, "    correlation of ranks with the map of shuffled weights, from the top:\n");
     for (int i = 0; i < sanity.count; i++) {
         char name[128];
-        printf("      %-32s %7.4f\n", clean_text(sanity.layer[i].name, name, sizeof name), sanity.layer[i].correlation);
+        fprintf(s->out, "      %-32s %7.4f\n", clean_text(sanity.layer[i].name, name, sizeof name),
+                sanity.layer[i].correlation);
     }
     flush_output();
     atl_explain_sanity_free(&sanity);

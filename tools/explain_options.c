@@ -69,6 +69,7 @@ int read_explain_options(explain_options *set, int argc, char **argv, int *code)
         {"labels", 0, .text = &set->labels, .argument = "FILE",
          .help = "names of the classes, one a line; without it a labels.txt or imagenet_classes.txt beside the weights "
                  "is taken"},
+        SHARD_OPTIONS(&set->shard),
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {"quiet", 'q', .flag = &set->quiet, .help = "no progress"},
         {0}};
@@ -90,9 +91,10 @@ int read_explain_options(explain_options *set, int argc, char **argv, int *code)
                                .most_operands = MOST_PICTURES,
                                .options = options,
                                .shared = shared,
-                               .examples = examples};
+                               .examples = examples,
+                               .words_out = &set->shard.words};
     int first;
-    if (!read_options(&line, argc, argv, &first, code))
+    if (!read_options(&line, argc, argv, &first, code) || (*code = check_shard_options("explain", &set->shard)))
         return 0;
     set->pictures = argv + first;
     set->picture_count = argc - first;

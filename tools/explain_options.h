@@ -4,6 +4,7 @@
 
 #include "compile_options.h"
 #include "onnx_file.h"
+#include "work.h"
 
 /* One for each option, see --help. */
 typedef struct explain_options {
@@ -13,6 +14,7 @@ typedef struct explain_options {
     int64_t samples, masks, steps, window, stride, cells, seed, batch, iterations;
     double deviation, memory; /* in MB */
     compile_options compile;
+    shard_options shard;
     picture_settings picture; /* of an ONNX file */
     char **pictures;          /* the operands */
     int picture_count;

@@ -19,6 +19,9 @@ typedef struct explain_session {
     char weights_path[4096];
     progress_line progress;
     html_report *report; /* null: none is wanted */
+    work work;           /* a task is a picture; the dream is the last one */
+    FILE *out;           /* what is told of the results */
+    json_t *files;       /* names of the files that the current task has written; null: nobody needs them */
     /* Of the current picture. */
     const char *path;
     char stem[256]; /* of its files' names */
@@ -39,6 +42,22 @@ void stem_of(const explain_session *session, int i, char *text, size_t size);
 /* "DIR/STEM-WHAT", WHAT for example "grad-cam.png". */
 void output_path(const explain_session *session, const char *stem, const char *what, char *text, size_t size);
 int is_wanted(const explain_session *session, int method);
+
+/* Tells of a part of a picture's report. */
+int add_to_explain_report(explain_session *session, const atl_tensor *pixels, const atl_tensor *probabilities);
+void free_tiles(explain_session *session);
+
+/* ---- explain_work.c: return 0, or the exit code after an error message ---- */
+
+/* The part of this process. */
+int begin_explain_work(explain_session *session);
+/* Call it for each file that is written. */
+void note_file(explain_session *session, const char *path);
+/* Around a task that is done here: keeps what it has written and told. */
+int begin_task(explain_session *session);
+int end_task(explain_session *session, int64_t task, int code, int is_complete);
+/* Tells what a record holds. */
+int recall_task(explain_session *session, int64_t task);
 
 /* ---- explain_judge.c: return 0, or the exit code after an error message ---- */
 

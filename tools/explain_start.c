@@ -94,7 +94,7 @@ static int list_outputs(const explain_session *s, used_file *files, char (*path)
 /* Checks every file that is read or written, before the work. */
 static int check_all_files(const explain_session *s)
 {
-    enum { OTHERS = 7 };
+    enum { OTHERS = 8 };
     char dream[4096];
     const explain_options *set = &s->set;
     size_t outputs = (size_t)set->picture_count * (3 * ATL_EXPLAIN_METHODS + 1) + 1;
@@ -115,6 +115,7 @@ static int check_all_files(const explain_session *s)
     files[count++] = (used_file){"report", set->report, FILE_WRITTEN, ANY_FORMAT, NULL};
     dream_path(s, dream, sizeof dream);
     files[count++] = (used_file){"dream", set->dream ? dream : NULL, FILE_WRITTEN, ANY_FORMAT, NULL};
+    files[count++] = (used_file){"shard-file", set->shard.file, FILE_UPDATED, ANY_FORMAT, NULL};
     files[count++] = (used_file)TIMING_FILE(&set->compile);
     int code = check_files("explain", files);
     free(files);
@@ -205,12 +206,16 @@ int start_explaining(explain_session *s)
         look_before_softmax(s);
     if (!code)
         code = make_explainer(s);
-    return code ? code : make_baseline(s);
+    if (!code)
+        code = make_baseline(s);
+    return code ? code : begin_explain_work(s);
 }
 
 void end_explaining(explain_session *s)
 {
     html_report_free(s->report);
+    end_work(&s->work, &s->set.shard);
+    json_decref(s->files);
     atl_explainer_free(s->explainer);
     atl_tensor_free(s->baseline);
     close_network(&s->network);

@@ -206,6 +206,67 @@ Test(merge, refuses_other_data, .timeout = 300)
     cr_assert_refused(3, "images_sha256", "merge", names[0], names[1]);
 }
 
+/* ---- explain ------------------------------------------------------------------------------------------------------ */
+
+/* Each "0.12 s" becomes "? s". */
+static const char *without_times(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from;) {
+        size_t digits = strspn(from, "0123456789.");
+        int is_time = digits && strncmp(from + digits, " s", 2) == 0;
+        if (is_time)
+            *to++ = '?';
+        else if (digits) {
+            memmove(to, from, digits);
+            to += digits;
+        } else {
+            *to++ = *from;
+            digits = 1;
+        }
+        from += digits;
+    }
+    *to = 0;
+    return text;
+}
+
+Test(merge, explanations_in_shards_are_the_same, .timeout = 300)
+{
+    NEEDS_CAIRO();
+    const char *picture[3], *out = fresh(), *page = scratch_file("page.html");
+    char text[64];
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "picture-%d.png", i);
+        picture[i] = scratch_file(text);
+        atl_tensor *pixels = random_tensor(ATL_SHAPE(32, 32, 3), 0, 255);
+        cr_assert(atl_write_png(picture[i], pixels) == ATL_OK);
+        atl_tensor_free(pixels);
+    }
+#define EXPLAIN(...)                                                                                                   \
+    RUN("explain", "-m", "cifar10", "--method", "gradient,grad-cam", "--curves", "--report", page, "--dream", "cat",   \
+        "--iterations", "3", "-o", out, picture[0], picture[1], picture[2], ##__VA_ARGS__)
+    command_run one = EXPLAIN();
+    cr_assert_code(one, 0);
+    without_times(one.out);
+    const char *html = whole_file(page), *npy = in(out, "picture-2-gradient.npy"), *kept = fresh();
+    cr_assert(rename(npy, kept) == 0);
+    for (int shards = 1; shards <= MOST_SHARDS; shards++) {
+        for (int i = 0; i < shards; i++) {
+            snprintf(text, sizeof text, "%d/%d", i + 1, shards);
+            cr_assert_code(EXPLAIN("--shard", text), 0);
+        }
+        const char *folder[] = {out, out, out};
+        command_run all = merge(folder, shards, ~0u, NULL);
+        cr_assert_code(all, 0);
+        cr_assert_str_eq(without_times(all.out), one.out);
+        cr_assert_str_eq(whole_file(page), html);
+        cr_assert_same_file(npy, kept);
+    }
+    remove(npy);
+    const char *first = in(out, "shard-1-of-2.jsonl"), *second = in(out, "shard-2-of-2.jsonl");
+    cr_assert_refused(3, "picture-2-gradient.npy", "merge", first, second);
+}
+
 /* ---- mistakes ---------------------------------------------------------------------------------------------------- */
 
 Test(merge, refuses_shards_that_do_not_belong_together, .timeout = 300)
