@@ -4,6 +4,7 @@
 #include <string.h>
 
 const subcommand subcommands[] = {
+    {"predict", "tell what a network sees in pictures", atled_predict},
     {"fool", "make an image that a network misclassifies", atled_fool},
     {"attack", "change images so little that nobody sees it until a network errs", atled_attack},
     {"verify", "check the certificates of atled attack", atled_verify},

@@ -1,10 +1,8 @@
 /* atled run: the outputs of an ONNX file for given inputs. */
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "labels.h"
 #include "onnx_file.h"
+#include "top_classes.h"
 
 typedef struct settings {
     const char *output, *labels;
@@ -31,28 +29,13 @@ static int read_settings(settings *set, int argc, char **argv, int *operand, int
 }
 
 /* The largest of [1, classes], as probabilities. */
-static int print_top(const settings *set, const atl_tensor *scores)
+static int print_top(const settings *set, const atl_node *node, const atl_tensor *scores)
 {
     int classes = (int)atl_tensor_shape(scores).size[1];
-    const float *x = atl_floats(scores);
     class_names labels = {0};
-    double sum = 0, most = -1e300;
     int code = read_labels("run", set->labels, NULL, NULL, classes, &labels);
-    for (int i = 0; i < classes; i++)
-        most = x[i] > most ? (double)x[i] : most;
-    for (int i = 0; i < classes; i++)
-        sum += exp((double)x[i] - most);
-    char *told = calloc(classes > 0 ? (size_t)classes : 1, 1), text[128];
-    for (int k = 0; told && k < 5 && k < classes && !code; k++) {
-        int best = -1;
-        for (int i = 0; i < classes; i++)
-            if (!told[i] && (best < 0 || x[i] > x[best]))
-                best = i;
-        told[best] = 1;
-        printf("%8.4g  %6.2f %%  %s\n", (double)x[best], 100 * exp((double)x[best] - most) / sum,
-               class_text(&labels, best, text, sizeof text));
-    }
-    free(told);
+    if (!code)
+        code = print_top_classes("run", atl_floats(scores), classes, is_softmax(node), 5, &labels);
     free_labels(&labels);
     return code;
 }
@@ -64,12 +47,13 @@ static int tell(const settings *set, const onnx_file *f, const atl_program *prog
     char text[160];
     int code = entry ? 0 : report_error("run", EXIT_INTERNAL, "out of memory");
     for (int64_t i = 0; i < outputs && !code; i++) {
-        entry[i] = (atl_npz_entry){atl_onnx_output_name(f->net, i),
-                                   atl_value(program, atl_onnx_output(f->net, atl_onnx_output_name(f->net, i)))};
+        const char *name = atl_onnx_output_name(f->net, i);
+        const atl_node *node = atl_onnx_output(f->net, name);
+        entry[i] = (atl_npz_entry){name, atl_value(program, node)};
         atl_shape shape = atl_tensor_shape(entry[i].value);
         printf("%s %s\n", entry[i].name, atl_shape_text(shape, text, sizeof text));
         if (outputs == 1 && shape.rank == 2 && shape.size[0] == 1 && shape.size[1] > 1 && atl_floats(entry[i].value))
-            code = print_top(set, entry[i].value);
+            code = print_top(set, node, entry[i].value);
     }
     if (!code && set->output && atl_write_npz(set->output, outputs, entry))
         code = report_error("run", EXIT_BAD_FILE, "%s", atl_error());

@@ -49,6 +49,7 @@ int atled_grad(int argc, char **argv);
 int atled_info(int argc, char **argv);
 int atled_manual(int argc, char **argv);
 int atled_merge(int argc, char **argv);
+int atled_predict(int argc, char **argv);
 int atled_profile(int argc, char **argv);
 int atled_run(int argc, char **argv);
 int atled_train(int argc, char **argv);

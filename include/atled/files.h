@@ -117,8 +117,9 @@ ATL_API atl_status atl_save_weights_with(const atl_npz_args *args);
 /* ---- images: float32 [height, width, 3] or [1, height, width, 3], RGB, 0..255 ------------------------------------ */
 #define ATL_MAX_PIXELS 100000000
 /* Reads PNG or JPEG, detected by the first bytes, as integers 0..255 in [height, width, 3].  Grey becomes three equal
- * channels, 16 bits are rounded to 8, alpha is composed over white.  Colour profiles and the camera's orientation tag
- * are ignored.  A CMYK JPEG, a damaged image and one of more than ATL_MAX_PIXELS are errors. */
+ * channels, 16 bits are rounded to 8, alpha is composed over white.  A JPEG is turned upright by the camera's
+ * orientation tag (Exif).  Colour profiles are ignored.  A CMYK JPEG, a damaged image and one of more than
+ * ATL_MAX_PIXELS are errors; so are GIF, WebP and other formats, with a message that names the format. */
 ATL_API atl_tensor *atl_read_image(const char *path); /* null on failure; the caller frees it */
 /* Also writes [h, w] and [h, w, 1], as grey.  Values are rounded to nearest and clipped to 0..255; NaN is an error. */
 ATL_API atl_status atl_write_png(const char *path, const atl_tensor *pixels);

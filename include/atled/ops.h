@@ -13,6 +13,7 @@
 
 #include "graph.h"
 #include "image_ops.h"
+#include "sequence_ops.h"
 
 #ifdef __cplusplus
 extern "C" {

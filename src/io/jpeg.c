@@ -7,6 +7,7 @@
 #include <setjmp.h>
 
 #include "graph/error.h"
+#include "io/exif.h"
 #include "io/picture.h"
 
 typedef struct jpeg_reader {
@@ -17,6 +18,7 @@ typedef struct jpeg_reader {
     int code; /* of the error */
     const atl_picture_file *file;
     atl_tensor *image;
+    int orientation;   /* as in Exif: 1 is upright */
     atl_status status; /* of a failure that is not libjpeg's; its message is set */
 } jpeg_reader;
 
@@ -88,6 +90,16 @@ static void read_rows(jpeg_reader *reader)
     }
 }
 
+/* Of the first segment that has one.  libjpeg owns the segments. */
+static int orientation_of(const struct jpeg_decompress_struct *jpeg)
+{
+    int orientation = 1;
+    for (jpeg_saved_marker_ptr marker = jpeg->marker_list; marker && orientation == 1; marker = marker->next)
+        if (marker->marker == JPEG_APP0 + 1)
+            orientation = atl_exif_orientation(marker->data, marker->data_length);
+    return orientation;
+}
+
 /* 0 if libjpeg failed, with its message, or reader->status is set. No local may change after setjmp. */
 static int decode_pixels(jpeg_reader *reader)
 {
@@ -95,7 +107,9 @@ static int decode_pixels(jpeg_reader *reader)
         return 0;
     jpeg_create_decompress(&reader->jpeg);
     jpeg_stdio_src(&reader->jpeg, reader->file->stream);
+    jpeg_save_markers(&reader->jpeg, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(&reader->jpeg, TRUE);
+    reader->orientation = orientation_of(&reader->jpeg);
     reader->status = check_header(reader);
     if (reader->status)
         return 0;
@@ -125,6 +139,8 @@ atl_status atl_decode_jpeg(const atl_picture_file *file, atl_tensor **image_out)
         atl_tensor_free(reader.image);
         reader.image = NULL;
     }
+    if (decoded && !(reader.image = atl_turn_upright(reader.image, reader.orientation)))
+        reader.status = atl_set_error(ATL_OUT_OF_MEMORY, "out of memory turning '%s' upright", file->path);
     *image_out = reader.image;
     return reader.status;
 }

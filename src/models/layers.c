@@ -76,6 +76,45 @@ atl_node *atl_conv_layer_with(const atl_conv_layer_args *args)
     return y;
 }
 
+/* The filter variable: [h, w, in, multiplier] or [in * multiplier, 1, h, w].  Each output reads one channel. */
+static atl_node *depthwise_filter_of(const atl_depthwise_layer_args *args, int64_t in, int multiplier)
+{
+    int64_t h = args->window[0] ? args->window[0] : 1, w = args->window[1] ? args->window[1] : 1;
+    atl_initializer by = args->initializer;
+    if (!is_given(by) || by.kind == ATL_INIT_HE)
+        by = he_of(h * w);
+    atl_shape shape =
+        args->weight_order == ATL_OUT_IN ? ATL_SHAPE(in * multiplier, 1, h, w) : ATL_SHAPE(h, w, in, multiplier);
+    return atl_variable_set_decay(atl_variable(atl_graph_of(args->image), "weights", shape, by), args->decay);
+}
+
+atl_node *atl_depthwise_layer_with(const atl_depthwise_layer_args *args)
+{
+    if (!args)
+        return atl_null_argument("atl_depthwise_layer", "the options are"), NULL;
+    atl_graph *graph = atl_graph_of(args->image);
+    if (!graph)
+        return NULL;
+    if (!args->name)
+        return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros());
+    int multiplier = args->multiplier ? args->multiplier : 1;
+    int64_t in = channels_of(args->image, args->layout);
+    if (multiplier < 1 || in > INT32_MAX / multiplier)
+        return atl_builder_error(graph, args->name, "%lld channels with %d filters each: .multiplier must be 1 or more",
+                                 (long long)in, args->multiplier);
+    atl_enter(graph, args->name);
+    atl_node *y = atl_depthwise_conv2d(args->image, depthwise_filter_of(args, in, multiplier),
+                                       .stride = {args->stride[0], args->stride[1]}, .padding = args->padding,
+                                       .pad = {args->pad[0], args->pad[1], args->pad[2], args->pad[3]},
+                                       .dilation = {args->dilation[0], args->dilation[1]}, .layout = args->layout,
+                                       .weight_order = args->weight_order);
+    if (y && !args->no_bias)
+        y = add_biases(y, in * multiplier, args->layout);
+    y = with_activation(y, args->activation);
+    atl_leave(graph);
+    return y;
+}
+
 atl_node *atl_dense_layer_with(const atl_dense_layer_args *args)
 {
     if (!args)

@@ -121,3 +121,77 @@ Test(jpeg, damaged_pictures_are_refused_or_read, .timeout = 120)
         cr_assert_gt(read_damaged(in_scratch("a.jpg"), 2000, read_one), 500);
     }
 }
+
+/* ---- the camera's orientation ------------------------------------------------------------------------------------ */
+
+/* Inserts an APP1 segment with this orientation after the first two bytes. */
+static void add_exif(const char *path, int orientation, int big_endian)
+{
+    unsigned char segment[36] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0, 0};
+    static const unsigned char big[] = {'M', 'M', 0, '*', 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0},
+                               little[] = {'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0};
+    size_t size;
+    unsigned char *bytes = read_file(path, &size), *longer = malloc(size + sizeof segment);
+    memcpy(segment + 10, big_endian ? big : little, big_endian ? sizeof big : sizeof little);
+    segment[10 + 18 + (big_endian ? 1 : 0)] = (unsigned char)orientation;
+    memcpy(longer, bytes, 2);
+    memcpy(longer + 2, segment, sizeof segment);
+    memcpy(longer + 2 + sizeof segment, bytes + 2, size - 2);
+    write_file(path, longer, size + sizeof segment);
+    free(longer);
+    free(bytes);
+}
+
+/* Where row y and column x of the upright picture lie in the file, by the words of the standard: which edge of the scene
+ * row 0 and column 0 of the file are. */
+static void place_in_file(int orientation, int y, int x, int *row, int *column)
+{
+    static const char *const edges[] = {"top left", "top right", "bottom right", "bottom left",
+                                        "left top", "right top", "right bottom", "left bottom"};
+    const char *first = edges[orientation - 1], *second = strchr(first, ' ') + 1;
+    const char *edge[] = {first, second};
+    int *to[] = {row, column}, height = orientation < 5 ? HEIGHT : WIDTH, width = orientation < 5 ? WIDTH : HEIGHT;
+    for (int i = 0; i < 2; i++)
+        *to[i] = edge[i][0] == 't' ? y : edge[i][0] == 'b' ? height - 1 - y : edge[i][0] == 'l' ? x : width - 1 - x;
+}
+
+Test(jpeg, is_turned_upright)
+{
+    for (int k = 0; k < 16; k++) {
+        int orientation = k % 8 + 1, swaps = orientation > 4;
+        write_jpeg(in_scratch("a.jpg"), JCS_RGB, 3, 0);
+        add_exif(in_scratch("a.jpg"), orientation, k / 8);
+        atl_tensor *image = atl_read_image(in_scratch("a.jpg"));
+        cr_assert(image, "%s", atl_error());
+        int64_t height = atl_tensor_shape(image).size[0], width = atl_tensor_shape(image).size[1];
+        cr_assert(height == (swaps ? WIDTH : HEIGHT) && width == (swaps ? HEIGHT : WIDTH), "orientation %d",
+                  orientation);
+        for (int y = 0; y < height; y++)
+            for (int x = 0; x < width; x++) {
+                int row = 0, column = 0;
+                place_in_file(orientation, y, x, &row, &column);
+                cr_assert_float_eq(atl_floats(image)[(y * width + x) * 3], value_of(row, column, 0), 4,
+                                   "orientation %d at %d %d", orientation, y, x);
+            }
+        atl_tensor_free(image);
+    }
+}
+
+/* A damaged tag is none: the pixels are there. */
+Test(jpeg, a_damaged_orientation_is_none)
+{
+    for (int i = 0; i < 400; i++) {
+        size_t size;
+        write_jpeg(in_scratch("a.jpg"), JCS_RGB, 3, 0);
+        add_exif(in_scratch("a.jpg"), i < 2 ? 9 * i : 6, i % 2);
+        unsigned char *bytes = read_file(in_scratch("a.jpg"), &size);
+        for (int k = 0; i >= 2 && k < 3; k++)
+            bytes[6 + random_below(32)] = (unsigned char)random_below(256);
+        write_file(in_scratch("a.jpg"), bytes, size);
+        free(bytes);
+        atl_tensor *image = atl_read_image(in_scratch("a.jpg"));
+        cr_assert(image, "%s", atl_error());
+        cr_assert_eq(atl_tensor_count(image), HEIGHT * WIDTH * 3);
+        atl_tensor_free(image);
+    }
+}

@@ -178,3 +178,43 @@ Test(layers, decay_is_of_the_weights)
               atl_variable_decay(atl_find(g, "dense/biases")) == 0);
     atl_graph_free(g);
 }
+
+/* Depthwise: a channel alone, by loops in double; in both orders of weights. */
+Test(layers, depthwise_reads_one_channel_each)
+{
+    enum { H = 4, W = 5, IN = 3, M = 2 };
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, H, W, IN));
+    atl_node *y =
+        atl_depthwise_layer(x, "dw", .multiplier = M, .window = {3, 3}, .activation = atl_relu, .decay = 0.5f);
+    atl_node *z =
+        atl_depthwise_layer(x, "oi", .multiplier = M, .window = {3, 3}, .weight_order = ATL_OUT_IN, .no_bias = true);
+    assert_shape(y, ATL_SHAPE(ATL_ANY, H, W, IN * M));
+    atl_node *weights = atl_find(g, "dw/weights"), *turned = atl_find(g, "oi/weights");
+    assert_shape(weights, ATL_SHAPE(3, 3, IN, M));
+    assert_shape(turned, ATL_SHAPE(IN * M, 1, 3, 3));
+    assert_shape(atl_find(g, "dw/biases"), ATL_SHAPE(IN * M));
+    cr_assert_null(atl_find(g, "oi/biases"));
+    cr_assert_eq(atl_variable_decay(weights), 0.5f);
+    atl_program *program = atl_compile(g, ATL_NODES(y, z));
+    atl_tensor *value = random_tensor(ATL_SHAPE(1, H, W, IN), -1, 1);
+    cr_assert(program && atl_run(program, ATL_FEED(x, value)) == ATL_OK, "%s", atl_error());
+    const float *f = atl_floats(atl_variable_value(weights)), *t = atl_floats(atl_variable_value(turned));
+    for (int i = 0; i < H * W * IN * M; i++) {
+        int o = i % (IN * M), c = o / M, col = i / (IN * M) % W, row = i / (IN * M) / W;
+        double sum = 0, other = 0;
+        for (int k = 0; k < 9; k++) {
+            int r = row + k / 3 - 1, s = col + k % 3 - 1;
+            double at = r < 0 || r >= H || s < 0 || s >= W ? 0 : atl_floats(value)[(r * W + s) * IN + c];
+            sum += at * f[k * IN * M + o];
+            other += at * t[o * 9 + k];
+        }
+        cr_expect_float_eq(atl_floats(atl_value(program, y))[i], sum > 0 ? sum : 0, 1e-5);
+        cr_expect_float_eq(atl_floats(atl_value(program, z))[i], other, 1e-5);
+    }
+    atl_program_free(program);
+    atl_tensor_free(value);
+    cr_assert_null(atl_depthwise_layer(x, "less", .multiplier = -1));
+    cr_assert_mentions(atl_graph_error(g), ".multiplier");
+    atl_graph_free(g);
+}
