@@ -14,7 +14,7 @@ const subcommand subcommands[] = {
     {"merge", "join the parts of a command that --shard has divided", atled_merge},
     {"dot", "draw a network, with or without its gradient", atled_dot},
     {"profile", "time every step of a network", atled_profile},
-    {"info", "list what an ONNX file contains, and what of it is not supported", atled_info},
+    {"info", "list the layers of a network, and what an ONNX file contains", atled_info},
     {"run", "compute the outputs of an ONNX file for given inputs", atled_run},
     {"grad", "compute the gradient of an output of an ONNX file", atled_grad},
     {"export", "write a network, or its gradient, as an ONNX file", atled_export},

@@ -1,15 +1,32 @@
-/* atled info: what an ONNX file is made of, and what of it cannot be read. */
+/* atled info: what a network is made of, and what of an ONNX file cannot be read. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "onnx_file.h"
+#include "layer_table.h"
+#include "network_file.h"
 
-static int read_settings(int argc, char **argv, int *operand, int *code)
+typedef struct info_settings {
+    const char *weights;
+} info_settings;
+
+static int read_settings(info_settings *set, int argc, char **argv, int *operand, int *code)
 {
-    static const command_option options[] = {{0}};
-    static const char *const examples[] = {"atled info efficientnet_lite0.onnx", "inputs, outputs, ops, weights", NULL};
-    const command_line line = {"info", .about = "list what an ONNX file contains, and what of it is not supported",
-                               ONE_ONNX_FILE, .options = options, .examples = examples};
+    const command_option options[] = {
+        {"weights", 'w', .text = &set->weights, .argument = "FILE",
+         .help = "of a built-in network: the file that determines its widths and the size of its image"},
+        {0}};
+    static const char *const examples[] = {"atled info resnet20", "its layers, with their weights and operations",
+                                           "atled info efficientnet_lite0.onnx",
+                                           "the same, and inputs, outputs and ops of the file", NULL};
+    const command_line line = {
+        "info",
+        .about = "list the layers of a network with their weights and operations; of an ONNX file also its inputs, "
+                 "outputs and ops, and what is not supported",
+        .operands = "NAME|FILE.onnx",
+        .least_operands = 1,
+        .most_operands = 1,
+        .options = options,
+        .examples = examples};
     return read_options(&line, argc, argv, operand, code);
 }
 
@@ -18,24 +35,6 @@ static void print_port(const char *what, atl_onnx_port port)
     char text[160];
     printf("%-8s %-32s %-10s %s\n", what, port.name, port.type,
            port.has_shape ? atl_shape_text(port.shape, text, sizeof text) : "(any shape)");
-}
-
-/* Multiplications and additions of one run of the outputs, if every size is known. */
-static double operations_of(atl_graph *graph, const atl_onnx *net)
-{
-    double sum = 0;
-    int64_t outputs = atl_onnx_output_count(net);
-    atl_node **node = calloc((size_t)outputs + 1, sizeof *node);
-    for (int64_t i = 0; node && i < outputs; i++)
-        node[i] = atl_onnx_output(net, atl_onnx_output_name(net, i));
-    atl_program *program = node ? atl_compile(graph, (atl_nodes){outputs, node}) : NULL;
-    for (int64_t i = 0; program && i < atl_program_step_count(program); i++) {
-        atl_step_info info;
-        sum += atl_program_step(program, i, &info) ? 0 : info.flops;
-    }
-    atl_program_free(program);
-    free(node);
-    return sum;
 }
 
 static void print_report(const atl_onnx_report *report)
@@ -54,21 +53,30 @@ static void print_report(const atl_onnx_report *report)
     }
 }
 
-int atled_info(int argc, char **argv)
+/* The outputs of the file; the caller frees the list. */
+static atl_nodes outputs_of(const atl_onnx *net)
 {
-    int operand, code;
-    if (!read_settings(argc, argv, &operand, &code))
-        return code;
+    int64_t count = atl_onnx_output_count(net);
+    atl_node **node = calloc((size_t)count + 1, sizeof *node);
+    for (int64_t i = 0; node && i < count; i++)
+        node[i] = atl_onnx_output(net, atl_onnx_output_name(net, i));
+    return (atl_nodes){node ? count : 0, node};
+}
+
+static int tell_file(const char *path)
+{
     atl_onnx_report *report = NULL;
     atl_graph *graph = atl_graph_new();
     /* The batch, if it is open, is one: what is counted is for one input. */
-    atl_onnx *net = graph ? atl_onnx_load(graph, argv[operand], .batch = 1, .report_out = &report) : NULL;
+    atl_onnx *net = graph ? atl_onnx_load(graph, path, .batch = 1, .report_out = &report) : NULL;
+    int code = 0;
     if (atl_onnx_report_ir_version(report))
         print_report(report);
     if (net) {
-        double operations = operations_of(graph, net);
-        if (operations > 0)
-            printf("operations for one input: %.4g\n", operations);
+        atl_nodes outputs = outputs_of(net);
+        printf("\n");
+        code = outputs.node ? print_layers("info", graph, outputs) : report_no_memory("info");
+        free((void *)outputs.node);
     } else {
         code = report_error("info", EXIT_BAD_FILE, "%s", atl_error());
         print_problems(report, stdout);
@@ -76,5 +84,46 @@ int atled_info(int argc, char **argv)
     atl_onnx_report_free(report);
     atl_onnx_free(net);
     atl_graph_free(graph);
-    return net ? 0 : code;
+    return code;
+}
+
+static int tell_model(const char *name, const info_settings *set)
+{
+    loaded_network n;
+    char text[160];
+    int code = open_network("info", name, set->weights, &n);
+    if (!code) {
+        printf("%s: %s\n", n.model->name, n.model->about);
+        printf("%-8s %-32s %s\n", "input", atl_name_of(n.image),
+               atl_shape_text(atl_shape_of(n.image), text, sizeof text));
+        printf("%-8s %-32s %s\n\n", "output", atl_name_of(n.logits),
+               atl_shape_text(atl_shape_of(n.logits), text, sizeof text));
+        code = print_layers("info", n.graph, ATL_NODES(n.logits));
+    }
+    close_network(&n);
+    return code;
+}
+
+/* A word without a dot or a slash is meant to be a network. */
+static int is_word(const char *name) { return !strpbrk(name, "./\\"); }
+
+int atled_info(int argc, char **argv)
+{
+    info_settings set = {0};
+    int operand, code;
+    if (!read_settings(&set, argc, argv, &operand, &code))
+        return code;
+    const char *name = argv[operand];
+    const used_file files[] = {{"weights", set.weights, FILE_READ, ANY_FORMAT, NULL}, {0}};
+    code = check_files("info", files);
+    if (code)
+        return code;
+    if (atl_model_find(name))
+        return tell_model(name, &set);
+    if (set.weights)
+        return report_error("info", EXIT_USAGE, "--weights is for built-in networks; %s has its own", name);
+    const char *closest = is_word(name) ? closest_word(name, network_names()) : NULL;
+    if (closest)
+        return report_error("info", EXIT_USAGE, "there is no network '%s'; did you mean '%s'?", name, closest);
+    return tell_file(name);
 }

@@ -30,7 +30,7 @@ atl_status write_confusion(const char *path, const int64_t *confusion, int class
 #include "text.h"
 
 /* All sizes are in pixels of the finished picture. */
-enum { CHART = 400, TALL = 300, MARGIN = 56, HEAD = 64, CELL = 36, ROW_NAMES = 110 };
+enum { CHART = 400, TALL = 300, MARGIN = 56, HEAD = 64, CELL = 36, ROW_NAMES = 110, TITLE = 26 };
 
 typedef struct axes {
     double left, top;       /* of the chart */
@@ -177,13 +177,36 @@ static void draw_names(cairo_t *cr, int i, const char *name)
     cairo_restore(cr);
 }
 
+/* Above the columns, and, turned, left of the rows. */
+static void draw_titles(cairo_t *cr, int classes)
+{
+    static const char *const title[] = {"predicted class", "true class"};
+    double middle = TITLE + ROW_NAMES + classes * CELL / 2.0;
+    for (int i = 0; i < 2; i++) {
+        cairo_text_extents_t extents;
+        cairo_save(cr);
+        cairo_set_font_size(cr, 14);
+        cairo_text_extents(cr, title[i], &extents);
+        if (i == 0)
+            cairo_translate(cr, middle - extents.x_advance / 2, TITLE - 8);
+        else {
+            cairo_translate(cr, TITLE - 8, middle + extents.x_advance / 2);
+            cairo_rotate(cr, -1.5707963267948966);
+        }
+        write_text(cr, 0, 0, 14, title[i]);
+        cairo_restore(cr);
+    }
+}
+
 atl_status write_confusion(const char *path, const int64_t *confusion, int classes, const char *const *names)
 {
     if (classes > MOST_CONFUSION_CLASSES)
         return atl_set_error(ATL_UNSUPPORTED, "%s: %d classes are too many for a picture; %d can be drawn", path,
                              classes, MOST_CONFUSION_CLASSES);
-    int side = ROW_NAMES + classes * CELL + 16;
+    int side = TITLE + ROW_NAMES + classes * CELL + 16;
     cairo_t *cr = new_picture(side, side);
+    draw_titles(cr, classes);
+    cairo_translate(cr, TITLE, TITLE);
     for (int i = 0; i < classes; i++) {
         char number[16];
         int64_t sum = 0;

@@ -17,8 +17,8 @@ atl_status write_curves(const char *path, const char *title, const epoch_record 
 
 enum { MOST_CONFUSION_CLASSES = 200 }; /* that can be drawn */
 
-/* Rows are the true classes, columns the predicted ones; a darker cell is a larger fraction of its row.  names may be
- * null. */
+/* Rows are the true classes, columns the predicted ones, and both say so; a darker cell is a larger fraction of its
+ * row.  names may be null. */
 atl_status write_confusion(const char *path, const int64_t *confusion, int classes, const char *const *names);
 
 #endif

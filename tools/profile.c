@@ -86,18 +86,17 @@ static atl_node *output_node(const profile_settings *set, const loaded_network *
     return atl_gradient(cost, n->image);
 }
 
-static int write_profile(const profile_settings *set, const atl_program *program)
+static int write_profile(const profile_settings *set, const atl_program *program, const atl_machine_peak *peak)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *file = set->output ? open_memstream(&text, &size) : stdout;
     if (!file)
         return report_no_memory("profile");
-    atl_machine_peak peak = atl_measure_peak((int)set->compile.threads);
     atl_status status =
-        atl_program_write_profile(program, file, set->json ? ATL_PROFILE_JSON : ATL_PROFILE_TABLE, &peak);
+        atl_program_write_profile(program, file, set->json ? ATL_PROFILE_JSON : ATL_PROFILE_TABLE, peak);
     if (!status && !set->json)
-        fprintf(file, "peaks: %.1f GFLOP/s, %.1f GB/s\n", peak.flops_per_second / 1e9, peak.bytes_per_second / 1e9);
+        fprintf(file, "peaks: %.1f GFLOP/s, %.1f GB/s\n", peak->flops_per_second / 1e9, peak->bytes_per_second / 1e9);
     int failed = ferror(file), code = 0;
     failed |= set->output ? fclose(file) : fflush(file);
     if (status)
@@ -172,11 +171,13 @@ static int profile(const profile_settings *set, const loaded_network *n)
     int code = 0;
     if (!program || !pixels)
         code = report_graph_failure("profile", n->graph);
-    atl_status status = code ? ATL_OK : atl_program_profile(program, ATL_FEED(n->image, pixels), (int)set->runs);
+    atl_machine_peak peak = {0};
+    atl_status status =
+        code ? ATL_OK : atl_program_profile_with_peak(program, ATL_FEED(n->image, pixels), (int)set->runs, &peak);
     if (status)
         code = report_failure("profile");
     if (!code && !is_page(set->output))
-        code = write_profile(set, program);
+        code = write_profile(set, program, &peak);
     if (!code)
         code = draw_all(set, n, program, pixels, output);
     if (!code)

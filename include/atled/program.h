@@ -126,7 +126,8 @@ ATL_API const atl_tensor *atl_context_value(const atl_context *context, const at
 #define ATL_LAYOUT_SIZE 48
 typedef struct atl_step_info {
     const char *op;               /* name of the op */
-    const char *node;             /* name of the node for which it was emitted */
+    const char *node;             /* name of the node for which it works: of a convolution or matrix product with bias,
+                                   * residual or relu the convolution or product itself */
     const char *implementation;   /* "brgconv:avx512_core", "map", ... */
     atl_shape shape;              /* of the result */
     char layout[ATL_LAYOUT_SIZE]; /* of the result in memory: "plain", "nChw16c", ... */
@@ -140,6 +141,8 @@ typedef struct atl_step_info {
  * ATL_INVALID, before there is a plan (before the first run, if a size is unknown); ATL_INVALID also if the index is
  * out of range. */
 ATL_API int64_t atl_program_step_count(const atl_program *program);
+/* How many of them, the first ones, are prepacking steps: they run once, and again after variables have changed. */
+ATL_API int64_t atl_program_prepack_count(const atl_program *program);
 ATL_API atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_info *info_out);
 /* A value in the arena.  Step 0 is the first of those that every run executes; a value that lives to the end has their
  * number as its last step. */
@@ -171,9 +174,13 @@ typedef struct atl_machine_peak {
     double bytes_per_second; /* read and written, for arrays larger than the caches */
 } atl_machine_peak;
 ATL_API atl_machine_peak atl_measure_peak(int threads);
+/* atl_program_profile, with the peak measured in turn with the steps: at most ten times, between runs; the best is
+ * peak_out.  So both see the same machine, whatever else it does and however warm it is. */
+ATL_API atl_status atl_program_profile_with_peak(atl_program *program, const atl_feed *feeds, int runs,
+                                                 atl_machine_peak *peak_out);
 /* Sums the last profile by nodes: microseconds_out[i] is the time of node i of the program's graph, which has `count`
- * nodes.  The time of a step that computes several nodes counts for the last of them; prepacking counts nothing.  Use
- * the array to colour a drawing: see atl_dot_args. */
+ * nodes.  The time of a step counts for the node that atl_step_info names; if it computes several element-wise nodes,
+ * for the last of them; prepacking counts nothing.  Use the array to colour a drawing: see atl_dot_args. */
 ATL_API atl_status atl_program_node_times(const atl_program *program, int64_t count, double *microseconds_out);
 /* Every step with its implementation, layout, bytes, flops, microseconds, share of the run and percentage of the peak
  * (of arithmetic or of memory, whichever is larger).  ATL_INVALID before atl_program_profile. */

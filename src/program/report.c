@@ -4,19 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "atled/gradient.h"
-#include "atled/ops.h"
 #include "common/clock.h"
 #include "graph/memory.h"
 #include "onednn/onednn.h"
 #include "compiler/plan/plan.h"
 #include "program/json.h"
+#include "program/peak.h"
 #include "program/threads.h"
 
 int64_t atl_program_step_count(const atl_program *program)
 {
     const atl_plan *plan = atl_program_plan(program);
     return plan ? plan->prepack_count + plan->step_count : 0;
+}
+
+int64_t atl_program_prepack_count(const atl_program *program)
+{
+    const atl_plan *plan = atl_program_plan(program);
+    return plan ? plan->prepack_count : 0;
 }
 
 int64_t atl_program_arena_bytes(const atl_program *program)
@@ -31,6 +36,43 @@ int64_t atl_program_prepared_bytes(const atl_program *program)
     return plan ? plan->prepacked_bytes : 0;
 }
 
+/* True if an op computes the same as `fused`, without what is fused into that: "conv2d" of "conv2d_fused",
+ * "conv2d_input_grad" of "conv2d_input_relu_grad". */
+static int is_within(const char *op, const char *fused)
+{
+    static const char *const extra[] = {"_fused", "_relu6", "_relu"};
+    for (size_t i = 0; i < sizeof extra / sizeof *extra; i++) {
+        const char *at = strstr(fused, extra[i]);
+        size_t before = at ? (size_t)(at - fused) : 0;
+        if (at && before > 0 && strncmp(op, fused, before) == 0 && strcmp(op + before, at + strlen(extra[i])) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* The user's node for which a step works: of a convolution or product with bias, residual and relu the convolution
+ * itself, not the relu whose place it takes.  Behind the relu it is the latest, as the pass of epilogues chooses it. */
+static const atl_node *node_of(const atl_plan_step *step)
+{
+    enum { MOST = 32 };
+    const atl_node *origin = step->node->origin, *open[MOST] = {origin};
+    const char *fused = step->node->op->name;
+    int count = origin && strcmp(origin->op->name, fused) != 0;
+    for (int looked = 0; count > 0 && looked < MOST; looked++) {
+        int latest = 0;
+        for (int i = 1; i < count; i++)
+            latest = open[i]->index > open[latest]->index ? i : latest;
+        const atl_node *node = open[latest];
+        open[latest] = open[--count];
+        if (is_within(node->op->name, fused))
+            return node;
+        int passes = atl_is_elementwise(node->op) || node->op->flags & (ATL_OP_ALIAS | ATL_OP_BROADCAST);
+        for (int i = 0; passes && i < node->input_count && count < MOST; i++)
+            open[count++] = node->inputs[i];
+    }
+    return origin ? origin : step->node;
+}
+
 atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_info *info_out)
 {
     const atl_plan *plan = atl_program_plan(program);
@@ -42,7 +84,7 @@ atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_
     const atl_plan_step *step =
         index < plan->prepack_count ? &plan->prepack[index] : &plan->steps[index - plan->prepack_count];
     *info_out = (atl_step_info){.op = step->node->op->name,
-                                .node = atl_name_of(step->node),
+                                .node = atl_name_of(node_of(step)),
                                 .implementation = step->implementation,
                                 .shape = *step->node->shape,
                                 .flops = step->flops,
@@ -80,6 +122,8 @@ atl_status atl_program_write_plan(const atl_program *program, FILE *file)
                 info.op, info.implementation, atl_shape_text(info.shape, shape, sizeof shape), info.layout, info.bytes,
                 info.node);
     }
+    fprintf(file, "%" PRId64 " steps in each run, %" PRId64 " only after variables have changed; ", plan->step_count,
+            plan->prepack_count);
     fprintf(file, "arena %" PRId64 " bytes, prepacked %" PRId64 " bytes\n", plan->arena_bytes, plan->prepacked_bytes);
     return ATL_OK;
 }
@@ -98,21 +142,40 @@ static double median(double *values, int count)
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-/* time[step * runs + run] */
-static atl_status time_steps(const atl_plan_context *context, int runs, double *time)
+/* time[step * runs + run]; null: the steps run without being timed. */
+static atl_status time_run(const atl_plan_context *context, int runs, int run, double *time)
 {
     const atl_plan *plan = context->plan;
-    for (int run = 0; run < runs; run++)
-        for (int64_t s = 0; s < plan->step_count; s++) {
-            double start = atl_seconds_now();
-            if (plan->steps[s].run(&plan->steps[s], context->memory, context->bound[s]))
-                return atl_failed_status();
+    for (int64_t s = 0; s < plan->step_count; s++) {
+        double start = atl_seconds_now();
+        if (plan->steps[s].run(&plan->steps[s], context->memory, context->bound[s]))
+            return atl_failed_status();
+        if (time)
             time[s * runs + run] = 1e6 * (atl_seconds_now() - start);
-        }
+    }
     return ATL_OK;
 }
 
-static atl_status time_program(atl_program *program, int runs)
+/* With a meter, the peak is measured before some of the runs; each time, an untimed run fills the caches again. */
+static atl_status time_steps(const atl_plan_context *context, int runs, double *time, atl_peak_meter *meter)
+{
+    int every = (runs + ATL_PEAK_SAMPLES - 1) / ATL_PEAK_SAMPLES;
+    for (int run = 0; run < runs; run++) {
+        if (meter && run % every == 0) {
+            atl_status status = atl_peak_sample(meter);
+            if (!status)
+                status = time_run(context, runs, run, NULL);
+            if (status)
+                return status;
+        }
+        atl_status status = time_run(context, runs, run, time);
+        if (status)
+            return status;
+    }
+    return ATL_OK;
+}
+
+static atl_status time_program(atl_program *program, int runs, atl_peak_meter *meter)
 {
     atl_plan *plan = atl_program_plan(program);
     double *time = atl_allocate((size_t)(plan->step_count * runs), sizeof *time);
@@ -120,7 +183,7 @@ static atl_status time_program(atl_program *program, int runs)
         plan->microseconds = atl_allocate((size_t)plan->step_count, sizeof *plan->microseconds);
     atl_threads before = atl_use_threads(atl_program_threads(program));
     atl_status status =
-        time && plan->microseconds ? time_steps(atl_program_context(program), runs, time) : atl_out_of_memory();
+        time && plan->microseconds ? time_steps(atl_program_context(program), runs, time, meter) : atl_out_of_memory();
     atl_restore_threads(before);
     for (int64_t s = 0; !status && s < plan->step_count; s++)
         plan->microseconds[s] = median(time + s * runs, runs);
@@ -128,15 +191,32 @@ static atl_status time_program(atl_program *program, int runs)
     return status;
 }
 
-atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int runs)
+static atl_status profile(atl_program *program, const atl_feed *feeds, int runs, atl_peak_meter *meter)
 {
     uint64_t errors = atl_error_count();
     if (runs < 0)
         return atl_set_error(ATL_INVALID, "profile: %d runs; it must be positive, or 0 for 10", runs);
     atl_status status = atl_run(program, feeds); /* checks the feeds, and switches the context to their shapes */
     if (!status)
-        status = time_program(program, runs > 0 ? runs : 10);
+        status = time_program(program, runs > 0 ? runs : 10, meter);
     return status ? atl_status_since(errors, "profile") : ATL_OK;
+}
+
+atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int runs)
+{
+    return profile(program, feeds, runs, NULL);
+}
+
+atl_status atl_program_profile_with_peak(atl_program *program, const atl_feed *feeds, int runs,
+                                         atl_machine_peak *peak_out)
+{
+    if (!program || !peak_out)
+        return atl_null_argument("atl_program_profile_with_peak", !program ? "the program is" : "peak_out is");
+    atl_peak_meter *meter = atl_peak_meter_new(atl_program_threads(program));
+    atl_status status = meter ? profile(program, feeds, runs, meter) : atl_error_status();
+    *peak_out = status ? (atl_machine_peak){0} : atl_best_peak(meter);
+    atl_peak_meter_free(meter);
+    return status;
 }
 
 static atl_status not_timed(void)
@@ -154,57 +234,11 @@ atl_status atl_program_node_times(const atl_program *program, int64_t count, dou
     for (int64_t i = 0; i < count; i++)
         microseconds_out[i] = 0;
     for (int64_t s = 0; s < plan->step_count; s++) {
-        const atl_node *node = plan->steps[s].node->origin;
+        const atl_node *node = node_of(&plan->steps[s]);
         if (node->index < count)
             microseconds_out[node->index] += plan->microseconds[s];
     }
     return ATL_OK;
-}
-
-/* ---- the machine's peaks ----------------------------------------------------------------------------------------- */
-
-/* The best time of a few runs of a program, in seconds; 0 on failure. */
-static double best_time(atl_program *program, const atl_feed *feeds)
-{
-    double best = 0;
-    for (int i = 0; i < 12; i++) {
-        double start = atl_seconds_now();
-        if (atl_run(program, feeds))
-            return 0;
-        double time = (atl_seconds_now() - start);
-        if (i > 1 && (best == 0 || time < best))
-            best = time;
-    }
-    return best;
-}
-
-static double measure(atl_node *result, const atl_feed *feeds, double work, int threads)
-{
-    atl_program *program = atl_compile(NULL, ATL_NODES(result), .threads = threads);
-    double time = program ? best_time(program, feeds) : 0;
-    atl_program_free(program);
-    return time > 0 ? work / time : 0;
-}
-
-atl_machine_peak atl_measure_peak(int threads)
-{
-    enum { SIDE = 1024, LONG = 1 << 23 };
-    atl_machine_peak peak = {0};
-    atl_graph *g = atl_graph_new();
-    atl_tensor *matrix = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(SIDE, SIDE)),
-               *vector = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(LONG));
-    if (g && matrix && vector) {
-        atl_node *a = atl_input(g, "a", ATL_FLOAT32, ATL_SHAPE(SIDE, SIDE)),
-                 *b = atl_input(g, "b", ATL_FLOAT32, ATL_SHAPE(SIDE, SIDE));
-        atl_node *v = atl_input(g, "v", ATL_FLOAT32, ATL_SHAPE(LONG));
-        peak.flops_per_second =
-            measure(atl_matmul(a, b), ATL_FEEDS({a, matrix}, {b, matrix}), 2.0 * SIDE * SIDE * SIDE, threads);
-        peak.bytes_per_second = measure(atl_neg(v), ATL_FEED(v, vector), 8.0 * LONG, threads);
-    }
-    atl_tensor_free(matrix);
-    atl_tensor_free(vector);
-    atl_graph_free(g);
-    return peak;
 }
 
 /* ---- the profile as text ----------------------------------------------------------------------------------------- */
@@ -298,8 +332,12 @@ atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl
     if (json)
         fprintf(file, "  ]\n}\n");
     else
-        fprintf(file, "%10.1f us in %" PRId64 " steps; arena %.1f MB, prepacked %.1f MB\n", total, plan->step_count,
-                (double)plan->arena_bytes / 1e6, (double)plan->prepacked_bytes / 1e6);
+        fprintf(file,
+                "%10.1f us in %" PRId64 " steps; %" PRId64
+                " more run only after variables have changed; arena %.1f MB, "
+                "prepacked %.1f MB\n",
+                total, plan->step_count, plan->prepack_count, (double)plan->arena_bytes / 1e6,
+                (double)plan->prepacked_bytes / 1e6);
     if (fflush(file) == 0 && !ferror(file))
         return ATL_OK;
     return atl_set_error(errno == ENOMEM ? ATL_OUT_OF_MEMORY : ATL_BAD_FILE, "profile: it could not be written: %s",

@@ -124,3 +124,65 @@ Test(report, times_by_node_colour_the_drawing)
     atl_program_free(program);
     atl_graph_free(net.graph);
 }
+
+/* A convolution with bias and relu in one step is the convolution, in the table and in the times. */
+Test(report, a_fused_convolution_is_not_its_relu)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 16, 16, 8));
+    atl_node *h = atl_conv_layer(x, "conv", 16, .window = {3, 3}, .activation = atl_relu);
+    atl_node *r = atl_relu(atl_add(atl_conv_layer(h, "conv2", 16, .window = {3, 3}), h));
+    atl_node *y = atl_dense_layer(atl_flatten(r), "dense", 4, .activation = atl_relu);
+    atl_node *by = atl_gradient(atl_sum(atl_square(y)), x);
+    atl_program *program = atl_compile(g, ATL_NODES(y, by));
+    atl_tensor *value = random_tensor(ATL_SHAPE(1, 16, 16, 8), -1, 1);
+    int64_t count = atl_graph_node_count(g);
+    double *time = calloc((size_t)count, sizeof *time);
+    cr_assert(program && !atl_program_profile(program, ATL_FEED(x, value), 3), "%s", atl_error());
+    cr_assert_eq(atl_program_node_times(program, count, time), ATL_OK);
+    int seen = 0;
+    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
+        atl_step_info info;
+        cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
+        cr_expect_eq(info.prepack, i < atl_program_prepack_count(program), "step %lld", (long long)i);
+        if (strcmp(info.op, "conv2d_fused") == 0 || strcmp(info.op, "matmul_fused") == 0 ||
+            strcmp(info.op, "conv2d_input_relu_grad") == 0) {
+            const char *own = atl_op_of(atl_find(g, info.node))->name;
+            cr_expect(strncmp(own, info.op, 6) == 0 && !strstr(own, "relu"), "%s is booked on %s, a %s", info.op,
+                      info.node, own);
+            cr_expect_gt(time[atl_index_of(atl_find(g, info.node))], 0);
+            seen++;
+        }
+    }
+    cr_expect_geq(seen, 3);
+    cr_expect_gt(time[atl_index_of(atl_find(g, "conv/conv2d"))], 0);
+    cr_expect_gt(time[atl_index_of(atl_find(g, "conv2/conv2d"))], 0);
+    free(time);
+    atl_tensor_free(value);
+    atl_program_free(program);
+    atl_graph_free(g);
+}
+
+Test(report, the_peak_in_turn_with_the_steps)
+{
+    small_net net = small_net_new(2, 8);
+    atl_program *program = atl_compile(net.graph, ATL_NODES(net.loss));
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(2, 8, 8, 3), -1, 1);
+    atl_machine_peak peak;
+    for (int runs = 1; runs < 26; runs += 12) {
+        cr_assert_eq(atl_program_profile_with_peak(program, ATL_FEED(net.image, pixels), runs, &peak), ATL_OK, "%s",
+                     atl_error());
+        cr_expect(peak.flops_per_second > 1e6 && peak.bytes_per_second > 1e6);
+        atl_step_info info;
+        cr_assert_eq(atl_program_step(program, atl_program_step_count(program) - 1, &info), ATL_OK);
+        cr_expect_gt(info.microseconds, 0);
+    }
+    cr_expect_eq(atl_program_profile_with_peak(program, ATL_NO_FEEDS, 3, &peak), ATL_INVALID);
+    cr_expect_eq(peak.flops_per_second, 0);
+    cr_expect_eq(atl_program_profile_with_peak(program, ATL_NO_FEEDS, -3, &peak), ATL_INVALID);
+    cr_expect_eq(atl_program_profile_with_peak(NULL, ATL_NO_FEEDS, 3, &peak), ATL_INVALID);
+    cr_expect_eq(atl_program_profile_with_peak(program, ATL_NO_FEEDS, 3, NULL), ATL_INVALID);
+    atl_tensor_free(pixels);
+    atl_program_free(program);
+    atl_graph_free(net.graph);
+}
