@@ -8,7 +8,7 @@
 #include "text.h"
 
 static const char *const method_names[] = {"Adam", "normalised", "sign", "raw"};
-static const atl_descent descents[] = {ATL_DESCENT_ADAM, ATL_DESCENT_NORMALISED, ATL_DESCENT_SIGN, ATL_DESCENT_RAW};
+const atl_descent fool_descents[] = {ATL_DESCENT_ADAM, ATL_DESCENT_NORMALISED, ATL_DESCENT_SIGN, ATL_DESCENT_RAW};
 
 /* ---- one target -------------------------------------------------------------------------------------------------- */
 
@@ -31,7 +31,7 @@ static bool watch(void *context, const atl_fool_progress *now)
     return was_interrupted();
 }
 
-static int read_back(fool_session *s, const char *path, atl_tensor **picture_out, file_verdict *verdict_out)
+int read_fooled(fool_session *s, const char *path, atl_tensor **picture_out, file_verdict *verdict_out)
 {
     *picture_out = atl_read_image(path);
     const atl_tensor *probabilities = *picture_out ? atl_fooler_classify(s->fooler, *picture_out) : NULL;
@@ -54,16 +54,15 @@ static int read_back(fool_session *s, const char *path, atl_tensor **picture_out
 }
 
 /* Runs the iterations and writes the file; if the file does not reach the loop's result, continues from the file. */
-static int descend(fool_session *s, const char *path, atl_fool_result *result, atl_tensor **file, file_verdict *verdict)
+static int descend(fool_session *s, const char *path, double confidence, atl_fool_result *result, atl_tensor **file,
+                   file_verdict *verdict)
 {
-    double confidence = s->set.confidence;
-    s->iterations_before = 0;
     for (;;) {
         atl_status status =
             atl_fool(s->fooler, .target = s->target, .start = *file ? *file : s->start,
-                     .method = descents[s->set.method], .iterations = (int)s->set.iterations - s->iterations_before,
-                     .rate = (float)s->set.rate, .confidence = (float)confidence, .watch = watch, .context = s,
-                     .result_out = result);
+                     .method = fool_descents[s->set.method],
+                     .iterations = (int)s->set.iterations - s->iterations_before, .rate = (float)s->set.rate,
+                     .confidence = (float)confidence, .watch = watch, .context = s, .result_out = result);
         if (status)
             return report_error("fool", status == ATL_INVALID ? EXIT_INTERNAL : exit_code_of(status), "%s",
                                 atl_error());
@@ -72,7 +71,7 @@ static int descend(fool_session *s, const char *path, atl_fool_result *result, a
             return report_failure("fool");
         atl_tensor_free(*file);
         *file = NULL;
-        int code = read_back(s, path, file, verdict);
+        int code = read_fooled(s, path, file, verdict);
         if (code)
             return code;
         result->iterations = s->iterations_before += result->iterations;
@@ -83,16 +82,25 @@ static int descend(fool_session *s, const char *path, atl_fool_result *result, a
     }
 }
 
+int descend_from(fool_session *s, const char *path, atl_fool_result *result, atl_tensor **file, file_verdict *verdict)
+{
+    s->iterations_before = result->iterations;
+    return descend(s, path, (s->set.confidence + 1) / 2, result, file, verdict);
+}
+
 static void tell_verdict(fool_session *s, const char *path, const atl_fool_result *result, const file_verdict *v)
 {
     char target[128], top[128];
     class_text(&s->labels, s->target, target, sizeof target);
     class_text(&s->labels, v->top, top, sizeof top);
-    double share = result->seconds > 0 ? 100 * result->seconds_running / result->seconds : 100;
+    char share[60] = "";
+    if (result->seconds_running > 0) /* not known of a target that shares its runs */
+        snprintf(share, sizeof share, ", %.1f %% of it in the network",
+                 result->seconds > 0 ? 100 * result->seconds_running / result->seconds : 100);
     end_progress(&s->progress);
     if (v->met)
-        printf("%s: %s at %.4f after %d iteration%s (%.2f s, %.1f %% of it in the network)\n", path, target,
-               v->probability, result->iterations, result->iterations == 1 ? "" : "s", result->seconds, share);
+        printf("%s: %s at %.4f after %d iteration%s (%.2f s%s)\n", path, target, v->probability, result->iterations,
+               result->iterations == 1 ? "" : "s", result->seconds, share);
     else if (v->top == s->target)
         printf("%s: not sure enough: %s at %.7g instead of %.7g, after %d iteration%s (%.2f s)\n", path, target,
                v->probability, s->set.confidence, result->iterations, result->iterations == 1 ? "" : "s",
@@ -155,14 +163,33 @@ static int draw_panel(fool_session *s, const char *path, const atl_fool_result *
 }
 
 /* The sheet takes ownership of the picture. */
-static void add_to_sheet(fool_session *s, atl_tensor *picture, const file_verdict *verdict)
+static void add_to_sheet(fool_session *s, int position, atl_tensor *picture, const file_verdict *verdict)
 {
-    sheet_tile *tile = &s->tiles[s->tile_count++];
+    sheet_tile *tile = &s->tiles[position];
     *tile = (sheet_tile){.picture = picture, .probability = verdict->probability, .is_met = verdict->met};
     if (s->labels.count)
         clean_text(s->labels.name[s->target], tile->name, sizeof tile->name);
     else
         snprintf(tile->name, sizeof tile->name, "%d", s->target);
+}
+
+int keep_fooled(fool_session *s, int position, const char *path, const atl_fool_result *result, atl_tensor *file,
+                const file_verdict *verdict)
+{
+    char panel[4096];
+    int code = 0;
+    tell_verdict(s, path, result, verdict);
+    if (verdict->met)
+        s->iterations_of_met[s->met++] = result->iterations;
+    if (s->set.panel) {
+        path_for_target(s, s->target, s->set.panel, panel, sizeof panel);
+        code = draw_panel(s, panel, result, file, verdict);
+    }
+    if (!code && file && s->set.sheet)
+        add_to_sheet(s, position, file, verdict);
+    else
+        atl_tensor_free(file);
+    return code;
 }
 
 static int fool_one(fool_session *s)
@@ -171,27 +198,31 @@ static int fool_one(fool_session *s)
     atl_fool_result result = {0};
     atl_tensor *file = NULL;
     file_verdict verdict = {0};
+    s->target = s->targets[0];
     path_for_target(s, s->target, s->set.output, path, sizeof path);
-    int code = descend(s, path, &result, &file, &verdict);
+    int code = descend(s, path, s->set.confidence, &result, &file, &verdict);
     end_progress(&s->progress);
-    if (!code)
-        tell_verdict(s, path, &result, &verdict);
-    if (!code && verdict.met)
-        s->iterations_of_met[s->met++] = result.iterations;
-    if (!code && s->set.panel) {
-        path_for_target(s, s->target, s->set.panel, path, sizeof path);
-        code = draw_panel(s, path, &result, file, &verdict);
-    }
-    if (!code && s->report) {
-        path_for_target(s, s->target, s->set.output, path, sizeof path);
+    if (!code && s->report)
         code = add_to_fool_report(s, path, &result, file, &verdict);
-    }
-    if (!code && file && s->set.sheet)
-        add_to_sheet(s, file, &verdict);
+    if (!code)
+        code = keep_fooled(s, 0, path, &result, file, &verdict);
     else
         atl_tensor_free(file);
     atl_tensor_free(result.pixels);
     return code;
+}
+
+/* The pictures that there are, after an interrupt. */
+static int write_tiles(fool_session *s)
+{
+    int count = 0;
+    for (int i = 0; i < s->target_count; i++)
+        if (s->tiles[i].picture) {
+            sheet_tile tile = s->tiles[i];
+            s->tiles[i].picture = NULL;
+            s->tiles[count++] = tile;
+        }
+    return count && write_sheet(s->set.sheet, s->tiles, count) ? report_failure("fool") : 0;
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
@@ -233,12 +264,10 @@ int atled_fool(int argc, char **argv)
     }
     if (!code)
         catch_interrupts();
-    for (int i = 0; !code && i < s.target_count && !was_interrupted(); i++) {
-        s.target = s.targets[i];
-        code = fool_one(&s);
-    }
-    if (!code && s.set.sheet && s.tile_count && write_sheet(s.set.sheet, s.tiles, s.tile_count))
-        code = report_failure("fool");
+    if (!code)
+        code = s.target_count == 1 ? fool_one(&s) : fool_many(&s);
+    if (!code && s.set.sheet)
+        code = write_tiles(&s);
     if (!code && s.report && html_report_write(s.report, s.set.report))
         code = report_failure("fool");
     if (!code)

@@ -20,6 +20,10 @@ int read_fool_options(fool_options *set, int argc, char **argv, int *code)
          .help = "the image, PNG; with several targets the class is added to the name"},
         {"count", 'n', .whole = &set->count, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "with --target random: the number of different targets"},
+        {"batch", 'b', .whole = &set->at_once, .argument = "N", .lowest = 1, .highest = 256,
+         .help =
+             "with several targets, how many run at the same time: changes no image; default: twice what the threads "
+             "can run"},
         {"loss", 'l', .choice = &set->loss, .choices = loss_names, .argument = "NAME",
          .help = "the loss to minimise; mse, the mean squared error of the softmax, is there to show how it fails"},
         {"method", 0, .choice = &set->method, .choices = methods, .argument = "NAME",

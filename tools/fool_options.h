@@ -9,7 +9,7 @@
 typedef struct fool_options {
     const char *model, *weights, *target, *output, *start, *labels, *panel, *sheet, *report;
     int loss, method, quiet, allow_non_finite;
-    int64_t iterations, seed, count;
+    int64_t iterations, seed, count, at_once;
     double rate, confidence;
     compile_options compile;
     picture_settings picture; /* of an ONNX file */

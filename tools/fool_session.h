@@ -15,6 +15,15 @@ typedef struct file_verdict {
     double probability, top_probability;
 } file_verdict;
 
+/* A target of several. */
+typedef struct fool_record {
+    double *course; /* of its probability, by iteration */
+    int count, room;
+    atl_fool_result result; /* without its pixels */
+    file_verdict verdict;
+    int is_done;
+} fool_record;
+
 typedef struct fool_session {
     fool_options set;
     loaded_network network;
@@ -25,21 +34,42 @@ typedef struct fool_session {
     int target_count;
     progress_line progress;
     char weights_path[4096]; /* of the bundled weights */
-    sheet_tile *tiles;       /* the pictures as written, for the sheet */
-    int tile_count;
-    html_report *report; /* null: none is wanted */
+    sheet_tile *tiles;       /* the pictures as written, for the sheet, by position; null: not done */
+    html_report *report;     /* null: none is wanted */
     /* For the current target. */
     double *probability;   /* after each iteration, for the panel's curve */
     int iterations_before; /* of the earlier attempts, if rounding undid them */
     int target;
     /* For all targets so far. */
     int met, *iterations_of_met;
+    /* For several targets (fool_many.c). */
+    fool_record *records; /* by position */
+    int done, code;       /* code: of a failure in a callback */
+    int64_t iterations_in_all;
+    double begun;
 } fool_session;
 
 /* Everything before the first iteration.  Returns 0, or the exit code after an error message; call end_fooling either
  * way. */
 int start_fooling(fool_session *session);
 void end_fooling(fool_session *session);
+
+/* Several targets at once.  Returns 0, or the exit code after an error message. */
+int fool_many(fool_session *session);
+
+/* ---- fool.c ---- */
+
+extern const atl_descent fool_descents[]; /* in the order of --method */
+/* Reads the file back, and classifies it. */
+int read_fooled(fool_session *session, const char *path, atl_tensor **picture_out, file_verdict *verdict_out);
+/* Goes on from the file, which has lost what the loop had reached, after result->iterations iterations. */
+int descend_from(fool_session *session, const char *path, atl_fool_result *result, atl_tensor **file,
+                 file_verdict *verdict);
+/* Tells the verdict on the current target, and adds it to panel and sheet.  Takes over the file's picture. */
+int keep_fooled(fool_session *session, int position, const char *path, const atl_fool_result *result, atl_tensor *file,
+                const file_verdict *verdict);
+
+/* ---- fool_start.c ---- */
 
 /* "out.png" -> "out-130.png", if there are several targets. */
 void path_for_target(const fool_session *session, int target, const char *path, char *text, size_t size);

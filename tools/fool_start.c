@@ -178,7 +178,7 @@ static int open_classes(fool_session *s)
     const char *const *own = model->classes == s->network.size.classes ? model->labels : NULL;
     s->targets = malloc(classes * sizeof *s->targets);
     s->iterations_of_met = malloc(classes * sizeof *s->iterations_of_met);
-    s->tiles = malloc(classes * sizeof *s->tiles);
+    s->tiles = calloc(classes, sizeof *s->tiles);
     s->probability = malloc(((size_t)s->set.iterations + 1) * sizeof *s->probability);
     if (!s->targets || !s->iterations_of_met || !s->tiles || !s->probability)
         return report_no_memory("fool");
@@ -204,6 +204,9 @@ static int open_fooler(fool_session *s)
     return s->fooler ? 0 : report_graph_failure("fool", s->network.graph);
 }
 
+/* Several run in batches. */
+static int has_one_target(const fool_options *set) { return strcmp(set->target, "all") != 0 && set->count == 1; }
+
 int start_fooling(fool_session *s)
 {
     int code = find_weights(s);
@@ -212,7 +215,8 @@ int start_fooling(fool_session *s)
     if (!code)
         code = begin_compiling("fool", &s->set.compile);
     if (!code)
-        code = open_any_network("fool", s->set.model, s->set.weights, 1, 0, &s->set.picture, &s->network);
+        code = open_any_network("fool", s->set.model, s->set.weights, has_one_target(&s->set) ? 1 : ATL_ANY, 0,
+                                &s->set.picture, &s->network);
     if (!code)
         code = check_loaded("fool", s->network.graph, s->set.weights ? s->set.weights : s->set.model,
                             s->set.allow_non_finite);
@@ -237,7 +241,12 @@ void end_fooling(fool_session *s)
     free(s->targets);
     free(s->iterations_of_met);
     free(s->probability);
-    for (int i = 0; i < s->tile_count; i++)
-        atl_tensor_free(s->tiles[i].picture);
+    for (int i = 0; i < s->target_count; i++) {
+        if (s->tiles)
+            atl_tensor_free(s->tiles[i].picture);
+        if (s->records)
+            free(s->records[i].course);
+    }
+    free(s->records);
     free(s->tiles);
 }

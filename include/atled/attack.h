@@ -150,6 +150,42 @@ typedef struct atl_fool_args {
 ATL_API atl_status atl_fool_with(const atl_fool_args *args);
 #define atl_fool(...) atl_fool_with(ATL_OPTIONS_(atl_fool_args, __VA_ARGS__))
 
+/* ---- many targets at once ---------------------------------------------------------------------------------------- */
+
+/* Called before the first iteration of a target and after each; return true to stop all targets: those that are begun
+ * end with ATL_TROUBLE_STOPPED, and no other begins. */
+typedef bool atl_fool_many_watch(void *context, int position, const atl_fool_progress *progress);
+/* Called for each target when it is done, in the order in which they end.  To keep result->pixels, set it to null; else
+ * it is freed after the call.  Return true to stop, as above. */
+typedef bool atl_fool_many_done(void *context, int position, atl_fool_result *result);
+
+typedef struct atl_fool_many_args {
+    atl_fooler *fooler;
+    int count;          /* of targets */
+    const int *targets; /* classes */
+    /* The same for all targets, and with the same defaults as in atl_fool_args. */
+    const atl_tensor *start;
+    uint64_t seed;
+    atl_descent method;
+    int iterations;
+    float rate, confidence;
+    int patience;
+    int at_once; /* targets that run at the same time, up to 256: changes no result; 0: what the threads can run twice */
+    /* Called by one thread at a time, which may classify with the fooler.  `position`: in .targets. */
+    atl_fool_many_watch *watch; /* may be null */
+    atl_fool_many_done *done;   /* required */
+    void *context;              /* of both */
+    int end_;
+} atl_fool_many_args;
+
+/* Runs the loop of atl_fool for several targets at once.  What they ask of the network goes into runs of 8 pictures if
+ * the image's first dimension is ATL_ANY, each run by one thread; finished targets make room for new ones.  A target's
+ * result depends neither on the other targets nor on the number of threads.  It may differ in rounding from atl_fool's.
+ * result->seconds: other targets ran meanwhile; result->seconds_running is 0.
+ * Returns ATL_STOPPED if a callback has stopped it.  The first call adds nodes to the graph and compiles them. */
+ATL_API atl_status atl_fool_many_with(const atl_fool_many_args *args);
+#define atl_fool_many(...) atl_fool_many_with(ATL_OPTIONS_(atl_fool_many_args, __VA_ARGS__))
+
 #ifdef __cplusplus
 }
 #endif

@@ -79,10 +79,11 @@ static void set_status(atl_query_queue *q, atl_status status)
 }
 
 /* Runs some queries of the list; called with the lock held, which it releases while the network runs. */
-static void run_some(atl_query_queue *q, atl_attack_worker *w, entry_list *list, entry **taken, atl_query **queries)
+static void run_some(atl_query_queue *q, atl_attack_worker *w, entry_list *list, int64_t most, entry **taken,
+                     atl_query **queries)
 {
     int64_t count = 0;
-    while (list->count && count < q->attacker->rows) {
+    while (list->count && count < most) {
         taken[count] = take(list);
         queries[count] = taken[count]->query;
         count++;
@@ -110,13 +111,17 @@ static void *work(void *context)
     atl_attack_worker w = {0};
     atl_query **queries = atl_allocate(rows, sizeof *queries);
     entry **taken = atl_allocate(rows, sizeof *taken);
-    atl_status status = queries && taken ? atl_attack_worker_begin(q->attacker, &w) : atl_out_of_memory();
+    atl_query *one_query;
+    entry *one_taken;
+    int has_room = queries && taken; /* without it, the queries are still answered, by an error */
+    atl_status status = has_room ? atl_attack_worker_begin(q->attacker, &w) : atl_out_of_memory();
     pthread_mutex_lock(&q->lock);
     set_status(q, status);
     for (;;) {
         int which = choose(q);
-        if (which >= 0 && queries && taken)
-            run_some(q, &w, &q->list[which], taken, queries);
+        if (which >= 0)
+            run_some(q, &w, &q->list[which], has_room ? q->attacker->rows : 1, has_room ? taken : &one_taken,
+                     has_room ? queries : &one_query);
         else if (q->closed)
             break;
         else

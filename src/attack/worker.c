@@ -65,7 +65,7 @@ static void fill(atl_attack_worker *w, int64_t rows, int64_t count, atl_query *c
     }
 }
 
-static void fetch(const atl_attack_worker *w, int64_t count, atl_query *const *queries)
+static atl_status fetch(const atl_attack_worker *w, int64_t count, atl_query *const *queries)
 {
     const atl_attacker *a = w->attacker;
     int has_gradient = queries[0]->gradient != NULL;
@@ -73,6 +73,8 @@ static void fetch(const atl_attack_worker *w, int64_t count, atl_query *const *q
     const float *scores = atl_floats(atl_context_value(context, a->scores));
     const float *gradient = has_gradient ? atl_floats(atl_context_value(context, a->gradient)) : NULL;
     const float *losses = has_gradient ? atl_floats(atl_context_value(context, a->losses)) : NULL;
+    if (!scores || (has_gradient && (!gradient || !losses)))
+        return atl_out_of_memory();
     for (int64_t r = 0; r < count; r++) {
         atl_query *q = queries[r];
         if (q->scores)
@@ -83,6 +85,7 @@ static void fetch(const atl_attack_worker *w, int64_t count, atl_query *const *q
         for (int64_t i = 0; i < a->count; i++)
             q->gradient[i] = (float)a->unit * gradient[r * a->count + i];
     }
+    return ATL_OK;
 }
 
 static atl_status run_rows(atl_attack_worker *w, int64_t rows, int has_gradient)
@@ -115,9 +118,7 @@ atl_status atl_attack_worker_run(atl_attack_worker *w, int64_t count, atl_query 
     int64_t rows = rows_for(w->attacker, count);
     fill(w, rows, count, queries);
     atl_status status = run_rows(w, rows, queries[0]->gradient != NULL);
-    if (!status)
-        fetch(w, count, queries);
-    return status;
+    return status ? status : fetch(w, count, queries);
 }
 
 /* ---- which numbers of rows give the same bits -------------------------------------------------------------------- */
@@ -150,9 +151,10 @@ static atl_status compare_size(trial *t, int64_t size, int *same_out)
         }
         fill(&t->worker, size, size, list);
         status = run_rows(&t->worker, size, with_gradient);
+        if (!status)
+            status = fetch(&t->worker, size, list);
         if (status)
             break;
-        fetch(&t->worker, size, list);
         for (int64_t r = 0; r < size; r++) {
             int64_t full = a->rows - 1 - r;
             const float *scores = t->scores + (2 * full + with_gradient) * a->classes;
@@ -257,9 +259,11 @@ atl_status atl_attacker_scores(atl_attacker *a, const atl_tensor *pictures, floa
             memcpy(atl_floats(w.image) + r * a->count, atl_floats(pictures) + (first + (r < count ? r : 0)) * a->count,
                    (size_t)a->count * sizeof(float));
         status = run_rows(&w, a->rows, 0);
-        if (!status)
-            memcpy(scores_out + first * a->classes, atl_floats(atl_context_value(w.forward, a->scores)),
-                   (size_t)(count * a->classes) * sizeof(float));
+        const float *scores = status ? NULL : atl_floats(atl_context_value(w.forward, a->scores));
+        if (scores)
+            memcpy(scores_out + first * a->classes, scores, (size_t)(count * a->classes) * sizeof(float));
+        else if (!status)
+            status = atl_out_of_memory();
     }
     atl_attack_worker_end(&w);
     return status;

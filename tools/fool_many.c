@@ -1,0 +1,132 @@
+/* atled fool for several targets, which run at the same time. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fool_session.h"
+
+/* ---- the course -------------------------------------------------------------------------------------------------- */
+
+/* Room for one more probability; 0 without memory. */
+static int grow(fool_record *r)
+{
+    if (r->count < r->room)
+        return 1;
+    int room = r->room ? 2 * r->room : 64;
+    double *more = realloc(r->course, (size_t)room * sizeof *more);
+    if (!more)
+        return 0;
+    r->course = more;
+    r->room = room;
+    return 1;
+}
+
+static void tell_progress(fool_session *s)
+{
+    double seconds = seconds_now() - s->begun;
+    int left = s->target_count - s->done;
+    char time_left[40] = "";
+    if (s->done)
+        snprintf(time_left, sizeof time_left, ", %.0f s left", seconds / s->done * left);
+    show_progress(&s->progress, s->iterations_in_all == 0, "%d of %d done, %d fooled  %.1f iterations/s%s", s->done,
+                  s->target_count, s->met, seconds > 0 ? (double)s->iterations_in_all / seconds : 0, time_left);
+}
+
+static bool watch(void *context, int position, const atl_fool_progress *now)
+{
+    fool_session *s = context;
+    fool_record *r = &s->records[position];
+    tell_progress(s);
+    s->iterations_in_all += now->iteration > 0;
+    if (grow(r))
+        r->course[r->count++] = now->probability;
+    else
+        s->code = report_no_memory("fool");
+    return s->code || was_interrupted();
+}
+
+/* ---- a target that is done --------------------------------------------------------------------------------------- */
+
+/* Writes the file and reads it back.  The network alone may differ in rounding from what it said in a run of many: if
+ * so, goes on from the file. */
+static int write_target(fool_session *s, fool_record *r, const char *path, atl_fool_result *result, atl_tensor **file)
+{
+    if (atl_write_png(path, result->pixels))
+        return report_failure("fool");
+    int code = read_fooled(s, path, file, &r->verdict);
+    if (code || r->verdict.met || !result->met || result->iterations >= s->set.iterations)
+        return code;
+    while (r->room <= s->set.iterations && !code) {
+        r->count = r->room;
+        code = grow(r) ? 0 : report_no_memory("fool");
+    }
+    atl_tensor_free(result->pixels);
+    result->pixels = NULL;
+    s->probability = r->course;
+    return code ? code : descend_from(s, path, result, file, &r->verdict);
+}
+
+static bool keep_target(void *context, int position, atl_fool_result *result)
+{
+    fool_session *s = context;
+    fool_record *r = &s->records[position];
+    char path[4096];
+    atl_tensor *file = NULL;
+    s->target = s->targets[position];
+    path_for_target(s, s->target, s->set.output, path, sizeof path);
+    if (!s->code)
+        s->code = write_target(s, r, path, result, &file);
+    s->probability = r->course;
+    if (!s->code)
+        s->code = keep_fooled(s, position, path, result, file, &r->verdict);
+    else
+        atl_tensor_free(file);
+    r->result = *result;
+    r->result.pixels = NULL; /* freed by the caller */
+    r->is_done = !s->code;
+    s->done++;
+    tell_progress(s);
+    return s->code != 0;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
+
+/* The report has the targets in their order, so it is made of the files when all are done. */
+static int report_targets(fool_session *s)
+{
+    char path[4096];
+    int code = 0;
+    for (int i = 0; i < s->target_count && !code; i++) {
+        fool_record *r = &s->records[i];
+        if (!r->is_done)
+            continue;
+        s->target = s->targets[i];
+        s->probability = r->course;
+        path_for_target(s, s->target, s->set.output, path, sizeof path);
+        atl_tensor *file = atl_read_image(path);
+        code = file ? add_to_fool_report(s, path, &r->result, file, &r->verdict) : report_failure("fool");
+        atl_tensor_free(file);
+    }
+    return code;
+}
+
+int fool_many(fool_session *s)
+{
+    s->records = calloc((size_t)s->target_count, sizeof *s->records);
+    if (!s->records)
+        return report_no_memory("fool");
+    double *own_course = s->probability;
+    s->begun = seconds_now();
+    atl_status status =
+        atl_fool_many(s->fooler, .count = s->target_count, .targets = s->targets, .start = s->start,
+                      .method = fool_descents[s->set.method], .iterations = (int)s->set.iterations,
+                      .rate = (float)s->set.rate, .confidence = (float)s->set.confidence,
+                      .at_once = (int)s->set.at_once, .watch = watch, .done = keep_target, .context = s);
+    end_progress(&s->progress);
+    int code = s->code;
+    if (!code && status && !was_interrupted())
+        code = report_error("fool", status == ATL_INVALID ? EXIT_INTERNAL : exit_code_of(status), "%s", atl_error());
+    if (!code && s->report)
+        code = report_targets(s);
+    s->probability = own_course;
+    return code;
+}
