@@ -62,7 +62,7 @@ static int count_operations(table *t, const char *command, atl_nodes outputs)
     return 0;
 }
 
-/* The length of a name without its last part: "conv1/weights", "layer1.0.conv1.weight"; all of it if it has one part. */
+/* The length of a name without its last part: of "conv1/weights", 5. Of one without parts, all. */
 static int stem_length(const char *name)
 {
     const char *slash = strrchr(name, '/'), *dot = strrchr(name, '.'), *end = slash > dot ? slash : dot;

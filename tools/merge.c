@@ -26,7 +26,7 @@ static int read_merge_options(const char **output, int argc, char **argv, int *f
     return read_options(&line, argc, argv, first, code);
 }
 
-/* ---- are these all the shards of one command? ---------------------------------------------------------------------- */
+/* ---- are these all the shards of one command? -------------------------------------------------------------------- */
 
 static int check_against_first(const record_file *first, const record_file *r)
 {

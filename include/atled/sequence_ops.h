@@ -1,5 +1,5 @@
-/* The builders of ops on sequences of tokens, and of products written with indices: einsum, attention, its heads.  ops.h
- * says what holds for all builders, and includes this header. */
+/* The builders of ops on sequences of tokens, and of products written with indices: einsum, attention, its heads.
+ * ops.h says what holds for all builders, and includes this header. */
 #ifndef ATLED_SEQUENCE_OPS_H
 #define ATLED_SEQUENCE_OPS_H
 

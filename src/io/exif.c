@@ -49,7 +49,7 @@ atl_tensor *atl_turn_upright(atl_tensor *image, int orientation)
     if (!image || orientation <= 1 || orientation > 8)
         return image;
     int64_t h = atl_tensor_shape(image).size[0], w = atl_tensor_shape(image).size[1];
-    /* Of the file: 5..8 swap rows and columns first; then 3, 4, 7 and 8 run from the bottom, 2, 3, 6, 7 from the right. */
+    /* 5 to 8 swap rows and columns first; then 3, 4, 7 and 8 run from the bottom, 2, 3, 6 and 7 from the right. */
     int swaps = orientation >= 5;
     int upward = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
     int leftward = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;

@@ -168,8 +168,8 @@ INLINE void add_four_rows(const int rows, int64_t n, int64_t row, float (*x)[4],
                 (x[i][0] * b[j] + x[i][1] * b[row + j]) + (x[i][2] * b[2 * row + j] + x[i][3] * b[3 * row + j]);
 }
 
-/* The same for a B that comes from memory: more of its rows side by side, so that each sum is loaded and stored once for
- * all of them. */
+/* The same for a B that comes from memory: more of its rows side by side, so that each sum is loaded and stored once
+ * for all of them. */
 enum { TOGETHER = 8 };
 
 /* c [rows, VECTOR * vectors] += x^T b, with x [TOGETHER, ATL_FEW_ROWS] and b [TOGETHER, VECTOR * vectors]; b and c are

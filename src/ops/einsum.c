@@ -1,5 +1,5 @@
-/* einsum: sums of products in Einstein's notation, composed of other ops.  The operands are multiplied two at a time: by
- * a matrix product where both share a letter that is summed over, else element by element. */
+/* einsum: sums of products in Einstein's notation, composed of other ops.  The operands are multiplied two at a time:
+ * by a matrix product where both share a letter that is summed over, else element by element. */
 #include "graph/memory.h"
 #include "ops/ops.h"
 
@@ -77,7 +77,7 @@ static atl_node *pair_last(atl_node *x, int rank, int i, int k)
     return rank > 2 ? atl_transpose_with(&args) : x;
 }
 
-/* 1 on the diagonal of the last two dimensions; for sizes known only in a run, too, where it fails unless they agree. */
+/* 1 on the diagonal of the last two dimensions. Sizes may be known only in a run, which fails unless they agree. */
 static atl_node *diagonal_like(atl_node *x, int rank)
 {
     atl_node *ones = atl_fill(x, 1), *on = atl_sub(atl_tril(ones, 0), atl_tril(ones, -1));

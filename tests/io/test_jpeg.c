@@ -142,8 +142,8 @@ static void add_exif(const char *path, int orientation, int big_endian)
     free(bytes);
 }
 
-/* Where row y and column x of the upright picture lie in the file, by the words of the standard: which edge of the scene
- * row 0 and column 0 of the file are. */
+/* Where row y and column x of the upright picture lie in the file, by the words of the standard: which edge of the
+ * scene row 0 and column 0 of the file are. */
 static void place_in_file(int orientation, int y, int x, int *row, int *column)
 {
     static const char *const edges[] = {"top left", "top right", "bottom right", "bottom left",

@@ -85,6 +85,13 @@ Test(einsum, fixed_equations)
         expect_like_loops(equation[i], (const int64_t[]){2, 3, 4, 2, 3, 2});
 }
 
+static void append(char *text, char c)
+{
+    size_t n = strlen(text);
+    text[n] = c;
+    text[n + 1] = '\0';
+}
+
 /* 300 equations of random letters for 1 to 4 operands. */
 Test(einsum, random_equations)
 {
@@ -98,15 +105,15 @@ Test(einsum, random_equations)
             int rank = 1 + (int)random_below(3);
             for (int k = 0; k < rank; k++) {
                 char c = (char)('a' + random_below(6));
-                strncat(equation, &c, 1);
+                append(equation, c);
                 if (!strchr(used, c))
-                    strncat(used, &c, 1);
+                    append(used, c);
             }
             strcat(equation, i + 1 < operands ? "," : "->");
         }
         for (const char *c = used; *c; c++)
             if (random_below(2))
-                strncat(equation, c, 1);
+                append(equation, *c);
         expect_like_loops(equation, size);
     }
 }

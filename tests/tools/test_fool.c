@@ -113,7 +113,8 @@ Test(atled_fool, takes_all_random_and_least_likely, .timeout = 240)
     cr_assert_eq(run.code, strstr(run.out, "10 of 10") ? 0 : 1);
 
     const char *single = scratch_file("single.png");
-    (void)RUN("fool", "-m", "cifar10", "-w", weights, "-t", "all", "-o", single, "-q", "--batch", "1", "--threads", "1");
+    (void)RUN("fool", "-m", "cifar10", "-w", weights, "-t", "all", "-o", single, "-q", "--batch", "1", "--threads",
+              "1");
     for (int i = 0; i < CLASSES; i++) {
         atl_tensor *a = atl_read_image(scratch_file(ATL_NAME("x-%d.png", i)));
         atl_tensor *b = atl_read_image(scratch_file(ATL_NAME("single-%d.png", i)));

@@ -1,5 +1,5 @@
 /* Minutes: 5 */
-/* --shard and atled merge: the same bytes as one process, interrupted shards, and shards that do not belong together. */
+/* --shard and atled merge: the bytes of one process, interrupted shards, and shards that do not belong together. */
 #include "command.h"
 #include "few_pictures.h"
 
@@ -206,7 +206,7 @@ Test(merge, refuses_other_data, .timeout = 300)
     cr_assert_refused(3, "images_sha256", "merge", names[0], names[1]);
 }
 
-/* ---- explain ------------------------------------------------------------------------------------------------------ */
+/* ---- explain ----------------------------------------------------------------------------------------------------- */
 
 /* Each "0.12 s" becomes "? s". */
 static const char *without_times(char *text)
