@@ -84,6 +84,8 @@ static const atl_weight_name weight_names[] = {{"a", "b"}, {NULL, NULL}};
 #define GOOD_atl_feed_p                  feeds
 #define GOOD_atl_fool_result_p           &fooled
 #define GOOD_atl_fool_watch_p            stop_at_once
+#define GOOD_atl_fool_many_done_p        stop_when_done
+#define GOOD_atl_fool_many_watch_p       stop_many
 #define GOOD_atl_fooler_p                fooler
 #define GOOD_atl_gradient_check_p        (atl_gradient_check *)memory
 #define GOOD_atl_graph_p                 g
@@ -151,6 +153,14 @@ static const atl_weight_name weight_names[] = {{"a", "b"}, {NULL, NULL}};
 #define GOOD_atl_norm                    ATL_NORM_L2
 
 static bool stop_at_once(void *given, const atl_fool_progress *progress) { return given && progress; }
+static bool stop_many(void *given, int position, const atl_fool_progress *progress)
+{
+    return given && progress && position >= 0;
+}
+static bool stop_when_done(void *given, int position, atl_fool_result *result)
+{
+    return given && result && position >= 0;
+}
 
 static int stop_explaining(void *given, int64_t done, int64_t all) { return given && done < all; }
 static int watch_attack(void *given, const atl_attack_result *result) { return given && !result; }
