@@ -170,7 +170,7 @@ typedef struct atl_fool_many_args {
     int iterations;
     float rate, confidence;
     int patience;
-    int at_once; /* targets that run at the same time, up to 256: changes no result; 0: enough to fill all threads' runs twice */
+    int at_once; /* targets that run at the same time, up to 256: changes no result; 0: fills all threads' runs twice */
     /* Called by one thread at a time, which may classify with the fooler.  `position`: in .targets. */
     atl_fool_many_watch *watch; /* may be null */
     atl_fool_many_done *done;   /* required */
