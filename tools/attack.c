@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "attack_session.h"
+#include "html_report.h"
 
 /* ---- a finished picture ------------------------------------------------------------------------------------------ */
 
@@ -164,6 +165,8 @@ int atled_attack(int argc, char **argv)
 {
     attack_session s = {.set = {.method = "pgd", .part = ATL_TEST}};
     int code;
+    char command[4096];
+    shell_command(argc, argv, command, sizeof command);
     if (!read_attack_options(&s.set, argc, argv, &code)) {
         end_work(&s.work, &s.set.shard);
         return code;
@@ -181,8 +184,11 @@ int atled_attack(int argc, char **argv)
     if (!code && !shows_results(&s.work))
         code = close_work(&s.work);
     else if (!code) {
+        if (s.set.report)
+            code = write_attack_report(&s, command);
         print_table(&s);
-        code = s.met_count == s.tasks ? EXIT_GOAL_MET : EXIT_GOAL_NOT_MET;
+        if (!code)
+            code = s.met_count == s.tasks ? EXIT_GOAL_MET : EXIT_GOAL_NOT_MET;
     }
     end_attacking(&s);
     return code;

@@ -37,6 +37,11 @@ static int check(attack_options *set, int *code)
                              set->operands[0]);
     if (!*code && set->data && set->label)
         *code = report_error("attack", EXIT_USAGE, "--label is for pictures; the data set has its own");
+    if (!*code && set->report && (!set->output || set->unrounded || set->results_only))
+        *code = report_error("attack", EXIT_USAGE, "--report shows the files of --output%s",
+                             !set->output     ? ": give a folder"
+                             : set->unrounded ? ", and --float writes none"
+                                              : ", and --results-only writes none");
     return !*code;
 }
 
@@ -83,6 +88,9 @@ int read_attack_options(attack_options *set, int argc, char **argv, int *code)
         {"exact", 0, .flag = &set->exact, .help = "pictures of another size are an error; else they are scaled"},
         {"output", 'o', .text = &set->output, .argument = "DIR",
          .help = "where results.jsonl, the pictures and their certificates go; the same command continues there"},
+        {"report", 0, .text = &set->report, .argument = "FILE",
+         .help = "also write one self-contained page, HTML, of the output folder: numbers, pictures, changes, "
+                 "certificates"},
         {"results-only", 0, .flag = &set->results_only, .help = "no pictures and certificates in the output folder"},
         {"transfer", 0, .text = &set->transfer.model, .choices = network_names(), .argument = "NAME",
          .help = "also asks a second network about each result"},

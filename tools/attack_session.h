@@ -60,6 +60,25 @@ int close_results(attack_session *session);
 /* The settings that determine the results: the first line of results.jsonl, and a part of every certificate. */
 json_t *settings_of(const attack_session *session);
 void print_table(const attack_session *session);
+
+/* The sums over all results (attack_table.c). */
+typedef struct attack_totals {
+    int64_t done, right, attacked, met, zero, transferred;
+    double forwards, gradients;
+    double *size[4]; /* by atl_norm: of the results that met the goal by an attack, sorted */
+    int64_t sizes;
+} attack_totals;
+/* Returns 0, or the exit code after an error message; free_totals is needed either way. */
+int add_up_results(const attack_session *session, attack_totals *totals_out);
+void free_totals(attack_totals *totals);
+double median_of(const double *sorted, int64_t count);
+/* What is odd about the results, in words.  Returns how many. */
+enum { WARNINGS = 9, WARNING_TEXT = 500 };
+int list_warnings(const attack_session *session, const attack_totals *totals, char text[WARNINGS][WARNING_TEXT]);
+
+/* The page of --report, made of the files of the output folder (attack_report.c).  Returns 0, or the exit code after an
+ * error message. */
+int write_attack_report(attack_session *session, const char *command);
 /* "DIR/000123-t5.png": `suffix` is ".png" and so on. */
 void result_path(const attack_session *session, int64_t task, const char *suffix, char *path, size_t size);
 

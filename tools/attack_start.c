@@ -21,6 +21,7 @@ static int check_named_files(const attack_options *set)
     const used_file files[] = {{"weights", set->network.weights, FILE_READ, ANY_FORMAT, NULL},
                                {"transfer-weights", set->transfer.weights, FILE_READ, ANY_FORMAT, NULL},
                                {"labels", set->labels, FILE_READ, ANY_FORMAT, NULL},
+                               {"report", set->report, FILE_WRITTEN, ANY_FORMAT, NULL},
                                {"data", set->data, DATA_READ, ANY_FORMAT, NULL},
                                {"shard-file", set->shard.file, FILE_UPDATED, ANY_FORMAT, NULL},
                                TIMING_FILE(&set->compile),

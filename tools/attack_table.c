@@ -12,19 +12,11 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The sums over all results. */
-typedef struct totals {
-    int64_t done, right, attacked, met, zero, transferred;
-    double forwards, gradients;
-    double *size[4]; /* of the results that met the goal by an attack, sorted */
-    int64_t sizes;
-} totals;
-
 static int truth_at(const json_t *result, const char *key) { return json_is_true(json_object_get(result, key)); }
 
-static int add_up(const attack_session *s, totals *t)
+int add_up_results(const attack_session *s, attack_totals *t)
 {
-    *t = (totals){0};
+    *t = (attack_totals){0};
     for (int n = 0; n < 4; n++)
         if (!(t->size[n] = malloc((size_t)(s->tasks ? s->tasks : 1) * sizeof(double))))
             return report_no_memory("attack");
@@ -54,7 +46,13 @@ static int add_up(const attack_session *s, totals *t)
     return 0;
 }
 
-static double median(const double *sorted, int64_t count)
+void free_totals(attack_totals *t)
+{
+    for (int n = 0; n < 4; n++)
+        free(t->size[n]);
+}
+
+double median_of(const double *sorted, int64_t count)
 {
     return count ? (sorted[(count - 1) / 2] + sorted[count / 2]) / 2 : NAN;
 }
@@ -70,7 +68,7 @@ static double mean(const double *x, int64_t count)
 static double percent(int64_t part, int64_t whole) { return whole ? 100.0 * (double)part / (double)whole : 0; }
 
 /* Of the pictures that were right, how many stay right within each size. */
-static void print_curve(const attack_session *s, const totals *t)
+static void print_curve(const attack_session *s, const attack_totals *t)
 {
     static const double linf[] = {0.5, 1, 2, 4, 8, 16, 32}, l2[] = {0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 1},
                         l1[] = {0.5, 1, 2, 4, 8, 16}, l0[] = {1, 2, 5, 10, 20, 50, 100};
@@ -91,44 +89,53 @@ static void print_curve(const attack_session *s, const totals *t)
 }
 
 /* Each remark once, with the number of its pictures. */
-static void print_remarks(const attack_session *s)
+static int list_remarks(const attack_session *s, int most, char text[][WARNING_TEXT])
 {
-    enum { MOST = 8 };
-    const char *remark[MOST];
-    int64_t pictures[MOST] = {0};
+    const char *remark[WARNINGS];
+    int64_t pictures[WARNINGS] = {0};
     int count = 0;
     for (int64_t i = 0; i < s->tasks; i++) {
-        const char *text = s->done[i] ? text_at(s->done[i], "remark") : NULL;
+        const char *said = s->done[i] ? text_at(s->done[i], "remark") : NULL;
         int at = 0;
-        while (text && at < count && strcmp(remark[at], text) != 0)
+        while (said && at < count && strcmp(remark[at], said) != 0)
             at++;
-        if (!text || at == MOST)
+        if (!said || at == most)
             continue;
         count += at == count;
-        remark[at] = text;
+        remark[at] = said;
         pictures[at]++;
     }
     for (int i = 0; i < count; i++)
-        report_error("attack", 0, "%lld of %lld pictures: %s", (long long)pictures[i], (long long)s->tasks, remark[i]);
+        snprintf(text[i], WARNING_TEXT, "%lld of %lld pictures: %s", (long long)pictures[i], (long long)s->tasks,
+                 remark[i]);
+    return count;
 }
 
-static void warn(const attack_session *s, const totals *t)
+int list_warnings(const attack_session *s, const attack_totals *t, char text[WARNINGS][WARNING_TEXT])
 {
+    int count = 0;
     if (t->attacked >= 4 && 4 * t->zero > t->attacked)
-        report_error(
-            "attack", 0,
-            "the gradient was zero in most runs for %lld of %lld pictures: the network may hide its gradient, and "
-            "an attack without gradients may do better",
-            (long long)t->zero, (long long)t->attacked);
-    print_remarks(s);
+        snprintf(text[count++], WARNING_TEXT,
+                 "the gradient was zero in most runs for %lld of %lld pictures: the network may hide its gradient, and "
+                 "an attack without gradients may do better",
+                 (long long)t->zero, (long long)t->attacked);
+    return count + list_remarks(s, WARNINGS - count, text + count);
+}
+
+static void warn(const attack_session *s, const attack_totals *t)
+{
+    char text[WARNINGS][WARNING_TEXT];
+    int count = list_warnings(s, t, text);
+    for (int i = 0; i < count; i++)
+        report_error("attack", 0, "%s", text[i]);
 }
 
 void print_table(const attack_session *s)
 {
-    totals t;
+    attack_totals t;
     const atl_attack_method *m = atl_attack_method_find(s->set.method);
     double seconds = seconds_now() - s->start, done = s->done_count ? (double)s->done_count : 1;
-    if (!add_up(s, &t)) {
+    if (!add_up_results(s, &t)) {
         printf("%-18s %s, %s%s%s\n", "attack", s->set.method, norm_names[s->set.norm], s->set.eps_text ? ", eps " : "",
                s->set.eps_text ? s->set.eps_text : "");
         printf("%-18s %lld of %lld\n", "done", (long long)t.done, (long long)s->tasks);
@@ -146,13 +153,12 @@ void print_table(const attack_session *s)
             printf("%-18s %.4f an image, %.1f in all\n", "seconds", seconds / (double)s->run_count, seconds);
         if (t.sizes)
             printf("%-18s linf %.4f (%g/255), l2 %.4f, l1 %.3f, l0 %g; mean l2 %.4f\n", "median change",
-                   median(t.size[0], t.sizes), 255 * median(t.size[0], t.sizes), median(t.size[1], t.sizes),
-                   median(t.size[2], t.sizes), median(t.size[3], t.sizes), mean(t.size[1], t.sizes));
+                   median_of(t.size[0], t.sizes), 255 * median_of(t.size[0], t.sizes), median_of(t.size[1], t.sizes),
+                   median_of(t.size[2], t.sizes), median_of(t.size[3], t.sizes), mean(t.size[1], t.sizes));
         if (m && m->is_minimal && s->goal == ATL_GOAL_LEAVE)
             print_curve(s, &t);
         flush_output();
         warn(s, &t);
     }
-    for (int n = 0; n < 4; n++)
-        free(t.size[n]);
+    free_totals(&t);
 }

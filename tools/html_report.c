@@ -21,7 +21,7 @@ struct html_report {
 
 /* ---- text -------------------------------------------------------------------------------------------------------- */
 
-static void escaped(FILE *to, const char *text)
+void html_escaped(FILE *to, const char *text)
 {
     char clean[4096];
     clean_text(text, clean, sizeof clean);
@@ -54,7 +54,7 @@ static void escaped_lines(FILE *to, const char *text)
     while (*text) {
         size_t length = strcspn(text, "\n");
         snprintf(line, sizeof line, "%.*s", (int)length, text);
-        escaped(to, line);
+        html_escaped(to, line);
         text += length;
         if (*text) {
             fputc('\n', to);
@@ -94,7 +94,7 @@ static atl_status write_images(html_report *r, const html_picture *p)
     fprintf(r->file, "<div class=\"compare\"><div class=\"stage\" tabindex=\"0\">");
     for (int i = 0; i < p->image_count; i++) {
         fprintf(r->file, "<img class=\"%s\" data-index=\"%d\" alt=\"", i ? "over" : "base", i);
-        escaped(r->file, p->images[i].name);
+        html_escaped(r->file, p->images[i].name);
         fputs("\" src=\"", r->file);
         atl_status status = write_image_url(r->file, p->images[i].pixels, bytes);
         if (status)
@@ -104,11 +104,11 @@ static atl_status write_images(html_report *r, const html_picture *p)
     fputs("<div class=\"edge\"></div></div><input type=\"range\" min=\"0\" max=\"100\" value=\"50\" "
           "aria-label=\"how much of the second picture is shown\"><div class=\"names\"><span>",
           r->file);
-    escaped(r->file, p->image_count ? p->images[0].name : "");
+    html_escaped(r->file, p->image_count ? p->images[0].name : "");
     fputs("</span>", r->file);
     for (int i = 1; i < p->image_count; i++) {
         fprintf(r->file, "<button type=\"button\" data-show=\"%d\">", i);
-        escaped(r->file, p->images[i].name);
+        html_escaped(r->file, p->images[i].name);
         fputs("</button>", r->file);
     }
     fputs("</div></div>", r->file);
@@ -128,7 +128,7 @@ static void write_bars(FILE *to, const html_picture *p)
     fputs("<section><h3>Most probable classes</h3><div class=\"bars\">", to);
     for (int i = 0; i < p->bar_count; i++) {
         fputs("<div class=\"class\"><span>", to);
-        escaped(to, p->bars[i].name);
+        html_escaped(to, p->bars[i].name);
         fputs("</span>", to);
         write_bar(to, "before", p->bars[i].before);
         write_bar(to, "after", p->bars[i].after);
@@ -143,13 +143,19 @@ static void write_course(FILE *to, const html_picture *p)
     if (!p->course || p->course_count < 2)
         return;
     int last = p->course_count - 1, stride = last / POINTS + 1;
-    fputs("<section><h3>Probability of the target</h3><svg viewBox=\"0 0 400 100\" preserveAspectRatio=\"none\" "
-          "role=\"img\" aria-label=\"course of the probability\"><polyline points=\"",
+    fputs("<section><h3>", to);
+    html_escaped(to, p->course_name ? p->course_name : "Probability of the target");
+    fputs("</h3><svg viewBox=\"0 0 400 100\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"course of the "
+          "probability\"><polyline points=\"",
           to);
     for (int i = 0; i <= last; i += stride)
         fprintf(to, "%.2f,%.2f ", 400.0 * i / last, 100 - 100 * p->course[i]);
-    fprintf(to, "400,%.2f\"/></svg><p class=\"axis\"><span>0</span><span>%d iterations</span></p></section>",
-            100 - 100 * p->course[last], last);
+    fprintf(to, "400,%.2f\"/></svg><p class=\"axis\"><span>0</span><span>", 100 - 100 * p->course[last]);
+    if (p->course_end)
+        html_escaped(to, p->course_end);
+    else
+        fprintf(to, "%d iterations", last);
+    fputs("</span></p></section>", to);
 }
 
 static void write_histogram(FILE *to, const html_picture *p)
@@ -170,7 +176,7 @@ static void write_histogram(FILE *to, const html_picture *p)
         most = bin[k] > most ? bin[k] : most;
     }
     fputs("<section><h3>Histogram: ", to);
-    escaped(to, p->histogram_name ? p->histogram_name : "");
+    html_escaped(to, p->histogram_name ? p->histogram_name : "");
     fputs("</h3><svg viewBox=\"0 0 410 100\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"histogram\">", to);
     for (int k = 0; k < BINS; k++) /* a square root shows small bins, too */
         fprintf(to, "<rect x=\"%d\" y=\"%.2f\" width=\"9\" height=\"%.2f\"/>", 10 * k,
@@ -178,39 +184,49 @@ static void write_histogram(FILE *to, const html_picture *p)
     fprintf(to, "</svg><p class=\"axis\"><span>%.4g</span><span>%.4g</span></p></section>", low, high);
 }
 
-static void write_words(FILE *to, const html_picture *p)
+void html_facts(FILE *to, const html_fact *facts, int count)
 {
-    if (p->fact_count)
+    if (count)
         fputs("<section><h3>Numbers</h3><dl>", to);
-    for (int i = 0; i < p->fact_count; i++) {
+    for (int i = 0; i < count; i++) {
         fputs("<dt>", to);
-        escaped(to, p->facts[i].name);
+        html_escaped(to, facts[i].name);
         fputs("</dt><dd>", to);
-        escaped(to, p->facts[i].value);
+        html_escaped(to, facts[i].value);
         fputs("</dd>", to);
     }
-    if (p->fact_count)
+    if (count)
         fputs("</dl></section>", to);
-    for (int i = 0; p->warnings && p->warnings[i]; i++) {
+}
+
+void html_warnings(FILE *to, const char *const *warnings)
+{
+    for (int i = 0; warnings && warnings[i]; i++) {
         fputs("<p class=\"warning\">", to);
-        escaped(to, p->warnings[i]);
+        html_escaped(to, warnings[i]);
         fputs("</p>", to);
     }
+}
+
+static void write_words(FILE *to, const html_picture *p)
+{
+    html_facts(to, p->facts, p->fact_count);
+    html_warnings(to, p->warnings);
     if (!p->certificate)
         return;
     fputs("<details><summary>Certificate</summary><pre>", to);
     escaped_lines(to, p->certificate);
     fputs("</pre><button type=\"button\" class=\"copy\">copy</button><p>Check it with <code>", to);
-    escaped(to, p->check_command ? p->check_command : "");
+    html_escaped(to, p->check_command ? p->check_command : "");
     fputs("</code></p></details>", to);
 }
 
 atl_status html_report_add(html_report *r, const html_picture *p)
 {
     fprintf(r->file, "<article id=\"p%d\"><h2>", r->count++);
-    escaped(r->file, p->title);
+    html_escaped(r->file, p->title);
     fprintf(r->file, "</h2><p class=\"verdict %s\">", p->is_good ? "good" : "bad");
-    escaped(r->file, p->verdict);
+    html_escaped(r->file, p->verdict);
     fputs("</p><div class=\"columns\">", r->file);
     atl_status status = write_images(r, p);
     if (status)
@@ -242,11 +258,11 @@ html_report *html_report_new(const char *title, const char *command, int picture
           "img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\"><link rel=\"icon\" "
           "href=\"data:,\"><title>",
           r->file);
-    escaped(r->file, title);
+    html_escaped(r->file, title);
     fprintf(r->file, "</title><style>%s</style></head><body><header><h1>", html_style);
-    escaped(r->file, title);
+    html_escaped(r->file, title);
     fputs("</h1><p><code>", r->file);
-    escaped(r->file, command);
+    html_escaped(r->file, command);
     fputs(
         "</code></p><p class=\"keys\">Arrow keys move the slider, 1 to 9 choose what it shows, j and k go to the next "
         "picture and back, d changes between light and dark.</p><button type=\"button\" id=\"theme\">light or "
@@ -254,6 +270,8 @@ html_report *html_report_new(const char *title, const char *command, int picture
         r->file);
     return r;
 }
+
+FILE *html_report_file(html_report *r) { return r->file; }
 
 void html_report_free(html_report *r)
 {
@@ -304,9 +322,9 @@ atl_status html_report_write(html_report *r, const char *path)
     struct utsname machine = {.sysname = ""};
     uname(&machine);
     fprintf(r->file, "</main><footer><p>atled %s, %s, on ", atl_version(), atl_isa_name(atl_isa_in_use()));
-    escaped(r->file, machine.sysname);
+    html_escaped(r->file, machine.sysname);
     fputc(' ', r->file);
-    escaped(r->file, machine.machine);
+    html_escaped(r->file, machine.machine);
     fprintf(r->file, "</p></footer><script>%s</script></body></html>\n", html_script);
     int failed = ferror(r->file);
     failed |= fclose(r->file) != 0;

@@ -34,7 +34,8 @@ typedef struct html_picture {
     int bar_count;
     const double *course; /* of the probability, by iteration; null: none */
     int course_count;
-    const atl_tensor *histogram; /* of its elements; null: none */
+    const char *course_name, *course_end; /* null: "Probability of the target"; "12 iterations" */
+    const atl_tensor *histogram;          /* of its elements; null: none */
     const char *histogram_name;
     const html_fact *facts;
     int fact_count;
@@ -48,6 +49,14 @@ html_report *html_report_new(const char *title, const char *command, int picture
 void html_report_free(html_report *report); /* null is allowed */
 /* Adds a picture; its images are copied. */
 atl_status html_report_add(html_report *report, const html_picture *picture);
+/* What holds for all pictures: before the first of them. */
+typedef struct html_curve {
+    const char *title, *x_name;
+    const double *x, *y; /* both rise or fall from point to point; y: 0 to 1 */
+    int count;
+} html_curve;
+void html_report_summary(html_report *report, const html_fact *facts, int fact_count, const char *const *warnings,
+                         const html_curve *curve);
 /* Writes the page; below 2 MB for 20 pictures. */
 atl_status html_report_write(html_report *report, const char *path);
 
@@ -58,6 +67,12 @@ enum { HTML_TOP = 5, HTML_MOST_CLASSES = 65536 };
 /* The bars of the most probable classes of both [classes] or [1, classes], 2 * HTML_TOP at most; `after` may be null.
  * Returns how many. */
 int html_top_bars(const atl_tensor *before, const atl_tensor *after, const class_names *names, html_bar *bars);
+
+void html_escaped(FILE *to, const char *text);
+/* Names and values, and paragraphs in the colour of warnings; both may be empty. */
+void html_facts(FILE *to, const html_fact *facts, int count);
+void html_warnings(FILE *to, const char *const *warnings);
+FILE *html_report_file(html_report *report);
 
 /* ---- html_image.c ---- */
 

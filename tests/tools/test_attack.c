@@ -1,6 +1,6 @@
 /* Minutes: 5 */
 /* atled attack and atled verify: files, resuming, and mistakes. */
-#include "command.h"
+#include "browser.h"
 #include "few_pictures.h"
 
 #include <dirent.h>
@@ -128,4 +128,33 @@ Test(atled_attack, eps_of_zero_gives_the_file_back, .timeout = 300)
     cr_assert_code(run, 3);
     run = RUN("attack", "-m", "cifar10", "-w", weights, picture, "--eps", "8/255", "-t", "99");
     cr_assert_code(run, 2);
+}
+
+Test(atled_attack, report_shows_the_files_of_the_folder_also_after_a_resume, .timeout = 300)
+{
+    const char *data = write_data(6), *weights = trained(data), *out = scratch_file("out"),
+               *page = scratch_file("page.html");
+    command_run run = ATTACK(data, weights, "-o", out, "--method", "best", "--norm", "l2", "-q", "--report", page);
+    cr_assert(run.code == 0 || run.code == 1, "%s", run.err);
+    const char *text = whole_file(page);
+    const char *const mentioned[] = {"Robust accuracy against eps",
+                                     "000005.png",
+                                     "gradient map",
+                                     "change in grey levels",
+                                     "atled verify ",
+                                     "&quot;seal&quot;",
+                                     "margin after",
+                                     "Most probable classes"};
+    for (size_t i = 0; i < sizeof mentioned / sizeof *mentioned; i++)
+        cr_assert_mentions(text, mentioned[i]);
+    run = ATTACK(data, weights, "-o", out, "--method", "best", "--norm", "l2", "-q", "--report", page);
+    cr_assert_mentions(run.err, "6 of 6 are done already");
+    cr_assert_str_eq(text, whole_file(page));
+    run = ATTACK(data, weights, "--eps", "8/255", "--report", page);
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "--output");
+    if (browser())
+        check_in_browser(page, 6);
+    else
+        fprintf(stderr, "there is no chromium, which shows the page: its look is not tested\n");
 }

@@ -5,11 +5,12 @@
 #include "tools/html_image.c"
 #include "tools/html_page.c"
 #include "tools/html_report.c"
+#include "tools/html_summary.c"
 #include "tools/closest_word.c"
 #include "tools/labels.c"
 #include "tools/report.c"
 #include "tools/text.c"
-#include "tools/command.h"
+#include "tools/browser.h"
 
 static html_report *new_report(int pictures)
 {
@@ -49,6 +50,13 @@ static void add_picture(html_report *report, int side, int images)
         atl_tensor_free((atl_tensor *)(uintptr_t)image[i].pixels);
 }
 
+static void add_summary(html_report *report)
+{
+    static const double x[] = {0, 2, 2}, y[] = {1, 1, 0.25};
+    static const html_curve curve = {"robust <accuracy>", "levels & more", x, y, 3};
+    html_report_summary(report, facts, 1, warnings, &curve);
+}
+
 static const char *written(html_report *report)
 {
     const char *path = scratch_file("report.html");
@@ -72,6 +80,18 @@ Test(html_report, text_from_elsewhere_is_escaped)
     cr_assert_mentions(text, atl_version());
     cr_assert(!strstr(text, "<script>alert"));
     cr_assert(!strstr(text, "src=\"http") && !strstr(text, "url(") && !strstr(text, "@import"));
+}
+
+Test(html_report, a_summary_has_numbers_warnings_and_a_curve)
+{
+    html_report *report = new_report(1);
+    add_summary(report);
+    const char *text = whole_file(written(report));
+    cr_assert_mentions(text, "robust &lt;accuracy&gt;");
+    cr_assert_mentions(text, "points=\"0.00,0.00 400.00,0.00 400.00,75.00 \"");
+    cr_assert_mentions(text, "2 levels &amp; more, 25.0 %");
+    cr_assert_mentions(text, "the &lt;gradient&gt; is zero");
+    cr_assert_mentions(text, "<dd>a &amp; b</dd>");
 }
 
 Test(html_report, a_command_is_quoted_for_a_shell)
@@ -105,55 +125,12 @@ Test(html_report, a_place_that_cannot_be_written_is_an_error)
 
 /* ---- in a browser ------------------------------------------------------------------------------------------------ */
 
-static const char *browser(void)
-{
-    static const char *const places[] = {"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"};
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (access(places[i], X_OK) == 0)
-            return places[i];
-    return NULL;
-}
-
-/* The page's own check of itself (html_page.c) leaves its result in the document. */
-static void check_in_browser(const char *page, int pictures)
-{
-    char address[4200], profile[4200];
-    const char *dom = scratch_file("dom.html"), *log = scratch_file("browser.log");
-    snprintf(address, sizeof address, "file://%s#selfcheck", page);
-    snprintf(profile, sizeof profile, "--user-data-dir=%s", scratch_file("profile"));
-    const char *const argv[] = {browser(),
-                                "--headless=new",
-                                "--no-sandbox",
-                                "--disable-gpu",
-                                profile,
-                                "--disable-sync",
-                                "--no-first-run",
-                                "--disable-dev-shm-usage",
-                                "--enable-logging=stderr",
-                                "--virtual-time-budget=20000",
-                                "--dump-dom",
-                                address,
-                                NULL};
-    posix_spawn_file_actions_t actions;
-    pid_t child;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 1, dom, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    int failed = posix_spawn(&child, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    cr_assert(!failed && code_of(child) == 0, "%s: %.2000s", argv[0], whole_file(log));
-    const char *text = whole_file(dom), *messages = whole_file(log), *found = strstr(text, "data-selfcheck=\"");
-    cr_assert(found && strncmp(found, "data-selfcheck=\"ok\"", 19) == 0, "%.300s", found ? found : text);
-    cr_assert_mentions(text, "data-errors=\"0\"");
-    cr_assert_mentions(text, ATL_NAME("data-pictures=\"%d\"", pictures));
-    cr_assert(!strstr(messages, "CONSOLE"), "the console says: %.600s", strstr(messages, "CONSOLE"));
-}
-
 Test(html_report, works_in_a_browser, .timeout = 170)
 {
     if (!browser())
         cr_skip_test("there is no chromium, which shows the page");
     html_report *report = new_report(3);
+    add_summary(report);
     for (int i = 0; i < 3; i++)
         add_picture(report, i ? 32 : 224, 2 + i);
     check_in_browser(written(report), 3);
