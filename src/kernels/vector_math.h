@@ -15,20 +15,31 @@
 
 #include "kernels/loops.h"
 
-/* c[0] + c[1] x + ..., unrolled. */
+#ifdef __clang__
+#define UNROLL_POLYNOMIAL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL_POLYNOMIAL _Pragma("GCC unroll 16")
+#endif
+
+/* c[0] + c[step] x + ... up to c[last], unrolled. */
+ATL_LANE double chain_of(double x, const double *c, int last, int step)
+{
+    double sum = c[last];
+    UNROLL_POLYNOMIAL
+    for (int i = last - step; i >= 0; i -= step)
+        sum = sum * x + c[i];
+    return sum;
+}
+
+/* c[0] + c[1] x + ...; even and odd powers of a long one apart, so that a term waits for half as many before it. */
 #define POLYNOMIAL(x, ...)                                                                                             \
     polynomial((x), (const double[]){__VA_ARGS__}, (int)(sizeof((double[]){__VA_ARGS__}) / sizeof(double)))
 ATL_LANE double polynomial(double x, const double *c, int count)
 {
-    double sum = c[count - 1];
-#ifdef __clang__
-#pragma clang loop unroll(full)
-#else
-#pragma GCC unroll 16
-#endif
-    for (int i = count - 2; i >= 0; i--)
-        sum = sum * x + c[i];
-    return sum;
+    if (count < 9)
+        return chain_of(x, c, count - 1, 1);
+    const double square = x * x;
+    return chain_of(square, c, (count - 1) / 2 * 2, 2) + x * chain_of(square, c + 1, (count - 2) / 2 * 2, 2);
 }
 
 ATL_LANE uint64_t bits_of(double x)
