@@ -46,6 +46,7 @@ typedef struct built_case {
 int open_case(const bench_case *which, built_case *built_out);
 void close_case(built_case *built);
 
+/* Of a clock on the wall, or with BENCH_CLOCK=processor of the process: the time of all its threads. */
 double seconds_now(void);
 /* Sorts the times and returns their median. */
 double median_of(double *times, int count);

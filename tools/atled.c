@@ -9,6 +9,7 @@
 
 #include "commands.h"
 #include "ranks.h"
+#include "waiting.h"
 
 static void write_overview(FILE *file)
 {
@@ -90,8 +91,10 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     keep_standard_streams();
+    const subcommand *command = argc > 1 ? subcommand_of(argv[1]) : NULL;
+    if (command)
+        wait_asleep_if_crowded(argv);
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is told as a full disk is: the write fails */
     int code = run(argc, argv);
-    const subcommand *command = argc > 1 ? subcommand_of(argv[1]) : NULL;
     return end_output(command ? command->name : NULL, code);
 }

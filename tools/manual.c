@@ -98,10 +98,13 @@ static void write_exit_codes(void)
 
 static void write_environment(void)
 {
-    fputs(".SH ENVIRONMENT\n.TP\n\\fBATLED_ISA\\fR\n"
-          "avx512, avx2 or generic: no instructions beyond these are used\n"
-          ".TP\n\\fBOMP_NUM_THREADS\\fR\nthe threads that share the work\n",
-          stdout);
+    fputs(
+        ".SH ENVIRONMENT\n.TP\n\\fBATLED_ISA\\fR\n"
+        "avx512, avx2 or generic: no instructions beyond these are used\n"
+        ".TP\n\\fBOMP_NUM_THREADS\\fR\nthe threads that share the work\n"
+        ".TP\n\\fBOMP_WAIT_POLICY\\fR\nactive or passive: how threads wait for each other; if it is not set, a command "
+        "that finds other processes on its processors starts once more with passive\n",
+        stdout);
 }
 
 static void write_page(const command_line *line, void *context)
