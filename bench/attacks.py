@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""attacks.py --atled TOOL [--data DIR] [--pictures 200] [--rounds 3] [ROW...]: attacks on ResNet-20 and CIFAR-10's
-test pictures, by atled and, where they are installed, by foolbox and torchattacks; one line for each row and library.
+"""attacks.py --atled TOOL [--data DIR] [--pictures 200] [--rounds 3] [--alone] [ROW...]: attacks on ResNet-20 and
+CIFAR-10's test pictures, by atled and, if installed, by foolbox and torchattacks; a line for each row and library.
 
 The pictures are the first ones that the network gets right.  Success and the size of the change are those of the
 written 8-bit pixels.  CPU seconds are those of one thread, for each picture, and for each gradient and picture; the
@@ -93,6 +93,8 @@ class Libraries:
 
     def __init__(self, data, count):
         self.names = []
+        if not count:
+            return
         try:
             import torch
         except ImportError:
@@ -174,9 +176,10 @@ def main():
     parser.add_argument("--data", default=os.environ.get("ATLED_DATA", "../shared/data"))
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--alone", action="store_true", help="atled only")
     parser.add_argument("rows", nargs="*")
     args = parser.parse_args()
-    libraries = Libraries(args.data, args.pictures)
+    libraries = Libraries(args.data, 0 if args.alone else args.pictures)
     print(f"{'attack':14} {'by':14} {'success':>8} {'float':>8} {'median l2':>9} {'gradients':>9} {'CPU s':>8} "
           f"{'CPU ms a gradient':>17}")
     for row in ROWS:

@@ -67,6 +67,8 @@ static int watch(void *context, const atl_attack_result *r)
 {
     attack_session *s = context;
     int64_t task = s->task[r->position];
+    if (s->done[task]) /* by an earlier run; it took part only because all pictures share a change */
+        return 0;
     json_t *result = result_of(s, task, r);
     if (!result)
         s->code = report_no_memory("attack");
@@ -106,8 +108,9 @@ static int gather(attack_session *s, open_tasks *t)
     const attack_pictures *p = &s->pictures;
     int64_t each = p->count ? s->tasks / p->count : 1, elements = p->height * p->width * p->channels;
     *t = (open_tasks){0};
+    int is_shared = atl_attack_method_find(s->set.method)->is_shared && s->done_count < s->tasks;
     for (int64_t i = 0; i < s->tasks; i++)
-        if (!s->done[i] && is_task_here(&s->work, i))
+        if ((!s->done[i] || is_shared) && is_task_here(&s->work, i))
             s->task[t->count++] = i;
     size_t count = (size_t)(t->count ? t->count : 1);
     t->pictures = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(t->count, p->height, p->width, p->channels));

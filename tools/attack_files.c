@@ -69,14 +69,21 @@ void command_of(const attack_session *s, int64_t task, char *text, size_t size)
 {
     const attack_options *set = &s->set;
     int64_t picture = task / (s->tasks / s->pictures.count);
-    char target[32];
+    char target[32], count[32];
+    int is_shared = atl_attack_method_find(set->method)->is_shared; /* then it takes all pictures */
     snprintf(text, size, "atled attack");
     add_network(set, text, size);
     if (set->data) {
         add_option(text, size, "--data", set->data);
         add_option(text, size, "--part", set->part == ATL_TRAINING ? "training" : NULL);
-        add_word(text, size, "--count");
-        add_word(text, size, "1");
+        snprintf(count, sizeof count, "%lld", is_shared ? (long long)s->pictures.count : 1LL);
+        add_option(text, size, "--count", count);
+        picture = is_shared ? 0 : picture;
+    } else if (is_shared) {
+        for (int64_t i = 0; i < s->pictures.count; i++)
+            add_word(text, size, s->pictures.path[i]);
+        add_option(text, size, "--label", set->label);
+        picture = 0;
     } else {
         snprintf(target, sizeof target, "%d", s->pictures.label[picture]);
         add_word(text, size, s->pictures.path[picture]);

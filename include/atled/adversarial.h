@@ -14,7 +14,7 @@
  *
  * Each picture has random numbers of its own, from the seed and its index, and the program always runs with the same
  * number of rows and one thread.  So the result for a picture depends neither on the other pictures nor on the number
- * of threads.
+ * of threads.  Only "universal" and "patch" look for one change for all pictures of a call.
  *
  * Sources: Goodfellow et al. 2014 (FGSM); Kurakin et al. 2016 (BIM); Madry et al. 2017 (PGD); Dong et al. 2017
  * (MI-FGSM); see docs/attacking.md for the other methods. */
@@ -151,6 +151,7 @@ struct atl_attack_method {
     bool is_black_box;   /* uses no gradient */
     int steps, restarts; /* by default */
     atl_status (*run)(atl_attempt *attempt);
+    bool is_shared; /* of the library only: one change for all pictures of the call, on which results depend then */
 };
 /* All methods of the library, in the order of the documentation; null if index is out of range. */
 ATL_API int atl_attack_method_count(void);

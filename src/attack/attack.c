@@ -5,6 +5,7 @@
 
 #include "attack/attempt.h"
 #include "attack/remarks.h"
+#include "attack/shared_change.h"
 #include "common/clock.h"
 #include "graph/error.h"
 #include "graph/memory.h"
@@ -18,6 +19,7 @@ typedef struct job {
     const atl_attack_method *method;
     atl_attacker *attacker;
     atl_query_queue *queue;
+    atl_shared_change shared; /* of a method that has one */
     int64_t pictures, next;
     pthread_mutex_t lock;   /* of next */
     pthread_mutex_t report; /* of watch */
@@ -183,6 +185,7 @@ static atl_attempt attempt_for(const job *j, int64_t index)
                      .method = j->method,
                      .attacker = j->attacker,
                      .queue = j->queue,
+                     .shared = &j->shared,
                      .seed = atl_random_bits(args->seed, (uint64_t)index_of(args, index))};
     double unit = args->norm == ATL_NORM_L0 ? 1 : 255;
     a.task = (atl_attempt_task){.height = j->attacker->shape.rank == 4 ? j->attacker->shape.size[1] : 0,
@@ -231,8 +234,8 @@ static atl_status check_method(const atl_attack_args *args, const atl_attack_met
     *method_out = m;
     if (!m)
         return atl_set_error(ATL_INVALID, "atl_attack: there is no method '%s'", name);
-    if (!m->run || !m->name)
-        return atl_set_error(ATL_INVALID, "atl_attack: .own_method has no name or no function");
+    if (!m->run || !m->name || (m->is_shared && args->own_method))
+        return atl_set_error(ATL_INVALID, "atl_attack: .own_method has no name or no function, or .is_shared");
     if (!atl_norm_name(args->norm)[0] || !(m->norms >> args->norm & 1))
         return atl_set_error(ATL_INVALID, "atl_attack: the method %s has no norm %s", m->name,
                              atl_norm_name(args->norm)[0] ? atl_norm_name(args->norm) : "of that number");
@@ -285,6 +288,28 @@ static atl_status check(const atl_attack_args *args)
     return check_classes(".targets", shape.size[0], args->goal == ATL_GOAL_CLASS ? args->targets : NULL, a->classes);
 }
 
+/* The change that all pictures share, by a queue of its own. */
+static atl_status find_shared_change(job *j)
+{
+    const atl_attack_args *args = j->args;
+    if (args->goal == ATL_GOAL_RANDOM || args->goal == ATL_GOAL_LEAST_LIKELY)
+        return atl_set_error(ATL_INVALID,
+                             "atl_attack: the method %s has one change for all pictures: give it a class "
+                             "as the goal, or none",
+                             j->method->name);
+    if (args->eps.over == 0)
+        return ATL_OK;
+    atl_attempt shape = attempt_for(j, 0);
+    shape.task.count = j->attacker->count;
+    shape.queue = atl_query_queue_new(j->attacker, 1, args->poll, args->context);
+    if (!shape.queue)
+        return atl_error_status();
+    atl_status status = atl_shared_change_find(&shape, &j->shared);
+    atl_query_queue_leave(shape.queue);
+    atl_query_queue_free(shape.queue);
+    return status;
+}
+
 static atl_status run_threads(job *j, int askers)
 {
     pthread_t thread[MOST_ASKERS];
@@ -319,13 +344,17 @@ atl_status atl_attack_with(const atl_attack_args *args)
     askers = askers > j.pictures ? j.pictures : askers;
     if (askers == 0)
         return ATL_OK;
-    j.queue = atl_query_queue_new(j.attacker, (int)askers, args->poll, args->context);
-    if (!j.queue)
-        return atl_error_status();
+    status = j.method->is_shared ? find_shared_change(&j) : ATL_OK;
+    j.queue = status ? NULL : atl_query_queue_new(j.attacker, (int)askers, args->poll, args->context);
+    if (!j.queue) {
+        atl_shared_change_free(&j.shared);
+        return status ? status : atl_error_status();
+    }
     pthread_mutex_init(&j.lock, NULL);
     pthread_mutex_init(&j.report, NULL);
     status = run_threads(&j, (int)askers);
     atl_query_queue_free(j.queue);
+    atl_shared_change_free(&j.shared);
     pthread_mutex_destroy(&j.lock);
     pthread_mutex_destroy(&j.report);
     return status;

@@ -9,11 +9,14 @@ typedef struct atl_attempt_block {
     _Alignas(64) float room[];
 } atl_attempt_block;
 
+typedef struct atl_shared_change atl_shared_change; /* see shared_change.h */
+
 struct atl_attempt {
     const atl_attack_args *args;
     const atl_attack_method *method;
     atl_attacker *attacker;
     atl_query_queue *queue;
+    const atl_shared_change *shared; /* of a method with one change for all pictures */
     atl_attempt_task task;
     float *original, *best; /* in levels; `best` also without success: the largest margin */
     float *unrounded;       /* of a minimal attack on levels: its smallest success before rounding */
@@ -61,6 +64,8 @@ atl_status atl_method_deepfool(atl_attempt *a);
 atl_status atl_method_ddn(atl_attempt *a);
 atl_status atl_method_fab_t(atl_attempt *a);
 atl_status atl_method_cw(atl_attempt *a);
+atl_status atl_method_universal(atl_attempt *a);
+atl_status atl_method_patch(atl_attempt *a);
 atl_status atl_method_jsma(atl_attempt *a);
 atl_status atl_method_onepixel(atl_attempt *a);
 atl_status atl_method_ead(atl_attempt *a);

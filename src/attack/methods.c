@@ -5,7 +5,7 @@
 
 enum { LINF = 1 << ATL_NORM_LINF, L2 = 1 << ATL_NORM_L2, L1 = 1 << ATL_NORM_L1, L0 = 1 << ATL_NORM_L0 };
 
-/* name, about, norms, minimal, black box, steps, restarts, function */
+/* name, about, norms, minimal, black box, steps, restarts, function, shared */
 static const atl_attack_method methods[] = {
     {"fgsm", "one step along the gradient", LINF | L2 | L1, 0, 0, 1, 1, atl_method_fgsm},
     {"bim", "steps of eps/5 from the picture", LINF | L2 | L1, 0, 0, 10, 1, atl_method_bim},
@@ -18,6 +18,8 @@ static const atl_attack_method methods[] = {
     {"square", "random squares; uses scores only", LINF | L2 | L1, 0, 1, 5000, 1, atl_method_square},
     {"onepixel", "differential evolution of a few pixels; scores only", L0, 0, 1, 100, 1, atl_method_onepixel},
     {"autoattack", "apgd-ce, apgd-t, fab-t, square", LINF | L2 | L1, 0, 0, 100, 1, atl_method_autoattack},
+    {"universal", "one change for all pictures", LINF | L2, 0, 0, 10, 1, atl_method_universal, 1},
+    {"patch", "one square that covers a part of each picture", L0, 0, 0, 20, 1, atl_method_patch, 1},
     {"noise", "random changes of size eps, as a control", LINF | L2 | L1, 0, 1, 1, 100, atl_method_noise},
     {"deepfool", "steps to the nearest linear boundary", LINF | L2, 1, 0, 50, 1, atl_method_deepfool},
     {"ddn", "a norm that grows and shrinks", L2, 1, 0, 100, 1, atl_method_ddn},

@@ -71,6 +71,8 @@ Test(attack, result_depends_on_neither_neighbours_nor_threads_nor_batch, .timeou
     for (int m = 0; m < atl_attack_method_count(); m++) {
         const atl_attack_method *method = atl_attack_method_at(m);
         int norm = ATL_NORM_L2;
+        if (method->is_shared)
+            continue;
         for (int n = ATL_NORM_L0; !(method->norms >> norm & 1); n--)
             norm = n;
         atl_attack_args args = {.method = method->name,
