@@ -1,9 +1,10 @@
 /* Looks for the smallest change on the levels of 8 bits.
  *
- * L2 and L1: at a picture near the boundary the network is taken for linear; the smallest change of the original that
+ * L2: at a picture near the boundary the network is taken for linear; the smallest change of the original that
  * reaches the boundary is then a multiple of the gradient, rounded.  Several multiples are judged by the network, and
  * the best of them is the next place to look.  At the end, changes that are not needed are dropped.
- * Linf: signed steps with momentum within 1, 2, 3, 4, 6 ... levels, towards each near class, until one succeeds. */
+ * Linf: signed steps with momentum within 1, 2, 3, 4, 6 ... levels, towards each near class, until one succeeds.
+ * L1 and L0: the steps of FMN, whose changes are sparse, and fewer of them are left by the polishing. */
 #include <math.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@
 #include "attack/vectors.h"
 #include "graph/memory.h"
 
-enum { MOST_RIVALS = 4, TRIALS = 4, LINF_RIVALS = 9 };
+enum { MOST_RIVALS = 4, TRIALS = 4, LINF_RIVALS = 9, FMN_STEPS = 100 };
 
 typedef struct search {
     atl_attempt *attempt;
@@ -26,7 +27,7 @@ typedef struct search {
 
 static float *trial(const search *s, int i) { return s->trials + i * s->task.count; }
 
-/* ---- L2 and L1 --------------------------------------------------------------------------------------------------- */
+/* ---- L2 ---------------------------------------------------------------------------------------------------------- */
 
 /* The rivals in the order of their distance by the gradients at the original. */
 static atl_status sort_rivals(search *s)
@@ -184,6 +185,12 @@ static atl_status search_small(search *s)
 atl_status atl_method_best(atl_attempt *attempt)
 {
     search s = {.attempt = attempt, .task = atl_attempt_task_of(attempt)};
+    if (s.task.norm == ATL_NORM_L1 || s.task.norm == ATL_NORM_L0) {
+        atl_attempt_set_steps(attempt, attempt->args->steps ? attempt->args->steps : FMN_STEPS, 1);
+        atl_status status = atl_method_fmn(attempt);
+        if (status || attempt->met || isfinite(attempt->unrounded_size))
+            return status;
+    }
     s.here = atl_attempt_room(attempt, 3 + TRIALS);
     s.gradient = s.here + s.task.count;
     s.direction = s.gradient + s.task.count;

@@ -28,7 +28,7 @@ static const atl_attack_method methods[] = {
     {"ead", "the elastic net of L1 and L2", L1, 1, 0, 100, 9, atl_method_ead},
     {"fmn", "a bound that shrinks and grows", LINF | L2 | L1 | L0, 1, 0, 100, 1, atl_method_fmn},
     {"jsma", "pairs of elements by a saliency map", L0, 1, 0, 200, 1, atl_method_jsma},
-    {"best", "the smallest change on 8-bit levels", LINF | L2 | L1, 1, 0, 16, 1, atl_method_best},
+    {"best", "the smallest change on 8-bit levels", LINF | L2 | L1 | L0, 1, 0, 16, 1, atl_method_best},
 };
 
 int atl_attack_method_count(void) { return (int)(sizeof methods / sizeof methods[0]); }
