@@ -57,8 +57,8 @@ typedef struct atl_onnx_args {
 } atl_onnx_args;
 
 /* Null on failure, with the message in atl_error() and on the graph: ATL_BAD_FILE if the model is not valid,
- * ATL_UNSUPPORTED if a part of it is not supported; the report lists all such parts.  IR version 3 and newer; opset 6
- * and newer, each op as its version defines it.  float16, bfloat16 and double become float32; integers become int32 and
+ * ATL_UNSUPPORTED if a part of it is not supported; the report lists all such parts.  IR version 3 and newer; each op
+ * as the opset of the model defines it.  float16, bfloat16 and double become float32; integers become int32 and
  * saturate; booleans become float32 0 and 1. */
 ATL_API atl_onnx *atl_onnx_load_with(const atl_onnx_args *args);
 #define atl_onnx_load(...) atl_onnx_load_with(ATL_OPTIONS_(atl_onnx_args, __VA_ARGS__))

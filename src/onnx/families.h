@@ -22,5 +22,8 @@ extern const onnx_entry onnx_quantized[];
 extern const onnx_entry onnx_recurrent[];
 extern const onnx_entry onnx_losses[];
 extern const onnx_entry onnx_scatters[];
+extern const onnx_entry onnx_sequences[];
+extern const onnx_entry onnx_scans[];
+extern const onnx_entry onnx_signals[];
 
 #endif

@@ -187,6 +187,9 @@ static int import_by_entry(onnx_op *op)
     for (int64_t i = most; i < op->outputs; i++)
         if (op->output[i])
             return onnx_reject(op, "its output %" PRId64 " is used, which is not made here", i);
+    for (int64_t i = 0; i < op->inputs && !op->entry->takes_sequences; i++)
+        if (op->input[i] && op->input[i]->sequence)
+            return onnx_reject(op, "its input '%.200s' is a sequence; it takes tensors", op->input[i]->name);
     if (!onnx_check_types(op))
         return 0;
     int evaluated = onnx_evaluate(op);

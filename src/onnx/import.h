@@ -28,7 +28,15 @@ typedef struct onnx_known {
 /* Order of a node's dimensions: as the file has it, or [batch, spatial..., channels]. */
 typedef enum onnx_order { ONNX_AS_WRITTEN = 0, ONNX_CHANNELS_LAST } onnx_order;
 
-typedef struct onnx_value {
+typedef struct onnx_value onnx_value;
+
+/* A list of values. */
+typedef struct onnx_sequence {
+    int64_t count;
+    onnx_value **element;
+} onnx_sequence;
+
+struct onnx_value {
     const char *name;
     onnx_type type;
     atl_shape shape;             /* in the file's order */
@@ -36,12 +44,13 @@ typedef struct onnx_value {
     atl_node *node, *last;       /* in the file's order; with the channels last; either may be missing */
     const onnx_tensor *tensor;
     onnx_known *known;
-    const atl_tensor *fed; /* an input for which the caller gave a value */
-    int is_initializer;    /* the tensor becomes a variable, not a constant */
-    int is_constant;       /* depends on no input of the model */
-    int is_missing;        /* it could not be made */
-    int is_absent;         /* within a function: an optional input that the caller does not give */
-} onnx_value;
+    const atl_tensor *fed;         /* an input for which the caller gave a value */
+    int is_initializer;            /* the tensor becomes a variable, not a constant */
+    int is_constant;               /* depends on no input of the model */
+    int is_missing;                /* it could not be made */
+    int is_absent;                 /* within a function: an optional input that the caller does not give */
+    const onnx_sequence *sequence; /* it is a list, and has none of these forms */
+};
 
 typedef struct onnx_scope onnx_scope;
 typedef struct onnx_importer onnx_importer;
@@ -73,6 +82,7 @@ struct onnx_entry {
     int kind;           /* whatever the importer takes it for */
     int most_outputs;   /* 0: 1 */
     const char *domain; /* null: ONNX's own */
+    int takes_sequences;
 };
 /* The families' tables end with a line without a name. */
 const onnx_entry *onnx_find_entry(const char *domain, const char *name, int64_t version);

@@ -2,6 +2,7 @@
 #ifndef ATLED_ONNX_IMPORTER_H
 #define ATLED_ONNX_IMPORTER_H
 
+#include "atled/program.h"
 #include "onnx/import.h"
 
 enum { ONNX_DEEPEST_FUNCTION = 64, ONNX_MOST_PROBLEMS = 1000 };
@@ -39,7 +40,9 @@ struct onnx_importer {
     const char *batch_symbol; /* of the size N; null: none is open */
     atl_node *batch_node;     /* an input with that size */
     int batch_axis;           /* there */
-    int64_t made;             /* nodes of the file, after expansion */
+    atl_feed *feed;           /* inputs for which the caller gave values; ends with a null node */
+    int64_t feeds;
+    int64_t made; /* nodes of the file, after expansion */
     int out_of_memory;
 };
 

@@ -10,7 +10,7 @@
 #include "onnx/importer.h"
 #include "onnx/tensor_data.h"
 
-enum { OLDEST_IR = 3, NEWEST_IR = 13, OLDEST_OPSET = 6, NEWEST_OPSET = 25, MOST_BYTES_A_BYTE = 256 };
+enum { OLDEST_IR = 3, NEWEST_IR = 13, OLDEST_OPSET = 1, NEWEST_OPSET = 25, MOST_BYTES_A_BYTE = 256 };
 
 /* ---- what the file says about itself ----------------------------------------------------------------------------- */
 
@@ -158,6 +158,8 @@ static int import_input(onnx_importer *importer, const onnx_port *port, int is_f
     value->shape = atl_shape_of(value->node);
     value->type = port->type;
     value->fed = known && atl_shape_equal(atl_tensor_shape(known), value->shape) ? known : NULL;
+    if (value->fed)
+        importer->feed[importer->feeds++] = (atl_feed){value->node, known};
     value->is_missing = 0;
     note_batch(importer, port, value);
     return 1;
@@ -170,7 +172,8 @@ static int import_inputs(atl_onnx *net)
     const onnx_graph *graph = &importer->model->graph;
     int fine = 1;
     net->input = onnx_allocate(&net->arena, (size_t)graph->inputs + 1, sizeof *net->input);
-    if (!net->input)
+    importer->feed = onnx_allocate(&net->arena, (size_t)graph->inputs + 1, sizeof *importer->feed);
+    if (!net->input || !importer->feed)
         return importer->out_of_memory = 1, 0;
     for (int64_t i = 0; i < graph->inputs; i++)
         if (!onnx_lookup(importer->scope, graph->input[i].name)) {
@@ -196,6 +199,11 @@ static int find_outputs(atl_onnx *net)
             snprintf(why, sizeof why, "the file says that this output is of type %s, but it is of type %s",
                      onnx_type_name(port->type), onnx_type_name(value->type));
             onnx_add_problem(importer, port->name, "output", 0, why);
+            fine = 0;
+            continue;
+        }
+        if (value && value->sequence) {
+            onnx_add_problem(importer, port->name, "output", 0, "it is a sequence; outputs of a graph are tensors");
             fine = 0;
             continue;
         }

@@ -247,7 +247,7 @@ const onnx_entry onnx_activations[] = {{"Abs", 6, import_sign_like, .unary = atl
                                        {"Gelu", 20, import_gelu},
                                        {"HardSigmoid", 6, import_hard_sigmoid},
                                        {"HardSwish", 14, onnx_import_unary, .unary = hard_swish},
-                                       {"Identity", 1, import_identity},
+                                       {"Identity", 1, import_identity, .takes_sequences = 1},
                                        {"IsInf", 10, import_is_inf},
                                        {"IsNaN", 9, import_is_nan},
                                        {"LeakyRelu", 6, import_leaky_relu},

@@ -144,6 +144,6 @@ const onnx_entry onnx_control[] = {{"Constant", 1, import_constant},
                                    {"ConstantOfShape", 9, import_constant_of_shape},
                                    {"Dropout", 6, import_dropout, .most_outputs = 2},
                                    {"EyeLike", 9, import_eye_like},
-                                   {"If", 1, import_if, .most_outputs = 10000},
+                                   {"If", 1, import_if, .most_outputs = 10000, .takes_sequences = 1},
                                    {"Range", 11, import_range},
                                    {0}};

@@ -279,7 +279,69 @@ static int import_conv_transpose(onnx_op *op)
     return onnx_give_in(op, 0, with_bias(op, y, 2), ONNX_CHANNELS_LAST);
 }
 
-const onnx_entry onnx_convolutions[] = {{"Conv", 1, import_conv},
+/* ---- columns to a picture ---------------------------------------------------------------------------------------- */
+
+/* A filter for each element of a window: [window..., 1, elements], with a single 1. */
+static atl_node *single_elements(onnx_op *op, const int64_t *window, int dims, int64_t elements)
+{
+    float *value = onnx_room(op, elements * elements, sizeof *value);
+    for (int64_t i = 0; value && i < elements; i++)
+        value[i * elements + i] = 1;
+    atl_node *flat = value ? onnx_vector(op, elements * elements, value) : NULL;
+    return flat ? atl_reshape(flat, ATL_SHAPE(dims > 1 ? window[0] : 1, window[dims - 1], 1, elements)) : NULL;
+}
+
+/* x [n, channels * elements of a window, places]: each place's window is added to the picture.  That is a transposed
+ * convolution of [n * channels, height, width of the places, elements] with a filter for each element. */
+static int import_col2im(onnx_op *op)
+{
+    int64_t picture[2], window[2];
+    atl_node *x = onnx_float(op, 0);
+    atl_shape shape = onnx_shape(op, 0);
+    int dims = x ? onnx_whole(op, 1, 2, picture) : -1;
+    if (dims < 1 || onnx_whole(op, 2, 2, window) != dims || shape.rank != 3 || shape.size[1] == ATL_ANY)
+        return *op->why ? 0 : onnx_reject(op, "it takes [batch, channels * window, places], in one or two dimensions");
+    int64_t list[3][4] = {{1, 1}, {1, 1}, {0}}, elements = 1; /* strides, dilations, pads */
+    static const char *const name[] = {"strides", "dilations", "pads"};
+    for (int i = 0; i < 3; i++)
+        if (onnx_attr_ints(op, name[i], 4, list[i]) < 0)
+            return 0;
+    int step[2] = {1, 1}, apart[2] = {1, 1};
+    int64_t places[2] = {1, 1}, size[2] = {1, 1}, before[2] = {0};
+    for (int d = 0; d < dims; d++) {
+        int at = 2 - dims + d;
+        int64_t stride = list[0][d], dilation = list[1][d], span = (window[d] - 1) * dilation + 1;
+        int64_t whole = picture[d] + list[2][d] + list[2][dims + d];
+        if (window[d] < 1 || window[d] > 64 || stride < 1 || stride > 4096 || dilation < 1 || dilation > 4096 ||
+            picture[d] < 1 || picture[d] > 1 << 16 || list[2][d] < 0 || list[2][dims + d] < 0 || whole < span ||
+            list[2][d] >= span || list[2][dims + d] >= span)
+            return onnx_reject(op, "dimension %d: a window of %lld in a picture of %lld, by %lld", d,
+                               (long long)window[d], (long long)picture[d], (long long)stride);
+        elements *= window[d];
+        places[at] = (whole - span) / stride + 1;
+        size[at] = picture[d];
+        step[at] = (int)stride;
+        apart[at] = (int)dilation;
+        before[at] = list[2][d];
+    }
+    if (shape.size[1] % elements || places[0] * places[1] != shape.size[2])
+        return onnx_reject(op, "its input has the sizes %lld and %lld, for windows of %lld elements at %lld places",
+                           (long long)shape.size[1], (long long)shape.size[2], (long long)elements,
+                           (long long)(places[0] * places[1]));
+    int64_t channels = shape.size[1] / elements;
+    x = atl_transpose(atl_reshape(x, ATL_SHAPE(ATL_ANY, elements, places[0], places[1])), .order = {0, 2, 3, 1});
+    atl_node *filter = single_elements(op, window, dims, elements);
+    atl_node *y = filter ? atl_conv2d_transpose(x, filter, .padding = ATL_VALID, .stride = {step[0], step[1]},
+                                                .dilation = {apart[0], apart[1]})
+                         : NULL;
+    for (int d = 0; y && d < 2; d++)
+        y = fitted(y, 1 + d, before[d], size[d]);
+    atl_shape to = dims == 2 ? ATL_SHAPE(ATL_ANY, channels, size[0], size[1]) : ATL_SHAPE(ATL_ANY, channels, size[1]);
+    return y && onnx_give(op, 0, atl_reshape(y, to));
+}
+
+const onnx_entry onnx_convolutions[] = {{"Col2Im", 18, import_col2im},
+                                        {"Conv", 1, import_conv},
                                         {"ConvInteger", 10, import_conv_integer},
                                         {"QLinearConv", 10, import_quantized_conv},
                                         {"ConvTranspose", 1, import_conv_transpose},

@@ -306,6 +306,31 @@ static int import_pad(onnx_op *op)
     return !*op->why && onnx_give_in(op, 0, x, order);
 }
 
-const onnx_entry onnx_indexing[] = {{"Compress", 9, import_compress}, {"Gather", 1, import_gather},
-                                    {"OneHot", 9, import_one_hot},    {"Pad", 2, import_pad},
-                                    {"Slice", 1, import_slice},       {0}};
+/* Where numbers that are known are not 0: [dimensions, count]. */
+static int import_non_zero(onnx_op *op)
+{
+    const onnx_known *x = onnx_numbers(op, 0);
+    int64_t count = 0, at = 0;
+    for (int64_t i = 0; x && i < x->count; i++)
+        count += x->at[i].value != 0 || x->at[i].batch != 0;
+    onnx_known *y = x ? onnx_new_known(op->importer, 0, ATL_SHAPE(x->shape.rank, count)) : NULL;
+    for (int64_t i = 0; y && i < x->count; i++) {
+        if (x->at[i].value == 0 && x->at[i].batch == 0)
+            continue;
+        int64_t rest = i;
+        for (int d = x->shape.rank - 1; d >= 0; d--) {
+            y->at[d * count + at].value = (long double)(rest % x->shape.size[d]);
+            rest /= x->shape.size[d];
+        }
+        at++;
+    }
+    return x && onnx_give_known(op, 0, y, ONNX_INT64);
+}
+
+const onnx_entry onnx_indexing[] = {{"Compress", 9, import_compress},
+                                    {"Gather", 1, import_gather},
+                                    {"NonZero", 9, import_non_zero},
+                                    {"OneHot", 9, import_one_hot},
+                                    {"Pad", 2, import_pad},
+                                    {"Slice", 1, import_slice},
+                                    {0}};

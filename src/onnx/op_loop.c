@@ -4,6 +4,7 @@
 
 #include "onnx/families.h"
 #include "onnx/importer.h"
+#include "onnx/tensor_data.h"
 
 enum { MOST_TURNS = 10000 };
 
@@ -86,6 +87,19 @@ static int turn(onnx_op *op, loop *l)
     return 1;
 }
 
+/* What a loop that never runs collects: nothing, of the shape that the body declares. */
+static int give_nothing(onnx_op *op, const loop *l, int64_t i)
+{
+    const onnx_port *port = &l->body->output[1 + l->carried + i];
+    atl_shape shape = {.rank = port->rank + 1};
+    for (int k = 0; k < port->rank && shape.rank <= ATL_MAX_RANK; k++)
+        shape.size[k + 1] = port->size[k];
+    if (port->rank < 0 || shape.rank > ATL_MAX_RANK || atl_shape_count(shape) != 0)
+        return onnx_reject(op, "it never runs, and what it would collect has no known shape");
+    return onnx_give_known(op, l->carried + i, onnx_new_known(op->importer, onnx_is_float(port->type), shape),
+                           port->type);
+}
+
 static int give_results(onnx_op *op, const loop *l)
 {
     for (int64_t i = 0; i < l->carried; i++)
@@ -93,9 +107,11 @@ static int give_results(onnx_op *op, const loop *l)
     for (int64_t i = 0; i < l->scanned; i++) {
         if (l->carried + i >= op->outputs || !op->output[l->carried + i])
             continue;
-        if (l->turns == 0)
-            return onnx_reject(op, "it never runs, and what it would collect has no known shape");
-        if (!onnx_give_type(op, l->carried + i, atl_stack_with(0, (atl_nodes){l->turns, l->part[i]}), l->type[i]))
+        if (l->turns == 0) {
+            if (!give_nothing(op, l, i))
+                return 0;
+        } else if (!onnx_give_type(op, l->carried + i, atl_stack_with(0, (atl_nodes){l->turns, l->part[i]}),
+                                   l->type[i]))
             return 0;
     }
     return 1;
@@ -117,4 +133,4 @@ static int import_loop(onnx_op *op)
     return give_results(op, &l);
 }
 
-const onnx_entry onnx_loops[] = {{"Loop", 1, import_loop, .most_outputs = 10000}, {0}};
+const onnx_entry onnx_loops[] = {{"Loop", 1, import_loop, .most_outputs = 10000, .takes_sequences = 1}, {0}};

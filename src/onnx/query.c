@@ -1,4 +1,5 @@
 /* What a loaded model and a report answer; tensors of test data. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "graph/error.h"
@@ -56,12 +57,26 @@ static int describe_port(atl_onnx_report *report, const onnx_port *port, atl_onn
     return to->name != NULL;
 }
 
-static int is_initializer(const onnx_graph *graph, const char *name)
+static int order_of_names(const void *a, const void *b)
 {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Inputs that are no initializers: one that is both has its value from the file. */
+static int describe_inputs(atl_onnx_report *report, const onnx_graph *graph)
+{
+    const char **name = onnx_allocate(&report->arena, (size_t)graph->initializers + 1, sizeof *name);
+    report->input = onnx_allocate(&report->arena, (size_t)graph->inputs + 1, sizeof *report->input);
+    if (!name || !report->input)
+        return 0;
     for (int64_t i = 0; i < graph->initializers; i++)
-        if (strcmp(graph->initializer[i].name, name) == 0)
-            return 1;
-    return 0;
+        name[i] = graph->initializer[i].name;
+    qsort(name, (size_t)graph->initializers, sizeof *name, order_of_names);
+    for (int64_t i = 0; i < graph->inputs; i++)
+        if (!bsearch(&graph->input[i].name, name, (size_t)graph->initializers, sizeof *name, order_of_names) &&
+            !describe_port(report, &graph->input[i], &report->input[report->inputs++]))
+            return 0;
+    return 1;
 }
 
 int onnx_describe_model(atl_onnx_report *report, const onnx_model *model)
@@ -69,14 +84,9 @@ int onnx_describe_model(atl_onnx_report *report, const onnx_model *model)
     const onnx_graph *graph = &model->graph;
     report->ir_version = model->ir_version;
     report->producer = onnx_copy_text(&report->arena, model->producer, strlen(model->producer));
-    report->input = onnx_allocate(&report->arena, (size_t)graph->inputs + 1, sizeof *report->input);
     report->output = onnx_allocate(&report->arena, (size_t)graph->outputs + 1, sizeof *report->output);
-    if (!report->input || !report->output)
+    if (!report->output || !describe_inputs(report, graph))
         return 0;
-    for (int64_t i = 0; i < graph->inputs; i++)
-        if ((model->ir_version >= 4 || !is_initializer(graph, graph->input[i].name)) &&
-            !describe_port(report, &graph->input[i], &report->input[report->inputs++]))
-            return 0;
     for (int64_t i = 0; i < graph->outputs; i++)
         if (!describe_port(report, &graph->output[i], &report->output[report->outputs++]))
             return 0;

@@ -258,15 +258,15 @@ static onnx_known *known_of_fed(onnx_importer *importer, const atl_tensor *tenso
     return known;
 }
 
-/* What the nodes compute that make a constant. */
+/* What the nodes compute that make a constant, or a value of inputs for which the caller gave values. */
 static onnx_known *known_of_node(onnx_importer *importer, onnx_value *value)
 {
     atl_node *node = as_written(importer, value);
-    atl_reference *run = node ? atl_reference_run(ATL_NODES(node), ATL_NO_FEEDS) : NULL;
-    onnx_known *known = run ? onnx_new_known(importer, onnx_is_float(value->type), value->shape) : NULL;
-    const double *numbers = run ? atl_doubles(atl_reference_value(run, node)) : NULL;
+    atl_reference *run = node ? atl_reference_run(ATL_NODES(node), importer->feed) : NULL;
+    const atl_tensor *made = run ? atl_reference_value(run, node) : NULL;
+    onnx_known *known = made ? onnx_new_known(importer, onnx_is_float(value->type), atl_tensor_shape(made)) : NULL;
     for (int64_t i = 0; known && i < known->count; i++)
-        known->at[i].value = (long double)numbers[i];
+        known->at[i].value = (long double)atl_doubles(made)[i];
     atl_reference_free(run);
     return known;
 }
@@ -291,7 +291,8 @@ const onnx_known *onnx_numbers(onnx_op *op, int64_t i)
     }
     if (!value->known && value->fed)
         value->known = known_of_fed(op->importer, value->fed);
-    else if (!value->known && value->is_constant && !value->is_missing)
+    else if (!value->known && (value->is_constant || op->importer->feeds) && !value->is_missing && !value->sequence &&
+             !*atl_graph_error(op->importer->graph))
         value->known = known_of_node(op->importer, value);
     if (!value->known)
         onnx_reject(op,

@@ -84,6 +84,34 @@ static inline made make_node(const char *name, const char *op, const char *a, co
     return node;
 }
 
+/* An attribute of that AttributeProto.type, whose value lies in that field; value: an encoded message, or null for the
+ * integer. */
+static inline void put_attribute(made *node, const char *name, int type, int field, made *value, int64_t integer)
+{
+    made attribute = {0};
+    put_text(&attribute, 1, name);
+    if (value)
+        put_made(&attribute, field, *value);
+    else
+        put_int(&attribute, field, integer);
+    put_int(&attribute, 20, type);
+    put_made(node, 5, attribute);
+}
+static inline void put_int_attribute(made *node, const char *name, int64_t value)
+{
+    put_attribute(node, name, 2, 3, NULL, value);
+}
+static inline void put_text_attribute(made *node, const char *name, const char *text)
+{
+    made value = {0};
+    put_raw(&value, text, strlen(text));
+    put_attribute(node, name, 3, 4, &value, 0);
+}
+static inline void put_graph_attribute(made *node, const char *name, made graph)
+{
+    put_attribute(node, name, 5, 6, &graph, 0);
+}
+
 /* A TensorProto of one dimension. */
 static inline made make_tensor(const char *name, int type, int64_t count, const void *raw, size_t size)
 {

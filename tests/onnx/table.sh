@@ -6,17 +6,18 @@ export LC_ALL
 cat <<'TEXT'
 # ONNX
 
-`atl_onnx_load` ([onnx.h](../include/atled/onnx.h)) turns a model file into nodes: IR version 3 and newer, opset 6 to
-25, each op as its version defines it. Initializers become variables with their names. Convolutions and the ops between
-them run with the channels last; only the inputs and outputs of such a part are transposed. If parts of a model are not
-supported, the report lists all of them, with the names of the nodes.
+`atl_onnx_load` ([onnx.h](../include/atled/onnx.h)) turns a model file into nodes: IR version 3 and newer, opset 1 to
+25, each op as its version defines it, some only from a later version on. Initializers become variables with their
+names. Convolutions and the ops between them run with the channels last; only the inputs and outputs of such a part are
+transposed. If parts of a model are not supported, the report lists all of them, with the names of the nodes.
 
 - *Types*: float16, bfloat16 and double become float32; integers become int32 and saturate; booleans become float32 0
   and 1.
 - *Shapes* are computed in 64 bits while the model is read; the batch stays unknown if it is symbolic in the file. Sizes
-  that depend on the value of an input need that value (`.known`).
-- *Recurrent* networks are unrolled, so the length of their sequences must be known. `If` and `Loop` are supported if
-  their conditions and counts are constant.
+  that depend on the value of an input need that value (`.known`); what is computed from it becomes constant.
+- *Recurrent* networks are unrolled, so the length of their sequences must be known. `If`, `Loop` and `Scan` are
+  supported if their conditions and counts are constant.
+- *Sequences* of values are read within a model if their lengths and places are known; inputs and outputs are tensors.
 - *Quantized* values are integers in float32; a gradient passes straight through the rounding.
 
 ## Commands
