@@ -4,6 +4,7 @@
 
 #include "attack_session.h"
 #include "html_report.h"
+#include "ranks.h"
 
 /* ---- a finished picture ------------------------------------------------------------------------------------------ */
 
@@ -80,6 +81,8 @@ static int watch(void *context, const atl_attack_result *r)
         s->code = add_result(s, task, result);
     else
         json_decref(result);
+    if (!s->code)
+        s->code = add_results_of_others(s);
     s->run_count++;
     s->seconds_inside += r->seconds;
     if (!s->code)
@@ -103,15 +106,12 @@ typedef struct open_tasks {
     int64_t *indices;
 } open_tasks;
 
-static int gather(attack_session *s, open_tasks *t)
+/* Of the first `count_now` of s->task. */
+static int gather(attack_session *s, int64_t count_now, open_tasks *t)
 {
     const attack_pictures *p = &s->pictures;
     int64_t each = p->count ? s->tasks / p->count : 1, elements = p->height * p->width * p->channels;
-    *t = (open_tasks){0};
-    int is_shared = atl_attack_method_find(s->set.method)->is_shared && s->done_count < s->tasks;
-    for (int64_t i = 0; i < s->tasks; i++)
-        if ((!s->done[i] || is_shared) && is_task_here(&s->work, i))
-            s->task[t->count++] = i;
+    *t = (open_tasks){.count = count_now};
     size_t count = (size_t)(t->count ? t->count : 1);
     t->pictures = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(t->count, p->height, p->width, p->channels));
     t->labels = malloc(count * sizeof *t->labels);
@@ -138,21 +138,20 @@ static void free_tasks(open_tasks *t)
     free(t->indices);
 }
 
-static int run(attack_session *s)
+/* The first `count` of s->task. */
+static int run_tasks(attack_session *s, int64_t count)
 {
     const attack_options *set = &s->set;
     open_tasks t;
-    int code = gather(s, &t);
-    s->start = seconds_now();
+    int code = gather(s, count, &t);
     atl_status status =
-        code || !t.count
-            ? ATL_OK
-            : atl_attack(s->attacker, .method = set->method, .pictures = t.pictures, .labels = t.labels,
-                         .targets = t.targets, .goal = s->goal, .norm = (atl_norm)set->norm, .eps = set->eps,
-                         .indices = t.indices, .seed = (uint64_t)set->seed, .steps = (int)set->steps,
-                         .restarts = (int)set->restarts, .step_size = set->step_size, .confidence = set->confidence,
-                         .at_once = set->at_once, .unrounded = set->unrounded, .watch = watch, .poll = poll_interrupt,
-                         .context = s);
+        code ? ATL_OK
+             : atl_attack(s->attacker, .method = set->method, .pictures = t.pictures, .labels = t.labels,
+                          .targets = t.targets, .goal = s->goal, .norm = (atl_norm)set->norm, .eps = set->eps,
+                          .indices = t.indices, .seed = (uint64_t)set->seed, .steps = (int)set->steps,
+                          .restarts = (int)set->restarts, .step_size = set->step_size, .confidence = set->confidence,
+                          .at_once = set->at_once, .unrounded = set->unrounded, .watch = watch, .poll = poll_interrupt,
+                          .context = s);
     free_tasks(&t);
     end_progress(&s->progress);
     if (code || s->code)
@@ -162,6 +161,24 @@ static int run(attack_session *s)
     if (status && !was_interrupted())
         return report_failure("attack");
     return 0;
+}
+
+static int run(attack_session *s)
+{
+    enum { LEAST = 16 }; /* so that batches are full */
+    int64_t least = s->set.at_once ? s->set.at_once : LEAST, count = 0;
+    int code = 0;
+    s->start = seconds_now();
+    if (atl_attack_method_find(s->set.method)->is_shared) { // one change of all pictures, done or not
+        for (int64_t i = 0; i < s->tasks; i++)
+            s->task[i] = i;
+        code = s->done_count < s->tasks ? run_tasks(s, s->tasks) : 0;
+    } else {
+        while (!code && (count = take_tasks(&s->work, least, s->tasks, s->task)) > 0)
+            code = run_tasks(s, count);
+    }
+    code = stop_tasks(&s->work, count < 0 ? EXIT_INTERNAL : code);
+    return code ? code : add_results_of_others(s);
 }
 
 int atled_attack(int argc, char **argv)
@@ -174,7 +191,7 @@ int atled_attack(int argc, char **argv)
         end_work(&s.work, &s.set.shard);
         return code;
     }
-    s.progress = start_progress(s.set.quiet);
+    s.progress = start_progress(s.set.quiet || this_rank());
     code = start_attacking(&s);
     if (!code)
         catch_interrupts();

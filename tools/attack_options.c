@@ -20,6 +20,11 @@ static int check(attack_options *set, int *code)
 {
     const atl_attack_method *m = atl_attack_method_find(set->method);
     *code = check_shard_options("attack", &set->shard);
+    if (!*code && m->is_shared && needs_facts(&set->shard))
+        *code = report_error("attack", EXIT_USAGE,
+                             "the method %s makes one change of all pictures, in one process: "
+                             "neither --shard nor mpirun divides it",
+                             m->name);
     if (*code)
         return 0;
     if (set->eps_text)

@@ -171,19 +171,36 @@ int open_results(attack_session *s)
         code = bring_files(s);
     if (!code && s->set.output && shows_results(&s->work))
         code = open_log(s, settings);
+    for (int64_t i = 0; i < s->tasks && !code; i++)
+        if (s->done[i] && !record_of(&s->work, i))
+            code = skip_task(&s->work, i, s->done[i]);
     json_decref(settings);
     return code;
+}
+
+static int log_result(attack_session *s, const json_t *result)
+{
+    if (s->log && write_json_line(s->log, result))
+        return report_error("attack", EXIT_BAD_FILE, "%s/results.jsonl: %s", s->set.output, strerror(errno));
+    return 0;
 }
 
 int add_result(attack_session *s, int64_t task, json_t *result)
 {
     count_result(s, task, result);
     int code = keep_record(&s->work, task, json_incref(result));
-    if (code)
-        return code;
-    if (s->log && write_json_line(s->log, result))
-        return report_error("attack", EXIT_BAD_FILE, "%s/results.jsonl: %s", s->set.output, strerror(errno));
-    return 0;
+    return code ? code : log_result(s, result);
+}
+
+int add_results_of_others(attack_session *s)
+{
+    int code = 0;
+    for (int64_t task; !code && (task = next_task_of_others(&s->work)) >= 0;) {
+        count_result(s, task, json_incref(record_of(&s->work, task)));
+        code = log_result(s, s->done[task]);
+        s->run_count++;
+    }
+    return code;
 }
 
 int close_results(attack_session *s)

@@ -56,6 +56,7 @@ int read_picture_shape(const attack_options *set, atl_shape *shape_out);
 /* The folder of results (attack_results.c). */
 int open_results(attack_session *session);
 int add_result(attack_session *session, int64_t task, json_t *result); /* takes the result over */
+int add_results_of_others(attack_session *session);                    /* of other ranks, as far as they have come */
 int close_results(attack_session *session);
 /* The settings that determine the results: the first line of results.jsonl, and a part of every certificate. */
 json_t *settings_of(const attack_session *session);

@@ -89,35 +89,40 @@ static int add_record(const json_t *record, int classes, int64_t *confusion, sco
 
 /* ---- the work ---------------------------------------------------------------------------------------------------- */
 
-/* The tasks from `first` on that follow each other. */
-static int run_from(const eval_settings *set, work *w, training *t, const atl_dataset *data, int classes, int64_t first)
+/* The tasks of the list that follow each other; returns how many, or -1 after an error message. */
+static int64_t run_together(const eval_settings *set, work *w, training *t, const atl_dataset *data, int classes,
+                            const int64_t *task, int64_t count)
 {
     size_t cells = (size_t)classes * (size_t)classes;
-    int64_t *confusion = malloc(cells * sizeof *confusion);
-    atl_batches *batches = batches_from(set, t, data, first);
+    int64_t *confusion = malloc(cells * sizeof *confusion), done = 0;
+    atl_batches *batches = batches_from(set, t, data, task[0]);
     int code = !confusion ? report_no_memory("eval") : !batches ? report_failure("eval") : 0;
-    for (int64_t task = first; !code && task < w->tasks && is_task_here(w, task) && !was_interrupted(); task++) {
+    while (!code && done < count && task[done] == task[0] + done && !was_interrupted()) {
         score part = {0};
         const atl_batch *batch = atl_batches_next(batches);
         memset(confusion, 0, cells * sizeof *confusion);
         if (!batch || look_at_batch(t, batch, confusion, &part))
             code = report_failure("eval");
         else
-            code = keep_record(w, task, record_of_batch(&part, confusion, classes));
+            code = keep_record(w, task[done++], record_of_batch(&part, confusion, classes));
     }
     atl_batches_free(batches);
     free(confusion);
-    return code;
+    return code ? -1 : done;
 }
 
 static int do_work(const eval_settings *set, work *w, training *t, const atl_dataset *data, int classes)
 {
-    int code = hand_over(t) ? report_failure("eval") : 0;
+    int64_t *task = malloc((size_t)(w->tasks ? w->tasks : 1) * sizeof *task), count = 0;
+    int code = !task ? report_no_memory("eval") : hand_over(t) ? report_failure("eval") : 0;
     catch_interrupts();
-    for (int64_t task = 0; task < w->tasks && !code && !was_interrupted(); task++)
-        if (is_task_here(w, task))
-            code = run_from(set, w, t, data, classes, task);
-    return code;
+    while (!code && (count = take_tasks(w, 1, w->tasks, task)) > 0)
+        for (int64_t at = 0, done; at < count && !code && !was_interrupted(); at += done) {
+            done = run_together(set, w, t, data, classes, task + at, count - at);
+            code = done < 0 ? EXIT_BAD_FILE : 0;
+        }
+    free(task);
+    return stop_tasks(w, count < 0 ? EXIT_INTERNAL : code);
 }
 
 int eval_shard(eval_settings *set, training *t, const atl_dataset *data, int classes, int64_t *confusion,
@@ -132,9 +137,12 @@ int eval_shard(eval_settings *set, training *t, const atl_dataset *data, int cla
         code = begin_work(&w, "eval", &set->shard, tasks, facts, ".");
     if (!code)
         code = do_work(set, &w, t, data, classes);
+    while (next_task_of_others(&w) >= 0)
+        ;
     *is_shown_out = !code && shows_results(&w);
     for (int64_t i = 0; i < tasks && *is_shown_out && !code; i++)
-        code = add_record(record_of(&w, i), classes, confusion, &sum);
+        if (record_of(&w, i))
+            code = add_record(record_of(&w, i), classes, confusion, &sum);
     finish_score(&sum);
     *score_out = sum;
     if (!code && !*is_shown_out)

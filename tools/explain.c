@@ -6,6 +6,7 @@
 #include "config.h"
 #include "explain_session.h"
 #include "photograph.h"
+#include "ranks.h"
 #include "text.h"
 
 /* ---- one method -------------------------------------------------------------------------------------------------- */
@@ -217,14 +218,19 @@ static int explain_task(explain_session *s, int64_t task)
 
 static int explain_all(explain_session *s)
 {
+    int64_t task, count = 0;
     int code = 0;
-    for (int64_t task = 0; !code && task < s->work.tasks && !was_interrupted(); task++)
-        if (is_task_here(&s->work, task)) {
-            code = begin_task(s);
-            if (!code)
-                code = explain_task(s, task);
-            code = end_task(s, task, code, !was_interrupted());
-        } else if (s->work.is_merged)
+    while (!code && (count = take_tasks(&s->work, 1, 1, &task)) > 0) {
+        code = begin_task(s);
+        if (!code)
+            code = explain_task(s, task);
+        code = end_task(s, task, code, !was_interrupted());
+    }
+    code = stop_tasks(&s->work, count < 0 ? EXIT_INTERNAL : code);
+    while (next_task_of_others(&s->work) >= 0)
+        ;
+    for (task = 0; !code && task < s->work.tasks && recalls_results(&s->work); task++)
+        if (record_of(&s->work, task))
             code = recall_task(s, task);
     return code;
 }
@@ -248,7 +254,7 @@ int atled_explain(int argc, char **argv)
         return code;
     }
     s.out = stdout;
-    s.progress = start_progress(s.set.quiet);
+    s.progress = start_progress(s.set.quiet || this_rank());
     code = start_explaining(&s);
     if (!code && s.set.report) {
         s.report = html_report_new("atled explain", command, s.set.picture_count);

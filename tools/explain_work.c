@@ -60,7 +60,7 @@ void note_file(explain_session *s, const char *path)
 
 int begin_task(explain_session *s)
 {
-    if (shows_results(&s->work))
+    if (!keeps_records(&s->work))
         return 0;
     s->files = json_array();
     s->out = open_memstream(&told, &told_size);
@@ -81,13 +81,14 @@ static json_t *record_of_task(const explain_session *s)
 
 int end_task(explain_session *s, int64_t task, int code, int is_complete)
 {
-    if (shows_results(&s->work))
+    if (!keeps_records(&s->work))
         return code;
     if (s->out != stdout && fclose(s->out) && !code)
         code = report_no_memory("explain");
     s->out = stdout;
     if (!code && is_complete) {
-        fputs(told, stdout);
+        if (!recalls_results(&s->work))
+            fputs(told, stdout);
         flush_output();
         code = keep_record(&s->work, task, record_of_task(s));
     }

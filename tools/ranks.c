@@ -21,6 +21,7 @@ typedef struct rank_report {
 
 static struct {
     const atl_ranks *ranks;
+    int has_lost;
     int has_agreed, has_failed; /* all ranks have called agree_on: all are ready, or all end */
     char host[64], prefix[96], held[MOST_MESSAGE];
     atl_status (*begin)(int *argc, char ***argv, const atl_ranks **ranks_out);
@@ -98,12 +99,18 @@ int begin_ranks(const char *command, int argc, char **argv)
     return freopen("/dev/null", "w", stdout) ? 0 : EXIT_INTERNAL;
 }
 
+void lose_ranks(void) { all.has_lost = 1; }
+
 void end_ranks(int code)
 {
     if (!all.ranks)
         return;
     if (!all.has_agreed) /* it has failed before that */
         agree_on(NULL, code, NULL);
+    if (all.has_lost) {
+        flush_output();
+        all.abort(code);
+    }
     if (!all.has_failed && code != EXIT_GOAL_MET && code != EXIT_GOAL_NOT_MET)
         all.abort(code);
     all.end();

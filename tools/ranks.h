@@ -15,6 +15,9 @@ int begin_ranks(const char *command, int argc, char **argv);
  * them, too. */
 void end_ranks(int code);
 
+/* Some ranks do not answer any more: end_ranks does not wait for them. */
+void lose_ranks(void);
+
 /* Null if this process is alone. */
 const atl_ranks *ranks_in_use(void);
 int this_rank(void);  /* 0 if alone */

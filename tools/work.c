@@ -9,6 +9,8 @@
 
 #include "certificate.h"
 #include "digest.h"
+#include "progress.h"
+#include "ranks.h"
 #include "tools.h"
 
 merged_shards *shards_to_merge;
@@ -37,7 +39,7 @@ int check_shard_options(const char *command, const shard_options *set)
     return 0;
 }
 
-int needs_facts(const shard_options *set) { return set->shard || shards_to_merge; }
+int needs_facts(const shard_options *set) { return set->shard || shards_to_merge || rank_count() > 1; }
 
 /* ---- beginning --------------------------------------------------------------------------------------------------- */
 
@@ -145,6 +147,23 @@ static int take_merged(work *w, const shard_options *set, json_t *facts)
     return code;
 }
 
+/* All ranks must have the same command, files and build. */
+static int join_ranks(work *w, const shard_options *set, json_t *facts)
+{
+    w->shards = w->shard = 1;
+    json_t *header = header_of(w, set, facts);
+    if (!header)
+        return report_no_memory(w->command);
+    int code = start_records(w->command, "", header, &w->records);
+    char *text = code ? NULL : json_dumps(header, JSON_INDENT(1));
+    code = agree_on(w->command, code, text);
+    free(text);
+    if (code)
+        return code;
+    w->ranks = start_handing_out(w->command, w->tasks);
+    return w->ranks ? 0 : EXIT_INTERNAL;
+}
+
 int begin_work(work *w, const char *command, const shard_options *set, int64_t tasks, json_t *facts, const char *folder)
 {
     *w = (work){.command = command, .tasks = tasks, .here = tasks};
@@ -156,7 +175,14 @@ int begin_work(work *w, const char *command, const shard_options *set, int64_t t
         json_decref(facts);
         return report_no_memory(command);
     }
-    int code = shards_to_merge ? take_merged(w, set, facts) : open_shard(w, set, facts, folder);
+    if (set->shard && rank_count() > 1) {
+        json_decref(facts);
+        return report_error(command, EXIT_USAGE, "--shard %s: ranks share all of the work; give one or the other",
+                            set->shard);
+    }
+    int code = shards_to_merge ? take_merged(w, set, facts)
+               : set->shard    ? open_shard(w, set, facts, folder)
+                               : join_ranks(w, set, facts);
     w->here = w->is_merged ? 0 : w->records.expected;
     return code;
 }
@@ -165,9 +191,44 @@ int begin_work(work *w, const char *command, const shard_options *set, int64_t t
 
 json_t *record_of(const work *w, int64_t task) { return w->records.record ? w->records.record[task] : NULL; }
 
-int is_task_here(const work *w, int64_t task)
+static int is_task_here(const work *w, int64_t task)
 {
     return !w->is_merged && (!w->shards || shard_of(task, w->tasks, w->shards) == w->shard) && !record_of(w, task);
+}
+
+int skip_task(work *w, int64_t task, json_t *record)
+{
+    record_file *r = &w->records;
+    if (!r->record) {
+        r->tasks = w->tasks;
+        r->record = calloc((size_t)w->tasks, sizeof(json_t *));
+    }
+    if (!r->record)
+        return report_no_memory(w->command);
+    set_record(r, task, json_incref(record));
+    if (w->ranks)
+        note_done(w->ranks, task);
+    return 0;
+}
+
+int64_t take_tasks(work *w, int64_t least, int64_t most, int64_t *task)
+{
+    int64_t count = 0;
+    if (w->ranks)
+        return take_handed_out(w->ranks, least, most, task);
+    for (; w->next < w->tasks && count < most && !was_interrupted(); w->next++)
+        if (is_task_here(w, w->next))
+            task[count++] = w->next;
+    return count;
+}
+
+int64_t next_task_of_others(work *w)
+{
+    int64_t task = -1;
+    json_t *record = w->ranks ? next_arrived(w->ranks, &task) : NULL;
+    if (record)
+        set_record(&w->records, task, record);
+    return record ? task : -1;
 }
 
 int keep_record(work *w, int64_t task, json_t *record)
@@ -181,15 +242,23 @@ int keep_record(work *w, int64_t task, json_t *record)
         return report_no_memory(w->command);
     }
     set_record(&w->records, task, record);
+    if (w->ranks)
+        return hand_in(w->ranks, task, record);
     if (write_json_line(w->log, record))
         return report_error(w->command, EXIT_BAD_FILE, "%s: %s", w->records.path, strerror(errno));
     return 0;
 }
 
-int shows_results(const work *w) { return !w->shards || w->is_merged; }
+int keeps_records(const work *w) { return w->shards && !w->is_merged; }
+int recalls_results(const work *w) { return w->is_merged || (w->ranks && this_rank() == 0); }
+int shows_results(const work *w) { return !w->shards || recalls_results(w); }
+
+int stop_tasks(work *w, int code) { return w->ranks ? stop_handing_out(w->ranks, code) : code; }
 
 int close_work(work *w)
 {
+    if (w->ranks)
+        return EXIT_GOAL_MET; /* rank 0 knows whether the goal is met */
     int failed = fclose(w->log);
     w->log = NULL;
     if (failed)
@@ -206,6 +275,7 @@ void end_work(work *w, shard_options *set)
 {
     if (w->log)
         fclose(w->log);
+    free_hand_out(w->ranks);
     free_records(&w->records);
     json_decref(set->words);
     set->words = NULL;

@@ -32,7 +32,9 @@ typedef struct atl_ranks {
     atl_status (*send)(void *context, const void *bytes, size_t size, int to);
     /* Waits for a message: *from_in_out is a rank, or -1 for any, and becomes the sender. */
     atl_status (*await)(void *context, int *from_in_out, size_t *size_out);
-    /* Receives the message that await has found, of that sender and size. */
+    /* The same without waiting: *from_in_out becomes -1 if there is none. */
+    atl_status (*peek)(void *context, int *from_in_out, size_t *size_out);
+    /* Receives the message that await or peek has found, of that sender and size. */
     atl_status (*receive)(void *context, void *bytes_out, size_t size, int from);
 } atl_ranks;
 

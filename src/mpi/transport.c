@@ -102,6 +102,21 @@ static atl_status await_message(void *context, int *from, size_t *size_out)
     return ATL_OK;
 }
 
+static atl_status peek_message(void *context, int *from, size_t *size_out)
+{
+    const transport *t = context;
+    MPI_Status found;
+    int size = 0, is_there = 0, source = *from < 0 ? MPI_ANY_SOURCE : *from;
+    *from = -1;
+    atl_status status = status_of("MPI_Iprobe", MPI_Iprobe(source, MESSAGE_TAG, t->own, &is_there, &found));
+    if (status || !is_there)
+        return status;
+    *from = found.MPI_SOURCE;
+    status = status_of("MPI_Get_count", MPI_Get_count(&found, MPI_BYTE, &size));
+    *size_out = (size_t)size;
+    return status;
+}
+
 static atl_status receive_message(void *context, void *bytes, size_t size, int from)
 {
     const transport *t = context;
@@ -120,6 +135,7 @@ static atl_status start(transport *t, MPI_Comm communicator)
                                .broadcast = broadcast,
                                .send = send_message,
                                .await = await_message,
+                               .peek = peek_message,
                                .receive = receive_message}};
     atl_status status = status_of("MPI_Comm_dup", MPI_Comm_dup(communicator, &t->own));
     if (status)
