@@ -111,7 +111,7 @@ function showGraph() {
                      .sort((a, b) => nodes[b].time - nodes[a].time)
                      .slice(0, 15)
                      .filter((i) => nodes[i].time > 0);
-    list('slowest', slow);
+    list('slowest', slow, (i) => fullName(i) + ' ' + timeText(nodes[i].time));
   }
 }
 function select(id) {

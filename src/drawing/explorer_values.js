@@ -69,6 +69,8 @@ function heatOf(id) {
 function legend(parent) {
   const measure = MEASURES[$('colour').value];
   element('h3', 'colours', parent);
+  if (measure)
+    element('p', measure.title + (measure.log ? ', by its logarithm' : ''), parent);
   const ul = element('ul', undefined, parent), line = (fill, stroke, text) => {
     const li = element('li', undefined, ul), swatch = element('span', undefined, li);
     swatch.className = 'swatch';
@@ -86,7 +88,6 @@ function legend(parent) {
             dark() ? STROKE[i] + '55' : FILL[i], STROKE[i], kind + ' ' + nodes.filter((n) => n.kind === i).length));
   else {
     measureBoxes();
-    element('p', measure.title + (measure.log ? ', by its logarithm' : ''), parent);
     line(heat(0), '', measure.log ? measure.text(range.low) + ' or less' : '0');
     line(heat(1), '', measure.text(range.high));
     line(colour('--paper'), '', 'not known');

@@ -50,13 +50,14 @@ function ends(edge) {
   const bend = Math.min(Math.max(Math.abs(to[1] - from[1]) / 2, 14), 120) * (down ? 1 : -1);
   return [from, [from[0], from[1] + bend], [to[0], to[1] - bend], to];
 }
+const isLitEdge = (edge) => edge === selectedEdge || (lit.has(edge.tail) && lit.has(edge.head)) ||
+    edge.tail === selected || edge.head === selected;
 function drawEdge(edge, seenBox) {
   const [p, q, r, s] = ends(edge);
   if (Math.max(p[0], s[0]) < seenBox.x || Math.min(p[0], s[0]) > seenBox.x + seenBox.w ||
       Math.max(p[1], s[1]) < seenBox.y || Math.min(p[1], s[1]) > seenBox.y + seenBox.h)
     return;
-  const isLit = edge === selectedEdge || (lit.has(edge.tail) && lit.has(edge.head)) || edge.tail === selected ||
-      edge.head === selected;
+  const isLit = isLitEdge(edge);
   pen.strokeStyle = pen.fillStyle = isLit ? colourOfMark : colourOfLine;
   pen.lineWidth = isLit ? 2 : 1;
   pen.beginPath();
@@ -85,19 +86,62 @@ function drawBox(id, b) {
   pen.strokeStyle = isMarked ? colourOfMark : open ? colourOfFrame : strokeOf(id);
   pen.lineWidth = id === selected ? 3 : isMarked ? 2 : id < 0 && !open ? 1.8 : 1;
   pen.stroke();
-  if (view.scale < 0.3)
+  if (view.scale < 0.12)
     return;
   pen.fillStyle = colourOfInk;
+  const name = id < 0 ? (open ? '▾ ' : '▸ ') + of.name : of.name;
+  const size = Math.min(Math.max(12, 8.5 / view.scale), 30);  // far away only the name, larger
+  pen.font = 'bold ' + size + 'px sans-serif';
   if (open) {
-    pen.font = 'bold 12px sans-serif';
-    pen.fillText(short('▾ ' + of.name, b.w - 10), b.x + 8, b.y + 16);
+    pen.fillText(short(name, (b.w - 6) * 12 / size), b.x + 4, b.y + 10 + size / 2);
     return;
   }
-  pen.font = 'bold 12px sans-serif';
-  pen.fillText(short(id < 0 ? '▸ ' + of.name : of.name, b.w - 10), b.x + 8, b.y + 16);
+  if (view.scale < 0.5) {
+    const text = short(of.name, (b.w + 12) * 13 / size);
+    pen.fillText(text, b.x + (b.w - pen.measureText(text).width) / 2, b.y + b.h / 2 + size * 0.36);
+    return;
+  }
+  pen.fillText(short(name, b.w - 10), b.x + 8, b.y + 16);
   pen.font = '11px sans-serif';
   pen.fillStyle = colourOfFaint;
   pen.fillText(short(id < 0 ? of.count + ' nodes' : (of.op + ' ' + of.detail).trim(), b.w - 10), b.x + 8, b.y + 32);
+}
+// From far away: rectangles and straight lines, those of a pixel not at all, so that thousands are drawn at once.
+function paintFar(all, seen) {
+  const least = 1 / view.scale,
+        inView = (b) => b.x < seen.x + seen.w && b.x + b.w > seen.x && b.y < seen.y + seen.h && b.y + b.h > seen.y;
+  const litEdges = [];
+  let drawn = 0;
+  pen.strokeStyle = colourOfLine;
+  pen.lineWidth = 1;
+  pen.beginPath();
+  for (const edge of edges) {
+    const a = box.get(edge.tail), b = box.get(edge.head);
+    if (isLitEdge(edge))
+      litEdges.push(edge);
+    else if (Math.abs(a.y - b.y) + Math.abs(a.x - b.x) > 3 * least && (inView(a) || inView(b))) {
+      pen.moveTo(a.x + a.w / 2, a.y + a.h / 2);
+      pen.lineTo(b.x + b.w / 2, b.y + b.h / 2);
+      if (++drawn % 200 === 0) {
+        pen.stroke();
+        pen.beginPath();
+      }
+    }
+  }
+  pen.stroke();
+  for (const edge of litEdges)
+    drawEdge(edge, seen);
+  for (const [id, b] of all) {
+    if (id < 0 && scopes[-1 - id].open)
+      continue;
+    const isMarked = id === selected || lit.has(id) || hitBoxes.has(id);
+    pen.fillStyle = isMarked ? colourOfMark : fillOf(id);
+    pen.fillRect(b.x, b.y, Math.max(b.w, least), Math.max(b.h, least));
+    if (!isMarked && b.h > 3 * least) {
+      pen.strokeStyle = strokeOf(id);
+      pen.strokeRect(b.x, b.y, b.w, b.h);
+    }
+  }
 }
 let colourOfInk, colourOfFaint, colourOfLine, colourOfFrame, colourOfMark;
 function paint() {
@@ -122,11 +166,15 @@ function paint() {
   for (const [id, b] of all)
     if (id < 0 && scopes[-1 - id].open)
       drawBox(id, b);
-  for (const edge of edges)
-    drawEdge(edge, seen);
-  for (const [id, b] of all)
-    if (!(id < 0 && scopes[-1 - id].open))
-      drawBox(id, b);
+  if (view.scale < 0.12)
+    paintFar(all, seen);
+  else {
+    for (const edge of edges)
+      drawEdge(edge, seen);
+    for (const [id, b] of all)
+      if (!(id < 0 && scopes[-1 - id].open))
+        drawBox(id, b);
+  }
 }
 function draw() {
   if (!waiting) {
