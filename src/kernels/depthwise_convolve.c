@@ -70,6 +70,8 @@ static void convolve_row(const atl_depthwise *d, int64_t row, const float *image
     int64_t top = row % d->result_height * d->stride_y - d->pad_top;
     const float *of = image + (row / d->result_height * d->height + top) * d->width * d->channels;
     taps v = taps_inside(top, d->height, d->filter_height);
+    const atl_epilogue own = *end; /* which no store into the result can change, so that it stays in registers */
+    end = &own;
     for (int64_t o = 0; o < d->result_width;) {
         int64_t left = o * d->stride_x - d->pad_left, right = left + (SIDE_BY_SIDE - 1) * d->stride_x;
         int64_t at = (row * d->result_width + o) * d->channels;
@@ -140,6 +142,8 @@ static void gradient_of_row(const atl_depthwise *d, int64_t row, const float *dy
     int64_t y = row % d->height + d->pad_top;
     const float *of = dy + row / d->height * d->result_height * d->result_width * d->channels;
     taps v = elements_over(y, d->stride_y, d->filter_height, d->result_height);
+    const atl_epilogue own = *end;
+    end = &own;
     for (int64_t x = 0; x < d->width; x++) {
         int64_t at = (row * d->width + x) * d->channels;
         taps h = elements_over(x + d->pad_left, d->stride_x, d->filter_width, d->result_width);

@@ -56,7 +56,8 @@ INLINE void range_of_pixels(const int rows, const int vectors, const atl_pointwi
 static void convolve_range(const atl_pointwise *p, int64_t from, int64_t to, const float *image, const float *packed,
                            const atl_epilogue *end, float *result)
 {
-    FOR_TILE(p->out, range_of_pixels, p, from, to, image, packed, end, result)
+    const atl_epilogue own = *end; /* which no store into the result can change, so that it stays in registers */
+    FOR_TILE(p->out, range_of_pixels, p, from, to, image, packed, &own, result)
 }
 
 void KERNEL(pointwise_convolve)(const atl_pointwise *p, const float *image, const float *packed,
