@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "attack_session.h"
+#include "attack_spec.h"
 #include "html_report.h"
 #include "ranks.h"
 
@@ -190,6 +191,10 @@ int atled_attack(int argc, char **argv)
     if (!read_attack_options(&s.set, argc, argv, &code)) {
         end_work(&s.work, &s.set.shard);
         return code;
+    }
+    if (s.set.spec) {
+        end_work(&s.work, &s.set.shard);
+        return attack_spec(&s.set);
     }
     s.progress = start_progress(s.set.quiet || this_rank());
     code = start_attacking(&s);

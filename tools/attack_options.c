@@ -15,6 +15,31 @@ static const char *const *method_names(void)
     return names;
 }
 
+/* Of --spec: what describes pictures and changes is of no use. */
+static int check_spec(const attack_options *set)
+{
+    const char *option = set->operands[0]                              ? set->operands[0]
+                         : set->data                                   ? "--data"
+                         : set->eps_text                               ? "--eps"
+                         : set->target                                 ? "--target"
+                         : set->output                                 ? "--output"
+                         : set->report                                 ? "--report"
+                         : set->transfer.model                         ? "--transfer"
+                         : set->unrounded                              ? "--float"
+                         : set->label                                  ? "--label"
+                         : set->network.weights                        ? "--weights"
+                         : set->network.picture.logits                 ? "--logits"
+                         : has_picture_settings(&set->network.picture) ? "preprocessing"
+                                                                       : NULL;
+    if (!is_network_file(set->network.model))
+        return report_error("attack", EXIT_USAGE, "--spec is for an ONNX file, not for --model %s", set->network.model);
+    if (option)
+        return report_error("attack", EXIT_USAGE,
+                            "--spec does not go with %s: the property is about the inputs of the ONNX file themselves",
+                            option);
+    return 0;
+}
+
 /* Whether the options fit each other; eps is read. */
 static int check(attack_options *set, int *code)
 {
@@ -27,6 +52,10 @@ static int check(attack_options *set, int *code)
                              m->name);
     if (*code)
         return 0;
+    if (set->spec) {
+        *code = check_spec(set);
+        return !*code;
+    }
     if (set->eps_text)
         *code = read_eps("attack", set->eps_text, (atl_norm)set->norm, &set->eps);
     else if (!m->is_minimal)
@@ -78,6 +107,9 @@ int read_attack_options(attack_options *set, int argc, char **argv, int *code)
          .help =
              "the largest change: a fraction (8/255), a number (0.03), or grey levels (8g), always of the picture's "
              "own pixels, before any preprocessing"},
+        {"spec", 0, .text = &set->spec, .argument = "FILE",
+         .help = "a property, VNN-LIB, of an ONNX file: prints an input that it describes, as in the verification "
+                 "competitions; --steps, --restarts and --seed apply"},
         {"target", 't', .text = &set->target, .argument = "CLASS",
          .help =
              "the class to reach: an index or a name, 'random', 'least-likely', or 'all'; without it any wrong one"},

@@ -9,7 +9,7 @@
 /* One for each option, see --help. */
 typedef struct attack_options {
     network_choice network, transfer;
-    const char *data, *method, *eps_text, *target, *output, *labels, *label, *report;
+    const char *data, *method, *eps_text, *target, *output, *labels, *label, *report, *spec;
     int norm, part, quiet, unrounded, exact, results_only;
     int64_t count, right, first, seed, steps, restarts, at_once;
     double step_size, confidence;
