@@ -71,11 +71,10 @@ Test(atled_attack, certificates_hold_until_a_byte_changes, .timeout = 300)
     cr_assert_mentions(run.out, "weights");
 }
 
-Test(atled_attack, resumed_single_and_parallel_runs_write_the_same_bytes, .timeout = 300)
+static void resume(const char *data, const char *weights, const char *method, const char *one, const char *two)
 {
-    const char *data = write_data(12), *weights = trained(data), *one = scratch_file("one"), *two = scratch_file("two");
-    (void)ATTACK(data, weights, "-o", one, "--eps", "40/255", "--threads", "1");
-    (void)ATTACK(data, weights, "-o", two, "--eps", "40/255", "--threads", "2", "--batch", "3");
+    (void)ATTACK(data, weights, "-o", one, "--method", method, "--eps", "40/255", "--threads", "1");
+    (void)ATTACK(data, weights, "-o", two, "--method", method, "--eps", "40/255", "--threads", "2", "--batch", "3");
     const char *lines = in(one, "results.jsonl");
     cr_assert(same_files(lines, in(two, "results.jsonl")));
     /* As if the run had been killed while it wrote its fourth line. */
@@ -85,13 +84,21 @@ Test(atled_attack, resumed_single_and_parallel_runs_write_the_same_bytes, .timeo
     FILE *file = fopen(lines, "wb");
     cr_assert(fwrite(text, 1, (size_t)(end - text) + 30, file) == (size_t)(end - text) + 30);
     fclose(file);
-    command_run run = ATTACK(data, weights, "-o", one, "--eps", "40/255", "--threads", "1");
+    command_run run = ATTACK(data, weights, "-o", one, "--method", method, "--eps", "40/255", "--threads", "1");
     cr_assert_mentions(run.err, "3 of 12 are done already");
     cr_assert(same_files(lines, in(two, "results.jsonl")));
     cr_assert(same_files(in(one, "000007.json"), in(two, "000007.json")));
-    run = ATTACK(data, weights, "-o", one, "--eps", "41/255");
+    run = ATTACK(data, weights, "-o", one, "--method", method, "--eps", "41/255");
     cr_assert_code(run, 2);
     cr_assert_mentions(run.err, "other settings");
+}
+
+Test(atled_attack, resumed_single_and_parallel_runs_write_the_same_bytes, .timeout = 300)
+{
+    const char *data = write_data(12), *weights = trained(data);
+    resume(data, weights, "pgd", scratch_file("one"), scratch_file("two"));
+    /* All pictures take part in the change that they share, those that are done, too. */
+    resume(data, weights, "universal", scratch_file("three"), scratch_file("four"));
 }
 
 Test(atled_attack, eps_of_zero_gives_the_file_back, .timeout = 300)
