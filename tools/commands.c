@@ -9,7 +9,7 @@ const subcommand subcommands[] = {
     {"attack", "change images so little that nobody sees it until a network errs", atled_attack, .splits = 1},
     {"verify", "check the certificates of atled attack", atled_verify},
     {"explain", "show which pixels of an image a network's score depends on", atled_explain, .splits = 1},
-    {"train", "train a network on labelled images", atled_train},
+    {"train", "train a network on labelled images", atled_train, .splits = 1},
     {"eval", "measure the accuracy of a network", atled_eval, .splits = 1},
     {"merge", "join the parts of a command that --shard has divided", atled_merge},
     {"dot", "draw a network, with or without its gradient", atled_dot},

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ranks.h"
 #include "train_session.h"
 
 /* The fraction of this run's time that was spent waiting for data. */
@@ -15,7 +16,7 @@ static double share_waited(const train_session *s)
 
 static void tell_step(train_session *s, const atl_batch *batch)
 {
-    double loss = atl_scalar_of(s->t.train, s->t.trained.loss), right = atl_scalar_of(s->t.train, s->t.right);
+    double loss = atl_scalar_of(s->t.train, s->t.mean_loss), right = atl_scalar_of(s->t.train, s->t.mean_right);
     int64_t here = s->done - s->first;
     double keep = here < 50 ? 1 - 1 / (double)(here + 1) : 0.98;
     s->loss = keep * s->loss + (1 - keep) * loss;
@@ -35,10 +36,14 @@ static int save(train_session *s)
     if (hand_over(&s->t))
         return report_failure("train");
     const char *non_finite = non_finite_variable_of(&s->t);
+    if (non_finite && this_rank() > 0) /* all ranks find the same */
+        return EXIT_GOAL_NOT_MET;
     if (non_finite)
         return report_error("train", EXIT_GOAL_NOT_MET,
                             "stopped; '%s' has become NaN or infinite, so nothing is saved: %s is as it was",
                             non_finite, s->set.output);
+    if (this_rank() > 0)
+        return 0;
     int failed = save_weights(&s->t, s->set.output) || (s->set.checkpoint && save_checkpoint(&s->t, s->set.checkpoint));
     return failed ? report_failure("train") : 0;
 }
@@ -49,11 +54,15 @@ static int record(train_session *s, const score *tested)
     double seconds = seconds_now() - s->started;
     s->records[s->record_count++] = r;
     end_progress(&s->progress);
+    char ranks[64] = "";
+    if (rank_count() > 1)
+        snprintf(ranks, sizeof ranks, ", %.1f %% for other ranks",
+                 100 * atl_all_reduce_waited(s->all_reduce) / (seconds > 0 ? seconds : 1));
     printf(
         "epoch %.4g: training loss %.4f, right %.2f %%; test loss %.4f, right %.2f %% of %lld; %.0f s, %.1f %% of it "
-        "waiting for data\n",
+        "waiting for data%s\n",
         r.epoch, r.loss, 100 * r.right, r.test_loss, 100 * r.test_right, (long long)tested->count, seconds,
-        100 * share_waited(s));
+        100 * share_waited(s), ranks);
     flush_output();
     if (!s->log)
         return 0;
@@ -77,6 +86,8 @@ static int draw_curves(const train_session *s)
 static int end_epoch(train_session *s)
 {
     score tested;
+    if (this_rank() > 0) /* rank 0 tests and writes; the others are ahead by less than a step */
+        return save(s);
     atl_status status = look_at(&s->t, s->test, 250, NULL, &tested);
     if (status)
         return report_failure("train");
@@ -90,9 +101,10 @@ static int end_epoch(train_session *s)
 static void tell_where(const train_session *s, const atl_feed *feeds)
 {
     const atl_node *where = NULL;
+    const atl_node *of = s->all_reduce ? s->t.trained.loss : s->t.step; /* of the last part on this rank */
     if (!s->set.find_nan)
         report_error("train", 0, "--find-nan tells at which node it began");
-    else if (atl_find_non_finite(s->t.step, feeds, &where))
+    else if (atl_find_non_finite((atl_node *)of, feeds, &where))
         report_error("train", 0, "--find-nan: %s", atl_error());
     else if (where)
         report_error("train", 0, "it began at '%s' (%s)", atl_name_of(where), atl_op_of(where)->name);
@@ -110,6 +122,8 @@ static void tell_failed_step(const train_session *s)
  * one of them infinite. */
 static int fail_step(train_session *s, atl_status status, const atl_feed *feeds)
 {
+    if (status == ATL_NOT_FINITE && this_rank() > 0) /* so it is on rank 0, which tells it */
+        return EXIT_GOAL_NOT_MET;
     int is_nan = status == ATL_NOT_FINITE, failed = is_nan ? EXIT_GOAL_NOT_MET : exit_code_of(status);
     end_progress(&s->progress);
     tell_failed_step(s);
@@ -128,8 +142,8 @@ static int stop(train_session *s)
 {
     int code = save(s);
     end_progress(&s->progress);
-    if (code)
-        return code;
+    if (code || this_rank() > 0)
+        return code ? code : EXIT_GOAL_NOT_MET;
     report_error("train", 0, "stopped after %lld of %lld steps; the weights are in %s", (long long)s->done,
                  (long long)s->steps, s->set.output);
     if (s->set.checkpoint)
@@ -142,15 +156,8 @@ static int stop(train_session *s)
 
 static int is_stopped(const train_session *s)
 {
-    return was_interrupted() || (s->set.stop_after && s->done >= s->set.stop_after);
-}
-
-static const atl_batch *next_batch(train_session *s)
-{
-    double before = seconds_now();
-    const atl_batch *batch = atl_batches_next(s->batches);
-    s->waited += seconds_now() - before;
-    return batch;
+    int asked = s->all_reduce ? s->done > s->first && atl_scalar_of(s->t.train, s->t.mean_stop) > 0 : was_interrupted();
+    return asked || (s->set.stop_after && s->done >= s->set.stop_after);
 }
 
 static int train(train_session *s)
@@ -161,13 +168,12 @@ static int train(train_session *s)
     while (!code && s->done < s->steps) {
         if (is_stopped(s))
             return stop(s);
-        const atl_batch *batch = next_batch(s);
-        if (!batch)
+        const atl_batch *batch = NULL;
+        atl_status status = run_step(s, &batch);
+        if (status && !batch)
             return report_failure("train");
-        const atl_feed *feeds = ATL_FEEDS({n->image, batch->images}, {n->labels, batch->labels});
-        atl_status status = atl_run(s->t.train, feeds);
         if (status)
-            return fail_step(s, status, feeds);
+            return fail_step(s, status, ATL_FEEDS({n->image, batch->images}, {n->labels, batch->labels}));
         tell_step(s, batch);
         if (batch->last || s->done == s->steps)
             code = end_epoch(s);
@@ -193,11 +199,15 @@ int atled_train(int argc, char **argv)
                                .factor = 0.1,
                                .every = 10,
                                .decay = NAN,
-                               .seed = 1}};
+                               .seed = 1,
+                               .deterministic = 1}};
     int code;
     if (read_train_options(&s.set, argc, argv, &code)) {
         s.progress = start_progress(s.set.quiet);
         code = start_session(&s);
+        char *facts = code ? NULL : facts_of_session(&s, argc, argv);
+        code = agree_on("train", code, facts);
+        free(facts);
         if (!code) {
             catch_interrupts();
             code = train(&s);

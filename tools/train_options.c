@@ -86,6 +86,8 @@ static int check_pairs(const command_option *options, given_options given)
     return 0;
 }
 
+static const char *const no_or_yes[] = {"no", "yes", NULL};
+
 int read_train_options(train_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
@@ -181,6 +183,20 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {"find-nan", 0, .flag = &set->find_nan,
          .help = "if the loss becomes NaN or infinite, report the first node with such a value"},
+        {"distributed", 0, .flag = &set->distributed,
+         .help =
+             "share the work with the other processes of an MPI launcher; not needed under mpirun, which is seen by "
+             "itself"},
+        {"micro-batches", 0, .whole = &set->micro_batches, .argument = "N", .lowest = 0, .highest = 65536,
+         .help = "divide each batch into N parts, one after another or on several ranks: any number of ranks up to N "
+                 "gives the same bits; batch norm takes the statistics of a part; 0: 4 under a launcher, or the next "
+                 "power of two from the number of ranks on, else 1"},
+        {"deterministic", 0, .choice = &set->deterministic, .choices = no_or_yes, .argument = "WHICH",
+         .help = "yes: the parts are added in a fixed order; no: one part for each rank, added as MPI likes it"},
+        {"rate-batch", 0, .whole = &set->rate_batch, .argument = "N", .lowest = 0, .highest = 1e6,
+         .help =
+             "the batch for which --rate is meant: with --batch B, the rate is multiplied by B / N (linear scaling; "
+             "use --warm-up with it); 0: as given"},
         {"log", 0, .text = &set->log, .argument = "FILE", .help = "one line per epoch, CSV"},
         {"plot", 'p', .text = &set->plot, .argument = "FILE", .help = "curves of loss and accuracy, PNG"},
         {"quiet", 'q', .flag = &set->quiet, .help = "print no progress"},
@@ -207,6 +223,9 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
     *code = check_limited(set, options, given);
     if (!*code)
         *code = check_pairs(options, given);
+    if (!*code && !set->deterministic && set->micro_batches)
+        *code = report_error("train", EXIT_USAGE,
+                             "--micro-batches has no effect with --deterministic no, which takes one for each rank");
     if (!*code && !is_network_file(set->model))
         *code = check_no_picture_settings("train", set->model, &set->picture);
     else if (!*code && set->widths)
@@ -227,6 +246,8 @@ atl_optimizer settle_optimizer(train_options *set)
     if (isnan(set->decay))
         set->decay = 0;
     atl_optimizer o = {.rate = !isnan(set->rate) ? set->rate : is_adam ? 0.001 : 0.01};
+    if (set->rate_batch)
+        o.rate *= (double)set->batch / (double)set->rate_batch;
     if (has_momentum && !isnan(set->momentum))
         o.momentum = ATL_EXACTLY(set->momentum);
     if (set->optimizer == OPTIMIZER_RMSPROP)

@@ -17,12 +17,22 @@ typedef struct train_session {
     progress_line progress;
     int64_t per_epoch, steps, done; /* steps in an epoch, to run in all, and done */
     int64_t first;                  /* done before this run */
+    atl_all_reduce *all_reduce;     /* of a batch in parts, or null */
+    int64_t parts;                  /* of a batch */
     double started, waited;         /* waited: seconds in which the next batch was not ready */
     double loss, right;             /* moving averages, for the progress line */
     FILE *log;
     epoch_record *records;
     int record_count;
 } train_session;
+
+/* Decides in how many parts a batch is run.  Returns 0, or the exit code after an error message. */
+int start_averaging(train_session *session);
+/* What must be the same on all ranks, to be freed; null out of memory. */
+char *facts_of_session(const train_session *session, int argc, char **argv);
+/* Runs one step on the next batch; *batch_out becomes its last part on this rank, or null if no batch could be
+ * made. */
+atl_status run_step(train_session *session, const atl_batch **batch_out);
 
 /* Everything before the first step.  Returns 0, or the exit code after an error message; call end_session either
  * way. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "network.h"
+#include "ranks.h"
 #include "train_session.h"
 
 static int open_data(train_session *s)
@@ -94,15 +95,17 @@ static int check_fit(const train_session *s)
 
 static int check_named_files(const train_session *s)
 {
-    const train_options *set = &s->set;
-    const used_file files[] = {{"data", set->data, DATA_READ, ANY_FORMAT, NULL},
-                               {"weights", set->weights, FILE_READ, ANY_FORMAT, NULL},
-                               {"resume", set->resume, FILE_READ, ANY_FORMAT, "checkpoint"},
-                               {"output", set->output, FILE_WRITTEN, WEIGHTS_FORMAT, NULL},
-                               {"checkpoint", set->checkpoint, FILE_WRITTEN, NPZ_FORMAT, NULL},
-                               {"log", set->log, set->resume ? FILE_UPDATED : FILE_WRITTEN, ANY_FORMAT, NULL},
-                               {"plot", set->plot, FILE_WRITTEN, PANEL_FORMAT, NULL},
-                               TIMING_FILE(&set->compile),
+    train_options set = s->set;
+    if (this_rank() > 0) /* rank 0 writes */
+        set.output = set.checkpoint = set.log = set.plot = NULL;
+    const used_file files[] = {{"data", set.data, DATA_READ, ANY_FORMAT, NULL},
+                               {"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"resume", set.resume, FILE_READ, ANY_FORMAT, "checkpoint"},
+                               {"output", set.output, FILE_WRITTEN, WEIGHTS_FORMAT, NULL},
+                               {"checkpoint", set.checkpoint, FILE_WRITTEN, NPZ_FORMAT, NULL},
+                               {"log", set.log, set.resume ? FILE_UPDATED : FILE_WRITTEN, ANY_FORMAT, NULL},
+                               {"plot", set.plot, FILE_WRITTEN, PANEL_FORMAT, NULL},
+                               TIMING_FILE(&set.compile),
                                {0}};
     return check_files("train", files);
 }
@@ -128,7 +131,7 @@ static int open_log(train_session *s)
     s->records = calloc((size_t)(2 * room), sizeof *s->records); /* of this run, and of those before it */
     if (!s->records)
         return report_no_memory("train");
-    if (!s->set.log)
+    if (!s->set.log || this_rank() > 0)
         return 0;
     if (s->set.resume)
         read_log(s, room);
@@ -171,7 +174,8 @@ static int build_training(train_session *s, const atl_model *model, int64_t cut)
                                 .clip_global_norm = set->clip_global_norm,
                                 .average = set->average,
                                 .seed = (uint64_t)set->seed,
-                                .compile = set->compile};
+                                .compile = set->compile,
+                                .all_reduce = s->all_reduce};
     int code = read_widths(set, wanted.widths);
     if (!code)
         code = read_drops(set, s->per_epoch, wanted.at);
@@ -198,6 +202,11 @@ static int check_file_fits(const train_session *s, int64_t cut)
     if ((f->height != ATL_ANY && f->height != cut) || (f->width != ATL_ANY && f->width != cut))
         return report_error("train", EXIT_BAD_FILE, "%s takes %lld x %lld pixels, not %lld x %lld", f->path,
                             (long long)f->height, (long long)f->width, (long long)cut, (long long)cut);
+    if (f->batch != ATL_ANY && (s->set.micro_batches > 1 || rank_count() > 1))
+        return report_error("train", EXIT_BAD_FILE,
+                            "%s is for batches of %lld images only, so they cannot be divided: export it with an open "
+                            "batch",
+                            f->path, (long long)f->batch);
     if (f->batch != ATL_ANY && (f->batch != s->set.batch || atl_dataset_count(s->data) % f->batch))
         return report_error("train", EXIT_BAD_FILE,
                             "%s is for batches of %lld images only: give --batch %lld and as many images as fill the "
@@ -221,7 +230,10 @@ static int start_batches(train_session *s, int64_t cut)
                                        .contrast = (float)set->contrast,
                                        .seed = (uint64_t)set->seed,
                                        .first = s->done,
+                                       .parts = s->parts,
                                        .threads = (int)set->compile.threads};
+    if (s->all_reduce)
+        s->t.examples.part_count = atl_all_reduce_parts(s->all_reduce, &s->t.examples.first_part);
     s->batches = atl_batches_new_with(&s->t.examples);
     return s->batches ? 0 : report_failure("train");
 }
@@ -248,6 +260,8 @@ int start_session(train_session *s)
     s->steps = set->most_steps ? set->most_steps : set->epochs * s->per_epoch;
     code = check_cut(s, cut);
     if (!code)
+        code = start_averaging(s);
+    if (!code)
         code = build_training(s, model, cut);
     if (!code)
         code = check_fit(s);
@@ -268,6 +282,7 @@ int end_session(train_session *s, int code)
                             strerror(errno), s->set.output);
     atl_batches_free(s->batches);
     end_training(&s->t);
+    atl_all_reduce_free(s->all_reduce);
     close_network_file(&s->file);
     atl_dataset_free(s->data);
     atl_dataset_free(s->test);

@@ -26,7 +26,8 @@ static int build_logits(const char *command, const training_settings *set, int i
     return !n->code;
 }
 
-static int build_net(const char *command, const training_settings *set, int in_training, net *n)
+/* counted: noise is numbered by the part of a batch, an input. */
+static int build_net(const char *command, const training_settings *set, int in_training, int counted, net *n)
 {
     n->graph = atl_graph_new();
     if (!n->graph)
@@ -35,6 +36,7 @@ static int build_net(const char *command, const training_settings *set, int in_t
     int64_t batch = set->file ? set->file->batch : ATL_ANY;
     n->image = atl_input(n->graph, "image", ATL_FLOAT32, ATL_SHAPE(batch, set->height, set->width, set->channels));
     n->labels = atl_input(n->graph, "labels", ATL_INT32, ATL_SHAPE(batch));
+    atl_set_noise_counter(n->graph, counted ? atl_input(n->graph, "part", ATL_INT32, ATL_SCALAR) : NULL);
     if (!build_logits(command, set, in_training, n))
         return 0;
     n->loss = atl_named(atl_mean(atl_sparse_softmax_cross_entropy(n->logits, n->labels)), "loss");
@@ -178,10 +180,33 @@ static void build_step(training *t)
     atl_node *guess = atl_cast(atl_argmax(n->logits, 1), ATL_FLOAT32);
     t->right = atl_mean(atl_equal(guess, atl_cast(n->labels, ATL_FLOAT32)));
     t->rate = build_rate(t);
-    t->step = atl_minimize(build_cost(t), make_optimizer(t), .clip_value = (float)set->clip_value,
-                           .clip_norm = (float)set->clip_norm, .clip_global_norm = (float)set->clip_global_norm,
-                           .average = (float)set->average, .check_gradients = 1);
-    t->train = compile(set, n, ATL_NODES(t->step, n->loss, t->right, t->rate));
+    atl_node *mean[3] = {n->loss, t->right, NULL}, *reported[3];
+    atl_minimize_args args = {.cost = build_cost(t),
+                              .optimizer = make_optimizer(t),
+                              .clip_value = (float)set->clip_value,
+                              .clip_norm = (float)set->clip_norm,
+                              .clip_global_norm = (float)set->clip_global_norm,
+                              .average = (float)set->average,
+                              .check_gradients = 1};
+    if (set->all_reduce) {
+        t->counter = atl_find(n->graph, "part");
+        t->stop = atl_input(n->graph, "stop", ATL_FLOAT32, ATL_SCALAR);
+        args.all_reduce = set->all_reduce;
+        args.part_out = &t->part;
+        reported[0] = n->loss;
+        reported[1] = t->right;
+        reported[2] = t->stop;
+        args.reported = (atl_nodes){3, reported};
+        args.reported_out = mean;
+    }
+    t->step = atl_minimize_with(&args);
+    t->mean_loss = mean[0];
+    t->mean_right = mean[1];
+    t->mean_stop = mean[2];
+    if (!set->all_reduce)
+        t->train = compile(set, n, ATL_NODES(t->step, n->loss, t->right, t->rate));
+    else if (t->step && (t->gradients = compile(set, n, ATL_NODES(t->part))))
+        t->train = compile(set, n, ATL_NODES(t->step, t->mean_loss, t->mean_right, t->mean_stop, t->rate));
 }
 
 /* Only if averages are used, and a layer keeps statistics. */
@@ -189,7 +214,7 @@ static int build_measuring(const char *command, training *t)
 {
     if (t->set.average <= 0 || atl_updates(t->trained.graph).count == 0)
         return 1;
-    if (!build_net(command, &t->set, 1, &t->measured))
+    if (!build_net(command, &t->set, 1, 0, &t->measured))
         return 0;
     t->measure = compile(&t->set, &t->measured, ATL_NODES(atl_group_with(atl_updates(t->measured.graph))));
     return t->measure != NULL;
@@ -214,13 +239,13 @@ int begin_training(const char *command, const training_settings *set, training *
     int code = begin_compiling(command, &set->compile);
     if (code)
         return code;
-    if (build_net(command, set, 0, &t->used))
+    if (build_net(command, set, 0, 0, &t->used))
         t->look = compile(set, &t->used, ATL_NODES(t->used.logits, t->used.loss));
     if (!t->look)
         return refuse(command, t, &t->used);
     if (set->look_only)
         return 0;
-    if (!build_net(command, set, 1, &t->trained))
+    if (!build_net(command, set, 1, set->all_reduce != NULL, &t->trained))
         return refuse(command, t, &t->trained);
     set_decays(t);
     code = set_each(command, t);
@@ -241,6 +266,7 @@ static void free_net(net *n)
 void end_training(training *t)
 {
     atl_program_free(t->train);
+    atl_program_free(t->gradients);
     atl_program_free(t->look);
     atl_program_free(t->measure);
     free_net(&t->measured);
@@ -261,7 +287,8 @@ int64_t steps_done(const training *t)
 static atl_status measure(training *t)
 {
     enum { BATCHES = 50 };
-    atl_batches_args examples = t->examples;
+    atl_batches_args examples = t->examples; /* whole batches */
+    examples.parts = examples.first_part = examples.part_count = 0;
     examples.first = steps_done(t);
     atl_status status = atl_copy_variables(t->measured.graph, t->trained.graph, 1);
     atl_batches *batches = status ? NULL : atl_batches_new_with(&examples);

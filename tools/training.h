@@ -38,7 +38,8 @@ typedef struct training_settings {
     double average; /* of a moving average, which replaces the weights in tests; 0: none */
     uint64_t seed;
     compile_options compile;
-    int look_only; /* no step */
+    int look_only;              /* no step */
+    atl_all_reduce *all_reduce; /* the batch is run in parts, and the step averages them; null: in one */
 } training_settings;
 
 /* The network in one of its graphs. */
@@ -60,8 +61,14 @@ typedef struct training {
     atl_node *rate;  /* of the current step */
     atl_node *step;  /* one training step; its value is the loss with the decay */
     atl_program *train, *look, *measure;
-    atl_batches_args examples; /* the training data: the caller fills it in after begin_training */
-    int64_t handed_over;       /* steps done when `used` was last given its values; -1: never */
+    /* With all_reduce: `gradients` runs a part of the batch, and then `train` the step. */
+    atl_program *gradients;
+    atl_node *part;
+    atl_node *counter,
+        *stop; /* inputs of a part: its number over all batches, modulo 2^31; 1 if this rank wants to stop */
+    atl_node *mean_loss, *mean_right, *mean_stop; /* of the batch; the first two without all_reduce, too */
+    atl_batches_args examples;                    /* the training data: the caller fills it in after begin_training */
+    int64_t handed_over;                          /* steps done when `used` was last given its values; -1: never */
 } training;
 
 /* Returns 0, or the exit code after an error message; call end_training either way. */

@@ -54,16 +54,21 @@ typedef struct atl_batches_args {
     uint64_t seed; /* the same seed gives the same batches, in any order of access */
     int64_t first; /* the first batch, counted over all epochs: to resume training */
     int threads;   /* the caller's threads, which also prepare a batch that is not ready in time; 0: OpenMP's number */
+    /* Micro-batches: each batch comes in this many parts of as equal a size as possible, one after another, each as an
+     * atl_batch; 0: 1.  Of them only those from .first_part on, .part_count of them; 0: all. */
+    int64_t parts, first_part, part_count;
     int end_;
 } atl_batches_args;
 
 typedef struct atl_batch {
-    const atl_tensor *images; /* [count, height, width, channels], float32 */
-    const atl_tensor *labels; /* [count], int32 */
+    const atl_tensor *images; /* [count, height, width, channels], float32; null if a part has no examples */
+    const atl_tensor *labels; /* [count], int32; null likewise */
     int64_t count;
     int64_t epoch; /* from 0 */
-    int64_t index; /* within the epoch, from 0 */
-    bool last;     /* the last batch of the epoch */
+    int64_t index; /* of the batch, within the epoch, from 0 */
+    bool last;     /* the last batch of the epoch, and the last part of it that is asked for */
+    int64_t part;  /* of the batch, from 0 */
+    int64_t whole; /* examples of the batch in all its parts */
 } atl_batch;
 
 /* Null on failure. */

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "status.h"
+#include "graph.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -37,6 +37,45 @@ typedef struct atl_ranks {
     /* Receives the message that await or peek has found, of that sender and size. */
     atl_status (*receive)(void *context, void *bytes_out, size_t size, int from);
 } atl_ranks;
+
+/* The mean of tensors over the parts of a batch.  A batch is divided into a fixed number of parts (micro-batches), and
+ * the parts among the ranks: rank r has the parts from parts * r / size to before parts * (r + 1) / size.  The sum over
+ * all parts is made along a fixed binary tree, so that it has the same bits for any number of ranks from 1 to the
+ * number of parts.
+ *
+ *     atl_all_reduce *r = atl_all_reduce_new(ranks, .parts = 4);
+ *     atl_node *part, *step = atl_minimize(loss, atl_momentum(), .all_reduce = r, .part_out = &part);
+ *     for each of its atl_all_reduce_parts(r, &first) parts: run a program of `part` on that part of the batch
+ *     run a program of `step`
+ *
+ * It must outlive the graphs that use it, and serves one run at a time. */
+typedef struct atl_all_reduce atl_all_reduce;
+typedef struct atl_all_reduce_args {
+    const atl_ranks *ranks; /* copied; null: this process alone */
+    int64_t parts;          /* of a batch, at least one for each rank; 0: one for each rank */
+    /* Lets the ranks add in any order (their all_reduce), as MPI likes it: the bits then depend on the number of ranks
+     * and on MPI. */
+    bool any_order;
+    int64_t bucket_bytes; /* gradients are sent in pieces of about this size; 0: 4 MB */
+    int end_;
+} atl_all_reduce_args;
+ATL_API atl_all_reduce *atl_all_reduce_new_with(const atl_all_reduce_args *args);
+#define atl_all_reduce_new(...) atl_all_reduce_new_with(ATL_OPTIONS_(atl_all_reduce_args, __VA_ARGS__))
+ATL_API void atl_all_reduce_free(atl_all_reduce *all_reduce); /* null is allowed */
+
+/* The number of parts of this rank, and the first (first_out may be null). */
+ATL_API int64_t atl_all_reduce_parts(const atl_all_reduce *all_reduce, int64_t *first_out);
+/* The weight in the mean of the parts that are run from now on: the part's number of examples * parts / examples in the
+ * batch.  At first it is 1. */
+ATL_API atl_status atl_all_reduce_weigh(atl_all_reduce *all_reduce, float weight);
+/* In place of the run of a part without examples. */
+ATL_API atl_status atl_all_reduce_skip(atl_all_reduce *all_reduce);
+/* The mean over all ranks of a float32 node of known shape: each rank gets the same.  Its gradient is the mean over all
+ * ranks of the gradients: that of the sum of all ranks' costs, divided by their number.  All ranks run it in the same
+ * order; it needs one part for each rank. */
+ATL_API atl_node *atl_all_reduce_mean(atl_node *x, atl_all_reduce *all_reduce);
+/* The seconds in which runs have waited for other ranks. */
+ATL_API double atl_all_reduce_waited(const atl_all_reduce *all_reduce);
 
 #ifdef __cplusplus
 }

@@ -41,6 +41,9 @@ ATL_MPI_API const char *atl_mpi_version(void);
 /* The ranks of a communicator, of which it uses a copy (MPI_Comm_dup): all its processes call this.  It belongs to the
  * library, until atl_mpi_end; a second call with the same communicator returns the same.  Null on failure. */
 ATL_MPI_API const atl_ranks *atl_mpi_ranks(MPI_Comm communicator);
+/* What averages over those ranks, with one part for each: atl_minimize(..., .all_reduce = atl_mpi_all_reduce(c)).  It
+ * belongs to the library, until atl_mpi_end, before which the graphs that use it must be freed.  Null on failure. */
+ATL_MPI_API atl_all_reduce *atl_mpi_all_reduce(MPI_Comm communicator);
 #endif
 
 #ifdef __cplusplus

@@ -91,7 +91,7 @@ ATL_API atl_nodes atl_updates(const atl_graph *graph);
  * bits on every machine. */
 typedef struct atl_noise_args {
     atl_node *like;
-    atl_node *counter;     /* int32 scalar: each value gives other numbers; null: atl_step_counter */
+    atl_node *counter;     /* int32 scalar: each value gives other numbers; null: see atl_set_noise_counter */
     uint64_t seed;         /* 0: derived from the graph's seed and the node's index, so that nodes differ */
     float low, high;       /* uniform in [low, high); both 0: [0, 1) */
     float mean, deviation; /* normal; deviation 0: 1; ATL_ZERO: exactly the mean */
@@ -100,6 +100,9 @@ typedef struct atl_noise_args {
 /* float32 of the shape of `like`; no gradient.  Each function has its own options; using the other's is an error. */
 ATL_API atl_node *atl_uniform_noise_with(const atl_noise_args *args);
 ATL_API atl_node *atl_normal_noise_with(const atl_noise_args *args);
+/* The counter of noise and dropout that is built from now on without one of its own; null: atl_step_counter.  A step
+ * that runs a batch in parts feeds the number of the part, so that parts differ. */
+ATL_API void atl_set_noise_counter(atl_graph *graph, atl_node *counter);
 #define atl_uniform_noise(...) atl_uniform_noise_with(ATL_OPTIONS_(atl_noise_args, __VA_ARGS__))
 #define atl_normal_noise(...)  atl_normal_noise_with(ATL_OPTIONS_(atl_noise_args, __VA_ARGS__))
 

@@ -13,6 +13,7 @@
 #ifndef ATLED_TRAIN_H
 #define ATLED_TRAIN_H
 
+#include "distributed.h"
 #include "ops.h"
 #include "program.h"
 
@@ -147,6 +148,14 @@ typedef struct atl_minimize_args {
     float average;          /* decay of the moving average of every variable without its own; 0: none */
     bool unchecked;         /* a cost that is not finite is not an error */
     bool check_gradients;   /* the norm of all gradients must be finite, too: costs one more pass over them */
+    /* Averages the cost, the gradients and the values of atl_add_update over ranks (distributed.h), and then clips and
+     * updates: all ranks get the same variables.  Null: this process alone. */
+    atl_all_reduce *all_reduce;
+    /* If not null, the step is divided: a program of the node *part_out computes the gradients of one part of a batch,
+     * and a program of the step only averages and updates.  Needs .all_reduce. */
+    atl_node **part_out;
+    atl_nodes reported;      /* float32 nodes of known shape, for example an accuracy, whose means are wanted, too */
+    atl_node **reported_out; /* their means, as nodes of the step */
     int end_;
 } atl_minimize_args;
 /* A node that runs one step; its value is the cost before the step.  A run whose cost is NaN or infinite fails with

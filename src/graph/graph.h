@@ -70,6 +70,7 @@ struct atl_graph {
     int64_t count, capacity;
     atl_node **variables;
     int64_t variable_count, variable_capacity;
+    atl_node *noise_counter;      /* atl_set_noise_counter, or null */
     atl_node *steps, *count_step; /* atl_step_counter and atl_count_step, or null */
     atl_node **updates;
     int64_t update_count, update_capacity;

@@ -31,13 +31,14 @@ static const double most_share = 1.0 / 40; /* the maximum fraction of the caller
 typedef struct slot {
     float *images;
     int32_t *labels;
-    atl_tensor *views[2][2]; /* [whole, short][images, labels] over them */
+    atl_tensor
+        *views[2][2][2]; /* [whole, short batch][small, large part][images, labels] over them; null: no examples */
     atl_batch batch;
 } slot;
 
 struct atl_batches {
     atl_batches_args args;
-    int64_t per_epoch;
+    int64_t per_epoch;  /* batches, not parts of them */
     int64_t short_size; /* of the last batch in an epoch; the normal size if the batches divide the epoch evenly */
     uint32_t *order;    /* of the examples in epoch `order_epoch` */
     int64_t order_epoch;
@@ -192,12 +193,17 @@ static void fetch_example(const atl_dataset *data, int64_t example)
         __builtin_prefetch(first + example * size + at);
 }
 
+/* Part `number`, counted over all batches. */
 static void make_batch(atl_batches *b, int64_t number, int threads, slot *s)
 {
     const atl_batches_args *args = &b->args;
-    int64_t epoch = number / b->per_epoch, index = number % b->per_epoch, first = index * args->size;
+    int64_t batch = args->first + number / args->part_count, part = args->first_part + number % args->part_count;
+    int64_t epoch = batch / b->per_epoch, index = batch % b->per_epoch;
     int last = index == b->per_epoch - 1;
-    int64_t count = last ? b->short_size : args->size, image = args->height * args->width * args->data->channels;
+    int64_t whole = last ? b->short_size : args->size, before = whole * part / args->parts;
+    int64_t count = whole * (part + 1) / args->parts - before, first = index * args->size + before;
+    int64_t image = args->height * args->width * args->data->channels;
+    int is_large = count > whole / args->parts;
     int64_t worth_sharing = atl_costs_in_use()->loop_elements;
     order_epoch(b, epoch);
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && count * image >= worth_sharing)
@@ -208,7 +214,14 @@ static void make_batch(atl_batches *b, int64_t number, int threads, slot *s)
         s->labels[i] = args->data->labels[example];
         cut_out(args, example, vary(args, epoch * args->data->count + first + i), s->images + i * image);
     }
-    s->batch = (atl_batch){s->views[last][0], s->views[last][1], count, epoch, index, last};
+    s->batch = (atl_batch){.images = s->views[last][is_large][0],
+                           .labels = s->views[last][is_large][1],
+                           .count = count,
+                           .epoch = epoch,
+                           .index = index,
+                           .last = last && part == args->first_part + args->part_count - 1,
+                           .part = part,
+                           .whole = whole};
 }
 
 static slot *slot_of(atl_batches *b, int64_t number)
@@ -222,7 +235,7 @@ static void make_next(atl_batches *b, int threads)
     slot *s = slot_of(b, b->made);
     b->is_making = 1;
     pthread_mutex_unlock(&b->mutex);
-    make_batch(b, b->args.first + b->made, threads, s);
+    make_batch(b, b->made, threads, s);
     pthread_mutex_lock(&b->mutex);
     b->is_making = 0;
     if (b->made++ < b->shared_from) /* nobody waits for later batches: the thread need not wake */
@@ -285,6 +298,13 @@ static atl_status check_arguments(atl_batches_args *args)
                              "%" PRId64 " x %" PRId64 " pixels cannot be cut out of images of %" PRId64 " x %" PRId64
                              " with a border of %" PRId64,
                              args->height, args->width, data->height, data->width, args->pad);
+    if (args->parts < 0 || args->first_part < 0 || args->part_count < 0 ||
+        args->first_part + args->part_count > (args->parts ? args->parts : 1))
+        return atl_set_error(ATL_INVALID,
+                             "batches: parts %" PRId64 " to %" PRId64 " of %" PRId64 " are not parts of a batch",
+                             args->first_part, args->first_part + args->part_count - 1, args->parts);
+    args->parts = args->parts ? args->parts : 1;
+    args->part_count = args->part_count ? args->part_count : args->parts - args->first_part;
     args->threads = args->threads > 0 ? args->threads : omp_get_max_threads();
     if (args->size > data->count)
         args->size = data->count;
@@ -293,27 +313,36 @@ static atl_status check_arguments(atl_batches_args *args)
     return ATL_OK;
 }
 
+static int make_views(const atl_batches_args *args, int64_t count, slot *s, atl_tensor **views)
+{
+    if (count == 0)
+        return 1;
+    views[0] =
+        atl_tensor_view(ATL_FLOAT32, ATL_SHAPE(count, args->height, args->width, args->data->channels), s->images);
+    views[1] = atl_tensor_view(ATL_INT32, ATL_SHAPE(count), s->labels);
+    return views[0] && views[1];
+}
+
 static int make_slot(const atl_batches *b, slot *s)
 {
     const atl_batches_args *args = &b->args;
-    int64_t channels = args->data->channels, size = args->size;
-    s->images = atl_allocate_aligned((size_t)(size * args->height * args->width * channels) * sizeof *s->images);
+    int64_t size = (args->size + args->parts - 1) / args->parts,
+            image = args->height * args->width * args->data->channels;
+    s->images = atl_allocate_aligned((size_t)(size * image) * sizeof *s->images);
     s->labels = atl_allocate((size_t)size, sizeof *s->labels);
-    for (int is_short = 0; is_short < 2 && s->images && s->labels; is_short++) {
-        int64_t count = is_short ? b->short_size : size;
-        s->views[is_short][0] =
-            atl_tensor_view(ATL_FLOAT32, ATL_SHAPE(count, args->height, args->width, channels), s->images);
-        s->views[is_short][1] = atl_tensor_view(ATL_INT32, ATL_SHAPE(count), s->labels);
-        if (!s->views[is_short][0] || !s->views[is_short][1])
-            return 0;
+    int ok = s->images && s->labels;
+    for (int i = 0; i < 4 && ok; i++) {
+        int64_t small = (i / 2 ? b->short_size : args->size) / args->parts;
+        ok = small + i % 2 > size || make_views(args, small + i % 2, s, s->views[i / 2][i % 2]);
     }
-    return s->images && s->labels;
+    return ok;
 }
 
 static int make_slots(atl_batches *b)
 {
     const atl_batches_args *args = &b->args;
-    double bytes = (double)args->size * (double)args->height * (double)args->width * (double)args->data->channels * 4;
+    double examples = (double)args->size / (double)args->parts;
+    double bytes = examples * (double)args->height * (double)args->width * (double)args->data->channels * 4;
     double fit = BYTES_FOR_MORE / bytes;
     if (bytes > (double)(PTRDIFF_MAX / 2))
         return 0;
@@ -327,8 +356,8 @@ static int make_slots(atl_batches *b)
 static void free_batches(atl_batches *b)
 {
     for (int i = 0; i < MOST_SLOTS; i++) {
-        for (int k = 0; k < 4; k++)
-            atl_tensor_free(b->slots[i].views[k / 2][k % 2]);
+        for (int k = 0; k < 8; k++)
+            atl_tensor_free(b->slots[i].views[k / 4][k / 2 % 2][k % 2]);
         atl_release(b->slots[i].images);
         atl_release(b->slots[i].labels);
     }

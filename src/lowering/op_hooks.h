@@ -22,6 +22,9 @@ struct atl_op_hooks {
     int (*lower)(atl_lowering *lowering);
     unsigned workspace_inputs; /* bit i: input i is the forward node, whose workspace is used if it kept one */
 
+    /* Runs as soon as its inputs are there, before nodes that were built earlier. */
+    int is_early;
+
     /* ---- layouts and algorithms ---- */
 
     /* The benefit, in seconds, of the blocked layout (nChw16c) for this node; negative: a loss; -INFINITY: impossible.

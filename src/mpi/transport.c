@@ -11,7 +11,8 @@
 /* One communicator in use.  They are few: a list. */
 typedef struct transport {
     atl_ranks ranks;
-    MPI_Comm given, own; /* own: a copy, so that our messages meet no others */
+    MPI_Comm given, own;        /* own: a copy, so that our messages meet no others */
+    atl_all_reduce *all_reduce; /* of atl_mpi_all_reduce, or null */
     struct transport *next;
 } transport;
 
@@ -185,6 +186,19 @@ const atl_ranks *atl_mpi_ranks(MPI_Comm communicator)
     return found ? &found->ranks : NULL;
 }
 
+atl_all_reduce *atl_mpi_all_reduce(MPI_Comm communicator)
+{
+    const atl_ranks *ranks = atl_mpi_ranks(communicator);
+    if (!ranks)
+        return NULL;
+    transport *t = ranks->context;
+    pthread_mutex_lock(&mutex);
+    if (!t->all_reduce)
+        t->all_reduce = atl_all_reduce_new(ranks);
+    pthread_mutex_unlock(&mutex);
+    return t->all_reduce;
+}
+
 atl_status atl_mpi_begin(int *argc, char ***argv, const atl_ranks **ranks_out)
 {
     int is_there = 0, level;
@@ -212,6 +226,7 @@ void atl_mpi_end(void)
     while (transports) {
         transport *t = transports;
         transports = t->next;
+        atl_all_reduce_free(t->all_reduce);
         MPI_Comm_free(&t->own);
         free(t);
     }

@@ -110,12 +110,19 @@ static void describe_normal(const atl_node *y, char *text, size_t size)
 NOISE_OP(uniform, .low = -1, .high = 3)
 NOISE_OP(normal, .mean = 2, .deviation = 3)
 
+void atl_set_noise_counter(atl_graph *graph, atl_node *counter)
+{
+    if (graph)
+        graph->noise_counter = counter;
+}
+
 static atl_node *noise(const atl_op *op, const atl_noise_args *args, float a, float b)
 {
     if (!args->like)
         return NULL;
     atl_graph *graph = args->like->graph;
-    atl_node *counter = args->counter ? args->counter : atl_step_counter(graph);
+    atl_node *counter = args->counter ? args->counter : graph->noise_counter;
+    counter = counter ? counter : atl_step_counter(graph);
     noise_attributes attributes;
     memset(&attributes, 0, sizeof attributes);
     attributes.seed = args->seed ? args->seed : atl_random_bits(graph->seed, (uint64_t)graph->count);

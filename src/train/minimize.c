@@ -12,6 +12,7 @@
 #include "graph/memory.h"
 #include "graph/option.h"
 #include "graph/variables.h"
+#include "train/averaging.h"
 
 /* A variable that the step trains. */
 typedef struct trained {
@@ -25,6 +26,9 @@ typedef struct step {
     atl_graph *graph;
     trained *of;
     int64_t count;
+    atl_node *cost;    /* or its mean over ranks */
+    atl_node **update; /* the assignments of atl_add_update, or others that assign means */
+    atl_node *token;   /* of the last node that sends to other ranks */
     atl_node *rate, *corrected;
     atl_node *norm;        /* of all gradients, or null */
     atl_node **assignment; /* the cost is first */
@@ -92,6 +96,90 @@ static int find_gradients(step *s)
     if (ok && !kept)
         return atl_builder_error(s->graph, "minimize", "the cost, '%s', depends on no trainable variable",
                                  atl_name_of(s->args->cost)) != NULL;
+    return ok;
+}
+
+static void add(step *s, atl_node *node) { s->assignment[s->assigned++] = node; }
+
+/* Room for what a step groups, and the updates. */
+static int make_lists(step *s)
+{
+    atl_nodes updates = atl_updates(s->graph);
+    s->assignment = atl_allocate((size_t)(s->count * (ATL_MAX_SLOTS + 2) + updates.count + 4), sizeof *s->assignment);
+    s->update = atl_allocate((size_t)updates.count + 1, sizeof *s->update);
+    if (!s->assignment || !s->update)
+        return atl_graph_out_of_memory(s->graph) != NULL;
+    for (int64_t i = 0; i < updates.count; i++)
+        s->update[i] = updates.node[i];
+    return 1;
+}
+
+/* ---- means over ranks -------------------------------------------------------------------------------------------- */
+
+static int is_averaged(const atl_node *update)
+{
+    return atl_op_of(update)->flags & ATL_OP_ASSIGN && atl_dtype_of(update) == ATL_FLOAT32;
+}
+
+/* The new values of updates are averaged, and then assigned. */
+static int average_updates(step *s, atl_averaging *a, atl_node **value)
+{
+    atl_nodes updates = atl_updates(s->graph);
+    for (int64_t i = 0; i < updates.count; i++) {
+        value[i] = is_averaged(updates.node[i]) ? atl_input_of(updates.node[i], 1) : NULL;
+        if (value[i] && !atl_average_later(a, &value[i]))
+            return 0;
+    }
+    return 1;
+}
+
+/* What a part runs: it sends, and makes the updates that are not averaged. */
+static void make_part(step *s)
+{
+    atl_nodes updates = atl_updates(s->graph);
+    add(s, s->token);
+    for (int64_t i = 0; i < updates.count; i++)
+        if (!is_averaged(updates.node[i]))
+            add(s, updates.node[i]);
+    *s->args->part_out = atl_named(atl_group_with((atl_nodes){s->assigned, s->assignment}), "part");
+    s->assigned = 0;
+}
+
+static int take_means(step *s, atl_averaging *a, atl_node **value)
+{
+    const atl_minimize_args *args = s->args;
+    atl_nodes updates = atl_updates(s->graph);
+    int ok = atl_average_later(a, &s->cost) && average_updates(s, a, value);
+    for (int64_t i = 0; i < s->count && ok; i++)
+        ok = atl_average_later(a, &s->of[i].gradient);
+    for (int64_t i = 0; i < args->reported.count && ok; i++) {
+        if (!args->reported.node[i])
+            return 0; /* its error is on the graph */
+        args->reported_out[i] = args->reported.node[i];
+        ok = atl_average_later(a, &args->reported_out[i]);
+    }
+    atl_enter(s->graph, "all_reduce");
+    s->token = ok ? atl_average_now(a, args->all_reduce, args->part_out != NULL) : NULL;
+    if (s->token && args->part_out)
+        make_part(s);
+    for (int64_t i = 0; i < updates.count && s->token; i++) {
+        if (value[i])
+            s->update[i] = atl_assign(atl_input_of(updates.node[i], 0), value[i]);
+        else if (args->part_out)
+            s->update[i] = NULL; /* the part makes it */
+    }
+    atl_leave(s->graph);
+    return s->token != NULL;
+}
+
+/* Replaces gradients, cost and updates by their means. */
+static int average_over_ranks(step *s)
+{
+    atl_averaging averaging = {NULL, 0, 0};
+    atl_node **value = atl_allocate((size_t)atl_updates(s->graph).count + 1, sizeof *value);
+    int ok = value ? take_means(s, &averaging, value) : atl_graph_out_of_memory(s->graph) != NULL;
+    atl_averaging_end(&averaging);
+    atl_release(value);
     return ok;
 }
 
@@ -218,16 +306,13 @@ static void update_all(step *s)
 
 /* ---- assignments ------------------------------------------------------------------------------------------------- */
 
-static void add(step *s, atl_node *node) { s->assignment[s->assigned++] = node; }
-
 /* Groups all assignments, after all formulas; null if anything failed. */
 static atl_node *assign_all(step *s)
 {
-    atl_nodes updates = atl_updates(s->graph);
-    s->assignment = atl_allocate((size_t)(s->count * (ATL_MAX_SLOTS + 2) + updates.count + 3), sizeof *s->assignment);
-    if (!s->assignment)
-        return atl_graph_out_of_memory(s->graph);
-    add(s, s->args->unchecked ? s->args->cost : atl_check_finite(s->args->cost));
+    int64_t updates = atl_updates(s->graph).count;
+    add(s, s->args->unchecked ? s->cost : atl_check_finite(s->cost));
+    if (s->token && !s->args->part_out)
+        add(s, s->token);
     if (s->norm)
         add(s, s->norm);
     for (int64_t i = 0; i < s->count; i++) {
@@ -238,8 +323,9 @@ static atl_node *assign_all(step *s)
         if (v->average)
             add(s, atl_assign(v->average, v->new_average));
     }
-    for (int64_t i = 0; i < updates.count; i++)
-        add(s, updates.node[i]);
+    for (int64_t i = 0; i < updates; i++)
+        if (s->update[i])
+            add(s, s->update[i]);
     add(s, atl_count_step(s->graph));
     return atl_group_with((atl_nodes){s->assigned, s->assignment});
 }
@@ -275,6 +361,10 @@ static int check_args(const atl_minimize_args *args)
         return atl_builder_error(atl_graph_of(args->cost), "minimize", "the list of variables is null") != NULL;
     char text[160];
     atl_graph *graph = atl_graph_of(args->cost);
+    if (ATL_LIST_IS_NULL(args->reported) || (args->reported.count > 0 && !args->reported_out))
+        return atl_builder_error(graph, "minimize", "the list of reported nodes, or .reported_out, is null") != NULL;
+    if (!args->all_reduce && (args->part_out || args->reported.count))
+        return atl_builder_error(graph, "minimize", ".part_out and .reported need .all_reduce") != NULL;
     atl_shape shape = atl_shape_of(args->cost);
     if (!args->optimizer.rule)
         return atl_builder_error(graph, "minimize",
@@ -302,11 +392,11 @@ atl_node *atl_minimize_with(const atl_minimize_args *args)
 {
     if (!args)
         return atl_null_argument("atl_minimize", "the options are"), NULL;
-    step s = {.args = args, .graph = atl_graph_of(args->cost)};
+    step s = {.args = args, .graph = atl_graph_of(args->cost), .cost = args->cost};
     if (!s.graph || !check_args(args))
         return NULL;
     atl_node *all = NULL;
-    if (list_variables(&s) && find_gradients(&s)) {
+    if (list_variables(&s) && find_gradients(&s) && make_lists(&s) && (!args->all_reduce || average_over_ranks(&s))) {
         make_companions(&s);
         atl_enter(s.graph, args->optimizer.rule->name);
         clip_gradients(&s);
@@ -316,5 +406,6 @@ atl_node *atl_minimize_with(const atl_minimize_args *args)
     }
     atl_release(s.of);
     atl_release(s.assignment);
+    atl_release(s.update);
     return all;
 }

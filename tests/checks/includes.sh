@@ -22,7 +22,8 @@ check src/common 'common/'
 check src/cost 'atled/status\.h|cost/'
 check src/kernels 'atled/status\.h|common/|kernels/|cost/'
 check src/onednn "$common|graph/|lowering/|onednn/|kernels/|cost/"
-check src/ops "$common|graph/|lowering/|ops/|onednn/|kernels/|cost/"
+check src/distributed "$common|distributed/"
+check src/ops "$common|graph/|distributed/|lowering/|ops/|onednn/|kernels/|cost/"
 check src/autodiff "$common|graph/|autodiff/"
 check src/compiler/passes "$common|graph/|cost/|lowering/|compiler/passes/|ops/(expression|attributes|moments)\.h"
 check src/compiler/layout "$common|graph/|lowering/|compiler/(passes|layout)/|cost/|ops/expression\.h|files/"
@@ -35,7 +36,7 @@ check src/program "$common|graph/|lowering/|program/|compiler/|onednn/onednn\.h|
 check src/io "$common|graph/(variables|unset_tensor)\.h|io/|files/|kernels/|cost/"
 check src/drawing "$common|graph/|drawing/|files/(atomic|input)_file\.h|program/json\.h|explorer_page\.h\""
 check src/models "$common|models/"
-check src/train "$common|graph/(variables|graph)\.h|train/"
+check src/train "$common|graph/(variables|graph)\.h|distributed/|ops/all_reduce\.h|train/"
 check src/attack "$common|attack/|kernels/|cost/"
 check src/explain "$common|explain/|kernels/maps\.h"
 check src/onnx "$common|graph/(variables|unset_tensor)\.h|onnx/|files/|ops/(attributes|conv|pool)\.h|kernels/kernels\.h"

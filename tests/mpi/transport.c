@@ -71,6 +71,22 @@ static void try_messages(const atl_ranks *ranks)
     expect(right, "a message", ranks);
 }
 
+/* One step of each rank on w^2 / 2 * (rank + 1), in one program: the gradients' mean is w (size + 1) / 2. */
+static void try_a_step(const atl_ranks *ranks)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *w = atl_variable(g, "w", ATL_SCALAR, atl_fill_with(1));
+    atl_node *cost = atl_scale(atl_square(w), (float)(ranks->rank + 1) / 2);
+    atl_node *step = atl_minimize(cost, atl_sgd(.rate = 0.5), .all_reduce = atl_mpi_all_reduce(MPI_COMM_WORLD));
+    atl_program *p = atl_compile(g, ATL_NODES(step));
+    int right = p && atl_run(p, NULL) == ATL_OK;
+    float mean = (float)(ranks->size + 1) / 2;
+    right = right && *atl_floats(atl_variable_value(w)) == 1 - mean / 2 && atl_scalar_of(p, step) == mean / 2;
+    expect(right, "a step", ranks);
+    atl_program_free(p);
+    atl_graph_free(g);
+}
+
 int main(int argc, char **argv)
 {
     const atl_ranks *ranks = NULL;
@@ -85,6 +101,7 @@ int main(int argc, char **argv)
     expect(*atl_mpi_version() != 0, "the version", ranks);
     try_collectives(ranks);
     try_messages(ranks);
+    try_a_step(ranks);
     if (ranks->rank == 0)
         printf("%d ranks, %s\n", ranks->size, atl_mpi_version());
     atl_mpi_end();

@@ -66,6 +66,7 @@ static atl_graph *onnx_graph;
 static atl_onnx *onnx;
 static atl_onnx_report *onnx_report;
 static atl_attacker *attacker;
+static atl_all_reduce *averaging;
 static atl_attempt attempt;
 static atl_attack_args attempt_args;
 
@@ -73,6 +74,7 @@ static const atl_weight_name weight_names[] = {{"a", "b"}, {NULL, NULL}};
 
 #define GOOD_FILE_p                      sink
 #define GOOD_atl_activation_p            atl_relu
+#define GOOD_atl_all_reduce_p            averaging
 #define GOOD_atl_batches_p               batches
 #define GOOD_atl_dataset_p               dataset
 #define GOOD_atl_descent_effect_p        (atl_descent_effect *)memory
@@ -117,6 +119,7 @@ static const atl_weight_name weight_names[] = {{"a", "b"}, {NULL, NULL}};
 #define GOOD_atl_part                    ATL_TEST
 #define GOOD_atl_profile_format          ATL_PROFILE_JSON
 #define GOOD_atl_program_p               program
+#define GOOD_atl_ranks_p                 NULL /* alone */
 #define GOOD_atl_reference_p             reference
 #define GOOD_atl_shape                   ATL_SHAPE(1, 4, 4, 3)
 #define GOOD_atl_shape_p                 (atl_shape *)memory
@@ -230,8 +233,9 @@ static void set_lasting_arguments(void)
     fooler = atl_fooler_new(input, scores, .compile.threads = 1);
     explainer = atl_explainer_new(input, scores, .compile.threads = 1);
     cr_assert(sink && dataset && batches && reference && npz && safetensors && fooler && explainer, "%s", atl_error());
+    averaging = atl_all_reduce_new(NULL);
     attacker = atl_attacker_new(input, scores, .threads = 1);
-    cr_assert(attacker, "%s", atl_error());
+    cr_assert(attacker && averaging, "%s", atl_error());
     attempt = (atl_attempt){.args = &attempt_args, .method = atl_attack_method_at(0), .attacker = attacker};
     attempt.task = (atl_attempt_task){.classes = 10, .norm = ATL_NORM_L2, .eps = 100, .target = -1};
     attempt.queue = atl_query_queue_new(attacker, 1, NULL, NULL);
@@ -248,6 +252,7 @@ static void free_lasting_arguments(void)
     atl_attempt_end(&attempt);
     atl_query_queue_free(attempt.queue);
     atl_attacker_free(attacker);
+    atl_all_reduce_free(averaging);
     atl_fooler_free(fooler);
     atl_explainer_free(explainer);
     atl_graph_free(fooled_graph);
@@ -292,6 +297,7 @@ TAKE(atl_fooler, atl_fooler_free)
 TAKE(atl_explainer, atl_explainer_free)
 TAKE(atl_onnx, atl_onnx_free)
 TAKE(atl_attacker, atl_attacker_free)
+TAKE(atl_all_reduce, atl_all_reduce_free)
 
 #define BEGIN_CALL(text)                                                                                               \
     set_arguments();                                                                                                   \
@@ -318,7 +324,8 @@ TAKE(atl_attacker, atl_attacker_free)
              : take_atl_fooler, atl_explainer *                                                                        \
              : take_atl_explainer, atl_onnx *                                                                          \
              : take_atl_onnx, atl_attacker *                                                                           \
-             : take_atl_attacker, default                                                                              \
+             : take_atl_attacker, atl_all_reduce *                                                                     \
+             : take_atl_all_reduce, default                                                                            \
              : pass_over)(#call, call);                                                                                \
     free_arguments()
 #define OPTIONS(type, null, number) ((type[1]){options_##type(null, number)})

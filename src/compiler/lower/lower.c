@@ -1,6 +1,9 @@
 /* Lowering: the functions that ops call, and the loop that turns each node into steps. */
 #include "compiler/lower/lower_state.h"
 
+#include <string.h>
+
+#include "compiler/passes/rewrite.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "onednn/onednn.h"
@@ -294,11 +297,57 @@ void atl_begin_lowering(atl_lowering *l, const char *needed)
     find_workspaces(l, needed);
 }
 
+/* Nodes that run as soon as their inputs are there, in lists: first[n] is the first that waits for node n only, and
+ * next[e] the one after e; -1: none. */
+typedef struct early_nodes {
+    int32_t *first, *next;
+    int32_t *awaited; /* the last node that an early node waits for, perhaps through other early nodes; -1: not early */
+} early_nodes;
+
+static int is_early(const atl_node *node) { return atl_hooks_of(node)->is_early && node->input_count > 0; }
+
+static void append_early(const early_nodes *early, const atl_node *node)
+{
+    int32_t awaited = 0;
+    for (int i = 0; i < node->input_count; i++) {
+        int32_t input = node->inputs[i]->index, last = early->awaited[input] < 0 ? input : early->awaited[input];
+        awaited = last > awaited ? last : awaited;
+    }
+    early->awaited[node->index] = awaited;
+    int32_t *end = &early->first[awaited];
+    while (*end >= 0)
+        end = &early->next[*end];
+    *end = node->index;
+}
+
+/* Returns 0 out of memory; then nothing is early. */
+static int find_early_nodes(const atl_graph *graph, const char *needed, char mark, early_nodes *early)
+{
+    size_t count = (size_t)graph->count;
+    early->first = atl_allocate(3 * count, sizeof *early->first);
+    if (!early->first)
+        return atl_out_of_memory(), 0;
+    early->next = early->first + count;
+    early->awaited = early->next + count;
+    memset(early->first, -1, 3 * count * sizeof *early->first);
+    for (int64_t n = 0; n < graph->count; n++)
+        if (needed[n] == mark && is_early(graph->nodes[n]))
+            append_early(early, graph->nodes[n]);
+    return 1;
+}
+
 int atl_lower_marked(atl_lowering *l, const char *needed, char mark)
 {
     const atl_graph *graph = l->plan->copy.graph;
-    for (int64_t n = 0; n < graph->count; n++)
-        if (needed[n] == mark && !lower_node(l, graph->nodes[n]))
-            return 0;
-    return 1;
+    early_nodes early = {NULL, NULL, NULL};
+    int ok = !atl_any_node(graph, is_early) || find_early_nodes(graph, needed, mark, &early);
+    for (int64_t n = 0; n < graph->count && ok; n++) {
+        if (needed[n] != mark || (early.first && early.awaited[n] >= 0))
+            continue;
+        ok = lower_node(l, graph->nodes[n]);
+        for (int32_t e = ok && early.first ? early.first[n] : -1; e >= 0 && ok; e = early.next[e])
+            ok = lower_node(l, graph->nodes[e]);
+    }
+    atl_release(early.first);
+    return ok;
 }

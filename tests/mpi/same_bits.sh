@@ -1,0 +1,46 @@
+#!/bin/sh
+# same_bits.sh LAUNCH ATLED DATA SCRATCH: training with 1, 2, 3 and 4 ranks, with as many parts in one process, and with
+# another number of ranks after a checkpoint gives the same bits.
+launch=$1 atled=$2 data=${ATLED_DATA:-$3}/cifar10 scratch=$4
+command -v mpirun >/dev/null || { echo "mpirun is missing: install openmpi-bin or mpich"; exit 77; }
+[ -d "$data" ] || { echo "$data is missing: set ATLED_DATA"; exit 77; }
+rm -rf "$scratch"
+mkdir -p "$scratch"
+OMP_NUM_THREADS=1
+export OMP_NUM_THREADS
+
+# train RANKS NAME OPTION...: stops by itself, which is code 1
+train() {
+    ranks=$1 name=$2
+    shift 2
+    if [ "$ranks" = 0 ]; then run=''; else run="$launch $ranks"; fi
+    $run "$atled" train -m cifar10 -d "$data" -q -b 24 --flip --brightness 9 --average 0.9 --steps 9 \
+        --checkpoint "$scratch/$name.npz" -o "$scratch/$name.weights.npz" "$@" >"$scratch/$name.log" 2>&1
+    code=$?
+    [ $code = 1 ] || { echo "$name ends with $code:"; cat "$scratch/$name.log"; exit 1; }
+    grep -q "stopped after" "$scratch/$name.log" || { cat "$scratch/$name.log"; exit 1; }
+}
+same() {
+    cmp "$scratch/$1.npz" "$scratch/$2.npz" && cmp "$scratch/$1.weights.npz" "$scratch/$2.weights.npz" || exit 1
+}
+
+train 0 alone --micro-batches 4 --stop-after 4
+for ranks in 1 2 3 4; do
+    train $ranks "ranks$ranks" --stop-after 4
+    same alone "ranks$ranks"
+done
+train 2 half --stop-after 2
+train 4 whole --stop-after 4 --resume "$scratch/half.npz"
+same alone whole
+
+# A rank with another option is named, and so is one with other data.
+"$launch" 1 "$atled" train -m cifar10 -d "$data" -q -b 24 --steps 2 --stop-after 1 --rate 0.1 \
+    -o "$scratch/w.npz" : -n 1 "$atled" train -m cifar10 -d "$data" -q -b 24 --steps 2 --stop-after 1 --rate 0.2 \
+    -o "$scratch/w.npz" >"$scratch/other.log" 2>&1
+code=$?
+if [ $code != 2 ] || ! grep -q "rank 1 on .*--rate 0.2.*but rank 0 has .*--rate 0.1" "$scratch/other.log"; then
+    echo "a rank with another option ends with $code:"
+    cat "$scratch/other.log"
+    exit 1
+fi
+echo "1, 2, 3 and 4 ranks, one process, and 2 ranks followed by 4: the same bits"

@@ -1,0 +1,147 @@
+/* One step of atled train: a batch at once, or in parts that other ranks share. */
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "network.h"
+#include "ranks.h"
+#include "train_session.h"
+
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
+
+enum { USUAL_PARTS = 4 };
+
+/* With the usual number, 1, 2 and 4 ranks give the same bits. */
+static int64_t parts_of_batch(const train_options *set)
+{
+    int64_t parts = USUAL_PARTS;
+    if (!set->deterministic)
+        return rank_count();
+    if (set->micro_batches || !ranks_in_use())
+        return set->micro_batches ? set->micro_batches : 1;
+    while (parts < rank_count())
+        parts *= 2;
+    return parts;
+}
+
+int start_averaging(train_session *s)
+{
+    s->parts = parts_of_batch(&s->set);
+    if (s->parts > s->set.batch)
+        return report_error("train", EXIT_USAGE, "--batch %lld: it cannot be divided into %lld parts",
+                            (long long)s->set.batch, (long long)s->parts);
+    if (s->parts < rank_count())
+        return report_error("train", EXIT_USAGE, "--micro-batches %lld: there are %d ranks, and each needs one",
+                            (long long)s->parts, rank_count());
+    if (s->parts == 1 && !ranks_in_use())
+        return 0;
+    s->all_reduce = atl_all_reduce_new(ranks_in_use(), .parts = s->parts, .any_order = !s->set.deterministic);
+    return s->all_reduce ? 0 : report_failure("train");
+}
+
+/* ---- a step ------------------------------------------------------------------------------------------------------ */
+
+static const atl_batch *next_batch(train_session *s)
+{
+    double before = seconds_now();
+    const atl_batch *batch = atl_batches_next(s->batches);
+    s->waited += seconds_now() - before;
+    return batch;
+}
+
+static atl_status run_part(train_session *s, const atl_batch *batch)
+{
+    const net *n = &s->t.trained;
+    int32_t number = (int32_t)((s->done * s->parts + batch->part) % INT32_MAX);
+    float stop = was_interrupted() ? 1 : 0;
+    if (!batch->count)
+        return atl_all_reduce_skip(s->all_reduce);
+    atl_status status =
+        atl_all_reduce_weigh(s->all_reduce, (float)((double)batch->count * (double)s->parts / (double)batch->whole));
+    atl_tensor *counter = atl_tensor_view(ATL_INT32, ATL_SCALAR, &number),
+               *stops = atl_tensor_view(ATL_FLOAT32, ATL_SCALAR, &stop);
+    if (!status)
+        status = counter && stops
+                     ? atl_run(s->t.gradients, ATL_FEEDS({n->image, batch->images}, {n->labels, batch->labels},
+                                                         {s->t.counter, counter}, {s->t.stop, stops}))
+                     : atl_error_status();
+    atl_tensor_free(counter);
+    atl_tensor_free(stops);
+    return status;
+}
+
+atl_status run_step(train_session *s, const atl_batch **batch_out)
+{
+    const net *n = &s->t.trained;
+    int64_t parts = s->all_reduce ? atl_all_reduce_parts(s->all_reduce, NULL) : 1;
+    for (int64_t i = 0; i < parts; i++) {
+        const atl_batch *batch = next_batch(s);
+        *batch_out = batch;
+        if (!batch)
+            return atl_error_status();
+        if (!s->all_reduce)
+            return atl_run(s->t.train, ATL_FEEDS({n->image, batch->images}, {n->labels, batch->labels}));
+        atl_status status = run_part(s, batch);
+        if (status)
+            return status;
+    }
+    return atl_run(s->t.train, NULL);
+}
+
+/* ---- what all ranks must share ----------------------------------------------------------------------------------- */
+
+/* FNV-1a, continued. */
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static uint64_t hash_data(const atl_dataset *data)
+{
+    atl_batches *batches = atl_batches_new(data, .size = 16);
+    const atl_batch *batch = batches ? atl_batches_next(batches) : NULL;
+    int64_t count = atl_dataset_count(data);
+    uint64_t hash = hash_bytes(UINT64_C(0xcbf29ce484222325), &count, sizeof count);
+    if (batch) {
+        hash = hash_bytes(hash, atl_floats(batch->images), (size_t)atl_tensor_count(batch->images) * sizeof(float));
+        hash = hash_bytes(hash, atl_ints(batch->labels), (size_t)batch->count * sizeof(int32_t));
+    }
+    atl_batches_free(batches);
+    return hash;
+}
+
+static uint64_t hash_variables(const atl_graph *graph)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    atl_nodes variables = atl_variables(graph);
+    for (int64_t i = 0; i < variables.count; i++) {
+        const atl_tensor *value = atl_variable_value(variables.node[i]);
+        const char *name = atl_name_of(variables.node[i]);
+        hash = hash_bytes(hash, name, strlen(name));
+        if (value && atl_dtype_of(variables.node[i]) == ATL_FLOAT32)
+            hash = hash_bytes(hash, atl_floats(value), (size_t)atl_tensor_count(value) * sizeof(float));
+        else if (value)
+            hash = hash_bytes(hash, atl_ints(value), (size_t)atl_tensor_count(value) * sizeof(int32_t));
+    }
+    return hash;
+}
+
+char *facts_of_session(const train_session *s, int argc, char **argv)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = ranks_in_use() ? open_memstream(&text, &size) : NULL;
+    if (!file)
+        return NULL;
+    fprintf(file, "version: atled %s, %s\n", atl_version(), atl_backend_version());
+    fprintf(file, "instruction set: %s\n", atl_isa_name(atl_isa_in_use()));
+    fprintf(file, "threads: %d\n", omp_get_max_threads());
+    fprintf(file, "options:");
+    for (int i = 1; i < argc; i++)
+        fprintf(file, " %s", argv[i]);
+    fprintf(file, "\ntraining data: %016llx\n", (unsigned long long)hash_data(s->data));
+    fprintf(file, "initial variables: %016llx\n", (unsigned long long)hash_variables(s->t.trained.graph));
+    return fclose(file) == 0 ? text : NULL;
+}
