@@ -32,6 +32,15 @@ static const char *page_text(const char *path)
     return texts[text_count++] = text;
 }
 
+static long page_size(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    cr_assert(file && !fseek(file, 0, SEEK_END));
+    long size = ftell(file);
+    fclose(file);
+    return size;
+}
+
 #define PAGE(...) page_of(&(atl_dot_args){.graph = graph, .path = scratch_file("page.html"), __VA_ARGS__})
 static const char *page_of(const atl_dot_args *args)
 {
@@ -124,6 +133,57 @@ Test(explorer, a_graph_as_json_is_read_again)
     fclose(file);
     cr_assert_eq(atl_write_dot(graph, scratch_file("page.html"), .against = path), ATL_BAD_FILE);
     cr_assert_mentions(atl_error(), "line");
+}
+
+static atl_status write_everything(atl_program *program, const atl_tensor *const *values)
+{
+    return atl_write_dot(graph, scratch_file("page.html"), .values = values, .program = program,
+                         .other_program = program, .program_title = "one", .other_title = "another");
+}
+
+/* With a run and a plan, too, the same graph gives the same bytes. */
+Test(explorer, a_run_and_a_plan_give_the_same_bytes)
+{
+    atl_node *slope = slope_of_three_layers();
+    atl_program *program = atl_compile(graph, ATL_NODES(slope));
+    atl_tensor *image = atl_uniform_tensor(ATL_SHAPE(2, 4), -1, 1, 1);
+    cr_assert_eq(atl_run(program, ATL_FEED(atl_find(graph, "image"), image)), ATL_OK, "%s", atl_error());
+    const atl_tensor **values = calloc((size_t)atl_graph_node_count(graph), sizeof *values);
+    values[0] = image;
+    cr_assert_eq(write_everything(program, values), ATL_OK, "%s", atl_error());
+    const char *first = page_text(scratch_file("page.html"));
+    cr_assert_eq(write_everything(program, values), ATL_OK, "%s", atl_error());
+    cr_assert_str_eq(first, page_text(scratch_file("page.html")));
+    cr_assert_mentions(first, "\"steps\":[[");
+    free(values);
+    atl_tensor_free(image);
+    atl_program_free(program);
+}
+
+/* Each allocation in turn fails: the page is written, or memory runs out, and the old page stays. */
+Test(explorer, without_memory_the_old_page_stays)
+{
+    atl_node *slope = slope_of_three_layers();
+    atl_program *program = atl_compile(graph, ATL_NODES(slope));
+    const char *path = scratch_file("page.html");
+    atl_tensor *image = atl_uniform_tensor(ATL_SHAPE(2, 4), -1, 1, 1);
+    cr_assert_eq(atl_run(program, ATL_FEED(atl_find(graph, "image"), image)), ATL_OK, "%s", atl_error());
+    FILE *file = fopen(path, "w");
+    fputs("old", file);
+    fclose(file);
+    atl_status status = ATL_OUT_OF_MEMORY;
+    int64_t allowed = 0;
+    for (; status && allowed < 100000; allowed += 1 + allowed / 40) {
+        atl_fail_allocations_after(allowed);
+        status = write_everything(program, NULL);
+        atl_fail_allocations_after(-1);
+        cr_assert(status == ATL_OK || status == ATL_OUT_OF_MEMORY, "%lld: %s", (long long)allowed, atl_error());
+        if (status)
+            cr_assert_eq(page_size(path), 3);
+    }
+    cr_assert(!status && allowed > 10);
+    atl_tensor_free(image);
+    atl_program_free(program);
 }
 
 /* Every checker of HTML has its own opinions; what it calls an error or a warning counts. */

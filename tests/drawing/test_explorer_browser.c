@@ -222,6 +222,27 @@ Test(explorer_browser, twenty_thousand_nodes_open_and_fold)
     close_browser();
 }
 
+/* The system's dark mode is followed; paper is white all the same. */
+Test(explorer_browser, dark_and_on_paper)
+{
+    three_convolutions();
+    OPEN(.depth = 1);
+    const char *background = "getComputedStyle(document.body).backgroundColor";
+    cr_assert_str_eq(value_of(background), "rgb(255, 255, 255)");
+    tell("Emulation.setEmulatedMedia",
+         json_pack("{s:[{s:s, s:s}]}", "features", "name", "prefers-color-scheme", "value", "dark"));
+    wait_for_a_frame();
+    cr_assert_str_eq(value_of(background), "rgb(20, 24, 29)");
+    value_of("dispatchEvent(new Event('beforeprint'))");
+    cr_assert_str_eq(value_of(background), "rgb(255, 255, 255)");
+    value_of("dispatchEvent(new Event('afterprint'))");
+    cr_assert_str_eq(value_of(background), "rgb(20, 24, 29)");
+    json_t *printed = command("Page.printToPDF", NULL);
+    cr_assert_gt(json_string_length(json_object_get(printed, "data")), 4000);
+    json_decref(printed);
+    close_browser();
+}
+
 Test(explorer_browser, without_scripts_there_is_a_drawing)
 {
     need_browser();

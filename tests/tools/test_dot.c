@@ -121,3 +121,21 @@ Test(atled_dot, the_page_shows_a_run_a_plan_and_another_graph)
     cr_assert_refused(3, "no.png", "dot", "-m", "cifar10", "--run", "no.png", "-o", page);
     cr_assert_refused(3, "noise.png", "dot", "-m", "cifar10", "--against", picture, "-o", page);
 }
+
+/* What the page of a real network may weigh. */
+Test(atled_dot, the_page_of_resnet20_with_its_gradient_is_small)
+{
+    const char *page = scratch_file("resnet20.html"), *picture = scratch_file("noise.png");
+    atl_tensor *pixels = atl_uniform_tensor(ATL_SHAPE(32, 32, 3), 0, 255, 3);
+    cr_assert_eq(atl_write_png(picture, pixels), ATL_OK, "%s", atl_error());
+    atl_tensor_free(pixels);
+    command_run run = RUN("dot", "-m", "resnet20", "-g", "--run", picture, "--plan", "-o", page);
+    cr_assert_code(run, 0);
+    char *text = whole_file(page);
+    cr_assert_lt(strlen(text), 2000000);
+    cr_assert_gt(strlen(text), 100000);
+    cr_assert(!strstr(text, "https:") && !strstr(text, " src=") && !strstr(text, "@import"));
+    for (const char *at = text; (at = strstr(at, "http:")); at++) /* names of namespaces; nothing is loaded */
+        cr_assert_eq(strncmp(at, "http://www.w3.org/", 18), 0, "%.40s", at);
+    free(text);
+}
