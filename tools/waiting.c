@@ -62,6 +62,10 @@ void wait_asleep_if_crowded(char **argv)
     int processors = (int)sysconf(_SC_NPROCESSORS_ONLN), threads = asked ? atoi(asked) : processors;
     if (is_said() || !is_crowded(2, threads, processors) || !is_crowded(running_for_a_while(), threads, processors))
         return;
-    if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0)
-        execv("/proc/self/exe", argv); /* if it fails, this process goes on */
+    char path[4096]; /* the name rather than the link: a debugger's own program may be behind that */
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0 || setenv("OMP_WAIT_POLICY", "passive", 1))
+        return;
+    path[length] = 0;
+    execv(path, argv); /* if it fails, this process goes on */
 }
