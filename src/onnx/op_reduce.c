@@ -45,7 +45,12 @@ static int import_reduce(onnx_op *op)
     }
     int whole = onnx_is_integer(onnx_type_of(op, 0));
     args.x = whole ? atl_cast(x, ATL_FLOAT32) : x;
-    atl_node *y = rank ? op->entry->reduce(&args) : args.x;
+    if (rank == 0) { /* a scalar is reduced as one element */
+        args.x = atl_expand_dims(args.x, 0);
+        args.axes = 1;
+        args.keep = 0;
+    }
+    atl_node *y = op->entry->reduce(&args);
     if (!onnx_give_in(op, 0, whole ? atl_cast(y, ATL_INT32) : y, order))
         return 0;
     for (int i = 0; i < rank; i++)

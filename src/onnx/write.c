@@ -93,7 +93,7 @@ static const char *add_constant(onnx_writer *w, atl_node *constant)
 static const onnx_write_entry *entry_of(const atl_node *x)
 {
     const onnx_write_entry *const table[] = {onnx_written_elements, onnx_written_moves, onnx_written_sums,
-                                             onnx_written_images};
+                                             onnx_written_images, onnx_written_products};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         for (const onnx_write_entry *e = table[i]; e->op; e++)
             if (strcmp(e->op, atl_op_of(x)->name) == 0)
@@ -165,6 +165,34 @@ static const char *write_source(onnx_writer *w, atl_node *x, onnx_bytes *inputs)
     return atl_name_of(x);
 }
 
+/* Whether nothing but known shapes decides what the node is. */
+static int depends_on_shapes(const atl_node *x)
+{
+    const atl_op *op = atl_op_of(x);
+    int64_t count = atl_shape_count(atl_shape_of(x));
+    int fine = op->reference && !(op->flags & (ATL_OP_RANDOM | ATL_OP_ASSIGN)) && count >= 0 && count <= 1 << 20;
+    for (int i = 0; i < atl_input_count(x); i++)
+        fine &= !is_needed(x, i);
+    return fine;
+}
+
+static const char *write_by_shapes(onnx_writer *w, const atl_node *x)
+{
+    const double *no_values[ATL_MAX_RULES] = {NULL};
+    atl_shape shape = atl_shape_of(x);
+    int64_t count = atl_shape_count(shape);
+    int is_whole = atl_dtype_of(x) == ATL_INT32;
+    double *value = onnx_allocate(&w->arena, (size_t)count + 1, sizeof *value);
+    float *number = onnx_allocate(&w->arena, (size_t)count + 1, sizeof *number);
+    if (!value || !number || atl_input_count(x) > ATL_MAX_RULES)
+        return onnx_cannot_write(w, "out of memory");
+    atl_op_of(x)->reference(x, no_values, value);
+    for (int64_t i = 0; i < count; i++)
+        number[i] = (float)value[i]; /* exact: these are indices of pixels */
+    const char *floats = onnx_write_floats(w, shape, number);
+    return is_whole ? onnx_write_cast(w, floats, 6) : floats;
+}
+
 /* One step: the node on top is written if what it needs is there; else that goes on top of it.  An op without a writer
  * is that which it is expanded to: the last node of its expansion. */
 static int advance(onnx_writer *w, work *k, onnx_bytes *inputs)
@@ -177,6 +205,8 @@ static int advance(onnx_writer *w, work *k, onnx_bytes *inputs)
     if (op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT))
         return (w->name[index] = write_source(w, x, inputs)) != NULL;
     const onnx_write_entry *entry = entry_of(x);
+    if (!entry && !op->expand && depends_on_shapes(x))
+        return (w->name[index] = write_by_shapes(w, x)) != NULL;
     if (!entry && !op->expand)
         return onnx_cannot_write(w, "'%s' is a %s, which is not written", atl_name_of(x), op->name) != NULL;
     if (!entry) {
@@ -210,10 +240,15 @@ static int write_all(onnx_writer *w, atl_nodes outputs, onnx_bytes *ports)
     atl_release(k.stack);
     for (int64_t i = 0; fine && i < outputs.count; i++) {
         onnx_bytes node = {0};
-        char name[ATL_NAME_SIZE + 16];
+        char name[ATL_NAME_SIZE + 40];
+        int64_t before = 0; /* outputs that are the same node */
+        for (int64_t j = 0; j < i; j++)
+            before += outputs.node[j] == outputs.node[i];
         /* An input or a variable that is an output, too, needs a name of its own there. */
         int is_source = atl_input_count(outputs.node[i]) == 0;
         snprintf(name, sizeof name, is_source ? "%s:value" : "%s", atl_name_of(outputs.node[i]));
+        if (before)
+            snprintf(name + strlen(name), 24, ":%" PRId64, before + 1);
         onnx_put_text(&node, 1, w->name[atl_index_of(outputs.node[i])]);
         onnx_put_text(&node, 2, name);
         onnx_put_text(&node, 4, "Identity");

@@ -91,6 +91,7 @@ typedef struct onnx_write_entry {
     onnx_write_op *write;
     const char *onnx; /* for those that are one op of ONNX */
 } onnx_write_entry;
-extern const onnx_write_entry onnx_written_elements[], onnx_written_moves[], onnx_written_sums[], onnx_written_images[];
+extern const onnx_write_entry onnx_written_elements[], onnx_written_moves[], onnx_written_sums[], onnx_written_images[],
+    onnx_written_products[];
 
 #endif

@@ -5,7 +5,7 @@
 #include "onnx/write.h"
 #include "ops/attributes.h"
 
-enum { FLOAT = 1, INT32 = 6 };
+enum { FLOAT = 1, INT32 = 6, INT64 = 7 };
 
 /* The entry of the op, for those of which only the name differs. */
 static const char *onnx_of(const atl_node *y)
@@ -94,9 +94,14 @@ static const char *exp2_(onnx_writer *w, const atl_node *y, const char *const *i
 {
     return (void)y, ONNX_EMIT(w, "Exp", NULL, scaled(w, in[0], 0.6931471805599453));
 }
+/* log(1 + x), near 0 as 2 atanh(x / (2 + x)): 1 + x would lose the digits of a small x. */
 static const char *log1p_(onnx_writer *w, const atl_node *y, const char *const *in)
 {
-    return (void)y, ONNX_EMIT(w, "Log", NULL, moved(w, in[0], 1));
+    (void)y;
+    const char *ratio = ONNX_EMIT(w, "Div", NULL, in[0], moved(w, in[0], 2));
+    const char *near = ONNX_EMIT(w, "Less", NULL, ONNX_EMIT(w, "Abs", NULL, in[0]), onnx_write_float(w, 0.5f));
+    return ONNX_EMIT(w, "Where", NULL, near, scaled(w, ONNX_EMIT(w, "Atanh", NULL, ratio), 2),
+                     ONNX_EMIT(w, "Log", NULL, moved(w, in[0], 1)));
 }
 static const char *erfc_(onnx_writer *w, const atl_node *y, const char *const *in)
 {
@@ -180,6 +185,28 @@ static const char *softmax(onnx_writer *w, const atl_node *y, const char *const 
     return ONNX_EMIT(w, onnx_of(y), ONNX_ATTRIBUTES({"axis", .integer = -1}), in[0]);
 }
 
+/* max(x, 0) - x t + log(1 + exp(-|x|)) */
+static const char *sigmoid_cross_entropy(onnx_writer *w, const atl_node *y, const char *const *in)
+{
+    (void)y;
+    const char *over =
+        ONNX_EMIT(w, "Sub", NULL, ONNX_EMIT(w, "Relu", NULL, in[0]), ONNX_EMIT(w, "Mul", NULL, in[0], in[1]));
+    return ONNX_EMIT(w, "Add", NULL, over,
+                     ONNX_EMIT(w, "Softplus", NULL, ONNX_EMIT(w, "Neg", NULL, ONNX_EMIT(w, "Abs", NULL, in[0]))));
+}
+
+/* The low bits of whole numbers: the rest of a division in 64 bits, moved by half of the range if it has a sign. */
+static const char *wrap(onnx_writer *w, const atl_node *y, const char *const *in)
+{
+    const wrap_attributes *to = atl_attributes_of(y);
+    int64_t range[] = {(int64_t)1 << to->bits}, half[] = {to->is_signed ? range[0] / 2 : 0}, none[1] = {0};
+    const char *by = onnx_write_reshape(w, onnx_write_ints(w, 1, range), 0, none),
+               *shift = onnx_write_reshape(w, onnx_write_ints(w, 1, half), 0, none);
+    const char *rest =
+        ONNX_EMIT(w, "Mod", NULL, ONNX_EMIT(w, "Add", NULL, onnx_write_cast(w, in[0], INT64), shift), by);
+    return onnx_write_cast(w, ONNX_EMIT(w, "Sub", NULL, rest, shift), INT32);
+}
+
 const onnx_write_entry onnx_written_elements[] = {{"abs", unary, "Abs"},
                                                   {"acos", unary, "Acos"},
                                                   {"acosh", unary, "Acosh"},
@@ -211,6 +238,7 @@ const onnx_write_entry onnx_written_elements[] = {{"abs", unary, "Abs"},
                                                   {"group", same},
                                                   {"heaviside", heaviside},
                                                   {"int_binary", whole_numbers},
+                                                  {"int_wrap", wrap},
                                                   {"is_nan", is_nan},
                                                   {"leaky_relu", leaky_relu},
                                                   {"less", comparison, "Less"},
@@ -241,6 +269,7 @@ const onnx_write_entry onnx_written_elements[] = {{"abs", unary, "Abs"},
                                                   {"select", choose},
                                                   {"selu", unary, "Selu"},
                                                   {"sigmoid", unary, "Sigmoid"},
+                                                  {"sigmoid_cross_entropy", sigmoid_cross_entropy},
                                                   {"sign", unary, "Sign"},
                                                   {"sin", unary, "Sin"},
                                                   {"sinh", unary, "Sinh"},

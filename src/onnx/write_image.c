@@ -87,6 +87,11 @@ static const char *input_grad(onnx_writer *w, const atl_node *y, const char *con
     slide s;
     if (!read_slide(w, &of->window, y, f.size[0], f.size[1], &s))
         return NULL;
+    for (int d = 0; d < 2; d++) { /* a stride beyond the window leaves pixels over, even with SAME */
+        int64_t steps = (atl_shape_of(atl_input_of(y, 0)).size[1 + d] - 1) * s.stride[d];
+        int64_t reached = steps + (s.size[d] - 1) * s.dilation[d] + 1 - s.pads[d] - s.pads[2 + d];
+        s.spare[d] = atl_shape_of(y).size[1 + d] - reached;
+    }
     const char *x = ONNX_EMIT(w, "ConvTranspose",
                               ONNX_ATTRIBUTES(SLIDE_ATTRIBUTES(s), {"output_padding", 2, s.spare},
                                               {"group", .integer = of->groups}),

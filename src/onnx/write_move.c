@@ -373,6 +373,10 @@ static const char *one_hot(onnx_writer *w, const atl_node *y, const char *const 
     /* Of the types that the standard allows, onnxruntime has only some together: int64 for both.  Indices have at least
      * one dimension. */
     const char *index = onnx_write_cast(w, in[0], INT64);
+    /* ONNX counts numbers below 0 from the end; here they are no class. */
+    const char *is_negative = ONNX_EMIT(w, "Less", NULL, index, onnx_write_ints(w, 1, (const int64_t[]){0}));
+    const char *beyond = ONNX_EMIT(w, "Where", NULL, is_negative, onnx_write_ints(w, 1, depth), index);
+    index = atl_shape_of(atl_input_of(y, 0)).rank ? beyond : onnx_write_reshape(w, beyond, 0, (const int64_t[1]){0});
     if (rank_of(y) == 1)
         index = onnx_write_reshape(w, index, 1, (const int64_t[]){1});
     const char *z =

@@ -28,13 +28,20 @@ static const char *reduce(onnx_writer *w, const atl_node *y, const char *const *
     int rank = rank_of(atl_input_of(y, 0)), count = of->axes ? of->axes : rank;
     for (int i = 0; i < count; i++)
         axes[i] = of->axes ? axis_of(of->axis[i], rank) : i;
+    const char *x = in[0];
+    int keep = of->keep && rank;
+    if (rank == 0) { /* a scalar is reduced as one element */
+        x = onnx_write_reshape(w, x, 1, (const int64_t[]){1});
+        axes[0] = 0;
+        count = 1;
+    }
     for (size_t i = 0; i < sizeof op / sizeof *op; i++) {
         if (strcmp(op[i][0], atl_op_of(y)->name) != 0)
             continue;
         if (i == 0)
-            return ONNX_EMIT(w, "ReduceSum", ONNX_ATTRIBUTES({"keepdims", .integer = of->keep}), in[0],
+            return ONNX_EMIT(w, "ReduceSum", ONNX_ATTRIBUTES({"keepdims", .integer = keep}), x,
                              onnx_write_ints(w, count, axes));
-        return ONNX_EMIT(w, op[i][1], ONNX_ATTRIBUTES({"axes", count, axes}, {"keepdims", .integer = of->keep}), in[0]);
+        return ONNX_EMIT(w, op[i][1], ONNX_ATTRIBUTES({"axes", count, axes}, {"keepdims", .integer = keep}), x);
     }
     return onnx_cannot_write(w, "%s has no op in ONNX", atl_op_of(y)->name);
 }
@@ -123,6 +130,11 @@ static const char *moments(onnx_writer *w, const atl_node *y, const char *const 
     int count = rank_of(atl_input_of(y, 0)) - 1;
     for (int i = 0; i < count; i++)
         axes[i] = i;
+    if (count == 0) { /* one number for each channel */
+        const char *x = onnx_unsqueezed(w, in[0], 0), *none = ONNX_EMIT(w, "Sub", NULL, x, x);
+        const char *both[] = {x, none};
+        return onnx_emit_two(w, "Concat", 2, both, ONNX_ATTRIBUTES({"axis", .integer = 0}), NULL);
+    }
     const char *part[2],
         *mean = ONNX_EMIT(w, "ReduceMean", ONNX_ATTRIBUTES({"axes", count, axes}, {"keepdims", .integer = 0}), in[0]);
     const char *centred = ONNX_EMIT(w, "Sub", NULL, in[0], mean),

@@ -23,6 +23,11 @@ typedef struct integer_attributes {
     int32_t kind; /* atl_int_op */
 } integer_attributes;
 
+/* Of int_wrap. */
+typedef struct wrap_attributes {
+    int32_t bits, is_signed;
+} wrap_attributes;
+
 typedef struct lrn_options {
     int32_t radius;
     float bias, alpha, beta;

@@ -164,9 +164,6 @@ atl_node *atl_int_binary(atl_int_op op, atl_node *a, atl_node *b)
 }
 
 /* int_wrap(x, bits): the low bits, as a number of that width with or without sign. */
-typedef struct wrap_attributes {
-    int32_t bits, is_signed;
-} wrap_attributes;
 
 static bool infer_wrap(atl_node *y) { return atl_require_int(y, 0, "the input") && atl_infer_same(y); }
 

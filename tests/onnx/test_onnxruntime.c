@@ -1,42 +1,7 @@
 /* Minutes: 5.  Models that are written, gradients included, give in onnxruntime what they give here.  Skipped where no
  * Python with onnxruntime is found: $ATLED_PYTHON, or python3. */
 #include "nets.h"
-
-#include <fcntl.h>
-#include <spawn.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-
-extern char **environ;
-
-static const char *python(void)
-{
-    const char *named = getenv("ATLED_PYTHON");
-    return named && *named ? named : "python3";
-}
-
-/* Runs a Python program with two arguments; its exit code, or -1 if it cannot be started. */
-static int run_python(const char *program, const char *a, const char *b, const char *said)
-{
-    const char *const argv[] = {python(), "-c", program, a, b, NULL};
-    posix_spawn_file_actions_t actions;
-    pid_t child;
-    int status = 0;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 1, said, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    posix_spawn_file_actions_adddup2(&actions, 1, 2);
-    int failed = posix_spawnp(&child, argv[0], &actions, NULL, (char *const *)(void *)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed || waitpid(child, &status, 0) != child)
-        return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void need_onnxruntime(void)
-{
-    if (run_python("import numpy, onnxruntime", "", "", scratch_file("python.txt")) != 0)
-        cr_skip_test("%s has no onnxruntime: install it, or name a Python that has it in ATLED_PYTHON", python());
-}
+#include "python.h"
 
 /* in.npz has the inputs by name; out.npz gets the outputs, numbered as output_0, output_1, ... */
 static const char program_text[] =
