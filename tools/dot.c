@@ -7,10 +7,14 @@
 #include "progress.h"
 #include "used_files.h"
 
+enum { MOST_FOLDED = sizeof((atl_dot_args){0}).folded / sizeof(char *) };
+
 typedef struct settings {
     const char *model, *weights, *output, *from, *to, *picture_path, *against;
     int gradient, allow_non_finite, plan;
     int64_t depth;
+    option_list folded;
+    int unfolded, legend;
     compile_options compile;
     picture_settings picture; /* of an ONNX file */
 } settings;
@@ -29,6 +33,13 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
              "text; default: the text is printed"},
         {"depth", 'd', .whole = &set->depth, .argument = "N", .lowest = 1, .highest = 1e6,
          .help = "each scope at this depth is one box: 1 for layers and blocks as a whole"},
+        {"fold", 0, .texts = &set->folded, .argument = "SCOPE",
+         .help = "this scope is one box, whatever its depth. May be given up to 16 times"},
+        {"unfold", 0, .flag = &set->unfolded,
+         .help =
+             "draws the nodes of which batch norm, layer norm, dropout and resizing are made; otherwise each is one "
+             "box"},
+        {"legend", 0, .flag = &set->legend, .help = "adds what the boxes and edges mean"},
         {"from", 0, .text = &set->from, .argument = "NODE", .help = "draw only nodes that depend on this node"},
         {"to", 0, .text = &set->to, .argument = "NODE",
          .help = "draw only nodes on which this node depends; with --from, the nodes on paths between the two"},
@@ -67,9 +78,16 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
                             : set->against                 ? "--against"
                             : set->compile.disabled_passes ? "--without"
                                                            : NULL;
-    if (!only_page || is_page(set->output))
+    const char *not_page = set->folded.count ? "--fold" : set->unfolded ? "--unfold" : set->legend ? "--legend" : NULL;
+    if (not_page && is_page(set->output))
+        *code = report_error("dot", EXIT_USAGE, "%s is of a drawing: in the page, scopes fold by a click", not_page);
+    else if (set->folded.count > MOST_FOLDED)
+        *code = report_error("dot", EXIT_USAGE, "--fold: at most %d scopes", MOST_FOLDED);
+    else if (!only_page || is_page(set->output))
         return 1;
-    *code = report_error("dot", EXIT_USAGE, "%s is of the page to explore: give -o FILE.html, too", only_page);
+    else
+        *code = report_error("dot", EXIT_USAGE, "%s is of the page to explore: give -o FILE.html, too", only_page);
+    free(set->folded.value);
     return 0;
 }
 
@@ -203,6 +221,26 @@ static int write_drawing(const settings *set, atl_dot_args *args)
     return status ? report_failure("dot") : 0;
 }
 
+/* Takes the scopes of --fold.  Returns 0, or the exit code after an error message: a node must lie in each. */
+static int fold_scopes(const settings *set, const atl_graph *graph, atl_dot_args *args)
+{
+    for (int i = 0; i < set->folded.count; i++) {
+        const char *scope = set->folded.value[i];
+        size_t length = strlen(scope);
+        int64_t node = 0, count = atl_graph_node_count(graph);
+        for (; node < count; node++) {
+            const char *name = atl_name_of(atl_graph_node(graph, node));
+            if (strncmp(name, scope, length) == 0 && name[length] == '/')
+                break;
+        }
+        if (node == count)
+            return report_error("dot", EXIT_USAGE,
+                                "--fold: there is no scope '%s'; the drawing without --fold shows their names", scope);
+        args->folded[i] = scope;
+    }
+    return 0;
+}
+
 static int draw(const settings *set, const loaded_network *network, atl_node **wanted)
 {
     int64_t count;
@@ -212,6 +250,10 @@ static int draw(const settings *set, const loaded_network *network, atl_node **w
     page_parts parts = {0};
     atl_dot_args args = {network->graph, .path = set->output, .depth = (int)set->depth};
     args.file = set->output ? NULL : stdout;
+    args.unfolded = set->unfolded;
+    args.legend = set->legend;
+    if ((code = fold_scopes(set, network->graph, &args)))
+        return code;
     if (set->from && !(args.from = node_named(network->graph, "from", set->from)))
         return EXIT_USAGE;
     if (set->to && !(args.to = node_named(network->graph, "to", set->to)))
@@ -253,6 +295,7 @@ int atled_dot(int argc, char **argv)
     if (!code)
         code = wanted ? draw(&set, &network, wanted) : report_no_memory("dot");
     free(wanted);
+    free(set.folded.value);
     close_network(&network);
     return code;
 }

@@ -36,6 +36,12 @@ typedef struct atl_dot_args {
     const atl_program *other_program; /* of the same graph: which steps are only in one */
     const char *program_title, *other_title;
     const char *against; /* a graph as JSON, which this function wrote: which nodes are only in one */
+    /* Not of the explorer.  What batch norm, layer norm, dropout, blurs, total variation and resizing are made of is
+     * one box; true: their nodes, too.  .folded: whole names of scopes that become one box each, whatever .depth is;
+     * null: no more. */
+    bool unfolded;
+    const char *folded[16];
+    bool legend; /* adds what boxes and edges mean */
     int end_;
 } atl_dot_args;
 

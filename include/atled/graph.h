@@ -32,7 +32,7 @@ ATL_API const char *atl_graph_error(const atl_graph *graph);
 /* The status of the first error recorded by a builder; ATL_OK if there was none. */
 ATL_API atl_status atl_graph_status(const atl_graph *graph);
 
-ATL_API int64_t atl_graph_node_count(const atl_graph *graph);
+ATL_API int64_t atl_graph_node_count(const atl_graph *graph); /* 0 for null */
 ATL_API atl_node *atl_graph_node(const atl_graph *graph,
                                  int64_t index); /* in order of creation; null if out of range */
 

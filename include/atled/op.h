@@ -112,9 +112,9 @@ struct atl_op {
         .name = (op_name), .arity = 1, .gradient = {op_gradient}, .function = (op_function)                            \
     }
 
-/* Applies an op.  The descriptor must outlive the graph.  atl_apply checks the descriptor and the result of infer.  To
- * check where the op's own code writes, see atl_compile_args.check; the double-precision reference always checks
- * that. */
+/* Applies an op; the result has the type and shape that the op's infer sets.  The descriptor must outlive the graph.
+ * atl_apply checks the descriptor and the result of infer.  To check where the op's own code writes, see
+ * atl_compile_args.check; the double-precision reference always checks that. */
 #define atl_apply(op, ...) atl_apply_with((op), NULL, ATL_NODES(__VA_ARGS__))
 ATL_API atl_node *atl_apply_with(const atl_op *op, const void *attributes, atl_nodes inputs);
 

@@ -60,7 +60,7 @@ ATL_API const char *atl_backend_version(void);
  * the library is loaded. */
 typedef enum atl_isa { ATL_ISA_GENERIC = 0, ATL_ISA_AVX2, ATL_ISA_AVX512 } atl_isa;
 
-ATL_API atl_isa atl_isa_in_use(void);
+ATL_API atl_isa atl_isa_in_use(void);          /* what our own loops use: the processor's, or the cap */
 ATL_API atl_isa atl_isa_of_processor(void);    /* the best of these that this processor has */
 ATL_API const char *atl_isa_name(atl_isa isa); /* "avx2", as in ATLED_ISA; "" for an invalid value */
 

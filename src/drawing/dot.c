@@ -39,6 +39,23 @@ static void put_head(drawing *d)
     dot_put(&d->text, ">];\n");
 }
 
+/* The styles are those of boxes.c and edges.c. */
+static const char *const legend =
+    "  subgraph cluster_legend {\n"
+    "    graph [label=\"legend\", style=\"rounded\", color=\"#c9ccd2\", margin=9];\n"
+    "    l0 [label=\"input\", style=filled, color=\"#1d2b3a\", fillcolor=\"#ffffff\", penwidth=1.6];\n"
+    "    l1 [label=\"op\"];\n"
+    "    l2 [label=\"variable\", style=filled, color=\"#4f9d5b\", fillcolor=\"#e2f3e4\"];\n"
+    "    l3 [label=\"constant\", color=\"#a3abb6\", fillcolor=\"#f1f2f4\"];\n"
+    "    l4 [label=<<b>scope</b><br/>of several nodes>, penwidth=1.6, fillcolor=\"#cbdff6\"];\n"
+    "    l5 [label=\"op of a gradient\", color=\"#d9813f\", fillcolor=\"#fdeadd\"];\n"
+    "    l0 -> l1 [label=\"its value\"];\n"
+    "    l2 -> l1;\n"
+    "    l3 -> l4 [style=dashed, label=\"its shape only\"];\n"
+    "    l1 -> l5 [color=\"#b9c2cd\", penwidth=0.9, label=\"a value kept for the gradient\"];\n"
+    "    l4 -> l5 [dir=back, color=\"#d9813f\", label=\"a gradient, upwards\"];\n"
+    "  }\n";
+
 static atl_status draw(drawing *d)
 {
     size_t count = (size_t)d->graph->count;
@@ -58,6 +75,8 @@ static atl_status draw(drawing *d)
     for (int64_t i = 0; d->args->microseconds && i < d->graph->count; i++)
         d->time += d->args->microseconds[i];
     put_head(d);
+    if (d->args->legend)
+        dot_put(&d->text, legend);
     dot_put_frames(d);
     status = dot_put_edges(d);
     dot_put(&d->text, "}\n");

@@ -85,7 +85,47 @@ static dot_scope *scope_at(drawing *d, dot_scope *part, const char *path, int64_
     return scope;
 }
 
-/* The scope of a node: its name without the last part, cut at the depth at which scopes become boxes. */
+/* A scope in which a builder makes nodes of several ops: "batch_norm", "batch_norm_1". */
+static int is_composed(const char *part, int64_t length)
+{
+    static const char *const names[] = {"batch_norm",      "layer_norm",      "dropout",       "gaussian_blur",
+                                        "total_variation", "resize_bilinear", "resize_nearest"};
+    int64_t end = length;
+    while (end > 0 && part[end - 1] >= '0' && part[end - 1] <= '9')
+        end--;
+    length = end < length && end > 0 && part[end - 1] == '_' ? end - 1 : length;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if ((int64_t)strlen(names[i]) == length && memcmp(names[i], part, (size_t)length) == 0)
+            return 1;
+    return 0;
+}
+
+static int is_folded(const drawing *d, const char *path, int64_t length)
+{
+    enum { MOST = sizeof d->args->folded / sizeof *d->args->folded };
+    for (int i = 0; i < MOST && d->args->folded[i]; i++)
+        if ((int64_t)strlen(d->args->folded[i]) == length && memcmp(d->args->folded[i], path, (size_t)length) == 0)
+            return 1;
+    return 0;
+}
+
+/* The length of the outermost scope of this path that is a box; 0: none is. */
+static int64_t box_within(const drawing *d, const char *path, int64_t length)
+{
+    int64_t begin = 0;
+    int depth = 0;
+    for (int64_t end = 1; end <= length; end++) {
+        if (end < length && path[end] != '/')
+            continue;
+        if (++depth == d->args->depth || is_folded(d, path, end) ||
+            (!d->args->unfolded && is_composed(path + begin, end - begin)))
+            return end;
+        begin = end + 1;
+    }
+    return 0;
+}
+
+/* The scope of a node: its name without the last part, cut where a scope becomes a box. */
 static dot_scope *find_scope(drawing *d, const atl_node *node)
 {
     dot_scope *part = part_of(d, node);
@@ -98,14 +138,10 @@ static dot_scope *find_scope(drawing *d, const atl_node *node)
         atl_out_of_memory();
         return NULL;
     }
-    int64_t length = last ? last - path : 0, depth = length > 0, end;
-    for (end = 1; end < length; end++)
-        if (path[end] == '/' && depth++ == d->args->depth)
-            break;
-    int is_box = d->args->depth > 0 && length > 0 && depth >= d->args->depth;
-    dot_scope *scope = scope_at(d, part, path, is_box && end < length ? end : length);
+    int64_t length = last ? last - path : 0, box = box_within(d, path, length);
+    dot_scope *scope = scope_at(d, part, path, box ? box : length);
     if (scope)
-        scope->is_box = is_box;
+        scope->is_box = box != 0;
     return scope;
 }
 

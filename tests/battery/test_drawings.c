@@ -31,7 +31,8 @@ EveryOp(graphviz_accepts_it)
         trial *t = trial_new(s, (trial_batch){0});
         if (!s->error && !s->no_gradient && t->y && atl_dtype_of(t->y) == ATL_FLOAT32 && trial_float_input(t, 0))
             trial_differentiate(t, &f);
-        cr_expect_eq(atl_write_dot(t->graph, path), ATL_OK, "%s, %s: %s", op->name, s->about, atl_error());
+        cr_expect_eq(atl_write_dot(t->graph, path, .unfolded = true), ATL_OK, "%s, %s: %s", op->name, s->about,
+                     atl_error());
         cr_expect_geq(nodes_in(path), atl_graph_node_count(t->graph), "%s, %s", op->name, s->about);
         trial_free(t);
     }

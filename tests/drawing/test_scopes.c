@@ -102,3 +102,61 @@ Test(scopes, scopes_may_be_very_deep)
     cr_assert_eq(count_of(text, "subgraph"), 401);
     atl_release(text);
 }
+
+/* What batch norm is made of is one box, in the forward part and in the gradient; its variables stay outside. */
+Test(scopes, batch_norm_is_one_box_unless_it_is_unfolded)
+{
+    atl_node *h = atl_input(graph, "x", ATL_FLOAT32, ATL_SHAPE(2, 4, 4, 3)), *y = atl_batch_norm_layer(h, "bn");
+    atl_named(atl_gradient(atl_sum(y), h), "dx");
+    char *text = DRAWN(graph), *open = DRAWN(graph, .unfolded = true);
+    cr_assert_mentions(text, "<b>batch_norm</b>");
+    cr_assert_mentions(text, "(variable)");
+    cr_assert_eq(count_of(text, "tooltip=\"bn/batch_norm/sqrt "), 0);
+    cr_assert_eq(count_of(open, "<b>batch_norm</b>"), 0);
+    cr_assert_eq(count_of(open, "tooltip=\"bn/batch_norm/sqrt "), 1);
+    cr_assert_lt(count_of(text, "tooltip="), count_of(open, "tooltip="));
+    atl_release(text);
+    atl_release(open);
+}
+
+/* Numbered scopes of ops are folded, names that only begin like them are not. */
+Test(scopes, only_whole_names_of_ops_are_folded)
+{
+    atl_node *h = image_of(4);
+    static const char *const name[] = {"dropout_12", "dropouts", "dropout_x", "my_dropout"};
+    for (int i = 0; i < 4; i++) {
+        atl_enter(graph, name[i]);
+        h = atl_exp(h);
+        atl_leave(graph);
+    }
+    char *text = DRAWN(graph);
+    cr_assert_eq(count_of(text, ">1 node<"), 1);
+    cr_assert_eq(count_of(text, "label=<dropout_12>"), 0);
+    cr_assert_eq(count_of(text, "label=<dropout"), 2);
+    atl_release(text);
+}
+
+Test(scopes, named_scopes_are_folded)
+{
+    atl_node *h = image_of(4);
+    atl_enter(graph, "block");
+    h = layer(layer(h, "one"), "two");
+    atl_leave(graph);
+    layer(h, "one");
+    char *text = DRAWN(graph, .folded = {"block/two", "one"});
+    cr_assert_mentions(text, "label=<block>");
+    cr_assert_eq(count_of(text, ">5 nodes<"), 2);
+    cr_assert_eq(count_of(text, "label=<one>"), 1);
+    atl_release(text);
+}
+
+Test(scopes, a_legend_on_request)
+{
+    image_of(4);
+    char *plain = DRAWN(graph), *text = DRAWN(graph, .legend = true);
+    cr_assert_eq(count_of(plain, "legend"), 0);
+    cr_assert_mentions(text, "cluster_legend");
+    cr_assert_mentions(text, "its shape only");
+    atl_release(plain);
+    atl_release(text);
+}

@@ -139,3 +139,21 @@ Test(atled_dot, the_page_of_resnet20_with_its_gradient_is_small)
         cr_assert_eq(strncmp(at, "http://www.w3.org/", 18), 0, "%.40s", at);
     free(text);
 }
+
+/* Scopes that are boxes, each at its own depth; a legend; and what has no effect is refused. */
+Test(atled_dot, folds_scopes_and_adds_a_legend)
+{
+    const char *path = scratch_file("folded.dot");
+    command_run run = RUN("dot", "-m", "resnet20", "--fold", "layer1.0.conv1", "--legend", "-o", path);
+    cr_assert_code(run, 0);
+    char *text = whole_file(path);
+    cr_assert_mentions(text, "<b>layer1.0.conv1</b>");
+    cr_assert_mentions(text, "<b>batch_norm</b>");
+    cr_assert_mentions(text, "cluster_legend");
+    check_accepted(path);
+    run = RUN("dot", "-m", "resnet20", "--unfold", "-o", path);
+    cr_assert_code(run, 0);
+    cr_assert(!strstr(whole_file(path), "<b>batch_norm</b>"));
+    cr_assert_refused(2, "there is no scope 'nowhere'", "dot", "-m", "resnet20", "--fold", "nowhere");
+    cr_assert_refused(2, "--legend is of a drawing", "dot", "-m", "resnet20", "--legend", "-o", scratch_file("x.html"));
+}

@@ -1,0 +1,257 @@
+/* Writes the page about every op, ops.md, and a curve of each element-wise one: formula from a list, shapes from the
+ * op's samples, the gradient from its own rules.  It uses public headers only.  usage: ops_page LIST FOLDER */
+#include <atled/atled.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { POINTS = 241, WIDE = 320, TALL = 200, DEEPEST = 12 };
+
+/* ---- formulas ---------------------------------------------------------------------------------------------------- */
+
+/* The formula of the op in the list; the text lives until the next call.  Null: it has none. */
+static const char *formula_of(const char *path, const char *op)
+{
+    static char line[512];
+    FILE *list = fopen(path, "rb");
+    size_t length = strlen(op);
+    const char *found = NULL;
+    while (list && !found && fgets(line, sizeof line, list)) {
+        line[strcspn(line, "\n")] = 0;
+        if (strncmp(line, op, length) == 0 && line[length] == ' ')
+            found = line + length + strspn(line + length, " ");
+    }
+    if (list)
+        fclose(list);
+    return found;
+}
+
+/* ---- a gradient as text ------------------------------------------------------------------------------------------ */
+
+typedef struct names {
+    const atl_node *y, *dy;
+} names;
+
+static const char *infix_of(const char *op)
+{
+    static const char *const table[][2] = {{"add", " + "}, {"sub", " - "}, {"mul", " * "}, {"div", " / "}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(op, table[i][0]) == 0)
+            return table[i][1];
+    return NULL;
+}
+
+static void print_node(FILE *out, const atl_node *node, const names *n, int depth);
+
+static void print_call(FILE *out, const atl_node *node, const names *n, int depth)
+{
+    char about[128] = "";
+    const atl_op *op = atl_op_of(node);
+    if (op->describe)
+        op->describe(node, about, sizeof about);
+    if (op->flags & ATL_OP_CONSTANT) {
+        fprintf(out, "%s", *about ? about : "constant");
+        return;
+    }
+    fprintf(out, "%s(", op->name);
+    for (int64_t i = 0; i < atl_input_count(node); i++) {
+        fprintf(out, "%s", i ? ", " : "");
+        print_node(out, atl_input_of(node, i), n, depth + 1);
+    }
+    fprintf(out, "%s%s)", *about ? "; " : "", about);
+}
+
+static void print_node(FILE *out, const atl_node *node, const names *n, int depth)
+{
+    const char *infix = infix_of(atl_op_of(node)->name);
+    for (int64_t i = 0; i < atl_input_count(n->y); i++)
+        if (node == atl_input_of(n->y, i)) {
+            fprintf(out, atl_input_count(n->y) == 1 ? "x" : "x%d", (int)i + 1);
+            return;
+        }
+    if (node == n->y || node == n->dy)
+        fprintf(out, "%s", node == n->y ? "y" : "dy");
+    else if (depth > DEEPEST)
+        fprintf(out, "...");
+    else if (infix && atl_input_count(node) == 2) {
+        fprintf(out, "%s", depth ? "(" : "");
+        print_node(out, atl_input_of(node, 0), n, depth + 1);
+        fprintf(out, "%s", infix);
+        print_node(out, atl_input_of(node, 1), n, depth + 1);
+        fprintf(out, "%s", depth ? ")" : "");
+    } else
+        print_call(out, node, n, depth);
+}
+
+static void print_gradients(FILE *out, atl_node *y)
+{
+    const atl_op *op = atl_op_of(y);
+    atl_node *dy = atl_input(atl_graph_of(y), "adjoint of y", ATL_FLOAT32, atl_shape_of(y));
+    names n = {y, dy};
+    int told = 0;
+    for (int64_t i = 0; i < atl_input_count(y) && atl_dtype_of(y) == ATL_FLOAT32; i++) {
+        atl_node *dx = NULL;
+        if (atl_dtype_of(atl_input_of(y, i)) != ATL_FLOAT32)
+            continue;
+        if (op->gradient_of)
+            dx = op->gradient_of(y, dy, (int)i);
+        else if (i < ATL_MAX_RULES && op->gradient[i])
+            dx = op->gradient[i](y, dy);
+        if (!dx)
+            continue;
+        if (atl_input_count(y) == 1)
+            fprintf(out, "%s    dx = ", told++ ? "" : "Gradient, with dy that of the result:\n\n");
+        else
+            fprintf(out, "%s    dx%d = ", told++ ? "" : "Gradient, with dy that of the result:\n\n", (int)i + 1);
+        print_node(out, dx, &n, 0);
+        fprintf(out, "\n");
+    }
+    if (told)
+        fprintf(out, "\n");
+    else if (op->expand)
+        fprintf(out, "Gradient: that of the ops of which it is made.\n\n");
+    else
+        fprintf(out, "No gradient flows through.\n\n");
+}
+
+/* ---- samples ----------------------------------------------------------------------------------------------------- */
+
+static atl_node *build(atl_graph *g, const atl_sample *s, atl_node **inputs)
+{
+    for (int i = 0; i < s->inputs; i++) {
+        atl_shape shape = atl_shape_from(s->input[i].rank, s->input[i].size);
+        inputs[i] = atl_input(g, ATL_NAME("x%d", i + 1), s->input[i].is_int ? ATL_INT32 : ATL_FLOAT32, shape);
+    }
+    return s->unary ? s->unary(inputs[0]) : s->binary ? s->binary(inputs[0], inputs[1]) : s->build(inputs);
+}
+
+/* The first node of that op. */
+static atl_node *node_of(atl_graph *g, const atl_op *op)
+{
+    for (int64_t i = 0; i < atl_graph_node_count(g); i++)
+        if (atl_op_of(atl_graph_node(g, i)) == op)
+            return atl_graph_node(g, i);
+    return NULL;
+}
+
+static void print_shapes(FILE *out, const atl_node *y)
+{
+    char text[160];
+    fprintf(out, "Shapes, for example: ");
+    for (int64_t i = 0; i < atl_input_count(y); i++) {
+        const atl_node *x = atl_input_of(y, i);
+        fprintf(out, "%s`%s%s`", i ? ", " : "", atl_dtype_of(x) == ATL_INT32 ? "int32 " : "",
+                atl_shape_text(atl_shape_of(x), text, sizeof text));
+    }
+    fprintf(out, " to `%s%s`", atl_dtype_of(y) == ATL_INT32 ? "int32 " : "",
+            atl_shape_text(atl_shape_of(y), text, sizeof text));
+    text[0] = 0;
+    if (atl_op_of(y)->describe)
+        atl_op_of(y)->describe(y, text, sizeof text);
+    fprintf(out, "%s%s%s.\n\n", *text ? " (" : "", text, *text ? ")" : "");
+}
+
+/* ---- curves ------------------------------------------------------------------------------------------------------ */
+
+static void print_curve(FILE *svg, const float *x, const float *y, float low, float high, const char *color)
+{
+    int begun = 0;
+    for (int i = 0; i < POINTS; i++) {
+        double v = y[i];
+        if (!isfinite(v) || v < low || v > high) {
+            fprintf(svg, "%s", begun ? "\"/>\n" : "");
+            begun = 0;
+            continue;
+        }
+        if (!begun++)
+            fprintf(svg, "<polyline fill=\"none\" stroke-width=\"2\" stroke=\"%s\" points=\"", color);
+        fprintf(svg, "%.1f,%.1f ", (x[i] + 4) * WIDE / 8, TALL - (v - low) * TALL / (high - low));
+    }
+    fprintf(svg, "%s", begun ? "\"/>\n" : "");
+}
+
+/* y blue and its slope orange over -4..4.  Returns 0 if it could not be drawn. */
+static int draw(const char *path, const atl_sample *s)
+{
+    float x[POINTS];
+    for (int i = 0; i < POINTS; i++)
+        x[i] = (float)(-4 + 8.0 * i / (POINTS - 1));
+    atl_graph *g = atl_graph_new();
+    atl_node *in = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, POINTS)), *y = s->unary(in);
+    atl_node *slope = y ? atl_gradient(y, in) : NULL;
+    atl_program *p = slope ? atl_compile(g, ATL_NODES(y, slope)) : NULL;
+    atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(1, POINTS), x);
+    int drawn = p && value && !atl_run(p, ATL_FEED(in, value)) && atl_tensor_count(atl_value(p, y)) == POINTS;
+    FILE *svg = drawn ? fopen(path, "wb") : NULL;
+    if (svg) {
+        fprintf(svg,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\">\n"
+                "<rect width=\"100%%\" height=\"100%%\" fill=\"#fbfaf7\"/>\n"
+                "<path stroke=\"#c9ccd2\" d=\"M0 %d H%d M%d 0 V%d\"/>\n",
+                WIDE, TALL, WIDE, TALL, TALL / 2, WIDE, WIDE / 2, TALL);
+        print_curve(svg, x, atl_floats(atl_value(p, slope)), -4, 4, "#d9822b");
+        print_curve(svg, x, atl_floats(atl_value(p, y)), -4, 4, "#33629c");
+        fprintf(svg, "</svg>\n");
+        drawn = fclose(svg) == 0;
+    }
+    atl_tensor_free(value);
+    atl_program_free(p);
+    atl_graph_free(g);
+    return svg && drawn;
+}
+
+/* ---- the page ---------------------------------------------------------------------------------------------------- */
+
+static void print_op(FILE *out, const atl_op *op, const char *formula, const char *folder)
+{
+    char path[4096];
+    atl_node *inputs[ATL_MAX_RULES] = {0};
+    const atl_sample *s = op->samples;
+    int is_map = op->arity == 1 && (op->function || op->map);
+    fprintf(out, "## %s {#op_%s}\n\n    %s\n\n", op->name, op->name, formula);
+    while (s && (s->unary || s->binary || s->build) && s->error)
+        s++;
+    atl_graph *g = s && (s->unary || s->binary || s->build) ? atl_graph_new() : NULL;
+    atl_node *y = g && build(g, s, inputs) ? node_of(g, op) : NULL;
+    if (y) {
+        print_shapes(out, y);
+        print_gradients(out, y);
+    }
+    atl_graph_free(g);
+    snprintf(path, sizeof path, "%s/curve_%s.svg", folder, op->name);
+    if (y && is_map && s->unary && draw(path, s))
+        fprintf(out, "![%s over -4 to 4, from -4 to 4: blue; its derivative: orange](curve_%s.svg)\n\n", op->name,
+                op->name);
+}
+
+int main(int argc, char **argv)
+{
+    char path[4096];
+    int64_t count;
+    int missing = 0;
+    const atl_op *const *op = atl_builtin_ops(&count);
+    if (argc != 3) {
+        fprintf(stderr, "usage: ops_page LIST FOLDER\n");
+        return 2;
+    }
+    snprintf(path, sizeof path, "%s/ops.md", argv[2]);
+    FILE *out = fopen(path, "wb");
+    if (!out) {
+        perror(path);
+        return 3;
+    }
+    fprintf(out,
+            "# Every op\n\nMade from the ops themselves: shapes from their samples, gradients from their rules. What "
+            "is composed of other ops (layers, losses, attention, einsum) is in the reference of the headers.\n\n");
+    for (int64_t i = 0; i < count; i++) {
+        const char *formula = formula_of(argv[1], op[i]->name);
+        if (!formula) {
+            fprintf(stderr, "%s has no line for the op '%s'\n", argv[1], op[i]->name);
+            missing++;
+            continue;
+        }
+        print_op(out, op[i], formula, argv[2]);
+    }
+    return fclose(out) || missing ? 1 : 0;
+}
