@@ -77,6 +77,10 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
                             : set->plan                    ? "--plan"
                             : set->against                 ? "--against"
                             : set->compile.disabled_passes ? "--without"
+                            : set->compile.threads         ? "--threads"
+                            : set->compile.bfloat16        ? "--bfloat16"
+                            : set->compile.timing          ? "--timing"
+                            : set->compile.times           ? "--timing-file"
                                                            : NULL;
     const char *not_page = set->folded.count ? "--fold" : set->unfolded ? "--unfold" : set->legend ? "--legend" : NULL;
     if (not_page && is_page(set->output))

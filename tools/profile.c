@@ -64,6 +64,8 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         return 0;
     if (set->forward + set->gradient + set->train > 1)
         *code = report_error("profile", EXIT_USAGE, "--forward, --gradient and --train exclude each other");
+    else if (set->json && is_page(set->output))
+        *code = report_error("profile", EXIT_USAGE, "--json and a page, -o %s, exclude each other", set->output);
     else if (set->depth && !set->drawing && !is_page(set->output))
         *code = report_error("profile", EXIT_USAGE, "--depth is of the drawing: give --dot FILE, too");
     else

@@ -118,6 +118,7 @@ Test(atled_dot, the_page_shows_a_run_a_plan_and_another_graph)
     cr_assert_mentions(text, "\"other\":{\"title\":\"cifar10\"");
     cr_assert_refused(2, "--run is of the page", "dot", "-m", "cifar10", "--run", picture, "-o", scratch_file("x.dot"));
     cr_assert_refused(2, "--plan is of the page", "dot", "-m", "cifar10", "--plan");
+    cr_assert_refused(2, "--threads is of the page", "dot", "-m", "cifar10", "--threads", "2");
     cr_assert_refused(3, "no.png", "dot", "-m", "cifar10", "--run", "no.png", "-o", page);
     cr_assert_refused(3, "noise.png", "dot", "-m", "cifar10", "--against", picture, "-o", page);
 }

@@ -179,5 +179,6 @@ Test(profile, writes_a_page_to_explore)
     cr_assert_mentions(text, "<!DOCTYPE html>");
     cr_assert_mentions(text, "\"plan\":{\"title\":\"without winograd\"");
     cr_assert_mentions(text, "\"otherPlan\":{");
+    cr_assert_refused(2, "exclude each other", "profile", "-m", "lenet", "--json", "-o", page);
     free(text);
 }
