@@ -113,6 +113,11 @@ static atl_status run_method(atl_attempt *a)
     atl_status status = a->method->run(a);
     if (!status && a->method->is_minimal && a->task.is_rounded && isfinite(a->unrounded_size))
         status = atl_attempt_polish(a, a->unrounded);
+    int has_nothing = a->method->is_minimal && a->task.is_rounded && !a->met && !a->args->own_method;
+    if (!status && has_nothing && a->method->run != atl_method_best) { /* a result in the file for every picture */
+        atl_attempt_set_steps(a, atl_attack_method_find("best")->steps, 1);
+        status = atl_method_best(a);
+    }
     return status;
 }
 

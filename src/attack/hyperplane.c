@@ -1,12 +1,12 @@
-/* The smallest change that reaches a linear boundary: with a multiplier, found by bisection, the elements are
- * independent. */
+/* The smallest change that reaches a linear boundary: with a multiplier, the elements are independent.  The product is
+ * concave in the multiplier and made of straight pieces, so Newton's steps from 0 end after a few. */
 #include "attack/hyperplane.h"
 
 #include <math.h>
 
 #include "attack/vectors.h"
 
-enum { HALVINGS = 60 };
+enum { HALVINGS = 60, MOST_STEPS = 100 };
 
 static float within(float change, float from) { return fminf(fmaxf(change, -from), 255 - from); }
 
@@ -19,6 +19,20 @@ static double set_change(atl_norm norm, int64_t count, const float *from, const 
         change[i] = within((float)d, from[i]);
     }
     return atl_dot_of(count, gradient, change);
+}
+
+/* The slope of the product by the factor, over the elements that can still move. */
+static double free_slope(atl_norm norm, int64_t count, const float *from, const float *gradient, double sign,
+                         const float *change)
+{
+    double slope = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double g = fabs((double)gradient[i]);
+        float end = sign * (double)gradient[i] > 0 ? 255 : 0;
+        if (from[i] + change[i] != end)
+            slope += norm == ATL_NORM_LINF ? g : g * g;
+    }
+    return slope;
 }
 
 /* L1: elements with larger gradients first, each to the end of its range; `sign` is the gap's. */
@@ -58,22 +72,18 @@ static void cross_in_l1(int64_t count, const float *from, const float *gradient,
 void atl_cross_hyperplane(atl_norm norm, int64_t count, const float *from, const float *gradient, double gap,
                           float *change_out)
 {
-    double sign = gap < 0 ? -1 : 1, low = 0, high = 1e-6;
     if (norm == ATL_NORM_L1) {
         cross_in_l1(count, from, gradient, gap, change_out);
         return;
     }
-    for (int i = 0; i < 100 && sign * set_change(norm, count, from, gradient, sign * high, change_out) < sign * gap;
-         i++)
-        high *= 2;
-    for (int i = 0; i < HALVINGS; i++) {
-        double middle = (low + high) / 2;
-        if (sign * set_change(norm, count, from, gradient, sign * middle, change_out) < sign * gap)
-            low = middle;
-        else
-            high = middle;
+    double sign = gap < 0 ? -1 : 1, factor = 0;
+    for (int i = 0; i < MOST_STEPS; i++) {
+        double left = sign * gap - sign * set_change(norm, count, from, gradient, sign * factor, change_out);
+        double slope = free_slope(norm, count, from, gradient, sign, change_out);
+        if (left <= 1e-7 * sign * gap || slope <= 0)
+            return;
+        factor += left / slope;
     }
-    set_change(norm, count, from, gradient, sign * high, change_out);
 }
 
 void atl_change_on_levels(atl_norm norm, int64_t count, const float *from, const float *direction, double factor,
