@@ -5,7 +5,7 @@
 
 const subcommand subcommands[] = {
     {"predict", "tell what a network sees in pictures", atled_predict},
-    {"fool", "make an image that a network misclassifies", atled_fool},
+    {"fool", "make an image that a network misclassifies", atled_fool, .splits = 1},
     {"attack", "change images so little that nobody sees it until a network errs", atled_attack, .splits = 1},
     {"verify", "check the certificates of atled attack", atled_verify},
     {"explain", "show which pixels of an image a network's score depends on", atled_explain, .splits = 1},

@@ -5,6 +5,7 @@
 
 #include "fool_session.h"
 #include "panel.h"
+#include "ranks.h"
 #include "text.h"
 
 static const char *const method_names[] = {"Adam", "normalised", "sign", "raw"};
@@ -173,23 +174,25 @@ static void add_to_sheet(fool_session *s, int position, atl_tensor *picture, con
         snprintf(tile->name, sizeof tile->name, "%d", s->target);
 }
 
-int keep_fooled(fool_session *s, int position, const char *path, const atl_fool_result *result, atl_tensor *file,
-                const file_verdict *verdict)
+int draw_fooled(fool_session *s, const atl_fool_result *result, const atl_tensor *file, const file_verdict *verdict)
 {
     char panel[4096];
-    int code = 0;
+    if (!s->set.panel)
+        return 0;
+    path_for_target(s, s->target, s->set.panel, panel, sizeof panel);
+    return draw_panel(s, panel, result, file, verdict);
+}
+
+void keep_fooled(fool_session *s, int position, const char *path, const atl_fool_result *result, atl_tensor *file,
+                 const file_verdict *verdict)
+{
     tell_verdict(s, path, result, verdict);
     if (verdict->met)
         s->iterations_of_met[s->met++] = result->iterations;
-    if (s->set.panel) {
-        path_for_target(s, s->target, s->set.panel, panel, sizeof panel);
-        code = draw_panel(s, panel, result, file, verdict);
-    }
-    if (!code && file && s->set.sheet)
+    if (file && s->set.sheet)
         add_to_sheet(s, position, file, verdict);
     else
         atl_tensor_free(file);
-    return code;
 }
 
 static int fool_one(fool_session *s)
@@ -205,7 +208,9 @@ static int fool_one(fool_session *s)
     if (!code && s->report)
         code = add_to_fool_report(s, path, &result, file, &verdict);
     if (!code)
-        code = keep_fooled(s, 0, path, &result, file, &verdict);
+        code = draw_fooled(s, &result, file, &verdict);
+    if (!code)
+        keep_fooled(s, 0, path, &result, file, &verdict);
     else
         atl_tensor_free(file);
     atl_tensor_free(result.pixels);
@@ -254,9 +259,11 @@ int atled_fool(int argc, char **argv)
     char command[4096];
     int code;
     shell_command(argc, argv, command, sizeof command);
-    if (!read_fool_options(&s.set, argc, argv, &code))
+    if (!read_fool_options(&s.set, argc, argv, &code)) {
+        end_work(&s.work, &s.set.shard);
         return code;
-    s.progress = start_progress(s.set.quiet);
+    }
+    s.progress = start_progress(s.set.quiet || this_rank());
     code = start_fooling(&s);
     if (!code && s.set.report) {
         s.report = html_report_new("atled fool", command, s.target_count);
@@ -265,14 +272,17 @@ int atled_fool(int argc, char **argv)
     if (!code)
         catch_interrupts();
     if (!code)
-        code = s.target_count == 1 ? fool_one(&s) : fool_many(&s);
-    if (!code && s.set.sheet)
+        code = s.target_count > 1 ? fool_many(&s) : this_rank() ? 0 : fool_one(&s);
+    int is_shown = shows_results(&s.work) && this_rank() == 0;
+    if (!code && s.set.sheet && is_shown)
         code = write_tiles(&s);
-    if (!code && s.report && html_report_write(s.report, s.set.report))
+    if (!code && s.report && is_shown && html_report_write(s.report, s.set.report))
         code = report_failure("fool");
     if (!code)
         code = end_compiling("fool", &s.set.compile);
-    if (!code) {
+    if (!code && !is_shown)
+        code = s.work.shards ? close_work(&s.work) : EXIT_GOAL_MET;
+    else if (!code) {
         tell_summary(&s);
         code = s.met == s.target_count ? EXIT_GOAL_MET : EXIT_GOAL_NOT_MET;
     }

@@ -23,18 +23,18 @@ static int grow(fool_record *r)
 static void tell_progress(fool_session *s)
 {
     double seconds = seconds_now() - s->begun;
-    int left = s->target_count - s->done;
+    int here = (int)s->work.here, left = here - s->done;
     char time_left[40] = "";
     if (s->done)
         snprintf(time_left, sizeof time_left, ", %.0f s left", seconds / s->done * left);
     show_progress(&s->progress, s->iterations_in_all == 0, "%d of %d done, %d fooled  %.1f iterations/s%s", s->done,
-                  s->target_count, s->met, seconds > 0 ? (double)s->iterations_in_all / seconds : 0, time_left);
+                  here, s->met, seconds > 0 ? (double)s->iterations_in_all / seconds : 0, time_left);
 }
 
 static bool watch(void *context, int position, const atl_fool_progress *now)
 {
     fool_session *s = context;
-    fool_record *r = &s->records[position];
+    fool_record *r = &s->records[s->task[position]];
     tell_progress(s);
     s->iterations_in_all += now->iteration > 0;
     if (grow(r))
@@ -65,9 +65,10 @@ static int write_target(fool_session *s, fool_record *r, const char *path, atl_f
     return code ? code : descend_from(s, path, result, file, &r->verdict);
 }
 
-static bool keep_target(void *context, int position, atl_fool_result *result)
+static bool keep_target(void *context, int at, atl_fool_result *result)
 {
     fool_session *s = context;
+    int position = (int)s->task[at];
     fool_record *r = &s->records[position];
     char path[4096];
     atl_tensor *file = NULL;
@@ -77,12 +78,16 @@ static bool keep_target(void *context, int position, atl_fool_result *result)
         s->code = write_target(s, r, path, result, &file);
     s->probability = r->course;
     if (!s->code)
-        s->code = keep_fooled(s, position, path, result, file, &r->verdict);
-    else
-        atl_tensor_free(file);
+        s->code = draw_fooled(s, result, file, &r->verdict);
     r->result = *result;
     r->result.pixels = NULL; /* freed by the caller */
     r->is_done = !s->code;
+    if (!s->code && !was_interrupted() && keeps_records(&s->work))
+        s->code = keep_record(&s->work, position, record_of_target(s, position));
+    if (!s->code && !recalls_results(&s->work))
+        keep_fooled(s, position, path, result, file, &r->verdict);
+    else
+        atl_tensor_free(file);
     s->done++;
     tell_progress(s);
     return s->code != 0;
@@ -109,23 +114,43 @@ static int report_targets(fool_session *s)
     return code;
 }
 
-int fool_many(fool_session *s)
+/* The first `count` of s->task. */
+static int run_targets(fool_session *s, int64_t count)
 {
-    s->records = calloc((size_t)s->target_count, sizeof *s->records);
-    if (!s->records)
-        return report_no_memory("fool");
-    double *own_course = s->probability;
-    s->begun = seconds_now();
+    for (int64_t i = 0; i < count; i++)
+        s->chosen[i] = s->targets[s->task[i]];
     atl_status status =
-        atl_fool_many(s->fooler, .count = s->target_count, .targets = s->targets, .start = s->start,
+        atl_fool_many(s->fooler, .count = (int)count, .targets = s->chosen, .start = s->start,
                       .method = fool_descents[s->set.method], .iterations = (int)s->set.iterations,
                       .rate = (float)s->set.rate, .confidence = (float)s->set.confidence,
                       .at_once = (int)s->set.at_once, .watch = watch, .done = keep_target, .context = s);
     end_progress(&s->progress);
-    int code = s->code;
-    if (!code && status && !was_interrupted())
-        code = report_error("fool", status == ATL_INVALID ? EXIT_INTERNAL : exit_code_of(status), "%s", atl_error());
-    if (!code && s->report)
+    if (!s->code && status && !was_interrupted())
+        return report_error("fool", status == ATL_INVALID ? EXIT_INTERNAL : exit_code_of(status), "%s", atl_error());
+    return s->code;
+}
+
+int fool_many(fool_session *s)
+{
+    enum { LEAST = 8 }; /* so that batches are full */
+    size_t targets = (size_t)s->target_count;
+    int64_t least = s->set.at_once ? s->set.at_once : LEAST, count = 0;
+    s->records = calloc(targets, sizeof *s->records);
+    s->task = malloc(targets * sizeof *s->task);
+    s->chosen = malloc(targets * sizeof *s->chosen);
+    if (!s->records || !s->task || !s->chosen)
+        return report_no_memory("fool");
+    double *own_course = s->probability;
+    int code = 0;
+    s->begun = seconds_now();
+    while (!code && (count = take_tasks(&s->work, least, s->target_count, s->task)) > 0)
+        code = run_targets(s, count);
+    code = stop_tasks(&s->work, count < 0 ? EXIT_INTERNAL : code);
+    while (next_task_of_others(&s->work) >= 0)
+        ;
+    for (int i = 0; i < s->target_count && !code && recalls_results(&s->work); i++)
+        code = record_of(&s->work, i) ? recall_target(s, i) : 0;
+    if (!code && s->report && shows_results(&s->work))
         code = report_targets(s);
     s->probability = own_course;
     return code;

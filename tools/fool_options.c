@@ -48,6 +48,7 @@ int read_fool_options(fool_options *set, int argc, char **argv, int *code)
          .help = "all images in one, in the order of the targets, PNG"},
         {"report", 0, .text = &set->report, .argument = "FILE",
          .help = "also write one self-contained page, HTML, with every target: images, change, probabilities, course"},
+        SHARD_OPTIONS(&set->shard),
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {"quiet", 'q', .flag = &set->quiet, .help = "print no progress"},
         {0}};
@@ -63,7 +64,14 @@ int read_fool_options(fool_options *set, int argc, char **argv, int *code)
         NULL};
     compile_option_table shared;
     list_compile_options(&set->compile, shared);
-    const command_line line = {"fool", .about = "make an image that a network misclassifies", .options = options,
-                               .shared = shared, .examples = examples};
-    return read_options(&line, argc, argv, NULL, code);
+    const command_line line = {"fool",
+                               .about = "make an image that a network misclassifies",
+                               .options = options,
+                               .shared = shared,
+                               .examples = examples,
+                               .words_out = &set->shard.words};
+    if (!read_options(&line, argc, argv, NULL, code))
+        return 0;
+    *code = check_shard_options("fool", &set->shard);
+    return !*code;
 }

@@ -4,6 +4,7 @@
 
 #include "compile_options.h"
 #include "onnx_file.h"
+#include "work.h"
 
 /* One for each option, see --help. */
 typedef struct fool_options {
@@ -12,6 +13,7 @@ typedef struct fool_options {
     int64_t iterations, seed, count, at_once;
     double rate, confidence;
     compile_options compile;
+    shard_options shard;
     picture_settings picture; /* of an ONNX file */
 } fool_options;
 

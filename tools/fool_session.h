@@ -43,7 +43,10 @@ typedef struct fool_session {
     /* For all targets so far. */
     int met, *iterations_of_met;
     /* For several targets (fool_many.c). */
+    work work;            /* a task is a target */
     fool_record *records; /* by position */
+    int64_t *task;        /* the positions of the targets that run now */
+    int *chosen;          /* these targets */
     int done, code;       /* code: of a failure in a callback */
     int64_t iterations_in_all;
     double begun;
@@ -65,9 +68,21 @@ int read_fooled(fool_session *session, const char *path, atl_tensor **picture_ou
 /* Goes on from the file, which has lost what the loop had reached, after result->iterations iterations. */
 int descend_from(fool_session *session, const char *path, atl_fool_result *result, atl_tensor **file,
                  file_verdict *verdict);
-/* Tells the verdict on the current target, and adds it to panel and sheet.  Takes over the file's picture. */
-int keep_fooled(fool_session *session, int position, const char *path, const atl_fool_result *result, atl_tensor *file,
+/* Draws the panel of the current target, if one is wanted. */
+int draw_fooled(fool_session *session, const atl_fool_result *result, const atl_tensor *file,
                 const file_verdict *verdict);
+/* Tells the verdict on the current target, and adds it to the sheet.  Takes over the file's picture. */
+void keep_fooled(fool_session *session, int position, const char *path, const atl_fool_result *result, atl_tensor *file,
+                 const file_verdict *verdict);
+
+/* ---- fool_work.c: return 0, or the exit code after an error message ---- */
+
+/* The part of this process, of several targets. */
+int begin_fool_work(fool_session *session);
+/* The record of a target that is done here. */
+json_t *record_of_target(const fool_session *session, int position);
+/* Tells what the record of a target holds. */
+int recall_target(fool_session *session, int position);
 
 /* ---- fool_start.c ---- */
 

@@ -122,6 +122,7 @@ static int check_named_files(const fool_session *s)
                                {"panel", set->panel, FILE_WRITTEN, PANEL_FORMAT, NULL},
                                {"sheet", set->sheet, FILE_WRITTEN, PANEL_FORMAT, NULL},
                                {"report", set->report, FILE_WRITTEN, ANY_FORMAT, NULL},
+                               {"shard-file", set->shard.file, FILE_UPDATED, ANY_FORMAT, NULL},
                                TIMING_FILE(&set->compile),
                                {0}};
     return check_files("fool", files);
@@ -228,7 +229,9 @@ int start_fooling(fool_session *s)
         code = choose_targets(s);
     if (!code)
         code = check_files_of_targets(s);
-    return code ? code : check_sheet(s);
+    if (!code)
+        code = check_sheet(s);
+    return code ? code : begin_fool_work(s);
 }
 
 void end_fooling(fool_session *s)
@@ -248,5 +251,8 @@ void end_fooling(fool_session *s)
             free(s->records[i].course);
     }
     free(s->records);
+    free(s->task);
+    free(s->chosen);
+    end_work(&s->work, &s->set.shard);
     free(s->tiles);
 }

@@ -147,6 +147,35 @@ static int take_merged(work *w, const shard_options *set, json_t *facts)
     return code;
 }
 
+static void add_lines(FILE *to, const json_t *object)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        fprintf(to, "%s: %s\n", key, text ? text : "");
+        free(text);
+    }
+}
+
+/* What all ranks must have in common, for agree_on; to be freed. */
+static char *lines_of(const json_t *header)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *memory = open_memstream(&text, &size);
+    if (!memory)
+        return NULL;
+    add_lines(memory, json_object_get(header, "options"));
+    add_lines(memory, json_object_get(header, "facts"));
+    fprintf(memory, "tasks: %lld\n", whole_at(header, "tasks", 0));
+    if (fclose(memory) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
 /* All ranks must have the same command, files and build. */
 static int join_ranks(work *w, const shard_options *set, json_t *facts)
 {
@@ -155,7 +184,9 @@ static int join_ranks(work *w, const shard_options *set, json_t *facts)
     if (!header)
         return report_no_memory(w->command);
     int code = start_records(w->command, "", header, &w->records);
-    char *text = code ? NULL : json_dumps(header, JSON_INDENT(1));
+    char *text = code ? NULL : lines_of(header);
+    if (!text && !code)
+        code = report_no_memory(w->command);
     code = agree_on(w->command, code, text);
     free(text);
     if (code)

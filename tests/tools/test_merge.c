@@ -267,6 +267,33 @@ Test(merge, explanations_in_shards_are_the_same, .timeout = 300)
     cr_assert_refused(3, "picture-2-gradient.npy", "merge", first, second);
 }
 
+/* ---- fool -------------------------------------------------------------------------------------------------------- */
+
+Test(merge, targets_in_shards_are_the_same, .timeout = 300)
+{
+    NEEDS_CAIRO();
+    const char *folder = fresh(), *picture = in(folder, "f.png"), *sheet = in(folder, "sheet.png"), *kept = fresh(),
+               *kept_picture = fresh();
+    char part[32];
+    mkdir(folder, 0777);
+#define FOOL(...) RUN("fool", "-t", "all", "--iterations", "30", "-o", picture, "--sheet", sheet, ##__VA_ARGS__)
+    command_run one = FOOL();
+    cr_assert(rename(sheet, kept) == 0 && rename(in(folder, "f-7.png"), kept_picture) == 0);
+    for (int shards = 1; shards <= MOST_SHARDS; shards++) {
+        const char *folders[] = {folder, folder, folder};
+        for (int i = 0; i < shards; i++) {
+            snprintf(part, sizeof part, "%d/%d", i + 1, shards);
+            cr_assert_code(FOOL("--shard", part), 0);
+        }
+        command_run all = merge(folders, shards, ~0u, NULL);
+        cr_assert_code(all, one.code);
+        cr_assert_same_file(sheet, kept);
+        cr_assert_same_file(in(folder, "f-7.png"), kept_picture);
+        cr_assert_str_eq(strstr(all.out, " of 10 fooled"), strstr(one.out, " of 10 fooled"));
+    }
+    cr_assert_refused(2, "one target cannot be divided", "fool", "-t", "cat", "-o", picture, "--shard", "1/2");
+}
+
 /* ---- mistakes ---------------------------------------------------------------------------------------------------- */
 
 Test(merge, refuses_shards_that_do_not_belong_together, .timeout = 300)

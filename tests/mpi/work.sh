@@ -1,0 +1,89 @@
+#!/bin/sh
+# work.sh LAUNCH ATLED MODELS SCRATCH: atled attack, explain and eval as 1, 2 and 4 ranks write what one process writes,
+# also when a rank stops answering.
+launch=$1 atled=$2 scratch=$4
+ATLED_MODELS=$3
+OMP_NUM_THREADS=1
+export ATLED_MODELS OMP_NUM_THREADS
+command -v mpirun >/dev/null || { echo "mpirun is missing: install openmpi-bin or mpich"; exit 77; }
+rm -rf "$scratch"
+mkdir -p "$scratch/data" && cd "$scratch" || exit 1
+failed=0
+
+fail() {
+    echo "work.sh: $1"
+    failed=1
+}
+
+# Both are the same but for times.
+same_text() {
+    for file in "$1" "$2"; do
+        # Some launchers say on standard output, too, that a rank has exited with 1.
+        sed 's/[0-9.]* s\b/T s/g; /^seconds /d; /^----/,$d' "$file" >"$file.same"
+    done
+    diff "$1.same" "$2.same" || fail "$1 and $2 differ"
+}
+
+# Ten small pictures, and a data set of them, by class.
+"$atled" fool -m cifar10 -t all --iterations 2 -o p.png -q >/dev/null 2>&1
+for i in 0 1 2 3 4 5 6 7 8 9; do
+    mkdir -p "data/$((i % 5))" && cp "p-$i.png" "data/$((i % 5))/" || exit 1
+done
+
+attack() { "$@" attack -m cifar10 p-*.png --eps 3/255 --steps 5 -q -o out; }
+explain() { "$@" explain p-*.png --method gradient,occlusion --curves -q -o out; }
+eval_() { "$@" eval -m cifar10 -d data -b 2 --confusion; }
+# The verdicts come in any order.
+fool() {
+    mkdir -p out
+    "$@" fool -m cifar10 -t all --iterations 40 -q -o out/f.png >out/text
+    ended=$?
+    sed 's/ ([0-9.]* s.*)//' out/text | sort
+    rm out/text
+    return $ended
+}
+
+for command in attack explain fool eval_; do
+    rm -rf out
+    "$command" "$atled" >whole.txt 2>whole.err
+    code=$?
+    [ -d out ] && rm -rf whole && mv out whole
+    for ranks in 1 2 4; do
+        "$command" "$launch" "$ranks" "$atled" >ranks.txt 2>ranks.err
+        found=$?
+        [ $found = $code ] || { fail "$command with $ranks ranks exits with $found, not $code"; cat ranks.err; }
+        same_text whole.txt ranks.txt
+        [ $command = eval_ ] || diff -r whole out || fail "$command with $ranks ranks writes other files"
+        rm -rf out
+    done
+done
+
+# Rank 1 of 3 stops after its first files: the others do its part.
+cat >stopping.sh <<'END'
+#!/bin/sh
+[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 1 ] || exec "$@"
+"$@" &
+sleep 1
+kill -STOP $!
+wait
+END
+chmod +x stopping.sh
+ATLED_RANK_PATIENCE=3
+export ATLED_RANK_PATIENCE
+"$atled" explain p-*.png --method occlusion --stride 1 -q -o whole-2 >whole.txt
+timeout 100 "$launch" 3 ./stopping.sh "$atled" explain p-*.png --method occlusion --stride 1 -q -o out \
+    >ranks.txt 2>ranks.err
+sed 's, out/, whole-2/,' ranks.txt >ranks-2.txt
+same_text whole.txt ranks-2.txt
+diff -r whole-2 out || fail "without rank 1, other files are written"
+
+# One rank with another option: all end, and say so.
+cat >other.sh <<'END'
+#!/bin/sh
+[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 1 ] && exec "$@" --confidence 2
+exec "$@"
+END
+chmod +x other.sh
+"$launch" 2 ./other.sh "$atled" attack -m cifar10 p-0.png --eps 3/255 -q >ranks.txt 2>ranks.err && fail "it did not fail"
+grep -q 'rank 1 on .*confidence' ranks.err || { fail "rank 1 is not named:"; cat ranks.err; }
+exit $failed
