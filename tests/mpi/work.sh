@@ -84,6 +84,7 @@ cat >other.sh <<'END'
 exec "$@"
 END
 chmod +x other.sh
-"$launch" 2 ./other.sh "$atled" attack -m cifar10 p-0.png --eps 3/255 -q >ranks.txt 2>ranks.err && fail "it did not fail"
+"$launch" 2 ./other.sh "$atled" attack -m cifar10 p-0.png --eps 3/255 -q >ranks.txt 2>ranks.err &&
+    fail "it did not fail"
 grep -q 'rank 1 on .*confidence' ranks.err || { fail "rank 1 is not named:"; cat ranks.err; }
 exit $failed
