@@ -107,6 +107,21 @@ static int ends_with(const char *text, const char *ending)
     return a >= b && strcmp(text + a - b, ending) == 0;
 }
 
+/* The array of a file.  Truth values and whole numbers are taken for inputs of BOOL and of real numbers, too. */
+static atl_tensor *read_array(const char *path, atl_onnx_port port)
+{
+    atl_tensor *array = atl_read_npy(path);
+    int is_truth = strcmp(port.type, "BOOL") == 0;
+    int takes_floats = is_truth || strstr(port.type, "FLOAT") || strcmp(port.type, "DOUBLE") == 0;
+    if (!array || !takes_floats || atl_tensor_dtype(array) == ATL_FLOAT32)
+        return array;
+    atl_tensor *floats = atl_tensor_convert(array, ATL_FLOAT32);
+    for (int64_t i = 0; floats && is_truth && i < atl_tensor_count(floats); i++)
+        atl_floats(floats)[i] = atl_floats(floats)[i] != 0;
+    atl_tensor_free(array);
+    return floats;
+}
+
 /* "NAME=FILE" or "FILE": the value of an input. */
 static int read_value(const char *command, const char *word, const picture_numbers *picture, onnx_file *f)
 {
@@ -125,7 +140,7 @@ static int read_value(const char *command, const char *word, const picture_numbe
     if (f->value[which])
         return report_error(command, EXIT_USAGE, "--input %s: '%s' is given twice", word, port.name);
     if (ends_with(path, ".npy"))
-        f->value[which] = atl_read_npy(path);
+        f->value[which] = read_array(path, port);
     else
         f->value[which] = fitted_picture(command, path, picture, port);
     if (!f->value[which] && ends_with(path, ".npy"))

@@ -1,5 +1,6 @@
 /* atled run: the outputs of a file for arrays and for pictures. */
 #include "exported.h"
+#include "onnx/make_model.h"
 
 TestSuite(run, .init = find_shipped_weights);
 
@@ -41,6 +42,45 @@ Test(run, top_five_with_names)
         lines++;
     cr_assert_eq(lines, 5, "%s", run.out);
     atl_tensor_free(expected);
+}
+
+static void write_bytes(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    cr_assert(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0, "%s", path);
+}
+
+/* y = b ? x : -x, where the file of b holds truth values, and that of x whole numbers. */
+Test(run, takes_truth_values_and_whole_numbers)
+{
+    made choose = make_node("choose", "Where", "b", "x", "y");
+    put_text(&choose, 1, "minus");
+    made graph = GRAPH(make_node("minus", "Neg", "x", NULL, "minus"), choose);
+    put_made(&graph, 11, make_port("b", TYPE_BOOL));
+    made model = make_model(graph, 8, 17), array = {0};
+    const char *file = scratch_file("choose.onnx"), *b = scratch_file("b.npy"), *x = scratch_file("whole.npy"),
+               *out = scratch_file("chosen.npz");
+    char b_word[600], x_word[600], head[128];
+    write_bytes(file, model.at, model.size);
+    free(model.at);
+    snprintf(head, sizeof head, "%-117s\n", "{'descr': '|b1', 'fortran_order': False, 'shape': (1, 4), }");
+    put_raw(&array, "\x93NUMPY\1\0\x76\0", 10);
+    put_raw(&array, head, 118);
+    put_raw(&array, "\0\1\1\0", 4);
+    write_bytes(b, array.at, array.size);
+    free(array.at);
+    atl_tensor *whole = atl_tensor_of_ints(ATL_SHAPE(1, 4), (const int32_t[]){1, 2, 3, 4});
+    cr_assert_eq(atl_write_npy(x, whole), ATL_OK, "%s", atl_error());
+    atl_tensor_free(whole);
+    snprintf(b_word, sizeof b_word, "b=%s", b);
+    snprintf(x_word, sizeof x_word, "x=%s", x);
+    command_run run = RUN("run", file, "-i", b_word, "-i", x_word, "-o", out);
+    cr_assert_code(run, 0);
+    atl_tensor *y = array_of(out, "y");
+    static const float expected[] = {-1, 2, 3, -4};
+    for (int i = 0; i < 4; i++)
+        cr_expect_eq(element_of(y, i), expected[i], "element %d is %g", i, element_of(y, i));
+    atl_tensor_free(y);
 }
 
 /* A picture is fitted to the input, and preprocessed. */
