@@ -59,6 +59,7 @@ typedef struct atl_all_reduce_args {
     int64_t bucket_bytes; /* gradients are sent in pieces of about this size; 0: 4 MB */
     int end_;
 } atl_all_reduce_args;
+/* Null after an error: more ranks than parts, or no memory.  Free it with atl_all_reduce_free. */
 ATL_API atl_all_reduce *atl_all_reduce_new_with(const atl_all_reduce_args *args);
 #define atl_all_reduce_new(...) atl_all_reduce_new_with(ATL_OPTIONS_(atl_all_reduce_args, __VA_ARGS__))
 ATL_API void atl_all_reduce_free(atl_all_reduce *all_reduce); /* null is allowed */

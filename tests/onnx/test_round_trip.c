@@ -8,13 +8,16 @@
 #include <sys/stat.h>
 
 /* What they say that have no counterpart in ONNX: random numbers of our own, assignments, a format for which ONNX does
- * not define the rounding before opset 19, arithmetic that stops at the limits of int32, high derivatives of products.
- */
+ * not define the rounding before opset 19, means over processes, arithmetic that stops at the limits of int32, high
+ * derivatives of products. */
 static const char *const unwritten[] = {"is a uniform_noise, which is not written",
                                         "is a normal_noise, which is not written",
                                         "is a assign, which is not written",
                                         "is a increment, which is not written",
                                         "is a round_to_bfloat16, which is not written",
+                                        "is a all_reduce_mean, which is not written",
+                                        "is a all_reduce_send, which is not written",
+                                        "is a all_reduce_receive, which is not written",
                                         "this arithmetic of whole numbers has no op in ONNX",
                                         "is the derivative of order 3 of a product",
                                         NULL};
