@@ -1,7 +1,7 @@
 #!/bin/sh
 # work.sh LAUNCH ATLED MODELS SCRATCH: atled attack, explain and eval as 1, 2 and 4 ranks write what one process writes,
 # also when a rank stops answering.
-launch=$1 atled=$2 scratch=$4
+launch=$1 atled=$(realpath "$2") scratch=$4
 ATLED_MODELS=$3
 OMP_NUM_THREADS=1
 export ATLED_MODELS OMP_NUM_THREADS
