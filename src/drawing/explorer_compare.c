@@ -130,13 +130,13 @@ atl_status explorer_write_other(const char *path, FILE *file)
     if (!root)
         return atl_error_status();
     const char *format = json_string_value(json_object_get(root, "format"));
-    const char *title = json_string_value(json_object_get(root, "title")), *slash = strrchr(path, '/');
+    const char *slash = strrchr(path, '/');
     const json_t *nodes = json_object_get(root, "nodes");
     atl_status status = ATL_OK;
     if (!format || strcmp(format, format_name) != 0 || !json_is_array(nodes))
         status = refuse(path, "it has no \"format\":\"atled graph 1\" or no \"nodes\"");
     fputs("\"other\":{\"title\":", file);
-    atl_write_json_text(file, title && title[0] ? title : slash ? slash + 1 : path);
+    atl_write_json_text(file, slash ? slash + 1 : path);
     fputs(",\"nodes\":[", file);
     if (!status && !write_other_nodes(nodes, file))
         status = refuse(path, "a node lacks its name, op, attributes or shape");

@@ -8,7 +8,8 @@
 
 /* Each drawn node with its name, op, attributes, shape and the names of its inputs. */
 atl_status explorer_write_json(const atl_dot_args *args, FILE *file);
-/* "other":{"title":...,"nodes":[[name, op, attributes, shape], ...]} of such a file; null without a path. */
+/* "other":{"title":...,"nodes":[[name, op, attributes, shape], ...]} of such a file, whose
+ * title is its name; null without a path. */
 atl_status explorer_write_other(const char *path, FILE *file);
 
 #endif

@@ -198,7 +198,7 @@ Test(explorer_browser, what_is_only_in_one_graph)
     const char *told = value_of("document.getElementById('drawer').innerText");
     cr_assert_mentions(told, "only in after: 1 nodes");
     cr_assert_mentions(told, "added");
-    cr_assert_mentions(told, "only in before: 1 nodes");
+    cr_assert_mentions(told, "only in other.json: 1 nodes");
     cr_assert_mentions(told, "gone");
     close_browser();
 }

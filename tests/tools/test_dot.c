@@ -115,7 +115,7 @@ Test(atled_dot, the_page_shows_a_run_a_plan_and_another_graph)
     cr_assert_mentions(text, "\"values\":[[");
     cr_assert_mentions(text, "\"plan\":{\"title\":\"without fuse\"");
     cr_assert_mentions(text, "\"otherPlan\":{\"title\":\"with all passes\"");
-    cr_assert_mentions(text, "\"other\":{\"title\":\"cifar10\"");
+    cr_assert_mentions(text, "\"other\":{\"title\":\"other.json\"");
     cr_assert_refused(2, "--run is of the page", "dot", "-m", "cifar10", "--run", picture, "-o", scratch_file("x.dot"));
     cr_assert_refused(2, "--plan is of the page", "dot", "-m", "cifar10", "--plan");
     cr_assert_refused(2, "--threads is of the page", "dot", "-m", "cifar10", "--threads", "2");
