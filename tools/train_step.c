@@ -1,4 +1,6 @@
 /* One step of atled train: a batch at once, or in parts that other ranks share. */
+#define _GNU_SOURCE /* dladdr */
+#include <dlfcn.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +100,28 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
     return hash;
 }
 
+/* 0 if the file cannot be read. */
+static uint64_t hash_file(const char *path)
+{
+    unsigned char bytes[1 << 14];
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    FILE *file = fopen(path, "rb");
+    for (size_t size = 0; file && (size = fread(bytes, 1, sizeof bytes, file)) > 0;)
+        hash = hash_bytes(hash, bytes, size);
+    return file && fclose(file) == 0 ? hash : 0;
+}
+
+/* Of the command, and of the library that it has found. */
+static uint64_t hash_build(void)
+{
+    Dl_info library;
+    void *address;
+    const char *(*version)(void) = atl_version;
+    memcpy(&address, &version, sizeof address);
+    int found = dladdr(address, &library) != 0 && library.dli_fname;
+    return hash_file("/proc/self/exe") ^ (found ? hash_file(library.dli_fname) : 0);
+}
+
 static uint64_t hash_data(const atl_dataset *data)
 {
     atl_batches *batches = atl_batches_new(data, .size = 16);
@@ -136,6 +160,7 @@ char *facts_of_session(const train_session *s, int argc, char **argv)
     if (!file)
         return NULL;
     fprintf(file, "version: atled %s, %s\n", atl_version(), atl_backend_version());
+    fprintf(file, "build: %016llx\n", (unsigned long long)hash_build());
     fprintf(file, "instruction set: %s\n", atl_isa_name(atl_isa_in_use()));
     fprintf(file, "threads: %d\n", omp_get_max_threads());
     fprintf(file, "options:");
