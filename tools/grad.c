@@ -42,6 +42,10 @@ static atl_node *part_named(const onnx_file *f, const char *word)
 {
     const char *bracket = word ? strrchr(word, '[') : NULL;
     size_t length = bracket && word[strlen(word) - 1] == ']' ? (size_t)(bracket - word) : word ? strlen(word) : 0;
+    if (bracket && word[strlen(word) - 1] != ']') {
+        report_error("grad", EXIT_USAGE, "--of '%s': the ']' at its end is missing", word);
+        return NULL;
+    }
     char *name = strndup(word ? word : atl_onnx_output_name(f->net, 0), word ? length : 4096);
     atl_node *y = name ? atl_onnx_value_node(f->net, name) : NULL;
     if (!y)

@@ -256,6 +256,42 @@ static atl_node *transposed2d(atl_node *x, atl_node *filter, const transposed_wi
     return y;
 }
 
+/* x [n, d, h, w, in], filter [in, out / groups, d, h, w]: for each slice of the filter a convolution of all planes; its
+ * planes lie a stride apart, and the slices a dilation. */
+static atl_node *transposed3d(atl_node *x, atl_node *filter, const transposed_window *t, int64_t groups)
+{
+    const onnx_window *w = &t->w;
+    transposed_window plane = {.w = {.dims = 2}};
+    atl_node *sum = NULL;
+    int64_t depth = w->input[0], out = atl_shape_of(filter).size[1] * groups, size = out;
+    for (int d = 0; d < 2; d++) {
+        plane.w.input[d] = w->input[d + 1];
+        plane.w.size[d] = w->size[d + 1];
+        plane.w.stride[d] = w->stride[d + 1];
+        plane.w.dilation[d] = w->dilation[d + 1];
+        plane.w.before[d] = w->before[d + 1];
+        plane.w.after[d] = w->after[d + 1];
+        plane.output[d] = t->output[d + 1];
+        size *= t->output[d + 1];
+    }
+    x = atl_reshape(x, ATL_SHAPE(ATL_ANY, w->input[1], w->input[2], atl_shape_of(x).size[4]));
+    for (int64_t k = 0; k < w->size[0]; k++) {
+        atl_slice_args cut = {.x = filter};
+        cut.begin[2] = k;
+        cut.end[2] = k + 1;
+        atl_node *y = transposed2d(x, atl_squeeze(atl_slice_with(&cut), 2), &plane, groups);
+        y = atl_reshape(y, ATL_SHAPE(ATL_ANY, depth, 1, size));
+        if (w->stride[0] > 1)
+            y = atl_pad(y, .after = {0, 0, w->stride[0] - 1});
+        y = atl_reshape(y, ATL_SHAPE(ATL_ANY, depth * w->stride[0], size));
+        int64_t before = k * w->dilation[0], after = (w->size[0] - 1 - k) * w->dilation[0];
+        y = before || after ? atl_pad(y, .before = {0, before}, .after = {0, after}) : y;
+        sum = sum ? atl_add(sum, y) : y;
+    }
+    sum = fitted(sum, 1, w->before[0], t->output[0]);
+    return atl_reshape(sum, ATL_SHAPE(ATL_ANY, t->output[0], t->output[1], t->output[2], out));
+}
+
 static int import_conv_transpose(onnx_op *op)
 {
     atl_node *x = onnx_channels_last(op, 0), *filter = x ? onnx_float(op, 1) : NULL;
@@ -264,16 +300,18 @@ static int import_conv_transpose(onnx_op *op)
     if (!filter)
         return 0;
     atl_shape shape = atl_shape_of(filter);
-    if (shape.rank != onnx_rank(op, 0) || shape.rank > 4)
-        return onnx_reject(op, "its filter has %d dimensions, its input %d; three or four are read", shape.rank,
+    if (shape.rank != onnx_rank(op, 0) || shape.rank > 5)
+        return onnx_reject(op, "its filter has %d dimensions, its input %d; three to five are read", shape.rank,
                            onnx_rank(op, 0));
+    if (shape.rank == 5 && shape.size[2] > MOST_DEPTH)
+        return onnx_reject(op, "a filter of %lld slices; at most %d are read", (long long)shape.size[2], MOST_DEPTH);
     if (!check_groups(op, groups, onnx_shape(op, 0).size[1], shape.size[0]) || !read_transposed(op, shape.size + 2, &t))
         return 0;
     if (t.w.dims == 1) {
         x = atl_expand_dims(x, 1);
         filter = atl_expand_dims(filter, 2);
     }
-    atl_node *y = transposed2d(x, filter, &t, groups);
+    atl_node *y = t.w.dims == 3 ? transposed3d(x, filter, &t, groups) : transposed2d(x, filter, &t, groups);
     if (t.w.dims == 1)
         y = atl_squeeze(y, 1);
     return onnx_give_in(op, 0, with_bias(op, y, 2), ONNX_CHANNELS_LAST);

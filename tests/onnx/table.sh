@@ -83,6 +83,18 @@ another gradient. It is no error of the graph: atled's double reference of the s
 1.1e-2 and 6.4e-3. PyTorch's own float32 shows the same jumps, at other places. Networks whose activations are smooth
 (ConvNeXt, EfficientNet, MobileNetV3) have none. `atled check FILE` prints both distances for any file.
 
+Smaller networks and parts of networks, with an open batch, by both exporters (by one where torch.onnx refuses):
+VisionTransformer, Swin (both versions), MaxViT, RegNet, MNASNet, ResNeXt, Inception v3, EfficientNetV2, ConvNeXt,
+DeepLab, LR-ASPP, AlexNet, a U-Net with transposed convolutions and one with resizing, LSTM, GRU and RNN in both
+directions, a detector's head, style transfer, a generator, attention, three-dimensional convolutions, and twenty that
+use other ops. At random inputs the logits are at most 6.1e-7 and the gradients at most 4.7e-6 from PyTorch in double,
+by the relative 2-norm. The gradients of thirty of them, written as ONNX and run by onnxruntime, are at most 1.6e-6 from
+atled's.
+
+An imported network is as fast as one that is built by its functions: SqueezeNet's file with float16 weights takes 0.99
+of the time of `atl_squeezenet`, its gradient 1.00; written and read again, 1.00 and 1.01 (processor time on one thread,
+AMD EPYC, AVX-512).
+
 ## ONNX's own tests
 
 Debian's package `libonnx-testdata` has 1072 models, each with inputs and expected outputs. The tests use ONNX's own

@@ -69,6 +69,7 @@ Test(grad, mistakes_say_what_to_do)
 {
     const char *file = exported("lenet", NULL), *x = random_array("x.npy", ATL_SHAPE(1, 28, 28, 3), 0, 255);
     cr_assert_refused(2, "has no value 'y'; its first output is 'dense2/logits'", "grad", file, "--of", "y", "-i", x);
+    cr_assert_refused(2, "the ']' at its end is missing", "grad", file, "--of", "dense2/logits[:, 1", "-i", x);
     cr_assert_refused(2, "has no value 'w'", "grad", file, "--by", "w", "-i", x);
     cr_assert_refused(2, "one index or ':' for each of its 2 dimensions", "grad", file, "--of", "dense2/logits[:, x]",
                       "-i", x);

@@ -1,0 +1,71 @@
+/* Transposed convolutions of three dimensions, and columns that become a picture. */
+#include "small_model.h"
+
+/* A TensorProto with any sizes. */
+static made tensor_of(const char *name, int rank, const int64_t *sizes, const float *values, int count)
+{
+    made tensor = {0};
+    for (int i = 0; i < rank; i++)
+        put_int(&tensor, 1, sizes[i]);
+    put_int(&tensor, 2, TYPE_FLOAT);
+    put_text(&tensor, 8, name);
+    put_bytes(&tensor, 9, values, (size_t)count * sizeof *values);
+    return tensor;
+}
+
+/* A list of integers as an attribute, one field each. */
+static void put_ints(made *node, const char *name, int count, const int64_t *values)
+{
+    made attribute = {0};
+    put_text(&attribute, 1, name);
+    for (int i = 0; i < count; i++)
+        put_int(&attribute, 8, values[i]);
+    put_int(&attribute, 20, 7);
+    put_made(node, 5, attribute);
+}
+
+/* Two planes of two pixels, two apart, and a filter of two slices, 1 and 10. */
+static made transposed(int64_t cut)
+{
+    static const int64_t picture[] = {1, 1, 2, 1, 2}, filter[] = {1, 1, 2, 1, 1}, strides[] = {2, 1, 1};
+    const int64_t pads[] = {cut, 0, 0, 0, 0, 0};
+    static const float slices[] = {1, 10};
+    made conv = make_node("conv", "ConvTranspose", "p", "w", "y");
+    put_ints(&conv, "strides", 3, strides);
+    put_ints(&conv, "pads", 6, pads);
+    made graph = GRAPH(make_node("picture", "Reshape", "x", "picture", "p"), conv);
+    put_made(&graph, 5, make_tensor("picture", TYPE_INT64, 5, picture, sizeof picture));
+    put_made(&graph, 5, tensor_of("w", 5, filter, slices, 2));
+    return graph;
+}
+
+Test(op_conv, transposed_in_three_dimensions)
+{
+    expect_small(transposed(0), 13, 8, (const double[]){1, 2, 10, 20, 4, -3, 40, -30});
+    expect_small(transposed(1), 13, 6, (const double[]){10, 20, 4, -3, 40, -30});
+}
+
+/* Windows of two elements at two places of a line of three. */
+Test(op_conv, columns_to_a_line)
+{
+    static const int64_t columns[] = {1, 2, 2}, line = 3, window = 2;
+    made col = make_node("col", "Col2Im", "c", "line", "y");
+    put_text(&col, 1, "window");
+    made graph = GRAPH(make_node("columns", "Reshape", "x", "columns", "c"), col);
+    put_made(&graph, 5, make_tensor("columns", TYPE_INT64, 3, columns, sizeof columns));
+    put_made(&graph, 5, make_tensor("line", TYPE_INT64, 1, &line, sizeof line));
+    put_made(&graph, 5, make_tensor("window", TYPE_INT64, 1, &window, sizeof window));
+    expect_small(graph, 18, 3, (const double[]){1, 6, -3});
+}
+
+Test(op_conv, columns_that_do_not_fit)
+{
+    static const int64_t columns[] = {1, 2, 2}, line = 4, window = 2;
+    made col = make_node("col", "Col2Im", "c", "line", "y");
+    put_text(&col, 1, "window");
+    made graph = GRAPH(make_node("columns", "Reshape", "x", "columns", "c"), col);
+    put_made(&graph, 5, make_tensor("columns", TYPE_INT64, 3, columns, sizeof columns));
+    put_made(&graph, 5, make_tensor("line", TYPE_INT64, 1, &line, sizeof line));
+    put_made(&graph, 5, make_tensor("window", TYPE_INT64, 1, &window, sizeof window));
+    expect_refused(graph, 18, "'col' (Col2Im): its input has the sizes 2 and 2, for windows of 2 elements at 3 places");
+}
