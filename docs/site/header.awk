@@ -151,7 +151,7 @@ function before(line,    at) {
 
 /^$/ {
     if (!depth)
-        pending = shared = ""
+        pending = shared = struct_words = ""
     print
     next
 }
@@ -195,7 +195,8 @@ function before(line,    at) {
 }
 
 /^#define ATL_/ || /^typedef / || /^enum / || /^struct / {
-    struct_words = pending
+    if (pending != "")
+        struct_words = pending
     if (/^#define/ && pending != "")
         shared = pending
     if (pending != "")
