@@ -1,46 +1,16 @@
 /* Minutes: 5 */
 /* atled attack and atled verify: files, resuming, and mistakes. */
 #include "browser.h"
-#include "few_pictures.h"
+#include "attacked.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
-
-/* A network for the few pictures, trained by the command. */
-static const char *trained(const char *data)
-{
-    const char *weights = scratch_file("weights.npz");
-    command_run run = RUN("train", "--model", "mlp", "--data", data, "--steps", "60", "-o", weights, "--quiet");
-    cr_assert_code(run, 0);
-    return weights;
-}
-
-static const char *in(const char *folder, const char *name)
-{
-    static char paths[32][4096];
-    static int at;
-    char *path = paths[at++ % 32];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
 
 static int same_files(const char *a, const char *b)
 {
     const char *x = whole_file(a), *y = whole_file(b);
     return strcmp(x, y) == 0;
 }
-
-/* Lets one byte of a file be another one. */
-static void change_byte(const char *path, long at)
-{
-    FILE *file = fopen(path, "r+b");
-    cr_assert(file && fseek(file, at, at < 0 ? SEEK_END : SEEK_SET) == 0);
-    int byte = fgetc(file);
-    cr_assert(fseek(file, -1, SEEK_CUR) == 0 && fputc(byte ^ 1, file) != EOF);
-    fclose(file);
-}
-
-#define ATTACK(data, weights, ...) RUN("attack", "-m", "mlp", "-d", data, "-w", weights, __VA_ARGS__)
 
 Test(atled_attack, certificates_hold_until_a_byte_changes, .timeout = 300)
 {

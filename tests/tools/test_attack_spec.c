@@ -2,18 +2,23 @@
 /* atled attack --spec: a counterexample is one, and its absence is told. */
 #include "command.h"
 
-/* y = relu(x W) V, small enough to compute by hand: y_0 = x_0 + x_1, y_1 = |x_2| - 1. */
+static atl_node *constant(atl_graph *g, atl_shape shape, const float *values)
+{
+    atl_tensor *value = atl_tensor_of_floats(shape, values);
+    atl_node *node = atl_constant(g, value);
+    atl_tensor_free(value);
+    return node;
+}
+
+/* y = relu(x W) V - b, small enough to compute by hand: y_0 = relu(x_0 + x_1), y_1 = |x_2| - 1. */
 static const char *small_network(void)
 {
+    static const float w[12] = {1, 0, 0, 0, 1, 0, 0, 0, 0, 1, -1, 0}, v[8] = {1, 0, 0, 1, 0, 1, 0, 0}, b[2] = {0, 1};
     const char *path = scratch_file("small.onnx");
     atl_graph *g = atl_graph_new();
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 3));
-    atl_node *w = atl_constant(g, atl_tensor_of_floats(ATL_SHAPE(3, 4), (const float[12]){1, 0, 0, 0, /**/ 1, 0, 0, 0,
-                                                                                          /**/ 0, 1, -1, 0}));
-    atl_node *v = atl_constant(g, atl_tensor_of_floats(ATL_SHAPE(4, 2), (const float[8]){1, 0, 0, 1, 0, 1, 0, 0}));
-    atl_node *y = atl_named(atl_sub(atl_matmul(atl_relu(atl_matmul(x, w)), v),
-                                    atl_constant(g, atl_tensor_of_floats(ATL_SHAPE(1, 2), (const float[2]){0, 1}))),
-                            "y");
+    atl_node *h = atl_relu(atl_matmul(x, constant(g, ATL_SHAPE(3, 4), w)));
+    atl_node *y = atl_sub(atl_matmul(h, constant(g, ATL_SHAPE(4, 2), v)), constant(g, ATL_SHAPE(1, 2), b));
     cr_assert(y && atl_onnx_write(path, ATL_NODES(y)) == ATL_OK, "%s %s", atl_error(), atl_graph_error(g));
     atl_graph_free(g);
     return path;
