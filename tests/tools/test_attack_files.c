@@ -71,8 +71,4 @@ Test(attack_files, single_batched_parallel_and_resumed_runs_write_the_same_bytes
     check_method("pgd", "40/255");
 }
 
-Test(attack_files, so_do_minimal_methods_and_those_with_random_numbers, .timeout = 280)
-{
-    check_method("best", "60/255");
-    check_method("square", "30/255");
-}
+Test(attack_files, so_does_a_method_of_random_numbers, .timeout = 280) { check_method("square", "30/255"); }
