@@ -139,6 +139,7 @@ Test(explorer_browser, keys_choose_fold_and_light)
 /* What a node's value in the run was, and the colours that are made of it. */
 Test(explorer_browser, values_of_a_run)
 {
+    need_browser(); /* before anything is allocated */
     atl_node *x = atl_input(graph, "x", ATL_FLOAT32, ATL_SHAPE(2, 4)), *y = atl_named(atl_relu(x), "active");
     const atl_tensor *values[2] = {atl_tensor_of_floats(ATL_SHAPE(2, 4), (float[]){1, -1, -2, NAN, 3, -4, 5, 6}),
                                    atl_tensor_of_floats(ATL_SHAPE(2, 4), (float[]){1, 0, 0, 0, 3, 0, 5, 6})};
@@ -163,6 +164,7 @@ Test(explorer_browser, values_of_a_run)
 
 Test(explorer_browser, the_plan_and_its_memory)
 {
+    need_browser(); /* before anything is allocated */
     three_convolutions();
     atl_node *outputs[] = {atl_find(graph, "loss"), atl_graph_node(graph, atl_graph_node_count(graph) - 1)};
     atl_program *program = atl_compile(graph, (atl_nodes){2, outputs}),
@@ -187,6 +189,7 @@ Test(explorer_browser, the_plan_and_its_memory)
 
 Test(explorer_browser, what_is_only_in_one_graph)
 {
+    need_browser(); /* before anything is allocated */
     const char *other = scratch_file("other.json");
     three_layers();
     atl_named(atl_exp(atl_find(graph, "image")), "gone");
@@ -243,6 +246,18 @@ Test(explorer_browser, dark_and_on_paper)
     close_browser();
 }
 
+/* Its number in the document; 0: there is none. */
+static json_int_t element_without_scripts(const char *selector)
+{
+    json_t *root = command("DOM.getDocument", json_pack("{s:i}", "depth", 0));
+    json_int_t id = json_integer_value(json_object_get(json_object_get(root, "root"), "nodeId"));
+    json_t *found = command("DOM.querySelector", json_pack("{s:I, s:s}", "nodeId", id, "selector", selector));
+    id = json_integer_value(json_object_get(found, "nodeId"));
+    json_decref(root);
+    json_decref(found);
+    return id;
+}
+
 Test(explorer_browser, without_scripts_there_is_a_drawing)
 {
     need_browser();
@@ -258,12 +273,11 @@ Test(explorer_browser, without_scripts_there_is_a_drawing)
     char url[1024];
     snprintf(url, sizeof url, "file://%s", path);
     tell("Page.navigate", json_pack("{s:s}", "url", url));
-    usleep(300000);
-    json_t *root = command("DOM.getDocument", json_pack("{s:i}", "depth", 0));
-    json_int_t id = json_integer_value(json_object_get(json_object_get(root, "root"), "nodeId"));
-    json_decref(root);
-    json_t *found = command("DOM.querySelector", json_pack("{s:I, s:s}", "nodeId", id, "selector", "noscript svg"));
-    cr_assert_neq(json_integer_value(json_object_get(found, "nodeId")), 0);
-    json_decref(found);
+    json_int_t svg = 0;
+    for (int i = 0; i < 300 && !svg; i++) { /* until the page is there */
+        usleep(100000);
+        svg = element_without_scripts("noscript svg");
+    }
+    cr_assert_neq(svg, 0);
     close_browser();
 }
