@@ -10,6 +10,7 @@ libraries=(libdnnl-dev uthash-dev libzip-dev zlib1g-dev libpng-dev libjpeg-dev l
 for_tests=(libcriterion-dev)
 # Without them a few tests are skipped.
 for_some_tests=(g++ clang-format graphviz fonts-dejavu-core libonnx-testdata libopenmpi-dev openmpi-bin)
+for_page_tests=(chromium tidy doxygen)
 
 help() {
     cat <<'TEXT'
@@ -224,6 +225,7 @@ test_() {
     unset ATLED_ISA # all of them have their turn
     need "${tools[@]}" "${libraries[@]}" "${for_tests[@]}"
     like "${for_some_tests[@]}"
+    like "${for_page_tests[@]}"
     local folders=(build)
     build build -Dtests=enabled "${werror[@]}"
     run_tests build
@@ -288,6 +290,7 @@ print_coverage() {
 coverage() {
     need "${tools[@]}" "${libraries[@]}" "${for_tests[@]}"
     like "${for_some_tests[@]}"
+    like "${for_page_tests[@]}"
     # Atomic counters, which gcc takes for programs with threads, would make loops several times as slow.
     build build-cov -Dtests=enabled -Db_coverage=true -Dbuildtype=debugoptimized -Dc_args=-fprofile-update=single
     find build-cov -name '*.gcda' -delete # counts of earlier runs

@@ -26,7 +26,6 @@ typedef struct attack_session {
     class_names labels;
     atl_attacker *attacker, *transfer_attacker;
     attack_pictures pictures;
-    int32_t *clean_top; /* by picture */
     int64_t tasks;      /* pictures times targets */
     int32_t *targets;   /* the classes of --target all or of one class, by task; null: see goal */
     atl_attack_goal goal;

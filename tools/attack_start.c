@@ -85,16 +85,20 @@ static int open_attackers(attack_session *s)
     return s->transfer_attacker ? 0 : report_graph_failure("attack", s->transfer.graph);
 }
 
-/* What the network says of the unchanged pictures; with --right, ends the list after so many right ones. */
+/* A label that is not known is what the network says of the unchanged picture; with --right, the list ends after so
+ * many right ones.  Each rank and each shard would do it again, so not without need. */
 static int classify(attack_session *s)
 {
     attack_pictures *p = &s->pictures;
-    int classes = s->network.size.classes;
+    int classes = s->network.size.classes, is_needed = s->set.right > 0;
+    for (int64_t i = 0; i < p->count; i++)
+        is_needed |= p->label[i] < 0;
+    if (!is_needed)
+        return 0;
     float *scores = malloc((size_t)p->count * (size_t)classes * sizeof *scores);
-    s->clean_top = malloc((size_t)(p->count ? p->count : 1) * sizeof *s->clean_top);
     atl_tensor *pictures =
         atl_tensor_view(ATL_FLOAT32, ATL_SHAPE(p->count, p->height, p->width, p->channels), p->pixels);
-    int code = scores && s->clean_top && pictures ? 0 : report_no_memory("attack");
+    int code = scores && pictures ? 0 : report_no_memory("attack");
     if (!code && atl_attacker_scores(s->attacker, pictures, scores))
         code = report_failure("attack");
     int64_t right = 0, count = p->count;
@@ -102,7 +106,6 @@ static int classify(attack_session *s)
         int top = 0;
         for (int k = 1; k < classes; k++)
             top = scores[i * classes + k] > scores[i * classes + top] ? k : top;
-        s->clean_top[i] = top;
         p->label[i] = p->label[i] < 0 ? top : p->label[i];
         right += top == p->label[i];
         if (s->set.right && right == s->set.right)
@@ -179,7 +182,6 @@ void end_attacking(attack_session *s)
     free(s->done);
     free(s->task);
     free(s->targets);
-    free(s->clean_top);
     end_work(&s->work, &s->set.shard);
     if (s->log)
         fclose(s->log);
