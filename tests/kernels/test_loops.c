@@ -1,8 +1,5 @@
 /* Loops over plain arrays (conversions, rows, sums, pooling, masks, pixels) against loops in double, over lengths
  * that are no multiple of a vector. */
-#if defined __aarch64__ && __GNUC__ == 12 && !defined __clang__
-#pragma GCC optimize("no-tree-vectorize") /* its vectorizer ends with an internal error on loops of this file */
-#endif
 #include "isas.h"
 
 #define LENGTHS(n) for (int64_t n = 0; n < 140; n += n < 36 ? 1 : 13)
