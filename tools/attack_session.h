@@ -26,8 +26,8 @@ typedef struct attack_session {
     class_names labels;
     atl_attacker *attacker, *transfer_attacker;
     attack_pictures pictures;
-    int64_t tasks;      /* pictures times targets */
-    int32_t *targets;   /* the classes of --target all or of one class, by task; null: see goal */
+    int64_t tasks;    /* pictures times targets */
+    int32_t *targets; /* the classes of --target all or of one class, by task; null: see goal */
     atl_attack_goal goal;
     work work;     /* the tasks of this process */
     int64_t *task; /* the tasks that are attacked now, by position in the call */
