@@ -30,6 +30,7 @@ static int check_spec(const attack_options *set)
                          : set->network.weights                        ? "--weights"
                          : set->network.picture.logits                 ? "--logits"
                          : has_picture_settings(&set->network.picture) ? "preprocessing"
+                         : needs_facts(&set->shard)                    ? "--shard or mpirun"
                                                                        : NULL;
     if (!is_network_file(set->network.model))
         return report_error("attack", EXIT_USAGE, "--spec is for an ONNX file, not for --model %s", set->network.model);

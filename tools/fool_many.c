@@ -65,6 +65,25 @@ static int write_target(fool_session *s, fool_record *r, const char *path, atl_f
     return code ? code : descend_from(s, path, result, file, &r->verdict);
 }
 
+/* The verdicts are told in the order of the targets, whichever ends first: on those before the first target that still
+ * runs, or, at the end, on all that are done. */
+static void tell_verdicts(fool_session *s, int is_end)
+{
+    char path[4096];
+    for (; s->told < s->running; s->told++) {
+        int position = (int)s->task[s->told];
+        fool_record *r = &s->records[position];
+        if (!r->is_done && !is_end)
+            return;
+        if (!r->is_done)
+            continue;
+        s->target = s->targets[position];
+        path_for_target(s, s->target, s->set.output, path, sizeof path);
+        keep_fooled(s, position, path, &r->result, r->file, &r->verdict);
+        r->file = NULL;
+    }
+}
+
 static bool keep_target(void *context, int at, atl_fool_result *result)
 {
     fool_session *s = context;
@@ -84,11 +103,13 @@ static bool keep_target(void *context, int at, atl_fool_result *result)
     r->is_done = !s->code;
     if (!s->code && !was_interrupted() && keeps_records(&s->work))
         s->code = keep_record(&s->work, position, record_of_target(s, position));
-    if (!s->code && !recalls_results(&s->work))
-        keep_fooled(s, position, path, result, file, &r->verdict);
+    s->done++;
+    if (!s->code && !recalls_results(&s->work) && s->set.sheet)
+        r->file = file;
     else
         atl_tensor_free(file);
-    s->done++;
+    if (!recalls_results(&s->work))
+        tell_verdicts(s, 0);
     tell_progress(s);
     return s->code != 0;
 }
@@ -119,11 +140,15 @@ static int run_targets(fool_session *s, int64_t count)
 {
     for (int64_t i = 0; i < count; i++)
         s->chosen[i] = s->targets[s->task[i]];
+    s->running = count;
+    s->told = 0;
     atl_status status =
         atl_fool_many(s->fooler, .count = (int)count, .targets = s->chosen, .start = s->start,
                       .method = fool_descents[s->set.method], .iterations = (int)s->set.iterations,
                       .rate = (float)s->set.rate, .confidence = (float)s->set.confidence,
                       .at_once = (int)s->set.at_once, .watch = watch, .done = keep_target, .context = s);
+    if (!recalls_results(&s->work))
+        tell_verdicts(s, 1);
     end_progress(&s->progress);
     if (!s->code && status && !was_interrupted())
         return report_error("fool", status == ATL_INVALID ? EXIT_INTERNAL : exit_code_of(status), "%s", atl_error());

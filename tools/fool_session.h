@@ -21,6 +21,7 @@ typedef struct fool_record {
     int count, room;
     atl_fool_result result; /* without its pixels */
     file_verdict verdict;
+    atl_tensor *file; /* the picture, until the verdict is told */
     int is_done;
 } fool_record;
 
@@ -43,11 +44,12 @@ typedef struct fool_session {
     /* For all targets so far. */
     int met, *iterations_of_met;
     /* For several targets (fool_many.c). */
-    work work;            /* a task is a target */
-    fool_record *records; /* by position */
-    int64_t *task;        /* the positions of the targets that run now */
-    int *chosen;          /* these targets */
-    int done, code;       /* code: of a failure in a callback */
+    work work;             /* a task is a target */
+    fool_record *records;  /* by position */
+    int64_t *task;         /* the positions of the targets that run now */
+    int *chosen;           /* these targets */
+    int64_t running, told; /* how many they are; the verdicts on the first ones that are told */
+    int done, code;        /* code: of a failure in a callback */
     int64_t iterations_in_all;
     double begun;
 } fool_session;

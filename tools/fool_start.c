@@ -205,7 +205,7 @@ static int open_fooler(fool_session *s)
     return s->fooler ? 0 : report_graph_failure("fool", s->network.graph);
 }
 
-/* Several run in batches. */
+/* Several run at the same time, by programs for any number of pictures. */
 static int has_one_target(const fool_options *set) { return strcmp(set->target, "all") != 0 && set->count == 1; }
 
 int start_fooling(fool_session *s)
@@ -247,8 +247,10 @@ void end_fooling(fool_session *s)
     for (int i = 0; i < s->target_count; i++) {
         if (s->tiles)
             atl_tensor_free(s->tiles[i].picture);
-        if (s->records)
+        if (s->records) {
             free(s->records[i].course);
+            atl_tensor_free(s->records[i].file);
+        }
     }
     free(s->records);
     free(s->task);

@@ -153,7 +153,7 @@ ATL_API atl_status atl_fool_with(const atl_fool_args *args);
 /* ---- many targets at once ---------------------------------------------------------------------------------------- */
 
 /* Called before the first iteration of a target and after each; return true to stop all targets: those that are begun
- * end with ATL_TROUBLE_STOPPED, and no other begins. */
+ * end with ATL_TROUBLE_STOPPED, unless the run that is under way reaches their goal, and no other begins. */
 typedef bool atl_fool_many_watch(void *context, int position, const atl_fool_progress *progress);
 /* Called for each target when it is done, in the order in which they end.  To keep result->pixels, set it to null; else
  * it is freed after the call.  Return true to stop, as above. */
@@ -178,9 +178,9 @@ typedef struct atl_fool_many_args {
     int end_;
 } atl_fool_many_args;
 
-/* Runs the loop of atl_fool for several targets at once.  What they ask of the network goes into runs of 8 pictures if
- * the image's first dimension is ATL_ANY, each run by one thread; finished targets make room for new ones.  A target's
- * result depends neither on the other targets nor on the number of threads.  It may differ in rounding from atl_fool's.
+/* Runs the loop of atl_fool for several targets at once.  Each thread runs the network for one of them at a time;
+ * finished targets make room for new ones.  A target's result depends neither on the other targets nor on the number of
+ * threads.  It may differ in rounding from atl_fool's.
  * result->seconds: other targets ran meanwhile; result->seconds_running is 0.
  * Returns ATL_STOPPED if a callback has stopped it.  The first call adds nodes to the graph and compiles them. */
 ATL_API atl_status atl_fool_many_with(const atl_fool_many_args *args);

@@ -11,8 +11,6 @@
 #include "graph/memory.h"
 #include "graph/random.h"
 
-enum { MOST_ASKERS = 256 };
-
 /* All pictures of a call. */
 typedef struct job {
     const atl_attack_args *args;
@@ -315,22 +313,6 @@ static atl_status find_shared_change(job *j)
     return status;
 }
 
-static atl_status run_threads(job *j, int askers)
-{
-    pthread_t thread[MOST_ASKERS];
-    int started = 0;
-    while (started < askers && pthread_create(&thread[started], NULL, attack_pictures, j) == 0)
-        started++;
-    for (int i = started; i < askers; i++)
-        atl_query_queue_leave(j->queue);
-    for (int i = 0; i < started; i++)
-        pthread_join(thread[i], NULL);
-    atl_status status = atl_query_queue_status(j->queue);
-    if (status)
-        return atl_set_error(status, "%s", atl_query_queue_message(j->queue));
-    return started ? ATL_OK : atl_set_error(ATL_OUT_OF_MEMORY, "no thread could be started");
-}
-
 atl_status atl_attack_with(const atl_attack_args *args)
 {
     if (!args)
@@ -344,20 +326,18 @@ atl_status atl_attack_with(const atl_attack_args *args)
     if (status)
         return status;
     j.pictures = atl_tensor_shape(args->pictures).size[0];
-    int64_t askers = args->at_once ? args->at_once : 2 * j.attacker->rows * j.attacker->threads;
-    askers = askers > MOST_ASKERS ? MOST_ASKERS : askers;
-    askers = askers > j.pictures ? j.pictures : askers;
+    int askers = atl_query_queue_askers(j.attacker, args->at_once, j.pictures);
     if (askers == 0)
         return ATL_OK;
     status = j.method->is_shared ? find_shared_change(&j) : ATL_OK;
-    j.queue = status ? NULL : atl_query_queue_new(j.attacker, (int)askers, args->poll, args->context);
+    j.queue = status ? NULL : atl_query_queue_new(j.attacker, askers, args->poll, args->context);
     if (!j.queue) {
         atl_shared_change_free(&j.shared);
         return status ? status : atl_error_status();
     }
     pthread_mutex_init(&j.lock, NULL);
     pthread_mutex_init(&j.report, NULL);
-    status = run_threads(&j, (int)askers);
+    status = atl_query_queue_run(j.queue, askers, attack_pictures, &j);
     atl_query_queue_free(j.queue);
     atl_shared_change_free(&j.shared);
     pthread_mutex_destroy(&j.lock);

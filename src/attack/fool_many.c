@@ -1,5 +1,5 @@
 /* Fools a network for many targets at once: each target by a thread that runs the loop as if it were alone; the queue
- * gathers what they ask into full runs of the network. */
+ * answers what they ask. */
 #include <math.h>
 #include <pthread.h>
 
@@ -7,8 +7,6 @@
 #include "attack/queue.h"
 #include "graph/error.h"
 #include "graph/memory.h"
-
-enum { MOST_ASKERS = 256 };
 
 /* All targets of a call. */
 typedef struct job {
@@ -189,27 +187,6 @@ static atl_status check(const atl_fool_many_args *args)
     return atl_fool_check("atl_fool_many", &one);
 }
 
-static atl_status run_threads(job *j, int askers)
-{
-    pthread_t thread[MOST_ASKERS];
-    int started = 0;
-    while (started < askers && pthread_create(&thread[started], NULL, fool_targets, j) == 0)
-        started++;
-    for (int i = started; i < askers; i++)
-        atl_query_queue_leave(j->queue);
-    for (int i = 0; i < started; i++)
-        pthread_join(thread[i], NULL);
-    atl_status status = atl_query_queue_status(j->queue);
-    if (status)
-        return atl_set_error(status, "%s", atl_query_queue_message(j->queue));
-    if (!started)
-        return atl_set_error(ATL_OUT_OF_MEMORY, "no thread could be started");
-    return j->stopped ? atl_set_error(ATL_STOPPED, "atl_fool_many was stopped by a callback") : ATL_OK;
-}
-
-/* As many as keep the threads busy: one run for each, and the next one filling. */
-static int64_t default_askers(const atl_attacker *shared) { return 2 * shared->rows * shared->threads; }
-
 atl_status atl_fool_many_with(const atl_fool_many_args *args)
 {
     if (!args)
@@ -222,15 +199,15 @@ atl_status atl_fool_many_with(const atl_fool_many_args *args)
     if (status || args->count == 0)
         return status;
     job j = {.args = args, .fooler = args->fooler};
-    int64_t askers = args->at_once ? args->at_once : default_askers(args->fooler->shared);
-    askers = askers > MOST_ASKERS ? MOST_ASKERS : askers;
-    askers = askers > args->count ? args->count : askers;
-    j.queue = atl_query_queue_new(args->fooler->shared, (int)askers, NULL, NULL);
+    int askers = atl_query_queue_askers(args->fooler->shared, args->at_once, args->count);
+    j.queue = atl_query_queue_new(args->fooler->shared, askers, NULL, NULL);
     if (!j.queue)
         return atl_error_status();
     pthread_mutex_init(&j.lock, NULL);
     pthread_mutex_init(&j.report, NULL);
-    status = run_threads(&j, (int)askers);
+    status = atl_query_queue_run(j.queue, askers, fool_targets, &j);
+    if (!status && j.stopped)
+        status = atl_set_error(ATL_STOPPED, "atl_fool_many was stopped by a callback");
     atl_query_queue_free(j.queue);
     pthread_mutex_destroy(&j.lock);
     pthread_mutex_destroy(&j.report);

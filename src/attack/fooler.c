@@ -199,8 +199,10 @@ atl_status atl_fooler_share(atl_fooler *fooler)
     atl_node *class = atl_input(graph, "target", ATL_INT32, ATL_SHAPE(atl_shape_of(fooler->logits).size[0]));
     atl_node *loss = own_loss(fooler, class);
     atl_leave(graph);
+    /* One picture a run. On SqueezeNet, ResNet-20 and the CIFAR-10 net runs of 8 took longer, and when few targets are
+     * left most of such a run would be wasted. */
     if (!atl_graph_status(graph))
-        fooler->shared = atl_attacker_new(fooler->image, fooler->logits, .loss = loss, .loss_class = class,
+        fooler->shared = atl_attacker_new(fooler->image, fooler->logits, .loss = loss, .loss_class = class, .rows = 1,
                                           .threads = fooler->compile.threads, .compile = fooler->compile);
     else
         return atl_set_error(atl_graph_status(graph), "%s", atl_graph_error(graph));

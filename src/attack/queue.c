@@ -7,6 +7,8 @@
 #include "graph/error.h"
 #include "graph/memory.h"
 
+enum { MOST_ASKERS = 256 };
+
 /* The queries of one call of atl_query_queue_ask. */
 typedef struct request {
     pthread_cond_t answered;
@@ -226,4 +228,27 @@ atl_status atl_query_queue_status(atl_query_queue *q)
     return status;
 }
 
-const char *atl_query_queue_message(const atl_query_queue *q) { return q->message; }
+/* ---- the threads that ask ---------------------------------------------------------------------------------------- */
+
+int atl_query_queue_askers(const atl_attacker *attacker, int wanted, int64_t tasks)
+{
+    int64_t askers = wanted ? wanted : 2 * attacker->rows * attacker->threads;
+    askers = askers > MOST_ASKERS ? MOST_ASKERS : askers;
+    return (int)(askers > tasks ? tasks : askers);
+}
+
+atl_status atl_query_queue_run(atl_query_queue *q, int askers, void *(*ask)(void *context), void *context)
+{
+    pthread_t thread[MOST_ASKERS];
+    int started = 0;
+    while (started < askers && pthread_create(&thread[started], NULL, ask, context) == 0)
+        started++;
+    for (int i = started; i < askers; i++)
+        atl_query_queue_leave(q);
+    for (int i = 0; i < started; i++)
+        pthread_join(thread[i], NULL);
+    atl_status status = atl_query_queue_status(q);
+    if (status)
+        return atl_set_error(status, "%s", q->message);
+    return started ? ATL_OK : atl_set_error(ATL_OUT_OF_MEMORY, "no thread could be started");
+}

@@ -18,7 +18,12 @@ void atl_query_queue_leave(atl_query_queue *queue);
 /* Makes every query from now on fail with the status and the message of the calling thread's last error. */
 void atl_query_queue_stop(atl_query_queue *queue, atl_status status);
 atl_status atl_query_queue_status(atl_query_queue *queue);
-/* The message of the stop, for the thread that reports it. */
-const char *atl_query_queue_message(const atl_query_queue *queue);
+
+/* How many threads should ask for so many tasks: `wanted`, or if that is 0, enough to keep the attacker's threads busy,
+ * with a run for each and the next one filling. */
+int atl_query_queue_askers(const atl_attacker *attacker, int wanted, int64_t tasks);
+/* Runs `ask` in so many threads, each of which ends with atl_query_queue_leave; waits for them.  Returns the status of
+ * the queue, with its message as the calling thread's error. */
+atl_status atl_query_queue_run(atl_query_queue *queue, int askers, void *(*ask)(void *context), void *context);
 
 #endif

@@ -132,10 +132,11 @@ Test(fool_many, neighbours_and_threads_change_no_result)
     static const int few[3] = {7, 2, 11};
     tiny one = tiny_network(3, ATL_ANY, ATL_LOSS_CROSS_ENTROPY, 1);
     tiny two = tiny_network(3, ATL_ANY, ATL_LOSS_CROSS_ENTROPY, 2);
-    diary all = fool_all(&one, CLASSES, targets, 0), narrow = fool_all(&two, CLASSES, targets, 5),
+    diary all = fool_all(&one, CLASSES, targets, 8), narrow = fool_all(&two, CLASSES, targets, 5),
           single = fool_all(&two, CLASSES, targets, 1), some = fool_all(&one, 3, few, 0);
-    cr_assert(all.most_running > 5, "%d", all.most_running);
+    cr_assert(all.most_running > 5 && all.most_running <= 8, "%d", all.most_running);
     cr_assert(narrow.most_running <= 5 && single.most_running == 1);
+    cr_assert(some.most_running <= 2, "%d of one thread", some.most_running);
     for (int i = 0; i < CLASSES; i++) {
         assert_same(&all.result[i], &narrow.result[i]);
         assert_same(&all.result[i], &single.result[i]);
@@ -169,12 +170,14 @@ Test(fool_many, a_stop_keeps_what_is_done_and_begins_no_more)
                  ATL_STOPPED);
     cr_assert_mentions(atl_error(), "stopped");
     cr_assert(d.done >= 2 && d.done <= 5, "%d", d.done);
-    int stopped = 0;
+    int met = 0, stopped = 0;
     for (int i = 0; i < CLASSES; i++) {
         cr_assert(!d.seen[i] || d.result[i].pixels);
+        met += d.result[i].met;
         stopped += d.result[i].trouble == ATL_TROUBLE_STOPPED;
     }
-    cr_assert_eq(stopped, d.done - 2);
+    cr_assert_eq(met + stopped, d.done); /* the run that was under way may have reached a third goal */
+    cr_assert(met >= 2);
     free_diary(&d);
     free_tiny(&net);
 }

@@ -107,6 +107,9 @@ Test(atled_fool, takes_all_random_and_least_likely, .timeout = 240)
     const char *sheet = scratch_file("sheet.png");
     command_run run = RUN("fool", "-m", "cifar10", "-w", weights, "-t", "all", "-o", out, "-q", "--sheet", sheet);
     cr_assert_mentions(run.out, " of 10 fooled");
+    const char *at = run.out;
+    for (int i = 0; i < CLASSES; i++) /* in their order */
+        cr_assert(at = strstr(at, ATL_NAME("x-%d.png: ", i)), "%d: %s", i, run.out);
     check_sheet(sheet, out);
     for (int i = 0; i < CLASSES; i++)
         cr_assert(exists(scratch_file(ATL_NAME("x-%d.png", i))));

@@ -291,6 +291,10 @@ Test(merge, targets_in_shards_are_the_same, .timeout = 300)
         cr_assert_same_file(in(folder, "f-7.png"), kept_picture);
         cr_assert_str_eq(strstr(all.out, " of 10 fooled"), strstr(one.out, " of 10 fooled"));
     }
+    cr_assert_refused(2, "makes one change of all pictures", "attack", "-m", "cifar10", picture, "--eps", "8/255",
+                      "--method", "universal", "--shard", "1/2");
+    cr_assert_refused(2, "--spec does not go with --shard", "attack", "-m", "net.onnx", "--spec", "property.vnnlib",
+                      "--shard", "1/2");
     cr_assert_refused(2, "one target cannot be divided", "fool", "-t", "cat", "-o", picture, "--shard", "1/2");
 }
 
