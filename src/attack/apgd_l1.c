@@ -1,11 +1,11 @@
 /* APGD in L1: sparse steps, whose number of elements follows the sparsity of the best change, within a ball that
  * shrinks to eps in three phases (Croce & Hein 2021, Mind the box). */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "attack/apgd.h"
 #include "attack/attempt.h"
+#include "attack/climb.h"
 
 enum { PHASES = 3 };
 static const double first_share = 0.2, least_change = 0.95, shrinking = 1.5, least_step = 0.1;
@@ -19,26 +19,12 @@ static void project(const atl_ascent *a, double radius, float *pixels)
         atl_attempt_project(a->attempt, pixels);
 }
 
-static int by_magnitude(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x < y) - (x > y);
-}
-
 /* Moves the `share` of the elements with the largest gradients, together by `step`. */
 static void advance(atl_ascent *a, double share, double step, double radius)
 {
-    int64_t count = a->task.count, wanted = (int64_t)(share * (double)count), moving = 0;
+    int64_t count = a->task.count, wanted = (int64_t)(share * (double)count);
     wanted = wanted < 1 ? 1 : wanted < count ? wanted : count;
-    for (int64_t i = 0; i < count; i++)
-        a->copy[i] = fabsf(a->gradient[i]);
-    qsort(a->copy, (size_t)count, sizeof *a->copy, by_magnitude);
-    float least = a->copy[wanted - 1];
-    for (int64_t i = 0; i < count; i++)
-        moving += a->gradient[i] != 0 && fabsf(a->gradient[i]) >= least;
-    for (int64_t i = 0; moving && i < count; i++)
-        if (a->gradient[i] != 0 && fabsf(a->gradient[i]) >= least)
-            a->pixels[i] += (float)copysign(step / (double)moving, (double)a->gradient[i]);
+    atl_climb_step_l1(wanted, step, count, a->gradient, a->pixels, a->copy);
     project(a, radius, a->pixels);
 }
 

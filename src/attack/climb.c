@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "attack/remarks.h"
+#include "attack/vectors.h"
 
 /* ---- one step ---------------------------------------------------------------------------------------------------- */
 
@@ -15,27 +16,12 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The magnitude that only a twentieth of the elements exceeds; `copy` has room for them. */
-static float large_magnitude(int64_t count, const float *gradient, float *copy)
+void atl_climb_step_l1(int64_t wanted, double step, int64_t count, const float *gradient, float *pixels, float *copy)
 {
     for (int64_t i = 0; i < count; i++)
         copy[i] = fabsf(gradient[i]);
     qsort(copy, (size_t)count, sizeof *copy, by_number);
-    return copy[count - 1 - count / 20];
-}
-
-static double l2_norm(int64_t count, const float *x)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < count; i++)
-        sum += (double)x[i] * (double)x[i];
-    return sqrt(sum);
-}
-
-/* In L1 the steepest change has one element; a twentieth of them need fewer steps (Tramer & Boneh 2019). */
-static void step_l1(double step, int64_t count, const float *gradient, float *pixels, float *copy)
-{
-    float least = large_magnitude(count, gradient, copy);
+    float least = copy[count - wanted];
     int64_t moving = 0;
     for (int64_t i = 0; i < count; i++)
         moving += gradient[i] != 0 && fabsf(gradient[i]) >= least;
@@ -46,11 +32,11 @@ static void step_l1(double step, int64_t count, const float *gradient, float *pi
 
 void atl_climb_step(atl_norm norm, double step, int64_t count, const float *gradient, float *pixels, float *copy)
 {
-    if (norm == ATL_NORM_L1) {
-        step_l1(step, count, gradient, pixels, copy);
+    if (norm == ATL_NORM_L1) { /* the steepest change has one element; a twentieth of them need fewer steps */
+        atl_climb_step_l1(count / 20 + 1, step, count, gradient, pixels, copy);
         return;
     }
-    double length = norm == ATL_NORM_L2 ? l2_norm(count, gradient) : 1;
+    double length = norm == ATL_NORM_L2 ? atl_l2_of(count, gradient) : 1;
     for (int64_t i = 0; i < count; i++)
         if (norm == ATL_NORM_LINF)
             pixels[i] += (float)step * (float)((gradient[i] > 0) - (gradient[i] < 0));

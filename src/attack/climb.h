@@ -6,6 +6,8 @@
 
 /* Moves pixels uphill by `step` in that norm; copy: room for `count` numbers. */
 void atl_climb_step(atl_norm norm, double step, int64_t count, const float *gradient, float *pixels, float *copy);
+/* In L1: moves the `wanted` elements with the largest gradients, together by `step` (Tramer & Boneh 2019). */
+void atl_climb_step_l1(int64_t wanted, double step, int64_t count, const float *gradient, float *pixels, float *copy);
 /* Steps until the attempt is done, and offers the last picture. */
 atl_status atl_climb(atl_attempt *attempt, float *pixels, int steps, double step);
 /* A random picture within eps: uniform in the ball of the norm. */

@@ -9,19 +9,26 @@
 
 static const double first_constant = 1e-3, least_fall = 1e-4;
 
-atl_constant_search atl_constant_search_begin(void)
-{
-    return (atl_constant_search){.value = first_constant, .high = INFINITY, .last_loss = INFINITY};
-}
-
-void atl_constant_search_next(atl_constant_search *s, int was_met)
+static void choose_next(atl_constant_search *s, int was_met)
 {
     if (was_met)
         s->high = fmin(s->high, s->value);
     else
         s->low = fmax(s->low, s->value);
     s->value = isfinite(s->high) ? (s->low + s->high) / 2 : 10 * s->value;
-    s->last_loss = INFINITY;
+}
+
+atl_status atl_constant_search_run(int restarts, atl_constant_descend *descend, void *context)
+{
+    atl_constant_search search = {.value = first_constant, .high = INFINITY};
+    atl_status status = ATL_OK;
+    for (int i = 0; i < restarts && !status; i++) {
+        int was_met = 0;
+        search.last_loss = INFINITY;
+        status = descend(context, &search, &was_met);
+        choose_next(&search, was_met);
+    }
+    return status;
 }
 
 int atl_constant_search_stalls(atl_constant_search *s, int step, int steps, double loss)

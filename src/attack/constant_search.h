@@ -9,9 +9,10 @@ typedef struct atl_constant_search {
     double last_loss; /* at the last check of progress */
 } atl_constant_search;
 
-atl_constant_search atl_constant_search_begin(void);
-/* After a descent with this constant: a smaller one if the goal was met, else a larger one. */
-void atl_constant_search_next(atl_constant_search *search, int was_met);
+/* A descent with the constant search->value; tells whether it met the goal. */
+typedef atl_status atl_constant_descend(void *context, atl_constant_search *search, int *was_met_out);
+/* Descends once for each restart: after a success with a smaller constant, after a failure with a larger one. */
+atl_status atl_constant_search_run(int restarts, atl_constant_descend *descend, void *context);
 /* True if the loss has not fallen since the check a tenth of the steps ago: the descent may end. */
 int atl_constant_search_stalls(atl_constant_search *search, int step, int steps, double loss);
 /* What both descents share: the goal's loss f at the pixels, 0 where the goal is met with the confidence, and its

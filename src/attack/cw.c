@@ -42,15 +42,15 @@ static void move(descent *d, int iteration)
     }
 }
 
-static atl_status descend(descent *d, atl_constant_search *search, int *was_met_out)
+static atl_status descend(void *context, atl_constant_search *search, int *was_met_out)
 {
+    descent *d = context;
     size_t bytes = (size_t)d->task.count * sizeof(float);
     memset(d->mean, 0, bytes);
     memset(d->square, 0, bytes);
     for (int64_t i = 0; i < d->task.count; i++)
         d->w[i] = (float)atanh(inside * ((double)d->task.original[i] / 127.5 - 1));
     d->constant = search->value;
-    *was_met_out = 0;
     for (int i = 0; i < d->task.steps && !atl_attempt_is_done(d->attempt); i++) {
         double size = set_pixels(d), loss;
         atl_attempt_project(d->attempt, d->pixels);
@@ -68,7 +68,6 @@ static atl_status descend(descent *d, atl_constant_search *search, int *was_met_
 atl_status atl_method_cw(atl_attempt *attempt)
 {
     descent d = {.attempt = attempt, .task = atl_attempt_task_of(attempt)};
-    atl_constant_search search = atl_constant_search_begin();
     d.pixels = atl_attempt_room(attempt, 5);
     d.scores = atl_allocate((size_t)d.task.classes, sizeof *d.scores);
     atl_status status = d.pixels && d.scores ? ATL_OK : ATL_OUT_OF_MEMORY;
@@ -76,11 +75,8 @@ atl_status atl_method_cw(atl_attempt *attempt)
     d.mean = d.w + d.task.count;
     d.square = d.mean + d.task.count;
     d.gradient = d.square + d.task.count;
-    for (int i = 0; i < d.task.restarts && !status; i++) {
-        int was_met;
-        status = descend(&d, &search, &was_met);
-        atl_constant_search_next(&search, was_met);
-    }
+    if (!status)
+        status = atl_constant_search_run(d.task.restarts, descend, &d);
     atl_release(d.scores);
     return status;
 }

@@ -37,13 +37,13 @@ static double elastic_net(const descent *d)
     return l2 * l2 + beta * atl_change_size(ATL_NORM_L1, d->task.count, d->task.original, d->ahead) / 255;
 }
 
-static atl_status descend(descent *d, atl_constant_search *search, int *was_met_out)
+static atl_status descend(void *context, atl_constant_search *search, int *was_met_out)
 {
+    descent *d = context;
     size_t bytes = (size_t)d->task.count * sizeof(float);
     memcpy(d->pixels, d->task.original, bytes);
     memcpy(d->ahead, d->task.original, bytes);
     d->constant = search->value;
-    *was_met_out = 0;
     for (int i = 0; i < d->task.steps && !atl_attempt_is_done(d->attempt); i++) {
         double loss;
         atl_status status = atl_goal_loss(d->attempt, d->ahead, d->gradient, d->scores, &loss);
@@ -64,17 +64,13 @@ static atl_status descend(descent *d, atl_constant_search *search, int *was_met_
 atl_status atl_method_ead(atl_attempt *attempt)
 {
     descent d = {.attempt = attempt, .task = atl_attempt_task_of(attempt)};
-    atl_constant_search search = atl_constant_search_begin();
     d.pixels = atl_attempt_room(attempt, 3);
     d.scores = atl_allocate((size_t)d.task.classes, sizeof *d.scores);
     atl_status status = d.pixels && d.scores ? ATL_OK : ATL_OUT_OF_MEMORY;
     d.ahead = d.pixels + d.task.count;
     d.gradient = d.ahead + d.task.count;
-    for (int i = 0; i < d.task.restarts && !status; i++) {
-        int was_met;
-        status = descend(&d, &search, &was_met);
-        atl_constant_search_next(&search, was_met);
-    }
+    if (!status)
+        status = atl_constant_search_run(d.task.restarts, descend, &d);
     atl_release(d.scores);
     return status;
 }
