@@ -118,16 +118,21 @@ static int import_erase(onnx_op *op)
 
 /* ---- to and from tensors ----------------------------------------------------------------------------------------- */
 
-/* Sizes of the parts: of each, of all but the last one, or 1. */
+/* Sizes of the parts: of each, of all but the last one, or 1.  Their number, or -1 with the reason. */
 static int64_t part_sizes(onnx_op *op, int64_t whole, int64_t *size)
 {
     int64_t each = 1, count = 0, sum = 0;
     if (onnx_has(op, 1) && onnx_rank(op, 1) == 1) {
         count = onnx_whole(op, 1, MOST_ELEMENTS, size);
-        for (int64_t i = 0; i < count; i++)
-            sum = size[i] < 0 || sum > whole ? -1 : sum + size[i];
-        return count < 0 || sum == whole ? count
-                                         : (onnx_reject(op, "its parts do not add up to %lld", (long long)whole), -1);
+        for (int64_t i = 0; i < count; sum += size[i++])
+            if (size[i] < 1 || size[i] > whole - sum)
+                return onnx_reject(op, "its part %lld has the size %lld; 1 to %lld are left", (long long)i,
+                                   (long long)size[i], (long long)(whole - sum)),
+                       -1;
+        if (count < 0 || sum == whole)
+            return count;
+        onnx_reject(op, "its parts do not add up to %lld", (long long)whole);
+        return -1;
     }
     if (onnx_has(op, 1) && !onnx_one_whole(op, 1, &each))
         return -1;

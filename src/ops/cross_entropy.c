@@ -177,10 +177,10 @@ static void reference_sparse_grad(const atl_node *y, const double *const *x, dou
 {
     entropy_job job = job_of(y->inputs[1], y->inputs[2]);
     for (int64_t r = 0; r < job.rows; r++) {
-        const double *row = x[1] + r * job.classes, label = x[2][job.one_label ? 0 : r];
-        double log_sum = atl_log_sum_exp(row, job.classes);
+        double label = x[2][job.one_label ? 0 : r], *to = result + r * job.classes;
+        atl_exact_softmax(x[1] + r * job.classes, job.classes, to);
         for (int64_t i = 0; i < job.classes; i++)
-            result[r * job.classes + i] = x[0][r] * (exp(row[i] - log_sum) - (label == (double)i));
+            to[i] = x[0][r] * (to[i] - (label == (double)i));
     }
 }
 

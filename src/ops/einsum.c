@@ -279,7 +279,7 @@ static int combine(const einsum *e, const operand *a, operand *b, const char *ne
 /* ---- the equation ------------------------------------------------------------------------------------------------ */
 
 /* Without "->": the labels that come once, in alphabetical order, after those of "...". */
-static void implicit_result(einsum *e)
+static int implicit_result(einsum *e)
 {
     for (char c = '7'; c >= '0'; c--)
         for (int i = 0; i < e->count && !has(e->result, c); i++)
@@ -290,9 +290,12 @@ static void implicit_result(einsum *e)
         for (int i = 0; i < e->count; i++)
             for (const char *l = e->operand[i].label; *l; l++)
                 times += *l == (char)c;
-        if (times == 1 && strlen(e->result) < ATL_MAX_RANK)
+        if (times == 1 && strlen(e->result) >= ATL_MAX_RANK)
+            return REJECT(e, "the result of the equation '%s' has more than %d dimensions", e->equation, ATL_MAX_RANK);
+        if (times == 1)
             append(e->result, (char)c);
     }
+    return 1;
 }
 
 static int is_in_an_operand(const einsum *e, char label)
@@ -357,7 +360,7 @@ static atl_node *build(einsum *e)
     const char *arrow = strstr(e->equation, "->");
     if (!read_operands(e, arrow ? arrow : e->equation + strlen(e->equation)))
         return NULL;
-    if (arrow ? !read_result(e, arrow + 2) : (implicit_result(e), 0))
+    if (!(arrow ? read_result(e, arrow + 2) : implicit_result(e)))
         return NULL;
     for (int i = 0; i < e->count; i++)
         if (!take_diagonals(e, &e->operand[i]))

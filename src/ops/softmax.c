@@ -52,10 +52,12 @@ double atl_log_of_exact_sum(const double *x, int64_t n, double *most_out)
     return log1p(others);
 }
 
-double atl_log_sum_exp(const double *x, int64_t n)
+/* Not e^(x - (most + log_sum)): the sum would lose log_sum beside a large `most`. */
+void atl_exact_softmax(const double *x, int64_t n, double *result)
 {
-    double most, above = atl_log_of_exact_sum(x, n, &most);
-    return most + above;
+    double most, log_sum = atl_log_of_exact_sum(x, n, &most);
+    for (int64_t i = 0; i < n; i++)
+        result[i] = exp(x[i] - most - log_sum);
 }
 
 enum { BLOCK = ATL_BLOCK_FLOATS }; /* elements whose exponentials are computed together */
@@ -129,12 +131,8 @@ float atl_log_of_sum(const float *x, int64_t n, float most, float sum)
 static void reference_softmax(const atl_node *y, const double *const *x, double *result)
 {
     row_job job = rows_of(y);
-    for (int64_t r = 0; r < job.rows; r++) {
-        const double *row = x[0] + r * job.width;
-        double log_sum = atl_log_sum_exp(row, job.width);
-        for (int64_t i = 0; i < job.width; i++)
-            result[r * job.width + i] = exp(row[i] - log_sum);
-    }
+    for (int64_t r = 0; r < job.rows; r++)
+        atl_exact_softmax(x[0] + r * job.width, job.width, result + r * job.width);
 }
 
 static void softmax_rows(const void *data, int64_t first, int64_t last)

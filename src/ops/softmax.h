@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* log sum_i e^x_i, without overflow */
-double atl_log_sum_exp(const double *x, int64_t n);
+/* The softmax of a row, in double. */
+void atl_exact_softmax(const double *x, int64_t n, double *result);
 
 /* For rows of x, at least one and at most ATL_ROWS of the remaining ones: most[r], the maximum of row r, and sum[r],
  * the sum of e^(x_i - most[r]) over it.  Writes each e^(x_i - most[r]) to e, if that is not null.  Returns the number

@@ -63,6 +63,30 @@ Test(op_sequence, mapped)
     expect_small(GRAPH(split(1), map, join("squares")), 17, 4, (const double[]){1, 4, 16, 9});
 }
 
+/* x split into two parts, and joined again. */
+static made split_by(int64_t first, int64_t second)
+{
+    const int64_t sizes[] = {first, second};
+    made node = make_node("split", "SplitToSequence", "x", "sizes", "list"), tensor = {0};
+    put_int_attribute(&node, "axis", 1);
+    made graph = GRAPH(node, join("list"));
+    put_int(&tensor, 1, 2);
+    put_int(&tensor, 2, TYPE_INT64);
+    put_text(&tensor, 8, "sizes");
+    put_bytes(&tensor, 9, sizes, sizeof sizes);
+    put_made(&graph, 5, tensor);
+    return graph;
+}
+
+Test(op_sequence, sizes_of_parts)
+{
+    expect_small(split_by(1, 3), 13, 4, (const double[]){1, 2, 4, -3});
+    expect_refused(split_by(-1, 5), 13, "its part 0 has the size -1; 1 to 4 are left");
+    expect_refused(split_by(0, 4), 13, "its part 0 has the size 0; 1 to 4 are left");
+    expect_refused(split_by(1, 4), 13, "its part 1 has the size 4; 1 to 3 are left");
+    expect_refused(split_by(1, 2), 13, "its parts do not add up to 4");
+}
+
 Test(op_sequence, what_is_refused)
 {
     expect_refused(with_number(GRAPH(split(0), make_node("at", "SequenceAt", "list", "n", "y")), "n", 4), 13,

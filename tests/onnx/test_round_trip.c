@@ -109,8 +109,22 @@ FOR_EVERY_OP(round_trip, of_values_and_gradients)
 
 /* ---- onnxruntime ------------------------------------------------------------------------------------------------- */
 
-/* Beyond what onnxruntime defines or takes: floats and sums beyond int32, a rest of a division by 0, alpha 0 of LRN. */
-#define UNDEFINED "cast_1 int_binary_4 int_binary_14 lrn_4"
+/* Samples whose values onnxruntime does not define or takes otherwise. */
+static const struct {
+    const char *op, *sample;
+} undefined[] = {{"cast", "beyond int32"},
+                 {"int_binary", "beyond int32"},
+                 {"int_binary", "mod, broadcast"}, /* by 0 */
+                 {"lrn", "alpha and beta 0"}};
+enum { UNDEFINED = sizeof undefined / sizeof *undefined };
+
+static int is_undefined(const atl_op *op, const atl_sample *sample)
+{
+    for (int i = 0; i < UNDEFINED; i++)
+        if (strcmp(undefined[i].op, op->name) == 0 && strcmp(undefined[i].sample, sample->about) == 0)
+            return 1;
+    return 0;
+}
 
 /* Every N.onnx of a folder, on the inputs of N.npz, against the values there. */
 static const char compare_all[] =
@@ -119,7 +133,7 @@ static const char compare_all[] =
     "options.log_severity_level = 4\n"
     "options.intra_op_num_threads = 1\n"
     "folder, bad = sys.argv[1], 0\n"
-    "for name in sorted({n[:-5] for n in os.listdir(folder) if n.endswith('.onnx')} - set(sys.argv[2].split())):\n"
+    "for name in sorted({n[:-5] for n in os.listdir(folder) if n.endswith('.onnx')}):\n"
     "    values = dict(numpy.load(folder + '/' + name + '.npz'))\n"
     "    try:\n"
     "        session = onnxruntime.InferenceSession(folder + '/' + name + '.onnx', options,\n"
@@ -164,7 +178,7 @@ Test(round_trip, onnxruntime_agrees)
 {
     need_onnxruntime();
     const char *folder = scratch_file("models");
-    int written = 0;
+    int written = 0, left_out = 0;
     mkdir(folder, 0777);
     for (int k = 0; k < op_count(); k++) {
         const atl_op *op = op_at(k);
@@ -173,15 +187,19 @@ Test(round_trip, onnxruntime_agrees)
             functional f;
             char name[100];
             snprintf(name, sizeof name, "%s_%d", op->name, i);
-            written += t->y && write_case(t, folder, name, 1, &t->y);
+            if (is_undefined(op, &op->samples[i]))
+                left_out++;
+            else
+                written += t->y && write_case(t, folder, name, 1, &t->y);
             snprintf(name, sizeof name, "%s_%d_gradient", op->name, i);
             if (t->y && atl_dtype_of(t->y) == ATL_FLOAT32 && trial_differentiate(t, &f) && t->count > 0)
                 written += write_case(t, folder, name, t->count, t->last);
             trial_free(t);
         }
     }
+    cr_assert_eq(left_out, UNDEFINED, "a sample has another name than in the list of those that are undefined");
     const char *said = scratch_file("said.txt");
-    int code = run_python(compare_all, folder, UNDEFINED, said);
+    int code = run_python(compare_all, folder, "", said);
     fprintf(stderr, "%d models are written\n", written);
     FILE *file = fopen(said, "rb");
     char line[600];

@@ -172,6 +172,10 @@ Test(einsum, mistakes)
         EXPECT_REFUSED(graph, y, "einsum", row[i].says);
         atl_graph_free(graph);
     }
+    atl_graph *graph = atl_graph_new();
+    atl_node *five = counting(graph, ATL_SHAPE(1, 2, 1, 2, 1));
+    EXPECT_REFUSED(graph, atl_einsum("abcde,fghij", five, five), "more than 8 dimensions", "abcde,fghij");
+    atl_graph_free(graph);
     cr_assert_null(atl_einsum(NULL, counting(g, ATL_SHAPE(2))));
     cr_assert_null(atl_einsum("i,i", counting(g, ATL_SHAPE(2)), NULL));
     cr_assert_str_empty(atl_graph_error(g));
