@@ -12,12 +12,9 @@ rooms=$(sed -n 's,^| `src/\([a-z_/]*[a-z_]\)/*` |.*,\1,p' "$page")
 
 # The sources, as Meson names their objects: src_compiler_passes_fuse.c.o
 # Only those that the libraries hold: a build folder may have objects of files that have been moved since.
-for library in "$build"/libatled_*.a; do
-    ar t "$library" | sed "s,^.*/,," | sed "s,^,$library.p/,"
-done | while read -r object; do
-    nm -g --format=posix "$object" |
-        awk -v object="${object##*/}" '{ print object, $2 ~ /^[UwvV]$/ ? "uses" : "has", $1 }'
-done | awk -v rooms="$rooms" '
+nm -A -g --format=posix "$build"/libatled_*.a |
+    awk '{ sub(/]:$/, "", $1); sub(/.*[/[]/, "", $1); print $1, $3 ~ /^[UwvV]$/ ? "uses" : "has", $2 }' |
+    awk -v rooms="$rooms" '
     BEGIN { count = split(rooms, room, "\n"); for (i = 1; i <= count; i++) prefix[i] = prefix_of(room[i]) }
     function prefix_of(room) { gsub("/", "_", room); return "src_" room "_" }
     function room_of(object,   i, best) {
