@@ -32,7 +32,8 @@ ATLED_SEED=N the tests' seed; SANITIZERS=no leaves the sanitizers out of `test`;
 TEXT
 }
 
-say() { printf '\n== %s\n' "$*" >&2; }
+# With the minutes and seconds since the start.
+say() { printf '\n== %s (%d:%02d)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)) >&2; }
 fail() {
     printf 'setup.sh: %s\n' "$*" >&2
     exit 1
@@ -165,7 +166,9 @@ run_tests() {
     rm -rf "$folder/results" "$folder/scratch" "$folder/derivatives" "$folder/meson-logs/testlog.json"
     mkdir -p "$folder/results"
     say "testing in $folder"
-    meson test -C "$folder" --no-rebuild --num-processes "$jobs" "${@:2}" </dev/null >"$folder/test.log" 2>&1 || true
+    # Half as many again as processors: some tests wait for files, for a browser or for other processes.
+    meson test -C "$folder" --no-rebuild --num-processes $((jobs + (jobs + 1) / 2)) "${@:2}" \
+        </dev/null >"$folder/test.log" 2>&1 || true
     cp "$folder/meson-logs/testlog.txt" "$folder/results/" || true
 }
 
