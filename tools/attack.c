@@ -151,8 +151,8 @@ static int run_tasks(attack_session *s, int64_t count)
                           .targets = t.targets, .goal = s->goal, .norm = (atl_norm)set->norm, .eps = set->eps,
                           .indices = t.indices, .seed = (uint64_t)set->seed, .steps = (int)set->steps,
                           .restarts = (int)set->restarts, .step_size = set->step_size, .confidence = set->confidence,
-                          .at_once = set->at_once, .unrounded = set->unrounded, .watch = watch, .poll = poll_interrupt,
-                          .context = s);
+                          .at_once = set->at_once, .jpeg = (int)set->jpeg, .unrounded = set->unrounded, .watch = watch,
+                          .poll = poll_interrupt, .context = s);
     free_tasks(&t);
     end_progress(&s->progress);
     if (code || s->code)

@@ -99,6 +99,7 @@ void command_of(const attack_session *s, int64_t task, char *text, size_t size)
     add_number(text, size, "--restarts", (double)set->restarts);
     add_number(text, size, "--step-size", set->step_size);
     add_number(text, size, "--confidence", set->confidence);
+    add_number(text, size, "--jpeg", (double)set->jpeg);
     add_number(text, size, "--seed", (double)set->seed);
     add_word(text, size, "--output");
     add_word(text, size, "out");
@@ -142,15 +143,16 @@ static int copy_file(const char *from, const char *to)
     return failed;
 }
 
-/* Writes the pixels, or the file that they come from if it is a PNG file; reads them back. */
-static int write_picture(const attack_session *s, const float *pixels, const char *source, const char *path)
+/* Writes the pixels, as the JPEG file that stores them if there is one; reads them back. */
+static int write_pixels(const attack_session *s, const float *pixels, jpeg_file jpeg, const char *path)
 {
     const attack_pictures *p = &s->pictures;
-    if (source)
-        return copy_file(source, path);
     int64_t count = p->height * p->width * p->channels;
     atl_tensor *picture = atl_tensor_of_floats(ATL_SHAPE(p->height, p->width, p->channels), pixels);
-    int code = !picture || atl_write_png(path, picture) ? report_failure("attack") : 0;
+    atl_status status = !picture     ? atl_error_status()
+                        : jpeg.bytes ? atl_write_bytes(path, jpeg.bytes, jpeg.size)
+                                     : atl_write_png(path, picture);
+    int code = status ? report_failure("attack") : 0;
     atl_tensor *back = code ? NULL : atl_read_image(path);
     if (!code && !back)
         code = report_failure("attack");
@@ -202,11 +204,14 @@ static json_t *attack_of(const attack_session *s, const atl_attack_result *r)
     char eps[64] = "";
     if (set->eps.under)
         write_eps(set->eps, eps, sizeof eps);
-    return json_pack("{s:s, s:s, s:o, s:i, s:o, s:I, s:I, s:I, s:f, s:f}", "method", set->method, "norm",
-                     norm_names[set->norm], "eps", text_or_null(eps), "label", r->label, "target",
-                     r->target >= 0 ? json_integer(r->target) : json_null(), "seed", (json_int_t)set->seed, "steps",
-                     (json_int_t)set->steps, "restarts", (json_int_t)set->restarts, "step_size", set->step_size,
-                     "confidence", set->confidence);
+    json_t *o = json_pack("{s:s, s:s, s:o, s:i, s:o, s:I, s:I, s:I, s:f, s:f}", "method", set->method, "norm",
+                          norm_names[set->norm], "eps", text_or_null(eps), "label", r->label, "target",
+                          r->target >= 0 ? json_integer(r->target) : json_null(), "seed", (json_int_t)set->seed,
+                          "steps", (json_int_t)set->steps, "restarts", (json_int_t)set->restarts, "step_size",
+                          set->step_size, "confidence", set->confidence);
+    if (set->jpeg)
+        json_object_set_new(o, "jpeg", json_integer(set->jpeg));
+    return o;
 }
 
 static int certify(attack_session *s, int64_t task, const atl_attack_result *r, const float *original,
@@ -250,12 +255,15 @@ int write_result_files(attack_session *s, int64_t task, const atl_attack_result 
     int64_t picture = task / (s->tasks / p->count), count = p->height * p->width * p->channels;
     const float *original = p->pixels + picture * count;
     const char *source =
-        p->path[picture] && !p->is_fitted[picture] && is_png(p->path[picture]) ? p->path[picture] : NULL;
+        p->path[picture] && !p->jpeg && !p->is_fitted[picture] && is_png(p->path[picture]) ? p->path[picture] : NULL;
     int is_same = memcmp(original, r->pixels, (size_t)count * sizeof *original) == 0;
-    result_path(s, task, ".original.png", before, sizeof before);
-    result_path(s, task, ".png", after, sizeof after);
-    int code = write_picture(s, original, source, before);
+    jpeg_file jpeg = p->jpeg ? p->jpeg[picture] : (jpeg_file){0};
+    result_path(s, task, original_suffix(s), before, sizeof before);
+    result_path(s, task, changed_suffix(s), after, sizeof after);
+    int code = source ? copy_file(source, before) : write_pixels(s, original, jpeg, before);
+    if (r->jpeg)
+        jpeg = (jpeg_file){(void *)(uintptr_t)r->jpeg, r->jpeg_size};
     if (!code)
-        code = write_picture(s, r->pixels, is_same ? source : NULL, after);
+        code = source && is_same ? copy_file(source, after) : write_pixels(s, r->pixels, jpeg, after);
     return code ? code : certify(s, task, r, original, before, after);
 }

@@ -26,6 +26,7 @@ static int check_spec(const attack_options *set)
                          : set->report                                 ? "--report"
                          : set->transfer.model                         ? "--transfer"
                          : set->unrounded                              ? "--float"
+                         : set->jpeg                                   ? "--jpeg"
                          : set->label                                  ? "--label"
                          : set->network.weights                        ? "--weights"
                          : set->network.picture.logits                 ? "--logits"
@@ -72,6 +73,10 @@ static int check(attack_options *set, int *code)
                              set->operands[0]);
     if (!*code && set->data && set->label)
         *code = report_error("attack", EXIT_USAGE, "--label is for pictures; the data set has its own");
+    if (!*code && set->jpeg && (set->unrounded || m->is_shared))
+        *code = report_error("attack", EXIT_USAGE, "--jpeg does not go with %s%s",
+                             set->unrounded ? "--float, which writes no pictures" : "--method ",
+                             set->unrounded ? "" : m->name);
     if (!*code && set->report && (!set->output || set->unrounded || set->results_only))
         *code = report_error("attack", EXIT_USAGE, "--report shows the files of --output%s",
                              !set->output     ? ": give a folder"
@@ -123,6 +128,9 @@ int read_attack_options(attack_options *set, int argc, char **argv, int *code)
          .help = "by how much the scores must meet the goal; 0: by more than rounding errors"},
         {"float", 0, .flag = &set->unrounded,
          .help = "results are float numbers, as in papers, and not pixels of 8 bits: no pictures are written"},
+        {"jpeg", 0, .whole = &set->jpeg, .argument = "QUALITY", .lowest = 1, .highest = 100,
+         .help = "results must survive JPEG of that quality: both pictures are such files, and what is read back from "
+                 "them is judged and measured"},
         {"exact", 0, .flag = &set->exact, .help = "pictures of another size are an error; else they are scaled"},
         {"output", 'o', .text = &set->output, .argument = "DIR",
          .help = "where results.jsonl, the pictures and their certificates go; the same command continues there"},

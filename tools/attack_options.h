@@ -11,7 +11,7 @@ typedef struct attack_options {
     network_choice network, transfer;
     const char *data, *method, *eps_text, *target, *output, *labels, *label, *report, *spec;
     int norm, part, quiet, unrounded, exact, results_only;
-    int64_t count, right, first, seed, steps, restarts, at_once;
+    int64_t count, right, first, seed, steps, restarts, at_once, jpeg;
     double step_size, confidence;
     compile_options compile;
     shard_options shard;

@@ -53,12 +53,38 @@ void free_attack_pictures(attack_pictures *p)
 {
     for (int64_t i = 0; i < p->count; i++)
         free(p->path[i]);
+    for (int64_t i = 0; i < p->count && p->jpeg; i++)
+        atl_bytes_free(p->jpeg[i].bytes);
+    free(p->jpeg);
     free(p->path);
     free(p->pixels);
     free(p->label);
     free(p->index);
     free(p->is_fitted);
     *p = (attack_pictures){0};
+}
+
+/* ---- JPEG -------------------------------------------------------------------------------------------------------- */
+
+int store_as_jpeg(attack_pictures *p, int quality)
+{
+    p->jpeg = calloc((size_t)(p->count ? p->count : 1), sizeof *p->jpeg);
+    if (!p->jpeg)
+        return report_no_memory("attack");
+    for (int64_t i = 0; i < p->count; i++) {
+        float *pixels = p->pixels + i * elements(p);
+        jpeg_file *file = &p->jpeg[i];
+        atl_tensor *picture = atl_tensor_of_floats(ATL_SHAPE(p->height, p->width, p->channels), pixels);
+        atl_status status = picture ? atl_encode_jpeg(picture, quality, &file->bytes, &file->size) : atl_error_status();
+        atl_tensor_free(picture);
+        atl_tensor *back = status ? NULL : atl_decode_image(file->bytes, file->size);
+        if (!back)
+            return report_failure("attack");
+        for (int64_t k = 0; k < elements(p); k++)
+            pixels[k] = atl_floats(back)[p->channels == 1 ? 3 * k : k];
+        atl_tensor_free(back);
+    }
+    return 0;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
@@ -204,5 +230,6 @@ int read_attack_pictures(const attack_options *set, const loaded_network *networ
 {
     *p = (attack_pictures){.height = network->size.height, .width = network->size.width};
     p->channels = atl_shape_of(network->image).size[3];
-    return set->data ? read_data(set, network, p) : read_files(set, network, labels, p);
+    int code = set->data ? read_data(set, network, p) : read_files(set, network, labels, p);
+    return !code && set->jpeg ? store_as_jpeg(p, (int)set->jpeg) : code;
 }

@@ -137,8 +137,8 @@ static char *text_of(const char *path)
 
 static int prepare(attack_session *s, atl_explainer *explainer, int64_t task, int class, int label, shown *show)
 {
-    show->before = read_file(s, task, ".original.png");
-    show->after = show->before ? read_file(s, task, ".png") : NULL;
+    show->before = read_file(s, task, original_suffix(s));
+    show->after = show->before ? read_file(s, task, changed_suffix(s)) : NULL;
     show->change = show->after ? atl_tensor_copy(show->after) : NULL;
     if (!show->change)
         return 0;
@@ -203,8 +203,8 @@ static int add_article(attack_session *s, html_report *report, atl_explainer *ex
     if (!code) {
         const char *slash = strrchr(show.path, '/');
         write_verdict(s, r, &show, verdict, sizeof verdict);
-        snprintf(title, sizeof title, "%.*s.png", (int)strcspn(slash ? slash + 1 : show.path, "") - 5,
-                 slash ? slash + 1 : show.path);
+        snprintf(title, sizeof title, "%.*s%s", (int)strcspn(slash ? slash + 1 : show.path, "") - 5,
+                 slash ? slash + 1 : show.path, changed_suffix(s));
         char *words[] = {(char *)(uintptr_t) "verify", show.path};
         shell_command(2, words, check, sizeof check);
         snprintf(course, sizeof course, "Probability of %s on the straight way from the picture to the result",

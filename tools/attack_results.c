@@ -23,6 +23,9 @@ void result_path(const attack_session *s, int64_t task, const char *suffix, char
              suffix);
 }
 
+const char *original_suffix(const attack_session *s) { return s->set.jpeg ? ".original.jpg" : ".original.png"; }
+const char *changed_suffix(const attack_session *s) { return s->set.jpeg ? ".jpg" : ".png"; }
+
 /* ---- results.jsonl ----------------------------------------------------------------------------------------------- */
 
 static void set_text(json_t *object, const char *key, const char *text)
@@ -59,6 +62,8 @@ json_t *settings_of(const attack_session *s)
     set_text(o, "transfer", set->transfer.model);
     if (p->bgr)
         json_object_set_new(o, "bgr", json_true());
+    if (set->jpeg)
+        json_object_set_new(o, "jpeg", json_integer(set->jpeg));
     return o;
 }
 
@@ -123,7 +128,7 @@ static int write_sorted(attack_session *s, const json_t *settings, const char *p
 /* Brings the files of all results to the output folder. */
 static int bring_files(const attack_session *s)
 {
-    static const char *const endings[] = {".original.png", ".png", ".json"};
+    const char *const endings[] = {original_suffix(s), changed_suffix(s), ".json"};
     char path[4200];
     int code = 0;
     for (int64_t i = 0; i < s->tasks && s->set.output && !s->set.results_only && !s->set.unrounded; i++)

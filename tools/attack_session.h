@@ -9,15 +9,21 @@
 #include "labels.h"
 #include "progress.h"
 
+typedef struct jpeg_file {
+    void *bytes;
+    size_t size;
+} jpeg_file;
+
 /* The pictures under attack, in the order of the command. */
 typedef struct attack_pictures {
     int64_t count;
     int64_t height, width, channels;
-    float *pixels;  /* [count, h, w, c], 0..255, whole numbers */
-    int32_t *label; /* what they show; -1: what the network says */
-    int64_t *index; /* in the data, or on the command line */
-    char **path;    /* of a file; null for a data set */
-    int *is_fitted; /* the file had another size */
+    float *pixels;   /* [count, h, w, c], 0..255, whole numbers */
+    int32_t *label;  /* what they show; -1: what the network says */
+    int64_t *index;  /* in the data, or on the command line */
+    char **path;     /* of a file; null for a data set */
+    int *is_fitted;  /* the file had another size */
+    jpeg_file *jpeg; /* with --jpeg: the files that store the pixels; else null */
 } attack_pictures;
 
 typedef struct attack_session {
@@ -49,6 +55,8 @@ void end_attacking(attack_session *session);
 int read_attack_pictures(const attack_options *set, const loaded_network *network, const class_names *labels,
                          attack_pictures *pictures_out);
 void free_attack_pictures(attack_pictures *pictures);
+/* Replaces the pixels by what JPEG files of that quality store of them. */
+int store_as_jpeg(attack_pictures *pictures, int quality);
 /* The shape of the data's images, [h, w, channels]; of rank 0 for pictures. */
 int read_picture_shape(const attack_options *set, atl_shape *shape_out);
 
@@ -79,8 +87,10 @@ int list_warnings(const attack_session *session, const attack_totals *totals, ch
 /* The page of --report, made of the files of the output folder (attack_report.c).  Returns 0, or the exit code after an
  * error message. */
 int write_attack_report(attack_session *session, const char *command);
-/* "DIR/000123-t5.png": `suffix` is ".png" and so on. */
+/* "DIR/000123-t5.png": `suffix` is ".png" and so on; those of the pictures are ".original.png" and ".png", or .jpg. */
 void result_path(const attack_session *session, int64_t task, const char *suffix, char *path, size_t size);
+const char *original_suffix(const attack_session *session);
+const char *changed_suffix(const attack_session *session);
 
 /* Writes the pictures and the certificate of a result (attack_files.c). */
 int write_result_files(attack_session *session, int64_t task, const atl_attack_result *result);

@@ -113,6 +113,8 @@ static int classify(attack_session *s)
     }
     for (int64_t i = count; i < p->count && !code; i++)
         free(p->path[i]);
+    for (int64_t i = count; i < p->count && !code && p->jpeg; i++)
+        atl_bytes_free(p->jpeg[i].bytes);
     p->count = code ? p->count : count;
     atl_tensor_free(pictures);
     free(scores);

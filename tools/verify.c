@@ -63,18 +63,29 @@ static int check_digest(verification *v, const char *what, const char *path, con
     return 0;
 }
 
-/* The pixels of one of the two pictures, as the network takes them. */
-static atl_tensor *read_picture(verification *v, const char *key)
+enum { PATH = 4096 };
+
+/* The file of one of the two pictures; 0 if the certificate names none. */
+static int path_of(verification *v, const char *key, char path[PATH])
 {
-    char path[4096], field[64];
+    char field[64];
     const char *slash = strrchr(v->path, '/');
     snprintf(field, sizeof field, "%s.file", key);
     const char *name = text_at(v->content, field);
     if (!name || !name[0] || strchr(name, '/')) {
         fail(v, "it does not name the %s as a file beside it", key);
-        return NULL;
+        return 0;
     }
-    snprintf(path, sizeof path, "%.*s%.255s", slash ? (int)(slash - v->path) + 1 : 0, v->path, name);
+    snprintf(path, PATH, "%.*s%.255s", slash ? (int)(slash - v->path) + 1 : 0, v->path, name);
+    return 1;
+}
+
+/* The pixels of one of the two pictures, as the network takes them. */
+static atl_tensor *read_picture(verification *v, const char *key)
+{
+    char path[PATH], field[64];
+    if (!path_of(v, key, path))
+        return NULL;
     snprintf(field, sizeof field, "%s.sha256", key);
     if (!check_digest(v, strcmp(key, "picture") == 0 ? "the unchanged picture" : "the changed picture", path,
                       text_at(v->content, field)))
@@ -270,6 +281,31 @@ static int check_margin(verification *v, int after, int label, int target, int *
     return 1;
 }
 
+/* The tables of a JPEG file that follow from its quality: they end here in what libjpeg writes. */
+enum { START = 158 };
+
+/* Whether a file is a JPEG of the certificate's quality, if it names one: such files begin in the same way, with the
+ * tables that follow from the quality. */
+static void check_jpeg(verification *v, const char *key)
+{
+    int quality = (int)whole_at(v->content, "attack.jpeg", 0);
+    char path[PATH];
+    unsigned char start[START];
+    void *bytes = NULL;
+    size_t size = 0;
+    if (quality == 0)
+        return;
+    FILE *file = path_of(v, key, path) ? fopen(path, "rb") : NULL;
+    size_t read = file ? fread(start, 1, sizeof start, file) : 0;
+    if (file)
+        fclose(file);
+    if (atl_encode_jpeg(v->before, quality, &bytes, &size))
+        fail(v, "its quality of JPEG, %d: %s", quality, atl_error());
+    else if (size < START || read < START || memcmp(bytes, start, START) != 0)
+        fail(v, "%s is no JPEG file of quality %d", path, quality);
+    atl_bytes_free(bytes);
+}
+
 static void check_claims(verification *v)
 {
     int classes = v->net->network.size.classes, is_within = 0, was_met = 0, is_met = 0;
@@ -298,8 +334,11 @@ static int verify(const settings *set, const char *path, opened *net)
     else if (open_network_of(&v)) {
         v.before = read_picture(&v, "picture");
         v.after = read_picture(&v, "result");
-        if (v.before && v.after)
+        if (v.before && v.after) {
+            check_jpeg(&v, "picture");
+            check_jpeg(&v, "result");
             check_claims(&v);
+        }
     }
     if (!v.failures && !set->quiet)
         printf("%s: holds%s\n", path,

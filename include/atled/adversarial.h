@@ -94,6 +94,8 @@ typedef struct atl_attack_result {
     int64_t zero_gradients;             /* how many of them were zero in all elements */
     double seconds;                     /* from its start to its end; other pictures ran meanwhile */
     const char *remark;                 /* what was odd, in words; "" if nothing */
+    const void *jpeg;                   /* with .jpeg: the file whose pixels these are; null: the unchanged picture */
+    size_t jpeg_size;
 } atl_attack_result;
 /* Called for each picture when it is done, in the order in which they end, by one thread at a time.  Return non-zero to
  * stop: pictures that are not done are dropped. */
@@ -124,6 +126,11 @@ typedef struct atl_attack_args {
     int64_t at_once;     /* pictures that are attacked at the same time; 0: twice what the threads can run */
     int unrounded;       /* results are float numbers, not levels */
     int attack_wrong;    /* also attacks pictures whose unchanged form meets the goal */
+    /* 1 to 100: results are what a JPEG file of that quality stores, and judged and measured so: each picture that a
+     * method asks about is encoded and decoded first, and gradients pass through as if it were not (straight through).
+     * For pictures [n, h, w, 1 or 3].  Changes are measured from .pictures: give what such a file stores of them, or
+     * its losses count as changes.  0: no JPEG. */
+    int jpeg;
     atl_attack_project *project; /* may be null; results are then not rounded further than it leaves them */
     void *project_context;
     atl_attack_watch *watch; /* required */

@@ -123,6 +123,12 @@ ATL_API atl_status atl_save_weights_with(const atl_npz_args *args);
 ATL_API atl_tensor *atl_read_image(const char *path); /* null on failure; the caller frees it */
 /* Also writes [h, w] and [h, w, 1], as grey.  Values are rounded to nearest and clipped to 0..255; NaN is an error. */
 ATL_API atl_status atl_write_png(const char *path, const atl_tensor *pixels);
+/* A JPEG file in memory, of 1 or 3 channels, rounded and clipped as above.  quality: 1 to 100, on libjpeg's scale, with
+ * its defaults, so colours have half the resolution.  The caller frees *bytes_out by atl_bytes_free. */
+ATL_API atl_status atl_encode_jpeg(const atl_tensor *pixels, int quality, void **bytes_out, size_t *size_out);
+ATL_API void atl_bytes_free(void *bytes); /* null is allowed */
+/* Like atl_read_image, of a file in memory. */
+ATL_API atl_tensor *atl_decode_image(const void *bytes, size_t size);
 /* Bilinear; downscaling averages over the source pixels (a triangle filter as wide as two pixels of the smaller image,
  * as in Pillow).  The result is not rounded.  Any number of channels; the result has the rank of the image. */
 ATL_API atl_tensor *atl_resize_image(const atl_tensor *image, int64_t height, int64_t width);

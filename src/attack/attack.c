@@ -3,9 +3,11 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "atled/files.h"
 #include "attack/attempt.h"
 #include "attack/remarks.h"
 #include "attack/shared_change.h"
+#include "attack/stored.h"
 #include "common/clock.h"
 #include "graph/error.h"
 #include "graph/memory.h"
@@ -108,7 +110,7 @@ static atl_status begin_picture(const job *j, int64_t index, atl_attempt *a, flo
 
 static atl_status run_method(atl_attempt *a)
 {
-    atl_status status = a->method->run(a);
+    atl_status status = a->args->jpeg ? atl_run_for_jpeg(a) : a->method->run(a);
     if (!status && a->method->is_minimal && a->task.is_rounded && isfinite(a->unrounded_size))
         status = atl_attempt_polish(a, a->unrounded);
     int has_nothing = a->method->is_minimal && a->task.is_rounded && !a->met && !a->args->own_method;
@@ -169,6 +171,12 @@ static atl_status attack_picture(job *j, int64_t index, atl_attempt *a, float *s
     for (int64_t i = 0; i < a->task.count; i++)
         pixels[i] = (float)(j->attacker->lowest + j->attacker->unit * (double)a->best[i]);
     result.pixels = pixels;
+    void *file = NULL;
+    if (args->jpeg)
+        status = atl_stored_file(a, &file, &result.jpeg_size);
+    if (status)
+        return status;
+    result.jpeg = file;
     result.seconds = atl_seconds_now() - start;
     pthread_mutex_lock(&j->report);
     if (!atl_query_queue_status(j->queue) && args->watch(args->context, &result)) {
@@ -176,6 +184,7 @@ static atl_status attack_picture(job *j, int64_t index, atl_attempt *a, float *s
         atl_query_queue_stop(j->queue, status); /* before another thread reports */
     }
     pthread_mutex_unlock(&j->report);
+    atl_bytes_free(file);
     return status;
 }
 
@@ -203,6 +212,7 @@ static atl_attempt attempt_for(const job *j, int64_t index)
                                 .restarts = args->restarts ? args->restarts : j->method->restarts,
                                 .step_size = 255 * args->step_size,
                                 .is_rounded = !args->unrounded};
+    a.limit = a.task.eps;
     return a;
 }
 
@@ -321,6 +331,8 @@ atl_status atl_attack_with(const atl_attack_args *args)
     atl_status status = check(args);
     if (!status)
         status = check_method(args, &j.method);
+    if (!status)
+        status = atl_check_jpeg(args, j.method, args->attacker->shape);
     if (!status)
         status = atl_attacker_find_sizes(args->attacker);
     if (status)

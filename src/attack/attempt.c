@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "attack/stored.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/random.h"
@@ -37,13 +38,15 @@ float *atl_attempt_room(atl_attempt *a, int64_t count)
 atl_status atl_attempt_begin(atl_attempt *a, const float *pixels)
 {
     a->best_size = INFINITY;
+    a->missed_size = INFINITY;
     a->unrounded_size = INFINITY;
     a->best_margin = -INFINITY;
     a->task.count = a->attacker->count;
     a->original = atl_attempt_room(a, 1);
     a->best = a->original ? atl_attempt_room(a, 1) : NULL;
     a->unrounded = a->best ? atl_attempt_room(a, 1) : NULL;
-    if (!a->unrounded)
+    a->before_jpeg = a->unrounded && a->args->jpeg ? atl_attempt_room(a, 1) : NULL;
+    if (!a->unrounded || (a->args->jpeg && !a->before_jpeg))
         return ATL_OUT_OF_MEMORY;
     for (int64_t i = 0; i < a->task.count; i++)
         a->original[i] = a->task.is_rounded ? fminf(fmaxf(roundf(pixels[i]), 0), 255) : pixels[i];
@@ -121,21 +124,24 @@ int atl_attempt_is_plain(const atl_attempt *a, const float *pixels)
 
 static int is_within(const atl_attempt *a, double size)
 {
-    return size <= a->task.eps * (a->task.is_rounded ? 1 : 1 + 1e-6);
+    return size <= a->limit * (a->task.is_rounded ? 1 : 1 + 1e-6);
 }
 
-void atl_attempt_keep(atl_attempt *a, const float *pixels, double margin, int is_met)
+bool atl_attempt_keep(atl_attempt *a, const float *pixels, double margin, int is_met)
 {
     double size = atl_change_size(a->task.norm, a->task.count, a->original, pixels);
     int better = is_met != a->met                  ? is_met
                  : is_met && a->method->is_minimal ? size < a->best_size
                                                    : margin > a->best_margin;
+    if (is_met && !is_within(a, size))
+        a->missed_size = fmin(a->missed_size, size);
     if (!better || !is_within(a, size))
-        return;
+        return false;
     memcpy(a->best, pixels, (size_t)a->task.count * sizeof(float));
     a->met = is_met;
     a->best_margin = margin;
     a->best_size = is_met ? size : INFINITY;
+    return true;
 }
 
 const float *atl_attempt_best(const atl_attempt *a, double *size_out)
@@ -178,7 +184,7 @@ static atl_status ask_scores(atl_attempt *a, int64_t count, const float *pixels,
 /* Whether these pixels can be a result as they are. */
 static int is_valid(const atl_attempt *a, const float *pixels)
 {
-    return !a->task.is_rounded || a->args->project || atl_attempt_is_plain(a, pixels);
+    return !a->task.is_rounded || a->args->project || a->args->jpeg || atl_attempt_is_plain(a, pixels);
 }
 
 /* Classifies the rounded picture and keeps it. */
@@ -192,24 +198,23 @@ static atl_status offer_rounded(atl_attempt *a, const float *pixels)
     if (!status && a->args->project)
         a->args->project(a->args->project_context, a->original, rounded, a->task.count);
     if (!status)
-        status = ask_scores(a, 1, rounded, scores);
-    if (!status) {
-        double margin = atl_attempt_margin(a, scores);
-        atl_attempt_keep(a, rounded, margin, margin > atl_needed_margin(a, scores));
-    }
+        status = atl_attempt_scores(a, 1, rounded, scores);
     atl_release(scores);
     atl_release(rounded);
     return status;
 }
 
-/* Looks at every picture that the network has judged: it may be a result already. */
-static atl_status look_at(atl_attempt *a, const float *pixels, const float *scores)
+/* Looks at every picture that the network has judged: it may be a result already.  `asked`: what the method asked
+ * about, which JPEG may have changed. */
+static atl_status look_at(atl_attempt *a, const float *asked, const float *pixels, const float *scores)
 {
     double margin = atl_attempt_margin(a, scores);
     int is_met = margin > atl_needed_margin(a, scores);
-    if (is_valid(a, pixels))
-        atl_attempt_keep(a, pixels, margin, is_met);
-    else if (is_met && a->method->is_minimal) {
+    if (is_valid(a, pixels)) {
+        bool is_kept = atl_attempt_keep(a, pixels, margin, is_met);
+        if (is_kept && a->before_jpeg)
+            memcpy(a->before_jpeg, asked, (size_t)a->task.count * sizeof(float));
+    } else if (is_met && a->method->is_minimal) {
         double size = atl_change_size(a->task.norm, a->task.count, a->original, pixels);
         if (size < a->unrounded_size) {
             memcpy(a->unrounded, pixels, (size_t)a->task.count * sizeof(float));
@@ -220,13 +225,37 @@ static atl_status look_at(atl_attempt *a, const float *pixels, const float *scor
     return ATL_OK;
 }
 
+/* The pictures that the network judges in place of these: the same, or what JPEG stores of them.  `pixels` become those
+ * that are encoded.  Both are then in `room_out`, which the caller releases. */
+static atl_status find_judged(const atl_attempt *a, int64_t count, const float **pixels, const float **judged_out,
+                              float **room_out)
+{
+    const float *asked = *pixels;
+    *judged_out = asked;
+    *room_out = NULL;
+    if (!a->args->jpeg)
+        return ATL_OK;
+    float *room = atl_allocate((size_t)(2 * count * a->task.count), sizeof *room);
+    if (!room)
+        return atl_out_of_memory();
+    *room_out = room;
+    *pixels = room;
+    *judged_out = room + count * a->task.count;
+    return atl_stored_pixels(a, count, asked, room, room + count * a->task.count);
+}
+
 atl_status atl_attempt_scores(atl_attempt *a, int64_t count, const float *pixels, float *scores_out)
 {
     if (!a || !pixels || !scores_out || count < 1)
         return atl_null_argument("atl_attempt_scores", "an argument is");
-    atl_status status = ask_scores(a, count, pixels, scores_out);
+    const float *judged;
+    float *room;
+    atl_status status = find_judged(a, count, &pixels, &judged, &room);
+    if (!status)
+        status = ask_scores(a, count, judged, scores_out);
     for (int64_t i = 0; i < count && !status; i++)
-        status = look_at(a, pixels + i * a->task.count, scores_out + i * a->task.classes);
+        status = look_at(a, pixels + i * a->task.count, judged + i * a->task.count, scores_out + i * a->task.classes);
+    atl_release(room);
     return status;
 }
 
@@ -291,17 +320,22 @@ atl_status atl_attempt_gradient(atl_attempt *a, const float *pixels, atl_attack_
     float *scores = atl_allocate(2 * (size_t)a->task.classes, sizeof *scores);
     if (!scores)
         return atl_out_of_memory();
-    atl_query q = {.pixels = pixels, .scores = scores, .gradient = gradient_out};
+    const float *judged;
+    float *room;
+    atl_status status = find_judged(a, 1, &pixels, &judged, &room);
+    atl_query q = {.pixels = judged, .scores = scores, .gradient = gradient_out};
     set_loss(a, loss, weights, scores + a->task.classes, &q);
-    atl_status status = ask(a, 1, &q);
+    if (!status)
+        status = ask(a, 1, &q);
     if (!status) {
         a->zero_gradients += is_zero(a->task.count, gradient_out);
         if (scores_out)
             memcpy(scores_out, scores, (size_t)a->task.classes * sizeof *scores);
         if (loss_out)
             *loss_out = q.loss;
-        status = look_at(a, pixels, scores);
+        status = look_at(a, pixels, judged, scores);
     }
+    atl_release(room);
     atl_release(scores);
     return status;
 }

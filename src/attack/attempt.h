@@ -19,8 +19,11 @@ struct atl_attempt {
     const atl_shared_change *shared; /* of a method with one change for all pictures */
     atl_attempt_task task;
     float *original, *best; /* in levels; `best` also without success: the largest margin */
+    float *before_jpeg;     /* with .jpeg: what `best` was encoded from */
     float *unrounded;       /* of a minimal attack on levels: its smallest success before rounding */
     double unrounded_size;
+    double limit;       /* eps in levels; task.eps, within which a method looks, may be smaller */
+    double missed_size; /* the smallest result that met the goal but was larger than that */
     int met;
     double best_size, best_margin;
     uint64_t seed, drawn;
@@ -45,8 +48,9 @@ int atl_round_change(atl_norm norm, double eps, double above, int64_t count, con
                      float *rounded_out);
 /* The margin above which the goal is met in spite of rounding errors. */
 double atl_needed_margin(const atl_attempt *attempt, const float *scores);
-/* Keeps pixels, which are valid results with that margin, if they are better than what is kept. */
-void atl_attempt_keep(atl_attempt *attempt, const float *pixels, double margin, int is_met);
+/* Keeps pixels, which are valid results with that margin, if they are better than what is kept.  Returns whether they
+ * are. */
+bool atl_attempt_keep(atl_attempt *attempt, const float *pixels, double margin, int is_met);
 int atl_attempt_is_plain(const atl_attempt *attempt, const float *pixels); /* whole levels */
 
 /* The table of methods, see methods.c. */

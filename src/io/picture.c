@@ -103,13 +103,18 @@ static atl_status decode(const atl_picture_file *file, atl_tensor **image_out)
     return found->decode(file, image_out);
 }
 
+atl_tensor *atl_picture_of(const atl_picture_file *file)
+{
+    atl_tensor *image = NULL;
+    return decode(file, &image) ? NULL : image;
+}
+
 atl_tensor *atl_read_image(const char *path)
 {
     atl_picture_file file = {.path = path};
-    atl_tensor *image = NULL;
     if (atl_open_input(path, "a PNG or JPEG picture", &file.stream, &file.size) != ATL_OK)
         return NULL;
-    atl_status status = decode(&file, &image);
+    atl_tensor *image = atl_picture_of(&file);
     fclose(file.stream);
-    return status ? NULL : image;
+    return image;
 }

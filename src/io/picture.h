@@ -14,6 +14,9 @@ typedef struct atl_picture_file {
     int64_t size;     /* bytes */
 } atl_picture_file;
 
+/* An image of any format; null on failure. */
+atl_tensor *atl_picture_of(const atl_picture_file *file);
+
 /* Each reads an image into float32 [height, width, 3]. */
 atl_status atl_decode_png(const atl_picture_file *file, atl_tensor **image_out);
 atl_status atl_decode_jpeg(const atl_picture_file *file, atl_tensor **image_out);

@@ -195,3 +195,77 @@ Test(jpeg, a_damaged_orientation_is_none)
         atl_tensor_free(image);
     }
 }
+
+/* ---- encoding ---------------------------------------------------------------------------------------------------- */
+
+/* The largest difference between a picture and what its file stores. */
+static double loss_of(const atl_tensor *picture, int channels, int quality, size_t *size_out)
+{
+    void *bytes;
+    double most = 0;
+    cr_assert_eq(atl_encode_jpeg(picture, quality, &bytes, size_out), ATL_OK, "%s", atl_error());
+    atl_tensor *back = atl_decode_image(bytes, *size_out);
+    cr_assert(back && atl_shape_equal(atl_tensor_shape(back), ATL_SHAPE(HEIGHT, WIDTH, 3)), "%s", atl_error());
+    write_file(in_scratch("a.jpg"), bytes, *size_out);
+    atl_tensor *from_file = atl_read_image(in_scratch("a.jpg"));
+    cr_assert_arr_eq(atl_floats(from_file), atl_floats(back), HEIGHT * WIDTH * 3 * sizeof(float));
+    for (int i = 0; i < HEIGHT * WIDTH * 3; i++)
+        most = fmax(most, fabs((double)atl_floats(back)[i] -
+                               fmin(fmax((double)atl_floats(picture)[channels == 1 ? i / 3 : i], 0), 255)));
+    atl_tensor_free(from_file);
+    atl_tensor_free(back);
+    atl_bytes_free(bytes);
+    return most;
+}
+
+Test(jpeg, what_is_encoded_is_read_back)
+{
+    for (int channels = 1; channels <= 3; channels += 2) {
+        size_t best_size, worst_size;
+        atl_tensor *picture = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(HEIGHT, WIDTH, channels));
+        for (int i = 0; i < HEIGHT * WIDTH * channels; i++)
+            atl_floats(picture)[i] =
+                1.6f * (float)value_of(i / channels / WIDTH, i / channels % WIDTH, i % channels) - 60; /* beyond 255 */
+        double best = loss_of(picture, channels, 100, &best_size), worst = loss_of(picture, channels, 5, &worst_size);
+        cr_assert(best <= 6 && worst > best && worst_size < best_size, "%g %g, %zu %zu", best, worst, best_size,
+                  worst_size);
+        atl_tensor_free(picture);
+    }
+}
+
+Test(jpeg, noise_of_many_bytes_is_encoded)
+{
+    void *bytes;
+    size_t size;
+    atl_tensor *noise = random_tensor(ATL_SHAPE(1, 64, 65, 3), 0, 255);
+    cr_assert_eq(atl_encode_jpeg(noise, 100, &bytes, &size), ATL_OK, "%s", atl_error());
+    cr_assert_gt(size, 8192); /* the room has grown */
+    atl_tensor *back = atl_decode_image(bytes, size);
+    cr_assert(back && atl_shape_equal(atl_tensor_shape(back), ATL_SHAPE(64, 65, 3)), "%s", atl_error());
+    atl_tensor_free(back);
+    atl_bytes_free(bytes);
+    atl_tensor_free(noise);
+}
+
+Test(jpeg, what_cannot_be_encoded_is_told)
+{
+    void *bytes;
+    size_t size;
+    atl_tensor *fine = random_tensor(ATL_SHAPE(4, 4, 3), 0, 255), *two = random_tensor(ATL_SHAPE(4, 4, 2), 0, 255),
+               *wide = random_tensor(ATL_SHAPE(1, 70000, 1), 0, 255);
+    cr_assert_eq(atl_encode_jpeg(fine, 0, &bytes, &size), ATL_INVALID);
+    assert_told("quality is 0");
+    cr_assert_eq(atl_encode_jpeg(two, 90, &bytes, &size), ATL_INVALID);
+    assert_told("2 channels");
+    cr_assert_eq(atl_encode_jpeg(wide, 90, &bytes, &size), ATL_INVALID);
+    assert_told("1 x 70000");
+    atl_floats(fine)[5] = NAN;
+    cr_assert_eq(atl_encode_jpeg(fine, 90, &bytes, &size), ATL_NOT_FINITE);
+    assert_told("element 5");
+    cr_assert(bytes == NULL && size == 0);
+    cr_assert_null(atl_decode_image("no picture at all", 17));
+    assert_told("neither PNG nor JPEG");
+    atl_tensor_free(fine);
+    atl_tensor_free(two);
+    atl_tensor_free(wide);
+}

@@ -2,6 +2,8 @@
 /* atled verify: every certificate holds, and none after one byte of what it is about has changed. */
 #include "attacked.h"
 
+#include "tools/digest.c"
+
 enum { PICTURES = 50 };
 
 /* The commands take no more words than a test can give: PICTURES certificates at once. */
@@ -85,4 +87,37 @@ Test(verify, a_certificate_of_another_model_or_cut_or_missing_fails, .timeout = 
     run = RUN("verify", weights, in(out, "000000.png"));
     cr_assert_code(run, 1);
     cr_assert_mentions(run.out, "0 of 2 hold");
+}
+
+/* The certificate with other words in it, and a digest of its own that is right. */
+static void forge(const char *path, const char *from, const char *to)
+{
+    char text[16384], digest[DIGEST_TEXT];
+    const char *old = whole_file(path), *at = strstr(old, from), *seal = strstr(old, ",\n  \"seal\"");
+    cr_assert(at && seal && at < seal, "%s", old);
+    int length = snprintf(text, sizeof text, "%.*s%s%.*s", (int)(at - old), old, to,
+                          (int)(seal - at) - (int)strlen(from), at + strlen(from));
+    digest_of_bytes(text, (size_t)length, digest);
+    FILE *file = fopen(path, "wb");
+    fprintf(file, "%s,\n  \"seal\": \"%s\"\n}\n", text, digest);
+    fclose(file);
+}
+
+Test(verify, a_forged_certificate_of_jpeg_fails, .timeout = 280)
+{
+    const char *data = write_data(4), *weights = trained(data), *out = scratch_file("jpeg");
+    (void)ATTACK(data, weights, "-o", out, "--eps", "60/255", "--jpeg", "85", "-q");
+    command_run run = RUN("verify", in(out, "000002.json"));
+    cr_assert_code(run, 0);
+    forge(in(out, "000002.json"), "\"jpeg\": 85", "\"jpeg\": 85");
+    run = RUN("verify", in(out, "000002.json"));
+    cr_assert_code(run, 0);
+    forge(in(out, "000002.json"), "\"jpeg\": 85", "\"jpeg\": 84");
+    run = RUN("verify", in(out, "000002.json"));
+    cr_assert_code(run, 1);
+    cr_assert_mentions(run.out, "000002.jpg is no JPEG file of quality 84");
+    forge(in(out, "000002.json"), "\"jpeg\": 84", "\"jpeg\": 500");
+    run = RUN("verify", in(out, "000002.json"));
+    cr_assert_code(run, 1);
+    cr_assert_mentions(run.out, "its quality of JPEG, 500");
 }

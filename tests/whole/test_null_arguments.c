@@ -143,6 +143,8 @@ static const atl_weight_name weight_names[] = {{"a", "b"}, {NULL, NULL}};
 #define GOOD_size_t                      16
 #define GOOD_uint64_t                    1
 #define GOOD_void_p                      memory
+#define GOOD_void_p_p                    (void **)memory
+#define GOOD_size_t_p                    (size_t *)memory
 #define GOOD_atl_explain_curves_p        &curves
 #define GOOD_atl_explain_sanity_result_p &sanity
 #define GOOD_atl_attack_method_p         atl_attack_method_at(0)
