@@ -5,8 +5,7 @@
 #include "onednn/onednn.h"
 #include "ops/ops.h"
 
-/* A batch of products [m, k] x [k, n]. */
-/* A product of known sizes. */
+/* A batch of products [m, k] x [k, n] of known sizes. */
 typedef struct atl_matrix_product {
     int64_t batch, m, n, k;
     int transpose_a, transpose_b;
@@ -22,6 +21,10 @@ typedef struct atl_product_epilogue {
     int relu;
     float highest; /* of the relu: min(relu, highest); 0: no limit */
 } atl_product_epilogue;
+
+/* True for a product that is faster with B packed once, if B is a weight; and its step. */
+int atl_product_is_packed(const atl_matrix_product *p);
+int atl_lower_packed_product(atl_lowering *lowering, const atl_matrix_product *p, const atl_product_epilogue *after);
 
 /* Emits the step: a loop of our own where that is the fastest, else oneDNN. */
 int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after);

@@ -176,6 +176,9 @@ int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after)
     s.loop = loop_for(&s);
     if (s.loop != NO_LOOP)
         return lower_loop(lowering, &s, after);
+    int lasting = is_lasting(y->inputs[1], 4);
+    if (lasting && atl_product_is_packed(&p) && !atl_lower_uses_bfloat16(lowering))
+        return atl_lower_packed_product(lowering, &p, after);
     onednn_matmul matmul = {.batch = p.batch,
                             .m = p.m,
                             .n = p.n,
@@ -188,7 +191,6 @@ int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after)
                             .relu = after->relu,
                             .highest = after->highest};
     const atl_costs *cost = atl_costs_in_use();
-    matmul.pack_b =
-        p.batch == 1 && p.m < cost->packed_rows && p.k * p.n >= cost->packed_size && is_lasting(y->inputs[1], 4);
+    matmul.pack_b = p.batch == 1 && p.m < cost->packed_rows && p.k * p.n >= cost->packed_size && lasting;
     return onednn_lower_matmul(lowering, &matmul);
 }
