@@ -156,10 +156,12 @@ static void answer(hand_out *h, int64_t *task)
     }
 }
 
+/* One that does not answer, or that answers and brings no result.  One that was stopped and goes on may bring some. */
 static void find_lost(hand_out *h)
 {
+    enum { MOMENT = 3 };
     for (int rank = 1; rank < rank_count(); rank++)
-        if (h->state[rank] == WORKING && seconds_now() - h->heard[rank] > h->patience) {
+        if (h->state[rank] == WORKING && seconds_now() - h->heard[rank] > (is_lost_rank(rank) ? MOMENT : h->patience)) {
             h->state[rank] = LOST;
             h->lost++;
             reopen(h, rank);
@@ -206,8 +208,7 @@ static int start_rank_0(hand_out *h)
 {
     enum { PATIENCE = 300 };
     size_t tasks = (size_t)(h->tasks ? h->tasks : 1), ranks = (size_t)rank_count();
-    const char *patience = getenv("ATLED_RANK_PATIENCE");
-    h->patience = patience && atof(patience) > 0 ? atof(patience) : PATIENCE;
+    h->patience = rank_patience(PATIENCE);
     h->owner = malloc(tasks * sizeof *h->owner);
     h->arrived = malloc(tasks * sizeof(json_t *));
     h->state = calloc(ranks, sizeof *h->state);

@@ -2,16 +2,19 @@
 #include "ranks.h"
 
 #include <dlfcn.h>
+#include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools.h"
 
 #define MPI_LIBRARY "libatled-mpi.so.0"
 
-enum { MOST_MESSAGE = 1024 };
+enum { MOST_MESSAGE = 1024, USUAL_PATIENCE = 20 /* seconds */ };
 
 /* What each rank tells the others in agree_on. */
 typedef struct rank_report {
@@ -27,6 +30,8 @@ static struct {
     atl_status (*begin)(int *argc, char ***argv, const atl_ranks **ranks_out);
     void (*end)(void);
     void (*abort)(int code);
+    atl_status (*watch)(double seconds);
+    bool (*is_lost)(int rank);
 } all;
 
 const atl_ranks *ranks_in_use(void) { return all.ranks; }
@@ -60,8 +65,10 @@ static int load_library(const char *command)
         *(void **)&all.begin = dlsym(library, "atl_mpi_begin");
         *(void **)&all.end = dlsym(library, "atl_mpi_end");
         *(void **)&all.abort = dlsym(library, "atl_mpi_abort");
+        *(void **)&all.watch = dlsym(library, "atl_mpi_watch");
+        *(void **)&all.is_lost = dlsym(library, "atl_mpi_is_lost");
     }
-    if (all.begin && all.end && all.abort)
+    if (all.begin && all.end && all.abort && all.watch && all.is_lost)
         return 0;
     return report_error(command, EXIT_BAD_FILE,
                         "%s cannot be loaded: %s; it is built where MPI is found (libopenmpi-dev or libmpich-dev)",
@@ -78,6 +85,60 @@ static int hold_message(const char *text)
     return 1;
 }
 
+/* ---- lost ranks -------------------------------------------------------------------------------------------------- */
+
+double rank_patience(double usual)
+{
+    const char *given = getenv("ATLED_RANK_PATIENCE");
+    double seconds = given ? atof(given) : 0;
+    return seconds > 0 && seconds < 1e9 ? seconds : usual;
+}
+
+void lose_ranks(void) { all.has_lost = 1; }
+int is_lost_rank(int rank) { return all.ranks && all.is_lost(rank); }
+
+int speaks_for_all(void)
+{
+    int first = 0;
+    while (first < this_rank() && is_lost_rank(first))
+        first++;
+    return first == this_rank();
+}
+
+/* The first rank that is left ends all, when it has saved what there is; the others wait for that, but not for ever: it
+ * may be cut off from this one. */
+static void end_without_lost(int code)
+{
+    const struct timespec moment = {.tv_nsec = 100000000};
+    flush_output();
+    for (int i = 0; !speaks_for_all() && (i < 100 || code <= EXIT_GOAL_NOT_MET); i++)
+        nanosleep(&moment, NULL);
+    alarm(5); /* MPI_Abort asks the launcher, which may be out of reach */
+    all.abort(code);
+}
+
+/* ---- where MPI waits for all ranks, and cannot be told to end ---- */
+
+static void give_up(int signal)
+{
+    static const char text[] = "atled: a rank does not take part in the start or the end of MPI: given up\n";
+    (void)signal;
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(EXIT_BAD_FILE);
+}
+
+static void begin_limit(void)
+{
+    signal(SIGALRM, give_up);
+    alarm((unsigned)fmin(3 * rank_patience(USUAL_PATIENCE) + 1, 1e9));
+}
+
+static void end_limit(void)
+{
+    alarm(0);
+    signal(SIGALRM, SIG_DFL);
+}
+
 int begin_ranks(const char *command, int argc, char **argv)
 {
     int launched = launched_ranks(), asked = wants_ranks(argc, argv);
@@ -86,10 +147,12 @@ int begin_ranks(const char *command, int argc, char **argv)
     int code = load_library(command);
     if (code)
         return code;
-    if (all.begin(&argc, &argv, &all.ranks)) {
+    begin_limit();
+    if (all.begin(&argc, &argv, &all.ranks) || all.watch(rank_patience(USUAL_PATIENCE))) {
         all.ranks = NULL;
         return report_failure(command);
     }
+    end_limit();
     if (gethostname(all.host, sizeof all.host - 1))
         strcpy(all.host, "an unknown host");
     if (all.ranks->rank == 0)
@@ -99,21 +162,23 @@ int begin_ranks(const char *command, int argc, char **argv)
     return freopen("/dev/null", "w", stdout) ? 0 : EXIT_INTERNAL;
 }
 
-void lose_ranks(void) { all.has_lost = 1; }
-
 void end_ranks(int code)
 {
     if (!all.ranks)
         return;
     if (!all.has_agreed) /* it has failed before that */
         agree_on(NULL, code, NULL);
-    if (all.has_lost) {
-        flush_output();
-        all.abort(code);
-    }
+    if (all.has_lost || is_lost_rank(-1))
+        end_without_lost(code);
     if (!all.has_failed && code != EXIT_GOAL_MET && code != EXIT_GOAL_NOT_MET)
         all.abort(code);
+    char here = 1, *there = calloc((size_t)all.ranks->size, 1);
+    if (!there || all.ranks->all_gather(all.ranks->context, &here, there, 1)) /* all have come to the end */
+        end_without_lost(code);
+    free(there);
+    begin_limit();
     all.end();
+    end_limit();
     all.ranks = NULL;
 }
 

@@ -17,6 +17,12 @@ void end_ranks(int code);
 
 /* Some ranks do not answer any more: end_ranks does not wait for them. */
 void lose_ranks(void);
+/* True if nothing has come from that rank's process for too long (atl_mpi_watch); -1: from any. */
+int is_lost_rank(int rank);
+/* True on rank 0, or on the first rank that is not lost: it tells what has happened. */
+int speaks_for_all(void);
+/* $ATLED_RANK_PATIENCE, in seconds. */
+double rank_patience(double usual);
 
 /* Null if this process is alone. */
 const atl_ranks *ranks_in_use(void);

@@ -125,6 +125,8 @@ static int fail_step(train_session *s, atl_status status, const atl_feed *feeds)
     if (status == ATL_NOT_FINITE && this_rank() > 0) /* so it is on rank 0, which tells it */
         return EXIT_GOAL_NOT_MET;
     int is_nan = status == ATL_NOT_FINITE, failed = is_nan ? EXIT_GOAL_NOT_MET : exit_code_of(status);
+    if (is_lost_rank(-1) && !speaks_for_all())
+        return failed;
     end_progress(&s->progress);
     tell_failed_step(s);
     if (is_nan)

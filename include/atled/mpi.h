@@ -29,7 +29,17 @@ extern "C" {
  * library, until atl_mpi_end.  argc and argv may be null.  ATL_UNSUPPORTED if MPI lets only the thread call it that
  * has initialised it. */
 ATL_MPI_API atl_status atl_mpi_begin(int *argc, char ***argv, const atl_ranks **ranks_out);
-/* Frees what this library has made, and finalises MPI if atl_mpi_begin has initialised it.  All ranks call it. */
+/* From now on a rank that is stopped, or that the network has cut off, is noticed.  A thread of each rank answers for
+ * it, also while it computes; when nothing has come from a rank for this many seconds, it counts as lost, and whatever
+ * waits for it on the others fails (ATL_UNSUPPORTED) with a message that names it: a run that averages, above all.
+ * Time in which a process is itself stopped is not counted.  All ranks call this, once, with the same number.  It calls
+ * MPI from a thread of its own: ATL_UNSUPPORTED unless atl_mpi_begin has initialised MPI, or with
+ * MPI_THREAD_MULTIPLE. */
+ATL_MPI_API atl_status atl_mpi_watch(double seconds);
+/* True if the rank is lost; -1: if any is.  A rank that was lost and goes on stays lost. */
+ATL_MPI_API bool atl_mpi_is_lost(int rank);
+/* Frees what this library has made, and finalises MPI if atl_mpi_begin has initialised it.  All ranks call it.  If a
+ * rank is lost, MPI is left as it is, for MPI_Finalize would wait: atl_mpi_abort ends the others. */
 ATL_MPI_API void atl_mpi_end(void);
 /* Ends the processes of all ranks, at once, with this exit code: for a rank that cannot go on while others wait for
  * it. */

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "atled/mpi.h"
+#include "mpi/calls.h"
+#include "mpi/watch.h"
 
 /* One communicator in use.  They are few: a list. */
 typedef struct transport {
@@ -20,19 +22,6 @@ static transport *transports;
 static int has_begun; /* MPI was initialised here */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-enum { MESSAGE_TAG = 1 };
-
-/* Sets the error of a call of MPI that has failed. */
-static atl_status status_of(const char *call, int code)
-{
-    char text[MPI_MAX_ERROR_STRING] = "";
-    int length = 0;
-    if (code == MPI_SUCCESS)
-        return ATL_OK;
-    MPI_Error_string(code, text, &length);
-    return atl_set_error(ATL_UNSUPPORTED, "%s failed: %s", call, text);
-}
-
 /* MPI counts in int.  Whole floats are counted as floats: four times as many bytes fit. */
 static atl_status count_of(size_t bytes, int *count_out, MPI_Datatype *type_out)
 {
@@ -44,13 +33,23 @@ static atl_status count_of(size_t bytes, int *count_out, MPI_Datatype *type_out)
                             : atl_set_error(ATL_UNSUPPORTED, "a message of %zu bytes is too long for MPI", bytes);
 }
 
+/* Begins a call of MPI, and waits for its end; peer: the other rank, or -1. */
+#define DO(call, peer, ...)                                                                                            \
+    MPI_Request request;                                                                                               \
+    lock_mpi();                                                                                                        \
+    int code = call(__VA_ARGS__, &request);                                                                            \
+    unlock_mpi();                                                                                                      \
+    return finish(#call, code, &request, peer)
+
 static atl_status all_to_all(void *context, const void *send, void *received, size_t bytes)
 {
     const transport *t = context;
     MPI_Datatype type;
     int count;
     atl_status status = count_of(bytes, &count, &type);
-    return status ? status : status_of("MPI_Alltoall", MPI_Alltoall(send, count, type, received, count, type, t->own));
+    if (status)
+        return status;
+    DO(MPI_Ialltoall, -1, send, count, type, received, count, type, t->own);
 }
 
 static atl_status all_gather(void *context, const void *send, void *received, size_t bytes)
@@ -59,8 +58,9 @@ static atl_status all_gather(void *context, const void *send, void *received, si
     MPI_Datatype type;
     int count;
     atl_status status = count_of(bytes, &count, &type);
-    return status ? status
-                  : status_of("MPI_Allgather", MPI_Allgather(send, count, type, received, count, type, t->own));
+    if (status)
+        return status;
+    DO(MPI_Iallgather, -1, send, count, type, received, count, type, t->own);
 }
 
 static atl_status all_reduce(void *context, float *values, int64_t count)
@@ -68,7 +68,7 @@ static atl_status all_reduce(void *context, float *values, int64_t count)
     const transport *t = context;
     if (count > INT_MAX)
         return atl_set_error(ATL_UNSUPPORTED, "%lld floats are too many for MPI", (long long)count);
-    return status_of("MPI_Allreduce", MPI_Allreduce(MPI_IN_PLACE, values, (int)count, MPI_FLOAT, MPI_SUM, t->own));
+    DO(MPI_Iallreduce, -1, MPI_IN_PLACE, values, (int)count, MPI_FLOAT, MPI_SUM, t->own);
 }
 
 static atl_status broadcast(void *context, void *bytes, size_t size, int from)
@@ -77,30 +77,20 @@ static atl_status broadcast(void *context, void *bytes, size_t size, int from)
     MPI_Datatype type;
     int count;
     atl_status status = count_of(size, &count, &type);
-    return status ? status : status_of("MPI_Bcast", MPI_Bcast(bytes, count, type, from, t->own));
+    if (status)
+        return status;
+    DO(MPI_Ibcast, -1, bytes, count, type, from, t->own);
 }
+
+/* The peer's number in MPI_COMM_WORLD, by which it is watched: that of another communicator is not known to be lost. */
+static int watched(const transport *t, int peer) { return t->given == MPI_COMM_WORLD ? peer : INT_MAX; }
 
 static atl_status send_message(void *context, const void *bytes, size_t size, int to)
 {
     const transport *t = context;
     if (size > INT_MAX)
         return atl_set_error(ATL_UNSUPPORTED, "a message of %zu bytes is too long for MPI", size);
-    return status_of("MPI_Send", MPI_Send(bytes, (int)size, MPI_BYTE, to, MESSAGE_TAG, t->own));
-}
-
-static atl_status await_message(void *context, int *from, size_t *size_out)
-{
-    const transport *t = context;
-    MPI_Status found;
-    int size = 0, source = *from < 0 ? MPI_ANY_SOURCE : *from;
-    atl_status status = status_of("MPI_Probe", MPI_Probe(source, MESSAGE_TAG, t->own, &found));
-    if (!status)
-        status = status_of("MPI_Get_count", MPI_Get_count(&found, MPI_BYTE, &size));
-    if (status)
-        return status;
-    *from = found.MPI_SOURCE;
-    *size_out = (size_t)size;
-    return ATL_OK;
+    DO(MPI_Isend, watched(t, to), bytes, (int)size, MPI_BYTE, to, MESSAGE_TAG, t->own);
 }
 
 static atl_status peek_message(void *context, int *from, size_t *size_out)
@@ -109,13 +99,34 @@ static atl_status peek_message(void *context, int *from, size_t *size_out)
     MPI_Status found;
     int size = 0, is_there = 0, source = *from < 0 ? MPI_ANY_SOURCE : *from;
     *from = -1;
+    lock_mpi();
     atl_status status = status_of("MPI_Iprobe", MPI_Iprobe(source, MESSAGE_TAG, t->own, &is_there, &found));
+    if (!status && is_there)
+        status = status_of("MPI_Get_count", MPI_Get_count(&found, MPI_BYTE, &size));
+    unlock_mpi();
     if (status || !is_there)
         return status;
     *from = found.MPI_SOURCE;
-    status = status_of("MPI_Get_count", MPI_Get_count(&found, MPI_BYTE, &size));
     *size_out = (size_t)size;
-    return status;
+    return ATL_OK;
+}
+
+static atl_status await_message(void *context, int *from, size_t *size_out)
+{
+    const transport *t = context;
+    int source = *from;
+    for (int look = 0;; look++) {
+        *from = source;
+        atl_status status = peek_message(context, from, size_out);
+        if (status || *from >= 0)
+            return status;
+        lock_mpi();
+        status = refuse_lost(source < 0 ? -1 : watched(t, source));
+        unlock_mpi();
+        if (status)
+            return status;
+        pause_before(look);
+    }
 }
 
 static atl_status receive_message(void *context, void *bytes, size_t size, int from)
@@ -123,7 +134,7 @@ static atl_status receive_message(void *context, void *bytes, size_t size, int f
     const transport *t = context;
     if (size > INT_MAX)
         return atl_set_error(ATL_UNSUPPORTED, "a message of %zu bytes is too long for MPI", size);
-    return status_of("MPI_Recv", MPI_Recv(bytes, (int)size, MPI_BYTE, from, MESSAGE_TAG, t->own, MPI_STATUS_IGNORE));
+    DO(MPI_Irecv, watched(t, from), bytes, (int)size, MPI_BYTE, from, MESSAGE_TAG, t->own);
 }
 
 static atl_status start(transport *t, MPI_Comm communicator)
@@ -216,6 +227,32 @@ atl_status atl_mpi_begin(int *argc, char ***argv, const atl_ranks **ranks_out)
     return *ranks_out ? ATL_OK : atl_error_status();
 }
 
+atl_status atl_mpi_watch(double seconds)
+{
+    int level = 0;
+    if (!(seconds > 0) || seconds > 1e9)
+        return atl_set_error(ATL_INVALID, "atl_mpi_watch: %g seconds; it must be more than 0", seconds);
+    const atl_ranks *ranks = atl_mpi_ranks(MPI_COMM_WORLD);
+    if (!ranks)
+        return atl_error_status();
+    MPI_Query_thread(&level);
+    if (!has_begun && level < MPI_THREAD_MULTIPLE)
+        return atl_set_error(ATL_UNSUPPORTED, "atl_mpi_watch calls MPI from a thread of its own: initialise MPI by "
+                                              "atl_mpi_begin, or with MPI_THREAD_MULTIPLE");
+    return start_watch(((transport *)ranks->context)->own, seconds);
+}
+
+bool atl_mpi_is_lost(int rank)
+{
+    lock_mpi();
+    bool result = is_lost(rank);
+    unlock_mpi();
+    return result;
+}
+
+/* All ranks have come to the end: then MPI_Finalize does not wait for one that is lost. */
+static atl_status meet_at_the_end(void) { DO(MPI_Ibarrier, -1, MPI_COMM_WORLD); }
+
 void atl_mpi_end(void)
 {
     int is_there = 0, has_ended = 0;
@@ -223,10 +260,16 @@ void atl_mpi_end(void)
     MPI_Finalized(&has_ended);
     if (!is_there || has_ended)
         return;
+    for (transport *t = transports; t; t = t->next) {
+        atl_all_reduce_free(t->all_reduce);
+        t->all_reduce = NULL;
+    }
+    if (has_begun && meet_at_the_end())
+        return; /* MPI_Finalize would wait for ever */
+    stop_watch();
     while (transports) {
         transport *t = transports;
         transports = t->next;
-        atl_all_reduce_free(t->all_reduce);
         MPI_Comm_free(&t->own);
         free(t);
     }

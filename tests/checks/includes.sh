@@ -40,7 +40,7 @@ check src/train "$common|graph/(variables|graph)\.h|distributed/|ops/all_reduce\
 check src/attack "$common|attack/|kernels/|cost/"
 check src/explain "$common|explain/|kernels/maps\.h"
 check src/onnx "$common|graph/(variables|unset_tensor)\.h|onnx/|files/|ops/(attributes|conv|pool)\.h|kernels/kernels\.h"
-check src/mpi 'atled/'
+check src/mpi 'atled/|mpi/|common/'
 check tools 'atled/|config\.h|[a-z_]*\.h"'
 check examples 'atled/'
 

@@ -1,12 +1,20 @@
 #!/bin/sh
-# kills.sh LAUNCH ATLED DATA SCRATCH TIMES: by hand. Kills a random rank of a training at a random moment, so often, and
+# kills.sh LAUNCH ATLED DATA SCRATCH TIMES: kills or stops a random rank of a training at a random moment, so often, and
 # goes on from the last checkpoint with another number of ranks.  The others must end within 30 seconds, the checkpoint
 # must be whole, and the end must have the bits of a training that nobody disturbed.
-launch=$1 atled=$2 data=$3/cifar10 scratch=$4 times=$5
+launch=$1 atled=$2 data=${ATLED_DATA:-$3}/cifar10 scratch=$4 times=$5
+command -v mpirun >/dev/null || { echo "mpirun is missing: install openmpi-bin or mpich"; exit 77; }
+[ -d "$data" ] || { echo "$data is missing: set ATLED_DATA"; exit 77; }
 rm -rf "$scratch"
 mkdir -p "$scratch"
-OMP_NUM_THREADS=1
+OMP_NUM_THREADS=1 seed=${SEED:-$$}
 export OMP_NUM_THREADS
+echo "SEED=$seed"
+
+# random N LEAST BELOW: the N-th number, the same for the same seed
+random() {
+    awk -v n="$1" -v s="$seed" -v a="$2" -v b="$3" 'BEGIN { srand(n * 7919 + s); rand(); print a + rand() * (b - a) }'
+}
 
 # train RANKS NAME STEPS OPTION...
 train() {
@@ -16,28 +24,52 @@ train() {
         --save-every 2 --checkpoint "$scratch/$name.npz" -o "$scratch/$name.weights.npz" "$@"
 }
 
-steps=$((10 * times)) killed=0
+fail() {
+    echo "kill $killed: $1"
+    cat "$scratch/$killed.log"
+    exit 1
+}
+
+# The ranks, without their launcher.
+ranks_of() {
+    pgrep -f "$atled train .*$scratch/disturbed.npz" | xargs -r ps -o pid=,comm= -p | awk '$2 == "atled" { print $1 }'
+}
+
+steps=$((8 * times + 8)) killed=0 stopped=0 named=0 resumed=0
 train 1 undisturbed $steps >"$scratch/undisturbed.log" 2>&1
+ATLED_RANK_PATIENCE=5
+export ATLED_RANK_PATIENCE
 while [ $killed -lt "$times" ]; do
     resume=''
     [ ! -e "$scratch/disturbed.npz" ] || resume="--resume $scratch/disturbed.npz"
-    ranks=$(awk -v n="$killed" -v p="$$" 'BEGIN { srand(n * 31 + p); print 2 + int(rand() * 3) }')
+    ranks=$(random $((5 * killed)) 2 5 | cut -d. -f1)
     # shellcheck disable=SC2086
     train "$ranks" disturbed $steps $resume >"$scratch/$killed.log" 2>&1 &
     job=$!
-    sleep "$(awk -v n="$killed" -v p="$$" 'BEGIN { srand(n * 7919 + p); printf "%.3f", 2 + rand() * 6 }')"
-    pids=$(pgrep -f "$atled train .*$scratch/disturbed.npz" | xargs -r ps -o pid=,comm= -p | awk '$2 == "atled"')
-    rank=$(echo "$pids" | awk -v n="$killed" -v p="$$" '
-        BEGIN { srand(n * 17 + p) }
+    sleep "$(random $((5 * killed + 1)) 0.5 6)"
+    rank=$(ranks_of | awk -v r="$(random $((5 * killed + 2)) 0 1)" '
         { pid[NR] = $1 }
-        END { print pid[1 + int(rand() * NR)] }')
-    [ -n "$rank" ] && kill -9 "$rank" 2>/dev/null || { wait $job; break; }
+        END { print pid[1 + int(r * NR)] }')
+    signal=$(random $((5 * killed + 3)) 0 2 | awk '{ print $1 < 1 ? "KILL" : "STOP" }')
+    [ -n "$rank" ] && kill "-$signal" "$rank" 2>/dev/null || { wait $job; break; }
     began=$(date +%s)
+    (sleep 40; ranks_of | xargs -r kill -9) 2>/dev/null &
+    watch=$!
     wait $job
-    [ $(($(date +%s) - began)) -le 30 ] || { echo "kill $killed: the others took more than 30 seconds to end"; exit 1; }
+    code=$?
+    kill $watch
+    [ $(($(date +%s) - began)) -le 30 ] || fail "the others took more than 30 seconds to end"
     killed=$((killed + 1))
+    [ $signal = KILL ] || stopped=$((stopped + 1))
+    [ -z "$resume" ] || resumed=$((resumed + 1))
+    [ $code != 0 ] || break
+    grep -q 'has not answered' "$scratch/$((killed - 1)).log" && named=$((named + 1))
 done
-train 2 disturbed $steps ${resume:+--resume "$scratch/disturbed.npz"} >"$scratch/last.log" 2>&1
+unset ATLED_RANK_PATIENCE
+echo "$killed times, of these $stopped by SIGSTOP, $named of which were named; $resumed began at a checkpoint"
+[ ! -e "$scratch/disturbed.npz" ] || resume="--resume $scratch/disturbed.npz"
+# shellcheck disable=SC2086
+train 2 disturbed $steps $resume >"$scratch/last.log" 2>&1
 grep -q "all .* steps are done\|stopped after" "$scratch/last.log" || { cat "$scratch/last.log"; exit 1; }
 cmp "$scratch/undisturbed.npz" "$scratch/disturbed.npz" || exit 1
 echo "$killed kills: the others ended within 30 seconds, and the end has the same bits"

@@ -99,6 +99,9 @@ int main(int argc, char **argv)
     expect(ranks->size == wanted && ranks->size <= MOST_RANKS, "the number of ranks", ranks);
     expect(atl_mpi_ranks(MPI_COMM_WORLD) == ranks, "the second call", ranks);
     expect(*atl_mpi_version() != 0, "the version", ranks);
+    expect(atl_mpi_watch(0) == ATL_INVALID, "a patience of 0", ranks);
+    expect(atl_mpi_watch(60) == ATL_OK && !atl_mpi_is_lost(-1) && !atl_mpi_is_lost(0), "the watch", ranks);
+    expect(ranks->size == 1 || atl_mpi_watch(60) == ATL_INVALID, "a second watch", ranks);
     try_collectives(ranks);
     try_messages(ranks);
     try_a_step(ranks);
