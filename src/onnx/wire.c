@@ -1,9 +1,11 @@
 /* Reading the wire format through a window. */
 #include "onnx/wire.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "graph/error.h"
 #include "graph/memory.h"
@@ -52,8 +54,37 @@ int onnx_bad_wire(const onnx_reader *reader, const char *format, ...)
     return fail(reader->source, reader->at, text);
 }
 
+enum { PIECE = 2 << 20, WORTH_SHARING = 4 * PIECE }; /* bytes: a huge page, as large tensors are aligned */
+
+static int read_piece(int file, int64_t at, int64_t size, char *to)
+{
+    while (size > 0) {
+        ssize_t some = pread(file, to, (size_t)size, (off_t)at);
+        if (some < 0 && errno == EINTR)
+            continue;
+        if (some <= 0)
+            return 0;
+        at += some;
+        to += some;
+        size -= some;
+    }
+    return 1;
+}
+
+/* A large weight: threads share it, because most of the time passes while the system provides the memory for it. */
+static int read_pieces(FILE *stream, int64_t at, int64_t size, char *to)
+{
+    int file = fileno(stream), fine = 1;
+#pragma omp parallel for schedule(dynamic) reduction(& : fine)
+    for (int64_t begin = 0; begin < size; begin += PIECE)
+        fine &= read_piece(file, at + begin, size - begin < PIECE ? size - begin : PIECE, to + begin);
+    return fine;
+}
+
 static int read_stream(onnx_source *source, int64_t at, int64_t size, void *to)
 {
+    if (size >= WORTH_SHARING && read_pieces(source->stream, at, size, to))
+        return 1; /* else the stream finds the mistake */
     if (fseeko(source->stream, (off_t)at, SEEK_SET) != 0 || fread(to, 1, (size_t)size, source->stream) != (size_t)size)
         return fail(source, at, "the file cannot be read here: it has become shorter, or the disk fails");
     return 1;
