@@ -27,8 +27,9 @@ static atl_status check_versions(const onnx_model *model, const char *name)
     for (int64_t i = 0; i < model->opsets; i++)
         if (!*model->opset[i].domain &&
             (model->opset[i].version < OLDEST_OPSET || model->opset[i].version > NEWEST_OPSET))
-            return atl_set_error(ATL_UNSUPPORTED, "'%s' is of opset %" PRId64 "; %d to %d are read: convert it", name,
-                                 model->opset[i].version, OLDEST_OPSET, NEWEST_OPSET);
+            return atl_set_error(ATL_UNSUPPORTED,
+                                 "'%s' is of opset %" PRId64 "; %d to %d are read: export it again, or convert it",
+                                 name, model->opset[i].version, OLDEST_OPSET, NEWEST_OPSET);
     if (model->graph.has_sparse)
         return atl_set_error(ATL_UNSUPPORTED, "'%s' has sparse initializers, which are not read: make them dense",
                              name);

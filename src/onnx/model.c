@@ -100,7 +100,7 @@ static int read_own_graph(onnx_parser *parser, onnx_reader message, onnx_attribu
     if (!a->graph)
         return onnx_bad_wire(&message, "out of memory for a graph");
     if (++parser->depth > ONNX_DEEPEST)
-        return onnx_bad_wire(&message, "graphs within graphs, more than %d deep", ONNX_DEEPEST);
+        return onnx_bad_wire(&message, "graphs within graphs, more than %d deep, which is the limit", ONNX_DEEPEST);
     int fine = onnx_read_graph(parser, message, a->graph);
     parser->depth--;
     return fine;
@@ -200,13 +200,13 @@ static int read_any_tensor(onnx_parser *parser, onnx_reader message, void *one)
 /* "ai.onnx" and "" are one domain. */
 static const char *domain_of(const char *domain) { return strcmp(domain, "ai.onnx") == 0 ? "" : domain; }
 
-int onnx_read_node(onnx_parser *parser, onnx_reader message, onnx_node *n)
+static int read_node_fields(onnx_parser *parser, onnx_reader message, onnx_node *n)
 {
     onnx_reader again = message;
     onnx_field field;
-    *n = (onnx_node){.name = "", .op = "", .domain = ""};
-    if (++parser->nodes > ONNX_MOST_NODES)
-        return onnx_bad_wire(&message, "more than %d nodes", ONNX_MOST_NODES);
+    if (parser->nodes > ONNX_MOST_NODES)
+        return onnx_bad_wire(&message, "the model has more than %d nodes, which is the limit: split it",
+                             ONNX_MOST_NODES);
     while (onnx_next(&message, &field)) {
         const char **text = field.number == 3   ? &n->name
                             : field.number == 4 ? &n->op
@@ -219,6 +219,17 @@ int onnx_read_node(onnx_parser *parser, onnx_reader message, onnx_node *n)
     return !message.source->failed && read_names(parser, again, 1, &n->inputs, &n->input) &&
            read_names(parser, again, 2, &n->outputs, &n->output) &&
            read_each(parser, again, 5, sizeof *n->attribute, read_any_attribute, &n->attributes, &n->attribute);
+}
+
+int onnx_read_node(onnx_parser *parser, onnx_reader message, onnx_node *n)
+{
+    onnx_source *source = message.source;
+    const onnx_part *around = source->part, part = {"node", ++parser->nodes, &n->name};
+    *n = (onnx_node){.name = "", .op = "", .domain = ""};
+    source->part = &part;
+    int fine = read_node_fields(parser, message, n);
+    source->part = around;
+    return fine;
 }
 
 int onnx_read_graph(onnx_parser *parser, onnx_reader message, onnx_graph *g)

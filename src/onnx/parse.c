@@ -2,6 +2,7 @@
 #include "onnx/parse.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "graph/error.h"
@@ -46,20 +47,40 @@ static int is_utf8(const unsigned char *s, int64_t size)
     return 1;
 }
 
+/* The beginning of a text of any bytes, as ASCII. */
+static const char *quoted(onnx_source *source, const onnx_field *field, char *to, size_t room)
+{
+    unsigned char bytes[24];
+    int64_t size = field->size < (int64_t)sizeof bytes ? field->size : (int64_t)sizeof bytes;
+    size_t length = 0;
+    *to = 0;
+    if (!onnx_read(source, field->begin, size, bytes))
+        return to;
+    for (int64_t i = 0; i < size && length < room; i++)
+        length += (size_t)snprintf(to + length, room - length, bytes[i] < 32 || bytes[i] > 126 ? "\\x%02x" : "%c",
+                                   (unsigned)bytes[i]);
+    if (size < field->size && length < room)
+        snprintf(to + length, room - length, "...");
+    return to;
+}
+
 int onnx_take_text(onnx_parser *parser, const onnx_reader *reader, const onnx_field *field, const char **text_out)
 {
     onnx_reader text;
+    char words[120];
     if (!onnx_take_message(reader, field, &text))
         return 0;
     if (field->size > ONNX_LONGEST_NAME)
-        return onnx_bad_wire(&text, "a name of %" PRId64 " bytes; the limit is %d", field->size, ONNX_LONGEST_NAME);
+        return onnx_bad_wire(&text, "a name of %" PRId64 " bytes, '%s'; the limit is %d: choose a shorter one",
+                             field->size, quoted(reader->source, field, words, sizeof words), ONNX_LONGEST_NAME);
     char *copy = onnx_allocate(parser->arena, (size_t)field->size + 1, 1);
     if (!copy)
         return onnx_bad_wire(&text, "out of memory for a name");
     if (!onnx_read(reader->source, field->begin, field->size, copy))
         return 0;
     if (!is_utf8((const unsigned char *)copy, field->size))
-        return onnx_bad_wire(&text, "a name that is not UTF-8, or holds a zero byte");
+        return onnx_bad_wire(&text, "a name that is not UTF-8, or holds a zero byte, '%s': choose another one",
+                             quoted(reader->source, field, words, sizeof words));
     *text_out = copy;
     return 1;
 }
@@ -84,28 +105,36 @@ int onnx_take_message(const onnx_reader *reader, const onnx_field *field, onnx_r
 
 /* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
-static int add_size(const onnx_reader *reader, onnx_tensor *tensor, uint64_t size)
+enum { MOST_SIZES = 999 };
+
+/* Sizes stand before the name, so that mistakes are told later. */
+static void add_size(onnx_tensor *tensor, uint64_t size)
 {
-    if (size > INT64_MAX)
-        return onnx_bad_wire(reader, "the tensor '%s' has a negative size", tensor->name);
     if (tensor->rank < ATL_MAX_RANK)
-        tensor->size[tensor->rank] = (int64_t)size;
-    tensor->rank++;
-    return tensor->rank < 1000 ? 1
-                               : onnx_bad_wire(reader, "the tensor '%s' has more than 999 dimensions", tensor->name);
+        tensor->size[tensor->rank] = size > INT64_MAX ? -1 : (int64_t)size;
+    tensor->rank += tensor->rank <= MOST_SIZES;
+}
+
+static int check_sizes(const onnx_reader *reader, const onnx_tensor *tensor)
+{
+    for (int i = 0; i < tensor->rank && i < ATL_MAX_RANK; i++)
+        if (tensor->size[i] < 0)
+            return onnx_bad_wire(reader, "size %d of the tensor '%s' is negative", i, tensor->name);
+    return tensor->rank <= MOST_SIZES
+               ? 1
+               : onnx_bad_wire(reader, "the tensor '%s' has more than %d dimensions", tensor->name, MOST_SIZES);
 }
 
 static int read_sizes(const onnx_reader *reader, const onnx_field *field, onnx_tensor *tensor)
 {
     uint64_t size;
     if (field->type == ONNX_VARINT)
-        return add_size(reader, tensor, field->value);
+        return add_size(tensor, field->value), 1;
     onnx_reader list;
     if (!onnx_take_message(reader, field, &list))
         return 0;
     while (onnx_next_packed(&list, ONNX_VARINT, &size))
-        if (!add_size(reader, tensor, size))
-            return 0;
+        add_size(tensor, size);
     return !reader->source->failed;
 }
 
@@ -116,7 +145,8 @@ static int parse_whole(const onnx_reader *reader, const char *text, int64_t *who
     for (const char *c = text; *c; c++)
         if (*c < '0' || *c > '9' || __builtin_mul_overflow(whole, 10, &whole) ||
             __builtin_add_overflow(whole, *c - '0', &whole))
-            return onnx_bad_wire(reader, "'%.40s' is no offset or length of external data", text);
+            return onnx_bad_wire(reader, "'%.40s' is no offset or length of external data: a whole number of bytes is",
+                                 text);
     *whole_out = whole;
     return 1;
 }
@@ -140,13 +170,10 @@ static int read_external(onnx_parser *parser, onnx_reader message, onnx_tensor *
     return 1;
 }
 
-int onnx_read_tensor(onnx_parser *parser, onnx_reader message, onnx_tensor *tensor_out)
+static int read_tensor_fields(onnx_parser *parser, onnx_reader message, onnx_tensor *t)
 {
     onnx_field field;
-    onnx_tensor *t = tensor_out;
     int64_t number = 0;
-    *t = (onnx_tensor){
-        .name = "", .location = "", .length = -1, .source = message.source, .begin = message.at, .end = message.end};
     while (onnx_next(&message, &field)) {
         onnx_reader inner;
         int fine = 1;
@@ -163,7 +190,20 @@ int onnx_read_tensor(onnx_parser *parser, onnx_reader message, onnx_tensor *tens
         if (!fine)
             return 0;
     }
-    return !message.source->failed;
+    return !message.source->failed && check_sizes(&message, t);
+}
+
+int onnx_read_tensor(onnx_parser *parser, onnx_reader message, onnx_tensor *tensor_out)
+{
+    onnx_source *source = message.source;
+    const onnx_part *around = source->part, part = {"tensor", 0, &tensor_out->name};
+    *tensor_out = (onnx_tensor){
+        .name = "", .location = "", .length = -1, .source = source, .begin = message.at, .end = message.end};
+    if (!around) /* else it is a node's, which is told */
+        source->part = &part;
+    int fine = read_tensor_fields(parser, message, tensor_out);
+    source->part = around;
+    return fine;
 }
 
 int onnx_parse_tensor(onnx_source *source, onnx_arena *arena, onnx_tensor *tensor_out)

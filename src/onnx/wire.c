@@ -38,8 +38,17 @@ void onnx_source_close(onnx_source *source)
 
 static int fail(onnx_source *source, int64_t at, const char *text)
 {
+    const onnx_part *part = source->part;
+    char where[160] = "";
+    size_t length = 0;
+    if (part)
+        length = (size_t)snprintf(where, sizeof where, ", in %s", part->kind);
+    if (part && part->number)
+        length += (size_t)snprintf(where + length, sizeof where - length, " %" PRId64, part->number);
+    if (part && **part->name)
+        snprintf(where + length, sizeof where - length, "%s '%.80s'", part->number ? "," : "", *part->name);
     if (!source->failed)
-        atl_set_error(ATL_BAD_FILE, "'%s': byte %" PRId64 ": %s", source->name, at, text);
+        atl_set_error(ATL_BAD_FILE, "'%s': byte %" PRId64 "%s: %s", source->name, at, where, text);
     source->failed = 1;
     return 0;
 }

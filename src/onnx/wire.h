@@ -15,14 +15,22 @@
 
 enum { ONNX_WINDOW = 64 << 10 };
 
+/* The part of a model that is being read, for messages. */
+typedef struct onnx_part {
+    const char *kind;        /* "node" */
+    int64_t number;          /* from 1 on; 0: without */
+    const char *const *name; /* which may not be known yet: "" */
+} onnx_part;
+
 typedef struct onnx_source {
     FILE *stream;               /* or null, with the bytes in memory */
     const unsigned char *bytes; /* the window: all of it, or ONNX_WINDOW bytes of the file */
     unsigned char *buffer;      /* of the window, if there is a file */
     int64_t first, last;        /* what the window holds: first..last-1 */
     int64_t size;
-    const char *name; /* for messages */
-    int failed;       /* a message has been set */
+    const char *name;      /* for messages */
+    const onnx_part *part; /* or null */
+    int failed;            /* a message has been set */
 } onnx_source;
 
 /* What a message of the wire format holds. */
@@ -56,7 +64,7 @@ int onnx_next(onnx_reader *reader, onnx_field *field_out);
 /* One number of a packed list of them; 0 at the end or after a mistake. */
 int onnx_next_packed(onnx_reader *reader, onnx_wire_type type, uint64_t *value_out);
 
-/* Sets the message "NAME: byte N: ..."; returns 0. */
+/* Sets the message "NAME: byte N, in node 7, 'conv1': ..."; returns 0. */
 int onnx_bad_wire(const onnx_reader *reader, const char *format, ...) ATL_PRINTF(2, 3);
 
 #endif
