@@ -111,8 +111,8 @@ static atl_status write_page(explorer_page *p, const char *still)
         status = write_layouts(p);
     fputc('}', p->file);
     fputs("\n</script>\n<script>\n'use strict';\n{\n", p->file);
-    static const char *const programs[] = {explorer_graph_js, explorer_values_js, explorer_view_js,
-                                           explorer_plan_js,  explorer_panel_js,  explorer_input_js};
+    static const char *const programs[] = {explorer_graph_js, explorer_other_js, explorer_values_js, explorer_view_js,
+                                           explorer_plan_js,  explorer_panel_js, explorer_input_js};
     for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
         fprintf(p->file, "%s\n", programs[i]);
     fputs("}\n</script>\n</body>\n</html>\n", p->file);

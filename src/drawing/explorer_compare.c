@@ -99,7 +99,7 @@ static json_t *read_json(const char *path)
     return root;
 }
 
-/* Name, op, attributes and shape of each node; 0 if one of them is missing. */
+/* Name, op, attributes, shape and the names of the inputs of each node; 0 if one of them is missing. */
 static int write_other_nodes(const json_t *nodes, FILE *file)
 {
     static const char *const keys[] = {"name", "op", "attributes", "shape"};
@@ -115,7 +115,17 @@ static int write_other_nodes(const json_t *nodes, FILE *file)
             fputs(k ? "," : "", file);
             atl_write_json_text(file, text);
         }
-        fputc(']', file);
+        const json_t *inputs = json_object_get(node, "inputs"), *input;
+        size_t k;
+        fputs(",[", file);
+        json_array_foreach(inputs, k, input)
+        {
+            if (!json_is_string(input))
+                return 0;
+            fputs(k ? "," : "", file);
+            atl_write_json_text(file, json_string_value(input));
+        }
+        fputs("]]", file);
     }
     return 1;
 }
@@ -139,7 +149,7 @@ atl_status explorer_write_other(const char *path, FILE *file)
     atl_write_json_text(file, slash ? slash + 1 : path);
     fputs(",\"nodes\":[", file);
     if (!status && !write_other_nodes(nodes, file))
-        status = refuse(path, "a node lacks its name, op, attributes or shape");
+        status = refuse(path, "a node lacks its name, op, attributes or shape, or an input is no name");
     fputs("]},\n", file);
     json_decref(root);
     return status;

@@ -1,9 +1,10 @@
 // The explorer (explorer.h): the graph, and where its boxes lie.  The files explorer_*.js are one script.
 const data = JSON.parse(document.getElementById('graph').textContent);
 const $ = (id) => document.getElementById(id);
-const HEIGHT = 40, PAD = 14, HEAD = 24, KINDS = ['input', 'variable', 'constant', 'forward', 'gradient', 'optimizer'];
-const FILL = ['#ffffff', '#e2f3e4', '#f1f2f4', '#e3eefb', '#fdeadd', '#f2e8f9'];
-const STROKE = ['#1d2b3a', '#4f9d5b', '#a3abb6', '#4a7fc1', '#d9813f', '#8e5bb5'];
+const HEIGHT = 40, PAD = 14, HEAD = 24;
+const KINDS = ['input', 'variable', 'constant', 'forward', 'gradient', 'optimizer', 'only in the other graph'];
+const FILL = ['#ffffff', '#e2f3e4', '#f1f2f4', '#e3eefb', '#fdeadd', '#f2e8f9', '#ccfbf1'];
+const STROKE = ['#1d2b3a', '#4f9d5b', '#a3abb6', '#4a7fc1', '#d9813f', '#8e5bb5', '#0d9488'];
 
 // ---- the graph: a box is a node (id >= 0) or a scope (id = -1 - k) ----
 const scopes = data.scopes.map(([parent, name, width, separator]) => ({
@@ -70,14 +71,15 @@ const box = new Map();  // id -> {x, y, w, h}, the top left corner
 const shown = {
   forward: true,
   gradient: true,
-  optimizer: true
+  optimizer: true,
+  other: true
 };
 const isShown = (id) => id < 0 ? [...scopes[-1 - id].parts].some((part) => shown[part]) : shown[nodes[id].part];
 
 function arrange(k) {
   const s = scopes[k], at = data.layout[k], rows = new Map();
   s.boxes.forEach((id, i) => {
-    if (!isShown(id))
+    if (!isShown(id) || isOther(id))
       return;
     const inner = id < 0 && scopes[-1 - id].open ? arrange(-1 - id) :
                                                    {w: id < 0 ? scopes[-1 - id].width : nodes[id].width, h: HEIGHT};
@@ -110,6 +112,9 @@ function arrange(k) {
   }
   if (!placed.length)
     least = most = 0;
+  const others = s.boxes.filter((id) => isOther(id) && isShown(id));
+  if (others.length)
+    [most, bottom] = arrangeOther(others, placed, most, bottom);
   s.inner =
       placed.map((b) => ({id: b.id, x: b.x - b.w / 2 - least + PAD, y: b.y - b.h / 2 + PAD + HEAD, w: b.w, h: b.h}));
   return {w: Math.max(most - least + 2 * PAD, s.width), h: bottom + 2 * PAD + HEAD};
@@ -133,22 +138,21 @@ function layout() {
   box.clear();
   size = arrange(0);
   place(0, 0, 0);
-  const seen = new Map();
-  nodes.forEach((n, i) => {
-    const head = drawnAs(i);
-    if (!box.has(head))
+  const seen = new Map(), add = (input, i) => {
+    const head = drawnAs(i), tail = drawnAs(input);
+    if (tail === head || !box.has(tail) || !box.has(head))
       return;
-    for (const input of n.inputs) {
-      const tail = drawnAs(input);
-      if (tail === head || !box.has(tail))
-        continue;
-      const key = tail + ' ' + head, edge = seen.get(key);
-      if (edge)
-        edge.carried.push([input, i]);
-      else
-        seen.set(key, {tail, head, carried: [[input, i]]});
-    }
-  });
+    const key = tail + ' ' + head, edge = seen.get(key);
+    if (edge)
+      edge.carried.push([input, i]);
+    else
+      seen.set(key, {tail, head, carried: [[input, i]]});
+  };
+  for (let i = 0; i < HERE; i++)
+    for (const input of nodes[i].inputs)
+      add(input, i);
+  for (const [input, i] of otherEdges)
+    add(input, i);
   edges = [...seen.values()];
   markBoxes();
   draw();

@@ -147,7 +147,8 @@ disable(['gradientSize', 'dead', 'bad'], !hasValues);
 disable(['step'], !data.plan);
 disable(['difference'], !data.other);
 new ResizeObserver(draw).observe(canvas);
-for (const name of ['forward', 'gradient', 'optimizer'])
+$('other').parentElement.hidden = !data.other;
+for (const name of ['forward', 'gradient', 'optimizer', 'other'])
   $(name).onchange = () => {
     shown[name] = $(name).checked;
     layout();

@@ -102,7 +102,9 @@ function showScope(k) {
 function showGraph() {
   element('h2', data.title, panel);
   rows([
-    ['nodes', String(nodes.length)], ['scopes', String(scopes.length - 1)],
+    ['nodes', String(HERE)],
+    ['only in ' + (data.other ? data.other.title : ''), onlyThere.length ? String(onlyThere.length) : ''],
+    ['scopes', String(data.scopes.length - 1)],
     ['time', hasTimes ? (total / 1000).toFixed(2) + ' ms' : '']
   ]);
   legend(panel);

@@ -1,4 +1,4 @@
-// The explorer: the plan of a program, and what differs from another plan or another graph.
+// The explorer: the plan of a program, and the tables of what differs from another plan or another graph.
 const drawer = $('drawer'), SVG = 'http://www.w3.org/2000/svg';
 const shape = (tag, attributes, parent) => {
   const e = document.createElementNS(SVG, tag);
@@ -36,7 +36,7 @@ for (const end of ownsStep) {
       stepsOf[i].push(...stepsOf[end]);
 }
 function showSteps(i) {
-  if (!data.plan || nodes[i].kind < 3)
+  if (!data.plan || nodes[i].kind < 3 || isOther(i))
     return;
   element('h3', 'in the plan', panel);
   if (!stepsOf[i].length) {
@@ -173,34 +173,6 @@ function showMemory() {
 }
 
 // ---- what is only in one ----
-function compare(mine, others, keyOf) {
-  const count = (all) => {
-    const found = new Map();
-    for (const each of all)
-      found.set(keyOf(each), (found.get(keyOf(each)) || 0) + 1);
-    return found;
-  };
-  const onlyIn = (all, other) => all.filter((each) => {
-    const left = other.get(keyOf(each)) || 0;
-    other.set(keyOf(each), left - 1);
-    return left <= 0;
-  });
-  return [onlyIn(mine, count(others)), onlyIn(others, count(mine))];
-}
-const isInOther = nodes.map(() => true);
-let onlyThere = [];
-if (data.other) {
-  const told = (name, op, detail, shape) => [name, op, detail, shape].join('\n');
-  const mine = nodes.map((n, i) => ({id: i, key: told(fullName(i), n.op, n.detail, n.shape)}));
-  const theirs = data.other.nodes.map((n) => ({name: n[0], key: told(...n), cells: n}));
-  const [here, there] = compare(mine, theirs, (each) => each.key);
-  for (const each of here) {
-    isInOther[each.id] = false;
-    for (let k = nodes[each.id].scope; k >= 0; k = scopes[k].parent)
-      scopes[k].different++;
-  }
-  onlyThere = there;
-}
 function showDifference() {
   openDrawer('What is only in one ');
   if (data.other) {
@@ -211,7 +183,7 @@ function showDifference() {
         table(['node', 'op', 'attributes', 'shape'], lines.slice(0, MOST_LINES), drawer);
     };
     part('only in ' + data.title, mine);
-    part('only in ' + data.other.title, onlyThere);
+    part('only in ' + data.other.title, onlyThere.map(({id, cells}) => ({id, cells: cells.slice(0, 4)})));
   }
   if (data.otherPlan) {
     const [here, there] = compare(steps, otherSteps, (s) => [stepName(s), s.op, s.way, s.layout].join('\n'));

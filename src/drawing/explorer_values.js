@@ -81,9 +81,13 @@ function legend(parent) {
   if ($('colour').value === 'step')
     element('p', 'Boxes of one colour side by side are computed in one step; white ones in none.', parent);
   else if ($('colour').value === 'difference')
-    element('p', 'Coloured boxes are only here, not in ' + data.other.title + '.', parent);
+    element(
+        'p',
+        'Orange boxes are only here, not in ' + data.other.title + '; dashed ones only there. An orange scope has ' +
+            'either.',
+        parent);
   else if (!measure)
-    KINDS.forEach(
+    KINDS.slice(0, data.other ? 7 : 6).forEach(
         (kind, i) => line(
             dark() ? STROKE[i] + '55' : FILL[i], STROKE[i], kind + ' ' + nodes.filter((n) => n.kind === i).length));
   else {

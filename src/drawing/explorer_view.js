@@ -24,6 +24,8 @@ const heat = (share) => {
 const differs = (id) => id < 0 ? scopes[-1 - id].different > 0 : !isInOther[id];
 function fillOf(id) {
   const of = id < 0 ? scopes[-1 - id] : nodes[id], by = $('colour').value;
+  if (isOther(id))
+    return dark() ? STROKE[OTHER] + '55' : FILL[OTHER];
   if (by === 'step')
     return id < 0 || !stepsOf[id].length ?
         colour('--paper') :
@@ -63,7 +65,9 @@ function drawEdge(edge, seenBox) {
   pen.beginPath();
   pen.moveTo(p[0], p[1]);
   pen.bezierCurveTo(q[0], q[1], r[0], r[1], s[0], s[1]);
+  pen.setLineDash(isOther(edge.tail) || isOther(edge.head) ? [5, 3] : []);
   pen.stroke();
+  pen.setLineDash([]);
   if (view.scale < 0.25)
     return;
   const way = s[1] > r[1] ? -6 : 6;
@@ -85,7 +89,9 @@ function drawBox(id, b) {
   const isMarked = id === selected || lit.has(id) || hitBoxes.has(id);
   pen.strokeStyle = isMarked ? colourOfMark : open ? colourOfFrame : strokeOf(id);
   pen.lineWidth = id === selected ? 3 : isMarked ? 2 : id < 0 && !open ? 1.8 : 1;
+  pen.setLineDash(isOther(id) ? [5, 3] : []);
   pen.stroke();
+  pen.setLineDash([]);
   if (view.scale < 0.12)
     return;
   pen.fillStyle = colourOfInk;

@@ -206,6 +206,39 @@ Test(explorer_browser, what_is_only_in_one_graph)
     close_browser();
 }
 
+/* Nodes of the other graph have boxes beside those of their scope, joined to what they read. */
+Test(explorer_browser, what_is_only_in_the_other_graph_is_drawn)
+{
+    need_browser(); /* before anything is allocated */
+    const char *other = scratch_file("other.json");
+    three_convolutions();
+    atl_enter(graph, "conv2");
+    atl_named(atl_exp(atl_find(graph, "conv2/conv2d")), "gone");
+    atl_leave(graph);
+    atl_dense_layer(atl_flatten(atl_find(graph, "conv3/relu")), "head", 2);
+    cr_assert_eq(atl_write_dot(graph, other, .title = "before"), ATL_OK, "%s", atl_error());
+    atl_graph_free(graph);
+    graph = atl_graph_new();
+    three_convolutions();
+    OPEN(.against = other, .title = "after", .depth = 1);
+    int folded = atoi(value_of("explorer.boxes()"));
+    cr_assert_mentions(value_of("explorer.names()"), "head"); /* a scope that this graph has not */
+    click_box("head", 0);
+    cr_assert_mentions(value_of("explorer.names()"), "head/weights");
+    cr_assert_gt(atoi(value_of("explorer.boxes()")), folded);
+    click_element("#fit");
+    click_box("conv2", 0);
+    click_element("#fit");
+    click_box("conv2/gone", 0);
+    const char *told = panel_text();
+    cr_assert_mentions(told, "only in the other graph");
+    cr_assert_mentions(told, "conv2/conv2d");
+    cr_assert_mentions(value_of("!!explorer.between('conv2/conv2d', 'conv2/gone')"), "true");
+    click_element("#other");
+    cr_assert(!strstr(value_of("explorer.names()"), "gone"));
+    close_browser();
+}
+
 Test(explorer_browser, twenty_thousand_nodes_open_and_fold)
 {
     atl_node *h = image_of(4);
