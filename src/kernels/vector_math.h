@@ -232,6 +232,58 @@ ATL_LANE float fast_gelu_tanh(float x)
     return scaled_sigmoid(d, d * (GELU_A + GELU_B * d * d));
 }
 
+/* ---- in single precision: about two units in the last place, twice as many lanes ---------------------------------- */
+
+/* e^(x - less) for x <= 0 and a small less >= 0, denormal results included. */
+ATL_LANE float single_exp_below(float x, float less)
+{
+    const float head = 0.693359375f, tail = -2.12194440e-4f, rounder = 0x1.8p23f; /* head + tail = ln 2 */
+    x = x < -110 ? -110 : x;
+    const float rounded = x * (float)(1 / LN_2) + rounder, n = rounded - rounder;
+    const float r = ((x - n * head) - n * tail) - less;
+    /* (e^r - 1 - r) / r^2 on [-ln 2 / 2, ln 2 / 2] */
+    const float rest =
+        ((((1.9875691e-4f * r + 1.3981999e-3f) * r + 8.3334519e-3f) * r + 4.1665795e-2f) * r + 1.6666665e-1f) * r +
+        0.5f;
+    const float power = 1 + (r + r * r * rest);
+    int32_t bits, magic = 0x4b400000; /* of the rounder */
+    memcpy(&bits, &rounded, sizeof bits);
+    const int32_t exponent = bits - magic, half = exponent >> 1; /* in two steps, because 2^n may be denormal */
+    const int32_t first = (half + 127) << 23, second = (exponent - half + 127) << 23;
+    float by_first, by_second;
+    memcpy(&by_first, &first, sizeof first);
+    memcpy(&by_second, &second, sizeof second);
+    return power * by_first * by_second;
+}
+
+/* P + x p, the derivative of gelu: with u = |x| and the tail's share Q = p M, M = Mills' ratio, it is
+ * p (M - u) below 0, and 1 minus that above. */
+ATL_LANE float single_gelu_slope(float x)
+{
+    const float size = fabsf(x), u = size > 14.5f ? 14.5f : size; /* p(14.5) rounds to 0 */
+    /* M / t on [0, 14.5], 2^-27 */
+    const float t = 3.5f / (3.5f + u);
+    const float mills =
+        t * (((((((((-0.040588020f * t + 0.25999768f) * t - 0.62932653f) * t + 0.66329144f) * t - 0.33507066f) * t +
+                 0.32542029f) *
+                    t +
+                0.16845358f) *
+                   t +
+               0.27045756f) *
+                  t +
+              0.28493167f) *
+                 t +
+             0.28574715f);
+    uint32_t bits;
+    memcpy(&bits, &u, sizeof bits);
+    bits &= 0xfffff000; /* whose square is exact */
+    float head;
+    memcpy(&head, &bits, sizeof bits);
+    const float density = 0.39894228f * single_exp_below(-0.5f * head * head, 0.5f * (u - head) * (u + head));
+    const float below = density * (mills - u);
+    return x < 0 ? below : 1 - below;
+}
+
 /* ---- circle functions: x = n pi / 2 + r, |r| <= pi / 4 ----------------------------------------------------------- */
 
 #define CIRCLE_LIMIT 0x1p20f /* sin, cos and tan hold for |x| up to this: n times the 33 bits of the head is exact */

@@ -134,6 +134,15 @@ static const char *gelu(onnx_writer *w, const atl_node *y, const char *const *in
                           moved(w, ONNX_EMIT(w, "Erf", NULL, scaled(w, in[0], 0.70710678118654752)), 1));
 }
 
+/* dy (P + x p) */
+static const char *gelu_grad(onnx_writer *w, const atl_node *y, const char *const *in)
+{
+    const char *share = scaled(w, moved(w, ONNX_EMIT(w, "Erf", NULL, scaled(w, in[1], 0.70710678118654752)), 1), 0.5);
+    const char *density =
+        scaled(w, ONNX_EMIT(w, "Exp", NULL, scaled(w, times(w, in[1], in[1]), -0.5)), 0.39894228040143268);
+    return (void)y, times(w, in[0], plus(w, share, times(w, in[1], density)));
+}
+
 static const char *gelu_tanh(onnx_writer *w, const atl_node *y, const char *const *in)
 {
     const char *cubed = times(w, in[0], times(w, in[0], in[0]));
@@ -232,6 +241,7 @@ const onnx_write_entry onnx_written_elements[] = {{"abs", unary, "Abs"},
                                                   {"expm1", expm1_},
                                                   {"floor", unary, "Floor"},
                                                   {"gelu", gelu},
+                                                  {"gelu_grad", gelu_grad},
                                                   {"gelu_tanh", gelu_tanh},
                                                   {"greater", comparison, "Greater"},
                                                   {"greater_equal", comparison, "GreaterOrEqual"},

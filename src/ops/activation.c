@@ -103,14 +103,24 @@ UNARY_OP(swish, swish_element, swish_gradient, RANGE(swish, -2, 2), VALUES(swish
  * e^(-x^2 / 2) / sqrt(2 pi)                                                        Hendrycks & Gimpel 2016 */
 UNARY_ELEMENT(gelu, x < -40 ? -0.0 : 0.5 * x * erfc(x * -0.70710678118654752))
 KERNEL_MAP(gelu)
-static atl_node *gelu_gradient(atl_node *y, atl_node *dy)
-{
-    atl_node *x = atl_input_of(y, 0);
-    atl_node *share = atl_scale(atl_erfc(atl_scale(x, -0.707106781f)), 0.5f);
-    atl_node *density = atl_scale(atl_exp(atl_scale(atl_square(x), -0.5f)), 0.398942280f);
-    return atl_mul(dy, atl_add(share, atl_mul(x, density)));
-}
+static atl_node *gelu_gradient(atl_node *y, atl_node *dy) { return atl_gelu_grad(dy, atl_input_of(y, 0)); }
 UNARY_OP(gelu, gelu_element, gelu_gradient, RANGE(gelu, -2, 2), VALUES(gelu, -12, 12))
+
+/* gelu_grad(dy, x) = dy (P + x p).  d/dx = dy p (2 - x^2) */
+BINARY_ELEMENT(gelu_grad,
+               fabs(b) > 40 ? (b > 0 ? a : a * 0)
+                            : a * (0.5 * erfc(b * -0.70710678118654752) + b * exp(-0.5 * b * b) * 0.39894228040143268))
+KERNEL_MAP(gelu_grad)
+static atl_node *gelu_grad_by_adjoint(atl_node *y, atl_node *g) { return atl_gelu_grad(g, atl_input_of(y, 1)); }
+static atl_node *gelu_grad_by_x(atl_node *y, atl_node *g)
+{
+    atl_node *square = atl_square(atl_input_of(y, 1));
+    atl_node *density = atl_scale(atl_exp(atl_scale(square, -0.5f)), 0.398942280f);
+    return atl_mul(atl_mul(g, atl_input_of(y, 0)), atl_mul(density, atl_sub(atl_scalar(square, 2), square)));
+}
+BINARY_OP(gelu_grad, gelu_grad_by_adjoint, gelu_grad_by_x, RANGES(gelu_grad, -1, 1, -2, 2),
+          RANGES(gelu_grad, -1, 1, -6, -2),
+          {"values", .binary = atl_gelu_grad, .input = {{1, {67}}, {1, {67}, -12, 12}}, .inputs = 2, .no_gradient = 1})
 
 /* gelu_tanh(x) = x s, s = (1 + tanh(u)) / 2 = sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3), an approximation of
  * gelu. d/dx = s + y (1 - s) 2 du/dx */

@@ -177,6 +177,27 @@ ISA_TEST(vector_math, around_the_seams)
         }
 }
 
+/* Its two terms have opposite signs below 0: the bound is that of the larger one. */
+ISA_TEST(vector_math, the_slope_of_gelu)
+{
+    double worst = 0;
+    for (int i = 0; i < SWEEP; i++) {
+        const float x = float_of_bits((uint32_t)random_below(UINT64_C(1) << 32)), one = 1;
+        const float *const inputs[] = {&one, &x};
+        const double share = 0.5 * erfc((double)x * -sqrt(0.5)), size = fabs((double)x);
+        const double density = size > 40 ? 0 : (double)x * exp(-0.5 * size * size) / sqrt(2 * acos(-1));
+        float y;
+        k->map_gelu_grad(NULL, 1, inputs, &y);
+        if (isnan(x))
+            cr_assert(isnan(y));
+        else if (fmax(share, fabs(density)) >= (double)FLT_MIN)
+            worst = fmax(worst, fabs((double)y - (share + density)) / fmax(share, fabs(density)));
+        else
+            cr_assert(fabs((double)y) <= 1e-37);
+    }
+    cr_assert_lt(worst, 4e-7, "the slope is %g off (seed %llu)", worst, (unsigned long long)test_seed());
+}
+
 static float pow_of(float a, float b)
 {
     const float *const x[] = {&a, &b};
