@@ -232,7 +232,7 @@ ATL_LANE float fast_gelu_tanh(float x)
     return scaled_sigmoid(d, d * (GELU_A + GELU_B * d * d));
 }
 
-/* ---- in single precision: about two units in the last place, twice as many lanes ---------------------------------- */
+/* ---- in single precision: about two units in the last place, twice as many lanes --------------------------------- */
 
 /* e^(x - less) for x <= 0 and a small less >= 0, denormal results included. */
 ATL_LANE float single_exp_below(float x, float less)
