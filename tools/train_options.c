@@ -193,6 +193,9 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
                  "power of two from the number of ranks on, else 1"},
         {"deterministic", 0, .choice = &set->deterministic, .choices = no_or_yes, .argument = "WHICH",
          .help = "yes: the parts are added in a fixed order; no: one part for each rank, added as MPI likes it"},
+        {"sync-batch-norm", 0, .flag = &set->sync_batch_norm,
+         .help = "batch norm takes the statistics of the whole batch, over all its parts and ranks; a part then waits "
+                 "for the others in each such layer, and each part of a rank has memory of its own"},
         {"rate-batch", 0, .whole = &set->rate_batch, .argument = "N", .lowest = 0, .highest = 1e6,
          .help =
              "the batch for which --rate is meant: with --batch B, the rate is multiplied by B / N (linear scaling; "
@@ -226,6 +229,12 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
     if (!*code && !set->deterministic && set->micro_batches)
         *code = report_error("train", EXIT_USAGE,
                              "--micro-batches has no effect with --deterministic no, which takes one for each rank");
+    if (!*code && set->sync_batch_norm && set->find_nan)
+        *code = report_error("train", EXIT_USAGE,
+                             "--find-nan looks at one part of a batch, which --sync-batch-norm joins to the others");
+    if (!*code && set->sync_batch_norm && is_network_file(set->model))
+        *code = report_error("train", EXIT_USAGE,
+                             "--sync-batch-norm: an ONNX file has batch norm of its own; this is for atled's networks");
     if (!*code && !is_network_file(set->model))
         *code = check_no_picture_settings("train", set->model, &set->picture);
     else if (!*code && set->widths)

@@ -8,6 +8,14 @@
 #include "progress.h"
 #include "train_options.h"
 
+/* A part of a batch that is run together with the others: copies of what is fed. */
+typedef struct part_feeds {
+    atl_tensor *images, *labels, *counter, *stop;
+    atl_feed feeds[5];
+    int32_t number;
+    float stops;
+} part_feeds;
+
 typedef struct train_session {
     train_options set;
     training t;
@@ -19,8 +27,10 @@ typedef struct train_session {
     int64_t first;                  /* done before this run */
     atl_all_reduce *all_reduce;     /* of a batch in parts, or null */
     int64_t parts;                  /* of a batch */
-    double started, waited;         /* waited: seconds in which the next batch was not ready */
-    double loss, right;             /* moving averages, for the progress line */
+    atl_batch_part *together;       /* those of this rank, if they run together, or null */
+    part_feeds *fed;
+    double started, waited; /* waited: seconds in which the next batch was not ready */
+    double loss, right;     /* moving averages, for the progress line */
     FILE *log;
     epoch_record *records;
     int record_count;
@@ -28,6 +38,9 @@ typedef struct train_session {
 
 /* Decides in how many parts a batch is run.  Returns 0, or the exit code after an error message. */
 int start_averaging(train_session *session);
+/* Has the parts of this rank run together (--sync-batch-norm).  Returns 0, or the exit code after an error message. */
+int start_parts(train_session *session);
+void free_parts(train_session *session);
 /* What must be the same on all ranks, to be freed; null out of memory. */
 char *facts_of_session(const train_session *session, int argc, char **argv);
 /* Runs one step on the next batch; *batch_out becomes its last part on this rank, or null if no batch could be

@@ -175,7 +175,8 @@ static int build_training(train_session *s, const atl_model *model, int64_t cut)
                                 .average = set->average,
                                 .seed = (uint64_t)set->seed,
                                 .compile = set->compile,
-                                .all_reduce = s->all_reduce};
+                                .all_reduce = s->all_reduce,
+                                .sync_batch_norm = set->sync_batch_norm};
     int code = read_widths(set, wanted.widths);
     if (!code)
         code = read_drops(set, s->per_epoch, wanted.at);
@@ -269,6 +270,8 @@ int start_session(train_session *s)
         code = resume_checkpoint(s);
     if (!code && set->weights)
         code = resume_weights(s);
+    if (!code && s->all_reduce && set->sync_batch_norm)
+        code = start_parts(s);
     if (!code)
         code = open_log(s);
     return code ? code : start_batches(s, cut);
@@ -281,6 +284,7 @@ int end_session(train_session *s, int code)
         code = report_error("train", EXIT_BAD_FILE, "%s cannot be written: %s; the weights are in %s", s->set.log,
                             strerror(errno), s->set.output);
     atl_batches_free(s->batches);
+    free_parts(s);
     end_training(&s->t);
     atl_all_reduce_free(s->all_reduce);
     close_network_file(&s->file);

@@ -41,8 +41,6 @@ int start_averaging(train_session *s)
     return s->all_reduce ? 0 : report_failure("train");
 }
 
-/* ---- a step ------------------------------------------------------------------------------------------------------ */
-
 static const atl_batch *next_batch(train_session *s)
 {
     double before = seconds_now();
@@ -51,15 +49,24 @@ static const atl_batch *next_batch(train_session *s)
     return batch;
 }
 
+static int32_t number_of(const train_session *s, const atl_batch *batch)
+{
+    return (int32_t)((s->done * s->parts + batch->part) % INT32_MAX);
+}
+
+static float weight_of(const train_session *s, const atl_batch *batch)
+{
+    return (float)((double)batch->count * (double)s->parts / (double)batch->whole);
+}
+
 static atl_status run_part(train_session *s, const atl_batch *batch)
 {
     const net *n = &s->t.trained;
-    int32_t number = (int32_t)((s->done * s->parts + batch->part) % INT32_MAX);
+    int32_t number = number_of(s, batch);
     float stop = was_interrupted() ? 1 : 0;
     if (!batch->count)
         return atl_all_reduce_skip(s->all_reduce);
-    atl_status status =
-        atl_all_reduce_weigh(s->all_reduce, (float)((double)batch->count * (double)s->parts / (double)batch->whole));
+    atl_status status = atl_all_reduce_weigh(s->all_reduce, weight_of(s, batch));
     atl_tensor *counter = atl_tensor_view(ATL_INT32, ATL_SCALAR, &number),
                *stops = atl_tensor_view(ATL_FLOAT32, ATL_SCALAR, &stop);
     if (!status)
@@ -72,22 +79,90 @@ static atl_status run_part(train_session *s, const atl_batch *batch)
     return status;
 }
 
+/* ---- parts that run together ------------------------------------------------------------------------------------- */
+
+int start_parts(train_session *s)
+{
+    int64_t own = atl_all_reduce_parts(s->all_reduce, NULL), rest = atl_dataset_count(s->data) % s->set.batch;
+    if (rest && rest < s->parts)
+        return report_error("train", EXIT_USAGE,
+                            "--sync-batch-norm: the last batch of an epoch has %lld images, fewer than the %lld parts; "
+                            "give another --batch, or fewer --micro-batches",
+                            (long long)rest, (long long)s->parts);
+    s->together = calloc((size_t)own, sizeof *s->together);
+    s->fed = s->together ? calloc((size_t)own, sizeof *s->fed) : NULL;
+    if (!s->fed)
+        return report_no_memory("train");
+    for (int64_t i = 0; i < own; i++) {
+        part_feeds *p = &s->fed[i];
+        s->together[i].context = atl_context_new(s->t.gradients);
+        s->together[i].feeds = p->feeds;
+        p->counter = atl_tensor_view(ATL_INT32, ATL_SCALAR, &p->number);
+        p->stop = atl_tensor_view(ATL_FLOAT32, ATL_SCALAR, &p->stops);
+        if (!s->together[i].context || !p->counter || !p->stop)
+            return report_failure("train");
+    }
+    return 0;
+}
+
+static void free_copies(part_feeds *p)
+{
+    atl_tensor_free(p->images);
+    atl_tensor_free(p->labels);
+    p->images = p->labels = NULL;
+}
+
+void free_parts(train_session *s)
+{
+    int64_t own = s->fed ? atl_all_reduce_parts(s->all_reduce, NULL) : 0;
+    for (int64_t i = 0; i < own; i++) {
+        atl_context_free(s->together[i].context);
+        free_copies(&s->fed[i]);
+        atl_tensor_free(s->fed[i].counter);
+        atl_tensor_free(s->fed[i].stop);
+    }
+    free(s->together);
+    free(s->fed);
+}
+
+/* The batch is overwritten by the next part's. */
+static atl_status copy_part(train_session *s, const atl_batch *batch, int64_t i)
+{
+    const net *n = &s->t.trained;
+    part_feeds *p = &s->fed[i];
+    free_copies(p);
+    p->images = atl_tensor_copy(batch->images);
+    p->labels = atl_tensor_copy(batch->labels);
+    if (!p->images || !p->labels)
+        return atl_error_status();
+    p->number = number_of(s, batch);
+    p->stops = was_interrupted() ? 1 : 0;
+    memcpy(p->feeds,
+           ATL_FEEDS({n->image, p->images}, {n->labels, p->labels}, {s->t.counter, p->counter}, {s->t.stop, p->stop}),
+           sizeof p->feeds);
+    s->together[i].weight = weight_of(s, batch);
+    return ATL_OK;
+}
+
+/* ---- a step ------------------------------------------------------------------------------------------------------ */
+
 atl_status run_step(train_session *s, const atl_batch **batch_out)
 {
     const net *n = &s->t.trained;
     int64_t parts = s->all_reduce ? atl_all_reduce_parts(s->all_reduce, NULL) : 1;
-    for (int64_t i = 0; i < parts; i++) {
+    atl_status status = ATL_OK;
+    for (int64_t i = 0; i < parts && !status; i++) {
         const atl_batch *batch = next_batch(s);
         *batch_out = batch;
         if (!batch)
             return atl_error_status();
         if (!s->all_reduce)
             return atl_run(s->t.train, ATL_FEEDS({n->image, batch->images}, {n->labels, batch->labels}));
-        atl_status status = run_part(s, batch);
-        if (status)
-            return status;
+        status = s->together ? copy_part(s, batch, i) : run_part(s, batch);
     }
-    return atl_run(s->t.train, NULL);
+    if (!status && s->together)
+        status = atl_run_parts(s->all_reduce, s->together);
+    return status ? status : atl_run(s->t.train, NULL);
 }
 
 /* ---- what all ranks must share ----------------------------------------------------------------------------------- */

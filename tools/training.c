@@ -12,9 +12,10 @@ const char *const schedule_names[] = {"constant", "cosine", "exponential", "step
 
 /* ---- the network ------------------------------------------------------------------------------------------------- */
 
-static int build_logits(const char *command, const training_settings *set, int in_training, net *n)
+static int build_logits(const char *command, const training_settings *set, int in_training, int in_parts, net *n)
 {
     atl_model_args args = {.image = n->image, .training = in_training};
+    args.all_reduce = in_parts && set->sync_batch_norm ? set->all_reduce : NULL;
     memcpy(args.widths, set->widths, sizeof args.widths);
     if (!set->file)
         return (n->logits = set->model->build(&args)) != NULL;
@@ -26,8 +27,8 @@ static int build_logits(const char *command, const training_settings *set, int i
     return !n->code;
 }
 
-/* counted: noise is numbered by the part of a batch, an input. */
-static int build_net(const char *command, const training_settings *set, int in_training, int counted, net *n)
+/* in_parts: a batch is run in parts, and noise is numbered by the part, an input. */
+static int build_net(const char *command, const training_settings *set, int in_training, int in_parts, net *n)
 {
     n->graph = atl_graph_new();
     if (!n->graph)
@@ -36,8 +37,8 @@ static int build_net(const char *command, const training_settings *set, int in_t
     int64_t batch = set->file ? set->file->batch : ATL_ANY;
     n->image = atl_input(n->graph, "image", ATL_FLOAT32, ATL_SHAPE(batch, set->height, set->width, set->channels));
     n->labels = atl_input(n->graph, "labels", ATL_INT32, ATL_SHAPE(batch));
-    atl_set_noise_counter(n->graph, counted ? atl_input(n->graph, "part", ATL_INT32, ATL_SCALAR) : NULL);
-    if (!build_logits(command, set, in_training, n))
+    atl_set_noise_counter(n->graph, in_parts ? atl_input(n->graph, "part", ATL_INT32, ATL_SCALAR) : NULL);
+    if (!build_logits(command, set, in_training, in_parts, n))
         return 0;
     n->loss = atl_named(atl_mean(atl_sparse_softmax_cross_entropy(n->logits, n->labels)), "loss");
     return n->loss != NULL;

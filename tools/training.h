@@ -40,6 +40,7 @@ typedef struct training_settings {
     compile_options compile;
     int look_only;              /* no step */
     atl_all_reduce *all_reduce; /* the batch is run in parts, and the step averages them; null: in one */
+    int sync_batch_norm;        /* its statistics are those of all parts: run them by atl_run_parts */
 } training_settings;
 
 /* The network in one of its graphs. */

@@ -66,14 +66,16 @@ ATL_API void atl_all_reduce_free(atl_all_reduce *all_reduce); /* null is allowed
 
 /* The number of parts of this rank, and the first (first_out may be null). */
 ATL_API int64_t atl_all_reduce_parts(const atl_all_reduce *all_reduce, int64_t *first_out);
+/* The parts of a batch, of all ranks. */
+ATL_API int64_t atl_all_reduce_all_parts(const atl_all_reduce *all_reduce);
 /* The weight in the mean of the parts that are run from now on: the part's number of examples * parts / examples in the
  * batch.  At first it is 1. */
 ATL_API atl_status atl_all_reduce_weigh(atl_all_reduce *all_reduce, float weight);
 /* In place of the run of a part without examples. */
 ATL_API atl_status atl_all_reduce_skip(atl_all_reduce *all_reduce);
-/* The mean over all ranks of a float32 node of known shape: each rank gets the same.  Its gradient is the mean over all
- * ranks of the gradients: that of the sum of all ranks' costs, divided by their number.  All ranks run it in the same
- * order; it needs one part for each rank. */
+/* The mean over all parts of a float32 node of known shape: each part gets the same.  Its gradient is the mean over all
+ * parts of the gradients: that of the sum of all parts' costs, divided by their number.  All ranks run it in the same
+ * order; if a rank has several parts, it runs them by atl_run_parts (train.h). */
 ATL_API atl_node *atl_all_reduce_mean(atl_node *x, atl_all_reduce *all_reduce);
 /* The seconds in which runs have waited for other ranks. */
 ATL_API double atl_all_reduce_waited(const atl_all_reduce *all_reduce);

@@ -2,6 +2,7 @@
 #ifndef ATLED_LAYERS_H
 #define ATLED_LAYERS_H
 
+#include "distributed.h"
 #include "ops.h"
 
 #ifdef __cplusplus
@@ -81,6 +82,9 @@ typedef struct atl_batch_norm_layer_args {
     float epsilon; /* 0: 1e-5 */
     bool training;
     float momentum; /* used if .training; 0: 0.9; ATL_ZERO: keeps only the last batch's statistics */
+    /* If not null, the statistics in training are those of all parts of the batch on all ranks (distributed.h), forward
+     * and backward; else those of the part that is run.  A rank with several parts runs them by atl_run_parts. */
+    atl_all_reduce *all_reduce;
     int end_;
 } atl_batch_norm_layer_args;
 ATL_API atl_node *atl_batch_norm_layer_with(const atl_batch_norm_layer_args *args);

@@ -6,6 +6,7 @@
 #define ATLED_MODELS_H
 
 #include "files.h"
+#include "distributed.h"
 #include "ops.h"
 
 #ifdef __cplusplus
@@ -24,6 +25,8 @@ typedef struct atl_model_args {
     /* Builds the graph for training: batch norm uses the batch's statistics (atl_batch_norm_layer).  Networks without
      * batch norm, all but ResNet-20, have the same graph for both. */
     bool training;
+    /* If not null, batch norm in training uses the statistics of all parts of a batch (atl_batch_norm_layer). */
+    atl_all_reduce *all_reduce;
     int end_;
 } atl_model_args;
 

@@ -164,6 +164,17 @@ typedef struct atl_minimize_args {
 ATL_API atl_node *atl_minimize_with(const atl_minimize_args *args);
 #define atl_minimize(...) atl_minimize_with(ATL_OPTIONS_(atl_minimize_args, __VA_ARGS__))
 
+/* A part of a batch, to be run together with the other parts of this rank. */
+typedef struct atl_batch_part {
+    atl_context *context; /* of a program of atl_minimize's .part_out; each part has its own */
+    const atl_feed *feeds;
+    float weight; /* as in atl_all_reduce_weigh; 0: 1 */
+} atl_batch_part;
+/* Runs all atl_all_reduce_parts of this rank, in place of one atl_run for each, for a graph in which nodes average over
+ * all parts (atl_all_reduce_mean, batch norm with .all_reduce).  Each part has a thread, but one of them runs at a
+ * time: to its next mean, where it waits for the others.  Returns the first part's failure. */
+ATL_API atl_status atl_run_parts(atl_all_reduce *all_reduce, const atl_batch_part *parts);
+
 /* x * min(1, limit / |x|) */
 ATL_API atl_node *atl_clip_by_norm(atl_node *x, float limit);
 /* sqrt of the sum of all squares */

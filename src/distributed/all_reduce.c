@@ -65,6 +65,7 @@ void atl_all_reduce_free(atl_all_reduce *r)
     atl_end_exchange(r);
     for (int64_t i = 0; i < r->bucket_count; i++) {
         release_memory(r->buckets[i]);
+        atl_release(r->buckets[i]->tensor);
         atl_release(r->buckets[i]);
     }
     atl_release(r->buckets);
@@ -93,13 +94,16 @@ atl_status atl_all_reduce_weigh(atl_all_reduce *r, float weight)
     return ATL_OK;
 }
 
+int64_t atl_all_reduce_all_parts(const atl_all_reduce *r)
+{
+    return r ? r->parts : (atl_null_argument("atl_all_reduce_all_parts", "what averages is"), 0);
+}
+
 int64_t atl_bucket_floats(const atl_all_reduce *r)
 {
     int64_t floats = r->bucket_bytes / (int64_t)sizeof(float);
     return floats > 0 ? floats : 1;
 }
-
-int atl_is_one_part(const atl_all_reduce *r) { return r->parts == r->ranks.size; }
 
 double atl_all_reduce_waited(const atl_all_reduce *r) { return r ? r->waited : 0; }
 
@@ -120,11 +124,13 @@ int64_t atl_bucket_new(atl_all_reduce *r, int is_within)
 atl_status atl_bucket_add(atl_all_reduce *r, int64_t count, atl_bucket_slot *slot_out)
 {
     atl_bucket *b = r->buckets[r->bucket_count - 1];
-    *slot_out = (atl_bucket_slot){r, r->bucket_count - 1, b->count, count};
+    *slot_out = (atl_bucket_slot){r, r->bucket_count - 1, b->tensors, b->count, count};
     if (b->mean)
         return atl_set_error(ATL_INVALID, "nodes that average cannot be added after the first run");
+    if (!ATL_GROW(b->tensor, b->tensors, b->capacity))
+        return atl_out_of_memory();
+    b->tensor[b->tensors++] = (atl_bucket_tensor){b->count, count, 0};
     b->count += count;
-    b->tensors++;
     return ATL_OK;
 }
 
@@ -158,34 +164,61 @@ static void begin_batch(atl_bucket *b)
     if (!b->is_fetched)
         return;
     b->is_fetched = 0;
-    b->done = b->pushed = 0;
-    b->pieces.count = 0;
-}
-
-/* Where the next part of the bucket is added up: the place of its sibling, if that is a single part, too. */
-static float *place_of_part(const atl_all_reduce *r, const atl_bucket *b, int *adds)
-{
-    int at = b->pieces.count;
-    *adds = r->any_order ? b->done > 0 : atl_completes_pair(&b->pieces, r->own_first + b->done);
-    return b->memory[r->any_order ? 0 : at - *adds];
-}
-
-/* All tensors of a part are there. */
-static atl_status end_part(atl_all_reduce *r, atl_bucket *b)
-{
-    atl_piece piece = {r->own_first + b->done, 0, b->memory[b->pieces.count]};
     b->pushed = 0;
-    if (!r->any_order && atl_completes_pair(&b->pieces, piece.first)) {
-        /* It has been added to its sibling: the pair is what is appended. */
-        piece = b->pieces.piece[--b->pieces.count];
+    for (int64_t i = 0; i < b->tensors; i++)
+        b->tensor[i].parts = 0;
+}
+
+static void add_or_set(float *to, const float *x, float weight, int64_t n, int adds)
+{
+    if (adds && x) /* a part without examples adds nothing */
+        atl_add_weighted(to, x, weight, n);
+    for (int64_t i = 0; i < n && !adds; i++)
+        to[i] = x ? x[i] * weight : 0;
+}
+
+/* Adds the next part of a tensor: to that of its sibling, if that is a single part, too; and then pairs of sums, as
+ * long as there are any.  Piece i lies in memory[i]. */
+static void add_in_order(const atl_all_reduce *r, const atl_bucket *b, const atl_bucket_tensor *t, const float *x)
+{
+    atl_pieces pieces;
+    atl_piece piece = {.first = r->own_first + t->parts};
+    atl_pieces_of_parts(r->own_first, t->parts, &pieces);
+    for (int i = 0; i < pieces.count; i++)
+        pieces.piece[i].at = b->memory[i] + t->offset;
+    int pairs = atl_completes_pair(&pieces, piece.first);
+    piece.at = b->memory[pieces.count - pairs] + t->offset;
+    add_or_set(piece.at, x, r->weight, t->count, pairs);
+    if (pairs) {
+        piece = pieces.piece[--pieces.count];
         piece.level++;
     }
+    atl_append_piece(&pieces, piece, t->count);
+}
+
+/* x: null for a part without examples. */
+static atl_status push(atl_all_reduce *r, atl_bucket *b, atl_bucket_tensor *t, const float *x)
+{
+    begin_batch(b);
+    if (t->parts == r->own_count)
+        return atl_set_error(ATL_INVALID,
+                             "the batch has only %lld parts for this rank, and all have been run: run the "
+                             "step, which averages them",
+                             (long long)r->own_count);
     if (r->any_order)
-        b->pieces = (atl_pieces){1, {{0, 0, b->memory[0]}}};
+        add_or_set(b->memory[0] + t->offset, x, r->weight, t->count, t->parts > 0);
     else
-        atl_append_piece(&b->pieces, piece, b->count);
-    b->done++;
-    return b->done == r->own_count ? atl_begin_exchange(r, b) : ATL_OK;
+        add_in_order(r, b, t, x);
+    t->parts++;
+    if (++b->pushed < b->tensors * r->own_count)
+        return ATL_OK;
+    if (r->any_order)
+        b->pieces = (atl_pieces){.count = 1};
+    else
+        b->pieces = r->own;
+    for (int i = 0; i < b->pieces.count; i++)
+        b->pieces.piece[i].at = b->memory[i];
+    return atl_begin_exchange(r, b);
 }
 
 atl_status atl_bucket_push(const atl_bucket_slot *slot, const float *x)
@@ -193,22 +226,7 @@ atl_status atl_bucket_push(const atl_bucket_slot *slot, const float *x)
     atl_all_reduce *r = slot->all_reduce;
     atl_bucket *b = r->buckets[slot->bucket];
     atl_status status = prepare(r, b);
-    int adds;
-    if (status)
-        return status;
-    begin_batch(b);
-    if (b->done == r->own_count)
-        return atl_set_error(ATL_INVALID,
-                             "the batch has only %lld parts for this rank, and all have been run: run the "
-                             "step, which averages them",
-                             (long long)r->own_count);
-    float *to = place_of_part(r, b, &adds) + slot->offset;
-    if (adds)
-        atl_add_weighted(to, x, r->weight, slot->count);
-    else
-        for (int64_t i = 0; i < slot->count; i++)
-            to[i] = x ? x[i] * r->weight : 0;
-    return ++b->pushed == b->tensors ? end_part(r, b) : ATL_OK;
+    return status ? status : push(r, b, &b->tensor[slot->tensor], x);
 }
 
 atl_status atl_all_reduce_skip(atl_all_reduce *r)
@@ -217,25 +235,44 @@ atl_status atl_all_reduce_skip(atl_all_reduce *r)
         return atl_null_argument("atl_all_reduce_skip", "what averages is");
     for (int64_t i = 0; i < r->bucket_count; i++) {
         atl_bucket *b = r->buckets[i];
-        atl_status status = prepare(r, b);
-        int adds;
         if (b->is_within)
             return atl_set_error(ATL_INVALID,
                                  "a part without examples cannot be skipped: other ranks wait for this one "
                                  "in atl_all_reduce_mean");
-        if (status)
-            return status;
-        begin_batch(b);
-        if (b->done == r->own_count)
-            return atl_set_error(ATL_INVALID, "all parts of the batch have been run");
-        float *to = place_of_part(r, b, &adds);
-        if (!adds)
-            memset(to, 0, (size_t)b->count * sizeof *to);
-        status = end_part(r, b);
+        atl_status status = prepare(r, b);
+        for (int64_t k = 0; k < b->tensors && !status; k++)
+            status = push(r, b, &b->tensor[k], NULL);
         if (status)
             return status;
     }
     return ATL_OK;
+}
+
+/* ---- parts that run together ------------------------------------------------------------------------------------- */
+
+static _Thread_local int64_t own_part = -1; /* that this thread runs */
+
+void atl_begin_part(atl_all_reduce *r, int64_t part)
+{
+    own_part = part;
+    atl_await_turn(r->turns, part);
+    r->weight = r->weights[part];
+}
+
+void atl_end_part(atl_all_reduce *r) { atl_end_turn(r->turns, own_part); }
+
+void atl_let_parts_follow(atl_all_reduce *r)
+{
+    if (!r->turns)
+        return;
+    atl_pass_turn(r->turns, own_part);
+    r->weight = r->weights[own_part];
+}
+
+void atl_set_turns(atl_all_reduce *r, atl_turns *turns, const float *weights)
+{
+    r->turns = turns;
+    r->weights = weights;
 }
 
 /* ---- the mean ---------------------------------------------------------------------------------------------------- */
@@ -244,11 +281,11 @@ atl_status atl_bucket_pull(const atl_bucket_slot *slot, float *mean)
 {
     atl_all_reduce *r = slot->all_reduce;
     atl_bucket *b = r->buckets[slot->bucket];
-    if (b->done < r->own_count)
-        return atl_set_error(ATL_INVALID,
-                             "%lld of the batch's %lld parts of this rank have been run: run the others "
-                             "before the step",
-                             (long long)b->done, (long long)r->own_count);
+    if (b->pushed < b->tensors * r->own_count)
+        return atl_set_error(ATL_INVALID, "%lld of the batch's %lld parts of this rank have been run: %s",
+                             (long long)(b->pushed / b->tensors), (long long)r->own_count,
+                             b->is_within ? "a node averages over all of them, so run them by atl_run_parts"
+                                          : "run the others before the step");
     double before = atl_seconds_now();
     atl_status status = atl_await_exchange(r, b);
     r->waited += atl_seconds_now() - before;

@@ -10,7 +10,7 @@
 /* A tensor's place. */
 typedef struct atl_bucket_slot {
     atl_all_reduce *all_reduce;
-    int64_t bucket, offset, count; /* offset and count: in floats */
+    int64_t bucket, tensor, offset, count; /* tensor: its number in the bucket; offset and count: in floats */
 } atl_bucket_slot;
 
 /* Makes a new bucket, of no tensors; returns its number, or -1 with the error set.  is_within: a part waits for the
@@ -21,15 +21,24 @@ atl_status atl_bucket_add(atl_all_reduce *r, int64_t count, atl_bucket_slot *slo
 
 /* A bucket with this many floats is full. */
 int64_t atl_bucket_floats(const atl_all_reduce *r);
-/* True if each rank has one part. */
-int atl_is_one_part(const atl_all_reduce *r);
 
 /* Makes the memory of the tensor's bucket, so that no run has to. */
 atl_status atl_bucket_prepare(const atl_bucket_slot *slot);
-/* Adds the tensor of one part; sends the bucket off if that was the last tensor of the last part. */
+/* Adds the tensor of the next part; sends the bucket off if that was the last tensor of the last part. */
 atl_status atl_bucket_push(const atl_bucket_slot *slot, const float *x);
 /* Waits until the bucket's mean is there, and copies the tensor's. */
 atl_status atl_bucket_pull(const atl_bucket_slot *slot, float *mean_out);
+
+/* ---- parts of a rank that run together, each in its thread, one at a time ---- */
+
+/* From now on they do; null: no longer.  weights: of each. */
+struct atl_turns;
+void atl_set_turns(atl_all_reduce *r, struct atl_turns *turns, const float *weights);
+/* The calling thread runs this part, when it is its turn, until atl_end_part. */
+void atl_begin_part(atl_all_reduce *r, int64_t part);
+void atl_end_part(atl_all_reduce *r);
+/* The part that runs has pushed its tensor, and waits for those of all others; nothing if they do not run together. */
+void atl_let_parts_follow(atl_all_reduce *r);
 
 /* The same in double, at once, for the reference.  Without a failure's message: NaN. */
 void atl_bucket_push_reference(const atl_bucket_slot *slot, const double *x);

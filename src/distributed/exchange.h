@@ -6,16 +6,24 @@
 
 #include "atled/distributed.h"
 #include "distributed/ordered_sum.h"
+#include "distributed/turns.h"
 #include "graph/error.h"
 
 #define ATL_MOST_PARTS ((int64_t)1 << 24)
 
+typedef struct atl_bucket_tensor {
+    int64_t offset, count; /* in floats */
+    int64_t parts;         /* of this batch, that have been added */
+} atl_bucket_tensor;
+
 typedef struct atl_bucket {
-    int64_t count, tensors;         /* floats and tensors in it */
+    int64_t count; /* floats in it */
+    atl_bucket_tensor *tensor;
+    int64_t tensors, capacity;
     int64_t chunk;                  /* floats of which each rank makes the sum */
-    int64_t pushed, done;           /* tensors of the current part, parts of this batch */
+    int64_t pushed;                 /* tensors of all parts of this batch so far */
     int is_fetched, is_within;      /* the mean has been; see atl_bucket_new */
-    atl_pieces pieces;              /* of this rank: sums of its parts so far */
+    atl_pieces pieces;              /* of this rank: sums of its parts, when all are there */
     float *memory[ATL_MOST_PIECES]; /* for them */
     float *mean;
     double *reference;
@@ -31,6 +39,8 @@ struct atl_all_reduce {
     atl_pieces own;               /* the pieces that remain of them */
     int most_pieces;              /* at a time */
     float weight;                 /* of a part */
+    atl_turns *turns;             /* of its parts, if they run together */
+    const float *weights;         /* then: of each */
     atl_bucket **buckets;
     int64_t bucket_count, bucket_capacity;
     double waited;

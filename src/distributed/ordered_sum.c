@@ -50,6 +50,13 @@ int64_t atl_parts_of_rank(int64_t parts, int rank, int size, int64_t *first_out)
     return parts * (rank + 1) / size - *first_out;
 }
 
+void atl_pieces_of_parts(int64_t first, int64_t count, atl_pieces *pieces)
+{
+    pieces->count = 0;
+    for (int64_t i = 0; i < count; i++)
+        atl_append_piece(pieces, (atl_piece){.first = first + i}, 0);
+}
+
 int atl_pieces_of_rank(int64_t parts, int rank, int size, atl_pieces *pieces_out)
 {
     int64_t first, count = atl_parts_of_rank(parts, rank, size, &first);

@@ -30,6 +30,8 @@ void atl_finish_sum(atl_pieces *pieces, int64_t n);
 
 /* The parts of one rank: from *first_out to before the result. */
 int64_t atl_parts_of_rank(int64_t parts, int rank, int size, int64_t *first_out);
+/* The pieces that remain of the parts from `first` on, so many. */
+void atl_pieces_of_parts(int64_t first, int64_t count, atl_pieces *pieces_out);
 /* The pieces that remain when a rank has added its own parts; returns the largest number that it has at a time. */
 int atl_pieces_of_rank(int64_t parts, int rank, int size, atl_pieces *pieces_out);
 

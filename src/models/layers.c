@@ -162,11 +162,22 @@ static void keep_up(atl_node *kept, atl_node *now, float momentum)
     atl_add_update(atl_assign(kept, atl_add(kept, atl_scale(off, 1 - momentum))));
 }
 
+/* The moments over all parts of a batch: mean = mean of the parts' means m; variance = mean of v + (m - mean)^2. */
+static void average_moments(atl_all_reduce *r, atl_node **mean, atl_node **variance, atl_node **count)
+{
+    atl_node *all = atl_all_reduce_mean(*mean, r), *off = atl_sub(*mean, all);
+    *variance = atl_all_reduce_mean(atl_add(*variance, atl_square(off)), r);
+    *mean = all;
+    *count = atl_scale(*count, (float)atl_all_reduce_all_parts(r));
+}
+
 /* Normalises with the batch's statistics, and updates the running statistics. */
 static void take_moments(const atl_batch_norm_layer_args *args, atl_batch_norm_args *norm)
 {
     atl_node *moments = atl_moments(args->x), *mean = row_of(moments, 0), *variance = row_of(moments, 1);
     atl_node *count = atl_size_ratio(args->x, mean), *one = atl_scalar(args->x, 1);
+    if (args->all_reduce)
+        average_moments(args->all_reduce, &mean, &variance, &count);
     atl_node *unbiased = atl_div(count, atl_maximum(atl_sub(count, one), one));
     float momentum = (float)atl_option(args->momentum, 0.9);
     keep_up(norm->mean, mean, momentum);

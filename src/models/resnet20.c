@@ -11,7 +11,7 @@ static atl_node *conv_norm(const atl_model_args *args, atl_node *x, const char *
 {
     x = atl_conv_layer(x, conv, channels, .window = {3, 3}, .stride = {stride, stride}, .padding = ATL_EXPLICIT,
                        .pad = {1, 1, 1, 1}, .weight_order = ATL_OUT_IN, .no_bias = 1);
-    return atl_batch_norm_layer(x, norm, 1e-5f, .training = args->training);
+    return atl_batch_norm_layer(x, norm, 1e-5f, .training = args->training, .all_reduce = args->all_reduce);
 }
 
 /* [n, h, w, c] -> [n, h / 2, w / 2, channels], with the old channels in the middle of the new ones. */

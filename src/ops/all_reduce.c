@@ -101,7 +101,10 @@ static int run_mean(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const atl_bucket_slot *slot = slot_of(step->data);
     (void)bound;
-    return atl_bucket_push(slot, memory[step->read[0]]) || atl_bucket_pull(slot, memory[step->write[0]]);
+    if (atl_bucket_push(slot, memory[step->read[0]]))
+        return 1;
+    atl_let_parts_follow(slot->all_reduce);
+    return atl_bucket_pull(slot, memory[step->write[0]]) != ATL_OK;
 }
 
 static int lower_mean(atl_lowering *lowering) { return lower_as_step(lowering, "all-reduce", run_mean); }
@@ -112,7 +115,7 @@ static void reference_mean(const atl_node *y, const double *const *x, double *re
     atl_bucket_pull_reference(slot_of(y), result);
 }
 
-/* dL/dx on one rank: what all ranks' costs change, so the mean of all ranks' dy. */
+/* dL/dx of one part: what all parts' costs change, so the mean of all parts' dy. */
 static atl_node *mean_gradient(atl_node *y, atl_node *dy) { return atl_all_reduce_mean(dy, slot_of(y)->all_reduce); }
 
 /* ---- samples: a process alone ------------------------------------------------------------------------------------ */
@@ -209,9 +212,6 @@ atl_node *atl_all_reduce_mean(atl_node *x, atl_all_reduce *r)
     if (!r)
         return atl_builder_error(x->graph, "all_reduce_mean", "what averages is null");
     memset(&slot, 0, sizeof slot);
-    if (!atl_is_one_part(r))
-        return atl_builder_error(x->graph, "all_reduce_mean",
-                                 "each rank has several parts of a batch; nodes can average over one for each rank");
     int64_t count = atl_shape_count(*x->shape);
     if (count < 0)
         return atl_builder_error(x->graph, "all_reduce_mean",

@@ -96,6 +96,7 @@ typedef struct training_run {
     outcome found;
     int64_t parts, bucket_bytes;
     bool any_order;
+    bool together; /* batch norm takes the statistics of all parts */
 } training_run;
 
 static void fill_batch(uint64_t seed, int step, int64_t first, int64_t count, atl_tensor *x, atl_tensor *labels)
@@ -106,6 +107,29 @@ static void fill_batch(uint64_t seed, int step, int64_t first, int64_t count, at
             atl_floats(x)[i * INPUTS + k] = 2 * atl_random_uniform(seed, example * INPUTS + (uint64_t)k) - 1;
         atl_ints(labels)[i] = (int32_t)(example % CLASSES);
     }
+}
+
+/* The parts of a rank, run together. */
+static atl_status run_together(atl_all_reduce *r, atl_program *gradients, const atl_node *x, const atl_node *labels,
+                               int step, int64_t rows)
+{
+    atl_batch_part parts[BATCH];
+    atl_feed feeds[BATCH][3];
+    int64_t first, own = atl_all_reduce_parts(r, &first);
+    for (int64_t i = 0; i < own; i++) {
+        atl_tensor *images = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(rows, INPUTS)),
+                   *truth = atl_tensor_new(ATL_INT32, ATL_SHAPE(rows));
+        fill_batch(test_seed(), step, (first + i) * rows, rows, images, truth);
+        memcpy(feeds[i], ATL_FEEDS({x, images}, {labels, truth}), sizeof feeds[i]);
+        parts[i] = (atl_batch_part){.context = atl_context_new(gradients), .feeds = feeds[i]};
+    }
+    atl_status status = atl_run_parts(r, parts);
+    for (int64_t i = 0; i < own; i++) {
+        atl_context_free(parts[i].context);
+        atl_tensor_free((atl_tensor *)(uintptr_t)feeds[i][0].value);
+        atl_tensor_free((atl_tensor *)(uintptr_t)feeds[i][1].value);
+    }
+    return status;
 }
 
 /* A net with batch norm. */
@@ -122,7 +146,7 @@ static void train(const atl_ranks *ranks, void *context)
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, INPUTS));
     atl_node *labels = atl_input(g, "labels", ATL_INT32, ATL_SHAPE(ATL_ANY));
     atl_node *hidden = atl_dense_layer(x, "hidden", 7);
-    hidden = atl_relu(atl_batch_norm_layer(hidden, "norm", .training = 1));
+    hidden = atl_relu(atl_batch_norm_layer(hidden, "norm", .training = 1, .all_reduce = t->together ? r : NULL));
     atl_node *logits = atl_dense_layer(hidden, "logits", CLASSES);
     atl_node *loss = atl_mean(atl_sparse_softmax_cross_entropy(logits, labels));
     atl_node *part = NULL, *mean = NULL;
@@ -134,7 +158,9 @@ static void train(const atl_ranks *ranks, void *context)
     if (!gradients || !update)
         note_error(o);
     for (int s = 0; s < STEPS && !o->status; s++) {
-        for (int64_t i = first; i < first + own && !o->status; i++) {
+        if (t->together && run_together(r, gradients, x, labels, s, rows))
+            note_error(o);
+        for (int64_t i = first; i < first + own && !o->status && !t->together; i++) {
             fill_batch(seed, s, i * rows, rows, images, truth);
             if (atl_run(gradients, ATL_FEEDS({x, images}, {labels, truth})))
                 note_error(o);
@@ -191,6 +217,25 @@ Test(all_reduce, training_has_the_same_bits_for_any_number_of_ranks)
     cr_assert(memcmp(large.found.value, alone.found.value, sizeof large.found.value) == 0);
 }
 
+/* ... and is that of the whole batch as one part, up to rounding; with statistics of a part it is another. */
+Test(all_reduce, batch_norm_over_all_parts_has_the_same_bits_for_any_number_of_ranks)
+{
+    training_run whole = train_with(1, (training_run){.parts = 1}), apart = train_with(1, (training_run){.parts = 4}),
+                 alone = train_with(1, (training_run){.parts = 4, .bucket_bytes = 64, .together = true});
+    float most = 0, most_apart = 0;
+    for (int i = 0; i < 64; i++) {
+        most = fmaxf(most, fabsf(alone.found.value[i] - whole.found.value[i]));
+        most_apart = fmaxf(most_apart, fabsf(apart.found.value[i] - whole.found.value[i]));
+    }
+    cr_assert(most < 1e-3f && most_apart > 1e-2f, "%g from one part, apart %g (seed %llu)", (double)most,
+              (double)most_apart, (unsigned long long)test_seed());
+    for (int size = 2; size <= 4; size++) {
+        training_run found = train_with(size, (training_run){.parts = 4, .bucket_bytes = 64, .together = true});
+        cr_assert(memcmp(found.found.value, alone.found.value, sizeof found.found.value) == 0,
+                  "%d ranks give other weights (seed %llu)", size, (unsigned long long)test_seed());
+    }
+}
+
 Test(all_reduce, any_order_gives_the_same_up_to_rounding)
 {
     training_run alone = train_with(1, (training_run){.parts = 4}),
@@ -224,8 +269,14 @@ Test(all_reduce, mistakes_are_named)
     cr_assert_mentions(atl_error(), "only 2 parts");
     cr_assert_eq(atl_run(update, NULL), ATL_OK);
     cr_assert_eq(atl_all_reduce_weigh(r, -1), ATL_INVALID);
-    cr_assert_null(atl_all_reduce_mean(w, r));
-    cr_assert_mentions(atl_graph_error(g), "several parts");
+    /* A node that averages over both parts of this rank. */
+    atl_node *mean = atl_all_reduce_mean(cost, r);
+    atl_program *alone = atl_compile(g, ATL_NODES(mean));
+    cr_assert_eq(atl_run(alone, NULL), ATL_INVALID);
+    cr_assert_mentions(atl_error(), "atl_run_parts");
+    cr_assert_eq(atl_run_parts(r, (const atl_batch_part[2]){{0}}), ATL_INVALID);
+    cr_assert_mentions(atl_error(), "context");
+    atl_program_free(alone);
     atl_program_free(gradients);
     atl_program_free(update);
     atl_graph_free(g);
@@ -265,4 +316,50 @@ Test(all_reduce, parts_have_weights)
         atl_graph_free(g);
         atl_all_reduce_free(r);
     }
+}
+
+/* The second part is not fed: the first one, which waits for it, ends, too. */
+Test(all_reduce, a_part_that_fails_ends_the_others)
+{
+    atl_graph *g = atl_graph_new();
+    atl_all_reduce *r = atl_all_reduce_new(NULL, .parts = 2);
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SCALAR), *mean = atl_all_reduce_mean(x, r);
+    atl_program *p = atl_compile(g, ATL_NODES(mean));
+    atl_tensor *value = atl_tensor_view(ATL_FLOAT32, ATL_SCALAR, &(float){3});
+    atl_batch_part parts[] = {{.context = atl_context_new(p), .feeds = ATL_FEED(x, value)},
+                              {.context = atl_context_new(p)}};
+    cr_assert_eq(atl_run_parts(r, parts), ATL_INVALID);
+    cr_assert_mentions(atl_error(), "1 of the batch's 2 parts");
+    cr_assert_null(atl_context_value(parts[1].context, mean));
+    atl_context_free(parts[0].context);
+    atl_context_free(parts[1].context);
+    atl_tensor_free(value);
+    atl_program_free(p);
+    atl_graph_free(g);
+    atl_all_reduce_free(r);
+}
+
+/* Their weights count: (1 * 0.5 + 5 * 1.5) / 2. */
+Test(all_reduce, a_node_averages_over_weighted_parts)
+{
+    atl_graph *g = atl_graph_new();
+    atl_all_reduce *r = atl_all_reduce_new(NULL, .parts = 2);
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SCALAR), *mean = atl_all_reduce_mean(x, r);
+    atl_program *p = atl_compile(g, ATL_NODES(mean));
+    atl_tensor *one = atl_tensor_view(ATL_FLOAT32, ATL_SCALAR, &(float){1}),
+               *other = atl_tensor_view(ATL_FLOAT32, ATL_SCALAR, &(float){5});
+    atl_batch_part parts[] = {{.context = atl_context_new(p), .feeds = ATL_FEED(x, one), .weight = 0.5f},
+                              {.context = atl_context_new(p), .feeds = ATL_FEED(x, other), .weight = 1.5f}};
+    for (int batch = 0; batch < 2; batch++) {
+        cr_assert_eq(atl_run_parts(r, parts), ATL_OK, "%s", atl_error());
+        for (int i = 0; i < 2; i++)
+            cr_assert_eq(*atl_floats(atl_context_value(parts[i].context, mean)), 4);
+    }
+    for (int i = 0; i < 2; i++)
+        atl_context_free(parts[i].context);
+    atl_tensor_free(one);
+    atl_tensor_free(other);
+    atl_program_free(p);
+    atl_graph_free(g);
+    atl_all_reduce_free(r);
 }

@@ -33,6 +33,17 @@ train 2 half --stop-after 2
 train 4 whole --stop-after 4 --resume "$scratch/half.npz"
 same alone whole
 
+# So has batch norm with the statistics of all parts, with 1, 3 and 4 ranks.
+sync='-m resnet20 --sync-batch-norm --stop-after 2'
+# shellcheck disable=SC2086
+for ranks in 0 1 3 4; do
+    train $ranks "sync$ranks" $sync --micro-batches 4
+    same sync0 "sync$ranks"
+done
+# shellcheck disable=SC2086
+train 0 apart -m resnet20 --stop-after 2 --micro-batches 4
+cmp -s "$scratch/sync0.npz" "$scratch/apart.npz" && { echo "--sync-batch-norm changes nothing"; exit 1; }
+
 # A rank with another option is named, and so is one with other data.
 "$launch" 1 "$atled" train -m cifar10 -d "$data" -q -b 24 --steps 2 --stop-after 1 --rate 0.1 \
     -o "$scratch/w.npz" : -n 1 "$atled" train -m cifar10 -d "$data" -q -b 24 --steps 2 --stop-after 1 --rate 0.2 \

@@ -75,6 +75,7 @@ static const atl_weight_name weight_names[] = {{"a", "b"}, {NULL, NULL}};
 #define GOOD_FILE_p                      sink
 #define GOOD_atl_activation_p            atl_relu
 #define GOOD_atl_all_reduce_p            averaging
+#define GOOD_atl_batch_part_p            (&(const atl_batch_part){.context = context})
 #define GOOD_atl_batches_p               batches
 #define GOOD_atl_dataset_p               dataset
 #define GOOD_atl_descent_effect_p        (atl_descent_effect *)memory
