@@ -6,6 +6,7 @@
 #include "compile_options.h"
 #include "explore.h"
 #include "network_file.h"
+#include "text.h"
 
 typedef struct profile_settings {
     const char *model, *weights, *output, *drawing;
@@ -114,12 +115,13 @@ static int write_profile(const profile_settings *set, const atl_program *program
 /* "vgg16: 205.1 ms, batch 1, 2 threads" */
 static void write_title(char *title, size_t size, const profile_settings *set, const atl_program *program, double total)
 {
+    char duration[32];
     int threads = atl_program_threads(program);
-    snprintf(title, size, "%s, %s: %.4g ms, batch %lld, %d thread%s%s", set->model,
+    snprintf(title, size, "%s, %s: %s, batch %lld, %d thread%s%s", set->model,
              set->forward ? "forward"
              : set->train ? "training step"
                           : "forward and image gradient",
-             total / 1000, (long long)set->batch, threads, threads == 1 ? "" : "s",
+             duration_text(total, duration, sizeof duration), (long long)set->batch, threads, threads == 1 ? "" : "s",
              atl_program_uses_bfloat16(program) ? ", bfloat16" : "");
 }
 

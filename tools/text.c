@@ -69,3 +69,16 @@ void print_column(const char *text, int columns)
         characters += (text[i] & 0xC0) != 0x80;
     printf("%*s%.*s", columns - characters, "", bytes, text);
 }
+
+char *duration_text(double microseconds, char *to, size_t size)
+{
+    if (microseconds < 1e3)
+        snprintf(to, size, "%.4g us", microseconds);
+    else if (microseconds < 1e6)
+        snprintf(to, size, "%.4g ms", microseconds / 1e3);
+    else if (microseconds < 9.9995e9)
+        snprintf(to, size, "%.4g s", microseconds / 1e6);
+    else
+        snprintf(to, size, "%.0f s", microseconds / 1e6);
+    return to;
+}

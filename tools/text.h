@@ -15,4 +15,7 @@ int bytes_within(const char *text, int columns);
 /* Prints the clean text in exactly `columns` columns, at the right: cut or filled with spaces. */
 void print_column(const char *text, int columns);
 
+/* A duration with its unit and four digits: "83.1 us", "205.1 ms", "10.83 s".  Returns to. */
+char *duration_text(double microseconds, char *to, size_t size);
+
 #endif

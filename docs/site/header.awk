@@ -3,8 +3,7 @@
 # with exit code 1: each public function without words of its own, and each builder of nodes that tells no shapes.
 #
 # A comment above a declaration, or behind it, is its documentation.  Declarations that follow without an empty line or
-# a comment of their own share it.  Functions under a section ("---- name ----") may lack one if the section or the list
-# of ops (-v ops=FILE) tells what they do.
+# a comment of their own share it.  A function may lack one if the list of ops (-v ops=FILE) tells what it does.
 BEGIN {
     while (ops != "" && (getline line < ops) > 0)
         if (line !~ /^#/ && match(line, /^[a-z0-9_]+ +/)) {
@@ -90,8 +89,6 @@ function finish_function(declaration, own,    name, text, op) {
         text = shared
     if (op in formula)
         text = text "\n@par Formula\n@verbatim\n" formula[op] "\n@endverbatim\nSee \\ref op_" op " for its gradient.\n"
-    if (text == "" && section != "")
-        text = escaped(section) ": @c " name ".\n"
     if (text == "")
         complain(name " has no comment")
     if (declaration ~ /^ATL_API atl_node \*/ && !tells_shapes(text section declaration about))

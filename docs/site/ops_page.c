@@ -172,13 +172,13 @@ static void print_curve(FILE *svg, const float *x, const float *y, float low, fl
 }
 
 /* y blue and its slope orange over -4..4.  Returns 0 if it could not be drawn. */
-static int draw(const char *path, const atl_sample *s)
+static int draw(const char *path, atl_node *(*function)(atl_node *))
 {
     float x[POINTS];
     for (int i = 0; i < POINTS; i++)
         x[i] = (float)(-4 + 8.0 * i / (POINTS - 1));
     atl_graph *g = atl_graph_new();
-    atl_node *in = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, POINTS)), *y = s->unary(in);
+    atl_node *in = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, POINTS)), *y = function(in);
     atl_node *slope = y ? atl_gradient(y, in) : NULL;
     atl_program *p = slope ? atl_compile(g, ATL_NODES(y, slope)) : NULL;
     atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(1, POINTS), x);
@@ -203,6 +203,11 @@ static int draw(const char *path, const atl_sample *s)
 
 /* ---- the page ---------------------------------------------------------------------------------------------------- */
 
+static void print_picture(FILE *out, const char *name)
+{
+    fprintf(out, "![%s over -4 to 4, from -4 to 4: blue; its derivative: orange](curve_%s.svg)\n\n", name, name);
+}
+
 static void print_op(FILE *out, const atl_op *op, const char *formula, const char *folder)
 {
     char path[4096];
@@ -220,9 +225,61 @@ static void print_op(FILE *out, const atl_op *op, const char *formula, const cha
     }
     atl_graph_free(g);
     snprintf(path, sizeof path, "%s/curve_%s.svg", folder, op->name);
-    if (y && is_map && s->unary && draw(path, s))
-        fprintf(out, "![%s over -4 to 4, from -4 to 4: blue; its derivative: orange](curve_%s.svg)\n\n", op->name,
-                op->name);
+    if (y && is_map && s->unary && draw(path, s->unary))
+        print_picture(out, op->name);
+}
+
+/* ---- what is composed of ops ------------------------------------------------------------------------------------- */
+
+static atl_node *huber(atl_node *x) { return atl_huber_loss(x, atl_scale(x, 0), 1); }
+static atl_node *hinge(atl_node *x) { return atl_hinge_loss(x, atl_fill(x, 1)); }
+
+/* What can be drawn as a curve of one number. */
+static const struct curve {
+    const char *name;
+    atl_node *(*function)(atl_node *x);
+} curves[] = {{"hard_sigmoid", atl_hard_sigmoid}, {"huber_loss", huber}, {"hinge_loss", hinge}};
+
+static void print_composed(FILE *out, const char *name, const char *formula, const char *folder)
+{
+    char path[4096];
+    int is_layer_only = strcmp(name, "batch_norm_training") == 0; /* no function of its own */
+    fprintf(out, "## %s {#op_%s}\n\n    %s\n\nGradient: that of the ops of which it is made.%s%s%s\n\n", name, name,
+            formula, is_layer_only ? "" : " In C: atl_", is_layer_only ? "" : name, is_layer_only ? "" : "().");
+    snprintf(path, sizeof path, "%s/curve_%s.svg", folder, name);
+    for (size_t i = 0; i < sizeof curves / sizeof *curves; i++)
+        if (strcmp(curves[i].name, name) == 0 && draw(path, curves[i].function))
+            print_picture(out, name);
+}
+
+static int is_builtin(const char *name)
+{
+    int64_t count;
+    const atl_op *const *op = atl_builtin_ops(&count);
+    for (int64_t i = 0; i < count; i++)
+        if (strcmp(op[i]->name, name) == 0)
+            return 1;
+    return 0;
+}
+
+/* The lines of the list that are no ops of the table. */
+static void print_all_composed(FILE *out, const char *list, const char *folder)
+{
+    char line[512];
+    FILE *file = fopen(list, "rb");
+    fprintf(out, "# Composed of these ops {#composed_ops}\n\nBuilders and layers that make several nodes.\n\n");
+    while (file && fgets(line, sizeof line, file)) {
+        size_t length = strcspn(line, " #\n");
+        const char *formula = line + length + strspn(line + length, " ");
+        line[strcspn(line, "\n")] = 0;
+        if (length == 0)
+            continue;
+        line[length] = 0;
+        if (!is_builtin(line))
+            print_composed(out, line, formula, folder);
+    }
+    if (file)
+        fclose(file);
 }
 
 int main(int argc, char **argv)
@@ -243,7 +300,7 @@ int main(int argc, char **argv)
     }
     fprintf(out,
             "# Every op\n\nMade from the ops themselves: shapes from their samples, gradients from their rules. What "
-            "is composed of other ops (layers, losses, attention, einsum) is in the reference of the headers.\n\n");
+            "is composed of ops (layers, losses, attention, einsum) \\ref composed_ops \"comes after them\".\n\n");
     for (int64_t i = 0; i < count; i++) {
         const char *formula = formula_of(argv[1], op[i]->name);
         if (!formula) {
@@ -253,5 +310,6 @@ int main(int argc, char **argv)
         }
         print_op(out, op[i], formula, argv[2]);
     }
+    print_all_composed(out, argv[1], argv[2]);
     return fclose(out) || missing ? 1 : 0;
 }

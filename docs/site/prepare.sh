@@ -41,6 +41,12 @@ for header in "$source"/include/atled/*.h; do
 done
 sed -E 's,^( *)// ([^-]),\1/// \2,' "$source/include/atled/atled.hpp" >"$to/atled/atled.hpp"
 "$ops_page" "$source/docs/site/ops.txt" "$to" || failed=1
+for op in $(sed -n 's/^| \([a-z0-9_]*\) | [^f].*/\1/p' "$source/docs/derivatives.md"); do
+    grep -q "^$op " "$source/docs/site/ops.txt" || {
+        echo "docs/site/ops.txt has no line for '$op'" >&2
+        failed=1
+    }
+done
 
 {
     printf '# Examples {#examples}\n\nEach is a whole program that uses only the public headers.\n\n'

@@ -29,9 +29,9 @@ ATL_API atl_dataset *atl_dataset_open(const char *path, atl_part part);
 ATL_API atl_dataset *atl_dataset_of(const atl_tensor *images, const atl_tensor *labels);
 ATL_API void atl_dataset_free(atl_dataset *data); /* null is allowed */
 
-ATL_API int64_t atl_dataset_count(const atl_dataset *data);
-ATL_API atl_shape atl_dataset_image_shape(const atl_dataset *data); /* [height, width, channels] */
-ATL_API int atl_dataset_classes(const atl_dataset *data);
+ATL_API int64_t atl_dataset_count(const atl_dataset *data);                     /* of images */
+ATL_API atl_shape atl_dataset_image_shape(const atl_dataset *data);             /* [height, width, channels] */
+ATL_API int atl_dataset_classes(const atl_dataset *data);                       /* number of classes */
 ATL_API const char *atl_dataset_class_name(const atl_dataset *data, int label); /* null if it has none */
 
 /* ---- batches: cropped, flipped and shuffled -------------------------------------------------------------------------

@@ -24,12 +24,12 @@ ATL_API atl_status atl_write_npy(const char *path, const atl_tensor *tensor); /*
 /* ---- .npz: a zip of .npy ------------------------------------------------------------------------------------------
  * Only one thread at a time may use an open archive.  Entries that are not .npy are ignored. */
 typedef struct atl_npz atl_npz;
-ATL_API atl_npz *atl_npz_open(const char *path); /* null on failure */
-ATL_API void atl_npz_close(atl_npz *npz);        /* null is allowed */
-ATL_API int64_t atl_npz_count(const atl_npz *npz);
+ATL_API atl_npz *atl_npz_open(const char *path);   /* null on failure */
+ATL_API void atl_npz_close(atl_npz *npz);          /* null is allowed */
+ATL_API int64_t atl_npz_count(const atl_npz *npz); /* of entries */
 ATL_API const char *atl_npz_name(const atl_npz *npz,
                                  int64_t index); /* without .npy; null if out of range; lives as long as npz */
-ATL_API bool atl_npz_has(const atl_npz *npz, const char *name);
+ATL_API bool atl_npz_has(const atl_npz *npz, const char *name); /* an entry of that name, without .npy */
 ATL_API atl_status atl_npz_shape(const atl_npz *npz, const char *name,
                                  atl_shape *shape_out);                 /* without reading the data */
 ATL_API atl_tensor *atl_npz_read(const atl_npz *npz, const char *name); /* null on failure; the caller frees it */
@@ -50,7 +50,7 @@ ATL_API atl_status atl_write_npz(const char *path, int64_t count, const atl_npz_
 typedef struct atl_safetensors atl_safetensors;
 ATL_API atl_safetensors *atl_safetensors_open(const char *path); /* null on failure */
 ATL_API void atl_safetensors_close(atl_safetensors *file);       /* null is allowed */
-ATL_API int atl_safetensors_count(const atl_safetensors *file);
+ATL_API int atl_safetensors_count(const atl_safetensors *file);  /* of tensors */
 /* In the order of their data; null if out of range; lives as long as the file. */
 ATL_API const char *atl_safetensors_name(const atl_safetensors *file, int index);
 ATL_API int atl_safetensors_has(const atl_safetensors *file, const char *name);

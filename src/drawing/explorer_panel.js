@@ -12,8 +12,10 @@ const bytesText = (n) => n < 0 ? 'unknown' :
     n < 1024                   ? n + ' B' :
     n < 1048576                ? (n / 1024).toFixed(1) + ' KiB' :
                                  (n / 1048576).toFixed(1) + ' MiB';
-const timeText = (t) =>
-    (t < 1000 ? t.toFixed(1) + ' µs' : (t / 1000).toFixed(2) + ' ms') + ', ' + (100 * t / total).toFixed(1) + ' %';
+const durationText = (t) => t < 1e3 ? t.toFixed(1) + ' µs' :
+    t < 1e6                         ? (t / 1e3).toFixed(2) + ' ms' :
+                                      (t / 1e6).toFixed(2) + ' s';
+const timeText = (t) => durationText(t) + ', ' + (100 * t / total).toFixed(1) + ' %';
 function link(id, parent, text) {
   const a = element('a', text || fullName(id), element('li', undefined, parent));
   a.href = '#';
@@ -105,7 +107,7 @@ function showGraph() {
     ['nodes', String(HERE)],
     ['only in ' + (data.other ? data.other.title : ''), onlyThere.length ? String(onlyThere.length) : ''],
     ['scopes', String(data.scopes.length - 1)],
-    ['time', hasTimes ? (total / 1000).toFixed(2) + ' ms' : '']
+    ['time', hasTimes ? durationText(total) : '']
   ]);
   legend(panel);
   if (hasTimes) {

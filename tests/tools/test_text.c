@@ -51,3 +51,18 @@ Test(text, ends_after_a_whole_character)
     cr_assert_str_eq(clean_text("\xE7\x8C\xAB\xE7\x8C\xAB", text, sizeof text), "\xE7\x8C\xAB");
     cr_assert_eq(bytes_within("\xE7\x8C\xAB\xC3\xA4x", 2), 5);
 }
+
+static void assert_duration(double microseconds, const char *wanted)
+{
+    char text[32];
+    cr_assert_str_eq(duration_text(microseconds, text, sizeof text), wanted);
+}
+
+Test(text, durations_have_a_unit_that_suits_them)
+{
+    assert_duration(83.14, "83.14 us");
+    assert_duration(205100, "205.1 ms");
+    assert_duration(10.83e6, "10.83 s");
+    assert_duration(2345e6, "2345 s");
+    assert_duration(12345.6e6, "12346 s");
+}
