@@ -66,8 +66,8 @@ static inline json_t *next_message(void)
     }
 }
 
-/* Sends a command and returns its result, which the caller releases; takes ownership of the parameters. */
-static inline json_t *command(const char *method, json_t *parameters)
+/* Sends a command and returns the answer, which the caller releases; takes ownership of the parameters. */
+static inline json_t *answer_to(const char *method, json_t *parameters)
 {
     json_t *message = json_pack("{s:i, s:s, s:o}", "id", ++browser.id, "method", method, "params",
                                 parameters ? parameters : json_object());
@@ -80,14 +80,19 @@ static inline json_t *command(const char *method, json_t *parameters)
     for (;;) {
         json_t *answer = next_message();
         note_complaint(answer);
-        if (json_integer_value(json_object_get(answer, "id")) == browser.id) {
-            json_t *result = json_incref(json_object_get(answer, "result"));
-            cr_assert(result, "%s is refused: %s", method, json_dumps(answer, 0));
-            json_decref(answer);
-            return result;
-        }
+        if (json_integer_value(json_object_get(answer, "id")) == browser.id)
+            return answer;
         json_decref(answer);
     }
+}
+
+/* The result of a command that the browser must not refuse. */
+static inline json_t *command(const char *method, json_t *parameters)
+{
+    json_t *answer = answer_to(method, parameters), *result = json_incref(json_object_get(answer, "result"));
+    cr_assert(result, "%s is refused: %s", method, json_dumps(answer, 0));
+    json_decref(answer);
+    return result;
 }
 
 static inline void tell(const char *method, json_t *parameters) { json_decref(command(method, parameters)); }

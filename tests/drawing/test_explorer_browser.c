@@ -279,13 +279,13 @@ Test(explorer_browser, dark_and_on_paper)
     close_browser();
 }
 
-/* Its number in the document; 0: there is none. */
+/* Its number in the document; 0: there is none, or the page is being replaced. */
 static json_int_t element_without_scripts(const char *selector)
 {
     json_t *root = command("DOM.getDocument", json_pack("{s:i}", "depth", 0));
     json_int_t id = json_integer_value(json_object_get(json_object_get(root, "root"), "nodeId"));
-    json_t *found = command("DOM.querySelector", json_pack("{s:I, s:s}", "nodeId", id, "selector", selector));
-    id = json_integer_value(json_object_get(found, "nodeId"));
+    json_t *found = answer_to("DOM.querySelector", json_pack("{s:I, s:s}", "nodeId", id, "selector", selector));
+    id = json_integer_value(json_object_get(json_object_get(found, "result"), "nodeId"));
     json_decref(root);
     json_decref(found);
     return id;
