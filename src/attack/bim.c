@@ -11,5 +11,6 @@ atl_status atl_method_bim(atl_attempt *attempt)
     if (!pixels)
         return ATL_OUT_OF_MEMORY;
     memcpy(pixels, task.original, (size_t)task.count * sizeof *pixels);
-    return atl_climb(attempt, pixels, task.steps, task.step_size > 0 ? task.step_size : task.eps / 5);
+    double step = task.step_size > 0 ? task.step_size : task.eps / 5;
+    return atl_climb(attempt, pixels, &(atl_climbing){.steps = task.steps, .step = step});
 }

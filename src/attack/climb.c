@@ -32,8 +32,8 @@ void atl_climb_step_l1(int64_t wanted, double step, int64_t count, const float *
 
 void atl_climb_step(atl_norm norm, double step, int64_t count, const float *gradient, float *pixels, float *copy)
 {
-    if (norm == ATL_NORM_L1) { /* the steepest change has one element; a twentieth of them need fewer steps */
-        atl_climb_step_l1(count / 20 + 1, step, count, gradient, pixels, copy);
+    if (norm == ATL_NORM_L1) { /* the steepest change has one element; a hundredth of them need fewer steps */
+        atl_climb_step_l1(count / 100 + 1, step, count, gradient, pixels, copy);
         return;
     }
     double length = norm == ATL_NORM_L2 ? atl_l2_of(count, gradient) : 1;
@@ -46,20 +46,24 @@ void atl_climb_step(atl_norm norm, double step, int64_t count, const float *grad
 
 /* ---- several steps ----------------------------------------------------------------------------------------------- */
 
-atl_status atl_climb(atl_attempt *attempt, float *pixels, int steps, double step)
+atl_status atl_climb(atl_attempt *attempt, float *pixels, const atl_climbing *how)
 {
     atl_attempt_task task = atl_attempt_task_of(attempt);
     float *gradient = atl_attempt_room(attempt, 2);
-    atl_attack_loss loss = atl_attempt_loss(attempt, ATL_ATTACK_CROSS_ENTROPY);
+    atl_attack_loss loss = atl_attempt_loss(attempt, how->loss);
     if (!gradient)
         return ATL_OUT_OF_MEMORY;
     double first = 0, last = 0;
-    for (int i = 0; i < steps; i++) {
-        atl_status status = atl_attempt_gradient(attempt, pixels, loss, NULL, gradient, NULL, &last);
+    for (int i = 0; i < how->steps; i++) {
+        atl_status status = atl_attempt_gradient(attempt, pixels, loss, how->weights, gradient, NULL, &last);
         if (status || atl_attempt_is_done(attempt))
             return status;
         first = i == 0 ? last : first;
-        atl_climb_step(task.norm, step, task.count, gradient, pixels, gradient + task.count);
+        double step = how->step * (how->shrinks ? 1 - (double)i / how->steps : 1);
+        if (task.norm == ATL_NORM_L1 && how->steps == 1) /* a step that no other one follows moves more of them */
+            atl_climb_step_l1(task.count / 20 + 1, step, task.count, gradient, pixels, gradient + task.count);
+        else
+            atl_climb_step(task.norm, step, task.count, gradient, pixels, gradient + task.count);
         atl_attempt_project(attempt, pixels);
     }
     atl_remark_on_ascent(attempt, first, last);

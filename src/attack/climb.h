@@ -8,8 +8,15 @@
 void atl_climb_step(atl_norm norm, double step, int64_t count, const float *gradient, float *pixels, float *copy);
 /* In L1: moves the `wanted` elements with the largest gradients, together by `step` (Tramer & Boneh 2019). */
 void atl_climb_step_l1(int64_t wanted, double step, int64_t count, const float *gradient, float *pixels, float *copy);
-/* Steps until the attempt is done, and offers the last picture. */
-atl_status atl_climb(atl_attempt *attempt, float *pixels, int steps, double step);
+typedef struct atl_climbing {
+    int steps;
+    double step;          /* in levels */
+    bool shrinks;         /* to nothing at the end */
+    atl_attack_loss loss; /* unless the caller has an own one */
+    const float *weights; /* as for atl_attempt_gradient */
+} atl_climbing;
+/* Steps uphill until the attempt is done, and offers the last picture. */
+atl_status atl_climb(atl_attempt *attempt, float *pixels, const atl_climbing *how);
 /* A random picture within eps: uniform in the ball of the norm. */
 void atl_climb_random(atl_attempt *attempt, float *pixels);
 

@@ -11,5 +11,6 @@ atl_status atl_method_fgsm(atl_attempt *attempt)
     if (!pixels)
         return ATL_OUT_OF_MEMORY;
     memcpy(pixels, task.original, (size_t)task.count * sizeof *pixels);
-    return atl_climb(attempt, pixels, 1, task.step_size > 0 ? task.step_size : task.eps);
+    double step = task.step_size > 0 ? task.step_size : task.eps;
+    return atl_climb(attempt, pixels, &(atl_climbing){.steps = 1, .step = step});
 }

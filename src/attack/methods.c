@@ -9,7 +9,7 @@ enum { LINF = 1 << ATL_NORM_LINF, L2 = 1 << ATL_NORM_L2, L1 = 1 << ATL_NORM_L1, 
 static const atl_attack_method methods[] = {
     {"fgsm", "one step along the gradient", LINF | L2 | L1, 0, 0, 1, 1, atl_method_fgsm},
     {"bim", "steps of eps/5 from the picture", LINF | L2 | L1, 0, 0, 10, 1, atl_method_bim},
-    {"pgd", "projected gradient steps from random starts", LINF | L2 | L1, 0, 0, 40, 1, atl_method_pgd},
+    {"pgd", "projected gradient steps from random starts", LINF | L2 | L1, 0, 0, 40, 2, atl_method_pgd},
     {"mi-fgsm", "steps along a running sum of gradients", LINF | L2, 0, 0, 10, 1, atl_method_mi_fgsm},
     {"apgd-ce", "steps that halve when the cross entropy stops rising", LINF | L2 | L1, 0, 0, 100, 1,
      atl_method_apgd_ce},

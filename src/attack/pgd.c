@@ -1,20 +1,65 @@
 /* PGD: projected gradient steps from random starts (Madry et al. 2017).  The step follows eps and the number of steps:
- * together they can cross the ball and come back. */
+ * together they can cross the ball and come back.  Each start has a loss of its own: the cross entropy, the margin,
+ * and then, as multi-targeted attacks do (Gowal et al. 2019), the margin of one other class after another, the most
+ * probable first. */
 #include "attack/attempt.h"
 #include "attack/climb.h"
+#include "attack/rivals.h"
+#include "graph/error.h"
+#include "graph/memory.h"
+
+typedef struct others {
+    float *scores, *weights; /* [classes] of each; of the unchanged picture, and of the loss */
+    int *rivals, count;      /* 0: not sorted yet */
+} others;
+
+/* The weights of the margin of the other class at that place. */
+static atl_status weigh(atl_attempt *attempt, const atl_attempt_task *task, others *o, int place)
+{
+    atl_status status = ATL_OK;
+    if (o->count == 0) {
+        status = atl_attempt_scores(attempt, 1, task->original, o->scores);
+        o->count = atl_rivals_of(task, o->scores, task->classes - 1, o->rivals);
+    }
+    for (int i = 0; i < task->classes; i++)
+        o->weights[i] = 0;
+    o->weights[o->rivals[place % o->count]] = 1;
+    o->weights[task->label] = -1;
+    return status;
+}
+
+/* In L1 the first steps are long, since they are sparse, and what they change in vain is taken back later. */
+static void set_step(const atl_attempt_task *task, atl_climbing *how)
+{
+    how->shrinks = task->norm == ATL_NORM_L1 && !(task->step_size > 0);
+    how->step = how->shrinks ? task->eps / 2 : task->step_size > 0 ? task->step_size : 2.5 * task->eps / task->steps;
+}
+
+static atl_status climb(atl_attempt *attempt, const atl_attempt_task *task, others *o, int start, float *pixels)
+{
+    atl_climbing how = {.steps = task->steps, .loss = start % 2 ? ATL_ATTACK_MARGIN : ATL_ATTACK_CROSS_ENTROPY};
+    atl_status status = ATL_OK;
+    set_step(task, &how);
+    if (start >= 2 && task->target < 0) {
+        status = weigh(attempt, task, o, start - 2);
+        how.loss = ATL_ATTACK_WEIGHTED;
+        how.weights = o->weights;
+    }
+    atl_climb_random(attempt, pixels);
+    return status ? status : atl_climb(attempt, pixels, &how);
+}
 
 atl_status atl_method_pgd(atl_attempt *attempt)
 {
     atl_attempt_task task = atl_attempt_task_of(attempt);
+    size_t classes = (size_t)task.classes;
     float *pixels = atl_attempt_room(attempt, 1);
-    double step = task.step_size > 0 ? task.step_size : 2.5 * task.eps / task.steps;
-    if (!pixels)
-        return ATL_OUT_OF_MEMORY;
-    for (int i = 0; i < task.restarts && !atl_attempt_is_done(attempt); i++) {
-        atl_climb_random(attempt, pixels);
-        atl_status status = atl_climb(attempt, pixels, task.steps, step);
-        if (status)
-            return status;
-    }
-    return ATL_OK;
+    others o = {.scores = atl_allocate(2 * classes, sizeof(float)), .rivals = atl_allocate(classes, sizeof(int))};
+    atl_status status = pixels && o.scores && o.rivals ? ATL_OK : atl_out_of_memory();
+    o.weights = o.scores ? o.scores + classes : NULL;
+    for (int i = 0; i < task.restarts && !status && !atl_attempt_is_done(attempt); i++)
+        status = climb(attempt, &task, &o, i, pixels);
+    atl_release(o.scores);
+    atl_release(o.rivals);
+    return status;
 }

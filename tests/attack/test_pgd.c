@@ -1,0 +1,92 @@
+/* PGD: what its starts find, each with a loss of its own. */
+#include "small_network.h"
+
+enum { COUNT = 40 };
+
+static results attack(const small_network *net, const atl_tensor *pictures, atl_attack_args args)
+{
+    results r = make_results(COUNT);
+    args.attacker = atl_attacker_new(net->image, net->scores, .threads = 2, .rows = 8);
+    args.pictures = pictures;
+    args.watch = keep_result;
+    args.context = &r;
+    args.seed = test_seed();
+    cr_assert_eq(atl_attack_with(&args), ATL_OK, "%s", atl_error());
+    cr_assert_eq(r.count, COUNT);
+    atl_attacker_free(args.attacker);
+    return r;
+}
+
+static int count_met(const results *r)
+{
+    int met = 0;
+    for (int i = 0; i < COUNT; i++)
+        met += r->result[i].met;
+    return met;
+}
+
+/* The first starts are the same however many follow: what they reach stays reached, with the same pixels. */
+Test(pgd, more_starts_keep_what_fewer_reach, .timeout = 120)
+{
+    small_network net = make_network();
+    atl_tensor *pictures = random_pictures(COUNT);
+    const int starts[] = {1, 2, 6};
+    results r[3];
+    for (int k = 0; k < 3; k++)
+        r[k] = attack(&net, pictures, (atl_attack_args){.eps = {3, 255}, .steps = 5, .restarts = starts[k]});
+    for (int k = 1; k < 3; k++)
+        for (int i = 0; i < COUNT; i++) {
+            const atl_attack_result *fewer = &r[k - 1].result[i], *more = &r[k].result[i];
+            cr_assert(more->met || !fewer->met, "picture %d", i);
+            if (fewer->met)
+                cr_assert_arr_eq(fewer->pixels, more->pixels, ELEMENTS * sizeof(float));
+            else
+                cr_assert_gt(more->gradients, fewer->gradients);
+        }
+    cr_assert(count_met(&r[0]) > 0 && count_met(&r[0]) < COUNT, "%d", count_met(&r[0]));
+    for (int k = 0; k < 3; k++)
+        free_results(&r[k]);
+    atl_tensor_free(pictures);
+    free_network(&net);
+}
+
+/* Far from the boundary the cross entropy follows the most probable class; a start for each class finds those whose
+ * boundary is nearer.  Here class 1 has the higher score, but no pixel leads there; class 2 is reached easily. */
+Test(pgd, a_start_for_each_class_finds_the_one_that_can_be_reached, .timeout = 120)
+{
+    small_network net = {.graph = atl_graph_new()};
+    net.image = atl_input(net.graph, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, SIDE, SIDE, 3));
+    atl_node *mean = atl_reduce_mean(atl_flatten(net.image), .axis = {-1}, .axes = 1, .keep = true);
+    net.scores = atl_concat(-1, atl_scale(mean, 0), atl_add_scalar(atl_scale(mean, -0.018f), 2.059f),
+                            atl_add_scalar(atl_scale(mean, 0.5f), -68));
+    atl_tensor *pictures = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(COUNT, SIDE, SIDE, 3));
+    for (int64_t i = 0; i < atl_tensor_count(pictures); i++)
+        atl_floats(pictures)[i] = 127;
+    const atl_fraction eps = {12, 255};
+    results margin = attack(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4, .restarts = 2}),
+            each = attack(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4, .restarts = 4});
+    cr_assert_eq(count_met(&each), COUNT);
+    cr_assert_lt(count_met(&margin), COUNT);
+    for (int i = 0; i < COUNT; i++)
+        cr_assert_eq(each.result[i].top, 2);
+    free_results(&margin);
+    free_results(&each);
+    atl_tensor_free(pictures);
+    atl_graph_free(net.graph);
+}
+
+/* Sparse steps that become shorter: in L1 about as good as APGD. */
+Test(pgd, l1_is_about_as_good_as_apgd, .timeout = 120)
+{
+    small_network net = make_network();
+    atl_tensor *pictures = random_pictures(COUNT);
+    const atl_fraction eps = {5, 10};
+    results pgd = attack(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps}),
+            apgd = attack(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps, .method = "apgd-ce"});
+    cr_assert(count_met(&apgd) > COUNT / 4 && count_met(&apgd) < COUNT, "%d", count_met(&apgd));
+    cr_assert(count_met(&pgd) >= count_met(&apgd) - COUNT / 10, "%d, %d", count_met(&pgd), count_met(&apgd));
+    free_results(&pgd);
+    free_results(&apgd);
+    atl_tensor_free(pictures);
+    free_network(&net);
+}
