@@ -10,7 +10,7 @@
 #include "onnx/importer.h"
 #include "onnx/tensor_data.h"
 
-enum { OLDEST_IR = 3, NEWEST_IR = 13, OLDEST_OPSET = 1, NEWEST_OPSET = 25, MOST_BYTES_A_BYTE = 256 };
+enum { OLDEST_IR = 3, NEWEST_IR = 14, OLDEST_OPSET = 1, NEWEST_OPSET = 28, MOST_BYTES_A_BYTE = 256 };
 
 /* ---- what the file says about itself ----------------------------------------------------------------------------- */
 

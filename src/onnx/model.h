@@ -29,6 +29,10 @@ typedef enum onnx_type {
     ONNX_COMPLEX64,
     ONNX_COMPLEX128,
     ONNX_BFLOAT16,
+    ONNX_UINT4 = 21,
+    ONNX_INT4,
+    ONNX_UINT2 = 25,
+    ONNX_INT2,
     ONNX_TYPES
 } onnx_type;
 

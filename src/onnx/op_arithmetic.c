@@ -93,8 +93,12 @@ static atl_node *as_int(atl_node *x) { return atl_dtype_of(x) == ATL_INT32 ? x :
 /* What arithmetic of a narrow type makes of a sum or product: it wraps. */
 static atl_node *wrapped(atl_node *x, onnx_type type)
 {
-    int bits = type == ONNX_INT8 || type == ONNX_UINT8 ? 8 : type == ONNX_INT16 || type == ONNX_UINT16 ? 16 : 0;
-    return bits ? atl_int_wrap(x, bits, type == ONNX_INT8 || type == ONNX_INT16) : x;
+    int bits = onnx_narrow_bits(type)                      ? onnx_narrow_bits(type)
+               : type == ONNX_INT8 || type == ONNX_UINT8   ? 8
+               : type == ONNX_INT16 || type == ONNX_UINT16 ? 16
+                                                           : 0;
+    int is_signed = type == ONNX_INT2 || type == ONNX_INT4 || type == ONNX_INT8 || type == ONNX_INT16;
+    return bits ? atl_int_wrap(x, bits, is_signed) : x;
 }
 
 /* The op on two values, and its result's type. */
@@ -193,7 +197,7 @@ static int import_pow(onnx_op *op)
     return onnx_give_in(op, 0, whole ? atl_cast(y, ATL_INT32) : y, order);
 }
 
-/* fmod = 1: the sign of the dividend; else, for whole numbers, that of the divisor. */
+/* fmod = 1: the sign of the dividend; else that of the divisor. */
 static int import_mod(onnx_op *op)
 {
     onnx_order order;
@@ -205,20 +209,25 @@ static int import_mod(onnx_op *op)
         return 0;
     if (onnx_is_integer(onnx_type_of(op, 0)))
         return onnx_give_in(op, 0, atl_int_binary(fmod_ ? ATL_INT_REM : ATL_INT_MOD, as_int(a), as_int(b)), order);
-    if (!fmod_)
-        return onnx_reject(op, "of floating-point numbers it takes fmod = 1");
-    /* a - b * trunc(a / b) */
+    /* a - b * trunc(a / b), or with floor */
     atl_node *quotient = atl_div(a, b);
-    atl_node *whole = atl_mul(atl_sign(quotient), atl_floor(atl_abs(quotient)));
-    return onnx_give_in(op, 0, atl_sub(a, atl_mul(b, whole)), order);
+    atl_node *whole = fmod_ ? atl_mul(atl_sign(quotient), atl_floor(atl_abs(quotient))) : atl_floor(quotient);
+    atl_node *rest = atl_sub(a, atl_mul(b, whole));
+    /* of an infinite divisor: a, or with floor, and with another sign than a's, b */
+    atl_node *of_infinite = fmod_ ? a : atl_select(atl_less(atl_mul(a, atl_sign(b)), onnx_scalar(op, 0)), b, a);
+    atl_node *is_infinite = atl_equal(atl_abs(b), onnx_scalar(op, INFINITY));
+    return onnx_give_in(op, 0, atl_select(is_infinite, of_infinite, rest), order);
 }
 
 static int import_bit_shift(onnx_op *op)
 {
     int left = strcmp(onnx_attr_text(op, "direction", ""), "LEFT") == 0;
     atl_node *a = onnx_any(op, 0), *b = a ? onnx_any(op, 1) : NULL;
+    onnx_type type = onnx_type_of(op, 0);
     if (!b)
         return 0;
+    if (type == ONNX_INT8 || type == ONNX_INT16 || type == ONNX_INT32 || type == ONNX_INT64)
+        return onnx_reject(op, "numbers with a sign, as opset 28 has them, are not shifted");
     return onnx_give(op, 0,
                      wrapped(atl_int_binary(left ? ATL_INT_SHIFT_LEFT : ATL_INT_SHIFT_RIGHT, a, b),
                              onnx_type_of(op, 0)));

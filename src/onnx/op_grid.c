@@ -8,10 +8,13 @@
 enum mode { BILINEAR, NEAREST, BICUBIC };
 enum padding { ZEROS, BORDER, REFLECTION };
 
+enum { MOST_AXES = 3, LARGEST = 1 << 12, MOST_ELEMENTS = 1 << 24 }; /* places are numbered in float32 */
+
 typedef struct grid {
     int mode, padding, align;
-    int64_t height, width;
-    atl_node *x; /* [n, c, h * w] */
+    int axes;                /* 2: height, width; 3: depth before them */
+    int64_t size[MOST_AXES]; /* the last one first: width, height, depth */
+    atl_node *x;             /* [n, c, elements] */
 } grid;
 
 /* -1..1 to elements */
@@ -45,17 +48,16 @@ static atl_node *inside(atl_node *x, int64_t size)
     return atl_logical_and(atl_greater_equal(x, atl_scalar(x, 0)), atl_less_equal(x, atl_scalar(x, (float)size - 1)));
 }
 
-/* The elements at whole places, [n, c, places]: 0 outside. */
-static atl_node *elements_at(const grid *g, atl_node *x, atl_node *y)
+/* The elements at whole places, one node for each axis, [n, c, places]: 0 outside. */
+static atl_node *elements_at(const grid *g, atl_node *const *at)
 {
-    if (g->mode == BICUBIC) {
-        x = padded_place(g, x, g->width);
-        y = padded_place(g, y, g->height);
+    atl_node *fine = NULL, *place = NULL;
+    for (int i = g->axes - 1; i >= 0; i--) {
+        atl_node *x = atl_stop_gradient(g->mode == BICUBIC ? padded_place(g, at[i], g->size[i]) : at[i]);
+        fine = fine ? atl_logical_and(fine, inside(x, g->size[i])) : inside(x, g->size[i]);
+        place = place ? atl_add(atl_scale(place, (float)g->size[i]), x) : x;
     }
-    x = atl_stop_gradient(x);
-    y = atl_stop_gradient(y);
-    atl_node *fine = atl_logical_and(inside(x, g->width), inside(y, g->height));
-    atl_node *place = atl_select(fine, atl_add(atl_scale(y, (float)g->width), x), atl_fill(x, -1));
+    place = atl_select(fine, place, atl_fill(place, -1));
     atl_node *index = atl_cast(place, ATL_INT32); /* [n, 1, places] */
     atl_shape to = atl_shape_of(index);
     to.size[0] = ATL_ANY;
@@ -64,18 +66,22 @@ static atl_node *elements_at(const grid *g, atl_node *x, atl_node *y)
     return atl_take_along(g->x, atl_broadcast_to(index, to));
 }
 
-static atl_node *bilinear(const grid *g, atl_node *x, atl_node *y)
+/* Over the corners around each place: bit i of the corner is that of axis i. */
+static atl_node *linear(const grid *g, atl_node *const *at)
 {
-    atl_node *x0 = atl_stop_gradient(atl_floor(x)), *y0 = atl_stop_gradient(atl_floor(y)), *sum = NULL;
-    for (int j = 0; j < 2; j++)
-        for (int i = 0; i < 2; i++) {
-            atl_node *right = atl_sub(x, x0), *down = atl_sub(y, y0);
-            atl_node *wx = i ? right : atl_add_scalar(atl_neg(right), 1),
-                     *wy = j ? down : atl_add_scalar(atl_neg(down), 1);
-            atl_node *part =
-                atl_mul(atl_mul(wx, wy), elements_at(g, atl_add_scalar(x0, (float)i), atl_add_scalar(y0, (float)j)));
-            sum = sum ? atl_add(sum, part) : part;
+    atl_node *sum = NULL;
+    for (int corner = 0; corner < 1 << g->axes; corner++) {
+        atl_node *weight = NULL, *whole[MOST_AXES];
+        for (int i = g->axes - 1; i >= 0; i--) {
+            atl_node *first = atl_stop_gradient(atl_floor(at[i])), *right = atl_sub(at[i], first);
+            int is_second = corner >> i & 1;
+            atl_node *one = is_second ? right : atl_add_scalar(atl_neg(right), 1);
+            weight = weight ? atl_mul(one, weight) : one;
+            whole[i] = atl_add_scalar(first, (float)is_second);
         }
+        atl_node *part = atl_mul(weight, elements_at(g, whole));
+        sum = sum ? atl_add(sum, part) : part;
+    }
     return sum;
 }
 
@@ -97,60 +103,78 @@ static atl_node *tap_weight(atl_node *right, int t)
     return cubic_weight(distance, t == -1 || t == 2);
 }
 
-static atl_node *bicubic(const grid *g, atl_node *x, atl_node *y)
+static atl_node *bicubic(const grid *g, atl_node *const *at)
 {
+    atl_node *x = at[0], *y = at[1];
     atl_node *x0 = atl_stop_gradient(atl_floor(x)), *y0 = atl_stop_gradient(atl_floor(y)), *sum = NULL;
     for (int j = -1; j <= 2; j++)
         for (int i = -1; i <= 2; i++) {
             atl_node *weight = atl_mul(tap_weight(atl_sub(x, x0), i), tap_weight(atl_sub(y, y0), j));
-            atl_node *part =
-                atl_mul(weight, elements_at(g, atl_add_scalar(x0, (float)i), atl_add_scalar(y0, (float)j)));
+            atl_node *const whole[] = {atl_add_scalar(x0, (float)i), atl_add_scalar(y0, (float)j)};
+            atl_node *part = atl_mul(weight, elements_at(g, whole));
             sum = sum ? atl_add(sum, part) : part;
         }
     return sum;
+}
+
+static atl_node *nearest(const grid *g, atl_node *const *at)
+{
+    atl_node *whole[MOST_AXES];
+    for (int i = 0; i < g->axes; i++)
+        whole[i] = atl_round(at[i]);
+    return elements_at(g, whole);
 }
 
 static int read_grid(onnx_op *op, grid *g)
 {
     const char *mode = onnx_attr_text(op, "mode", "bilinear"), *padding = onnx_attr_text(op, "padding_mode", "zeros");
     atl_shape shape = onnx_shape(op, 0);
+    int64_t elements = 1;
     g->mode = strcmp(mode, "bilinear") == 0 || strcmp(mode, "linear") == 0 ? BILINEAR
               : strcmp(mode, "nearest") == 0                               ? NEAREST
                                                                            : BICUBIC;
     g->padding = strcmp(padding, "border") == 0 ? BORDER : strcmp(padding, "reflection") == 0 ? REFLECTION : ZEROS;
     g->align = onnx_attr_int(op, "align_corners", 0) != 0;
-    if (shape.rank != 4 || onnx_rank(op, 1) != 4 || shape.size[1] == ATL_ANY || shape.size[2] < 1 ||
-        shape.size[3] < 1 || shape.size[2] > (1 << 12) || shape.size[3] > (1 << 12))
-        return onnx_reject(op, "it takes pictures [batch, channels, height, width] of known size, at most 4096 x 4096");
-    g->height = shape.size[2];
-    g->width = shape.size[3];
+    g->axes = shape.rank - 2;
+    int fine = (g->axes == 2 || (g->axes == MOST_AXES && g->mode != BICUBIC)) && onnx_rank(op, 1) == shape.rank &&
+               shape.size[1] != ATL_ANY;
+    for (int i = 0; fine && i < g->axes; i++) {
+        g->size[i] = shape.size[shape.rank - 1 - i];
+        fine = g->size[i] >= 1 && g->size[i] <= LARGEST && (elements *= g->size[i]) <= MOST_ELEMENTS;
+    }
+    if (!fine)
+        return onnx_reject(op,
+                           "it takes [batch, channels, height, width], or with depth before height and no cubic "
+                           "mode, of known size, at most %d each and 2^24 elements",
+                           LARGEST);
     atl_node *x = onnx_float(op, 0);
-    g->x = x ? atl_reshape(x, ATL_SHAPE(ATL_ANY, shape.size[1], g->height * g->width)) : NULL;
+    g->x = x ? atl_reshape(x, ATL_SHAPE(ATL_ANY, shape.size[1], elements)) : NULL;
     return g->x != NULL;
 }
 
 static int import_grid_sample(onnx_op *op)
 {
     grid g;
-    atl_node *places = onnx_float(op, 1);
-    atl_shape shape = onnx_shape(op, 1);
+    atl_node *places = onnx_float(op, 1), *at[MOST_AXES];
+    atl_shape shape = onnx_shape(op, 1), to = shape;
+    int64_t count = 1;
     if (!places || !read_grid(op, &g))
         return 0;
-    if (shape.size[1] == ATL_ANY || shape.size[2] == ATL_ANY)
-        return onnx_reject(op, "the size of its result is unknown: fix it");
-    places = atl_reshape(places, ATL_SHAPE(ATL_ANY, 1, shape.size[1] * shape.size[2], 2));
-    atl_node *x = to_elements(atl_index_last(places, 0), g.width, g.align),
-             *y = to_elements(atl_index_last(places, 1), g.height, g.align), *value;
-    if (g.mode != BICUBIC) {
-        x = padded_place(&g, x, g.width);
-        y = padded_place(&g, y, g.height);
+    to.size[0] = ATL_ANY;
+    to.size[1] = onnx_shape(op, 0).size[1];
+    for (int i = 0; i < g.axes; i++) {
+        if (shape.size[i + 1] == ATL_ANY || __builtin_mul_overflow(count, shape.size[i + 1], &count))
+            return onnx_reject(op, "the size of its result is unknown, or too large: fix it");
+        to.size[i + 2] = shape.size[i + 1];
     }
-    if (g.mode == BILINEAR)
-        value = bilinear(&g, x, y);
-    else
-        value = g.mode == NEAREST ? elements_at(&g, atl_round(x), atl_round(y)) : bicubic(&g, x, y);
-    return onnx_give(op, 0,
-                     atl_reshape(value, ATL_SHAPE(ATL_ANY, onnx_shape(op, 0).size[1], shape.size[1], shape.size[2])));
+    places = atl_reshape(places, ATL_SHAPE(ATL_ANY, 1, count, g.axes));
+    for (int i = 0; i < g.axes; i++) {
+        at[i] = to_elements(atl_index_last(places, i), g.size[i], g.align);
+        if (g.mode != BICUBIC)
+            at[i] = padded_place(&g, at[i], g.size[i]);
+    }
+    atl_node *value = g.mode == BILINEAR ? linear(&g, at) : g.mode == NEAREST ? nearest(&g, at) : bicubic(&g, at);
+    return onnx_give(op, 0, atl_reshape(value, to));
 }
 
 const onnx_entry onnx_grids[] = {{"GridSample", 16, import_grid_sample}, {0}};

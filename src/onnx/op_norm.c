@@ -174,7 +174,9 @@ static int import_lp_norm(onnx_op *op)
         return onnx_reject(op, "its p is %lld; it takes 1 or 2", (long long)p);
     atl_reduce_args over = {.x = p == 1 ? atl_abs(x) : x, .axis = {axis}, .axes = 1, .keep = 1};
     atl_node *norm = p == 1 ? atl_reduce_sum_with(&over) : atl_reduce_l2_norm_with(&over);
-    return onnx_give(op, 0, atl_div(x, atl_maximum(norm, onnx_scalar(op, 1e-30))));
+    /* of nothing but zeros: zeros, and no gradient of 1e30 */
+    atl_node *is_zero = atl_equal(norm, onnx_scalar(op, 0));
+    return onnx_give(op, 0, atl_div(x, atl_select(is_zero, onnx_scalar(op, 1), norm)));
 }
 
 /* alpha is over the size of the window; of an even one the longer half comes after the channel. */

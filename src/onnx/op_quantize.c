@@ -20,20 +20,46 @@ static int limits_of(onnx_op *op, onnx_type type, limits *to)
         return *to = (limits){0, 65535}, 1;
     case ONNX_INT16:
         return *to = (limits){-32768, 32767}, 1;
+    case ONNX_UINT4:
+        return *to = (limits){0, 15}, 1;
+    case ONNX_INT4:
+        return *to = (limits){-8, 7}, 1;
+    case ONNX_UINT2:
+        return *to = (limits){0, 3}, 1;
+    case ONNX_INT2:
+        return *to = (limits){-2, 1}, 1;
     default:
         return onnx_reject(op, "it quantizes to %s, which is not read", onnx_type_name(type));
     }
 }
 
-/* A scale or zero point of one number, or of one for each place along the axis of `rank` dimensions. */
+/* A scale or zero point [.., blocks, ..] for each element: each holds for a block of elements along the axis. */
+static atl_node *for_each_element(onnx_op *op, atl_node *x, int axis)
+{
+    int64_t block = onnx_attr_int(op, "block_size", 0), size = onnx_shape(op, 0).size[axis],
+            blocks = atl_shape_of(x).size[axis];
+    if (block < 1 || size == ATL_ANY || blocks == ATL_ANY || blocks != (size + block - 1) / block) {
+        onnx_reject(op, "blocks of %lld elements: %lld of them do not cover a size of %lld", (long long)block,
+                    (long long)blocks, (long long)size);
+        return NULL;
+    }
+    int64_t *index = onnx_room(op, size, sizeof *index);
+    for (int64_t i = 0; index && i < size; i++)
+        index[i] = i / block;
+    return index ? onnx_take(op, x, axis, size, index) : NULL;
+}
+
+/* A scale or zero point of one number, or of one for each place along the axis of `rank` dimensions, or each block. */
 static atl_node *along_axis(onnx_op *op, int64_t input, int axis, int rank)
 {
     atl_node *x = onnx_float(op, input);
     atl_shape shape = x ? atl_shape_of(x) : ATL_SCALAR, column = {.rank = rank - axis};
     if (!x || shape.rank == 0 || atl_shape_count(shape) == 1)
         return x ? atl_reshape(x, ATL_SCALAR) : NULL;
+    if (shape.rank == rank && onnx_attr_int(op, "block_size", 0))
+        return for_each_element(op, x, axis);
     if (shape.rank != 1) {
-        onnx_reject(op, "scales in blocks are not read");
+        onnx_reject(op, "its scales have %d dimensions", shape.rank);
         return NULL;
     }
     for (int i = 0; i < column.rank; i++)
@@ -57,7 +83,11 @@ static int import_quantize(onnx_op *op)
 {
     limits l = {0};
     int rank = onnx_rank(op, 0), axis = rank > 1 ? onnx_axis(op, onnx_attr_int(op, "axis", 1), rank) : 0;
-    onnx_type type = onnx_has(op, 2) ? onnx_type_of(op, 2) : ONNX_UINT8;
+    int64_t asked = onnx_attr_int(op, "output_dtype", 0);
+    onnx_type type = onnx_has(op, 2)                   ? onnx_type_of(op, 2)
+                     : asked > 0 && asked < ONNX_TYPES ? (onnx_type)asked
+                     : asked                           ? ONNX_TYPES
+                                                       : ONNX_UINT8;
     atl_node *x = onnx_float(op, 0), *scale = x && axis >= 0 ? along_axis(op, 1, axis, rank) : NULL;
     if (!scale || !limits_of(op, type, &l))
         return 0;
@@ -70,9 +100,11 @@ static int import_dequantize(onnx_op *op)
     int rank = onnx_rank(op, 0), axis = rank > 1 ? onnx_axis(op, onnx_attr_int(op, "axis", 1), rank) : 0;
     atl_node *x = onnx_float(op, 0), *scale = x && axis >= 0 ? along_axis(op, 1, axis, rank) : NULL,
              *zero = scale && onnx_has(op, 2) ? along_axis(op, 2, axis, rank) : NULL;
+    int64_t asked = onnx_attr_int(op, "output_dtype", 0);
     if (!scale || *op->why)
         return 0;
-    return onnx_give_type(op, 0, atl_mul(zero ? atl_sub(x, zero) : x, scale), onnx_type_of(op, 1));
+    return onnx_give_type(op, 0, atl_mul(zero ? atl_sub(x, zero) : x, scale),
+                          asked > 0 && asked < ONNX_TYPES ? (onnx_type)asked : onnx_type_of(op, 1));
 }
 
 /* To uint8 over the range of x and 0; outputs 1 and 2 are the scale and the zero point. */

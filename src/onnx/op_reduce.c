@@ -51,6 +51,10 @@ static int import_reduce(onnx_op *op)
         args.keep = 0;
     }
     atl_node *y = op->entry->reduce(&args);
+    if (onnx_type_of(op, 0) == ONNX_BOOL && op->entry->reduce == atl_reduce_max_with) /* of none: false, or true */
+        y = atl_maximum(y, onnx_scalar(op, 0));
+    if (onnx_type_of(op, 0) == ONNX_BOOL && op->entry->reduce == atl_reduce_min_with)
+        y = atl_minimum(y, onnx_scalar(op, 1));
     if (!onnx_give_in(op, 0, whole ? atl_cast(y, ATL_INT32) : y, order))
         return 0;
     for (int i = 0; i < rank; i++)

@@ -60,7 +60,7 @@ static double source_of(const resize *r, int axis, int64_t input, int64_t i)
         return output > 1 ? r->first[axis] * (in - 1) + x * (r->last[axis] - r->first[axis]) * (in - 1) / (output - 1)
                           : 0.5 * (r->first[axis] + r->last[axis]) * (in - 1);
     case HALF_PIXEL_SYMMETRIC: {
-        double adjustment = output / (scale * in);
+        double adjustment = (double)r->output[axis] / output;
         return in / 2 * (1 - adjustment) + (x + 0.5) / scale - 0.5;
     }
     default:

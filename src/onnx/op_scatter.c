@@ -1,4 +1,5 @@
 /* Importers of gathers and scatters with many indices, of the largest elements, and of reversed sequences. */
+#include <math.h>
 #include <string.h>
 
 #include "onnx/families.h"
@@ -57,16 +58,71 @@ static int import_gather_elements(onnx_op *op)
     return onnx_give(op, 0, onnx_axis_back(y, axis));
 }
 
-/* What was there, with the updates in its place: hit is 0 where none is. */
-static int give_scattered(onnx_op *op, atl_node *x, atl_node *scattered, atl_node *hit, int axis)
+/* A reduction that is no sum: of each place of the data with all updates that go there. */
+typedef struct scatter_reduction {
+    const char *name;
+    float neutral; /* of an update that goes elsewhere */
+    atl_node *(*reduce)(const atl_reduce_args *args);
+    atl_node *(*combine)(atl_node *a, atl_node *b);
+} scatter_reduction;
+
+static const scatter_reduction reductions[] = {{"mul", 1, atl_reduce_prod_with, atl_mul},
+                                               {"max", -INFINITY, atl_reduce_max_with, atl_maximum},
+                                               {"min", INFINITY, atl_reduce_min_with, atl_minimum}};
+enum { MOST_PAIRS = 1 << 24 }; /* of an update and a place */
+
+/* null: it is none of them */
+static const scatter_reduction *reduction_of(const char *name)
 {
-    const char *reduction = onnx_attr_text(op, "reduction", "none");
-    atl_node *y = strcmp(reduction, "add") == 0    ? atl_add(x, scattered)
-                  : strcmp(reduction, "none") == 0 ? atl_select(hit, scattered, x)
-                                                   : NULL;
-    if (!y)
-        return onnx_reject(op, "its reduction is '%.40s'; none and add are read", reduction);
-    return onnx_give(op, 0, axis < 0 ? y : onnx_axis_back(y, axis));
+    for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++)
+        if (strcmp(name, reductions[i].name) == 0)
+            return &reductions[i];
+    return NULL;
+}
+
+/* updates and indices [.., m, 1], both broadcast against the places 0..n-1 in their last dimension, are reduced over m
+ * to [.., n].  Data of that shape is then combined with them. */
+static atl_node *reduced(onnx_op *op, const scatter_reduction *r, atl_node *x, atl_node *updates, atl_node *indices,
+                         int axis, int64_t places, atl_node *place)
+{
+    int64_t pairs = atl_shape_count(atl_shape_of(updates));
+    if (pairs < 0 || places == ATL_ANY || (places && pairs > MOST_PAIRS / places)) {
+        onnx_reject(op, "its reduction is '%s', for which all sizes must be known, and their product at most 2^24",
+                    r->name);
+        return NULL;
+    }
+    atl_node *hit = atl_int_binary(ATL_INT_EQUAL, indices, place);
+    atl_node *chosen = atl_select(atl_cast(hit, ATL_FLOAT32), updates, onnx_scalar(op, (double)r->neutral));
+    return r->combine(x, r->reduce(&(atl_reduce_args){.x = chosen, .axes = 1, .axis = {axis}}));
+}
+
+/* 0..count-1, of that shape. */
+static atl_node *numbered(onnx_op *op, int64_t count, atl_shape shape)
+{
+    int32_t *number = count > 0 && count <= MOST_PAIRS ? onnx_room(op, count, sizeof *number) : NULL;
+    for (int64_t i = 0; number && i < count; i++)
+        number[i] = (int32_t)i;
+    return number ? atl_reshape(onnx_int_vector(op, count, number), shape) : NULL;
+}
+
+/* x, indices and updates [.., n or m]: the last dimension is that of the axis. */
+static int give_scattered(onnx_op *op, atl_node *x, atl_node *updates, atl_node *indices, int axis)
+{
+    const char *name = onnx_attr_text(op, "reduction", "none");
+    const scatter_reduction *r = reduction_of(name);
+    int last = atl_shape_of(x).rank - 1;
+    int64_t places = last < 0 ? ATL_ANY : atl_shape_of(x).size[last];
+    atl_node *y = NULL;
+    if (r)
+        y = reduced(op, r, x, atl_expand_dims(updates, last + 1), atl_expand_dims(indices, last + 1), last, places,
+                    numbered(op, places, ATL_SHAPE(places)));
+    else if (strcmp(name, "add") == 0)
+        y = atl_add(x, atl_scatter_along(updates, indices, x));
+    else if (strcmp(name, "none") == 0)
+        y = atl_select(atl_scatter_along(atl_fill(updates, 1), indices, x), atl_scatter_along(updates, indices, x), x);
+    else
+        onnx_reject(op, "its reduction is '%.40s'", name);
+    return !*op->why && onnx_give(op, 0, onnx_axis_back(y, axis));
 }
 
 /* Indices that are fewer than the data in another dimension are filled up with -1, which scatters nothing. */
@@ -92,8 +148,7 @@ static int import_scatter_elements(onnx_op *op)
     indices = onnx_axis_last(atl_pad_with(&pad), axis);
     updates = onnx_axis_last(atl_pad_with(&none), axis);
     x = onnx_axis_last(x, axis);
-    return give_scattered(op, x, atl_scatter_along(updates, indices, x),
-                          atl_scatter_along(atl_fill(updates, 1), indices, x), axis);
+    return give_scattered(op, x, updates, indices, axis);
 }
 
 /* ---- by tuples of indices ---------------------------------------------------------------------------------------- */
@@ -168,6 +223,25 @@ static int import_gather_nd(onnx_op *op)
     return linear && onnx_give(op, 0, atl_gather(flattened(x, (int)(batch_dims + k)), linear, 0));
 }
 
+/* flat [n, rest...], updates [index sizes..., rest...], linear [index sizes...]. */
+static atl_node *reduced_rows(onnx_op *op, const scatter_reduction *r, atl_node *flat, atl_node *updates,
+                              atl_node *linear, int64_t places)
+{
+    atl_shape rows = atl_shape_of(flat), column = {.rank = rows.rank + 1}, row = column;
+    int64_t tuples = atl_shape_count(atl_shape_of(linear));
+    if (tuples < 0 || rows.rank >= ATL_MAX_RANK) {
+        onnx_reject(op, "its reduction is '%s', for which all sizes must be known", r->name);
+        return NULL;
+    }
+    for (int i = 0; i < column.rank; i++) {
+        column.size[i] = i ? 1 : tuples;
+        row.size[i] = i == 1 ? places : 1;
+    }
+    rows.size[0] = tuples;
+    atl_node *each = atl_expand_dims(atl_reshape(updates, rows), 1); /* [m, 1, rest...] */
+    return reduced(op, r, flat, each, atl_reshape(linear, column), 0, places, numbered(op, places, row));
+}
+
 static int import_scatter_nd(onnx_op *op)
 {
     atl_node *x = onnx_any(op, 0), *indices = x ? onnx_int(op, 1) : NULL, *updates = indices ? onnx_float(op, 2) : NULL;
@@ -182,14 +256,17 @@ static int import_scatter_nd(onnx_op *op)
     if (!flat)
         return 0;
     const char *reduction = onnx_attr_text(op, "reduction", "none");
-    atl_node *scattered = atl_scatter_add(updates, linear, flat, 0), *y;
-    if (strcmp(reduction, "add") == 0)
+    const scatter_reduction *r = reduction_of(reduction);
+    atl_node *scattered = r ? NULL : atl_scatter_add(updates, linear, flat, 0), *y;
+    if (r)
+        y = reduced_rows(op, r, flat, updates, linear, count);
+    else if (strcmp(reduction, "add") == 0)
         y = atl_add(flat, scattered);
     else if (strcmp(reduction, "none") == 0)
         y = atl_select(atl_scatter_add(atl_fill(updates, 1), linear, flat, 0), scattered, flat);
     else
-        return onnx_reject(op, "its reduction is '%.40s'; none and add are read", reduction);
-    return onnx_give(op, 0, atl_reshape_like(y, x));
+        return onnx_reject(op, "its reduction is '%.40s'", reduction);
+    return !*op->why && onnx_give(op, 0, atl_reshape_like(y, x));
 }
 
 /* ---- the largest, and sequences ---------------------------------------------------------------------------------- */

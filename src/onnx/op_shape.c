@@ -352,7 +352,8 @@ static int import_depth_space(onnx_op *op)
     if (to_depth) {
         x = atl_reshape(x, ATL_SHAPE(ATL_ANY, c, h / b, b, w / b, b));
         return onnx_give(op, 0,
-                         atl_reshape(atl_transpose(x, .order = {0, 3, 5, 1, 2, 4}),
+                         atl_reshape(crd ? atl_transpose(x, .order = {0, 1, 3, 5, 2, 4})
+                                         : atl_transpose(x, .order = {0, 3, 5, 1, 2, 4}),
                                      ATL_SHAPE(ATL_ANY, b * b * c, h / b, w / b)));
     }
     c /= b * b;

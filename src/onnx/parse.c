@@ -298,8 +298,11 @@ int onnx_read_port(onnx_parser *parser, onnx_reader message, onnx_port *port_out
 
 const char *onnx_type_name(onnx_type type)
 {
-    static const char *const name[] = {"undefined", "FLOAT",  "UINT8",     "INT8",       "UINT16",  "INT16",
-                                       "INT32",     "INT64",  "STRING",    "BOOL",       "FLOAT16", "DOUBLE",
-                                       "UINT32",    "UINT64", "COMPLEX64", "COMPLEX128", "BFLOAT16"};
+    static const char *const name[] = {"undefined",      "FLOAT",    "UINT8",        "INT8",           "UINT16",
+                                       "INT16",          "INT32",    "INT64",        "STRING",         "BOOL",
+                                       "FLOAT16",        "DOUBLE",   "UINT32",       "UINT64",         "COMPLEX64",
+                                       "COMPLEX128",     "BFLOAT16", "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2",
+                                       "FLOAT8E5M2FNUZ", "UINT4",    "INT4",         "FLOAT4E2M1",     "FLOAT8E8M0",
+                                       "UINT2",          "INT2"};
     return type < ONNX_TYPES ? name[type] : "a type newer than this reader";
 }

@@ -13,11 +13,20 @@
 size_t onnx_type_size(onnx_type type)
 {
     static const unsigned char size[ONNX_TYPES] = {
-        [ONNX_FLOAT] = 4,  [ONNX_UINT8] = 1,  [ONNX_INT8] = 1,    [ONNX_UINT16] = 2,  [ONNX_INT16] = 2,
-        [ONNX_INT32] = 4,  [ONNX_INT64] = 8,  [ONNX_BOOL] = 1,    [ONNX_FLOAT16] = 2, [ONNX_DOUBLE] = 8,
-        [ONNX_UINT32] = 4, [ONNX_UINT64] = 8, [ONNX_BFLOAT16] = 2};
+        [ONNX_FLOAT] = 4,  [ONNX_UINT8] = 1,  [ONNX_INT8] = 1,     [ONNX_UINT16] = 2,  [ONNX_INT16] = 2,
+        [ONNX_INT32] = 4,  [ONNX_INT64] = 8,  [ONNX_BOOL] = 1,     [ONNX_FLOAT16] = 2, [ONNX_DOUBLE] = 8,
+        [ONNX_UINT32] = 4, [ONNX_UINT64] = 8, [ONNX_BFLOAT16] = 2, [ONNX_UINT4] = 1,   [ONNX_INT4] = 1,
+        [ONNX_UINT2] = 1,  [ONNX_INT2] = 1};
     return type < ONNX_TYPES ? size[type] : 0;
 }
+
+int onnx_narrow_bits(onnx_type type)
+{
+    return type == ONNX_UINT4 || type == ONNX_INT4 ? 4 : type == ONNX_UINT2 || type == ONNX_INT2 ? 2 : 0;
+}
+
+/* Elements in a byte; 1 of types that take one or more. */
+static int64_t elements_in_byte(onnx_type type) { return onnx_narrow_bits(type) ? 8 / onnx_narrow_bits(type) : 1; }
 
 int onnx_is_float(onnx_type type)
 {
@@ -74,8 +83,14 @@ static int decode(onnx_type type, const unsigned char *bytes, int64_t i, double 
         int32_t i32;
         uint32_t u32;
         int64_t i64;
-    } v;
+    } v = {.i64 = 0};
     size_t size = onnx_type_size(type);
+    int bits = onnx_narrow_bits(type);
+    if (bits) {
+        int value = bytes[i / (8 / bits)] >> i % (8 / bits) * bits & ((1 << bits) - 1),
+            is_signed = type == ONNX_INT4 || type == ONNX_INT2;
+        return *whole = is_signed && value >> (bits - 1) ? value - (1 << bits) : value, 1;
+    }
     memcpy(&v, bytes + (size_t)i * size, size);
     switch (type) {
     case ONNX_FLOAT:
@@ -152,12 +167,34 @@ static int wrong_count(const element_run *run, int64_t found)
     return 0;
 }
 
+/* Elements of which several share a byte. */
+static int take_narrow(element_run *run, onnx_source *source, int64_t begin, int64_t size)
+{
+    unsigned char chunk[16 << 10];
+    int64_t in_byte = elements_in_byte(run->tensor->type), bytes = (run->count - run->done + in_byte - 1) / in_byte;
+    if (size != bytes)
+        return wrong_count(run, run->done + size * in_byte);
+    while (size > 0) {
+        int64_t some = size < (int64_t)sizeof chunk ? size : (int64_t)sizeof chunk, left = run->count - run->done;
+        if (!onnx_read(source, begin, some, chunk))
+            return 0;
+        int64_t elements = some * in_byte < left ? some * in_byte : left;
+        convert(run->tensor->type, chunk, elements, run->target, run->to, run->done);
+        run->done += elements;
+        begin += some;
+        size -= some;
+    }
+    return 1;
+}
+
 /* Elements of the tensor's own type, from bytes of the source. */
 static int take_bytes(element_run *run, onnx_source *source, int64_t begin, int64_t size)
 {
     unsigned char chunk[16 << 10];
     onnx_type type = run->tensor->type;
     int64_t width = (int64_t)onnx_type_size(type), count = size / width;
+    if (onnx_narrow_bits(type))
+        return take_narrow(run, source, begin, size);
     if (size % width)
         return atl_set_error(ATL_BAD_FILE,
                              "'%s' of type %s has %" PRId64 " elements of %" PRId64 " bytes, but its data has %" PRId64
@@ -188,7 +225,10 @@ static int take_number(element_run *run, uint64_t value)
 {
     if (run->done >= run->count)
         return wrong_count(run, run->done + 1);
-    convert(run->tensor->type, (const unsigned char *)&value, 1, run->target, run->to, run->done++);
+    int64_t left = run->count - run->done, in_byte = elements_in_byte(run->tensor->type);
+    int64_t elements = in_byte < left ? in_byte : left;
+    convert(run->tensor->type, (const unsigned char *)&value, elements, run->target, run->to, run->done);
+    run->done += elements;
     return 1;
 }
 
@@ -286,7 +326,8 @@ static int open_external(const onnx_tensor *t, const char *folder, onnx_source *
     int64_t count = onnx_tensor_count(t);
     int opened = path && count >= 0 && !onnx_source_open(source, path, "external data of a model");
     if (opened) {
-        *length_out = t->length >= 0 ? t->length : count * (int64_t)onnx_type_size(t->type);
+        int64_t in_byte = elements_in_byte(t->type);
+        *length_out = t->length >= 0 ? t->length : (count + in_byte - 1) / in_byte * (int64_t)onnx_type_size(t->type);
         if (t->offset > source->size || *length_out > source->size - t->offset) {
             atl_set_error(ATL_BAD_FILE,
                           "the data of '%s' should be %" PRId64 " bytes from byte %" PRId64
@@ -313,7 +354,7 @@ static int take_external(element_run *run, const char *folder)
     return fine;
 }
 
-/* Each element takes at least one byte of the message. */
+/* Each element takes at least one byte of the message, or its part of one. */
 int onnx_check_elements(const onnx_tensor *tensor, const char *folder)
 {
     int64_t count = onnx_tensor_count(tensor), length = tensor->end - tensor->begin;
@@ -325,7 +366,7 @@ int onnx_check_elements(const onnx_tensor *tensor, const char *folder)
             return 0;
         onnx_source_close(&source);
     }
-    if (count <= length)
+    if (count / elements_in_byte(tensor->type) <= length)
         return 1;
     element_run run = {.tensor = tensor, .count = count};
     return wrong_count(&run, length);

@@ -20,8 +20,10 @@ int onnx_check_elements(const onnx_tensor *tensor, const char *folder);
  * null: nowhere. 0 with the message set, which names the tensor. */
 int onnx_read_elements(const onnx_tensor *tensor, const char *folder, onnx_target target, void *to);
 
-/* Bytes of an element; 0 for strings and for types that are not read. */
+/* Bytes of an element, 1 for those that share one; 0 for strings and for types that are not read. */
 size_t onnx_type_size(onnx_type type);
+/* Bits of an element that shares a byte, 4 or 2, the first one in the lowest; else 0. */
+int onnx_narrow_bits(onnx_type type);
 int onnx_is_float(onnx_type type);   /* of any width */
 int onnx_is_integer(onnx_type type); /* of any width; BOOL is none */
 

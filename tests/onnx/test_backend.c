@@ -1,7 +1,8 @@
 /* Minutes: 10 */
 /* ONNX's own backend tests (Debian's package libonnx-testdata), at their own tolerance. Each passes, or is rejected
  * with a reason; none crashes, none is wrong.  results/onnx.txt has a line for each, from which tests/onnx/table.sh
- * makes docs/onnx.md. */
+ * makes docs/onnx.md.  ATLED_ONNX_DATA names another folder of such tests, as tests/onnx/node_tests.py makes it of a
+ * newer version of ONNX; its results are in results/onnx_other.txt. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -9,8 +10,15 @@
 #include "onnx/nets.h"
 #include "roots.h"
 
-#define DATA "/usr/share/libonnx-testdata/data"
 enum { MOST_INPUTS = 64, LEAST_PASSING = 780, LEAST_WRITTEN = 700 };
+
+static const char usual_data[] = "/usr/share/libonnx-testdata/data";
+
+static const char *data_folder(void)
+{
+    const char *other = getenv("ATLED_ONNX_DATA");
+    return other ? other : usual_data;
+}
 
 typedef struct verdict {
     int passed, refused, wrong, faulty;
@@ -227,7 +235,7 @@ static void run_test(const char *set, const char *name, FILE *report, verdict *v
 {
     char folder[400], text[2500];
     example e = {0};
-    snprintf(folder, sizeof folder, DATA "/%s/%s", set, name);
+    snprintf(folder, sizeof folder, "%.150s/%s/%s", data_folder(), set, name);
     atl_graph *graph = atl_graph_new();
     atl_onnx *net = load(graph, folder, &e);
     /* verdict, set/test, its op, gradients that were compared, why */
@@ -262,7 +270,7 @@ static void run_set(const char *set, FILE *report, verdict *v)
 {
     char folder[200];
     struct dirent **entry;
-    snprintf(folder, sizeof folder, DATA "/%s", set);
+    snprintf(folder, sizeof folder, "%.150s/%s", data_folder(), set);
     int count = scandir(folder, &entry, NULL, alphasort);
     for (int i = 0; i < count; i++) {
         if (entry[i]->d_name[0] != '.')
@@ -278,9 +286,11 @@ Test(backend, all_pass_or_are_refused)
     static const char *const set[] = {"node", "pytorch-converted", "pytorch-operator", "simple"};
     verdict v = {0};
     struct stat about;
-    if (stat(DATA, &about) != 0)
-        cr_skip_test(DATA " is missing: install libonnx-testdata");
-    FILE *report = fopen(ATLED_BUILD_ROOT "/results/onnx.txt", "w");
+    int usual = data_folder() == usual_data;
+    if (stat(data_folder(), &about) != 0)
+        cr_skip_test("%s is missing: install libonnx-testdata", data_folder());
+    FILE *report =
+        fopen(usual ? ATLED_BUILD_ROOT "/results/onnx.txt" : ATLED_BUILD_ROOT "/results/onnx_other.txt", "w");
     cr_assert(report);
     for (int i = 0; i < 4; i++)
         run_set(set[i], report, &v);
@@ -288,11 +298,11 @@ Test(backend, all_pass_or_are_refused)
     fprintf(stderr,
             "%d pass, %d are refused, %d are wrong, of %d the data are at fault; %d gradients agree, %d do not\n",
             v.passed, v.refused, v.wrong, v.faulty, v.gradients, v.bad_gradients);
-    cr_expect(v.faulty == (int)(sizeof faulty / sizeof *faulty));
+    cr_expect(!usual || v.faulty == (int)(sizeof faulty / sizeof *faulty));
     fprintf(stderr, "%d are written and read again, of which %d differ\n", v.written, v.bad_written);
     cr_expect(v.bad_written == 0, "%d are written wrongly: see results/onnx.txt", v.bad_written);
-    cr_expect(v.written >= LEAST_WRITTEN);
+    cr_expect(!usual || v.written >= LEAST_WRITTEN);
     cr_expect(v.bad_gradients == 0, "%d gradients are wrong: see results/onnx.txt", v.bad_gradients);
     cr_expect(v.wrong == 0, "%d are wrong: see results/onnx.txt", v.wrong);
-    cr_expect(v.passed >= LEAST_PASSING, "%d pass", v.passed);
+    cr_expect(!usual || v.passed >= LEAST_PASSING, "%d pass", v.passed);
 }

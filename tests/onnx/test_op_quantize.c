@@ -1,4 +1,4 @@
-/* Quantized convolution and the rounding of its parts. */
+/* Quantized convolution and the rounding of its parts; numbers of four bits. */
 #include "small_model.h"
 
 enum { TYPE_UINT8 = 2 };
@@ -81,3 +81,23 @@ Test(op_quantize, the_gradient_passes_straight_through)
 }
 
 Test(op_quantize, data_that_are_too_short) { expect_refused(quantized_conv(1), 13, "'w_scale'"); }
+
+/* x plus 1, -2, 7, -8, of which two share a byte, the first one in its low bits; in blocks of two with scales 1/2 and
+ * 2. */
+Test(op_quantize, blocks_of_four_bits)
+{
+    enum { TYPE_INT4 = 22 };
+    static const unsigned char nibbles[] = {0xe1, 0x87};
+    static const float scales[] = {0.5f, 2};
+    made wide = make_node("wide", "DequantizeLinear", "w", "scales", "d");
+    put_int_attribute(&wide, "axis", 0);
+    put_int_attribute(&wide, "block_size", 2);
+    made graph = GRAPH(wide, make_node("sum", "Add", "x", "d", "y"));
+    put_made(&graph, 5, make_tensor("w", TYPE_INT4, 4, nibbles, sizeof nibbles));
+    put_made(&graph, 5, make_tensor("scales", TYPE_FLOAT, 2, scales, sizeof scales));
+    expect_small(graph, 21, 4, (const double[]){1.5, 1, 18, -19});
+    graph = GRAPH(make_node("wide", "DequantizeLinear", "w", "scales", "d"), make_node("sum", "Add", "x", "d", "y"));
+    put_made(&graph, 5, make_tensor("w", TYPE_INT4, 6, nibbles, sizeof nibbles));
+    put_made(&graph, 5, make_tensor("scales", TYPE_FLOAT, 1, scales, sizeof *scales));
+    expect_refused(graph, 21, "'w' [6] of type INT4 has 6 elements, but its data has 4");
+}

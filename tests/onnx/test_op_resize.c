@@ -1,4 +1,4 @@
-/* Resize with antialias: a smaller picture is made of all pixels. */
+/* Resize: with antialias a smaller picture is made of all pixels; where a size is rounded. */
 #include "small_model.h"
 
 /* x [1, 4] as [1, 1, 1, 4], resized in the last dimension. */
@@ -47,4 +47,20 @@ Test(op_resize, antialias_of_a_larger_picture)
     atl_tensor_free(x);
     free_small(&plain);
     free_small(&smooth);
+}
+
+/* 4 * 0.6 is rounded down to 2 pixels of 2.4: their middle stays that of the picture, so they lie 1/3 to the right of
+ * where half_pixel has them, at 2/3 and 7/3. */
+Test(op_resize, half_pixel_symmetric)
+{
+    static const int64_t picture[] = {1, 1, 1, 4};
+    static const float scales[] = {1, 1, 1, 0.6f};
+    made resize = make_node("resize", "Resize", "p", "", "y");
+    put_text(&resize, 1, "scales");
+    put_text_attribute(&resize, "mode", "linear");
+    put_text_attribute(&resize, "coordinate_transformation_mode", "half_pixel_symmetric");
+    made graph = GRAPH(make_node("picture", "Reshape", "x", "picture", "p"), resize);
+    put_made(&graph, 5, make_tensor("picture", TYPE_INT64, 4, picture, sizeof picture));
+    put_made(&graph, 5, make_tensor("scales", TYPE_FLOAT, 4, scales, sizeof scales));
+    expect_small(graph, 19, 2, (const double[]){1 + 2.0 / 3, 4 - 7.0 / 3});
 }
