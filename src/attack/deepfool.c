@@ -15,15 +15,16 @@ typedef struct nearest {
     float *gradient, *other; /* of the nearest rival; room for another one */
 } nearest;
 
-/* The nearest boundary at pixels, over the classes. */
+/* The nearest boundary at pixels, over the classes; none is sought if the scores, which come with the first gradient,
+ * meet the goal. */
 static atl_status find_nearest(atl_attempt *attempt, const atl_attempt_task *task, const float *pixels,
-                               const int *rivals, int count, nearest *n)
+                               const int *rivals, int count, float *scores, nearest *n)
 {
     n->distance = INFINITY;
     for (int i = 0; i < count; i++) {
         double difference;
-        atl_status status = atl_rival_gradient(attempt, pixels, rivals[i], n->other, NULL, &difference);
-        if (status)
+        atl_status status = atl_rival_gradient(attempt, pixels, rivals[i], n->other, scores, &difference);
+        if (status || atl_attempt_is_met(attempt, scores))
             return status;
         double size = task->norm == ATL_NORM_LINF ? atl_l1_of(task->count, n->other) : atl_l2_of(task->count, n->other);
         double distance = size > 0 ? fabs(difference) / size : INFINITY;
@@ -54,17 +55,16 @@ static atl_status walk(atl_attempt *attempt, const atl_attempt_task *task, float
     memcpy(pixels, task->original, (size_t)task->count * sizeof *pixels);
     atl_status status = atl_attempt_scores(attempt, 1, pixels, scores);
     int count = status ? 0 : atl_rivals_of(task, scores, MOST_RIVALS, rivals);
-    for (int i = 0; i < task->steps && !status && !atl_attempt_is_met(attempt, scores); i++) {
-        status = find_nearest(attempt, task, pixels, rivals, count, &n);
-        if (status || !isfinite(n.distance))
+    for (int i = 0; i < task->steps && !status; i++) {
+        status = find_nearest(attempt, task, pixels, rivals, count, scores, &n);
+        if (status || atl_attempt_is_met(attempt, scores) || !isfinite(n.distance))
             return status;
         add_step(task, &n, change);
         for (int64_t k = 0; k < task->count; k++)
             pixels[k] = task->original[k] + (float)(1 + overshoot) * change[k];
         atl_attempt_project(attempt, pixels);
-        status = atl_attempt_scores(attempt, 1, pixels, scores);
     }
-    return status;
+    return status ? status : atl_attempt_scores(attempt, 1, pixels, scores);
 }
 
 atl_status atl_method_deepfool(atl_attempt *attempt)

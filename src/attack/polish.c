@@ -9,7 +9,7 @@
 #include "graph/error.h"
 #include "graph/memory.h"
 
-enum { TRIALS = 8, COUNTS = 2 * TRIALS, MOST_ROUNDS = 24 };
+enum { TRIALS = 8, COUNTS = 16, TOGETHER = 4, MOST_ROUNDS = 24 };
 
 typedef struct polishing {
     atl_attempt *attempt;
@@ -17,6 +17,7 @@ typedef struct polishing {
     float *trials, *scores; /* [TRIALS] of each */
     float *gradient, *best;
     int64_t *order; /* elements, the least useful change first */
+    int first;      /* of the shares of drop_changes: larger ones have failed, and what is left is needed more */
 } polishing;
 
 /* Has the network judge the first `count` trials; those that meet the goal are kept if they are smaller.  Sets the
@@ -115,17 +116,19 @@ static atl_status drop_changes(polishing *p, int *improved_out)
     *improved_out = 0;
     if (changed < 0)
         return atl_out_of_memory();
-    for (int first = 0; first < COUNTS && !*improved_out && !status; first += TRIALS) {
+    for (; p->first < COUNTS && !status; p->first += TOGETHER) {
         int trials = 0;
-        for (int64_t last = 0; trials < TRIALS; trials++) {
-            int64_t count = (int64_t)(share[first + trials] * (double)changed);
-            count = count > 0 ? count : TRIALS - trials;
+        for (int64_t last = 0; trials < TOGETHER; trials++) {
+            int64_t count = (int64_t)(share[p->first + trials] * (double)changed);
+            count = count > 0 ? count : TOGETHER - trials;
             count = count < changed ? count : changed;
             if (count == last || count == 0)
                 break;
             lower(p, last = count, trial(p, trials));
         }
         status = trials ? judge(p, trials, improved_out) : ATL_OK;
+        if (*improved_out)
+            break;
     }
     return status;
 }
