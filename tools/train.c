@@ -88,10 +88,9 @@ static int end_epoch(train_session *s)
     score tested;
     if (this_rank() > 0) /* rank 0 tests and writes; the others are ahead by less than a step */
         return save(s);
-    atl_status status = look_at(&s->t, s->test, 250, NULL, &tested);
-    if (status)
-        return report_failure("train");
-    int code = save(s); /* first, so that a failure to write other files loses nothing */
+    int code = save(s); /* first, so that nothing that follows loses anything */
+    if (!code && look_at(&s->t, s->test, 250, NULL, &tested))
+        code = report_failure("train");
     if (!code)
         code = record(s, &tested);
     return code ? code : draw_curves(s);
@@ -212,7 +211,9 @@ int atled_train(int argc, char **argv)
         free(facts);
         if (!code) {
             catch_interrupts();
-            code = train(&s);
+            code = begin_early_save(&s);
+            code = code ? code : train(&s);
+            end_early_save(&s);
             int end = end_compiling("train", &s.set.compile);
             code = code ? code : end;
         }

@@ -29,8 +29,9 @@ typedef struct train_session {
     int64_t parts;                  /* of a batch */
     atl_batch_part *together;       /* those of this rank, if they run together, or null */
     part_feeds *fed;
-    double started, waited; /* waited: seconds in which the next batch was not ready */
-    double loss, right;     /* moving averages, for the progress line */
+    struct early_save *early; /* on rank 0 of several; else null */
+    double started, waited;   /* waited: seconds in which the next batch was not ready */
+    double loss, right;       /* moving averages, for the progress line */
     FILE *log;
     epoch_record *records;
     int record_count;
@@ -46,6 +47,13 @@ char *facts_of_session(const train_session *session, int argc, char **argv);
 /* Runs one step on the next batch; *batch_out becomes its last part on this rank, or null if no batch could be
  * made. */
 atl_status run_step(train_session *session, const atl_batch **batch_out);
+
+/* Has the state saved at the first signal, while parts of a batch are run: between leave_variables and take_variables.
+ * Returns 0, or the exit code after an error message. */
+int begin_early_save(train_session *session);
+void end_early_save(train_session *session);
+void leave_variables(train_session *session);
+void take_variables(train_session *session);
 
 /* Everything before the first step.  Returns 0, or the exit code after an error message; call end_session either
  * way. */

@@ -146,23 +146,34 @@ static atl_status copy_part(train_session *s, const atl_batch *batch, int64_t i)
 
 /* ---- a step ------------------------------------------------------------------------------------------------------ */
 
-atl_status run_step(train_session *s, const atl_batch **batch_out)
+/* The parts of this rank, and then the others': meanwhile no variable changes. */
+static atl_status run_parts(train_session *s, const atl_batch **batch_out)
 {
-    const net *n = &s->t.trained;
-    int64_t parts = s->all_reduce ? atl_all_reduce_parts(s->all_reduce, NULL) : 1;
+    int64_t parts = atl_all_reduce_parts(s->all_reduce, NULL);
     atl_status status = ATL_OK;
     for (int64_t i = 0; i < parts && !status; i++) {
-        const atl_batch *batch = next_batch(s);
-        *batch_out = batch;
+        const atl_batch *batch = *batch_out = next_batch(s);
         if (!batch)
             return atl_error_status();
-        if (!s->all_reduce)
-            return atl_run(s->t.train, ATL_FEEDS({n->image, batch->images}, {n->labels, batch->labels}));
         status = s->together ? copy_part(s, batch, i) : run_part(s, batch);
     }
     if (!status && s->together)
         status = atl_run_parts(s->all_reduce, s->together);
-    return status ? status : atl_run(s->t.train, NULL);
+    return status ? status : atl_all_reduce_wait(s->all_reduce);
+}
+
+atl_status run_step(train_session *s, const atl_batch **batch_out)
+{
+    const net *n = &s->t.trained;
+    if (s->all_reduce) {
+        leave_variables(s);
+        atl_status status = run_parts(s, batch_out);
+        take_variables(s);
+        return status ? status : atl_run(s->t.train, NULL);
+    }
+    const atl_batch *batch = *batch_out = next_batch(s);
+    return batch ? atl_run(s->t.train, ATL_FEEDS({n->image, batch->images}, {n->labels, batch->labels}))
+                 : atl_error_status();
 }
 
 /* ---- what all ranks must share ----------------------------------------------------------------------------------- */

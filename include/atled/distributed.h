@@ -73,6 +73,9 @@ ATL_API int64_t atl_all_reduce_all_parts(const atl_all_reduce *all_reduce);
 ATL_API atl_status atl_all_reduce_weigh(atl_all_reduce *all_reduce, float weight);
 /* In place of the run of a part without examples. */
 ATL_API atl_status atl_all_reduce_skip(atl_all_reduce *all_reduce);
+/* Waits until all ranks have run their parts of the batch, and the means are there.  A run of the step does so by
+ * itself; this lets a program read the variables meanwhile. */
+ATL_API atl_status atl_all_reduce_wait(atl_all_reduce *all_reduce);
 /* The mean over all parts of a float32 node of known shape: each part gets the same.  Its gradient is the mean over all
  * parts of the gradients: that of the sum of all parts' costs, divided by their number.  All ranks run it in the same
  * order; if a rank has several parts, it runs them by atl_run_parts (train.h). */

@@ -277,6 +277,25 @@ void atl_set_turns(atl_all_reduce *r, atl_turns *turns, const float *weights)
 
 /* ---- the mean ---------------------------------------------------------------------------------------------------- */
 
+static atl_status await_mean(atl_all_reduce *r, atl_bucket *b)
+{
+    double before = atl_seconds_now();
+    atl_status status = atl_await_exchange(r, b);
+    r->waited += atl_seconds_now() - before;
+    return status;
+}
+
+atl_status atl_all_reduce_wait(atl_all_reduce *r)
+{
+    atl_status status = ATL_OK;
+    if (!r)
+        return atl_null_argument("atl_all_reduce_wait", "what averages is");
+    for (int64_t i = 0; i < r->bucket_count && !status; i++)
+        if (r->buckets[i]->pushed && r->buckets[i]->pushed == r->buckets[i]->tensors * r->own_count)
+            status = await_mean(r, r->buckets[i]);
+    return status;
+}
+
 atl_status atl_bucket_pull(const atl_bucket_slot *slot, float *mean)
 {
     atl_all_reduce *r = slot->all_reduce;
@@ -286,9 +305,7 @@ atl_status atl_bucket_pull(const atl_bucket_slot *slot, float *mean)
                              (long long)(b->pushed / b->tensors), (long long)r->own_count,
                              b->is_within ? "a node averages over all of them, so run them by atl_run_parts"
                                           : "run the others before the step");
-    double before = atl_seconds_now();
-    atl_status status = atl_await_exchange(r, b);
-    r->waited += atl_seconds_now() - before;
+    atl_status status = await_mean(r, b);
     if (status)
         return status;
     memcpy(mean, b->mean + slot->offset, (size_t)slot->count * sizeof *mean);

@@ -165,6 +165,8 @@ static void train(const atl_ranks *ranks, void *context)
             if (atl_run(gradients, ATL_FEEDS({x, images}, {labels, truth})))
                 note_error(o);
         }
+        if (!o->status && t->together && atl_all_reduce_wait(r))
+            note_error(o);
         if (!o->status && atl_run(update, NULL))
             note_error(o);
         if (!o->status && atl_scalar_of(update, step) != atl_scalar_of(update, mean))

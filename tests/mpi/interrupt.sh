@@ -1,0 +1,37 @@
+#!/bin/sh
+# interrupt.sh LAUNCH ATLED DATA SCRATCH: Ctrl-C on the launcher saves, also in the middle of a long step, though the
+# launcher kills the ranks soon after.
+launch=$1 atled=$2 data=${ATLED_DATA:-$3}/cifar10 scratch=$4
+command -v mpirun >/dev/null || { echo "mpirun is missing: install openmpi-bin or mpich"; exit 77; }
+[ -d "$data" ] || { echo "$data is missing: set ATLED_DATA"; exit 77; }
+rm -rf "$scratch"
+mkdir -p "$scratch"
+OMP_NUM_THREADS=1
+export OMP_NUM_THREADS
+
+# interrupt BATCH: in the second step.
+interrupt() {
+    batch=$1
+    rm -f "$scratch"/*.npz
+    set -- "$launch" 2 "$atled" train -m cifar10 -d "$data" -b "$1" --steps 1000 --micro-batches 2 \
+        --checkpoint "$scratch/c.npz" -o "$scratch/w.npz"
+    "$@" >"$scratch/log" 2>&1 &
+    job=$!
+    tries=0
+    until grep -q 'step 1/' "$scratch/log"; do
+        sleep 0.2
+        tries=$((tries + 1))
+        [ $tries -lt 600 ] || { echo "no step"; cat "$scratch/log"; kill -9 $job; exit 1; }
+    done
+    kill -INT "$job"
+    wait $job
+    for file in c w; do
+        [ -s "$scratch/$file.npz" ] || { echo "batch $batch: nothing is saved"; cat "$scratch/log"; exit 1; }
+    done
+    "$@" --resume "$scratch/c.npz" --stop-after 3 >"$scratch/log" 2>&1
+    grep -q "stopped after [1-9]" "$scratch/log" || { cat "$scratch/log"; exit 1; }
+}
+
+interrupt 4096
+interrupt 8
+echo "saved in the middle of a step"
