@@ -199,6 +199,12 @@ inline node mean(node x) { return atl_mean(x); }
 
 // d sum(y) / dx
 inline node gradient(node y, node x) { return atl_gradient(y, x); }
+// Sums of products: einsum("bij,bjk->bik", {a, b}).
+inline node einsum(const char *equation, const std::vector<node> &operands)
+{
+    std::vector<atl_node *> list(operands.begin(), operands.end());
+    return atl_einsum_with(equation, {static_cast<int64_t>(list.size()), list.data()});
+}
 // The gradients of the sum of all ys with respect to each x.
 inline std::vector<node> gradients(const std::vector<node> &of, const std::vector<node> &by)
 {
@@ -290,6 +296,37 @@ class scope
   private:
     atl_graph *graph_;
 };
+
+// ---- what else the C functions make --------------------------------------------------------------------------------
+
+// Owns what a C function has made, and goes where the C functions want it; never null.
+//     atled::attacker a(atl_attacker_new(image, scores));
+//     atled::check(atl_attack(.attacker = a, .method = "pgd", .pictures = pictures.get(), .eps = {8, 255}));
+template <class T, void (*Free)(T *)> class handle
+{
+  public:
+    explicit handle(T *made) : handle_(check(made)) {}
+    operator T *() const { return handle_.get(); }
+    T *get() const { return handle_.get(); }
+
+  private:
+    struct free {
+        void operator()(T *made) const { Free(made); }
+    };
+    std::unique_ptr<T, free> handle_;
+};
+// Attackers, explainers and foolers end before their graph; the nodes of a network from a file stay with it.
+using attacker = handle<atl_attacker, atl_attacker_free>;
+using explainer = handle<atl_explainer, atl_explainer_free>;
+using fooler = handle<atl_fooler, atl_fooler_free>;
+using onnx = handle<atl_onnx, atl_onnx_free>;
+using onnx_report = handle<atl_onnx_report, atl_onnx_report_free>;
+using dataset = handle<atl_dataset, atl_dataset_free>;
+using batches = handle<atl_batches, atl_batches_free>;
+using npz = handle<atl_npz, atl_npz_close>;
+using safetensors = handle<atl_safetensors, atl_safetensors_close>;
+using reference = handle<atl_reference, atl_reference_free>;
+using context = handle<atl_context, atl_context_free>;
 
 } // namespace atled
 

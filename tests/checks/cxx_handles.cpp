@@ -104,6 +104,38 @@ static void errors()
     throws([&] { (void)atled::tensor({2}, {1, 2}).ints(); }, "another type");
 }
 
+// Layers and einsum as nodes, and handles of what the newer C functions make.
+static void newer()
+{
+    atled::graph g;
+    atled::node words = g.input("words", {2, 3, 4});
+    atled::node both = atled::einsum("nqd,nkd->nqk", {words, words});
+    atled::node seen =
+        atl_attention_layer(.x = atl_layer_norm_layer(.x = words, .name = "norm"), .name = "self", .heads = 2);
+    expect(both.shape_of().size[2] == 3 && seen.shape_of().size[2] == 4, "einsum and layers");
+
+    atled::node image = g.input("image", {ATL_ANY, 8, 8, 3});
+    atled::node scores = atl_dense_layer(.x = atl_flatten(image), .name = "scores", .width = 4);
+    atled::tensor pictures = atled::tensor::uniform({2, 8, 8, 3}, 0, 255, 1);
+    {
+        atled::attacker attacker(atl_attacker_new(.image = image, .scores = scores));
+        int count = 0;
+        auto watch = [](void *context, const atl_attack_result *) { return ++*static_cast<int *>(context), 0; };
+        atled::check(atl_attack(.attacker = attacker, .method = "fgsm", .pictures = pictures.get(),
+                                .norm = ATL_NORM_LINF, .eps = {8, 255}, .watch = watch, .context = &count));
+        expect(count == 2, "an attack tells of each picture");
+        atled::explainer explainer(atl_explainer_new(.image = image, .scores = scores));
+        atled::explainer moved = std::move(explainer);
+        expect(moved.get() != nullptr, "handles move");
+    }
+    atled::graph other;
+    throws([&] { atled::einsum("ij,jk", {other.input("a", {2, 3})}); }, "ij,jk");
+    throws([&] { atled::onnx net(atl_onnx_load(.graph = atled::graph(), .path = "missing.onnx")); }, "missing.onnx");
+    throws([&] { atled::npz archive(atl_npz_open("missing.npz")); }, "missing.npz");
+    atled::dataset data(atl_dataset_of(pictures.get(), atled::tensor::ints({2}, {0, 1}).get()));
+    expect(atl_dataset_count(data) == 2, "a data set");
+}
+
 int main()
 {
     first_gradient();
@@ -112,5 +144,6 @@ int main()
     two_at_once();
     tensors();
     errors();
+    newer();
     return failures != 0;
 }
