@@ -1,4 +1,5 @@
 /* atled attack: changes pictures so little that nobody sees it, until a network errs. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,13 @@ static json_t *result_of(const attack_session *s, int64_t task, const atl_attack
     json_object_set_new(o, "forwards", json_integer(r->forwards));
     json_object_set_new(o, "gradients", json_integer(r->gradients));
     json_object_set_new(o, "zero_gradients", json_integer(r->zero_gradients));
+    if (r->course_count > 1) { /* the page of --report draws it */
+        json_t *course = json_array();
+        for (int i = 0; i < r->course_count; i++) /* enough to draw, and short */
+            json_array_append_new(course, json_integer(llround(1e4 * (double)r->course[i])));
+        json_object_set_new(o, "course_10000ths", course);
+        json_object_set_new(o, "course_every", json_integer(r->course_every));
+    }
     if (r->remark[0])
         json_object_set_new(o, "remark", json_string(r->remark));
     return o;

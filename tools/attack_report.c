@@ -8,7 +8,7 @@
 #include "eps.h"
 #include "html_report.h"
 
-enum { MOST_SHOWN = 200, STEPS = 20 };
+enum { MOST_SHOWN = 200, STEPS = 20, MOST_COURSE = 100 };
 
 /* What an article shows; freed by free_shown. */
 typedef struct shown {
@@ -16,7 +16,10 @@ typedef struct shown {
     atl_tensor *picture[4];     /* before, after, change, map: [h, w, 3] */
     atl_tensor *change;         /* in grey levels */
     atl_tensor *odds[2];        /* probabilities [classes] before and after */
-    double course[STEPS + 1];   /* of the class to leave or to reach, on the way from before to after */
+    double course[MOST_COURSE]; /* of the class to leave or to reach */
+    int course_count;
+    const char *way, *course_end; /* along what, and where it ends */
+    char steps[64];
     char *certificate, path[4200];
 } shown;
 
@@ -104,11 +107,32 @@ static atl_tensor *probabilities(attack_session *s, const atl_tensor *picture)
     return p;
 }
 
+/* The probability over the steps of the attack; 0 if the result does not have it. */
+static int recall_course(const json_t *r, shown *show)
+{
+    const json_t *course = json_object_get(r, "course_10000ths");
+    size_t count = json_array_size(course);
+    if (count < 2 || count > MOST_COURSE)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        show->course[i] = json_number_value(json_array_get(course, i)) / 1e4;
+    double gradients = number_at(r, "gradients");
+    show->course_count = (int)count;
+    show->way = "over the steps of the attack, and at last of the result";
+    snprintf(show->steps, sizeof show->steps, "%.0f %s", gradients > 0 ? gradients : number_at(r, "forwards"),
+             gradients > 0 ? "gradients" : "queries");
+    show->course_end = show->steps;
+    return 1;
+}
+
 /* The probability on the straight way from the picture to the result.  Returns 0 on failure. */
 static int follow(attack_session *s, shown *show, int class)
 {
     atl_tensor *between = atl_tensor_copy(show->before);
     int ok = between != NULL;
+    show->course_count = STEPS + 1;
+    show->way = "on the straight way from the picture to the result";
+    show->course_end = "the whole change";
     for (int step = 0; step <= STEPS && ok; step++) {
         for (int64_t i = 0; i < atl_tensor_count(between); i++)
             atl_floats(between)[i] = atl_floats(show->before)[i] + (float)step / STEPS * atl_floats(show->change)[i];
@@ -153,7 +177,7 @@ static int prepare(attack_session *s, atl_explainer *explainer, int64_t task, in
     result_path(s, task, ".json", show->path, sizeof show->path);
     show->certificate = text_of(show->path);
     return show->picture[1] && show->picture[2] && show->picture[3] && show->odds[0] && show->odds[1] &&
-           follow(s, show, class);
+           (recall_course(s->done[task], show) || follow(s, show, class));
 }
 
 static void write_verdict(const attack_session *s, const json_t *r, const shown *show, char *text, size_t size)
@@ -207,8 +231,8 @@ static int add_article(attack_session *s, html_report *report, atl_explainer *ex
                  slash ? slash + 1 : show.path, changed_suffix(s));
         char *words[] = {(char *)(uintptr_t) "verify", show.path};
         shell_command(2, words, check, sizeof check);
-        snprintf(course, sizeof course, "Probability of %s on the straight way from the picture to the result",
-                 class_text(&s->labels, class, class_name, sizeof class_name));
+        snprintf(course, sizeof course, "Probability of %s %s",
+                 class_text(&s->labels, class, class_name, sizeof class_name), show.way);
         const char *remark = text_at(r, "remark");
         const char *const warnings[] = {remark, NULL};
         const html_image images[] = {{"picture", show.picture[0]},
@@ -223,9 +247,9 @@ static int add_article(attack_session *s, html_report *report, atl_explainer *ex
                                       .bars = bars,
                                       .bar_count = html_top_bars(show.odds[0], show.odds[1], &s->labels, bars),
                                       .course = show.course,
-                                      .course_count = STEPS + 1,
+                                      .course_count = show.course_count,
                                       .course_name = course,
-                                      .course_end = "the whole change",
+                                      .course_end = show.course_end,
                                       .histogram = show.change,
                                       .histogram_name = "change in grey levels",
                                       .facts = facts,

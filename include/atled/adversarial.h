@@ -94,7 +94,12 @@ typedef struct atl_attack_result {
     int64_t zero_gradients;             /* how many of them were zero in all elements */
     double seconds;                     /* from its start to its end; other pictures ran meanwhile */
     const char *remark;                 /* what was odd, in words; "" if nothing */
-    const void *jpeg;                   /* with .jpeg: the file whose pixels these are; null: the unchanged picture */
+    /* The probability of the class to leave or to reach, at every `course_every`-th gradient of the attack (without
+     * gradients: at every request for scores), and last for the result. */
+    const float *course;
+    int course_count;
+    int64_t course_every;
+    const void *jpeg; /* with .jpeg: the file whose pixels these are; null: the unchanged picture */
     size_t jpeg_size;
 } atl_attack_result;
 /* Called for each picture when it is done, in the order in which they end, by one thread at a time.  Return non-zero to

@@ -138,6 +138,10 @@ static void describe(const job *j, atl_attempt *a, const float *scores, atl_atta
     result->gradients = a->gradients;
     result->zero_gradients = a->zero_gradients;
     result->remark = a->remark ? a->remark : "";
+    atl_course_end(&a->course, a->task.classes, scores, a->task.target >= 0 ? a->task.target : a->task.label);
+    result->course = a->course.probability;
+    result->course_count = a->course.count;
+    result->course_every = a->course.every ? a->course.every : 1;
 }
 
 static atl_status attack_picture(job *j, int64_t index, atl_attempt *a, float *scores)
@@ -198,6 +202,8 @@ static atl_attempt attempt_for(const job *j, int64_t index)
                      .attacker = j->attacker,
                      .queue = j->queue,
                      .shared = &j->shared,
+                     .forwards = j->shared.forwards,
+                     .gradients = j->shared.gradients,
                      .seed = atl_random_bits(args->seed, (uint64_t)index_of(args, index))};
     double unit = args->norm == ATL_NORM_L0 ? 1 : 255;
     a.task = (atl_attempt_task){.height = j->attacker->shape.rank == 4 ? j->attacker->shape.size[1] : 0,

@@ -244,6 +244,11 @@ static atl_status find_judged(const atl_attempt *a, int64_t count, const float *
     return atl_stored_pixels(a, count, asked, room, room + count * a->task.count);
 }
 
+static void follow(atl_attempt *a, const float *scores)
+{
+    atl_course_add(&a->course, a->task.classes, scores, a->task.target >= 0 ? a->task.target : a->task.label);
+}
+
 atl_status atl_attempt_scores(atl_attempt *a, int64_t count, const float *pixels, float *scores_out)
 {
     if (!a || !pixels || !scores_out || count < 1)
@@ -253,6 +258,8 @@ atl_status atl_attempt_scores(atl_attempt *a, int64_t count, const float *pixels
     atl_status status = find_judged(a, count, &pixels, &judged, &room);
     if (!status)
         status = ask_scores(a, count, judged, scores_out);
+    if (!status && a->method->is_black_box)
+        follow(a, scores_out);
     for (int64_t i = 0; i < count && !status; i++)
         status = look_at(a, pixels + i * a->task.count, judged + i * a->task.count, scores_out + i * a->task.classes);
     atl_release(room);
@@ -328,6 +335,7 @@ atl_status atl_attempt_gradient(atl_attempt *a, const float *pixels, atl_attack_
     if (!status)
         status = ask(a, 1, &q);
     if (!status) {
+        follow(a, scores);
         a->zero_gradients += is_zero(a->task.count, gradient_out);
         if (scores_out)
             memcpy(scores_out, scores, (size_t)a->task.classes * sizeof *scores);

@@ -2,6 +2,7 @@
 #ifndef ATLED_ATTACK_ATTEMPT_H
 #define ATLED_ATTACK_ATTEMPT_H
 
+#include "attack/course.h"
 #include "attack/queue.h"
 
 typedef struct atl_attempt_block {
@@ -32,6 +33,7 @@ struct atl_attempt {
     int64_t forwards, gradients, zero_gradients;
     atl_attempt_block *blocks;
     const char *remark;
+    atl_course course;
 };
 
 /* Takes the picture in levels; the clean scores [classes] choose the target. */

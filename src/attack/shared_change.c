@@ -66,6 +66,7 @@ static atl_status ask(fit *f, int64_t count, int with_gradient)
                                  .class = target >= 0 ? target : f->labels[i]};
         queries[i].mix[has_own ? ATL_TERM_OWN : ATL_TERM_CROSS_ENTROPY] = target >= 0 && !has_own ? -1 : 1;
     }
+    *(with_gradient ? &f->change->gradients : &f->change->forwards) += count;
     return atl_query_queue_ask(f->a->queue, count, queries);
 }
 
@@ -204,6 +205,8 @@ static atl_status run(fit *f)
             status = judge(f);
     }
     memcpy(f->change->pixels, f->best, (size_t)size_of(f->change) * sizeof(float));
+    f->change->forwards /= f->pictures; /* each pass asks about all of them */
+    f->change->gradients /= f->pictures;
     return status;
 }
 

@@ -13,8 +13,9 @@ struct atl_shared_change {
     int64_t count;       /* elements of a picture */
     int64_t side, width; /* of a patch, 0: none; of the pictures */
     int64_t height, channels;
-    float *pixels; /* universal: [count], `base` + the change; a patch: [side, side, channels] */
-    float base;    /* the level that stands for no change */
+    float *pixels;               /* universal: [count], `base` + the change; a patch: [side, side, channels] */
+    float base;                  /* the level that stands for no change */
+    int64_t forwards, gradients; /* runs of the network for each picture while it was sought */
 };
 
 /* Finds the change for these options, by the pictures of the call.  The attempt tells the shape of a picture, eps and

@@ -50,6 +50,11 @@ Test(shared_change, is_the_same_on_every_picture_and_moves_many)
                       (double)highest[k]);
         for (int i = 0; i < COUNT; i++)
             cr_assert(r.result[i].size[norm] <= (double)eps[norm].over / (double)eps[norm].under + 1e-12);
+        for (int i = 0; i < COUNT;
+             i++) /* the search: a label, a gradient and a verdict for each of 10 passes at most */
+            cr_assert(r.result[i].gradients == r.result[0].gradients && r.result[i].gradients >= 1 &&
+                          r.result[i].gradients <= 10 && r.result[i].forwards > r.result[i].gradients,
+                      "%lld, %lld", (long long)r.result[i].gradients, (long long)r.result[i].forwards);
         cr_assert(count_met(&r) > COUNT / 5, "%s: %d of %d", atl_norm_name((atl_norm)norm), count_met(&r), COUNT);
         free_results(&r);
     }
