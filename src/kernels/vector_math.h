@@ -76,27 +76,33 @@ ATL_LANE double limited_exponent(double x)
     return x > 200 ? 200 : x;
 }
 
-ATL_LANE double double_exp(double x)
+/* For |x| <= 700, or NaN. */
+ATL_LANE double double_exp_within(double x)
 {
-    x = limited_exponent(x);
     const double rounder = ROUNDER + 1023; /* so that the lowest bits are the exponent of 2^n */
     const double rounded = x * (1 / LN_2) + rounder, n = rounded - rounder;
     const double power = of_bits(bits_of(rounded) << 52);
     return power + power * reduced_expm1(x - n * LN_2);
 }
 
-ATL_LANE double double_expm1(double x)
+ATL_LANE double double_exp(double x) { return double_exp_within(limited_exponent(x)); }
+
+ATL_LANE double double_expm1_within(double x)
 {
-    x = limited_exponent(x);
     const double rounder = ROUNDER + 1023;
     const double rounded = x * (1 / LN_2) + rounder, n = rounded - rounder;
     const double power = of_bits(bits_of(rounded) << 52);
     return power * reduced_expm1(x - n * LN_2) + (power - 1);
 }
 
-ATL_LANE float fast_exp(float x) { return (float)double_exp((double)x); }
-ATL_LANE float fast_exp2(float x) { return (float)double_exp((double)x * LN_2); }
-ATL_LANE float fast_expm1(float x) { return copysignf((float)double_expm1((double)x), x); }
+/* Limits of a float are cheaper than those of the two halves that a vector of floats becomes. */
+ATL_LANE float at_most_200(float x) { return x > 200 ? 200 : x; }
+ATL_LANE float at_least_minus_200(float x) { return x < -200 ? -200 : x; }
+ATL_LANE float within_200(float x) { return at_most_200(at_least_minus_200(x)); }
+
+ATL_LANE float fast_exp(float x) { return (float)double_exp_within((double)within_200(x)); }
+ATL_LANE float fast_exp2(float x) { return (float)double_exp_within((double)within_200(x) * LN_2); }
+ATL_LANE float fast_expm1(float x) { return copysignf((float)double_expm1_within((double)within_200(x)), x); }
 
 /* ---- logarithm: x = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)) --------------------------------------------------- */
 
@@ -142,31 +148,24 @@ ATL_LANE float fast_log1p(float x)
 ATL_LANE float fast_tanh(float x)
 {
     const float size = fabsf(x), limited = size > 10 ? 10 : size; /* tanh(10) rounds to 1 */
-    const double t = double_expm1(2 * (double)limited);
+    const double t = double_expm1_within(2 * (double)limited);
     return copysignf((float)(t / (t + 2)), x);
 }
 
-/* factor * sigmoid(x).  With e = e^-|x|: 1 / (1 + e), or e / (1 + e) below 0, where no digit is lost. */
-ATL_LANE float scaled_sigmoid(double factor, double x)
-{
-    const double e = double_exp(-fabs(x)), numerator = x < 0 ? factor * e : factor;
-    return (float)(numerator / (1 + e));
-}
+/* factor / (1 + e^-x), |x| <= 700: a sum of positive numbers, in which no digit is lost. */
+ATL_LANE float scaled_sigmoid(double factor, double x) { return (float)(factor / (1 + double_exp_within(-x))); }
 
-ATL_LANE float fast_sigmoid(float x) { return scaled_sigmoid(1, (double)x); }
-
-/* Functions that go to 0 as x -> -inf, as x e^x does, have long been 0 here; -inf times 0 would be NaN. */
-ATL_LANE float above_minus_1000(float x) { return x < -1000 ? -1000 : x; }
+ATL_LANE float fast_sigmoid(float x) { return scaled_sigmoid(1, (double)within_200(x)); }
 
 ATL_LANE float fast_swish(float x)
 {
-    x = above_minus_1000(x);
-    return scaled_sigmoid((double)x, (double)x);
+    x = at_least_minus_200(x); /* -inf times 0 would be NaN */
+    return scaled_sigmoid((double)x, (double)at_most_200(x));
 }
 
 ATL_LANE float fast_softplus(float x)
 {
-    const double log_part = double_log1p(double_exp(-fabs((double)x)));
+    const double log_part = double_log1p(double_exp_within(-(double)at_most_200(fabsf(x))));
     return (float)((x > 0 ? (double)x : 0) + log_part);
 }
 
@@ -180,7 +179,10 @@ ATL_LANE float fast_elu(float x)
 #define SELU_L  1.0507009873554805
 #define SELU_LA 1.7580993408473766 /* a = 1.6732632423543772 */
 
-ATL_LANE float fast_selu(float x) { return (float)(x > 0 ? SELU_L * (double)x : SELU_LA * double_expm1((double)x)); }
+ATL_LANE float fast_selu(float x)
+{
+    return (float)(x > 0 ? SELU_L * (double)x : SELU_LA * double_expm1_within((double)within_200(x)));
+}
 
 /* ---- error function ---------------------------------------------------------------------------------------------- */
 
@@ -193,31 +195,33 @@ ATL_LANE float fast_erf(float x)
         POLYNOMIAL(a, 1.1283791666279189, 0.63661983456999565, 0.10277127723040697, -0.019117695186282863,
                    -0.00025306037565982277, 0.0017993530295868416, -0.00074068531419621389, 0.00016748071158216307,
                    -2.1354538955297085e-5, 1.1932935947825002e-6);
-    return copysignf((float)-double_expm1(-a * slope), x);
+    return copysignf((float)-double_expm1_within(-a * slope), x);
 }
 
-/* erfc(|a|) */
-ATL_LANE double double_erfc(double a)
+/* erfc(size) for size from 0 to 20; beyond 10.1 it is below every float */
+ATL_LANE double double_erfc(double size)
 {
-    const double size = fabs(a), t = 3 / (3 + size);
+    const double t = 3 / (3 + size);
     /* log(erfc(a) e^(a^2) / t) for a on [0, 10.1], 2^-31                    form: Numerical Recipes, 6.2.2 */
     const double p = POLYNOMIAL(t, -1.6710792041624698, 1.0026434429624524, 0.41386711874762364, 0.43060698959553718,
                                 -0.83880305089509465, 2.8608369508072101, -6.1671182859750053, 9.1624455020911578,
                                 -9.4548027251219247, 6.1313316692983712, -2.2052067892649652, 0.33527838154881405);
-    return t * double_exp(p - size * size);
+    return t * double_exp_within(p - size * size);
 }
 
 ATL_LANE float fast_erfc(float x)
 {
-    const double of_size = double_erfc((double)x);
+    const float size = fabsf(x), limited = size > 12 ? 12 : size;
+    const double of_size = double_erfc((double)limited);
     return (float)(x < 0 ? 2 - of_size : of_size);
 }
 
 /* x times the share of the normal distribution below x */
 ATL_LANE float fast_gelu(float x)
 {
-    x = above_minus_1000(x);
-    const double tail = 0.5 * double_erfc((double)x * 0.70710678118654752);
+    const float size = fabsf(x), limited = size > 20 ? 20 : size; /* from 20 on the tail rounds away */
+    const double tail = 0.5 * double_erfc((double)limited * 0.70710678118654752);
+    x = x < -20 ? -20 : x; /* -inf times 0 would be NaN */
     return (float)((double)x * (x < 0 ? tail : 1 - tail));
 }
 
@@ -227,9 +231,9 @@ ATL_LANE float fast_gelu(float x)
 
 ATL_LANE float fast_gelu_tanh(float x)
 {
-    x = above_minus_1000(x);
-    const double d = (double)x;
-    return scaled_sigmoid(d, d * (GELU_A + GELU_B * d * d));
+    x = x < -15 ? -15 : x; /* there the sigmoid has long been 0, and from 15 on 1, to every float */
+    const double d = (double)(x > 15 ? 15 : x);
+    return scaled_sigmoid((double)x, d * (GELU_A + GELU_B * d * d));
 }
 
 /* ---- in single precision: about two units in the last place, twice as many lanes --------------------------------- */
