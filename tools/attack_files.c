@@ -53,6 +53,7 @@ static void add_network(const attack_options *set, char *text, size_t size)
     const picture_settings *p = &set->network.picture;
     add_option(text, size, "--model", set->network.model);
     add_option(text, size, "--weights", set->network.weights);
+    add_option(text, size, "--names", p->names);
     if (p->preset)
         add_option(text, size, "--preprocess", picture_presets[p->preset]);
     add_option(text, size, "--mean", p->mean);
@@ -182,6 +183,8 @@ static json_t *model_of(const attack_session *s)
     else
         json_object_set_new(model, "preprocessing", json_string("part of the network"));
     json_object_set_new(model, "logits", text_or_null(p->logits));
+    if (p->names)
+        json_object_set_new(model, "names", json_string(p->names));
     return model;
 }
 

@@ -2,6 +2,7 @@
 #include "attack_options.h"
 
 #include "eps.h"
+#include "weight_names.h"
 
 const char *const norm_names[] = {"linf", "l2", "l1", "l0", NULL};
 static const char *const parts[] = {"training", "test", NULL};
@@ -29,6 +30,7 @@ static int check_spec(const attack_options *set)
                          : set->jpeg                                   ? "--jpeg"
                          : set->label                                  ? "--label"
                          : set->network.weights                        ? "--weights"
+                         : set->network.picture.names                  ? "--names"
                          : set->network.picture.logits                 ? "--logits"
                          : has_picture_settings(&set->network.picture) ? "preprocessing"
                          : needs_facts(&set->shard)                    ? "--shard or mpirun"
@@ -94,7 +96,8 @@ int read_attack_options(attack_options *set, int argc, char **argv, int *code)
         {"logits", 0, .text = &set->network.picture.logits, .argument = "NAME",
          .help = "of an ONNX file: the value with the scores; else its first output"},
         {"weights", 'w', .text = &set->network.weights, .argument = "FILE",
-         .help = "its weights, .npz; without it those that ship with atled, for cifar10 and lenet"},
+         .help = "its weights, .npz or .safetensors; without it those that ship with atled, for cifar10 and lenet"},
+        NAMES_OPTION(&set->network.picture.names),
         {"data", 'd', .text = &set->data, .argument = "DIR", .help = "a data set, as for atled eval"},
         {"part", 0, .choice = &set->part, .choices = parts, .argument = "NAME", .help = "of the data"},
         {"count", 'n', .whole = &set->count, .argument = "N", .lowest = 1, .highest = 1e9,

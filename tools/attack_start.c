@@ -19,6 +19,7 @@ static int find_weights(network_choice *choice, char *path, size_t size)
 static int check_named_files(const attack_options *set)
 {
     const used_file files[] = {{"weights", set->network.weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"names", set->network.picture.names, FILE_READ, ANY_FORMAT, NULL},
                                {"transfer-weights", set->transfer.weights, FILE_READ, ANY_FORMAT, NULL},
                                {"labels", set->labels, FILE_READ, ANY_FORMAT, NULL},
                                {"report", set->report, FILE_WRITTEN, ANY_FORMAT, NULL},

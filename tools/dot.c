@@ -6,6 +6,7 @@
 #include "network_file.h"
 #include "progress.h"
 #include "used_files.h"
+#include "weight_names.h"
 
 enum { MOST_FOLDED = sizeof((atl_dot_args){0}).folded / sizeof(char *) };
 
@@ -53,6 +54,7 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "weights, .npz or .safetensors: the drawing shows their layer widths and image size instead of the "
                  "published ones"},
+        NAMES_OPTION(&set->picture.names),
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {0}};
     static const char *const examples[] = {
@@ -148,8 +150,7 @@ static int open_plain_file(const settings *set, loaded_network *n)
     if (!n->net)
         print_problems(report, stderr);
     atl_onnx_report_free(report);
-    return !code && set->weights && atl_load_weights(n->graph, set->weights, .weights_only = 1) ? report_failure("dot")
-                                                                                                : code;
+    return code || !set->weights ? code : load_network_weights("dot", NULL, n->graph, set->weights, set->picture.names);
 }
 
 /* The outputs, on which the drawn nodes depend.  wanted: room for two, and for all outputs of a file. */
@@ -283,6 +284,7 @@ int atled_dot(int argc, char **argv)
     if (!read_settings(&set, argc, argv, &code))
         return code;
     const used_file files[] = {{"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"names", set.picture.names, FILE_READ, ANY_FORMAT, NULL},
                                {"run", set.picture_path, FILE_READ, ANY_FORMAT, NULL},
                                {"against", set.against, FILE_READ, ANY_FORMAT, NULL},
                                {"output", set.output, FILE_WRITTEN, DRAWING_FORMAT, NULL},

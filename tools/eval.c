@@ -7,6 +7,7 @@
 #include "network.h"
 #include "plot.h"
 #include "text.h"
+#include "weight_names.h"
 
 typedef eval_settings settings;
 
@@ -19,6 +20,7 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         NETWORK_FILE_OPTIONS(&set->form),
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "its weights, .npz or .safetensors; default: the weights that ship with atled, for cifar10 and lenet"},
+        NAMES_OPTION(&set->form.names),
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,
          .help = "CIFAR-10 binary, MNIST idx, a folder with one sub-folder of images per class, or .npz, as for atled "
                  "train"},
@@ -115,7 +117,7 @@ static int open_model(const settings *set, const atl_dataset *data, training *t)
     char text[64];
     atl_model_size size;
     const atl_model *model = atl_model_find(set->model);
-    atl_status status = atl_model_size_of(model, set->weights, &size);
+    atl_status status = atl_model_size_of(model, set->form.names ? NULL : set->weights, &size);
     if (status)
         return report_failure("eval");
     atl_shape image = atl_dataset_image_shape(data);
@@ -133,11 +135,15 @@ static int open_model(const settings *set, const atl_dataset *data, training *t)
     int code = begin_training("eval", &network, t);
     if (code)
         return code;
-    status = atl_model_load(model, t->used.graph, set->weights);
-    return status ? report_error("eval", exit_code_of(status),
-                                 "%s; the images of %s are %s: are the weights for such ones?", atl_error(), set->data,
-                                 atl_shape_text(image, text, sizeof text))
-                  : 0;
+    weight_names names;
+    code = read_weight_names("eval", set->form.names, &names);
+    status = code ? ATL_OK : atl_model_load(model, t->used.graph, set->weights, .names = names.list);
+    free_weight_names(&names);
+    return code     ? code
+           : status ? report_error("eval", exit_code_of(status),
+                                   "%s; the images of %s are %s: are the weights for such ones?", atl_error(),
+                                   set->data, atl_shape_text(image, text, sizeof text))
+                    : 0;
 }
 
 static int open_file(const settings *set, const network_file *file, const atl_dataset *data, training *t)
@@ -169,8 +175,7 @@ static int open_file(const settings *set, const network_file *file, const atl_da
     if (code)
         return code;
     tell_network_file("eval", file, t->used.image, t->used.logits);
-    return set->weights && atl_load_weights(t->used.graph, set->weights, .weights_only = 1) ? report_failure("eval")
-                                                                                            : 0;
+    return set->weights ? load_network_weights("eval", NULL, t->used.graph, set->weights, set->form.names) : 0;
 }
 
 /* file: null, or what --model names. */
@@ -210,6 +215,7 @@ int atled_eval(int argc, char **argv)
         return report_no_weights("eval", set.model);
     }
     const used_file files[] = {{"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"names", set.form.names, FILE_READ, ANY_FORMAT, NULL},
                                {"data", set.data, DATA_READ, ANY_FORMAT, NULL},
                                {"plot", set.picture, FILE_WRITTEN, PANEL_FORMAT, NULL},
                                {"shard-file", set.shard.file, FILE_UPDATED, ANY_FORMAT, NULL},

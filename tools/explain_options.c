@@ -2,6 +2,7 @@
 #include "explain_options.h"
 
 #include "network_file.h"
+#include "weight_names.h"
 
 enum { MOST_PICTURES = 10000 };
 
@@ -22,6 +23,7 @@ int read_explain_options(explain_options *set, int argc, char **argv, int *code)
         NETWORK_FILE_OPTIONS(&set->picture),
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "its weights, .npz or .safetensors; without it those that ship with atled, for cifar10 and lenet"},
+        NAMES_OPTION(&set->picture.names),
         {"method", 0, .several = &set->methods, .choices = method_names(), .argument = "NAME,...",
          .help = "what to compute; all of them if not given"},
         {"target", 't', .text = &set->target, .argument = "CLASS",

@@ -94,7 +94,7 @@ static int list_outputs(const explain_session *s, used_file *files, char (*path)
 /* Checks every file that is read or written, before the work. */
 static int check_all_files(const explain_session *s)
 {
-    enum { OTHERS = 8 };
+    enum { OTHERS = 9 };
     char dream[4096];
     const explain_options *set = &s->set;
     size_t outputs = (size_t)set->picture_count * (3 * ATL_EXPLAIN_METHODS + 1) + 1;
@@ -109,6 +109,7 @@ static int check_all_files(const explain_session *s)
     for (int i = 0; i < set->picture_count; i++)
         files[count++] = (used_file){"PICTURE", set->pictures[i], FILE_READ, ANY_FORMAT, NULL};
     files[count++] = (used_file){"weights", set->weights, FILE_READ, ANY_FORMAT, NULL};
+    files[count++] = (used_file){"names", set->picture.names, FILE_READ, ANY_FORMAT, NULL};
     files[count++] = (used_file){"labels", set->labels, FILE_READ, ANY_FORMAT, NULL};
     files[count++] =
         (used_file){"baseline", is_made(set->baseline) ? NULL : set->baseline, FILE_READ, ANY_FORMAT, NULL};

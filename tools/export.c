@@ -5,6 +5,7 @@
 #include "bundled_weights.h"
 #include "network_file.h"
 #include "used_files.h"
+#include "weight_names.h"
 
 typedef struct settings {
     const char *model, *weights, *output;
@@ -21,6 +22,7 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
         NETWORK_FILE_OPTIONS(&set->picture),
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "its weights, .npz or .safetensors; without it those that ship with atled, or those of the file"},
+        NAMES_OPTION(&set->picture.names),
         {"output", 'o', .text = &set->output, .argument = "FILE", .required = 1, .help = "the model, .onnx"},
         {"gradient", 'g', .flag = &set->gradient,
          .help = "also with an input 'labels' [n], and as outputs the cross entropy of each image with its label, and "
@@ -77,6 +79,7 @@ int atled_export(int argc, char **argv)
     }
     const used_file files[] = {{"model", is_network_file(set.model) ? set.model : NULL, FILE_READ, ANY_FORMAT, NULL},
                                {"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"names", set.picture.names, FILE_READ, ANY_FORMAT, NULL},
                                {"output", set.output, FILE_WRITTEN, ONNX_FORMAT, NULL},
                                {0}};
     code = check_files("export", files);

@@ -2,6 +2,7 @@
 #include "fool_options.h"
 
 #include "network_file.h"
+#include "weight_names.h"
 
 const char *const loss_names[] = {"cross-entropy", "logit", "margin", "mse", NULL};
 static const char *const methods[] = {"adam", "normalised", "sign", "raw", NULL};
@@ -14,6 +15,7 @@ int read_fool_options(fool_options *set, int argc, char **argv, int *code)
         NETWORK_FILE_OPTIONS(&set->picture),
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "its weights, .npz or .safetensors; default: the weights that ship with atled, for cifar10 and lenet"},
+        NAMES_OPTION(&set->picture.names),
         {"target", 't', .text = &set->target, .argument = "CLASS", .required = 1,
          .help = "the target: a class by index or name, 'random', 'least-likely' (for the start), or 'all'"},
         {"output", 'o', .text = &set->output, .argument = "FILE",

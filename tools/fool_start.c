@@ -116,6 +116,7 @@ static int check_named_files(const fool_session *s)
 {
     const fool_options *set = &s->set;
     const used_file files[] = {{"weights", set->weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"names", set->picture.names, FILE_READ, ANY_FORMAT, NULL},
                                {"labels", set->labels, FILE_READ, ANY_FORMAT, NULL},
                                {"start", is_made(set->start) ? NULL : set->start, FILE_READ, ANY_FORMAT, NULL},
                                {"output", set->output, FILE_READ_BACK, PNG_FORMAT, NULL},

@@ -1,5 +1,6 @@
 /* A network by its name, with or without its weights. */
 #include "network.h"
+#include "weight_names.h"
 
 #include <math.h>
 #include <string.h>
@@ -38,14 +39,15 @@ int open_network(const char *command, const char *name, const char *weights, loa
 int open_network_for(const char *command, const char *name, const char *weights, int64_t batch, int training,
                      loaded_network *network_out)
 {
-    return open_network_for_pictures(command, name, weights, batch, ATL_SCALAR, training, network_out);
+    return open_network_for_pictures(command, name, weights, batch, ATL_SCALAR, training, NULL, network_out);
 }
 
 int open_network_for_pictures(const char *command, const char *name, const char *weights, int64_t batch,
-                              atl_shape pictures, int training, loaded_network *n)
+                              atl_shape pictures, int training, const char *names, loaded_network *n)
 {
     *n = (loaded_network){.model = atl_model_find(name)};
-    atl_status status = atl_model_size_of(n->model, weights, &n->size);
+    /* with other names, the sizes in the file are not known to be those of the layers */
+    atl_status status = atl_model_size_of(n->model, names ? NULL : weights, &n->size);
     if (status)
         return report_failure(command);
     if (pictures.rank == 3 && strcmp(n->model->name, "mlp") == 0) { /* any size */
@@ -53,10 +55,7 @@ int open_network_for_pictures(const char *command, const char *name, const char 
         n->size.width = pictures.size[1];
     }
     int code = build(command, batch, pictures.rank == 3 ? pictures.size[2] : 3, training, n);
-    if (code || !weights)
-        return code;
-    status = atl_model_load(n->model, n->graph, weights);
-    return status ? report_failure(command) : 0;
+    return code || !weights ? code : load_network_weights(command, n->model, n->graph, weights, names);
 }
 
 const char *first_non_finite_variable(const atl_graph *graph)

@@ -20,9 +20,10 @@ int open_network(const char *command, const char *name, const char *weights, loa
 /* open_network calls this with a batch of one; `training`: as in atl_model_args. */
 int open_network_for(const char *command, const char *name, const char *weights, int64_t batch, int training,
                      loaded_network *network_out);
-/* The same for pictures [h, w, channels], whose size a network of any size takes; rank 0: as above. */
+/* The same for pictures [h, w, channels], whose size a network of any size takes; rank 0: as above.  names: see
+ * weight_names.h; null: none. */
 int open_network_for_pictures(const char *command, const char *name, const char *weights, int64_t batch,
-                              atl_shape pictures, int training, loaded_network *network_out);
+                              atl_shape pictures, int training, const char *names, loaded_network *network_out);
 /* The first variable of the graph that holds a NaN or an infinity; null if none does. */
 const char *first_non_finite_variable(const atl_graph *graph);
 /* Rejects values loaded from `path` that are not finite, unless --allow-non-finite was given.  Returns 0, or the exit

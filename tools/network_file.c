@@ -1,5 +1,6 @@
 /* A network from an ONNX file, for the commands that take --model. */
 #include "network_file.h"
+#include "weight_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -250,12 +251,13 @@ int open_any_network_for_pictures(const char *command, const char *name, const c
                                   atl_shape pictures, int training, const picture_settings *set, loaded_network *n)
 {
     *n = (loaded_network){0};
+    if (set->names && !weights)
+        return report_error(command, EXIT_USAGE, "--names says what variables are called in --weights: give both");
     if (!is_network_file(name)) {
         int code = check_no_picture_settings(command, name, set);
-        return code ? code : open_network_for_pictures(command, name, weights, batch, pictures, training, n);
+        return code ? code
+                    : open_network_for_pictures(command, name, weights, batch, pictures, training, set->names, n);
     }
     int code = open_network_file(command, name, batch, pictures.rank == 3 ? pictures.size[2] : 3, set, n);
-    if (!code && weights && atl_load_weights(n->graph, weights, .weights_only = 1))
-        code = report_failure(command);
-    return code;
+    return code || !weights ? code : load_network_weights(command, NULL, n->graph, weights, set->names);
 }

@@ -18,6 +18,7 @@ typedef struct picture_settings {
     int bgr;
     /* Of networks from a file: the input that takes the picture, the value that holds the scores; null: the first. */
     const char *input, *logits;
+    const char *names; /* --names, of the weights of any network; null: none */
 } picture_settings;
 extern const char *const picture_presets[]; /* ends with null */
 /* Their rows in a command's table of options. */

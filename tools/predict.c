@@ -7,6 +7,7 @@
 #include "photograph.h"
 #include "text.h"
 #include "top_classes.h"
+#include "weight_names.h"
 
 enum { MOST_PICTURES = 10000 };
 
@@ -36,6 +37,7 @@ static int read_settings(predict_settings *set, int argc, char **argv, int *code
         NETWORK_FILE_OPTIONS(&set->form),
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "its weights, .npz or .safetensors; default: the weights that ship with atled, for cifar10 and lenet"},
+        NAMES_OPTION(&set->form.names),
         {"labels", 'l', .text = &set->labels, .argument = "FILE",
          .help = "names of the classes, one per line; default: the network's own, or a labels.txt or "
                  "imagenet_classes.txt beside the weights"},
@@ -71,7 +73,7 @@ static int read_settings(predict_settings *set, int argc, char **argv, int *code
 
 static int check_all_files(const predict_settings *set)
 {
-    enum { OTHERS = 4 };
+    enum { OTHERS = 5 };
     used_file *files = calloc((size_t)set->picture_count + OTHERS, sizeof *files);
     if (!files)
         return report_no_memory("predict");
@@ -79,6 +81,7 @@ static int check_all_files(const predict_settings *set)
     for (; count < set->picture_count; count++)
         files[count] = (used_file){"PICTURE", set->pictures[count], FILE_READ, ANY_FORMAT, NULL};
     files[count++] = (used_file){"weights", set->weights, FILE_READ, ANY_FORMAT, NULL};
+    files[count++] = (used_file){"names", set->form.names, FILE_READ, ANY_FORMAT, NULL};
     files[count++] = (used_file){"labels", set->labels, FILE_READ, ANY_FORMAT, NULL};
     files[count++] = (used_file)TIMING_FILE(&set->compile);
     int code = check_files("predict", files);

@@ -7,6 +7,7 @@
 #include "explore.h"
 #include "network_file.h"
 #include "text.h"
+#include "weight_names.h"
 
 typedef struct profile_settings {
     const char *model, *weights, *output, *drawing;
@@ -24,6 +25,7 @@ static int read_settings(profile_settings *set, int argc, char **argv, int *code
         NETWORK_FILE_OPTIONS(&set->picture),
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "its weights, .npz or .safetensors; default: random weights"},
+        NAMES_OPTION(&set->picture.names),
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {"gradient", 'g', .flag = &set->gradient,
          .help = "the forward pass and the gradient of the cross entropy with respect to the image (the default)"},
@@ -199,6 +201,7 @@ int atled_profile(int argc, char **argv)
     if (!read_settings(&set, argc, argv, &code))
         return code;
     const used_file files[] = {{"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"names", set.picture.names, FILE_READ, ANY_FORMAT, NULL},
                                {"output", set.output, FILE_WRITTEN, ANY_FORMAT, NULL},
                                {"dot", set.drawing, FILE_WRITTEN, DRAWING_FORMAT, NULL},
                                TIMING_FILE(&set.compile),

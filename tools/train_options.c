@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "network.h"
+#include "weight_names.h"
 
 /* Other tools call "sgd" what is "momentum" here; ignoring the option silently would train without momentum. */
 static int check_momentum(const train_options *set, int *code)
@@ -180,6 +181,7 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
          .help = "stop as if Ctrl-C were pressed then; the schedule remains that of the whole training"},
         {"weights", 'w', .text = &set->weights, .argument = "FILE",
          .help = "initial weights; variables that the file lacks are initialised as usual"},
+        NAMES_OPTION(&set->picture.names),
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {"find-nan", 0, .flag = &set->find_nan,
          .help = "if the loss becomes NaN or infinite, report the first node with such a value"},

@@ -6,6 +6,7 @@
 #include "network.h"
 #include "ranks.h"
 #include "train_session.h"
+#include "weight_names.h"
 
 static int open_data(train_session *s)
 {
@@ -32,7 +33,12 @@ static int resume_checkpoint(train_session *s)
 static int resume_weights(train_session *s)
 {
     atl_npz_report report;
-    atl_status status = load_weights(&s->t, s->set.weights, &report);
+    weight_names names;
+    int code = read_weight_names("train", s->set.picture.names, &names);
+    atl_status status = code ? ATL_OK : load_weights(&s->t, s->set.weights, names.list, &report);
+    free_weight_names(&names);
+    if (code)
+        return code;
     if (status)
         return report_error("train", exit_code_of(status), "--weights: %s", atl_error());
     if (!s->set.quiet)
@@ -100,6 +106,7 @@ static int check_named_files(const train_session *s)
         set.output = set.checkpoint = set.log = set.plot = NULL;
     const used_file files[] = {{"data", set.data, DATA_READ, ANY_FORMAT, NULL},
                                {"weights", set.weights, FILE_READ, ANY_FORMAT, NULL},
+                               {"names", set.picture.names, FILE_READ, ANY_FORMAT, NULL},
                                {"resume", set.resume, FILE_READ, ANY_FORMAT, "checkpoint"},
                                {"output", set.output, FILE_WRITTEN, WEIGHTS_FORMAT, NULL},
                                {"checkpoint", set.checkpoint, FILE_WRITTEN, NPZ_FORMAT, NULL},

@@ -323,11 +323,12 @@ atl_status save_weights(training *t, const char *path)
 
 atl_status save_checkpoint(const training *t, const char *path) { return atl_save_npz(t->trained.graph, path); }
 
-atl_status load_weights(const training *t, const char *path, atl_npz_report *report)
+atl_status load_weights(const training *t, const char *path, const atl_weight_name *names, atl_npz_report *report)
 {
     if (t->set.file)
-        return atl_load_weights(t->trained.graph, path, .allow_missing = 1, .weights_only = 1, .report_out = report);
-    return atl_model_load(t->set.model, t->trained.graph, path, .allow_missing = 1, .weights_only = 1,
+        return atl_load_weights(t->trained.graph, path, .names = names, .allow_missing = 1, .weights_only = 1,
+                                .report_out = report);
+    return atl_model_load(t->set.model, t->trained.graph, path, .names = names, .allow_missing = 1, .weights_only = 1,
                           .report_out = report);
 }
 

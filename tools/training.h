@@ -86,7 +86,7 @@ atl_status save_weights(training *t, const char *path);
 /* Saves everything needed to resume. */
 atl_status save_checkpoint(const training *t, const char *path);
 /* Loads initial weights, as far as the file has them. */
-atl_status load_weights(const training *t, const char *path, atl_npz_report *report);
+atl_status load_weights(const training *t, const char *path, const atl_weight_name *names, atl_npz_report *report);
 
 /* The first variable with a NaN or an infinity, among the trained or the copied ones; null if there is none. */
 const char *non_finite_variable_of(const training *t);

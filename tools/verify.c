@@ -136,7 +136,8 @@ static network_choice choice_of(const verification *v)
                                         .deviation = text_at(c, "model.preprocessing.std"),
                                         .scale = text_at(c, "model.preprocessing.scale"),
                                         .bgr = json_is_true(bgr),
-                                        .logits = text_at(c, "model.logits")},
+                                        .logits = text_at(c, "model.logits"),
+                                        .names = text_at(c, "model.names")},
                             .allow_non_finite = 1};
 }
 

@@ -100,7 +100,7 @@ static atl_status check_args(const atl_npz_args *args)
     for (const atl_weight_name *n = args->names; n && n->variable; n++) {
         const atl_node *node = atl_find(args->graph, n->variable);
         if (!n->key || !node || !(atl_op_of(node)->flags & ATL_OP_VARIABLE))
-            return atl_set_error(ATL_INVALID, "weights '%s': .names has '%s', %s", args->path, n->variable,
+            return atl_set_error(ATL_INVALID, "weights '%s': the map of names has '%s', %s", args->path, n->variable,
                                  n->key ? "but the graph has no variable of that name" : "without a key");
     }
     return ATL_OK;

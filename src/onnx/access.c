@@ -331,7 +331,7 @@ atl_node *onnx_like(onnx_op *op, int rank, const onnx_number *size)
         shape.size[i] = size[i].batch == 0 ? onnx_saturated(size[i].value) : ATL_ANY;
         if (size[i].batch == 0)
             continue;
-        if (size[i].batch < 1 || size[i].batch > INT32_MAX || size[i].value < 0 || size[i].value > INT32_MAX) {
+        if (!(size[i].batch >= 1 && size[i].batch <= INT32_MAX && size[i].value >= 0 && size[i].value <= INT32_MAX)) {
             onnx_reject(op, "the size of dimension %d, %.0Lf * batch + %.0Lf, cannot be made: fix the batch", i,
                         size[i].batch, size[i].value);
             return NULL;

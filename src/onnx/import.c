@@ -231,6 +231,13 @@ int onnx_import_nodes(onnx_importer *importer, int64_t count, const onnx_node *n
     return fine && !importer->out_of_memory;
 }
 
+/* "~7": a constant that atl_onnx_write has named (write_nodes.c).  Weights have other names. */
+static int is_written_constant(const onnx_importer *importer, const char *name)
+{
+    size_t signs = strspn(name, "~"), digits = strspn(name + signs, "0123456789");
+    return signs && digits && !name[signs + digits] && strcmp(importer->model->producer, "atled") == 0;
+}
+
 int onnx_import_initializers(onnx_importer *importer, const onnx_graph *graph)
 {
     int fine = 1;
@@ -246,7 +253,7 @@ int onnx_import_initializers(onnx_importer *importer, const onnx_graph *graph)
         value->type = tensor->type;
         value->shape = atl_shape_from(tensor->rank, tensor->size);
         value->tensor = tensor;
-        value->is_initializer = 1;
+        value->is_initializer = !is_written_constant(importer, tensor->name);
         value->is_constant = 1;
         value->is_missing = bad;
     }

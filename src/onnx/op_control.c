@@ -69,7 +69,7 @@ static int import_constant_of_shape(onnx_op *op)
         if (!like || !onnx_give_type(op, 0, atl_fill(like, (float)value), type))
             return 0;
         for (int i = 0; op->output[0] && i < to.rank; i++)
-            op->output[0]->batch[i] = (int64_t)shape->at[i].batch;
+            op->output[0]->batch[i] = onnx_saturated(shape->at[i].batch);
         return 1;
     }
     if (atl_shape_count(to) < 0)

@@ -98,7 +98,7 @@ static int give_reshaped(onnx_op *op, int rank, onnx_number *to, int left_over)
         return 0;
     for (int i = 0; op->output[0] && i < rank; i++)
         op->output[0]->batch[i] = shape.size[i] == ATL_ANY && to[i].value == 0 && to[i].batch == floorl(to[i].batch)
-                                      ? (int64_t)to[i].batch
+                                      ? onnx_saturated(to[i].batch)
                                       : 0;
     return 1;
 }
@@ -397,7 +397,7 @@ static int import_expand(onnx_op *op)
     if (!onnx_give(op, 0, open ? atl_broadcast_like(x, like) : atl_broadcast_to(x, to)))
         return 0;
     for (int i = 0; op->output[0] && i < to.rank; i++)
-        op->output[0]->batch[i] = op->output[0]->shape.size[i] == ATL_ANY ? (int64_t)size[i].batch : 0;
+        op->output[0]->batch[i] = op->output[0]->shape.size[i] == ATL_ANY ? onnx_saturated(size[i].batch) : 0;
     return 1;
 }
 

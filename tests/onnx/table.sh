@@ -40,6 +40,9 @@ first; `--input` and `--logits` name the values if they are not the first ones. 
   allow that.
 - Training moves all float initializers, except single numbers and the running statistics of batch norm, which stay as
   they are.
+- `--weights` gives a file other weights, `.npz` or `.safetensors`, by their names. `--names map.json` says what they
+  are called there, as in `{"conv1/weights": "features.0.weight"}`; so it does for the networks that atled knows by
+  name.
 - What is exported takes the raw picture [n, height, width, 3]: the preprocessing is part of the file. `--gradient`
   adds an input `labels`, and as outputs the cross entropy of each picture with its label and the gradient of their sum
   by the picture.
