@@ -97,7 +97,7 @@ static int taps_of(const resize *r, int axis, int64_t input, int64_t i, int64_t 
 {
     double x = source_of(r, axis, input, i), base = floor(x), sum = 0;
     int taps = r->method == NEAREST ? 1 : r->method == LINEAR ? 2 : 4;
-    if (r->place == TF_CROP_AND_RESIZE && (x < 0 || x > (double)(input - 1)))
+    if (r->place == TF_CROP_AND_RESIZE && !(x >= 0 && x <= (double)(input - 1)))
         return 0;
     for (int t = 0; t < taps; t++) {
         double at = r->method == NEAREST ? nearest_of(r, x) : r->method == LINEAR ? base + t : base + t - 1;

@@ -159,7 +159,8 @@ static int import_mel(onnx_op *op)
     if (!onnx_one(op, 0, &bins) || !onnx_one(op, 1, &points) || !onnx_one(op, 2, &rate) || !onnx_one(op, 3, &low) ||
         !onnx_one(op, 4, &high))
         return 0;
-    if (!(bins >= 1 && bins <= 4096 && points >= 2 && points <= 65536 && rate >= 1 && low >= 0 && high > low))
+    if (!(bins >= 1 && bins <= 4096 && points >= 2 && points <= 65536 && rate >= 1 && low >= 0 && high > low &&
+          high <= 1e9))
         return onnx_reject(op, "%g bins of %g points from %g to %g Hz of %g", bins, points, low, high, rate);
     int64_t count = (int64_t)bins, rows = (int64_t)points / 2 + 1;
     double from = 2595 * log10(1 + low / 700), step = (2595 * log10(1 + high / 700) - from) / (bins + 2);

@@ -118,7 +118,10 @@ static atl_node *node_of_tensor(onnx_importer *importer, const onnx_value *value
     return node;
 }
 
-static int32_t limited(long double x) { return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : (int32_t)x; }
+static int32_t limited(long double x)
+{
+    return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x != x ? 0 : (int32_t)x;
+}
 
 static atl_node *constant_of(onnx_importer *importer, atl_tensor *tensor)
 {
