@@ -1,6 +1,8 @@
 /* The command line of atled attack. */
 #include "attack_options.h"
 
+#include <string.h>
+
 #include "eps.h"
 #include "weight_names.h"
 
@@ -44,9 +46,21 @@ static int check_spec(const attack_options *set)
     return 0;
 }
 
+static const char *list_norms(const atl_attack_method *method, char *text, size_t size)
+{
+    text[0] = 0;
+    for (int n = 0; norm_names[n]; n++)
+        if (method->norms >> n & 1) {
+            size_t used = strlen(text);
+            snprintf(text + used, size - used, "%s%s", used ? ", " : "", norm_names[n]);
+        }
+    return text;
+}
+
 /* Whether the options fit each other; eps is read. */
 static int check(attack_options *set, int *code)
 {
+    char norms[64];
     const atl_attack_method *m = atl_attack_method_find(set->method);
     *code = check_shard_options("attack", &set->shard);
     if (!*code && m->is_shared && needs_facts(&set->shard))
@@ -60,14 +74,13 @@ static int check(attack_options *set, int *code)
         *code = check_spec(set);
         return !*code;
     }
-    if (set->eps_text)
+    if (!(m->norms >> set->norm & 1))
+        *code = report_error("attack", EXIT_USAGE, "--norm %s: the method %s has %s only", norm_names[set->norm],
+                             m->name, list_norms(m, norms, sizeof norms));
+    if (!*code && set->eps_text)
         *code = read_eps("attack", set->eps_text, (atl_norm)set->norm, &set->eps);
-    else if (!m->is_minimal)
+    else if (!*code && !m->is_minimal)
         *code = report_error("attack", EXIT_USAGE, "--eps is missing: %s looks for a change of a given size", m->name);
-    if (!*code && !(m->norms >> set->norm & 1))
-        *code = report_error("attack", EXIT_USAGE, "--norm %s: the method %s has %s%s%s%s only", norm_names[set->norm],
-                             m->name, m->norms & 1 ? "linf " : "", m->norms & 2 ? "l2 " : "", m->norms & 4 ? "l1 " : "",
-                             m->norms & 8 ? "l0 " : "");
     if (!*code && !set->data && !set->operands[0])
         *code = report_error("attack", EXIT_USAGE, "nothing to attack: give pictures or folders, or --data");
     if (!*code && set->data && set->operands[0])

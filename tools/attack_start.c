@@ -52,6 +52,19 @@ static int digest(const char *path, char text[DIGEST_TEXT])
     return report_error("attack", EXIT_BAD_FILE, "%s: %s", path, strerror(errno));
 }
 
+/* The second network gets the same pictures. */
+static int check_transfer(const attack_session *s)
+{
+    atl_shape own = atl_shape_of(s->network.image), other = atl_shape_of(s->transfer.image);
+    if (own.size[1] == other.size[1] && own.size[2] == other.size[2] && own.size[3] == other.size[3])
+        return 0;
+    return report_error("attack", EXIT_BAD_FILE,
+                        "--transfer %s takes pictures of %lld x %lld x %lld, but those of %s are %lld x %lld x %lld",
+                        s->set.transfer.model, (long long)other.size[1], (long long)other.size[2],
+                        (long long)other.size[3], s->set.network.model, (long long)own.size[1], (long long)own.size[2],
+                        (long long)own.size[3]);
+}
+
 static int open_networks(attack_session *s)
 {
     attack_options *set = &s->set;
@@ -61,6 +74,8 @@ static int open_networks(attack_session *s)
         code = open_attacked_network("attack", &set->network, shape, &s->network);
     if (!code && set->transfer.model)
         code = open_attacked_network("attack", &set->transfer, shape, &s->transfer);
+    if (!code && set->transfer.model)
+        code = check_transfer(s);
     if (!code)
         code = digest(is_network_file(set->network.model) ? set->network.model : NULL, s->model_digest);
     if (!code)

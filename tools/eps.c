@@ -81,6 +81,8 @@ int read_eps(const char *command, const char *text, atl_norm norm, atl_fraction 
                             text);
     if (norm == ATL_NORM_L0 && f.over % f.under)
         return report_error(command, EXIT_USAGE, "--eps %s: with --norm l0 it is a whole number of elements", text);
+    if (norm == ATL_NORM_LINF && f.over > f.under && *text && text[strlen(text) - 1] == 'g')
+        return report_error(command, EXIT_USAGE, "--eps %s is more than the 255 levels of a pixel", text);
     if (norm == ATL_NORM_LINF && f.over > f.under)
         return report_error(
             command, EXIT_USAGE,
