@@ -33,7 +33,8 @@ typedef enum atl_passes {
     ATL_PASS_PREPACK = 256,  /* computes what depends on variables only once, and again after a variable has changed */
     ATL_PASS_IN_PLACE = 512, /* results overwrite operands that no later step reads, and assigned variables */
     /* One relu gradient in place of those of all parts of a concat: only with ATL_PASS_CONCAT_ELIMINATION. */
-    ATL_PASS_HOIST_RELU_GRAD = 4096
+    ATL_PASS_HOIST_RELU_GRAD = 4096,
+    ATL_PASS_ATTENTION = 8192 /* attention and its gradients: one step each, without the array of all scores */
 } atl_passes;
 
 /* The passes by name, in the order in which the compiler applies them: "cse", ATL_PASS_CSE.  A static array. */

@@ -11,6 +11,7 @@
 #define ATLED_KERNELS_KERNELS_H
 
 #include "atled/status.h"
+#include "kernels/attention.h"
 #include "kernels/convert.h"
 #include "kernels/depthwise.h"
 #include "kernels/fold.h"
@@ -29,6 +30,7 @@
 
 /* K(type of the result, name, (arguments)) for each */
 #define ATL_KERNELS(K)                                                                                                 \
+    ATL_ATTENTION_KERNELS(K)                                                                                           \
     ATL_CONVERT_KERNELS(K)                                                                                             \
     ATL_DEPTHWISE_KERNELS(K)                                                                                           \
     ATL_FOLD_KERNELS(K)                                                                                                \

@@ -1,0 +1,121 @@
+/* Attention: see attention.h. */
+#include "kernels/attention_blocks.h"
+
+#include "kernels/loops.h"
+#include "kernels/vector_math.h"
+
+/* Of one worker. */
+typedef struct room {
+    float *keys, *values; /* of the head: transposed blocks of keys [width, block], and values [keys, value_width] */
+    float *query, *scores,
+        *sums; /* of a block of queries: [QUERIES, width], [QUERIES, block], [QUERIES, value_width] */
+} room;
+
+static int64_t lay_out(const atl_attention *p, float *from, room *r)
+{
+    int64_t blocks = blocks_of_keys(p), block = keys_in_block(p), values = rounded_up(p->value_width, LINE), at = 0;
+    int64_t width = rounded_up(p->width, LINE);
+    const struct {
+        float **place;
+        int64_t floats;
+    } parts[] = {{&r->keys, p->width * blocks * block},
+                 {&r->values, p->keys * values},
+                 {&r->query, QUERIES * width},
+                 {&r->scores, QUERIES * block},
+                 {&r->sums, QUERIES * values}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        *parts[i].place = from ? from + at : NULL;
+        at += rounded_up(parts[i].floats, LINE);
+    }
+    return at;
+}
+
+int64_t KERNEL(attention_scratch)(const atl_attention *p)
+{
+    room r;
+    return p->workers * lay_out(p, NULL, &r);
+}
+
+static void pack_head(const atl_attention *p, const float *k, const float *v, const room *r)
+{
+    int64_t block = keys_in_block(p);
+    for (int64_t j = 0; j < p->keys; j += block)
+        copy_transposed(p->keys - j < block ? p->keys - j : block, p->width, k + j * p->k.row, &p->k, block,
+                        r->keys + j * p->width);
+    copy_rows(p->keys, p->value_width, 1, v, &p->v, p->keys, rounded_up(p->value_width, LINE), r->values);
+}
+
+/* One query and one block of keys: scores become exponentials below the largest score so far; what was summed before
+ * for a smaller one is made smaller.  A row of -inf alone sums to 0, and becomes NaN in the end. */
+static void exponentials(int64_t keys, float *score, int64_t columns, float *sums, float *most, float *sum)
+{
+    float largest = *most, total = 0;
+#pragma omp simd reduction(max : largest)
+    for (int64_t j = 0; j < keys; j++)
+        largest = score[j] > largest ? score[j] : largest;
+    const float base = largest == -INFINITY ? 0 : largest;
+#pragma omp simd reduction(+ : total)
+    for (int64_t j = 0; j < keys; j++) {
+        const float e = single_exp_below(score[j] - base, 0);
+        score[j] = e;
+        total += e;
+    }
+    if (*sum != 0) { /* NaN included */
+        const float less = single_exp_below(*most - base, 0);
+        total += less * *sum;
+        for (int64_t j = 0; j < columns && less != 1; j++)
+            sums[j] *= less;
+    }
+    *most = largest;
+    *sum = total;
+}
+
+/* Of some queries; weights: of the first of them, or null. */
+static void block_of_queries(const atl_attention *p, const float *q, const room *r, int64_t rows, float *y,
+                             float *log_sum, float *weights)
+{
+    float most[QUERIES], sum[QUERIES];
+    int64_t block = keys_in_block(p), values = rounded_up(p->value_width, LINE), width = rounded_up(p->width, LINE);
+    copy_rows(rows, p->width, p->scale, q, &p->q, rounded_up(rows, ROWS), width, r->query);
+    memset(r->sums, 0, (size_t)(QUERIES * values) * sizeof *r->sums);
+    for (int64_t i = 0; i < rows; i++)
+        most[i] = -INFINITY, sum[i] = 0;
+    for (int64_t j = 0; j < p->keys; j += block) {
+        int64_t keys = p->keys - j < block ? p->keys - j : block;
+        multiply(rows, keys, p->width, r->query, width, 1, r->keys + j * p->width, block, 0, r->scores, block);
+        for (int64_t i = 0; i < rows; i++)
+            exponentials(keys, r->scores + i * block, p->value_width, r->sums + i * values, &most[i], &sum[i]);
+        multiply(rows, p->value_width, keys, r->scores, block, 1, r->values + j * values, values, 1, r->sums, values);
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        write_rows(1, p->value_width, 1 / sum[i], r->sums + i * values, values, &p->y, y + i * p->y.row);
+        log_sum[i] = most[i] + logf(sum[i]);
+        for (int64_t j = 0; weights && j < p->keys; j++)
+            weights[i * p->keys + j] = r->scores[i * block + j] * (1 / sum[i]);
+    }
+}
+
+void KERNEL(attention)(const atl_attention *p, const float *q, const float *k, const float *v, float *scratch, float *y,
+                       float *log_sum, float *weights)
+{
+    int64_t blocks = (p->queries + QUERIES - 1) / QUERIES, pieces = pieces_of_head(p, blocks);
+    int64_t count = p->outer * p->heads * pieces;
+    room dummy;
+    int64_t floats = lay_out(p, NULL, &dummy);
+#pragma omp parallel for num_threads(p->workers) schedule(static, 1) if (p->workers > 1)
+    for (int worker = 0; worker < p->workers; worker++) {
+        room r;
+        lay_out(p, scratch + worker * floats, &r);
+        for (int64_t n = count * worker / p->workers; n < count * (worker + 1) / p->workers; n++) {
+            int64_t head = n / pieces, piece = n % pieces, last = blocks * (piece + 1) / pieces;
+            pack_head(p, k + matrix_at(p, &p->k, head), v + matrix_at(p, &p->v, head), &r);
+            for (int64_t b = blocks * piece / pieces; b < last; b++) {
+                int64_t first = b * QUERIES, rows = p->queries - first < QUERIES ? p->queries - first : QUERIES;
+                int64_t at = head * p->queries + first;
+                block_of_queries(p, q + matrix_at(p, &p->q, head) + first * p->q.row, &r, rows,
+                                 y + matrix_at(p, &p->y, head) + first * p->y.row, log_sum + at,
+                                 weights ? weights + at * p->keys : NULL);
+            }
+        }
+    }
+}

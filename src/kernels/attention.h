@@ -1,0 +1,43 @@
+/* Scaled dot-product attention, softmax(scale q k^T) v, and its gradients, block by block: the scores of all queries
+ * with all keys are never in memory together (Rabe & Staats 2021, Dao et al. 2022). */
+#ifndef ATLED_KERNELS_ATTENTION_H
+#define ATLED_KERNELS_ATTENTION_H
+
+#include <stdint.h>
+
+/* How the matrices of an array lie: floats from one to the next of each. */
+typedef struct atl_matrices {
+    int64_t outer, head, row, column;
+} atl_matrices;
+
+typedef struct atl_attention {
+    int64_t outer, heads, queries, keys; /* outer * heads matrices of so many rows */
+    int64_t width, value_width;          /* columns of q and k, and of v and y */
+    float scale;
+    int workers;          /* threads that share the work; the last bits of dq depend on it */
+    atl_matrices q, k, v; /* y, dy and the gradients: below */
+    atl_matrices y, dy, dq, dk, dv;
+} atl_attention;
+
+/* What the gradient reads and writes. */
+typedef struct atl_attention_arrays {
+    const float *q, *k, *v, *y, *log_sum, *weights, *dy;
+    float *dq, *dk, *dv;
+} atl_attention_arrays;
+
+/* So many keys are one block; then the weights, softmax(scale q k^T), may be kept for the gradient. */
+enum { ATL_ATTENTION_BLOCK = 384 };
+
+/* attention: y, and of each query the logarithm of its sum of exponentials, log_sum [outer, heads, queries]; and the
+ * weights [outer, heads, queries, keys], unless null.
+ * attention_gradient: dq, dk and dv from dy, with the weights, or, if null, with scores that are computed again.
+ * scratch: floats of the other two functions. */
+#define ATL_ATTENTION_KERNELS(K)                                                                                       \
+    K(int64_t, attention_scratch, (const atl_attention *p))                                                            \
+    K(void, attention,                                                                                                 \
+      (const atl_attention *p, const float *q, const float *k, const float *v, float *scratch, float *y,               \
+       float *log_sum, float *weights))                                                                                \
+    K(int64_t, attention_gradient_scratch, (const atl_attention *p))                                                   \
+    K(void, attention_gradient, (const atl_attention *p, const atl_attention_arrays *x, float *scratch))
+
+#endif

@@ -1,0 +1,288 @@
+/* Attention and its gradients as steps of our own kernels.  Only the compiler creates these ops, and they are never
+ * differentiated. */
+#include "ops/attention_fused.h"
+
+#include <omp.h>
+
+#include "cost/cost.h"
+#include "graph/memory.h"
+#include "kernels/kernels.h"
+#include "lowering/op_hooks.h"
+
+/* For small ones a product in registers is faster than copies of blocks. */
+enum { FEWEST_SCORES = 32 * 32 };
+
+int atl_attention_pays(int64_t queries, int64_t keys) { return queries * keys >= FEWEST_SCORES; }
+
+/* Where all scores of a head stay in the second-level cache, their arrays cost less than computing them again. */
+int atl_attention_gradient_pays(int64_t queries, int64_t keys)
+{
+    return atl_attention_pays(queries, keys) && keys > ATL_ATTENTION_BLOCK;
+}
+
+/* ---- shapes ------------------------------------------------------------------------------------------------------ */
+
+typedef struct attention_step {
+    atl_attention p;
+    int keeps_weights; /* for the gradient */
+} attention_step;
+
+typedef struct matrices {
+    int64_t outer, heads, rows, columns;
+    atl_matrices at;
+} matrices;
+
+static matrices matrices_of(atl_shape shape, int merged, int transposed)
+{
+    int rank = shape.rank;
+    matrices m = {.outer = 1, .heads = 1, .rows = shape.size[rank - 2], .columns = shape.size[rank - 1]};
+    if (merged) {
+        m = (matrices){shape.size[0], shape.size[2], shape.size[1], shape.size[3], {0}};
+        m.at = (atl_matrices){m.rows * m.heads * m.columns, m.columns, m.heads * m.columns, 1};
+        return m;
+    }
+    if (rank == 4) {
+        m.outer = shape.size[0];
+        m.heads = shape.size[1];
+    } else
+        for (int i = 0; i < rank - 2; i++)
+            m.heads *= shape.size[i];
+    m.at = (atl_matrices){m.heads * m.rows * m.columns, m.rows * m.columns, m.columns, 1};
+    if (transposed) {
+        int64_t rows = m.rows;
+        m.rows = m.columns;
+        m.columns = rows;
+        m.at.row = 1;
+        m.at.column = m.rows;
+    }
+    return m;
+}
+
+/* The shape of [.., rows, columns] with the leading sizes of `like`, merged or not. */
+static atl_shape shape_like(atl_shape like, int like_is_merged, int64_t rows, int64_t columns, int merged)
+{
+    atl_shape shape = like;
+    if (like_is_merged)
+        shape.size[1] = like.size[2];
+    shape.size[shape.rank - 2] = rows;
+    shape.size[shape.rank - 1] = columns;
+    if (merged) {
+        shape.size[2] = shape.size[1];
+        shape.size[1] = rows;
+    }
+    return shape;
+}
+
+/* Sizes, and how the arrays of a gradient lie; those of the forward node: without the gradients. */
+static atl_attention describe(const atl_node *y)
+{
+    const atl_attention_options *o = y->attributes;
+    matrices q = matrices_of(*y->inputs[0]->shape, o->merged & ATL_MERGED_Q, 0),
+             k = matrices_of(*y->inputs[1]->shape, o->merged & ATL_MERGED_K, o->transposed_k),
+             v = matrices_of(*y->inputs[2]->shape, o->merged & ATL_MERGED_V, 0);
+    atl_attention p = {.outer = q.outer,
+                       .heads = q.heads,
+                       .queries = q.rows,
+                       .keys = k.rows,
+                       .width = q.columns,
+                       .value_width = v.columns,
+                       .scale = o->scale,
+                       .q = q.at,
+                       .k = k.at,
+                       .v = v.at};
+    atl_shape like = *y->inputs[0]->shape;
+    const struct {
+        atl_matrices *at;
+        int merged;
+        int64_t rows, columns;
+    } others[] = {{&p.y, ATL_MERGED_Y, p.queries, p.value_width},
+                  {&p.dy, ATL_MERGED_DY, p.queries, p.value_width},
+                  {&p.dq, ATL_MERGED_DQ, p.queries, p.width},
+                  {&p.dk, ATL_MERGED_DK, p.keys, p.width},
+                  {&p.dv, ATL_MERGED_DV, p.keys, p.value_width}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        int merged = o->merged & others[i].merged;
+        *others[i].at =
+            matrices_of(shape_like(like, o->merged & ATL_MERGED_Q, others[i].rows, others[i].columns, merged), merged,
+                        0)
+                .at;
+    }
+    if (o->transposed_dk)
+        p.dk = (atl_matrices){p.heads * p.keys * p.width, p.keys * p.width, 1, p.keys};
+    double flops = 2.0 * (double)(p.outer * p.heads * p.queries) * (double)(p.keys * (p.width + p.value_width));
+    p.workers = flops < 2 * atl_costs_in_use()->thread_flops ? 1 : omp_get_max_threads();
+    return p;
+}
+
+static bool infer_attention(atl_node *y)
+{
+    const atl_attention_options *o = y->attributes;
+    atl_attention p = describe(y);
+    return atl_set_type(y, ATL_FLOAT32,
+                        shape_like(*y->inputs[0]->shape, o->merged & ATL_MERGED_Q, p.queries, p.value_width,
+                                   o->merged & ATL_MERGED_Y));
+}
+
+static bool infer_attention_grad(atl_node *y)
+{
+    const atl_attention_options *o = y->attributes;
+    atl_attention p = describe(y);
+    return atl_set_type(y, ATL_FLOAT32,
+                        shape_like(*y->inputs[0]->shape, o->merged & ATL_MERGED_Q, p.queries, p.width,
+                                   o->merged & ATL_MERGED_DQ));
+}
+
+static bool infer_part(atl_node *y)
+{
+    const atl_node *gradient = y->inputs[0];
+    const atl_attention_options *o = gradient->attributes;
+    atl_attention p = describe(gradient);
+    atl_shape like = *gradient->inputs[0]->shape;
+    int of_k = *(const int *)y->attributes == 1, merged = o->merged & (of_k ? ATL_MERGED_DK : ATL_MERGED_DV);
+    int64_t rows = of_k && o->transposed_dk ? p.width : p.keys,
+            columns = of_k ? (o->transposed_dk ? p.keys : p.width) : p.value_width;
+    return atl_set_type(y, ATL_FLOAT32, shape_like(like, o->merged & ATL_MERGED_Q, rows, columns, merged));
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
+
+static int64_t floats(int64_t count) { return count * (int64_t)sizeof(float); }
+
+/* What y keeps for its gradient: of each query the logarithm of its sum, and its weights if they are one block. */
+static int64_t log_sums(const atl_attention *p) { return p->outer * p->heads * p->queries; }
+
+static int run_attention(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const attention_step *s = step->data;
+    float *log_sum = memory[step->write[2]];
+    (void)bound;
+    atl_kernels->attention(&s->p, memory[step->read[0]], memory[step->read[1]], memory[step->read[2]],
+                           memory[step->write[1]], memory[step->write[0]], log_sum,
+                           s->keeps_weights ? log_sum + log_sums(&s->p) : NULL);
+    return 0;
+}
+
+static int run_gradient(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const attention_step *s = step->data;
+    const atl_attention *p = &s->p;
+    const float *log_sum = memory[step->read[5]];
+    const atl_attention_arrays x = {.q = memory[step->read[0]],
+                                    .k = memory[step->read[1]],
+                                    .v = memory[step->read[2]],
+                                    .y = memory[step->read[3]],
+                                    .dy = memory[step->read[4]],
+                                    .log_sum = log_sum,
+                                    .weights = s->keeps_weights ? log_sum + log_sums(p) : NULL,
+                                    .dq = memory[step->write[0]],
+                                    .dk = memory[step->write[1]],
+                                    .dv = memory[step->write[2]]};
+    (void)bound;
+    atl_kernels->attention_gradient(p, &x, memory[step->write[3]]);
+    return 0;
+}
+
+static attention_step *new_step(const atl_node *y)
+{
+    attention_step *s = atl_allocate(1, sizeof *s);
+    if (!s) {
+        atl_out_of_memory();
+        return NULL;
+    }
+    s->p = describe(y);
+    s->keeps_weights = s->p.keys <= ATL_ATTENTION_BLOCK;
+    return s;
+}
+
+static int lower_attention(atl_lowering *lowering)
+{
+    attention_step *s = new_step(atl_lowered_node(lowering));
+    if (!s)
+        return 0;
+    const atl_attention *p = &s->p;
+    atl_plan_step step = {
+        .implementation = "attention", .run = run_attention, .cannot_fail = 1, .release = atl_release, .data = s};
+    int keeps = atl_lower_wants_workspace(lowering);
+    step.flops = 2.0 * (double)log_sums(p) * (double)(p->keys * (p->width + p->value_width));
+    for (int i = 0; i < 3; i++)
+        step.read[step.reads++] = atl_lower_input(lowering, i);
+    step.write[step.writes++] = atl_lower_output(lowering);
+    step.write[step.writes++] = atl_lower_scratch(lowering, floats(atl_kernels->attention_scratch(p)));
+    s->keeps_weights &= keeps;
+    int64_t kept = log_sums(p) * (1 + (s->keeps_weights ? p->keys : 0));
+    step.write[step.writes++] =
+        keeps ? atl_lower_workspace(lowering, floats(kept)) : atl_lower_scratch(lowering, floats(kept));
+    return atl_lower_step(lowering, &step);
+}
+
+static int lower_gradient(atl_lowering *lowering)
+{
+    attention_step *s = new_step(atl_lowered_node(lowering));
+    if (!s)
+        return 0;
+    const atl_attention *p = &s->p;
+    atl_plan_step step = {
+        .implementation = "attention", .run = run_gradient, .cannot_fail = 1, .release = atl_release, .data = s};
+    int64_t products = s->keeps_weights ? 2 * (p->width + p->value_width) : 3 * p->width + 2 * p->value_width;
+    step.flops = 2.0 * (double)log_sums(p) * (double)(p->keys * products);
+    for (int i = 0; i < 5; i++)
+        step.read[step.reads++] = atl_lower_input(lowering, i);
+    step.read[step.reads++] = atl_lower_workspace_of(lowering, 3);
+    step.write[step.writes++] = atl_lower_output(lowering);
+    int64_t batch = p->outer * p->heads;
+    step.write[step.writes++] = atl_lower_part(lowering, 0, floats(batch * p->keys * p->width));
+    step.write[step.writes++] = atl_lower_part(lowering, 1, floats(batch * p->keys * p->value_width));
+    step.write[step.writes++] = atl_lower_scratch(lowering, floats(atl_kernels->attention_gradient_scratch(p)));
+    return atl_lower_step(lowering, &step);
+}
+
+static int lower_part(atl_lowering *lowering)
+{
+    const int *part = atl_lowered_node(lowering)->attributes;
+    return atl_lower_as(lowering, atl_lower_part_of(lowering, 0, *part - 1));
+}
+
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
+
+static void describe_attention(const atl_node *y, char *text, size_t size)
+{
+    const atl_attention_options *o = y->attributes;
+    snprintf(text, size, "scale %g", (double)o->scale);
+}
+
+static const atl_op fused_op = {.name = "attention_fused",
+                                .arity = 3,
+                                .attributes = sizeof(atl_attention_options),
+                                .infer = infer_attention,
+                                .describe = describe_attention,
+                                .hooks = &(const atl_op_hooks){.lower = lower_attention}};
+
+static const atl_op fused_grad_op = {.name = "attention_fused_grad",
+                                     .arity = 5,
+                                     .attributes = sizeof(atl_attention_options),
+                                     .infer = infer_attention_grad,
+                                     .describe = describe_attention,
+                                     .hooks =
+                                         &(const atl_op_hooks){.lower = lower_gradient, .workspace_inputs = 1 << 3}};
+
+static const atl_op part_op = {.name = "attention_part",
+                               .arity = 1,
+                               .attributes = sizeof(int),
+                               .infer = infer_part,
+                               .hooks = &(const atl_op_hooks){.lower = lower_part}};
+
+atl_node *atl_attention_fused(const atl_attention_options *options, atl_node *q, atl_node *k, atl_node *v)
+{
+    return atl_apply_with(&fused_op, options, ATL_NODES(q, k, v));
+}
+
+atl_node *atl_attention_fused_grad(const atl_attention_options *options, atl_node *q, atl_node *k, atl_node *v,
+                                   atl_node *y, atl_node *dy)
+{
+    return atl_apply_with(&fused_grad_op, options, ATL_NODES(q, k, v, y, dy));
+}
+
+atl_node *atl_attention_fused_part(atl_node *gradient, int part)
+{
+    return atl_apply_with(&part_op, &part, ATL_NODES(gradient));
+}
