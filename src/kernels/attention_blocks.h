@@ -1,4 +1,4 @@
-/* What attention and its gradient share: blocks of queries and keys, and products of them.  Only these two include it. */
+/* What attention and its gradient share: blocks of queries and keys, and products of them. */
 #ifndef ATLED_KERNELS_ATTENTION_BLOCKS_H
 #define ATLED_KERNELS_ATTENTION_BLOCKS_H
 

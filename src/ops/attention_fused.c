@@ -9,10 +9,14 @@
 #include "kernels/kernels.h"
 #include "lowering/op_hooks.h"
 
-/* For small ones a product in registers is faster than copies of blocks. */
+/* For small ones a product in registers is faster than copies of blocks.  With the narrowest vectors oneDNN's products
+ * are faster than ours, and only memory is won. */
 enum { FEWEST_SCORES = 32 * 32 };
 
-int atl_attention_pays(int64_t queries, int64_t keys) { return queries * keys >= FEWEST_SCORES; }
+int atl_attention_pays(int64_t queries, int64_t keys)
+{
+    return queries * keys >= FEWEST_SCORES && (atl_kernels->vector > 4 || keys > ATL_ATTENTION_BLOCK);
+}
 
 /* Where all scores of a head stay in the second-level cache, their arrays cost less than computing them again. */
 int atl_attention_gradient_pays(int64_t queries, int64_t keys)

@@ -25,12 +25,13 @@ check src/onednn "$common|graph/|lowering/|onednn/|kernels/|cost/"
 check src/distributed "$common|distributed/"
 check src/ops "$common|graph/|distributed/|lowering/|ops/|onednn/|kernels/|cost/"
 check src/autodiff "$common|graph/|autodiff/"
-check src/compiler/passes "$common|graph/|cost/|lowering/|compiler/passes/|ops/(expression|attributes|moments)\.h"
+ops='ops/(expression|attributes|moments|attention_fused)\.h'
+check src/compiler/passes "$common|graph/|cost/|lowering/|compiler/passes/|$ops"
 check src/compiler/layout "$common|graph/|lowering/|compiler/(passes|layout)/|cost/|ops/expression\.h|files/"
 check src/compiler/lower \
     "$common|graph/|lowering/|compiler/(passes|layout|lower)/|cost/|ops/expression\.h|onednn/onednn\.h"
 check src/compiler/memory "$common|graph/|lowering/|compiler/(passes|layout|lower|memory)/|cost/"
-compiler='graph/|lowering/|compiler/|ops/(expression|attributes|moments)\.h|files/|onednn/onednn\.h|kernels/|cost/'
+compiler="graph/|lowering/|compiler/|$ops|files/|onednn/onednn\.h|kernels/|cost/"
 check src/compiler "$common|$compiler"
 check src/program "$common|graph/|lowering/|program/|compiler/|onednn/onednn\.h|kernels/|cost/"
 check src/io "$common|graph/(variables|unset_tensor)\.h|io/|files/|kernels/|cost/"
