@@ -15,6 +15,8 @@ static const bench_case cases[] = {
     {"resnet20_128", "resnet20", 128, 32, BY_IMAGE},
     {"mobilenet_v2_1", "mobilenet_v2", 1, 224, BY_IMAGE},
     {"mobilenet_v2_8", "mobilenet_v2", 8, 224, BY_IMAGE},
+    {"mobilenet_v3_small_1", "mobilenet_v3_small", 1, 224, BY_IMAGE},
+    {"efficientnet_b0_1", "efficientnet_b0", 1, 224, BY_IMAGE},
     {"resnet18_1", "resnet18", 1, 224, BY_IMAGE},
     {"resnet18_8", "resnet18", 8, 224, BY_IMAGE},
     {"densenet121_1", "densenet121", 1, 224, BY_IMAGE},

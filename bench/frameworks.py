@@ -128,6 +128,12 @@ def pytorch(case, runs):
             w = self.weight(name, (width, 1, size, size), size * size)
             return functional.conv2d(x, w, None, stride, size // 2, groups=width)
 
+        swish, sigmoid = staticmethod(functional.silu), staticmethod(torch.sigmoid)
+        hard_swish, hard_sigmoid = staticmethod(functional.hardswish), staticmethod(functional.hardsigmoid)
+
+        def means(self, x):
+            return x.mean((2, 3), keepdim=True)
+
         def mean_pool(self, x):
             return functional.avg_pool2d(x, 2)
 

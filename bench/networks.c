@@ -45,6 +45,66 @@ static atl_node *mobilenet_v2(atl_node *x)
     return classified(conv_norm(x, "last", 1280, 1, 1, 1, atl_relu6));
 }
 
+/* ---- EfficientNet-B0: Tan and Le 2019; MobileNetV3-Small: Howard et al. 2019 ------------------------------------- */
+
+static atl_node *hard_swish(atl_node *x) { return atl_mul(x, atl_hard_sigmoid(x)); }
+
+/* x times a factor for each image and channel, made of the means over the image. */
+static atl_node *squeeze_excite(atl_node *x, const char *name, int channels, activation *inner, activation *outer)
+{
+    atl_node *s = atl_reduce_mean(x, ATL_AXES(1, 2), .keep = 1);
+    s = inner(atl_conv_layer(s, ATL_NAME("%s/squeeze", name), channels, .window = {1, 1}));
+    s = outer(atl_conv_layer(s, ATL_NAME("%s/excite", name), (int)channels_of(x), .window = {1, 1}));
+    return atl_mul(x, s);
+}
+
+/* The channels within, the channels made, the side of the window, the stride. */
+typedef struct bottleneck {
+    int wide, channels, size, stride;
+} bottleneck;
+
+static atl_node *excited_residual(atl_node *x, const char *name, bottleneck b, activation *act, int squeezed,
+                                  activation *inner, activation *outer)
+{
+    int in = (int)channels_of(x);
+    atl_node *h = b.wide == in ? x : conv_norm(x, ATL_NAME("%s/expand", name), b.wide, 1, 1, 1, act);
+    h = conv_norm(h, ATL_NAME("%s/depthwise", name), b.wide, b.size, b.stride, b.wide, act);
+    h = squeezed ? squeeze_excite(h, name, squeezed, inner, outer) : h;
+    h = conv_norm(h, ATL_NAME("%s/project", name), b.channels, 1, 1, 1, NULL);
+    return b.stride == 1 && in == b.channels ? atl_add(x, h) : h;
+}
+
+static atl_node *efficientnet_b0(atl_node *x)
+{
+    static const int stages[][5] = {{1, 16, 1, 1, 3},  {6, 24, 2, 2, 3},  {6, 40, 2, 2, 5}, {6, 80, 3, 2, 3},
+                                    {6, 112, 3, 1, 5}, {6, 192, 4, 2, 5}, {6, 320, 1, 1, 3}};
+    x = conv_norm(x, "first", 32, 3, 2, 1, atl_swish);
+    for (int s = 0; s < 7; s++)
+        for (int i = 0; i < stages[s][2]; i++) {
+            int in = (int)channels_of(x), stride = i ? 1 : stages[s][3];
+            bottleneck b = {in * stages[s][0], stages[s][1], stages[s][4], stride};
+            x = excited_residual(x, ATL_NAME("block%d.%d", s, i), b, atl_swish, in / 4, atl_swish, atl_sigmoid);
+        }
+    return classified(conv_norm(x, "last", 1280, 1, 1, 1, atl_swish));
+}
+
+static atl_node *mobilenet_v3_small(atl_node *x)
+{
+    static const struct {
+        bottleneck b;
+        int squeezed, hard;
+    } blocks[] = {{{16, 16, 3, 2}, 8, 0},    {{72, 24, 3, 2}, 0, 0},   {{88, 24, 3, 1}, 0, 0},
+                  {{96, 40, 5, 2}, 24, 1},   {{240, 40, 5, 1}, 64, 1}, {{240, 40, 5, 1}, 64, 1},
+                  {{120, 48, 5, 1}, 32, 1},  {{144, 48, 5, 1}, 40, 1}, {{288, 96, 5, 2}, 72, 1},
+                  {{576, 96, 5, 1}, 144, 1}, {{576, 96, 5, 1}, 144, 1}};
+    x = conv_norm(x, "first", 16, 3, 2, 1, hard_swish);
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        x = excited_residual(x, ATL_NAME("block%d", (int)i), blocks[i].b, blocks[i].hard ? hard_swish : atl_relu,
+                             blocks[i].squeezed, atl_relu, atl_hard_sigmoid);
+    x = atl_reduce_mean(conv_norm(x, "last", 576, 1, 1, 1, hard_swish), ATL_AXES(1, 2));
+    return atl_dense_layer(hard_swish(atl_dense_layer(x, "hidden", 1024)), "classes", 1000);
+}
+
 /* ---- ResNet-18: He et al. 2015 ----------------------------------------------------------------------------------- */
 
 static atl_node *resnet18(atl_node *x)
@@ -142,10 +202,9 @@ static atl_node *vit_tiny(atl_node *x)
 static const struct {
     const char *name;
     atl_node *(*build)(atl_node *image);
-} networks[] = {{"mobilenet_v2", mobilenet_v2},
-                {"resnet18", resnet18},
-                {"densenet121", densenet121},
-                {"vit_tiny", vit_tiny}};
+} networks[] = {{"mobilenet_v2", mobilenet_v2},       {"mobilenet_v3_small", mobilenet_v3_small},
+                {"efficientnet_b0", efficientnet_b0}, {"resnet18", resnet18},
+                {"densenet121", densenet121},         {"vit_tiny", vit_tiny}};
 
 atl_node *bench_network(const char *name, atl_node *image)
 {

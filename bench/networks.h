@@ -4,8 +4,8 @@
 
 #include "atled/atled.h"
 
-/* The logits [n, 1000] for images [n, h, w, 3]; null if there is no such network: "mobilenet_v2", "resnet18",
- * "densenet121" or "vit_tiny" (images of 224 x 224 only). */
+/* The logits [n, 1000] for images [n, h, w, 3]; null if there is no such network: "mobilenet_v2",
+ * "mobilenet_v3_small", "efficientnet_b0", "resnet18", "densenet121" or "vit_tiny" (images of 224 x 224 only). */
 atl_node *bench_network(const char *name, atl_node *image);
 
 #endif

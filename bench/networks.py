@@ -64,6 +64,41 @@ def mobilenet_v2(f, x):
     return f.dense(f.mean(f.relu6(conv_norm(f, x, "last", 1280, 1))), "classes", 1000)
 
 
+def excited_residual(f, x, name, last, wide, width, size, stride, act, squeezed, inner, outer):
+    y = x if wide == last else act(conv_norm(f, x, name + "/expand", wide, 1))
+    y = act(f.norm(f.depthwise(y, name + "/depthwise", size, stride), name + "/depthwise/norm"))
+    if squeezed:
+        s = inner(f.conv(f.means(y), name + "/squeeze", squeezed, 1))
+        y = y * outer(f.conv(s, name + "/excite", wide, 1))
+    y = conv_norm(f, y, name + "/project", width, 1)
+    return f.add(x, y) if stride == 1 and width == last else y
+
+
+def efficientnet_b0(f, x):
+    x, last = f.swish(conv_norm(f, x, "first", 32, 3, 2)), 32
+    for s, (expansion, width, depth, stride, size) in enumerate((
+            (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5),
+            (6, 192, 4, 2, 5), (6, 320, 1, 1, 3))):
+        for i in range(depth):
+            x = excited_residual(f, x, f"block{s}.{i}", last, last * expansion, width, size, 1 if i else stride,
+                                 f.swish, last // 4, f.swish, f.sigmoid)
+            last = width
+    return f.dense(f.mean(f.swish(conv_norm(f, x, "last", 1280, 1))), "classes", 1000)
+
+
+def mobilenet_v3_small(f, x):
+    x, last = f.hard_swish(conv_norm(f, x, "first", 16, 3, 2)), 16
+    for i, (wide, width, size, stride, squeezed, hard) in enumerate((
+            (16, 16, 3, 2, 8, 0), (72, 24, 3, 2, 0, 0), (88, 24, 3, 1, 0, 0), (96, 40, 5, 2, 24, 1),
+            (240, 40, 5, 1, 64, 1), (240, 40, 5, 1, 64, 1), (120, 48, 5, 1, 32, 1), (144, 48, 5, 1, 40, 1),
+            (288, 96, 5, 2, 72, 1), (576, 96, 5, 1, 144, 1), (576, 96, 5, 1, 144, 1))):
+        x = excited_residual(f, x, f"block{i}", last, wide, width, size, stride, f.hard_swish if hard else f.relu,
+                             squeezed, f.relu, f.hard_sigmoid)
+        last = width
+    x = f.mean(f.hard_swish(conv_norm(f, x, "last", 576, 1)))
+    return f.dense(f.hard_swish(f.dense(x, "hidden", 1024)), "classes", 1000)
+
+
 def resnet18(f, x):
     x = f.pool(f.relu(conv_norm(f, x, "first", 64, 7, 2)), 3, 2, "SAME")
     for i in range(8):
@@ -118,6 +153,8 @@ CASES = {
     "resnet20_128": (resnet20, (128, 32, 32, 3), "by image", None),
     **{f"{network.__name__}_{n}": (network, (n, 224, 224, 3), "by image", None)
        for network in (mobilenet_v2, resnet18, densenet121, vit_tiny) for n in (1, 8)},
+    **{f"{network.__name__}_1": (network, (1, 224, 224, 3), "by image", None)
+       for network in (mobilenet_v3_small, efficientnet_b0)},
     "mlp_1": (mlp_small, (1, 8), "by weights", None),
     "cifar10_train": (cifar10, (128, 24, 24, 3), "training", "sgd decay"),
     "resnet20_train": (resnet20, (128, 32, 32, 3), "training", "momentum"),
@@ -125,7 +162,8 @@ CASES = {
     "mlp_sgd": (mlp_small, (1, 8), "training", "sgd"),
     "memory": (vgg16, (1, 224, 224, 3), "by image", None),
 }
-PYTORCH_ONLY = {"mobilenet_v2", "densenet121", "vit_tiny"}  # their layers are written for PyTorch only
+# Their layers are written for PyTorch only.
+PYTORCH_ONLY = {"mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "densenet121", "vit_tiny"}
 RATE = 1e-7  # so small that the weights do not change
 
 
