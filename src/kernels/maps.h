@@ -66,6 +66,7 @@ typedef struct atl_clip_bounds {
     BINARY(logical_xor, ((a != 0) ^ (b != 0)) ? 1.0f : 0.0f)                                                           \
     BINARY(relu_grad, b > 0 ? a : 0.0f)                                                                                \
     BINARY(relu6_grad, (b > 0) & (b < 6) ? a : 0.0f)                                                                   \
+    BINARY(swish_grad, (a)*single_swish_slope(b))                                                                      \
     BINARY(gelu_grad, (a)*single_gelu_slope(b))                                                                        \
     BINARY(sigmoid_cross_entropy, (a > 0 ? a : 0) - a * b + fast_log1p(fast_exp(-fabsf(a))))                           \
     OTHER(sin)                                                                                                         \

@@ -288,6 +288,14 @@ ATL_LANE float single_gelu_slope(float x)
     return x < 0 ? below : 1 - below;
 }
 
+/* s + x s (1 - s), the derivative of swish, with s = sigmoid(x): below 0, and 1 minus that of -x above. */
+ATL_LANE float single_swish_slope(float x)
+{
+    const float size = fabsf(x), u = size > 110 ? 110 : size, e = single_exp_below(-u, 0), rest = 1 / (1 + e);
+    const float below = e * rest * (1 - u * rest);
+    return x < 0 ? below : 1 - below;
+}
+
 /* ---- circle functions: x = n pi / 2 + r, |r| <= pi / 4 ----------------------------------------------------------- */
 
 #define CIRCLE_LIMIT 0x1p20f /* sin, cos and tan hold for |x| up to this: n times the 33 bits of the head is exact */

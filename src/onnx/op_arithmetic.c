@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "atled/op.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
@@ -126,6 +127,14 @@ int onnx_import_binary(onnx_op *op)
         return 0;
     atl_node *y = combine(op, a, b, onnx_type_of(op, 0));
     return !*op->why && onnx_give_in(op, 0, y, order);
+}
+
+/* x * sigmoid(x), as exporters write it, is a swish, whose gradient needs x only. */
+static atl_node *product(atl_node *a, atl_node *b)
+{
+    atl_node *gate = a && b && strcmp(atl_op_of(a)->name, "sigmoid") == 0 ? a : b, *x = gate == a ? b : a;
+    int is_swish = x && gate && strcmp(atl_op_of(gate)->name, "sigmoid") == 0 && atl_input_of(gate, 0) == x;
+    return is_swish ? atl_swish(x) : atl_mul(a, b);
 }
 
 /* Sum, Max, Min, Mean: of any number of inputs. */
@@ -349,7 +358,7 @@ const onnx_entry onnx_arithmetic[] = {
     {"Mean", 6, import_many, .binary = atl_add},
     {"Min", 6, import_many, .binary = atl_minimum, .kind = WHOLE(MIN)},
     {"Mod", 10, import_mod},
-    {"Mul", 1, onnx_import_binary, .binary = atl_mul, .kind = WHOLE(MUL)},
+    {"Mul", 1, onnx_import_binary, .binary = product, .kind = WHOLE(MUL)},
     {"Or", 1, import_comparison, .binary = atl_logical_or},
     {"PRelu", 1, import_prelu},
     {"Pow", 1, import_pow},

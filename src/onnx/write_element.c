@@ -127,6 +127,13 @@ static const char *swish(onnx_writer *w, const atl_node *y, const char *const *i
     return (void)y, times(w, in[0], ONNX_EMIT(w, "Sigmoid", NULL, in[0]));
 }
 
+/* dy (s + x s (1 - s)) */
+static const char *swish_grad(onnx_writer *w, const atl_node *y, const char *const *in)
+{
+    const char *s = ONNX_EMIT(w, "Sigmoid", NULL, in[1]), *rest = moved(w, scaled(w, s, -1), 1);
+    return (void)y, times(w, in[0], plus(w, s, times(w, times(w, in[1], s), rest)));
+}
+
 /* x (1 + erf(x / sqrt(2))) / 2 */
 static const char *gelu(onnx_writer *w, const atl_node *y, const char *const *in)
 {
@@ -291,6 +298,7 @@ const onnx_write_entry onnx_written_elements[] = {{"abs", unary, "Abs"},
                                                   {"stop_gradient", same},
                                                   {"sub", binary, "Sub"},
                                                   {"swish", swish},
+                                                  {"swish_grad", swish_grad},
                                                   {"tan", unary, "Tan"},
                                                   {"tanh", unary, "Tanh"},
                                                   {0}};

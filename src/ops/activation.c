@@ -89,15 +89,24 @@ KERNEL_MAP(softplus)
 static atl_node *softplus_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_sigmoid(atl_input_of(y, 0))); }
 UNARY_OP(softplus, softplus_element, softplus_gradient, RANGE(softplus, -2, 2), VALUES(softplus, -80, 80))
 
-/* swish(x) = x s, s = sigmoid(x).  d/dx = s + y (1 - s)                               Ramachandran et al. 2017 */
+/* swish(x) = x s, s = sigmoid(x).  d/dx = s + x s (1 - s)                             Ramachandran et al. 2017 */
 UNARY_ELEMENT(swish, x < -700 ? -0.0 : x / (1 + exp(-x)))
 KERNEL_MAP(swish)
-static atl_node *swish_gradient(atl_node *y, atl_node *dy)
-{
-    atl_node *s = atl_sigmoid(atl_input_of(y, 0));
-    return atl_mul(dy, atl_add(s, atl_mul(y, atl_sub(atl_scalar(y, 1), s))));
-}
+static atl_node *swish_gradient(atl_node *y, atl_node *dy) { return atl_swish_grad(dy, atl_input_of(y, 0)); }
 UNARY_OP(swish, swish_element, swish_gradient, RANGE(swish, -2, 2), VALUES(swish, -80, 80))
+/* swish_grad(dy, x) = dy (s + x s (1 - s)).  d/dx = dy s (1 - s) (2 + x (1 - 2 s)) */
+BINARY_ELEMENT(swish_grad, fabs(b) > 700 ? (b > 0 ? a : a * 0) : a * (1 + b / (1 + exp(b))) / (1 + exp(-b)))
+KERNEL_MAP(swish_grad)
+static atl_node *swish_grad_by_adjoint(atl_node *y, atl_node *g) { return atl_swish_grad(g, atl_input_of(y, 1)); }
+static atl_node *swish_grad_by_x(atl_node *y, atl_node *g)
+{
+    atl_node *x = atl_input_of(y, 1), *s = atl_sigmoid(x), *rest = atl_sub(atl_scalar(y, 1), s);
+    atl_node *bend = atl_add_scalar(atl_mul(x, atl_sub(rest, s)), 2);
+    return atl_mul(atl_mul(g, atl_input_of(y, 0)), atl_mul(atl_mul(s, rest), bend));
+}
+BINARY_OP(swish_grad, swish_grad_by_adjoint, swish_grad_by_x, RANGES(swish_grad, -1, 1, -2, 2),
+          RANGES(swish_grad, -1, 1, -9, -2),
+          {"values", .binary = atl_swish_grad, .input = {{1, {67}}, {1, {67}, -80, 80}}, .inputs = 2, .no_gradient = 1})
 
 /* gelu(x) = x P, P = erfc(-x / sqrt(2)) / 2, the cumulative normal distribution at x.  d/dx = P + x p, its density p =
  * e^(-x^2 / 2) / sqrt(2 pi)                                                        Hendrycks & Gimpel 2016 */

@@ -198,6 +198,25 @@ ISA_TEST(vector_math, the_slope_of_gelu)
     cr_assert_lt(worst, 1e-6, "the slope is %g off (seed %llu)", worst, (unsigned long long)test_seed());
 }
 
+/* Its two terms have opposite signs below 0, too. */
+ISA_TEST(vector_math, the_slope_of_swish)
+{
+    double worst = 0;
+    for (int i = 0; i < SWEEP; i++) {
+        const float x = float_of_bits((uint32_t)random_below(UINT64_C(1) << 32)), one = 1;
+        const float *const inputs[] = {&one, &x};
+        const double size = fabs((double)x), far = size > 700 ? 700 : size, d = x < 0 ? -far : far;
+        const double s = 1 / (1 + exp(-d)), bend = d * s / (1 + exp(d));
+        float y;
+        k->map_swish_grad(NULL, 1, inputs, &y);
+        if (isnan(x))
+            cr_assert(isnan(y));
+        else /* below 200 FLT_MIN s has denormal digits only */
+            worst = fmax(worst, fabs((double)y - (s + bend)) / fmax(200 * (double)FLT_MIN, fmax(s, fabs(bend))));
+    }
+    cr_assert_lt(worst, 1e-6, "the slope is %g off (seed %llu)", worst, (unsigned long long)test_seed());
+}
+
 static float pow_of(float a, float b)
 {
     const float *const x[] = {&a, &b};
