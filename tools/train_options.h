@@ -9,7 +9,7 @@ typedef struct train_options {
     const char *model, *data, *output, *widths, *at, *checkpoint, *resume, *weights, *log, *plot;
     int optimizer, schedule, staircase, flip, find_nan, allow_non_finite, quiet, distributed, deterministic,
         sync_batch_norm;
-    int64_t micro_batches, rate_batch, epochs, batch, seed, crop, pad, most_steps, stop_after, save_every;
+    int64_t micro_batches, bucket_mb, rate_batch, epochs, batch, seed, crop, pad, most_steps, stop_after, save_every;
     double rate, momentum, rms_decay, beta1, beta2, epsilon, factor, every, lowest, warm_up, decay, decay_all,
         clip_value, clip_norm, clip_global_norm, average, brightness, contrast;
     option_list decay_of, rate_of; /* to be freed */

@@ -37,7 +37,8 @@ int start_averaging(train_session *s)
                             (long long)s->parts, rank_count());
     if (s->parts == 1 && !ranks_in_use())
         return 0;
-    s->all_reduce = atl_all_reduce_new(ranks_in_use(), .parts = s->parts, .any_order = !s->set.deterministic);
+    s->all_reduce = atl_all_reduce_new(ranks_in_use(), .parts = s->parts, .any_order = !s->set.deterministic,
+                                       .bucket_bytes = s->set.bucket_mb << 20);
     return s->all_reduce ? 0 : report_failure("train");
 }
 
