@@ -1,7 +1,7 @@
 /* ranks NET BATCH PARTS BUCKET_MB STEPS [WIDTH]: training steps on random pictures, by the ranks that mpirun has
  * started, or by this process alone; OMP_NUM_THREADS threads each.  Rank 0 prints the median time of a step, the share
- * of it in which it waits for other ranks, and the processor time of all ranks for a step.  WIDTH: of local3 of cifar10,
- * so that there are more gradients. */
+ * of it in which it waits for other ranks, and the processor time of all ranks for a step.  WIDTH: of local3 of
+ * cifar10, so that there are more gradients. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
