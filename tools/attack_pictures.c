@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "attack_session.h"
+#include "photograph.h"
 
 /* ---- a growing list ---------------------------------------------------------------------------------------------- */
 
@@ -103,8 +104,8 @@ static int add_file(const attack_options *set, const loaded_network *network, co
                          (long long)own.size[0], (long long)own.size[1], (long long)p->height, (long long)p->width);
     int64_t short_side = p->height < p->width ? p->height : p->width;
     int64_t published = network->model->height < network->model->width ? network->model->height : network->model->width;
-    atl_tensor *fitted = !code && is_fitted ? atl_fit_image(picture, network->model->resize * short_side / published,
-                                                            p->height, p->width)
+    atl_tensor *fitted = !code && is_fitted ? fit_photograph(picture, network->model->resize * short_side / published,
+                                                             p->height, p->width)
                                             : NULL;
     if (!code && is_fitted && !fitted)
         code = report_failure("attack");

@@ -1,5 +1,6 @@
 /* Opening ONNX files, and feeding them. */
 #include "onnx_file.h"
+#include "photograph.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -82,7 +83,8 @@ static atl_tensor *fitted_picture(const char *command, const char *path, const p
     }
     h = h > 0 ? h : atl_tensor_shape(picture).size[0];
     w = w > 0 ? w : atl_tensor_shape(picture).size[1];
-    atl_tensor *fit = atl_fit_image(picture, (h < w ? h : w) * 256 / 224, h, w);
+    int fits = atl_tensor_shape(picture).size[0] == h && atl_tensor_shape(picture).size[1] == w;
+    atl_tensor *fit = fits ? picture : fit_photograph(picture, (h < w ? h : w) * 256 / 224, h, w);
     atl_tensor *to =
         fit ? atl_tensor_new(ATL_FLOAT32, first ? ATL_SHAPE(1, channels, h, w) : ATL_SHAPE(1, h, w, channels)) : NULL;
     for (int64_t i = 0; to && i < h * w; i++)
@@ -94,7 +96,18 @@ static atl_tensor *fitted_picture(const char *command, const char *path, const p
         }
     if (!to)
         report_error(command, EXIT_INTERNAL, "%s", atl_error());
-    atl_tensor_free(fit);
+    else if (channels == 1)
+        fprintf(stderr, "atled %s: assumed: '%s' takes %lld x %lld pixels, (grey - %.4g) * %.4g\n", command, port.name,
+                (long long)h, (long long)w, (double)p->mean[0], (double)p->factor[0]);
+    else
+        fprintf(stderr,
+                "atled %s: assumed: '%s' takes %lld x %lld pixels, channels %s, (pixel - (%.4g, %.4g, %.4g)) * (%.4g, "
+                "%.4g, %.4g) as %s\n",
+                command, port.name, (long long)h, (long long)w, first ? "first" : "last", (double)p->mean[0],
+                (double)p->mean[1], (double)p->mean[2], (double)p->factor[0], (double)p->factor[1],
+                (double)p->factor[2], p->bgr ? "B, G, R" : "R, G, B");
+    if (!fits)
+        atl_tensor_free(fit);
     atl_tensor_free(picture);
     return to;
 }

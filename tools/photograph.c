@@ -1,6 +1,15 @@
 /* A picture from a file, in the size that a network takes. */
 #include "photograph.h"
 
+atl_tensor *fit_photograph(const atl_tensor *picture, int64_t resize, int64_t height, int64_t width)
+{
+    atl_shape own = atl_tensor_shape(picture);
+    int64_t h = own.size[0], w = own.size[1], short_side = h < w ? h : w;
+    int64_t for_height = (short_side * height + h - 1) / h, for_width = (short_side * width + w - 1) / w;
+    int64_t least = for_height > for_width ? for_height : for_width;
+    return atl_fit_image(picture, resize > least ? resize : least, height, width);
+}
+
 atl_tensor *read_photograph(const loaded_network *network, const char *path, int exact)
 {
     atl_tensor *picture = atl_read_image(path), *fitted = NULL;
@@ -15,7 +24,7 @@ atl_tensor *read_photograph(const loaded_network *network, const char *path, int
         atl_set_error(ATL_INVALID, "%s: the picture is %lld x %lld, but the network takes %lld x %lld (--exact)", path,
                       (long long)own.size[0], (long long)own.size[1], (long long)size->height, (long long)size->width);
     else
-        fitted = atl_fit_image(picture, resize, size->height, size->width);
+        fitted = fit_photograph(picture, resize, size->height, size->width);
     atl_tensor_free(picture);
     return fitted;
 }

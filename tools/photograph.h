@@ -9,4 +9,8 @@
  * it. */
 atl_tensor *read_photograph(const loaded_network *network, const char *path, int exact);
 
+/* A picture [h, w, 3] scaled until its short side is `resize`, or as much longer as it must be to cover height x width,
+ * which are then cut from its middle. */
+atl_tensor *fit_photograph(const atl_tensor *picture, int64_t resize, int64_t height, int64_t width);
+
 #endif

@@ -14,6 +14,19 @@ Test(check, agrees_for_a_network, .timeout = 120)
     cr_assert(distance > 0 && distance < 1e-5, "%g", distance);
 }
 
+/* Scores that add up to 1 have a sum without a gradient. */
+Test(check, tells_what_cancels)
+{
+    const char *file = scratch_file("softmax.onnx");
+    atl_graph *g = atl_graph_new();
+    atl_node *y = atl_softmax(atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 5)));
+    cr_assert(!atl_onnx_write(file, ATL_NODES(y)), "%s", atl_error());
+    command_run run = RUN("check", file);
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, " by x in double is next to 0 (2-norm ");
+    atl_graph_free(g);
+}
+
 Test(check, the_seed_draws_the_inputs)
 {
     const char *file = exported("lenet", NULL);

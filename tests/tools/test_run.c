@@ -83,7 +83,23 @@ Test(run, takes_truth_values_and_whole_numbers)
     atl_tensor_free(y);
 }
 
-/* A picture is fitted to the input, and preprocessed. */
+/* A square picture covers an input that is wider than high. */
+Test(run, fits_pictures_to_any_input)
+{
+    const char *file = scratch_file("wide.onnx"), *png = scratch_file("square.png");
+    atl_graph *g = atl_graph_new();
+    atl_node *y = atl_relu(atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 3, 24, 32)));
+    atl_tensor *pixels = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(27, 27, 3));
+    cr_assert(!atl_onnx_write(file, ATL_NODES(y)) && !atl_write_png(png, pixels), "%s", atl_error());
+    command_run run = RUN("run", file, "-i", png);
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "[1, 3, 24, 32]");
+    cr_assert_mentions(run.err, "assumed: 'x' takes 24 x 32 pixels, channels first");
+    atl_tensor_free(pixels);
+    atl_graph_free(g);
+}
+
+/* A picture of the size of the input is preprocessed. */
 Test(run, takes_pictures)
 {
     const char *file = exported("lenet", NULL), *png = scratch_file("x.png"), *npy = scratch_file("p.npy");
@@ -100,7 +116,9 @@ Test(run, takes_pictures)
     cr_assert_code(array, 0);
     cr_assert_code(picture, 0);
     cr_assert_neq(array.out[0], 0);
-    cr_assert_mentions(picture.out, "%"); /* fitting resizes to 32 and cuts out 28: not the same numbers */
+    cr_assert_str_eq(picture.out, array.out);
+    cr_assert_mentions(picture.err, "assumed: 'image' takes 28 x 28 pixels, channels last, (pixel - (6, 6, 6)) * (0.5, "
+                                    "0.5, 0.5) as R, G, B");
     atl_tensor_free(pixels);
     atl_tensor_free(floats);
     atl_tensor_free(prepared);
