@@ -33,28 +33,39 @@ static atl_node *pool2d(atl_node *x, const onnx_window *w, atl_node *pool(const 
     return two ? y : atl_squeeze(y, 1);
 }
 
-/* The combination of all taps: x [n, spatial..., c] */
+/* The combination of all taps: x [n, spatial..., c].  One dimension after the other, the last one first, so that of
+ * equal maxima the first one in row order counts. */
 static atl_node *pool_by_taps(onnx_op *op, atl_node *x, onnx_window w, float padding,
                               atl_node *combine(atl_node *a, atl_node *b))
 {
-    int64_t tap[ONNX_MOST_SPATIAL] = {0}, taps = 1;
+    int64_t taps = 0;
     for (int d = 0; d < w.dims; d++) {
-        taps *= w.size[d];
+        taps += w.size[d];
         if (w.input[d] == ATL_ANY || taps > MOST_TAPS) {
-            onnx_reject(op,
-                        "a window of %lld elements with dilation or in three dimensions needs known sizes, and at most "
-                        "%d elements",
-                        (long long)taps, MOST_TAPS);
+            onnx_reject(
+                op,
+                "a window with dilation or in three dimensions needs known sizes, and at most %d elements along "
+                "its sides, not %lld",
+                MOST_TAPS, (long long)taps);
             return NULL;
         }
         w.after[d] += w.extra[d];
         w.extra[d] = 0;
     }
     x = onnx_pad_window(x, &w, padding);
-    atl_node *y = onnx_tap(x, &w, tap);
-    while (onnx_next_tap(&w, tap))
-        y = combine(y, onnx_tap(x, &w, tap));
-    return y;
+    for (int d = w.dims - 1; d >= 0; d--) {
+        onnx_window one = w;
+        int64_t tap[ONNX_MOST_SPATIAL] = {0};
+        for (int k = 0; k < d; k++)
+            one.size[k] = one.stride[k] = one.dilation[k] = 1;
+        atl_node *y = onnx_tap(x, &one, tap);
+        while (onnx_next_tap(&one, tap))
+            y = combine(y, onnx_tap(x, &one, tap));
+        x = y;
+        w.input[d] = onnx_places(&w, d);
+        w.size[d] = w.stride[d] = w.dilation[d] = 1;
+    }
+    return x;
 }
 
 static int give_pool(onnx_op *op, atl_node *y)
