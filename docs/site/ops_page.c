@@ -154,12 +154,14 @@ static void print_shapes(FILE *out, const atl_node *y)
 
 /* ---- curves ------------------------------------------------------------------------------------------------------ */
 
-static void print_curve(FILE *svg, const float *x, const float *y, float low, float high, const char *color)
+/* Only where `known` is finite, too: no slope where there is no value. */
+static void print_curve(FILE *svg, const float *x, const float *y, const float *known, const char *color)
 {
+    const float low = -4, high = 4;
     int begun = 0;
     for (int i = 0; i < POINTS; i++) {
         double v = y[i];
-        if (!isfinite(v) || v < low || v > high) {
+        if (!isfinite(v) || !isfinite(known[i]) || v < low || v > high) {
             fprintf(svg, "%s", begun ? "\"/>\n" : "");
             begun = 0;
             continue;
@@ -190,8 +192,9 @@ static int draw(const char *path, atl_node *(*function)(atl_node *))
                 "<rect width=\"100%%\" height=\"100%%\" fill=\"#fbfaf7\"/>\n"
                 "<path stroke=\"#c9ccd2\" d=\"M0 %d H%d M%d 0 V%d\"/>\n",
                 WIDE, TALL, WIDE, TALL, TALL / 2, WIDE, WIDE / 2, TALL);
-        print_curve(svg, x, atl_floats(atl_value(p, slope)), -4, 4, "#d9822b");
-        print_curve(svg, x, atl_floats(atl_value(p, y)), -4, 4, "#33629c");
+        const float *of_y = atl_floats(atl_value(p, y));
+        print_curve(svg, x, atl_floats(atl_value(p, slope)), of_y, "#d9822b");
+        print_curve(svg, x, of_y, of_y, "#33629c");
         fprintf(svg, "</svg>\n");
         drawn = fclose(svg) == 0;
     }

@@ -29,6 +29,7 @@ page() {
 }
 
 cp "$source"/docs/images/* "$to/images/"
+cp "$source/docs/site/pictures.css" "$to/"
 for file in "$source"/docs/*.md "$source/CHANGELOG.md" "$source/README.md"; do
     page "$file" >"$to/$(basename "$file")"
 done
