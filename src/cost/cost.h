@@ -65,16 +65,19 @@ typedef struct atl_costs {
     int64_t kept_filter;  /* in * out of a filter whose transform is kept: the caches hold it beside everything else */
 
     /* ---- work that one thread does alone: waking the others takes microseconds ---- */
-    double thread_flops;     /* of our own kernels, for each thread */
-    double primitive_flops;  /* of a oneDNN primitive */
-    double primitive_floats; /* that it touches */
-    int64_t loop_elements;   /* of a loop */
-    int64_t small_product;   /* multiplications of a product that calling oneDNN would slow down by half */
-    int64_t small_dots;      /* the same where B is transposed */
-    int64_t packed_rows;     /* rows of A from which on oneDNN's own copying of B does not count */
-    int64_t packed_size;     /* elements of B from which on it would */
-    int64_t pool_elements;   /* of an image that our own pooling takes as long for as oneDNN's */
-    int64_t random_work;     /* simple operations that take as long as a random number */
+    double thread_flops;      /* of our own kernels, for each thread */
+    double primitive_flops;   /* of a oneDNN primitive */
+    double primitive_floats;  /* that it touches */
+    int64_t loop_elements;    /* of a loop */
+    int64_t small_product;    /* multiplications of a product that calling oneDNN would slow down by half */
+    int64_t small_dots;       /* the same where B is transposed */
+    int64_t packed_rows;      /* rows of A from which on oneDNN's own copying of B does not count */
+    int64_t packed_size;      /* elements of B from which on it would */
+    int64_t transposed_rows;  /* of A, from which on our own product with a transposed weight is faster than oneDNN's */
+    int64_t transposed_terms; /* of its sums, above which it no longer is */
+    int64_t attention_scores; /* of a head, from which on attention in one step is faster than products and softmax */
+    int64_t pool_elements;    /* of an image that our own pooling takes as long for as oneDNN's */
+    int64_t random_work;      /* simple operations that take as long as a random number */
 
     /* ---- other ---- */
     int64_t kept_image; /* elements of an image from which on it leaves the caches between forward and backward pass */

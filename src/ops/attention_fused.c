@@ -9,13 +9,11 @@
 #include "kernels/kernels.h"
 #include "lowering/op_hooks.h"
 
-/* For small ones a product in registers is faster than copies of blocks.  With the narrowest vectors oneDNN's products
- * are faster than ours, and only memory is won. */
-enum { FEWEST_SCORES = 32 * 32 };
-
+/* For few queries the keys are not worth copying; with many keys at least memory is won. */
 int atl_attention_pays(int64_t queries, int64_t keys)
 {
-    return queries * keys >= FEWEST_SCORES && (atl_kernels->vector > 4 || keys > ATL_ATTENTION_BLOCK);
+    return queries > ATL_FEW_ROWS &&
+           (queries * keys >= atl_costs_in_use()->attention_scores || keys > ATL_ATTENTION_BLOCK);
 }
 
 /* Where all scores of a head stay in the second-level cache, their arrays cost less than computing them again. */

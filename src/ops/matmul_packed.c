@@ -10,20 +10,19 @@
 #include "kernels/kernels.h"
 #include "ops/matmul.h"
 
-/* Below, packing costs more than it saves; above, the weight's copy takes much memory, and oneDNN cuts long sums into
- * pieces that stay in the caches. */
-enum { FEWEST_ROWS = 64, MOST_TERMS = 2048, MOST_ELEMENTS = 1 << 22 };
-
 typedef struct packed_step {
     atl_pointwise p;
     int bias, relu; /* bias: an index into step.read; -1: none */
     float highest;
 } packed_step;
 
+/* With few rows packing costs more than it saves; oneDNN cuts long sums into pieces that stay in the caches; and the
+ * copy of a large weight takes much memory. */
 int atl_product_is_packed(const atl_matrix_product *p)
 {
-    return atl_kernels->registers == 32 && p->batch == 1 && !p->transpose_a && p->transpose_b && p->m >= FEWEST_ROWS &&
-           p->k > ATL_FEW_ROWS && p->k <= MOST_TERMS && p->n % atl_kernels->vector == 0 && p->k * p->n <= MOST_ELEMENTS;
+    const atl_costs *cost = atl_costs_in_use();
+    return p->batch == 1 && !p->transpose_a && p->transpose_b && p->m >= cost->transposed_rows && p->k > ATL_FEW_ROWS &&
+           p->k <= cost->transposed_terms && p->n % atl_kernels->vector == 0 && p->k * p->n <= ATL_FAR_FLOATS;
 }
 
 static int pack(const atl_plan_step *step, void *const *memory, void *bound)
