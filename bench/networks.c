@@ -47,8 +47,6 @@ static atl_node *mobilenet_v2(atl_node *x)
 
 /* ---- EfficientNet-B0: Tan and Le 2019; MobileNetV3-Small: Howard et al. 2019 ------------------------------------- */
 
-static atl_node *hard_swish(atl_node *x) { return atl_mul(x, atl_hard_sigmoid(x)); }
-
 /* x times a factor for each image and channel, made of the means over the image. */
 static atl_node *squeeze_excite(atl_node *x, const char *name, int channels, activation *inner, activation *outer)
 {
@@ -97,12 +95,12 @@ static atl_node *mobilenet_v3_small(atl_node *x)
                   {{96, 40, 5, 2}, 24, 1},   {{240, 40, 5, 1}, 64, 1}, {{240, 40, 5, 1}, 64, 1},
                   {{120, 48, 5, 1}, 32, 1},  {{144, 48, 5, 1}, 40, 1}, {{288, 96, 5, 2}, 72, 1},
                   {{576, 96, 5, 1}, 144, 1}, {{576, 96, 5, 1}, 144, 1}};
-    x = conv_norm(x, "first", 16, 3, 2, 1, hard_swish);
+    x = conv_norm(x, "first", 16, 3, 2, 1, atl_hard_swish);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        x = excited_residual(x, ATL_NAME("block%d", (int)i), blocks[i].b, blocks[i].hard ? hard_swish : atl_relu,
+        x = excited_residual(x, ATL_NAME("block%d", (int)i), blocks[i].b, blocks[i].hard ? atl_hard_swish : atl_relu,
                              blocks[i].squeezed, atl_relu, atl_hard_sigmoid);
-    x = atl_reduce_mean(conv_norm(x, "last", 576, 1, 1, 1, hard_swish), ATL_AXES(1, 2));
-    return atl_dense_layer(hard_swish(atl_dense_layer(x, "hidden", 1024)), "classes", 1000);
+    x = atl_reduce_mean(conv_norm(x, "last", 576, 1, 1, 1, atl_hard_swish), ATL_AXES(1, 2));
+    return atl_dense_layer(atl_hard_swish(atl_dense_layer(x, "hidden", 1024)), "classes", 1000);
 }
 
 /* ---- ResNet-18: He et al. 2015 ----------------------------------------------------------------------------------- */

@@ -187,6 +187,7 @@ ATL_API atl_node *atl_hard_sigmoid(atl_node *x); /* x / 6 + 1 / 2 clipped to [0,
 ATL_API atl_node *atl_softplus(atl_node *x);     /* log(1 + e^x) */
 ATL_API atl_node *atl_softsign(atl_node *x);     /* x / (1 + |x|) */
 ATL_API atl_node *atl_swish(atl_node *x);        /* x * sigmoid(x) */
+ATL_API atl_node *atl_hard_swish(atl_node *x);   /* x * hard_sigmoid(x) */
 ATL_API atl_node *atl_gelu(atl_node *x);         /* x * erfc(-x / sqrt(2)) / 2 */
 ATL_API atl_node *atl_gelu_tanh(atl_node *x);    /* x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2 */
 ATL_API atl_node *atl_clip(atl_node *x, float lowest, float highest); /* gradient 1 in [lowest, highest], 0 outside */

@@ -51,6 +51,7 @@ typedef struct atl_clip_bounds {
     UNARY(softplus, fast_softplus(x))                                                                                  \
     UNARY(softsign, fabsf(x) > FLT_MAX ? copysignf(1, x) : x / (1 + fabsf(x)))                                         \
     UNARY(swish, fast_swish(x))                                                                                        \
+    UNARY(hard_swish, x<-3 ? -0.0f : x> 3 ? x : x *(x + 3) * (1 / 6.0f))                                               \
     UNARY(gelu, fast_gelu(x))                                                                                          \
     UNARY(gelu_tanh, fast_gelu_tanh(x))                                                                                \
     UNARY(logical_not, x == 0 ? 1.0f : 0.0f)                                                                           \
@@ -67,6 +68,7 @@ typedef struct atl_clip_bounds {
     BINARY(relu_grad, b > 0 ? a : 0.0f)                                                                                \
     BINARY(relu6_grad, (b > 0) & (b < 6) ? a : 0.0f)                                                                   \
     BINARY(swish_grad, (a)*single_swish_slope(b))                                                                      \
+    BINARY(hard_swish_grad, (a) * (b < -3 ? 0.0f : b > 3 ? 1.0f : (2 * b + 3) * (1 / 6.0f)))                           \
     BINARY(gelu_grad, (a)*single_gelu_slope(b))                                                                        \
     BINARY(sigmoid_cross_entropy, (a > 0 ? a : 0) - a * b + fast_log1p(fast_exp(-fabsf(a))))                           \
     OTHER(sin)                                                                                                         \

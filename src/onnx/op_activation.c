@@ -103,7 +103,6 @@ static int import_gelu(onnx_op *op)
     return x ? onnx_give_in(op, 0, by_tanh ? atl_gelu_tanh(x) : atl_gelu(x), order) : 0;
 }
 
-static atl_node *hard_swish(atl_node *x) { return atl_mul(x, atl_hard_sigmoid(x)); }
 static atl_node *mish(atl_node *x) { return atl_mul(x, atl_tanh(atl_softplus(x))); }
 
 /* x + bias below -lambd, x - bias above lambd, else 0 */
@@ -246,7 +245,7 @@ const onnx_entry onnx_activations[] = {{"Abs", 6, import_sign_like, .unary = atl
                                        {"Floor", 6, onnx_import_unary, .unary = atl_floor},
                                        {"Gelu", 20, import_gelu},
                                        {"HardSigmoid", 6, import_hard_sigmoid},
-                                       {"HardSwish", 14, onnx_import_unary, .unary = hard_swish},
+                                       {"HardSwish", 14, onnx_import_unary, .unary = atl_hard_swish},
                                        {"Identity", 1, import_identity, .takes_sequences = 1},
                                        {"IsInf", 10, import_is_inf},
                                        {"IsNaN", 9, import_is_nan},

@@ -127,6 +127,23 @@ static const char *swish(onnx_writer *w, const atl_node *y, const char *const *i
     return (void)y, times(w, in[0], ONNX_EMIT(w, "Sigmoid", NULL, in[0]));
 }
 
+static const char *hard_swish(onnx_writer *w, const atl_node *y, const char *const *in)
+{
+    const char *gate = ONNX_EMIT(w, "Clip", NULL, scaled(w, moved(w, in[0], 3), 1.0 / 6), onnx_write_float(w, 0),
+                                 onnx_write_float(w, 1));
+    return (void)y, times(w, in[0], gate);
+}
+
+/* dy (2 x + 3) / 6 where |x| <= 3, dy above, 0 below */
+static const char *hard_swish_grad(onnx_writer *w, const atl_node *y, const char *const *in)
+{
+    const char *slope = scaled(w, moved(w, scaled(w, in[1], 2), 3), 1.0 / 6);
+    const char *above = ONNX_EMIT(w, "Greater", NULL, in[1], onnx_write_float(w, 3));
+    const char *below = ONNX_EMIT(w, "Less", NULL, in[1], onnx_write_float(w, -3));
+    slope = ONNX_EMIT(w, "Where", NULL, above, onnx_write_float(w, 1), slope);
+    return (void)y, times(w, in[0], ONNX_EMIT(w, "Where", NULL, below, onnx_write_float(w, 0), slope));
+}
+
 /* dy (s + x s (1 - s)) */
 static const char *swish_grad(onnx_writer *w, const atl_node *y, const char *const *in)
 {
@@ -297,6 +314,8 @@ const onnx_write_entry onnx_written_elements[] = {{"abs", unary, "Abs"},
                                                   {"square", square},
                                                   {"stop_gradient", same},
                                                   {"sub", binary, "Sub"},
+                                                  {"hard_swish", hard_swish},
+                                                  {"hard_swish_grad", hard_swish_grad},
                                                   {"swish", swish},
                                                   {"swish_grad", swish_grad},
                                                   {"tan", unary, "Tan"},

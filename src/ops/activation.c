@@ -108,6 +108,29 @@ BINARY_OP(swish_grad, swish_grad_by_adjoint, swish_grad_by_x, RANGES(swish_grad,
           RANGES(swish_grad, -1, 1, -9, -2),
           {"values", .binary = atl_swish_grad, .input = {{1, {67}}, {1, {67}, -80, 80}}, .inputs = 2, .no_gradient = 1})
 
+/* hard_swish(x) = x hard_sigmoid(x).  d/dx = x < -3 ? 0 : x > 3 ? 1 : (2 x + 3) / 6       Howard et al. 2019 */
+UNARY_ELEMENT(hard_swish, x<-3 ? -0.0 : x> 3 ? x : x *(x + 3) / 6)
+KERNEL_MAP(hard_swish)
+static atl_node *hard_swish_gradient(atl_node *y, atl_node *dy) { return atl_hard_swish_grad(dy, atl_input_of(y, 0)); }
+UNARY_OP(hard_swish, hard_swish_element, hard_swish_gradient, RANGE(hard_swish, -2.9f, 2.9f),
+         RANGE(hard_swish, -9, -3.1f), RANGE(hard_swish, 3.1f, 9), VALUES(hard_swish, -5, 5))
+/* hard_swish_grad(dy, x) = dy times that.  d/dx = dy / 3 where |x| <= 3, else 0 */
+BINARY_ELEMENT(hard_swish_grad, a *(b<-3 ? 0 : b> 3 ? 1 : (2 * b + 3) / 6))
+KERNEL_MAP(hard_swish_grad)
+static atl_node *hard_swish_grad_by_adjoint(atl_node *y, atl_node *g)
+{
+    return atl_hard_swish_grad(g, atl_input_of(y, 1));
+}
+static atl_node *hard_swish_grad_by_x(atl_node *y, atl_node *g)
+{
+    atl_node *bends = atl_less_equal(atl_abs(atl_input_of(y, 1)), atl_scalar(y, 3));
+    return atl_select(bends, atl_scale(atl_mul(g, atl_input_of(y, 0)), 1.0f / 3), atl_scalar(y, 0));
+}
+BINARY_OP(hard_swish_grad, hard_swish_grad_by_adjoint, hard_swish_grad_by_x,
+          RANGES(hard_swish_grad, -1, 1, -2.9f, 2.9f), RANGES(hard_swish_grad, -1, 1, 3.1f, 9),
+          {"values", .binary = atl_hard_swish_grad, .input = {{1, {67}}, {1, {67}, -5, 5}}, .inputs = 2,
+           .no_gradient = 1})
+
 /* gelu(x) = x P, P = erfc(-x / sqrt(2)) / 2, the cumulative normal distribution at x.  d/dx = P + x p, its density p =
  * e^(-x^2 / 2) / sqrt(2 pi)                                                        Hendrycks & Gimpel 2016 */
 UNARY_ELEMENT(gelu, x < -40 ? -0.0 : 0.5 * x * erfc(x * -0.70710678118654752))

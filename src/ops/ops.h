@@ -55,8 +55,9 @@ atl_node *atl_only_reshaped(atl_node *y);
 /* 0 < by < 6 ? x : 0, the gradient of relu6 whose result is `by`; no gradient with respect to `by`. */
 atl_node *atl_relu6_grad(atl_node *x, atl_node *by);
 
-/* The gradient of swish(x). */
+/* The gradients of swish(x) and hard_swish(x). */
 atl_node *atl_swish_grad(atl_node *dy, atl_node *x);
+atl_node *atl_hard_swish_grad(atl_node *dy, atl_node *x);
 
 /* The gradient of gelu(x). */
 atl_node *atl_gelu_grad(atl_node *dy, atl_node *x);

@@ -40,6 +40,7 @@ static const struct {
                    {"softsign", atl_softsign},
                    {"gelu_tanh", atl_gelu_tanh},
                    {"hard_sigmoid", atl_hard_sigmoid},
+                   {"hard_swish", atl_hard_swish},
                    {"selu", atl_selu},
                    {"abs", atl_abs}};
 enum { ACTIVATIONS = sizeof activations / sizeof *activations };

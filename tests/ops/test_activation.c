@@ -54,10 +54,11 @@ Test(activation, slopes_on_kinks)
         atl_node *(*build)(atl_node *);
         float x;
         double slope;
-    } row[] = {{atl_relu, 0, 0},     {leaky, 0, 0.25},      {atl_abs, 0, 0},           {clip_to_unit, 0, 1},
-               {clip_to_unit, 1, 1}, {clip_to_unit, -1, 0}, {clip_to_unit, 2, 0},      {atl_relu6, 6, 0},
-               {atl_relu6, 0, 0},    {atl_relu6, 3, 1},     {atl_hard_sigmoid, -4, 0}, {atl_hard_sigmoid, 4, 0},
-               {atl_elu, 0, 1},      {atl_sign, 0, 0},      {atl_heaviside, 0, 0},     {atl_round, 0.5f, 0}};
+    } row[] = {{atl_relu, 0, 0},       {leaky, 0, 0.25},        {atl_abs, 0, 0},           {clip_to_unit, 0, 1},
+               {clip_to_unit, 1, 1},   {clip_to_unit, -1, 0},   {clip_to_unit, 2, 0},      {atl_relu6, 6, 0},
+               {atl_relu6, 0, 0},      {atl_relu6, 3, 1},       {atl_hard_sigmoid, -4, 0}, {atl_hard_sigmoid, 4, 0},
+               {atl_elu, 0, 1},        {atl_sign, 0, 0},        {atl_heaviside, 0, 0},     {atl_round, 0.5f, 0},
+               {atl_hard_swish, 4, 1}, {atl_hard_swish, -4, 0}, {atl_hard_swish, 3, 1.5},  {atl_hard_swish, -3, -0.5}};
     for (size_t i = 0; i < COUNT(row); i++) {
         double slope = slope_at(row[i].build, row[i].x);
         cr_expect(slope == row[i].slope, "row %zu: the slope at %g is %g, not %g", i, (double)row[i].x, slope,
