@@ -34,8 +34,11 @@ static int take_header(const char *command, record_file *r, json_t *header)
     const char *format = text_at(header, "format");
     long long shard = whole_at(header, "shard", 0), shards = whole_at(header, "shards", 0),
               tasks = whole_at(header, "tasks", -1);
+    enum { MOST_SHARDS = 1000000 };
+    const long long most_tasks = 1000000000000; /* their product with the shards fits */
     int is_shard = format && strcmp(format, RECORDS_FORMAT) == 0 && shard >= 1 && shard <= shards && tasks >= 0 &&
-                   text_at(header, "command") && json_is_object(json_object_get(header, "options")) &&
+                   shards <= MOST_SHARDS && tasks <= most_tasks && text_at(header, "command") &&
+                   json_is_object(json_object_get(header, "options")) &&
                    json_is_object(json_object_get(header, "facts"));
     r->header = header;
     if (!is_shard)
