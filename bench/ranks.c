@@ -102,7 +102,7 @@ int main(int argc, char **argv)
         return 2;
     }
     int is_launched = getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE");
-    job j = {NULL};
+    job j = {.all_reduce = NULL};
     if (is_launched && atl_mpi_begin(&argc, &argv, &ranks))
         return fprintf(stderr, "%s\n", atl_error()), 3;
     j.all_reduce = atl_all_reduce_new(ranks, .parts = parts, .bucket_bytes = atoll(argv[4]) << 20);
