@@ -28,7 +28,9 @@ LD_LIBRARY_PATH=$build "$scratch/uninstalled_program"
 if command -v cmake >/dev/null; then
     mkdir -p "$scratch/cmake"
     printf '%s\n' 'cmake_minimum_required(VERSION 3.18)' 'project(outside C)' \
-        'find_package(atled 0.1 REQUIRED)' \
+        'foreach(version 0.2 1.0 0.1.99)' 'find_package(atled ${version} QUIET)' \
+        'if(atled_FOUND)' 'message(FATAL_ERROR "${version} was found")' 'endif()' 'endforeach()' \
+        'find_package(atled REQUIRED)' 'find_package(atled 0.1 REQUIRED)' \
         "add_executable(outside \"$source/tests/checks/user_program.c\")" \
         'target_link_libraries(outside atled::atled)' \
         >"$scratch/cmake/CMakeLists.txt"
