@@ -29,4 +29,15 @@ export LD_LIBRARY_PATH="$library" PKG_CONFIG_PATH="$library/pkgconfig" PKG_CONFI
 (cd "$folder" && "$folder/root/usr/bin/atled" fool --target cat -q -o cat.png && test -s cat.png)
 cc -Wall -Werror "$source/tests/checks/user_program.c" -o "$folder/user_program" $(pkg-config --cflags --libs atled)
 "$folder/user_program"
+if command -v cmake >/dev/null; then
+    mkdir -p "$folder/cmake"
+    printf '%s\n' 'cmake_minimum_required(VERSION 3.18)' 'project(outside C)' 'find_package(atled 0.1 REQUIRED)' \
+        "add_executable(outside \"$source/tests/checks/user_program.c\")" \
+        'target_link_libraries(outside atled::atled)' >"$folder/cmake/CMakeLists.txt"
+    cmake -S "$folder/cmake" -B "$folder/cmake/build" -DCMAKE_PREFIX_PATH="$folder/root/usr" >"$folder/cmake.log"
+    cmake --build "$folder/cmake/build" >>"$folder/cmake.log"
+    "$folder/cmake/build/outside"
+else
+    echo "cmake is not installed: find_package(atled) was not tried"
+fi
 echo "packages in $folder are good"
