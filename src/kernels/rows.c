@@ -39,3 +39,45 @@ void KERNEL(softmax_grad_row)(int64_t n, const float *dy, const float *value, fl
     for (int64_t i = 0; i < n; i++)
         result[i] = value[i] * (dy[i] - sum);
 }
+
+/* Mean, and 1 / sqrt(variance + epsilon).  The deviations are taken from a rounded mean, and what is left of it is made
+ * up for. */
+static void moments_of(int64_t n, float epsilon, const float *x, float *mean, float *factor)
+{
+    float sum = 0, square = 0;
+    const float first = KERNEL(sum_of)(x, n) / (float)n;
+#pragma omp simd reduction(+ : sum, square)
+    for (int64_t i = 0; i < n; i++) {
+        const float d = x[i] - first;
+        sum += d;
+        square += d * d;
+    }
+    const double left = (double)sum / (double)n, variance = (double)square / (double)n - left * left;
+    *mean = first + (float)left;
+    *factor = (float)(1 / sqrt((variance < 0 ? 0 : variance) + (double)epsilon));
+}
+
+void KERNEL(normalize_row)(int64_t n, float epsilon, const float *x, float *result)
+{
+    float mean, factor;
+    moments_of(n, epsilon, x, &mean, &factor);
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++)
+        result[i] = (x[i] - mean) * factor;
+}
+
+void KERNEL(normalize_grad_row)(int64_t n, float epsilon, const float *dy, const float *x, float *result)
+{
+    float mean, factor, sum = 0, product = 0;
+    moments_of(n, epsilon, x, &mean, &factor);
+#pragma omp simd reduction(+ : sum, product)
+    for (int64_t i = 0; i < n; i++) {
+        sum += dy[i];
+        product += dy[i] * ((x[i] - mean) * factor);
+    }
+    sum /= (float)n;
+    product /= (float)n;
+    ATL_LANES
+    for (int64_t i = 0; i < n; i++)
+        result[i] = (dy[i] - sum - (x[i] - mean) * factor * product) * factor;
+}
