@@ -66,18 +66,24 @@ void KERNEL(normalize_row)(int64_t n, float epsilon, const float *x, float *resu
         result[i] = (x[i] - mean) * factor;
 }
 
+/* The mean of dy is taken from its first element on: equal ones, as a mean of the results has them, give exactly 0. */
 void KERNEL(normalize_grad_row)(int64_t n, float epsilon, const float *dy, const float *x, float *result)
 {
     float mean, factor, sum = 0, product = 0;
+    const float first = dy[0];
     moments_of(n, epsilon, x, &mean, &factor);
-#pragma omp simd reduction(+ : sum, product)
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; i++)
+        sum += dy[i] - first;
+    const float left = sum / (float)n;
+#pragma omp simd reduction(+ : product)
     for (int64_t i = 0; i < n; i++) {
-        sum += dy[i];
-        product += dy[i] * ((x[i] - mean) * factor);
+        const float d = (dy[i] - first) - left;
+        product += d * ((x[i] - mean) * factor);
+        result[i] = d;
     }
-    sum /= (float)n;
     product /= (float)n;
     ATL_LANES
     for (int64_t i = 0; i < n; i++)
-        result[i] = (dy[i] - sum - (x[i] - mean) * factor * product) * factor;
+        result[i] = (result[i] - (x[i] - mean) * factor * product) * factor;
 }
