@@ -163,3 +163,11 @@ const char *scratch_file(const char *name)
     mkdir(folder, 0777);
     return joined_path(folder, name);
 }
+
+atl_shape shape_of_input(const atl_sample *sample, int input)
+{
+    int64_t size[ATL_MAX_RANK];
+    for (int d = 0; d < sample->input[input].rank; d++)
+        size[d] = sample->input[input].size[d];
+    return atl_shape_from(sample->input[input].rank, size);
+}

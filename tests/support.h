@@ -62,4 +62,7 @@ const char *source_file(const char *name);
 /* A path for a file to be written: in a folder of the test, inside the build directory. */
 const char *scratch_file(const char *name);
 
+/* The shape of an input of a sample. */
+atl_shape shape_of_input(const atl_sample *sample, int input);
+
 #endif

@@ -120,7 +120,10 @@ static void print_gradients(FILE *out, atl_node *y)
 static atl_node *build(atl_graph *g, const atl_sample *s, atl_node **inputs)
 {
     for (int i = 0; i < s->inputs; i++) {
-        atl_shape shape = atl_shape_from(s->input[i].rank, s->input[i].size);
+        int64_t size[ATL_MAX_RANK];
+        for (int d = 0; d < s->input[i].rank; d++)
+            size[d] = s->input[i].size[d];
+        atl_shape shape = atl_shape_from(s->input[i].rank, size);
         inputs[i] = atl_input(g, ATL_NAME("x%d", i + 1), s->input[i].is_int ? ATL_INT32 : ATL_FLOAT32, shape);
     }
     return s->unary ? s->unary(inputs[0]) : s->binary ? s->binary(inputs[0], inputs[1]) : s->build(inputs);

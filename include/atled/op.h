@@ -35,7 +35,7 @@ typedef struct atl_sample {
     atl_node *(*build)(atl_node *const *x);
     struct {
         int rank; /* rank and sizes of one input */
-        int64_t size[ATL_MAX_RANK];
+        int32_t size[ATL_MAX_RANK];
         float low, high; /* its values are uniform in [low, high); both 0: [-1, 1) */
         bool is_int;     /* int32 values in [low, high) instead of floats */
     } input[ATL_MAX_RULES];

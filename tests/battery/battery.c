@@ -75,7 +75,7 @@ trial *trial_new(const atl_sample *sample, trial_batch batch)
     t->sample = sample;
     t->graph = atl_graph_new();
     for (int i = 0; i < sample->inputs; i++) {
-        atl_shape shape = atl_shape_from(sample->input[i].rank, sample->input[i].size);
+        atl_shape shape = shape_of_input(sample, i);
         int replaced = (batch.inputs >> i) & 1;
         t->x[i] = atl_input(t->graph, ATL_NAME("x%d", i), sample->input[i].is_int ? ATL_INT32 : ATL_FLOAT32,
                             with_first(shape, replaced, batch.built));

@@ -59,7 +59,7 @@ static atl_node *squashed(atl_node *x, float low, float high)
 
 static atl_node *choose_input(maker *m, const atl_sample *s, int i)
 {
-    atl_shape shape = atl_shape_from(s->input[i].rank, s->input[i].size);
+    atl_shape shape = shape_of_input(s, i);
     float low = s->input[i].low, high = s->input[i].high;
     if (low == 0 && high == 0)
         low = -1, high = 1;

@@ -15,7 +15,7 @@ static int prepare(const atl_op *op, atl_graph *g, map_run *run)
     const atl_sample *s = op->samples;
     atl_node *x[ATL_MAX_RULES];
     for (int i = 0; i < s->inputs; i++)
-        x[i] = atl_input(g, ATL_NAME("x%d", i), ATL_FLOAT32, atl_shape_from(s->input[i].rank, s->input[i].size));
+        x[i] = atl_input(g, ATL_NAME("x%d", i), ATL_FLOAT32, shape_of_input(s, i));
     const atl_node *y = s->unary ? s->unary(x[0]) : s->binary ? s->binary(x[0], x[1]) : s->build(x);
     run->op = op;
     run->attributes = atl_attributes_of(y);
