@@ -63,14 +63,7 @@ static onnx_number divide(onnx_number a, onnx_number b, int is_float)
 PLAIN(modulo, b == 0     ? NAN
               : is_float ? fmodl(a, b)
                          : fmodl(a, b) + (fmodl(a, b) != 0 && (fmodl(a, b) < 0) != (b < 0) ? b : 0))
-PLAIN(lesser, a < b ? a : b)
-PLAIN(larger, a > b ? a : b)
 PLAIN(power, is_float ? powl(a, b) : truncl(powl(a, b)))
-PLAIN(is_equal, a == b)
-PLAIN(is_less, a < b)
-PLAIN(is_less_equal, a <= b)
-PLAIN(is_greater, a > b)
-PLAIN(is_greater_equal, a >= b)
 PLAIN(both, a != 0 && b != 0)
 PLAIN(either, a != 0 || b != 0)
 PLAIN(one_of, (a != 0) != (b != 0))
@@ -81,6 +74,46 @@ PLAIN(rounded_up, ceill(a))
 PLAIN(rounded, rintl(a))
 PLAIN(square_root, sqrtl(a))
 PLAIN(negative, -a)
+
+/* What holds for a - b with every batch from 1 on: at least `low`, at most `high`. */
+static void difference(onnx_number a, onnx_number b, long double *low, long double *high)
+{
+    long double batch = a.batch - b.batch, at_one = a.value - b.value + batch;
+    *low = batch >= 0 ? at_one : -INFINITY;
+    *high = batch <= 0 ? at_one : INFINITY;
+    if (isnan(at_one))
+        *low = -INFINITY, *high = INFINITY;
+}
+
+/* A comparison: of plain numbers, or where it is the same for every batch. */
+#define COMPARISON(name, plain, always, never)                                                                         \
+    static onnx_number name(onnx_number m, onnx_number n, int is_float)                                                \
+    {                                                                                                                  \
+        long double a = m.value, b = n.value, low, high;                                                               \
+        difference(m, n, &low, &high);                                                                                 \
+        (void)is_float;                                                                                                \
+        if (m.batch == 0 && n.batch == 0)                                                                              \
+            return (onnx_number){(plain), 0};                                                                          \
+        return (always) ? (onnx_number){1, 0} : (never) ? (onnx_number){0, 0} : nothing;                               \
+    }
+COMPARISON(is_equal, a == b, low == 0 && high == 0, low > 0 || high < 0)
+COMPARISON(is_less, a < b, high < 0, low >= 0)
+COMPARISON(is_less_equal, a <= b, high <= 0, low > 0)
+COMPARISON(is_greater, a > b, low > 0, high <= 0)
+COMPARISON(is_greater_equal, a >= b, low >= 0, high < 0)
+
+static onnx_number chosen(onnx_number is_first, onnx_number a, onnx_number b)
+{
+    return isnan(is_first.batch) ? nothing : is_first.value != 0 ? a : b;
+}
+static onnx_number lesser(onnx_number a, onnx_number b, int is_float)
+{
+    return chosen(is_less_equal(a, b, is_float), a, b);
+}
+static onnx_number larger(onnx_number a, onnx_number b, int is_float)
+{
+    return chosen(is_greater_equal(a, b, is_float), a, b);
+}
 
 /* ---- lists ------------------------------------------------------------------------------------------------------- */
 
@@ -143,8 +176,8 @@ static onnx_known *where(onnx_op *op)
         return NULL;
     onnx_known *y = like(op, a->is_float, shape);
     for (int64_t k = 0; y && k < y->count; k++)
-        y->at[k] = c->at[place(k, shape, c->shape)].value != 0 ? a->at[place(k, shape, a->shape)]
-                                                               : b->at[place(k, shape, b->shape)];
+        y->at[k] = chosen(c->at[place(k, shape, c->shape)], a->at[place(k, shape, a->shape)],
+                          b->at[place(k, shape, b->shape)]);
     return y;
 }
 
@@ -274,7 +307,7 @@ static onnx_known *converted(onnx_op *op, onnx_type to)
         onnx_is_float(to) || onnx_is_integer(to) || to == ONNX_BOOL ? like(op, onnx_is_float(to), x->shape) : NULL;
     for (int64_t i = 0; y && i < y->count; i++) {
         y->at[i] = x->at[i];
-        if (to == ONNX_BOOL)
+        if (to == ONNX_BOOL && !isnan(x->at[i].batch))
             y->at[i] = (onnx_number){x->at[i].value != 0 || x->at[i].batch != 0, 0};
         else if (onnx_is_integer(to) && x->at[i].batch == 0)
             y->at[i].value = truncl(x->at[i].value);

@@ -53,13 +53,16 @@ static inline void put_made(made *m, int field, made inner)
 
 enum { TYPE_FLOAT = 1, TYPE_INT32 = 6, TYPE_INT64 = 7, TYPE_BOOL = 9 };
 
-/* A ValueInfoProto, [1, 4] unless sizes are given. */
-static inline made make_port(const char *name, int type)
+/* A ValueInfoProto, [1, 4], or [n, 4] with an open batch. */
+static inline made make_port_of(const char *name, int type, int is_open)
 {
     made port = {0}, kind = {0}, tensor = {0}, shape = {0};
     for (int i = 0; i < 2; i++) {
         made dimension = {0};
-        put_int(&dimension, 1, i ? 4 : 1);
+        if (i == 0 && is_open)
+            put_text(&dimension, 2, "n");
+        else
+            put_int(&dimension, 1, i ? 4 : 1);
         put_made(&shape, 1, dimension);
     }
     put_int(&tensor, 1, type);
@@ -69,6 +72,8 @@ static inline made make_port(const char *name, int type)
     put_made(&port, 2, kind);
     return port;
 }
+
+static inline made make_port(const char *name, int type) { return make_port_of(name, type, 0); }
 
 /* "Add x w -> y": a NodeProto named `name`, with one output. */
 static inline made make_node(const char *name, const char *op, const char *a, const char *b, const char *output)
@@ -124,19 +129,24 @@ static inline made make_tensor(const char *name, int type, int64_t count, const 
     return tensor;
 }
 
-/* A ModelProto: input x and output y, float32 [1, 4]; `graph` has the nodes and initializers. */
-static inline made make_model(made graph, int64_t ir_version, int64_t opset)
+/* A ModelProto: input x and output y, float32 [1, 4] or [n, 4]; `graph` has the nodes and initializers. */
+static inline made make_model_of(made graph, int64_t ir_version, int64_t opset, int is_open)
 {
     made model = {0}, import = {0};
     put_text(&graph, 2, "graph");
-    put_made(&graph, 11, make_port("x", TYPE_FLOAT));
-    put_made(&graph, 12, make_port("y", TYPE_FLOAT));
+    put_made(&graph, 11, make_port_of("x", TYPE_FLOAT, is_open));
+    put_made(&graph, 12, make_port_of("y", TYPE_FLOAT, is_open));
     put_int(&model, 1, ir_version);
     put_text(&import, 1, "");
     put_int(&import, 2, opset);
     put_made(&model, 8, import);
     put_made(&model, 7, graph);
     return model;
+}
+
+static inline made make_model(made graph, int64_t ir_version, int64_t opset)
+{
+    return make_model_of(graph, ir_version, opset, 0);
 }
 
 /* The graph of these nodes. */

@@ -1,4 +1,4 @@
-/* SpaceToDepth in both orders of channels. */
+/* SpaceToDepth in both orders of channels; sizes that are computed from an open batch. */
 #include "small_model.h"
 
 /* x and -x as two channels [1, 2, 2, 2] in one block. */
@@ -21,4 +21,56 @@ Test(op_shape, space_to_depth)
 {
     expect_small(to_depth("DCR"), 28, 8, (const double[]){1, -1, 2, -2, 4, -4, -3, 3});
     expect_small(to_depth("CRD"), 28, 8, (const double[]){1, 2, 4, -3, -1, -2, -4, 3});
+}
+
+/* ---- an open batch ----------------------------------------------------------------------------------------------- */
+
+/* As torch.onnx writes token.expand(n, -1): where a size is -1, it is 1; the batch is never -1.  Then the token stands
+ * before x.  `asked` takes the place of -1. */
+static made token_before(int64_t asked)
+{
+    static const int64_t ones[] = {1, 1};
+    static const float token[] = {10, 20, 30, 40};
+    made concat = make_node("concat", "Concat", "t", "x", "y"),
+         choose = make_node("choose", "Where", "e", "ones", "to");
+    put_int_attribute(&concat, "axis", 0);
+    put_text(&choose, 1, "s");
+    made graph = GRAPH(make_node("shape", "Shape", "x", NULL, "s"), make_node("equal", "Equal", "s", "asked", "e"),
+                       choose, make_node("expand", "Expand", "token", "to", "t"), concat);
+    put_made(&graph, 5, make_tensor("asked", TYPE_INT64, 1, &asked, sizeof asked));
+    put_made(&graph, 5, make_tensor("ones", TYPE_INT64, 2, ones, sizeof ones));
+    put_made(&graph, 5, make_tensor("token", TYPE_FLOAT, 4, token, sizeof token));
+    return graph;
+}
+
+Test(op_shape, batch_is_never_minus_one)
+{
+    made model = make_model_of(token_before(-1), 8, 17, 1);
+    atl_graph *graph = atl_graph_new();
+    atl_onnx *net = atl_onnx_load(graph, .bytes = model.at, .byte_count = model.size);
+    cr_assert(net, "%s", atl_error());
+    atl_node *x = atl_onnx_input(net, "x"), *y = atl_onnx_output(net, "y");
+    atl_tensor *two = atl_tensor_of_floats(ATL_SHAPE(2, 4), (const float[]){1, 2, 3, 4, 5, 6, 7, 8});
+    atl_program *program = atl_compile(graph, ATL_NODES(y));
+    cr_assert(program && atl_run(program, ATL_FEED(x, two)) == ATL_OK, "%s", atl_error());
+    const float expected[] = {10, 20, 30, 40, 10, 20, 30, 40, 1, 2, 3, 4, 5, 6, 7, 8};
+    cr_assert_eq(atl_tensor_count(atl_value(program, y)), 16);
+    for (int i = 0; i < 16; i++)
+        cr_assert_eq(element_of(atl_value(program, y), i), expected[i]);
+    atl_program_free(program);
+    atl_tensor_free(two);
+    atl_onnx_free(net);
+    atl_graph_free(graph);
+    free(model.at);
+}
+
+/* It may be 3: what depends on that is refused, not guessed. */
+Test(op_shape, batch_may_be_any_number)
+{
+    made model = make_model_of(token_before(3), 8, 17, 1);
+    atl_graph *graph = atl_graph_new();
+    cr_assert_null(atl_onnx_load(graph, .bytes = model.at, .byte_count = model.size));
+    cr_assert_mentions(atl_error(), "batch");
+    atl_graph_free(graph);
+    free(model.at);
 }
