@@ -90,7 +90,7 @@ typedef struct atl_check_args {
     const struct atl_feed *feeds;   /* of all inputs that y needs */
     int order;                      /* 0 or 1: the gradient; 2: the gradient of sum(gradient * fixed random weights) */
     int64_t most;                   /* elements of each x to check, evenly spread; 0: 64 */
-    double step;                    /* 0: 1e-3, with Richardson extrapolation */
+    double step;                    /* 0: 1e-3, with Richardson extrapolation; smaller where slight kinks are near */
     atl_gradient_check *result_out; /* required */
     int end_;
 } atl_check_args;

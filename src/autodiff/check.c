@@ -13,6 +13,11 @@
 enum { DEFAULT_ELEMENTS = 64 };
 static const double DEFAULT_STEP = 1e-3, KINK_KEEPS = 0.75, KINK_MATTERS = 1e-4;
 
+/* Where differences of a step and of half of it disagree by more than this, there are kinks between, too slight to be
+ * told from a curve: smaller steps miss them.  Rounding errors set the limit. */
+static const double AGREES = 3e-6;
+enum { STEPS = 4 };
+
 typedef struct checker {
     const atl_check_args *args;
     atl_node *loss;      /* a scalar */
@@ -97,13 +102,40 @@ static difference difference_of(const checker *c, double *x, double here, double
     return (difference){(right - left) / (2 * step), (right - 2 * here + left) / step};
 }
 
+typedef struct differences {
+    difference wide, narrow; /* of a step, and of half of it */
+} differences;
+
+static double disagreement(const differences *d) { return fabs(d->wide.central - d->narrow.central); }
+
+/* Half the step halves the difference of the one-sided derivatives of a smooth function, but not that at a kink. */
+static int is_kink(const differences *d, double size)
+{
+    return fabs(d->wide.jump) > KINK_MATTERS * size && fabs(d->narrow.jump) > KINK_KEEPS * fabs(d->wide.jump);
+}
+
+/* Those of the first step that meets no kink, else of that whose differences agree best. */
+static differences best_differences(const checker *c, double *x, double here, double size)
+{
+    double step = (c->args->step > 0 ? c->args->step : DEFAULT_STEP) * fmax(1, fabs(*x));
+    differences best = {{NAN, NAN}, {NAN, NAN}};
+    for (int i = 0; i < STEPS; i++, step /= 10) {
+        differences d = {difference_of(c, x, here, step), difference_of(c, x, here, step / 2)};
+        if (i == 0 || disagreement(&d) < disagreement(&best))
+            best = d;
+        size = fmax(size, fabs(d.narrow.central));
+        if (is_kink(&best, size) || !(disagreement(&d) > AGREES * size)) /* NaN included */
+            break;
+    }
+    return best;
+}
+
 static int check_element(checker *c, int64_t which, int64_t index, double analytic, double here)
 {
     double *x = &atl_doubles(c->point[which])[index];
-    double step = (c->args->step > 0 ? c->args->step : DEFAULT_STEP) * fmax(1, fabs(*x));
-    difference wide = difference_of(c, x, here, step), narrow = difference_of(c, x, here, step / 2);
+    differences d = best_differences(c, x, here, fmax(fabs(analytic), c->scale));
     double numeric =
-        (4 * narrow.central - wide.central) / 3; /* Richardson extrapolation: the error goes from h^2 to h^4 */
+        (4 * d.narrow.central - d.wide.central) / 3; /* Richardson extrapolation: the error goes from h^2 to h^4 */
     double size = fmax(fmax(fabs(analytic), fabs(numeric)), c->scale);
     if (isnan(numeric)) {
         atl_set_error(ATL_INVALID,
@@ -112,8 +144,7 @@ static int check_element(checker *c, int64_t which, int64_t index, double analyt
                       (long long)index, atl_name_of(c->args->by.node[which]), *x);
         return 0;
     }
-    /* Half the step halves the difference of the one-sided derivatives of a smooth function, but not that at a kink. */
-    if (fabs(wide.jump) > KINK_MATTERS * size && fabs(narrow.jump) > KINK_KEEPS * fabs(wide.jump)) {
+    if (is_kink(&d, size)) {
         c->result.kinks++;
         return 1;
     }
