@@ -129,12 +129,25 @@ static atl_node *prepared(atl_node *image, const network_file *f)
     return f->channels_second ? atl_transpose(x, .order = {0, 3, 1, 2}) : x;
 }
 
+/* Scores after a global pooling, [n, classes, 1, 1], are [n, classes]. */
+static atl_node *without_ones(atl_node *scores)
+{
+    atl_shape shape = atl_shape_of(scores);
+    for (int i = 2; i < shape.rank; i++)
+        if (shape.size[i] != 1)
+            return scores;
+    return shape.rank > 2 ? atl_named(atl_flatten(scores), ATL_NAME("%s_flat", atl_name_of(scores))) : scores;
+}
+
 /* command null: without messages. */
 static int find_logits(const char *command, const network_file *f, atl_onnx *net, atl_node **logits_out)
 {
     char text[160];
     const char *name = f->logits ? f->logits : atl_onnx_output_name(net, 0);
-    *logits_out = name ? atl_onnx_value_node(net, name) : NULL;
+    atl_node *scores = name ? atl_onnx_value_node(net, name) : NULL;
+    *logits_out = scores ? without_ones(scores) : NULL;
+    if (scores && !*logits_out)
+        return command ? report_failure(command) : EXIT_BAD_FILE;
     atl_shape shape = atl_shape_of(*logits_out);
     int is_fine = *logits_out && shape.rank == 2 && shape.size[1] >= 2 && atl_dtype_of(*logits_out) == ATL_FLOAT32;
     if (is_fine || !command)

@@ -8,6 +8,10 @@
 int is_softmax(const atl_node *scores)
 {
     const atl_op *op = atl_op_of(scores);
+    while (op && op->flags & ATL_OP_ALIAS) { /* [n, classes, 1, 1] as [n, classes] */
+        scores = atl_input_of(scores, 0);
+        op = atl_op_of(scores);
+    }
     return op && strcmp(op->name, "softmax") == 0;
 }
 

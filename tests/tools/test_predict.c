@@ -100,3 +100,24 @@ Test(predict, mistakes_say_what_to_do)
     cr_assert_refused(3, "30 x 44", "predict", path, "--exact");
     cr_assert_refused(3, "/no/such.onnx", "predict", path, "-m", "/no/such.onnx");
 }
+
+/* [n, classes, 1, 1], as a global pooling leaves them, and a softmax of them. */
+Test(predict, scores_of_a_global_pooling)
+{
+    for (int i = 0; i < 2; i++) {
+        atl_graph *g = atl_graph_new();
+        atl_set_seed(g, test_seed());
+        atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 3, 16, 16));
+        atl_node *x = atl_transpose(image, .order = {0, 2, 3, 1});
+        x = atl_reduce_mean(atl_conv_layer(x, "conv", 6, .window = {3, 3}), ATL_AXES(1, 2), .keep = 1);
+        atl_node *scores =
+            i ? atl_transpose(atl_softmax(x), .order = {0, 3, 1, 2}) : atl_transpose(x, .order = {0, 3, 1, 2});
+        const char *model = scratch_file("net.onnx");
+        cr_assert_eq(atl_onnx_write(model, ATL_NODES(scores)), ATL_OK, "%s", atl_error());
+        atl_graph_free(g);
+        command_run run = RUN("predict", picture("x.png", 16, 16), "--model", model);
+        cr_assert_code(run, 0);
+        cr_assert_mentions(run.err, "scores 6 classes");
+        cr_assert_eq(lines_of(run.out), 6, "%s", run.out);
+    }
+}
