@@ -42,48 +42,45 @@ void KERNEL(softmax_grad_row)(int64_t n, const float *dy, const float *value, fl
 
 /* Mean, and 1 / sqrt(variance + epsilon).  The deviations are taken from a rounded mean, and what is left of it is made
  * up for. */
-static void moments_of(int64_t n, float epsilon, const float *x, float *mean, float *factor)
+static void moments_of(int64_t n, float epsilon, const float *x, double *mean, double *factor)
 {
-    float sum = 0, square = 0;
+    double sum = 0, square = 0;
     const float first = KERNEL(sum_of)(x, n) / (float)n;
 #pragma omp simd reduction(+ : sum, square)
     for (int64_t i = 0; i < n; i++) {
-        const float d = x[i] - first;
+        const double d = (double)x[i] - (double)first;
         sum += d;
         square += d * d;
     }
-    const double left = (double)sum / (double)n, variance = (double)square / (double)n - left * left;
-    *mean = first + (float)left;
-    *factor = (float)(1 / sqrt((variance < 0 ? 0 : variance) + (double)epsilon));
+    const double left = sum / (double)n, variance = square / (double)n - left * left;
+    *mean = (double)first + left;
+    *factor = 1 / sqrt((variance < 0 ? 0 : variance) + (double)epsilon);
 }
 
 void KERNEL(normalize_row)(int64_t n, float epsilon, const float *x, float *result)
 {
-    float mean, factor;
+    double mean, factor;
     moments_of(n, epsilon, x, &mean, &factor);
     ATL_LANES
     for (int64_t i = 0; i < n; i++)
-        result[i] = (x[i] - mean) * factor;
+        result[i] = (float)(((double)x[i] - mean) * factor);
 }
 
-/* The mean of dy is taken from its first element on: equal ones, as a mean of the results has them, give exactly 0. */
+/* In double, because the three terms may almost cancel: a row of two elements is -1 and 1 for nearly all x. */
 void KERNEL(normalize_grad_row)(int64_t n, float epsilon, const float *dy, const float *x, float *result)
 {
-    float mean, factor, sum = 0, product = 0;
-    const float first = dy[0];
+    double mean, factor, sum = 0, product = 0;
+    const double first = (double)dy[0]; /* equal ones, as a mean of the results has them, give exactly 0 */
     moments_of(n, epsilon, x, &mean, &factor);
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < n; i++)
-        sum += dy[i] - first;
-    const float left = sum / (float)n;
+        sum += (double)dy[i] - first;
+    const double middle = first + sum / (double)n;
 #pragma omp simd reduction(+ : product)
-    for (int64_t i = 0; i < n; i++) {
-        const float d = (dy[i] - first) - left;
-        product += d * ((x[i] - mean) * factor);
-        result[i] = d;
-    }
-    product /= (float)n;
+    for (int64_t i = 0; i < n; i++)
+        product += ((double)dy[i] - middle) * (((double)x[i] - mean) * factor);
+    product /= (double)n;
     ATL_LANES
     for (int64_t i = 0; i < n; i++)
-        result[i] = (result[i] - (x[i] - mean) * factor * product) * factor;
+        result[i] = (float)(((double)dy[i] - middle - ((double)x[i] - mean) * factor * product) * factor);
 }

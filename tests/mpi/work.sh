@@ -74,7 +74,8 @@ timeout 100 "$launch" 3 ./stopping.sh "$atled" explain p-*.png --method occlusio
     >ranks.txt 2>ranks.err
 sed 's, out/, whole-2/,' ranks.txt >ranks-2.txt
 same_text whole.txt ranks-2.txt
-diff -r whole-2 out || fail "without rank 1, other files are written"
+# The rank may have been stopped while it wrote: its temporary file has a name that begins with a dot.
+diff -r -x '.*' whole-2 out || fail "without rank 1, other files are written"
 
 # One rank with another option: all end, and say so.
 cat >other.sh <<'END'
