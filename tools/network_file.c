@@ -136,7 +136,7 @@ static atl_node *without_ones(atl_node *scores)
     for (int i = 2; i < shape.rank; i++)
         if (shape.size[i] != 1)
             return scores;
-    return shape.rank > 2 ? atl_named(atl_flatten(scores), ATL_NAME("%s_flat", atl_name_of(scores))) : scores;
+    return shape.rank > 2 ? atl_named(atl_flatten(scores), "%s_flat", atl_name_of(scores)) : scores;
 }
 
 /* command null: without messages. */
