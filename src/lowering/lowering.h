@@ -54,6 +54,10 @@ const atl_memory_layout *atl_lower_layout_of(const atl_lowering *lowering, int i
  * depends on variables only.  Pass the step without its values. */
 atl_value_id atl_lower_prepared(atl_lowering *lowering, int i, int64_t bytes, const atl_plan_step *step);
 
+/* True if input i changes only with a variable to which this program does not assign: what is prepared of it is made
+ * once, not in each run. */
+int atl_lower_input_lasts(const atl_lowering *lowering, int i);
+
 /* Where Winograd convolution may be used.  Its kernels are float32 only. */
 enum {
     ATL_NO_WINOGRAD = 0,

@@ -154,17 +154,6 @@ static int lower_loop(atl_lowering *lowering, const product_step *described, con
     return atl_lower_step(lowering, &step);
 }
 
-/* True if the value changes only with a variable, not from run to run. */
-static int is_lasting(const atl_node *x, int depth)
-{
-    if (x->op->flags & (ATL_OP_VARIABLE | ATL_OP_CONSTANT))
-        return 1;
-    for (int i = 0; depth > 0 && i < x->input_count; i++)
-        if (!is_lasting(x->inputs[i], depth - 1))
-            return 0;
-    return depth > 0 && x->input_count > 0;
-}
-
 int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after)
 {
     const atl_node *y = atl_lowered_node(lowering);
@@ -176,7 +165,7 @@ int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after)
     s.loop = loop_for(&s);
     if (s.loop != NO_LOOP)
         return lower_loop(lowering, &s, after);
-    int lasting = is_lasting(y->inputs[1], 4);
+    int lasting = atl_lower_input_lasts(lowering, 1);
     if (lasting && atl_product_is_packed(&p) && !atl_lower_uses_bfloat16(lowering))
         return atl_lower_packed_product(lowering, &p, after);
     onednn_matmul matmul = {.batch = p.batch,

@@ -41,6 +41,8 @@ int atl_compiler_winograd_use(const atl_lowering *l) { return l->winograd; }
 
 int atl_compiler_is_checked(const atl_lowering *l) { return l->checked; }
 
+int atl_compiler_input_lasts(const atl_lowering *l, int i) { return l->prepack[l->node->inputs[i]->index]; }
+
 atl_algo atl_compiler_algo(const atl_lowering *l) { return l->algo ? (atl_algo)l->algo[l->node->index] : ATL_ALGO_ANY; }
 
 int atl_compiler_is_blocked(const atl_lowering *l) { return l->blocked[l->node->index]; }
