@@ -77,6 +77,18 @@ Test(matmul_packed, a_changed_weight_is_packed_again)
     atl_graph_free(g);
 }
 
+/* Packing it in each run would cost more than it saves. */
+Test(matmul_packed, a_weight_that_the_program_trains_is_not_packed)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(64, 16)), *y = product(x, 16, 16), *w = atl_find(g, "w");
+    atl_program *program = atl_compile(g, ATL_NODES(y, atl_assign(w, atl_scale(w, 0.5f))));
+    cr_assert(program, "%s", atl_graph_error(g));
+    cr_assert_eq(steps_of(program, "packed"), 0);
+    atl_program_free(program);
+    atl_graph_free(g);
+}
+
 Test(matmul_packed, nan_passes_the_relu)
 {
     atl_graph *g = atl_graph_new();
