@@ -80,7 +80,7 @@ struct atl_op {
     atl_gradient_rule *gradient[ATL_MAX_RULES];
     /* Replaces `gradient` for variadic ops. */
     atl_node *(*gradient_of)(atl_node *y, atl_node *dy, int input);
-    /* An equal sub-graph of other ops; used to differentiate a node without rules. */
+    /* An equal sub-graph of other ops: differentiates a node in all its inputs if a rule for one is missing. */
     atl_node *(*expand)(atl_node *y);
 
     /* Element-wise ops: computes one element.  `function` for one input and no attributes, otherwise `element`. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "atled/ops.h"
 #include "autodiff/recompute.h"
 #include "graph/memory.h"
 
@@ -123,10 +124,10 @@ static int hand_on(atl_reverse_pass *p, atl_node *y, int i, atl_node *dx)
     return to->adjoint != NULL;
 }
 
-/* The partial derivatives of an expansion of y with respect to y's inputs that lead to an x, given its adjoint;
- * result[i] is null where no gradient flows. */
-static int differentiate_expansion(const atl_reverse_pass *outer, atl_node *y, atl_node *expansion, atl_node *dy,
-                                   atl_node **result)
+/* The partial derivatives of an expansion of y with respect to y's inputs, from input `first` on, that lead to an x,
+ * given its adjoint; result[i] is null where no gradient flows. */
+static int differentiate_expansion(const atl_reverse_pass *outer, atl_node *y, int first, atl_node *expansion,
+                                   atl_node *dy, atl_node **result)
 {
     atl_reverse_pass p = {.graph = y->graph, .local = 1, .lowest = y->index};
     int ok = 1;
@@ -134,7 +135,7 @@ static int differentiate_expansion(const atl_reverse_pass *outer, atl_node *y, a
         if (y->inputs[i]->index < p.lowest)
             p.lowest = y->inputs[i]->index;
     for (int i = 0; i < y->input_count; i++)
-        result[i] = atl_reaches_x(outer, y, i) ? y->inputs[i] : NULL; /* asked before marks change */
+        result[i] = i >= first && atl_reaches_x(outer, y, i) ? y->inputs[i] : NULL; /* asked before marks change */
     for (int i = 0; ok && i < y->input_count; i++) {
         int64_t x = result[i] ? atl_enter_visit(&p, result[i]) : 0;
         ok = x >= 0;
@@ -156,13 +157,30 @@ static int differentiate_expansion(const atl_reverse_pass *outer, atl_node *y, a
     return ok;
 }
 
-static int pass_through_expansion(atl_reverse_pass *p, atl_node *y, atl_node *dy)
+/* The node whose expansion is differentiated: y, or if input 0 has its gradient from another rule, the same op on a
+ * first input that stops gradients, so that the expansion passes none on to it. */
+static atl_node *expanded_for(atl_node *y, int but_first)
 {
-    atl_node *expansion = y->op->expand(y);
+    if (!but_first)
+        return y;
+    atl_node **inputs = atl_allocate((size_t)y->input_count, sizeof *inputs);
+    if (!inputs)
+        return atl_graph_out_of_memory(y->graph);
+    memcpy(inputs, y->inputs, (size_t)y->input_count * sizeof *inputs);
+    inputs[0] = atl_stop_gradient(y->inputs[0]);
+    atl_node *other = atl_apply_with(y->op, y->attributes, (atl_nodes){y->input_count, inputs});
+    atl_release(inputs);
+    return other;
+}
+
+/* but_first: input 0 is left out. */
+static int pass_through_expansion(atl_reverse_pass *p, atl_node *y, atl_node *dy, int but_first)
+{
+    atl_node *expanded = expanded_for(y, but_first), *expansion = expanded ? y->op->expand(expanded) : NULL;
     atl_node **result = expansion ? atl_allocate((size_t)y->input_count, sizeof *result) : NULL;
     if (!result)
         return 0;
-    int ok = differentiate_expansion(p, y, expansion, dy, result);
+    int ok = differentiate_expansion(p, y, but_first != 0, expansion, dy, result);
     for (int i = 0; ok && i < y->input_count; i++)
         if (result[i])
             ok = hand_on(p, y, i, result[i]);
@@ -179,19 +197,36 @@ static atl_gradient_rule *override_of(const atl_reverse_pass *p, const atl_node 
     return NULL;
 }
 
+static int has_rule(const atl_op *op, int i) { return op->gradient_of || (i < ATL_MAX_RULES && op->gradient[i]); }
+
+/* The first input that leads to an x and for which the op has no rule, counted from `first`; -1 if all have one. */
+static int without_rule(const atl_reverse_pass *p, const atl_node *y, int first)
+{
+    for (int i = first; i < y->input_count; i++)
+        if (atl_reaches_x(p, y, i) && !has_rule(y->op, i))
+            return i;
+    return -1;
+}
+
 static int apply_rules(atl_reverse_pass *p, atl_visit *v)
 {
     atl_node *y = v->node, *dy = v->adjoint, *shown = atl_recomputed(y);
     const atl_op *op = y->op;
     atl_gradient_rule *instead = override_of(p, y);
+    int first = instead != NULL;
     if (!shown)
         return 0;
-    for (int i = 0; i < y->input_count; i++) {
+    int lacking = without_rule(p, y, first);
+    if (lacking >= 0 && !op->expand)
+        return fail_without_rule(p, v, lacking);
+    if (instead && y->input_count && atl_reaches_x(p, y, 0) && !hand_on(p, y, 0, instead(shown, dy)))
+        return 0;
+    if (lacking >= 0) /* the expansion knows all derivatives, those of inputs with a rule, too */
+        return pass_through_expansion(p, y, dy, first);
+    for (int i = first; i < y->input_count; i++) {
         if (!atl_reaches_x(p, y, i))
             continue;
-        atl_gradient_rule *rule = i == 0 && instead ? instead : i < ATL_MAX_RULES ? op->gradient[i] : NULL;
-        if (!op->gradient_of && !rule)
-            return op->expand ? pass_through_expansion(p, y, dy) : fail_without_rule(p, v, i);
+        atl_gradient_rule *rule = i < ATL_MAX_RULES ? op->gradient[i] : NULL;
         if (!hand_on(p, y, i, rule ? rule(shown, dy) : op->gradient_of(shown, dy, i)))
             return 0;
     }

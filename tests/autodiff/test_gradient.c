@@ -176,3 +176,35 @@ Test(mistakes, a_rule_that_returns_a_wrong_shape)
     cr_assert_mentions(atl_graph_error(g), "wrong");
     cr_assert_mentions(atl_graph_error(g), "[3, 1, 1]");
 }
+
+/* x0 x1 as a user's op, of which only the first input has a rule, or none. */
+static double product_of(const double *in, const void *attributes) { return (void)attributes, in[0] * in[1]; }
+static atl_node *first_rule(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_input_of(y, 1)); }
+static atl_node *expand_product(atl_node *y) { return atl_mul(atl_input_of(y, 0), atl_input_of(y, 1)); }
+static atl_node *pass_on(atl_node *y, atl_node *dy) { return (void)y, dy; }
+static const atl_op half_ruled_op = {
+    .name = "half_ruled", .arity = 2, .element = product_of, .gradient = {first_rule}, .expand = expand_product};
+static const atl_op unruled_op = {.name = "unruled", .arity = 2, .element = product_of, .expand = expand_product};
+
+static void assert_derivatives(atl_node *y, const atl_override *overrides, const float (*expected)[3])
+{
+    atl_node *by[2], *z = atl_find(g, "z");
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(y), .by = ATL_NODES(z, x), .result_out = by, .overrides = overrides,
+                               .unused = ATL_UNUSED_ZEROS),
+                 ATL_OK, "%s", atl_error());
+    for (int i = 0; i < 2; i++)
+        assert_value(by[i], expected[i][0], expected[i][1], expected[i][2]);
+}
+static atl_node *variable_z(void) { return atl_variable(g, "z", ATL_SHAPE(3), atl_fill_with(3)); }
+
+Test(gradient, an_input_with_a_rule_beside_one_without)
+{
+    assert_derivatives(atl_apply(&half_ruled_op, variable_z(), x), NULL, (const float[][3]){{0.5f, 1, 2}, {3, 3, 3}});
+    assert_derivatives(atl_apply(&half_ruled_op, x, x), NULL, (const float[][3]){{0, 0, 0}, {1, 2, 4}});
+}
+Test(gradient, an_override_of_an_op_without_rules)
+{
+    const atl_override *pass = ATL_OVERRIDES({"unruled", NULL, pass_on});
+    assert_derivatives(atl_apply(&unruled_op, variable_z(), x), pass, (const float[][3]){{1, 1, 1}, {3, 3, 3}});
+    assert_derivatives(atl_apply(&unruled_op, x, x), pass, (const float[][3]){{0, 0, 0}, {1.5f, 2, 3}});
+}
