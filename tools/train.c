@@ -200,6 +200,7 @@ int atled_train(int argc, char **argv)
                                .factor = 0.1,
                                .every = 10,
                                .decay = NAN,
+                               .decay_all = NAN,
                                .seed = 1,
                                .deterministic = 1}};
     int code;

@@ -255,8 +255,9 @@ atl_optimizer settle_optimizer(train_options *set)
                        set->optimizer == OPTIMIZER_RMSPROP;
     int is_adam = set->optimizer == OPTIMIZER_ADAM || set->optimizer == OPTIMIZER_ADAMW;
     int has_epsilon = is_adam || set->optimizer == OPTIMIZER_RMSPROP || set->optimizer == OPTIMIZER_ADAGRAD;
-    if (set->optimizer == OPTIMIZER_ADAMW && isnan(set->decay) && set->decay_all == 0)
-        set->decay_all = 0.01;
+    int has_decay = !isnan(set->decay) || !isnan(set->decay_all);
+    if (isnan(set->decay_all))
+        set->decay_all = set->optimizer == OPTIMIZER_ADAMW && !has_decay ? 0.01 : 0;
     if (isnan(set->decay))
         set->decay = 0;
     atl_optimizer o = {.rate = !isnan(set->rate) ? set->rate : is_adam ? 0.001 : 0.01};

@@ -76,6 +76,20 @@ Test(train, variables_have_rates_and_decays_of_their_own)
 #undef OPTIONS
 }
 
+/* AdamW has a decay of its own, unless another is given, be it 0. */
+Test(train, adamw_without_decay_is_adam)
+{
+    const char *data = write_data(24), *adam = scratch_file("adam.npz"), *adamw = scratch_file("adamw.npz");
+#define OPTIONS "train", "-m", "mlp", "--widths", "8,3", "-d", data, "-q", "--rate", "0.1", "--steps", "20"
+    command_run run = RUN(OPTIONS, "-o", adam, "--optimizer", "adam");
+    cr_assert_code(run, 0);
+    run = RUN(OPTIONS, "-o", adamw, "--optimizer", "adamw", "--decay-all", "0");
+    cr_assert_code(run, 0);
+    assert_same_entry(adam, adamw, "dense1/weights");
+    assert_same_entry(adam, adamw, "dense2/weights");
+#undef OPTIONS
+}
+
 Test(train, a_checkpoint_of_another_net_is_refused)
 {
     const char *data = write_data(12), *checkpoint = scratch_file("checkpoint.npz");
