@@ -46,6 +46,9 @@ typedef struct built_case {
 int open_case(const bench_case *which, built_case *built_out);
 void close_case(built_case *built);
 
+/* Random numbers in the range that the network expects; null network: a perceptron. */
+atl_tensor *random_pixels(const char *network, atl_shape shape);
+
 /* Of a clock on the wall, or with BENCH_CLOCK=processor of the process: the time of all its threads. */
 double seconds_now(void);
 /* Sorts the times and returns their median. */

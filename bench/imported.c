@@ -133,11 +133,11 @@ typedef struct network {
     atl_program *program[2]; /* the logits; and with the gradient */
 } network;
 
-static int finish(network *n, atl_node *logits)
+static int finish(const char *name, network *n, atl_node *logits)
 {
     atl_node *largest = logits ? atl_reduce_max(logits, .axes = 1, .axis = {1}) : NULL;
     atl_node *grad = largest ? atl_gradient(atl_reduce_sum(largest), n->image) : NULL;
-    n->pixels = grad ? atl_uniform_tensor(atl_shape_of(n->image), 0, 255, 1) : NULL;
+    n->pixels = grad ? random_pixels(name, atl_shape_of(n->image)) : NULL;
     n->program[0] = n->pixels ? atl_compile(n->graph, ATL_NODES(logits), .threads = 1) : NULL;
     n->program[1] = n->pixels ? atl_compile(n->graph, ATL_NODES(logits, grad), .threads = 1) : NULL;
     return n->program[0] && n->program[1];
@@ -147,15 +147,15 @@ static int open_built(const char *name, network *n)
 {
     *n = (network){.graph = atl_graph_new()};
     n->image = image_for(n->graph, name, 1);
-    return finish(n, build(name, n->image)) ? 1 : fail(name);
+    return finish(name, n, build(name, n->image)) ? 1 : fail(name);
 }
 
-static int open_imported(const char *path, network *n)
+static int open_imported(const char *name, const char *path, network *n)
 {
     *n = (network){.graph = atl_graph_new()};
     atl_onnx *net = atl_onnx_load(n->graph, path, .batch = 1);
     n->image = net ? atl_onnx_input(net, atl_onnx_input_name(net, 0)) : NULL;
-    int ok = net && finish(n, atl_onnx_output(net, atl_onnx_output_name(net, 0))) ? 1 : fail(path);
+    int ok = net && finish(name, n, atl_onnx_output(net, atl_onnx_output_name(net, 0))) ? 1 : fail(path);
     atl_onnx_free(net);
     return ok;
 }
@@ -197,7 +197,7 @@ static int measure_speed(const char *name, int runs, const char *path)
 {
     network built = {0}, imported = {0};
     int ok = (path || write_network(name)) && open_built(name, &built) &&
-             open_imported(path ? path : written, &imported) && compare(name, &built, &imported, 0, runs) &&
+             open_imported(name, path ? path : written, &imported) && compare(name, &built, &imported, 0, runs) &&
              compare(name, &built, &imported, 1, runs);
     close_network(&built);
     close_network(&imported);
