@@ -24,7 +24,9 @@ static atl_node *variation_along(atl_node *image, int dimension)
     atl_slice_args after = {.x = image}, before = {.x = image};
     after.begin[dimension] = 1;
     before.end[dimension] = -1;
-    return atl_reduce_sum(atl_abs(atl_sub(atl_slice_with(&after), atl_slice_with(&before))), ATL_AXES(1, 2, 3));
+    /* A size that is unknown now may be 1 in a run: then there is no difference to sum. */
+    atl_node *difference = atl_sub(atl_slice_or_nothing(&after), atl_slice_or_nothing(&before));
+    return atl_reduce_sum(atl_abs(difference), ATL_AXES(1, 2, 3));
 }
 
 /* Rudin, Osher & Fatemi 1992, in the form that is the sum of both directions */

@@ -23,6 +23,29 @@ Test(smooth, total_variation_counts_each_pair_of_neighbours_once)
     atl_graph_free(g);
 }
 
+/* Only a run tells that the images are one pixel high. */
+Test(smooth, total_variation_of_images_that_turn_out_to_be_rows)
+{
+    const float pixels[] = {1, 4, 2};
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, ATL_ANY, ATL_ANY, 1));
+    atl_node *variation = atl_total_variation(x), *slope = atl_gradient(variation, x);
+    atl_tensor *row = atl_tensor_of_floats(ATL_SHAPE(1, 1, 3, 1), pixels),
+               *pixel = atl_tensor_of_floats(ATL_SHAPE(1, 1, 1, 1), pixels);
+    atl_program *program;
+    cr_expect_eq(element_of(run(&program, variation, x, row), 0), 3 + 2);
+    atl_program_free(program);
+    cr_expect_eq(element_of(run(&program, variation, x, pixel), 0), 0);
+    atl_program_free(program);
+    const atl_tensor *value = run(&program, slope, x, row);
+    for (int i = 0; i < 3; i++)
+        cr_expect_eq(element_of(value, i), ((const double[]){-1, 2, -1})[i]);
+    atl_program_free(program);
+    atl_tensor_free(row);
+    atl_tensor_free(pixel);
+    atl_graph_free(g);
+}
+
 Test(smooth, a_blur_leaves_a_constant_image_as_it_is)
 {
     atl_graph *g = atl_graph_new();
