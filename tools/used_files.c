@@ -72,6 +72,9 @@ static int check_name(const char *command, const used_file *file)
         return report_error(command, EXIT_USAGE,
                             "--%s -: '-' does not mean the standard streams here: name a file (./- if it is called so)",
                             file->option);
+    if (file->role == FILE_READ && strcmp(file->option, "PICTURE") == 0 && ends_in(file->path, ".onnx"))
+        return report_error(command, EXIT_USAGE, "%s is no picture: a network is given by --model %s", file->path,
+                            file->path);
     if (!is_written(file))
         return 0;
 #ifndef ATLED_HAVE_CAIRO

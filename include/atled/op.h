@@ -23,7 +23,8 @@ extern "C" {
 typedef struct atl_op_hooks atl_op_hooks; /* internal */
 
 /* Builds the gradient of a node y with respect to one of its inputs, given dy, the adjoint of y (of y's shape).  It
- * uses public builders, so gradients can be differentiated.  Returns null if no gradient flows to that input. */
+ * uses public builders, so gradients can be differentiated.  The result has the input's shape; where the input was
+ * broadcast it may have y's, and atled sums it.  Returns null if no gradient flows to that input. */
 typedef atl_node *atl_gradient_rule(atl_node *y, atl_node *dy);
 
 /* A sample: inputs on which the test battery runs an op.  See atl_op.samples. */

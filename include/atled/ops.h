@@ -326,7 +326,8 @@ ATL_API atl_node *atl_argmax(atl_node *x, int axis); /* int32, without that dime
 ATL_API atl_node *atl_sum_to(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_broadcast_like(atl_node *x, atl_node *like);
 /* Repeats x [1, ...] for each example of `like` [n, ...], of which only the shape is used: [n, ...].  For a value that
- * each example of an unknown batch gets, such as a class token [1, 1, d] before the tokens [?, t, d]. */
+ * each example of an unknown batch gets, such as a class token [1, 1, d] before the tokens [?, t, d], or the first
+ * state [1, d] of a recurrent network. */
 ATL_API atl_node *atl_repeat_batch(atl_node *x, atl_node *like);
 ATL_API atl_node *atl_broadcast_to(atl_node *x, atl_shape shape); /* a size of -1 keeps x's */
 

@@ -26,6 +26,23 @@ static int64_t channels_of(atl_node *image, atl_layout layout)
     return shape.size[layout == ATL_NCHW ? 1 : 3];
 }
 
+/* Records an error if dimension `axis` of x, from which a variable takes its size, is unknown. */
+static bool is_known(const atl_node *x, const char *layer, const char *what, int axis)
+{
+    atl_shape shape = atl_shape_of(x);
+    if (axis < 0 || axis >= shape.rank || shape.size[axis] != ATL_ANY)
+        return true;
+    char text[160];
+    atl_builder_error(atl_graph_of(x), layer, "the %s must be known when the layer is built, but '%s' is %s", what,
+                      atl_name_of(x), atl_shape_text(shape, text, sizeof text));
+    return false;
+}
+
+static bool has_known_channels(const atl_node *image, const char *layer, atl_layout layout)
+{
+    return atl_shape_of(image).rank != 4 || is_known(image, layer, "number of channels", layout == ATL_NCHW ? 1 : 3);
+}
+
 /* The filter variable: [h, w, in / groups, out] or [out, in / groups, h, w]. */
 static atl_node *filter_of(const atl_conv_layer_args *args)
 {
@@ -59,6 +76,8 @@ atl_node *atl_conv_layer_with(const atl_conv_layer_args *args)
         return NULL;
     if (!args->name)
         return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros()); /* it records the error */
+    if (!has_known_channels(args->image, args->name, args->layout))
+        return NULL;
     atl_enter(graph, args->name);
     atl_node *y = atl_conv2d_with(&(atl_conv2d_args){.image = args->image,
                                                      .filter = filter_of(args),
@@ -97,6 +116,8 @@ atl_node *atl_depthwise_layer_with(const atl_depthwise_layer_args *args)
         return NULL;
     if (!args->name)
         return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros());
+    if (!has_known_channels(args->image, args->name, args->layout))
+        return NULL;
     int multiplier = args->multiplier ? args->multiplier : 1;
     int64_t in = channels_of(args->image, args->layout);
     if (multiplier < 1 || in > INT32_MAX / multiplier)
@@ -133,6 +154,8 @@ atl_node *atl_dense_layer_with(const atl_dense_layer_args *args)
                                  shape.rank > 3 ? "take atl_flatten of it first" : "atl_reshape gives it a batch");
     if (args->width < 1)
         return atl_builder_error(graph, args->name, "a dense layer has a width of 1 or more, not %d", args->width);
+    if (!is_known(args->x, args->name, "last size", shape.rank - 1))
+        return NULL;
     atl_enter(graph, args->name);
     int64_t in = shape.rank > 0 ? shape.size[shape.rank - 1] : 1;
     atl_initializer by = is_given(args->initializer) ? args->initializer : atl_glorot();
@@ -196,6 +219,8 @@ atl_node *atl_batch_norm_layer_with(const atl_batch_norm_layer_args *args)
     if (!args->name)
         return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros());
     atl_shape shape = atl_shape_of(args->x);
+    if (!is_known(args->x, args->name, "last size", shape.rank - 1))
+        return NULL;
     int64_t channels = shape.rank > 0 ? shape.size[shape.rank - 1] : 1;
     atl_enter(graph, args->name);
     atl_batch_norm_args norm = {.x = args->x,

@@ -23,23 +23,33 @@ atl_range atl_range_of(const slice_attributes *attributes, int axis, int64_t siz
     return r;
 }
 
+/* The range as the caller wrote it: "2:5", "7:" to the end. */
+static const char *range_text(const slice_attributes *given, int axis, char text_out[64])
+{
+    int written = snprintf(text_out, 64, "%lld:", (long long)given->begin[axis]);
+    if (given->end[axis])
+        snprintf(text_out + written, 64 - (size_t)written, "%lld", (long long)given->end[axis]);
+    return text_out;
+}
+
 static int check_range(atl_node *y, const atl_node *x, int axis, const slice_attributes *given)
 {
+    char text[64];
     int64_t size = x->shape->size[axis];
     if (given->stride[axis] < 0)
         return atl_fail(y, "the stride %lld of dimension %d is not positive: use atl_reverse, then a stride",
                         (long long)given->stride[axis], axis);
     const int64_t limit = INT64_MAX / 4; /* so that differences do not overflow */
     if (llabs(given->begin[axis] / 2) > limit / 2 || llabs(given->end[axis] / 2) > limit / 2)
-        return atl_fail(y, "%lld:%lld is out of range for dimension %d of '%s', %s", (long long)given->begin[axis],
-                        (long long)given->end[axis], axis, atl_name_of(x), SHAPE_OF(x));
+        return atl_fail(y, "%s is out of range for dimension %d of '%s', %s", range_text(given, axis, text), axis,
+                        atl_name_of(x), SHAPE_OF(x));
     atl_range r = atl_range_of(given, axis, size);
     if (size != ATL_ANY && (r.begin < 0 || r.begin > size || r.end < 0 || r.end > size))
-        return atl_fail(y, "%lld:%lld is out of range for dimension %d of '%s', %s", (long long)given->begin[axis],
-                        (long long)given->end[axis], axis, atl_name_of(x), SHAPE_OF(x));
+        return atl_fail(y, "%s is out of range for dimension %d of '%s', %s", range_text(given, axis, text), axis,
+                        atl_name_of(x), SHAPE_OF(x));
     if (r.count == 0 && size != 0 && !given->may_be_empty)
-        return atl_fail(y, "%lld:%lld takes nothing of dimension %d of '%s', %s", (long long)given->begin[axis],
-                        (long long)given->end[axis], axis, atl_name_of(x), SHAPE_OF(x));
+        return atl_fail(y, "%s takes nothing of dimension %d of '%s', %s", range_text(given, axis, text), axis,
+                        atl_name_of(x), SHAPE_OF(x));
     return 1;
 }
 

@@ -28,7 +28,9 @@ static atl_node *new_source(atl_graph *graph, const atl_op *op, const char *name
     if (!place)
         return NULL;
     if (atl_find(graph, place))
-        return atl_graph_fail(graph, "%s '%s': there is already a node of that name; give another name, or use a scope",
+        return atl_graph_fail(graph,
+                              "%s '%s': there is already a node of that name; give another name, or use a scope "
+                              "(to use its value again, use the same node: see atl_find)",
                               op->name, place);
     memset(&type, 0, sizeof type); /* padding bytes are compared, too */
     type.dtype = dtype;

@@ -129,6 +129,14 @@ static void cut(atl_node *x, int axis, int64_t count, const int64_t *sizes, atl_
 static atl_status split_equally(atl_node *x, int axis, int64_t count, atl_node **parts)
 {
     int64_t whole = x->shape->size[axis];
+    if (whole == ATL_ANY) {
+        atl_graph_fail(
+            x->graph,
+            "split: the size of dimension %d of '%s', %s, must be known for equal parts; atl_unstack divides a "
+            "dimension of its own (see atl_reshape)",
+            axis, atl_name_of(x), SHAPE_OF(x));
+        return no_parts(count, parts);
+    }
     if (whole <= 0 || whole % count) {
         atl_graph_fail(x->graph, "split: dimension %d of '%s', %s, cannot be cut into %" PRId64 " equal parts", axis,
                        atl_name_of(x), SHAPE_OF(x), count);

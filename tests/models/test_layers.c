@@ -33,6 +33,32 @@ Test(layers, filters_may_be_kept_output_first)
     atl_graph_free(g);
 }
 
+static atl_node *unknown_conv(atl_node *x) { return atl_conv_layer(x, "layer", 4); }
+static atl_node *unknown_depthwise(atl_node *x) { return atl_depthwise_layer(x, "layer"); }
+static atl_node *unknown_batch_norm(atl_node *x) { return atl_batch_norm_layer(x, "layer"); }
+static atl_node *unknown_dense(atl_node *x) { return atl_dense_layer(x, "layer", 4); }
+
+/* The message names the layer and its input, not a variable of it. */
+Test(layers, a_size_that_a_variable_needs_must_be_known)
+{
+    static const struct {
+        atl_node *(*build)(atl_node *x);
+        atl_shape shape;
+        const char *says;
+    } row[] = {
+        {unknown_conv, {4, {1, 3, 3, ATL_ANY}}, "layer: the number of channels must be known"},
+        {unknown_depthwise, {4, {1, 3, 3, ATL_ANY}}, "layer: the number of channels must be known"},
+        {unknown_batch_norm, {4, {1, 3, 3, ATL_ANY}}, "layer: the last size must be known"},
+        {unknown_dense, {2, {1, ATL_ANY}}, "layer: the last size must be known"},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        atl_graph *g = atl_graph_new();
+        cr_expect_null(row[i].build(atl_input(g, "pixels", ATL_FLOAT32, row[i].shape)));
+        cr_expect(strstr(atl_error(), row[i].says) && strstr(atl_error(), "'pixels' is ["), "%s", atl_error());
+        atl_graph_free(g);
+    }
+}
+
 /* The same numbers with channels first or last. */
 Test(layers, channels_first_adds_the_bias_along_channels)
 {

@@ -33,6 +33,12 @@ Test(slice, unknown_sizes_flow)
     expect_shape(atl_slice(x, .begin = {1}, .end = {-1}), ATL_SHAPE(ATL_ANY, 3));
 }
 
+Test(slice, a_range_to_the_end_is_told_as_it_was_written)
+{
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(5));
+    EXPECT_REFUSED(g, atl_slice(x, .begin = {7}), "slice: 7: is out of range for dimension 0 of 'x', [5]");
+}
+
 Test(slice, what_is_out_of_range_is_seen_when_the_size_is_known)
 {
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY)), *y = atl_slice(x, .begin = {2}, .end = {7});

@@ -94,3 +94,10 @@ Test(stack, split_into_equal_parts_must_divide)
     cr_assert_eq(atl_split(counting(g, ATL_SHAPE(5)), 0, 2, NULL, part), ATL_INVALID);
     EXPECT_REFUSED(g, part[0], "2 equal parts");
 }
+
+Test(stack, split_into_equal_parts_needs_a_known_size)
+{
+    atl_node *part[2] = {0}, *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 4));
+    cr_assert_eq(atl_split(x, 0, 2, NULL, part), ATL_INVALID);
+    EXPECT_REFUSED(g, part[0], "dimension 0 of 'x', [?, 4], must be known for equal parts");
+}

@@ -99,6 +99,7 @@ Test(predict, mistakes_say_what_to_do)
     cr_assert_refused(3, "/no/such.png", "predict", "/no/such.png");
     cr_assert_refused(3, "30 x 44", "predict", path, "--exact");
     cr_assert_refused(3, "/no/such.onnx", "predict", path, "-m", "/no/such.onnx");
+    cr_assert_refused(2, "is no picture: a network is given by --model net.onnx", "predict", "net.onnx", path);
 }
 
 /* [n, classes, 1, 1], as a global pooling leaves them, and a softmax of them. */
