@@ -114,12 +114,21 @@ static int fail_unused(const atl_reverse_pass *p, atl_node *y, const atl_node *x
     return 0;
 }
 
+/* A node that is recomputed for gradients stands in them as `again`: both are one value, and its derivative is the sum
+ * of theirs. */
+static atl_visit *visit_again(const atl_reverse_pass *p, const atl_node *node)
+{
+    return node->again ? atl_visit_of(p, node->again) : NULL;
+}
+
 static int collect(atl_reverse_pass *p, const atl_gradients_args *args)
 {
     for (int64_t i = 0; i < args->by.count; i++) {
-        const atl_visit *v = atl_visit_of(p, args->by.node[i]);
+        const atl_visit *v = atl_visit_of(p, args->by.node[i]), *again = visit_again(p, v->node);
         atl_node *dx = v->adjoint;
-        int connected = dx || v->user >= 0; /* a path with a zero gradient is a path */
+        if (again && again->adjoint)
+            dx = dx ? atl_add(dx, again->adjoint) : again->adjoint;
+        int connected = dx || v->user >= 0 || (again && again->user >= 0); /* a path with a zero gradient is a path */
         if (!connected && args->unused == ATL_UNUSED_ERROR)
             return fail_unused(p, args->of.node[0], v->node);
         if (!dx && (connected || args->unused == ATL_UNUSED_ZEROS)) {
@@ -132,23 +141,34 @@ static int collect(atl_reverse_pass *p, const atl_gradients_args *args)
     return 1;
 }
 
+/* Enters the node, and the one that recomputes it, as an x or as a node to stop at. */
+static int enter(atl_reverse_pass *p, atl_node *node, int is_x)
+{
+    atl_node *both[] = {node, node->again};
+    for (int k = 0; k < 2 && both[k]; k++) {
+        int64_t at = atl_enter_visit(p, both[k]);
+        if (at < 0)
+            return 0;
+        if (is_x)
+            p->visits[at].is_x = p->visits[at].reaches = 1;
+        else
+            p->visits[at].is_stop = 1;
+    }
+    return 1;
+}
+
 static int differentiate(atl_reverse_pass *p, const atl_gradients_args *args)
 {
     p->lowest = INT64_MAX;
     for (int64_t i = 0; i < args->by.count; i++) {
-        int64_t x = atl_enter_visit(p, args->by.node[i]);
-        if (x < 0)
+        if (!enter(p, args->by.node[i], 1))
             return 0;
-        p->visits[x].is_x = p->visits[x].reaches = 1;
         if (args->by.node[i]->index < p->lowest)
             p->lowest = args->by.node[i]->index;
     }
-    for (int64_t i = 0; i < args->stop.count; i++) {
-        int64_t stop = atl_enter_visit(p, args->stop.node[i]);
-        if (stop < 0)
+    for (int64_t i = 0; i < args->stop.count; i++)
+        if (!enter(p, args->stop.node[i], 0))
             return 0;
-        p->visits[stop].is_stop = 1;
-    }
     for (int64_t i = 0; i < args->of.count; i++)
         if (!atl_walk_from(p, args->of.node[i]))
             return 0;

@@ -79,10 +79,7 @@ atl_node *atl_recomputed(atl_node *y)
         return y;
     if (!copy_marked_below(y))
         return NULL;
-    if (y->recompute && y->again)
-        return y->again;
-    atl_node *copy = copy_over_copies(y);
-    if (y->recompute)
-        y->again = copy;
-    return copy;
+    if (!y->again)
+        y->again = copy_over_copies(y);
+    return y->again;
 }

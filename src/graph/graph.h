@@ -49,8 +49,8 @@ struct atl_node {
     atl_storage *storage; /* variables and constants; a compiled copy shares the original's */
     union {
         const atl_node *origin; /* in a compiled copy (graph->is_copy): the user's node it stands for */
-        atl_node *
-            again; /* otherwise: the node that recomputes the value of a node marked by atl_recompute; null: none yet */
+        atl_node *again; /* otherwise: the node that gradients read in its place, which recomputes the value of a node
+                          * marked by atl_recompute, or of one that reads marked nodes; null: none yet */
     };
     int32_t index;
     int32_t mark; /* used by the pass that is running; 0 otherwise */
