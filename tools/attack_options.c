@@ -88,6 +88,8 @@ static int check(attack_options *set, int *code)
                              set->operands[0]);
     if (!*code && set->data && set->label)
         *code = report_error("attack", EXIT_USAGE, "--label is for pictures; the data set has its own");
+    if (!*code && set->transfer.weights && !set->transfer.model)
+        *code = report_error("attack", EXIT_USAGE, "--transfer-weights are those of a second network: see --transfer");
     if (!*code && set->jpeg && (set->unrounded || m->is_shared))
         *code = report_error("attack", EXIT_USAGE, "--jpeg does not go with %s%s",
                              set->unrounded ? "--float, which writes no pictures" : "--method ",

@@ -121,3 +121,11 @@ Test(attack_files, jpeg_that_cannot_be_is_refused)
     cr_assert_code(run, 2);
     cr_assert_mentions(run.err, "--method universal");
 }
+
+Test(attack_files, weights_of_a_second_network_that_is_not_named_are_refused)
+{
+    const char *data = write_data(3), *weights = trained(data);
+    command_run run = ATTACK(data, weights, "--eps", "8/255", "--transfer-weights", weights);
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "see --transfer");
+}
