@@ -33,12 +33,14 @@ void atl_find_lifetimes(const atl_plan *p, atl_lifetimes *lives, atl_space space
             if (p->values[steps[s].write[i]].space == space)
                 use(lives, atl_root_of(p, steps[s].write[i]), s);
     }
-    for (int64_t v = 0; v < p->value_count; v++)
-        if (p->values[v].space == space && space != ATL_STORED && p->values[v].pinned && lives->first[v] >= 0) {
-            lives->last[v] = count;
-            if (space == ATL_PREPACKED) /* earlier prepacking steps may run again without it */
-                lives->first[v] = 0;
-        }
+    for (int64_t v = 0; v < p->value_count; v++) {
+        atl_value_id root = atl_root_of(p, (atl_value_id)v); /* a part of an image may be an output, too */
+        if (p->values[v].space != space || space == ATL_STORED || !p->values[v].pinned || lives->first[root] < 0)
+            continue;
+        lives->last[root] = count;
+        if (space == ATL_PREPACKED) /* earlier prepacking steps may run again without it */
+            lives->first[root] = 0;
+    }
 }
 
 int atl_allocate_lifetimes(const atl_plan *p, atl_lifetimes *lives)

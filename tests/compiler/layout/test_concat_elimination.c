@@ -126,3 +126,25 @@ Test(parts, of_what_is_assigned)
     atl_program_free(plain);
     atl_graph_free(g);
 }
+
+/* Parts of images of one pixel are dense, and so are outputs as they are, within an array that must last. */
+Test(concat_elimination, a_gradient_by_a_part_of_one_pixel_lasts)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 1, 1, 4));
+    atl_node *a = atl_variable(g, "a", ATL_SHAPE(1, 1, 1, 2), atl_zeros()),
+             *b = atl_variable(g, "b", ATL_SHAPE(1, 1, 1, 2), atl_zeros());
+    atl_node *by[2], *y = x, *sum = atl_sum(atl_mul(atl_concat(3, a, b), atl_sin(x)));
+    cr_assert_eq(atl_gradients(ATL_NODES(sum), ATL_NODES(a, b), by), ATL_OK);
+    for (int i = 0; i < 6; i++) /* steps that take whatever memory is free */
+        y = atl_reverse(atl_add_scalar(atl_cumulative_sum(y, .axis = 3), 1), 3);
+    atl_program *program = atl_compile(g, ATL_NODES(by[0], by[1], y));
+    atl_tensor *value = atl_tensor_of_floats(ATL_SHAPE(1, 1, 1, 4), (const float[]){0.5f, 1, -2, 3});
+    cr_assert(program && !atl_run(program, ATL_FEED(x, value)), "%s", atl_error());
+    for (int i = 0; i < 4; i++)
+        cr_expect_float_eq(element_of(atl_value(program, by[i / 2]), i % 2), sin(element_of(value, i)), 1e-6,
+                           "element %d is %g", i, element_of(atl_value(program, by[i / 2]), i % 2));
+    atl_tensor_free(value);
+    atl_program_free(program);
+    atl_graph_free(g);
+}

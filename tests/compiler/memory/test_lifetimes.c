@@ -27,3 +27,19 @@ Test(lifetimes, from_the_first_step_to_the_last)
     cr_expect_eq(lives.first[4], -1);
     atl_release_lifetimes(&lives);
 }
+
+Test(lifetimes, a_part_that_is_an_output_keeps_the_whole_to_the_end)
+{
+    atl_plan_value values[] = {{.space = ATL_IN_ARENA, .shares = -1},
+                               {.space = ATL_IN_ARENA, .shares = 0, .pinned = 1},
+                               {.space = ATL_IN_ARENA, .shares = -1}};
+    atl_plan_step steps[] = {{.writes = 1, .write = {0}}, {.writes = 1, .write = {2}}};
+    atl_plan plan = {.values = values, .value_count = 3, .steps = steps, .step_count = 2};
+    atl_lifetimes lives = {0};
+    cr_assert(atl_allocate_lifetimes(&plan, &lives));
+    atl_find_lifetimes(&plan, &lives, ATL_IN_ARENA);
+    cr_expect_eq(lives.first[0], 0);
+    cr_expect_eq(lives.last[0], 2);
+    cr_expect_eq(lives.last[2], 1);
+    atl_release_lifetimes(&lives);
+}
