@@ -193,6 +193,7 @@ run_lower_isas() {
         ATLED_ISA=$isa run_tests "$folder" "${computing[@]}"
         ATLED_ISA=$isa meson test -C "$folder" --no-rebuild check_same_bits kernels_isa </dev/null 2>&1 |
             grep -E '^ *[0-9]+/[0-9]+ ' >>"$folder/test.log" || true
+        cat "$folder/meson-logs/testlog.txt" >>"$folder/results/testlog.txt" || true
         mkdir -p "$folder/isa-$isa"
         mv "$folder/results" "$folder/test.log" "$folder/isa-$isa/"
         mv "$folder/results.best" "$folder/results"

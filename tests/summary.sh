@@ -12,13 +12,29 @@ tests_of() {
     sed -nE 's|^ *[0-9]+/[0-9]+ .*[ /]([^ /]+) +('"$results"') +([0-9.]+)s.*|\1 \2 \3|p' "$1" | sort -u
 }
 
+# skip_reason BUILD TEST: the last line that a test has printed before it left with exit code 77.
+skip_reason() {
+    [ -f "$1/results/testlog.txt" ] || return 0
+    awk -v name="$2" '
+        function end() { if (skipped && last != "") print last; last = ""; skipped = 0 }
+        /^=+ [0-9]+\/[0-9]+ =+$/ { end(); next }
+        /^test: / { mine = $NF == name; next }
+        !mine { next }
+        /^result: / { skipped = /exit status 77$/; next }
+        /^(start time|duration|command):|^[-=]+( (stdout|stderr) -+)?$|^[[:space:]]*$/ { next }
+        { last = substr($0, 1, 300) }
+        END { end() }' "$1/results/testlog.txt" | tail -n 1
+}
+
 # Prints the line of each test, and "@ passed skipped" and "! failure" lines for the end.
 count() {
-    local build=$1 name result seconds tap
+    local build=$1 name result seconds tap reason
     tests_of "$build/test.log" | while read -r name result seconds; do
         tap=$build/results/$name.tap
         [ -f "$tap" ] || tap=/dev/null
-        awk -v name="$name" -v result="$result" -v seconds="$seconds" \
+        reason=
+        [ "$result" != SKIP ] || [ "$tap" != /dev/null ] || reason=$(skip_reason "$build" "$name")
+        reason=${reason:-it printed no reason} awk -v name="$name" -v result="$result" -v seconds="$seconds" \
             -v criterion="$([ "$tap" = /dev/null ] || echo 1)" '
             function fail(text) { bad[++failed] = text }
             /^(not )?ok([ -]|$)/ {
@@ -32,7 +48,7 @@ count() {
             }
             END {
                 if (!criterion && result == "OK") passed = 1
-                if (!criterion && result == "SKIP") left[++skipped] = name ": see the log for the reason"
+                if (!criterion && result == "SKIP") left[++skipped] = name ": " ENVIRON["reason"]
                 if (result != "OK" && result != "SKIP" && !failed) fail(name " (" result ")")
                 if (criterion && result == "OK" && passed + skipped == 0) fail(name " (nothing ran)")
                 printf "  %-34s %6d passed %4d failed %4d skipped %8.1f s\n", name, passed, failed, skipped, seconds
