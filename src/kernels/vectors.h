@@ -115,6 +115,44 @@ INLINE vec window_of(int k, vec a, vec b)
 #endif
 }
 
+/* Elements of a and b in turn: of their first halves, and of their second halves. */
+#if ATL_VECTOR == 16
+#define FIRST_IN_TURN(a, b)  __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define SECOND_IN_TURN(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#elif ATL_VECTOR == 8
+#define FIRST_IN_TURN(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define SECOND_IN_TURN(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#else
+#define FIRST_IN_TURN(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define SECOND_IN_TURN(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#endif
+
+/* Turns a square of numbers: element j of row i becomes element i of row j. */
+INLINE void turn_square(vec *square)
+{
+#if defined __clang__ || __GNUC__ >= 12
+    UNROLL
+    for (int n = 1; n < VECTOR; n *= 2) {
+        vec half[VECTOR];
+        UNROLL
+        for (int i = 0; i < VECTOR / 2; i++) {
+            half[2 * i] = FIRST_IN_TURN(square[i], square[i + VECTOR / 2]);
+            half[2 * i + 1] = SECOND_IN_TURN(square[i], square[i + VECTOR / 2]);
+        }
+        UNROLL
+        for (int i = 0; i < VECTOR; i++)
+            square[i] = half[i];
+    }
+#else
+    float rows[VECTOR][VECTOR];
+    for (int i = 0; i < VECTOR; i++)
+        store(rows[i], square[i]);
+    for (int j = 0; j < VECTOR; j++)
+        for (int i = 0; i < VECTOR; i++)
+            square[j][i] = rows[i][j];
+#endif
+}
+
 /* Bias, residual, relu and its gradient for the outputs from `channel` on; `at` is the linear index of the first in a
  * dense result. */
 INLINE vec apply_epilogue(const atl_epilogue *end, vec value, int64_t at, int64_t channel)

@@ -11,7 +11,9 @@ static plan plan_of(const atl_winograd *w)
     if (p.tiles < 2 * rows * w->workers && blocks_of_out % w->workers == 0)
         p.parts = w->workers;
     p.part = w->out / p.parts;
-    int64_t most = w->cache_bytes / (p.tile_points * 4) / (w->in + p.part),
+    /* A filter that the cache cannot hold is read once for each block: larger blocks leave the cache, too, but less. */
+    int64_t far = p.tile_points * w->in * p.part * 4 > 4 * w->cache_bytes;
+    int64_t most = (far ? 3 : 1) * w->cache_bytes / (p.tile_points * 4) / (w->in + p.part),
             share = (p.tiles * p.parts + w->workers - 1) / w->workers;
     most = most < rows ? rows : most / rows * rows;
     int64_t blocks = (share + most - 1) / most;

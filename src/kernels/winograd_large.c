@@ -5,47 +5,55 @@
  * bits do not depend on the number of workers. */
 #include "kernels/winograd_tiles.h"
 
-/* One panel of outputs is worked on at once. */
-static int panel_vectors(const atl_winograd *w) { return w->out / VECTOR % 2 == 0 ? 2 : 1; }
-static int panel_rows(int vectors) { return ATL_REGISTERS == 32 || vectors == 1 ? 12 : 6; }
+/* The tile of a product in registers. */
+static int large_vectors(const atl_winograd *w)
+{
+    int64_t all = w->out / VECTOR;
+    return ATL_REGISTERS == 32 && all % 4 == 0 ? 4 : all % 2 == 0 ? 2 : 1;
+}
+static int large_rows(int vectors) { return vectors == 1 || (ATL_REGISTERS == 32 && vectors == 2) ? 12 : 6; }
 
-/* Of y, a worker has one panel at a time. */
+/* The outputs that are worked on at once: the more, the less often all tiles are read; but each worker has some. */
+static int64_t panel_of(const atl_winograd *w)
+{
+    enum { MOST = 64 };
+    int64_t panel = large_vectors(w) * VECTOR;
+    while (2 * panel <= MOST && w->out % (2 * panel) == 0 && w->out / (2 * panel) % w->workers == 0)
+        panel *= 2;
+    return panel;
+}
+
+/* Of y, a worker has one panel at a time; the depth: inputs whose transformed filters are worked on at once. */
 static plan large_plan_of(const atl_winograd *w)
 {
     plan p = tiles_of(w);
-    int vectors = panel_vectors(w), rows = panel_rows(vectors);
-    p.part = vectors * VECTOR;
+    int rows = large_rows(large_vectors(w));
+    p.part = panel_of(w);
     int64_t most = w->shared_bytes / (p.tile_points * w->in * 4);
     most = most < 4 * rows ? 4 * rows : most / rows * rows;
     int64_t blocks = (p.tiles + most - 1) / most;
     p.block = atl_round_up((p.tiles + blocks - 1) / (blocks ? blocks : 1), rows);
-    p.x_stride = p.block * w->in + PADDING;
+    p.depth = w->cache_bytes / (p.tile_points * p.part * 4) / VECTOR * VECTOR;
+    p.depth = p.depth < 4 * VECTOR ? 4 * VECTOR : p.depth;
+    p.depth = p.depth < w->in ? p.depth : w->in;
+    p.x_stride = p.block * p.depth + PADDING;
     p.y_stride = p.block * p.part + PADDING;
     return p;
 }
 
-/* Inputs whose transformed filters are worked on at once. */
-static int64_t depth_of(const atl_winograd *w, const plan *p)
+static int64_t panel_stride(const plan *p) { return p->depth * p->part + PADDING; }
+
+static int64_t x_floats(const atl_winograd *w, const plan *p)
 {
-    int64_t most = w->cache_bytes / (p->tile_points * p->part * 4) / VECTOR * VECTOR;
-    return most < 4 * VECTOR ? 4 * VECTOR : most;
+    return (w->in + p->depth - 1) / p->depth * p->tile_points * p->x_stride;
 }
 
-static int64_t panel_stride(const atl_winograd *w, const plan *p)
-{
-    int64_t depth = depth_of(w, p);
-    return (depth < w->in ? depth : w->in) * p->part + PADDING;
-}
-
-static int64_t worker_floats(const atl_winograd *w, const plan *p)
-{
-    return p->tile_points * (panel_stride(w, p) + p->y_stride);
-}
+static int64_t worker_floats(const plan *p) { return p->tile_points * (panel_stride(p) + p->y_stride); }
 
 int64_t KERNEL(winograd_large_scratch_floats)(const atl_winograd *w)
 {
     plan p = large_plan_of(w);
-    return p.tile_points * p.x_stride + w->workers * worker_floats(w, &p);
+    return x_floats(w, &p) + w->workers * worker_floats(&p);
 }
 
 typedef struct large_job {
@@ -59,53 +67,56 @@ typedef struct large_job {
 } large_job;
 
 /* Inputs first..last-1 of the outputs from o on, to [points][input][panel]. */
-static void panel_to_points(const large_job *job, int64_t o, int64_t first, int64_t last, float *to)
+INLINE void panel_to_points(const int size, const large_job *job, int64_t o, int64_t first, int64_t last, float *to)
 {
     const atl_winograd *w = job->w;
-    int64_t panel = job->plan.part, stride = panel_stride(w, &job->plan);
-    for (int64_t i = first; i < last; i += VECTOR)
-        for (int64_t v = 0; v < panel; v += VECTOR) {
-            float *at = to + (i - first) * panel + v;
-            if (w->kernel_size == 3)
-                filter_square_to_points(3, w, job->filter, job->transposed, i, o + v, stride, panel, at);
-            else
-                filter_square_to_points(5, w, job->filter, job->transposed, i, o + v, stride, panel, at);
-        }
+    int64_t panel = job->plan.part, stride = panel_stride(&job->plan);
+    for (int64_t i = first; i < last && !job->transposed; i++)
+        for (int64_t v = 0; v < panel; v += VECTOR)
+            filter_row_to_points(size, w, job->filter, i, o + v, stride, to + (i - first) * panel + v);
+    for (int64_t i = first; i < last && job->transposed; i += VECTOR)
+        for (int64_t v = 0; v < panel; v += VECTOR)
+            filter_square_to_points(size, w, job->filter, 1, i, o + v, stride, panel, to + (i - first) * panel + v);
 }
 
-/* y = the products of inputs first..last-1, or += if they are not the first. */
+/* y = the products of a slice of the inputs, first..last-1, or += if it is not the first. */
 INLINE void panel_products(const int rows, const int vectors, const large_job *job, int64_t first, int64_t last,
                            const float *filter, float *y)
 {
-    const atl_winograd *w = job->w;
     const plan *p = &job->plan;
+    const float *x = job->x + first / p->depth * p->tile_points * p->x_stride;
     for (int64_t k = 0; k < p->tile_points; k++)
-        for (int64_t t = 0; t < job->rows; t += rows) {
-            float *c = y + k * p->y_stride + t * p->part;
-            product_tile sum;
-            if (first == 0)
-                clear_tile(rows, vectors, sum);
-            else
-                load_tile(rows, vectors, c, p->part, sum);
-            add_to_tile(rows, vectors, last - first, job->x + k * p->x_stride + t * w->in + first, w->in, 1,
-                        filter + k * panel_stride(w, p), vectors * VECTOR, sum);
-            store_tile(rows, vectors, sum, c, p->part);
-        }
+        for (int64_t o = 0; o < p->part; o += vectors * VECTOR)
+            for (int64_t t = 0; t < job->rows; t += rows) {
+                float *c = y + k * p->y_stride + t * p->part + o;
+                product_tile sum;
+                if (first == 0)
+                    clear_tile(rows, vectors, sum);
+                else
+                    load_tile(rows, vectors, c, p->part, sum);
+                add_to_tile(rows, vectors, last - first, x + k * p->x_stride + t * p->depth, p->depth, 1,
+                            filter + k * panel_stride(p) + o, p->part, sum);
+                store_tile(rows, vectors, sum, c, p->part);
+            }
 }
 
 static void run_panel(const large_job *job, int worker, int64_t o)
 {
     const atl_winograd *w = job->w;
     const plan *p = &job->plan;
-    float *filter = job->workers + worker * worker_floats(w, p), *y = filter + p->tile_points * panel_stride(w, p);
-    int64_t depth = depth_of(w, p);
-    for (int64_t i = 0; i < w->in; i += depth) {
-        int64_t last = i + depth < w->in ? i + depth : w->in;
-        panel_to_points(job, o, i, last, filter);
-        if (panel_vectors(w) == 1)
-            panel_products(12, 1, job, i, last, filter, y);
+    float *filter = job->workers + worker * worker_floats(p), *y = filter + p->tile_points * panel_stride(p);
+    for (int64_t i = 0; i < w->in; i += p->depth) {
+        int64_t last = i + p->depth < w->in ? i + p->depth : w->in;
+        if (w->kernel_size == 3)
+            panel_to_points(3, job, o, i, last, filter);
         else
+            panel_to_points(5, job, o, i, last, filter);
+        if (large_vectors(w) == 1)
+            panel_products(12, 1, job, i, last, filter, y);
+        else if (large_vectors(w) == 2)
             panel_products(ATL_REGISTERS == 32 ? 12 : 6, 2, job, i, last, filter, y);
+        else
+            panel_products(6, 4, job, i, last, filter, y);
     }
     for (int64_t t = 0; t < job->tiles; t++)
         if (w->kernel_size == 3)
@@ -119,7 +130,7 @@ static void transform_share(const large_job *job, int worker)
 {
     const atl_winograd *w = job->w;
     int64_t from = job->tiles * worker / w->workers, to = job->tiles * (worker + 1) / w->workers;
-    block_to_points(w, &job->plan, job->first + from, to - from, job->image, job->x + from * w->in);
+    block_to_points(w, &job->plan, job->first + from, to - from, job->image, job->x + from * job->plan.depth);
     if (worker == 0)
         clear_rows(w, &job->plan, job->tiles, job->rows, job->x);
 }
@@ -135,13 +146,13 @@ void KERNEL(winograd_convolve_large)(const atl_winograd *w, const float *image, 
                                      const atl_epilogue *end, float *scratch, float *result)
 {
     const plan p = large_plan_of(w);
-    float *workers = scratch + p.tile_points * p.x_stride;
+    float *workers = scratch + x_floats(w, &p);
 #pragma omp parallel num_threads(w->workers) if (w->workers > 1)
     for (int64_t first = 0; first < p.tiles; first += p.block) {
         int64_t tiles = p.tiles - first < p.block ? p.tiles - first : p.block;
         const large_job job = {w,          p,     image,   filter,
                                transposed, end,   scratch, workers,
-                               result,     first, tiles,   atl_round_up(tiles, panel_rows(panel_vectors(w)))};
+                               result,     first, tiles,   atl_round_up(tiles, large_rows(large_vectors(w)))};
 #pragma omp for schedule(static, 1)
         for (int worker = 0; worker < w->workers; worker++)
             transform_share(&job, worker);

@@ -27,12 +27,13 @@ typedef struct plan {
     int64_t tiles;              /* of the whole batch */
     int64_t block;              /* tiles that are worked on at once */
     int64_t parts, part;        /* the outputs are shared among so many workers; outputs of each */
+    int64_t depth;              /* inputs of a slice of the block's x */
     int64_t x_stride, y_stride; /* floats from point to point of a block */
 } plan;
 
 static inline plan tiles_of(const atl_winograd *w)
 {
-    plan p = {.tile_points = (w->kernel_size + 3) * (w->kernel_size + 3), .parts = 1, .part = w->out};
+    plan p = {.tile_points = (w->kernel_size + 3) * (w->kernel_size + 3), .parts = 1, .part = w->out, .depth = w->in};
     p.down = (w->result_height + TILE - 1) / TILE;
     p.across = (w->result_width + TILE - 1) / TILE;
     p.tiles = w->batch * p.down * p.across;
@@ -161,9 +162,9 @@ INLINE void load_square(const int side, const float *from, int64_t row, int64_t 
                                    : zero;
 }
 
-/* B' x B of one tile; point p goes to to[p * stride]. */
-INLINE void tile_to_points(const int side, const atl_winograd *w, const plan *p, int64_t tile, const float *image,
-                           int64_t stride, float *to)
+/* B' x B of one tile, its channels first..last-1; point p goes to to[p * stride]. */
+INLINE void tile_to_points(const int side, const atl_winograd *w, const plan *p, int64_t tile, int64_t first,
+                           int64_t last, const float *image, float *to)
 {
     place at = place_of(p, tile);
     int64_t y = at.y - w->pad_top, x = at.x - w->pad_left,
@@ -171,7 +172,7 @@ INLINE void tile_to_points(const int side, const atl_winograd *w, const plan *p,
     int64_t row = w->width * pixel_stride;
     const float *from = image + (at.n * w->height + y) * row + x * pixel_stride;
     inside in = part_inside(y, x, side, w->height, w->width);
-    for (int64_t c = 0; c < w->in; c += VECTOR) {
+    for (int64_t c = first; c < last; c += VECTOR) {
         vec all[MAX_POINTS], half[MAX_POINTS];
         load_square(side, from + c, row, pixel_stride, &in, all);
         UNROLL
@@ -182,7 +183,7 @@ INLINE void tile_to_points(const int side, const atl_winograd *w, const plan *p,
             to_points(side, half + i * side, 1, all + i * side, 1);
         UNROLL
         for (int k = 0; k < side * side; k++)
-            store(to + k * stride + c, all[k]);
+            store(to + k * p->x_stride + c - first, all[k]);
     }
 }
 
@@ -214,71 +215,82 @@ INLINE void tile_from_points(const int side, const atl_winograd *w, const plan *
     }
 }
 
-/* A block of tiles to x, point by point. */
+/* A block of tiles to x, point by point: [slices][points][tiles][p->depth], with all inputs in slices of p->depth. */
 INLINE void block_to_points(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, const float *image,
                             float *x)
 {
+    int64_t depth = p->depth;
     for (int64_t t = 0; t < tiles; t++)
-        if (w->kernel_size == 3)
-            tile_to_points(6, w, p, first + t, image, p->x_stride, x + t * w->in);
-        else
-            tile_to_points(8, w, p, first + t, image, p->x_stride, x + t * w->in);
+        for (int64_t i = 0; i < w->in; i += depth) {
+            int64_t last = i + depth < w->in ? i + depth : w->in;
+            float *to = x + i / depth * p->tile_points * p->x_stride + t * depth;
+            if (w->kernel_size == 3)
+                tile_to_points(6, w, p, first + t, i, last, image, to);
+            else
+                tile_to_points(8, w, p, first + t, i, last, image, to);
+        }
 }
 
 /* The products take whole groups of rows: zeros stand for the tiles that are missing. */
 static inline void clear_rows(const atl_winograd *w, const plan *p, int64_t from, int64_t to, float *x)
 {
-    for (int64_t k = 0; k < p->tile_points && from < to; k++)
-        memset(x + k * p->x_stride + from * w->in, 0, (size_t)((to - from) * w->in) * sizeof *x);
+    int64_t slices = (w->in + p->depth - 1) / p->depth;
+    for (int64_t k = 0; k < slices * p->tile_points && from < to; k++)
+        memset(x + k * p->x_stride + from * p->depth, 0, (size_t)((to - from) * p->depth) * sizeof *x);
 }
 
 /* ---- the filter -------------------------------------------------------------------------------------------------- */
 
-/* Tap (y, x) of VECTOR inputs from i on, each a vector of outputs from o on.  Where the filter lies transposed, whole
- * vectors of inputs are read, and turned in a small array. */
-INLINE void load_tap(const atl_winograd *w, const float *filter, int transposed, int64_t y, int64_t x, int64_t i,
-                     int64_t o, vec *inputs, int stride)
+/* G g G' of one input for VECTOR outputs, tap t being g[t]: point p goes to to[p * point]. */
+INLINE void taps_to_points(const int size, const vec *g, int64_t point, float *to)
 {
-    const int64_t size = w->kernel_size;
-    if (!transposed) {
-        const float *from = filter + ((y * size + x) * w->in + i) * w->out + o;
-        for (int k = 0; k < VECTOR; k++)
-            inputs[k * stride] = load(from + k * w->out);
-        return;
-    }
-    float square[VECTOR][VECTOR];
-    const float *from = filter + (((size - 1 - y) * size + (size - 1 - x)) * w->out + o) * w->in + i;
-    for (int k = 0; k < VECTOR; k++)
-        store(square[k], load(from + k * w->in));
-    for (int j = 0; j < VECTOR; j++) {
-        vec input = {0};
-        for (int k = 0; k < VECTOR; k++)
-            input[k] = square[k][j];
-        inputs[j * stride] = input;
-    }
+    const int side = size + 3;
+    vec half[MAX_KERNEL_SIZE * MAX_SIDE], all[MAX_POINTS];
+    UNROLL
+    for (int y = 0; y < size; y++)
+        filter_transform(side, size, g + y * size, 1, half + y * side, 1);
+    UNROLL
+    for (int x = 0; x < side; x++)
+        filter_transform(side, size, half + x, side, all + x, side);
+    for (int p = 0; p < side * side; p++)
+        store(to + p * point, all[p]);
 }
 
-/* G g G' of VECTOR inputs from i on and as many outputs from o on: input i + k at point p goes to to[p * point + k *
- * row]. */
+/* Input i, of a filter that is not transposed. */
+INLINE void filter_row_to_points(const int size, const atl_winograd *w, const float *filter, int64_t i, int64_t o,
+                                 int64_t point, float *to)
+{
+    vec taps[MAX_KERNEL_SIZE * MAX_KERNEL_SIZE];
+    UNROLL
+    for (int t = 0; t < size * size; t++) {
+        const float *from = filter + (t * w->in + i) * w->out + o;
+        __builtin_prefetch(from + 4 * w->out); /* some inputs later: rows lie far from each other */
+        taps[t] = load(from);
+    }
+    taps_to_points(size, taps, point, to);
+}
+
+/* VECTOR inputs from i on and as many outputs from o on: input i + k at point p goes to to[p * point + k * row].  Where
+ * the filter lies transposed, whole vectors of inputs are read, and turned. */
 INLINE void filter_square_to_points(const int size, const atl_winograd *w, const float *filter, int transposed,
                                     int64_t i, int64_t o, int64_t point, int64_t row, float *to)
 {
-    const int side = size + 3;
     vec taps[VECTOR * MAX_KERNEL_SIZE * MAX_KERNEL_SIZE];
-    for (int t = 0; t < size * size; t++)
-        load_tap(w, filter, transposed, t / size, t % size, i, o, taps + t, size * size);
-    for (int k = 0; k < VECTOR; k++) {
-        const vec *g = taps + k * size * size;
-        vec half[MAX_KERNEL_SIZE * MAX_SIDE], all[MAX_POINTS];
-        UNROLL
-        for (int y = 0; y < size; y++)
-            filter_transform(side, size, g + y * size, 1, half + y * side, 1);
-        UNROLL
-        for (int x = 0; x < side; x++)
-            filter_transform(side, size, half + x, side, all + x, side);
-        for (int p = 0; p < side * side; p++)
-            store(to + p * point + k * row, all[p]);
+    for (int k = 0; k < VECTOR && !transposed; k++)
+        filter_row_to_points(size, w, filter, i + k, o, point, to + k * row);
+    for (int t = 0; t < size * size && transposed; t++) {
+        const float *from = filter + ((size * size - 1 - t) * w->out + o) * w->in + i;
+        vec square[VECTOR];
+        for (int k = 0; k < VECTOR; k++) {
+            __builtin_prefetch(from + k * w->in + VECTOR);
+            square[k] = load(from + k * w->in);
+        }
+        turn_square(square);
+        for (int k = 0; k < VECTOR; k++)
+            taps[k * size * size + t] = square[k];
     }
+    for (int k = 0; k < VECTOR && transposed; k++)
+        taps_to_points(size, taps + k * size * size, point, to + k * row);
 }
 
 #endif
