@@ -48,7 +48,10 @@ ok - one::passes  (0.01s)
 ok - one::is_skipped  # SKIP no cat
 not ok - one::fails  (0.01s)
 END
-"$source/tests/summary.sh" "$scratch" >"$scratch/said.txt" && { echo "a failure was not told by the exit code"; exit 1; }
+if "$source/tests/summary.sh" "$scratch" >"$scratch/said.txt"; then
+    echo "a failure was not told by the exit code"
+    exit 1
+fi
 
 failed=0
 # says LINE: a whole line, but for spaces before it
