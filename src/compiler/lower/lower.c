@@ -256,8 +256,24 @@ static int lower_source(atl_lowering *l)
     return p->values[value].depends >= 0;
 }
 
+/* A part of an image that is dense, because the image has one pixel, without the pixel stride, which is one for the
+ * part's shape only. */
+static atl_value_id dense_part(atl_lowering *l, atl_value_id part)
+{
+    atl_value_id view = atl_new_value(l, l->node, l->plan->values[part].bytes, l->plan->values[part].space);
+    if (view >= 0)
+        l->plan->values[view].shares = part;
+    return view;
+}
+
 /* The same memory with another shape. */
-static int lower_alias(atl_lowering *l) { return atl_compiler_as(l, atl_compiler_input(l, 0)); }
+static int lower_alias(atl_lowering *l)
+{
+    atl_value_id value = atl_compiler_input(l, 0);
+    if (value >= 0 && l->plan->values[value].pixel_stride)
+        value = dense_part(l, value);
+    return atl_compiler_as(l, value);
+}
 
 static int lower_node(atl_lowering *l, const atl_node *node)
 {

@@ -53,13 +53,22 @@ static int is_taken(const atl_lowering *l, int64_t i, atl_value_id place)
     return 0;
 }
 
+/* True if the value lies within an image, as its part or as a part of another shape: its buffer is the image's. */
+static int is_within(const atl_plan *p, atl_value_id value)
+{
+    for (; value >= 0; value = p->values[value].shares)
+        if (p->values[value].pixel_stride)
+            return 1;
+    return 0;
+}
+
 void atl_share_buffers(atl_lowering *l, atl_lifetimes *lives)
 {
     atl_plan *p = l->plan;
     for (int64_t i = 0; i < l->in_place_count; i++) {
         atl_value_id result = l->in_places[i].result, input = atl_root_of(p, l->in_places[i].input);
         atl_plan_value *to = &p->values[result], *from = &p->values[input];
-        if (to->shares >= 0 || p->values[l->in_places[i].input].pixel_stride || to->space != ATL_IN_ARENA ||
+        if (to->shares >= 0 || is_within(p, l->in_places[i].input) || to->space != ATL_IN_ARENA ||
             from->space != ATL_IN_ARENA || to->bytes > from->bytes || lives->last[input] != l->in_places[i].step ||
             lives->first[result] != l->in_places[i].step || is_taken(l, i, input) ||
             !atl_may_write_over(l, l->in_places[i].step, result, l->in_places[i].input))

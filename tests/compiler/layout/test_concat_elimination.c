@@ -148,3 +148,26 @@ Test(concat_elimination, a_gradient_by_a_part_of_one_pixel_lasts)
     atl_program_free(program);
     atl_graph_free(g);
 }
+
+/* The same memory in another shape: what reads it takes the channels of that shape, and not the concat's. */
+Test(concat_elimination, a_part_of_one_pixel_in_another_shape)
+{
+    const atl_shape shapes[] = {ATL_SHAPE(1, 2, 2, 16), ATL_SHAPE(2, 1, 1, 32), ATL_SHAPE(1, 1, 4, 16)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        atl_graph *g = atl_graph_new();
+        atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 1, 1, 32));
+        atl_node *y = layer(x, "y", 1, 64), *both = atl_concat(3, layer(x, "z", 1, 48), y);
+        atl_node *z = layer(atl_reshape(y, shapes[i]), "reshaped", 1, 32), *sum = atl_tanh(atl_reshape(y, shapes[i]));
+        atl_nodes wanted = ATL_NODES(both, z, sum);
+        atl_program *program = atl_compile(g, ATL_NODES(both, z, sum));
+        atl_tensor *value = random_tensor(ATL_SHAPE(1, 1, 1, 32), -1, 1);
+        cr_assert(program && !atl_run(program, ATL_FEED(x, value)), "%s", atl_error());
+        atl_reference *reference = atl_reference_run(wanted, ATL_FEED(x, value));
+        for (int k = 0; k < 3; k++)
+            cr_assert_close(atl_value(program, wanted.node[k]), atl_reference_value(reference, wanted.node[k]), 1e-5);
+        atl_reference_free(reference);
+        atl_tensor_free(value);
+        atl_program_free(program);
+        atl_graph_free(g);
+    }
+}
