@@ -14,6 +14,16 @@ atl_node *atl_vjp(atl_node *y, atl_node *x, atl_node *v)
     return dx;
 }
 
+/* The same of a derivative y, which is constant where no path leads to x: its own derivative is 0 then. */
+static atl_node *vjp_of_derivative(atl_node *y, atl_node *x, atl_node *v)
+{
+    atl_node *dx = NULL;
+    if (!y || !x || !v)
+        return atl_pass_null("vjp");
+    atl_gradients(ATL_NODES(y), ATL_NODES(x), &dx, .seeds = ATL_NODES(v), .unused = ATL_UNUSED_ZEROS);
+    return dx;
+}
+
 /* vjp(u) = u^T J is linear in u, so its gradient with respect to u, with the seed v, is J v for every u. */
 atl_node *atl_jvp(atl_node *y, atl_node *x, atl_node *v)
 {
@@ -21,10 +31,10 @@ atl_node *atl_jvp(atl_node *y, atl_node *x, atl_node *v)
         return atl_pass_null("jvp");
     atl_node *u = atl_fill(y, 0);
     atl_node *product = atl_vjp(y, x, u);
-    return atl_vjp(product, u, v);
+    return vjp_of_derivative(product, u, v);
 }
 
-atl_node *atl_hvp(atl_node *y, atl_node *x, atl_node *v) { return atl_vjp(atl_gradient(y, x), x, v); }
+atl_node *atl_hvp(atl_node *y, atl_node *x, atl_node *v) { return vjp_of_derivative(atl_gradient(y, x), x, v); }
 
 /* The sizes of y, then those of x.  Returns 0 with the error recorded. */
 static int jacobian_shape(const atl_node *y, const atl_node *x, atl_shape *shape)
@@ -61,7 +71,7 @@ static int jacobian_shape(const atl_node *y, const atl_node *x, atl_shape *shape
 }
 
 /* Row k: the gradient with the k-th unit vector as seed. */
-static atl_node *jacobian_row(atl_node *y, atl_node *x, int64_t k)
+static atl_node *jacobian_row(atl_node *y, atl_node *x, int64_t k, atl_unused_gradient unused)
 {
     atl_node *row = NULL;
     atl_tensor *unit = atl_tensor_new(ATL_FLOAT32, *y->shape);
@@ -71,11 +81,11 @@ static atl_node *jacobian_row(atl_node *y, atl_node *x, int64_t k)
     atl_node *seed = atl_constant(y->graph, unit);
     atl_tensor_free(unit);
     if (seed)
-        atl_gradients(ATL_NODES(y), ATL_NODES(x), &row, .seeds = ATL_NODES(seed));
+        atl_gradients(ATL_NODES(y), ATL_NODES(x), &row, .seeds = ATL_NODES(seed), .unused = unused);
     return atl_reshape(row, ATL_SHAPE(1, atl_shape_count(*x->shape)));
 }
 
-atl_node *atl_jacobian(atl_node *y, atl_node *x)
+static atl_node *jacobian(atl_node *y, atl_node *x, atl_unused_gradient unused)
 {
     atl_shape shape;
     if (!y || !x)
@@ -88,14 +98,15 @@ atl_node *atl_jacobian(atl_node *y, atl_node *x)
     if (!ok)
         atl_graph_out_of_memory(y->graph);
     for (int64_t k = 0; ok && k < rows; k++)
-        ok = (row[k] = jacobian_row(y, x, k)) != NULL;
+        ok = (row[k] = jacobian_row(y, x, k, unused)) != NULL;
     if (ok && rows)
         all = atl_reshape(atl_concat_with(0, (atl_nodes){rows, row}), shape);
     atl_release(row);
     return all;
 }
 
-atl_node *atl_hessian(atl_node *y, atl_node *x) { return atl_jacobian(atl_gradient(y, x), x); }
+atl_node *atl_jacobian(atl_node *y, atl_node *x) { return jacobian(y, x, ATL_UNUSED_ERROR); }
+atl_node *atl_hessian(atl_node *y, atl_node *x) { return jacobian(atl_gradient(y, x), x, ATL_UNUSED_ZEROS); }
 
 /* ---- ready-made overrides ---------------------------------------------------------------------------------------- */
 

@@ -85,6 +85,21 @@ Test(derivatives, jacobian_and_hessian_agree_with_their_products)
     }
     atl_reference_free(r);
 }
+/* A gradient that does not depend on x has the derivative 0; so does what is constant in pieces. */
+Test(derivatives, second_derivatives_of_linear_functions_are_zeros)
+{
+    atl_node *linear = atl_sum(atl_scale(x, 3)), *hv = atl_hvp(linear, x, v), *h = atl_hessian(linear, x);
+    atl_node *jv = atl_jvp(atl_round(x), x, v);
+    cr_assert(hv && h && jv, "%s", atl_graph_error(g));
+    atl_reference *r = run(ATL_NODES(hv, h, jv), at);
+    for (int k = 0; k < 4; k++) {
+        cr_expect_eq(atl_doubles(atl_reference_value(r, hv))[k], 0);
+        cr_expect_eq(atl_doubles(atl_reference_value(r, jv))[k], 0);
+    }
+    for (int k = 0; k < 16; k++)
+        cr_expect_eq(atl_doubles(atl_reference_value(r, h))[k], 0);
+    atl_reference_free(r);
+}
 Test(derivatives, a_jacobian_too_large_says_its_bytes)
 {
     atl_node *wide = atl_input(g, "wide", ATL_FLOAT32, ATL_SHAPE(3000, 50));
