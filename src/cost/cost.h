@@ -73,8 +73,8 @@ typedef struct atl_costs {
     int64_t small_dots;       /* the same where B is transposed */
     int64_t packed_rows;      /* rows of A from which on oneDNN's own copying of B does not count */
     int64_t packed_size;      /* elements of B from which on it would */
-    int64_t transposed_rows;  /* of A, from which on our own product with a transposed weight is faster than oneDNN's */
-    int64_t transposed_terms; /* of its sums, above which it no longer is */
+    int64_t lasting_rows;     /* of A, from which on our own product with a weight is faster than oneDNN's */
+    int64_t lasting_terms;    /* of its sums, above which it no longer is */
     int64_t attention_scores; /* of a head, from which on attention in one step is faster than products and softmax */
     int64_t pool_elements;    /* of an image that our own pooling takes as long for as oneDNN's */
     int64_t random_work;      /* simple operations that take as long as a random number */

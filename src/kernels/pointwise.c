@@ -1,25 +1,44 @@
-/* 1x1 convolutions: products of [pixels, in] and [in, out], with an epilogue. */
+/* 1x1 convolutions and dense layers: products of [pixels, in] and [in, out], with an epilogue.
+ *
+ * The filter is packed in panels of as many outputs as a tile has.  A small filter stays in the first-level cache, and
+ * all panels are multiplied with one tile's pixels after another.  Of a larger one a panel is multiplied with all
+ * pixels of a block; meanwhile the next panel, which may come from memory, is fetched into the second-level cache. */
 #include "kernels/pointwise.h"
 
+#include "cost/cost.h"
 #include "kernels/vectors.h"
+
+enum {
+    SMALL_FILTER = ATL_CORE_FLOATS, /* which the first-level cache keeps */
+    BLOCK_FLOATS = 48 << 10,        /* of a block of pixels, which the second-level cache keeps */
+    LEAST_PIXELS = 96,              /* of a block: fewer would not hide the fetching of a panel */
+    TERMS = 16,                     /* of a sum, between which some lines are fetched */
+    LINE_FLOATS = 16
+};
+
+static int is_small(const atl_pointwise *p) { return p->in * p->out <= SMALL_FILTER; }
+
+/* A long sum needs the fewest loads where the tile is nearly square, so three vectors are better than four.  Without
+ * FMA a product needs a register of its own, and three vectors would not fit in sixteen. */
+static int panel_vectors(const atl_pointwise *p)
+{
+    int three = (ATL_REGISTERS == 32 || ATL_VECTOR > 4) && p->out / VECTOR % 3 == 0;
+    return three && !is_small(p) ? 3 : tile_vectors(p->out);
+}
 
 /* To [out / block][in][block]. */
 void KERNEL(pointwise_pack)(const atl_pointwise *p, const float *filter, int transposed, float *packed)
 {
-    int64_t block = tile_vectors(p->out) * VECTOR;
+    int64_t block = panel_vectors(p) * VECTOR;
     for (int64_t i = 0; i < p->in; i++)
         for (int64_t o = 0; o < p->out; o++)
             packed[(o / block * p->in + i) * block + o % block] = filter[transposed ? o * p->in + i : i * p->out + o];
 }
 
-/* Some pixels from `pixel` on, and 16 * vectors outputs from `first` on. */
-INLINE void some_pixels(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
-                        const float *image, const float *b, const atl_epilogue *end, float *result)
+/* The results of a tile, from that pixel and output on. */
+INLINE void write_tile(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
+                       product_tile sum, const atl_epilogue *end, float *result)
 {
-    product_tile sum;
-    clear_tile(rows, vectors, sum);
-    add_to_tile(rows, vectors, p->in, image + pixel * p->in_pixel_stride, p->in_pixel_stride, 1, b, vectors * VECTOR,
-                sum);
     UNROLL
     for (int i = 0; i < rows; i++)
         UNROLL
@@ -30,43 +49,142 @@ INLINE void some_pixels(const int rows, const int vectors, const atl_pointwise *
     }
 }
 
-/* The pixels from..to-1, and the outputs from `first` to last-1. */
-INLINE void some_outputs(const int rows, const int vectors, const atl_pointwise *p, int64_t from, int64_t to,
-                         int64_t first, int64_t last, const float *image, const float *packed, const atl_epilogue *end,
-                         float *result)
+/* ---- small filters ----------------------------------------------------------------------------------------------- */
+
+/* Some pixels from `pixel` on, and 16 * vectors outputs from `first` on. */
+INLINE void some_pixels(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
+                        const float *image, const float *b, const atl_epilogue *end, float *result)
+{
+    product_tile sum;
+    clear_tile(rows, vectors, sum);
+    add_to_tile(rows, vectors, p->in, image + pixel * p->in_pixel_stride, p->in_pixel_stride, 1, b, vectors * VECTOR,
+                sum);
+    write_tile(rows, vectors, p, pixel, first, sum, end, result);
+}
+
+/* A few pixels with the whole filter, and then the next ones. */
+INLINE void small_range(const int rows, const int vectors, const atl_pointwise *p, int64_t from, int64_t to,
+                        const float *image, const float *packed, const atl_epilogue *end, float *result)
 {
     for (; from + rows <= to; from += rows)
-        for (int64_t o = first; o < last; o += vectors * VECTOR)
+        for (int64_t o = 0; o < p->out; o += vectors * VECTOR)
             some_pixels(rows, vectors, p, from, o, image, packed + o * p->in, end, result);
     for (; from < to; from++)
-        for (int64_t o = first; o < last; o += vectors * VECTOR)
+        for (int64_t o = 0; o < p->out; o += vectors * VECTOR)
             some_pixels(1, vectors, p, from, o, image, packed + o * p->in, end, result);
 }
 
-/* The smaller of filter and image is read again and again: a few pixels with the whole filter, or, if the filter is the
- * larger one, a block of it with all pixels. */
-INLINE void range_of_pixels(const int rows, const int vectors, const atl_pointwise *p, int64_t from, int64_t to,
-                            const float *image, const float *packed, const atl_epilogue *end, float *result)
-{
-    int64_t step = p->out > to - from ? vectors * VECTOR : p->out;
-    for (int64_t o = 0; o < p->out; o += step)
-        some_outputs(rows, vectors, p, from, to, o, o + step, image, packed, end, result);
-}
-
-static void convolve_range(const atl_pointwise *p, int64_t from, int64_t to, const float *image, const float *packed,
+static void convolve_small(const atl_pointwise *p, int64_t from, int64_t to, const float *image, const float *packed,
                            const atl_epilogue *end, float *result)
 {
     const atl_epilogue own = *end; /* which no store into the result can change, so that it stays in registers */
-    FOR_TILE(p->out, range_of_pixels, p, from, to, image, packed, &own, result)
+    FOR_TILE(p->out, small_range, p, from, to, image, packed, &own, result)
 }
 
+/* ---- large filters ----------------------------------------------------------------------------------------------- */
+
+typedef struct product {
+    const atl_pointwise *p;
+    const float *image, *packed;
+    atl_epilogue end;
+    float *result;
+} product;
+
+/* What is fetched while a tile is computed: `lines` lines, `each` of them after so many terms. */
+typedef struct fetching {
+    const float *from;
+    int64_t lines, each;
+} fetching;
+
+/* Some pixels from `pixel` on, and the outputs of the panel that starts with output `first`. */
+INLINE void pixels_of_panel(const int rows, const int vectors, const product *x, int64_t pixel, int64_t first,
+                            fetching *next)
+{
+    const atl_pointwise *p = x->p;
+    const float *a = x->image + pixel * p->in_pixel_stride, *b = x->packed + first * p->in;
+    const int64_t panel = vectors * VECTOR;
+    product_tile sum;
+    clear_tile(rows, vectors, sum);
+    for (int64_t k = 0; k < p->in; k += TERMS) {
+        int64_t lines = next->each < next->lines ? next->each : next->lines;
+        for (int64_t i = 0; i < lines; i++)
+            __builtin_prefetch(next->from + i * LINE_FLOATS, 0, 2);
+        next->from += lines * LINE_FLOATS;
+        next->lines -= lines;
+        add_to_tile(rows, vectors, p->in - k < TERMS ? p->in - k : TERMS, a + k, p->in_pixel_stride, 1, b + k * panel,
+                    panel, sum);
+    }
+    write_tile(rows, vectors, p, pixel, first, sum, &x->end, x->result);
+}
+
+/* The pixels from..to-1 with one panel. */
+INLINE void one_panel(const int rows, const int vectors, const product *x, int64_t from, int64_t to, int64_t first,
+                      fetching *next)
+{
+    for (; from + rows <= to; from += rows)
+        pixels_of_panel(rows, vectors, x, from, first, next);
+    for (; from + rows / 2 <= to; from += rows / 2)
+        pixels_of_panel(rows / 2, vectors, x, from, first, next);
+    for (; from < to; from++)
+        pixels_of_panel(1, vectors, x, from, first, next);
+}
+
+/* Pixels of a block, for so many pixels: blocks of nearly equal size. */
+static int64_t pixels_of_block(const atl_pointwise *p, int64_t pixels, int rows)
+{
+    int64_t most = BLOCK_FLOATS / p->in, blocks;
+    most = most < LEAST_PIXELS ? LEAST_PIXELS : most;
+    blocks = (pixels + most - 1) / most;
+    return blocks > 1 ? ((pixels + blocks - 1) / blocks + rows - 1) / rows * rows : pixels;
+}
+
+/* The pixels from..to-1 with the panels of the outputs begin..end-1, one block of pixels after another. */
+INLINE void some_panels(const int rows, const int vectors, const product *x, int64_t from, int64_t to, int64_t begin,
+                        int64_t end)
+{
+    const int64_t in = x->p->in, panel = vectors * VECTOR, block = pixels_of_block(x->p, to - from, rows);
+    const int64_t lines = panel * in / LINE_FLOATS;
+    const int64_t steps = (block + rows - 1) / rows * ((in + TERMS - 1) / TERMS);
+    const int64_t each = lines ? (lines + steps - 1) / steps : 0;
+    for (; from < to; from += block)
+        for (int64_t o = begin; o < end; o += panel) {
+            fetching next = {x->packed + (o + panel) * in, o + panel < end ? lines : 0, each};
+            one_panel(rows, vectors, x, from, from + block < to ? from + block : to, o, &next);
+        }
+}
+
+static void multiply(const product *x, int64_t from, int64_t to, int64_t begin, int64_t end)
+{
+#if ATL_REGISTERS == 32
+    FOR_VECTORS(panel_vectors(x->p), some_panels(6, 4, x, from, to, begin, end),
+                some_panels(8, 3, x, from, to, begin, end), some_panels(12, 2, x, from, to, begin, end),
+                some_panels(12, 1, x, from, to, begin, end))
+#else
+    FOR_VECTORS(panel_vectors(x->p), (void)0, some_panels(4, 3, x, from, to, begin, end),
+                some_panels(6, 2, x, from, to, begin, end), some_panels(12, 1, x, from, to, begin, end))
+#endif
+}
+
+/* Threads share the pixels, or, where the filter is the larger of what is read, the panels: each reads only its own. */
 void KERNEL(pointwise_convolve)(const atl_pointwise *p, const float *image, const float *packed,
                                 const atl_epilogue *end, float *result)
 {
+    const product x = {p, image, packed, *end, result};
+    const int64_t panel = panel_vectors(p) * VECTOR, panels = p->out / panel;
+    const int by_panels = !is_small(p) && p->out > p->pixels && panels >= 2 * p->workers;
 #pragma omp parallel for num_threads(p->workers) schedule(static, 1) if (p->workers > 1)
     for (int worker = 0; worker < p->workers; worker++) {
-        int64_t rows = tile_rows(tile_vectors(p->out)), groups = p->pixels / rows; /* the last has the rest, too */
+        if (by_panels) {
+            multiply(&x, 0, p->pixels, panels * worker / p->workers * panel,
+                     panels * (worker + 1) / p->workers * panel);
+            continue;
+        }
+        int64_t rows = tile_rows((int)(panel / VECTOR)), groups = p->pixels / rows; /* the last has the rest, too */
         int64_t from = groups * worker / p->workers * rows, to = groups * (worker + 1) / p->workers * rows;
-        convolve_range(p, from, worker + 1 == p->workers ? p->pixels : to, image, packed, end, result);
+        to = worker + 1 == p->workers ? p->pixels : to;
+        if (is_small(p))
+            convolve_small(p, from, to, image, packed, end, result);
+        else if (from < to)
+            multiply(&x, from, to, 0, p->out);
     }
 }

@@ -1,8 +1,8 @@
-/* A product of many rows with a transposed lasting matrix, a weight, which is packed once for the kernel of 1x1
- * convolutions: the gradients of dense layers by their inputs.
+/* A product of many rows with a lasting matrix, a weight, which is packed once for the kernel of 1x1 convolutions:
+ * dense layers, and their gradients by their inputs.
  *
- * oneDNN copies such a B in each run.  With 32 registers our kernel is 5 to 9 % faster without the copies (ViT-tiny, an
- * AMD EPYC, AVX-512); with 16, and for a B in its plain order, both take the same time. */
+ * oneDNN copies a transposed B in each run, and in a network whose weights fill more than the caches it waits for each
+ * panel of B; our kernel fetches the next one while it multiplies. */
 #include <omp.h>
 
 #include "cost/cost.h"
@@ -12,6 +12,7 @@
 
 typedef struct packed_step {
     atl_pointwise p;
+    int transposed;
     int bias, relu; /* bias: an index into step.read; -1: none */
     float highest;
 } packed_step;
@@ -21,15 +22,15 @@ typedef struct packed_step {
 int atl_product_is_packed(const atl_matrix_product *p)
 {
     const atl_costs *cost = atl_costs_in_use();
-    return p->batch == 1 && !p->transpose_a && p->transpose_b && p->m >= cost->transposed_rows && p->k > ATL_FEW_ROWS &&
-           p->k <= cost->transposed_terms && p->n % atl_kernels->vector == 0 && p->k * p->n <= ATL_FAR_FLOATS;
+    return p->batch == 1 && !p->transpose_a && p->m >= cost->lasting_rows && p->k > ATL_FEW_ROWS &&
+           p->k <= cost->lasting_terms && p->n % atl_kernels->vector == 0 && p->k * p->n <= ATL_FAR_FLOATS;
 }
 
 static int pack(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const packed_step *s = step->data;
     (void)bound;
-    atl_kernels->pointwise_pack(&s->p, memory[step->read[0]], 1, memory[step->write[0]]);
+    atl_kernels->pointwise_pack(&s->p, memory[step->read[0]], s->transposed, memory[step->write[0]]);
     return 0;
 }
 
@@ -58,6 +59,7 @@ static packed_step *new_step(const atl_matrix_product *p, const atl_product_epil
                              .in_pixel_stride = p->k,
                              .out_pixel_stride = p->n,
                              .workers = flops < 2 * atl_costs_in_use()->thread_flops ? 1 : omp_get_max_threads()},
+                       .transposed = p->transpose_b,
                        .bias = -1,
                        .relu = after->relu,
                        .highest = after->highest};
