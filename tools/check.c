@@ -126,7 +126,7 @@ int atled_check(int argc, char **argv)
     int operand, code;
     if (!read_settings(&set, argc, argv, &operand, &code))
         return code;
-    code = with_onnx("check", argv[operand], &set.inputs, &set.picture, NULL, compare_all, &set);
+    code = with_onnx("check", argv[operand], &set.inputs, &set.picture, NULL, 1, compare_all, &set);
     free(set.inputs.value);
     return code;
 }

@@ -156,13 +156,9 @@ static int differentiate(const void *given, onnx_file *f)
     }
     if (set->exported && !set->output && !set->inputs.count)
         return 0;
-    code = check_all_fed("grad", f);
-    if (code)
-        return code;
     atl_program *program = atl_compile(f->graph, (atl_nodes){count, gradient});
     atl_status status = program ? atl_run(program, f->feed) : ATL_INVALID;
-    code = status ? report_error("grad", exit_code_of(status), "%s", atl_error())
-                  : write_results(set, f, program, gradient, count);
+    code = status ? report_failed_run("grad", status, f) : write_results(set, f, program, gradient, count);
     atl_program_free(program);
     return code;
 }
@@ -176,7 +172,7 @@ int atled_grad(int argc, char **argv)
     const used_file files[] = {{"output", set.output, FILE_WRITTEN, ANY_FORMAT, NULL},
                                {"export", set.exported, FILE_WRITTEN, ANY_FORMAT, NULL},
                                {0}};
-    code = with_onnx("grad", argv[operand], &set.inputs, &set.picture, files, differentiate, &set);
+    code = with_onnx("grad", argv[operand], &set.inputs, &set.picture, files, 0, differentiate, &set);
     free(set.inputs.value);
     free(set.by.value);
     return code;

@@ -161,14 +161,24 @@ static int read_value(const char *command, const char *word, const picture_numbe
     return f->value[which] ? 0 : EXIT_BAD_FILE;
 }
 
-int open_onnx(const char *command, const char *path, const option_list *words, const picture_numbers *picture,
-              onnx_file *f)
+/* Reads the model into a graph of its own; batch as for with_onnx. */
+static void load_net(onnx_file *f, const char *path, const atl_onnx_value *known, int64_t batch)
+{
+    atl_onnx_report_free(f->report);
+    atl_graph_free(f->graph);
+    f->report = NULL;
+    f->graph = atl_graph_new();
+    f->net = f->graph ? atl_onnx_load(f->graph, path, .known = known, .batch = batch, .report_out = &f->report) : NULL;
+}
+
+static int open_onnx(const char *command, const char *path, const option_list *words, const picture_numbers *picture,
+                     int64_t batch, onnx_file *f)
 {
     atl_onnx_value known[MOST_ONNX_FEEDS + 1] = {{0}};
     int count = 0, code = 0;
-    *f = (onnx_file){.graph = atl_graph_new()};
+    *f = (onnx_file){0};
     atl_graph *first = atl_graph_new();
-    atl_onnx *net = first && f->graph ? atl_onnx_load(first, path, .report_out = &f->report) : NULL;
+    atl_onnx *net = first ? atl_onnx_load(first, path, .report_out = &f->report) : NULL;
     /* What the inputs are called is known now; their values may be what its shapes depend on. */
     for (int i = 0; words && i < words->count && !code && (net || atl_onnx_report_input_count(f->report)); i++)
         code = read_value(command, words->value[i], picture, f);
@@ -179,10 +189,9 @@ int open_onnx(const char *command, const char *path, const option_list *words, c
     atl_graph_free(first);
     if (code)
         return code;
-    atl_onnx_report *report = NULL;
-    f->net = f->graph ? atl_onnx_load(f->graph, path, .known = known, .report_out = &report) : NULL;
-    atl_onnx_report_free(f->report);
-    f->report = report;
+    load_net(f, path, known, 0);
+    if (!f->net && batch)
+        load_net(f, path, known, batch);
     if (!f->net) {
         code = report_error(command, EXIT_BAD_FILE, "%s", atl_error());
         print_problems(f->report, stderr);
@@ -194,13 +203,17 @@ int open_onnx(const char *command, const char *path, const option_list *words, c
     return 0;
 }
 
-int check_all_fed(const char *command, const onnx_file *f)
+int report_failed_run(const char *command, atl_status status, const onnx_file *f)
 {
-    for (int64_t i = 0; i < atl_onnx_report_input_count(f->report) && i < MOST_ONNX_FEEDS; i++)
-        if (!f->value[i])
-            return report_error(command, EXIT_USAGE, "nothing is given for the input '%s': --input '%s=FILE'",
-                                atl_onnx_report_input(f->report, i).name, atl_onnx_report_input(f->report, i).name);
-    return 0;
+    char missing[600];
+    for (int64_t i = 0; i < atl_onnx_report_input_count(f->report) && i < MOST_ONNX_FEEDS; i++) {
+        const char *name = atl_onnx_report_input(f->report, i).name;
+        snprintf(missing, sizeof missing, "feed: input '%s' ", atl_name_of(atl_onnx_input(f->net, name)));
+        if (!f->value[i] && strncmp(atl_error(), missing, strlen(missing)) == 0)
+            return report_error(command, EXIT_USAGE, "nothing is given for the input '%s': --input '%s=FILE'", name,
+                                name);
+    }
+    return report_error(command, exit_code_of(status), "%s", atl_error());
 }
 
 void close_onnx(onnx_file *f)
@@ -213,7 +226,8 @@ void close_onnx(onnx_file *f)
 }
 
 int with_onnx(const char *command, const char *path, const option_list *words, const picture_settings *set,
-              const used_file *files, int (*act)(const void *settings, onnx_file *file), const void *settings)
+              const used_file *files, int64_t batch, int (*act)(const void *settings, onnx_file *file),
+              const void *settings)
 {
     picture_numbers picture;
     onnx_file file = {0};
@@ -222,7 +236,7 @@ int with_onnx(const char *command, const char *path, const option_list *words, c
         code = check_files(command, files);
     if (code)
         return code;
-    code = open_onnx(command, path, words, &picture, &file);
+    code = open_onnx(command, path, words, &picture, batch, &file);
     if (!code)
         code = act(settings, &file);
     close_onnx(&file);

@@ -53,18 +53,16 @@ typedef struct onnx_file {
     atl_feed feed[MOST_ONNX_FEEDS + 1];
 } onnx_file;
 
-/* Opens the model, and the files for its inputs: each of `words` is "NAME=FILE", or "FILE" for the first input: .npy,
- * or an image, which is resized to the input.  words may be null.  Returns 0, or the exit code after reporting the
- * error.  Call close_onnx in both cases. */
-int open_onnx(const char *command, const char *path, const option_list *words, const picture_numbers *picture,
-              onnx_file *file_out);
 void close_onnx(onnx_file *file);
-/* Opens the model with what is fed to it, after having checked the settings and the files (null: none), calls act, and
- * closes it.  0, or the exit code after having said what is wrong. */
+/* Opens the model, and the files for its inputs, after having checked the settings and the files (null: none); calls
+ * act; closes it.  Each of `words` is "NAME=FILE", or "FILE" for the first input: .npy, or an image, which is resized to
+ * the input.  words may be null.  batch: that of a model that leaves it open and cannot be read like that; 0: it stays
+ * open.  0, or the exit code after having said what is wrong. */
 int with_onnx(const char *command, const char *path, const option_list *words, const picture_settings *picture,
-              const used_file *files, int (*act)(const void *settings, onnx_file *file), const void *settings);
-/* All inputs must have been given. */
-int check_all_fed(const char *command, const onnx_file *file);
+              const used_file *files, int64_t batch, int (*act)(const void *settings, onnx_file *file),
+              const void *settings);
+/* Says why a program did not run, and how an input that it needs is given; returns the exit code. */
+int report_failed_run(const char *command, atl_status status, const onnx_file *file);
 /* The nodes that cannot be read, one a line. */
 void print_problems(const atl_onnx_report *report, FILE *to);
 

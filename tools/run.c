@@ -63,16 +63,13 @@ static int tell(const settings *set, const onnx_file *f, const atl_program *prog
 
 static int run(const void *set, onnx_file *f)
 {
-    int code = check_all_fed("run", f);
-    if (code)
-        return code;
     int64_t outputs = atl_onnx_output_count(f->net);
     atl_node **node = calloc((size_t)outputs + 1, sizeof *node);
     for (int64_t i = 0; node && i < outputs; i++)
         node[i] = atl_onnx_output(f->net, atl_onnx_output_name(f->net, i));
     atl_program *program = node ? atl_compile(f->graph, (atl_nodes){outputs, node}) : NULL;
     atl_status status = program ? atl_run(program, f->feed) : ATL_INVALID;
-    code = status ? report_error("run", exit_code_of(status), "%s", atl_error()) : tell(set, f, program);
+    int code = status ? report_failed_run("run", status, f) : tell(set, f, program);
     atl_program_free(program);
     free(node);
     return code;
@@ -85,7 +82,7 @@ int atled_run(int argc, char **argv)
     if (!read_settings(&set, argc, argv, &operand, &code))
         return code;
     const used_file files[] = {{"output", set.output, FILE_WRITTEN, NPZ_FORMAT, NULL}, {0}};
-    code = with_onnx("run", argv[operand], &set.inputs, &set.picture, files, run, &set);
+    code = with_onnx("run", argv[operand], &set.inputs, &set.picture, files, 0, run, &set);
     free(set.inputs.value);
     return code;
 }

@@ -6,7 +6,6 @@
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
-enum { ROUNDED_BFLOAT16 = 19 };
 enum { NO_INTEGERS = 0, FLOATS_OF_INTEGERS = -1 }; /* in entry->kind, beside 1 + an atl_int_op */
 
 /* ---- two inputs in one order of dimensions ----------------------------------------------------------------------- */
@@ -303,11 +302,6 @@ static atl_node *converted(onnx_op *op, atl_node *x, onnx_type from, onnx_type t
         x = as_float(x);
         if (to == ONNX_FLOAT16 && from != ONNX_FLOAT16)
             return atl_round_to_half(x);
-        if (to == ONNX_BFLOAT16 && from != ONNX_BFLOAT16 && op->version < ROUNDED_BFLOAT16) {
-            onnx_reject(op, "before opset %d ONNX does not say how BFLOAT16 is rounded, and implementations differ",
-                        ROUNDED_BFLOAT16);
-            return NULL;
-        }
         return to == ONNX_BFLOAT16 && from != ONNX_BFLOAT16 ? atl_round_to_bfloat16(x) : x;
     }
     return wrapped(as_int(x), to);

@@ -220,7 +220,10 @@ static int give_states(onnx_op *op, int64_t output, atl_node *const *state, int6
 {
     if (output >= op->outputs || !op->output[output])
         return 1;
-    return onnx_give(op, output, atl_stack_with(layout ? 1 : 0, (atl_nodes){directions, state}));
+    if (!onnx_give(op, output, atl_stack_with(layout ? 1 : 0, (atl_nodes){directions, state})))
+        return 0;
+    onnx_batch_from(op, output, layout ? (const int[]){0, -1, -1} : (const int[]){-1, 1, -1});
+    return 1;
 }
 
 /* Y [steps, directions, n, hidden], Y_h and Y_c [directions, n, hidden]; with layout 1 the batch is first. */
@@ -245,9 +248,11 @@ static int import_recurrent(onnx_op *op)
     }
     if (!output)
         return 0;
-    if (op->outputs > 0 && op->output[0] &&
-        !onnx_give(op, 0, atl_stack_with(layout ? 2 : 1, (atl_nodes){c.directions, of})))
-        return 0;
+    if (op->outputs > 0 && op->output[0]) {
+        if (!onnx_give(op, 0, atl_stack_with(layout ? 2 : 1, (atl_nodes){c.directions, of})))
+            return 0;
+        onnx_batch_from(op, 0, layout ? (const int[]){0, -1, -1, -1} : (const int[]){-1, -1, 1, -1});
+    }
     return give_states(op, 1, h, c.directions, layout) &&
            (c.kind != LSTM || give_states(op, 2, s, c.directions, layout));
 }

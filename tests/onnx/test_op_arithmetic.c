@@ -34,3 +34,23 @@ Test(op_arithmetic, a_swish_in_two_nodes)
     expect_small(GRAPH(make_node("gate", "Sigmoid", "x", NULL, "s"), make_node("square", "Mul", "s", "s", "y")), 13, 4,
                  (const double[]){0.534446645, 0.775803493, 0.964350808, 0.002249254});
 }
+
+/* To bfloat16 and back, before the opset that says how: to the nearest, and to the even one of two that are as near. */
+Test(op_arithmetic, bfloat16_is_rounded_to_the_nearest)
+{
+    enum { TYPE_BFLOAT16 = 16 };
+    made narrow = make_node("narrow", "Cast", "x", NULL, "b"), wide = make_node("wide", "Cast", "b", NULL, "y");
+    put_int_attribute(&narrow, "to", TYPE_BFLOAT16);
+    put_int_attribute(&wide, "to", TYPE_FLOAT);
+    small_model m = load_small(GRAPH(narrow, wide), 13);
+    static const double expected[] = {1, 1.015625, 1.0078125, -3};
+    atl_tensor *x = atl_tensor_of_floats(ATL_SHAPE(1, 4), (const float[]){1.00390625f, 1.01171875f, 1.005f, -3});
+    atl_program *program = atl_compile(m.graph, ATL_NODES(m.y));
+    cr_assert(program && atl_run(program, ATL_FEED(m.x, x)) == ATL_OK, "%s", atl_error());
+    for (int i = 0; i < 4; i++)
+        cr_expect_eq(element_of(atl_value(program, m.y), i), expected[i], "element %d is %g", i,
+                     element_of(atl_value(program, m.y), i));
+    atl_program_free(program);
+    atl_tensor_free(x);
+    free_small(&m);
+}

@@ -40,6 +40,13 @@ Test(grad, can_be_exported_and_run)
     atl_tensor_free(expected);
 }
 
+/* The loss needs the labels, the logits do not. */
+Test(grad, needs_no_more_inputs_than_the_value_does)
+{
+    const char *file = exported("lenet", "--gradient"), *x = random_array("x.npy", ATL_SHAPE(1, 28, 28, 3), 0, 255);
+    cr_assert_code(RUN("grad", file, "--of", "dense2/logits[:, 3]", "--by", "image", "-i", x), 0);
+}
+
 Test(grad, can_be_drawn)
 {
     const char *file = exported("lenet", NULL), *x = random_array("x.npy", ATL_SHAPE(1, 28, 28, 3), 0, 255),
