@@ -260,4 +260,9 @@ static const atl_op broadcast_to_op = {
         {0}}};
 ATL_BUILTIN(broadcast_to_op);
 
-atl_node *atl_broadcast_to(atl_node *x, atl_shape shape) { return ATL_APPLY(&broadcast_to_op, &shape, x); }
+atl_node *atl_broadcast_to(atl_node *x, atl_shape shape)
+{
+    atl_shape to;
+    atl_set_shape(&to, shape);
+    return ATL_APPLY(&broadcast_to_op, &to, x);
+}

@@ -110,6 +110,14 @@ int atl_shapes_agree(atl_shape a, atl_shape b)
     return agree;
 }
 
+void atl_set_shape(atl_shape *to, atl_shape from)
+{
+    memset(to, 0, sizeof *to);
+    to->rank = from.rank;
+    for (int i = 0; i < from.rank && i < ATL_MAX_RANK; i++)
+        to->size[i] = from.size[i];
+}
+
 atl_node *atl_unchanged(atl_node *y) { return atl_shape_equal(*y->shape, *y->inputs[0]->shape) ? y->inputs[0] : NULL; }
 
 atl_node *atl_only_reshaped(atl_node *y)

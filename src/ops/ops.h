@@ -71,6 +71,9 @@ int atl_is_read_once(const atl_node *x);
 /* True unless ranks or known sizes differ. */
 int atl_shapes_agree(atl_shape a, atl_shape b);
 
+/* Copies a shape that is to be an attribute: attributes are compared as bytes, so those that mean nothing are 0. */
+void atl_set_shape(atl_shape *to, atl_shape from);
+
 /* A dense array as [outer, size, inner], where `size` is the dimension `axis`, which may count from the end. */
 typedef struct atl_axis_split {
     int64_t outer, size, inner;

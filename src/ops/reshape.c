@@ -139,7 +139,12 @@ static const atl_op reshape_op = {
         {0}}};
 ATL_BUILTIN(reshape_op);
 
-atl_node *atl_reshape(atl_node *x, atl_shape shape) { return x ? ATL_APPLY(&reshape_op, &shape, x) : NULL; }
+atl_node *atl_reshape(atl_node *x, atl_shape shape)
+{
+    atl_shape to;
+    atl_set_shape(&to, shape);
+    return x ? ATL_APPLY(&reshape_op, &to, x) : NULL;
+}
 
 /* reshape_like(x, like): the shape of `like`, whose value is not used. */
 static bool infer_reshape_like(atl_node *y)

@@ -23,6 +23,28 @@ Test(merge, equal_nodes_become_one)
     atl_graph_free(g);
 }
 
+/* Two shapes whose unused sizes and padding bytes differ are one. */
+Test(merge, equal_shapes_make_equal_nodes)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(4, 5)), *parts[4];
+    atl_tensor *value = random_tensor(ATL_SHAPE(4, 5), -1, 1);
+    for (int i = 0; i < 2; i++) {
+        atl_shape shape;
+        memset(&shape, i ? 0x55 : 0x2a, sizeof shape);
+        shape.rank = 3;
+        shape.size[0] = 2;
+        shape.size[1] = 2;
+        shape.size[2] = 5;
+        parts[i] = atl_reverse(atl_reshape(x, shape), 0);
+        shape.size[1] = 4;
+        parts[2 + i] = atl_reverse(atl_broadcast_to(x, shape), 0);
+    }
+    cr_assert_eq(steps_saved(ATL_PASS_CSE, ATL_PASS_FUSE, (atl_nodes){4, parts}, ATL_FEED(x, value), 0), 1 + 2);
+    atl_tensor_free(value);
+    atl_graph_free(g);
+}
+
 /* Other attributes, other inputs, and random numbers, which differ for each node. */
 Test(merge, what_differs_stays_apart)
 {
