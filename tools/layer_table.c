@@ -69,12 +69,15 @@ static int stem_length(const char *name)
     return end ? (int)(end - name) : (int)strlen(name);
 }
 
+/* "onnx::Conv_402": PyTorch's exporter has no better name for weights that it has folded. */
+static int is_made_up(const char *name) { return strstr(name, "::") != NULL; }
+
 static void take_variable(const atl_node *variable, layer *to)
 {
     int64_t count = atl_shape_count(atl_shape_of(variable));
     to->weights += count;
     to->trained += atl_variable_is_trainable(variable) ? count : 0;
-    if (!to->name) {
+    if (!to->name && !(is_made_up(atl_name_of(variable)) && strchr(atl_name_of(to->node), '/'))) {
         to->name = atl_name_of(variable);
         to->name_length = stem_length(to->name);
     }
@@ -135,7 +138,7 @@ static void find_layers(table *t)
                 take_weights(t, atl_input_of(node, k), &next);
         if (!next.name) {
             next.name = atl_name_of(node);
-            next.name_length = (int)strlen(next.name);
+            next.name_length = next.weights > 0 ? stem_length(next.name) : (int)strlen(next.name);
         }
         if (next.weights > 0 || next.operations > 0)
             add_row(t, next);

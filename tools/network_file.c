@@ -180,14 +180,15 @@ void tell_network_file(const char *command, const network_file *f, const atl_nod
         snprintf(arithmetic, sizeof arithmetic, "(pixel - (%.4g, %.4g, %.4g)) * (%.4g, %.4g, %.4g) as %s",
                  (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->factor[0], (double)p->factor[1],
                  (double)p->factor[2], p->bgr ? "B, G, R" : "R, G, B");
+    const char *scores = f->logits ? f->logits : atl_name_of(logits), *slash = strrchr(scores, '/');
+    scores = slash && !f->logits ? slash + 1 : scores; /* without the scopes that PyTorch tells */
     if (f->batch != ATL_ANY)
         snprintf(batch, sizeof batch, "; batches of %lld only", (long long)f->batch);
     fprintf(stderr,
             "atled %s: assumed of %s: '%s' takes %lld x %lld pixels%s, channels %s, %s; '%s' scores %lld classes%s\n",
             command, f->path, f->input, (long long)shape.size[1], (long long)shape.size[2],
             f->height == ATL_ANY || f->width == ATL_ANY ? " (the file leaves the size open)" : "",
-            f->channels_second ? "first" : "last", arithmetic, atl_name_of(logits),
-            (long long)atl_shape_of(logits).size[1], batch);
+            f->channels_second ? "first" : "last", arithmetic, scores, (long long)atl_shape_of(logits).size[1], batch);
 }
 
 /* ---- for the commands -------------------------------------------------------------------------------------------- */

@@ -26,7 +26,8 @@ const nodes =
     data.nodes.map(([scope, kind, name, op, detail, shape, width, bytes, inputs, forward, formula, time]) => ({
                      scope,
                      kind,
-                     name,
+                     name: name.replace(/^\/.*[./](?=.)/, ''),
+                     whole: name[0] === '/' ? name.slice(1) : '',  // it is not in the scope that its name tells
                      op,
                      detail,
                      shape,
@@ -59,6 +60,8 @@ nodes.forEach((n, i) => {
 scopes[0].open = true;
 const total = scopes[0].time, hasTimes = total > 0;
 const fullName = (id) => {
+  if (id >= 0 && nodes[id].whole)
+    return nodes[id].whole;
   let name = id < 0 ? scopes[-1 - id].name : nodes[id].name;
   for (let k = id < 0 ? scopes[-1 - id].parent : nodes[id].scope; k > 0; k = scopes[k].parent)
     if (scopes[k].separator)  // a group is no part of a name

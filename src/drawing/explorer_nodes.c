@@ -92,12 +92,25 @@ static int kind_of(const explorer_page *p, const atl_node *node)
     return node->forward ? 4 : p->is_optimizer[node->index] ? 5 : 3;
 }
 
+/* True if the node is in the scope that its name tells: see explorer_scopes.c. */
+static int is_at_home(const explorer_page *p, const atl_node *node)
+{
+    const char *name = atl_name_of(node), *own = own_name(node);
+    const explorer_scope *scope = p->scope[p->scope_of[node->index]];
+    while (scope->is_group)
+        scope = p->scope[scope->parent];
+    int64_t length = own > name ? own - name - 1 : 0;
+    return scope->length == length && memcmp(scope->path, name, (size_t)length) == 0;
+}
+
 static void write_node(const explorer_page *p, const atl_node *node, dot_text *shape, int64_t formula)
 {
     char text[512];
     FILE *file = p->file;
     fprintf(file, "[%lld,%d,", (long long)p->scope_of[node->index], kind_of(p, node));
-    atl_write_json_text(file, own_name(node));
+    /* Elsewhere the whole name stands after a slash, with which no node's own name begins. */
+    int length = snprintf(text, sizeof text, "/%s", atl_name_of(node));
+    atl_write_json_text(file, is_at_home(p, node) || length >= (int)sizeof text ? own_name(node) : text);
     fputc(',', file);
     atl_write_json_text(file, node->op->name);
     fputc(',', file);

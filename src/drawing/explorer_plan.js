@@ -178,7 +178,7 @@ function showDifference() {
   if (data.other) {
     const mine = nodes.flatMap((n, i) => isInOther[i] ? [] : [{id: i, cells: [fullName(i), n.op, n.detail, n.shape]}]);
     const part = (title, lines) => {
-      element('h3', title + ': ' + lines.length + ' nodes', drawer);
+      element('h3', title + ': ' + lines.length + (lines.length === 1 ? ' node' : ' nodes'), drawer);
       if (lines.length)
         table(['node', 'op', 'attributes', 'shape'], lines.slice(0, MOST_LINES), drawer);
     };

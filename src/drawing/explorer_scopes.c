@@ -78,26 +78,72 @@ static explorer_scope *make_scope(explorer_page *p, const char *path, int64_t le
     return scope;
 }
 
+static int64_t scope_length(const atl_node *node)
+{
+    const char *name = atl_name_of(node);
+    int64_t own = explorer_last_part(name, (int64_t)strlen(name));
+    return own ? own - 1 : 0;
+}
+
+/* True if one of the two scopes is the other, or within it. */
+static int are_related(const atl_node *a, const atl_node *b)
+{
+    int64_t length = scope_length(a), other = scope_length(b);
+    const char *name = atl_name_of(a), *other_name = atl_name_of(b);
+    int64_t least = length < other ? length : other;
+    return memcmp(name, other_name, (size_t)least) == 0 &&
+           (length == other || least == 0 || is_separator(length > other ? name : other_name, least));
+}
+
+/* For each value a node that reads it forward, if all such nodes are in one scope; else -1. */
+static void find_readers(const explorer_page *p, int64_t *reader)
+{
+    enum { NONE = -1, SEVERAL = -2 };
+    for (int64_t i = 0; i < p->d.graph->count; i++)
+        reader[i] = NONE;
+    for (int64_t i = 0; i < p->d.graph->count; i++) {
+        const atl_node *node = p->d.graph->nodes[i];
+        for (int k = 0; p->d.is_drawn[i] && !node->forward && k < node->input_count; k++) {
+            int64_t *at = &reader[node->inputs[k]->index];
+            const atl_node *other = *at >= 0 ? p->d.graph->nodes[*at] : NULL;
+            int is_same = other && scope_length(other) == scope_length(node) && are_related(other, node);
+            *at = *at == NONE || is_same ? i : SEVERAL;
+        }
+    }
+    for (int64_t i = 0; i < p->d.graph->count; i++)
+        reader[i] = reader[i] == SEVERAL ? NONE : reader[i];
+}
+
+/* The node by whose name a node is placed: its own.  Weights whose names have nothing to do with the scope that reads
+ * them, as in ONNX files, are placed there. */
+static const atl_node *placed_by(const explorer_page *p, const atl_node *node, int64_t reader)
+{
+    const atl_node *by = reader >= 0 ? p->d.graph->nodes[reader] : NULL;
+    if (!by || !(node->op->flags & ATL_OP_VARIABLE) || scope_length(by) == 0)
+        return node;
+    return scope_length(node) == 0 || !are_related(node, by) ? by : node;
+}
+
 /* Puts each drawn node into its scope. */
 static atl_status place_nodes(explorer_page *p)
 {
     const atl_graph *graph = p->d.graph;
-    int64_t drawn = 0;
-    if (!add_scope(p, "", 0, -1))
-        return atl_out_of_memory();
-    for (int64_t i = 0; i < graph->count; i++) {
-        const atl_node *node = graph->nodes[i];
-        const char *name = atl_name_of(node);
-        int64_t own = explorer_last_part(name, (int64_t)strlen(name));
+    int64_t drawn = 0, *reader = atl_allocate((size_t)graph->count + 1, sizeof *reader);
+    int fine = reader && add_scope(p, "", 0, -1);
+    if (fine)
+        find_readers(p, reader);
+    for (int64_t i = 0; fine && i < graph->count; i++) {
         p->number[i] = p->d.is_drawn[i] ? drawn++ : -1;
         if (!p->d.is_drawn[i])
             continue;
-        explorer_scope *scope = make_scope(p, name, own ? own - 1 : 0);
-        if (!scope)
-            return atl_out_of_memory();
-        p->scope_of[i] = scope->id;
+        const atl_node *by = placed_by(p, graph->nodes[i], reader[i]);
+        explorer_scope *scope = make_scope(p, atl_name_of(by), scope_length(by));
+        fine = scope != NULL;
+        if (scope)
+            p->scope_of[i] = scope->id;
     }
-    return ATL_OK;
+    atl_release(reader);
+    return fine ? ATL_OK : atl_out_of_memory();
 }
 
 /* The boxes of a scope are its child scopes, then its nodes. */

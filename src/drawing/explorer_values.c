@@ -103,6 +103,23 @@ typedef struct view {
     int64_t by_plane, by_row, by_column, step;
 } view;
 
+/* The number of columns with which an array is nearest to a square, as rows of whole inner dimensions: a vector is one
+ * row, and weights [out, in, 1, 1] are out rows. */
+static int64_t columns_of(const array *a)
+{
+    int64_t inner = 1, best = a->count;
+    double worst = INFINITY;
+    for (int i = a->shape.rank - 1; i >= 0; i--) {
+        inner *= a->shape.size[i];
+        double off = fabs(log((double)inner * (double)inner / (double)a->count));
+        if (off <= worst) { /* of two that are equally far, the wider */
+            worst = off;
+            best = inner;
+        }
+    }
+    return best;
+}
+
 static view view_of(const array *a, int is_image)
 {
     const int64_t *size = a->shape.size;
@@ -111,8 +128,8 @@ static view view_of(const array *a, int is_image)
         int64_t channels = size[3], colours = channels == 3;
         return (view){colours ? 3 : 1, size[1], size[2], colours ? 1 : channels, 1, size[2] * channels, channels, 1};
     }
-    int64_t columns = rank ? size[rank - 1] : 1;
-    return (view){1, columns ? a->count / columns : 0, columns, 1, 0, columns, 1, 0};
+    int64_t columns = columns_of(a);
+    return (view){1, a->count / columns, columns, 1, 0, columns, 1, 0};
 }
 
 static double cell_of(const array *a, const view *v, int64_t plane, int64_t row, int64_t column)

@@ -105,6 +105,8 @@ function drawCells(v, parent) {
   picture.height = rows;
   picture.className = 'picture';
   picture.style.aspectRatio = columns + '/' + rows;
+  if (rows > columns)  // as high as a wide one is wide
+    picture.style.maxWidth = 14 * columns / rows + 'rem';
   picture.title = columns + ' x ' + rows + ' means, ' + numberText(v.low) + ' to ' + numberText(v.high);
   const pixels = new ImageData(columns, rows);
   for (let i = 0; i < columns * rows; i++)

@@ -110,7 +110,8 @@ function drawBox(id, b) {
   pen.fillText(short(name, b.w - 10), b.x + 8, b.y + 16);
   pen.font = '11px sans-serif';
   pen.fillStyle = colourOfFaint;
-  pen.fillText(short(id < 0 ? of.count + ' nodes' : (of.op + ' ' + of.detail).trim(), b.w - 10), b.x + 8, b.y + 32);
+  const detail = id < 0 ? of.count + (of.count === 1 ? ' node' : ' nodes') : (of.op + ' ' + of.detail).trim();
+  pen.fillText(short(detail, b.w - 10), b.x + 8, b.y + 32);
 }
 // From far away: rectangles and straight lines, those of a pixel not at all, so that thousands are drawn at once.
 function paintFar(all, seen) {

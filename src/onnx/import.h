@@ -61,7 +61,8 @@ typedef struct onnx_op {
     onnx_importer *importer;
     const onnx_node *node;
     const onnx_entry *entry;
-    int64_t version; /* of the opset */
+    int64_t version;   /* of the opset */
+    const char *scope; /* of the names of the graph's nodes that are made of it; null: none */
     int64_t inputs, outputs;
     onnx_value **input;  /* null: not given */
     onnx_value **output; /* null: nobody reads it */

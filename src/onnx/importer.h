@@ -33,6 +33,7 @@ struct onnx_importer {
     const atl_onnx_args *args;
     const char *folder; /* of the model; null if it was read from memory */
     onnx_scope *scope;
+    const char *entered; /* the scope of the graph's names in which an op is imported; null: none of its own */
     atl_onnx_report *report;
     const onnx_opset *opset; /* of the model, or of the function that is being expanded */
     int64_t opsets;
@@ -52,6 +53,9 @@ struct atl_onnx {
     int64_t inputs, outputs;
     onnx_value **input, **output;
 };
+
+/* Nodes that are made from now on are named in that scope; null: in none of the file's.  Returns the one before. */
+const char *onnx_name_in(onnx_importer *importer, const char *scope);
 
 /* Names to values.  Graphs within graphs see the values around them; functions do not. */
 struct onnx_scope {

@@ -200,6 +200,21 @@ static int read_any_tensor(onnx_parser *parser, onnx_reader message, void *one)
 /* "ai.onnx" and "" are one domain. */
 static const char *domain_of(const char *domain) { return strcmp(domain, "ai.onnx") == 0 ? "" : domain; }
 
+/* Of what the exporter tells about a node, the scopes of its name. */
+static int read_scopes(onnx_parser *parser, onnx_reader message, const char **scopes)
+{
+    const char *key = "", *value = "";
+    onnx_field field;
+    while (onnx_next(&message, &field))
+        if ((field.number == 1 && !onnx_take_text(parser, &message, &field, &key)) ||
+            (field.number == 2 && strcmp(key, "pkg.torch.onnx.name_scopes") == 0 &&
+             !onnx_take_text(parser, &message, &field, &value)))
+            return 0;
+    if (*value)
+        *scopes = value;
+    return !message.source->failed;
+}
+
 static int read_node_fields(onnx_parser *parser, onnx_reader message, onnx_node *n)
 {
     onnx_reader again = message;
@@ -212,7 +227,11 @@ static int read_node_fields(onnx_parser *parser, onnx_reader message, onnx_node 
                             : field.number == 4 ? &n->op
                             : field.number == 7 ? &n->domain
                                                 : NULL;
+        onnx_reader inner;
         if (text && !onnx_take_text(parser, &message, &field, text))
+            return 0;
+        if (field.number == 9 &&
+            !(onnx_take_message(&message, &field, &inner) && read_scopes(parser, inner, &n->scopes)))
             return 0;
     }
     n->domain = domain_of(n->domain);
@@ -225,7 +244,7 @@ int onnx_read_node(onnx_parser *parser, onnx_reader message, onnx_node *n)
 {
     onnx_source *source = message.source;
     const onnx_part *around = source->part, part = {"node", ++parser->nodes, &n->name};
-    *n = (onnx_node){.name = "", .op = "", .domain = ""};
+    *n = (onnx_node){.name = "", .op = "", .domain = "", .scopes = ""};
     source->part = &part;
     int fine = read_node_fields(parser, message, n);
     source->part = around;

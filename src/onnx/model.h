@@ -79,6 +79,8 @@ typedef struct onnx_attribute {
 
 typedef struct onnx_node {
     const char *name, *op, *domain;
+    const char
+        *scopes; /* that the exporter tells: "['', 'features', 'features.0', 'conv2d']", the last the node's own */
     int64_t inputs, outputs, attributes;
     const char **input, **output;
     onnx_attribute *attribute;

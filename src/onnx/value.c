@@ -108,9 +108,10 @@ static atl_node *node_of_tensor(onnx_importer *importer, const onnx_value *value
         atl_tensor_free(values);
         return node;
     }
-    const char *name = without_slashes(value->name);
+    const char *name = without_slashes(value->name), *scope = onnx_name_in(importer, NULL);
     node = atl_tensor_dtype(values) == ATL_INT32 ? atl_int_variable(importer->graph, name, value->shape, 0)
                                                  : atl_variable(importer->graph, name, value->shape, atl_zeros());
+    onnx_name_in(importer, scope);
     if (node)
         atl_variable_adopt(node, values);
     else

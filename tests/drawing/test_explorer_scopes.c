@@ -56,6 +56,41 @@ Test(explorer_scopes, edges_lie_where_both_ends_are)
     explorer_release(&p);
 }
 
+static const char *scope_of(const explorer_page *p, const atl_node *node, char text[64])
+{
+    const explorer_scope *scope = p->scope[p->scope_of[atl_index_of(node)]];
+    snprintf(text, 64, "%.*s", (int)scope->length, scope->path);
+    return text;
+}
+
+/* As in a file of ONNX, where names of weights and of nodes have nothing in common. */
+Test(explorer_scopes, weights_of_other_names_are_drawn_where_they_are_read)
+{
+    char text[64];
+    atl_node *image = image_of(4);
+    atl_shape shape = ATL_SHAPE(4);
+    atl_node *folded = atl_variable(graph, "onnx::Conv_4", shape, atl_zeros());
+    atl_node *dotted = atl_variable(graph, "blocks.0.fc.weight", shape, atl_zeros());
+    atl_node *shared = atl_variable(graph, "shared.weight", shape, atl_zeros());
+    atl_node *outside = atl_variable(graph, "top.weight", shape, atl_zeros());
+    atl_enter(graph, "blocks/0/fc");
+    atl_node *own = atl_variable(graph, "weights", shape, atl_zeros());
+    atl_node *h = atl_add(atl_mul(atl_mul(image, folded), dotted), atl_mul(shared, own));
+    atl_leave(graph);
+    atl_enter(graph, "head");
+    h = atl_mul(h, shared);
+    atl_leave(graph);
+    atl_mul(h, outside);
+    explorer_page p = collected(&(atl_dot_args){.graph = graph});
+    cr_expect_str_eq(scope_of(&p, folded, text), "blocks/0/fc");
+    cr_expect_str_eq(scope_of(&p, dotted, text), "blocks/0/fc");
+    cr_expect_str_eq(scope_of(&p, own, text), "blocks/0/fc");
+    cr_expect_str_eq(scope_of(&p, shared, text), "shared");
+    cr_expect_str_eq(scope_of(&p, outside, text), "top");
+    cr_expect_eq(has_scope(&p, "blocks.0.fc"), 0);
+    explorer_release(&p);
+}
+
 Test(explorer_scopes, what_follows_a_gradient_is_the_optimizer)
 {
     atl_node *w = atl_variable(graph, "w", ATL_SHAPE(3), atl_fill_with(1)), *cost = atl_sum(atl_square(w));
