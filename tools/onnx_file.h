@@ -55,9 +55,9 @@ typedef struct onnx_file {
 
 void close_onnx(onnx_file *file);
 /* Opens the model, and the files for its inputs, after having checked the settings and the files (null: none); calls
- * act; closes it. Each of `words` is "NAME=FILE", or "FILE" for the first input: .npy, or an image, which is resized to
- * the input.  words may be null.  batch: that of a model that leaves it open and cannot be read like that; 0: it stays
- * open.  0, or the exit code after having said what is wrong. */
+ * act; closes it.  Each of `words` is "NAME=FILE", or "FILE" for the first input: .npy, or an image, which is resized
+ * to the input.  words may be null.  batch: that of a model that leaves it open and cannot be read like that; 0: it
+ * stays open.  0, or the exit code after having said what is wrong. */
 int with_onnx(const char *command, const char *path, const option_list *words, const picture_settings *picture,
               const used_file *files, int64_t batch, int (*act)(const void *settings, onnx_file *file),
               const void *settings);

@@ -141,7 +141,7 @@ AVX-512):
 
 Weights are read straight into the memory of their variables; threads share a large one. Loading VGG16, 553 MB, takes
 1.0 MB beyond the weights. It takes 0.093 s of processor time where reading the file's bytes into memory that is in use
-already takes 0.068 s, so 1.4 times as long (medians of 9 in turn, one thread, AMD EPYC; EfficientNet-Lite0 takes 0.014
+already takes 0.068 s, so 1.4 times as long (least of 9 in turn, one thread, AMD EPYC; EfficientNet-Lite0 takes 0.014
 s). That is so while the system has huge pages at hand for new memory. With small pages it takes 0.26 s. On a virtual
 machine whose host takes free memory back, what takes most time is the host's providing it again: there the load took
 0.43 s, and reading the bytes into new memory 0.36 s. With two threads, on two busy processors, the load took 0.96 s,
@@ -153,8 +153,8 @@ one read into memory in use 0.37 s, and one into new memory 2.0 s.
 `ATLED_ONNX_DATA=FOLDER build/tests/test_onnx_backend` runs them. Of the 1870 tests of onnx 1.23.2 (opset 28) whose
 values are tensors, 1448 pass, 412 are refused with a reason, and 10 differ from their data by more than ONNX's
 tolerance: 8 compute in float16 or bfloat16, which become float32 here, and 2 have rounding noise of 2e-7 where an
-inverse Fourier transform is 0. Refused are, among others, the ops `Attention`, `LinearAttention`, `FlexAttention`,
-`CausalConvWithState`, `RotaryEmbedding`, `NonMaxSuppression`, `RoiAlign`, `DeformConv`, `Unique`, `CumProd` and
+inverse Fourier transform is 0. Refused are, among others, the ops `LinearAttention`, `FlexAttention`,
+`CausalConvWithState`, `NonMaxSuppression`, `RoiAlign`, `DeformConv`, `Unique`, `CumProd` and
 `BitCast`, those of texts, pictures' files and optional values, the types of 8 and 4 bits with an exponent, and shifts
 of numbers with a sign.
 
