@@ -59,6 +59,11 @@ static void convolve_large(void *data)
     winograd *b = data;
     atl_kernels->winograd_convolve_large(&b->w, b->image, b->filter, 0, &(atl_epilogue){0}, b->scratch, b->result);
 }
+static void convolve_turned(void *data)
+{
+    winograd *b = data;
+    atl_kernels->winograd_convolve_large(&b->w, b->image, b->filter, 1, &(atl_epilogue){0}, b->scratch, b->result);
+}
 static void sum_gradient(void *data)
 {
     winograd *b = data;
@@ -101,9 +106,12 @@ void measure_winograd(atl_costs *c)
     double least = winograd_time(c, convolve, 4, FEW);
     c->winograd_start = fmax(least - values(4, FEW) * c->winograd_value - flops(4, FEW) / c->winograd_flops, 1e-7);
     c->winograd_filter_value = winograd_time(c, transform, 8, LARGE) / (36.0 * LARGE * LARGE);
-    double rows = ceil(tiles(SMALL) / 12) * 12; /* whole tiles of a product: see conv_winograd.c */
-    double rest = winograd_time(c, convolve_large, SMALL, LARGE) - values(SMALL, LARGE) * c->winograd_value -
-                  36.0 * LARGE * LARGE * c->winograd_filter_value - c->winograd_start;
+    double rows = ceil(tiles(SMALL) / 6) * 6; /* whole tiles of a product: see conv_winograd.c */
+    double large = winograd_time(c, convolve_large, SMALL, LARGE);
+    double turned = winograd_time(c, convolve_turned, SMALL, LARGE) - large;
+    c->winograd_turned_value = c->winograd_filter_value + fmax(0, turned / (36.0 * LARGE * LARGE));
+    double rest = large - values(SMALL, LARGE) * c->winograd_value - 36.0 * LARGE * LARGE * c->winograd_filter_value -
+                  c->winograd_start;
     if (rest > 0)
         c->winograd_large_flops = flops(SMALL, LARGE) * rows / tiles(SMALL) / rest;
     double forward = values(MIDDLE, SOME) * c->winograd_value + flops(MIDDLE, SOME) / c->winograd_flops;

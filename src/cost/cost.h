@@ -29,6 +29,7 @@ typedef struct atl_costs {
     double winograd_large_flops;  /* the same where the filter is transformed as it goes */
     double winograd_value;        /* to transform one value of an image or a result to or from a point, a channel */
     double winograd_filter_value; /* the same of a filter */
+    double winograd_turned_value; /* the same of one that is turned, for the gradient by the image, as it goes */
     double winograd_start;
     double
         winograd_gradient_slowdown; /* of the gradient by the filter: sums are read and written again, block by block */

@@ -60,10 +60,11 @@ static double tiles_together(const onednn_convolution *c)
 static double large_seconds(const onednn_convolution *c, double transforms)
 {
     const atl_costs *cost = atl_costs_in_use();
-    double filter = points_of(c) * (double)(c->image.size[3] * c->result.size[3]), rows = 12; /* tiles of a product */
+    double filter = points_of(c) * (double)(c->image.size[3] * c->result.size[3]), rows = 6; /* tiles of a product */
     double times = ceil(tiles_of(c) / tiles_together(c)), whole = ceil(tiles_of(c) / rows) * rows;
-    return transforms + filter * times * cost->winograd_filter_value +
-           flops_of(c) * whole / tiles_of(c) / cost->winograd_large_flops + cost->winograd_start;
+    double value = c->pass == ONEDNN_FORWARD ? cost->winograd_filter_value : cost->winograd_turned_value;
+    return transforms + filter * times * value + flops_of(c) * whole / tiles_of(c) / cost->winograd_large_flops +
+           cost->winograd_start;
 }
 
 double atl_conv_winograd_seconds(const onednn_convolution *c)

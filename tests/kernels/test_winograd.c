@@ -170,8 +170,8 @@ ISA_TEST(winograd, no_padding_and_uneven_padding)
  * tiles. */
 ISA_TEST(winograd, channels)
 {
-    static const int64_t channels[][2] = {{1, 3}, {3, 4}, {4, 12}, {5, 1}, {1, 8}, {8, 6}, {3, 5}};
-    for (int i = 0; i < 7; i++)
+    static const int64_t channels[][2] = {{1, 3}, {3, 4}, {4, 12}, {5, 1}, {1, 8}, {8, 6}, {3, 5}, {9, 16}};
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
         for (int workers = 1; workers <= 2; workers++)
             check(k, (atl_winograd){.batch = 1,
                                     .height = 10,
