@@ -17,9 +17,8 @@ help() {
 usage: ./setup.sh COMMAND
   demo    build, then draw pictures that fool the network that ships with atled (needs no data, no network)
   test    build, and run every test, plainly and under the address and undefined-behaviour sanitizers; the tests of
-          computing also for each lower instruction set (ATLED_ISA); with clang, too, where it is installed; and
-          programs run by several
-          threads at once under the thread sanitizer
+          computing also for each lower instruction set (ATLED_ISA), and with clang, where it is installed; and
+          programs run by several threads at once under the thread sanitizer. docs/testing.md tells what runs where
   coverage [TEST...]
           build for gcov, run the tests (or those named), and print which share of the lines and branches of src
           and tools they run; ATLED_ISA=avx2 counts as on a processor without AVX-512
@@ -172,8 +171,18 @@ run_tests() {
     cp "$folder/meson-logs/testlog.txt" "$folder/results/" || true
 }
 
-# The tests that touch computing. The suite of kernels runs each of them for every instruction set, anyway.
-computing=(--suite ops --suite battery --suite compiler --suite program --suite models --suite onednn --suite cost)
+# The suites that touch computing. The suite of kernels runs each of them for every instruction set, anyway.
+computing=(ops battery compiler program models onednn cost)
+# What another compiler and its OpenMP may make of the library's arithmetic; the rest, which reads, writes and draws, is
+# the same C.
+by_clang=("${computing[@]}" kernels lowering graph autodiff train attack explain distributed common)
+
+# test_programs FOLDER SUITE...: what has to be built for these suites
+test_programs() {
+    local suites
+    suites=$(IFS='|'; echo "${*:2}")
+    ninja -C "$1" -t targets all | sed -nE "s,^(tests/test_($suites)_[^.:/]*):.*,\\1,p"
+}
 
 # run_lower_isas FOLDER: once more for each instruction set below the processor's best; what came out goes to
 # FOLDER/isa-NAME. Sets `isas` to those that ran, `lacking` to those that the processor has not.
@@ -190,7 +199,7 @@ run_lower_isas() {
         mv "$folder/results" "$folder/results.best"
         cp "$folder/test.log" "$folder/test.best.log"
         say "once more, as if the processor had no more than $isa"
-        ATLED_ISA=$isa run_tests "$folder" "${computing[@]}"
+        ATLED_ISA=$isa run_tests "$folder" "${computing[@]/#/--suite=}"
         ATLED_ISA=$isa meson test -C "$folder" --no-rebuild check_same_bits kernels_isa </dev/null 2>&1 |
             grep -E '^ *[0-9]+/[0-9]+ ' >>"$folder/test.log" || true
         cat "$folder/meson-logs/testlog.txt" >>"$folder/results/testlog.txt" || true
@@ -234,10 +243,14 @@ test_() {
     build build -Dtests=enabled "${werror[@]}"
     run_tests build
     run_lower_isas build
+    # It links a program with debugging information in half of the time of the default one.
+    ! command -v ld.gold >/dev/null || export CC_LD=gold
     if has_clang; then
-        CC=clang build build-clang -Dtests=enabled
+        local programs
+        programs=$(test_programs build "${by_clang[@]}")
+        TARGETS="tools/atled tests/many_contexts $programs" CC=clang build build-clang -Dtests=enabled
         remove_files_of_dead_runtimes
-        run_tests build-clang --no-suite checks --no-suite pages
+        ATLED_RANDOM_NETS=100 run_tests build-clang "${by_clang[@]/#/--suite=}"
         folders+=(build-clang)
     fi
     if [ "${SANITIZERS:-yes}" != no ]; then
@@ -246,6 +259,7 @@ test_() {
         build build-san -Dtests=enabled -Db_sanitize=address,undefined "${quick[@]}"
         run_tests build-san --no-suite plain_only
         folders+=(build-san)
+        unset CC_LD
         TARGETS=tests/many_contexts build build-tsan -Dtests=enabled -Db_sanitize=thread "${quick[@]}"
         run_tests build-tsan many_contexts
         folders+=(build-tsan)

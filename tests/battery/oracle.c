@@ -26,37 +26,32 @@ struct oracle {
 typedef struct number_set {
     size_t slots;
     double *slot;
+    char *is_found; /* of each slot */
 } number_set;
 
 /* The slot that holds x, or the empty one where it belongs. */
-static double *slot_of(const number_set *set, double x)
+static size_t slot_of(const number_set *set, double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     size_t i = (size_t)((bits * 0x9e3779b97f4a7c15u) >> 32); /* the product of a float's bits ends in 29 zeros */
-    while (!isnan(set->slot[i & (set->slots - 1)]) && set->slot[i & (set->slots - 1)] != x)
-        i++;
-    return &set->slot[i & (set->slots - 1)];
+    for (i &= set->slots - 1; !isnan(set->slot[i]) && set->slot[i] != x;)
+        i = (i + 1) & (set->slots - 1);
+    return i;
 }
 
-/* All elements of the inputs but the first; NaN is in no set. */
-static number_set set_of_elements(const atl_node *y, const double *const *x)
+static number_set set_of(int64_t count, const double *x)
 {
-    size_t count = 0;
     number_set set = {.slots = 2};
-    for (int i = 1; i < atl_input_count(y); i++)
-        count += (size_t)atl_shape_count(atl_shape_of(atl_input_of(y, i)));
-    while (set.slots < 2 * count + 2)
+    while (set.slots < 2 * (size_t)count + 2)
         set.slots *= 2;
     set.slot = malloc(set.slots * sizeof *set.slot);
+    set.is_found = calloc(set.slots, 1);
     for (size_t i = 0; i < set.slots; i++)
         set.slot[i] = NAN;
-    for (int i = 1; i < atl_input_count(y); i++) {
-        int64_t elements = atl_shape_count(atl_shape_of(atl_input_of(y, i)));
-        for (int64_t k = 0; k < elements; k++)
-            if (!isnan(x[i][k]))
-                *slot_of(&set, x[i][k] + 0.0) = x[i][k] + 0.0; /* -0 is 0 */
-    }
+    for (int64_t k = 0; k < count; k++)
+        if (!isnan(x[k]))
+            set.slot[slot_of(&set, x[k] + 0.0)] = x[k] + 0.0; /* -0 is 0 */
     return set;
 }
 
@@ -67,35 +62,57 @@ typedef struct noise_attributes {
     uint64_t in_place; /* the node is element-wise: an element is compared with those in its place */
 } noise_attributes;
 
-/* True if element k is equal to the same element of another input. */
-static int stands_in_place(const atl_node *y, const double *const *x, int64_t k)
+/* Marks the elements of the first input that are equal to the same element of another input. */
+static void mark_equal_in_place(const atl_node *y, const double *const *x, char *moved)
 {
-    int found = 0;
-    for (int i = 1; i < atl_input_count(y); i++)
-        found |= x[i][k] == x[0][k];
-    return found;
+    int inputs = atl_input_count(y);
+    int64_t count = atl_shape_count(atl_shape_of(y));
+    for (int i = 1; i < inputs; i++)
+        for (int64_t k = 0; k < count; k++)
+            moved[k] |= x[i][k] == x[0][k];
 }
 
-/* noise(v, from ...) = v * (1 +- size), any shape; a counter determines the sign.  An element that is equal to one
+/* Marks the elements of the first input that are equal to any element of another input; NaN is equal to none. */
+static void mark_equal_anywhere(const atl_node *y, const double *const *x, char *moved)
+{
+    int inputs = atl_input_count(y);
+    int64_t count = atl_shape_count(atl_shape_of(y));
+    number_set own = set_of(count, x[0]);
+    for (int i = 1; i < inputs; i++) {
+        int64_t elements = atl_shape_count(atl_shape_of(atl_input_of(y, i)));
+        for (int64_t k = 0; k < elements; k++)
+            own.is_found[slot_of(&own, x[i][k] + 0.0)] |= !isnan(x[i][k]);
+    }
+    for (int64_t k = 0; k < count; k++)
+        moved[k] = !isnan(x[0][k]) && own.is_found[slot_of(&own, x[0][k] + 0.0)];
+    free(own.slot);
+    free(own.is_found);
+}
+
+/* noise(v, from ...) = v * (1 +- size), any shape; a hash determines the signs.  An element that is equal to one
  * in `from` was moved or selected (the largest of several, a number between a clip's bounds), not computed: it has no
  * noise, and can still be found among them.  A whole number computed from constants has no noise either: the 3 - 1 in
  * the gradient of a cube is exactly 2 in float, too, and with noise its power of a negative number would be NaN, and
  * so would everything computed from it. */
 static void reference_noise(const atl_node *y, const double *const *x, double *result)
 {
-    const noise_attributes *noisy = atl_attributes_of(y);
-    uint64_t stream = noisy->stream;
+    const noise_attributes noisy = *(const noise_attributes *)atl_attributes_of(y);
     int64_t count = atl_shape_count(atl_shape_of(y));
-    int others = atl_input_count(y) > 1 && !noisy->in_place;
-    number_set from = others ? set_of_elements(y, x) : (number_set){0};
-    for (int64_t i = 0; i < count; i++) {
-        double noise = atl_random_bits(stream, (uint64_t)i) & 1 ? noisy->size : -noisy->size;
-        int is_exact = noisy->is_known && x[0][i] == rint(x[0][i]);
-        int is_moved = others ? !isnan(x[0][i]) && !isnan(*slot_of(&from, x[0][i] + 0.0))
-                              : noisy->in_place && stands_in_place(y, x, i);
-        result[i] = is_moved || is_exact ? x[0][i] : x[0][i] * (1 + noise);
+    char *moved = calloc((size_t)count + 1, 1);
+    if (noisy.in_place)
+        mark_equal_in_place(y, x, moved);
+    else if (atl_input_count(y) > 1)
+        mark_equal_anywhere(y, x, moved);
+    uint64_t signs = 0;
+    for (int64_t i = 0; i < count; i++, signs >>= 1) {
+        if (i % 64 == 0)
+            signs = atl_random_bits(noisy.stream, (uint64_t)i / 64);
+        int is_exact = moved[i] | (noisy.is_known && x[0][i] == rint(x[0][i]));
+        double sign =
+            (double)(signs & 1) * 2 - 1; /* without a branch, which half of the time would be predicted wrong */
+        result[i] = x[0][i] * (1 + sign * (is_exact ? 0 : noisy.size));
     }
-    free(from.slot);
+    free(moved);
 }
 
 static bool infer_noise(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, atl_shape_of(atl_input_of(y, 0))); }

@@ -12,6 +12,7 @@ cat >"$scratch/meson.build" <<'END'
 project('user', 'c', version: '1.0')
 executable('user_program', 'user_program.c', dependencies: dependency('atled', fallback: 'atled'))
 END
-meson setup "$scratch/build" "$scratch" -Dbuildtype=debug >"$scratch/log" 2>&1 || { tail -n 20 "$scratch/log"; exit 1; }
+meson setup "$scratch/build" "$scratch" -Doptimization=0 -Ddebug=false >"$scratch/log" 2>&1 ||
+    { tail -n 20 "$scratch/log"; exit 1; }
 ninja -C "$scratch/build" -j 2 user_program >"$scratch/log" 2>&1 || { tail -n 40 "$scratch/log"; exit 1; }
 "$scratch/build/user_program"

@@ -1,5 +1,6 @@
 /* The explorer's program in a headless browser: what a person does with mouse and keys.
- * Minutes: 5 */
+ * Minutes: 5.  Plain only: what runs here is the page's own program, in the browser; test_explorer.c writes such
+ * pages under sanitizers, too. */
 #include "browser.h"
 #include "drawings.h"
 

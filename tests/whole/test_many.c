@@ -1,4 +1,4 @@
-/* Minutes: 7.  Plain only: graphs of many nodes.
+/* Minutes: 15.  Plain only: graphs of many nodes.
  *
  * Many outputs, many variables, many nodes to differentiate with respect to: the work is in proportion to their
  * number.  A quadratic algorithm would exceed the time limit. */
@@ -69,17 +69,18 @@ static void train(int64_t count)
     free(variable);
 }
 
-static void assert_in_proportion(void (*work)(int64_t count))
+static void assert_in_proportion(void (*work)(int64_t count), int64_t most)
 {
     int64_t before = atl_allocation_count();
     work(FEW);
     int64_t few = atl_allocation_count() - before;
-    work(MANY);
+    work(most);
     int64_t many = atl_allocation_count() - before - few;
-    cr_assert_lt(many, 1.1 * (double)few * MANY / FEW, "%lld allocations for %d, %lld for %d", (long long)few, FEW,
-                 (long long)many, MANY);
+    cr_assert_lt(many, 1.1 * (double)few * (double)most / FEW, "%lld allocations for %d, %lld for %lld", (long long)few,
+                 FEW, (long long)many, (long long)most);
 }
 
-Test(many, wanted_nodes, .timeout = 120) { assert_in_proportion(want); }
-Test(many, nodes_to_differentiate_by, .timeout = 120) { assert_in_proportion(differentiate); }
-Test(many, variables_to_train, .timeout = 120) { assert_in_proportion(train); }
+Test(many, wanted_nodes, .timeout = 400) { assert_in_proportion(want, MANY); }
+Test(many, nodes_to_differentiate_by, .timeout = 400) { assert_in_proportion(differentiate, MANY); }
+/* A variable that Adam trains has some fifteen nodes: over a million of them. */
+Test(many, variables_to_train, .timeout = 400) { assert_in_proportion(train, MANY / 2); }
