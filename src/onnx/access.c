@@ -215,6 +215,20 @@ int onnx_give_type(onnx_op *op, int64_t i, atl_node *node, onnx_type type)
 {
     return give(op, i, node, ONNX_AS_WRITTEN, type);
 }
+onnx_value *onnx_new_value(onnx_op *op, const char *name, atl_node *node, onnx_type type)
+{
+    onnx_op inner = *op;
+    onnx_value *value = onnx_room(op, 1, sizeof *value);
+    inner.output = &value;
+    inner.outputs = 1;
+    if (!value)
+        return NULL;
+    value->name = name;
+    if (onnx_give_type(&inner, 0, node, type))
+        return value;
+    onnx_reject(op, "%s", inner.why);
+    return NULL;
+}
 
 int onnx_give_known(onnx_op *op, int64_t i, onnx_known *known, onnx_type type)
 {

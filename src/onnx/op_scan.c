@@ -62,22 +62,6 @@ static int begin_scan(onnx_op *op, scan *s)
     return s->given && s->made && s->part && read_lists(op, s);
 }
 
-/* A value with that node, of the type of input i. */
-static onnx_value *value_of(onnx_op *op, int64_t i, atl_node *node)
-{
-    onnx_op inner = *op;
-    onnx_value *value = onnx_room(op, 1, sizeof *value);
-    inner.output = &value;
-    inner.outputs = 1;
-    if (!value)
-        return NULL;
-    value->name = "";
-    if (onnx_give_type(&inner, 0, node, onnx_type_of(op, i)))
-        return value;
-    onnx_reject(op, "%s", inner.why);
-    return NULL;
-}
-
 /* How many elements the scanned inputs have; -1 with the reason. */
 static int64_t length_of(onnx_op *op, scan *s)
 {
@@ -107,7 +91,7 @@ static onnx_value *element(onnx_op *op, const scan *s, int64_t i, int64_t turn)
     cut.begin[axis] = s->backwards_in[i] ? s->turns - 1 - turn : turn;
     cut.end[axis] = cut.begin[axis] + 1;
     atl_node *one = atl_squeeze(atl_slice_with(&cut), axis);
-    return value_of(op, at, s->first ? atl_squeeze(one, 0) : one);
+    return onnx_new_value(op, "", s->first ? atl_squeeze(one, 0) : one, onnx_type_of(op, at));
 }
 
 static int turn(onnx_op *op, scan *s, int64_t number)
@@ -162,7 +146,8 @@ static int import_scan(onnx_op *op)
     for (int64_t i = 0; i < s->states; i++) {
         s->given[i] = op->input[s->first + i];
         atl_node *one = s->first ? onnx_any(op, s->first + i) : NULL;
-        if (s->first && !(one && (s->given[i] = value_of(op, s->first + i, atl_squeeze(one, 0)))))
+        if (s->first &&
+            !(one && (s->given[i] = onnx_new_value(op, "", atl_squeeze(one, 0), onnx_type_of(op, s->first + i)))))
             return 0;
     }
     for (int64_t number = 0; number < s->turns; number++)

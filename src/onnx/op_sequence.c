@@ -145,22 +145,6 @@ static int64_t part_sizes(onnx_op *op, int64_t whole, int64_t *size)
     return count;
 }
 
-/* A value that is given the node, as output 0 of an op that is otherwise this one. */
-static onnx_value *element_of_node(onnx_op *op, atl_node *node)
-{
-    onnx_op inner = *op;
-    onnx_value *value = onnx_room(op, 1, sizeof *value);
-    inner.output = &value;
-    inner.outputs = 1;
-    if (!value)
-        return NULL;
-    value->name = op->node->name;
-    if (onnx_give(&inner, 0, node))
-        return value;
-    onnx_reject(op, "%s", inner.why);
-    return NULL;
-}
-
 static int import_split(onnx_op *op)
 {
     atl_node *x = onnx_any(op, 0);
@@ -178,7 +162,8 @@ static int import_split(onnx_op *op)
         cut.begin[axis] = at;
         cut.end[axis] = at + size[i];
         atl_node *part = atl_slice_with(&cut);
-        if (!(sequence->element[i] = element_of_node(op, drops ? atl_squeeze(part, axis) : part)))
+        if (!(sequence->element[i] =
+                  onnx_new_value(op, op->node->name, drops ? atl_squeeze(part, axis) : part, onnx_type_of(op, 0))))
             return 0;
     }
     return give_sequence(op, 0, sequence);
