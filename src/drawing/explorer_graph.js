@@ -7,20 +7,22 @@ const FILL = ['#ffffff', '#e2f3e4', '#f1f2f4', '#e3eefb', '#fdeadd', '#f2e8f9', 
 const STROKE = ['#1d2b3a', '#4f9d5b', '#a3abb6', '#4a7fc1', '#d9813f', '#8e5bb5', '#0d9488'];
 
 // ---- the graph: a box is a node (id >= 0) or a scope (id = -1 - k) ----
-const scopes = data.scopes.map(([parent, name, width, separator]) => ({
-                                 parent,
-                                 name,
-                                 width,
-                                 separator,
-                                 boxes: [],
-                                 open: false,
-                                 count: 0,
-                                 time: 0,
-                                 bytes: 0,
-                                 different: 0,
-                                 kinds: new Set(),
-                                 parts: new Set()
-                               }));
+const newScope = (parent, name, width, separator, kinds, parts) => ({
+  parent,
+  name,
+  width,
+  separator,
+  boxes: [],
+  open: false,
+  count: 0,
+  time: 0,
+  bytes: 0,
+  different: 0,
+  kinds: new Set(kinds),
+  parts: new Set(parts)
+});
+const scopes =
+    data.scopes.map(([parent, name, width, separator]) => newScope(parent, name, width, separator, [], []));
 const partOf = (kind, forward) => kind === 5 ? 'optimizer' : kind === 4 || forward >= 0 ? 'gradient' : 'forward';
 const nodes =
     data.nodes.map(([scope, kind, name, op, detail, shape, width, bytes, inputs, forward, formula, time]) => ({

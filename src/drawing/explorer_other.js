@@ -22,20 +22,7 @@ function compare(mine, others, keyOf) {
 // ---- boxes of the other graph ----
 function addScope(parent, name) {
   const width = Math.min(Math.max(7.2 * name.length + 40, 90), 260);
-  scopes.push({
-    parent,
-    name,
-    width,
-    separator: '/',
-    boxes: [],
-    open: false,
-    count: 0,
-    time: 0,
-    bytes: 0,
-    different: 0,
-    kinds: new Set([OTHER]),
-    parts: new Set(['other'])
-  });
+  scopes.push(newScope(parent, name, width, '/', [OTHER], ['other']));
   scopes[parent].boxes.push(-scopes.length);
   return scopes.length - 1;
 }
