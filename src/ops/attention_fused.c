@@ -116,22 +116,24 @@ static atl_attention describe(const atl_node *y)
     return p;
 }
 
-static bool infer_attention(atl_node *y)
+/* A result of [.., rows, columns] with the leading sizes of q, merged if the options have that bit. */
+static bool set_type_like_q(atl_node *y, int64_t rows, int64_t columns, int merged)
 {
     const atl_attention_options *o = y->attributes;
-    atl_attention p = describe(y);
     return atl_set_type(y, ATL_FLOAT32,
-                        shape_like(*y->inputs[0]->shape, o->merged & ATL_MERGED_Q, p.queries, p.value_width,
-                                   o->merged & ATL_MERGED_Y));
+                        shape_like(*y->inputs[0]->shape, o->merged & ATL_MERGED_Q, rows, columns, o->merged & merged));
+}
+
+static bool infer_attention(atl_node *y)
+{
+    atl_attention p = describe(y);
+    return set_type_like_q(y, p.queries, p.value_width, ATL_MERGED_Y);
 }
 
 static bool infer_attention_grad(atl_node *y)
 {
-    const atl_attention_options *o = y->attributes;
     atl_attention p = describe(y);
-    return atl_set_type(y, ATL_FLOAT32,
-                        shape_like(*y->inputs[0]->shape, o->merged & ATL_MERGED_Q, p.queries, p.width,
-                                   o->merged & ATL_MERGED_DQ));
+    return set_type_like_q(y, p.queries, p.width, ATL_MERGED_DQ);
 }
 
 static bool infer_part(atl_node *y)
