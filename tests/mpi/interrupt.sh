@@ -1,13 +1,7 @@
 #!/bin/sh
 # interrupt.sh LAUNCH ATLED DATA SCRATCH: Ctrl-C on the launcher saves, also in the middle of a long step, though the
 # launcher kills the ranks soon after.
-launch=$1 atled=$2 data=${ATLED_DATA:-$3}/cifar10 scratch=$4
-command -v mpirun >/dev/null || { echo "mpirun is missing: install openmpi-bin or mpich"; exit 77; }
-[ -d "$data" ] || { echo "$data is missing: set ATLED_DATA"; exit 77; }
-rm -rf "$scratch"
-mkdir -p "$scratch"
-OMP_NUM_THREADS=1
-export OMP_NUM_THREADS
+. "$(dirname "$0")/arguments.sh"
 
 # interrupt BATCH: in the second step.
 interrupt() {

@@ -2,13 +2,9 @@
 # kills.sh LAUNCH ATLED DATA SCRATCH TIMES: kills or stops a random rank of a training at a random moment, so often, and
 # goes on from the last checkpoint with another number of ranks.  The others must end within 30 seconds, the checkpoint
 # must be whole, and each end must have the bits of a training that nobody disturbed.
-launch=$1 atled=$2 data=${ATLED_DATA:-$3}/cifar10 scratch=$4 times=$5
-command -v mpirun >/dev/null || { echo "mpirun is missing: install openmpi-bin or mpich"; exit 77; }
-[ -d "$data" ] || { echo "$data is missing: set ATLED_DATA"; exit 77; }
-rm -rf "$scratch"
-mkdir -p "$scratch"
-OMP_NUM_THREADS=1 seed=${SEED:-$$}
-export OMP_NUM_THREADS
+times=$5
+. "$(dirname "$0")/arguments.sh"
+seed=${SEED:-$$}
 echo "SEED=$seed"
 
 # random N LEAST BELOW: the N-th number, the same for the same seed

@@ -1,13 +1,7 @@
 #!/bin/sh
 # same_bits.sh LAUNCH ATLED DATA SCRATCH: training with 1, 2, 3 and 4 ranks, with as many parts in one process, and with
 # another number of ranks after a checkpoint gives the same bits.
-launch=$1 atled=$2 data=${ATLED_DATA:-$3}/cifar10 scratch=$4
-command -v mpirun >/dev/null || { echo "mpirun is missing: install openmpi-bin or mpich"; exit 77; }
-[ -d "$data" ] || { echo "$data is missing: set ATLED_DATA"; exit 77; }
-rm -rf "$scratch"
-mkdir -p "$scratch"
-OMP_NUM_THREADS=1
-export OMP_NUM_THREADS
+. "$(dirname "$0")/arguments.sh"
 
 # train RANKS NAME OPTION...: stops by itself, which is code 1
 train() {
