@@ -35,8 +35,8 @@ typedef struct atl_attacker atl_attacker;
 typedef struct atl_attacker_args {
     atl_node *image;  /* float32 input [n, ...]; n is ATL_ANY, or the number of rows of each run */
     atl_node *scores; /* float32 [n, classes], two classes or more, computed from it: logits, not probabilities */
-    /* A loss of one's own, float32 [n], larger where the attack does better; null: losses of the scores.  The methods
-     * that follow a gradient of a loss follow this one; the goal is still a matter of the scores. */
+    /* Your own loss, float32 [n], larger where the attack does better; null: losses of the scores.  The methods that
+     * follow a gradient of a loss follow this one; whether the goal is met still depends on the scores. */
     atl_node *loss;
     atl_node *loss_class;     /* int32 input [n] that the loss reads: the class to leave or to reach; may be null */
     float lowest, highest;    /* of a pixel; both 0: 0 and 255 */
@@ -93,7 +93,7 @@ typedef struct atl_attack_result {
     int64_t forwards, gradients;        /* runs of the network for this picture, without and with a gradient */
     int64_t zero_gradients;             /* how many of them were zero in all elements */
     double seconds;                     /* from its start to its end; other pictures ran meanwhile */
-    const char *remark;                 /* what was odd, in words; "" if nothing */
+    const char *remark;                 /* a warning, for example that gradients vanish; "" if there is none */
     /* The probability of the class to leave or to reach, at every `course_every`-th gradient of the attack (without
      * gradients: at every request for scores), and last for the result. */
     const float *course;
@@ -107,7 +107,7 @@ typedef struct atl_attack_result {
 typedef int atl_attack_watch(void *context, const atl_attack_result *result);
 /* Polled before each run of the network, by any thread; non-zero stops. */
 typedef int atl_attack_poll(void *context);
-/* A constraint of one's own: changes the pixels (`count`, of one picture) to the nearest allowed ones.  Called by
+/* Your own constraint: changes the pixels (`count`, of one picture) to the nearest allowed ones.  Called by
  * several threads at once. */
 typedef void atl_attack_project(void *context, const float *original, float *pixels, int64_t count);
 
@@ -148,7 +148,7 @@ typedef struct atl_attack_args {
 ATL_API atl_status atl_attack_with(const atl_attack_args *args);
 #define atl_attack(...) atl_attack_with(ATL_OPTIONS_(atl_attack_args, __VA_ARGS__))
 
-/* ---- a method of one's own --------------------------------------------------------------------------------------- */
+/* ---- a method of your own --------------------------------------------------------------------------------------- */
 
 /* One picture under attack.  A method is a function that attacks one picture from start to end as if it were alone;
  * the library runs many of them at once and gathers what they ask of the network.
@@ -192,7 +192,7 @@ typedef enum atl_attack_loss {
     ATL_ATTACK_MARGIN,            /* largest other - z[y]; z[t] - largest other */
     ATL_ATTACK_DLR,               /* margin / (largest - third); (z[t] - z[y]) / (largest - mean of third and fourth) */
     ATL_ATTACK_WEIGHTED,          /* the sum of weights[i] * z[i] */
-    ATL_ATTACK_OWN                /* the loss of one's own */
+    ATL_ATTACK_OWN                /* the attacker's .loss */
 } atl_attack_loss;
 /* The loss to follow: the one that was asked for, or the attacker's own if it has one. */
 ATL_API atl_attack_loss atl_attempt_loss(const atl_attempt *attempt, atl_attack_loss loss);
@@ -204,11 +204,11 @@ ATL_API atl_status atl_attempt_scores(atl_attempt *attempt, int64_t count, const
  * scores_out and loss_out may be null. */
 ATL_API atl_status atl_attempt_gradient(atl_attempt *attempt, const float *pixels, atl_attack_loss loss,
                                         const float *weights, float *gradient_out, float *scores_out, double *loss_out);
-/* By how much scores meet the goal: positive if they do. */
+/* The margin by which scores meet the goal: positive if they do. */
 ATL_API double atl_attempt_margin(const atl_attempt *attempt, const float *scores);
-/* True if they do by more than rounding errors, or by the confidence that was asked for. */
+/* True if that margin exceeds rounding errors, or the confidence that was asked for. */
 ATL_API int atl_attempt_is_met(const atl_attempt *attempt, const float *scores);
-/* Moves pixels to the nearest ones within eps and the range, and through the constraint of one's own. */
+/* Moves pixels to the nearest ones within eps and the range, and then through your own constraint. */
 ATL_API void atl_attempt_project(atl_attempt *attempt, float *pixels);
 /* Offers a picture as a result: it is rounded to levels within eps, classified, and kept if it meets the goal with the
  * smallest change so far; without one that meets the goal, the one with the largest margin is kept. */

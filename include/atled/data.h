@@ -54,8 +54,8 @@ typedef struct atl_batches_args {
     uint64_t seed; /* the same seed gives the same batches, in any order of access */
     int64_t first; /* the first batch, counted over all epochs: to resume training */
     int threads;   /* the caller's threads, which also prepare a batch that is not ready in time; 0: OpenMP's number */
-    /* Micro-batches: each batch comes in this many parts of as equal a size as possible, one after another, each as an
-     * atl_batch; 0: 1.  Of them only those from .first_part on, .part_count of them; 0: all. */
+    /* Micro-batches: each batch is divided into .parts parts of nearly equal size (0: 1), which come one after another,
+     * each as an atl_batch.  A rank takes .part_count of them (0: all), from .first_part on. */
     int64_t parts, first_part, part_count;
     int end_;
 } atl_batches_args;

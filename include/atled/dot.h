@@ -28,17 +28,17 @@ typedef struct atl_dot_args {
     /* The time of each node of the graph, by index (atl_program_node_times): every box shows its time and its share of
      * the sum; a redder box takes longer.  Null: none. */
     const double *microseconds;
-    /* The explorer only; all may be null.  The values of a run: of each node of the graph, by index, null where there
-     * is none.  Pictures, histograms and colours are made of them. */
+    /* For the explorer only; all may be null.  The values of a run, by the index of the node; null where there is none.
+     * The explorer makes pictures, histograms and colours of them. */
     const atl_tensor *const *values;
-    /* Its steps and its memory are shown beside the graph; microseconds if it was profiled. */
+    /* A program of the graph, whose steps, memory and (if it was profiled) times are shown beside the graph. */
     const atl_program *program;
     const atl_program *other_program; /* of the same graph: which steps are only in one */
     const char *program_title, *other_title;
     const char *against; /* a graph as JSON, which this function wrote: which nodes are only in one */
-    /* Not of the explorer.  What batch norm, layer norm, dropout, blurs, total variation and resizing are made of is
-     * one box; true: their nodes, too.  .folded: whole names of scopes that become one box each, whatever .depth is;
-     * null: no more. */
+    /* Not for the explorer.  Draws the nodes inside batch norm, layer norm, dropout, blurs, total variation and
+     * resizing; otherwise each of these is one box.  .folded: whole names of scopes that become one box each, whatever
+     * .depth is; null ends the list. */
     bool unfolded;
     const char *folded[16];
     bool legend; /* adds what boxes and edges mean */

@@ -59,9 +59,10 @@ ATL_API atl_node *atl_avg_pool2d_with(const atl_pool2d_args *args);
 #define atl_max_pool2d(...) atl_max_pool2d_with(ATL_OPTIONS_(atl_pool2d_args, __VA_ARGS__))
 #define atl_avg_pool2d(...) atl_avg_pool2d_with(ATL_OPTIONS_(atl_pool2d_args, __VA_ARGS__))
 
-/* Local response normalisation over channels (Krizhevsky et al. 2012): x / (bias + alpha * sum over [c - radius, c +
- * radius] of x^2)^beta The sum is over the existing channels; the radius may exceed their number.  bias is positive,
- * alpha is not negative. */
+/* Local response normalisation over channels (Krizhevsky et al. 2012):
+ *     x / (bias + alpha * sum of x^2 over the channels c - radius to c + radius)^beta
+ * The sum is over the existing channels; the radius may exceed their number.  bias is positive, alpha is not
+ * negative. */
 typedef struct atl_lrn_args {
     atl_node *image;
     int radius;              /* 0: 5; ATL_ZERO: each channel alone */

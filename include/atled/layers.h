@@ -102,7 +102,7 @@ typedef struct atl_layer_norm_layer_args {
 ATL_API atl_node *atl_layer_norm_layer_with(const atl_layer_norm_layer_args *args);
 #define atl_layer_norm_layer(...) atl_layer_norm_layer_with(ATL_OPTIONS_(atl_layer_norm_layer_args, __VA_ARGS__))
 
-/* A vector for each number: int32 [..] -> [.., width], rows of NAME/weights [vocabulary, width].  A number outside
+/* Replaces each number by a row of NAME/weights [vocabulary, width]: int32 [..] -> [.., width].  A number outside
  * 0..vocabulary-1 gets zeros, and no gradient: -1 can stand for padding. */
 typedef struct atl_embedding_layer_args {
     atl_node *ids; /* int32, of any shape */

@@ -26,15 +26,14 @@ extern "C" {
 #endif
 
 /* Initialises MPI, if nobody has, and sets *ranks_out to all processes that the launcher started; it belongs to the
- * library, until atl_mpi_end.  argc and argv may be null.  ATL_UNSUPPORTED if MPI lets only the thread call it that
- * has initialised it. */
+ * library, until atl_mpi_end.  argc and argv may be null.  ATL_UNSUPPORTED if MPI was initialised so
+ * that only one thread may call it. */
 ATL_MPI_API atl_status atl_mpi_begin(int *argc, char ***argv, const atl_ranks **ranks_out);
-/* From now on a rank that is stopped, or that the network has cut off, is noticed.  A thread of each rank answers for
- * it, also while it computes; when nothing has come from a rank for this many seconds, it counts as lost, and whatever
- * waits for it on the others fails (ATL_UNSUPPORTED) with a message that names it: a run that averages, above all.
- * Time in which a process is itself stopped is not counted.  All ranks call this, once, with the same number.  It calls
- * MPI from a thread of its own: ATL_UNSUPPORTED unless atl_mpi_begin has initialised MPI, or with
- * MPI_THREAD_MULTIPLE. */
+/* Detects ranks that are stopped, or that the network has cut off.  A thread of each rank answers for it, also while
+ * the rank computes.  A rank from which nothing has come for this many seconds is lost: calls of other ranks that
+ * wait for it, such as a run that averages, fail (ATL_UNSUPPORTED) with a message that names it.  Time in which a
+ * process is itself stopped is not counted.  All ranks call this, once, with the same number.  It calls MPI from a
+ * thread of its own: ATL_UNSUPPORTED unless MPI was initialised by atl_mpi_begin, or with MPI_THREAD_MULTIPLE. */
 ATL_MPI_API atl_status atl_mpi_watch(double seconds);
 /* True if the rank is lost; -1: if any is.  A rank that was lost and goes on stays lost. */
 ATL_MPI_API bool atl_mpi_is_lost(int rank);

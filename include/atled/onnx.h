@@ -104,8 +104,8 @@ typedef struct atl_onnx_problem {
 ATL_API void atl_onnx_report_free(atl_onnx_report *report);                  /* null is allowed */
 ATL_API int64_t atl_onnx_report_ir_version(const atl_onnx_report *report);   /* of the file's format */
 ATL_API const char *atl_onnx_report_producer(const atl_onnx_report *report); /* what wrote the file, as it says */
-/* Counts, and what stands at an index from 0 on: the kinds of ops, the inputs, the outputs, and what is not supported.
- * What is out of range is empty.  Names live as long as the report. */
+/* Lists, each with its count and an entry by index, from 0: the kinds of ops, the inputs, the outputs, and the nodes
+ * that are not supported.  An index out of range gives an empty entry.  Names live as long as the report. */
 ATL_API int64_t atl_onnx_report_op_count(const atl_onnx_report *report);
 ATL_API atl_onnx_op_info atl_onnx_report_op(const atl_onnx_report *report, int64_t index);
 ATL_API int64_t atl_onnx_report_input_count(const atl_onnx_report *report); /* without initializers */
