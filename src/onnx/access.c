@@ -215,7 +215,7 @@ int onnx_give_type(onnx_op *op, int64_t i, atl_node *node, onnx_type type)
 {
     return give(op, i, node, ONNX_AS_WRITTEN, type);
 }
-onnx_value *onnx_new_value(onnx_op *op, const char *name, atl_node *node, onnx_type type)
+onnx_value *onnx_value_with_node(onnx_op *op, const char *name, atl_node *node, onnx_type type)
 {
     onnx_op inner = *op;
     onnx_value *value = onnx_room(op, 1, sizeof *value);

@@ -144,7 +144,7 @@ int onnx_give_known(onnx_op *op, int64_t i, onnx_known *known, onnx_type type);
 /* The same value under another name. */
 int onnx_give_value(onnx_op *op, int64_t i, const onnx_value *value);
 /* A value with that node, which is no output; null with the reason if node is null. */
-onnx_value *onnx_new_value(onnx_op *op, const char *name, atl_node *node, onnx_type type);
+onnx_value *onnx_value_with_node(onnx_op *op, const char *name, atl_node *node, onnx_type type);
 /* After giving: unknown size i of output `out` is that of dimension from[i] of input 0; -1: leave it. */
 void onnx_batch_from(onnx_op *op, int64_t out, const int *from);
 

@@ -91,7 +91,7 @@ static onnx_value *element(onnx_op *op, const scan *s, int64_t i, int64_t turn)
     cut.begin[axis] = s->backwards_in[i] ? s->turns - 1 - turn : turn;
     cut.end[axis] = cut.begin[axis] + 1;
     atl_node *one = atl_squeeze(atl_slice_with(&cut), axis);
-    return onnx_new_value(op, "", s->first ? atl_squeeze(one, 0) : one, onnx_type_of(op, at));
+    return onnx_value_with_node(op, "", s->first ? atl_squeeze(one, 0) : one, onnx_type_of(op, at));
 }
 
 static int turn(onnx_op *op, scan *s, int64_t number)
@@ -147,7 +147,7 @@ static int import_scan(onnx_op *op)
         s->given[i] = op->input[s->first + i];
         atl_node *one = s->first ? onnx_any(op, s->first + i) : NULL;
         if (s->first &&
-            !(one && (s->given[i] = onnx_new_value(op, "", atl_squeeze(one, 0), onnx_type_of(op, s->first + i)))))
+            !(one && (s->given[i] = onnx_value_with_node(op, "", atl_squeeze(one, 0), onnx_type_of(op, s->first + i)))))
             return 0;
     }
     for (int64_t number = 0; number < s->turns; number++)

@@ -162,8 +162,8 @@ static int import_split(onnx_op *op)
         cut.begin[axis] = at;
         cut.end[axis] = at + size[i];
         atl_node *part = atl_slice_with(&cut);
-        if (!(sequence->element[i] =
-                  onnx_new_value(op, op->node->name, drops ? atl_squeeze(part, axis) : part, onnx_type_of(op, 0))))
+        if (!(sequence->element[i] = onnx_value_with_node(op, op->node->name, drops ? atl_squeeze(part, axis) : part,
+                                                          onnx_type_of(op, 0))))
             return 0;
     }
     return give_sequence(op, 0, sequence);
