@@ -200,9 +200,9 @@ Test(explorer_browser, what_is_only_in_one_graph)
     atl_named(atl_relu(three_layers()), "added");
     OPEN(.against = other, .title = "after");
     const char *told = value_of("document.getElementById('drawer').innerText");
-    cr_assert_mentions(told, "only in after: 1 nodes");
+    cr_assert_mentions(told, "only in after: 1 node");
     cr_assert_mentions(told, "added");
-    cr_assert_mentions(told, "only in other.json: 1 nodes");
+    cr_assert_mentions(told, "only in other.json: 1 node");
     cr_assert_mentions(told, "gone");
     close_browser();
 }
