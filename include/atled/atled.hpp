@@ -193,8 +193,14 @@ inline node relu(node x) { return atl_relu(x); }
 inline node gelu(node x) { return atl_gelu(x); }
 inline node softmax(node logits) { return atl_softmax(logits); }
 inline node pow(node a, node b) { return atl_pow(a, b); }
-inline node matmul(node a, node b) { return atl_matmul(.a = a, .b = b); }
-inline node sum(node x) { return atl_reduce_sum(.x = x); }
+inline node matmul(node a, node b)
+{
+    atl_matmul_args args{};
+    args.a = a;
+    args.b = b;
+    return atl_matmul_with(&args);
+}
+inline node sum(node x) { return atl_sum(x); }
 inline node mean(node x) { return atl_mean(x); }
 
 // d sum(y) / dx

@@ -13,6 +13,6 @@ for header in "$include"/atled/*.h; do
         "$cxx" -x c++ -std=c++11 -Wall -Wextra -Werror -I "$include" -fsyntax-only - || status=1
 done
 [ -z "$cxx" ] || printf '#include "atled/atled.hpp"\nint main() { return 0; }\n' |
-    "$cxx" -x c++ -std=c++17 -Wall -Wextra -Wno-missing-field-initializers -Werror -I "$include" -fsyntax-only - ||
+    "$cxx" -x c++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -I "$include" -fsyntax-only - ||
     status=1
 exit $status
