@@ -143,6 +143,9 @@ void print_table(const attack_session *s)
         if (s->goal == ATL_GOAL_LEAVE)
             printf("%-18s %.2f %% (%lld)\n", "robust accuracy", percent(t.right - t.met, t.done),
                    (long long)(t.right - t.met));
+        if (s->goal != ATL_GOAL_LEAVE && t.done > t.attacked)
+            printf("%-18s %lld of %lld are of the class to reach and stay as they are\n", "unchanged",
+                   (long long)(t.done - t.attacked), (long long)t.done);
         printf("%-18s %.2f %% (%lld of %lld attacked)\n", "success", percent(t.met, t.attacked), (long long)t.met,
                (long long)t.attacked);
         if (s->set.transfer.model)

@@ -5,6 +5,7 @@
 #include "attack/attempt.h"
 #include "attack/fab.h"
 #include "attack/remarks.h"
+#include "attack/square_published.h"
 
 static atl_status towards_classes(atl_attempt *attempt)
 {
@@ -14,7 +15,7 @@ static atl_status towards_classes(atl_attempt *attempt)
 atl_status atl_method_autoattack(atl_attempt *attempt)
 {
     static atl_status (*const parts[])(atl_attempt *) = {atl_method_apgd_ce, towards_classes, atl_fab_targeted,
-                                                         atl_method_square};
+                                                         atl_square_as_published};
     static const int steps[] = {100, 100, 100, 5000};
     int is_l1 = atl_attempt_task_of(attempt).norm == ATL_NORM_L1;
     atl_status status = ATL_OK;

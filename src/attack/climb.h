@@ -12,6 +12,7 @@ typedef struct atl_climbing {
     int steps;
     double step;          /* in levels */
     bool shrinks;         /* to nothing at the end */
+    float momentum;       /* the part of the earlier gradients that stays in the direction; below 1 */
     atl_attack_loss loss; /* unless the caller has an own one */
     const float *weights; /* as for atl_attempt_gradient */
 } atl_climbing;

@@ -1,12 +1,16 @@
 /* PGD: projected gradient steps from random starts (Madry et al. 2017).  The step follows eps and the number of steps:
  * together they can cross the ball and come back.  Each start has a loss of its own: the cross entropy, the margin,
  * and then, as multi-targeted attacks do (Gowal et al. 2019), the margin of one other class after another, the most
- * probable first. */
+ * probable first.  These more starts, unless their number is given, are only for pictures whose goal came near. */
 #include "attack/attempt.h"
 #include "attack/climb.h"
 #include "attack/rivals.h"
 #include "graph/error.h"
 #include "graph/memory.h"
+
+/* More starts, one for each of the most probable classes, for pictures that a bound half as large again would reach. */
+enum { NEAR_CLASSES = 5 };
+static const double near_share = 0.5;
 
 typedef struct others {
     float *scores, *weights; /* [classes] of each; of the unchanged picture, and of the loss */
@@ -28,18 +32,25 @@ static atl_status weigh(atl_attempt *attempt, const atl_attempt_task *task, othe
     return status;
 }
 
-/* In L1 the first steps are long, since they are sparse, and what they change in vain is taken back later. */
-static void set_step(const atl_attempt_task *task, atl_climbing *how)
+/* The first start has steps of one size.  Those of the others are long at first, so that they reach the corners of the
+ * ball, and end at nothing; a running sum of gradients leads them, as in APGD (Croce & Hein 2020).
+ * In L1 all are so, without the sum: steps are sparse, and what they change in vain is taken back later. */
+static void set_step(const atl_attempt_task *task, int start, atl_climbing *how)
 {
-    how->shrinks = task->norm == ATL_NORM_L1 && !(task->step_size > 0);
-    how->step = how->shrinks ? task->eps / 2 : task->step_size > 0 ? task->step_size : 2.5 * task->eps / task->steps;
+    bool is_l1 = task->norm == ATL_NORM_L1;
+    how->step = task->step_size > 0 ? task->step_size : 2.5 * task->eps / task->steps;
+    if (task->step_size > 0 || (start == 0 && !is_l1))
+        return;
+    how->shrinks = true;
+    how->step = is_l1 ? task->eps / 2 : 2 * task->eps;
+    how->momentum = is_l1 ? 0 : 0.75f;
 }
 
 static atl_status climb(atl_attempt *attempt, const atl_attempt_task *task, others *o, int start, float *pixels)
 {
     atl_climbing how = {.steps = task->steps, .loss = start % 2 ? ATL_ATTACK_MARGIN : ATL_ATTACK_CROSS_ENTROPY};
     atl_status status = ATL_OK;
-    set_step(task, &how);
+    set_step(task, start, &how);
     if (start >= 2 && task->target < 0) {
         status = weigh(attempt, task, o, start - 2);
         how.loss = ATL_ATTACK_WEIGHTED;
@@ -47,6 +58,24 @@ static atl_status climb(atl_attempt *attempt, const atl_attempt_task *task, othe
     }
     atl_climb_random(attempt, pixels);
     return status ? status : atl_climb(attempt, pixels, &how);
+}
+
+/* Whether a bound that is larger by that share would do, if the margin goes on rising at the same rate. */
+static bool is_near(const atl_attempt *attempt, const others *o)
+{
+    double before = atl_attempt_margin(attempt, o->scores), after = attempt->best_margin;
+    return after > before && -after < near_share * (after - before);
+}
+
+static atl_status climb_near(atl_attempt *attempt, const atl_attempt_task *task, others *o, float *pixels)
+{
+    if (attempt->args->restarts || attempt->attacker->has_own_loss || task->target >= 0)
+        return ATL_OK;
+    atl_status status = weigh(attempt, task, o, 0);
+    int most = task->restarts + (o->count < NEAR_CLASSES ? o->count : NEAR_CLASSES);
+    for (int i = task->restarts; i < most && !status && !atl_attempt_is_done(attempt) && is_near(attempt, o); i++)
+        status = climb(attempt, task, o, i, pixels);
+    return status;
 }
 
 atl_status atl_method_pgd(atl_attempt *attempt)
@@ -59,6 +88,8 @@ atl_status atl_method_pgd(atl_attempt *attempt)
     o.weights = o.scores ? o.scores + classes : NULL;
     for (int i = 0; i < task.restarts && !status && !atl_attempt_is_done(attempt); i++)
         status = climb(attempt, &task, &o, i, pixels);
+    if (!status && !atl_attempt_is_done(attempt))
+        status = climb_near(attempt, &task, &o, pixels);
     atl_release(o.scores);
     atl_release(o.rivals);
     return status;

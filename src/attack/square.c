@@ -7,16 +7,19 @@
 
 #include "attack/attempt.h"
 #include "attack/picture_shape.h"
+#include "attack/square_published.h"
 #include "attack/square_windows.h"
 #include "graph/memory.h"
 
 static const double first_share = 0.8; /* of the picture's area, as in AutoAttack */
 
+enum { PUBLISHED_TRIALS = 10000 };
+
 /* The share of the area after i of n trials: halves at published moments, which are given for 10,000 trials. */
 static double share_at(int64_t i, int64_t n)
 {
     static const int moments[] = {10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000};
-    int64_t at = n > 0 ? i * 10000 / n : 0;
+    int64_t at = n > 0 ? i * PUBLISHED_TRIALS / n : 0;
     double share = first_share;
     for (int k = 0; k < 9 && at > moments[k]; k++)
         share /= 2;
@@ -84,15 +87,16 @@ static atl_status search(atl_square *s)
     s->margin = -INFINITY;
     atl_status status = is_linf ? start(s) : atl_square_windows_start(s);
     for (int64_t i = 1; i < s->task.steps && !status && !atl_attempt_is_done(s->attempt); i++) {
-        double share = share_at(i, s->task.steps);
+        double share = share_at(i, s->schedule);
         status = is_linf ? try_square(s, share) : atl_square_windows_try(s, share);
     }
     return status;
 }
 
-atl_status atl_method_square(atl_attempt *attempt)
+static atl_status search_all(atl_attempt *attempt, bool fits_trials)
 {
     atl_square s = {.attempt = attempt, .task = atl_attempt_task_of(attempt)};
+    s.schedule = fits_trials ? s.task.steps : PUBLISHED_TRIALS;
     atl_picture_shape(&s.task, &s.height, &s.width);
     s.best = atl_attempt_room(attempt, 3);
     s.trial = s.best + s.task.count;
@@ -104,3 +108,6 @@ atl_status atl_method_square(atl_attempt *attempt)
     atl_release(s.scores);
     return status;
 }
+
+atl_status atl_square_as_published(atl_attempt *attempt) { return search_all(attempt, false); }
+atl_status atl_method_square(atl_attempt *attempt) { return search_all(attempt, true); }

@@ -8,6 +8,7 @@ typedef struct atl_square {
     atl_attempt *attempt;
     atl_attempt_task task;
     int64_t width, height;
+    int64_t schedule;                    /* trials over which the squares shrink */
     float *best, *trial, *bump, *scores; /* bump: [height, width] */
     double margin;
 } atl_square;

@@ -64,13 +64,20 @@ Test(pgd, a_start_for_each_class_finds_the_one_that_can_be_reached, .timeout = 1
         atl_floats(pictures)[i] = 127;
     const atl_fraction eps = {12, 255};
     results margin = attack(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4, .restarts = 2}),
-            each = attack(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4, .restarts = 4});
+            each = attack(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4, .restarts = 4}),
+            by_default = attack(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4}),
+            far = attack(&net, pictures, (atl_attack_args){.eps = {6, 255}, .steps = 4});
     cr_assert_eq(count_met(&each), COUNT);
+    cr_assert_eq(count_met(&by_default), COUNT, "class 1 comes near, so the other one is tried");
+    for (int i = 0; i < COUNT; i++)
+        cr_assert_eq(far.result[i].gradients, 2 * 4, "picture %d: neither class is near", i);
     cr_assert_lt(count_met(&margin), COUNT);
     for (int i = 0; i < COUNT; i++)
         cr_assert_eq(each.result[i].top, 2);
     free_results(&margin);
     free_results(&each);
+    free_results(&by_default);
+    free_results(&far);
     atl_tensor_free(pictures);
     atl_graph_free(net.graph);
 }

@@ -98,3 +98,23 @@ Test(attack_table, scores_that_are_no_numbers_end_it, .timeout = 120)
     cr_assert_code(run, 1);
     cr_assert_mentions(run.err, "the score of class 0 is nan");
 }
+
+/* Each picture is of one class, so as many stay as they are as there are pictures, over all targets. */
+Test(attack_table, pictures_of_the_target_are_told, .timeout = 240)
+{
+    enum { PICTURES = 12, CLASSES = 10 };
+    const char *data = write_data(PICTURES), *weights = trained(data);
+    int unchanged = 0;
+    for (int class = 0; class < CLASSES; class ++) {
+        char target[8];
+        snprintf(target, sizeof target, "%d", class);
+        command_run run = ATTACK(data, weights, "--eps", "1/255", "--method", "fgsm", "-t", target, "-q");
+        const char *line = strstr(run.out, "unchanged  ");
+        int pictures = 0, of = PICTURES;
+        if (line)
+            cr_assert_eq(sscanf(line, "unchanged %d of %d are of the class", &pictures, &of), 2, "%s", run.out);
+        cr_assert(of == PICTURES && (!line || pictures > 0), "%s", run.out);
+        unchanged += pictures;
+    }
+    cr_assert_eq(unchanged, PICTURES);
+}
