@@ -224,9 +224,11 @@ static int certify(attack_session *s, int64_t task, const atl_attack_result *r, 
     exact_size size;
     double before = 0, after = 0;
     int64_t count = s->pictures.height * s->pictures.width * s->pictures.channels;
+    begin_computing(s->jobs);
     int code = margin_in_double("attack", &s->network, original, r->label, r->target, &before);
     if (!code)
         code = margin_in_double("attack", &s->network, r->pixels, r->label, r->target, &after);
+    end_computing(s->jobs);
     if (code)
         return code;
     if (!measure_exactly(count, original, r->pixels, &size))

@@ -3,9 +3,11 @@
 #define ATLED_TOOLS_ATTACK_SESSION_H
 
 #include <jansson.h>
+#include <pthread.h>
 
 #include "attack_options.h"
 #include "digest.h"
+#include "jobs.h"
 #include "labels.h"
 #include "progress.h"
 
@@ -35,16 +37,18 @@ typedef struct attack_session {
     int64_t tasks;    /* pictures times targets */
     int32_t *targets; /* the classes of --target all or of one class, by task; null: see goal */
     atl_attack_goal goal;
-    work work;     /* the tasks of this process */
-    int64_t *task; /* the tasks that are attacked now, by position in the call */
-    json_t **done; /* the result of each task; null: not done */
+    work work;             /* the tasks of this process */
+    int64_t *task;         /* the tasks that are attacked now, by position in the call */
+    job_queue *jobs;       /* finished pictures, whose files are written while the network goes on */
+    pthread_mutex_t mutex; /* while there are jobs: of all below */
+    json_t **done;         /* the result of each task; null: not done */
     int64_t done_count, met_count, run_count;
     FILE *log; /* results.jsonl; null: none is written */
     progress_line progress;
     double start, seconds_inside; /* seconds_inside: the sum over pictures */
+    int code;                     /* of a failure in a callback or a job */
     char weights_path[4096], transfer_path[4096];
     char model_digest[DIGEST_TEXT], weights_digest[DIGEST_TEXT]; /* "": there is no such file */
-    int code;                                                    /* of a failure in a callback */
 } attack_session;
 
 /* Everything before the first picture.  Returns 0, or the exit code after an error message; call end_attacking either
@@ -59,6 +63,13 @@ void free_attack_pictures(attack_pictures *pictures);
 int store_as_jpeg(attack_pictures *pictures, int quality);
 /* The shape of the data's images, [h, w, channels]; of rank 0 for pictures. */
 int read_picture_shape(const attack_options *set, atl_shape *shape_out);
+
+/* Finished pictures (attack_finish.c).  These return 0, or the exit code after an error message.  end_finishing waits
+ * for all files; a second call does nothing.  note_failure keeps the first code that is not 0, and returns it. */
+int start_finishing(attack_session *session);
+int end_finishing(attack_session *session);
+int note_failure(attack_session *session, int code);
+int finish_result(void *session, const atl_attack_result *result); /* an atl_attack_watch */
 
 /* The folder of results (attack_results.c). */
 int open_results(attack_session *session);

@@ -1,6 +1,7 @@
 /* Rank 0 hands out tasks and collects records. */
 #include "hand_out.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
  * a request is a list of tasks, which is empty when there are no more. */
 enum { REQUEST = 'r', RECORD = 'd', LEAVING = 'l' };
 enum { OPEN = -1, DONE = -2 }; /* of a task, in place of the rank that has it */
-enum { WORKING, WAITING, GONE, LOST };
+enum { WORKING, GONE, LOST };
 
 typedef struct request {
     int64_t least, most;
@@ -24,7 +25,8 @@ typedef struct request {
 struct hand_out {
     const char *command;
     int64_t tasks;
-    int has_end; /* on another rank: it has left, or there are no more tasks */
+    int has_end;             /* on another rank: it has left, or there are no more tasks */
+    pthread_mutex_t talking; /* of the calls of an atl_ranks: by one thread at a time */
     /* Only on rank 0. */
     pthread_t thread;
     pthread_mutex_t mutex; /* of all below */
@@ -32,7 +34,9 @@ struct hand_out {
     int *owner; /* by task */
     int64_t open, done, cursor /* no task before it is open */;
     int *state; /* by rank */
+    int *asks;  /* it waits for the answer to its request; records of earlier tasks may still come */
     request *wanted;
+    int64_t *held;           /* tasks that it has and that are not done */
     double *heard, patience; /* when something came last; seconds */
     json_t **arrived;        /* records that nobody has taken yet */
     int64_t arrived_count;
@@ -49,38 +53,46 @@ static void pause_for(int idle)
 }
 
 /* The next message of that rank, or of any (-1), with a 0 added; null: there is none, or a failure. */
-static char *receive(int *from, size_t *size_out, int *failed_out)
+static char *receive(hand_out *h, int *from, size_t *size_out, int *failed_out)
 {
     const atl_ranks *ranks = ranks_in_use();
+    char *text = NULL;
+    pthread_mutex_lock(&h->talking);
     *failed_out = ranks->peek(ranks->context, from, size_out) != ATL_OK;
-    if (*failed_out || *from < 0)
-        return NULL;
-    char *text = calloc(*size_out + 1, 1);
-    *failed_out = !text || ranks->receive(ranks->context, text, *size_out, *from) != ATL_OK;
-    if (*failed_out) {
-        free(text);
-        return NULL;
+    if (!*failed_out && *from >= 0) {
+        text = calloc(*size_out + 1, 1);
+        *failed_out = !text || ranks->receive(ranks->context, text, *size_out, *from) != ATL_OK;
     }
-    return text;
+    pthread_mutex_unlock(&h->talking);
+    if (!*failed_out)
+        return text;
+    free(text);
+    return NULL;
 }
 
-static int send_to(int rank, const void *bytes, size_t size)
+static int send_to(hand_out *h, int rank, const void *bytes, size_t size)
 {
     const atl_ranks *ranks = ranks_in_use();
-    return ranks->send(ranks->context, bytes, size, rank) != ATL_OK;
+    pthread_mutex_lock(&h->talking);
+    int failed = ranks->send(ranks->context, bytes, size, rank) != ATL_OK;
+    pthread_mutex_unlock(&h->talking);
+    return failed;
 }
 
 /* ---- rank 0: with the mutex held --------------------------------------------------------------------------------- */
 
-/* Gives a rank its next tasks: fewer as less is left, so that all end at about the same time. */
+/* Gives a rank its next tasks: fewer as less is left, and equal parts of the last ones, so that all end at about the
+ * same time. */
 static int64_t deal(hand_out *h, int rank, request wanted, int64_t *task)
 {
-    int64_t share = h->open / (3 * rank_count()), count = 0;
-    share = share < wanted.least ? wanted.least : share > wanted.most ? wanted.most : share;
+    int64_t share = h->open / (3 * rank_count()), equal = (h->open + rank_count() - 1) / rank_count(), count = 0;
+    int64_t least = wanted.least < equal ? wanted.least : equal;
+    share = share < least ? least : share > wanted.most ? wanted.most : share;
     for (; h->cursor < h->tasks && count < share; h->cursor++)
         if (h->owner[h->cursor] == OPEN) {
             h->owner[h->cursor] = rank;
             h->open--;
+            h->held[rank]++;
             task[count++] = h->cursor;
         }
     return count;
@@ -93,6 +105,7 @@ static void reopen(hand_out *h, int rank)
             h->owner[i] = OPEN;
             h->open++;
         }
+    h->held[rank] = 0;
     h->cursor = 0;
 }
 
@@ -100,7 +113,10 @@ static void set_done(hand_out *h, int64_t task)
 {
     if (h->owner[task] == DONE)
         return;
-    h->open -= h->owner[task] == OPEN;
+    if (h->owner[task] == OPEN)
+        h->open--;
+    else
+        h->held[h->owner[task]]--;
     h->owner[task] = DONE;
     h->done++;
 }
@@ -123,11 +139,13 @@ static void take_record(hand_out *h, const char *text, size_t size)
 static void take_message(hand_out *h, int from, const char *text, size_t size)
 {
     h->heard[from] = seconds_now();
-    h->lost -= h->state[from] == LOST;
-    h->state[from] = WORKING;
+    if (h->state[from] == LOST) {
+        h->lost--;
+        h->state[from] = WORKING;
+    }
     if (text[0] == REQUEST && size == 1 + sizeof(request)) {
         memcpy(&h->wanted[from], text + 1, sizeof(request));
-        h->state[from] = WAITING;
+        h->asks[from] = 1;
     } else if (text[0] == RECORD)
         take_record(h, text + 1, size - 1);
     else {
@@ -145,14 +163,15 @@ static int is_over(const hand_out *h)
 static void answer(hand_out *h, int64_t *task)
 {
     for (int rank = 1; rank < rank_count(); rank++) {
-        if (h->state[rank] != WAITING)
+        if (!h->asks[rank] || h->state[rank] != WORKING)
             continue;
         int64_t count = is_over(h) ? 0 : deal(h, rank, h->wanted[rank], task);
         if (!count && !is_over(h))
             continue;
+        h->asks[rank] = 0;
         h->state[rank] = count ? WORKING : GONE;
         h->heard[rank] = seconds_now();
-        h->has_failed |= send_to(rank, task, (size_t)count * sizeof *task);
+        h->has_failed |= send_to(h, rank, task, (size_t)count * sizeof *task);
     }
 }
 
@@ -160,12 +179,14 @@ static void answer(hand_out *h, int64_t *task)
 static void find_lost(hand_out *h)
 {
     enum { MOMENT = 3 };
-    for (int rank = 1; rank < rank_count(); rank++)
-        if (h->state[rank] == WORKING && seconds_now() - h->heard[rank] > (is_lost_rank(rank) ? MOMENT : h->patience)) {
+    for (int rank = 1; rank < rank_count(); rank++) {
+        double patience = is_lost_rank(rank) ? MOMENT : h->asks[rank] && !h->held[rank] ? INFINITY : h->patience;
+        if (h->state[rank] == WORKING && seconds_now() - h->heard[rank] > patience) {
             h->state[rank] = LOST;
             h->lost++;
             reopen(h, rank);
         }
+    }
 }
 
 static int all_are_gone(const hand_out *h)
@@ -183,7 +204,7 @@ static void *serve(void *context)
     for (int idle = 0, is_over_now = 0; !is_over_now; idle++) {
         int from = -1, failed;
         size_t size;
-        char *text = receive(&from, &size, &failed);
+        char *text = receive(h, &from, &size, &failed);
         pthread_mutex_lock(&h->mutex);
         h->has_failed |= failed || !task;
         if (text && size)
@@ -212,9 +233,11 @@ static int start_rank_0(hand_out *h)
     h->owner = malloc(tasks * sizeof *h->owner);
     h->arrived = malloc(tasks * sizeof(json_t *));
     h->state = calloc(ranks, sizeof *h->state);
+    h->asks = calloc(ranks, sizeof *h->asks);
     h->wanted = calloc(ranks, sizeof *h->wanted);
+    h->held = calloc(ranks, sizeof *h->held);
     h->heard = calloc(ranks, sizeof *h->heard);
-    if (!h->owner || !h->arrived || !h->state || !h->wanted || !h->heard)
+    if (!h->owner || !h->arrived || !h->state || !h->asks || !h->wanted || !h->held || !h->heard)
         return 0;
     for (int64_t i = 0; i < h->tasks; i++)
         h->owner[i] = OPEN;
@@ -236,8 +259,11 @@ void free_hand_out(hand_out *h)
     free(h->owner);
     free(h->arrived);
     free(h->state);
+    free(h->asks);
     free(h->wanted);
+    free(h->held);
     free(h->heard);
+    pthread_mutex_destroy(&h->talking);
     free(h);
 }
 
@@ -247,6 +273,7 @@ hand_out *start_handing_out(const char *command, int64_t tasks)
     if (h) {
         h->command = command;
         h->tasks = tasks;
+        pthread_mutex_init(&h->talking, NULL);
     }
     if (h && (this_rank() || start_rank_0(h)))
         return h;
@@ -282,17 +309,27 @@ static int64_t take_on_rank_0(hand_out *h, request wanted, int64_t *task)
     return count;
 }
 
+/* Nobody else knows what is done. */
+static int64_t lose_rank_0(const hand_out *h)
+{
+    if (speaks_for_all())
+        report_error(h->command, 0, "rank 0, which collects the results, does not answer any more");
+    return -1;
+}
+
 static int64_t take_from_rank_0(hand_out *h, request wanted, int64_t *task)
 {
     char message[1 + sizeof wanted] = {REQUEST}, *text = NULL;
     if (was_interrupted())
         return 0; /* stop_handing_out says so */
     memcpy(message + 1, &wanted, sizeof wanted);
-    int failed = send_to(0, message, sizeof message), from;
+    int failed = send_to(h, 0, message, sizeof message), from;
     size_t size = 0;
     for (int idle = 1; !text && !failed; idle++) {
         from = 0;
-        text = receive(&from, &size, &failed);
+        text = receive(h, &from, &size, &failed);
+        if (!text && !failed && is_lost_rank(0))
+            return lose_rank_0(h);
         if (!text)
             pause_for(idle);
     }
@@ -329,7 +366,7 @@ int hand_in(hand_out *h, int64_t task, const json_t *record)
     }
     message[0] = RECORD;
     memcpy(message + 1, text, size + 1);
-    int failed = send_to(0, message, size + 1);
+    int failed = send_to(h, 0, message, size + 1);
     free(message);
     free(text);
     return failed ? report_failure(h->command) : 0;
@@ -353,7 +390,7 @@ int stop_handing_out(hand_out *h, int code)
     if (code > EXIT_GOAL_NOT_MET)
         return code;
     if (this_rank() && !h->has_end)
-        send_to(0, &(const char){LEAVING}, 1);
+        send_to(h, 0, &(const char){LEAVING}, 1);
     if (!h->is_started)
         return code;
     pthread_mutex_lock(&h->mutex);

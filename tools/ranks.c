@@ -119,16 +119,27 @@ static void end_without_lost(int code)
 
 /* ---- where MPI waits for all ranks, and cannot be told to end ---- */
 
+static char limit_text[256];
+
+/* Each rank that waits says so, so that the one that says nothing is known. */
 static void give_up(int signal)
 {
-    static const char text[] = "atled: a rank does not take part in the start or the end of MPI: given up\n";
     (void)signal;
-    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    (void)!write(STDERR_FILENO, limit_text, strlen(limit_text));
+    sleep(1); /* the launcher ends the others as soon as one has ended */
     _exit(EXIT_BAD_FILE);
 }
 
-static void begin_limit(void)
+/* moment: "start" or "end". */
+static void begin_limit(const char *moment)
 {
+    static const char *const numbers[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"};
+    const char *number = NULL;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers && !number; i++)
+        number = getenv(numbers[i]);
+    snprintf(limit_text, sizeof limit_text,
+             "atled: rank %.20s on %.64s has waited too long in MPI's %s, for a rank that does not print this line\n",
+             number ? number : "?", all.host, moment);
     signal(SIGALRM, give_up);
     alarm((unsigned)fmin(3 * rank_patience(USUAL_PATIENCE) + 1, 1e9));
 }
@@ -147,14 +158,14 @@ int begin_ranks(const char *command, int argc, char **argv)
     int code = load_library(command);
     if (code)
         return code;
-    begin_limit();
+    if (gethostname(all.host, sizeof all.host - 1))
+        strcpy(all.host, "an unknown host");
+    begin_limit("start");
     if (all.begin(&argc, &argv, &all.ranks) || all.watch(rank_patience(USUAL_PATIENCE))) {
         all.ranks = NULL;
         return report_failure(command);
     }
     end_limit();
-    if (gethostname(all.host, sizeof all.host - 1))
-        strcpy(all.host, "an unknown host");
     if (all.ranks->rank == 0)
         return 0;
     snprintf(all.prefix, sizeof all.prefix, "rank %d on %s: ", all.ranks->rank, all.host);
@@ -176,7 +187,7 @@ void end_ranks(int code)
     if (!there || all.ranks->all_gather(all.ranks->context, &here, there, 1)) /* all have come to the end */
         end_without_lost(code);
     free(there);
-    begin_limit();
+    begin_limit("end");
     all.end();
     end_limit();
     all.ranks = NULL;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # launch.sh N PROGRAM...: the program as N ranks, with the launcher that is found, Open MPI's or MPICH's.  More ranks
-# than processors are allowed, and so is root, who runs tests in containers.
+# than processors are allowed, and so is root, who runs tests in containers.  LAUNCH_OPTIONS: for Open MPI's.
 ranks=$1
 shift
 command -v mpirun >/dev/null || { echo "mpirun is missing: install openmpi-bin or mpich"; exit 77; }
@@ -10,7 +10,8 @@ case $(mpirun --version 2>&1) in
 *'Open MPI'*)
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
-    exec mpirun --oversubscribe --bind-to none -n "$ranks" "$@"
+    # shellcheck disable=SC2086
+    exec mpirun --oversubscribe --bind-to none $LAUNCH_OPTIONS -n "$ranks" "$@"
     ;;
 *) exec mpirun -n "$ranks" "$@" ;;
 esac

@@ -68,6 +68,7 @@ int this_rank(void) { return own_rank; }
 int rank_count(void) { return post.size; }
 int is_lost_rank(int rank) { return rank == post.lost; }
 void lose_ranks(void) { post.has_lost = 1; }
+int speaks_for_all(void) { return 1; }
 double rank_patience(double usual) { return usual < 1 ? usual : 1; }
 int was_interrupted(void) { return 0; }
 double seconds_now(void)
@@ -94,6 +95,7 @@ int report_no_memory(const char *command) { return command ? 4 : 4; }
 
 typedef struct worker {
     int rank, vanishes; /* takes tasks, and is never heard of again */
+    int asks_early;     /* for more tasks, before it hands in the records of the last ones */
     hand_out *handed;
     int done[TASKS], code;
 } worker;
@@ -111,16 +113,53 @@ static void meet(const worker *w)
     }
 }
 
+static void hand_in_all(worker *w, int64_t count, const int64_t *task)
+{
+    for (int64_t i = 0; i < count; i++) {
+        json_t *record = json_pack("{s:I, s:i}", "task", (json_int_t)task[i], "rank", w->rank);
+        w->done[task[i]]++;
+        w->code |= hand_in(w->handed, task[i], record);
+        json_decref(record);
+    }
+}
+
+/* Tasks whose records a thread of their own hands in. */
+typedef struct late_records {
+    worker *w;
+    int64_t count, task[TASKS];
+} late_records;
+
+static void *hand_in_late(void *context)
+{
+    const late_records *late = context;
+    own_rank = late->w->rank;
+    nanosleep(&(const struct timespec){.tv_nsec = 5000000}, NULL);
+    hand_in_all(late->w, late->count, late->task);
+    return NULL;
+}
+
+static int64_t take_early(worker *w, late_records *late, int64_t *task)
+{
+    pthread_t thread;
+    cr_assert_eq(pthread_create(&thread, NULL, hand_in_late, late), 0);
+    int64_t count = take_handed_out(w->handed, 1, 8, task);
+    pthread_join(thread, NULL);
+    return count;
+}
+
 static void do_tasks(worker *w)
 {
-    int64_t task[TASKS], count = 0;
-    while ((count = take_handed_out(w->handed, 1, 8, task)) > 0 && (meet(w), !w->vanishes))
-        for (int64_t i = 0; i < count; i++) {
-            json_t *record = json_pack("{s:I, s:i}", "task", (json_int_t)task[i], "rank", w->rank);
-            w->done[task[i]]++;
-            w->code |= hand_in(w->handed, task[i], record);
-            json_decref(record);
+    int64_t task[TASKS], count = take_handed_out(w->handed, 1, 8, task);
+    while (count > 0 && (meet(w), !w->vanishes)) {
+        late_records late = {.w = w, .count = count};
+        memcpy(late.task, task, sizeof task);
+        if (w->asks_early) {
+            count = take_early(w, &late, task);
+            continue;
         }
+        hand_in_all(w, count, task);
+        count = take_handed_out(w->handed, 1, 8, task);
+    }
     w->code |= count < 0;
     if (!w->vanishes)
         w->code |= stop_handing_out(w->handed, 0);
@@ -139,7 +178,7 @@ static void *work_as(void *context)
 }
 
 /* Runs all; the first five multiples of 7 were done before. */
-static void work_with(int size, int vanishes, int is_watched)
+static void work_with(int size, int vanishes, int is_watched, int asks_early)
 {
     worker w[MOST_RANKS] = {{0}};
     pthread_t thread[MOST_RANKS];
@@ -152,7 +191,7 @@ static void work_with(int size, int vanishes, int is_watched)
     post.has_lost = 0;
     post.awaited = vanishes > 0;
     for (int i = 0; i < size; i++) {
-        w[i] = (worker){.rank = i, .vanishes = i == vanishes};
+        w[i] = (worker){.rank = i, .vanishes = i == vanishes, .asks_early = asks_early};
         cr_assert_eq(pthread_create(&thread[i], NULL, work_as, &w[i]), 0);
     }
     for (int i = 0; i < size; i++)
@@ -181,10 +220,30 @@ static void work_with(int size, int vanishes, int is_watched)
 Test(hand_out, each_task_is_done_once)
 {
     for (int size = 1; size <= MOST_RANKS; size++)
-        work_with(size, -1, 0);
+        work_with(size, -1, 0, 0);
 }
 
 /* By rank 0's patience, which is a second here. */
-Test(hand_out, others_do_the_tasks_of_a_rank_that_brings_nothing) { work_with(3, 1, 0); }
+Test(hand_out, others_do_the_tasks_of_a_rank_that_brings_nothing) { work_with(3, 1, 0, 0); }
 
-Test(hand_out, others_do_the_tasks_of_a_rank_that_does_not_answer) { work_with(4, 2, 1); }
+Test(hand_out, others_do_the_tasks_of_a_rank_that_does_not_answer) { work_with(4, 2, 1, 0); }
+
+/* Records that come after a request do not take its place. */
+Test(hand_out, ranks_ask_for_tasks_before_the_last_are_done)
+{
+    for (int size = 1; size <= MOST_RANKS; size++)
+        work_with(size, -1, 0, 1);
+    work_with(3, 1, 0, 1);
+}
+
+Test(hand_out, without_rank_0_others_do_not_wait)
+{
+    int64_t task[TASKS];
+    post.size = 2;
+    post.lost = 0;
+    own_rank = 1;
+    hand_out *handed = start_handing_out("test", TASKS);
+    cr_assert_eq(take_handed_out(handed, 1, 8, task), -1);
+    free_hand_out(handed);
+    free(post.letters[0][0].bytes); /* its request, which nobody has read */
+}
