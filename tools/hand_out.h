@@ -18,8 +18,8 @@ void free_hand_out(hand_out *h); /* null is allowed */
 
 /* Rank 0: the task was done before. */
 void note_done(hand_out *h, int64_t task);
-/* The next tasks of this rank: at most `most`, and at least `least` but for the last ones.  Waits while others may still
- * lose theirs.  Returns how many; 0: there are none; -1: failure, after an error message. */
+/* The next tasks of this rank: at most `most`, and at least `least` but for the last ones.  Waits while others may
+ * still lose theirs.  Returns how many; 0: there are none; -1: failure, after an error message. */
 int64_t take_handed_out(hand_out *h, int64_t least, int64_t most, int64_t *task_out);
 /* A task of this rank is done: sends the record to rank 0.  Returns 0, or the exit code after an error message. */
 int hand_in(hand_out *h, int64_t task, const json_t *record);
