@@ -8,6 +8,7 @@ extern const onnx_entry onnx_activations[];
 extern const onnx_entry onnx_arithmetic[];
 extern const onnx_entry onnx_attentions[];
 extern const onnx_entry onnx_convolutions[];
+extern const onnx_entry onnx_fused[];
 extern const onnx_entry onnx_pools[];
 extern const onnx_entry onnx_normalizations[];
 extern const onnx_entry onnx_shapes[];

@@ -93,7 +93,12 @@ static int is_unknown(const onnx_importer *importer, const onnx_node *node, char
     const char *domain = *node->domain ? node->domain : "ai.onnx";
     if (onnx_find_function(importer, node))
         return 0;
-    if (!first)
+    if (!first && strcmp(domain, "com.microsoft.nchwc") == 0)
+        snprintf(why, size,
+                 "the op %.100s of %.100s is not read: save the model with onnxruntime's level 'extended', not "
+                 "'all'",
+                 node->op, domain);
+    else if (!first)
         snprintf(why, size, "the op %.100s of %.100s is not read", node->op, domain);
     else if (!version)
         snprintf(why, size, "the model imports no opset of %.100s", domain);

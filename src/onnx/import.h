@@ -83,6 +83,7 @@ struct onnx_entry {
     int kind;           /* whatever the importer takes it for */
     int most_outputs;   /* 0: 1 */
     const char *domain; /* null: ONNX's own */
+    const char *title;  /* "domain:Op"; null: the name alone */
     int takes_sequences;
 };
 /* The families' tables end with a line without a name. */
@@ -169,6 +170,10 @@ atl_node *onnx_int_vector(onnx_op *op, int64_t count, const int32_t *values);
 atl_node *onnx_take(onnx_op *op, atl_node *x, int axis, int64_t count, const int64_t *index);
 /* x, which is scaled already, rounded, plus the zero point, within the limits of that type; null with the reason. */
 atl_node *onnx_quantized_to(onnx_op *op, atl_node *x, atl_node *zero, onnx_type type);
+/* NumPy's matmul of nodes; null with the reason. */
+atl_node *onnx_matmul(onnx_op *op, atl_node *a, atl_node *b);
+/* scale * x / sqrt(mean of x^2 + epsilon), over the dimensions from `axis` on; a negative one counts from the end. */
+atl_node *onnx_rms_norm(atl_node *x, atl_node *scale, int axis, float epsilon);
 /* x with dimensions moved so that `axis` is the last one, and back. */
 atl_node *onnx_axis_last(atl_node *x, int axis);
 atl_node *onnx_axis_back(atl_node *x, int axis);

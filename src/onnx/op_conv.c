@@ -122,7 +122,43 @@ static int import_conv(onnx_op *op)
     return !*op->why && onnx_give_in(op, 0, with_bias(op, y, 2), ONNX_CHANNELS_LAST);
 }
 
-/* int8 times int8 in int32: exact in float32 as long as sums stay below 2^24. */
+/* Number i of the activation's parameters. */
+static float parameter(onnx_op *op, int64_t i, double otherwise)
+{
+    const onnx_attribute *a = onnx_attribute_of(op, "activation_params", ONNX_ATTRIBUTE_FLOATS);
+    return a && i < a->count ? a->numbers[i] : (float)otherwise;
+}
+
+/* onnxruntime's convolution with a sum and an activation behind it. */
+static int import_fused_conv(onnx_op *op)
+{
+    const char *activation = onnx_attr_text(op, "activation", "");
+    atl_node *x = onnx_channels_last(op, 0), *filter = x ? onnx_float(op, 1) : NULL,
+             *other = filter && onnx_has(op, 3) ? onnx_channels_last(op, 3) : NULL,
+             *y = filter && !*op->why ? convolve(op, x, filter) : NULL;
+    if (!y || *op->why)
+        return 0;
+    y = with_bias(op, y, 2);
+    y = other ? atl_add(y, other) : y;
+    if (strcmp(activation, "Relu") == 0)
+        y = atl_relu(y);
+    else if (strcmp(activation, "Sigmoid") == 0)
+        y = atl_sigmoid(y);
+    else if (strcmp(activation, "Tanh") == 0)
+        y = atl_tanh(y);
+    else if (strcmp(activation, "LeakyRelu") == 0)
+        y = atl_leaky_relu(y, parameter(op, 0, 0.01));
+    else if (strcmp(activation, "Clip") == 0)
+        y = atl_clip(y, parameter(op, 0, -3.4e38), parameter(op, 1, 3.4e38));
+    else if (strcmp(activation, "HardSigmoid") == 0)
+        y = atl_clip(atl_add_scalar(atl_scale(y, parameter(op, 0, 0.2)), parameter(op, 1, 0.5)), 0, 1);
+    else if (*activation)
+        return onnx_reject(op, "its activation %.100s is not read", activation);
+    return onnx_give_in(op, 0, y, ONNX_CHANNELS_LAST);
+}
+
+/* int8 times int8: exact in float32 as long as sums stay below 2^24; not converted to int32, so that a gradient passes.
+ */
 static int import_conv_integer(onnx_op *op)
 {
     atl_node *x = onnx_channels_last(op, 0), *filter = x ? onnx_float(op, 1) : NULL;
@@ -134,7 +170,7 @@ static int import_conv_integer(onnx_op *op)
         w_zero = atl_reshape(w_zero, ATL_SHAPE(ATL_ANY, 1, 1, 1));
     atl_node *y = convolve(op, x_zero ? atl_sub(x, atl_reshape(x_zero, ATL_SCALAR)) : x,
                            w_zero ? atl_sub(filter, w_zero) : filter);
-    if (*op->why || !onnx_give_in(op, 0, atl_cast(y, ATL_INT32), ONNX_CHANNELS_LAST))
+    if (*op->why || !onnx_give_in(op, 0, y, ONNX_CHANNELS_LAST))
         return 0;
     if (op->output[0])
         op->output[0]->type = ONNX_INT32;
@@ -383,4 +419,6 @@ const onnx_entry onnx_convolutions[] = {{"Col2Im", 18, import_col2im},
                                         {"ConvInteger", 10, import_conv_integer},
                                         {"QLinearConv", 10, import_quantized_conv},
                                         {"ConvTranspose", 1, import_conv_transpose},
+                                        {"FusedConv", 1, import_fused_conv, .domain = "com.microsoft",
+                                         .title = "com.microsoft:FusedConv"},
                                         {0}};

@@ -41,8 +41,8 @@ static atl_node *spread(atl_node *x, atl_shape lead, const atl_node *other)
     return !differs || open ? x : atl_broadcast_to(x, to);
 }
 
-/* NumPy's matmul: vectors are rows or columns, leading sizes broadcast. */
-static atl_node *product(onnx_op *op, atl_node *a, atl_node *b)
+/* Vectors are rows or columns, leading sizes broadcast. */
+atl_node *onnx_matmul(onnx_op *op, atl_node *a, atl_node *b)
 {
     int of_a = atl_shape_of(a).rank, of_b = atl_shape_of(b).rank;
     atl_shape lead;
@@ -71,13 +71,14 @@ static atl_node *product(onnx_op *op, atl_node *a, atl_node *b)
 
 static int import_matmul(onnx_op *op)
 {
-    atl_node *a = onnx_float(op, 0), *b = a ? onnx_float(op, 1) : NULL, *y = b ? product(op, a, b) : NULL;
+    atl_node *a = onnx_float(op, 0), *b = a ? onnx_float(op, 1) : NULL, *y = b ? onnx_matmul(op, a, b) : NULL;
     if (!b || *op->why)
         return 0;
     return onnx_give(op, 0, onnx_is_integer(onnx_type_of(op, 0)) ? atl_cast(y, ATL_INT32) : y);
 }
 
-/* int8 times int8 in int32: exact in float32 as long as sums stay below 2^24. */
+/* int8 times int8: exact in float32 as long as sums stay below 2^24; not converted to int32, so that a gradient passes.
+ */
 static int import_matmul_integer(onnx_op *op)
 {
     atl_node *side[2];
@@ -90,8 +91,8 @@ static int import_matmul_integer(onnx_op *op)
         if (zero)
             side[i] = atl_sub(side[i], zero);
     }
-    atl_node *y = product(op, side[0], side[1]);
-    return !*op->why && onnx_give_type(op, 0, atl_cast(y, ATL_INT32), ONNX_INT32);
+    atl_node *y = onnx_matmul(op, side[0], side[1]);
+    return !*op->why && onnx_give_type(op, 0, y, ONNX_INT32);
 }
 
 /* alpha * a b + beta * c */

@@ -98,19 +98,22 @@ static int import_layer_norm(onnx_op *op)
     return onnx_give(op, 0, shift ? atl_add(y, shift) : y) && onnx_give(op, 1, mean) && onnx_give(op, 2, inverse);
 }
 
-/* x / sqrt(mean of x^2 + epsilon) */
+atl_node *onnx_rms_norm(atl_node *x, atl_node *scale, int axis, float epsilon)
+{
+    int rank = atl_shape_of(x).rank, first = axis < 0 ? axis + rank : axis;
+    atl_reduce_args over = {.x = atl_square(x), .axes = rank - first, .keep = 1};
+    for (int i = 0; i < over.axes; i++)
+        over.axis[i] = first + i;
+    return atl_mul(atl_mul(x, atl_rsqrt(atl_add_scalar(atl_reduce_mean_with(&over), epsilon))), scale);
+}
+
 static int import_rms_norm(onnx_op *op)
 {
     atl_node *x = onnx_float(op, 0), *scale = x ? onnx_float(op, 1) : NULL;
-    int rank = onnx_rank(op, 0), axis = onnx_axis(op, onnx_attr_int(op, "axis", -1), rank);
+    int axis = onnx_axis(op, onnx_attr_int(op, "axis", -1), onnx_rank(op, 0));
     if (!scale || axis < 0)
         return 0;
-    atl_reduce_args over = {.x = atl_square(x), .axes = rank - axis, .keep = 1};
-    for (int i = 0; i < over.axes; i++)
-        over.axis[i] = axis + i;
-    atl_node *inverse =
-        atl_rsqrt(atl_add_scalar(atl_reduce_mean_with(&over), (float)onnx_attr_float(op, "epsilon", 1e-5)));
-    return onnx_give(op, 0, atl_mul(atl_mul(x, inverse), scale));
+    return onnx_give(op, 0, onnx_rms_norm(x, scale, axis, (float)onnx_attr_float(op, "epsilon", 1e-5)));
 }
 
 /* Groups of channels: [n, groups, the rest].  Of opset 18 scale and shift are for each group, of 21 for each
@@ -258,7 +261,8 @@ const onnx_entry onnx_normalizations[] = {{"BatchNormalization", 6, import_batch
                                           {"Hardmax", 13, import_softmax, .unary = hard_max},
                                           {"InstanceNormalization", 6, import_instance_norm},
                                           {"LRN", 1, import_lrn},
-                                          {"LayerNormalization", 17, import_layer_norm, .most_outputs = 3},
+                                          {"LayerNormalization", 1, import_layer_norm,
+                                           .most_outputs = 3}, /* of 17; onnxruntime writes it in older opsets, too */
                                           {"LogSoftmax", 1, import_softmax_flat, .unary = atl_log_softmax},
                                           {"LogSoftmax", 13, import_softmax, .unary = atl_log_softmax},
                                           {"LpNormalization", 1, import_lp_norm},

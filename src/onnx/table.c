@@ -8,7 +8,7 @@ static const onnx_entry *const family[] = {onnx_activations,    onnx_arithmetic,
                                            onnx_matrices,       onnx_control,    onnx_resizes,      onnx_scatters,
                                            onnx_losses,         onnx_recurrent,  onnx_quantized,    onnx_einsums,
                                            onnx_grids,          onnx_loops,      onnx_sequences,    onnx_scans,
-                                           onnx_signals,        onnx_attentions};
+                                           onnx_signals,        onnx_attentions, onnx_fused};
 enum { FAMILIES = sizeof family / sizeof *family };
 
 static int is_of(const onnx_entry *entry, const char *domain, const char *name)
@@ -45,6 +45,8 @@ int64_t atl_onnx_op_count(void)
     return count;
 }
 
+static const char *title_of(const onnx_entry *entry) { return entry->title ? entry->title : entry->name; }
+
 /* How many distinct ops come before it in alphabetical order. */
 static int64_t place_of(const char *name)
 {
@@ -52,7 +54,7 @@ static int64_t place_of(const char *name)
     for (int i = 0; i < FAMILIES; i++)
         for (const onnx_entry *entry = family[i]; entry->name; entry++)
             place += onnx_first_version(entry->domain ? entry->domain : "", entry->name) == entry->since &&
-                     strcmp(entry->name, name) < 0;
+                     strcmp(title_of(entry), name) < 0;
     return place;
 }
 
@@ -60,7 +62,7 @@ const char *atl_onnx_op_name(int64_t index)
 {
     for (int i = 0; i < FAMILIES; i++)
         for (const onnx_entry *entry = family[i]; entry->name; entry++)
-            if (place_of(entry->name) == index)
-                return entry->name;
+            if (place_of(title_of(entry)) == index)
+                return title_of(entry);
     return NULL;
 }
