@@ -161,14 +161,14 @@ static int read_value(const char *command, const char *word, const picture_numbe
     return f->value[which] ? 0 : EXIT_BAD_FILE;
 }
 
-/* Reads the model into a graph of its own; batch as for with_onnx. */
-static void load_net(onnx_file *f, const char *path, const atl_onnx_value *known, int64_t batch)
+/* Reads the model into a graph of its own; batch as for with_onnx.  The names of `known` are those of a report. */
+static atl_onnx_report *load_net(onnx_file *f, const char *path, const atl_onnx_value *known, int64_t batch)
 {
-    atl_onnx_report_free(f->report);
+    atl_onnx_report *report = NULL;
     atl_graph_free(f->graph);
-    f->report = NULL;
     f->graph = atl_graph_new();
-    f->net = f->graph ? atl_onnx_load(f->graph, path, .known = known, .batch = batch, .report_out = &f->report) : NULL;
+    f->net = f->graph ? atl_onnx_load(f->graph, path, .known = known, .batch = batch, .report_out = &report) : NULL;
+    return report;
 }
 
 static int open_onnx(const char *command, const char *path, const option_list *words, const picture_numbers *picture,
@@ -189,9 +189,13 @@ static int open_onnx(const char *command, const char *path, const option_list *w
     atl_graph_free(first);
     if (code)
         return code;
-    load_net(f, path, known, 0);
-    if (!f->net && batch)
-        load_net(f, path, known, batch);
+    atl_onnx_report *report = load_net(f, path, known, 0);
+    if (!f->net && batch) {
+        atl_onnx_report_free(report);
+        report = load_net(f, path, known, batch);
+    }
+    atl_onnx_report_free(f->report);
+    f->report = report;
     if (!f->net) {
         code = report_error(command, EXIT_BAD_FILE, "%s", atl_error());
         print_problems(f->report, stderr);

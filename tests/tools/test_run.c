@@ -1,6 +1,7 @@
 /* atled run: the outputs of a file for arrays and for pictures. */
 #include "exported.h"
 #include "onnx/make_model.h"
+#include "onnx/make_model.h"
 
 TestSuite(run, .init = find_shipped_weights);
 
@@ -122,6 +123,44 @@ Test(run, takes_pictures)
     atl_tensor_free(pixels);
     atl_tensor_free(floats);
     atl_tensor_free(prepared);
+}
+
+/* y = x + sum of 0, 1, ..., 2 n - 1 for a batch of n: the batch must be known, and is that of the array; check takes one
+ * of 1. */
+Test(run, the_batch_is_that_of_the_array)
+{
+    static const int64_t number[] = {0, 2, 1};
+    made sum = make_node("sum", "ReduceSum", "floats", NULL, "s"),
+         cast = make_node("cast", "Cast", "r", NULL, "floats"), range = make_node("range", "Range", "zero", "m", "r");
+    put_int_attribute(&cast, "to", TYPE_FLOAT);
+    put_int_attribute(&sum, "keepdims", 0);
+    put_text(&range, 1, "one");
+    made graph =
+        GRAPH(make_node("shape", "Shape", "x", NULL, "shape"), make_node("batch", "Gather", "shape", "zero", "n"),
+              make_node("twice", "Mul", "n", "two", "m"), range, cast, sum, make_node("add", "Add", "x", "s", "y"));
+    for (int i = 0; i < 3; i++) {
+        static const char *const name[] = {"zero", "two", "one"};
+        made tensor = {0};
+        put_int(&tensor, 2, TYPE_INT64);
+        put_text(&tensor, 8, name[i]);
+        put_bytes(&tensor, 9, &number[i], sizeof number[i]);
+        put_made(&graph, 5, tensor);
+    }
+    made model = make_model_of(graph, 8, 13, 1);
+    const char *file = scratch_file("range.onnx"), *out = scratch_file("range.npz");
+    FILE *to = fopen(file, "wb");
+    cr_assert(to && fwrite(model.at, model.size, 1, to) == 1 && fclose(to) == 0);
+    free(model.at);
+    const char *x = random_array("x4.npy", ATL_SHAPE(3, 4), 0, 1);
+    cr_assert_code(RUN("run", file, "-i", x, "-o", out), 0);
+    atl_tensor *value = array_of(out, "y"), *given = atl_read_npy(x);
+    for (int i = 0; i < 12; i++)
+        cr_expect_float_eq(element_of(value, i), element_of(given, i) + 15, 1e-5);
+    atl_tensor_free(value);
+    atl_tensor_free(given);
+    command_run run = RUN("check", file);
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "agrees with");
 }
 
 Test(run, mistakes_say_what_to_do)
