@@ -1,5 +1,5 @@
-/* Importers of the fused ops that onnxruntime writes when it saves an optimised model; the domain com.microsoft, and two
- * that it puts into ONNX's own domain. */
+/* Importers of the fused ops that onnxruntime writes when it saves an optimised model: those of the domain
+ * com.microsoft, and one that it puts into ONNX's own domain. */
 #include <string.h>
 
 #include "onnx/families.h"

@@ -125,8 +125,8 @@ Test(run, takes_pictures)
     atl_tensor_free(prepared);
 }
 
-/* y = x + sum of 0, 1, ..., 2 n - 1 for a batch of n: the batch must be known, and is that of the array; check takes one
- * of 1. */
+/* y = x + sum of 0, 1, ..., 2 n - 1 for a batch of n: the batch must be known, and is that of the array; check takes
+ * one of 1. */
 Test(run, the_batch_is_that_of_the_array)
 {
     static const int64_t number[] = {0, 2, 1};
