@@ -219,6 +219,9 @@ static int search_all(search *s)
     end_progress(&s->progress);
     if (found)
         print_counterexample(s);
+    else if (!code && s->runs == 0 && !was_interrupted())
+        code = report_error("attack", EXIT_GOAL_NOT_MET,
+                            "no counterexample can be there: the bounds of the inputs contradict each other");
     else if (!code)
         code = report_error("attack", EXIT_GOAL_NOT_MET, "no counterexample %s%d case%s, %lld runs",
                             was_interrupted() ? "before the interrupt: " : "was found: ", s->property.count,

@@ -76,6 +76,7 @@ Test(attack_spec, what_is_not_there_is_not_found, .timeout = 120)
     cr_assert_str_eq(run.out, "");
     run = RUN("attack", "-m", net, "--spec", property("(assert (<= X_0 -2))"), "-q"); /* an empty box */
     cr_assert_code(run, 1);
+    cr_assert_mentions(run.err, "no counterexample can be there: the bounds of the inputs contradict each other");
 }
 
 Test(attack_spec, mistakes_are_told, .timeout = 120)
