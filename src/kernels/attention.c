@@ -70,9 +70,9 @@ static void exponentials(int64_t keys, float *score, int64_t columns, float *sum
     *sum = total;
 }
 
-/* Of some queries; weights: of the first of them, or null. */
-static void block_of_queries(const atl_attention *p, const float *q, const room *r, int64_t rows, float *y,
-                             float *log_sum, float *weights)
+/* Of some queries from `first` on; mask: of the head, or null; weights: of the first of them, or null. */
+static void block_of_queries(const atl_attention *p, const float *q, const float *mask, const room *r, int64_t first,
+                             int64_t rows, float *y, float *shares, float *weights)
 {
     float most[QUERIES], sum[QUERIES];
     int64_t block = keys_in_block(p), values = rounded_up(p->value_width, LINE), width = rounded_up(p->width, LINE);
@@ -84,19 +84,22 @@ static void block_of_queries(const atl_attention *p, const float *q, const room 
         int64_t keys = p->keys - j < block ? p->keys - j : block;
         multiply(rows, keys, p->width, r->query, width, 1, r->keys + j * p->width, block, 0, r->scores, block);
         for (int64_t i = 0; i < rows; i++)
+            mask_scores(p, mask, first + i, j, keys, r->scores + i * block);
+        for (int64_t i = 0; i < rows; i++)
             exponentials(keys, r->scores + i * block, p->value_width, r->sums + i * values, &most[i], &sum[i]);
         multiply(rows, p->value_width, keys, r->scores, block, 1, r->values + j * values, values, 1, r->sums, values);
     }
     for (int64_t i = 0; i < rows; i++) {
         write_rows(1, p->value_width, 1 / sum[i], r->sums + i * values, values, &p->y, y + i * p->y.row);
-        log_sum[i] = most[i] + logf(sum[i]);
+        shares[2 * i] = most[i];
+        shares[2 * i + 1] = 1 / sum[i];
         for (int64_t j = 0; weights && j < p->keys; j++)
             weights[i * p->keys + j] = r->scores[i * block + j] * (1 / sum[i]);
     }
 }
 
-void KERNEL(attention)(const atl_attention *p, const float *q, const float *k, const float *v, float *scratch, float *y,
-                       float *log_sum, float *weights)
+void KERNEL(attention)(const atl_attention *p, const float *q, const float *k, const float *v, const float *mask,
+                       float *scratch, float *y, float *shares, float *weights)
 {
     int64_t blocks = (p->queries + QUERIES - 1) / QUERIES, pieces = pieces_of_head(p, blocks);
     int64_t count = p->outer * p->heads * pieces;
@@ -112,8 +115,9 @@ void KERNEL(attention)(const atl_attention *p, const float *q, const float *k, c
             for (int64_t b = blocks * piece / pieces; b < last; b++) {
                 int64_t first = b * QUERIES, rows = p->queries - first < QUERIES ? p->queries - first : QUERIES;
                 int64_t at = head * p->queries + first;
-                block_of_queries(p, q + matrix_at(p, &p->q, head) + first * p->q.row, &r, rows,
-                                 y + matrix_at(p, &p->y, head) + first * p->y.row, log_sum + at,
+                block_of_queries(p, q + matrix_at(p, &p->q, head) + first * p->q.row,
+                                 mask ? mask + matrix_at(p, &p->mask, head) : NULL, &r, first, rows,
+                                 y + matrix_at(p, &p->y, head) + first * p->y.row, shares + 2 * at,
                                  weights ? weights + at * p->keys : NULL);
             }
         }

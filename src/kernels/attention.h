@@ -1,5 +1,5 @@
-/* Scaled dot-product attention, softmax(scale q k^T) v, and its gradients, block by block: the scores of all queries
- * with all keys are never in memory together (Rabe & Staats 2021, Dao et al. 2022). */
+/* Scaled dot-product attention, softmax(masked(scale q k^T)) v, and its gradients, block by block: the scores of all
+ * queries with all keys are never in memory together (Rabe & Staats 2021, Dao et al. 2022). */
 #ifndef ATLED_KERNELS_ATTENTION_H
 #define ATLED_KERNELS_ATTENTION_H
 
@@ -10,6 +10,14 @@ typedef struct atl_matrices {
     int64_t outer, head, row, column;
 } atl_matrices;
 
+/* What a mask [.., queries, keys] does with a score.  A hidden score becomes a number, and has no gradient. */
+typedef enum atl_attention_mask {
+    ATL_MASK_NONE,
+    ATL_MASK_ADDED,
+    ATL_MASK_KEEPS, /* hides where it is 0 */
+    ATL_MASK_HIDES  /* where it is not 0 */
+} atl_attention_mask;
+
 typedef struct atl_attention {
     int64_t outer, heads, queries, keys; /* outer * heads matrices of so many rows */
     int64_t width, value_width;          /* columns of q and k, and of v and y */
@@ -17,26 +25,33 @@ typedef struct atl_attention {
     int workers;          /* threads that share the work; the last bits of dq depend on it */
     atl_matrices q, k, v; /* y, dy and the gradients: below */
     atl_matrices y, dy, dq, dk, dv;
+    atl_attention_mask mask_kind;
+    float hidden;      /* what a score becomes that the mask hides */
+    atl_matrices mask; /* 0: the same for all */
+    int causal;        /* then query i does not see keys above i + diagonal, whose scores become `unseen` */
+    int64_t diagonal;
+    float unseen;
 } atl_attention;
 
 /* What the gradient reads and writes. */
 typedef struct atl_attention_arrays {
-    const float *q, *k, *v, *y, *log_sum, *weights, *dy;
+    const float *q, *k, *v, *y, *shares, *weights, *dy;
     float *dq, *dk, *dv;
+    const float *mask;
 } atl_attention_arrays;
 
 /* So many keys are one block; then the weights, softmax(scale q k^T), may be kept for the gradient. */
 enum { ATL_ATTENTION_BLOCK = 384 };
 
-/* attention: y, and of each query the logarithm of its sum of exponentials, log_sum [outer, heads, queries]; and the
- * weights [outer, heads, queries, keys], unless null.
+/* attention: y, with a mask or null, and of each query its largest score and 1 / its sum of exponentials,
+ *     shares [outer, heads, queries, 2]; and the weights [outer, heads, queries, keys], unless null.
  * attention_gradient: dq, dk and dv from dy, with the weights, or, if null, with scores that are computed again.
  * scratch: floats of the other two functions. */
 #define ATL_ATTENTION_KERNELS(K)                                                                                       \
     K(int64_t, attention_scratch, (const atl_attention *p))                                                            \
     K(void, attention,                                                                                                 \
-      (const atl_attention *p, const float *q, const float *k, const float *v, float *scratch, float *y,               \
-       float *log_sum, float *weights))                                                                                \
+      (const atl_attention *p, const float *q, const float *k, const float *v, const float *mask, float *scratch,      \
+       float *y, float *shares, float *weights))                                                                       \
     K(int64_t, attention_gradient_scratch, (const atl_attention *p))                                                   \
     K(void, attention_gradient, (const atl_attention *p, const atl_attention_arrays *x, float *scratch))
 

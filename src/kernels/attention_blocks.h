@@ -110,6 +110,36 @@ static void write_rows(int64_t rows, int64_t columns, float factor, const float 
     }
 }
 
+/* Applies the mask of a head to the scores of a query with the keys from `first` on. */
+static inline void mask_scores(const atl_attention *p, const float *mask, int64_t query, int64_t first, int64_t keys,
+                               float *score)
+{
+    const float *m = mask ? mask + query * p->mask.row + first * p->mask.column : NULL;
+    const int64_t step = p->mask.column, seen = query + p->diagonal + 1 - first;
+    const float hidden = p->hidden;
+    if (p->mask_kind == ATL_MASK_ADDED)
+        for (int64_t j = 0; j < keys; j++)
+            score[j] += m[j * step];
+    else if (p->mask_kind != ATL_MASK_NONE)
+        for (int64_t j = 0; j < keys; j++)
+            score[j] = (m[j * step] != 0) == (p->mask_kind == ATL_MASK_KEEPS) ? score[j] : hidden;
+    for (int64_t j = seen > 0 ? seen : 0; p->causal && j < keys; j++)
+        score[j] = p->unseen;
+}
+
+/* The gradients of hidden scores become zeros. */
+static inline void mask_slopes(const atl_attention *p, const float *mask, int64_t query, int64_t first, int64_t keys,
+                               float *slope)
+{
+    const float *m = mask ? mask + query * p->mask.row + first * p->mask.column : NULL;
+    const int64_t step = p->mask.column, seen = query + p->diagonal + 1 - first;
+    if (p->mask_kind == ATL_MASK_KEEPS || p->mask_kind == ATL_MASK_HIDES)
+        for (int64_t j = 0; j < keys; j++)
+            slope[j] = (m[j * step] != 0) == (p->mask_kind == ATL_MASK_KEEPS) ? slope[j] : 0;
+    for (int64_t j = seen > 0 ? seen : 0; p->causal && j < keys; j++)
+        slope[j] = 0;
+}
+
 static inline int64_t matrix_at(const atl_attention *p, const atl_matrices *m, int64_t head)
 {
     return head / p->heads * m->outer + head % p->heads * m->head;

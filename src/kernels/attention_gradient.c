@@ -1,7 +1,7 @@
 /* The gradients of attention: see attention.h.
  *
- * With the weights P = softmax(scale q k^T), recomputed as e^(scores - log_sum): dv = P^T dy, and the gradient of the
- * scores is P (dP - D), where dP = dy v^T and D is, of each query, the sum of dy y. */
+ * With the weights P = softmax(scale q k^T), recomputed as e^(scores - most) / sum: dv = P^T dy, and the gradient of
+ * the scores is P (dP - D), where dP = dy v^T and D is, of each query, the sum of dy y. */
 #include "kernels/attention_blocks.h"
 
 #include "kernels/loops.h"
@@ -69,8 +69,10 @@ static void pack_head(const atl_attention *p, const float *q, const float *y, co
 
 /* The scores of a query with a block of keys become weights, which may be kept ones, and dP their slopes; zeros behind
  * them. */
-static void weigh(int64_t keys, int64_t block, const float *kept, float log_sum, float dot, float *weight, float *slope)
+static void weigh(int64_t keys, int64_t block, const float *kept, const float *share, float dot, float *weight,
+                  float *slope)
 {
+    const float most = share[0], part = share[1];
     ATL_LANES
     for (int64_t j = 0; j < (kept ? keys : 0); j++) {
         weight[j] = kept[j];
@@ -78,7 +80,7 @@ static void weigh(int64_t keys, int64_t block, const float *kept, float log_sum,
     }
     ATL_LANES
     for (int64_t j = 0; j < (kept ? 0 : keys); j++) {
-        const float e = single_exp_below(weight[j] - log_sum, 0);
+        const float e = single_exp_below(weight[j] - most, 0) * part;
         weight[j] = e;
         slope[j] = e * (slope[j] - dot);
     }
@@ -86,8 +88,9 @@ static void weigh(int64_t keys, int64_t block, const float *kept, float log_sum,
         weight[j] = slope[j] = 0;
 }
 
-static void block_of_keys(const atl_attention *p, const float *k, const float *v, const float *log_sum,
-                          const float *kept, int64_t keys, const room *r, float *dq)
+/* Of the keys from `first` on; k and v: of the first of them; mask: of the head. */
+static void block_of_keys(const atl_attention *p, const float *k, const float *v, const float *mask,
+                          const float *shares, const float *kept, int64_t first, int64_t keys, const room *r, float *dq)
 {
     int64_t block = keys_in_block(p), values = rounded_up(p->value_width, LINE), width = rounded_up(p->width, LINE);
     int64_t all = rounded_up(keys, ROWS);
@@ -102,9 +105,13 @@ static void block_of_keys(const atl_attention *p, const float *k, const float *v
         if (!kept)
             multiply(rows, keys, p->width, query, width, 1, r->keys_t, block, 0, r->weights, block);
         multiply(rows, keys, p->value_width, dy, values, 1, r->values_t, block, 0, r->slopes, block);
+        for (int64_t n = 0; n < rows && !kept; n++)
+            mask_scores(p, mask, i + n, first, keys, r->weights + n * block);
         for (int64_t n = 0; n < rows; n++)
-            weigh(keys, rounded_up(keys, LINE), kept ? kept + (i + n) * keys : NULL, log_sum[i + n], r->dot[i + n],
-                  r->weights + n * block, r->slopes + n * block);
+            weigh(keys, rounded_up(keys, LINE), kept ? kept + (i + n) * keys : NULL, shares + 2 * (i + n),
+                  r->dot[i + n], r->weights + n * block, r->slopes + n * block);
+        for (int64_t n = 0; n < rows; n++)
+            mask_slopes(p, mask, i + n, first, keys, r->slopes + n * block);
         multiply(keys, p->value_width, rows, r->weights, 1, block, dy, values, 1, r->dv, values);
         multiply(keys, p->width, rows, r->slopes, 1, block, query, width, 1, r->dk, width);
         multiply(rows, p->width, keys, r->slopes, block, 1, r->key, width, 1, dq + i * width, width);
@@ -121,8 +128,9 @@ static void piece_of_head(const atl_attention *p, const atl_attention_arrays *x,
     for (int64_t b = blocks * piece / pieces; b < blocks * (piece + 1) / pieces; b++) {
         int64_t first = b * block, keys = p->keys - first < block ? p->keys - first : block;
         block_of_keys(p, x->k + matrix_at(p, &p->k, head) + first * p->k.row,
-                      x->v + matrix_at(p, &p->v, head) + first * p->v.row, x->log_sum + head * p->queries, kept, keys,
-                      r, dq);
+                      x->v + matrix_at(p, &p->v, head) + first * p->v.row,
+                      x->mask ? x->mask + matrix_at(p, &p->mask, head) : NULL, x->shares + 2 * head * p->queries, kept,
+                      first, keys, r, dq);
         write_rows(keys, p->width, 1, r->dk, rounded_up(p->width, LINE), &p->dk,
                    x->dk + matrix_at(p, &p->dk, head) + first * p->dk.row);
         write_rows(keys, p->value_width, 1, r->dv, rounded_up(p->value_width, LINE), &p->dv,

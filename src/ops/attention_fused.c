@@ -24,6 +24,8 @@ int atl_attention_gradient_pays(int64_t queries, int64_t keys)
 
 /* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
+static const atl_op fused_op;
+
 typedef struct attention_step {
     atl_attention p;
     int keeps_weights; /* for the gradient */
@@ -75,6 +77,27 @@ static atl_shape shape_like(atl_shape like, int like_is_merged, int64_t rows, in
     return shape;
 }
 
+int atl_attention_can_mask(atl_shape mask, atl_shape scores)
+{
+    int missing = scores.rank - mask.rank;
+    for (int i = 0; i < mask.rank && missing >= 0; i++)
+        if (mask.size[i] != 1 && (mask.size[i] != scores.size[missing + i] || (scores.rank > 4 && i < mask.rank - 2)))
+            return 0;
+    return missing >= 0;
+}
+
+/* Dimension i of the scores, counted from the last one (0), in a mask of that shape: its stride, 0 if it is broadcast.
+ */
+static int64_t mask_stride(atl_shape shape, int i)
+{
+    int64_t stride = 1;
+    if (i >= shape.rank || shape.size[shape.rank - 1 - i] == 1)
+        return 0;
+    for (int j = 0; j < i; j++)
+        stride *= shape.size[shape.rank - 1 - j];
+    return stride;
+}
+
 /* Sizes, and how the arrays of a gradient lie; those of the forward node: without the gradients. */
 static atl_attention describe(const atl_node *y)
 {
@@ -111,6 +134,16 @@ static atl_attention describe(const atl_node *y)
     }
     if (o->transposed_dk)
         p.dk = (atl_matrices){p.heads * p.keys * p.width, p.keys * p.width, 1, p.keys};
+    int mask_input = y->op == &fused_op ? 3 : 5;
+    if (o->mask_kind != ATL_MASK_NONE) {
+        atl_shape mask = *y->inputs[mask_input]->shape;
+        p.mask = (atl_matrices){mask_stride(mask, 3), mask_stride(mask, 2), mask_stride(mask, 1), mask_stride(mask, 0)};
+    }
+    p.mask_kind = (atl_attention_mask)o->mask_kind;
+    p.hidden = o->hidden;
+    p.causal = o->causal;
+    p.diagonal = o->diagonal;
+    p.unseen = o->unseen;
     double flops = 2.0 * (double)(p.outer * p.heads * p.queries) * (double)(p.keys * (p.width + p.value_width));
     p.workers = flops < 2 * atl_costs_in_use()->thread_flops ? 1 : omp_get_max_threads();
     return p;
@@ -152,17 +185,17 @@ static bool infer_part(atl_node *y)
 
 static int64_t floats(int64_t count) { return count * (int64_t)sizeof(float); }
 
-/* What y keeps for its gradient: of each query the logarithm of its sum, and its weights if they are one block. */
-static int64_t log_sums(const atl_attention *p) { return p->outer * p->heads * p->queries; }
+/* What y keeps for its gradient: two numbers of each query, and its weights if they are one block. */
+static int64_t rows_of(const atl_attention *p) { return p->outer * p->heads * p->queries; }
 
 static int run_attention(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const attention_step *s = step->data;
-    float *log_sum = memory[step->write[2]];
+    float *shares = memory[step->write[2]];
     (void)bound;
     atl_kernels->attention(&s->p, memory[step->read[0]], memory[step->read[1]], memory[step->read[2]],
-                           memory[step->write[1]], memory[step->write[0]], log_sum,
-                           s->keeps_weights ? log_sum + log_sums(&s->p) : NULL);
+                           s->p.mask_kind ? memory[step->read[3]] : NULL, memory[step->write[1]],
+                           memory[step->write[0]], shares, s->keeps_weights ? shares + 2 * rows_of(&s->p) : NULL);
     return 0;
 }
 
@@ -170,17 +203,18 @@ static int run_gradient(const atl_plan_step *step, void *const *memory, void *bo
 {
     const attention_step *s = step->data;
     const atl_attention *p = &s->p;
-    const float *log_sum = memory[step->read[5]];
+    const float *shares = memory[step->read[5]];
     const atl_attention_arrays x = {.q = memory[step->read[0]],
                                     .k = memory[step->read[1]],
                                     .v = memory[step->read[2]],
                                     .y = memory[step->read[3]],
                                     .dy = memory[step->read[4]],
-                                    .log_sum = log_sum,
-                                    .weights = s->keeps_weights ? log_sum + log_sums(p) : NULL,
+                                    .shares = shares,
+                                    .weights = s->keeps_weights ? shares + 2 * rows_of(p) : NULL,
                                     .dq = memory[step->write[0]],
                                     .dk = memory[step->write[1]],
-                                    .dv = memory[step->write[2]]};
+                                    .dv = memory[step->write[2]],
+                                    .mask = p->mask_kind ? memory[step->read[6]] : NULL};
     (void)bound;
     atl_kernels->attention_gradient(p, &x, memory[step->write[3]]);
     return 0;
@@ -207,13 +241,13 @@ static int lower_attention(atl_lowering *lowering)
     atl_plan_step step = {
         .implementation = "attention", .run = run_attention, .cannot_fail = 1, .release = atl_release, .data = s};
     int keeps = atl_lower_wants_workspace(lowering);
-    step.flops = 2.0 * (double)log_sums(p) * (double)(p->keys * (p->width + p->value_width));
-    for (int i = 0; i < 3; i++)
+    step.flops = 2.0 * (double)rows_of(p) * (double)(p->keys * (p->width + p->value_width));
+    for (int i = 0; i < atl_lowered_node(lowering)->input_count; i++)
         step.read[step.reads++] = atl_lower_input(lowering, i);
     step.write[step.writes++] = atl_lower_output(lowering);
     step.write[step.writes++] = atl_lower_scratch(lowering, floats(atl_kernels->attention_scratch(p)));
     s->keeps_weights &= keeps;
-    int64_t kept = log_sums(p) * (1 + (s->keeps_weights ? p->keys : 0));
+    int64_t kept = rows_of(p) * (2 + (s->keeps_weights ? p->keys : 0));
     step.write[step.writes++] =
         keeps ? atl_lower_workspace(lowering, floats(kept)) : atl_lower_scratch(lowering, floats(kept));
     return atl_lower_step(lowering, &step);
@@ -228,10 +262,12 @@ static int lower_gradient(atl_lowering *lowering)
     atl_plan_step step = {
         .implementation = "attention", .run = run_gradient, .cannot_fail = 1, .release = atl_release, .data = s};
     int64_t products = s->keeps_weights ? 2 * (p->width + p->value_width) : 3 * p->width + 2 * p->value_width;
-    step.flops = 2.0 * (double)log_sums(p) * (double)(p->keys * products);
+    step.flops = 2.0 * (double)rows_of(p) * (double)(p->keys * products);
     for (int i = 0; i < 5; i++)
         step.read[step.reads++] = atl_lower_input(lowering, i);
     step.read[step.reads++] = atl_lower_workspace_of(lowering, 3);
+    if (p->mask_kind)
+        step.read[step.reads++] = atl_lower_input(lowering, 5);
     step.write[step.writes++] = atl_lower_output(lowering);
     int64_t batch = p->outer * p->heads;
     step.write[step.writes++] = atl_lower_part(lowering, 0, floats(batch * p->keys * p->width));
@@ -251,18 +287,19 @@ static int lower_part(atl_lowering *lowering)
 static void describe_attention(const atl_node *y, char *text, size_t size)
 {
     const atl_attention_options *o = y->attributes;
-    snprintf(text, size, "scale %g", (double)o->scale);
+    static const char *const masks[] = {"", ", a mask added", ", masked", ", masked"};
+    snprintf(text, size, "scale %g%s%s", (double)o->scale, masks[o->mask_kind], o->causal ? ", causal" : "");
 }
 
 static const atl_op fused_op = {.name = "attention_fused",
-                                .arity = 3,
+                                .arity = ATL_VARIADIC,
                                 .attributes = sizeof(atl_attention_options),
                                 .infer = infer_attention,
                                 .describe = describe_attention,
                                 .hooks = &(const atl_op_hooks){.lower = lower_attention}};
 
 static const atl_op fused_grad_op = {.name = "attention_fused_grad",
-                                     .arity = 5,
+                                     .arity = ATL_VARIADIC,
                                      .attributes = sizeof(atl_attention_options),
                                      .infer = infer_attention_grad,
                                      .describe = describe_attention,
@@ -275,15 +312,18 @@ static const atl_op part_op = {.name = "attention_part",
                                .infer = infer_part,
                                .hooks = &(const atl_op_hooks){.lower = lower_part}};
 
-atl_node *atl_attention_fused(const atl_attention_options *options, atl_node *q, atl_node *k, atl_node *v)
+atl_node *atl_attention_fused(const atl_attention_options *options, atl_node *q, atl_node *k, atl_node *v,
+                              atl_node *mask)
 {
-    return atl_apply_with(&fused_op, options, ATL_NODES(q, k, v));
+    atl_node *inputs[] = {q, k, v, mask};
+    return atl_apply_with(&fused_op, options, (atl_nodes){mask ? 4 : 3, inputs});
 }
 
 atl_node *atl_attention_fused_grad(const atl_attention_options *options, atl_node *q, atl_node *k, atl_node *v,
-                                   atl_node *y, atl_node *dy)
+                                   atl_node *y, atl_node *dy, atl_node *mask)
 {
-    return atl_apply_with(&fused_grad_op, options, ATL_NODES(q, k, v, y, dy));
+    atl_node *inputs[] = {q, k, v, y, dy, mask};
+    return atl_apply_with(&fused_grad_op, options, (atl_nodes){mask ? 6 : 5, inputs});
 }
 
 atl_node *atl_attention_fused_part(atl_node *gradient, int part)

@@ -88,21 +88,34 @@ static void check(const atl_kernel_table *k, const sizes *s)
             m[i] = (atl_matrices){s->heads * s->keys * d, s->keys * d, 1, s->keys};
         x[i] = random_floats(batch * rows[i] * columns[i]);
     }
-    const atl_attention p = {s->outer, s->heads, s->queries, s->keys, d,     e,     0.7f,  s->workers,
-                             m[Q],     m[K],     m[V],       m[Y],    m[DY], m[DQ], m[DK], m[DV]};
-    float *log_sum = random_floats(batch * s->queries),
+    const atl_attention p = {.outer = s->outer,
+                             .heads = s->heads,
+                             .queries = s->queries,
+                             .keys = s->keys,
+                             .width = d,
+                             .value_width = e,
+                             .scale = 0.7f,
+                             .workers = s->workers,
+                             .q = m[Q],
+                             .k = m[K],
+                             .v = m[V],
+                             .y = m[Y],
+                             .dy = m[DY],
+                             .dq = m[DQ],
+                             .dk = m[DK],
+                             .dv = m[DV]};
+    float *shares = random_floats(2 * batch * s->queries),
           *weights = s->keep ? random_floats(batch * s->queries * s->keys) : NULL;
     float *scratch = random_floats(k->attention_scratch(&p)), *more = random_floats(k->attention_gradient_scratch(&p));
-    k->attention(&p, x[Q], x[K], x[V], scratch, x[Y], log_sum, weights);
-    k->attention_gradient(&p,
-                          &(atl_attention_arrays){x[Q], x[K], x[V], x[Y], log_sum, weights, x[DY], x[DQ], x[DK], x[DV]},
-                          more);
+    k->attention(&p, x[Q], x[K], x[V], NULL, scratch, x[Y], shares, weights);
+    k->attention_gradient(
+        &p, &(atl_attention_arrays){x[Q], x[K], x[V], x[Y], shares, weights, x[DY], x[DQ], x[DK], x[DV], NULL}, more);
     for (int64_t n = 0; n < s->outer; n++)
         for (int64_t h = 0; h < s->heads; h++)
             check_head(&p, x, n, h);
     for (int i = 0; i < ARRAYS; i++)
         free(x[i]);
-    free(log_sum);
+    free(shares);
     free(weights);
     free(scratch);
     free(more);
@@ -133,7 +146,7 @@ ISA_TEST(attention, several_blocks_of_keys)
 ISA_TEST(attention, the_same_bits)
 {
     float *q = random_floats(4 * 60 * 16), *v = random_floats(4 * 60 * 16);
-    float y[2][4 * 60 * 16], log_sum[4 * 60];
+    float y[2][4 * 60 * 16], shares[2 * 4 * 60];
     for (int workers = 1; workers <= 2; workers++) {
         const sizes s = {2, 2, 60, 60, 16, 16, 0, 0, 0, 0};
         const atl_matrices m = lie(&s, 60, 16);
@@ -150,7 +163,7 @@ ISA_TEST(attention, the_same_bits)
                                  .v = m,
                                  .y = m};
         float *scratch = random_floats(k->attention_scratch(&p));
-        k->attention(&p, q, q, v, scratch, y[workers - 1], log_sum, NULL);
+        k->attention(&p, q, q, v, NULL, scratch, y[workers - 1], shares, NULL);
         free(scratch);
     }
     cr_assert_arr_eq(y[0], y[1], sizeof y[0]);
@@ -177,11 +190,11 @@ ISA_TEST(attention, special_values)
                              .v = m,
                              .y = m};
     float *q = random_floats(T * D), *key = random_floats(T * D), *v = random_floats(T * D);
-    float *scratch = random_floats(k->attention_scratch(&p)), y[T * D], log_sum[T];
+    float *scratch = random_floats(k->attention_scratch(&p)), y[T * D], shares[2 * T];
     for (int i = 0; i < T * D; i++)
         q[i] *= 1e6f;
     q[3 * D] = NAN;
-    k->attention(&p, q, key, v, scratch, y, log_sum, NULL);
+    k->attention(&p, q, key, v, NULL, scratch, y, shares, NULL);
     for (int i = 0; i < T; i++) {
         double best = -INFINITY;
         int top = 0;

@@ -1,9 +1,12 @@
-/* Attention as one step: softmax(scale q k^T) v, and its three gradients as another, which never have the scores of all
- * queries and keys in memory at once.
+/* Attention as one step: softmax(masked(scale q k^T)) v, and its three gradients as another, which never have the
+ * scores of all queries and keys in memory at once.
  *
  * The scores S = scale q k^T, the weights P = softmax(S) and their gradients may have no other reader:
  *
  *     y = P v;   dP = dy v^T,  dS = scale softmax_grad(dP, P);   dq = dS k,  dk = dS^T q,  dv = P^T dy
+ *
+ * A mask is added to the scores, or a select replaces scores by a number: where the mask says so, or, for an attention
+ * that looks back only, above a diagonal.  A select's gradient is a select of dS.
  *
  * A transpose that splits or merges heads, [n, t, heads, d] <-> [n, heads, t, d], becomes a part of the step. */
 #include <pthread.h>
@@ -18,7 +21,10 @@
 
 typedef struct core {
     const atl_node *p, *q, *k, *v, *y, *dy; /* of the old graph; null: not found */
-    const atl_node *dp, *slopes, *ds;       /* slopes: the softmax's gradient; ds: the same, scaled */
+    const atl_node *mask, *seen;            /* the mask; the triangle of an attention that looks back only */
+    const atl_node *dp, *slopes, *ds; /* slopes: the softmax's gradient, not masked, masked; ds: the same, scaled */
+    const atl_node *unmasked;         /* the softmax's gradient */
+    int selects;                      /* that are still to be found above slopes: 2, 1 or 0 */
     const atl_node *dq, *dk, *dv;
     int32_t readers_of_p, readers_of_slopes, readers_of_ds; /* those found */
     float scale;
@@ -35,17 +41,15 @@ typedef struct cores {
     int32_t *merge_of; /* of each old node: the only node that reads it in any way; -1: none, -2: several */
 } cores;
 
-static const atl_op *matmul_op, *softmax_op, *softmax_grad_op, *transpose_op;
+static const atl_op *matmul_op, *softmax_op, *softmax_grad_op, *transpose_op, *select_op, *tril_op;
 
 static void find_ops(void)
 {
     static const struct {
         const char *name;
         const atl_op **op;
-    } wanted[] = {{"matmul", &matmul_op},
-                  {"softmax", &softmax_op},
-                  {"softmax_grad", &softmax_grad_op},
-                  {"transpose", &transpose_op}};
+    } wanted[] = {{"matmul", &matmul_op},       {"softmax", &softmax_op}, {"softmax_grad", &softmax_grad_op},
+                  {"transpose", &transpose_op}, {"select", &select_op},   {"tril", &tril_op}};
     int64_t count;
     const atl_op *const *ops = atl_builtin_ops(&count);
     for (int64_t i = 0; i < count; i++)
@@ -87,12 +91,71 @@ static const atl_node *scaled(const atl_node *node, float *scale)
     return NULL;
 }
 
+/* A select between x and a number: x, the number, and if the condition keeps x; null if it is not.  */
+static const atl_node *selected(const atl_node *node, float *number, int *keeps)
+{
+    for (*keeps = 1; node->op == select_op && *keeps >= 0; --*keeps) {
+        const atl_node *x = node->inputs[*keeps ? 1 : 2];
+        if (atl_is_uniform(node->inputs[*keeps ? 2 : 1], number) && atl_shape_equal(*x->shape, *node->shape))
+            return x;
+    }
+    return NULL;
+}
+
 static int only_reader(const atl_rewrite *r, const atl_node *node) { return r->uses[node->index] == 1; }
+
+/* The scores before a triangle hides some of them; the scores themselves if none does. */
+static const atl_node *before_triangle(const atl_node *scores, core *c)
+{
+    float number, ones;
+    int keeps;
+    const atl_node *x = selected(scores, &number, &keeps), *seen = x ? scores->inputs[0] : NULL;
+    if (!x || !keeps || seen->op != tril_op || !atl_is_uniform(seen->inputs[0], &ones) || ones == 0 ||
+        seen->shape->rank < 2 || x->shape->rank < 2)
+        return scores;
+    for (int i = 1; i <= 2; i++)
+        if (seen->shape->size[seen->shape->rank - i] != x->shape->size[x->shape->rank - i])
+            return scores;
+    c->seen = seen;
+    c->options.causal = 1;
+    c->options.diagonal = *(const int *)seen->attributes;
+    c->options.unseen = number;
+    return x;
+}
+
+/* The scores before a mask. */
+static const atl_node *before_mask(const atl_node *scores, core *c)
+{
+    int keeps;
+    const atl_node *x = selected(scores, &c->options.hidden, &keeps);
+    if (x && atl_attention_can_mask(*scores->inputs[0]->shape, *scores->shape)) {
+        c->mask = scores->inputs[0];
+        c->options.mask_kind = keeps ? ATL_MASK_KEEPS : ATL_MASK_HIDES;
+        return x;
+    }
+    float scale;
+    for (int i = 0; i < 2 && scores->op->flags & ATL_OP_SUM && scores->input_count == 2; i++) {
+        x = scores->inputs[i];
+        const atl_node *mask = scores->inputs[1 - i], *product = scaled(x, &scale);
+        if ((product ? product : x)->op != matmul_op || !atl_shape_equal(*x->shape, *scores->shape) ||
+            !atl_attention_can_mask(*mask->shape, *scores->shape))
+            continue;
+        c->mask = mask;
+        c->options.mask_kind = ATL_MASK_ADDED;
+        return x;
+    }
+    return scores;
+}
 
 /* The scores before the softmax; 0 if these are no such product. */
 static int find_scores(const atl_rewrite *r, core *c)
 {
-    const atl_node *scores = c->p->inputs[0], *before = scaled(scores, &c->scale);
+    const atl_node *scores = c->p->inputs[0], *seen = before_triangle(scores, c), *product = before_mask(seen, c);
+    if ((seen != scores && !only_reader(r, scores)) || (product != seen && !only_reader(r, seen)))
+        return 0;
+    scores = product;
+    c->selects = (c->seen != NULL) + (c->mask && c->options.mask_kind != ATL_MASK_ADDED);
+    const atl_node *before = scaled(scores, &c->scale);
     if (!only_reader(r, scores) || (before && !only_reader(r, before)))
         return 0;
     if (before)
@@ -155,6 +218,33 @@ static void look_at_product(cores *all, const atl_node *node)
     }
 }
 
+/* The gradient of the scores before the selects and the scaling: one of them more has been found. */
+static void add_slopes(core *c, const atl_node *node)
+{
+    c->slopes = node;
+    if (!c->selects && c->scale == 1)
+        c->ds = node;
+}
+
+/* The gradient of the select that hides some scores: the triangle's comes first. */
+static void look_at_select(const atl_rewrite *r, cores *all, const atl_node *node)
+{
+    float number;
+    int keeps;
+    const atl_node *x = selected(node, &number, &keeps);
+    int32_t n = x ? CORE_WITH(all, x, slopes) : -1;
+    core *c = n >= 0 ? &all->core[n] : NULL;
+    if (!c || !c->selects || number != 0 || !only_reader(r, x))
+        return;
+    int is_triangle = c->seen && c->slopes == c->unmasked;
+    if (node->inputs[0] != (is_triangle ? c->seen : c->mask) ||
+        keeps != (is_triangle || c->options.mask_kind == ATL_MASK_KEEPS))
+        return;
+    c->selects--;
+    all->of[node->index] = n;
+    add_slopes(c, node);
+}
+
 /* Nodes come in order: what is looked for is built on what has been found. */
 static void look_at(const atl_rewrite *r, cores *all, const atl_node *node)
 {
@@ -168,13 +258,16 @@ static void look_at(const atl_rewrite *r, cores *all, const atl_node *node)
             all->of[node->index] = (int32_t)all->count++;
     } else if (node->op == softmax_grad_op && (n = CORE_WITH(all, node->inputs[1], p)) >= 0) {
         core *c = &all->core[n];
-        note(all, n, &c->slopes, node, &c->readers_of_p);
-        c->dp = c->slopes == node ? node->inputs[0] : c->dp;
-        if (c->slopes == node && c->scale == 1)
-            c->ds = node;
-    } else if (node->op == matmul_op)
+        note(all, n, &c->unmasked, node, &c->readers_of_p);
+        if (c->unmasked == node) {
+            c->dp = node->inputs[0];
+            add_slopes(c, node);
+        }
+    } else if (node->op == select_op)
+        look_at_select(r, all, node);
+    else if (node->op == matmul_op)
         look_at_product(all, node);
-    else if ((slopes = scaled(node, &scale)) && (n = CORE_WITH(all, slopes, slopes)) >= 0 &&
+    else if ((slopes = scaled(node, &scale)) && (n = CORE_WITH(all, slopes, slopes)) >= 0 && !all->core[n].selects &&
              scale == all->core[n].scale)
         note(all, n, &all->core[n].ds, node, &all->core[n].readers_of_slopes);
 }
@@ -225,8 +318,9 @@ static void set_options(const atl_rewrite *r, const cores *all, core *c)
                 {c->v, ATL_MERGED_V, 0},   {c->y, ATL_MERGED_Y, 1},
                 {c->dy, ATL_MERGED_DY, 0}, {c->dq, ATL_MERGED_DQ, 1},
                 {c->dv, ATL_MERGED_DV, 1}, {c->transposed_dk ? NULL : c->dk, ATL_MERGED_DK, 1}};
-    c->options =
-        (atl_attention_options){.scale = c->scale, .transposed_k = c->transposed_k, .transposed_dk = c->transposed_dk};
+    c->options.scale = c->scale;
+    c->options.transposed_k = c->transposed_k;
+    c->options.transposed_dk = c->transposed_dk;
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
         if (list[i].node && (list[i].is_result ? merge_of(r, all, list[i].node) != NULL : swaps_heads(list[i].node)))
             c->options.merged |= list[i].bit;
@@ -284,13 +378,15 @@ static atl_node *operand(const atl_rewrite *r, const core *c, const atl_node *ol
     return r->of[(c->options.merged & bit ? old->inputs[0] : old)->index];
 }
 
+static atl_node *mask_of(const atl_rewrite *r, const core *c) { return c->mask ? r->of[c->mask->index] : NULL; }
+
 static atl_node *forward(const atl_rewrite *r, const core *c)
 {
     atl_attention_options options = c->options; /* of the gradients nothing, so that equal nodes are equal */
     options.merged &= ATL_MERGED_Q | ATL_MERGED_K | ATL_MERGED_V | ATL_MERGED_Y;
     options.transposed_dk = 0;
     return atl_attention_fused(&options, operand(r, c, c->q, ATL_MERGED_Q), operand(r, c, c->k, ATL_MERGED_K),
-                               operand(r, c, c->v, ATL_MERGED_V));
+                               operand(r, c, c->v, ATL_MERGED_V), mask_of(r, c));
 }
 
 static atl_node *gradient(const atl_rewrite *r, core *c)
@@ -298,7 +394,7 @@ static atl_node *gradient(const atl_rewrite *r, core *c)
     if (!c->gradient)
         c->gradient = atl_attention_fused_grad(&c->options, operand(r, c, c->q, ATL_MERGED_Q),
                                                operand(r, c, c->k, ATL_MERGED_K), operand(r, c, c->v, ATL_MERGED_V),
-                                               r->of[c->y->index], operand(r, c, c->dy, ATL_MERGED_DY));
+                                               r->of[c->y->index], operand(r, c, c->dy, ATL_MERGED_DY), mask_of(r, c));
     return c->gradient;
 }
 
