@@ -93,6 +93,12 @@ static int read_cell(onnx_op *op, cell *c)
                            (long long)c->steps, MOST_STEPS);
     if (c->hidden < 1 || w.size[1] != c->gates * c->hidden || w.size[0] != c->directions)
         return onnx_reject(op, "its weights do not fit a hidden size of %lld", (long long)c->hidden);
+    atl_shape r = onnx_shape(op, 2);
+    if (r.size[1] != w.size[1] || r.size[2] != c->hidden)
+        return onnx_reject(op,
+                           "its recurrent weights are for a state of %lld numbers, not of hidden_size %lld: ONNX has "
+                           "no LSTM with a projection",
+                           (long long)r.size[2], (long long)c->hidden);
     const onnx_attribute *clip = onnx_attribute_of(op, "clip", ONNX_ATTRIBUTE_FLOAT);
     if (clip || onnx_attr_int(op, "input_forget", 0))
         return onnx_reject(op, "clip and input_forget are not read");

@@ -80,3 +80,28 @@ Test(op_recurrent, both_directions_with_an_open_batch)
     atl_graph_free(g);
     free(model.at);
 }
+
+/* As torch.onnx writes an LSTM with proj_size: its state is shorter than its cells. */
+Test(op_recurrent, a_projection_is_refused)
+{
+    static const int64_t steps[] = {4, 1, 1};
+    static const float numbers[8] = {0};
+    made lstm = make_node("lstm", "LSTM", "s", "w", "h");
+    put_text(&lstm, 1, "r");
+    put_int_attribute(&lstm, "hidden_size", 2);
+    made graph =
+        GRAPH(make_node("steps", "Reshape", "x", "sizes", "s"), lstm, make_node("y", "Reshape", "h", "f", "y"));
+    put_whole(&graph, "sizes", 3, steps);
+    put_whole(&graph, "f", 2, (const int64_t[]){1, 4});
+    for (int i = 0; i < 2; i++) {
+        made tensor = {0};
+        put_int(&tensor, 1, 1);
+        put_int(&tensor, 1, 8);
+        put_int(&tensor, 1, 1);
+        put_int(&tensor, 2, TYPE_FLOAT);
+        put_text(&tensor, 8, i ? "r" : "w");
+        put_bytes(&tensor, 9, numbers, 8 * sizeof *numbers);
+        put_made(&graph, 5, tensor);
+    }
+    expect_refused(graph, 13, "for a state of 1 numbers, not of hidden_size 2");
+}
