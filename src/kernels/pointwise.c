@@ -10,6 +10,7 @@
 
 enum {
     SMALL_FILTER = ATL_CORE_FLOATS, /* which the first-level cache keeps */
+    KEPT_FILTER = 64 << 10,         /* which the second-level cache may keep from run to run */
     BLOCK_FLOATS = 48 << 10,        /* of a block of pixels, which the second-level cache keeps */
     LEAST_PIXELS = 96,              /* of a block: fewer would not hide the fetching of a panel */
     TERMS = 16,                     /* of a sum, between which some lines are fetched */
@@ -165,13 +166,14 @@ static void multiply(const product *x, int64_t from, int64_t to, int64_t begin, 
 #endif
 }
 
-/* Threads share the pixels, or, where the filter is the larger of what is read, the panels: each reads only its own. */
+/* Threads share the pixels, so that each reads what it has written in the step before.  Where the filter is the larger
+ * of what is read, and no cache has kept it since the last run, they share the panels: each fetches only its own. */
 void KERNEL(pointwise_convolve)(const atl_pointwise *p, const float *image, const float *packed,
                                 const atl_epilogue *end, float *result)
 {
     const product x = {p, image, packed, *end, result};
     const int64_t panel = panel_vectors(p) * VECTOR, panels = p->out / panel;
-    const int by_panels = !is_small(p) && p->out > p->pixels && panels >= 2 * p->workers;
+    const int by_panels = p->in * p->out > KEPT_FILTER && p->out > p->pixels && panels >= 2 * p->workers;
 #pragma omp parallel for num_threads(p->workers) schedule(static, 1) if (p->workers > 1)
     for (int worker = 0; worker < p->workers; worker++) {
         if (by_panels) {
