@@ -172,7 +172,8 @@ INLINE void tile_to_points(const int side, const atl_winograd *w, const plan *p,
     int64_t row = w->width * pixel_stride;
     const float *from = image + (at.n * w->height + y) * row + x * pixel_stride;
     inside in = part_inside(y, x, side, w->height, w->width);
-    for (int64_t c = first; c < last; c += VECTOR) {
+    const int64_t stride = p->x_stride;
+    for (int64_t c = first; c < last; c += VECTOR, to += VECTOR) {
         vec all[MAX_POINTS], half[MAX_POINTS];
         load_square(side, from + c, row, pixel_stride, &in, all);
         UNROLL
@@ -183,7 +184,7 @@ INLINE void tile_to_points(const int side, const atl_winograd *w, const plan *p,
             to_points(side, half + i * side, 1, all + i * side, 1);
         UNROLL
         for (int k = 0; k < side * side; k++)
-            store(to + k * p->x_stride + c - first, all[k]);
+            store(to + k * stride, all[k]);
     }
 }
 
@@ -219,16 +220,17 @@ INLINE void tile_from_points(const int side, const atl_winograd *w, const plan *
 INLINE void block_to_points(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, const float *image,
                             float *x)
 {
-    int64_t depth = p->depth;
-    for (int64_t t = 0; t < tiles; t++)
-        for (int64_t i = 0; i < w->in; i += depth) {
-            int64_t last = i + depth < w->in ? i + depth : w->in;
-            float *to = x + i / depth * p->tile_points * p->x_stride + t * depth;
+    const int64_t in = w->in, depth = p->depth, slice = p->tile_points * p->x_stride;
+    for (int64_t t = 0; t < tiles; t++) {
+        float *to = x + t * depth;
+        for (int64_t i = 0; i < in; i += depth, to += slice) {
+            int64_t last = i + depth < in ? i + depth : in;
             if (w->kernel_size == 3)
                 tile_to_points(6, w, p, first + t, i, last, image, to);
             else
                 tile_to_points(8, w, p, first + t, i, last, image, to);
         }
+    }
 }
 
 /* The products take whole groups of rows: zeros stand for the tiles that are missing. */
