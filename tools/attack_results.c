@@ -64,6 +64,10 @@ json_t *settings_of(const attack_session *s)
         json_object_set_new(o, "bgr", json_true());
     if (set->jpeg)
         json_object_set_new(o, "jpeg", json_integer(set->jpeg));
+    if (set->compile.bfloat16)
+        json_object_set_new(o, "bfloat16", json_true());
+    if (set->compile.disabled_passes)
+        json_object_set_new(o, "disabled_passes", json_integer(set->compile.disabled_passes));
     return o;
 }
 

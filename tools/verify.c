@@ -18,7 +18,8 @@ typedef struct settings {
 /* The network of the last certificate, which the next one usually has, too. */
 typedef struct opened {
     int is_open;
-    json_t *model; /* that part of its certificate */
+    json_t *model;     /* that part of its certificate */
+    atl_shape picture; /* [height, width, channels]: an ONNX file may leave the sizes open */
     loaded_network network;
     atl_attacker *attacker;
 } opened;
@@ -155,11 +156,12 @@ static int open_network_of(verification *v)
     if ((choice.weights || !is_network_file(choice.model)) &&
         !check_digest(v, "the file of weights", choice.weights, text_at(v->content, "model.weights_sha256")))
         return 0;
-    if (v->net->is_open && json_equal(v->net->model, model))
-        return 1;
     atl_shape shape = ATL_SHAPE(whole_at(v->content, "picture.height", 0), whole_at(v->content, "picture.width", 0),
                                 whole_at(v->content, "picture.channels", 0));
+    if (v->net->is_open && json_equal(v->net->model, model) && atl_shape_equal(v->net->picture, shape))
+        return 1;
     close_opened(v->net);
+    v->net->picture = shape;
     v->net->is_open = 1;
     v->net->model = json_deep_copy(model);
     if (open_attacked_network("verify", &choice, shape, &v->net->network) == 0)

@@ -100,10 +100,10 @@ typedef struct atl_feed {
 /* Runs every step once.  A run allocates nothing if the program has run with these shapes before.  You may feed the
  * program's own value (a recurrence), or the value of a variable that it assigns: such a feed is copied first, to
  * memory allocated at the first run.  For unknown sizes, the program keeps the plans of the last 8 sets of shapes, and
- * makes others again when needed. Returns ATL_INVALID if a needed input is not fed, or if a feed has a wrong type,
- * shape or graph, or its node is not an input; ATL_UNSUPPORTED inside an OpenMP parallel region, unless the program has
- * one thread; ATL_NOT_FINITE from atl_check_finite.  After any failure, no variable has changed, and the program can
- * run again. */
+ * makes others again when needed. Returns ATL_INVALID if a needed input is not fed, an input is fed twice, a feed has
+ * a wrong type, shape or graph, or its node is not an input; ATL_UNSUPPORTED inside an OpenMP parallel region, unless
+ * the program has one thread; ATL_NOT_FINITE from atl_check_finite.  After any failure, no variable has changed, and
+ * the program can run again. */
 ATL_API atl_status atl_run(atl_program *program, const atl_feed *feeds);
 /* The value of an output after the last run: owned by the program, overwritten by the next run.  The value of an input
  * or a variable is a copy of what the run has read; that of an atl_assign is the variable's own, and changes with it.

@@ -198,16 +198,17 @@ static atl_status set_feeds(atl_plan_context *context, const atl_feed *feeds)
     return ATL_OK;
 }
 
-/* Feeds of nodes that are not inputs, or of another graph, are errors even if no output needs them. */
+/* Feeds of nodes that are not inputs, or of another graph, and inputs that are fed twice are errors even if no output
+ * needs them. */
 static atl_status check_strangers(const atl_program *program, const atl_feed *feeds)
 {
-    for (; feeds && feeds->node; feeds++) {
-        if (feeds->node->graph != program->graph)
-            return atl_set_error(ATL_INVALID, "feed: '%s' is a node of another graph", atl_name_of(feeds->node));
-        if (!(feeds->node->op->flags & ATL_OP_INPUT) || !feeds->value)
-            return atl_check_feed(feeds->node, feeds->value, 0);
+    for (const atl_feed *feed = feeds; feed && feed->node; feed++) {
+        if (feed->node->graph != program->graph)
+            return atl_set_error(ATL_INVALID, "feed: '%s' is a node of another graph", atl_name_of(feed->node));
+        if (!(feed->node->op->flags & ATL_OP_INPUT) || !feed->value)
+            return atl_check_feed(feed->node, feed->value, 0);
     }
-    return ATL_OK;
+    return atl_check_fed_once(feeds);
 }
 
 static atl_status refresh(atl_program *program, atl_plan *plan)

@@ -42,6 +42,16 @@ atl_status atl_check_outputs(atl_graph *graph, atl_nodes outputs)
     return ATL_OK;
 }
 
+atl_status atl_check_fed_once(const atl_feed *feeds)
+{
+    for (const atl_feed *feed = feeds; feed && feed->node; feed++)
+        for (const atl_feed *other = feeds; other < feed; other++)
+            if (other->node == feed->node)
+                return atl_set_error(ATL_INVALID, "feed: input '%s' is fed twice; give it one tensor",
+                                     atl_name_of(feed->node));
+    return ATL_OK;
+}
+
 /* True if the sizes from dimension `first` on are valid for the input. */
 static int fits_from(int first, const atl_shape *input, const atl_shape *value)
 {
@@ -113,5 +123,6 @@ atl_status atl_check_feeds(const atl_graph *graph, atl_nodes outputs, const atl_
         if (status)
             return status;
     }
-    return check_nothing_missing(graph, outputs, feeds);
+    atl_status status = atl_check_fed_once(feeds);
+    return status ? status : check_nothing_missing(graph, outputs, feeds);
 }

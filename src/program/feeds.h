@@ -15,6 +15,8 @@ atl_shape atl_fed_shape(const atl_node *input, const void *feeds);
 atl_status atl_check_outputs(atl_graph *graph, atl_nodes outputs);
 /* Checks dtype and shape of one feed against its node; the reference may also be fed doubles and variables. */
 atl_status atl_check_feed(const atl_node *node, const atl_tensor *value, int for_reference);
+/* An input that is fed twice is an error: which of the two was meant? */
+atl_status atl_check_fed_once(const atl_feed *feeds);
 /* Checks all feeds, and that everything the outputs need is fed. */
 atl_status atl_check_feeds(const atl_graph *graph, atl_nodes outputs, const atl_feed *feeds, int for_reference);
 

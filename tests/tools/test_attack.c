@@ -61,6 +61,9 @@ static void resume(const char *data, const char *weights, const char *method, co
     run = ATTACK(data, weights, "-o", one, "--method", method, "--eps", "41/255");
     cr_assert_code(run, 2);
     cr_assert_mentions(run.err, "other settings");
+    run = ATTACK(data, weights, "-o", one, "--method", method, "--eps", "40/255", "--without", "winograd");
+    cr_assert_code(run, 2);
+    cr_assert_mentions(run.err, "other settings");
 }
 
 Test(atled_attack, resumed_single_and_parallel_runs_write_the_same_bytes, .timeout = 300)

@@ -220,6 +220,9 @@ static void program_ways(void)
     WAY("no feed", atl_run(program, ATL_NO_FEEDS), "'x'");
     WAY("a feed of another shape", atl_run(program, ATL_FEED(x, wrong_shape)), "[3, 3]");
     WAY("a feed of another type", atl_run(program, ATL_FEED(x, whole_numbers)), "int32");
+    WAY("an input fed twice", atl_run(program, ATL_FEEDS({x, value}, {x, value})), "'x'");
+    WAY("the reference with an input fed twice", !atl_reference_run(ATL_NODES(y), ATL_FEEDS({x, value}, {x, value})),
+        "'x'");
     WAY("a feed of no input", atl_run(program, ATL_FEEDS({x, value}, {y, value})), "y");
     WAY("no program", atl_run(NULL, ATL_NO_FEEDS), "null");
     WAY("not finite", run_not_finite() != ATL_OK, "finite");
