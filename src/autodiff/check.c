@@ -1,7 +1,6 @@
 /* The gradient checker: compares analytic gradients with central differences, both in double through the ops'
  * references. */
 #include <math.h>
-#include <string.h>
 
 #include "atled/gradient.h"
 #include "atled/ops.h"
@@ -22,7 +21,7 @@ typedef struct checker {
     const atl_check_args *args;
     atl_node *loss;      /* a scalar */
     atl_node **gradient; /* of the loss with respect to each x */
-    atl_feed *feeds;     /* the caller's, and before them our own for each x */
+    atl_feed *feeds;     /* our own for each x, and the caller's for other inputs */
     atl_tensor **point;  /* of each x, in double */
     double scale;        /* root mean square of the gradients: differences are relative to it */
     atl_gradient_check result;
@@ -190,6 +189,14 @@ static int check_all(checker *c)
     return ok;
 }
 
+static int is_one_of(const atl_node *node, atl_nodes list)
+{
+    for (int64_t i = 0; i < list.count; i++)
+        if (list.node[i] == node)
+            return 1;
+    return 0;
+}
+
 /* Copies the xs' values to double tensors, which are fed instead. */
 static int take_points(checker *c)
 {
@@ -220,8 +227,10 @@ static int take_points(checker *c)
         if (!c->point[i])
             return 0;
     }
-    if (given)
-        memcpy(c->feeds + args->by.count, args->feeds, (size_t)given * sizeof *c->feeds);
+    atl_feed *next = c->feeds + args->by.count;
+    for (int64_t k = 0; k < given; k++)
+        if (!is_one_of(args->feeds[k].node, args->by))
+            *next++ = args->feeds[k];
     return 1;
 }
 
