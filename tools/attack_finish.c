@@ -181,10 +181,13 @@ int finish_result(void *context, const atl_attack_result *r)
         return 0;
     json_t *result = result_of(s, task, r);
     int code = result && s->transfer_attacker ? ask_transfer(s, r, result) : 0;
+    if (note_failure(s, code)) {
+        json_decref(result);
+        return 1;
+    }
     finished_picture *f = new_finished(s, task, r, result);
-    if (f)
-        add_job(s->jobs, f);
-    else
-        code = report_no_memory("attack");
-    return note_failure(s, code) != 0;
+    if (!f)
+        return note_failure(s, report_no_memory("attack")) != 0;
+    add_job(s->jobs, f);
+    return note_failure(s, 0) != 0;
 }

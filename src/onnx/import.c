@@ -165,89 +165,6 @@ static int reads_missing(const onnx_op *op)
     return 0;
 }
 
-const char *onnx_name_in(onnx_importer *importer, const char *scope)
-{
-    const char *before = importer->entered;
-    if (before)
-        atl_leave(importer->graph);
-    importer->entered = scope;
-    if (scope)
-        atl_enter(importer->graph, scope);
-    return before;
-}
-
-/* Appends a part of a scope's name to text that ends at `end`.  PyTorch repeats what is around a part, as in
- * features/features.0/features.0.1, which becomes features/0/1. */
-static char *append_part(char *start, char *end, const char *part, size_t length, const char *around, size_t repeated)
-{
-    if (repeated && length > repeated + 1 && part[repeated] == '.' && strncmp(part, around, repeated) == 0) {
-        part += repeated + 1;
-        length -= repeated + 1;
-    }
-    if (end > start)
-        *end++ = '/';
-    memcpy(end, part, length);
-    return end + length;
-}
-
-/* The parts of the text between `quote`s, or, if that is 0, between slashes, but the last, which is the node's own. */
-static void join_parts(const char *told, char quote, char *joined)
-{
-    const char *around = told;
-    char *end = joined, *last = joined;
-    size_t repeated = 0;
-    for (const char *at = quote ? strchr(told, quote) : told; at;) {
-        const char *part = quote ? at + 1 : at, *close = strchr(part, quote ? quote : '/');
-        size_t length = close ? (size_t)(close - part) : strlen(part);
-        if (length) {
-            last = end;
-            end = append_part(joined, end, part, length, around, repeated);
-            around = part;
-            repeated = length;
-        }
-        at = !close ? NULL : quote ? strchr(close + 1, quote) : close + 1;
-    }
-    *last = 0;
-}
-
-/* The scope in which the exporter has the node: what it tells, else what the name says, "/features/features.0/Conv".
- * Null: none. */
-static const char *scope_of(onnx_op *op)
-{
-    const onnx_node *node = op->node;
-    int is_told = *node->scopes != 0;
-    const char *from = is_told ? node->scopes : node->name;
-    char *scope = onnx_room(op, (int64_t)strlen(from) + 1, 1);
-    if (scope)
-        join_parts(from, is_told ? '\'' : 0, scope);
-    return scope && *scope ? scope : NULL;
-}
-
-/* The name of a value as it is within the scope: without the scope in front, or without any. */
-static const char *name_within(const char *name, const char *scope)
-{
-    size_t length = scope ? strlen(scope) : 0;
-    const char *slash = strrchr(name, '/');
-    while (*name == '/')
-        name++;
-    if (!scope || !slash || slash < name)
-        return name;
-    return strncmp(name, scope, length) == 0 && name[length] == '/' ? name + length + 1 : slash + 1;
-}
-
-/* The outputs that the file names, after the node's own. */
-static void name_outputs(onnx_op *op)
-{
-    for (int64_t i = 0; i < op->outputs; i++) {
-        onnx_value *value = op->output[i];
-        atl_node *node = value ? value->last ? value->last : value->node : NULL;
-        const char *name = value ? name_within(value->name, op->scope) : "";
-        if (node && *name && atl_index_of(node) == atl_graph_node_count(op->importer->graph) - 1 &&
-            atl_input_count(node) > 0)
-            atl_named(node, "%s", name);
-    }
-}
-
 static int import_by_entry(onnx_op *op)
 {
     const onnx_importer *importer = op->importer;
@@ -268,7 +185,7 @@ static int import_by_entry(onnx_op *op)
     int evaluated = onnx_evaluate(op);
     if (evaluated)
         return evaluated > 0;
-    op->scope = scope_of(op);
+    op->scope = onnx_scope_of(op);
     const char *before = onnx_name_in(op->importer, op->scope);
     int fine = op->entry->import(op);
     onnx_name_in(op->importer, before);
@@ -288,7 +205,7 @@ static int import_node(onnx_importer *importer, const onnx_node *node)
         if (op.output[i] && !op.output[i]->type)
             fine = onnx_reject(&op, "its output %" PRId64 " is used, which is not made here", i);
     if (fine) {
-        name_outputs(&op);
+        onnx_name_outputs(&op);
         return 1;
     }
     for (int64_t i = 0; op.output && i < op.outputs; i++)

@@ -54,8 +54,15 @@ struct atl_onnx {
     onnx_value **input, **output;
 };
 
+/* The name without slashes in front, which no node's name may begin with. */
+const char *onnx_without_slashes(const char *name);
 /* Nodes that are made from now on are named in that scope; null: in none of the file's.  Returns the one before. */
 const char *onnx_name_in(onnx_importer *importer, const char *scope);
+/* The scope in which the exporter has the op's node: what it tells, else what the name says, as in
+ * "/features/features.0/Conv".  It lies in the importer's memory.  Null: none. */
+const char *onnx_scope_of(onnx_op *op);
+/* Names the nodes of the op's outputs after those outputs, within op->scope. */
+void onnx_name_outputs(onnx_op *op);
 
 /* Names to values.  Graphs within graphs see the values around them; functions do not. */
 struct onnx_scope {

@@ -72,13 +72,6 @@ onnx_value *onnx_new_value(onnx_importer *importer, const char *name)
 
 /* ---- from tensors and numbers ------------------------------------------------------------------------------------ */
 
-static const char *without_slashes(const char *name)
-{
-    while (*name == '/')
-        name++;
-    return name;
-}
-
 /* The tensor's elements in a tensor of the graph's types. */
 static atl_tensor *read_tensor(const onnx_tensor *tensor, const char *folder)
 {
@@ -108,7 +101,7 @@ static atl_node *node_of_tensor(onnx_importer *importer, const onnx_value *value
         atl_tensor_free(values);
         return node;
     }
-    const char *name = without_slashes(value->name), *scope = onnx_name_in(importer, NULL);
+    const char *name = onnx_without_slashes(value->name), *scope = onnx_name_in(importer, NULL);
     node = atl_tensor_dtype(values) == ATL_INT32 ? atl_int_variable(importer->graph, name, value->shape, 0)
                                                  : atl_variable(importer->graph, name, value->shape, atl_zeros());
     onnx_name_in(importer, scope);

@@ -1,7 +1,7 @@
 /* Names of what is imported: those of the file, in the scopes that the exporter tells. */
 #include "onnx/small_model.h"
 
-TestSuite(import);
+TestSuite(scopes);
 
 static void put_scopes(made *node, const char *scopes)
 {
@@ -20,7 +20,7 @@ static void expect_node(const small_model *m, const char *name, const char *op)
 }
 
 /* As PyTorch's older exporter names nodes, with parts that repeat what is around them. */
-Test(import, scopes_of_a_nodes_name)
+Test(scopes, scopes_of_a_nodes_name)
 {
     made graph = {0};
     put_made(&graph, 1,
@@ -37,7 +37,7 @@ Test(import, scopes_of_a_nodes_name)
 }
 
 /* As its newer exporter tells them. */
-Test(import, scopes_that_are_told)
+Test(scopes, scopes_that_are_told)
 {
     static const struct {
         const char *scopes, *name;
@@ -60,7 +60,7 @@ Test(import, scopes_that_are_told)
 }
 
 /* Weights keep the file's names, by which they are saved and replaced. */
-Test(import, weights_are_in_no_scope)
+Test(scopes, weights_are_in_no_scope)
 {
     const float one[4] = {1, 2, 3, 4};
     made graph = {0};
@@ -73,7 +73,7 @@ Test(import, weights_are_in_no_scope)
 }
 
 /* The scope in which a model is loaded is around all of its own, and open afterwards. */
-Test(import, the_callers_scope_stays)
+Test(scopes, the_callers_scope_stays)
 {
     made graph = {0};
     put_made(&graph, 1, make_node("/fc/Relu", "Relu", "x", NULL, "y"));
