@@ -112,21 +112,61 @@ static inline void put_text_attribute(made *node, const char *name, const char *
     put_raw(&value, text, strlen(text));
     put_attribute(node, name, 3, 4, &value, 0);
 }
+static inline void put_float_attribute(made *node, const char *name, float value)
+{
+    made attribute = {0};
+    put_text(&attribute, 1, name);
+    put_varint(&attribute, 2 << 3 | 5);
+    put_raw(&attribute, &value, sizeof value);
+    put_int(&attribute, 20, 1);
+    put_made(node, 5, attribute);
+}
+/* A list of integers, one field each. */
+static inline void put_ints_attribute(made *node, const char *name, int count, const int64_t *values)
+{
+    made attribute = {0};
+    put_text(&attribute, 1, name);
+    for (int i = 0; i < count; i++)
+        put_int(&attribute, 8, values[i]);
+    put_int(&attribute, 20, 7);
+    put_made(node, 5, attribute);
+}
 static inline void put_graph_attribute(made *node, const char *name, made graph)
 {
     put_attribute(node, name, 5, 6, &graph, 0);
 }
 
-/* A TensorProto of one dimension. */
-static inline made make_tensor(const char *name, int type, int64_t count, const void *raw, size_t size)
+/* A TensorProto of those sizes; raw: its raw_data, null: none. */
+static inline made make_tensor_of(const char *name, int type, int rank, const int64_t *sizes, const void *raw,
+                                  size_t size)
 {
     made tensor = {0};
-    put_int(&tensor, 1, count);
+    for (int i = 0; i < rank; i++)
+        put_int(&tensor, 1, sizes[i]);
     put_int(&tensor, 2, type);
     put_text(&tensor, 8, name);
     if (raw)
         put_bytes(&tensor, 9, raw, size);
     return tensor;
+}
+
+/* A TensorProto of one dimension. */
+static inline made make_tensor(const char *name, int type, int64_t count, const void *raw, size_t size)
+{
+    return make_tensor_of(name, type, 1, &count, raw, size);
+}
+
+/* An initializer of those sizes. */
+static inline void put_tensor(made *graph, const char *name, int type, int rank, const int64_t *sizes, const void *raw,
+                              size_t size)
+{
+    put_made(graph, 5, make_tensor_of(name, type, rank, sizes, raw, size));
+}
+
+/* An initializer of one dimension, int64. */
+static inline void put_whole(made *graph, const char *name, int count, const int64_t *numbers)
+{
+    put_made(graph, 5, make_tensor(name, TYPE_INT64, count, numbers, (size_t)count * sizeof *numbers));
 }
 
 /* A ModelProto: input x and output y, float32 [1, 4] or [n, 4]; `graph` has the nodes and initializers. */

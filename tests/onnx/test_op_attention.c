@@ -2,41 +2,13 @@
  * queries, with masks, windows and keys of before. */
 #include "small_model.h"
 
-static void put_sizes(made *graph, const char *name, int count, const int64_t *sizes)
-{
-    put_made(graph, 5, make_tensor(name, TYPE_INT64, count, sizes, (size_t)count * sizeof *sizes));
-}
-
-/* An initializer of those sizes. */
-static void put_numbers(made *graph, const char *name, int type, int rank, const int64_t *sizes, const void *raw,
-                        size_t size)
-{
-    made tensor = {0};
-    for (int i = 0; i < rank; i++)
-        put_int(&tensor, 1, sizes[i]);
-    put_int(&tensor, 2, type);
-    put_text(&tensor, 8, name);
-    put_bytes(&tensor, 9, raw, size);
-    put_made(graph, 5, tensor);
-}
-
-static void put_float_attribute(made *node, const char *name, float value)
-{
-    made attribute = {0};
-    put_text(&attribute, 1, name);
-    put_varint(&attribute, 2 << 3 | 5);
-    put_raw(&attribute, &value, sizeof value);
-    put_int(&attribute, 20, 1);
-    put_made(node, 5, attribute);
-}
-
 /* x as q of those sizes; the node, which makes a; a as y [1, 4]. */
 static made around(made node, int rank, const int64_t *sizes)
 {
     static const int64_t flat[] = {1, 4};
     made graph = GRAPH(make_node("in", "Reshape", "x", "sizes", "q"), node, make_node("out", "Reshape", "a", "f", "y"));
-    put_sizes(&graph, "sizes", rank, sizes);
-    put_sizes(&graph, "f", 2, flat);
+    put_whole(&graph, "sizes", rank, sizes);
+    put_whole(&graph, "f", 2, flat);
     return graph;
 }
 
@@ -62,7 +34,7 @@ Test(op_attention, keys_of_before_and_causal)
     made node = node_of("Attention", 6, in);
     put_int_attribute(&node, "is_causal", 1);
     made graph = around(node, 4, two_by_two);
-    put_numbers(&graph, "past", TYPE_FLOAT, 4, one, past, sizeof past);
+    put_tensor(&graph, "past", TYPE_FLOAT, 4, one, past, sizeof past);
     expect_small(graph, 23, 4, (const double[]){0.9899731278, 1.9498658180, 3.9999992847, -2.9999992847});
 }
 
@@ -79,10 +51,10 @@ static made masked(int heads)
     put_float_attribute(&node, "softcap", 3);
     made graph = GRAPH(make_node("in", "Reshape", "x", "sizes", "q"), make_node("keys", "Reshape", "x", "wide", "k"),
                        node, make_node("out", "Reshape", "a", "f", "y"));
-    put_sizes(&graph, "sizes", 3, queries);
-    put_sizes(&graph, "wide", 3, keys);
-    put_sizes(&graph, "f", 2, flat);
-    put_numbers(&graph, "mask", TYPE_BOOL, 2, of_mask, mask, sizeof mask);
+    put_whole(&graph, "sizes", 3, queries);
+    put_whole(&graph, "wide", 3, keys);
+    put_whole(&graph, "f", 2, flat);
+    put_tensor(&graph, "mask", TYPE_BOOL, 2, of_mask, mask, sizeof mask);
     return graph;
 }
 
@@ -101,7 +73,7 @@ Test(op_attention, a_window_and_a_mask_that_is_added)
     put_int_attribute(&node, "left_window_size", 1);
     put_int_attribute(&node, "right_window_size", 0);
     made graph = around(node, 4, tokens);
-    put_numbers(&graph, "mask", TYPE_FLOAT, 1, four, mask, sizeof mask);
+    put_tensor(&graph, "mask", TYPE_FLOAT, 1, four, mask, sizeof mask);
     expect_small(graph, 25, 4, (const double[]){1, 1.9525741339, 3.9988942146, -3});
 }
 
@@ -112,21 +84,21 @@ Test(op_attention, rotary_embeddings)
                          one[] = {1, 1}, second[] = {1};
     static const float cosine[] = {0.6f, 0}, sine[] = {0.8f, 1};
     made graph = around(node_of("RotaryEmbedding", 3, in), 4, four); /* halves */
-    put_numbers(&graph, "cos", TYPE_FLOAT, 3, of_angles, cosine, sizeof cosine);
-    put_numbers(&graph, "sin", TYPE_FLOAT, 3, of_angles, sine, sizeof sine);
+    put_tensor(&graph, "cos", TYPE_FLOAT, 3, of_angles, cosine, sizeof cosine);
+    put_tensor(&graph, "sin", TYPE_FLOAT, 3, of_angles, sine, sizeof sine);
     expect_small(graph, 23, 4, (const double[]){-2.6, 3, 3.2, 2});
     made node = node_of("RotaryEmbedding", 3, in); /* neighbours */
     put_int_attribute(&node, "interleaved", 1);
     put_int_attribute(&node, "num_heads", 1);
     graph = around(node, 3, three);
-    put_numbers(&graph, "cos", TYPE_FLOAT, 3, of_angles, cosine, sizeof cosine);
-    put_numbers(&graph, "sin", TYPE_FLOAT, 3, of_angles, sine, sizeof sine);
+    put_tensor(&graph, "cos", TYPE_FLOAT, 3, of_angles, cosine, sizeof cosine);
+    put_tensor(&graph, "sin", TYPE_FLOAT, 3, of_angles, sine, sizeof sine);
     expect_small(graph, 23, 4, (const double[]){-1, 2, 3, 4});
     node = node_of("RotaryEmbedding", 4, in); /* of a table, by position 1; the rest of the head stays */
     put_int_attribute(&node, "rotary_embedding_dim", 2);
     graph = around(node, 4, four);
-    put_numbers(&graph, "cos", TYPE_FLOAT, 2, column, cosine, sizeof cosine);
-    put_numbers(&graph, "sin", TYPE_FLOAT, 2, column, sine, sizeof sine);
-    put_numbers(&graph, "at", TYPE_INT64, 2, one, second, sizeof second);
+    put_tensor(&graph, "cos", TYPE_FLOAT, 2, column, cosine, sizeof cosine);
+    put_tensor(&graph, "sin", TYPE_FLOAT, 2, column, sine, sizeof sine);
+    put_tensor(&graph, "at", TYPE_INT64, 2, one, second, sizeof second);
     expect_small(graph, 23, 4, (const double[]){-2, 1, 4, -3});
 }

@@ -1,29 +1,6 @@
 /* Transposed convolutions of three dimensions, and columns that become a picture. */
 #include "small_model.h"
 
-/* A TensorProto with any sizes. */
-static made tensor_of(const char *name, int rank, const int64_t *sizes, const float *values, int count)
-{
-    made tensor = {0};
-    for (int i = 0; i < rank; i++)
-        put_int(&tensor, 1, sizes[i]);
-    put_int(&tensor, 2, TYPE_FLOAT);
-    put_text(&tensor, 8, name);
-    put_bytes(&tensor, 9, values, (size_t)count * sizeof *values);
-    return tensor;
-}
-
-/* A list of integers as an attribute, one field each. */
-static void put_ints(made *node, const char *name, int count, const int64_t *values)
-{
-    made attribute = {0};
-    put_text(&attribute, 1, name);
-    for (int i = 0; i < count; i++)
-        put_int(&attribute, 8, values[i]);
-    put_int(&attribute, 20, 7);
-    put_made(node, 5, attribute);
-}
-
 /* Two planes of two pixels, two apart, and a filter of two slices, 1 and 10. */
 static made transposed(int64_t cut)
 {
@@ -31,11 +8,11 @@ static made transposed(int64_t cut)
     const int64_t pads[] = {cut, 0, 0, 0, 0, 0};
     static const float slices[] = {1, 10};
     made conv = make_node("conv", "ConvTranspose", "p", "w", "y");
-    put_ints(&conv, "strides", 3, strides);
-    put_ints(&conv, "pads", 6, pads);
+    put_ints_attribute(&conv, "strides", 3, strides);
+    put_ints_attribute(&conv, "pads", 6, pads);
     made graph = GRAPH(make_node("picture", "Reshape", "x", "picture", "p"), conv);
     put_made(&graph, 5, make_tensor("picture", TYPE_INT64, 5, picture, sizeof picture));
-    put_made(&graph, 5, tensor_of("w", 5, filter, slices, 2));
+    put_tensor(&graph, "w", TYPE_FLOAT, 5, filter, slices, 2 * sizeof *slices);
     return graph;
 }
 

@@ -1,19 +1,6 @@
 /* Fused ops of onnxruntime's domain, against what they stand for. */
 #include "small_model.h"
 
-/* An initializer of those sizes. */
-static void put_numbers(made *graph, const char *name, int type, int rank, const int64_t *sizes, const void *raw,
-                        size_t size)
-{
-    made tensor = {0};
-    for (int i = 0; i < rank; i++)
-        put_int(&tensor, 1, sizes[i]);
-    put_int(&tensor, 2, type);
-    put_text(&tensor, 8, name);
-    put_bytes(&tensor, 9, raw, size);
-    put_made(graph, 5, tensor);
-}
-
 static made of_microsoft(const char *op, int count, const char *const *in)
 {
     made node = {0};
@@ -73,7 +60,7 @@ Test(op_microsoft, gelus)
     for (int i = 0; i < 4; i++)
         expected[i] = gelu((double)x[i] + (double)numbers[i]);
     made graph = GRAPH(of_microsoft("BiasGelu", 2, in));
-    put_numbers(&graph, "b", TYPE_FLOAT, 1, four, numbers, sizeof numbers);
+    put_tensor(&graph, "b", TYPE_FLOAT, 1, four, numbers, sizeof numbers);
     expect_fused(graph, expected);
     for (int i = 0; i < 4; i++)
         expected[i] = gelu((double)x[i]);
@@ -86,7 +73,7 @@ Test(op_microsoft, gelus)
         expected[i] = z / 2 * (1 + tanh(sqrt(2 / 3.14159265358979) * (z + 0.044715 * z * z * z)));
     }
     graph = GRAPH(of_microsoft("FastGelu", 2, in));
-    put_numbers(&graph, "b", TYPE_FLOAT, 1, four, numbers, sizeof numbers);
+    put_tensor(&graph, "b", TYPE_FLOAT, 1, four, numbers, sizeof numbers);
     expect_fused(graph, expected);
 }
 
@@ -99,7 +86,7 @@ Test(op_microsoft, a_product_of_a_transposed_matrix)
     made node = of_microsoft("FusedMatMul", 2, in);
     put_int_attribute(&node, "transB", 1);
     made graph = GRAPH(node);
-    put_numbers(&graph, "w", TYPE_FLOAT, 2, square, w, sizeof w);
+    put_tensor(&graph, "w", TYPE_FLOAT, 2, square, w, sizeof w);
     expect_fused(graph, (const double[]){5, 6, -3, 4});
 }
 
@@ -118,14 +105,14 @@ Test(op_microsoft, a_sum_and_its_norms)
     for (int i = 0; i < 4; i++)
         expected[i] = (sum[i] - 1.625) / sqrt(variance);
     made graph = GRAPH(of_microsoft("SkipLayerNormalization", 4, in));
-    put_numbers(&graph, "b", TYPE_FLOAT, 2, row, numbers, sizeof numbers);
-    put_numbers(&graph, "w", TYPE_FLOAT, 1, four, ones, sizeof ones);
+    put_tensor(&graph, "b", TYPE_FLOAT, 2, row, numbers, sizeof numbers);
+    put_tensor(&graph, "w", TYPE_FLOAT, 1, four, ones, sizeof ones);
     expect_fused(graph, expected);
     for (int i = 0; i < 4; i++)
         expected[i] = sum[i] / sqrt(squares);
     graph = GRAPH(of_microsoft("SkipSimplifiedLayerNormalization", 3, simple));
-    put_numbers(&graph, "b", TYPE_FLOAT, 2, row, numbers, sizeof numbers);
-    put_numbers(&graph, "w", TYPE_FLOAT, 1, four, ones, sizeof ones);
+    put_tensor(&graph, "b", TYPE_FLOAT, 2, row, numbers, sizeof numbers);
+    put_tensor(&graph, "w", TYPE_FLOAT, 1, four, ones, sizeof ones);
     expect_fused(graph, expected);
 }
 
@@ -145,10 +132,10 @@ static made fused_conv(const char *activation)
     put_text_attribute(&conv, "activation", activation);
     made graph = GRAPH(make_node("picture", "Reshape", "x", "picture", "p"), conv,
                        make_node("flat", "Reshape", "c", "flat", "y"));
-    put_numbers(&graph, "picture", TYPE_INT64, 1, four, picture, sizeof picture);
-    put_numbers(&graph, "flat", TYPE_INT64, 1, (const int64_t[]){2}, flat, sizeof flat);
-    put_numbers(&graph, "w", TYPE_FLOAT, 4, one, &half, sizeof half);
-    put_numbers(&graph, "b", TYPE_FLOAT, 1, one, &bias, sizeof bias);
+    put_tensor(&graph, "picture", TYPE_INT64, 1, four, picture, sizeof picture);
+    put_tensor(&graph, "flat", TYPE_INT64, 1, (const int64_t[]){2}, flat, sizeof flat);
+    put_tensor(&graph, "w", TYPE_FLOAT, 4, one, &half, sizeof half);
+    put_tensor(&graph, "b", TYPE_FLOAT, 1, one, &bias, sizeof bias);
     return graph;
 }
 
@@ -174,7 +161,7 @@ Test(op_microsoft, a_gradient_passes_products_of_whole_numbers)
     put_text(&product, 1, "zero");
     put_int_attribute(&wide, "to", TYPE_FLOAT);
     made graph = GRAPH(quantize, product, wide, make_node("back", "Mul", "f", "scale", "y"));
-    put_numbers(&graph, "w", TYPE_INT8, 2, square, w, sizeof w);
+    put_tensor(&graph, "w", TYPE_INT8, 2, square, w, sizeof w);
     double y[4], gradient[4], expected[] = {1 - 9, 4, 2, 1};
     static const double by[] = {3, 2, 1, 4};
     run_fused(graph, y, gradient);

@@ -3,18 +3,6 @@
 
 enum { TYPE_UINT8 = 2 };
 
-/* A TensorProto with any sizes. */
-static made tensor_of(const char *name, int type, int rank, const int64_t *sizes, const void *raw, size_t size)
-{
-    made tensor = {0};
-    for (int i = 0; i < rank; i++)
-        put_int(&tensor, 1, sizes[i]);
-    put_int(&tensor, 2, type);
-    put_text(&tensor, 8, name);
-    put_bytes(&tensor, 9, raw, size);
-    return tensor;
-}
-
 /* x as a picture [1, 1, 2, 2] in steps of 1 from the zero point 10; filters 3 and 255, of zero points 1 and 253 and
  * scales 1 and 2; the result in steps of 4 from 100. */
 static made quantized_conv(int filters)
@@ -37,13 +25,13 @@ static made quantized_conv(int filters)
                        make_node("flat", "Reshape", "d", "flat", "y"));
     put_made(&graph, 5, make_tensor("picture", TYPE_INT64, 4, picture, sizeof picture));
     put_made(&graph, 5, make_tensor("flat", TYPE_INT64, 2, flat, sizeof flat));
-    put_made(&graph, 5, tensor_of("one", TYPE_FLOAT, 0, NULL, &one, sizeof one));
-    put_made(&graph, 5, tensor_of("four", TYPE_FLOAT, 0, NULL, &four, sizeof four));
-    put_made(&graph, 5, tensor_of("ten", TYPE_UINT8, 0, NULL, &ten, 1));
-    put_made(&graph, 5, tensor_of("hundred", TYPE_UINT8, 0, NULL, &hundred, 1));
-    put_made(&graph, 5, tensor_of("w", TYPE_UINT8, 4, filter, weights, 2));
-    put_made(&graph, 5, tensor_of("w_scale", TYPE_FLOAT, 1, many, scales, (size_t)filters * sizeof *scales));
-    put_made(&graph, 5, tensor_of("w_zero", TYPE_UINT8, 1, many, zeros, 2));
+    put_tensor(&graph, "one", TYPE_FLOAT, 0, NULL, &one, sizeof one);
+    put_tensor(&graph, "four", TYPE_FLOAT, 0, NULL, &four, sizeof four);
+    put_tensor(&graph, "ten", TYPE_UINT8, 0, NULL, &ten, 1);
+    put_tensor(&graph, "hundred", TYPE_UINT8, 0, NULL, &hundred, 1);
+    put_tensor(&graph, "w", TYPE_UINT8, 4, filter, weights, 2);
+    put_tensor(&graph, "w_scale", TYPE_FLOAT, 1, many, scales, (size_t)filters * sizeof *scales);
+    put_tensor(&graph, "w_zero", TYPE_UINT8, 1, many, zeros, 2);
     return graph;
 }
 

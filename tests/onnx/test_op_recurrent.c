@@ -1,32 +1,10 @@
 /* Recurrent ops with an open batch, as torch.onnx writes them: the batch is the third size of their result. */
 #include "small_model.h"
 
-static void put_whole(made *graph, const char *name, int count, const int64_t *numbers)
-{
-    put_made(graph, 5, make_tensor(name, TYPE_INT64, count, numbers, (size_t)count * sizeof *numbers));
-}
-
-static void put_ints_attribute(made *node, const char *name, int count, const int64_t *numbers)
-{
-    made attribute = {0};
-    put_text(&attribute, 1, name);
-    for (int i = 0; i < count; i++)
-        put_int(&attribute, 8, numbers[i]);
-    put_int(&attribute, 20, 7);
-    put_made(node, 5, attribute);
-}
-
 /* [2, 1, 1] */
 static void put_weights(made *graph, const char *name, const float *numbers)
 {
-    made tensor = {0};
-    put_int(&tensor, 1, 2);
-    put_int(&tensor, 1, 1);
-    put_int(&tensor, 1, 1);
-    put_int(&tensor, 2, TYPE_FLOAT);
-    put_text(&tensor, 8, name);
-    put_bytes(&tensor, 9, numbers, 2 * sizeof *numbers);
-    put_made(graph, 5, tensor);
+    put_tensor(graph, name, TYPE_FLOAT, 3, (const int64_t[]){2, 1, 1}, numbers, 2 * sizeof *numbers);
 }
 
 /* x [n, 4] as [4, n, 1]; an RNN in both directions, [4, 2, n, 1]; as [4, n, 2], by a reshape that says of the batch
