@@ -28,15 +28,17 @@ static atl_node *attend(masked *m, masking way, atl_node *q, atl_node *k, atl_no
     return atl_matmul(atl_softmax(scores), v);
 }
 
-static masked build(int64_t keys, atl_shape mask, masking way)
+/* heads 0: q, k and v are of rank 3, and the scores too. */
+static masked build(int heads, int64_t keys, atl_shape mask, masking way)
 {
     masked m = {.graph = atl_graph_new()};
     m.q = atl_input(m.graph, "q", ATL_FLOAT32, ATL_SHAPE(N, QUERIES, HEADS * WIDTH));
     m.k = atl_input(m.graph, "k", ATL_FLOAT32, ATL_SHAPE(N, keys, HEADS * WIDTH));
     m.v = atl_input(m.graph, "v", ATL_FLOAT32, ATL_SHAPE(N, keys, HEADS * WIDTH));
     m.mask = atl_input(m.graph, "mask", ATL_FLOAT32, mask);
-    m.y = atl_merge_heads(
-        attend(&m, way, atl_split_heads(m.q, HEADS), atl_split_heads(m.k, HEADS), atl_split_heads(m.v, HEADS)));
+    m.y = !heads ? attend(&m, way, m.q, m.k, m.v)
+                 : atl_merge_heads(attend(&m, way, atl_split_heads(m.q, heads), atl_split_heads(m.k, heads),
+                                          atl_split_heads(m.v, heads)));
     cr_assert(m.y, "%s", atl_graph_error(m.graph));
     cr_assert_eq(atl_gradients(.of = ATL_NODES(atl_sum(atl_square(m.y))), .by = ATL_NODES(m.q, m.k, m.v),
                                .result_out = m.slope),
@@ -69,9 +71,9 @@ static atl_tensor *mask_values(atl_shape shape, int added, int whole)
     return mask;
 }
 
-static void check(int64_t keys, atl_shape shape, masking way, int whole)
+static void check(int heads, int64_t keys, atl_shape shape, masking way, int whole)
 {
-    masked m = build(keys, shape, way);
+    masked m = build(heads, keys, shape, way);
     atl_nodes wanted = ATL_NODES(m.y, m.slope[0], m.slope[1], m.slope[2]);
     for (int backward = 0; backward < 2; backward++) {
         wanted.count = backward ? 4 : 1;
@@ -109,24 +111,33 @@ enum { KEYS = 450 }; /* so many that the gradients are one step, too */
 Test(attention_masks, every_shape)
 {
     for (masking way = ADDED; way <= CAUSAL_MASKED; way++) {
-        check(KEYS, ATL_SHAPE(QUERIES, KEYS), way, 0);
-        check(KEYS, ATL_SHAPE(N, 1, QUERIES, KEYS), way, 0);
-        check(KEYS, ATL_SHAPE(N, 1, 1, KEYS), way, 0);
-        check(KEYS, ATL_SHAPE(HEADS, QUERIES, KEYS), way, 0);
-        check(KEYS, ATL_SHAPE(1, HEADS, QUERIES, 1), way, 0);
+        check(HEADS, KEYS, ATL_SHAPE(QUERIES, KEYS), way, 0);
+        check(HEADS, KEYS, ATL_SHAPE(N, 1, QUERIES, KEYS), way, 0);
+        check(HEADS, KEYS, ATL_SHAPE(N, 1, 1, KEYS), way, 0);
+        check(HEADS, KEYS, ATL_SHAPE(HEADS, QUERIES, KEYS), way, 0);
+        check(HEADS, KEYS, ATL_SHAPE(1, HEADS, QUERIES, 1), way, 0);
+    }
+}
+
+Test(attention_masks, scores_of_three_dimensions)
+{
+    for (masking way = ADDED; way <= CAUSAL_MASKED; way++) {
+        check(0, KEYS, ATL_SHAPE(QUERIES, KEYS), way, 0);
+        check(0, KEYS, ATL_SHAPE(N, QUERIES, KEYS), way, 0);
+        check(0, KEYS, ATL_SHAPE(N, 1, KEYS), way, 0);
     }
 }
 
 Test(attention_masks, a_row_without_a_key)
 {
     for (masking way = ADDED; way <= CAUSAL_MASKED; way++)
-        check(KEYS, ATL_SHAPE(QUERIES, KEYS), way, 1);
+        check(HEADS, KEYS, ATL_SHAPE(QUERIES, KEYS), way, 1);
 }
 
 /* A mask whose gradient is wanted needs the scores' gradient. */
 Test(attention_masks, a_trained_mask)
 {
-    masked m = build(KEYS, ATL_SHAPE(QUERIES, KEYS), ADDED);
+    masked m = build(HEADS, KEYS, ATL_SHAPE(QUERIES, KEYS), ADDED);
     atl_node *slope = atl_gradient(atl_sum(atl_square(m.y)), m.mask);
     atl_program *program = atl_compile(m.graph, ATL_NODES(m.slope[0], slope));
     cr_assert(program, "%s", atl_error());
