@@ -121,9 +121,8 @@ static atl_status climb(search *s, int rival, int bound, int steps, int is_rando
         atl_status status = atl_rival_gradient(s->attempt, s->here, rival, s->gradient, NULL, NULL);
         if (status)
             return status;
-        double size = atl_l1_of(t->count, s->gradient), step = bound * 1.5 * (1 - 0.9 * i / steps);
-        for (int64_t k = 0; size > 0 && k < t->count; k++)
-            sum[k] = 0.75f * sum[k] + (float)((double)s->gradient[k] * (double)t->count / size);
+        double step = bound * 1.5 * (1 - 0.9 * i / steps);
+        atl_climb_add_gradient(0.75f, t->count, s->gradient, sum);
         atl_climb_step(ATL_NORM_LINF, step, t->count, sum, s->here, NULL);
         atl_project_change(ATL_NORM_LINF, bound, t->count, t->original, s->here);
         /* The network judges the corners, which are whole levels. */

@@ -46,13 +46,11 @@ void atl_climb_step(atl_norm norm, double step, int64_t count, const float *grad
 
 /* ---- several steps ----------------------------------------------------------------------------------------------- */
 
-/* A running sum of gradients, each over the mean magnitude of its elements. */
-static void add_gradient(float momentum, int64_t count, const float *gradient, float *direction)
+void atl_climb_add_gradient(float momentum, int64_t count, const float *gradient, float *sum)
 {
-    double size = momentum > 0 ? atl_l1_of(count, gradient) : 0;
-    float factor = size > 0 ? (float)((double)count / size) : 1;
-    for (int64_t i = 0; i < count; i++)
-        direction[i] = (momentum > 0 ? momentum * direction[i] : 0) + factor * gradient[i];
+    double size = atl_l1_of(count, gradient);
+    for (int64_t i = 0; size > 0 && i < count; i++)
+        sum[i] = momentum * sum[i] + (float)((double)gradient[i] * (double)count / size);
 }
 
 atl_status atl_climb(atl_attempt *attempt, float *pixels, const atl_climbing *how)
@@ -62,7 +60,7 @@ atl_status atl_climb(atl_attempt *attempt, float *pixels, const atl_climbing *ho
     atl_attack_loss loss = atl_attempt_loss(attempt, how->loss);
     if (!gradient)
         return ATL_OUT_OF_MEMORY;
-    float *copy = gradient + task.count, *direction = copy + task.count;
+    float *copy = gradient + task.count, *sum = copy + task.count;
     double first = 0, last = 0;
     for (int i = 0; i < how->steps; i++) {
         atl_status status = atl_attempt_gradient(attempt, pixels, loss, how->weights, gradient, NULL, &last);
@@ -73,8 +71,9 @@ atl_status atl_climb(atl_attempt *attempt, float *pixels, const atl_climbing *ho
         if (task.norm == ATL_NORM_L1 && how->steps == 1) /* a step that no other one follows moves more of them */
             atl_climb_step_l1(task.count / 20 + 1, step, task.count, gradient, pixels, copy);
         else {
-            add_gradient(how->momentum, task.count, gradient, direction);
-            atl_climb_step(task.norm, step, task.count, direction, pixels, copy);
+            if (how->momentum > 0)
+                atl_climb_add_gradient(how->momentum, task.count, gradient, sum);
+            atl_climb_step(task.norm, step, task.count, how->momentum > 0 ? sum : gradient, pixels, copy);
         }
         atl_attempt_project(attempt, pixels);
     }

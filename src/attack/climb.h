@@ -8,6 +8,9 @@
 void atl_climb_step(atl_norm norm, double step, int64_t count, const float *gradient, float *pixels, float *copy);
 /* In L1: moves the `wanted` elements with the largest gradients, together by `step` (Tramer & Boneh 2019). */
 void atl_climb_step_l1(int64_t wanted, double step, int64_t count, const float *gradient, float *pixels, float *copy);
+/* Adds a gradient, over the mean magnitude of its elements, to a running sum, of which the part `momentum` stays.  A
+ * gradient of zeros leaves the sum as it is. */
+void atl_climb_add_gradient(float momentum, int64_t count, const float *gradient, float *sum);
 typedef struct atl_climbing {
     int steps;
     double step;          /* in levels */

@@ -1,20 +1,9 @@
 /* MI-FGSM: steps along a running sum of gradients, each divided by its mean magnitude (Dong et al. 2017).  There, the
  * step is eps over the number of steps, which reaches the bound with the last one only; eps succeeds more often. */
-#include <math.h>
 #include <string.h>
 
 #include "attack/attempt.h"
 #include "attack/climb.h"
-
-/* Adds the gradient to the sum, whose earlier part keeps its weight: a decay of 1, as published. */
-static void add_normalised(int64_t count, const float *gradient, float *sum)
-{
-    double size = 0;
-    for (int64_t i = 0; i < count; i++)
-        size += fabs((double)gradient[i]);
-    for (int64_t i = 0; size > 0 && i < count; i++)
-        sum[i] += (float)((double)gradient[i] * (double)count / size);
-}
 
 atl_status atl_method_mi_fgsm(atl_attempt *attempt)
 {
@@ -30,7 +19,7 @@ atl_status atl_method_mi_fgsm(atl_attempt *attempt)
         atl_status status = atl_attempt_gradient(attempt, pixels, loss, NULL, gradient, NULL, NULL);
         if (status || atl_attempt_is_done(attempt))
             return status;
-        add_normalised(task.count, gradient, sum);
+        atl_climb_add_gradient(1, task.count, gradient, sum); /* as published */
         atl_climb_step(task.norm, step, task.count, sum, pixels, copy);
         atl_attempt_project(attempt, pixels);
     }

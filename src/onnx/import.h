@@ -174,6 +174,11 @@ atl_node *onnx_quantized_to(onnx_op *op, atl_node *x, atl_node *zero, onnx_type 
 atl_node *onnx_matmul(onnx_op *op, atl_node *a, atl_node *b);
 /* scale * x / sqrt(mean of x^2 + epsilon), over the dimensions from `axis` on; a negative one counts from the end. */
 atl_node *onnx_rms_norm(atl_node *x, atl_node *scale, int axis, float epsilon);
+/* x * sigmoid(alpha * x), and alpha * x + beta clipped to 0..1. */
+atl_node *onnx_swish(atl_node *x, float alpha);
+atl_node *onnx_hard_sigmoid(atl_node *x, float alpha, float beta);
+/* x within bounds; NaN: there is none on that side. */
+atl_node *onnx_clipped(atl_node *x, double low, double high);
 /* x with dimensions moved so that `axis` is the last one, and back. */
 atl_node *onnx_axis_last(atl_node *x, int axis);
 atl_node *onnx_axis_back(atl_node *x, int axis);

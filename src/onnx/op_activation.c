@@ -76,23 +76,29 @@ static int import_thresholded_relu(onnx_op *op)
              : 0;
 }
 
+atl_node *onnx_hard_sigmoid(atl_node *x, float alpha, float beta)
+{
+    return atl_clip(atl_add_scalar(atl_scale(x, alpha), beta), 0, 1);
+}
+
 static int import_hard_sigmoid(onnx_op *op)
 {
     onnx_order order;
     atl_node *x = input(op, &order);
-    double alpha = onnx_attr_float(op, "alpha", 0.2), beta = onnx_attr_float(op, "beta", 0.5);
-    return x ? onnx_give_in(op, 0, atl_clip(atl_add_scalar(atl_scale(x, (float)alpha), (float)beta), 0, 1), order) : 0;
+    float alpha = (float)onnx_attr_float(op, "alpha", 0.2), beta = (float)onnx_attr_float(op, "beta", 0.5);
+    return x ? onnx_give_in(op, 0, onnx_hard_sigmoid(x, alpha, beta), order) : 0;
 }
 
-/* x * sigmoid(alpha x) */
+atl_node *onnx_swish(atl_node *x, float alpha)
+{
+    return alpha == 1 ? atl_swish(x) : atl_mul(x, atl_sigmoid(atl_scale(x, alpha)));
+}
+
 static int import_swish(onnx_op *op)
 {
     onnx_order order;
     atl_node *x = input(op, &order);
-    double alpha = onnx_attr_float(op, "alpha", 1);
-    if (!x)
-        return 0;
-    return onnx_give_in(op, 0, alpha == 1 ? atl_swish(x) : atl_mul(x, atl_sigmoid(atl_scale(x, (float)alpha))), order);
+    return x ? onnx_give_in(op, 0, onnx_swish(x, (float)onnx_attr_float(op, "alpha", 1)), order) : 0;
 }
 
 static int import_gelu(onnx_op *op)
@@ -124,7 +130,7 @@ static int import_shrink(onnx_op *op)
 /* A bound of Clip: NaN if there is none. 0 with the reason, or if it is not known while reading. */
 static double attribute_bound(onnx_op *op, const char *name) { return onnx_attr_float(op, name, NAN); }
 
-static atl_node *clipped(atl_node *x, double low, double high)
+atl_node *onnx_clipped(atl_node *x, double low, double high)
 {
     if (low == 0 && high == 6)
         return atl_relu6(x);
@@ -140,7 +146,7 @@ static int import_clip_6(onnx_op *op)
 {
     onnx_order order;
     atl_node *x = input(op, &order);
-    return x ? onnx_give_in(op, 0, clipped(x, attribute_bound(op, "min"), attribute_bound(op, "max")), order) : 0;
+    return x ? onnx_give_in(op, 0, onnx_clipped(x, attribute_bound(op, "min"), attribute_bound(op, "max")), order) : 0;
 }
 
 /* Whether input i is absent or can be known while reading; *to is then the bound. */
@@ -161,7 +167,7 @@ static int import_clip(onnx_op *op)
     if (!x)
         return 0;
     if (!whole && known_bound(op, 1, &low) && known_bound(op, 2, &high))
-        return onnx_give_in(op, 0, clipped(x, low, high), order);
+        return onnx_give_in(op, 0, onnx_clipped(x, low, high), order);
     for (int i = 1; i <= 2; i++) { /* the bounds are fed, or whole numbers */
         atl_node *bound = onnx_has(op, i) ? onnx_any(op, i) : NULL;
         if (!bound)

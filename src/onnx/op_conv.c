@@ -1,4 +1,5 @@
 /* Importers of convolutions: one, two and three dimensions, and their transposes.  They run with the channels last. */
+#include <math.h>
 #include <string.h>
 
 #include "onnx/families.h"
@@ -149,9 +150,9 @@ static int import_fused_conv(onnx_op *op)
     else if (strcmp(activation, "LeakyRelu") == 0)
         y = atl_leaky_relu(y, parameter(op, 0, 0.01));
     else if (strcmp(activation, "Clip") == 0)
-        y = atl_clip(y, parameter(op, 0, -3.4e38), parameter(op, 1, 3.4e38));
+        y = onnx_clipped(y, parameter(op, 0, NAN), parameter(op, 1, NAN));
     else if (strcmp(activation, "HardSigmoid") == 0)
-        y = atl_clip(atl_add_scalar(atl_scale(y, parameter(op, 0, 0.2)), parameter(op, 1, 0.5)), 0, 1);
+        y = onnx_hard_sigmoid(y, parameter(op, 0, 0.2), parameter(op, 1, 0.5));
     else if (*activation)
         return onnx_reject(op, "its activation %.100s is not read", activation);
     return onnx_give_in(op, 0, y, ONNX_CHANNELS_LAST);

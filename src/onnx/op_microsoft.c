@@ -11,12 +11,10 @@ static int import_gelu(onnx_op *op)
     return !x || *op->why ? 0 : onnx_give(op, 0, op->entry->unary(bias ? atl_add(x, bias) : x));
 }
 
-/* x * sigmoid(alpha * x) */
 static int import_quick_gelu(onnx_op *op)
 {
     atl_node *x = onnx_float(op, 0);
-    float alpha = (float)onnx_attr_float(op, "alpha", 1.702);
-    return x ? onnx_give(op, 0, atl_mul(x, atl_sigmoid(atl_scale(x, alpha)))) : 0;
+    return x ? onnx_give(op, 0, onnx_swish(x, (float)onnx_attr_float(op, "alpha", 1.702))) : 0;
 }
 
 /* alpha * a b, either of them transposed */
