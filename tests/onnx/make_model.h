@@ -121,6 +121,14 @@ static inline void put_float_attribute(made *node, const char *name, float value
     put_int(&attribute, 20, 1);
     put_made(node, 5, attribute);
 }
+static inline void put_floats_attribute(made *node, const char *name, int count, const float *values)
+{
+    made attribute = {0};
+    put_text(&attribute, 1, name);
+    put_bytes(&attribute, 7, values, (size_t)count * sizeof *values);
+    put_int(&attribute, 20, 6);
+    put_made(node, 5, attribute);
+}
 /* A list of integers, one field each. */
 static inline void put_ints_attribute(made *node, const char *name, int count, const int64_t *values)
 {

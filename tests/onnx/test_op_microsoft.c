@@ -117,7 +117,7 @@ Test(op_microsoft, a_sum_and_its_norms)
 }
 
 /* x as a picture [1, 1, 2, 2], times 0.5, plus 1, plus itself, and an activation. */
-static made fused_conv(const char *activation)
+static made fused_conv(const char *activation, int count, const float *parameters)
 {
     static const char *const in[] = {"p", "w", "b", "p"};
     static const int64_t picture[] = {1, 1, 2, 2}, flat[] = {1, 4}, one[] = {1, 1, 1, 1};
@@ -130,6 +130,8 @@ static made fused_conv(const char *activation)
     put_text(&conv, 4, "FusedConv");
     put_text(&conv, 7, "com.microsoft");
     put_text_attribute(&conv, "activation", activation);
+    if (count)
+        put_floats_attribute(&conv, "activation_params", count, parameters);
     made graph = GRAPH(make_node("picture", "Reshape", "x", "picture", "p"), conv,
                        make_node("flat", "Reshape", "c", "flat", "y"));
     put_tensor(&graph, "picture", TYPE_INT64, 1, four, picture, sizeof picture);
@@ -141,10 +143,15 @@ static made fused_conv(const char *activation)
 
 Test(op_microsoft, a_convolution_with_what_follows_it)
 {
-    expect_fused(fused_conv("Relu"), (const double[]){2.5, 4, 7, 0});
-    expect_fused(fused_conv("LeakyRelu"), (const double[]){2.5, 4, 7, -0.035});
-    expect_fused(fused_conv("HardSigmoid"), (const double[]){1, 1, 1, 0});
-    expect_fused(fused_conv("Tanh"), (const double[]){tanh(2.5), tanh(4), tanh(7), tanh(-3.5)});
+    expect_fused(fused_conv("Relu", 0, NULL), (const double[]){2.5, 4, 7, 0});
+    expect_fused(fused_conv("LeakyRelu", 0, NULL), (const double[]){2.5, 4, 7, -0.035});
+    expect_fused(fused_conv("LeakyRelu", 1, (const float[]){0.5f}), (const double[]){2.5, 4, 7, -1.75});
+    expect_fused(fused_conv("HardSigmoid", 0, NULL), (const double[]){1, 1, 1, 0});
+    expect_fused(fused_conv("HardSigmoid", 2, (const float[]){0.1f, 0.25f}), (const double[]){0.5, 0.65, 0.95, 0});
+    expect_fused(fused_conv("Tanh", 0, NULL), (const double[]){tanh(2.5), tanh(4), tanh(7), tanh(-3.5)});
+    expect_fused(fused_conv("Clip", 0, NULL), (const double[]){2.5, 4, 7, -3.5});
+    expect_fused(fused_conv("Clip", 2, (const float[]){0, 6}), (const double[]){2.5, 4, 6, 0});
+    expect_fused(fused_conv("Clip", 2, (const float[]){-3, 3}), (const double[]){2.5, 3, 3, -3});
 }
 
 /* x quantised by its own range, times whole numbers, scaled back: the gradient is that of the product. */
