@@ -6,6 +6,7 @@
 #include "attack_session.h"
 #include "attack_spec.h"
 #include "html_report.h"
+#include "photograph.h"
 #include "ranks.h"
 
 static int poll_interrupt(void *context)
@@ -134,6 +135,8 @@ int atled_attack(int argc, char **argv)
         if (!code)
             code = s.met_count == s.tasks ? EXIT_GOAL_MET : EXIT_GOAL_NOT_MET;
     }
+    if (!this_rank())
+        code = end_without_pictures("attack", code, s.pictures.unread);
     end_attacking(&s);
     return code;
 }

@@ -8,6 +8,7 @@
 
 #include "attack_session.h"
 #include "photograph.h"
+#include "text.h"
 
 /* ---- a growing list ---------------------------------------------------------------------------------------------- */
 
@@ -95,20 +96,21 @@ static int add_file(const attack_options *set, const loaded_network *network, co
 {
     atl_tensor *picture = atl_read_image(path);
     if (!picture)
-        return report_failure("attack");
+        return leave_picture_out("attack", &p->unread);
     atl_shape own = atl_tensor_shape(picture);
-    int is_fitted = own.size[0] != p->height || own.size[1] != p->width, code = 0;
-    if (is_fitted && set->exact)
-        code =
-            report_error("attack", EXIT_BAD_FILE, "%s has %lld x %lld pixels, but the network takes %lld x %lld", path,
-                         (long long)own.size[0], (long long)own.size[1], (long long)p->height, (long long)p->width);
+    int is_fitted = own.size[0] != p->height || own.size[1] != p->width;
+    if (is_fitted && set->exact) {
+        atl_set_error(ATL_BAD_FILE, "%s has %lld x %lld pixels, but the network takes %lld x %lld", path,
+                      (long long)own.size[0], (long long)own.size[1], (long long)p->height, (long long)p->width);
+        atl_tensor_free(picture);
+        return leave_picture_out("attack", &p->unread);
+    }
     int64_t short_side = p->height < p->width ? p->height : p->width;
     int64_t published = network->model->height < network->model->width ? network->model->height : network->model->width;
-    atl_tensor *fitted = !code && is_fitted ? fit_photograph(picture, network->model->resize * short_side / published,
-                                                             p->height, p->width)
-                                            : NULL;
-    if (!code && is_fitted && !fitted)
-        code = report_failure("attack");
+    atl_tensor *fitted =
+        is_fitted ? fit_photograph(picture, network->model->resize * short_side / published, p->height, p->width)
+                  : NULL;
+    int code = is_fitted && !fitted ? report_failure("attack") : 0;
     float *pixels = atl_floats(fitted ? fitted : picture);
     if (!code && p->channels == 1) /* grey: the mean, in place */
         for (int64_t i = 0; i < elements(p); i++)
@@ -159,6 +161,8 @@ static int read_files(const attack_options *set, const loaded_network *network, 
         int is_folder = stat(set->operands[i], &about) == 0 && S_ISDIR(about.st_mode);
         code = (is_folder ? add_folder : add_file)(set, network, set->operands[i], label, p);
     }
+    if (!code && !p->count)
+        code = end_without_pictures("attack", 0, p->unread);
     return code;
 }
 
@@ -195,8 +199,8 @@ static int check_images(const attack_options *set, const atl_dataset *data, cons
         return report_error("attack", EXIT_BAD_FILE, "the data have %d classes, but the network tells only %d apart",
                             atl_dataset_classes(data), network->size.classes);
     if (set->first >= atl_dataset_count(data))
-        return report_error("attack", EXIT_USAGE, "--first %lld: %s has %lld images", (long long)set->first, set->data,
-                            (long long)atl_dataset_count(data));
+        return report_error("attack", EXIT_USAGE, "--first %lld: %s has %lld image%s", (long long)set->first, set->data,
+                            (long long)atl_dataset_count(data), plural(atl_dataset_count(data)));
     return 0;
 }
 

@@ -18,7 +18,7 @@ typedef struct jpeg_file {
 
 /* The pictures under attack, in the order of the command. */
 typedef struct attack_pictures {
-    int64_t count;
+    int64_t count, unread; /* unread: files that were left out */
     int64_t height, width, channels;
     float *pixels;   /* [count, h, w, c], 0..255, whole numbers */
     int32_t *label;  /* what they show; -1: what the network says */

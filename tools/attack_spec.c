@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "progress.h"
+#include "text.h"
 #include "vnnlib.h"
 
 enum { DEFAULT_STEPS = 100, DEFAULT_RESTARTS = 20 };
@@ -223,9 +224,9 @@ static int search_all(search *s)
         code = report_error("attack", EXIT_GOAL_NOT_MET,
                             "no counterexample can be there: the bounds of the inputs contradict each other");
     else if (!code)
-        code = report_error("attack", EXIT_GOAL_NOT_MET, "no counterexample %s%d case%s, %lld runs",
+        code = report_error("attack", EXIT_GOAL_NOT_MET, "no counterexample %s%d case%s, %lld run%s",
                             was_interrupted() ? "before the interrupt: " : "was found: ", s->property.count,
-                            s->property.count == 1 ? "" : "s", (long long)s->runs);
+                            plural(s->property.count), (long long)s->runs, plural(s->runs));
     return code;
 }
 
@@ -237,14 +238,17 @@ static int check_sizes(const search *s)
     int64_t inputs = atl_shape_count(atl_shape_of(s->x)), outputs = atl_shape_count(atl_shape_of(s->y));
     char text[160];
     if (atl_onnx_input_count(s->file.net) != 1)
-        return report_error("attack", EXIT_BAD_FILE, "%s has %lld inputs: --spec needs a network with one",
-                            s->set->network.model, (long long)atl_onnx_input_count(s->file.net));
+        return report_error("attack", EXIT_BAD_FILE, "%s has %lld input%s: --spec needs a network with one",
+                            s->set->network.model, (long long)atl_onnx_input_count(s->file.net),
+                            plural(atl_onnx_input_count(s->file.net)));
     if (inputs != p->inputs)
-        return report_error("attack", EXIT_BAD_FILE, "--spec %s has %d inputs, but that of the network is %s",
-                            s->set->spec, p->inputs, atl_shape_text(atl_shape_of(s->x), text, sizeof text));
+        return report_error("attack", EXIT_BAD_FILE, "--spec %s has %d input%s, but that of the network is %s",
+                            s->set->spec, p->inputs, plural(p->inputs),
+                            atl_shape_text(atl_shape_of(s->x), text, sizeof text));
     if (outputs != p->outputs)
-        return report_error("attack", EXIT_BAD_FILE, "--spec %s has %d outputs, but that of the network is %s",
-                            s->set->spec, p->outputs, atl_shape_text(atl_shape_of(s->y), text, sizeof text));
+        return report_error("attack", EXIT_BAD_FILE, "--spec %s has %d output%s, but that of the network is %s",
+                            s->set->spec, p->outputs, plural(p->outputs),
+                            atl_shape_text(atl_shape_of(s->y), text, sizeof text));
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "onnx_file.h"
+#include "text.h"
 
 typedef struct settings {
     option_list inputs;
@@ -91,10 +92,11 @@ static int compare_gradient(const settings *set, onnx_file *f, atl_node *y, int 
             return report_error("check", EXIT_BAD_FILE, "%s", atl_error());
         int fine = check.worst <= 1e-5;
         *bad |= !fine;
-        printf("the gradient of %s by %s %s central differences: off by %.3g at worst, of %lld elements; %lld stood on "
-               "a kink\n",
-               atl_name_of(y), atl_name_of(x), fine ? "agrees with" : "DIFFERS from", check.worst,
-               (long long)check.checked, (long long)check.kinks);
+        printf(
+            "the gradient of %s by %s %s central differences: off by %.3g at worst, of %lld element%s; %lld stood on "
+            "a kink\n",
+            atl_name_of(y), atl_name_of(x), fine ? "agrees with" : "DIFFERS from", check.worst,
+            (long long)check.checked, plural(check.checked), (long long)check.kinks);
         char what[600];
         snprintf(what, sizeof what, "the gradient of %s by %s", atl_name_of(y), atl_name_of(x));
         int code = compare_floats(f, gradient, what);

@@ -5,6 +5,7 @@
 #include "explore.h"
 #include "network_file.h"
 #include "progress.h"
+#include "text.h"
 #include "used_files.h"
 #include "weight_names.h"
 
@@ -217,8 +218,8 @@ static int write_drawing(const settings *set, atl_dot_args *args)
 {
     progress_line progress = start_progress(!set->output);
     if (progress.terminal)
-        show_progress(&progress, 1, "drawing %s: %lld nodes", set->output ? set->output : "",
-                      (long long)atl_graph_node_count(args->graph));
+        show_progress(&progress, 1, "drawing %s: %lld node%s", set->output ? set->output : "",
+                      (long long)atl_graph_node_count(args->graph), plural(atl_graph_node_count(args->graph)));
     atl_status status = atl_write_dot_with(args);
     end_progress(&progress);
     if (status == ATL_INVALID)

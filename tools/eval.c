@@ -168,9 +168,9 @@ static int open_file(const settings *set, const network_file *file, const atl_da
     if (file->batch > 0 && atl_dataset_count(data) % file->batch)
         return report_error(
             "eval", EXIT_BAD_FILE,
-            "%s is for batches of %lld images only, which %lld images do not fill: export it with an open "
+            "%s is for batches of %lld images only, which %lld image%s cannot fill: export it with an open "
             "batch",
-            file->path, (long long)file->batch, (long long)atl_dataset_count(data));
+            file->path, (long long)file->batch, (long long)atl_dataset_count(data), plural(atl_dataset_count(data)));
     int code = begin_training("eval", &wanted, t);
     if (code)
         return code;

@@ -45,8 +45,8 @@ static const char *remark(const explain_session *s, const atl_explanation *e, ch
 {
     text[0] = 0;
     if (s->method == ATL_EXPLAIN_INTEGRATED)
-        snprintf(text, size, ", %d steps, the sum misses f(x) - f(b) = %.5g by %.2g (%.2g %%)", e->steps,
-                 e->score - e->baseline_score, e->completeness_error, 100 * e->completeness);
+        snprintf(text, size, ", %d step%s, the sum misses f(x) - f(b) = %.5g by %.2g (%.2g %%)", e->steps,
+                 plural(e->steps), e->score - e->baseline_score, e->completeness_error, 100 * e->completeness);
     else if (e->layer_map)
         snprintf(text, size, ", layer %.200s", atl_name_of(atl_explainer_layer(s->explainer)));
     return text;
@@ -56,11 +56,13 @@ static int write_method(explain_session *s, const atl_tensor *pixels, const atl_
 {
     char what[64], path[4096], said[320];
     const char *name = atl_explain_method_name(s->method);
-    snprintf(what, sizeof what, "%s.npy", name);
-    output_path(s, s->stem, what, path, sizeof path);
-    note_file(s, path);
-    if (atl_write_npy(path, e->attribution))
-        return report_failure("explain");
+    if (!s->file) {
+        snprintf(what, sizeof what, "%s.npy", name);
+        output_path(s, s->stem, what, path, sizeof path);
+        note_file(s, path);
+        if (atl_write_npy(path, e->attribution))
+            return report_failure("explain");
+    }
     snprintf(what, sizeof what, "%s.png", name);
     output_path(s, s->stem, what, path, sizeof path);
     note_file(s, path);
@@ -71,8 +73,8 @@ static int write_method(explain_session *s, const atl_tensor *pixels, const atl_
     if (!tile->picture || atl_write_png(path, tile->picture))
         return report_failure("explain");
     end_progress(&s->progress);
-    fprintf(s->out, "  %-14s %s: %lld picture%s, %.2f s%s\n", name, path, (long long)e->pictures,
-            e->pictures == 1 ? "" : "s", e->seconds, remark(s, e, said, sizeof said));
+    fprintf(s->out, "  %-14s %s: %lld picture%s, %.2f s%s\n", name, path, (long long)e->pictures, plural(e->pictures),
+            e->seconds, remark(s, e, said, sizeof said));
     if (s->method == ATL_EXPLAIN_INTEGRATED && e->completeness > 0.01)
         report_error("explain", 0,
                      "%s: the integral is not complete: the network's score jumps between baseline and "
@@ -126,7 +128,7 @@ static int write_sheet_of(explain_session *s, const atl_tensor *pixels)
     return 0;
 #else
     sheet_tile *tile = &s->tiles[s->tile_count];
-    if (s->tile_count == 0)
+    if (s->tile_count == 0 || s->file)
         return 0;
     *tile = (sheet_tile){.picture = atl_tensor_copy(pixels), .name = "picture", .probability = NAN, .is_met = 1};
     s->tile_count++;
@@ -206,12 +208,14 @@ static int explain_picture(explain_session *s, const atl_tensor *pixels)
 
 static int explain_task(explain_session *s, int64_t task)
 {
+    s->is_unread = 0;
     if (task == s->set.picture_count)
         return dream_of_class(s);
     s->path = s->set.pictures[task];
     stem_of(s, (int)task, s->stem, sizeof s->stem);
     atl_tensor *pixels = read_photograph(&s->network, s->path, s->set.exact);
-    int code = pixels ? explain_picture(s, pixels) : report_failure("explain");
+    int code = pixels ? explain_picture(s, pixels) : leave_picture_out("explain", &s->unread);
+    s->is_unread = !pixels;
     atl_tensor_free(pixels);
     return code;
 }
@@ -229,6 +233,8 @@ static int explain_all(explain_session *s)
     code = stop_tasks(&s->work, count < 0 ? EXIT_INTERNAL : code);
     while (next_task_of_others(&s->work) >= 0)
         ;
+    if (recalls_results(&s->work))
+        s->unread = 0; /* the records tell */
     for (task = 0; !code && task < s->work.tasks && recalls_results(&s->work); task++)
         if (record_of(&s->work, task))
             code = recall_task(s, task);
@@ -272,6 +278,8 @@ int atled_explain(int argc, char **argv)
         code = end_compiling("explain", &s.set.compile);
     if (!code && was_interrupted())
         code = EXIT_GOAL_NOT_MET;
+    if (!this_rank())
+        code = end_without_pictures("explain", code, s.unread);
     end_explaining(&s);
     return code;
 }

@@ -12,6 +12,10 @@ static int is_channel(const char *word) { return strncmp(word, channel_prefix, s
 /* "dream-cat.png", "dream-channel-5.png": whatever is no letter or digit becomes a hyphen. */
 void dream_path(const explain_session *s, char *text, size_t size)
 {
+    if (s->file) {
+        snprintf(text, size, "%s", s->file);
+        return;
+    }
     int at = snprintf(text, size, "%s/dream-", s->set.output);
     for (const char *c = s->set.dream ? s->set.dream : ""; *c && at >= 0 && (size_t)at + 5 < size; c++)
         text[at++] = (char)(isalnum((unsigned char)*c) ? *c : '-');

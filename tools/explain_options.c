@@ -33,7 +33,7 @@ int read_explain_options(explain_options *set, int argc, char **argv, int *code)
                  "last attention"},
         {"output", 'o', .text = &set->output, .argument = "DIR",
          .help = "the folder to write to, made if it is not there: PICTURE-METHOD.png, PICTURE-METHOD.npy and "
-                 "PICTURE-sheet.png"},
+                 "PICTURE-sheet.png; for one picture and one method also a file, .png"},
         {"report", 0, .text = &set->report, .argument = "FILE",
          .help = "also write one self-contained page, HTML, with all pictures"},
         {"curves", 0, .flag = &set->curves,

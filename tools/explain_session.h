@@ -15,15 +15,18 @@ typedef struct explain_session {
     class_names labels;
     atl_explainer *explainer;
     atl_tensor *baseline; /* null: black */
+    const char *file;     /* --output names this PNG file, the only output; null: it names a folder */
     int fixed_target;     /* -1: the most probable class of each picture */
     char weights_path[4096];
     progress_line progress;
     html_report *report; /* null: none is wanted */
     work work;           /* a task is a picture; the dream is the last one */
     FILE *out;           /* what is told of the results */
+    int64_t unread;      /* pictures that cannot be read */
     json_t *files;       /* names of the files that the current task has written; null: nobody needs them */
     /* Of the current picture. */
     const char *path;
+    int is_unread;
     char stem[256]; /* of its files' names */
     int target;
     atl_explain_method method;
@@ -39,7 +42,7 @@ void end_explaining(explain_session *session);
 
 /* The name of the i-th picture's files without folder and ending, unique among the operands. */
 void stem_of(const explain_session *session, int i, char *text, size_t size);
-/* "DIR/STEM-WHAT", WHAT for example "grad-cam.png". */
+/* "DIR/STEM-WHAT", WHAT for example "grad-cam.png"; the one file if --output names one. */
 void output_path(const explain_session *session, const char *stem, const char *what, char *text, size_t size);
 int is_wanted(const explain_session *session, int method);
 

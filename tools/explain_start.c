@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "bundled_weights.h"
@@ -36,7 +37,10 @@ void stem_of(const explain_session *s, int i, char *text, size_t size)
 
 void output_path(const explain_session *s, const char *stem, const char *what, char *text, size_t size)
 {
-    snprintf(text, size, "%s/%s-%s", s->set.output, stem, what);
+    if (s->file)
+        snprintf(text, size, "%s", s->file);
+    else
+        snprintf(text, size, "%s/%s-%s", s->set.output, stem, what);
 }
 
 int is_wanted(const explain_session *s, int method) { return !s->set.methods || (s->set.methods >> method & 1); }
@@ -63,6 +67,44 @@ static int make_folder(const char *path)
     return 0;
 }
 
+/* The picture's format if the name ends like a file of this command, and is not that of a folder that is there. */
+static const char *file_ending(const char *path)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".npy"};
+    struct stat status;
+    const char *dot = strrchr(path, '.');
+    if (!dot || (stat(path, &status) == 0 && S_ISDIR(status.st_mode)))
+        return NULL;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (strcasecmp(dot, endings[i]) == 0)
+            return endings[i];
+    return NULL;
+}
+
+/* The folder, or the one file if there is one picture and one method. */
+static int check_output(explain_session *s)
+{
+    const explain_options *set = &s->set;
+    const char *ending = file_ending(set->output);
+    int methods = 0;
+    if (!ending)
+        return make_folder(set->output);
+    for (int m = 0; m < ATL_EXPLAIN_METHODS; m++)
+        methods += is_wanted(s, m);
+    if (strcmp(ending, ".png") != 0)
+        return report_error("explain", EXIT_USAGE,
+                            "--output %s: a single file is a .png; for a folder, give a name that does not end in %s",
+                            set->output, ending);
+    if (set->picture_count + (set->dream != NULL) > 1 || (set->picture_count && (methods > 1 || set->curves)) ||
+        set->shard.shard)
+        return report_error("explain", EXIT_USAGE,
+                            "--output %s names one file, but there would be several: give one picture and one --method "
+                            "without --curves and --shard, or name a folder",
+                            set->output);
+    s->file = set->output;
+    return 0;
+}
+
 /* True if the baseline is not a file. */
 static int is_made(const char *baseline)
 {
@@ -75,6 +117,10 @@ static int list_outputs(const explain_session *s, used_file *files, char (*path)
 {
     static const char *const ending[] = {".png", ".npy", "-curves.npy"};
     int count = 0;
+    if (s->file) {
+        files[0] = (used_file){"output", s->set.dream ? NULL : s->file, FILE_WRITTEN, PNG_FORMAT, NULL};
+        return 1;
+    }
     for (int i = 0; i < s->set.picture_count; i++) {
         char stem[256], what[64];
         stem_of(s, i, stem, sizeof stem);
@@ -191,7 +237,7 @@ static int read_classes(explain_session *s)
 
 int start_explaining(explain_session *s)
 {
-    int code = make_folder(s->set.output);
+    int code = check_output(s);
     if (!code)
         code = check_all_files(s);
     if (!code)

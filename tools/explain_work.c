@@ -75,8 +75,8 @@ static json_t *record_of_task(const explain_session *s)
     json_t *areas = json_array();
     for (int m = 0; m < ATL_EXPLAIN_METHODS; m++)
         json_array_append_new(areas, json_string(s->areas[m]));
-    return json_pack("{s:I, s:i, s:s, s:s, s:O, s:o}", "task", (json_int_t)0, "target", s->target, "output",
-                     s->set.output, "told", told, "files", s->files, "areas", areas);
+    return json_pack("{s:I, s:i, s:s, s:s, s:O, s:o, s:b}", "task", (json_int_t)0, "target", s->target, "output",
+                     s->set.output, "told", told, "files", s->files, "areas", areas, "unread", s->is_unread);
 }
 
 int end_task(explain_session *s, int64_t task, int code, int is_complete)
@@ -171,7 +171,9 @@ int recall_task(explain_session *s, int64_t task)
     }
     if (!code)
         print_told(s, record);
-    if (!code && s->report && task < s->set.picture_count) {
+    int is_unread = json_is_true(json_object_get(record, "unread"));
+    s->unread += is_unread;
+    if (!code && s->report && !is_unread && task < s->set.picture_count) {
         s->path = s->set.pictures[task];
         stem_of(s, (int)task, s->stem, sizeof s->stem);
         code = report_picture(s);

@@ -101,14 +101,14 @@ static void tell_verdict(fool_session *s, const char *path, const atl_fool_resul
     end_progress(&s->progress);
     if (v->met)
         printf("%s: %s at %.4f after %d iteration%s (%.2f s%s)\n", path, target, v->probability, result->iterations,
-               result->iterations == 1 ? "" : "s", result->seconds, share);
+               plural(result->iterations), result->seconds, share);
     else if (v->top == s->target)
         printf("%s: not sure enough: %s at %.7g instead of %.7g, after %d iteration%s (%.2f s)\n", path, target,
-               v->probability, s->set.confidence, result->iterations, result->iterations == 1 ? "" : "s",
-               result->seconds);
+               v->probability, s->set.confidence, result->iterations, plural(result->iterations), result->seconds);
     else
-        printf("%s: not fooled: %s at %.3g, seen as %s at %.4f, after %d iterations (%.2f s)\n", path, target,
-               v->probability, top, v->top_probability, result->iterations, result->seconds);
+        printf("%s: not fooled: %s at %.3g, seen as %s at %.4f, after %d iteration%s (%.2f s)\n", path, target,
+               v->probability, top, v->top_probability, result->iterations, plural(result->iterations),
+               result->seconds);
     flush_output();
     if (!v->met && result->message[0])
         report_error("fool", 0, "%s", result->message);
@@ -142,7 +142,7 @@ static int draw_panel(fool_session *s, const char *path, const atl_fool_result *
     else
         clean_text(slash ? slash + 1 : s->set.start, start, sizeof start);
     snprintf(subtitle, sizeof subtitle, "%d %s iteration%s down the gradient of the %s, from %s", result->iterations,
-             method_names[s->set.method], result->iterations == 1 ? "" : "s",
+             method_names[s->set.method], plural(result->iterations),
              s->set.loss == ATL_LOSS_SOFTMAX_MSE ? "mean squared error" : loss_names[s->set.loss], start);
     for (char *c = subtitle; *c; c++)
         if (strncmp(c, "cross-entropy", 13) == 0)

@@ -71,11 +71,11 @@ static void write_verdict(const fool_session *s, const file_verdict *v, const at
     class_text(&s->labels, s->target, target, sizeof target);
     class_text(&s->labels, v->top, top, sizeof top);
     if (v->met)
-        snprintf(text, size, "The file is taken for %s, probability %.4f, after %d iterations", target, v->probability,
-                 result->iterations);
+        snprintf(text, size, "The file is taken for %s, probability %.4f, after %d iteration%s", target, v->probability,
+                 result->iterations, plural(result->iterations));
     else
-        snprintf(text, size, "Not fooled: the file is taken for %s, probability %.4f; %s has %.3g after %d iterations",
-                 top, v->top_probability, target, v->probability, result->iterations);
+        snprintf(text, size, "Not fooled: the file is taken for %s, probability %.4f; %s has %.3g after %d iteration%s",
+                 top, v->top_probability, target, v->probability, result->iterations, plural(result->iterations));
 }
 
 int add_to_fool_report(fool_session *s, const char *path, const atl_fool_result *result, const atl_tensor *file,

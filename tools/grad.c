@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "onnx_file.h"
+#include "text.h"
 
 enum { MOST_XS = 16 };
 
@@ -66,7 +67,8 @@ static atl_node *part_named(const onnx_file *f, const char *word)
         }
         long long index = strtoll(at, &end, 10);
         if (end == at || axis >= rank) {
-            report_error("grad", EXIT_USAGE, "--of '%s': one index or ':' for each of its %d dimensions", word, rank);
+            report_error("grad", EXIT_USAGE, "--of '%s': one index or ':' for each of its %d dimension%s", word, rank,
+                         plural(rank));
             return NULL;
         }
         cut.begin[axis] = index;

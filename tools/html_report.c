@@ -154,7 +154,7 @@ static void write_course(FILE *to, const html_picture *p)
     if (p->course_end)
         html_escaped(to, p->course_end);
     else
-        fprintf(to, "%d iterations", last);
+        fprintf(to, "%d iteration%s", last, plural(last));
     fputs("</span></p></section>", to);
 }
 

@@ -131,7 +131,7 @@ int read_labels(const char *command, const char *path, const char *const *own, c
         if (labels_out->count != classes)
             return report_error(command, EXIT_BAD_FILE,
                                 "--labels %s: %d line%s, but the network has %d classes: one name a line is needed",
-                                path, labels_out->count, labels_out->count == 1 ? "" : "s", classes);
+                                path, labels_out->count, plural(labels_out->count), classes);
         return 0;
     }
     int ok = own ? copy_own(own, classes, labels_out) : !weights || look_beside(weights, classes, labels_out);

@@ -5,6 +5,7 @@
 
 #include "certificate.h"
 #include "commands.h"
+#include "text.h"
 #include "work.h"
 
 static int read_merge_options(const char **output, int argc, char **argv, int *first, int *code)
@@ -83,7 +84,7 @@ static int check_complete(const merged_shards *m)
                          r->path, (long long)r->count, (long long)r->expected, (long long)i + 1);
     }
     if (wrong > MOST_TOLD)
-        report_error("merge", 0, "and %lld shards more", (long long)(wrong - MOST_TOLD));
+        report_error("merge", 0, "and %lld shard%s more", (long long)(wrong - MOST_TOLD), plural(wrong - MOST_TOLD));
     return wrong ? EXIT_BAD_FILE : 0;
 }
 

@@ -1,5 +1,6 @@
 /* A network from an ONNX file, for the commands that take --model. */
 #include "network_file.h"
+#include "text.h"
 #include "weight_names.h"
 
 #include <stdlib.h>
@@ -203,9 +204,9 @@ static int open_network_file(const char *command, const char *path, int64_t batc
         return code;
     if (!code && file.batch != ATL_ANY && batch != ATL_ANY && file.batch != batch)
         code = report_error(command, EXIT_BAD_FILE,
-                            "%s is for batches of %lld pictures, not of %lld: export it with an "
+                            "%s is for batches of %lld picture%s, not of %lld: export it with an "
                             "open batch",
-                            path, (long long)file.batch, (long long)batch);
+                            path, (long long)file.batch, plural(file.batch), (long long)batch);
     if (!code) {
         n->size.height = file.height > 0 ? file.height : USUAL_SIZE;
         n->size.width = file.width > 0 ? file.width : USUAL_SIZE;

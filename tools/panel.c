@@ -19,6 +19,7 @@ atl_status write_panel(const char *path, const story *panel)
 #else
 
 #include "cairo_output.h"
+#include "text.h"
 
 /* All sizes are in pixels of the finished picture. */
 enum {
@@ -280,7 +281,7 @@ static void draw_end(cairo_t *cr, const plot *p, const story *panel)
     cairo_arc(cr, x, y, 4.5, 0, 2 * M_PI);
     cairo_fill(cr);
     snprintf(text, sizeof text, "%.4g %% after %d iteration%s", 100 * last, panel->iterations,
-             panel->iterations == 1 ? "" : "s");
+             plural(panel->iterations));
     choose_font(cr, 14, 1);
     cairo_text_extents_t extents;
     cairo_text_extents(cr, text, &extents);

@@ -1,6 +1,9 @@
 /* A picture from a file, in the size that a network takes. */
 #include "photograph.h"
 
+#include "ranks.h"
+#include "text.h"
+
 atl_tensor *fit_photograph(const atl_tensor *picture, int64_t resize, int64_t height, int64_t width)
 {
     atl_shape own = atl_tensor_shape(picture);
@@ -27,4 +30,20 @@ atl_tensor *read_photograph(const loaded_network *network, const char *path, int
         fitted = fit_photograph(picture, resize, size->height, size->width);
     atl_tensor_free(picture);
     return fitted;
+}
+
+int leave_picture_out(const char *command, int64_t *unread)
+{
+    int code = report_failure(command);
+    *unread += code == EXIT_BAD_FILE;
+    return code == EXIT_BAD_FILE ? 0 : code;
+}
+
+int end_without_pictures(const char *command, int code, int64_t unread)
+{
+    if (!unread || (code != EXIT_GOAL_MET && code != EXIT_GOAL_NOT_MET))
+        return code;
+    end_ranks_together();
+    return report_error(command, EXIT_BAD_FILE, "%lld picture%s could not be read: see above", (long long)unread,
+                        plural(unread));
 }

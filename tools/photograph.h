@@ -9,6 +9,12 @@
  * it. */
 atl_tensor *read_photograph(const loaded_network *network, const char *path, int exact);
 
+/* Call it when a picture of several cannot be read: tells why, and counts it.  Returns 0 if the others can be done all
+ * the same, or the exit code. */
+int leave_picture_out(const char *command, int64_t *unread);
+/* The exit code of a command that would end with `code` and could not read so many of its pictures. */
+int end_without_pictures(const char *command, int code, int64_t unread);
+
 /* A picture [h, w, 3] scaled until its short side is `resize`, or as much longer as it must be to cover height x width,
  * which are then cut from its middle. */
 atl_tensor *fit_photograph(const atl_tensor *picture, int64_t resize, int64_t height, int64_t width);

@@ -27,6 +27,7 @@ typedef struct prediction {
     loaded_network network;
     class_names labels;
     atl_program *program;
+    int64_t unread; /* pictures that cannot be read */
 } prediction;
 
 static int read_settings(predict_settings *set, int argc, char **argv, int *code)
@@ -108,6 +109,8 @@ static int open_model(prediction *p)
     code = read_labels("predict", set->labels, own, set->weights ? set->weights : set->model, classes, &p->labels);
     if (code)
         return code;
+    if (!p->labels.count)
+        fprintf(stderr, "atled predict: classes are shown by number: --labels FILE names them, one name a line\n");
     atl_compile_args args = compile_args_of(&set->compile);
     args.graph = p->network.graph;
     args.outputs = ATL_NODES(p->network.logits);
@@ -118,10 +121,11 @@ static int open_model(prediction *p)
 static int predict(prediction *p, const char *path)
 {
     atl_tensor *picture = read_photograph(&p->network, path, p->set.exact);
+    if (!picture)
+        return leave_picture_out("predict", &p->unread);
     atl_shape shape = atl_tensor_shape(picture);
     atl_tensor *batch =
-        picture ? atl_tensor_view(ATL_FLOAT32, ATL_SHAPE(1, shape.size[0], shape.size[1], 3), atl_floats(picture))
-                : NULL;
+        atl_tensor_view(ATL_FLOAT32, ATL_SHAPE(1, shape.size[0], shape.size[1], 3), atl_floats(picture));
     int failed = !batch || atl_run(p->program, ATL_FEED(p->network.image, batch)) != ATL_OK;
     int code = failed ? report_failure("predict") : 0;
     if (!code) {
@@ -150,6 +154,7 @@ int atled_predict(int argc, char **argv)
         code = predict(&p, p.set.pictures[i]);
     if (!code)
         code = end_compiling("predict", &p.set.compile);
+    code = end_without_pictures("predict", code, p.unread);
     atl_program_free(p.program);
     close_network(&p.network);
     free_labels(&p.labels);

@@ -123,7 +123,7 @@ static void write_title(char *title, size_t size, const profile_settings *set, c
              set->forward ? "forward"
              : set->train ? "training step"
                           : "forward and image gradient",
-             duration_text(total, duration, sizeof duration), (long long)set->batch, threads, threads == 1 ? "" : "s",
+             duration_text(total, duration, sizeof duration), (long long)set->batch, threads, plural(threads),
              atl_program_uses_bfloat16(program) ? ", bfloat16" : "");
 }
 

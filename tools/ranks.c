@@ -173,6 +173,8 @@ int begin_ranks(const char *command, int argc, char **argv)
     return freopen("/dev/null", "w", stdout) ? 0 : EXIT_INTERNAL;
 }
 
+void end_ranks_together(void) { all.has_failed = 1; }
+
 void end_ranks(int code)
 {
     if (!all.ranks)

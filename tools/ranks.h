@@ -15,6 +15,8 @@ int begin_ranks(const char *command, int argc, char **argv);
  * them, too. */
 void end_ranks(int code);
 
+/* All ranks have done their part, but the command fails: end_ranks waits for them whatever the code is. */
+void end_ranks_together(void);
 /* Some ranks do not answer any more: end_ranks does not wait for them. */
 void lose_ranks(void);
 /* True if nothing has come from that rank's process for too long (atl_mpi_watch); -1: from any. */

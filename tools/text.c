@@ -70,6 +70,8 @@ void print_column(const char *text, int columns)
     printf("%*s%.*s", columns - characters, "", bytes, text);
 }
 
+const char *plural(int64_t count) { return count == 1 ? "" : "s"; }
+
 char *duration_text(double microseconds, char *to, size_t size)
 {
     if (microseconds < 1e3)

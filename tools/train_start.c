@@ -5,6 +5,7 @@
 
 #include "network.h"
 #include "ranks.h"
+#include "text.h"
 #include "train_session.h"
 #include "weight_names.h"
 
@@ -212,14 +213,14 @@ static int check_file_fits(const train_session *s, int64_t cut)
                             (long long)f->height, (long long)f->width, (long long)cut, (long long)cut);
     if (f->batch != ATL_ANY && (s->set.micro_batches > 1 || rank_count() > 1))
         return report_error("train", EXIT_BAD_FILE,
-                            "%s is for batches of %lld images only, so they cannot be divided: export it with an open "
+                            "%s is for batches of %lld image%s only, so they cannot be divided: export it with an open "
                             "batch",
-                            f->path, (long long)f->batch);
+                            f->path, (long long)f->batch, plural(f->batch));
     if (f->batch != ATL_ANY && (f->batch != s->set.batch || atl_dataset_count(s->data) % f->batch))
         return report_error("train", EXIT_BAD_FILE,
-                            "%s is for batches of %lld images only: give --batch %lld and as many images as fill the "
+                            "%s is for batches of %lld image%s only: give --batch %lld and as many images as fill the "
                             "batches, or export it with an open batch",
-                            f->path, (long long)f->batch, (long long)f->batch);
+                            f->path, (long long)f->batch, plural(f->batch), (long long)f->batch);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "network.h"
 #include "ranks.h"
+#include "text.h"
 #include "train_session.h"
 
 /* ---- parts ------------------------------------------------------------------------------------------------------- */
@@ -86,10 +87,11 @@ int start_parts(train_session *s)
 {
     int64_t own = atl_all_reduce_parts(s->all_reduce, NULL), rest = atl_dataset_count(s->data) % s->set.batch;
     if (rest && rest < s->parts)
-        return report_error("train", EXIT_USAGE,
-                            "--sync-batch-norm: the last batch of an epoch has %lld images, fewer than the %lld parts; "
-                            "give another --batch, or fewer --micro-batches",
-                            (long long)rest, (long long)s->parts);
+        return report_error(
+            "train", EXIT_USAGE,
+            "--sync-batch-norm: the last batch of an epoch has %lld image%s, fewer than the %lld parts; "
+            "give another --batch, or fewer --micro-batches",
+            (long long)rest, plural(rest), (long long)s->parts);
     s->together = calloc((size_t)own, sizeof *s->together);
     s->fed = s->together ? calloc((size_t)own, sizeof *s->fed) : NULL;
     if (!s->fed)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
 #include "tools.h"
 
 enum { WORD = 128, DEEPEST = 100, MOST_CASES = 4096, MOST_VARIABLES = 10000000 };
@@ -369,8 +370,9 @@ int read_vnnlib(const char *command, const char *path, spec_property *p)
         read_command(&r, &all);
     fclose(r.file);
     if (!r.code && (p->inputs == 0 || p->outputs == 0 || p->atoms == 0))
-        r.code = report_error(command, EXIT_BAD_FILE, "%s has %d inputs X, %d outputs Y and %d assertions: %s", path,
-                              p->inputs, p->outputs, p->atoms, "is it a property in VNN-LIB?");
+        r.code = report_error(command, EXIT_BAD_FILE, "%s has %d input%s X, %d output%s Y and %d assertion%s: %s", path,
+                              p->inputs, plural(p->inputs), p->outputs, plural(p->outputs), p->atoms, plural(p->atoms),
+                              "is it a property in VNN-LIB?");
     p->cases = all.item;
     p->count = all.count;
     return r.code;

@@ -3,13 +3,13 @@
 
 #include <stdio.h>
 
+#include "common/plural.h"
+
 static const char *method_name(atl_descent method)
 {
     static const char *const names[] = {"Adam", "Adam", "normalised", "sign", "raw"};
     return names[method];
 }
-
-static const char *plural(int count) { return count == 1 ? "" : "s"; }
 
 static atl_fool_trouble not_finite(const atl_symptoms *s, char *message, size_t size)
 {
@@ -17,7 +17,7 @@ static atl_fool_trouble not_finite(const atl_symptoms *s, char *message, size_t 
              "after %d iteration%s the network's output or its gradient is not a finite number: are these the weights "
              "of this "
              "network, in its own scale?",
-             s->iterations, plural(s->iterations));
+             s->iterations, atl_plural(s->iterations));
     return ATL_TROUBLE_NOT_FINITE;
 }
 
@@ -44,7 +44,7 @@ static const char saturated[] =
 static atl_fool_trouble zero_slope(const atl_symptoms *s, char *message, size_t size)
 {
     int at = snprintf(message, size, "after %d iteration%s the gradient is exactly zero at every pixel. ",
-                      s->iterations, plural(s->iterations));
+                      s->iterations, atl_plural(s->iterations));
     if (saturates(s))
         snprintf(message + at, size - (size_t)at, saturated, s->probability);
     else
@@ -78,14 +78,14 @@ static atl_fool_trouble stands_still(const atl_symptoms *s, char *message, size_
              "stalled after %d iteration%s: every pixel that the gradient wants to move is at 0 or 255 already. Take "
              "another "
              "start, seed or method",
-             s->iterations, plural(s->iterations));
+             s->iterations, atl_plural(s->iterations));
     return ATL_TROUBLE_ITERATIONS_USED_UP;
 }
 
 static atl_fool_trouble flat(const atl_symptoms *s, char *message, size_t size)
 {
     int at = snprintf(message, size, "%d %s iteration%s took the target from %.2g to %.2g at best. ", s->iterations,
-                      method_name(s->method), plural(s->iterations), s->first_probability, s->best_probability);
+                      method_name(s->method), atl_plural(s->iterations), s->first_probability, s->best_probability);
     snprintf(message + at, size - (size_t)at, saturated, s->probability);
     return ATL_TROUBLE_SATURATED;
 }
@@ -93,7 +93,7 @@ static atl_fool_trouble flat(const atl_symptoms *s, char *message, size_t size)
 static atl_fool_trouble used_up(const atl_symptoms *s, char *message, size_t size)
 {
     int at = snprintf(message, size, "%d %s iteration%s of size %g reached %.4g, not %g. ", s->iterations,
-                      method_name(s->method), plural(s->iterations), s->rate, s->best_probability, s->confidence);
+                      method_name(s->method), atl_plural(s->iterations), s->rate, s->best_probability, s->confidence);
     if (s->rounding_lost)
         snprintf(message + at, size - (size_t)at,
                  "The picture was there before it was rounded to whole grey levels: allow more iterations");
@@ -108,7 +108,7 @@ static atl_fool_trouble used_up(const atl_symptoms *s, char *message, size_t siz
 atl_fool_trouble atl_diagnose(const atl_symptoms *s, char *message, size_t size)
 {
     if (s->stopped) {
-        snprintf(message, size, "stopped after %d iteration%s, at %.4g", s->iterations, plural(s->iterations),
+        snprintf(message, size, "stopped after %d iteration%s, at %.4g", s->iterations, atl_plural(s->iterations),
                  s->best_probability);
         return ATL_TROUBLE_STOPPED;
     }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "graph/memory.h"
 
 enum { MOST_INPUTS = 1 << 20, MOST_ATTRIBUTES = 1 << 16, LONGEST_NAME = 64 };
@@ -191,7 +192,8 @@ static int check_call(atl_graph *graph, const atl_op *op, int count, atl_node *c
         return 0;
     }
     if (count < 0 || count > MOST_INPUTS || (op->arity != ATL_VARIADIC && count != op->arity)) {
-        atl_graph_fail(graph, "%s: takes %d inputs, but was given %d", op->name, op->arity, count);
+        atl_graph_fail(graph, "%s: takes %d input%s, but was given %d", op->name, op->arity, atl_plural(op->arity),
+                       count);
         return 0;
     }
     if (atl_is_elementwise(op) && count > ATL_MAX_RULES) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 
@@ -160,10 +161,11 @@ typedef struct element_run {
 static int wrong_count(const element_run *run, int64_t found)
 {
     char text[160];
-    atl_set_error(ATL_BAD_FILE, "'%s' %s of type %s has %" PRId64 " elements, but its data has %s%" PRId64,
+    atl_set_error(ATL_BAD_FILE, "'%s' %s of type %s has %" PRId64 " element%s, but its data has %s%" PRId64,
                   run->tensor->name,
                   atl_shape_text(atl_shape_from(run->tensor->rank, run->tensor->size), text, sizeof text),
-                  onnx_type_name(run->tensor->type), run->count, found > run->count ? "at least " : "", found);
+                  onnx_type_name(run->tensor->type), run->count, atl_plural(run->count),
+                  found > run->count ? "at least " : "", found);
     return 0;
 }
 
@@ -197,9 +199,10 @@ static int take_bytes(element_run *run, onnx_source *source, int64_t begin, int6
         return take_narrow(run, source, begin, size);
     if (size % width)
         return atl_set_error(ATL_BAD_FILE,
-                             "'%s' of type %s has %" PRId64 " elements of %" PRId64 " bytes, but its data has %" PRId64
+                             "'%s' of type %s has %" PRId64 " element%s of %" PRId64 " bytes, but its data has %" PRId64
                              " bytes",
-                             run->tensor->name, onnx_type_name(type), run->count, width, size) == ATL_OK;
+                             run->tensor->name, onnx_type_name(type), run->count, atl_plural(run->count), width,
+                             size) == ATL_OK;
     if (count > run->count - run->done)
         return wrong_count(run, run->done + count);
     if (type == ONNX_FLOAT && run->target == ONNX_TO_FLOAT) {

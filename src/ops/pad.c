@@ -1,6 +1,7 @@
 /* pad(x): adds elements of one value before and after each dimension. */
 #include <math.h>
 
+#include "common/plural.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
@@ -15,8 +16,8 @@ static bool infer_pad(atl_node *y)
                         (double)pad->value, atl_name_of(x));
     for (int i = 0; i < ATL_MAX_RANK; i++) {
         if (i >= to.rank && (pad->before[i] || pad->after[i]))
-            return atl_fail(y, "there is padding for dimension %d, but '%s', %s, has %d dimensions", i, atl_name_of(x),
-                            SHAPE_OF(x), to.rank);
+            return atl_fail(y, "there is padding for dimension %d, but '%s', %s, has %d dimension%s", i, atl_name_of(x),
+                            SHAPE_OF(x), to.rank, atl_plural(to.rank));
         if (pad->before[i] < 0 || pad->after[i] < 0)
             return atl_fail(
                 y, "the padding of dimension %d, %lld and %lld, is negative: use atl_slice to take elements away", i,

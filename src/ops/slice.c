@@ -2,6 +2,7 @@
  * zeros. */
 #include <stdlib.h>
 
+#include "common/plural.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/strided_copy.h"
@@ -60,8 +61,8 @@ static int sliced_shape(atl_node *y, const atl_node *x, atl_shape *sliced_out)
     atl_shape to = *x->shape;
     for (int i = 0; i < ATL_MAX_RANK; i++) {
         if (i >= to.rank && (attributes->begin[i] || attributes->end[i] || attributes->stride[i]))
-            return atl_fail(y, "there is a range for dimension %d, but '%s', %s, has %d dimensions", i, atl_name_of(x),
-                            SHAPE_OF(x), to.rank);
+            return atl_fail(y, "there is a range for dimension %d, but '%s', %s, has %d dimension%s", i, atl_name_of(x),
+                            SHAPE_OF(x), to.rank, atl_plural(to.rank));
         if (i >= to.rank)
             continue;
         if (!check_range(y, x, i, attributes))

@@ -1,4 +1,5 @@
 /* tile(x): repeats x along each dimension; and untile, its gradient, which sums the repeats. */
+#include "common/plural.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"
 #include "ops/reduction.h"
@@ -10,8 +11,8 @@ static int tiled_shape(atl_node *y, const atl_node *x, atl_shape *shape_out)
     const tile_attributes *tile = y->attributes;
     atl_shape to = *x->shape;
     if (tile->count != to.rank)
-        return atl_fail(y, "there are %lld repeats for the %d dimensions of '%s', %s: give one for each",
-                        (long long)tile->count, to.rank, atl_name_of(x), SHAPE_OF(x));
+        return atl_fail(y, "there are %lld repeats for the %d dimension%s of '%s', %s: give one for each",
+                        (long long)tile->count, to.rank, atl_plural(to.rank), atl_name_of(x), SHAPE_OF(x));
     for (int i = 0; i < to.rank; i++) {
         if (tile->times[i] <= 0)
             return atl_fail(y, "dimension %d cannot be repeated %lld times: it must be 1 or more", i,

@@ -74,17 +74,28 @@ Test(atled_attack, resumed_single_and_parallel_runs_write_the_same_bytes, .timeo
     resume(data, weights, "universal", scratch_file("three"), scratch_file("four"));
 }
 
-Test(atled_attack, eps_of_zero_gives_the_file_back, .timeout = 300)
+static const char *small_weights(void)
 {
-    const char *weights = scratch_file("w.npz"), *picture = scratch_file("x.png"), *out = scratch_file("zero");
+    const char *weights = scratch_file("w.npz");
     atl_graph *g = atl_graph_new();
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, 24, 24, 3));
     cr_assert(atl_cifar10(image, .widths = {8, 8, 16, 16, 10}), "%s", atl_graph_error(g));
     cr_assert(atl_save_npz(g, weights) == ATL_OK, "%s", atl_error());
     atl_graph_free(g);
-    atl_tensor *pixels = random_tensor(ATL_SHAPE(24, 24, 3), 0, 255);
-    cr_assert(atl_write_png(picture, pixels) == ATL_OK);
+    return weights;
+}
+
+static void write_random_picture(const char *path, int64_t side)
+{
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(side, side, 3), 0, 255);
+    cr_assert(atl_write_png(path, pixels) == ATL_OK, "%s", atl_error());
     atl_tensor_free(pixels);
+}
+
+Test(atled_attack, eps_of_zero_gives_the_file_back, .timeout = 300)
+{
+    const char *weights = small_weights(), *picture = scratch_file("x.png"), *out = scratch_file("zero");
+    write_random_picture(picture, 24);
     command_run run = RUN("attack", "-m", "cifar10", "-w", weights, picture, "--eps", "0", "-o", out);
     cr_assert_code(run, 1);
     DIR *folder = opendir(out);
@@ -108,6 +119,30 @@ Test(atled_attack, eps_of_zero_gives_the_file_back, .timeout = 300)
     cr_assert_code(run, 3);
     run = RUN("attack", "-m", "cifar10", "-w", weights, picture, "--eps", "8/255", "-t", "99");
     cr_assert_code(run, 2);
+}
+
+/* What can be attacked is attacked; the message names the rest, and so does the exit code. */
+Test(atled_attack, an_unreadable_picture_does_not_stop_the_folder, .timeout = 300)
+{
+    const char *weights = small_weights(), *folder = scratch_file("pictures"), *out = scratch_file("out");
+    cr_assert(mkdir(folder, 0777) == 0);
+    write_random_picture(in(folder, "a.png"), 24);
+    write_random_picture(in(folder, "c.png"), 24);
+    cr_assert(atl_write_bytes(in(folder, "b.png"), "no picture", 10) == ATL_OK);
+    command_run run =
+        RUN("attack", "-m", "cifar10", "-w", weights, folder, "--eps", "60/255", "--method", "fgsm", "-o", out, "-q");
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "b.png");
+    cr_assert_mentions(run.err, "1 picture could not be read");
+    cr_assert_mentions(whole_file(in(out, "results.jsonl")), "a.png");
+    cr_assert_mentions(whole_file(in(out, "results.jsonl")), "c.png");
+    write_random_picture(in(folder, "b.png"), 20);
+    run = RUN("attack", "-m", "cifar10", "-w", weights, folder, "--eps", "60/255", "--method", "fgsm", "-q", "--exact");
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "b.png has 20 x 20 pixels");
+    cr_assert_mentions(run.out, "robust accuracy");
+    cr_assert_refused(3, "2 pictures could not be read", "attack", "-m", "cifar10", "-w", weights, weights, weights,
+                      "--eps", "8/255");
 }
 
 Test(atled_attack, report_shows_the_files_of_the_folder_also_after_a_resume, .timeout = 300)

@@ -96,6 +96,11 @@ Test(attack_spec, mistakes_are_told, .timeout = 120)
     cr_assert_code(run, 3);
     cr_assert_mentions(run.err, "3 outputs");
     FILE *file = fopen(good, "wb");
+    fputs("(declare-const X_0 Real)(declare-const Y_0 Real)(assert (<= X_0 1))(assert (>= X_0 0))(assert (>= Y_0 0))",
+          file);
+    fclose(file);
+    cr_assert_refused(3, "has 1 input, but", "attack", "-m", net, "--spec", good);
+    file = fopen(good, "wb");
     fputs("(declare-const X_0 Real)(declare-const X_1 Real)(declare-const X_2 Real)(declare-const Y_0 Real)"
           "(declare-const Y_1 Real)(assert (<= X_0 1))(assert (>= X_0 0))(assert (>= Y_0 0))",
           file);

@@ -144,17 +144,76 @@ Test(atled_explain, dreams_of_a_class_and_of_a_channel)
     cr_assert_refused(2, "'channel:x'", "explain", "--dream", "channel:x", "-o", folder);
 }
 
+/* A name that ends like a picture is that of the picture. */
+Test(atled_explain, one_picture_and_one_method_go_to_a_file)
+{
+    const char *picture = write_picture("p.png", 24), *other = write_picture("q.png", 24),
+               *file = scratch_file("x.PNG");
+    struct stat about;
+    command_run run = RUN("explain", picture, "--method", "grad-cam", "-o", file, "-q");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, file);
+    const char *folder = scratch_file("maps");
+    cr_assert_code(RUN("explain", picture, "--method", "grad-cam", "-o", folder, "-q"), 0);
+    atl_tensor *one = atl_read_image(file), *same = output(folder, "p-grad-cam.png");
+    cr_assert(one, "%s", atl_error());
+    cr_assert_close(one, same, 0);
+    atl_tensor_free(one);
+    atl_tensor_free(same);
+    cr_assert(stat(scratch_file("p-grad-cam.npy"), &about) != 0, "nothing else is written");
+    const char *dream = scratch_file("dream.png");
+    cr_assert_code(RUN("explain", "--dream", "cat", "--iterations", "2", "-o", dream, "-q"), 0);
+    one = atl_read_image(dream);
+    cr_assert(one, "%s", atl_error());
+    atl_tensor_free(one);
+    const char *none = scratch_file("none.png");
+    cr_assert_refused(2, "one --method", "explain", picture, "-o", none);
+    cr_assert_refused(2, "one picture", "explain", picture, other, "--method", "gradient", "-o", none);
+    cr_assert_refused(2, "--curves", "explain", picture, "--method", "gradient", "--curves", "-o", none);
+    cr_assert_refused(2, "a single file is a .png", "explain", picture, "--method", "gradient", "-o",
+                      scratch_file("none.npy"));
+    cr_assert(stat(none, &about) != 0 && stat(scratch_file("none.npy"), &about) != 0);
+    cr_assert_eq(mkdir(none, 0777), 0); /* a folder that is there stays one */
+    cr_assert_code(RUN("explain", picture, "--method", "gradient", "-o", none, "-q"), 0);
+    assert_shape_of(none, "p-gradient.npy", ATL_SHAPE(24, 24, 3));
+}
+
+static void assert_others_are_explained(command_run run, const char *folder)
+{
+    cr_assert_code(run, 3);
+    cr_assert_mentions(run.err, "1 picture could not be read");
+    cr_assert_mentions(run.out, "p-gradient.png");
+    cr_assert_mentions(run.out, "q-gradient.png");
+    assert_shape_of(folder, "q-gradient.npy", ATL_SHAPE(24, 24, 3));
+}
+
+Test(atled_explain, an_unreadable_picture_does_not_stop_the_others)
+{
+    const char *first = write_picture("p.png", 24), *last = write_picture("q.png", 24), *text = scratch_file("bad.png"),
+               *folder = scratch_file("maps"), *parts = scratch_file("parts");
+    cr_assert_eq(atl_write_bytes(text, "no picture", 10), ATL_OK);
+    command_run run = RUN("explain", first, text, last, "--method", "gradient", "-o", folder, "-q");
+    assert_others_are_explained(run, folder);
+    cr_assert_mentions(run.err, "bad.png");
+    run = RUN("explain", first, text, last, "--method", "gradient", "-o", parts, "-q", "--shard", "1/1");
+    assert_others_are_explained(run, parts);
+    run = RUN("merge", ATL_NAME("%s/shard-1-of-1.jsonl", parts));
+    assert_others_are_explained(run, parts);
+}
+
 Test(atled_explain, mistakes_are_refused_before_the_work)
 {
-    const char *picture = write_picture("p.png", 30), *text = scratch_file("text.png"), *folder = scratch_file("maps");
+    const char *picture = write_picture("p.png", 30), *text = scratch_file("text.png"), *folder = scratch_file("maps"),
+               *file = scratch_file("file");
     cr_assert_eq(atl_write_bytes(text, "no picture", 10), ATL_OK);
+    cr_assert_eq(atl_write_bytes(file, "no folder", 9), ATL_OK);
     cr_assert_refused(2, "PICTURE... is missing", "explain");
     cr_assert_refused(2, "--method", "explain", picture, "--method", "nonsense");
     cr_assert_refused(2, "zebra", "explain", picture, "-o", folder, "-t", "zebra");
     cr_assert_refused(2, "no node 'nowhere'", "explain", picture, "-o", folder, "--layer", "nowhere");
     cr_assert_refused(3, "is 30 x 30, but the network takes 24 x 24", "explain", picture, "-o", folder, "--exact");
     cr_assert_refused(3, "text.png", "explain", text, "-o", folder);
-    cr_assert_refused(3, "is not a folder", "explain", picture, "-o", text);
+    cr_assert_refused(3, "is not a folder", "explain", picture, "-o", file);
     cr_assert_refused(3, "raise the memory limit", "explain", picture, "-o", folder, "--memory", "0.1");
     cr_assert_refused(2, "squeezenet", "explain", picture, "-o", folder, "-m", "squeezenet");
 }

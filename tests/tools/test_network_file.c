@@ -47,7 +47,7 @@ Test(network_file, a_fixed_batch_is_opened_where_it_can_be)
     command_run run = RUN("eval", "-m", file, "-d", data);
     if (run.code) { /* refused with what to do; or it can be opened */
         cr_assert_code(run, 3);
-        cr_assert_mentions(run.err, "is for batches of 4 images only, which 30 images do not fill");
+        cr_assert_mentions(run.err, "is for batches of 4 images only, which 30 images cannot fill");
     } else
         cr_assert_mentions(run.out, "of 30 right");
 }

@@ -102,6 +102,18 @@ Test(predict, mistakes_say_what_to_do)
     cr_assert_refused(2, "is no picture: a network is given by --model net.onnx", "predict", "net.onnx", path);
 }
 
+Test(predict, an_unreadable_picture_does_not_stop_the_others)
+{
+    const char *a = picture("a.png", 24, 24), *b = picture("b.png", 24, 24), *text = scratch_file("text.png");
+    cr_assert_eq(atl_write_bytes(text, "no picture", 10), ATL_OK);
+    command_run run = RUN("predict", a, text, b);
+    cr_assert_code(run, 3);
+    cr_assert_eq(lines_of(run.out), 12, "%s", run.out);
+    cr_assert_mentions(run.err, "text.png");
+    cr_assert_mentions(run.err, "1 picture could not be read");
+    cr_assert_not(strstr(run.err, "--labels"), "the network has names: %s", run.err);
+}
+
 /* [n, classes, 1, 1], as a global pooling leaves them, and a softmax of them. */
 Test(predict, scores_of_a_global_pooling)
 {
@@ -119,6 +131,7 @@ Test(predict, scores_of_a_global_pooling)
         command_run run = RUN("predict", picture("x.png", 16, 16), "--model", model);
         cr_assert_code(run, 0);
         cr_assert_mentions(run.err, "scores 6 classes");
+        cr_assert_mentions(run.err, "--labels FILE names them");
         cr_assert_eq(lines_of(run.out), 6, "%s", run.out);
     }
 }

@@ -52,6 +52,13 @@ Test(text, ends_after_a_whole_character)
     cr_assert_eq(bytes_within("\xE7\x8C\xAB\xC3\xA4x", 2), 5);
 }
 
+Test(text, a_plural_unless_there_is_one)
+{
+    cr_assert_str_eq(plural(0), "s");
+    cr_assert_str_eq(plural(1), "");
+    cr_assert_str_eq(plural(2), "s");
+}
+
 static void assert_duration(double microseconds, const char *wanted)
 {
     char text[32];
