@@ -1,4 +1,5 @@
 /* Properties in VNN-LIB: what they mean, and what is said about those that cannot be read. */
+#include "tools/text.c"
 #include "tools/vnnlib.c"
 
 #include "support.h"
