@@ -19,12 +19,10 @@ enum {
 
 static int is_small(const atl_pointwise *p) { return p->in * p->out <= SMALL_FILTER; }
 
-/* A long sum needs the fewest loads where the tile is nearly square, so three vectors are better than four.  Without
- * FMA a product needs a register of its own, and three vectors would not fit in sixteen. */
+/* With 32 registers three vectors are better than four: the tile is nearly square, which needs the fewest loads. */
 static int panel_vectors(const atl_pointwise *p)
 {
-    int three = (ATL_REGISTERS == 32 || ATL_VECTOR > 4) && p->out / VECTOR % 3 == 0;
-    return three && !is_small(p) ? 3 : tile_vectors(p->out);
+    return ATL_REGISTERS == 32 && p->out / VECTOR % 3 == 0 && !is_small(p) ? 3 : tile_vectors(p->out);
 }
 
 /* To [out / block][in][block]. */
@@ -40,14 +38,8 @@ void KERNEL(pointwise_pack)(const atl_pointwise *p, const float *filter, int tra
 INLINE void write_tile(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
                        product_tile sum, const atl_epilogue *end, float *result)
 {
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int v = 0; v < vectors; v++) {
-        int64_t channel = first + v * VECTOR;
-        store(result + (pixel + i) * p->out_pixel_stride + channel,
-              apply_epilogue(end, sum[i][v], (pixel + i) * p->out + channel, channel));
-    }
+    apply_to_tile(rows, vectors, end, pixel * p->out + first, p->out, first, sum);
+    store_tile(rows, vectors, sum, result + pixel * p->out_pixel_stride + first, p->out_pixel_stride);
 }
 
 /* ---- small filters ----------------------------------------------------------------------------------------------- */
@@ -112,16 +104,22 @@ INLINE void pixels_of_panel(const int rows, const int vectors, const product *x,
             __builtin_prefetch(next->from + i * LINE_FLOATS, 0, 2);
         next->from += lines * LINE_FLOATS;
         next->lines -= lines;
-        add_to_tile(rows, vectors, p->in - k < TERMS ? p->in - k : TERMS, a + k, p->in_pixel_stride, 1, b + k * panel,
-                    panel, sum);
+        if (k + TERMS <= p->in) /* a length that the compiler knows */
+            add_to_tile(rows, vectors, TERMS, a + k, p->in_pixel_stride, 1, b + k * panel, panel, sum);
+        else
+            add_to_tile(rows, vectors, p->in - k, a + k, p->in_pixel_stride, 1, b + k * panel, panel, sum);
     }
     write_tile(rows, vectors, p, pixel, first, sum, &x->end, x->result);
 }
 
-/* The pixels from..to-1 with one panel. */
+/* The pixels from..to-1 with one panel: tiles of `rows` pixels, and as many of one less that nothing is left, since a
+ * narrow tile waits for its own sums.  Only fewer pixels than that have a rest. */
 INLINE void one_panel(const int rows, const int vectors, const product *x, int64_t from, int64_t to, int64_t first,
                       fetching *next)
 {
+    int64_t tiles = (to - from + rows - 1) / rows, less = tiles * rows - (to - from);
+    for (less = less > tiles ? 0 : less; less > 0; less--, from += rows - 1)
+        pixels_of_panel(rows - 1, vectors, x, from, first, next);
     for (; from + rows <= to; from += rows)
         pixels_of_panel(rows, vectors, x, from, first, next);
     for (; from + rows / 2 <= to; from += rows / 2)
@@ -181,7 +179,8 @@ void KERNEL(pointwise_convolve)(const atl_pointwise *p, const float *image, cons
                      panels * (worker + 1) / p->workers * panel);
             continue;
         }
-        int64_t rows = tile_rows((int)(panel / VECTOR)), groups = p->pixels / rows; /* the last has the rest, too */
+        /* A small filter's rest of a tile, which the last thread computes, is slow; of a larger one there is none. */
+        int64_t rows = is_small(p) ? tile_rows((int)(panel / VECTOR)) : 1, groups = p->pixels / rows;
         int64_t from = groups * worker / p->workers * rows, to = groups * (worker + 1) / p->workers * rows;
         to = worker + 1 == p->workers ? p->pixels : to;
         if (is_small(p))

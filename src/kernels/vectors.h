@@ -224,6 +224,35 @@ INLINE void store_tile(const int rows, const int vectors, product_tile sum, floa
         store(c + i * c_row + v * VECTOR, sum[i][v]);
 }
 
+INLINE void apply_to_sums(const int rows, const int vectors, const atl_epilogue *end, int64_t at, int64_t row,
+                          int64_t channel, product_tile sum)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] = apply_epilogue(end, sum[i][v], at + i * row + v * VECTOR, channel + v * VECTOR);
+}
+
+/* The same for a tile, whose rows are `row` apart in a dense result: each operation is asked for once. */
+INLINE void apply_to_tile(const int rows, const int vectors, const atl_epilogue *end, int64_t at, int64_t row,
+                          int64_t channel, product_tile sum)
+{
+    const atl_epilogue bias = {.bias = end->bias}, residual = {.residual = end->residual}, mask = {.mask = end->mask},
+                       upper = {.relu = end->relu, .highest = end->highest},
+                       slope = {.relu_grad = end->relu_grad, .highest = end->highest};
+    if (end->bias)
+        apply_to_sums(rows, vectors, &bias, at, row, channel, sum);
+    if (end->residual)
+        apply_to_sums(rows, vectors, &residual, at, row, channel, sum);
+    if (end->relu)
+        apply_to_sums(rows, vectors, &upper, at, row, channel, sum);
+    if (end->relu_grad)
+        apply_to_sums(rows, vectors, &slope, at, row, channel, sum);
+    if (end->mask)
+        apply_to_sums(rows, vectors, &mask, at, row, channel, sum);
+}
+
 /* sum [rows, VECTOR * vectors] += a [rows, depth] b [depth, VECTOR * vectors], with floats from row to row and from
  * step to step of the depth. */
 INLINE void add_to_tile(const int rows, const int vectors, int64_t depth, const float *a, int64_t a_row, int64_t a_step,

@@ -85,3 +85,22 @@ ISA_TEST(pointwise, relu_keeps_not_a_number)
     free(bias);
     free(result);
 }
+
+/* Tiles of other pixels, but each sum in its own order. */
+ISA_TEST(pointwise, workers_change_no_bit)
+{
+    atl_pointwise p = {.pixels = 197, .in = 192, .out = 6 * k->vector, .in_pixel_stride = 192, .workers = 1};
+    p.out_pixel_stride = p.out;
+    float *image = random_floats(p.pixels * p.in), *packed = random_floats(p.in * p.out);
+    float *result[2] = {random_floats(p.pixels * p.out), random_floats(p.pixels * p.out)};
+    k->pointwise_convolve(&p, image, packed, &(atl_epilogue){0}, result[0]);
+    for (p.workers = 2; p.workers <= 5; p.workers++) {
+        k->pointwise_convolve(&p, image, packed, &(atl_epilogue){0}, result[1]);
+        for (int64_t i = 0; i < p.pixels * p.out; i++)
+            cr_assert_eq(result[0][i], result[1][i], "element %lld, %d workers", (long long)i, p.workers);
+    }
+    free(image);
+    free(packed);
+    free(result[0]);
+    free(result[1]);
+}
