@@ -67,14 +67,14 @@ update_lists() {
 }
 
 # The packages' names elsewhere, in the order Debian, Fedora, Arch, Alpine, macOS (Homebrew). "-": comes with another
-# one, or is missing.
+# one; "!": there is no package.
 names_elsewhere='
 gcc gcc gcc build-base gcc
 libc6-dev glibc-devel - musl-dev -
 meson meson meson meson meson
 ninja-build ninja-build ninja samurai ninja
 pkg-config pkgconf-pkg-config pkgconf pkgconf pkgconf
-libdnnl-dev onednn-devel onednn onednn-dev onednn
+libdnnl-dev onednn-devel onednn one-dnn-dev onednn
 uthash-dev uthash-devel uthash uthash-dev uthash
 libzip-dev libzip-devel libzip libzip-dev libzip
 zlib1g-dev zlib-devel zlib zlib-dev zlib
@@ -84,25 +84,29 @@ libcairo2-dev cairo-devel cairo cairo-dev cairo
 libgraphviz-dev graphviz-devel graphviz graphviz-dev graphviz
 libjansson-dev jansson-devel jansson jansson-dev jansson
 nettle-dev nettle-devel nettle nettle-dev nettle
-libcriterion-dev criterion-devel criterion criterion-dev criterion
+libcriterion-dev ! criterion ! criterion
 '
 
-# names_on COLUMN PACKAGE...: what Debian calls so, as it is called elsewhere
-names_on() {
-    local column=$1 package
-    for package in "${@:2}"; do
-        awk -v package="$package" -v column="$column" '$1 == package && $column != "-" { print $column }' \
-            <<<"$names_elsewhere"
-    done | tr '\n' ' '
+# command_on SYSTEM COLUMN COMMAND PACKAGE...: what installs there what Debian calls so, and what has to be built
+command_on() {
+    awk -v line="$1 $3" -v column="$2" -v wanted=" ${*:4} " '
+        !index(wanted, " " $1 " ") || $column == "-" { next }
+        $column == "!" { lacking = lacking " " $1; next }
+        { line = line " " $column }
+        END {
+            print "  " line
+            if (lacking) print "           (no package of what Debian calls" lacking ")"
+        }
+    ' <<<"$names_elsewhere"
 }
 
 # how_to_install PACKAGE...: the command of each system
 how_to_install() {
-    printf '  Fedora:  dnf install %s\n' "$(names_on 2 "$@")"
-    printf '  Arch:    pacman -S %s\n' "$(names_on 3 "$@")"
-    printf '  Alpine:  apk add %s\n' "$(names_on 4 "$@")"
-    printf '  macOS:   brew install libomp %s\n' "$(names_on 5 "$@")"
-    printf '  (a package that your system lacks has to be built; Debian calls them %s)\n' "$*"
+    command_on 'Fedora: ' 2 'dnf install' "$@"
+    command_on 'Arch:   ' 3 'pacman -S' "$@"
+    command_on 'Alpine: ' 4 'apk add' "$@"
+    echo '           (one-dnn-dev is in "testing" of Alpine edge only)'
+    command_on 'macOS:  ' 5 'brew install bash libomp' "$@"
 }
 
 # need PACKAGE...: installed, or the end
