@@ -115,7 +115,8 @@ function showPlan(byTime) {
     order.sort((a, b) => b.time - a.time);
   openDrawer(
       steps.length + ' steps, ' + steps.filter((s) => s.once).length + ' of them once; arena ' + bytesText(plan.arena) +
-      ', prepacked ' + bytesText(plan.prepacked) + ', ' + plan.threads + ' threads ');
+      ', prepacked ' + bytesText(plan.prepacked) + ', ' + plan.threads +
+      (plan.threads === 1 ? ' thread ' : ' threads '));
   const button = element('button', byTime ? 'In order' : 'Slowest first', drawer.firstChild);
   button.type = 'button';
   button.onclick = () => showPlan(!byTime);
@@ -192,7 +193,7 @@ function showDifference() {
       element(
           'h3',
           'only ' + plan.title + ': ' + lines.length + ' of ' + all.length + ' steps' +
-              (time(all) ? ', ' + time(lines).toFixed(0) + ' of ' + time(all).toFixed(0) + ' µs' : '') + '; arena ' +
+              (time(all) ? ', ' + durationText(time(lines)) + ' of ' + durationText(time(all)) : '') + '; arena ' +
               bytesText(plan.arena) + ', prepacked ' + bytesText(plan.prepacked),
           drawer);
       if (lines.length)

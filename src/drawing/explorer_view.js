@@ -42,10 +42,24 @@ const strokeOf = (id) => {
                         nodes[id].kind;
   return kind === 0 ? colour('--ink') : STROKE[kind];
 };
-const short = (text, width) => {
-  const most = Math.floor(width / 6.8);
-  return text.length > most ? text.slice(0, Math.max(most - 1, 1)) + '…' : text;
+const setFont = (size) => {
+  pen.font = 'bold ' + size + 'px sans-serif';
 };
+function short(text, width) {  // as much of it as fits, in the pen's font
+  const whole = pen.measureText(text).width;
+  if (whole <= width)
+    return text;
+  let most = Math.min(Math.ceil(text.length * width / whole), text.length - 1);
+  while (most > 1 && pen.measureText(text.slice(0, most) + '…').width > width)
+    most--;
+  return text.slice(0, most) + '…';
+}
+// The same after making the font smaller, down to `least`.
+function smallerOrShort(text, width, size, least) {
+  setFont(size);
+  setFont(Math.max(Math.min(size, size * width / pen.measureText(text).width), least));
+  return short(text, 1.03 * width);  // widths of letters are rounded
+}
 function ends(edge) {
   const a = box.get(edge.tail), b = box.get(edge.head), down = a.y + a.h <= b.y;
   const from = [a.x + a.w / 2, down ? a.y + a.h : a.y], to = [b.x + b.w / 2, down ? b.y : b.y + b.h];
@@ -97,13 +111,13 @@ function drawBox(id, b) {
   pen.fillStyle = colourOfInk;
   const name = id < 0 ? (open ? '▾ ' : '▸ ') + of.name : of.name;
   const size = Math.min(Math.max(12, 8.5 / view.scale), 30);  // far away only the name, larger
-  pen.font = 'bold ' + size + 'px sans-serif';
+  setFont(size);
   if (open) {
-    pen.fillText(short(name, (b.w - 6) * 12 / size), b.x + 4, b.y + 10 + size / 2);
+    pen.fillText(short(name, b.w - 6), b.x + 4, b.y + 10 + size / 2);
     return;
   }
-  if (view.scale < 0.5) {
-    const text = short(of.name, (b.w + 12) * 13 / size);
+  if (view.scale < 0.5) {  // into half of the gap to its neighbours, too
+    const text = smallerOrShort(of.name, b.w + 12, size, Math.min(size, 6 / view.scale));
     pen.fillText(text, b.x + (b.w - pen.measureText(text).width) / 2, b.y + b.h / 2 + size * 0.36);
     return;
   }
@@ -117,7 +131,7 @@ function drawBox(id, b) {
 function paintFar(all, seen) {
   const least = 1 / view.scale,
         inView = (b) => b.x < seen.x + seen.w && b.x + b.w > seen.x && b.y < seen.y + seen.h && b.y + b.h > seen.y;
-  const litEdges = [];
+  const litEdges = [], byKind = $('colour').value === 'kind';
   let drawn = 0;
   pen.strokeStyle = colourOfLine;
   pen.lineWidth = 1;
@@ -141,11 +155,13 @@ function paintFar(all, seen) {
   for (const [id, b] of all) {
     if (id < 0 && scopes[-1 - id].open)
       continue;
-    const isMarked = id === selected || lit.has(id) || hitBoxes.has(id);
-    pen.fillStyle = isMarked ? colourOfMark : fillOf(id);
+    const isMarked = id === selected || lit.has(id) || hitBoxes.has(id), hasBorder = b.h > 3 * least;
+    // Without a border a pale colour of a kind is hardly seen.
+    pen.fillStyle = isMarked ? colourOfMark : hasBorder || !byKind ? fillOf(id) : strokeOf(id);
     pen.fillRect(b.x, b.y, Math.max(b.w, least), Math.max(b.h, least));
-    if (!isMarked && b.h > 3 * least) {
+    if (!isMarked && hasBorder) {
       pen.strokeStyle = strokeOf(id);
+      pen.lineWidth = least;
       pen.strokeRect(b.x, b.y, b.w, b.h);
     }
   }

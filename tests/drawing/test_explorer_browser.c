@@ -66,6 +66,31 @@ Test(explorer_browser, search_goes_from_hit_to_hit)
     close_browser();
 }
 
+/* "N M": N names are drawn, M of them over the end of the name on their left. */
+#define DRAWN_NAMES                                                                                                    \
+    "(async () => { const pen = CanvasRenderingContext2D.prototype, fill = pen.fillText, drawn = [];"                  \
+    " pen.fillText = function (text, x, y) { drawn.push([x, y, x + this.measureText(text).width]); };"                 \
+    " explorer.fit(); await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));"          \
+    " pen.fillText = fill; drawn.sort((a, b) => a[1] - b[1] || a[0] - b[0]);"                                          \
+    " return drawn.length + ' ' + drawn.filter((d, i) => i && d[1] === drawn[i - 1][1] && d[0] < drawn[i - 1][2])"     \
+    ".length; })()"
+
+Test(explorer_browser, names_far_away_do_not_overlap)
+{
+    enum { ROW = 6, HEIGHT = 30 }; /* so high that the whole is drawn small */
+    atl_node *x = atl_input(graph, "x", ATL_FLOAT32, ATL_SHAPE(4)), *h = x;
+    for (int i = 0; i < ROW; i++)
+        atl_named(atl_exp(x), ATL_NAME("MMMMMMMM%d", i));
+    for (int i = 0; i < HEIGHT; i++)
+        h = atl_relu(h);
+    OPEN(.depth = 1);
+    int drawn = 0, overlapping = -1;
+    cr_assert_eq(sscanf(value_of(DRAWN_NAMES), "%d %d", &drawn, &overlapping), 2);
+    cr_assert_eq(drawn, 1 + ROW + HEIGHT);
+    cr_assert_eq(overlapping, 0);
+    close_browser();
+}
+
 Test(explorer_browser, a_node_tells_all_about_itself)
 {
     atl_node *a = atl_input(graph, "a", ATL_FLOAT32, ATL_SHAPE(2, 3));
