@@ -15,7 +15,7 @@ typedef struct settings {
 
 static int read_settings(settings *set, int argc, char **argv, int *operand, int *code)
 {
-    const command_option options[] = {{"input", 'i', .texts = &set->inputs, .argument = "NAME=FILE",
+    const command_option options[] = {{"input", 'i', .texts = &set->inputs, .argument = "[NAME=]FILE",
                                        .help = "as for atled run; inputs that are not given are random, in [0, 1)"},
                                       {"elements", 'n', .whole = &set->elements, .argument = "N", .lowest = 1,
                                        .highest = 1e6, .help = "number of elements of each input to compare"},

@@ -22,7 +22,7 @@ static int read_settings(settings *set, int argc, char **argv, int *operand, int
                  "first output"},
         {"by", 0, .texts = &set->by, .argument = "NAME",
          .help = "the inputs or weights to differentiate with respect to; default: the first input"},
-        {"input", 'i', .texts = &set->inputs, .argument = "NAME=FILE", .help = "as for atled run"},
+        {"input", 'i', .texts = &set->inputs, .argument = "[NAME=]FILE", .help = "as for atled run"},
         {"output", 'o', .text = &set->output, .argument = "FILE",
          .help = "the gradients, .npz; or an image of the first one, .png, dark where the gradient is small"},
         {"export", 0, .text = &set->exported, .argument = "FILE",

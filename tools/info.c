@@ -20,8 +20,7 @@ static int read_settings(info_settings *set, int argc, char **argv, int *operand
                                            "the same, and inputs, outputs and ops of the file", NULL};
     const command_line line = {
         "info",
-        .about = "list the layers of a network with their weights and operations; of an ONNX file also its inputs, "
-                 "outputs and ops, and what is not supported",
+        .about = "list the layers of a network; of an ONNX file also inputs, outputs, ops, and what is not supported",
         .operands = "NAME|FILE.onnx",
         .least_operands = 1,
         .most_operands = 1,

@@ -86,7 +86,8 @@ static void write_examples(const command_line *line)
 
 static void write_exit_codes(void)
 {
-    static const char *const codes[] = {"the goal is met", "the goal is not met; the best result so far is written",
+    static const char *const codes[] = {"what was asked for is done, and the goal, where there is one, is met",
+                                        "the goal is not met; the best result so far is written",
                                         "the command line is wrong",
                                         "a model, weights, picture or data set is missing or wrong, or a file cannot "
                                         "be written",
@@ -101,6 +102,9 @@ static void write_environment(void)
     fputs(
         ".SH ENVIRONMENT\n.TP\n\\fBATLED_ISA\\fR\n"
         "avx512, avx2 or generic: no instructions beyond these are used\n"
+        ".TP\n\\fBATLED_MODELS\\fR\nthe folder of the weights that ship with atled, if they are elsewhere\n"
+        ".TP\n\\fBATLED_RANK_PATIENCE\\fR\nunder an MPI launcher: the seconds after which a rank that is silent counts "
+        "as lost (20)\n"
         ".TP\n\\fBOMP_NUM_THREADS\\fR\nthe threads that share the work\n"
         ".TP\n\\fBOMP_WAIT_POLICY\\fR\nactive or passive: how threads wait for each other; if it is not set, a command "
         "that finds other processes on its processors starts once more with passive\n",

@@ -28,8 +28,8 @@ extern const char *const picture_presets[]; /* ends with null */
      .choice = &(set)->preset,                                                                                         \
      .choices = picture_presets,                                                                                       \
      .argument = "NAME",                                                                                               \
-     .help = "of an ONNX file: the preprocessing of pixels 0..255: none, or that of networks for ImageNet (PyTorch), " \
-             "Caffe, TensorFlow or CIFAR-10"},                                                                         \
+     .help = "what pixels 0..255 become for an ONNX file, as networks for ImageNet (PyTorch), Caffe, TensorFlow or "   \
+             "CIFAR-10 take them"},                                                                                    \
         {"mean", 0, .text = &(set)->mean, .argument = "X,Y,Z",                                                         \
          .help = "replaces the preset: (scale * pixel - mean) / std, for R, G, B; or one number for all three"},       \
         {"std", 0, .text = &(set)->deviation, .argument = "X,Y,Z", .help = "see --mean"},                              \

@@ -12,7 +12,7 @@ typedef struct settings {
 
 static int read_settings(settings *set, int argc, char **argv, int *operand, int *code)
 {
-    const command_option options[] = {{"input", 'i', .texts = &set->inputs, .argument = "NAME=FILE", .required = 1,
+    const command_option options[] = {{"input", 'i', .texts = &set->inputs, .argument = "[NAME=]FILE", .required = 1,
                                        .help = "an array, .npy, or an image, PNG or JPEG, which is resized to the "
                                                "input; without NAME=, for the first input. May be given several times"},
                                       {"output", 'o', .text = &set->output, .argument = "FILE",

@@ -362,12 +362,15 @@ int atled_verify(int argc, char **argv)
                                        .help = "where its weights are now"},
                                       {"quiet", 'q', .flag = &set.quiet, .help = "print only what fails"},
                                       {0}};
+    static const char *const examples[] = {"atled verify out/*.json",
+                                           "recomputes what the certificates of 'atled attack -o out' say", NULL};
     const command_line line = {"verify",
                                .about = "check the certificates of atled attack",
                                .operands = "CERTIFICATE...",
                                .least_operands = 1,
                                .most_operands = 1 << 20,
-                               .options = options};
+                               .options = options,
+                               .examples = examples};
     if (!read_options(&line, argc, argv, &operand, &code))
         return code;
     opened net = {0};
