@@ -20,8 +20,13 @@ uint64_t test_seed(void)
 ReportHook(PRE_ALL)(struct criterion_test_set *tests)
 {
     (void)tests;
-    fprintf(stderr, "seed %llu\n", (unsigned long long)test_seed());
+    fprintf(stderr, "seed %llu%s\n", (unsigned long long)test_seed(),
+            SANITIZED ? "; sanitized: fewer repetitions than in the plain build" : "");
 }
+
+void restart_random(void) { drawn = 0; }
+
+void skip_random(uint64_t count) { drawn += count; }
 
 uint64_t random_below(uint64_t limit) { return atl_random_bits(test_seed(), drawn++) % limit; }
 
@@ -162,6 +167,41 @@ const char *scratch_file(const char *name)
     snprintf(folder, sizeof folder, "%s/scratch/%ld", ATLED_BUILD_ROOT, (long)getpid());
     mkdir(folder, 0777);
     return joined_path(folder, name);
+}
+
+char *whole_file(const char *path)
+{
+    enum { MOST_TEXTS = 4096 };
+    static char *volatile kept[MOST_TEXTS]; /* where the leak checker finds them */
+    static int count;
+    FILE *file = fopen(path, "rb");
+    cr_assert(file, "%s cannot be read", path);
+    fseek(file, 0, SEEK_END);
+    long size = ftell(file);
+    rewind(file);
+    char *text = calloc((size_t)size + 1, 1);
+    cr_assert(text && fread(text, 1, (size_t)size, file) == (size_t)size);
+    fclose(file);
+    cr_assert(count < MOST_TEXTS && !kept[count]);
+    return kept[count++] = text;
+}
+
+atl_tensor *npz_array(const char *path, const char *name)
+{
+    atl_npz *npz = atl_npz_open(path);
+    cr_assert(npz, "%s", atl_error());
+    atl_tensor *array = atl_npz_read(npz, name);
+    cr_assert(array, "%s", atl_error());
+    atl_npz_close(npz);
+    return array;
+}
+
+void expect_shape(const atl_node *y, atl_shape shape)
+{
+    char text[2][160];
+    cr_assert(y, "%s", atl_error());
+    cr_expect(atl_shape_equal(atl_shape_of(y), shape), "the shape of '%s' is %s, not %s", atl_name_of(y),
+              atl_shape_text(atl_shape_of(y), text[0], sizeof text[0]), atl_shape_text(shape, text[1], sizeof text[1]));
 }
 
 atl_shape shape_of_input(const atl_sample *sample, int input)

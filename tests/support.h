@@ -9,8 +9,27 @@
 
 #include "atled/atled.h"
 
+/* A sanitizer has to see each path once, with whatever numbers, and takes ten times as long.  So a build with
+ * sanitizers repeats less: FEWER(12, 2) is 12, and 2 in such a build.  It never leaves out an op or a path, and every
+ * test program prints that it does so (docs/testing.md). */
+#if defined(ATLED_SANITIZED) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+#define FEWER(plain, sanitized) (SANITIZED ? (sanitized) : (plain))
+/* For a test of numbers alone: another one runs the same code, which the reason names. */
+#define skip_if_sanitized(why)                                                                                         \
+    do {                                                                                                               \
+        if (SANITIZED)                                                                                                 \
+            cr_skip_test("under sanitizers: %s", (why));                                                               \
+    } while (0)
+
 /* $ATLED_SEED, or 1. Every test program prints it when it starts. */
 uint64_t test_seed(void);
+/* The next random numbers are those of a test that has just begun; those after `count` calls of random_below. */
+void restart_random(void);
+void skip_random(uint64_t count);
 
 /* Uniform in [low, high).  The k-th call in a test draws the same numbers for the same seed. */
 atl_tensor *random_tensor(atl_shape shape, float low, float high);
@@ -61,6 +80,14 @@ const char *data_file(const char *name);
 const char *source_file(const char *name);
 /* A path for a file to be written: in a folder of the test, inside the build directory. */
 const char *scratch_file(const char *name);
+
+/* All of a file, with a 0 at its end.  The text lives until the test ends. */
+char *whole_file(const char *path);
+
+/* An array of an .npz archive, for the caller to free. */
+atl_tensor *npz_array(const char *path, const char *name);
+
+void expect_shape(const atl_node *y, atl_shape shape);
 
 /* The shape of an input of a sample. */
 atl_shape shape_of_input(const atl_sample *sample, int input);

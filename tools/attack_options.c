@@ -105,14 +105,11 @@ static int check(attack_options *set, int *code)
 int read_attack_options(attack_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->network.model, .choices = network_names(), .or_ending = ".onnx",
-         .argument = "NAME", .required = 1, .help = "the network to attack, or an ONNX file"},
+        MODEL_OPTION(&set->network.model, 1, "the network to attack, or an ONNX file"),
         PICTURE_OPTIONS(&set->network.picture),
         {"logits", 0, .text = &set->network.picture.logits, .argument = "NAME",
          .help = "of an ONNX file: the value with the scores; else its first output"},
-        {"weights", 'w', .text = &set->network.weights, .argument = "FILE",
-         .help = "its weights, .npz or .safetensors; without it those that ship with atled, for cifar10 and lenet"},
-        NAMES_OPTION(&set->network.picture.names),
+        WEIGHTS_OPTIONS(&set->network.weights, &set->network.picture.names, WEIGHTS_OR_BUNDLED),
         {"data", 'd', .text = &set->data, .argument = "DIR", .help = "a data set, as for atled eval"},
         {"part", 0, .choice = &set->part, .choices = parts, .argument = "NAME", .help = "of the data"},
         {"count", 'n', .whole = &set->count, .argument = "N", .lowest = 1, .highest = 1e9,

@@ -24,8 +24,7 @@ typedef struct settings {
 static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
-         .required = 1, .help = "the network to draw, or an ONNX file"},
+        MODEL_OPTION(&set->model, 1, "the network to draw, or an ONNX file"),
         NETWORK_FILE_OPTIONS(&set->picture),
         {"gradient", 'g', .flag = &set->gradient,
          .help = "with a loss (the cross entropy of class 0) and its gradient with respect to the image"},
@@ -52,10 +51,10 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
                  "are only in one"},
         {"against", 0, .text = &set->against, .argument = "FILE",
          .help = "in the page: which nodes are only in one, this graph or that of a file .json"},
-        {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "weights, .npz or .safetensors: the drawing shows their layer widths and image size instead of the "
-                 "published ones"},
-        NAMES_OPTION(&set->picture.names),
+        WEIGHTS_OPTIONS(
+            &set->weights, &set->picture.names,
+            "weights, .npz or .safetensors: the drawing shows their layer widths and image size instead of the "
+            "published ones"),
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {0}};
     static const char *const examples[] = {

@@ -15,12 +15,9 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     static const char *const parts[] = {"training", "test", NULL};
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
-         .help = "the network, or an ONNX file"},
+        MODEL_OPTION(&set->model, 0, "the network, or an ONNX file"),
         NETWORK_FILE_OPTIONS(&set->form),
-        {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "its weights, .npz or .safetensors; default: the weights that ship with atled, for cifar10 and lenet"},
-        NAMES_OPTION(&set->form.names),
+        WEIGHTS_OPTIONS(&set->weights, &set->form.names, WEIGHTS_OR_BUNDLED),
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,
          .help = "CIFAR-10 binary, MNIST idx, a folder with one sub-folder of images per class, or .npz, as for atled "
                  "train"},

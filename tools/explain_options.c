@@ -18,12 +18,9 @@ static const char *const *method_names(void)
 int read_explain_options(explain_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
-         .help = "the network, or an ONNX file"},
+        MODEL_OPTION(&set->model, 0, "the network, or an ONNX file"),
         NETWORK_FILE_OPTIONS(&set->picture),
-        {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "its weights, .npz or .safetensors; without it those that ship with atled, for cifar10 and lenet"},
-        NAMES_OPTION(&set->picture.names),
+        WEIGHTS_OPTIONS(&set->weights, &set->picture.names, WEIGHTS_OR_BUNDLED),
         {"method", 0, .several = &set->methods, .choices = method_names(), .argument = "NAME,...",
          .help = "what to compute; all of them if not given"},
         {"target", 't', .text = &set->target, .argument = "CLASS",

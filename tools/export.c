@@ -17,12 +17,11 @@ typedef struct settings {
 static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
-         .required = 1, .help = "the network, or an ONNX file, for example to put its preprocessing into it"},
+        MODEL_OPTION(&set->model, 1, "the network, or an ONNX file, for example to put its preprocessing into it"),
         NETWORK_FILE_OPTIONS(&set->picture),
-        {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "its weights, .npz or .safetensors; without it those that ship with atled, or those of the file"},
-        NAMES_OPTION(&set->picture.names),
+        WEIGHTS_OPTIONS(
+            &set->weights, &set->picture.names,
+            "its weights, .npz or .safetensors; without it those that ship with atled, or those of the file"),
         {"output", 'o', .text = &set->output, .argument = "FILE", .required = 1, .help = "the model, .onnx"},
         {"gradient", 'g', .flag = &set->gradient,
          .help = "also with an input 'labels' [n], and as outputs the cross entropy of each image with its label, and "

@@ -10,12 +10,9 @@ static const char *const methods[] = {"adam", "normalised", "sign", "raw", NULL}
 int read_fool_options(fool_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
-         .help = "the network to fool, or an ONNX file"},
+        MODEL_OPTION(&set->model, 0, "the network to fool, or an ONNX file"),
         NETWORK_FILE_OPTIONS(&set->picture),
-        {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "its weights, .npz or .safetensors; default: the weights that ship with atled, for cifar10 and lenet"},
-        NAMES_OPTION(&set->picture.names),
+        WEIGHTS_OPTIONS(&set->weights, &set->picture.names, WEIGHTS_OR_BUNDLED),
         {"target", 't', .text = &set->target, .argument = "CLASS", .required = 1,
          .help = "the target: a class by index or name, 'random', 'least-likely' (for the start), or 'all'"},
         {"output", 'o', .text = &set->output, .argument = "FILE",

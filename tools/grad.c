@@ -160,7 +160,7 @@ static int differentiate(const void *given, onnx_file *f)
         return 0;
     atl_program *program = atl_compile(f->graph, (atl_nodes){count, gradient});
     atl_status status = program ? atl_run(program, f->feed) : ATL_INVALID;
-    code = status ? report_failed_run("grad", status, f) : write_results(set, f, program, gradient, count);
+    code = status ? report_failed_run("grad", status, program, f) : write_results(set, f, program, gradient, count);
     atl_program_free(program);
     return code;
 }

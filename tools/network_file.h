@@ -5,7 +5,14 @@
 #include "network.h"
 #include "onnx_file.h"
 
-/* The rows of a command's table of options that are only for ONNX files. */
+/* The row of --model in a command's table of options. */
+#define MODEL_OPTION(place, is_required, about)                                                                        \
+    {                                                                                                                  \
+        "model", 'm', .text = (place), .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",           \
+                      .required = (is_required), .help = about                                                         \
+    }
+
+/* The rows that are only for ONNX files. */
 #define NETWORK_FILE_OPTIONS(set)                                                                                      \
     PICTURE_OPTIONS(set),                                                                                              \
         {"input", 0, .text = &(set)->input, .argument = "NAME",                                                        \

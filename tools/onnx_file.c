@@ -207,13 +207,12 @@ static int open_onnx(const char *command, const char *path, const option_list *w
     return 0;
 }
 
-int report_failed_run(const char *command, atl_status status, const onnx_file *f)
+int report_failed_run(const char *command, atl_status status, const atl_program *program, const onnx_file *f)
 {
-    char missing[600];
-    for (int64_t i = 0; i < atl_onnx_report_input_count(f->report) && i < MOST_ONNX_FEEDS; i++) {
-        const char *name = atl_onnx_report_input(f->report, i).name;
-        snprintf(missing, sizeof missing, "feed: input '%s' ", atl_name_of(atl_onnx_input(f->net, name)));
-        if (!f->value[i] && strncmp(atl_error(), missing, strlen(missing)) == 0)
+    const atl_node *missing = atl_missing_feed(program, f->feed);
+    for (int64_t i = 0; missing && i < atl_onnx_input_count(f->net); i++) {
+        const char *name = atl_onnx_input_name(f->net, i);
+        if (atl_onnx_input(f->net, name) == missing)
             return report_error(command, EXIT_USAGE, "nothing is given for the input '%s': --input '%s=FILE'", name,
                                 name);
     }

@@ -61,8 +61,8 @@ void close_onnx(onnx_file *file);
 int with_onnx(const char *command, const char *path, const option_list *words, const picture_settings *picture,
               const used_file *files, int64_t batch, int (*act)(const void *settings, onnx_file *file),
               const void *settings);
-/* Says why a program did not run, and how an input that it needs is given; returns the exit code. */
-int report_failed_run(const char *command, atl_status status, const onnx_file *file);
+/* Says why a program did not compile (null) or run, and how an input that it needs is given; returns the exit code. */
+int report_failed_run(const char *command, atl_status status, const atl_program *program, const onnx_file *file);
 /* The nodes that cannot be read, one a line. */
 void print_problems(const atl_onnx_report *report, FILE *to);
 

@@ -33,12 +33,9 @@ typedef struct prediction {
 static int read_settings(predict_settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
-         .help = "the network, or an ONNX file"},
+        MODEL_OPTION(&set->model, 0, "the network, or an ONNX file"),
         NETWORK_FILE_OPTIONS(&set->form),
-        {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "its weights, .npz or .safetensors; default: the weights that ship with atled, for cifar10 and lenet"},
-        NAMES_OPTION(&set->form.names),
+        WEIGHTS_OPTIONS(&set->weights, &set->form.names, WEIGHTS_OR_BUNDLED),
         {"labels", 'l', .text = &set->labels, .argument = "FILE",
          .help = "names of the classes, one per line; default: the network's own, or a labels.txt or "
                  "imagenet_classes.txt beside the weights"},

@@ -20,12 +20,10 @@ typedef struct profile_settings {
 static int read_settings(profile_settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
-         .required = 1, .help = "the network, or an ONNX file"},
+        MODEL_OPTION(&set->model, 1, "the network, or an ONNX file"),
         NETWORK_FILE_OPTIONS(&set->picture),
-        {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "its weights, .npz or .safetensors; default: random weights"},
-        NAMES_OPTION(&set->picture.names),
+        WEIGHTS_OPTIONS(&set->weights, &set->picture.names,
+                        "its weights, .npz or .safetensors; default: random weights"),
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {"gradient", 'g', .flag = &set->gradient,
          .help = "the forward pass and the gradient of the cross entropy with respect to the image (the default)"},

@@ -69,7 +69,7 @@ static int run(const void *set, onnx_file *f)
         node[i] = atl_onnx_output(f->net, atl_onnx_output_name(f->net, i));
     atl_program *program = node ? atl_compile(f->graph, (atl_nodes){outputs, node}) : NULL;
     atl_status status = program ? atl_run(program, f->feed) : ATL_INVALID;
-    int code = status ? report_failed_run("run", status, f) : tell(set, f, program);
+    int code = status ? report_failed_run("run", status, program, f) : tell(set, f, program);
     atl_program_free(program);
     free(node);
     return code;

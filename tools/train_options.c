@@ -92,8 +92,7 @@ static const char *const no_or_yes[] = {"no", "yes", NULL};
 int read_train_options(train_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        {"model", 'm', .text = &set->model, .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",
-         .required = 1, .help = "the network, or an ONNX file, whose batch norm keeps its statistics"},
+        MODEL_OPTION(&set->model, 1, "the network, or an ONNX file, whose batch norm keeps its statistics"),
         NETWORK_FILE_OPTIONS(&set->picture),
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,
          .help = "CIFAR-10 binary, MNIST idx, train/ and test/ with one sub-folder of images per class, or train.npz "
@@ -179,9 +178,8 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
                  "interruption"},
         {"stop-after", 0, .whole = &set->stop_after, .argument = "STEPS", .lowest = 0, .highest = 1e9,
          .help = "stop as if Ctrl-C were pressed then; the schedule remains that of the whole training"},
-        {"weights", 'w', .text = &set->weights, .argument = "FILE",
-         .help = "initial weights; variables that the file lacks are initialised as usual"},
-        NAMES_OPTION(&set->picture.names),
+        WEIGHTS_OPTIONS(&set->weights, &set->picture.names,
+                        "initial weights; variables that the file lacks are initialised as usual"),
         ALLOW_NON_FINITE(&set->allow_non_finite),
         {"find-nan", 0, .flag = &set->find_nan,
          .help = "if the loss becomes NaN or infinite, report the first node with such a value"},

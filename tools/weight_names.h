@@ -6,7 +6,11 @@
 
 #include "tools.h"
 
-/* Its row in a command's table of options. */
+/* The rows of --weights and --names in a command's table of options. */
+#define WEIGHTS_OPTIONS(place, names_place, about)                                                                     \
+    {"weights", 'w', .text = (place), .argument = "FILE", .help = about}, NAMES_OPTION(names_place)
+#define WEIGHTS_OR_BUNDLED                                                                                             \
+    "its weights, .npz or .safetensors; default: the weights that ship with atled, for cifar10 and lenet"
 #define NAMES_OPTION(place)                                                                                            \
     {                                                                                                                  \
         "names", 0, .text = (place), .argument = "FILE.json",                                                          \

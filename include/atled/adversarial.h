@@ -85,8 +85,8 @@ typedef struct atl_attack_result {
     int label, target;                  /* the class to leave; the class to reach, -1: any other */
     int clean_top;                      /* the class of the unchanged picture */
     int top;                            /* the class of the result */
-    int clean_met;                      /* the unchanged picture met the goal: it was not attacked */
-    int met;                            /* the result meets the goal, and its size is within eps if there is one */
+    bool clean_met;                     /* the unchanged picture met the goal: it was not attacked */
+    bool met;                           /* the result meets the goal, and its size is within eps if there is one */
     const float *pixels;                /* the result, or the best attempt; valid during the call */
     double margin_before, margin_after; /* by how much the goal is met, in units of the scores; negative: not met */
     double size[4];                     /* of the change, by atl_norm */
@@ -129,8 +129,8 @@ typedef struct atl_attack_args {
     double step_size;    /* a fraction of the range; 0: the method's own, which follows eps */
     double confidence;   /* the margin that the result must have, in units of the scores; 0: above rounding errors */
     int64_t at_once;     /* pictures that are attacked at the same time; 0: twice what the threads can run */
-    int unrounded;       /* results are float numbers, not levels */
-    int attack_wrong;    /* also attacks pictures whose unchanged form meets the goal */
+    bool unrounded;      /* results are float numbers, not levels */
+    bool attack_wrong;   /* also attacks pictures whose unchanged form meets the goal */
     /* 1 to 100: results are what a JPEG file of that quality stores, and judged and measured so: each picture that a
      * method asks about is encoded and decoded first, and gradients pass through as if it were not (straight through).
      * For pictures [n, h, w, 1 or 3].  Changes are measured from .pictures: give what such a file stores of them, or
@@ -207,14 +207,14 @@ ATL_API atl_status atl_attempt_gradient(atl_attempt *attempt, const float *pixel
 /* The margin by which scores meet the goal: positive if they do. */
 ATL_API double atl_attempt_margin(const atl_attempt *attempt, const float *scores);
 /* True if that margin exceeds rounding errors, or the confidence that was asked for. */
-ATL_API int atl_attempt_is_met(const atl_attempt *attempt, const float *scores);
+ATL_API bool atl_attempt_is_met(const atl_attempt *attempt, const float *scores);
 /* Moves pixels to the nearest ones within eps and the range, and then through your own constraint. */
 ATL_API void atl_attempt_project(atl_attempt *attempt, float *pixels);
 /* Offers a picture as a result: it is rounded to levels within eps, classified, and kept if it meets the goal with the
  * smallest change so far; without one that meets the goal, the one with the largest margin is kept. */
 ATL_API atl_status atl_attempt_offer(atl_attempt *attempt, const float *pixels);
 /* True if the goal is met, which ends an attack with an eps, or if the attack was stopped. */
-ATL_API int atl_attempt_is_done(const atl_attempt *attempt);
+ATL_API bool atl_attempt_is_done(const atl_attempt *attempt);
 /* The best picture so far, in levels, and its size in the attempt's norm, in levels; null and infinity before the goal
  * is met. */
 ATL_API const float *atl_attempt_best(const atl_attempt *attempt, double *size_out);

@@ -43,7 +43,7 @@ typedef struct atl_descend_args {
     float rate;                 /* in the unit of the pixels, grey levels; a factor for ATL_DESCENT_RAW */
     float lowest, highest;      /* bounds of the pixels; both 0: no bounds */
     atl_descent method;
-    atl_tensor *moments[2];         /* only for Adam: the pixels' shape; zeros before the first iteration */
+    atl_tensor *moments[2];         /* only for Adam: float32 of the pixels' shape; zeros before the first iteration */
     int iteration;                  /* only for Adam: 0 for the first */
     atl_descent_effect *effect_out; /* null: not needed */
     int end_;
@@ -152,8 +152,9 @@ ATL_API atl_status atl_fool_with(const atl_fool_args *args);
 
 /* ---- many targets at once ---------------------------------------------------------------------------------------- */
 
-/* Called before the first iteration of a target and after each; return true to stop all targets: those that are begun
- * end with ATL_TROUBLE_STOPPED, unless the run that is under way reaches their goal, and no other begins. */
+/* Called before the first iteration of a target and after each.  Return true to stop all targets: no further target
+ * begins, and those that have begun end with ATL_TROUBLE_STOPPED, unless the run that is under way reaches their
+ * goal. */
 typedef bool atl_fool_many_watch(void *context, int position, const atl_fool_progress *progress);
 /* Called for each target when it is done, in the order in which they end.  To keep result->pixels, set it to null; else
  * it is freed after the call.  Return true to stop, as above. */

@@ -49,8 +49,8 @@ typedef struct atl_batches_args {
     bool random_crop;        /* at a random position; otherwise the centre, at floor((size - crop) / 2) */
     bool flip;               /* flips half of the images left to right */
     float brightness;        /* added value: uniform in +-brightness, in the unit of the pixels */
-    float
-        contrast;  /* scales the difference from the image's mean by a factor uniform in [1 - contrast, 1 + contrast] */
+    /* Scales the difference from the image's mean by a factor uniform in [1 - contrast, 1 + contrast]. */
+    float contrast;
     uint64_t seed; /* the same seed gives the same batches, in any order of access */
     int64_t first; /* the first batch, counted over all epochs: to resume training */
     int threads;   /* the caller's threads, which also prepare a batch that is not ready in time; 0: OpenMP's number */

@@ -184,7 +184,7 @@ ATL_API atl_status atl_explain_sanity(const atl_explain_args *how, atl_explain_s
  * of the score by Adam, while the picture is moved by a few random pixels in each iteration. */
 typedef struct atl_dream_args {
     atl_explainer *explainer;
-    int of_channel; /* 0: the score of class `target`; 1: the mean of channel `target` of the explainer's layer */
+    bool of_channel; /* the mean of channel `target` of the explainer's layer, not the score of class `target` */
     int target;
     int iterations; /* 0: 256 */
     float rate;     /* 0: 0.05 */

@@ -27,11 +27,11 @@ typedef struct atl_npz atl_npz;
 ATL_API atl_npz *atl_npz_open(const char *path);   /* null on failure */
 ATL_API void atl_npz_close(atl_npz *npz);          /* null is allowed */
 ATL_API int64_t atl_npz_count(const atl_npz *npz); /* of entries */
-ATL_API const char *atl_npz_name(const atl_npz *npz,
-                                 int64_t index); /* without .npy; null if out of range; lives as long as npz */
+/* Without .npy; null if out of range; lives as long as npz. */
+ATL_API const char *atl_npz_name(const atl_npz *npz, int64_t index);
 ATL_API bool atl_npz_has(const atl_npz *npz, const char *name); /* an entry of that name, without .npy */
-ATL_API atl_status atl_npz_shape(const atl_npz *npz, const char *name,
-                                 atl_shape *shape_out);                 /* without reading the data */
+/* The shape of an entry, without reading its data. */
+ATL_API atl_status atl_npz_shape(const atl_npz *npz, const char *name, atl_shape *shape_out);
 ATL_API atl_tensor *atl_npz_read(const atl_npz *npz, const char *name); /* null on failure; the caller frees it */
 
 typedef struct atl_npz_entry {
@@ -48,12 +48,12 @@ ATL_API atl_status atl_write_npz(const char *path, int64_t count, const atl_npz_
  * more than 32 MiB, arrays that overlap and bytes that belong to none are errors.  Only one thread at a time may use an
  * open file. */
 typedef struct atl_safetensors atl_safetensors;
-ATL_API atl_safetensors *atl_safetensors_open(const char *path); /* null on failure */
-ATL_API void atl_safetensors_close(atl_safetensors *file);       /* null is allowed */
-ATL_API int atl_safetensors_count(const atl_safetensors *file);  /* of tensors */
+ATL_API atl_safetensors *atl_safetensors_open(const char *path);    /* null on failure */
+ATL_API void atl_safetensors_close(atl_safetensors *file);          /* null is allowed */
+ATL_API int64_t atl_safetensors_count(const atl_safetensors *file); /* of tensors */
 /* In the order of their data; null if out of range; lives as long as the file. */
-ATL_API const char *atl_safetensors_name(const atl_safetensors *file, int index);
-ATL_API int atl_safetensors_has(const atl_safetensors *file, const char *name);
+ATL_API const char *atl_safetensors_name(const atl_safetensors *file, int64_t index);
+ATL_API bool atl_safetensors_has(const atl_safetensors *file, const char *name);
 ATL_API atl_status atl_safetensors_shape(const atl_safetensors *file, const char *name, atl_shape *shape_out);
 /* Null on failure; the caller frees it. */
 ATL_API atl_tensor *atl_safetensors_read(const atl_safetensors *file, const char *name);
@@ -61,7 +61,7 @@ ATL_API atl_tensor *atl_safetensors_read(const atl_safetensors *file, const char
  * bytes. */
 ATL_API atl_status atl_write_safetensors(const char *path, int64_t count, const atl_npz_entry *entries);
 /* True of names that end in ".safetensors", in any case of letters. */
-ATL_API int atl_is_safetensors_name(const char *path);
+ATL_API bool atl_is_safetensors_name(const char *path);
 
 /* ---- the weights of a graph --------------------------------------------------------------------------------------
  * What loading found, also if it failed: numbers of variables and entries, and a text with the first names of each

@@ -33,8 +33,8 @@ ATL_API const char *atl_graph_error(const atl_graph *graph);
 ATL_API atl_status atl_graph_status(const atl_graph *graph);
 
 ATL_API int64_t atl_graph_node_count(const atl_graph *graph); /* 0 for null */
-ATL_API atl_node *atl_graph_node(const atl_graph *graph,
-                                 int64_t index); /* in order of creation; null if out of range */
+/* The node at that place in the order of creation; null if out of range. */
+ATL_API atl_node *atl_graph_node(const atl_graph *graph, int64_t index);
 
 /* Names.  Nodes created between atl_enter(g, "conv1") and atl_leave(g) are named conv1/...; scopes nest.  Names may
  * contain any printable character; '/' separates scopes.  A duplicate name gets the suffix _1, _2, ...  atl_leave

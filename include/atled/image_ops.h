@@ -168,8 +168,8 @@ typedef struct atl_resize_args {
     int end_;
 } atl_resize_args;
 ATL_API atl_node *atl_resize_nearest_with(const atl_resize_args *args);
-ATL_API atl_node *
-atl_resize_bilinear_with(const atl_resize_args *args); /* does not smooth an image before it makes it smaller */
+/* Does not smooth an image before it makes it smaller. */
+ATL_API atl_node *atl_resize_bilinear_with(const atl_resize_args *args);
 #define atl_resize_nearest(...)  atl_resize_nearest_with(ATL_OPTIONS_(atl_resize_args, __VA_ARGS__))
 #define atl_resize_bilinear(...) atl_resize_bilinear_with(ATL_OPTIONS_(atl_resize_args, __VA_ARGS__))
 

@@ -40,19 +40,19 @@ typedef struct atl_onnx_binding {
 #define ATL_ONNX_BINDINGS(...) ATL_ARRAY_(atl_onnx_binding, __VA_ARGS__, {NULL, NULL})
 
 typedef struct atl_onnx_args {
-    atl_graph *graph; /* after a failure it cannot be used: give the model a new graph to keep another one */
-    const char *path; /* of the file; or null, and a model in memory: */
-    const void *bytes;
-    size_t byte_count; /* it must outlive the call */
-    int64_t batch;     /* the first size of the inputs, if the file leaves it symbolic; 0 or ATL_ANY: unknown */
+    atl_graph *graph;  /* after a failure it cannot be used: give the model a new graph to keep another one */
+    const char *path;  /* of the file; or null, and a model in memory: */
+    const void *bytes; /* must outlive the call */
+    size_t byte_count;
+    int64_t batch; /* the first size of the inputs, if the file leaves it symbolic; 0 or ATL_ANY: unknown */
     const atl_onnx_size *sizes; /* values of other symbols; those that are missing stay unknown: ATL_ANY */
     /* Values of inputs, for models whose shapes depend on the value of an input (a Reshape to a shape that is fed).
      * They are used only if a value must be known when the graph is built, and then become part of the graph.  They
      * also define the symbolic sizes of inputs. */
     const atl_onnx_value *known;
     const atl_onnx_binding *bindings;
-    atl_onnx_report *
-        *report_out; /* the contents of the model, and what is not supported, also on failure; null: not needed */
+    /* The contents of the model, and what is not supported, also on failure; null: not needed. */
+    atl_onnx_report **report_out;
     int end_;
 } atl_onnx_args;
 

@@ -60,8 +60,8 @@ typedef enum atl_op_flags {
     ATL_OP_BROADCAST = 2048,   /* the result is its first input, broadcast as in NumPy */
     ATL_OP_CONCAT = 4096,      /* the result is its inputs, concatenated along one dimension */
     ATL_OP_RELU_GRAD = 8192,   /* element-wise: input 0 where input 1 is positive, else 0 */
-    ATL_OP_STRAIGHT_THROUGH =
-        16384 /* its rule is not its derivative, on purpose: no comparison of the two makes sense */
+    /* The gradient rule is not the derivative, on purpose: the two are not compared. */
+    ATL_OP_STRAIGHT_THROUGH = 16384
 } atl_op_flags;
 
 struct atl_op {

@@ -56,13 +56,13 @@ ATL_API void atl_set_seed(atl_graph *graph, uint64_t seed); /* call it before th
 
 /* A value that is kept between runs.  Its memory is allocated and initialised at the first use. */
 ATL_API atl_node *atl_variable(atl_graph *graph, const char *name, atl_shape shape, atl_initializer initializer);
+/* The same with int32 values, for counters; never trained. */
+ATL_API atl_node *atl_int_variable(atl_graph *graph, const char *name, atl_shape shape, int32_t value);
 /* The current value, owned by the graph and valid until it changes; null on failure. */
 ATL_API const atl_tensor *atl_variable_value(const atl_node *variable);
 ATL_API atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value); /* copies */
 /* The variables of a graph, in order of creation; the list is valid until the next node is created. */
 ATL_API atl_nodes atl_variables(const atl_graph *graph);
-/* The same with int32 values, for counters; never trained. */
-ATL_API atl_node *atl_int_variable(atl_graph *graph, const char *name, atl_shape shape, int32_t value);
 
 /* Assigns the value to the variable at the end of the run; the node's own value is the new one.  Within a run every
  * reader of the variable gets the old value; if a run fails, no variable changes.  A program with two assignments to
@@ -100,18 +100,18 @@ typedef struct atl_noise_args {
 /* float32 of the shape of `like`; no gradient.  Each function has its own options; using the other's is an error. */
 ATL_API atl_node *atl_uniform_noise_with(const atl_noise_args *args);
 ATL_API atl_node *atl_normal_noise_with(const atl_noise_args *args);
-/* The counter of noise and dropout that is built from now on without one of its own; null: atl_step_counter.  A step
- * that runs a batch in parts feeds the number of the part, so that parts differ. */
-ATL_API void atl_set_noise_counter(atl_graph *graph, atl_node *counter);
 #define atl_uniform_noise(...) atl_uniform_noise_with(ATL_OPTIONS_(atl_noise_args, __VA_ARGS__))
 #define atl_normal_noise(...)  atl_normal_noise_with(ATL_OPTIONS_(atl_noise_args, __VA_ARGS__))
+/* The counter, an int32 scalar, of noise and dropout that are built from now on without a counter of their own; null:
+ * atl_step_counter.  A training step that runs a batch in parts feeds the number of the part, so that parts differ. */
+ATL_API void atl_set_noise_counter(atl_graph *graph, atl_node *counter);
 
 /* Dropout (Srivastava et al. 2014): each element is 0 with probability `rate`, otherwise divided by 1 - rate.  Use it
  * in the training graph and leave it out for inference. */
 typedef struct atl_dropout_args {
     atl_node *x;
-    float rate; /* 0: 0.5; ATL_ZERO: no dropout; must be below 1 */
-    atl_node *counter;
+    float rate;        /* 0: 0.5; ATL_ZERO: no dropout; must be below 1 */
+    atl_node *counter; /* this and the seed: as for noise */
     uint64_t seed;
     int end_;
 } atl_dropout_args;
@@ -267,7 +267,7 @@ ATL_API atl_node *atl_sparse_softmax_cross_entropy(atl_node *logits, atl_node *l
 ATL_API atl_node *atl_mean_squared_error(atl_node *a, atl_node *b);
 ATL_API atl_node *atl_l2_loss(atl_node *x); /* scalar: sum of x^2, over 2 */
 
-/* One loss per element: see atl_mean. */
+/* The next three give one loss for each element; atl_mean makes one of them. */
 /* -t log(sigmoid(x)) - (1 - t) log(1 - sigmoid(x)), for targets t in [0, 1], without overflow */
 ATL_API atl_node *atl_sigmoid_cross_entropy(atl_node *logits, atl_node *targets);
 /* d = a - b: d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2) */
@@ -339,7 +339,7 @@ ATL_API atl_node *atl_flatten(atl_node *x);               /* [n, ...] -> [n, res
 ATL_API atl_node *atl_expand_dims(atl_node *x, int axis); /* inserts a dimension of size 1 before dimension `axis` */
 ATL_API atl_node *atl_squeeze(atl_node *x, int axis);     /* removes a dimension of size 1 */
 
-/* Reorders the dimensions. */
+/* Permutes the dimensions. */
 typedef struct atl_transpose_args {
     atl_node *x;
     int order[ATL_MAX_RANK]; /* result dimension i is x's dimension order[i]; all 0: reversed */
@@ -353,7 +353,7 @@ ATL_API atl_node *atl_transpose_with(const atl_transpose_args *args);
 ATL_API atl_node *atl_concat_with(int axis, atl_nodes inputs);
 #define atl_concat(axis, ...) atl_concat_with((axis), ATL_NODES(__VA_ARGS__))
 
-/* A part of x, of the same rank. */
+/* A block of x, of the same rank. */
 typedef struct atl_slice_args {
     atl_node *x;
     /* As NumPy's begin:end:stride, for as many dimensions as given; negative counts from the end. */

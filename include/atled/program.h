@@ -25,9 +25,9 @@ typedef enum atl_passes {
      * to 2.5e-6 for 3x3, 2e-6 to 4.5e-6 for 5x5, not 2e-7 to 1e-6; it scales with the largest number in a tile of 6x6
      * or 8x8 pixels.  A NaN, an infinity or a number above 1e36 makes all results of its tiles NaN; none is lost. */
     ATL_PASS_WINOGRAD = 32,
-    ATL_PASS_CONCAT_ELIMINATION =
-        64,               /* writes the parts of a concat of images directly into its result, and reads them there */
-    ATL_PASS_ARENA = 128, /* values with disjoint lifetimes share memory */
+    /* Writes the parts of a concat of images directly into its result, and reads them there. */
+    ATL_PASS_CONCAT_ELIMINATION = 64,
+    ATL_PASS_ARENA = 128,      /* values with disjoint lifetimes share memory */
     ATL_PASS_COMPRESS = 1024,  /* stores an image that only a relu's gradient needs as a bit mask */
     ATL_PASS_RELU_GRAD = 2048, /* the gradient of a convolution or LRN applies the relu's gradient to its result */
     ATL_PASS_PREPACK = 256,  /* computes what depends on variables only once, and again after a variable has changed */
@@ -96,11 +96,14 @@ typedef struct atl_feed {
 #define ATL_FEEDS(...)        ATL_ARRAY_(atl_feed, __VA_ARGS__, {NULL, NULL})
 #define ATL_FEED(node, value) ATL_FEEDS({(node), (value)})
 #define ATL_NO_FEEDS          NULL
+/* The first input, in the graph's order, that a run with these feeds would lack; null if none is missing, if the
+ * program is null, or if memory runs out (see atl_error).  The node belongs to the graph. */
+ATL_API const atl_node *atl_missing_feed(const atl_program *program, const atl_feed *feeds);
 
 /* Runs every step once.  A run allocates nothing if the program has run with these shapes before.  You may feed the
  * program's own value (a recurrence), or the value of a variable that it assigns: such a feed is copied first, to
  * memory allocated at the first run.  For unknown sizes, the program keeps the plans of the last 8 sets of shapes, and
- * makes others again when needed. Returns ATL_INVALID if a needed input is not fed, an input is fed twice, a feed has
+ * makes others again when needed.  Returns ATL_INVALID if a needed input is not fed, an input is fed twice, a feed has
  * a wrong type, shape or graph, or its node is not an input; ATL_UNSUPPORTED inside an OpenMP parallel region, unless
  * the program has one thread; ATL_NOT_FINITE from atl_check_finite.  After any failure, no variable has changed, and
  * the program can run again. */
@@ -155,10 +158,10 @@ typedef struct atl_value_info {
 /* Fills in the first `room` values, and returns how many there are.  0 and ATL_INVALID before there is a plan; 0 if
  * memory runs out. */
 ATL_API int64_t atl_program_values(const atl_program *program, int64_t room, atl_value_info *values_out);
-ATL_API int64_t
-atl_program_arena_bytes(const atl_program *program); /* of one context: activations and scratch memory */
-ATL_API int64_t atl_program_prepared_bytes(
-    const atl_program *program); /* shared by all contexts: packed weights and other prepacked values */
+/* The memory of one context: activations and scratch memory. */
+ATL_API int64_t atl_program_arena_bytes(const atl_program *program);
+/* The memory that all contexts share: packed weights and other prepacked values. */
+ATL_API int64_t atl_program_prepared_bytes(const atl_program *program);
 /* Writes a table of the steps, one per line.  ATL_INVALID before there is a plan. */
 ATL_API atl_status atl_program_write_plan(const atl_program *program, FILE *file);
 

@@ -26,13 +26,12 @@ extern "C" {
 /* Attributes of a variable for training, which reads them when it builds its nodes.  Each setter returns the variable,
  * so that calls nest; null passes through, and a node that is not a variable is an error. */
 ATL_API atl_node *atl_variable_set_trainable(atl_node *variable, bool trainable); /* default: true; false for int32 */
-ATL_API atl_node *atl_variable_set_decay(
-    atl_node *variable,
-    float decay); /* decay * w^2 / 2 in atl_weight_decay; default 0; ATL_ZERO: no decay in AdamW either */
-ATL_API atl_node *atl_variable_set_rate_scale(atl_node *variable,
-                                              float scale); /* multiplies the learning rate; default 1 */
-ATL_API atl_node *atl_variable_set_average(atl_node *variable,
-                                           float decay); /* of a moving average, e.g. 0.999; 0: none */
+/* decay * w^2 / 2 is its share of atl_weight_decay.  Default: 0; ATL_ZERO: no decay in AdamW either. */
+ATL_API atl_node *atl_variable_set_decay(atl_node *variable, float decay);
+/* Multiplies the learning rate.  Default: 1. */
+ATL_API atl_node *atl_variable_set_rate_scale(atl_node *variable, float scale);
+/* The decay of its moving average, in [0, 1), for example 0.999.  Default: 0, no average. */
+ATL_API atl_node *atl_variable_set_average(atl_node *variable, float decay);
 /* Marks a variable that belongs to training and not to the model: an optimizer's variable, a counter.  Default:
  * false. */
 ATL_API atl_node *atl_variable_set_state(atl_node *variable, bool is_state);

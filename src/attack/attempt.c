@@ -109,7 +109,7 @@ double atl_needed_margin(const atl_attempt *a, const float *scores)
     return 1e-4 * largest;
 }
 
-int atl_attempt_is_met(const atl_attempt *a, const float *scores)
+bool atl_attempt_is_met(const atl_attempt *a, const float *scores)
 {
     return a && scores && atl_attempt_margin(a, scores) > atl_needed_margin(a, scores);
 }
@@ -151,7 +151,7 @@ const float *atl_attempt_best(const atl_attempt *a, double *size_out)
     return a && a->met ? a->best : NULL;
 }
 
-int atl_attempt_is_done(const atl_attempt *a)
+bool atl_attempt_is_done(const atl_attempt *a)
 {
     return !a || (a->met && !a->method->is_minimal) || atl_query_queue_status(a->queue) != ATL_OK;
 }

@@ -109,9 +109,9 @@ atl_safetensors *atl_safetensors_open(const char *path)
     return atl_safetensors_open_file(path, &file) ? NULL : file;
 }
 
-int atl_safetensors_count(const atl_safetensors *file) { return file ? file->count : 0; }
+int64_t atl_safetensors_count(const atl_safetensors *file) { return file ? file->count : 0; }
 
-const char *atl_safetensors_name(const atl_safetensors *file, int index)
+const char *atl_safetensors_name(const atl_safetensors *file, int64_t index)
 {
     return file && index >= 0 && index < file->count ? file->entries[index].name : NULL;
 }
@@ -124,7 +124,7 @@ const atl_safe_entry *atl_safetensors_entry(const atl_safetensors *file, const c
     return found ? *found : NULL;
 }
 
-int atl_safetensors_has(const atl_safetensors *file, const char *name)
+bool atl_safetensors_has(const atl_safetensors *file, const char *name)
 {
     return atl_safetensors_entry(file, name) != NULL;
 }

@@ -7,7 +7,7 @@
 #include "io/npz.h"
 #include "io/safetensors.h"
 
-int atl_is_safetensors_name(const char *path)
+bool atl_is_safetensors_name(const char *path)
 {
     static const char ending[] = ".safetensors";
     size_t length = path ? strlen(path) : 0, tail = sizeof ending - 1;
@@ -28,12 +28,12 @@ void atl_weight_file_close(atl_weight_file *file)
     *file = (atl_weight_file){0};
 }
 
-int atl_weight_file_count(const atl_weight_file *file)
+int64_t atl_weight_file_count(const atl_weight_file *file)
 {
     return file->npz ? atl_npz_count(file->npz) : atl_safetensors_count(file->safetensors);
 }
 
-const char *atl_weight_file_name(const atl_weight_file *file, int index)
+const char *atl_weight_file_name(const atl_weight_file *file, int64_t index)
 {
     return file->npz ? atl_npz_name(file->npz, index) : atl_safetensors_name(file->safetensors, index);
 }

@@ -19,8 +19,8 @@ typedef struct atl_weight_header {
 
 atl_status atl_weight_file_open(const char *path, atl_weight_file *file_out);
 void atl_weight_file_close(atl_weight_file *file);
-int atl_weight_file_count(const atl_weight_file *file);
-const char *atl_weight_file_name(const atl_weight_file *file, int index);
+int64_t atl_weight_file_count(const atl_weight_file *file);
+const char *atl_weight_file_name(const atl_weight_file *file, int64_t index);
 int atl_weight_file_has(const atl_weight_file *file, const char *name);
 /* The entry must be there.  The header is valid as long as the file is open. */
 atl_status atl_weight_file_header(const atl_weight_file *file, const char *name, atl_weight_header *header_out);

@@ -175,7 +175,7 @@ static atl_status compare_all(const atl_weight_file *file, const bindings *all, 
         if (status)
             return status;
     }
-    for (int i = 0; i < atl_weight_file_count(file); i++) {
+    for (int64_t i = 0; i < atl_weight_file_count(file); i++) {
         snprintf(words, sizeof words, "'%.100s'", atl_weight_file_name(file, i));
         if (!atl_has_name(all->keys, all->count, atl_weight_file_name(file, i)))
             add_to_few(&found->extra, words);

@@ -1,6 +1,6 @@
 /* Layers: an op with its variables, in a scope of its own.  They use public functions only, as a user's program
  * would. */
-#include "atled/layers.h"
+#include "models/layer.h"
 
 #include <math.h>
 
@@ -71,11 +71,9 @@ atl_node *atl_conv_layer_with(const atl_conv_layer_args *args)
 {
     if (!args)
         return atl_null_argument("atl_conv_layer", "the options are"), NULL;
-    atl_graph *graph = atl_graph_of(args->image);
+    atl_graph *graph = atl_layer_graph(args->image, args->name);
     if (!graph)
         return NULL;
-    if (!args->name)
-        return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros()); /* it records the error */
     if (!has_known_channels(args->image, args->name, args->layout))
         return NULL;
     atl_enter(graph, args->name);
@@ -111,11 +109,9 @@ atl_node *atl_depthwise_layer_with(const atl_depthwise_layer_args *args)
 {
     if (!args)
         return atl_null_argument("atl_depthwise_layer", "the options are"), NULL;
-    atl_graph *graph = atl_graph_of(args->image);
+    atl_graph *graph = atl_layer_graph(args->image, args->name);
     if (!graph)
         return NULL;
-    if (!args->name)
-        return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros());
     if (!has_known_channels(args->image, args->name, args->layout))
         return NULL;
     int multiplier = args->multiplier ? args->multiplier : 1;
@@ -140,11 +136,9 @@ atl_node *atl_dense_layer_with(const atl_dense_layer_args *args)
 {
     if (!args)
         return atl_null_argument("atl_dense_layer", "the options are"), NULL;
-    atl_graph *graph = atl_graph_of(args->x);
+    atl_graph *graph = atl_layer_graph(args->x, args->name);
     if (!graph)
         return NULL;
-    if (!args->name)
-        return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros());
     atl_shape shape = atl_shape_of(args->x);
     char text[160];
     if (shape.rank != 2 && shape.rank != 3)
@@ -213,11 +207,9 @@ atl_node *atl_batch_norm_layer_with(const atl_batch_norm_layer_args *args)
 {
     if (!args)
         return atl_null_argument("atl_batch_norm_layer", "the options are"), NULL;
-    atl_graph *graph = atl_graph_of(args->x);
+    atl_graph *graph = atl_layer_graph(args->x, args->name);
     if (!graph)
         return NULL;
-    if (!args->name)
-        return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros());
     atl_shape shape = atl_shape_of(args->x);
     if (!is_known(args->x, args->name, "last size", shape.rank - 1))
         return NULL;

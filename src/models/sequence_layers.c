@@ -1,22 +1,17 @@
 /* Layers on sequences of tokens, in scopes of their own.  They use public functions only, as a user's program would. */
-#include "atled/layers.h"
+#include "models/layer.h"
 
 #include "atled/op.h"
 #include "atled/train.h"
 #include "graph/error.h"
 
-/* A layer without a name: the builder of variables records the error. */
-static atl_node *nameless(atl_graph *graph) { return atl_variable(graph, NULL, ATL_SCALAR, atl_zeros()); }
-
 atl_node *atl_layer_norm_layer_with(const atl_layer_norm_layer_args *args)
 {
     if (!args)
         return atl_null_argument("atl_layer_norm_layer", "the options are"), NULL;
-    atl_graph *graph = atl_graph_of(args->x);
+    atl_graph *graph = atl_layer_graph(args->x, args->name);
     if (!graph)
         return NULL;
-    if (!args->name)
-        return nameless(graph);
     atl_shape shape = atl_shape_of(args->x);
     char text[160];
     if (shape.rank < 1 || shape.size[shape.rank - 1] == ATL_ANY)
@@ -36,11 +31,9 @@ atl_node *atl_embedding_layer_with(const atl_embedding_layer_args *args)
 {
     if (!args)
         return atl_null_argument("atl_embedding_layer", "the options are"), NULL;
-    atl_graph *graph = atl_graph_of(args->ids);
+    atl_graph *graph = atl_layer_graph(args->ids, args->name);
     if (!graph)
         return NULL;
-    if (!args->name)
-        return nameless(graph);
     if (args->vocabulary < 1 || args->width < 1)
         return atl_builder_error(graph, args->name,
                                  "an embedding has a .vocabulary and a .width of 1 or more, not %lld and %d",
@@ -77,11 +70,9 @@ atl_node *atl_attention_layer_with(const atl_attention_layer_args *args)
 {
     if (!args)
         return atl_null_argument("atl_attention_layer", "the options are"), NULL;
-    atl_graph *graph = atl_graph_of(args->x);
+    atl_graph *graph = atl_layer_graph(args->x, args->name);
     if (!graph)
         return NULL;
-    if (!args->name)
-        return nameless(graph);
     atl_node *context = args->context ? args->context : args->x;
     if (!is_sequence(args->name, args->x) || !is_sequence(args->name, context))
         return NULL;

@@ -182,11 +182,8 @@ static atl_status set_feeds(atl_plan_context *context, const atl_feed *feeds)
     for (int64_t i = 0; i < plan->feed_count; i++) {
         const atl_node *input = plan->feeds[i].input;
         const atl_tensor *value = atl_fed_value(feeds, input);
-        if (!value) {
-            char text[160];
-            return atl_set_error(ATL_INVALID, "feed: input '%s' %s %s is needed but not fed", atl_name_of(input),
-                                 atl_dtype_name(input->dtype), atl_shape_text(*input->shape, text, sizeof text));
-        }
+        if (!value)
+            return atl_not_fed(input);
         atl_status status = atl_check_feed(input, value, 0);
         if (status)
             return status;
@@ -334,6 +331,14 @@ float atl_scalar_of(const atl_program *program, const atl_node *node)
 }
 
 bool atl_has_bfloat16(void) { return atl_onednn_has_bfloat16(); }
+const atl_node *atl_missing_feed(const atl_program *program, const atl_feed *feeds)
+{
+    const atl_node *missing = NULL;
+    if (program)
+        atl_find_missing(program->graph, program->outputs, feeds, &missing);
+    return missing;
+}
+
 bool atl_program_uses_bfloat16(const atl_program *program) { return program ? program->options.bfloat16 : 0; }
 int atl_program_threads(const atl_program *program) { return program ? program->threads : 0; }
 

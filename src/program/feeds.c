@@ -96,22 +96,29 @@ static int has_unknown_size(const atl_node *node)
     return 0;
 }
 
-static atl_status check_nothing_missing(const atl_graph *graph, atl_nodes outputs, const atl_feed *feeds)
+atl_status atl_find_missing(const atl_graph *graph, atl_nodes outputs, const atl_feed *feeds,
+                            const atl_node **missing_out)
 {
-    char text[160];
     char *by_value = atl_mark_needed(graph, outputs.count, outputs.node, 0);
     char *by_shape = atl_mark_needed(graph, outputs.count, outputs.node, 1);
     atl_status status = by_value && by_shape ? ATL_OK : atl_out_of_memory();
-    for (int64_t n = 0; !status && n < graph->count; n++) {
+    *missing_out = NULL;
+    for (int64_t n = 0; !status && !*missing_out && n < graph->count; n++) {
         const atl_node *node = graph->nodes[n];
         int needed = by_value[n] || (by_shape[n] && has_unknown_size(node));
         if (needed && node->op->flags & ATL_OP_INPUT && !atl_fed_value(feeds, node))
-            status = atl_set_error(ATL_INVALID, "feed: input '%s' %s %s is needed but not fed", atl_name_of(node),
-                                   atl_dtype_name(node->dtype), atl_shape_text(*node->shape, text, sizeof text));
+            *missing_out = node;
     }
     atl_release(by_value);
     atl_release(by_shape);
     return status;
+}
+
+atl_status atl_not_fed(const atl_node *input)
+{
+    char text[160];
+    return atl_set_error(ATL_INVALID, "feed: input '%s' %s %s is needed but not fed", atl_name_of(input),
+                         atl_dtype_name(input->dtype), atl_shape_text(*input->shape, text, sizeof text));
 }
 
 atl_status atl_check_feeds(const atl_graph *graph, atl_nodes outputs, const atl_feed *feeds, int for_reference)
@@ -123,6 +130,9 @@ atl_status atl_check_feeds(const atl_graph *graph, atl_nodes outputs, const atl_
         if (status)
             return status;
     }
+    const atl_node *missing = NULL;
     atl_status status = atl_check_fed_once(feeds);
-    return status ? status : check_nothing_missing(graph, outputs, feeds);
+    if (!status)
+        status = atl_find_missing(graph, outputs, feeds, &missing);
+    return missing ? atl_not_fed(missing) : status;
 }

@@ -17,6 +17,11 @@ atl_status atl_check_outputs(atl_graph *graph, atl_nodes outputs);
 atl_status atl_check_feed(const atl_node *node, const atl_tensor *value, int for_reference);
 /* An input that is fed twice is an error: which of the two was meant? */
 atl_status atl_check_fed_once(const atl_feed *feeds);
+/* The first input in the graph's order that the outputs need and that is not fed; null: none is missing. */
+atl_status atl_find_missing(const atl_graph *graph, atl_nodes outputs, const atl_feed *feeds,
+                            const atl_node **missing_out);
+/* Sets the error for such an input, and returns its status. */
+atl_status atl_not_fed(const atl_node *input);
 /* Checks all feeds, and that everything the outputs need is fed. */
 atl_status atl_check_feeds(const atl_graph *graph, atl_nodes outputs, const atl_feed *feeds, int for_reference);
 

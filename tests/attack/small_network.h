@@ -84,4 +84,27 @@ static inline int keep_result(void *context, const atl_attack_result *result)
     return ++r->count == r->stop_after;
 }
 
+/* Attacks args.pictures with this many threads and rows of a batch (0: as many as the attacker takes by itself).  Every
+ * picture has a result. */
+static inline results attack_pictures(const small_network *net, atl_attack_args args, int threads, int64_t rows)
+{
+    results r = make_results(atl_tensor_shape(args.pictures).size[0]);
+    args.attacker = atl_attacker_new(net->image, net->scores, .threads = threads, .rows = rows);
+    cr_assert(args.attacker, "%s", atl_error());
+    args.watch = keep_result;
+    args.context = &r;
+    cr_assert_eq(atl_attack_with(&args), ATL_OK, "%s", atl_error());
+    cr_assert_eq(r.count, r.room);
+    atl_attacker_free(args.attacker);
+    return r;
+}
+
+static inline int count_met(const results *r)
+{
+    int met = 0;
+    for (int64_t i = 0; i < r->count; i++)
+        met += r->result[i].met;
+    return met;
+}
+
 #endif

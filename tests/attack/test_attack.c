@@ -6,18 +6,6 @@
 
 enum { COUNT = 21 };
 
-static void attack(const small_network *net, atl_attack_args args, int threads, int64_t rows, results *r)
-{
-    atl_attacker *attacker = atl_attacker_new(net->image, net->scores, .threads = threads, .rows = rows);
-    cr_assert(attacker, "%s", atl_error());
-    cr_assert_eq(atl_attacker_classes(attacker), CLASSES);
-    args.attacker = attacker;
-    args.watch = keep_result;
-    args.context = r;
-    cr_assert_eq(atl_attack_with(&args), ATL_OK, "%s", atl_error());
-    atl_attacker_free(attacker);
-}
-
 /* Fewer for those that ask the network thousands of times. */
 static int steps_of(const atl_attack_method *method)
 {
@@ -37,15 +25,13 @@ Test(attack, results_are_what_they_say, .timeout = 300)
             const atl_attack_method *method = atl_attack_method_at(m);
             if (!(method->norms >> norm & 1))
                 continue;
-            results r = make_results(COUNT);
             atl_attack_args args = {.method = method->name,
                                     .pictures = pictures,
                                     .norm = (atl_norm)norm,
                                     .eps = eps[norm],
                                     .steps = steps_of(method),
                                     .seed = test_seed()};
-            attack(&net, args, 2, 8, &r);
-            cr_assert_eq(r.count, COUNT);
+            results r = attack_pictures(&net, args, 2, 8);
             double limit = (double)eps[norm].over / (double)eps[norm].under;
             for (int i = 0; i < COUNT; i++) {
                 const atl_attack_result *one = &r.result[i];
@@ -88,14 +74,12 @@ Test(attack, result_depends_on_neither_neighbours_nor_threads_nor_batch, .timeou
                                 .seed = 5,
                                 .steps = steps_of(method),
                                 .eps = norm == ATL_NORM_L0 ? (atl_fraction){30, 1} : (atl_fraction){2, 10}};
-        results one = make_results(COUNT), two = make_results(COUNT), alone = make_results(1);
-        attack(&net, args, 1, 8, &one);
-        attack(&net, args, 2, 8, &two);
+        results one = attack_pictures(&net, args, 1, 8), two = attack_pictures(&net, args, 2, 8);
         cr_assert_arr_eq(one.pixels, two.pixels, COUNT * ELEMENTS * sizeof(float), "%s", method->name);
         int64_t index = 13;
         args.indices = &index;
         args.pictures = atl_tensor_view(ATL_FLOAT32, ATL_SHAPE(1, SIDE, SIDE, 3), atl_floats(pictures) + 13 * ELEMENTS);
-        attack(&net, args, 2, 8, &alone);
+        results alone = attack_pictures(&net, args, 2, 8);
         cr_assert_arr_eq(alone.pixels, one.pixels + 13 * ELEMENTS, ELEMENTS * sizeof(float), "%s", method->name);
         cr_assert_eq(alone.result[0].picture, 13);
         atl_tensor_free((atl_tensor *)args.pictures);
@@ -116,11 +100,12 @@ Test(attack, targets)
         targets[i] = i % CLASSES;
     int met = 0;
     for (int goal = ATL_GOAL_CLASS; goal <= ATL_GOAL_LEAST_LIKELY; goal++) {
-        results r = make_results(COUNT);
-        attack(&net,
-               (atl_attack_args){
-                   .pictures = pictures, .goal = (atl_attack_goal)goal, .targets = targets, .eps = {60, 255}},
-               1, 8, &r);
+        results r = attack_pictures(&net,
+                                    (atl_attack_args){.pictures = pictures,
+                                                      .goal = (atl_attack_goal)goal,
+                                                      .targets = targets,
+                                                      .eps = {60, 255}},
+                                    1, 8);
         for (int i = 0; i < COUNT; i++) {
             const atl_attack_result *one = &r.result[i];
             cr_assert(one->target >= 0 && one->target < CLASSES);
@@ -139,8 +124,7 @@ Test(attack, eps_of_zero_gives_the_picture_back)
 {
     small_network net = make_network();
     atl_tensor *pictures = random_pictures(3);
-    results r = make_results(3);
-    attack(&net, (atl_attack_args){.pictures = pictures, .eps = {0, 1}}, 1, 0, &r);
+    results r = attack_pictures(&net, (atl_attack_args){.pictures = pictures, .eps = {0, 1}}, 1, 0);
     cr_assert_arr_eq(r.pixels, atl_floats(pictures), 3 * ELEMENTS * sizeof(float));
     for (int i = 0; i < 3; i++)
         cr_assert(!r.result[i].met && r.result[i].size[ATL_NORM_L2] == 0);
@@ -155,6 +139,7 @@ Test(attack, watch_can_stop_it)
     atl_tensor *pictures = random_pictures(COUNT);
     atl_attacker *attacker = atl_attacker_new(net.image, net.scores, .threads = 1);
     results r = make_results(COUNT);
+    cr_assert_eq(atl_attacker_classes(attacker), CLASSES);
     r.stop_after = 4;
     cr_assert_eq(atl_attack(attacker, .pictures = pictures, .eps = {1, 255}, .watch = keep_result, .context = &r),
                  ATL_STOPPED);
@@ -177,9 +162,10 @@ Test(attack, constraint_of_ones_own_holds)
 {
     small_network net = make_network();
     atl_tensor *pictures = random_pictures(COUNT);
-    results r = make_results(COUNT);
     int64_t changed = 0;
-    attack(&net, (atl_attack_args){.pictures = pictures, .eps = {30, 255}, .project = only_first_row}, 1, 0, &r);
+    results r =
+        attack_pictures(&net, (atl_attack_args){.pictures = pictures, .eps = {30, 255}, .project = only_first_row}, 1,
+                        0);
     for (int i = 0; i < COUNT * ELEMENTS; i++) {
         changed += r.pixels[i] != atl_floats(pictures)[i];
         cr_assert(r.pixels[i] == atl_floats(pictures)[i] || i % ELEMENTS < SIDE * 3);

@@ -3,26 +3,11 @@
 
 enum { COUNT = 40 };
 
-static results attack(const small_network *net, const atl_tensor *pictures, atl_attack_args args)
+static results attack_by(const small_network *net, const atl_tensor *pictures, atl_attack_args args)
 {
-    results r = make_results(COUNT);
-    args.attacker = atl_attacker_new(net->image, net->scores, .threads = 2, .rows = 8);
     args.pictures = pictures;
-    args.watch = keep_result;
-    args.context = &r;
     args.seed = test_seed();
-    cr_assert_eq(atl_attack_with(&args), ATL_OK, "%s", atl_error());
-    cr_assert_eq(r.count, COUNT);
-    atl_attacker_free(args.attacker);
-    return r;
-}
-
-static int count_met(const results *r)
-{
-    int met = 0;
-    for (int i = 0; i < COUNT; i++)
-        met += r->result[i].met;
-    return met;
+    return attack_pictures(net, args, 2, 8);
 }
 
 /* The first starts are the same however many follow: what they reach stays reached, with the same pixels. */
@@ -33,7 +18,7 @@ Test(pgd, more_starts_keep_what_fewer_reach, .timeout = 120)
     const int starts[] = {1, 2, 6};
     results r[3];
     for (int k = 0; k < 3; k++)
-        r[k] = attack(&net, pictures, (atl_attack_args){.eps = {3, 255}, .steps = 5, .restarts = starts[k]});
+        r[k] = attack_by(&net, pictures, (atl_attack_args){.eps = {3, 255}, .steps = 5, .restarts = starts[k]});
     for (int k = 1; k < 3; k++)
         for (int i = 0; i < COUNT; i++) {
             const atl_attack_result *fewer = &r[k - 1].result[i], *more = &r[k].result[i];
@@ -63,10 +48,10 @@ Test(pgd, a_start_for_each_class_finds_the_one_that_can_be_reached, .timeout = 1
     for (int64_t i = 0; i < atl_tensor_count(pictures); i++)
         atl_floats(pictures)[i] = 127;
     const atl_fraction eps = {12, 255};
-    results margin = attack(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4, .restarts = 2}),
-            each = attack(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4, .restarts = 4}),
-            by_default = attack(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4}),
-            far = attack(&net, pictures, (atl_attack_args){.eps = {6, 255}, .steps = 4});
+    results margin = attack_by(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4, .restarts = 2}),
+            each = attack_by(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4, .restarts = 4}),
+            by_default = attack_by(&net, pictures, (atl_attack_args){.eps = eps, .steps = 4}),
+            far = attack_by(&net, pictures, (atl_attack_args){.eps = {6, 255}, .steps = 4});
     cr_assert_eq(count_met(&each), COUNT);
     cr_assert_eq(count_met(&by_default), COUNT, "class 1 comes near, so the other one is tried");
     for (int i = 0; i < COUNT; i++)
@@ -88,8 +73,8 @@ Test(pgd, l1_is_about_as_good_as_apgd, .timeout = 120)
     small_network net = make_network();
     atl_tensor *pictures = random_pictures(COUNT);
     const atl_fraction eps = {5, 10};
-    results pgd = attack(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps}),
-            apgd = attack(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps, .method = "apgd-ce"});
+    results pgd = attack_by(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps}),
+            apgd = attack_by(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps, .method = "apgd-ce"});
     cr_assert(count_met(&apgd) > COUNT / 4 && count_met(&apgd) < COUNT, "%d", count_met(&apgd));
     cr_assert(count_met(&pgd) >= count_met(&apgd) - COUNT / 10, "%d, %d", count_met(&pgd), count_met(&apgd));
     free_results(&pgd);

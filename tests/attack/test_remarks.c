@@ -7,14 +7,8 @@ enum { COUNT = 12 };
 static int count_remarks(atl_node *image, atl_node *scores, atl_attack_args args, const char *text, int *other_out)
 {
     atl_tensor *pictures = random_pictures(COUNT);
-    atl_attacker *attacker = atl_attacker_new(image, scores, .threads = 1);
-    cr_assert(attacker, "%s", atl_error());
-    results r = make_results(COUNT);
-    args.attacker = attacker;
     args.pictures = pictures;
-    args.watch = keep_result;
-    args.context = &r;
-    cr_assert_eq(atl_attack_with(&args), ATL_OK, "%s", atl_error());
+    results r = attack_pictures(&(small_network){.image = image, .scores = scores}, args, 1, 0);
     int count = 0;
     *other_out = 0;
     for (int i = 0; i < COUNT; i++) {
@@ -23,7 +17,6 @@ static int count_remarks(atl_node *image, atl_node *scores, atl_attack_args args
         *other_out += !is_it && r.result[i].remark[0];
     }
     free_results(&r);
-    atl_attacker_free(attacker);
     atl_tensor_free(pictures);
     return count;
 }

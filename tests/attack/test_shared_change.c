@@ -3,26 +3,12 @@
 
 enum { COUNT = 60 };
 
-static results attack(const small_network *net, const atl_tensor *pictures, const char *method, atl_norm norm,
-                      atl_fraction eps, int threads)
+static results attack_by(const char *method, const small_network *net, const atl_tensor *pictures, atl_norm norm,
+                         atl_fraction eps, int threads)
 {
-    atl_attacker *attacker = atl_attacker_new(net->image, net->scores, .threads = threads);
-    cr_assert(attacker, "%s", atl_error());
-    results r = make_results(COUNT);
-    cr_assert_eq(atl_attack(attacker, method, .pictures = pictures, .norm = norm, .eps = eps, .seed = test_seed(),
-                            .watch = keep_result, .context = &r),
-                 ATL_OK, "%s", atl_error());
-    cr_assert_eq(r.count, COUNT);
-    atl_attacker_free(attacker);
-    return r;
-}
-
-static int count_met(const results *r)
-{
-    int met = 0;
-    for (int i = 0; i < COUNT; i++)
-        met += r->result[i].met;
-    return met;
+    return attack_pictures(
+        net, (atl_attack_args){.method = method, .pictures = pictures, .norm = norm, .eps = eps, .seed = test_seed()},
+        threads, 0);
 }
 
 Test(shared_change, is_the_same_on_every_picture_and_moves_many)
@@ -31,7 +17,7 @@ Test(shared_change, is_the_same_on_every_picture_and_moves_many)
     atl_tensor *pictures = random_pictures(COUNT);
     static const atl_fraction eps[] = {{24, 255}, {6, 10}};
     for (int norm = ATL_NORM_LINF; norm <= ATL_NORM_L2; norm++) {
-        results r = attack(&net, pictures, "universal", (atl_norm)norm, eps[norm], 1);
+        results r = attack_by("universal", &net, pictures, (atl_norm)norm, eps[norm], 1);
         float lowest[ELEMENTS], highest[ELEMENTS]; /* of the change, where the range cuts nothing off */
         for (int k = 0; k < ELEMENTS; k++) {
             lowest[k] = 255;
@@ -66,7 +52,7 @@ Test(shared_change, patch_covers_one_square)
 {
     small_network net = make_network();
     atl_tensor *pictures = random_pictures(COUNT);
-    results r = attack(&net, pictures, "patch", ATL_NORM_L0, (atl_fraction){4 * 4 * 3, 1}, 1);
+    results r = attack_by("patch", &net, pictures, ATL_NORM_L0, (atl_fraction){4 * 4 * 3, 1}, 1);
     for (int i = 0; i < COUNT; i++) {
         int top = SIDE, bottom = -1, left = SIDE, right = -1;
         for (int k = 0; k < ELEMENTS; k++) {
@@ -90,8 +76,8 @@ Test(shared_change, does_not_depend_on_threads)
 {
     small_network net = make_network();
     atl_tensor *pictures = random_pictures(COUNT);
-    results one = attack(&net, pictures, "universal", ATL_NORM_LINF, (atl_fraction){8, 255}, 1);
-    results two = attack(&net, pictures, "universal", ATL_NORM_LINF, (atl_fraction){8, 255}, 2);
+    results one = attack_by("universal", &net, pictures, ATL_NORM_LINF, (atl_fraction){8, 255}, 1);
+    results two = attack_by("universal", &net, pictures, ATL_NORM_LINF, (atl_fraction){8, 255}, 2);
     cr_assert_arr_eq(one.pixels, two.pixels, COUNT * ELEMENTS * sizeof(float));
     free_results(&one);
     free_results(&two);

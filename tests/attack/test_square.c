@@ -5,22 +5,24 @@
 enum { COUNT = 6 };
 
 /* The confidence is out of reach, so that every trial is made. */
-static results attack(const small_network *net, const atl_tensor *pictures, int steps, bool is_published)
+static results attack_by_square(const small_network *net, const atl_tensor *pictures, int steps, bool is_published)
 {
     const atl_attack_method published = {.name = "published",
                                          .norms = 1 << ATL_NORM_LINF,
                                          .is_black_box = true,
                                          .run = atl_square_as_published};
-    results r = make_results(COUNT);
-    atl_attacker *attacker = atl_attacker_new(net->image, net->scores, .threads = 2, .rows = 8);
-    cr_assert_eq(atl_attack(attacker, .pictures = pictures, .method = "square", .eps = {3, 255}, .steps = steps,
-                            .restarts = 1, .own_method = is_published ? &published : NULL, .confidence = 1e6,
-                            .seed = test_seed(), .watch = keep_result, .context = &r),
-                 ATL_OK, "%s", atl_error());
-    cr_assert_eq(r.count, COUNT);
+    results r = attack_pictures(net,
+                                (atl_attack_args){.pictures = pictures,
+                                                  .method = "square",
+                                                  .eps = {3, 255},
+                                                  .steps = steps,
+                                                  .restarts = 1,
+                                                  .own_method = is_published ? &published : NULL,
+                                                  .confidence = 1e6,
+                                                  .seed = test_seed()},
+                                2, 8);
     for (int i = 0; i < COUNT; i++)
         cr_assert_geq(r.result[i].forwards, steps);
-    atl_attacker_free(attacker);
     return r;
 }
 
@@ -37,8 +39,10 @@ Test(square, the_published_moments_are_those_of_10000_trials, .timeout = 120)
 {
     small_network net = make_network();
     atl_tensor *pictures = random_pictures(COUNT);
-    results all = attack(&net, pictures, 10000, false), all_published = attack(&net, pictures, 10000, true),
-            few = attack(&net, pictures, 60, false), few_published = attack(&net, pictures, 60, true);
+    results all = attack_by_square(&net, pictures, 10000, false),
+            all_published = attack_by_square(&net, pictures, 10000, true),
+            few = attack_by_square(&net, pictures, 60, false),
+            few_published = attack_by_square(&net, pictures, 60, true);
     cr_assert_eq(count_equal(&all, &all_published), COUNT);
     cr_assert_lt(count_equal(&few, &few_published), COUNT);
     free_results(&all);

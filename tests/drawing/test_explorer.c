@@ -4,48 +4,13 @@
 
 #include "drawings.h"
 
-/* Texts that live until a test ends. */
-enum { MOST_TEXTS = 16 };
-static char *texts[MOST_TEXTS];
-static int text_count;
-
-static void free_all(void)
-{
-    while (text_count)
-        free(texts[--text_count]);
-    free_graph();
-}
-
-TestSuite(explorer, .init = make_graph, .fini = free_all);
-
-static const char *page_text(const char *path)
-{
-    cr_assert_lt(text_count, MOST_TEXTS);
-    FILE *file = fopen(path, "rb");
-    cr_assert(file, "%s cannot be read", path);
-    fseek(file, 0, SEEK_END);
-    long size = ftell(file);
-    rewind(file);
-    char *text = calloc((size_t)size + 1, 1);
-    cr_assert(text && fread(text, 1, (size_t)size, file) == (size_t)size);
-    fclose(file);
-    return texts[text_count++] = text;
-}
-
-static long page_size(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    cr_assert(file && !fseek(file, 0, SEEK_END));
-    long size = ftell(file);
-    fclose(file);
-    return size;
-}
+TestSuite(explorer, .init = make_graph, .fini = free_graph);
 
 #define PAGE(...) page_of(&(atl_dot_args){.graph = graph, .path = scratch_file("page.html"), __VA_ARGS__})
 static const char *page_of(const atl_dot_args *args)
 {
     cr_assert_eq(atl_write_dot_with(args), ATL_OK, "%s", atl_error());
-    return page_text(args->path);
+    return whole_file(args->path);
 }
 
 Test(explorer, every_drawn_node_is_in_the_page)
@@ -118,7 +83,7 @@ Test(explorer, a_graph_as_json_is_read_again)
     const char *path = scratch_file("graph.json");
     slope_of_three_layers();
     cr_assert_eq(atl_write_dot(graph, path), ATL_OK, "%s", atl_error());
-    const char *text = page_text(path);
+    const char *text = whole_file(path);
     cr_assert_eq(count_of(text, "\"name\""), (int)atl_graph_node_count(graph));
     cr_assert_mentions(PAGE(.against = path), "\"other\":{");
     cr_assert_eq(atl_write_dot(graph, scratch_file("page.html"), .against = "/nowhere.json"), ATL_BAD_FILE);
@@ -151,9 +116,9 @@ Test(explorer, a_run_and_a_plan_give_the_same_bytes)
     const atl_tensor **values = calloc((size_t)atl_graph_node_count(graph), sizeof *values);
     values[0] = image;
     cr_assert_eq(write_everything(program, values), ATL_OK, "%s", atl_error());
-    const char *first = page_text(scratch_file("page.html"));
+    const char *first = whole_file(scratch_file("page.html"));
     cr_assert_eq(write_everything(program, values), ATL_OK, "%s", atl_error());
-    cr_assert_str_eq(first, page_text(scratch_file("page.html")));
+    cr_assert_str_eq(first, whole_file(scratch_file("page.html")));
     cr_assert_mentions(first, "\"steps\":[[");
     free(values);
     atl_tensor_free(image);
@@ -179,7 +144,7 @@ Test(explorer, without_memory_the_old_page_stays)
         atl_fail_allocations_after(-1);
         cr_assert(status == ATL_OK || status == ATL_OUT_OF_MEMORY, "%lld: %s", (long long)allowed, atl_error());
         if (status)
-            cr_assert_eq(page_size(path), 3);
+            cr_assert_str_eq(whole_file(path), "old");
     }
     cr_assert(!status && allowed > 10);
     atl_tensor_free(image);
@@ -197,5 +162,5 @@ Test(explorer, a_checker_finds_nothing_wrong)
     const char *told = scratch_file("tidy.log");
     snprintf(line, sizeof line, "tidy -e -q '%s' > '%s' 2>&1", scratch_file("page.html"), told);
     int status = system(line);
-    cr_assert_eq(status, 0, "%s", page_text(told));
+    cr_assert_eq(status, 0, "%s", whole_file(told));
 }

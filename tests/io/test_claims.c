@@ -1,10 +1,10 @@
 /* A file's size bounds the memory that reading it takes, whatever sizes the file claims.  The bounds are those of
- * docs/architecture.md. */
+ * docs/testing.md. */
 #include "allocations.h"
 
+#include "jpeg_file.h"
 #include "scratch.h"
 
-#include <jpeglib.h>
 #include <zip.h>
 #include <zlib.h>
 
@@ -277,26 +277,7 @@ Test(claims, png_with_a_packed_text)
 
 static void write_claiming_jpeg(const char *name, int progressive)
 {
-    struct jpeg_compress_struct jpeg;
-    struct jpeg_error_mgr errors;
-    JSAMPLE row[16 * 3] = {0};
-    JSAMPROW rows[] = {row};
-    FILE *stream = fopen(in_scratch(name), "wb");
-    jpeg.err = jpeg_std_error(&errors);
-    jpeg_create_compress(&jpeg);
-    jpeg_stdio_dest(&jpeg, stream);
-    jpeg.image_width = jpeg.image_height = 16;
-    jpeg.input_components = 3;
-    jpeg.in_color_space = JCS_RGB;
-    jpeg_set_defaults(&jpeg);
-    if (progressive)
-        jpeg_simple_progression(&jpeg);
-    jpeg_start_compress(&jpeg, TRUE);
-    while (jpeg.next_scanline < 16)
-        jpeg_write_scanlines(&jpeg, rows, 1);
-    jpeg_finish_compress(&jpeg);
-    jpeg_destroy_compress(&jpeg);
-    fclose(stream);
+    write_jpeg(in_scratch(name), 16, 16, JCS_RGB, progressive);
     size_t size;
     unsigned char *bytes = read_file(in_scratch(name), &size);
     for (size_t i = 0; i + 9 < size; i++)

@@ -1,46 +1,14 @@
-/* JPEG pictures, made here with libjpeg. */
+/* JPEG pictures, made with libjpeg. */
 #include "scratch.h"
 
-#include <jpeglib.h>
 #include <math.h>
 
 #include "atled/files.h"
+#include "jpeg_file.h"
 
 TestSuite(jpeg, .init = make_scratch, .fini = remove_scratch);
 
 enum { WIDTH = 40, HEIGHT = 24 };
-
-/* Smooth, so that little is lost: channel c of the pixel. */
-static int value_of(int y, int x, int c) { return 60 + y * 3 + x * 2 - c * 20; }
-
-static void write_jpeg(const char *path, J_COLOR_SPACE space, int channels, int progressive)
-{
-    struct jpeg_compress_struct jpeg;
-    struct jpeg_error_mgr errors;
-    JSAMPLE row[WIDTH * 4];
-    JSAMPROW rows[] = {row};
-    FILE *stream = fopen(path, "wb");
-    jpeg.err = jpeg_std_error(&errors);
-    jpeg_create_compress(&jpeg);
-    jpeg_stdio_dest(&jpeg, stream);
-    jpeg.image_width = WIDTH;
-    jpeg.image_height = HEIGHT;
-    jpeg.input_components = channels;
-    jpeg.in_color_space = space;
-    jpeg_set_defaults(&jpeg);
-    jpeg_set_quality(&jpeg, 98, TRUE);
-    if (progressive)
-        jpeg_simple_progression(&jpeg);
-    jpeg_start_compress(&jpeg, TRUE);
-    for (int y = 0; y < HEIGHT; y++) {
-        for (int i = 0; i < WIDTH * channels; i++)
-            row[i] = (JSAMPLE)value_of(y, i / channels, i % channels);
-        jpeg_write_scanlines(&jpeg, rows, 1);
-    }
-    jpeg_finish_compress(&jpeg);
-    jpeg_destroy_compress(&jpeg);
-    fclose(stream);
-}
 
 static void assert_reads(int channels)
 {
@@ -50,7 +18,7 @@ static void assert_reads(int channels)
     for (int y = 0; y < HEIGHT; y++)
         for (int x = 0; x < WIDTH; x++)
             for (int c = 0; c < 3; c++)
-                cr_assert_float_eq(atl_floats(image)[(y * WIDTH + x) * 3 + c], value_of(y, x, channels == 1 ? 0 : c),
+                cr_assert_float_eq(atl_floats(image)[(y * WIDTH + x) * 3 + c], jpeg_pixel(y, x, channels == 1 ? 0 : c),
                                    4);
     atl_tensor_free(image);
 }
@@ -58,16 +26,16 @@ static void assert_reads(int channels)
 Test(jpeg, colour_and_grey)
 {
     for (int progressive = 0; progressive < 2; progressive++) {
-        write_jpeg(in_scratch("a.jpg"), JCS_RGB, 3, progressive);
+        write_jpeg(in_scratch("a.jpg"), HEIGHT, WIDTH, JCS_RGB, progressive);
         assert_reads(3);
-        write_jpeg(in_scratch("a.jpg"), JCS_GRAYSCALE, 1, progressive);
+        write_jpeg(in_scratch("a.jpg"), HEIGHT, WIDTH, JCS_GRAYSCALE, progressive);
         assert_reads(1);
     }
 }
 
 Test(jpeg, cmyk)
 {
-    write_jpeg(in_scratch("a.jpg"), JCS_CMYK, 4, 0);
+    write_jpeg(in_scratch("a.jpg"), HEIGHT, WIDTH, JCS_CMYK, 0);
     cr_assert_null(atl_read_image(in_scratch("a.jpg")));
     assert_told("CMYK");
     assert_told("convert it to RGB");
@@ -77,7 +45,7 @@ Test(jpeg, cmyk)
 Test(jpeg, too_large)
 {
     size_t size;
-    write_jpeg(in_scratch("a.jpg"), JCS_RGB, 3, 0);
+    write_jpeg(in_scratch("a.jpg"), HEIGHT, WIDTH, JCS_RGB, 0);
     unsigned char *bytes = read_file(in_scratch("a.jpg"), &size);
     for (size_t i = 0; i + 9 < size; i++)
         if (bytes[i] == 0xff && bytes[i + 1] == 0xc0) {
@@ -96,7 +64,7 @@ Test(jpeg, cut_short)
 {
     size_t size;
     for (int progressive = 0; progressive < 2; progressive++) {
-        write_jpeg(in_scratch("a.jpg"), JCS_RGB, 3, progressive);
+        write_jpeg(in_scratch("a.jpg"), HEIGHT, WIDTH, JCS_RGB, progressive);
         unsigned char *bytes = read_file(in_scratch("a.jpg"), &size);
         for (size_t kept = 3; kept < size; kept++) {
             write_file(in_scratch("b.jpg"), bytes, kept);
@@ -117,7 +85,7 @@ static int read_one(const char *path)
 Test(jpeg, damaged_pictures_are_refused_or_read, .timeout = 120)
 {
     for (int progressive = 0; progressive < 2; progressive++) {
-        write_jpeg(in_scratch("a.jpg"), JCS_RGB, 3, progressive);
+        write_jpeg(in_scratch("a.jpg"), HEIGHT, WIDTH, JCS_RGB, progressive);
         cr_assert_gt(read_damaged(in_scratch("a.jpg"), 2000, read_one), 500);
     }
 }
@@ -159,7 +127,7 @@ Test(jpeg, is_turned_upright)
 {
     for (int k = 0; k < 16; k++) {
         int orientation = k % 8 + 1, swaps = orientation > 4;
-        write_jpeg(in_scratch("a.jpg"), JCS_RGB, 3, 0);
+        write_jpeg(in_scratch("a.jpg"), HEIGHT, WIDTH, JCS_RGB, 0);
         add_exif(in_scratch("a.jpg"), orientation, k / 8);
         atl_tensor *image = atl_read_image(in_scratch("a.jpg"));
         cr_assert(image, "%s", atl_error());
@@ -170,7 +138,7 @@ Test(jpeg, is_turned_upright)
             for (int x = 0; x < width; x++) {
                 int row = 0, column = 0;
                 place_in_file(orientation, y, x, &row, &column);
-                cr_assert_float_eq(atl_floats(image)[(y * width + x) * 3], value_of(row, column, 0), 4,
+                cr_assert_float_eq(atl_floats(image)[(y * width + x) * 3], jpeg_pixel(row, column, 0), 4,
                                    "orientation %d at %d %d", orientation, y, x);
             }
         atl_tensor_free(image);
@@ -182,7 +150,7 @@ Test(jpeg, a_damaged_orientation_is_none)
 {
     for (int i = 0; i < 400; i++) {
         size_t size;
-        write_jpeg(in_scratch("a.jpg"), JCS_RGB, 3, 0);
+        write_jpeg(in_scratch("a.jpg"), HEIGHT, WIDTH, JCS_RGB, 0);
         add_exif(in_scratch("a.jpg"), i < 2 ? 9 * i : 6, i % 2);
         unsigned char *bytes = read_file(in_scratch("a.jpg"), &size);
         for (int k = 0; i >= 2 && k < 3; k++)
@@ -225,7 +193,8 @@ Test(jpeg, what_is_encoded_is_read_back)
         atl_tensor *picture = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(HEIGHT, WIDTH, channels));
         for (int i = 0; i < HEIGHT * WIDTH * channels; i++)
             atl_floats(picture)[i] =
-                1.6f * (float)value_of(i / channels / WIDTH, i / channels % WIDTH, i % channels) - 60; /* beyond 255 */
+                1.6f * (float)jpeg_pixel(i / channels / WIDTH, i / channels % WIDTH, i % channels) -
+                60; /* beyond 255 */
         double best = loss_of(picture, channels, 100, &best_size), worst = loss_of(picture, channels, 5, &worst_size);
         cr_assert(best <= 6 && worst > best && worst_size < best_size, "%g %g, %zu %zu", best, worst, best_size,
                   worst_size);

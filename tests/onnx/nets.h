@@ -27,14 +27,4 @@ static inline void close_net(onnx_net *n)
     atl_graph_free(n->graph);
 }
 
-static inline atl_tensor *golden_array(const char *path, const char *name)
-{
-    atl_npz *npz = atl_npz_open(path);
-    cr_assert(npz, "%s", atl_error());
-    atl_tensor *array = atl_npz_read(npz, name);
-    cr_assert(array, "%s", atl_error());
-    atl_npz_close(npz);
-    return array;
-}
-
 #endif

@@ -34,8 +34,8 @@ static void check_classifier(const char *name, double bound, double jump)
     snprintf(golden, sizeof golden, "onnx/%s.npz", name);
     onnx_net n = open_net(data_file(model));
     const char *values = data_file(golden);
-    atl_tensor *input = golden_array(values, "input"), *logits = golden_array(values, "logits"),
-               *grad_top = golden_array(values, "grad_top"), *grad_loss = golden_array(values, "grad_cross_entropy0");
+    atl_tensor *input = npz_array(values, "input"), *logits = npz_array(values, "logits"),
+               *grad_top = npz_array(values, "grad_top"), *grad_loss = npz_array(values, "grad_cross_entropy0");
     atl_node *top = atl_sum(atl_reduce_max(n.output, ATL_AXES(1))), *of_top = atl_gradient(top, n.input);
     atl_node *loss = atl_mean(atl_softmax_cross_entropy(n.output, .label = ATL_ZERO)),
              *of_loss = atl_gradient(loss, n.input);
@@ -69,11 +69,11 @@ static void check_outputs(const char *name, const char *const *outputs, double b
     snprintf(golden, sizeof golden, "onnx/%s.npz", name);
     onnx_net n = open_net(data_file(model));
     const char *values = data_file(golden);
-    atl_tensor *input = golden_array(values, "input");
+    atl_tensor *input = npz_array(values, "input");
     for (int i = 0; outputs[i]; i++) {
         atl_node *output = atl_onnx_output(n.net, outputs[i]);
         cr_assert(output, "there is no output '%s'", outputs[i]);
-        atl_tensor *expected = golden_array(values, outputs[i]);
+        atl_tensor *expected = npz_array(values, outputs[i]);
         atl_program *program = atl_compile(n.graph, ATL_NODES(output));
         cr_assert(program && atl_run(program, ATL_FEED(n.input, input)) == ATL_OK, "%s", atl_error());
         cr_assert_close(atl_value(program, output), expected, bound);

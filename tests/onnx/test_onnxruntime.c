@@ -35,7 +35,7 @@ static void compare(atl_graph *graph, atl_nodes outputs, const atl_feed *feeds, 
     for (int64_t i = 0; i < outputs.count; i++) {
         char name[32];
         snprintf(name, sizeof name, "output_%d", (int)i);
-        atl_tensor *other = golden_array(values, name);
+        atl_tensor *other = npz_array(values, name);
         cr_assert_close(atl_value(program, outputs.node[i]), other, bound);
         atl_tensor_free(other);
     }
@@ -87,7 +87,7 @@ static void compare_file(const char *name, double bound)
     snprintf(model, sizeof model, "onnx/%s.onnx", name);
     snprintf(golden, sizeof golden, "onnx/%s.npz", name);
     onnx_net n = open_net(data_file(model));
-    atl_tensor *input = golden_array(data_file(golden), "input");
+    atl_tensor *input = npz_array(data_file(golden), "input");
     atl_node *loss = atl_mean(atl_softmax_cross_entropy(n.output, .label = ATL_ZERO)),
              *gradient = atl_gradient(loss, n.input);
     cr_assert(gradient, "%s", atl_graph_error(n.graph));

@@ -22,27 +22,24 @@ Test(op_conv, transposed_in_three_dimensions)
     expect_small(transposed(1), 13, 6, (const double[]){10, 20, 4, -3, 40, -30});
 }
 
-/* Windows of two elements at two places of a line of three. */
-Test(op_conv, columns_to_a_line)
+/* Windows of two elements, taken out of a line. */
+static made columns_to_line(int64_t line)
 {
-    static const int64_t columns[] = {1, 2, 2}, line = 3, window = 2;
+    static const int64_t columns[] = {1, 2, 2}, window = 2;
     made col = make_node("col", "Col2Im", "c", "line", "y");
     put_text(&col, 1, "window");
     made graph = GRAPH(make_node("columns", "Reshape", "x", "columns", "c"), col);
     put_made(&graph, 5, make_tensor("columns", TYPE_INT64, 3, columns, sizeof columns));
     put_made(&graph, 5, make_tensor("line", TYPE_INT64, 1, &line, sizeof line));
     put_made(&graph, 5, make_tensor("window", TYPE_INT64, 1, &window, sizeof window));
-    expect_small(graph, 18, 3, (const double[]){1, 6, -3});
+    return graph;
 }
+
+/* The two windows overlap in a line of three; in a line of four there would be three of them. */
+Test(op_conv, columns_to_a_line) { expect_small(columns_to_line(3), 18, 3, (const double[]){1, 6, -3}); }
 
 Test(op_conv, columns_that_do_not_fit)
 {
-    static const int64_t columns[] = {1, 2, 2}, line = 4, window = 2;
-    made col = make_node("col", "Col2Im", "c", "line", "y");
-    put_text(&col, 1, "window");
-    made graph = GRAPH(make_node("columns", "Reshape", "x", "columns", "c"), col);
-    put_made(&graph, 5, make_tensor("columns", TYPE_INT64, 3, columns, sizeof columns));
-    put_made(&graph, 5, make_tensor("line", TYPE_INT64, 1, &line, sizeof line));
-    put_made(&graph, 5, make_tensor("window", TYPE_INT64, 1, &window, sizeof window));
-    expect_refused(graph, 18, "'col' (Col2Im): its input has the sizes 2 and 2, for windows of 2 elements at 3 places");
+    expect_refused(columns_to_line(4), 18,
+                   "'col' (Col2Im): its input has the sizes 2 and 2, for windows of 2 elements at 3 places");
 }

@@ -91,7 +91,6 @@ static int check_outputs(trial *t, const char *op, int count, atl_node *const *n
 
 FOR_EVERY_OP(round_trip, of_values_and_gradients)
 {
-    const atl_op *op = op_under_test(*index);
     int written = 0, samples = 0;
     for (const atl_sample *sample = op->samples; sample && is_sample(sample); sample++) {
         trial *t = trial_new(sample, (trial_batch){0});

@@ -58,14 +58,6 @@ static inline void expect_values(atl_node *y, atl_shape shape, const double *exp
 }
 #define EXPECT_VALUES(y, shape, ...) expect_values((y), (shape), (const double[]){__VA_ARGS__})
 
-static inline void expect_shape(const atl_node *y, atl_shape shape)
-{
-    char text[2][160];
-    cr_assert(y, "%s", atl_error());
-    cr_expect(atl_shape_equal(atl_shape_of(y), shape), "the shape is %s, not %s",
-              atl_shape_text(atl_shape_of(y), text[0], sizeof text[0]), atl_shape_text(shape, text[1], sizeof text[1]));
-}
-
 /* The builder failed, and its message contains all of this. */
 #define EXPECT_REFUSED(graph, node, ...)                                                                               \
     do {                                                                                                               \

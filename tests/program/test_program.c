@@ -147,6 +147,19 @@ static void assert_refused(const atl_feed *feeds, const char *text)
 }
 
 Test(mistakes, missing_feed) { assert_refused(ATL_NO_FEEDS, "input 'image' float32 [?, 4] is needed but not fed"); }
+Test(mistakes, missing_feed_is_told_before_the_run)
+{
+    atl_node *other = atl_input(graph, "other", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 4));
+    atl_tensor *value = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(2, 4));
+    atl_program *sum = atl_compile(graph, ATL_NODES(atl_add(image, other)));
+    cr_assert_eq(atl_missing_feed(sum, ATL_NO_FEEDS), image, "the first of two");
+    cr_assert_eq(atl_missing_feed(sum, ATL_FEED(image, value)), other);
+    cr_assert_null(atl_missing_feed(sum, ATL_FEEDS({image, value}, {other, value})));
+    cr_assert_null(atl_missing_feed(program, ATL_FEED(image, value)), "this program does not need the other one");
+    cr_assert_null(atl_missing_feed(NULL, ATL_NO_FEEDS));
+    atl_program_free(sum);
+    atl_tensor_free(value);
+}
 Test(mistakes, wrong_shape)
 {
     atl_tensor *value = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(2, 5));

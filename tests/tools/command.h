@@ -19,24 +19,6 @@ typedef struct command_run {
     char *out, *err;
 } command_run;
 
-/* The text lives until the test ends. */
-static inline char *whole_file(const char *path)
-{
-    enum { MOST_TEXTS = 4096 };
-    static char *volatile kept[MOST_TEXTS]; /* where the leak checker finds them */
-    static int count;
-    FILE *file = fopen(path, "rb");
-    cr_assert(file, "%s cannot be read", path);
-    fseek(file, 0, SEEK_END);
-    long size = ftell(file);
-    rewind(file);
-    char *text = calloc((size_t)size + 1, 1);
-    cr_assert(text && fread(text, 1, (size_t)size, file) == (size_t)size);
-    fclose(file);
-    cr_assert(count < MOST_TEXTS && !kept[count]);
-    return kept[count++] = text;
-}
-
 /* Starts it with stdout and stderr going to these descriptors or files; out null: stdout is closed. */
 static inline pid_t start_command(const char *const *words, const char *out, const char *err, int err_descriptor)
 {

@@ -44,16 +44,6 @@ static inline atl_tensor *lenet_in_double(const char *path, int class)
     return result;
 }
 
-static inline atl_tensor *array_of(const char *path, const char *name)
-{
-    atl_npz *npz = atl_npz_open(path);
-    cr_assert(npz, "%s", atl_error());
-    atl_tensor *x = atl_npz_read(npz, name);
-    cr_assert(x, "%s", atl_error());
-    atl_npz_close(npz);
-    return x;
-}
-
 /* A file that begins like an ONNX file and ends too early. */
 static inline const char *cut_short(const char *file)
 {

@@ -1,21 +1,7 @@
 /* Sizes of changes on the command line. */
 #include "tools/eps.c"
 
-#include <stdarg.h>
-
-#include "support.h"
-
-static char said[1024];
-
-int report_error(const char *command, int code, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(said, sizeof said, format, arguments);
-    va_end(arguments);
-    cr_assert_str_eq(command, "try");
-    return code;
-}
+#include "said_error.h"
 
 static void assert_eps(const char *text, atl_norm norm, int64_t over, int64_t under)
 {

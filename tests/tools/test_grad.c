@@ -10,7 +10,7 @@ Test(grad, is_that_of_the_network)
     command_run run = RUN("grad", file, "--of", "dense2/logits[:, 3]", "--by", "image", "-i", x, "-o", out);
     cr_assert_code(run, 0);
     cr_assert_mentions(run.out, "gradient by image [2, 28, 28, 3]: norm ");
-    atl_tensor *value = array_of(out, "image"), *expected = lenet_in_double(x, 3);
+    atl_tensor *value = npz_array(out, "image"), *expected = lenet_in_double(x, 3);
     cr_assert_close(value, expected, 1e-5);
     double squares = 0, norm = atof(strstr(run.out, "norm ") + 5);
     for (int64_t i = 0; i < atl_tensor_count(expected); i++)
@@ -34,7 +34,7 @@ Test(grad, can_be_exported_and_run)
         begin--;
     char name[300];
     snprintf(name, sizeof name, "%.*s", (int)(end - begin), begin);
-    atl_tensor *value = array_of(out, name), *expected = lenet_in_double(x, 7);
+    atl_tensor *value = npz_array(out, name), *expected = lenet_in_double(x, 7);
     cr_assert_close(value, expected, 1e-5);
     atl_tensor_free(value);
     atl_tensor_free(expected);

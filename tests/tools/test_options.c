@@ -5,24 +5,7 @@
 
 #include <unistd.h>
 
-#include "support.h"
-
-/* Prints an error, instead of the command's own function. */
-static char said[1024];
-static int error_texts;
-
-int report_error(const char *command, int code, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(said, sizeof said, format, arguments);
-    va_end(arguments);
-    cr_assert_str_eq(command, "try");
-    error_texts++;
-    return code;
-}
-
-int report_no_memory(const char *command) { return report_error(command, EXIT_INTERNAL, "out of memory"); }
+#include "said_error.h"
 
 /* ---- a command with an option of every kind ---- */
 
@@ -58,7 +41,7 @@ static int read_words(const command_line *with, const char *const *words)
     for (; words[argc - 1]; argc++)
         argv[argc] = (char *)words[argc - 1];
     said[0] = 0;
-    error_texts = 0;
+    said_count = 0;
     v = (struct values){.whole = 7, .real = 0.5, .choice = 1};
     /* The line after an error goes to stderr. */
     return read_options(with, argc, argv, &operands, &code);
@@ -69,7 +52,7 @@ static void check_refused(int read, const char *mentions)
 {
     cr_assert_eq(read, 0);
     cr_assert_eq(code, EXIT_USAGE);
-    cr_assert_eq(error_texts, 1);
+    cr_assert_eq(said_count, 1);
     cr_assert_mentions(said, mentions);
 }
 

@@ -14,7 +14,7 @@ Test(run, outputs_are_those_of_the_network)
     command_run run = RUN("run", file, "-i", word, "-o", out);
     cr_assert_code(run, 0);
     cr_assert_mentions(run.out, "dense2/logits [2, 10]");
-    atl_tensor *value = array_of(out, "dense2/logits"), *expected = lenet_in_double(x, -1);
+    atl_tensor *value = npz_array(out, "dense2/logits"), *expected = lenet_in_double(x, -1);
     cr_assert_close(value, expected, 1e-5);
     atl_tensor_free(value);
     atl_tensor_free(expected);
@@ -77,7 +77,7 @@ Test(run, takes_truth_values_and_whole_numbers)
     snprintf(x_word, sizeof x_word, "x=%s", x);
     command_run run = RUN("run", file, "-i", b_word, "-i", x_word, "-o", out);
     cr_assert_code(run, 0);
-    atl_tensor *y = array_of(out, "y");
+    atl_tensor *y = npz_array(out, "y");
     static const float expected[] = {-1, 2, 3, -4};
     for (int i = 0; i < 4; i++)
         cr_expect_eq(element_of(y, i), expected[i], "element %d is %g", i, element_of(y, i));
@@ -153,7 +153,7 @@ Test(run, the_batch_is_that_of_the_array)
     free(model.at);
     const char *x = random_array("x4.npy", ATL_SHAPE(3, 4), 0, 1);
     cr_assert_code(RUN("run", file, "-i", x, "-o", out), 0);
-    atl_tensor *value = array_of(out, "y"), *given = atl_read_npy(x);
+    atl_tensor *value = npz_array(out, "y"), *given = atl_read_npy(x);
     for (int i = 0; i < 12; i++)
         cr_expect_float_eq(element_of(value, i), element_of(given, i) + 15, 1e-5);
     atl_tensor_free(value);

@@ -2,21 +2,7 @@
 #include "tools/text.c"
 #include "tools/vnnlib.c"
 
-#include "support.h"
-
-static char said[1024];
-
-int report_error(const char *command, int code, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(said, sizeof said, format, arguments);
-    va_end(arguments);
-    cr_assert_str_eq(command, "try");
-    return code;
-}
-
-int report_no_memory(const char *command) { return report_error(command, EXIT_INTERNAL, "out of memory"); }
+#include "said_error.h"
 
 #define DECLARED                                                                                                       \
     "; a comment (with brackets\n(set-logic QF_LRA)\n(declare-const X_0 Real)\n(declare-const X_1 Real)\n"             \

@@ -45,14 +45,11 @@ static inline void assert_differ(const char *a, const char *b) { cr_assert_gt(di
 
 static inline void check_within(const char *path, const char *name, double lowest, double highest)
 {
-    atl_npz *npz = atl_npz_open(path);
-    atl_tensor *x = npz ? atl_npz_read(npz, name) : NULL;
-    cr_assert(x, "%s", atl_error());
+    atl_tensor *x = npz_array(path, name);
     for (int64_t i = 0; i < atl_tensor_count(x); i++)
         cr_assert(atl_floats(x)[i] >= (float)lowest && atl_floats(x)[i] <= (float)highest, "%s[%d] is %g", name, (int)i,
                   (double)atl_floats(x)[i]);
     atl_tensor_free(x);
-    atl_npz_close(npz);
 }
 
 #endif

@@ -2,9 +2,9 @@
  * time there is a status and a message, and existing files stay. */
 #include "../allocations.h"
 
+#include "../io/jpeg_file.h"
 #include "../io/scratch.h"
 
-#include <jpeglib.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <zlib.h>
@@ -107,35 +107,12 @@ Test(faults, memory_while_arrays_are_read)
     fail_each("npz", read_npz);
 }
 
-static void write_jpeg(void)
-{
-    struct jpeg_compress_struct jpeg;
-    struct jpeg_error_mgr errors;
-    JSAMPLE row[16 * 3] = {7};
-    JSAMPROW rows[] = {row};
-    FILE *stream = fopen(in_scratch("a.jpg"), "wb");
-    jpeg.err = jpeg_std_error(&errors);
-    jpeg_create_compress(&jpeg);
-    jpeg_stdio_dest(&jpeg, stream);
-    jpeg.image_width = jpeg.image_height = 16;
-    jpeg.input_components = 3;
-    jpeg.in_color_space = JCS_RGB;
-    jpeg_set_defaults(&jpeg);
-    jpeg_simple_progression(&jpeg);
-    jpeg_start_compress(&jpeg, TRUE);
-    while (jpeg.next_scanline < 16)
-        jpeg_write_scanlines(&jpeg, rows, 1);
-    jpeg_finish_compress(&jpeg);
-    jpeg_destroy_compress(&jpeg);
-    fclose(stream);
-}
-
 Test(faults, memory_while_pictures_are_read)
 {
     atl_tensor *x = random_tensor(ATL_SHAPE(6, 5, 3), 0, 255);
     atl_write_png(in_scratch("a.png"), x);
     atl_tensor_free(x);
-    write_jpeg();
+    write_jpeg(in_scratch("a.jpg"), 16, 16, JCS_RGB, 1);
     fail_each("PNG", read_png);
     fail_each("JPEG", read_jpeg);
 }
