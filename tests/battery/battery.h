@@ -17,12 +17,15 @@ const atl_op *op_at(int index);
 int is_composed(const atl_op *op);            /* a builder made of other ops: a name and samples only */
 int has_samples_of_its_own(const atl_op *op); /* false for inputs, variables, constants: they are in every sample */
 
-/* One test case for each op: *index is its index in the table. */
+/* FOR_EVERY_OP(suite, name) { uses `op` }: a test case, which is a process, for each op, and under sanitizers, where a
+ * process takes longer to start than most ops to test, for several.  Each op draws the same random numbers. */
 #define FOR_EVERY_OP(suite, name)                                                                                      \
+    static void name##_of(const atl_op *op);                                                                           \
     ParameterizedTestParameters(suite, name) { return op_parameters(); }                                               \
-    ParameterizedTest(int *index, suite, name)
+    ParameterizedTest(int *first, suite, name) { test_ops(*first, name##_of); }                                        \
+    static void name##_of(const atl_op *op)
 struct criterion_test_params op_parameters(void);
-const atl_op *op_under_test(int index); /* op_at, and prints the name on stderr, so that a crash names its op */
+void test_ops(int first, void (*test)(const atl_op *op)); /* prints each op's name, so that a crash names its op */
 
 static inline int is_sample(const atl_sample *s) { return s->unary || s->binary || s->build; } /* not the table's end */
 

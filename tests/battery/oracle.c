@@ -7,7 +7,7 @@
 #include "graph/random.h"
 #include "lowering/op_hooks.h"
 
-enum { DRAWS = 3, MOST_DRAWS = 24, MOST_NODES = 256 };
+enum { DRAWS = FEWER(3, 1), MOST_DRAWS = 24, MOST_NODES = 256 };
 static const double FLOAT_ROUNDING = 0x1p-24, BFLOAT16_ROUNDING = 0x1p-9; /* relative */
 
 struct oracle {

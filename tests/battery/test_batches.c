@@ -70,7 +70,6 @@ static void check_sample(const atl_op *op, const atl_sample *s, int differentiat
 
 EveryOp(values_at_two_sizes)
 {
-    const atl_op *op = op_under_test(*index);
     for (const atl_sample *s = op->samples; s && is_sample(s); s++)
         if (!s->error)
             check_sample(op, s, 0);
@@ -78,7 +77,6 @@ EveryOp(values_at_two_sizes)
 
 EveryOp(gradients_at_two_sizes)
 {
-    const atl_op *op = op_under_test(*index);
     for (const atl_sample *s = op->samples; s && is_sample(s); s++)
         if (!s->error && !s->no_gradient)
             check_sample(op, s, 1);

@@ -61,6 +61,6 @@ static void check_op(const atl_op *op, int order)
     report_order(op, order, good < tried ? "wrong" : !tried ? "none" : largest > 0 ? "yes" : "zero");
 }
 
-EveryOp(first_order) { check_op(op_under_test(*index), 1); }
-EveryOp(second_order) { check_op(op_under_test(*index), 2); }
-EveryOp(third_order) { check_op(op_under_test(*index), 3); }
+EveryOp(first_order) { check_op(op, 1); }
+EveryOp(second_order) { check_op(op, 2); }
+EveryOp(third_order) { check_op(op, 3); }

@@ -24,7 +24,6 @@ static int nodes_in(const char *path)
 
 EveryOp(graphviz_accepts_it)
 {
-    const atl_op *op = op_under_test(*index);
     const char *path = scratch_file("drawing.dot");
     functional f;
     for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
@@ -38,5 +37,5 @@ EveryOp(graphviz_accepts_it)
     }
 }
 #else
-EveryOp(graphviz_accepts_it) { cr_skip_test("built without Graphviz: %s", op_under_test(*index)->name); }
+EveryOp(graphviz_accepts_it) { cr_skip_test("built without Graphviz: %s", op->name); }
 #endif

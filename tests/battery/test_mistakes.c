@@ -18,7 +18,6 @@ static int starts_with_an_op(const char *message)
 
 EveryOp(a_mistake_is_explained)
 {
-    const atl_op *op = op_under_test(*index);
     for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
         if (!s->error)
             continue;
@@ -37,7 +36,6 @@ EveryOp(a_mistake_is_explained)
 
 EveryOp(null_passes_quietly)
 {
-    const atl_op *op = op_under_test(*index);
     atl_node *none[ATL_MAX_RULES] = {0}, *x[ATL_MAX_RULES];
     for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
         if (s->error)

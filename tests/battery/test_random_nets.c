@@ -6,13 +6,8 @@
 #include <stdlib.h>
 
 enum { PORTIONS = 10 };
-
 /* A network takes 0.2 s, and under sanitizers some seconds. */
-#if defined(ATLED_SANITIZED) || defined(__SANITIZE_ADDRESS__)
-enum { NETS = 50 };
-#else
-enum { NETS = 500 };
-#endif
+enum { NETS = FEWER(500, 50) };
 
 static struct criterion_test_params portions(void)
 {

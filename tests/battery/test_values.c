@@ -13,7 +13,6 @@ static int uses(const atl_graph *graph, const atl_op *op)
 
 EveryOp(every_op_has_samples_that_use_it)
 {
-    const atl_op *op = op_under_test(*index);
     int good = 0;
     if (!has_samples_of_its_own(op))
         return; /* part of every sample */
@@ -32,7 +31,6 @@ EveryOp(every_op_has_samples_that_use_it)
 EveryOp(a_float_program_agrees_with_the_reference)
 {
     char text[600];
-    const atl_op *op = op_under_test(*index);
     for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
         if (s->error)
             continue;
@@ -45,7 +43,6 @@ EveryOp(a_float_program_agrees_with_the_reference)
 
 EveryOp(its_own_code_writes_its_result_and_nothing_else)
 {
-    const atl_op *op = op_under_test(*index);
     for (const atl_sample *s = op->samples; s && is_sample(s); s++) {
         if (s->error)
             continue;

@@ -47,8 +47,8 @@ static atl_product product_of(int64_t m, int64_t n, int64_t k, int transpose_a, 
 ISA_TEST(matrix, small_products)
 {
     for (int64_t m = 1; m < 8; m++)
-        for (int64_t n = 1; n < 70; n += n < 35 ? 1 : 7)
-            for (int64_t depth = 0; depth < 20; depth += depth < 6 ? 1 : 5)
+        for (int64_t n = 1; n < 70; n += n < 35 ? FEWER(1, 3) : 7)
+            for (int64_t depth = 0; depth < 20; depth += depth < 6 ? FEWER(1, 2) : 5)
                 for (int way = 0; way < 4; way++) {
                     atl_product p = product_of(m, n, depth, way & 1, way >> 1);
                     operands o = new_operands(&p);
@@ -78,7 +78,7 @@ ISA_TEST(matrix, streams_of_large_matrices)
 {
     enum { N = 4099, DEPTH = 1037 };
     _Static_assert(N * DEPTH >= ATL_FAR_FLOATS, "large enough");
-    for (int64_t m = 1; m <= ATL_FEW_ROWS; m++) {
+    for (int64_t m = 1; m <= ATL_FEW_ROWS; m += FEWER(1, 3)) {
         int parts = 1 + (int)(m % 3);
         atl_product p = product_of(m, N, DEPTH, m % 2, 0);
         operands o = new_operands(&p);

@@ -14,11 +14,7 @@ enum { MOST_INPUTS = 64, LEAST_PASSING = 780, LEAST_WRITTEN = 700 };
 
 /* Elements of a gradient that are compared. Each takes two runs of the reference, which are the same code again: a
  * sanitizer has nothing new to see in them. */
-#ifdef ATLED_SANITIZED
-enum { COMPARED = 2 };
-#else
-enum { COMPARED = 16 };
-#endif
+enum { COMPARED = FEWER(16, 2) };
 
 static const char usual_data[] = "/usr/share/libonnx-testdata/data";
 

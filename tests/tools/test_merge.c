@@ -6,12 +6,8 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
-/* Under sanitizers, fewer numbers of shards: the code is the same for each. */
-#ifdef ATLED_SANITIZED
-enum { FEWEST_SHARDS = 3, MOST_SHARDS = 3, MOST_WORDS = 40 };
-#else
-enum { FEWEST_SHARDS = 1, MOST_SHARDS = 3, MOST_WORDS = 40 };
-#endif
+/* The code is the same for each number of shards. */
+enum { FEWEST_SHARDS = FEWER(1, 3), MOST_SHARDS = 3, MOST_WORDS = 40 };
 
 /* A network for the few pictures, trained by the command. */
 static const char *trained_for(const char *steps, const char *data)

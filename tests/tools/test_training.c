@@ -20,6 +20,9 @@ static const char *write_colours(void)
     return path;
 }
 
+/* After how many steps a training is interrupted. */
+#define STOP FEWER("25", "5")
+
 /* The smallest network with batch norm, on the images of write_colours. */
 #define TRAIN_RESNET(data) "train", "-m", "resnet20", "--widths", "3", "-d", data, "--crop", "8", "-q", "--threads", "1"
 
@@ -29,13 +32,14 @@ Test(training, batch_norm_keeps_its_statistics)
 {
     const char *data = write_colours(), *whole = scratch_file("whole.npz"), *parts = scratch_file("parts.npz"),
                *checkpoint = scratch_file("checkpoint.npz");
-#define OPTIONS TRAIN_RESNET(data), "-b", "12", "--steps", "60"
+#define OPTIONS TRAIN_RESNET(data), "-b", "12", "--steps", FEWER("60", "12")
     command_run run = RUN(OPTIONS, "-o", whole);
     cr_assert_code(run, 0);
     run = RUN("eval", "-m", "resnet20", "-w", whole, "-d", data, "--crop", "8");
     cr_assert_code(run, 0);
-    cr_assert_mentions(run.out, "100.00 % of 24 right"); /* the initial statistics, 0 and 1, would not give this */
-    run = RUN(OPTIONS, "-o", parts, "--stop-after", "25", "--checkpoint", checkpoint);
+    if (!SANITIZED)                                          /* after so few steps nothing is learned */
+        cr_assert_mentions(run.out, "100.00 % of 24 right"); /* the initial statistics, 0 and 1, would not give this */
+    run = RUN(OPTIONS, "-o", parts, "--stop-after", STOP, "--checkpoint", checkpoint);
     cr_assert_code(run, 1);
     cr_assert(!same_entry(whole, parts, "bn1/mean") && !same_entry(whole, parts, "layer3.2.bn2/variance"));
     run = RUN(OPTIONS, "-o", parts, "--resume", checkpoint);
@@ -79,16 +83,17 @@ Test(training, averaged_weights_are_saved_with_their_own_statistics)
 {
     const char *data = write_colours(), *averaged = scratch_file("averaged.npz"), *plain = scratch_file("plain.npz"),
                *parts = scratch_file("parts.npz"), *checkpoint = scratch_file("checkpoint.npz");
-#define OPTIONS TRAIN_RESNET(data), "-b", "24", "--steps", "40"
+#define OPTIONS TRAIN_RESNET(data), "-b", "24", "--steps", FEWER("40", "8")
     command_run run = RUN(OPTIONS, "-o", plain);
     cr_assert_code(run, 0);
     run = RUN(OPTIONS, "-o", averaged, "--average", "0.95");
     cr_assert_code(run, 0);
-    cr_assert_mentions(run.out, "right 100.00 % of 24");
+    if (!SANITIZED)
+        cr_assert_mentions(run.out, "right 100.00 % of 24");
     cr_assert(!same_entry(plain, averaged, "layer3.2.conv2/weights"));
     double off = statistics_off(data, averaged);
     cr_assert_leq(off, 0.01, "the statistics are %.3g from those of the weights in the file", off);
-    run = RUN(OPTIONS, "-o", parts, "--average", "0.95", "--stop-after", "25", "--checkpoint", checkpoint);
+    run = RUN(OPTIONS, "-o", parts, "--average", "0.95", "--stop-after", STOP, "--checkpoint", checkpoint);
     cr_assert_code(run, 1);
     off = statistics_off(data, parts);
     cr_assert_leq(off, 0.01, "the statistics are %.3g from those of the weights in the file", off);

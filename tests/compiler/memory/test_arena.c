@@ -139,12 +139,13 @@ static atl_tensor *result_of(const step *s, const net *n, unsigned without)
     return result;
 }
 
+/* Under sanitizers without those of photographs: the others have the same layers, in fewer bytes. */
 static void for_each_network(void (*check_step)(const step *s))
 {
     int64_t count;
     const atl_model *const *models = atl_models(&count);
     for (int64_t i = 0; i < count; i++)
-        for (int training = 0; training < 2; training++)
+        for (int training = 0; training < 2 && models[i]->height <= FEWER(INT32_MAX, 100); training++)
             check_step(&(step){models[i], 1, training});
 }
 
