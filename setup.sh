@@ -203,7 +203,7 @@ run_lower_isas() {
         mv "$folder/results" "$folder/results.best"
         cp "$folder/test.log" "$folder/test.best.log"
         say "once more, as if the processor had no more than $isa"
-        ATLED_ISA=$isa run_tests "$folder" "${computing[@]/#/--suite=}"
+        ATLED_RANDOM_NETS=200 ATLED_ISA=$isa run_tests "$folder" "${computing[@]/#/--suite=}"
         ATLED_ISA=$isa meson test -C "$folder" --no-rebuild check_same_bits kernels_isa </dev/null 2>&1 |
             grep -E '^ *[0-9]+/[0-9]+ ' >>"$folder/test.log" || true
         cat "$folder/meson-logs/testlog.txt" >>"$folder/results/testlog.txt" || true
