@@ -1,5 +1,6 @@
-/* Writes the page about every op, ops.md, and a curve of each element-wise one: formula from a list, shapes from the
- * op's samples, the gradient from its own rules.  It uses public headers only.  usage: ops_page LIST FOLDER */
+/* Writes a page about every op, op_NAME.md, so that the search finds it by its name; the list of them, ops.md; and a
+ * curve of each element-wise one.  The formula comes from a list, shapes from the op's samples, the gradient from its
+ * own rules.  It uses public headers only.  usage: ops_page LIST FOLDER */
 #include <atled/atled.h>
 #include <math.h>
 #include <stdio.h>
@@ -207,20 +208,38 @@ static int draw(const char *path, atl_node *(*function)(atl_node *))
     return svg && drawn;
 }
 
-/* ---- the page ---------------------------------------------------------------------------------------------------- */
+/* ---- the pages --------------------------------------------------------------------------------------------------- */
+
+/* The page of an op, begun with its formula, and its line in the list of pages.  Null: it could not be opened. */
+static FILE *begin_page(FILE *list, const char *name, const char *formula, const char *folder)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/op_%s.md", folder, name);
+    FILE *page = fopen(path, "wb");
+    if (!page) {
+        perror(path);
+        return NULL;
+    }
+    fprintf(list, "- \\subpage op_%s &ndash; `%s`\n", name, formula);
+    fprintf(page, "# %s {#op_%s}\n\n    %s\n\n", name, name, formula);
+    return page;
+}
 
 static void print_picture(FILE *out, const char *name)
 {
     fprintf(out, "![%s over -4 to 4, from -4 to 4: blue; its derivative: orange](curve_%s.svg)\n\n", name, name);
 }
 
-static void print_op(FILE *out, const atl_op *op, const char *formula, const char *folder)
+/* Returns 0 if the page could not be written; so does print_composed. */
+static int print_op(FILE *list, const atl_op *op, const char *formula, const char *folder)
 {
     char path[4096];
+    FILE *out = begin_page(list, op->name, formula, folder);
+    if (!out)
+        return 0;
     atl_node *inputs[ATL_MAX_RULES] = {0};
     const atl_sample *s = op->samples;
     int is_map = op->arity == 1 && (op->function || op->map);
-    fprintf(out, "## %s {#op_%s}\n\n    %s\n\n", op->name, op->name, formula);
     while (s && (s->unary || s->binary || s->build) && s->error)
         s++;
     atl_graph *g = s && (s->unary || s->binary || s->build) ? atl_graph_new() : NULL;
@@ -233,6 +252,7 @@ static void print_op(FILE *out, const atl_op *op, const char *formula, const cha
     snprintf(path, sizeof path, "%s/curve_%s.svg", folder, op->name);
     if (y && is_map && s->unary && draw(path, s->unary))
         print_picture(out, op->name);
+    return fclose(out) == 0;
 }
 
 /* ---- what is composed of ops ------------------------------------------------------------------------------------- */
@@ -246,16 +266,20 @@ static const struct curve {
     atl_node *(*function)(atl_node *x);
 } curves[] = {{"hard_sigmoid", atl_hard_sigmoid}, {"huber_loss", huber}, {"hinge_loss", hinge}};
 
-static void print_composed(FILE *out, const char *name, const char *formula, const char *folder)
+static int print_composed(FILE *list, const char *name, const char *formula, const char *folder)
 {
     char path[4096];
     int is_layer_only = strcmp(name, "batch_norm_training") == 0; /* no function of its own */
-    fprintf(out, "## %s {#op_%s}\n\n    %s\n\nGradient: that of the ops of which it is made.%s%s%s\n\n", name, name,
-            formula, is_layer_only ? "" : " In C: atl_", is_layer_only ? "" : name, is_layer_only ? "" : "().");
+    FILE *out = begin_page(list, name, formula, folder);
+    if (!out)
+        return 0;
+    fprintf(out, "Gradient: that of the ops of which it is made.%s%s%s\n\n", is_layer_only ? "" : " In C: atl_",
+            is_layer_only ? "" : name, is_layer_only ? "" : "().");
     snprintf(path, sizeof path, "%s/curve_%s.svg", folder, name);
     for (size_t i = 0; i < sizeof curves / sizeof *curves; i++)
         if (strcmp(curves[i].name, name) == 0 && draw(path, curves[i].function))
             print_picture(out, name);
+    return fclose(out) == 0;
 }
 
 static int is_builtin(const char *name)
@@ -268,12 +292,13 @@ static int is_builtin(const char *name)
     return 0;
 }
 
-/* The lines of the list that are no ops of the table. */
-static void print_all_composed(FILE *out, const char *list, const char *folder)
+/* The lines of the list of formulas that are no ops of the table.  Returns how many failed. */
+static int print_all_composed(FILE *out, const char *formulas, const char *folder)
 {
     char line[512];
-    FILE *file = fopen(list, "rb");
-    fprintf(out, "# Composed of these ops {#composed_ops}\n\nBuilders and layers that make several nodes.\n\n");
+    int failed = 0;
+    FILE *file = fopen(formulas, "rb");
+    fprintf(out, "\n# Composed of these ops {#composed_ops}\n\nBuilders and layers that make several nodes.\n\n");
     while (file && fgets(line, sizeof line, file)) {
         size_t length = strcspn(line, " #\n");
         const char *formula = line + length + strspn(line + length, " ");
@@ -282,17 +307,18 @@ static void print_all_composed(FILE *out, const char *list, const char *folder)
             continue;
         line[length] = 0;
         if (!is_builtin(line))
-            print_composed(out, line, formula, folder);
+            failed += !print_composed(out, line, formula, folder);
     }
     if (file)
         fclose(file);
+    return failed;
 }
 
 int main(int argc, char **argv)
 {
     char path[4096];
     int64_t count;
-    int missing = 0;
+    int failed = 0;
     const atl_op *const *op = atl_builtin_ops(&count);
     if (argc != 3) {
         fprintf(stderr, "usage: ops_page LIST FOLDER\n");
@@ -311,11 +337,11 @@ int main(int argc, char **argv)
         const char *formula = formula_of(argv[1], op[i]->name);
         if (!formula) {
             fprintf(stderr, "%s has no line for the op '%s'\n", argv[1], op[i]->name);
-            missing++;
+            failed++;
             continue;
         }
-        print_op(out, op[i], formula, argv[2]);
+        failed += !print_op(out, op[i], formula, argv[2]);
     }
-    print_all_composed(out, argv[1], argv[2]);
-    return fclose(out) || missing ? 1 : 0;
+    failed += print_all_composed(out, argv[1], argv[2]);
+    return fclose(out) || failed ? 1 : 0;
 }
