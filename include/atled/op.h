@@ -35,8 +35,8 @@ typedef struct atl_sample {
     atl_node *(*binary)(atl_node *a, atl_node *b);
     atl_node *(*build)(atl_node *const *x);
     struct {
-        int rank; /* rank and sizes of one input */
-        int32_t size[ATL_MAX_RANK];
+        int16_t rank; /* rank and sizes of one input; 16 bits, because the library holds more than a thousand samples */
+        int16_t size[ATL_MAX_RANK];
         float low, high; /* its values are uniform in [low, high); both 0: [-1, 1) */
         bool is_int;     /* int32 values in [low, high) instead of floats */
     } input[ATL_MAX_RULES];
