@@ -26,6 +26,14 @@ const subcommand subcommands[] = {
 const int subcommand_count = sizeof subcommands / sizeof subcommands[0];
 _Static_assert(sizeof subcommands / sizeof subcommands[0] <= MOST_SUBCOMMANDS, "raise MOST_SUBCOMMANDS");
 
+const char *const *subcommand_names(void)
+{
+    static const char *names[MOST_SUBCOMMANDS + 1];
+    for (int i = 0; i < subcommand_count; i++)
+        names[i] = subcommands[i].name;
+    return names;
+}
+
 const subcommand *subcommand_of(const char *name)
 {
     for (int i = 0; i < subcommand_count; i++)

@@ -16,6 +16,9 @@ enum { MOST_SUBCOMMANDS = 32 };
 extern const subcommand subcommands[];
 extern const int subcommand_count;
 
+/* Their names, ending with null. */
+const char *const *subcommand_names(void);
+
 /* The subcommand of that name, or null. */
 const subcommand *subcommand_of(const char *name);
 

@@ -9,6 +9,11 @@ static int takes_file(const command_option *o)
     return takes_argument(o) && o->argument && (strstr(o->argument, "FILE") || strstr(o->argument, "DIR"));
 }
 
+static int takes_file_operand(const command_line *line)
+{
+    return line->operands && (!line->operand_words || strstr(line->operands, "FILE"));
+}
+
 /* "a b c": the words of a null-terminated list */
 static void write_words(const char *const *words)
 {
@@ -60,7 +65,9 @@ static void write_bash_command(const command_line *line, void *context)
     fputs("        *) COMPREPLY=($(compgen -W '--help", stdout);
     for (const command_option *o = line->options; o->name; o++)
         printf(" --%s", o->name);
-    printf("' %s-- \"$word\")) ;;\n        esac\n        ;;\n", line->operands ? "-f " : "");
+    fputs(line->operand_words ? " " : "", stdout);
+    write_words(line->operand_words);
+    printf("' %s-- \"$word\")) ;;\n        esac\n        ;;\n", takes_file_operand(line) ? "-f " : "");
 }
 
 static void write_bash(void)
@@ -120,7 +127,13 @@ static void write_zsh_command(const command_line *line, void *context)
     for (const command_option *o = line->options; o->name; o++)
         write_zsh_option(o);
     write_zsh_option(&help_option);
-    printf("            %s\n        ;;\n", line->operands ? "'*:file:_files'" : "&& return 0");
+    if (line->operand_words) {
+        fputs("            '*:word:{_alternative \"words\\:word\\:(", stdout);
+        write_words(line->operand_words);
+        printf(")\"%s}'\n        ;;\n", takes_file_operand(line) ? " \"files\\:file\\:_files\"" : "");
+    } else {
+        printf("            %s\n        ;;\n", line->operands ? "'*:file:_files'" : "&& return 0");
+    }
 }
 
 static void write_zsh(void)
@@ -165,8 +178,13 @@ static void write_fish_command(const command_line *line, void *context)
     for (const command_option *o = line->options; o->name; o++)
         write_fish_option(line, o);
     write_fish_option(line, &help_option);
-    if (line->operands)
+    if (takes_file_operand(line))
         printf("complete -c atled -n '__fish_seen_subcommand_from %s' -F\n", line->name);
+    if (line->operand_words) {
+        printf("complete -c atled -n '__fish_seen_subcommand_from %s' -a '", line->name);
+        write_words(line->operand_words);
+        fputs("'\n", stdout);
+    }
 }
 
 static void write_fish(void)
@@ -191,6 +209,7 @@ int atled_completion(int argc, char **argv)
     const command_line line = {"completion",
                                .about = "print what completes commands and options in a shell",
                                .operands = "bash|zsh|fish",
+                               .operand_words = shells,
                                .least_operands = 1,
                                .most_operands = 1,
                                .options = options,

@@ -22,6 +22,7 @@ static int read_settings(info_settings *set, int argc, char **argv, int *operand
         "info",
         .about = "list the layers of a network; of an ONNX file also inputs, outputs, ops, and what is not supported",
         .operands = "NAME|FILE.onnx",
+        .operand_words = network_names(),
         .least_operands = 1,
         .most_operands = 1,
         .options = options,

@@ -150,6 +150,7 @@ int atled_manual(int argc, char **argv)
     const command_line line = {"manual",
                                .about = "print the manual page of a command",
                                .operands = "[COMMAND]",
+                               .operand_words = subcommand_names(),
                                .most_operands = 1,
                                .options = options,
                                .examples = examples};

@@ -46,9 +46,10 @@ typedef unsigned long long given_options;
 int is_given(const command_option *options, given_options given, const char *name);
 
 typedef struct command_line {
-    const char *name;     /* of the subcommand */
-    const char *about;    /* one line */
-    const char *operands; /* the name of the operands in --help: "FILE..."; null: there are none */
+    const char *name;                 /* of the subcommand */
+    const char *about;                /* one line */
+    const char *operands;             /* the name of the operands in --help: "FILE..."; null: there are none */
+    const char *const *operand_words; /* what an operand may be, beside the FILE of `operands`; null: a file */
     int least_operands, most_operands;
     const command_option *options;
     const command_option *shared; /* further options that several commands share; null: none */

@@ -36,6 +36,9 @@ Test(completion, bash)
     cr_assert_str_eq(printed_by("bash", PRESS("atled fool --loss lo")), "logit\n");
     cr_assert_str_eq(printed_by("bash", PRESS("atled eval -m vg")), "vgg16\n");
     cr_assert_str_eq(printed_by("bash", PRESS("atled fool --iterations 1")), "\n");
+    cr_assert_str_eq(printed_by("bash", PRESS("atled manual fo")), "fool\n");
+    cr_assert_str_eq(printed_by("bash", PRESS("atled completion z")), "zsh\n");
+    cr_assert_str_eq(printed_by("bash", PRESS("atled info vg")), "vgg16\n");
 }
 
 Test(completion, zsh)
@@ -49,9 +52,12 @@ Test(completion, fish)
 {
     if (!has("fish"))
         cr_skip_test("fish is not installed");
-    const char *told = printed_by("fish", "source '%s'\ncomplete -C 'atled eva'\ncomplete -C 'atled fool --loss m'\n");
+    const char *told = printed_by("fish", "source '%s'\ncomplete -C 'atled eva'\ncomplete -C 'atled fool --loss m'\n"
+                                          "complete -C 'atled manual ver'\ncomplete -C 'atled info squ'\n");
     cr_assert_mentions(told, "eval\t");
     cr_assert_mentions(told, "margin\t");
+    cr_assert_mentions(told, "verify");
+    cr_assert_mentions(told, "squeezenet");
     cr_assert(!strstr(told, "logit\t"));
 }
 
