@@ -7,7 +7,8 @@ rm -rf "$to"
 mkdir -p "$to/atled" "$to/images"
 
 # A page's name is that of its file, so that links between pages hold.  Links to files that are no pages lead to the
-# listing of an example, or to the reference of a header; others become plain words.  Notes for the tests are dropped.
+# listing of an example, or to the reference of a header (there, backquotes would be seen); others become plain words.
+# Notes for the tests are dropped.
 page() {
     awk '
         /^<!--/ && !/-->/ { in_note = 1 }
@@ -19,6 +20,7 @@ page() {
             -e 's,\]\((\.\./)?README\.md\),](README.md),g' \
             -e 's,\]\(([a-z-]+\.md)#[^)]*\),](\1),g' \
             -e 's,\]\((\.\./)?models/README\.md\),](models.md),g' \
+            -e 's,\[`([^]`]*)`\](\((\.\./)?(include|examples)/),[\1]\2,g' \
             -e 's,\[([^]]*)\]\((\.\./)?examples/([a-z0-9_]+)\.(c|cpp)\),\\ref example_\3 "\1",g' \
             -e 's,\[([^]]*)\]\((\.\./)?include/atled/([a-z_]+\.hp?p?)\),\\ref atled/\3 "\1",g' \
             -e 's,\[([^]]*)\]\((\.\./)?(examples|include|tests|bench|src|LICENSE|packaging|tools)/?[^)]*\),\1,g' \
