@@ -64,8 +64,7 @@ atl_status atl_ascend_l1(atl_ascent *a)
 {
     atl_status status = ATL_OK;
     int has_own = a->attempt->args->project != NULL, done = 0;
-    for (int64_t i = 0; i < a->task.count; i++)
-        a->pixels[i] = a->task.original[i] + (float)(255 * atl_attempt_normal(a->attempt));
+    atl_climb_noise(a->attempt, a->pixels);
     for (int phase = has_own ? PHASES - 1 : 0; phase < PHASES && !status; phase++) {
         int steps = phase < PHASES - 1 ? (int)(steps_of[phase] * a->task.steps) : a->task.steps - done;
         double radius = radius_of[phase] * a->task.eps, share = first_share;

@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attack/attempt.h"
 #include "attack/remarks.h"
 #include "attack/vectors.h"
+
+/* The part of the steps in which a bound that is larger at first shrinks to eps. */
+static const double shrinking_share = 0.6;
 
 /* ---- one step ---------------------------------------------------------------------------------------------------- */
 
@@ -44,6 +48,14 @@ void atl_climb_step(atl_norm norm, double step, int64_t count, const float *grad
             pixels[i] += (float)(step / length * (double)gradient[i]);
 }
 
+/* In L1 a step has few elements.  One that is at the end of its range and would go on there is none of them. */
+static void drop_outward(int64_t count, const float *pixels, float *gradient)
+{
+    for (int64_t i = 0; i < count; i++)
+        if ((pixels[i] <= 0 && gradient[i] < 0) || (pixels[i] >= 255 && gradient[i] > 0))
+            gradient[i] = 0;
+}
+
 /* ---- several steps ----------------------------------------------------------------------------------------------- */
 
 void atl_climb_add_gradient(float momentum, int64_t count, const float *gradient, float *sum)
@@ -51,6 +63,18 @@ void atl_climb_add_gradient(float momentum, int64_t count, const float *gradient
     double size = atl_l1_of(count, gradient);
     for (int64_t i = 0; size > 0 && i < count; i++)
         sum[i] = momentum * sum[i] + (float)((double)gradient[i] * (double)count / size);
+}
+
+/* The nearest picture within the bound of that step, which may be larger than eps. */
+static void project(atl_attempt *attempt, const atl_attempt_task *task, const atl_climbing *how, int step,
+                    float *pixels)
+{
+    double shrunk = (step + 1) / (shrinking_share * how->steps);
+    double radius = shrunk < 1 ? how->widest + (1 - how->widest) * shrunk : 1;
+    if (radius > 1)
+        atl_project_change(task->norm, radius * task->eps, task->count, task->original, pixels);
+    else
+        atl_attempt_project(attempt, pixels);
 }
 
 atl_status atl_climb(atl_attempt *attempt, float *pixels, const atl_climbing *how)
@@ -68,6 +92,8 @@ atl_status atl_climb(atl_attempt *attempt, float *pixels, const atl_climbing *ho
             return status;
         first = i == 0 ? last : first;
         double step = how->step * (how->shrinks ? 1 - (double)i / how->steps : 1);
+        if (task.norm == ATL_NORM_L1)
+            drop_outward(task.count, pixels, gradient);
         if (task.norm == ATL_NORM_L1 && how->steps == 1) /* a step that no other one follows moves more of them */
             atl_climb_step_l1(task.count / 20 + 1, step, task.count, gradient, pixels, copy);
         else {
@@ -75,7 +101,7 @@ atl_status atl_climb(atl_attempt *attempt, float *pixels, const atl_climbing *ho
                 atl_climb_add_gradient(how->momentum, task.count, gradient, sum);
             atl_climb_step(task.norm, step, task.count, how->momentum > 0 ? sum : gradient, pixels, copy);
         }
-        atl_attempt_project(attempt, pixels);
+        project(attempt, &task, how, i, pixels);
     }
     atl_remark_on_ascent(attempt, first, last);
     return atl_attempt_offer(attempt, pixels);
@@ -104,4 +130,11 @@ void atl_climb_random(atl_attempt *attempt, float *pixels)
     for (int64_t i = 0; i < task.count; i++)
         pixels[i] = task.original[i] + (float)factor * pixels[i];
     atl_attempt_project(attempt, pixels);
+}
+
+void atl_climb_noise(atl_attempt *attempt, float *pixels)
+{
+    atl_attempt_task task = atl_attempt_task_of(attempt);
+    for (int64_t i = 0; i < task.count; i++)
+        pixels[i] = task.original[i] + (float)(255 * atl_attempt_normal(attempt));
 }

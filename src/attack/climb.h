@@ -15,6 +15,7 @@ typedef struct atl_climbing {
     int steps;
     double step;          /* in levels */
     bool shrinks;         /* to nothing at the end */
+    double widest;        /* the bound at first, in eps; it shrinks to eps in 0.6 of the steps; 1 or less: eps */
     float momentum;       /* the part of the earlier gradients that stays in the direction; below 1 */
     atl_attack_loss loss; /* unless the caller has an own one */
     const float *weights; /* as for atl_attempt_gradient */
@@ -23,5 +24,7 @@ typedef struct atl_climbing {
 atl_status atl_climb(atl_attempt *attempt, float *pixels, const atl_climbing *how);
 /* A random picture within eps: uniform in the ball of the norm. */
 void atl_climb_random(atl_attempt *attempt, float *pixels);
+/* The picture with normal noise as large as the range of a pixel: to be projected. */
+void atl_climb_noise(atl_attempt *attempt, float *pixels);
 
 #endif

@@ -34,15 +34,18 @@ static atl_status weigh(atl_attempt *attempt, const atl_attempt_task *task, othe
 
 /* The first start has steps of one size.  Those of the others are long at first, so that they reach the corners of the
  * ball, and end at nothing; a running sum of gradients leads them, as in APGD (Croce & Hein 2020).
- * In L1 all are so, without the sum: steps are sparse, and what they change in vain is taken back later. */
-static void set_step(const atl_attempt_task *task, int start, atl_climbing *how)
+ * In L1 all are so, without the sum: steps are sparse, and what they change in vain is taken back later.  The first
+ * start stays within eps; the others come from far outside, as in APGD for L1 (Croce & Hein 2021), because a network
+ * that was trained to resist is flat around the picture. */
+static void set_step(const atl_attempt *attempt, const atl_attempt_task *task, int start, atl_climbing *how)
 {
     bool is_l1 = task->norm == ATL_NORM_L1;
+    how->widest = is_l1 && start > 0 && !attempt->args->project ? 6 : 1;
     how->step = task->step_size > 0 ? task->step_size : 2.5 * task->eps / task->steps;
     if (task->step_size > 0 || (start == 0 && !is_l1))
         return;
     how->shrinks = true;
-    how->step = is_l1 ? task->eps / 2 : 2 * task->eps;
+    how->step = !is_l1 ? 2 * task->eps : how->widest > 1 ? task->eps : task->eps / 2;
     how->momentum = is_l1 ? 0 : 0.75f;
 }
 
@@ -50,13 +53,17 @@ static atl_status climb(atl_attempt *attempt, const atl_attempt_task *task, othe
 {
     atl_climbing how = {.steps = task->steps, .loss = start % 2 ? ATL_ATTACK_MARGIN : ATL_ATTACK_CROSS_ENTROPY};
     atl_status status = ATL_OK;
-    set_step(task, start, &how);
+    set_step(attempt, task, start, &how);
     if (start >= 2 && task->target < 0) {
         status = weigh(attempt, task, o, start - 2);
         how.loss = ATL_ATTACK_WEIGHTED;
         how.weights = o->weights;
     }
-    atl_climb_random(attempt, pixels);
+    if (how.widest > 1) {
+        atl_climb_noise(attempt, pixels);
+        atl_project_change(task->norm, how.widest * task->eps, task->count, task->original, pixels);
+    } else
+        atl_climb_random(attempt, pixels);
     return status ? status : atl_climb(attempt, pixels, &how);
 }
 

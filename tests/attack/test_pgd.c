@@ -67,6 +67,32 @@ Test(pgd, a_start_for_each_class_finds_the_one_that_can_be_reached, .timeout = 1
     atl_graph_free(net.graph);
 }
 
+/* The scores are flat wherever no pixel is above 100: within eps of a dark picture a random start finds nothing, and
+ * one from far outside does. */
+Test(pgd, l1_starts_outside_where_it_is_flat_inside, .timeout = 120)
+{
+    small_network net = {.graph = atl_graph_new()};
+    net.image = atl_input(net.graph, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, SIDE, SIDE, 3));
+    atl_tensor *factors = random_tensor(ATL_SHAPE(1, ELEMENTS), 1, 2); /* no two gradients are the same */
+    atl_node *above = atl_relu(atl_add_scalar(atl_flatten(net.image), -100));
+    atl_node *sum =
+        atl_reduce_sum(atl_mul(above, atl_constant(net.graph, factors)), .axis = {-1}, .axes = 1, .keep = true);
+    atl_tensor_free(factors);
+    net.scores = atl_concat(-1, atl_add_scalar(atl_scale(sum, 0), 100), sum);
+    atl_tensor *pictures = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(COUNT, SIDE, SIDE, 3));
+    const atl_fraction eps = {2, 1};
+    results one = attack(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps, .restarts = 1}),
+            two = attack(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps, .restarts = 2});
+    cr_assert_eq(count_met(&one), 0);
+    cr_assert_eq(count_met(&two), COUNT, "%d", count_met(&two));
+    for (int i = 0; i < COUNT; i++)
+        cr_assert_leq(two.result[i].size[ATL_NORM_L1], 2);
+    free_results(&one);
+    free_results(&two);
+    atl_tensor_free(pictures);
+    atl_graph_free(net.graph);
+}
+
 /* Sparse steps that become shorter: in L1 about as good as APGD. */
 Test(pgd, l1_is_about_as_good_as_apgd, .timeout = 120)
 {
