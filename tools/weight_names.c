@@ -2,7 +2,6 @@
 #include "weight_names.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static int check_names(const char *command, const char *path, json_t *object)
 {
@@ -57,15 +56,16 @@ int load_network_weights(const char *command, const atl_model *model, atl_graph 
                          const char *names)
 {
     weight_names map;
+    atl_npz_report found = {0};
     int code = read_weight_names(command, names, &map);
-    atl_status status = code    ? ATL_OK
-                        : model ? atl_model_load(model, graph, path, .names = map.list)
-                                : atl_load_weights(graph, path, .weights_only = 1, .names = map.list);
+    atl_status status = ATL_OK;
+    if (!code && model)
+        status = atl_model_load(model, graph, path, .names = map.list, .report_out = &found);
+    else if (!code)
+        status = atl_load_weights(graph, path, .weights_only = 1, .names = map.list, .report_out = &found);
     free_weight_names(&map);
     if (code || !status)
         return code;
     return report_error(command, exit_code_of(status), "%s%s", atl_error(),
-                        !names && strstr(atl_error(), " missing: ")
-                            ? " (--names FILE.json says what variables are called there)"
-                            : "");
+                        !names && found.missing ? " (--names FILE.json says what variables are called there)" : "");
 }
