@@ -105,7 +105,7 @@ static int check(attack_options *set, int *code)
 int read_attack_options(attack_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        MODEL_OPTION(&set->network.model, 1, "the network to attack, or an ONNX file"),
+        MODEL_OPTION(&set->network.model, "the network to attack, or an ONNX file", .required = 1),
         PICTURE_OPTIONS(&set->network.picture),
         {"logits", 0, .text = &set->network.picture.logits, .argument = "NAME",
          .help = "of an ONNX file: the value with the scores; else its first output"},

@@ -24,7 +24,7 @@ typedef struct settings {
 static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        MODEL_OPTION(&set->model, 1, "the network to draw, or an ONNX file"),
+        MODEL_OPTION(&set->model, "the network to draw, or an ONNX file", .required = 1),
         NETWORK_FILE_OPTIONS(&set->picture),
         {"gradient", 'g', .flag = &set->gradient,
          .help = "with a loss (the cross entropy of class 0) and its gradient with respect to the image"},

@@ -15,7 +15,7 @@ static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     static const char *const parts[] = {"training", "test", NULL};
     const command_option options[] = {
-        MODEL_OPTION(&set->model, 0, "the network, or an ONNX file"),
+        MODEL_OPTION(&set->model, "the network, or an ONNX file"),
         NETWORK_FILE_OPTIONS(&set->form),
         WEIGHTS_OPTIONS(&set->weights, &set->form.names, WEIGHTS_OR_BUNDLED),
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,

@@ -18,7 +18,7 @@ static const char *const *method_names(void)
 int read_explain_options(explain_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        MODEL_OPTION(&set->model, 0, "the network, or an ONNX file"),
+        MODEL_OPTION(&set->model, "the network, or an ONNX file"),
         NETWORK_FILE_OPTIONS(&set->picture),
         WEIGHTS_OPTIONS(&set->weights, &set->picture.names, WEIGHTS_OR_BUNDLED),
         {"method", 0, .several = &set->methods, .choices = method_names(), .argument = "NAME,...",

@@ -17,7 +17,8 @@ typedef struct settings {
 static int read_settings(settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        MODEL_OPTION(&set->model, 1, "the network, or an ONNX file, for example to put its preprocessing into it"),
+        MODEL_OPTION(&set->model, "the network, or an ONNX file, for example to put its preprocessing into it",
+                     .required = 1),
         NETWORK_FILE_OPTIONS(&set->picture),
         WEIGHTS_OPTIONS(
             &set->weights, &set->picture.names,

@@ -10,7 +10,7 @@ static const char *const methods[] = {"adam", "normalised", "sign", "raw", NULL}
 int read_fool_options(fool_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        MODEL_OPTION(&set->model, 0, "the network to fool, or an ONNX file"),
+        MODEL_OPTION(&set->model, "the network to fool, or an ONNX file"),
         NETWORK_FILE_OPTIONS(&set->picture),
         WEIGHTS_OPTIONS(&set->weights, &set->picture.names, WEIGHTS_OR_BUNDLED),
         {"target", 't', .text = &set->target, .argument = "CLASS", .required = 1,

@@ -5,11 +5,11 @@
 #include "network.h"
 #include "onnx_file.h"
 
-/* The row of --model in a command's table of options. */
-#define MODEL_OPTION(place, is_required, about)                                                                        \
+/* The row of --model in a command's table of options: MODEL_OPTION(&set->model, "the network", .required = 1). */
+#define MODEL_OPTION(place, ...)                                                                                       \
     {                                                                                                                  \
         "model", 'm', .text = (place), .choices = network_names(), .or_ending = ".onnx", .argument = "NAME",           \
-                      .required = (is_required), .help = about                                                         \
+                      .help = __VA_ARGS__                                                                              \
     }
 
 /* The rows that are only for ONNX files. */

@@ -33,7 +33,7 @@ typedef struct prediction {
 static int read_settings(predict_settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        MODEL_OPTION(&set->model, 0, "the network, or an ONNX file"),
+        MODEL_OPTION(&set->model, "the network, or an ONNX file"),
         NETWORK_FILE_OPTIONS(&set->form),
         WEIGHTS_OPTIONS(&set->weights, &set->form.names, WEIGHTS_OR_BUNDLED),
         {"labels", 'l', .text = &set->labels, .argument = "FILE",

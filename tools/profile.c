@@ -20,7 +20,7 @@ typedef struct profile_settings {
 static int read_settings(profile_settings *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        MODEL_OPTION(&set->model, 1, "the network, or an ONNX file"),
+        MODEL_OPTION(&set->model, "the network, or an ONNX file", .required = 1),
         NETWORK_FILE_OPTIONS(&set->picture),
         WEIGHTS_OPTIONS(&set->weights, &set->picture.names,
                         "its weights, .npz or .safetensors; default: random weights"),

@@ -92,7 +92,7 @@ static const char *const no_or_yes[] = {"no", "yes", NULL};
 int read_train_options(train_options *set, int argc, char **argv, int *code)
 {
     const command_option options[] = {
-        MODEL_OPTION(&set->model, 1, "the network, or an ONNX file, whose batch norm keeps its statistics"),
+        MODEL_OPTION(&set->model, "the network, or an ONNX file, whose batch norm keeps its statistics", .required = 1),
         NETWORK_FILE_OPTIONS(&set->picture),
         {"data", 'd', .text = &set->data, .argument = "DIR", .required = 1,
          .help = "CIFAR-10 binary, MNIST idx, train/ and test/ with one sub-folder of images per class, or train.npz "
