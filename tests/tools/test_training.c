@@ -64,7 +64,7 @@ static double statistics_off(const char *data, const char *weights)
     atl_program *program = atl_compile(now, ATL_NODES(atl_group_with(atl_updates(now))), .threads = 1);
     cr_assert(program && batches, "%s", atl_error());
     const atl_batch *batch = atl_batches_next(batches);
-    for (int i = 0; i < 60; i++) /* until the values from the file have decayed */
+    for (int i = 0; i < FEWER(60, 10); i++) /* until the values from the file have decayed */
         cr_assert(atl_run(program, ATL_FEED(image, batch->images)) == ATL_OK, "%s", atl_error());
     double worst = 0;
     for (int64_t i = 0; i < count; i++)
