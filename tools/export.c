@@ -54,7 +54,7 @@ static int write_model(const settings *set, const loaded_network *n)
         if (!output[2])
             return report_graph_failure("export", n->graph);
     }
-    if (atl_onnx_write(set->output, (atl_nodes){count, output}))
+    if (atl_onnx_write(set->output, (atl_nodes){count, output}, .types_of = n->net))
         return report_failure("export");
     printf("%s: input '%s' %s: R, G, B, 0..255\n", set->output, atl_name_of(n->image),
            atl_shape_text(atl_shape_of(n->image), text, sizeof text));

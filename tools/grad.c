@@ -153,7 +153,7 @@ static int differentiate(const void *given, onnx_file *f)
         return report_error("grad", EXIT_BAD_FILE, "%s", atl_graph_error(f->graph));
     if (set->exported) {
         gradient[count] = y;
-        if (atl_onnx_write(set->exported, (atl_nodes){count + 1, gradient}))
+        if (atl_onnx_write(set->exported, (atl_nodes){count + 1, gradient}, .types_of = f->net))
             return report_error("grad", EXIT_BAD_FILE, "%s", atl_error());
     }
     if (set->exported && !set->output && !set->inputs.count)

@@ -118,11 +118,21 @@ ATL_API atl_onnx_problem atl_onnx_report_problem(const atl_onnx_report *report, 
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
+typedef struct atl_onnx_write_args {
+    const char *path;
+    atl_nodes outputs;
+    /* A model that was read into this graph: its inputs and outputs are written with the types that its file gives
+     * them, such as int64, bool or float16.  null: all are float32 or int32, as in the graph. */
+    const atl_onnx *types_of;
+    int end_;
+} atl_onnx_write_args;
+
 /* The nodes, with all that they are computed from, as a model of opset 17: inputs, weights and outputs under their
  * names, an unknown first size as the symbol "batch".  Gradients are nodes like others.  An op that ONNX lacks is
  * written as several of ONNX's ops.  ATL_UNSUPPORTED, with the node's name, for one that cannot be written: random
  * numbers, assignments, unknown sizes.  Expanding an op may add nodes to the graph. */
-ATL_API atl_status atl_onnx_write(const char *path, atl_nodes outputs);
+ATL_API atl_status atl_onnx_write_with(const atl_onnx_write_args *args);
+#define atl_onnx_write(...) atl_onnx_write_with(ATL_OPTIONS_(atl_onnx_write_args, __VA_ARGS__))
 
 /* ---- tensors of test data ---------------------------------------------------------------------------------------- */
 

@@ -86,6 +86,13 @@ atl_shape onnx_shape(const onnx_op *op, int64_t i) { return onnx_has(op, i) ? op
 int onnx_rank(const onnx_op *op, int64_t i) { return onnx_shape(op, i).rank; }
 onnx_type onnx_type_of(const onnx_op *op, int64_t i) { return onnx_has(op, i) ? op->input[i]->type : ONNX_UNDEFINED; }
 
+int onnx_is_int(const onnx_op *op, int64_t i)
+{
+    const onnx_value *value = onnx_has(op, i) ? op->input[i] : NULL;
+    const atl_node *node = !value ? NULL : value->last ? value->last : value->node;
+    return node ? atl_dtype_of(node) == ATL_INT32 : onnx_is_integer(onnx_type_of(op, i));
+}
+
 int onnx_axis(onnx_op *op, int64_t axis, int rank)
 {
     if (axis >= -rank && axis < rank)
@@ -244,14 +251,11 @@ int onnx_give_known(onnx_op *op, int64_t i, onnx_known *known, onnx_type type)
     return 1;
 }
 
-int onnx_give_value(onnx_op *op, int64_t i, const onnx_value *from)
+int onnx_give_value(onnx_op *op, int64_t i, onnx_value *from)
 {
     onnx_value *value = i < op->outputs ? op->output[i] : NULL;
-    if (!value)
-        return 1;
-    const char *name = value->name;
-    *value = *from;
-    value->name = name;
+    if (value)
+        onnx_copy_value(value, from);
     return 1;
 }
 

@@ -4,6 +4,9 @@
 
 #include "onnx/import.h"
 
+/* In an entry, before the op's name. */
+#define ONNX_OF_MICROSOFT .domain = "com.microsoft", .title = "com.microsoft:"
+
 extern const onnx_entry onnx_activations[];
 extern const onnx_entry onnx_arithmetic[];
 extern const onnx_entry onnx_attentions[];
@@ -21,6 +24,7 @@ extern const onnx_entry onnx_resizes[];
 extern const onnx_entry onnx_grids[];
 extern const onnx_entry onnx_einsums[];
 extern const onnx_entry onnx_quantized[];
+extern const onnx_entry onnx_qlinear[];
 extern const onnx_entry onnx_recurrent[];
 extern const onnx_entry onnx_losses[];
 extern const onnx_entry onnx_scatters[];

@@ -99,7 +99,10 @@ static int is_unknown(const onnx_importer *importer, const onnx_node *node, char
                  "'all'",
                  node->op, domain);
     else if (!first)
-        snprintf(why, size, "the op %.100s of %.100s is not read", node->op, domain);
+        snprintf(why, size, "the op %.100s of %.100s is not read%s", node->op, domain,
+                 strcmp(domain, "com.microsoft") == 0 && (*node->op == 'Q' || strstr(node->op, "Quant"))
+                     ? ": quantize in the QDQ format"
+                     : "");
     else if (!version)
         snprintf(why, size, "the model imports no opset of %.100s", domain);
     else if (!onnx_find_entry(node->domain, node->op, version))
@@ -268,7 +271,7 @@ static int import_inside(onnx_op *op, onnx_scope *scope, const onnx_graph *initi
     int fine =
         (!initializers || onnx_import_initializers(importer, initializers)) && onnx_import_nodes(importer, nodes, node);
     for (int64_t i = 0; fine && i < outputs && i < op->outputs; i++) {
-        const onnx_value *value = onnx_lookup(scope, output[i]);
+        onnx_value *value = onnx_lookup(scope, output[i]);
         if (!value && op->output[i])
             fine = onnx_reject(op, "nothing within it makes its output '%.200s'", output[i]);
         else if (op->output[i])
@@ -284,10 +287,9 @@ int onnx_import_subgraph(onnx_op *op, const onnx_graph *graph, onnx_value *const
     op->importer->scope = &scope;
     for (int64_t i = 0; given && i < graph->inputs; i++) {
         onnx_value *value = onnx_new_value(op->importer, graph->input[i].name);
-        if (value) {
-            *value = *given[i];
-            value->name = graph->input[i].name;
-        } else
+        if (value)
+            onnx_copy_value(value, given[i]);
+        else
             onnx_reject(op, "%s", atl_error());
     }
     op->importer->scope = before;
@@ -344,10 +346,9 @@ int onnx_expand_function(onnx_op *op, const onnx_function *function)
         onnx_value *value = onnx_new_value(importer, function->input[i]);
         if (!value)
             fine = onnx_reject(op, "%s", atl_error());
-        else if (onnx_has(op, i)) {
-            *value = *op->input[i];
-            value->name = function->input[i];
-        } else
+        else if (onnx_has(op, i))
+            onnx_copy_value(value, op->input[i]);
+        else
             value->is_absent = 1;
     }
     for (int64_t i = 0; fine && i < function->nodes; i++) {

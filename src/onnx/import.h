@@ -44,6 +44,7 @@ struct onnx_value {
     atl_node *node, *last;       /* in the file's order; with the channels last; either may be missing */
     const onnx_tensor *tensor;
     onnx_known *known;
+    onnx_value *origin;            /* the value that this one is, under another name; null: none */
     const atl_tensor *fed;         /* an input for which the caller gave a value */
     int is_initializer;            /* the tensor becomes a variable, not a constant */
     int is_constant;               /* depends on no input of the model */
@@ -109,6 +110,8 @@ atl_node *onnx_node_in(onnx_importer *importer, onnx_value *value, onnx_order or
 atl_shape onnx_shape(const onnx_op *op, int64_t i);
 int onnx_rank(const onnx_op *op, int64_t i);
 onnx_type onnx_type_of(const onnx_op *op, int64_t i);
+/* Whether it is there as int32.  Quantized values are whole numbers in float32, through which a gradient passes. */
+int onnx_is_int(const onnx_op *op, int64_t i);
 /* 0..rank-1, or -1 with the reason. */
 int onnx_axis(onnx_op *op, int64_t axis, int rank);
 /* Where dimension `axis` of the file is in that order. */
@@ -143,7 +146,9 @@ int onnx_give_in(onnx_op *op, int64_t i, atl_node *node, onnx_order order);
 int onnx_give_type(onnx_op *op, int64_t i, atl_node *node, onnx_type type);
 int onnx_give_known(onnx_op *op, int64_t i, onnx_known *known, onnx_type type);
 /* The same value under another name. */
-int onnx_give_value(onnx_op *op, int64_t i, const onnx_value *value);
+int onnx_give_value(onnx_op *op, int64_t i, onnx_value *value);
+/* `value` becomes the same as `from` and keeps its name.  An initializer is one variable, with one name, for all. */
+void onnx_copy_value(onnx_value *value, onnx_value *from);
 /* A value with that node, which is no output; null with the reason if node is null. */
 onnx_value *onnx_value_with_node(onnx_op *op, const char *name, atl_node *node, onnx_type type);
 /* After giving: unknown size i of output `out` is that of dimension from[i] of input 0; -1: leave it. */

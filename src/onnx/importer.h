@@ -54,6 +54,10 @@ struct atl_onnx {
     onnx_value **input, **output;
 };
 
+/* The type that the file gives to the input or the output of that node; undefined if the node is neither, or the model
+ * null. */
+onnx_type onnx_type_in_file(const atl_onnx *net, const atl_node *node);
+
 /* The name without slashes in front, which no node's name may begin with. */
 const char *onnx_without_slashes(const char *name);
 /* Nodes that are made from now on are named in that scope; null: in none of the file's.  Returns the one before. */

@@ -163,13 +163,13 @@ static int import_clip(onnx_op *op)
     onnx_order order;
     atl_node *x = onnx_native(op, 0, &order);
     double low, high;
-    int whole = onnx_is_integer(onnx_type_of(op, 0));
+    int whole = onnx_is_int(op, 0);
     if (!x)
         return 0;
     if (!whole && known_bound(op, 1, &low) && known_bound(op, 2, &high))
         return onnx_give_in(op, 0, onnx_clipped(x, low, high), order);
     for (int i = 1; i <= 2; i++) { /* the bounds are fed, or whole numbers */
-        atl_node *bound = onnx_has(op, i) ? onnx_any(op, i) : NULL;
+        atl_node *bound = !onnx_has(op, i) ? NULL : whole ? onnx_int(op, i) : onnx_float(op, i);
         if (!bound)
             continue;
         if (whole)

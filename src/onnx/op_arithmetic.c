@@ -141,7 +141,8 @@ static int import_many(onnx_op *op)
 {
     if (!onnx_has(op, 0))
         return onnx_reject(op, "it needs an input 0");
-    onnx_value sum = *op->input[0];
+    onnx_value sum = {.name = op->input[0]->name};
+    onnx_copy_value(&sum, op->input[0]);
     for (int64_t i = 1; i < op->inputs; i++) {
         onnx_order order;
         atl_node *a, *b;

@@ -420,6 +420,5 @@ const onnx_entry onnx_convolutions[] = {{"Col2Im", 18, import_col2im},
                                         {"ConvInteger", 10, import_conv_integer},
                                         {"QLinearConv", 10, import_quantized_conv},
                                         {"ConvTranspose", 1, import_conv_transpose},
-                                        {"FusedConv", 1, import_fused_conv, .domain = "com.microsoft",
-                                         .title = "com.microsoft:FusedConv"},
+                                        {"FusedConv", 1, import_fused_conv, ONNX_OF_MICROSOFT "FusedConv"},
                                         {0}};

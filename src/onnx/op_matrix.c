@@ -27,7 +27,7 @@ static int common_lead(onnx_op *op, atl_shape a, atl_shape b, int rank, atl_shap
 }
 
 /* To those leading sizes, where they differ. */
-static atl_node *spread(atl_node *x, atl_shape lead, const atl_node *other)
+static atl_node *spread(atl_node *x, atl_shape lead)
 {
     atl_shape own = atl_shape_of(x), to = own;
     int differs = 0, open = 0;
@@ -37,7 +37,6 @@ static atl_node *spread(atl_node *x, atl_shape lead, const atl_node *other)
             open |= lead.size[i] == ATL_ANY;
             differs = 1;
         }
-    (void)other;
     return !differs || open ? x : atl_broadcast_to(x, to);
 }
 
@@ -59,8 +58,8 @@ atl_node *onnx_matmul(onnx_op *op, atl_node *a, atl_node *b)
         b = with_rank(b, rank);
         if (!common_lead(op, atl_shape_of(a), atl_shape_of(b), rank, &lead))
             return NULL;
-        a = spread(a, lead, b);
-        b = spread(b, lead, a);
+        a = spread(a, lead);
+        b = spread(b, lead);
     }
     atl_node *y = atl_matmul(a, b);
     rank = atl_shape_of(y).rank;

@@ -66,16 +66,14 @@ static int import_simple_layer_norm(onnx_op *op)
     return onnx_give(op, 0, onnx_rms_norm(x, scale, axis, (float)onnx_attr_float(op, "epsilon", 1e-5)));
 }
 
-#define MICROSOFT .domain = "com.microsoft", .title = "com.microsoft:"
-
-const onnx_entry onnx_fused[] = {{"BiasGelu", 1, import_gelu, .unary = atl_gelu, MICROSOFT "BiasGelu"},
-                                 {"FastGelu", 1, import_gelu, .unary = atl_gelu_tanh, MICROSOFT "FastGelu"},
-                                 {"FusedMatMul", 1, import_fused_matmul, MICROSOFT "FusedMatMul"},
-                                 {"Gelu", 1, import_gelu, .unary = atl_gelu, MICROSOFT "Gelu"},
-                                 {"QuickGelu", 1, import_quick_gelu, MICROSOFT "QuickGelu"},
+const onnx_entry onnx_fused[] = {{"BiasGelu", 1, import_gelu, .unary = atl_gelu, ONNX_OF_MICROSOFT "BiasGelu"},
+                                 {"FastGelu", 1, import_gelu, .unary = atl_gelu_tanh, ONNX_OF_MICROSOFT "FastGelu"},
+                                 {"FusedMatMul", 1, import_fused_matmul, ONNX_OF_MICROSOFT "FusedMatMul"},
+                                 {"Gelu", 1, import_gelu, .unary = atl_gelu, ONNX_OF_MICROSOFT "Gelu"},
+                                 {"QuickGelu", 1, import_quick_gelu, ONNX_OF_MICROSOFT "QuickGelu"},
                                  {"SkipLayerNormalization", 1, import_skip_layer_norm, .most_outputs = 4,
-                                  MICROSOFT "SkipLayerNormalization"},
+                                  ONNX_OF_MICROSOFT "SkipLayerNormalization"},
                                  {"SkipSimplifiedLayerNormalization", 1, import_skip_layer_norm, .kind = 1,
-                                  .most_outputs = 4, MICROSOFT "SkipSimplifiedLayerNormalization"},
+                                  .most_outputs = 4, ONNX_OF_MICROSOFT "SkipSimplifiedLayerNormalization"},
                                  {"SimplifiedLayerNormalization", 1, import_simple_layer_norm},
                                  {0}};

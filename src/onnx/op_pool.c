@@ -70,7 +70,7 @@ static atl_node *pool_by_taps(onnx_op *op, atl_node *x, onnx_window w, float pad
 
 static int give_pool(onnx_op *op, atl_node *y)
 {
-    if (y && onnx_is_integer(onnx_type_of(op, 0)))
+    if (y && onnx_is_int(op, 0))
         y = atl_cast(y, ATL_INT32);
     return !*op->why && onnx_give_in(op, 0, y, ONNX_CHANNELS_LAST);
 }

@@ -43,7 +43,7 @@ static int import_reduce(onnx_op *op)
         gone |= 1u << axis;
         args.axis[i] = onnx_axis_in(order, rank, axis);
     }
-    int whole = onnx_is_integer(onnx_type_of(op, 0));
+    int whole = onnx_is_int(op, 0);
     args.x = whole ? atl_cast(x, ATL_FLOAT32) : x;
     if (rank == 0) { /* a scalar is reduced as one element */
         args.x = atl_expand_dims(args.x, 0);

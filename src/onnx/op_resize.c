@@ -294,7 +294,7 @@ static int apply(onnx_op *op, const resize *r)
                                                                               onnx_axis_in(order, r->rank, i));
     if (whole)
         x = whole;
-    if (!*op->why && onnx_is_integer(onnx_type_of(op, 0)))
+    if (!*op->why && onnx_is_int(op, 0))
         x = atl_cast(x, ATL_INT32);
     return !*op->why && onnx_give_in(op, 0, x, order);
 }

@@ -285,7 +285,7 @@ static int import_top_k(onnx_op *op)
     x = onnx_axis_last(x, axis);
     atl_node *places = atl_top_k(onnx_attr_int(op, "largest", 1) ? x : atl_neg(x), k),
              *values = atl_take_along(x, places);
-    if (onnx_is_integer(onnx_type_of(op, 0)))
+    if (onnx_is_int(op, 0))
         values = atl_cast(values, ATL_INT32);
     return onnx_give(op, 0, onnx_axis_back(values, axis)) &&
            onnx_give_type(op, 1, onnx_axis_back(places, axis), ONNX_INT64);

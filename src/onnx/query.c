@@ -24,6 +24,21 @@ atl_node *atl_onnx_output(const atl_onnx *net, const char *name)
 {
     return net ? by_name(net->output, net->outputs, name) : NULL;
 }
+
+static onnx_type type_among(onnx_value *const *list, int64_t count, const atl_node *node)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (list[i]->node == node)
+            return list[i]->type;
+    return ONNX_UNDEFINED;
+}
+
+onnx_type onnx_type_in_file(const atl_onnx *net, const atl_node *node)
+{
+    onnx_type type = net ? type_among(net->input, net->inputs, node) : ONNX_UNDEFINED;
+    return type || !net ? type : type_among(net->output, net->outputs, node);
+}
+
 int64_t atl_onnx_input_count(const atl_onnx *net) { return net ? net->inputs : 0; }
 int64_t atl_onnx_output_count(const atl_onnx *net) { return net ? net->outputs : 0; }
 

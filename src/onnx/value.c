@@ -70,6 +70,14 @@ onnx_value *onnx_new_value(onnx_importer *importer, const char *name)
     return *slot = value;
 }
 
+void onnx_copy_value(onnx_value *value, onnx_value *from)
+{
+    const char *name = value->name;
+    *value = *from;
+    value->name = name;
+    value->origin = from->origin ? from->origin : from;
+}
+
 /* ---- from tensors and numbers ------------------------------------------------------------------------------------ */
 
 /* The tensor's elements in a tensor of the graph's types. */
@@ -193,6 +201,8 @@ static atl_node *as_written(onnx_importer *importer, onnx_value *value)
         return value->node;
     if (value->last)
         value->node = reordered(value->last, ONNX_AS_WRITTEN);
+    else if (value->origin)
+        value->node = as_written(importer, value->origin);
     else if (value->tensor)
         value->node = node_of_tensor(importer, value);
     else if (value->known)

@@ -10,6 +10,7 @@
 #include "graph/memory.h"
 #include "graph/variables.h"
 #include "files/atomic_file.h"
+#include "onnx/importer.h"
 #include "onnx/write.h"
 
 enum { FLOAT = 1, INT32 = 6 };
@@ -33,13 +34,21 @@ static void put_dimension(onnx_bytes *shape, const char *name, int axis, int64_t
     onnx_put_message(shape, 1, &dimension);
 }
 
-static void put_port(onnx_bytes *graph, int field, const char *name, const atl_node *x)
+/* Of an input or an output of the model that was read, as its file says, unless it is newer than what is written; else
+ * that of the node. */
+static int type_of_port(const onnx_writer *w, const atl_node *x)
+{
+    onnx_type type = onnx_type_in_file(w->types_of, x);
+    return type && type <= ONNX_BFLOAT16 ? (int)type : type_of(x);
+}
+
+static void put_port(onnx_bytes *graph, int field, const char *name, const atl_node *x, int element)
 {
     onnx_bytes port = {0}, type = {0}, tensor = {0}, shape = {0};
     atl_shape of = atl_shape_of(x);
     for (int i = 0; i < of.rank; i++)
         put_dimension(&shape, name, i, of.size[i]);
-    onnx_put_int(&tensor, 1, type_of(x));
+    onnx_put_int(&tensor, 1, element);
     onnx_put_message(&tensor, 2, &shape);
     onnx_put_message(&type, 1, &tensor);
     onnx_put_text(&port, 1, name);
@@ -161,8 +170,9 @@ static const char *write_source(onnx_writer *w, atl_node *x, onnx_bytes *inputs)
         return add_weight(w, x);
     if (flags & ATL_OP_CONSTANT)
         return add_constant(w, x);
-    put_port(inputs, 11, atl_name_of(x), x);
-    return atl_name_of(x);
+    int element = type_of_port(w, x);
+    put_port(inputs, 11, atl_name_of(x), x, element);
+    return element == type_of(x) ? atl_name_of(x) : onnx_write_cast(w, atl_name_of(x), type_of(x));
 }
 
 /* Whether nothing but known shapes decides what the node is. */
@@ -249,11 +259,15 @@ static int write_all(onnx_writer *w, atl_nodes outputs, onnx_bytes *ports)
         snprintf(name, sizeof name, is_source ? "%s:value" : "%s", atl_name_of(outputs.node[i]));
         if (before)
             snprintf(name + strlen(name), 24, ":%" PRId64, before + 1);
-        onnx_put_text(&node, 1, w->name[atl_index_of(outputs.node[i])]);
+        int element = type_of_port(w, outputs.node[i]);
+        const char *value = w->name[atl_index_of(outputs.node[i])];
+        value = element == type_of(outputs.node[i]) ? value : onnx_write_cast(w, value, element);
+        fine &= value != NULL;
+        onnx_put_text(&node, 1, value ? value : "");
         onnx_put_text(&node, 2, name);
         onnx_put_text(&node, 4, "Identity");
         onnx_put_message(&w->nodes, 1, &node);
-        put_port(ports, 12, name, outputs.node[i]);
+        put_port(ports, 12, name, outputs.node[i], element);
     }
     return fine && !w->nodes.failed && !ports->failed;
 }
@@ -344,15 +358,17 @@ static int most_signs(const atl_graph *graph)
     return most;
 }
 
-atl_status atl_onnx_write(const char *path, atl_nodes outputs)
+atl_status atl_onnx_write_with(const atl_onnx_write_args *args)
 {
+    const char *path = args ? args->path : NULL;
+    atl_nodes outputs = args ? args->outputs : (atl_nodes){0};
     onnx_bytes ports = {0};
     if (!path || !*path || outputs.count < 1 || !outputs.node)
         return atl_set_error(ATL_INVALID, "onnx_write: it takes a path and at least one node");
     for (int64_t i = 0; i < outputs.count; i++)
         if (!outputs.node[i] || atl_graph_of(outputs.node[i]) != atl_graph_of(outputs.node[0]))
             return atl_set_error(ATL_INVALID, "onnx_write: node %" PRId64 " is null, or of another graph", i);
-    onnx_writer w = {.graph = atl_graph_of(outputs.node[0])};
+    onnx_writer w = {.graph = atl_graph_of(outputs.node[0]), .types_of = args->types_of};
     w.signs = 1 + most_signs(w.graph);
     atl_status status = write_all(&w, outputs, &ports) ? write_file(&w, path, &ports)
                         : strcmp(w.why, "out of memory") == 0 || !*w.why

@@ -3,6 +3,7 @@
 #ifndef ATLED_ONNX_WRITE_H
 #define ATLED_ONNX_WRITE_H
 
+#include "atled/onnx.h"
 #include "atled/op.h"
 #include "atled/ops.h"
 #include "onnx/arena.h"
@@ -32,6 +33,7 @@ typedef struct onnx_weight {
 
 typedef struct onnx_writer {
     atl_graph *graph;
+    const atl_onnx *types_of; /* null: types are the graph's own */
     onnx_arena arena;
     onnx_bytes nodes; /* fields of the GraphProto */
     onnx_weight *weight;

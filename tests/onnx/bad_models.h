@@ -204,9 +204,7 @@ static inline const char *external_model(const char *place, const char *offset)
     }
     made model = sum_with(tensor);
     const char *path = scratch_file("model/external.onnx");
-    FILE *file = fopen(path, "wb");
-    cr_assert(file && fwrite(model.at, 1, model.size, file) == model.size && fclose(file) == 0, "%s", path);
-    free(model.at);
+    write_made(path, model);
     return path;
 }
 

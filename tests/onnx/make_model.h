@@ -44,6 +44,13 @@ static inline void put_bytes(made *m, int field, const void *bytes, size_t size)
 
 static inline void put_text(made *m, int field, const char *text) { put_bytes(m, field, text, strlen(text)); }
 
+/* To a file; the message is freed. */
+static inline void write_made(const char *path, made m)
+{
+    cr_assert_eq(atl_write_bytes(path, m.at, m.size), ATL_OK, "%s", atl_error());
+    free(m.at);
+}
+
 /* The inner message, which is freed. */
 static inline void put_made(made *m, int field, made inner)
 {

@@ -13,13 +13,20 @@ static made of_microsoft(const char *op, int count, const char *const *in)
     return node;
 }
 
-/* The model imports version 1 of com.microsoft, too.  y for x = 1, 2, 4, -3, and the gradient of the sum of y. */
-static void run_fused(made graph, double *y, double *gradient)
+/* The model imports version 1 of com.microsoft, too. */
+static made make_model_of_microsoft(made graph)
 {
     made model = make_model(graph, 8, 17), import = {0};
     put_text(&import, 1, "com.microsoft");
     put_int(&import, 2, 1);
     put_made(&model, 8, import);
+    return model;
+}
+
+/* y for x = 1, 2, 4, -3, and the gradient of the sum of y. */
+static void run_fused(made graph, double *y, double *gradient)
+{
+    made model = make_model_of_microsoft(graph);
     atl_graph *g = atl_graph_new();
     atl_onnx *net = atl_onnx_load(g, .bytes = model.at, .byte_count = model.size);
     cr_assert(net, "%s", atl_error());
@@ -45,6 +52,16 @@ static void expect_fused(made graph, const double *expected)
     run_fused(graph, y, gradient);
     for (int i = 0; i < 4; i++)
         cr_expect_float_eq(y[i], expected[i], 1e-5, "element %d is %g, not %g", i, y[i], expected[i]);
+}
+
+static void expect_fused_gradient(made graph, const double *expected, const double *slope)
+{
+    double y[4], gradient[4];
+    run_fused(graph, y, gradient);
+    for (int i = 0; i < 4; i++) {
+        cr_expect_float_eq(y[i], expected[i], 1e-5, "element %d is %g, not %g", i, y[i], expected[i]);
+        cr_expect_float_eq(gradient[i], slope[i], 1e-5, "its gradient %d is %g, not %g", i, gradient[i], slope[i]);
+    }
 }
 
 static double gelu(double x) { return x / 2 * (1 + erf(x / sqrt(2))); }
@@ -94,7 +111,7 @@ Test(op_microsoft, a_product_of_a_transposed_matrix)
 Test(op_microsoft, a_sum_and_its_norms)
 {
     static const char *const in[] = {"x", "b", "w", "", "none"}, *const simple[] = {"x", "b", "w"};
-    static const float ones[] = {1, 1, 1, 1};
+    static const float scales[] = {1, 1, 1, 1};
     static const int64_t row[] = {1, 4};
     static const double sum[] = {1.5, 1, 6, -2};
     double expected[4], squares = 0, variance = 0;
@@ -106,13 +123,13 @@ Test(op_microsoft, a_sum_and_its_norms)
         expected[i] = (sum[i] - 1.625) / sqrt(variance);
     made graph = GRAPH(of_microsoft("SkipLayerNormalization", 4, in));
     put_tensor(&graph, "b", TYPE_FLOAT, 2, row, numbers, sizeof numbers);
-    put_tensor(&graph, "w", TYPE_FLOAT, 1, four, ones, sizeof ones);
+    put_tensor(&graph, "w", TYPE_FLOAT, 1, four, scales, sizeof scales);
     expect_fused(graph, expected);
     for (int i = 0; i < 4; i++)
         expected[i] = sum[i] / sqrt(squares);
     graph = GRAPH(of_microsoft("SkipSimplifiedLayerNormalization", 3, simple));
     put_tensor(&graph, "b", TYPE_FLOAT, 2, row, numbers, sizeof numbers);
-    put_tensor(&graph, "w", TYPE_FLOAT, 1, four, ones, sizeof ones);
+    put_tensor(&graph, "w", TYPE_FLOAT, 1, four, scales, sizeof scales);
     expect_fused(graph, expected);
 }
 
@@ -176,4 +193,173 @@ Test(op_microsoft, a_gradient_passes_products_of_whole_numbers)
         cr_expect_float_eq(y[i], expected[i], 0.1, "element %d is %g", i, y[i]);
         cr_expect_float_eq(gradient[i], by[i], 0.2, "its gradient %d is %g, not %g", i, gradient[i], by[i]);
     }
+}
+
+/* ---- the quantizer's format QOperator: in steps of 1/8 around 128, so that x is exact -------------------------------
+ */
+
+enum { TYPE_UINT8 = 2 };
+
+/* q is x in steps, the nodes make r of it, and y is r without steps; w is 1, 2, -1, 0.5. */
+static made in_steps(int count, const made *nodes)
+{
+    static const float step = 0.125f;
+    static const unsigned char zero = 128, w[] = {136, 144, 120, 132};
+    static const int64_t row[] = {1, 4}, picture[] = {1, 1, 2, 2};
+    made quantize = make_node("quantize", "QuantizeLinear", "x", "step", "q"),
+         back = make_node("back", "DequantizeLinear", "r", "step", "d");
+    put_text(&quantize, 1, "zero");
+    put_text(&back, 1, "zero");
+    made graph = GRAPH(quantize, make_node("picture", "Reshape", "q", "picture", "p"));
+    for (int i = 0; i < count; i++)
+        put_made(&graph, 1, nodes[i]);
+    put_made(&graph, 1, back);
+    put_made(&graph, 1, make_node("flat", "Reshape", "d", "row", "y"));
+    put_tensor(&graph, "step", TYPE_FLOAT, 0, NULL, &step, sizeof step);
+    put_tensor(&graph, "zero", TYPE_UINT8, 0, NULL, &zero, 1);
+    put_tensor(&graph, "w", TYPE_UINT8, 2, row, w, sizeof w);
+    put_whole(&graph, "row", 2, row);
+    put_whole(&graph, "picture", 4, picture);
+    return graph;
+}
+#define IN_STEPS(...) in_steps((int)(sizeof((made[]){__VA_ARGS__}) / sizeof(made)), (made[]){__VA_ARGS__})
+
+/* The op on a, and on b unless that is null, each in steps, to `to`. */
+static made stepped(const char *op, const char *a, const char *b, const char *to)
+{
+    const char *in[] = {a, "step", "zero", b, "step", "zero", "step", "zero"};
+    made node = {0};
+    for (int i = 0; i < 8; i++)
+        if (b || i < 3 || i > 5)
+            put_text(&node, 1, in[i]);
+    put_text(&node, 2, to);
+    put_text(&node, 3, op);
+    put_text(&node, 4, op);
+    put_text(&node, 7, "com.microsoft");
+    return node;
+}
+
+static const double ones[] = {1, 1, 1, 1};
+
+Test(op_microsoft, quantized_arithmetic)
+{
+    expect_fused_gradient(IN_STEPS(stepped("QLinearAdd", "q", "w", "r")), (const double[]){2, 4, 3, -2.5}, ones);
+    expect_fused_gradient(IN_STEPS(stepped("QLinearMul", "q", "w", "r")), (const double[]){1, 4, -4, -1.5},
+                          (const double[]){1, 2, -1, 0.5});
+}
+
+/* The results are the nearest eighths; the gradients are those of the real functions. */
+Test(op_microsoft, quantized_activations)
+{
+    made leaky = stepped("QLinearLeakyRelu", "q", NULL, "r"), softmax = stepped("QLinearSoftmax", "q", NULL, "r");
+    put_float_attribute(&leaky, "alpha", 0.5f);
+    expect_fused_gradient(IN_STEPS(leaky), (const double[]){1, 2, 4, -1.5}, (const double[]){1, 1, 1, 0.5});
+    static const double x[] = {1, 2, 4, -3};
+    double slope[4];
+    for (int i = 0; i < 4; i++)
+        slope[i] = 1 / (1 + exp(-x[i])) / (1 + exp(x[i]));
+    expect_fused_gradient(IN_STEPS(stepped("QLinearSigmoid", "q", NULL, "r")), (const double[]){0.75, 0.875, 1, 0},
+                          slope);
+    expect_fused_gradient(IN_STEPS(softmax), (const double[]){0, 0.125, 0.875, 0}, (const double[]){0, 0, 0, 0});
+}
+
+/* The mean of x is 1, its greatest element 4; they are added to each element. */
+Test(op_microsoft, quantized_pools)
+{
+    made pool = stepped("QLinearAveragePool", "p", NULL, "r"), mean = stepped("QLinearReduceMean", "q", NULL, "m"),
+         maximum = make_node("maximum", "MaxPool", "p", NULL, "m");
+    put_ints_attribute(&pool, "kernel_shape", 2, (const int64_t[]){2, 2});
+    put_ints_attribute(&pool, "pads", 4, (const int64_t[]){0, 0, 1, 1});
+    put_int_attribute(&pool, "count_include_pad", 1);
+    expect_fused_gradient(IN_STEPS(pool), (const double[]){1, -0.25, 0.25, -0.75}, (const double[]){0.25, 0.5, 0.5, 1});
+    static const double more[] = {2, 3, 5, -2}, twos[] = {2, 2, 2, 2};
+    expect_fused_gradient(IN_STEPS(stepped("QLinearGlobalAveragePool", "p", NULL, "m"),
+                                   stepped("QLinearAdd", "p", "m", "r")),
+                          more, twos);
+    put_ints_attribute(&mean, "axes", 1, (const int64_t[]){1});
+    expect_fused_gradient(IN_STEPS(mean, stepped("QLinearAdd", "q", "m", "r")), more, twos);
+    put_ints_attribute(&maximum, "kernel_shape", 2, (const int64_t[]){2, 2});
+    expect_fused_gradient(IN_STEPS(maximum, stepped("QLinearAdd", "p", "m", "r")), (const double[]){5, 6, 8, 1},
+                          (const double[]){1, 1, 5, 1});
+}
+
+Test(op_microsoft, quantized_parts)
+{
+    static const char *const parts[] = {"step", "zero", "b", "step", "zero", "a", "step", "zero"},
+                             *const either[] = {"which", "q", "step", "zero", "w", "step", "zero", "step", "zero"};
+    static const unsigned char which[] = {1, 0, 1, 0};
+    made split = make_node("split", "Split", "q", NULL, "a"), concat = {0}, where = {0};
+    put_text(&split, 2, "b");
+    put_int_attribute(&split, "axis", 1);
+    for (int i = 0; i < 8; i++)
+        put_text(&concat, 1, parts[i]);
+    put_text(&concat, 2, "r");
+    put_text(&concat, 4, "QLinearConcat");
+    put_text(&concat, 7, "com.microsoft");
+    put_int_attribute(&concat, "axis", 1);
+    expect_fused_gradient(IN_STEPS(split, concat), (const double[]){4, -3, 1, 2}, ones);
+    for (int i = 0; i < 9; i++)
+        put_text(&where, 1, either[i]);
+    put_text(&where, 2, "r");
+    put_text(&where, 4, "QLinearWhere");
+    put_text(&where, 7, "com.microsoft");
+    made graph = IN_STEPS(where);
+    put_tensor(&graph, "which", TYPE_BOOL, 1, four, which, sizeof which);
+    expect_fused_gradient(graph, (const double[]){1, 2, 4, 0.5}, (const double[]){1, 0, 1, 0});
+}
+
+/* x times columns 1 2 0 0, 0 1 1 0, 0 0 0 1, 1 1 1 1 in steps of 1, 1/2, 1, 2, plus 1, 1, -1, 1, all times 1/2. */
+static made quantized_gemm(int is_real)
+{
+    static const char *const in[] = {"q", "step", "zero", "b", "steps", "zero", "c", "step", "zero"};
+    static const unsigned char b[] = {129, 130, 128, 128, 128, 129, 129, 128, 128, 128, 128, 129, 129, 129, 129, 129};
+    static const float steps[] = {1, 0.5f, 1, 2};
+    static const int32_t c[] = {8, 16, -8, 4};
+    static const int64_t square[] = {4, 4};
+    made gemm = {0};
+    for (int i = 0; i < (is_real ? 7 : 9); i++)
+        put_text(&gemm, 1, in[i]);
+    put_text(&gemm, 2, is_real ? "g" : "r");
+    put_text(&gemm, 4, "QGemm");
+    put_text(&gemm, 7, "com.microsoft");
+    put_float_attribute(&gemm, "alpha", 0.5f);
+    put_int_attribute(&gemm, "transB", 1);
+    made again = make_node("again", "QuantizeLinear", "g", "step", "r");
+    put_text(&again, 1, "zero");
+    made graph = is_real ? IN_STEPS(gemm, again) : IN_STEPS(gemm);
+    if (!is_real)
+        free(again.at);
+    put_tensor(&graph, "b", TYPE_UINT8, 2, square, b, sizeof b);
+    put_tensor(&graph, "steps", TYPE_FLOAT, 1, four, steps, sizeof steps);
+    put_tensor(&graph, "c", TYPE_INT32, 1, four, c, sizeof c);
+    return graph;
+}
+
+Test(op_microsoft, a_quantized_product)
+{
+    static const double expected[] = {3, 2, -2, 4.5}, slope[] = {1.5, 2.25, 1.25, 1.5};
+    expect_fused_gradient(quantized_gemm(0), expected, slope);
+    expect_fused_gradient(quantized_gemm(1), expected, slope);
+}
+
+static void expect_fused_refused(made graph, const char *words)
+{
+    made model = make_model_of_microsoft(graph);
+    atl_graph *g = atl_graph_new();
+    cr_expect_null(atl_onnx_load(g, .bytes = model.at, .byte_count = model.size));
+    cr_assert_mentions(atl_error(), words);
+    atl_graph_free(g);
+    free(model.at);
+}
+
+Test(op_microsoft, what_is_refused_names_a_remedy)
+{
+    made pool = stepped("QLinearGlobalAveragePool", "p", NULL, "r"),
+         softmax = stepped("QLinearSoftmax", "q", NULL, "r");
+    put_int_attribute(&pool, "channels_last", 1);
+    expect_fused_refused(IN_STEPS(pool), "channels_last is not read: quantize in the QDQ format");
+    put_int_attribute(&softmax, "opset", 12);
+    put_int_attribute(&softmax, "axis", 0);
+    expect_fused_refused(IN_STEPS(softmax), "of opset 12 over several dimensions");
+    expect_fused_refused(IN_STEPS(stepped("QAttention", "q", NULL, "r")), "is not read: quantize in the QDQ format");
 }

@@ -20,9 +20,7 @@ static void expect_refused_file(const char *path, const char *words)
 static void expect_refused_model(made model, const char *words)
 {
     const char *path = scratch_file("bad.onnx");
-    FILE *file = fopen(path, "wb");
-    cr_assert(file && fwrite(model.at, 1, model.size, file) == model.size && fclose(file) == 0, "%s", path);
-    free(model.at);
+    write_made(path, model);
     expect_refused_file(path, words);
 }
 

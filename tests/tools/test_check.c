@@ -1,5 +1,6 @@
 /* atled check: in words, whether a gradient is right. */
 #include "exported.h"
+#include "onnx/make_model.h"
 
 TestSuite(check, .init = find_shipped_weights);
 
@@ -25,6 +26,34 @@ Test(check, tells_what_cancels)
     cr_assert_code(run, 0);
     cr_assert_mentions(run.out, " by x in double is next to 0 (2-norm ");
     atl_graph_free(g);
+}
+
+/* The gradient of a quantized net is no derivative, which is no fault of it. */
+Test(check, tells_that_a_gradient_passes_roundings)
+{
+    static const float step = 0.25f;
+    made graph = GRAPH(make_node("quantize", "QuantizeLinear", "x", "step", "q"),
+                       make_node("back", "DequantizeLinear", "q", "step", "y"));
+    put_tensor(&graph, "step", TYPE_FLOAT, 0, NULL, &step, sizeof step);
+    const char *file = scratch_file("quantized.onnx");
+    write_made(file, make_model(graph, 8, 13));
+    command_run run = RUN("check", file);
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "the gradient of y by x passes straight through roundings");
+}
+
+/* Even if it is made with the channels last. */
+Test(check, outputs_have_the_names_of_the_file)
+{
+    static const int64_t picture[] = {1, 2, 2, 1};
+    made pool = make_node("pool", "GlobalMaxPool", "p", NULL, "y"), graph;
+    graph = GRAPH(make_node("picture", "Reshape", "x", "picture", "p"), pool);
+    put_whole(&graph, "picture", 4, picture);
+    const char *file = scratch_file("pool.onnx");
+    write_made(file, make_model(graph, 8, 13));
+    command_run run = RUN("check", file);
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "the gradient of y by x agrees");
 }
 
 Test(check, the_seed_draws_the_inputs)

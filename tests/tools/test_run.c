@@ -1,7 +1,6 @@
 /* atled run: the outputs of a file for arrays and for pictures. */
 #include "exported.h"
 #include "onnx/make_model.h"
-#include "onnx/make_model.h"
 
 TestSuite(run, .init = find_shipped_weights);
 
@@ -45,12 +44,6 @@ Test(run, top_five_with_names)
     atl_tensor_free(expected);
 }
 
-static void write_bytes(const char *path, const void *bytes, size_t size)
-{
-    FILE *file = fopen(path, "wb");
-    cr_assert(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0, "%s", path);
-}
-
 /* y = b ? x : -x, where the file of b holds truth values, and that of x whole numbers. */
 Test(run, takes_truth_values_and_whole_numbers)
 {
@@ -62,14 +55,12 @@ Test(run, takes_truth_values_and_whole_numbers)
     const char *file = scratch_file("choose.onnx"), *b = scratch_file("b.npy"), *x = scratch_file("whole.npy"),
                *out = scratch_file("chosen.npz");
     char b_word[600], x_word[600], head[128];
-    write_bytes(file, model.at, model.size);
-    free(model.at);
+    write_made(file, model);
     snprintf(head, sizeof head, "%-117s\n", "{'descr': '|b1', 'fortran_order': False, 'shape': (1, 4), }");
     put_raw(&array, "\x93NUMPY\1\0\x76\0", 10);
     put_raw(&array, head, 118);
     put_raw(&array, "\0\1\1\0", 4);
-    write_bytes(b, array.at, array.size);
-    free(array.at);
+    write_made(b, array);
     atl_tensor *whole = atl_tensor_of_ints(ATL_SHAPE(1, 4), (const int32_t[]){1, 2, 3, 4});
     cr_assert_eq(atl_write_npy(x, whole), ATL_OK, "%s", atl_error());
     atl_tensor_free(whole);
@@ -148,9 +139,7 @@ Test(run, the_batch_is_that_of_the_array)
     }
     made model = make_model_of(graph, 8, 13, 1);
     const char *file = scratch_file("range.onnx"), *out = scratch_file("range.npz");
-    FILE *to = fopen(file, "wb");
-    cr_assert(to && fwrite(model.at, model.size, 1, to) == 1 && fclose(to) == 0);
-    free(model.at);
+    write_made(file, model);
     const char *x = random_array("x4.npy", ATL_SHAPE(3, 4), 0, 1);
     cr_assert_code(RUN("run", file, "-i", x, "-o", out), 0);
     atl_tensor *value = npz_array(out, "y"), *given = atl_read_npy(x);
