@@ -34,7 +34,10 @@ typedef enum atl_passes {
     ATL_PASS_IN_PLACE = 512, /* results overwrite operands that no later step reads, and assigned variables */
     /* One relu gradient in place of those of all parts of a concat: only with ATL_PASS_CONCAT_ELIMINATION. */
     ATL_PASS_HOIST_RELU_GRAD = 4096,
-    ATL_PASS_ATTENTION = 8192 /* attention and its gradients: one step each, without the array of all scores */
+    ATL_PASS_ATTENTION = 8192, /* attention and its gradients: one step each, without the array of all scores */
+    /* What works image by image runs for some images of a batch at a time, which stay in the caches and share memory;
+     * not in a program that assigns to variables. */
+    ATL_PASS_MICRO_BATCH = 16384
 } atl_passes;
 
 /* The passes by name, in the order in which the compiler applies them: "cse", ATL_PASS_CSE.  A static array. */
@@ -64,6 +67,9 @@ typedef struct atl_compile_args {
      * the fastest; otherwise estimates from the sizes decide.  Another process may then choose differently, and differ
      * in rounding, unless it reads the same times: see atl_read_timing. */
     bool timing;
+    /* Images that ATL_PASS_MICRO_BATCH runs at a time: the largest divisor of the batch that is no larger.  1 takes the
+     * least memory.  0 (default): a number that is estimated from the sizes, perhaps the whole batch. */
+    int micro_batch;
     int end_;
 } atl_compile_args;
 
@@ -135,7 +141,8 @@ typedef struct atl_step_info {
     const char *implementation;   /* "brgconv:avx512_core", "map", ... */
     atl_shape shape;              /* of the result */
     char layout[ATL_LAYOUT_SIZE]; /* of the result in memory: "plain", "nChw16c", ... */
-    int64_t bytes;                /* read and written */
+    int64_t turns;                /* of a loop over the batch: see atl_passes, ATL_PASS_MICRO_BATCH; else 1 */
+    int64_t bytes;                /* read and written, in all turns together; so are the next two */
     double flops;                 /* a multiply-add counts as two; 0 if bound by memory */
     double microseconds;          /* median of the last profile; 0: not profiled, or prepacked */
     bool prepack;                 /* runs only after variables have changed */

@@ -61,9 +61,12 @@ typedef struct atl_costs {
     double cached_bytes;  /* read from the caches, a second */
     double memory_bytes;  /* read from memory, a second */
     double shared_cache;  /* bytes of images that the caches hold between steps */
+    double last_cache;    /* bytes of the last-level cache that one process can count on */
     int64_t core_cache;   /* bytes of the second-level cache that a kernel fills */
     int64_t tiles_cache;  /* bytes of the last-level cache that winograd_convolve_large fills with tiles */
     int64_t kept_filter;  /* in * out of a filter whose transform is kept: the caches hold it beside everything else */
+
+    double step_start; /* seconds from the end of one step of a plan to the work of the next */
 
     /* ---- work that one thread does alone: waking the others takes microseconds ---- */
     double thread_flops;      /* of our own kernels, for each thread */

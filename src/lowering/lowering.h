@@ -127,6 +127,11 @@ int atl_lower_wants_workspace(const atl_lowering *lowering);
 atl_value_id atl_lower_workspace(atl_lowering *lowering, int64_t bytes);
 atl_value_id atl_lower_workspace_of(const atl_lowering *lowering, int i); /* -1: the forward op kept none */
 
+/* For the ops of the pass "micro_batch": the node's value is, in each turn of the loop, the next images of input 0; and
+ * all images of input 0, of which each turn computes some.  Return 1, or 0 with the error set. */
+int atl_lower_micro_batch(atl_lowering *lowering);
+int atl_lower_whole_batch(atl_lowering *lowering);
+
 /* Emits the step (copied).  On failure the step's data is released.  Returns 1, or 0 if the lowering has failed. */
 int atl_lower_step(atl_lowering *lowering, const atl_plan_step *step);
 

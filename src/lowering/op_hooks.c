@@ -16,6 +16,49 @@ int atl_reads_input(const atl_node *node, int i)
     return !atl_is_shape_input(node->op, i) || (i < 32 && (atl_hooks_of(node)->workspace_inputs >> i) & 1);
 }
 
+unsigned atl_all_by_image(const atl_node *y)
+{
+    (void)y;
+    return ~0u;
+}
+
+unsigned atl_first_by_image(const atl_node *y)
+{
+    (void)y;
+    return 1;
+}
+
+unsigned atl_rows_by_image(const atl_node *y) { return y->shape->rank > 1 ? ~0u : 0; }
+
+static int has_images(const atl_node *node, int64_t images)
+{
+    return node->shape->rank > 0 && node->shape->size[0] == images;
+}
+
+/* An element-wise op broadcasts an input of another rank, or with one image, to all images. */
+int atl_reads_by_image(const atl_node *node, int i, int64_t images)
+{
+    const atl_node *input = node->inputs[i];
+    if (!atl_hooks_of(node)->by_image)
+        return has_images(input, images) && input->shape->rank == node->shape->rank;
+    return (atl_hooks_of(node)->by_image(node) >> (i < 31 ? i : 31)) & 1;
+}
+
+int atl_works_by_image(const atl_node *node, int64_t images)
+{
+    int reads = 0;
+    if (!has_images(node, images) || (!atl_is_elementwise(node->op) && !atl_hooks_of(node)->by_image) ||
+        node->op->flags & (ATL_OP_RANDOM | ATL_OP_SIDE_EFFECT))
+        return 0;
+    for (int i = 0; i < node->input_count; i++) {
+        int by_image = atl_reads_by_image(node, i, images);
+        reads += by_image && atl_reads_input(node, i);
+        if (by_image && !has_images(node->inputs[i], images))
+            return 0;
+    }
+    return reads > 0;
+}
+
 int atl_is_uniform(const atl_node *node, float *value_out)
 {
     enum { LOOKED_AT = 64 };

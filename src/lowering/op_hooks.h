@@ -70,6 +70,14 @@ struct atl_op_hooks {
     /* Rebuilds y from that node, on new inputs. */
     atl_node *(*from_compressed)(const atl_node *y, atl_node *const *inputs, atl_node *compressed);
 
+    /* ---- batches ---- */
+
+    /* Bit i is set if image n of y (index n of the first dimension) needs only image n of input i (bit 31: inputs 31
+     * and above); of the other inputs it needs everything.  0, or no hook: y does not work image by image. */
+    unsigned (*by_image)(const atl_node *y);
+    /* y for inputs with fewer images.  Null: the same op with the same attributes. */
+    atl_node *(*for_images)(const atl_node *y, atl_node *const *inputs, int64_t images);
+
     /* Returns true if every element is certainly the same number, *value_out. */
     int (*uniform)(const atl_node *y, float *value_out);
 };
@@ -84,6 +92,16 @@ float atl_relu_grad_limit(const atl_node *y);
 /* True if the node uses more than the shape of input i: its value, or the workspace that a forward node keeps for its
  * gradient. */
 int atl_reads_input(const atl_node *node, int i);
+
+/* True if image n of the node, one of so many, needs of input i only image n: see by_image. */
+int atl_reads_by_image(const atl_node *node, int i, int64_t images);
+/* True if the node works image by image, has so many, and reads one at least. */
+int atl_works_by_image(const atl_node *node, int64_t images);
+
+/* For `by_image`: all inputs; the first one; all of an op that works along the last dimension. */
+unsigned atl_all_by_image(const atl_node *y);
+unsigned atl_first_by_image(const atl_node *y);
+unsigned atl_rows_by_image(const atl_node *y);
 
 /* True if every element of the node is certainly the same number: a constant, or according to the op's `uniform`. */
 int atl_is_uniform(const atl_node *node, float *value_out);

@@ -64,7 +64,8 @@ static const atl_op avg_pool2d_op = {.name = "avg_pool2d",
                                      .kernel = kernel_avg,
                                      .describe = pool_describe,
                                      .samples = avg_samples,
-                                     .hooks = &(const atl_op_hooks){.lower = lower_avg,
+                                     .hooks = &(const atl_op_hooks){.by_image = atl_first_by_image,
+                                                                    .lower = lower_avg,
                                                                     .blocked_benefit = pool_blocked_benefit}};
 ATL_BUILTIN(avg_pool2d_op);
 
@@ -141,7 +142,9 @@ static const atl_op pool_avg_grad_op = {
                                     {"70 channels", .binary = sample_avg_grad,
                                      .input = {{4, {1, 2, 2, 70}}, {4, {1, 4, 4, 70}}}, .inputs = 2},
                                     {0}},
-    .hooks = &(const atl_op_hooks){.lower = lower_avg_grad, .blocked_benefit = pool_grad_blocked_benefit}};
+    .hooks = &(const atl_op_hooks){.by_image = atl_all_by_image,
+                                   .lower = lower_avg_grad,
+                                   .blocked_benefit = pool_grad_blocked_benefit}};
 ATL_BUILTIN(pool_avg_grad_op);
 
 static atl_node *avg_pool2d_grad(atl_node *of, atl_node *dy, atl_node *x)

@@ -65,6 +65,13 @@ static bool infer_broadcast_like(atl_node *y)
 
 static atl_node *times_itself(atl_node *x, atl_node *like) { return atl_mul(atl_broadcast_like(x, like), like); }
 
+/* x with all images is needed image by image, x with one image as a whole; `like` always has all of them. */
+static unsigned broadcast_by_image(const atl_node *y)
+{
+    const atl_shape *from = y->inputs[0]->shape;
+    return 2 | (from->rank == y->shape->rank && from->rank > 0 && from->size[0] == y->shape->size[0]);
+}
+
 static const atl_op broadcast_like_op = {
     .name = "broadcast_like",
     .arity = 2,
@@ -75,17 +82,19 @@ static const atl_op broadcast_like_op = {
     .reference = broadcast_reference,
     .kernel = broadcast_kernel,
     .simplify = broadcast_simplified,
-    .samples = (const atl_sample[]){
-        {"row to matrix", .binary = times_itself, .input = {{1, {3}}, {2, {2, 3}}}, .inputs = 2},
-        {"column to matrix", .binary = times_itself, .input = {{2, {4, 1}}, {2, {4, 3}}}, .inputs = 2},
-        {"scalar to tensor", .binary = times_itself, .input = {{0}, {3, {2, 2, 3}}}, .inputs = 2},
-        {"some of four", .binary = times_itself, .input = {{3, {1, 3, 1}}, {4, {2, 2, 3, 2}}}, .inputs = 2},
-        {"same shape", .binary = times_itself, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2},
-        {"sizes differ", .binary = atl_broadcast_like, .input = {{2, {4, 2}}, {2, {4, 3}}}, .inputs = 2,
-         .error = "[4, 2] does not"},
-        {"more dimensions", .binary = atl_broadcast_like, .input = {{2, {4, 3}}, {1, {3}}}, .inputs = 2,
-         .error = "does not broadcast"},
-        {0}}};
+    .samples =
+        (const atl_sample[]){
+            {"row to matrix", .binary = times_itself, .input = {{1, {3}}, {2, {2, 3}}}, .inputs = 2},
+            {"column to matrix", .binary = times_itself, .input = {{2, {4, 1}}, {2, {4, 3}}}, .inputs = 2},
+            {"scalar to tensor", .binary = times_itself, .input = {{0}, {3, {2, 2, 3}}}, .inputs = 2},
+            {"some of four", .binary = times_itself, .input = {{3, {1, 3, 1}}, {4, {2, 2, 3, 2}}}, .inputs = 2},
+            {"same shape", .binary = times_itself, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2},
+            {"sizes differ", .binary = atl_broadcast_like, .input = {{2, {4, 2}}, {2, {4, 3}}}, .inputs = 2,
+             .error = "[4, 2] does not"},
+            {"more dimensions", .binary = atl_broadcast_like, .input = {{2, {4, 3}}, {1, {3}}}, .inputs = 2,
+             .error = "does not broadcast"},
+            {0}},
+    .hooks = &(const atl_op_hooks){.by_image = broadcast_by_image}};
 ATL_BUILTIN(broadcast_like_op);
 
 atl_node *atl_broadcast_like(atl_node *x, atl_node *like) { return ATL_APPLY(&broadcast_like_op, NULL, x, like); }
@@ -183,6 +192,8 @@ static atl_node *sum_to_simplified(atl_node *y)
 
 static atl_node *sum_to_times(atl_node *x, atl_node *like) { return atl_mul(atl_square(atl_sum_to(x, like)), like); }
 
+static unsigned sum_to_by_image(const atl_node *y) { return atl_summed_axes(y) & 1 ? 0 : atl_all_by_image(y); }
+
 static const atl_op sum_to_op = {
     .name = "sum_to",
     .arity = 2,
@@ -206,7 +217,7 @@ static const atl_op sum_to_op = {
              .error = "does not broadcast"},
             {"integers", .binary = atl_sum_to, .input = {{1, {3}, 0, 9, 1}, {0}}, .inputs = 2, .error = "float32"},
             {0}},
-    .hooks = &(const atl_op_hooks){.as_sum = sum_to_as_sum}};
+    .hooks = &(const atl_op_hooks){.by_image = sum_to_by_image, .as_sum = sum_to_as_sum}};
 ATL_BUILTIN(sum_to_op);
 
 atl_node *atl_sum_to(atl_node *x, atl_node *like) { return ATL_APPLY(&sum_to_op, NULL, x, like); }
@@ -240,6 +251,13 @@ static atl_node *to_2_4_3(atl_node *x) { return atl_square(atl_broadcast_to(x, A
 static atl_node *to_2_kept(atl_node *x) { return atl_square(atl_broadcast_to(x, ATL_SHAPE(2, -1))); }
 static atl_node *to_kept_2_3(atl_node *x) { return atl_broadcast_to(x, ATL_SHAPE(-1, 2, 3)); }
 
+static atl_node *broadcast_for_images(const atl_node *y, atl_node *const *inputs, int64_t images)
+{
+    atl_shape to = *y->shape;
+    to.size[0] = images;
+    return atl_broadcast_to(inputs[0], to);
+}
+
 static const atl_op broadcast_to_op = {
     .name = "broadcast_to",
     .arity = 1,
@@ -251,13 +269,15 @@ static const atl_op broadcast_to_op = {
     .kernel = broadcast_kernel,
     .describe = describe_broadcast_to,
     .simplify = broadcast_simplified,
-    .samples = (const atl_sample[]){
-        {"columns", .unary = to_2_4_3, .input = {{2, {4, 1}}}, .inputs = 1},
-        {"scalar", .unary = to_2_4_3, .input = {{0}}, .inputs = 1},
-        {"a size kept", .unary = to_2_kept, .input = {{1, {3}}}, .inputs = 1},
-        {"sizes differ", .unary = to_2_4_3, .input = {{2, {2, 3}}}, .inputs = 1, .error = "[2, 3] does not broadcast"},
-        {"nothing to keep", .unary = to_kept_2_3, .input = {{2, {2, 3}}}, .inputs = 1, .error = "no such dimension"},
-        {0}}};
+    .samples = (const atl_sample[]){{"columns", .unary = to_2_4_3, .input = {{2, {4, 1}}}, .inputs = 1},
+                                    {"scalar", .unary = to_2_4_3, .input = {{0}}, .inputs = 1},
+                                    {"a size kept", .unary = to_2_kept, .input = {{1, {3}}}, .inputs = 1},
+                                    {"sizes differ", .unary = to_2_4_3, .input = {{2, {2, 3}}}, .inputs = 1,
+                                     .error = "[2, 3] does not broadcast"},
+                                    {"nothing to keep", .unary = to_kept_2_3, .input = {{2, {2, 3}}}, .inputs = 1,
+                                     .error = "no such dimension"},
+                                    {0}},
+    .hooks = &(const atl_op_hooks){.by_image = broadcast_by_image, .for_images = broadcast_for_images}};
 ATL_BUILTIN(broadcast_to_op);
 
 atl_node *atl_broadcast_to(atl_node *x, atl_shape shape)

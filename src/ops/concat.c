@@ -212,6 +212,8 @@ static atl_node *with_itself(atl_node *x) { return atl_square(atl_concat(1, x, a
 static atl_node *three_along_1(atl_node *const *x) { return atl_square(atl_concat(1, x[0], x[1], x[2])); }
 static atl_node *ints_and_ints(atl_node *a, atl_node *b) { return atl_concat(0, a, b); }
 
+static unsigned concat_by_image(const atl_node *y) { return axis_of(y) > 0 ? atl_all_by_image(y) : 0; }
+
 static const atl_op concat_op = {
     .name = "concat",
     .arity = ATL_VARIADIC,
@@ -242,7 +244,7 @@ static const atl_op concat_op = {
                               .inputs = 2, .error = "int32"},
                              {"scalars", .binary = two_along_0, .input = {{0}, {0}}, .inputs = 2, .error = "scalar"},
                              {0}},
-    .hooks = &(const atl_op_hooks){.lower = lower_concat}};
+    .hooks = &(const atl_op_hooks){.by_image = concat_by_image, .lower = lower_concat}};
 ATL_BUILTIN(concat_op);
 
 atl_node *atl_concat_with(int axis, atl_nodes inputs)
@@ -342,6 +344,11 @@ static atl_node *last_part(atl_node *const *x) { return atl_square(concat_part(x
 
 static int part_of_join(const atl_node *y) { return ((const concat_attributes *)y->attributes)->part; }
 
+static unsigned part_by_image(const atl_node *y)
+{
+    return ((const concat_attributes *)y->attributes)->axis > 0 ? atl_all_by_image(y) : 0;
+}
+
 static const atl_op concat_part_op = {
     .name = "concat_part",
     .arity = ATL_VARIADIC,
@@ -359,7 +366,7 @@ static const atl_op concat_part_op = {
                                      .input = {{3, {2, 6, 2}}, {3, {2, 2, 2}}, {3, {2, 3, 2}}}, .inputs = 3,
                                      .error = "[2, 6, 2]"},
                                     {0}},
-    .hooks = &(const atl_op_hooks){.lower = lower_concat_part, .part = part_of_join}};
+    .hooks = &(const atl_op_hooks){.by_image = part_by_image, .lower = lower_concat_part, .part = part_of_join}};
 ATL_BUILTIN(concat_part_op);
 
 static atl_node *concat_part(atl_node *dy, int axis, int part, int count, atl_node *const *parts)

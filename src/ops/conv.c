@@ -177,6 +177,7 @@ static const atl_op conv2d_op = {
              .error = "must be float32"},
             {0}},
     .hooks = &(const atl_op_hooks){.lower = atl_lower_conv2d,
+                                   .by_image = atl_first_by_image,
                                    .blocked_benefit = atl_conv2d_blocked_benefit,
                                    .writes_strided = atl_conv2d_writes_strided,
                                    .algos = atl_conv2d_algos,
@@ -191,6 +192,9 @@ static atl_node *sample_input_grad(atl_node *dy, atl_node *filter)
     options = (conv_options){{.stride = {2, 1}, .dilation = {1, 2}}, .groups = 2};
     return ATL_APPLY(&input_grad_op, &options, dy, filter, zeros(dy, ATL_SHAPE(2, 5, 6, 4)));
 }
+
+/* All but the filter. */
+static unsigned input_grad_by_image(const atl_node *y) { return atl_all_by_image(y) & ~2u; }
 
 static const atl_op input_grad_op = {.name = "conv2d_input_grad",
                                      .arity = 3,
@@ -209,6 +213,7 @@ static const atl_op input_grad_op = {.name = "conv2d_input_grad",
                                                                .inputs = 2, .error = "give [2, 3, 6, 6]"},
                                                               {0}},
                                      .hooks = &(const atl_op_hooks){.lower = atl_lower_input_grad,
+                                                                    .by_image = input_grad_by_image,
                                                                     .blocked_benefit = atl_input_grad_blocked_benefit,
                                                                     .algos = atl_input_grad_algos,
                                                                     .with_scaled_input = input_grad_of_scaled,

@@ -52,12 +52,20 @@ static void describe_fused(const atl_node *y, char *text, size_t size)
         snprintf(text + at, size - at, " to %g", (double)options->highest);
 }
 
+/* The image and the residual. */
+static unsigned fused_by_image(const atl_node *y)
+{
+    const fused_options *options = y->attributes;
+    return options->has_residual ? 1 | 1u << (2 + options->has_bias) : 1;
+}
+
 static const atl_op fused_op = {.name = "conv2d_fused",
                                 .arity = ATL_VARIADIC,
                                 .attributes = sizeof(fused_options),
                                 .infer = atl_infer_conv2d,
                                 .describe = describe_fused,
                                 .hooks = &(const atl_op_hooks){.lower = lower_fused,
+                                                               .by_image = fused_by_image,
                                                                .blocked_benefit = fused_blocked_benefit,
                                                                .writes_strided = atl_conv2d_writes_strided,
                                                                .algos = atl_conv2d_algos,
@@ -130,6 +138,12 @@ static void describe_relu_grad(const atl_node *y, char *text, size_t size)
              options->highest > 0 ? "gradient of relu6" : "gradient of relu");
 }
 
+/* All but the filter, unless there is a mask, whose bits have another order. */
+static unsigned relu_grad_by_image(const atl_node *y)
+{
+    return ((const relu_grad_options *)y->attributes)->by_mask ? 0 : ~2u;
+}
+
 static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs, atl_node *mask);
 /* One op for each kind of mask. */
 #define INPUT_RELU_GRAD_OP(op, title, mask)                                                                            \
@@ -140,6 +154,7 @@ static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs
                               .infer = atl_infer_input_grad,                                                           \
                               .describe = describe_relu_grad,                                                          \
                               .hooks = &(const atl_op_hooks){.lower = lower_relu_grad,                                 \
+                                                             .by_image = relu_grad_by_image,                           \
                                                              .writes_strided = relu_grad_writes_strided,               \
                                                              .compress = mask,                                         \
                                                              .from_compressed = relu_grad_by_mask_of}}

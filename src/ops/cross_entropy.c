@@ -129,6 +129,15 @@ static atl_node *sample_sparse(atl_node *logits, atl_node *labels)
 }
 static atl_node *sample_one_label(atl_node *logits) { return atl_softmax_cross_entropy(logits, .label = 2); }
 
+/* One label may stand for all. */
+static int has_label_of_each(const atl_node *y, const atl_node *labels)
+{
+    return labels->shape->rank > 0 && labels->shape->size[0] == y->shape->size[0];
+}
+
+static unsigned sparse_by_image(const atl_node *y) { return has_label_of_each(y, y->inputs[1]) ? 3 : 1; }
+static unsigned sparse_grad_by_image(const atl_node *y) { return has_label_of_each(y, y->inputs[2]) ? 7 : 3; }
+
 static const atl_op sparse_op = {
     .name = "sparse_softmax_cross_entropy",
     .arity = 2,
@@ -158,7 +167,7 @@ static const atl_op sparse_op = {
             {"scalar logits", .binary = sample_sparse, .input = {{0}, {0, {0}, 0, 5, 1}}, .inputs = 2,
              .error = "are a scalar"},
             {0}},
-};
+    .hooks = &(const atl_op_hooks){.by_image = sparse_by_image}};
 ATL_BUILTIN(sparse_op);
 
 atl_node *atl_sparse_softmax_cross_entropy(atl_node *logits, atl_node *labels)
@@ -250,7 +259,7 @@ static const atl_op sparse_grad_op = {
                                     {"one label for all", .build = sample_sparse_grad,
                                      .input = {{2, {3, 2}}, {3, {3, 2, 4}}, {0, {0}, 0, 4, 1}}, .inputs = 3},
                                     {0}},
-};
+    .hooks = &(const atl_op_hooks){.by_image = sparse_grad_by_image}};
 ATL_BUILTIN(sparse_grad_op);
 
 static atl_node *sparse_grad(atl_node *dy, atl_node *logits, atl_node *labels)

@@ -147,7 +147,8 @@ static const atl_op normalize_rows_op = {
                                     {"of 19", .unary = sample_rows, .input = {{3, {2, 3, 19}, 5, 9}}, .inputs = 1},
                                     {"of int32", .unary = sample_rows, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1,
                                      .error = "int32"},
-                                    {0}}};
+                                    {0}},
+    .hooks = &(const atl_op_hooks){.by_image = atl_rows_by_image}};
 ATL_BUILTIN(normalize_rows_op);
 static atl_node *sample_rows(atl_node *x)
 {
@@ -168,7 +169,8 @@ static const atl_op normalize_rows_grad_op = {
         (const atl_sample[]){{"two rows", .binary = sample_rows_grad, .input = {{2, {2, 5}}, {2, {2, 5}}}, .inputs = 2},
                              {"of 19", .binary = sample_rows_grad, .input = {{3, {2, 3, 19}}, {3, {2, 3, 19}, 5, 9}},
                               .inputs = 2},
-                             {0}}};
+                             {0}},
+    .hooks = &(const atl_op_hooks){.by_image = atl_rows_by_image}};
 ATL_BUILTIN(normalize_rows_grad_op);
 static atl_node *rows_grad(atl_node *dy, atl_node *x, float epsilon)
 {

@@ -101,7 +101,7 @@ static const atl_op channel_window_sum_op = {
                                     {"radius 9 of 4 channels", .unary = sample_radius_9, .input = {{4, {2, 2, 1, 4}}},
                                      .inputs = 1},
                                     {0}},
-};
+    .hooks = &(const atl_op_hooks){.by_image = atl_rows_by_image}};
 ATL_BUILTIN(channel_window_sum_op);
 static atl_node *channel_window_sum(atl_node *x, int32_t radius)
 {
@@ -337,7 +337,7 @@ static const atl_op lrn_op = {
             {"int32", .unary = sample_default, .input = {{4, {1, 2, 2, 3}, 0, 9, 1}}, .inputs = 1,
              .error = "must be float32"},
             {0}},
-    .hooks = &(const atl_op_hooks){.lower = lower_lrn}};
+    .hooks = &(const atl_op_hooks){.by_image = atl_first_by_image, .lower = lower_lrn}};
 ATL_BUILTIN(lrn_op);
 
 atl_node *atl_lrn_with(const atl_lrn_args *args)
@@ -407,7 +407,7 @@ static const atl_op lrn_grad_op = {
                              {"open and shut", .binary = sample_relu_grad,
                               .input = {{4, {2, 2, 3, 48}}, {4, {2, 2, 3, 48}, -2, 2}}, .inputs = 2, .no_gradient = 1},
                              {0}},
-    .hooks = &(const atl_op_hooks){.lower = lower_lrn, .with_relu_grad = lrn_relu_grad}};
+    .hooks = &(const atl_op_hooks){.by_image = atl_all_by_image, .lower = lower_lrn, .with_relu_grad = lrn_relu_grad}};
 ATL_BUILTIN(lrn_grad_op);
 
 static atl_node *lrn_grad(const lrn_options *options, atl_node *dy, atl_node *x)

@@ -208,13 +208,24 @@ static void describe_fused(const atl_node *y, char *text, size_t size)
 }
 
 static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, float relu);
+/* The rows of a, or matrices of a and b that belong to images. */
+static unsigned matmul_by_image(const atl_node *y)
+{
+    const matmul_options *options = y->attributes;
+    int a = y->inputs[0]->shape->rank, b = y->inputs[1]->shape->rank;
+    if (y->shape->rank == 2)
+        return !options->transpose_a;
+    return (a > 2) | (b > 2) << 1;
+}
+
 static const atl_op fused_op = {.name = "matmul_fused",
                                 .arity = ATL_VARIADIC,
                                 .attributes = sizeof(fused_options),
                                 .infer = infer_matmul,
                                 .describe = describe_fused,
-                                .hooks =
-                                    &(const atl_op_hooks){.lower = lower_fused, .with_epilogue = matmul_with_epilogue}};
+                                .hooks = &(const atl_op_hooks){.by_image = matmul_by_image,
+                                                               .lower = lower_fused,
+                                                               .with_epilogue = matmul_with_epilogue}};
 
 /* In this order: bias, relu; no other epilogue, and not for products without elements or terms, which are zeros. */
 static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, float relu)
@@ -312,6 +323,7 @@ static const atl_op matmul_op = {
              .error = "must be float32"},
             {0}},
     .hooks = &(const atl_op_hooks){.lower = lower_matmul,
+                                   .by_image = matmul_by_image,
                                    .with_epilogue = matmul_with_epilogue,
                                    .transposed = matmul_transposed}};
 ATL_BUILTIN(matmul_op);

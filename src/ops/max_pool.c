@@ -98,7 +98,8 @@ static const atl_op max_pool2d_op = {.name = "max_pool2d",
                                      .kernel = kernel_max,
                                      .describe = pool_describe,
                                      .samples = max_samples,
-                                     .hooks = &(const atl_op_hooks){.lower = lower_max,
+                                     .hooks = &(const atl_op_hooks){.by_image = atl_first_by_image,
+                                                                    .lower = lower_max,
                                                                     .blocked_benefit = pool_blocked_benefit}};
 ATL_BUILTIN(max_pool2d_op);
 
@@ -188,7 +189,8 @@ static const atl_op pool_max_grad_op = {
     .samples = (const atl_sample[]){{"windows that overlap", .binary = sample_max_grad,
                                      .input = {{4, {2, 3, 4, 5}}, {4, {2, 6, 7, 5}, -8, 8}}, .inputs = 2},
                                     {0}},
-    .hooks = &(const atl_op_hooks){.workspace_inputs = 1 << 2,
+    .hooks = &(const atl_op_hooks){.by_image = atl_all_by_image,
+                                   .workspace_inputs = 1 << 2,
                                    .lower = lower_max_grad,
                                    .blocked_benefit = pool_grad_blocked_benefit}};
 ATL_BUILTIN(pool_max_grad_op);

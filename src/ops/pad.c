@@ -108,6 +108,12 @@ static atl_node *third_dimension(atl_node *x) { return atl_pad(x, .after = {0, 0
 static atl_node *infinity_around(atl_node *x) { return atl_pad(x, .after = {1}, .value = INFINITY); }
 static atl_node *too_large(atl_node *x) { return atl_pad(x, .after = {INT64_MAX}); }
 
+static unsigned pad_by_image(const atl_node *y)
+{
+    const pad_attributes *pad = y->attributes;
+    return pad->before[0] == 0 && pad->after[0] == 0;
+}
+
 static const atl_op pad_op = {
     .name = "pad",
     .arity = 1,
@@ -118,16 +124,19 @@ static const atl_op pad_op = {
     .kernel = pad_kernel,
     .describe = describe_pad,
     .simplify = pad_simplified,
-    .samples = (const atl_sample[]){
-        {"zeros", .unary = zeros_around, .input = {{2, {2, 3}}}, .inputs = 1},
-        {"border of an image", .unary = image_border, .input = {{4, {2, 2, 3, 2}}}, .inputs = 1},
-        {"nothing", .unary = nothing_around, .input = {{2, {2, 3}}}, .inputs = 1},
-        {"integers", .unary = sevens, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
-        {"no integer", .unary = infinity_around, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1, .error = "whole number"},
-        {"negative", .unary = negative, .input = {{1, {3}}}, .inputs = 1, .error = "negative"},
-        {"too many dimensions", .unary = third_dimension, .input = {{2, {3, 2}}}, .inputs = 1, .error = "dimension 2"},
-        {"too large", .unary = too_large, .input = {{1, {3}}}, .inputs = 1, .error = "2^63"},
-        {0}}};
+    .samples =
+        (const atl_sample[]){{"zeros", .unary = zeros_around, .input = {{2, {2, 3}}}, .inputs = 1},
+                             {"border of an image", .unary = image_border, .input = {{4, {2, 2, 3, 2}}}, .inputs = 1},
+                             {"nothing", .unary = nothing_around, .input = {{2, {2, 3}}}, .inputs = 1},
+                             {"integers", .unary = sevens, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
+                             {"no integer", .unary = infinity_around, .input = {{1, {3}, 0, 9, 1}}, .inputs = 1,
+                              .error = "whole number"},
+                             {"negative", .unary = negative, .input = {{1, {3}}}, .inputs = 1, .error = "negative"},
+                             {"too many dimensions", .unary = third_dimension, .input = {{2, {3, 2}}}, .inputs = 1,
+                              .error = "dimension 2"},
+                             {"too large", .unary = too_large, .input = {{1, {3}}}, .inputs = 1, .error = "2^63"},
+                             {0}},
+    .hooks = &(const atl_op_hooks){.by_image = pad_by_image}};
 ATL_BUILTIN(pad_op);
 
 atl_node *atl_pad_with(const atl_pad_args *args)

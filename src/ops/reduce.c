@@ -188,6 +188,8 @@ SIMPLER(min)
 
 /* The descriptor, its entry in the table, and its builder.  `simplified`: over dimensions of 1 only, all reductions
  * except the norm change nothing.  `sum`: see atl_op_hooks.as_sum. */
+static unsigned reduce_by_image(const atl_node *y) { return !(atl_reduced_axes(y) & 1); }
+
 #define REDUCE_OP(op_name, fold, simplified, sum)                                                                      \
     static void op_name##_reference(const atl_node *y, const double *const *x, double *result)                         \
     {                                                                                                                  \
@@ -207,7 +209,8 @@ SIMPLER(min)
                                                  .describe = describe_reduce,                                          \
                                                  .simplify = simplified,                                               \
                                                  .samples = op_name##_samples,                                         \
-                                                 .hooks = &(const atl_op_hooks){.as_sum = sum}};                       \
+                                                 .hooks = &(const atl_op_hooks){.by_image = reduce_by_image,           \
+                                                                                .as_sum = sum}};                       \
     ATL_BUILTIN(reduce_##op_name##_op);                                                                                \
     atl_node *atl_reduce_##op_name##_with(const atl_reduce_args *args)                                                 \
     {                                                                                                                  \

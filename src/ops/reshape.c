@@ -113,6 +113,14 @@ static atl_node *sample_to_empty_rest(atl_node *x) { return atl_reshape(x, ATL_S
 static atl_node *sample_to_huge(atl_node *x) { return atl_reshape(x, ATL_SHAPE((int64_t)1 << 40, (int64_t)1 << 40)); }
 static atl_node *sample_to_rank_9(atl_node *x) { return atl_reshape(x, ATL_SHAPE(1, 1, 1, 1, 1, 1, 1, 1, 6)); }
 
+/* The same elements in the same order: with as many images, those of an image stay together. */
+static atl_node *reshape_for_images(const atl_node *y, atl_node *const *inputs, int64_t images)
+{
+    atl_shape to = *y->shape;
+    to.size[0] = images;
+    return atl_reshape(inputs[0], to);
+}
+
 static const atl_op reshape_op = {
     .name = "reshape",
     .arity = 1,
@@ -122,21 +130,23 @@ static const atl_op reshape_op = {
     .gradient = {reshape_back},
     .describe = describe_reshape,
     .simplify = reshape_simplified,
-    .samples = (const atl_sample[]){
-        {"to a vector", .unary = sample_to_6, .input = {{2, {2, 3}}}, .inputs = 1},
-        {"what is left at the end", .unary = sample_to_2_rest, .input = {{3, {2, 3, 2}}}, .inputs = 1},
-        {"what is left in the middle", .unary = sample_to_1_rest_3, .input = {{2, {6, 2}}}, .inputs = 1},
-        {"to a scalar", .unary = sample_to_scalar, .input = {{3, {1, 1, 1}}}, .inputs = 1},
-        {"a batch of 40 against 5", .unary = sample_to_40_rest, .input = {{2, {5, 7}}}, .inputs = 1,
-         .error = "the first size, 40, is not the batch, 5"},
-        {"other sizes disagree", .unary = sample_to_4_16, .input = {{3, {4, 5, 3}}}, .inputs = 1,
-         .error = "the rest are 15 and 16"},
-        {"-1 twice", .unary = sample_to_two_open, .input = {{1, {4}}}, .inputs = 1, .error = "-1 twice"},
-        {"negative size", .unary = sample_to_negative, .input = {{1, {6}}}, .inputs = 1, .error = "-3"},
-        {"-1 beside 0", .unary = sample_to_empty_rest, .input = {{1, {6}}}, .inputs = 1, .error = "no elements"},
-        {"product over 2^63", .unary = sample_to_huge, .input = {{1, {6}}}, .inputs = 1, .error = "2^63"},
-        {"nine dimensions", .unary = sample_to_rank_9, .input = {{1, {6}}}, .inputs = 1, .error = "limit is 8"},
-        {0}}};
+    .samples =
+        (const atl_sample[]){
+            {"to a vector", .unary = sample_to_6, .input = {{2, {2, 3}}}, .inputs = 1},
+            {"what is left at the end", .unary = sample_to_2_rest, .input = {{3, {2, 3, 2}}}, .inputs = 1},
+            {"what is left in the middle", .unary = sample_to_1_rest_3, .input = {{2, {6, 2}}}, .inputs = 1},
+            {"to a scalar", .unary = sample_to_scalar, .input = {{3, {1, 1, 1}}}, .inputs = 1},
+            {"a batch of 40 against 5", .unary = sample_to_40_rest, .input = {{2, {5, 7}}}, .inputs = 1,
+             .error = "the first size, 40, is not the batch, 5"},
+            {"other sizes disagree", .unary = sample_to_4_16, .input = {{3, {4, 5, 3}}}, .inputs = 1,
+             .error = "the rest are 15 and 16"},
+            {"-1 twice", .unary = sample_to_two_open, .input = {{1, {4}}}, .inputs = 1, .error = "-1 twice"},
+            {"negative size", .unary = sample_to_negative, .input = {{1, {6}}}, .inputs = 1, .error = "-3"},
+            {"-1 beside 0", .unary = sample_to_empty_rest, .input = {{1, {6}}}, .inputs = 1, .error = "no elements"},
+            {"product over 2^63", .unary = sample_to_huge, .input = {{1, {6}}}, .inputs = 1, .error = "2^63"},
+            {"nine dimensions", .unary = sample_to_rank_9, .input = {{1, {6}}}, .inputs = 1, .error = "limit is 8"},
+            {0}},
+    .hooks = &(const atl_op_hooks){.by_image = atl_first_by_image, .for_images = reshape_for_images}};
 ATL_BUILTIN(reshape_op);
 
 atl_node *atl_reshape(atl_node *x, atl_shape shape)
@@ -172,7 +182,8 @@ static const atl_op reshape_like_op = {.name = "reshape_like",
                                                                 {"another count", .binary = atl_reshape_like,
                                                                  .input = {{2, {4, 3}}, {2, {5, 3}}}, .inputs = 2,
                                                                  .error = "the first size, 5, is not the batch, 4"},
-                                                                {0}}};
+                                                                {0}},
+                                       .hooks = &(const atl_op_hooks){.by_image = atl_all_by_image}};
 ATL_BUILTIN(reshape_like_op);
 
 atl_node *atl_reshape_like(atl_node *x, atl_node *like) { return ATL_APPLY(&reshape_like_op, NULL, x, like); }
@@ -203,7 +214,8 @@ static const atl_op flatten_op = {
     .samples = (const atl_sample[]){{"image", .unary = sample_flatten, .input = {{4, {2, 3, 2, 2}}}, .inputs = 1},
                                     {"vector", .unary = sample_flatten, .input = {{1, {3}}}, .inputs = 1},
                                     {"scalar", .unary = atl_flatten, .input = {{0}}, .inputs = 1, .error = "scalar"},
-                                    {0}}};
+                                    {0}},
+    .hooks = &(const atl_op_hooks){.by_image = atl_all_by_image}};
 ATL_BUILTIN(flatten_op);
 
 atl_node *atl_flatten(atl_node *x) { return ATL_APPLY(&flatten_op, NULL, x); }
@@ -260,7 +272,8 @@ static const atl_op expand_dims_op = {
                                      .error = "-3..2"},
                                     {"a ninth dimension", .unary = sample_expand_first,
                                      .input = {{8, {1, 1, 1, 1, 1, 1, 1, 1}}}, .inputs = 1, .error = "limit is 8"},
-                                    {0}}};
+                                    {0}},
+    .hooks = &(const atl_op_hooks){.by_image = atl_all_by_image}};
 ATL_BUILTIN(expand_dims_op);
 
 atl_node *atl_expand_dims(atl_node *x, int axis)
@@ -312,12 +325,14 @@ static const atl_op squeeze_op = {
     .gradient = {reshape_back},
     .describe = describe_squeeze,
     .simplify = reshape_simplified,
-    .samples = (const atl_sample[]){
-        {"first", .unary = sample_squeeze_first, .input = {{3, {1, 3, 2}}}, .inputs = 1},
-        {"last", .unary = sample_squeeze_last, .input = {{3, {3, 2, 1}}}, .inputs = 1},
-        {"not a 1", .unary = sample_squeeze_last, .input = {{2, {3, 2}}}, .inputs = 1, .error = "only a 1"},
-        {"axis out of range", .unary = sample_squeeze_2, .input = {{2, {3, 1}}}, .inputs = 1, .error = "out of range"},
-        {0}}};
+    .samples = (const atl_sample[]){{"first", .unary = sample_squeeze_first, .input = {{3, {1, 3, 2}}}, .inputs = 1},
+                                    {"last", .unary = sample_squeeze_last, .input = {{3, {3, 2, 1}}}, .inputs = 1},
+                                    {"not a 1", .unary = sample_squeeze_last, .input = {{2, {3, 2}}}, .inputs = 1,
+                                     .error = "only a 1"},
+                                    {"axis out of range", .unary = sample_squeeze_2, .input = {{2, {3, 1}}},
+                                     .inputs = 1, .error = "out of range"},
+                                    {0}},
+    .hooks = &(const atl_op_hooks){.by_image = atl_all_by_image}};
 ATL_BUILTIN(squeeze_op);
 
 atl_node *atl_squeeze(atl_node *x, int axis) { return ATL_APPLY(&squeeze_op, &axis, x); }

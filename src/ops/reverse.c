@@ -81,6 +81,15 @@ static atl_node *flipped_image(atl_node *x) { return atl_mul(x, atl_reverse(x, 1
 static atl_node *of_integers(atl_node *x) { return atl_reverse(x, 0); }
 static atl_node *the_same_axis_twice(atl_node *x) { return atl_reverse(x, 1, -1); }
 
+static unsigned reverse_by_image(const atl_node *y)
+{
+    const reverse_attributes *attributes = y->attributes;
+    for (int i = 0; i < attributes->count; i++)
+        if (attributes->axis[i] == 0 || attributes->axis[i] + y->shape->rank == 0)
+            return 0;
+    return 1;
+}
+
 static const atl_op reverse_op = {
     .name = "reverse",
     .arity = 1,
@@ -91,13 +100,15 @@ static const atl_op reverse_op = {
     .kernel = reverse_kernel,
     .describe = describe_reverse,
     .simplify = reverse_simplified,
-    .samples = (const atl_sample[]){
-        {"columns", .unary = columns, .input = {{2, {2, 5}}}, .inputs = 1},
-        {"both ways of an image", .unary = flipped_image, .input = {{4, {2, 3, 2, 2}}}, .inputs = 1},
-        {"integers", .unary = of_integers, .input = {{2, {3, 2}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
-        {"axis out of range", .unary = columns, .input = {{1, {5}}}, .inputs = 1, .error = "axis 1"},
-        {"axis twice", .unary = the_same_axis_twice, .input = {{2, {5, 2}}}, .inputs = 1, .error = "twice"},
-        {0}}};
+    .samples =
+        (const atl_sample[]){
+            {"columns", .unary = columns, .input = {{2, {2, 5}}}, .inputs = 1},
+            {"both ways of an image", .unary = flipped_image, .input = {{4, {2, 3, 2, 2}}}, .inputs = 1},
+            {"integers", .unary = of_integers, .input = {{2, {3, 2}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
+            {"axis out of range", .unary = columns, .input = {{1, {5}}}, .inputs = 1, .error = "axis 1"},
+            {"axis twice", .unary = the_same_axis_twice, .input = {{2, {5, 2}}}, .inputs = 1, .error = "twice"},
+            {0}},
+    .hooks = &(const atl_op_hooks){.by_image = reverse_by_image}};
 ATL_BUILTIN(reverse_op);
 
 atl_node *atl_reverse_with(atl_node *x, int64_t count, const int *axes)

@@ -190,6 +190,13 @@ static atl_node *nothing(atl_node *x) { return atl_slice(x, .begin = {2}, .end =
 static atl_node *backwards(atl_node *x) { return atl_slice(x, .stride = {-1}); }
 static atl_node *too_many(atl_node *x) { return atl_slice(x, .end = {1, 1, 1}); }
 
+/* Images are neither left out nor counted from the last one. */
+static unsigned slice_by_image(const atl_node *y)
+{
+    const slice_attributes *a = y->attributes;
+    return a->begin[0] == 0 && a->end[0] == 0 && a->stride[0] <= 1 ? atl_all_by_image(y) : 0;
+}
+
 static const atl_op slice_op = {
     .name = "slice",
     .arity = 1,
@@ -200,20 +207,22 @@ static const atl_op slice_op = {
     .kernel = slice_kernel,
     .describe = describe_slice,
     .simplify = slice_simplified,
-    .samples = (const atl_sample[]){
-        {"middle", .unary = middle, .input = {{2, {5, 3}}}, .inputs = 1},
-        {"every second", .unary = every_second, .input = {{2, {5, 4}}}, .inputs = 1},
-        {"last two of the last", .unary = last_two, .input = {{3, {2, 2, 5}}}, .inputs = 1},
-        {"strides of an image", .unary = every_third_channel, .input = {{4, {2, 3, 2, 7}}}, .inputs = 1},
-        {"integers", .unary = of_ints, .input = {{1, {5}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
-        {"end out of range", .unary = end_9, .input = {{2, {5, 3}}}, .inputs = 1,
-         .error = "out of range for dimension 0"},
-        {"begin out of range", .unary = begin_minus_9, .input = {{2, {5, 3}}}, .inputs = 1,
-         .error = "out of range for dimension 0"},
-        {"empty", .unary = nothing, .input = {{2, {5, 3}}}, .inputs = 1, .error = "takes nothing"},
-        {"negative stride", .unary = backwards, .input = {{1, {5}}}, .inputs = 1, .error = "not positive"},
-        {"too many ranges", .unary = too_many, .input = {{2, {5, 3}}}, .inputs = 1, .error = "dimension 2"},
-        {0}}};
+    .samples =
+        (const atl_sample[]){
+            {"middle", .unary = middle, .input = {{2, {5, 3}}}, .inputs = 1},
+            {"every second", .unary = every_second, .input = {{2, {5, 4}}}, .inputs = 1},
+            {"last two of the last", .unary = last_two, .input = {{3, {2, 2, 5}}}, .inputs = 1},
+            {"strides of an image", .unary = every_third_channel, .input = {{4, {2, 3, 2, 7}}}, .inputs = 1},
+            {"integers", .unary = of_ints, .input = {{1, {5}, 0, 9, 1}}, .inputs = 1, .no_gradient = 1},
+            {"end out of range", .unary = end_9, .input = {{2, {5, 3}}}, .inputs = 1,
+             .error = "out of range for dimension 0"},
+            {"begin out of range", .unary = begin_minus_9, .input = {{2, {5, 3}}}, .inputs = 1,
+             .error = "out of range for dimension 0"},
+            {"empty", .unary = nothing, .input = {{2, {5, 3}}}, .inputs = 1, .error = "takes nothing"},
+            {"negative stride", .unary = backwards, .input = {{1, {5}}}, .inputs = 1, .error = "not positive"},
+            {"too many ranges", .unary = too_many, .input = {{2, {5, 3}}}, .inputs = 1, .error = "dimension 2"},
+            {0}},
+    .hooks = &(const atl_op_hooks){.by_image = slice_by_image}};
 ATL_BUILTIN(slice_op);
 
 static atl_node *slice(const atl_slice_args *args, int may_be_empty)
@@ -302,7 +311,8 @@ static const atl_op unslice_op = {.name = "unslice",
                                                            {"another shape", .binary = put_back,
                                                             .input = {{2, {3, 2}}, {2, {5, 4}}}, .inputs = 2,
                                                             .error = "[3, 2]"},
-                                                           {0}}};
+                                                           {0}},
+                                  .hooks = &(const atl_op_hooks){.by_image = slice_by_image}};
 ATL_BUILTIN(unslice_op);
 
 static atl_node *unslice(atl_node *dy, atl_node *like, const slice_attributes *attributes)

@@ -193,7 +193,7 @@ static const atl_op softmax_op = {
             {"scalar", .unary = atl_softmax, .input = {{0}}, .inputs = 1, .error = "is a scalar"},
             {"int32", .unary = atl_softmax, .input = {{1, {3}, 0, 4, 1}}, .inputs = 1, .error = "int32"},
             {0}},
-    .hooks = &(const atl_op_hooks){.lower = lower_softmax}};
+    .hooks = &(const atl_op_hooks){.by_image = atl_rows_by_image, .lower = lower_softmax}};
 ATL_BUILTIN(softmax_op);
 atl_node *atl_softmax(atl_node *logits) { return ATL_APPLY(&softmax_op, NULL, logits); }
 
@@ -258,7 +258,7 @@ static const atl_op softmax_grad_op = {
         (const atl_sample[]){{"two rows", .binary = softmax_grad, .input = {{2, {2, 3}}, {2, {2, 3}}}, .inputs = 2},
                              {"batch", .binary = softmax_grad, .input = {{3, {2, 3, 4}}, {3, {2, 3, 4}}}, .inputs = 2},
                              {0}},
-};
+    .hooks = &(const atl_op_hooks){.by_image = atl_rows_by_image}};
 ATL_BUILTIN(softmax_grad_op);
 static atl_node *softmax_grad(atl_node *dy, atl_node *y) { return ATL_APPLY(&softmax_grad_op, NULL, dy, y); }
 
@@ -316,6 +316,6 @@ static const atl_op log_softmax_op = {
                               .inputs = 1, .no_gradient = 1},
                              {"scalar", .unary = atl_log_softmax, .input = {{0}}, .inputs = 1, .error = "is a scalar"},
                              {0}},
-    .hooks = &(const atl_op_hooks){.lower = lower_log_softmax}};
+    .hooks = &(const atl_op_hooks){.by_image = atl_rows_by_image, .lower = lower_log_softmax}};
 ATL_BUILTIN(log_softmax_op);
 atl_node *atl_log_softmax(atl_node *logits) { return ATL_APPLY(&log_softmax_op, NULL, logits); }

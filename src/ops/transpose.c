@@ -132,6 +132,13 @@ static atl_node *axis_twice(atl_node *x) { return atl_transpose(x, .order = {0, 
 static atl_node *axis_3(atl_node *x) { return atl_transpose(x, .order = {0, 1, 3}); }
 static atl_node *too_long(atl_node *x) { return atl_transpose(x, .order = {0, 1, 2}); }
 
+static unsigned transpose_by_image(const atl_node *y)
+{
+    int order[ATL_MAX_RANK];
+    atl_transpose_order(y, order);
+    return y->shape->rank > 0 && order[0] == 0;
+}
+
 static const atl_op transpose_op = {
     .name = "transpose",
     .arity = 1,
@@ -142,19 +149,22 @@ static const atl_op transpose_op = {
     .kernel = transpose_kernel,
     .describe = describe_transpose,
     .simplify = transpose_simplified,
-    .samples = (const atl_sample[]){
-        {"matrix", .unary = reversed, .input = {{2, {3, 5}}}, .inputs = 1},
-        {"matrix of several blocks", .unary = reversed, .input = {{2, {37, 21}}}, .inputs = 1, .no_gradient = 1},
-        {"three dimensions reversed", .unary = reversed, .input = {{3, {2, 3, 4}}}, .inputs = 1},
-        {"NHWC to NCHW", .unary = to_nchw, .input = {{4, {2, 3, 2, 3}}}, .inputs = 1},
-        {"NCHW to NHWC, larger", .unary = to_nhwc, .input = {{4, {3, 5, 7, 9}}}, .inputs = 1, .no_gradient = 1},
-        {"negative axis", .unary = swapped_last, .input = {{3, {2, 4, 3}}}, .inputs = 1},
-        {"vector", .unary = reversed, .input = {{1, {4}}}, .inputs = 1},
-        {"scalar", .unary = reversed, .input = {{0}}, .inputs = 1},
-        {"no permutation", .unary = axis_twice, .input = {{3, {2, 4, 3}}}, .inputs = 1, .error = "axis 2 comes twice"},
-        {"axis out of range", .unary = axis_3, .input = {{3, {2, 4, 3}}}, .inputs = 1, .error = "axis 3"},
-        {"more axes than dimensions", .unary = too_long, .input = {{2, {2, 4}}}, .inputs = 1, .error = "more axes"},
-        {0}}};
+    .samples =
+        (const atl_sample[]){
+            {"matrix", .unary = reversed, .input = {{2, {3, 5}}}, .inputs = 1},
+            {"matrix of several blocks", .unary = reversed, .input = {{2, {37, 21}}}, .inputs = 1, .no_gradient = 1},
+            {"three dimensions reversed", .unary = reversed, .input = {{3, {2, 3, 4}}}, .inputs = 1},
+            {"NHWC to NCHW", .unary = to_nchw, .input = {{4, {2, 3, 2, 3}}}, .inputs = 1},
+            {"NCHW to NHWC, larger", .unary = to_nhwc, .input = {{4, {3, 5, 7, 9}}}, .inputs = 1, .no_gradient = 1},
+            {"negative axis", .unary = swapped_last, .input = {{3, {2, 4, 3}}}, .inputs = 1},
+            {"vector", .unary = reversed, .input = {{1, {4}}}, .inputs = 1},
+            {"scalar", .unary = reversed, .input = {{0}}, .inputs = 1},
+            {"no permutation", .unary = axis_twice, .input = {{3, {2, 4, 3}}}, .inputs = 1,
+             .error = "axis 2 comes twice"},
+            {"axis out of range", .unary = axis_3, .input = {{3, {2, 4, 3}}}, .inputs = 1, .error = "axis 3"},
+            {"more axes than dimensions", .unary = too_long, .input = {{2, {2, 4}}}, .inputs = 1, .error = "more axes"},
+            {0}},
+    .hooks = &(const atl_op_hooks){.by_image = transpose_by_image}};
 ATL_BUILTIN(transpose_op);
 
 atl_node *atl_transpose_with(const atl_transpose_args *args)

@@ -222,7 +222,7 @@ static atl_status refresh(atl_program *program, atl_plan *plan)
 static atl_status run_steps(atl_plan_context *context)
 {
     const atl_plan *plan = context->plan;
-    for (int64_t s = 0; s < plan->step_count; s++)
+    for (int64_t s = atl_first_step(context); s < plan->step_count; s = atl_step_after(context, s))
         if (plan->steps[s].run(&plan->steps[s], context->memory, context->bound[s]))
             return atl_failed_status();
     return ATL_OK;

@@ -114,7 +114,10 @@ atl_plan *atl_new_plan(atl_program *program, const atl_feed *feeds)
 {
     atl_copy copy;
     int winograd = program->options.measure ? ATL_NO_WINOGRAD : atl_winograd_use(program->options);
-    if (atl_run_passes(program->roots, atl_fed_shape, feeds, program->options.disabled_passes, winograd, &copy))
+    atl_pass_options passes = {.disabled = program->options.disabled_passes,
+                               .winograd = winograd,
+                               .micro_batch = program->options.micro_batch};
+    if (atl_run_passes(program->roots, atl_fed_shape, feeds, passes, &copy))
         return NULL;
     atl_plan *plan = atl_plan_new(&copy, program->roots, program->outputs.count, program->options);
     atl_shape *shape = plan ? atl_allocate((size_t)program->input_count, sizeof *shape) : NULL;
@@ -149,6 +152,7 @@ atl_program *atl_new_program(atl_graph *graph, const atl_compile_args *args, int
                                           .bfloat16 = args->bfloat16 && atl_has_bfloat16(),
                                           .measure = args->timing ? atl_measure_algo : NULL,
                                           .algo = way,
+                                          .micro_batch = args->micro_batch,
                                           .checked = args->check ? args->check > 0 : ATL_CHECKED_BUILD};
     program->threads = omp_get_max_threads(); /* set by atl_compile_with */
     program->outputs = (atl_nodes){outputs.count, nodes};
@@ -173,6 +177,9 @@ atl_program *atl_compile_with(const atl_compile_args *args)
     else if (args->check < -1 || args->check > 1)
         atl_set_error(ATL_INVALID, "compile: .check is %d; it must be 1 (always), -1 (never) or 0 (the default)",
                       args->check);
+    else if (args->micro_batch < 0)
+        atl_set_error(ATL_INVALID, "compile: .micro_batch is %d images; it must be positive, or 0 for the default",
+                      args->micro_batch);
     else if (!atl_check_outputs(args->graph, args->outputs)) {
         int threads = args->threads ? args->threads : omp_get_max_threads(), limit = omp_get_thread_limit();
         atl_threads before = atl_use_threads(threads < limit ? threads : limit);

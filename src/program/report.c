@@ -89,15 +89,29 @@ atl_status atl_program_step(const atl_program *program, int64_t index, atl_step_
                                 .shape = *step->node->shape,
                                 .flops = step->flops,
                                 .prepack = step->prepack,
+                                .turns = 1,
                                 .origin = step->node->origin};
     atl_layout_name(plan->values[step->write[0]].layout, info_out->layout, sizeof info_out->layout);
     for (int i = 0; i < step->reads; i++)
         info_out->bytes += plan->values[atl_step_reads(step)[i]].bytes;
     for (int i = 0; i < step->writes; i++)
         info_out->bytes += plan->values[step->write[i]].bytes;
+    if (!step->prepack)
+        info_out->turns = atl_turns_of(plan, index - plan->prepack_count);
+    info_out->bytes *= info_out->turns;
+    info_out->flops *= (double)info_out->turns;
     if (plan->microseconds && !step->prepack)
         info_out->microseconds = plan->microseconds[index - plan->prepack_count];
     return ATL_OK;
+}
+
+/* "[4, 55, 55, 64] x 8": of eight turns of the loop over the batch. */
+static const char *shape_text(const atl_step_info *info, char *text, size_t size)
+{
+    size_t length = strlen(atl_shape_text(info->shape, text, size));
+    if (info->turns > 1)
+        snprintf(text + length, size - length, " x %" PRId64, info->turns);
+    return text;
 }
 
 static atl_status no_plan(void)
@@ -119,7 +133,7 @@ atl_status atl_program_write_plan(const atl_program *program, FILE *file)
         atl_step_info info;
         atl_program_step(program, i, &info);
         fprintf(file, "%-5" PRId64 " %-4s %-18s %-28s %-22s %-14s %12" PRId64 "  %s\n", i, info.prepack ? "once" : "",
-                info.op, info.implementation, atl_shape_text(info.shape, shape, sizeof shape), info.layout, info.bytes,
+                info.op, info.implementation, shape_text(&info, shape, sizeof shape), info.layout, info.bytes,
                 info.node);
     }
     fprintf(file, "%" PRId64 " steps in each run, %" PRId64 " only after variables have changed; ", plan->step_count,
@@ -143,21 +157,21 @@ static double median(double *values, int count)
 }
 
 /* time[step * runs + run]; null: the steps run without being timed. */
-static atl_status time_run(const atl_plan_context *context, int runs, int run, double *time)
+static atl_status time_run(atl_plan_context *context, int runs, int run, double *time)
 {
     const atl_plan *plan = context->plan;
-    for (int64_t s = 0; s < plan->step_count; s++) {
+    for (int64_t s = atl_first_step(context); s < plan->step_count; s = atl_step_after(context, s)) {
         double start = atl_seconds_now();
         if (plan->steps[s].run(&plan->steps[s], context->memory, context->bound[s]))
             return atl_failed_status();
         if (time)
-            time[s * runs + run] = 1e6 * (atl_seconds_now() - start);
+            time[s * runs + run] += 1e6 * (atl_seconds_now() - start);
     }
     return ATL_OK;
 }
 
 /* With a meter, the peak is measured before some of the runs; each time, an untimed run fills the caches again. */
-static atl_status time_steps(const atl_plan_context *context, int runs, double *time, atl_peak_meter *meter)
+static atl_status time_steps(atl_plan_context *context, int runs, double *time, atl_peak_meter *meter)
 {
     int every = (runs + ATL_PEAK_SAMPLES - 1) / ATL_PEAK_SAMPLES;
     for (int run = 0; run < runs; run++) {
@@ -273,7 +287,8 @@ static void write_json_step(FILE *file, const atl_step_info *info, double share,
     fprintf(file, ", \"shape\": [");
     for (int i = 0; i < info->shape.rank; i++)
         fprintf(file, "%s%" PRId64, i ? ", " : "", info->shape.size[i]);
-    fprintf(file, "], \"layout\": \"%s\", \"bytes\": %" PRId64, info->layout, info->bytes);
+    fprintf(file, "], \"turns\": %" PRId64 ", \"layout\": \"%s\", \"bytes\": %" PRId64, info->turns, info->layout,
+            info->bytes);
     write_json_field(file, "flops", info->flops, 0);
     write_json_field(file, "microseconds", info->microseconds, 3);
     write_json_field(file, "share", share, 5);
@@ -298,7 +313,7 @@ static void write_table_step(FILE *file, const atl_step_info *info, double share
     char shape[160];
     fprintf(file, "%10.1f %5.1f%% %6.1f%% %9.2f %9.2f  %-20s %-28s %-18s %-12s %s\n", info->microseconds, 100 * share,
             percent, info->flops / 1e6, (double)info->bytes / 1e6, info->op, info->implementation,
-            atl_shape_text(info->shape, shape, sizeof shape), info->layout, info->node);
+            shape_text(info, shape, sizeof shape), info->layout, info->node);
 }
 
 atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl_profile_format format,

@@ -281,7 +281,8 @@ static int variant_agrees(trial_net *t, int variant, uint64_t attempt)
     back_to_start(t);
     atl_program *program =
         atl_compile(t->n.graph, {t->n.outputs, t->n.output}, .disabled_passes = disabled_in(variant),
-                    .threads = option[NET_THREADS], .bfloat16 = option[NET_BFLOAT16], .timing = option[NET_TIMING]);
+                    .threads = option[NET_THREADS], .bfloat16 = option[NET_BFLOAT16], .timing = option[NET_TIMING],
+                    .micro_batch = (int)(t->recipe->number % 3)); /* two networks of three run by one or two images */
     int ok = program ? runs_agree(t, program, variant, attempt)
                      : complain(t, "%s: the program does not compile: %s", net_variant_name(variant), atl_error());
     atl_program_free(program);

@@ -45,7 +45,8 @@ static void check_size(const atl_op *op, const atl_sample *s, trial *any, atl_pr
     trial_free(known);
 }
 
-static void check_sample(const atl_op *op, const atl_sample *s, int differentiated)
+/* micro_batch: examples at a time; 0: the compiler's choice. */
+static void check_sample(const atl_op *op, const atl_sample *s, int differentiated, int micro_batch)
 {
     unsigned inputs = batched_inputs(s);
     int64_t first = s->input[0].size[0], second = 2 * first + 1;
@@ -59,7 +60,8 @@ static void check_sample(const atl_op *op, const atl_sample *s, int differentiat
         cr_expect(0, "%s, %s, unknown batch: %s", op->name, s->about, atl_graph_error(t->graph));
         wanted = 0;
     }
-    atl_program *program = wanted ? atl_compile(t->graph, (atl_nodes){t->count, t->last}) : NULL;
+    atl_program *program =
+        wanted ? atl_compile(t->graph, (atl_nodes){t->count, t->last}, .micro_batch = micro_batch) : NULL;
     if (wanted)
         cr_expect(program, "%s, %s, unknown batch: %s", op->name, s->about, atl_error());
     for (int again = 0; program && again < 3; again++)
@@ -72,12 +74,20 @@ EveryOp(values_at_two_sizes)
 {
     for (const atl_sample *s = op->samples; s && is_sample(s); s++)
         if (!s->error)
-            check_sample(op, s, 0);
+            check_sample(op, s, 0, 0);
 }
 
 EveryOp(gradients_at_two_sizes)
 {
     for (const atl_sample *s = op->samples; s && is_sample(s); s++)
         if (!s->error && !s->no_gradient)
-            check_sample(op, s, 1);
+            check_sample(op, s, 1, 0);
+}
+
+EveryOp(values_and_gradients_one_example_at_a_time)
+{
+    const atl_op *op = op_under_test(*index);
+    for (const atl_sample *s = op->samples; s && is_sample(s); s++)
+        for (int differentiated = 0; !s->error && differentiated <= !s->no_gradient; differentiated++)
+            check_sample(op, s, differentiated, 1);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "compiler/passes/micro_batch.h"
 #include "compiler/passes/rewrite.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
@@ -354,17 +355,36 @@ static int find_early_nodes(const atl_graph *graph, const char *needed, char mar
     return 1;
 }
 
+/* The nodes with that mark that run in that phase. */
+static int lower_phase(atl_lowering *l, const char *needed, char mark, char phase, const early_nodes *early)
+{
+    const atl_graph *graph = l->plan->copy.graph;
+    int ok = 1;
+    for (int64_t n = 0; n < graph->count && ok; n++) {
+        if (needed[n] != mark || l->phase[n] != phase || (early->first && early->awaited[n] >= 0))
+            continue;
+        ok = lower_node(l, graph->nodes[n]);
+        for (int32_t e = ok && early->first ? early->first[n] : -1; e >= 0 && ok; e = early->next[e])
+            ok = lower_node(l, graph->nodes[e]);
+    }
+    return ok;
+}
+
 int atl_lower_marked(atl_lowering *l, const char *needed, char mark)
 {
     const atl_graph *graph = l->plan->copy.graph;
+    atl_step_loop *loop = &l->plan->loop;
     early_nodes early = {NULL, NULL, NULL};
     int ok = !atl_any_node(graph, is_early) || find_early_nodes(graph, needed, mark, &early);
-    for (int64_t n = 0; n < graph->count && ok; n++) {
-        if (needed[n] != mark || (early.first && early.awaited[n] >= 0))
-            continue;
-        ok = lower_node(l, graph->nodes[n]);
-        for (int32_t e = ok && early.first ? early.first[n] : -1; e >= 0 && ok; e = early.next[e])
-            ok = lower_node(l, graph->nodes[e]);
+    ok = ok && lower_phase(l, needed, mark, ATL_BEFORE_LOOP, &early);
+    if (ok && atl_any_node(graph, atl_enters_loop)) {
+        int64_t first = l->plan->step_count;
+        ok = lower_phase(l, needed, mark, ATL_IN_LOOP, &early);
+        if (l->plan->step_count > first) {
+            loop->first = first;
+            loop->end = l->plan->step_count;
+        }
+        ok = ok && lower_phase(l, needed, mark, ATL_AFTER_LOOP, &early);
     }
     atl_release(early.first);
     return ok;

@@ -18,6 +18,9 @@ typedef struct atl_assignment {
     atl_value_id value; /* the new value; -1: it is computed in the variable's memory */
 } atl_assignment;
 
+/* When a node's steps run, in a program with a loop over the batch. */
+enum { ATL_BEFORE_LOOP, ATL_IN_LOOP, ATL_AFTER_LOOP };
+
 struct atl_lowering {
     const atl_lowering_calls *calls; /* first member: see lowering_calls.h */
     atl_plan *plan;
@@ -26,6 +29,7 @@ struct atl_lowering {
     char *wants_workspace;
     char *blocked;               /* set by the layout pass */
     char *algo;                  /* of each node, atl_algo; null: estimates decide */
+    char *phase;                 /* of each node: ATL_BEFORE_LOOP, ... */
     atl_sub_buffer *sub_buffers; /* of concats; null: every concat copies its inputs */
     atl_value_id *value;         /* of each node, in the layout in which it is computed; -1: none yet */
     atl_value_id *workspace;
@@ -42,6 +46,8 @@ struct atl_lowering {
     int failed;
 };
 
+/* Sets the phase of each node.  Returns 0 with the error set. */
+int atl_find_phases(atl_lowering *lowering, const char *needed);
 /* Before any node is lowered. */
 void atl_begin_lowering(atl_lowering *lowering, const char *needed);
 /* Lowers every node with that mark, in order: first those marked 2, then those marked 1 (see atl_mark_early).  Returns

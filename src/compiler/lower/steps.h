@@ -21,6 +21,7 @@ typedef struct atl_plan_value {
     const atl_node *node;      /* of the copy; null for scratch memory */
     atl_memory_layout *layout; /* owned */
     int64_t within;            /* byte offset into the buffer of `shares`: a part of a concat */
+    int64_t turn_bytes;        /* of which its place in that buffer grows with each turn of the loop; 0: it stays */
     int64_t pixel_stride;      /* floats from pixel to pixel of such a part; 0: it is none */
     void *stored;
     int64_t depends;        /* index of its dependency set in plan->dependency_sets; 0: the empty set */
@@ -35,6 +36,19 @@ typedef struct atl_dependency_set {
     uint64_t newest; /* their newest version at the last refresh */
 } atl_dependency_set;
 
+/* Where a value lies in turn t of the loop: `within` + t * `turn_bytes` after the beginning of `buffer`. */
+typedef struct atl_turning_value {
+    atl_value_id value, buffer;
+    int64_t within, turn_bytes;
+} atl_turning_value;
+
+/* The steps first .. end - 1 run `turns` times, each time for other images of the batch; 0, 0 and 0: there is none. */
+typedef struct atl_step_loop {
+    int64_t first, end, turns;
+    atl_turning_value *values; /* owned */
+    int64_t value_count;
+} atl_step_loop;
+
 typedef struct atl_plan_feed {
     const atl_node *input; /* the user's */
     atl_value_id value;
@@ -46,6 +60,7 @@ typedef struct atl_plan {
     int64_t value_count, value_capacity;
     atl_plan_step *steps; /* run every time */
     int64_t step_count, step_capacity;
+    atl_step_loop loop;
     atl_plan_step *prepack; /* run only after variables have changed */
     int64_t prepack_count, prepack_capacity;
     atl_dependency_set *dependency_sets;

@@ -17,6 +17,23 @@ atl_value_id atl_root_of(const atl_plan *p, atl_value_id value)
     return value;
 }
 
+/* What the loop reads from before it, and what it writes image by image, lives through all its turns, and a step
+ * longer, so that nothing overwrites it in the last one. */
+static void extend_over_loop(const atl_plan *p, atl_lifetimes *lives, atl_space space)
+{
+    const atl_step_loop *loop = &p->loop;
+    for (int64_t v = 0; v < p->value_count; v++) {
+        atl_value_id root = atl_root_of(p, (atl_value_id)v);
+        int64_t *first = &lives->first[root], *last = &lives->last[root];
+        if (p->values[v].space != space || *first < 0 || *first >= loop->end || *last < loop->first)
+            continue;
+        if (p->values[v].turn_bytes && *first > loop->first)
+            *first = loop->first;
+        if ((p->values[v].turn_bytes || *first < loop->first) && *last < loop->end)
+            *last = loop->end;
+    }
+}
+
 void atl_find_lifetimes(const atl_plan *p, atl_lifetimes *lives, atl_space space)
 {
     const atl_plan_step *steps = space == ATL_PREPACKED ? p->prepack : p->steps;
@@ -33,6 +50,8 @@ void atl_find_lifetimes(const atl_plan *p, atl_lifetimes *lives, atl_space space
             if (p->values[steps[s].write[i]].space == space)
                 use(lives, atl_root_of(p, steps[s].write[i]), s);
     }
+    if (space != ATL_PREPACKED && p->loop.end)
+        extend_over_loop(p, lives, space);
     for (int64_t v = 0; v < p->value_count; v++) {
         atl_value_id root = atl_root_of(p, (atl_value_id)v); /* a part of an image may be an output, too */
         if (p->values[v].space != space || space == ATL_STORED || !p->values[v].pinned || lives->first[root] < 0)

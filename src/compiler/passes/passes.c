@@ -30,7 +30,7 @@ const atl_named_pass *atl_pass_table(int64_t *count_out)
     return named;
 }
 
-static atl_status run_all(atl_copy *copy, atl_nodes outputs, unsigned disabled, int winograd)
+static atl_status run_all(atl_copy *copy, atl_nodes outputs, const atl_pass_options *options)
 {
     atl_node **roots = atl_allocate((size_t)outputs.count, sizeof *roots);
     atl_status status = roots ? ATL_OK : atl_out_of_memory();
@@ -38,30 +38,30 @@ static atl_status run_all(atl_copy *copy, atl_nodes outputs, unsigned disabled, 
         roots[i] = copy->of[outputs.node[i]->index];
     for (size_t i = 0; !status && i < sizeof on_graph / sizeof *on_graph; i++) {
         const atl_pass *pass = on_graph[i].pass;
-        if (!(disabled & on_graph[i].flag) && (!pass->is_candidate || atl_any_node(copy->graph, pass->is_candidate)))
-            status =
-                atl_run_pass(copy, outputs.count, roots, pass, pass->merges && !(disabled & ATL_PASS_CSE), winograd);
+        if (!(options->disabled & on_graph[i].flag) &&
+            (!pass->is_candidate || atl_any_node(copy->graph, pass->is_candidate)))
+            status = atl_run_pass(copy, outputs.count, roots, pass, options);
     }
     atl_release(roots);
     return status;
 }
 
-atl_status atl_run_passes(atl_nodes outputs, atl_input_shape *shape_of, const void *context, unsigned disabled,
-                          int winograd, atl_copy *copy_out)
+atl_status atl_run_passes(atl_nodes outputs, atl_input_shape *shape_of, const void *context, atl_pass_options options,
+                          atl_copy *copy_out)
 {
     unsigned at_once = ATL_PASS_CSE | ATL_PASS_SIMPLIFY;
-    if (disabled & ATL_PASS_CONCAT_ELIMINATION)
-        disabled |= ATL_PASS_HOIST_RELU_GRAD; /* which prepares for it */
-    if (!(disabled & ATL_PASS_HOIST_RELU_GRAD) &&
+    if (options.disabled & ATL_PASS_CONCAT_ELIMINATION)
+        options.disabled |= ATL_PASS_HOIST_RELU_GRAD; /* which prepares for it */
+    if (!(options.disabled & ATL_PASS_HOIST_RELU_GRAD) &&
         atl_any_node(outputs.node[0]->graph, atl_hoist_relu_grad_pass.is_candidate))
         at_once = ATL_PASS_CSE; /* it looks for concats before they are simplified */
-    at_once &= ~disabled;
+    at_once &= ~options.disabled;
     atl_status status = atl_specialize_shapes(outputs, shape_of, context, at_once, copy_out);
     if (status)
         return status;
     if (at_once & ATL_PASS_SIMPLIFY && !atl_any_node(copy_out->graph, atl_readers_matter))
-        disabled |= ATL_PASS_SIMPLIFY; /* already done during the copy */
-    status = run_all(copy_out, outputs, disabled, winograd);
+        options.disabled |= ATL_PASS_SIMPLIFY; /* already done during the copy */
+    status = run_all(copy_out, outputs, &options);
     if (status)
         atl_copy_free(copy_out);
     return status;

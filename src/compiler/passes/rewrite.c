@@ -84,15 +84,20 @@ static int build_all(atl_rewrite *r, const atl_pass *pass, const char *kept)
 
 static atl_node *new_of(const atl_rewrite *r, const atl_node *old) { return old ? r->of[old->index] : NULL; }
 
-atl_status atl_run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass, int merges, int winograd)
+atl_status atl_run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass,
+                        const atl_pass_options *options)
 {
-    atl_rewrite r = {.from = copy->graph, .winograd = winograd, .to = atl_graph_new()};
+    atl_rewrite r = {.from = copy->graph,
+                     .winograd = options->winograd,
+                     .micro_batch = options->micro_batch,
+                     .to = atl_graph_new()};
+    int merges = pass->merges && !(options->disabled & ATL_PASS_CSE);
     char *kept = atl_mark_needed(copy->graph, count, roots, 1);
     if (r.to)
         r.to->is_copy = 1;
     int ok = r.to && kept && analyse(&r, pass, count, roots) &&
              (!merges || atl_merging_begin(&r.merging, copy->graph->count));
-    ok = ok && (!pass->begin || pass->begin(&r)) && build_all(&r, pass, kept);
+    ok = ok && (!pass->begin || pass->begin(&r)) && (r.is_unchanged || build_all(&r, pass, kept));
     if (pass->end)
         pass->end(&r);
     atl_status status =
@@ -100,7 +105,7 @@ atl_status atl_run_pass(atl_copy *copy, int64_t count, atl_node **roots, const a
         : r.to && r.to->broken
             ? atl_set_error(r.to->broken == ATL_INVALID ? ATL_INTERNAL : r.to->broken, "compiling: %s", r.to->error)
             : atl_out_of_memory();
-    if (ok) {
+    if (ok && !r.is_unchanged) {
         for (int64_t i = 0; i < copy->count; i++)
             copy->of[i] = new_of(&r, copy->of[i]);
         for (int64_t i = 0; i < count; i++)

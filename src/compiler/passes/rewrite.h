@@ -19,7 +19,9 @@ typedef struct atl_rewrite {
     char *prepack; /* of each old node: it depends on variables and constants only */
     void *context; /* owned by the pass */
     atl_cse_table merging;
-    int winograd; /* where Winograd convolution is certain to be used: see lowering.h */
+    int winograd;        /* where Winograd convolution is certain to be used: see lowering.h */
+    int64_t micro_batch; /* images at a time; 0: by estimates */
+    int is_unchanged;    /* set by `begin`: the graph stays as it is */
 } atl_rewrite;
 
 /* Returns the new node for `old`, whose inputs have been rebuilt; null: `old` itself, on the new inputs. */
@@ -41,8 +43,15 @@ atl_node *atl_rebuilt(atl_rewrite *r, const atl_node *old, atl_node *const *inpu
 /* True if the graph has a node for which is_so returns true. */
 int atl_any_node(const atl_graph *graph, int (*is_so)(const atl_node *node));
 
-/* Rebuilds copy->graph; copy->of and the roots then are the new nodes.  merges: equal nodes become one. */
-atl_status atl_run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass, int merges,
-                        int winograd);
+/* What a caller of the passes chooses. */
+typedef struct atl_pass_options {
+    unsigned disabled;   /* atl_passes */
+    int winograd;        /* see atl_rewrite */
+    int64_t micro_batch; /* see atl_rewrite */
+} atl_pass_options;
+
+/* Rebuilds copy->graph; copy->of and the roots then are the new nodes. */
+atl_status atl_run_pass(atl_copy *copy, int64_t count, atl_node **roots, const atl_pass *pass,
+                        const atl_pass_options *options);
 
 #endif

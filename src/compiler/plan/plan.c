@@ -70,7 +70,7 @@ static int lower_all(atl_lowering *l, char *needed, int64_t count, atl_node *con
         return atl_out_of_memory(), 0;
     atl_mark_early(graph, needed, count, outputs);
     atl_begin_lowering(l, needed);
-    int ok = atl_lower_marked(l, needed, 2) && copy_sources(l, count, outputs, copy) &&
+    int ok = atl_find_phases(l, needed) && atl_lower_marked(l, needed, 2) && copy_sources(l, count, outputs, copy) &&
              atl_lower_marked(l, needed, 1) && set_outputs(l, count, outputs, copy);
     atl_release(copy);
     return ok;
@@ -140,7 +140,8 @@ static int make_steps(atl_lowering *l, atl_nodes given, int64_t outputs, atl_pla
     char *needed = roots ? atl_mark_needed(p->copy.graph, given.count, roots, 0) : NULL;
     int ok = needed ? atl_begin_dependency_sets(p) && choose(l, needed, given.count, roots, options)
                     : (atl_out_of_memory(), 0);
-    ok = ok && lower_all(l, needed, outputs, roots) && atl_assign_in_place(l) && atl_assign_buffers(l);
+    ok = ok && lower_all(l, needed, outputs, roots) && atl_assign_in_place(l) && atl_assign_buffers(l) &&
+         atl_note_turning_values(p);
     atl_release(roots);
     atl_release(needed);
     return ok;
@@ -152,6 +153,7 @@ static void release_lowering(atl_lowering *l)
     atl_release(l->wants_workspace);
     atl_release(l->blocked);
     atl_release(l->algo);
+    atl_release(l->phase);
     atl_release(l->sub_buffers);
     atl_release(l->value);
     atl_release(l->workspace);
@@ -212,6 +214,7 @@ void atl_plan_free(atl_plan *p)
     atl_release(p->prepack_table);
     atl_release(p->prepack_bound);
     atl_release(p->prepack_version);
+    atl_release(p->loop.values);
     atl_release(p->values);
     atl_release(p->steps);
     atl_release(p->prepack);

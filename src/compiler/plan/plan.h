@@ -12,6 +12,7 @@ typedef struct atl_plan_options {
     int bfloat16;              /* products may round their operands; the processor supports it */
     atl_measure_node *measure; /* times the algorithms of nodes; null: they are estimated */
     int algo;                  /* atl_algo, for all nodes that have a choice; set while that algorithm is measured */
+    int64_t micro_batch;       /* images at a time; 0: by estimates */
     int checked;               /* the ops' own code is checked while it runs: see guard.h */
 } atl_plan_options;
 
@@ -22,6 +23,9 @@ int atl_winograd_use(atl_plan_options options);
  * failure.  Null with the thread's error set. */
 atl_plan *atl_plan_new(atl_copy *copy, atl_nodes roots, int64_t outputs, atl_plan_options options);
 void atl_plan_free(atl_plan *plan);
+
+/* Lists the values of the loop that lie elsewhere in each turn.  Returns 0 with the error set. */
+int atl_note_turning_values(atl_plan *plan);
 
 /* Allocates the memory of the prepacked values, when all buffers are known.  Returns 0 with the error set. */
 int atl_make_prepacked_memory(atl_plan *plan);
@@ -47,12 +51,26 @@ typedef struct atl_plan_context {
     char *arena;
     void **memory;
     void **bound;
+    int64_t turn;                  /* of the loop over the batch */
     atl_tensor **outputs;          /* views of the output values */
     void **fed_copy;               /* of each feed of the plan, memory for a copy of it, or null: see fed_copies.h */
     atl_fed_memory *fed_unwritten; /* of each feed: memory that no step writes */
 } atl_plan_context;
 atl_status atl_plan_context_open(atl_plan_context *context, atl_plan *plan);
 void atl_plan_context_close(atl_plan_context *context);
+
+/* The steps of a run, in order: for (s = atl_first_step(context); s < step_count; s = atl_step_after(context, s)). */
+int64_t atl_first_step(atl_plan_context *context);
+int64_t atl_next_turn(atl_plan_context *context, int64_t step);
+static inline int64_t atl_step_after(atl_plan_context *context, int64_t step)
+{
+    return step + 1 == context->plan->loop.end ? atl_next_turn(context, step + 1) : step + 1;
+}
+/* How many times a run runs that step. */
+static inline int64_t atl_turns_of(const atl_plan *plan, int64_t step)
+{
+    return step >= plan->loop.first && step < plan->loop.end ? plan->loop.turns : 1;
+}
 
 /* How many plans the program keeps for later runs: never more than KEPT_PLANS of program.c. */
 int atl_program_kept_plans(const atl_program *program);
