@@ -45,20 +45,24 @@ static void pack_head(const atl_attention *p, const float *k, const float *v, co
     copy_rows(p->keys, p->value_width, 1, v, &p->v, p->keys, rounded_up(p->value_width, LINE), r->values);
 }
 
-/* One query and one block of keys: scores become exponentials below the largest score so far; what was summed before
- * for a smaller one is made smaller.  A row of -inf alone sums to 0, and becomes NaN in the end. */
+/* One query and one block of keys: scores become exponentials below the largest score so far, and zeros behind them;
+ * what was summed before for a smaller one is made smaller.  A row of -inf alone sums to 0, and becomes NaN in the end.
+ */
 static void exponentials(int64_t keys, float *score, int64_t columns, float *sums, float *most, float *sum)
 {
+    const int64_t all = rounded_up(keys, VECTOR); /* no rest of a vector is left to a loop of single numbers */
     float largest = *most, total = 0;
+    for (int64_t j = keys; j < all; j++)
+        score[j] = score[0];
 #pragma omp simd reduction(max : largest)
-    for (int64_t j = 0; j < keys; j++)
+    for (int64_t j = 0; j < all; j++)
         largest = score[j] > largest ? score[j] : largest;
     const float base = largest == -INFINITY ? 0 : largest;
 #pragma omp simd reduction(+ : total)
-    for (int64_t j = 0; j < keys; j++) {
-        const float e = single_exp_below(score[j] - base, 0);
-        score[j] = e;
-        total += e;
+    for (int64_t j = 0; j < all; j++) {
+        const float e = single_exp_below(score[j] - base, 0), counted = j < keys ? e : 0;
+        score[j] = counted;
+        total += counted;
     }
     if (*sum != 0) { /* NaN included */
         const float less = single_exp_below(*most - base, 0);
@@ -85,40 +89,40 @@ static void block_of_queries(const atl_attention *p, const float *q, const float
         multiply(rows, keys, p->width, r->query, width, 1, r->keys + j * p->width, block, 0, r->scores, block);
         for (int64_t i = 0; i < rows; i++)
             mask_scores(p, mask, first + i, j, keys, r->scores + i * block);
-        for (int64_t i = 0; i < rows; i++)
+        for (int64_t i = 0; i < rows; i++) {
+            if (weights)
+                fetch_row(p, weights + i * atl_kept_row(p));
             exponentials(keys, r->scores + i * block, p->value_width, r->sums + i * values, &most[i], &sum[i]);
+        }
         multiply(rows, p->value_width, keys, r->scores, block, 1, r->values + j * values, values, 1, r->sums, values);
     }
     for (int64_t i = 0; i < rows; i++) {
         write_rows(1, p->value_width, 1 / sum[i], r->sums + i * values, values, &p->y, y + i * p->y.row);
         shares[2 * i] = most[i];
         shares[2 * i + 1] = 1 / sum[i];
-        for (int64_t j = 0; weights && j < p->keys; j++)
-            weights[i * p->keys + j] = r->scores[i * block + j] * (1 / sum[i]);
+        for (int64_t j = 0; weights && j < rounded_up(p->keys, VECTOR); j++)
+            weights[i * atl_kept_row(p) + j] = r->scores[i * block + j] * (1 / sum[i]);
     }
 }
 
 void KERNEL(attention)(const atl_attention *p, const float *q, const float *k, const float *v, const float *mask,
                        float *scratch, float *y, float *shares, float *weights)
 {
-    int64_t blocks = (p->queries + QUERIES - 1) / QUERIES, pieces = pieces_of_head(p, blocks);
-    int64_t count = p->outer * p->heads * pieces;
     room dummy;
     int64_t floats = lay_out(p, NULL, &dummy);
 #pragma omp parallel for num_threads(p->workers) schedule(static, 1) if (p->workers > 1)
     for (int worker = 0; worker < p->workers; worker++) {
         room r;
         lay_out(p, scratch + worker * floats, &r);
-        for (int64_t n = count * worker / p->workers; n < count * (worker + 1) / p->workers; n++) {
-            int64_t head = n / pieces, piece = n % pieces, last = blocks * (piece + 1) / pieces;
-            pack_head(p, k + matrix_at(p, &p->k, head), v + matrix_at(p, &p->v, head), &r);
-            for (int64_t b = blocks * piece / pieces; b < last; b++) {
-                int64_t first = b * QUERIES, rows = p->queries - first < QUERIES ? p->queries - first : QUERIES;
-                int64_t at = head * p->queries + first;
-                block_of_queries(p, q + matrix_at(p, &p->q, head) + first * p->q.row,
-                                 mask ? mask + matrix_at(p, &p->mask, head) : NULL, &r, first, rows,
-                                 y + matrix_at(p, &p->y, head) + first * p->y.row, shares + 2 * at,
-                                 weights ? weights + at * p->keys : NULL);
+        for (span s = span_of_worker(p, 0, p->outer * p->heads, p->queries, worker); next_span(p->queries, &s);) {
+            pack_head(p, k + matrix_at(p, &p->k, s.head), v + matrix_at(p, &p->v, s.head), &r);
+            for (int64_t first = s.first; first < s.last; first += QUERIES) {
+                int64_t rows = s.last - first < QUERIES ? s.last - first : QUERIES;
+                int64_t at = s.head * p->queries + first;
+                block_of_queries(p, q + matrix_at(p, &p->q, s.head) + first * p->q.row,
+                                 mask ? mask + matrix_at(p, &p->mask, s.head) : NULL, &r, first, rows,
+                                 y + matrix_at(p, &p->y, s.head) + first * p->y.row, shares + 2 * at,
+                                 weights ? weights + at * atl_kept_row(p) : NULL);
             }
         }
     }

@@ -22,7 +22,7 @@ typedef struct atl_attention {
     int64_t outer, heads, queries, keys; /* outer * heads matrices of so many rows */
     int64_t width, value_width;          /* columns of q and k, and of v and y */
     float scale;
-    int workers;          /* threads that share the work; the last bits of dq depend on it */
+    int workers;          /* threads that share the work; the last bits of attention_gradient's dq depend on it */
     atl_matrices q, k, v; /* y, dy and the gradients: below */
     atl_matrices y, dy, dq, dk, dv;
     atl_attention_mask mask_kind;
@@ -35,7 +35,7 @@ typedef struct atl_attention {
 
 /* What the gradient reads and writes. */
 typedef struct atl_attention_arrays {
-    const float *q, *k, *v, *y, *shares, *weights, *dy;
+    const float *q, *k, *v, *y, *shares, *weights, *dy; /* shares or weights */
     float *dq, *dk, *dv;
     const float *mask;
 } atl_attention_arrays;
@@ -43,16 +43,27 @@ typedef struct atl_attention_arrays {
 /* So many keys are one block; then the weights, softmax(scale q k^T), may be kept for the gradient. */
 enum { ATL_ATTENTION_BLOCK = 384 };
 
+/* Floats from row to row of kept weights: whole cache lines, and an odd number of them, so that the caches hold a
+ * column; and of all kept weights. */
+static inline int64_t atl_kept_row(const atl_attention *p) { return ((p->keys + 15) / 16 | 1) * 16; }
+static inline int64_t atl_kept_floats(const atl_attention *p)
+{
+    return p->outer * p->heads * p->queries * atl_kept_row(p) + 16;
+}
+
 /* attention: y, with a mask or null, and of each query its largest score and 1 / its sum of exponentials,
- *     shares [outer, heads, queries, 2]; and the weights [outer, heads, queries, keys], unless null.
- * attention_gradient: dq, dk and dv from dy, with the weights, or, if null, with scores that are computed again.
- * scratch: floats of the other two functions. */
+ *     shares [outer, heads, queries, 2]; and the weights [outer, heads, queries, atl_kept_row], unless null.
+ * attention_gradient: dq, dk and dv from dy, with scores that are computed again from the shares.
+ * attention_kept_gradient: the same from the weights.
+ * scratch: floats of the other functions. */
 #define ATL_ATTENTION_KERNELS(K)                                                                                       \
     K(int64_t, attention_scratch, (const atl_attention *p))                                                            \
     K(void, attention,                                                                                                 \
       (const atl_attention *p, const float *q, const float *k, const float *v, const float *mask, float *scratch,      \
        float *y, float *shares, float *weights))                                                                       \
     K(int64_t, attention_gradient_scratch, (const atl_attention *p))                                                   \
-    K(void, attention_gradient, (const atl_attention *p, const atl_attention_arrays *x, float *scratch))
+    K(void, attention_gradient, (const atl_attention *p, const atl_attention_arrays *x, float *scratch))               \
+    K(int64_t, attention_kept_gradient_scratch, (const atl_attention *p))                                              \
+    K(void, attention_kept_gradient, (const atl_attention *p, const atl_attention_arrays *x, float *scratch))
 
 #endif

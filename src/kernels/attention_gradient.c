@@ -38,6 +38,13 @@ static int64_t lay_out(const atl_attention *p, float *from, room *r)
     return at;
 }
 
+/* Pieces that a head's work is cut into, where there are fewer heads than threads. */
+static inline int64_t pieces_of_head(const atl_attention *p, int64_t most)
+{
+    int64_t heads = p->outer * p->heads, pieces = (p->workers + heads - 1) / heads;
+    return pieces < most ? pieces : most;
+}
+
 /* Of dq, a piece of a head has sums of its own. */
 static int64_t partial_floats(const atl_attention *p)
 {
@@ -67,19 +74,12 @@ static void pack_head(const atl_attention *p, const float *q, const float *y, co
     }
 }
 
-/* The scores of a query with a block of keys become weights, which may be kept ones, and dP their slopes; zeros behind
- * them. */
-static void weigh(int64_t keys, int64_t block, const float *kept, const float *share, float dot, float *weight,
-                  float *slope)
+/* The scores of a query with a block of keys become weights, and dP their slopes; zeros behind them. */
+static void weigh(int64_t keys, int64_t block, const float *share, float dot, float *weight, float *slope)
 {
     const float most = share[0], part = share[1];
     ATL_LANES
-    for (int64_t j = 0; j < (kept ? keys : 0); j++) {
-        weight[j] = kept[j];
-        slope[j] = kept[j] * (slope[j] - dot);
-    }
-    ATL_LANES
-    for (int64_t j = 0; j < (kept ? 0 : keys); j++) {
+    for (int64_t j = 0; j < keys; j++) {
         const float e = single_exp_below(weight[j] - most, 0) * part;
         weight[j] = e;
         slope[j] = e * (slope[j] - dot);
@@ -90,7 +90,7 @@ static void weigh(int64_t keys, int64_t block, const float *kept, const float *s
 
 /* Of the keys from `first` on; k and v: of the first of them; mask: of the head. */
 static void block_of_keys(const atl_attention *p, const float *k, const float *v, const float *mask,
-                          const float *shares, const float *kept, int64_t first, int64_t keys, const room *r, float *dq)
+                          const float *shares, int64_t first, int64_t keys, const room *r, float *dq)
 {
     int64_t block = keys_in_block(p), values = rounded_up(p->value_width, LINE), width = rounded_up(p->width, LINE);
     int64_t all = rounded_up(keys, ROWS);
@@ -102,14 +102,13 @@ static void block_of_keys(const atl_attention *p, const float *k, const float *v
     for (int64_t i = 0; i < p->queries; i += QUERIES) {
         int64_t rows = p->queries - i < QUERIES ? p->queries - i : QUERIES;
         const float *query = r->query + i * width, *dy = r->dy + i * values;
-        if (!kept)
-            multiply(rows, keys, p->width, query, width, 1, r->keys_t, block, 0, r->weights, block);
+        multiply(rows, keys, p->width, query, width, 1, r->keys_t, block, 0, r->weights, block);
         multiply(rows, keys, p->value_width, dy, values, 1, r->values_t, block, 0, r->slopes, block);
-        for (int64_t n = 0; n < rows && !kept; n++)
+        for (int64_t n = 0; n < rows; n++)
             mask_scores(p, mask, i + n, first, keys, r->weights + n * block);
         for (int64_t n = 0; n < rows; n++)
-            weigh(keys, rounded_up(keys, LINE), kept ? kept + (i + n) * keys : NULL, shares + 2 * (i + n),
-                  r->dot[i + n], r->weights + n * block, r->slopes + n * block);
+            weigh(keys, rounded_up(keys, LINE), shares + 2 * (i + n), r->dot[i + n], r->weights + n * block,
+                  r->slopes + n * block);
         for (int64_t n = 0; n < rows; n++)
             mask_slopes(p, mask, i + n, first, keys, r->slopes + n * block);
         multiply(keys, p->value_width, rows, r->weights, 1, block, dy, values, 1, r->dv, values);
@@ -123,14 +122,13 @@ static void piece_of_head(const atl_attention *p, const atl_attention_arrays *x,
                           int64_t pieces, const room *r, float *dq)
 {
     int64_t block = keys_in_block(p), blocks = (p->keys + block - 1) / block;
-    const float *kept = x->weights ? x->weights + head * p->queries * p->keys : NULL;
     memset(dq, 0, (size_t)partial_floats(p) * sizeof *dq);
     for (int64_t b = blocks * piece / pieces; b < blocks * (piece + 1) / pieces; b++) {
         int64_t first = b * block, keys = p->keys - first < block ? p->keys - first : block;
         block_of_keys(p, x->k + matrix_at(p, &p->k, head) + first * p->k.row,
                       x->v + matrix_at(p, &p->v, head) + first * p->v.row,
-                      x->mask ? x->mask + matrix_at(p, &p->mask, head) : NULL, x->shares + 2 * head * p->queries, kept,
-                      first, keys, r, dq);
+                      x->mask ? x->mask + matrix_at(p, &p->mask, head) : NULL, x->shares + 2 * head * p->queries, first,
+                      keys, r, dq);
         write_rows(keys, p->width, 1, r->dk, rounded_up(p->width, LINE), &p->dk,
                    x->dk + matrix_at(p, &p->dk, head) + first * p->dk.row);
         write_rows(keys, p->value_width, 1, r->dv, rounded_up(p->value_width, LINE), &p->dv,

@@ -16,12 +16,6 @@ int atl_attention_pays(int64_t queries, int64_t keys)
            (queries * keys >= atl_costs_in_use()->attention_scores || keys > ATL_ATTENTION_BLOCK);
 }
 
-/* Where all scores of a head stay in the second-level cache, their arrays cost less than computing them again. */
-int atl_attention_gradient_pays(int64_t queries, int64_t keys)
-{
-    return atl_attention_pays(queries, keys) && keys > ATL_ATTENTION_BLOCK;
-}
-
 /* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
 static const atl_op fused_op;
@@ -185,17 +179,20 @@ static bool infer_part(atl_node *y)
 
 static int64_t floats(int64_t count) { return count * (int64_t)sizeof(float); }
 
-/* What y keeps for its gradient: two numbers of each query, and its weights if they are one block. */
 static int64_t rows_of(const atl_attention *p) { return p->outer * p->heads * p->queries; }
+
+/* What y keeps for its gradient: its weights if they are one block, and two numbers of each query. */
+static int64_t weights_floats(const attention_step *s) { return s->keeps_weights ? atl_kept_floats(&s->p) : 0; }
+static int64_t kept_floats(const attention_step *s) { return weights_floats(s) + 2 * rows_of(&s->p); }
 
 static int run_attention(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const attention_step *s = step->data;
-    float *shares = memory[step->write[2]];
+    float *kept = memory[step->write[2]];
     (void)bound;
     atl_kernels->attention(&s->p, memory[step->read[0]], memory[step->read[1]], memory[step->read[2]],
                            s->p.mask_kind ? memory[step->read[3]] : NULL, memory[step->write[1]],
-                           memory[step->write[0]], shares, s->keeps_weights ? shares + 2 * rows_of(&s->p) : NULL);
+                           memory[step->write[0]], kept + weights_floats(s), s->keeps_weights ? kept : NULL);
     return 0;
 }
 
@@ -203,20 +200,23 @@ static int run_gradient(const atl_plan_step *step, void *const *memory, void *bo
 {
     const attention_step *s = step->data;
     const atl_attention *p = &s->p;
-    const float *shares = memory[step->read[5]];
+    const float *kept = memory[step->read[5]];
     const atl_attention_arrays x = {.q = memory[step->read[0]],
                                     .k = memory[step->read[1]],
                                     .v = memory[step->read[2]],
                                     .y = memory[step->read[3]],
                                     .dy = memory[step->read[4]],
-                                    .shares = shares,
-                                    .weights = s->keeps_weights ? shares + 2 * rows_of(p) : NULL,
+                                    .shares = kept + weights_floats(s),
+                                    .weights = s->keeps_weights ? kept : NULL,
                                     .dq = memory[step->write[0]],
                                     .dk = memory[step->write[1]],
                                     .dv = memory[step->write[2]],
                                     .mask = p->mask_kind ? memory[step->read[6]] : NULL};
     (void)bound;
-    atl_kernels->attention_gradient(p, &x, memory[step->write[3]]);
+    if (s->keeps_weights)
+        atl_kernels->attention_kept_gradient(p, &x, memory[step->write[3]]);
+    else
+        atl_kernels->attention_gradient(p, &x, memory[step->write[3]]);
     return 0;
 }
 
@@ -247,9 +247,8 @@ static int lower_attention(atl_lowering *lowering)
     step.write[step.writes++] = atl_lower_output(lowering);
     step.write[step.writes++] = atl_lower_scratch(lowering, floats(atl_kernels->attention_scratch(p)));
     s->keeps_weights &= keeps;
-    int64_t kept = rows_of(p) * (2 + (s->keeps_weights ? p->keys : 0));
-    step.write[step.writes++] =
-        keeps ? atl_lower_workspace(lowering, floats(kept)) : atl_lower_scratch(lowering, floats(kept));
+    int64_t bytes = floats(kept_floats(s));
+    step.write[step.writes++] = keeps ? atl_lower_workspace(lowering, bytes) : atl_lower_scratch(lowering, bytes);
     return atl_lower_step(lowering, &step);
 }
 
@@ -272,7 +271,9 @@ static int lower_gradient(atl_lowering *lowering)
     int64_t batch = p->outer * p->heads;
     step.write[step.writes++] = atl_lower_part(lowering, 0, floats(batch * p->keys * p->width));
     step.write[step.writes++] = atl_lower_part(lowering, 1, floats(batch * p->keys * p->value_width));
-    step.write[step.writes++] = atl_lower_scratch(lowering, floats(atl_kernels->attention_gradient_scratch(p)));
+    step.write[step.writes++] =
+        atl_lower_scratch(lowering, floats(s->keeps_weights ? atl_kernels->attention_kept_gradient_scratch(p)
+                                                            : atl_kernels->attention_gradient_scratch(p)));
     return atl_lower_step(lowering, &step);
 }
 

@@ -27,10 +27,8 @@ typedef struct atl_attention_options {
     float unseen;
 } atl_attention_options;
 
-/* True if one step is faster than products and a softmax, for so many queries and keys. */
+/* True if one step is faster than products and a softmax, for so many queries and keys; with its gradients, too. */
 int atl_attention_pays(int64_t queries, int64_t keys);
-/* The same with its gradients. */
-int atl_attention_gradient_pays(int64_t queries, int64_t keys);
 
 /* softmax(masked(scale q k^T)) v.  mask: null without one; of the shape of the scores, sizes of 1 and missing leading
  * ones broadcast. */

@@ -105,11 +105,16 @@ static void check(const atl_kernel_table *k, const sizes *s)
                              .dk = m[DK],
                              .dv = m[DV]};
     float *shares = random_floats(2 * batch * s->queries),
-          *weights = s->keep ? random_floats(batch * s->queries * s->keys) : NULL;
-    float *scratch = random_floats(k->attention_scratch(&p)), *more = random_floats(k->attention_gradient_scratch(&p));
+          *weights = s->keep ? random_floats(atl_kept_floats(&p)) : NULL;
+    float *scratch = random_floats(k->attention_scratch(&p)),
+          *more = random_floats(s->keep ? k->attention_kept_gradient_scratch(&p) : k->attention_gradient_scratch(&p));
     k->attention(&p, x[Q], x[K], x[V], NULL, scratch, x[Y], shares, weights);
-    k->attention_gradient(
-        &p, &(atl_attention_arrays){x[Q], x[K], x[V], x[Y], shares, weights, x[DY], x[DQ], x[DK], x[DV], NULL}, more);
+    const atl_attention_arrays arrays = {x[Q],  x[K],  x[V],  x[Y], s->keep ? NULL : shares, weights, x[DY],
+                                         x[DQ], x[DK], x[DV], NULL};
+    if (s->keep)
+        k->attention_kept_gradient(&p, &arrays, more);
+    else
+        k->attention_gradient(&p, &arrays, more);
     for (int64_t n = 0; n < s->outer; n++)
         for (int64_t h = 0; h < s->heads; h++)
             check_head(&p, x, n, h);
@@ -142,33 +147,46 @@ ISA_TEST(attention, several_blocks_of_keys)
         check(k, &(sizes){1, 1, 130, 1000, 16, 16, 0, 0, workers, 0});
 }
 
-/* The same bits for any number of threads that do not share a head. */
+/* The same bits for any number of threads, which share heads. */
 ISA_TEST(attention, the_same_bits)
 {
-    float *q = random_floats(4 * 60 * 16), *v = random_floats(4 * 60 * 16);
-    float y[2][4 * 60 * 16], shares[2 * 4 * 60];
-    for (int workers = 1; workers <= 2; workers++) {
-        const sizes s = {2, 2, 60, 60, 16, 16, 0, 0, 0, 0};
-        const atl_matrices m = lie(&s, 60, 16);
-        const atl_attention p = {.outer = 2,
-                                 .heads = 2,
-                                 .queries = 60,
-                                 .keys = 60,
-                                 .width = 16,
-                                 .value_width = 16,
+    enum { HEADS = 2, T = 60, D = 16, FLOATS = HEADS * T * D };
+    float *x[4]; /* q, k, v, dy */
+    for (int i = 0; i < 4; i++)
+        x[i] = random_floats(FLOATS);
+    float y[2][4][FLOATS], shares[2 * HEADS * T]; /* y, dq, dk, dv */
+    for (int workers = 1; workers <= 5; workers += 2) {
+        const sizes s = {1, HEADS, T, T, D, D, 0, 0, 0, 0};
+        const atl_matrices m = lie(&s, T, D);
+        const atl_attention p = {.outer = 1,
+                                 .heads = HEADS,
+                                 .queries = T,
+                                 .keys = T,
+                                 .width = D,
+                                 .value_width = D,
                                  .scale = 0.25f,
                                  .workers = workers,
                                  .q = m,
                                  .k = m,
                                  .v = m,
-                                 .y = m};
-        float *scratch = random_floats(k->attention_scratch(&p));
-        k->attention(&p, q, q, v, NULL, scratch, y[workers - 1], shares, NULL);
+                                 .y = m,
+                                 .dy = m,
+                                 .dq = m,
+                                 .dk = m,
+                                 .dv = m};
+        float *scratch = random_floats(k->attention_scratch(&p)), *weights = random_floats(atl_kept_floats(&p));
+        float *more = random_floats(k->attention_kept_gradient_scratch(&p)), (*now)[FLOATS] = y[workers > 1];
+        k->attention(&p, x[0], x[1], x[2], NULL, scratch, now[0], shares, weights);
+        const atl_attention_arrays arrays = {x[0], x[1],   x[2],   now[0], NULL, weights,
+                                             x[3], now[1], now[2], now[3], NULL};
+        k->attention_kept_gradient(&p, &arrays, more);
+        cr_assert(workers == 1 || !memcmp(y[0], y[1], sizeof y[0]), "%d workers", workers);
         free(scratch);
+        free(weights);
+        free(more);
     }
-    cr_assert_arr_eq(y[0], y[1], sizeof y[0]);
-    free(q);
-    free(v);
+    for (int i = 0; i < 4; i++)
+        free(x[i]);
 }
 
 /* Scores far beyond what an exponential holds, and a NaN, which stays in its row. */

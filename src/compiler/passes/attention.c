@@ -284,9 +284,6 @@ static int is_whole(const atl_rewrite *r, core *c)
         (c->ds != c->slopes && r->uses[c->slopes->index] != 1))
         return 0;
     c->dy = c->dp->inputs[0];
-    int rank = c->p->shape->rank;
-    if (!atl_attention_gradient_pays(c->p->shape->size[rank - 2], c->p->shape->size[rank - 1]))
-        return 0;
     return (!c->dv || c->dv->inputs[1] == c->dy) && (c->dq || c->dk);
 }
 
