@@ -81,8 +81,8 @@ Test(pgd, l1_starts_outside_where_it_is_flat_inside, .timeout = 120)
     net.scores = atl_concat(-1, atl_add_scalar(atl_scale(sum, 0), 100), sum);
     atl_tensor *pictures = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(COUNT, SIDE, SIDE, 3));
     const atl_fraction eps = {2, 1};
-    results one = attack(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps, .restarts = 1}),
-            two = attack(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps, .restarts = 2});
+    results one = attack_by(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps, .restarts = 1}),
+            two = attack_by(&net, pictures, (atl_attack_args){.norm = ATL_NORM_L1, .eps = eps, .restarts = 2});
     cr_assert_eq(count_met(&one), 0);
     cr_assert_eq(count_met(&two), COUNT, "%d", count_met(&two));
     for (int i = 0; i < COUNT; i++)
