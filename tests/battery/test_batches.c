@@ -86,7 +86,6 @@ EveryOp(gradients_at_two_sizes)
 
 EveryOp(values_and_gradients_one_example_at_a_time)
 {
-    const atl_op *op = op_under_test(*index);
     for (const atl_sample *s = op->samples; s && is_sample(s); s++)
         for (int differentiated = 0; !s->error && differentiated <= !s->no_gradient; differentiated++)
             check_sample(op, s, differentiated, 1);
