@@ -156,7 +156,7 @@ Test(run, mistakes_say_what_to_do)
 {
     const char *file = exported("lenet", "--gradient"), *x = random_array("x.npy", ATL_SHAPE(2, 28, 28, 3), 0, 255),
                *bad = random_array("bad.npy", ATL_SHAPE(2, 3), 0, 1);
-    cr_assert_refused(2, "--input NAME=FILE is missing", "run", file);
+    cr_assert_refused(2, "--input [NAME=]FILE is missing", "run", file);
     cr_assert_refused(2, "the model has no input of that name; its first one is 'image'", "run", file, "-i", "y=x.npy");
     cr_assert_refused(2, "nothing is given for the input 'labels'", "run", file, "-i", x);
     cr_assert_refused(2, "'image' is given twice", "run", file, "-i", x, "-i", x);
