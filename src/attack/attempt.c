@@ -317,6 +317,26 @@ static int is_zero(int64_t count, const float *x)
     return 1;
 }
 
+/* Runs the network for queries of the same pixels, with gradients and scores; fills them. */
+static atl_status ask_gradients(atl_attempt *a, const float *pixels, int64_t count, atl_query *queries)
+{
+    const float *judged;
+    float *room;
+    atl_status status = find_judged(a, 1, &pixels, &judged, &room);
+    for (int64_t i = 0; i < count; i++)
+        queries[i].pixels = judged;
+    if (!status)
+        status = ask(a, count, queries);
+    for (int64_t i = 0; i < count && !status; i++) {
+        follow(a, queries[i].scores);
+        a->zero_gradients += is_zero(a->task.count, queries[i].gradient);
+    }
+    if (!status)
+        status = look_at(a, pixels, judged, queries[0].scores);
+    atl_release(room);
+    return status;
+}
+
 atl_status atl_attempt_gradient(atl_attempt *a, const float *pixels, atl_attack_loss loss, const float *weights,
                                 float *gradient_out, float *scores_out, double *loss_out)
 {
@@ -327,23 +347,34 @@ atl_status atl_attempt_gradient(atl_attempt *a, const float *pixels, atl_attack_
     float *scores = atl_allocate(2 * (size_t)a->task.classes, sizeof *scores);
     if (!scores)
         return atl_out_of_memory();
-    const float *judged;
-    float *room;
-    atl_status status = find_judged(a, 1, &pixels, &judged, &room);
-    atl_query q = {.pixels = judged, .scores = scores, .gradient = gradient_out};
+    atl_query q = {.scores = scores, .gradient = gradient_out};
     set_loss(a, loss, weights, scores + a->task.classes, &q);
-    if (!status)
-        status = ask(a, 1, &q);
-    if (!status) {
-        follow(a, scores);
-        a->zero_gradients += is_zero(a->task.count, gradient_out);
-        if (scores_out)
-            memcpy(scores_out, scores, (size_t)a->task.classes * sizeof *scores);
-        if (loss_out)
-            *loss_out = q.loss;
-        status = look_at(a, pixels, judged, scores);
+    atl_status status = ask_gradients(a, pixels, 1, &q);
+    if (!status && scores_out)
+        memcpy(scores_out, scores, (size_t)a->task.classes * sizeof *scores);
+    if (!status && loss_out)
+        *loss_out = q.loss;
+    atl_release(scores);
+    return status;
+}
+
+atl_status atl_attempt_gradients(atl_attempt *a, const float *pixels, int count, const float *weights,
+                                 float *gradients_out, double *losses_out)
+{
+    size_t classes = (size_t)a->task.classes;
+    atl_query *queries = atl_allocate((size_t)count, sizeof *queries);
+    float *scores = atl_allocate((size_t)count * classes, sizeof *scores);
+    atl_status status = queries && scores ? ATL_OK : atl_out_of_memory();
+    for (size_t i = 0; i < (size_t)count && !status; i++) {
+        queries[i] =
+            (atl_query){.scores = scores + i * classes, .gradient = gradients_out + (int64_t)i * a->task.count};
+        set_loss(a, ATL_ATTACK_WEIGHTED, weights + i * classes, NULL, &queries[i]);
     }
-    atl_release(room);
+    if (!status)
+        status = ask_gradients(a, pixels, count, queries);
+    for (int i = 0; i < count && !status; i++)
+        losses_out[i] = queries[i].loss;
+    atl_release(queries);
     atl_release(scores);
     return status;
 }

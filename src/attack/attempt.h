@@ -48,6 +48,10 @@ void atl_project_change(atl_norm norm, double eps, int64_t count, const float *o
  * then lowers those that were raised the most until the size is within eps.  Returns 0 without memory. */
 int atl_round_change(atl_norm norm, double eps, double above, int64_t count, const float *original, const float *pixels,
                      float *rounded_out);
+/* The gradients of `count` sums of scores, weights [count, classes], at the same pixels: [count, elements]; and the
+ * sums. */
+atl_status atl_attempt_gradients(atl_attempt *attempt, const float *pixels, int count, const float *weights,
+                                 float *gradients_out, double *losses_out);
 /* The margin above which the goal is met in spite of rounding errors. */
 double atl_needed_margin(const atl_attempt *attempt, const float *scores);
 /* Keeps pixels, which are valid results with that margin, if they are better than what is kept.  Returns whether they

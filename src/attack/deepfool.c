@@ -12,7 +12,8 @@ static const double overshoot = 0.02;
 
 typedef struct nearest {
     double distance, difference;
-    float *gradient, *other; /* of the nearest rival; room for another one */
+    const float *gradient; /* of the nearest rival */
+    float *gradients;      /* [MOST_RIVALS, elements] */
 } nearest;
 
 /* The nearest boundary at pixels, over the classes; none is sought if the scores, which come with the first gradient,
@@ -20,21 +21,25 @@ typedef struct nearest {
 static atl_status find_nearest(atl_attempt *attempt, const atl_attempt_task *task, const float *pixels,
                                const int *rivals, int count, float *scores, nearest *n)
 {
+    double difference[MOST_RIVALS];
     n->distance = INFINITY;
+    if (count == 0)
+        return ATL_OK;
+    atl_status status = atl_rival_gradient(attempt, pixels, rivals[0], n->gradients, scores, difference);
+    if (!status && count > 1 && !atl_attempt_is_met(attempt, scores))
+        status =
+            atl_rival_gradients(attempt, pixels, count - 1, rivals + 1, n->gradients + task->count, difference + 1);
+    if (status || atl_attempt_is_met(attempt, scores))
+        return status;
     for (int i = 0; i < count; i++) {
-        double difference;
-        atl_status status = atl_rival_gradient(attempt, pixels, rivals[i], n->other, scores, &difference);
-        if (status || atl_attempt_is_met(attempt, scores))
-            return status;
-        double size = task->norm == ATL_NORM_LINF ? atl_l1_of(task->count, n->other) : atl_l2_of(task->count, n->other);
-        double distance = size > 0 ? fabs(difference) / size : INFINITY;
+        const float *gradient = n->gradients + i * task->count;
+        double size = task->norm == ATL_NORM_LINF ? atl_l1_of(task->count, gradient) : atl_l2_of(task->count, gradient);
+        double distance = size > 0 ? fabs(difference[i]) / size : INFINITY;
         if (!(distance < n->distance))
             continue;
-        float *swap = n->gradient;
-        n->gradient = n->other;
-        n->other = swap;
+        n->gradient = gradient;
         n->distance = distance;
-        n->difference = difference;
+        n->difference = difference[i];
     }
     return ATL_OK;
 }
@@ -51,7 +56,7 @@ static void add_step(const atl_attempt_task *task, const nearest *n, float *chan
 static atl_status walk(atl_attempt *attempt, const atl_attempt_task *task, float *pixels, float *scores, int *rivals)
 {
     float *change = pixels + task->count;
-    nearest n = {.gradient = change + task->count, .other = change + 2 * task->count};
+    nearest n = {.gradients = change + task->count};
     memcpy(pixels, task->original, (size_t)task->count * sizeof *pixels);
     atl_status status = atl_attempt_scores(attempt, 1, pixels, scores);
     int count = status ? 0 : atl_rivals_of(task, scores, MOST_RIVALS, rivals);
@@ -71,7 +76,7 @@ atl_status atl_method_deepfool(atl_attempt *attempt)
 {
     atl_attempt_task task = atl_attempt_task_of(attempt);
     int rivals[MOST_RIVALS];
-    float *pixels = atl_attempt_room(attempt, 4);
+    float *pixels = atl_attempt_room(attempt, 2 + MOST_RIVALS);
     float *scores = atl_allocate((size_t)task.classes, sizeof *scores);
     atl_status status = pixels && scores ? walk(attempt, &task, pixels, scores, rivals) : ATL_OUT_OF_MEMORY;
     atl_release(scores);
