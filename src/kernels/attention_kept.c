@@ -1,8 +1,8 @@
 /* The gradients of attention whose weights P were kept: see attention.h.
  *
  * dv = P^T dy, and the gradient of the scores is S = P (dP - D), where dP = dy v^T and D is, of each query, the sum of
- * dy y.  For some heads at a time, whose S the caches hold: first, by rows of queries, S and dq = scale S k; then, by rows
- * of keys, dv and dk = scale S^T q.  Threads share the rows of these heads, and no sum depends on how. */
+ * dy y.  For some heads at a time, whose S the caches hold: first, by rows of queries, S and dq = scale S k; then, by
+ * rows of keys, dv and dk = scale S^T q.  Threads share the rows of these heads, and no sum depends on how. */
 #include "kernels/attention_blocks.h"
 
 #include "kernels/loops.h"
