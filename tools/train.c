@@ -117,8 +117,8 @@ static void tell_failed_step(const train_session *s)
                  text);
 }
 
-/* A failed step has changed nothing: the variables have the values after the previous step, which may itself have made
- * one of them infinite. */
+/* A failed step has changed nothing, unless another rank was lost while its last gradients travelled: then nothing can
+ * be saved.  The variables have the values after the previous step, which may itself have made one of them infinite. */
 static int fail_step(train_session *s, atl_status status, const atl_feed *feeds)
 {
     if (status == ATL_NOT_FINITE && this_rank() > 0) /* so it is on rank 0, which tells it */

@@ -195,7 +195,7 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
          .help = "yes: the parts are added in a fixed order; no: one part for each rank, added as MPI likes it"},
         {"bucket-mb", 0, .whole = &set->bucket_mb, .argument = "N", .lowest = 0, .highest = 65536,
          .help = "send the gradients in buckets of about N megabytes, each as soon as it is full; with one that holds "
-                 "all of them nothing travels during the backward pass; 0: 4"},
+                 "all of them nothing travels during the backward pass; 0: a quarter of them, at most 4"},
         {"sync-batch-norm", 0, .flag = &set->sync_batch_norm,
          .help = "batch norm takes the statistics of the whole batch, over all its parts and ranks; a part then waits "
                  "for the others in each such layer, and each part of a rank has memory of its own"},

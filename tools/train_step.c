@@ -149,7 +149,7 @@ static atl_status copy_part(train_session *s, const atl_batch *batch, int64_t i)
 
 /* ---- a step ------------------------------------------------------------------------------------------------------ */
 
-/* The parts of this rank, and then the others': meanwhile no variable changes. */
+/* The parts of this rank, and then the others', until the first means arrive: meanwhile no variable changes. */
 static atl_status run_parts(train_session *s, const atl_batch **batch_out)
 {
     int64_t parts = atl_all_reduce_parts(s->all_reduce, NULL);

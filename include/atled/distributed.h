@@ -56,7 +56,8 @@ typedef struct atl_all_reduce_args {
     /* Lets the ranks add in any order (their all_reduce), as MPI likes it: the bits then depend on the number of ranks
      * and on MPI. */
     bool any_order;
-    int64_t bucket_bytes; /* gradients are sent in pieces of about this size; 0: 4 MB */
+    /* Gradients are sent in pieces of about this size; 0: a quarter of all, but at least 256 KB and at most 4 MB. */
+    int64_t bucket_bytes;
     int end_;
 } atl_all_reduce_args;
 /* Null after an error: more ranks than parts, or no memory.  Free it with atl_all_reduce_free. */
@@ -73,8 +74,8 @@ ATL_API int64_t atl_all_reduce_all_parts(const atl_all_reduce *all_reduce);
 ATL_API atl_status atl_all_reduce_weigh(atl_all_reduce *all_reduce, float weight);
 /* In place of the run of a part without examples. */
 ATL_API atl_status atl_all_reduce_skip(atl_all_reduce *all_reduce);
-/* Waits until all ranks have run their parts of the batch, and the means are there.  A run of the step does so by
- * itself; this lets a program read the variables meanwhile. */
+/* Waits until the first means of the batch are there.  A run of the step does so by itself, and changes no variable
+ * before; this lets a program read the variables meanwhile. */
 ATL_API atl_status atl_all_reduce_wait(atl_all_reduce *all_reduce);
 /* The mean over all parts of a float32 node of known shape: each part gets the same.  Its gradient is the mean over all
  * parts of the gradients: that of the sum of all parts' costs, divided by their number.  All ranks run it in the same

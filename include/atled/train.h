@@ -148,7 +148,9 @@ typedef struct atl_minimize_args {
     bool unchecked;         /* a cost that is not finite is not an error */
     bool check_gradients;   /* the norm of all gradients must be finite, too: costs one more pass over them */
     /* Averages the cost, the gradients and the values of atl_add_update over ranks (distributed.h), and then clips and
-     * updates: all ranks get the same variables.  Null: this process alone. */
+     * updates: all ranks get the same variables.  A variable is updated as soon as its gradient's mean is there, so
+     * that a failure of the transport may leave some with their new values: those of the graph can then not be saved
+     * or copied, until others are loaded.  Null: this process alone. */
     atl_all_reduce *all_reduce;
     /* If not null, the step is divided: a program of the node *part_out computes the gradients of one part of a batch,
      * and a program of the step only averages and updates.  Needs .all_reduce. */

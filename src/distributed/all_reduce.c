@@ -9,7 +9,9 @@
 #include "graph/error.h"
 #include "graph/memory.h"
 
-enum { DEFAULT_BUCKET_BYTES = 4 << 20 };
+/* The default size of a bucket: a quarter of all, within these bounds.  Smaller ones cost more in messages than they
+ * hide. */
+enum { LEAST_BUCKET_BYTES = 256 << 10, MOST_BUCKET_BYTES = 4 << 20 };
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
@@ -38,7 +40,7 @@ atl_all_reduce *atl_all_reduce_new_with(const atl_all_reduce_args *args)
     r->ranks.size = size;
     r->parts = parts;
     r->any_order = args->any_order && size > 1;
-    r->bucket_bytes = args->bucket_bytes ? args->bucket_bytes : DEFAULT_BUCKET_BYTES;
+    r->bucket_bytes = args->bucket_bytes;
     r->weight = 1;
     r->own_count = atl_parts_of_rank(parts, rank, size, &r->own_first);
     r->most_pieces = r->any_order ? 1 : atl_pieces_of_rank(parts, rank, size, &r->own);
@@ -99,9 +101,12 @@ int64_t atl_all_reduce_all_parts(const atl_all_reduce *r)
     return r ? r->parts : (atl_null_argument("atl_all_reduce_all_parts", "what averages is"), 0);
 }
 
-int64_t atl_bucket_floats(const atl_all_reduce *r)
+int64_t atl_bucket_floats(const atl_all_reduce *r, int64_t all)
 {
-    int64_t floats = r->bucket_bytes / (int64_t)sizeof(float);
+    const int64_t least = LEAST_BUCKET_BYTES / sizeof(float), most = MOST_BUCKET_BYTES / sizeof(float);
+    int64_t floats = r->bucket_bytes / (int64_t)sizeof(float), quarter = all / 4;
+    if (!r->bucket_bytes)
+        floats = quarter < least ? least : quarter > most ? most : quarter;
     return floats > 0 ? floats : 1;
 }
 
@@ -287,13 +292,14 @@ static atl_status await_mean(atl_all_reduce *r, atl_bucket *b)
 
 atl_status atl_all_reduce_wait(atl_all_reduce *r)
 {
-    atl_status status = ATL_OK;
     if (!r)
         return atl_null_argument("atl_all_reduce_wait", "what averages is");
-    for (int64_t i = 0; i < r->bucket_count && !status; i++)
-        if (r->buckets[i]->pushed && r->buckets[i]->pushed == r->buckets[i]->tensors * r->own_count)
-            status = await_mean(r, r->buckets[i]);
-    return status;
+    for (int64_t i = 0; i < r->bucket_count; i++) {
+        atl_bucket *b = r->buckets[i];
+        if (!b->is_within && b->pushed && b->pushed == b->tensors * r->own_count)
+            return await_mean(r, b);
+    }
+    return ATL_OK;
 }
 
 atl_status atl_bucket_pull(const atl_bucket_slot *slot, float *mean)

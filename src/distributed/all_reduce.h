@@ -19,8 +19,8 @@ int64_t atl_bucket_new(atl_all_reduce *r, int is_within);
 /* Adds a tensor of that many floats to the last bucket.  Before the first run only. */
 atl_status atl_bucket_add(atl_all_reduce *r, int64_t count, atl_bucket_slot *slot_out);
 
-/* A bucket with this many floats is full. */
-int64_t atl_bucket_floats(const atl_all_reduce *r);
+/* A bucket with this many floats is full; all: the floats of all buckets. */
+int64_t atl_bucket_floats(const atl_all_reduce *r, int64_t all);
 
 /* Makes the memory of the tensor's bucket, so that no run has to. */
 atl_status atl_bucket_prepare(const atl_bucket_slot *slot);

@@ -23,6 +23,7 @@ typedef struct atl_storage {
     atl_node *node;
     float decay, rate_scale, average; /* of a variable; kept for src/train, which the graph does not read */
     char is_trainable, is_state;
+    char is_unsettled; /* a run that assigns to it and to others has failed when some had their new values */
 } atl_storage;
 
 /* The attributes of inputs, variables and constants. */
@@ -137,6 +138,8 @@ int atl_check_same_type(const atl_node *built, atl_node *now);
 atl_tensor *atl_storage_value(atl_storage *storage);
 /* Call it after the value has been written. */
 void atl_storage_changed(atl_storage *storage);
+/* Call it after a run that has failed between its first and its last assignment: see atl_check_settled. */
+void atl_storage_unsettled(atl_storage *storage);
 /* Sets a variable's first value, from its initializer, the graph's seed and its name. */
 atl_status atl_initialize(const atl_node *variable, atl_tensor *value);
 

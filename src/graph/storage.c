@@ -125,7 +125,24 @@ atl_tensor *atl_storage_value(atl_storage *storage)
 
 void atl_storage_changed(atl_storage *storage)
 {
+    storage->is_unsettled = 0;
     storage->version = atomic_fetch_add(&storage->node->graph->version, 1) + 1;
+}
+
+void atl_storage_unsettled(atl_storage *storage)
+{
+    atl_storage_changed(storage);
+    storage->is_unsettled = 1;
+}
+
+atl_status atl_check_settled(const atl_node *variable)
+{
+    if (!variable->storage->is_unsettled)
+        return ATL_OK;
+    return atl_set_error(ATL_INVALID,
+                         "'%s' and others: a step has failed when some of them had their new values, so they are "
+                         "neither saved nor copied; load a checkpoint",
+                         atl_name_of(variable));
 }
 
 void atl_variable_adopt(atl_node *variable, atl_tensor *value)

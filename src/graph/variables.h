@@ -11,6 +11,10 @@ atl_status atl_graph_note_failure(atl_graph *graph, atl_status status);
  * so that a caller changes either all of many variables or none. */
 void atl_variable_adopt(atl_node *variable, atl_tensor *value);
 
+/* Fails if the variable belongs to a step that has failed half way, and has got no value since then: its value must not
+ * be saved. */
+atl_status atl_check_settled(const atl_node *variable);
+
 /* Text of any length in the graph's memory.  Null, with the error recorded on the graph, if memory runs out. */
 const char *atl_graph_format(atl_graph *graph, const char *format, ...) ATL_PRINTF(2, 3);
 

@@ -287,8 +287,7 @@ static atl_status save(const atl_npz_args *args, bindings *all)
     for (int64_t i = 0; !status && i < all->count; i++) {
         const atl_node *average = args->averages ? atl_average_of(all->of[i].variable) : NULL;
         entries[i] = (atl_npz_entry){all->of[i].key, atl_variable_value(average ? average : all->of[i].variable)};
-        if (!entries[i].value)
-            status = ATL_OUT_OF_MEMORY;
+        status = entries[i].value ? atl_check_settled(all->of[i].variable) : ATL_OUT_OF_MEMORY;
     }
     if (!status)
         status = (atl_is_safetensors_name(args->path) ? atl_write_safetensors : atl_write_npz)(args->path, all->count,

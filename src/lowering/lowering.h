@@ -36,6 +36,7 @@ struct atl_plan_step {
     atl_value_id *more_reads; /* used in place of read[] if the step reads more values; owned by data */
     double flops;             /* a multiply-add counts as two; 0: the step is bound by memory */
     int cannot_fail;          /* run always returns 0: from such steps on, variables may be written */
+    int waits_for_ranks;      /* if it fails, so do all later runs: variables may be written before it, too */
     const atl_node *node;     /* set by the compiler */
     int prepack;              /* set by the compiler: runs only after variables have changed */
 };

@@ -35,11 +35,10 @@ static bool check_counted(atl_node *y)
 }
 
 /* One step that reads the inputs and writes the result. */
-static int lower_as_step(atl_lowering *lowering, const char *implementation,
-                         int (*run)(const atl_plan_step *step, void *const *memory, void *bound))
+static int lower_as_step(atl_lowering *lowering, atl_plan_step step)
 {
     const atl_node *y = atl_lowered_node(lowering);
-    atl_plan_step step = {.implementation = implementation, .run = run, .data = (void *)y};
+    step.data = (void *)y;
     for (int i = 0; i < y->input_count; i++)
         step.read[step.reads++] = atl_lower_input(lowering, i);
     step.write[step.writes++] = atl_lower_output(lowering);
@@ -61,7 +60,10 @@ static int run_send(const atl_plan_step *step, void *const *memory, void *bound)
     return atl_bucket_push(slot_of(step->data), memory[step->read[0]]) != ATL_OK;
 }
 
-static int lower_send(atl_lowering *lowering) { return lower_as_step(lowering, "send", run_send); }
+static int lower_send(atl_lowering *lowering)
+{
+    return lower_as_step(lowering, (atl_plan_step){.implementation = "send", .run = run_send});
+}
 
 static void reference_send(const atl_node *y, const double *const *x, double *result)
 {
@@ -82,7 +84,11 @@ static int run_receive(const atl_plan_step *step, void *const *memory, void *bou
     return atl_bucket_pull(slot_of(step->data), memory[step->write[0]]) != ATL_OK;
 }
 
-static int lower_receive(atl_lowering *lowering) { return lower_as_step(lowering, "receive", run_receive); }
+static int lower_receive(atl_lowering *lowering)
+{
+    return lower_as_step(lowering,
+                         (atl_plan_step){.implementation = "receive", .run = run_receive, .waits_for_ranks = 1});
+}
 
 static void reference_receive(const atl_node *y, const double *const *x, double *result)
 {
@@ -107,7 +113,10 @@ static int run_mean(const atl_plan_step *step, void *const *memory, void *bound)
     return atl_bucket_pull(slot, memory[step->write[0]]) != ATL_OK;
 }
 
-static int lower_mean(atl_lowering *lowering) { return lower_as_step(lowering, "all-reduce", run_mean); }
+static int lower_mean(atl_lowering *lowering)
+{
+    return lower_as_step(lowering, (atl_plan_step){.implementation = "all-reduce", .run = run_mean});
+}
 
 static void reference_mean(const atl_node *y, const double *const *x, double *result)
 {

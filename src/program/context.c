@@ -219,12 +219,21 @@ static atl_status refresh(atl_program *program, atl_plan *plan)
     return status;
 }
 
+/* Variables that this run may have written have neither all their old values nor all their new ones. */
+static void note_failure(const atl_plan *plan, int64_t step)
+{
+    for (int64_t i = 0; i < plan->assigned_count && step > plan->first_assigned; i++)
+        atl_storage_unsettled(plan->assigned[i]);
+}
+
 static atl_status run_steps(atl_plan_context *context)
 {
     const atl_plan *plan = context->plan;
     for (int64_t s = atl_first_step(context); s < plan->step_count; s = atl_step_after(context, s))
-        if (plan->steps[s].run(&plan->steps[s], context->memory, context->bound[s]))
+        if (plan->steps[s].run(&plan->steps[s], context->memory, context->bound[s])) {
+            note_failure(plan, s);
             return atl_failed_status();
+        }
     return ATL_OK;
 }
 

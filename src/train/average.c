@@ -5,6 +5,7 @@
 
 #include "graph/error.h"
 #include "graph/memory.h"
+#include "graph/variables.h"
 
 atl_node *atl_average_of(const atl_node *variable)
 {
@@ -30,6 +31,8 @@ static atl_node *source_of(const atl_node *to, const atl_graph *from, int averag
                       atl_shape_text(atl_shape_of(to), want, sizeof want));
         return NULL;
     }
+    if (atl_check_settled(variable))
+        return NULL;
     atl_node *average = averages ? atl_average_of(variable) : NULL;
     return average ? average : variable;
 }

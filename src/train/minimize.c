@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "atled/gradient.h"
@@ -12,11 +13,13 @@
 #include "graph/memory.h"
 #include "graph/option.h"
 #include "graph/variables.h"
+#include "ops/all_reduce.h"
 #include "train/averaging.h"
 
 /* A variable that the step trains. */
 typedef struct trained {
     atl_node *variable, *gradient;
+    atl_bucket_slot arrival; /* of the gradient's mean, if it is averaged over ranks */
     atl_node *slot[ATL_MAX_SLOTS], *new_slot[ATL_MAX_SLOTS], *new_value;
     atl_node *average, *new_average; /* null: no average is kept */
 } trained;
@@ -127,7 +130,7 @@ static int average_updates(step *s, atl_averaging *a, atl_node **value)
     atl_nodes updates = atl_updates(s->graph);
     for (int64_t i = 0; i < updates.count; i++) {
         value[i] = is_averaged(updates.node[i]) ? atl_input_of(updates.node[i], 1) : NULL;
-        if (value[i] && !atl_average_later(a, &value[i]))
+        if (value[i] && !atl_average_later(a, &value[i], NULL))
             return 0;
     }
     return 1;
@@ -149,14 +152,14 @@ static int take_means(step *s, atl_averaging *a, atl_node **value)
 {
     const atl_minimize_args *args = s->args;
     atl_nodes updates = atl_updates(s->graph);
-    int ok = atl_average_later(a, &s->cost) && average_updates(s, a, value);
+    int ok = atl_average_later(a, &s->cost, NULL) && average_updates(s, a, value);
     for (int64_t i = 0; i < s->count && ok; i++)
-        ok = atl_average_later(a, &s->of[i].gradient);
+        ok = atl_average_later(a, &s->of[i].gradient, &s->of[i].arrival);
     for (int64_t i = 0; i < args->reported.count && ok; i++) {
         if (!args->reported.node[i])
             return 0; /* its error is on the graph */
         args->reported_out[i] = args->reported.node[i];
-        ok = atl_average_later(a, &args->reported_out[i]);
+        ok = atl_average_later(a, &args->reported_out[i], NULL);
     }
     atl_enter(s->graph, "all_reduce");
     s->token = ok ? atl_average_now(a, args->all_reduce, args->part_out != NULL) : NULL;
@@ -172,7 +175,7 @@ static int take_means(step *s, atl_averaging *a, atl_node **value)
     return s->token != NULL;
 }
 
-/* Replaces gradients, cost and updates by their means. */
+/* Replaces cost and updates by their means, and sends the gradients, whose means take_gradient receives. */
 static int average_over_ranks(step *s)
 {
     atl_averaging averaging = {NULL, 0, 0};
@@ -183,7 +186,7 @@ static int average_over_ranks(step *s)
     return ok;
 }
 
-/* ---- clipping ---------------------------------------------------------------------------------------------------- */
+/* ---- gradients --------------------------------------------------------------------------------------------------- */
 
 atl_node *atl_clip_by_norm(atl_node *x, float limit)
 {
@@ -215,17 +218,27 @@ static atl_node *norm_of_all(const step *s)
     return norm;
 }
 
-static void clip_gradients(step *s)
+/* The gradient of one variable, or its mean over ranks; clipped by itself. */
+static void take_gradient(const step *s, trained *v)
 {
     const atl_minimize_args *args = s->args;
-    for (int64_t i = 0; i < s->count; i++) {
-        if (args->clip_value > 0)
-            s->of[i].gradient = atl_clip(s->of[i].gradient, -args->clip_value, args->clip_value);
-        if (args->clip_norm > 0)
-            s->of[i].gradient = atl_clip_by_norm(s->of[i].gradient, args->clip_norm);
-    }
-    if (args->clip_global_norm > 0 || args->check_gradients)
-        s->norm = norm_of_all(s);
+    if (args->all_reduce)
+        v->gradient = atl_receive(s->graph, &v->arrival, atl_shape_of(v->gradient), args->part_out ? NULL : s->token);
+    if (args->clip_value > 0)
+        v->gradient = atl_clip(v->gradient, -args->clip_value, args->clip_value);
+    if (args->clip_norm > 0)
+        v->gradient = atl_clip_by_norm(v->gradient, args->clip_norm);
+}
+
+static int needs_norm(const step *s) { return s->args->clip_global_norm > 0 || s->args->check_gradients; }
+
+/* All gradients, and what concerns all of them together. */
+static void take_all_gradients(step *s)
+{
+    const atl_minimize_args *args = s->args;
+    for (int64_t i = 0; i < s->count; i++)
+        take_gradient(s, &s->of[i]);
+    s->norm = norm_of_all(s);
     if (args->check_gradients)
         s->norm = atl_check_finite(atl_named(s->norm, "gradients"));
     if (args->clip_global_norm > 0) {
@@ -234,6 +247,14 @@ static void clip_gradients(step *s)
         for (int64_t i = 0; i < s->count; i++)
             s->of[i].gradient = atl_mul(s->of[i].gradient, factor);
     }
+}
+
+/* The order in which gradients arrive from other ranks. */
+static int compare_arrivals(const void *a, const void *b)
+{
+    const atl_bucket_slot *one = &((const trained *)a)->arrival, *other = &((const trained *)b)->arrival;
+    return one->bucket != other->bucket ? (one->bucket > other->bucket) - (one->bucket < other->bucket)
+                                        : (one->tensor > other->tensor) - (one->tensor < other->tensor);
 }
 
 /* ---- the optimizer ----------------------------------------------------------------------------------------------- */
@@ -292,13 +313,20 @@ static void update_average(const step *s, trained *v, atl_node *t)
     v->new_average = atl_add(v->average, atl_mul(share, atl_sub(v->new_value, v->average)));
 }
 
+/* A variable is updated as soon as its gradient is there, while other gradients travel. */
 static void update_all(step *s)
 {
     const atl_optimizer *o = &s->args->optimizer;
+    if (needs_norm(s))
+        take_all_gradients(s);
+    else if (s->args->all_reduce)
+        qsort(s->of, (size_t)s->count, sizeof *s->of, compare_arrivals);
     atl_node *t = atl_add_scalar(atl_cast(atl_step_counter(s->graph), ATL_FLOAT32), 1);
     s->rate = o->schedule ? o->schedule : atl_constant_rate(s->graph, (float)o->rate);
     s->corrected = o->rule->correct ? o->rule->correct(o, s->rate, t) : s->rate;
     for (int64_t i = 0; i < s->count; i++) {
+        if (!needs_norm(s))
+            take_gradient(s, &s->of[i]);
         update_variable(s, &s->of[i]);
         update_average(s, &s->of[i], t);
     }
@@ -399,7 +427,6 @@ atl_node *atl_minimize_with(const atl_minimize_args *args)
     if (list_variables(&s) && find_gradients(&s) && make_lists(&s) && (!args->all_reduce || average_over_ranks(&s))) {
         make_companions(&s);
         atl_enter(s.graph, args->optimizer.rule->name);
-        clip_gradients(&s);
         update_all(&s);
         all = atl_named(assign_all(&s), "step");
         atl_leave(s.graph);

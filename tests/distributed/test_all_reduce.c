@@ -1,6 +1,7 @@
 /* Means over ranks as nodes: values, gradients, the reference, and training steps of the same bits for any number of
  * ranks.  The ranks are threads. */
 #include "support.h"
+#include "distributed/all_reduce.h"
 #include "graph/random.h"
 #include "ranks_of_threads.h"
 
@@ -245,6 +246,17 @@ Test(all_reduce, any_order_gives_the_same_up_to_rounding)
     for (int i = 0; i < 64; i++)
         cr_assert(fabsf(found.found.value[i] - alone.found.value[i]) < 1e-3f, "%d: %g, not %g", i,
                   (double)found.found.value[i], (double)alone.found.value[i]);
+}
+
+Test(all_reduce, buckets_are_a_quarter_of_all_within_bounds)
+{
+    atl_all_reduce *usual = atl_all_reduce_new(NULL), *given = atl_all_reduce_new(NULL, .bucket_bytes = 64);
+    cr_assert_eq(atl_bucket_floats(usual, 1000), 256 * 1024 / 4);
+    cr_assert_eq(atl_bucket_floats(usual, 1 << 20), 1 << 18);
+    cr_assert_eq(atl_bucket_floats(usual, 1 << 30), 4 * 1024 * 1024 / 4);
+    cr_assert_eq(atl_bucket_floats(given, 1 << 30), 16);
+    atl_all_reduce_free(usual);
+    atl_all_reduce_free(given);
 }
 
 /* ---- mistakes ---------------------------------------------------------------------------------------------------- */

@@ -69,7 +69,8 @@ typedef struct atl_plan {
     int64_t feed_count, feed_capacity;
     atl_storage **assigned; /* variables that each run changes */
     int64_t assigned_count;
-    atl_value_id *outputs; /* values of the program's outputs, in their order */
+    int64_t first_assigned; /* the first step that writes one of them */
+    atl_value_id *outputs;  /* values of the program's outputs, in their order */
     int64_t output_count;
     int64_t arena_bytes, prepacked_bytes;
     char *prepacked_memory;

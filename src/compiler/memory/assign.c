@@ -9,16 +9,17 @@
 
 static void *memory_of(const atl_node *variable) { return variable->storage->value->data; }
 
-/* The first step after which no step can fail. */
+/* The first step from which on variables may be written.  A step that waits for other ranks ends the program if it
+ * fails, so that the assignments before it need not wait for it: note_failure in context.c. */
 static int64_t first_sure_step(const atl_plan *p)
 {
     int64_t s = p->step_count;
-    while (s > 0 && p->steps[s - 1].cannot_fail)
+    while (s > 0 && (p->steps[s - 1].cannot_fail || p->steps[s - 1].waits_for_ranks))
         s--;
     return s;
 }
 
-/* True if the value can be computed in the variable's memory: no later step can fail, and none reads the old value. */
+/* True if the value can be computed in the variable's memory: no later step undoes it, and none reads the old value. */
 static int can_be_made_in_place(const atl_lowering *l, const atl_lifetimes *lives, const atl_assignment *a,
                                 int64_t sure)
 {
@@ -47,6 +48,7 @@ int atl_assign_in_place(atl_lowering *l)
     if (!l->assignment_count)
         return 1;
     int64_t sure = first_sure_step(p);
+    p->first_assigned = p->step_count;
     p->assigned = atl_allocate((size_t)l->assignment_count, sizeof *p->assigned);
     int ok = atl_allocate_lifetimes(p, &lives) && p->assigned;
     if (ok) {
@@ -60,6 +62,8 @@ int atl_assign_in_place(atl_lowering *l)
             continue;
         p->values[a->value].space = ATL_STORED;
         p->values[a->value].stored = memory_of(a->node->inputs[0]);
+        if (lives.first[a->value] < p->first_assigned)
+            p->first_assigned = lives.first[a->value];
         a->value = -1;
     }
     atl_release_lifetimes(&lives);
