@@ -1,7 +1,9 @@
 /* ranks NET BATCH PARTS BUCKET_MB STEPS [WIDTH]: training steps on random pictures, by the ranks that mpirun has
  * started, or by this process alone; OMP_NUM_THREADS threads each.  Rank 0 prints the median time of a step, the share
- * of it in which it waits for other ranks, and the processor time of all ranks for a step.  WIDTH: of local3 of
- * cifar10, so that there are more gradients. */
+ * of it in which the ranks wait for others (on average; what the one that waits least waits is no imbalance), and the
+ * processor time of all ranks for a step.  BUCKET_MB may be a fraction, 0: the default.  WIDTH: of local3 of cifar10,
+ * so that there are more gradients. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,15 +81,22 @@ static int run_step(const job *j)
     return atl_run(j->step, NULL) == ATL_OK;
 }
 
-static double sum_over(const atl_ranks *ranks, double own)
+typedef struct over_ranks {
+    double sum, least;
+} over_ranks;
+
+static over_ranks take_over(const atl_ranks *ranks, double own)
 {
-    double all[1024] = {own}, sum = 0;
+    double all[1024] = {own};
+    over_ranks result = {0, INFINITY};
     int size = ranks ? ranks->size : 1;
     if (ranks && (size > 1024 || ranks->all_gather(ranks->context, &own, all, sizeof own)))
-        return 0;
-    for (int i = 0; i < size; i++)
-        sum += all[i];
-    return sum;
+        return result;
+    for (int i = 0; i < size; i++) {
+        result.sum += all[i];
+        result.least = fmin(result.least, all[i]);
+    }
+    return result;
 }
 
 int main(int argc, char **argv)
@@ -105,7 +114,7 @@ int main(int argc, char **argv)
     job j = {.all_reduce = NULL};
     if (is_launched && atl_mpi_begin(&argc, &argv, &ranks))
         return fprintf(stderr, "%s\n", atl_error()), 3;
-    j.all_reduce = atl_all_reduce_new(ranks, .parts = parts, .bucket_bytes = atoll(argv[4]) << 20);
+    j.all_reduce = atl_all_reduce_new(ranks, .parts = parts, .bucket_bytes = (int64_t)(atof(argv[4]) * 0x1p20));
     if (!j.all_reduce || !build(&j, model, width, batch / parts))
         return fprintf(stderr, "%s\n", atl_error()), 3;
     double waited = 0, processor = 0;
@@ -120,17 +129,19 @@ int main(int argc, char **argv)
         if (i >= 0)
             time[i] = seconds_now() - before;
     }
+    int size = ranks ? ranks->size : 1;
     double sum = 0;
     for (int i = 0; i < steps; i++)
         sum += time[i];
     waited = (atl_all_reduce_waited(j.all_reduce) - waited) / sum;
-    processor = sum_over(ranks, processor_seconds() - processor) / steps;
+    over_ranks waiting = take_over(ranks, waited);
+    processor = take_over(ranks, processor_seconds() - processor).sum / steps;
     qsort(time, (size_t)steps, sizeof *time, compare);
     if (!ranks || ranks->rank == 0)
         printf("%s, %d ranks, batch %lld in %lld parts, %.1f MB of gradients, buckets of %s MB: %.1f ms a step "
-               "(least %.1f), %.1f %% waited, %.1f ms of processor time, %s\n",
-               model->name, ranks ? ranks->size : 1, (long long)batch, (long long)parts, 4e-6 * (double)j.gradients,
-               argv[4], 1e3 * time[steps / 2], 1e3 * time[0], 100 * waited, 1e3 * processor,
+               "(least %.1f), %.1f %% waited (by the rank that waits least %.1f), %.1f ms of processor time, %s\n",
+               model->name, size, (long long)batch, (long long)parts, 4e-6 * (double)j.gradients, argv[4],
+               1e3 * time[steps / 2], 1e3 * time[0], 100 * waiting.sum / size, 100 * waiting.least, 1e3 * processor,
                atl_isa_name(atl_isa_in_use()));
     atl_all_reduce_free(j.all_reduce);
     if (ranks)
