@@ -1,7 +1,7 @@
 #!/bin/sh
-# work.sh LAUNCH ATLED MODELS SCRATCH: atled attack, explain and eval as 1, 2 and 4 ranks write what one process writes,
-# also when a rank stops answering.
-launch=$1 atled=$(realpath "$2") scratch=$4
+# work.sh LAUNCH ATLED MODELS SCRATCH STOP_AT_END: atled attack, explain and eval as 1, 2 and 4 ranks write what one
+# process writes, also when a rank stops answering.  STOP_AT_END: the library of stop_at_end.c.
+launch=$1 atled=$(realpath "$2") scratch=$4 stop_at_end=$5
 ATLED_MODELS=$3
 OMP_NUM_THREADS=1
 export ATLED_MODELS OMP_NUM_THREADS
@@ -100,6 +100,17 @@ ATLED_RANK_PATIENCE=1 timeout 100 "$launch" 2 ./late.sh "$atled" attack -m cifar
     >ranks.txt 2>ranks.err && fail "without rank 1, it did not fail"
 grep -q "rank 0 on .* has waited too long in MPI's start" ranks.err ||
     { fail "rank 0 does not say that it waits:"; cat ranks.err; }
+
+# Rank 1 is stopped in MPI's end: all is done, and the others do not wait for ever.
+rm -rf out
+attack "$atled" >whole.txt 2>whole.err
+rm -rf whole && mv out whole
+ATLED_RANK_PATIENCE=1 attack timeout 100 "$launch" 2 env "LD_PRELOAD=$stop_at_end" "$atled" >ranks.txt 2>ranks.err &&
+    fail "with rank 1 stopped in MPI's end, it did not fail"
+grep -q "rank 0 on .* has waited too long in MPI's end" ranks.err ||
+    { fail "rank 0 does not say that it waits in the end:"; cat ranks.err; }
+same_text whole.txt ranks.txt
+diff -r whole out || fail "with rank 1 stopped in MPI's end, other files are written"
 
 # One rank with another option: all end, and say so.
 cat >other.sh <<'END'
