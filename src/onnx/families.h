@@ -8,6 +8,7 @@
 #define ONNX_OF_MICROSOFT .domain = "com.microsoft", .title = "com.microsoft:"
 
 extern const onnx_entry onnx_activations[];
+extern const onnx_entry onnx_classical[];
 extern const onnx_entry onnx_arithmetic[];
 extern const onnx_entry onnx_attentions[];
 extern const onnx_entry onnx_convolutions[];
