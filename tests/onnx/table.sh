@@ -8,8 +8,10 @@ cat <<'TEXT'
 
 `atl_onnx_load` ([onnx.h](../include/atled/onnx.h)) turns a model file into nodes: IR version 3 and newer, opset 1 to
 28, each op as its version defines it, some only from a later version on. Initializers become variables with their
-names. Convolutions and the ops between them run with the channels last; only the inputs and outputs of such a part are
-transposed. If parts of a model are not supported, the report lists all of them, with the names of the nodes.
+names. Other nodes are named after the values that they compute, in the scopes that PyTorch's exporters tell: the result
+of `/features/features.0/features.0.0/Conv` is in the scope `features/0/0`. (`atl_onnx_value_node` finds a value by the
+file's own name.) Convolutions and the ops between them run with the channels last; only the inputs and outputs of such
+a part are transposed. If parts of a model are not supported, the report lists all of them, with the names of the nodes.
 
 - *Types*: float16, bfloat16 and double become float32; integers, those of four and two bits too, become int32 and
   saturate; booleans become float32 0 and 1.
@@ -20,7 +22,9 @@ transposed. If parts of a model are not supported, the report lists all of them,
 - *Sequences* of values are read within a model if their lengths and places are known; inputs and outputs are tensors.
 - *Quantized* values are integers in float32; a gradient passes straight through the rounding.
 - *onnxruntime*: of what it saves after optimisation, the level "extended" is read, and not "all", whose layout is its
-  own. Models that its quantizer wrote are read if they are QDQ or dynamic.
+  own. Models of its quantizer are read in each of its formats: QDQ, QOperator and dynamic.
+- *scikit-learn*: multilayer perceptrons, linear models and scalers as skl2onnx writes them (`zipmap` off); trees and
+  support vector machines are refused.
 
 ## Commands
 
@@ -57,9 +61,9 @@ batch stays open. `tests/onnx/test_onnxruntime.c` runs what is written by onnxru
 with gradients by image and weights; EfficientNet-Lite0 agrees to 5e-3, because of its kinks.
 `tests/onnx/test_round_trip.c` does the same with each sample of each op and its gradients: of 641 samples, 1229 models
 are written; each is read again and computes the same, and onnxruntime agrees to 1e-4 with all but 4, which it does not
-define. Inputs of whole numbers are int32 in what is written, whatever they were in the file that was read. Not
-written: random numbers, assignments, rounding to bfloat16, integer arithmetic that stops at the limits of
-int32, third and higher derivatives of products.
+define. With `.types_of` inputs and outputs keep the types of the file that was read, such as int64, as they do in
+`atled grad --export`; without, they are float32 and int32. Not written: random numbers, assignments, rounding to
+bfloat16, integer arithmetic that stops at the limits of int32, third and higher derivatives of products.
 
 ## Exports of torch.onnx
 
