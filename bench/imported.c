@@ -6,6 +6,9 @@
  * one that atled writes of it: the time of the logits, and of them with the gradient of the largest logit by the image,
  * for one picture, in turn; medians.  NETWORK: of `atled --help`, or of networks.h.
  *
+ * imported forward FILE.onnx BATCH [RUNS]: the time of its outputs for so many pictures, with one thread; the median
+ * (bench/forward.py runs it beside onnxruntime).  imported write NETWORK [BATCH]: writes bench_imported.onnx.
+ *
  * Each prints lines of JSON.  BENCH_CLOCK=processor: as for the other benchmarks. */
 #include <fcntl.h>
 #include <stdio.h>
@@ -41,10 +44,10 @@ static atl_node *image_for(atl_graph *graph, const char *name, int64_t batch)
     return atl_input(graph, "image", ATL_FLOAT32, ATL_SHAPE(batch, side, model ? model->width : side, 3));
 }
 
-static int write_network(const char *name)
+static int write_network(const char *name, int64_t batch)
 {
     atl_graph *graph = atl_graph_new();
-    atl_node *logits = build(name, image_for(graph, name, ATL_ANY));
+    atl_node *logits = build(name, image_for(graph, name, batch));
     int ok = logits && !atl_onnx_write(written, ATL_NODES(logits)) ? 1 : fail(name);
     atl_graph_free(graph);
     return ok;
@@ -175,6 +178,29 @@ static double time_run(const network *n, int which)
     return atl_run(n->program[which], ATL_FEED(n->image, n->pixels)) ? -1 : seconds_now() - start;
 }
 
+static int measure_forward(const char *path, int64_t batch, int runs)
+{
+    static double times[MOST_RUNS];
+    network n = {.graph = atl_graph_new()};
+    atl_onnx *net = atl_onnx_load(n.graph, path, .batch = batch);
+    n.image = net ? atl_onnx_input(net, atl_onnx_input_name(net, 0)) : NULL;
+    atl_node *scores = net ? atl_onnx_output(net, atl_onnx_output_name(net, 0)) : NULL;
+    n.pixels = scores ? atl_uniform_tensor(atl_shape_of(n.image), 0, 1, 1) : NULL;
+    n.program[0] = n.pixels ? atl_compile(n.graph, ATL_NODES(scores), .threads = 1) : NULL;
+    int ok = n.program[0] != NULL;
+    for (int i = -1; ok && i < runs; i++) { /* -1: the first run prepares the weights */
+        double seconds = time_run(&n, 0);
+        ok = seconds >= 0;
+        if (i >= 0)
+            times[i] = seconds;
+    }
+    if (ok)
+        printf("{\"who\": \"atled\", \"unit\": \"ms\", \"median\": %.3f}\n", median_of(times, runs) * 1e3);
+    atl_onnx_free(net);
+    close_network(&n);
+    return ok ? 1 : fail(path);
+}
+
 static int compare(const char *name, const network *built, const network *imported, int which, int runs)
 {
     static double times[2][MOST_RUNS];
@@ -196,7 +222,7 @@ static int compare(const char *name, const network *built, const network *import
 static int measure_speed(const char *name, int runs, const char *path)
 {
     network built = {0}, imported = {0};
-    int ok = (path || write_network(name)) && open_built(name, &built) &&
+    int ok = (path || write_network(name, ATL_ANY)) && open_built(name, &built) &&
              open_imported(name, path ? path : written, &imported) && compare(name, &built, &imported, 0, runs) &&
              compare(name, &built, &imported, 1, runs);
     close_network(&built);
@@ -209,13 +235,17 @@ static int measure_speed(const char *name, int runs, const char *path)
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
-    int speed = strcmp(what, "speed") == 0, at = strcmp(what, "load") == 0 ? 2 : 3;
+    int speed = strcmp(what, "speed") == 0, at = strcmp(what, "load") == 0 ? 2 : strcmp(what, "forward") == 0 ? 4 : 3;
     int runs = argc > at ? atoi(argv[at]) : 9;
     if (runs < 1 || runs > MOST_RUNS || (argc < 3 && strcmp(what, "load") != 0)) {
-        fputs("usage: imported load [RUNS] | imported speed NETWORK [RUNS [FILE.onnx]]\n", stderr);
+        fputs("usage: imported load [RUNS] | imported speed NETWORK [RUNS [FILE.onnx]] | "
+              "imported forward FILE.onnx BATCH [RUNS]\n",
+              stderr);
         return 2;
     }
     if (strcmp(what, "write") == 0)
-        return !write_network(argv[2]);
+        return !write_network(argv[2], argc > 3 ? atoll(argv[3]) : ATL_ANY);
+    if (strcmp(what, "forward") == 0 && argc > 3)
+        return !measure_forward(argv[2], atoll(argv[3]), runs);
     return !(speed ? measure_speed(argv[2], runs, argc > 4 ? argv[4] : NULL) : measure_loading(argv[0], runs));
 }
