@@ -81,7 +81,7 @@ typedef struct atl_batch_norm_layer_args {
     const char *name;
     float epsilon; /* 0: 1e-5 */
     bool training;
-    float momentum; /* an error without .training; 0: 0.9; ATL_ZERO: keeps only the last batch's statistics */
+    float momentum; /* used if .training, so that one function builds both networks; 0: 0.9; ATL_ZERO: no memory */
     /* If not null, the statistics in training are those of all parts of the batch on all ranks (distributed.h), forward
      * and backward; else those of the part that is run.  A rank with several parts runs them by atl_run_parts. */
     atl_all_reduce *all_reduce;

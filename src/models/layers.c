@@ -213,9 +213,6 @@ atl_node *atl_batch_norm_layer_with(const atl_batch_norm_layer_args *args)
     atl_shape shape = atl_shape_of(args->x);
     if (!is_known(args->x, args->name, "last size", shape.rank - 1))
         return NULL;
-    if (args->momentum != 0 && !args->training)
-        return atl_builder_error(graph, args->name,
-                                 ".momentum is not used without .training: set .training, or leave the momentum out");
     int64_t channels = shape.rank > 0 ? shape.size[shape.rank - 1] : 1;
     atl_enter(graph, args->name);
     atl_batch_norm_args norm = {.x = args->x,

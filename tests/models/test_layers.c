@@ -153,17 +153,6 @@ Test(layers, mistakes_are_told_with_the_layer_and_the_shape)
     atl_graph_free(g);
 }
 
-Test(layers, momentum_without_training_is_an_error)
-{
-    const float momenta[] = {0.8f, ATL_ZERO};
-    for (size_t i = 0; i < sizeof momenta / sizeof *momenta; i++) {
-        atl_graph *g = atl_graph_new();
-        cr_assert_null(atl_batch_norm_layer(picture(g), "bn", .momentum = momenta[i]));
-        cr_assert_mentions(atl_graph_error(g), "bn: .momentum is not used without .training");
-        atl_graph_free(g);
-    }
-}
-
 /* Uses the batch's own statistics, in double; and the running ones follow them. */
 Test(layers, batch_norm_in_training)
 {
