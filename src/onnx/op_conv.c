@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 #include "onnx/window.h"
@@ -236,16 +237,18 @@ typedef struct transposed_window {
 /* Sizes and padding: https://onnx.ai/onnx/operators/onnx__ConvTranspose.html */
 static int read_transposed(onnx_op *op, const int64_t *size, transposed_window *t)
 {
-    int64_t more[ONNX_MOST_SPATIAL] = {0}, shape[ONNX_MOST_SPATIAL + 2];
+    int64_t more[ONNX_MOST_SPATIAL], shape[ONNX_MOST_SPATIAL + 2];
     onnx_window *w = &t->w;
     const char *automatic = onnx_attr_text(op, "auto_pad", "NOTSET");
     if (!onnx_read_window(op, size, ONNX_TRANSPOSED_WINDOW, w))
         return 0;
     int given = onnx_attr_ints(op, "output_shape", w->dims + 2, shape);
-    if (*op->why || onnx_attr_ints(op, "output_padding", w->dims, more) < 0)
+    if (*op->why || !onnx_read_list(op, "output_padding", w->dims, 0, 0, more))
         return 0;
+    if (given && given != w->dims && given != w->dims + 2)
+        return onnx_reject(op, "its attribute 'output_shape' should have %d number%s", w->dims, atl_plural(w->dims));
     for (int d = 0; d < w->dims; d++) {
-        if (w->input[d] == ATL_ANY || w->stride[d] > 4096 || more[d] < 0 || more[d] > 4096)
+        if (w->input[d] == ATL_ANY || w->stride[d] > 4096 || more[d] > 4096)
             return onnx_reject(op, "its output size cannot be known: fix the size of the picture");
         int64_t full = (w->input[d] - 1) * w->stride[d] + onnx_span(w, d) + more[d];
         int is_same = strncmp(automatic, "SAME", 4) == 0, upper = strcmp(automatic, "SAME_UPPER") == 0;
@@ -376,20 +379,18 @@ static int import_col2im(onnx_op *op)
     int dims = x ? onnx_whole(op, 1, 2, picture) : -1;
     if (dims < 1 || onnx_whole(op, 2, 2, window) != dims || shape.rank != 3 || shape.size[1] == ATL_ANY)
         return *op->why ? 0 : onnx_reject(op, "it takes [batch, channels * window, places], in one or two dimensions");
-    int64_t list[3][4] = {{1, 1}, {1, 1}, {0}}, elements = 1; /* strides, dilations, pads */
-    static const char *const name[] = {"strides", "dilations", "pads"};
-    for (int i = 0; i < 3; i++)
-        if (onnx_attr_ints(op, name[i], 4, list[i]) < 0)
-            return 0;
+    int64_t list[3][4], elements = 1; /* strides, dilations, pads */
+    if (!onnx_read_list(op, "strides", dims, 1, 1, list[0]) || !onnx_read_list(op, "dilations", dims, 1, 1, list[1]) ||
+        !onnx_read_list(op, "pads", 2 * dims, 0, 0, list[2]))
+        return 0;
     int step[2] = {1, 1}, apart[2] = {1, 1};
     int64_t places[2] = {1, 1}, size[2] = {1, 1}, before[2] = {0};
     for (int d = 0; d < dims; d++) {
         int at = 2 - dims + d;
         int64_t stride = list[0][d], dilation = list[1][d], span = (window[d] - 1) * dilation + 1;
         int64_t whole = picture[d] + list[2][d] + list[2][dims + d];
-        if (window[d] < 1 || window[d] > 64 || stride < 1 || stride > 4096 || dilation < 1 || dilation > 4096 ||
-            picture[d] < 1 || picture[d] > 1 << 16 || list[2][d] < 0 || list[2][dims + d] < 0 || whole < span ||
-            list[2][d] >= span || list[2][dims + d] >= span)
+        if (window[d] < 1 || window[d] > 64 || stride > 4096 || dilation > 4096 || picture[d] < 1 ||
+            picture[d] > 1 << 16 || whole < span || list[2][d] >= span || list[2][dims + d] >= span)
             return onnx_reject(op, "dimension %d: a window of %lld in a picture of %lld, by %lld", d,
                                (long long)window[d], (long long)picture[d], (long long)stride);
         elements *= window[d];

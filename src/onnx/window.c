@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/plural.h"
+
 enum { LARGEST = 1 << 24 };
 
 int64_t onnx_span(const onnx_window *w, int d) { return (w->size[d] - 1) * w->dilation[d] + 1; }
@@ -12,13 +14,12 @@ int64_t onnx_places(const onnx_window *w, int d)
     return (w->input[d] + w->before[d] + w->after[d] + w->extra[d] - onnx_span(w, d)) / w->stride[d] + 1;
 }
 
-/* A list of `dims` numbers of at least `least`; what is not given is `otherwise`. */
-static int read_list(onnx_op *op, const char *name, int dims, int64_t least, int64_t otherwise, int64_t *to)
+int onnx_read_list(onnx_op *op, const char *name, int numbers, int64_t least, int64_t otherwise, int64_t *to)
 {
-    int count = onnx_attr_ints(op, name, dims, to);
-    if (count < 0 || (count && count != dims))
-        return onnx_reject(op, "its attribute '%s' should have %d numbers", name, dims);
-    for (int i = 0; i < dims; i++) {
+    int count = onnx_attr_ints(op, name, numbers, to);
+    if (count < 0 || (count && count != numbers))
+        return onnx_reject(op, "its attribute '%s' should have %d number%s", name, numbers, atl_plural(numbers));
+    for (int i = 0; i < numbers; i++) {
         to[i] = count ? to[i] : otherwise;
         if (to[i] < least || to[i] > LARGEST)
             return onnx_reject(op, "its attribute '%s' has %lld", name, (long long)to[i]);
@@ -51,7 +52,7 @@ static int read_padding(onnx_op *op, onnx_window_kind kind, onnx_window *w)
         return 1;
     if (strcmp(automatic, "NOTSET") != 0)
         return onnx_reject(op, "its auto_pad is '%.40s'", automatic);
-    if (!read_list(op, "pads", 2 * w->dims, 0, 0, pads))
+    if (!onnx_read_list(op, "pads", 2 * w->dims, 0, 0, pads))
         return 0;
     memcpy(w->before, pads, (size_t)w->dims * sizeof *pads);
     memcpy(w->after, pads + w->dims, (size_t)w->dims * sizeof *pads);
@@ -82,8 +83,9 @@ int onnx_read_window(onnx_op *op, const int64_t *size, onnx_window_kind kind, on
     memcpy(w->input, shape.size + 2, (size_t)w->dims * sizeof *w->input);
     if (size)
         memcpy(w->size, size, (size_t)w->dims * sizeof *size);
-    if ((!size && !read_list(op, "kernel_shape", w->dims, 1, 0, w->size)) ||
-        !read_list(op, "strides", w->dims, 1, 1, w->stride) || !read_list(op, "dilations", w->dims, 1, 1, w->dilation))
+    if ((!size && !onnx_read_list(op, "kernel_shape", w->dims, 1, 0, w->size)) ||
+        !onnx_read_list(op, "strides", w->dims, 1, 1, w->stride) ||
+        !onnx_read_list(op, "dilations", w->dims, 1, 1, w->dilation))
         return 0;
     for (int d = 0; d < w->dims; d++)
         if (w->size[d] < 1 || w->size[d] > LARGEST || w->dilation[d] > LARGEST / w->size[d])

@@ -14,6 +14,9 @@ typedef struct onnx_window {
     int64_t extra[ONNX_MOST_SPATIAL]; /* beyond the padding, where sizes are rounded up: never counted */
 } onnx_window;
 
+/* An attribute with so many numbers of at least `least`; each is `otherwise` if it is not given.  0 with the reason. */
+int onnx_read_list(onnx_op *op, const char *name, int numbers, int64_t least, int64_t otherwise, int64_t *to);
+
 /* What kind of op it is: with ceil_mode; one whose window lies in the output, so that auto_pad is left to the
  * caller. */
 typedef enum onnx_window_kind { ONNX_PLAIN_WINDOW = 0, ONNX_ROUNDED_WINDOW, ONNX_TRANSPOSED_WINDOW } onnx_window_kind;

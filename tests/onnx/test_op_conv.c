@@ -22,6 +22,30 @@ Test(op_conv, transposed_in_three_dimensions)
     expect_small(transposed(1), 13, 6, (const double[]){10, 20, 4, -3, 40, -30});
 }
 
+/* A transposed convolution of 2 x 2 pixels with this list. */
+static made transposed_with(const char *name, int count, const int64_t *numbers)
+{
+    static const int64_t sizes[] = {1, 1, 2, 2}, picture[] = {1, 1, 2, 2};
+    static const float filter[] = {1, 2, 3, 4};
+    made conv = make_node("conv", "ConvTranspose", "p", "w", "y");
+    put_ints_attribute(&conv, name, count, numbers);
+    made graph = GRAPH(make_node("picture", "Reshape", "x", "picture", "p"), conv);
+    put_made(&graph, 5, make_tensor("picture", TYPE_INT64, 4, picture, sizeof picture));
+    put_tensor(&graph, "w", TYPE_FLOAT, 4, sizes, filter, sizeof filter);
+    return graph;
+}
+
+Test(op_conv, transposed_with_lists_of_another_length)
+{
+    static const int64_t numbers[] = {3, 3, 3};
+    expect_refused(transposed_with("output_shape", 1, numbers), 11,
+                   "'conv' (ConvTranspose): its attribute 'output_shape' should have 2 numbers");
+    expect_refused(transposed_with("output_shape", 3, numbers), 11,
+                   "'conv' (ConvTranspose): its attribute 'output_shape' should have 2 numbers");
+    expect_refused(transposed_with("output_padding", 1, numbers), 11,
+                   "'conv' (ConvTranspose): its attribute 'output_padding' should have 2 numbers");
+}
+
 /* Windows of two elements, taken out of a line. */
 static made columns_to_line(int64_t line)
 {
