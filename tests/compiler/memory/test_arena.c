@@ -66,6 +66,25 @@ static void use_block(atl_block *blocks, const atl_plan *plan, atl_value_id valu
     block->last = is_pinned || block->last == plan->step_count ? plan->step_count : step;
 }
 
+/* What a loop over the batch reads from before it, and what it writes image by image, lives through all its turns. */
+static void live_through_loop(atl_block *blocks, const atl_plan *plan)
+{
+    const int64_t begin = plan->loop.first, end = plan->loop.end;
+    for (atl_value_id v = 0; v < plan->value_count && end; v++) {
+        atl_value_id root = v;
+        while (plan->values[root].shares >= 0)
+            root = plan->values[root].shares;
+        atl_block *block = &blocks[root];
+        if (!block->bytes || block->first >= end || block->last < begin)
+            continue;
+        int is_whole = plan->values[v].turn_bytes > 0;
+        if (is_whole && block->first > begin)
+            block->first = begin;
+        if ((is_whole || block->first < begin) && block->last < end)
+            block->last = end;
+    }
+}
+
 static need need_of(const atl_plan *plan)
 {
     need n = {0};
@@ -76,6 +95,7 @@ static need need_of(const atl_plan *plan)
         for (int i = 0; i < plan->steps[s].writes; i++)
             use_block(blocks, plan, plan->steps[s].write[i], s);
     }
+    live_through_loop(blocks, plan);
     n.live = atl_largest_live_set(blocks, plan->value_count);
     for (int64_t v = 0; v < plan->value_count; v++)
         n.all += (blocks[v].bytes + ATL_ARENA_ALIGNMENT - 1) / ATL_ARENA_ALIGNMENT * ATL_ARENA_ALIGNMENT;
