@@ -60,7 +60,7 @@ static const char *add_weight(onnx_writer *w, const atl_node *variable)
 {
     const atl_tensor *value = atl_variable_value(variable);
     const char *name = atl_name_of(variable);
-    if (!value)
+    if (!value || atl_check_settled(variable))
         return onnx_cannot_write(w, "%s", atl_error());
     if (!ATL_GROW(w->weight, w->weights, w->weight_capacity))
         return onnx_cannot_write(w, "out of memory");

@@ -247,9 +247,13 @@ Test(averaging, what_a_failed_exchange_leaves_half_updated_is_not_saved)
     cr_assert_eq(atl_save_npz(t.net.graph, scratch_file("half.npz")), ATL_INVALID);
     cr_assert_mentions(atl_error(), "load a checkpoint");
     cr_assert_eq(atl_copy_variables(copy, t.net.graph, 0), ATL_INVALID);
+    atl_node *variable = atl_find(t.net.graph, "third/biases");
+    cr_assert_neq(atl_onnx_write(scratch_file("half.onnx"), ATL_NODES(variable)), ATL_OK);
+    cr_assert_mentions(atl_error(), "load a checkpoint");
     cr_assert_eq(atl_load_npz(t.net.graph, whole), ATL_OK, "%s", atl_error());
     cr_assert_eq(weight_of(&t, "third/biases"), before);
     cr_assert_eq(atl_save_npz(t.net.graph, scratch_file("half.npz")), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_onnx_write(scratch_file("half.onnx"), ATL_NODES(variable)), ATL_OK, "%s", atl_error());
     atl_graph_free(copy);
     end_mirrored(&t);
 }
