@@ -204,6 +204,16 @@ static inline made make_model(made graph, int64_t ir_version, int64_t opset)
     return make_model_of(graph, ir_version, opset, 0);
 }
 
+/* The model imports version 1 of the domain, too. */
+static inline made make_model_with(made graph, const char *domain)
+{
+    made model = make_model(graph, 8, 17), import = {0};
+    put_text(&import, 1, domain);
+    put_int(&import, 2, 1);
+    put_made(&model, 8, import);
+    return model;
+}
+
 /* The graph of these nodes. */
 static inline made make_graph(int count, const made *nodes)
 {

@@ -54,15 +54,19 @@ static inline void expect_small(made nodes, int opset, int64_t count, const doub
     free_small(&m);
 }
 
-/* Refused, in these words. */
-static inline void expect_refused(made nodes, int opset, const char *words)
+/* The model, which is freed, is refused, in these words. */
+static inline void expect_model_refused(made model, const char *words)
 {
-    made model = make_model(nodes, 8, opset);
     atl_graph *graph = atl_graph_new();
     cr_expect_null(atl_onnx_load(graph, .bytes = model.at, .byte_count = model.size));
     cr_assert_mentions(atl_error(), words);
     atl_graph_free(graph);
     free(model.at);
+}
+
+static inline void expect_refused(made nodes, int opset, const char *words)
+{
+    expect_model_refused(make_model(nodes, 8, opset), words);
 }
 
 #endif

@@ -13,20 +13,10 @@ static made of_microsoft(const char *op, int count, const char *const *in)
     return node;
 }
 
-/* The model imports version 1 of com.microsoft, too. */
-static made make_model_of_microsoft(made graph)
-{
-    made model = make_model(graph, 8, 17), import = {0};
-    put_text(&import, 1, "com.microsoft");
-    put_int(&import, 2, 1);
-    put_made(&model, 8, import);
-    return model;
-}
-
 /* y for x = 1, 2, 4, -3, and the gradient of the sum of y. */
 static void run_fused(made graph, double *y, double *gradient)
 {
-    made model = make_model_of_microsoft(graph);
+    made model = make_model_with(graph, "com.microsoft");
     atl_graph *g = atl_graph_new();
     atl_onnx *net = atl_onnx_load(g, .bytes = model.at, .byte_count = model.size);
     cr_assert(net, "%s", atl_error());
@@ -344,12 +334,7 @@ Test(op_microsoft, a_quantized_product)
 
 static void expect_fused_refused(made graph, const char *words)
 {
-    made model = make_model_of_microsoft(graph);
-    atl_graph *g = atl_graph_new();
-    cr_expect_null(atl_onnx_load(g, .bytes = model.at, .byte_count = model.size));
-    cr_assert_mentions(atl_error(), words);
-    atl_graph_free(g);
-    free(model.at);
+    expect_model_refused(make_model_with(graph, "com.microsoft"), words);
 }
 
 Test(op_microsoft, what_is_refused_names_a_remedy)

@@ -8,19 +8,10 @@ static made of_ml(const char *op, const char *a, const char *b, const char *outp
     return node;
 }
 
-static made model_of_ml(made graph)
-{
-    made model = make_model(graph, 8, 17), import = {0};
-    put_text(&import, 1, "ai.onnx.ml");
-    put_int(&import, 2, 1);
-    put_made(&model, 8, import);
-    return model;
-}
-
 /* y, and the gradient of the sum of its squares, for x = 1, 2, 4, -3. */
 static void expect_ml(made graph, int count, const double *expected, const double *slope)
 {
-    made model = model_of_ml(graph);
+    made model = make_model_with(graph, "ai.onnx.ml");
     atl_graph *g = atl_graph_new();
     atl_onnx *net = atl_onnx_load(g, .bytes = model.at, .byte_count = model.size);
     cr_assert(net, "%s", atl_error());
@@ -105,12 +96,7 @@ Test(op_ml, linear_models)
 
 static void expect_ml_refused(made graph, const char *words)
 {
-    made model = model_of_ml(graph);
-    atl_graph *g = atl_graph_new();
-    cr_expect_null(atl_onnx_load(g, .bytes = model.at, .byte_count = model.size));
-    cr_assert_mentions(atl_error(), words);
-    atl_graph_free(g);
-    free(model.at);
+    expect_model_refused(make_model_with(graph, "ai.onnx.ml"), words);
 }
 
 Test(op_ml, what_is_refused)

@@ -28,6 +28,15 @@ Test(check, tells_what_cancels)
     atl_graph_free(g);
 }
 
+static void expect_checked(const char *file, made graph, const char *words)
+{
+    const char *path = scratch_file(file);
+    write_made(path, make_model(graph, 8, 13));
+    command_run run = RUN("check", path);
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, words);
+}
+
 /* The gradient of a quantized net is no derivative, which is no fault of it. */
 Test(check, tells_that_a_gradient_passes_roundings)
 {
@@ -35,11 +44,7 @@ Test(check, tells_that_a_gradient_passes_roundings)
     made graph = GRAPH(make_node("quantize", "QuantizeLinear", "x", "step", "q"),
                        make_node("back", "DequantizeLinear", "q", "step", "y"));
     put_tensor(&graph, "step", TYPE_FLOAT, 0, NULL, &step, sizeof step);
-    const char *file = scratch_file("quantized.onnx");
-    write_made(file, make_model(graph, 8, 13));
-    command_run run = RUN("check", file);
-    cr_assert_code(run, 0);
-    cr_assert_mentions(run.out, "the gradient of y by x passes straight through roundings");
+    expect_checked("quantized.onnx", graph, "the gradient of y by x passes straight through roundings");
 }
 
 /* Even if it is made with the channels last. */
@@ -49,11 +54,7 @@ Test(check, outputs_have_the_names_of_the_file)
     made pool = make_node("pool", "GlobalMaxPool", "p", NULL, "y"), graph;
     graph = GRAPH(make_node("picture", "Reshape", "x", "picture", "p"), pool);
     put_whole(&graph, "picture", 4, picture);
-    const char *file = scratch_file("pool.onnx");
-    write_made(file, make_model(graph, 8, 13));
-    command_run run = RUN("check", file);
-    cr_assert_code(run, 0);
-    cr_assert_mentions(run.out, "the gradient of y by x agrees");
+    expect_checked("pool.onnx", graph, "the gradient of y by x agrees");
 }
 
 Test(check, the_seed_draws_the_inputs)
