@@ -34,7 +34,7 @@ typedef enum atl_passes {
     ATL_PASS_IN_PLACE = 512, /* results overwrite operands that no later step reads, and assigned variables */
     /* One relu gradient in place of those of all parts of a concat: only with ATL_PASS_CONCAT_ELIMINATION. */
     ATL_PASS_HOIST_RELU_GRAD = 4096,
-    ATL_PASS_ATTENTION = 8192, /* attention and its gradients: one step each, without the array of all scores */
+    ATL_PASS_ATTENTION = 8192, /* attention and its gradients: one step each; above 384 keys no array of all scores */
     /* What works image by image runs for some images of a batch at a time, which stay in the caches and share memory;
      * not in a program that assigns to variables. */
     ATL_PASS_MICRO_BATCH = 16384

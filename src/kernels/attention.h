@@ -1,5 +1,6 @@
 /* Scaled dot-product attention, softmax(masked(scale q k^T)) v, and its gradients, block by block: the scores of all
- * queries with all keys are never in memory together (Rabe & Staats 2021, Dao et al. 2022). */
+ * queries with all keys are never in memory together (Rabe & Staats 2021, Dao et al. 2022), unless the caller has the
+ * weights kept for the gradients, which is faster where there are few keys. */
 #ifndef ATLED_KERNELS_ATTENTION_H
 #define ATLED_KERNELS_ATTENTION_H
 
