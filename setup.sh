@@ -243,12 +243,12 @@ test_() {
     need "${tools[@]}" "${libraries[@]}" "${for_tests[@]}"
     like "${for_some_tests[@]}"
     like "${for_page_tests[@]}"
+    # It links a program with debugging information in a third of the time of the default one.
+    ! command -v ld.gold >/dev/null || export CC_LD=gold
     local folders=(build)
     build build -Dtests=enabled "${werror[@]}"
     run_tests build
     run_lower_isas build
-    # It links a program with debugging information in half of the time of the default one.
-    ! command -v ld.gold >/dev/null || export CC_LD=gold
     if has_clang; then
         local programs
         programs=$(test_programs build "${by_clang[@]}")

@@ -9,7 +9,8 @@
 #include "graph/error.h"
 #include "models/model.h"
 
-extern const atl_model *const __start_atl_models[], *const __stop_atl_models[];
+/* The ends of the table, which the linker makes. Hidden, for gold would show them to programs. */
+__attribute__((visibility("hidden"))) extern const atl_model *const __start_atl_models[], *const __stop_atl_models[];
 
 enum { MOST_MODELS = 64 };
 

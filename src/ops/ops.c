@@ -6,8 +6,9 @@
 
 #include "graph/memory.h"
 
-extern const atl_op *const __start_atl_ops[], *const __stop_atl_ops[];
-extern const atl_op *const __start_atl_composed[], *const __stop_atl_composed[];
+/* The ends of the table, which the linker makes. Hidden, for gold would show them to programs. */
+__attribute__((visibility("hidden"))) extern const atl_op *const __start_atl_ops[], *const __stop_atl_ops[];
+__attribute__((visibility("hidden"))) extern const atl_op *const __start_atl_composed[], *const __stop_atl_composed[];
 
 const atl_op *const *atl_composed_ops(int *count)
 {
