@@ -41,9 +41,8 @@ int32_t explorer_node_width(const atl_node *node)
 /* The name of a scope without those around it. */
 static const char *scope_name(const explorer_scope *scope, char *text, size_t size)
 {
-    int64_t start = explorer_last_part(scope->path, scope->length);
     if (!scope->is_group)
-        snprintf(text, size, "%.*s", (int)(scope->length - start), scope->path + start);
+        snprintf(text, size, "%.*s", (int)(scope->length - scope->own), scope->path + scope->own);
     else if (scope->first == scope->last)
         snprintf(text, size, "%s", scope->first ? own_name(scope->first) : "");
     else
@@ -108,9 +107,10 @@ static void write_node(const explorer_page *p, const atl_node *node, dot_text *s
     char text[512];
     FILE *file = p->file;
     fprintf(file, "[%lld,%d,", (long long)p->scope_of[node->index], kind_of(p, node));
-    /* Elsewhere the whole name stands after a slash, with which no node's own name begins. */
+    /* After a slash stands the whole name: of a node that is elsewhere, or whose own name begins with a slash. */
     int length = snprintf(text, sizeof text, "/%s", atl_name_of(node));
-    atl_write_json_text(file, is_at_home(p, node) || length >= (int)sizeof text ? own_name(node) : text);
+    int is_own = is_at_home(p, node) && own_name(node)[0] != '/';
+    atl_write_json_text(file, is_own || length >= (int)sizeof text ? own_name(node) : text);
     fputc(',', file);
     atl_write_json_text(file, node->op->name);
     fputc(',', file);

@@ -56,7 +56,9 @@ explorer_scope *explorer_add_group(explorer_page *p, int64_t parent)
 
 static explorer_scope *add_scope(explorer_page *p, const char *path, int64_t length, int64_t parent)
 {
-    explorer_scope *scope = new_scope(p, (explorer_scope){.path = path, .length = length, .parent = parent});
+    int64_t own = parent > 0 ? p->scope[parent]->length + 1 : 0;
+    explorer_scope *scope =
+        new_scope(p, (explorer_scope){.path = path, .length = length, .own = own, .parent = parent});
     if (!scope)
         return NULL;
     HASH_ADD_KEYPTR(hh, p->by_path, scope->path, (size_t)length, scope);

@@ -8,6 +8,7 @@
 typedef struct explorer_scope {
     const char *path; /* in the memory of a node's name */
     int64_t length;
+    int64_t own; /* where in the path its own name begins, after the name of its parent */
     int64_t parent, id;
     int64_t boxes;                /* child scopes and nodes in it */
     int64_t place;                /* its index among the boxes of its parent */

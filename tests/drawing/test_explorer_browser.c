@@ -91,6 +91,17 @@ Test(explorer_browser, names_far_away_do_not_overlap)
     close_browser();
 }
 
+/* ONNX files have such names. */
+Test(explorer_browser, names_with_empty_parts_stay_what_they_are)
+{
+    atl_named(atl_tanh(atl_named(atl_relu(image_of(4)), "a//b/..//c")), "/a/d/");
+    OPEN(.depth = 9);
+    cr_assert_str_eq(value_of("explorer.names().join(' ')"), "image a a/ a//b a//b/.. a//b/../ a//b/..//c /a/d/");
+    click_box("/a/d/", 0);
+    cr_assert_eq(strncmp(panel_text(), "/a/d/\n", 6), 0, "%s", browser.value);
+    close_browser();
+}
+
 Test(explorer_browser, a_node_tells_all_about_itself)
 {
     atl_node *a = atl_input(graph, "a", ATL_FLOAT32, ATL_SHAPE(2, 3));
