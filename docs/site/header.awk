@@ -1,10 +1,15 @@
 # header.awk HEADER: a public header for Doxygen on standard output, with every comment that belongs to a declaration
 # marked as its documentation, and what follows from a function's type: errors and ownership.  On standard error, and
-# with exit code 1: each public function without words of its own, and each builder of nodes that tells no shapes.
+# with exit code 1: each public function without words of its own, and each maker of nodes or tensors that tells no
+# shapes.
 #
 # A comment above a declaration, or behind it, is its documentation.  Declarations that follow without an empty line or
 # a comment of their own share it.  A function may lack one if the list of ops (-v ops=FILE) tells what it does.
+# -v frees="TYPE FUNCTION ..." tells what frees a type.
 BEGIN {
+    count = split(frees, word, " ")
+    for (i = 1; i < count; i += 2)
+        free_function[word[i]] = word[i + 1]
     while (ops != "" && (getline line < ops) > 0)
         if (line !~ /^#/ && match(line, /^[a-z0-9_]+ +/)) {
             name = line
@@ -42,11 +47,17 @@ function words_of(comment,    n, i, lines, text, line, was_code) {
     return text (was_code ? "@endcode\n" : "")
 }
 
-# What a function's type says, by the conventions of atled.h.
-function conventions(declaration, name,    result) {
+# What a function's type says, by the conventions of atled.h, where its own words do not.
+function conventions(declaration, name, own,    result, type) {
     result = declaration
-    sub(/^ATL_API /, "", result)
+    sub(/^ATL_(MPI_)?API /, "", result)
     sub(name "\\(.*", "", result)
+    type = result
+    gsub(/[ *]/, "", type)
+    if (result ~ /\*/ && result !~ /^(const )?atl_node / && own ~ /belongs to|freed with/)
+        return "@par Errors and ownership\nWhat is returned is freed as told above. Null on failure.\n"
+    if (result ~ /char \*/ && declaration ~ /char \*[a-z]+_out[,)]/)
+        return "@par Errors and ownership\nReturns the text that the caller gave, which stays the caller's.\n"
     if (result ~ /^atl_node \*/)
         return "@par Errors and ownership\nThe node belongs to its graph. Null if an argument is null or invalid; " \
                "the graph keeps the first error.\n"
@@ -55,12 +66,15 @@ function conventions(declaration, name,    result) {
     if (result ~ /^const .*\*/)
         return "@par Errors and ownership\nWhat is returned belongs to the library: do not free it. Null, or an " \
                "empty text, if there is none.\n"
+    if (result ~ /\*/ && (!(type in free_function) || declaration ~ /\(const atl_node \*/))
+        return "@par Errors and ownership\nDo not free what is returned: it lives as long as the argument. Null " \
+               "if the argument is null or has no such thing.\n"
     if (result ~ /\*/)
-        return "@par Errors and ownership\nThe caller frees what is returned, by the free function of its type. " \
-               "Null on failure, with the message in atl_error().\n"
+        return "@par Errors and ownership\nThe caller frees what is returned, by " free_function[type] "(). Null on " \
+               "failure, with the message in atl_error().\n"
     if (result ~ /^(void|bool|int|int64_t|uint64_t|size_t|float|double|atl_[a-z_]+) /)
         return "@par Errors and ownership\nNothing is to be freed. Null arguments change nothing; the result for " \
-               "them is 0 or empty.\n"
+               "them is 0 or empty, if no other is told above.\n"
     return ""
 }
 
@@ -91,11 +105,11 @@ function finish_function(declaration, own,    name, text, op) {
         text = text "\n@par Formula\n@verbatim\n" formula[op] "\n@endverbatim\nSee \\ref op_" op " for its gradient.\n"
     if (text == "")
         complain(name " has no comment")
-    if (declaration ~ /^ATL_API atl_node \*/ && !tells_shapes(text section declaration about))
+    if (declaration ~ /^ATL_API (atl_node|(const )?atl_tensor) \*/ && !tells_shapes(text section declaration about))
         complain(name " says nothing about shapes")
-    if (conventions(declaration, name) == "")
+    if (conventions(declaration, name, text) == "")
         complain(name " returns a type whose errors and ownership no convention tells")
-    printf "/** %s\n%s*/\n%s\n", text, conventions(declaration, name), declaration
+    printf "/** %s\n%s*/\n%s\n", text, conventions(declaration, name, text), declaration
 }
 
 # A comment, from its first line to its last.
@@ -153,7 +167,7 @@ function before(line,    at) {
     next
 }
 
-/^ATL_API / {
+/^ATL_(MPI_)?API / {
     declaration = before($0)
     comment = trailing($0)
     while (declaration !~ /;[ \t]*$/ && (getline) > 0) {

@@ -38,8 +38,9 @@ done
 page "$source/models/README.md" >"$to/models.md"
 
 failed=0
+frees=$(sed -nE 's/^ATL_API void (atl_[a-z_]+_(free|close))\((atl_[a-z_]+) \*.*/\3 \1/p' "$source"/include/atled/*.h)
 for header in "$source"/include/atled/*.h; do
-    awk -v ops="$source/docs/site/ops.txt" -f "$source/docs/site/header.awk" "$header" \
+    awk -v ops="$source/docs/site/ops.txt" -v frees="$(echo $frees)" -f "$source/docs/site/header.awk" "$header" \
         >"$to/atled/$(basename "$header")" || failed=1
 done
 sed -E 's,^( *)// ([^-]),\1/// \2,' "$source/include/atled/atled.hpp" >"$to/atled/atled.hpp"

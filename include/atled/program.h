@@ -114,10 +114,10 @@ ATL_API const atl_node *atl_missing_feed(const atl_program *program, const atl_f
  * the program has one thread; ATL_NOT_FINITE from atl_check_finite.  After any failure, no variable has changed, and
  * the program can run again. */
 ATL_API atl_status atl_run(atl_program *program, const atl_feed *feeds);
-/* The value of an output after the last run: owned by the program, overwritten by the next run.  The value of an input
- * or a variable is a copy of what the run has read; that of an atl_assign is the variable's own, and changes with it.
- * Null if the node is not an output of this program, if nothing has been run, or if the last run failed, whose message
- * then stays in atl_error(). */
+/* The value of an output after the last run, in the shape of that run: owned by the program, overwritten by the next
+ * run.  The value of an input or a variable is a copy of what the run has read; that of an atl_assign is the variable's
+ * own, and changes with it.  Null if the node is not an output of this program, if nothing has been run, or if the
+ * last run failed, whose message then stays in atl_error(). */
 ATL_API const atl_tensor *atl_value(const atl_program *program, const atl_node *node);
 /* The first element of that value; NaN if there is none. */
 ATL_API float atl_scalar_of(const atl_program *program, const atl_node *node);

@@ -17,7 +17,7 @@ typedef struct atl_reference atl_reference;
 ATL_API atl_reference *atl_reference_run(atl_nodes outputs, const atl_feed *feeds);
 ATL_API void atl_reference_free(atl_reference *reference); /* null is allowed */
 
-/* ATL_FLOAT64, owned by the reference; null if the node is not an output. */
+/* ATL_FLOAT64, in the shape of the run, owned by the reference; null if the node is not an output. */
 ATL_API const atl_tensor *atl_reference_value(const atl_reference *reference, const atl_node *node);
 
 #ifdef __cplusplus
