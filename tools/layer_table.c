@@ -161,7 +161,8 @@ static void print_rows(const table *t)
     }
     printf("%-32s %-18s %-20s %12lld %14.0f\n", "sum", "", "", (long long)sum.weights, sum.operations);
     if (sum.trained != sum.weights)
-        printf("%lld of the weights are trained; the others are statistics\n", (long long)sum.trained);
+        printf("%lld of the weights are trained; the others are statistics or single numbers\n",
+               (long long)sum.trained);
 }
 
 int print_layers(const char *command, atl_graph *graph, atl_nodes outputs)

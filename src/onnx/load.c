@@ -228,7 +228,9 @@ static int import_model(atl_onnx *net)
     onnx_survey(importer, graph->nodes, graph->node);
     if (importer->report->problems.count)
         return 0; /* all of what is unknown at once: the rest would only repeat it */
-    int fine = onnx_import_initializers(importer, graph);
+    if (!graph->outputs)
+        onnx_add_problem(importer, graph->name, "graph", 0, "it names no output");
+    int fine = graph->outputs && onnx_import_initializers(importer, graph);
     fine &= import_inputs(net);
     fine = fine && onnx_import_nodes(importer, graph->nodes, graph->node);
     fine = fine && find_outputs(net);

@@ -12,6 +12,8 @@ int onnx_import_unary(onnx_op *op)
     atl_node *x = onnx_native(op, 0, &order);
     if (!x)
         return 0;
+    if (onnx_has(op, 1))
+        return onnx_reject(op, "it takes one input");
     if (onnx_is_integer(onnx_type_of(op, 0)))
         return onnx_reject(op, "it is read for floating-point numbers only, not for %s",
                            onnx_type_name(onnx_type_of(op, 0)));

@@ -120,7 +120,7 @@ int onnx_import_binary(onnx_op *op)
 {
     onnx_order order;
     atl_node *a, *b;
-    if (!onnx_has(op, 0) || !onnx_has(op, 1))
+    if (!onnx_has(op, 0) || !onnx_has(op, 1) || onnx_has(op, 2))
         return onnx_reject(op, "it needs two inputs");
     if (!take_pair(op, op->input[0], op->input[1], &order, &a, &b))
         return 0;

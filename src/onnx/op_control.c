@@ -80,11 +80,39 @@ static int import_constant_of_shape(onnx_op *op)
     return onnx_give_known(op, 0, known, type);
 }
 
+/* first, first + step, ... below a limit that is computed from the open size N, where their number is per * N + rest:
+ * a row of `per` numbers for each of N, of which the last ones are cut off if `rest` is negative. */
+static int give_range_by_batch(onnx_op *op, double first, onnx_number limit, double step)
+{
+    enum { LONGEST_ROW = 1 << 20, MOST = 1 << 30 }; /* a number of a row is at most 2 * MOST */
+    double last = (double)limit.batch, per = last / step, rest = ceil(((double)limit.value - first) / step);
+    if (onnx_is_float(onnx_type_of(op, 0)) || !(per >= 1 && per <= LONGEST_ROW && per == floor(per)) ||
+        !(rest <= 0 && rest >= -MOST) || fabs(first) > MOST || fabs(last) > MOST)
+        return onnx_reject(op, "from %g to %g * batch + %g by %g: fix the batch", first, last, (double)limit.value,
+                           step);
+    int64_t count = (int64_t)per;
+    int32_t stride = (int32_t)last, *number = onnx_room(op, count, sizeof *number);
+    for (int64_t i = 0; number && i < count; i++)
+        number[i] = (int32_t)(first + (double)i * step);
+    atl_node *begin = atl_int_binary(ATL_INT_MUL, onnx_batch_numbers(op), onnx_int_vector(op, 1, &stride));
+    atl_node *row = number ? onnx_int_vector(op, count, number) : NULL;
+    atl_node *y = atl_reshape(atl_int_binary(ATL_INT_ADD, atl_expand_dims(begin, 1), row), ATL_SHAPE(ATL_ANY));
+    if (!onnx_give_type(op, 0, rest < 0 ? atl_slice(y, .end = {(int64_t)rest}) : y, onnx_type_of(op, 0)))
+        return 0;
+    if (op->output[0])
+        op->output[0]->batch[0] = rest < 0 ? 0 : count;
+    return 1;
+}
+
 static int import_range(onnx_op *op)
 {
     double first, limit, step;
-    if (!onnx_one(op, 0, &first) || !onnx_one(op, 1, &limit) || !onnx_one(op, 2, &step))
+    const onnx_known *to = onnx_numbers(op, 1);
+    int by_batch = to && to->count == 1 && to->at[0].batch != 0;
+    if (!to || !onnx_one(op, 0, &first) || (!by_batch && !onnx_one(op, 1, &limit)) || !onnx_one(op, 2, &step))
         return 0;
+    if (by_batch)
+        return give_range_by_batch(op, first, to->at[0], step);
     double count = step != 0 ? ceil((limit - first) / step) : -1;
     if (!(count <= 1 << 20) || step == 0)
         return onnx_reject(op, "from %g to %g by %g", first, limit, step);

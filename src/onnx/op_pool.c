@@ -242,10 +242,52 @@ static int import_global_lp_pool(onnx_op *op)
     return x && give_pool(op, root(over_picture(op, powered(x, p), atl_reduce_sum_with), p));
 }
 
+/* ---- back to the picture ----------------------------------------------------------------------------------------- */
+
+/* The shape of the picture that was pooled to input 0; 0 with the reason. */
+static int read_unpooled(onnx_op *op, onnx_number *size)
+{
+    onnx_window w;
+    if (!onnx_read_window(op, NULL, ONNX_TRANSPOSED_WINDOW, &w))
+        return 0;
+    for (int i = 0; i < 2; i++) {
+        int64_t known = onnx_shape(op, 0).size[i];
+        size[i] = known == ATL_ANY ? (onnx_number){.batch = (long double)op->input[0]->batch[i]}
+                                   : (onnx_number){.value = (long double)known};
+    }
+    for (int d = 0; d < w.dims; d++) {
+        int64_t pixels = (w.input[d] - 1) * w.stride[d] + w.size[d] - w.before[d] - w.after[d];
+        if (w.input[d] == ATL_ANY || pixels < 1)
+            return onnx_reject(op, "the size of dimension %d must be known, and leave a picture", d + 2);
+        if (w.stride[d] < w.size[d])
+            return onnx_reject(op, "its windows overlap, so that two maxima may have one place");
+        size[d + 2] = (onnx_number){.value = (long double)pixels};
+    }
+    return 1;
+}
+
+/* Each maximum at its place, counted over the whole of [n, c, ...], in a picture of zeros. */
+static int import_max_unpool(onnx_op *op)
+{
+    onnx_number size[ATL_MAX_RANK];
+    atl_node *x = onnx_float(op, 0), *places = x ? onnx_int(op, 1) : NULL;
+    if (!places || !read_unpooled(op, size))
+        return 0;
+    if (onnx_has(op, 2))
+        return onnx_reject(op, "it has an output_shape, for which ONNX and onnxruntime count the places differently");
+    atl_node *like = onnx_like(op, onnx_rank(op, 0), size);
+    if (!like)
+        return 0;
+    atl_shape flat = ATL_SHAPE(ATL_ANY);
+    atl_node *y = atl_scatter_add(atl_reshape(x, flat), atl_reshape(places, flat), atl_reshape(like, flat), 0);
+    return onnx_give(op, 0, atl_reshape_like(y, like));
+}
+
 const onnx_entry onnx_pools[] = {{"AveragePool", 1, import_average_pool},
                                  {"GlobalAveragePool", 1, import_global_pool},
                                  {"GlobalLpPool", 2, import_global_lp_pool},
                                  {"GlobalMaxPool", 1, import_global_pool, .kind = 1},
                                  {"LpPool", 2, import_lp_pool},
                                  {"MaxPool", 1, import_max_pool, .most_outputs = 2},
+                                 {"MaxUnpool", 9, import_max_unpool},
                                  {0}};

@@ -10,13 +10,27 @@ static atl_node *int_scalar(onnx_op *op, int64_t value)
     return atl_reshape(onnx_int_vector(op, 1, &(int32_t){(int32_t)value}), ATL_SCALAR);
 }
 
-/* Indices below 0 count from the end of a dimension of that size. */
-static atl_node *from_end(onnx_op *op, atl_node *indices, int64_t size)
+/* The size of that dimension of the data: where it is open, counted when the graph runs.  null: nothing says it. */
+static atl_node *size_of_data(onnx_op *op, int axis)
 {
-    if (size == ATL_ANY)
+    const onnx_value *data = op->input[0];
+    onnx_number by_batch = {.batch = (long double)data->batch[axis]};
+    onnx_known known = {.count = 1, .at = &by_batch};
+    if (data->shape.size[axis] != ATL_ANY)
+        return int_scalar(op, data->shape.size[axis]);
+    return data->batch[axis]
+               ? onnx_node_in(op->importer, &(onnx_value){.known = &known, .type = ONNX_INT64}, ONNX_AS_WRITTEN)
+               : NULL;
+}
+
+/* Indices below 0 count from the end of that dimension of the data. */
+static atl_node *from_end(onnx_op *op, atl_node *indices, int axis)
+{
+    atl_node *size = size_of_data(op, axis);
+    if (!size)
         return indices;
     atl_node *is_negative = atl_int_binary(ATL_INT_LESS, indices, int_scalar(op, 0));
-    return atl_int_binary(ATL_INT_ADD, indices, atl_int_binary(ATL_INT_MUL, int_scalar(op, size), is_negative));
+    return atl_int_binary(ATL_INT_ADD, indices, atl_int_binary(ATL_INT_MUL, size, is_negative));
 }
 
 /* ---- by element -------------------------------------------------------------------------------------------------- */
@@ -53,8 +67,7 @@ static int import_gather_elements(onnx_op *op)
     x = cut_to(op, x, onnx_shape(op, 1), axis);
     if (!x)
         return 0;
-    atl_node *y =
-        atl_take_along(onnx_axis_last(x, axis), onnx_axis_last(from_end(op, indices, shape.size[axis]), axis));
+    atl_node *y = atl_take_along(onnx_axis_last(x, axis), onnx_axis_last(from_end(op, indices, axis), axis));
     return onnx_give(op, 0, onnx_axis_back(y, axis));
 }
 
@@ -135,7 +148,7 @@ static int import_scatter_elements(onnx_op *op)
         return 0;
     if (onnx_is_integer(onnx_type_of(op, 0)) || of.rank != shape.rank)
         return onnx_reject(op, "it is read for floating-point numbers, and indices of as many dimensions");
-    indices = from_end(op, indices, shape.size[axis]);
+    indices = from_end(op, indices, axis);
     atl_pad_args pad = {.x = indices, .value = -1}, none = {.x = updates};
     for (int i = 0; i < shape.rank; i++) {
         if (i == axis || of.size[i] == shape.size[i])
@@ -153,12 +166,17 @@ static int import_scatter_elements(onnx_op *op)
 
 /* ---- by tuples of indices ---------------------------------------------------------------------------------------- */
 
-/* indices [.., k] of data whose dimensions first..first+k-1 they choose from, as one number [..] in row order. */
+/* indices [.., k] of data whose dimensions first..first+k-1 they choose from, as one number [..] in row order.
+ * Their count is open only if the first size is, which is then the only one. */
 static atl_node *linear_index(onnx_op *op, atl_node *indices, atl_shape data, int first, int k, int64_t *count_out)
 {
     int last = atl_shape_of(indices).rank - 1;
     atl_node *linear = NULL;
     *count_out = 1;
+    if (k == 1 && first == 0 && data.size[0] == ATL_ANY) { /* it is that number already */
+        *count_out = ATL_ANY;
+        return from_end(op, atl_squeeze(indices, last), 0);
+    }
     for (int i = 0; i < k; i++) {
         int64_t size = data.size[first + i];
         if (size == ATL_ANY || size < 1 || __builtin_mul_overflow(*count_out, size, count_out) ||
@@ -169,7 +187,7 @@ static atl_node *linear_index(onnx_op *op, atl_node *indices, atl_shape data, in
         atl_slice_args cut = {.x = indices};
         cut.begin[last] = i;
         cut.end[last] = i + 1;
-        atl_node *one = from_end(op, atl_squeeze(atl_slice_with(&cut), last), size);
+        atl_node *one = from_end(op, atl_squeeze(atl_slice_with(&cut), last), first + i);
         linear =
             linear ? atl_int_binary(ATL_INT_ADD, atl_int_binary(ATL_INT_MUL, linear, int_scalar(op, size)), one) : one;
     }

@@ -364,24 +364,15 @@ static int import_depth_space(onnx_op *op)
 
 /* ---- repeated ---------------------------------------------------------------------------------------------------- */
 
-/* Broadcast against the shape, both ways. */
-static int import_expand(onnx_op *op)
+/* x, of sizes `own`, broadcast against `count` sizes, both ways. */
+static int give_broadcast(onnx_op *op, atl_node *x, const onnx_number *own, int count, const onnx_number *against)
 {
-    const onnx_known *shape = onnx_numbers(op, 1);
-    atl_shape from = onnx_shape(op, 0), to = {0};
-    onnx_number size[ATL_MAX_RANK], own[ATL_MAX_RANK];
-    atl_node *x = shape ? onnx_any(op, 0) : NULL;
+    atl_shape from = atl_shape_of(x), to = {.rank = count > from.rank ? count : from.rank};
+    onnx_number size[ATL_MAX_RANK];
     int open = 0;
-    if (!x)
-        return 0;
-    if (shape->count > ATL_MAX_RANK)
-        return onnx_reject(op, "its result has %lld dimensions; the limit is %d", (long long)shape->count,
-                           ATL_MAX_RANK);
-    sizes_of(op->input[0], own);
-    to.rank = shape->count > from.rank ? (int)shape->count : from.rank;
     for (int i = 0; i < to.rank; i++) {
-        int a = i - (to.rank - from.rank), b = i - (to.rank - (int)shape->count);
-        size[i] = b >= 0 ? shape->at[b] : (onnx_number){.value = 1};
+        int a = i - (to.rank - from.rank), b = i - (to.rank - count);
+        size[i] = b >= 0 ? against[b] : (onnx_number){.value = 1};
         int keeps = a >= 0 && (from.size[a] != 1 || (size[i].batch == 0 && size[i].value == 1));
         open |= !keeps && size[i].batch != 0;
         size[i] = keeps ? own[a] : size[i];
@@ -401,14 +392,45 @@ static int import_expand(onnx_op *op)
     return 1;
 }
 
+static int import_expand(onnx_op *op)
+{
+    const onnx_known *shape = onnx_numbers(op, 1);
+    onnx_number own[ATL_MAX_RANK];
+    atl_node *x = shape ? onnx_any(op, 0) : NULL;
+    if (!x)
+        return 0;
+    if (shape->count > ATL_MAX_RANK)
+        return onnx_reject(op, "its result has %lld dimensions; the limit is %d", (long long)shape->count,
+                           ATL_MAX_RANK);
+    sizes_of(op->input[0], own);
+    return give_broadcast(op, x, own, (int)shape->count, shape->at);
+}
+
+/* A dimension of 1 may be repeated as often as the batch says. */
 static int import_tile(onnx_op *op)
 {
-    int64_t times[ATL_MAX_RANK];
-    atl_node *x = onnx_any(op, 0);
-    int count = x ? onnx_whole(op, 1, ATL_MAX_RANK, times) : -1;
-    if (count < 0)
+    const onnx_known *times = onnx_numbers(op, 1);
+    onnx_number own[ATL_MAX_RANK], against[ATL_MAX_RANK];
+    int64_t plain[ATL_MAX_RANK];
+    atl_node *x = times ? onnx_any(op, 0) : NULL;
+    atl_shape shape = onnx_shape(op, 0);
+    int open = 0;
+    if (!x)
         return 0;
-    return onnx_give(op, 0, atl_tile_with(x, count, times));
+    if (times->count != shape.rank)
+        return onnx_reject(op, "it has %lld numbers of repeats for %d dimensions", (long long)times->count, shape.rank);
+    sizes_of(op->input[0], own);
+    for (int i = 0; i < shape.rank; i++) {
+        int by_batch = times->at[i].batch != 0;
+        if (by_batch && shape.size[i] != 1)
+            return onnx_reject(op, "the batch size says how often dimension %d is repeated, whose size is not 1", i);
+        open |= by_batch;
+        plain[i] = by_batch ? 1 : onnx_saturated(times->at[i].value);
+        own[i] = (onnx_number){own[i].value * (long double)plain[i], own[i].batch * (long double)plain[i]};
+        against[i] = by_batch ? times->at[i] : (onnx_number){.value = 1};
+    }
+    x = atl_tile_with(x, shape.rank, plain);
+    return x && open ? give_broadcast(op, x, own, shape.rank, against) : onnx_give(op, 0, x);
 }
 
 const onnx_entry onnx_shapes[] = {{"Concat", 4, import_concat},

@@ -371,8 +371,12 @@ int onnx_check_elements(const onnx_tensor *tensor, const char *folder)
     }
     if (count / elements_in_byte(tensor->type) <= length)
         return 1;
-    element_run run = {.tensor = tensor, .count = count};
-    return wrong_count(&run, length);
+    char text[160];
+    atl_set_error(ATL_BAD_FILE,
+                  "'%s' %s of type %s has %" PRId64 " element%s, but its data has at most %" PRId64 " byte%s",
+                  tensor->name, atl_shape_text(atl_shape_from(tensor->rank, tensor->size), text, sizeof text),
+                  onnx_type_name(tensor->type), count, atl_plural(count), length, atl_plural(length));
+    return 0;
 }
 
 int onnx_read_elements(const onnx_tensor *tensor, const char *folder, onnx_target target, void *to)

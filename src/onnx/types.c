@@ -53,6 +53,7 @@ static const type_rule rules[] = {
     {"LogSoftmax", 1, .real = 1},
     {"MatMul", 1, .same = 3},
     {"Max", 6, .same = ALL},
+    {"MaxUnpool", 9, .whole = 2},
     {"Mean", 6, .same = ALL, .real = ALL},
     {"Min", 6, .same = ALL},
     {"Mod", 10, .same = 3},

@@ -60,6 +60,19 @@ static inline void values_and_their_makers(refusal *refuse)
            "'other' (Abs): 'y' is made twice");
     refuse(make_model(GRAPH(make_node("the_node", "Relu", "x", NULL, "z")), 8, 17),
            "'y' (output): it is an output of the model, and nothing makes it");
+    refuse(make_model(GRAPH(make_node("the_node", "Relu", "x", "x", "y")), 8, 17),
+           "'the_node' (Relu): it takes one input");
+    made sum = make_node("the_node", "Add", "x", "x", "y");
+    put_text(&sum, 1, "x");
+    refuse(make_model(GRAPH(sum), 8, 17), "'the_node' (Add): it needs two inputs");
+    made model = {0}, graph = GRAPH(relu_node()), import = {0};
+    put_text(&graph, 2, "the_graph");
+    put_made(&graph, 11, make_port("x", TYPE_FLOAT));
+    put_int(&model, 1, 8);
+    put_int(&import, 2, 17);
+    put_made(&model, 8, import);
+    put_made(&model, 7, graph);
+    refuse(model, "'the_graph' (graph): it names no output");
 }
 
 /* x + w, where w is that tensor. */
@@ -78,6 +91,10 @@ static inline void sizes_and_data(refusal *refuse)
     refuse(sum_with(make_tensor("w", TYPE_FLOAT, 4, zeros, 12)),
            "'w' [4] of type FLOAT has 4 elements, but its data has 3");
     refuse(sum_with(make_tensor("w", TYPE_FLOAT, 4, zeros, 20)), "has at least 5");
+    refuse(sum_with(make_tensor("w", TYPE_FLOAT, 4, NULL, 0)),
+           "'w' [4] of type FLOAT has 4 elements, but its data has 0");
+    refuse(sum_with(make_tensor("w", TYPE_FLOAT, 4000, zeros, 4)),
+           "'w' [4000] of type FLOAT has 4000 elements, but its data has at most 14 bytes");
     refuse(sum_with(make_tensor("w", TYPE_FLOAT, -4, zeros, 16)), "size 0 of the tensor 'w' is negative");
     made huge = make_tensor("w", TYPE_FLOAT, (int64_t)1 << 40, zeros, 16);
     put_int(&huge, 1, (int64_t)1 << 40);

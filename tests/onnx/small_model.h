@@ -54,6 +54,28 @@ static inline void expect_small(made nodes, int opset, int64_t count, const doub
     free_small(&m);
 }
 
+/* The graph with an open batch, of opset 17: for x = 1 .. 4 and 5 .. 8, y has these elements. */
+static inline void expect_for_two(made nodes, int64_t count, const double *expected)
+{
+    made model = make_model_of(nodes, 8, 17, 1);
+    atl_graph *graph = atl_graph_new();
+    atl_onnx *net = atl_onnx_load(graph, .bytes = model.at, .byte_count = model.size);
+    cr_assert(net, "%s", atl_error());
+    atl_node *x = atl_onnx_input(net, "x"), *y = atl_onnx_output(net, "y");
+    atl_tensor *two = atl_tensor_of_floats(ATL_SHAPE(2, 4), (const float[]){1, 2, 3, 4, 5, 6, 7, 8});
+    atl_program *program = atl_compile(graph, ATL_NODES(y));
+    cr_assert(program && atl_run(program, ATL_FEED(x, two)) == ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_tensor_count(atl_value(program, y)), count);
+    for (int64_t i = 0; i < count; i++)
+        cr_expect_eq(element_of(atl_value(program, y), i), expected[i], "element %lld is %g, not %g", (long long)i,
+                     element_of(atl_value(program, y), i), expected[i]);
+    atl_program_free(program);
+    atl_tensor_free(two);
+    atl_onnx_free(net);
+    atl_graph_free(graph);
+    free(model.at);
+}
+
 /* The model, which is freed, is refused, in these words. */
 static inline void expect_model_refused(made model, const char *words)
 {

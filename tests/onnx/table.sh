@@ -131,7 +131,7 @@ agrees to 1e-5, but for EfficientNet-B0, whose float32 is 1.4e-5 from double in 
 From opset 23 on, torch.onnx (`dynamo=True`) writes scaled dot-product attention as one op, `Attention`: of
 MultiheadAttention, TransformerEncoder, BERT, DistilBERT and CLIP's vision tower the logits are at most 2e-7 and the
 gradients at most 3e-7 from PyTorch in double. 35 networks of timm (`dynamo=False`, opset 17, an open batch) are all
-read, XCiT if its batch is known. What torch.onnx writes and atled refuses is no valid ONNX: `Round` in opset 9, an LSTM
+read. What torch.onnx writes and atled refuses is no valid ONNX: `Round` in opset 9, an LSTM
 with a projection. What ONNX cannot say is lost in the file: `detach` and autograd functions of one's own (the gradient
 of `Round` is 0), and the row that `nn.Embedding(padding_idx=...)` leaves as it is.
 

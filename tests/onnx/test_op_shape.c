@@ -45,32 +45,8 @@ static made token_before(int64_t asked)
 
 Test(op_shape, batch_is_never_minus_one)
 {
-    made model = make_model_of(token_before(-1), 8, 17, 1);
-    atl_graph *graph = atl_graph_new();
-    atl_onnx *net = atl_onnx_load(graph, .bytes = model.at, .byte_count = model.size);
-    cr_assert(net, "%s", atl_error());
-    atl_node *x = atl_onnx_input(net, "x"), *y = atl_onnx_output(net, "y");
-    atl_tensor *two = atl_tensor_of_floats(ATL_SHAPE(2, 4), (const float[]){1, 2, 3, 4, 5, 6, 7, 8});
-    atl_program *program = atl_compile(graph, ATL_NODES(y));
-    cr_assert(program && atl_run(program, ATL_FEED(x, two)) == ATL_OK, "%s", atl_error());
-    const float expected[] = {10, 20, 30, 40, 10, 20, 30, 40, 1, 2, 3, 4, 5, 6, 7, 8};
-    cr_assert_eq(atl_tensor_count(atl_value(program, y)), 16);
-    for (int i = 0; i < 16; i++)
-        cr_assert_eq(element_of(atl_value(program, y), i), expected[i]);
-    atl_program_free(program);
-    atl_tensor_free(two);
-    atl_onnx_free(net);
-    atl_graph_free(graph);
-    free(model.at);
+    expect_for_two(token_before(-1), 16, (const double[]){10, 20, 30, 40, 10, 20, 30, 40, 1, 2, 3, 4, 5, 6, 7, 8});
 }
 
 /* It may be 3: what depends on that is refused, not guessed. */
-Test(op_shape, batch_may_be_any_number)
-{
-    made model = make_model_of(token_before(3), 8, 17, 1);
-    atl_graph *graph = atl_graph_new();
-    cr_assert_null(atl_onnx_load(graph, .bytes = model.at, .byte_count = model.size));
-    cr_assert_mentions(atl_error(), "batch");
-    atl_graph_free(graph);
-    free(model.at);
-}
+Test(op_shape, batch_may_be_any_number) { expect_model_refused(make_model_of(token_before(3), 8, 17, 1), "batch"); }
