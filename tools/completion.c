@@ -39,6 +39,14 @@ static void for_each_command(void (*visit)(const command_line *line, void *conte
 
 /* ---- bash ---- */
 
+/* Of a list "a,b,": the words after the last comma, each with what stands before it. */
+static void write_bash_list(const char *const *words)
+{
+    fputs("mapfile -t COMPREPLY < <([[ $word = *,* ]] && list=${word%,*},; compgen -P \"$list\" -W '", stdout);
+    write_words(words);
+    fputs("' -- \"${word##*,}\") ;;\n", stdout);
+}
+
 static void write_bash_option(const command_option *o)
 {
     if (!takes_argument(o))
@@ -47,12 +55,14 @@ static void write_bash_option(const command_option *o)
     if (o->letter)
         printf(" | -%c", o->letter);
     fputs(") ", stdout);
-    if (o->choices) {
-        fputs("COMPREPLY=($(compgen -W '", stdout);
+    if (o->several) {
+        write_bash_list(o->choices);
+    } else if (o->choices) {
+        fputs("mapfile -t COMPREPLY < <(compgen -W '", stdout);
         write_words(o->choices);
-        printf("' %s-- \"$word\")) ;;\n", o->or_ending ? "-f " : "");
+        printf("' %s-- \"$word\") ;;\n", o->or_ending ? "-f " : "");
     } else {
-        fputs(takes_file(o) ? "COMPREPLY=($(compgen -f -- \"$word\")) ;;\n" : ";;\n", stdout);
+        fputs(takes_file(o) ? "mapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n" : ";;\n", stdout);
     }
 }
 
@@ -62,23 +72,27 @@ static void write_bash_command(const command_line *line, void *context)
     printf("    %s)\n        case $before in\n", line->name);
     for (const command_option *o = line->options; o->name; o++)
         write_bash_option(o);
-    fputs("        *) COMPREPLY=($(compgen -W '--help", stdout);
+    fputs("        *) mapfile -t COMPREPLY < <(compgen -W '--help", stdout);
     for (const command_option *o = line->options; o->name; o++)
         printf(" --%s", o->name);
     fputs(line->operand_words ? " " : "", stdout);
     write_words(line->operand_words);
-    printf("' %s-- \"$word\")) ;;\n        esac\n        ;;\n", takes_file_operand(line) ? "-f " : "");
+    printf("' %s-- \"$word\") ;;\n        esac\n        ;;\n", takes_file_operand(line) ? "-f " : "");
 }
 
 static void write_bash(void)
 {
     fputs("# bash completion for atled\n_atled() {\n"
-          "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-          "    COMPREPLY=()\n    if [ \"$COMP_CWORD\" = 1 ]; then\n        COMPREPLY=($(compgen -W '--help --version",
+          "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} list=\n"
+          "    # --option=word is three words here\n"
+          "    [ \"$word\" != = ] || word=\n"
+          "    [ \"$before\" != = ] || before=${COMP_WORDS[COMP_CWORD-2]}\n"
+          "    COMPREPLY=()\n    if [ \"$COMP_CWORD\" = 1 ]; then\n"
+          "        mapfile -t COMPREPLY < <(compgen -W '--help --version",
           stdout);
     for (int i = 0; i < subcommand_count; i++)
         printf(" %s", subcommands[i].name);
-    fputs("' -- \"$word\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n", stdout);
+    fputs("' -- \"$word\")\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n", stdout);
     for_each_command(write_bash_command);
     fputs("    esac\n}\ncomplete -o filenames -F _atled atled\n", stdout);
 }
@@ -163,9 +177,9 @@ static void write_fish_option(const command_line *line, const command_option *o)
     if (takes_argument(o))
         fputs(takes_file(o) || o->or_ending ? " -r -F" : " -x", stdout);
     if (o->choices) {
-        fputs(" -a '", stdout);
+        fputs(o->several ? " -a '(__fish_complete_list , \"printf %s\\\\n " : " -a '", stdout);
         write_words(o->choices);
-        fputs("'", stdout);
+        fputs(o->several ? "\")'" : "'", stdout);
     }
     fputs(" -d '", stdout);
     write_quoted(o->help ? o->help : "", "\\", "\\'");

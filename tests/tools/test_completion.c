@@ -39,6 +39,12 @@ Test(completion, bash)
     cr_assert_str_eq(printed_by("bash", PRESS("atled manual fo")), "fool\n");
     cr_assert_str_eq(printed_by("bash", PRESS("atled completion z")), "zsh\n");
     cr_assert_str_eq(printed_by("bash", PRESS("atled info vg")), "vgg16\n");
+    cr_assert_str_eq(printed_by("bash", PRESS("atled eval --model = vg")), "vgg16\n"); /* three words of --model=vg */
+    cr_assert_str_eq(printed_by("bash", PRESS("atled dot --without cse,ar")), "cse,arena\n");
+    char line[512];
+    snprintf(line, sizeof line, "touch '%s'\n" PRESS("atled predict '%s'") "echo ${#COMPREPLY[@]}\n",
+             scratch_file("a b.png"), "%s", scratch_file("a b"));
+    cr_assert_mentions(printed_by("bash", line), "a b.png\n1\n");
 }
 
 Test(completion, zsh)
@@ -53,11 +59,13 @@ Test(completion, fish)
     if (!has("fish"))
         cr_skip_test("fish is not installed");
     const char *told = printed_by("fish", "source '%s'\ncomplete -C 'atled eva'\ncomplete -C 'atled fool --loss m'\n"
-                                          "complete -C 'atled manual ver'\ncomplete -C 'atled info squ'\n");
+                                          "complete -C 'atled manual ver'\ncomplete -C 'atled info squ'\n"
+                                          "complete -C 'atled dot --without cse,ar'\n");
     cr_assert_mentions(told, "eval\t");
     cr_assert_mentions(told, "margin\t");
     cr_assert_mentions(told, "verify");
     cr_assert_mentions(told, "squeezenet");
+    cr_assert_mentions(told, "cse,arena");
     cr_assert(!strstr(told, "logit\t"));
 }
 
