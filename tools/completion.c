@@ -120,13 +120,15 @@ static void write_zsh_argument(const command_option *o)
 
 static void write_zsh_option(const command_option *o)
 {
+    /* The argument may be a word of its own, or follow in the same word: -mNAME, --model=NAME. */
+    const char *after_letter = takes_argument(o) ? "+" : "", *after_name = takes_argument(o) ? "=" : "";
     fputs("            '", stdout);
     if (o->texts)
         fputs("*", stdout);
     if (o->letter && !o->texts)
-        printf("(-%c --%s)'{-%c,--%s}'", o->letter, o->name, o->letter, o->name);
+        printf("(-%c --%s)'{-%c%s,--%s%s}'", o->letter, o->name, o->letter, after_letter, o->name, after_name);
     else
-        printf("--%s", o->name);
+        printf("--%s%s", o->name, after_name);
     fputs("[", stdout);
     write_quoted(o->help ? o->help : "", ":[]\\", "'\\''");
     fputs("]", stdout);

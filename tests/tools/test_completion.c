@@ -52,6 +52,9 @@ Test(completion, zsh)
     if (!has("zsh"))
         cr_skip_test("zsh is not installed");
     cr_assert_str_eq(printed_by("zsh", "zsh -n '%s'\n"), "");
+    command_run made = RUN("completion", "zsh"); /* --model=NAME is completed, --gradient takes nothing */
+    cr_assert_mentions(made.out, "'(-m --model)'{-m+,--model=}'[");
+    cr_assert_mentions(made.out, "'(-g --gradient)'{-g,--gradient}'[");
 }
 
 Test(completion, fish)
