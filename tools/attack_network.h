@@ -13,8 +13,8 @@ typedef struct network_choice {
 } network_choice;
 
 /* Opens it for raw pictures [n or ATL_ANY, h, w, channels].  pictures: [h, w, channels] of what it gets, of which a
- * network of any size takes all; rank 0: unknown, then with 3 channels.  Returns 0, or
- * the exit code after an error message; close_network is needed either way. */
+ * network of any size takes all; sizes of ATL_ANY: unknown, then with 1 channel for a file of grey pictures, else 3.
+ * Returns 0, or the exit code after an error message; close_network is needed either way. */
 int open_attacked_network(const char *command, const network_choice *choice, atl_shape pictures,
                           loaded_network *network_out);
 

@@ -153,8 +153,9 @@ int read_attack_options(attack_options *set, int argc, char **argv, int *code)
          .help = "also write one self-contained page, HTML, of the output folder: numbers, pictures, changes, "
                  "certificates"},
         {"results-only", 0, .flag = &set->results_only, .help = "no pictures and certificates in the output folder"},
-        {"transfer", 0, .text = &set->transfer.model, .choices = network_names(), .argument = "NAME",
-         .help = "also asks a second network about each result"},
+        {"transfer", 0, .text = &set->transfer.model, .choices = network_names(), .or_ending = ".onnx",
+         .argument = "NAME",
+         .help = "also asks a second network about each result, or an ONNX file with the same preprocessing"},
         {"transfer-weights", 0, .text = &set->transfer.weights, .argument = "FILE", .help = "its weights"},
         {"batch", 'b', .whole = &set->at_once, .argument = "N", .lowest = 1, .highest = 256,
          .help = "pictures that are attacked at the same time: changes no result; without it twice what the threads "

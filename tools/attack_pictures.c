@@ -91,6 +91,18 @@ int store_as_jpeg(attack_pictures *p, int quality)
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
+/* The mean of the channels, a whole level, in place; returns whether the picture had colours. */
+static int make_grey(int64_t count, float *pixels)
+{
+    int had_colours = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const float *rgb = pixels + 3 * i;
+        had_colours |= rgb[0] != rgb[1] || rgb[0] != rgb[2];
+        pixels[i] = nearbyintf((rgb[0] + rgb[1] + rgb[2]) / 3);
+    }
+    return had_colours;
+}
+
 static int add_file(const attack_options *set, const loaded_network *network, const char *path, int label,
                     attack_pictures *p)
 {
@@ -112,9 +124,8 @@ static int add_file(const attack_options *set, const loaded_network *network, co
                   : NULL;
     int code = is_fitted && !fitted ? report_failure("attack") : 0;
     float *pixels = atl_floats(fitted ? fitted : picture);
-    if (!code && p->channels == 1) /* grey: the mean, in place */
-        for (int64_t i = 0; i < elements(p); i++)
-            pixels[i] = (pixels[3 * i] + pixels[3 * i + 1] + pixels[3 * i + 2]) / 3;
+    if (!code && p->channels == 1 && make_grey(elements(p), pixels))
+        is_fitted = 1;
     if (!code)
         code = add(p, pixels, label, set->first + p->count, path, is_fitted);
     atl_tensor_free(fitted);
@@ -170,7 +181,7 @@ static int read_files(const attack_options *set, const loaded_network *network, 
 
 int read_picture_shape(const attack_options *set, atl_shape *shape_out)
 {
-    *shape_out = ATL_SCALAR;
+    *shape_out = ATL_SHAPE(ATL_ANY, ATL_ANY, ATL_ANY);
     if (!set->data)
         return 0;
     atl_dataset *data = atl_dataset_open(set->data, (atl_part)set->part);

@@ -61,7 +61,7 @@ int read_attack_pictures(const attack_options *set, const loaded_network *networ
 void free_attack_pictures(attack_pictures *pictures);
 /* Replaces the pixels by what JPEG files of that quality store of them. */
 int store_as_jpeg(attack_pictures *pictures, int quality);
-/* The shape of the data's images, [h, w, channels]; of rank 0 for pictures. */
+/* The shape of the data's images, [h, w, channels]; of unknown sizes for pictures. */
 int read_picture_shape(const attack_options *set, atl_shape *shape_out);
 
 /* Finished pictures (attack_finish.c).  These return 0, or the exit code after an error message.  end_finishing waits

@@ -65,15 +65,32 @@ static int check_transfer(const attack_session *s)
                         (long long)own.size[3]);
 }
 
+/* --preprocess and the like are about all ONNX files of the command. */
+static void share_preprocessing(network_choice *first, network_choice *other)
+{
+    picture_settings all = first->picture;
+    if (!other->model || !is_network_file(other->model))
+        return;
+    if (!is_network_file(first->model))
+        first->picture = (picture_settings){.names = all.names, .logits = all.logits};
+    all.names = all.logits = NULL;
+    other->picture = all;
+}
+
 static int open_networks(attack_session *s)
 {
     attack_options *set = &s->set;
+    network_choice first = set->network, other = set->transfer;
+    share_preprocessing(&first, &other);
     atl_shape shape;
     int code = read_picture_shape(set, &shape);
     if (!code)
-        code = open_attacked_network("attack", &set->network, shape, &s->network);
-    if (!code && set->transfer.model)
-        code = open_attacked_network("attack", &set->transfer, shape, &s->transfer);
+        code = open_attacked_network("attack", &first, shape, &s->network);
+    if (!code && set->transfer.model) {
+        atl_shape own = atl_shape_of(s->network.image);
+        shape = shape.size[2] != ATL_ANY ? shape : ATL_SHAPE(own.size[1], own.size[2], own.size[3]);
+        code = open_attacked_network("attack", &other, shape, &s->transfer);
+    }
     if (!code && set->transfer.model)
         code = check_transfer(s);
     if (!code)

@@ -11,6 +11,23 @@
 
 enum { MOST_DIGITS = 9 };
 
+/* Multiplies by the power of ten that follows a number, as in 1e-3; returns where it ends, null if there are more than
+ * MOST_DIGITS digits then. */
+static const char *read_exponent(const char *text, atl_fraction *to)
+{
+    if (*text != 'e' && *text != 'E')
+        return text;
+    int is_negative = text[1] == '-', sign = is_negative || text[1] == '+';
+    if (!isdigit((unsigned char)text[1 + sign]))
+        return text;
+    char *end;
+    long power = strtol(text + 1 + sign, &end, 10);
+    int64_t *grows = is_negative ? &to->under : &to->over, limit = 1000000000; /* 10^MOST_DIGITS */
+    for (; power > 0 && *grows > 0 && *grows <= limit / 10; power--)
+        *grows *= 10;
+    return power > 0 && *grows > 0 ? NULL : end;
+}
+
 /* A decimal number as a fraction; null if there is none, else where it ends.  Independent of the locale. */
 static const char *read_decimal(const char *text, atl_fraction *to)
 {
@@ -29,7 +46,7 @@ static const char *read_decimal(const char *text, atl_fraction *to)
         to->over = 10 * to->over + (*text - '0');
         to->under *= has_point ? 10 : 1;
     }
-    return seen ? text : NULL;
+    return seen ? read_exponent(text, to) : NULL;
 }
 
 static int64_t divisor_of(int64_t a, int64_t b)
@@ -83,6 +100,8 @@ int read_eps(const char *command, const char *text, atl_norm norm, atl_fraction 
         return report_error(command, EXIT_USAGE, "--eps %s: with --norm l0 it is a whole number of elements", text);
     if (norm == ATL_NORM_LINF && f.over > f.under && *text && text[strlen(text) - 1] == 'g')
         return report_error(command, EXIT_USAGE, "--eps %s is more than the 255 levels of a pixel", text);
+    if (norm == ATL_NORM_LINF && f.over > f.under && strchr(text, '/'))
+        return report_error(command, EXIT_USAGE, "--eps %s is more than the whole range of a pixel, which is 1", text);
     if (norm == ATL_NORM_LINF && f.over > f.under)
         return report_error(
             command, EXIT_USAGE,

@@ -50,11 +50,12 @@ int open_network_for_pictures(const char *command, const char *name, const char 
     atl_status status = atl_model_size_of(n->model, names ? NULL : weights, &n->size);
     if (status)
         return report_failure(command);
-    if (pictures.rank == 3 && strcmp(n->model->name, "mlp") == 0) { /* any size */
+    int is_known = pictures.rank == 3 && pictures.size[2] != ATL_ANY;
+    if (is_known && strcmp(n->model->name, "mlp") == 0) { /* any size */
         n->size.height = pictures.size[0];
         n->size.width = pictures.size[1];
     }
-    int code = build(command, batch, pictures.rank == 3 ? pictures.size[2] : 3, training, n);
+    int code = build(command, batch, is_known ? pictures.size[2] : 3, training, n);
     return code || !weights ? code : load_network_weights(command, n->model, n->graph, weights, names);
 }
 

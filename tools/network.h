@@ -20,8 +20,8 @@ int open_network(const char *command, const char *name, const char *weights, loa
 /* open_network calls this with a batch of one; `training`: as in atl_model_args. */
 int open_network_for(const char *command, const char *name, const char *weights, int64_t batch, int training,
                      loaded_network *network_out);
-/* The same for pictures [h, w, channels], whose size a network of any size takes; rank 0: as above.  names: see
- * weight_names.h; null: none. */
+/* The same for pictures [h, w, channels], whose size a network of any size takes; rank 0, or sizes of ATL_ANY: as
+ * above.  names: see weight_names.h; null: none. */
 int open_network_for_pictures(const char *command, const char *name, const char *weights, int64_t batch,
                               atl_shape pictures, int training, const char *names, loaded_network *network_out);
 /* The first variable of the graph that holds a NaN or an infinity; null if none does. */

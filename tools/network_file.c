@@ -208,6 +208,7 @@ static int open_network_file(const char *command, const char *path, int64_t batc
                             "open batch",
                             path, (long long)file.batch, plural(file.batch), (long long)batch);
     if (!code) {
+        channels = channels != ATL_ANY ? channels : file.channels;
         n->size.height = file.height > 0 ? file.height : USUAL_SIZE;
         n->size.width = file.width > 0 ? file.width : USUAL_SIZE;
         n->image =

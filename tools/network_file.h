@@ -47,7 +47,8 @@ void tell_network_file(const char *command, const network_file *file, const atl_
 /* Opens --model, a name or a file, with the weights if there are any.  `training`: as in atl_model_args. */
 int open_any_network(const char *command, const char *name, const char *weights, int64_t batch, int training,
                      const picture_settings *set, loaded_network *network_out);
-/* The same for pictures [h, w, channels]: see open_network_for_pictures. */
+/* The same for pictures [h, w, channels]: see open_network_for_pictures.  If the sizes are ATL_ANY, a file of grey
+ * pictures gets grey ones. */
 int open_any_network_for_pictures(const char *command, const char *name, const char *weights, int64_t batch,
                                   atl_shape pictures, int training, const picture_settings *set,
                                   loaded_network *network_out);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "autodiff/reverse.h"
+#include "common/plural.h"
 #include "graph/memory.h"
 
 static const char *cut_reason(const atl_node *node, int input)
@@ -68,8 +69,9 @@ static int check_nodes(atl_graph *graph, atl_nodes nodes, const char *what)
 static int check_seeds(atl_graph *graph, const atl_gradients_args *args)
 {
     if (args->seeds.count && args->seeds.count != args->of.count) {
-        atl_graph_fail(graph, "gradient: %lld seeds for %lld ys; give one for each, or none",
-                       (long long)args->seeds.count, (long long)args->of.count);
+        atl_graph_fail(graph, "gradient: %lld seed%s for %lld y%s; give one for each, or none",
+                       (long long)args->seeds.count, atl_plural(args->seeds.count), (long long)args->of.count,
+                       atl_plural(args->of.count));
         return 0;
     }
     for (int64_t i = 0; i < args->seeds.count; i++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/plural.h"
 #include "distributed/exchange.h"
 #include "graph/error.h"
 #include "graph/memory.h"
@@ -25,9 +26,9 @@ atl_all_reduce *atl_all_reduce_new_with(const atl_all_reduce_args *args)
         return atl_set_error(ATL_INVALID, "atl_all_reduce_new: rank %d of %d is none", rank, size), NULL;
     if (parts < size || parts > ATL_MOST_PARTS)
         return atl_set_error(ATL_INVALID,
-                             "atl_all_reduce_new: %lld parts for %d ranks; there must be at least one for each rank, "
+                             "atl_all_reduce_new: %lld parts for %d rank%s; there must be at least one for each rank, "
                              "and at most %lld",
-                             (long long)parts, size, (long long)ATL_MOST_PARTS),
+                             (long long)parts, size, atl_plural(size), (long long)ATL_MOST_PARTS),
                NULL;
     if (args->bucket_bytes < 0)
         return atl_set_error(ATL_INVALID, "atl_all_reduce_new: buckets of %lld bytes", (long long)args->bucket_bytes),
@@ -207,9 +208,9 @@ static atl_status push(atl_all_reduce *r, atl_bucket *b, atl_bucket_tensor *t, c
     begin_batch(b);
     if (t->parts == r->own_count)
         return atl_set_error(ATL_INVALID,
-                             "the batch has only %lld parts for this rank, and all have been run: run the "
+                             "the batch has only %lld part%s for this rank, and all have been run: run the "
                              "step, which averages them",
-                             (long long)r->own_count);
+                             (long long)r->own_count, atl_plural(r->own_count));
     if (r->any_order)
         add_or_set(b->memory[0] + t->offset, x, r->weight, t->count, t->parts > 0);
     else

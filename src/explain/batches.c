@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "explain/explainer.h"
 #include "graph/error.h"
 
@@ -87,8 +88,8 @@ static atl_status tell(const atl_explain_job *job, int64_t done)
     const atl_explain_args *args = job->args;
     int64_t all = job->all ? job->all : job->count;
     if (args && args->watch && args->watch(args->context, job->done_before + done, all))
-        return atl_set_error(ATL_STOPPED, "atl_explain: stopped after %lld of %lld pictures",
-                             (long long)(job->done_before + done), (long long)all);
+        return atl_set_error(ATL_STOPPED, "atl_explain: stopped after %lld of %lld picture%s",
+                             (long long)(job->done_before + done), (long long)all, atl_plural(all));
     return ATL_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "io/dataset.h"
@@ -51,9 +52,9 @@ static atl_status read_head(idx_file *file, int rank, int64_t file_size)
     }
     if (!status && bytes / MAX_DEFLATE > file_size)
         return atl_set_error(ATL_BAD_FILE,
-                             "'%s' is said to hold %" PRId64 " records, %" PRId64 " bytes, but is only %" PRId64
+                             "'%s' is said to hold %" PRId64 " record%s, %" PRId64 " byte%s, but is only %" PRId64
                              " bytes long: fetch it again",
-                             file->path, file->size[0], bytes, file_size);
+                             file->path, file->size[0], atl_plural(file->size[0]), bytes, atl_plural(bytes), file_size);
     return status;
 }
 
@@ -78,8 +79,8 @@ static atl_status check_end(idx_file *file)
     if (status)
         return status;
     if (got > 0)
-        return atl_set_error(ATL_BAD_FILE, "'%s' goes on after its %" PRId64 " records: fetch it again", file->path,
-                             file->size[0]);
+        return atl_set_error(ATL_BAD_FILE, "'%s' goes on after its %" PRId64 " record%s: fetch it again", file->path,
+                             file->size[0], atl_plural(file->size[0]));
     return atl_is_cut_short(file->stream)
                ? atl_set_error(ATL_BAD_FILE, "'%s' is cut short: its checksum is missing: fetch it again", file->path)
                : ATL_OK;
@@ -116,8 +117,9 @@ static atl_status copy_labels(const idx_file *file, const unsigned char *bytes, 
 static atl_status read_pair(idx_file *images, idx_file *labels, atl_dataset **data_out)
 {
     if (images->size[0] != labels->size[0])
-        return atl_set_error(ATL_BAD_FILE, "'%s' has %" PRId64 " images, but '%s' has %" PRId64 " labels", images->path,
-                             images->size[0], labels->path, labels->size[0]);
+        return atl_set_error(ATL_BAD_FILE, "'%s' has %" PRId64 " image%s, but '%s' has %" PRId64 " label%s",
+                             images->path, images->size[0], atl_plural(images->size[0]), labels->path, labels->size[0],
+                             atl_plural(labels->size[0]));
     atl_dataset *data = *data_out = atl_new_dataset(images->size[1], images->size[2], 1, CLASSES);
     unsigned char *label_bytes = atl_allocate((size_t)labels->size[0], 1);
     atl_status status = data && label_bytes ? atl_extend_dataset(data, images->size[0]) : atl_out_of_memory();

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 
@@ -248,8 +249,8 @@ static atl_status read_preamble(const atl_npy_source *source, int64_t *length_ou
 {
     unsigned char start[12] = {0};
     if (source->size < 10)
-        return atl_set_error(ATL_BAD_FILE, "%s: is no .npy array: it has only %" PRId64 " bytes: " SAVE_AGAIN,
-                             source->label, source->size);
+        return atl_set_error(ATL_BAD_FILE, "%s: is no .npy array: it has only %" PRId64 " byte%s: " SAVE_AGAIN,
+                             source->label, source->size, atl_plural(source->size));
     atl_status status = atl_npy_read_bytes(source, start, 10);
     if (status)
         return status;
@@ -277,9 +278,9 @@ atl_status atl_npy_read_header(const atl_npy_source *source, atl_npy_header *hea
         return status;
     if (length > source->size - read)
         return atl_set_error(ATL_BAD_FILE,
-                             "%s: the .npy header says that it is %" PRId64 " bytes long, but %" PRId64
+                             "%s: the .npy header says that it is %" PRId64 " byte%s long, but %" PRId64
                              " are left: fetch or save it again",
-                             source->label, length, source->size - read);
+                             source->label, length, atl_plural(length), source->size - read);
     if (length > LONGEST)
         return atl_set_error(ATL_BAD_FILE,
                              "%s: the .npy header is %" PRId64 " bytes long; atled reads up to %d: " SAVE_AGAIN,

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "io/dataset.h"
@@ -33,8 +34,8 @@ static atl_status check_arrays(const char *path, const atl_tensor *images, const
         return atl_set_error(ATL_BAD_FILE, "'%s': \"labels\" is %s %s, not whole numbers [n]", path,
                              atl_dtype_name(atl_tensor_dtype(labels)), atl_shape_text(l, text, sizeof text));
     if (i.size[0] != l.size[0])
-        return atl_set_error(ATL_BAD_FILE, "'%s' has %" PRId64 " images, but %" PRId64 " labels", path, i.size[0],
-                             l.size[0]);
+        return atl_set_error(ATL_BAD_FILE, "'%s' has %" PRId64 " image%s, but %" PRId64 " label%s", path, i.size[0],
+                             atl_plural(i.size[0]), l.size[0], atl_plural(l.size[0]));
     for (int64_t k = 0; k < l.size[0]; k++)
         if (atl_ints(labels)[k] < 0 || atl_ints(labels)[k] >= 1 << 24)
             return atl_set_error(ATL_BAD_FILE, "'%s': record %" PRId64 " has label %d, but labels are 0 to %d", path, k,

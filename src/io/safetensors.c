@@ -6,10 +6,11 @@
 #include <stdlib.h> /* qsort, bsearch */
 #include <string.h>
 
+#include "common/plural.h"
+#include "files/input_file.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/unset_tensor.h"
-#include "files/input_file.h"
 #include "io/npy_kinds.h"
 
 enum { LARGEST_HEADER = 32 << 20, CHUNK = 8192 };
@@ -53,8 +54,8 @@ static atl_status read_header(atl_safetensors *file, int64_t size)
     unsigned char prefix[8];
     uint64_t length = 0;
     if (size < 10)
-        return atl_set_error(ATL_BAD_FILE, "'%s' is no .safetensors file: it has only %" PRId64 " bytes", file->path,
-                             size);
+        return atl_set_error(ATL_BAD_FILE, "'%s' is no .safetensors file: it has only %" PRId64 " byte%s", file->path,
+                             size, atl_plural(size));
     if (fread(prefix, 1, 8, file->stream) != 8)
         return read_failed(file);
     for (int i = 7; i >= 0; i--)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 
@@ -71,12 +72,12 @@ static atl_status read_offsets(const char *path, const json_t *offsets, int64_t 
     e->begin = size_in(json_array_get(offsets, 0));
     e->end = size_in(json_array_get(offsets, 1));
     if (e->begin < 0 || e->end < e->begin || e->end > data_size)
-        return BAD(path, e->name, "lies from byte %" PRId64 " to %" PRId64 " of data of %" PRId64 " bytes", e->begin,
-                   e->end, data_size);
+        return BAD(path, e->name, "lies from byte %" PRId64 " to %" PRId64 " of data of %" PRId64 " byte%s", e->begin,
+                   e->end, data_size, atl_plural(data_size));
     int64_t bytes;
     if (e->kind && (__builtin_mul_overflow(e->count, (int64_t)e->kind->size, &bytes) || bytes != e->end - e->begin))
-        return BAD(path, e->name, "has %" PRId64 " elements of type %s, which do not fill its %" PRId64 " bytes",
-                   e->count, e->type, e->end - e->begin);
+        return BAD(path, e->name, "has %" PRId64 " element%s of type %s, which cannot fill its %" PRId64 " byte%s",
+                   e->count, atl_plural(e->count), e->type, e->end - e->begin, atl_plural(e->end - e->begin));
     return ATL_OK;
 }
 
@@ -117,9 +118,9 @@ static atl_status check_gaps(const char *path, const atl_safe_entry *entry, int 
                        entry[i].begin, at);
     if (at != data_size)
         return atl_set_error(ATL_BAD_FILE,
-                             "'%.500s' is a damaged .safetensors file: its arrays have %" PRId64 " bytes, but %" PRId64
+                             "'%.500s' is a damaged .safetensors file: its arrays have %" PRId64 " byte%s, but %" PRId64
                              " follow the header: fetch or save it again",
-                             path, at, data_size);
+                             path, at, atl_plural(at), data_size);
     return ATL_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include "atled/op.h"
 #include "atled/train.h"
+#include "common/plural.h"
 #include "graph/error.h"
 #include "graph/option.h"
 
@@ -117,8 +118,9 @@ atl_node *atl_depthwise_layer_with(const atl_depthwise_layer_args *args)
     int multiplier = args->multiplier ? args->multiplier : 1;
     int64_t in = channels_of(args->image, args->layout);
     if (multiplier < 1 || in > INT32_MAX / multiplier)
-        return atl_builder_error(graph, args->name, "%lld channels with %d filters each: .multiplier must be 1 or more",
-                                 (long long)in, args->multiplier);
+        return atl_builder_error(graph, args->name,
+                                 "%lld channel%s with %d filters each: .multiplier must be 1 or more", (long long)in,
+                                 atl_plural(in), args->multiplier);
     atl_enter(graph, args->name);
     atl_node *y = atl_depthwise_conv2d(args->image, depthwise_filter_of(args, in, multiplier),
                                        .stride = {args->stride[0], args->stride[1]}, .padding = args->padding,

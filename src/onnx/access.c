@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "graph/error.h"
 #include "onnx/importer.h"
 #include "onnx/tensor_data.h"
@@ -69,8 +70,8 @@ atl_node *onnx_int(onnx_op *op, int64_t i)
 atl_node *onnx_channels_last(onnx_op *op, int64_t i)
 {
     if (needed(op, i) && onnx_rank(op, i) < 3) {
-        onnx_reject(op, "its input '%.200s' has %d dimensions; it takes [batch, channels, ...]", op->input[i]->name,
-                    onnx_rank(op, i));
+        onnx_reject(op, "its input '%.200s' has %d dimension%s; it takes [batch, channels, ...]", op->input[i]->name,
+                    onnx_rank(op, i), atl_plural(onnx_rank(op, i)));
         return NULL;
     }
     return as_float(in_order(op, i, ONNX_CHANNELS_LAST));
@@ -97,7 +98,7 @@ int onnx_axis(onnx_op *op, int64_t axis, int rank)
 {
     if (axis >= -rank && axis < rank)
         return (int)(axis < 0 ? axis + rank : axis);
-    onnx_reject(op, "axis %lld is out of range for %d dimensions", (long long)axis, rank);
+    onnx_reject(op, "axis %lld is out of range for %d dimension%s", (long long)axis, rank, atl_plural(rank));
     return -1;
 }
 
@@ -148,7 +149,8 @@ int onnx_attr_ints(onnx_op *op, const char *name, int most, int64_t *to)
     if (!a)
         return *op->why ? -1 : 0;
     if (a->count > most) {
-        onnx_reject(op, "its attribute '%s' has %lld numbers; at most %d fit", name, (long long)a->count, most);
+        onnx_reject(op, "its attribute '%s' has %lld number%s; at most %d fit", name, (long long)a->count,
+                    atl_plural(a->count), most);
         return -1;
     }
     if (a->count)

@@ -1,6 +1,7 @@
 /* Importers of attention: scaled dot products of queries and keys, and the rotation of both by their positions. */
 #include <math.h>
 
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
@@ -25,9 +26,10 @@ static atl_node *by_heads(onnx_op *op, int64_t i, int64_t heads)
         return x;
     int64_t width = rank == 3 ? onnx_shape(op, i).size[2] : ATL_ANY;
     if (rank != 3)
-        onnx_reject(op, "its input %lld has %d dimensions, not 3 or 4", (long long)i, rank);
+        onnx_reject(op, "its input %lld has %d dimension%s, not 3 or 4", (long long)i, rank, atl_plural(rank));
     else if (heads < 1 || heads > 1024 || width == ATL_ANY || width % heads)
-        onnx_reject(op, "%lld heads of %lld numbers", (long long)heads, (long long)width);
+        onnx_reject(op, "%lld head%s of %lld number%s", (long long)heads, atl_plural(heads), (long long)width,
+                    atl_plural(width));
     return *op->why ? NULL : atl_split_heads(x, (int)heads);
 }
 
@@ -54,7 +56,8 @@ static int read_sides(onnx_op *op, attention *a)
     if (onnx_has(op, 4) != onnx_has(op, 5))
         return onnx_reject(op, "it has one of past_key and past_value, not both");
     if (a->heads == ATL_ANY || a->kv_heads == ATL_ANY || a->heads > 4096 || a->kv_heads < 1 || a->heads % a->kv_heads)
-        return onnx_reject(op, "%lld heads of queries, %lld of keys", (long long)a->heads, (long long)a->kv_heads);
+        return onnx_reject(op, "%lld head%s of queries, %lld of keys", (long long)a->heads, atl_plural(a->heads),
+                           (long long)a->kv_heads);
     a->past = onnx_has(op, 4) ? onnx_shape(op, 4).size[2] : 0;
     a->key = after_past(op, 4, a->key);
     a->value = after_past(op, 5, a->value);
@@ -124,7 +127,7 @@ static int read_mask(onnx_op *op, attention *a)
     atl_node *mask = onnx_float(op, 3);
     int is_truth = onnx_type_of(op, 3) == ONNX_BOOL, rank = mask ? onnx_rank(op, 3) : 0;
     if (rank < 1 || rank > 4)
-        return onnx_reject(op, "its mask has %d dimensions", rank);
+        return onnx_reject(op, "its mask has %d dimension%s", rank, atl_plural(rank));
     int64_t told = onnx_shape(op, 3).size[rank - 1];
     if (told != a->keys && told > 1) {
         atl_pad_args more = {.x = mask, .value = is_truth ? 0 : UNSEEN};
@@ -220,7 +223,8 @@ static atl_node *turns(onnx_op *op, int64_t i)
     if (position)
         x = atl_gather(x, position, 0);
     if (x && atl_shape_of(x).rank != 3) {
-        onnx_reject(op, "its input %lld has %d dimensions", (long long)i, atl_shape_of(x).rank);
+        onnx_reject(op, "its input %lld has %d dimension%s", (long long)i, atl_shape_of(x).rank,
+                    atl_plural(atl_shape_of(x).rank));
         return NULL;
     }
     return x ? atl_expand_dims(x, 1) : NULL;
@@ -239,7 +243,7 @@ static int import_rotary_embedding(onnx_op *op)
     int64_t width = atl_shape_of(x).size[3], turned = onnx_attr_int(op, "rotary_embedding_dim", 0);
     turned = turned ? turned : width;
     if (width == ATL_ANY || turned < 2 || turned % 2 || turned > width)
-        return onnx_reject(op, "%lld of %lld numbers of a head are turned", (long long)turned, (long long)width);
+        return onnx_reject(op, "%lld of %lld numbers of a head cannot be turned", (long long)turned, (long long)width);
     int64_t half = turned / 2;
     atl_node *a = is_mixed ? part_of(x, 0, turned, 2) : part_of(x, 0, half, 1),
              *b = is_mixed ? part_of(x, 1, turned, 2) : part_of(x, half, turned, 1);

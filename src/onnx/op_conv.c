@@ -75,8 +75,9 @@ static atl_node *conv3d(atl_node *x, atl_node *filter, onnx_window w, int64_t gr
 static int check_groups(onnx_op *op, int64_t groups, int64_t channels, int64_t filters)
 {
     if (groups < 1 || groups > (1 << 24) || (channels != ATL_ANY && channels % groups) || filters % groups)
-        return onnx_reject(op, "%lld groups of %lld channels and %lld filters", (long long)groups, (long long)channels,
-                           (long long)filters);
+        return onnx_reject(op, "%lld group%s of %lld channel%s and %lld filter%s", (long long)groups,
+                           atl_plural(groups), (long long)channels, atl_plural(channels), (long long)filters,
+                           atl_plural(filters));
     return 1;
 }
 
@@ -87,7 +88,8 @@ static atl_node *convolve(onnx_op *op, atl_node *x, atl_node *filter)
     int64_t groups = onnx_attr_int(op, "group", 1);
     onnx_window w;
     if (shape.rank != onnx_rank(op, 0)) {
-        onnx_reject(op, "its filter has %d dimensions, its input %d", shape.rank, onnx_rank(op, 0));
+        onnx_reject(op, "its filter has %d dimension%s, its input %d", shape.rank, atl_plural(shape.rank),
+                    onnx_rank(op, 0));
         return NULL;
     }
     if (!onnx_read_window(op, shape.size + 2, ONNX_PLAIN_WINDOW, &w) ||
@@ -341,8 +343,8 @@ static int import_conv_transpose(onnx_op *op)
         return 0;
     atl_shape shape = atl_shape_of(filter);
     if (shape.rank != onnx_rank(op, 0) || shape.rank > 5)
-        return onnx_reject(op, "its filter has %d dimensions, its input %d; three to five are read", shape.rank,
-                           onnx_rank(op, 0));
+        return onnx_reject(op, "its filter has %d dimension%s, its input %d; three to five are read", shape.rank,
+                           atl_plural(shape.rank), onnx_rank(op, 0));
     if (shape.rank == 5 && shape.size[2] > MOST_DEPTH)
         return onnx_reject(op, "a filter of %lld slices; at most %d are read", (long long)shape.size[2], MOST_DEPTH);
     if (!check_groups(op, groups, onnx_shape(op, 0).size[1], shape.size[0]) || !read_transposed(op, shape.size + 2, &t))
@@ -401,9 +403,9 @@ static int import_col2im(onnx_op *op)
         before[at] = list[2][d];
     }
     if (shape.size[1] % elements || places[0] * places[1] != shape.size[2])
-        return onnx_reject(op, "its input has the sizes %lld and %lld, for windows of %lld elements at %lld places",
+        return onnx_reject(op, "its input has the sizes %lld and %lld, for windows of %lld element%s at %lld places",
                            (long long)shape.size[1], (long long)shape.size[2], (long long)elements,
-                           (long long)(places[0] * places[1]));
+                           atl_plural(elements), (long long)(places[0] * places[1]));
     int64_t channels = shape.size[1] / elements;
     x = atl_transpose(atl_reshape(x, ATL_SHAPE(ATL_ANY, elements, places[0], places[1])), .order = {0, 2, 3, 1});
     atl_node *filter = single_elements(op, window, dims, elements);

@@ -1,6 +1,7 @@
 /* Importers of what takes elements by their place: slice, gather, pad, one-hot. */
 #include <string.h>
 
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
@@ -224,8 +225,8 @@ static atl_node *pad_by_own(onnx_op *op, atl_node *x, int axis, int64_t before, 
 {
     int64_t size = atl_shape_of(x).size[axis], count = before + size + after;
     if (size == ATL_ANY || size < 1 || count < 1 || count > (1 << 26)) {
-        onnx_reject(op, "a dimension of %lld elements, padded by %lld and %lld", (long long)size, (long long)before,
-                    (long long)after);
+        onnx_reject(op, "a dimension of %lld element%s, padded by %lld and %lld", (long long)size, atl_plural(size),
+                    (long long)before, (long long)after);
         return NULL;
     }
     int64_t *index = onnx_room(op, count, sizeof *index);
@@ -265,7 +266,8 @@ static int read_pads(onnx_op *op, int rank, int64_t *before, int64_t *after, dou
         return 0;
     int axes_count = onnx_has(op, 3) ? given : rank;
     if (count != 2 * axes_count)
-        return onnx_reject(op, "it has %d paddings for %d dimensions", count, axes_count);
+        return onnx_reject(op, "it has %d padding%s for %d dimension%s", count, atl_plural(count), axes_count,
+                           atl_plural(axes_count));
     for (int i = 0; i < axes_count; i++) {
         int axis = onnx_has(op, 3) ? onnx_axis(op, axes[i], rank) : i;
         if (axis < 0)

@@ -2,6 +2,7 @@
  * built.  https://onnx.ai/onnx/operators/onnx__Loop.html */
 #include <string.h>
 
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/importer.h"
 #include "onnx/tensor_data.h"
@@ -47,8 +48,9 @@ static int begin_loop(onnx_op *op, loop *l)
     l->carried = op->inputs > 2 ? op->inputs - 2 : 0;
     l->scanned = l->body->outputs - 1 - l->carried;
     if (l->body->inputs != 2 + l->carried || l->scanned < 0)
-        return onnx_reject(op, "its body has %lld inputs and %lld outputs, for %lld values that are carried over",
-                           (long long)l->body->inputs, (long long)l->body->outputs, (long long)l->carried);
+        return onnx_reject(op, "its body has %lld input%s and %lld output%s, for %lld value%s that are carried over",
+                           (long long)l->body->inputs, atl_plural(l->body->inputs), (long long)l->body->outputs,
+                           atl_plural(l->body->outputs), (long long)l->carried, atl_plural(l->carried));
     l->given = onnx_room(op, l->body->inputs, sizeof *l->given);
     l->made = onnx_room(op, l->body->outputs, sizeof *l->made);
     l->part = onnx_room(op, l->scanned + 1, sizeof *l->part);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "atled/gradient.h"
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/importer.h"
 #include "onnx/tensor_data.h"
@@ -93,7 +94,7 @@ static int read_optimizer(onnx_op *op, int kinds, optimizer *o)
 {
     o->tensors = (op->inputs - 2) / kinds;
     if (op->inputs < 2 + kinds || (op->inputs - 2) % kinds || op->outputs > (kinds - 1) * o->tensors)
-        return onnx_reject(op, "it has %lld inputs", (long long)op->inputs);
+        return onnx_reject(op, "it has %lld input%s", (long long)op->inputs, atl_plural(op->inputs));
     o->rate = onnx_float(op, 0);
     o->count = onnx_float(op, 1);
     return o->rate && o->count;

@@ -2,6 +2,7 @@
  * perceptrons are written as.  https://onnx.ai/onnx/operators/index_ml.html */
 #include <string.h>
 
+#include "common/plural.h"
 #include "onnx/families.h"
 
 /* The list of floats as a vector; null without a reason if it is not given. */
@@ -72,8 +73,8 @@ static atl_node *linear(onnx_op *op, int64_t rows)
         return NULL;
     }
     if (shift && atl_shape_of(shift).size[0] != rows) {
-        onnx_reject(op, "it has %lld intercepts for %lld results", (long long)atl_shape_of(shift).size[0],
-                    (long long)rows);
+        onnx_reject(op, "it has %lld intercept%s for %lld result%s", (long long)atl_shape_of(shift).size[0],
+                    atl_plural(atl_shape_of(shift).size[0]), (long long)rows, atl_plural(rows));
         return NULL;
     }
     weights = atl_reshape(weights, ATL_SHAPE(rows, atl_shape_of(weights).size[0] / rows));

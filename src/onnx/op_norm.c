@@ -4,6 +4,7 @@
 
 #include "atled/op.h"
 #include "atled/train.h"
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
@@ -126,7 +127,8 @@ static int import_group_norm(onnx_op *op)
     if (!shift || shape.rank < 3)
         return onnx_reject(op, "it takes [batch, channels, ...]");
     if (groups < 1 || channels == ATL_ANY || channels % groups)
-        return onnx_reject(op, "%lld groups of %lld channels", (long long)groups, (long long)channels);
+        return onnx_reject(op, "%lld group%s of %lld channel%s", (long long)groups, atl_plural(groups),
+                           (long long)channels, atl_plural(channels));
     split.size[0] = shape.size[0] == ATL_ANY ? ATL_ANY : shape.size[0];
     split.size[1] = groups;
     split.size[2] = 1;

@@ -2,6 +2,7 @@
  * straight through the rounding, and not through the limits.  Products are exact as long as sums stay below 2^24. */
 #include <string.h>
 
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
@@ -39,8 +40,8 @@ static atl_node *for_each_element(onnx_op *op, atl_node *x, int axis)
     int64_t block = onnx_attr_int(op, "block_size", 0), size = onnx_shape(op, 0).size[axis],
             blocks = atl_shape_of(x).size[axis];
     if (block < 1 || size == ATL_ANY || blocks == ATL_ANY || blocks != (size + block - 1) / block) {
-        onnx_reject(op, "blocks of %lld elements: %lld of them do not cover a size of %lld", (long long)block,
-                    (long long)blocks, (long long)size);
+        onnx_reject(op, "blocks of %lld element%s: %lld of them do not cover a size of %lld", (long long)block,
+                    atl_plural(block), (long long)blocks, (long long)size);
         return NULL;
     }
     int64_t *index = onnx_room(op, size, sizeof *index);
@@ -59,7 +60,7 @@ static atl_node *along_axis(onnx_op *op, int64_t input, int axis, int rank)
     if (shape.rank == rank && onnx_attr_int(op, "block_size", 0))
         return for_each_element(op, x, axis);
     if (shape.rank != 1) {
-        onnx_reject(op, "its scales have %d dimensions", shape.rank);
+        onnx_reject(op, "its scales have %d dimension%s", shape.rank, atl_plural(shape.rank));
         return NULL;
     }
     for (int i = 0; i < column.rank; i++)

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
@@ -96,9 +97,9 @@ static int read_cell(onnx_op *op, cell *c)
     atl_shape r = onnx_shape(op, 2);
     if (r.size[1] != w.size[1] || r.size[2] != c->hidden)
         return onnx_reject(op,
-                           "its recurrent weights are for a state of %lld numbers, not of hidden_size %lld: ONNX has "
+                           "its recurrent weights are for a state of %lld number%s, not of hidden_size %lld: ONNX has "
                            "no LSTM with a projection",
-                           (long long)r.size[2], (long long)c->hidden);
+                           (long long)r.size[2], atl_plural(r.size[2]), (long long)c->hidden);
     const onnx_attribute *clip = onnx_attribute_of(op, "clip", ONNX_ATTRIBUTE_FLOAT);
     if (clip || onnx_attr_int(op, "input_forget", 0))
         return onnx_reject(op, "clip and input_forget are not read");

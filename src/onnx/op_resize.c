@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
@@ -155,7 +156,8 @@ static atl_node *reduce_axis(onnx_op *op, const resize *r, atl_node *x, int file
     double scale = r->scale[file_axis], reach = (r->method == CUBIC ? 2 : 1) / scale;
     float *matrix = input > 0 && input <= LARGEST / output ? onnx_room(op, input * output, sizeof *matrix) : NULL;
     if (!matrix) {
-        onnx_reject(op, "from %lld to %lld elements with antialias is too large", (long long)input, (long long)output);
+        onnx_reject(op, "from %lld to %lld element%s with antialias is too large", (long long)input, (long long)output,
+                    atl_plural(output));
         return NULL;
     }
     memset(matrix, 0, (size_t)(input * output) * sizeof *matrix);
@@ -191,8 +193,8 @@ static int numbers_by_axis(onnx_op *op, int64_t input, int rank, double otherwis
         return 0;
     int expected = count ? count : rank;
     if (known->count != (int64_t)expected * per_axis)
-        return onnx_reject(op, "its input '%.200s' has %lld numbers for %d dimensions", op->input[input]->name,
-                           (long long)known->count, expected);
+        return onnx_reject(op, "its input '%.200s' has %lld number%s for %d dimension%s", op->input[input]->name,
+                           (long long)known->count, atl_plural(known->count), expected, atl_plural(expected));
     for (int i = 0; i < rank; i++)
         to[i] = otherwise;
     for (int i = 0; i < expected; i++) {

@@ -1,5 +1,6 @@
 /* Importer of Scan.  Its body is read once for each element of the scanned inputs, so that their length must be known
  * when the graph is built.  https://onnx.ai/onnx/operators/onnx__Scan.html */
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/importer.h"
 
@@ -21,7 +22,8 @@ static int read_list(onnx_op *op, const char *name, int64_t count, int64_t *to)
     for (int64_t i = 0; given == 0 && i < count; i++)
         to[i] = 0;
     if (given > 0 && given != count)
-        return onnx_reject(op, "its attribute '%s' has %d numbers for %lld values", name, given, (long long)count);
+        return onnx_reject(op, "its attribute '%s' has %d number%s for %lld value%s", name, given, atl_plural(given),
+                           (long long)count, atl_plural(count));
     return given >= 0;
 }
 
@@ -49,8 +51,9 @@ static int begin_scan(onnx_op *op, scan *s)
     *s = (scan){.body = body->graph, .first = s->first, .states = inputs - scanned, .inputs = scanned};
     s->outputs = s->body->outputs - s->states;
     if (s->body->inputs != inputs || s->outputs < 0)
-        return onnx_reject(op, "its body has %lld inputs and %lld outputs, for %lld values that are carried over",
-                           (long long)s->body->inputs, (long long)s->body->outputs, (long long)s->states);
+        return onnx_reject(op, "its body has %lld input%s and %lld output%s, for %lld value%s that are carried over",
+                           (long long)s->body->inputs, atl_plural(s->body->inputs), (long long)s->body->outputs,
+                           atl_plural(s->body->outputs), (long long)s->states, atl_plural(s->states));
     if (s->first && (onnx_has(op, 0) || onnx_shape(op, 1).rank < 1 || onnx_shape(op, 1).size[0] != 1))
         return onnx_reject(op, "before version 9 it is read for one sequence, of no given length");
     for (int64_t i = 0; i < inputs; i++)

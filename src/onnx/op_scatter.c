@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
@@ -63,7 +64,8 @@ static int import_gather_elements(onnx_op *op)
     if (axis < 0)
         return 0;
     if (onnx_rank(op, 1) != shape.rank)
-        return onnx_reject(op, "its indices have %d dimensions, its data %d", onnx_rank(op, 1), shape.rank);
+        return onnx_reject(op, "its indices have %d dimension%s, its data %d", onnx_rank(op, 1),
+                           atl_plural(onnx_rank(op, 1)), shape.rank);
     x = cut_to(op, x, onnx_shape(op, 1), axis);
     if (!x)
         return 0;
@@ -232,7 +234,8 @@ static int import_gather_nd(onnx_op *op)
     if (!indices)
         return 0;
     if (k < 1 || batch_dims < 0 || batch_dims + k > data.rank || batch_dims >= of.rank)
-        return onnx_reject(op, "tuples of %lld indices for %d dimensions", (long long)k, data.rank);
+        return onnx_reject(op, "tuples of %lld indices for %d dimension%s", (long long)k, data.rank,
+                           atl_plural(data.rank));
     atl_node *linear = linear_index(op, indices, data, (int)batch_dims, (int)k, &count);
     if (linear && batch_dims) {
         atl_node *offsets = batch_offsets(op, data, (int)batch_dims, of.rank - 1, count);

@@ -3,6 +3,7 @@
  * https://onnx.ai/onnx/operators/onnx__SequenceAt.html and the like */
 #include <string.h>
 
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/importer.h"
 
@@ -51,7 +52,8 @@ static int64_t place_of(onnx_op *op, int64_t i, int64_t count, int64_t last, int
     int64_t at = place < 0 ? place + count : place;
     if (at >= 0 && at <= last)
         return at;
-    onnx_reject(op, "place %lld of a sequence of %lld elements", (long long)place, (long long)count);
+    onnx_reject(op, "place %lld of a sequence of %lld element%s", (long long)place, (long long)count,
+                atl_plural(count));
     return -1;
 }
 
@@ -137,7 +139,7 @@ static int64_t part_sizes(onnx_op *op, int64_t whole, int64_t *size)
     if (onnx_has(op, 1) && !onnx_one_whole(op, 1, &each))
         return -1;
     if (each < 1 || whole / each >= MOST_ELEMENTS) {
-        onnx_reject(op, "parts of %lld elements of %lld", (long long)each, (long long)whole);
+        onnx_reject(op, "parts of %lld element%s of %lld", (long long)each, atl_plural(each), (long long)whole);
         return -1;
     }
     for (; sum < whole; sum += each)

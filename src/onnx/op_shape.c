@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/plural.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
@@ -233,7 +234,7 @@ static int import_transpose(onnx_op *op)
     unsigned seen = 0;
     atl_node *x = onnx_native(op, 0, &order);
     if (!x || count < 0 || (count && count != rank))
-        return onnx_reject(op, "its attribute 'perm' should have %d numbers", rank);
+        return onnx_reject(op, "its attribute 'perm' should have %d number%s", rank, atl_plural(rank));
     atl_transpose_args args = {.x = x};
     for (int i = 0; i < rank; i++) {
         from[i] = count ? onnx_axis(op, perm[i], rank) : rank - 1 - i;
@@ -291,7 +292,8 @@ static int split_sizes(onnx_op *op, int64_t whole, int64_t *size)
     if (count < 0)
         return 0;
     if (count && count != parts)
-        return onnx_reject(op, "it has %d sizes for %lld outputs", count, (long long)parts);
+        return onnx_reject(op, "it has %d size%s for %lld output%s", count, atl_plural(count), (long long)parts,
+                           atl_plural(parts));
     if (!count && whole == ATL_ANY)
         return onnx_reject(op, "the size that it splits is unknown: fix it");
     int64_t each = count ? 0 : (whole + parts - 1) / parts, sum = 0;
@@ -303,8 +305,8 @@ static int split_sizes(onnx_op *op, int64_t whole, int64_t *size)
         sum += size[i];
     }
     return whole == ATL_ANY || sum == whole ? 1
-                                            : onnx_reject(op, "its parts have %lld elements together, its input %lld",
-                                                          (long long)sum, (long long)whole);
+                                            : onnx_reject(op, "its parts have %lld element%s together, its input %lld",
+                                                          (long long)sum, atl_plural(sum), (long long)whole);
 }
 
 static int import_split(onnx_op *op)

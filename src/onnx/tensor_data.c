@@ -199,10 +199,10 @@ static int take_bytes(element_run *run, onnx_source *source, int64_t begin, int6
         return take_narrow(run, source, begin, size);
     if (size % width)
         return atl_set_error(ATL_BAD_FILE,
-                             "'%s' of type %s has %" PRId64 " element%s of %" PRId64 " bytes, but its data has %" PRId64
-                             " bytes",
+                             "'%s' of type %s has %" PRId64 " element%s of %" PRId64
+                             " byte%s, but its data has %" PRId64 " bytes",
                              run->tensor->name, onnx_type_name(type), run->count, atl_plural(run->count), width,
-                             size) == ATL_OK;
+                             atl_plural(width), size) == ATL_OK;
     if (count > run->count - run->done)
         return wrong_count(run, run->done + count);
     if (type == ONNX_FLOAT && run->target == ONNX_TO_FLOAT) {
@@ -333,9 +333,9 @@ static int open_external(const onnx_tensor *t, const char *folder, onnx_source *
         *length_out = t->length >= 0 ? t->length : (count + in_byte - 1) / in_byte * (int64_t)onnx_type_size(t->type);
         if (t->offset > source->size || *length_out > source->size - t->offset) {
             atl_set_error(ATL_BAD_FILE,
-                          "the data of '%s' should be %" PRId64 " bytes from byte %" PRId64
+                          "the data of '%s' should be %" PRId64 " byte%s from byte %" PRId64
                           " of '%s', which has %" PRId64,
-                          t->name, *length_out, t->offset, path, source->size);
+                          t->name, *length_out, atl_plural(*length_out), t->offset, path, source->size);
             onnx_source_close(source);
             opened = 0;
         }

@@ -2,9 +2,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "atled/op.h"
 #include "atled/reference.h"
 #include "common/hash.h"
-#include "atled/op.h"
+#include "common/plural.h"
 #include "graph/error.h"
 #include "graph/unset_tensor.h"
 #include "graph/variables.h"
@@ -320,8 +321,8 @@ int onnx_whole(onnx_op *op, int64_t i, int most, int64_t *to)
     if (!known)
         return -1;
     if (known->count > most) {
-        onnx_reject(op, "its input '%.200s' has %lld numbers; at most %d are read", op->input[i]->name,
-                    (long long)known->count, most);
+        onnx_reject(op, "its input '%.200s' has %lld number%s; at most %d are read", op->input[i]->name,
+                    (long long)known->count, atl_plural(known->count), most);
         return -1;
     }
     for (int64_t k = 0; k < known->count; k++) {

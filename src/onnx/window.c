@@ -79,7 +79,8 @@ int onnx_read_window(onnx_op *op, const int64_t *size, onnx_window_kind kind, on
     memset(w, 0, sizeof *w);
     w->dims = shape.rank - 2;
     if (w->dims < 1 || w->dims > ONNX_MOST_SPATIAL)
-        return onnx_reject(op, "its input has %d dimensions; three to five are read", shape.rank);
+        return onnx_reject(op, "its input has %d dimension%s; three to five are read", shape.rank,
+                           atl_plural(shape.rank));
     memcpy(w->input, shape.size + 2, (size_t)w->dims * sizeof *w->input);
     if (size)
         memcpy(w->size, size, (size_t)w->dims * sizeof *size);
@@ -89,16 +90,17 @@ int onnx_read_window(onnx_op *op, const int64_t *size, onnx_window_kind kind, on
         return 0;
     for (int d = 0; d < w->dims; d++)
         if (w->size[d] < 1 || w->size[d] > LARGEST || w->dilation[d] > LARGEST / w->size[d])
-            return onnx_reject(op, "a window of %lld elements, %lld apart", (long long)w->size[d],
-                               (long long)w->dilation[d]);
+            return onnx_reject(op, "a window of %lld element%s, %lld apart", (long long)w->size[d],
+                               atl_plural(w->size[d]), (long long)w->dilation[d]);
     if (!read_padding(op, kind, w))
         return 0;
     if (kind == ONNX_TRANSPOSED_WINDOW)
         return 1;
     for (int d = 0; d < w->dims; d++)
         if (w->input[d] != ATL_ANY && w->input[d] + w->before[d] + w->after[d] < onnx_span(w, d))
-            return onnx_reject(op, "its window reaches over %lld elements, but its input has %lld with its padding",
-                               (long long)onnx_span(w, d), (long long)(w->input[d] + w->before[d] + w->after[d]));
+            return onnx_reject(op, "its window reaches over %lld element%s, but its input has %lld with its padding",
+                               (long long)onnx_span(w, d), atl_plural(onnx_span(w, d)),
+                               (long long)(w->input[d] + w->before[d] + w->after[d]));
     return kind != ONNX_ROUNDED_WINDOW || !onnx_attr_int(op, "ceil_mode", 0) || round_up(op, w);
 }
 

@@ -7,9 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/plural.h"
+#include "files/input_file.h"
 #include "graph/error.h"
 #include "graph/memory.h"
-#include "files/input_file.h"
 
 atl_status onnx_source_open(onnx_source *source, const char *path, const char *what)
 {
@@ -177,9 +178,9 @@ static int find_extent(onnx_reader *reader, onnx_field *field)
         return 0;
     if (size > (uint64_t)(reader->end - reader->at))
         return onnx_bad_wire(reader,
-                             "field %d has %" PRIu64 " bytes, but only %" PRId64
+                             "field %d has %" PRIu64 " byte%s, but only %" PRId64
                              " are left: this is no model, or it is cut short",
-                             field->number, size, reader->end - reader->at);
+                             field->number, size, atl_plural(size), reader->end - reader->at);
     field->begin = reader->at;
     field->size = (int64_t)size;
     reader->at += field->size;

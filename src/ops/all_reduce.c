@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "common/plural.h"
 #include "lowering/lowering.h"
 #include "ops/ops.h"
 
@@ -21,8 +22,8 @@ static const atl_bucket_slot *slot_of(const atl_node *y) { return y->attributes;
 static void describe_slot(const atl_node *y, char *text, size_t size)
 {
     const atl_bucket_slot *slot = slot_of(y);
-    snprintf(text, size, "bucket %lld, %lld floats from %lld", (long long)slot->bucket, (long long)slot->count,
-             (long long)slot->offset);
+    snprintf(text, size, "bucket %lld, %lld float%s from %lld", (long long)slot->bucket, (long long)slot->count,
+             atl_plural(slot->count), (long long)slot->offset);
 }
 
 static bool check_counted(atl_node *y)

@@ -1,4 +1,5 @@
 /* Arithmetic, element-wise: + - * / ^, minimum and maximum, and related ops. */
+#include "common/plural.h"
 #include "ops/elementwise.h"
 
 #include <float.h>
@@ -130,9 +131,9 @@ atl_node *atl_bias_add(atl_node *x, atl_node *bias)
     int64_t channels = x->shape->size[x->shape->rank - 1], values = bias->shape->size[0];
     if (channels != values && channels != ATL_ANY && values != ATL_ANY)
         return atl_graph_fail(x->graph,
-                              "%s%sbias_add: '%s' is %s, so its bias must have %lld values, one for each of the last "
+                              "%s%sbias_add: '%s' is %s, so its bias must have %lld value%s, one for each of the last "
                               "dimension, but '%s' is %s",
-                              scope, slash, atl_name_of(x), SHAPE_OF(x), (long long)channels, atl_name_of(bias),
-                              SHAPE_OF(bias));
+                              scope, slash, atl_name_of(x), SHAPE_OF(x), (long long)channels, atl_plural(channels),
+                              atl_name_of(bias), SHAPE_OF(bias));
     return atl_add(x, bias);
 }

@@ -1,6 +1,7 @@
 /* Scaled dot-product attention (Vaswani et al. 2017) and its heads, composed of other ops. */
 #include <inttypes.h>
 
+#include "common/plural.h"
 #include "graph/option.h"
 #include "ops/ops.h"
 
@@ -30,9 +31,9 @@ static int check(const atl_attention_args *args)
     int64_t keys = key.size[key.rank - 2], values = value.size[value.rank - 2];
     if (keys != values && keys != ATL_ANY && values != ATL_ANY)
         return atl_builder_error(graph, "attention",
-                                 "there are %" PRId64 " keys, '%s' %s, but %" PRId64 " values, '%s' %s", keys,
-                                 atl_name_of(args->key), SHAPE_TEXT(key), values, atl_name_of(args->value),
-                                 SHAPE_TEXT(value)) != NULL;
+                                 "it was given %" PRId64 " key%s, '%s' %s, but %" PRId64 " value%s, '%s' %s", keys,
+                                 atl_plural(keys), atl_name_of(args->key), SHAPE_TEXT(key), values, atl_plural(values),
+                                 atl_name_of(args->value), SHAPE_TEXT(value)) != NULL;
     if (args->scale == 0 && query.size[query.rank - 1] == ATL_ANY)
         return atl_builder_error(graph, "attention",
                                  "the width of the queries, '%s' %s, is unknown, so .scale must be given",

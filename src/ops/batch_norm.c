@@ -1,4 +1,5 @@
 /* Batch normalisation with given statistics, composed of other ops. */
+#include "common/plural.h"
 #include "graph/option.h"
 #include "ops/ops.h"
 
@@ -11,9 +12,9 @@ static int check_vector(const atl_batch_norm_args *args, const atl_node *vector,
         (vector->shape->size[0] == channels || channels == ATL_ANY || vector->shape->size[0] == ATL_ANY))
         return 1;
     atl_builder_error(args->x->graph, "batch_norm",
-                      "the %s, '%s', is %s, but the input, '%s', %s, has %lld channels: it must be [%lld]", what,
+                      "the %s, '%s', is %s, but the input, '%s', %s, has %lld channel%s: it must be [%lld]", what,
                       atl_name_of(vector), SHAPE_OF(vector), atl_name_of(args->x), SHAPE_OF(args->x),
-                      (long long)channels, (long long)channels);
+                      (long long)channels, atl_plural(channels), (long long)channels);
     return 0;
 }
 

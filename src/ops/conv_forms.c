@@ -1,5 +1,6 @@
 /* Other forms of convolution and pooling, composed of the two-dimensional ones: depthwise, transposed, and
  * one-dimensional. */
+#include "common/plural.h"
 #include "ops/image.h"
 
 /* Returns 1 if it is float32 of that rank, else 0 with the error recorded for `builder`.  `order` names the
@@ -123,15 +124,16 @@ static int check_transpose(const atl_conv2d_transpose_args *args, const char *na
     int64_t in = filter->shape->size[args->weight_order == ATL_OUT_IN ? 0 : 3];
     if (args->groups < 0 || (args->groups && in % args->groups))
         return atl_builder_error(filter->graph, name,
-                                 "%d groups do not divide the %lld input channels of the filter '%s', %s", args->groups,
-                                 (long long)in, atl_name_of(filter), SHAPE_OF(filter)) != NULL;
+                                 "%d groups do not divide the %lld input channel%s of the filter '%s', %s",
+                                 args->groups, (long long)in, atl_plural(in), atl_name_of(filter),
+                                 SHAPE_OF(filter)) != NULL;
     if (channels != ATL_ANY && channels != in)
         return atl_builder_error(
                    filter->graph, name,
-                   "the image, '%s', is %s, with %lld channels, but the filter, '%s', %s, takes %lld (it is "
+                   "the image, '%s', is %s, with %lld channel%s, but the filter, '%s', %s, takes %lld (it is "
                    "%s)",
-                   atl_name_of(args->image), SHAPE_OF(args->image), (long long)channels, atl_name_of(filter),
-                   SHAPE_OF(filter), (long long)in, order_of(args)) != NULL;
+                   atl_name_of(args->image), SHAPE_OF(args->image), (long long)channels, atl_plural(channels),
+                   atl_name_of(filter), SHAPE_OF(filter), (long long)in, order_of(args)) != NULL;
     return 1;
 }
 

@@ -1,4 +1,5 @@
 /* Convolutions: checks shapes, and computes how the window slides. */
+#include "common/plural.h"
 #include "ops/conv.h"
 
 static int is_any_or(int64_t size, int64_t expected)
@@ -34,8 +35,9 @@ static int check_filter(atl_node *y, const conv_options *options, const atl_node
     if (options->groups < 1)
         return atl_fail(y, "groups is %d; it must be 1 or more", options->groups);
     if (size[3] != ATL_ANY && size[3] % options->groups)
-        return atl_fail(y, "the %lld outputs of the filter %s ('%s') cannot be split into %d groups",
-                        (long long)size[3], SHAPE_OF(filter), atl_name_of(filter), options->groups);
+        return atl_fail(y, "the %lld output%s of the filter %s ('%s') cannot be split into %d groups",
+                        (long long)size[3], atl_plural(size[3]), SHAPE_OF(filter), atl_name_of(filter),
+                        options->groups);
     return 1;
 }
 
@@ -47,18 +49,18 @@ static int check_channels(atl_node *y, const conv_options *options, const atl_no
         return 1;
     if (options->groups == 1 && channels != in)
         return atl_fail(y,
-                        "the image %s ('%s') has %lld channels but the filter %s ('%s') takes %lld (an image is "
+                        "the image %s ('%s') has %lld channel%s but the filter %s ('%s') takes %lld (an image is "
                         "[batch, height, width, "
                         "channels], a filter [height, width, in, out])",
-                        image_text, atl_name_of(image), (long long)channels, filter_text, atl_name_of(filter),
-                        (long long)in);
+                        image_text, atl_name_of(image), (long long)channels, atl_plural(channels), filter_text,
+                        atl_name_of(filter), (long long)in);
     if (channels % options->groups || channels / options->groups != in)
         return atl_fail(y,
-                        "the image %s ('%s') has %lld channels but the filter %s ('%s') takes %d groups of %lld (a "
+                        "the image %s ('%s') has %lld channel%s but the filter %s ('%s') takes %d groups of %lld (a "
                         "filter is [height, "
                         "width, in / groups, out])",
-                        image_text, atl_name_of(image), (long long)channels, filter_text, atl_name_of(filter),
-                        options->groups, (long long)in);
+                        image_text, atl_name_of(image), (long long)channels, atl_plural(channels), filter_text,
+                        atl_name_of(filter), options->groups, (long long)in);
     return 1;
 }
 

@@ -1,5 +1,6 @@
 /* einsum: sums of products in Einstein's notation, composed of other ops.  The operands are multiplied two at a time:
  * by a matrix product where both share a letter that is summed over, else element by element. */
+#include "common/plural.h"
 #include "graph/memory.h"
 #include "ops/ops.h"
 
@@ -330,8 +331,8 @@ static int read_operands(einsum *e, const char *end)
         if (!read_labels(e, at, (size_t)(stop - at), rank, o->label))
             return 0;
         if ((int)strlen(o->label) != rank)
-            return REJECT(e, "in the equation '%s' operand %d has %d letters, but '%s' is %s", e->equation, i + 1,
-                          letters, atl_name_of(o->x), SHAPE_OF(o->x));
+            return REJECT(e, "in the equation '%s' operand %d has %d letter%s, but '%s' is %s", e->equation, i + 1,
+                          letters, atl_plural(letters), atl_name_of(o->x), SHAPE_OF(o->x));
         if (!comma != (i + 1 == e->count))
             return REJECT(e, "the equation '%s' has %s operands than the %d given", e->equation,
                           comma ? "more" : "fewer", e->count);

@@ -37,7 +37,8 @@ static void one_hot_kernel(const atl_node *y, const void *const *x, void *result
 
 static void describe_one_hot(const atl_node *y, char *text, size_t size)
 {
-    snprintf(text, size, "%lld classes", (long long)*(const int64_t *)y->attributes);
+    int64_t classes = *(const int64_t *)y->attributes;
+    snprintf(text, size, "%lld class%s", (long long)classes, classes == 1 ? "" : "es");
 }
 
 static atl_node *of_4(atl_node *labels) { return atl_one_hot(labels, 4); }

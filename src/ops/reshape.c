@@ -50,9 +50,10 @@ static int fail_reshape(atl_node *y, atl_shape to, int64_t have, int64_t want, i
     if (!hint[0] && x->shape->rank && to.rank && x->shape->size[0] == to.size[0] && to.size[0] != ATL_ANY && !multiple)
         snprintf(hint, sizeof hint, ": the first sizes agree, but the rest are %lld and %lld elements each",
                  (long long)known_product(*x->shape, 1, &unknown), (long long)known_product(to, 1, &unknown));
-    return atl_fail(y, "cannot give '%s', %s, the shape %s: %lld elements are not %s%lld%s", atl_name_of(x),
+    return atl_fail(y, "cannot give '%s', %s, the shape %s: %lld element%s not %s%lld%s", atl_name_of(x),
                     atl_shape_text(*x->shape, texts[0], sizeof texts[0]), atl_shape_text(to, texts[1], sizeof texts[1]),
-                    (long long)have, multiple ? "a multiple of " : "", (long long)want, hint);
+                    (long long)have, have == 1 ? " is" : "s are", multiple ? "a multiple of " : "", (long long)want,
+                    hint);
 }
 
 /* reshape(x): the same elements in the same order; at most one size of the attribute is -1, and is computed.  The

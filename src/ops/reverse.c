@@ -114,7 +114,8 @@ ATL_BUILTIN(reverse_op);
 atl_node *atl_reverse_with(atl_node *x, int64_t count, const int *axes)
 {
     if (x && ((count > 0 && !axes) || count < 0 || count > ATL_MAX_RANK))
-        return atl_builder_error(x->graph, "reverse", "the list of %lld axes is %s", (long long)count,
+        return atl_builder_error(x->graph, "reverse", "the list of %lld %s is %s", (long long)count,
+                                 count == 1 ? "axis" : "axes",
                                  count < 0              ? "invalid"
                                  : count > ATL_MAX_RANK ? "too long"
                                                         : "null");

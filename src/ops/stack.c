@@ -2,6 +2,7 @@
  * squeeze. */
 #include <inttypes.h>
 
+#include "common/plural.h"
 #include "graph/graph.h"
 #include "graph/memory.h"
 #include "ops/ops.h"
@@ -107,8 +108,8 @@ static int64_t size_left(const atl_node *x, int axis, int64_t count, const int64
     if (open ? sum < whole : sum == whole)
         return whole - sum;
     atl_graph_fail(x->graph,
-                   "split: the parts have %lld elements in all, but dimension %d of '%s', %s, has another size",
-                   (long long)sum, axis, atl_name_of(x), SHAPE_OF(x));
+                   "split: the parts have %lld element%s in all, but dimension %d of '%s', %s, has another size",
+                   (long long)sum, atl_plural(sum), axis, atl_name_of(x), SHAPE_OF(x));
     return -2;
 }
 

@@ -11,8 +11,9 @@ static int tiled_shape(atl_node *y, const atl_node *x, atl_shape *shape_out)
     const tile_attributes *tile = y->attributes;
     atl_shape to = *x->shape;
     if (tile->count != to.rank)
-        return atl_fail(y, "there are %lld repeats for the %d dimension%s of '%s', %s: give one for each",
-                        (long long)tile->count, to.rank, atl_plural(to.rank), atl_name_of(x), SHAPE_OF(x));
+        return atl_fail(y, "it was given %lld repeat%s for the %d dimension%s of '%s', %s: give one for each",
+                        (long long)tile->count, atl_plural(tile->count), to.rank, atl_plural(to.rank), atl_name_of(x),
+                        SHAPE_OF(x));
     for (int i = 0; i < to.rank; i++) {
         if (tile->times[i] <= 0)
             return atl_fail(y, "dimension %d cannot be repeated %lld times: it must be 1 or more", i,
@@ -105,7 +106,8 @@ atl_node *atl_tile_with(atl_node *x, int64_t count, const int64_t *times)
 {
     tile_attributes attributes = {.count = count};
     if (x && count > 0 && !times)
-        return atl_builder_error(x->graph, "tile", "the list of %lld times is null", (long long)count);
+        return atl_builder_error(x->graph, "tile", "the list of %lld time%s is null", (long long)count,
+                                 atl_plural(count));
     for (int i = 0; times && i < count && i < ATL_MAX_RANK; i++)
         attributes.times[i] = times[i];
     return ATL_APPLY(&tile_op, &attributes, x);

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/plural.h"
+#include "compiler/plan/plan.h"
 #include "graph/memory.h"
 #include "onednn/onednn.h"
-#include "compiler/plan/plan.h"
 #include "program/json.h"
 #include "program/peak.h"
 #include "program/threads.h"
@@ -136,8 +137,8 @@ atl_status atl_program_write_plan(const atl_program *program, FILE *file)
                 info.op, info.implementation, shape_text(&info, shape, sizeof shape), info.layout, info.bytes,
                 info.node);
     }
-    fprintf(file, "%" PRId64 " steps in each run, %" PRId64 " only after variables have changed; ", plan->step_count,
-            plan->prepack_count);
+    fprintf(file, "%" PRId64 " step%s in each run, %" PRId64 " only after variables have changed; ", plan->step_count,
+            atl_plural(plan->step_count), plan->prepack_count);
     fprintf(file, "arena %" PRId64 " bytes, prepacked %" PRId64 " bytes\n", plan->arena_bytes, plan->prepacked_bytes);
     return ATL_OK;
 }
@@ -348,11 +349,11 @@ atl_status atl_program_write_profile(const atl_program *program, FILE *file, atl
         fprintf(file, "  ]\n}\n");
     else
         fprintf(file,
-                "%10.1f us in %" PRId64 " steps; %" PRId64
+                "%10.1f us in %" PRId64 " step%s; %" PRId64
                 " more run only after variables have changed; arena %.1f MB, "
                 "prepacked %.1f MB\n",
-                total, plan->step_count, plan->prepack_count, (double)plan->arena_bytes / 1e6,
-                (double)plan->prepacked_bytes / 1e6);
+                total, plan->step_count, atl_plural(plan->step_count), plan->prepack_count,
+                (double)plan->arena_bytes / 1e6, (double)plan->prepacked_bytes / 1e6);
     if (fflush(file) == 0 && !ferror(file))
         return ATL_OK;
     return atl_set_error(errno == ENOMEM ? ATL_OUT_OF_MEMORY : ATL_BAD_FILE, "profile: it could not be written: %s",

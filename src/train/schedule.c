@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "atled/op.h"
+#include "common/plural.h"
 #include "graph/error.h"
 #include "graph/option.h"
 
@@ -46,8 +47,8 @@ atl_node *atl_exponential_decay_with(const atl_rate_args *args)
     int64_t every = args->every > 0 ? args->every : 1;
     if (args->every < 0 || !(args->factor > 0))
         return atl_builder_error(args->graph, "exponential_decay",
-                                 "every %lld steps by a factor of %g: both must be positive", (long long)args->every,
-                                 (double)args->factor);
+                                 "every %lld step%s by a factor of %g: both must be positive", (long long)args->every,
+                                 atl_plural(args->every), (double)args->factor);
     atl_enter(args->graph, "exponential_decay");
     atl_node *step = step_of(args->graph), *exponent = atl_div(step, atl_scalar(step, (float)every));
     if (args->staircase)

@@ -133,9 +133,9 @@ Test(safetensors, hostile_headers_are_refused)
     assert_bad("{" ENTRY("a", "F32", "[-1]", 0, 4) "}", 4, "size, number 0, that is no whole number");
     assert_bad("{" ENTRY("a", "F32", "[1.5]", 0, 4) "}", 4, "no whole number");
     assert_bad("{" ENTRY("a", "F32", "[4294967296,4294967296]", 0, 4) "}", 4, "beyond 63 bits");
-    assert_bad("{" ENTRY("a", "F64", "[4611686018427387904]", 0, 8) "}", 8, "do not fill");
+    assert_bad("{" ENTRY("a", "F64", "[4611686018427387904]", 0, 8) "}", 8, "cannot fill");
     assert_bad("{" ENTRY("a", "F32", "[99999999999999999999]", 0, 4) "}", 4, "no JSON object");
-    assert_bad("{" ENTRY("a", "F32", "[2]", 0, 4) "}", 4, "2 elements of type F32, which do not fill its 4 bytes");
+    assert_bad("{" ENTRY("a", "F32", "[2]", 0, 4) "}", 4, "2 elements of type F32, which cannot fill its 4 bytes");
     assert_bad("{" ENTRY("a", "F32", "[1]", 0, 400) "}", 4, "from byte 0 to 400 of data of 4 bytes");
     assert_bad("{" ENTRY("a", "F32", "[1]", 4, 0) "}", 4, "from byte 4 to 0");
     assert_bad("{" ENTRY("a", "F32", "[1]", -4, 0) "}", 4, "from byte -1 to 0");

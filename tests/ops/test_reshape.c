@@ -49,6 +49,12 @@ Test(reshape, a_known_part_must_divide)
                    "a multiple of 16");
 }
 
+Test(reshape, one_is_singular)
+{
+    EXPECT_REFUSED(g, atl_reshape(input(ATL_SHAPE(1)), ATL_SHAPE(3)), "1 element is not 3");
+    EXPECT_REFUSED(g, atl_reshape(input(ATL_SHAPE(2)), ATL_SHAPE(3)), "2 elements are not 3");
+}
+
 Test(reshape, says_which_size_disagrees)
 {
     EXPECT_REFUSED(g, atl_reshape(input(ATL_SHAPE(5, 26, 252, 63)), ATL_SHAPE(44, -1)), "'x'", "[5, 26, 252, 63]",

@@ -14,6 +14,19 @@ static inline const char *trained(const char *data)
     return weights;
 }
 
+/* The same network as an ONNX file. */
+static inline const char *as_file(const char *weights)
+{
+    const char *path = scratch_file("net.onnx");
+    atl_graph *g = atl_graph_new();
+    atl_node *y = atl_mlp(atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 6, 6, 1)));
+    cr_assert(y && atl_model_load(atl_model_find("mlp"), g, weights) == ATL_OK &&
+                  atl_onnx_write(path, ATL_NODES(y)) == ATL_OK,
+              "%s %s", atl_error(), atl_graph_error(g));
+    atl_graph_free(g);
+    return path;
+}
+
 static inline const char *in(const char *folder, const char *name)
 {
     static char paths[32][4096];

@@ -121,6 +121,32 @@ Test(atled_attack, eps_of_zero_gives_the_file_back, .timeout = 300)
     cr_assert_code(run, 2);
 }
 
+/* Colours become the mean of the channels; a grey file is copied. */
+Test(atled_attack, a_file_of_grey_pictures_gets_grey_ones, .timeout = 300)
+{
+    const char *net = as_file(trained(write_data(6))), *picture = scratch_file("x.png"), *out = scratch_file("grey"),
+               *again = scratch_file("again");
+    write_random_picture(picture, 6);
+    command_run run = RUN("attack", "-m", net, picture, "--method", "best", "--norm", "l2", "-o", out);
+    cr_assert_code(run, 0);
+    cr_assert_mentions(whole_file(in(out, "000000-x.json")), "\"channels\": 1\n");
+    cr_assert_code(RUN("verify", in(out, "000000-x.json")), 0);
+    atl_tensor *colours = atl_read_image(picture), *grey = atl_read_image(in(out, "000000-x.original.png")),
+               *changed = atl_read_image(in(out, "000000-x.png"));
+    cr_assert(colours && grey && changed, "%s", atl_error());
+    for (int i = 0; i < 36; i++) {
+        const float *c = atl_floats(colours) + 3 * i, *g = atl_floats(grey) + 3 * i, *r = atl_floats(changed) + 3 * i;
+        cr_assert_float_eq(g[0], (c[0] + c[1] + c[2]) / 3, 0.5001);
+        cr_assert(g[0] == g[1] && g[0] == g[2] && r[0] == r[1] && r[0] == r[2]);
+    }
+    atl_tensor_free(colours);
+    atl_tensor_free(grey);
+    atl_tensor_free(changed);
+    run = RUN("attack", "-m", net, in(out, "000000-x.original.png"), "--eps", "0", "-o", again);
+    cr_assert_code(run, 1);
+    cr_assert(same_files(in(out, "000000-x.original.png"), in(again, "000000-000000-x.original.png")));
+}
+
 /* What can be attacked is attacked; the message names the rest, and so does the exit code. */
 Test(atled_attack, an_unreadable_picture_does_not_stop_the_folder, .timeout = 300)
 {

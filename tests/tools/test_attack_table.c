@@ -57,6 +57,13 @@ Test(attack_table, a_second_network_is_asked, .timeout = 120)
     run = ATTACK(data, weights, "--method", "best", "--norm", "l2", "-q", "--transfer", "mlp", "--transfer-weights",
                  zero);
     cr_assert_mentions(run.out, "transfer           66.67 % (10 of 15)");
+    const char *file = as_file(weights);
+    run = ATTACK(data, weights, "--method", "best", "--norm", "l2", "-q", "--transfer", file);
+    cr_assert_mentions(run.out, "transfer           100.00 % (15 of 15)");
+    run = ATTACK(data, weights, "--method", "best", "--norm", "l2", "-q", "--transfer", file, "--scale", "0.0001");
+    cr_assert_mentions(run.out, "transfer           66.67 % (10 of 15)");
+    run = ATTACK(data, weights, "--method", "best", "--norm", "l2", "-q", "--scale", "0");
+    cr_assert_code(run, 2);
 }
 
 /* Each row of what bad input gets: a message that names it, the exit code, and nothing written. */

@@ -29,18 +29,25 @@ Test(eps, numbers_fractions_and_grey_levels)
     assert_eps("1", ATL_NORM_LINF, 1, 1);
     assert_eps("3.0", ATL_NORM_L2, 3, 1);
     assert_eps("20", ATL_NORM_L0, 20, 1);
+    assert_eps("1e-3", ATL_NORM_LINF, 1, 1000);
+    assert_eps("2.5E+1", ATL_NORM_L2, 25, 1);
 }
 
 Test(eps, mistakes)
 {
     assert_mistake("-1", ATL_NORM_LINF, "negative");
     assert_mistake("8", ATL_NORM_LINF, "8/255");
-    assert_mistake("256/255", ATL_NORM_LINF, "whole range");
+    assert_mistake("256/255", ATL_NORM_LINF, "whole range of a pixel, which is 1");
+    cr_assert(!strstr(said, "did you mean"), "%s", said);
     assert_mistake("nan", ATL_NORM_LINF, "no size");
     assert_mistake("", ATL_NORM_LINF, "no size");
     assert_mistake("1/0", ATL_NORM_LINF, "no size");
     assert_mistake("8/255x", ATL_NORM_LINF, "no size");
     assert_mistake("1e400", ATL_NORM_L2, "no size");
+    assert_mistake("1e-10", ATL_NORM_L2, "no size");
+    assert_mistake("0.5e-9", ATL_NORM_L2, "no size");
+    assert_mistake("1e", ATL_NORM_L2, "no size");
+    assert_mistake("1e-", ATL_NORM_L2, "no size");
     assert_mistake("0.5", ATL_NORM_L0, "whole number");
 }
 
