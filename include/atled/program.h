@@ -37,7 +37,9 @@ typedef enum atl_passes {
     ATL_PASS_ATTENTION = 8192, /* attention and its gradients: one step each; above 384 keys no array of all scores */
     /* What works image by image runs for some images of a batch at a time, which stay in the caches and share memory;
      * not in a program that assigns to variables. */
-    ATL_PASS_MICRO_BATCH = 16384
+    ATL_PASS_MICRO_BATCH = 16384,
+    /* Computes only those rows of an array that are read, or that are not zero: of what is sliced later. */
+    ATL_PASS_NARROW = 32768
 } atl_passes;
 
 /* The passes by name, in the order in which the compiler applies them: "cse", ATL_PASS_CSE.  A static array. */

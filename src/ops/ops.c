@@ -37,6 +37,16 @@ const atl_op *const *atl_builtin_ops(int64_t *count_out)
     return table;
 }
 
+const atl_op *atl_op_named(const char *name)
+{
+    int64_t count;
+    const atl_op *const *ops = atl_builtin_ops(&count);
+    for (int64_t i = 0; name && i < count; i++)
+        if (!strcmp(ops[i]->name, name))
+            return ops[i];
+    return NULL;
+}
+
 int atl_axis_of(atl_node *y, int axis, int rank)
 {
     if (axis >= -rank && axis < rank)

@@ -10,7 +10,6 @@
  *
  * A transpose that splits or merges heads, [n, t, heads, d] <-> [n, heads, t, d], becomes a part of the step. */
 #include <pthread.h>
-#include <string.h>
 
 #include "atled/program.h"
 #include "compiler/passes/passes.h"
@@ -50,12 +49,8 @@ static void find_ops(void)
         const atl_op **op;
     } wanted[] = {{"matmul", &matmul_op},       {"softmax", &softmax_op}, {"softmax_grad", &softmax_grad_op},
                   {"transpose", &transpose_op}, {"select", &select_op},   {"tril", &tril_op}};
-    int64_t count;
-    const atl_op *const *ops = atl_builtin_ops(&count);
-    for (int64_t i = 0; i < count; i++)
-        for (size_t j = 0; j < sizeof wanted / sizeof *wanted; j++)
-            if (!strcmp(ops[i]->name, wanted[j].name))
-                *wanted[j].op = ops[i];
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        *wanted[i].op = atl_op_named(wanted[i].name);
 }
 
 static int is_softmax(const atl_node *node)

@@ -261,14 +261,12 @@ static atl_node *relu_gradient_of_pool_gradient(atl_node *y, const atl_node *dx)
 
 /* ---- convolutions ------------------------------------------------------------------------------------------------ */
 
-static const atl_op *op_named(const char *name);
-
 /* Of the gradient by a padded image, the part inside of the pad is the gradient by the image. */
 static atl_node *slice_of_input_gradient(atl_node *y, const atl_node *dx)
 {
     const atl_node *pad = dx->inputs[2];
     const pad_attributes *p = pad->attributes;
-    if (pad->op != op_named("pad"))
+    if (pad->op != atl_op_named("pad"))
         return NULL;
     for (int i = 0; i < 4; i++) {
         atl_range range = range_along(y, i);
@@ -311,21 +309,11 @@ static struct equation {
 };
 enum { EQUATIONS = sizeof equations / sizeof *equations };
 
-static const atl_op *op_named(const char *name)
-{
-    int64_t count;
-    const atl_op *const *ops = atl_builtin_ops(&count);
-    for (int64_t i = 0; name && i < count; i++)
-        if (!strcmp(ops[i]->name, name))
-            return ops[i];
-    return NULL;
-}
-
 static void find_ops(void)
 {
     for (int i = 0; i < EQUATIONS; i++) {
-        equations[i].found_op = op_named(equations[i].op);
-        equations[i].found_input = op_named(equations[i].input);
+        equations[i].found_op = atl_op_named(equations[i].op);
+        equations[i].found_input = atl_op_named(equations[i].input);
     }
 }
 
