@@ -81,5 +81,5 @@ Test(op_recurrent, a_projection_is_refused)
         put_bytes(&tensor, 9, numbers, 8 * sizeof *numbers);
         put_made(&graph, 5, tensor);
     }
-    expect_refused(graph, 13, "for a state of 1 numbers, not of hidden_size 2");
+    expect_refused(graph, 13, "for a state of 1 number, not of hidden_size 2");
 }
