@@ -235,3 +235,72 @@ Test(narrow, special_values)
         network_free(&c);
     }
 }
+
+/* One of the ops that work row by row, or not, on [BATCH, t, WIDTH]: an array of that shape, or of fewer rows. */
+static atl_node *random_op(network *c, atl_node *x, int number)
+{
+    char name[8];
+    int64_t t = atl_shape_of(x).size[1], first = (int64_t)random_below((uint64_t)t);
+    snprintf(name, sizeof name, "w%d", number);
+    switch (random_below(12)) {
+    case 0:
+        return atl_gelu(x);
+    case 1:
+        return atl_swish(x);
+    case 2:
+        return atl_mul(x, atl_tanh(x));
+    case 3:
+        return atl_tanh(atl_matmul(x, weight(c, name, WIDTH, WIDTH)));
+    case 4:
+        return atl_layer_norm(x, NULL, NULL, 1e-2f);
+    case 5:
+        return atl_add(x, atl_softmax(x));
+    case 6:
+        return atl_add(x, weight(c, name, t, 1));
+    case 7:
+        return atl_matmul(atl_softmax(atl_matmul(x, x, .transpose_b = 1)), x);
+    case 8:
+        return atl_reshape(atl_tanh(atl_reshape(x, ATL_SHAPE(-1, WIDTH))), atl_shape_of(x));
+    case 9:
+        return atl_transpose(atl_sigmoid(atl_transpose(x, .order = {1, 0, 2})), .order = {1, 0, 2});
+    case 10:
+        return atl_sub(x, atl_reduce_mean(x, ATL_AXES(1), .keep = 1));
+    default: {
+        int64_t last = first + 1 + (int64_t)random_below((uint64_t)(t - first));
+        return atl_slice(x, .begin = {0, first}, .end = {0, last});
+    }
+    }
+}
+
+/* The largest difference, relative to the largest value, which counts as 1 at least: some gradients are noise. */
+static double difference(const atl_tensor *a, const atl_tensor *b)
+{
+    double most = 1, apart = 0;
+    for (int64_t i = 0; i < atl_tensor_count(a); i++) {
+        most = fmax(most, fabs((double)atl_floats(b)[i]));
+        apart = fmax(apart, fabs((double)atl_floats(a)[i] - (double)atl_floats(b)[i]));
+    }
+    return apart / most;
+}
+
+/* Chains of these ops, of which some rows of two arrays are differentiated. */
+Test(narrow, random_networks)
+{
+    for (int k = 0; k < 60; k++) {
+        network c = network_new(ATL_SHAPE(BATCH, 12, WIDTH));
+        atl_node *x = c.x, *between = c.x;
+        for (int i = 0; i < 6; i++) {
+            x = random_op(&c, x, i);
+            between = i == (int)random_below(6) ? x : between;
+        }
+        atl_node *rows[] = {atl_slice(x, .end = {0, 1}), atl_slice(between, .end = {0, 1})};
+        differentiate(&c, atl_add(rows[0], random_below(2) ? rows[1] : atl_square(rows[0])));
+        atl_program *narrow = compiled(&c, 0), *whole = compiled(&c, ATL_PASS_NARROW);
+        for (int64_t i = 0; i < c.count; i++)
+            cr_assert_lt(difference(atl_value(narrow, c.outputs[i]), atl_value(whole, c.outputs[i])), 1e-4,
+                         "network %d, output %lld, seed %llu", k, (long long)i, (unsigned long long)test_seed());
+        atl_program_free(narrow);
+        atl_program_free(whole);
+        network_free(&c);
+    }
+}
