@@ -20,6 +20,12 @@ int onnx_reject(onnx_op *op, const char *format, ...)
     return 0;
 }
 
+const char *onnx_failure(const onnx_importer *importer)
+{
+    const char *first = atl_graph_error(importer->graph);
+    return atl_error_count() != importer->errors ? atl_error() : *first ? first : "it could not be read";
+}
+
 atl_graph *onnx_graph_of(const onnx_op *op) { return op->importer->graph; }
 
 void *onnx_room(onnx_op *op, int64_t count, size_t size)
@@ -196,8 +202,7 @@ static int give(onnx_op *op, int64_t i, atl_node *node, onnx_order order, onnx_t
 {
     onnx_value *value = i < op->outputs ? op->output[i] : NULL;
     if (!node)
-        return onnx_reject(op, "%s",
-                           *atl_graph_error(op->importer->graph) ? atl_graph_error(op->importer->graph) : atl_error());
+        return onnx_reject(op, "%s", onnx_failure(op->importer));
     if (!value)
         return 1;
     value->type = type;

@@ -36,6 +36,10 @@ void onnx_add_problem(onnx_importer *importer, const char *node, const char *op,
 {
     atl_onnx_report *report = importer->report;
     onnx_problem_list *list = &report->problems;
+    for (int64_t i = 0; i < list->count; i++)
+        if (strcmp(list->problem[i].node, node) == 0 && strcmp(list->problem[i].op, op) == 0 &&
+            strcmp(list->problem[i].why, why) == 0)
+            return;
     if (list->count >= ONNX_MOST_PROBLEMS ||
         !grow(report, &list->problem, list->count, &list->capacity, sizeof *list->problem))
         return;
@@ -198,6 +202,7 @@ static int import_by_entry(onnx_op *op)
 static int import_node(onnx_importer *importer, const onnx_node *node)
 {
     onnx_op op = {.importer = importer, .node = node};
+    importer->errors = atl_error_count();
     const onnx_function *function = onnx_find_function(importer, node);
     if (++importer->made > ONNX_MOST_NODES)
         return onnx_reject(&op, "the model has more than %d nodes once its functions are expanded", ONNX_MOST_NODES);
@@ -215,10 +220,7 @@ static int import_node(onnx_importer *importer, const onnx_node *node)
         if (op.output[i])
             op.output[i]->is_missing = 1;
     if (!is_victim)
-        onnx_add_problem(importer, name_of(node), node->op, op.version,
-                         *op.why                             ? op.why
-                         : *atl_graph_error(importer->graph) ? atl_graph_error(importer->graph)
-                                                             : "it could not be read");
+        onnx_add_problem(importer, name_of(node), node->op, op.version, *op.why ? op.why : onnx_failure(importer));
     return 0;
 }
 

@@ -43,7 +43,8 @@ struct onnx_importer {
     int batch_axis;           /* there */
     atl_feed *feed;           /* inputs for which the caller gave values; ends with a null node */
     int64_t feeds;
-    int64_t made; /* nodes of the file, after expansion */
+    int64_t made;    /* nodes of the file, after expansion */
+    uint64_t errors; /* of the thread, when the node that is being read was begun */
     int out_of_memory;
 };
 
@@ -82,6 +83,9 @@ onnx_value *onnx_new_value(onnx_importer *importer, const char *name);
 int onnx_import_nodes(onnx_importer *importer, int64_t count, const onnx_node *node);
 /* Initializers of a graph become values. */
 int onnx_import_initializers(onnx_importer *importer, const onnx_graph *graph);
+/* Why a builder has just failed.  The graph's own error is the first one, which may be another node's. */
+const char *onnx_failure(const onnx_importer *importer);
+/* Each problem is noted once. */
 void onnx_add_problem(onnx_importer *importer, const char *node, const char *op, int64_t version, const char *why);
 /* Counts ops and finds those that no importer reads, with those of functions and of graphs within. */
 void onnx_survey(onnx_importer *importer, int64_t count, const onnx_node *node);

@@ -226,14 +226,13 @@ static int import_model(atl_onnx *net)
     onnx_importer *importer = &net->importer;
     const onnx_graph *graph = &importer->model->graph;
     onnx_survey(importer, graph->nodes, graph->node);
-    if (importer->report->problems.count)
-        return 0; /* all of what is unknown at once: the rest would only repeat it */
     if (!graph->outputs)
         onnx_add_problem(importer, graph->name, "graph", 0, "it names no output");
-    int fine = graph->outputs && onnx_import_initializers(importer, graph);
+    /* All problems at once: a node that reads what could not be made has none of its own. */
+    int fine = onnx_import_initializers(importer, graph);
     fine &= import_inputs(net);
-    fine = fine && onnx_import_nodes(importer, graph->nodes, graph->node);
-    fine = fine && find_outputs(net);
+    fine &= onnx_import_nodes(importer, graph->nodes, graph->node);
+    fine = fine && !importer->report->problems.count && find_outputs(net);
     return fine && !*atl_graph_error(importer->graph);
 }
 

@@ -48,6 +48,20 @@ static inline void unknown_ops(refusal *refuse)
     refuse(make_model(GRAPH(other), 8, 17), "the op Relu of com.example is not read");
 }
 
+/* Each with its own reason, and none for what reads their results. */
+static inline void several_problems(refusal *refuse)
+{
+    static const char zeros[24];
+    made graph = GRAPH(make_node("first", "Add", "x", "five", "a"), make_node("victim", "Neg", "a", NULL, "n"),
+                       make_node("second", "Add", "x", "six", "b"), make_node("third", "Frobnicate", "n", NULL, "y"));
+    put_made(&graph, 5, make_tensor("five", TYPE_FLOAT, 5, zeros, 20));
+    put_made(&graph, 5, make_tensor("six", TYPE_FLOAT, 6, zeros, 24));
+    refuse(make_model(graph, 8, 17),
+           "3 of its nodes cannot be read: 'third' (Frobnicate): the op Frobnicate of ai.onnx is not read; 'first' "
+           "(Add): add: the shapes [1, 4] ('x') and [5] ('five') cannot be broadcast: counted from the last, sizes "
+           "must be equal or 1; 'second' (Add): add: the shapes [1, 4] ('x') and [6] ('six') cannot be broadcast");
+}
+
 static inline void values_and_their_makers(refusal *refuse)
 {
     refuse(make_model(GRAPH(make_node("first", "Add", "x", "b", "a"), make_node("second", "Relu", "a", NULL, "b"),

@@ -131,8 +131,14 @@ agrees to 1e-5, but for EfficientNet-B0, whose float32 is 1.4e-5 from double in 
 From opset 23 on, torch.onnx (`dynamo=True`) writes scaled dot-product attention as one op, `Attention`: of
 MultiheadAttention, TransformerEncoder, BERT, DistilBERT and CLIP's vision tower the logits are at most 2e-7 and the
 gradients at most 3e-7 from PyTorch in double. 35 networks of timm (`dynamo=False`, opset 17, an open batch) are all
-read. What torch.onnx writes and atled refuses is no valid ONNX: `Round` in opset 9, an LSTM
-with a projection. What ONNX cannot say is lost in the file: `detach` and autograd functions of one's own (the gradient
+read. A decoder with a cache of keys and values, an encoder like Whisper's, StyleGAN2's generator (weights that depend
+on the style, of a fixed batch, or scaled channels), taggers by LSTM, GRU and RNN, and `EmbeddingBag` in its three
+modes, written with `dynamo=False`, are at most 3e-7 from PyTorch in double, in values and gradients.
+
+What torch.onnx writes and atled refuses is no valid ONNX (`Round` in opset 9, an LSTM with a projection), or it depends
+on the values of the picture: whole detectors (SSDlite, Faster R-CNN, Keypoint R-CNN of torchvision) are refused because
+of `NonMaxSuppression`, `NonZero` and `RoiAlign`, with all nodes of theirs in the table; detectors without this last
+part are read. What ONNX cannot say is lost in the file: `detach` and autograd functions of one's own (the gradient
 of `Round` is 0), and the row that `nn.Embedding(padding_idx=...)` leaves as it is.
 
 ## Speed

@@ -52,6 +52,7 @@ Test(model, cut_short)
 
 Test(model, unknown_versions) { unknown_versions(assert_refused); }
 Test(model, unknown_ops) { unknown_ops(assert_refused); }
+Test(model, several_problems) { several_problems(assert_refused); }
 Test(model, values_and_their_makers) { values_and_their_makers(assert_refused); }
 Test(model, sizes_and_data) { sizes_and_data(assert_refused); }
 Test(model, types_that_do_not_agree) { types_that_do_not_agree(assert_refused); }

@@ -28,6 +28,7 @@ Test(bad_models, no_protobuf) { no_protobuf(expect_refused_model); }
 Test(bad_models, cut_short) { cut_short_model(expect_refused_model); }
 Test(bad_models, unknown_versions) { unknown_versions(expect_refused_model); }
 Test(bad_models, unknown_ops) { unknown_ops(expect_refused_model); }
+Test(bad_models, several_problems) { several_problems(expect_refused_model); }
 Test(bad_models, values_and_their_makers) { values_and_their_makers(expect_refused_model); }
 Test(bad_models, sizes_and_data) { sizes_and_data(expect_refused_model); }
 Test(bad_models, types_that_do_not_agree) { types_that_do_not_agree(expect_refused_model); }
