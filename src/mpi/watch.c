@@ -157,12 +157,16 @@ atl_status start_watch(MPI_Comm own, double patience)
 
 void stop_watch(void)
 {
+    MPI_Request request;
     if (!watch.runs)
         return;
     lock_mpi();
     watch.must_end = 1;
     unlock_mpi();
     pthread_join(watch.thread, NULL);
+    /* Now all ranks have sent their last beat; one that nobody takes, MPICH tells the user of. */
+    if (!finish("MPI_Ibarrier", MPI_Ibarrier(watch.own, &request), &request, -1))
+        listen();
     if (watch.beat != MPI_REQUEST_NULL)
         MPI_Request_free(&watch.beat);
     free_watch();

@@ -9,6 +9,7 @@
 
 /* Starts the thread.  All ranks call it. */
 atl_status start_watch(MPI_Comm own, double patience);
+/* All ranks call it. */
 void stop_watch(void);
 
 /* With the mutex held: fails, and names it, if that rank is lost; -1: if any is. */
