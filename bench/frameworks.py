@@ -317,10 +317,8 @@ def tensorflow(case, runs):
 
         def step():
             result = compiled()
-            if result is not None:  # waits for the result
-                (result[0] if isinstance(result, list) else result).numpy()
-            else:
-                weights[-1].numpy()
+            last = weights[-1] if result is None else result[0] if isinstance(result, list) else result
+            last.numpy()  # waits for the result
 
         return step
 
@@ -333,8 +331,7 @@ def tensorflow(case, runs):
 
 def jax(case, runs):
     import jax as framework
-    from jax import lax
-    from jax import numpy
+    from jax import lax, numpy
 
     network, size, want, optimizer = networks.CASES[case]
 

@@ -15,6 +15,7 @@
 enum {
     ATL_CORE_FLOATS = 8192,                 /* fill a first-level cache of 32 KB */
     ATL_BLOCK_FLOATS = ATL_CORE_FLOATS / 8, /* what a loop over blocks works on, beside other arrays */
+    ATL_NEAR_FLOATS = 1 << 16,              /* half of a second-level cache of 512 KB */
     ATL_PIECE_FLOATS = 16384,               /* the least that is worth a thread of its own */
     ATL_FAR_FLOATS = 1 << 22                /* of a matrix that is read from memory, not from a cache */
 };

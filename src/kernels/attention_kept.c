@@ -35,10 +35,10 @@ static int64_t lay_out(const atl_attention *p, float *from, room *r)
 /* S, as the weights lie, but for each head whole tiles. */
 static int64_t slopes_of_head(const atl_attention *p) { return rounded_up(p->queries, ROWS) * atl_kept_row(p); }
 
-/* Heads whose S fill a quarter of the second-level caches of all threads. */
+/* Heads whose S fill second-level caches of 512 KB, of all threads, or a quarter of those of 2 MB. */
 static int64_t heads_together(const atl_attention *p)
 {
-    enum { FLOATS = 128 << 10 };
+    enum { FLOATS = 2 * ATL_NEAR_FLOATS };
     int64_t all = p->outer * p->heads, some = p->workers * FLOATS / slopes_of_head(p);
     return some < 1 ? 1 : some < all ? some : all;
 }

@@ -9,11 +9,11 @@
 #include "kernels/vectors.h"
 
 enum {
-    SMALL_FILTER = ATL_CORE_FLOATS, /* which the first-level cache keeps */
-    KEPT_FILTER = 64 << 10,         /* which the second-level cache may keep from run to run */
-    BLOCK_FLOATS = 48 << 10,        /* of a block of pixels, which the second-level cache keeps */
-    LEAST_PIXELS = 96,              /* of a block: fewer would not hide the fetching of a panel */
-    TERMS = 16,                     /* of a sum, between which some lines are fetched */
+    SMALL_FILTER = ATL_CORE_FLOATS,         /* which the first-level cache keeps */
+    KEPT_FILTER = ATL_NEAR_FLOATS,          /* which the second-level cache may keep from run to run */
+    BLOCK_FLOATS = ATL_NEAR_FLOATS / 4 * 3, /* of a block of pixels, which the second-level cache keeps */
+    LEAST_PIXELS = 96,                      /* of a block: fewer would not hide the fetching of a panel */
+    TERMS = 16,                             /* of a sum, between which some lines are fetched */
     LINE_FLOATS = 16
 };
 
