@@ -105,16 +105,24 @@ int speaks_for_all(void)
     return first == this_rank();
 }
 
+/* Ends all ranks.  MPICH's launcher then reads no more, so it gets time to read what was written before. */
+static void abort_ranks(int code)
+{
+    const struct timespec moment = {.tv_nsec = 500000000};
+    flush_output();
+    nanosleep(&moment, NULL);
+    alarm(5); /* MPI_Abort asks the launcher, which may be out of reach */
+    all.abort(code);
+}
+
 /* The first rank that is left ends all, when it has saved what there is; the others wait for that, but not for ever: it
  * may be cut off from this one. */
 static void end_without_lost(int code)
 {
     const struct timespec moment = {.tv_nsec = 100000000};
-    flush_output();
     for (int i = 0; !speaks_for_all() && (i < 100 || code <= EXIT_GOAL_NOT_MET); i++)
         nanosleep(&moment, NULL);
-    alarm(5); /* MPI_Abort asks the launcher, which may be out of reach */
-    all.abort(code);
+    abort_ranks(code);
 }
 
 /* ---- where MPI waits for all ranks, and cannot be told to end ---- */
@@ -184,7 +192,7 @@ void end_ranks(int code)
     if (all.has_lost || is_lost_rank(-1))
         end_without_lost(code);
     if (!all.has_failed && code != EXIT_GOAL_MET && code != EXIT_GOAL_NOT_MET)
-        all.abort(code);
+        abort_ranks(code);
     char here = 1, *there = calloc((size_t)all.ranks->size, 1);
     if (!there || all.ranks->all_gather(all.ranks->context, &here, there, 1)) /* all have come to the end */
         end_without_lost(code);
@@ -251,7 +259,7 @@ int agree_on(const char *command, int code, const char *facts)
         return code;
     rank_report own = {.code = code}, *report = calloc((size_t)ranks->size, sizeof *report);
     if (!report)
-        all.abort(EXIT_INTERNAL);
+        abort_ranks(EXIT_INTERNAL);
     memcpy(own.host, all.host, sizeof own.host);
     memcpy(own.text, all.held, sizeof own.text);
     atl_status status = compare_facts(facts && !code ? facts : "", &own);
