@@ -43,9 +43,8 @@ static onnx_number product_of(const onnx_number *size, int rank)
     for (int i = 0; i < rank; i++) {
         if (product.batch != 0 && size[i].batch != 0)
             return (onnx_number){.value = NAN};
-        product = size[i].batch != 0
-                      ? (onnx_number){.value = product.value * size[i].value, .batch = product.value * size[i].batch}
-                      : (onnx_number){.value = product.value * size[i].value, .batch = product.batch * size[i].value};
+        long double batch = size[i].batch != 0 ? product.value * size[i].batch : product.batch * size[i].value;
+        product = (onnx_number){.value = product.value * size[i].value, .batch = batch};
     }
     return product;
 }
