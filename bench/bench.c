@@ -1,10 +1,10 @@
 /* bench CASE RUNS: runs the case, and prints one line of JSON with the median and the minimum time of a step.
  *
- * CASE "compile": compiles VGG16 with its image gradient; "memory": the peak resident memory of a step of it;
- * "train_data": how much reading data slows a training loop down, one line per network, RUNS pairs of quarter seconds;
- * "graph_chain", "graph_tree": builds, differentiates and compiles graphs of 10^4, 10^5 and 10^6 nodes, two lines for
- * each; "handover": the time to pass a value from one thread to another, as a whole number of nanoseconds and nothing
- * else: see bench/run. */
+ * CASE "compile": compiles VGG16 with its image gradient; "memory_CASE": the peak resident memory of the process after
+ * three steps of that case; "plan_CASE": its plan, without a measurement; "train_data": how much reading data slows a
+ * training loop down, one line per network, RUNS pairs of quarter seconds; "graph_chain", "graph_tree": builds,
+ * differentiates and compiles graphs of 10^4, 10^5 and 10^6 nodes, two lines for each; "handover": the time to pass a
+ * value from one thread to another, as a whole number of nanoseconds and nothing else: see bench/run. */
 #include <malloc.h>
 #include <omp.h>
 #include <stdatomic.h>
@@ -69,22 +69,37 @@ static int measure_compiling(double *times, int runs)
     return write_times("compile", times, runs);
 }
 
-/* Of the process, in MB; VGG16's weights take 553 of them. */
-static int measure_memory(void)
+static const char memory_of[] = "memory_", plan_of[] = "plan_"; /* before the name of a case */
+
+static const bench_case *case_after(const char *prefix, const char *name)
+{
+    size_t length = strlen(prefix);
+    return strncmp(name, prefix, length) == 0 ? bench_case_find(name + length) : NULL;
+}
+
+static int write_plan(const bench_case *c)
+{
+    built_case b;
+    int ok = open_case(c, &b) && atl_program_write_plan(b.program, stdout) == ATL_OK;
+    close_case(&b);
+    return ok;
+}
+
+/* Of the process, in MB. */
+static int measure_memory(const bench_case *c)
 {
     built_case b;
     struct rusage usage = {0};
-    int ok = open_case(bench_case_find("vgg16_1"), &b);
+    int ok = open_case(c, &b);
     const atl_feed feeds[] = {{b.image, b.pixels}, {NULL, NULL}};
     for (int i = 0; i < 3 && ok; i++)
         ok = atl_run(b.program, feeds) == ATL_OK;
     getrusage(RUSAGE_SELF, &usage);
     double megabytes = (double)usage.ru_maxrss * 1024 / 1e6;
     if (ok)
-        printf("{\"case\": \"memory\", \"who\": \"atled\", \"unit\": \"MB\", \"median\": %.1f, \"min\": %.1f, "
-               "\"runs\": 1, "
-               "\"arena\": %.1f, \"prepared\": %.1f}\n",
-               megabytes, megabytes, (double)atl_program_arena_bytes(b.program) / 1e6,
+        printf("{\"case\": \"%s%s\", \"who\": \"atled\", \"unit\": \"MB\", \"median\": %.1f, \"min\": %.1f, "
+               "\"runs\": 1, \"arena\": %.1f, \"prepared\": %.1f}\n",
+               memory_of, c->name, megabytes, megabytes, (double)atl_program_arena_bytes(b.program) / 1e6,
                (double)atl_program_prepared_bytes(b.program) / 1e6);
     close_case(&b);
     return ok;
@@ -197,8 +212,10 @@ int main(int argc, char **argv)
     runs = runs < 1 ? 1 : runs > MOST_RUNS ? MOST_RUNS : runs;
     if (strcmp(name, "compile") == 0)
         ok = measure_compiling(times, runs);
-    else if (strcmp(name, "memory") == 0)
-        ok = measure_memory();
+    else if (case_after(memory_of, name))
+        ok = measure_memory(case_after(memory_of, name));
+    else if (case_after(plan_of, name))
+        ok = write_plan(case_after(plan_of, name));
     else if (strcmp(name, "train_data") == 0)
         ok = measure_data(times, runs);
     else if (strcmp(name, "handover") == 0)
@@ -212,8 +229,9 @@ int main(int argc, char **argv)
     else {
         int count;
         const bench_case *all = bench_cases(&count);
-        fprintf(stderr, "usage: bench CASE [RUNS], where CASE is compile, memory, train_data, graph_chain, graph_tree, "
-                        "handover");
+        fprintf(stderr,
+                "usage: bench CASE [RUNS], where CASE is compile, memory_CASE, plan_CASE, train_data, graph_chain, "
+                "graph_tree, handover");
         for (int i = 0; i < count; i++)
             fprintf(stderr, ", %s", all[i].name);
         fputc('\n', stderr);

@@ -151,6 +151,22 @@ atl_tensor *random_pixels(const char *network, atl_shape shape)
     return atl_uniform_tensor(shape, network && !bytes ? -1 : 0, bytes ? 255 : 1, 1);
 }
 
+/* Does what BENCH_CHOICE says: disables a pass, or "timing"; nothing without it.  Returns 0 for another text. */
+static int force_choice(atl_compile_args *args)
+{
+    const char *choice = getenv("BENCH_CHOICE");
+    int64_t count;
+    const atl_named_pass *passes = atl_pass_table(&count);
+    args->timing = choice && strcmp(choice, "timing") == 0;
+    for (int64_t i = 0; choice && i < count; i++)
+        if (strcmp(passes[i].name, choice) == 0)
+            args->disabled_passes = passes[i].flag;
+    int known = !choice || !*choice || args->timing || args->disabled_passes;
+    if (!known)
+        fprintf(stderr, "BENCH_CHOICE: there is no pass %s\n", choice);
+    return known;
+}
+
 static int fail(const bench_case *c, const built_case *b)
 {
     (void)b;
@@ -168,10 +184,14 @@ int open_case(const bench_case *c, built_case *built_out)
     atl_nodes variables = atl_variables(b->graph);
     for (int64_t i = 0; i < variables.count; i++) /* creates the weights now: compile time does not include them */
         atl_variable_value(variables.node[i]);
+    atl_compile_args args = {0};
+    if (!force_choice(&args))
+        return 0;
     double start = seconds_now();
     if (!b->loss || !(c->want == TRAINING ? want_step(c, b) : want_gradients(c, b)))
         return fail(c, b);
-    b->program = atl_compile(b->graph, {b->count, b->outputs});
+    args.outputs = (atl_nodes){b->count, b->outputs};
+    b->program = atl_compile_with(&args);
     b->compile_seconds = seconds_now() - start;
     b->pixels = random_pixels(c->model, atl_shape_of(b->image));
     return b->program && b->pixels ? 1 : fail(c, b);

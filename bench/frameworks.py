@@ -2,9 +2,10 @@
 """frameworks.py FRAMEWORK CASE RUNS: the same step in pytorch, tensorflow or jax, random weights, two threads; one line
 of JSON for each variant that runs.
 
-pytorch: in the default layout (NCHW) and in channels_last; optimizers of torch.optim, foreach and fused; without
-torch.compile, which needs a compiler and minutes.  tensorflow: tf.function, and with jit_compile.  jax: jax.jit.
-Compiling and tracing happen before the clock starts.  The exit status is 3 if the framework is not installed."""
+pytorch: in the default layout (NCHW) and in channels_last; optimizers of torch.optim, foreach and fused; torch.compile,
+which needs a compiler and minutes, only with TORCH_COMPILE=1.  tensorflow: tf.function, and with jit_compile.  jax:
+jax.jit.  Compiling and tracing happen before the clock starts.  CASE "memory_NAME": the peak resident memory of a
+process that runs the step of the case NAME.  The exit status is 3 if the framework is not installed."""
 import importlib
 import json
 import os
@@ -14,6 +15,7 @@ import sys
 import time
 
 import networks
+from networks import Layers, random_array
 
 THREADS = os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -36,45 +38,21 @@ def measure(step, runs):
     return times
 
 
+MEMORY = "memory_"
+
+
+def network_of(case):
+    return networks.CASES.get(case.removeprefix(MEMORY))
+
+
 def report(case, who, step, runs, version):
-    unit = "MB" if case == "memory" else "ms"
-    times = measure(step, 1 if case == "memory" else runs)
-    if case == "memory":
+    memory = case.startswith(MEMORY)
+    unit = "MB" if memory else "ms"
+    times = measure(step, 1 if memory else runs)
+    if memory:
         times = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6]
     print(json.dumps({"case": case, "who": who, "unit": unit, "median": statistics.median(times), "min": min(times),
                       "runs": len(times), "version": version}), flush=True)
-
-
-def random_array(shape, limit):
-    import numpy
-
-    x = numpy.random.default_rng(1).random(shape, dtype=numpy.float32)
-    x *= 2 * limit
-    x -= limit
-    return x
-
-
-class Layers:
-    """Weights by name, created on first use; images as [n, h, w, c] unless a framework overrides that."""
-
-    def __init__(self, training):
-        self.training, self.weights, self.kept = training, {}, {}
-
-    def weight(self, name, shape, fan_in):
-        if name not in self.weights:
-            self.weights[name] = self.variable(random_array(shape, (6 / fan_in) ** 0.5))
-        return self.weights[name]
-
-    def vector(self, name, width, value, table=None):
-        import numpy
-
-        table = self.weights if table is None else table
-        if name not in table:
-            table[name] = self.variable(numpy.full(width, value, dtype=numpy.float32))
-        return table[name]
-
-    def add(self, a, b):
-        return a + b
 
 
 # ---- PyTorch ---------------------------------------------------------------------------------------------------------
@@ -85,7 +63,7 @@ def pytorch(case, runs):
     from torch.nn import functional
 
     torch.set_num_threads(int(THREADS))
-    network, size, want, optimizer = networks.CASES[case]
+    network, size, want, optimizer = network_of(case)
 
     class Torch(Layers):
         layout = torch.contiguous_format
@@ -198,6 +176,8 @@ def pytorch(case, runs):
             y = network(f, x)
             return functional.cross_entropy(y, labels) if y.shape[1] > 1 else ((y - 1) ** 2).mean()
 
+        if os.environ.get("TORCH_COMPILE"):
+            loss = torch.compile(loss)
         if want != "training":
             return lambda: torch.autograd.grad(loss(), [x] if want == "by image" else weights)
         by = optimizer_of(f, **how)
@@ -210,12 +190,18 @@ def pytorch(case, runs):
         return train
 
     layouts = {"": torch.contiguous_format, " channels_last": torch.channels_last}
-    if len(size) == 2 or case == "memory":
+    if len(size) == 2:
         del layouts[" channels_last"]
     ways = {" foreach": {"foreach": True}, " fused": {"fused": True}} if want == "training" else {"": {}}
     for layout, tag in layouts.items():
         for way, how in ways.items():
+            in_own_process = case.startswith(MEMORY)  # the peak is that of one variant
+            if in_own_process and os.fork():
+                os.wait()
+                continue
             report(case, "pytorch" + layout + way, step_of(tag, **how), runs, torch.__version__)
+            if in_own_process:
+                os._exit(0)
 
 
 # ---- TensorFlow ------------------------------------------------------------------------------------------------------
@@ -225,7 +211,7 @@ def tensorflow(case, runs):
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(int(THREADS))
-    network, size, want, optimizer = networks.CASES[case]
+    network, size, want, optimizer = network_of(case)
 
     class Tensorflow(Layers):
         relu, tanh = staticmethod(tf.nn.relu), staticmethod(tf.tanh)
@@ -322,7 +308,7 @@ def tensorflow(case, runs):
 
         return step
 
-    for way in (False,) if case == "memory" else (False, True):
+    for way in (False,) if case.startswith(MEMORY) else (False, True):
         report(case, "tensorflow xla" if way else "tensorflow", step_of(way), runs, tf.__version__)
 
 
@@ -333,7 +319,7 @@ def jax(case, runs):
     import jax as framework
     from jax import lax, numpy
 
-    network, size, want, optimizer = networks.CASES[case]
+    network, size, want, optimizer = network_of(case)
 
     class Jax(Layers):
         relu, tanh = staticmethod(framework.nn.relu), staticmethod(numpy.tanh)
@@ -441,7 +427,7 @@ def main():
         importlib.import_module(MODULES[framework])
     except ImportError:
         sys.exit(3)
-    network = networks.CASES[case][0].__name__ if case in networks.CASES else None
+    network = network_of(case)[0].__name__ if network_of(case) else None
     if network and (framework == "pytorch" or network not in networks.PYTORCH_ONLY):
         globals()[framework](case, runs)
 

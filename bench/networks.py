@@ -1,6 +1,38 @@
 """The networks of the cases, written once for all frameworks: `f` has the layers (see frameworks.py)."""
 
 
+def random_array(shape, limit):
+    import numpy
+
+    x = numpy.random.default_rng(1).random(shape, dtype=numpy.float32)
+    x *= 2 * limit
+    x -= limit
+    return x
+
+
+class Layers:
+    """Weights by name, created on first use; images as [n, h, w, c] unless a framework overrides that."""
+
+    def __init__(self, training):
+        self.training, self.weights, self.kept = training, {}, {}
+
+    def weight(self, name, shape, fan_in):
+        if name not in self.weights:
+            self.weights[name] = self.variable(random_array(shape, (6 / fan_in) ** 0.5))
+        return self.weights[name]
+
+    def vector(self, name, width, value, table=None):
+        import numpy
+
+        table = self.weights if table is None else table
+        if name not in table:
+            table[name] = self.variable(numpy.full(width, value, dtype=numpy.float32))
+        return table[name]
+
+    def add(self, a, b):
+        return a + b
+
+
 def vgg16(f, x):
     for stage, (width, depth) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), 1):
         for i in range(depth):
@@ -160,7 +192,6 @@ CASES = {
     "resnet20_train": (resnet20, (128, 32, 32, 3), "training", "momentum"),
     "mlp_adam": (mlp_digits, (64, 784), "training", "adam"),
     "mlp_sgd": (mlp_small, (1, 8), "training", "sgd"),
-    "memory": (vgg16, (1, 224, 224, 3), "by image", None),
 }
 # Their layers are written for PyTorch only.
 PYTORCH_ONLY = {"mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "densenet121", "vit_tiny"}
