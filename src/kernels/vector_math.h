@@ -216,13 +216,33 @@ ATL_LANE float fast_erfc(float x)
     return (float)(x < 0 ? 2 - of_size : of_size);
 }
 
-/* x times the share of the normal distribution below x */
+/* x where it is not below 0, and min(|x|, 20), as integers: a choice between floats would be made of the doubles that
+ * they become, where vectors hold half as many. */
+ATL_LANE float not_below_0(float x)
+{
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = x < 0 ? 0 : bits;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+ATL_LANE float size_to_20(float x)
+{
+    const int32_t twenty = 0x41a00000;
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits &= 0x7fffffff;
+    bits = bits < twenty ? bits : twenty; /* NaN, too */
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
+/* x times the share of the normal distribution below x: max(x, 0) less |x| times the share beyond |x|, which from 20 on
+ * rounds away. */
 ATL_LANE float fast_gelu(float x)
 {
-    const float size = fabsf(x), limited = size > 20 ? 20 : size; /* from 20 on the tail rounds away */
-    const double tail = 0.5 * double_erfc((double)limited * 0.70710678118654752);
-    x = x < -20 ? -20 : x; /* -inf times 0 would be NaN */
-    return (float)((double)x * (x < 0 ? tail : 1 - tail));
+    const double size = (double)size_to_20(x), tail = double_erfc(size * 0.70710678118654752);
+    return (float)((double)not_below_0(x) - 0.5 * size * tail);
 }
 
 /* 2 sqrt(2 / pi), and 0.044715 times that */
