@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "network.h"
+#include "network_file.h"
 #include "ranks.h"
 #include "text.h"
 #include "train_session.h"
@@ -211,17 +212,22 @@ static uint64_t hash_build(void)
     return hash_file("/proc/self/exe") ^ (found ? hash_file(library.dli_fname) : 0);
 }
 
+/* Every rank would have to read all of the data to compare it: the first, the middle and the last images stand for it,
+ * and their number. */
 static uint64_t hash_data(const atl_dataset *data)
 {
-    atl_batches *batches = atl_batches_new(data, .size = 16);
-    const atl_batch *batch = batches ? atl_batches_next(batches) : NULL;
-    int64_t count = atl_dataset_count(data);
+    enum { IMAGES = 16 };
+    int64_t count = atl_dataset_count(data), last = (count - 1) / IMAGES;
     uint64_t hash = hash_bytes(UINT64_C(0xcbf29ce484222325), &count, sizeof count);
-    if (batch) {
-        hash = hash_bytes(hash, atl_floats(batch->images), (size_t)atl_tensor_count(batch->images) * sizeof(float));
-        hash = hash_bytes(hash, atl_ints(batch->labels), (size_t)batch->count * sizeof(int32_t));
+    for (int i = 0; i < 3; i++) {
+        atl_batches *batches = atl_batches_new(data, .size = IMAGES, .first = i * last / 2);
+        const atl_batch *batch = batches ? atl_batches_next(batches) : NULL;
+        if (batch) {
+            hash = hash_bytes(hash, atl_floats(batch->images), (size_t)atl_tensor_count(batch->images) * sizeof(float));
+            hash = hash_bytes(hash, atl_ints(batch->labels), (size_t)batch->count * sizeof(int32_t));
+        }
+        atl_batches_free(batches);
     }
-    atl_batches_free(batches);
     return hash;
 }
 
@@ -255,6 +261,8 @@ char *facts_of_session(const train_session *s, int argc, char **argv)
     fprintf(file, "options:");
     for (int i = 1; i < argc; i++)
         fprintf(file, " %s", argv[i]);
+    if (is_network_file(s->set.model))
+        fprintf(file, "\nnetwork: %016llx", (unsigned long long)hash_file(s->set.model));
     fprintf(file, "\ntraining data: %016llx\n", (unsigned long long)hash_data(s->data));
     fprintf(file, "initial variables: %016llx\n", (unsigned long long)hash_variables(s->t.trained.graph));
     return fclose(file) == 0 ? text : NULL;
