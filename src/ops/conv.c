@@ -204,6 +204,7 @@ static const atl_op input_grad_op = {.name = "conv2d_input_grad",
                                      .gradient = {input_grad_by_result, input_grad_by_filter},
                                      .reference = atl_input_grad_reference,
                                      .describe = describe_by_second,
+                                     .simplify = atl_input_grad_of_patches,
                                      .samples =
                                          (const atl_sample[]){{"strided, dilated, groups", .binary = sample_input_grad,
                                                                .input = {{4, {2, 3, 6, 6}}, {4, {3, 2, 2, 6}}},

@@ -58,6 +58,11 @@ unsigned atl_conv2d_algos(const atl_node *y, int winograd);
 unsigned atl_input_grad_algos(const atl_node *y, int winograd);
 unsigned atl_filter_grad_algos(const atl_node *y, int winograd);
 
+/* ---- conv_patches.c ---- */
+
+/* The gradient by the image as a product, where that is faster; else null. */
+atl_node *atl_input_grad_of_patches(atl_node *dx);
+
 /* ---- conv_fused.c ---- */
 
 atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, float relu);
