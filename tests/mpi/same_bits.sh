@@ -56,7 +56,8 @@ last=$(printf '%s\n' "$data"/data_batch_*.bin | tail -n 1)
 rm "$scratch/1/${last##*/}"
 head -c -1 "$last" >"$scratch/1/${last##*/}" && printf 'x' >>"$scratch/1/${last##*/}" || exit 1
 "$launch" 2 sh -c 'cd "$1/${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" && shift && exec "$@"' sh "$scratch" \
-    "$(realpath "$atled")" train -m cifar10 -d . -q -b 24 --steps 2 --stop-after 1 -o "$scratch/w.npz" >"$scratch/other.log" 2>&1
+    "$(realpath "$atled")" train -m cifar10 -d . -q -b 24 --steps 2 --stop-after 1 -o "$scratch/w.npz" \
+    >"$scratch/other.log" 2>&1
 code=$?
 if [ $code != 2 ] || ! grep -q "rank 1 on .*training data: .*but rank 0 has" "$scratch/other.log"; then
     echo "a rank with other data ends with $code:"
