@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "progress.h"
 #include "tools.h"
 
 #define MPI_LIBRARY "libatled-mpi.so.0"
@@ -128,13 +129,16 @@ static void end_without_lost(int code)
 /* ---- where MPI waits for all ranks, and cannot be told to end ---- */
 
 static char limit_text[256];
+static double limit_end; /* when it is reached, as seconds_now tells it */
 
-/* Each rank that waits says so, so that the one that says nothing is known. */
+/* Each rank that waits says so, so that the one that says nothing is known: one that was stopped, and gets its alarm
+ * late, when the launcher continues it to end it. */
 static void give_up(int signal)
 {
     (void)signal;
-    (void)!write(STDERR_FILENO, limit_text, strlen(limit_text));
-    sleep(1); /* the launcher ends the others as soon as one has ended */
+    if (seconds_now() < limit_end + 1)
+        (void)!write(STDERR_FILENO, limit_text, strlen(limit_text));
+    sleep(2); /* the launcher ends the others as soon as one has ended */
     _exit(EXIT_BAD_FILE);
 }
 
@@ -148,8 +152,10 @@ static void begin_limit(const char *moment)
     snprintf(limit_text, sizeof limit_text,
              "atled: rank %.20s on %.64s has waited too long in MPI's %s, for a rank that does not print this line\n",
              number ? number : "?", all.host, moment);
+    const double seconds = floor(fmin(3 * rank_patience(USUAL_PATIENCE) + 1, 1e9));
+    limit_end = seconds_now() + seconds;
     signal(SIGALRM, give_up);
-    alarm((unsigned)fmin(3 * rank_patience(USUAL_PATIENCE) + 1, 1e9));
+    alarm((unsigned)seconds);
 }
 
 static void end_limit(void)

@@ -106,6 +106,7 @@ ATLED_RANK_PATIENCE=1 attack timeout 100 "$launch" 2 env "LD_PRELOAD=$stop_at_en
     fail "with rank 1 stopped in MPI's end, it did not fail"
 grep -q "rank 0 on .* has waited too long in MPI's end" ranks.err ||
     { fail "rank 0 does not say that it waits in the end:"; cat ranks.err; }
+grep -q "rank 1 on .* has waited" ranks.err && fail "rank 1, which was stopped, says that it has waited"
 same_text whole.txt ranks.txt
 diff -r whole out || fail "with rank 1 stopped in MPI's end, other files are written"
 
