@@ -91,6 +91,9 @@ class tensor
     {
     }
     tensor(sizes of, std::initializer_list<float> values) : tensor(shape(of), std::vector<float>(values)) {}
+    // Without these {2, 4, 6} would be an atl_shape of rank 2.
+    tensor(sizes of, const std::vector<float> &values) : tensor(shape(of), values) {}
+    tensor(sizes of, const std::vector<int32_t> &values) : tensor(shape(of), values) {}
     tensor(const tensor &other) : tensor(atl_tensor_copy(other.get())) {}
     tensor(tensor &&) = default;
     tensor &operator=(const tensor &other) { return *this = tensor(other); }

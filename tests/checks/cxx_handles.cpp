@@ -39,6 +39,15 @@ static void operators()
         expect(p.value(all[i]).floats()[1] == right[i], "an operator");
 }
 
+static void tensors_of_vectors()
+{
+    const std::vector<float> values(48, 0.5f);
+    expect(atled::tensor({2, 4, 6}, values).shape_of().rank == 3, "sizes in braces are no atl_shape");
+    expect(atled::tensor({2, 2}, std::vector<int32_t>{1, 2, 3, 4}).shape_of().size[0] == 2, "nor of whole numbers");
+    const atled::tensor copy(atled::tensor({6, 8}, values).shape_of(), values);
+    expect(copy.shape_of().rank == 2 && copy.count() == 48, "an atl_shape still is one");
+}
+
 static void training()
 {
     atled::graph g;
@@ -140,6 +149,7 @@ int main()
 {
     first_gradient();
     operators();
+    tensors_of_vectors();
     training();
     two_at_once();
     tensors();
