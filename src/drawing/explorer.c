@@ -85,7 +85,10 @@ static void write_head(const explorer_page *p, const char *title, const char *st
             fputs(*c == '<' ? "&lt;" : "&amp;", file);
         else
             fputc((unsigned char)*c < 0x20 ? ' ' : *c, file);
-    fprintf(file, "</title>\n<style>\n%s</style>\n</head>\n<body>\n%s", explorer_css, explorer_html);
+    fprintf(file,
+            "</title>\n<style>\n%s</style>\n"
+            "<noscript><style>header, main, aside { display: none }</style></noscript>\n</head>\n<body>\n%s",
+            explorer_css, explorer_html);
     fprintf(
         file,
         "<noscript>\n<p>This page needs JavaScript to fold and search. The graph as a drawing:</p>\n%s</noscript>\n",

@@ -349,5 +349,8 @@ Test(explorer_browser, without_scripts_there_is_a_drawing)
         svg = element_without_scripts("noscript svg");
     }
     cr_assert_neq(svg, 0);
+    json_t *box = answer_to("DOM.getBoxModel", json_pack("{s:I}", "nodeId", element_without_scripts("header")));
+    cr_assert_null(json_object_get(box, "result"), "controls that need JavaScript are shown");
+    json_decref(box);
     close_browser();
 }
