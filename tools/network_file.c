@@ -144,8 +144,11 @@ static atl_node *without_ones(atl_node *scores)
 static int find_logits(const char *command, const network_file *f, atl_onnx *net, atl_node **logits_out)
 {
     char text[160];
-    const char *name = f->logits ? f->logits : atl_onnx_output_name(net, 0);
-    atl_node *scores = name ? atl_onnx_value_node(net, name) : NULL;
+    const char *first = atl_onnx_output_name(net, 0), *name = f->logits ? f->logits : first;
+    atl_node *scores = name ? atl_onnx_value_node(net, name) : NULL,
+             *output = first ? atl_onnx_value_node(net, first) : NULL;
+    if (name && output && !scores) /* the name of its node, which messages use, differs for values such as /Mul */
+        scores = atl_find(atl_graph_of(output), name);
     *logits_out = scores ? without_ones(scores) : NULL;
     if (scores && !*logits_out)
         return command ? report_failure(command) : EXIT_BAD_FILE;

@@ -115,6 +115,35 @@ Test(atled_explain, an_onnx_file_is_explained_like_a_network)
     assert_shape_of(folder, "p-grad-cam.npy", ATL_SHAPE(16, 16));
 }
 
+/* Replaces the name of a scope in a file, such that those of values begin with a slash, as torch.onnx writes them. */
+static void begin_names_with_slash(const char *path, const char *scope)
+{
+    FILE *file = fopen(path, "r+b");
+    char text[65536];
+    size_t size = fread(text, 1, sizeof text, file), length = strlen(scope);
+    for (size_t i = 0; i + length <= size; i++)
+        if (memcmp(text + i, scope, length) == 0)
+            text[i] = '/';
+    rewind(file);
+    cr_assert(fwrite(text, 1, size, file) == size && fclose(file) == 0);
+}
+
+Test(atled_explain, the_name_that_it_tells_of_the_scores_can_be_given)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, 16, 16, 3));
+    const char *model = scratch_file("net.onnx"), *picture = write_picture("p.png", 16), *folder = scratch_file("maps");
+    atl_node *scores = atl_softmax(atl_dense_layer(atl_reduce_mean(image, ATL_AXES(1, 2)), "dense", 4));
+    cr_assert_eq(atl_onnx_write(model, ATL_NODES(scores)), ATL_OK, "%s", atl_error());
+    atl_graph_free(g);
+    begin_names_with_slash(model, "dense/");
+    command_run run = RUN("explain", picture, "-m", model, "-o", folder, "--method", "gradient", "-q");
+    const char *told = strstr(run.err, "its input, '");
+    char name[64];
+    cr_assert(told && sscanf(told, "its input, '%63[^']", name) == 1 && name[0] != '/', "%s", run.err);
+    cr_assert_code(RUN("attack", picture, "-m", model, "--logits", name, "--eps", "0", "-q"), 1);
+}
+
 Test(atled_explain, judges_maps_by_curves_and_shuffled_weights)
 {
     const char *picture = write_picture("p.png", 24), *folder = scratch_file("maps"),
