@@ -261,7 +261,7 @@ static onnx_known *concatenated(onnx_op *op)
 static onnx_known *gathered(onnx_op *op)
 {
     const onnx_known *x = in(op, 0), *index = in(op, 1);
-    if (x->shape.rank != 1 || onnx_attr_int(op, "axis", 0) > 0)
+    if (!index || x->shape.rank != 1 || onnx_attr_int(op, "axis", 0) > 0)
         return NULL;
     onnx_known *y = like(op, x->is_float, index->shape);
     for (int64_t i = 0; y && i < y->count; i++) {
@@ -398,7 +398,7 @@ static int reads_known(onnx_op *op)
         computed |= value->known && !value->tensor;
         all_whole &= !onnx_is_float(value->type);
     }
-    if (op->inputs == 0 || (!computed && !all_whole))
+    if (op->inputs == 0 || !op->input[0] || (!computed && !all_whole))
         return 0;
     for (int64_t i = 0; i < op->inputs; i++)
         if (op->input[i] && !onnx_if_known(op->importer, op->input[i]))
