@@ -158,14 +158,14 @@ int atl_lower_expression(atl_lowering *lowering)
         return 0;
     atl_plan_expression(s, node, input);
     s->checked = atl_lower_is_checked(lowering);
+    atl_step_run *small = atl_plan_small_expression(s, node->graph);
     atl_memory_layout *layout = NULL; /* all images have the same layout, so the order of elements does not matter */
     if (blocked && !(layout = atl_layout_blocked(expression->shape)))
         return 0;
     atl_plan_step step = {.implementation = expression->length + expression->sums > 1 ? "fused"
                                             : expression->sums                        ? "sum"
                                                                                       : "map",
-                          .run =
-                              atl_plan_small_expression(s, node->graph) ? atl_run_small_expression : atl_run_expression,
+                          .run = small ? small : atl_run_expression,
                           .cannot_fail = !s->checked,
                           .data = s};
     for (int i = 0; i < expression->operands; i++)

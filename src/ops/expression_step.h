@@ -47,7 +47,8 @@ typedef struct expression_step {
     int slots;
     int checked;           /* every map's result lies between guards */
     float *filled;         /* of a small expression: its constants, [numbers][count] */
-    atl_small_call *calls; /* and its instructions */
+    atl_small_call *calls; /* its instructions */
+    int repeats;           /* and whether any of its operands is repeated */
     int8_t *last_use;      /* of each operand: the last instruction that reads it; -1: none */
     int8_t *result;        /* instruction -> index of the step's result, or -1 */
 } expression_step;
@@ -57,9 +58,9 @@ void atl_plan_expression(expression_step *s, const atl_node *node, const int *in
 /* For atl_plan_step.run; the step's data is the expression_step. */
 int atl_run_expression(const atl_plan_step *step, void *const *memory, void *bound);
 
-/* True if atl_run_small_expression can run it: then its constants are filled, in the graph's memory. */
-int atl_plan_small_expression(expression_step *s, atl_graph *graph);
-int atl_run_small_expression(const atl_plan_step *step, void *const *memory, void *bound);
+/* What runs an expression of a few elements: then its constants are filled, in the graph's memory.  Null for others. */
+typedef int atl_step_run(const atl_plan_step *step, void *const *memory, void *bound);
+atl_step_run *atl_plan_small_expression(expression_step *s, atl_graph *graph);
 
 /* Writes the sums that are complete within the block of n elements from `start`; address: of every register. */
 void atl_write_short_sums(const atl_plan_step *step, void *const *memory, int64_t start, int64_t n,

@@ -208,10 +208,11 @@ static atl_status check_strangers(const atl_program *program, const atl_feed *fe
     return atl_check_fed_once(feeds);
 }
 
+/* Of a plan without prepacked values there is nothing to refresh. */
 static atl_status refresh(atl_program *program, atl_plan *plan)
 {
     uint64_t version = atomic_load(&program->graph->version);
-    if (atomic_load(&plan->seen) == version)
+    if (!plan->prepack_count || atomic_load(&plan->seen) == version)
         return ATL_OK;
     pthread_mutex_lock(&program->lock);
     atl_status status = atomic_load(&plan->seen) == version ? ATL_OK : atl_plan_refresh(plan, version);

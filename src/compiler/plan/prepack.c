@@ -52,5 +52,6 @@ void atl_plan_note_assigned(atl_plan *p, atl_graph *graph)
     uint64_t before = atomic_fetch_add(&graph->version, 1);
     for (int64_t i = 0; i < p->assigned_count; i++)
         p->assigned[i]->version = before + 1;
-    atomic_compare_exchange_strong(&p->seen, &before, before + 1); /* no prepacked value of this plan depends on them */
+    if (p->prepack_count) /* none of its values depends on them */
+        atomic_compare_exchange_strong(&p->seen, &before, before + 1);
 }
