@@ -68,7 +68,7 @@ Test(expression_small, of_one_or_two_instructions)
                                  ATL_NODES(atl_sub(a, atl_square(a))),
                                  ATL_NODES(atl_div(a, atl_add(a, b))),
                                  ATL_NODES(atl_pow(atl_scale(a, 3), two)),
-                                 ATL_NODES(atl_select(a, a, b))};
+                                 ATL_NODES(atl_select(atl_less(a, b), a, b))};
         for (size_t k = 0; k < sizeof all / sizeof *all; k++)
             check_outputs(g, all[k], ATL_FEEDS({a, u}, {b, v}));
         atl_tensor_free(u);
