@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "network.h"
+#include "ranks.h"
 #include "weight_names.h"
 
 /* Other tools call "sgd" what is "momentum" here; ignoring the option silently would train without momentum. */
@@ -232,6 +233,9 @@ int read_train_options(train_options *set, int argc, char **argv, int *code)
     if (!*code && !set->deterministic && set->micro_batches)
         *code = report_error("train", EXIT_USAGE,
                              "--micro-batches has no effect with --deterministic no, which takes one for each rank");
+    if (!*code && set->bucket_mb && set->micro_batches <= 1 && !ranks_in_use())
+        *code = report_error("train", EXIT_USAGE,
+                             "--bucket-mb has no effect in one process, but with several ranks or --micro-batches");
     if (!*code && set->sync_batch_norm && set->find_nan)
         *code = report_error("train", EXIT_USAGE,
                              "--find-nan looks at one part of a batch, which --sync-batch-norm joins to the others");

@@ -81,6 +81,7 @@ Test(mistakes, options_without_effect)
         {{TRAIN, "--beta2", "0.5"}, "but with adam or adamw"},
         {{TRAIN, "--epsilon", "0.5"}, "but with rmsprop, adagrad, adam or adamw"},
         {{TRAIN, "--optimizer", "adam", "--momentum", "0.9"}, "adam has none"},
+        {{TRAIN, "--bucket-mb", "1"}, "but with several ranks or --micro-batches"},
         {{"profile", "-m", "lenet", "--depth", "1"}, "give --dot FILE, too"},
         {{"fool", "-q", "-t", "cat", "--count", "3"}, "goes with --target random"},
     };
