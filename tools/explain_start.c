@@ -10,6 +10,7 @@
 #include "explain_session.h"
 #include "network_file.h"
 #include "photograph.h"
+#include "top_classes.h"
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
@@ -185,11 +186,10 @@ static int open_model(explain_session *s)
 /* A softmax at the end hides how sure the network is: gradients of it vanish where it is. */
 static void look_before_softmax(explain_session *s)
 {
-    atl_node *logits = s->network.logits;
-    const atl_op *op = atl_op_of(logits);
-    if (!op || strcmp(op->name, "softmax") != 0 || atl_shape_of(atl_input_of(logits, 0)).rank != 2)
+    const atl_node *softmax = softmax_of(s->network.logits);
+    if (!softmax || atl_shape_of(atl_input_of(softmax, 0)).rank != 2)
         return;
-    s->network.logits = atl_input_of(logits, 0);
+    s->network.logits = atl_input_of(softmax, 0);
     fprintf(stderr, "atled explain: the scores are a softmax; what is explained is its input, '%s'\n",
             atl_name_of(s->network.logits));
 }

@@ -5,15 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-int is_softmax(const atl_node *scores)
+const atl_node *softmax_of(const atl_node *scores)
 {
     const atl_op *op = atl_op_of(scores);
     while (op && op->flags & ATL_OP_ALIAS) { /* [n, classes, 1, 1] as [n, classes] */
         scores = atl_input_of(scores, 0);
         op = atl_op_of(scores);
     }
-    return op && strcmp(op->name, "softmax") == 0;
+    return op && strcmp(op->name, "softmax") == 0 ? scores : NULL;
 }
+
+int is_softmax(const atl_node *scores) { return softmax_of(scores) != NULL; }
 
 int print_top_classes(const char *command, const float *x, int classes, int are_probabilities, int count,
                       const class_names *labels)

@@ -5,6 +5,8 @@
 #include "labels.h"
 #include "tools.h"
 
+/* The softmax that the node is, but for its shape; null: it is none. */
+const atl_node *softmax_of(const atl_node *scores);
 /* True if the node's values are probabilities already: a softmax. */
 int is_softmax(const atl_node *scores);
 /* Prints `count` lines, the most likely class first: its score, its probability, its index and name.  Returns 0, or the

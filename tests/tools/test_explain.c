@@ -98,7 +98,8 @@ Test(atled_explain, pictures_of_one_name_do_not_overwrite_each_other)
     assert_shape_of(folder, "x-2-grad-cam.npy", ATL_SHAPE(24, 24)); /* scaled to the network's size */
 }
 
-Test(atled_explain, an_onnx_file_is_explained_like_a_network)
+/* A network whose scores [n, 4], or [n, 4, 1, 1], are a softmax. */
+static const char *write_classifier(int has_ones)
 {
     atl_graph *g = atl_graph_new();
     atl_set_seed(g, test_seed());
@@ -106,13 +107,24 @@ Test(atled_explain, an_onnx_file_is_explained_like_a_network)
     atl_node *x = atl_transpose(image, .order = {0, 2, 3, 1});
     x = atl_conv_layer(x, "conv", 6, .window = {3, 3}, .activation = atl_relu);
     atl_node *scores = atl_softmax(atl_dense_layer(atl_reduce_mean(x, ATL_AXES(1, 2)), "dense", 4));
-    const char *model = scratch_file("net.onnx"), *picture = write_picture("p.png", 16), *folder = scratch_file("maps");
+    const char *model = scratch_file("net.onnx");
+    if (has_ones)
+        scores = atl_reshape(scores, ATL_SHAPE(-1, 4, 1, 1));
     cr_assert_eq(atl_onnx_write(model, ATL_NODES(scores)), ATL_OK, "%s", atl_error());
     atl_graph_free(g);
-    command_run run = RUN("explain", picture, "-m", model, "-o", folder, "--masks", "20", "-q");
-    cr_assert_code(run, 0);
-    cr_assert_mentions(run.err, "the scores are a softmax");
-    assert_shape_of(folder, "p-grad-cam.npy", ATL_SHAPE(16, 16));
+    return model;
+}
+
+Test(atled_explain, an_onnx_file_is_explained_like_a_network)
+{
+    for (int has_ones = 0; has_ones < 2; has_ones++) {
+        const char *model = write_classifier(has_ones), *picture = write_picture("p.png", 16);
+        const char *folder = scratch_file("maps");
+        command_run run = RUN("explain", picture, "-m", model, "-o", folder, "--masks", "20", "-q");
+        cr_assert_code(run, 0);
+        cr_assert_mentions(run.err, "the scores are a softmax");
+        assert_shape_of(folder, "p-grad-cam.npy", ATL_SHAPE(16, 16));
+    }
 }
 
 /* Replaces the name of a scope in a file, such that those of values begin with a slash, as torch.onnx writes them. */
