@@ -1,9 +1,14 @@
-/* The attributes of ops, for whoever writes a graph down in another language (src/onnx), and for equations between ops
- * (compiler/passes/peephole.c). */
+/* Ops by their names, and their attributes, for whoever writes a graph down in another language (src/onnx), and for
+ * passes that look at single ops (compiler/passes/peephole.c). */
 #ifndef ATLED_OPS_ATTRIBUTES_H
 #define ATLED_OPS_ATTRIBUTES_H
 
 #include "ops/ops.h"
+
+/* The built-in op with that name; null: none, or the name is null. */
+const atl_op *atl_op_named(const char *name);
+/* The same for a name of so many characters, of which more text may follow. */
+const atl_op *atl_op_of_length(const char *name, size_t length);
 
 typedef struct concat_attributes {
     int axis, part; /* part: of concat_part */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "graph/memory.h"
+#include "ops/attributes.h"
 
 /* The ends of the table, which the linker makes. Hidden, for gold would show them to programs. */
 __attribute__((visibility("hidden"))) extern const atl_op *const __start_atl_ops[], *const __stop_atl_ops[];
@@ -37,15 +38,26 @@ const atl_op *const *atl_builtin_ops(int64_t *count_out)
     return table;
 }
 
-const atl_op *atl_op_named(const char *name)
+const atl_op *atl_op_of_length(const char *name, size_t length)
 {
-    int64_t count;
-    const atl_op *const *ops = atl_builtin_ops(&count);
-    for (int64_t i = 0; name && i < count; i++)
-        if (!strcmp(ops[i]->name, name))
-            return ops[i];
+    int64_t count, first = 0;
+    const atl_op *const *op = atl_builtin_ops(&count);
+    while (first < count) {
+        int64_t middle = first + (count - first) / 2;
+        int order = strncmp(op[middle]->name, name, length);
+        if (order == 0 && op[middle]->name[length])
+            order = 1;
+        if (order == 0)
+            return op[middle];
+        if (order < 0)
+            first = middle + 1;
+        else
+            count = middle;
+    }
     return NULL;
 }
+
+const atl_op *atl_op_named(const char *name) { return name ? atl_op_of_length(name, strlen(name)) : NULL; }
 
 int atl_axis_of(atl_node *y, int axis, int rank)
 {

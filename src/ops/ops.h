@@ -80,9 +80,6 @@ typedef struct atl_axis_split {
 } atl_axis_split;
 atl_axis_split atl_split_at(atl_shape shape, int axis);
 
-/* The built-in op with that name; null: none, or the name is null. */
-const atl_op *atl_op_named(const char *name);
-
 /* The descriptors of ATL_COMPOSED. */
 const atl_op *const *atl_composed_ops(int *count);
 

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "lowering/op_hooks.h"
+#include "ops/attributes.h"
 
 const atl_equation atl_equations[] = {
     /* neutral elements */
@@ -123,26 +124,6 @@ const atl_equation atl_equations[] = {
 
 /* ---- parsing ----------------------------------------------------------------------------------------------------- */
 
-/* The built-in op with that name of `length` characters; null if there is none. */
-static const atl_op *op_named(const char *name, size_t length)
-{
-    int64_t count, first = 0;
-    const atl_op *const *op = atl_builtin_ops(&count);
-    while (first < count) {
-        int64_t middle = first + (count - first) / 2;
-        int order = strncmp(op[middle]->name, name, length);
-        if (order == 0 && op[middle]->name[length])
-            order = 1;
-        if (order == 0)
-            return op[middle];
-        if (order < 0)
-            first = middle + 1;
-        else
-            count = middle;
-    }
-    return NULL;
-}
-
 /* The length of the op name at the start of the text; 0 if there is none. */
 static size_t op_name_at(const char *text)
 {
@@ -190,7 +171,7 @@ static int matches_op(const char **at, size_t length, const atl_node *node, atte
 {
     const atl_op *op = node->op;
     int swapped = 0, count = node->input_count;
-    if (strncmp(op->name, *at, length) || op->name[length] || op_named(*at, length) != op)
+    if (strncmp(op->name, *at, length) || op->name[length] || atl_op_of_length(*at, length) != op)
         return 0; /* a user's op may have the same name */
     if (op->flags & (ATL_OP_SUM | ATL_OP_PRODUCT))
         swapped = a->turns >> a->met++ & 1;
@@ -280,7 +261,7 @@ static atl_node *build(const char **at, atl_node *like, const atl_letters *lette
             return NULL;
         return is_whole ? atl_fill(like, value) : atl_scalar(like, value);
     }
-    const atl_op *op = op_named(*at, length);
+    const atl_op *op = atl_op_of_length(*at, length);
     *at += length;
     for (int i = 0; i < op->arity; i++) {
         skip(at, i ? ',' : '(');
@@ -351,13 +332,13 @@ static pre_filter pre_filter_of(const atl_equation *equation)
 {
     const char *at = equation->from;
     size_t length = op_name_at(at);
-    pre_filter g = {.op = op_named(at, length), .equation = equation};
+    pre_filter g = {.op = atl_op_of_length(at, length), .equation = equation};
     at += length;
     for (int i = 0; i < g.op->arity; i++) {
         skip(&at, i ? ',' : '(');
         length = op_name_at(at);
         if (length) {
-            g.inner[i] = op_named(at, length);
+            g.inner[i] = atl_op_of_length(at, length);
             at = behind(at + length);
         } else {
             g.letter[i] = islower((unsigned char)*at) ? *at : 'A';

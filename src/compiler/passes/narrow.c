@@ -21,12 +21,13 @@ typedef struct rows {
     int dimension;
 } rows;
 
+/* What is known of an old node. */
 typedef struct narrowing {
-    rows *nonzero;     /* of each old node: the others are zero */
-    rows *read;        /* of each old node: the others are not read */
-    rows *computed;    /* of each old node */
-    int32_t *readers;  /* of each old node: those whose rows are in `read` */
-    atl_node **narrow; /* of each old node: the new node of the rows that are computed; null: all are */
+    rows nonzero; /* the others are zero */
+    rows read;    /* the others are not read */
+    rows computed;
+    int32_t readers;  /* those whose rows are in `read` */
+    atl_node *narrow; /* the new node of the rows that are computed; null: all are */
 } narrowing;
 
 static const atl_op *matmul_op, *transpose_op, *slice_op, *unslice_op;
@@ -154,14 +155,14 @@ static rows nonzero_of(const narrowing *s, const atl_node *y)
     if (y->op == unslice_op)
         return sliced_rows(y, y->shape);
     if (y->op->flags & ATL_OP_SUM) {
-        rows first = s->nonzero[y->inputs[0]->index];
+        rows first = s[y->inputs[0]->index].nonzero;
         for (int i = 0; i < y->input_count; i++)
-            if (!are_same(s->nonzero[y->inputs[i]->index], first) || !atl_shape_equal(*y->inputs[i]->shape, *y->shape))
+            if (!are_same(s[y->inputs[i]->index].nonzero, first) || !atl_shape_equal(*y->inputs[i]->shape, *y->shape))
                 return (rows){0};
         return first;
     }
     for (int i = 0; i < y->input_count; i++) {
-        rows input = s->nonzero[y->inputs[i]->index];
+        rows input = s[y->inputs[i]->index].nonzero;
         for (int d = 0; input.end && atl_reads_input(y, i) && is_zero_with(y, i) && d < y->shape->rank - 1; d++)
             if (source_of(y, d, i) == input.dimension)
                 return (rows){input.begin, input.end, d};
@@ -169,15 +170,22 @@ static rows nonzero_of(const narrowing *s, const atl_node *y)
     return (rows){0};
 }
 
-/* The terms of the sums of a product that are not zero, as rows of that input; all if the terms are no rows. */
+/* Narrowing costs a slice here and a pad there: half of the rows at most are worth that. */
+static int is_worth(const atl_node *y, rows some)
+{
+    return some.end && 2 * (some.end - some.begin) <= y->shape->size[some.dimension];
+}
+
+/* The terms of the sums of a product that are not zero, as rows of that input; all if the terms are no rows, or
+ * too few are zero. */
 static rows nonzero_terms(const narrowing *s, const atl_node *y, int input)
 {
     const matmul_options *options = y->attributes;
     if (y->op != matmul_op || !options->transpose_a || options->transpose_b)
         return (rows){0};
     for (int i = 0; i < 2; i++) {
-        rows found = s->nonzero[y->inputs[i]->index];
-        if (found.end && found.dimension == y->inputs[i]->shape->rank - 2)
+        rows found = s[y->inputs[i]->index].nonzero;
+        if (is_worth(y->inputs[i], found) && found.dimension == y->inputs[i]->shape->rank - 2)
             return (rows){found.begin, found.end, y->inputs[input]->shape->rank - 2};
     }
     return (rows){0};
@@ -186,7 +194,7 @@ static rows nonzero_terms(const narrowing *s, const atl_node *y, int input)
 /* The rows of an input that the computed rows of y need. */
 static rows rows_needed(const narrowing *s, const atl_node *y, int input)
 {
-    rows computed = s->computed[y->index];
+    rows computed = s[y->index].computed;
     if (y->op == slice_op)
         return sliced_rows(y, y->inputs[0]->shape);
     if (y->op == unslice_op)
@@ -197,15 +205,9 @@ static rows rows_needed(const narrowing *s, const atl_node *y, int input)
     return source < 0 ? (rows){0} : (rows){computed.begin, computed.end, source};
 }
 
-/* Narrowing costs a slice here and a pad there: half of the rows at most are worth that. */
-static int is_worth(const atl_node *y, rows some)
-{
-    return some.end && 2 * (some.end - some.begin) <= y->shape->size[some.dimension];
-}
-
 static rows rows_to_compute(const narrowing *s, const atl_node *y, rows read)
 {
-    rows nonzero = s->nonzero[y->index];
+    rows nonzero = s[y->index].nonzero;
     if (y->op == unslice_op)
         return is_worth(y, nonzero) ? nonzero : (rows){0};
     if (is_worth(y, read) && can_narrow(y, read.dimension))
@@ -216,8 +218,8 @@ static rows rows_to_compute(const narrowing *s, const atl_node *y, rows read)
 /* Adds one reader's rows to those that are read. */
 static void note_reader(narrowing *s, const atl_node *x, rows some)
 {
-    rows *all = &s->read[x->index];
-    if (s->readers[x->index]++ == 0)
+    rows *all = &s[x->index].read;
+    if (s[x->index].readers++ == 0)
         *all = some;
     else if (!all->end || !some.end || all->dimension != some.dimension)
         *all = (rows){0};
@@ -232,14 +234,14 @@ static int find_rows(atl_rewrite *r, narrowing *s)
     int found = 0;
     for (int64_t n = 0; n < r->from->count; n++)
         if (r->needed[n])
-            s->nonzero[n] = nonzero_of(s, r->from->nodes[n]);
+            s[n].nonzero = nonzero_of(s, r->from->nodes[n]);
     for (int64_t n = r->from->count - 1; n >= 0; n--) {
         const atl_node *y = r->from->nodes[n];
         if (!r->needed[n])
             continue;
-        int is_output = s->readers[n] < r->uses[n];
-        s->computed[n] = rows_to_compute(s, y, is_output ? (rows){0} : s->read[n]);
-        found |= s->computed[n].end && y->op != unslice_op;
+        int is_output = s[n].readers < r->uses[n];
+        s[n].computed = rows_to_compute(s, y, is_output ? (rows){0} : s[n].read);
+        found |= s[n].computed.end && y->op != unslice_op;
         for (int i = 0; i < y->input_count; i++)
             if (atl_reads_input(y, i))
                 note_reader(s, y->inputs[i], rows_needed(s, y, i));
@@ -251,33 +253,14 @@ static int find_rows(atl_rewrite *r, narrowing *s)
 
 static int begin(atl_rewrite *r)
 {
-    size_t count = (size_t)r->from->count;
-    narrowing *s = r->context = atl_allocate(1, sizeof *s);
+    narrowing *s = r->context = atl_allocate((size_t)r->from->count, sizeof *s);
     if (!s)
-        return 0;
-    s->nonzero = atl_allocate(count, sizeof *s->nonzero);
-    s->read = atl_allocate(count, sizeof *s->read);
-    s->computed = atl_allocate(count, sizeof *s->computed);
-    s->readers = atl_allocate(count, sizeof *s->readers);
-    s->narrow = atl_allocate(count, sizeof *s->narrow);
-    if (!s->nonzero || !s->read || !s->computed || !s->readers || !s->narrow)
         return 0;
     r->is_unchanged = !find_rows(r, s);
     return 1;
 }
 
-static void end(atl_rewrite *r)
-{
-    narrowing *s = r->context;
-    if (!s)
-        return;
-    atl_release(s->nonzero);
-    atl_release(s->read);
-    atl_release(s->computed);
-    atl_release(s->readers);
-    atl_release(s->narrow);
-    atl_release(s);
-}
+static void end(atl_rewrite *r) { atl_release(r->context); }
 
 static atl_node *slice_of(atl_node *x, rows some)
 {
@@ -290,14 +273,14 @@ static atl_node *slice_of(atl_node *x, rows some)
 /* Some rows of the new node of an old one, or all of it. */
 static atl_node *rows_of(const narrowing *s, const atl_node *old, atl_node *whole, rows some)
 {
-    rows have = s->computed[old->index];
+    rows have = s[old->index].computed;
     if (!some.end)
         return whole;
     if (!have.end || have.dimension != some.dimension || some.begin < have.begin || some.end > have.end)
         return slice_of(whole, some);
     if (are_same(have, some))
-        return s->narrow[old->index];
-    return slice_of(s->narrow[old->index], (rows){some.begin - have.begin, some.end - have.begin, some.dimension});
+        return s[old->index].narrow;
+    return slice_of(s[old->index].narrow, (rows){some.begin - have.begin, some.end - have.begin, some.dimension});
 }
 
 static atl_node *padded(atl_node *x, rows some, int64_t size)
@@ -311,13 +294,13 @@ static atl_node *padded(atl_node *x, rows some, int64_t size)
 static atl_node *narrowed(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
     narrowing *s = r->context;
-    rows computed = s->computed[old->index];
+    rows computed = s[old->index].computed;
     atl_node *some[MOST_INPUTS], *made;
     int changes = 0;
     if (!r->needed[old->index] || !(computed.end || old->op == slice_op || old->op == matmul_op))
         return NULL;
     if (old->op == unslice_op) {
-        s->narrow[old->index] = inputs[0];
+        s[old->index].narrow = inputs[0];
         return NULL;
     }
     for (int i = 0; i < old->input_count; i++) {
@@ -334,7 +317,7 @@ static atl_node *narrowed(atl_rewrite *r, const atl_node *old, atl_node *const *
     shape.size[computed.dimension] = computed.end - computed.begin;
     made = is_reshape(old) ? atl_reshape(some[0], shape)
                            : atl_apply_in(r->to, old->op, old->attributes, old->input_count, some);
-    s->narrow[old->index] = made;
+    s[old->index].narrow = made;
     return padded(made, computed, old->shape->size[computed.dimension]);
 }
 
