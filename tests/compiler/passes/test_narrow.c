@@ -191,13 +191,13 @@ Test(narrow, a_slice_of_a_gradient)
     network_free(&c);
 }
 
-static double flops_of(const atl_program *program)
+static double flops_of_products(const atl_program *program)
 {
     double flops = 0;
     for (int64_t i = 0; i < atl_program_step_count(program); i++) {
         atl_step_info info;
         cr_assert_eq(atl_program_step(program, i, &info), ATL_OK);
-        flops += info.flops;
+        flops += strcmp(info.op, "matmul") == 0 ? info.flops : 0;
     }
     return flops;
 }
@@ -210,10 +210,12 @@ Test(narrow, sums_over_rows_of_zeros)
         network c = network_new(ATL_SHAPE(64, WIDTH));
         atl_node *w = weight(&c, "w", WIDTH, WIDTH);
         differentiate(&c, atl_slice(atl_matmul(c.x, w), .begin = {few ? 2 : 10}, .end = {few ? 64 : 14}));
+        c.outputs[c.count++] = atl_slice(atl_gelu(c.x), .end = {2}); /* so that the pass finds something */
         expect_same_values(&c);
         atl_program *narrow = compiled(&c, 0), *whole = compiled(&c, ATL_PASS_NARROW);
         double ratio = few ? 1 : 16; /* 4 rows of 64 */
-        cr_expect_eq(flops_of(narrow) * ratio, flops_of(whole), "%g, %g", flops_of(narrow), flops_of(whole));
+        cr_expect_eq(flops_of_products(narrow) * ratio, flops_of_products(whole), "%g, %g", flops_of_products(narrow),
+                     flops_of_products(whole));
         atl_program_free(narrow);
         atl_program_free(whole);
         network_free(&c);
