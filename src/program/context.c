@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "lowering/needed.h"
+#include "common/clock.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "onednn/onednn.h"
 #include "program/fed_copies.h"
 #include "program/feeds.h"
+#include "program/sharing.h"
 #include "graph/guard.h"
 #include "compiler/plan/plan.h"
 #include "program/threads.h"
@@ -59,6 +61,7 @@ static void close_kept(atl_context *context, int i)
     if (!plan)
         return;
     atl_plan_context_close(&context->kept[i]);
+    context->sharing[i] = (atl_sharing){0};
     release_plan(context->program, plan);
 }
 
@@ -238,20 +241,40 @@ static atl_status run_steps(atl_plan_context *context)
     return ATL_OK;
 }
 
+static atl_status run_plan(atl_program *program, atl_plan_context *now, const atl_feed *feeds)
+{
+    atl_status status = set_feeds(now, feeds);
+    if (!status)
+        status = refresh(program, now->plan);
+    if (!status)
+        status = run_steps(now);
+    if (!status)
+        atl_plan_note_assigned(now->plan, program->graph);
+    return status;
+}
+
+/* On a machine that may be crowded: with the threads apart, or together on one processor, whichever is faster now. */
+static atl_status run_beside_others(atl_context *context, const atl_feed *feeds)
+{
+    atl_sharing *sharing = &context->sharing[context->current];
+    bool together = atl_sharing_next(sharing);
+    double start = atl_seconds_now();
+    if (together)
+        atl_share_processor();
+    atl_status status = run_plan(context->program, &context->kept[context->current], feeds);
+    if (together)
+        atl_leave_processor();
+    atl_sharing_note(sharing, together, atl_seconds_now() - start);
+    return status;
+}
+
 static atl_status run_now(atl_context *context, const atl_feed *feeds)
 {
     atl_status status = find_shapes(context, feeds);
     if (status)
         return status;
-    atl_plan_context *now = &context->kept[context->current];
-    status = set_feeds(now, feeds);
-    if (!status)
-        status = refresh(context->program, now->plan);
-    if (!status)
-        status = run_steps(now);
-    if (!status)
-        atl_plan_note_assigned(now->plan, context->program->graph);
-    return status;
+    return context->program->may_share ? run_beside_others(context, feeds)
+                                       : run_plan(context->program, &context->kept[context->current], feeds);
 }
 
 static atl_status run_with_threads(atl_context *context, const atl_feed *feeds)

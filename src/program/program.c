@@ -155,6 +155,7 @@ atl_program *atl_new_program(atl_graph *graph, const atl_compile_args *args, int
                                           .micro_batch = args->micro_batch,
                                           .checked = args->check ? args->check > 0 : ATL_CHECKED_BUILD};
     program->threads = omp_get_max_threads(); /* set by atl_compile_with */
+    program->may_share = program->threads > 1 && atl_can_share();
     program->outputs = (atl_nodes){outputs.count, nodes};
     pthread_mutex_init(&program->lock, NULL);
     program->own = atl_new_context(program);

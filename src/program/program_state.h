@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "compiler/plan/plan.h"
+#include "program/sharing.h"
 
 /* The number of plans that the program keeps, and that each context keeps; the least recently used one is dropped. */
 enum { KEPT_PLANS = 8, MOST_THREADS = 1024 };
@@ -21,6 +22,7 @@ struct atl_program {
     output_index *output_indices; /* of each output, sorted by node index */
     atl_plan_options options;
     int threads;       /* of every run */
+    bool may_share;    /* its threads may all be on one processor */
     atl_node **inputs; /* inputs with unknown sizes: plans depend on them */
     int64_t input_count;
     pthread_mutex_t lock; /* guards plans, their reference counts, and the refresh of prepacked values */
@@ -32,6 +34,7 @@ struct atl_program {
 struct atl_context {
     atl_program *program;
     atl_plan_context kept[KEPT_PLANS];
+    atl_sharing sharing[KEPT_PLANS]; /* how the runs of each went on a crowded machine */
     uint64_t last_used[KEPT_PLANS];
     int current;       /* of kept, or -1 */
     atl_status failed; /* the status of the last run */
