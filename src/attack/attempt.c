@@ -106,7 +106,7 @@ double atl_needed_margin(const atl_attempt *a, const float *scores)
     double largest = 0;
     for (int i = 0; i < a->task.classes; i++)
         largest = fmax(largest, fabs((double)scores[i]));
-    return 1e-4 * largest;
+    return 1e-5 * largest;
 }
 
 bool atl_attempt_is_met(const atl_attempt *a, const float *scores)
