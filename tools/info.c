@@ -63,6 +63,31 @@ static atl_nodes outputs_of(const atl_onnx *net)
     return (atl_nodes){node ? count : 0, node};
 }
 
+static int has_open_batch(const atl_onnx_report *report)
+{
+    for (int64_t i = 0; i < atl_onnx_report_input_count(report); i++) {
+        atl_onnx_port port = atl_onnx_report_input(report, i);
+        if (port.has_shape && port.shape.rank > 0 && port.shape.size[0] == ATL_ANY)
+            return 1;
+    }
+    return 0;
+}
+
+/* Some ops need to know the batch: which of them keep the file from being read for any number of inputs. */
+static void tell_open_batch(const char *path)
+{
+    atl_onnx_report *report = NULL;
+    atl_graph *graph = atl_graph_new();
+    atl_onnx *net = graph ? atl_onnx_load(graph, path, .report_out = &report) : NULL;
+    if (!net) {
+        printf("\nonly for a batch that is known when the file is read; for an open one these are not supported:\n");
+        print_problems(report, stdout);
+    }
+    atl_onnx_report_free(report);
+    atl_onnx_free(net);
+    atl_graph_free(graph);
+}
+
 static int tell_file(const char *path)
 {
     atl_onnx_report *report = NULL;
@@ -77,6 +102,8 @@ static int tell_file(const char *path)
         printf("\n");
         code = outputs.node ? print_layers("info", graph, outputs) : report_no_memory("info");
         free((void *)outputs.node);
+        if (!code && has_open_batch(report))
+            tell_open_batch(path);
     } else {
         code = report_error("info", EXIT_BAD_FILE, "%s", atl_error());
         print_problems(report, stdout);

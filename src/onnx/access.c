@@ -1,4 +1,5 @@
 /* What the importers of ops call: inputs, attributes, outputs. */
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -357,8 +358,13 @@ atl_node *onnx_like(onnx_op *op, int rank, const onnx_number *size)
         if (size[i].batch == 0)
             continue;
         if (!(size[i].batch >= 1 && size[i].batch <= INT32_MAX && size[i].value >= 0 && size[i].value <= INT32_MAX)) {
-            onnx_reject(op, "the size of dimension %d, %.0Lf * batch + %.0Lf, cannot be made: fix the batch", i,
-                        size[i].batch, size[i].value);
+            if (isnan(size[i].batch))
+                onnx_reject(op,
+                            "the size of dimension %d depends on an unknown size or batch: fix the sizes of the inputs",
+                            i);
+            else
+                onnx_reject(op, "the size of dimension %d, %.0Lf * batch + %.0Lf, cannot be made: fix the batch", i,
+                            size[i].batch, size[i].value);
             return NULL;
         }
         atl_shape column = {.rank = rank};

@@ -11,9 +11,6 @@ enum { MOST = 1 << 16 }; /* numbers of a result: beyond it is no shape arithmeti
 
 typedef onnx_number scalar_function(onnx_number a, onnx_number b, int is_float);
 
-/* What cannot be said with the batch left open: no node is made of it. */
-static const onnx_number nothing = {.value = NAN, .batch = NAN};
-
 /* ---- one number -------------------------------------------------------------------------------------------------- */
 
 static onnx_number add(onnx_number a, onnx_number b, int f)
@@ -29,7 +26,7 @@ static onnx_number mul(onnx_number a, onnx_number b, int f)
 {
     (void)f;
     if (a.batch != 0 && b.batch != 0)
-        return nothing;
+        return ONNX_UNKNOWN;
     return a.batch != 0 ? (onnx_number){a.value * b.value, a.batch * b.value}
                         : (onnx_number){a.value * b.value, a.value * b.batch};
 }
@@ -40,16 +37,16 @@ static onnx_number divide(onnx_number a, onnx_number b, int is_float)
     if (b.batch != 0) /* N / N */
         return b.value == 0 && a.value == 0 && a.batch != 0 && (is_float || fmodl(a.batch, b.batch) == 0)
                    ? (onnx_number){a.batch / b.batch, 0}
-                   : nothing;
+                   : ONNX_UNKNOWN;
     if (b.value == 0)
-        return is_float && a.batch == 0 ? (onnx_number){a.value / b.value, 0} : nothing;
+        return is_float && a.batch == 0 ? (onnx_number){a.value / b.value, 0} : ONNX_UNKNOWN;
     if (is_float)
         return (onnx_number){a.value / b.value, a.batch / b.value};
     if (a.batch == 0)
         return (onnx_number){truncl(a.value / b.value), 0};
     return fmodl(a.value, b.value) == 0 && fmodl(a.batch, b.value) == 0
                ? (onnx_number){a.value / b.value, a.batch / b.value}
-               : nothing;
+               : ONNX_UNKNOWN;
 }
 
 /* The functions of numbers without the batch. */
@@ -58,7 +55,7 @@ static onnx_number divide(onnx_number a, onnx_number b, int is_float)
     {                                                                                                                  \
         long double a = m.value, b = n.value;                                                                          \
         (void)is_float, (void)b;                                                                                       \
-        return m.batch != 0 || n.batch != 0 ? nothing : (onnx_number){(expression), 0};                                \
+        return m.batch != 0 || n.batch != 0 ? ONNX_UNKNOWN : (onnx_number){(expression), 0};                           \
     }
 PLAIN(modulo, b == 0     ? NAN
               : is_float ? fmodl(a, b)
@@ -94,7 +91,7 @@ static void difference(onnx_number a, onnx_number b, long double *low, long doub
         (void)is_float;                                                                                                \
         if (m.batch == 0 && n.batch == 0)                                                                              \
             return (onnx_number){(plain), 0};                                                                          \
-        return (always) ? (onnx_number){1, 0} : (never) ? (onnx_number){0, 0} : nothing;                               \
+        return (always) ? (onnx_number){1, 0} : (never) ? (onnx_number){0, 0} : ONNX_UNKNOWN;                          \
     }
 COMPARISON(is_equal, a == b, low == 0 && high == 0, low > 0 || high < 0)
 COMPARISON(is_less, a < b, high < 0, low >= 0)
@@ -104,7 +101,7 @@ COMPARISON(is_greater_equal, a >= b, low >= 0, high < 0)
 
 static onnx_number chosen(onnx_number is_first, onnx_number a, onnx_number b)
 {
-    return isnan(is_first.batch) ? nothing : is_first.value != 0 ? a : b;
+    return isnan(is_first.batch) ? ONNX_UNKNOWN : is_first.value != 0 ? a : b;
 }
 static onnx_number lesser(onnx_number a, onnx_number b, int is_float)
 {

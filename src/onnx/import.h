@@ -7,6 +7,8 @@
 #ifndef ATLED_ONNX_IMPORT_H
 #define ATLED_ONNX_IMPORT_H
 
+#include <math.h>
+
 #include "atled/onnx.h"
 #include "atled/ops.h"
 #include "onnx/model.h"
@@ -16,6 +18,8 @@
 typedef struct onnx_number {
     long double value, batch;
 } onnx_number;
+/* Neither a number nor a number of batches: no node is made of it, and nothing is decided by it. */
+#define ONNX_UNKNOWN ((onnx_number){.value = NAN, .batch = NAN})
 
 /* Numbers known while reading. */
 typedef struct onnx_known {
@@ -119,7 +123,9 @@ int onnx_axis_in(onnx_order order, int rank, int axis);
 
 /* The numbers of an input that must be known; null with the reason.  Constants that were computed by nodes are run. */
 const onnx_known *onnx_numbers(onnx_op *op, int64_t i);
-/* The same as whole numbers without the batch: at most `most`; the count, or -1 with the reason. */
+/* The same, where none may depend on an unknown size. */
+const onnx_known *onnx_plain_numbers(onnx_op *op, int64_t i);
+/* The same as whole numbers: at most `most`; the count, or -1 with the reason. */
 int onnx_whole(onnx_op *op, int64_t i, int most, int64_t *to);
 /* One number, whatever the shape; 0 with the reason. */
 int onnx_one(onnx_op *op, int64_t i, double *to);

@@ -86,6 +86,8 @@ static int give_range_by_batch(onnx_op *op, double first, onnx_number limit, dou
 {
     enum { LONGEST_ROW = 1 << 20, MOST = 1 << 30 }; /* a number of a row is at most 2 * MOST */
     double last = (double)limit.batch, per = last / step, rest = ceil(((double)limit.value - first) / step);
+    if (isnan(last))
+        return onnx_reject(op, "its limit depends on an unknown size or batch: fix the sizes of the inputs");
     if (onnx_is_float(onnx_type_of(op, 0)) || !(per >= 1 && per <= LONGEST_ROW && per == floor(per)) ||
         !(rest <= 0 && rest >= -MOST) || fabs(first) > MOST || fabs(last) > MOST)
         return onnx_reject(op, "from %g to %g * batch + %g by %g: fix the batch", first, last, (double)limit.value,

@@ -1,4 +1,5 @@
 /* Importers of what takes elements by their place: slice, gather, pad, one-hot. */
+#include <math.h>
 #include <string.h>
 
 #include "common/plural.h"
@@ -155,6 +156,8 @@ static int import_gather(onnx_op *op)
     for (int i = axis + 1; i < shape.rank; i++)
         from[at++] = i;
     onnx_batch_from(op, 0, from);
+    for (int i = 0; op->output[0] && i < more; i++)
+        op->output[0]->batch[axis + i] = op->input[1]->batch[i];
     return 1;
 }
 
@@ -162,7 +165,7 @@ static int import_gather(onnx_op *op)
 static int import_compress(onnx_op *op)
 {
     atl_node *x = onnx_any(op, 0);
-    const onnx_known *condition = x ? onnx_numbers(op, 1) : NULL;
+    const onnx_known *condition = x ? onnx_plain_numbers(op, 1) : NULL;
     const onnx_attribute *given = onnx_attribute_of(op, "axis", ONNX_ATTRIBUTE_INT);
     int64_t *index = condition ? onnx_room(op, condition->count, sizeof *index) : NULL, count = 0;
     if (!index)
@@ -183,7 +186,7 @@ static int import_one_hot(onnx_op *op)
     double values[2];
     int rank = onnx_rank(op, 0) + 1;
     int axis = onnx_axis(op, onnx_attr_int(op, "axis", -1), rank);
-    const onnx_known *of = onnx_numbers(op, 2);
+    const onnx_known *of = onnx_plain_numbers(op, 2);
     if (axis < 0 || !of || of->count != 2 || !onnx_one_whole(op, 1, &depth))
         return onnx_reject(op, "it needs a depth, and two values");
     for (int i = 0; i < 2; i++)
@@ -313,8 +316,11 @@ static int import_non_zero(onnx_op *op)
 {
     const onnx_known *x = onnx_numbers(op, 0);
     int64_t count = 0, at = 0;
-    for (int64_t i = 0; x && i < x->count; i++)
+    for (int64_t i = 0; x && i < x->count; i++) {
+        if (isnan(x->at[i].batch))
+            return onnx_reject(op, "its input depends on an unknown size or batch: fix the sizes of the inputs");
         count += x->at[i].value != 0 || x->at[i].batch != 0;
+    }
     onnx_known *y = x ? onnx_new_known(op->importer, 0, ATL_SHAPE(x->shape.rank, count)) : NULL;
     for (int64_t i = 0; y && i < x->count; i++) {
         if (x->at[i].value == 0 && x->at[i].batch == 0)

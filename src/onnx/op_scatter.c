@@ -168,21 +168,18 @@ static int import_scatter_elements(onnx_op *op)
 
 /* ---- by tuples of indices ---------------------------------------------------------------------------------------- */
 
-/* indices [.., k] of data whose dimensions first..first+k-1 they choose from, as one number [..] in row order.
- * Their count is open only if the first size is, which is then the only one. */
+/* indices [.., k] of data whose dimensions first..first+k-1 they choose from, as one number [..] in row order.  The
+ * first size of the data may be open; their count is then, too. */
 static atl_node *linear_index(onnx_op *op, atl_node *indices, atl_shape data, int first, int k, int64_t *count_out)
 {
     int last = atl_shape_of(indices).rank - 1;
     atl_node *linear = NULL;
     *count_out = 1;
-    if (k == 1 && first == 0 && data.size[0] == ATL_ANY) { /* it is that number already */
-        *count_out = ATL_ANY;
-        return from_end(op, atl_squeeze(indices, last), 0);
-    }
     for (int i = 0; i < k; i++) {
         int64_t size = data.size[first + i];
-        if (size == ATL_ANY || size < 1 || __builtin_mul_overflow(*count_out, size, count_out) ||
-            *count_out > INT32_MAX) {
+        int is_open = size == ATL_ANY && first + i == 0;
+        if (!is_open && (size == ATL_ANY || size < 1 || __builtin_mul_overflow(*count_out, size, count_out) ||
+                         *count_out > INT32_MAX)) {
             onnx_reject(op, "the sizes of its data must be known, and not too large");
             return NULL;
         }
@@ -193,6 +190,8 @@ static atl_node *linear_index(onnx_op *op, atl_node *indices, atl_shape data, in
         linear =
             linear ? atl_int_binary(ATL_INT_ADD, atl_int_binary(ATL_INT_MUL, linear, int_scalar(op, size)), one) : one;
     }
+    if (first == 0 && data.size[0] == ATL_ANY)
+        *count_out = ATL_ANY;
     return linear;
 }
 
@@ -201,7 +200,7 @@ static atl_node *flattened(atl_node *x, int dims)
 {
     atl_shape shape = atl_shape_of(x), to = {.rank = shape.rank - dims + 1, .size = {1}};
     for (int i = 0; i < dims; i++)
-        to.size[0] *= shape.size[i];
+        to.size[0] = shape.size[i] == ATL_ANY || to.size[0] == ATL_ANY ? ATL_ANY : to.size[0] * shape.size[i];
     for (int i = dims; i < shape.rank; i++)
         to.size[i - dims + 1] = shape.size[i];
     return atl_reshape(x, to);

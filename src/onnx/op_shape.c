@@ -8,14 +8,14 @@
 
 /* ---- shapes as numbers ------------------------------------------------------------------------------------------- */
 
-/* The sizes of an input; of one that depends on something else than the batch NaN. */
+/* The sizes of an input; one that depends on something else than the batch is ONNX_UNKNOWN. */
 static void sizes_of(const onnx_value *value, onnx_number *size)
 {
     for (int i = 0; i < value->shape.rank; i++)
         if (value->shape.size[i] != ATL_ANY)
             size[i] = (onnx_number){.value = (long double)value->shape.size[i]};
         else
-            size[i] = (onnx_number){.value = value->batch[i] ? 0 : NAN, .batch = (long double)value->batch[i]};
+            size[i] = value->batch[i] ? (onnx_number){.batch = (long double)value->batch[i]} : ONNX_UNKNOWN;
 }
 
 static int import_shape(onnx_op *op)
@@ -36,13 +36,13 @@ static int import_shape(onnx_op *op)
     return onnx_give_known(op, 0, known, ONNX_INT64);
 }
 
-/* The product of all sizes; NaN if it is not a number of batches. */
+/* The product of all sizes; ONNX_UNKNOWN if it is not a number of batches. */
 static onnx_number product_of(const onnx_number *size, int rank)
 {
     onnx_number product = {.value = 1};
     for (int i = 0; i < rank; i++) {
         if (product.batch != 0 && size[i].batch != 0)
-            return (onnx_number){.value = NAN};
+            return ONNX_UNKNOWN;
         long double batch = size[i].batch != 0 ? product.value * size[i].batch : product.batch * size[i].value;
         product = (onnx_number){.value = product.value * size[i].value, .batch = batch};
     }
@@ -77,7 +77,7 @@ static int give_reshaped(onnx_op *op, int rank, onnx_number *to, int left_over)
     if (left_over >= 0) { /* what is left is the whole over the others, if that is known */
         to[left_over] = (onnx_number){.value = 1};
         onnx_number others = product_of(to, rank);
-        onnx_number rest = {.value = NAN};
+        onnx_number rest = ONNX_UNKNOWN;
         if (others.batch == 0 && others.value > 0)
             rest = (onnx_number){whole.value / others.value, whole.batch / others.value};
         else if (others.value == 0 && others.batch != 0 && whole.value == 0)
@@ -88,7 +88,7 @@ static int give_reshaped(onnx_op *op, int rank, onnx_number *to, int left_over)
     }
     int open = 0;
     for (int i = 0; i < rank; i++) {
-        int is_open = to[i].batch != 0 || isnan(to[i].value);
+        int is_open = to[i].batch != 0;
         shape.size[i] = is_open ? ATL_ANY : onnx_saturated(to[i].value);
         open += is_open;
     }

@@ -155,8 +155,8 @@ static atl_node *node_of_known(onnx_importer *importer, const onnx_known *known,
         of_batch += known->at[i].batch != 0;
         if (isnan(known->at[i].batch)) {
             atl_set_error(ATL_UNSUPPORTED,
-                          "a number that is computed from the unknown batch size, and is no multiple of "
-                          "it, is used as a value: fix the batch");
+                          "a number that is computed from an unknown size, and is no multiple of the batch, is used "
+                          "as a value: fix the sizes of the inputs");
             return NULL;
         }
     }
@@ -315,9 +315,23 @@ int64_t onnx_saturated(long double x)
     return x >= 9223372036854775807.0L ? INT64_MAX : x <= -9223372036854775808.0L ? INT64_MIN : x != x ? 0 : (int64_t)x;
 }
 
-int onnx_whole(onnx_op *op, int64_t i, int most, int64_t *to)
+const onnx_known *onnx_plain_numbers(onnx_op *op, int64_t i)
 {
     const onnx_known *known = onnx_numbers(op, i);
+    for (int64_t k = 0; known && k < known->count; k++) {
+        if (known->at[k].batch == 0)
+            continue;
+        onnx_reject(op, "its input '%.200s' depends on %s", op->input[i]->name,
+                    isnan(known->at[k].batch) ? "an unknown size or batch: fix the sizes of the inputs"
+                                              : "the unknown batch size: fix the batch");
+        return NULL;
+    }
+    return known;
+}
+
+int onnx_whole(onnx_op *op, int64_t i, int most, int64_t *to)
+{
+    const onnx_known *known = onnx_plain_numbers(op, i);
     if (!known)
         return -1;
     if (known->count > most) {
@@ -325,22 +339,17 @@ int onnx_whole(onnx_op *op, int64_t i, int most, int64_t *to)
                     (long long)known->count, atl_plural(known->count), most);
         return -1;
     }
-    for (int64_t k = 0; k < known->count; k++) {
-        if (known->at[k].batch != 0) {
-            onnx_reject(op, "its input '%.200s' depends on the unknown batch size: fix the batch", op->input[i]->name);
-            return -1;
-        }
+    for (int64_t k = 0; k < known->count; k++)
         to[k] = onnx_saturated(known->at[k].value);
-    }
     return (int)known->count;
 }
 
 int onnx_one(onnx_op *op, int64_t i, double *to)
 {
-    const onnx_known *known = onnx_numbers(op, i);
+    const onnx_known *known = onnx_plain_numbers(op, i);
     if (!known)
         return 0;
-    if (known->count != 1 || known->at[0].batch != 0)
+    if (known->count != 1)
         return onnx_reject(op, "its input '%.200s' must be one number", op->input[i]->name);
     *to = (double)known->at[0].value;
     return 1;

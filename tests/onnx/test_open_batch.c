@@ -89,6 +89,94 @@ Test(open_batch, scatter)
     expect_for_two(graph, 8, (const double[]){1, 20, 3, 4, 5, 6, 7, 10});
 }
 
+/* Elements [0, 1] and [-1, 3] of x are replaced. */
+Test(open_batch, scatter_by_tuples)
+{
+    static const int64_t places[] = {0, 1, -1, 3}, sizes[] = {2, 2};
+    static const float updates[] = {10, 20};
+    made scatter = make_node("scatter", "ScatterND", "x", "places", "y");
+    put_text(&scatter, 1, "updates");
+    made graph = GRAPH(scatter);
+    put_tensor(&graph, "places", TYPE_INT64, 2, sizes, places, sizeof places);
+    put_made(&graph, 5, make_tensor("updates", TYPE_FLOAT, 2, updates, sizeof updates));
+    expect_for_two(graph, 8, (const double[]){1, 10, 3, 4, 5, 6, 7, 20});
+}
+
+/* A table's rows are gathered by x; their number, of which a shape is computed, is the batch. */
+Test(open_batch, gather_by_indices)
+{
+    static const float table[] = {0, 10, 20, 30, 40, 50, 60, 70, 80}, row[] = {1, 2, 3, 4};
+    static const int64_t sizes[] = {1, 4};
+    made cast = make_node("cast", "Cast", "x", NULL, "i"), tile = make_node("tile", "Expand", "row", "s", "y");
+    put_int_attribute(&cast, "to", TYPE_INT64);
+    made graph = GRAPH(cast, make_node("gather", "Gather", "table", "i", "g"),
+                       make_node("shape", "Shape", "g", NULL, "s"), tile);
+    put_made(&graph, 5, make_tensor("table", TYPE_FLOAT, 9, table, sizeof table));
+    put_tensor(&graph, "row", TYPE_FLOAT, 2, sizes, row, sizeof row);
+    expect_for_two(graph, 8, (const double[]){1, 2, 3, 4, 1, 2, 3, 4});
+}
+
+/* ---- sizes that nothing tells ------------------------------------------------------------------------------------ */
+
+/* The first row of x is cut off; "s" is the shape of the others, "n" their number, which is no multiple of the batch.
+ * The node reads what follows from it. */
+static made without_first_row(made node)
+{
+    static const int64_t zero = 0, one = 1, most = INT64_MAX, four = 4;
+    made cut = make_node("cut", "Slice", "x", "one", "rows"), count = make_node("count", "Slice", "s", "zero", "n");
+    put_text(&cut, 1, "most");
+    put_text(&cut, 1, "zero");
+    put_text(&count, 1, "one");
+    made graph = GRAPH(cut, make_node("shape", "Shape", "rows", NULL, "s"), count,
+                       make_node("is four", "Equal", "s", "four", "c"),
+                       make_node("number", "Squeeze", "n", NULL, "single"), node);
+    put_whole(&graph, "zero", 1, &zero);
+    put_whole(&graph, "one", 1, &one);
+    put_whole(&graph, "most", 1, &most);
+    put_whole(&graph, "four", 1, &four);
+    return graph;
+}
+
+static void expect_unknown(made node, const char *words)
+{
+    expect_model_refused(make_model_of(without_first_row(node), 8, 17, 1), words);
+}
+
+/* A loop that would run as often as there are rows. */
+static made loop_over_rows(void)
+{
+    made loop = make_node("loop", "Loop", "single", "", "y"),
+         body = GRAPH(make_node("go", "Identity", "c", NULL, "c_out"), make_node("one", "Identity", "x", NULL, "part"));
+    put_text(&loop, 1, "x");
+    put_made(&body, 11, make_port("i", TYPE_INT64));
+    put_made(&body, 11, make_port("c", TYPE_BOOL));
+    put_made(&body, 11, make_port("v", TYPE_FLOAT));
+    put_made(&body, 12, make_port("c_out", TYPE_BOOL));
+    put_made(&body, 12, make_port("part", TYPE_FLOAT));
+    put_graph_attribute(&loop, "body", body);
+    return loop;
+}
+
+Test(open_batch, unknown_sizes_decide_nothing)
+{
+    made part = make_node("part", "Slice", "x", "zero", "y"),
+         range = make_node("range", "Range", "zero", "single", "y"),
+         some = make_node("some", "Compress", "x", "c", "y"), value = make_node("value", "Cast", "n", NULL, "y");
+    put_text(&part, 1, "n");
+    put_text(&range, 1, "one");
+    put_int_attribute(&some, "axis", 1);
+    put_int_attribute(&value, "to", TYPE_FLOAT);
+    expect_unknown(part, "its input 'n' depends on an unknown size");
+    expect_unknown(range, "its limit depends on an unknown size");
+    expect_unknown(some, "its input 'c' depends on an unknown size");
+    expect_unknown(loop_over_rows(), "its input 'single' depends on an unknown size");
+    expect_unknown(make_node("filled", "ConstantOfShape", "s", NULL, "y"),
+                   "the size of dimension 0 depends on an unknown size");
+    expect_unknown(make_node("wide", "Expand", "one", "s", "y"), "the size of dimension 0 depends on an unknown size");
+    expect_unknown(make_node("places", "NonZero", "s", NULL, "y"), "its input depends on an unknown size");
+    expect_unknown(value, "computed from an unknown size");
+}
+
 /* Pooled over 2 by 2 and put back; `stride` is that of the unpooling. */
 static made put_back(int64_t stride, const char *sizes)
 {

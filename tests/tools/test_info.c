@@ -1,5 +1,6 @@
 /* atled info. */
 #include "exported.h"
+#include "onnx/make_model.h"
 
 TestSuite(info, .init = find_shipped_weights);
 
@@ -111,4 +112,18 @@ Test(info, mistakes_say_what_to_do)
     fclose(stream);
     cr_assert_refused(3, "this is no model", "info", text);
     cr_assert_refused(3, "cut.onnx", "info", cut_short(exported("lenet", NULL)));
+}
+
+/* It splits the batch, so that it must know it: what is read with a batch of one tells of that, too. */
+Test(info, tells_what_needs_a_known_batch)
+{
+    const char *path = scratch_file("split.onnx");
+    for (int is_open = 0; is_open < 2; is_open++) {
+        write_made(path, make_model_of(GRAPH(make_node("part", "Split", "x", NULL, "y")), 8, 17, is_open));
+        command_run run = RUN("info", path);
+        cr_assert_code(run, 0);
+        cr_assert_mentions(run.out, is_open ? "input    x                                FLOAT      [?, 4]" : "[1, 4]");
+        cr_expect_eq(strstr(run.out, "only for a batch that is known") != NULL, is_open, "%s", run.out);
+        cr_expect_eq(strstr(run.out, "the size that it splits is unknown") != NULL, is_open, "%s", run.out);
+    }
 }
