@@ -83,7 +83,7 @@ typedef struct product {
 static void multiply(void *data)
 {
     product *p = data;
-    atl_kernels->small_product(&p->p, p->a, p->b, p->c);
+    atl_kernels->small_product(&p->p, p->a, p->b, NULL, p->c);
 }
 
 /* Multiplications a second of a [24, 24] product on one thread. */

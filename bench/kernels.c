@@ -196,7 +196,7 @@ static void prepare_product(setting *s)
 static void run_small(setting *s)
 {
     const atl_product p = product_of(s, 0);
-    s->k->small_product(&p, s->a, s->b, s->c);
+    s->k->small_product(&p, s->a, s->b, NULL, s->c);
 }
 static void run_stream(setting *s)
 {

@@ -13,6 +13,15 @@ typedef struct atl_product {
     int b_transposed;        /* B is stored as [n, k], dense; else as [k, n] */
 } atl_product;
 
+/* What becomes of C's elements before they are written: either the first three, as in atl_epilogue, or the last two. */
+typedef struct atl_product_end {
+    const float *bias; /* [n], added; null: none */
+    int relu;
+    float highest;
+    const float *base; /* of C's shape: C = base + factor A B; it may be C.  Null: not applied */
+    float factor;
+} atl_product_end;
+
 enum { ATL_FEW_ROWS = 8 }; /* of A, for atl_stream_product */
 
 /* Floats of scratch that stream_product wants. */
@@ -21,15 +30,16 @@ static inline int64_t atl_stream_partial(const atl_product *p, int parts)
     return p->b_transposed ? 0 : (parts - 1) * p->m * p->n;
 }
 
-/* small_product: on the calling thread.
+/* small_product: on the calling thread; `end` may be null.
  * stream_product: m <= ATL_FEW_ROWS, and a_column is 1 if B is transposed.  `parts` is how many pieces the work is cut
  *     into: one for each thread is best.  `partial` is scratch of atl_stream_partial(p, parts) floats.
  * outer_product: few terms, k <= ATL_FEW_ROWS, B not transposed: bound by how fast C can be written.  Shared among the
- * threads. */
+ *     threads; `end` may be null. */
 #define ATL_MATRIX_KERNELS(K)                                                                                          \
-    K(void, small_product, (const atl_product *p, const float *a, const float *b, float *c))                           \
+    K(void, small_product,                                                                                             \
+      (const atl_product *p, const float *a, const float *b, const atl_product_end *end, float *c))                    \
     K(void, stream_product,                                                                                            \
       (const atl_product *p, int parts, const float *a, const float *b, float *c, float *partial))                     \
-    K(void, outer_product, (const atl_product *p, const float *a, const float *b, float *c))
+    K(void, outer_product, (const atl_product *p, const float *a, const float *b, const atl_product_end *end, float *c))
 
 #endif

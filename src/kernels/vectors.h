@@ -32,6 +32,35 @@ typedef int32_t vec_int_anywhere __attribute__((vector_size(4 * ATL_VECTOR), ali
 
 INLINE vec load(const float *x) { return *(const vec_anywhere *)x; }
 INLINE void store(float *x, vec value) { *(vec_anywhere *)x = value; }
+
+/* The first `lanes` elements, fewer than VECTOR, and 0 in the others: nothing behind them is touched. */
+INLINE vec load_first(const float *x, int lanes)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << lanes) - 1), x);
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    const vec_int number = {0, 1, 2, 3, 4, 5, 6, 7};
+    return (vec)_mm256_maskload_ps(x, (__m256i)(number < lanes));
+#else
+    return lanes == 1 ? (vec){x[0]} : lanes == 2 ? (vec){x[0], x[1]} : (vec){x[0], x[1], x[2]};
+#endif
+}
+INLINE void store_first(float *x, int lanes, vec value)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    _mm512_mask_storeu_ps(x, (__mmask16)((1u << lanes) - 1), (__m512)value);
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    const vec_int number = {0, 1, 2, 3, 4, 5, 6, 7};
+    _mm256_maskstore_ps(x, (__m256i)(number < lanes), (__m256)value);
+#else
+    x[0] = value[0];
+    if (lanes > 1)
+        x[1] = value[1];
+    if (lanes > 2)
+        x[2] = value[2];
+#endif
+}
+
 INLINE vec broadcast(float x) { return x - (vec){0}; }
 
 /* x where `by` is positive, else 0 */

@@ -55,6 +55,8 @@ struct atl_op_hooks {
     /* y + bias [channels] + residual of y's shape, then relu; bias and residual may be null; relu: its limit (see
      * below), or 0: none. */
     atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, float relu);
+    /* base + sign * factor * y, with a base of y's shape and a factor that is one number. */
+    atl_node *(*as_update)(atl_node *y, atl_node *base, atl_node *factor, int sign);
     /* relu_grad(y + other, by), all of one shape; other may be null; the relu ends at `limit`; `winograd`: where
      * Winograd convolution is certain to be used. */
     atl_node *(*with_relu_grad)(atl_node *y, atl_node *other, atl_node *by, float limit, int winograd);

@@ -180,12 +180,13 @@ static void describe_matmul(const atl_node *y, char *text, size_t size)
     snprintf(text, size, "%s", texts[(options->transpose_a != 0) + 2 * (options->transpose_b != 0)]);
 }
 
-/* matmul_fused(a, b [, bias]): min(relu(matmul + bias), highest), with any of the three.  Only the compiler creates it,
- * and it is never differentiated. */
+/* matmul_fused(a, b [, bias]): min(relu(matmul + bias), highest), with any of the three; or matmul_fused(a, b, base,
+ * factor): base + update * factor * matmul.  Only the compiler creates it, and it is never differentiated. */
 typedef struct fused_options {
     matmul_options matmul;
     int32_t has_bias, has_relu;
-    float highest; /* of the relu; 0: no limit */
+    float highest;  /* of the relu; 0: no limit */
+    int32_t update; /* 1 or -1; 0: none */
 } fused_options;
 
 static int lower_fused(atl_lowering *lowering)
@@ -193,7 +194,9 @@ static int lower_fused(atl_lowering *lowering)
     const fused_options *options = atl_lowered_node(lowering)->attributes;
     return atl_lower_product(lowering, &(atl_product_epilogue){.bias_input = options->has_bias ? 2 : ONEDNN_NO_INPUT,
                                                                .relu = options->has_relu,
-                                                               .highest = options->highest});
+                                                               .highest = options->highest,
+                                                               .update = options->update,
+                                                               .update_input = 2});
 }
 
 static void describe_fused(const atl_node *y, char *text, size_t size)
@@ -205,6 +208,8 @@ static void describe_fused(const atl_node *y, char *text, size_t size)
                            options->has_relu ? ", relu" : "");
     if (options->highest > 0 && at < size)
         snprintf(text + at, size - at, " to %g", (double)options->highest);
+    if (options->update && at < size)
+        snprintf(text + at, size - at, options->update > 0 ? ", added" : ", subtracted");
 }
 
 static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, float relu);
@@ -218,12 +223,18 @@ static unsigned matmul_by_image(const atl_node *y)
     return (a > 2) | (b > 2) << 1;
 }
 
+/* An update is of the whole batch. */
+static unsigned fused_by_image(const atl_node *y)
+{
+    return ((const fused_options *)y->attributes)->update ? 0 : matmul_by_image(y);
+}
+
 static const atl_op fused_op = {.name = "matmul_fused",
                                 .arity = ATL_VARIADIC,
                                 .attributes = sizeof(fused_options),
                                 .infer = infer_matmul,
                                 .describe = describe_fused,
-                                .hooks = &(const atl_op_hooks){.by_image = matmul_by_image,
+                                .hooks = &(const atl_op_hooks){.by_image = fused_by_image,
                                                                .lower = lower_fused,
                                                                .with_epilogue = matmul_with_epilogue}};
 
@@ -234,13 +245,24 @@ static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *res
     atl_matrix_product p = atl_product_of(y);
     memset(&options, 0, sizeof options);
     memcpy(&options, y->attributes, y->op->attributes);
-    if (residual || options.has_relu || (bias && options.has_bias) || p.k == 0 || atl_shape_count(*y->shape) == 0)
+    if (residual || options.update || options.has_relu || (bias && options.has_bias) || p.k == 0 ||
+        atl_shape_count(*y->shape) == 0)
         return NULL;
     atl_node *inputs[3] = {y->inputs[0], y->inputs[1], bias ? bias : y->input_count > 2 ? y->inputs[2] : NULL};
     options.has_bias = inputs[2] != NULL;
     options.has_relu |= relu > 0;
     options.highest = isinf(relu) ? 0 : relu;
     return atl_apply_with(&fused_op, &options, (atl_nodes){2 + options.has_bias, inputs});
+}
+
+static atl_node *matmul_as_update(atl_node *y, atl_node *base, atl_node *factor, int sign)
+{
+    atl_matrix_product p = atl_product_of(y);
+    if (p.k == 0 || atl_shape_count(*y->shape) == 0 || !atl_product_updates(&p))
+        return NULL;
+    fused_options options = {.update = sign};
+    memcpy(&options.matmul, y->attributes, sizeof options.matmul);
+    return atl_apply_with(&fused_op, &options, ATL_NODES(y->inputs[0], y->inputs[1], base, factor));
 }
 
 /* (A B)^T = B^T A^T; but one B for a whole batch stays on the right, where the rows of all examples form one matrix. */
@@ -325,6 +347,7 @@ static const atl_op matmul_op = {
     .hooks = &(const atl_op_hooks){.lower = lower_matmul,
                                    .by_image = matmul_by_image,
                                    .with_epilogue = matmul_with_epilogue,
+                                   .as_update = matmul_as_update,
                                    .transposed = matmul_transposed}};
 ATL_BUILTIN(matmul_op);
 

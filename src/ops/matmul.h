@@ -15,12 +15,17 @@ typedef struct atl_matrix_product {
 /* Of a matmul node, all shapes known. */
 atl_matrix_product atl_product_of(const atl_node *y);
 
-/* The epilogue of a product. */
+/* The epilogue of a product: bias and relu, or an update. */
 typedef struct atl_product_epilogue {
     int bias_input; /* [n], or ONEDNN_NO_INPUT */
     int relu;
-    float highest; /* of the relu: min(relu, highest); 0: no limit */
+    float highest;    /* of the relu: min(relu, highest); 0: no limit */
+    int update;       /* 1 or -1: base + update * factor * product; 0: none */
+    int update_input; /* the base, of the result's shape; the next input is the factor, one number */
 } atl_product_epilogue;
+
+/* True if a loop of our own computes the product and can update an array with it. */
+int atl_product_updates(const atl_matrix_product *p);
 
 /* True for a product that is faster with B packed once, if B is a weight; and its step. */
 int atl_product_is_packed(const atl_matrix_product *p);

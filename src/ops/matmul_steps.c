@@ -23,11 +23,11 @@ typedef struct product_step {
     atl_product product;
     int64_t batch, a_next, b_next, c_next; /* distance of examples, in elements */
     int parts;
-    int swapped;       /* input 1 is the left matrix */
-    int partial, bias; /* indices into step.read or step.write; -1: none */
+    int swapped;             /* input 1 is the left matrix */
+    int partial, bias, base; /* indices into step.read or step.write; -1: none.  The factor is read after the base */
     int64_t rows, columns;
-    int relu;
-    float highest; /* of the relu; INFINITY: no limit */
+    atl_product_end end; /* its pointers and its factor are set in each run; without a base the factor is its sign */
+    int has_end;         /* the kernel applies it; else `finish` does, if there is anything to do */
 } product_step;
 
 /* One column of results is one row of the transposed product: c^T = b^T a^T. */
@@ -77,18 +77,33 @@ static loop loop_for(const product_step *s)
     return p->k <= ATL_FEW_ROWS && !p->b_transposed ? OUTER_LOOP : NO_LOOP;
 }
 
+/* The loop over few rows leaves bias and relu to this one; so does a product of which each row has a bias. */
 static void finish(const product_step *s, const float *bias, float *c)
 {
-    for (int64_t i = 0; i < s->rows && !s->relu; i++)
+    for (int64_t i = 0; i < s->rows && !s->end.relu; i++)
         for (int64_t j = 0; j < s->columns; j++)
             c[i * s->columns + j] += bias[j];
-    if (!s->relu)
+    if (!s->end.relu)
         return;
     for (int64_t i = 0; i < s->rows; i++)
         for (int64_t j = 0; j < s->columns; j++) {
             float value = c[i * s->columns + j] + (bias ? bias[j] : 0);
-            c[i * s->columns + j] = value <= 0 ? 0 : value > s->highest ? s->highest : value;
+            c[i * s->columns + j] = value <= 0 ? 0 : value > s->end.highest ? s->end.highest : value;
         }
+}
+
+/* The kernel's epilogue, on this run's memory. */
+static inline atl_product_end end_of(const atl_plan_step *step, void *const *memory)
+{
+    const product_step *s = step->data;
+    atl_product_end end = s->end;
+    if (s->bias >= 0)
+        end.bias = memory[step->read[s->bias]];
+    if (s->base >= 0) {
+        end.base = memory[step->read[s->base]];
+        end.factor *= *(const float *)memory[step->read[s->base + 1]];
+    }
+    return end;
 }
 
 static int run_product(const atl_plan_step *step, void *const *memory, void *bound)
@@ -96,17 +111,19 @@ static int run_product(const atl_plan_step *step, void *const *memory, void *bou
     const product_step *s = step->data;
     const float *a = memory[step->read[s->swapped]], *b = memory[step->read[!s->swapped]];
     float *c = memory[step->write[0]];
+    atl_product_end end = end_of(step, memory);
     (void)bound;
     if (s->loop == STREAM_LOOP)
         atl_kernels->stream_product(&s->product, s->parts, a, b, c,
                                     s->partial < 0 ? NULL : memory[step->write[s->partial]]);
     else if (s->loop == OUTER_LOOP)
-        atl_kernels->outer_product(&s->product, a, b, c);
+        atl_kernels->outer_product(&s->product, a, b, s->has_end ? &end : NULL, c);
     else
-        for (int64_t i = 0; i < s->batch; i++)
-            atl_kernels->small_product(&s->product, a + i * s->a_next, b + i * s->b_next, c + i * s->c_next);
-    if (s->bias >= 0 || s->relu)
-        finish(s, s->bias < 0 ? NULL : memory[step->read[s->bias]], c);
+        for (int64_t i = 0; i < s->batch; i++, end.base += end.base ? s->c_next : 0)
+            atl_kernels->small_product(&s->product, a + i * s->a_next, b + i * s->b_next, s->has_end ? &end : NULL,
+                                       c + i * s->c_next);
+    if (!s->has_end && (end.bias || end.relu))
+        finish(s, end.bias, c);
     return 0;
 }
 
@@ -114,11 +131,10 @@ static int run_product(const atl_plan_step *step, void *const *memory, void *bou
 static int run_small_product(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const product_step *s = step->data;
-    float *c = memory[step->write[0]];
+    const atl_product_end end = end_of(step, memory);
     (void)bound;
-    atl_kernels->small_product(&s->product, memory[step->read[s->swapped]], memory[step->read[!s->swapped]], c);
-    if (s->bias >= 0 || s->relu)
-        finish(s, s->bias < 0 ? NULL : memory[step->read[s->bias]], c);
+    atl_kernels->small_product(&s->product, memory[step->read[s->swapped]], memory[step->read[!s->swapped]],
+                               s->has_end ? &end : NULL, memory[step->write[0]]);
     return 0;
 }
 
@@ -131,19 +147,25 @@ static int lower_loop(atl_lowering *lowering, const product_step *described, con
         return 0;
     }
     *s = *described;
-    atl_plan_step step = {.implementation = names[s->loop],
-                          .run = s->loop == SMALL_LOOP && s->batch == 1 ? run_small_product : run_product,
-                          .release = atl_release,
-                          .data = s};
+    atl_plan_step step = {.implementation = names[s->loop], .cannot_fail = 1, .release = atl_release, .data = s};
     step.flops = 2.0 * (double)s->batch * (double)s->product.m * (double)s->product.n * (double)s->product.k;
     step.read[step.reads++] = atl_lower_input(lowering, 0);
     step.read[step.reads++] = atl_lower_input(lowering, 1);
     s->bias = after->bias_input < 0 ? -1 : step.reads;
     if (s->bias >= 0)
         step.read[step.reads++] = atl_lower_input(lowering, after->bias_input);
-    s->relu = after->relu;
-    s->highest = after->highest > 0 ? after->highest : INFINITY;
+    s->base = after->update ? step.reads : -1;
+    for (int i = 0; i < 2 && after->update; i++)
+        step.read[step.reads++] = atl_lower_input(lowering, after->update_input + i);
+    s->end = (atl_product_end){.relu = after->relu,
+                               .highest = after->highest > 0 ? after->highest : INFINITY,
+                               .factor = (float)after->update};
+    int ends = s->bias >= 0 || after->relu || after->update;
+    s->has_end = ends && s->loop != STREAM_LOOP && !(s->swapped && s->bias >= 0);
+    step.run = s->loop == SMALL_LOOP && s->batch == 1 && ends == s->has_end ? run_small_product : run_product;
     step.write[step.writes++] = atl_lower_output(lowering);
+    if (after->update)
+        atl_lower_over(lowering, step.write[0], step.read[s->base]);
     s->partial = -1;
     s->parts = omp_get_max_threads();
     int64_t scratch = s->loop == STREAM_LOOP ? atl_stream_partial(&s->product, s->parts) : 0;
@@ -152,6 +174,14 @@ static int lower_loop(atl_lowering *lowering, const product_step *described, con
         step.write[step.writes++] = atl_lower_scratch(lowering, scratch * (int64_t)sizeof(float));
     }
     return atl_lower_step(lowering, &step);
+}
+
+int atl_product_updates(const atl_matrix_product *p)
+{
+    product_step s = {0};
+    describe_product(&s, p);
+    s.loop = loop_for(&s);
+    return s.loop == SMALL_LOOP || s.loop == OUTER_LOOP;
 }
 
 int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after)

@@ -16,7 +16,22 @@ static operands new_operands(const atl_product *p)
     return o;
 }
 
-static void check_and_free(const atl_product *p, operands *o, const char *what)
+/* Element (i, j), of which the sum of the terms is so much. */
+static double ended(const atl_product *p, const atl_product_end *end, const float *base, double sum, int64_t i,
+                    int64_t j)
+{
+    if (!end)
+        return sum;
+    if (end->base)
+        return base[i * p->n + j] + end->factor * sum;
+    if (end->bias)
+        sum += end->bias[j];
+    return end->relu ? fmin(fmax(sum, 0), end->highest) : sum;
+}
+
+/* `base`: what end->base, which the result may have overwritten, was before. */
+static void check_ended_and_free(const atl_product *p, operands *o, const atl_product_end *end, const float *base,
+                                 const char *what)
 {
     for (int64_t i = 0; i < p->m; i++)
         for (int64_t j = 0; j < p->n; j++) {
@@ -27,7 +42,8 @@ static void check_and_free(const atl_product *p, operands *o, const char *what)
                 sum += term;
                 size += fabs(term);
             }
-            double bound = (double)(p->k + 2) * 0x1p-24 * size;
+            sum = ended(p, end, base, sum, i, j);
+            double bound = (double)(p->k + 2) * 0x1p-24 * (size + (end ? 1 : 0)); /* a bias or base is at most 1 */
             cr_assert(fabs(o->c[i * p->n + j] - sum) <= bound, "%s, %dx%dx%d at (%d, %d): %g, not %g", what, (int)p->m,
                       (int)p->n, (int)p->k, (int)i, (int)j, (double)o->c[i * p->n + j], sum);
         }
@@ -37,6 +53,11 @@ static void check_and_free(const atl_product *p, operands *o, const char *what)
     free(o->a);
     free(o->b);
     free(o->c);
+}
+
+static void check_and_free(const atl_product *p, operands *o, const char *what)
+{
+    check_ended_and_free(p, o, NULL, NULL, what);
 }
 
 static atl_product product_of(int64_t m, int64_t n, int64_t k, int transpose_a, int transpose_b)
@@ -52,8 +73,44 @@ ISA_TEST(matrix, small_products)
                 for (int way = 0; way < 4; way++) {
                     atl_product p = product_of(m, n, depth, way & 1, way >> 1);
                     operands o = new_operands(&p);
-                    k->small_product(&p, o.a, o.b, o.c);
+                    k->small_product(&p, o.a, o.b, NULL, o.c);
                     check_and_free(&p, &o, "small");
+                }
+}
+
+typedef void product_kernel(const atl_product *p, const float *a, const float *b, const atl_product_end *end, float *c);
+
+/* Bias, relu with a limit and without, and updates of an array in its place and into another. */
+static void check_ends(product_kernel *kernel, const atl_product *p, const char *what)
+{
+    float *row = random_floats(p->n);
+    for (int which = 0; which < 5; which++) {
+        operands o = new_operands(p);
+        float *base = random_floats(o.c_count);
+        const atl_product_end end = {.bias = which < 3 ? row : NULL,
+                                     .relu = which == 1 || which == 2,
+                                     .highest = which == 2 ? 0.25f : INFINITY,
+                                     .base = which < 3    ? NULL
+                                             : which == 3 ? o.c
+                                                          : base,
+                                     .factor = -0.75f};
+        if (which == 3)
+            memcpy(base, o.c, (size_t)o.c_count * sizeof *base);
+        kernel(p, o.a, o.b, &end, o.c);
+        check_ended_and_free(p, &o, &end, base, what);
+        free(base);
+    }
+    free(row);
+}
+
+ISA_TEST(matrix, small_products_with_an_end)
+{
+    for (int64_t m = 1; m < 8; m++)
+        for (int64_t n = 1; n < 70; n += n < 35 ? FEWER(1, 3) : 7)
+            for (int64_t depth = 1; depth < 10; depth += 4)
+                for (int way = 0; way < 4; way++) {
+                    atl_product p = product_of(m, n, depth, way & 1, way >> 1);
+                    check_ends(k->small_product, &p, "small with an end");
                 }
 }
 
@@ -97,7 +154,33 @@ ISA_TEST(matrix, outer_products)
                 for (int way = 0; way < 2; way++) {
                     atl_product p = product_of(m, n, depth, way, 0);
                     operands o = new_operands(&p);
-                    k->outer_product(&p, o.a, o.b, o.c);
+                    k->outer_product(&p, o.a, o.b, NULL, o.c);
                     check_and_free(&p, &o, "outer");
                 }
+}
+
+ISA_TEST(matrix, outer_products_with_an_end)
+{
+    for (int64_t m = 1; m < 300; m = m * 3 + 2)
+        for (int64_t n = 1; n < 300; n = n * 3 + 1)
+            for (int64_t depth = 1; depth <= ATL_FEW_ROWS; depth += 3) {
+                atl_product p = product_of(m, n, depth, 1, 0);
+                check_ends(k->outer_product, &p, "outer with an end");
+            }
+}
+
+/* Where a thread begins must not show: the same rows, alone. */
+ISA_TEST(matrix, rows_of_outer_products_are_the_same_alone)
+{
+    enum { M = 7, N = 37, DEPTH = 7 };
+    atl_product p = product_of(M, N, DEPTH, 0, 0), one = product_of(1, N, DEPTH, 0, 0);
+    operands o = new_operands(&p);
+    float *row = random_floats(N);
+    k->outer_product(&p, o.a, o.b, NULL, o.c);
+    for (int64_t i = 0; i < M; i++) {
+        k->outer_product(&one, o.a + i * DEPTH, o.b, NULL, row);
+        cr_assert_eq(memcmp(row, o.c + i * N, N * sizeof *row), 0, "row %d", (int)i);
+    }
+    free(row);
+    check_and_free(&p, &o, "outer");
 }

@@ -1,8 +1,9 @@
 /* Epilogue fusion: the convolution or matrix product adds bias and residual and applies relu, or a relu's gradient,
- * before its result leaves the registers. */
+ * before its result leaves the registers.  A gradient that only a step of gradient descent reads becomes that step. */
 #include "atled/program.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
+#include "ops/attributes.h"
 
 static int is_vector_for(const atl_node *bias, const atl_node *y)
 {
@@ -34,12 +35,33 @@ static atl_node *absorbed_sum(atl_rewrite *r, const atl_node *old, atl_node *con
     return NULL;
 }
 
+/* base + factor * y or base - factor * y, where the product `step` is input 1. */
+static atl_node *absorbed_update(atl_rewrite *r, const atl_node *old, atl_node *base, int sign)
+{
+    const atl_node *step = old->inputs[1];
+    if (!(step->op->flags & ATL_OP_PRODUCT) || step->input_count != 2 || r->uses[step->index] != 1 ||
+        !atl_shape_equal(*old->inputs[0]->shape, *step->shape))
+        return NULL;
+    for (int i = 0; i < 2; i++) {
+        const atl_node *y = step->inputs[i], *factor = step->inputs[1 - i];
+        atl_node *made = r->of[y->index];
+        if (r->uses[y->index] == 1 && atl_shape_count(*factor->shape) == 1 && atl_hooks_of(made)->as_update &&
+            atl_shape_equal(*y->shape, *step->shape))
+            return atl_hooks_of(made)->as_update(made, base, r->of[factor->index], sign);
+    }
+    return NULL;
+}
+
 static atl_node *absorbed(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
     if (!r->needed[old->index])
         return NULL;
-    if (old->op->flags & ATL_OP_SUM && old->input_count == 2)
-        return absorbed_sum(r, old, inputs);
+    if (old->input_count == 2 && old->op == atl_op_named("sub"))
+        return absorbed_update(r, old, inputs[0], -1);
+    if (old->op->flags & ATL_OP_SUM && old->input_count == 2) {
+        atl_node *sum = absorbed_sum(r, old, inputs);
+        return sum ? sum : absorbed_update(r, old, inputs[0], 1);
+    }
     float limit = atl_relu_limit(old);
     if (limit > 0 && r->uses[old->inputs[0]->index] == 1 && atl_hooks_of(inputs[0])->with_epilogue)
         return atl_hooks_of(inputs[0])->with_epilogue(inputs[0], NULL, NULL, limit);

@@ -102,6 +102,67 @@ Test(epilogue, a_relu_with_a_limit_keeps_nan)
     check_special_values(atl_clip(with_bias(multiplied()), 0, 0.5f));
 }
 
+/* w - rate * gradient, and with a sum in place of the difference: the product of a gradient is the whole step, for few
+ * terms and for little work; and a gradient that is read twice is a step of its own. */
+static void check_descent(int64_t rows, int64_t columns, int64_t images, int adds, int is_read, int64_t expected)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(images, rows)),
+             *dy = atl_input(g, "dy", ATL_FLOAT32, ATL_SHAPE(images, columns)),
+             *rate = atl_input(g, "rate", ATL_FLOAT32, ATL_SHAPE());
+    atl_node *w = atl_variable(g, "w", ATL_SHAPE(rows, columns), atl_uniform(-1, 1));
+    atl_node *dw = atl_matmul(x, dy, .transpose_a = 1), *step = atl_mul(rate, dw);
+    atl_node *outputs[] = {adds ? atl_add(w, step) : atl_sub(w, step), is_read ? dw : rate};
+    atl_tensor *pixels = random_tensor(atl_shape_of(x), -1, 1), *of_y = random_tensor(atl_shape_of(dy), -1, 1),
+               *number = random_tensor(ATL_SHAPE(), 0.25, 0.5);
+    int64_t saved = steps_saved(ATL_PASS_EPILOGUE, 0, (atl_nodes){1 + is_read, outputs},
+                                ATL_FEEDS({x, pixels}, {dy, of_y}, {rate, number}), 1e-6);
+    cr_expect_eq(saved, expected, "[%d, %d], %d images: %d steps saved, not %d", (int)rows, (int)columns, (int)images,
+                 (int)saved, (int)expected);
+    atl_tensor_free(pixels);
+    atl_tensor_free(of_y);
+    atl_tensor_free(number);
+    atl_graph_free(g);
+}
+
+Test(epilogue, of_a_step_of_gradient_descent)
+{
+    for (int adds = 0; adds < 2; adds++) {
+        check_descent(8, 16, 1, adds, 0, 1);
+        check_descent(9, 33, 5, adds, 0, 1);
+        check_descent(700, 300, 8, adds, 0, 1);
+        check_descent(9, 33, 5, adds, 1, 0);
+        check_descent(700, 300, 64, adds, 0, 0); /* oneDNN's product */
+    }
+}
+
+/* Several steps, in the memory of the variable. */
+Test(epilogue, descends_where_the_variable_lies)
+{
+    enum { ROWS = 5, COLUMNS = 19, STEPS = 3 };
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, ROWS)),
+             *w = atl_variable(g, "w", ATL_SHAPE(ROWS, COLUMNS), atl_uniform(-1, 1));
+    atl_node *dy = atl_input(g, "dy", ATL_FLOAT32, ATL_SHAPE(1, COLUMNS));
+    atl_node *next = atl_sub(w, atl_scale(atl_matmul(x, dy, .transpose_a = 1), 0.5f));
+    atl_program *program = atl_compile(g, ATL_NODES(atl_assign(w, next)));
+    cr_assert(program, "%s", atl_graph_error(g));
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(1, ROWS), -1, 1), *of_y = random_tensor(ATL_SHAPE(1, COLUMNS), -1, 1),
+               *before = atl_tensor_copy(atl_variable_value(w));
+    for (int i = 0; i < STEPS; i++)
+        cr_assert_eq(atl_run(program, ATL_FEEDS({x, pixels}, {dy, of_y})), ATL_OK, "%s", atl_error());
+    for (int64_t i = 0; i < ROWS * COLUMNS; i++) {
+        double slope = element_of(pixels, i / COLUMNS) * element_of(of_y, i % COLUMNS);
+        double expected = element_of(before, i) - STEPS * 0.5 * slope;
+        cr_expect_float_eq(element_of(atl_variable_value(w), i), expected, 1e-5);
+    }
+    atl_tensor_free(pixels);
+    atl_tensor_free(of_y);
+    atl_tensor_free(before);
+    atl_program_free(program);
+    atl_graph_free(g);
+}
+
 /* The product is needed without it, too. */
 Test(epilogue, not_where_the_product_is_read_twice)
 {
