@@ -67,6 +67,30 @@ Test(pgd, a_start_for_each_class_finds_the_one_that_can_be_reached, .timeout = 1
     atl_graph_free(net.graph);
 }
 
+/* A bound that is a hundredth too small gets four more climbs, from the best picture; one that is a tenth too small
+ * does not.  Both get the two starts, and one for the other class. */
+Test(pgd, goes_on_where_the_goal_is_all_but_there, .timeout = 120)
+{
+    small_network net = {.graph = atl_graph_new()};
+    net.image = atl_input(net.graph, "image", ATL_FLOAT32, ATL_SHAPE(ATL_ANY, SIDE, SIDE, 3));
+    atl_node *mean = atl_reduce_mean(atl_flatten(net.image), .axis = {-1}, .axes = 1, .keep = true);
+    net.scores = atl_concat(-1, atl_scale(mean, 0), atl_add_scalar(mean, -139.1f));
+    atl_tensor *pictures = atl_tensor_new(ATL_FLOAT32, ATL_SHAPE(1, SIDE, SIDE, 3));
+    for (int64_t i = 0; i < atl_tensor_count(pictures); i++)
+        atl_floats(pictures)[i] = 127;
+    static const int levels[] = {11, 12, 13}, gradients[] = {3 * 4, (3 + 4) * 4, 0};
+    for (int k = 0; k < 3; k++) {
+        results r = attack_by(&net, pictures, (atl_attack_args){.eps = {levels[k], 255}, .steps = 4});
+        cr_assert_eq(r.result[0].met, levels[k] == 13, "%d levels", levels[k]);
+        if (gradients[k])
+            cr_assert_eq(r.result[0].gradients, gradients[k], "%d levels: %d gradients", levels[k],
+                         (int)r.result[0].gradients);
+        free_results(&r);
+    }
+    atl_tensor_free(pictures);
+    atl_graph_free(net.graph);
+}
+
 /* The scores are flat wherever no pixel is above 100: within eps of a dark picture a random start finds nothing, and
  * one from far outside does. */
 Test(pgd, l1_starts_outside_where_it_is_flat_inside, .timeout = 120)
