@@ -39,7 +39,9 @@ typedef enum atl_passes {
      * not in a program that assigns to variables. */
     ATL_PASS_MICRO_BATCH = 16384,
     /* Computes only those rows of an array that are read, or that are not zero: of what is sliced later. */
-    ATL_PASS_NARROW = 32768
+    ATL_PASS_NARROW = 32768,
+    /* The step that computes gelu keeps its slope where the gradient is computed, too: that is then a product. */
+    ATL_PASS_KEEP_SLOPE = 65536
 } atl_passes;
 
 /* The passes by name, in the order in which the compiler applies them: "cse", ATL_PASS_CSE.  A static array. */

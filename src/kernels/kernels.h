@@ -25,6 +25,7 @@
 #include "kernels/pointwise.h"
 #include "kernels/pooling.h"
 #include "kernels/rows.h"
+#include "kernels/slopes.h"
 #include "kernels/sums.h"
 #include "kernels/winograd.h"
 
@@ -43,6 +44,7 @@
     ATL_POINTWISE_KERNELS(K)                                                                                           \
     ATL_POOLING_KERNELS(K)                                                                                             \
     ATL_ROW_KERNELS(K)                                                                                                 \
+    ATL_SLOPE_KERNELS(K)                                                                                               \
     ATL_SUM_KERNELS(K)                                                                                                 \
     ATL_WINOGRAD_KERNELS(K)
 

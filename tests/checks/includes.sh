@@ -25,7 +25,7 @@ check src/onednn "$common|graph/|lowering/|onednn/|kernels/|cost/"
 check src/distributed "$common|distributed/"
 check src/ops "$common|graph/|distributed/|lowering/|ops/|onednn/|kernels/|cost/"
 check src/autodiff "$common|graph/|autodiff/"
-ops='ops/(expression|attributes|moments|attention_fused)\.h'
+ops='ops/(expression|attributes|moments|attention_fused|kept_slope)\.h'
 check src/compiler/passes "$common|graph/|cost/|lowering/|compiler/passes/|$ops"
 check src/compiler/layout "$common|graph/|lowering/|compiler/(passes|layout)/|cost/|ops/expression\.h|files/"
 check src/compiler/lower \

@@ -177,28 +177,58 @@ ISA_TEST(vector_math, around_the_seams)
         }
 }
 
-/* Its two terms have opposite signs below 0: the bound is that of the larger one. */
+/* Gelu's two terms have opposite signs below 0: the bound is that of the larger one. */
+static double gelu_slope_error(float x, float slope)
+{
+    const double share = 0.5 * erfc((double)x * -sqrt(0.5)), size = fabs((double)x);
+    const double density = size > 40 ? 0 : (double)x * exp(-0.5 * size * size) / sqrt(2 * acos(-1));
+    const double larger = fmax(share, fabs(density));
+    if (isnan(x))
+        cr_assert(isnan(slope));
+    else if (larger < (double)FLT_MIN)
+        cr_assert(fabs((double)slope) <= 1e-37);
+    return isnan(x) || larger < (double)FLT_MIN ? 0 : fabs((double)slope - (share + density)) / larger;
+}
+
 ISA_TEST(vector_math, the_slope_of_gelu)
 {
     double worst = 0;
     for (int i = 0; i < SWEEP; i++) {
         const float x = float_of_bits((uint32_t)random_below(UINT64_C(1) << 32)), one = 1;
         const float *const inputs[] = {&one, &x};
-        const double share = 0.5 * erfc((double)x * -sqrt(0.5)), size = fabs((double)x);
-        const double density = size > 40 ? 0 : (double)x * exp(-0.5 * size * size) / sqrt(2 * acos(-1));
         float y;
         k->map_gelu_grad(NULL, 1, inputs, &y);
-        if (isnan(x))
-            cr_assert(isnan(y));
-        else if (fmax(share, fabs(density)) >= (double)FLT_MIN)
-            worst = fmax(worst, fabs((double)y - (share + density)) / fmax(share, fabs(density)));
-        else
-            cr_assert(fabs((double)y) <= 1e-37);
+        worst = fmax(worst, gelu_slope_error(x, y));
     }
     cr_assert_lt(worst, 1e-6, "the slope is %g off (seed %llu)", worst, (unsigned long long)test_seed());
 }
 
-/* Its two terms have opposite signs below 0, too. */
+/* The slope with the value: both as they are alone, the slope within half a unit in the last place of its terms; it may
+ * be written over the input. */
+ISA_TEST(vector_math, gelu_with_its_slope)
+{
+    enum { COUNT_OF_FLOATS = 1003 };
+    float x[COUNT_OF_FLOATS], y[COUNT_OF_FLOATS], slope[COUNT_OF_FLOATS], alone[COUNT_OF_FLOATS];
+    const float *const inputs[] = {x};
+    double worst = 0;
+    for (int n = 0; n < SWEEP; n += COUNT_OF_FLOATS) {
+        for (int i = 0; i < COUNT_OF_FLOATS; i++)
+            x[i] = float_of_bits((uint32_t)random_below(UINT64_C(1) << 32));
+        for (size_t i = 0; i < COUNT(special_floats); i++)
+            x[i] = special_floats[i];
+        k->map_gelu(NULL, COUNT_OF_FLOATS, inputs, alone);
+        memcpy(slope, x, sizeof x);
+        k->gelu_and_slope(COUNT_OF_FLOATS, slope, y, slope);
+        for (int i = 0; i < COUNT_OF_FLOATS; i++) {
+            worst = fmax(worst, gelu_slope_error(x[i], slope[i]));
+            cr_assert(isnan(x[i]) ? isnan(y[i]) : !memcmp(&y[i], &alone[i], sizeof *y), "gelu(%a) is %a, alone %a",
+                      (double)x[i], (double)y[i], (double)alone[i]);
+        }
+    }
+    cr_assert_lt(worst, 1.3e-7, "the slope is %g off (seed %llu)", worst, (unsigned long long)test_seed());
+}
+
+/* Swish's two terms have opposite signs below 0, too. */
 ISA_TEST(vector_math, the_slope_of_swish)
 {
     double worst = 0;

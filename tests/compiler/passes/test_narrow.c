@@ -103,7 +103,8 @@ Test(narrow, a_layer_is_computed_for_the_token_that_is_read)
     differentiate(&c, layer(&c, 0, 1));
     expect_same_values(&c);
     c.count = 2; /* the weights' gradients read all tokens of all examples as one matrix */
-    atl_program *narrow = compiled(&c, 0), *whole = compiled(&c, ATL_PASS_NARROW);
+    atl_program *narrow = compiled(&c, ATL_PASS_KEEP_SLOPE),
+                *whole = compiled(&c, ATL_PASS_NARROW | ATL_PASS_KEEP_SLOPE);
     const char *const by_token[] = {"gelu", "gelu_grad"};
     for (size_t i = 0; i < sizeof by_token / sizeof *by_token; i++) {
         cr_expect_eq(most_rows(narrow, by_token[i], 1), 1, "%s", by_token[i]);
@@ -159,7 +160,7 @@ Test(narrow, other_slices)
     for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
         differentiate(&c, slices[i]);
         expect_same_values(&c);
-        atl_program *program = compiled(&c, 0);
+        atl_program *program = compiled(&c, ATL_PASS_KEEP_SLOPE);
         cr_expect_eq(most_rows(program, "gelu", 0), 20, "slice %zu", i);
         atl_program_free(program);
     }
@@ -231,7 +232,8 @@ Test(narrow, special_values)
         differentiate(&c, atl_slice(atl_gelu(c.x), .begin = {3}, .end = {6}));
         for (int row = 0; row < 20; row += 5)
             atl_floats(c.feed)[row * WIDTH + row % WIDTH] = values[k];
-        atl_program *narrow = compiled(&c, 0), *whole = compiled(&c, ATL_PASS_NARROW);
+        atl_program *narrow = compiled(&c, ATL_PASS_KEEP_SLOPE), /* which has other last bits */
+            *whole = compiled(&c, ATL_PASS_NARROW | ATL_PASS_KEEP_SLOPE);
         for (int o = 0; o < 2; o++)
             for (int64_t i = 0; i < atl_tensor_count(atl_value(whole, c.outputs[o])); i++) {
                 float a = atl_floats(atl_value(narrow, c.outputs[o]))[i];
