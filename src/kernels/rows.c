@@ -4,6 +4,7 @@
 #include "kernels/level.h"
 #include "kernels/loops.h"
 #include "kernels/vector_math.h"
+#include "kernels/vectors.h"
 
 float KERNEL(sum_of)(const float *x, int64_t n)
 {
@@ -40,47 +41,122 @@ void KERNEL(softmax_grad_row)(int64_t n, const float *dy, const float *value, fl
         result[i] = value[i] * (dy[i] - sum);
 }
 
-/* Mean, and 1 / sqrt(variance + epsilon).  The deviations are taken from a rounded mean, and what is left of it is made
- * up for. */
+/* ---- moments, in double ------------------------------------------------------------------------------------------ */
+
+/* Half a vector of floats becomes a vector of doubles.  Several sums side by side: one would wait for its own last term.
+ */
+enum { HALF = VECTOR / 2, PARTS = 4, TOGETHER = PARTS * HALF };
+typedef float half_anywhere __attribute__((vector_size(2 * ATL_VECTOR), aligned(4), may_alias));
+typedef double wide __attribute__((vector_size(4 * ATL_VECTOR)));
+typedef wide wide_sums[PARTS];
+
+/* gcc makes several instructions of a conversion by __builtin_convertvector where one does it. */
+INLINE wide load_wide(const float *x)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    return (wide)_mm512_cvtps_pd(_mm256_loadu_ps(x));
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    return (wide)_mm256_cvtps_pd(_mm_loadu_ps(x));
+#else
+    return __builtin_convertvector(*(const half_anywhere *)x, wide);
+#endif
+}
+INLINE void store_wide(float *x, wide value)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    _mm256_storeu_ps(x, _mm512_cvtpd_ps((__m512d)value));
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    _mm_storeu_ps(x, _mm256_cvtpd_ps((__m256d)value));
+#else
+    *(half_anywhere *)x = __builtin_convertvector(value, half_anywhere);
+#endif
+}
+
+INLINE double total_of(wide_sums parts)
+{
+    const wide all = (parts[0] + parts[1]) + (parts[2] + parts[3]);
+    double total = 0;
+    for (int i = 0; i < HALF; i++)
+        total += all[i];
+    return total;
+}
+
+/* Mean, and 1 / sqrt(variance + epsilon).  The first element is no further from the mean than sqrt(n) times the
+ * deviation, so that deviations from it lose no digits that count. */
 static void moments_of(int64_t n, float epsilon, const float *x, double *mean, double *factor)
 {
-    double sum = 0, square = 0;
-    const float first = KERNEL(sum_of)(x, n) / (float)n;
-#pragma omp simd reduction(+ : sum, square)
-    for (int64_t i = 0; i < n; i++) {
-        const double d = (double)x[i] - (double)first;
+    const double first = n ? (double)x[0] : 0;
+    wide_sums sums = {{0}}, squares = {{0}};
+    int64_t i = 0;
+    for (; i + TOGETHER <= n; i += TOGETHER)
+        UNROLL
+    for (int p = 0; p < PARTS; p++) {
+        const wide d = load_wide(x + i + p * HALF) - first;
+        sums[p] += d;
+        squares[p] += d * d;
+    }
+    double sum = total_of(sums), square = total_of(squares);
+    for (; i < n; i++) {
+        const double d = (double)x[i] - first;
         sum += d;
         square += d * d;
     }
     const double left = sum / (double)n, variance = square / (double)n - left * left;
-    *mean = (double)first + left;
+    *mean = first + left;
     *factor = 1 / sqrt((variance < 0 ? 0 : variance) + (double)epsilon);
+}
+
+/* Equal ones, as a mean of the results has them, give exactly their number. */
+static double mean_of(int64_t n, const float *x)
+{
+    const double first = (double)x[0];
+    wide_sums sums = {{0}};
+    int64_t i = 0;
+    for (; i + TOGETHER <= n; i += TOGETHER)
+        UNROLL
+    for (int p = 0; p < PARTS; p++)
+        sums[p] += load_wide(x + i + p * HALF) - first;
+    double sum = total_of(sums);
+    for (; i < n; i++)
+        sum += (double)x[i] - first;
+    return first + sum / (double)n;
+}
+
+/* The sum of (a - mean_a) (b - mean_b). */
+static double sum_of_products(int64_t n, const float *a, double mean_a, const float *b, double mean_b)
+{
+    wide_sums sums = {{0}};
+    int64_t i = 0;
+    for (; i + TOGETHER <= n; i += TOGETHER)
+        UNROLL
+    for (int p = 0; p < PARTS; p++)
+        sums[p] += (load_wide(a + i + p * HALF) - mean_a) * (load_wide(b + i + p * HALF) - mean_b);
+    double sum = total_of(sums);
+    for (; i < n; i++)
+        sum += ((double)a[i] - mean_a) * ((double)b[i] - mean_b);
+    return sum;
 }
 
 void KERNEL(normalize_row)(int64_t n, float epsilon, const float *x, float *result)
 {
     double mean, factor;
     moments_of(n, epsilon, x, &mean, &factor);
-    ATL_LANES
-    for (int64_t i = 0; i < n; i++)
+    int64_t i = 0;
+    for (; i + HALF <= n; i += HALF)
+        store_wide(result + i, (load_wide(x + i) - mean) * factor);
+    for (; i < n; i++)
         result[i] = (float)(((double)x[i] - mean) * factor);
 }
 
 /* In double, because the three terms may almost cancel: a row of two elements is -1 and 1 for nearly all x. */
 void KERNEL(normalize_grad_row)(int64_t n, float epsilon, const float *dy, const float *x, float *result)
 {
-    double mean, factor, sum = 0, product = 0;
-    const double first = (double)dy[0]; /* equal ones, as a mean of the results has them, give exactly 0 */
+    double mean, factor;
     moments_of(n, epsilon, x, &mean, &factor);
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++)
-        sum += (double)dy[i] - first;
-    const double middle = first + sum / (double)n;
-#pragma omp simd reduction(+ : product)
-    for (int64_t i = 0; i < n; i++)
-        product += ((double)dy[i] - middle) * (((double)x[i] - mean) * factor);
-    product /= (double)n;
-    ATL_LANES
-    for (int64_t i = 0; i < n; i++)
-        result[i] = (float)(((double)dy[i] - middle - ((double)x[i] - mean) * factor * product) * factor);
+    const double middle = mean_of(n, dy), slope = sum_of_products(n, dy, middle, x, mean) * factor / (double)n * factor;
+    int64_t i = 0;
+    for (; i + HALF <= n; i += HALF)
+        store_wide(result + i, (load_wide(dy + i) - middle - (load_wide(x + i) - mean) * slope) * factor);
+    for (; i < n; i++)
+        result[i] = (float)(((double)dy[i] - middle - ((double)x[i] - mean) * slope) * factor);
 }

@@ -84,6 +84,44 @@ static void expect_flushed(const atl_kernel_table *k, int64_t n, const float *a)
         cr_assert_eq(sum[i], 0);
 }
 
+/* x - mean, over the root of the variance; and its gradient, times that root, so that it is about 1. */
+static void normalize_in_double(int64_t n, const float *x, const float *dy, double *y, double *dx)
+{
+    double mean = 0, variance = 0, middle = 0, product = 0;
+    for (int64_t i = 0; i < n; i++)
+        mean += (double)x[i] / (double)n, middle += (double)dy[i] / (double)n;
+    for (int64_t i = 0; i < n; i++)
+        variance += ((double)x[i] - mean) * ((double)x[i] - mean) / (double)n;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = ((double)x[i] - mean) / sqrt(variance + 1e-6);
+        product += ((double)dy[i] - middle) * y[i] / (double)n;
+    }
+    for (int64_t i = 0; i < n; i++)
+        dx[i] = (double)dy[i] - middle - y[i] * product;
+    dx[n] = sqrt(variance + 1e-6);
+}
+
+/* Rows about 0, far from it, and with a first number that is far from the others. */
+ISA_TEST(loops, normalized_rows)
+{
+    static const float offsets[] = {0, 1e4f, 0}, firsts[] = {0, 0, -3e6f};
+    LENGTHS(n)
+    for (int c = 0; n > 0 && c < 3; c++) {
+        float *x = random_floats(n), *dy = random_floats(n), *y = random_floats(n), *dx = random_floats(n);
+        double expected[MOST], slopes[MOST + 1];
+        for (int64_t i = 0; i < n; i++)
+            x[i] += offsets[c] + (i ? 0 : firsts[c]);
+        normalize_in_double(n, x, dy, expected, slopes);
+        k->normalize_row(n, 1e-6f, x, y);
+        k->normalize_grad_row(n, 1e-6f, dy, x, dx);
+        expect_floats("normalize_row", n, y, expected);
+        for (int64_t i = 0; i < n; i++)
+            dx[i] = (float)((double)dx[i] * slopes[n]);
+        expect_floats("normalize_grad_row", n, dx, slopes);
+        free(x), free(dy), free(y), free(dx);
+    }
+}
+
 ISA_TEST(loops, one_number_again_and_again)
 {
     LENGTHS(n)
