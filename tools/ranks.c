@@ -1,4 +1,5 @@
 /* The processes that a launcher has started together. */
+#define _GNU_SOURCE /* dladdr */
 #include "ranks.h"
 
 #include <dlfcn.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "digest.h"
 #include "progress.h"
 #include "tools.h"
 
@@ -20,6 +22,7 @@ enum { MOST_MESSAGE = 1024, USUAL_PATIENCE = 20 /* seconds */ };
 /* What each rank tells the others in agree_on. */
 typedef struct rank_report {
     int code;
+    long process;
     char host[64], text[MOST_MESSAGE];
 } rank_report;
 
@@ -211,6 +214,21 @@ void end_ranks(int code)
 
 /* ---- what must be the same --------------------------------------------------------------------------------------- */
 
+const char *build_of_rank(void)
+{
+    static char text[2 * DIGEST_TEXT];
+    const char *(*in_library)(void) = atl_version;
+    char command[DIGEST_TEXT] = "", found[DIGEST_TEXT] = "";
+    Dl_info library;
+    void *address;
+    memcpy(&address, &in_library, sizeof address);
+    digest_of_file("/proc/self/exe", command);
+    if (dladdr(address, &library) && library.dli_fname)
+        digest_of_file(library.dli_fname, found);
+    snprintf(text, sizeof text, "%.16s %.16s", command, found);
+    return text;
+}
+
 /* The first line in which the two differ, as a message; returns 0 if there is none. */
 static int find_difference(const char *own, const char *first, char *text, size_t size)
 {
@@ -258,12 +276,22 @@ static int judge(const char *command, const rank_report *report, int count)
     return code;
 }
 
+/* When a rank dies, MPICH's launcher kills the others before they can say which one it was, and tells only the process
+ * and its host.  Open MPI's and Slurm's name the rank. */
+static void tell_processes(const char *command, const rank_report *report, int count)
+{
+    if (!getenv("PMI_RANK") || getenv("PMIX_RANK"))
+        return;
+    for (int i = 0; i < count; i++)
+        report_error(command, 0, "rank %d is process %ld on %s", i, report[i].process, report[i].host);
+}
+
 int agree_on(const char *command, int code, const char *facts)
 {
     const atl_ranks *ranks = all.ranks;
     if (!ranks)
         return code;
-    rank_report own = {.code = code}, *report = calloc((size_t)ranks->size, sizeof *report);
+    rank_report own = {.code = code, .process = getpid()}, *report = calloc((size_t)ranks->size, sizeof *report);
     if (!report)
         abort_ranks(EXIT_INTERNAL);
     memcpy(own.host, all.host, sizeof own.host);
@@ -274,6 +302,8 @@ int agree_on(const char *command, int code, const char *facts)
     all.has_agreed = 1;
     int agreed = status ? report_failure(command) : judge(command, report, ranks->size);
     all.has_failed = agreed != 0;
+    if (!agreed && ranks->rank == 0 && ranks->size > 1)
+        tell_processes(command, report, ranks->size);
     free(report);
     return agreed;
 }

@@ -31,6 +31,9 @@ const atl_ranks *ranks_in_use(void);
 int this_rank(void);  /* 0 if alone */
 int rank_count(void); /* 1 if alone */
 
+/* A line for the facts of agree_on: digests of the command and of the library that it has found. */
+const char *build_of_rank(void);
+
 /* All ranks call this once, when each is ready to begin or has failed with `code`.  facts: what must be the same on all
  * ranks, as lines "NAME: VALUE"; null after a failure.  Returns 0 if all are ready, otherwise the exit code, after rank
  * 0 has printed what is wrong with which rank. */

@@ -1,10 +1,9 @@
 /* One step of atled train: a batch at once, or in parts that other ranks share. */
-#define _GNU_SOURCE /* dladdr */
-#include <dlfcn.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "digest.h"
 #include "network.h"
 #include "network_file.h"
 #include "ranks.h"
@@ -190,28 +189,6 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
     return hash;
 }
 
-/* 0 if the file cannot be read. */
-static uint64_t hash_file(const char *path)
-{
-    unsigned char bytes[1 << 14];
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    FILE *file = fopen(path, "rb");
-    for (size_t size = 0; file && (size = fread(bytes, 1, sizeof bytes, file)) > 0;)
-        hash = hash_bytes(hash, bytes, size);
-    return file && fclose(file) == 0 ? hash : 0;
-}
-
-/* Of the command, and of the library that it has found. */
-static uint64_t hash_build(void)
-{
-    Dl_info library;
-    void *address;
-    const char *(*version)(void) = atl_version;
-    memcpy(&address, &version, sizeof address);
-    int found = dladdr(address, &library) != 0 && library.dli_fname;
-    return hash_file("/proc/self/exe") ^ (found ? hash_file(library.dli_fname) : 0);
-}
-
 /* Every rank would have to read all of the data to compare it: the first, the middle and the last images stand for it,
  * and their number. */
 static uint64_t hash_data(const atl_dataset *data)
@@ -249,20 +226,20 @@ static uint64_t hash_variables(const atl_graph *graph)
 
 char *facts_of_session(const train_session *s, int argc, char **argv)
 {
-    char *text = NULL;
+    char *text = NULL, network[DIGEST_TEXT];
     size_t size = 0;
     FILE *file = ranks_in_use() ? open_memstream(&text, &size) : NULL;
     if (!file)
         return NULL;
     fprintf(file, "version: atled %s, %s\n", atl_version(), atl_backend_version());
-    fprintf(file, "build: %016llx\n", (unsigned long long)hash_build());
+    fprintf(file, "build: %s\n", build_of_rank());
     fprintf(file, "instruction set: %s\n", atl_isa_name(atl_isa_in_use()));
     fprintf(file, "threads: %d\n", omp_get_max_threads());
     fprintf(file, "options:");
     for (int i = 1; i < argc; i++)
         fprintf(file, " %s", argv[i]);
-    if (is_network_file(s->set.model))
-        fprintf(file, "\nnetwork: %016llx", (unsigned long long)hash_file(s->set.model));
+    if (is_network_file(s->set.model) && digest_of_file(s->set.model, network) == 0)
+        fprintf(file, "\nnetwork: %s", network);
     fprintf(file, "\ntraining data: %016llx\n", (unsigned long long)hash_data(s->data));
     fprintf(file, "initial variables: %016llx\n", (unsigned long long)hash_variables(s->t.trained.graph));
     return fclose(file) == 0 ? text : NULL;

@@ -169,7 +169,7 @@ static char *lines_of(const json_t *header)
         return NULL;
     add_lines(memory, json_object_get(header, "options"));
     add_lines(memory, json_object_get(header, "facts"));
-    fprintf(memory, "tasks: %lld\n", whole_at(header, "tasks", 0));
+    fprintf(memory, "build: %s\ntasks: %lld\n", build_of_rank(), whole_at(header, "tasks", 0));
     if (fclose(memory) == 0)
         return text;
     free(text);

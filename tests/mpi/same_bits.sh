@@ -53,7 +53,7 @@ refused() {
     what=$1
     shift
     "$launch" 2 sh -c 'cd "$1/${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" && shift && exec "$@"' sh "$scratch" \
-        "$(realpath "$atled")" train "$@" -q -b 24 --steps 2 --stop-after 1 -o "$scratch/w.npz" \
+        ./atled train "$@" -q -b 24 --steps 2 --stop-after 1 -o "$scratch/w.npz" \
         >"$scratch/other.log" 2>&1
     code=$?
     if [ $code != 2 ] || ! grep -q "rank 1 on .*$what: .*but rank 0 has" "$scratch/other.log"; then
@@ -63,7 +63,8 @@ refused() {
     fi
 }
 for rank in 0 1; do
-    mkdir "$scratch/$rank" && ln -s "$data"/*.bin "$scratch/$rank" || exit 1
+    mkdir "$scratch/$rank" && ln -s "$data"/*.bin "$scratch/$rank" &&
+        ln -s "$(realpath "$atled")" "$scratch/$rank/atled" || exit 1
 done
 # Another last image.
 last=$(printf '%s\n' "$data"/data_batch_*.bin | tail -n 1)
@@ -75,4 +76,10 @@ models=$(dirname "$0")/../../models
 "$atled" export -m cifar10 -w "$models/cifar10.npz" -o "$scratch/0/net.onnx" >"$scratch/export.log" 2>&1 || exit 1
 LC_ALL=C sed 's/atled/Atled/' "$scratch/0/net.onnx" >"$scratch/1/net.onnx"
 refused network -m net.onnx -d "$data"
+# The same command but for a byte at its end.
+rm "$scratch/1/atled"
+cp "$atled" "$scratch/1/atled" && echo >>"$scratch/1/atled" || exit 1
+LD_LIBRARY_PATH=$(dirname "$(realpath "$atled")")/..:$LD_LIBRARY_PATH
+export LD_LIBRARY_PATH
+refused build -m cifar10 -d "$data"
 echo "1, 2, 3 and 4 ranks, one process, and 2 ranks followed by 4: the same bits"

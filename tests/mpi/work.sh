@@ -110,14 +110,23 @@ grep -q "rank 1 on .* has waited" ranks.err && fail "rank 1, which was stopped, 
 same_text whole.txt ranks.txt
 diff -r whole out || fail "with rank 1 stopped in MPI's end, other files are written"
 
-# One rank with another option: all end, and say so.
+# One rank with another option, or of another build: all end, and say so.
+cp "$atled" other_build && echo >>other_build || exit 1
 cat >other.sh <<'END'
 #!/bin/sh
-[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 1 ] && exec "$@" --confidence 2
-exec "$@"
+what=$1
+shift
+[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 1 ] || exec "$@"
+[ "$what" = build ] || exec "$@" --confidence 2
+shift
+exec ./other_build "$@"
 END
 chmod +x other.sh
-"$launch" 2 ./other.sh "$atled" attack -m cifar10 p-0.png --eps 3/255 -q >ranks.txt 2>ranks.err &&
-    fail "it did not fail"
-grep -q 'rank 1 on .*confidence' ranks.err || { fail "rank 1 is not named:"; cat ranks.err; }
+LD_LIBRARY_PATH=$(dirname "$atled")/..:$LD_LIBRARY_PATH
+export LD_LIBRARY_PATH
+for what in confidence build; do
+    "$launch" 2 ./other.sh $what "$atled" attack -m cifar10 p-0.png --eps 3/255 -q >ranks.txt 2>ranks.err &&
+        fail "with another $what it did not fail"
+    grep -q "rank 1 on .*$what" ranks.err || { fail "rank 1, of another $what, is not named:"; cat ranks.err; }
+done
 exit $failed
