@@ -1,10 +1,12 @@
 #!/bin/sh
-# two_hosts.sh BUILD [MBITS [DELAY_US [STEPS]]]: training by two ranks on two hosts with a network of that bandwidth
-# (1000: 1 Gbit/s) and delay (1000: 1 ms) between them, with buckets of several sizes: the time of a step and the share
-# of it in which rank 0 waits.  The hosts are network namespaces of this machine, so it needs root, iproute2, and Open
-# MPI.  The network is made by tc's tbf and netem, or by a relay (relay.c), where the kernel has no netem.  One bucket
-# for all gradients has no overlap of communication and computation.
+# two_hosts.sh BUILD [MBITS [DELAY_US [STEPS [NET BATCH WIDTH]]]]: training by two ranks on two hosts with a network of
+# that bandwidth (1000: 1 Gbit/s) and delay (1000: 1 ms) between them, with buckets of several sizes: the time of a step
+# and the share of it in which they wait.  The hosts are network namespaces of this machine, so it needs root,
+# iproute2, and Open MPI.  The network is made by tc's tbf and netem, or by a relay (relay.c), where the kernel has no
+# netem.  One bucket for all gradients has no overlap of communication and computation.  What else runs on the machine
+# takes its time from the relay and from the threads that exchange buckets, so measure alone, or by `nice -n -15`.
 build=$(realpath "$1") rate=${2:-1000} delay=${3:-1000} steps=${4:-12}
+net=${5:-cifar10} batch=${6:-64} width=${7:-1536}
 scratch=$(mktemp -d) hosts='atled1 atled2'
 
 clean() {
@@ -67,6 +69,6 @@ for bucket in 1 4 16 1024; do
     "$scratch/enter" 10.77.0.1 mpirun --hostfile "$scratch/hosts" --mca plm_rsh_agent "$scratch/enter" \
         --mca orte_keep_fqdn_hostnames 1 --mca pml ob1 --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24 \
         --mca oob_tcp_if_include 10.77.0.0/24 --bind-to none --map-by node -n 2 -x OMP_NUM_THREADS \
-        "$build/bench/atled_ranks" cifar10 64 2 "$bucket" "$steps" 1536 2>&1
+        "$build/bench/atled_ranks" "$net" "$batch" 2 "$bucket" "$steps" "$width" 2>&1
 done
-OMP_NUM_THREADS=1 "$build/bench/atled_ranks" cifar10 64 2 4 "$steps" 1536
+OMP_NUM_THREADS=1 "$build/bench/atled_ranks" "$net" "$batch" 2 4 "$steps" "$width"

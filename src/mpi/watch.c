@@ -13,7 +13,7 @@ enum { BEAT = -1, HOST_SIZE = 64 }; /* a message is BEAT, or the number of a ran
 
 static struct {
     MPI_Comm own;
-    int rank, size, runs, must_end;
+    int rank, size, runs;
     double patience, interval, last; /* seconds; last: when the thread looked last */
     double silent;                   /* how long nothing has come from the rank before this one */
     int *number;                     /* of each rank: what is sent must stay where it is */
@@ -21,6 +21,9 @@ static struct {
     int lost;
     MPI_Request beat; /* the last one, until it is sent */
     pthread_t thread;
+    pthread_mutex_t mutex; /* of must_end */
+    pthread_cond_t changed;
+    int must_end;
 } watch;
 
 /* The next rank in that direction that is not lost. */
@@ -91,19 +94,38 @@ static void look(void)
     }
 }
 
+/* Waits for the next look, but not when stop_watch has been called; returns whether it has. */
+static int await_end(void)
+{
+    const double until = atl_seconds_now() + watch.interval;
+    const struct timespec time = {.tv_sec = (time_t)until, .tv_nsec = (long)(1e9 * (until - (double)(time_t)until))};
+    pthread_mutex_lock(&watch.mutex);
+    for (int code = 0; !watch.must_end && !code;)
+        code = pthread_cond_timedwait(&watch.changed, &watch.mutex, &time);
+    int ends = watch.must_end;
+    pthread_mutex_unlock(&watch.mutex);
+    return ends;
+}
+
 static void *watch_others(void *unused)
 {
-    const struct timespec interval = {.tv_sec = (time_t)watch.interval,
-                                      .tv_nsec = (long)(1e9 * (watch.interval - (double)(time_t)watch.interval))};
-    for (int ends = 0; !ends;) {
+    do {
         lock_mpi();
         look();
-        ends = watch.must_end;
         unlock_mpi();
-        if (!ends)
-            nanosleep(&interval, NULL);
-    }
+    } while (!await_end());
     return unused;
+}
+
+static int start_thread(void)
+{
+    pthread_condattr_t monotonic;
+    pthread_mutex_init(&watch.mutex, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* that of atl_seconds_now */
+    pthread_cond_init(&watch.changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return pthread_create(&watch.thread, NULL, watch_others, NULL) == 0;
 }
 
 static atl_status gather_hosts(void)
@@ -147,7 +169,7 @@ atl_status start_watch(MPI_Comm own, double patience)
     for (int i = 0; i < watch.size && fits; i++)
         watch.number[i] = i;
     atl_status status = fits ? gather_hosts() : atl_set_error(ATL_OUT_OF_MEMORY, "out of memory");
-    if (!status && pthread_create(&watch.thread, NULL, watch_others, NULL))
+    if (!status && !start_thread())
         status = atl_set_error(ATL_OUT_OF_MEMORY, "the thread that watches the other ranks could not be started");
     watch.runs = !status;
     if (status)
@@ -160,10 +182,13 @@ void stop_watch(void)
     MPI_Request request;
     if (!watch.runs)
         return;
-    lock_mpi();
+    pthread_mutex_lock(&watch.mutex);
     watch.must_end = 1;
-    unlock_mpi();
+    pthread_cond_signal(&watch.changed);
+    pthread_mutex_unlock(&watch.mutex);
     pthread_join(watch.thread, NULL);
+    pthread_mutex_destroy(&watch.mutex);
+    pthread_cond_destroy(&watch.changed);
     /* Now all ranks have sent their last beat; one that nobody takes, MPICH tells the user of. */
     if (!finish("MPI_Ibarrier", MPI_Ibarrier(watch.own, &request), &request, -1))
         listen();

@@ -51,6 +51,36 @@ Test(averaging, buckets_are_sent_before_the_backward_pass_has_ended)
     atl_all_reduce_free(r);
 }
 
+/* The means are nodes: a drawing shows them, and a profile times them. */
+Test(averaging, means_are_drawn_and_profiled)
+{
+    static const char *const ops[] = {"all_reduce_send", "all_reduce_receive"};
+    atl_all_reduce *r = atl_all_reduce_new(NULL);
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(ROWS, INPUTS));
+    atl_node *step = atl_minimize(atl_mean(atl_square(atl_dense_layer(x, "layer", 2))), atl_sgd(), .all_reduce = r);
+    atl_program *p = atl_compile(g, ATL_NODES(step));
+    atl_tensor *value = random_tensor(ATL_SHAPE(ROWS, INPUTS), -1, 1);
+    char *drawing = NULL, *profile = NULL;
+    size_t drawn, profiled;
+    FILE *file = open_memstream(&drawing, &drawn), *table = open_memstream(&profile, &profiled);
+    cr_assert_eq(atl_program_profile(p, ATL_FEEDS({x, value}), 2), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_write_dot(.graph = g, .file = file), ATL_OK, "%s", atl_error());
+    cr_assert_eq(atl_program_write_profile(p, table, ATL_PROFILE_JSON, NULL), ATL_OK, "%s", atl_error());
+    fclose(file);
+    fclose(table);
+    for (int i = 0; i < 2; i++) {
+        cr_assert(strstr(drawing, ops[i]), "%s is not drawn: %s", ops[i], drawing);
+        cr_assert(strstr(profile, ops[i]), "%s is not in the profile: %s", ops[i], profile);
+    }
+    free(drawing);
+    free(profile);
+    atl_tensor_free(value);
+    atl_program_free(p);
+    atl_graph_free(g);
+    atl_all_reduce_free(r);
+}
+
 typedef struct outcome {
     float weights[INPUTS * 16];
     char error[256];
