@@ -120,6 +120,62 @@ static atl_node *numbered(onnx_op *op, int64_t count, atl_shape shape)
     return number ? atl_reshape(onnx_int_vector(op, count, number), shape) : NULL;
 }
 
+/* ---- whole numbers ----------------------------------------------------------------------------------------------- */
+
+/* They are moved, not added as float32: what is scattered is the number of each update, from 1 on, which is exact below
+ * 2^24.  `taken` are the updates that go to the places of x, and 0 where `number` is 0: there x stays. */
+static atl_node *replaced(onnx_op *op, atl_node *x, atl_node *taken, atl_node *number)
+{
+    return atl_int_binary(ATL_INT_ADD, taken,
+                          atl_int_binary(ATL_INT_MUL, x, atl_int_binary(ATL_INT_EQUAL, number, int_scalar(op, 0))));
+}
+
+/* 1, 2, ... along the last dimension of the indices, as float32. */
+static atl_node *update_numbers(atl_node *indices)
+{
+    return atl_cumulative_sum(atl_fill(atl_cast(indices, ATL_FLOAT32), 1), .axis = -1);
+}
+
+/* x, indices and updates [.., n or m], by element. */
+static atl_node *replaced_along(onnx_op *op, atl_node *x, atl_node *updates, atl_node *indices)
+{
+    atl_node *number = atl_cast(atl_scatter_along(update_numbers(indices), indices, x), ATL_INT32);
+    return replaced(op, x, atl_take_along(updates, atl_int_binary(ATL_INT_SUB, number, int_scalar(op, 1))), number);
+}
+
+/* flat [n, rest...], updates [tuples..., rest...], linear [tuples...]: by row. */
+static atl_node *replaced_rows(onnx_op *op, atl_node *flat, atl_node *updates, atl_node *linear)
+{
+    atl_shape shape = atl_shape_of(flat);
+    shape.size[0] = ATL_ANY;
+    atl_node *index = atl_reshape(linear, ATL_SHAPE(ATL_ANY)), *rows = flat;
+    while (rows && atl_shape_of(rows).rank > 1) { /* only the number of rows is used */
+        atl_slice_args first = {.x = rows};
+        first.end[1] = 1;
+        rows = atl_squeeze(atl_slice_with(&first), 1);
+    }
+    atl_node *number = atl_cast(atl_scatter_add(update_numbers(index), index, rows, 0), ATL_INT32);
+    atl_node *taken =
+        atl_gather(atl_reshape(updates, shape), atl_int_binary(ATL_INT_SUB, number, int_scalar(op, 1)), 0);
+    for (int i = 1; i < shape.rank; i++)
+        number = atl_expand_dims(number, i);
+    return replaced(op, flat, taken, number);
+}
+
+/* Updates of whole numbers, which are not reduced, or of real ones; null with the reason. */
+static atl_node *updates_of(onnx_op *op)
+{
+    if (!onnx_is_int(op, 0))
+        return onnx_float(op, 2);
+    if (strcmp(onnx_attr_text(op, "reduction", "none"), "none") == 0)
+        return onnx_int(op, 2);
+    onnx_reject(op, "its reduction is '%.40s', which is read for real numbers",
+                onnx_attr_text(op, "reduction", "none"));
+    return NULL;
+}
+
+/* ---- scatters ---------------------------------------------------------------------------------------------------- */
+
 /* x, indices and updates [.., n or m]: the last dimension is that of the axis. */
 static int give_scattered(onnx_op *op, atl_node *x, atl_node *updates, atl_node *indices, int axis)
 {
@@ -128,7 +184,9 @@ static int give_scattered(onnx_op *op, atl_node *x, atl_node *updates, atl_node 
     int last = atl_shape_of(x).rank - 1;
     int64_t places = last < 0 ? ATL_ANY : atl_shape_of(x).size[last];
     atl_node *y = NULL;
-    if (r)
+    if (onnx_is_int(op, 0))
+        y = replaced_along(op, x, updates, indices);
+    else if (r)
         y = reduced(op, r, x, atl_expand_dims(updates, last + 1), atl_expand_dims(indices, last + 1), last, places,
                     numbered(op, places, ATL_SHAPE(places)));
     else if (strcmp(name, "add") == 0)
@@ -143,13 +201,14 @@ static int give_scattered(onnx_op *op, atl_node *x, atl_node *updates, atl_node 
 /* Indices that are fewer than the data in another dimension are filled up with -1, which scatters nothing. */
 static int import_scatter_elements(onnx_op *op)
 {
-    atl_node *x = onnx_any(op, 0), *indices = x ? onnx_int(op, 1) : NULL, *updates = indices ? onnx_float(op, 2) : NULL;
+    atl_node *x = onnx_any(op, 0), *indices = x ? onnx_int(op, 1) : NULL, *updates = indices ? updates_of(op) : NULL;
     atl_shape shape = onnx_shape(op, 0), of = onnx_shape(op, 1);
     int axis = updates ? onnx_axis(op, onnx_attr_int(op, "axis", 0), shape.rank) : -1;
     if (axis < 0)
         return 0;
-    if (onnx_is_integer(onnx_type_of(op, 0)) || of.rank != shape.rank)
-        return onnx_reject(op, "it is read for floating-point numbers, and indices of as many dimensions");
+    if (of.rank != shape.rank)
+        return onnx_reject(op, "its indices have %d dimension%s, its data %d", of.rank, atl_plural(of.rank),
+                           shape.rank);
     indices = from_end(op, indices, axis);
     atl_pad_args pad = {.x = indices, .value = -1}, none = {.x = updates};
     for (int i = 0; i < shape.rank; i++) {
@@ -264,21 +323,23 @@ static atl_node *reduced_rows(onnx_op *op, const scatter_reduction *r, atl_node 
 
 static int import_scatter_nd(onnx_op *op)
 {
-    atl_node *x = onnx_any(op, 0), *indices = x ? onnx_int(op, 1) : NULL, *updates = indices ? onnx_float(op, 2) : NULL;
+    atl_node *x = onnx_any(op, 0), *indices = x ? onnx_int(op, 1) : NULL, *updates = indices ? updates_of(op) : NULL;
     atl_shape data = onnx_shape(op, 0), of = onnx_shape(op, 1);
     int64_t count, k = of.rank ? of.size[of.rank - 1] : 0;
     if (!updates)
         return 0;
-    if (k < 1 || k > data.rank || onnx_is_integer(onnx_type_of(op, 0)))
-        return onnx_reject(op, "it is read for floating-point numbers, and tuples of at most %d indices, not %lld",
-                           data.rank, (long long)k);
+    if (k < 1 || k > data.rank)
+        return onnx_reject(op, "tuples of %lld indices for %d dimension%s", (long long)k, data.rank,
+                           atl_plural(data.rank));
     atl_node *linear = linear_index(op, indices, data, 0, (int)k, &count), *flat = linear ? flattened(x, (int)k) : NULL;
     if (!flat)
         return 0;
     const char *reduction = onnx_attr_text(op, "reduction", "none");
     const scatter_reduction *r = reduction_of(reduction);
-    atl_node *scattered = r ? NULL : atl_scatter_add(updates, linear, flat, 0), *y;
-    if (r)
+    atl_node *scattered = r || onnx_is_int(op, 0) ? NULL : atl_scatter_add(updates, linear, flat, 0), *y;
+    if (onnx_is_int(op, 0))
+        y = replaced_rows(op, flat, updates, linear);
+    else if (r)
         y = reduced_rows(op, r, flat, updates, linear, count);
     else if (strcmp(reduction, "add") == 0)
         y = atl_add(flat, scattered);
