@@ -43,8 +43,8 @@ void KERNEL(softmax_grad_row)(int64_t n, const float *dy, const float *value, fl
 
 /* ---- moments, in double ------------------------------------------------------------------------------------------ */
 
-/* Half a vector of floats becomes a vector of doubles.  Several sums side by side: one would wait for its own last term.
- */
+/* Half a vector of floats becomes a vector of doubles.  Several sums side by side: one would wait for its own last
+ * term. */
 enum { HALF = VECTOR / 2, PARTS = 4, TOGETHER = PARTS * HALF };
 typedef float half_anywhere __attribute__((vector_size(2 * ATL_VECTOR), aligned(4), may_alias));
 typedef double wide __attribute__((vector_size(4 * ATL_VECTOR)));
