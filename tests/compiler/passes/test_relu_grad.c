@@ -74,6 +74,30 @@ Test(gate, only_where_winograds_method_is_sure)
     expect_none((atl_compile_args){.timing = 1});
 }
 
+/* Sums in the shape of a batch norm's gradient read the relu's gradient: it joins their pass, in as many steps. */
+Test(gate, not_where_only_sums_and_element_wise_ops_read_it)
+{
+    atl_graph *g = atl_graph_new();
+    atl_shape image = ATL_SHAPE(4, 16, 16, 16), channels = ATL_SHAPE(16);
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, image);
+    atl_node *scale = atl_variable(g, "scale", channels, atl_fill_with(1)),
+             *offset = atl_variable(g, "offset", channels, atl_fill_with(0));
+    atl_node *h = atl_relu(atl_add(atl_mul(x, scale), offset));
+    atl_node *y = atl_conv2d(h, atl_variable(g, "w", ATL_SHAPE(3, 3, 16, 16), atl_he())), *slope[2];
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(atl_sum(atl_square(y))), .by = ATL_NODES(scale, offset),
+                               .result_out = slope),
+                 ATL_OK);
+    atl_program *program = atl_compile(g, (atl_nodes){2, slope}),
+                *without = atl_compile(g, (atl_nodes){2, slope}, .disabled_passes = ATL_PASS_RELU_GRAD);
+    cr_assert(program && without, "%s", atl_error());
+    cr_expect_eq(steps_by(program, "conv2d_input_relu_grad", NULL), 0);
+    cr_expect_eq(steps_by(program, "conv2d_input_grad", NULL), 1);
+    cr_expect_eq(atl_program_step_count(program), atl_program_step_count(without));
+    atl_program_free(program);
+    atl_program_free(without);
+    atl_graph_free(g);
+}
+
 /* ---- by 1x1 and depthwise convolutions, of relu and relu6 -------------------------------------------------------- */
 
 typedef atl_node *activation(atl_node *x);
