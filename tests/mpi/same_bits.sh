@@ -79,7 +79,7 @@ refused network -m net.onnx -d "$data"
 # The same command but for a byte at its end.
 rm "$scratch/1/atled"
 cp "$atled" "$scratch/1/atled" && echo >>"$scratch/1/atled" || exit 1
-LD_LIBRARY_PATH=$(dirname "$(realpath "$atled")")/..:$LD_LIBRARY_PATH
+LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(dirname "$(realpath "$atled")")/..
 export LD_LIBRARY_PATH
 refused build -m cifar10 -d "$data"
 echo "1, 2, 3 and 4 ranks, one process, and 2 ranks followed by 4: the same bits"

@@ -122,7 +122,7 @@ shift
 exec ./other_build "$@"
 END
 chmod +x other.sh
-LD_LIBRARY_PATH=$(dirname "$atled")/..:$LD_LIBRARY_PATH
+LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(dirname "$atled")/..
 export LD_LIBRARY_PATH
 for what in confidence build; do
     "$launch" 2 ./other.sh $what "$atled" attack -m cifar10 p-0.png --eps 3/255 -q >ranks.txt 2>ranks.err &&
