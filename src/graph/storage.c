@@ -171,6 +171,11 @@ const atl_tensor *atl_variable_value(const atl_node *variable)
     return storage ? atl_storage_value(storage) : NULL;
 }
 
+const atl_tensor *atl_constant_value(const atl_node *node)
+{
+    return node->op->flags & ATL_OP_CONSTANT ? atl_storage_value(node->storage) : NULL;
+}
+
 atl_status atl_variable_assign(atl_node *variable, const atl_tensor *value)
 {
     char expected[160], given[160];

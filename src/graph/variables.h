@@ -1,4 +1,5 @@
-/* Internal functions of graphs for loading weights and for training; they do not need the structure of graphs. */
+/* Internal functions of graphs for loading weights, for training and for reading files; they do not need the structure
+ * of graphs. */
 #ifndef ATLED_GRAPH_VARIABLES_H
 #define ATLED_GRAPH_VARIABLES_H
 
@@ -10,6 +11,9 @@ atl_status atl_graph_note_failure(atl_graph *graph, atl_status status);
 /* Replaces the variable's value by one of its own type and shape, and takes ownership of the tensor.  It cannot fail,
  * so that a caller changes either all of many variables or none. */
 void atl_variable_adopt(atl_node *variable, atl_tensor *value);
+
+/* The value of a constant, owned by the graph; null for any other node. */
+const atl_tensor *atl_constant_value(const atl_node *node);
 
 /* Fails if the variable belongs to a step that has failed half way, and has got no value since then: its value must not
  * be saved. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "atled/op.h"
+#include "graph/variables.h"
 #include "onnx/families.h"
 #include "onnx/tensor_data.h"
 
@@ -128,12 +129,66 @@ int onnx_import_binary(onnx_op *op)
     return !*op->why && onnx_give_in(op, 0, y, order);
 }
 
-/* x * sigmoid(x), as exporters write it, is a swish, whose gradient needs x only. */
+/* ---- activations that exporters write as several nodes ----------------------------------------------------------- */
+
+static int is_op(atl_node *x, const char *name) { return strcmp(atl_op_of(x)->name, name) == 0; }
+
+/* True for a constant that is this number, up to a float's rounding. */
+static int is_number(atl_node *x, double number)
+{
+    while (is_op(x, "reshape"))
+        x = atl_input_of(x, 0);
+    const atl_tensor *value = atl_constant_value(x);
+    return value && atl_dtype_of(x) == ATL_FLOAT32 && atl_tensor_count(value) == 1 &&
+           fabs((double)*atl_floats(value) - number) <= 1e-6 * number;
+}
+
+/* Of that op, a sum or product with this number, the other input; else null. */
+static atl_node *beside_number(atl_node *y, const char *op, double number)
+{
+    if (!is_op(y, op))
+        return NULL;
+    atl_node *a = atl_input_of(y, 0), *b = atl_input_of(y, 1);
+    return is_number(b, number) ? a : is_number(a, number) ? b : NULL;
+}
+
+/* Of 1 + erf(x / sqrt(2)) the x; else null. */
+static atl_node *of_normal_share(atl_node *y)
+{
+    atl_node *erf = beside_number(y, "add", 1), *scaled = erf && is_op(erf, "erf") ? atl_input_of(erf, 0) : NULL;
+    if (!scaled)
+        return NULL;
+    if (is_op(scaled, "div") && is_number(atl_input_of(scaled, 1), 1.4142135623730951))
+        return atl_input_of(scaled, 0);
+    return beside_number(scaled, "mul", 0.70710678118654752);
+}
+
+/* Of a product of x, 1/2 and 1 + erf(x / sqrt(2)), in any order, the x; else null. */
+static atl_node *of_gelu(atl_node *a, atl_node *b)
+{
+    for (int turned = 0; turned < 2; turned++) {
+        atl_node *p = turned ? b : a, *q = turned ? a : b, *rest = beside_number(p, "mul", 0.5);
+        if (rest && (of_normal_share(q) == rest || of_normal_share(rest) == q))
+            return of_normal_share(q) == rest ? rest : q;
+        for (int i = 0; i < 2 && is_op(p, "mul") && is_number(q, 0.5); i++)
+            if (of_normal_share(atl_input_of(p, i)) == atl_input_of(p, 1 - i))
+                return atl_input_of(p, 1 - i);
+    }
+    return NULL;
+}
+
+/* x * sigmoid(x) is a swish; the gradients of swish and gelu need x only. */
 static atl_node *product(atl_node *a, atl_node *b)
 {
-    atl_node *gate = a && b && strcmp(atl_op_of(a)->name, "sigmoid") == 0 ? a : b, *x = gate == a ? b : a;
-    int is_swish = x && gate && strcmp(atl_op_of(gate)->name, "sigmoid") == 0 && atl_input_of(gate, 0) == x;
-    return is_swish ? atl_swish(x) : atl_mul(a, b);
+    if (!a || !b)
+        return NULL;
+    for (int turned = 0; turned < 2; turned++) {
+        atl_node *x = turned ? b : a, *gate = turned ? a : b;
+        if (is_op(gate, "sigmoid") && atl_input_of(gate, 0) == x)
+            return atl_swish(x);
+    }
+    atl_node *x = of_gelu(a, b);
+    return x ? atl_gelu(x) : atl_mul(a, b);
 }
 
 /* Sum, Max, Min, Mean: of any number of inputs. */

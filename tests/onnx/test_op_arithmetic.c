@@ -35,6 +35,42 @@ Test(op_arithmetic, a_swish_in_two_nodes)
                  (const double[]){0.534446645, 0.775803493, 0.964350808, 0.002249254});
 }
 
+static made number(const char *name, float value)
+{
+    made node = make_node(name, "Constant", NULL, NULL, name);
+    put_float_attribute(&node, "value_float", value);
+    return node;
+}
+
+/* x (1 + erf(x * or / `root`)) `half`, the three multiplied in one of three orders. */
+static made gelu_in_nodes(int order, int divides, float half)
+{
+    static const char *const first[][2] = {{"x", "share"}, {"half", "x"}, {"share", "half"}};
+    static const char *const second[] = {"half", "share", "x"};
+    return GRAPH(number("half", half), number("one", 1), number("root", divides ? 1.41421354f : 0.707106769f),
+                 make_node("scaled", divides ? "Div" : "Mul", "x", "root", "scaled"),
+                 make_node("erf", "Erf", "scaled", NULL, "erf"), make_node("share", "Add", "erf", "one", "share"),
+                 make_node("p", "Mul", first[order][0], first[order][1], "p"),
+                 make_node("y", "Mul", order % 2 ? "p" : second[order], order % 2 ? second[order] : "p", "y"));
+}
+
+/* x, 1/2 and 1 + erf(x / sqrt(2)) in any order are one op; with another factor they are not. */
+Test(op_arithmetic, a_gelu_in_several_nodes)
+{
+    const double gelu[] = {0.841344746, 1.954499736, 3.999873315, -0.004049694};
+    for (int order = 0; order < 3; order++)
+        for (int divides = 0; divides < 2; divides++) {
+            small_model m = load_small(gelu_in_nodes(order, divides, 0.5f), 13);
+            cr_expect_str_eq(atl_op_of(m.y)->name, "gelu", "order %d", order);
+            free_small(&m);
+            expect_small(gelu_in_nodes(order, divides, 0.5f), 13, 4, gelu);
+            m = load_small(gelu_in_nodes(order, divides, 0.25f), 13);
+            cr_expect_str_eq(atl_op_of(m.y)->name, "mul", "order %d", order);
+            free_small(&m);
+        }
+    expect_small(gelu_in_nodes(0, 0, 1), 13, 4, (const double[]){1.682689492, 3.908999472, 7.99974663, -0.008099388});
+}
+
 /* To bfloat16 and back, before the opset that says how: to the nearest, and to the even one of two that are as near. */
 Test(op_arithmetic, bfloat16_is_rounded_to_the_nearest)
 {
