@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* sched_setaffinity whatever -std= says */
 #include "program/sharing.h"
 
+#include <math.h>
 #include <omp.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -9,20 +10,24 @@
 
 enum {
     WARM_UP = 1,    /* the first runs of a plan read weights and memory for the first time, and say nothing */
-    RARE_TRIES = 64 /* the slower way costs at most one run in so many, once both are known well */
+    RARE_TRIES = 32 /* trying the slower way takes at most one part in so many of the time */
 };
 
 bool atl_sharing_next(atl_sharing *s)
 {
+    const double apart = s->seconds[0], together = s->seconds[1];
     s->runs++;
-    if (!s->seconds[1])
-        return true;
-    if (!s->seconds[0])
+    if (!together)
+        return s->runs > WARM_UP;
+    if (!apart) {
+        s->next_try = 2 * s->runs;
         return false;
-    bool faster = s->seconds[1] <= s->seconds[0];
+    }
+    bool faster = together <= apart;
     if (s->runs < s->next_try)
         return faster;
-    s->next_try = s->runs + (s->runs < RARE_TRIES ? s->runs : RARE_TRIES);
+    double cost = fmin(faster ? apart / together : together / apart, 1e6);
+    s->next_try = s->runs + (int64_t)(cost * fmin((double)s->runs, RARE_TRIES));
     return !faster;
 }
 
@@ -31,8 +36,6 @@ void atl_sharing_note(atl_sharing *s, bool together, double seconds)
     double *lately = &s->seconds[together];
     if (s->runs > WARM_UP)
         *lately = *lately ? (*lately + seconds) / 2 : seconds;
-    if (s->runs == WARM_UP + 2) /* both are known once */
-        s->next_try = 2 * s->runs;
 }
 
 #ifdef __linux__

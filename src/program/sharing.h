@@ -11,10 +11,11 @@
 #define ATLED_PROGRAM_SHARING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct atl_sharing {
-    double seconds[2];  /* what a run took lately: apart, and together; 0: not measured yet */
-    int runs, next_try; /* since the start, and at which of them the slower way is tried once more */
+    double seconds[2];      /* what a run took lately: apart, and together; 0: not measured yet */
+    int64_t runs, next_try; /* since the start, and at which of them the slower way is tried once more */
 } atl_sharing;
 
 /* True if the threads of the next run are to be together; counts the run. */
