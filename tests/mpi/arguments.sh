@@ -7,3 +7,13 @@ rm -rf "$scratch"
 mkdir -p "$scratch"
 OMP_NUM_THREADS=1
 export OMP_NUM_THREADS
+
+# Waits until $scratch/log, of the training $job, tells of its first step.
+await_step() {
+    tries=0
+    until grep -q 'step 1/' "$scratch/log"; do
+        sleep 0.2
+        tries=$((tries + 1))
+        [ $tries -lt 600 ] || { echo "no step"; cat "$scratch/log"; kill -9 $job; exit 1; }
+    done
+}

@@ -11,12 +11,7 @@ interrupt() {
         --checkpoint "$scratch/c.npz" -o "$scratch/w.npz"
     "$@" >"$scratch/log" 2>&1 &
     job=$!
-    tries=0
-    until grep -q 'step 1/' "$scratch/log"; do
-        sleep 0.2
-        tries=$((tries + 1))
-        [ $tries -lt 600 ] || { echo "no step"; cat "$scratch/log"; kill -9 $job; exit 1; }
-    done
+    await_step
     kill -INT "$job"
     wait $job
     for file in c w; do

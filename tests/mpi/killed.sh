@@ -10,12 +10,7 @@
     exec "$@"' sh "$scratch/process" "$atled" train -m cifar10 -d "$data" -b 8 --steps 100000 \
     -o "$scratch/w.npz" >"$scratch/log" 2>&1 &
 job=$!
-tries=0
-until grep -q 'step 1/' "$scratch/log"; do
-    sleep 0.2
-    tries=$((tries + 1))
-    [ $tries -lt 600 ] || { echo "no step"; cat "$scratch/log"; kill -9 $job; exit 1; }
-done
+await_step
 process=$(cat "$scratch/process")
 kill -9 "$process"
 wait $job
