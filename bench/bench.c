@@ -1,7 +1,8 @@
 /* bench CASE RUNS: runs the case, and prints one line of JSON with the median and the minimum time of a step.
  *
  * CASE "compile": compiles VGG16 with its image gradient; "memory_CASE": the peak resident memory of the process after
- * three steps of that case; "plan_CASE": its plan, without a measurement; "train_data": how much reading data slows a
+ * three steps of that case; "plan_CASE": its plan, without a measurement; "steps_CASE": the median time of each step of
+ * RUNS runs, beside the machine's peak; "train_data": how much reading data slows a
  * training loop down, one line per network, RUNS pairs of quarter seconds; "graph_chain", "graph_tree": builds,
  * differentiates and compiles graphs of 10^4, 10^5 and 10^6 nodes, two lines for each; "handover": the time to pass a
  * value from one thread to another, as a whole number of nanoseconds and nothing else: see bench/run. */
@@ -69,7 +70,7 @@ static int measure_compiling(double *times, int runs)
     return write_times("compile", times, runs);
 }
 
-static const char memory_of[] = "memory_", plan_of[] = "plan_"; /* before the name of a case */
+static const char memory_of[] = "memory_", plan_of[] = "plan_", steps_of[] = "steps_"; /* before the name of a case */
 
 static const bench_case *case_after(const char *prefix, const char *name)
 {
@@ -81,6 +82,17 @@ static int write_plan(const bench_case *c)
 {
     built_case b;
     int ok = open_case(c, &b) && atl_program_write_plan(b.program, stdout) == ATL_OK;
+    close_case(&b);
+    return ok;
+}
+
+static int write_steps(const bench_case *c, int runs)
+{
+    built_case b;
+    atl_machine_peak peak;
+    const int ok = open_case(c, &b) &&
+                   !atl_program_profile_with_peak(b.program, ATL_FEED(b.image, b.pixels), runs, &peak) &&
+                   !atl_program_write_profile(b.program, stdout, ATL_PROFILE_TABLE, &peak);
     close_case(&b);
     return ok;
 }
@@ -216,6 +228,8 @@ int main(int argc, char **argv)
         ok = measure_memory(case_after(memory_of, name));
     else if (case_after(plan_of, name))
         ok = write_plan(case_after(plan_of, name));
+    else if (case_after(steps_of, name))
+        ok = write_steps(case_after(steps_of, name), runs);
     else if (strcmp(name, "train_data") == 0)
         ok = measure_data(times, runs);
     else if (strcmp(name, "handover") == 0)
@@ -230,8 +244,8 @@ int main(int argc, char **argv)
         int count;
         const bench_case *all = bench_cases(&count);
         fprintf(stderr,
-                "usage: bench CASE [RUNS], where CASE is compile, memory_CASE, plan_CASE, train_data, graph_chain, "
-                "graph_tree, handover");
+                "usage: bench CASE [RUNS], where CASE is compile, memory_CASE, plan_CASE, steps_CASE, train_data, "
+                "graph_chain, graph_tree, handover");
         for (int i = 0; i < count; i++)
             fprintf(stderr, ", %s", all[i].name);
         fputc('\n', stderr);
