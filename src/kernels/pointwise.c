@@ -5,6 +5,7 @@
  * pixels of a block; meanwhile the next panel, which may come from memory, is fetched into the second-level cache. */
 #include "kernels/pointwise.h"
 
+#include "common/numbers.h"
 #include "cost/cost.h"
 #include "kernels/vectors.h"
 
@@ -13,6 +14,9 @@ enum {
     KEPT_FILTER = ATL_NEAR_FLOATS,          /* which the second-level cache may keep from run to run */
     BLOCK_FLOATS = ATL_NEAR_FLOATS / 4 * 3, /* of a block of pixels, which the second-level cache keeps */
     LEAST_PIXELS = 96,                      /* of a block: fewer would not hide the fetching of a panel */
+    LASTING_FILTER = 2 * ATL_NEAR_FLOATS,   /* which the second-level cache keeps from block to block */
+    LASTING_FLOATS = BLOCK_FLOATS / 2,      /* of a block's results, and of as many that the epilogue reads */
+    LEAST_OF_LASTING = 24,                  /* pixels of a block whose panels need not be fetched from afar */
     TERMS = 16,                             /* of a sum, between which some lines are fetched */
     LINE_FLOATS = 16
 };
@@ -40,6 +44,21 @@ INLINE void write_tile(const int rows, const int vectors, const atl_pointwise *p
 {
     apply_to_tile(rows, vectors, end, pixel * p->out + first, p->out, first, sum);
     store_tile(rows, vectors, sum, result + pixel * p->out_pixel_stride + first, p->out_pixel_stride);
+}
+
+/* Fetches what the epilogue reads of a tile, whose rows lie in as many pages, while the tile's sums are made. */
+INLINE void fetch_for_tile(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
+                           const atl_epilogue *end)
+{
+    const float *operand[] = {end->residual, end->relu_grad};
+    for (int k = 0; k < 2; k++) {
+        if (!operand[k])
+            continue;
+        const float *from = operand[k] + pixel * p->out + first;
+        for (int i = 0; i < rows; i++, from += p->out)
+            for (int v = 0; v < vectors * VECTOR; v += LINE_FLOATS)
+                __builtin_prefetch(from + v, 0, 3);
+    }
 }
 
 /* ---- small filters ----------------------------------------------------------------------------------------------- */
@@ -98,6 +117,7 @@ INLINE void pixels_of_panel(const int rows, const int vectors, const product *x,
     const int64_t panel = vectors * VECTOR;
     product_tile sum;
     clear_tile(rows, vectors, sum);
+    fetch_for_tile(rows, vectors, p, pixel, first, &x->end);
     for (int64_t k = 0; k < p->in; k += TERMS) {
         int64_t lines = next->each < next->lines ? next->each : next->lines;
         for (int64_t i = 0; i < lines; i++)
@@ -128,11 +148,16 @@ INLINE void one_panel(const int rows, const int vectors, const product *x, int64
         pixels_of_panel(1, vectors, x, from, first, next);
 }
 
-/* Pixels of a block, for so many pixels: blocks of nearly equal size. */
-static int64_t pixels_of_block(const atl_pointwise *p, int64_t pixels, int rows)
+/* Pixels of a block, for so many pixels: blocks of nearly equal size.  A panel writes one or a few lines of each pixel,
+ * and the epilogue reads as many of each operand.  Processors fetch the line beside each of these, too; the next panel
+ * finds it in the cache if the block is small.  A filter that the second-level cache keeps costs little a block. */
+static int64_t pixels_of_block(const product *x, int64_t pixels, int rows)
 {
-    int64_t most = BLOCK_FLOATS / p->in, blocks;
-    most = most < LEAST_PIXELS ? LEAST_PIXELS : most;
+    const atl_pointwise *p = x->p;
+    int64_t wide = p->out * (1 + (x->end.residual != NULL) + (x->end.relu_grad != NULL));
+    int64_t most = atl_larger(BLOCK_FLOATS / p->in, LEAST_PIXELS), blocks;
+    if (p->in * p->out <= LASTING_FILTER)
+        most = atl_smaller(most, atl_larger(LASTING_FLOATS / wide, LEAST_OF_LASTING));
     blocks = (pixels + most - 1) / most;
     return blocks > 1 ? ((pixels + blocks - 1) / blocks + rows - 1) / rows * rows : pixels;
 }
@@ -141,7 +166,7 @@ static int64_t pixels_of_block(const atl_pointwise *p, int64_t pixels, int rows)
 INLINE void some_panels(const int rows, const int vectors, const product *x, int64_t from, int64_t to, int64_t begin,
                         int64_t end)
 {
-    const int64_t in = x->p->in, panel = vectors * VECTOR, block = pixels_of_block(x->p, to - from, rows);
+    const int64_t in = x->p->in, panel = vectors * VECTOR, block = pixels_of_block(x, to - from, rows);
     const int64_t lines = panel * in / LINE_FLOATS;
     const int64_t steps = (block + rows - 1) / rows * ((in + TERMS - 1) / TERMS);
     const int64_t each = lines ? (lines + steps - 1) / steps : 0;

@@ -66,6 +66,21 @@ ISA_TEST(pointwise, large_filters)
                   i % 2);
 }
 
+/* So many outputs that blocks have the fewest pixels. */
+ISA_TEST(pointwise, wide_results)
+{
+    for (int i = 0; i < 3; i++)
+        for (int64_t pixels = 23; pixels <= 103; pixels += 20)
+            check(k,
+                  &(atl_pointwise){.pixels = pixels,
+                                   .in = 50 + i,
+                                   .out = (65 + i) * k->vector,
+                                   .in_pixel_stride = 60,
+                                   .out_pixel_stride = (66 + i) * k->vector,
+                                   .workers = 1 + i},
+                  i % 2);
+}
+
 /* relu(NaN) is NaN, whichever operand it comes from. */
 ISA_TEST(pointwise, relu_keeps_not_a_number)
 {
