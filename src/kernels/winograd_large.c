@@ -79,9 +79,45 @@ INLINE void panel_to_points(const int size, const large_job *job, int64_t o, int
             filter_square_to_points(size, w, job->filter, 1, i, o + v, stride, panel, to + (i - first) * panel + v);
 }
 
+/* The rows of a transposed filter that are transformed after the part at hand.  They lie far from each other, so the
+ * processor does not foresee them: they are fetched from memory while products are computed. */
+typedef struct coming {
+    const float *first;
+    int64_t row, rows; /* fetched so far, and all of them: the outputs of a panel, for each tap */
+    int64_t row_floats;
+    int64_t each; /* rows to fetch beside each tile of products */
+} coming;
+
+/* What comes after inputs first..last-1 of the outputs from o on; nothing after the worker's last panel. */
+static coming coming_after(const large_job *job, int64_t o, int64_t last, int is_last_panel)
+{
+    const atl_winograd *w = job->w;
+    const plan *p = &job->plan;
+    int is_whole = last == w->in, vectors = large_vectors(w);
+    if (!job->transposed || (is_whole && is_last_panel))
+        return (coming){0};
+    int64_t i = is_whole ? 0 : last, rows = w->kernel_size * w->kernel_size * p->part;
+    int64_t tiles = p->tile_points * (p->part / (vectors * VECTOR)) * (job->rows / large_rows(vectors));
+    return (coming){.first = job->filter + (is_whole ? o + p->part : o) * w->in + i,
+                    .rows = rows,
+                    .row_floats = i + p->depth < w->in ? p->depth : w->in - i,
+                    .each = (rows + tiles - 1) / tiles};
+}
+
+static void fetch_some(const large_job *job, coming *c)
+{
+    enum { LINE = 16, FAR = 2 }; /* floats of a line of the caches; to the second-level cache */
+    int64_t panel = job->plan.part, end = c->row + c->each < c->rows ? c->row + c->each : c->rows;
+    for (; c->row < end; c->row++) {
+        const float *row = c->first + (c->row / panel * job->w->out + c->row % panel) * job->w->in;
+        for (int64_t k = 0; k < c->row_floats; k += LINE)
+            __builtin_prefetch(row + k, 0, FAR);
+    }
+}
+
 /* y = the products of a slice of the inputs, first..last-1, or += if it is not the first. */
 INLINE void panel_products(const int rows, const int vectors, const large_job *job, int64_t first, int64_t last,
-                           const float *filter, float *y)
+                           const float *filter, coming *next, float *y)
 {
     const plan *p = &job->plan;
     const float *x = job->x + first / p->depth * p->tile_points * p->x_stride;
@@ -90,6 +126,7 @@ INLINE void panel_products(const int rows, const int vectors, const large_job *j
             for (int64_t t = 0; t < job->rows; t += rows) {
                 float *c = y + k * p->y_stride + t * p->part + o;
                 product_tile sum;
+                fetch_some(job, next);
                 if (first == 0)
                     clear_tile(rows, vectors, sum);
                 else
@@ -100,7 +137,7 @@ INLINE void panel_products(const int rows, const int vectors, const large_job *j
             }
 }
 
-static void run_panel(const large_job *job, int worker, int64_t o)
+static void run_panel(const large_job *job, int worker, int64_t o, int is_last)
 {
     const atl_winograd *w = job->w;
     const plan *p = &job->plan;
@@ -111,12 +148,13 @@ static void run_panel(const large_job *job, int worker, int64_t o)
             panel_to_points(3, job, o, i, last, filter);
         else
             panel_to_points(5, job, o, i, last, filter);
+        coming next = coming_after(job, o, last, is_last);
         if (large_vectors(w) == 1)
-            panel_products(12, 1, job, i, last, filter, y);
+            panel_products(12, 1, job, i, last, filter, &next, y);
         else if (large_vectors(w) == 2)
-            panel_products(ATL_REGISTERS == 32 ? 12 : 6, 2, job, i, last, filter, y);
+            panel_products(ATL_REGISTERS == 32 ? 12 : 6, 2, job, i, last, filter, &next, y);
         else
-            panel_products(6, 4, job, i, last, filter, y);
+            panel_products(6, 4, job, i, last, filter, &next, y);
     }
     for (int64_t t = 0; t < job->tiles; t++)
         if (w->kernel_size == 3)
@@ -138,8 +176,9 @@ static void transform_share(const large_job *job, int worker)
 static void run_share(const large_job *job, int worker)
 {
     int64_t panel = job->plan.part, panels = job->w->out / panel, workers = job->w->workers;
-    for (int64_t k = panels * worker / workers; k < panels * (worker + 1) / workers; k++)
-        run_panel(job, worker, k * panel);
+    int64_t end = panels * (worker + 1) / workers;
+    for (int64_t k = panels * worker / workers; k < end; k++)
+        run_panel(job, worker, k * panel, k + 1 == end);
 }
 
 void KERNEL(winograd_convolve_large)(const atl_winograd *w, const float *image, const float *filter, int transposed,
