@@ -101,10 +101,16 @@ def pytorch(case, runs):
 
         relu6, gelu = staticmethod(functional.relu6), staticmethod(functional.gelu)
 
-        def depthwise(self, x, name, size, stride):
+        def depthwise(self, x, name, size, stride, padding="SAME", bias=False):
             width = x.shape[1]
             w = self.weight(name, (width, 1, size, size), size * size)
-            return functional.conv2d(x, w, None, stride, size // 2, groups=width)
+            b = self.vector(name + "/biases", width, 0) if bias else None
+            return functional.conv2d(x, w, b, stride, size // 2 if padding == "SAME" else 0, groups=width)
+
+        def pad_as_tensorflow(self, x, size, stride):
+            """With stride 2, where the side is even, one row and column fewer before the image than behind it."""
+            before = (size - stride) // 2
+            return functional.pad(x, (before, size - stride - before) * 2)
 
         swish, sigmoid = staticmethod(functional.silu), staticmethod(torch.sigmoid)
         hard_swish, hard_sigmoid = staticmethod(functional.hardswish), staticmethod(functional.hardsigmoid)

@@ -72,18 +72,54 @@ static atl_node *excited_residual(atl_node *x, const char *name, bottleneck b, a
     return b.stride == 1 && in == b.channels ? atl_add(x, h) : h;
 }
 
+/* Of each stage: the expansion, the channels, the blocks, the stride of the first block, the side of the window. */
+static const int efficientnet_stages[7][5] = {{1, 16, 1, 1, 3},  {6, 24, 2, 2, 3},  {6, 40, 2, 2, 5}, {6, 80, 3, 2, 3},
+                                              {6, 112, 3, 1, 5}, {6, 192, 4, 2, 5}, {6, 320, 1, 1, 3}};
+
+/* Block i of a stage, for an image of that many channels. */
+static bottleneck efficientnet_block(int stage, int i, int in)
+{
+    const int *s = efficientnet_stages[stage];
+    return (bottleneck){in * s[0], s[1], s[4], i ? 1 : s[3]};
+}
+
 static atl_node *efficientnet_b0(atl_node *x)
 {
-    static const int stages[][5] = {{1, 16, 1, 1, 3},  {6, 24, 2, 2, 3},  {6, 40, 2, 2, 5}, {6, 80, 3, 2, 3},
-                                    {6, 112, 3, 1, 5}, {6, 192, 4, 2, 5}, {6, 320, 1, 1, 3}};
     x = conv_norm(x, "first", 32, 3, 2, 1, atl_swish);
     for (int s = 0; s < 7; s++)
-        for (int i = 0; i < stages[s][2]; i++) {
-            int in = (int)channels_of(x), stride = i ? 1 : stages[s][3];
-            bottleneck b = {in * stages[s][0], stages[s][1], stages[s][4], stride};
-            x = excited_residual(x, ATL_NAME("block%d.%d", s, i), b, atl_swish, in / 4, atl_swish, atl_sigmoid);
+        for (int i = 0; i < efficientnet_stages[s][2]; i++) {
+            int in = (int)channels_of(x);
+            x = excited_residual(x, ATL_NAME("block%d.%d", s, i), efficientnet_block(s, i, in), atl_swish, in / 4,
+                                 atl_swish, atl_sigmoid);
         }
     return classified(conv_norm(x, "last", 1280, 1, 1, 1, atl_swish));
+}
+
+/* EfficientNet-Lite0, as files made from TensorFlow's have it: no squeeze and excitation, relu6, batch norms folded into
+ * the filters and biases, and padding that is one wider behind the image than before it where the stride is 2. */
+static atl_node *biased_conv(atl_node *x, const char *name, int channels, int size, int stride, int groups,
+                             atl_activation *act)
+{
+    return atl_conv_layer(x, name, channels, .window = {size, size}, .stride = {stride, stride}, .groups = groups,
+                          .activation = act);
+}
+
+static atl_node *lite_residual(atl_node *x, const char *name, bottleneck b)
+{
+    int in = (int)channels_of(x);
+    atl_node *h = b.wide == in ? x : biased_conv(x, ATL_NAME("%s/expand", name), b.wide, 1, 1, 1, atl_relu6);
+    h = biased_conv(h, ATL_NAME("%s/depthwise", name), b.wide, b.size, b.stride, b.wide, atl_relu6);
+    h = biased_conv(h, ATL_NAME("%s/project", name), b.channels, 1, 1, 1, NULL);
+    return b.stride == 1 && in == b.channels ? atl_add(x, h) : h;
+}
+
+static atl_node *efficientnet_lite0(atl_node *x)
+{
+    x = biased_conv(x, "first", 32, 3, 2, 1, atl_relu6);
+    for (int s = 0; s < 7; s++)
+        for (int i = 0; i < efficientnet_stages[s][2]; i++)
+            x = lite_residual(x, ATL_NAME("block%d.%d", s, i), efficientnet_block(s, i, (int)channels_of(x)));
+    return classified(biased_conv(x, "last", 1280, 1, 1, 1, atl_relu6));
 }
 
 static atl_node *mobilenet_v3_small(atl_node *x)
@@ -200,9 +236,13 @@ static atl_node *vit_tiny(atl_node *x)
 static const struct {
     const char *name;
     atl_node *(*build)(atl_node *image);
-} networks[] = {{"mobilenet_v2", mobilenet_v2},       {"mobilenet_v3_small", mobilenet_v3_small},
-                {"efficientnet_b0", efficientnet_b0}, {"resnet18", resnet18},
-                {"densenet121", densenet121},         {"vit_tiny", vit_tiny}};
+} networks[] = {{"mobilenet_v2", mobilenet_v2},
+                {"mobilenet_v3_small", mobilenet_v3_small},
+                {"efficientnet_b0", efficientnet_b0},
+                {"efficientnet_lite0", efficientnet_lite0},
+                {"resnet18", resnet18},
+                {"densenet121", densenet121},
+                {"vit_tiny", vit_tiny}};
 
 atl_node *bench_network(const char *name, atl_node *image)
 {

@@ -106,16 +106,36 @@ def excited_residual(f, x, name, last, wide, width, size, stride, act, squeezed,
     return f.add(x, y) if stride == 1 and width == last else y
 
 
+# Of each stage: the expansion, the channels, the blocks, the stride of the first block, the side of the window.
+EFFICIENTNET_STAGES = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5),
+                       (6, 192, 4, 2, 5), (6, 320, 1, 1, 3))
+
+
 def efficientnet_b0(f, x):
     x, last = f.swish(conv_norm(f, x, "first", 32, 3, 2)), 32
-    for s, (expansion, width, depth, stride, size) in enumerate((
-            (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5),
-            (6, 192, 4, 2, 5), (6, 320, 1, 1, 3))):
+    for s, (expansion, width, depth, stride, size) in enumerate(EFFICIENTNET_STAGES):
         for i in range(depth):
             x = excited_residual(f, x, f"block{s}.{i}", last, last * expansion, width, size, 1 if i else stride,
                                  f.swish, last // 4, f.swish, f.sigmoid)
             last = width
     return f.dense(f.mean(f.swish(conv_norm(f, x, "last", 1280, 1))), "classes", 1000)
+
+
+def efficientnet_lite0(f, x):
+    """As files made from TensorFlow's have it: see networks.c."""
+    def residual(x, name, last, width, size, stride, expansion):
+        y = x
+        if expansion > 1:
+            y = f.relu6(f.conv(y, name + "/expand", last * expansion, 1))
+        y = f.relu6(f.depthwise(f.pad_as_tensorflow(y, size, stride), name + "/depthwise", size, stride, "VALID", True))
+        y = f.conv(y, name + "/project", width, 1)
+        return f.add(x, y) if stride == 1 and width == last else y
+
+    x, last = f.relu6(f.conv(f.pad_as_tensorflow(x, 3, 2), "first", 32, 3, 2, "VALID")), 32
+    for s, (expansion, width, depth, stride, size) in enumerate(EFFICIENTNET_STAGES):
+        for i in range(depth):
+            x, last = residual(x, f"block{s}.{i}", last, width, size, 1 if i else stride, expansion), width
+    return f.dense(f.mean(f.relu6(f.conv(x, "last", 1280, 1))), "classes", 1000)
 
 
 def mobilenet_v3_small(f, x):
@@ -180,13 +200,13 @@ def mlp_small(f, x):
 CASES = {
     "vgg16_1": (vgg16, (1, 224, 224, 3), "by image", None),
     "vgg16_8": (vgg16, (8, 224, 224, 3), "by image", None),
-    "squeezenet_1": (squeezenet, (1, 224, 224, 3), "by image", None),
     "cifar10_128": (cifar10, (128, 24, 24, 3), "by weights", None),
-    "resnet20_128": (resnet20, (128, 32, 32, 3), "by image", None),
+    **{f"{network.__name__}_{n}": (network, (n, side, side, 3), "by image", None)
+       for network, side in ((squeezenet, 224), (resnet20, 32)) for n in (1, 8, 32, 128)},
     **{f"{network.__name__}_{n}": (network, (n, 224, 224, 3), "by image", None)
-       for network in (mobilenet_v2, resnet18, densenet121, vit_tiny) for n in (1, 8)},
-    **{f"{network.__name__}_1": (network, (1, 224, 224, 3), "by image", None)
-       for network in (mobilenet_v3_small, efficientnet_b0)},
+       for network in (mobilenet_v2, efficientnet_b0, efficientnet_lite0, resnet18, densenet121, vit_tiny)
+       for n in (1, 8)},
+    "mobilenet_v3_small_1": (mobilenet_v3_small, (1, 224, 224, 3), "by image", None),
     "mlp_1": (mlp_small, (1, 8), "by weights", None),
     "cifar10_train": (cifar10, (128, 24, 24, 3), "training", "sgd decay"),
     "resnet20_train": (resnet20, (128, 32, 32, 3), "training", "momentum"),
@@ -194,7 +214,7 @@ CASES = {
     "mlp_sgd": (mlp_small, (1, 8), "training", "sgd"),
 }
 # Their layers are written for PyTorch only.
-PYTORCH_ONLY = {"mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "densenet121", "vit_tiny"}
+PYTORCH_ONLY = {"mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0", "densenet121", "vit_tiny"}
 RATE = 1e-7  # so small that the weights do not change
 
 
