@@ -1,10 +1,11 @@
 /* lower_bound CASE ROUNDS: the oneDNN lower bound of a step of the case.
  *
- * Each convolution, matrix product, pooling and normalisation of its graph is a bare oneDNN primitive, without bias,
- * relu or reorders; every other step of our plan is a copy of as many bytes.  First the program finds the fastest
- * implementation of each primitive: direct on NHWC, direct in the layouts that oneDNN prefers, Winograd, each with its
- * first few implementations.  Then it runs all primitives one after the other, in the order of the graph, and times
- * each; the lower bound is the sum of their medians.
+ * Each convolution, pooling and normalisation of its graph, and each matrix product (attention's two, and the four of
+ * its gradients, among them), is a bare oneDNN primitive, without bias, relu or reorders; every other step of our plan
+ * is a copy of as many bytes.  First the program finds the fastest implementation of each primitive: direct on NHWC,
+ * direct in the layouts that oneDNN prefers, Winograd, each with its first few implementations.  Then it runs all
+ * primitives one after the other, in the order of the graph, and times each; the lower bound is the sum of their
+ * medians.
  *
  * So the caches are as cold as in a step: images and results lie in a ring as large as our arena, each weight has its
  * own memory, and the input of a primitive is written just before the clock starts.  Primitives repeated alone are up
@@ -12,6 +13,8 @@
  * LOWER_BOUND_VERBOSE=1: each primitive on stderr. */
 #include "lower_bound.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +63,7 @@ static void add_primitive(const choice *how, const char *key)
 {
     work *w = add_work(key);
     w->how = how;
-    if (!bind_choice(how, w->list, 1))
+    if (!bind_choice(how, w->list, !how->fresh_operands))
         exit(1);
     for (int i = 0; i < how->count; i++)
         if (made_just_before(how, i)) {
@@ -132,6 +135,40 @@ static int window_of(const atl_node *node)
     return size;
 }
 
+static int is_product(const atl_node *node) { return strcmp(atl_op_of(node)->name, "matmul") == 0; }
+
+/* Of any number of dimensions, either operand transposed or not.  Rows of several images that multiply the same matrix
+ * are those of one product. */
+static product product_of(const atl_node *node)
+{
+    atl_shape y = atl_shape_of(node), a = atl_shape_of(atl_input_of(node, 0)), b = atl_shape_of(atl_input_of(node, 1));
+    product p = {.m = y.size[y.rank - 2], .n = y.size[y.rank - 1]};
+    p.k = a.size[a.rank - 1] * a.size[a.rank - 2] / p.m;
+    p.batches = atl_shape_count(y) / (p.m * p.n);
+    if (atl_shape_count(b) == p.k * p.n) {
+        p.m *= p.batches;
+        p.batches = 1;
+    }
+    return p;
+}
+
+/* The plan may compute some rows only, or multiply only those terms that are not zero: the pass `narrow`.  Products
+ * that became part of an attention step are not found in the plan, and are whole. */
+static product narrowed(product p, const atl_node *node, const atl_program *program)
+{
+    const double whole = 2 * (double)p.batches * (double)p.m * (double)p.k * (double)p.n;
+    for (int64_t i = 0; i < atl_program_step_count(program); i++) {
+        atl_step_info info;
+        if (atl_program_step(program, i, &info) || info.prepack || info.origin != node || info.flops <= 0 ||
+            strncmp(info.op, "matmul", 6) != 0 || info.flops >= whole)
+            continue;
+        int64_t *size = atl_shape_count(info.shape) * info.turns < p.batches * p.m * p.n ? &p.m : &p.k;
+        *size = llround((double)*size * info.flops / whole);
+        break;
+    }
+    return p;
+}
+
 static choice best_of_node(const atl_node *node)
 {
     const char *op = atl_op_of(node)->name;
@@ -142,8 +179,6 @@ static choice best_of_node(const atl_node *node)
         return best_convolution(OF_IMAGE, y.size, b.size, a.size);
     if (strcmp(op, "conv2d_filter_grad") == 0)
         return best_convolution(OF_FILTER, a.size, y.size, b.size);
-    if (strcmp(op, "matmul") == 0 && y.rank == 2)
-        return best_product(y.size[0], atl_shape_count(a) / y.size[0], y.size[1]);
     if (strcmp(op, "max_pool2d") == 0)
         return best_pooling(0, a.size, y.size, window_of(node));
     if (strcmp(op, "max_pool2d_grad") == 0)
@@ -153,8 +188,8 @@ static choice best_of_node(const atl_node *node)
     return (choice){0};
 }
 
-/* Equal work uses the same choice. */
-static const choice *choice_of_node(const atl_node *node, const char *key)
+/* Equal work uses the same choice.  p: of a product. */
+static const choice *choice_of_node(const atl_node *node, const product *p, const char *key)
 {
     static char keys[MOST_SEEN][200];
     static choice choices[MOST_SEEN + 1];
@@ -165,18 +200,24 @@ static const choice *choice_of_node(const atl_node *node, const char *key)
     if (seen == MOST_SEEN)
         return &choices[MOST_SEEN];
     snprintf(keys[seen], sizeof keys[seen], "%s", key);
-    choices[seen] = best_of_node(node);
+    choices[seen] = p ? best_product(*p) : best_of_node(node);
     return &choices[seen++];
 }
 
-static void add_node(const atl_node *node)
+static void add_node(const atl_node *node, const atl_program *program)
 {
     char key[200], shape[3][60];
-    snprintf(key, sizeof key, "%s%s%s%s", atl_op_of(node)->name,
-             atl_shape_text(atl_shape_of(node), shape[0], sizeof shape[0]),
-             atl_shape_text(atl_shape_of(atl_input_of(node, 0)), shape[1], sizeof shape[1]),
-             atl_shape_text(atl_shape_of(atl_input_of(node, 1)), shape[2], sizeof shape[2]));
-    const choice *how = choice_of_node(node, key);
+    product p;
+    if (is_product(node)) {
+        p = narrowed(product_of(node), node, program);
+        snprintf(key, sizeof key, "%" PRId64 " times [%" PRId64 ", %" PRId64 "] x [%" PRId64 ", %" PRId64 "]",
+                 p.batches, p.m, p.k, p.k, p.n);
+    } else
+        snprintf(key, sizeof key, "%s%s%s%s", atl_op_of(node)->name,
+                 atl_shape_text(atl_shape_of(node), shape[0], sizeof shape[0]),
+                 atl_shape_text(atl_shape_of(atl_input_of(node, 0)), shape[1], sizeof shape[1]),
+                 atl_shape_text(atl_shape_of(atl_input_of(node, 1)), shape[2], sizeof shape[2]));
+    const choice *how = choice_of_node(node, is_product(node) ? &p : NULL, key);
     if (how->primitive)
         add_primitive(how, key);
 }
@@ -191,12 +232,12 @@ static void add_primitives(const built_case *b)
             needed[atl_index_of(atl_input_of(atl_graph_node(b->graph, i), k))] = 1;
     for (int64_t i = 0; i < atl_graph_node_count(b->graph); i++)
         if (needed[i])
-            add_node(atl_graph_node(b->graph, i));
+            add_node(atl_graph_node(b->graph, i), b->program);
 }
 
 static int is_primitive(const char *op)
 {
-    static const char *const beginnings[] = {"conv2d", "matmul", "max_pool2d", "lrn", "reorder"};
+    static const char *const beginnings[] = {"conv2d", "matmul", "attention", "max_pool2d", "lrn", "reorder"};
     for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
         if (strncmp(op, beginnings[i], strlen(beginnings[i])) == 0)
             return 1;

@@ -28,7 +28,8 @@ typedef struct argument {
 /* The fastest candidate for a primitive; primitive is null if there is none. */
 typedef struct choice {
     dnnl_primitive_t primitive;
-    double seconds; /* when timed alone */
+    double seconds;     /* when timed alone */
+    int fresh_operands; /* true if no operand is a weight with memory of its own: a batched product */
     int count;
     int index[MOST_ARGUMENTS];
     dnnl_memory_desc_t md[MOST_ARGUMENTS];
@@ -47,7 +48,11 @@ dnnl_memory_desc_t plain_array(int rank, const int64_t *dims, dnnl_format_tag_t 
 
 typedef enum conv_pass { FORWARD, OF_IMAGE, OF_FILTER } conv_pass;
 choice best_convolution(conv_pass pass, const int64_t *image, const int64_t *filter, const int64_t *result);
-choice best_product(int64_t m, int64_t k, int64_t n); /* [m, k] x [k, n] */
+/* `batches` products [m, k] x [k, n]. */
+typedef struct product {
+    int64_t batches, m, k, n;
+} product;
+choice best_product(product p);
 choice best_pooling(int backward, const int64_t *image, const int64_t *result, int size);
 choice best_lrn(int backward, const int64_t *image);
 

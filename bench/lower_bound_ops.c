@@ -25,6 +25,14 @@ static window window_between(const int64_t *image, const int64_t *result, int64_
     return w;
 }
 
+/* [height, width, in / groups, out], in whatever layout the primitive prefers. */
+static dnnl_memory_desc_t filter_array(const int64_t *filter, int64_t groups)
+{
+    const int64_t size[] = {groups, filter[3] / groups, filter[2], filter[0], filter[1]};
+    const int plain = groups == 1; /* its array has no dimension for the groups */
+    return plain_array(5 - plain, size + plain, dnnl_format_tag_any);
+}
+
 static void try_convolution(choice *best, conv_pass pass, dnnl_alg_kind_t algorithm, dnnl_format_tag_t tag,
                             const int64_t *image, const int64_t *filter, const int64_t *result)
 {
@@ -43,8 +51,7 @@ static void try_convolution(choice *best, conv_pass pass, dnnl_alg_kind_t algori
     window w = window_between(image, result, filter[0], filter[1]);
     dnnl_memory_desc_t src = plain_array(4, (int64_t[]){image[0], image[3], image[1], image[2]}, tag),
                        dst = plain_array(4, (int64_t[]){result[0], result[3], result[1], result[2]}, tag),
-                       weights =
-                           plain_array(4, (int64_t[]){filter[3], filter[2], filter[0], filter[1]}, dnnl_format_tag_any);
+                       weights = filter_array(filter, image[3] / filter[2]);
     dnnl_convolution_desc_t op;
     dnnl_primitive_desc_t hint = NULL;
     if (dnnl_convolution_forward_desc_init(&op, dnnl_forward_training, algorithm, &src, &weights, NULL, &dst, w.stride,
@@ -69,7 +76,7 @@ static void try_convolution(choice *best, conv_pass pass, dnnl_alg_kind_t algori
 choice best_convolution(conv_pass pass, const int64_t *image, const int64_t *filter, const int64_t *result)
 {
     choice best = {0};
-    if (filter[0] == 3 && filter[1] == 3)
+    if (filter[0] == 3 && filter[1] == 3 && image[3] == filter[2])
         try_convolution(&best, pass, dnnl_convolution_winograd, dnnl_format_tag_any, image, filter, result);
     try_convolution(&best, pass, dnnl_convolution_direct, dnnl_nhwc, image, filter, result);
     try_convolution(&best, pass, dnnl_convolution_direct, dnnl_format_tag_any, image, filter, result);
@@ -78,30 +85,43 @@ choice best_convolution(conv_pass pass, const int64_t *image, const int64_t *fil
     return best;
 }
 
-/* ---- matrix product: [m, k] x [k, n] ----------------------------------------------------------------------------- */
+/* ---- matrix products --------------------------------------------------------------------------------------------- */
 
-choice best_product(int64_t m, int64_t k, int64_t n)
+static void try_inner_product(choice *best, product p, const argument *arguments)
+{
+    dnnl_memory_desc_t src = plain_array(2, (int64_t[]){p.m, p.k}, dnnl_ab),
+                       weights = plain_array(2, (int64_t[]){p.n, p.k}, dnnl_format_tag_any),
+                       dst = plain_array(2, (int64_t[]){p.m, p.n}, dnnl_ab);
+    dnnl_inner_product_desc_t op;
+    if (dnnl_inner_product_forward_desc_init(&op, dnnl_forward_inference, &src, &weights, NULL, &dst) == dnnl_success)
+        try_all(best, &op, NULL, arguments);
+}
+
+choice best_product(product p)
 {
     static const argument arguments[] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0},
                                          {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0},
                                          {DNNL_ARG_DST, dnnl_query_dst_md, 0},
                                          {0}};
-    static const dnnl_format_tag_t tags[] = {dnnl_ab, dnnl_ba, dnnl_format_tag_any};
+    static const dnnl_format_tag_t matrix[] = {dnnl_ab, dnnl_ba, dnnl_format_tag_any},
+                                   matrices[] = {dnnl_abc, dnnl_acb, dnnl_format_tag_any};
+    const int batched = p.batches > 1, rank = 2 + batched;
+    const dnnl_format_tag_t *tags = batched ? matrices : matrix;
+    /* Without the number of products the sizes are those of a matrix. */
+    const int64_t a_size[] = {p.batches, p.m, p.k}, b_size[] = {p.batches, p.k, p.n}, y_size[] = {p.batches, p.m, p.n};
     choice best = {0};
-    dnnl_memory_desc_t dst = plain_array(2, (int64_t[]){m, n}, dnnl_ab);
+    dnnl_memory_desc_t dst = plain_array(rank, y_size + !batched, tags[0]);
     for (int left = 0; left < 2; left++)
         for (int right = 0; right < 3; right++) {
-            dnnl_memory_desc_t a = plain_array(2, (int64_t[]){m, k}, tags[left]),
-                               b = plain_array(2, (int64_t[]){k, n}, tags[right]);
+            dnnl_memory_desc_t a = plain_array(rank, a_size + !batched, tags[left]),
+                               b = plain_array(rank, b_size + !batched, tags[right]);
             dnnl_matmul_desc_t op;
             if (dnnl_matmul_desc_init(&op, &a, &b, NULL, &dst) == dnnl_success)
                 try_all(&best, &op, NULL, arguments);
         }
-    dnnl_memory_desc_t src = plain_array(2, (int64_t[]){m, k}, dnnl_ab),
-                       weights = plain_array(2, (int64_t[]){n, k}, dnnl_format_tag_any);
-    dnnl_inner_product_desc_t op;
-    if (dnnl_inner_product_forward_desc_init(&op, dnnl_forward_inference, &src, &weights, NULL, &dst) == dnnl_success)
-        try_all(&best, &op, NULL, arguments);
+    if (!batched)
+        try_inner_product(&best, p, arguments);
+    best.fresh_operands = batched;
     return best;
 }
 

@@ -95,8 +95,8 @@ static atl_node *efficientnet_b0(atl_node *x)
     return classified(conv_norm(x, "last", 1280, 1, 1, 1, atl_swish));
 }
 
-/* EfficientNet-Lite0, as files made from TensorFlow's have it: no squeeze and excitation, relu6, batch norms folded into
- * the filters and biases, and padding that is one wider behind the image than before it where the stride is 2. */
+/* EfficientNet-Lite0, as files made from TensorFlow's have it: no squeeze and excitation, relu6, batch norms folded
+ * into the filters and biases, and padding that is one wider behind the image than before it where the stride is 2. */
 static atl_node *biased_conv(atl_node *x, const char *name, int channels, int size, int stride, int groups,
                              atl_activation *act)
 {

@@ -127,7 +127,8 @@ def efficientnet_lite0(f, x):
         y = x
         if expansion > 1:
             y = f.relu6(f.conv(y, name + "/expand", last * expansion, 1))
-        y = f.relu6(f.depthwise(f.pad_as_tensorflow(y, size, stride), name + "/depthwise", size, stride, "VALID", True))
+        y = f.pad_as_tensorflow(y, size, stride)
+        y = f.relu6(f.depthwise(y, name + "/depthwise", size, stride, "VALID", bias=True))
         y = f.conv(y, name + "/project", width, 1)
         return f.add(x, y) if stride == 1 and width == last else y
 
@@ -214,7 +215,8 @@ CASES = {
     "mlp_sgd": (mlp_small, (1, 8), "training", "sgd"),
 }
 # Their layers are written for PyTorch only.
-PYTORCH_ONLY = {"mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0", "densenet121", "vit_tiny"}
+PYTORCH_ONLY = {"mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0", "densenet121",
+                "vit_tiny"}
 RATE = 1e-7  # so small that the weights do not change
 
 
