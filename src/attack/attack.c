@@ -155,7 +155,7 @@ static atl_status attack_picture(job *j, int64_t index, atl_attempt *a, float *s
     result.label = a->task.label;
     result.target = a->task.target;
     result.clean_top = top_of(a->task.classes, scores);
-    result.margin_before = atl_attempt_margin(a, scores);
+    result.margin_before = a->clean_margin = atl_attempt_margin(a, scores);
     result.clean_met = result.margin_before > 0;
     int runs = (!result.clean_met || args->attack_wrong) && a->task.eps > 0;
     if (a->task.is_rounded && a->task.norm == ATL_NORM_LINF && a->task.eps > 0 && a->task.eps < 1) {

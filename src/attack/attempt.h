@@ -27,6 +27,7 @@ struct atl_attempt {
     double missed_size; /* the smallest result that met the goal but was larger than that */
     int met;
     double best_size, best_margin;
+    double clean_margin; /* of the unchanged picture */
     uint64_t seed, drawn;
     double spare;
     int has_spare;

@@ -6,14 +6,15 @@
 
 #include "attack/attempt.h"
 #include "attack/climb.h"
+#include "attack/finish.h"
 #include "attack/rivals.h"
 #include "graph/error.h"
 #include "graph/memory.h"
 
 /* More starts, one for each of the most probable classes, for pictures that a bound half as large again would reach;
  * and then more steps from the best picture, where a fiftieth more would do. */
-enum { NEAR_CLASSES = 5, LAST_CLIMBS = 4 };
-static const double near_share = 0.5, last_share = 0.02;
+enum { NEAR_CLASSES = 5 };
+static const double near_share = 0.5;
 
 typedef struct others {
     float *scores, *weights; /* [classes] of each; of the unchanged picture, and of the loss */
@@ -70,27 +71,6 @@ static atl_status climb(atl_attempt *attempt, const atl_attempt_task *task, othe
     return status ? status : atl_climb(attempt, pixels, &how);
 }
 
-/* Whether a bound that is larger by that share would do, if the margin goes on rising at the same rate. */
-static bool is_near(const atl_attempt *attempt, const others *o, double share)
-{
-    double before = atl_attempt_margin(attempt, o->scores), after = attempt->best_margin;
-    return after > before && -after < share * (after - before);
-}
-
-/* Goes on from the best picture, with ever shorter steps, towards the class that it is nearest to. */
-static atl_status climb_last(atl_attempt *attempt, const atl_attempt_task *task, others *o, float *pixels)
-{
-    atl_status status = ATL_OK;
-    for (int i = 0; i < LAST_CLIMBS && !status && !atl_attempt_is_done(attempt) && is_near(attempt, o, last_share);
-         i++) {
-        atl_climbing how = {.steps = task->steps, .loss = ATL_ATTACK_MARGIN, .shrinks = true, .momentum = 0.75f};
-        how.step = task->eps / (1 << i);
-        memcpy(pixels, attempt->best, (size_t)task->count * sizeof *pixels);
-        status = atl_climb(attempt, pixels, &how);
-    }
-    return status;
-}
-
 static atl_status climb_near(atl_attempt *attempt, const atl_attempt_task *task, others *o, float *pixels)
 {
     if (attempt->args->restarts || attempt->attacker->has_own_loss || task->target >= 0)
@@ -98,9 +78,9 @@ static atl_status climb_near(atl_attempt *attempt, const atl_attempt_task *task,
     atl_status status = weigh(attempt, task, o, 0);
     int most = task->restarts + (o->count < NEAR_CLASSES ? o->count : NEAR_CLASSES);
     for (int i = task->restarts;
-         i < most && !status && !atl_attempt_is_done(attempt) && is_near(attempt, o, near_share); i++)
+         i < most && !status && !atl_attempt_is_done(attempt) && atl_attempt_is_near(attempt, near_share); i++)
         status = climb(attempt, task, o, i, pixels);
-    return status || task->norm == ATL_NORM_L1 ? status : climb_last(attempt, task, o, pixels);
+    return status || task->norm == ATL_NORM_L1 ? status : atl_climb_on(attempt, task->steps);
 }
 
 atl_status atl_method_pgd(atl_attempt *attempt)
