@@ -12,6 +12,10 @@ typedef struct atl_epilogue {
     float highest;          /* what is above it becomes it, or has no gradient, as in relu6; 0: no limit */
     const float *relu_grad; /* of the result's shape, dense: 0 where it is not positive, and below `highest` */
     const uint32_t *mask;   /* the same as bits: see kernels/mask.h */
+    /* Only pointwise_convolve applies these: */
+    const float *scale;          /* [out]: factors */
+    const float *addend;         /* of the result's shape: added to what is scaled */
+    int64_t addend_pixel_stride; /* floats from pixel to pixel */
 } atl_epilogue;
 
 #endif

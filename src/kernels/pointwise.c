@@ -38,11 +38,34 @@ void KERNEL(pointwise_pack)(const atl_pointwise *p, const float *filter, int tra
             packed[(o / block * p->in + i) * block + o % block] = filter[transposed ? o * p->in + i : i * p->out + o];
 }
 
+/* One factor for each output. */
+INLINE void scale_tile(const int rows, const int vectors, const float *factor, product_tile sum)
+{
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+        UNROLL
+    for (int i = 0; i < rows; i++)
+        sum[i][v] *= load(factor + v * VECTOR);
+}
+
+INLINE void add_rows(const int rows, const int vectors, const float *x, int64_t x_row, product_tile sum)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] += load(x + i * x_row + v * VECTOR);
+}
+
 /* The results of a tile, from that pixel and output on. */
 INLINE void write_tile(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
                        product_tile sum, const atl_epilogue *end, float *result)
 {
     apply_to_tile(rows, vectors, end, pixel * p->out + first, p->out, first, sum);
+    if (end->scale)
+        scale_tile(rows, vectors, end->scale + first, sum);
+    if (end->addend)
+        add_rows(rows, vectors, end->addend + pixel * end->addend_pixel_stride + first, end->addend_pixel_stride, sum);
     store_tile(rows, vectors, sum, result + pixel * p->out_pixel_stride + first, p->out_pixel_stride);
 }
 
@@ -50,12 +73,15 @@ INLINE void write_tile(const int rows, const int vectors, const atl_pointwise *p
 INLINE void fetch_for_tile(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
                            const atl_epilogue *end)
 {
-    const float *operand[] = {end->residual, end->relu_grad};
-    for (int k = 0; k < 2; k++) {
-        if (!operand[k])
+    const struct {
+        const float *from;
+        int64_t row;
+    } operand[] = {{end->residual, p->out}, {end->relu_grad, p->out}, {end->addend, end->addend_pixel_stride}};
+    for (int k = 0; k < 3; k++) {
+        if (!operand[k].from)
             continue;
-        const float *from = operand[k] + pixel * p->out + first;
-        for (int i = 0; i < rows; i++, from += p->out)
+        const float *from = operand[k].from + pixel * operand[k].row + first;
+        for (int i = 0; i < rows; i++, from += operand[k].row)
             for (int v = 0; v < vectors * VECTOR; v += LINE_FLOATS)
                 __builtin_prefetch(from + v, 0, 3);
     }
@@ -154,7 +180,8 @@ INLINE void one_panel(const int rows, const int vectors, const product *x, int64
 static int64_t pixels_of_block(const product *x, int64_t pixels, int rows)
 {
     const atl_pointwise *p = x->p;
-    int64_t wide = p->out * (1 + (x->end.residual != NULL) + (x->end.relu_grad != NULL));
+    int64_t operands = (x->end.residual != NULL) + (x->end.relu_grad != NULL) + (x->end.addend != NULL);
+    int64_t wide = p->out * (1 + operands);
     int64_t most = atl_larger(BLOCK_FLOATS / p->in, LEAST_PIXELS), blocks;
     if (p->in * p->out <= LASTING_FILTER)
         most = atl_smaller(most, atl_larger(LASTING_FLOATS / wide, LEAST_OF_LASTING));

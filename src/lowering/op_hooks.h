@@ -60,6 +60,9 @@ struct atl_op_hooks {
     /* relu_grad(y + other, by), all of one shape; other may be null; the relu ends at `limit`; `winograd`: where
      * Winograd convolution is certain to be used. */
     atl_node *(*with_relu_grad)(atl_node *y, atl_node *other, atl_node *by, float limit, int winograd);
+    /* y * scale + addend, after its other epilogues: scale is a vector [channels] along the last dimension, addend has
+     * y's shape; one of them may be null. */
+    atl_node *(*scaled_sum)(atl_node *y, atl_node *scale, atl_node *addend);
     /* If y is min(relu(input 0), limit): the limit; else 0. */
     float (*relu_limit)(const atl_node *y);
     /* If y is input 0 where 0 < input 1 < limit, else 0: the limit; else 0. */

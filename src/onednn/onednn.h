@@ -85,6 +85,8 @@ typedef struct onednn_convolution {
     /* The same, or its mask (ops/mask.h): only our own kernels, of the image's gradient, can do it. */
     int relu_grad_input;
     int relu_grad_is_mask;
+    /* Applied after that, and only by our own 1x1 kernels: factors [channels], and what is added to the products. */
+    int scale_input, addend_input;
     onednn_activation activation;
     float highest; /* of the relu and of relu_grad: min(relu, highest), as in relu6; 0: no limit */
     int blocked;   /* images in blocks of 16 channels */

@@ -20,7 +20,9 @@ onednn_convolution atl_convolution_of(onednn_pass pass, const conv_geometry *g, 
                                 .result_input = result,
                                 .bias_input = ONEDNN_NO_INPUT,
                                 .residual_input = ONEDNN_NO_INPUT,
-                                .relu_grad_input = ONEDNN_NO_INPUT};
+                                .relu_grad_input = ONEDNN_NO_INPUT,
+                                .scale_input = ONEDNN_NO_INPUT,
+                                .addend_input = ONEDNN_NO_INPUT};
 }
 
 int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const conv_geometry *g);

@@ -22,6 +22,10 @@ atl_conv_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_c
     e.bias = lower_operand(lowering, c->bias_input, step);
     e.residual = lower_operand(lowering, c->residual_input, step);
     e.relu_grad = lower_operand(lowering, c->relu_grad_input, step);
+    e.scale = lower_operand(lowering, c->scale_input, step);
+    e.addend = c->addend_input < 0 ? -1 : step->reads;
+    if (c->addend_input >= 0)
+        step->read[step->reads++] = atl_lower_input_strided(lowering, c->addend_input, &e.addend_pixel_stride);
     return e;
 }
 
@@ -37,5 +41,8 @@ atl_epilogue atl_conv_epilogue_at(const atl_conv_epilogue *e, const atl_plan_ste
                           .relu = e->relu,
                           .highest = e->highest,
                           .relu_grad = e->relu_grad_is_mask ? NULL : operand_at(e->relu_grad, step, memory),
-                          .mask = e->relu_grad_is_mask ? operand_at(e->relu_grad, step, memory) : NULL};
+                          .mask = e->relu_grad_is_mask ? operand_at(e->relu_grad, step, memory) : NULL,
+                          .scale = operand_at(e->scale, step, memory),
+                          .addend = operand_at(e->addend, step, memory),
+                          .addend_pixel_stride = e->addend_pixel_stride};
 }

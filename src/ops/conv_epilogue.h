@@ -6,7 +6,8 @@
 #include "kernels/epilogue.h"
 
 typedef struct atl_conv_epilogue {
-    int bias, residual, relu_grad; /* indices into step->read; -1: none */
+    int bias, residual, relu_grad, scale, addend; /* indices into step->read; -1: none */
+    int64_t addend_pixel_stride;
     int relu_grad_is_mask, relu;
     float highest; /* of relu or relu_grad; 0: no limit */
 } atl_conv_epilogue;

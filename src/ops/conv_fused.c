@@ -97,14 +97,19 @@ atl_node *atl_conv2d_with_epilogue(atl_node *y, atl_node *bias, atl_node *residu
     return atl_apply_with(&fused_op, &options, (atl_nodes){count, inputs});
 }
 
-/* conv2d_input_relu_grad(dy, filter, like image [, other], by): relu_grad(conv2d_input_grad + other, by), or with a bit
- * mask of by; conv2d_input_relu6_grad: the same with relu6_grad.  Only the compiler creates them, and they are never
- * differentiated. */
+/* conv2d_input_relu_grad(dy, filter, like image [, other] [, scale] [, addend], by): relu_grad(conv2d_input_grad +
+ * other, by) * scale + addend, with any of these, or with a bit mask of by; conv2d_input_relu6_grad: the same with
+ * relu6_grad.  Only the compiler creates them, and they are never differentiated. */
 typedef struct relu_grad_options {
     conv_options conv;
-    int32_t has_other, by_mask;
+    int32_t has_other, has_scale, has_addend, by_mask;
     float highest; /* of the relu; 0: no limit */
 } relu_grad_options;
+
+enum { MOST_INPUTS = 7 };
+
+static int scale_of(const relu_grad_options *options) { return 3 + options->has_other; }
+static int addend_of(const relu_grad_options *options) { return scale_of(options) + options->has_scale; }
 
 static int lower_relu_grad(atl_lowering *lowering)
 {
@@ -114,7 +119,11 @@ static int lower_relu_grad(atl_lowering *lowering)
     onednn_convolution c = atl_convolution_of(ONEDNN_INPUT_GRADIENT, &g, ONEDNN_NO_INPUT, 1, 0);
     if (options->has_other)
         c.residual_input = 3;
-    c.relu_grad_input = 3 + options->has_other;
+    if (options->has_scale)
+        c.scale_input = scale_of(options);
+    if (options->has_addend)
+        c.addend_input = addend_of(options);
+    c.relu_grad_input = addend_of(options) + options->has_addend;
     c.relu_grad_is_mask = options->by_mask;
     c.highest = options->highest;
     if (atl_conv_prefers_depthwise(&c))
@@ -134,14 +143,40 @@ static void describe_relu_grad(const atl_node *y, char *text, size_t size)
     const relu_grad_options *options = y->attributes;
     atl_describe_conv(y, y->inputs[1], text, size);
     size_t at = strlen(text);
-    snprintf(text + at, size - at, "%s, %s", options->has_other ? " + other" : "",
-             options->highest > 0 ? "gradient of relu6" : "gradient of relu");
+    snprintf(text + at, size - at, "%s, %s%s%s", options->has_other ? " + other" : "",
+             options->highest > 0 ? "gradient of relu6" : "gradient of relu", options->has_scale ? " * scale" : "",
+             options->has_addend ? " + addend" : "");
 }
 
-/* All but the filter, unless there is a mask, whose bits have another order. */
+/* All but the filter and the scale, unless there is a mask, whose bits have another order. */
 static unsigned relu_grad_by_image(const atl_node *y)
 {
-    return ((const relu_grad_options *)y->attributes)->by_mask ? 0 : ~2u;
+    const relu_grad_options *options = y->attributes;
+    unsigned whole = options->has_scale ? 2u | 1u << scale_of(options) : 2u;
+    return options->by_mask ? 0 : ~whole;
+}
+
+/* Only 1x1 kernels scale and add. */
+static atl_node *relu_grad_scaled_sum(atl_node *y, atl_node *scale, atl_node *addend)
+{
+    relu_grad_options options;
+    atl_node *inputs[MOST_INPUTS];
+    int count = y->input_count - 1;
+    conv_geometry g = atl_conv_geometry_of(y, y, y->inputs[1], y->inputs[0]);
+    onednn_convolution c = atl_convolution_of(ONEDNN_INPUT_GRADIENT, &g, ONEDNN_NO_INPUT, 1, 0);
+    memcpy(&options, y->attributes, sizeof options);
+    if (options.has_addend || (scale && options.has_scale) || options.by_mask || atl_conv_prefers_depthwise(&c) ||
+        !atl_conv_is_pointwise(&c))
+        return NULL;
+    memcpy(inputs, y->inputs, (size_t)count * sizeof *inputs);
+    if (scale)
+        inputs[count++] = scale;
+    if (addend)
+        inputs[count++] = addend;
+    inputs[count++] = y->inputs[y->input_count - 1];
+    options.has_scale |= scale != NULL;
+    options.has_addend |= addend != NULL;
+    return atl_apply_with(y->op, &options, (atl_nodes){count, inputs});
 }
 
 static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs, atl_node *mask);
@@ -156,6 +191,7 @@ static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs
                               .hooks = &(const atl_op_hooks){.lower = lower_relu_grad,                                 \
                                                              .by_image = relu_grad_by_image,                           \
                                                              .writes_strided = relu_grad_writes_strided,               \
+                                                             .scaled_sum = relu_grad_scaled_sum,                       \
                                                              .compress = mask,                                         \
                                                              .from_compressed = relu_grad_by_mask_of}}
 INPUT_RELU_GRAD_OP(input_relu_grad_op, "conv2d_input_relu_grad", atl_mask_of);
@@ -164,7 +200,7 @@ INPUT_RELU_GRAD_OP(input_relu6_grad_op, "conv2d_input_relu6_grad", atl_relu6_mas
 static atl_node *relu_grad_by_mask_of(const atl_node *y, atl_node *const *inputs, atl_node *mask)
 {
     relu_grad_options options;
-    atl_node *given[5];
+    atl_node *given[MOST_INPUTS];
     memcpy(&options, y->attributes, sizeof options);
     memcpy(given, inputs, (size_t)y->input_count * sizeof *given);
     options.by_mask = 1;

@@ -104,6 +104,8 @@ int atl_lower_conv_pointwise(atl_lowering *lowering, const onednn_convolution *c
         atl_lower_input_strided(lowering, s->transposed ? c->result_input : c->image_input, &s->p.in_pixel_stride);
     step.read[step.reads++] = lower_filter(lowering, c);
     s->end = atl_lower_conv_epilogue(lowering, c, &step);
-    step.write[step.writes++] = atl_lower_output_strided(lowering, &s->p.out_pixel_stride);
+    atl_value_id result = step.write[step.writes++] = atl_lower_output_strided(lowering, &s->p.out_pixel_stride);
+    if (c->addend_input >= 0 && s->p.out_pixel_stride == s->p.out && s->end.addend_pixel_stride == s->p.out)
+        atl_lower_over(lowering, result, step.read[s->end.addend]);
     return atl_lower_step(lowering, &step);
 }

@@ -5,12 +5,21 @@ static void check(const atl_kernel_table *k, const atl_pointwise *p, int transpo
 {
     float *image = random_floats(p->pixels * p->in_pixel_stride), *filter = random_floats(p->in * p->out);
     float *bias = random_floats(p->out), *residual = random_floats(p->pixels * p->out);
+    const int64_t addend_stride = p->out + 16 * transposed;
+    float *scale = random_floats(p->out), *addend = random_floats(p->pixels * addend_stride);
     float *relu_grad = random_floats(p->pixels * p->out), *packed = random_floats(p->in * p->out);
     float *result = random_floats(p->pixels * p->out_pixel_stride),
           *before = random_floats(p->pixels * p->out_pixel_stride);
     memcpy(before, result, (size_t)(p->pixels * p->out_pixel_stride) * sizeof *before);
     k->pointwise_pack(p, filter, transposed, packed);
-    const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .highest = 0.6f, .relu_grad = relu_grad};
+    const atl_epilogue end = {.bias = bias,
+                              .residual = residual,
+                              .relu = 1,
+                              .highest = 0.6f,
+                              .relu_grad = relu_grad,
+                              .scale = scale,
+                              .addend = addend,
+                              .addend_pixel_stride = addend_stride};
     k->pointwise_convolve(p, image, packed, &end, result);
     for (int64_t q = 0; q < p->pixels; q++)
         for (int64_t o = 0; o < p->out_pixel_stride; o++) {
@@ -26,10 +35,11 @@ static void check(const atl_kernel_table *k, const atl_pointwise *p, int transpo
             float by = relu_grad[q * p->out + o];
             sum = sum > (double)end.highest ? (double)end.highest : sum;
             sum = by > 0 && by < end.highest && sum > 0 ? sum : 0;
+            sum = sum * (double)scale[o] + (double)addend[q * addend_stride + o];
             cr_assert_float_eq((double)got, sum, 1e-5 + 3e-8 * (double)p->in, "pixel %lld, output %lld", (long long)q,
                                (long long)o);
         }
-    float *all[] = {image, filter, bias, residual, relu_grad, packed, result, before};
+    float *all[] = {image, filter, bias, residual, relu_grad, scale, addend, packed, result, before};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }

@@ -4,14 +4,6 @@
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
-/* True for a vector along the last dimension of `of`. */
-static int is_channel_vector(const atl_node *node, const atl_node *of)
-{
-    int64_t channels = of->shape->rank ? of->shape->size[of->shape->rank - 1] : 1;
-    return of->shape->rank > 1 && atl_shape_count(*node->shape) == channels && node->shape->rank >= 1 &&
-           node->shape->size[node->shape->rank - 1] == channels && node->shape->rank <= of->shape->rank;
-}
-
 /* The factor of old that is a channel vector and depends on variables only, and applies to the other factor; -1 if
  * there is none. */
 static int scale_of(const atl_rewrite *r, const atl_node *product)
@@ -20,16 +12,11 @@ static int scale_of(const atl_rewrite *r, const atl_node *product)
         return -1;
     for (int i = 0; i < 2; i++) {
         const atl_node *scale = product->inputs[i], *y = product->inputs[1 - i];
-        if (r->prepack[scale->index] && !r->prepack[y->index] && is_channel_vector(scale, y) &&
+        if (r->prepack[scale->index] && !r->prepack[y->index] && atl_is_channel_vector(scale, y) &&
             atl_shape_equal(*product->shape, *y->shape))
             return i;
     }
     return -1;
-}
-
-static atl_node *as_vector(const atl_rewrite *r, const atl_node *scale)
-{
-    return atl_reshape(r->of[scale->index], ATL_SHAPE(atl_shape_count(*scale->shape)));
 }
 
 static atl_node *scaled(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
@@ -38,7 +25,7 @@ static atl_node *scaled(atl_rewrite *r, const atl_node *old, atl_node *const *in
         return NULL;
     int i = scale_of(r, old);
     if (i >= 0 && atl_hooks_of(inputs[1 - i])->scaled && r->uses[old->inputs[1 - i]->index] == 1)
-        return atl_hooks_of(inputs[1 - i])->scaled(inputs[1 - i], as_vector(r, old->inputs[i]));
+        return atl_hooks_of(inputs[1 - i])->scaled(inputs[1 - i], atl_as_channel_vector(r, old->inputs[i]));
     if (!atl_hooks_of(old)->with_scaled_input || r->prepack[old->index])
         return NULL;
     const atl_node *product = old->inputs[0];
@@ -47,7 +34,7 @@ static atl_node *scaled(atl_rewrite *r, const atl_node *old, atl_node *const *in
         return NULL;
     atl_node *y = atl_apply_in(r->to, old->op, old->attributes, old->input_count, inputs);
     return y ? atl_hooks_of(y)->with_scaled_input(y, r->of[product->inputs[1 - i]->index],
-                                                  as_vector(r, product->inputs[i]))
+                                                  atl_as_channel_vector(r, product->inputs[i]))
              : NULL;
 }
 

@@ -1,8 +1,12 @@
 /* Relu-gradient epilogue: the gradient of a convolution or an LRN adds a second gradient and applies the relu's
- * gradient before its result leaves the registers.  For convolutions only our own Winograd kernels can do that, so the
- * pass applies it only where they are certain to be used.  A relu's gradient that only sums and element-wise ops
- * read stays: it joins the pass over memory that sums (fuse.c), which reads the relu's image in order, and not tile by
- * tile.  So it is in front of a batch norm that is trained. */
+ * gradient before its result leaves the registers.  For 3x3 and 5x5 convolutions only our own Winograd kernels can do
+ * that, so the pass applies it only where they are certain to be used.  A relu's gradient that only sums and
+ * element-wise ops read stays: it joins the pass over memory that sums (fuse.c), which reads the relu's image in order,
+ * and not tile by tile.  So it is in front of a batch norm that is trained.
+ *
+ * The gradient of a 1x1 convolution then multiplies by factors for each channel, those of a batch norm, and adds one
+ * more gradient, which may be a range of channels of an array.  So the gradients of a dense block's concats are
+ * summed. */
 #include "atled/program.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
@@ -60,11 +64,34 @@ static atl_node *relu_grad_of_sum(atl_rewrite *r, const atl_node *old, const atl
     return NULL;
 }
 
+/* A product with a factor for each channel, or a sum, of what such a convolution has made. */
+static atl_node *scaled_sum(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
+{
+    int is_sum = (old->op->flags & ATL_OP_SUM) != 0;
+    if (!r->needed[old->index] || old->input_count != 2 || !(is_sum || old->op->flags & ATL_OP_PRODUCT))
+        return NULL;
+    for (int i = 0; i < 2; i++) {
+        const atl_node *y = old->inputs[i], *other = old->inputs[1 - i];
+        if (!atl_hooks_of(inputs[i])->scaled_sum || r->uses[y->index] != 1 || !atl_shape_equal(*y->shape, *old->shape))
+            continue;
+        atl_node *made = NULL;
+        if (is_sum && atl_shape_equal(*other->shape, *old->shape))
+            made = atl_hooks_of(inputs[i])->scaled_sum(inputs[i], NULL, inputs[1 - i]);
+        else if (!is_sum && atl_is_channel_vector(other, old))
+            made = atl_hooks_of(inputs[i])->scaled_sum(inputs[i], atl_as_channel_vector(r, other), NULL);
+        if (made)
+            return made;
+    }
+    return NULL;
+}
+
 static atl_node *relu_gradient(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
     float limit = atl_relu_grad_limit(old);
     const atl_node *x = limit > 0 ? old->inputs[0] : NULL;
-    if (!x || !r->needed[old->index] || joins_sums(r, old) || !atl_shape_equal(*old->inputs[1]->shape, *old->shape))
+    if (!x)
+        return scaled_sum(r, old, inputs);
+    if (!r->needed[old->index] || joins_sums(r, old) || !atl_shape_equal(*old->inputs[1]->shape, *old->shape))
         return NULL;
     if (takes_relu_grad(r, x, old))
         return atl_hooks_of(x)->with_relu_grad(inputs[0], NULL, inputs[1], limit, r->winograd);

@@ -123,6 +123,18 @@ atl_status atl_run_pass(atl_copy *copy, int64_t count, atl_node **roots, const a
     return status;
 }
 
+int atl_is_channel_vector(const atl_node *node, const atl_node *of)
+{
+    int64_t channels = of->shape->rank ? of->shape->size[of->shape->rank - 1] : 1;
+    return of->shape->rank > 1 && atl_shape_count(*node->shape) == channels && node->shape->rank >= 1 &&
+           node->shape->size[node->shape->rank - 1] == channels && node->shape->rank <= of->shape->rank;
+}
+
+atl_node *atl_as_channel_vector(const atl_rewrite *r, const atl_node *old)
+{
+    return atl_reshape(r->of[old->index], ATL_SHAPE(atl_shape_count(*old->shape)));
+}
+
 int atl_any_node(const atl_graph *graph, int (*is_so)(const atl_node *node))
 {
     for (int64_t n = 0; n < graph->count; n++)

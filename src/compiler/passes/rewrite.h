@@ -40,6 +40,10 @@ typedef struct atl_pass {
 /* The old node on the new inputs; null: the new graph has an error. */
 atl_node *atl_rebuilt(atl_rewrite *r, const atl_node *old, atl_node *const *inputs);
 
+/* True for a vector along the last dimension of `of`; and the node as a vector [channels]. */
+int atl_is_channel_vector(const atl_node *node, const atl_node *of);
+atl_node *atl_as_channel_vector(const atl_rewrite *r, const atl_node *old);
+
 /* True if the graph has a node for which is_so returns true. */
 int atl_any_node(const atl_graph *graph, int (*is_so)(const atl_node *node));
 

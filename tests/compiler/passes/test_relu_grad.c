@@ -188,3 +188,104 @@ Test(gate, of_relu_and_relu6_of_one_value)
     atl_program_free(without);
     atl_graph_free(g);
 }
+
+/* ---- factors and further gradients, of dense blocks -------------------------------------------------------------- */
+
+static atl_node *normalised(atl_node *x, int i)
+{
+    atl_graph *g = atl_graph_of(x);
+    const atl_shape shape = atl_shape_of(x), channels = ATL_SHAPE(shape.size[3]);
+    return atl_relu(atl_add(atl_mul(x, atl_variable(g, ATL_NAME("scale%d", i), channels, atl_fill_with(0.7f))),
+                            atl_variable(g, ATL_NAME("offset%d", i), channels, atl_fill_with(0.1f))));
+}
+
+/* As of DenseNet: each layer normalises what is there, and appends its own channels; or adds them, as of ResNet v2. */
+static atl_node *dense_block(atl_node *x, int layers, int appends)
+{
+    atl_graph *g = atl_graph_of(x);
+    for (int i = 0; i < layers; i++) {
+        const atl_shape shape = atl_shape_of(x);
+        atl_node *narrow = atl_variable(g, ATL_NAME("narrow%d", i), ATL_SHAPE(1, 1, shape.size[3], 32), atl_he());
+        atl_node *wide =
+            atl_variable(g, ATL_NAME("wide%d", i), ATL_SHAPE(3, 3, 32, appends ? 16 : shape.size[3]), atl_he());
+        atl_node *h = atl_conv2d(atl_relu(atl_conv2d(normalised(x, i), narrow)), wide);
+        x = appends ? atl_concat(3, x, h) : atl_add(x, h);
+    }
+    return x;
+}
+
+/* The gradients of the concats are summed by the convolutions: no step copies a part, scales or adds.  Returns the
+ * number of masks. */
+static int64_t check_dense_block(atl_shape image, int layers, int appends, float first)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, image), *y = dense_block(x, layers, appends);
+    atl_node *dx = atl_gradient(atl_sum(atl_square(y)), x);
+    cr_assert(dx, "%s", atl_graph_error(g));
+    atl_program *with = atl_compile(g, ATL_NODES(dx));
+    atl_program *without = atl_compile(g, ATL_NODES(dx), .disabled_passes = ATL_PASS_RELU_GRAD);
+    atl_tensor *pixels = atl_uniform_tensor(image, -1, 1, 5);
+    atl_floats(pixels)[0] = first;
+    cr_assert(with && without && !atl_run(with, ATL_FEED(x, pixels)) && !atl_run(without, ATL_FEED(x, pixels)));
+    cr_expect_eq(steps_by(with, "conv2d_input_relu_grad", "pointwise"), layers);
+    cr_expect_eq(steps_by(with, "fused", "jit:uni"), 0);
+    cr_expect_eq(steps_by(with, "fused", "fused"), steps_by(without, "fused", "fused") - layers);
+    const float *a = atl_floats(atl_value(with, dx)), *b = atl_floats(atl_value(without, dx));
+    for (int64_t i = 0; i < atl_tensor_count(pixels); i++)
+        cr_assert((isnan(a[i]) && isnan(b[i])) || fabsf(a[i] - b[i]) <= 1e-4f * (1 + fabsf(b[i])),
+                  "element %lld: %g, %g", (long long)i, (double)a[i], (double)b[i]);
+    if (isfinite(first))
+        assert_like_references(with, ATL_NODES(dx), ATL_FEED(x, pixels), 2e-5);
+    int64_t masks = steps_by(with, "above_zero", NULL);
+    atl_tensor_free(pixels);
+    atl_program_free(with);
+    atl_program_free(without);
+    atl_graph_free(g);
+    return masks;
+}
+
+Test(gate, sums_gradients_of_dense_blocks)
+{
+    cr_expect_eq(check_dense_block(ATL_SHAPE(2, 9, 7, 32), 4, 1, 0.5f), 0);
+    cr_expect_gt(check_dense_block(ATL_SHAPE(1, 96, 100, 64), 2, 1, 0.5f), 0);
+    check_dense_block(ATL_SHAPE(2, 9, 7, 32), 3, 1, NAN);
+    check_dense_block(ATL_SHAPE(2, 9, 7, 32), 3, 1, INFINITY);
+}
+
+/* A dense sum is written over the gradient that it adds. */
+Test(gate, sums_gradients_of_residuals)
+{
+    check_dense_block(ATL_SHAPE(2, 9, 7, 32), 3, 0, 0.5f);
+    check_dense_block(ATL_SHAPE(2, 9, 7, 32), 3, 0, NAN);
+}
+
+/* A factor that is not finite makes NaN also of what the relu's gradient has set to zero. */
+Test(gate, multiplies_zeros_by_factors)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 5, 6, 16));
+    atl_node *factor = atl_variable(g, "factor", ATL_SHAPE(16), atl_fill_with(1)),
+             *offset = atl_variable(g, "offset", ATL_SHAPE(16), atl_fill_with(0));
+    atl_node *h = atl_relu(atl_add(atl_mul(x, factor), offset));
+    atl_node *y = atl_conv2d(h, atl_variable(g, "w", ATL_SHAPE(1, 1, 16, 16), atl_he()));
+    atl_node *dx = atl_gradient(atl_sum(atl_square(y)), x);
+    atl_tensor *factors = atl_uniform_tensor(ATL_SHAPE(16), 1, 2, 6);
+    atl_floats(factors)[3] = -INFINITY;
+    cr_assert_eq(atl_variable_assign(factor, factors), ATL_OK);
+    atl_program *with = atl_compile(g, ATL_NODES(dx)),
+                *without = atl_compile(g, ATL_NODES(dx), .disabled_passes = ATL_PASS_RELU_GRAD);
+    atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(x), 0.1f, 1, 5);
+    cr_assert(with && without && !atl_run(with, ATL_FEED(x, pixels)) && !atl_run(without, ATL_FEED(x, pixels)));
+    cr_expect_eq(steps_by(with, "fused", NULL), 1, "of the forward pass");
+    cr_expect_eq(steps_by(with, "mul", NULL), 1, "of the square's gradient");
+    const float *a = atl_floats(atl_value(with, dx)), *b = atl_floats(atl_value(without, dx));
+    for (int64_t i = 0; i < atl_tensor_count(pixels); i++) {
+        cr_assert_eq(isnan(a[i]) != 0, i % 16 == 3, "element %lld: %g", (long long)i, (double)a[i]);
+        cr_assert(isnan(a[i]) || fabsf(a[i] - b[i]) <= 1e-5f * (1 + fabsf(b[i])));
+    }
+    atl_tensor_free(factors);
+    atl_tensor_free(pixels);
+    atl_program_free(with);
+    atl_program_free(without);
+    atl_graph_free(g);
+}
