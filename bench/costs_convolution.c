@@ -124,7 +124,7 @@ typedef struct sizes {
     int64_t side, in, out, kernel, stride, groups;
 } sizes;
 
-typedef enum which { FORWARD, BY_FILTER } which;
+typedef enum which { FORWARD, BY_FILTER, BY_IMAGE } which;
 
 static double convolution_flops(sizes s)
 {
@@ -132,15 +132,15 @@ static double convolution_flops(sizes s)
     return 2.0 * (double)(result * result * s.kernel * s.kernel) * (double)(s.in / s.groups * s.out);
 }
 
-/* Seconds of the convolution, or of its gradient by the filter. */
+/* Seconds of the convolution, or of one of its gradients. */
 static double convolution_time(sizes s, which part, atl_algo algo, int bfloat16)
 {
     atl_graph *g = atl_graph_new();
     atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(1, s.side, s.side, s.in));
     atl_node *filter = atl_input(g, "filter", ATL_FLOAT32, ATL_SHAPE(s.kernel, s.kernel, s.in / s.groups, s.out));
     atl_node *y = atl_conv2d(image, filter, .stride = {s.stride, s.stride}, .groups = s.groups);
-    if (part == BY_FILTER)
-        y = atl_gradient(y, filter);
+    if (part != FORWARD)
+        y = atl_gradient(y, part == BY_FILTER ? filter : image);
     double seconds = y ? atl_measure_algo(y, algo, bfloat16) : NAN;
     atl_graph_free(g);
     return seconds;
@@ -192,6 +192,25 @@ static double depthwise_rate(void)
     return 2.0 * SIDE * SIDE * CHANNELS * KERNEL * KERNEL / seconds;
 }
 
+/* A gradient by an image of three channels: flops, and seconds for each of `values` that its other part is about. */
+static void set_few_channels(atl_algo algo, double values, double *flops, double *value)
+{
+    const sizes narrow = {112, 3, 32, 3, 1, 1}, wide = {112, 3, 128, 3, 1, 1};
+    double least = convolution_time(narrow, BY_IMAGE, algo, 0), most = convolution_time(wide, BY_IMAGE, algo, 0);
+    double rate = (convolution_flops(wide) - convolution_flops(narrow)) / (most - least);
+    if (rate > 0 && isfinite(rate)) {
+        *flops = rate;
+        *value = fmax(0, least - convolution_flops(narrow) / rate) / values;
+    }
+}
+
+static void measure_few_channels(atl_costs *c)
+{
+    const double numbers = 112 * 112 * 3; /* of the image; each is in nine windows */
+    set_few_channels(ATL_ALGO_FEW_CHANNELS, numbers, &c->few_channels_flops, &c->few_channels_value);
+    set_few_channels(ATL_ALGO_DIRECT, 9 * numbers, &c->onednn_few_channels_flops, &c->onednn_few_channels_value);
+}
+
 /* oneDNN's own Winograd kernels, by the formula of conv_algorithm.c. */
 static void measure_onednn_winograd(atl_costs *c)
 {
@@ -219,6 +238,7 @@ void measure_onednn(atl_costs *c)
     c->depthwise_gradient = depthwise_rate();
     set(&c->onednn_depthwise_gradient_3, rate_of((sizes){28, 240, 240, 3, 1, 240}, BY_FILTER, ATL_ALGO_DIRECT, 0));
     set(&c->onednn_depthwise_gradient_5, rate_of((sizes){28, 240, 240, 5, 1, 240}, BY_FILTER, ATL_ALGO_DIRECT, 0));
+    measure_few_channels(c);
     set(&c->product_flops, product_rate());
     if (!atl_onednn_has_winograd())
         return;

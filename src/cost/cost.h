@@ -36,6 +36,9 @@ typedef struct atl_costs {
         winograd_gradient_slowdown; /* of the gradient by the filter: sums are read and written again, block by block */
     double pointwise_flops;         /* of our own 1x1 convolutions */
     double onednn_pointwise_flops;  /* and of oneDNN's */
+    double few_channels_flops, few_channels_value; /* our own gradient by an image of few channels: flops, and seconds
+                                                      to finish each number of it */
+    double onednn_few_channels_flops, onednn_few_channels_value; /* oneDNN's, and to add one number of a window to it */
     /* Flops of depthwise convolutions, ours and oneDNN's: with filters up to 3x3, and with wider ones; of their
      * gradients by the image, and of those with strides. */
     double depthwise_3, depthwise_5, onednn_depthwise_3, onednn_depthwise_5;

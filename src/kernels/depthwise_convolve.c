@@ -1,19 +1,9 @@
 /* Depthwise convolution, and its gradient by the image: pixel after pixel, all channels of each. */
 #include "kernels/depthwise.h"
 
-#include "kernels/vectors.h"
+#include "kernels/taps.h"
 
 enum { SIDE_BY_SIDE = 4 }; /* results that share a load of the filter */
-
-typedef struct taps {
-    int64_t first, last; /* first <= i < last */
-} taps;
-
-/* The elements of a window that begins at pixel `start` which are inside of an image of `pixels`. */
-INLINE taps taps_inside(int64_t start, int64_t pixels, int64_t size)
-{
-    return (taps){start < 0 ? -start : 0, pixels - start < size ? pixels - start : size};
-}
 
 /* A filter, from its first element on in the order in which the image is read. */
 typedef struct filter_order {
@@ -101,16 +91,6 @@ void KERNEL(depthwise_convolve)(const atl_depthwise *d, const float *image, cons
 typedef struct reader {
     int64_t result, element; /* in floats from the first */
 } reader;
-
-/* The elements by which windows read pixel `at` = pixel + padding: every stride-th from the first on. */
-INLINE taps elements_over(int64_t at, int64_t stride, int64_t size, int64_t results)
-{
-    taps t = {at % stride, at + 1 < size ? at + 1 : size};
-    int64_t too_far = at - (results - 1) * stride; /* at this element the last window reads it */
-    if (too_far > t.first)
-        t.first = too_far;
-    return t;
-}
 
 INLINE int find_readers(const atl_depthwise *d, taps v, taps h, int64_t y, int64_t x, reader *list)
 {

@@ -14,6 +14,7 @@
 #include "kernels/attention.h"
 #include "kernels/convert.h"
 #include "kernels/depthwise.h"
+#include "kernels/few_channels.h"
 #include "kernels/fold.h"
 #include "kernels/lrn.h"
 #include "kernels/maps.h"
@@ -34,6 +35,7 @@
     ATL_ATTENTION_KERNELS(K)                                                                                           \
     ATL_CONVERT_KERNELS(K)                                                                                             \
     ATL_DEPTHWISE_KERNELS(K)                                                                                           \
+    ATL_FEW_CHANNELS_KERNELS(K)                                                                                        \
     ATL_FOLD_KERNELS(K)                                                                                                \
     ATL_LRN_KERNELS(K)                                                                                                 \
     ATL_MASK_KERNELS(K)                                                                                                \

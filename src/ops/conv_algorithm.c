@@ -2,6 +2,7 @@
 #include "cost/cost.h"
 #include "ops/conv.h"
 #include "ops/conv_depthwise.h"
+#include "ops/conv_few_channels.h"
 #include "ops/conv_pointwise.h"
 #include "ops/conv_winograd.h"
 
@@ -120,6 +121,8 @@ int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const con
         return atl_lower_conv_pointwise(lowering, c);
     if (!way && !c->blocked && atl_conv_prefers_depthwise(c))
         return atl_lower_conv_depthwise(lowering, c);
+    if (way ? way == ATL_ALGO_FEW_CHANNELS : !c->blocked && atl_conv_prefers_few_channels(c))
+        return atl_lower_conv_few_channels(lowering, c);
     return onednn_lower_convolution(lowering, c);
 }
 
@@ -135,6 +138,8 @@ static unsigned algos_of(onednn_pass pass, const conv_geometry *g, int winograd)
         ways |= 1u << ATL_ALGO_BLOCKED;
     if (!isinf(winograd_seconds(g)))
         ways |= 1u << ATL_ALGO_BLOCKED_WINOGRAD;
+    if (atl_conv_has_few_channels(&c))
+        ways |= 1u << ATL_ALGO_FEW_CHANNELS;
     return ways;
 }
 

@@ -50,7 +50,7 @@ static int time_node(atl_times *times, const atl_node *node, unsigned algos, int
 {
     double best[2] = {INFINITY, INFINITY};
     for (int algo = 1; algo < ATL_ALGO_COUNT; algo++) {
-        int blocked = algo >= ATL_ALGO_BLOCKED;
+        int blocked = atl_algo_is_blocked(algo);
         double seconds = algos >> algo & 1 ? time_of(node, algo, bfloat16, measure) : INFINITY;
         if (seconds < 0)
             return 0;

@@ -93,7 +93,7 @@ static int choose_algos(atl_lowering *l, const char *needed, int64_t count, atl_
         if (options.algo && atl_hooks_of(graph->nodes[n])->algos &&
             atl_hooks_of(graph->nodes[n])->algos(graph->nodes[n], l->winograd)) {
             l->algo[n] = (char)options.algo;
-            l->blocked[n] = options.algo >= ATL_ALGO_BLOCKED;
+            l->blocked[n] = (char)atl_algo_is_blocked(options.algo);
         } else if (options.measure)
             l->algo[n] = l->blocked[n] ? times.blocked[n] : times.plain[n];
     }

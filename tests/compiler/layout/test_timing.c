@@ -129,6 +129,36 @@ Test(timing, a_file_decides)
     remove(path);
 }
 
+static int64_t count_few_channels(void)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(2, 14, 14, 3));
+    atl_node *y = atl_conv2d(image, atl_variable(g, "w", ATL_SHAPE(5, 5, 3, 16), atl_he()));
+    atl_node *dx = atl_gradient(atl_sum(atl_square(y)), image);
+    atl_program *program = atl_compile(g, ATL_NODES(dx), .timing = 1);
+    cr_assert(program, "%s", atl_error());
+    int64_t count = steps_by(program, "conv2d_input_grad", "few channels");
+    atl_program_free(program);
+    atl_graph_free(g);
+    return count;
+}
+
+/* The gradient by an image of few channels: ours, and oneDNN's. */
+Test(timing, a_file_decides_about_few_channels)
+{
+    char path[] = "timing_XXXXXX";
+    close(mkstemp(path));
+    count_few_channels();
+    cr_assert_eq(atl_write_timing(path), ATL_OK);
+    for (int own = 0; own <= 1; own++) {
+        write_times_in_favour_of(own ? ATL_ALGO_FEW_CHANNELS : ATL_ALGO_DIRECT, path);
+        atl_forget_times();
+        cr_assert_eq(atl_read_timing(path), ATL_OK, "%s", atl_error());
+        cr_expect_eq(count_few_channels(), own);
+    }
+    remove(path);
+}
+
 Test(timing, files_that_hold_no_times)
 {
     static const char *const texts[] = {"", "nonsense\n",

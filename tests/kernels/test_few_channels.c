@@ -1,0 +1,162 @@
+/* The gradient by the image of convolutions with few channels, against loops in double. */
+#include "isas.h"
+
+static int64_t count_of_results(const atl_few_channels *f)
+{
+    return f->batch * f->result_height * f->result_width * f->result_channels;
+}
+static int64_t count_of_image(const atl_few_channels *f) { return f->batch * f->height * f->width * f->channels; }
+static int64_t count_of_filter(const atl_few_channels *f)
+{
+    return f->filter_height * f->filter_width * f->channels * f->result_channels;
+}
+
+/* Adds to dx what one pixel of dy gives by one element of the filter. */
+static void give_to_pixel(const atl_few_channels *f, const float *dy, const float *filter, double *dx)
+{
+    for (int64_t c = 0; c < f->channels; c++)
+        for (int64_t o = 0; o < f->result_channels; o++)
+            dx[c] += (double)dy[o] * (double)filter[c * f->result_channels + o];
+}
+
+static double *gradient_in_double(const atl_few_channels *f, const float *dy, const float *filter)
+{
+    double *dx = calloc((size_t)count_of_image(f) + 1, sizeof *dx);
+    for (int64_t q = 0; q < f->batch * f->result_height * f->result_width; q++)
+        for (int64_t t = 0; t < f->filter_height * f->filter_width; t++) {
+            int64_t ox = q % f->result_width, oy = q / f->result_width % f->result_height,
+                    n = q / f->result_width / f->result_height;
+            int64_t y = oy * f->stride_y - f->pad_top + t / f->filter_width;
+            int64_t x = ox * f->stride_x - f->pad_left + t % f->filter_width;
+            if (y >= 0 && y < f->height && x >= 0 && x < f->width)
+                give_to_pixel(f, dy + q * f->result_channels, filter + t * f->channels * f->result_channels,
+                              dx + ((n * f->height + y) * f->width + x) * f->channels);
+        }
+    return dx;
+}
+
+static void check(const atl_kernel_table *k, atl_few_channels f)
+{
+    const int64_t count = count_of_image(&f);
+    float *dy = random_floats(count_of_results(&f)), *filter = random_floats(count_of_filter(&f));
+    float *dx = random_floats(count), *again = random_floats(count);
+    double *exact = gradient_in_double(&f, dy, filter);
+    k->few_channels_image_gradient(&f, dy, filter, dx);
+    for (int64_t i = 0; i < count; i++)
+        cr_assert_float_eq((double)dx[i], exact[i], 2e-4,
+                           "%lldx%lld, strides %lld and %lld, %lldx%lldx%lld, number %lld: %g, not %g",
+                           (long long)f.filter_height, (long long)f.filter_width, (long long)f.stride_y,
+                           (long long)f.stride_x, (long long)f.height, (long long)f.width, (long long)f.channels,
+                           (long long)i, (double)dx[i], exact[i]);
+    for (int i = 0; i < MARGIN; i++)
+        cr_assert(isnan(dx[count + i]), "written behind the image");
+    f.workers = 3;
+    k->few_channels_image_gradient(&f, dy, filter, again);
+    cr_assert_eq(memcmp(dx, again, (size_t)count * sizeof *dx), 0, "other bits with three workers");
+    free(dy), free(filter), free(dx), free(again), free(exact);
+}
+
+/* Numbers of results that read all of the image, as a padding on both sides gives them. */
+static int64_t results(int64_t pixels, int64_t size, int64_t stride, int64_t pad)
+{
+    int64_t room = pixels + 2 * pad - size;
+    return room < 0 ? 0 : room / stride + 1;
+}
+
+static atl_few_channels square(int64_t channels, int64_t out, int64_t size, int64_t stride, int64_t pad, int64_t pixels)
+{
+    return (atl_few_channels){.batch = 1,
+                              .height = pixels,
+                              .width = pixels,
+                              .channels = channels,
+                              .result_height = results(pixels, size, stride, pad),
+                              .result_width = results(pixels, size, stride, pad),
+                              .result_channels = out,
+                              .filter_height = size,
+                              .filter_width = size,
+                              .stride_y = stride,
+                              .stride_x = stride,
+                              .pad_top = pad,
+                              .pad_left = pad,
+                              .workers = 1};
+}
+
+ISA_TEST(few_channels, windows_strides_and_edges)
+{
+    for (int64_t channels = 1; channels <= ATL_FEW_CHANNELS; channels++)
+        for (int64_t size = 1; size <= 11; size += 1 + size / 5)
+            for (int64_t stride = 1; stride <= 4; stride++)
+                for (int64_t pixels = 1; pixels <= 61; pixels += 1 + pixels / 2) {
+                    atl_few_channels f =
+                        square(channels, (1 + pixels % 3) * k->vector, size, stride, pixels % size, pixels);
+                    f.batch = 1 + pixels % 2;
+                    if (f.result_width > 0)
+                        check(k, f);
+                }
+}
+
+/* Height and width differ in everything, and results of 32 and 64 channels have loops of their own. */
+ISA_TEST(few_channels, rectangles)
+{
+    for (int64_t out = 32; out <= 96; out += 32)
+        for (int64_t stride = 1; stride <= 3; stride++) {
+            atl_few_channels f = square(3, out, 5, stride, 2, 37);
+            f.height = 11, f.filter_height = 2, f.stride_y = 4 - stride, f.pad_top = 0;
+            f.result_height = results(f.height, f.filter_height, f.stride_y, 0);
+            check(k, f);
+        }
+}
+
+/* Results that read less than the whole image, as where rows behind the last window are left over, and windows that
+ * reach over its end. */
+ISA_TEST(few_channels, pixels_that_no_window_reads)
+{
+    for (int64_t less = 1; less <= 4; less++) {
+        atl_few_channels f = square(3, 2 * k->vector, 3, 1, 1, 30);
+        f.result_height -= less, f.result_width -= 7 * less;
+        check(k, f);
+        f.result_height += 3 * less, f.result_width += 9 * less;
+        check(k, f);
+    }
+}
+
+/* Each image has the same bits wherever it is in the batch. */
+ISA_TEST(few_channels, places_in_the_batch)
+{
+    atl_few_channels f = square(3, 2 * k->vector, 3, 1, 1, 29);
+    f.batch = 3;
+    int64_t results_of_one = count_of_results(&f) / 3, image = count_of_image(&f) / 3;
+    float *dy = random_floats(3 * results_of_one), *filter = random_floats(count_of_filter(&f));
+    float *dx = random_floats(3 * image);
+    for (int n = 1; n < 3; n++)
+        memcpy(dy + n * results_of_one, dy, (size_t)results_of_one * sizeof *dy);
+    f.workers = 2;
+    k->few_channels_image_gradient(&f, dy, filter, dx);
+    for (int n = 1; n < 3; n++)
+        cr_assert_eq(memcmp(dx, dx + n * image, (size_t)image * sizeof *dx), 0);
+    free(dy), free(filter), free(dx);
+}
+
+/* Elements of the filter that lie beside the image are left out, not multiplied by zero; what is infinite or NaN goes
+ * where it is read, and nowhere else. */
+ISA_TEST(few_channels, special_values)
+{
+    const atl_few_channels f = square(2, k->vector, 3, 1, 1, 17);
+    float *dy = random_floats(count_of_results(&f)), *filter = random_floats(count_of_filter(&f));
+    float *dx = random_floats(count_of_image(&f));
+    for (int64_t i = 0; i < f.channels * f.result_channels; i++)
+        filter[i] = INFINITY; /* the first element: no window of the result reads row or column 16 by it */
+    dy[(5 * f.result_width + 6) * f.result_channels + 1] = NAN;
+    k->few_channels_image_gradient(&f, dy, filter, dx);
+    for (int64_t y = 0; y < f.height; y++)
+        for (int64_t x = 0; x < f.width; x++)
+            for (int64_t c = 0; c < f.channels; c++) {
+                float got = dx[(y * f.width + x) * f.channels + c];
+                int reads_nan = y >= 4 && y <= 6 && x >= 5 && x <= 7;
+                if (reads_nan)
+                    cr_expect(isnan(got), "pixel %lld, %lld is %g", (long long)y, (long long)x, (double)got);
+                else if (y == f.height - 1 || x == f.width - 1)
+                    cr_expect(isfinite(got), "pixel %lld, %lld is %g", (long long)y, (long long)x, (double)got);
+            }
+    free(dy), free(filter), free(dx);
+}
