@@ -92,11 +92,8 @@ static atl_tensor *integrated_of(golden_explain *g, atl_explainer *explainer, at
 }
 
 /* A gradient jumps where an activation is within rounding of a relu's kink, and 50 points come near to many: in double
- * the same formula is 4.7e-4 and 4.4e-4 from the other library's float values (relative L2).  Two programs of ours that
- * round differently, with and without Winograd's method, tell how far rounding takes ours from double; the distance
- * from the other library's values is at most the sum. */
-static const double OTHER_FROM_DOUBLE = 4.7e-4;
-
+ * the same formula is 4.7e-4 and 4.4e-4 from these float values (relative L2).  So two programs of ours that round
+ * differently, with and without Winograd's method, tell how near rounding lets any program come. */
 Test(integrated, of_squeezenet_is_that_of_another_library)
 {
     skip_if_sanitized("the tests of a small network run the same code");
@@ -109,7 +106,7 @@ Test(integrated, of_squeezenet_is_that_of_another_library)
         double distance = golden_distance(&g, e.attribution, "ig_raw_gausslegendre");
         fprintf(stderr, "without Winograd's method %.2g; of each other %.2g\n",
                 golden_distance(&g, other.attribution, "ig_raw_gausslegendre"), jumps);
-        cr_expect_leq(distance, OTHER_FROM_DOUBLE + jumps);
+        cr_expect_leq(distance, fmax(1e-4, 1.5 * jumps));
         atl_tensor *delta = golden_value(g.npz, "delta_gausslegendre"), *base = golden_value(g.npz, "score_baseline");
         cr_expect_float_eq(e.completeness_error, element_of(delta, 0), 2e-3);
         cr_expect_float_eq(e.baseline_score, element_of(base, 0), 1e-4);
