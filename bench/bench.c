@@ -1,11 +1,11 @@
 /* bench CASE RUNS: runs the case, and prints one line of JSON with the median and the minimum time of a step.
  *
- * CASE "compile": compiles VGG16 with its image gradient; "memory_CASE": the peak resident memory of the process after
- * three steps of that case; "plan_CASE": its plan, without a measurement; "steps_CASE": the median time of each step of
- * RUNS runs, beside the machine's peak; "train_data": how much reading data slows a
- * training loop down, one line per network, RUNS pairs of quarter seconds; "graph_chain", "graph_tree": builds,
- * differentiates and compiles graphs of 10^4, 10^5 and 10^6 nodes, two lines for each; "handover": the time to pass a
- * value from one thread to another, as a whole number of nanoseconds and nothing else: see bench/run. */
+ * CASE "compile": compiles VGG16 with its image gradient; "memory_CASE": the peak resident memory of the process
+ * after three steps of that case; "plan_CASE": its plan, without a measurement; "steps_CASE": the median time of
+ * each step of RUNS runs, beside the machine's peak; "train_data": how much reading data slows a training loop
+ * down, one line per network, RUNS pairs of quarter seconds; "graph_chain", "graph_tree": builds, differentiates
+ * and compiles graphs of 10^4, 10^5 and 10^6 nodes, two lines for each; "handover": the time to pass a value from
+ * one thread to another, as a whole number of nanoseconds and nothing else: see bench/run. */
 #include <malloc.h>
 #include <omp.h>
 #include <stdatomic.h>

@@ -1,8 +1,7 @@
 /* AutoAttack: APGD with the cross entropy, APGD towards nine classes, FAB towards nine classes and the square attack,
  * each if the one before has failed, with the constants of the publication (Croce & Hein 2020): 100 steps, 5000 trials.
  * In L1: five restarts, and APGD towards five classes (Croce & Hein 2021).
- * Where a result is judged as 8 bits store it, a picture that is nearly reached gets a last search: the publication's
- * attacks look between the levels, and rounding takes away what they find by a hair. */
+ * Where a result is judged as 8 bits store it, a picture that is nearly reached gets a search of ours at the end. */
 #include "attack/apgd.h"
 #include "attack/attempt.h"
 #include "attack/fab.h"
@@ -28,6 +27,6 @@ atl_status atl_method_autoattack(atl_attempt *attempt)
         if (!status && i == 3)
             atl_remark_on_black_box(attempt);
     }
-    const int is_rounded = atl_attempt_task_of(attempt).is_rounded;
-    return status || is_l1 || !is_rounded ? status : atl_search_nearby(attempt, steps[1]);
+    const int searches = !is_l1 && atl_attempt_task_of(attempt).is_rounded;
+    return status || !searches ? status : atl_search_nearby(attempt, steps[0]);
 }

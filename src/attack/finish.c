@@ -1,4 +1,5 @@
-#include "attack/finish.h"
+/* The end of an attack within eps.  A picture that is nearly reached is worth more gradients than the others: the
+margin * has several maxima, and the attack has seen the wrong one. */ #include "attack/finish.h"
 
 #include <string.h>
 
@@ -20,37 +21,43 @@ static bool goes_on(const atl_attempt *attempt)
     return !atl_attempt_is_done(attempt) && atl_attempt_is_near(attempt, last_share);
 }
 
-static atl_climbing with_long_steps(int steps, double step)
+/* Up to `steps` steps, the first of which is `step` levels long, towards the class that the picture is nearest to. */
+static atl_status climb(atl_attempt *attempt, int steps, double step, float *pixels)
 {
-    return (atl_climbing){.steps = steps, .step = step, .loss = ATL_ATTACK_MARGIN, .shrinks = true, .momentum = 0.75f};
+    const atl_climbing how = {
+        .steps = steps, .step = step, .loss = ATL_ATTACK_MARGIN, .shrinks = true, .momentum = 0.75f};
+    return atl_climb(attempt, pixels, &how);
 }
 
-atl_status atl_climb_on(atl_attempt *attempt, int steps)
+/* From the best picture; pixels: room for one. */
+static atl_status climb_from_best(atl_attempt *attempt, int steps, float *pixels)
 {
     const atl_attempt_task task = atl_attempt_task_of(attempt);
-    float *pixels = atl_attempt_room(attempt, 1);
-    atl_status status = pixels ? ATL_OK : atl_out_of_memory();
+    atl_status status = ATL_OK;
     for (int i = 0; i < CLIMBS && !status && goes_on(attempt); i++) {
-        const atl_climbing how = with_long_steps(steps, task.eps / (1 << i));
         memcpy(pixels, attempt->best, (size_t)task.count * sizeof *pixels);
-        status = atl_climb(attempt, pixels, &how);
+        status = climb(attempt, steps, task.eps / (1 << i), pixels);
     }
     return status;
 }
 
+atl_status atl_climb_on(atl_attempt *attempt, int steps)
+{
+    float *pixels = atl_attempt_room(attempt, 1);
+    return pixels ? climb_from_best(attempt, steps, pixels) : atl_out_of_memory();
+}
+
 atl_status atl_search_nearby(atl_attempt *attempt, int steps)
 {
-    const atl_climbing how = with_long_steps(steps, 2 * atl_attempt_task_of(attempt).eps);
-    atl_status status = atl_climb_on(attempt, steps);
+    const double eps = atl_attempt_task_of(attempt).eps;
+    float *pixels = atl_attempt_room(attempt, 1);
+    atl_status status = pixels ? climb_from_best(attempt, steps, pixels) : atl_out_of_memory();
     for (int i = 0; i < STARTS && !status && goes_on(attempt); i++) {
-        float *pixels = atl_attempt_room(attempt, 1);
         const double before = attempt->best_margin;
-        if (!pixels)
-            return atl_out_of_memory();
         atl_climb_random(attempt, pixels);
-        status = atl_climb(attempt, pixels, &how);
+        status = climb(attempt, steps, 2 * eps, pixels);
         if (!status && attempt->best_margin > before)
-            status = atl_climb_on(attempt, steps);
+            status = climb_from_best(attempt, steps, pixels);
     }
     return status;
 }

@@ -12,8 +12,8 @@ int atl_conv_has_few_channels(const onednn_convolution *c)
     const int64_t out = c->result.size[3];
     return c->pass == ONEDNN_INPUT_GRADIENT && c->groups == 1 && c->image.size[3] <= ATL_FEW_CHANNELS &&
            out % atl_kernels->vector == 0 && c->vertical.dilation == 1 && c->horizontal.dilation == 1 &&
-           c->residual_input < 0 && c->relu_grad_input < 0 && atl_shape_count(c->image) > 0 &&
-           atl_shape_count(c->result) > 0;
+           c->residual_input < 0 && c->relu_grad_input < 0 && c->scale_input < 0 && c->addend_input < 0 &&
+           atl_shape_count(c->image) > 0 && atl_shape_count(c->result) > 0;
 }
 
 static double flops_of(const onednn_convolution *c)
