@@ -1,5 +1,6 @@
-/* The end of an attack within eps.  A picture that is nearly reached is worth more gradients than the others: the
-margin * has several maxima, and the attack has seen the wrong one. */ #include "attack/finish.h"
+/* The end of an attack within eps.  A picture that is nearly reached is worth more gradients than the others: its
+ * margin has several maxima, and the attack has seen the wrong one. */
+#include "attack/finish.h"
 
 #include <string.h>
 
