@@ -3,7 +3,7 @@
 
 NETWORK: one of bench/networks.h or of `atled --help`, which build/bench/atled_imported writes as an ONNX file.  Prints
 milliseconds of processor time, the median of $ROUNDS (3) medians of $RUNS (7) runs, and their ratio.  BUILD (build).
-onnxruntime takes the best instructions that the processor has: only atled is capped by ATLED_ISA.
+With ATLED_ISA=avx2 or generic both run as on a processor without more (bench/cap_cpuid.c).
 """
 import json
 import os
@@ -18,6 +18,18 @@ os.environ["BENCH_CLOCK"] = "processor"
 RUNS = int(os.environ.get("RUNS", "7"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 IMPORTED = os.path.abspath(os.path.join(os.environ.get("BUILD", "build"), "bench", "atled_imported"))
+CAPS = {"avx2": "avx2", "generic": "sse4"}  # the processor of a level, by the names of bench/cap_cpuid.c
+
+
+def cap_processor():
+    """Starts this script once more, so that onnxruntime sees no more of the processor than $ATLED_ISA allows."""
+    cap = CAPS.get(os.environ.get("ATLED_ISA"))
+    if cap and os.environ.get("CAP_ISA") != cap:
+        library = os.path.join(os.path.dirname(IMPORTED), "cap_cpuid.so")
+        if not os.path.exists(library):
+            sys.exit(f"there is no {library}, without which onnxruntime cannot be capped")
+        environment = dict(os.environ, LD_PRELOAD=library, CAP_ISA=cap)
+        os.execve(sys.executable, [sys.executable, *sys.argv], environment)
 
 
 def run_onnxruntime(path, batch):
@@ -45,6 +57,7 @@ def run_atled(path, batch):
 
 
 def main():
+    cap_processor()
     name, batches = sys.argv[1], [int(text) for text in sys.argv[2:]] or [1]
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.abspath(name)
