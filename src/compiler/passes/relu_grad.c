@@ -2,7 +2,7 @@
  * gradient before its result leaves the registers.  For 3x3 and 5x5 convolutions only our own Winograd kernels can do
  * that, so the pass applies it only where they are certain to be used.  A relu's gradient that only sums and
  * element-wise ops read stays: it joins the pass over memory that sums (fuse.c), which reads the relu's image in order,
- * and not tile by tile.  So it is in front of a batch norm that is trained.
+ * and not tile by tile.  So it is in front of a batch norm that is trained, unless the pass fuse is disabled.
  *
  * The gradient of a 1x1 convolution then multiplies by factors for each channel, those of a batch norm, and adds one
  * more gradient, which may be a range of channels of an array.  So the gradients of a dense block's concats are
@@ -40,7 +40,7 @@ static int count_readers(atl_rewrite *r)
 static int joins_sums(const atl_rewrite *r, const atl_node *old)
 {
     const readers *counts = (const readers *)r->context + old->index;
-    return counts->sums > 0 && counts->joining == r->uses[old->index];
+    return r->fuses && counts->sums > 0 && counts->joining == r->uses[old->index];
 }
 
 static void release_counts(atl_rewrite *r) { atl_release(r->context); }

@@ -20,6 +20,7 @@ typedef struct atl_rewrite {
     void *context; /* owned by the pass */
     atl_cse_table merging;
     int winograd;        /* where Winograd convolution is certain to be used: see lowering.h */
+    int fuses;           /* the pass fuse is not disabled */
     int64_t micro_batch; /* images at a time; 0: by estimates */
     int is_unchanged;    /* set by `begin`: the graph stays as it is */
 } atl_rewrite;

@@ -74,7 +74,8 @@ Test(gate, only_where_winograds_method_is_sure)
     expect_none((atl_compile_args){.timing = 1});
 }
 
-/* Sums in the shape of a batch norm's gradient read the relu's gradient: it joins their pass, in as many steps. */
+/* Sums in the shape of a batch norm's gradient read the relu's gradient: it joins their pass, in as many steps.  Without
+ * the pass fuse there is none to join. */
 Test(gate, not_where_only_sums_and_element_wise_ops_read_it)
 {
     atl_graph *g = atl_graph_new();
@@ -88,13 +89,16 @@ Test(gate, not_where_only_sums_and_element_wise_ops_read_it)
                                .result_out = slope),
                  ATL_OK);
     atl_program *program = atl_compile(g, (atl_nodes){2, slope}),
-                *without = atl_compile(g, (atl_nodes){2, slope}, .disabled_passes = ATL_PASS_RELU_GRAD);
-    cr_assert(program && without, "%s", atl_error());
+                *without = atl_compile(g, (atl_nodes){2, slope}, .disabled_passes = ATL_PASS_RELU_GRAD),
+                *apart = atl_compile(g, (atl_nodes){2, slope}, .disabled_passes = ATL_PASS_FUSE);
+    cr_assert(program && without && apart, "%s", atl_error());
     cr_expect_eq(steps_by(program, "conv2d_input_relu_grad", NULL), 0);
+    cr_expect_eq(steps_by(apart, "conv2d_input_relu_grad", NULL), 1);
     cr_expect_eq(steps_by(program, "conv2d_input_grad", NULL), 1);
     cr_expect_eq(atl_program_step_count(program), atl_program_step_count(without));
     atl_program_free(program);
     atl_program_free(without);
+    atl_program_free(apart);
     atl_graph_free(g);
 }
 
