@@ -176,7 +176,9 @@ ATL_API int64_t atl_program_prepared_bytes(const atl_program *program);
 /* Writes a table of the steps, one per line.  ATL_INVALID before there is a plan. */
 ATL_API atl_status atl_program_write_plan(const atl_program *program, FILE *file);
 
-/* Runs the program `runs` times (0: 10) and times every step.  atl_program_step then returns the medians. */
+/* Runs the program `runs` times (0: 10) and times every step.  atl_program_step then returns the medians.  Of a part of
+ * a batch (.part_out of atl_minimize): the means of these runs are dropped, and so are those of parts that were run
+ * before. */
 ATL_API atl_status atl_program_profile(atl_program *program, const atl_feed *feeds, int runs);
 
 typedef enum atl_profile_format { ATL_PROFILE_TABLE = 0, ATL_PROFILE_JSON } atl_profile_format;

@@ -202,9 +202,51 @@ static void add_in_order(const atl_all_reduce *r, const atl_bucket *b, const atl
     atl_append_piece(&pieces, piece, t->count);
 }
 
+static int is_complete(const atl_all_reduce *r, const atl_bucket *b) { return b->pushed == b->tensors * r->own_count; }
+
+static atl_status await_mean(atl_all_reduce *r, atl_bucket *b)
+{
+    double before = atl_seconds_now();
+    atl_status status = atl_await_exchange(r, b);
+    r->waited += atl_seconds_now() - before;
+    return status;
+}
+
+/* Nobody fetches the mean of this batch. */
+static atl_status drop_batch(atl_all_reduce *r, atl_bucket *b)
+{
+    atl_status status = b->pushed && is_complete(r, b) && !b->is_fetched ? await_mean(r, b) : ATL_OK;
+    b->is_fetched = 1;
+    begin_batch(b);
+    return status;
+}
+
+/* This thread runs a part again and again, and what it has pushed to last. */
+static _Thread_local int repeats;
+static _Thread_local atl_all_reduce *repeated;
+
+void atl_begin_repeated_parts(void)
+{
+    repeats = 1;
+    repeated = NULL;
+}
+
+atl_status atl_end_repeated_parts(void)
+{
+    atl_status status = ATL_OK;
+    for (int64_t i = 0; repeated && i < repeated->bucket_count && !status; i++)
+        status = drop_batch(repeated, repeated->buckets[i]);
+    repeats = 0;
+    return status;
+}
+
 /* x: null for a part without examples. */
 static atl_status push(atl_all_reduce *r, atl_bucket *b, atl_bucket_tensor *t, const float *x)
 {
+    repeated = repeats ? r : NULL;
+    atl_status status = repeats && is_complete(r, b) ? drop_batch(r, b) : ATL_OK;
+    if (status)
+        return status;
     begin_batch(b);
     if (t->parts == r->own_count)
         return atl_set_error(ATL_INVALID,
@@ -216,7 +258,8 @@ static atl_status push(atl_all_reduce *r, atl_bucket *b, atl_bucket_tensor *t, c
     else
         add_in_order(r, b, t, x);
     t->parts++;
-    if (++b->pushed < b->tensors * r->own_count)
+    b->pushed++;
+    if (!is_complete(r, b))
         return ATL_OK;
     if (r->any_order)
         b->pieces = (atl_pieces){.count = 1};
@@ -283,21 +326,13 @@ void atl_set_turns(atl_all_reduce *r, atl_turns *turns, const float *weights)
 
 /* ---- the mean ---------------------------------------------------------------------------------------------------- */
 
-static atl_status await_mean(atl_all_reduce *r, atl_bucket *b)
-{
-    double before = atl_seconds_now();
-    atl_status status = atl_await_exchange(r, b);
-    r->waited += atl_seconds_now() - before;
-    return status;
-}
-
 atl_status atl_all_reduce_wait(atl_all_reduce *r)
 {
     if (!r)
         return atl_null_argument("atl_all_reduce_wait", "what averages is");
     for (int64_t i = 0; i < r->bucket_count; i++) {
         atl_bucket *b = r->buckets[i];
-        if (!b->is_within && b->pushed && b->pushed == b->tensors * r->own_count)
+        if (!b->is_within && b->pushed && is_complete(r, b))
             return await_mean(r, b);
     }
     return ATL_OK;
@@ -307,7 +342,7 @@ atl_status atl_bucket_pull(const atl_bucket_slot *slot, float *mean)
 {
     atl_all_reduce *r = slot->all_reduce;
     atl_bucket *b = r->buckets[slot->bucket];
-    if (b->pushed < b->tensors * r->own_count)
+    if (!is_complete(r, b))
         return atl_set_error(ATL_INVALID, "%lld of the batch's %lld parts of this rank have been run: %s",
                              (long long)(b->pushed / b->tensors), (long long)r->own_count,
                              b->is_within ? "a node averages over all of them, so run them by atl_run_parts"

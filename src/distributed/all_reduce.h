@@ -29,6 +29,11 @@ atl_status atl_bucket_push(const atl_bucket_slot *slot, const float *x);
 /* Waits until the bucket's mean is there, and copies the tensor's. */
 atl_status atl_bucket_pull(const atl_bucket_slot *slot, float *mean_out);
 
+/* Until the second call this thread runs a part again and again, as a profile does: a batch that is complete makes room
+ * for another, though no step has fetched its means.  The second call drops the batch that has begun. */
+void atl_begin_repeated_parts(void);
+atl_status atl_end_repeated_parts(void);
+
 /* ---- parts of a rank that run together, each in its thread, one at a time ---- */
 
 /* From now on they do; null: no longer.  weights: of each. */

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/plural.h"
 #include "compiler/plan/plan.h"
+#include "distributed/all_reduce.h"
 #include "graph/memory.h"
 #include "onednn/onednn.h"
 #include "program/json.h"
@@ -211,9 +212,13 @@ static atl_status profile(atl_program *program, const atl_feed *feeds, int runs,
     uint64_t errors = atl_error_count();
     if (runs < 0)
         return atl_set_error(ATL_INVALID, "profile: %d runs; it must be positive, or 0 for 10", runs);
+    atl_begin_repeated_parts();
     atl_status status = atl_run(program, feeds); /* checks the feeds, and switches the context to their shapes */
     if (!status)
         status = time_program(program, runs > 0 ? runs : 10, meter);
+    atl_status ended = atl_end_repeated_parts();
+    if (!status)
+        status = ended;
     return status ? atl_status_since(errors, "profile") : ATL_OK;
 }
 

@@ -85,7 +85,25 @@ typedef struct outcome {
     float weights[INPUTS * 16];
     char error[256];
     int counts_anew; /* each rank numbers its parts from 0: a mistake, which must change the weights */
+    int profiles;    /* the part, before the training */
 } outcome;
+
+enum { PROFILED_RUNS = PARTS + 2 }; /* and one: a batch has fewer, and the last one is not complete */
+
+/* Runs part `index` of all batches, or profiles it. */
+static atl_status run_part(const net *n, atl_program *part, int64_t index, int32_t number, int profiles)
+{
+    float x[ROWS * INPUTS];
+    for (int k = 0; k < ROWS * INPUTS; k++)
+        x[k] = sinf((float)(index * ROWS * INPUTS + k));
+    atl_tensor *images = atl_tensor_view(ATL_FLOAT32, ATL_SHAPE(ROWS, INPUTS), x),
+               *counter = atl_tensor_view(ATL_INT32, ATL_SCALAR, &number);
+    const atl_feed *feeds = ATL_FEEDS({n->x, images}, {n->number, counter});
+    atl_status status = profiles ? atl_program_profile(part, feeds, PROFILED_RUNS) : atl_run(part, feeds);
+    atl_tensor_free(images);
+    atl_tensor_free(counter);
+    return status;
+}
 
 static void train(const atl_ranks *ranks, void *context)
 {
@@ -95,18 +113,15 @@ static void train(const atl_ranks *ranks, void *context)
     net n = build(r, atl_sgd(.rate = 0.1));
     atl_program *part = atl_compile(n.graph, ATL_NODES(n.part)), *step = atl_compile(n.graph, ATL_NODES(n.step));
     int64_t own = atl_all_reduce_parts(r, &first);
+    if (o->profiles && run_part(&n, part, first, (int32_t)first, 1))
+        snprintf(o->error, sizeof o->error, "%s", atl_error());
+    if (o->profiles && !*o->error && atl_run(step, NULL) == ATL_OK)
+        snprintf(o->error, sizeof o->error, "a step averages the parts of a profile");
     for (int s = 0; s < STEPS && part && step && !*o->error; s++) {
         for (int64_t i = 0; i < own && !*o->error; i++) {
             int32_t number = (int32_t)(s * PARTS + (o->counts_anew ? 0 : first) + i);
-            float x[ROWS * INPUTS];
-            for (int k = 0; k < ROWS * INPUTS; k++)
-                x[k] = sinf((float)((s * PARTS + first + i) * ROWS * INPUTS + k));
-            atl_tensor *images = atl_tensor_view(ATL_FLOAT32, ATL_SHAPE(ROWS, INPUTS), x),
-                       *counter = atl_tensor_view(ATL_INT32, ATL_SCALAR, &number);
-            if (atl_run(part, ATL_FEEDS({n.x, images}, {n.number, counter})))
+            if (run_part(&n, part, s * PARTS + first + i, number, 0))
                 snprintf(o->error, sizeof o->error, "%s", atl_error());
-            atl_tensor_free(images);
-            atl_tensor_free(counter);
         }
         if (!*o->error && atl_run(step, NULL))
             snprintf(o->error, sizeof o->error, "%s", atl_error());
@@ -118,12 +133,12 @@ static void train(const atl_ranks *ranks, void *context)
     atl_all_reduce_free(r);
 }
 
-static outcome train_with(int size, int counts_anew)
+static outcome train_with(int size, int counts_anew, int profiles)
 {
     static outcome found[MOST_THREAD_RANKS];
     void *context[MOST_THREAD_RANKS];
     for (int i = 0; i < size; i++) {
-        found[i] = (outcome){.counts_anew = counts_anew};
+        found[i] = (outcome){.counts_anew = counts_anew, .profiles = profiles};
         context[i] = &found[i];
     }
     run_ranks(size, 0, train, context);
@@ -134,13 +149,23 @@ static outcome train_with(int size, int counts_anew)
 
 Test(averaging, dropout_belongs_to_the_part)
 {
-    outcome alone = train_with(1, 0);
+    outcome alone = train_with(1, 0, 0);
     for (int size = 2; size <= 4; size++) {
-        outcome found = train_with(size, 0);
+        outcome found = train_with(size, 0, 0);
         cr_assert(memcmp(found.weights, alone.weights, sizeof alone.weights) == 0, "%d ranks", size);
     }
-    outcome anew = train_with(2, 1);
+    outcome anew = train_with(2, 1, 0);
     cr_assert(memcmp(anew.weights, alone.weights, sizeof alone.weights) != 0, "no dropout at all");
+}
+
+/* A profile runs a part more often than a batch has parts, and leaves nothing of them behind. */
+Test(averaging, a_part_is_profiled)
+{
+    outcome plain = train_with(1, 0, 0);
+    for (int size = 1; size <= 2; size++) {
+        outcome profiled = train_with(size, 0, 1);
+        cr_assert(memcmp(profiled.weights, plain.weights, sizeof plain.weights) == 0, "%d ranks", size);
+    }
 }
 
 /* ---- updates while gradients travel ------------------------------------------------------------------------------ */
