@@ -74,8 +74,8 @@ Test(gate, only_where_winograds_method_is_sure)
     expect_none((atl_compile_args){.timing = 1});
 }
 
-/* Sums in the shape of a batch norm's gradient read the relu's gradient: it joins their pass, in as many steps.  Without
- * the pass fuse there is none to join. */
+/* Sums in the shape of a batch norm's gradient read the relu's gradient: it joins their pass, in as many steps.
+ * Without the pass fuse there is none to join. */
 Test(gate, not_where_only_sums_and_element_wise_ops_read_it)
 {
     atl_graph *g = atl_graph_new();
