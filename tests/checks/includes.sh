@@ -33,7 +33,8 @@ check src/compiler/lower \
 check src/compiler/memory "$common|graph/|lowering/|compiler/(passes|layout|lower|memory)/|cost/"
 compiler="graph/|lowering/|compiler/|$ops|files/|onednn/onednn\.h|kernels/|cost/"
 check src/compiler "$common|$compiler"
-check src/program "$common|graph/|lowering/|program/|compiler/|onednn/onednn\.h|kernels/|cost/"
+check src/program \
+    "$common|graph/|distributed/all_reduce\.h|lowering/|program/|compiler/|onednn/onednn\.h|kernels/|cost/"
 check src/io "$common|graph/(variables|unset_tensor)\.h|io/|files/|kernels/|cost/"
 check src/drawing "$common|graph/|drawing/|files/(atomic|input)_file\.h|program/json\.h|explorer_page\.h\""
 check src/models "$common|models/"
