@@ -235,6 +235,9 @@ void measure_onednn(atl_costs *c)
     const sizes usual = {28, 128, 128, 3, 1, 1};
     double direct = convolution_time(usual, FORWARD, ATL_ALGO_DIRECT, 0);
     set(&c->direct_flops, convolution_flops(usual) / direct);
+    const int least = atl_kernels->vector; /* channels that our own kernels take */
+    set(&c->direct_narrow,
+        least * c->direct_flops / rate_of((sizes){56, least, least, 3, 1, 1}, FORWARD, ATL_ALGO_DIRECT, 0));
     c->depthwise_gradient = depthwise_rate();
     set(&c->onednn_depthwise_gradient_3, rate_of((sizes){28, 240, 240, 3, 1, 240}, BY_FILTER, ATL_ALGO_DIRECT, 0));
     set(&c->onednn_depthwise_gradient_5, rate_of((sizes){28, 240, 240, 5, 1, 240}, BY_FILTER, ATL_ALGO_DIRECT, 0));

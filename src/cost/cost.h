@@ -25,6 +25,7 @@ typedef struct atl_costs {
 
     /* ---- convolutions, on two cores: multiplications and additions a second, and seconds ---- */
     double direct_flops;     /* oneDNN's direct convolution of NHWC images */
+    double direct_narrow;    /* channels of the image or the result below which that is slower, in proportion */
     double blocked_slowdown; /* of a direct convolution of blocked images; below 1 it is faster than of NHWC images */
     double winograd_flops;   /* of the products of our own Winograd kernels, whose transformed filter is kept */
     double winograd_large_flops;  /* the same where the filter is transformed as it goes */

@@ -36,11 +36,19 @@ static int lower(atl_lowering *lowering, onednn_pass pass, const conv_geometry *
     return atl_lower_conv_best(lowering, &c, g);
 }
 
+/* The channels of the image or of the result, whichever are fewer. */
+static double narrowest_of(const conv_geometry *g)
+{
+    int64_t image = g->image.size[3] / g->groups, result = g->result.size[3] / g->groups;
+    return (double)(image < result ? image : result);
+}
+
 static double direct_seconds(const conv_geometry *g)
 {
     const int64_t *filter = g->filter.size;
-    return 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(g->result) /
-           atl_costs_in_use()->direct_flops;
+    const atl_costs *cost = atl_costs_in_use();
+    double flops = 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(g->result);
+    return flops / (cost->direct_flops * fmin(1, narrowest_of(g) / cost->direct_narrow));
 }
 
 /* oneDNN's own Winograd kernels, F(4x4, 3x3): a quarter of the multiplications, in products that need 32 channels to
@@ -55,10 +63,9 @@ static double winograd_seconds(const conv_geometry *g)
     if (!applies)
         return INFINITY;
     double pixels = (double)(result[0] * ((result[1] + 3) / 4 * 4) * ((result[2] + 3) / 4 * 4)); /* whole tiles */
-    double narrowest = (double)(image[3] < result[3] ? image[3] : result[3]);
     double flops = 2.0 * 9 * (double)(image[3] * result[3]) * pixels / 4;
     const atl_costs *cost = atl_costs_in_use();
-    return flops / (cost->onednn_winograd_flops * fmin(1, narrowest / cost->onednn_winograd_narrow)) +
+    return flops / (cost->onednn_winograd_flops * fmin(1, narrowest_of(g) / cost->onednn_winograd_narrow)) +
            36.0 * (double)(image[3] * result[3]) * 4 / cost->onednn_winograd_filter_bytes +
            pixels * (double)(image[3] + result[3]) * 2.25 * 4 * 2 / cost->onednn_winograd_image_bytes;
 }

@@ -79,6 +79,20 @@ Test(conv_winograd, error_is_what_is_stated)
             check_error(taps, channels);
 }
 
+/* As many channels as a vector has numbers are too few for oneDNN's direct convolutions. */
+Test(conv_winograd, is_used_for_few_channels)
+{
+    const int64_t channels = atl_kernels->vector;
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1, 56, 56, channels));
+    atl_node *y = atl_conv2d(x, atl_variable(g, "w", ATL_SHAPE(3, 3, channels, channels), atl_he()));
+    atl_program *program = atl_compile(g, ATL_NODES(y));
+    cr_assert(program, "%s", atl_error());
+    cr_expect_eq(steps_by(program, NULL, "winograd:"), 1);
+    atl_program_free(program);
+    atl_graph_free(g);
+}
+
 Test(conv_winograd, is_left_alone_where_it_does_not_apply)
 {
     onednn_convolution c = {.image = ATL_SHAPE(1, 56, 56, 64),
