@@ -16,6 +16,7 @@ typedef struct atl_epilogue {
     const float *scale;          /* [out]: factors */
     const float *addend;         /* of the result's shape: added to what is scaled */
     int64_t addend_pixel_stride; /* floats from pixel to pixel */
+    const float *factor;         /* of the result's shape, dense: factors */
 } atl_epilogue;
 
 #endif

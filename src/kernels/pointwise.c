@@ -57,6 +57,15 @@ INLINE void add_rows(const int rows, const int vectors, const float *x, int64_t 
         sum[i][v] += load(x + i * x_row + v * VECTOR);
 }
 
+INLINE void multiply_rows(const int rows, const int vectors, const float *x, int64_t x_row, product_tile sum)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] *= load(x + i * x_row + v * VECTOR);
+}
+
 /* The results of a tile, from that pixel and output on. */
 INLINE void write_tile(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
                        product_tile sum, const atl_epilogue *end, float *result)
@@ -66,22 +75,32 @@ INLINE void write_tile(const int rows, const int vectors, const atl_pointwise *p
         scale_tile(rows, vectors, end->scale + first, sum);
     if (end->addend)
         add_rows(rows, vectors, end->addend + pixel * end->addend_pixel_stride + first, end->addend_pixel_stride, sum);
+    if (end->factor)
+        multiply_rows(rows, vectors, end->factor + pixel * p->out + first, p->out, sum);
     store_tile(rows, vectors, sum, result + pixel * p->out_pixel_stride + first, p->out_pixel_stride);
 }
 
-/* Fetches what the epilogue reads of a tile, whose rows lie in as many pages, while the tile's sums are made. */
-INLINE void fetch_for_tile(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
+static int operands_of(const atl_epilogue *end)
+{
+    return (end->residual != NULL) + (end->relu_grad != NULL) + (end->addend != NULL) + (end->factor != NULL);
+}
+
+/* Fetches what the epilogue reads of some pixels from `pixel` on, which lie in as many pages, and some outputs. */
+INLINE void fetch_operands(const int pixels, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
                            const atl_epilogue *end)
 {
     const struct {
         const float *from;
         int64_t row;
-    } operand[] = {{end->residual, p->out}, {end->relu_grad, p->out}, {end->addend, end->addend_pixel_stride}};
-    for (int k = 0; k < 3; k++) {
+    } operand[] = {{end->residual, p->out},
+                   {end->relu_grad, p->out},
+                   {end->addend, end->addend_pixel_stride},
+                   {end->factor, p->out}};
+    for (int k = 0; k < 4; k++) {
         if (!operand[k].from)
             continue;
         const float *from = operand[k].from + pixel * operand[k].row + first;
-        for (int i = 0; i < rows; i++, from += operand[k].row)
+        for (int i = 0; i < pixels; i++, from += operand[k].row)
             for (int v = 0; v < vectors * VECTOR; v += LINE_FLOATS)
                 __builtin_prefetch(from + v, 0, 3);
     }
@@ -128,22 +147,24 @@ typedef struct product {
     float *result;
 } product;
 
-/* What is fetched while a tile is computed: `lines` lines, `each` of them after so many terms. */
+/* What is fetched while a tile is computed: `lines` lines, `each` of them after so many terms, and what the epilogue
+ * reads of the next tile, which begins there: its own would come too late. */
 typedef struct fetching {
     const float *from;
     int64_t lines, each;
+    int64_t pixel, first;
 } fetching;
 
 /* Some pixels from `pixel` on, and the outputs of the panel that starts with output `first`. */
-INLINE void pixels_of_panel(const int rows, const int vectors, const product *x, int64_t pixel, int64_t first,
-                            fetching *next)
+INLINE void multiply_tile(const int rows, const int vectors, const product *x, int64_t pixel, int64_t first,
+                          fetching *next)
 {
     const atl_pointwise *p = x->p;
     const float *a = x->image + pixel * p->in_pixel_stride, *b = x->packed + first * p->in;
     const int64_t panel = vectors * VECTOR;
     product_tile sum;
     clear_tile(rows, vectors, sum);
-    fetch_for_tile(rows, vectors, p, pixel, first, &x->end);
+    fetch_operands(rows, vectors, p, next->pixel, next->first, &x->end);
     for (int64_t k = 0; k < p->in; k += TERMS) {
         int64_t lines = next->each < next->lines ? next->each : next->lines;
         for (int64_t i = 0; i < lines; i++)
@@ -158,20 +179,31 @@ INLINE void pixels_of_panel(const int rows, const int vectors, const product *x,
     write_tile(rows, vectors, p, pixel, first, sum, &x->end, x->result);
 }
 
+/* The same, and behind it the next tile: in this panel up to pixel `to`, else at the next one's first pixel. */
+INLINE void pixels_of_panel(const int rows, const int vectors, const product *x, int64_t pixel, int64_t to,
+                            int64_t first, int64_t first_pixel, fetching *next)
+{
+    const int is_last = pixel + rows >= to;
+    next->pixel = is_last ? first_pixel : pixel + rows;
+    next->first = is_last ? first + vectors * VECTOR : first;
+    multiply_tile(rows, vectors, x, pixel, first, next);
+}
+
 /* The pixels from..to-1 with one panel: tiles of `rows` pixels, and as many of one less that nothing is left, since a
  * narrow tile waits for its own sums.  Only fewer pixels than that have a rest. */
 INLINE void one_panel(const int rows, const int vectors, const product *x, int64_t from, int64_t to, int64_t first,
                       fetching *next)
 {
+    const int64_t start = from;
     int64_t tiles = (to - from + rows - 1) / rows, less = tiles * rows - (to - from);
     for (less = less > tiles ? 0 : less; less > 0; less--, from += rows - 1)
-        pixels_of_panel(rows - 1, vectors, x, from, first, next);
+        pixels_of_panel(rows - 1, vectors, x, from, to, first, start, next);
     for (; from + rows <= to; from += rows)
-        pixels_of_panel(rows, vectors, x, from, first, next);
+        pixels_of_panel(rows, vectors, x, from, to, first, start, next);
     for (; from + rows / 2 <= to; from += rows / 2)
-        pixels_of_panel(rows / 2, vectors, x, from, first, next);
+        pixels_of_panel(rows / 2, vectors, x, from, to, first, start, next);
     for (; from < to; from++)
-        pixels_of_panel(1, vectors, x, from, first, next);
+        pixels_of_panel(1, vectors, x, from, to, first, start, next);
 }
 
 /* Pixels of a block, for so many pixels: blocks of nearly equal size.  A panel writes one or a few lines of each pixel,
@@ -180,8 +212,7 @@ INLINE void one_panel(const int rows, const int vectors, const product *x, int64
 static int64_t pixels_of_block(const product *x, int64_t pixels, int rows)
 {
     const atl_pointwise *p = x->p;
-    int64_t operands = (x->end.residual != NULL) + (x->end.relu_grad != NULL) + (x->end.addend != NULL);
-    int64_t wide = p->out * (1 + operands);
+    int64_t wide = p->out * (1 + operands_of(&x->end));
     int64_t most = atl_larger(BLOCK_FLOATS / p->in, LEAST_PIXELS), blocks;
     if (p->in * p->out <= LASTING_FILTER)
         most = atl_smaller(most, atl_larger(LASTING_FLOATS / wide, LEAST_OF_LASTING));
@@ -199,7 +230,7 @@ INLINE void some_panels(const int rows, const int vectors, const product *x, int
     const int64_t each = lines ? (lines + steps - 1) / steps : 0;
     for (; from < to; from += block)
         for (int64_t o = begin; o < end; o += panel) {
-            fetching next = {x->packed + (o + panel) * in, o + panel < end ? lines : 0, each};
+            fetching next = {.from = x->packed + (o + panel) * in, .lines = o + panel < end ? lines : 0, .each = each};
             one_panel(rows, vectors, x, from, from + block < to ? from + block : to, o, &next);
         }
 }

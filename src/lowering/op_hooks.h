@@ -55,6 +55,11 @@ struct atl_op_hooks {
     /* y + bias [channels] + residual of y's shape, then relu; bias and residual may be null; relu: its limit (see
      * below), or 0: none. */
     atl_node *(*with_epilogue)(atl_node *y, atl_node *bias, atl_node *residual, float relu);
+    /* y * scale, a vector [channels] along the last dimension, or y * factor, of y's shape, after its other epilogues:
+     * one of them is null. */
+    atl_node *(*multiplied)(atl_node *y, atl_node *scale, atl_node *factor);
+    /* y, whose input 1 is a weight that changes with no run: only then may an epilogue of a product read arrays. */
+    atl_node *(*with_weight)(atl_node *y);
     /* base + sign * factor * y, with a base of y's shape and a factor that is one number. */
     atl_node *(*as_update)(atl_node *y, atl_node *base, atl_node *factor, int sign);
     /* relu_grad(y + other, by), all of one shape; other may be null; the relu ends at `limit`; `winograd`: where

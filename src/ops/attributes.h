@@ -41,6 +41,7 @@ typedef struct lrn_options {
 
 typedef struct matmul_options {
     int32_t transpose_a, transpose_b;
+    int32_t lasting; /* set by the compiler: the second matrix is a weight that changes with no run, and is packed */
 } matmul_options;
 
 typedef struct pad_attributes {

@@ -6,12 +6,12 @@
 #include "cost/cost.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"
-#include "ops/conv_epilogue.h"
+#include "ops/step_epilogue.h"
 
 typedef struct depthwise_step {
     atl_depthwise d;
     onednn_pass pass;
-    atl_conv_epilogue end;
+    atl_step_epilogue end;
 } depthwise_step;
 
 static int is_depthwise(const onednn_convolution *c)
@@ -76,7 +76,7 @@ static int run_filter_gradient(const atl_plan_step *step, void *const *memory, v
 static int run_convolution(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const depthwise_step *s = step->data;
-    const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
     (void)bound;
     atl_kernels->depthwise_convolve(&s->d, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
     return 0;
@@ -85,7 +85,7 @@ static int run_convolution(const atl_plan_step *step, void *const *memory, void 
 static int run_image_gradient(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const depthwise_step *s = step->data;
-    const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
     (void)bound;
     atl_kernels->depthwise_image_gradient(&s->d, memory[step->read[0]], memory[step->read[1]], &end,
                                           memory[step->write[0]]);

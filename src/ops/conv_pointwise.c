@@ -7,12 +7,12 @@
 #include "cost/cost.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"
-#include "ops/conv_epilogue.h"
+#include "ops/step_epilogue.h"
 
 typedef struct pointwise_step {
     atl_pointwise p;
     int transposed;
-    atl_conv_epilogue end;
+    atl_step_epilogue end;
 } pointwise_step;
 
 static int is_one_pixel(const atl_window *w)
@@ -54,7 +54,7 @@ static int pack_filter(const atl_plan_step *step, void *const *memory, void *bou
 static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const pointwise_step *s = step->data;
-    const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
     (void)bound;
     atl_kernels->pointwise_convolve(&s->p, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
     return 0;

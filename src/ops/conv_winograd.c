@@ -7,12 +7,12 @@
 #include "cost/cost.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"
-#include "ops/conv_epilogue.h"
+#include "ops/step_epilogue.h"
 
 typedef struct winograd_step {
     atl_winograd w;
     onednn_pass pass;
-    atl_conv_epilogue end;
+    atl_step_epilogue end;
 } winograd_step;
 
 /* ---- the choice -------------------------------------------------------------------------------------------------- */
@@ -96,7 +96,7 @@ static int transform_filter(const atl_plan_step *step, void *const *memory, void
 static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const winograd_step *s = step->data;
-    const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
     (void)bound;
     atl_kernels->winograd_convolve(&s->w, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[1]],
                                    memory[step->write[0]]);
@@ -106,7 +106,7 @@ static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
 static int convolve_large(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const winograd_step *s = step->data;
-    const atl_epilogue end = atl_conv_epilogue_at(&s->end, step, memory);
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
     (void)bound;
     atl_kernels->winograd_convolve_large(&s->w, memory[step->read[0]], memory[step->read[1]],
                                          s->pass == ONEDNN_INPUT_GRADIENT, &end, memory[step->write[1]],

@@ -7,8 +7,6 @@
 #include "ops/attributes.h"
 #include "ops/matmul.h"
 
-#include <math.h>
-
 /* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
 /* The size of dimension `which` (0: rows, 1: columns) of a matrix as it is multiplied. */
@@ -65,7 +63,7 @@ static bool infer_leading(atl_node *y, atl_shape *result)
     return 1;
 }
 
-static bool infer_matmul(atl_node *y)
+bool atl_infer_matmul(atl_node *y)
 {
     const matmul_options *options = y->attributes;
     atl_shape result;
@@ -128,10 +126,7 @@ static void reference_matmul(const atl_node *y, const double *const *x, double *
                       result + i * p.m * p.n);
 }
 
-static int lower_matmul(atl_lowering *lowering)
-{
-    return atl_lower_product(lowering, &(atl_product_epilogue){ONEDNN_NO_INPUT, 0});
-}
+static int lower_matmul(atl_lowering *lowering) { return atl_lower_product(lowering, &(atl_product_epilogue){0}); }
 
 /* ---- gradients --------------------------------------------------------------------------------------------------- */
 
@@ -173,48 +168,15 @@ static atl_node *matmul_by_b(atl_node *y, atl_node *dy)
 
 /* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
-static void describe_matmul(const atl_node *y, char *text, size_t size)
+void atl_describe_matmul(const atl_node *y, char *text, size_t size)
 {
     const matmul_options *options = y->attributes;
     static const char *const texts[] = {"", "first transposed", "second transposed", "both transposed"};
     snprintf(text, size, "%s", texts[(options->transpose_a != 0) + 2 * (options->transpose_b != 0)]);
 }
 
-/* matmul_fused(a, b [, bias]): min(relu(matmul + bias), highest), with any of the three; or matmul_fused(a, b, base,
- * factor): base + update * factor * matmul.  Only the compiler creates it, and it is never differentiated. */
-typedef struct fused_options {
-    matmul_options matmul;
-    int32_t has_bias, has_relu;
-    float highest;  /* of the relu; 0: no limit */
-    int32_t update; /* 1 or -1; 0: none */
-} fused_options;
-
-static int lower_fused(atl_lowering *lowering)
-{
-    const fused_options *options = atl_lowered_node(lowering)->attributes;
-    return atl_lower_product(lowering, &(atl_product_epilogue){.bias_input = options->has_bias ? 2 : ONEDNN_NO_INPUT,
-                                                               .relu = options->has_relu,
-                                                               .highest = options->highest,
-                                                               .update = options->update,
-                                                               .update_input = 2});
-}
-
-static void describe_fused(const atl_node *y, char *text, size_t size)
-{
-    const fused_options *options = y->attributes;
-    describe_matmul(y, text, size);
-    size_t at = strlen(text);
-    at += (size_t)snprintf(text + at, size - at, "%s%s", options->has_bias ? " + bias" : "",
-                           options->has_relu ? ", relu" : "");
-    if (options->highest > 0 && at < size)
-        snprintf(text + at, size - at, " to %g", (double)options->highest);
-    if (options->update && at < size)
-        snprintf(text + at, size - at, options->update > 0 ? ", added" : ", subtracted");
-}
-
-static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, float relu);
 /* The rows of a, or matrices of a and b that belong to images. */
-static unsigned matmul_by_image(const atl_node *y)
+unsigned atl_matmul_by_image(const atl_node *y)
 {
     const matmul_options *options = y->attributes;
     int a = y->inputs[0]->shape->rank, b = y->inputs[1]->shape->rank;
@@ -223,46 +185,12 @@ static unsigned matmul_by_image(const atl_node *y)
     return (a > 2) | (b > 2) << 1;
 }
 
-/* An update is of the whole batch. */
-static unsigned fused_by_image(const atl_node *y)
+static atl_node *with_weight(atl_node *y)
 {
-    return ((const fused_options *)y->attributes)->update ? 0 : matmul_by_image(y);
-}
-
-static const atl_op fused_op = {.name = "matmul_fused",
-                                .arity = ATL_VARIADIC,
-                                .attributes = sizeof(fused_options),
-                                .infer = infer_matmul,
-                                .describe = describe_fused,
-                                .hooks = &(const atl_op_hooks){.by_image = fused_by_image,
-                                                               .lower = lower_fused,
-                                                               .with_epilogue = matmul_with_epilogue}};
-
-/* In this order: bias, relu; no other epilogue, and not for products without elements or terms, which are zeros. */
-static atl_node *matmul_with_epilogue(atl_node *y, atl_node *bias, atl_node *residual, float relu)
-{
-    fused_options options;
+    matmul_options options = *(const matmul_options *)y->attributes;
     atl_matrix_product p = atl_product_of(y);
-    memset(&options, 0, sizeof options);
-    memcpy(&options, y->attributes, y->op->attributes);
-    if (residual || options.update || options.has_relu || (bias && options.has_bias) || p.k == 0 ||
-        atl_shape_count(*y->shape) == 0)
-        return NULL;
-    atl_node *inputs[3] = {y->inputs[0], y->inputs[1], bias ? bias : y->input_count > 2 ? y->inputs[2] : NULL};
-    options.has_bias = inputs[2] != NULL;
-    options.has_relu |= relu > 0;
-    options.highest = isinf(relu) ? 0 : relu;
-    return atl_apply_with(&fused_op, &options, (atl_nodes){2 + options.has_bias, inputs});
-}
-
-static atl_node *matmul_as_update(atl_node *y, atl_node *base, atl_node *factor, int sign)
-{
-    atl_matrix_product p = atl_product_of(y);
-    if (p.k == 0 || atl_shape_count(*y->shape) == 0 || !atl_product_updates(&p))
-        return NULL;
-    fused_options options = {.update = sign};
-    memcpy(&options.matmul, y->attributes, sizeof options.matmul);
-    return atl_apply_with(&fused_op, &options, ATL_NODES(y->inputs[0], y->inputs[1], base, factor));
+    options.lasting = atl_product_is_packed(&p);
+    return options.lasting ? atl_apply_with(y->op, &options, (atl_nodes){2, y->inputs}) : y;
 }
 
 /* (A B)^T = B^T A^T; but one B for a whole batch stays on the right, where the rows of all examples form one matrix. */
@@ -297,10 +225,10 @@ static const atl_op matmul_op = {
     .name = "matmul",
     .arity = 2,
     .attributes = sizeof(matmul_options),
-    .infer = infer_matmul,
+    .infer = atl_infer_matmul,
     .gradient = {matmul_by_a, matmul_by_b},
     .reference = reference_matmul,
-    .describe = describe_matmul,
+    .describe = atl_describe_matmul,
     .simplify = matmul_simplified,
     .samples =
         (const atl_sample[]){
@@ -345,9 +273,11 @@ static const atl_op matmul_op = {
              .error = "must be float32"},
             {0}},
     .hooks = &(const atl_op_hooks){.lower = lower_matmul,
-                                   .by_image = matmul_by_image,
-                                   .with_epilogue = matmul_with_epilogue,
-                                   .as_update = matmul_as_update,
+                                   .by_image = atl_matmul_by_image,
+                                   .with_epilogue = atl_matmul_with_epilogue,
+                                   .multiplied = atl_matmul_multiplied,
+                                   .with_weight = with_weight,
+                                   .as_update = atl_matmul_as_update,
                                    .transposed = matmul_transposed}};
 ATL_BUILTIN(matmul_op);
 
@@ -355,6 +285,6 @@ atl_node *atl_matmul_with(const atl_matmul_args *args)
 {
     if (!args)
         return atl_null_argument("atl_matmul", "the options are"), NULL;
-    matmul_options options = {args->transpose_a != 0, args->transpose_b != 0};
+    matmul_options options = {.transpose_a = args->transpose_a != 0, .transpose_b = args->transpose_b != 0};
     return ATL_APPLY(&matmul_op, &options, args->a, args->b);
 }

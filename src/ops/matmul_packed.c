@@ -9,12 +9,12 @@
 #include "graph/memory.h"
 #include "kernels/kernels.h"
 #include "ops/matmul.h"
+#include "ops/step_epilogue.h"
 
 typedef struct packed_step {
     atl_pointwise p;
     int transposed;
-    int bias, relu; /* bias: an index into step.read; -1: none */
-    float highest;
+    atl_step_epilogue end;
 } packed_step;
 
 /* With few rows packing costs more than it saves; oneDNN cuts long sums into pieces that stay in the caches; and the
@@ -37,15 +37,13 @@ static int pack(const atl_plan_step *step, void *const *memory, void *bound)
 static int multiply(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const packed_step *s = step->data;
-    const atl_epilogue end = {.bias = s->bias < 0 ? NULL : memory[step->read[s->bias]],
-                              .relu = s->relu,
-                              .highest = s->highest};
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
     (void)bound;
     atl_kernels->pointwise_convolve(&s->p, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
     return 0;
 }
 
-static packed_step *new_step(const atl_matrix_product *p, const atl_product_epilogue *after)
+static packed_step *new_step(const atl_matrix_product *p)
 {
     packed_step *s = atl_allocate(1, sizeof *s);
     if (!s) {
@@ -59,10 +57,7 @@ static packed_step *new_step(const atl_matrix_product *p, const atl_product_epil
                              .in_pixel_stride = p->k,
                              .out_pixel_stride = p->n,
                              .workers = flops < 2 * atl_costs_in_use()->thread_flops ? 1 : omp_get_max_threads()},
-                       .transposed = p->transpose_b,
-                       .bias = -1,
-                       .relu = after->relu,
-                       .highest = after->highest};
+                       .transposed = p->transpose_b};
     return s;
 }
 
@@ -71,10 +66,9 @@ static atl_plan_step step_of(packed_step *s)
     return (atl_plan_step){.implementation = "packed", .cannot_fail = 1, .release = atl_release, .data = s};
 }
 
-static atl_value_id lower_packed_b(atl_lowering *lowering, const atl_matrix_product *p,
-                                   const atl_product_epilogue *after)
+static atl_value_id lower_packed_b(atl_lowering *lowering, const atl_matrix_product *p)
 {
-    packed_step *s = new_step(p, after);
+    packed_step *s = new_step(p);
     if (!s)
         return -1;
     atl_plan_step step = step_of(s);
@@ -82,20 +76,31 @@ static atl_value_id lower_packed_b(atl_lowering *lowering, const atl_matrix_prod
     return atl_lower_prepared(lowering, 1, p->k * p->n * (int64_t)sizeof(float), &step);
 }
 
+/* Input 0, the first matrix, is none. */
+static int operand(atl_lowering *lowering, int input, atl_plan_step *step)
+{
+    return atl_lower_operand(lowering, input ? input : ONEDNN_NO_INPUT, step);
+}
+
 int atl_lower_packed_product(atl_lowering *lowering, const atl_matrix_product *p, const atl_product_epilogue *after)
 {
-    packed_step *s = new_step(p, after);
+    packed_step *s = new_step(p);
     if (!s)
         return 0;
     atl_plan_step step = step_of(s);
     step.run = multiply;
     step.flops = 2.0 * (double)p->m * (double)(p->k * p->n);
     step.read[step.reads++] = atl_lower_input(lowering, 0);
-    step.read[step.reads++] = lower_packed_b(lowering, p, after);
-    if (after->bias_input >= 0) {
-        s->bias = step.reads;
-        step.read[step.reads++] = atl_lower_input(lowering, after->bias_input);
-    }
+    step.read[step.reads++] = lower_packed_b(lowering, p);
+    s->end = (atl_step_epilogue){.relu = after->relu, .highest = after->highest, .relu_grad = -1, .addend = -1};
+    s->end.bias = operand(lowering, after->bias_input, &step);
+    s->end.residual = operand(lowering, after->residual_input, &step);
+    s->end.scale = operand(lowering, after->scale_input, &step);
+    s->end.factor = operand(lowering, after->factor_input, &step);
     step.write[step.writes++] = atl_lower_output(lowering);
+    if (s->end.residual >= 0)
+        atl_lower_over(lowering, step.write[0], step.read[s->end.residual]);
+    if (s->end.factor >= 0)
+        atl_lower_over(lowering, step.write[0], step.read[s->end.factor]);
     return atl_lower_step(lowering, &step);
 }

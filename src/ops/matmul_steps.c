@@ -151,7 +151,7 @@ static int lower_loop(atl_lowering *lowering, const product_step *described, con
     step.flops = 2.0 * (double)s->batch * (double)s->product.m * (double)s->product.n * (double)s->product.k;
     step.read[step.reads++] = atl_lower_input(lowering, 0);
     step.read[step.reads++] = atl_lower_input(lowering, 1);
-    s->bias = after->bias_input < 0 ? -1 : step.reads;
+    s->bias = after->bias_input ? step.reads : -1;
     if (s->bias >= 0)
         step.read[step.reads++] = atl_lower_input(lowering, after->bias_input);
     s->base = after->update ? step.reads : -1;
@@ -191,6 +191,8 @@ int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after)
     product_step s = {0};
     if (p.k == 0 || atl_shape_count(*y->shape) == 0)
         return onednn_lower_zeros(lowering);
+    if (after->residual_input || after->scale_input || after->factor_input)
+        return atl_lower_packed_product(lowering, &p, after);
     describe_product(&s, &p);
     s.loop = loop_for(&s);
     if (s.loop != NO_LOOP)
@@ -206,7 +208,7 @@ int atl_lower_product(atl_lowering *lowering, const atl_product_epilogue *after)
                             .transpose_b = p.transpose_b,
                             .broadcast_a = p.broadcast_a,
                             .broadcast_b = p.broadcast_b,
-                            .bias_input = after->bias_input,
+                            .bias_input = after->bias_input ? after->bias_input : ONEDNN_NO_INPUT,
                             .relu = after->relu,
                             .highest = after->highest};
     const atl_costs *cost = atl_costs_in_use();

@@ -116,6 +116,8 @@ atl_plan *atl_new_plan(atl_program *program, const atl_feed *feeds)
     int winograd = program->options.measure ? ATL_NO_WINOGRAD : atl_winograd_use(program->options);
     atl_pass_options passes = {.disabled = program->options.disabled_passes,
                                .winograd = winograd,
+                               .packs_weights =
+                                   !program->options.bfloat16 && !(program->options.disabled_passes & ATL_PASS_PREPACK),
                                .micro_batch = program->options.micro_batch};
     if (atl_run_passes(program->roots, atl_fed_shape, feeds, passes, &copy))
         return NULL;

@@ -7,6 +7,7 @@ static void check(const atl_kernel_table *k, const atl_pointwise *p, int transpo
     float *bias = random_floats(p->out), *residual = random_floats(p->pixels * p->out);
     const int64_t addend_stride = p->out + 16 * transposed;
     float *scale = random_floats(p->out), *addend = random_floats(p->pixels * addend_stride);
+    float *factor = random_floats(p->pixels * p->out);
     float *relu_grad = random_floats(p->pixels * p->out), *packed = random_floats(p->in * p->out);
     float *result = random_floats(p->pixels * p->out_pixel_stride),
           *before = random_floats(p->pixels * p->out_pixel_stride);
@@ -19,7 +20,8 @@ static void check(const atl_kernel_table *k, const atl_pointwise *p, int transpo
                               .relu_grad = relu_grad,
                               .scale = scale,
                               .addend = addend,
-                              .addend_pixel_stride = addend_stride};
+                              .addend_pixel_stride = addend_stride,
+                              .factor = factor};
     k->pointwise_convolve(p, image, packed, &end, result);
     for (int64_t q = 0; q < p->pixels; q++)
         for (int64_t o = 0; o < p->out_pixel_stride; o++) {
@@ -36,10 +38,11 @@ static void check(const atl_kernel_table *k, const atl_pointwise *p, int transpo
             sum = sum > (double)end.highest ? (double)end.highest : sum;
             sum = by > 0 && by < end.highest && sum > 0 ? sum : 0;
             sum = sum * (double)scale[o] + (double)addend[q * addend_stride + o];
+            sum *= (double)factor[q * p->out + o];
             cr_assert_float_eq((double)got, sum, 1e-5 + 3e-8 * (double)p->in, "pixel %lld, output %lld", (long long)q,
                                (long long)o);
         }
-    float *all[] = {image, filter, bias, residual, relu_grad, scale, addend, packed, result, before};
+    float *all[] = {image, filter, bias, residual, relu_grad, scale, addend, factor, packed, result, before};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }

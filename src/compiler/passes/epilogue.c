@@ -1,5 +1,6 @@
-/* Epilogue fusion: the convolution or matrix product adds bias and residual and applies relu, or a relu's gradient,
- * before its result leaves the registers.  A gradient that only a step of gradient descent reads becomes that step. */
+/* Epilogue fusion: the convolution or matrix product adds bias and residual and applies relu before its result leaves
+ * the registers.  A product with a weight that lasts also multiplies by a vector or by an array of its own shape, a
+ * slope.  A gradient that only a step of gradient descent reads becomes that step. */
 #include "atled/program.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
@@ -52,10 +53,40 @@ static atl_node *absorbed_update(atl_rewrite *r, const atl_node *old, atl_node *
     return NULL;
 }
 
+/* y * scale, a vector along the last dimension, or y * factor of y's shape. */
+static atl_node *absorbed_factor(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
+{
+    for (int i = 0; i < 2; i++) {
+        const atl_node *y = old->inputs[i], *other = old->inputs[1 - i];
+        int is_full = atl_shape_equal(*other->shape, *old->shape);
+        if (y == other || r->uses[y->index] != 1 || !atl_hooks_of(inputs[i])->multiplied ||
+            !atl_shape_equal(*y->shape, *old->shape) || !(is_full || atl_is_channel_vector(other, y)))
+            continue;
+        atl_node *scale = is_full ? NULL : atl_as_channel_vector(r, other);
+        atl_node *made = atl_hooks_of(inputs[i])->multiplied(inputs[i], scale, is_full ? inputs[1 - i] : NULL);
+        if (made)
+            return made;
+    }
+    return NULL;
+}
+
+/* A product with a weight, which from here on knows that it has one. */
+static atl_node *with_weight(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
+{
+    if (!r->packs_weights || r->prepack[old->index] || !r->prepack[old->inputs[1]->index])
+        return NULL;
+    atl_node *y = atl_rebuilt(r, old, inputs);
+    return y ? atl_hooks_of(y)->with_weight(y) : NULL;
+}
+
 static atl_node *absorbed(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
     if (!r->needed[old->index])
         return NULL;
+    if (atl_hooks_of(old)->with_weight)
+        return with_weight(r, old, inputs);
+    if (old->op->flags & ATL_OP_PRODUCT && old->input_count == 2)
+        return absorbed_factor(r, old, inputs);
     if (old->input_count == 2 && old->op == atl_op_named("sub"))
         return absorbed_update(r, old, inputs[0], -1);
     if (old->op->flags & ATL_OP_SUM && old->input_count == 2) {

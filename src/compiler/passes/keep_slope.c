@@ -54,12 +54,21 @@ static int begin(atl_rewrite *r)
     return of != NULL;
 }
 
+/* Of a gradient: in the product that has made dy, if it can do that. */
+static atl_node *times_slope(const atl_rewrite *r, const atl_node *old, atl_node *dy, atl_node *slope)
+{
+    int is_only_reader = slope && r->uses[old->inputs[0]->index] == 1 && atl_shape_equal(*dy->shape, *slope->shape);
+    atl_node *made =
+        is_only_reader && atl_hooks_of(dy)->multiplied ? atl_hooks_of(dy)->multiplied(dy, NULL, slope) : NULL;
+    return made ? made : atl_mul(dy, slope);
+}
+
 static atl_node *with_slope(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
     const activation *of = r->context;
     const atl_node *y = gelu_of(r, old);
     if (y)
-        return atl_mul(inputs[0], atl_kept_slope(r->of[y->index]));
+        return times_slope(r, old, inputs[0], atl_kept_slope(r->of[y->index]));
     return of[old->index].keeps_slope ? atl_gelu_with_slope(inputs[0]) : NULL;
 }
 

@@ -90,6 +90,7 @@ atl_status atl_run_pass(atl_copy *copy, int64_t count, atl_node **roots, const a
     atl_rewrite r = {.from = copy->graph,
                      .winograd = options->winograd,
                      .fuses = !(options->disabled & ATL_PASS_FUSE),
+                     .packs_weights = options->packs_weights,
                      .micro_batch = options->micro_batch,
                      .to = atl_graph_new()};
     int merges = pass->merges && !(options->disabled & ATL_PASS_CSE);

@@ -21,6 +21,7 @@ typedef struct atl_rewrite {
     atl_cse_table merging;
     int winograd;        /* where Winograd convolution is certain to be used: see lowering.h */
     int fuses;           /* the pass fuse is not disabled */
+    int packs_weights;   /* products may have a weight packed for them */
     int64_t micro_batch; /* images at a time; 0: by estimates */
     int is_unchanged;    /* set by `begin`: the graph stays as it is */
 } atl_rewrite;
@@ -52,6 +53,7 @@ int atl_any_node(const atl_graph *graph, int (*is_so)(const atl_node *node));
 typedef struct atl_pass_options {
     unsigned disabled;   /* atl_passes */
     int winograd;        /* see atl_rewrite */
+    int packs_weights;   /* see atl_rewrite */
     int64_t micro_batch; /* see atl_rewrite */
 } atl_pass_options;
 

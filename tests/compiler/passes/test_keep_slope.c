@@ -115,3 +115,22 @@ Test(keep_slope, derivatives_of_the_gradient)
     atl_program_free(program);
     layer_free(&l);
 }
+
+/* Behind a product with a weight the slope multiplies before the result leaves the registers. */
+Test(keep_slope, in_the_product_before)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(70, 48));
+    atl_node *y = atl_matmul(atl_gelu(x), atl_variable(g, "v", ATL_SHAPE(48, 48), atl_normal(0.3f)));
+    atl_node *dx = atl_gradient(atl_sum(atl_square(y)), x);
+    atl_tensor *values = random_tensor(ATL_SHAPE(70, 48), -2, 2);
+    atl_program *program = atl_compile(g, ATL_NODES(dx));
+    cr_assert(program && !atl_run(program, ATL_FEED(x, values)), "%s", atl_error());
+    cr_expect_eq(steps_by(program, "gelu_with_slope", NULL), 1);
+    cr_expect_eq(steps_by(program, "matmul_fused", "packed"), 1);
+    cr_expect_eq(steps_by(program, "mul", NULL), 1); /* the derivative of the square */
+    assert_like_references(program, ATL_NODES(dx), ATL_FEED(x, values), 1e-5);
+    atl_tensor_free(values);
+    atl_program_free(program);
+    atl_graph_free(g);
+}

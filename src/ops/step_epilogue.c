@@ -1,12 +1,12 @@
-/* The epilogue of our own convolution kernels, as inputs of a step. */
-#include "ops/conv_epilogue.h"
+/* The epilogue of our own kernels for convolutions and products, as inputs of a step. */
+#include "ops/step_epilogue.h"
 
 int atl_conv_epilogue_is_simple(const onednn_convolution *c)
 {
     return c->activation == ONEDNN_IDENTITY || c->activation == ONEDNN_RELU;
 }
 
-static int lower_operand(atl_lowering *lowering, int input, atl_plan_step *step)
+int atl_lower_operand(atl_lowering *lowering, int input, atl_plan_step *step)
 {
     if (input < 0)
         return -1;
@@ -14,15 +14,16 @@ static int lower_operand(atl_lowering *lowering, int input, atl_plan_step *step)
     return step->reads++;
 }
 
-atl_conv_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step)
+atl_step_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step)
 {
-    atl_conv_epilogue e = {.relu = c->activation == ONEDNN_RELU,
+    atl_step_epilogue e = {.relu = c->activation == ONEDNN_RELU,
                            .relu_grad_is_mask = c->relu_grad_is_mask,
-                           .highest = c->highest};
-    e.bias = lower_operand(lowering, c->bias_input, step);
-    e.residual = lower_operand(lowering, c->residual_input, step);
-    e.relu_grad = lower_operand(lowering, c->relu_grad_input, step);
-    e.scale = lower_operand(lowering, c->scale_input, step);
+                           .highest = c->highest,
+                           .factor = -1};
+    e.bias = atl_lower_operand(lowering, c->bias_input, step);
+    e.residual = atl_lower_operand(lowering, c->residual_input, step);
+    e.relu_grad = atl_lower_operand(lowering, c->relu_grad_input, step);
+    e.scale = atl_lower_operand(lowering, c->scale_input, step);
     e.addend = c->addend_input < 0 ? -1 : step->reads;
     if (c->addend_input >= 0)
         step->read[step->reads++] = atl_lower_input_strided(lowering, c->addend_input, &e.addend_pixel_stride);
@@ -34,7 +35,7 @@ static const void *operand_at(int read, const atl_plan_step *step, void *const *
     return read < 0 ? NULL : memory[step->read[read]];
 }
 
-atl_epilogue atl_conv_epilogue_at(const atl_conv_epilogue *e, const atl_plan_step *step, void *const *memory)
+atl_epilogue atl_step_epilogue_at(const atl_step_epilogue *e, const atl_plan_step *step, void *const *memory)
 {
     return (atl_epilogue){.bias = operand_at(e->bias, step, memory),
                           .residual = operand_at(e->residual, step, memory),
@@ -44,5 +45,6 @@ atl_epilogue atl_conv_epilogue_at(const atl_conv_epilogue *e, const atl_plan_ste
                           .mask = e->relu_grad_is_mask ? operand_at(e->relu_grad, step, memory) : NULL,
                           .scale = operand_at(e->scale, step, memory),
                           .addend = operand_at(e->addend, step, memory),
-                          .addend_pixel_stride = e->addend_pixel_stride};
+                          .addend_pixel_stride = e->addend_pixel_stride,
+                          .factor = operand_at(e->factor, step, memory)};
 }

@@ -1,0 +1,27 @@
+/* The epilogue of our own kernels for convolutions and products, as inputs of a step. */
+#ifndef ATLED_OPS_STEP_EPILOGUE_H
+#define ATLED_OPS_STEP_EPILOGUE_H
+
+#include "onednn/onednn.h"
+#include "kernels/epilogue.h"
+
+typedef struct atl_step_epilogue {
+    int bias, residual, relu_grad, scale, addend, factor; /* indices into step->read; -1: none */
+    int64_t addend_pixel_stride;
+    int relu_grad_is_mask, relu;
+    float highest; /* of relu or relu_grad; 0: no limit */
+} atl_step_epilogue;
+
+/* True if our own kernels support it. */
+int atl_conv_epilogue_is_simple(const onednn_convolution *c);
+
+/* Adds an input of the node to the step's reads, if it is not negative, and returns its index there, or -1. */
+int atl_lower_operand(atl_lowering *lowering, int input, atl_plan_step *step);
+
+/* Adds the epilogue's inputs to the step's reads. */
+atl_step_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step);
+
+/* The addresses of its inputs when the step runs. */
+atl_epilogue atl_step_epilogue_at(const atl_step_epilogue *e, const atl_plan_step *step, void *const *memory);
+
+#endif
