@@ -33,7 +33,9 @@ static plan large_plan_of(const atl_winograd *w)
     most = most < 4 * rows ? 4 * rows : most / rows * rows;
     int64_t blocks = (p.tiles + most - 1) / most;
     p.block = atl_round_up((p.tiles + blocks - 1) / (blocks ? blocks : 1), rows);
-    p.depth = w->cache_bytes / (p.tile_points * p.part * 4) / VECTOR * VECTOR;
+    /* If the sums leave the second-level cache, some four times cache_bytes, they are written once, of all inputs. */
+    int64_t far = p.tile_points * p.block * p.part * 4 > 4 * w->cache_bytes;
+    p.depth = far ? w->in : w->cache_bytes / (p.tile_points * p.part * 4) / VECTOR * VECTOR;
     p.depth = p.depth < 4 * VECTOR ? 4 * VECTOR : p.depth;
     p.depth = p.depth < w->in ? p.depth : w->in;
     p.x_stride = p.block * p.depth + PADDING;

@@ -185,3 +185,34 @@ ISA_TEST(winograd, channels)
                                     .kernel_size = 3,
                                     .workers = workers});
 }
+
+/* The sizes of caches choose blocks of tiles and slices of inputs, not the order of sums. */
+ISA_TEST(winograd, large_has_the_same_bits_with_all_caches)
+{
+    static const int64_t caches[][2] = {{100 << 10, 100 << 10}, {1 << 20, 8 << 20}, {10 << 10, 8 << 20}};
+    atl_winograd w = {.batch = 1,
+                      .height = 40,
+                      .width = 40,
+                      .result_height = 40,
+                      .result_width = 40,
+                      .in = 6 * k->vector,
+                      .out = 4 * k->vector,
+                      .pad_top = 1,
+                      .pad_left = 1,
+                      .kernel_size = 3,
+                      .workers = 1};
+    const int64_t results = 40 * 40 * w.out;
+    float *image = random_floats(40 * 40 * w.in), *filter = random_floats(9 * w.in * w.out);
+    float *y[2] = {random_floats(results), random_floats(results)};
+    for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
+        w.cache_bytes = caches[i][0];
+        w.shared_bytes = caches[i][1];
+        float *scratch = random_floats(k->winograd_large_scratch_floats(&w));
+        k->winograd_convolve_large(&w, image, filter, 0, &(atl_epilogue){0}, scratch, y[i > 0]);
+        cr_expect(i == 0 || memcmp(y[0], y[1], (size_t)results * sizeof **y) == 0, "caches %zu", i);
+        free(scratch);
+    }
+    float *all[] = {image, filter, y[0], y[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
