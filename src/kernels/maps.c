@@ -3,7 +3,7 @@
 
 #include "kernels/level.h"
 #include "kernels/loops.h"
-#include "kernels/vector_math.h"
+#include "kernels/gelu.h"
 
 #define MAP(name) void KERNEL(map_##name)(const void *attributes, size_t n, const float *const *inputs, float *result)
 

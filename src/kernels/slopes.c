@@ -3,7 +3,7 @@
 
 #include "kernels/level.h"
 #include "kernels/loops.h"
-#include "kernels/vector_math.h"
+#include "kernels/gelu.h"
 
 void KERNEL(gelu_and_slope)(int64_t n, const float *x, float *y, float *slope)
 {

@@ -55,6 +55,19 @@ ATL_LANE double of_bits(uint64_t bits)
     return x;
 }
 
+ATL_LANE int32_t float_bits(float x)
+{
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+ATL_LANE float float_of(int32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 /* Adding this rounds a double below 2^51 to a whole number, and leaves that number in the lowest bits. */
 #define ROUNDER 0x1.8p52
 #define LN_2    0.69314718055994531
@@ -215,68 +228,6 @@ ATL_LANE float fast_erfc(float x)
     const double of_size = double_erfc((double)limited);
     return (float)(x < 0 ? 2 - of_size : of_size);
 }
-
-/* Choices as integers: one between floats would be made of the doubles that they become, where vectors hold half as
- * many. */
-ATL_LANE int32_t float_bits(float x)
-{
-    int32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-ATL_LANE float float_of(int32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-/* x, or -0 if it has a minus sign; min(|x|, 14.5), NaN of NaN. */
-ATL_LANE float not_below_0(float x)
-{
-    const int32_t bits = float_bits(x), positive = bits > 0 ? bits : 0;
-    return float_of(positive | (bits & INT32_MIN));
-}
-ATL_LANE float size_to_14(float x)
-{
-    const int32_t size = float_bits(x) & 0x7fffffff, limit = 0x41680000, infinite = 0x7f800000;
-    const int32_t limited = size < limit ? size : limit;
-    return float_of(size > infinite ? size : limited);
-}
-
-/* Of the normal distribution: the share beyond `size`, and the density there, for sizes from 0 to 14.5. */
-typedef struct normal_tail {
-    double share, density;
-} normal_tail;
-
-ATL_LANE normal_tail tail_beyond(double size)
-{
-    const double t = 3.82 / (3.82 + size), e = double_exp_within(-0.5 * size * size);
-    /* share / (e t) on [0, 13.3], 2^-32; 2^-30 up to 14.5, where a float has no such digits any more */
-    const double ratio =
-        POLYNOMIAL(t, 0.10443131064036613, 0.10453481827128919, 0.096133276543511082, 0.090645597936789991,
-                   0.02960568016199583, 0.13835989639700775, -0.17935048077566704, 0.27156106408175348,
-                   -0.23967256060004028, 0.099958946997304559, -0.016207549778479269);
-    return (normal_tail){e * (t * ratio), e * 0.39894228040143268};
-}
-
-/* gelu(x) is x times the share of the normal distribution below x: max(x, 0) less |x| times the share beyond |x|, which
- * from 14.5 on rounds away.  The slope is the share below x, and x times the density. */
-typedef struct value_and_slope {
-    float value, slope;
-} value_and_slope;
-
-ATL_LANE value_and_slope gelu_and_slope(float x)
-{
-    const double size = (double)size_to_14(x);
-    const normal_tail tail = tail_beyond(size);
-    const float beyond = (float)(size * tail.density - tail.share); /* the slope is this above 0, and 1 more */
-    const int32_t sign = float_bits(x) & INT32_MIN, one = 0x3f800000 & ~(float_bits(x) >> 31);
-    return (value_and_slope){.value = (float)((double)not_below_0(x) - size * tail.share),
-                             .slope = float_of(one) + float_of(float_bits(beyond) ^ sign)};
-}
-
-ATL_LANE float fast_gelu(float x) { return gelu_and_slope(x).value; }
 
 /* 2 sqrt(2 / pi), and 0.044715 times that */
 #define GELU_A 1.5957691216057308
