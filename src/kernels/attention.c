@@ -1,9 +1,6 @@
 /* Attention: see attention.h. */
 #include "kernels/attention_blocks.h"
 
-#include "kernels/loops.h"
-#include "kernels/vector_math.h"
-
 /* Of one worker. */
 typedef struct room {
     float *keys, *values; /* of the head: transposed blocks of keys [width, block], and values [keys, value_width] */
@@ -13,8 +10,8 @@ typedef struct room {
 
 static int64_t lay_out(const atl_attention *p, float *from, room *r)
 {
-    int64_t blocks = blocks_of_keys(p), block = keys_in_block(p), values = rounded_up(p->value_width, LINE), at = 0;
-    int64_t width = rounded_up(p->width, LINE);
+    int64_t blocks = blocks_of_keys(p), block = keys_in_block(p), values = row_of_copy(p->value_width), at = 0;
+    int64_t width = row_of_copy(p->width);
     const struct {
         float **place;
         int64_t floats;
@@ -36,94 +33,155 @@ int64_t KERNEL(attention_scratch)(const atl_attention *p)
     return p->workers * lay_out(p, NULL, &r);
 }
 
+/* What the kernel is called with. */
+typedef struct arrays {
+    const float *q, *k, *v, *mask;
+    float *y, *shares, *weights;
+} arrays;
+
 static void pack_head(const atl_attention *p, const float *k, const float *v, const room *r)
 {
     int64_t block = keys_in_block(p);
     for (int64_t j = 0; j < p->keys; j += block)
         copy_transposed(p->keys - j < block ? p->keys - j : block, p->width, k + j * p->k.row, &p->k, block,
                         r->keys + j * p->width);
-    copy_rows(p->keys, p->value_width, 1, v, &p->v, p->keys, rounded_up(p->value_width, LINE), r->values);
+    copy_rows(p->keys, p->value_width, 1, v, &p->v, p->keys, row_of_copy(p->value_width), r->values);
 }
 
-/* One query and one block of keys: scores become exponentials below the largest score so far, and zeros behind them;
- * what was summed before for a smaller one is made smaller.  A row of -inf alone sums to 0, and becomes NaN in the end.
- */
-static void exponentials(int64_t keys, float *score, int64_t columns, float *sums, float *most, float *sum)
+/* The largest of the scores of a query, or `most`; scores behind the last one, up to a whole vector, become -inf. */
+static float largest_score(int64_t keys, float *score, float most)
 {
-    const int64_t all = rounded_up(keys, VECTOR); /* no rest of a vector is left to a loop of single numbers */
-    float largest = *most, total = 0;
-    for (int64_t j = keys; j < all; j++)
-        score[j] = score[0];
-#pragma omp simd reduction(max : largest)
-    for (int64_t j = 0; j < all; j++)
-        largest = score[j] > largest ? score[j] : largest;
-    const float base = largest == -INFINITY ? 0 : largest;
-#pragma omp simd reduction(+ : total)
-    for (int64_t j = 0; j < all; j++) {
-        const float e = single_exp_below(score[j] - base, 0), counted = j < keys ? e : 0;
-        score[j] = counted;
-        total += counted;
+    const int64_t full = keys / VECTOR * VECTOR;
+    vec largest[2] = {broadcast(most), broadcast(most)};
+    if (full < keys) {
+        store(score + full, first_or(load(score + full), (int)(keys - full), -INFINITY));
+        largest[0] = larger(load(score + full), largest[0]);
     }
-    if (*sum != 0) { /* NaN included */
-        const float less = single_exp_below(*most - base, 0);
-        total += less * *sum;
-        for (int64_t j = 0; j < columns && less != 1; j++)
-            sums[j] *= less;
+    int64_t j = 0;
+    for (; j + 2 * VECTOR <= full; j += 2 * VECTOR) {
+        largest[0] = larger(load(score + j), largest[0]);
+        largest[1] = larger(load(score + j + VECTOR), largest[1]);
     }
-    *most = largest;
-    *sum = total;
+    if (j < full)
+        largest[1] = larger(load(score + j), largest[1]);
+    return largest_of_vector(larger(largest[0], largest[1]));
 }
 
-/* Of some queries from `first` on; mask: of the head, or null; weights: of the first of them, or null. */
-static void block_of_queries(const atl_attention *p, const float *q, const float *mask, const room *r, int64_t first,
-                             int64_t rows, float *y, float *shares, float *weights)
+/* Scores of a query become exponentials below the largest one so far, and zeros behind them; returns their sum. */
+static float exponentials(int64_t keys, float *score, float most)
+{
+    const float base = most == -INFINITY ? 0 : most; /* a row of -inf alone sums to 0, and becomes NaN in the end */
+    vec total = {0};
+    for (int64_t j = 0; j < keys; j += VECTOR) {
+        const vec e = exp_below(load(score + j) - base);
+        store(score + j, e);
+        total += e;
+    }
+    return sum_of_vector(total);
+}
+
+/* What was summed below a smaller largest score is made smaller. */
+static void lower_sums(float less, int64_t columns, float *sums, float *sum)
+{
+    *sum *= less;
+    for (int64_t j = 0; j < columns && less != 1; j++)
+        sums[j] *= less;
+}
+
+/* Of a block of queries; what `next` needs is fetched meanwhile. */
+static void block_of_queries(const atl_attention *p, const arrays *x, const span *s, const room *r, fetching *next)
 {
     float most[QUERIES], sum[QUERIES];
-    int64_t block = keys_in_block(p), values = rounded_up(p->value_width, LINE), width = rounded_up(p->width, LINE);
-    copy_rows(rows, p->width, p->scale, q, &p->q, rounded_up(rows, ROWS), width, r->query);
-    memset(r->sums, 0, (size_t)(QUERIES * values) * sizeof *r->sums);
+    const int64_t block = keys_in_block(p), values = row_of_copy(p->value_width);
+    const int64_t width = row_of_copy(p->width), rows = s->last - s->first, at = s->head * p->queries + s->first;
+    const float *mask = x->mask ? x->mask + matrix_at(p, &p->mask, s->head) : NULL;
+    const int64_t row = x->weights ? atl_kept_row(p) : block;
+    float *scores = x->weights ? x->weights + atl_kept_head(p, s->head) + s->first * row : r->scores;
+    float *y = x->y + matrix_at(p, &p->y, s->head) + s->first * p->y.row, *shares = x->shares + 2 * at;
+    copy_rows(rows, p->width, p->scale, x->q + matrix_at(p, &p->q, s->head) + s->first * p->q.row, &p->q,
+              rounded_up(rows, ROWS), width, r->query);
     for (int64_t i = 0; i < rows; i++)
         most[i] = -INFINITY, sum[i] = 0;
     for (int64_t j = 0; j < p->keys; j += block) {
         int64_t keys = p->keys - j < block ? p->keys - j : block;
-        multiply(rows, keys, p->width, r->query, width, 1, r->keys + j * p->width, block, 0, r->scores, block);
-        for (int64_t i = 0; i < rows; i++)
-            mask_scores(p, mask, first + i, j, keys, r->scores + i * block);
+        multiply(&(product){.rows = rows,
+                            .columns = keys,
+                            .depth = p->width,
+                            .a = r->query,
+                            .a_row = width,
+                            .b = r->keys + j * p->width,
+                            .b_row = block,
+                            .c = scores,
+                            .c_row = row},
+                 next);
         for (int64_t i = 0; i < rows; i++) {
-            if (weights)
-                fetch_row(p, weights + i * atl_kept_row(p));
-            exponentials(keys, r->scores + i * block, p->value_width, r->sums + i * values, &most[i], &sum[i]);
+            float before = most[i];
+            mask_scores(p, mask, s->first + i, j, keys, scores + i * row);
+            most[i] = largest_score(keys, scores + i * row, before);
+            if (sum[i] != 0) /* NaN included */
+                lower_sums(exp_below(broadcast(before - most[i]))[0], p->value_width, r->sums + i * values, &sum[i]);
         }
-        multiply(rows, p->value_width, keys, r->scores, block, 1, r->values + j * values, values, 1, r->sums, values);
+        for (int64_t i = 0; i < rows; i++)
+            sum[i] += exponentials(keys, scores + i * row, most[i]);
+        multiply(&(product){.rows = rows,
+                            .columns = p->value_width,
+                            .depth = keys,
+                            .a = scores,
+                            .a_row = row,
+                            .b = r->values + j * values,
+                            .b_row = values,
+                            .c = r->sums,
+                            .c_row = values,
+                            .add = j > 0},
+                 next);
     }
     for (int64_t i = 0; i < rows; i++) {
         write_rows(1, p->value_width, 1 / sum[i], r->sums + i * values, values, &p->y, y + i * p->y.row);
         shares[2 * i] = most[i];
         shares[2 * i + 1] = 1 / sum[i];
-        for (int64_t j = 0; weights && j < rounded_up(p->keys, VECTOR); j++)
-            weights[i * atl_kept_row(p) + j] = r->scores[i * block + j] * (1 / sum[i]);
+    }
+}
+
+/* What the next block reads and writes, and a part of the keys and values of the head behind this one. */
+static void fetch_for_next(const atl_attention *p, const arrays *x, const span *now, const span *next, fetching *f)
+{
+    *f = (fetching){.parts = 0};
+    fetch_matrix(f, x->y + matrix_at(p, &p->y, next->head), &p->y, next->first, next->last, p->value_width);
+    if (now->head < last_head(p->queries, now)) {
+        int64_t first = now->first * p->keys / p->queries, last = now->last * p->keys / p->queries;
+        fetch_matrix(f, x->v + matrix_at(p, &p->v, now->head + 1), &p->v, first, last, p->value_width);
+        fetch_matrix(f, x->k + matrix_at(p, &p->k, now->head + 1), &p->k, first, last, p->width);
+    }
+    fetch_matrix(f, x->q + matrix_at(p, &p->q, next->head), &p->q, next->first, next->last, p->width);
+    if (x->weights)
+        fetch_later(f, x->weights + atl_kept_head(p, next->head) + next->first * atl_kept_row(p),
+                    next->last - next->first, atl_kept_row(p), atl_kept_row(p));
+}
+
+static void work(const atl_attention *p, const arrays *x, int worker, const room *r)
+{
+    span s = span_of_worker(p, 0, p->outer * p->heads, p->queries, worker);
+    for (int64_t head = -1; next_block(p->queries, &s); head = s.head) {
+        span next = s;
+        fetching f = {.parts = 0};
+        if (next_block(p->queries, &next))
+            fetch_for_next(p, x, &s, &next, &f);
+        if (s.head != head)
+            pack_head(p, x->k + matrix_at(p, &p->k, s.head), x->v + matrix_at(p, &p->v, s.head), r);
+        block_of_queries(p, x, &s, r, &f);
     }
 }
 
 void KERNEL(attention)(const atl_attention *p, const float *q, const float *k, const float *v, const float *mask,
                        float *scratch, float *y, float *shares, float *weights)
 {
+    const arrays x = {q, k, v, mask, y, shares, weights};
     room dummy;
     int64_t floats = lay_out(p, NULL, &dummy);
 #pragma omp parallel for num_threads(p->workers) schedule(static, 1) if (p->workers > 1)
     for (int worker = 0; worker < p->workers; worker++) {
         room r;
         lay_out(p, scratch + worker * floats, &r);
-        for (span s = span_of_worker(p, 0, p->outer * p->heads, p->queries, worker); next_span(p->queries, &s);) {
-            pack_head(p, k + matrix_at(p, &p->k, s.head), v + matrix_at(p, &p->v, s.head), &r);
-            for (int64_t first = s.first; first < s.last; first += QUERIES) {
-                int64_t rows = s.last - first < QUERIES ? s.last - first : QUERIES;
-                int64_t at = s.head * p->queries + first;
-                block_of_queries(p, q + matrix_at(p, &p->q, s.head) + first * p->q.row,
-                                 mask ? mask + matrix_at(p, &p->mask, s.head) : NULL, &r, first, rows,
-                                 y + matrix_at(p, &p->y, s.head) + first * p->y.row, shares + 2 * at,
-                                 weights ? weights + at * atl_kept_row(p) : NULL);
-            }
-        }
+        work(p, &x, worker, &r);
     }
 }

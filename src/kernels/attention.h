@@ -36,21 +36,24 @@ typedef struct atl_attention {
 
 /* What the gradient reads and writes. */
 typedef struct atl_attention_arrays {
-    const float *q, *k, *v, *y, *shares, *weights, *dy; /* shares or weights */
+    const float *q, *k, *v, *y, *shares, *weights, *dy; /* weights: or null */
     float *dq, *dk, *dv;
     const float *mask;
 } atl_attention_arrays;
 
-/* So many keys are one block; then the weights, softmax(scale q k^T), may be kept for the gradient. */
+/* So many keys are one block; then the weights, softmax(scale q k^T), may be kept for the gradient, as exponentials
+ * below the largest score of their query, which are still to be divided by their sum. */
 enum { ATL_ATTENTION_BLOCK = 384 };
 
 /* Floats from row to row of kept weights: whole cache lines, and an odd number of them, so that the caches hold a
- * column; and of all kept weights. */
+ * column; where those of a head start, which have whole tiles of so many rows; and floats of all. */
+enum { ATL_ATTENTION_ROWS = 6 };
 static inline int64_t atl_kept_row(const atl_attention *p) { return ((p->keys + 15) / 16 | 1) * 16; }
-static inline int64_t atl_kept_floats(const atl_attention *p)
+static inline int64_t atl_kept_head(const atl_attention *p, int64_t head)
 {
-    return p->outer * p->heads * p->queries * atl_kept_row(p) + 16;
+    return head * ((p->queries + ATL_ATTENTION_ROWS - 1) / ATL_ATTENTION_ROWS * ATL_ATTENTION_ROWS) * atl_kept_row(p);
 }
+static inline int64_t atl_kept_floats(const atl_attention *p) { return atl_kept_head(p, p->outer * p->heads) + 16; }
 
 /* attention: y, with a mask or null, and of each query its largest score and 1 / its sum of exponentials,
  *     shares [outer, heads, queries, 2]; and the weights [outer, heads, queries, atl_kept_row], unless null.

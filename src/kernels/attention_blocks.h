@@ -1,25 +1,26 @@
-/* What attention and its gradient share: blocks of queries and keys, and products of them. */
+/* What attention and its gradient share: blocks of queries and keys. */
 #ifndef ATLED_KERNELS_ATTENTION_BLOCKS_H
 #define ATLED_KERNELS_ATTENTION_BLOCKS_H
 
-#include "cost/cost.h"
 #include "kernels/attention.h"
-#include "kernels/vectors.h"
+#include "kernels/attention_products.h"
 
-/* ROWS rows and PANEL vectors are in registers; blocks of queries are whole numbers of such rows. */
-enum { ROWS = 6, PANEL = ATL_REGISTERS == 32 ? 4 : 2, QUERIES = 8 * ROWS, MOST_KEYS = ATL_ATTENTION_BLOCK, LINE = 16 };
+enum { MOST_KEYS = ATL_ATTENTION_BLOCK };
 
 static inline int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+/* Floats from row to row of a copy: whole lines, and an odd number of them, so that the caches hold a column. */
+static inline int64_t row_of_copy(int64_t columns) { return (rounded_up(columns, LINE) / LINE | 1) * LINE; }
 
 /* Equal blocks of keys: whole vectors, but for the last. */
 static inline int64_t blocks_of_keys(const atl_attention *p) { return (p->keys + MOST_KEYS - 1) / MOST_KEYS; }
 static inline int64_t keys_in_block(const atl_attention *p)
 {
     int64_t blocks = blocks_of_keys(p);
-    return rounded_up((p->keys + blocks - 1) / blocks, LINE);
+    return row_of_copy((p->keys + blocks - 1) / blocks);
 }
 
-/* Some rows of a head, whole tiles, of the part that a worker has of all rows of some heads. */
+/* The rows first..last-1 of a head: a block, whole tiles, of the part that a worker has of all rows of some heads. */
 typedef struct span {
     int64_t first_head, at, end; /* tiles, of these heads */
     int64_t head, first, last;
@@ -28,64 +29,40 @@ typedef struct span {
 static inline span span_of_worker(const atl_attention *p, int64_t first_head, int64_t heads, int64_t rows, int worker)
 {
     int64_t tiles = heads * ((rows + ROWS - 1) / ROWS);
-    return (
-        span){.first_head = first_head, .at = tiles * worker / p->workers, .end = tiles * (worker + 1) / p->workers};
+    return (span){.first_head = first_head,
+                  .at = tiles * worker / p->workers,
+                  .end = tiles * (worker + 1) / p->workers,
+                  .head = -1};
 }
 
-static inline int next_span(int64_t rows, span *s)
+/* The next block; blocks of a head are nearly equal. */
+static inline int next_block(int64_t rows, span *s)
 {
     int64_t tiles = (rows + ROWS - 1) / ROWS, from = s->at % tiles, left = s->end - s->at;
-    int64_t count = left < tiles - from ? left : tiles - from;
+    int64_t count = left < tiles - from ? left : tiles - from, blocks = (count * ROWS + QUERIES - 1) / QUERIES;
+    if (left <= 0)
+        return 0;
+    count = (count + blocks - 1) / blocks;
     s->head = s->first_head + s->at / tiles;
     s->first = from * ROWS;
     s->last = (from + count) * ROWS < rows ? (from + count) * ROWS : rows;
     s->at += count;
-    return count > 0;
+    return 1;
 }
 
-INLINE void tile_of_product(const int vectors, int64_t depth, const float *a, int64_t a_row, int64_t a_step,
-                            const float *b, int64_t b_step, int add, float *c, int64_t c_row)
+static inline int64_t last_head(int64_t rows, const span *s)
 {
-    product_tile sum;
-    if (add)
-        load_tile(ROWS, vectors, c, c_row, sum);
+    return s->first_head + (s->end - 1) / ((rows + ROWS - 1) / ROWS);
+}
+
+/* Fetches rows of a head's matrix for later; x: of its first row. */
+static inline void fetch_matrix(fetching *f, const float *x, const atl_matrices *m, int64_t first, int64_t last,
+                                int64_t columns)
+{
+    if (m->column == 1)
+        fetch_later(f, x + first * m->row, last - first, columns, m->row);
     else
-        clear_tile(ROWS, vectors, sum);
-    add_to_tile(ROWS, vectors, depth, a, a_row, a_step, b, b_step, sum);
-    store_tile(ROWS, vectors, sum, c, c_row);
-}
-
-INLINE void column_of_tiles(const int vectors, int64_t rows, int64_t depth, const float *a, int64_t a_row,
-                            int64_t a_step, const float *b, int64_t b_step, int add, float *c, int64_t c_row)
-{
-    for (int64_t i = 0; i < rows; i += ROWS)
-        tile_of_product(vectors, depth, a + i * a_row, a_row, a_step, b, b_step, add, c + i * c_row, c_row);
-}
-
-static inline void add_terms(int64_t rows, int64_t columns, int64_t depth, const float *a, int64_t a_row,
-                             int64_t a_step, const float *b, int64_t b_step, int add, float *c, int64_t c_row)
-{
-    int64_t left = (columns + VECTOR - 1) / VECTOR;
-    for (; left > 0; left -= PANEL, b += PANEL * VECTOR, c += PANEL * VECTOR)
-        FOR_VECTORS(left < PANEL ? left : PANEL,
-                    column_of_tiles(PANEL, rows, depth, a, a_row, a_step, b, b_step, add, c, c_row),
-                    column_of_tiles(3, rows, depth, a, a_row, a_step, b, b_step, add, c, c_row),
-                    column_of_tiles(2, rows, depth, a, a_row, a_step, b, b_step, add, c, c_row),
-                    column_of_tiles(1, rows, depth, a, a_row, a_step, b, b_step, add, c, c_row))
-}
-
-/* c [rows, columns] = a [rows, depth] b [depth, columns], or added to it.  Rows are rounded up to ROWS, columns to
- * vectors: all arrays have room.  So many terms at a time that the first-level cache keeps a panel of b. */
-static inline void multiply(int64_t rows, int64_t columns, int64_t depth, const float *a, int64_t a_row, int64_t a_step,
-                            const float *b, int64_t b_step, int add, float *c, int64_t c_row)
-{
-    enum { TERMS = ATL_CORE_FLOATS * 7 / 8 / (PANEL * VECTOR) };
-    int64_t pieces = (depth + TERMS - 1) / TERMS;
-    for (int64_t n = 0; n < pieces; n++) {
-        int64_t k = depth * n / pieces, end = depth * (n + 1) / pieces;
-        add_terms(rows, columns, end - k, a + k * a_step, a_row, a_step, b + k * b_step, b_step, add || n > 0, c,
-                  c_row);
-    }
+        fetch_later(f, x + first * m->row, columns, last - first, m->column);
 }
 
 /* Rows of a strided matrix, times a factor, as dense rows of `width` floats, the rest of each, and rows up to
@@ -95,11 +72,12 @@ static inline void copy_rows(int64_t rows, int64_t columns, float factor, const 
 {
     for (int64_t i = 0; i < rows; i++, to += width) {
         const float *row = x + i * m->row;
-        for (int64_t j = 0; j < columns && m->column == 1; j++)
-            to[j] = factor * row[j];
-        for (int64_t j = 0; j < columns && m->column != 1; j++)
+        int64_t j = 0;
+        for (; j + VECTOR <= columns && m->column == 1; j += VECTOR)
+            store(to + j, factor * load(row + j));
+        for (; j < columns; j++)
             to[j] = factor * row[j * m->column];
-        for (int64_t j = columns; j < width; j++)
+        for (; j < width; j++)
             to[j] = 0;
     }
     memset(to, 0, (size_t)((all_rows - rows) * width) * sizeof *to);
@@ -110,9 +88,9 @@ static inline const float *whole_rows(int64_t rows, int64_t columns, const float
                                       int64_t *row)
 {
     *row = m->row;
-    if (m->column == 1 && columns % VECTOR == 0)
+    if (m->column == 1 && columns % VECTOR == 0 && m->row / LINE % 2)
         return x;
-    *row = rounded_up(columns, LINE);
+    *row = row_of_copy(columns);
     copy_rows(rows, columns, 1, x, m, rows, *row, copy);
     return copy;
 }
@@ -156,11 +134,30 @@ static inline void write_rows(int64_t rows, int64_t columns, float factor, const
 {
     for (int64_t i = 0; i < rows; i++, from += width) {
         float *row = x + i * m->row;
-        for (int64_t j = 0; j < columns && m->column == 1; j++)
-            row[j] = factor * from[j];
-        for (int64_t j = 0; j < columns && m->column != 1; j++)
+        int64_t j = 0;
+        for (; j + VECTOR <= columns && m->column == 1; j += VECTOR)
+            store(row + j, factor * load(from + j));
+        for (; j < columns; j++)
             row[j * m->column] = factor * from[j];
     }
+}
+
+/* e^x for x <= 0, or NaN, to about one unit in the last place; 0 where that is below all normal floats, because
+ * products of others are slow. */
+INLINE vec exp_below(vec x)
+{
+    const float head = 0.693359375f, tail = -2.12194440e-4f; /* together ln 2 */
+    const vec rounder = broadcast(0x1.8p23f + 127);          /* so that the lowest bits are the exponent of 2^n */
+    x = larger(broadcast(-88), x);
+    const vec rounded = x * 1.44269504f + rounder, n = rounded - rounder, r = (x - n * head) - n * tail;
+    vec power = 1.9875691e-4f * r + 1.3981999e-3f; /* e^r on [-ln 2 / 2, ln 2 / 2] */
+    power = power * r + 8.3334519e-3f;
+    power = power * r + 4.1665795e-2f;
+    power = power * r + 1.6666665e-1f;
+    power = power * r + 0.5f;
+    power = power * r + 1;
+    power = power * r + 1;
+    return power * (vec)((vec_int)rounded << 23);
 }
 
 /* Applies the mask of a head to the scores of a query with the keys from `first` on. */
@@ -191,13 +188,6 @@ static inline void mask_slopes(const atl_attention *p, const float *mask, int64_
             slope[j] = (m[j * step] != 0) == (p->mask_kind == ATL_MASK_KEEPS) ? slope[j] : 0;
     for (int64_t j = seen > 0 ? seen : 0; p->causal && j < keys; j++)
         slope[j] = 0;
-}
-
-/* Fetches a row of kept weights, which lies beyond the second-level cache, for later. */
-static inline void fetch_row(const atl_attention *p, const float *row)
-{
-    for (int64_t j = 0; j < atl_kept_row(p); j += LINE)
-        __builtin_prefetch(row + j, 0, 2);
 }
 
 static inline int64_t matrix_at(const atl_attention *p, const atl_matrices *m, int64_t head)

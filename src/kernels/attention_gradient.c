@@ -4,9 +4,6 @@
  * the scores is P (dP - D), where dP = dy v^T and D is, of each query, the sum of dy y. */
 #include "kernels/attention_blocks.h"
 
-#include "kernels/loops.h"
-#include "kernels/vector_math.h"
-
 /* Of one worker. */
 typedef struct room {
     float *query, *dy, *dot;           /* of the head: [queries, width] scaled, [queries, values], D */
@@ -16,7 +13,7 @@ typedef struct room {
 
 static int64_t lay_out(const atl_attention *p, float *from, room *r)
 {
-    int64_t block = keys_in_block(p), values = rounded_up(p->value_width, LINE), width = rounded_up(p->width, LINE);
+    int64_t block = keys_in_block(p), values = row_of_copy(p->value_width), width = row_of_copy(p->width);
     int64_t queries = rounded_up(p->queries, QUERIES), keys = rounded_up(block, ROWS), at = 0;
     const struct {
         float **place;
@@ -48,7 +45,7 @@ static inline int64_t pieces_of_head(const atl_attention *p, int64_t most)
 /* Of dq, a piece of a head has sums of its own. */
 static int64_t partial_floats(const atl_attention *p)
 {
-    return rounded_up(p->queries, QUERIES) * rounded_up(p->width, LINE);
+    return rounded_up(p->queries, QUERIES) * row_of_copy(p->width);
 }
 
 int64_t KERNEL(attention_gradient_scratch)(const atl_attention *p)
@@ -60,7 +57,7 @@ int64_t KERNEL(attention_gradient_scratch)(const atl_attention *p)
 
 static void pack_head(const atl_attention *p, const float *q, const float *y, const float *dy, const room *r)
 {
-    int64_t values = rounded_up(p->value_width, LINE), width = rounded_up(p->width, LINE);
+    int64_t values = row_of_copy(p->value_width), width = row_of_copy(p->width);
     int64_t queries = rounded_up(p->queries, QUERIES);
     copy_rows(p->queries, p->width, p->scale, q, &p->q, queries, width, r->query);
     copy_rows(p->queries, p->value_width, 1, dy, &p->dy, queries, values, r->dy);
@@ -78,11 +75,10 @@ static void pack_head(const atl_attention *p, const float *q, const float *y, co
 static void weigh(int64_t keys, int64_t block, const float *share, float dot, float *weight, float *slope)
 {
     const float most = share[0], part = share[1];
-    ATL_LANES
-    for (int64_t j = 0; j < keys; j++) {
-        const float e = single_exp_below(weight[j] - most, 0) * part;
-        weight[j] = e;
-        slope[j] = e * (slope[j] - dot);
+    for (int64_t j = 0; j < keys; j += VECTOR) {
+        const vec e = exp_below(load(weight + j) - most) * part;
+        store(weight + j, e);
+        store(slope + j, e * (load(slope + j) - dot));
     }
     for (int64_t j = keys; j < block; j++)
         weight[j] = slope[j] = 0;
@@ -92,8 +88,9 @@ static void weigh(int64_t keys, int64_t block, const float *share, float dot, fl
 static void block_of_keys(const atl_attention *p, const float *k, const float *v, const float *mask,
                           const float *shares, int64_t first, int64_t keys, const room *r, float *dq)
 {
-    int64_t block = keys_in_block(p), values = rounded_up(p->value_width, LINE), width = rounded_up(p->width, LINE);
+    int64_t block = keys_in_block(p), values = row_of_copy(p->value_width), width = row_of_copy(p->width);
     int64_t all = rounded_up(keys, ROWS);
+    fetching none = {.parts = 0};
     copy_transposed(keys, p->width, k, &p->k, block, r->keys_t);
     copy_transposed(keys, p->value_width, v, &p->v, block, r->values_t);
     copy_rows(keys, p->width, 1, k, &p->k, keys, width, r->key);
@@ -102,8 +99,8 @@ static void block_of_keys(const atl_attention *p, const float *k, const float *v
     for (int64_t i = 0; i < p->queries; i += QUERIES) {
         int64_t rows = p->queries - i < QUERIES ? p->queries - i : QUERIES;
         const float *query = r->query + i * width, *dy = r->dy + i * values;
-        multiply(rows, keys, p->width, query, width, 1, r->keys_t, block, 0, r->weights, block);
-        multiply(rows, keys, p->value_width, dy, values, 1, r->values_t, block, 0, r->slopes, block);
+        multiply(&(product){rows, keys, p->width, query, width, r->keys_t, block, r->weights, block, 0}, &none);
+        multiply(&(product){rows, keys, p->value_width, dy, values, r->values_t, block, r->slopes, block, 0}, &none);
         for (int64_t n = 0; n < rows; n++)
             mask_scores(p, mask, i + n, first, keys, r->weights + n * block);
         for (int64_t n = 0; n < rows; n++)
@@ -111,9 +108,10 @@ static void block_of_keys(const atl_attention *p, const float *k, const float *v
                   r->slopes + n * block);
         for (int64_t n = 0; n < rows; n++)
             mask_slopes(p, mask, i + n, first, keys, r->slopes + n * block);
-        multiply(keys, p->value_width, rows, r->weights, 1, block, dy, values, 1, r->dv, values);
-        multiply(keys, p->width, rows, r->slopes, 1, block, query, width, 1, r->dk, width);
-        multiply(rows, p->width, keys, r->slopes, block, 1, r->key, width, 1, dq + i * width, width);
+        multiply_transposed(&(product){keys, p->value_width, rows, r->weights, block, dy, values, r->dv, values, 1},
+                            &none);
+        multiply_transposed(&(product){keys, p->width, rows, r->slopes, block, query, width, r->dk, width, 1}, &none);
+        multiply(&(product){rows, p->width, keys, r->slopes, block, r->key, width, dq + i * width, width, 1}, &none);
     }
 }
 
@@ -129,9 +127,9 @@ static void piece_of_head(const atl_attention *p, const atl_attention_arrays *x,
                       x->v + matrix_at(p, &p->v, head) + first * p->v.row,
                       x->mask ? x->mask + matrix_at(p, &p->mask, head) : NULL, x->shares + 2 * head * p->queries, first,
                       keys, r, dq);
-        write_rows(keys, p->width, 1, r->dk, rounded_up(p->width, LINE), &p->dk,
+        write_rows(keys, p->width, 1, r->dk, row_of_copy(p->width), &p->dk,
                    x->dk + matrix_at(p, &p->dk, head) + first * p->dk.row);
-        write_rows(keys, p->value_width, 1, r->dv, rounded_up(p->value_width, LINE), &p->dv,
+        write_rows(keys, p->value_width, 1, r->dv, row_of_copy(p->value_width), &p->dv,
                    x->dv + matrix_at(p, &p->dv, head) + first * p->dv.row);
     }
 }
@@ -143,8 +141,7 @@ static void add_pieces(const atl_attention *p, int64_t pieces, float *partial, f
         float *sum = partial + head * pieces * floats;
         for (int64_t i = floats; i < pieces * floats; i++)
             sum[i % floats] += sum[i];
-        write_rows(p->queries, p->width, p->scale, sum, rounded_up(p->width, LINE), &p->dq,
-                   dq + matrix_at(p, &p->dq, head));
+        write_rows(p->queries, p->width, p->scale, sum, row_of_copy(p->width), &p->dq, dq + matrix_at(p, &p->dq, head));
     }
 }
 

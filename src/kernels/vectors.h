@@ -61,6 +61,17 @@ INLINE void store_first(float *x, int lanes, vec value)
 #endif
 }
 
+/* The first `lanes` elements of x, and `other` behind them. */
+INLINE vec first_or(vec x, int lanes, float other)
+{
+    vec_int number;
+    UNROLL
+    for (int i = 0; i < VECTOR; i++)
+        number[i] = i;
+    const vec_int first = number < lanes;
+    return (vec)((first & (vec_int)x) | (~first & (vec_int)((vec){0} + other)));
+}
+
 INLINE vec broadcast(float x) { return x - (vec){0}; }
 
 /* x where `by` is positive, else 0 */
@@ -74,6 +85,21 @@ INLINE vec at_most(vec x, float most)
 {
     const vec_int above = x > broadcast(most);
     return (vec)((above & (vec_int)broadcast(most)) | (~above & (vec_int)x));
+}
+
+/* The larger of a and b; b where one of them is NaN. */
+INLINE vec larger(vec a, vec b)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined __x86_64__ && ATL_VECTOR == 4
+    return (vec)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    const vec_int above = a > b;
+    return (vec)((above & (vec_int)a) | (~above & (vec_int)b));
+#endif
 }
 
 /* x where `by` is below `limit`, else 0 */
@@ -122,6 +148,23 @@ INLINE float sum_of_vector(vec x)
         for (int i = 0; i < width; i++)
             part[i] += part[i + width];
     return part[0];
+#endif
+}
+
+/* The largest of the elements, none of which is NaN. */
+INLINE float largest_of_vector(vec x)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    return _mm512_reduce_max_ps((__m512)x);
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    __m128 half = _mm_max_ps(_mm256_castps256_ps128((__m256)x), _mm256_extractf128_ps((__m256)x, 1));
+    half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+#else
+    float largest = x[0];
+    for (int i = 1; i < VECTOR; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    return largest;
 #endif
 }
 

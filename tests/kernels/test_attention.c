@@ -109,8 +109,7 @@ static void check(const atl_kernel_table *k, const sizes *s)
     float *scratch = random_floats(k->attention_scratch(&p)),
           *more = random_floats(s->keep ? k->attention_kept_gradient_scratch(&p) : k->attention_gradient_scratch(&p));
     k->attention(&p, x[Q], x[K], x[V], NULL, scratch, x[Y], shares, weights);
-    const atl_attention_arrays arrays = {x[Q],  x[K],  x[V],  x[Y], s->keep ? NULL : shares, weights, x[DY],
-                                         x[DQ], x[DK], x[DV], NULL};
+    const atl_attention_arrays arrays = {x[Q], x[K], x[V], x[Y], shares, weights, x[DY], x[DQ], x[DK], x[DV], NULL};
     if (s->keep)
         k->attention_kept_gradient(&p, &arrays, more);
     else
@@ -128,8 +127,8 @@ static void check(const atl_kernel_table *k, const sizes *s)
 
 ISA_TEST(attention, sizes_strides_workers)
 {
-    static const int64_t some[][4] = {{1, 1, 1, 1},      {7, 3, 5, 1},    {49, 17, 16, 16}, {6, 48, 64, 8},
-                                      {100, 50, 32, 33}, {3, 400, 7, 16}, {50, 383, 16, 20}};
+    static const int64_t some[][4] = {{1, 1, 1, 1},      {7, 3, 5, 1},    {49, 17, 16, 16},  {6, 48, 64, 8},
+                                      {100, 50, 32, 33}, {3, 400, 7, 16}, {50, 383, 16, 20}, {130, 197, 16, 16}};
     for (size_t i = 0; i < sizeof some / sizeof *some; i++)
         for (int way = 0; way < 12; way += FEWER(1, 5)) {
             const sizes s = {1 + way % 2, 1 + way % 3,
@@ -177,7 +176,7 @@ ISA_TEST(attention, the_same_bits)
         float *scratch = random_floats(k->attention_scratch(&p)), *weights = random_floats(atl_kept_floats(&p));
         float *more = random_floats(k->attention_kept_gradient_scratch(&p)), (*now)[FLOATS] = y[workers > 1];
         k->attention(&p, x[0], x[1], x[2], NULL, scratch, now[0], shares, weights);
-        const atl_attention_arrays arrays = {x[0], x[1],   x[2],   now[0], NULL, weights,
+        const atl_attention_arrays arrays = {x[0], x[1],   x[2],   now[0], shares, weights,
                                              x[3], now[1], now[2], now[3], NULL};
         k->attention_kept_gradient(&p, &arrays, more);
         cr_assert(workers == 1 || !memcmp(y[0], y[1], sizeof y[0]), "%d workers", workers);
