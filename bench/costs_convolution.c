@@ -158,7 +158,7 @@ static void set(double *number, double measured)
 }
 
 typedef struct depthwise {
-    atl_depthwise d;
+    atl_conv_sizes d;
     float *image, *dy, *dw;
 } depthwise;
 

@@ -105,36 +105,36 @@ static void prepare_depthwise(setting *s)
     s->b = floats(s->size[2] * s->size[2] * s->size[1]);
     s->c = floats(s->size[0] * s->size[0] * s->size[1]);
 }
-static atl_depthwise depthwise_of(const setting *s)
+static atl_conv_sizes depthwise_of(const setting *s)
 {
     int64_t pixels = s->size[0], stride = s->size[3], result = (pixels + stride - 1) / stride;
-    return (atl_depthwise){.batch = 1,
-                           .height = pixels,
-                           .width = pixels,
-                           .result_height = result,
-                           .result_width = result,
-                           .channels = s->size[1],
-                           .filter_height = s->size[2],
-                           .filter_width = s->size[2],
-                           .stride_y = stride,
-                           .stride_x = stride,
-                           .pad_top = s->size[2] / 2,
-                           .pad_left = s->size[2] / 2,
-                           .workers = 1};
+    return (atl_conv_sizes){.batch = 1,
+                            .height = pixels,
+                            .width = pixels,
+                            .result_height = result,
+                            .result_width = result,
+                            .channels = s->size[1],
+                            .filter_height = s->size[2],
+                            .filter_width = s->size[2],
+                            .stride_y = stride,
+                            .stride_x = stride,
+                            .pad_top = s->size[2] / 2,
+                            .pad_left = s->size[2] / 2,
+                            .workers = 1};
 }
 static void run_depthwise(setting *s)
 {
-    const atl_depthwise d = depthwise_of(s);
+    const atl_conv_sizes d = depthwise_of(s);
     s->k->depthwise_filter_gradient(&d, s->a, s->c, s->b);
 }
 static void run_depthwise_convolution(setting *s)
 {
-    const atl_depthwise d = depthwise_of(s);
+    const atl_conv_sizes d = depthwise_of(s);
     s->k->depthwise_convolve(&d, s->a, s->b, &(atl_epilogue){.relu = 1, .highest = 6}, s->c);
 }
 static void run_depthwise_image_gradient(setting *s)
 {
-    const atl_depthwise d = depthwise_of(s);
+    const atl_conv_sizes d = depthwise_of(s);
     s->k->depthwise_image_gradient(&d, s->c, s->b, &(atl_epilogue){.relu = 1, .highest = 6}, s->a);
 }
 static double depthwise_flops(const setting *s)

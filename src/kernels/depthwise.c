@@ -4,7 +4,7 @@
 #include "kernels/vectors.h"
 
 /* Results ox of a row for which every tap of a row of the filter is inside of the image: first..last-1. */
-static void inside_of_row(const atl_depthwise *d, int64_t *first, int64_t *last)
+static void inside_of_row(const atl_conv_sizes *d, int64_t *first, int64_t *last)
 {
     *first = (d->pad_left + d->stride_x - 1) / d->stride_x;
     int64_t room = d->width - d->filter_width + d->pad_left;
@@ -16,7 +16,7 @@ static void inside_of_row(const atl_depthwise *d, int64_t *first, int64_t *last)
 }
 
 /* sum[tx] += x dy for the results from..to-1 of one row; the image's row may be short of some taps if `checked`. */
-INLINE void add_results(const int size, const int checked, const atl_depthwise *d, int64_t from, int64_t to,
+INLINE void add_results(const int size, const int checked, const atl_conv_sizes *d, int64_t from, int64_t to,
                         const float *x, const float *dy, vec *sum)
 {
     vec kept[ATL_MAX_DEPTHWISE];
@@ -36,7 +36,7 @@ INLINE void add_results(const int size, const int checked, const atl_depthwise *
         sum[t] = kept[t];
 }
 
-INLINE void channels_of_width(const int size, const atl_depthwise *d, const float *image, const float *dy, vec *sum)
+INLINE void channels_of_width(const int size, const atl_conv_sizes *d, const float *image, const float *dy, vec *sum)
 {
     int64_t first, last;
     inside_of_row(d, &first, &last);
@@ -55,7 +55,7 @@ INLINE void channels_of_width(const int size, const atl_depthwise *d, const floa
 }
 
 /* One vector of channels. */
-static void run_channels(const atl_depthwise *d, const float *image, const float *dy, float *dw)
+static void run_channels(const atl_conv_sizes *d, const float *image, const float *dy, float *dw)
 {
     vec sum[ATL_MAX_DEPTHWISE * ATL_MAX_DEPTHWISE];
     int64_t taps = d->filter_height * d->filter_width;
@@ -70,7 +70,7 @@ static void run_channels(const atl_depthwise *d, const float *image, const float
         store(dw + t * d->channels, sum[t]);
 }
 
-void KERNEL(depthwise_filter_gradient)(const atl_depthwise *d, const float *image, const float *dy, float *dw)
+void KERNEL(depthwise_filter_gradient)(const atl_conv_sizes *d, const float *image, const float *dy, float *dw)
 {
     int64_t vectors = d->channels / VECTOR;
 #pragma omp parallel for num_threads(d->workers) schedule(static, 1) if (d->workers > 1)

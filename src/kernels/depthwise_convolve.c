@@ -11,7 +11,7 @@ typedef struct filter_order {
     int64_t row, column; /* floats to the next */
 } filter_order;
 
-static filter_order order_of(const atl_depthwise *d, const float *filter)
+static filter_order order_of(const atl_conv_sizes *d, const float *filter)
 {
     int64_t row = d->filter_width * d->channels, count = d->filter_height * row;
     return d->flipped ? (filter_order){filter + count - d->channels, -row, -d->channels}
@@ -19,7 +19,7 @@ static filter_order order_of(const atl_depthwise *d, const float *filter)
 }
 
 /* `count` results side by side, for all channels; x is element (0, 0) of the first window, which may be outside. */
-INLINE void some_results(const int count, const atl_depthwise *d, taps v, taps h, const float *x, filter_order f,
+INLINE void some_results(const int count, const atl_conv_sizes *d, taps v, taps h, const float *x, filter_order f,
                          const atl_epilogue *end, int64_t at, float *result)
 {
     int64_t row = d->width * d->channels, step = d->stride_x * d->channels;
@@ -43,7 +43,7 @@ INLINE void some_results(const int count, const atl_depthwise *d, taps v, taps h
 }
 
 /* Windows 3 and 5 wide have a constant number of columns. */
-INLINE void inner_results(const atl_depthwise *d, taps v, const float *x, filter_order f, const atl_epilogue *end,
+INLINE void inner_results(const atl_conv_sizes *d, taps v, const float *x, filter_order f, const atl_epilogue *end,
                           int64_t at, float *result)
 {
     if (d->filter_width == 3)
@@ -54,7 +54,7 @@ INLINE void inner_results(const atl_depthwise *d, taps v, const float *x, filter
         some_results(SIDE_BY_SIDE, d, v, (taps){0, d->filter_width}, x, f, end, at, result);
 }
 
-static void convolve_row(const atl_depthwise *d, int64_t row, const float *image, filter_order f,
+static void convolve_row(const atl_conv_sizes *d, int64_t row, const float *image, filter_order f,
                          const atl_epilogue *end, float *result)
 {
     int64_t top = row % d->result_height * d->stride_y - d->pad_top;
@@ -75,7 +75,7 @@ static void convolve_row(const atl_depthwise *d, int64_t row, const float *image
     }
 }
 
-void KERNEL(depthwise_convolve)(const atl_depthwise *d, const float *image, const float *filter,
+void KERNEL(depthwise_convolve)(const atl_conv_sizes *d, const float *image, const float *filter,
                                 const atl_epilogue *end, float *result)
 {
     int64_t rows = d->batch * d->result_height;
@@ -92,7 +92,7 @@ typedef struct reader {
     int64_t result, element; /* in floats from the first */
 } reader;
 
-INLINE int find_readers(const atl_depthwise *d, taps v, taps h, int64_t y, int64_t x, reader *list)
+INLINE int find_readers(const atl_conv_sizes *d, taps v, taps h, int64_t y, int64_t x, reader *list)
 {
     int count = 0;
     for (int64_t i = v.first; i < v.last; i += d->stride_y)
@@ -103,7 +103,7 @@ INLINE int find_readers(const atl_depthwise *d, taps v, taps h, int64_t y, int64
 }
 
 /* All channels of one pixel. */
-INLINE void gradient_of_pixel(const int count, const atl_depthwise *d, const reader *list, const float *dy,
+INLINE void gradient_of_pixel(const int count, const atl_conv_sizes *d, const reader *list, const float *dy,
                               const float *filter, const atl_epilogue *end, int64_t at, float *dx)
 {
     for (int64_t c = 0; c < d->channels; c += VECTOR) {
@@ -115,7 +115,7 @@ INLINE void gradient_of_pixel(const int count, const atl_depthwise *d, const rea
 }
 
 /* Loops over a constant number of results are unrolled. */
-static void gradient_of_row(const atl_depthwise *d, int64_t row, const float *dy, const float *filter,
+static void gradient_of_row(const atl_conv_sizes *d, int64_t row, const float *dy, const float *filter,
                             const atl_epilogue *end, float *dx)
 {
     reader list[ATL_MAX_DEPTHWISE * ATL_MAX_DEPTHWISE];
@@ -141,7 +141,7 @@ static void gradient_of_row(const atl_depthwise *d, int64_t row, const float *dy
     }
 }
 
-void KERNEL(depthwise_image_gradient)(const atl_depthwise *d, const float *dy, const float *filter,
+void KERNEL(depthwise_image_gradient)(const atl_conv_sizes *d, const float *dy, const float *filter,
                                       const atl_epilogue *end, float *dx)
 {
     int64_t rows = d->batch * d->height;

@@ -17,7 +17,7 @@ enum {
 
 /* What is the same for all pixels. */
 typedef struct gradient {
-    const atl_few_channels *f;
+    const atl_conv_sizes *f;
     const float *dy, *filter;
     float *dx;
 } gradient;
@@ -71,7 +71,7 @@ INLINE void write_sums(const int pixels, const int channels, vec *sums, float *d
 /* ---- pixels ------------------------------------------------------------------------------------------------------ */
 
 /* A line of the row below, which the next rows read, for each line of this one. */
-INLINE void fetch_next_row(const atl_few_channels *f, int64_t floats, const float *dy)
+INLINE void fetch_next_row(const atl_conv_sizes *f, int64_t floats, const float *dy)
 {
     for (int64_t i = 0; i < floats; i += LINE_FLOATS)
         __builtin_prefetch(dy + f->result_width * f->result_channels + i, 0, 2);
@@ -102,7 +102,7 @@ INLINE void add_element(const int pixels, const int channels, const int64_t out,
 INLINE void some_pixels(const int pixels, const int channels, const int64_t out, const gradient *g, taps v, taps h,
                         const float *dy, float *dx)
 {
-    const atl_few_channels *f = g->f;
+    const atl_conv_sizes *f = g->f;
     vec sums[SUMS];
     UNROLL
     for (int i = 0; i < pixels * channels; i++)
@@ -132,7 +132,7 @@ typedef struct row_phase {
     int64_t result;      /* whose window has read pixel 0 by the first of them */
 } row_phase;
 
-static row_phase phase_of(const atl_few_channels *f, int64_t x, int tile)
+static row_phase phase_of(const atl_conv_sizes *f, int64_t x, int tile)
 {
     const int64_t stride = f->stride_x, at = x + f->pad_left;
     row_phase r = {.x = x, .pixels = (f->width - x + stride - 1) / stride, .result = at / stride};
@@ -149,7 +149,7 @@ static row_phase phase_of(const atl_few_channels *f, int64_t x, int tile)
 INLINE void lone_pixels(const int channels, const int64_t out, const gradient *g, const image_row *row,
                         const row_phase *phase, int64_t from, int64_t to)
 {
-    const atl_few_channels *f = g->f;
+    const atl_conv_sizes *f = g->f;
     for (int64_t i = from; i < to; i++) {
         int64_t x = phase->x + i * f->stride_x, at = x + f->pad_left;
         const taps h = elements_over(at, f->stride_x, f->filter_width, f->result_width);
@@ -162,7 +162,7 @@ INLINE void lone_pixels(const int channels, const int64_t out, const gradient *g
 INLINE void tiled_pixels(const int tile, const int channels, const int64_t out, const gradient *g, const image_row *row,
                          const row_phase *phase)
 {
-    const atl_few_channels *f = g->f;
+    const atl_conv_sizes *f = g->f;
     const int64_t fetched = tile * out / f->stride_x; /* of the tile's part of the next row, in each phase */
     for (int64_t i = phase->first; i < phase->last; i += tile) {
         int64_t from = i < phase->last - tile ? i : phase->last - tile;
@@ -176,7 +176,7 @@ INLINE void tiled_pixels(const int tile, const int channels, const int64_t out, 
 INLINE void gradient_of_rows(const int channels, const int64_t out, const gradient *g, int64_t from, int64_t to)
 {
     const int tile = SUMS / channels < MOST_PIXELS ? SUMS / channels : MOST_PIXELS;
-    const atl_few_channels *f = g->f;
+    const atl_conv_sizes *f = g->f;
     for (int64_t i = from; i < to; i++) {
         const int64_t y = i % f->height + f->pad_top;
         const taps v = elements_over(y, f->stride_y, f->filter_height, f->result_height);
@@ -209,7 +209,7 @@ static void gradient_of_part(const gradient *g, int64_t from, int64_t to)
         gradient_of_rows(3, out, g, from, to);
 }
 
-void KERNEL(few_channels_image_gradient)(const atl_few_channels *f, const float *dy, const float *filter, float *dx)
+void KERNEL(few_channels_image_gradient)(const atl_conv_sizes *f, const float *dy, const float *filter, float *dx)
 {
     const gradient g = {f, dy, filter, dx};
     const int64_t rows = f->batch * f->height;

@@ -1,15 +1,14 @@
 /* Depthwise convolutions and their gradients as steps of our own. */
 #include "ops/conv_depthwise.h"
 
-#include <omp.h>
-
 #include "cost/cost.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"
+#include "ops/conv_sizes.h"
 #include "ops/step_epilogue.h"
 
 typedef struct depthwise_step {
-    atl_depthwise d;
+    atl_conv_sizes d;
     onednn_pass pass;
     atl_step_epilogue end;
 } depthwise_step;
@@ -25,11 +24,6 @@ static int is_depthwise(const onednn_convolution *c)
 }
 
 static int is_strided(const onednn_convolution *c) { return c->vertical.stride > 1 || c->horizontal.stride > 1; }
-
-static double flops_of(const onednn_convolution *c)
-{
-    return 2.0 * (double)(c->vertical.size * c->horizontal.size) * (double)atl_shape_count(c->result);
-}
 
 /* Of our own kernels, and of oneDNN's. */
 typedef struct rates {
@@ -60,7 +54,7 @@ int atl_conv_prefers_depthwise(const onednn_convolution *c)
     rates by = rates_of(c);
     double made = c->relu_grad_input >= 0 ? (double)atl_shape_count(c->image) : 0; /* by a step of its own */
     double saved = 3 * sizeof(float) * made / atl_costs_in_use()->cached_bytes;
-    return flops_of(c) / by.own < flops_of(c) / by.onednn + saved;
+    return atl_conv_flops(c) / by.own < atl_conv_flops(c) / by.onednn + saved;
 }
 
 /* ---- the step ---------------------------------------------------------------------------------------------------- */
@@ -92,29 +86,11 @@ static int run_image_gradient(const atl_plan_step *step, void *const *memory, vo
     return 0;
 }
 
-static atl_depthwise geometry_of(const onednn_convolution *c)
-{
-    const atl_window *v = &c->vertical, *h = &c->horizontal;
-    return (atl_depthwise){.batch = c->image.size[0],
-                           .height = c->image.size[1],
-                           .width = c->image.size[2],
-                           .result_height = c->result.size[1],
-                           .result_width = c->result.size[2],
-                           .channels = c->image.size[3],
-                           .filter_height = v->size,
-                           .filter_width = h->size,
-                           .stride_y = v->stride,
-                           .stride_x = h->stride,
-                           .pad_top = v->pad_before,
-                           .pad_left = h->pad_before,
-                           .workers = flops_of(c) < 2 * atl_costs_in_use()->thread_flops ? 1 : omp_get_max_threads()};
-}
-
 /* The gradient by the image, without strides, as a convolution of the result's gradient with the filter turned by half
  * a turn. */
-static atl_depthwise as_convolution(atl_depthwise d)
+static atl_conv_sizes as_convolution(atl_conv_sizes d)
 {
-    atl_depthwise turned = d;
+    atl_conv_sizes turned = d;
     turned.height = d.result_height, turned.width = d.result_width;
     turned.result_height = d.height, turned.result_width = d.width;
     turned.pad_top = d.filter_height - 1 - d.pad_top, turned.pad_left = d.filter_width - 1 - d.pad_left;
@@ -128,7 +104,7 @@ static depthwise_step *new_step(const onednn_convolution *c)
     if (!s)
         atl_out_of_memory();
     else {
-        *s = (depthwise_step){.d = geometry_of(c), .pass = c->pass};
+        *s = (depthwise_step){.d = atl_conv_sizes_of(c), .pass = c->pass};
         if (c->pass == ONEDNN_INPUT_GRADIENT && !is_strided(c))
             s->d = as_convolution(s->d);
     }
@@ -147,7 +123,7 @@ int atl_lower_conv_depthwise(atl_lowering *lowering, const onednn_convolution *c
                           .cannot_fail = 1,
                           .release = atl_release,
                           .data = s,
-                          .flops = flops_of(c)};
+                          .flops = atl_conv_flops(c)};
     step.read[step.reads++] =
         atl_lower_input(lowering, c->pass == ONEDNN_INPUT_GRADIENT ? c->result_input : c->image_input);
     step.read[step.reads++] =

@@ -1,11 +1,10 @@
 /* The image's gradient of a convolution with few input channels, as a step of our own. */
 #include "ops/conv_few_channels.h"
 
-#include <omp.h>
-
 #include "cost/cost.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"
+#include "ops/conv_sizes.h"
 
 int atl_conv_has_few_channels(const onednn_convolution *c)
 {
@@ -16,12 +15,6 @@ int atl_conv_has_few_channels(const onednn_convolution *c)
            atl_shape_count(c->image) > 0 && atl_shape_count(c->result) > 0;
 }
 
-static double flops_of(const onednn_convolution *c)
-{
-    return 2.0 * (double)(c->vertical.size * c->horizontal.size * c->image.size[3]) *
-           (double)atl_shape_count(c->result);
-}
-
 /* Both have a part that does not depend on the channels of the result: ours adds the lanes of each number's sum, and
  * oneDNN's adds the windows that it has multiplied to the image. */
 int atl_conv_prefers_few_channels(const onednn_convolution *c)
@@ -29,7 +22,7 @@ int atl_conv_prefers_few_channels(const onednn_convolution *c)
     if (!atl_conv_has_few_channels(c))
         return 0;
     const atl_costs *cost = atl_costs_in_use();
-    const double flops = flops_of(c), windows = flops / 2 / (double)c->result.size[3];
+    const double flops = atl_conv_flops(c), windows = flops / 2 / (double)c->result.size[3];
     double own = flops / cost->few_channels_flops + (double)atl_shape_count(c->image) * cost->few_channels_value;
     return own < flops / cost->onednn_few_channels_flops + windows * cost->onednn_few_channels_value;
 }
@@ -42,38 +35,18 @@ static int run(const atl_plan_step *step, void *const *memory, void *bound)
     return 0;
 }
 
-static atl_few_channels geometry_of(const onednn_convolution *c)
-{
-    const atl_window *v = &c->vertical, *h = &c->horizontal;
-    return (atl_few_channels){.batch = c->image.size[0],
-                              .height = c->image.size[1],
-                              .width = c->image.size[2],
-                              .channels = c->image.size[3],
-                              .result_height = c->result.size[1],
-                              .result_width = c->result.size[2],
-                              .result_channels = c->result.size[3],
-                              .filter_height = v->size,
-                              .filter_width = h->size,
-                              .stride_y = v->stride,
-                              .stride_x = h->stride,
-                              .pad_top = v->pad_before,
-                              .pad_left = h->pad_before,
-                              .workers =
-                                  flops_of(c) < 2 * atl_costs_in_use()->thread_flops ? 1 : omp_get_max_threads()};
-}
-
 int atl_lower_conv_few_channels(atl_lowering *lowering, const onednn_convolution *c)
 {
-    atl_few_channels *f = atl_allocate(1, sizeof *f);
+    atl_conv_sizes *f = atl_allocate(1, sizeof *f);
     if (!f)
         return atl_out_of_memory(), 0;
-    *f = geometry_of(c);
+    *f = atl_conv_sizes_of(c);
     atl_plan_step step = {.implementation = "few channels",
                           .run = run,
                           .cannot_fail = 1,
                           .release = atl_release,
                           .data = f,
-                          .flops = flops_of(c)};
+                          .flops = atl_conv_flops(c)};
     step.read[step.reads++] = atl_lower_input(lowering, c->result_input);
     step.read[step.reads++] = atl_lower_input(lowering, c->filter_input);
     step.write[step.writes++] = atl_lower_output(lowering);

@@ -3,7 +3,7 @@
 
 #include "isas.h"
 
-static double tap_in_double(const atl_depthwise *d, const float *image, const float *dy, int64_t ty, int64_t tx,
+static double tap_in_double(const atl_conv_sizes *d, const float *image, const float *dy, int64_t ty, int64_t tx,
                             int64_t c)
 {
     double sum = 0;
@@ -18,7 +18,7 @@ static double tap_in_double(const atl_depthwise *d, const float *image, const fl
     return sum;
 }
 
-static void check(const atl_kernel_table *k, atl_depthwise d)
+static void check(const atl_kernel_table *k, atl_conv_sizes d)
 {
     float *image = random_floats(d.batch * d.height * d.width * d.channels);
     float *dy = random_floats(d.batch * d.result_height * d.result_width * d.channels);
@@ -47,24 +47,24 @@ ISA_TEST(depthwise, filters_strides_and_edges)
             for (int64_t pixels = 1; pixels <= 13; pixels += 3) {
                 int64_t height = pixels + 1, result = (pixels + stride - 1) / stride,
                         results = (height + stride - 1) / stride;
-                check(k, (atl_depthwise){.batch = 2,
-                                         .height = height,
-                                         .width = pixels,
-                                         .result_height = results,
-                                         .result_width = result,
-                                         .channels = (1 + pixels % 3) * k->vector,
-                                         .filter_height = 1 + (size + 1) % ATL_MAX_DEPTHWISE,
-                                         .filter_width = size,
-                                         .stride_y = stride,
-                                         .stride_x = stride,
-                                         .pad_top = size / 2,
-                                         .pad_left = (size - 1) / 2,
-                                         .workers = 1});
+                check(k, (atl_conv_sizes){.batch = 2,
+                                          .height = height,
+                                          .width = pixels,
+                                          .result_height = results,
+                                          .result_width = result,
+                                          .channels = (1 + pixels % 3) * k->vector,
+                                          .filter_height = 1 + (size + 1) % ATL_MAX_DEPTHWISE,
+                                          .filter_width = size,
+                                          .stride_y = stride,
+                                          .stride_x = stride,
+                                          .pad_top = size / 2,
+                                          .pad_left = (size - 1) / 2,
+                                          .workers = 1});
             }
 }
 
 /* Element `to` of the result in double. */
-static double result_in_double(const atl_depthwise *d, const float *image, const float *filter, int64_t to)
+static double result_in_double(const atl_conv_sizes *d, const float *image, const float *filter, int64_t to)
 {
     int64_t c = to % d->channels, ox = to / d->channels % d->result_width, row = to / d->channels / d->result_width;
     int64_t n = row / d->result_height, oy = row % d->result_height, taps = d->filter_height * d->filter_width;
@@ -80,7 +80,7 @@ static double result_in_double(const atl_depthwise *d, const float *image, const
 }
 
 /* The sum of all that results give to the pixels. */
-static void give_to_pixels(const atl_depthwise *d, const float *dy, const float *filter, double *dx)
+static void give_to_pixels(const atl_conv_sizes *d, const float *dy, const float *filter, double *dx)
 {
     int64_t results = d->batch * d->result_height * d->result_width * d->channels;
     for (int64_t to = 0; to < results; to++)
@@ -102,7 +102,7 @@ static double ended(const atl_epilogue *end, double sum, int64_t at, int64_t cha
     return end->relu_grad[at] > 0 && end->relu_grad[at] < end->highest ? sum : 0;
 }
 
-static void check_with_epilogue(const atl_kernel_table *k, atl_depthwise d)
+static void check_with_epilogue(const atl_kernel_table *k, atl_conv_sizes d)
 {
     int64_t pixels = d.batch * d.height * d.width * d.channels;
     int64_t results = d.batch * d.result_height * d.result_width * d.channels;
@@ -134,19 +134,19 @@ ISA_TEST(depthwise, results_and_gradients_of_pixels)
         for (int64_t stride = 1; stride <= 3; stride++)
             for (int64_t pixels = 1; pixels <= 13; pixels += 3) {
                 int64_t height = pixels + 1;
-                check_with_epilogue(k, (atl_depthwise){.batch = 2,
-                                                       .height = height,
-                                                       .width = pixels,
-                                                       .result_height = (height + stride - 1) / stride,
-                                                       .result_width = (pixels + stride - 1) / stride,
-                                                       .channels = (1 + pixels % 3) * k->vector,
-                                                       .filter_height = 1 + (size + 1) % ATL_MAX_DEPTHWISE,
-                                                       .filter_width = size,
-                                                       .stride_y = stride,
-                                                       .stride_x = stride,
-                                                       .pad_top = size % 3 % (1 + (size + 1) % ATL_MAX_DEPTHWISE),
-                                                       .pad_left = (size - 1) / 2,
-                                                       .flipped = pixels == 7,
-                                                       .workers = 1});
+                check_with_epilogue(k, (atl_conv_sizes){.batch = 2,
+                                                        .height = height,
+                                                        .width = pixels,
+                                                        .result_height = (height + stride - 1) / stride,
+                                                        .result_width = (pixels + stride - 1) / stride,
+                                                        .channels = (1 + pixels % 3) * k->vector,
+                                                        .filter_height = 1 + (size + 1) % ATL_MAX_DEPTHWISE,
+                                                        .filter_width = size,
+                                                        .stride_y = stride,
+                                                        .stride_x = stride,
+                                                        .pad_top = size % 3 % (1 + (size + 1) % ATL_MAX_DEPTHWISE),
+                                                        .pad_left = (size - 1) / 2,
+                                                        .flipped = pixels == 7,
+                                                        .workers = 1});
             }
 }

@@ -1,25 +1,25 @@
 /* The gradient by the image of convolutions with few channels, against loops in double. */
 #include "isas.h"
 
-static int64_t count_of_results(const atl_few_channels *f)
+static int64_t count_of_results(const atl_conv_sizes *f)
 {
     return f->batch * f->result_height * f->result_width * f->result_channels;
 }
-static int64_t count_of_image(const atl_few_channels *f) { return f->batch * f->height * f->width * f->channels; }
-static int64_t count_of_filter(const atl_few_channels *f)
+static int64_t count_of_image(const atl_conv_sizes *f) { return f->batch * f->height * f->width * f->channels; }
+static int64_t count_of_filter(const atl_conv_sizes *f)
 {
     return f->filter_height * f->filter_width * f->channels * f->result_channels;
 }
 
 /* Adds to dx what one pixel of dy gives by one element of the filter. */
-static void give_to_pixel(const atl_few_channels *f, const float *dy, const float *filter, double *dx)
+static void give_to_pixel(const atl_conv_sizes *f, const float *dy, const float *filter, double *dx)
 {
     for (int64_t c = 0; c < f->channels; c++)
         for (int64_t o = 0; o < f->result_channels; o++)
             dx[c] += (double)dy[o] * (double)filter[c * f->result_channels + o];
 }
 
-static double *gradient_in_double(const atl_few_channels *f, const float *dy, const float *filter)
+static double *gradient_in_double(const atl_conv_sizes *f, const float *dy, const float *filter)
 {
     double *dx = calloc((size_t)count_of_image(f) + 1, sizeof *dx);
     for (int64_t q = 0; q < f->batch * f->result_height * f->result_width; q++)
@@ -35,7 +35,7 @@ static double *gradient_in_double(const atl_few_channels *f, const float *dy, co
     return dx;
 }
 
-static void check(const atl_kernel_table *k, atl_few_channels f)
+static void check(const atl_kernel_table *k, atl_conv_sizes f)
 {
     const int64_t count = count_of_image(&f);
     float *dy = random_floats(count_of_results(&f)), *filter = random_floats(count_of_filter(&f));
@@ -63,22 +63,22 @@ static int64_t results(int64_t pixels, int64_t size, int64_t stride, int64_t pad
     return room < 0 ? 0 : room / stride + 1;
 }
 
-static atl_few_channels square(int64_t channels, int64_t out, int64_t size, int64_t stride, int64_t pad, int64_t pixels)
+static atl_conv_sizes square(int64_t channels, int64_t out, int64_t size, int64_t stride, int64_t pad, int64_t pixels)
 {
-    return (atl_few_channels){.batch = 1,
-                              .height = pixels,
-                              .width = pixels,
-                              .channels = channels,
-                              .result_height = results(pixels, size, stride, pad),
-                              .result_width = results(pixels, size, stride, pad),
-                              .result_channels = out,
-                              .filter_height = size,
-                              .filter_width = size,
-                              .stride_y = stride,
-                              .stride_x = stride,
-                              .pad_top = pad,
-                              .pad_left = pad,
-                              .workers = 1};
+    return (atl_conv_sizes){.batch = 1,
+                            .height = pixels,
+                            .width = pixels,
+                            .channels = channels,
+                            .result_height = results(pixels, size, stride, pad),
+                            .result_width = results(pixels, size, stride, pad),
+                            .result_channels = out,
+                            .filter_height = size,
+                            .filter_width = size,
+                            .stride_y = stride,
+                            .stride_x = stride,
+                            .pad_top = pad,
+                            .pad_left = pad,
+                            .workers = 1};
 }
 
 ISA_TEST(few_channels, windows_strides_and_edges)
@@ -87,7 +87,7 @@ ISA_TEST(few_channels, windows_strides_and_edges)
         for (int64_t size = 1; size <= 11; size += 1 + size / 5)
             for (int64_t stride = 1; stride <= 4; stride++)
                 for (int64_t pixels = 1; pixels <= 61; pixels += 1 + pixels / 2) {
-                    atl_few_channels f =
+                    atl_conv_sizes f =
                         square(channels, (1 + pixels % 3) * k->vector, size, stride, pixels % size, pixels);
                     f.batch = 1 + pixels % 2;
                     if (f.result_width > 0)
@@ -100,7 +100,7 @@ ISA_TEST(few_channels, rectangles)
 {
     for (int64_t out = 32; out <= 96; out += 32)
         for (int64_t stride = 1; stride <= 3; stride++) {
-            atl_few_channels f = square(3, out, 5, stride, 2, 37);
+            atl_conv_sizes f = square(3, out, 5, stride, 2, 37);
             f.height = 11, f.filter_height = 2, f.stride_y = 4 - stride, f.pad_top = 0;
             f.result_height = results(f.height, f.filter_height, f.stride_y, 0);
             check(k, f);
@@ -112,7 +112,7 @@ ISA_TEST(few_channels, rectangles)
 ISA_TEST(few_channels, pixels_that_no_window_reads)
 {
     for (int64_t less = 1; less <= 4; less++) {
-        atl_few_channels f = square(3, 2 * k->vector, 3, 1, 1, 30);
+        atl_conv_sizes f = square(3, 2 * k->vector, 3, 1, 1, 30);
         f.result_height -= less, f.result_width -= 7 * less;
         check(k, f);
         f.result_height += 3 * less, f.result_width += 9 * less;
@@ -123,7 +123,7 @@ ISA_TEST(few_channels, pixels_that_no_window_reads)
 /* Each image has the same bits wherever it is in the batch. */
 ISA_TEST(few_channels, places_in_the_batch)
 {
-    atl_few_channels f = square(3, 2 * k->vector, 3, 1, 1, 29);
+    atl_conv_sizes f = square(3, 2 * k->vector, 3, 1, 1, 29);
     f.batch = 3;
     int64_t results_of_one = count_of_results(&f) / 3, image = count_of_image(&f) / 3;
     float *dy = random_floats(3 * results_of_one), *filter = random_floats(count_of_filter(&f));
@@ -141,7 +141,7 @@ ISA_TEST(few_channels, places_in_the_batch)
  * where it is read, and nowhere else. */
 ISA_TEST(few_channels, special_values)
 {
-    const atl_few_channels f = square(2, k->vector, 3, 1, 1, 17);
+    const atl_conv_sizes f = square(2, k->vector, 3, 1, 1, 17);
     float *dy = random_floats(count_of_results(&f)), *filter = random_floats(count_of_filter(&f));
     float *dx = random_floats(count_of_image(&f));
     for (int64_t i = 0; i < f.channels * f.result_channels; i++)

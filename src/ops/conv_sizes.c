@@ -1,0 +1,33 @@
+/* What our own convolution kernels without dilation are told of their sizes. */
+#include "ops/conv_sizes.h"
+
+#include <omp.h>
+
+#include "cost/cost.h"
+
+double atl_conv_flops(const onednn_convolution *c)
+{
+    int64_t taps = c->vertical.size * c->horizontal.size * c->image.size[3] / c->groups;
+    return 2.0 * (double)taps * (double)atl_shape_count(c->result);
+}
+
+atl_conv_sizes atl_conv_sizes_of(const onednn_convolution *c)
+{
+    const atl_window *v = &c->vertical, *h = &c->horizontal;
+    const int64_t *image = c->image.size, *result = c->result.size;
+    int is_small = atl_conv_flops(c) < 2 * atl_costs_in_use()->thread_flops;
+    return (atl_conv_sizes){.batch = image[0],
+                            .height = image[1],
+                            .width = image[2],
+                            .channels = image[3],
+                            .result_height = result[1],
+                            .result_width = result[2],
+                            .result_channels = result[3],
+                            .filter_height = v->size,
+                            .filter_width = h->size,
+                            .stride_y = v->stride,
+                            .stride_x = h->stride,
+                            .pad_top = v->pad_before,
+                            .pad_left = h->pad_before,
+                            .workers = is_small ? 1 : omp_get_max_threads()};
+}

@@ -1,0 +1,13 @@
+/* What our own convolution kernels without dilation are told of their sizes. */
+#ifndef ATLED_OPS_CONV_SIZES_H
+#define ATLED_OPS_CONV_SIZES_H
+
+#include "kernels/conv_sizes.h"
+#include "onednn/onednn.h"
+
+/* Multiplications and additions. */
+double atl_conv_flops(const onednn_convolution *c);
+
+atl_conv_sizes atl_conv_sizes_of(const onednn_convolution *c);
+
+#endif
