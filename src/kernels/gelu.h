@@ -31,6 +31,12 @@ typedef struct value_and_slope {
 } value_and_slope;
 
 #if defined __FMA__ || defined __ARM_FEATURE_FMA
+#define ATL_GELU_IS_SINGLE 1
+#else
+#define ATL_GELU_IS_SINGLE 0
+#endif
+
+#if ATL_GELU_IS_SINGLE
 
 #define DENSITY_AT_0 0.39894228f /* of the normal distribution, 1 / sqrt(2 pi) */
 
