@@ -55,7 +55,7 @@ void atl_share_processor(void)
     if (here < 0 || here >= CPU_SETSIZE)
         return;
 #pragma omp parallel
-    if (omp_get_thread_num() && !sched_getaffinity(0, sizeof places, &places)) {
+    if (!sched_getaffinity(0, sizeof places, &places)) {
         cpu_set_t one;
         CPU_ZERO(&one);
         CPU_SET(here, &one);

@@ -25,7 +25,7 @@ void atl_sharing_note(atl_sharing *s, bool together, double seconds);
 
 /* True if the environment says that threads sleep while they wait, and a thread can be moved to a processor. */
 bool atl_can_share(void);
-/* Moves the other threads of the calling thread's loops to the processor that it runs on; itself it may still move. */
+/* Moves the calling thread, and the other threads of its loops, to the processor that it runs on. */
 void atl_share_processor(void);
 /* Lets them run where they could before. */
 void atl_leave_processor(void);
