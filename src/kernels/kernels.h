@@ -14,6 +14,7 @@
 #include "kernels/attention.h"
 #include "kernels/convert.h"
 #include "kernels/depthwise.h"
+#include "kernels/element_code.h"
 #include "kernels/few_channels.h"
 #include "kernels/fold.h"
 #include "kernels/lrn.h"
@@ -35,6 +36,7 @@
     ATL_ATTENTION_KERNELS(K)                                                                                           \
     ATL_CONVERT_KERNELS(K)                                                                                             \
     ATL_DEPTHWISE_KERNELS(K)                                                                                           \
+    ATL_ELEMENT_CODE_KERNELS(K)                                                                                        \
     ATL_FEW_CHANNELS_KERNELS(K)                                                                                        \
     ATL_FOLD_KERNELS(K)                                                                                                \
     ATL_LRN_KERNELS(K)                                                                                                 \

@@ -31,6 +31,17 @@
         }                                                                                                              \
     }
 
+/* Functions of ATL_VECTOR_MAPS, of floats. */
+ATL_LANE float smaller_of(float a, float b) { return a <= b || a != a ? a : b; }
+ATL_LANE float larger_of(float a, float b) { return a >= b || a != a ? a : b; }
+ATL_LANE float size_of(float x) { return fabsf(x); }
+ATL_LANE float root_of(float x) { return sqrtf(x); }
+ATL_LANE float relu(float x) { return x <= 0 ? 0 : x; }
+ATL_LANE float at_most(float x, float most) { return x > most ? most : x; }
+ATL_LANE float step_of(float x) { return x > 0 ? 1 : 0; }
+ATL_LANE float where_positive(float x, float by) { return by > 0 ? x : 0; }
+ATL_LANE float where_below(float x, float by, float limit) { return by < limit ? x : 0; }
+
 #define BELOW(name)
 ATL_MAPS(UNARY_MAP, BINARY_MAP, BELOW)
 

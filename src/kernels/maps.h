@@ -13,21 +13,31 @@ typedef struct atl_clip_bounds {
     float lowest, highest;
 } atl_clip_bounds;
 
-/* UNARY(name, of x), BINARY(name, of a and b), OTHER(name): a function of maps.c */
-#define ATL_MAPS(UNARY, BINARY, OTHER)                                                                                 \
+/* UNARY(name, of x), BINARY(name, of a and b): those whose formula holds for a vector of floats, too, so that they also
+ * run in registers (element_code.h).  The functions in it exist for a float (maps.c) and for a vector (element_code.c). */
+#define ATL_VECTOR_MAPS(UNARY, BINARY)                                                                                 \
     BINARY(add, a + b)                                                                                                 \
     BINARY(sub, a - b)                                                                                                 \
     BINARY(mul, (a) * (b))                                                                                             \
     BINARY(div, a / b)                                                                                                 \
-    BINARY(pow, fast_pow(a, b))                                                                                        \
-    BINARY(minimum, a <= b || a != a ? a : b)                                                                          \
-    BINARY(maximum, a >= b || a != a ? a : b)                                                                          \
+    BINARY(minimum, smaller_of(a, b))                                                                                  \
+    BINARY(maximum, larger_of(a, b))                                                                                   \
     UNARY(neg, -x)                                                                                                     \
-    UNARY(abs, fabsf(x))                                                                                               \
-    UNARY(sign, x > 0 ? 1.0f : x < 0 ? -1.0f : x)                                                                      \
+    UNARY(abs, size_of(x))                                                                                             \
     UNARY(square, (x) * (x))                                                                                           \
     UNARY(reciprocal, 1 / x)                                                                                           \
-    UNARY(sqrt, sqrtf(x))                                                                                              \
+    UNARY(sqrt, root_of(x))                                                                                            \
+    UNARY(relu, relu(x))                                                                                               \
+    UNARY(relu6, at_most(relu(x), 6))                                                                                  \
+    UNARY(heaviside, step_of(x))                                                                                       \
+    BINARY(relu_grad, where_positive(a, b))                                                                            \
+    BINARY(relu6_grad, where_positive(where_below(a, b, 6), b))
+
+/* All of them; OTHER(name): a function of maps.c */
+#define ATL_MAPS(UNARY, BINARY, OTHER)                                                                                 \
+    ATL_VECTOR_MAPS(UNARY, BINARY)                                                                                     \
+    BINARY(pow, fast_pow(a, b))                                                                                        \
+    UNARY(sign, x > 0 ? 1.0f : x < 0 ? -1.0f : x)                                                                      \
     UNARY(rsqrt, (float)(1 / sqrt((double)x)))                                                                         \
     UNARY(exp, fast_exp(x))                                                                                            \
     UNARY(exp2, fast_exp2(x))                                                                                          \
@@ -42,8 +52,6 @@ typedef struct atl_clip_bounds {
     UNARY(asin, fast_asin(x))                                                                                          \
     UNARY(acos, fast_acos(x))                                                                                          \
     UNARY(atan, fast_atan(x))                                                                                          \
-    UNARY(relu, x <= 0 ? 0.0f : x)                                                                                     \
-    UNARY(relu6, x <= 0 ? 0.0f : x > 6 ? 6.0f : x)                                                                     \
     UNARY(elu, fast_elu(x))                                                                                            \
     UNARY(selu, fast_selu(x))                                                                                          \
     UNARY(tanh, fast_tanh(x))                                                                                          \
@@ -55,7 +63,6 @@ typedef struct atl_clip_bounds {
     UNARY(gelu, fast_gelu(x))                                                                                          \
     UNARY(gelu_tanh, fast_gelu_tanh(x))                                                                                \
     UNARY(logical_not, x == 0 ? 1.0f : 0.0f)                                                                           \
-    UNARY(heaviside, x > 0 ? 1.0f : 0.0f)                                                                              \
     BINARY(equal, a == b ? 1.0f : 0.0f)                                                                                \
     BINARY(not_equal, a != b ? 1.0f : 0.0f)                                                                            \
     BINARY(less, a < b ? 1.0f : 0.0f)                                                                                  \
@@ -65,8 +72,6 @@ typedef struct atl_clip_bounds {
     BINARY(logical_and, ((a != 0) & (b != 0)) ? 1.0f : 0.0f)                                                           \
     BINARY(logical_or, ((a != 0) | (b != 0)) ? 1.0f : 0.0f)                                                            \
     BINARY(logical_xor, ((a != 0) ^ (b != 0)) ? 1.0f : 0.0f)                                                           \
-    BINARY(relu_grad, b > 0 ? a : 0.0f)                                                                                \
-    BINARY(relu6_grad, (b > 0) & (b < 6) ? a : 0.0f)                                                                   \
     BINARY(swish_grad, (a)*single_swish_slope(b))                                                                      \
     BINARY(hard_swish_grad, (a) * (b < -3 ? 0.0f : b > 3 ? 1.0f : (2 * b + 3) * (1 / 6.0f)))                           \
     BINARY(gelu_grad, (a)*single_gelu_slope(b))                                                                        \

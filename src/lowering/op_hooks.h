@@ -44,6 +44,7 @@ struct atl_op_hooks {
 
     /* ---- fusion ---- */
 
+    int element_op; /* of an element-wise op that can run in registers: its atl_element_op (kernels/element_code.h) */
     /* Describes y as a sum over elements of an input, or over products of two, so that the pass over memory that
      * computes these can sum them.  Returns 0 if y is no such sum. */
     int (*as_sum)(const atl_node *y, atl_sum_form *form_out);

@@ -8,7 +8,7 @@
 UNARY_ELEMENT(relu, x <= 0 ? 0 : x)
 KERNEL_MAP(relu)
 static atl_node *relu_gradient(atl_node *y, atl_node *dy) { return atl_relu_grad(dy, y); }
-UNARY_OP_WITH(relu, relu_element, relu_gradient, ATL_OP_RELU, NULL, RANGE(relu, 0.1f, 1), RANGE(relu, -1, -0.1f),
+UNARY_OP_WITH(relu, relu_element, relu_gradient, ATL_OP_RELU, IN_REGISTERS(relu), RANGE(relu, 0.1f, 1), RANGE(relu, -1, -0.1f),
               VALUES(relu, -1, 1))
 
 /* relu6(x) = 6 if x > 6, else relu(x).  d/dx = 0 < y < 6 ? 1 : 0: y is enough, so that x need not be kept. */
@@ -20,8 +20,7 @@ static float six(const atl_node *y)
 UNARY_ELEMENT(relu6, x <= 0 ? 0 : x > 6 ? 6 : x)
 KERNEL_MAP(relu6)
 static atl_node *relu6_gradient(atl_node *y, atl_node *dy) { return atl_relu6_grad(dy, y); }
-#define RELU6_HOOKS                                                                                                    \
-    NULL, .hooks = &(const atl_op_hooks) { .relu_limit = six }
+#define RELU6_HOOKS IN_REGISTERS(relu6, .relu_limit = six)
 UNARY_OP_WITH(relu6, relu6_element, relu6_gradient, 0, RELU6_HOOKS, RANGE(relu6, 0.1f, 5.9f), RANGE(relu6, -3, -0.1f),
               RANGE(relu6, 6.1f, 9), VALUES(relu6, -2, 8))
 

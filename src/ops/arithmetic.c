@@ -12,7 +12,7 @@ static atl_node *pass_on(atl_node *y, atl_node *dy)
     (void)y;
     return dy;
 }
-BINARY_OP_WITH(add, pass_on, pass_on, ATL_OP_SUM, NULL, RANGES(add, -1, 1, -1, 1))
+BINARY_OP_WITH(add, pass_on, pass_on, ATL_OP_SUM, IN_REGISTERS(add), RANGES(add, -1, 1, -1, 1))
 
 /* sub(a, b) = a - b.  d/da = 1, d/db = -1 */
 BINARY_ELEMENT(sub, a - b)
@@ -22,14 +22,14 @@ static atl_node *pass_negated(atl_node *y, atl_node *dy)
     (void)y;
     return atl_neg(dy);
 }
-BINARY_OP(sub, pass_on, pass_negated, RANGES(sub, -1, 1, -1, 1))
+BINARY_OP_WITH(sub, pass_on, pass_negated, 0, IN_REGISTERS(sub), RANGES(sub, -1, 1, -1, 1))
 
 /* mul(a, b) = a b.  d/da = b, d/db = a */
 BINARY_ELEMENT(mul, a *b)
 KERNEL_MAP(mul)
 static atl_node *mul_gradient_a(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_input_of(y, 1)); }
 static atl_node *mul_gradient_b(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_input_of(y, 0)); }
-BINARY_OP_WITH(mul, mul_gradient_a, mul_gradient_b, ATL_OP_PRODUCT, NULL, RANGES(mul, -1, 1, -1, 1))
+BINARY_OP_WITH(mul, mul_gradient_a, mul_gradient_b, ATL_OP_PRODUCT, IN_REGISTERS(mul), RANGES(mul, -1, 1, -1, 1))
 
 /* div(a, b) = a / b.  d/da = 1 / b, d/db = -y / b */
 BINARY_ELEMENT(div, a / b)
@@ -39,7 +39,7 @@ static atl_node *div_gradient_b(atl_node *y, atl_node *dy)
 {
     return atl_neg(atl_mul(dy, atl_div(y, atl_input_of(y, 1))));
 }
-BINARY_OP(div, div_gradient_a, div_gradient_b, RANGES(div, -1, 1, 0.5f, 2), RANGES(div, -1, 1, -2, -0.5f))
+BINARY_OP_WITH(div, div_gradient_a, div_gradient_b, 0, IN_REGISTERS(div), RANGES(div, -1, 1, 0.5f, 2), RANGES(div, -1, 1, -2, -0.5f))
 
 /* pow(a, b) = a^b.  d/da = b a^(b - 1), which is 0 where b is, also at 0; d/db = y log(a), and 0 where a <= 0 */
 BINARY_ELEMENT(pow, pow(a, b))
@@ -75,7 +75,7 @@ static atl_node *minimum_gradient_b(atl_node *y, atl_node *dy)
 {
     return atl_select(atl_less_equal(atl_input_of(y, 0), atl_input_of(y, 1)), atl_scalar(y, 0), dy);
 }
-BINARY_OP(minimum, minimum_gradient_a, minimum_gradient_b, RANGES(minimum, -1, 0, 0.1f, 1),
+BINARY_OP_WITH(minimum, minimum_gradient_a, minimum_gradient_b, 0, IN_REGISTERS(minimum), RANGES(minimum, -1, 0, 0.1f, 1),
           RANGES(minimum, 0.1f, 1, -1, 0))
 
 /* maximum(a, b), and NaN if either is.  d/da = 1 where a >= b, d/db = 1 elsewhere */
@@ -89,18 +89,18 @@ static atl_node *maximum_gradient_b(atl_node *y, atl_node *dy)
 {
     return atl_select(atl_greater_equal(atl_input_of(y, 0), atl_input_of(y, 1)), atl_scalar(y, 0), dy);
 }
-BINARY_OP(maximum, maximum_gradient_a, maximum_gradient_b, RANGES(maximum, -1, 0, 0.1f, 1),
+BINARY_OP_WITH(maximum, maximum_gradient_a, maximum_gradient_b, 0, IN_REGISTERS(maximum), RANGES(maximum, -1, 0, 0.1f, 1),
           RANGES(maximum, 0.1f, 1, -1, 0))
 
 /* neg(x) = -x.  d/dx = -1 */
 UNARY_ELEMENT(neg, -x)
 KERNEL_MAP(neg)
-UNARY_OP(neg, neg_element, pass_negated, RANGE(neg, -1, 1))
+UNARY_OP_WITH(neg, neg_element, pass_negated, 0, IN_REGISTERS(neg), RANGE(neg, -1, 1))
 
 /* abs(x) = |x|.  d/dx = sign(x) */
 KERNEL_MAP(abs)
 static atl_node *abs_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_sign(atl_input_of(y, 0))); }
-UNARY_OP(abs, fabs, abs_gradient, RANGE(abs, 0.1f, 1), RANGE(abs, -1, -0.1f))
+UNARY_OP_WITH(abs, fabs, abs_gradient, 0, IN_REGISTERS(abs), RANGE(abs, 0.1f, 1), RANGE(abs, -1, -0.1f))
 
 /* sign(x) = -1, 0 or 1 (and NaN of NaN).  d/dx = 0 */
 UNARY_ELEMENT(sign, x > 0 ? 1 : x < 0 ? -1 : x)
@@ -111,7 +111,7 @@ UNARY_OP(sign, sign_element, nothing_flows, RANGE(sign, 0.1f, 1), RANGE(sign, -1
 UNARY_ELEMENT(square, x *x)
 KERNEL_MAP(square)
 static atl_node *square_gradient(atl_node *y, atl_node *dy) { return atl_mul(dy, atl_scale(atl_input_of(y, 0), 2)); }
-UNARY_OP(square, square_element, square_gradient, RANGE(square, -1, 1))
+UNARY_OP_WITH(square, square_element, square_gradient, 0, IN_REGISTERS(square), RANGE(square, -1, 1))
 
 atl_node *atl_scale(atl_node *x, float factor) { return atl_mul(x, atl_scalar(x, factor)); }
 atl_node *atl_add_scalar(atl_node *x, float amount) { return atl_add(x, atl_scalar(x, amount)); }

@@ -5,12 +5,12 @@
 UNARY_ELEMENT(reciprocal, 1 / x)
 KERNEL_MAP(reciprocal)
 static atl_node *reciprocal_gradient(atl_node *y, atl_node *dy) { return atl_neg(atl_mul(dy, atl_square(y))); }
-UNARY_OP(reciprocal, reciprocal_element, reciprocal_gradient, RANGE(reciprocal, 0.5f, 2), RANGE(reciprocal, -2, -0.5f))
+UNARY_OP_WITH(reciprocal, reciprocal_element, reciprocal_gradient, 0, IN_REGISTERS(reciprocal), RANGE(reciprocal, 0.5f, 2), RANGE(reciprocal, -2, -0.5f))
 
 /* sqrt(x).  d/dx = 1 / (2 y) */
 KERNEL_MAP(sqrt)
 static atl_node *sqrt_gradient(atl_node *y, atl_node *dy) { return atl_div(atl_scale(dy, 0.5f), y); }
-UNARY_OP(sqrt, sqrt, sqrt_gradient, RANGE(sqrt, 0.5f, 2))
+UNARY_OP_WITH(sqrt, sqrt, sqrt_gradient, 0, IN_REGISTERS(sqrt), RANGE(sqrt, 0.5f, 2))
 
 /* rsqrt(x) = 1 / sqrt(x).  d/dx = -y^3 / 2 */
 UNARY_ELEMENT(rsqrt, 1 / sqrt(x))

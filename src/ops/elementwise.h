@@ -28,6 +28,10 @@ static inline atl_node *nothing_flows(atl_node *y, atl_node *dy)
         atl_kernels->map_##kernel(attributes, n, inputs, result);                                                      \
     }
 
+/* For the parameter `simpler` of an op whose map is one of ATL_VECTOR_MAPS. */
+#define IN_REGISTERS(op, ...)                                                                                          \
+    NULL, .hooks = &(const atl_op_hooks) { .element_op = ATL_ELEMENT_##op, __VA_ARGS__ }
+
 /* op_map: a plain loop, for functions that the table of kernels does not have. */
 #define PLAIN_MAP(op, of_x)                                                                                            \
     static void op##_map(const void *attributes, size_t n, const float *const *inputs, float *result)                  \

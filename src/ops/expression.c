@@ -159,6 +159,8 @@ int atl_lower_expression(atl_lowering *lowering)
     atl_plan_expression(s, node, input);
     s->checked = atl_lower_is_checked(lowering);
     atl_step_run *small = atl_plan_small_expression(s, node->graph);
+    if (!small && !atl_plan_parts(s, node->graph))
+        return 0;
     atl_memory_layout *layout = NULL; /* all images have the same layout, so the order of elements does not matter */
     if (blocked && !(layout = atl_layout_blocked(expression->shape)))
         return 0;

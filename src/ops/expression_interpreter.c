@@ -96,6 +96,21 @@ static void run_checked_map(const expression_job *job, const atl_instruction *in
     memcpy(y, result, (size_t)n * sizeof *y);
 }
 
+static void run_instruction(const expression_job *job, const atl_instruction *in, int64_t n,
+                            const float *const *address, float *y)
+{
+    const expression_step *s = job->step->data;
+    const float *x[ATL_EXPRESSION_ARITY];
+    for (int i = 0; i < in->inputs; i++)
+        x[i] = address[in->in[i]];
+    if (in->op->map && s->checked)
+        run_checked_map(job, in, n, x, y);
+    else if (in->op->map)
+        in->op->map(in->attributes, (size_t)n, x, y);
+    else
+        map_by_element(in, n, x, y);
+}
+
 /* The address from which n elements of a row longer than a block are read, beginning at `start`. */
 static const float *long_row(const float *row, int64_t period, int64_t start, int64_t n, float *temporary)
 {
@@ -126,20 +141,14 @@ static void run_block(const expression_job *job, int64_t start, int64_t n, float
             address[r] = long_row(from, x->period, start, n, temporary[s->slot[r]]);
     }
     for (int k = 0; k < c->length; k++) {
-        const atl_instruction *in = &c->instruction[k];
-        const float *x[ATL_EXPRESSION_ARITY];
         int slot = s->slot[given + k];
-        float *y = slot < 0 ? (float *)memory[step->write[s->result[k]]] + start : temporary[slot];
-        for (int i = 0; i < in->inputs; i++)
-            x[i] = address[in->in[i]];
-        if (in->op->map && s->checked)
-            run_checked_map(job, in, n, x, y);
-        else if (in->op->map)
-            in->op->map(in->attributes, (size_t)n, x, y);
-        else
-            map_by_element(in, n, x, y);
-        address[given + k] = y;
+        address[given + k] = slot < 0 ? (float *)memory[step->write[s->result[k]]] + start : temporary[slot];
     }
+    for (const expression_part *part = s->part; part < s->part + s->parts; part++)
+        if (part->code)
+            atl_kernels->run_element_code(part->code, part->length, address, n);
+        else
+            run_instruction(job, &c->instruction[part->first], n, address, (float *)address[given + part->first]);
 }
 
 /* ---- sums ---- */

@@ -4,6 +4,7 @@
 
 #include "common/numbers.h"
 #include "cost/cost.h"
+#include "kernels/element_code.h"
 #include "lowering/lowering.h"
 #include "ops/expression.h"
 
@@ -32,6 +33,14 @@ typedef enum desc { STRAIGHT, COLUMNS } desc;
 
 typedef struct atl_small_call atl_small_call; /* expression_small.c */
 
+/* A part of an expression that runs over a whole block before the next part does: some instructions in registers, or
+ * the map of one. */
+typedef struct expression_part {
+    int first;
+    int length; /* of the code */
+    const atl_element_code *code; /* its arrays are registers of the expression; null: a map */
+} expression_part;
+
 typedef struct expression_step {
     const atl_expression *expression;
     int64_t count; /* elements of the result */
@@ -46,6 +55,8 @@ typedef struct expression_step {
     int8_t *slot; /* register -> temporary, or -1: read or written in place */
     int slots;
     int checked;           /* every map's result lies between guards */
+    expression_part *part; /* in order */
+    int parts;
     float *filled;         /* of a small expression: its constants, [numbers][count] */
     atl_small_call *calls; /* its instructions */
     int repeats;           /* and whether any of its operands is repeated */
@@ -53,8 +64,10 @@ typedef struct expression_step {
     int8_t *result;        /* instruction -> index of the step's result, or -1 */
 } expression_step;
 
-/* Sets all fields except .checked, for operands that are these inputs of the node. */
+/* Sets all fields except .checked and .part, for operands that are these inputs of the node. */
 void atl_plan_expression(expression_step *s, const atl_node *node, const int *input);
+/* Sets .part, in the graph's memory; the other fields are set.  Returns 0 if memory runs out. */
+int atl_plan_parts(expression_step *s, atl_graph *graph);
 /* For atl_plan_step.run; the step's data is the expression_step. */
 int atl_run_expression(const atl_plan_step *step, void *const *memory, void *bound);
 

@@ -1,0 +1,30 @@
+/* Short programs of element-wise instructions over n floats, whose value stays in registers from one instruction to the
+ * next: a map (maps.h) would write it to the cache, and the next map would read it again. */
+#ifndef ATLED_KERNELS_ELEMENT_CODE_H
+#define ATLED_KERNELS_ELEMENT_CODE_H
+
+#include <stdint.h>
+
+#include "kernels/maps.h"
+
+/* LOAD: value = array; STORE: array = value.  A map of one argument, abs: value = abs(value); of two, sub: value =
+ * value - array, and sub_reversed: value = array - value. */
+#define ATL_ELEMENT_UNARY(name, ...)  ATL_ELEMENT_##name,
+#define ATL_ELEMENT_BINARY(name, ...) ATL_ELEMENT_##name, ATL_ELEMENT_##name##_reversed,
+typedef enum atl_element_op {
+    ATL_ELEMENT_NONE, /* of maps that have no instruction */
+    ATL_ELEMENT_LOAD,
+    ATL_ELEMENT_STORE,
+    ATL_VECTOR_MAPS(ATL_ELEMENT_UNARY, ATL_ELEMENT_BINARY)
+} atl_element_op;
+
+typedef struct atl_element_code {
+    uint8_t op, array; /* array: its number */
+} atl_element_code;
+
+/* Runs the instructions over n floats of the arrays; the first one is a LOAD.  An array that is written may be exactly another one whose
+ * elements no later instruction reads. */
+#define ATL_ELEMENT_CODE_KERNELS(K)                                                                                    \
+    K(void, run_element_code, (const atl_element_code *code, int length, const float *const *array, int64_t n))
+
+#endif
