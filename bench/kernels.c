@@ -222,6 +222,15 @@ static void prepare_loop(setting *s)
 static void run_exp(setting *s) { s->k->map_exp(NULL, (size_t)s->size[0], (const float *[]){s->a}, s->c); }
 static void run_tanh(setting *s) { s->k->map_tanh(NULL, (size_t)s->size[0], (const float *[]){s->a}, s->c); }
 static void run_add(setting *s) { s->k->map_add(NULL, (size_t)s->size[0], (const float *[]){s->a, s->b}, s->c); }
+/* A step of momentum: m = 0.9 m + gradient; w = w - rate m, where one array of one number stands for both. */
+static void run_momentum(setting *s)
+{
+    static const atl_element_code code[] = {{ATL_ELEMENT_LOAD, 0},  {ATL_ELEMENT_mul, 3}, {ATL_ELEMENT_add, 1},
+                                            {ATL_ELEMENT_STORE, 0}, {ATL_ELEMENT_mul, 3}, {ATL_ELEMENT_sub_reversed, 2},
+                                            {ATL_ELEMENT_STORE, 2}};
+    s->k->run_element_code(code, sizeof code / sizeof *code, (const float *[]){s->a, s->b, s->c, s->prepared},
+                           s->size[0]);
+}
 static void run_sum(setting *s) { s->c[0] = s->k->sum_of(s->a, s->size[0]); }
 static void run_mask(setting *s)
 {
@@ -376,6 +385,7 @@ static const bench_case cases[] = {
     {"exp", {4096}, prepare_loop, run_exp, elements, "G/s"},
     {"tanh", {4096}, prepare_loop, run_tanh, elements, "G/s"},
     {"add", {4096}, prepare_loop, run_add, elements, "G/s"},
+    {"momentum", {512}, prepare_loop, run_momentum, elements, "G/s"},
     {"sum", {4096}, prepare_loop, run_sum, elements, "G/s"},
     {"mask", {4096}, prepare_loop, run_mask, elements, "G/s"},
     {"lrn of 64 channels", {64 * 64}, prepare_loop, run_lrn, elements, "G/s"},

@@ -7,7 +7,7 @@
  * for arrays and masks. */
 enum { VALUE_VECTORS = 8 };
 
-/* Those of the formulas' functions that vectors.h does not have; each is the float's in maps.c. */
+/* Functions of ATL_VECTOR_MAPS that vectors.h does not have. */
 INLINE vec smaller_of(vec a, vec b)
 {
     const vec_int first = (a <= b) | (a != a);

@@ -8,7 +8,7 @@
 #include "kernels/maps.h"
 
 /* LOAD: value = array; STORE: array = value.  A map of one argument, abs: value = abs(value); of two, sub: value =
- * value - array, and sub_reversed: value = array - value. */
+ * value - array, and behind it sub_reversed: value = array - value. */
 #define ATL_ELEMENT_UNARY(name, ...)  ATL_ELEMENT_##name,
 #define ATL_ELEMENT_BINARY(name, ...) ATL_ELEMENT_##name, ATL_ELEMENT_##name##_reversed,
 typedef enum atl_element_op {
@@ -22,8 +22,8 @@ typedef struct atl_element_code {
     uint8_t op, array; /* array: its number */
 } atl_element_code;
 
-/* Runs the instructions over n floats of the arrays; the first one is a LOAD.  An array that is written may be exactly another one whose
- * elements no later instruction reads. */
+/* Runs the instructions over n floats of the arrays; the first one is a LOAD.  An array that is written may be exactly
+ * another one, if no later instruction reads that. */
 #define ATL_ELEMENT_CODE_KERNELS(K)                                                                                    \
     K(void, run_element_code, (const atl_element_code *code, int length, const float *const *array, int64_t n))
 

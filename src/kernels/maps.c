@@ -31,7 +31,7 @@
         }                                                                                                              \
     }
 
-/* Functions of ATL_VECTOR_MAPS, of floats. */
+/* Functions of ATL_VECTOR_MAPS. */
 ATL_LANE float smaller_of(float a, float b) { return a <= b || a != a ? a : b; }
 ATL_LANE float larger_of(float a, float b) { return a >= b || a != a ? a : b; }
 ATL_LANE float size_of(float x) { return fabsf(x); }

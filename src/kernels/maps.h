@@ -14,7 +14,8 @@ typedef struct atl_clip_bounds {
 } atl_clip_bounds;
 
 /* UNARY(name, of x), BINARY(name, of a and b): those whose formula holds for a vector of floats, too, so that they also
- * run in registers (element_code.h).  The functions in it exist for a float (maps.c) and for a vector (element_code.c). */
+ * run in registers (element_code.h).  Their functions exist for a float (maps.c), and for a vector (element_code.c, or
+ * vectors.h). */
 #define ATL_VECTOR_MAPS(UNARY, BINARY)                                                                                 \
     BINARY(add, a + b)                                                                                                 \
     BINARY(sub, a - b)                                                                                                 \

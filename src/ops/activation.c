@@ -8,8 +8,8 @@
 UNARY_ELEMENT(relu, x <= 0 ? 0 : x)
 KERNEL_MAP(relu)
 static atl_node *relu_gradient(atl_node *y, atl_node *dy) { return atl_relu_grad(dy, y); }
-UNARY_OP_WITH(relu, relu_element, relu_gradient, ATL_OP_RELU, IN_REGISTERS(relu), RANGE(relu, 0.1f, 1), RANGE(relu, -1, -0.1f),
-              VALUES(relu, -1, 1))
+UNARY_OP_WITH(relu, relu_element, relu_gradient, ATL_OP_RELU, IN_REGISTERS(relu), RANGE(relu, 0.1f, 1),
+              RANGE(relu, -1, -0.1f), VALUES(relu, -1, 1))
 
 /* relu6(x) = 6 if x > 6, else relu(x).  d/dx = 0 < y < 6 ? 1 : 0: y is enough, so that x need not be kept. */
 static float six(const atl_node *y)

@@ -39,7 +39,8 @@ static atl_node *div_gradient_b(atl_node *y, atl_node *dy)
 {
     return atl_neg(atl_mul(dy, atl_div(y, atl_input_of(y, 1))));
 }
-BINARY_OP_WITH(div, div_gradient_a, div_gradient_b, 0, IN_REGISTERS(div), RANGES(div, -1, 1, 0.5f, 2), RANGES(div, -1, 1, -2, -0.5f))
+BINARY_OP_WITH(div, div_gradient_a, div_gradient_b, 0, IN_REGISTERS(div), RANGES(div, -1, 1, 0.5f, 2),
+               RANGES(div, -1, 1, -2, -0.5f))
 
 /* pow(a, b) = a^b.  d/da = b a^(b - 1), which is 0 where b is, also at 0; d/db = y log(a), and 0 where a <= 0 */
 BINARY_ELEMENT(pow, pow(a, b))
@@ -75,8 +76,8 @@ static atl_node *minimum_gradient_b(atl_node *y, atl_node *dy)
 {
     return atl_select(atl_less_equal(atl_input_of(y, 0), atl_input_of(y, 1)), atl_scalar(y, 0), dy);
 }
-BINARY_OP_WITH(minimum, minimum_gradient_a, minimum_gradient_b, 0, IN_REGISTERS(minimum), RANGES(minimum, -1, 0, 0.1f, 1),
-          RANGES(minimum, 0.1f, 1, -1, 0))
+BINARY_OP_WITH(minimum, minimum_gradient_a, minimum_gradient_b, 0, IN_REGISTERS(minimum),
+               RANGES(minimum, -1, 0, 0.1f, 1), RANGES(minimum, 0.1f, 1, -1, 0))
 
 /* maximum(a, b), and NaN if either is.  d/da = 1 where a >= b, d/db = 1 elsewhere */
 BINARY_ELEMENT(maximum, a >= b || a != a ? a : b)
@@ -89,8 +90,8 @@ static atl_node *maximum_gradient_b(atl_node *y, atl_node *dy)
 {
     return atl_select(atl_greater_equal(atl_input_of(y, 0), atl_input_of(y, 1)), atl_scalar(y, 0), dy);
 }
-BINARY_OP_WITH(maximum, maximum_gradient_a, maximum_gradient_b, 0, IN_REGISTERS(maximum), RANGES(maximum, -1, 0, 0.1f, 1),
-          RANGES(maximum, 0.1f, 1, -1, 0))
+BINARY_OP_WITH(maximum, maximum_gradient_a, maximum_gradient_b, 0, IN_REGISTERS(maximum),
+               RANGES(maximum, -1, 0, 0.1f, 1), RANGES(maximum, 0.1f, 1, -1, 0))
 
 /* neg(x) = -x.  d/dx = -1 */
 UNARY_ELEMENT(neg, -x)

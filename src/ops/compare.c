@@ -43,15 +43,14 @@ UNARY_OP(logical_not, logical_not_element, nothing_flows, RANGE(logical_not, 0.1
 /* heaviside(x) = x > 0 ? 1 : 0.  d/dx = 0 */
 UNARY_ELEMENT(heaviside, x > 0 ? 1 : 0)
 KERNEL_MAP_NAMED(heaviside, heaviside)
-UNARY_OP_WITH(heaviside, heaviside_element, nothing_flows, 0, IN_REGISTERS(heaviside), RANGE(heaviside, 0.1f, 1), RANGE(heaviside, -1, -0.1f),
-         VALUES(heaviside, -1, 1))
+UNARY_OP_WITH(heaviside, heaviside_element, nothing_flows, 0, IN_REGISTERS(heaviside), RANGE(heaviside, 0.1f, 1),
+              RANGE(heaviside, -1, -0.1f), VALUES(heaviside, -1, 1))
 
 /* relu_grad(x, by) = by > 0 ? x : 0.  d/dx = by > 0 ? 1 : 0, d/dby = 0 */
 BINARY_ELEMENT(relu_grad, b > 0 ? a : 0)
 KERNEL_MAP_NAMED(relu_grad, relu_grad)
 static atl_node *relu_grad_gradient(atl_node *y, atl_node *dy) { return atl_relu_grad(dy, atl_input_of(y, 1)); }
-#define RELU_GRAD_HOOKS                                                                                                \
-    IN_REGISTERS(relu_grad, .compress = atl_mask_of, .from_compressed = atl_relu_grad_by_mask)
+#define RELU_GRAD_HOOKS IN_REGISTERS(relu_grad, .compress = atl_mask_of, .from_compressed = atl_relu_grad_by_mask)
 BINARY_OP_WITH(relu_grad, relu_grad_gradient, nothing_flows, ATL_OP_RELU_GRAD, RELU_GRAD_HOOKS,
                RANGES(relu_grad, -1, 1, 0.1f, 1), RANGES(relu_grad, -1, 1, -1, -0.1f),
                {"open and shut", .binary = atl_relu_grad, .input = {{1, {67}}, {1, {67}}}, .inputs = 2,

@@ -5,7 +5,8 @@
 UNARY_ELEMENT(reciprocal, 1 / x)
 KERNEL_MAP(reciprocal)
 static atl_node *reciprocal_gradient(atl_node *y, atl_node *dy) { return atl_neg(atl_mul(dy, atl_square(y))); }
-UNARY_OP_WITH(reciprocal, reciprocal_element, reciprocal_gradient, 0, IN_REGISTERS(reciprocal), RANGE(reciprocal, 0.5f, 2), RANGE(reciprocal, -2, -0.5f))
+UNARY_OP_WITH(reciprocal, reciprocal_element, reciprocal_gradient, 0, IN_REGISTERS(reciprocal),
+              RANGE(reciprocal, 0.5f, 2), RANGE(reciprocal, -2, -0.5f))
 
 /* sqrt(x).  d/dx = 1 / (2 y) */
 KERNEL_MAP(sqrt)

@@ -37,7 +37,7 @@ typedef struct atl_small_call atl_small_call; /* expression_small.c */
  * the map of one. */
 typedef struct expression_part {
     int first;
-    int length; /* of the code */
+    int length;                   /* of the code */
     const atl_element_code *code; /* its arrays are registers of the expression; null: a map */
 } expression_part;
 

@@ -76,8 +76,7 @@ static void check_instruction(const element_map *m, int reversed, const atl_kern
 {
     enum { N = sizeof special_floats / sizeof *special_floats };
     float value[N], result[N], other[N];
-    const atl_element_code code[] = {
-        {ATL_ELEMENT_LOAD, 0}, {(uint8_t)(m->op + reversed), 1}, {ATL_ELEMENT_STORE, 2}};
+    const atl_element_code code[] = {{ATL_ELEMENT_LOAD, 0}, {(uint8_t)(m->op + reversed), 1}, {ATL_ELEMENT_STORE, 2}};
     for (size_t i = 0; i < N; i++) {
         for (size_t j = 0; j < N; j++)
             other[j] = special_floats[i];

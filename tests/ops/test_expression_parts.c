@@ -4,7 +4,7 @@
 
 enum { NODES = 30, OUTPUTS = 3 };
 
-static atl_node *(*const unary[])(atl_node *) = {atl_neg,        atl_abs,  atl_square, atl_sqrt, atl_reciprocal,
+static atl_node *(*const unary[])(atl_node *) = {atl_neg,       atl_abs,  atl_square, atl_sqrt, atl_reciprocal,
                                                  atl_heaviside, atl_relu, atl_relu6,  atl_exp,  atl_tanh};
 static atl_node *(*const binary[])(atl_node *, atl_node *) = {atl_add,     atl_sub,     atl_mul,       atl_div,
                                                               atl_minimum, atl_maximum, atl_relu_grad, atl_less};
@@ -47,8 +47,9 @@ static void check_random(atl_shape shape, atl_shape row)
     for (int k = 3; k < NODES; k++) {
         atl_node *a = node[random_below(3) ? k - 1 : (int)random_below((uint64_t)k)],
                  *b = node[random_below((uint64_t)k)];
-        node[k] = random_below(3)  ? binary[random_below(COUNT(binary))](random_below(2) ? a : b, random_below(2) ? b : a)
-                                   : unary[random_below(COUNT(unary))](a);
+        node[k] = random_below(3)
+                      ? binary[random_below(COUNT(binary))](random_below(2) ? a : b, random_below(2) ? b : a)
+                      : unary[random_below(COUNT(unary))](a);
     }
     atl_node *last = node[NODES - 1];
     atl_nodes outputs = ATL_NODES(last, atl_sum(atl_add(last, x)), node[NODES / 2], node[NODES - 2]);
@@ -63,7 +64,7 @@ Test(expression_parts, same_bits_as_the_maps)
 {
     static const struct {
         atl_shape shape, row;
-    } sizes[] = {{{1, {1000}}, {1, {1000}}},  {{2, {40, 33}}, {1, {33}}}, {{2, {3, 700}}, {1, {700}}},
+    } sizes[] = {{{1, {1000}}, {1, {1000}}},     {{2, {40, 33}}, {1, {33}}}, {{2, {3, 700}}, {1, {700}}},
                  {{2, {129, 4}}, {2, {129, 1}}}, {{1, {517}}, {0}},          {{3, {5, 64, 16}}, {1, {16}}}};
     for (int i = 0; i < FEWER(40, 8); i++)
         for (size_t s = 0; s < COUNT(sizes); s++)
@@ -101,7 +102,8 @@ static atl_optimizer optimizer_of(int which)
 static void check_training(int which, int check, float *weights)
 {
     atl_graph *g = atl_graph_new();
-    atl_node *w = atl_variable(g, "w", ATL_SHAPE(1111), atl_zeros()), *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1111));
+    atl_node *w = atl_variable(g, "w", ATL_SHAPE(1111), atl_zeros()),
+             *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(1111));
     atl_node *step = atl_minimize(atl_sum(atl_square(atl_sub(w, x))), optimizer_of(which));
     atl_program *program = atl_compile(g, ATL_NODES(step), .check = check);
     restart_random();
