@@ -46,6 +46,7 @@ void KERNEL(softmax_grad_row)(int64_t n, const float *dy, const float *value, fl
 /* Half a vector of floats becomes a vector of doubles.  Several sums side by side: one would wait for its own last
  * term. */
 enum { HALF = VECTOR / 2, PARTS = 4, TOGETHER = PARTS * HALF };
+typedef float half __attribute__((vector_size(2 * ATL_VECTOR)));
 typedef float half_anywhere __attribute__((vector_size(2 * ATL_VECTOR), aligned(4), may_alias));
 typedef double wide __attribute__((vector_size(4 * ATL_VECTOR)));
 typedef wide wide_sums[PARTS];
@@ -61,16 +62,18 @@ INLINE wide load_wide(const float *x)
     return __builtin_convertvector(*(const half_anywhere *)x, wide);
 #endif
 }
-INLINE void store_wide(float *x, wide value)
+INLINE half rounded(wide value)
 {
 #if defined __AVX512F__ && ATL_VECTOR == 16
-    _mm256_storeu_ps(x, _mm512_cvtpd_ps((__m512d)value));
+    return (half)_mm512_cvtpd_ps((__m512d)value);
 #elif defined __AVX2__ && ATL_VECTOR == 8
-    _mm_storeu_ps(x, _mm256_cvtpd_ps((__m256d)value));
+    return (half)_mm256_cvtpd_ps((__m256d)value);
 #else
-    *(half_anywhere *)x = __builtin_convertvector(value, half_anywhere);
+    return __builtin_convertvector(value, half);
 #endif
 }
+INLINE half load_half(const float *x) { return *(const half_anywhere *)x; }
+INLINE void store_half(float *x, half value) { *(half_anywhere *)x = value; }
 
 INLINE double total_of(wide_sums parts)
 {
@@ -137,26 +140,46 @@ static double sum_of_products(int64_t n, const float *a, double mean_a, const fl
     return sum;
 }
 
-void KERNEL(normalize_row)(int64_t n, float epsilon, const float *x, float *result)
+void KERNEL(normalize_row)(int64_t n, float epsilon, const float *x, const float *scale, const float *shift,
+                           const float *addend, float *result)
 {
     double mean, factor;
     moments_of(n, epsilon, x, &mean, &factor);
     int64_t i = 0;
-    for (; i + HALF <= n; i += HALF)
-        store_wide(result + i, (load_wide(x + i) - mean) * factor);
-    for (; i < n; i++)
-        result[i] = (float)(((double)x[i] - mean) * factor);
+    for (; i + HALF <= n; i += HALF) {
+        half y = rounded((load_wide(x + i) - mean) * factor);
+        if (scale)
+            y *= load_half(scale + i);
+        if (shift)
+            y += load_half(shift + i);
+        if (addend)
+            y += load_half(addend + i);
+        store_half(result + i, y);
+    }
+    for (; i < n; i++) {
+        float y = (float)(((double)x[i] - mean) * factor);
+        if (scale)
+            y *= scale[i];
+        if (shift)
+            y += shift[i];
+        result[i] = addend ? y + addend[i] : y;
+    }
 }
 
 /* In double, because the three terms may almost cancel: a row of two elements is -1 and 1 for nearly all x. */
-void KERNEL(normalize_grad_row)(int64_t n, float epsilon, const float *dy, const float *x, float *result)
+void KERNEL(normalize_grad_row)(int64_t n, float epsilon, const float *dy, const float *x, const float *addend,
+                                float *result)
 {
     double mean, factor;
     moments_of(n, epsilon, x, &mean, &factor);
     const double middle = mean_of(n, dy), slope = sum_of_products(n, dy, middle, x, mean) * factor / (double)n * factor;
     int64_t i = 0;
-    for (; i + HALF <= n; i += HALF)
-        store_wide(result + i, (load_wide(dy + i) - middle - (load_wide(x + i) - mean) * slope) * factor);
-    for (; i < n; i++)
-        result[i] = (float)(((double)dy[i] - middle - ((double)x[i] - mean) * slope) * factor);
+    for (; i + HALF <= n; i += HALF) {
+        half dx = rounded((load_wide(dy + i) - middle - (load_wide(x + i) - mean) * slope) * factor);
+        store_half(result + i, addend ? dx + load_half(addend + i) : dx);
+    }
+    for (; i < n; i++) {
+        float dx = (float)(((double)dy[i] - middle - ((double)x[i] - mean) * slope) * factor);
+        result[i] = addend ? dx + addend[i] : dx;
+    }
 }

@@ -3,7 +3,7 @@
 #include "graph/option.h"
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
-#include "ops/ops.h"
+#include "ops/layer_norm.h"
 
 /* ---- normalize_rows(x) = (x - mean) / sqrt(variance + epsilon), of each row along the last dimension ---- */
 
@@ -39,49 +39,47 @@ static atl_node *expand_rows_grad(atl_node *y)
     return atl_mul(atl_sub(deviation_of(dy), along), factor);
 }
 
-typedef struct rows_job {
-    int64_t count, width;
-    float epsilon;
-    const float *x, *dy;
-    float *result;
-} rows_job;
-
-static rows_job rows_of(const atl_node *y)
+atl_rows_job atl_rows_job_of(const atl_node *y, float epsilon)
 {
-    rows_job job = {.width = y->shape->size[y->shape->rank - 1], .epsilon = epsilon_of(y)};
+    atl_rows_job job = {.width = y->shape->size[y->shape->rank - 1], .epsilon = epsilon};
     job.count = job.width ? atl_shape_count(*y->shape) / job.width : 0;
     return job;
 }
 
-static void normalize_rows(const void *data, int64_t first, int64_t last)
+static void normalize_some(const void *data, int64_t first, int64_t last)
 {
-    const rows_job *job = data;
-    for (int64_t at = first * job->width; at < last * job->width; at += job->width)
-        atl_kernels->normalize_row(job->width, job->epsilon, job->x + at, job->result + at);
+    const atl_rows_job *job = data;
+    for (int64_t at = first * job->width; at < last * job->width; at += job->width) {
+        const float *addend = job->addend ? job->addend + at : NULL;
+        if (job->dy)
+            atl_kernels->normalize_grad_row(job->width, job->epsilon, job->dy + at, job->x + at, addend,
+                                            job->result + at);
+        else
+            atl_kernels->normalize_row(job->width, job->epsilon, job->x + at, job->scale, job->shift, addend,
+                                       job->result + at);
+    }
 }
 
-static void normalize_rows_grad(const void *data, int64_t first, int64_t last)
+void atl_normalize_rows(const atl_rows_job *job)
 {
-    const rows_job *job = data;
-    for (int64_t at = first * job->width; at < last * job->width; at += job->width)
-        atl_kernels->normalize_grad_row(job->width, job->epsilon, job->dy + at, job->x + at, job->result + at);
+    atl_parallel(job->count, (job->dy ? 4 : 2) * job->count * job->width, normalize_some, job);
 }
 
 static void kernel_rows(const atl_node *y, const void *const *x, void *result)
 {
-    rows_job job = rows_of(y);
+    atl_rows_job job = atl_rows_job_of(y, epsilon_of(y));
     job.x = x[0];
     job.result = result;
-    atl_parallel(job.count, 2 * job.count * job.width, normalize_rows, &job);
+    atl_normalize_rows(&job);
 }
 
 static void kernel_rows_grad(const atl_node *y, const void *const *x, void *result)
 {
-    rows_job job = rows_of(y);
+    atl_rows_job job = atl_rows_job_of(y, epsilon_of(y));
     job.dy = x[0];
     job.x = x[1];
     job.result = result;
-    atl_parallel(job.count, 4 * job.count * job.width, normalize_rows_grad, &job);
+    atl_normalize_rows(&job);
 }
 
 /* Of one row: its mean, and 1 / sqrt(variance + epsilon). */
@@ -98,7 +96,7 @@ static void reference_moments(const double *x, int64_t n, double epsilon, double
 
 static void reference_rows(const atl_node *y, const double *const *x, double *result)
 {
-    rows_job job = rows_of(y);
+    const atl_rows_job job = atl_rows_job_of(y, epsilon_of(y));
     for (int64_t r = 0; r < job.count; r++) {
         double mean, factor;
         reference_moments(x[0] + r * job.width, job.width, (double)job.epsilon, &mean, &factor);
@@ -109,7 +107,7 @@ static void reference_rows(const atl_node *y, const double *const *x, double *re
 
 static void reference_rows_grad(const atl_node *y, const double *const *x, double *result)
 {
-    rows_job job = rows_of(y);
+    const atl_rows_job job = atl_rows_job_of(y, epsilon_of(y));
     double n = (double)job.width;
     for (int64_t r = 0; r < job.count; r++) {
         double mean, factor, sum = 0, product = 0;
@@ -148,7 +146,9 @@ static const atl_op normalize_rows_op = {
                                     {"of int32", .unary = sample_rows, .input = {{1, {3}, 1, 4, 1}}, .inputs = 1,
                                      .error = "int32"},
                                     {0}},
-    .hooks = &(const atl_op_hooks){.by_image = atl_rows_by_image}};
+    .hooks = &(const atl_op_hooks){.by_image = atl_rows_by_image,
+                                   .with_epilogue = atl_rows_with_epilogue,
+                                   .multiplied = atl_rows_multiplied}};
 ATL_BUILTIN(normalize_rows_op);
 static atl_node *sample_rows(atl_node *x)
 {
@@ -170,7 +170,7 @@ static const atl_op normalize_rows_grad_op = {
                              {"of 19", .binary = sample_rows_grad, .input = {{3, {2, 3, 19}}, {3, {2, 3, 19}, 5, 9}},
                               .inputs = 2},
                              {0}},
-    .hooks = &(const atl_op_hooks){.by_image = atl_rows_by_image}};
+    .hooks = &(const atl_op_hooks){.by_image = atl_rows_by_image, .with_epilogue = atl_rows_with_epilogue}};
 ATL_BUILTIN(normalize_rows_grad_op);
 static atl_node *rows_grad(atl_node *dy, atl_node *x, float epsilon)
 {

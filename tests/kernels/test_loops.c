@@ -101,24 +101,35 @@ static void normalize_in_double(int64_t n, const float *x, const float *dy, doub
     dx[n] = sqrt(variance + 1e-6);
 }
 
-/* Rows about 0, far from it, and with a first number that is far from the others. */
+/* Rows about 0, far from it, and with a first number that is far from the others; alone, and with an epilogue, over
+ * operands. */
 ISA_TEST(loops, normalized_rows)
 {
     static const float offsets[] = {0, 1e4f, 0}, firsts[] = {0, 0, -3e6f};
     LENGTHS(n)
     for (int c = 0; n > 0 && c < 3; c++) {
         float *x = random_floats(n), *dy = random_floats(n), *y = random_floats(n), *dx = random_floats(n);
+        float *scale = random_floats(n), *shift = random_floats(n), *addend = random_floats(n);
         double expected[MOST], slopes[MOST + 1];
         for (int64_t i = 0; i < n; i++)
             x[i] += offsets[c] + (i ? 0 : firsts[c]);
         normalize_in_double(n, x, dy, expected, slopes);
-        k->normalize_row(n, 1e-6f, x, y);
-        k->normalize_grad_row(n, 1e-6f, dy, x, dx);
+        k->normalize_row(n, 1e-6f, x, NULL, NULL, NULL, y);
+        k->normalize_grad_row(n, 1e-6f, dy, x, NULL, dx);
         expect_floats("normalize_row", n, y, expected);
         for (int64_t i = 0; i < n; i++)
             dx[i] = (float)((double)dx[i] * slopes[n]);
         expect_floats("normalize_grad_row", n, dx, slopes);
-        free(x), free(dy), free(y), free(dx);
+        for (int64_t i = 0; i < n; i++) {
+            dx[i] = addend[i];
+            slopes[i] = slopes[i] / slopes[n] + (double)addend[i];
+            expected[i] = expected[i] * (double)scale[i] + (double)shift[i] + (double)addend[i];
+        }
+        k->normalize_grad_row(n, 1e-6f, dy, x, dx, dx);
+        k->normalize_row(n, 1e-6f, x, scale, shift, addend, x);
+        expect_floats("normalize_grad_row with an epilogue", n, dx, slopes);
+        expect_floats("normalize_row with an epilogue", n, x, expected);
+        free(x), free(dy), free(y), free(dx), free(scale), free(shift), free(addend);
     }
 }
 
