@@ -85,27 +85,6 @@ static int operands_of(const atl_epilogue *end)
     return (end->residual != NULL) + (end->relu_grad != NULL) + (end->addend != NULL) + (end->factor != NULL);
 }
 
-/* Fetches what the epilogue reads of some pixels from `pixel` on, which lie in as many pages, and some outputs. */
-INLINE void fetch_operands(const int pixels, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
-                           const atl_epilogue *end)
-{
-    const struct {
-        const float *from;
-        int64_t row;
-    } operand[] = {{end->residual, p->out},
-                   {end->relu_grad, p->out},
-                   {end->addend, end->addend_pixel_stride},
-                   {end->factor, p->out}};
-    for (int k = 0; k < 4; k++) {
-        if (!operand[k].from)
-            continue;
-        const float *from = operand[k].from + pixel * operand[k].row + first;
-        for (int i = 0; i < pixels; i++, from += operand[k].row)
-            for (int v = 0; v < vectors * VECTOR; v += LINE_FLOATS)
-                __builtin_prefetch(from + v, 0, 3);
-    }
-}
-
 /* ---- small filters ----------------------------------------------------------------------------------------------- */
 
 /* Some pixels from `pixel` on, and 16 * vectors outputs from `first` on. */
@@ -140,20 +119,72 @@ static void convolve_small(const atl_pointwise *p, int64_t from, int64_t to, con
 
 /* ---- large filters ----------------------------------------------------------------------------------------------- */
 
+/* An array with so many floats from pixel to pixel. */
+typedef struct pixel_array {
+    const float *from;
+    int64_t row;
+} pixel_array;
+
+enum { MOST_ARRAYS = 5 };
 typedef struct product {
     const atl_pointwise *p;
     const float *image, *packed;
     atl_epilogue end;
     float *result;
+    pixel_array array[MOST_ARRAYS]; /* which a tile reads or writes at its end */
+    int arrays;
 } product;
 
-/* What is fetched while a tile is computed: `lines` lines, `each` of them after so many terms, and what the epilogue
- * reads of the next tile, which begins there: its own would come too late. */
+static product new_product(const atl_pointwise *p, const float *image, const float *packed, const atl_epilogue *end,
+                           float *result)
+{
+    product x = {p, image, packed, *end, result, {{NULL, 0}}, 0};
+    const pixel_array array[MOST_ARRAYS] = {{result, p->out_pixel_stride},
+                                            {end->residual, p->out},
+                                            {end->relu_grad, p->out},
+                                            {end->addend, end->addend_pixel_stride},
+                                            {end->factor, p->out}};
+    for (int k = 0; k < MOST_ARRAYS; k++)
+        if (array[k].from && (k == 0 || array[k].from != result))
+            x.array[x.arrays++] = array[k];
+    return x;
+}
+
+/* Fetches the lines of a pixel that a tile with these outputs reads and writes at its end. */
+INLINE void fetch_pixel(const int vectors, const product *x, int64_t pixel, int64_t first)
+{
+    for (int k = 0; k < x->arrays; k++) {
+        const float *from = x->array[k].from + pixel * x->array[k].row + first;
+        for (int v = 0; v < vectors * VECTOR; v += LINE_FLOATS)
+            __builtin_prefetch(from + v, 0, 3);
+    }
+}
+
+/* Lines that are fetched while tiles are computed: `each` of them before some terms, up to the end of a tile in which
+ * there are no more. */
+typedef struct lines_ahead {
+    const float *from, *end;
+    int64_t each;
+} lines_ahead;
+
+/* What is fetched while a tile is computed: the next panel, the pixels of the next block, if they are dense, and what
+ * the next tile, which begins there, reads and writes at its end: its own would come too late. */
 typedef struct fetching {
-    const float *from;
-    int64_t lines, each;
+    lines_ahead panel, image;
     int64_t pixel, first;
 } fetching;
+
+static lines_ahead spread(const float *from, int64_t floats, int64_t steps)
+{
+    const int64_t lines = floats / LINE_FLOATS;
+    return (lines_ahead){from, from + floats, (lines + steps - 1) / steps};
+}
+
+INLINE void fetch_lines(const float *from, int64_t lines)
+{
+    for (int64_t i = 0; i < lines; i++)
+        __builtin_prefetch(from + i * LINE_FLOATS, 0, 2);
+}
 
 /* Some pixels from `pixel` on, and the outputs of the panel that starts with output `first`. */
 INLINE void multiply_tile(const int rows, const int vectors, const product *x, int64_t pixel, int64_t first,
@@ -164,18 +195,23 @@ INLINE void multiply_tile(const int rows, const int vectors, const product *x, i
     const int64_t panel = vectors * VECTOR;
     product_tile sum;
     clear_tile(rows, vectors, sum);
-    fetch_operands(rows, vectors, p, next->pixel, next->first, &x->end);
+    const int64_t of_panel = next->panel.from < next->panel.end ? next->panel.each : 0,
+                  of_image = next->image.from < next->image.end ? next->image.each : 0;
+    int64_t fetched = 0;
     for (int64_t k = 0; k < p->in; k += TERMS) {
-        int64_t lines = next->each < next->lines ? next->each : next->lines;
-        for (int64_t i = 0; i < lines; i++)
-            __builtin_prefetch(next->from + i * LINE_FLOATS, 0, 2);
-        next->from += lines * LINE_FLOATS;
-        next->lines -= lines;
+        fetch_lines(next->panel.from, of_panel);
+        fetch_lines(next->image.from, of_image);
+        if (fetched < rows)
+            fetch_pixel(vectors, x, next->pixel + fetched++, next->first);
+        next->panel.from += of_panel * LINE_FLOATS;
+        next->image.from += of_image * LINE_FLOATS;
         if (k + TERMS <= p->in) /* a length that the compiler knows */
             add_to_tile(rows, vectors, TERMS, a + k, p->in_pixel_stride, 1, b + k * panel, panel, sum);
         else
             add_to_tile(rows, vectors, p->in - k, a + k, p->in_pixel_stride, 1, b + k * panel, panel, sum);
     }
+    for (; fetched < rows; fetched++)
+        fetch_pixel(vectors, x, next->pixel + fetched, next->first);
     write_tile(rows, vectors, p, pixel, first, sum, &x->end, x->result);
 }
 
@@ -225,14 +261,16 @@ INLINE void some_panels(const int rows, const int vectors, const product *x, int
                         int64_t end)
 {
     const int64_t in = x->p->in, panel = vectors * VECTOR, block = pixels_of_block(x, to - from, rows);
-    const int64_t lines = panel * in / LINE_FLOATS;
     const int64_t steps = (block + rows - 1) / rows * ((in + TERMS - 1) / TERMS);
-    const int64_t each = lines ? (lines + steps - 1) / steps : 0;
-    for (; from < to; from += block)
+    for (; from < to; from += block) {
+        const int64_t behind = atl_smaller(from + block, to), after = atl_smaller(behind + block, to) - behind;
+        const int64_t floats = after > 0 && x->p->in_pixel_stride == in ? after * in : 0;
+        fetching next = {.image = spread(x->image + behind * in, floats, steps * (end - begin) / panel)};
         for (int64_t o = begin; o < end; o += panel) {
-            fetching next = {.from = x->packed + (o + panel) * in, .lines = o + panel < end ? lines : 0, .each = each};
-            one_panel(rows, vectors, x, from, from + block < to ? from + block : to, o, &next);
+            next.panel = spread(x->packed + (o + panel) * in, o + panel < end ? panel * in : 0, steps);
+            one_panel(rows, vectors, x, from, behind, o, &next);
         }
+    }
 }
 
 static void multiply(const product *x, int64_t from, int64_t to, int64_t begin, int64_t end)
@@ -252,7 +290,7 @@ static void multiply(const product *x, int64_t from, int64_t to, int64_t begin, 
 void KERNEL(pointwise_convolve)(const atl_pointwise *p, const float *image, const float *packed,
                                 const atl_epilogue *end, float *result)
 {
-    const product x = {p, image, packed, *end, result};
+    const product x = new_product(p, image, packed, end, result);
     const int64_t panel = panel_vectors(p) * VECTOR, panels = p->out / panel;
     const int by_panels = p->in * p->out > KEPT_FILTER && p->out > p->pixels && panels >= 2 * p->workers;
 #pragma omp parallel for num_threads(p->workers) schedule(static, 1) if (p->workers > 1)

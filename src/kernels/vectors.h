@@ -23,6 +23,14 @@
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
+/* Of the terms of a tile's sums: with 16 registers a term is so little work that the end of a loop counts. */
+#if ATL_REGISTERS == 32
+#define UNROLL_TERMS
+#elif defined __clang__
+#define UNROLL_TERMS _Pragma("clang loop unroll_count(4)")
+#else
+#define UNROLL_TERMS _Pragma("GCC unroll 4")
+#endif
 
 enum { VECTOR = ATL_VECTOR }; /* floats */
 typedef float vec __attribute__((vector_size(4 * ATL_VECTOR)));
@@ -330,6 +338,7 @@ INLINE void apply_to_tile(const int rows, const int vectors, const atl_epilogue 
 INLINE void add_to_tile(const int rows, const int vectors, int64_t depth, const float *a, int64_t a_row, int64_t a_step,
                         const float *b, int64_t b_step, product_tile sum)
 {
+    UNROLL_TERMS
     for (int64_t k = 0; k < depth; k++, a += a_step, b += b_step) {
         vec row[MAX_TILE_VECTORS];
         UNROLL
