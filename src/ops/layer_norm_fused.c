@@ -2,9 +2,9 @@
 #include "graph/memory.h"
 #include "ops/layer_norm.h"
 
-/* normalize_rows_fused(x [, scale] [, shift] [, addend]): normalize_rows(x) * scale + shift + addend, with any of these;
- * normalize_rows_grad_fused(dy, x, addend): normalize_rows_grad(dy, x) + addend.  Only the compiler creates them, and
- * they are never differentiated. */
+/* normalize_rows_fused(x [, scale] [, shift] [, addend]): normalize_rows(x) * scale + shift + addend, with any of
+ * these; normalize_rows_grad_fused(dy, x, addend): normalize_rows_grad(dy, x) + addend.  Only the compiler creates
+ * them, and they are never differentiated. */
 typedef struct fused_options {
     float epsilon; /* the only attribute of the ops without an epilogue */
     int32_t has_scale, has_shift, has_addend;
