@@ -234,7 +234,7 @@ static void run_momentum(setting *s)
 static void run_sum(setting *s) { s->c[0] = s->k->sum_of(s->a, s->size[0]); }
 static void run_mask(setting *s)
 {
-    s->k->mask_blocks(&(atl_mask_job){.x = s->a, .mask = (uint32_t *)(void *)s->prepared, .count = s->size[0]}, 0,
+    s->k->mask_blocks(&(atl_mask_job){.x = s->a, .mask = (uint8_t *)(void *)s->prepared, .count = s->size[0]}, 0,
                       s->size[0] / ATL_MASK_BLOCK);
 }
 static void run_lrn(setting *s)

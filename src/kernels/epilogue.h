@@ -11,7 +11,8 @@ typedef struct atl_epilogue {
     int relu;               /* 0 where the sum is not above 0; NaN stays NaN */
     float highest;          /* what is above it becomes it, or has no gradient, as in relu6; 0: no limit */
     const float *relu_grad; /* of the result's shape, dense: 0 where it is not positive, and below `highest` */
-    const uint32_t *mask;   /* the same as bits: see kernels/mask.h */
+    const uint8_t *mask;    /* the same as bits: see kernels/mask.h */
+    uint8_t *positive;      /* not by vectors of four: a mask that is made, of what is written */
     /* Only pointwise_convolve applies these: */
     const float *scale;          /* [out]: factors */
     const float *addend;         /* of the result's shape: added to what is scaled */

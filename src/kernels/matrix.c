@@ -140,12 +140,12 @@ INLINE void add_far_rows(const int rows, const atl_product *p, int64_t columns, 
     add_last_rows(rows, p, columns, q, last, a, b, c);
 }
 
-/* As many columns at a time as the first-level cache holds sums of. */
+/* As many columns at a time as the first-level cache holds sums of; of a B that comes from memory as many as the second
+ * one does, because its rows are read the faster the longer they are. */
 INLINE void add_columns(const int rows, const int far, const atl_product *p, int64_t first, int64_t last,
                         const float *a, const float *b, float *c)
 {
-    enum { FLOATS = ATL_CORE_FLOATS / 4 * 3 };
-    const int64_t block = FLOATS / rows / 64 * 64;
+    const int64_t block = (far ? ATL_NEAR_FLOATS : ATL_CORE_FLOATS / 4 * 3) / rows / 64 * 64;
     for (int64_t j = 0; j < p->n; j += block)
         if (far)
             add_far_rows(rows, p, p->n - j < block ? p->n - j : block, first, last, a, b + j, c + j);

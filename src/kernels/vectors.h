@@ -113,11 +113,57 @@ INLINE vec larger(vec a, vec b)
 /* x where `by` is below `limit`, else 0 */
 INLINE vec where_below(vec x, vec by, float limit) { return (vec)((vec_int)x & (by < broadcast(limit))); }
 
-/* x where bit k of as many words is set, else 0 */
-INLINE vec where_bit(vec x, const uint32_t *word, int k)
+/* Bit i: element i is above 0 and below `highest`, if that is not 0. */
+INLINE unsigned bits_between(vec x, float highest)
 {
-    vec_int bits = *(const vec_int_anywhere *)word;
-    return (vec)((vec_int)x & (bits << (31 - k) < 0));
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    const unsigned bits = _mm512_cmp_ps_mask((__m512)x, _mm512_setzero_ps(), _CMP_GT_OQ);
+    return highest > 0 ? bits & _mm512_cmp_ps_mask((__m512)x, (__m512)broadcast(highest), _CMP_LT_OQ) : bits;
+#else
+    vec_int is = x > (vec){0};
+    if (highest > 0)
+        is &= x < broadcast(highest);
+#if defined __AVX2__ && ATL_VECTOR == 8
+    return (unsigned)_mm256_movemask_ps((__m256)is);
+#elif defined __x86_64__ && ATL_VECTOR == 4
+    return (unsigned)_mm_movemask_ps((__m128)is);
+#else
+    unsigned bits = 0;
+    for (int i = 0; i < VECTOR; i++)
+        bits |= (unsigned)(is[i] & 1) << i;
+    return bits;
+#endif
+#endif
+}
+
+/* x where its bit is set, else 0 */
+INLINE vec where_bits(vec x, unsigned bits)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    return (vec)_mm512_maskz_mov_ps((__mmask16)bits, (__m512)x);
+#else
+    vec_int bit;
+    UNROLL
+    for (int i = 0; i < VECTOR; i++)
+        bit[i] = 1 << i;
+    return (vec)((vec_int)x & (((int32_t)bits & bit) == bit));
+#endif
+}
+
+/* The bits of a vector in a mask (kernels/mask.h) whose first element is `at`, a multiple of VECTOR. */
+INLINE unsigned bits_at(const uint8_t *mask, int64_t at)
+{
+    const uint8_t *byte = mask + at / 8;
+    return VECTOR == 16 ? byte[0] | (unsigned)byte[1] << 8 : VECTOR == 8 ? *byte : (unsigned)*byte >> at % 8;
+}
+
+/* Writes them; of vectors of four, adds them to bits that are 0. */
+INLINE void add_bits(uint8_t *mask, int64_t at, unsigned bits)
+{
+    uint8_t *byte = mask + at / 8;
+    byte[0] = (uint8_t)(VECTOR == 4 ? byte[0] | bits << at % 8 : bits);
+    if (VECTOR == 16)
+        byte[1] = (uint8_t)(bits >> 8);
 }
 
 /* 1 / sqrt(x) */
@@ -249,8 +295,10 @@ INLINE vec apply_epilogue(const atl_epilogue *end, vec value, int64_t at, int64_
         value = where_positive(value, load(end->relu_grad + at));
     if (end->relu_grad && end->highest > 0)
         value = where_below(value, load(end->relu_grad + at), end->highest);
-    if (end->mask) /* 512 elements are bits of 16 words: element 16 k + j is bit k of word j */
-        value = where_bit(value, end->mask + at / 512 * 16 + at % 16, (int)(at / 16 % 32));
+    if (end->mask)
+        value = where_bits(value, bits_at(end->mask, at));
+    if (end->positive)
+        add_bits(end->positive, at, bits_between(value, end->highest));
     return value;
 }
 
@@ -320,7 +368,8 @@ INLINE void apply_to_tile(const int rows, const int vectors, const atl_epilogue 
 {
     const atl_epilogue bias = {.bias = end->bias}, residual = {.residual = end->residual}, mask = {.mask = end->mask},
                        upper = {.relu = end->relu, .highest = end->highest},
-                       slope = {.relu_grad = end->relu_grad, .highest = end->highest};
+                       slope = {.relu_grad = end->relu_grad, .highest = end->highest},
+                       made = {.positive = end->positive, .highest = end->highest};
     if (end->bias)
         apply_to_sums(rows, vectors, &bias, at, row, channel, sum);
     if (end->residual)
@@ -331,6 +380,8 @@ INLINE void apply_to_tile(const int rows, const int vectors, const atl_epilogue 
         apply_to_sums(rows, vectors, &slope, at, row, channel, sum);
     if (end->mask)
         apply_to_sums(rows, vectors, &mask, at, row, channel, sum);
+    if (end->positive)
+        apply_to_sums(rows, vectors, &made, at, row, channel, sum);
 }
 
 /* sum [rows, VECTOR * vectors] += a [rows, depth] b [depth, VECTOR * vectors], with floats from row to row and from

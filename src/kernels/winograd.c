@@ -6,7 +6,7 @@
 
 static plan plan_of(const atl_winograd *w)
 {
-    plan p = tiles_of(w);
+    plan p = mixed_tiles_of(w);
     int64_t rows = tile_rows(tile_vectors(w->out)), blocks_of_out = w->out / (tile_vectors(w->out) * VECTOR);
     if (p.tiles < 2 * rows * w->workers && blocks_of_out % w->workers == 0)
         p.parts = w->workers;
@@ -18,8 +18,8 @@ static plan plan_of(const atl_winograd *w)
     most = most < rows ? rows : most / rows * rows;
     int64_t blocks = (share + most - 1) / most;
     p.block = atl_round_up((share + blocks - 1) / blocks, rows);
-    p.x_stride = p.block * w->in + PADDING;
-    p.y_stride = p.block * p.part + PADDING;
+    p.x_stride = allocated_rows(&p, rows) * w->in + PADDING;
+    p.y_stride = allocated_rows(&p, rows) * p.part + PADDING;
     return p;
 }
 
@@ -59,36 +59,28 @@ void KERNEL(winograd_transform_filter)(const atl_winograd *w, const float *filte
 /* ---- products ---------------------------------------------------------------------------------------------------- */
 
 /* All points of a block of tiles, for the outputs from `first` on, as many as a worker has. */
-INLINE void products(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t tiles,
-                     int64_t first, const float *x, const float *filter, float *y)
+INLINE void products(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t first_tile,
+                     int64_t tiles, int64_t first, const float *x, const float *filter, float *y)
 {
     int64_t block = vectors * VECTOR;
-    for (int64_t k = 0; k < p->tile_points; k++)
+    for (int64_t k = 0; k < p->tile_points; k++) {
+        const point_rows range = rows_with_point(p, k, first_tile, tiles, rows);
         for (int64_t o = 0; o < p->part; o += block) {
             const float *b = filter + k * filter_stride(w) + (first + o) * w->in;
-            for (int64_t t = 0; t < tiles; t += rows) {
+            for (int64_t t = range.from; t < range.end; t += rows) {
                 product_tile sum;
                 clear_tile(rows, vectors, sum);
                 add_to_tile(rows, vectors, w->in, x + k * p->x_stride + t * w->in, w->in, 1, b, block, sum);
                 store_tile(rows, vectors, sum, y + k * p->y_stride + t * p->part + o, p->part);
             }
         }
+    }
 }
 
-static void products_of_block(const atl_winograd *w, const plan *p, int64_t tiles, int64_t first, const float *x,
-                              const float *filter, float *y)
+static void products_of_block(const atl_winograd *w, const plan *p, int64_t first_tile, int64_t tiles, int64_t first,
+                              const float *x, const float *filter, float *y)
 {
-    FOR_TILE(w->out, products, w, p, tiles, first, x, filter, y)
-}
-
-static void results_of_block(const atl_winograd *w, const plan *p, int64_t first_tile, int64_t tiles, int64_t first,
-                             const float *y, const atl_epilogue *end, float *result)
-{
-    for (int64_t t = 0; t < tiles; t++)
-        if (w->kernel_size == 3)
-            tile_from_points(6, w, p, first_tile + t, first, y + t * p->part, end, result);
-        else
-            tile_from_points(8, w, p, first_tile + t, first, y + t * p->part, end, result);
+    FOR_TILE(w->out, products, w, p, first_tile, tiles, first, x, filter, y)
 }
 
 /* ---- convolving -------------------------------------------------------------------------------------------------- */
@@ -100,11 +92,11 @@ static void convolve_part(const atl_winograd *w, const plan *p, int worker, cons
     int64_t from = p->tiles * team / teams, to = p->tiles * (team + 1) / teams, step = tile_rows(tile_vectors(w->out));
     float *x = scratch + worker * p->tile_points * (p->x_stride + p->y_stride), *y = x + p->tile_points * p->x_stride;
     for (; from < to; from += p->block) {
-        int64_t tiles = to - from < p->block ? to - from : p->block, rows = atl_round_up(tiles, step);
+        int64_t tiles = to - from < p->block ? to - from : p->block;
         block_to_points(w, p, from, tiles, image, x);
-        clear_rows(w, p, tiles, rows, x);
-        products_of_block(w, p, rows, first, x, filter, y);
-        results_of_block(w, p, from, tiles, first, y, end, result);
+        clear_rows(w, p, from, tiles, step, x);
+        products_of_block(w, p, from, tiles, first, x, filter, y);
+        block_from_points(w, p, from, tiles, first, y, end, result);
     }
 }
 

@@ -5,6 +5,9 @@
  * Both are transformed to values at the points 0, 1, -1, 2, -2 (and 1/2, -1/2) and infinity of a polynomial, where a
  * convolution is a product: 36 multiplications for each pair of channels take the place of 144, or 64 of 400.
  *
+ * Where a 3x3 filter leaves one or two results at the lower or the right edge, as of 14 x 14 pixels, the tiles there
+ * have two results in that direction, and four points: 0, 1, -1 and infinity, with the same transformed filter.
+ *
  * An infinity or a NaN in the image spoils every result of the tiles that read it, not only those whose window it is
  * in.
  *

@@ -17,13 +17,20 @@
 #include "common/numbers.h"
 #include "kernels/winograd.h"
 
-enum { TILE = 4, MAX_KERNEL_SIZE = 5, MAX_SIDE = MAX_KERNEL_SIZE + 3, MAX_POINTS = MAX_SIDE * MAX_SIDE, PADDING = 16 };
+enum { TILE = 4, SHORT_TILE = 2, SHORT_SIDE = 4 };
+enum { MAX_KERNEL_SIZE = 5, MAX_SIDE = MAX_KERNEL_SIZE + 3, MAX_POINTS = MAX_SIDE * MAX_SIDE, PADDING = 16 };
+
+static inline int64_t clamp(int64_t x, int64_t most) { return x < 0 ? 0 : x < most ? x : most; }
 
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
+/* Kinds of tiles, in the order in which all tiles of a batch lie: so those that have a point lie side by side. */
+enum { SHORT_DOWN, WHOLE, SHORT_ACROSS, SHORT_BOTH, KINDS };
+
 typedef struct plan {
     int64_t tile_points;        /* in both directions */
-    int64_t down, across;       /* tiles */
+    int64_t down, across;       /* whole tiles of an image */
+    int64_t first[KINDS + 1];   /* tile of each kind, in the whole batch; and the number of all */
     int64_t tiles;              /* of the whole batch */
     int64_t block;              /* tiles that are worked on at once */
     int64_t parts, part;        /* the outputs are shared among so many workers; outputs of each */
@@ -37,7 +44,47 @@ static inline plan tiles_of(const atl_winograd *w)
     p.down = (w->result_height + TILE - 1) / TILE;
     p.across = (w->result_width + TILE - 1) / TILE;
     p.tiles = w->batch * p.down * p.across;
+    for (int kind = WHOLE + 1; kind <= KINDS; kind++)
+        p.first[kind] = p.tiles;
     return p;
+}
+
+/* The same, with short tiles at the edges where one or two results are left over and a tile has 3x3 windows. */
+static inline plan mixed_tiles_of(const atl_winograd *w)
+{
+    plan p = tiles_of(w);
+    const int64_t rest_down = w->result_height % TILE, rest_across = w->result_width % TILE;
+    const int short_down = w->kernel_size == 3 && rest_down > 0 && rest_down <= SHORT_TILE;
+    const int short_across = w->kernel_size == 3 && rest_across > 0 && rest_across <= SHORT_TILE;
+    p.down -= short_down;
+    p.across -= short_across;
+    p.first[WHOLE] = w->batch * short_down * p.across;
+    p.first[SHORT_ACROSS] = p.first[WHOLE] + w->batch * p.down * p.across;
+    p.first[SHORT_BOTH] = p.first[SHORT_ACROSS] + w->batch * p.down * short_across;
+    return p;
+}
+
+/* Rows of a block of tiles: those that have a point, from <= t < to, in `rows` at a time up to `end`. */
+typedef struct point_rows {
+    int64_t from, to, end;
+} point_rows;
+
+/* `first`: the first of the block's `tiles`. */
+static inline point_rows rows_with_point(const plan *p, int64_t point, int64_t first, int64_t tiles, int64_t rows)
+{
+    const int64_t side = p->tile_points == 36 ? 6 : 8, v = point / side, h = point % side;
+    const int whole_down = side == 6 && (v == 3 || v == 4), whole_across = side == 6 && (h == 3 || h == 4);
+    const int64_t from = p->first[whole_down ? WHOLE : SHORT_DOWN] - first;
+    const int64_t to = p->first[whole_across ? SHORT_ACROSS : whole_down ? SHORT_BOTH : KINDS] - first;
+    point_rows r = {clamp(from, tiles), clamp(to, tiles), 0};
+    r.end = r.from + atl_round_up(r.to - r.from, rows);
+    return r;
+}
+
+/* Rows that are allocated for a block of tiles: those with a point may begin anywhere. */
+static inline int64_t allocated_rows(const plan *p, int64_t rows)
+{
+    return p->block + (p->first[SHORT_ACROSS] - p->first[WHOLE] < p->tiles ? rows : 0);
 }
 
 /* Floats from point to point of a transformed filter, or of the sums for one. */
@@ -76,9 +123,22 @@ INLINE void to_8_points(const vec *x, int stride, vec *to, int to_stride)
     to[7 * to_stride] = x7 - x1 + 5.25f * (x3 - x5);
 }
 
+/* The same for two results, at 0, 1, -1, infinity: M = x (x^2 - 1).  Row p has the factor by which G's 1 / M'(p) is not
+ * that of four results, so that the filter's transform is the same: -4, -3, -3, 1. */
+INLINE void to_short_points(const vec *x, int stride, vec *to, int to_stride)
+{
+    vec x0 = x[0], x1 = x[stride], x2 = x[2 * stride], x3 = x[3 * stride];
+    to[0] = 4 * (x0 - x2);
+    to[to_stride] = -3 * (x1 + x2);
+    to[2 * to_stride] = 3 * (x1 - x2);
+    to[3 * to_stride] = x3 - x1;
+}
+
 INLINE void to_points(const int side, const vec *x, int stride, vec *to, int to_stride)
 {
-    if (side == 6)
+    if (side == SHORT_SIDE)
+        to_short_points(x, stride, to, to_stride);
+    else if (side == 6)
         to_6_points(x, stride, to, to_stride);
     else
         to_8_points(x, stride, to, to_stride);
@@ -89,7 +149,11 @@ INLINE void from_points(const int side, const int count, const vec *m, int strid
 {
     vec m0 = m[0], last = m[(side - 1) * stride];
     vec p = m[stride] + m[2 * stride], q = m[stride] - m[2 * stride];
-    vec r = m[3 * stride] + m[4 * stride], s = m[3 * stride] - m[4 * stride];
+    vec r = {0}, s = {0};
+    if (side > SHORT_SIDE) {
+        r = m[3 * stride] + m[4 * stride];
+        s = m[3 * stride] - m[4 * stride];
+    }
     vec y[MAX_KERNEL_SIZE] = {m0 + p + r, q + 2 * s, p + 4 * r, q + 8 * s, p + 16 * r};
     if (side == 8) {
         vec t = m[5 * stride] + m[6 * stride], u = m[5 * stride] - m[6 * stride];
@@ -124,127 +188,206 @@ INLINE void filter_transform(const int side, const int count, const vec *g, int 
 
 typedef struct place { /* of a tile: its example, and its first result */
     int64_t n, y, x;
+    int kind;
 } place;
 
 static inline place place_of(const plan *p, int64_t tile)
 {
-    return (place){tile / (p->down * p->across), tile / p->across % p->down * TILE, tile % p->across * TILE};
+    const int kind = (tile >= p->first[WHOLE]) + (tile >= p->first[SHORT_ACROSS]) + (tile >= p->first[SHORT_BOTH]);
+    const int is_low = kind == SHORT_DOWN || kind == SHORT_BOTH, is_right = kind >= SHORT_ACROSS; /* at the edge */
+    const int64_t t = tile - p->first[kind], down = is_low ? 1 : p->down, across = is_right ? 1 : p->across;
+    return (place){.n = t / (down * across),
+                   .y = (is_low ? p->down : t / across % down) * TILE,
+                   .x = (is_right ? p->across : t % across) * TILE,
+                   .kind = kind};
 }
 
-/* Rows and columns of a square of pixels that are inside an array of that size. */
-typedef struct inside {
-    int64_t top, bottom, left, right;
-} inside;
+/* A rectangle of pixels that may reach beyond the array, where zeros are: a pixel outside is read as one inside, of
+ * which no bit is kept. */
+typedef struct pixels {
+    int64_t row_stride, pixel_stride;                      /* floats */
+    int is_inside;                                         /* as a whole; else: */
+    int64_t row[MAX_SIDE], column[MAX_SIDE];               /* floats from the first pixel */
+    vec_int row_inside[MAX_SIDE], column_inside[MAX_SIDE]; /* all bits, or none */
+} pixels;
 
-static inline int64_t clamp(int64_t x, int64_t most) { return x < 0 ? 0 : x < most ? x : most; }
-
-static inline inside part_inside(int64_t y, int64_t x, int64_t side, int64_t height, int64_t width)
+/* Rows or columns: `start` is the first, `stride` floats apart. */
+static inline void find_pixels(int count, int64_t start, int64_t size, int64_t stride, int64_t *at, vec_int *inside)
 {
-    return (inside){clamp(-y, side), clamp(height - y, side), clamp(-x, side), clamp(width - x, side)};
+    for (int i = 0; i < count; i++) {
+        const int64_t nearest = clamp(start + i, size - 1);
+        at[i] = (nearest - start) * stride;
+        inside[i] = (vec_int){0} - (nearest == start + i);
+    }
 }
 
-/* A square of pixels with zeros around the array: 16 channels of it. */
-INLINE void load_square(const int side, const float *from, int64_t row, int64_t pixel, const inside *in, vec *to)
+/* `y` and `x`: the first pixel in an array of that size. */
+static inline pixels pixels_of(int rows, int columns, int64_t y, int64_t x, int64_t height, int64_t width, int64_t row,
+                               int64_t pixel)
 {
-    vec zero = {0};
-    if (in->top == 0 && in->left == 0 && in->bottom == side && in->right == side) {
+    pixels p;
+    p.row_stride = row, p.pixel_stride = pixel;
+    p.is_inside = y >= 0 && x >= 0 && y + rows <= height && x + columns <= width;
+    if (!p.is_inside) {
+        find_pixels(rows, y, height, row, p.row, p.row_inside);
+        find_pixels(columns, x, width, pixel, p.column, p.column_inside);
+    }
+    return p;
+}
+
+/* A vector of channels of each. */
+INLINE void load_pixels(const int rows, const int columns, const pixels *p, const float *from, vec *to)
+{
+    if (p->is_inside) {
         UNROLL
-        for (int i = 0; i < side; i++)
+        for (int i = 0; i < rows; i++)
             UNROLL
-        for (int j = 0; j < side; j++)
-            to[i * side + j] = load(from + i * row + j * pixel);
+        for (int j = 0; j < columns; j++)
+            to[i * columns + j] = load(from + i * p->row_stride + j * p->pixel_stride);
         return;
     }
-    for (int i = 0; i < side; i++)
-        for (int j = 0; j < side; j++)
-            to[i * side + j] = i >= in->top && i < in->bottom && j >= in->left && j < in->right
-                                   ? load(from + i * row + j * pixel)
-                                   : zero;
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int j = 0; j < columns; j++)
+        to[i * columns + j] =
+            (vec)((vec_int)load(from + p->row[i] + p->column[j]) & p->row_inside[i] & p->column_inside[j]);
 }
 
-/* B' x B of one tile, its channels first..last-1; point p goes to to[p * stride]. */
-INLINE void tile_to_points(const int side, const atl_winograd *w, const plan *p, int64_t tile, int64_t first,
-                           int64_t last, const float *image, float *to)
+/* Which point of a whole tile is point i of one with `points` in this direction. */
+INLINE int whole_point(const int side, const int points, int i) { return i == points - 1 ? side - 1 : i; }
+
+/* B' x B of one tile with `down` and `across` points, its channels first..last-1; point p goes to to[p * stride]. */
+INLINE void tile_to_points(const int side, const int down, const int across, const atl_winograd *w, const plan *p,
+                           const place *at, int64_t first, int64_t last, const float *image, float *to)
 {
-    place at = place_of(p, tile);
-    int64_t y = at.y - w->pad_top, x = at.x - w->pad_left,
-            pixel_stride = w->in_pixel_stride ? w->in_pixel_stride : w->in;
-    int64_t row = w->width * pixel_stride;
-    const float *from = image + (at.n * w->height + y) * row + x * pixel_stride;
-    inside in = part_inside(y, x, side, w->height, w->width);
-    const int64_t stride = p->x_stride;
+    const int64_t y = at->y - w->pad_top, x = at->x - w->pad_left, stride = p->x_stride;
+    const int64_t pixel = w->in_pixel_stride ? w->in_pixel_stride : w->in, row = w->width * pixel;
+    const float *from = image + (at->n * w->height + y) * row + x * pixel;
+    const pixels read = pixels_of(down, across, y, x, w->height, w->width, row, pixel);
     for (int64_t c = first; c < last; c += VECTOR, to += VECTOR) {
         vec all[MAX_POINTS], half[MAX_POINTS];
-        load_square(side, from + c, row, pixel_stride, &in, all);
+        load_pixels(down, across, &read, from + c, all);
         UNROLL
-        for (int j = 0; j < side; j++)
-            to_points(side, all + j, side, half + j, side);
+        for (int j = 0; j < across; j++)
+            to_points(down, all + j, across, half + j, across);
         UNROLL
-        for (int i = 0; i < side; i++)
-            to_points(side, half + i * side, 1, all + i * side, 1);
+        for (int i = 0; i < down; i++)
+            to_points(across, half + i * across, 1, all + i * across, 1);
         UNROLL
-        for (int k = 0; k < side * side; k++)
-            store(to + k * stride, all[k]);
+        for (int i = 0; i < down; i++)
+            UNROLL
+        for (int j = 0; j < across; j++)
+            store(to + (whole_point(side, down, i) * side + whole_point(side, across, j)) * stride,
+                  all[i * across + j]);
     }
+}
+
+/* Some results side by side, of a vector of channels; `columns`: those inside of the image. */
+INLINE void store_pixels(const int count, int64_t columns, const atl_winograd *w, const atl_epilogue *end,
+                         int64_t pixel, int64_t channel, product_tile made, float *result)
+{
+    const int64_t stride = w->out_pixel_stride ? w->out_pixel_stride : w->out, at = pixel * w->out + channel;
+    float *to = result + pixel * stride + channel;
+    if (columns == count) {
+        apply_to_tile(count, 1, end, at, w->out, channel, made);
+        UNROLL
+        for (int j = 0; j < count; j++)
+            store(to + j * stride, made[j][0]);
+    } else
+        for (int64_t j = 0; j < columns; j++)
+            store(to + j * stride, apply_epilogue(end, made[j][0], at + j * w->out, channel));
 }
 
 /* A' m A of one tile, for p->part outputs from `first` on; point k is at from[k * p->y_stride]. */
-INLINE void tile_from_points(const int side, const atl_winograd *w, const plan *p, int64_t tile, int64_t first,
-                             const float *from, const atl_epilogue *end, float *result)
+INLINE void tile_from_points(const int side, const int down, const int across, const atl_winograd *w, const plan *p,
+                             const place *at, int64_t first, const float *from, const atl_epilogue *end, float *result)
 {
-    place at = place_of(p, tile);
-    int64_t start = (at.n * w->result_height + at.y) * w->result_width + at.x;
-    int64_t pixel_stride = w->out_pixel_stride ? w->out_pixel_stride : w->out;
-    int64_t rows = clamp(w->result_height - at.y, TILE), columns = clamp(w->result_width - at.x, TILE);
+    const int made_down = down - side + TILE, made_across = across - side + TILE; /* results */
+    int64_t start = (at->n * w->result_height + at->y) * w->result_width + at->x;
+    int64_t rows = clamp(w->result_height - at->y, made_down), columns = clamp(w->result_width - at->x, made_across);
     for (int64_t c = 0; c < p->part; c += VECTOR) {
         vec all[MAX_POINTS], half[TILE * MAX_SIDE];
         UNROLL
-        for (int k = 0; k < side * side; k++)
-            all[k] = load(from + k * p->y_stride + c);
+        for (int i = 0; i < down; i++)
+            UNROLL
+        for (int j = 0; j < across; j++) {
+            const int point = whole_point(side, down, i) * side + whole_point(side, across, j);
+            all[i * across + j] = load(from + point * p->y_stride + c);
+        }
         UNROLL
-        for (int j = 0; j < side; j++)
-            from_points(side, TILE, all + j, side, half + j, side);
+        for (int j = 0; j < across; j++)
+            from_points(down, made_down, all + j, across, half + j, across);
         UNROLL
-        for (int i = 0; i < TILE; i++)
-            from_points(side, TILE, half + i * side, 1, all + i * TILE, 1);
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t j = 0; j < columns; j++) {
-                int64_t pixel = start + i * w->result_width + j, channel = first + c;
-                store(result + pixel * pixel_stride + channel,
-                      apply_epilogue(end, all[i * TILE + j], pixel * w->out + channel, channel));
-            }
-    }
-}
-
-/* A block of tiles to x, point by point: [slices][points][tiles][p->depth], with all inputs in slices of p->depth. */
-INLINE void block_to_points(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, const float *image,
-                            float *x)
-{
-    const int64_t in = w->in, depth = p->depth, slice = p->tile_points * p->x_stride;
-    for (int64_t t = 0; t < tiles; t++) {
-        float *to = x + t * depth;
-        for (int64_t i = 0; i < in; i += depth, to += slice) {
-            int64_t last = i + depth < in ? i + depth : in;
-            if (w->kernel_size == 3)
-                tile_to_points(6, w, p, first + t, i, last, image, to);
-            else
-                tile_to_points(8, w, p, first + t, i, last, image, to);
+        for (int i = 0; i < made_down; i++) {
+            product_tile made;
+            from_points(across, made_across, half + i * across, 1, all, 1);
+            UNROLL
+            for (int j = 0; j < made_across; j++)
+                made[j][0] = all[j];
+            if (i < rows)
+                store_pixels(made_across, columns, w, end, start + i * w->result_width, first + c, made, result);
         }
     }
 }
 
+/* Calls function(side, points down, points across, ...) with the sizes of a tile as constants. */
+#define FOR_KIND(kernel_size, kind, function, ...)                                                                     \
+    do {                                                                                                               \
+        if (kernel_size == 5)                                                                                          \
+            function(8, 8, 8, __VA_ARGS__);                                                                            \
+        else if (kind == WHOLE)                                                                                        \
+            function(6, 6, 6, __VA_ARGS__);                                                                            \
+        else if (kind == SHORT_DOWN)                                                                                   \
+            function(6, SHORT_SIDE, 6, __VA_ARGS__);                                                                   \
+        else if (kind == SHORT_ACROSS)                                                                                 \
+            function(6, 6, SHORT_SIDE, __VA_ARGS__);                                                                   \
+        else                                                                                                           \
+            function(6, SHORT_SIDE, SHORT_SIDE, __VA_ARGS__);                                                          \
+    } while (0)
+
+/* A block of tiles to x, point by point: [slices][points][tiles][p->depth], with all inputs in slices of p->depth. */
+static inline void block_to_points(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles,
+                                   const float *image, float *x)
+{
+    const int64_t in = w->in, depth = p->depth, slice = p->tile_points * p->x_stride;
+    for (int64_t t = 0; t < tiles; t++) {
+        const place at = place_of(p, first + t);
+        float *to = x + t * depth;
+        for (int64_t i = 0; i < in; i += depth, to += slice) {
+            int64_t last = i + depth < in ? i + depth : in;
+            FOR_KIND(w->kernel_size, at.kind, tile_to_points, w, p, &at, i, last, image, to);
+        }
+    }
+}
+
+/* The results of a block of tiles, for p->part outputs from `first_out` on. */
+static inline void block_from_points(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles,
+                                     int64_t first_out, const float *y, const atl_epilogue *end, float *result)
+{
+    for (int64_t t = 0; t < tiles; t++) {
+        const place at = place_of(p, first + t);
+        FOR_KIND(w->kernel_size, at.kind, tile_from_points, w, p, &at, first_out, y + t * p->part, end, result);
+    }
+}
+
 /* The products take whole groups of rows: zeros stand for the tiles that are missing. */
-static inline void clear_rows(const atl_winograd *w, const plan *p, int64_t from, int64_t to, float *x)
+static inline void clear_rows(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, int64_t rows,
+                              float *x)
 {
     int64_t slices = (w->in + p->depth - 1) / p->depth;
-    for (int64_t k = 0; k < slices * p->tile_points && from < to; k++)
-        memset(x + k * p->x_stride + from * p->depth, 0, (size_t)((to - from) * p->depth) * sizeof *x);
+    for (int64_t k = 0; k < slices * p->tile_points; k++) {
+        const point_rows r = rows_with_point(p, k % p->tile_points, first, tiles, rows);
+        if (r.to < r.end)
+            memset(x + k * p->x_stride + r.to * p->depth, 0, (size_t)((r.end - r.to) * p->depth) * sizeof *x);
+    }
 }
 
 /* ---- the filter -------------------------------------------------------------------------------------------------- */
 
-/* G g G' of one input for VECTOR outputs, tap t being g[t]: point p goes to to[p * point]. */
-INLINE void taps_to_points(const int size, const vec *g, int64_t point, float *to)
+/* Of G g G' of one input for VECTOR outputs, tap t being g[t], the columns first..last-1: point (y, x) goes to
+ * to[(y * columns + x - first) * point] for so many columns. */
+INLINE void taps_to_points(const int size, int first, int last, const vec *g, int64_t point, float *to)
 {
     const int side = size + 3;
     vec half[MAX_KERNEL_SIZE * MAX_SIDE], all[MAX_POINTS];
@@ -253,9 +396,12 @@ INLINE void taps_to_points(const int size, const vec *g, int64_t point, float *t
         filter_transform(side, size, g + y * size, 1, half + y * side, 1);
     UNROLL
     for (int x = 0; x < side; x++)
-        filter_transform(side, size, half + x, side, all + x, side);
-    for (int p = 0; p < side * side; p++)
-        store(to + p * point, all[p]);
+        if (x >= first && x < last) {
+            filter_transform(side, size, half + x, side, all, 1);
+            UNROLL
+            for (int y = 0; y < side; y++)
+                store(to + (y * (last - first) + x - first) * point, all[y]);
+        }
 }
 
 /* Input i, of a filter that is not transposed. */
@@ -269,7 +415,7 @@ INLINE void filter_row_to_points(const int size, const atl_winograd *w, const fl
         __builtin_prefetch(from + 4 * w->out); /* some inputs later: rows lie far from each other */
         taps[t] = load(from);
     }
-    taps_to_points(size, taps, point, to);
+    taps_to_points(size, 0, size + 3, taps, point, to);
 }
 
 /* VECTOR inputs from i on and as many outputs from o on: input i + k at point p goes to to[p * point + k * row].  Where
@@ -292,7 +438,7 @@ INLINE void filter_square_to_points(const int size, const atl_winograd *w, const
             taps[k * size * size + t] = square[k];
     }
     for (int k = 0; k < VECTOR && transposed; k++)
-        taps_to_points(size, taps + k * size * size, point, to + k * row);
+        taps_to_points(size, 0, size + 3, taps + k * size * size, point, to + k * row);
 }
 
 #endif

@@ -80,6 +80,9 @@ struct atl_op_hooks {
     atl_node *(*compress)(atl_node *input);
     /* Rebuilds y from that node, on new inputs. */
     atl_node *(*from_compressed)(const atl_node *y, atl_node *const *inputs, atl_node *compressed);
+    /* For an op whose steps may keep as their workspace the mask (kernels/mask.h) of the relu that y ends with: the
+     * relu's limit; 0: y ends with none. */
+    float (*kept_mask)(const atl_node *y);
 
     /* ---- batches ---- */
 

@@ -59,6 +59,12 @@ static unsigned fused_by_image(const atl_node *y)
     return options->has_residual ? 1 | 1u << (2 + options->has_bias) : 1;
 }
 
+static float kept_mask(const atl_node *y)
+{
+    const fused_options *options = y->attributes;
+    return !options->has_relu ? 0 : options->highest > 0 ? options->highest : INFINITY;
+}
+
 static const atl_op fused_op = {.name = "conv2d_fused",
                                 .arity = ATL_VARIADIC,
                                 .attributes = sizeof(fused_options),
@@ -69,6 +75,7 @@ static const atl_op fused_op = {.name = "conv2d_fused",
                                                                .blocked_benefit = fused_blocked_benefit,
                                                                .writes_strided = atl_conv2d_writes_strided,
                                                                .algos = atl_conv2d_algos,
+                                                               .kept_mask = kept_mask,
                                                                .with_epilogue = atl_conv2d_with_epilogue}};
 
 /* In this order: bias, residual, relu; an epilogue in another order is not fused. */

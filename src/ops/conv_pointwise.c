@@ -107,5 +107,6 @@ int atl_lower_conv_pointwise(atl_lowering *lowering, const onednn_convolution *c
     atl_value_id result = step.write[step.writes++] = atl_lower_output_strided(lowering, &s->p.out_pixel_stride);
     if (c->addend_input >= 0 && s->p.out_pixel_stride == s->p.out && s->end.addend_pixel_stride == s->p.out)
         atl_lower_over(lowering, result, step.read[s->end.addend]);
+    atl_lower_conv_mask(lowering, c, &step, &s->end);
     return atl_lower_step(lowering, &step);
 }

@@ -37,10 +37,23 @@ static double points_of(const onednn_convolution *c)
     return side * side;
 }
 
+/* The points of all tiles in one direction: the last tile has two fewer if it has one or two results (winograd.h). */
+static double points_along(const onednn_convolution *c, int64_t results)
+{
+    int is_short = c->pass != ONEDNN_FILTER_GRADIENT && c->vertical.size == 3 && results % 4 && results % 4 <= 2;
+    return (double)((results + 3) / 4 * (c->vertical.size + 3) - 2 * is_short);
+}
+
+static double points_of_all(const onednn_convolution *c)
+{
+    const int64_t *made = c->pass == ONEDNN_INPUT_GRADIENT ? c->image.size : c->result.size;
+    return (double)made[0] * points_along(c, made[1]) * points_along(c, made[2]);
+}
+
 /* Of the products. */
 static double flops_of(const onednn_convolution *c)
 {
-    return tiles_of(c) * points_of(c) * 2 * (double)(c->image.size[3] * c->result.size[3]);
+    return points_of_all(c) * 2 * (double)(c->image.size[3] * c->result.size[3]);
 }
 
 /* True if the transformed filter, 36/9 or 64/25 of the plain one, is too large to keep: it is transformed as it
@@ -75,7 +88,7 @@ double atl_conv_winograd_seconds(const onednn_convolution *c)
         out % atl_kernels->vector || atl_shape_count(c->result) == 0 ||
         (is_large(c) && c->pass == ONEDNN_FILTER_GRADIENT))
         return INFINITY;
-    double transforms = tiles_of(c) * points_of(c) * (double)(in + out) * cost->winograd_value;
+    double transforms = points_of_all(c) * (double)(in + out) * cost->winograd_value;
     if (is_large(c))
         return large_seconds(c, transforms);
     double sums = c->pass == ONEDNN_FILTER_GRADIENT ? cost->winograd_gradient_slowdown : 1;
@@ -221,5 +234,6 @@ int atl_lower_conv_winograd(atl_lowering *lowering, const onednn_convolution *c)
     int64_t scratch =
         is_large(c) ? atl_kernels->winograd_large_scratch_floats(&s->w) : atl_kernels->winograd_scratch_floats(&s->w);
     step.write[step.writes++] = atl_lower_scratch(lowering, scratch * (int64_t)sizeof(float));
+    atl_lower_conv_mask(lowering, c, &step, &s->end);
     return atl_lower_step(lowering, &step);
 }

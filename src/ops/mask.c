@@ -2,14 +2,16 @@
  * a relu's gradient needs is stored as such a mask, with 1/32 of its size.  Both ops exist in compiled copies only. */
 #include "ops/mask.h"
 
+#include <math.h>
+
 #include "common/numbers.h"
 #include "onednn/onednn.h"
 #include "lowering/lowering.h"
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
 
-/* Bit k of word j of a block belongs to element 16 k + j, in the order in which the image lies. */
-enum { WORDS = ATL_MASK_WORDS, BLOCK = ATL_MASK_BLOCK };
+/* Bits in the order in which the image lies; a node's numbers are words of 32 of them. */
+enum { BLOCK = ATL_MASK_BLOCK, WORDS = BLOCK / 32 };
 
 static void mask_blocks(const void *job, int64_t first, int64_t last) { atl_kernels->mask_blocks(job, first, last); }
 static void relu_grad_blocks(const void *job, int64_t first, int64_t last)
@@ -49,8 +51,19 @@ static const atl_memory_layout *layout_of_image(const atl_lowering *lowering, in
     return layout && atl_layout_bytes(layout) == bytes ? layout : NULL;
 }
 
+/* The node before may have made the mask of its own relu. */
+static int is_made(const atl_lowering *lowering)
+{
+    const atl_node *y = atl_lowered_node(lowering), *x = y->inputs[0];
+    const float highest = *(const float *)y->attributes;
+    return atl_hooks_of(x)->kept_mask && atl_lower_workspace_of(lowering, 0) >= 0 &&
+           atl_hooks_of(x)->kept_mask(x) == (highest > 0 ? highest : INFINITY);
+}
+
 static int lower_mask(atl_lowering *lowering)
 {
+    if (is_made(lowering))
+        return atl_lower_as(lowering, atl_lower_workspace_of(lowering, 0));
     atl_plan_step step = {.implementation = "bits", .run = run_mask, .cannot_fail = 1, .reads = 1, .writes = 1};
     step.data = (void *)atl_lowered_node(lowering);
     step.read[0] = atl_lower_input_in(lowering, 0, layout_of_image(lowering, 0));
@@ -90,7 +103,9 @@ static const atl_op mask_op = {.name = "above_zero",
                                .arity = 1,
                                .attributes = sizeof(float),
                                .infer = infer_mask,
-                               .hooks = &(const atl_op_hooks){.lower = lower_mask, .blocked_benefit = blocked_benefit}};
+                               .hooks = &(const atl_op_hooks){.workspace_inputs = 1,
+                                                              .lower = lower_mask,
+                                                              .blocked_benefit = blocked_benefit}};
 static const atl_op relu_grad_op = {.name = "relu_grad_by_mask",
                                     .arity = 3,
                                     .shape_inputs = 1 << 2,

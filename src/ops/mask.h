@@ -5,7 +5,7 @@
 
 #include "ops/ops.h"
 
-/* Whether each element is above zero, as bits in int32: element 512 b + 16 k + j is bit k of word 16 b + j. */
+/* Whether each element is above zero, as bits: see kernels/mask.h. */
 atl_node *atl_mask_of(atl_node *x);
 /* The same of relu6_grad: whether each element is above 0 and below 6. */
 atl_node *atl_relu6_mask_of(atl_node *x);

@@ -1,6 +1,9 @@
 /* The epilogue of our own kernels for convolutions and products, as inputs of a step. */
 #include "ops/step_epilogue.h"
 
+#include "common/numbers.h"
+#include "kernels/kernels.h"
+
 int atl_conv_epilogue_is_simple(const onednn_convolution *c)
 {
     return c->activation == ONEDNN_IDENTITY || c->activation == ONEDNN_RELU;
@@ -30,6 +33,17 @@ atl_step_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_c
     return e;
 }
 
+void atl_lower_conv_mask(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step,
+                         atl_step_epilogue *end)
+{
+    const int bytes_hold_vectors = atl_kernels->vector % 8 == 0; /* so that no two threads write one */
+    if (c->activation != ONEDNN_RELU || !bytes_hold_vectors || !atl_lower_wants_workspace(lowering))
+        return;
+    end->positive = step->writes;
+    step->write[step->writes++] =
+        atl_lower_workspace(lowering, atl_round_up(atl_shape_count(c->result), ATL_MASK_BLOCK) / 8);
+}
+
 static const void *operand_at(int read, const atl_plan_step *step, void *const *memory)
 {
     return read < 0 ? NULL : memory[step->read[read]];
@@ -43,6 +57,7 @@ atl_epilogue atl_step_epilogue_at(const atl_step_epilogue *e, const atl_plan_ste
                           .highest = e->highest,
                           .relu_grad = e->relu_grad_is_mask ? NULL : operand_at(e->relu_grad, step, memory),
                           .mask = e->relu_grad_is_mask ? operand_at(e->relu_grad, step, memory) : NULL,
+                          .positive = e->positive ? memory[step->write[e->positive]] : NULL,
                           .scale = operand_at(e->scale, step, memory),
                           .addend = operand_at(e->addend, step, memory),
                           .addend_pixel_stride = e->addend_pixel_stride,

@@ -9,6 +9,7 @@ typedef struct atl_step_epilogue {
     int bias, residual, relu_grad, scale, addend, factor; /* indices into step->read; -1: none */
     int64_t addend_pixel_stride;
     int relu_grad_is_mask, relu;
+    int positive;  /* index into step->write of the mask that is made; 0: none */
     float highest; /* of relu or relu_grad; 0: no limit */
 } atl_step_epilogue;
 
@@ -21,7 +22,11 @@ int atl_lower_operand(atl_lowering *lowering, int input, atl_plan_step *step);
 /* Adds the epilogue's inputs to the step's reads. */
 atl_step_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step);
 
-/* The addresses of its inputs when the step runs. */
+/* If the node's relu's gradient wants its mask: adds it to the step's results, after the first. */
+void atl_lower_conv_mask(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step,
+                         atl_step_epilogue *end);
+
+/* The addresses of its inputs and of the mask when the step runs. */
 atl_epilogue atl_step_epilogue_at(const atl_step_epilogue *e, const atl_plan_step *step, void *const *memory);
 
 #endif

@@ -55,12 +55,18 @@ static float *transposed(const atl_winograd *w, const float *filter)
     return to;
 }
 
-static uint32_t *mask_of(const atl_kernel_table *k, const float *x, int64_t count)
+static uint8_t *mask_of(const atl_kernel_table *k, const float *x, int64_t count)
 {
     int64_t blocks = (count + ATL_MASK_BLOCK - 1) / ATL_MASK_BLOCK;
-    uint32_t *mask = malloc((size_t)blocks * ATL_MASK_WORDS * sizeof *mask);
+    uint8_t *mask = malloc((size_t)blocks * ATL_MASK_BLOCK / 8);
     k->mask_blocks(&(atl_mask_job){.x = x, .mask = mask, .count = count}, 0, blocks);
     return mask;
+}
+
+static void expect_mask(const uint8_t *mask, const float *y, float highest, int64_t count)
+{
+    for (int64_t i = 0; i < count && mask; i++)
+        cr_assert_eq(mask[i / 8] >> i % 8 & 1, y[i] > 0 && y[i] < highest, "bit of element %lld", (long long)i);
 }
 
 /* Channel counts are in vectors. */
@@ -106,9 +112,18 @@ static void check(const atl_kernel_table *k, atl_winograd sizes)
     end.mask = mask_of(k, relu_grad, results * w->out);
     k->winograd_convolve(w, image, transformed, &end, scratch, again);
     cr_expect_eq(memcmp(y, again, (size_t)(results * w->out) * sizeof *y), 0, "by a mask");
+    end.positive = k->vector >= 8 ? calloc((size_t)(results * w->out), 1) : NULL;
     k->winograd_convolve_large(w, image, filter, 0, &end, large, y);
     expect_near(y, expected, results * w->out, "by a mask, large");
-    free((void *)end.mask);
+    expect_mask(end.positive, y, INFINITY, results * w->out);
+    end.highest = 0.5f;
+    k->winograd_convolve_large(w, image, filter, 0, &end, large, again);
+    for (int64_t n = 0; n < results * w->out; n++)
+        cr_assert_eq(again[n], fminf(y[n], 0.5f));
+    expect_mask(end.positive, again, 0.5f, results * w->out);
+    k->winograd_convolve(w, image, transformed, &end, scratch, again);
+    expect_mask(end.positive, again, 0.5f, results * w->out);
+    free((void *)end.mask), free(end.positive);
 
     convolve_in_double(w, image, NULL, dy, NULL, expected_dw);
     k->winograd_filter_gradient(w, image, relu_grad, scratch, dw);
@@ -166,6 +181,25 @@ ISA_TEST(winograd, no_padding_and_uneven_padding)
     }
 }
 
+/* Tiles of two results at one edge, at the other, and at both; no others. */
+ISA_TEST(winograd, short_tiles)
+{
+    static const int64_t sizes[][2] = {{14, 14}, {6, 8}, {8, 5}, {9, 10}, {2, 12}, {16, 1}, {2, 2}, {1, 1}, {14, 15}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int workers = 1; workers <= 2; workers++)
+            check(k, (atl_winograd){.batch = 3,
+                                    .height = sizes[i][0],
+                                    .width = sizes[i][1],
+                                    .result_height = sizes[i][0],
+                                    .result_width = sizes[i][1],
+                                    .in = 2,
+                                    .out = 4,
+                                    .pad_top = 1,
+                                    .pad_left = 1,
+                                    .kernel_size = 3,
+                                    .workers = workers});
+}
+
 /* Channels that are multiplied one, two, three and four vectors at a time; by all workers together if there are few
  * tiles. */
 ISA_TEST(winograd, channels)
@@ -191,18 +225,18 @@ ISA_TEST(winograd, large_has_the_same_bits_with_all_caches)
 {
     static const int64_t caches[][2] = {{100 << 10, 100 << 10}, {1 << 20, 8 << 20}, {10 << 10, 8 << 20}};
     atl_winograd w = {.batch = 1,
-                      .height = 40,
-                      .width = 40,
-                      .result_height = 40,
-                      .result_width = 40,
+                      .height = 41,
+                      .width = 38,
+                      .result_height = 41,
+                      .result_width = 38,
                       .in = 6 * k->vector,
                       .out = 4 * k->vector,
                       .pad_top = 1,
                       .pad_left = 1,
                       .kernel_size = 3,
                       .workers = 1};
-    const int64_t results = 40 * 40 * w.out;
-    float *image = random_floats(40 * 40 * w.in), *filter = random_floats(9 * w.in * w.out);
+    const int64_t results = w.height * w.width * w.out;
+    float *image = random_floats(w.height * w.width * w.in), *filter = random_floats(9 * w.in * w.out);
     float *y[2] = {random_floats(results), random_floats(results)};
     for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
         w.cache_bytes = caches[i][0];
