@@ -59,7 +59,8 @@ static void check(atl_shape image, int taps, int trains, unsigned without, int m
 Test(gate, the_same_bits) { check(ATL_SHAPE(8, 17, 15, 16), 3, 0, 0, 0); }
 Test(gate, of_5x5_windows) { check(ATL_SHAPE(2, 9, 7, 32), 5, 1, 0, 0); }
 Test(gate, without_fusing) { check(ATL_SHAPE(3, 8, 8, 48), 3, 1, ATL_PASS_FUSE, 0); }
-Test(gate, by_masks) { check(ATL_SHAPE(1, 100, 101, 64), 3, 0, 0, 2); }
+/* Only where a vector is less than a byte of bits, masks are steps of their own. */
+Test(gate, by_masks) { check(ATL_SHAPE(1, 100, 101, 64), 3, 0, 0, atl_isa_in_use() == ATL_ISA_GENERIC ? 2 : 0); }
 
 static void expect_none(atl_compile_args how)
 {
@@ -163,7 +164,8 @@ Test(gate, of_relu6_by_masks)
                 *without = atl_compile(g, ATL_NODES(dx), .disabled_passes = ATL_PASS_COMPRESS);
     atl_tensor *pixels = atl_uniform_tensor(atl_shape_of(x), -1, 1, 5);
     cr_assert(with && without && !atl_run(with, ATL_FEED(x, pixels)) && !atl_run(without, ATL_FEED(x, pixels)));
-    cr_expect_geq(steps_by(with, "above_zero", NULL), 2);
+    if (atl_isa_in_use() == ATL_ISA_GENERIC)
+        cr_expect_geq(steps_by(with, "above_zero", NULL), 2);
     cr_expect_eq(memcmp(atl_floats(atl_value(with, dx)), atl_floats(atl_value(without, dx)),
                         (size_t)atl_tensor_count(pixels) * 4),
                  0);
