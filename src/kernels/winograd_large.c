@@ -132,12 +132,15 @@ INLINE void panel_to_points(const int size, const large_job *job, int64_t o, int
 {
     const atl_winograd *w = job->w;
     const int64_t panel = job->plan.part, point = panel_stride(&job->plan), block = large_vectors(w) * VECTOR;
-    for (int64_t v = 0; v < panel; v += VECTOR) {
-        float *at = to + v / block * job->plan.depth * block + v % block;
-        for (int64_t i = first; i < last; i += VECTOR)
-            filter_square_to_points(size, w, job->filter, job->transposed, i, o + v, point, block,
-                                    at + (i - first) * block);
-    }
+    const int64_t each = job->transposed ? VECTOR : 1; /* inputs at a time; all of a row's outputs lie together */
+    for (int64_t i = first; i < last; i += each)
+        for (int64_t v = 0; v < panel; v += VECTOR) {
+            float *at = to + (v / block * job->plan.depth + i - first) * block + v % block;
+            if (job->transposed)
+                filter_square_to_points(size, w, job->filter, 1, i, o + v, point, block, at);
+            else
+                filter_row_to_points(size, w, job->filter, i, o + v, point, at);
+        }
 }
 
 /* The same of columns first..last-1 of the points, and inputs i..end-1, to [point][outputs / block][input][block]. */
