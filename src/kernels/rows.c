@@ -75,13 +75,21 @@ INLINE half rounded(wide value)
 INLINE half load_half(const float *x) { return *(const half_anywhere *)x; }
 INLINE void store_half(float *x, half value) { *(half_anywhere *)x = value; }
 
-INLINE double total_of(wide_sums parts)
+INLINE double total_of_lanes(wide x)
 {
-    const wide all = (parts[0] + parts[1]) + (parts[2] + parts[3]);
-    double total = 0;
-    for (int i = 0; i < HALF; i++)
-        total += all[i];
-    return total;
+    double part[HALF];
+    memcpy(part, &x, sizeof part);
+    UNROLL
+    for (int width = HALF / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++)
+            part[i] += part[i + width];
+    return part[0];
+}
+INLINE double total_of(wide_sums parts) { return total_of_lanes((parts[0] + parts[1]) + (parts[2] + parts[3])); }
+
+static double factor_of(double variance, float epsilon)
+{
+    return 1 / sqrt((variance < 0 ? 0 : variance) + (double)epsilon);
 }
 
 /* Mean, and 1 / sqrt(variance + epsilon).  The first element is no further from the mean than sqrt(n) times the
@@ -104,40 +112,9 @@ static void moments_of(int64_t n, float epsilon, const float *x, double *mean, d
         sum += d;
         square += d * d;
     }
-    const double left = sum / (double)n, variance = square / (double)n - left * left;
+    const double left = sum / (double)n;
     *mean = first + left;
-    *factor = 1 / sqrt((variance < 0 ? 0 : variance) + (double)epsilon);
-}
-
-/* Equal ones, as a mean of the results has them, give exactly their number. */
-static double mean_of(int64_t n, const float *x)
-{
-    const double first = (double)x[0];
-    wide_sums sums = {{0}};
-    int64_t i = 0;
-    for (; i + TOGETHER <= n; i += TOGETHER)
-        UNROLL
-    for (int p = 0; p < PARTS; p++)
-        sums[p] += load_wide(x + i + p * HALF) - first;
-    double sum = total_of(sums);
-    for (; i < n; i++)
-        sum += (double)x[i] - first;
-    return first + sum / (double)n;
-}
-
-/* The sum of (a - mean_a) (b - mean_b). */
-static double sum_of_products(int64_t n, const float *a, double mean_a, const float *b, double mean_b)
-{
-    wide_sums sums = {{0}};
-    int64_t i = 0;
-    for (; i + TOGETHER <= n; i += TOGETHER)
-        UNROLL
-    for (int p = 0; p < PARTS; p++)
-        sums[p] += (load_wide(a + i + p * HALF) - mean_a) * (load_wide(b + i + p * HALF) - mean_b);
-    double sum = total_of(sums);
-    for (; i < n; i++)
-        sum += ((double)a[i] - mean_a) * ((double)b[i] - mean_b);
-    return sum;
+    *factor = factor_of(square / (double)n - left * left, epsilon);
 }
 
 void KERNEL(normalize_row)(int64_t n, float epsilon, const float *x, const float *scale, const float *shift,
@@ -166,13 +143,52 @@ void KERNEL(normalize_row)(int64_t n, float epsilon, const float *x, const float
     }
 }
 
+/* What the gradient of a row needs: mean and factor of x as above, the mean of dy, and the mean of
+ * (dy - its mean) (x - mean). */
+typedef struct slope_moments {
+    double mean, factor, middle, product;
+} slope_moments;
+
+/* In one pass: deviations from the first elements, as above.  Equal dy, as a mean of the results has them, give exactly
+ * their number. */
+static slope_moments slope_moments_of(int64_t n, float epsilon, const float *dy, const float *x)
+{
+    enum { SIDE_BY_SIDE = 2 };
+    const double first = (double)x[0], first_dy = (double)dy[0], count = (double)n;
+    wide sums[SIDE_BY_SIDE] = {{0}}, squares[SIDE_BY_SIDE] = {{0}}, slopes[SIDE_BY_SIDE] = {{0}},
+         products[SIDE_BY_SIDE] = {{0}};
+    int64_t i = 0;
+    for (; i + SIDE_BY_SIDE * HALF <= n; i += SIDE_BY_SIDE * HALF)
+        UNROLL
+    for (int p = 0; p < SIDE_BY_SIDE; p++) {
+        const wide d = load_wide(x + i + p * HALF) - first, e = load_wide(dy + i + p * HALF) - first_dy;
+        sums[p] += d;
+        squares[p] += d * d;
+        slopes[p] += e;
+        products[p] += e * d;
+    }
+    double sum = total_of_lanes(sums[0] + sums[1]), square = total_of_lanes(squares[0] + squares[1]),
+           slope = total_of_lanes(slopes[0] + slopes[1]), product = total_of_lanes(products[0] + products[1]);
+    for (; i < n; i++) {
+        const double d = (double)x[i] - first, e = (double)dy[i] - first_dy;
+        sum += d;
+        square += d * d;
+        slope += e;
+        product += e * d;
+    }
+    const double left = sum / count;
+    return (slope_moments){.mean = first + left,
+                           .factor = factor_of(square / count - left * left, epsilon),
+                           .middle = first_dy + slope / count,
+                           .product = (product - slope * left) / count};
+}
+
 /* In double, because the three terms may almost cancel: a row of two elements is -1 and 1 for nearly all x. */
 void KERNEL(normalize_grad_row)(int64_t n, float epsilon, const float *dy, const float *x, const float *addend,
                                 float *result)
 {
-    double mean, factor;
-    moments_of(n, epsilon, x, &mean, &factor);
-    const double middle = mean_of(n, dy), slope = sum_of_products(n, dy, middle, x, mean) * factor / (double)n * factor;
+    const slope_moments m = slope_moments_of(n, epsilon, dy, x);
+    const double mean = m.mean, factor = m.factor, middle = m.middle, slope = m.product * factor * factor;
     int64_t i = 0;
     for (; i + HALF <= n; i += HALF) {
         half dx = rounded((load_wide(dy + i) - middle - (load_wide(x + i) - mean) * slope) * factor);
