@@ -37,16 +37,6 @@ INLINE vec root_of(vec x)
 #endif
 }
 
-/* `lanes`: of a part of a vector; 0: whole vectors. */
-INLINE vec load_lanes(const float *x, int lanes) { return lanes ? load_first(x, lanes) : load(x); }
-INLINE void store_lanes(float *x, int lanes, vec value)
-{
-    if (lanes)
-        store_first(x, lanes, value);
-    else
-        store(x, value);
-}
-
 #define FOR_VALUE                                                                                                      \
     UNROLL                                                                                                             \
     for (int v = 0; v < vectors; v++)
@@ -64,35 +54,35 @@ INLINE void store_lanes(float *x, int lanes, vec value)
     case ATL_ELEMENT_##name:                                                                                           \
         FOR_VALUE                                                                                                      \
         {                                                                                                              \
-            const vec a = value[v], b = load_lanes(array + v * VECTOR, lanes);                                         \
+            const vec a = value[v], b = load_lanes(partly, lanes, array + v * VECTOR);                                 \
             value[v] = (of_a_and_b);                                                                                   \
         }                                                                                                              \
         break;                                                                                                         \
     case ATL_ELEMENT_##name##_reversed:                                                                                \
         FOR_VALUE                                                                                                      \
         {                                                                                                              \
-            const vec a = load_lanes(array + v * VECTOR, lanes), b = value[v];                                         \
+            const vec a = load_lanes(partly, lanes, array + v * VECTOR), b = value[v];                                 \
             value[v] = (of_a_and_b);                                                                                   \
         }                                                                                                              \
         break;
 
-/* The program for elements `at` to at + vectors * VECTOR - 1, or, with a number of lanes, to at + lanes - 1. */
-INLINE void run_vectors(const int vectors, int lanes, const atl_element_code *code, int length,
+/* The program for elements `at` to at + vectors * VECTOR - 1; with `partly`, to at + lanes - 1. */
+INLINE void run_vectors(const int vectors, const int partly, int lanes, const atl_element_code *code, int length,
                         const float *const *arrays, int64_t at)
 {
     vec value[VALUE_VECTORS];
     FOR_VALUE
-    value[v] = load_lanes(arrays[code->array] + at + v * VECTOR, lanes);
+    value[v] = load_lanes(partly, lanes, arrays[code->array] + at + v * VECTOR);
     for (const atl_element_code *end = code++ + length; code < end; code++) {
         const float *array = arrays[code->array] + at;
         switch (code->op) {
         case ATL_ELEMENT_LOAD:
             FOR_VALUE
-            value[v] = load_lanes(array + v * VECTOR, lanes);
+            value[v] = load_lanes(partly, lanes, array + v * VECTOR);
             break;
         case ATL_ELEMENT_STORE:
             FOR_VALUE
-            store_lanes((float *)array + v * VECTOR, lanes, value[v]);
+            store_lanes(partly, lanes, (float *)array + v * VECTOR, value[v]);
             break;
             ATL_VECTOR_MAPS(UNARY_CASE, BINARY_CASE)
         default:
@@ -105,9 +95,9 @@ void KERNEL(run_element_code)(const atl_element_code *code, int length, const fl
 {
     int64_t at = 0;
     for (; at + VALUE_VECTORS * VECTOR <= n; at += VALUE_VECTORS * VECTOR)
-        run_vectors(VALUE_VECTORS, 0, code, length, array, at);
+        run_vectors(VALUE_VECTORS, 0, VECTOR, code, length, array, at);
     for (; at + VECTOR <= n; at += VECTOR)
-        run_vectors(1, 0, code, length, array, at);
+        run_vectors(1, 0, VECTOR, code, length, array, at);
     if (at < n)
-        run_vectors(1, (int)(n - at), code, length, array, at);
+        run_vectors(1, 1, (int)(n - at), code, length, array, at);
 }

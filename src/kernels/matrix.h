@@ -33,6 +33,8 @@ static inline int64_t atl_stream_partial(const atl_product *p, int parts)
 /* small_product: on the calling thread; `end` may be null.
  * stream_product: m <= ATL_FEW_ROWS, and a_column is 1 if B is transposed.  `parts` is how many pieces the work is cut
  *     into: one for each thread is best.  `partial` is scratch of atl_stream_partial(p, parts) floats.
+ * panel_pack: B, not transposed, in the order in which panel_rows reads it: k * n floats; n is a multiple of a vector.
+ * panel_rows: on the calling thread.  A row's bits do not depend on the others.
  * outer_product: few terms, k <= ATL_FEW_ROWS, B not transposed: bound by how fast C can be written.  Shared among the
  *     threads; `end` may be null. */
 #define ATL_MATRIX_KERNELS(K)                                                                                          \
@@ -40,6 +42,8 @@ static inline int64_t atl_stream_partial(const atl_product *p, int parts)
       (const atl_product *p, const float *a, const float *b, const atl_product_end *end, float *c))                    \
     K(void, stream_product,                                                                                            \
       (const atl_product *p, int parts, const float *a, const float *b, float *c, float *partial))                     \
+    K(void, panel_pack, (const atl_product *p, const float *b, float *packed))                                         \
+    K(void, panel_rows, (const atl_product *p, const float *a, const float *packed, float *c))                         \
     K(void, outer_product, (const atl_product *p, const float *a, const float *b, const atl_product_end *end, float *c))
 
 #endif

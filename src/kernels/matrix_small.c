@@ -30,17 +30,6 @@ INLINE rows_of_c from_column(rows_of_c r, int64_t j)
     return r;
 }
 
-/* VECTOR elements, or with `partly` the first `lanes`. */
-INLINE vec load_lanes(const int partly, int lanes, const float *x) { return partly ? load_first(x, lanes) : load(x); }
-
-INLINE void store_lanes(const int partly, int lanes, float *x, vec value)
-{
-    if (partly)
-        store_first(x, lanes, value);
-    else
-        store(x, value);
-}
-
 INLINE vec finished(const atl_product_end *end, const int partly, int lanes, vec sum, int64_t at, int64_t column)
 {
     if (end->base)

@@ -225,14 +225,12 @@ INLINE void pixels_of_panel(const int rows, const int vectors, const product *x,
     multiply_tile(rows, vectors, x, pixel, first, next);
 }
 
-/* The pixels from..to-1 with one panel: tiles of `rows` pixels, and as many of one less that nothing is left, since a
- * narrow tile waits for its own sums.  Only fewer pixels than that have a rest. */
+/* The pixels from..to-1 with one panel. */
 INLINE void one_panel(const int rows, const int vectors, const product *x, int64_t from, int64_t to, int64_t first,
                       fetching *next)
 {
     const int64_t start = from;
-    int64_t tiles = (to - from + rows - 1) / rows, less = tiles * rows - (to - from);
-    for (less = less > tiles ? 0 : less; less > 0; less--, from += rows - 1)
+    for (int64_t less = shorter_tiles(to - from, rows); less > 0; less--, from += rows - 1)
         pixels_of_panel(rows - 1, vectors, x, from, to, first, start, next);
     for (; from + rows <= to; from += rows)
         pixels_of_panel(rows, vectors, x, from, to, first, start, next);

@@ -69,6 +69,17 @@ INLINE void store_first(float *x, int lanes, vec value)
 #endif
 }
 
+/* VECTOR elements, or with `partly` the first `lanes`. */
+INLINE vec load_lanes(const int partly, int lanes, const float *x) { return partly ? load_first(x, lanes) : load(x); }
+
+INLINE void store_lanes(const int partly, int lanes, float *x, vec value)
+{
+    if (partly)
+        store_first(x, lanes, value);
+    else
+        store(x, value);
+}
+
 /* The first `lanes` elements of x, and `other` behind them. */
 INLINE vec first_or(vec x, int lanes, float other)
 {
@@ -323,6 +334,14 @@ static inline int tile_rows(int vectors)
     if (ATL_REGISTERS == 32)
         return vectors == 4 ? 6 : vectors == 3 ? 8 : 12;
     return vectors == 3 ? 4 : vectors == 2 ? 6 : 12;
+}
+
+/* Of tiles of `rows` rows, how many have one less, so that nothing is left: a narrow tile waits for its own sums.  Only
+ * fewer rows than that have a rest. */
+static inline int64_t shorter_tiles(int64_t count, int rows)
+{
+    int64_t tiles = (count + rows - 1) / rows, less = tiles * rows - count;
+    return less > tiles ? 0 : less;
 }
 
 INLINE void clear_tile(const int rows, const int vectors, product_tile sum)

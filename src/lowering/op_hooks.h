@@ -17,6 +17,13 @@ typedef struct atl_sum_form {
     double scale;
 } atl_sum_form;
 
+/* A node as a product of two matrices whose rows can be computed a few at a time: [rows, columns], of input 0, whose
+ * element (i, p) is a[i * a_row + p * a_column], and input 1, [terms, columns]. */
+typedef struct atl_rows_form {
+    int64_t rows, columns, terms;
+    int64_t a_row, a_column;
+} atl_rows_form;
+
 struct atl_op_hooks {
     /* Emits the steps that compute the node (lowering.h).  Null: a step calls the op's kernel, map or reference. */
     int (*lower)(atl_lowering *lowering);
@@ -48,6 +55,9 @@ struct atl_op_hooks {
     /* Describes y as a sum over elements of an input, or over products of two, so that the pass over memory that
      * computes these can sum them.  Returns 0 if y is no such sum. */
     int (*as_sum)(const atl_node *y, atl_sum_form *form_out);
+    /* Describes y as such a product, so that element-wise ops run on its rows while these are in the cache.  Returns 0
+     * if y is none, or if another loop computes it faster. */
+    int (*as_rows)(const atl_node *y, atl_rows_form *form_out);
     /* Each of these returns an equal node that costs no more than y, or null if that is impossible. */
     atl_node *(*scaled)(atl_node *y, atl_node *scale); /* y * scale, a vector [channels] along the last dimension */
     atl_node *(*transposed)(atl_node *y);              /* y with its last two dimensions swapped */

@@ -2,6 +2,7 @@
 #include "ops/expression.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,13 +118,14 @@ static expression_step *new_expression_step(atl_graph *graph, const atl_expressi
     return s;
 }
 
-/* True if result k may overwrite dense operand i: no later instruction reads that memory. */
+/* True if result k may overwrite dense operand i: no later instruction reads that memory.  That of a product is not the
+ * step's. */
 static int may_write_over(const expression_step *s, const atl_plan_step *step, int k, int i)
 {
     for (int j = 0; j < s->expression->operands; j++)
         if (step->read[j] == step->read[i] && s->last_use[j] > s->expression->array[k])
             return 0;
-    return s->operand[i].kind == DENSE;
+    return s->operand[i].kind == DENSE && i != s->expression->product;
 }
 
 static void add_results(atl_lowering *lowering, atl_plan_step *step, const atl_memory_layout *layout)
@@ -138,6 +140,9 @@ static void add_results(atl_lowering *lowering, atl_plan_step *step, const atl_m
     if (c->sums && s->pieces > 1)
         step->write[step->writes++] =
             atl_lower_scratch(lowering, s->tiles * s->pieces * c->sums * s->width * (int64_t)sizeof(double));
+    if (c->product >= 0) /* for each thread the second matrix, packed, and some rows of the product */
+        step->write[step->writes++] =
+            atl_lower_scratch(lowering, s->workers * atl_product_room(c) * (int64_t)sizeof(float));
     for (int k = 0; k < c->arrays; k++)
         for (int i = 0; i < c->operands; i++)
             if (may_write_over(s, step, k, i))
@@ -164,6 +169,7 @@ int atl_lower_expression(atl_lowering *lowering)
     atl_memory_layout *layout = NULL; /* all images have the same layout, so the order of elements does not matter */
     if (blocked && !(layout = atl_layout_blocked(expression->shape)))
         return 0;
+    s->workers = omp_get_max_threads();
     atl_plan_step step = {.implementation = expression->length + expression->sums > 1 ? "fused"
                                             : expression->sums                        ? "sum"
                                                                                       : "map",
@@ -172,6 +178,10 @@ int atl_lower_expression(atl_lowering *lowering)
                           .data = s};
     for (int i = 0; i < expression->operands; i++)
         step.read[step.reads++] = atl_lower_input_in(lowering, input[i], s->operand[i].kind == DENSE ? layout : NULL);
+    if (expression->product >= 0) {
+        step.read[step.reads++] = atl_lower_input(lowering, expression->operands);
+        step.flops = 2 * (double)(expression->rows.rows * expression->rows.columns) * (double)expression->rows.terms;
+    }
     add_results(lowering, &step, layout);
     atl_layout_free(layout);
     return atl_lower_step(lowering, &step);
@@ -206,7 +216,7 @@ static bool infer_fused(atl_node *y) { return atl_set_type(y, ATL_FLOAT32, shape
 static void describe_fused(const atl_node *y, char *text, size_t size)
 {
     const atl_expression *expression = atl_expression_of(y);
-    size_t at = 0;
+    size_t at = expression->product < 0 ? 0 : (size_t)snprintf(text, size, "product ");
     for (int k = 0; k < expression->length + expression->sums && at < size; k++)
         at += (size_t)snprintf(text + at, size - at, "%s%s", k ? " " : "",
                                k < expression->length ? expression->instruction[k].op->name : "sum");

@@ -39,7 +39,9 @@ typedef struct atl_expression {
     atl_shape shape;               /* of every instruction's result; the operands are broadcast to it */
     float *number;
     atl_instruction *instruction;
-    int *array; /* instructions whose results are results of the node */
+    int *array;         /* instructions whose results are results of the node */
+    int product;        /* the operand that is a product of matrices, computed a few rows at a time; -1: none */
+    atl_rows_form rows; /* of the product: its first matrix is the input in its place, the second the last input */
     atl_expression_sum *sum;
 } atl_expression;
 
@@ -53,7 +55,8 @@ typedef struct atl_expression_room {
 
 static inline atl_expression atl_expression_in(atl_expression_room *room)
 {
-    return (atl_expression){.number = room->number,
+    return (atl_expression){.product = -1,
+                            .number = room->number,
                             .instruction = room->instruction,
                             .array = room->array,
                             .sum = room->sum};
@@ -69,7 +72,7 @@ double atl_expression_blocked_benefit(const atl_node *y, unsigned *images_out);
 
 /* The op of fused nodes; it exists in compiled copies only. */
 extern const atl_op atl_fused_op;
-/* On operands of any graph: copies the expression, with all attributes. */
+/* On operands of any graph, and the second matrix of a product: copies the expression, with all attributes. */
 atl_node *atl_fused(const atl_expression *expression, int count, atl_node *const *operands);
 /* Result k of the fused node, arrays before sums; 0 is the node itself. */
 atl_node *atl_fused_part(atl_node *fused, int k);

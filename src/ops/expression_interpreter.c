@@ -69,6 +69,8 @@ typedef struct expression_job {
     const atl_plan_step *step;
     void *const *memory;
     _Atomic(const atl_op *) *faulty; /* an op whose map wrote outside its result, or left a part of it unwritten */
+    const float *product;            /* of the operand that is one: its elements from `product_start` on */
+    int64_t product_start;
 } expression_job;
 
 /* A call of an op's map. */
@@ -134,6 +136,10 @@ static void run_block(const expression_job *job, int64_t start, int64_t n, float
     for (int r = 0; r < c->operands; r++) {
         const operand *x = &s->operand[r];
         const float *from = memory[step->read[r]];
+        if (r == c->product) {
+            address[r] = job->product + (start - job->product_start);
+            continue;
+        }
         address[r] = s->slot[r] < 0 ? from + start : temporary[s->slot[r]];
         if (x->kind == STRIDED)
             gather(s, x, from, start, n, temporary[s->slot[r]]);
@@ -284,19 +290,64 @@ static void fill_lasting(const atl_plan_step *step, void *const *memory, float (
     }
 }
 
-/* Runs blocks first to last - 1 of one tile, in order of memory. */
+/* Elements from..to-1, in order of memory; `from` is the start of a block, or of a row of a product. */
+static void run_elements(const expression_job *job, int64_t from, int64_t to, float (*temporary)[BLOCK])
+{
+    const expression_step *s = job->step->data;
+    const float *address[MOST_TEMPORARIES];
+    for (; from < to; from += s->block) {
+        int64_t n = atl_smaller(s->block, to - from);
+        run_block(job, from, n, temporary, address);
+        if (s->expression->sums)
+            atl_write_short_sums(job->step, job->memory, from, n, address);
+    }
+}
+
+/* Runs blocks first to last - 1 of one tile. */
 static void run_straight(const void *expression_job_of, int64_t first, int64_t last)
 {
     const expression_job *job = expression_job_of;
     const expression_step *s = job->step->data;
-    const float *address[MOST_TEMPORARIES];
     _Alignas(64) float temporary[MOST_TEMPORARIES][BLOCK]; /* only the first s->slots are used */
     fill_lasting(job->step, job->memory, temporary);
-    for (int64_t b = first; b < last; b++) {
-        int64_t start = b * s->block, n = atl_smaller(s->block, s->count - start);
-        run_block(job, start, n, temporary, address);
-        if (s->expression->sums)
-            atl_write_short_sums(job->step, job->memory, start, n, address);
+    run_elements(job, first * s->block, atl_smaller(last * s->block, s->count), temporary);
+}
+
+/* Some rows of the first matrix.  Of a transposed one they are copied: its columns may be a power of two apart, so that
+ * all lie in the same few lines of the cache. */
+static const float *rows_of_first(const float *a, atl_product *p, float *copy)
+{
+    if (p->a_column == 1)
+        return a;
+    for (int64_t k = 0; k < p->k; k++)
+        memcpy(copy + k * PRODUCT_ROWS, a + k * p->a_column, (size_t)p->m * sizeof *copy);
+    p->a_column = PRODUCT_ROWS;
+    return copy;
+}
+
+/* One thread's rows of a product: some of them are computed, and then the elements that they belong to. */
+static void run_rows(const expression_job *shared, int worker)
+{
+    const atl_plan_step *step = shared->step;
+    const expression_step *s = step->data;
+    const atl_expression *c = s->expression;
+    const int64_t columns = c->rows.columns, groups = (c->rows.rows + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
+    const float *a = shared->memory[step->read[c->product]], *b = shared->memory[step->read[c->operands]];
+    float *packed = (float *)shared->memory[step->write[c->arrays]] + worker * atl_product_room(c),
+          *rows = packed + c->rows.terms * columns, *first = rows + PRODUCT_ROWS * columns;
+    const atl_product whole = {c->rows.rows, columns, c->rows.terms, c->rows.a_row, c->rows.a_column, 0};
+    expression_job job = *shared;
+    _Alignas(64) float temporary[MOST_TEMPORARIES][BLOCK];
+    fill_lasting(step, shared->memory, temporary);
+    atl_kernels->panel_pack(&whole, b, packed);
+    job.product = rows;
+    for (int64_t g = groups * worker / s->workers; g < groups * (worker + 1) / s->workers; g++) {
+        const int64_t row = g * PRODUCT_ROWS;
+        atl_product p = whole;
+        p.m = atl_smaller(PRODUCT_ROWS, whole.m - row);
+        job.product_start = row * columns;
+        atl_kernels->panel_rows(&p, rows_of_first(a + row * p.a_row, &p, first), packed, rows);
+        run_elements(&job, row * columns, (row + p.m) * columns, temporary);
     }
 }
 
@@ -337,6 +388,12 @@ static void run_tiles(const void *expression_job_of, int64_t first, int64_t last
 static void run_copy(const expression_job *job)
 {
     const expression_step *s = job->step->data;
+    if (s->expression->product >= 0) {
+#pragma omp parallel for num_threads(s->workers) schedule(static, 1) if (s->workers > 1)
+        for (int worker = 0; worker < s->workers; worker++)
+            run_rows(job, worker);
+        return;
+    }
     int64_t work = s->count * (s->expression->length + s->expression->sums);
     if (s->desc == STRAIGHT) {
         atl_parallel(s->blocks, work, run_straight, job);
@@ -350,7 +407,7 @@ static void run_copy(const expression_job *job)
 int atl_run_expression(const atl_plan_step *step, void *const *memory, void *bound)
 {
     _Atomic(const atl_op *) faulty = NULL;
-    expression_job job = {step, memory, &faulty};
+    expression_job job = {.step = step, .memory = memory, .faulty = &faulty};
     (void)bound;
     run_copy(&job);
     const atl_op *op = atomic_load(&faulty);

@@ -136,15 +136,20 @@ static void allocate_registers(expression_step *s)
     }
 }
 
+static atl_shape shape_of_operand(const expression_step *s, const atl_node *node, const int *input, int i)
+{
+    return i == s->expression->product ? s->expression->shape : *node->inputs[input[i]]->shape;
+}
+
 void atl_plan_expression(expression_step *s, const atl_node *node, const int *input)
 {
     const atl_expression *c = s->expression;
     s->count = atl_shape_count(c->shape);
     for (int i = 0; i < c->operands; i++)
-        set_strides(s->operand[i].stride, *node->inputs[input[i]]->shape, c->shape);
+        set_strides(s->operand[i].stride, shape_of_operand(s, node, input, i), c->shape);
     coalesce(s, c->shape);
     for (int i = 0; i < c->operands; i++)
-        classify(s, &s->operand[i], *node->inputs[input[i]]->shape);
+        classify(s, &s->operand[i], shape_of_operand(s, node, input, i));
     choose_copy(s);
     allocate_registers(s);
 }

@@ -9,7 +9,7 @@
 static int is_small(const expression_step *s)
 {
     const atl_expression *c = s->expression;
-    int small = !s->checked && s->desc == STRAIGHT && s->blocks == 1 && s->pieces == 1 &&
+    int small = !s->checked && c->product < 0 && s->desc == STRAIGHT && s->blocks == 1 && s->pieces == 1 &&
                 s->count <= ATL_SMALL_EXPRESSION && s->slots <= ATL_SMALL_SLOTS;
     for (int r = 0; small && r < c->operands; r++)
         small = s->operand[r].kind != STRIDED;

@@ -15,6 +15,7 @@ enum {
     MOST_PIECES = 32,
     ATL_SMALL_EXPRESSION = 128, /* elements of a small expression, and temporaries: see expression_small.c */
     ATL_SMALL_SLOTS = 12,
+    PRODUCT_ROWS = 24, /* of a product, computed at a time: a multiple of the rows of every tile in registers */
     MOST_TEMPORARIES = ATL_EXPRESSION_OPERANDS + ATL_EXPRESSION_SCALARS + ATL_EXPRESSION_LENGTH
 };
 
@@ -55,6 +56,7 @@ typedef struct expression_step {
     int8_t *slot; /* register -> temporary, or -1: read or written in place */
     int slots;
     int checked;           /* every map's result lies between guards */
+    int workers;           /* threads that share the rows of a product */
     expression_part *part; /* in order */
     int parts;
     float *filled;         /* of a small expression: its constants, [numbers][count] */
@@ -64,10 +66,15 @@ typedef struct expression_step {
     int8_t *result;        /* instruction -> index of the step's result, or -1 */
 } expression_step;
 
-/* Sets all fields except .checked and .part, for operands that are these inputs of the node. */
+/* Sets all fields except .checked, .workers and .part, for operands that are these inputs of the node. */
 void atl_plan_expression(expression_step *s, const atl_node *node, const int *input);
 /* Sets .part, in the graph's memory; the other fields are set.  Returns 0 if memory runs out. */
 int atl_plan_parts(expression_step *s, atl_graph *graph);
+/* Floats of scratch for each thread that computes rows of a product. */
+static inline int64_t atl_product_room(const atl_expression *c)
+{
+    return (c->rows.terms + PRODUCT_ROWS) * c->rows.columns + c->rows.terms * PRODUCT_ROWS;
+}
 /* For atl_plan_step.run; the step's data is the expression_step. */
 int atl_run_expression(const atl_plan_step *step, void *const *memory, void *bound);
 

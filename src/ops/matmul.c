@@ -4,6 +4,8 @@
  *
  * where either side may be stored with its last two dimensions swapped, and either may lack the leading dimensions,
  * when it is used for all of them.  Its gradients are matrix products again. */
+#include "cost/cost.h"
+#include "kernels/kernels.h"
 #include "ops/attributes.h"
 #include "ops/matmul.h"
 
@@ -193,6 +195,21 @@ static atl_node *with_weight(atl_node *y)
     return options.lasting ? atl_apply_with(y->op, &options, (atl_nodes){2, y->inputs}) : y;
 }
 
+/* A product of few terms, and so of a small second matrix: each thread packs that, which many rows pay for, and the
+ * second-level cache keeps it with some rows of the result.  Columns fill whole tiles.  Where the result is beyond the
+ * caches, waiting for memory takes the time, and oneDNN's product is as good. */
+static int matmul_as_rows(const atl_node *y, atl_rows_form *form)
+{
+    enum { SOME_ROWS = 32, TILE_COLUMNS = 64, MOST = 16 * ATL_NEAR_FLOATS };
+    const matmul_options *options = y->attributes;
+    const atl_matrix_product p = atl_product_of(y);
+    const atl_costs *cost = atl_costs_in_use();
+    *form = (atl_rows_form){p.m, p.n, p.k, p.transpose_a ? 1 : p.k, p.transpose_a ? p.m : 1};
+    return y->shape->rank == 2 && !options->lasting && !p.transpose_b && p.n % TILE_COLUMNS == 0 &&
+           p.m >= cost->rows_least && p.m * p.n <= MOST && p.k > ATL_FEW_ROWS && p.k <= cost->rows_terms &&
+           (p.k + SOME_ROWS) * p.n <= ATL_NEAR_FLOATS;
+}
+
 /* (A B)^T = B^T A^T; but one B for a whole batch stays on the right, where the rows of all examples form one matrix. */
 static atl_node *matmul_transposed(atl_node *y)
 {
@@ -278,6 +295,7 @@ static const atl_op matmul_op = {
                                    .multiplied = atl_matmul_multiplied,
                                    .with_weight = with_weight,
                                    .as_update = atl_matmul_as_update,
+                                   .as_rows = matmul_as_rows,
                                    .transposed = matmul_transposed}};
 ATL_BUILTIN(matmul_op);
 

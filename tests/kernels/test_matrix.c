@@ -184,3 +184,21 @@ ISA_TEST(matrix, rows_of_outer_products_are_the_same_alone)
     free(row);
     check_and_free(&p, &o, "outer");
 }
+
+ISA_TEST(matrix, rows_of_packed_products)
+{
+    for (int64_t m = 1; m < 60; m += m < 26 ? 1 : 11)
+        for (int64_t n = k->vector; n <= 12 * k->vector; n += FEWER(1, 5) * k->vector)
+            for (int64_t depth = 1; depth < 70; depth = depth * 3 + 2)
+                for (int way = 0; way < 2; way++) {
+                    atl_product p = product_of(m, n, depth, way, 0);
+                    operands o = new_operands(&p);
+                    float *packed = random_floats(o.b_count);
+                    k->panel_pack(&p, o.b, packed);
+                    for (int i = 0; i < MARGIN; i++)
+                        cr_assert(isnan(packed[o.b_count + i]), "packing writes beyond its floats");
+                    k->panel_rows(&p, o.a, packed, o.c);
+                    free(packed);
+                    check_and_free(&p, &o, "packed");
+                }
+}

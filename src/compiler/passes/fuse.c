@@ -304,7 +304,7 @@ typedef struct building {
     int64_t root;
     const atl_node *member[ATL_EXPRESSION_LENGTH], *given[ATL_EXPRESSION_OPERANDS + ATL_EXPRESSION_SCALARS];
     const atl_node *array[ATL_EXPRESSION_ARRAYS], *sum[ATL_EXPRESSION_SUMS]; /* its results */
-    atl_node *operand[ATL_EXPRESSION_OPERANDS];
+    atl_node *operand[ATL_EXPRESSION_OPERANDS + 1];                          /* and the second matrix of a product */
     int members;
     int keeps_numbers; /* constants stay in the expression; but an expression has at least one operand */
 } building;
@@ -390,6 +390,25 @@ static void forget_places(const building *b)
         g->of[b->member[k]->index].place = g->of[b->member[k]->index].inside = 0;
 }
 
+/* Takes the place of a product of matrices that only this group reads: it is computed a few rows at a time, and never
+ * written to memory as a whole. */
+static void absorb_product(building *b)
+{
+    const groups *g = b->r->context;
+    atl_expression *c = &b->expression;
+    for (int i = 0; i < c->operands && c->product < 0 && !c->sums; i++) {
+        const int64_t n = b->given[i]->index;
+        atl_node *y = b->operand[i];
+        if (b->r->uses[n] != g->of[n].inside || b->r->prepack[n] != b->r->prepack[b->root] ||
+            !atl_shape_equal(*y->shape, c->shape) || !atl_hooks_of(y)->as_rows ||
+            !atl_hooks_of(y)->as_rows(y, &c->rows))
+            continue;
+        c->product = i;
+        b->operand[i] = y->inputs[0];
+        b->operand[c->operands] = y->inputs[1];
+    }
+}
+
 static atl_node *fuse_group(atl_rewrite *r, int64_t root)
 {
     building b;
@@ -402,7 +421,8 @@ static atl_node *fuse_group(atl_rewrite *r, int64_t root)
     collect_given(&b, 0);
     collect_given(&b, 1);
     add_members(&b);
-    atl_node *fused = atl_fused(&b.expression, b.expression.operands, b.operand);
+    absorb_product(&b);
+    atl_node *fused = atl_fused(&b.expression, b.expression.operands + (b.expression.product >= 0), b.operand);
     if (fused)
         hand_out_results(&b, fused);
     forget_places(&b);
