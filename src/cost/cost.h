@@ -80,7 +80,7 @@ typedef struct atl_costs {
     int64_t loop_elements;    /* of a loop */
     int64_t small_product;    /* multiplications of a product that calling oneDNN would slow down by half */
     int64_t small_dots;       /* the same where B is transposed */
-    int64_t rows_terms;       /* of a product that our own loop computes a few rows at a time, at most */
+    int64_t rows_terms;       /* of a product that our own loop computes a few rows at a time, at most; 8: of none */
     int64_t rows_least;       /* and its rows, at least */
     int64_t packed_rows;      /* rows of A from which on oneDNN's own copying of B does not count */
     int64_t packed_size;      /* elements of B from which on it would */

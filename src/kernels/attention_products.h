@@ -4,7 +4,7 @@
 
 #include "cost/cost.h"
 #include "kernels/attention.h"
-#include "kernels/vectors.h"
+#include "kernels/product_tiles.h"
 
 /* ROWS rows and PANEL vectors are in registers; blocks of queries are whole numbers of such rows. */
 enum { ROWS = ATL_ATTENTION_ROWS, PANEL = ATL_REGISTERS == 32 ? 4 : 2, QUERIES = 8 * ROWS, LINE = 16 };

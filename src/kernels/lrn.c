@@ -1,7 +1,7 @@
 /* Local response normalisation in registers: a window of channels is a sum of sums of 1, 2, 4, ... neighbours. */
 #include "kernels/lrn.h"
 
-#include "kernels/vectors.h"
+#include "kernels/product_tiles.h"
 
 enum { MAX_VECTORS = 1024 / VECTOR, MAX_RADIUS = VECTOR / 2, MAX_GROUP = 4 };
 

@@ -1,7 +1,7 @@
 /* Products whose rows are wanted a few at a time: see matrix.h.  B lies packed in panels of as many columns as a tile
  * has. */
 #include "kernels/matrix.h"
-#include "kernels/vectors.h"
+#include "kernels/product_tiles.h"
 
 void KERNEL(panel_pack)(const atl_product *p, const float *b, float *packed)
 {

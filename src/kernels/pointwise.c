@@ -7,7 +7,7 @@
 
 #include "common/numbers.h"
 #include "cost/cost.h"
-#include "kernels/vectors.h"
+#include "kernels/product_tiles.h"
 
 enum {
     SMALL_FILTER = ATL_CORE_FLOATS,         /* which the first-level cache keeps */

@@ -13,7 +13,7 @@
 #ifndef ATLED_KERNELS_WINOGRAD_TILES_H
 #define ATLED_KERNELS_WINOGRAD_TILES_H
 
-#include "kernels/vectors.h"
+#include "kernels/product_tiles.h"
 #include "common/numbers.h"
 #include "kernels/winograd.h"
 
