@@ -117,11 +117,7 @@ INLINE void gather_taps(const int taps, const large_job *job, int64_t o, int64_t
             for (int t = 0; t < taps; t++) {
                 const float *from = job->filter + ((taps - 1 - t) * w->out + o + v) * w->in + i;
                 vec square[VECTOR];
-                for (int k = 0; k < VECTOR; k++) {
-                    __builtin_prefetch(from + k * w->in + VECTOR);
-                    square[k] = load(from + k * w->in);
-                }
-                turn_square(square);
+                load_turned(from, w->in, square);
                 for (int k = 0; k < VECTOR; k++)
                     store(to + ((i + k) * taps + t) * panel + v, square[k]);
             }

@@ -418,6 +418,16 @@ INLINE void filter_row_to_points(const int size, const atl_winograd *w, const fl
     taps_to_points(size, 0, size + 3, taps, point, to);
 }
 
+/* VECTOR rows of as many floats, turned; fetches what lies behind them. */
+INLINE void load_turned(const float *from, int64_t row, vec square[VECTOR])
+{
+    for (int k = 0; k < VECTOR; k++) {
+        __builtin_prefetch(from + k * row + VECTOR);
+        square[k] = load(from + k * row);
+    }
+    turn_square(square);
+}
+
 /* VECTOR inputs from i on and as many outputs from o on: input i + k at point p goes to to[p * point + k * row].  Where
  * the filter lies transposed, whole vectors of inputs are read, and turned. */
 INLINE void filter_square_to_points(const int size, const atl_winograd *w, const float *filter, int transposed,
@@ -429,11 +439,7 @@ INLINE void filter_square_to_points(const int size, const atl_winograd *w, const
     for (int t = 0; t < size * size && transposed; t++) {
         const float *from = filter + ((size * size - 1 - t) * w->out + o) * w->in + i;
         vec square[VECTOR];
-        for (int k = 0; k < VECTOR; k++) {
-            __builtin_prefetch(from + k * w->in + VECTOR);
-            square[k] = load(from + k * w->in);
-        }
-        turn_square(square);
+        load_turned(from, w->in, square);
         for (int k = 0; k < VECTOR; k++)
             taps[k * size * size + t] = square[k];
     }
