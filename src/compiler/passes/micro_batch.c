@@ -48,6 +48,7 @@ typedef struct split {
     int32_t *last_reader; /* within, of each node within; 0: none */
     double *written;      /* bytes of an image that nodes within write up to each one */
     double most_live;     /* bytes of an image that are needed at once */
+    double leaving;       /* and of what is read outside, too */
     atl_node **new_of;    /* of each old node: the node of some images that stands for it within; null: none yet */
     atl_node **inputs;    /* of the node that is being built */
 } split;
@@ -120,6 +121,11 @@ static int is_elementwise_within(const split *s, const atl_node *node)
     return s->is_within[node->index] && atl_is_elementwise(node->op);
 }
 
+static double bytes_of_image(const split *s, const atl_node *node)
+{
+    return 4.0 * (double)(atl_shape_count(*node->shape) / s->batch);
+}
+
 /* Bytes of an image of input i of a node within; 0 if it is not read image by image from a value within.  Chains of
  * element-wise ops will be one step, and a relu's gradient needs a bit of each element. */
 static double bytes_read(const split *s, const atl_node *node, int i)
@@ -129,7 +135,7 @@ static double bytes_read(const split *s, const atl_node *node, int i)
         node->op->flags & ATL_OP_ALIAS || (is_elementwise_within(s, node) && is_elementwise_within(s, input)))
         return 0;
     int as_bits = atl_hooks_of(node)->compress && i == node->input_count - 1;
-    return (as_bits ? 1.0 / 8 : 4.0) * (double)(atl_shape_count(*input->shape) / s->batch);
+    return (as_bits ? 1.0 / 32 : 1.0) * bytes_of_image(s, input);
 }
 
 /* Bytes that each turn reads again: of a filter of several pixels, its transform for Winograd's method, of 36 numbers
@@ -140,6 +146,13 @@ static double bytes_again(const split *s, const atl_node *node, int i)
     if (!atl_reads_input(node, i) || atl_reads_by_image(node, i, s->batch))
         return 0;
     return 4.0 * (shape->rank == 4 && shape->size[0] * shape->size[1] > 1 ? 4 : 1) * (double)atl_shape_count(*shape);
+}
+
+/* What is computed within the loop and read outside.  A view of an array is no array. */
+static int leaves(const atl_rewrite *r, const split *s, const atl_node *node)
+{
+    return s->is_within[node->index] && !(node->op->flags & ATL_OP_ALIAS) &&
+           r->uses[node->index] > s->readers[node->index];
 }
 
 /* Finds the bytes that each node writes, and the most that live at once: values whose last reader has run make room. */
@@ -154,19 +167,38 @@ static void find_bytes(const atl_rewrite *r, split *s)
     }
     for (int64_t n = 0; n < r->from->count; n++) {
         const atl_node *node = r->from->nodes[n];
-        double bytes = s->last_reader[n] ? 4.0 * (double)(atl_shape_count(*node->shape) / s->batch) : 0;
+        double bytes = s->last_reader[n] ? bytes_of_image(s, node) : 0;
         written += bytes;
         live += bytes;
+        s->leaving += leaves(r, s, node) ? bytes_of_image(s, node) : 0;
         s->written[n] = written;
         s->most_live = live > s->most_live ? live : s->most_live;
         for (int i = 0; s->is_within[n] && i < node->input_count; i++) {
             int32_t *last = &s->last_reader[node->inputs[i]->index];
             if (*last == n) {
-                live -= 4.0 * (double)(atl_shape_count(*node->inputs[i]->shape) / s->batch);
+                live -= bytes_of_image(s, node->inputs[i]);
                 *last = INT32_MAX; /* it may be another input, too */
             }
         }
     }
+}
+
+/* Bytes of an image that a node outside reads from memory.  It runs after all turns, which write everything that leaves
+ * the loop; without a loop, it may run soon after what it reads. */
+static double bytes_far_outside(const atl_rewrite *r, const split *s, const atl_node *node, int64_t images)
+{
+    double bytes = 0;
+    for (int i = 0; r->needed[node->index] && i < node->input_count; i++) {
+        const atl_node *input = node->inputs[i];
+        if (!s->is_within[input->index] || !atl_reads_input(node, i))
+            continue;
+        double since =
+            images < s->batch
+                ? (double)s->batch * s->leaving + (double)images * s->most_live
+                : (double)s->batch * (s->written[node->index] - s->written[input->index] + bytes_of_image(s, input));
+        bytes += since > atl_costs_in_use()->last_cache ? bytes_of_image(s, input) : 0;
+    }
+    return bytes;
 }
 
 /* Seconds that the batch takes longer than with everything in the caches: in turns of so many images, arrays that have
@@ -184,6 +216,7 @@ static double seconds_with(const atl_rewrite *r, const split *s, int64_t images)
             again += bytes_again(s, node, i);
             far += (double)images * since > cost->last_cache ? bytes_read(s, node, i) : 0;
         }
+        far += s->is_within[n] ? 0 : bytes_far_outside(r, s, node, images);
     }
     return turns * (again / cost->memory_bytes + steps * cost->step_start) +
            (double)s->batch * far * (1 / cost->memory_bytes - 1 / cost->cached_bytes);
@@ -195,10 +228,8 @@ static int most_stays_within(const atl_rewrite *r, const split *s)
     double all = 0, leaving = 0;
     for (int64_t n = 0; n < r->from->count; n++) {
         const atl_node *node = r->from->nodes[n];
-        double elements =
-            s->is_within[n] && !(node->op->flags & ATL_OP_ALIAS) ? (double)atl_shape_count(*node->shape) : 0;
-        all += elements;
-        leaving += r->uses[n] > s->readers[n] ? elements : 0;
+        all += s->is_within[n] && !(node->op->flags & ATL_OP_ALIAS) ? (double)atl_shape_count(*node->shape) : 0;
+        leaving += leaves(r, s, node) ? (double)atl_shape_count(*node->shape) : 0;
     }
     return leaving < all / 2;
 }

@@ -180,6 +180,23 @@ Test(micro_batch, estimates_decide_by_the_sizes)
     atl_graph_free(g);
 }
 
+/* The images and gradients that the filters' gradients read leave the loop, and the caches before it ends.  Nothing
+ * runs. */
+Test(micro_batch, no_loop_where_too_much_leaves_it)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(128, 24, 24, 3));
+    atl_node *cost = atl_mean(atl_square(atl_cifar10(image)));
+    atl_node *by_weight[32];
+    const atl_nodes weights = atl_variables(g);
+    cr_assert_leq(weights.count, 32);
+    cr_assert_eq(atl_gradients(.of = ATL_NODES(cost), .by = weights, .result_out = by_weight), ATL_OK);
+    atl_program *program = atl_compile(g, ((atl_nodes){weights.count, by_weight}), .threads = 1);
+    cr_expect_eq(turns_of(program, NULL), 1);
+    atl_program_free(program);
+    atl_graph_free(g);
+}
+
 Test(micro_batch, a_negative_number_is_an_error)
 {
     atl_graph *g = atl_graph_new();
