@@ -7,7 +7,9 @@
  * for one picture, in turn; medians.  NETWORK: of `atled --help`, or of networks.h.
  *
  * imported forward FILE.onnx BATCH [RUNS]: the time of its outputs for so many pictures, with one thread; the median
- * (bench/forward.py runs it beside onnxruntime).  imported write NETWORK [BATCH]: writes bench_imported.onnx.
+ * (bench/forward.py runs it beside onnxruntime).  imported gradient FILE.onnx BATCH [RUNS]: the same for its first
+ * output and the gradient of the sum of the largest scores by the image (bench/other_networks.py).  imported write
+ * NETWORK [BATCH]: writes bench_imported.onnx.
  *
  * Each prints lines of JSON.  BENCH_CLOCK=processor: as for the other benchmarks. */
 #include <fcntl.h>
@@ -129,36 +131,47 @@ static int measure_loading(const char *self, int runs)
 
 /* ---- the speed of what was loaded -------------------------------------------------------------------------------- */
 
+enum { FORWARD, GRADIENT, PROGRAMS };
+
 typedef struct network {
     atl_graph *graph;
     atl_tensor *pixels;
     atl_node *image;
-    atl_program *program[2]; /* the logits; and with the gradient */
+    atl_program *program[PROGRAMS]; /* the logits; and with the gradient */
 } network;
 
-static int finish(const char *name, network *n, atl_node *logits)
+static atl_node *image_gradient(const network *n, atl_node *logits)
 {
-    atl_node *largest = logits ? atl_reduce_max(logits, .axes = 1, .axis = {1}) : NULL;
-    atl_node *grad = largest ? atl_gradient(atl_reduce_sum(largest), n->image) : NULL;
-    n->pixels = grad ? random_pixels(name, atl_shape_of(n->image)) : NULL;
-    n->program[0] = n->pixels ? atl_compile(n->graph, ATL_NODES(logits), .threads = 1) : NULL;
-    n->program[1] = n->pixels ? atl_compile(n->graph, ATL_NODES(logits, grad), .threads = 1) : NULL;
-    return n->program[0] && n->program[1];
+    return atl_gradient(atl_reduce_sum(atl_reduce_max(logits, .axes = 1, .axis = {1})), n->image);
+}
+
+/* The programs from `first` to `last`. */
+static int finish(const char *name, network *n, atl_node *logits, int first, int last)
+{
+    n->pixels = logits ? random_pixels(name, atl_shape_of(n->image)) : NULL;
+    int ok = n->pixels != NULL;
+    for (int i = first; i <= last && ok; i++) {
+        atl_nodes outputs = i == GRADIENT ? ATL_NODES(logits, image_gradient(n, logits)) : ATL_NODES(logits);
+        n->program[i] = atl_compile(n->graph, outputs, .threads = 1);
+        ok = n->program[i] != NULL;
+    }
+    return ok;
 }
 
 static int open_built(const char *name, network *n)
 {
     *n = (network){.graph = atl_graph_new()};
     n->image = image_for(n->graph, name, 1);
-    return finish(name, n, build(name, n->image)) ? 1 : fail(name);
+    return finish(name, n, build(name, n->image), FORWARD, GRADIENT) ? 1 : fail(name);
 }
 
-static int open_imported(const char *name, const char *path, network *n)
+static int open_imported(const char *name, const char *path, int64_t batch, network *n, int first, int last)
 {
     *n = (network){.graph = atl_graph_new()};
-    atl_onnx *net = atl_onnx_load(n->graph, path, .batch = 1);
+    atl_onnx *net = atl_onnx_load(n->graph, path, .batch = batch);
     n->image = net ? atl_onnx_input(net, atl_onnx_input_name(net, 0)) : NULL;
-    int ok = net && finish(name, n, atl_onnx_output(net, atl_onnx_output_name(net, 0))) ? 1 : fail(path);
+    atl_node *logits = net ? atl_onnx_output(net, atl_onnx_output_name(net, 0)) : NULL;
+    int ok = finish(name, n, logits, first, last) ? 1 : fail(path);
     atl_onnx_free(net);
     return ok;
 }
@@ -178,27 +191,22 @@ static double time_run(const network *n, int which)
     return atl_run(n->program[which], ATL_FEED(n->image, n->pixels)) ? -1 : seconds_now() - start;
 }
 
-static int measure_forward(const char *path, int64_t batch, int runs)
+/* which: FORWARD or GRADIENT */
+static int measure_file(const char *path, int64_t batch, int runs, int which)
 {
     static double times[MOST_RUNS];
-    network n = {.graph = atl_graph_new()};
-    atl_onnx *net = atl_onnx_load(n.graph, path, .batch = batch);
-    n.image = net ? atl_onnx_input(net, atl_onnx_input_name(net, 0)) : NULL;
-    atl_node *scores = net ? atl_onnx_output(net, atl_onnx_output_name(net, 0)) : NULL;
-    n.pixels = scores ? atl_uniform_tensor(atl_shape_of(n.image), 0, 1, 1) : NULL;
-    n.program[0] = n.pixels ? atl_compile(n.graph, ATL_NODES(scores), .threads = 1) : NULL;
-    int ok = n.program[0] != NULL;
+    network n;
+    int ok = open_imported(path, path, batch, &n, which, which);
     for (int i = -1; ok && i < runs; i++) { /* -1: the first run prepares the weights */
-        double seconds = time_run(&n, 0);
-        ok = seconds >= 0;
+        double seconds = time_run(&n, which);
+        ok = seconds >= 0 ? 1 : fail(path);
         if (i >= 0)
             times[i] = seconds;
     }
     if (ok)
         printf("{\"who\": \"atled\", \"unit\": \"ms\", \"median\": %.3f}\n", median_of(times, runs) * 1e3);
-    atl_onnx_free(net);
     close_network(&n);
-    return ok ? 1 : fail(path);
+    return ok;
 }
 
 static int compare(const char *name, const network *built, const network *imported, int which, int runs)
@@ -223,8 +231,8 @@ static int measure_speed(const char *name, int runs, const char *path)
 {
     network built = {0}, imported = {0};
     int ok = (path || write_network(name, ATL_ANY)) && open_built(name, &built) &&
-             open_imported(name, path ? path : written, &imported) && compare(name, &built, &imported, 0, runs) &&
-             compare(name, &built, &imported, 1, runs);
+             open_imported(name, path ? path : written, 1, &imported, FORWARD, GRADIENT) &&
+             compare(name, &built, &imported, 0, runs) && compare(name, &built, &imported, 1, runs);
     close_network(&built);
     close_network(&imported);
     if (!path)
@@ -235,17 +243,18 @@ static int measure_speed(const char *name, int runs, const char *path)
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
-    int speed = strcmp(what, "speed") == 0, at = strcmp(what, "load") == 0 ? 2 : strcmp(what, "forward") == 0 ? 4 : 3;
+    int speed = strcmp(what, "speed") == 0, gradient = strcmp(what, "gradient") == 0;
+    int file = gradient || strcmp(what, "forward") == 0, at = strcmp(what, "load") == 0 ? 2 : file ? 4 : 3;
     int runs = argc > at ? atoi(argv[at]) : 9;
     if (runs < 1 || runs > MOST_RUNS || (argc < 3 && strcmp(what, "load") != 0)) {
         fputs("usage: imported load [RUNS] | imported speed NETWORK [RUNS [FILE.onnx]] | "
-              "imported forward FILE.onnx BATCH [RUNS]\n",
+              "imported forward|gradient FILE.onnx BATCH [RUNS]\n",
               stderr);
         return 2;
     }
     if (strcmp(what, "write") == 0)
         return !write_network(argv[2], argc > 3 ? atoll(argv[3]) : ATL_ANY);
-    if (strcmp(what, "forward") == 0 && argc > 3)
-        return !measure_forward(argv[2], atoll(argv[3]), runs);
+    if (file && argc > 3)
+        return !measure_file(argv[2], atoll(argv[3]), runs, gradient ? GRADIENT : FORWARD);
     return !(speed ? measure_speed(argv[2], runs, argc > 4 ? argv[4] : NULL) : measure_loading(argv[0], runs));
 }
