@@ -26,9 +26,12 @@ float KERNEL(largest_of)(const float *x, int64_t n)
 
 void KERNEL(exp_below)(const float *x, float most, int64_t n, float *e)
 {
+    const float least = -87; /* below, e^x is soon no normal float */
     ATL_LANES
-    for (int64_t i = 0; i < n; i++)
-        e[i] = fast_exp(x[i] - most);
+    for (int64_t i = 0; i < n; i++) {
+        const float below = x[i] - most, power = fast_exp(below < least ? least : below);
+        e[i] = below < least ? 0 : power;
+    }
 }
 
 void KERNEL(softmax_grad_row)(int64_t n, const float *dy, const float *value, float *result)

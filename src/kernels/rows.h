@@ -5,7 +5,8 @@
 #include <stdint.h>
 
 /* sum_of: the sum of n numbers, always in the same order
- * exp_below: e = e^(x - most)
+ * exp_below: e = e^(x - most), and 0 below e^-87, because products of numbers that are not normal are slow: masks of
+ *     attention that subtract 100 would give such weights
  * softmax_grad_row: result = value (dy - sum of dy value)
  * normalize_row: result = (x - mean) / sqrt(variance + epsilon) * scale + shift + addend
  * normalize_grad_row: of dy, with y = (x - mean) / sqrt(variance + epsilon),

@@ -319,3 +319,22 @@ ISA_TEST(loops, pixels)
         free(x), free(y);
     }
 }
+
+/* Weights that no normal float holds are 0, where a softmax's mask subtracts 100 from scores as well. */
+ISA_TEST(loops, exponentials_are_normal_or_zero)
+{
+    LENGTHS(n)
+    {
+        float *x = random_floats(n), *y = random_floats(n);
+        for (int64_t i = 0; i < n; i++)
+            x[i] = i % 3 ? -100 * fabsf(x[i]) : -80 - 30 * fabsf(x[i]);
+        x[n / 2] = NAN;
+        k->exp_below(x, 0, n, y);
+        for (int64_t i = 0; i < n; i++) {
+            double expected = x[i] < -87 ? 0 : exp((double)x[i]);
+            cr_expect(i == n / 2 ? isnan(y[i]) : fabs((double)y[i] - expected) <= 1e-6 * expected, "e^%g is %g",
+                      (double)x[i], (double)y[i]);
+        }
+        free(x), free(y);
+    }
+}
