@@ -126,6 +126,10 @@ int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const con
     if (!c->blocked && atl_conv_is_pointwise(c) &&
         (atl_lower_output_is_strided(lowering) || atl_lower_input_is_strided(lowering, from)))
         return atl_lower_conv_pointwise(lowering, c);
+    int keeps_packed =
+        !c->blocked && !atl_lower_uses_bfloat16(lowering) && atl_lower_input_lasts(lowering, c->filter_input);
+    if (!way && keeps_packed && atl_conv_prefers_pointwise(c))
+        return atl_lower_conv_pointwise(lowering, c);
     if (!way && !c->blocked && atl_conv_prefers_depthwise(c))
         return atl_lower_conv_depthwise(lowering, c);
     if (way ? way == ATL_ALGO_FEW_CHANNELS : !c->blocked && atl_conv_prefers_few_channels(c))

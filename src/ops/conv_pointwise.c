@@ -32,13 +32,24 @@ int atl_conv_is_pointwise(const onednn_convolution *c)
            channels_made(c) % atl_kernels->vector == 0 && channels_made(c) > 0 && atl_shape_count(c->image) > 0;
 }
 
+/* The terms of a sum. */
+static int64_t channels_read(const onednn_convolution *c)
+{
+    return c->pass == ONEDNN_FORWARD ? c->image.size[3] : c->result.size[3];
+}
+
+int atl_conv_prefers_pointwise(const onednn_convolution *c)
+{
+    return atl_conv_is_pointwise(c) && channels_read(c) >= atl_costs_in_use()->pointwise_terms;
+}
+
 int atl_conv_pointwise_pays(const onednn_convolution *c)
 {
     const atl_costs *cost = atl_costs_in_use();
-    if (!atl_conv_is_pointwise(c))
-        return 0;
+    if (!atl_conv_is_pointwise(c) || atl_conv_prefers_pointwise(c))
+        return atl_conv_is_pointwise(c);
     double made = (double)atl_shape_count(c->pass == ONEDNN_FORWARD ? c->result : c->image);
-    double flops = 2 * made * (double)(c->pass == ONEDNN_FORWARD ? c->image.size[3] : c->result.size[3]);
+    double flops = 2 * made * (double)channels_read(c);
     double lost = flops / cost->pointwise_flops - flops / cost->onednn_pointwise_flops;
     return lost < 3 * sizeof(float) * made / cost->cached_bytes; /* a step of its own reads two arrays and writes one */
 }
@@ -70,7 +81,7 @@ static pointwise_step *new_step(const onednn_convolution *c)
     }
     *s = (pointwise_step){.transposed = c->pass != ONEDNN_FORWARD};
     s->p.pixels = image[0] * image[1] * image[2];
-    s->p.in = s->transposed ? c->result.size[3] : image[3];
+    s->p.in = channels_read(c);
     s->p.out = channels_made(c);
     double flops = 2.0 * (double)s->p.pixels * (double)(s->p.in * s->p.out);
     s->p.workers = flops < 2 * atl_costs_in_use()->thread_flops ? 1 : omp_get_max_threads();

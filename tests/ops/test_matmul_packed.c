@@ -74,8 +74,16 @@ Test(matmul_packed, rows_and_epilogues)
 Test(matmul_packed, others_are_left_to_onednn)
 {
     check(ATL_SHAPE(101, 33), 50, BIAS | RELU, 0); /* no multiple of a vector */
-    check(ATL_SHAPE(40, 33), 48, BIAS | RELU, 0);  /* few rows */
-    check(ATL_SHAPE(40, 33), 48, BIAS | RESIDUAL | SCALE | FACTOR, 0);
+    check(ATL_SHAPE(31, 33), 48, BIAS | RELU, 0);  /* few rows */
+    check(ATL_SHAPE(31, 33), 48, BIAS | RESIDUAL | SCALE | FACTOR, 0);
+}
+
+/* Swin's and ConvNeXt's last stages have 49 rows, and sums of 3072 terms. */
+Test(matmul_packed, few_rows_and_long_sums)
+{
+    int wide = atl_kernels->vector > 4;
+    check(ATL_SHAPE(49, 33), 48, BIAS | RELU, wide);
+    check(ATL_SHAPE(64, 3072), 48, BIAS | RESIDUAL, wide);
 }
 
 Test(matmul_packed, a_changed_weight_is_packed_again)
