@@ -37,6 +37,9 @@ typedef struct atl_costs {
         winograd_gradient_slowdown; /* of the gradient by the filter: sums are read and written again, block by block */
     double pointwise_flops;         /* of our own 1x1 convolutions */
     double onednn_pointwise_flops;  /* and of oneDNN's */
+    double tap_sums_flops, tap_sums_value; /* a convolution as a sum of 1x1 ones: flops, and seconds to read and write a
+                                              result for one of them */
+    double onednn_windows_flops;           /* oneDNN's where it copies the windows and multiplies them */
     double few_channels_flops, few_channels_value; /* our own gradient by an image of few channels: flops, and seconds
                                                       to finish each number of it */
     double onednn_few_channels_flops, onednn_few_channels_value; /* oneDNN's, and to add one number of a window to it */

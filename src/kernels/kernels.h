@@ -29,6 +29,7 @@
 #include "kernels/rows.h"
 #include "kernels/slopes.h"
 #include "kernels/sums.h"
+#include "kernels/tap_sums.h"
 #include "kernels/winograd.h"
 
 /* K(type of the result, name, (arguments)) for each */
@@ -50,6 +51,7 @@
     ATL_ROW_KERNELS(K)                                                                                                 \
     ATL_SLOPE_KERNELS(K)                                                                                               \
     ATL_SUM_KERNELS(K)                                                                                                 \
+    ATL_TAP_SUMS_KERNELS(K)                                                                                            \
     ATL_WINOGRAD_KERNELS(K)
 
 #define ATL_KERNEL_FIELD(result, name, arguments) result(*name) arguments;

@@ -345,6 +345,12 @@ const char *onednn_convolution_implementation(const onednn_convolution *convolut
     return text;
 }
 
+int onednn_convolution_copies_windows(const onednn_convolution *convolution)
+{
+    char text[80];
+    return strstr(onednn_convolution_implementation(convolution, text, sizeof text), "gemm") != NULL;
+}
+
 int atl_onednn_has_winograd(void)
 {
     static _Atomic int known; /* 0: not asked yet, 1: no, 2: yes */

@@ -104,6 +104,10 @@ double onednn_convolution_rounded_seconds(const onednn_convolution *convolution)
 /* Emits the convolution that computes the node being lowered. 1, or 0 with the error set. */
 int onednn_lower_convolution(atl_lowering *lowering, const onednn_convolution *convolution);
 
+/* True if oneDNN has nothing faster for it than a product of copied windows: its vector kernels take no padding that is
+ * wider than some pixels, nor channels or groups that do not fill their vectors. */
+int onednn_convolution_copies_windows(const onednn_convolution *convolution);
+
 /* The implementation that would be chosen, for tests and plans: "brgconv:avx512_core". Returns text, "" on failure. */
 const char *onednn_convolution_implementation(const onednn_convolution *convolution, char *text, size_t size);
 

@@ -1,4 +1,4 @@
-/* What our own convolution kernels without dilation are told of their sizes. */
+/* What our own convolution kernels are told of their sizes. */
 #include "ops/conv_sizes.h"
 
 #include <omp.h>
@@ -29,5 +29,7 @@ atl_conv_sizes atl_conv_sizes_of(const onednn_convolution *c)
                             .stride_x = h->stride,
                             .pad_top = v->pad_before,
                             .pad_left = h->pad_before,
+                            .dilation_y = v->dilation,
+                            .dilation_x = h->dilation,
                             .workers = is_small ? 1 : omp_get_max_threads()};
 }

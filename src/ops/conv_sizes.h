@@ -1,4 +1,4 @@
-/* What our own convolution kernels without dilation are told of their sizes. */
+/* What our own convolution kernels are told of their sizes. */
 #ifndef ATLED_OPS_CONV_SIZES_H
 #define ATLED_OPS_CONV_SIZES_H
 

@@ -1,0 +1,134 @@
+/* A convolution, or its gradient by the image, as a sum of 1x1 convolutions: see kernels/tap_sums.h. */
+#include "ops/conv_tap_sums.h"
+
+#include "common/numbers.h"
+#include "cost/cost.h"
+#include "graph/memory.h"
+#include "kernels/kernels.h"
+#include "ops/conv_sizes.h"
+#include "ops/step_epilogue.h"
+
+typedef struct tap_sums_step {
+    atl_conv_sizes d;
+    int turned; /* the gradient by the image: the matrices of the filter are transposed, and in reverse order */
+    atl_step_epilogue end;
+} tap_sums_step;
+
+/* The gradient by the image, without strides, is a convolution of the result's gradient. */
+static atl_conv_sizes sizes_of(const onednn_convolution *c)
+{
+    const atl_conv_sizes d = atl_conv_sizes_of(c);
+    atl_conv_sizes turned = d;
+    turned.height = d.result_height, turned.width = d.result_width, turned.channels = d.result_channels;
+    turned.result_height = d.height, turned.result_width = d.width, turned.result_channels = d.channels;
+    turned.pad_top = (d.filter_height - 1) * d.dilation_y - d.pad_top;
+    turned.pad_left = (d.filter_width - 1) * d.dilation_x - d.pad_left;
+    return c->pass == ONEDNN_FORWARD ? d : turned;
+}
+
+static int is_tap_sum(const onednn_convolution *c)
+{
+    const int strided = c->vertical.stride > 1 || c->horizontal.stride > 1;
+    const int64_t made = c->pass == ONEDNN_FORWARD ? c->result.size[3] : c->image.size[3];
+    return (c->pass == ONEDNN_FORWARD || (c->pass == ONEDNN_INPUT_GRADIENT && !strided)) && c->groups == 1 &&
+           c->vertical.size * c->horizontal.size > 1 && made % atl_kernels->vector == 0 && c->scale_input < 0 &&
+           c->addend_input < 0 && atl_conv_epilogue_is_simple(c) && atl_shape_count(c->image) > 0 &&
+           atl_shape_count(c->result) > 0;
+}
+
+/* Of one line, the pairs of a result and an element of the window that meet inside of the image. */
+static double pairs_inside(int64_t results, int64_t pixels, int64_t size, int64_t stride, int64_t dilation, int64_t pad)
+{
+    double pairs = 0;
+    for (int64_t i = 0; i < size; i++) {
+        int64_t at = i * dilation - pad; /* of the first result */
+        int64_t before = at < 0 ? atl_divide_up(-at, stride) : 0;
+        int64_t end = at < pixels ? atl_divide_up(pixels - at, stride) : 0;
+        pairs += (double)atl_larger(0, atl_smaller(end, results) - before);
+    }
+    return pairs;
+}
+
+static double own_seconds(const atl_conv_sizes *d)
+{
+    const atl_costs *cost = atl_costs_in_use();
+    double pairs = pairs_inside(d->result_height, d->height, d->filter_height, d->stride_y, d->dilation_y, d->pad_top) *
+                   pairs_inside(d->result_width, d->width, d->filter_width, d->stride_x, d->dilation_x, d->pad_left);
+    return 2.0 * (double)(d->batch * d->result_channels) * pairs *
+           ((double)d->channels / cost->tap_sums_flops + cost->tap_sums_value / 2);
+}
+
+int atl_conv_prefers_tap_sums(const onednn_convolution *c)
+{
+    if (!is_tap_sum(c))
+        return 0;
+    const atl_conv_sizes d = sizes_of(c);
+    return own_seconds(&d) < atl_conv_flops(c) / atl_costs_in_use()->onednn_windows_flops &&
+           onednn_convolution_copies_windows(c);
+}
+
+/* ---- the step ---------------------------------------------------------------------------------------------------- */
+
+static int pack_filter(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const tap_sums_step *s = step->data;
+    const float *filter = memory[step->read[0]];
+    float *packed = memory[step->write[0]];
+    const atl_pointwise p = {.in = s->d.channels, .out = s->d.result_channels};
+    const int64_t taps = s->d.filter_height * s->d.filter_width, floats = p.in * p.out;
+    (void)bound;
+    for (int64_t i = 0; i < taps; i++)
+        atl_kernels->pointwise_pack(&p, filter + (s->turned ? taps - 1 - i : i) * floats, s->turned,
+                                    packed + i * floats);
+    return 0;
+}
+
+static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
+{
+    const tap_sums_step *s = step->data;
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
+    (void)bound;
+    atl_kernels->tap_sums_convolve(&s->d, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
+    return 0;
+}
+
+static tap_sums_step *new_step(const onednn_convolution *c)
+{
+    tap_sums_step *s = atl_allocate(1, sizeof *s);
+    if (!s)
+        atl_out_of_memory();
+    else
+        *s = (tap_sums_step){.d = sizes_of(c), .turned = c->pass != ONEDNN_FORWARD};
+    return s;
+}
+
+static atl_plan_step step_of(tap_sums_step *s)
+{
+    return (atl_plan_step){.implementation = "tap sums", .cannot_fail = 1, .release = atl_release, .data = s};
+}
+
+static atl_value_id lower_filter(atl_lowering *lowering, const onednn_convolution *c)
+{
+    tap_sums_step *s = new_step(c);
+    if (!s)
+        return -1;
+    atl_plan_step step = step_of(s);
+    step.run = pack_filter;
+    return atl_lower_prepared(lowering, c->filter_input, atl_shape_count(c->filter) * (int64_t)sizeof(float), &step);
+}
+
+int atl_lower_conv_tap_sums(atl_lowering *lowering, const onednn_convolution *c)
+{
+    tap_sums_step *s = new_step(c);
+    if (!s)
+        return 0;
+    atl_plan_step step = step_of(s);
+    step.run = convolve;
+    step.flops = atl_conv_flops(c);
+    step.read[step.reads++] = atl_lower_input(lowering, s->turned ? c->result_input : c->image_input);
+    step.read[step.reads++] = lower_filter(lowering, c);
+    s->end = atl_lower_conv_epilogue(lowering, c, &step);
+    step.write[step.writes++] = atl_lower_output(lowering);
+    atl_lower_conv_mask(lowering, c, &step, &s->end);
+    return atl_lower_step(lowering, &step);
+}

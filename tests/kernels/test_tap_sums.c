@@ -1,0 +1,99 @@
+/* Convolutions as sums of 1x1 convolutions, with strides, dilations and any padding, against loops in double. */
+#include "isas.h"
+
+static int64_t count_of_results(const atl_conv_sizes *d)
+{
+    return d->batch * d->result_height * d->result_width * d->result_channels;
+}
+
+/* One result without the epilogue. */
+static double exact_result(const atl_conv_sizes *d, int64_t at, const float *image, const float *filter)
+{
+    const int64_t o = at % d->result_channels, pixel = at / d->result_channels, ox = pixel % d->result_width;
+    const int64_t oy = pixel / d->result_width % d->result_height, n = pixel / d->result_width / d->result_height;
+    double sum = 0;
+    for (int64_t t = 0; t < d->filter_height * d->filter_width; t++) {
+        int64_t y = oy * d->stride_y - d->pad_top + t / d->filter_width * d->dilation_y;
+        int64_t x = ox * d->stride_x - d->pad_left + t % d->filter_width * d->dilation_x;
+        for (int64_t c = 0; c < d->channels && y >= 0 && y < d->height && x >= 0 && x < d->width; c++)
+            sum += (double)image[((n * d->height + y) * d->width + x) * d->channels + c] *
+                   (double)filter[(t * d->channels + c) * d->result_channels + o];
+    }
+    return sum;
+}
+
+static float *packed_filter(const atl_kernel_table *k, const atl_conv_sizes *d, const float *filter)
+{
+    const atl_pointwise p = {.in = d->channels, .out = d->result_channels};
+    const int64_t taps = d->filter_height * d->filter_width, floats = p.in * p.out;
+    float *packed = random_floats(taps * floats);
+    for (int64_t t = 0; t < taps; t++)
+        k->pointwise_pack(&p, filter + t * floats, 0, packed + t * floats);
+    return packed;
+}
+
+static void check(const atl_kernel_table *k, atl_conv_sizes d)
+{
+    const int64_t count = count_of_results(&d);
+    float *image = random_floats(d.batch * d.height * d.width * d.channels), *bias = random_floats(d.result_channels);
+    float *filter = random_floats(d.filter_height * d.filter_width * d.channels * d.result_channels);
+    float *packed = packed_filter(k, &d, filter), *residual = random_floats(count);
+    float *y = random_floats(count), *again = random_floats(count);
+    const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1};
+    d.workers = 1;
+    k->tap_sums_convolve(&d, image, packed, &end, y);
+    for (int64_t i = 0; i < count; i++) {
+        double sum = exact_result(&d, i, image, filter) + (double)bias[i % d.result_channels] + (double)residual[i];
+        cr_assert_float_eq((double)y[i], sum > 0 ? sum : 0, 1e-4, "%lldx%lld, number %lld: %g, not %g",
+                           (long long)d.height, (long long)d.width, (long long)i, (double)y[i], sum);
+    }
+    for (int i = 0; i < MARGIN; i++)
+        cr_assert(isnan(y[count + i]), "written behind the result");
+    d.workers = 3;
+    k->tap_sums_convolve(&d, image, packed, &end, again);
+    cr_assert_eq(memcmp(y, again, (size_t)count * sizeof *y), 0, "other bits with three workers");
+    free(image), free(bias), free(filter), free(packed), free(residual), free(y), free(again);
+}
+
+static int64_t results(int64_t pixels, int64_t size, int64_t stride, int64_t dilation, int64_t pads)
+{
+    return (pixels + pads - (size - 1) * dilation - 1) / stride + 1;
+}
+
+static atl_conv_sizes sizes(int64_t height, int64_t width, int64_t size, int64_t stride, int64_t dilation, int64_t pad)
+{
+    return (atl_conv_sizes){.batch = 2,
+                            .height = height,
+                            .width = width,
+                            .channels = 7,
+                            .result_height = results(height, size, stride, dilation, 2 * pad),
+                            .result_width = results(width, size, stride, dilation, 2 * pad),
+                            .result_channels = 48,
+                            .filter_height = size,
+                            .filter_width = size,
+                            .stride_y = stride,
+                            .stride_x = stride,
+                            .pad_top = pad,
+                            .pad_left = pad,
+                            .dilation_y = dilation,
+                            .dilation_x = dilation};
+}
+
+ISA_TEST(tap_sums, dilations_strides_and_paddings)
+{
+    for (int64_t dilation = 1; dilation <= 5; dilation += 2)
+        for (int64_t stride = 1; stride <= 3; stride++)
+            for (int64_t pad = 0; pad <= 6; pad += 3)
+                check(k, sizes(13, 17, 3, stride, dilation, pad));
+    check(k, sizes(3, 4, 3, 1, 9, 9)); /* all but the middle of a window lies beside the image */
+}
+
+/* Rows longer than a block, and of one dimension. */
+ISA_TEST(tap_sums, long_rows)
+{
+    atl_conv_sizes d = sizes(1, 603, 1, 1, 1, 0);
+    d.filter_width = 5, d.dilation_x = 8, d.pad_left = 16;
+    check(k, d);
+    d.stride_x = 2, d.result_width = 302;
+    check(k, d);
+}
