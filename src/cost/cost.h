@@ -48,7 +48,9 @@ typedef struct atl_costs {
     double depthwise_3, depthwise_5, onednn_depthwise_3, onednn_depthwise_5;
     double depthwise_image_3, depthwise_image_5, onednn_depthwise_image_3, onednn_depthwise_image_5;
     double depthwise_strided_3, depthwise_strided_5, onednn_depthwise_strided_3, onednn_depthwise_strided_5;
-    double depthwise_gradient;           /* flops of our own gradient by a depthwise filter */
+    double
+        onednn_depthwise_dilated; /* of oneDNN's gradient by the image if the window is dilated: no depthwise kernel */
+    double depthwise_gradient;    /* flops of our own gradient by a depthwise filter */
     double onednn_depthwise_gradient_3;  /* of oneDNN's, for filters up to 3x3 */
     double onednn_depthwise_gradient_5;  /* and for wider ones */
     double onednn_winograd_flops;        /* oneDNN's Winograd kernels (2.x with AVX-512) */

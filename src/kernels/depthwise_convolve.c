@@ -22,7 +22,8 @@ static filter_order order_of(const atl_conv_sizes *d, const float *filter)
 INLINE void some_results(const int count, const atl_conv_sizes *d, taps v, taps h, const float *x, filter_order f,
                          const atl_epilogue *end, int64_t at, float *result)
 {
-    int64_t row = d->width * d->channels, step = d->stride_x * d->channels;
+    const int64_t row = d->dilation_y * d->width * d->channels, column = d->dilation_x * d->channels;
+    const int64_t step = d->stride_x * d->channels;
     for (int64_t c = 0; c < d->channels; c += VECTOR) {
         vec sum[SIDE_BY_SIDE];
         UNROLL
@@ -31,7 +32,7 @@ INLINE void some_results(const int count, const atl_conv_sizes *d, taps v, taps 
         for (int64_t i = v.first; i < v.last; i++)
             for (int64_t j = h.first; j < h.last; j++) {
                 vec w = load(f.first + i * f.row + j * f.column + c);
-                const float *pixel = x + i * row + j * d->channels + c;
+                const float *pixel = x + i * row + j * column + c;
                 UNROLL
                 for (int k = 0; k < count; k++)
                     sum[k] += w * load(pixel + k * step);
@@ -59,18 +60,19 @@ static void convolve_row(const atl_conv_sizes *d, int64_t row, const float *imag
 {
     int64_t top = row % d->result_height * d->stride_y - d->pad_top;
     const float *of = image + (row / d->result_height * d->height + top) * d->width * d->channels;
-    taps v = taps_inside(top, d->height, d->filter_height);
+    taps v = taps_inside(top, d->height, d->filter_height, d->dilation_y);
     const atl_epilogue own = *end; /* which no store into the result can change, so that it stays in registers */
     end = &own;
     for (int64_t o = 0; o < d->result_width;) {
         int64_t left = o * d->stride_x - d->pad_left, right = left + (SIDE_BY_SIDE - 1) * d->stride_x;
         int64_t at = (row * d->result_width + o) * d->channels;
         const float *x = of + left * d->channels;
-        int inside = o + SIDE_BY_SIDE <= d->result_width && left >= 0 && right + d->filter_width <= d->width;
+        int inside = o + SIDE_BY_SIDE <= d->result_width && left >= 0 &&
+                     right + (d->filter_width - 1) * d->dilation_x < d->width;
         if (inside)
             inner_results(d, v, x, f, end, at, result);
         else
-            some_results(1, d, v, taps_inside(left, d->width, d->filter_width), x, f, end, at, result);
+            some_results(1, d, v, taps_inside(left, d->width, d->filter_width, d->dilation_x), x, f, end, at, result);
         o += inside ? SIDE_BY_SIDE : 1;
     }
 }

@@ -8,10 +8,13 @@ typedef struct taps {
     int64_t first, last; /* first <= i < last */
 } taps;
 
-/* The elements of a window that begins at pixel `start` which are inside of an image of `pixels`. */
-INLINE taps taps_inside(int64_t start, int64_t pixels, int64_t size)
+/* The elements, `dilation` pixels apart, of a window that begins at pixel `start` which are inside of an image of
+ * `pixels`. */
+INLINE taps taps_inside(int64_t start, int64_t pixels, int64_t size, int64_t dilation)
 {
-    return (taps){start < 0 ? -start : 0, pixels - start < size ? pixels - start : size};
+    const int64_t room = pixels - start; /* from the first element on */
+    return (taps){start < 0 ? (-start + dilation - 1) / dilation : 0,
+                  room < (size - 1) * dilation + 1 ? (room + dilation - 1) / dilation : size};
 }
 
 /* The elements by which windows read pixel `at` = pixel + padding: every stride-th from the first on, which is of the

@@ -127,8 +127,8 @@ int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const con
     if (!c->blocked && atl_conv_is_pointwise(c) &&
         (atl_lower_output_is_strided(lowering) || atl_lower_input_is_strided(lowering, from)))
         return atl_lower_conv_pointwise(lowering, c);
-    int keeps_packed =
-        !c->blocked && !atl_lower_uses_bfloat16(lowering) && atl_lower_input_lasts(lowering, c->filter_input);
+    int keeps_packed = c->filter_input >= 0 && !c->blocked && !atl_lower_uses_bfloat16(lowering) &&
+                       atl_lower_input_lasts(lowering, c->filter_input); /* a filter, in the order of our kernels */
     if (!way && keeps_packed && atl_conv_prefers_pointwise(c))
         return atl_lower_conv_pointwise(lowering, c);
     if (!way && !c->blocked && atl_conv_prefers_depthwise(c))

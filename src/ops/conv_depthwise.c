@@ -13,17 +13,19 @@ typedef struct depthwise_step {
     atl_step_epilogue end;
 } depthwise_step;
 
+static int is_strided(const onednn_convolution *c) { return c->vertical.stride > 1 || c->horizontal.stride > 1; }
+static int is_dilated(const onednn_convolution *c) { return c->vertical.dilation > 1 || c->horizontal.dilation > 1; }
+
 static int is_depthwise(const onednn_convolution *c)
 {
     const atl_window *v = &c->vertical, *h = &c->horizontal;
     int64_t channels = c->image.size[3];
+    int is_convolution = c->pass == ONEDNN_FORWARD || (c->pass == ONEDNN_INPUT_GRADIENT && !is_strided(c));
     return c->groups == channels && c->result.size[3] == channels && channels % atl_kernels->vector == 0 &&
-           v->size <= ATL_MAX_DEPTHWISE && h->size <= ATL_MAX_DEPTHWISE && v->dilation == 1 && h->dilation == 1 &&
-           v->pad_before < v->size && h->pad_before < h->size && atl_shape_count(c->image) > 0 &&
-           atl_conv_epilogue_is_simple(c);
+           v->size <= ATL_MAX_DEPTHWISE && h->size <= ATL_MAX_DEPTHWISE && (is_convolution || !is_dilated(c)) &&
+           v->pad_before <= (v->size - 1) * v->dilation && h->pad_before <= (h->size - 1) * h->dilation &&
+           atl_shape_count(c->image) > 0 && atl_conv_epilogue_is_simple(c);
 }
-
-static int is_strided(const onednn_convolution *c) { return c->vertical.stride > 1 || c->horizontal.stride > 1; }
 
 /* Of our own kernels, and of oneDNN's. */
 typedef struct rates {
@@ -43,8 +45,9 @@ static rates rates_of(const onednn_convolution *c)
     if (is_strided(c))
         return wide ? (rates){cost->depthwise_strided_5, cost->onednn_depthwise_strided_5}
                     : (rates){cost->depthwise_strided_3, cost->onednn_depthwise_strided_3};
-    return wide ? (rates){cost->depthwise_image_5, cost->onednn_depthwise_image_5}
-                : (rates){cost->depthwise_image_3, cost->onednn_depthwise_image_3};
+    rates image = wide ? (rates){cost->depthwise_image_5, cost->onednn_depthwise_image_5}
+                       : (rates){cost->depthwise_image_3, cost->onednn_depthwise_image_3};
+    return is_dilated(c) ? (rates){image.own, cost->onednn_depthwise_dilated} : image;
 }
 
 int atl_conv_prefers_depthwise(const onednn_convolution *c)
@@ -86,18 +89,6 @@ static int run_image_gradient(const atl_plan_step *step, void *const *memory, vo
     return 0;
 }
 
-/* The gradient by the image, without strides, as a convolution of the result's gradient with the filter turned by half
- * a turn. */
-static atl_conv_sizes as_convolution(atl_conv_sizes d)
-{
-    atl_conv_sizes turned = d;
-    turned.height = d.result_height, turned.width = d.result_width;
-    turned.result_height = d.height, turned.result_width = d.width;
-    turned.pad_top = d.filter_height - 1 - d.pad_top, turned.pad_left = d.filter_width - 1 - d.pad_left;
-    turned.flipped = 1;
-    return turned;
-}
-
 static depthwise_step *new_step(const onednn_convolution *c)
 {
     depthwise_step *s = atl_allocate(1, sizeof *s);
@@ -106,7 +97,7 @@ static depthwise_step *new_step(const onednn_convolution *c)
     else {
         *s = (depthwise_step){.d = atl_conv_sizes_of(c), .pass = c->pass};
         if (c->pass == ONEDNN_INPUT_GRADIENT && !is_strided(c))
-            s->d = as_convolution(s->d);
+            s->d = atl_conv_turned(s->d);
     }
     return s;
 }

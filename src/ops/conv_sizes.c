@@ -33,3 +33,14 @@ atl_conv_sizes atl_conv_sizes_of(const onednn_convolution *c)
                             .dilation_x = h->dilation,
                             .workers = is_small ? 1 : omp_get_max_threads()};
 }
+
+atl_conv_sizes atl_conv_turned(atl_conv_sizes d)
+{
+    atl_conv_sizes turned = d;
+    turned.height = d.result_height, turned.width = d.result_width, turned.channels = d.result_channels;
+    turned.result_height = d.height, turned.result_width = d.width, turned.result_channels = d.channels;
+    turned.pad_top = (d.filter_height - 1) * d.dilation_y - d.pad_top;
+    turned.pad_left = (d.filter_width - 1) * d.dilation_x - d.pad_left;
+    turned.flipped = 1;
+    return turned;
+}

@@ -10,4 +10,8 @@ double atl_conv_flops(const onednn_convolution *c);
 
 atl_conv_sizes atl_conv_sizes_of(const onednn_convolution *c);
 
+/* The gradient by the image, without strides, as a convolution of the result's gradient with the filter turned by half
+ * a turn. */
+atl_conv_sizes atl_conv_turned(atl_conv_sizes d);
+
 #endif

@@ -9,21 +9,14 @@
 #include "ops/step_epilogue.h"
 
 typedef struct tap_sums_step {
-    atl_conv_sizes d;
-    int turned; /* the gradient by the image: the matrices of the filter are transposed, and in reverse order */
+    atl_conv_sizes d; /* flipped: the matrices of the filter are transposed, and in reverse order */
     atl_step_epilogue end;
 } tap_sums_step;
 
-/* The gradient by the image, without strides, is a convolution of the result's gradient. */
 static atl_conv_sizes sizes_of(const onednn_convolution *c)
 {
     const atl_conv_sizes d = atl_conv_sizes_of(c);
-    atl_conv_sizes turned = d;
-    turned.height = d.result_height, turned.width = d.result_width, turned.channels = d.result_channels;
-    turned.result_height = d.height, turned.result_width = d.width, turned.result_channels = d.channels;
-    turned.pad_top = (d.filter_height - 1) * d.dilation_y - d.pad_top;
-    turned.pad_left = (d.filter_width - 1) * d.dilation_x - d.pad_left;
-    return c->pass == ONEDNN_FORWARD ? d : turned;
+    return c->pass == ONEDNN_FORWARD ? d : atl_conv_turned(d);
 }
 
 static int is_tap_sum(const onednn_convolution *c)
@@ -78,7 +71,7 @@ static int pack_filter(const atl_plan_step *step, void *const *memory, void *bou
     const int64_t taps = s->d.filter_height * s->d.filter_width, floats = p.in * p.out;
     (void)bound;
     for (int64_t i = 0; i < taps; i++)
-        atl_kernels->pointwise_pack(&p, filter + (s->turned ? taps - 1 - i : i) * floats, s->turned,
+        atl_kernels->pointwise_pack(&p, filter + (s->d.flipped ? taps - 1 - i : i) * floats, s->d.flipped,
                                     packed + i * floats);
     return 0;
 }
@@ -98,7 +91,7 @@ static tap_sums_step *new_step(const onednn_convolution *c)
     if (!s)
         atl_out_of_memory();
     else
-        *s = (tap_sums_step){.d = sizes_of(c), .turned = c->pass != ONEDNN_FORWARD};
+        *s = (tap_sums_step){.d = sizes_of(c)};
     return s;
 }
 
@@ -125,7 +118,7 @@ int atl_lower_conv_tap_sums(atl_lowering *lowering, const onednn_convolution *c)
     atl_plan_step step = step_of(s);
     step.run = convolve;
     step.flops = atl_conv_flops(c);
-    step.read[step.reads++] = atl_lower_input(lowering, s->turned ? c->result_input : c->image_input);
+    step.read[step.reads++] = atl_lower_input(lowering, s->d.flipped ? c->result_input : c->image_input);
     step.read[step.reads++] = lower_filter(lowering, c);
     s->end = atl_lower_conv_epilogue(lowering, c, &step);
     step.write[step.writes++] = atl_lower_output(lowering);

@@ -31,3 +31,23 @@ Test(conv_depthwise, wide_filters_by_our_own_loops)
         check(5, stride, 30, 0); /* channels that fill no vectors */
     }
 }
+
+/* The gradient by the image of a dilated window is a convolution, as that of others; oneDNN has no kernel for it. */
+Test(conv_depthwise, dilated_windows)
+{
+    for (int size = 3; size <= 5; size += 2) {
+        atl_graph *g = atl_graph_new();
+        atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 13, 11, 32));
+        atl_node *w = atl_variable(g, "w", ATL_SHAPE(size, size, 1, 32), atl_he());
+        atl_node *y = atl_conv2d(x, w, .dilation = {2, 3}, .groups = 32);
+        atl_node *dx = atl_gradient(atl_sum(atl_square(y)), x);
+        atl_program *program = atl_compile(g, ATL_NODES(y, dx));
+        cr_assert(program, "%s", atl_graph_error(g));
+        atl_tensor *image = random_tensor(atl_shape_of(x), -1, 1);
+        assert_like_references(program, ATL_NODES(y, dx), ATL_FEED(x, image), 1e-5);
+        cr_expect_eq(steps_by(program, "conv2d_input_grad", "depthwise"), 1, "%dx%d", size, size);
+        atl_tensor_free(image);
+        atl_program_free(program);
+        atl_graph_free(g);
+    }
+}
