@@ -1,6 +1,6 @@
-/* Convolutions as sums of 1x1 convolutions: for a block of results, element after element of the window adds its product
- * of pixels and channels.  The block stays in the second-level cache, and so does the element's matrix while the rows of
- * the block are multiplied with it. */
+/* Convolutions as sums of 1x1 convolutions: for a block of results, element after element of the window adds its
+ * product of pixels and channels.  The block stays in the second-level cache, and so does the element's matrix while
+ * the rows of the block are multiplied with it. */
 #include "kernels/tap_sums.h"
 
 #include <string.h>
