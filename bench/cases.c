@@ -35,6 +35,15 @@ static const bench_case cases[] = {
     {"mlp_1", NULL, 1, 0, BY_WEIGHTS, .widths = {8, 16, 1}, .activation = atl_tanh},
     {"cifar10_train", "cifar10", 128, 24, TRAINING, SGD_DECAY},
     {"resnet20_train", "resnet20", 128, 32, TRAINING, SGD_MOMENTUM},
+    {"resnet18_train", "resnet18", 16, 112, TRAINING, SGD_MOMENTUM},
+    {"mobilenet_v2_train", "mobilenet_v2", 16, 112, TRAINING, SGD_MOMENTUM},
+    {"densenet121_train", "densenet121", 8, 112, TRAINING, SGD_MOMENTUM},
+    {"vit_tiny_train", "vit_tiny", 8, 224, TRAINING, ADAM},
+    {"digits_train_100", "digits", 100, 28, TRAINING, SGD_MOMENTUM, .channels = 1},
+    {"digits_train_1", "digits", 1, 28, TRAINING, SGD_MOMENTUM, .channels = 1},
+    {"autoencoder_train", "autoencoder", 32, 64, TRAINING, SGD_MOMENTUM},
+    {"mlp_512_train_128", "mlp_512", 128, 28, TRAINING, SGD_MOMENTUM, .channels = 1},
+    {"mlp_512_train_1", "mlp_512", 1, 28, TRAINING, SGD_MOMENTUM, .channels = 1},
     {"mlp_adam", NULL, 64, 0, TRAINING, ADAM, {784, 256, 10}, atl_relu},
     {"mlp_sgd", NULL, 1, 0, TRAINING, SGD, {8, 16, 1}, atl_tanh},
 };
@@ -97,11 +106,15 @@ static atl_node *mlp_loss(const bench_case *c, built_case *b)
 
 static atl_node *network_loss(const bench_case *c, built_case *b)
 {
-    b->image = atl_input(b->graph, "image", ATL_FLOAT32, ATL_SHAPE(c->batch, c->side, c->side, 3));
+    b->image =
+        atl_input(b->graph, "image", ATL_FLOAT32, ATL_SHAPE(c->batch, c->side, c->side, c->channels ? c->channels : 3));
     const atl_model *model = atl_model_find(c->model);
-    atl_node *logits = model ? model->build(&(atl_model_args){.image = b->image, .training = c->want == TRAINING})
-                             : bench_network(c->model, b->image);
-    return mean_cross_entropy(c, b, logits);
+    atl_node *y = model ? model->build(&(atl_model_args){.image = b->image, .training = c->want == TRAINING})
+                  : c->want == TRAINING ? bench_network_to_train(c->model, b->image)
+                                        : bench_network(c->model, b->image);
+    if (atl_shape_of(y).rank == 4) /* an image */
+        return atl_reduce_mean(atl_square(atl_sub(y, b->image)));
+    return mean_cross_entropy(c, b, y);
 }
 
 static int want_gradients(const bench_case *c, built_case *b)

@@ -27,6 +27,7 @@ typedef struct bench_case {
     bench_optimizer optimizer;
     int widths[3];              /* in, hidden, out */
     atl_activation *activation; /* of the hidden layer */
+    int channels;               /* of the image; 0: 3 */
 } bench_case;
 
 const bench_case *bench_cases(int *count);

@@ -99,6 +99,10 @@ def pytorch(case, runs):
         def concat(self, a, b):
             return torch.cat((a, b), 1)
 
+        def enlarged(self, x, name, width):
+            w = self.weight(name, (x.shape[1], width, 4, 4), x.shape[1] * 4)
+            return functional.conv_transpose2d(x, w, self.vector(name + "/biases", width, 0), 2, 1)
+
         relu6, gelu = staticmethod(functional.relu6), staticmethod(functional.gelu)
 
         def depthwise(self, x, name, size, stride, padding="SAME", bias=False):
@@ -180,6 +184,8 @@ def pytorch(case, runs):
 
         def loss():
             y = network(f, x)
+            if y.dim() == 4:  # an image
+                return ((y - x) ** 2).mean()
             return functional.cross_entropy(y, labels) if y.shape[1] > 1 else ((y - 1) ** 2).mean()
 
         if os.environ.get("TORCH_COMPILE"):

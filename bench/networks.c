@@ -5,6 +5,13 @@
 
 typedef atl_node *activation(atl_node *x);
 
+static bool in_training; /* batch norm by the batch's statistics */
+
+static atl_node *batch_norm(atl_node *x, const char *name)
+{
+    return atl_batch_norm_layer(x, name, .training = in_training);
+}
+
 /* Convolution without a bias, batch norm, activation (null: none). */
 static atl_node *conv_norm(atl_node *x, const char *name, int channels, int size, int stride, int groups,
                            activation *act)
@@ -12,7 +19,7 @@ static atl_node *conv_norm(atl_node *x, const char *name, int channels, int size
     int pad = size / 2;
     x = atl_conv_layer(x, name, channels, .window = {size, size}, .stride = {stride, stride}, .padding = ATL_EXPLICIT,
                        .pad = {pad, pad, pad, pad}, .groups = groups, .no_bias = 1);
-    x = atl_batch_norm_layer(x, ATL_NAME("%s/norm", name));
+    x = batch_norm(x, ATL_NAME("%s/norm", name));
     return act ? act(x) : x;
 }
 
@@ -158,7 +165,7 @@ static atl_node *resnet18(atl_node *x)
 
 /* ---- DenseNet-121: Huang et al. 2017 ----------------------------------------------------------------------------- */
 
-static atl_node *normed(atl_node *x, const char *name) { return atl_relu(atl_batch_norm_layer(x, name)); }
+static atl_node *normed(atl_node *x, const char *name) { return atl_relu(batch_norm(x, name)); }
 
 static atl_node *plain_conv(atl_node *x, const char *name, int channels, int size)
 {
@@ -233,6 +240,49 @@ static atl_node *vit_tiny(atl_node *x)
     return atl_dense_layer(atl_reshape(x, ATL_SHAPE(batch, WIDTH)), "classes", 1000);
 }
 
+/* ---- small networks, for training -------------------------------------------------------------------------------- */
+
+static atl_node *conv_pool(atl_node *x, const char *name, int channels)
+{
+    x = atl_conv_layer(x, name, channels, .window = {5, 5}, .activation = atl_relu);
+    return atl_max_pool2d(x, .window = {2, 2}, .stride = {2, 2});
+}
+
+/* The usual network for handwritten digits. */
+static atl_node *digits(atl_node *x)
+{
+    x = atl_flatten(conv_pool(conv_pool(x, "conv1", 32), "conv2", 64));
+    return atl_dense_layer(atl_dense_layer(x, "hidden", 512, .activation = atl_relu), "classes", 10);
+}
+
+static atl_node *mlp_512(atl_node *x)
+{
+    x = atl_flatten(x);
+    for (int i = 0; i < 3; i++)
+        x = atl_dense_layer(x, ATL_NAME("hidden%d", i), 512, .activation = atl_relu);
+    return atl_dense_layer(x, "classes", 10);
+}
+
+/* Twice the height and width. */
+static atl_node *enlarged(atl_node *x, const char *name, int channels)
+{
+    atl_node *w = atl_variable(atl_graph_of(x), ATL_NAME("%s/weights", name), ATL_SHAPE(4, 4, channels, channels_of(x)),
+                               atl_normal(0.05f));
+    x = atl_conv2d_transpose(x, w, .stride = {2, 2}, .padding = ATL_EXPLICIT, .pad = {1, 1, 1, 1});
+    return atl_add(x, atl_variable(atl_graph_of(x), ATL_NAME("%s/biases", name), ATL_SHAPE(channels), atl_zeros()));
+}
+
+/* The image again, from an eighth of its height and width. */
+static atl_node *autoencoder(atl_node *x)
+{
+    for (int i = 0; i < 3; i++)
+        x = atl_conv_layer(x, ATL_NAME("down%d", i), 32 << i, .window = {3, 3}, .stride = {2, 2},
+                           .padding = ATL_EXPLICIT, .pad = {1, 1, 1, 1}, .activation = atl_relu);
+    for (int i = 1; i >= 0; i--)
+        x = atl_relu(enlarged(x, ATL_NAME("up%d", i), 32 << i));
+    return enlarged(x, "image", 3);
+}
+
 static const struct {
     const char *name;
     atl_node *(*build)(atl_node *image);
@@ -242,7 +292,10 @@ static const struct {
                 {"efficientnet_lite0", efficientnet_lite0},
                 {"resnet18", resnet18},
                 {"densenet121", densenet121},
-                {"vit_tiny", vit_tiny}};
+                {"vit_tiny", vit_tiny},
+                {"digits", digits},
+                {"mlp_512", mlp_512},
+                {"autoencoder", autoencoder}};
 
 atl_node *bench_network(const char *name, atl_node *image)
 {
@@ -250,4 +303,12 @@ atl_node *bench_network(const char *name, atl_node *image)
         if (!strcmp(networks[i].name, name))
             return networks[i].build(image);
     return NULL;
+}
+
+atl_node *bench_network_to_train(const char *name, atl_node *image)
+{
+    in_training = true;
+    atl_node *y = bench_network(name, image);
+    in_training = false;
+    return y;
 }

@@ -189,6 +189,27 @@ def vit_tiny(f, x):
     return f.dense(f.layer_norm(x, "norm")[:, 0], "classes", 1000)
 
 
+def digits(f, x):
+    for name, width in (("conv1", 32), ("conv2", 64)):
+        x = f.pool(f.relu(f.conv(x, name, width, 5)), 2, 2, "VALID")
+    return f.dense(f.relu(f.dense(f.flatten(x), "hidden", 512)), "classes", 10)
+
+
+def mlp_512(f, x):
+    x = f.flatten(x)
+    for i in range(3):
+        x = f.relu(f.dense(x, f"hidden{i}", 512))
+    return f.dense(x, "classes", 10)
+
+
+def autoencoder(f, x):
+    for i in range(3):
+        x = f.relu(f.conv(x, f"down{i}", 32 << i, 3, 2))
+    for i in (1, 0):
+        x = f.relu(f.enlarged(x, f"up{i}", 32 << i))
+    return f.enlarged(x, "image", 3)
+
+
 def mlp_digits(f, x):
     return f.dense(f.relu(f.dense(x, "hidden", 256)), "out", 10)
 
@@ -211,12 +232,19 @@ CASES = {
     "mlp_1": (mlp_small, (1, 8), "by weights", None),
     "cifar10_train": (cifar10, (128, 24, 24, 3), "training", "sgd decay"),
     "resnet20_train": (resnet20, (128, 32, 32, 3), "training", "momentum"),
+    "resnet18_train": (resnet18, (16, 112, 112, 3), "training", "momentum"),
+    "mobilenet_v2_train": (mobilenet_v2, (16, 112, 112, 3), "training", "momentum"),
+    "densenet121_train": (densenet121, (8, 112, 112, 3), "training", "momentum"),
+    "vit_tiny_train": (vit_tiny, (8, 224, 224, 3), "training", "adam"),
+    "autoencoder_train": (autoencoder, (32, 64, 64, 3), "training", "momentum"),
+    **{f"{network.__name__}_train_{n}": (network, (n, 28, 28, 1), "training", "momentum")
+       for network, batches in ((digits, (1, 100)), (mlp_512, (1, 128))) for n in batches},
     "mlp_adam": (mlp_digits, (64, 784), "training", "adam"),
     "mlp_sgd": (mlp_small, (1, 8), "training", "sgd"),
 }
 # Their layers are written for PyTorch only.
 PYTORCH_ONLY = {"mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0", "densenet121",
-                "vit_tiny"}
+                "vit_tiny", "digits", "mlp_512", "autoencoder"}
 RATE = 1e-7  # so small that the weights do not change
 
 
