@@ -41,6 +41,12 @@ INLINE vec root_of(vec x)
     UNROLL                                                                                                             \
     for (int v = 0; v < vectors; v++)
 
+/* A line has 16 floats. */
+#define FETCH_VALUE(to_write)                                                                                          \
+    UNROLL                                                                                                             \
+    for (int v = 0; v < vectors; v += 16 / VECTOR)                                                                     \
+        __builtin_prefetch(array + v * VECTOR + ATL_ELEMENT_AHEAD, to_write);
+
 #define UNARY_CASE(name, of_x)                                                                                         \
     case ATL_ELEMENT_##name:                                                                                           \
         FOR_VALUE                                                                                                      \
@@ -83,6 +89,12 @@ INLINE void run_vectors(const int vectors, const int partly, int lanes, const at
         case ATL_ELEMENT_STORE:
             FOR_VALUE
             store_lanes(partly, lanes, (float *)array + v * VECTOR, value[v]);
+            break;
+        case ATL_ELEMENT_FETCH:
+            FETCH_VALUE(0)
+            break;
+        case ATL_ELEMENT_FETCH_TO_WRITE:
+            FETCH_VALUE(1)
             break;
             ATL_VECTOR_MAPS(UNARY_CASE, BINARY_CASE)
         default:

@@ -7,16 +7,21 @@
 
 #include "kernels/maps.h"
 
-/* LOAD: value = array; STORE: array = value.  A map of one argument, abs: value = abs(value); of two, sub: value =
- * value - array, and behind it sub_reversed: value = array - value. */
+/* LOAD: value = array; STORE: array = value.  FETCH and FETCH_TO_WRITE ask the processor for what the array has
+ * ATL_ELEMENT_AHEAD floats further on, and change nothing; it may end before that.  A map of one argument, abs: value =
+ * abs(value); of two, sub: value = value - array, and behind it sub_reversed: value = array - value. */
 #define ATL_ELEMENT_UNARY(name, ...)  ATL_ELEMENT_##name,
 #define ATL_ELEMENT_BINARY(name, ...) ATL_ELEMENT_##name, ATL_ELEMENT_##name##_reversed,
 typedef enum atl_element_op {
     ATL_ELEMENT_NONE, /* of maps that have no instruction */
     ATL_ELEMENT_LOAD,
     ATL_ELEMENT_STORE,
+    ATL_ELEMENT_FETCH,
+    ATL_ELEMENT_FETCH_TO_WRITE,
     ATL_VECTOR_MAPS(ATL_ELEMENT_UNARY, ATL_ELEMENT_BINARY)
 } atl_element_op;
+
+enum { ATL_ELEMENT_AHEAD = 512 }; /* floats: what a loop over some arrays does while memory answers */
 
 typedef struct atl_element_code {
     uint8_t op, array; /* array: its number */

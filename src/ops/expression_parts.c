@@ -4,13 +4,14 @@
 #include "graph/memory.h"
 #include "ops/expression_step.h"
 
-/* LOAD, the instruction, STORE */
-enum { MOST_CODES = 3, MOST_CODE = MOST_CODES * ATL_EXPRESSION_LENGTH };
+/* LOAD, the instruction, STORE, and for each of them FETCH */
+enum { MOST_CODES = 6, MOST_CODE = MOST_CODES * ATL_EXPRESSION_LENGTH };
 
 typedef struct parts {
     const expression_step *step;
-    int given;                  /* registers before those of the instructions */
-    int uses[MOST_TEMPORARIES]; /* of each register: how many operands and sums read it */
+    int given;                      /* registers before those of the instructions */
+    int uses[MOST_TEMPORARIES];     /* of each register: how many operands and sums read it */
+    char fetched[MOST_TEMPORARIES]; /* of each register: it need not be fetched, or no more */
     expression_part part[ATL_EXPRESSION_LENGTH];
     atl_element_code code[MOST_CODE];
     int count, length;
@@ -46,9 +47,23 @@ static int stays_in_registers(const parts *p, int k, int last)
            reads(&p->step->expression->instruction[k + 1], p->given + k);
 }
 
+/* The instruction; an array that comes from beyond the caches is fetched, too, once. */
 static void emit(parts *p, int op, int array)
 {
     p->code[p->length++] = (atl_element_code){(uint8_t)op, (uint8_t)array};
+    if (!p->fetched[array])
+        p->code[p->length++] =
+            (atl_element_code){op == ATL_ELEMENT_STORE ? ATL_ELEMENT_FETCH_TO_WRITE : ATL_ELEMENT_FETCH,
+                               (uint8_t)array};
+    p->fetched[array] = 1;
+}
+
+/* Temporaries are in the first-level cache.  Beside a product the other arrays arrive while its rows are computed. */
+static void choose_fetched(parts *p)
+{
+    const expression_step *s = p->step;
+    for (int i = 0; i < p->given + s->expression->length; i++)
+        p->fetched[i] = s->slot[i] >= 0 || s->expression->product >= 0 || s->count < ATL_NEAR_FLOATS;
 }
 
 /* The code of instructions first to last. */
@@ -101,6 +116,7 @@ int atl_plan_parts(expression_step *s, atl_graph *graph)
 {
     parts p = {.step = s, .given = s->expression->operands + s->expression->numbers};
     count_uses(&p);
+    choose_fetched(&p);
     find_parts(&p);
     size_t room = (size_t)p.count * sizeof *p.part, code = (size_t)p.length * sizeof *p.code;
     s->part = atl_graph_allocate(graph, room + code);

@@ -53,6 +53,11 @@ static void check_program(const element_map *maps, size_t count, const atl_kerne
     memcpy(value, by_maps[0], sizeof value);
     for (int c = 1; c < LENGTH; c++) {
         const uint8_t array = (uint8_t)random_below(ARRAYS);
+        if (random_below(6) == 0) { /* changes nothing */
+            code[c] =
+                (atl_element_code){(uint8_t)(random_below(2) ? ATL_ELEMENT_FETCH : ATL_ELEMENT_FETCH_TO_WRITE), array};
+            continue;
+        }
         if (random_below(3) == 0) {
             code[c] = (atl_element_code){ATL_ELEMENT_STORE, array};
             memcpy(by_maps[array], value, (size_t)n * sizeof *value);
