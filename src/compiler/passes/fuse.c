@@ -13,35 +13,15 @@
 
 #include "atled/program.h"
 #include "graph/memory.h"
-#include "ops/expression.h"
+#include "compiler/passes/fuse.h"
 #include "compiler/passes/passes.h"
-#include "compiler/passes/rewrite.h"
-
-typedef struct grouped_node {
-    int32_t root;      /* the node at whose position its group is computed; -1: it has no group */
-    int32_t first_use; /* where the first of its users is computed; -1: it has none */
-    int32_t next;      /* the next member of its group; -1: none */
-    int32_t last;      /* of a root: the last member in this list */
-    int32_t summed_by; /* the first group that reads it and computes sums; -1: none */
-    uint32_t seen;     /* the last traversal that visited it */
-    int32_t place;     /* while its group is built: its register, plus one */
-    int32_t inside;    /* while its group is counted: uses by other members */
-    int32_t members;   /* of a root: number of members of the group */
-    int32_t given;     /* of a root: an upper bound of the group's operands and results */
-    int32_t arrays;
-} grouped_node;
-
-typedef struct groups {
-    grouped_node *of; /* for each old node */
-    uint32_t walks;   /* number of traversals so far */
-} groups;
 
 /* What a group reads from memory, the constants that the expression contains, and the results of the group. */
 typedef struct group_count {
     int operands, numbers, arrays, sums;
 } group_count;
 
-static int is_number(const atl_node *node)
+int atl_group_is_number(const atl_node *node)
 {
     float value;
     return node->shape->rank == 0 && atl_is_uniform(node, &value);
@@ -55,16 +35,16 @@ static int is_fusible(const atl_node *node)
            node->input_count <= ATL_EXPRESSION_ARITY;
 }
 
-static int is_sum(const atl_node *node, atl_sum_form *form)
+int atl_group_is_sum(const atl_node *node, atl_sum_form *form)
 {
     return !atl_is_elementwise(node->op) && atl_hooks_of(node)->as_sum && atl_hooks_of(node)->as_sum(node, form);
 }
 
 /* The arrays that a member reads. */
-static int operands_of(const atl_node *node, const atl_node **x)
+int atl_group_operands(const atl_node *node, const atl_node **x)
 {
     atl_sum_form form;
-    if (is_sum(node, &form)) {
+    if (atl_group_is_sum(node, &form)) {
         x[0] = node->inputs[form.a];
         x[1] = form.b < 0 ? NULL : node->inputs[form.b];
         return form.b < 0 || form.b == form.a ? 1 : 2;
@@ -75,10 +55,10 @@ static int operands_of(const atl_node *node, const atl_node **x)
 }
 
 /* The shape over which the root's group runs. */
-static atl_shape shape_of_group(const atl_node *root)
+atl_shape atl_group_shape(const atl_node *root)
 {
     atl_sum_form form;
-    return is_sum(root, &form) ? *root->inputs[form.a]->shape : *root->shape;
+    return atl_group_is_sum(root, &form) ? *root->inputs[form.a]->shape : *root->shape;
 }
 
 static void end_fusing(atl_rewrite *r)
@@ -119,17 +99,17 @@ static group_count count_group(const atl_rewrite *r, int members, const atl_node
     int32_t root = g->of[member[0]->index].root;
     uint32_t walk = ++g->walks;
     for (int k = 0; k < members; k++)
-        for (int i = operands_of(member[k], x) - 1; i >= 0; i--) {
+        for (int i = atl_group_operands(member[k], x) - 1; i >= 0; i--) {
             grouped_node *input = &g->of[x[i]->index];
             if (input->root == root)
                 input->inside++;
             else if (input->seen != walk)
-                ++*(is_number(x[i]) ? &count.numbers : &count.operands);
+                ++*(atl_group_is_number(x[i]) ? &count.numbers : &count.operands);
             input->seen = walk;
         }
     for (int k = 0; k < members; k++) {
         grouped_node *of = &g->of[member[k]->index];
-        if (is_sum(member[k], &form))
+        if (atl_group_is_sum(member[k], &form))
             count.sums++;
         else
             count.arrays += r->uses[member[k]->index] > of->inside;
@@ -155,7 +135,8 @@ static int joins(const atl_rewrite *r, groups *g, const atl_node *node, int64_t 
             given = group->given + node->input_count - 1; /* the node itself was an operand before */
     int32_t arrays = group->arrays + (r->uses[node->index] > 1);
     if (group->root != root || r->prepack[node->index] != r->prepack[root] ||
-        !atl_shape_equal(*node->shape, shape_of_group(r->from->nodes[root])) || group->members == ATL_EXPRESSION_LENGTH)
+        !atl_shape_equal(*node->shape, atl_group_shape(r->from->nodes[root])) ||
+        group->members == ATL_EXPRESSION_LENGTH)
         return 0;
     append_member(g, root, node->index);
     group->given = given;
@@ -196,7 +177,7 @@ static int have_equal_sums(const atl_node *const *member, int members)
     atl_sum_form first = {0}, form;
     int found = 0;
     for (int k = 0; k < members; k++)
-        if (is_sum(member[k], &form)) {
+        if (atl_group_is_sum(member[k], &form)) {
             if (found && (form.outer != first.outer || form.reduced != first.reduced || form.inner != first.inner))
                 return 0;
             first = form;
@@ -212,9 +193,10 @@ static int is_known_at(const groups *g, const atl_node *const *member, int membe
     atl_sum_form form;
     int64_t root = g->of[member[0]->index].root;
     for (int k = 0; k < members; k++)
-        for (int i = operands_of(member[k], x) - 1; i >= 0; i--) {
+        for (int i = atl_group_operands(member[k], x) - 1; i >= 0; i--) {
             int64_t n = x[i]->index, made = g->of[n].root < 0 ? n : g->of[n].root;
-            if (made != root && !is_number(x[i]) && (made == place ? is_sum(x[i], &form) : made > place || n > place))
+            if (made != root && !atl_group_is_number(x[i]) &&
+                (made == place ? atl_group_is_sum(x[i], &form) : made > place || n > place))
                 return 0;
         }
     return 1;
@@ -235,7 +217,7 @@ static int joins_earlier(const atl_rewrite *r, groups *g, int64_t root, int64_t 
     const atl_node *member[2 * ATL_EXPRESSION_LENGTH];
     if (into < 0 || into >= root || g->of[into].root != into || r->prepack[root] != r->prepack[into] ||
         g->of[root].members + g->of[into].members > ATL_EXPRESSION_LENGTH ||
-        !atl_shape_equal(shape_of_group(r->from->nodes[root]), shape_of_group(r->from->nodes[into])))
+        !atl_shape_equal(atl_group_shape(r->from->nodes[root]), atl_group_shape(r->from->nodes[into])))
         return 0;
     int members = list_members(r, root, member), all = members + list_members(r, into, member + members);
     if (!have_equal_sums(member, all) || !is_known_at(g, member, members, into))
@@ -256,14 +238,14 @@ static void place_sum(const atl_rewrite *r, groups *g, const atl_node *sum)
     const atl_node *member[ATL_EXPRESSION_LENGTH], *x[ATL_EXPRESSION_ARITY];
     int members = list_members(r, sum->index, member), placed = 0;
     for (int k = 0; k < members && !placed; k++)
-        for (int i = operands_of(member[k], x) - 1; i >= 0 && !placed; i--) {
+        for (int i = atl_group_operands(member[k], x) - 1; i >= 0 && !placed; i--) {
             const grouped_node *input = &g->of[x[i]->index];
-            if (atl_shape_equal(*x[i]->shape, shape_of_group(sum)) && input->root != sum->index)
+            if (atl_shape_equal(*x[i]->shape, atl_group_shape(sum)) && input->root != sum->index)
                 placed =
                     joins_earlier(r, g, sum->index, input->root) || joins_earlier(r, g, sum->index, input->summed_by);
         }
     for (int k = 0; k < members; k++)
-        for (int i = operands_of(member[k], x) - 1; i >= 0; i--)
+        for (int i = atl_group_operands(member[k], x) - 1; i >= 0; i--)
             if (g->of[x[i]->index].summed_by < 0)
                 g->of[x[i]->index].summed_by = g->of[sum->index].root;
 }
@@ -282,15 +264,16 @@ static int find_groups(atl_rewrite *r)
         grouped_node *own = &g->of[n];
         if (!r->needed[n])
             continue;
-        if (is_fusible(node) ? own->first_use < 0 || !joins(r, g, node, own->first_use) : is_sum(node, &form))
+        if (is_fusible(node) ? own->first_use < 0 || !joins(r, g, node, own->first_use) : atl_group_is_sum(node, &form))
             open_group(g, node);
         for (int i = 0; i < node->input_count; i++)
             if (atl_reads_input(node, i))
                 tell_input(&g->of[node->inputs[i]->index], own->root >= 0 ? own->root : n);
     }
     for (int64_t n = 0; n < from->count; n++)
-        if (g->of[n].root == n && is_sum(from->nodes[n], &form))
+        if (g->of[n].root == n && atl_group_is_sum(from->nodes[n], &form))
             place_sum(r, g, from->nodes[n]);
+    atl_choose_results(r, g);
     return 1;
 }
 
@@ -302,10 +285,10 @@ typedef struct building {
     atl_expression expression;
     atl_expression_room room;
     int64_t root;
-    const atl_node *member[ATL_EXPRESSION_LENGTH], *given[ATL_EXPRESSION_OPERANDS + ATL_EXPRESSION_SCALARS];
+    group_members list;
+    const atl_node *given[ATL_EXPRESSION_OPERANDS + ATL_EXPRESSION_SCALARS];
     const atl_node *array[ATL_EXPRESSION_ARRAYS], *sum[ATL_EXPRESSION_SUMS]; /* its results */
     atl_node *operand[ATL_EXPRESSION_OPERANDS + 1];                          /* and the second matrix of a product */
-    int members;
     int keeps_numbers; /* constants stay in the expression; but an expression has at least one operand */
 } building;
 
@@ -315,12 +298,12 @@ static void collect_given(building *b, int numbers)
     groups *g = b->r->context;
     atl_expression *expression = &b->expression;
     const atl_node *x[ATL_EXPRESSION_ARITY];
-    for (int k = 0; k < b->members; k++) {
-        int inputs = operands_of(b->member[k], x);
+    for (int k = 0; k < b->list.count; k++) {
+        int inputs = atl_group_operands(b->list.node[k], x);
         for (int i = 0; i < inputs; i++) {
             grouped_node *of = &g->of[x[i]->index];
             of->inside += numbers;
-            if (of->root == b->root || of->place || (b->keeps_numbers && is_number(x[i])) != numbers)
+            if (of->listed == b->list.walk || of->place || (b->keeps_numbers && atl_group_is_number(x[i])) != numbers)
                 continue;
             if (numbers)
                 atl_is_uniform(x[i], &expression->number[expression->numbers++]);
@@ -340,7 +323,7 @@ static void add_instruction(building *b, const atl_node *member)
     *to = (atl_instruction){.op = member->op, .attributes = member->attributes, .inputs = member->input_count};
     for (int i = 0; i < to->inputs && i < ATL_EXPRESSION_ARITY; i++)
         to->in[i] = (uint8_t)(g->of[member->inputs[i]->index].place - 1);
-    if (b->r->uses[member->index] > g->of[member->index].inside) {
+    if (g->of[member->index].root == b->root && g->of[member->index].is_result) {
         b->array[expression->arrays] = member;
         expression->array[expression->arrays++] = expression->length;
     }
@@ -366,11 +349,11 @@ static void add_sum(building *b, const atl_node *member, const atl_sum_form *for
 static void add_members(building *b)
 {
     atl_sum_form form;
-    for (int k = 0; k < b->members; k++)
-        if (is_sum(b->member[k], &form))
-            add_sum(b, b->member[k], &form);
+    for (int k = 0; k < b->list.count; k++)
+        if (atl_group_is_sum(b->list.node[k], &form))
+            add_sum(b, b->list.node[k], &form);
         else
-            add_instruction(b, b->member[k]);
+            add_instruction(b, b->list.node[k]);
 }
 
 /* Every result becomes a node that replaces the old one. */
@@ -386,8 +369,8 @@ static void forget_places(const building *b)
     groups *g = b->r->context;
     for (int i = 0; i < b->expression.operands + b->expression.numbers; i++)
         g->of[b->given[i]->index].place = g->of[b->given[i]->index].inside = 0;
-    for (int k = 0; k < b->members; k++) /* a member may be an operand of a later group */
-        g->of[b->member[k]->index].place = g->of[b->member[k]->index].inside = 0;
+    for (int k = 0; k < b->list.count; k++) /* a member may be an operand of a later group */
+        g->of[b->list.node[k]->index].place = g->of[b->list.node[k]->index].inside = 0;
 }
 
 /* Takes the place of a product of matrices that only this group reads: it is computed a few rows at a time, and never
@@ -399,7 +382,7 @@ static void absorb_product(building *b)
     for (int i = 0; i < c->operands && c->product < 0 && !c->sums; i++) {
         const int64_t n = b->given[i]->index;
         atl_node *y = b->operand[i];
-        if (b->r->uses[n] != g->of[n].inside || b->r->prepack[n] != b->r->prepack[b->root] ||
+        if (b->r->uses[n] != g->of[n].inside || g->of[n].is_kept || b->r->prepack[n] != b->r->prepack[b->root] ||
             !atl_shape_equal(*y->shape, c->shape) || !atl_hooks_of(y)->as_rows ||
             !atl_hooks_of(y)->as_rows(y, &c->rows))
             continue;
@@ -409,15 +392,15 @@ static void absorb_product(building *b)
     }
 }
 
-static atl_node *fuse_group(atl_rewrite *r, int64_t root)
+static atl_node *fuse_group(atl_rewrite *r, int64_t root, const group_members *list)
 {
     building b;
     b.r = r;
     b.root = root;
     b.expression = atl_expression_in(&b.room);
-    b.members = list_members(r, root, b.member);
-    b.keeps_numbers = count_group(r, b.members, b.member).operands > 0;
-    b.expression.shape = shape_of_group(r->from->nodes[root]);
+    b.list = *list;
+    b.keeps_numbers = list->arrays + list->vectors > 0;
+    b.expression.shape = atl_group_shape(r->from->nodes[root]);
     collect_given(&b, 0);
     collect_given(&b, 1);
     add_members(&b);
@@ -429,14 +412,19 @@ static atl_node *fuse_group(atl_rewrite *r, int64_t root)
     return fused ? r->of[root] : NULL;
 }
 
+/* Members that their group does not store are rebuilt, too, but nobody needs them. */
 static atl_node *fused(atl_rewrite *r, const atl_node *old, atl_node *const *inputs)
 {
-    const groups *g = r->context;
+    groups *g = r->context;
+    group_members list;
     int64_t root = g->of[old->index].root;
     (void)inputs;
-    if (root < 0 || g->of[root].members == 1 || old->index < root)
+    if (root < 0 || old->index < root)
         return NULL;
-    return old->index == root ? fuse_group(r, root) : r->of[old->index]; /* built with its group */
+    if (old->index > root)
+        return r->of[old->index]; /* built with its group */
+    atl_list_members(r, g, root, &list);
+    return list.count > 1 ? fuse_group(r, root, &list) : NULL;
 }
 
 const atl_pass atl_fuse_pass = {.rule = fused, .begin = find_groups, .end = end_fusing, .needs_use_counts = 1};

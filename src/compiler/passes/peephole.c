@@ -232,12 +232,32 @@ static atl_node *reduction_of_transpose(atl_node *y, const atl_node *transpose)
     return atl_reshape(in_order ? back.x : atl_transpose_with(&back), *y->shape);
 }
 
-/* A sum of a product of two such arrays does not store the product. */
+/* True if a product of the sum y and the node has y's shape, so that the node is the same for all that y adds up. */
+static int is_factor_of_sum(const atl_node *y, const atl_node *node)
+{
+    const int missing = y->shape->rank - node->shape->rank;
+    int fits = missing >= 0;
+    for (int i = 0; fits && i < node->shape->rank; i++)
+        fits = node->shape->size[i] == 1 || node->shape->size[i] == y->shape->size[missing + i];
+    return fits;
+}
+
+/* A sum of a product of two such arrays does not store the product.  A factor for each result is applied to the sum. */
 static atl_node *sum_of_product(atl_node *y, const atl_node *x)
 {
-    if (x->input_count != 2 || !atl_shape_equal(*x->shape, *x->inputs[0]->shape))
+    if (x->input_count != 2)
         return NULL;
-    return atl_sum_product_to(x->inputs[0], x->inputs[1], y->inputs[1]);
+    for (int i = 0; i < 2; i++)
+        if (is_factor_of_sum(y, x->inputs[i]) && atl_shape_equal(*x->shape, *x->inputs[1 - i]->shape))
+            return atl_mul(atl_sum_to(x->inputs[1 - i], y->inputs[1]), x->inputs[i]);
+    return atl_shape_equal(*x->shape, *x->inputs[0]->shape)
+               ? atl_sum_product_to(x->inputs[0], x->inputs[1], y->inputs[1])
+               : NULL;
+}
+
+static atl_node *sum_of_negative(atl_node *y, const atl_node *x)
+{
+    return atl_neg(atl_sum_to(x->inputs[0], y->inputs[1]));
 }
 
 /* ---- pooling ----------------------------------------------------------------------------------------------------- */
@@ -305,6 +325,7 @@ static struct equation {
     {"sum_to", "avg_pool2d_grad", 0, sum_of_pool_gradient, NULL, NULL},
     {"sum_to", NULL, ATL_OP_BROADCAST, sum_of_broadcast, NULL, NULL},
     {"sum_to", NULL, ATL_OP_PRODUCT, sum_of_product, NULL, NULL},
+    {"sum_to", "neg", 0, sum_of_negative, NULL, NULL},
     {"relu_grad", "max_pool2d_grad", 0, relu_gradient_of_pool_gradient, NULL, NULL},
 };
 enum { EQUATIONS = sizeof equations / sizeof *equations };

@@ -73,6 +73,11 @@ static atl_node *sum_of_pool_gradient(void)
     atl_node *x = image(), *bias = atl_variable(g, "bias", ATL_SHAPE(3), atl_zeros());
     return atl_gradient(atl_square(atl_max_pool2d(atl_add(x, bias), .window = {2, 2})), bias);
 }
+static atl_node *sum_of_negative(void)
+{
+    atl_node *x = image(), *row = atl_reduce_max(x, ATL_AXES(0, 1, 2));
+    return atl_neg(atl_sum_to(atl_neg(atl_sin(x)), row));
+}
 static atl_node *relu_gradient_of_pool_gradient(void)
 {
     atl_node *x = image();
@@ -96,6 +101,7 @@ static const struct equation {
     {"a sum of a broadcast array", "broadcast_to", sum_of_broadcast, 0},
     {"a maximum of a transpose", "transpose", maximum_of_transpose, 1}, /* of the result */
     {"a sum of a pooling's gradient", "max_pool2d_grad", sum_of_pool_gradient, 0},
+    {"a sum of negative numbers", "neg", sum_of_negative, 0},
     {"a relu's gradient after a pooling's", "max_pool2d_grad", relu_gradient_of_pool_gradient, 1},
 };
 
@@ -118,6 +124,29 @@ Test(peephole, each_equation_saves_what_it_is_for)
         atl_program_free(simple);
         atl_graph_free(g);
     }
+}
+
+/* The factors, one for each sum, are applied to the sums. */
+Test(peephole, a_sum_of_products_with_the_same_factors_multiplies_the_sum)
+{
+    g = atl_graph_new();
+    atl_node *x = image(), *factor = atl_reduce_max(x, ATL_AXES(0, 1, 2)),
+             *y = atl_sum_to(atl_mul(atl_sin(x), factor), factor);
+    atl_program *plain = atl_compile(g, ATL_NODES(y), .disabled_passes = ~0u),
+                *simple = atl_compile(g, ATL_NODES(y), .disabled_passes = ~(unsigned)ATL_PASS_SIMPLIFY);
+    cr_assert(plain && simple, "%s", atl_graph_error(g));
+    atl_tensor *pixels = random_tensor(ATL_SHAPE(4, 6, 6, 3), -1, 1);
+    assert_same_values(simple, plain, ATL_NODES(y), ATL_FEED(x, pixels), 1e-6);
+    cr_expect_eq(steps_by(simple, "mul", NULL), 1);
+    for (int64_t i = 0; i < atl_program_step_count(simple); i++) {
+        atl_step_info info;
+        cr_assert_eq(atl_program_step(simple, i, &info), ATL_OK);
+        cr_expect(strcmp(info.op, "mul") || atl_shape_count(info.shape) == 3);
+    }
+    atl_tensor_free(pixels);
+    atl_program_free(plain);
+    atl_program_free(simple);
+    atl_graph_free(g);
 }
 
 /* An op of a user's own may have the name of one of ours. */
