@@ -40,6 +40,8 @@ typedef struct atl_costs {
     double tap_sums_flops, tap_sums_value; /* a convolution as a sum of 1x1 ones: flops, and seconds to read and write a
                                               result for one of them */
     double onednn_windows_flops;           /* oneDNN's where it copies the windows and multiplies them */
+    double grouped_flops;                  /* our own convolution in groups of at most a vector of channels */
+    double onednn_grouped_flops, onednn_small_groups; /* oneDNN's, and with fewer channels than onednn_group */
     double few_channels_flops, few_channels_value; /* our own gradient by an image of few channels: flops, and seconds
                                                       to finish each number of it */
     double onednn_few_channels_flops, onednn_few_channels_value; /* oneDNN's, and to add one number of a window to it */
@@ -48,9 +50,8 @@ typedef struct atl_costs {
     double depthwise_3, depthwise_5, onednn_depthwise_3, onednn_depthwise_5;
     double depthwise_image_3, depthwise_image_5, onednn_depthwise_image_3, onednn_depthwise_image_5;
     double depthwise_strided_3, depthwise_strided_5, onednn_depthwise_strided_3, onednn_depthwise_strided_5;
-    double
-        onednn_depthwise_dilated; /* of oneDNN's gradient by the image if the window is dilated: no depthwise kernel */
-    double depthwise_gradient;    /* flops of our own gradient by a depthwise filter */
+    double onednn_depthwise_dilated; /* of oneDNN's gradient by the image of dilated windows: not a depthwise kernel */
+    double depthwise_gradient;       /* flops of our own gradient by a depthwise filter */
     double onednn_depthwise_gradient_3;  /* of oneDNN's, for filters up to 3x3 */
     double onednn_depthwise_gradient_5;  /* and for wider ones */
     double onednn_winograd_flops;        /* oneDNN's Winograd kernels (2.x with AVX-512) */
@@ -87,6 +88,7 @@ typedef struct atl_costs {
     int64_t small_dots;       /* the same where B is transposed */
     int64_t rows_terms;       /* of a product that our own loop computes a few rows at a time, at most; 8: of none */
     int64_t rows_least;       /* and its rows, at least */
+    int64_t onednn_group;     /* channels of a group below which oneDNN has no vector kernel */
     int64_t pointwise_terms;  /* of a 1x1 convolution, from which on ours is faster than oneDNN's */
     int64_t packed_rows;      /* rows of A from which on oneDNN's own copying of B does not count */
     int64_t packed_size;      /* elements of B from which on it would */

@@ -17,6 +17,7 @@
 #include "kernels/element_code.h"
 #include "kernels/few_channels.h"
 #include "kernels/fold.h"
+#include "kernels/grouped.h"
 #include "kernels/lrn.h"
 #include "kernels/maps.h"
 #include "kernels/mask.h"
@@ -40,6 +41,7 @@
     ATL_ELEMENT_CODE_KERNELS(K)                                                                                        \
     ATL_FEW_CHANNELS_KERNELS(K)                                                                                        \
     ATL_FOLD_KERNELS(K)                                                                                                \
+    ATL_GROUPED_KERNELS(K)                                                                                             \
     ATL_LRN_KERNELS(K)                                                                                                 \
     ATL_MASK_KERNELS(K)                                                                                                \
     ATL_MATRIX_KERNELS(K)                                                                                              \

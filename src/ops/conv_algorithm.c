@@ -3,6 +3,7 @@
 #include "ops/conv.h"
 #include "ops/conv_depthwise.h"
 #include "ops/conv_few_channels.h"
+#include "ops/conv_grouped.h"
 #include "ops/conv_pointwise.h"
 #include "ops/conv_tap_sums.h"
 #include "ops/conv_winograd.h"
@@ -135,6 +136,8 @@ int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const con
         return atl_lower_conv_depthwise(lowering, c);
     if (way ? way == ATL_ALGO_FEW_CHANNELS : !c->blocked && atl_conv_prefers_few_channels(c))
         return atl_lower_conv_few_channels(lowering, c);
+    if (!way && keeps_packed && atl_conv_prefers_grouped(c))
+        return atl_lower_conv_grouped(lowering, c);
     if (!way && keeps_packed && atl_conv_prefers_tap_sums(c))
         return atl_lower_conv_tap_sums(lowering, c);
     return onednn_lower_convolution(lowering, c);
