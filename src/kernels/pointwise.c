@@ -150,21 +150,21 @@ static product new_product(const atl_pointwise *p, const float *image, const flo
     return x;
 }
 
-/* Fetches the lines of a pixel that a tile with these outputs reads and writes at its end. */
-INLINE void fetch_pixel(const int vectors, const product *x, int64_t pixel, int64_t first)
+/* Fetches the lines of a pixel that a tile with these outputs reads and writes at its end, in the arrays from k on. */
+INLINE void fetch_pixel(const int vectors, const product *x, int k, int64_t pixel, int64_t first)
 {
-    for (int k = 0; k < x->arrays; k++) {
+    for (; k < x->arrays; k++) {
         const float *from = x->array[k].from + pixel * x->array[k].row + first;
         for (int v = 0; v < vectors * VECTOR; v += LINE_FLOATS)
             __builtin_prefetch(from + v, 0, 3);
     }
 }
 
-/* Lines that are fetched while tiles are computed: `each` of them before some terms, up to the end of a tile in which
- * there are no more. */
+/* Lines that are fetched while tiles are computed: `step` floats of them before some terms, up to the end of a tile in
+ * which there are no more. */
 typedef struct lines_ahead {
     const float *from, *end;
-    int64_t each;
+    int64_t step;
 } lines_ahead;
 
 /* What is fetched while a tile is computed: the next panel, the pixels of the next block, if they are dense, and what
@@ -174,16 +174,50 @@ typedef struct fetching {
     int64_t pixel, first;
 } fetching;
 
-static lines_ahead spread(const float *from, int64_t floats, int64_t steps)
+/* So many lines before some terms; where there are more, the processor foresees the rest. */
+enum { PANEL_LINES = ATL_REGISTERS == 32 ? 4 : 2, IMAGE_LINES = 2 };
+
+static lines_ahead spread(const float *from, int64_t floats, int64_t steps, int64_t most)
 {
     const int64_t lines = floats / LINE_FLOATS;
-    return (lines_ahead){from, from + floats, (lines + steps - 1) / steps};
+    return (lines_ahead){from, from + floats, atl_smaller((lines + steps - 1) / steps, most) * LINE_FLOATS};
 }
 
-INLINE void fetch_lines(const float *from, int64_t lines)
+INLINE void fetch_lines(const int lines, const float *from, const int hint)
 {
-    for (int64_t i = 0; i < lines; i++)
-        __builtin_prefetch(from + i * LINE_FLOATS, 0, 2);
+    UNROLL
+    for (int i = 0; i < lines; i++)
+        __builtin_prefetch(from + i * LINE_FLOATS, 0, hint);
+}
+
+/* So many times TERMS terms.  Before each some lines are fetched, `with_pixels` also a pixel of the next tile.  Every
+ * instruction on addresses may take the place of a multiplication: so nothing is asked for, and the same lines are
+ * fetched again where there are no more, or no second array. */
+INLINE void some_terms(const int rows, const int vectors, const int with_pixels, const product *x, int64_t times,
+                       const float *a, const float *b, fetching *next, product_tile sum)
+{
+    const int64_t panel = vectors * VECTOR, a_row = x->p->in_pixel_stride;
+    const int64_t panel_step = next->panel.from < next->panel.end ? next->panel.step : 0,
+                  image_step = next->image.from < next->image.end ? next->image.step : 0;
+    const pixel_array *first = x->array, *second = x->array + (x->arrays > 1);
+    const float *of_panel = next->panel.from, *of_image = next->image.from;
+    const float *of_first = first->from + next->pixel * first->row + next->first,
+                *of_second = second->from + next->pixel * second->row + next->first;
+    for (int64_t n = 0; n < times; n++, a += TERMS, b += TERMS * panel) {
+        fetch_lines(PANEL_LINES, of_panel, 2);
+        fetch_lines(IMAGE_LINES, of_image, 2);
+        of_panel += panel_step;
+        of_image += image_step;
+        if (with_pixels) {
+            fetch_lines((vectors * VECTOR + LINE_FLOATS - 1) / LINE_FLOATS, of_first, 3);
+            fetch_lines((vectors * VECTOR + LINE_FLOATS - 1) / LINE_FLOATS, of_second, 3);
+            of_first += first->row;
+            of_second += second->row;
+        }
+        add_to_tile(rows, vectors, TERMS, a, a_row, 1, b, panel, sum); /* a length that the compiler knows */
+    }
+    next->panel.from = of_panel;
+    next->image.from = of_image;
 }
 
 /* Some pixels from `pixel` on, and the outputs of the panel that starts with output `first`. */
@@ -192,26 +226,17 @@ INLINE void multiply_tile(const int rows, const int vectors, const product *x, i
 {
     const atl_pointwise *p = x->p;
     const float *a = x->image + pixel * p->in_pixel_stride, *b = x->packed + first * p->in;
-    const int64_t panel = vectors * VECTOR;
+    const int64_t panel = vectors * VECTOR, times = p->in / TERMS, terms = times * TERMS;
+    const int64_t with_pixels = atl_smaller(times, rows), before = with_pixels * TERMS;
     product_tile sum;
     clear_tile(rows, vectors, sum);
-    const int64_t of_panel = next->panel.from < next->panel.end ? next->panel.each : 0,
-                  of_image = next->image.from < next->image.end ? next->image.each : 0;
-    int64_t fetched = 0;
-    for (int64_t k = 0; k < p->in; k += TERMS) {
-        fetch_lines(next->panel.from, of_panel);
-        fetch_lines(next->image.from, of_image);
-        if (fetched < rows)
-            fetch_pixel(vectors, x, next->pixel + fetched++, next->first);
-        next->panel.from += of_panel * LINE_FLOATS;
-        next->image.from += of_image * LINE_FLOATS;
-        if (k + TERMS <= p->in) /* a length that the compiler knows */
-            add_to_tile(rows, vectors, TERMS, a + k, p->in_pixel_stride, 1, b + k * panel, panel, sum);
-        else
-            add_to_tile(rows, vectors, p->in - k, a + k, p->in_pixel_stride, 1, b + k * panel, panel, sum);
-    }
-    for (; fetched < rows; fetched++)
-        fetch_pixel(vectors, x, next->pixel + fetched, next->first);
+    some_terms(rows, vectors, 1, x, with_pixels, a, b, next, sum);
+    some_terms(rows, vectors, 0, x, times - with_pixels, a + before, b + before * panel, next, sum);
+    if (terms < p->in)
+        add_to_tile(rows, vectors, p->in - terms, a + terms, p->in_pixel_stride, 1, b + terms * panel, panel, sum);
+    if (with_pixels < rows || x->arrays > 2)
+        for (int64_t i = 0; i < rows; i++)
+            fetch_pixel(vectors, x, i < with_pixels ? 2 : 0, next->pixel + i, next->first);
     write_tile(rows, vectors, p, pixel, first, sum, &x->end, x->result);
 }
 
@@ -262,10 +287,12 @@ INLINE void some_panels(const int rows, const int vectors, const product *x, int
     const int64_t steps = (block + rows - 1) / rows * ((in + TERMS - 1) / TERMS);
     for (; from < to; from += block) {
         const int64_t behind = atl_smaller(from + block, to), after = atl_smaller(behind + block, to) - behind;
-        const int64_t floats = after > 0 && x->p->in_pixel_stride == in ? after * in : 0;
-        fetching next = {.image = spread(x->image + behind * in, floats, steps * (end - begin) / panel)};
+        const int64_t floats = x->p->in_pixel_stride == in ? after * in : 0;
+        fetching next = {.image = spread(x->image + (floats > 0 ? behind : from) * in, floats,
+                                         steps * (end - begin) / panel, IMAGE_LINES)};
         for (int64_t o = begin; o < end; o += panel) {
-            next.panel = spread(x->packed + (o + panel) * in, o + panel < end ? panel * in : 0, steps);
+            const int64_t more = o + panel < end ? panel : 0;
+            next.panel = spread(x->packed + (o + more) * in, more * in, steps, PANEL_LINES);
             one_panel(rows, vectors, x, from, behind, o, &next);
         }
     }
