@@ -183,11 +183,14 @@ static lines_ahead spread(const float *from, int64_t floats, int64_t steps, int6
     return (lines_ahead){from, from + floats, atl_smaller((lines + steps - 1) / steps, most) * LINE_FLOATS};
 }
 
-INLINE void fetch_lines(const int lines, const float *from, const int hint)
+INLINE void fetch_lines(const int lines, const float *from, const int near)
 {
     UNROLL
     for (int i = 0; i < lines; i++)
-        __builtin_prefetch(from + i * LINE_FLOATS, 0, hint);
+        if (near) /* the first-level cache, else the second */
+            __builtin_prefetch(from + i * LINE_FLOATS, 0, 3);
+        else
+            __builtin_prefetch(from + i * LINE_FLOATS, 0, 2);
 }
 
 /* So many times TERMS terms.  Before each some lines are fetched, `with_pixels` also a pixel of the next tile.  Every
@@ -204,13 +207,13 @@ INLINE void some_terms(const int rows, const int vectors, const int with_pixels,
     const float *of_first = first->from + next->pixel * first->row + next->first,
                 *of_second = second->from + next->pixel * second->row + next->first;
     for (int64_t n = 0; n < times; n++, a += TERMS, b += TERMS * panel) {
-        fetch_lines(PANEL_LINES, of_panel, 2);
-        fetch_lines(IMAGE_LINES, of_image, 2);
+        fetch_lines(PANEL_LINES, of_panel, 0);
+        fetch_lines(IMAGE_LINES, of_image, 0);
         of_panel += panel_step;
         of_image += image_step;
         if (with_pixels) {
-            fetch_lines((vectors * VECTOR + LINE_FLOATS - 1) / LINE_FLOATS, of_first, 3);
-            fetch_lines((vectors * VECTOR + LINE_FLOATS - 1) / LINE_FLOATS, of_second, 3);
+            fetch_lines((vectors * VECTOR + LINE_FLOATS - 1) / LINE_FLOATS, of_first, 1);
+            fetch_lines((vectors * VECTOR + LINE_FLOATS - 1) / LINE_FLOATS, of_second, 1);
             of_first += first->row;
             of_second += second->row;
         }
