@@ -17,8 +17,8 @@ static int is_grouped(const onednn_convolution *c)
 {
     const int64_t channels = c->image.size[3], group = channels / c->groups;
     const int strided = c->vertical.stride > 1 || c->horizontal.stride > 1;
-    return (c->pass == ONEDNN_FORWARD || (c->pass == ONEDNN_INPUT_GRADIENT && !strided)) && group > 1 &&
-           group <= atl_kernels->vector && (group & (group - 1)) == 0 && c->result.size[3] == channels &&
+    return (c->pass == ONEDNN_FORWARD || (c->pass == ONEDNN_INPUT_GRADIENT && !strided)) && c->groups > 1 &&
+           group > 1 && group <= atl_kernels->vector && (group & (group - 1)) == 0 && c->result.size[3] == channels &&
            channels % atl_kernels->vector == 0 && c->scale_input < 0 && c->addend_input < 0 &&
            atl_conv_epilogue_is_simple(c) && atl_shape_count(c->image) > 0 && atl_shape_count(c->result) > 0;
 }

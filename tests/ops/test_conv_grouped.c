@@ -38,5 +38,6 @@ Test(conv_grouped, others_are_left_to_onednn)
 {
     check(64, 2, 1, 0, 0);  /* 32 channels a group fill vectors */
     check(72, 24, 1, 0, 0); /* groups of three */
+    check(16, 1, 2, 0, 0);  /* no groups, though a vector holds all channels */
     check(20, 5, 1, 0, 0);  /* channels that fill no vectors */
 }
