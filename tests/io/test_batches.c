@@ -175,7 +175,7 @@ Test(batches, the_thread_stands_aside_only_where_it_is_in_the_way)
     atl_batches *patient = atl_batches_new(data, .size = 2, .threads = 1024);
     for (int i = 0; i < COUNT / 2; i++) {
         cr_assert(!next_has_same_place(patient));
-        usleep(20000); /* 40 times what a batch takes under a sanitizer on a busy machine, and more */
+        usleep(20000); /* of which the thread may take 1/40; 4 ms were not enough under a sanitizer on a busy machine */
     }
     atl_batches_free(hasty);
     atl_batches_free(patient);

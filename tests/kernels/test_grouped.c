@@ -1,21 +1,6 @@
 /* Convolutions in small groups, and their gradients by the image, against loops in double. */
 #include "isas.h"
 
-static double exact_result(const atl_conv_sizes *d, int64_t group, int64_t at, const float *image, const float *filter)
-{
-    const int64_t o = at % d->channels, pixel = at / d->channels, ox = pixel % d->result_width;
-    const int64_t oy = pixel / d->result_width % d->result_height, n = pixel / d->result_width / d->result_height;
-    double sum = 0;
-    for (int64_t t = 0; t < d->filter_height * d->filter_width; t++) {
-        int64_t y = oy * d->stride_y - d->pad_top + t / d->filter_width * d->dilation_y;
-        int64_t x = ox * d->stride_x - d->pad_left + t % d->filter_width * d->dilation_x;
-        for (int64_t k = 0; k < group && y >= 0 && y < d->height && x >= 0 && x < d->width; k++)
-            sum += (double)image[((n * d->height + y) * d->width + x) * d->channels + o / group * group + k] *
-                   (double)filter[(t * group + k) * d->channels + o];
-    }
-    return sum;
-}
-
 static void check(const atl_kernel_table *k, atl_conv_sizes d, int64_t group)
 {
     const int64_t count = d.batch * d.result_height * d.result_width * d.channels;
@@ -26,7 +11,7 @@ static void check(const atl_kernel_table *k, atl_conv_sizes d, int64_t group)
     d.workers = 1;
     k->grouped_convolve(&d, group, image, filter, &end, y);
     for (int64_t i = 0; i < count; i++) {
-        double sum = exact_result(&d, group, i, image, filter) + (double)bias[i % d.channels];
+        double sum = exact_convolution(&d, group, i, image, filter) + (double)bias[i % d.channels];
         cr_assert_float_eq((double)y[i], sum > 0 ? sum : 0, 1e-4, "groups of %d, %lldx%lld, number %lld: %g, not %g",
                            (int)group, (long long)d.filter_height, (long long)d.filter_width, (long long)i,
                            (double)y[i], sum);
@@ -50,6 +35,7 @@ static atl_conv_sizes sizes(const atl_kernel_table *k, int64_t size, int64_t str
                             .height = 9,
                             .width = 16,
                             .channels = 2 * k->vector,
+                            .result_channels = 2 * k->vector,
                             .result_height = results(9, size, stride, dilation),
                             .result_width = results(16, size, stride, dilation),
                             .filter_height = size,

@@ -6,22 +6,6 @@ static int64_t count_of_results(const atl_conv_sizes *d)
     return d->batch * d->result_height * d->result_width * d->result_channels;
 }
 
-/* One result without the epilogue. */
-static double exact_result(const atl_conv_sizes *d, int64_t at, const float *image, const float *filter)
-{
-    const int64_t o = at % d->result_channels, pixel = at / d->result_channels, ox = pixel % d->result_width;
-    const int64_t oy = pixel / d->result_width % d->result_height, n = pixel / d->result_width / d->result_height;
-    double sum = 0;
-    for (int64_t t = 0; t < d->filter_height * d->filter_width; t++) {
-        int64_t y = oy * d->stride_y - d->pad_top + t / d->filter_width * d->dilation_y;
-        int64_t x = ox * d->stride_x - d->pad_left + t % d->filter_width * d->dilation_x;
-        for (int64_t c = 0; c < d->channels && y >= 0 && y < d->height && x >= 0 && x < d->width; c++)
-            sum += (double)image[((n * d->height + y) * d->width + x) * d->channels + c] *
-                   (double)filter[(t * d->channels + c) * d->result_channels + o];
-    }
-    return sum;
-}
-
 static float *packed_filter(const atl_kernel_table *k, const atl_conv_sizes *d, const float *filter)
 {
     const atl_pointwise p = {.in = d->channels, .out = d->result_channels};
@@ -43,7 +27,8 @@ static void check(const atl_kernel_table *k, atl_conv_sizes d)
     d.workers = 1;
     k->tap_sums_convolve(&d, image, packed, &end, y);
     for (int64_t i = 0; i < count; i++) {
-        double sum = exact_result(&d, i, image, filter) + (double)bias[i % d.result_channels] + (double)residual[i];
+        double sum = exact_convolution(&d, d.channels, i, image, filter) + (double)bias[i % d.result_channels] +
+                     (double)residual[i];
         cr_assert_float_eq((double)y[i], sum > 0 ? sum : 0, 1e-4, "%lldx%lld, number %lld: %g, not %g",
                            (long long)d.height, (long long)d.width, (long long)i, (double)y[i], sum);
     }
