@@ -85,39 +85,7 @@ static int operands_of(const atl_epilogue *end)
     return (end->residual != NULL) + (end->relu_grad != NULL) + (end->addend != NULL) + (end->factor != NULL);
 }
 
-/* ---- small filters ----------------------------------------------------------------------------------------------- */
-
-/* Some pixels from `pixel` on, and 16 * vectors outputs from `first` on. */
-INLINE void some_pixels(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
-                        const float *image, const float *b, const atl_epilogue *end, float *result)
-{
-    product_tile sum;
-    clear_tile(rows, vectors, sum);
-    add_to_tile(rows, vectors, p->in, image + pixel * p->in_pixel_stride, p->in_pixel_stride, 1, b, vectors * VECTOR,
-                sum);
-    write_tile(rows, vectors, p, pixel, first, sum, end, result);
-}
-
-/* A few pixels with the whole filter, and then the next ones. */
-INLINE void small_range(const int rows, const int vectors, const atl_pointwise *p, int64_t from, int64_t to,
-                        const float *image, const float *packed, const atl_epilogue *end, float *result)
-{
-    for (; from + rows <= to; from += rows)
-        for (int64_t o = 0; o < p->out; o += vectors * VECTOR)
-            some_pixels(rows, vectors, p, from, o, image, packed + o * p->in, end, result);
-    for (; from < to; from++)
-        for (int64_t o = 0; o < p->out; o += vectors * VECTOR)
-            some_pixels(1, vectors, p, from, o, image, packed + o * p->in, end, result);
-}
-
-static void convolve_small(const atl_pointwise *p, int64_t from, int64_t to, const float *image, const float *packed,
-                           const atl_epilogue *end, float *result)
-{
-    const atl_epilogue own = *end; /* which no store into the result can change, so that it stays in registers */
-    FOR_TILE(p->out, small_range, p, from, to, image, packed, &own, result)
-}
-
-/* ---- large filters ----------------------------------------------------------------------------------------------- */
+/* ---- what a tile reads and writes at its end --------------------------------------------------------------------- */
 
 /* An array with so many floats from pixel to pixel. */
 typedef struct pixel_array {
@@ -159,6 +127,50 @@ INLINE void fetch_pixel(const int vectors, const product *x, int k, int64_t pixe
             __builtin_prefetch(from + v, 0, 3);
     }
 }
+
+/* ---- small filters ----------------------------------------------------------------------------------------------- */
+
+/* Some pixels from `pixel` on, and vectors * VECTOR outputs from `first` on.  With `fetch`, what the same outputs of the
+ * next pixels read and write at their end is asked for between the terms, some for each of this tile's pixels. */
+INLINE void some_pixels(const int rows, const int vectors, const int fetch, const product *x, int64_t pixel,
+                        int64_t first, int64_t next)
+{
+    const atl_pointwise *p = x->p;
+    const int64_t part = fetch ? (p->in + rows - 1) / rows : p->in, panel = vectors * VECTOR;
+    const float *a = x->image + pixel * p->in_pixel_stride, *b = x->packed + first * p->in;
+    product_tile sum;
+    clear_tile(rows, vectors, sum);
+    for (int64_t from = 0, to; from < p->in; from = to, next++) {
+        to = atl_smaller(from + part, p->in);
+        if (fetch)
+            fetch_pixel(vectors, x, 0, next, first);
+        add_to_tile(rows, vectors, to - from, a + from, p->in_pixel_stride, 1, b + from * panel, panel, sum);
+    }
+    write_tile(rows, vectors, p, pixel, first, sum, &x->end, x->result);
+}
+
+/* A few pixels with the whole filter, and then the next ones. */
+INLINE void small_range(const int rows, const int vectors, const int fetch, const product *x, int64_t from, int64_t to)
+{
+    for (; from + rows <= to; from += rows)
+        for (int64_t o = 0; o < x->p->out; o += vectors * VECTOR)
+            some_pixels(rows, vectors, fetch, x, from, o, atl_smaller(from + rows, to - rows));
+    for (; from < to; from++)
+        for (int64_t o = 0; o < x->p->out; o += vectors * VECTOR)
+            some_pixels(1, vectors, 0, x, from, o, 0);
+}
+
+/* An array that the epilogue reads may come from afar, and short sums leave the processor no time to foresee it.  With
+ * few registers a tile takes longer, and its lines are found in time. */
+static void multiply_small(const product *x, int64_t from, int64_t to)
+{
+    if (ATL_REGISTERS == 32 && operands_of(&x->end))
+        FOR_TILE(x->p->out, small_range, 1, x, from, to)
+    else
+        FOR_TILE(x->p->out, small_range, 0, x, from, to)
+}
+
+/* ---- large filters ----------------------------------------------------------------------------------------------- */
 
 /* Lines that are fetched while tiles are computed: `step` floats of them before some terms, up to the end of a tile in
  * which there are no more. */
@@ -333,7 +345,7 @@ void KERNEL(pointwise_convolve)(const atl_pointwise *p, const float *image, cons
         int64_t from = groups * worker / p->workers * rows, to = groups * (worker + 1) / p->workers * rows;
         to = worker + 1 == p->workers ? p->pixels : to;
         if (is_small(p))
-            convolve_small(p, from, to, image, packed, end, result);
+            multiply_small(&x, from, to);
         else if (from < to)
             multiply(&x, from, to, 0, p->out);
     }
