@@ -21,21 +21,48 @@ enum {
     LINE_FLOATS = 16
 };
 
-static int is_small(const atl_pointwise *p) { return p->in * p->out <= SMALL_FILTER; }
+/* Panels of WIDE vectors make the tile nearly square, which needs the fewest loads; what they leave over are panels of
+ * OTHER vectors at the end: 5 vectors are 3 and 2. */
+#if ATL_REGISTERS == 32
+enum { WIDE = 3, WIDE_ROWS = 8, OTHER = 2, OTHER_ROWS = 12 };
+#else
+enum { WIDE = 2, WIDE_ROWS = 6, OTHER = 3, OTHER_ROWS = 4 };
+#endif
 
-/* With 32 registers three vectors are better than four: the tile is nearly square, which needs the fewest loads. */
+/* Whether one kind of tile computes all outputs of a filter that the first-level cache keeps. */
+static int is_small(const atl_pointwise *p)
+{
+    return p->in * p->out <= SMALL_FILTER && (tile_vectors(p->out) > 1 || p->out < 3 * VECTOR);
+}
+
+/* Vectors of a panel's outputs, but for OTHER panels. */
 static int panel_vectors(const atl_pointwise *p)
 {
-    return ATL_REGISTERS == 32 && p->out / VECTOR % 3 == 0 && !is_small(p) ? 3 : tile_vectors(p->out);
+    const int64_t vectors = p->out / VECTOR;
+    if (is_small(p) || vectors < 3)
+        return tile_vectors(p->out);
+    return ATL_REGISTERS == 32 && vectors % 3 && vectors % 4 == 0 ? 4 : WIDE;
+}
+
+/* How many outputs these panels have. */
+static int64_t outputs_of_panels(const atl_pointwise *p, int vectors)
+{
+    const int64_t left = p->out / VECTOR % WIDE;
+    const int64_t others = vectors != WIDE || is_small(p) || left == 0 ? 0 : WIDE == 3 ? 3 - left : 1;
+    return p->out - others * OTHER * VECTOR;
 }
 
 /* To [out / block][in][block]. */
 void KERNEL(pointwise_pack)(const atl_pointwise *p, const float *filter, int transposed, float *packed)
 {
-    int64_t block = panel_vectors(p) * VECTOR;
-    for (int64_t i = 0; i < p->in; i++)
-        for (int64_t o = 0; o < p->out; o++)
-            packed[(o / block * p->in + i) * block + o % block] = filter[transposed ? o * p->in + i : i * p->out + o];
+    const int vectors = panel_vectors(p);
+    const int64_t wide = outputs_of_panels(p, vectors);
+    for (int64_t first = 0, block; first < p->out; first += block, packed += block * p->in) {
+        block = (first < wide ? vectors : OTHER) * VECTOR;
+        for (int64_t i = 0; i < p->in; i++)
+            for (int64_t o = 0; o < block; o++)
+                packed[i * block + o] = filter[transposed ? (first + o) * p->in + i : i * p->out + first + o];
+    }
 }
 
 /* One factor for each output. */
@@ -294,22 +321,40 @@ static int64_t pixels_of_block(const product *x, int64_t pixels, int rows)
     return blocks > 1 ? ((pixels + blocks - 1) / blocks + rows - 1) / rows * rows : pixels;
 }
 
-/* The pixels from..to-1 with the panels of the outputs begin..end-1, one block of pixels after another. */
+/* The pixels from..to-1 with the panels of the outputs begin..end-1, the last ones before `all`. */
+INLINE void panels_of_block(const int rows, const int vectors, const product *x, int64_t from, int64_t to,
+                            int64_t begin, int64_t end, int64_t all, int64_t steps, fetching *next)
+{
+    const int64_t in = x->p->in, panel = vectors * VECTOR;
+    for (int64_t o = begin; o < end; o += panel) {
+        const int64_t more = o + panel < all ? panel : 0; /* a narrower one begins in the same place */
+        next->panel = spread(x->packed + (o + more) * in, more * in, steps, PANEL_LINES);
+        one_panel(rows, vectors, x, from, to, o, next);
+    }
+}
+
+/* Apart, so that the loops for the usual panels are as short as without it. */
+static __attribute__((noinline)) void other_panels(const product *x, int64_t from, int64_t to, int64_t begin,
+                                                   int64_t end, int64_t steps, fetching *next)
+{
+    panels_of_block(OTHER_ROWS, OTHER, x, from, to, begin, end, end, steps, next);
+}
+
+/* The same, one block of pixels after another. */
 INLINE void some_panels(const int rows, const int vectors, const product *x, int64_t from, int64_t to, int64_t begin,
                         int64_t end)
 {
-    const int64_t in = x->p->in, panel = vectors * VECTOR, block = pixels_of_block(x, to - from, rows);
+    const int64_t in = x->p->in, block = pixels_of_block(x, to - from, rows);
     const int64_t steps = (block + rows - 1) / rows * ((in + TERMS - 1) / TERMS);
+    const int64_t wide = atl_smaller(end, outputs_of_panels(x->p, vectors));
     for (; from < to; from += block) {
         const int64_t behind = atl_smaller(from + block, to), after = atl_smaller(behind + block, to) - behind;
         const int64_t floats = x->p->in_pixel_stride == in ? after * in : 0;
         fetching next = {.image = spread(x->image + (floats > 0 ? behind : from) * in, floats,
-                                         steps * (end - begin) / panel, IMAGE_LINES)};
-        for (int64_t o = begin; o < end; o += panel) {
-            const int64_t more = o + panel < end ? panel : 0;
-            next.panel = spread(x->packed + (o + more) * in, more * in, steps, PANEL_LINES);
-            one_panel(rows, vectors, x, from, behind, o, &next);
-        }
+                                         steps * (end - begin) / (vectors * VECTOR), IMAGE_LINES)};
+        panels_of_block(rows, vectors, x, from, behind, begin, wide, end, steps, &next);
+        if (vectors == WIDE && wide < end)
+            other_panels(x, from, behind, atl_larger(begin, wide), end, steps, &next);
     }
 }
 
@@ -317,12 +362,19 @@ static void multiply(const product *x, int64_t from, int64_t to, int64_t begin, 
 {
 #if ATL_REGISTERS == 32
     FOR_VECTORS(panel_vectors(x->p), some_panels(6, 4, x, from, to, begin, end),
-                some_panels(8, 3, x, from, to, begin, end), some_panels(12, 2, x, from, to, begin, end),
+                some_panels(WIDE_ROWS, WIDE, x, from, to, begin, end), some_panels(12, 2, x, from, to, begin, end),
                 some_panels(12, 1, x, from, to, begin, end))
 #else
     FOR_VECTORS(panel_vectors(x->p), (void)0, some_panels(4, 3, x, from, to, begin, end),
-                some_panels(6, 2, x, from, to, begin, end), some_panels(12, 1, x, from, to, begin, end))
+                some_panels(WIDE_ROWS, WIDE, x, from, to, begin, end), some_panels(12, 1, x, from, to, begin, end))
 #endif
+}
+
+/* Where a panel begins; with their number, where the last one ends. */
+static int64_t start_of_panel(const atl_pointwise *p, int vectors, int64_t n)
+{
+    const int64_t panel = vectors * VECTOR, wide = outputs_of_panels(p, vectors);
+    return n * panel <= wide ? n * panel : wide + (n - wide / panel) * OTHER * VECTOR;
 }
 
 /* Threads share the pixels, so that each reads what it has written in the step before.  Where the filter is the larger
@@ -331,17 +383,19 @@ void KERNEL(pointwise_convolve)(const atl_pointwise *p, const float *image, cons
                                 const atl_epilogue *end, float *result)
 {
     const product x = new_product(p, image, packed, end, result);
-    const int64_t panel = panel_vectors(p) * VECTOR, panels = p->out / panel;
+    const int vectors = panel_vectors(p);
+    const int64_t wide = outputs_of_panels(p, vectors);
+    const int64_t panels = wide / (vectors * VECTOR) + (p->out - wide) / (OTHER * VECTOR);
     const int by_panels = p->in * p->out > KEPT_FILTER && p->out > p->pixels && panels >= 2 * p->workers;
 #pragma omp parallel for num_threads(p->workers) schedule(static, 1) if (p->workers > 1)
     for (int worker = 0; worker < p->workers; worker++) {
         if (by_panels) {
-            multiply(&x, 0, p->pixels, panels * worker / p->workers * panel,
-                     panels * (worker + 1) / p->workers * panel);
+            multiply(&x, 0, p->pixels, start_of_panel(p, vectors, panels * worker / p->workers),
+                     start_of_panel(p, vectors, panels * (worker + 1) / p->workers));
             continue;
         }
         /* A small filter's rest of a tile, which the last thread computes, is slow; of a larger one there is none. */
-        int64_t rows = is_small(p) ? tile_rows((int)(panel / VECTOR)) : 1, groups = p->pixels / rows;
+        int64_t rows = is_small(p) ? tile_rows(vectors) : 1, groups = p->pixels / rows;
         int64_t from = groups * worker / p->workers * rows, to = groups * (worker + 1) / p->workers * rows;
         to = worker + 1 == p->workers ? p->pixels : to;
         if (is_small(p))

@@ -94,6 +94,23 @@ ISA_TEST(pointwise, wide_results)
                   i % 2);
 }
 
+/* Numbers of vectors that no one kind of panel divides; with few pixels and many terms threads share the panels. */
+ISA_TEST(pointwise, panels_of_two_widths)
+{
+    for (int64_t vectors = 1; vectors <= 23; vectors++)
+        for (int workers = 1; workers <= 3; workers++) {
+            const int64_t out = vectors * k->vector, in = workers == 2 ? 1 + 70000 / out : 300;
+            check(k,
+                  &(atl_pointwise){.pixels = workers == 2 ? 13 : 49,
+                                   .in = in,
+                                   .out = out,
+                                   .in_pixel_stride = in,
+                                   .out_pixel_stride = out + k->vector,
+                                   .workers = workers},
+                  vectors % 2);
+        }
+}
+
 /* relu(NaN) is NaN, whichever operand it comes from. */
 ISA_TEST(pointwise, relu_keeps_not_a_number)
 {
@@ -117,7 +134,7 @@ ISA_TEST(pointwise, relu_keeps_not_a_number)
 /* Tiles of other pixels, but each sum in its own order. */
 ISA_TEST(pointwise, workers_change_no_bit)
 {
-    atl_pointwise p = {.pixels = 197, .in = 192, .out = 6 * k->vector, .in_pixel_stride = 192, .workers = 1};
+    atl_pointwise p = {.pixels = 197, .in = 192, .out = 7 * k->vector, .in_pixel_stride = 192, .workers = 1};
     p.out_pixel_stride = p.out;
     float *image = random_floats(p.pixels * p.in), *packed = random_floats(p.in * p.out);
     float *result[2] = {random_floats(p.pixels * p.out), random_floats(p.pixels * p.out)};
