@@ -176,7 +176,10 @@ INLINE void run_strip(const int count, const int size, const int stride, const i
             for (int k = 0; k < count; k++)
                 sum[k] = (vec){0};
             sum_windows(count, size, stride, edge, by, v.last - v.first, line + c, elements + c, sum);
-            write_results(count, &end, sum, at + c, channels, c, s.result);
+            const atl_epilogue *operations =
+                &end; /* read again for each vector: in the sums there is no register left */
+            HIDE_ADDRESS(operations);
+            write_results(count, operations, sum, at + c, channels, c, s.result);
         }
     }
 }
