@@ -154,3 +154,98 @@ ISA_TEST(depthwise, results_and_gradients_of_pixels)
                                                         .workers = 1});
             }
 }
+
+/* ---- strips: results so wide, and so many channels, that there are several --------------------------------------- */
+
+static atl_conv_sizes wide_sizes(const atl_kernel_table *k, int64_t size, int64_t stride, int64_t width, int flipped)
+{
+    return (atl_conv_sizes){.batch = 2,
+                            .height = 6,
+                            .width = width,
+                            .result_height = (6 + stride - 1) / stride,
+                            .result_width = (width + stride - 1) / stride,
+                            .channels = 128 + 3 * k->vector,
+                            .filter_height = size,
+                            .filter_width = size,
+                            .stride_y = stride,
+                            .stride_x = stride,
+                            .dilation_y = 1,
+                            .dilation_x = 1,
+                            .pad_top = size / 2,
+                            .pad_left = width % 2 ? size / 2 : (size - 1) / 2 - (stride - 1),
+                            .flipped = flipped,
+                            .workers = 1};
+}
+
+static int64_t results_of(const atl_conv_sizes *d)
+{
+    return d->batch * d->result_height * d->result_width * d->channels;
+}
+
+/* A filter with one more column, of 0, is as wide as no strip takes: results of finite numbers have the same bits. */
+static void check_bits(const atl_kernel_table *k, atl_conv_sizes d)
+{
+    const int64_t results = results_of(&d), row = d.filter_width * d.channels;
+    float *image = random_floats(d.batch * d.height * d.width * d.channels);
+    float *filter = random_floats(d.filter_height * row);
+    float *wider = calloc((size_t)(d.filter_height * (row + d.channels)), sizeof *wider);
+    float *y = random_floats(results), *by_strips = random_floats(results);
+    const atl_epilogue none = {0};
+    for (int64_t i = 0; i < d.filter_height; i++) /* a turned filter has its last column first */
+        memcpy(wider + i * (row + d.channels) + (d.flipped ? d.channels : 0), filter + i * row,
+               (size_t)row * sizeof *filter);
+    k->depthwise_convolve(&d, image, filter, &none, by_strips);
+    d.filter_width++;
+    k->depthwise_convolve(&d, image, wider, &none, y);
+    cr_expect_eq(memcmp(y, by_strips, (size_t)results * sizeof *y), 0, "other bits: %lld wide, stride %lld",
+                 (long long)d.width, (long long)d.stride_x);
+    for (int i = 0; i < MARGIN; i++)
+        cr_assert(isnan(by_strips[results + i]));
+    free(image), free(filter), free(wider), free(y), free(by_strips);
+}
+
+ISA_TEST(depthwise, strips_sum_in_the_order_of_other_loops)
+{
+    for (int64_t size = 3; size <= 5; size += 2)
+        for (int64_t stride = 1; stride <= 2; stride++)
+            for (int64_t width = 3; width <= 40; width += 1 + width / 8)
+                check_bits(k, wide_sizes(k, size, stride, width, width % 3 == 0));
+}
+
+/* What is outside of the image is not multiplied, not even by infinity, and rare operations are applied in order. */
+static void check_special(const atl_kernel_table *k, atl_conv_sizes d)
+{
+    static const float special[] = {NAN, INFINITY, -INFINITY, -0.f, 1e-40f};
+    const int64_t results = results_of(&d), pixels = d.batch * d.height * d.width * d.channels;
+    const int64_t elements = d.filter_height * d.filter_width * d.channels;
+    float *image = random_floats(pixels), *filter = random_floats(elements), *residual = random_floats(results);
+    float *y = random_floats(results);
+    uint8_t *mask = malloc((size_t)results / 8), *positive = calloc((size_t)results / 8, 1);
+    for (int64_t i = 0; i < pixels; i += 611)
+        image[i] = special[i / 611 % 5];
+    for (int64_t i = 0; i < elements; i += 37)
+        filter[i] = special[i / 37 % 5];
+    for (int64_t i = 0; i < results / 8; i++)
+        mask[i] = (uint8_t)(i * 37 + i / 5);
+    const atl_epilogue end = {.residual = residual, .relu = 1, .highest = 0.5f, .mask = mask, .positive = positive};
+    k->depthwise_convolve(&d, image, filter, &end, y);
+    for (int64_t i = 0; i < results; i++) {
+        double exact = result_in_double(&d, image, filter, i) + (double)residual[i];
+        exact = exact <= 0 ? 0 : exact > 0.5 ? 0.5 : exact;
+        exact = mask[i / 8] >> i % 8 & 1 ? exact : 0;
+        if (isnan(exact))
+            cr_assert(isnan(y[i]), "result %lld is %g", (long long)i, (double)y[i]);
+        else
+            cr_assert_float_eq((double)y[i], exact, 1e-5, "result %lld is %g", (long long)i, (double)y[i]);
+        cr_assert_eq(positive[i / 8] >> i % 8 & 1, y[i] > 0 && y[i] < 0.5f, "bit %lld", (long long)i);
+    }
+    free(image), free(filter), free(residual), free(y), free(mask), free(positive);
+}
+
+ISA_TEST(depthwise, strips_of_special_values)
+{
+    for (int64_t size = 3; size <= 5; size += 2)
+        for (int64_t stride = 1; stride <= 2; stride++)
+            for (int64_t width = 5; width <= 38; width += 11)
+                check_special(k, wide_sizes(k, size, stride, width, width == 16));
+}
