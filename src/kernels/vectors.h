@@ -282,54 +282,26 @@ INLINE void turn_square(vec *square)
 #endif
 }
 
-/* Hides from the compiler where a value comes from.  In long unrolled loops it would otherwise keep an address for every
- * pixel, more than there are registers, or load an operand again for each product. */
-#define HIDE_ADDRESS(x) __asm__("" : "+r"(x))
-#if defined __x86_64__
-#define HIDE_VECTOR(x) __asm__("" : "+v"(x))
-#else
-#define HIDE_VECTOR(x) (void)0
-#endif
-
-/* Bias, residual, relu and its gradient for `count` vectors, of as many pixels: the outputs from `channel` on.  `at` is
- * the linear index of the first in a dense result, `step` floats are from one pixel to the next.  Whether an operation
- * is there is asked once, not for each vector. */
-#define FOR_VALUES                                                                                                     \
-    UNROLL                                                                                                             \
-    for (int k = 0; k < count; k++)
-INLINE void apply_epilogues(const int count, const atl_epilogue *end, vec *value, int64_t at, int64_t step,
-                            int64_t channel)
-{
-    if (end->bias)
-        FOR_VALUES value[k] += load(end->bias + channel);
-    if (end->residual)
-        FOR_VALUES value[k] += load(end->residual + at + k * step);
-    if (end->relu)
-        FOR_VALUES value[k] = relu(value[k]);
-    if (end->relu && end->highest > 0)
-        FOR_VALUES value[k] = at_most(value[k], end->highest);
-    if (end->relu_grad) {
-        const float *by = end->relu_grad + at;
-        FOR_VALUES
-        {
-            value[k] = where_positive(value[k], load(by));
-            if (end->highest > 0)
-                value[k] = where_below(value[k], load(by), end->highest);
-            by += step;
-            HIDE_ADDRESS(by);
-        }
-    }
-    if (end->mask)
-        FOR_VALUES value[k] = where_bits(value[k], bits_at(end->mask, at + k * step));
-    if (end->positive)
-        FOR_VALUES add_bits(end->positive, at + k * step, bits_between(value[k], end->highest));
-}
-#undef FOR_VALUES
-
-/* The same for one vector. */
+/* Bias, residual, relu and its gradient for the outputs from `channel` on; `at` is the linear index of the first in a
+ * dense result. */
 INLINE vec apply_epilogue(const atl_epilogue *end, vec value, int64_t at, int64_t channel)
 {
-    apply_epilogues(1, end, &value, at, 0, channel);
+    if (end->bias)
+        value += load(end->bias + channel);
+    if (end->residual)
+        value += load(end->residual + at);
+    if (end->relu)
+        value = relu(value);
+    if (end->relu && end->highest > 0)
+        value = at_most(value, end->highest);
+    if (end->relu_grad)
+        value = where_positive(value, load(end->relu_grad + at));
+    if (end->relu_grad && end->highest > 0)
+        value = where_below(value, load(end->relu_grad + at), end->highest);
+    if (end->mask)
+        value = where_bits(value, bits_at(end->mask, at));
+    if (end->positive)
+        add_bits(end->positive, at, bits_between(value, end->highest));
     return value;
 }
 
