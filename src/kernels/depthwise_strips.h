@@ -3,7 +3,7 @@
  *
  * A strip is a few columns of the result, with some of its channels.  It is computed from above to below, so that the
  * rows which windows share stay in the first-level cache: whole rows of all channels would not.  In it, pixels side by
- * side share loads of the filter and of the image.  Each result is summed in the order of the loops for other windows. */
+ * side share loads of the filter and of the image.  Each result is summed in the order of the other loops. */
 #ifndef ATLED_KERNELS_DEPTHWISE_STRIPS_H
 #define ATLED_KERNELS_DEPTHWISE_STRIPS_H
 
