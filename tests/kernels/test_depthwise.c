@@ -249,3 +249,27 @@ ISA_TEST(depthwise, strips_of_special_values)
             for (int64_t width = 5; width <= 38; width += 11)
                 check_special(k, wide_sizes(k, size, stride, width, width == 16));
 }
+
+/* Gradients of pixels that share a filter, with a mask, are those without one where its bits are set. */
+ISA_TEST(depthwise, gradients_of_pixels_by_mask)
+{
+    for (int64_t size = 3; size <= 5; size += 2)
+        for (int64_t width = 5; width <= 38; width += 11) {
+            const atl_conv_sizes d = wide_sizes(k, size, 2, width, 0);
+            const int64_t pixels = d.batch * d.height * d.width * d.channels, results = results_of(&d);
+            float *dy = random_floats(results), *filter = random_floats(size * size * d.channels);
+            float *dx = random_floats(pixels), *masked = random_floats(pixels);
+            uint8_t *mask = malloc((size_t)pixels / 8);
+            for (int64_t i = 0; i < pixels / 8; i++)
+                mask[i] = (uint8_t)(i * 37 + i / 5);
+            for (int64_t i = 0; i < results; i += 311)
+                dy[i] = i % 2 ? NAN : INFINITY;
+            k->depthwise_image_gradient(&d, dy, filter, &(atl_epilogue){0}, dx);
+            k->depthwise_image_gradient(&d, dy, filter, &(atl_epilogue){.mask = mask}, masked);
+            for (int64_t i = 0; i < pixels; i++) {
+                const float expected = mask[i / 8] >> i % 8 & 1 ? dx[i] : 0;
+                cr_assert(memcmp(&masked[i], &expected, sizeof expected) == 0, "pixel %lld", (long long)i);
+            }
+            free(dy), free(filter), free(dx), free(masked), free(mask);
+        }
+}
