@@ -185,8 +185,7 @@ INLINE void run_strip(const int count, const int size, const int stride, const i
             for (int k = 0; k < count; k++)
                 sum[k] = (vec){0};
             sum_windows(count, size, stride, edge, by, v.last - v.first, line + c, elements + c, sum);
-            const atl_epilogue *operations =
-                &end; /* read again for each vector: in the sums there is no register left */
+            const atl_epilogue *operations = &end; /* read again each time: sums leave no registers for it */
             HIDE_ADDRESS(operations);
             write_results(count, 0, operations, sum, at + c, channels, c, s.result);
         }
