@@ -1,6 +1,6 @@
 /* Convolutions by Winograd's method with a transformed filter that is kept: see winograd.h, and winograd_tiles.h for
  * the mathematics. */
-#include "kernels/winograd_tiles.h"
+#include "kernels/winograd_fetch.h"
 
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
@@ -60,15 +60,17 @@ void KERNEL(winograd_transform_filter)(const atl_winograd *w, const float *filte
 
 /* All points of a block of tiles, for the outputs from `first` on, as many as a worker has. */
 INLINE void products(const int rows, const int vectors, const atl_winograd *w, const plan *p, int64_t first_tile,
-                     int64_t tiles, int64_t first, const float *x, const float *filter, float *y)
+                     int64_t tiles, int64_t first, const float *x, const float *filter, fetching *next, float *y)
 {
     int64_t block = vectors * VECTOR;
+    share_fetching(next, p->tile_points * (tiles / rows) * (p->part / block));
     for (int64_t k = 0; k < p->tile_points; k++) {
         const point_rows range = rows_with_point(p, k, first_tile, tiles, rows);
         for (int64_t o = 0; o < p->part; o += block) {
             const float *b = filter + k * filter_stride(w) + (first + o) * w->in;
             for (int64_t t = range.from; t < range.end; t += rows) {
                 product_tile sum;
+                fetch_some(p, next);
                 clear_tile(rows, vectors, sum);
                 add_to_tile(rows, vectors, w->in, x + k * p->x_stride + t * w->in, w->in, 1, b, block, sum);
                 store_tile(rows, vectors, sum, y + k * p->y_stride + t * p->part + o, p->part);
@@ -78,9 +80,27 @@ INLINE void products(const int rows, const int vectors, const atl_winograd *w, c
 }
 
 static void products_of_block(const atl_winograd *w, const plan *p, int64_t first_tile, int64_t tiles, int64_t first,
-                              const float *x, const float *filter, float *y)
+                              const float *x, const float *filter, fetching *next, float *y)
 {
-    FOR_TILE(w->out, products, w, p, first_tile, tiles, first, x, filter, y)
+    FOR_TILE(w->out, products, w, p, first_tile, tiles, first, x, filter, next, y)
+}
+
+/* What is fetched beside the products of a block of tiles: the image of the next block, and what the results of this
+ * one are added to and written to.  Nothing where workers share a block: each writes other channels of its pixels. */
+static fetching fetching_beside(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, int64_t next_tiles,
+                                const float *image, const atl_epilogue *end, const float *result)
+{
+    fetching f = {.count = 0};
+    if (may_be_near(w) || p->parts > 1)
+        return f;
+    if (next_tiles)
+        add_fetched(&f, fetched_image(w, image), first + tiles, next_tiles);
+    add_fetched(&f, fetched_result(w, result, w->out_pixel_stride), first, tiles);
+    if (end->residual && end->residual != result)
+        add_fetched(&f, fetched_result(w, end->residual, 0), first, tiles);
+    if (end->relu_grad)
+        add_fetched(&f, fetched_result(w, end->relu_grad, 0), first, tiles);
+    return f;
 }
 
 /* ---- convolving -------------------------------------------------------------------------------------------------- */
@@ -95,7 +115,9 @@ static void convolve_part(const atl_winograd *w, const plan *p, int worker, cons
         int64_t tiles = to - from < p->block ? to - from : p->block;
         block_to_points(w, p, from, tiles, image, x);
         clear_rows(w, p, from, tiles, step, x);
-        products_of_block(w, p, from, tiles, first, x, filter, y);
+        int64_t next_tiles = atl_smaller(to - from - tiles, p->block);
+        fetching next = fetching_beside(w, p, from, tiles, next_tiles, image, end, result);
+        products_of_block(w, p, from, tiles, first, x, filter, &next, y);
         block_from_points(w, p, from, tiles, first, y, end, result);
     }
 }

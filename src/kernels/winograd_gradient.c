@@ -1,5 +1,5 @@
 /* Winograd algorithm for the gradient with respect to the filter: see winograd.h. */
-#include "kernels/winograd_tiles.h"
+#include "kernels/winograd_fetch.h"
 
 /* Sizes of blocks of tiles that fit into the cache together with a worker's sums [points][in][out]. */
 static plan gradient_plan_of(const atl_winograd *w)
@@ -71,22 +71,26 @@ INLINE void add_rows(const int rows, const int vectors, const atl_winograd *w, c
 
 /* The inputs are rows of the products; `rest` divides the number of remaining rows. */
 INLINE void add_products(const int rows, const int rest, const int vectors, const atl_winograd *w, const plan *p,
-                         int64_t tiles, const float *x, const float *y, float *sums)
+                         int64_t tiles, const float *x, const float *y, fetching *next, float *sums)
 {
+    const int64_t tiles_down = w->in / rows + w->in % rows / rest;
+    share_fetching(next, p->tile_points * tiles_down * (w->out / (vectors * VECTOR)));
     for (int64_t k = 0; k < p->tile_points; k++)
         for (int64_t o = 0; o < w->out; o += vectors * VECTOR) {
             int64_t i = 0;
-            for (; i + rows <= w->in; i += rows)
+            for (; i + rows <= w->in; i += rows) {
+                fetch_some(p, next);
                 add_rows(rows, vectors, w, p, tiles, k, i, o, x, y, sums);
+            }
             for (; i < w->in; i += rest)
                 add_rows(rest, vectors, w, p, tiles, k, i, o, x, y, sums);
         }
 }
 
 static void add_products_of_block(const atl_winograd *w, const plan *p, int64_t tiles, const float *x, const float *y,
-                                  float *sums)
+                                  fetching *next, float *sums)
 {
-#define PRODUCTS(rows, rest, vectors) add_products(rows, rest, vectors, w, p, tiles, x, y, sums)
+#define PRODUCTS(rows, rest, vectors) add_products(rows, rest, vectors, w, p, tiles, x, y, next, sums)
     enum { EIGHT = VECTOR < 8 ? VECTOR : 8 };
 #if ATL_REGISTERS == 32
     FOR_VECTORS(tile_vectors(w->out), PRODUCTS(4, 4, 4), PRODUCTS(8, EIGHT, 3), PRODUCTS(8, EIGHT, 2),
@@ -107,7 +111,11 @@ static void sum_part(const atl_winograd *w, const plan *p, int worker, const flo
         int64_t tiles = to - from < p->block ? to - from : p->block;
         block_to_points(w, p, from, tiles, image, x);
         block_of_gradient(w, p, from, tiles, dy, y);
-        add_products_of_block(w, p, tiles, x, y, sums);
+        int64_t after = from + tiles, next_tiles = may_be_near(w) ? 0 : atl_smaller(to - after, p->block);
+        fetching next = {.count = 0};
+        add_fetched(&next, fetched_image(w, image), after, next_tiles);
+        add_fetched(&next, fetched_result(w, dy, 0), after, next_tiles);
+        add_products_of_block(w, p, tiles, x, y, &next, sums);
     }
 }
 

@@ -250,3 +250,55 @@ ISA_TEST(winograd, large_has_the_same_bits_with_all_caches)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }
+
+/* A small cache: many blocks of tiles, and pixels are fetched ahead.  A large one: neither.  `in_pixel_stride` is what
+ * lies between a pixel's channels and the next pixel. */
+static void expect_same_bits_with_all_caches(const atl_kernel_table *k, atl_winograd w)
+{
+    const int64_t channels = w.in, stride = channels + w.in_pixel_stride, wide = w.in_pixel_stride > 0;
+    const int64_t pixels = w.batch * w.height * w.width, results = w.batch * w.result_height * w.result_width;
+    const int64_t filters = (int64_t)w.kernel_size * w.kernel_size * channels * w.out;
+    float *image = random_floats(pixels * stride), *filter = random_floats(filters);
+    float *residual = random_floats(results * w.out), *dense = random_floats(pixels * channels);
+    float *made[2], *dw[2];
+    image[stride] = NAN, image[pixels * stride / 2] = INFINITY, dense[1] = -INFINITY, residual[0] = -0.0f;
+    w.in_pixel_stride = w.out_pixel_stride = 0;
+    for (int i = 0; i < 2; i++) {
+        w.cache_bytes = i ? 100 << 20 : 20 << 10;
+        float *scratch = random_floats(k->winograd_scratch_floats(&w) + k->winograd_gradient_scratch_floats(&w));
+        float *transformed = random_floats(k->winograd_filter_floats(&w));
+        made[i] = calloc((size_t)(results * (w.out + stride)), sizeof *made[i]);
+        dw[i] = random_floats(filters);
+        k->winograd_transform_filter(&w, filter, 0, transformed);
+        w.in_pixel_stride = wide ? stride : 0, w.out_pixel_stride = wide ? w.out + stride : 0;
+        k->winograd_convolve(&w, image, transformed, &(atl_epilogue){.residual = residual, .relu_grad = residual},
+                             scratch, made[i]);
+        w.in_pixel_stride = w.out_pixel_stride = 0;
+        k->winograd_filter_gradient(&w, dense, residual, scratch, dw[i]);
+        free(scratch), free(transformed);
+    }
+    cr_expect_eq(memcmp(made[0], made[1], (size_t)(results * (w.out + stride)) * sizeof *made[0]), 0, "convolution");
+    cr_expect_eq(memcmp(dw[0], dw[1], (size_t)filters * sizeof *dw[0]), 0, "gradient by the filter");
+    float *all[] = {image, filter, residual, dense, made[0], made[1], dw[0], dw[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+ISA_TEST(winograd, same_bits_with_all_caches)
+{
+    for (int kernel_size = 3; kernel_size <= 5; kernel_size += 2)
+        for (int pad = 0; pad < kernel_size; pad++)
+            for (int64_t size = 13; size <= 16; size++)
+                expect_same_bits_with_all_caches(k, (atl_winograd){.batch = 3,
+                                                                   .height = size,
+                                                                   .width = size + 2,
+                                                                   .result_height = size + 2 * pad - kernel_size + 1,
+                                                                   .result_width = size + 3 + pad - kernel_size,
+                                                                   .in = (1 + size % 2) * k->vector,
+                                                                   .out = (1 + size % 3) * k->vector,
+                                                                   .in_pixel_stride = size / 2 % 2 * 8,
+                                                                   .pad_top = pad,
+                                                                   .pad_left = pad,
+                                                                   .kernel_size = kernel_size,
+                                                                   .workers = 1 + pad % 2});
+}
