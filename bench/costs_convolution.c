@@ -209,6 +209,13 @@ static void measure_few_channels(atl_costs *c)
     const double numbers = 112 * 112 * 3; /* of the image; each is in nine windows */
     set_few_channels(ATL_ALGO_FEW_CHANNELS, numbers, &c->few_channels_flops, &c->few_channels_value);
     set_few_channels(ATL_ALGO_DIRECT, 9 * numbers, &c->onednn_few_channels_flops, &c->onednn_few_channels_value);
+    const sizes usual = {112, 3, 64, 3, 1, 1}, least = {112, 1, atl_kernels->vector, 3, 1, 1}; /* 3 sums at a time */
+    const sizes narrow = {112, 3, ATL_NARROW_RESULT, 3, 1, 1};
+    set(&c->onednn_wide_filter_flops, rate_of(usual, BY_FILTER, ATL_ALGO_DIRECT, 0));
+    set(&c->onednn_narrow_filter_flops, rate_of(narrow, BY_FILTER, ATL_ALGO_DIRECT, 0));
+    set(&c->few_channels_filter_flops, rate_of(usual, BY_FILTER, ATL_ALGO_FEW_CHANNELS, 0));
+    set(&c->few_channels_filter_sums,
+        fmax(1, 3 * c->few_channels_filter_flops / rate_of(least, BY_FILTER, ATL_ALGO_FEW_CHANNELS, 0)));
 }
 
 /* oneDNN's own Winograd kernels, by the formula of conv_algorithm.c. */

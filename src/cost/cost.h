@@ -17,6 +17,7 @@ enum {
     ATL_BLOCK_FLOATS = ATL_CORE_FLOATS / 8, /* what a loop over blocks works on, beside other arrays */
     ATL_NEAR_FLOATS = 1 << 16,              /* half of a second-level cache of 512 KB */
     ATL_PIECE_FLOATS = 16384,               /* the least that is worth a thread of its own */
+    ATL_NARROW_RESULT = 32,                 /* channels */
     ATL_FAR_FLOATS = 1 << 22                /* of a matrix that is read from memory, not from a cache */
 };
 
@@ -45,6 +46,9 @@ typedef struct atl_costs {
     double few_channels_flops, few_channels_value; /* our own gradient by an image of few channels: flops, and seconds
                                                       to finish each number of it */
     double onednn_few_channels_flops, onednn_few_channels_value; /* oneDNN's, and to add one number of a window to it */
+    /* Flops of our own gradient by a filter of few channels, the sums of a tile below which that is slower, in
+     * proportion, and flops of oneDNN's for results of more than ATL_NARROW_RESULT channels, and of fewer. */
+    double few_channels_filter_flops, few_channels_filter_sums, onednn_wide_filter_flops, onednn_narrow_filter_flops;
     /* Flops of depthwise convolutions, ours and oneDNN's: with filters up to 3x3, and with wider ones; of their
      * gradients by the image, and of those with strides. */
     double depthwise_3, depthwise_5, onednn_depthwise_3, onednn_depthwise_5;

@@ -1,0 +1,176 @@
+/* The gradient by the filter of convolutions with few channels, against loops in double. */
+#include "isas.h"
+
+static int64_t count_of_results(const atl_conv_sizes *f)
+{
+    return f->batch * f->result_height * f->result_width * f->result_channels;
+}
+static int64_t count_of_image(const atl_conv_sizes *f) { return f->batch * f->height * f->width * f->channels; }
+static int64_t count_of_filter(const atl_conv_sizes *f)
+{
+    return f->filter_height * f->filter_width * f->channels * f->result_channels;
+}
+
+/* Adds to dw what one pixel of dy gives to element t of the filter, unless it lies beside the image. */
+static void give_to_element(const atl_conv_sizes *f, int64_t pixel, int64_t t, const float *image, const float *dy,
+                            double *dw)
+{
+    const int64_t ox = pixel % f->result_width, oy = pixel / f->result_width % f->result_height;
+    const int64_t n = pixel / f->result_width / f->result_height;
+    const int64_t y = oy * f->stride_y - f->pad_top + t / f->filter_width;
+    const int64_t x = ox * f->stride_x - f->pad_left + t % f->filter_width;
+    for (int64_t c = 0; c < f->channels && y >= 0 && y < f->height && x >= 0 && x < f->width; c++)
+        for (int64_t o = 0; o < f->result_channels; o++)
+            dw[(t * f->channels + c) * f->result_channels + o] +=
+                (double)image[((n * f->height + y) * f->width + x) * f->channels + c] *
+                (double)dy[pixel * f->result_channels + o];
+}
+
+static double *gradient_in_double(const atl_conv_sizes *f, const float *image, const float *dy)
+{
+    double *dw = calloc((size_t)count_of_filter(f) + 1, sizeof *dw);
+    for (int64_t pixel = 0; pixel < f->batch * f->result_height * f->result_width; pixel++)
+        for (int64_t t = 0; t < f->filter_height * f->filter_width; t++)
+            give_to_element(f, pixel, t, image, dy, dw);
+    return dw;
+}
+
+static void assert_gradient(const atl_conv_sizes *f, const float *dw, const double *exact)
+{
+    const double bound = 1e-6 * (1 + (double)(f->batch * f->result_height * f->result_width));
+    for (int64_t i = 0; i < count_of_filter(f); i++)
+        cr_assert(fabs((double)dw[i] - exact[i]) <= bound || (isnan(dw[i]) && isnan(exact[i])) ||
+                      (double)dw[i] == exact[i],
+                  "%lldx%lld, strides %lld and %lld, %lldx%lldx%lld to %lld, %d workers, number %lld: %g, not %g",
+                  (long long)f->filter_height, (long long)f->filter_width, (long long)f->stride_y,
+                  (long long)f->stride_x, (long long)f->height, (long long)f->width, (long long)f->channels,
+                  (long long)f->result_channels, f->workers, (long long)i, (double)dw[i], exact[i]);
+}
+
+/* With one worker and with some, each twice. */
+static void check_arrays(const atl_kernel_table *k, atl_conv_sizes f, const float *image, const float *dy)
+{
+    const int64_t count = count_of_filter(&f);
+    double *exact = gradient_in_double(&f, image, dy);
+    for (f.workers = 1; f.workers <= 3; f.workers++) {
+        float *dw = random_floats(count), *again = random_floats(count);
+        const int64_t floats = k->few_channels_filter_scratch(&f);
+        float *scratch = random_floats(floats);
+        k->few_channels_filter_gradient(&f, image, dy, scratch, dw);
+        assert_gradient(&f, dw, exact);
+        for (int i = 0; i < MARGIN; i++)
+            cr_assert(isnan(dw[count + i]) && isnan(scratch[floats + i]), "written behind the filter");
+        k->few_channels_filter_gradient(&f, image, dy, scratch, again);
+        cr_assert_eq(memcmp(dw, again, (size_t)count * sizeof *dw), 0, "other bits with the same workers");
+        free(dw), free(again), free(scratch);
+    }
+    free(exact);
+}
+
+static void check(const atl_kernel_table *k, atl_conv_sizes f)
+{
+    float *image = random_floats(count_of_image(&f)), *dy = random_floats(count_of_results(&f));
+    check_arrays(k, f, image, dy);
+    free(image), free(dy);
+}
+
+/* Numbers of results that read all of the image, as a padding on both sides gives them. */
+static int64_t results(int64_t pixels, int64_t size, int64_t stride, int64_t pad)
+{
+    int64_t room = pixels + 2 * pad - size;
+    return room < 0 ? 0 : room / stride + 1;
+}
+
+static atl_conv_sizes square(int64_t channels, int64_t out, int64_t size, int64_t stride, int64_t pad, int64_t pixels)
+{
+    return (atl_conv_sizes){.batch = 1,
+                            .height = pixels,
+                            .width = pixels,
+                            .channels = channels,
+                            .result_height = results(pixels, size, stride, pad),
+                            .result_width = results(pixels, size, stride, pad),
+                            .result_channels = out,
+                            .filter_height = size,
+                            .filter_width = size,
+                            .stride_y = stride,
+                            .stride_x = stride,
+                            .pad_top = pad,
+                            .pad_left = pad,
+                            .workers = 1};
+}
+
+ISA_TEST(few_channels_filter, windows_strides_and_edges)
+{
+    for (int64_t channels = 1; channels <= ATL_FEW_CHANNELS; channels++)
+        for (int64_t size = 1; size <= 11; size += 1 + size / 5)
+            for (int64_t stride = 1; stride <= 4; stride++)
+                for (int64_t pixels = 1; pixels <= 40; pixels += 1 + pixels / 2) {
+                    atl_conv_sizes f =
+                        square(channels, (1 + pixels % 3) * k->vector, size, stride, pixels % size, pixels);
+                    f.batch = 1 + pixels % 2;
+                    if (f.result_width > 0)
+                        check(k, f);
+                }
+}
+
+/* From one vector of results to some groups of four, and rows of results that are longer than a block. */
+ISA_TEST(few_channels_filter, results_of_all_widths)
+{
+    for (int64_t vectors = 1; vectors <= 11; vectors++)
+        check(k, square(3, vectors * k->vector, 3, 1, 1, 9));
+    atl_conv_sizes f = square(3, 4 * k->vector, 5, 1, 2, 5);
+    for (f.width = 90; f.width < 1000; f.width *= 3) {
+        f.result_width = f.width;
+        check(k, f);
+    }
+}
+
+/* Height and width differ in everything. */
+ISA_TEST(few_channels_filter, rectangles)
+{
+    for (int64_t out = 16; out <= 96; out += 16)
+        for (int64_t stride = 1; stride <= 3; stride++) {
+            atl_conv_sizes f = square(3, out, 5, stride, 2, 37);
+            f.height = 11, f.filter_height = 2, f.stride_y = 4 - stride, f.pad_top = 0;
+            f.result_height = results(f.height, f.filter_height, f.stride_y, 0);
+            check(k, f);
+        }
+}
+
+/* Results that read less than the whole image, and windows that reach over its end, some with all of their elements. */
+ISA_TEST(few_channels_filter, pixels_that_no_window_reads)
+{
+    for (int64_t less = 1; less <= 4; less++) {
+        atl_conv_sizes f = square(3, 2 * k->vector, 3, 1, 1, 30);
+        f.result_height -= less, f.result_width -= 7 * less;
+        check(k, f);
+        f.result_height += 3 * less, f.result_width += 9 * less;
+        check(k, f);
+    }
+}
+
+/* No images: no terms. */
+ISA_TEST(few_channels_filter, no_results)
+{
+    atl_conv_sizes f = square(3, k->vector, 3, 1, 1, 8);
+    f.batch = 0;
+    check(k, f);
+}
+
+/* Elements of the filter that lie beside the image are left out, not multiplied by zero. */
+ISA_TEST(few_channels_filter, special_values)
+{
+    const float values[] = {NAN, INFINITY, -INFINITY, -0.0f, 1e-40f, 3e38f};
+    for (size_t v = 0; v < sizeof values / sizeof *values; v++)
+        for (int64_t pixel = 0; pixel < 17 * 17; pixel += 16) { /* corners, edges, and pixels inside */
+            const atl_conv_sizes f = square(2, 2 * k->vector, 3, 1, 1, 17);
+            float *image = random_floats(count_of_image(&f)), *dy = random_floats(count_of_results(&f));
+            for (int64_t i = 0; i < count_of_image(&f); i++)
+                image[i] = image[i] > 0 ? 1 : -0.5f;
+            for (int64_t i = 0; i < count_of_results(&f); i++)
+                dy[i] = fabsf(values[v]) < 1 ? values[v] : 0.25f;
+            dy[pixel * f.result_channels + pixel % f.result_channels] = values[v];
+            check_arrays(k, f, image, dy);
+            free(image), free(dy);
+        }
+}
