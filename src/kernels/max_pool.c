@@ -2,6 +2,7 @@
  * do not depend on how the rows are shared among threads. */
 #include "kernels/max_pool.h"
 
+#include "cost/cost.h"
 #include "kernels/vectors.h"
 
 /* As many bytes as a vector has elements, and back.  gcc 12 makes single bytes of __builtin_convertvector. */
@@ -38,6 +39,8 @@ INLINE void store_bytes(uint8_t *x, vec_int value)
         x[i] = (uint8_t)value[i];
 #endif
 }
+
+enum { LINE_FLOATS = 16, LINE_BYTES = 64 };
 
 typedef struct span {
     int64_t first, last; /* first <= i < last */
@@ -84,11 +87,109 @@ INLINE void pool_window(const int keep, const atl_max_pool *p, span v, span h, c
         store_bytes(position, at);
 }
 
-/* All channels of one window. */
-INLINE void pool_pixel(const int keep, const atl_max_pool *p, span v, span h, const float *x, int64_t to)
+/* ---- windows whose size is known, within the image --------------------------------------------------------------- */
+
+/* Lanes: those of `now` and those where a or b is NaN; a = b; a choice of numbers by them. */
+#if defined __AVX512F__ && ATL_VECTOR == 16
+typedef __mmask16 lanes;
+INLINE lanes with_nan(lanes now, vec a, vec b) { return now | _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q); }
+INLINE lanes equal(vec a, vec b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_EQ_OQ); }
+INLINE vec_int number_where(lanes where, int32_t number, vec_int other)
 {
-    for (int64_t c = 0; c < p->channels; c += VECTOR)
-        pool_window(keep, p, v, h, x + c, p->y + to + c, keep ? p->positions + to + c : NULL);
+    return (vec_int)_mm512_mask_mov_epi32((__m512i)other, where, _mm512_set1_epi32(number));
+}
+INLINE int is_any(lanes where) { return where != 0; }
+#else
+typedef vec_int lanes;
+INLINE lanes with_nan(lanes now, vec a, vec b)
+{
+#if defined __AVX2__ && ATL_VECTOR == 8
+    return now | (lanes)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_UNORD_Q);
+#elif defined __x86_64__ && ATL_VECTOR == 4
+    return now | (lanes)_mm_cmpunord_ps((__m128)a, (__m128)b);
+#else
+    return now | (a != a) | (b != b);
+#endif
+}
+INLINE lanes equal(vec a, vec b) { return a == b; }
+INLINE vec_int number_where(lanes where, int32_t number, vec_int other)
+{
+    return (where & ((vec_int){0} + number)) | (~where & other);
+}
+INLINE int is_any(lanes where)
+{
+#if defined __AVX2__ && ATL_VECTOR == 8
+    return _mm256_movemask_ps((__m256)where) != 0;
+#elif defined __x86_64__ && ATL_VECTOR == 4
+    return _mm_movemask_ps((__m128)where) != 0;
+#else
+    int32_t any = 0;
+    for (int i = 0; i < VECTOR; i++)
+        any |= where[i];
+    return any != 0;
+#endif
+}
+#endif
+
+/* The same for a window of numbers, all inside of the image: the maximum first, and then its first place, so that no
+ * element waits for the comparison before.  0 if there is a NaN.  `larger` keeps the first of equal numbers, also of
+ * zeros of either sign. */
+INLINE int pool_numbers(const int keep, const int rows, const int columns, const atl_max_pool *p, const float *x,
+                        float *y, uint8_t *position)
+{
+    const int64_t row = p->h.input * p->channels;
+    const int count = rows * columns;
+    vec value[9];
+    UNROLL
+    for (int k = 0; k < count; k++)
+        value[k] = load(x + k / columns * row + k % columns * p->channels);
+    vec best = value[0];
+    lanes nan = with_nan((lanes){0}, value[0], value[count - 1]);
+    UNROLL
+    for (int k = 1; k < count; k++) {
+        best = larger(value[k], best);
+        if (k % 2 && k < count - 1)
+            nan = with_nan(nan, value[k], value[k + 1]);
+    }
+    if (__builtin_expect(is_any(nan), 0))
+        return 0;
+    store(y, best);
+    if (keep) {
+        vec_int at = {0};
+        UNROLL
+        for (int k = count - 1; k > 0; k--)
+            at = number_where(equal(value[k], best), k, at);
+        at = number_where(equal(value[0], best), 0, at);
+        store_bytes(position, at);
+    }
+    return 1;
+}
+
+/* All channels of one window; `whole`: all of its elements, given as constants, are inside of the image. */
+INLINE void pool_pixel(const int keep, const int whole, const atl_max_pool *p, span v, span h, const float *x,
+                       int64_t to)
+{
+    for (int64_t c = 0; c < p->channels; c += VECTOR) {
+        uint8_t *position = keep ? p->positions + to + c : NULL;
+        if (!whole || !pool_numbers(keep, (int)v.last, (int)h.last, p, x + c, p->y + to + c, position))
+            pool_window(keep, p, v, h, x + c, p->y + to + c, position);
+    }
+}
+
+/* True if the image leaves the second-level cache between the steps: its rows are asked for before they are read, which
+ * is faster than what the processor fetches by itself. */
+INLINE int is_large(const atl_max_pool *p)
+{
+    return p->batch * p->v.input * p->h.input * p->channels > ATL_FAR_FLOATS / 4;
+}
+
+/* Asks for pixels of the rows that the next row of windows is the first to read: those of `v.last` rows and more below
+ * the first of this window, as many as lie between two windows. */
+INLINE void fetch_below(const atl_max_pool *p, span v, const float *x)
+{
+    for (int64_t i = v.last; i < v.last + p->v.stride; i++)
+        for (int64_t c = 0; c < p->h.stride * p->channels; c += LINE_FLOATS)
+            __builtin_prefetch(x + i * p->h.input * p->channels + c, 0, 3);
 }
 
 INLINE void pool_row(const int keep, const atl_max_pool *p, int64_t row)
@@ -96,16 +197,19 @@ INLINE void pool_row(const int keep, const atl_max_pool *p, int64_t row)
     int64_t image = row / p->v.output, o = row % p->v.output;
     int64_t top = o * p->v.stride - p->v.pad;
     span v = elements_inside(&p->v, o);
+    const int fetches = is_large(p);
     for (int64_t q = 0; q < p->h.output; q++) {
         int64_t left = q * p->h.stride - p->h.pad, to = (row * p->h.output + q) * p->channels;
         span h = elements_inside(&p->h, q);
         const float *x = p->x + ((image * p->v.input + top) * p->h.input + left) * p->channels;
+        if (fetches)
+            fetch_below(p, v, x);
         if (p->v.size == 2 && p->h.size == 2 && v.first + h.first == 0 && v.last + h.last == 4)
-            pool_pixel(keep, p, (span){0, 2}, (span){0, 2}, x, to);
+            pool_pixel(keep, 1, p, (span){0, 2}, (span){0, 2}, x, to);
         else if (p->v.size == 3 && p->h.size == 3 && v.first + h.first == 0 && v.last + h.last == 6)
-            pool_pixel(keep, p, (span){0, 3}, (span){0, 3}, x, to);
+            pool_pixel(keep, 1, p, (span){0, 3}, (span){0, 3}, x, to);
         else
-            pool_pixel(keep, p, v, h, x, to);
+            pool_pixel(keep, 0, p, v, h, x, to);
     }
 }
 
@@ -118,54 +222,77 @@ void KERNEL(max_pool_rows)(const atl_max_pool *p, int64_t first, int64_t last)
             pool_row(0, p, row);
 }
 
-/* A window over a pixel: where it is in the result, and which of its elements the pixel is. */
+/* The windows over a pixel: so many rows and columns of them. */
 typedef struct covering {
-    int64_t at;
-    int32_t element;
+    int64_t rows, columns;
+    int64_t at;      /* where the first is in the result */
+    int32_t element; /* which of its elements the pixel is */
 } covering;
 
-INLINE int find_windows(const atl_max_pool *p, span v, span h, int64_t i, int64_t j, int64_t from, covering *list)
+/* All channels of a pixel.  The element is `stride` less in the next window. */
+INLINE void gradient_of_pixel(const atl_max_pool *p, const int64_t rows, const int64_t columns, const covering *w,
+                              float *dx)
 {
-    int count = 0;
-    for (int64_t o = v.first; o < v.last; o++)
-        for (int64_t q = h.first; q < h.last; q++) {
-            int64_t row = i + p->v.pad - o * p->v.stride, column = j + p->h.pad - q * p->h.stride;
-            list[count++] = (covering){from + (o * p->h.output + q) * p->channels, (int32_t)(row * p->h.size + column)};
-        }
-    return count;
-}
-
-/* All channels of a pixel with `count` windows. */
-INLINE void gradient_of_pixel(const atl_max_pool *p, const int count, const covering *list, float *dx)
-{
+    const int64_t below = p->h.output * p->channels;
+    const vec_int higher = (vec_int){0} + (int32_t)(p->v.stride * p->h.size);
+    const vec_int left = (vec_int){0} + (int32_t)p->h.stride, first = (vec_int){0} + w->element;
     for (int64_t c = 0; c < p->channels; c += VECTOR) {
         vec sum = {0};
-        for (int k = 0; k < count; k++) {
-            vec_int here = load_bytes(p->maximum_at + list[k].at + c) == list[k].element;
-            sum += (vec)(here & (vec_int)load(p->dy + list[k].at + c));
+        vec_int element_below = first;
+        for (int64_t o = 0; o < rows; o++, element_below -= higher) {
+            int64_t at = w->at + o * below + c;
+            vec_int element = element_below;
+            for (int64_t q = 0; q < columns; q++, at += p->channels, element -= left) {
+                const vec_int here = load_bytes(p->maximum_at + at) == element;
+                sum += (vec)(here & (vec_int)load(p->dy + at));
+            }
         }
         store(dx + c, sum);
     }
 }
 
+/* Asks for a pixel of the row of results that rows of dx further below are the first to read. */
+INLINE void fetch_result(const atl_max_pool *p, int64_t at)
+{
+    for (int64_t c = 0; c < p->channels; c += LINE_FLOATS)
+        __builtin_prefetch(p->dy + at + c, 0, 3);
+    for (int64_t c = 0; c < p->channels; c += LINE_BYTES)
+        __builtin_prefetch(p->maximum_at + at + c, 0, 3);
+}
+
 /* Loops over a constant number of windows are unrolled. */
 static void gradient_of_row(const atl_max_pool *p, int64_t row)
 {
-    int64_t image = row / p->v.input, i = row % p->v.input;
-    int64_t from = image * p->v.output * p->h.output * p->channels;
-    span v = windows_over(&p->v, i);
-    covering list[ATL_MAX_POOL_ELEMENTS];
+    const int64_t image = row / p->v.input, i = row % p->v.input;
+    const int64_t from = image * p->v.output * p->h.output * p->channels;
+    const span v = windows_over(&p->v, i);
+    const int64_t element = (i + p->v.pad - v.first * p->v.stride) * p->h.size;
+    const int fetches = is_large(p) && i % p->v.stride == 0;
+    int64_t first = 0, last = 0; /* columns of windows over pixel j */
     for (int64_t j = 0; j < p->h.input; j++) {
+        while (first * p->h.stride + p->h.size <= j + p->h.pad)
+            first++;
+        while (last < p->h.output && last * p->h.stride <= j + p->h.pad)
+            last++;
+        const covering w = {.rows = v.last - v.first,
+                            .columns = last - first,
+                            .at = from + (v.first * p->h.output + first) * p->channels,
+                            .element = (int32_t)(element + j + p->h.pad - first * p->h.stride)};
         float *dx = p->dx + (row * p->h.input + j) * p->channels;
-        int count = find_windows(p, v, windows_over(&p->h, j), i, j, from, list);
-        if (count == 1)
-            gradient_of_pixel(p, 1, list, dx);
-        else if (count == 2)
-            gradient_of_pixel(p, 2, list, dx);
-        else if (count == 4)
-            gradient_of_pixel(p, 4, list, dx);
+        if (fetches && j % p->h.stride == 0)
+            fetch_result(p, from + (v.last * p->h.output + j / p->h.stride) * p->channels);
+        if (w.rows == 1 && w.columns == 1)
+            gradient_of_pixel(p, 1, 1, &w, dx);
+        else if (w.rows == 1 && w.columns == 2)
+            gradient_of_pixel(p, 1, 2, &w, dx);
+        else if (w.rows == 2 && w.columns == 1)
+            gradient_of_pixel(p, 2, 1, &w, dx);
+        else if (w.rows == 2 && w.columns == 2)
+            gradient_of_pixel(p, 2, 2, &w, dx);
+        else if (w.rows == 3 && w.columns == 3)
+            gradient_of_pixel(p, 3, 3, &w, dx);
         else
-            gradient_of_pixel(p, count, list, dx);
+            gradient_of_pixel(p, w.rows, w.columns, &w, dx);
     }
 }
 

@@ -38,15 +38,13 @@ static void check_forward(const atl_max_pool *p, float *expected_dx)
     cr_assert_eq(p->positions[results], 0xAA, "written beyond the positions");
 }
 
-static void check(const atl_kernel_table *k, atl_max_pool p)
+static void check_image(const atl_kernel_table *k, atl_max_pool p, float *x)
 {
     int64_t pixels = p.batch * p.v.input * p.h.input * p.channels;
     int64_t results = p.batch * p.v.output * p.h.output * p.channels;
-    float *x = random_floats(pixels), *y = random_floats(results), *dy = random_floats(results);
+    float *y = random_floats(results), *dy = random_floats(results);
     float *dx = random_floats(pixels), *expected = calloc((size_t)pixels, sizeof *expected);
     uint8_t *positions = malloc((size_t)results + MARGIN);
-    for (int64_t i = 0; i < pixels; i++) /* ties, and a NaN here and there */
-        x[i] = i % 53 == 7 ? NAN : floorf(4 * x[i]);
     memset(positions, 0xAA, (size_t)results + MARGIN);
     p.x = x, p.y = y, p.positions = positions, p.dy = dy, p.maximum_at = positions, p.dx = dx;
     k->max_pool_rows(&p, 0, p.batch * p.v.output);
@@ -62,7 +60,17 @@ static void check(const atl_kernel_table *k, atl_max_pool p)
     for (int64_t row = 0; row < p.batch * p.v.output; row++)
         k->max_pool_rows(&p, row, row + 1);
     cr_expect_eq(memcmp(y, again, (size_t)results * sizeof *y), 0, "other bits without positions, row by row");
-    free(x), free(y), free(dy), free(dx), free(expected), free(positions), free(again);
+    free(y), free(dy), free(dx), free(expected), free(positions), free(again);
+}
+
+static void check(const atl_kernel_table *k, atl_max_pool p)
+{
+    const int64_t pixels = p.batch * p.v.input * p.h.input * p.channels;
+    float *x = random_floats(pixels);
+    for (int64_t i = 0; i < pixels; i++) /* ties, and a NaN here and there */
+        x[i] = i % 53 == 7 ? NAN : floorf(4 * x[i]);
+    check_image(k, p, x);
+    free(x);
 }
 
 /* Windows that overlap, that touch, that leave gaps, and that reach beyond the image on either side. */
@@ -78,6 +86,36 @@ ISA_TEST(max_pool, windows_strides_and_edges)
                     atl_pool_direction h = {pixels + 2, reaches ? beyond : output, size, stride, pad};
                     check(k, (atl_max_pool){.batch = 2, .channels = (1 + size % 3) * k->vector, .v = v, .h = h});
                 }
+}
+
+/* Of zeros of either sign the first counts; windows with and without NaN stand side by side. */
+ISA_TEST(max_pool, special_values)
+{
+    const float values[] = {0.0f, -0.0f, -INFINITY, 1e-40f, -1e-40f, INFINITY, NAN};
+    for (int64_t size = 2; size <= 3; size++)
+        for (int kinds = 1; kinds <= 7; kinds++) {
+            atl_pool_direction d = {14, 1 + (14 - size) / 2, size, 2, 0};
+            atl_max_pool p = {.batch = 1, .channels = 2 * k->vector, .v = d, .h = d};
+            const int64_t pixels = p.v.input * p.h.input * p.channels;
+            float *x = random_floats(pixels);
+            for (int64_t i = 0; i < pixels; i++) {
+                const int kind = (int)(fabsf(x[i]) * 1e4f) % 20;
+                x[i] = values[kinds == 7 ? kind % 6 : kind % kinds];
+                if (kinds == 7 && kind == 19 && i % 5 == 0)
+                    x[i] = NAN;
+            }
+            check_image(k, p, x);
+            free(x);
+        }
+}
+
+/* An image so large that its rows are asked for before they are read. */
+ISA_TEST(max_pool, large_image)
+{
+    for (int64_t size = 2; size <= 3; size++) {
+        atl_pool_direction d = {112, 1 + (112 - size) / 2, size, 2, 0};
+        check(k, (atl_max_pool){.batch = 2, .channels = 64, .v = d, .h = d});
+    }
 }
 
 ISA_TEST(max_pool, the_widest_window)
