@@ -55,6 +55,10 @@ typedef struct pad_attributes {
 atl_node *atl_conv_of_pad(atl_node *y, const atl_node *pad);
 /* The gradient dx by an image that is a pad: the gradient by what is inside of the pad, under the same conditions. */
 atl_node *atl_input_grad_inside_pad(const atl_node *dx, const atl_node *pad);
+/* The same convolution, or gradient by the filter, of an image whose channels are not reversed; or null. */
+atl_node *atl_conv_of_reverse(atl_node *y, const atl_node *reverse);
+/* The gradient by the image, if y reverses the channels of dx, by a filter with the channels reversed; or null. */
+atl_node *atl_reverse_of_input_grad(atl_node *y, const atl_node *dx);
 
 typedef struct reduce_attributes {
     int axes, axis[ATL_MAX_RANK]; /* as given; none: all */

@@ -304,6 +304,7 @@ static struct equation {
     unsigned flags; /* in place of `input`: any op with this flag */
     atl_node *(*rule)(atl_node *y, const atl_node *x);
     const atl_op *found_op, *found_input;
+    int looks_at_readers; /* of x: applies only while nothing else reads it */
 } equations[] = {
     {"slice", "concat", 0, slice_of_concat, NULL, NULL},
     {"slice", "pad", 0, slice_of_pad, NULL, NULL},
@@ -311,6 +312,9 @@ static struct equation {
     {"slice", "conv2d_input_grad", 0, slice_of_input_gradient, NULL, NULL},
     {"conv2d", "pad", 0, atl_conv_of_pad, NULL, NULL},
     {"conv2d_filter_grad", "pad", 0, atl_conv_of_pad, NULL, NULL},
+    {"conv2d", "reverse", 0, atl_conv_of_reverse, NULL, NULL},
+    {"conv2d_filter_grad", "reverse", 0, atl_conv_of_reverse, NULL, NULL},
+    {"reverse", "conv2d_input_grad", 0, atl_reverse_of_input_grad, NULL, NULL, 1},
     {"concat", "slice", 0, concat_of_slices, NULL, NULL},
     {"matmul", "transpose", 0, product_of_transpose, NULL, NULL},
     {"reduce_sum", NULL, ATL_OP_BROADCAST, reduction_of_broadcast, NULL, NULL},
@@ -343,10 +347,24 @@ static int matches(const struct equation *e, const atl_node *x)
     return x->op->flags & e->flags || (e->found_input && x->op == e->found_input);
 }
 
-atl_node *atl_simplify_by_peephole(atl_node *y)
+static void find_ops_once(void)
 {
     static pthread_once_t found = PTHREAD_ONCE_INIT;
     pthread_once(&found, find_ops);
+}
+
+int atl_peephole_looks_at_readers(const atl_node *y)
+{
+    find_ops_once();
+    for (int e = 0; e < EQUATIONS; e++)
+        if (equations[e].looks_at_readers && y->op == equations[e].found_op && matches(&equations[e], y->inputs[0]))
+            return 1;
+    return 0;
+}
+
+atl_node *atl_simplify_by_peephole(atl_node *y)
+{
+    find_ops_once();
     atl_node *simpler = NULL;
     for (int e = 0; e < EQUATIONS && !simpler; e++) {
         if (y->op != equations[e].found_op || atl_shape_count(*y->shape) == 0)

@@ -8,4 +8,7 @@
  * none.  All shapes are known. */
 atl_node *atl_simplify_by_peephole(atl_node *y);
 
+/* True if an equation may apply to y that asks whether something else reads its input. */
+int atl_peephole_looks_at_readers(const atl_node *y);
+
 #endif

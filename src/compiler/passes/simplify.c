@@ -108,14 +108,14 @@ static atl_node *simplified(atl_rewrite *r, const atl_node *old, atl_node *const
     return atl_simplified(node);
 }
 
-/* Rules that depend on who else reads a value: a concat of a concat (concat.c) and a product of a transpose
- * (transpose.c). */
+/* Rules that depend on who else reads a value: a concat of a concat (concat.c), a product of a transpose (transpose.c),
+ * and some of the peephole's. */
 int atl_readers_matter(const atl_node *node)
 {
     for (int i = 0; node->op->simplify && i < node->input_count; i++)
         if (atl_hooks_of(node->inputs[i])->transposed || node->inputs[i]->op == node->op)
             return 1;
-    return 0;
+    return atl_peephole_looks_at_readers(node);
 }
 
 const atl_pass atl_simplify_pass = {.rule = simplified, .needs_use_counts = 1, .merges = 1};
