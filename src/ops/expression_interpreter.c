@@ -8,6 +8,8 @@
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
 
+enum { LONG_RUN = 16 }; /* elements that are worth a call */
+
 /* Elements [start, start + n) of a strided operand. */
 static void gather(const expression_step *s, const operand *x, const float *from, int64_t start, int64_t n, float *to)
 {
@@ -23,8 +25,13 @@ static void gather(const expression_step *s, const operand *x, const float *from
         int64_t stride = x->stride[inner];
         if (run > n)
             run = n;
-        for (int64_t k = 0; k < run; k++)
-            to[k] = from[offset + k * stride];
+        if (stride == 0 && run >= LONG_RUN)
+            atl_kernels->fill_with(to, from[offset], run);
+        else if (stride == 1 && run >= LONG_RUN)
+            memcpy(to, from + offset, (size_t)run * sizeof *to);
+        else
+            for (int64_t k = 0; k < run; k++)
+                to[k] = from[offset + k * stride];
         to += run;
         n -= run;
         offset += run * stride;

@@ -68,20 +68,22 @@ ISA_TEST(loops, rows)
     }
 }
 
-/* Runs of three columns, of which the last may be shorter, are added to totals, and cleared. */
+/* Runs of one to three columns, of which the last may be shorter, are added to totals, and cleared. */
 static void expect_flushed(const atl_kernel_table *k, int64_t n, const float *a)
 {
     enum { COLUMNS = 3 };
-    float sum[MOST];
-    double total[COLUMNS] = {1, 2, 3}, expected[COLUMNS] = {1, 2, 3};
-    memcpy(sum, a, (size_t)n * sizeof *sum);
-    for (int64_t i = 0; i < n; i++)
-        expected[i % COLUMNS] += (double)a[i];
-    k->flush_sums(sum, total, COLUMNS, n);
-    for (int c = 0; c < COLUMNS; c++)
-        cr_assert_float_eq(total[c], expected[c], 1e-9, "column %d of %d numbers", c, (int)n);
-    for (int64_t i = 0; i < n; i++)
-        cr_assert_eq(sum[i], 0);
+    for (int columns = 1; columns <= COLUMNS; columns++) {
+        float sum[MOST];
+        double total[COLUMNS] = {1, 2, 3}, expected[COLUMNS] = {1, 2, 3};
+        memcpy(sum, a, (size_t)n * sizeof *sum);
+        for (int64_t i = 0; i < n; i++)
+            expected[i % columns] += (double)a[i];
+        k->flush_sums(sum, total, columns, n);
+        for (int c = 0; c < COLUMNS; c++)
+            cr_assert_float_eq(total[c], expected[c], 1e-9, "column %d of %d, %d numbers", c, columns, (int)n);
+        for (int64_t i = 0; i < n; i++)
+            cr_assert_eq(sum[i], 0);
+    }
 }
 
 /* x - mean, over the root of the variance; and its gradient, times that root, so that it is about 1. */
