@@ -157,8 +157,8 @@ INLINE void fetch_pixel(const int vectors, const product *x, int k, int64_t pixe
 
 /* ---- small filters ----------------------------------------------------------------------------------------------- */
 
-/* Some pixels from `pixel` on, and vectors * VECTOR outputs from `first` on.  With `fetch`, what the same outputs of the
- * next pixels read and write at their end is asked for between the terms, some for each of this tile's pixels. */
+/* Some pixels from `pixel` on, and vectors * VECTOR outputs from `first` on.  With `fetch`, what the same outputs of
+ * the next pixels read and write at their end is asked for between the terms, some for each of this tile's pixels. */
 INLINE void some_pixels(const int rows, const int vectors, const int fetch, const product *x, int64_t pixel,
                         int64_t first, int64_t next)
 {
