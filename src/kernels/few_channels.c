@@ -24,19 +24,52 @@ typedef struct gradient {
 
 /* ---- sums -------------------------------------------------------------------------------------------------------- */
 
-/* Adds the lanes of each of `count` vectors: two vectors after another become one, with half of the lanes of both in
- * turn, until each sum is one lane.  Sum i is numbers[place_of_sum(count, i)]. */
+/* Half of the lanes of a and of b, each added to another of the same vector.  The halves that meet are those which
+ * instructions with constants bring together. */
+#if defined __AVX512F__ && ATL_VECTOR == 16
+INLINE vec add_halves(const int level, vec a, vec b)
+{
+    const __m512 x = (__m512)a, y = (__m512)b;
+    const __m512d x2 = (__m512d)a, y2 = (__m512d)b;
+    if (level == 0)
+        return (vec)_mm512_unpacklo_ps(x, y) + (vec)_mm512_unpackhi_ps(x, y);
+    if (level == 1)
+        return (vec)_mm512_unpacklo_pd(x2, y2) + (vec)_mm512_unpackhi_pd(x2, y2);
+    if (level == 2)
+        return (vec)_mm512_shuffle_f32x4(x, y, 0x44) + (vec)_mm512_shuffle_f32x4(x, y, 0xEE);
+    return (vec)_mm512_shuffle_f32x4(x, y, 0x88) + (vec)_mm512_shuffle_f32x4(x, y, 0xDD);
+}
+#elif defined __AVX2__ && ATL_VECTOR == 8
+INLINE vec add_halves(const int level, vec a, vec b)
+{
+    const __m256 x = (__m256)a, y = (__m256)b;
+    const __m256d x2 = (__m256d)a, y2 = (__m256d)b;
+    if (level == 0)
+        return (vec)_mm256_unpacklo_ps(x, y) + (vec)_mm256_unpackhi_ps(x, y);
+    if (level == 1)
+        return (vec)_mm256_unpacklo_pd(x2, y2) + (vec)_mm256_unpackhi_pd(x2, y2);
+    return (vec)_mm256_permute2f128_ps(x, y, 0x20) + (vec)_mm256_permute2f128_ps(x, y, 0x31);
+}
+#else
+INLINE vec add_halves(const int level, vec a, vec b)
+{
+    if (level == 0)
+        return __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    return __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+}
+#endif
+
+/* Adds the lanes of each of `count` vectors: two vectors after another become one, until each sum is one lane.  Sum i is
+ * numbers[place_of_sum(count, i)]: of the lane's number, bit k tells whether it was in the second one at level k. */
 INLINE void add_lanes(const int count, vec *sums, float *numbers)
 {
     int n = count;
     UNROLL
-    for (int lanes = VECTOR; lanes > 1; lanes /= 2) {
+    for (int level = 0; 1 << level < VECTOR; level++) {
         const int half = (n + 1) / 2;
         UNROLL
-        for (int i = 0; i < half; i++) {
-            const vec other = i + half < n ? sums[i + half] : (vec){0};
-            sums[i] = FIRST_IN_TURN(sums[i], other) + SECOND_IN_TURN(sums[i], other);
-        }
+        for (int i = 0; i < half; i++)
+            sums[i] = add_halves(level, sums[i], i + half < n ? sums[i + half] : (vec){0});
         n = half;
     }
     UNROLL
@@ -47,9 +80,9 @@ INLINE int place_of_sum(const int count, int i)
 {
     int n = count, lane = 0;
     UNROLL
-    for (int lanes = VECTOR; lanes > 1; lanes /= 2) {
+    for (int level = 0; 1 << level < VECTOR; level++) {
         const int half = (n + 1) / 2;
-        lane = 2 * lane + (i >= half);
+        lane += (i >= half) << level;
         i = i >= half ? i - half : i;
         n = half;
     }
