@@ -138,10 +138,10 @@ INLINE void some_pixels(const int pixels, const int channels, const int64_t out,
     const atl_conv_sizes *f = g->f;
     vec sums[SUMS];
     UNROLL
-    for (int p = 0; p < pixels; p++)
+    for (int p = 0; p < pixels; p++) /* two loops: one of more than 16 turns is not unrolled, and sums were in memory */
         UNROLL
     for (int c = 0; c < channels; c++)
-        sums[p * channels + c] = (vec){0}; /* two short loops: compilers unroll no long one, and sums were in memory */
+        sums[p * channels + c] = (vec){0};
     for (int64_t i = v.first; i < v.last; i += f->stride_y, dy -= f->result_width * out) {
         const float *d = dy;
         for (int64_t j = h.first; j < h.last; j += f->stride_x, d -= out)

@@ -66,8 +66,10 @@ INLINE void add_tile(const int rows, const int vectors, const atl_conv_sizes *f,
     const int64_t last = atl_larger(atl_smaller(inside, b->last), first);
     vec sum[SUMS];
     UNROLL
-    for (int i = 0; i < rows * vectors; i++)
-        sum[i] = (vec){0};
+    for (int r = 0; r < rows; r++) /* two loops: one of more than 16 turns is not unrolled, and sums were in memory */
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[r * vectors + v] = (vec){0};
     for (int64_t row = b->from; row < b->to; row++) {
         const int64_t y = row % f->result_height * f->stride_y - f->pad_top + t->tap;
         if (y < 0 || y >= f->height)
