@@ -59,8 +59,8 @@ INLINE vec add_halves(const int level, vec a, vec b)
 }
 #endif
 
-/* Adds the lanes of each of `count` vectors: two vectors after another become one, until each sum is one lane.  Sum i is
- * numbers[place_of_sum(count, i)]: of the lane's number, bit k tells whether it was in the second one at level k. */
+/* Adds the lanes of each of `count` vectors: two vectors after another become one, until each sum is one lane.  Sum i
+ * is numbers[place_of_sum(count, i)]: of the lane's number, bit k tells whether it was in the second one at level k. */
 INLINE void add_lanes(const int count, vec *sums, float *numbers)
 {
     int n = count;
