@@ -39,6 +39,18 @@ INLINE void some_results(const int count, const atl_conv_sizes *d, taps v, taps 
     }
 }
 
+/* Windows 3 and 5 wide have a constant number of columns. */
+INLINE void inner_results(const atl_conv_sizes *d, taps v, const float *x, filter_order f, const atl_epilogue *end,
+                          int64_t at, float *result)
+{
+    if (d->filter_width == 3)
+        some_results(SIDE_BY_SIDE, d, v, (taps){0, 3}, x, f, end, at, result);
+    else if (d->filter_width == 5)
+        some_results(SIDE_BY_SIDE, d, v, (taps){0, 5}, x, f, end, at, result);
+    else
+        some_results(SIDE_BY_SIDE, d, v, (taps){0, d->filter_width}, x, f, end, at, result);
+}
+
 /* ---- all windows ------------------------------------------------------------------------------------------------- */
 
 static void convolve_row(const atl_conv_sizes *d, int64_t row, const float *image, filter_order f,
@@ -56,7 +68,7 @@ static void convolve_row(const atl_conv_sizes *d, int64_t row, const float *imag
         int inside = o + SIDE_BY_SIDE <= d->result_width && left >= 0 &&
                      right + (d->filter_width - 1) * d->dilation_x < d->width;
         if (inside)
-            some_results(SIDE_BY_SIDE, d, v, (taps){0, d->filter_width}, x, f, end, at, result);
+            inner_results(d, v, x, f, end, at, result);
         else
             some_results(1, d, v, taps_inside(left, d->width, d->filter_width, d->dilation_x), x, f, end, at, result);
         o += inside ? SIDE_BY_SIDE : 1;
@@ -155,8 +167,9 @@ static void gradient_of_row(const atl_conv_sizes *d, int64_t row, const float *d
     const taps v = elements_over(y, d->stride_y, d->filter_height, d->result_height);
     const atl_epilogue own = *end;
     for (int64_t x = 0; x < d->width;) {
-        /* Of so many pixels side by side, every stride-th is read by the same elements: all of them, or one pixel. */
-        int same = x + SIDE_BY_SIDE * d->stride_x <= d->width;
+        /* Of so many pixels side by side, every stride-th is read by the same elements: all of them, or one pixel.  An
+         * image that goes to memory is written in order. */
+        int same = x + SIDE_BY_SIDE * d->stride_x <= d->width && !is_far(d);
         for (int64_t i = 0; i < d->stride_x && same; i++) {
             const taps h = elements_over(x + i + d->pad_left, d->stride_x, d->filter_width, d->result_width);
             const taps last = elements_over(x + i + apart + d->pad_left, d->stride_x, d->filter_width, d->result_width);

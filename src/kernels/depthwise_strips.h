@@ -7,6 +7,7 @@
 #ifndef ATLED_KERNELS_DEPTHWISE_STRIPS_H
 #define ATLED_KERNELS_DEPTHWISE_STRIPS_H
 
+#include "cost/cost.h"
 #include "kernels/conv_sizes.h"
 #include "kernels/taps.h"
 
@@ -240,11 +241,18 @@ STRIPS(5, 2)
 static strip_function *const strip_functions[2][2][2][STRIP_COLUMNS + 1] = {{STRIPS_OF(3, 1), STRIPS_OF(3, 2)},
                                                                             {STRIPS_OF(5, 1), STRIPS_OF(5, 2)}};
 
-/* The last element of the first window of a row and the first one of the last window must be inside of the image. */
+/* True if the image comes from memory, or goes there: it is faster in order, as the processor foresees it. */
+static int is_far(const atl_conv_sizes *d)
+{
+    return d->batch * d->height * d->width * d->channels > ATL_DEPTHWISE_NEAR;
+}
+
+/* With strides windows share few pixels, and a row after row reads no fewer.
+ * The last element of the first window of a row and the first one of the last window must be inside of the image. */
 static int has_strips(const atl_conv_sizes *d)
 {
-    return (d->filter_width == 3 || d->filter_width == 5) && d->dilation_y == 1 && d->dilation_x == 1 &&
-           d->stride_y == d->stride_x && d->stride_x <= 2 && d->pad_left < d->filter_width &&
+    return (!is_far(d) || d->stride_x > 1) && (d->filter_width == 3 || d->filter_width == 5) && d->dilation_y == 1 &&
+           d->dilation_x == 1 && d->stride_y == d->stride_x && d->stride_x <= 2 && d->pad_left < d->filter_width &&
            (d->result_width - 1) * d->stride_x - d->pad_left < d->width;
 }
 

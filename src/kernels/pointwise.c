@@ -353,8 +353,10 @@ INLINE void some_panels(const int rows, const int vectors, const product *x, int
         fetching next = {.image = spread(x->image + (floats > 0 ? behind : from) * in, floats,
                                          steps * (end - begin) / (vectors * VECTOR), IMAGE_LINES)};
         panels_of_block(rows, vectors, x, from, behind, begin, wide, end, steps, &next);
-        if (vectors == WIDE && wide < end)
-            other_panels(x, from, behind, atl_larger(begin, wide), end, steps, &next);
+        if (vectors == WIDE && wide < end) {
+            fetching of_others = next; /* a copy: `next` stays in registers, because no function gets its address */
+            other_panels(x, from, behind, atl_larger(begin, wide), end, steps, &of_others);
+        }
     }
 }
 
