@@ -21,7 +21,7 @@ INLINE void some_results(const int count, const atl_conv_sizes *d, taps v, taps 
     const int64_t row = d->dilation_y * d->width * d->channels, column = d->dilation_x * d->channels;
     const int64_t step = d->stride_x * d->channels;
     for (int64_t c = 0; c < d->channels; c += VECTOR) {
-        if (end->relu_grad && c % LINE_FLOATS == 0) { /* of as many pixels further on */
+        if (end->relu_grad && c % LINE_FLOATS == 0) { /* what the next results read of it */
             UNROLL
             for (int k = 0; k < count; k++)
                 __builtin_prefetch(end->relu_grad + at + (SIDE_BY_SIDE + k) * d->channels + c, 0, 3);

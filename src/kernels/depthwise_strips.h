@@ -21,8 +21,7 @@ enum {
     STRIP_COLUMNS = 8,    /* at most; each has a sum in a register */
     STRIP_CHANNELS = 128, /* about as many at most: filter, image and result of some rows fit into 32 KB */
     WIDEST = 5,           /* filter */
-    LINE_FLOATS = 16,
-    LINES_AHEAD = 8 /* of each pixel, while which memory answers */
+    LINES_AHEAD = 8       /* of each pixel, while which memory answers */
 };
 
 typedef struct strip {
@@ -247,8 +246,8 @@ static int is_far(const atl_conv_sizes *d)
     return d->batch * d->height * d->width * d->channels > ATL_DEPTHWISE_NEAR;
 }
 
-/* With strides windows share few pixels, and a row after row reads no fewer.
- * The last element of the first window of a row and the first one of the last window must be inside of the image. */
+/* Of a far image only with strides: there strips are faster by measurement.  The last element of the first window of a
+ * row and the first one of the last window must be inside of the image. */
 static int has_strips(const atl_conv_sizes *d)
 {
     return (!is_far(d) || d->stride_x > 1) && (d->filter_width == 3 || d->filter_width == 5) && d->dilation_y == 1 &&

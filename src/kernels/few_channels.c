@@ -11,8 +11,7 @@
 
 enum {
     SUMS = ATL_REGISTERS == 32 ? 24 : 12, /* vectors of sums in registers, beside those of the filter and of dy */
-    MOST_PIXELS = 12,                     /* of a tile */
-    LINE_FLOATS = 16
+    MOST_PIXELS = 12                      /* of a tile */
 };
 
 /* What is the same for all pixels. */

@@ -16,8 +16,7 @@ enum {
     MOST_ROWS = 12,                             /* of a tile, if its rows have one vector */
     SUMS = ATL_REGISTERS == 32 ? 24 : 12,       /* vectors of a tile */
     BLOCK_FLOATS = ATL_CORE_FLOATS * 3 / 4,     /* of dy */
-    USUAL_CHANNELS = 64,                        /* the columns of more are read one group after another */
-    LINE_FLOATS = 16
+    USUAL_CHANNELS = 64                         /* the columns of more are read one group after another */
 };
 
 /* Rows of results, over all images, and a range of each row. */

@@ -40,7 +40,7 @@ INLINE void store_bytes(uint8_t *x, vec_int value)
 #endif
 }
 
-enum { LINE_FLOATS = 16, LINE_BYTES = 64 };
+enum { LINE_BYTES = 64 };
 
 typedef struct span {
     int64_t first, last; /* first <= i < last */

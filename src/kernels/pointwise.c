@@ -17,8 +17,7 @@ enum {
     LASTING_FILTER = 2 * ATL_NEAR_FLOATS,   /* which the second-level cache keeps from block to block */
     LASTING_FLOATS = BLOCK_FLOATS / 2,      /* of a block's results, and of as many that the epilogue reads */
     LEAST_OF_LASTING = 24,                  /* pixels of a block whose panels need not be fetched from afar */
-    TERMS = 16,                             /* of a sum, between which some lines are fetched */
-    LINE_FLOATS = 16
+    TERMS = 16                              /* of a sum, between which some lines are fetched */
 };
 
 /* Panels of WIDE vectors make the tile nearly square, which needs the fewest loads; what they leave over are panels of
@@ -354,7 +353,7 @@ INLINE void some_panels(const int rows, const int vectors, const product *x, int
                                          steps * (end - begin) / (vectors * VECTOR), IMAGE_LINES)};
         panels_of_block(rows, vectors, x, from, behind, begin, wide, end, steps, &next);
         if (vectors == WIDE && wide < end) {
-            fetching of_others = next; /* a copy: `next` stays in registers, because no function gets its address */
+            fetching of_others = next; /* a copy, so that `next` itself can stay in registers */
             other_panels(x, from, behind, atl_larger(begin, wide), end, steps, &of_others);
         }
     }

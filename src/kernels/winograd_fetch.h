@@ -87,7 +87,7 @@ static inline void begin_rows(fetching *f, const fetched *a, const place *at)
  * function that writes: GCC takes one that only fetches for one without effect, and drops its calls. */
 static __attribute__((noinline)) void fetch_some(const plan *p, fetching *f)
 {
-    enum { LINE = 16, FAR = 2 }; /* floats of a line of the caches; to the second-level cache */
+    enum { FAR = 2 }; /* to the second-level cache */
     for (int64_t k = 0; k < f->each && f->tile < f->tiles; k++) {
         if (f->rows <= 0) {
             const fetched *a = &f->arrays[f->array];
@@ -103,7 +103,7 @@ static __attribute__((noinline)) void fetch_some(const plan *p, fetching *f)
         if (f->rows > 0) {
             const float *run = f->row;
             for (int64_t i = 0; i < f->runs; i++, run += f->run_stride)
-                for (int64_t c = 0; c < f->run; c += LINE)
+                for (int64_t c = 0; c < f->run; c += LINE_FLOATS)
                     __builtin_prefetch(run + c, 0, FAR);
             f->row += f->row_stride;
             f->rows--;

@@ -1,6 +1,7 @@
 /* Depthwise convolution and its gradients against loops in double. */
 #include "kernels/depthwise.h"
 
+#include "cost/cost.h"
 #include "isas.h"
 
 static double tap_in_double(const atl_conv_sizes *d, const float *image, const float *dy, int64_t ty, int64_t tx,
@@ -210,6 +211,38 @@ ISA_TEST(depthwise, strips_sum_in_the_order_of_other_loops)
         for (int64_t stride = 1; stride <= 2; stride++)
             for (int64_t width = 3; width <= 40; width += 1 + width / 8)
                 check_bits(k, wide_sizes(k, size, stride, width, width % 3 == 0));
+}
+
+/* Two images are more than ATL_DEPTHWISE_NEAR floats, and go row after row; each of them alone is less. */
+static void check_far(const atl_kernel_table *k, int64_t stride)
+{
+    atl_conv_sizes d = wide_sizes(k, 3, stride, 80, 0);
+    d.height = ATL_DEPTHWISE_NEAR / 2 / d.width / d.channels + 1;
+    d.result_height = (d.height + stride - 1) / stride;
+    const int64_t results = results_of(&d), pixels = d.batch * d.height * d.width * d.channels;
+    cr_assert(pixels > ATL_DEPTHWISE_NEAR && pixels / 2 <= ATL_DEPTHWISE_NEAR);
+    float *image = random_floats(pixels), *filter = random_floats(9 * d.channels), *by = random_floats(pixels);
+    float *dy = random_floats(results), *y[2] = {random_floats(results), random_floats(results)};
+    float *dx[2] = {random_floats(pixels), random_floats(pixels)};
+    for (int alone = 0; alone < 2; alone++) {
+        d.batch = alone ? 1 : 2;
+        for (int64_t n = 0; n <= alone; n++) {
+            const int64_t in = n * pixels / 2, out = n * results / 2;
+            k->depthwise_convolve(&d, image + in, filter, &(atl_epilogue){.relu_grad = by + out}, y[alone] + out);
+            k->depthwise_image_gradient(&d, dy + out, filter, &(atl_epilogue){.relu_grad = by + in}, dx[alone] + in);
+        }
+    }
+    cr_expect_eq(memcmp(y[0], y[1], (size_t)results * sizeof *y[0]), 0, "stride %lld", (long long)stride);
+    cr_expect_eq(memcmp(dx[0], dx[1], (size_t)pixels * sizeof *dx[0]), 0, "gradient, stride %lld", (long long)stride);
+    float *all[] = {image, filter, by, dy, y[0], y[1], dx[0], dx[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+ISA_TEST(depthwise, far_images_have_the_bits_of_near_ones)
+{
+    check_far(k, 1);
+    check_far(k, 2);
 }
 
 /* What is outside of the image is not multiplied, not even by infinity, and rare operations are applied in order. */

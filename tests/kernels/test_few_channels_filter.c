@@ -1,15 +1,5 @@
 /* The gradient by the filter of convolutions with few channels, against loops in double. */
-#include "isas.h"
-
-static int64_t count_of_results(const atl_conv_sizes *f)
-{
-    return f->batch * f->result_height * f->result_width * f->result_channels;
-}
-static int64_t count_of_image(const atl_conv_sizes *f) { return f->batch * f->height * f->width * f->channels; }
-static int64_t count_of_filter(const atl_conv_sizes *f)
-{
-    return f->filter_height * f->filter_width * f->channels * f->result_channels;
-}
+#include "few_channels_sizes.h"
 
 /* Adds to dw what one pixel of dy gives to element t of the filter, unless it lies beside the image. */
 static void give_to_element(const atl_conv_sizes *f, int64_t pixel, int64_t t, const float *image, const float *dy,
@@ -72,31 +62,6 @@ static void check(const atl_kernel_table *k, atl_conv_sizes f)
     float *image = random_floats(count_of_image(&f)), *dy = random_floats(count_of_results(&f));
     check_arrays(k, f, image, dy);
     free(image), free(dy);
-}
-
-/* Numbers of results that read all of the image, as a padding on both sides gives them. */
-static int64_t results(int64_t pixels, int64_t size, int64_t stride, int64_t pad)
-{
-    int64_t room = pixels + 2 * pad - size;
-    return room < 0 ? 0 : room / stride + 1;
-}
-
-static atl_conv_sizes square(int64_t channels, int64_t out, int64_t size, int64_t stride, int64_t pad, int64_t pixels)
-{
-    return (atl_conv_sizes){.batch = 1,
-                            .height = pixels,
-                            .width = pixels,
-                            .channels = channels,
-                            .result_height = results(pixels, size, stride, pad),
-                            .result_width = results(pixels, size, stride, pad),
-                            .result_channels = out,
-                            .filter_height = size,
-                            .filter_width = size,
-                            .stride_y = stride,
-                            .stride_x = stride,
-                            .pad_top = pad,
-                            .pad_left = pad,
-                            .workers = 1};
 }
 
 ISA_TEST(few_channels_filter, windows_strides_and_edges)
