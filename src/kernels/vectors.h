@@ -24,7 +24,7 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-enum { VECTOR = ATL_VECTOR, LINE_FLOATS = 16 }; /* of a register, and of a line of the caches */
+enum { VECTOR = ATL_VECTOR, LINE_FLOATS = 16 }; /* floats of a register, and of a cache line */
 typedef float vec __attribute__((vector_size(4 * ATL_VECTOR)));
 typedef int32_t vec_int __attribute__((vector_size(4 * ATL_VECTOR)));
 typedef float vec_anywhere __attribute__((vector_size(4 * ATL_VECTOR), aligned(4), may_alias));
