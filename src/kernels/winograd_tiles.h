@@ -415,6 +415,13 @@ INLINE void taps_to_points(const int size, int first, int last, const vec *g, in
 {
     const int side = size + 3;
     vec half[MAX_KERNEL_SIZE * MAX_SIDE], all[MAX_POINTS];
+    float *rows[MAX_SIDE];
+    to -= first * point;
+    UNROLL
+    for (int y = 0; y < side; y++, to += (last - first) * point) {
+        HIDE_ADDRESS(to);
+        rows[y] = to;
+    }
     UNROLL
     for (int y = 0; y < size; y++)
         filter_transform(side, size, g + y * size, 1, half + y * side, 1);
@@ -424,7 +431,7 @@ INLINE void taps_to_points(const int size, int first, int last, const vec *g, in
             filter_transform(side, size, half + x, side, all, 1);
             UNROLL
             for (int y = 0; y < side; y++)
-                store(to + (y * (last - first) + x - first) * point, all[y]);
+                store(rows[y] + x * point, all[y]);
         }
 }
 
@@ -433,9 +440,10 @@ INLINE void filter_row_to_points(const int size, const atl_winograd *w, const fl
                                  int64_t point, float *to)
 {
     vec taps[MAX_KERNEL_SIZE * MAX_KERNEL_SIZE];
+    const float *from = filter + i * w->out + o;
     UNROLL
-    for (int t = 0; t < size * size; t++) {
-        const float *from = filter + (t * w->in + i) * w->out + o;
+    for (int t = 0; t < size * size; t++, from += w->in * w->out) {
+        HIDE_ADDRESS(from);
         __builtin_prefetch(from + 4 * w->out); /* some inputs later: rows lie far from each other */
         taps[t] = load(from);
     }
