@@ -32,7 +32,7 @@ INLINE void tile_of_gradient(const int side, const atl_winograd *w, const plan *
     place at = place_of(p, tile);
     int64_t row = w->result_width * w->out;
     const float *from = dy + (at.n * w->result_height + at.y) * row + at.x * w->out;
-    const pixels read = pixels_of(TILE, TILE, at.y, at.x, w->result_height, w->result_width, row, w->out);
+    const pixels read = pixels_of(p, TILE, TILE, at.y, at.x, w->result_height, w->result_width, row, w->out);
     for (int64_t c = 0; c < w->out; c += VECTOR) {
         vec all[MAX_POINTS], half[TILE * MAX_SIDE];
         load_pixels(TILE, TILE, &read, from + c, all);
