@@ -151,18 +151,22 @@ INLINE void load_pixels(const int rows, const int columns, const pixels *p, cons
 {
     if (p->is_inside) {
         UNROLL
-        for (int i = 0; i < rows; i++)
+        for (int i = 0; i < rows; i++, from += p->row_stride) {
+            HIDE_ADDRESS(from);
             UNROLL
-        for (int j = 0; j < columns; j++)
-            to[i * columns + j] = load(from + i * p->row_stride + j * p->pixel_stride);
+            for (int j = 0; j < columns; j++)
+                to[i * columns + j] = load(from + j * p->pixel_stride);
+        }
         return;
     }
     UNROLL
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows; i++) {
+        const float *row = from + p->row[i];
+        HIDE_ADDRESS(row);
         UNROLL
-    for (int j = 0; j < columns; j++)
-        to[i * columns + j] =
-            (vec)((vec_int)load(from + p->row[i] + p->column[j]) & p->row_inside[i] & p->column_inside[j]);
+        for (int j = 0; j < columns; j++)
+            to[i * columns + j] = (vec)((vec_int)load(row + p->column[j]) & p->row_inside[i] & p->column_inside[j]);
+    }
 }
 
 /* Which point of a whole tile is point i of one with `points` in this direction. */
@@ -186,11 +190,13 @@ INLINE void tile_to_points(const int side, const int down, const int across, con
         for (int i = 0; i < down; i++)
             to_points(across, half + i * across, 1, all + i * across, 1);
         UNROLL
-        for (int i = 0; i < down; i++)
+        for (int i = 0; i < down; i++) {
+            float *row = to + whole_point(side, down, i) * side * stride;
+            HIDE_ADDRESS(row);
             UNROLL
-        for (int j = 0; j < across; j++)
-            store(to + (whole_point(side, down, i) * side + whole_point(side, across, j)) * stride,
-                  all[i * across + j]);
+            for (int j = 0; j < across; j++)
+                store(row + whole_point(side, across, j) * stride, all[i * across + j]);
+        }
     }
 }
 
@@ -222,11 +228,12 @@ INLINE void tile_from_points(const int side, const int down, const int across, c
     for (int64_t c = 0; c < p->part; c += VECTOR) {
         vec all[MAX_POINTS], half[TILE * MAX_SIDE];
         UNROLL
-        for (int i = 0; i < down; i++)
+        for (int i = 0; i < down; i++) {
+            const float *row = from + whole_point(side, down, i) * side * p->y_stride + c;
+            HIDE_ADDRESS(row);
             UNROLL
-        for (int j = 0; j < across; j++) {
-            const int point = whole_point(side, down, i) * side + whole_point(side, across, j);
-            all[i * across + j] = load(from + point * p->y_stride + c);
+            for (int j = 0; j < across; j++)
+                all[i * across + j] = load(row + whole_point(side, across, j) * p->y_stride);
         }
         UNROLL
         for (int j = 0; j < across; j++)
