@@ -191,11 +191,11 @@ INLINE void tile_to_points(const int side, const int down, const int across, con
             to_points(across, half + i * across, 1, all + i * across, 1);
         UNROLL
         for (int i = 0; i < down; i++) {
-            float *row = to + whole_point(side, down, i) * side * stride;
-            HIDE_ADDRESS(row);
+            float *points = to + whole_point(side, down, i) * side * stride;
+            HIDE_ADDRESS(points);
             UNROLL
             for (int j = 0; j < across; j++)
-                store(row + whole_point(side, across, j) * stride, all[i * across + j]);
+                store(points + whole_point(side, across, j) * stride, all[i * across + j]);
         }
     }
 }
