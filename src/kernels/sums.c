@@ -24,6 +24,30 @@ void KERNEL(add_to_sums)(float *restrict sum, const float *a, int64_t n)
         sum[i] += a[i];
 }
 
+INLINE vec sum_of_rows(const float *sum, const float *a, int64_t rows, int64_t stride)
+{
+    vec all = load(sum);
+    for (int64_t r = 0; r < rows; r++)
+        all += load(a + r * stride);
+    return all;
+}
+
+/* Each sum stays in a register.  The last ones are a vector of their own, in which some others are summed again. */
+void KERNEL(add_rows_to_sums)(float *sum, const float *a, int64_t rows, int64_t stride, int64_t n)
+{
+    const int64_t end = n - VECTOR;
+    if (end < 0) {
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t i = 0; i < n; i++)
+                sum[i] += a[r * stride + i];
+        return;
+    }
+    const vec last = sum_of_rows(sum + end, a + end, rows, stride);
+    for (int64_t i = 0; i < end; i += VECTOR)
+        store(sum + i, sum_of_rows(sum + i, a + i, rows, stride));
+    store(sum + end, last);
+}
+
 void KERNEL(add_products_to_sums)(float *restrict sum, const float *a, const float *b, int64_t n)
 {
     ATL_LANES

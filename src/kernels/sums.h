@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 /* add_to_sums: sum += a
+ * add_rows_to_sums: sum += each of some rows of a, in their order; stride: floats from row to row
  * add_products_to_sums: sum += a b
  * add_deviations: with d = x - first, sum += d and square += d^2
  * flush_sums: total [columns] += each run of `columns` of sum [n], whose last one may be shorter; clears sum.  So
@@ -16,6 +17,7 @@
  * repeat_each: to [count, run] = from[i * stride] */
 #define ATL_SUM_KERNELS(K)                                                                                             \
     K(void, add_to_sums, (float *restrict sum, const float *a, int64_t n))                                             \
+    K(void, add_rows_to_sums, (float *sum, const float *a, int64_t rows, int64_t stride, int64_t n))                   \
     K(void, add_products_to_sums, (float *restrict sum, const float *a, const float *b, int64_t n))                    \
     K(void, add_deviations,                                                                                            \
       (float *restrict sum, float *restrict square, const float *x, const float *first, int64_t n))                    \

@@ -165,6 +165,26 @@ ISA_TEST(loops, each_number_again_and_again)
             }
 }
 
+/* The same bits as row after row. */
+ISA_TEST(loops, rows_are_added)
+{
+    LENGTHS(n)
+    for (int64_t rows = 0; rows < 5; rows++) {
+        float *a = random_floats(5 * (n + 3)), *sum = random_floats(n), *expected = random_floats(n);
+        memcpy(sum, expected, (size_t)n * sizeof *sum);
+        if (n)
+            a[n - 1] = NAN, sum[0] = expected[0] = -0.0f;
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t i = 0; i < n; i++)
+                expected[i] += a[r * (n + 3) + i];
+        k->add_rows_to_sums(sum, a, rows, n + 3, n);
+        for (int64_t i = 0; i < n; i++)
+            cr_assert(sum[i] == expected[i] || (isnan(sum[i]) && isnan(expected[i])), "%lld of %lld", (long long)i,
+                      (long long)n);
+        free(a), free(sum), free(expected);
+    }
+}
+
 /* Of runs side by side, and of columns. */
 ISA_TEST(loops, sums_of_runs)
 {
