@@ -4,8 +4,9 @@
 #include "kernels/level.h"
 #include "kernels/loops.h"
 #include "kernels/vector_math.h"
+#include "kernels/vectors.h"
 
-#define DEFINE_FOLD(name, start_value, part_type, ELEMENT, COMBINE)                                                    \
+#define DEFINE_FOLD(name, start_value, part_type, ELEMENT, COMBINE, FIRST_RUNS)                                        \
     static void name##_begin(void *part, int64_t n)                                                                    \
     {                                                                                                                  \
         for (int64_t i = 0; i < n; i++)                                                                                \
@@ -33,8 +34,10 @@
     static void name##_runs(double *restrict total, const float *restrict x, int64_t stride, int64_t n,                \
                             const float *restrict shift, int64_t width)                                                \
     {                                                                                                                  \
+        const int64_t done = FIRST_RUNS(total, x, stride, n, width);                                                   \
         (void)shift;                                                                                                   \
-        for (int64_t run = 0; run < width; run++, x += stride) {                                                       \
+        x += done * stride;                                                                                            \
+        for (int64_t run = done; run < width; run++, x += stride) {                                                    \
             double sum = total[run];                                                                                   \
             int64_t i = 0;                                                                                             \
             while (n - i >= ATL_FOLD_LANES) {                                                                          \
@@ -60,14 +63,54 @@
                                                .join = name##_join,                                                    \
                                                .runs = name##_runs}
 
-#define SHIFTED_EXP(x, shift) fast_exp((x) - (shift))
+/* Extremes are the same in any order.  Each of VECTOR runs is combined to a vector, in which the last elements may stand
+ * for others, too; the square of these is turned, so that the runs' extremes are found side by side.  Returns the number
+ * of runs. */
+#define DEFINE_EXTREME_RUNS(name, IS_BEYOND)                                                                           \
+    INLINE vec name##_of_two(vec a, vec b)                                                                             \
+    {                                                                                                                  \
+        const vec_int other = IS_BEYOND(b, a) | (b != b);                                                              \
+        return (vec)(((vec_int)b & other) | ((vec_int)a & ~other));                                                    \
+    }                                                                                                                  \
+    static int64_t name##_of_runs(double *restrict total, const float *restrict x, int64_t stride, int64_t n,          \
+                                  int64_t width)                                                                       \
+    {                                                                                                                  \
+        int64_t run = 0;                                                                                               \
+        for (; n >= VECTOR && run + VECTOR <= width; run += VECTOR) {                                                  \
+            vec square[VECTOR];                                                                                        \
+            for (int k = 0; k < VECTOR; k++, x += stride) {                                                            \
+                vec most = load(x);                                                                                    \
+                for (int64_t i = VECTOR; i < n; i += VECTOR)                                                           \
+                    most = name##_of_two(most, load(x + (i + VECTOR <= n ? i : n - VECTOR)));                          \
+                square[k] = most;                                                                                      \
+            }                                                                                                          \
+            turn_square(square);                                                                                       \
+            for (int k = 1; k < VECTOR; k++)                                                                           \
+                square[0] = name##_of_two(square[0], square[k]);                                                       \
+            float extreme[VECTOR];                                                                                     \
+            store(extreme, square[0]);                                                                                 \
+            for (int k = 0; k < VECTOR; k++)                                                                           \
+                total[run + k] = name##_of_pair(total[run + k], (double)extreme[k]);                                   \
+        }                                                                                                              \
+        return run;                                                                                                    \
+    }
 
-DEFINE_FOLD(sum, 0.0, float, FOLD_VALUE, FOLD_ADD);
-DEFINE_FOLD(max, -INFINITY, float, FOLD_VALUE, FOLD_LARGER);
-DEFINE_FOLD(min, INFINITY, float, FOLD_VALUE, FOLD_SMALLER);
-DEFINE_FOLD(product, 1.0, double, FOLD_VALUE, FOLD_MULTIPLY);
-DEFINE_FOLD(sum_square, 0.0, double, FOLD_SQUARE, FOLD_ADD);
-DEFINE_FOLD(exp_sum, 0.0, float, SHIFTED_EXP, FOLD_ADD);
+#define IS_LARGER(a, b)  ((a) > (b))
+#define IS_SMALLER(a, b) ((a) < (b))
+INLINE double max_of_pair(double a, double b) { return FOLD_LARGER(a, b); }
+INLINE double min_of_pair(double a, double b) { return FOLD_SMALLER(a, b); }
+DEFINE_EXTREME_RUNS(max, IS_LARGER)
+DEFINE_EXTREME_RUNS(min, IS_SMALLER)
+
+#define NO_RUNS(total, x, stride, n, width) 0
+#define SHIFTED_EXP(x, shift)               fast_exp((x) - (shift))
+
+DEFINE_FOLD(sum, 0.0, float, FOLD_VALUE, FOLD_ADD, NO_RUNS);
+DEFINE_FOLD(max, -INFINITY, float, FOLD_VALUE, FOLD_LARGER, max_of_runs);
+DEFINE_FOLD(min, INFINITY, float, FOLD_VALUE, FOLD_SMALLER, min_of_runs);
+DEFINE_FOLD(product, 1.0, double, FOLD_VALUE, FOLD_MULTIPLY, NO_RUNS);
+DEFINE_FOLD(sum_square, 0.0, double, FOLD_SQUARE, FOLD_ADD, NO_RUNS);
+DEFINE_FOLD(exp_sum, 0.0, float, SHIFTED_EXP, FOLD_ADD, NO_RUNS);
 
 const atl_fold_loops *KERNEL(fold_loops)(atl_fold kind)
 {

@@ -8,6 +8,9 @@
  * Where a 3x3 filter leaves one or two results at the lower or the right edge, as of 14 x 14 pixels, the tiles there
  * have two results in that direction, and four points: 0, 1, -1 and infinity, with the same transformed filter.
  *
+ * A dilated convolution is one of each of the images that take every dilation-th pixel: tiles are of such an image, and
+ * lie in one another.
+ *
  * An infinity or a NaN in the image spoils every result of the tiles that read it, not only those whose window it is
  * in.
  *
@@ -25,14 +28,15 @@
 typedef struct atl_winograd {
     int64_t batch, height, width; /* of the image that is read */
     int64_t result_height, result_width;
-    int64_t in, out;           /* channels */
-    int64_t pad_top, pad_left; /* zeros before the image, fewer than kernel_size */
-    int64_t in_pixel_stride;   /* floats from pixel to pixel; 0: dense */
-    int64_t out_pixel_stride;  /* the same; not used by the gradient by the filter */
-    int64_t cache_bytes;       /* of a core, for blocks of tiles */
-    int64_t shared_bytes;      /* of the last-level cache, for the tiles of winograd_convolve_large */
-    int kernel_size;           /* 3 or 5, in each direction */
-    int workers;               /* the work is shared among so many threads; scratch and sums depend on it */
+    int64_t in, out;                /* channels */
+    int64_t pad_top, pad_left;      /* zeros before the image, up to (kernel_size - 1) * dilation */
+    int64_t dilation_y, dilation_x; /* pixels from one element of the window to the next; 0: 1 */
+    int64_t in_pixel_stride;        /* floats from pixel to pixel; 0: dense */
+    int64_t out_pixel_stride;       /* the same; not used by the gradient by the filter */
+    int64_t cache_bytes;            /* of a core, for blocks of tiles */
+    int64_t shared_bytes;           /* of the last-level cache, for the tiles of winograd_convolve_large */
+    int kernel_size;                /* 3 or 5, in each direction */
+    int workers;                    /* the work is shared among so many threads; scratch and sums depend on it */
 } atl_winograd;
 
 /* The kernels, see kernels.h.  The filter is [kernel_size, kernel_size, in, out]; `transposed`: it lies as

@@ -10,9 +10,10 @@
 typedef struct fetched {
     const float *pixels;
     int64_t height, width, channels, pixel_stride;
-    int64_t down, across; /* from the tile's first result to the first of these pixels */
-    int64_t first, tiles; /* whose pixels are fetched */
-    place at;             /* of the tile at hand */
+    int64_t pad_top, pad_left; /* from the first pixel of a tile to its first result */
+    int64_t shared;            /* rows and columns of pixels that the tiles before it read, too */
+    int64_t first, tiles;      /* whose pixels are fetched */
+    place at;                  /* of the tile at hand */
 } fetched;
 
 enum { MAX_FETCHED = 4 };
@@ -35,8 +36,9 @@ static inline fetched fetched_image(const atl_winograd *w, const float *image)
                      .width = w->width,
                      .channels = w->in,
                      .pixel_stride = w->in_pixel_stride ? w->in_pixel_stride : w->in,
-                     .down = w->kernel_size - 1 - w->pad_top,
-                     .across = w->kernel_size - 1 - w->pad_left};
+                     .pad_top = w->pad_top,
+                     .pad_left = w->pad_left,
+                     .shared = w->kernel_size - 1};
 }
 
 static inline fetched fetched_result(const atl_winograd *w, const float *result, int64_t pixel_stride)
@@ -51,6 +53,8 @@ static inline fetched fetched_result(const atl_winograd *w, const float *result,
 /* The pixels of so many tiles. */
 static inline void add_fetched(fetching *f, const plan *p, fetched array, int64_t first, int64_t tiles)
 {
+    if (tiles <= 0)
+        return;
     array.first = first, array.tiles = tiles, array.at = place_of(p, first);
     f->arrays[f->count++] = array;
     f->tiles = atl_larger(f->tiles, tiles);
@@ -70,19 +74,33 @@ static inline void share_fetching(fetching *f, int64_t products)
     f->each = atl_divide_up(f->tiles * f->count * TILE, atl_larger(products, 1));
 }
 
-/* The rows of an array's tile; the first tiles of an image read the pixels before, too. */
-static inline void begin_rows(fetching *f, const fetched *a)
+/* The pixels of one direction, from the first that is inside of the array; the first tile of a class of results reads
+ * the pixels before, too. */
+typedef struct stretch {
+    int64_t first, count;
+} stretch;
+
+static inline stretch stretch_of(const lines *l, int64_t result, int64_t pad, int64_t shared, int64_t size)
+{
+    const int64_t step = l->dilation, start = result - pad, end = start + (shared + TILE) * step;
+    const int64_t first = start + (result >= step ? shared * step : 0);
+    const int64_t inside = first < 0 ? first + steps_to(-first, step) * step : first, last = atl_smaller(end, size);
+    return (stretch){inside, last > inside ? steps_to(last - inside, step) : 0};
+}
+
+/* The rows of an array's tile. */
+static inline void begin_rows(fetching *f, const plan *p, const fetched *a)
 {
     const place *at = &a->at;
-    const int64_t left = at->x ? at->x + a->across : 0, right = atl_smaller(at->x + a->across + TILE, a->width);
-    const int64_t top = at->y ? at->y + a->down : 0, bottom = atl_smaller(at->y + a->down + TILE, a->height);
-    const int is_dense = a->pixel_stride == a->channels;
-    f->rows = bottom - top;
-    f->row = a->pixels + ((at->n * a->height + top) * a->width + left) * a->pixel_stride;
-    f->row_stride = a->width * a->pixel_stride;
-    f->runs = is_dense ? 1 : right - left;
-    f->run_stride = a->pixel_stride;
-    f->run = is_dense ? (right - left) * a->channels : a->channels;
+    const stretch down = stretch_of(&p->down, at->y, a->pad_top, a->shared, a->height);
+    const stretch across = stretch_of(&p->across, at->x, a->pad_left, a->shared, a->width);
+    const int is_dense = a->pixel_stride == a->channels && p->across.dilation == 1;
+    f->rows = down.count;
+    f->row = a->pixels + ((at->n * a->height + down.first) * a->width + across.first) * a->pixel_stride;
+    f->row_stride = p->down.dilation * a->width * a->pixel_stride;
+    f->runs = is_dense ? 1 : across.count;
+    f->run_stride = p->across.dilation * a->pixel_stride;
+    f->run = is_dense ? across.count * a->channels : a->channels;
 }
 
 /* Beside a tile of products, whose loops keep their registers if this is a call.  The loops that fetch stand in a
@@ -94,7 +112,7 @@ static __attribute__((noinline)) void fetch_some(const plan *p, fetching *f)
         if (f->rows <= 0) {
             fetched *a = &f->arrays[f->array];
             if (f->tile < a->tiles) {
-                begin_rows(f, a);
+                begin_rows(f, p, a);
                 to_next_place(p, a->first + f->tile + 1, &a->at);
             }
             if (++f->array == f->count) {

@@ -31,11 +31,11 @@ INLINE void tile_of_gradient(const int side, const atl_winograd *w, const plan *
 {
     int64_t row = w->result_width * w->out;
     const float *from = dy + (at->n * w->result_height + at->y) * row + at->x * w->out;
-    const pixels read = pixels_of(TILE, TILE, at->y, at->x, w->result_height, w->result_width, row, w->out);
+    const pixels read = pixels_of(p, TILE, TILE, at->y, at->x, w->result_height, w->result_width, row, w->out);
     for (int64_t c = 0; c < w->out; c += VECTOR) {
         vec half[TILE * MAX_SIDE], line[MAX_SIDE];
         const float *rows[TILE];
-        find_rows(TILE, from + c, row, rows);
+        find_rows(TILE, from + c, read.row_stride, rows);
         UNROLL
         for (int j = 0; j < TILE; j++) {
             load_column(TILE, &read, rows, j, line);

@@ -1,4 +1,4 @@
-/* Winograd's method: sizes, the transforms, and the way of a tile to its points and back.  Included by the sources of
+/* Winograd's method: the transforms, and the way of a tile to its points and back.  Included by the sources of
  * the kernel only.
  *
  * With p the points, a filter g of r numbers and a tile of four results, which reads as many pixels as there are
@@ -13,82 +13,7 @@
 #ifndef ATLED_KERNELS_WINOGRAD_TILES_H
 #define ATLED_KERNELS_WINOGRAD_TILES_H
 
-#include "kernels/product_tiles.h"
-#include "common/numbers.h"
-#include "kernels/winograd.h"
-
-enum { TILE = 4, SHORT_TILE = 2, SHORT_SIDE = 4 };
-enum { MAX_KERNEL_SIZE = 5, MAX_SIDE = MAX_KERNEL_SIZE + 3, MAX_POINTS = MAX_SIDE * MAX_SIDE, PADDING = 16 };
-
-static inline int64_t clamp(int64_t x, int64_t most) { return x < 0 ? 0 : x < most ? x : most; }
-
-/* ---- sizes ------------------------------------------------------------------------------------------------------- */
-
-/* Kinds of tiles, in the order in which all tiles of a batch lie: so those that have a point lie side by side. */
-enum { SHORT_DOWN, WHOLE, SHORT_ACROSS, SHORT_BOTH, KINDS };
-
-typedef struct plan {
-    int64_t tile_points;        /* in both directions */
-    int64_t down, across;       /* whole tiles of an image */
-    int64_t first[KINDS + 1];   /* tile of each kind, in the whole batch; and the number of all */
-    int64_t tiles;              /* of the whole batch */
-    int64_t block;              /* tiles that are worked on at once */
-    int64_t parts, part;        /* the outputs are shared among so many workers; outputs of each */
-    int64_t depth;              /* inputs of a slice of the block's x */
-    int64_t x_stride, y_stride; /* floats from point to point of a block */
-} plan;
-
-static inline plan tiles_of(const atl_winograd *w)
-{
-    plan p = {.tile_points = (w->kernel_size + 3) * (w->kernel_size + 3), .parts = 1, .part = w->out, .depth = w->in};
-    p.down = (w->result_height + TILE - 1) / TILE;
-    p.across = (w->result_width + TILE - 1) / TILE;
-    p.tiles = w->batch * p.down * p.across;
-    for (int kind = WHOLE + 1; kind <= KINDS; kind++)
-        p.first[kind] = p.tiles;
-    return p;
-}
-
-/* The same, with short tiles at the edges where one or two results are left over and a tile has 3x3 windows. */
-static inline plan mixed_tiles_of(const atl_winograd *w)
-{
-    plan p = tiles_of(w);
-    const int64_t rest_down = w->result_height % TILE, rest_across = w->result_width % TILE;
-    const int short_down = w->kernel_size == 3 && rest_down > 0 && rest_down <= SHORT_TILE;
-    const int short_across = w->kernel_size == 3 && rest_across > 0 && rest_across <= SHORT_TILE;
-    p.down -= short_down;
-    p.across -= short_across;
-    p.first[WHOLE] = w->batch * short_down * p.across;
-    p.first[SHORT_ACROSS] = p.first[WHOLE] + w->batch * p.down * p.across;
-    p.first[SHORT_BOTH] = p.first[SHORT_ACROSS] + w->batch * p.down * short_across;
-    return p;
-}
-
-/* Rows of a block of tiles: those that have a point, from <= t < to, in `rows` at a time up to `end`. */
-typedef struct point_rows {
-    int64_t from, to, end;
-} point_rows;
-
-/* `first`: the first of the block's `tiles`. */
-static inline point_rows rows_with_point(const plan *p, int64_t point, int64_t first, int64_t tiles, int64_t rows)
-{
-    const int64_t side = p->tile_points == 36 ? 6 : 8, v = point / side, h = point % side;
-    const int whole_down = side == 6 && (v == 3 || v == 4), whole_across = side == 6 && (h == 3 || h == 4);
-    const int64_t from = p->first[whole_down ? WHOLE : SHORT_DOWN] - first;
-    const int64_t to = p->first[whole_across ? SHORT_ACROSS : whole_down ? SHORT_BOTH : KINDS] - first;
-    point_rows r = {clamp(from, tiles), clamp(to, tiles), 0};
-    r.end = r.from + atl_round_up(r.to - r.from, rows);
-    return r;
-}
-
-/* Rows that are allocated for a block of tiles: those with a point may begin anywhere. */
-static inline int64_t allocated_rows(const plan *p, int64_t rows)
-{
-    return p->block + (p->first[SHORT_ACROSS] - p->first[WHOLE] < p->tiles ? rows : 0);
-}
-
-/* Floats from point to point of a transformed filter, or of the sums for one. */
-static inline int64_t filter_stride(const atl_winograd *w) { return w->in * w->out + PADDING; }
+#include "kernels/winograd_plan.h"
 
 /* ---- transforms of as many values as there are points, or to them ------------------------------------------------ */
 
@@ -186,64 +111,33 @@ INLINE void filter_transform(const int side, const int count, const vec *g, int 
 
 /* ---- tiles ------------------------------------------------------------------------------------------------------- */
 
-typedef struct place { /* of a tile: its example, and its first result */
-    int64_t n, y, x;
-    int kind;
-} place;
-
-static inline place place_of(const plan *p, int64_t tile)
-{
-    const int kind = (tile >= p->first[WHOLE]) + (tile >= p->first[SHORT_ACROSS]) + (tile >= p->first[SHORT_BOTH]);
-    const int is_low = kind == SHORT_DOWN || kind == SHORT_BOTH, is_right = kind >= SHORT_ACROSS; /* at the edge */
-    const int64_t t = tile - p->first[kind], down = is_low ? 1 : p->down, across = is_right ? 1 : p->across;
-    return (place){.n = t / (down * across),
-                   .y = (is_low ? p->down : t / across % down) * TILE,
-                   .x = (is_right ? p->across : t % across) * TILE,
-                   .kind = kind};
-}
-
-/* The same, if `at` is the place of the tile before. */
-static inline void to_next_place(const plan *p, int64_t tile, place *at)
-{
-    const int is_low = at->kind == SHORT_DOWN || at->kind == SHORT_BOTH, is_right = at->kind >= SHORT_ACROSS;
-    if (tile == p->first[at->kind + 1]) {
-        *at = place_of(p, tile);
-        return;
-    }
-    at->x += is_right ? 0 : TILE;
-    if (is_right || at->x == p->across * TILE) {
-        at->x = is_right ? at->x : 0;
-        at->y += is_low ? 0 : TILE;
-        if (is_low || at->y == p->down * TILE) {
-            at->y = is_low ? at->y : 0;
-            at->n++;
-        }
-    }
-}
-
-/* A rectangle of pixels that may reach beyond the array, where zeros are. */
+/* Rows and columns of pixels, as far apart as the dilation.  They may reach beyond the array, where zeros are. */
 typedef struct pixels {
-    int64_t row_stride, pixel_stride; /* floats */
+    int64_t row_stride, pixel_stride; /* floats from one to the next */
     int is_inside;                    /* as a whole; else: */
     uint32_t rows, columns;           /* bit i: row or column i is inside */
 } pixels;
 
-/* Of `count` rows or columns from `start` on, those that are inside. */
-static inline uint32_t inside_bits(int count, int64_t start, int64_t size)
+/* Of `count` rows or columns, `step` apart from `start` on, those that are inside. */
+static inline uint32_t inside_bits(int count, int64_t start, int64_t step, int64_t size)
 {
-    const int64_t first = clamp(-start, count), end = clamp(size - start, count);
+    const int64_t first = start < 0 ? clamp(steps_to(-start, step), count) : 0;
+    const int64_t end = start < size ? clamp(steps_to(size - start, step), count) : 0;
     return ((1u << end) - 1) & ~((1u << first) - 1);
 }
 
 /* `y` and `x`: the first pixel in an array of that size. */
-static inline pixels pixels_of(int rows, int columns, int64_t y, int64_t x, int64_t height, int64_t width, int64_t row,
-                               int64_t pixel)
+static inline pixels pixels_of(const plan *p, int rows, int columns, int64_t y, int64_t x, int64_t height,
+                               int64_t width, int64_t row, int64_t pixel)
 {
-    return (pixels){.row_stride = row,
-                    .pixel_stride = pixel,
-                    .is_inside = y >= 0 && x >= 0 && y + rows <= height && x + columns <= width,
-                    .rows = inside_bits(rows, y, height),
-                    .columns = inside_bits(columns, x, width)};
+    const int64_t down = p->down.dilation, across = p->across.dilation;
+    pixels read = {.row_stride = down * row, .pixel_stride = across * pixel};
+    read.is_inside = y >= 0 && x >= 0 && y + (rows - 1) * down < height && x + (columns - 1) * across < width;
+    if (!read.is_inside) {
+        read.rows = inside_bits(rows, y, down, height);
+        read.columns = inside_bits(columns, x, across, width);
+    }
+    return read;
 }
 
 /* Where so many rows begin. */
@@ -284,11 +178,11 @@ INLINE void tile_to_points(const int side, const int down, const int across, con
     const int64_t y = at->y - w->pad_top, x = at->x - w->pad_left, stride = p->x_stride;
     const int64_t pixel = w->in_pixel_stride ? w->in_pixel_stride : w->in, row = w->width * pixel;
     const float *from = image + (at->n * w->height + y) * row + x * pixel;
-    const pixels read = pixels_of(down, across, y, x, w->height, w->width, row, pixel);
+    const pixels read = pixels_of(p, down, across, y, x, w->height, w->width, row, pixel);
     for (int64_t c = first; c < last; c += VECTOR, to += VECTOR) {
         vec half[MAX_POINTS], line[MAX_SIDE];
         const float *rows[MAX_SIDE];
-        find_rows(down, from + c, row, rows);
+        find_rows(down, from + c, read.row_stride, rows);
         UNROLL
         for (int j = 0; j < across; j++) {
             load_column(down, &read, rows, j, line);
@@ -307,20 +201,20 @@ INLINE void tile_to_points(const int side, const int down, const int across, con
     }
 }
 
-/* Some results side by side, of a vector of channels; `columns`: those inside of the image. */
-INLINE void store_pixels(const int count, int64_t columns, const atl_winograd *w, const atl_epilogue *end,
+/* Some results of a row, `step` pixels apart, of a vector of channels; `columns`: those inside of the image. */
+INLINE void store_pixels(const int count, int64_t columns, int64_t step, const atl_winograd *w, const atl_epilogue *end,
                          int64_t pixel, int64_t channel, product_tile made, float *result)
 {
     const int64_t stride = w->out_pixel_stride ? w->out_pixel_stride : w->out, at = pixel * w->out + channel;
     float *to = result + pixel * stride + channel;
     if (columns == count) {
-        apply_to_tile(count, 1, end, at, w->out, channel, made);
+        apply_to_tile(count, 1, end, at, step * w->out, channel, made);
         UNROLL
         for (int j = 0; j < count; j++)
-            store(to + j * stride, made[j][0]);
+            store(to + j * step * stride, made[j][0]);
     } else
         for (int64_t j = 0; j < columns; j++)
-            store(to + j * stride, apply_epilogue(end, made[j][0], at + j * w->out, channel));
+            store(to + j * step * stride, apply_epilogue(end, made[j][0], at + j * step * w->out, channel));
 }
 
 /* A' m A of one tile, for p->part outputs from `first` on; point k is at from[k * p->y_stride]. */
@@ -329,7 +223,9 @@ INLINE void tile_from_points(const int side, const int down, const int across, c
 {
     const int made_down = down - side + TILE, made_across = across - side + TILE; /* results */
     int64_t start = (at->n * w->result_height + at->y) * w->result_width + at->x;
-    int64_t rows = clamp(w->result_height - at->y, made_down), columns = clamp(w->result_width - at->x, made_across);
+    const int64_t step_down = p->down.dilation, step = p->across.dilation;
+    const int64_t rows = clamp(steps_to(w->result_height - at->y, step_down), made_down);
+    const int64_t columns = clamp(steps_to(w->result_width - at->x, step), made_across);
     for (int64_t c = 0; c < p->part; c += VECTOR) {
         vec half[TILE * MAX_SIDE], line[MAX_SIDE];
         const float *points[MAX_SIDE];
@@ -351,7 +247,8 @@ INLINE void tile_from_points(const int side, const int down, const int across, c
             for (int j = 0; j < made_across; j++)
                 made[j][0] = line[j];
             if (i < rows)
-                store_pixels(made_across, columns, w, end, start + i * w->result_width, first + c, made, result);
+                store_pixels(made_across, columns, step, w, end, start + i * step_down * w->result_width, first + c,
+                             made, result);
         }
     }
 }

@@ -5,6 +5,7 @@
 #include "ops/conv_few_channels.h"
 #include "ops/conv_grouped.h"
 #include "ops/conv_pointwise.h"
+#include "ops/conv_sizes.h"
 #include "ops/conv_tap_sums.h"
 #include "ops/conv_winograd.h"
 
@@ -109,10 +110,26 @@ static double whole_winograd_seconds(const onednn_convolution *c)
            fmax(0, images - cost->shared_cache) / cost->memory_bytes;
 }
 
+/* Without Winograd's method.  Of a dilated window many elements may lie outside of the image: oneDNN's vector kernels
+ * leave these out, as our sums of 1x1 convolutions do, which take the place of its other kernels. */
+static double other_seconds(const onednn_convolution *c, const conv_geometry *g)
+{
+    if (c->vertical.dilation == 1 && c->horizontal.dilation == 1)
+        return direct_seconds(g);
+    const onednn_convolution plain = atl_convolution_of(c->pass, g, 0, 1, 2); /* one answer for all epilogues */
+    if (onednn_convolution_copies_windows(&plain))
+        return fmin(atl_conv_tap_sums_seconds(&plain),
+                    atl_conv_flops(&plain) / atl_costs_in_use()->onednn_windows_flops);
+    const atl_conv_sizes sizes = atl_conv_sizes_of(&plain);
+    const double pixels = (double)(sizes.result_height * sizes.result_width);
+    return direct_seconds(g) * atl_conv_pairs_inside(&sizes) /
+           (pixels * (double)(sizes.filter_height * sizes.filter_width));
+}
+
 /* Uses bfloat16 only where it is faster than the float32 algorithm. */
 int atl_conv_prefers_winograd(const onednn_convolution *c, const conv_geometry *g, int allowed)
 {
-    if (!allowed || atl_conv_winograd_seconds(c) >= direct_seconds(g))
+    if (!allowed || atl_conv_winograd_seconds(c) >= other_seconds(c, g))
         return 0;
     return allowed == ATL_WINOGRAD || whole_winograd_seconds(c) <= onednn_convolution_rounded_seconds(c);
 }

@@ -3,6 +3,7 @@
 
 #include <omp.h>
 
+#include "common/numbers.h"
 #include "cost/cost.h"
 
 double atl_conv_flops(const onednn_convolution *c)
@@ -43,4 +44,23 @@ atl_conv_sizes atl_conv_turned(atl_conv_sizes d)
     turned.pad_left = (d.filter_width - 1) * d.dilation_x - d.pad_left;
     turned.flipped = 1;
     return turned;
+}
+
+/* Of one line, the pairs of a result and an element of the window that meet inside of the image. */
+static double pairs_inside(int64_t results, int64_t pixels, int64_t size, int64_t stride, int64_t dilation, int64_t pad)
+{
+    double pairs = 0;
+    for (int64_t i = 0; i < size; i++) {
+        int64_t at = i * dilation - pad; /* of the first result */
+        int64_t before = at < 0 ? atl_divide_up(-at, stride) : 0;
+        int64_t end = at < pixels ? atl_divide_up(pixels - at, stride) : 0;
+        pairs += (double)atl_larger(0, atl_smaller(end, results) - before);
+    }
+    return pairs;
+}
+
+double atl_conv_pairs_inside(const atl_conv_sizes *d)
+{
+    return pairs_inside(d->result_height, d->height, d->filter_height, d->stride_y, d->dilation_y, d->pad_top) *
+           pairs_inside(d->result_width, d->width, d->filter_width, d->stride_x, d->dilation_x, d->pad_left);
 }

@@ -14,4 +14,7 @@ atl_conv_sizes atl_conv_sizes_of(const onednn_convolution *c);
  * a turn. */
 atl_conv_sizes atl_conv_turned(atl_conv_sizes d);
 
+/* Of one example, the pairs of a result and an element of its window that lies inside of the image. */
+double atl_conv_pairs_inside(const atl_conv_sizes *d);
+
 #endif

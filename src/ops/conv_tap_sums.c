@@ -1,6 +1,8 @@
 /* A convolution, or its gradient by the image, as a sum of 1x1 convolutions: see kernels/tap_sums.h. */
 #include "ops/conv_tap_sums.h"
 
+#include <math.h>
+
 #include "common/numbers.h"
 #include "cost/cost.h"
 #include "graph/memory.h"
@@ -29,34 +31,22 @@ static int is_tap_sum(const onednn_convolution *c)
            atl_shape_count(c->result) > 0;
 }
 
-/* Of one line, the pairs of a result and an element of the window that meet inside of the image. */
-static double pairs_inside(int64_t results, int64_t pixels, int64_t size, int64_t stride, int64_t dilation, int64_t pad)
-{
-    double pairs = 0;
-    for (int64_t i = 0; i < size; i++) {
-        int64_t at = i * dilation - pad; /* of the first result */
-        int64_t before = at < 0 ? atl_divide_up(-at, stride) : 0;
-        int64_t end = at < pixels ? atl_divide_up(pixels - at, stride) : 0;
-        pairs += (double)atl_larger(0, atl_smaller(end, results) - before);
-    }
-    return pairs;
-}
-
 static double own_seconds(const atl_conv_sizes *d)
 {
     const atl_costs *cost = atl_costs_in_use();
-    double pairs = pairs_inside(d->result_height, d->height, d->filter_height, d->stride_y, d->dilation_y, d->pad_top) *
-                   pairs_inside(d->result_width, d->width, d->filter_width, d->stride_x, d->dilation_x, d->pad_left);
-    return 2.0 * (double)(d->batch * d->result_channels) * pairs *
+    return 2.0 * (double)(d->batch * d->result_channels) * atl_conv_pairs_inside(d) *
            ((double)d->channels / cost->tap_sums_flops + cost->tap_sums_value / 2);
+}
+
+double atl_conv_tap_sums_seconds(const onednn_convolution *c)
+{
+    const atl_conv_sizes d = sizes_of(c);
+    return is_tap_sum(c) ? own_seconds(&d) : INFINITY;
 }
 
 int atl_conv_prefers_tap_sums(const onednn_convolution *c)
 {
-    if (!is_tap_sum(c))
-        return 0;
-    const atl_conv_sizes d = sizes_of(c);
-    return own_seconds(&d) < atl_conv_flops(c) / atl_costs_in_use()->onednn_windows_flops &&
+    return atl_conv_tap_sums_seconds(c) < atl_conv_flops(c) / atl_costs_in_use()->onednn_windows_flops &&
            onednn_convolution_copies_windows(c);
 }
 

@@ -5,6 +5,9 @@
 
 #include "onednn/onednn.h"
 
+/* Estimated seconds; INFINITY where it cannot be one. */
+double atl_conv_tap_sums_seconds(const onednn_convolution *c);
+
 /* True if it can be one, and takes less time than oneDNN's. */
 int atl_conv_prefers_tap_sums(const onednn_convolution *c);
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <omp.h>
 
+#include "common/numbers.h"
 #include "cost/cost.h"
 #include "graph/memory.h"
 #include "kernels/kernels.h"
@@ -17,18 +18,14 @@ typedef struct winograd_step {
 
 /* ---- the choice -------------------------------------------------------------------------------------------------- */
 
-static int is_dense_square(const onednn_convolution *c)
+/* True if the window reaches no farther than the padding of a tile. */
+static int is_padded_little(const atl_window *w) { return w->pad_before <= (w->size - 1) * w->dilation; }
+
+static int is_square(const onednn_convolution *c)
 {
     const atl_window *v = &c->vertical, *h = &c->horizontal;
     return c->groups == 1 && v->size == h->size && (v->size == 3 || v->size == 5) && v->stride == 1 && h->stride == 1 &&
-           v->dilation == 1 && h->dilation == 1 && v->pad_before < v->size && h->pad_before < h->size;
-}
-
-/* The number of 4 x 4 tiles of the result; for the image's gradient the image is the result. */
-static double tiles_of(const onednn_convolution *c)
-{
-    const int64_t *made = c->pass == ONEDNN_INPUT_GRADIENT ? c->image.size : c->result.size;
-    return (double)(made[0] * ((made[1] + 3) / 4) * ((made[2] + 3) / 4));
+           is_padded_little(v) && is_padded_little(h);
 }
 
 static double points_of(const onednn_convolution *c)
@@ -37,17 +34,45 @@ static double points_of(const onednn_convolution *c)
     return side * side;
 }
 
-/* The points of all tiles in one direction: the last tile has two fewer if it has one or two results (winograd.h). */
-static double points_along(const onednn_convolution *c, int64_t results)
+/* Of all tiles in one direction, in which a dilated convolution consists of as many dense ones as the dilation is: the
+ * last tile of one has two points fewer if it has one or two results (winograd.h). */
+typedef struct tile_line {
+    double tiles, points;
+} tile_line;
+
+static tile_line line_of(const onednn_convolution *c, int64_t results, int64_t dilation)
 {
-    int is_short = c->pass != ONEDNN_FILTER_GRADIENT && c->vertical.size == 3 && results % 4 && results % 4 <= 2;
-    return (double)((results + 3) / 4 * (c->vertical.size + 3) - 2 * is_short);
+    tile_line all = {0, 0};
+    for (int i = 0; i < 2; i++) { /* the first ones have a result more where there is a remainder */
+        const int64_t own = results / dilation + (i == 0), rest = own % 4;
+        const int64_t images = i == 0 ? results % dilation : dilation - results % dilation;
+        const int is_short = c->pass != ONEDNN_FILTER_GRADIENT && c->vertical.size == 3 && rest && rest <= 2;
+        const int64_t tiles = atl_divide_up(own, 4);
+        all.tiles += (double)(images * tiles);
+        all.points += (double)(images * (tiles * (c->vertical.size + 3) - 2 * is_short));
+    }
+    return all;
+}
+
+static tile_line line_down(const onednn_convolution *c)
+{
+    return line_of(c, c->pass == ONEDNN_INPUT_GRADIENT ? c->image.size[1] : c->result.size[1], c->vertical.dilation);
+}
+
+static tile_line line_across(const onednn_convolution *c)
+{
+    return line_of(c, c->pass == ONEDNN_INPUT_GRADIENT ? c->image.size[2] : c->result.size[2], c->horizontal.dilation);
+}
+
+/* The number of 4 x 4 tiles of the result; for the image's gradient the image is the result. */
+static double tiles_of(const onednn_convolution *c)
+{
+    return (double)c->image.size[0] * line_down(c).tiles * line_across(c).tiles;
 }
 
 static double points_of_all(const onednn_convolution *c)
 {
-    const int64_t *made = c->pass == ONEDNN_INPUT_GRADIENT ? c->image.size : c->result.size;
-    return (double)made[0] * points_along(c, made[1]) * points_along(c, made[2]);
+    return (double)c->image.size[0] * line_down(c).points * line_across(c).points;
 }
 
 /* Of the products. */
@@ -84,9 +109,8 @@ double atl_conv_winograd_seconds(const onednn_convolution *c)
 {
     const atl_costs *cost = atl_costs_in_use();
     int64_t in = c->image.size[3], out = c->result.size[3];
-    if (!is_dense_square(c) || !atl_conv_epilogue_is_simple(c) || in % atl_kernels->vector ||
-        out % atl_kernels->vector || atl_shape_count(c->result) == 0 ||
-        (is_large(c) && c->pass == ONEDNN_FILTER_GRADIENT))
+    if (!is_square(c) || !atl_conv_epilogue_is_simple(c) || in % atl_kernels->vector || out % atl_kernels->vector ||
+        atl_shape_count(c->result) == 0 || (is_large(c) && c->pass == ONEDNN_FILTER_GRADIENT))
         return INFINITY;
     double transforms = points_of_all(c) * (double)(in + out) * cost->winograd_value;
     if (is_large(c))
@@ -144,11 +168,14 @@ static atl_winograd geometry_of(const onednn_convolution *c)
     atl_winograd w = {.batch = image[0],
                       .cache_bytes = cost->core_cache,
                       .shared_bytes = cost->tiles_cache,
+                      .dilation_y = v->dilation,
+                      .dilation_x = h->dilation,
                       .kernel_size = (int)v->size};
     if (c->pass == ONEDNN_INPUT_GRADIENT) {
         w.height = result[1], w.width = result[2], w.in = result[3];
         w.result_height = image[1], w.result_width = image[2], w.out = image[3];
-        w.pad_top = v->size - 1 - v->pad_before, w.pad_left = h->size - 1 - h->pad_before;
+        w.pad_top = (v->size - 1) * v->dilation - v->pad_before;
+        w.pad_left = (h->size - 1) * h->dilation - h->pad_before;
     } else {
         w.height = image[1], w.width = image[2], w.in = image[3];
         w.result_height = result[1], w.result_width = result[2], w.out = result[3];

@@ -8,7 +8,17 @@
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
 
-enum { LONG_RUN = 16 }; /* elements that are worth a call */
+enum { LONG_RUN = 16, LONG_REPEAT = 256 }; /* elements that are worth a call; repetitions of which each is */
+
+/* Goes on in the next outer dimensions where a dimension, from d on, is at its end. */
+static void carry(const expression_step *s, const operand *x, int64_t *at, int d, int64_t *offset)
+{
+    for (; d > 0 && at[d] == s->size[d]; d--) {
+        *offset += x->stride[d - 1] - at[d] * x->stride[d];
+        at[d] = 0;
+        at[d - 1]++;
+    }
+}
 
 /* Elements [start, start + n) of a strided operand. */
 static void gather(const expression_step *s, const operand *x, const float *from, int64_t start, int64_t n, float *to)
@@ -23,6 +33,17 @@ static void gather(const expression_step *s, const operand *x, const float *from
     while (n > 0) {
         int64_t run = s->size[inner] - at[inner];
         int64_t stride = x->stride[inner];
+        if (stride == 0 && at[inner] == 0 && inner > 0 && run < LONG_REPEAT) { /* as many whole runs as there are */
+            int64_t runs = atl_smaller(n / run, s->size[inner - 1] - at[inner - 1]);
+            atl_kernels->repeat_each(to, from + offset, x->stride[inner - 1], runs, run);
+            to += runs * run;
+            n -= runs * run;
+            offset += runs * x->stride[inner - 1];
+            at[inner - 1] += runs;
+            carry(s, x, at, inner - 1, &offset);
+            if (runs)
+                continue;
+        }
         if (run > n)
             run = n;
         if (stride == 0 && run >= LONG_RUN)
@@ -36,11 +57,7 @@ static void gather(const expression_step *s, const operand *x, const float *from
         n -= run;
         offset += run * stride;
         at[inner] += run;
-        for (int d = inner; d > 0 && at[d] == s->size[d]; d--) {
-            offset += x->stride[d - 1] - at[d] * x->stride[d];
-            at[d] = 0;
-            at[d - 1]++;
-        }
+        carry(s, x, at, inner, &offset);
     }
 }
 
@@ -166,22 +183,6 @@ static void run_block(const expression_job *job, int64_t start, int64_t n, float
 
 /* ---- sums ---- */
 
-/* The sum of a short run: a[0] + a[stride] + ... */
-static double sum_of_run(const float *a, const float *b, int64_t n, int64_t stride)
-{
-    enum { LANES = 8 };
-    double part[LANES] = {0}, total = 0;
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int64_t k = 0; k < LANES; k++)
-            part[k] += (double)a[(i + k) * stride] * (b ? (double)b[(i + k) * stride] : 1);
-    for (; i < n; i++)
-        total += (double)a[i * stride] * (b ? (double)b[i * stride] : 1);
-    for (int k = 0; k < LANES; k++)
-        total += part[k];
-    return total;
-}
-
 void atl_write_short_sums(const atl_plan_step *step, void *const *memory, int64_t start, int64_t n,
                           const float *const *address)
 {
@@ -190,10 +191,7 @@ void atl_write_short_sums(const atl_plan_step *step, void *const *memory, int64_
     for (int i = 0; i < c->sums; i++) {
         const float *a = address[c->sum[i].a], *b = c->sum[i].b < 0 ? NULL : address[c->sum[i].b];
         float *result = (float *)memory[step->write[c->arrays + i]] + start / span * c->inner;
-        for (int64_t k = 0; k < n; k += span)
-            for (int64_t column = 0; column < c->inner; column++)
-                *result++ = (float)(c->sum[i].scale *
-                                    sum_of_run(a + k + column, b ? b + k + column : NULL, c->reduced, c->inner));
+        atl_kernels->sum_runs(a, b, n / span, c->reduced, c->inner, c->sum[i].scale, result);
     }
 }
 

@@ -1,6 +1,7 @@
 /* gather(x, indices): elements of x along an axis, in the order of int32 indices; and scatter_add, which adds elements
  * at indices.  They are adjoint to each other.  An index out of range gathers 0, and scatters nothing. */
 #include "ops/ops.h"
+#include "kernels/kernels.h"
 #include "kernels/parallel.h"
 
 /* The shape of gather(x, indices); returns 0 with the error recorded on y. */
@@ -168,13 +169,12 @@ static void scatter_range(const void *job, int64_t first, int64_t last)
         float *result = (float *)p->result + outer * p->split.size * p->split.inner + column;
         for (int64_t j = 0; j < p->split.size; j++)
             memset(result + j * p->split.inner, 0, (size_t)width * sizeof *result);
-        for (int64_t j = 0; j < p->indices; j++) {
+        for (int64_t j = 0, same = 1; j < p->indices; j += same, same = 1) {
             const float *from = x + (outer * p->indices + j) * p->split.inner + column;
-            if (p->index[j] < 0 || p->index[j] >= p->split.size)
-                continue;
-            float *to = result + p->index[j] * p->split.inner;
-            for (int64_t k = 0; k < width; k++)
-                to[k] += from[k];
+            while (j + same < p->indices && p->index[j + same] == p->index[j]) /* as of an image that is enlarged */
+                same++;
+            if (p->index[j] >= 0 && p->index[j] < p->split.size)
+                atl_kernels->add_rows_to_sums(result + p->index[j] * p->split.inner, from, same, p->split.inner, width);
         }
     }
 }

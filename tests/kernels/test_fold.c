@@ -63,11 +63,11 @@ static void check_rows(const atl_fold_loops *loops, atl_fold kind, int64_t n)
 
 static void check_runs(const atl_fold_loops *loops, atl_fold kind, int64_t n, int with_nan)
 {
-    enum { RUNS = 3 };
+    enum { RUNS = 37 }; /* extremes are found for VECTOR runs at a time */
     double total[RUNS];
     float *x = random_floats(RUNS * (n + 2)), shift[RUNS] = {0.5f, 0, -0.25f};
-    if (with_nan && n > 0)
-        x[n + 2 + n / 2] = NAN;
+    for (int64_t r = 1; with_nan && n > 0 && r < RUNS; r += 3)
+        x[r * (n + 2) + r * 5 % n] = r % 2 ? NAN : INFINITY;
     for (int r = 0; r < RUNS; r++)
         total[r] = start_of(kind);
     loops->runs(total, x, n + 2, n, shift, RUNS);

@@ -148,6 +148,66 @@ ISA_TEST(loops, one_number_again_and_again)
     }
 }
 
+ISA_TEST(loops, each_number_again_and_again)
+{
+    for (int64_t run = 1; run < 40; run += run < 20 ? 1 : 9)
+        for (int64_t count = 0; count < 6; count++)
+            for (int64_t stride = 0; stride < 3; stride++) {
+                float from[12] = {1, -0.0f, NAN, 1e-40f, INFINITY, 2, 3, 4, 5, 6, 7, 8};
+                float *to = malloc((size_t)(count * run + 1) * sizeof *to);
+                to[count * run] = 12345;
+                k->repeat_each(to, from, stride, count, run);
+                for (int64_t i = 0; i < count * run; i++)
+                    cr_assert_eq(memcmp(&to[i], &from[i / run * stride], sizeof *to), 0, "number %lld, runs of %lld",
+                                 (long long)i, (long long)run);
+                cr_assert_eq(to[count * run], 12345);
+                free(to);
+            }
+}
+
+/* The same bits as row after row. */
+ISA_TEST(loops, rows_are_added)
+{
+    LENGTHS(n)
+    for (int64_t rows = 0; rows < 5; rows++) {
+        float *a = random_floats(5 * (n + 3)), *sum = random_floats(n), *expected = random_floats(n);
+        memcpy(sum, expected, (size_t)n * sizeof *sum);
+        if (n)
+            a[n - 1] = NAN, sum[0] = expected[0] = -0.0f;
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t i = 0; i < n; i++)
+                expected[i] += a[r * (n + 3) + i];
+        k->add_rows_to_sums(sum, a, rows, n + 3, n);
+        for (int64_t i = 0; i < n; i++)
+            cr_assert(sum[i] == expected[i] || (isnan(sum[i]) && isnan(expected[i])), "%lld of %lld", (long long)i,
+                      (long long)n);
+        free(a), free(sum), free(expected);
+    }
+}
+
+/* Of runs side by side, and of columns. */
+ISA_TEST(loops, sums_of_runs)
+{
+    enum { RUNS = 3 };
+    for (int64_t n = 0; n < 40; n++)
+        for (int64_t columns = 1; columns < 4; columns++)
+            for (int is_product = 0; is_product < 2; is_product++) {
+                float *a = random_floats(RUNS * n * columns), *b = random_floats(RUNS * n * columns);
+                float result[RUNS * 4 + MARGIN];
+                double expected[RUNS * 4] = {0};
+                for (int i = 0; i < RUNS * 4 + MARGIN; i++)
+                    result[i] = NAN;
+                if (n)
+                    a[n * columns] = NAN; /* the first column's of the second run */
+                for (int64_t i = 0; i < RUNS * n * columns; i++)
+                    expected[i / (n * columns) * columns + i % columns] +=
+                        0.5 * (double)a[i] * (is_product ? (double)b[i] : 1);
+                k->sum_runs(a, is_product ? b : NULL, RUNS, n, columns, 0.5, result);
+                expect_floats("sum_runs", RUNS * columns, result, expected);
+                free(a), free(b);
+            }
+}
+
 ISA_TEST(loops, sums)
 {
     LENGTHS(n)

@@ -9,8 +9,9 @@ static void convolve_in_double(const atl_winograd *w, const float *image, const 
     for (int64_t n = 0; n < w->batch; n++)
         for (int64_t q = 0; q < w->result_height * w->result_width; q++)
             for (int t = 0; t < w->kernel_size * w->kernel_size; t++) {
-                int64_t iy = q / w->result_width - w->pad_top + t / w->kernel_size;
-                int64_t ix = q % w->result_width - w->pad_left + t % w->kernel_size;
+                int64_t down = w->dilation_y ? w->dilation_y : 1, across = w->dilation_x ? w->dilation_x : 1;
+                int64_t iy = q / w->result_width - w->pad_top + t / w->kernel_size * down;
+                int64_t ix = q % w->result_width - w->pad_left + t % w->kernel_size * across;
                 if (iy < 0 || iy >= w->height || ix < 0 || ix >= w->width)
                     continue;
                 const float *x = image + ((n * w->height + iy) * w->width + ix) * w->in;
@@ -200,6 +201,34 @@ ISA_TEST(winograd, short_tiles)
                                     .workers = workers});
 }
 
+/* Dilated windows: every remainder of the results by the dilation, dilations that leave a result or none to some of the
+ * interleaved images, and paddings that are none, a part of the window's reach, and all of it. */
+ISA_TEST(winograd, dilated)
+{
+    static const int64_t dilations[][2] = {{2, 2}, {3, 3}, {4, 4}, {2, 3}, {1, 4}, {9, 12}};
+    for (size_t i = 0; i < sizeof dilations / sizeof *dilations; i++)
+        for (int kernel_size = 3; kernel_size <= 5; kernel_size += 2)
+            for (int64_t rest = 0; rest < 4; rest++) {
+                const int64_t down = dilations[i][0], across = dilations[i][1];
+                const int64_t reach_down = (kernel_size - 1) * down, reach_across = (kernel_size - 1) * across;
+                const int64_t height = reach_down + 3 + rest, width = reach_across + 6 - rest;
+                const int64_t pad_top = rest * reach_down / 3, pad_left = reach_across / (rest + 1);
+                check(k, (atl_winograd){.batch = 2,
+                                        .height = height,
+                                        .width = width,
+                                        .result_height = height + 2 * pad_top - reach_down,
+                                        .result_width = width + pad_left - reach_across + rest,
+                                        .in = 1 + rest % 2,
+                                        .out = 1,
+                                        .pad_top = pad_top,
+                                        .pad_left = pad_left,
+                                        .dilation_y = down,
+                                        .dilation_x = across,
+                                        .kernel_size = kernel_size,
+                                        .workers = 1 + rest % 3});
+            }
+}
+
 /* Channels that are multiplied one, two, three and four vectors at a time; by all workers together if there are few
  * tiles. */
 ISA_TEST(winograd, channels)
@@ -289,16 +318,20 @@ ISA_TEST(winograd, same_bits_with_all_caches)
     for (int kernel_size = 3; kernel_size <= 5; kernel_size += 2)
         for (int pad = 0; pad < kernel_size; pad++)
             for (int64_t size = 13; size <= 16; size++)
-                expect_same_bits_with_all_caches(k, (atl_winograd){.batch = 3,
-                                                                   .height = size,
-                                                                   .width = size + 2,
-                                                                   .result_height = size + 2 * pad - kernel_size + 1,
-                                                                   .result_width = size + 3 + pad - kernel_size,
-                                                                   .in = (1 + size % 2) * k->vector,
-                                                                   .out = (1 + size % 3) * k->vector,
-                                                                   .in_pixel_stride = size / 2 % 2 * 8,
-                                                                   .pad_top = pad,
-                                                                   .pad_left = pad,
-                                                                   .kernel_size = kernel_size,
-                                                                   .workers = 1 + pad % 2});
+                for (int64_t dilation = 1; dilation <= 3; dilation++)
+                    expect_same_bits_with_all_caches(
+                        k, (atl_winograd){.batch = 3,
+                                          .height = size,
+                                          .width = size + 2,
+                                          .result_height = size + (2 * pad - kernel_size + 1) * dilation,
+                                          .result_width = size + 2 + (1 + pad - kernel_size) * dilation,
+                                          .in = (1 + size % 2) * k->vector,
+                                          .out = (1 + size % 3) * k->vector,
+                                          .in_pixel_stride = size / 2 % 2 * 8,
+                                          .pad_top = pad * dilation,
+                                          .pad_left = pad * dilation,
+                                          .dilation_y = dilation,
+                                          .dilation_x = dilation,
+                                          .kernel_size = kernel_size,
+                                          .workers = 1 + pad % 2});
 }
