@@ -238,9 +238,11 @@ static double misses(double since)
 
 /* Bytes of an image that a node within reads from memory, and writes to it.  An array is written from its first number
  * to its last one before its reader begins. */
-static double bytes_far_within(const split *s, const atl_node *node, int64_t images)
+static double bytes_far_within(const atl_rewrite *r, const split *s, const atl_node *node, int64_t images)
 {
-    double bytes = misses((double)images * s->most_live) * bytes_written(s, node);
+    double again_after = (double)images * s->most_live; /* bytes until the same memory is written once more */
+    again_after += leaves(r, s, node) && images < s->batch ? (double)s->batch * s->leaving : 0;
+    double bytes = misses(again_after) * bytes_written(s, node);
     for (int i = 0; i < node->input_count; i++) {
         const atl_node *input = node->inputs[i];
         double since = s->written[node->index] - bytes_written(s, node) - s->written[input->index];
@@ -262,7 +264,7 @@ static double seconds_with(const atl_rewrite *r, const split *s, int64_t images)
         steps += s->is_within[n] && !(node->op->flags & ATL_OP_ALIAS) && !atl_is_elementwise(node->op);
         for (int i = 0; s->is_within[n] && i < node->input_count; i++)
             again += bytes_again(s, node, i);
-        far += s->is_within[n] ? bytes_far_within(s, node, images) : bytes_far_outside(r, s, node, images);
+        far += s->is_within[n] ? bytes_far_within(r, s, node, images) : bytes_far_outside(r, s, node, images);
     }
     double filters =
         again * (1 / cost->cached_bytes + misses(again + (double)images * s->most_live) / cost->memory_bytes);
@@ -270,32 +272,25 @@ static double seconds_with(const atl_rewrite *r, const split *s, int64_t images)
            (double)s->batch * far * (1 / cost->memory_bytes - 1 / cost->cached_bytes);
 }
 
-/* True if most of what is computed within the loop is read within the loop only: what leaves it is kept whole. */
-static int most_stays_within(const atl_rewrite *r, const split *s)
+/* True if a loop takes at most three quarters of the memory: what leaves it is kept whole. */
+static int saves_memory(const split *s, int64_t images)
 {
-    double all = 0, leaving = 0;
-    for (int64_t n = 0; n < r->from->count; n++) {
-        const atl_node *node = r->from->nodes[n];
-        all += s->is_within[n] && !(node->op->flags & ATL_OP_ALIAS) ? (double)atl_shape_count(*node->shape) : 0;
-        leaving += leaves(r, s, node) ? (double)atl_shape_count(*node->shape) : 0;
-    }
-    return leaving < all / 2;
+    double whole = (double)s->batch * s->most_live;
+    return (double)s->batch * s->leaving + (double)images * s->most_live <= 0.75 * whole;
 }
 
-/* The number of images with the least cost, a divisor of the batch; 0: all at once, also if that costs up to a third
- * more.  Each thread has at least one. */
+/* The number of images with the least cost, a divisor of the batch; 0: all at once, also if that costs up to a
+ * ninth more.  Each thread has at least one. */
 static int64_t best_images(const atl_rewrite *r, split *s)
 {
-    if (!most_stays_within(r, s))
-        return 0;
     find_readers(r, s);
     find_bytes(r, s);
     if ((double)s->batch * s->most_live <= atl_costs_in_use()->last_cache)
         return 0;
     int64_t best = 0;
-    double least = 0.75 * seconds_with(r, s, s->batch);
+    double least = 0.9 * seconds_with(r, s, s->batch);
     for (int64_t images = s->batch - 1; images >= omp_get_max_threads(); images--) {
-        double seconds = s->batch % images ? least : seconds_with(r, s, images);
+        double seconds = s->batch % images || !saves_memory(s, images) ? least : seconds_with(r, s, images);
         if (seconds < least) {
             least = seconds;
             best = images;
