@@ -13,6 +13,7 @@ typedef struct fetched {
     int64_t pad_top, pad_left; /* from the first pixel of a tile to its first result */
     int64_t shared;            /* rows and columns of pixels that the tiles before it read, too */
     int64_t first, tiles;      /* whose pixels are fetched */
+    place at;                  /* of the tile at hand */
 } fetched;
 
 enum { MAX_FETCHED = 4 };
@@ -50,9 +51,9 @@ static inline fetched fetched_result(const atl_winograd *w, const float *result,
 }
 
 /* The pixels of so many tiles. */
-static inline void add_fetched(fetching *f, fetched array, int64_t first, int64_t tiles)
+static inline void add_fetched(fetching *f, const plan *p, fetched array, int64_t first, int64_t tiles)
 {
-    array.first = first, array.tiles = tiles;
+    array.first = first, array.tiles = tiles, array.at = place_of(p, first);
     f->arrays[f->count++] = array;
     f->tiles = atl_larger(f->tiles, tiles);
 }
@@ -81,18 +82,18 @@ static inline stretch stretch_of(const lines *l, int64_t result, int64_t pad, in
 {
     const int64_t step = l->dilation, start = result - pad, end = start + (shared + TILE) * step;
     const int64_t first = start + (result >= step ? shared * step : 0);
-    const int64_t inside = first < 0 ? first + atl_round_up(-first, step) : first, last = atl_smaller(end, size);
-    return (stretch){inside, last > inside ? atl_divide_up(last - inside, step) : 0};
+    const int64_t inside = first + steps_over(-first, step) * step;
+    return (stretch){inside, steps_over(atl_smaller(end, size) - inside, step)};
 }
 
 /* The rows of an array's tile. */
-static inline void begin_rows(fetching *f, const plan *p, const fetched *a, const place *at)
+static inline void begin_rows(fetching *f, const plan *p, const fetched *a)
 {
-    const stretch down = stretch_of(&p->down, at->y, a->pad_top, a->shared, a->height);
-    const stretch across = stretch_of(&p->across, at->x, a->pad_left, a->shared, a->width);
+    const stretch down = stretch_of(&p->down, a->at.y, a->pad_top, a->shared, a->height);
+    const stretch across = stretch_of(&p->across, a->at.x, a->pad_left, a->shared, a->width);
     const int is_dense = a->pixel_stride == a->channels && p->across.dilation == 1;
     f->rows = down.count;
-    f->row = a->pixels + ((at->n * a->height + down.first) * a->width + across.first) * a->pixel_stride;
+    f->row = a->pixels + ((a->at.n * a->height + down.first) * a->width + across.first) * a->pixel_stride;
     f->row_stride = p->down.dilation * a->width * a->pixel_stride;
     f->runs = is_dense ? 1 : across.count;
     f->run_stride = p->across.dilation * a->pixel_stride;
@@ -106,10 +107,10 @@ static __attribute__((noinline)) void fetch_some(const plan *p, fetching *f)
     enum { FAR = 2 }; /* to the second-level cache */
     for (int64_t k = 0; k < f->each && f->tile < f->tiles; k++) {
         if (f->rows <= 0) {
-            const fetched *a = &f->arrays[f->array];
+            fetched *a = &f->arrays[f->array];
             if (f->tile < a->tiles) {
-                const place at = place_of(p, a->first + f->tile);
-                begin_rows(f, p, a, &at);
+                begin_rows(f, p, a);
+                to_next_place(p, a->first + f->tile + 1, &a->at);
             }
             if (++f->array == f->count) {
                 f->array = 0;

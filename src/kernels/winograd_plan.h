@@ -12,6 +12,12 @@ enum { MAX_KERNEL_SIZE = 5, MAX_SIDE = MAX_KERNEL_SIZE + 3, MAX_POINTS = MAX_SID
 
 static inline int64_t clamp(int64_t x, int64_t most) { return x < 0 ? 0 : x < most ? x : most; }
 
+/* The fewest steps that reach `distance` or more. */
+static inline int64_t steps_over(int64_t distance, int64_t step)
+{
+    return distance <= 0 ? 0 : step == 1 ? distance : atl_divide_up(distance, step);
+}
+
 /* ---- one direction ----------------------------------------------------------------------------------------------- */
 
 /* The rows or the columns of tiles of an image.  The results of a dilated convolution that are `dilation` apart are
@@ -119,20 +125,46 @@ static inline int64_t filter_stride(const atl_winograd *w) { return w->in * w->o
 
 typedef struct place { /* of a tile: its example, and its first result */
     int64_t n, y, x;
+    int64_t row, column; /* among the tiles of its kind */
     int kind;
 } place;
 
+static inline int is_low(int kind) { return kind == SHORT_DOWN || kind == SHORT_BOTH; } /* at the edge */
+static inline int is_right(int kind) { return kind >= SHORT_ACROSS; }
+static inline int64_t rows_of(const plan *p, int kind) { return is_low(kind) ? p->down.shorts : p->down.wholes; }
+static inline int64_t columns_of(const plan *p, int kind)
+{
+    return is_right(kind) ? p->across.shorts : p->across.wholes;
+}
+
 static inline place place_of(const plan *p, int64_t tile)
 {
+    if (tile == p->tiles) /* behind the last one */
+        return (place){0};
     const int kind = (tile >= p->first[WHOLE]) + (tile >= p->first[SHORT_ACROSS]) + (tile >= p->first[SHORT_BOTH]);
-    const int is_low = kind == SHORT_DOWN || kind == SHORT_BOTH, is_right = kind >= SHORT_ACROSS; /* at the edge */
-    const int64_t t = tile - p->first[kind];
-    const int64_t down = is_low ? p->down.shorts : p->down.wholes,
-                  across = is_right ? p->across.shorts : p->across.wholes;
-    return (place){.n = t / (down * across),
-                   .y = first_result(&p->down, is_low, t / across % down),
-                   .x = first_result(&p->across, is_right, t % across),
-                   .kind = kind};
+    const int64_t t = tile - p->first[kind], down = rows_of(p, kind), across = columns_of(p, kind);
+    place at = {.n = t / (down * across), .row = t / across % down, .column = t % across, .kind = kind};
+    at.y = first_result(&p->down, is_low(kind), at.row);
+    at.x = first_result(&p->across, is_right(kind), at.column);
+    return at;
+}
+
+/* The same, if `at` is the place of the tile before. */
+static inline void to_next_place(const plan *p, int64_t tile, place *at)
+{
+    if (tile == p->first[at->kind + 1]) {
+        *at = place_of(p, tile);
+        return;
+    }
+    if (++at->column == columns_of(p, at->kind)) {
+        at->column = 0;
+        if (++at->row == rows_of(p, at->kind)) {
+            at->row = 0;
+            at->n++;
+        }
+        at->y = first_result(&p->down, is_low(at->kind), at->row);
+    }
+    at->x = first_result(&p->across, is_right(at->kind), at->column);
 }
 
 #endif
