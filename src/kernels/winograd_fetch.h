@@ -81,6 +81,10 @@ typedef struct stretch {
 static inline stretch stretch_of(const lines *l, int64_t result, int64_t pad, int64_t shared, int64_t size)
 {
     const int64_t step = l->dilation, start = result - pad, end = start + (shared + TILE) * step;
+    if (step == 1) {
+        const int64_t dense = atl_larger(0, start + (result ? shared : 0));
+        return (stretch){dense, atl_smaller(end, size) - dense};
+    }
     const int64_t first = start + (result >= step ? shared * step : 0);
     const int64_t inside = first + steps_over(-first, step) * step;
     return (stretch){inside, steps_over(atl_smaller(end, size) - inside, step)};

@@ -130,12 +130,13 @@ static inline pixels pixels_of(const plan *p, int rows, int columns, int64_t y, 
                                int64_t width, int64_t row, int64_t pixel)
 {
     const int64_t down = p->down.dilation, across = p->across.dilation;
-    return (pixels){.row_stride = down * row,
-                    .pixel_stride = across * pixel,
-                    .is_inside =
-                        y >= 0 && x >= 0 && y + (rows - 1) * down < height && x + (columns - 1) * across < width,
-                    .rows = inside_bits(rows, y, down, height),
-                    .columns = inside_bits(columns, x, across, width)};
+    pixels read = {.row_stride = down * row, .pixel_stride = across * pixel};
+    read.is_inside = y >= 0 && x >= 0 && y + (rows - 1) * down < height && x + (columns - 1) * across < width;
+    if (!read.is_inside) {
+        read.rows = inside_bits(rows, y, down, height);
+        read.columns = inside_bits(columns, x, across, width);
+    }
+    return read;
 }
 
 /* Where so many rows begin. */
@@ -203,16 +204,17 @@ INLINE void tile_to_points(const int side, const int down, const int across, con
 INLINE void store_pixels(const int count, int64_t columns, int64_t step, const atl_winograd *w, const atl_epilogue *end,
                          int64_t pixel, int64_t channel, product_tile made, float *result)
 {
-    const int64_t stride = w->out_pixel_stride ? w->out_pixel_stride : w->out, at = pixel * w->out + channel;
+    const int64_t stride = w->out_pixel_stride ? w->out_pixel_stride : w->out, next = step * stride;
+    const int64_t at = pixel * w->out + channel, row = step * w->out;
     float *to = result + pixel * stride + channel;
     if (columns == count) {
-        apply_to_tile(count, 1, end, at, step * w->out, channel, made);
+        apply_to_tile(count, 1, end, at, row, channel, made);
         UNROLL
-        for (int j = 0; j < count; j++)
-            store(to + j * step * stride, made[j][0]);
+        for (int j = 0; j < count; j++, to += next)
+            store(to, made[j][0]);
     } else
         for (int64_t j = 0; j < columns; j++)
-            store(to + j * step * stride, apply_epilogue(end, made[j][0], at + j * step * w->out, channel));
+            store(to + j * next, apply_epilogue(end, made[j][0], at + j * row, channel));
 }
 
 /* A' m A of one tile, for p->part outputs from `first` on; point k is at from[k * p->y_stride]. */
@@ -221,8 +223,8 @@ INLINE void tile_from_points(const int side, const int down, const int across, c
 {
     const int made_down = down - side + TILE, made_across = across - side + TILE; /* results */
     int64_t start = (at->n * w->result_height + at->y) * w->result_width + at->x;
-    const int64_t step_down = p->down.dilation, step = p->across.dilation;
-    const int64_t rows = clamp(steps_over(w->result_height - at->y, step_down), made_down);
+    const int64_t step = p->across.dilation, row = p->down.dilation * w->result_width; /* pixels */
+    const int64_t rows = clamp(steps_over(w->result_height - at->y, p->down.dilation), made_down);
     const int64_t columns = clamp(steps_over(w->result_width - at->x, step), made_across);
     for (int64_t c = 0; c < p->part; c += VECTOR) {
         vec half[TILE * MAX_SIDE], line[MAX_SIDE];
@@ -245,8 +247,7 @@ INLINE void tile_from_points(const int side, const int down, const int across, c
             for (int j = 0; j < made_across; j++)
                 made[j][0] = line[j];
             if (i < rows)
-                store_pixels(made_across, columns, step, w, end, start + i * step_down * w->result_width, first + c,
-                             made, result);
+                store_pixels(made_across, columns, step, w, end, start + i * row, first + c, made, result);
         }
     }
 }
