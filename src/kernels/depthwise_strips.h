@@ -36,13 +36,6 @@ typedef struct strip {
     uint32_t inside;     /* bit p: pixel p of the row that all windows side by side cover is inside of the image */
 } strip;
 
-/* Hides from the compiler where a vector comes from: it would otherwise load it again for each product. */
-#if defined __x86_64__
-#define HIDE_VECTOR(x) __asm__("" : "+v"(x))
-#else
-#define HIDE_VECTOR(x) (void)0
-#endif
-
 INLINE void fetch_pixels(const int count, const float *from, int64_t channels)
 {
     UNROLL

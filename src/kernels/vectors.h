@@ -24,9 +24,14 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* Hides from the compiler where an address comes from: in a long unrolled loop it would otherwise keep one for every
- * vector that is read, more than there are registers. */
+/* Hides from the compiler where a value comes from.  In long unrolled loops it would otherwise keep an address for
+ * every pixel, more than there are registers, or load an operand again for each product. */
 #define HIDE_ADDRESS(x) __asm__("" : "+r"(x))
+#if defined __x86_64__
+#define HIDE_VECTOR(x) __asm__("" : "+v"(x))
+#else
+#define HIDE_VECTOR(x) (void)0
+#endif
 
 enum { VECTOR = ATL_VECTOR, LINE_FLOATS = 16 }; /* floats of a register, and of a cache line */
 typedef float vec __attribute__((vector_size(4 * ATL_VECTOR)));
