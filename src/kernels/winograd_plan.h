@@ -47,15 +47,18 @@ static inline lines lines_of(int64_t results, int64_t dilation, int may_be_short
     return l;
 }
 
-/* The first result of a whole or a short tile, counted among their like. */
-static inline int64_t first_result(const lines *l, int is_short, int64_t line)
+/* The first result of a whole or a short tile, counted among their like.  With dilation it is a call, so that the loops
+ * over tiles without it stay small. */
+static __attribute__((noinline)) int64_t first_of_dilated(const lines *l, int is_short, int64_t line)
 {
-    if (l->dilation == 1)
-        return (is_short ? l->whole_of[1] : line) * TILE;
     const int64_t *of_class = is_short ? l->short_of : l->whole_of, of_longer = l->longer * of_class[0];
     const int kind = line >= of_longer;
     const int64_t at = line - (kind ? of_longer : 0), class = (kind ? l->longer : 0) + at / of_class[kind];
     return class + (is_short ? l->whole_of[kind] : at % of_class[kind]) * TILE * l->dilation;
+}
+static inline int64_t first_result(const lines *l, int is_short, int64_t line)
+{
+    return l->dilation > 1 ? first_of_dilated(l, is_short, line) : (is_short ? l->whole_of[1] : line) * TILE;
 }
 
 /* ---- both directions --------------------------------------------------------------------------------------------- */
