@@ -63,9 +63,9 @@
                                                .join = name##_join,                                                    \
                                                .runs = name##_runs}
 
-/* Extremes are the same in any order.  Each of VECTOR runs is combined to a vector, in which the last elements may stand
- * for others, too; the square of these is turned, so that the runs' extremes are found side by side.  Returns the number
- * of runs. */
+/* Extremes are the same in any order.  Each of VECTOR short runs is combined to a vector, in which the last elements
+ * may occur twice; the square of these is turned, so that the extremes of the runs are found side by side.  Returns how
+ * many runs are done. */
 #define DEFINE_EXTREME_RUNS(name, IS_BEYOND)                                                                           \
     INLINE vec name##_of_two(vec a, vec b)                                                                             \
     {                                                                                                                  \
@@ -76,7 +76,8 @@
                                   int64_t width)                                                                       \
     {                                                                                                                  \
         int64_t run = 0;                                                                                               \
-        for (; n >= VECTOR && run + VECTOR <= width; run += VECTOR) {                                                  \
+        const int is_short = n >= VECTOR && n <= 8 * VECTOR; /* longer ones take longer, in one vector */              \
+        for (; is_short && run + VECTOR <= width; run += VECTOR) {                                                     \
             vec square[VECTOR];                                                                                        \
             for (int k = 0; k < VECTOR; k++, x += stride) {                                                            \
                 vec most = load(x);                                                                                    \

@@ -53,8 +53,6 @@ static inline fetched fetched_result(const atl_winograd *w, const float *result,
 /* The pixels of so many tiles. */
 static inline void add_fetched(fetching *f, const plan *p, fetched array, int64_t first, int64_t tiles)
 {
-    if (tiles <= 0)
-        return;
     array.first = first, array.tiles = tiles, array.at = place_of(p, first);
     f->arrays[f->count++] = array;
     f->tiles = atl_larger(f->tiles, tiles);
@@ -84,23 +82,40 @@ static inline stretch stretch_of(const lines *l, int64_t result, int64_t pad, in
 {
     const int64_t step = l->dilation, start = result - pad, end = start + (shared + TILE) * step;
     const int64_t first = start + (result >= step ? shared * step : 0);
-    const int64_t inside = first < 0 ? first + steps_to(-first, step) * step : first, last = atl_smaller(end, size);
-    return (stretch){inside, last > inside ? steps_to(last - inside, step) : 0};
+    const int64_t inside = first + steps_over(-first, step) * step;
+    return (stretch){inside, steps_over(atl_smaller(end, size) - inside, step)};
+}
+
+static __attribute__((noinline)) void begin_dilated_rows(fetching *f, const plan *p, const fetched *a)
+{
+    const stretch down = stretch_of(&p->down, a->at.y, a->pad_top, a->shared, a->height);
+    const stretch across = stretch_of(&p->across, a->at.x, a->pad_left, a->shared, a->width);
+    f->rows = down.count;
+    f->row = a->pixels + ((a->at.n * a->height + down.first) * a->width + across.first) * a->pixel_stride;
+    f->row_stride = p->down.dilation * a->width * a->pixel_stride;
+    f->runs = across.count;
+    f->run_stride = p->across.dilation * a->pixel_stride;
+    f->run = a->channels;
 }
 
 /* The rows of an array's tile. */
 static inline void begin_rows(fetching *f, const plan *p, const fetched *a)
 {
     const place *at = &a->at;
-    const stretch down = stretch_of(&p->down, at->y, a->pad_top, a->shared, a->height);
-    const stretch across = stretch_of(&p->across, at->x, a->pad_left, a->shared, a->width);
-    const int is_dense = a->pixel_stride == a->channels && p->across.dilation == 1;
-    f->rows = down.count;
-    f->row = a->pixels + ((at->n * a->height + down.first) * a->width + across.first) * a->pixel_stride;
-    f->row_stride = p->down.dilation * a->width * a->pixel_stride;
-    f->runs = is_dense ? 1 : across.count;
-    f->run_stride = p->across.dilation * a->pixel_stride;
-    f->run = is_dense ? across.count * a->channels : a->channels;
+    if (p->down.dilation > 1 || p->across.dilation > 1) {
+        begin_dilated_rows(f, p, a);
+        return;
+    }
+    const int64_t x = at->x - a->pad_left + a->shared, y = at->y - a->pad_top + a->shared;
+    const int64_t left = at->x ? x : 0, right = atl_smaller(x + TILE, a->width);
+    const int64_t top = at->y ? y : 0, bottom = atl_smaller(y + TILE, a->height);
+    const int is_dense = a->pixel_stride == a->channels;
+    f->rows = bottom - top;
+    f->row = a->pixels + ((at->n * a->height + top) * a->width + left) * a->pixel_stride;
+    f->row_stride = a->width * a->pixel_stride;
+    f->runs = is_dense ? 1 : right - left;
+    f->run_stride = a->pixel_stride;
+    f->run = is_dense ? (right - left) * a->channels : a->channels;
 }
 
 /* Beside a tile of products, whose loops keep their registers if this is a call.  The loops that fetch stand in a

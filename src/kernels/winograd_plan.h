@@ -12,8 +12,11 @@ enum { MAX_KERNEL_SIZE = 5, MAX_SIDE = MAX_KERNEL_SIZE + 3, MAX_POINTS = MAX_SID
 
 static inline int64_t clamp(int64_t x, int64_t most) { return x < 0 ? 0 : x < most ? x : most; }
 
-/* Steps that reach n, or go beyond it.  Most steps are 1, and a division takes as long as a tile's loads. */
-static inline int64_t steps_to(int64_t n, int64_t step) { return step == 1 ? n : atl_divide_up(n, step); }
+/* The fewest steps that reach `distance` or more. */
+static inline int64_t steps_over(int64_t distance, int64_t step)
+{
+    return distance <= 0 ? 0 : step == 1 ? distance : atl_divide_up(distance, step);
+}
 
 /* ---- one direction ----------------------------------------------------------------------------------------------- */
 
@@ -44,15 +47,18 @@ static inline lines lines_of(int64_t results, int64_t dilation, int may_be_short
     return l;
 }
 
-/* The first result of a whole or a short tile, counted among their like. */
-static inline int64_t first_result(const lines *l, int is_short, int64_t line)
+/* The first result of a whole or a short tile, counted among their like.  With dilation it is a call, so that the loops
+ * over tiles without it stay small. */
+static __attribute__((noinline)) int64_t first_of_dilated(const lines *l, int is_short, int64_t line)
 {
-    if (l->dilation == 1)
-        return (is_short ? l->whole_of[1] : line) * TILE;
     const int64_t *of_class = is_short ? l->short_of : l->whole_of, of_longer = l->longer * of_class[0];
     const int kind = line >= of_longer;
     const int64_t at = line - (kind ? of_longer : 0), class = (kind ? l->longer : 0) + at / of_class[kind];
     return class + (is_short ? l->whole_of[kind] : at % of_class[kind]) * TILE * l->dilation;
+}
+static inline int64_t first_result(const lines *l, int is_short, int64_t line)
+{
+    return l->dilation > 1 ? first_of_dilated(l, is_short, line) : (is_short ? l->whole_of[1] : line) * TILE;
 }
 
 /* ---- both directions --------------------------------------------------------------------------------------------- */
@@ -122,43 +128,46 @@ static inline int64_t filter_stride(const atl_winograd *w) { return w->in * w->o
 
 typedef struct place { /* of a tile: its example, and its first result */
     int64_t n, y, x;
+    int64_t row, column; /* among the tiles of its kind */
     int kind;
-    int64_t row, column; /* of tiles of its kind in the image */
 } place;
+
+static inline int is_low(int kind) { return kind == SHORT_DOWN || kind == SHORT_BOTH; } /* at the edge */
+static inline int is_right(int kind) { return kind >= SHORT_ACROSS; }
+static inline int64_t rows_of(const plan *p, int kind) { return is_low(kind) ? p->down.shorts : p->down.wholes; }
+static inline int64_t columns_of(const plan *p, int kind)
+{
+    return is_right(kind) ? p->across.shorts : p->across.wholes;
+}
 
 static inline place place_of(const plan *p, int64_t tile)
 {
+    if (tile == p->tiles) /* behind the last one */
+        return (place){0};
     const int kind = (tile >= p->first[WHOLE]) + (tile >= p->first[SHORT_ACROSS]) + (tile >= p->first[SHORT_BOTH]);
-    const int is_low = kind == SHORT_DOWN || kind == SHORT_BOTH, is_right = kind >= SHORT_ACROSS; /* at the edge */
-    const int64_t t = tile - p->first[kind];
-    const int64_t down = is_low ? p->down.shorts : p->down.wholes,
-                  across = is_right ? p->across.shorts : p->across.wholes;
-    const int64_t row = t / across % down, column = t % across;
-    return (place){.n = t / (down * across),
-                   .y = first_result(&p->down, is_low, row),
-                   .x = first_result(&p->across, is_right, column),
-                   .kind = kind,
-                   .row = row,
-                   .column = column};
+    const int64_t t = tile - p->first[kind], down = rows_of(p, kind), across = columns_of(p, kind);
+    place at = {.n = t / (down * across), .row = t / across % down, .column = t % across, .kind = kind};
+    at.y = first_result(&p->down, is_low(kind), at.row);
+    at.x = first_result(&p->across, is_right(kind), at.column);
+    return at;
 }
 
-/* The same without divisions, if `at` is the place of the tile before; nothing behind the last tile. */
+/* The same, if `at` is the place of the tile before. */
 static inline void to_next_place(const plan *p, int64_t tile, place *at)
 {
-    const int is_low = at->kind == SHORT_DOWN || at->kind == SHORT_BOTH, is_right = at->kind >= SHORT_ACROSS;
     if (tile == p->first[at->kind + 1]) {
-        *at = tile < p->tiles ? place_of(p, tile) : *at;
+        *at = place_of(p, tile);
         return;
     }
-    if (++at->column == (is_right ? p->across.shorts : p->across.wholes)) {
+    if (++at->column == columns_of(p, at->kind)) {
         at->column = 0;
-        if (++at->row == (is_low ? p->down.shorts : p->down.wholes)) {
+        if (++at->row == rows_of(p, at->kind)) {
             at->row = 0;
             at->n++;
         }
-        at->y = first_result(&p->down, is_low, at->row);
+        at->y = first_result(&p->down, is_low(at->kind), at->row);
     }
-    at->x = first_result(&p->across, is_right, at->column);
+    at->x = first_result(&p->across, is_right(at->kind), at->column);
 }
 
 #endif

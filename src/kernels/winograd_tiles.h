@@ -118,11 +118,10 @@ typedef struct pixels {
     uint32_t rows, columns;           /* bit i: row or column i is inside */
 } pixels;
 
-/* Of `count` rows or columns, `step` apart from `start` on, those that are inside. */
+/* Of `count` rows or columns from `start` on, `step` apart, those that are inside. */
 static inline uint32_t inside_bits(int count, int64_t start, int64_t step, int64_t size)
 {
-    const int64_t first = start < 0 ? clamp(steps_to(-start, step), count) : 0;
-    const int64_t end = start < size ? clamp(steps_to(size - start, step), count) : 0;
+    const int64_t first = clamp(steps_over(-start, step), count), end = clamp(steps_over(size - start, step), count);
     return ((1u << end) - 1) & ~((1u << first) - 1);
 }
 
@@ -205,16 +204,17 @@ INLINE void tile_to_points(const int side, const int down, const int across, con
 INLINE void store_pixels(const int count, int64_t columns, int64_t step, const atl_winograd *w, const atl_epilogue *end,
                          int64_t pixel, int64_t channel, product_tile made, float *result)
 {
-    const int64_t stride = w->out_pixel_stride ? w->out_pixel_stride : w->out, at = pixel * w->out + channel;
+    const int64_t stride = w->out_pixel_stride ? w->out_pixel_stride : w->out, next = step * stride;
+    const int64_t at = pixel * w->out + channel, row = step * w->out;
     float *to = result + pixel * stride + channel;
     if (columns == count) {
-        apply_to_tile(count, 1, end, at, step * w->out, channel, made);
+        apply_to_tile(count, 1, end, at, row, channel, made);
         UNROLL
-        for (int j = 0; j < count; j++)
-            store(to + j * step * stride, made[j][0]);
+        for (int j = 0; j < count; j++, to += next)
+            store(to, made[j][0]);
     } else
         for (int64_t j = 0; j < columns; j++)
-            store(to + j * step * stride, apply_epilogue(end, made[j][0], at + j * step * w->out, channel));
+            store(to + j * next, apply_epilogue(end, made[j][0], at + j * row, channel));
 }
 
 /* A' m A of one tile, for p->part outputs from `first` on; point k is at from[k * p->y_stride]. */
@@ -223,9 +223,9 @@ INLINE void tile_from_points(const int side, const int down, const int across, c
 {
     const int made_down = down - side + TILE, made_across = across - side + TILE; /* results */
     int64_t start = (at->n * w->result_height + at->y) * w->result_width + at->x;
-    const int64_t step_down = p->down.dilation, step = p->across.dilation;
-    const int64_t rows = clamp(steps_to(w->result_height - at->y, step_down), made_down);
-    const int64_t columns = clamp(steps_to(w->result_width - at->x, step), made_across);
+    const int64_t step = p->across.dilation, row = p->down.dilation * w->result_width; /* pixels */
+    const int64_t rows = clamp(steps_over(w->result_height - at->y, p->down.dilation), made_down);
+    const int64_t columns = clamp(steps_over(w->result_width - at->x, step), made_across);
     for (int64_t c = 0; c < p->part; c += VECTOR) {
         vec half[TILE * MAX_SIDE], line[MAX_SIDE];
         const float *points[MAX_SIDE];
@@ -247,8 +247,7 @@ INLINE void tile_from_points(const int side, const int down, const int across, c
             for (int j = 0; j < made_across; j++)
                 made[j][0] = line[j];
             if (i < rows)
-                store_pixels(made_across, columns, step, w, end, start + i * step_down * w->result_width, first + c,
-                             made, result);
+                store_pixels(made_across, columns, step, w, end, start + i * row, first + c, made, result);
         }
     }
 }
