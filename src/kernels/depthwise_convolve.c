@@ -142,7 +142,7 @@ INLINE void gradient_of_pixels(const int count, const int pixels, const atl_conv
             for (int p = 0; p < pixels; p++)
                 sum[p] += load(dy + list[k].result + p * channels + c) * w;
         }
-        write_results(pixels, 1, end, sum, at + c, step, c, dx);
+        write_results(pixels, end, sum, at + c, step, c, dx);
     }
 }
 

@@ -86,15 +86,37 @@ INLINE void sum_windows(const int count, const int size, const int stride, const
     }
 }
 
-/* What apply_epilogue does with bias, relu and its gradient, for results side by side; it asks once for each operation,
- * not for each vector. */
-INLINE void apply_usual(const int count, const int with_mask, const atl_epilogue *end, vec *sum, int64_t at,
-                        int64_t channels, int64_t c)
+/* Keeps each result whose bit is set: as where_bits of bits_at. */
+INLINE void apply_mask(const int count, const uint8_t *mask, vec *sum, int64_t at, int64_t channels)
+{
+    const uint8_t *byte = mask + at / 8;
+    UNROLL
+    for (int k = 0; k < count; k++) {
+        const int64_t in_byte = VECTOR == 4 ? (at + k * channels) % 8 : 0;
+        sum[k] = where_bits(sum[k], bits_at(VECTOR == 4 ? mask + (at + k * channels) / 8 : byte, in_byte));
+        byte += channels / 8;
+        HIDE_ADDRESS(byte);
+    }
+}
+
+/* What apply_epilogue does, for results side by side, and writes them; it asks once for each operation, not for each
+ * vector. */
+INLINE void write_results(const int count, const atl_epilogue *end, vec *sum, int64_t at, int64_t channels, int64_t c,
+                          float *result)
 {
     if (end->bias) {
         UNROLL
         for (int k = 0; k < count; k++)
             sum[k] += load(end->bias + c);
+    }
+    if (end->residual) {
+        const float *more = end->residual + at;
+        UNROLL
+        for (int k = 0; k < count; k++) {
+            sum[k] += load(more);
+            more += channels;
+            HIDE_ADDRESS(more);
+        }
     }
     if (end->relu) {
         UNROLL
@@ -117,20 +139,8 @@ INLINE void apply_usual(const int count, const int with_mask, const atl_epilogue
             HIDE_ADDRESS(by);
         }
     }
-    if (with_mask && end->mask) {
-        UNROLL
-        for (int k = 0; k < count; k++)
-            sum[k] = where_bits(sum[k], bits_at(end->mask, at + k * channels));
-    }
-}
-
-/* Of some results side by side.  Rare operations come in a loop of their own. */
-INLINE void write_results(const int count, const int with_mask, const atl_epilogue *end, vec *sum, int64_t at,
-                          int64_t channels, int64_t c, float *result)
-{
-    const int is_rare = end->residual || end->positive || (!with_mask && end->mask);
-    if (!is_rare)
-        apply_usual(count, with_mask, end, sum, at, channels, c);
+    if (end->mask)
+        apply_mask(count, end->mask, sum, at, channels);
     float *to = result + at;
     UNROLL
     for (int k = 0; k < count; k++) {
@@ -138,8 +148,16 @@ INLINE void write_results(const int count, const int with_mask, const atl_epilog
         to += channels;
         HIDE_ADDRESS(to);
     }
-    for (int64_t k = 0; is_rare && k < count; k++, at += channels)
-        store(result + at, apply_epilogue(end, load(result + at), at, c));
+    if (end->positive) {
+        uint8_t *byte = end->positive + at / 8;
+        UNROLL
+        for (int k = 0; k < count; k++) {
+            add_bits(VECTOR == 4 ? end->positive + (at + k * channels) / 8 : byte,
+                     VECTOR == 4 ? (at + k * channels) % 8 : 0, bits_between(sum[k], end->highest));
+            byte += channels / 8;
+            HIDE_ADDRESS(byte);
+        }
+    }
 }
 
 /* While a row is computed, what a later one reads for the first time is fetched; behind the last row, what the next
@@ -178,7 +196,7 @@ INLINE void run_strip(const int count, const int size, const int stride, const i
             sum_windows(count, size, stride, edge, by, v.last - v.first, line + c, elements + c, sum);
             const atl_epilogue *operations = &end; /* read again each time: sums leave no registers for it */
             HIDE_ADDRESS(operations);
-            write_results(count, 0, operations, sum, at + c, channels, c, s.result);
+            write_results(count, operations, sum, at + c, channels, c, s.result);
         }
     }
 }
