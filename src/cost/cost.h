@@ -18,8 +18,7 @@ enum {
     ATL_NEAR_FLOATS = 1 << 16,              /* half of a second-level cache of 512 KB */
     ATL_PIECE_FLOATS = 16384,               /* the least that is worth a thread of its own */
     ATL_NARROW_RESULT = 32,                 /* channels */
-    ATL_DEPTHWISE_NEAR = 1 << 20,           /* of an image that depthwise convolutions may read column after column */
-    ATL_FAR_FLOATS = 1 << 22                /* of a matrix that is read from memory, not from a cache */
+    ATL_FAR_FLOATS = 1 << 22                /* of a matrix or an image that is in memory, not in a cache */
 };
 
 typedef struct atl_costs {
@@ -55,7 +54,6 @@ typedef struct atl_costs {
     double depthwise_3, depthwise_5, onednn_depthwise_3, onednn_depthwise_5;
     double depthwise_image_3, depthwise_image_5, onednn_depthwise_image_3, onednn_depthwise_image_5;
     double depthwise_strided_3, depthwise_strided_5, onednn_depthwise_strided_3, onednn_depthwise_strided_5;
-    double depthwise_far; /* parts of these of ours without strides for images of more than ATL_DEPTHWISE_NEAR floats */
     double onednn_depthwise_dilated; /* of oneDNN's gradient by the image of dilated windows: not a depthwise kernel */
     double depthwise_gradient;       /* flops of our own gradient by a depthwise filter */
     double onednn_depthwise_gradient_3;  /* of oneDNN's, for filters up to 3x3 */

@@ -7,8 +7,8 @@
 #ifndef ATLED_KERNELS_DEPTHWISE_STRIPS_H
 #define ATLED_KERNELS_DEPTHWISE_STRIPS_H
 
-#include "cost/cost.h"
 #include "kernels/conv_sizes.h"
+#include "kernels/depthwise_results.h"
 #include "kernels/taps.h"
 
 /* A filter, from its first element on in the order in which the image is read. */
@@ -18,10 +18,9 @@ typedef struct filter_order {
 } filter_order;
 
 enum {
-    STRIP_COLUMNS = 8,    /* at most; each has a sum in a register */
-    STRIP_CHANNELS = 128, /* about as many at most: filter, image and result of some rows fit into 32 KB */
-    WIDEST = 5,           /* filter */
-    LINES_AHEAD = 8       /* of each pixel, while which memory answers */
+    STRIP_COLUMNS = SIDE_BY_SIDE_SUMS, /* at most */
+    STRIP_CHANNELS = 128,              /* about as many at most: filter, image and result of some rows fit into 32 KB */
+    LINES_AHEAD = 8                    /* of each pixel, while which memory answers */
 };
 
 typedef struct strip {
@@ -35,16 +34,6 @@ typedef struct strip {
     int64_t first, last; /* channels: first <= c < last */
     uint32_t inside;     /* bit p: pixel p of the row that all windows side by side cover is inside of the image */
 } strip;
-
-INLINE void fetch_pixels(const int count, const float *from, int64_t channels)
-{
-    UNROLL
-    for (int k = 0; k < count; k++) {
-        __builtin_prefetch(from, 0, 3);
-        from += channels;
-        HIDE_ADDRESS(from);
-    }
-}
 
 /* What is needed to sum windows, by value: no store can change it. */
 typedef struct window_rows {
@@ -83,80 +72,6 @@ INLINE void sum_windows(const int count, const int size, const int stride, const
         }
         line += by.row;
         elements += by.filter_row;
-    }
-}
-
-/* Keeps each result whose bit is set: as where_bits of bits_at. */
-INLINE void apply_mask(const int count, const uint8_t *mask, vec *sum, int64_t at, int64_t channels)
-{
-    const uint8_t *byte = mask + at / 8;
-    UNROLL
-    for (int k = 0; k < count; k++) {
-        const int64_t in_byte = VECTOR == 4 ? (at + k * channels) % 8 : 0;
-        sum[k] = where_bits(sum[k], bits_at(VECTOR == 4 ? mask + (at + k * channels) / 8 : byte, in_byte));
-        byte += channels / 8;
-        HIDE_ADDRESS(byte);
-    }
-}
-
-/* What apply_epilogue does, for results side by side, and writes them; it asks once for each operation, not for each
- * vector. */
-INLINE void write_results(const int count, const atl_epilogue *end, vec *sum, int64_t at, int64_t channels, int64_t c,
-                          float *result)
-{
-    if (end->bias) {
-        UNROLL
-        for (int k = 0; k < count; k++)
-            sum[k] += load(end->bias + c);
-    }
-    if (end->residual) {
-        const float *more = end->residual + at;
-        UNROLL
-        for (int k = 0; k < count; k++) {
-            sum[k] += load(more);
-            more += channels;
-            HIDE_ADDRESS(more);
-        }
-    }
-    if (end->relu) {
-        UNROLL
-        for (int k = 0; k < count; k++)
-            sum[k] = relu(sum[k]);
-    }
-    if (end->relu && end->highest > 0) {
-        UNROLL
-        for (int k = 0; k < count; k++)
-            sum[k] = at_most(sum[k], end->highest);
-    }
-    if (end->relu_grad) {
-        const float *by = end->relu_grad + at;
-        UNROLL
-        for (int k = 0; k < count; k++) {
-            sum[k] = where_positive(sum[k], load(by));
-            if (end->highest > 0)
-                sum[k] = where_below(sum[k], load(by), end->highest);
-            by += channels;
-            HIDE_ADDRESS(by);
-        }
-    }
-    if (end->mask)
-        apply_mask(count, end->mask, sum, at, channels);
-    float *to = result + at;
-    UNROLL
-    for (int k = 0; k < count; k++) {
-        store(to, sum[k]);
-        to += channels;
-        HIDE_ADDRESS(to);
-    }
-    if (end->positive) {
-        uint8_t *byte = end->positive + at / 8;
-        UNROLL
-        for (int k = 0; k < count; k++) {
-            add_bits(VECTOR == 4 ? end->positive + (at + k * channels) / 8 : byte,
-                     VECTOR == 4 ? (at + k * channels) % 8 : 0, bits_between(sum[k], end->highest));
-            byte += channels / 8;
-            HIDE_ADDRESS(byte);
-        }
     }
 }
 
@@ -249,18 +164,11 @@ STRIPS(5, 2)
 static strip_function *const strip_functions[2][2][2][STRIP_COLUMNS + 1] = {{STRIPS_OF(3, 1), STRIPS_OF(3, 2)},
                                                                             {STRIPS_OF(5, 1), STRIPS_OF(5, 2)}};
 
-/* True if the image comes from memory, or goes there: it is faster in order, as the processor foresees it. */
-static int is_far(const atl_conv_sizes *d)
-{
-    return d->batch * d->height * d->width * d->channels > ATL_DEPTHWISE_NEAR;
-}
-
-/* Of a far image only with strides: there strips are faster by measurement.  The last element of the first window of a
- * row and the first one of the last window must be inside of the image. */
+/* The last element of the first window of a row and the first one of the last window must be inside of the image. */
 static int has_strips(const atl_conv_sizes *d)
 {
-    return (!is_far(d) || d->stride_x > 1) && (d->filter_width == 3 || d->filter_width == 5) && d->dilation_y == 1 &&
-           d->dilation_x == 1 && d->stride_y == d->stride_x && d->stride_x <= 2 && d->pad_left < d->filter_width &&
+    return (d->filter_width == 3 || d->filter_width == 5) && d->dilation_y == 1 && d->dilation_x == 1 &&
+           d->stride_y == d->stride_x && d->stride_x <= 2 && d->pad_left < d->filter_width &&
            (d->result_width - 1) * d->stride_x - d->pad_left < d->width;
 }
 
