@@ -79,25 +79,54 @@ static void convolve_row(const atl_conv_sizes *d, int64_t row, const float *imag
     }
 }
 
-/* Rows row..rows-1 of all images. */
-static void convolve_rows(const atl_conv_sizes *d, int64_t row, int64_t rows, const float *image, filter_order f,
-                          const atl_epilogue *end, float *result)
+/* Of all images; of all channels where there are no strips. */
+static void convolve_range(const atl_conv_sizes *d, row_range by, const float *image, filter_order f,
+                           const atl_epilogue *end, float *result)
 {
-    for (int64_t next = row; row < rows; row = next)
+    for (int64_t row = by.row, next; row < by.rows && by.first < by.last; row = next)
         if (has_strips(d)) {
             const int64_t n = row / d->result_height, first = n * d->result_height;
-            next = rows < first + d->result_height ? rows : first + d->result_height;
-            convolve_strips(d, n, row - first, next - first, image, f, end, result);
-        } else
-            convolve_row(d, next++, image, f, end, result);
+            next = by.rows < first + d->result_height ? by.rows : first + d->result_height;
+            convolve_strips(d, n, (row_range){row - first, next - first, by.first, by.last}, image, f, end, result);
+        } else {
+            convolve_row(d, row, image, f, end, result);
+            next = row + 1;
+        }
+}
+
+/* A place in all rows, one after another. */
+typedef struct place {
+    int64_t row, channel;
+} place;
+
+/* Where a worker begins.  So few rows that they do not share evenly are cut, at a multiple of a cache line. */
+static place beginning_of(const atl_conv_sizes *d, int worker)
+{
+    enum { FEW = 16 }; /* rows a worker */
+    const int64_t rows = d->batch * d->result_height, lines = d->channels / LINE_FLOATS;
+    if (!has_strips(d) || rows % d->workers == 0 || rows >= FEW * d->workers || lines == 0)
+        return (place){rows * worker / d->workers, 0};
+    const int64_t line = rows * lines * worker / d->workers;
+    return (place){line / lines, line % lines * LINE_FLOATS};
+}
+
+/* From one place to the other: of three ranges of channels, each has the same rows. */
+static void convolve_between(const atl_conv_sizes *d, place from, place to, const float *image, filter_order f,
+                             const atl_epilogue *end, float *result)
+{
+    const int64_t low = from.channel < to.channel ? from.channel : to.channel, high = from.channel + to.channel - low;
+    const int64_t cut[] = {0, low, high, d->channels};
+    for (int i = 0; i < 3; i++) {
+        const row_range by = {from.row + (cut[i] < from.channel), to.row + (cut[i] < to.channel), cut[i], cut[i + 1]};
+        convolve_range(d, by, image, f, end, result);
+    }
 }
 
 void KERNEL(depthwise_convolve)(const atl_conv_sizes *d, const float *image, const float *filter,
                                 const atl_epilogue *end, float *result)
 {
-    int64_t rows = d->batch * d->result_height;
 #pragma omp parallel for num_threads(d->workers) schedule(static, 1) if (d->workers > 1)
     for (int worker = 0; worker < d->workers; worker++)
-        convolve_rows(d, rows * worker / d->workers, rows * (worker + 1) / d->workers, image, order_of(d, filter), end,
-                      result);
+        convolve_between(d, beginning_of(d, worker), beginning_of(d, worker + 1), image, order_of(d, filter), end,
+                         result);
 }

@@ -172,13 +172,19 @@ static int has_strips(const atl_conv_sizes *d)
            (d->result_width - 1) * d->stride_x - d->pad_left < d->width;
 }
 
-/* Rows row..rows-1 of image n. */
-static void convolve_strips(const atl_conv_sizes *d, int64_t n, int64_t row, int64_t rows, const float *image,
-                            filter_order f, const atl_epilogue *end, float *result)
+/* A range of rows, of one image or of all, with some of their channels: row <= r < rows, first <= c < last. */
+typedef struct row_range {
+    int64_t row, rows, first, last;
+} row_range;
+
+/* Of image n. */
+static void convolve_strips(const atl_conv_sizes *d, int64_t n, row_range by, const float *image, filter_order f,
+                            const atl_epilogue *end, float *result)
 {
     const int64_t channels = d->channels, size = d->filter_width, stride = d->stride_x;
     const int64_t strips = (d->result_width + STRIP_COLUMNS - 1) / STRIP_COLUMNS;
-    const int64_t lines = channels / LINE_FLOATS, parts = (channels + STRIP_CHANNELS - 1) / STRIP_CHANNELS;
+    const int64_t lines = (by.last - by.first) / LINE_FLOATS;
+    const int64_t parts = (by.last - by.first + STRIP_CHANNELS - 1) / STRIP_CHANNELS;
     for (int64_t i = 0; i < parts * strips; i++) {
         const int64_t part = i / strips, column = d->result_width * (i % strips) / strips;
         const int64_t count = d->result_width * (i % strips + 1) / strips - column;
@@ -190,10 +196,10 @@ static void convolve_strips(const atl_conv_sizes *d, int64_t n, int64_t row, int
                          .end = end,
                          .result = result,
                          .at = (n * d->result_height * d->result_width + column) * channels,
-                         .row = row,
-                         .rows = rows,
-                         .first = lines * part / parts * LINE_FLOATS,
-                         .last = part + 1 == parts ? channels : lines * (part + 1) / parts * LINE_FLOATS,
+                         .row = by.row,
+                         .rows = by.rows,
+                         .first = by.first + lines * part / parts * LINE_FLOATS,
+                         .last = part + 1 == parts ? by.last : by.first + lines * (part + 1) / parts * LINE_FLOATS,
                          .inside = (1u << p.last) - (1u << p.first)};
         const int edge = p.first > 0 || p.last < pixels;
         strip_functions[size == 5][stride == 2][edge][count](&s);

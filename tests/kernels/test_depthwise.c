@@ -200,6 +200,12 @@ static void check_bits(const atl_kernel_table *k, atl_conv_sizes d)
     k->depthwise_convolve(&d, image, wider, &none, y);
     cr_expect_eq(memcmp(y, by_strips, (size_t)results * sizeof *y), 0, "other bits: %lld wide, stride %lld",
                  (long long)d.width, (long long)d.stride_x);
+    d.filter_width--;
+    for (d.workers = 2; d.workers <= 8; d.workers += 3) { /* which may cut rows */
+        memset(y, 0, (size_t)results * sizeof *y);
+        k->depthwise_convolve(&d, image, filter, &none, y);
+        cr_expect_eq(memcmp(y, by_strips, (size_t)results * sizeof *y), 0, "other bits with %d workers", d.workers);
+    }
     for (int i = 0; i < MARGIN; i++)
         cr_assert(isnan(by_strips[results + i]));
     free(image), free(filter), free(wider), free(y), free(by_strips);
