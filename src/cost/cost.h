@@ -46,6 +46,9 @@ typedef struct atl_costs {
     double few_channels_flops, few_channels_value; /* our own gradient by an image of few channels: flops, and seconds
                                                       to finish each number of it */
     double onednn_few_channels_flops, onednn_few_channels_value; /* oneDNN's, and to add one number of a window to it */
+    /* Flops of our own convolution of such an image, and of oneDNN's for results of more than ATL_NARROW_RESULT
+     * channels, and of fewer. */
+    double few_channels_forward_flops, onednn_wide_forward_flops, onednn_narrow_forward_flops;
     /* Flops of our own gradient by a filter of few channels, the sums of a tile below which that is slower, in
      * proportion, and flops of oneDNN's for results of more than ATL_NARROW_RESULT channels, and of fewer. */
     double few_channels_filter_flops, few_channels_filter_sums, onednn_wide_filter_flops, onednn_narrow_filter_flops;

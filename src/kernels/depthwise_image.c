@@ -6,7 +6,7 @@
 #include "kernels/depthwise.h"
 
 #include "cost/cost.h"
-#include "kernels/depthwise_results.h"
+#include "kernels/side_by_side.h"
 #include "kernels/taps.h"
 
 /* ---- one pixel --------------------------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #define ATLED_KERNELS_DEPTHWISE_STRIPS_H
 
 #include "kernels/conv_sizes.h"
-#include "kernels/depthwise_results.h"
+#include "kernels/side_by_side.h"
 #include "kernels/taps.h"
 
 /* A filter, from its first element on in the order in which the image is read. */

@@ -1,12 +1,12 @@
-/* What the loops of depthwise convolutions share: vectors of several results side by side, which end together. */
-#ifndef ATLED_KERNELS_DEPTHWISE_RESULTS_H
-#define ATLED_KERNELS_DEPTHWISE_RESULTS_H
+/* What kernels share that compute a vector of channels of several pixels side by side, which end together. */
+#ifndef ATLED_KERNELS_SIDE_BY_SIDE_H
+#define ATLED_KERNELS_SIDE_BY_SIDE_H
 
 #include "kernels/vectors.h"
 
 enum {
     SIDE_BY_SIDE_SUMS = 8, /* at most, each in a register */
-    WIDEST = 5             /* filter whose elements of a row are in registers, too */
+    WIDEST = 5             /* depthwise filter whose elements of a row are in registers, too */
 };
 
 INLINE void fetch_pixels(const int count, const float *from, int64_t channels)
