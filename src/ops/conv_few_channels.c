@@ -83,7 +83,7 @@ static int run_image_gradient(const atl_plan_step *step, void *const *memory, vo
     const few_channels_step *s = step->data;
     (void)bound;
     atl_kernels->few_channels_image_gradient(&s->f, memory[step->read[0]], memory[step->read[1]],
-                                             memory[step->write[0]]);
+                                             step->writes > 1 ? memory[step->write[1]] : NULL, memory[step->write[0]]);
     return 0;
 }
 
@@ -92,7 +92,7 @@ static int run_filter_gradient(const atl_plan_step *step, void *const *memory, v
     const few_channels_step *s = step->data;
     (void)bound;
     atl_kernels->few_channels_filter_gradient(&s->f, memory[step->read[0]], memory[step->read[1]],
-                                              s->f.workers > 1 ? memory[step->write[1]] : NULL, memory[step->write[0]]);
+                                              step->writes > 1 ? memory[step->write[1]] : NULL, memory[step->write[0]]);
     return 0;
 }
 
@@ -118,8 +118,11 @@ int atl_lower_conv_few_channels(atl_lowering *lowering, const onednn_convolution
     step.write[step.writes++] = atl_lower_output(lowering);
     if (is_forward)
         atl_lower_conv_mask(lowering, c, &step, &s->end);
-    if (is_filter && s->f.workers > 1)
-        step.write[step.writes++] =
-            atl_lower_scratch(lowering, atl_kernels->few_channels_filter_scratch(&s->f) * (int64_t)sizeof(float));
+    const int64_t scratch = is_forward         ? 0
+                            : !is_filter       ? atl_kernels->few_channels_image_scratch(&s->f)
+                            : s->f.workers > 1 ? atl_kernels->few_channels_filter_scratch(&s->f)
+                                               : 0;
+    if (scratch > 0)
+        step.write[step.writes++] = atl_lower_scratch(lowering, scratch * (int64_t)sizeof(float));
     return atl_lower_step(lowering, &step);
 }
