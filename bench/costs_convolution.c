@@ -211,6 +211,9 @@ static void measure_few_channels(atl_costs *c)
     set_few_channels(ATL_ALGO_DIRECT, 9 * numbers, &c->onednn_few_channels_flops, &c->onednn_few_channels_value);
     const sizes usual = {112, 3, 64, 3, 1, 1}, least = {112, 1, atl_kernels->vector, 3, 1, 1}; /* 3 sums at a time */
     const sizes narrow = {112, 3, ATL_NARROW_RESULT, 3, 1, 1};
+    set(&c->few_channels_forward_flops, rate_of(narrow, FORWARD, ATL_ALGO_FEW_CHANNELS, 0));
+    set(&c->onednn_wide_forward_flops, rate_of(usual, FORWARD, ATL_ALGO_DIRECT, 0));
+    set(&c->onednn_narrow_forward_flops, rate_of(narrow, FORWARD, ATL_ALGO_DIRECT, 0));
     set(&c->onednn_wide_filter_flops, rate_of(usual, BY_FILTER, ATL_ALGO_DIRECT, 0));
     set(&c->onednn_narrow_filter_flops, rate_of(narrow, BY_FILTER, ATL_ALGO_DIRECT, 0));
     set(&c->few_channels_filter_flops, rate_of(usual, BY_FILTER, ATL_ALGO_FEW_CHANNELS, 0));

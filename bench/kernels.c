@@ -120,6 +120,8 @@ static atl_conv_sizes depthwise_of(const setting *s)
                             .stride_x = stride,
                             .pad_top = s->size[2] / 2,
                             .pad_left = s->size[2] / 2,
+                            .dilation_y = 1,
+                            .dilation_x = 1,
                             .workers = 1};
 }
 static void run_depthwise(setting *s)

@@ -18,8 +18,7 @@ enum {
     ATL_NEAR_FLOATS = 1 << 16,              /* half of a second-level cache of 512 KB */
     ATL_PIECE_FLOATS = 16384,               /* the least that is worth a thread of its own */
     ATL_NARROW_RESULT = 32,                 /* channels */
-    ATL_DEPTHWISE_NEAR = 1 << 20,           /* of an image that depthwise convolutions may read column after column */
-    ATL_FAR_FLOATS = 1 << 22                /* of a matrix that is read from memory, not from a cache */
+    ATL_FAR_FLOATS = 1 << 22                /* of a matrix or an image that is in memory, not in a cache */
 };
 
 typedef struct atl_costs {
@@ -47,6 +46,9 @@ typedef struct atl_costs {
     double few_channels_flops, few_channels_value; /* our own gradient by an image of few channels: flops, and seconds
                                                       to finish each number of it */
     double onednn_few_channels_flops, onednn_few_channels_value; /* oneDNN's, and to add one number of a window to it */
+    /* Flops of our own convolution of such an image, and of oneDNN's for results of more than ATL_NARROW_RESULT
+     * channels, and of fewer. */
+    double few_channels_forward_flops, onednn_wide_forward_flops, onednn_narrow_forward_flops;
     /* Flops of our own gradient by a filter of few channels, the sums of a tile below which that is slower, in
      * proportion, and flops of oneDNN's for results of more than ATL_NARROW_RESULT channels, and of fewer. */
     double few_channels_filter_flops, few_channels_filter_sums, onednn_wide_filter_flops, onednn_narrow_filter_flops;
@@ -55,7 +57,6 @@ typedef struct atl_costs {
     double depthwise_3, depthwise_5, onednn_depthwise_3, onednn_depthwise_5;
     double depthwise_image_3, depthwise_image_5, onednn_depthwise_image_3, onednn_depthwise_image_5;
     double depthwise_strided_3, depthwise_strided_5, onednn_depthwise_strided_3, onednn_depthwise_strided_5;
-    double depthwise_far; /* parts of these of ours without strides for images of more than ATL_DEPTHWISE_NEAR floats */
     double onednn_depthwise_dilated; /* of oneDNN's gradient by the image of dilated windows: not a depthwise kernel */
     double depthwise_gradient;       /* flops of our own gradient by a depthwise filter */
     double onednn_depthwise_gradient_3;  /* of oneDNN's, for filters up to 3x3 */

@@ -1,5 +1,4 @@
-/* Depthwise convolution, and its gradient by the image: by strips (depthwise_strips.h), or pixel after pixel with all
- * channels of each. */
+/* Depthwise convolution: by strips (depthwise_strips.h), or pixel after pixel with all channels of each. */
 #include "kernels/depthwise.h"
 
 #include "kernels/depthwise_strips.h"
@@ -80,125 +79,54 @@ static void convolve_row(const atl_conv_sizes *d, int64_t row, const float *imag
     }
 }
 
-/* Rows row..rows-1 of all images. */
-static void convolve_rows(const atl_conv_sizes *d, int64_t row, int64_t rows, const float *image, filter_order f,
-                          const atl_epilogue *end, float *result)
+/* Of all images; of all channels where there are no strips. */
+static void convolve_range(const atl_conv_sizes *d, row_range by, const float *image, filter_order f,
+                           const atl_epilogue *end, float *result)
 {
-    for (int64_t next = row; row < rows; row = next)
+    for (int64_t row = by.row, next; row < by.rows && by.first < by.last; row = next)
         if (has_strips(d)) {
             const int64_t n = row / d->result_height, first = n * d->result_height;
-            next = rows < first + d->result_height ? rows : first + d->result_height;
-            convolve_strips(d, n, row - first, next - first, image, f, end, result);
-        } else
-            convolve_row(d, next++, image, f, end, result);
+            next = by.rows < first + d->result_height ? by.rows : first + d->result_height;
+            convolve_strips(d, n, (row_range){row - first, next - first, by.first, by.last}, image, f, end, result);
+        } else {
+            convolve_row(d, row, image, f, end, result);
+            next = row + 1;
+        }
+}
+
+/* A place in all rows, one after another. */
+typedef struct place {
+    int64_t row, channel;
+} place;
+
+/* Where a worker begins.  So few rows that they do not share evenly are cut, at a multiple of a cache line. */
+static place beginning_of(const atl_conv_sizes *d, int worker)
+{
+    enum { FEW = 16 }; /* rows a worker */
+    const int64_t rows = d->batch * d->result_height, lines = d->channels / LINE_FLOATS;
+    if (!has_strips(d) || rows % d->workers == 0 || rows >= FEW * d->workers || lines == 0)
+        return (place){rows * worker / d->workers, 0};
+    const int64_t line = rows * lines * worker / d->workers;
+    return (place){line / lines, line % lines * LINE_FLOATS};
+}
+
+/* From one place to the other: of three ranges of channels, each has the same rows. */
+static void convolve_between(const atl_conv_sizes *d, place from, place to, const float *image, filter_order f,
+                             const atl_epilogue *end, float *result)
+{
+    const int64_t low = from.channel < to.channel ? from.channel : to.channel, high = from.channel + to.channel - low;
+    const int64_t cut[] = {0, low, high, d->channels};
+    for (int i = 0; i < 3; i++) {
+        const row_range by = {from.row + (cut[i] < from.channel), to.row + (cut[i] < to.channel), cut[i], cut[i + 1]};
+        convolve_range(d, by, image, f, end, result);
+    }
 }
 
 void KERNEL(depthwise_convolve)(const atl_conv_sizes *d, const float *image, const float *filter,
                                 const atl_epilogue *end, float *result)
 {
-    int64_t rows = d->batch * d->result_height;
 #pragma omp parallel for num_threads(d->workers) schedule(static, 1) if (d->workers > 1)
     for (int worker = 0; worker < d->workers; worker++)
-        convolve_rows(d, rows * worker / d->workers, rows * (worker + 1) / d->workers, image, order_of(d, filter), end,
-                      result);
-}
-
-/* ---- the gradient by the image ----------------------------------------------------------------------------------- */
-
-/* A result that has read a pixel, and by which element of the filter. */
-typedef struct reader {
-    int64_t result, element; /* in floats from the first */
-} reader;
-
-INLINE int find_readers(const atl_conv_sizes *d, taps v, taps h, int64_t y, int64_t x, reader *list)
-{
-    int count = 0;
-    for (int64_t i = v.first; i < v.last; i += d->stride_y)
-        for (int64_t j = h.first; j < h.last; j += d->stride_x)
-            list[count++] = (reader){((y - i) / d->stride_y * d->result_width + (x - j) / d->stride_x) * d->channels,
-                                     (i * d->filter_width + j) * d->channels};
-    return count;
-}
-
-/* All channels of `pixels` pixels, `stride` pixels apart: the list is of the first.  The same elements are over all of
- * them, of a result further on each. */
-INLINE void gradient_of_pixels(const int count, const int pixels, const atl_conv_sizes *d, const reader *list,
-                               const float *dy, const float *filter, const atl_epilogue *end, int64_t at, float *dx)
-{
-    const int64_t channels = d->channels, step = d->stride_x * channels;
-    for (int64_t c = 0; c < channels; c += VECTOR) {
-        if (end->relu_grad && c % LINE_FLOATS == 0) { /* of pixels as far away as these four are long */
-            UNROLL
-            for (int p = 0; p < pixels; p++)
-                __builtin_prefetch(end->relu_grad + at + (SIDE_BY_SIDE + p) * step + c, 0, 3);
-        }
-        vec sum[SIDE_BY_SIDE];
-        UNROLL
-        for (int p = 0; p < pixels; p++)
-            sum[p] = (vec){0};
-        for (int k = 0; k < count; k++) {
-            const vec w = load(filter + list[k].element + c);
-            UNROLL
-            for (int p = 0; p < pixels; p++)
-                sum[p] += load(dy + list[k].result + p * channels + c) * w;
-        }
-        write_results(pixels, 1, end, sum, at + c, step, c, dx);
-    }
-}
-
-/* Loops over a constant number of results are unrolled. */
-INLINE void gradient_of_some(const int pixels, const atl_conv_sizes *d, taps v, taps h, int64_t y, int64_t x,
-                             const float *of, const float *filter, const atl_epilogue *end, int64_t at, float *dx)
-{
-    reader list[ATL_MAX_DEPTHWISE * ATL_MAX_DEPTHWISE];
-    const int count = find_readers(d, v, h, y, x, list);
-    if (count == 1)
-        gradient_of_pixels(1, pixels, d, list, of, filter, end, at, dx);
-    else if (count == 2)
-        gradient_of_pixels(2, pixels, d, list, of, filter, end, at, dx);
-    else if (count == 4)
-        gradient_of_pixels(4, pixels, d, list, of, filter, end, at, dx);
-    else if (count == 6)
-        gradient_of_pixels(6, pixels, d, list, of, filter, end, at, dx);
-    else
-        gradient_of_pixels(count, pixels, d, list, of, filter, end, at, dx);
-}
-
-static void gradient_of_row(const atl_conv_sizes *d, int64_t row, const float *dy, const float *filter,
-                            const atl_epilogue *end, float *dx)
-{
-    const int64_t y = row % d->height + d->pad_top, apart = (SIDE_BY_SIDE - 1) * d->stride_x;
-    const float *of = dy + row / d->height * d->result_height * d->result_width * d->channels;
-    const taps v = elements_over(y, d->stride_y, d->filter_height, d->result_height);
-    const atl_epilogue own = *end;
-    for (int64_t x = 0; x < d->width;) {
-        /* Of so many pixels side by side, every stride-th is read by the same elements: all of them, or one pixel.  An
-         * image that goes to memory is written in order. */
-        int same = x + SIDE_BY_SIDE * d->stride_x <= d->width && !is_far(d);
-        for (int64_t i = 0; i < d->stride_x && same; i++) {
-            const taps h = elements_over(x + i + d->pad_left, d->stride_x, d->filter_width, d->result_width);
-            const taps last = elements_over(x + i + apart + d->pad_left, d->stride_x, d->filter_width, d->result_width);
-            same = h.first == last.first && h.last == last.last;
-        }
-        const int64_t end_of_block = x + (same ? d->stride_x : 1);
-        for (; x < end_of_block; x++) {
-            const int64_t at = (row * d->width + x) * d->channels, padded = x + d->pad_left;
-            const taps h = elements_over(padded, d->stride_x, d->filter_width, d->result_width);
-            if (same)
-                gradient_of_some(SIDE_BY_SIDE, d, v, h, y, padded, of, filter, &own, at, dx);
-            else
-                gradient_of_some(1, d, v, h, y, padded, of, filter, &own, at, dx);
-        }
-        x += same ? apart : 0;
-    }
-}
-
-void KERNEL(depthwise_image_gradient)(const atl_conv_sizes *d, const float *dy, const float *filter,
-                                      const atl_epilogue *end, float *dx)
-{
-    int64_t rows = d->batch * d->height;
-#pragma omp parallel for num_threads(d->workers) schedule(static, 1) if (d->workers > 1)
-    for (int worker = 0; worker < d->workers; worker++)
-        for (int64_t row = rows * worker / d->workers; row < rows * (worker + 1) / d->workers; row++)
-            gradient_of_row(d, row, dy, filter, end, dx);
+        convolve_between(d, beginning_of(d, worker), beginning_of(d, worker + 1), image, order_of(d, filter), end,
+                         result);
 }

@@ -7,8 +7,8 @@
 #ifndef ATLED_KERNELS_DEPTHWISE_STRIPS_H
 #define ATLED_KERNELS_DEPTHWISE_STRIPS_H
 
-#include "cost/cost.h"
 #include "kernels/conv_sizes.h"
+#include "kernels/side_by_side.h"
 #include "kernels/taps.h"
 
 /* A filter, from its first element on in the order in which the image is read. */
@@ -18,10 +18,9 @@ typedef struct filter_order {
 } filter_order;
 
 enum {
-    STRIP_COLUMNS = 8,    /* at most; each has a sum in a register */
-    STRIP_CHANNELS = 128, /* about as many at most: filter, image and result of some rows fit into 32 KB */
-    WIDEST = 5,           /* filter */
-    LINES_AHEAD = 8       /* of each pixel, while which memory answers */
+    STRIP_COLUMNS = SIDE_BY_SIDE_SUMS, /* at most */
+    STRIP_CHANNELS = 128,              /* about as many at most: filter, image and result of some rows fit into 32 KB */
+    LINES_AHEAD = 8                    /* of each pixel, while which memory answers */
 };
 
 typedef struct strip {
@@ -35,16 +34,6 @@ typedef struct strip {
     int64_t first, last; /* channels: first <= c < last */
     uint32_t inside;     /* bit p: pixel p of the row that all windows side by side cover is inside of the image */
 } strip;
-
-INLINE void fetch_pixels(const int count, const float *from, int64_t channels)
-{
-    UNROLL
-    for (int k = 0; k < count; k++) {
-        __builtin_prefetch(from, 0, 3);
-        from += channels;
-        HIDE_ADDRESS(from);
-    }
-}
 
 /* What is needed to sum windows, by value: no store can change it. */
 typedef struct window_rows {
@@ -86,62 +75,6 @@ INLINE void sum_windows(const int count, const int size, const int stride, const
     }
 }
 
-/* What apply_epilogue does with bias, relu and its gradient, for results side by side; it asks once for each operation,
- * not for each vector. */
-INLINE void apply_usual(const int count, const int with_mask, const atl_epilogue *end, vec *sum, int64_t at,
-                        int64_t channels, int64_t c)
-{
-    if (end->bias) {
-        UNROLL
-        for (int k = 0; k < count; k++)
-            sum[k] += load(end->bias + c);
-    }
-    if (end->relu) {
-        UNROLL
-        for (int k = 0; k < count; k++)
-            sum[k] = relu(sum[k]);
-    }
-    if (end->relu && end->highest > 0) {
-        UNROLL
-        for (int k = 0; k < count; k++)
-            sum[k] = at_most(sum[k], end->highest);
-    }
-    if (end->relu_grad) {
-        const float *by = end->relu_grad + at;
-        UNROLL
-        for (int k = 0; k < count; k++) {
-            sum[k] = where_positive(sum[k], load(by));
-            if (end->highest > 0)
-                sum[k] = where_below(sum[k], load(by), end->highest);
-            by += channels;
-            HIDE_ADDRESS(by);
-        }
-    }
-    if (with_mask && end->mask) {
-        UNROLL
-        for (int k = 0; k < count; k++)
-            sum[k] = where_bits(sum[k], bits_at(end->mask, at + k * channels));
-    }
-}
-
-/* Of some results side by side.  Rare operations come in a loop of their own. */
-INLINE void write_results(const int count, const int with_mask, const atl_epilogue *end, vec *sum, int64_t at,
-                          int64_t channels, int64_t c, float *result)
-{
-    const int is_rare = end->residual || end->positive || (!with_mask && end->mask);
-    if (!is_rare)
-        apply_usual(count, with_mask, end, sum, at, channels, c);
-    float *to = result + at;
-    UNROLL
-    for (int k = 0; k < count; k++) {
-        store(to, sum[k]);
-        to += channels;
-        HIDE_ADDRESS(to);
-    }
-    for (int64_t k = 0; is_rare && k < count; k++, at += channels)
-        store(result + at, apply_epilogue(end, load(result + at), at, c));
-}
-
 /* While a row is computed, what a later one reads for the first time is fetched; behind the last row, what the next
  * strip reads. */
 INLINE void run_strip(const int count, const int size, const int stride, const int edge, const strip *given)
@@ -178,7 +111,7 @@ INLINE void run_strip(const int count, const int size, const int stride, const i
             sum_windows(count, size, stride, edge, by, v.last - v.first, line + c, elements + c, sum);
             const atl_epilogue *operations = &end; /* read again each time: sums leave no registers for it */
             HIDE_ADDRESS(operations);
-            write_results(count, 0, operations, sum, at + c, channels, c, s.result);
+            write_results(count, operations, sum, at + c, channels, c, s.result);
         }
     }
 }
@@ -231,28 +164,27 @@ STRIPS(5, 2)
 static strip_function *const strip_functions[2][2][2][STRIP_COLUMNS + 1] = {{STRIPS_OF(3, 1), STRIPS_OF(3, 2)},
                                                                             {STRIPS_OF(5, 1), STRIPS_OF(5, 2)}};
 
-/* True if the image comes from memory, or goes there: it is faster in order, as the processor foresees it. */
-static int is_far(const atl_conv_sizes *d)
-{
-    return d->batch * d->height * d->width * d->channels > ATL_DEPTHWISE_NEAR;
-}
-
-/* Of a far image only with strides: there strips are faster by measurement.  The last element of the first window of a
- * row and the first one of the last window must be inside of the image. */
+/* The last element of the first window of a row and the first one of the last window must be inside of the image. */
 static int has_strips(const atl_conv_sizes *d)
 {
-    return (!is_far(d) || d->stride_x > 1) && (d->filter_width == 3 || d->filter_width == 5) && d->dilation_y == 1 &&
-           d->dilation_x == 1 && d->stride_y == d->stride_x && d->stride_x <= 2 && d->pad_left < d->filter_width &&
+    return (d->filter_width == 3 || d->filter_width == 5) && d->dilation_y == 1 && d->dilation_x == 1 &&
+           d->stride_y == d->stride_x && d->stride_x <= 2 && d->pad_left < d->filter_width &&
            (d->result_width - 1) * d->stride_x - d->pad_left < d->width;
 }
 
-/* Rows row..rows-1 of image n. */
-static void convolve_strips(const atl_conv_sizes *d, int64_t n, int64_t row, int64_t rows, const float *image,
-                            filter_order f, const atl_epilogue *end, float *result)
+/* A range of rows, of one image or of all, with some of their channels: row <= r < rows, first <= c < last. */
+typedef struct row_range {
+    int64_t row, rows, first, last;
+} row_range;
+
+/* Of image n. */
+static void convolve_strips(const atl_conv_sizes *d, int64_t n, row_range by, const float *image, filter_order f,
+                            const atl_epilogue *end, float *result)
 {
     const int64_t channels = d->channels, size = d->filter_width, stride = d->stride_x;
     const int64_t strips = (d->result_width + STRIP_COLUMNS - 1) / STRIP_COLUMNS;
-    const int64_t lines = channels / LINE_FLOATS, parts = (channels + STRIP_CHANNELS - 1) / STRIP_CHANNELS;
+    const int64_t lines = (by.last - by.first) / LINE_FLOATS;
+    const int64_t parts = (by.last - by.first + STRIP_CHANNELS - 1) / STRIP_CHANNELS;
     for (int64_t i = 0; i < parts * strips; i++) {
         const int64_t part = i / strips, column = d->result_width * (i % strips) / strips;
         const int64_t count = d->result_width * (i % strips + 1) / strips - column;
@@ -264,10 +196,10 @@ static void convolve_strips(const atl_conv_sizes *d, int64_t n, int64_t row, int
                          .end = end,
                          .result = result,
                          .at = (n * d->result_height * d->result_width + column) * channels,
-                         .row = row,
-                         .rows = rows,
-                         .first = lines * part / parts * LINE_FLOATS,
-                         .last = part + 1 == parts ? channels : lines * (part + 1) / parts * LINE_FLOATS,
+                         .row = by.row,
+                         .rows = by.rows,
+                         .first = by.first + lines * part / parts * LINE_FLOATS,
+                         .last = part + 1 == parts ? by.last : by.first + lines * (part + 1) / parts * LINE_FLOATS,
                          .inside = (1u << p.last) - (1u << p.first)};
         const int edge = p.first > 0 || p.last < pixels;
         strip_functions[size == 5][stride == 2][edge][count](&s);

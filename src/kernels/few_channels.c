@@ -7,6 +7,7 @@
  * The pixels of a tile lie a stride apart: the same elements of the filter have read them, in windows side by side. */
 #include "kernels/few_channels.h"
 
+#include "kernels/few_channels_planes.h"
 #include "kernels/taps.h"
 
 enum {
@@ -207,15 +208,22 @@ INLINE void tiled_pixels(const int tile, const int channels, const int64_t out, 
     }
 }
 
+/* Row i of all images. */
+INLINE image_row image_row_of(const gradient *g, int64_t i)
+{
+    const atl_conv_sizes *f = g->f;
+    const int64_t y = i % f->height + f->pad_top;
+    const taps v = elements_over(y, f->stride_y, f->filter_height, f->result_height);
+    const int64_t result = i / f->height * f->result_height + (y - v.first) / f->stride_y;
+    return (image_row){v, g->dy + result * f->result_width * f->result_channels, g->dx + i * f->width * f->channels};
+}
+
 INLINE void gradient_of_rows(const int channels, const int64_t out, const gradient *g, int64_t from, int64_t to)
 {
     const int tile = SUMS / channels < MOST_PIXELS ? SUMS / channels : MOST_PIXELS;
     const atl_conv_sizes *f = g->f;
     for (int64_t i = from; i < to; i++) {
-        const int64_t y = i % f->height + f->pad_top;
-        const taps v = elements_over(y, f->stride_y, f->filter_height, f->result_height);
-        const int64_t result = i / f->height * f->result_height + (y - v.first) / f->stride_y;
-        const image_row row = {v, g->dy + result * f->result_width * out, g->dx + i * f->width * channels};
+        const image_row row = image_row_of(g, i);
         for (int64_t x = 0; x < f->stride_x && x < f->width; x++) {
             const row_phase phase = phase_of(f, x, tile);
             lone_pixels(channels, out, g, &row, &phase, 0, phase.first);
@@ -243,11 +251,41 @@ static void gradient_of_part(const gradient *g, int64_t from, int64_t to)
         gradient_of_rows(3, out, g, from, to);
 }
 
-void KERNEL(few_channels_image_gradient)(const atl_conv_sizes *f, const float *dy, const float *filter, float *dx)
+/* Pixels by planes, and again those at the edges. */
+static void gradient_by_planes(const gradient *g, int64_t from, int64_t to, float *scratch)
+{
+    const atl_conv_sizes *f = g->f;
+    const int64_t out = f->result_channels;
+    plane_rows planes = planes_at(f, scratch);
+    memset(scratch, 0, (size_t)floats_of_planes(f) * sizeof *scratch);
+    for (int64_t i = from; i < to; i++) {
+        const image_row row = image_row_of(g, i);
+        const int64_t last = row.dy < g->dy ? 0 : (row.dy - g->dy) / (f->result_width * out);
+        row_by_planes(f, &planes, row.v, last, g->dy, g->filter, row.dx);
+        for (int64_t x = 0; x < f->stride_x; x++) {
+            const row_phase phase = phase_of(f, x, 1);
+            lone_pixels(PLANES, out, g, &row, &phase, 0, phase.first);
+            lone_pixels(PLANES, out, g, &row, &phase, phase.last, phase.pixels);
+        }
+    }
+}
+
+int64_t KERNEL(few_channels_image_scratch)(const atl_conv_sizes *f)
+{
+    return has_planes(f) ? f->workers * floats_of_planes(f) : 0;
+}
+
+void KERNEL(few_channels_image_gradient)(const atl_conv_sizes *f, const float *dy, const float *filter, float *scratch,
+                                         float *dx)
 {
     const gradient g = {f, dy, filter, dx};
     const int64_t rows = f->batch * f->height;
 #pragma omp parallel for num_threads(f->workers) schedule(static, 1) if (f->workers > 1)
-    for (int worker = 0; worker < f->workers; worker++)
-        gradient_of_part(&g, rows * worker / f->workers, rows * (worker + 1) / f->workers);
+    for (int worker = 0; worker < f->workers; worker++) {
+        const int64_t from = rows * worker / f->workers, to = rows * (worker + 1) / f->workers;
+        if (has_planes(f))
+            gradient_by_planes(&g, from, to, scratch + worker * floats_of_planes(f));
+        else
+            gradient_of_part(&g, from, to);
+    }
 }

@@ -103,8 +103,16 @@ INLINE vec relu(vec x) { return (vec)((vec_int)x & ~(x <= (vec){0})); }
 /* `most` where x is above it: NaN stays NaN. */
 INLINE vec at_most(vec x, float most)
 {
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    return (vec)_mm512_min_ps((__m512)broadcast(most), (__m512)x); /* the second operand if one is NaN */
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    return (vec)_mm256_min_ps((__m256)broadcast(most), (__m256)x);
+#elif defined __x86_64__ && ATL_VECTOR == 4
+    return (vec)_mm_min_ps((__m128)broadcast(most), (__m128)x);
+#else
     const vec_int above = x > broadcast(most);
     return (vec)((above & (vec_int)broadcast(most)) | (~above & (vec_int)x));
+#endif
 }
 
 /* The larger of a and b; b where one of them is NaN. */
@@ -158,7 +166,12 @@ INLINE vec where_bits(vec x, unsigned bits)
     UNROLL
     for (int i = 0; i < VECTOR; i++)
         bit[i] = 1 << i;
-    return (vec)((vec_int)x & (((int32_t)bits & bit) == bit));
+#if defined __AVX2__ && ATL_VECTOR == 8
+    const vec_int all = (vec_int)_mm256_set1_epi8((char)bits); /* one instruction, from a byte in memory */
+#else
+    const vec_int all = (int32_t)bits + (vec_int){0};
+#endif
+    return (vec)((vec_int)x & ((all & bit) == bit));
 #endif
 }
 

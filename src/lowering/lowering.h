@@ -74,7 +74,7 @@ typedef enum atl_algo {
     ATL_ALGO_WINOGRAD,         /* our own Winograd kernel, NHWC */
     ATL_ALGO_BLOCKED,          /* oneDNN, blocks of 16 channels */
     ATL_ALGO_BLOCKED_WINOGRAD, /* oneDNN's Winograd, blocks of 16 channels */
-    ATL_ALGO_FEW_CHANNELS,     /* our own gradients of an image of few channels, NHWC */
+    ATL_ALGO_FEW_CHANNELS,     /* our own kernels for an image of few channels, NHWC */
     ATL_ALGO_COUNT
 } atl_algo;
 static inline int atl_algo_is_blocked(int algo)

@@ -153,7 +153,8 @@ int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const con
         return atl_lower_conv_pointwise(lowering, c);
     if (!way && !c->blocked && atl_conv_prefers_depthwise(c))
         return atl_lower_conv_depthwise(lowering, c);
-    if (way ? way == ATL_ALGO_FEW_CHANNELS : !c->blocked && atl_conv_prefers_few_channels(c))
+    if (way ? way == ATL_ALGO_FEW_CHANNELS && atl_conv_has_few_channels(c)
+            : !c->blocked && atl_conv_prefers_few_channels(c))
         return atl_lower_conv_few_channels(lowering, c);
     if (!way && keeps_packed && atl_conv_prefers_grouped(c))
         return atl_lower_conv_grouped(lowering, c);

@@ -32,7 +32,7 @@ typedef struct rates {
     double own, onednn;
 } rates;
 
-static rates usual_rates(const onednn_convolution *c)
+static rates rates_of(const onednn_convolution *c)
 {
     const atl_costs *cost = atl_costs_in_use();
     int wide = c->vertical.size > 3 || c->horizontal.size > 3;
@@ -48,16 +48,6 @@ static rates usual_rates(const onednn_convolution *c)
     rates image = wide ? (rates){cost->depthwise_image_5, cost->onednn_depthwise_image_5}
                        : (rates){cost->depthwise_image_3, cost->onednn_depthwise_image_3};
     return is_dilated(c) ? (rates){image.own, cost->onednn_depthwise_dilated} : image;
-}
-
-/* An image that comes from memory is read row after row: see depthwise_strips.h. */
-static rates rates_of(const onednn_convolution *c)
-{
-    rates by = usual_rates(c);
-    if (c->pass != ONEDNN_FILTER_GRADIENT && !is_strided(c) && !is_dilated(c) &&
-        atl_shape_count(c->image) > ATL_DEPTHWISE_NEAR)
-        by.own *= atl_costs_in_use()->depthwise_far;
-    return by;
 }
 
 int atl_conv_prefers_depthwise(const onednn_convolution *c)

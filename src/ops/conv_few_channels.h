@@ -1,10 +1,10 @@
-/* The gradients of a convolution with few input channels as steps of our own, where oneDNN's take longer. */
+/* A convolution with few input channels, and its gradients, as steps of our own, where oneDNN's take longer. */
 #ifndef ATLED_OPS_CONV_FEW_CHANNELS_H
 #define ATLED_OPS_CONV_FEW_CHANNELS_H
 
 #include "onednn/onednn.h"
 
-/* True if it is such a gradient, by the image or by the filter. */
+/* True if it is one of these, with operations after it that our kernels know. */
 int atl_conv_has_few_channels(const onednn_convolution *c);
 
 /* True if it is, and is expected to be faster. */

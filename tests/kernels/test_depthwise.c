@@ -200,6 +200,12 @@ static void check_bits(const atl_kernel_table *k, atl_conv_sizes d)
     k->depthwise_convolve(&d, image, wider, &none, y);
     cr_expect_eq(memcmp(y, by_strips, (size_t)results * sizeof *y), 0, "other bits: %lld wide, stride %lld",
                  (long long)d.width, (long long)d.stride_x);
+    d.filter_width--;
+    for (d.workers = 2; d.workers <= 8; d.workers += 3) { /* which may cut rows */
+        memset(y, 0, (size_t)results * sizeof *y);
+        k->depthwise_convolve(&d, image, filter, &none, y);
+        cr_expect_eq(memcmp(y, by_strips, (size_t)results * sizeof *y), 0, "other bits with %d workers", d.workers);
+    }
     for (int i = 0; i < MARGIN; i++)
         cr_assert(isnan(by_strips[results + i]));
     free(image), free(filter), free(wider), free(y), free(by_strips);
@@ -213,14 +219,14 @@ ISA_TEST(depthwise, strips_sum_in_the_order_of_other_loops)
                 check_bits(k, wide_sizes(k, size, stride, width, width % 3 == 0));
 }
 
-/* Two images are more than ATL_DEPTHWISE_NEAR floats, and go row after row; each of them alone is less. */
+/* Two images are ATL_FAR_FLOATS, of which a gradient fetches what it will write; each of them alone is less. */
 static void check_far(const atl_kernel_table *k, int64_t stride)
 {
     atl_conv_sizes d = wide_sizes(k, 3, stride, 80, 0);
-    d.height = ATL_DEPTHWISE_NEAR / 2 / d.width / d.channels + 1;
+    d.height = ATL_FAR_FLOATS / 2 / d.width / d.channels + 1;
     d.result_height = (d.height + stride - 1) / stride;
     const int64_t results = results_of(&d), pixels = d.batch * d.height * d.width * d.channels;
-    cr_assert(pixels > ATL_DEPTHWISE_NEAR && pixels / 2 <= ATL_DEPTHWISE_NEAR);
+    cr_assert(pixels >= ATL_FAR_FLOATS && pixels / 2 < ATL_FAR_FLOATS);
     float *image = random_floats(pixels), *filter = random_floats(9 * d.channels), *by = random_floats(pixels);
     float *dy = random_floats(results), *y[2] = {random_floats(results), random_floats(results)};
     float *dx[2] = {random_floats(pixels), random_floats(pixels)};
@@ -305,4 +311,63 @@ ISA_TEST(depthwise, gradients_of_pixels_by_mask)
             }
             free(dy), free(filter), free(dx), free(masked), free(mask);
         }
+}
+
+/* A filter with one more column, of 0, has no pairs of pixels: gradients of finite numbers have the same bits.  With
+ * special values they are what they are in double. */
+static void check_pairs(const atl_kernel_table *k, atl_conv_sizes d, int special)
+{
+    static const float values[] = {NAN, INFINITY, -INFINITY, -0.f, 1e-40f};
+    const int64_t results = results_of(&d), pixels = d.batch * d.height * d.width * d.channels;
+    const int64_t row = d.filter_width * d.channels;
+    float *dy = random_floats(results), *filter = random_floats(d.filter_height * row);
+    float *wider = calloc((size_t)(d.filter_height * (row + d.channels)), sizeof *wider);
+    float *bias = random_floats(d.channels), *residual = random_floats(pixels);
+    float *dx = random_floats(pixels), *by_pixel = random_floats(pixels);
+    uint8_t *mask = malloc((size_t)pixels / 8),
+            *bits[2] = {calloc((size_t)pixels / 8, 1), calloc((size_t)pixels / 8, 1)};
+    double *exact = calloc((size_t)pixels, sizeof *exact);
+    for (int64_t i = 0; i < d.filter_height; i++)
+        memcpy(wider + i * (row + d.channels), filter + i * row, (size_t)row * sizeof *filter);
+    for (int64_t i = 0; i < pixels / 8; i++)
+        mask[i] = (uint8_t)(i * 37 + i / 5);
+    for (int64_t i = 0; i < results && special; i += 311)
+        dy[i] = values[i / 311 % 5];
+    atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .highest = 0.5f, .mask = mask};
+    end.positive = bits[0];
+    k->depthwise_image_gradient(&d, dy, filter, &end, dx);
+    give_to_pixels(&d, dy, filter, exact);
+    for (int64_t i = 0; i < pixels && special; i++) {
+        double x = exact[i] + (double)bias[i % d.channels] + (double)residual[i];
+        x = x <= 0 ? 0 : x > 0.5 ? 0.5 : x;
+        x = mask[i / 8] >> i % 8 & 1 ? x : 0;
+        cr_assert(isnan(x) ? isnan(dx[i]) : fabs((double)dx[i] - x) < 1e-5, "pixel %lld: %g, %g", (long long)i,
+                  (double)dx[i], x);
+        cr_assert_eq(bits[0][i / 8] >> i % 8 & 1, dx[i] > 0 && dx[i] < 0.5f, "bit %lld", (long long)i);
+    }
+    d.filter_width++;
+    end.positive = bits[1];
+    k->depthwise_image_gradient(&d, dy, wider, &end, by_pixel);
+    cr_expect(special || memcmp(dx, by_pixel, (size_t)pixels * sizeof *dx) == 0, "other bits: %lld wide, size %lld",
+              (long long)d.width, (long long)d.filter_height);
+    cr_expect(special || memcmp(bits[0], bits[1], (size_t)pixels / 8) == 0, "another mask: %lld wide",
+              (long long)d.width);
+    for (int i = 0; i < MARGIN; i++)
+        cr_assert(isnan(dx[pixels + i]));
+    float *all[] = {dy, filter, wider, bias, residual, dx, by_pixel};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    free(mask), free(bits[0]), free(bits[1]), free(exact);
+}
+
+ISA_TEST(depthwise, pairs_of_pixels)
+{
+    for (int64_t size = 3; size <= 5; size += 2)
+        for (int64_t width = 1; width <= 40; width += 1 + width / 8)
+            for (int64_t padding = 0; padding < size; padding++) {
+                atl_conv_sizes d = wide_sizes(k, size, 2, width, 0);
+                d.pad_left = d.pad_top = padding;
+                check_pairs(k, d, 0);
+                check_pairs(k, d, 1);
+            }
 }
