@@ -1,5 +1,4 @@
-/* Winograd's method: how the results of an image are shared among tiles.  Included by the sources of the kernel only.
- */
+/* Winograd's method: how tiles share the results of an image.  Included by the sources of the kernel only. */
 #ifndef ATLED_KERNELS_WINOGRAD_PLAN_H
 #define ATLED_KERNELS_WINOGRAD_PLAN_H
 
