@@ -15,7 +15,7 @@
 #endif
 
 /* With 32 registers 24 hold sums, with 16 twelve do. */
-enum { MAX_TILE_ROWS = 16, MAX_TILE_VECTORS = 4 };
+enum { MAX_TILE_ROWS = 16, MAX_TILE_VECTORS = 6 };
 typedef vec product_tile[MAX_TILE_ROWS][MAX_TILE_VECTORS];
 
 /* Vectors that a tile has side by side, for a number of outputs that is a multiple of VECTOR; and its rows. */
