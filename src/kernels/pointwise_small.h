@@ -30,7 +30,8 @@ typedef struct streams {
 } streams;
 
 /* Those of tiles with `rows` pixels, for whole arrays that are `panels` tiles wide.  Where a tile's share of an array
- * has more lines than terms, more streams have a part of it each.  What is left over fetches the image again; it costs
+ * has more lines than terms, more streams have a part of it each.  The result comes last: no
+ * instruction waits for it.  What is left over fetches the image again; it costs
  * less than to find out.  Pixels that lie apart are left to the processor: it would fetch what is between them. */
 static streams new_streams(const product *x, int rows, int64_t panels, int64_t chunk)
 {
@@ -38,9 +39,9 @@ static streams new_streams(const product *x, int rows, int64_t panels, int64_t c
     const int64_t ahead = rows * (1 + TERMS_AHEAD / (x->p->in * panels)); /* pixels */
     streams all;
     int count = 0;
-    for (int k = -1; k < x->arrays && count < STREAMS; k++) {
-        const pixel_array array = k < 0 ? (pixel_array){x->image, x->p->in_pixel_stride} : x->array[k];
-        const int64_t width = k < 0 ? x->p->in : x->p->out, share = rows * width / panels;
+    for (int k = 0; k <= x->arrays && count < STREAMS; k++) {
+        const pixel_array array = k == 0 ? (pixel_array){x->image, x->p->in_pixel_stride} : x->array[k % x->arrays];
+        const int64_t width = k == 0 ? x->p->in : x->p->out, share = rows * width / panels;
         const int64_t parts = (share + lines * LINE_FLOATS - 1) / (lines * LINE_FLOATS);
         for (int64_t i = 0; i < parts && count < STREAMS && array.row == width; i++)
             all.s[count++] =

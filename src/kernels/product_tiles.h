@@ -80,13 +80,24 @@ INLINE void apply_to_sums(const int rows, const int vectors, const atl_epilogue 
         sum[i][v] = apply_epilogue(end, sum[i][v], at + i * row + v * VECTOR, channel + v * VECTOR);
 }
 
-/* The same for a tile, whose rows are `row` apart in a dense result: each operation is asked for once. */
+/* 0 where `by` is not above 0 and below `highest`. */
+INLINE void keep_where_between(const int rows, const int vectors, const float *by, int64_t row, float highest,
+                               product_tile sum)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] = where_between(sum[i][v], load(by + i * row + v * VECTOR), highest);
+}
+
+/* The epilogue for a tile, whose rows are `row` apart in a dense result: each operation is asked for once. */
 INLINE void apply_to_tile(const int rows, const int vectors, const atl_epilogue *end, int64_t at, int64_t row,
                           int64_t channel, product_tile sum)
 {
     const atl_epilogue bias = {.bias = end->bias}, residual = {.residual = end->residual}, mask = {.mask = end->mask},
                        upper = {.relu = end->relu, .highest = end->highest},
-                       slope = {.relu_grad = end->relu_grad, .highest = end->highest},
+                       slope = {.relu_grad = end->relu_grad},
                        made = {.positive = end->positive, .highest = end->highest};
     if (end->bias)
         apply_to_sums(rows, vectors, &bias, at, row, channel, sum);
@@ -94,7 +105,9 @@ INLINE void apply_to_tile(const int rows, const int vectors, const atl_epilogue 
         apply_to_sums(rows, vectors, &residual, at, row, channel, sum);
     if (end->relu)
         apply_to_sums(rows, vectors, &upper, at, row, channel, sum);
-    if (end->relu_grad)
+    if (end->relu_grad && end->highest > 0)
+        keep_where_between(rows, vectors, end->relu_grad + at, row, end->highest, sum);
+    else if (end->relu_grad)
         apply_to_sums(rows, vectors, &slope, at, row, channel, sum);
     if (end->mask)
         apply_to_sums(rows, vectors, &mask, at, row, channel, sum);

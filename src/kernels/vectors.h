@@ -116,6 +116,18 @@ INLINE vec larger(vec a, vec b)
 /* x where `by` is below `limit`, else 0 */
 INLINE vec where_below(vec x, vec by, float limit) { return (vec)((vec_int)x & (by < broadcast(limit))); }
 
+/* x where `by` is above 0 and below `highest`, else 0 */
+INLINE vec where_between(vec x, vec by, float highest)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    const __mmask16 above = _mm512_cmp_ps_mask((__m512)by, _mm512_setzero_ps(), _CMP_GT_OQ);
+    return (vec)_mm512_maskz_mov_ps(
+        _mm512_mask_cmp_ps_mask(above, (__m512)by, (__m512)broadcast(highest), _CMP_LT_OQ), (__m512)x);
+#else
+    return where_below(where_positive(x, by), by, highest);
+#endif
+}
+
 /* Bit i: element i is above 0 and below `highest`, if that is not 0. */
 INLINE unsigned bits_between(vec x, float highest)
 {
