@@ -16,7 +16,7 @@ enum { SMALL_FILTER = ATL_CORE_FLOATS }; /* which the first-level cache keeps */
 
 /* Before some terms a line of each stream is asked for: registers for addresses are as few as this.  Memory answers in
  * the time of about two tiles. */
-enum { STREAMS = ATL_REGISTERS == 32 ? 3 : 2, CHUNK = ATL_REGISTERS == 32 ? 1 : 8, LINES = ATL_REGISTERS == 32 ? 1 : 3, TERMS_AHEAD = 128 };
+enum { STREAMS = ATL_REGISTERS == 32 ? 3 : 2, CHUNK = ATL_REGISTERS == 32 ? 1 : 8, LINES = ATL_REGISTERS == 32 ? 1 : 3, TERMS_AHEAD = 128, MOST_AHEAD = 4 };
 
 /* A stream: a part of the image, the result or an array that the epilogue reads. */
 typedef struct stream {
@@ -36,7 +36,7 @@ typedef struct streams {
 static streams new_streams(const product *x, int rows, int64_t panels, int64_t chunk)
 {
     const int64_t lines = atl_larger(x->p->in / chunk, 1) * LINES;
-    const int64_t ahead = rows * (1 + TERMS_AHEAD / (x->p->in * panels)); /* pixels */
+    const int64_t ahead = rows * (1 + atl_smaller(MOST_AHEAD, TERMS_AHEAD / (x->p->in * panels))); /* pixels */
     streams all;
     int count = 0;
     for (int k = 0; k <= x->arrays && count < STREAMS; k++) {
