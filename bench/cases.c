@@ -189,13 +189,16 @@ static int expect_bytes(const bench_case *c, built_case *b)
     return done;
 }
 
-/* Does what BENCH_CHOICE says: disables a pass, or "timing"; nothing without it.  Returns 0 for another text. */
+/* Does what BENCH_CHOICE says: disables a pass, or "timing", or "images=N": a loop over the batch, N images at a time;
+ * nothing without it.  Returns 0 for another text. */
 static int force_choice(atl_compile_args *args)
 {
     const char *choice = getenv("BENCH_CHOICE");
     int64_t count;
     const atl_named_pass *passes = atl_pass_table(&count);
     args->timing = choice && strcmp(choice, "timing") == 0;
+    if (choice && sscanf(choice, "images=%d", &args->micro_batch) == 1)
+        return 1;
     for (int64_t i = 0; choice && i < count; i++)
         if (strcmp(passes[i].name, choice) == 0)
             args->disabled_passes = passes[i].flag;

@@ -43,8 +43,8 @@ typedef struct built_case {
     double compile_seconds; /* to build the gradient and compile the program, after the network has been built */
 } built_case;
 
-/* BENCH_CHOICE in the environment forces a choice on the compiler: the name of a pass to disable, or "timing".  Returns
- * 1, or 0 with the reason on stderr.  Call close_case either way. */
+/* BENCH_CHOICE in the environment forces a choice on the compiler: the name of a pass to disable, "timing", or
+ * "images=N", the images of a micro-batch.  Returns 1, or 0 with the reason on stderr.  Call close_case either way. */
 int open_case(const bench_case *which, built_case *built_out);
 void close_case(built_case *built);
 

@@ -36,9 +36,7 @@ typedef struct strip {
     uint32_t inside;     /* bit p: pixel p of the row that all windows side by side cover is inside of the image */
 } strip;
 
-/* Hides from the compiler where a value comes from.  In long unrolled loops it would otherwise keep an address for
- * every pixel, more than there are registers, or load an operand again for each product. */
-#define HIDE_ADDRESS(x) __asm__("" : "+r"(x))
+/* Hides from the compiler where a vector comes from: it would otherwise load it again for each product. */
 #if defined __x86_64__
 #define HIDE_VECTOR(x) __asm__("" : "+v"(x))
 #else

@@ -24,6 +24,10 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* Hides from the compiler where an address comes from: in a long unrolled loop it would otherwise keep one for every
+ * vector that is read, more than there are registers. */
+#define HIDE_ADDRESS(x) __asm__("" : "+r"(x))
+
 enum { VECTOR = ATL_VECTOR, LINE_FLOATS = 16 }; /* floats of a register, and of a cache line */
 typedef float vec __attribute__((vector_size(4 * ATL_VECTOR)));
 typedef int32_t vec_int __attribute__((vector_size(4 * ATL_VECTOR)));

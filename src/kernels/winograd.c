@@ -94,12 +94,12 @@ static fetching fetching_beside(const atl_winograd *w, const plan *p, int64_t fi
     if (may_be_near(w) || p->parts > 1)
         return f;
     if (next_tiles)
-        add_fetched(&f, fetched_image(w, image), first + tiles, next_tiles);
-    add_fetched(&f, fetched_result(w, result, w->out_pixel_stride), first, tiles);
+        add_fetched(&f, p, fetched_image(w, image), first + tiles, next_tiles);
+    add_fetched(&f, p, fetched_result(w, result, w->out_pixel_stride), first, tiles);
     if (end->residual && end->residual != result)
-        add_fetched(&f, fetched_result(w, end->residual, 0), first, tiles);
+        add_fetched(&f, p, fetched_result(w, end->residual, 0), first, tiles);
     if (end->relu_grad)
-        add_fetched(&f, fetched_result(w, end->relu_grad, 0), first, tiles);
+        add_fetched(&f, p, fetched_result(w, end->relu_grad, 0), first, tiles);
     return f;
 }
 

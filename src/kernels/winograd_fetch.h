@@ -12,6 +12,7 @@ typedef struct fetched {
     int64_t height, width, channels, pixel_stride;
     int64_t down, across; /* from the tile's first result to the first of these pixels */
     int64_t first, tiles; /* whose pixels are fetched */
+    place at;             /* of the tile at hand */
 } fetched;
 
 enum { MAX_FETCHED = 4 };
@@ -48,9 +49,9 @@ static inline fetched fetched_result(const atl_winograd *w, const float *result,
 }
 
 /* The pixels of so many tiles. */
-static inline void add_fetched(fetching *f, fetched array, int64_t first, int64_t tiles)
+static inline void add_fetched(fetching *f, const plan *p, fetched array, int64_t first, int64_t tiles)
 {
-    array.first = first, array.tiles = tiles;
+    array.first = first, array.tiles = tiles, array.at = place_of(p, first);
     f->arrays[f->count++] = array;
     f->tiles = atl_larger(f->tiles, tiles);
 }
@@ -70,8 +71,9 @@ static inline void share_fetching(fetching *f, int64_t products)
 }
 
 /* The rows of an array's tile; the first tiles of an image read the pixels before, too. */
-static inline void begin_rows(fetching *f, const fetched *a, const place *at)
+static inline void begin_rows(fetching *f, const fetched *a)
 {
+    const place *at = &a->at;
     const int64_t left = at->x ? at->x + a->across : 0, right = atl_smaller(at->x + a->across + TILE, a->width);
     const int64_t top = at->y ? at->y + a->down : 0, bottom = atl_smaller(at->y + a->down + TILE, a->height);
     const int is_dense = a->pixel_stride == a->channels;
@@ -90,10 +92,10 @@ static __attribute__((noinline)) void fetch_some(const plan *p, fetching *f)
     enum { FAR = 2 }; /* to the second-level cache */
     for (int64_t k = 0; k < f->each && f->tile < f->tiles; k++) {
         if (f->rows <= 0) {
-            const fetched *a = &f->arrays[f->array];
+            fetched *a = &f->arrays[f->array];
             if (f->tile < a->tiles) {
-                const place at = place_of(p, a->first + f->tile);
-                begin_rows(f, a, &at);
+                begin_rows(f, a);
+                to_next_place(p, a->first + f->tile + 1, &a->at);
             }
             if (++f->array == f->count) {
                 f->array = 0;

@@ -26,36 +26,42 @@ int64_t KERNEL(winograd_gradient_scratch_floats)(const atl_winograd *w)
 }
 
 /* G dy G' of one tile. */
-INLINE void tile_of_gradient(const int side, const atl_winograd *w, const plan *p, int64_t tile, const float *dy,
+INLINE void tile_of_gradient(const int side, const atl_winograd *w, const plan *p, const place *at, const float *dy,
                              float *to)
 {
-    place at = place_of(p, tile);
     int64_t row = w->result_width * w->out;
-    const float *from = dy + (at.n * w->result_height + at.y) * row + at.x * w->out;
-    const pixels read = pixels_of(TILE, TILE, at.y, at.x, w->result_height, w->result_width, row, w->out);
+    const float *from = dy + (at->n * w->result_height + at->y) * row + at->x * w->out;
+    const pixels read = pixels_of(TILE, TILE, at->y, at->x, w->result_height, w->result_width, row, w->out);
     for (int64_t c = 0; c < w->out; c += VECTOR) {
-        vec all[MAX_POINTS], half[TILE * MAX_SIDE];
-        load_pixels(TILE, TILE, &read, from + c, all);
+        vec half[TILE * MAX_SIDE], line[MAX_SIDE];
+        const float *rows[TILE];
+        find_rows(TILE, from + c, row, rows);
         UNROLL
-        for (int i = 0; i < TILE; i++)
-            filter_transform(side, TILE, all + i * TILE, 1, half + i * side, 1);
+        for (int j = 0; j < TILE; j++) {
+            load_column(TILE, &read, rows, j, line);
+            filter_transform(side, TILE, line, 1, half + j, TILE);
+        }
+        float *points = to + c;
         UNROLL
-        for (int j = 0; j < side; j++)
-            filter_transform(side, TILE, half + j, side, all + j, side);
-        UNROLL
-        for (int k = 0; k < side * side; k++)
-            store(to + k * p->y_stride + c, all[k]);
+        for (int i = 0; i < side; i++, points += side * p->y_stride) {
+            HIDE_ADDRESS(points);
+            filter_transform(side, TILE, half + i * TILE, 1, line, 1);
+            UNROLL
+            for (int j = 0; j < side; j++)
+                store(points + j * p->y_stride, line[j]);
+        }
     }
 }
 
 static void block_of_gradient(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, const float *dy,
                               float *y)
 {
-    for (int64_t t = 0; t < tiles; t++)
+    place at = place_of(p, first);
+    for (int64_t t = 0; t < tiles; t++, to_next_place(p, first + t, &at))
         if (w->kernel_size == 3)
-            tile_of_gradient(6, w, p, first + t, dy, y + t * w->out);
+            tile_of_gradient(6, w, p, &at, dy, y + t * w->out);
         else
-            tile_of_gradient(8, w, p, first + t, dy, y + t * w->out);
+            tile_of_gradient(8, w, p, &at, dy, y + t * w->out);
 }
 
 /* sums [points][rows, of i on] += x' y, for VECTOR * vectors outputs from o on. */
@@ -113,8 +119,8 @@ static void sum_part(const atl_winograd *w, const plan *p, int worker, const flo
         block_of_gradient(w, p, from, tiles, dy, y);
         int64_t after = from + tiles, next_tiles = may_be_near(w) ? 0 : atl_smaller(to - after, p->block);
         fetching next = {.count = 0};
-        add_fetched(&next, fetched_image(w, image), after, next_tiles);
-        add_fetched(&next, fetched_result(w, dy, 0), after, next_tiles);
+        add_fetched(&next, p, fetched_image(w, image), after, next_tiles);
+        add_fetched(&next, p, fetched_result(w, dy, 0), after, next_tiles);
         add_products_of_block(w, p, tiles, x, y, &next, sums);
     }
 }

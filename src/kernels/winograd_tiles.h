@@ -202,60 +202,80 @@ static inline place place_of(const plan *p, int64_t tile)
                    .kind = kind};
 }
 
-/* A rectangle of pixels that may reach beyond the array, where zeros are: a pixel outside is read as one inside, of
- * which no bit is kept. */
+/* The same, if `at` is the place of the tile before. */
+static inline void to_next_place(const plan *p, int64_t tile, place *at)
+{
+    const int is_low = at->kind == SHORT_DOWN || at->kind == SHORT_BOTH, is_right = at->kind >= SHORT_ACROSS;
+    if (tile == p->first[at->kind + 1]) {
+        *at = place_of(p, tile);
+        return;
+    }
+    at->x += is_right ? 0 : TILE;
+    if (is_right || at->x == p->across * TILE) {
+        at->x = is_right ? at->x : 0;
+        at->y += is_low ? 0 : TILE;
+        if (is_low || at->y == p->down * TILE) {
+            at->y = is_low ? at->y : 0;
+            at->n++;
+        }
+    }
+}
+
+/* A rectangle of pixels that may reach beyond the array, where zeros are. */
 typedef struct pixels {
-    int64_t row_stride, pixel_stride;                      /* floats */
-    int is_inside;                                         /* as a whole; else: */
-    int64_t row[MAX_SIDE], column[MAX_SIDE];               /* floats from the first pixel */
-    vec_int row_inside[MAX_SIDE], column_inside[MAX_SIDE]; /* all bits, or none */
+    int64_t row_stride, pixel_stride; /* floats */
+    int is_inside;                    /* as a whole; else: */
+    uint32_t rows, columns;           /* bit i: row or column i is inside */
 } pixels;
 
-/* Rows or columns: `start` is the first, `stride` floats apart. */
-static inline void find_pixels(int count, int64_t start, int64_t size, int64_t stride, int64_t *at, vec_int *inside)
+/* Of `count` rows or columns from `start` on, those that are inside. */
+static inline uint32_t inside_bits(int count, int64_t start, int64_t size)
 {
-    for (int i = 0; i < count; i++) {
-        const int64_t nearest = clamp(start + i, size - 1);
-        at[i] = (nearest - start) * stride;
-        inside[i] = (vec_int){0} - (nearest == start + i);
-    }
+    const int64_t first = clamp(-start, count), end = clamp(size - start, count);
+    return ((1u << end) - 1) & ~((1u << first) - 1);
 }
 
 /* `y` and `x`: the first pixel in an array of that size. */
 static inline pixels pixels_of(int rows, int columns, int64_t y, int64_t x, int64_t height, int64_t width, int64_t row,
                                int64_t pixel)
 {
-    pixels p;
-    p.row_stride = row, p.pixel_stride = pixel;
-    p.is_inside = y >= 0 && x >= 0 && y + rows <= height && x + columns <= width;
-    if (!p.is_inside) {
-        find_pixels(rows, y, height, row, p.row, p.row_inside);
-        find_pixels(columns, x, width, pixel, p.column, p.column_inside);
-    }
-    return p;
+    return (pixels){.row_stride = row,
+                    .pixel_stride = pixel,
+                    .is_inside = y >= 0 && x >= 0 && y + rows <= height && x + columns <= width,
+                    .rows = inside_bits(rows, y, height),
+                    .columns = inside_bits(columns, x, width)};
 }
 
-/* A vector of channels of each. */
-INLINE void load_pixels(const int rows, const int columns, const pixels *p, const float *from, vec *to)
+/* Where so many rows begin. */
+INLINE void find_rows(const int count, const float *from, int64_t stride, const float **row)
 {
-    if (p->is_inside) {
-        UNROLL
-        for (int i = 0; i < rows; i++)
-            UNROLL
-        for (int j = 0; j < columns; j++)
-            to[i * columns + j] = load(from + i * p->row_stride + j * p->pixel_stride);
-        return;
-    }
     UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int j = 0; j < columns; j++)
-        to[i * columns + j] =
-            (vec)((vec_int)load(from + p->row[i] + p->column[j]) & p->row_inside[i] & p->column_inside[j]);
+    for (int i = 0; i < count; i++, from += stride) {
+        HIDE_ADDRESS(from);
+        row[i] = from;
+    }
+}
+
+/* A vector of channels of each pixel of column j.  Only pixels inside of the array are read. */
+INLINE void load_column(const int rows, const pixels *p, const float *const *row, int j, vec *to)
+{
+    static const float zeros[VECTOR] = {0};
+    const uint32_t inside = p->columns >> j & 1 ? p->rows : 0;
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+        const float *pixel = row[i] + j * p->pixel_stride;
+        to[i] = load(p->is_inside || inside >> i & 1 ? pixel : zeros);
+    }
 }
 
 /* Which point of a whole tile is point i of one with `points` in this direction. */
 INLINE int whole_point(const int side, const int points, int i) { return i == points - 1 ? side - 1 : i; }
+
+/* Points from point i to the next one. */
+INLINE int to_next_point(const int side, const int points, int i)
+{
+    return whole_point(side, points, i + 1) - whole_point(side, points, i);
+}
 
 /* B' x B of one tile with `down` and `across` points, its channels first..last-1; point p goes to to[p * stride]. */
 INLINE void tile_to_points(const int side, const int down, const int across, const atl_winograd *w, const plan *p,
@@ -266,20 +286,24 @@ INLINE void tile_to_points(const int side, const int down, const int across, con
     const float *from = image + (at->n * w->height + y) * row + x * pixel;
     const pixels read = pixels_of(down, across, y, x, w->height, w->width, row, pixel);
     for (int64_t c = first; c < last; c += VECTOR, to += VECTOR) {
-        vec all[MAX_POINTS], half[MAX_POINTS];
-        load_pixels(down, across, &read, from + c, all);
+        vec half[MAX_POINTS], line[MAX_SIDE];
+        const float *rows[MAX_SIDE];
+        find_rows(down, from + c, row, rows);
         UNROLL
-        for (int j = 0; j < across; j++)
-            to_points(down, all + j, across, half + j, across);
+        for (int j = 0; j < across; j++) {
+            load_column(down, &read, rows, j, line);
+            to_points(down, line, 1, half + j, across);
+        }
+        float *points = to;
         UNROLL
-        for (int i = 0; i < down; i++)
-            to_points(across, half + i * across, 1, all + i * across, 1);
-        UNROLL
-        for (int i = 0; i < down; i++)
+        for (int i = 0; i < down; i++) {
+            to_points(across, half + i * across, 1, line, 1);
             UNROLL
-        for (int j = 0; j < across; j++)
-            store(to + (whole_point(side, down, i) * side + whole_point(side, across, j)) * stride,
-                  all[i * across + j]);
+            for (int j = 0; j < across; j++)
+                store(points + whole_point(side, across, j) * stride, line[j]);
+            points += to_next_point(side, down, i) * side * stride;
+            HIDE_ADDRESS(points);
+        }
     }
 }
 
@@ -307,24 +331,25 @@ INLINE void tile_from_points(const int side, const int down, const int across, c
     int64_t start = (at->n * w->result_height + at->y) * w->result_width + at->x;
     int64_t rows = clamp(w->result_height - at->y, made_down), columns = clamp(w->result_width - at->x, made_across);
     for (int64_t c = 0; c < p->part; c += VECTOR) {
-        vec all[MAX_POINTS], half[TILE * MAX_SIDE];
+        vec half[TILE * MAX_SIDE], line[MAX_SIDE];
+        const float *points[MAX_SIDE];
+        find_rows(down, from + c, side * p->y_stride, points);
         UNROLL
-        for (int i = 0; i < down; i++)
-            UNROLL
         for (int j = 0; j < across; j++) {
-            const int point = whole_point(side, down, i) * side + whole_point(side, across, j);
-            all[i * across + j] = load(from + point * p->y_stride + c);
+            UNROLL
+            for (int i = 0; i < down; i++) {
+                const int64_t last = (whole_point(side, down, i) - i) * side; /* from the next point to the last one */
+                line[i] = load(points[i] + (last + whole_point(side, across, j)) * p->y_stride);
+            }
+            from_points(down, made_down, line, 1, half + j, across);
         }
-        UNROLL
-        for (int j = 0; j < across; j++)
-            from_points(down, made_down, all + j, across, half + j, across);
         UNROLL
         for (int i = 0; i < made_down; i++) {
             product_tile made;
-            from_points(across, made_across, half + i * across, 1, all, 1);
+            from_points(across, made_across, half + i * across, 1, line, 1);
             UNROLL
             for (int j = 0; j < made_across; j++)
-                made[j][0] = all[j];
+                made[j][0] = line[j];
             if (i < rows)
                 store_pixels(made_across, columns, w, end, start + i * w->result_width, first + c, made, result);
         }
@@ -351,8 +376,8 @@ static inline void block_to_points(const atl_winograd *w, const plan *p, int64_t
                                    const float *image, float *x)
 {
     const int64_t in = w->in, depth = p->depth, slice = p->tile_points * p->x_stride;
-    for (int64_t t = 0; t < tiles; t++) {
-        const place at = place_of(p, first + t);
+    place at = place_of(p, first);
+    for (int64_t t = 0; t < tiles; t++, to_next_place(p, first + t, &at)) {
         float *to = x + t * depth;
         for (int64_t i = 0; i < in; i += depth, to += slice) {
             int64_t last = i + depth < in ? i + depth : in;
@@ -365,10 +390,9 @@ static inline void block_to_points(const atl_winograd *w, const plan *p, int64_t
 static inline void block_from_points(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles,
                                      int64_t first_out, const float *y, const atl_epilogue *end, float *result)
 {
-    for (int64_t t = 0; t < tiles; t++) {
-        const place at = place_of(p, first + t);
+    place at = place_of(p, first);
+    for (int64_t t = 0; t < tiles; t++, to_next_place(p, first + t, &at))
         FOR_KIND(w->kernel_size, at.kind, tile_from_points, w, p, &at, first_out, y + t * p->part, end, result);
-    }
 }
 
 /* The products take whole groups of rows: zeros stand for the tiles that are missing. */
@@ -391,6 +415,13 @@ INLINE void taps_to_points(const int size, int first, int last, const vec *g, in
 {
     const int side = size + 3;
     vec half[MAX_KERNEL_SIZE * MAX_SIDE], all[MAX_POINTS];
+    float *rows[MAX_SIDE];
+    to -= first * point;
+    UNROLL
+    for (int y = 0; y < side; y++, to += (last - first) * point) {
+        HIDE_ADDRESS(to);
+        rows[y] = to;
+    }
     UNROLL
     for (int y = 0; y < size; y++)
         filter_transform(side, size, g + y * size, 1, half + y * side, 1);
@@ -400,7 +431,7 @@ INLINE void taps_to_points(const int size, int first, int last, const vec *g, in
             filter_transform(side, size, half + x, side, all, 1);
             UNROLL
             for (int y = 0; y < side; y++)
-                store(to + (y * (last - first) + x - first) * point, all[y]);
+                store(rows[y] + x * point, all[y]);
         }
 }
 
@@ -409,9 +440,10 @@ INLINE void filter_row_to_points(const int size, const atl_winograd *w, const fl
                                  int64_t point, float *to)
 {
     vec taps[MAX_KERNEL_SIZE * MAX_KERNEL_SIZE];
+    const float *from = filter + i * w->out + o;
     UNROLL
-    for (int t = 0; t < size * size; t++) {
-        const float *from = filter + (t * w->in + i) * w->out + o;
+    for (int t = 0; t < size * size; t++, from += w->in * w->out) {
+        HIDE_ADDRESS(from);
         __builtin_prefetch(from + 4 * w->out); /* some inputs later: rows lie far from each other */
         taps[t] = load(from);
     }

@@ -46,6 +46,7 @@ typedef struct split {
     char *depends;        /* on a node within */
     int32_t *readers;     /* within, of each old node */
     int32_t *last_reader; /* within, of each node within; 0: none */
+    int32_t *last_bits;   /* and of its bits */
     double *written;      /* bytes of an image that nodes within write up to each one */
     double most_live;     /* bytes of an image that are needed at once */
     double leaving;       /* and of what is read outside, too */
@@ -126,16 +127,21 @@ static double bytes_of_image(const split *s, const atl_node *node)
     return 4.0 * (double)(atl_shape_count(*node->shape) / s->batch);
 }
 
+/* True if the node needs a bit of each element of its input i only, as a relu's gradient does. */
+static int reads_bits(const atl_node *node, int i)
+{
+    return atl_hooks_of(node)->compress && i == node->input_count - 1;
+}
+
 /* Bytes of an image of input i of a node within; 0 if it is not read image by image from a value within.  Chains of
- * element-wise ops will be one step, and a relu's gradient needs a bit of each element. */
+ * element-wise ops will be one step. */
 static double bytes_read(const split *s, const atl_node *node, int i)
 {
     const atl_node *input = node->inputs[i];
     if (!s->is_within[input->index] || !atl_reads_input(node, i) || !atl_reads_by_image(node, i, s->batch) ||
         node->op->flags & ATL_OP_ALIAS || (is_elementwise_within(s, node) && is_elementwise_within(s, input)))
         return 0;
-    int as_bits = atl_hooks_of(node)->compress && i == node->input_count - 1;
-    return (as_bits ? 1.0 / 32 : 1.0) * bytes_of_image(s, input);
+    return (reads_bits(node, i) ? 1.0 / 32 : 1.0) * bytes_of_image(s, input);
 }
 
 /* Bytes that each turn reads again: of a filter of several pixels, its transform for Winograd's method, of 36 numbers
@@ -155,30 +161,51 @@ static int leaves(const atl_rewrite *r, const split *s, const atl_node *node)
            r->uses[node->index] > s->readers[node->index];
 }
 
+/* Bytes of an image of a node's value that stay when nothing reads it but as bits. */
+static double bytes_of_bits(const split *s, const atl_node *node)
+{
+    return s->last_bits[node->index] > s->last_reader[node->index] ? bytes_of_image(s, node) / 32 : 0;
+}
+
+/* Bytes of an image that the node writes for others. */
+static double bytes_written(const split *s, const atl_node *node)
+{
+    return s->last_reader[node->index] ? bytes_of_image(s, node) : bytes_of_bits(s, node);
+}
+
+/* Finds the last reader of each node's value, and of its bits. */
+static void find_readers(const atl_rewrite *r, split *s)
+{
+    for (int64_t n = r->from->count - 1; n >= 0; n--) {
+        const atl_node *node = r->from->nodes[n];
+        for (int i = 0; s->is_within[n] && i < node->input_count; i++) {
+            int32_t *last = reads_bits(node, i) ? s->last_bits : s->last_reader;
+            if (bytes_read(s, node, i) > 0 && !last[node->inputs[i]->index])
+                last[node->inputs[i]->index] = (int32_t)n;
+        }
+    }
+}
+
 /* Finds the bytes that each node writes, and the most that live at once: values whose last reader has run make room. */
 static void find_bytes(const atl_rewrite *r, split *s)
 {
     double written = 0, live = 0;
-    for (int64_t n = r->from->count - 1; n >= 0; n--) {
-        const atl_node *node = r->from->nodes[n];
-        for (int i = 0; s->is_within[n] && i < node->input_count; i++)
-            if (bytes_read(s, node, i) > 0 && !s->last_reader[node->inputs[i]->index])
-                s->last_reader[node->inputs[i]->index] = (int32_t)n;
-    }
     for (int64_t n = 0; n < r->from->count; n++) {
         const atl_node *node = r->from->nodes[n];
-        double bytes = s->last_reader[n] ? bytes_of_image(s, node) : 0;
-        written += bytes;
-        live += bytes;
+        written += bytes_written(s, node);
+        live += bytes_written(s, node);
         s->leaving += leaves(r, s, node) ? bytes_of_image(s, node) : 0;
         s->written[n] = written;
         s->most_live = live > s->most_live ? live : s->most_live;
         for (int i = 0; s->is_within[n] && i < node->input_count; i++) {
-            int32_t *last = &s->last_reader[node->inputs[i]->index];
-            if (*last == n) {
-                live -= bytes_of_image(s, node->inputs[i]);
-                *last = INT32_MAX; /* it may be another input, too */
-            }
+            const atl_node *input = node->inputs[i];
+            int is_again = 0; /* an input may be another one, too */
+            for (int j = 0; j < i; j++)
+                is_again |= node->inputs[j] == input;
+            if (!is_again && s->last_reader[input->index] == n)
+                live -= bytes_of_image(s, input) - bytes_of_bits(s, input);
+            if (!is_again && s->last_bits[input->index] == n)
+                live -= bytes_of_bits(s, input);
         }
     }
 }
@@ -201,6 +228,29 @@ static double bytes_far_outside(const atl_rewrite *r, const split *s, const atl_
     return bytes;
 }
 
+/* The share of reads or writes that miss the caches if so many bytes have been read or written since the last time.  It
+ * rises slowly: caches do not replace in order, and processors fetch ahead. */
+static double misses(double since)
+{
+    const double cache = atl_costs_in_use()->last_cache;
+    return since > cache ? 1 - cache / since : 0;
+}
+
+/* Bytes of an image that a node within reads from memory, and writes to it.  An array is written from its first number
+ * to its last one before its reader begins. */
+static double bytes_far_within(const split *s, const atl_node *node, int64_t images)
+{
+    double bytes = misses((double)images * s->most_live) * bytes_written(s, node);
+    for (int i = 0; i < node->input_count; i++) {
+        const atl_node *input = node->inputs[i];
+        double since = s->written[node->index] - bytes_written(s, node) - s->written[input->index];
+        since += bytes_written(s, input);
+        since = since < s->most_live ? since : s->most_live; /* more is written over the same memory */
+        bytes += misses((double)images * since) * bytes_read(s, node, i);
+    }
+    return bytes;
+}
+
 /* Seconds that the batch takes longer than with everything in the caches: in turns of so many images, arrays that have
  * left the caches are read from memory, and each turn reads the filters again, and starts its steps. */
 static double seconds_with(const atl_rewrite *r, const split *s, int64_t images)
@@ -210,15 +260,13 @@ static double seconds_with(const atl_rewrite *r, const split *s, int64_t images)
     for (int64_t n = 0; n < r->from->count; n++) {
         const atl_node *node = r->from->nodes[n];
         steps += s->is_within[n] && !(node->op->flags & ATL_OP_ALIAS) && !atl_is_elementwise(node->op);
-        for (int i = 0; s->is_within[n] && i < node->input_count; i++) {
-            double since = s->written[n] - s->written[node->inputs[i]->index];
-            since = since < s->most_live ? since : s->most_live; /* more is written over the same memory */
+        for (int i = 0; s->is_within[n] && i < node->input_count; i++)
             again += bytes_again(s, node, i);
-            far += (double)images * since > cost->last_cache ? bytes_read(s, node, i) : 0;
-        }
-        far += s->is_within[n] ? 0 : bytes_far_outside(r, s, node, images);
+        far += s->is_within[n] ? bytes_far_within(s, node, images) : bytes_far_outside(r, s, node, images);
     }
-    return turns * (again / cost->memory_bytes + steps * cost->step_start) +
+    double filters =
+        again * (1 / cost->cached_bytes + misses(again + (double)images * s->most_live) / cost->memory_bytes);
+    return turns * (filters + steps * cost->step_start) +
            (double)s->batch * far * (1 / cost->memory_bytes - 1 / cost->cached_bytes);
 }
 
@@ -234,16 +282,18 @@ static int most_stays_within(const atl_rewrite *r, const split *s)
     return leaving < all / 2;
 }
 
-/* The number of images with the least cost, a divisor of the batch; 0: all at once.  Each thread has at least one. */
+/* The number of images with the least cost, a divisor of the batch; 0: all at once, also if that costs up to a third
+ * more.  Each thread has at least one. */
 static int64_t best_images(const atl_rewrite *r, split *s)
 {
     if (!most_stays_within(r, s))
         return 0;
+    find_readers(r, s);
     find_bytes(r, s);
     if ((double)s->batch * s->most_live <= atl_costs_in_use()->last_cache)
         return 0;
     int64_t best = 0;
-    double least = seconds_with(r, s, s->batch);
+    double least = 0.75 * seconds_with(r, s, s->batch);
     for (int64_t images = s->batch - 1; images >= omp_get_max_threads(); images--) {
         double seconds = s->batch % images ? least : seconds_with(r, s, images);
         if (seconds < least) {
@@ -281,10 +331,12 @@ static int begin(atl_rewrite *r)
     s->depends = atl_allocate(count, 1);
     s->readers = atl_allocate(count, sizeof *s->readers);
     s->last_reader = atl_allocate(count, sizeof *s->last_reader);
+    s->last_bits = atl_allocate(count, sizeof *s->last_bits);
     s->written = atl_allocate(count, sizeof *s->written);
     s->new_of = atl_allocate(count, sizeof *s->new_of);
     s->inputs = atl_allocate(widest, sizeof *s->inputs);
-    if (!s->is_within || !s->depends || !s->readers || !s->last_reader || !s->written || !s->new_of || !s->inputs)
+    if (!s->is_within || !s->depends || !s->readers || !s->last_reader || !s->last_bits || !s->written || !s->new_of ||
+        !s->inputs)
         return 0;
     if (find_within(r, s))
         s->images = r->micro_batch ? asked_images(s, r->micro_batch) : best_images(r, s);
@@ -301,6 +353,7 @@ static void end(atl_rewrite *r)
     atl_release(s->depends);
     atl_release(s->readers);
     atl_release(s->last_reader);
+    atl_release(s->last_bits);
     atl_release(s->written);
     atl_release(s->new_of);
     atl_release(s->inputs);

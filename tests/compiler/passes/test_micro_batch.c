@@ -165,7 +165,7 @@ Test(micro_batch, estimates_decide_by_the_sizes)
     atl_node *by_image = atl_gradient(cost, image);
     atl_program *program = atl_compile(g, ATL_NODES(by_image), .threads = 1);
     int64_t turns = turns_of(program, NULL);
-    cr_expect(turns >= 2 && turns <= 16, "SqueezeNet: %lld turns", (long long)turns);
+    cr_expect(turns >= 2 && turns <= 32, "SqueezeNet: %lld turns", (long long)turns);
     atl_program_free(program);
     program = atl_compile(g, ATL_NODES(by_image), .threads = 1, .disabled_passes = ATL_PASS_MICRO_BATCH);
     cr_expect_eq(turns_of(program, NULL), 1);
@@ -178,6 +178,46 @@ Test(micro_batch, estimates_decide_by_the_sizes)
     cr_expect_eq(turns_of(program, NULL), 1, "a program that assigns");
     atl_program_free(program);
     atl_graph_free(g);
+}
+
+static atl_node *layer(atl_node *x, int64_t window, int64_t channels)
+{
+    char name[32];
+    snprintf(name, sizeof name, "filter%lld", (long long)atl_variables(atl_graph_of(x)).count);
+    int64_t in = atl_shape_of(x).size[3];
+    atl_node *filter = atl_variable(atl_graph_of(x), name, ATL_SHAPE(window, window, in, channels), atl_he());
+    return atl_relu(atl_conv2d(x, filter));
+}
+
+static int64_t turns_of_gradient(atl_node *y, atl_node *image)
+{
+    atl_node *by_image = atl_gradient(atl_mean(atl_square(y)), image);
+    cr_assert_str_empty(atl_graph_error(atl_graph_of(image)));
+    atl_program *program = atl_compile(atl_graph_of(y), ATL_NODES(by_image), .threads = 1);
+    cr_assert(program, "%s", atl_error());
+    int64_t turns = turns_of(program, NULL);
+    atl_program_free(program);
+    return turns;
+}
+
+/* Eight images of 112 x 112 pixels are 26 MB with 64 channels, and leave the caches.  A loop pays if the filters are
+ * small; not if they are 75 MB, which each turn would read again; nor if the images are few.  Nothing runs. */
+Test(micro_batch, a_loop_does_not_read_large_filters_again)
+{
+    for (int row = 0; row < 3; row++) {
+        atl_graph *g = atl_graph_new();
+        atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(row == 2 ? 2 : 8, 112, 112, 8));
+        atl_node *y = layer(layer(layer(image, 1, 64), 3, 64), 3, 64);
+        y = atl_max_pool2d(y, .window = {16, 16}, .stride = {16, 16});
+        for (int i = 0; row == 1 && i < 8; i++)
+            y = layer(y, 3, 512);
+        int64_t turns = turns_of_gradient(y, image);
+        if (row == 0)
+            cr_expect(turns == 2 || turns == 4 || turns == 8, "%lld turns", (long long)turns);
+        else
+            cr_expect_eq(turns, 1, "row %d: %lld turns", row, (long long)turns);
+        atl_graph_free(g);
+    }
 }
 
 /* The images and gradients that the filters' gradients read leave the loop, and the caches before it ends.  Nothing
