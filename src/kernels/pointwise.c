@@ -258,7 +258,8 @@ void KERNEL(pointwise_convolve)(const atl_pointwise *p, const float *image, cons
     const int vectors = panel_vectors(p);
     const int64_t wide = outputs_of_panels(p, vectors);
     const int64_t panels = wide / (vectors * VECTOR) + (p->out - wide) / (OTHER * VECTOR);
-    const int by_panels = !is_paired(p) && p->in * p->out > KEPT_FILTER && p->out > p->pixels && panels >= 2 * p->workers;
+    const int by_panels =
+        !is_paired(p) && p->in * p->out > KEPT_FILTER && p->out > p->pixels && panels >= 2 * p->workers;
 #pragma omp parallel for num_threads(p->workers) schedule(static, 1) if (p->workers > 1)
     for (int worker = 0; worker < p->workers; worker++) {
         if (by_panels) {

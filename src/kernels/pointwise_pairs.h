@@ -27,7 +27,8 @@ static void pack_pairs(const atl_pointwise *p, const float *filter, int transpos
     const int64_t pairs = p->in - p->in % 2, out = p->out;
     for (int64_t i = 0; i < p->in; i++)
         for (int64_t o = 0; o < out; o++)
-            packed[i < pairs ? (i / 2 * out + o) * 2 + i % 2 : i * out + o] = filter[transposed ? o * p->in + i : i * out + o];
+            packed[i < pairs ? (i / 2 * out + o) * 2 + i % 2 : i * out + o] =
+                filter[transposed ? o * p->in + i : i * out + o];
 }
 
 /* ---- sums -------------------------------------------------------------------------------------------------------- */
@@ -47,10 +48,7 @@ INLINE vec broadcast_single(const float *x)
     memcpy(&bits, x, sizeof bits);
     return (vec)_mm512_set1_epi64(bits);
 }
-INLINE vec load_singles(const float *x)
-{
-    return (vec)_mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i_u *)x));
-}
+INLINE vec load_singles(const float *x) { return (vec)_mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i_u *)x)); }
 
 /* The sums of sixteen outputs, from even and odd terms. */
 INLINE vec add_pairs(vec a, vec b)

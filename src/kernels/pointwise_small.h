@@ -16,7 +16,13 @@ enum { SMALL_FILTER = ATL_CORE_FLOATS }; /* which the first-level cache keeps */
 
 /* Before some terms a line of each stream is asked for: registers for addresses are as few as this.  Memory answers in
  * the time of about two tiles. */
-enum { STREAMS = ATL_REGISTERS == 32 ? 3 : 2, CHUNK = ATL_REGISTERS == 32 ? 1 : 8, LINES = ATL_REGISTERS == 32 ? 1 : 3, TERMS_AHEAD = 128, MOST_AHEAD = 4 };
+enum {
+    STREAMS = ATL_REGISTERS == 32 ? 3 : 2,
+    CHUNK = ATL_REGISTERS == 32 ? 1 : 8,
+    LINES = ATL_REGISTERS == 32 ? 1 : 3,
+    TERMS_AHEAD = 128,
+    MOST_AHEAD = 4
+};
 
 /* A stream: a part of the image, the result or an array that the epilogue reads. */
 typedef struct stream {
@@ -44,8 +50,7 @@ static streams new_streams(const product *x, int rows, int64_t panels, int64_t c
         const int64_t width = k == 0 ? x->p->in : x->p->out, share = rows * width / panels;
         const int64_t parts = (share + lines * LINE_FLOATS - 1) / (lines * LINE_FLOATS);
         for (int64_t i = 0; i < parts && count < STREAMS && array.row == width; i++)
-            all.s[count++] =
-                (stream){array.from + ahead * width + i * (share / parts), width, share};
+            all.s[count++] = (stream){array.from + ahead * width + i * (share / parts), width, share};
     }
     for (; count < STREAMS; count++)
         all.s[count] = count ? all.s[0] : (stream){x->image, x->p->in_pixel_stride, 0};
@@ -71,10 +76,7 @@ INLINE void fetch_next(const stream_lines line, int64_t floats)
 /* ---- outputs in whole vectors ------------------------------------------------------------------------------------ */
 
 /* Vectors that a tile has side by side. */
-static int small_vectors(int64_t out)
-{
-    return ATL_REGISTERS == 32 && out % (6 * VECTOR) == 0 ? 6 : tile_vectors(out);
-}
+static int small_vectors(int64_t out) { return ATL_REGISTERS == 32 && out % (6 * VECTOR) == 0 ? 6 : tile_vectors(out); }
 static int small_rows(int64_t out) { return small_vectors(out) == 6 ? 4 : tile_rows(small_vectors(out)); }
 
 /* sum += a [rows, in] b [in, vectors * VECTOR] */

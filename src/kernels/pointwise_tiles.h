@@ -3,6 +3,7 @@
 #ifndef ATLED_KERNELS_POINTWISE_TILES_H
 #define ATLED_KERNELS_POINTWISE_TILES_H
 
+#define MAX_TILE_VECTORS 6
 #include "kernels/pointwise.h"
 #include "kernels/product_tiles.h"
 
@@ -34,6 +35,17 @@ INLINE void multiply_rows(const int rows, const int vectors, const float *x, int
         sum[i][v] *= load(x + i * x_row + v * VECTOR);
 }
 
+/* add_bits, for vectors of 16 as one store, straight from a mask register. */
+INLINE void put_bits(uint8_t *mask, int64_t at, unsigned bits)
+{
+#if ATL_VECTOR == 16
+    const uint16_t both = (uint16_t)bits;
+    memcpy(mask + (uint64_t)at / 8, &both, sizeof both);
+#else
+    add_bits(mask, at, bits);
+#endif
+}
+
 /* True if the epilogue ends with a relu up to a limit whose mask is made: that of most 1x1 convolutions before a depthwise
  * one. */
 INLINE int ends_clipped(const atl_epilogue *end)
@@ -57,21 +69,42 @@ INLINE void write_clipped(const int rows, const int vectors, const atl_pointwise
     for (int v = 0; v < vectors; v++) {
         unsigned bits;
         store(to + v * VECTOR, clipped(sum[i][v], highest, &bits));
-        add_bits(positive, at + v * VECTOR, bits);
+        put_bits(positive, at + v * VECTOR, bits);
     }
+}
+
+/* True if it only applies a gradient of such a relu, after what is added. */
+INLINE int applies_relu6_grad(const atl_epilogue *end)
+{
+    return end->relu_grad && end->highest > 0 && !end->relu && !end->mask && !end->positive;
+}
+
+INLINE void keep_where_between(const int rows, const int vectors, const float *by, int64_t row, float highest,
+                               product_tile sum)
+{
+    UNROLL
+    for (int i = 0; i < rows; i++)
+        UNROLL
+    for (int v = 0; v < vectors; v++)
+        sum[i][v] = where_between(sum[i][v], load(by + i * row + v * VECTOR), highest);
 }
 
 /* The results of a tile, from that pixel and output on. */
 INLINE void write_tile(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
                        product_tile sum, const atl_epilogue *end, float *result)
 {
+    const int64_t at = pixel * p->out + first;
+    const atl_epilogue added = {.bias = end->bias, .residual = end->residual};
     if (ends_clipped(end)) {
-        const atl_epilogue before = {.bias = end->bias, .residual = end->residual};
-        apply_to_tile(rows, vectors, &before, pixel * p->out + first, p->out, first, sum);
+        apply_to_tile(rows, vectors, &added, at, p->out, first, sum);
         write_clipped(rows, vectors, p, pixel, first, sum, end, result);
         return;
     }
-    apply_to_tile(rows, vectors, end, pixel * p->out + first, p->out, first, sum);
+    if (applies_relu6_grad(end)) {
+        apply_to_tile(rows, vectors, &added, at, p->out, first, sum);
+        keep_where_between(rows, vectors, end->relu_grad + at, p->out, end->highest, sum);
+    } else
+        apply_to_tile(rows, vectors, end, at, p->out, first, sum);
     if (end->scale)
         scale_tile(rows, vectors, end->scale + first, sum);
     if (end->addend)

@@ -14,8 +14,13 @@
 #define UNROLL_TERMS _Pragma("GCC unroll 4")
 #endif
 
+/* Vectors side by side; a file with wider tiles defines it before. */
+#ifndef MAX_TILE_VECTORS
+#define MAX_TILE_VECTORS 4
+#endif
+
 /* With 32 registers 24 hold sums, with 16 twelve do. */
-enum { MAX_TILE_ROWS = 16, MAX_TILE_VECTORS = 6 };
+enum { MAX_TILE_ROWS = 16 };
 typedef vec product_tile[MAX_TILE_ROWS][MAX_TILE_VECTORS];
 
 /* Vectors that a tile has side by side, for a number of outputs that is a multiple of VECTOR; and its rows. */
@@ -80,24 +85,13 @@ INLINE void apply_to_sums(const int rows, const int vectors, const atl_epilogue 
         sum[i][v] = apply_epilogue(end, sum[i][v], at + i * row + v * VECTOR, channel + v * VECTOR);
 }
 
-/* 0 where `by` is not above 0 and below `highest`. */
-INLINE void keep_where_between(const int rows, const int vectors, const float *by, int64_t row, float highest,
-                               product_tile sum)
-{
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int v = 0; v < vectors; v++)
-        sum[i][v] = where_between(sum[i][v], load(by + i * row + v * VECTOR), highest);
-}
-
-/* The epilogue for a tile, whose rows are `row` apart in a dense result: each operation is asked for once. */
+/* The same for a tile, whose rows are `row` apart in a dense result: each operation is asked for once. */
 INLINE void apply_to_tile(const int rows, const int vectors, const atl_epilogue *end, int64_t at, int64_t row,
                           int64_t channel, product_tile sum)
 {
     const atl_epilogue bias = {.bias = end->bias}, residual = {.residual = end->residual}, mask = {.mask = end->mask},
                        upper = {.relu = end->relu, .highest = end->highest},
-                       slope = {.relu_grad = end->relu_grad},
+                       slope = {.relu_grad = end->relu_grad, .highest = end->highest},
                        made = {.positive = end->positive, .highest = end->highest};
     if (end->bias)
         apply_to_sums(rows, vectors, &bias, at, row, channel, sum);
@@ -105,9 +99,7 @@ INLINE void apply_to_tile(const int rows, const int vectors, const atl_epilogue 
         apply_to_sums(rows, vectors, &residual, at, row, channel, sum);
     if (end->relu)
         apply_to_sums(rows, vectors, &upper, at, row, channel, sum);
-    if (end->relu_grad && end->highest > 0)
-        keep_where_between(rows, vectors, end->relu_grad + at, row, end->highest, sum);
-    else if (end->relu_grad)
+    if (end->relu_grad)
         apply_to_sums(rows, vectors, &slope, at, row, channel, sum);
     if (end->mask)
         apply_to_sums(rows, vectors, &mask, at, row, channel, sum);

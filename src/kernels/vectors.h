@@ -125,8 +125,8 @@ INLINE vec where_between(vec x, vec by, float highest)
 {
 #if defined __AVX512F__ && ATL_VECTOR == 16
     const __mmask16 above = _mm512_cmp_ps_mask((__m512)by, _mm512_setzero_ps(), _CMP_GT_OQ);
-    return (vec)_mm512_maskz_mov_ps(
-        _mm512_mask_cmp_ps_mask(above, (__m512)by, (__m512)broadcast(highest), _CMP_LT_OQ), (__m512)x);
+    return (vec)_mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, (__m512)by, (__m512)broadcast(highest), _CMP_LT_OQ),
+                                    (__m512)x);
 #else
     return where_below(where_positive(x, by), by, highest);
 #endif
@@ -204,15 +204,10 @@ INLINE unsigned bits_at(const uint8_t *mask, int64_t at)
 /* Writes them; of vectors of four, adds them to bits that are 0. */
 INLINE void add_bits(uint8_t *mask, int64_t at, unsigned bits)
 {
-    uint8_t *byte = mask + (uint64_t)at / 8;
-#if defined __AVX512F__ && ATL_VECTOR == 16
-    const uint16_t both = (uint16_t)bits; /* one store, straight from a mask register */
-    memcpy(byte, &both, sizeof both);
-#else
+    uint8_t *byte = mask + at / 8;
     byte[0] = (uint8_t)(VECTOR == 4 ? byte[0] | bits << at % 8 : bits);
     if (VECTOR == 16)
         byte[1] = (uint8_t)(bits >> 8);
-#endif
 }
 
 /* 1 / sqrt(x) */
