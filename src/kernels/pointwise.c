@@ -88,8 +88,8 @@ enum { PANEL_LINES = ATL_REGISTERS == 32 ? 4 : 2, IMAGE_LINES = 2 };
 
 static lines_ahead spread(const float *from, int64_t floats, int64_t steps, int64_t most)
 {
-    const int64_t lines = floats / LINE_FLOATS;
-    return (lines_ahead){from, from + floats, atl_smaller((lines + steps - 1) / steps, most) * LINE_FLOATS};
+    const int64_t lines = floats / LINE_FLOATS, times = atl_larger(steps, 1); /* sums may have no terms */
+    return (lines_ahead){from, from + floats, atl_smaller((lines + times - 1) / times, most) * LINE_FLOATS};
 }
 
 INLINE void fetch_lines(const int lines, const float *from, const int near)
@@ -184,7 +184,7 @@ static int64_t pixels_of_block(const product *x, int64_t pixels, int rows)
 {
     const atl_pointwise *p = x->p;
     int64_t wide = p->out * (1 + operands_of(&x->end));
-    int64_t most = atl_larger(BLOCK_FLOATS / p->in, LEAST_PIXELS), blocks;
+    int64_t most = atl_larger(BLOCK_FLOATS / atl_larger(p->in, 1), LEAST_PIXELS), blocks;
     if (p->in * p->out <= LASTING_FILTER)
         most = atl_smaller(most, atl_larger(LASTING_FLOATS / wide, LEAST_OF_LASTING));
     blocks = (pixels + most - 1) / most;

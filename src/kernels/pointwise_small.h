@@ -36,13 +36,14 @@ typedef struct streams {
 } streams;
 
 /* Those of tiles with `rows` pixels, for whole arrays that are `panels` tiles wide.  Where a tile's share of an array
- * has more lines than terms, more streams have a part of it each.  The result comes last: no
- * instruction waits for it.  What is left over fetches the image again; it costs
- * less than to find out.  Pixels that lie apart are left to the processor: it would fetch what is between them. */
+ * has more lines than terms, more streams have a part of it each.  The result comes last: no instruction waits for it.
+ * Streams that are left over fetch the first one's lines again, which costs less than to skip them.  Pixels that lie
+ * apart are left to the processor: a stream would fetch what is between them. */
 static streams new_streams(const product *x, int rows, int64_t panels, int64_t chunk)
 {
     const int64_t lines = atl_larger(x->p->in / chunk, 1) * LINES;
-    const int64_t ahead = rows * (1 + atl_smaller(MOST_AHEAD, TERMS_AHEAD / (x->p->in * panels))); /* pixels */
+    const int64_t ahead =
+        rows * (1 + atl_smaller(MOST_AHEAD, TERMS_AHEAD / atl_larger(x->p->in * panels, 1))); /* pixels */
     streams all;
     int count = 0;
     for (int k = 0; k <= x->arrays && count < STREAMS; k++) {

@@ -1,9 +1,9 @@
-/* What the tiles of a 1x1 convolution share, for pointwise.c: how their results are finished and written, and the arrays
- * that they read and write then. */
+/* What the tiles of a 1x1 convolution share, for pointwise.c: how their results are finished and written, and the
+ * arrays that they read and write then. */
 #ifndef ATLED_KERNELS_POINTWISE_TILES_H
 #define ATLED_KERNELS_POINTWISE_TILES_H
 
-#define MAX_TILE_VECTORS 6
+#define MAX_TILE_VECTORS 6 /* those of small filters are wide and low: pointwise_small.h */
 #include "kernels/pointwise.h"
 #include "kernels/product_tiles.h"
 
@@ -46,8 +46,8 @@ INLINE void put_bits(uint8_t *mask, int64_t at, unsigned bits)
 #endif
 }
 
-/* True if the epilogue ends with a relu up to a limit whose mask is made: that of most 1x1 convolutions before a depthwise
- * one. */
+/* True if the epilogue ends with a relu up to a limit whose mask is made: that of most 1x1 convolutions before a
+ * depthwise one. */
 INLINE int ends_clipped(const atl_epilogue *end)
 {
     return end->relu && end->highest > 0 && end->positive && !end->relu_grad && !end->mask && !end->scale &&

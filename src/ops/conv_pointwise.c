@@ -38,8 +38,8 @@ static int64_t channels_read(const onednn_convolution *c)
     return c->pass == ONEDNN_FORWARD ? c->image.size[3] : c->result.size[3];
 }
 
-/* True if what oneDNN's is faster, if it is, takes less time than a step that reads or writes so many arrays of the
- * result's size. */
+/* True if oneDNN's saves less time, if any, than a step takes that reads or writes so many arrays of the result's
+ * size. */
 static int saves_arrays(const onednn_convolution *c, double arrays)
 {
     const atl_costs *cost = atl_costs_in_use();

@@ -139,7 +139,7 @@ ISA_TEST(pointwise, few_outputs)
     static const int64_t outs[] = {8, 16, 24, 40, 48, 96, 144, 192};
     for (int i = 0; i < 8; i++)
         for (int64_t pixels = 1; pixels <= 43 && atl_pointwise_has(outs[i], k->vector); pixels += pixels < 4 ? 1 : 7)
-            for (int64_t in = 1; in <= 40; in += in < 3 ? 1 : 18)
+            for (int64_t in = 0; in <= 40; in += in < 3 ? 1 : 18)
                 check(k,
                       &(atl_pointwise){.pixels = pixels,
                                        .in = in,
