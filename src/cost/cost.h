@@ -97,6 +97,7 @@ typedef struct atl_costs {
     int64_t rows_least;       /* and its rows, at least */
     int64_t onednn_group;     /* channels of a group below which oneDNN has no vector kernel */
     int64_t pointwise_terms;  /* of a 1x1 convolution, from which on ours is faster than oneDNN's */
+    int64_t pointwise_small_terms; /* the same where in * out is at most ATL_CORE_FLOATS */
     int64_t packed_rows;      /* rows of A from which on oneDNN's own copying of B does not count */
     int64_t packed_size;      /* elements of B from which on it would */
     int64_t lasting_rows;     /* of A, from which on our own product with a weight is faster than oneDNN's */

@@ -7,10 +7,9 @@
 
 #include "common/numbers.h"
 #include "cost/cost.h"
-#include "kernels/product_tiles.h"
+#include "kernels/pointwise_pairs.h"
 
 enum {
-    SMALL_FILTER = ATL_CORE_FLOATS,         /* which the first-level cache keeps */
     KEPT_FILTER = ATL_NEAR_FLOATS,          /* which the second-level cache may keep from run to run */
     BLOCK_FLOATS = ATL_NEAR_FLOATS / 4 * 3, /* of a block of pixels, which the second-level cache keeps */
     LEAST_PIXELS = 96,                      /* of a block: fewer would not hide the fetching of a panel */
@@ -39,7 +38,7 @@ static int panel_vectors(const atl_pointwise *p)
 {
     const int64_t vectors = p->out / VECTOR;
     if (is_small(p) || vectors < 3)
-        return tile_vectors(p->out);
+        return is_small(p) ? small_vectors(p->out) : tile_vectors(p->out);
     return ATL_REGISTERS == 32 && vectors % 3 && vectors % 4 == 0 ? 4 : WIDE;
 }
 
@@ -56,144 +55,16 @@ void KERNEL(pointwise_pack)(const atl_pointwise *p, const float *filter, int tra
 {
     const int vectors = panel_vectors(p);
     const int64_t wide = outputs_of_panels(p, vectors);
+    if (is_paired(p)) {
+        pack_pairs(p, filter, transposed, packed);
+        return;
+    }
     for (int64_t first = 0, block; first < p->out; first += block, packed += block * p->in) {
         block = (first < wide ? vectors : OTHER) * VECTOR;
         for (int64_t i = 0; i < p->in; i++)
             for (int64_t o = 0; o < block; o++)
                 packed[i * block + o] = filter[transposed ? (first + o) * p->in + i : i * p->out + first + o];
     }
-}
-
-/* One factor for each output. */
-INLINE void scale_tile(const int rows, const int vectors, const float *factor, product_tile sum)
-{
-    UNROLL
-    for (int v = 0; v < vectors; v++)
-        UNROLL
-    for (int i = 0; i < rows; i++)
-        sum[i][v] *= load(factor + v * VECTOR);
-}
-
-INLINE void add_rows(const int rows, const int vectors, const float *x, int64_t x_row, product_tile sum)
-{
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int v = 0; v < vectors; v++)
-        sum[i][v] += load(x + i * x_row + v * VECTOR);
-}
-
-INLINE void multiply_rows(const int rows, const int vectors, const float *x, int64_t x_row, product_tile sum)
-{
-    UNROLL
-    for (int i = 0; i < rows; i++)
-        UNROLL
-    for (int v = 0; v < vectors; v++)
-        sum[i][v] *= load(x + i * x_row + v * VECTOR);
-}
-
-/* The results of a tile, from that pixel and output on. */
-INLINE void write_tile(const int rows, const int vectors, const atl_pointwise *p, int64_t pixel, int64_t first,
-                       product_tile sum, const atl_epilogue *end, float *result)
-{
-    apply_to_tile(rows, vectors, end, pixel * p->out + first, p->out, first, sum);
-    if (end->scale)
-        scale_tile(rows, vectors, end->scale + first, sum);
-    if (end->addend)
-        add_rows(rows, vectors, end->addend + pixel * end->addend_pixel_stride + first, end->addend_pixel_stride, sum);
-    if (end->factor)
-        multiply_rows(rows, vectors, end->factor + pixel * p->out + first, p->out, sum);
-    store_tile(rows, vectors, sum, result + pixel * p->out_pixel_stride + first, p->out_pixel_stride);
-}
-
-static int operands_of(const atl_epilogue *end)
-{
-    return (end->residual != NULL) + (end->relu_grad != NULL) + (end->addend != NULL) + (end->factor != NULL);
-}
-
-/* ---- what a tile reads and writes at its end --------------------------------------------------------------------- */
-
-/* An array with so many floats from pixel to pixel. */
-typedef struct pixel_array {
-    const float *from;
-    int64_t row;
-} pixel_array;
-
-enum { MOST_ARRAYS = 5 };
-typedef struct product {
-    const atl_pointwise *p;
-    const float *image, *packed;
-    atl_epilogue end;
-    float *result;
-    pixel_array array[MOST_ARRAYS]; /* which a tile reads or writes at its end */
-    int arrays;
-} product;
-
-static product new_product(const atl_pointwise *p, const float *image, const float *packed, const atl_epilogue *end,
-                           float *result)
-{
-    product x = {p, image, packed, *end, result, {{NULL, 0}}, 0};
-    const pixel_array array[MOST_ARRAYS] = {{result, p->out_pixel_stride},
-                                            {end->residual, p->out},
-                                            {end->relu_grad, p->out},
-                                            {end->addend, end->addend_pixel_stride},
-                                            {end->factor, p->out}};
-    for (int k = 0; k < MOST_ARRAYS; k++)
-        if (array[k].from && (k == 0 || array[k].from != result))
-            x.array[x.arrays++] = array[k];
-    return x;
-}
-
-/* Fetches the lines of a pixel that a tile with these outputs reads and writes at its end, in the arrays from k on. */
-INLINE void fetch_pixel(const int vectors, const product *x, int k, int64_t pixel, int64_t first)
-{
-    for (; k < x->arrays; k++) {
-        const float *from = x->array[k].from + pixel * x->array[k].row + first;
-        for (int v = 0; v < vectors * VECTOR; v += LINE_FLOATS)
-            __builtin_prefetch(from + v, 0, 3);
-    }
-}
-
-/* ---- small filters ----------------------------------------------------------------------------------------------- */
-
-/* Some pixels from `pixel` on, and vectors * VECTOR outputs from `first` on.  With `fetch`, what the same outputs of
- * the next pixels read and write at their end is asked for between the terms, some for each of this tile's pixels. */
-INLINE void some_pixels(const int rows, const int vectors, const int fetch, const product *x, int64_t pixel,
-                        int64_t first, int64_t next)
-{
-    const atl_pointwise *p = x->p;
-    const int64_t part = fetch ? (p->in + rows - 1) / rows : p->in, panel = vectors * VECTOR;
-    const float *a = x->image + pixel * p->in_pixel_stride, *b = x->packed + first * p->in;
-    product_tile sum;
-    clear_tile(rows, vectors, sum);
-    for (int64_t from = 0, to; from < p->in; from = to, next++) {
-        to = atl_smaller(from + part, p->in);
-        if (fetch)
-            fetch_pixel(vectors, x, 0, next, first);
-        add_to_tile(rows, vectors, to - from, a + from, p->in_pixel_stride, 1, b + from * panel, panel, sum);
-    }
-    write_tile(rows, vectors, p, pixel, first, sum, &x->end, x->result);
-}
-
-/* A few pixels with the whole filter, and then the next ones. */
-INLINE void small_range(const int rows, const int vectors, const int fetch, const product *x, int64_t from, int64_t to)
-{
-    for (; from + rows <= to; from += rows)
-        for (int64_t o = 0; o < x->p->out; o += vectors * VECTOR)
-            some_pixels(rows, vectors, fetch, x, from, o, atl_smaller(from + rows, to - rows));
-    for (; from < to; from++)
-        for (int64_t o = 0; o < x->p->out; o += vectors * VECTOR)
-            some_pixels(1, vectors, 0, x, from, o, 0);
-}
-
-/* An array that the epilogue reads may come from afar, and short sums leave the processor no time to foresee it.  With
- * few registers a tile takes longer, and its lines are found in time. */
-static void multiply_small(const product *x, int64_t from, int64_t to)
-{
-    if (ATL_REGISTERS == 32 && operands_of(&x->end))
-        FOR_TILE(x->p->out, small_range, 1, x, from, to)
-    else
-        FOR_TILE(x->p->out, small_range, 0, x, from, to)
 }
 
 /* ---- large filters ----------------------------------------------------------------------------------------------- */
@@ -217,8 +88,8 @@ enum { PANEL_LINES = ATL_REGISTERS == 32 ? 4 : 2, IMAGE_LINES = 2 };
 
 static lines_ahead spread(const float *from, int64_t floats, int64_t steps, int64_t most)
 {
-    const int64_t lines = floats / LINE_FLOATS;
-    return (lines_ahead){from, from + floats, atl_smaller((lines + steps - 1) / steps, most) * LINE_FLOATS};
+    const int64_t lines = floats / LINE_FLOATS, times = atl_larger(steps, 1); /* sums may have no terms */
+    return (lines_ahead){from, from + floats, atl_smaller((lines + times - 1) / times, most) * LINE_FLOATS};
 }
 
 INLINE void fetch_lines(const int lines, const float *from, const int near)
@@ -313,7 +184,7 @@ static int64_t pixels_of_block(const product *x, int64_t pixels, int rows)
 {
     const atl_pointwise *p = x->p;
     int64_t wide = p->out * (1 + operands_of(&x->end));
-    int64_t most = atl_larger(BLOCK_FLOATS / p->in, LEAST_PIXELS), blocks;
+    int64_t most = atl_larger(BLOCK_FLOATS / atl_larger(p->in, 1), LEAST_PIXELS), blocks;
     if (p->in * p->out <= LASTING_FILTER)
         most = atl_smaller(most, atl_larger(LASTING_FLOATS / wide, LEAST_OF_LASTING));
     blocks = (pixels + most - 1) / most;
@@ -387,7 +258,8 @@ void KERNEL(pointwise_convolve)(const atl_pointwise *p, const float *image, cons
     const int vectors = panel_vectors(p);
     const int64_t wide = outputs_of_panels(p, vectors);
     const int64_t panels = wide / (vectors * VECTOR) + (p->out - wide) / (OTHER * VECTOR);
-    const int by_panels = p->in * p->out > KEPT_FILTER && p->out > p->pixels && panels >= 2 * p->workers;
+    const int by_panels =
+        !is_paired(p) && p->in * p->out > KEPT_FILTER && p->out > p->pixels && panels >= 2 * p->workers;
 #pragma omp parallel for num_threads(p->workers) schedule(static, 1) if (p->workers > 1)
     for (int worker = 0; worker < p->workers; worker++) {
         if (by_panels) {
@@ -396,10 +268,12 @@ void KERNEL(pointwise_convolve)(const atl_pointwise *p, const float *image, cons
             continue;
         }
         /* A small filter's rest of a tile, which the last thread computes, is slow; of a larger one there is none. */
-        int64_t rows = is_small(p) ? tile_rows(vectors) : 1, groups = p->pixels / rows;
+        int64_t rows = is_paired(p) ? paired_rows(p) : is_small(p) ? small_rows(p->out) : 1, groups = p->pixels / rows;
         int64_t from = groups * worker / p->workers * rows, to = groups * (worker + 1) / p->workers * rows;
         to = worker + 1 == p->workers ? p->pixels : to;
-        if (is_small(p))
+        if (is_paired(p))
+            multiply_pairs(&x, from, to);
+        else if (is_small(p))
             multiply_small(&x, from, to);
         else if (from < to)
             multiply(&x, from, to, 0, p->out);

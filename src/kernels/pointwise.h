@@ -6,10 +6,16 @@
 #include "kernels/epilogue.h"
 
 typedef struct atl_pointwise {
-    int64_t pixels, in, out;                   /* out is a multiple of a vector */
+    int64_t pixels, in, out;                   /* out: see below */
     int64_t in_pixel_stride, out_pixel_stride; /* floats from pixel to pixel */
     int workers;                               /* threads that share the work */
 } atl_pointwise;
+
+/* True if there are kernels for so many outputs, with vectors of so many floats. */
+static inline int atl_pointwise_has(int64_t out, int64_t vector)
+{
+    return out > 0 && (out % vector == 0 || (vector == 16 && (out == 24 || out == 40)));
+}
 
 /* pack: the filter [in, out], or, transposed, [out, in], in the order in which it is read: in * out floats.
  * convolve: result [pixels, out] = epilogue of image [pixels, in] times filter */

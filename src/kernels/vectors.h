@@ -133,6 +133,18 @@ INLINE vec larger(vec a, vec b)
 /* x where `by` is below `limit`, else 0 */
 INLINE vec where_below(vec x, vec by, float limit) { return (vec)((vec_int)x & (by < broadcast(limit))); }
 
+/* x where `by` is above 0 and below `highest`, else 0 */
+INLINE vec where_between(vec x, vec by, float highest)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    const __mmask16 above = _mm512_cmp_ps_mask((__m512)by, _mm512_setzero_ps(), _CMP_GT_OQ);
+    return (vec)_mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, (__m512)by, (__m512)broadcast(highest), _CMP_LT_OQ),
+                                    (__m512)x);
+#else
+    return where_below(where_positive(x, by), by, highest);
+#endif
+}
+
 /* Bit i: element i is above 0 and below `highest`, if that is not 0. */
 INLINE unsigned bits_between(vec x, float highest)
 {
@@ -153,6 +165,25 @@ INLINE unsigned bits_between(vec x, float highest)
         bits |= (unsigned)(is[i] & 1) << i;
     return bits;
 #endif
+#endif
+}
+
+/* A relu up to `highest`, above 0: at_most(relu(x), highest), and bits_between of that. */
+INLINE vec clipped(vec x, float highest, unsigned *bits)
+{
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    const __m512 most = (__m512)broadcast(highest);
+    const __mmask16 kept = _mm512_cmp_ps_mask((__m512)x, _mm512_setzero_ps(), _CMP_NLE_UQ); /* or not a number */
+    *bits = _mm512_mask_cmp_ps_mask(kept, (__m512)x, most, _CMP_LT_OQ);
+    return (vec)_mm512_maskz_min_ps(kept, most, (__m512)x); /* x, the second, where it is not a number */
+#elif defined __AVX2__ && ATL_VECTOR == 8
+    const vec_int kept = ~(x <= (vec){0});
+    *bits = (unsigned)_mm256_movemask_ps((__m256)(kept & (x < broadcast(highest))));
+    return (vec)_mm256_min_ps((__m256)broadcast(highest), (__m256)((vec_int)x & kept));
+#else
+    const vec y = at_most(relu(x), highest);
+    *bits = bits_between(y, highest);
+    return y;
 #endif
 }
 
@@ -178,8 +209,14 @@ INLINE vec where_bits(vec x, unsigned bits)
 /* The bits of a vector in a mask (kernels/mask.h) whose first element is `at`, a multiple of VECTOR. */
 INLINE unsigned bits_at(const uint8_t *mask, int64_t at)
 {
-    const uint8_t *byte = mask + at / 8;
+    const uint8_t *byte = mask + (uint64_t)at / 8;
+#if defined __AVX512F__ && ATL_VECTOR == 16
+    uint16_t both; /* one load, straight into a mask register */
+    memcpy(&both, byte, sizeof both);
+    return both;
+#else
     return VECTOR == 16 ? byte[0] | (unsigned)byte[1] << 8 : VECTOR == 8 ? *byte : (unsigned)*byte >> at % 8;
+#endif
 }
 
 /* Writes them; of vectors of four, adds them to bits that are 0. */

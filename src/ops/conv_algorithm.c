@@ -8,6 +8,7 @@
 #include "ops/conv_sizes.h"
 #include "ops/conv_tap_sums.h"
 #include "ops/conv_winograd.h"
+#include "ops/step_epilogue.h"
 
 /* Inputs of the node, with ONEDNN_NO_INPUT for what it computes. */
 onednn_convolution atl_convolution_of(onednn_pass pass, const conv_geometry *g, int image, int filter, int result)
@@ -149,7 +150,7 @@ int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const con
         return atl_lower_conv_pointwise(lowering, c);
     int keeps_packed = c->filter_input >= 0 && !c->blocked && !atl_lower_uses_bfloat16(lowering) &&
                        atl_lower_input_lasts(lowering, c->filter_input); /* a filter, in the order of our kernels */
-    if (!way && keeps_packed && atl_conv_prefers_pointwise(c))
+    if (!way && keeps_packed && atl_conv_prefers_pointwise(c, atl_conv_makes_mask(lowering, c)))
         return atl_lower_conv_pointwise(lowering, c);
     if (!way && !c->blocked && atl_conv_prefers_depthwise(c))
         return atl_lower_conv_depthwise(lowering, c);

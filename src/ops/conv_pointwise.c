@@ -29,7 +29,7 @@ int atl_conv_is_pointwise(const onednn_convolution *c)
 {
     return c->pass != ONEDNN_FILTER_GRADIENT && c->groups == 1 && is_one_pixel(&c->vertical) &&
            is_one_pixel(&c->horizontal) && atl_conv_epilogue_is_simple(c) &&
-           channels_made(c) % atl_kernels->vector == 0 && channels_made(c) > 0 && atl_shape_count(c->image) > 0;
+           atl_pointwise_has(channels_made(c), atl_kernels->vector) && atl_shape_count(c->image) > 0;
 }
 
 /* The terms of a sum. */
@@ -38,20 +38,28 @@ static int64_t channels_read(const onednn_convolution *c)
     return c->pass == ONEDNN_FORWARD ? c->image.size[3] : c->result.size[3];
 }
 
-int atl_conv_prefers_pointwise(const onednn_convolution *c)
+/* True if oneDNN's saves less time, if any, than a step takes that reads or writes so many arrays of the result's
+ * size. */
+static int saves_arrays(const onednn_convolution *c, double arrays)
 {
-    return atl_conv_is_pointwise(c) && channels_read(c) >= atl_costs_in_use()->pointwise_terms;
+    const atl_costs *cost = atl_costs_in_use();
+    double made = (double)atl_shape_count(c->pass == ONEDNN_FORWARD ? c->result : c->image);
+    double flops = 2 * made * (double)channels_read(c);
+    double lost = flops / cost->pointwise_flops - flops / cost->onednn_pointwise_flops;
+    return lost < arrays * sizeof(float) * made / cost->cached_bytes;
+}
+
+int atl_conv_prefers_pointwise(const onednn_convolution *c, int makes_mask)
+{
+    const atl_costs *cost = atl_costs_in_use();
+    const int is_small = channels_read(c) * channels_made(c) <= ATL_CORE_FLOATS; /* whole pixels are written at once */
+    const int64_t least = is_small ? cost->pointwise_small_terms : cost->pointwise_terms;
+    return atl_conv_is_pointwise(c) && (channels_read(c) >= least || (makes_mask && saves_arrays(c, 1)));
 }
 
 int atl_conv_pointwise_pays(const onednn_convolution *c)
 {
-    const atl_costs *cost = atl_costs_in_use();
-    if (!atl_conv_is_pointwise(c) || atl_conv_prefers_pointwise(c))
-        return atl_conv_is_pointwise(c);
-    double made = (double)atl_shape_count(c->pass == ONEDNN_FORWARD ? c->result : c->image);
-    double flops = 2 * made * (double)channels_read(c);
-    double lost = flops / cost->pointwise_flops - flops / cost->onednn_pointwise_flops;
-    return lost < 3 * sizeof(float) * made / cost->cached_bytes; /* a step of its own reads two arrays and writes one */
+    return atl_conv_prefers_pointwise(c, 0) || (atl_conv_is_pointwise(c) && saves_arrays(c, 3));
 }
 
 static int pack_filter(const atl_plan_step *step, void *const *memory, void *bound)

@@ -8,8 +8,9 @@
 /* True if it is such a convolution. */
 int atl_conv_is_pointwise(const onednn_convolution *c);
 
-/* True if it is one, and takes less time than oneDNN's. */
-int atl_conv_prefers_pointwise(const onednn_convolution *c);
+/* True if it is one, and takes less time than oneDNN's.  Ours also makes a relu's mask; behind oneDNN's a step of its
+ * own does. */
+int atl_conv_prefers_pointwise(const onednn_convolution *c, int makes_mask);
 
 /* True if it takes less time than oneDNN's followed by a step for a relu's gradient. */
 int atl_conv_pointwise_pays(const onednn_convolution *c);

@@ -33,11 +33,16 @@ atl_step_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_c
     return e;
 }
 
+int atl_conv_makes_mask(const atl_lowering *lowering, const onednn_convolution *c)
+{
+    const int bytes_hold_vectors = atl_kernels->vector % 8 == 0; /* so that no two threads write one */
+    return c->activation == ONEDNN_RELU && bytes_hold_vectors && atl_lower_wants_workspace(lowering);
+}
+
 void atl_lower_conv_mask(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step,
                          atl_step_epilogue *end)
 {
-    const int bytes_hold_vectors = atl_kernels->vector % 8 == 0; /* so that no two threads write one */
-    if (c->activation != ONEDNN_RELU || !bytes_hold_vectors || !atl_lower_wants_workspace(lowering))
+    if (!atl_conv_makes_mask(lowering, c))
         return;
     end->positive = step->writes;
     step->write[step->writes++] =

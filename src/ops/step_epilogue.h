@@ -22,7 +22,10 @@ int atl_lower_operand(atl_lowering *lowering, int input, atl_plan_step *step);
 /* Adds the epilogue's inputs to the step's reads. */
 atl_step_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step);
 
-/* If the node's relu's gradient wants its mask: adds it to the step's results, after the first. */
+/* True if the node's relu's gradient wants its mask, and our own kernels can make it. */
+int atl_conv_makes_mask(const atl_lowering *lowering, const onednn_convolution *c);
+
+/* If it is so: adds it to the step's results, after the first. */
 void atl_lower_conv_mask(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step,
                          atl_step_epilogue *end);
 

@@ -131,6 +131,78 @@ ISA_TEST(pointwise, relu_keeps_not_a_number)
     free(result);
 }
 
+/* ---- few outputs, and few terms ---------------------------------------------------------------------------------- */
+
+/* Numbers of outputs that are not all multiples of a vector, sums of an even and of an odd length. */
+ISA_TEST(pointwise, few_outputs)
+{
+    static const int64_t outs[] = {8, 16, 24, 40, 48, 96, 144, 192};
+    for (int i = 0; i < 8; i++)
+        for (int64_t pixels = 1; pixels <= 43 && atl_pointwise_has(outs[i], k->vector); pixels += pixels < 4 ? 1 : 7)
+            for (int64_t in = 0; in <= 40; in += in < 3 ? 1 : 18)
+                check(k,
+                      &(atl_pointwise){.pixels = pixels,
+                                       .in = in,
+                                       .out = outs[i],
+                                       .in_pixel_stride = in + 3 * (pixels % 2),
+                                       .out_pixel_stride = outs[i] + 8 * (pixels % 3),
+                                       .workers = 1 + pixels % 3},
+                      i % 2);
+}
+
+/* min(max(sum, 0), 6) or, for a gradient, the sum where y is above 0 and below 6, one by one; NaN stays NaN. */
+static float expected(const atl_epilogue *end, float sum, float y)
+{
+    if (!end->relu)
+        return y > 0 && y < end->highest ? sum : 0;
+    return sum <= 0 ? 0 : sum > end->highest ? end->highest : sum;
+}
+
+/* Sums of one term, 1, and so the numbers of the filter: every special value at every place of a vector, with its
+ * mask's bit, and with the gradient by an array or by bits. */
+ISA_TEST(pointwise, special_values)
+{
+    static const float special[] = {NAN, -NAN, INFINITY, -INFINITY, 0, -0.0f, 1e-42f, -1e-42f, 6, 5.9999995f, 7, -1, 3};
+    static const int64_t outs[] = {16, 24, 32, 40, 96, 144};
+    for (int n = 0; n < 6 * 13 && k->vector >= 8; n++) {
+        const int64_t out = outs[n / 13], pixels = 13, count = pixels * out;
+        const atl_pointwise p = {
+            .pixels = pixels, .in = 1, .out = out, .in_pixel_stride = 1, .out_pixel_stride = out, .workers = 1};
+        if (!atl_pointwise_has(out, k->vector))
+            continue;
+        float *image = random_floats(pixels), *filter = random_floats(out), *packed = random_floats(out);
+        float *result = random_floats(count), *y = random_floats(count);
+        uint8_t *bits = calloc(1, (size_t)count / 8 + 64);
+        for (int64_t q = 0; q < pixels; q++)
+            image[q] = 1;
+        for (int64_t o = 0; o < out; o++)
+            filter[o] = special[(o + n) % 13];
+        for (int64_t i = 0; i < count; i++)
+            y[i] = special[(i + i / 13 + n) % 13];
+        k->pointwise_pack(&p, filter, 0, packed);
+        const atl_epilogue ends[] = {{.relu = 1, .highest = 6, .positive = bits},
+                                     {.relu_grad = y, .highest = 6},
+                                     {.mask = bits, .highest = 6}};
+        for (int e = 0; e < 3; e++) {
+            if (e == 2)
+                for (int64_t i = 0; i < count; i++)
+                    bits[i / 8] = (uint8_t)((i % 8 ? bits[i / 8] : 0) | (y[i] > 0 && y[i] < 6) << i % 8);
+            k->pointwise_convolve(&p, image, packed, &ends[e], result);
+            for (int64_t i = 0; i < count; i++) {
+                const float want = expected(&ends[e], filter[i % out], e ? y[i] : 0);
+                cr_assert(isnan(want) ? isnan(result[i]) : result[i] == want, "end %d, %lld of %lld: %g, not %g", e,
+                          (long long)i, (long long)out, (double)result[i], (double)want);
+                if (e == 0)
+                    cr_assert_eq(bits[i / 8] >> i % 8 & 1, want > 0 && want < 6, "bit %lld", (long long)i);
+            }
+        }
+        float *all[] = {image, filter, packed, result, y};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+            free(all[i]);
+        free(bits);
+    }
+}
+
 /* Tiles of other pixels, but each sum in its own order. */
 ISA_TEST(pointwise, workers_change_no_bit)
 {
