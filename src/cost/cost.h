@@ -87,21 +87,21 @@ typedef struct atl_costs {
     double step_start; /* seconds from the end of one step of a plan to the work of the next */
 
     /* ---- work that one thread does alone: waking the others takes microseconds ---- */
-    double thread_flops;      /* of our own kernels, for each thread */
-    double primitive_flops;   /* of a oneDNN primitive */
-    double primitive_floats;  /* that it touches */
-    int64_t loop_elements;    /* of a loop */
-    int64_t small_product;    /* multiplications of a product that calling oneDNN would slow down by half */
-    int64_t small_dots;       /* the same where B is transposed */
-    int64_t rows_terms;       /* of a product that our own loop computes a few rows at a time, at most; 8: of none */
-    int64_t rows_least;       /* and its rows, at least */
-    int64_t onednn_group;     /* channels of a group below which oneDNN has no vector kernel */
-    int64_t pointwise_terms;  /* of a 1x1 convolution, from which on ours is faster than oneDNN's */
+    double thread_flops;     /* of our own kernels, for each thread */
+    double primitive_flops;  /* of a oneDNN primitive */
+    double primitive_floats; /* that it touches */
+    int64_t loop_elements;   /* of a loop */
+    int64_t small_product;   /* multiplications of a product that calling oneDNN would slow down by half */
+    int64_t small_dots;      /* the same where B is transposed */
+    int64_t rows_terms;      /* of a product that our own loop computes a few rows at a time, at most; 8: of none */
+    int64_t rows_least;      /* and its rows, at least */
+    int64_t onednn_group;    /* channels of a group below which oneDNN has no vector kernel */
+    int64_t pointwise_terms; /* of a 1x1 convolution, from which on ours is faster than oneDNN's */
     int64_t pointwise_small_terms; /* the same where in * out is at most ATL_CORE_FLOATS */
-    int64_t packed_rows;      /* rows of A from which on oneDNN's own copying of B does not count */
-    int64_t packed_size;      /* elements of B from which on it would */
-    int64_t lasting_rows;     /* of A, from which on our own product with a weight is faster than oneDNN's */
-    int64_t lasting_terms;    /* of its sums, above which it no longer is */
+    int64_t packed_rows;           /* rows of A from which on oneDNN's own copying of B does not count */
+    int64_t packed_size;           /* elements of B from which on it would */
+    int64_t lasting_rows;          /* of A, from which on our own product with a weight is faster than oneDNN's */
+    int64_t lasting_terms;         /* of its sums, above which it no longer is */
     int64_t attention_scores; /* of a head, from which on attention in one step is faster than products and softmax */
     int64_t pool_elements;    /* of an image that our own pooling takes as long for as oneDNN's */
     int64_t random_work;      /* simple operations that take as long as a random number */

@@ -47,14 +47,14 @@ static double narrowest_of(const conv_geometry *g)
     return (double)(image < result ? image : result);
 }
 
-/* The filter comes from memory: images of few pixels do not hide that. */
+/* A filter that no core's cache keeps comes from memory: images of few pixels do not hide that. */
 static double direct_seconds(const conv_geometry *g)
 {
     const int64_t *filter = g->filter.size;
     const atl_costs *cost = atl_costs_in_use();
     double flops = 2.0 * (double)(filter[0] * filter[1] * filter[2]) * (double)atl_shape_count(g->result);
-    return flops / (cost->direct_flops * fmin(1, narrowest_of(g) / cost->direct_narrow)) +
-           4 * (double)atl_shape_count(g->filter) / cost->memory_bytes;
+    double far = fmax(0, 4 * (double)atl_shape_count(g->filter) - (double)cost->core_cache);
+    return flops / (cost->direct_flops * fmin(1, narrowest_of(g) / cost->direct_narrow)) + far / cost->memory_bytes;
 }
 
 /* oneDNN's own Winograd kernels, F(4x4, 3x3): a quarter of the multiplications, in products that need 32 channels to
