@@ -58,6 +58,23 @@ INLINE vec add_pairs(vec a, vec b)
            (vec)_mm512_permutex2var_ps((__m512)a, (__m512i)(even + 1), (__m512)b);
 }
 
+/* two += one pair of terms of each pixel, or with `is_single` the last term of an odd number. */
+INLINE void add_pair(const int rows, const int eights, const int is_single, const float *a, int64_t row, const float *b,
+                     product_tile two)
+{
+    vec term[MOST_EIGHTS];
+    UNROLL
+    for (int v = 0; v < eights; v++)
+        term[v] = is_single ? load_singles(b + v * EIGHT) : load(b + v * VECTOR);
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+        const vec terms = is_single ? broadcast_single(a + i * row) : broadcast_pair(a + i * row);
+        UNROLL
+        for (int v = 0; v < eights; v++)
+            two[i][v] += terms * term[v];
+    }
+}
+
 /* For the pixels from `a` on: sum[n] of results 16 n to 16 n + 15 of all of them. */
 INLINE void sum_pairs(const int rows, const int eights, const product *x, const float *a, const stream_lines line,
                       product_tile sum)
@@ -65,33 +82,13 @@ INLINE void sum_pairs(const int rows, const int eights, const product *x, const 
     const int64_t in = x->p->in, row = x->p->in_pixel_stride;
     const float *b = x->packed;
     product_tile two;
-    vec term[MOST_EIGHTS];
     clear_tile(rows, eights, two);
     for (int64_t k = 0; k + 2 <= in; k += 2, a += 2, b += eights * VECTOR) {
         fetch_next(line, k / 2 * LINE_FLOATS);
-        UNROLL
-        for (int v = 0; v < eights; v++)
-            term[v] = load(b + v * VECTOR);
-        UNROLL
-        for (int i = 0; i < rows; i++) {
-            const vec pair = broadcast_pair(a + i * row);
-            UNROLL
-            for (int v = 0; v < eights; v++)
-                two[i][v] += pair * term[v];
-        }
+        add_pair(rows, eights, 0, a, row, b, two);
     }
-    if (in % 2) {
-        UNROLL
-        for (int v = 0; v < eights; v++)
-            term[v] = load_singles(b + v * EIGHT);
-        UNROLL
-        for (int i = 0; i < rows; i++) {
-            const vec single = broadcast_single(a + i * row);
-            UNROLL
-            for (int v = 0; v < eights; v++)
-                two[i][v] += single * term[v];
-        }
-    }
+    if (in % 2)
+        add_pair(rows, eights, 1, a, row, b, two);
     UNROLL
     for (int n = 0; n < rows * eights / 2; n++)
         sum[n][0] = add_pairs(two[2 * n / eights][2 * n % eights], two[(2 * n + 1) / eights][(2 * n + 1) % eights]);

@@ -79,9 +79,8 @@ INLINE void write_results(const int count, const atl_epilogue *end, vec *sum, in
         const float *by = end->relu_grad + at;
         UNROLL
         for (int k = 0; k < count; k++) {
-            sum[k] = where_positive(sum[k], load(by));
-            if (end->highest > 0)
-                sum[k] = where_below(sum[k], load(by), end->highest);
+            sum[k] =
+                end->highest > 0 ? where_between(sum[k], load(by), end->highest) : where_positive(sum[k], load(by));
             by += channels;
             HIDE_ADDRESS(by);
         }

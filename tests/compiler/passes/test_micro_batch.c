@@ -220,6 +220,19 @@ Test(micro_batch, a_loop_does_not_read_large_filters_again)
     }
 }
 
+/* Of expanded images only bits are kept, so that two images of 112 x 112 pixels and 96 channels at a time leave no
+ * cache, while eight of them, 39 MB, would, even if each is read as soon as it is written.  Nothing runs. */
+Test(micro_batch, images_of_which_bits_are_kept)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *image = atl_input(g, "image", ATL_FLOAT32, ATL_SHAPE(8, 112, 112, 16)), *y = image;
+    for (int i = 0; i < 4; i++)
+        y = layer(layer(y, 1, 96), 1, 16);
+    int64_t turns = turns_of_gradient(y, image);
+    cr_expect(turns >= 2 && turns <= 4, "%lld turns", (long long)turns);
+    atl_graph_free(g);
+}
+
 /* The images and gradients that the filters' gradients read leave the loop, and the caches before it ends.  Nothing
  * runs. */
 Test(micro_batch, no_loop_where_too_much_leaves_it)
