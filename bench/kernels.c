@@ -98,6 +98,56 @@ static void run_pointwise(setting *s)
     s->k->pointwise_convolve(&p, s->a, s->b, &(atl_epilogue){.relu = 1}, s->c);
 }
 
+/* A 3x3 window: pixels in each direction, in, out, stride. */
+static atl_conv_sizes tap_sums_of(const setting *s)
+{
+    const int64_t pixels = s->size[0], stride = s->size[3], result = (pixels + stride - 1) / stride;
+    return (atl_conv_sizes){.batch = 1,
+                            .height = pixels,
+                            .width = pixels,
+                            .channels = s->size[1],
+                            .result_height = result,
+                            .result_width = result,
+                            .result_channels = s->size[2],
+                            .filter_height = 3,
+                            .filter_width = 3,
+                            .stride_y = stride,
+                            .stride_x = stride,
+                            .pad_top = 1,
+                            .pad_left = 1,
+                            .dilation_y = 1,
+                            .dilation_x = 1,
+                            .workers = 1};
+}
+static atl_conv_sizes turned_tap_sums_of(const setting *s)
+{
+    atl_conv_sizes d = tap_sums_of(s), t = d;
+    t.height = d.result_height, t.width = d.result_width, t.channels = d.result_channels;
+    t.result_height = d.height, t.result_width = d.width, t.result_channels = d.channels;
+    t.flipped = 1;
+    return t;
+}
+static void prepare_tap_sums(setting *s)
+{
+    s->a = floats(s->size[0] * s->size[0] * s->size[1]);
+    s->prepared = floats(9 * s->size[1] * s->size[2]);
+    s->c = floats(s->size[0] * s->size[0] * s->size[2]);
+}
+static void run_tap_sums(setting *s)
+{
+    const atl_conv_sizes d = tap_sums_of(s);
+    s->k->tap_sums_convolve(&d, s->a, s->prepared, &(atl_epilogue){.relu = 1}, s->c);
+}
+static void run_turned_tap_sums(setting *s)
+{
+    const atl_conv_sizes d = turned_tap_sums_of(s);
+    s->k->tap_sums_convolve(&d, s->c, s->prepared, &(atl_epilogue){.relu = 1}, s->a);
+}
+static double tap_sums_flops(const setting *s)
+{
+    return 18.0 * (double)(s->size[0] * s->size[0] * s->size[1] * s->size[2] / s->size[3] / s->size[3]);
+}
+
 /* Pixels in each direction, channels, the filter's size, stride. */
 static void prepare_depthwise(setting *s)
 {
@@ -304,6 +354,23 @@ static const bench_case cases[] = {
      prepare_winograd,
      run_filter_transform,
      convolution_flops,
+     "GFLOP/s"},
+    {"tap sums 3x3, 7x7, 512 to 512", {7, 512, 512, 1}, prepare_tap_sums, run_tap_sums, tap_sums_flops, "GFLOP/s"},
+    {"tap sums 3x3, 14x14, 128 to 128", {14, 128, 128, 1}, prepare_tap_sums, run_tap_sums, tap_sums_flops, "GFLOP/s"},
+    {"tap sums 3x3 / 2, 56x56, 64 to 128", {56, 64, 128, 2}, prepare_tap_sums, run_tap_sums, tap_sums_flops, "GFLOP/s"},
+    {"tap sums 3x3 / 2, 32x32, 16 to 32", {32, 16, 32, 2}, prepare_tap_sums, run_tap_sums, tap_sums_flops, "GFLOP/s"},
+    {"tap sums 3x3, 28x28, 32 to 32", {28, 32, 32, 1}, prepare_tap_sums, run_tap_sums, tap_sums_flops, "GFLOP/s"},
+    {"tap sums image gradient, 3x3 / 2, 56x56, 64 to 128",
+     {56, 64, 128, 2},
+     prepare_tap_sums,
+     run_turned_tap_sums,
+     tap_sums_flops,
+     "GFLOP/s"},
+    {"tap sums image gradient, 3x3 / 2, 32x32, 16 to 32",
+     {32, 16, 32, 2},
+     prepare_tap_sums,
+     run_turned_tap_sums,
+     tap_sums_flops,
      "GFLOP/s"},
     {"depthwise, 28x28, 192, 3x3",
      {28, 192, 3, 1},

@@ -25,8 +25,9 @@ typedef struct atl_costs {
     const char *measured_on;
 
     /* ---- convolutions, on two cores: multiplications and additions a second, and seconds ---- */
-    double direct_flops;     /* oneDNN's direct convolution of NHWC images */
-    double direct_narrow;    /* channels of the image or the result below which that is slower, in proportion */
+    double direct_flops;          /* oneDNN's direct convolution of NHWC images */
+    double direct_image_slowdown; /* of its gradient by the image */
+    double direct_narrow;         /* channels of the image or the result below which that is slower, in proportion */
     double blocked_slowdown; /* of a direct convolution of blocked images; below 1 it is faster than of NHWC images */
     double winograd_flops;   /* of the products of our own Winograd kernels, whose transformed filter is kept */
     double winograd_large_flops;  /* the same where the filter is transformed as it goes */
@@ -38,8 +39,8 @@ typedef struct atl_costs {
         winograd_gradient_slowdown; /* of the gradient by the filter: sums are read and written again, block by block */
     double pointwise_flops;         /* of our own 1x1 convolutions */
     double onednn_pointwise_flops;  /* and of oneDNN's */
-    double tap_sums_flops, tap_sums_value; /* a convolution as a sum of 1x1 ones: flops, and seconds to read and write a
-                                              result for one of them */
+    double tap_sums_flops, tap_sums_value; /* our own direct convolution: flops, and seconds to read and write the sums
+                                              of a result for an element of the window */
     double onednn_windows_flops;           /* oneDNN's where it copies the windows and multiplies them */
     double grouped_flops;                  /* our own convolution in groups of at most a vector of channels */
     double onednn_grouped_flops, onednn_small_groups; /* oneDNN's, and with fewer channels than onednn_group */

@@ -7,6 +7,7 @@
 
 #include "common/numbers.h"
 #include "cost/cost.h"
+#include "kernels/lines_ahead.h"
 #include "kernels/pointwise_pairs.h"
 
 enum {
@@ -15,8 +16,7 @@ enum {
     LEAST_PIXELS = 96,                      /* of a block: fewer would not hide the fetching of a panel */
     LASTING_FILTER = 2 * ATL_NEAR_FLOATS,   /* which the second-level cache keeps from block to block */
     LASTING_FLOATS = BLOCK_FLOATS / 2,      /* of a block's results, and of as many that the epilogue reads */
-    LEAST_OF_LASTING = 24,                  /* pixels of a block whose panels need not be fetched from afar */
-    TERMS = 16                              /* of a sum, between which some lines are fetched */
+    LEAST_OF_LASTING = 24                   /* pixels of a block whose panels need not be fetched from afar */
 };
 
 /* Panels of WIDE vectors make the tile nearly square, which needs the fewest loads; what they leave over are panels of
@@ -69,13 +69,6 @@ void KERNEL(pointwise_pack)(const atl_pointwise *p, const float *filter, int tra
 
 /* ---- large filters ----------------------------------------------------------------------------------------------- */
 
-/* Lines that are fetched while tiles are computed: `step` floats of them before some terms, up to the end of a tile in
- * which there are no more. */
-typedef struct lines_ahead {
-    const float *from, *end;
-    int64_t step;
-} lines_ahead;
-
 /* What is fetched while a tile is computed: the next panel, the pixels of the next block, if they are dense, and what
  * the next tile, which begins there, reads and writes at its end: its own would come too late. */
 typedef struct fetching {
@@ -85,22 +78,6 @@ typedef struct fetching {
 
 /* So many lines before some terms; where there are more, the processor foresees the rest. */
 enum { PANEL_LINES = ATL_REGISTERS == 32 ? 4 : 2, IMAGE_LINES = 2 };
-
-static lines_ahead spread(const float *from, int64_t floats, int64_t steps, int64_t most)
-{
-    const int64_t lines = floats / LINE_FLOATS, times = atl_larger(steps, 1); /* sums may have no terms */
-    return (lines_ahead){from, from + floats, atl_smaller((lines + times - 1) / times, most) * LINE_FLOATS};
-}
-
-INLINE void fetch_lines(const int lines, const float *from, const int near)
-{
-    UNROLL
-    for (int i = 0; i < lines; i++)
-        if (near) /* the first-level cache, else the second */
-            __builtin_prefetch(from + i * LINE_FLOATS, 0, 3);
-        else
-            __builtin_prefetch(from + i * LINE_FLOATS, 0, 2);
-}
 
 /* So many times TERMS terms.  Before each some lines are fetched, `with_pixels` also a pixel of the next tile.  Every
  * instruction on addresses may take the place of a multiplication: so nothing is asked for, and the same lines are

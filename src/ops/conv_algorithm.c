@@ -111,20 +111,37 @@ static double whole_winograd_seconds(const onednn_convolution *c)
            fmax(0, images - cost->shared_cache) / cost->memory_bytes;
 }
 
-/* Without Winograd's method.  Of a dilated window many elements may lie outside of the image: oneDNN's vector kernels
- * leave these out, as our sums of 1x1 convolutions do, which take the place of its other kernels. */
-static double other_seconds(const onednn_convolution *c, const conv_geometry *g)
+/* oneDNN's.  Of a dilated window many elements may lie beside the image: its vector kernels leave these out, others
+ * copy the windows. */
+static double onednn_seconds(const onednn_convolution *plain, const conv_geometry *g)
 {
-    if (c->vertical.dilation == 1 && c->horizontal.dilation == 1)
+    if (plain->vertical.dilation == 1 && plain->horizontal.dilation == 1)
         return direct_seconds(g);
-    const onednn_convolution plain = atl_convolution_of(c->pass, g, 0, 1, 2); /* one answer for all epilogues */
-    if (onednn_convolution_copies_windows(&plain))
-        return fmin(atl_conv_tap_sums_seconds(&plain),
-                    atl_conv_flops(&plain) / atl_costs_in_use()->onednn_windows_flops);
-    const atl_conv_sizes sizes = atl_conv_sizes_of(&plain);
+    if (onednn_convolution_copies_windows(plain))
+        return atl_conv_flops(plain) / atl_costs_in_use()->onednn_windows_flops;
+    const atl_conv_sizes sizes = atl_conv_sizes_of(plain);
     const double pixels = (double)(sizes.result_height * sizes.result_width);
     return direct_seconds(g) * atl_conv_pairs_inside(&sizes) /
            (pixels * (double)(sizes.filter_height * sizes.filter_width));
+}
+
+/* Without Winograd's method: our own sums of products count where the filter is not asked whether it lasts, as only
+ * they can take the place of copied windows. */
+static double other_seconds(const onednn_convolution *c, const conv_geometry *g)
+{
+    const onednn_convolution plain = atl_convolution_of(c->pass, g, 0, 1, 2); /* one answer for all epilogues */
+    const int is_dilated = c->vertical.dilation > 1 || c->horizontal.dilation > 1;
+    const double onednn = onednn_seconds(&plain, g);
+    return is_dilated && onednn_convolution_copies_windows(&plain) ? fmin(onednn, atl_conv_tap_sums_seconds(&plain))
+                                                                   : onednn;
+}
+
+/* Our own direct convolution, where it takes less time than oneDNN's. */
+static int prefers_tap_sums(const onednn_convolution *c, const conv_geometry *g)
+{
+    const onednn_convolution plain = atl_convolution_of(c->pass, g, 0, 1, 2);
+    const double slowdown = c->pass == ONEDNN_FORWARD ? 1 : atl_costs_in_use()->direct_image_slowdown;
+    return atl_conv_tap_sums_seconds(c) < slowdown * onednn_seconds(&plain, g);
 }
 
 /* Uses bfloat16 only where it is faster than the float32 algorithm. */
@@ -159,7 +176,7 @@ int atl_lower_conv_best(atl_lowering *lowering, onednn_convolution *c, const con
         return atl_lower_conv_few_channels(lowering, c);
     if (!way && keeps_packed && atl_conv_prefers_grouped(c))
         return atl_lower_conv_grouped(lowering, c);
-    if (!way && keeps_packed && atl_conv_prefers_tap_sums(c))
+    if ((!way || way == ATL_ALGO_DIRECT) && keeps_packed && prefers_tap_sums(c, g))
         return atl_lower_conv_tap_sums(lowering, c);
     return onednn_lower_convolution(lowering, c);
 }

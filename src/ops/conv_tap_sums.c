@@ -23,31 +23,23 @@ static atl_conv_sizes sizes_of(const onednn_convolution *c)
 
 static int is_tap_sum(const onednn_convolution *c)
 {
-    const int strided = c->vertical.stride > 1 || c->horizontal.stride > 1;
-    const int64_t made = c->pass == ONEDNN_FORWARD ? c->result.size[3] : c->image.size[3];
-    return (c->pass == ONEDNN_FORWARD || (c->pass == ONEDNN_INPUT_GRADIENT && !strided)) && c->groups == 1 &&
-           c->vertical.size * c->horizontal.size > 1 && made % atl_kernels->vector == 0 && c->scale_input < 0 &&
-           c->addend_input < 0 && atl_conv_epilogue_is_simple(c) && atl_shape_count(c->image) > 0 &&
-           atl_shape_count(c->result) > 0;
+    enum { LEAST_TERMS = 8 }; /* fewer are for kernels that take several elements of the window together */
+    const int is_forward = c->pass == ONEDNN_FORWARD;
+    const int64_t read = is_forward ? c->image.size[3] : c->result.size[3],
+                  made = is_forward ? c->result.size[3] : c->image.size[3];
+    return c->pass != ONEDNN_FILTER_GRADIENT && c->groups == 1 && c->vertical.size * c->horizontal.size > 1 &&
+           read >= LEAST_TERMS && made % atl_kernels->vector == 0 && c->scale_input < 0 && c->addend_input < 0 &&
+           atl_conv_epilogue_is_simple(c) && atl_shape_count(c->image) > 0 && atl_shape_count(c->result) > 0;
 }
 
-static double own_seconds(const atl_conv_sizes *d)
-{
-    const atl_costs *cost = atl_costs_in_use();
-    return 2.0 * (double)(d->batch * d->result_channels) * atl_conv_pairs_inside(d) *
-           ((double)d->channels / cost->tap_sums_flops + cost->tap_sums_value / 2);
-}
-
+/* A filter that comes from memory is fetched ahead. */
 double atl_conv_tap_sums_seconds(const onednn_convolution *c)
 {
-    const atl_conv_sizes d = sizes_of(c);
-    return is_tap_sum(c) ? own_seconds(&d) : INFINITY;
-}
-
-int atl_conv_prefers_tap_sums(const onednn_convolution *c)
-{
-    return atl_conv_tap_sums_seconds(c) < atl_conv_flops(c) / atl_costs_in_use()->onednn_windows_flops &&
-           onednn_convolution_copies_windows(c);
+    const atl_costs *cost = atl_costs_in_use();
+    const atl_conv_sizes forward = atl_conv_sizes_of(c), d = sizes_of(c);
+    return !is_tap_sum(c) ? INFINITY
+                          : 2.0 * (double)(d.batch * d.result_channels) * atl_conv_pairs_inside(&forward) *
+                                ((double)d.channels / cost->tap_sums_flops + cost->tap_sums_value / 2);
 }
 
 /* ---- the step ---------------------------------------------------------------------------------------------------- */
@@ -55,14 +47,8 @@ int atl_conv_prefers_tap_sums(const onednn_convolution *c)
 static int pack_filter(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const tap_sums_step *s = step->data;
-    const float *filter = memory[step->read[0]];
-    float *packed = memory[step->write[0]];
-    const atl_pointwise p = {.in = s->d.channels, .out = s->d.result_channels};
-    const int64_t taps = s->d.filter_height * s->d.filter_width, floats = p.in * p.out;
     (void)bound;
-    for (int64_t i = 0; i < taps; i++)
-        atl_kernels->pointwise_pack(&p, filter + (s->d.flipped ? taps - 1 - i : i) * floats, s->d.flipped,
-                                    packed + i * floats);
+    atl_kernels->tap_sums_pack(&s->d, memory[step->read[0]], memory[step->write[0]]);
     return 0;
 }
 
