@@ -192,6 +192,54 @@ static double depthwise_rate(void)
     return 2.0 * SIDE * SIDE * CHANNELS * KERNEL * KERNEL / seconds;
 }
 
+typedef struct tap_sums {
+    atl_conv_sizes d;
+    float *image, *packed, *result;
+} tap_sums;
+
+static void sum_taps(void *data)
+{
+    tap_sums *b = data;
+    atl_kernels->tap_sums_convolve(&b->d, b->image, b->packed, &(atl_epilogue){.relu = 1}, b->result);
+}
+
+enum { TAP_SIDE = 28, TAP_RESULTS = 96, TAP_MEETINGS = (3 * TAP_SIDE - 2) * (3 * TAP_SIDE - 2) };
+
+static double tap_sums_time(int64_t channels)
+{
+    tap_sums b = {{.batch = 1,
+                   .height = TAP_SIDE,
+                   .width = TAP_SIDE,
+                   .channels = channels,
+                   .result_height = TAP_SIDE,
+                   .result_width = TAP_SIDE,
+                   .result_channels = TAP_RESULTS,
+                   .filter_height = 3,
+                   .filter_width = 3,
+                   .stride_y = 1,
+                   .stride_x = 1,
+                   .pad_top = 1,
+                   .pad_left = 1,
+                   .dilation_y = 1,
+                   .dilation_x = 1,
+                   .workers = omp_get_max_threads()},
+                  floats(TAP_SIDE * TAP_SIDE * channels),
+                  floats(9 * channels * TAP_RESULTS),
+                  floats(TAP_SIDE * TAP_SIDE * TAP_RESULTS)};
+    double seconds = least_seconds(sum_taps, &b);
+    free(b.image), free(b.packed), free(b.result);
+    return seconds;
+}
+
+/* Our own direct convolution of few channels and of many. */
+static void measure_tap_sums(atl_costs *c)
+{
+    const double few = tap_sums_time(16), many = tap_sums_time(256), sums = (double)TAP_MEETINGS * TAP_RESULTS;
+    const double rate = 2 * sums * (256 - 16) / (many - few);
+    set(&c->tap_sums_flops, rate);
+    set(&c->tap_sums_value, few / sums - 2 * 16 / rate);
+}
+
 /* A gradient by an image of three channels: flops, and seconds for each of `values` that its other part is about. */
 static void set_few_channels(atl_algo algo, double values, double *flops, double *value)
 {
@@ -248,6 +296,10 @@ void measure_onednn(atl_costs *c)
     const int least = atl_kernels->vector; /* channels that our own kernels take */
     set(&c->direct_narrow,
         least * c->direct_flops / rate_of((sizes){56, least, least, 3, 1, 1}, FORWARD, ATL_ALGO_DIRECT, 0));
+    const sizes strided = {28, 128, 128, 3, 2, 1};
+    set(&c->direct_image_slowdown, fmax(1, convolution_time(strided, BY_IMAGE, ATL_ALGO_DIRECT, 0) /
+                                               convolution_time(strided, FORWARD, ATL_ALGO_DIRECT, 0)));
+    measure_tap_sums(c);
     c->depthwise_gradient = depthwise_rate();
     set(&c->onednn_depthwise_gradient_3, rate_of((sizes){28, 240, 240, 3, 1, 240}, BY_FILTER, ATL_ALGO_DIRECT, 0));
     set(&c->onednn_depthwise_gradient_5, rate_of((sizes){28, 240, 240, 5, 1, 240}, BY_FILTER, ATL_ALGO_DIRECT, 0));
