@@ -117,15 +117,20 @@ static int may_use_winograd(const atl_graph *g)
     return 0;
 }
 
-/* "Sums": some 1x1 convolution may add its even and its odd terms apart, and one sum leaves float's range. */
-static int may_add_in_pairs(const atl_graph *g)
+/* "Sums": some convolution may add its terms in another order, and one sum leaves float's range: the elements of a
+ * window apart, or the even and the odd terms of a 1x1 convolution. */
+static int may_add_apart(const atl_graph *g)
 {
     atl_shape image, filter;
-    for (int64_t i = 0; atl_isa_in_use() == ATL_ISA_AVX512 && i < atl_graph_node_count(g); i++)
-        if (is_convolution(atl_graph_node(g, i), &image, &filter) && filter.size[0] == 1 && filter.size[1] == 1)
-            for (int side = 2; side < 4; side++)
-                if (filter.size[side] == 16 || filter.size[side] == 24 || filter.size[side] == 40)
-                    return 1;
+    for (int64_t i = 0; i < atl_graph_node_count(g); i++) {
+        if (!is_convolution(atl_graph_node(g, i), &image, &filter))
+            continue;
+        if (filter.size[0] * filter.size[1] > 1)
+            return 1;
+        for (int side = 2; atl_isa_in_use() == ATL_ISA_AVX512 && side < 4; side++)
+            if (filter.size[side] == 16 || filter.size[side] == 24 || filter.size[side] == 40)
+                return 1;
+    }
     return 0;
 }
 
@@ -226,7 +231,7 @@ static int all_agree(atl_nodes wanted, const atl_feed *plain, char *text, size_t
             if (!ok)
                 snprintf(text, size, "%s: without passes 0x%x: %s", kinds[k].name, left_out(p), atl_error());
             int winograd = k != ZEROS && k != DENORMALS && !(left_out(p) & ATL_PASS_WINOGRAD) && may_use_winograd(g);
-            int hidden = k == LARGE && has_op(g, "relu") && may_add_in_pairs(g); /* a relu makes 0 of -infinity */
+            int hidden = k == LARGE && has_op(g, "relu") && may_add_apart(g); /* a relu makes 0 of -infinity */
             for (int64_t w = 0, spoilt = hidden; ok && !status && w < wanted.count; w++) {
                 const atl_tensor *a = atl_value(program[p], wanted.node[w]),
                                  *b = atl_value(program[last], wanted.node[w]);
