@@ -1,10 +1,5 @@
 /* Convolutions as sums of 1x1 convolutions, with strides, dilations and any padding, against loops in double. */
-#include "isas.h"
-
-static int64_t count_of_results(const atl_conv_sizes *d)
-{
-    return d->batch * d->result_height * d->result_width * d->result_channels;
-}
+#include "convolutions.h"
 
 static float *packed_filter(const atl_kernel_table *k, const atl_conv_sizes *d, const float *filter)
 {
@@ -19,8 +14,8 @@ static float *packed_filter(const atl_kernel_table *k, const atl_conv_sizes *d, 
 static void check(const atl_kernel_table *k, atl_conv_sizes d)
 {
     const int64_t count = count_of_results(&d);
-    float *image = random_floats(d.batch * d.height * d.width * d.channels), *bias = random_floats(d.result_channels);
-    float *filter = random_floats(d.filter_height * d.filter_width * d.channels * d.result_channels);
+    float *image = random_floats(count_of_image(&d)), *bias = random_floats(d.result_channels);
+    float *filter = random_floats(count_of_filter(&d));
     float *packed = packed_filter(k, &d, filter), *residual = random_floats(count);
     float *y = random_floats(count), *again = random_floats(count);
     const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1};
@@ -40,28 +35,14 @@ static void check(const atl_kernel_table *k, atl_conv_sizes d)
     free(image), free(bias), free(filter), free(packed), free(residual), free(y), free(again);
 }
 
-static int64_t results(int64_t pixels, int64_t size, int64_t stride, int64_t dilation, int64_t pads)
-{
-    return (pixels + pads - (size - 1) * dilation - 1) / stride + 1;
-}
-
 static atl_conv_sizes sizes(int64_t height, int64_t width, int64_t size, int64_t stride, int64_t dilation, int64_t pad)
 {
-    return (atl_conv_sizes){.batch = 2,
-                            .height = height,
-                            .width = width,
-                            .channels = 7,
-                            .result_height = results(height, size, stride, dilation, 2 * pad),
-                            .result_width = results(width, size, stride, dilation, 2 * pad),
-                            .result_channels = 48,
-                            .filter_height = size,
-                            .filter_width = size,
-                            .stride_y = stride,
-                            .stride_x = stride,
-                            .pad_top = pad,
-                            .pad_left = pad,
-                            .dilation_y = dilation,
-                            .dilation_x = dilation};
+    const int64_t extent = (size - 1) * dilation + 1;
+    atl_conv_sizes d = square(7, 48, size, stride, pad, height);
+    d.batch = 2, d.width = width;
+    d.result_height = results(height, extent, stride, pad), d.result_width = results(width, extent, stride, pad);
+    d.dilation_y = d.dilation_x = dilation;
+    return d;
 }
 
 ISA_TEST(tap_sums, dilations_strides_and_paddings)
