@@ -22,7 +22,7 @@ static int64_t lay_out(const atl_attention *p, float *from, room *r)
                  {&r->sums, QUERIES * values}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         *parts[i].place = from ? from + at : NULL;
-        at += rounded_up(parts[i].floats, LINE);
+        at += rounded_up(parts[i].floats, LINE_FLOATS);
     }
     return at;
 }

@@ -10,7 +10,10 @@ enum { MOST_KEYS = ATL_ATTENTION_BLOCK };
 static inline int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 /* Floats from row to row of a copy: whole lines, and an odd number of them, so that the caches hold a column. */
-static inline int64_t row_of_copy(int64_t columns) { return (rounded_up(columns, LINE) / LINE | 1) * LINE; }
+static inline int64_t row_of_copy(int64_t columns)
+{
+    return (rounded_up(columns, LINE_FLOATS) / LINE_FLOATS | 1) * LINE_FLOATS;
+}
 
 /* Equal blocks of keys: whole vectors, but for the last. */
 static inline int64_t blocks_of_keys(const atl_attention *p) { return (p->keys + MOST_KEYS - 1) / MOST_KEYS; }
@@ -88,7 +91,7 @@ static inline const float *whole_rows(int64_t rows, int64_t columns, const float
                                       int64_t *row)
 {
     *row = m->row;
-    if (m->column == 1 && columns % VECTOR == 0 && m->row / LINE % 2)
+    if (m->column == 1 && columns % VECTOR == 0 && m->row / LINE_FLOATS % 2)
         return x;
     *row = row_of_copy(columns);
     copy_rows(rows, columns, 1, x, m, rows, *row, copy);

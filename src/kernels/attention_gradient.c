@@ -24,13 +24,13 @@ static int64_t lay_out(const atl_attention *p, float *from, room *r)
                  {&r->keys_t, p->width * block},
                  {&r->values_t, p->value_width * block},
                  {&r->key, keys * width},
-                 {&r->weights, QUERIES * block + LINE},
-                 {&r->slopes, QUERIES * block + LINE},
+                 {&r->weights, QUERIES * block + LINE_FLOATS},
+                 {&r->slopes, QUERIES * block + LINE_FLOATS},
                  {&r->dk, keys * width},
                  {&r->dv, keys * values}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         *parts[i].place = from ? from + at : NULL;
-        at += rounded_up(parts[i].floats, LINE);
+        at += rounded_up(parts[i].floats, LINE_FLOATS);
     }
     return at;
 }
@@ -104,7 +104,7 @@ static void block_of_keys(const atl_attention *p, const float *k, const float *v
         for (int64_t n = 0; n < rows; n++)
             mask_scores(p, mask, i + n, first, keys, r->weights + n * block);
         for (int64_t n = 0; n < rows; n++)
-            weigh(keys, rounded_up(keys, LINE), shares + 2 * (i + n), r->dot[i + n], r->weights + n * block,
+            weigh(keys, rounded_up(keys, LINE_FLOATS), shares + 2 * (i + n), r->dot[i + n], r->weights + n * block,
                   r->slopes + n * block);
         for (int64_t n = 0; n < rows; n++)
             mask_slopes(p, mask, i + n, first, keys, r->slopes + n * block);

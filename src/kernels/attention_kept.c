@@ -27,7 +27,7 @@ static int64_t lay_out(const atl_attention *p, float *from, room *r)
                  {&r->result, QUERIES * columns}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         *parts[i].place = from ? from + at : NULL;
-        at += rounded_up(parts[i].floats, LINE);
+        at += rounded_up(parts[i].floats, LINE_FLOATS);
     }
     return at;
 }
@@ -45,7 +45,7 @@ static int64_t heads_together(const atl_attention *p)
 int64_t KERNEL(attention_kept_gradient_scratch)(const atl_attention *p)
 {
     room r;
-    return p->workers * lay_out(p, NULL, &r) + heads_together(p) * slopes_of_head(p) + LINE;
+    return p->workers * lay_out(p, NULL, &r) + heads_together(p) * slopes_of_head(p) + LINE_FLOATS;
 }
 
 /* Some heads, and their S. */

@@ -7,13 +7,13 @@
 #include "kernels/product_tiles.h"
 
 /* ROWS rows and PANEL vectors are in registers; blocks of queries are whole numbers of such rows. */
-enum { ROWS = ATL_ATTENTION_ROWS, PANEL = ATL_REGISTERS == 32 ? 4 : 2, QUERIES = 8 * ROWS, LINE = 16 };
+enum { ROWS = ATL_ATTENTION_ROWS, PANEL = ATL_REGISTERS == 32 ? 4 : 2, QUERIES = 8 * ROWS };
 
 /* ---- fetching ---------------------------------------------------------------------------------------------------- */
 
 /* What lies beyond the second-level cache and is read or written soon: `rows` pieces of FETCHED floats, `step` apart.
  * All at once would keep the processor waiting; a piece is asked for before each TERMS terms of a product. */
-enum { MOST_FETCHED = 24, FETCHED = 4 * LINE, TERMS = ATL_REGISTERS == 32 ? 16 : 32 };
+enum { MOST_FETCHED = 24, FETCHED = 4 * LINE_FLOATS, TERMS = ATL_REGISTERS == 32 ? 16 : 32 };
 typedef struct fetching {
     struct {
         const float *at;
@@ -38,7 +38,7 @@ INLINE void fetch_lines(fetching *f)
     const int last = f->parts - 1;
     const float *at = f->part[last].at;
     UNROLL
-    for (int i = 0; i < FETCHED; i += LINE)
+    for (int i = 0; i < FETCHED; i += LINE_FLOATS)
         __builtin_prefetch(at + i, 0, 2);
     f->part[last].at = at + f->part[last].step;
     if (--f->part[last].rows == 0)

@@ -9,9 +9,9 @@
 typedef struct atl_conv_sizes {
     int64_t batch, height, width, channels, result_height, result_width, result_channels;
     int64_t filter_height, filter_width, stride_y, stride_x, pad_top, pad_left;
-    int64_t dilation_y, dilation_x; /* of depthwise_convolve and tap_sums_convolve; 1 for the others */
-    int flipped; /* of these two: a gradient by the image, whose filter is turned by half a turn */
-    int workers; /* threads that share the work; the bits do not depend on it */
+    int64_t dilation_y, dilation_x; /* read by depthwise_convolve, grouped_convolve and tap_sums_convolve only */
+    int flipped; /* of the first and the last of these: a gradient by the image, its filter turned by half a turn */
+    int workers; /* threads that share the work; only the bits of few_channels_filter_gradient depend on it */
 } atl_conv_sizes;
 
 #endif

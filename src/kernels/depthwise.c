@@ -1,7 +1,10 @@
 /* The gradient by the filters of a depthwise convolution: each worker has some channels, a vector of them at a time. */
 #include "kernels/depthwise.h"
 
+#include "common/numbers.h"
 #include "kernels/vectors.h"
+
+enum { BLOCK_RESULTS = 1024, MOST_TAPS = ATL_MAX_DEPTHWISE * ATL_MAX_DEPTHWISE };
 
 /* Results ox of a row for which every tap of a row of the filter is inside of the image: first..last-1. */
 static void inside_of_row(const atl_conv_sizes *d, int64_t *first, int64_t *last)
@@ -36,11 +39,13 @@ INLINE void add_results(const int size, const int checked, const atl_conv_sizes 
         sum[t] = kept[t];
 }
 
-INLINE void channels_of_width(const int size, const atl_conv_sizes *d, const float *image, const float *dy, vec *sum)
+/* Adds the rows from..to-1 of dy, over all images. */
+INLINE void rows_of_width(const int size, const atl_conv_sizes *d, int64_t from, int64_t to, const float *image,
+                          const float *dy, vec *sum)
 {
     int64_t first, last;
     inside_of_row(d, &first, &last);
-    for (int64_t row = 0; row < d->batch * d->result_height; row++) {
+    for (int64_t row = from; row < to; row++) {
         int64_t n = row / d->result_height, top = row % d->result_height * d->stride_y - d->pad_top;
         const float *g = dy + row * d->result_width * d->channels;
         for (int64_t t = 0; t < d->filter_height; t++) {
@@ -54,20 +59,28 @@ INLINE void channels_of_width(const int size, const atl_conv_sizes *d, const flo
     }
 }
 
-/* One vector of channels. */
+/* One vector of channels.  Sums of a block are few, so that rounding stays small in those of all. */
 static void run_channels(const atl_conv_sizes *d, const float *image, const float *dy, float *dw)
 {
-    vec sum[ATL_MAX_DEPTHWISE * ATL_MAX_DEPTHWISE];
-    int64_t taps = d->filter_height * d->filter_width;
+    vec total[MOST_TAPS], sum[MOST_TAPS];
+    const int64_t taps = d->filter_height * d->filter_width, rows = d->batch * d->result_height;
+    const int64_t block = atl_larger(BLOCK_RESULTS / atl_larger(d->result_width, 1), 1);
     for (int64_t t = 0; t < taps; t++)
-        sum[t] = (vec){0};
-    switch (d->filter_width) {
-        CASES_TO_6(channels_of_width, d, image, dy, sum)
-    default:
-        channels_of_width(ATL_MAX_DEPTHWISE, d, image, dy, sum);
+        total[t] = (vec){0};
+    for (int64_t row = 0; row < rows; row += block) {
+        const int64_t end = atl_smaller(row + block, rows);
+        for (int64_t t = 0; t < taps; t++)
+            sum[t] = (vec){0};
+        switch (d->filter_width) {
+            CASES_TO_6(rows_of_width, d, row, end, image, dy, sum)
+        default:
+            rows_of_width(ATL_MAX_DEPTHWISE, d, row, end, image, dy, sum);
+        }
+        for (int64_t t = 0; t < taps; t++)
+            total[t] += sum[t];
     }
     for (int64_t t = 0; t < taps; t++)
-        store(dw + t * d->channels, sum[t]);
+        store(dw + t * d->channels, total[t]);
 }
 
 void KERNEL(depthwise_filter_gradient)(const atl_conv_sizes *d, const float *image, const float *dy, float *dw)

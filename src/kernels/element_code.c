@@ -41,10 +41,9 @@ INLINE vec root_of(vec x)
     UNROLL                                                                                                             \
     for (int v = 0; v < vectors; v++)
 
-/* A line has 16 floats. */
 #define FETCH_VALUE(to_write)                                                                                          \
     UNROLL                                                                                                             \
-    for (int v = 0; v < vectors; v += 16 / VECTOR)                                                                     \
+    for (int v = 0; v < vectors; v += LINE_FLOATS / VECTOR)                                                            \
         __builtin_prefetch(array + v * VECTOR + ATL_ELEMENT_AHEAD, to_write);
 
 #define UNARY_CASE(name, of_x)                                                                                         \

@@ -1,4 +1,4 @@
-/* The instruction set for which a kernel's source is being compiled.  src/meson.build's flags choose the instructions,
+/* The instruction set for which a kernel's source is being compiled.  The flags in meson.build choose the instructions,
  * and
  *
  *     ATL_LEVEL       avx512, avx2 or generic: the end of the names of all that the object exports

@@ -3,7 +3,6 @@
 #ifndef ATLED_KERNELS_POINTWISE_TILES_H
 #define ATLED_KERNELS_POINTWISE_TILES_H
 
-#define MAX_TILE_VECTORS 6 /* those of small filters are wide and low: pointwise_small.h */
 #include "kernels/pointwise.h"
 #include "kernels/product_tiles.h"
 

@@ -14,13 +14,8 @@
 #define UNROLL_TERMS _Pragma("GCC unroll 4")
 #endif
 
-/* Vectors side by side; a file with wider tiles defines it before. */
-#ifndef MAX_TILE_VECTORS
-#define MAX_TILE_VECTORS 4
-#endif
-
-/* With 32 registers 24 hold sums, with 16 twelve do. */
-enum { MAX_TILE_ROWS = 16 };
+/* With 32 registers 24 hold sums, with 16 twelve do: a tile with many rows has few vectors side by side. */
+enum { MAX_TILE_ROWS = 16, MAX_TILE_VECTORS = 6 };
 typedef vec product_tile[MAX_TILE_ROWS][MAX_TILE_VECTORS];
 
 /* Vectors that a tile has side by side, for a number of outputs that is a multiple of VECTOR; and its rows. */

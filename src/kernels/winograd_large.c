@@ -193,12 +193,12 @@ static coming coming_after(const large_job *job, int64_t o, int64_t last, int fi
 
 static void fetch_some(const large_job *job, coming *c)
 {
-    enum { LINE = 16, FAR = 2 }; /* floats of a line of the caches; to the second-level cache */
+    enum { FAR = 2 }; /* to the second-level cache */
     const int64_t end = atl_smaller(c->row + c->each, c->rows);
     for (; c->row < end; c->row++) {
         const float *row =
             c->first + c->row / c->of_element * job->w->in * job->w->out + c->row % c->of_element * c->apart;
-        for (int64_t k = 0; k < c->row_floats; k += LINE)
+        for (int64_t k = 0; k < c->row_floats; k += LINE_FLOATS)
             __builtin_prefetch(row + k, 0, FAR);
     }
 }

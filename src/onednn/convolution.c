@@ -10,6 +10,7 @@
 
 #include "graph/error.h"
 #include "onednn/convolution.h"
+#include "common/numbers.h"
 #include "cost/cost.h"
 #include "onednn/nan_guard.h"
 
@@ -162,6 +163,25 @@ static void preferences_of(const onednn_convolution *c, onednn_preference *list)
         list[0].unlike = list[1].unlike = "jit_1x1";
 }
 
+/* True if the window of a result has no element inside of the image. */
+static int misses_image(const atl_window *w)
+{
+    for (int64_t o = 0; o < w->output; o++) {
+        const int64_t start = o * w->stride - w->pad_before;
+        const int64_t inside = start < 0 ? atl_divide_up(-start, w->dilation) : 0; /* the first element that may be */
+        if (inside >= w->size || start + inside * w->dilation >= w->input)
+            return 1;
+    }
+    return 0;
+}
+
+/* oneDNN 2.6.3's brgconv adds something else than the residual to a result of one pixel, whose window misses the
+ * image. */
+static int loses_residual(const onednn_convolution *c)
+{
+    return c->residual_input >= 0 && (misses_image(&c->vertical) || misses_image(&c->horizontal));
+}
+
 /* The forward primitive that 2.x and 3.x want to see before they make a backward one. */
 static dnnl_status_t choose_hint(dnnl_primitive_desc_t *hint, const onednn_geometry *g, const onednn_convolution *c)
 {
@@ -225,6 +245,8 @@ static dnnl_status_t choose_of(dnnl_primitive_desc_t *desc, const onednn_geometr
         memset(list, 0, sizeof list);
     else
         preferences_of(c, list);
+    if (c->pass == ONEDNN_FORWARD && loses_residual(c))
+        list[0].unlike = list[1].unlike = "brgconv";
     onednn_preference reference = {.name = "ref"};
     list[0].adds_residual = list[1].adds_residual = reference.adds_residual = c->residual_input >= 0 && !g->sums;
     if (g->sums && g->algorithm == dnnl_convolution_direct)

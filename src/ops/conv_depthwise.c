@@ -119,8 +119,5 @@ int atl_lower_conv_depthwise(atl_lowering *lowering, const onednn_convolution *c
         atl_lower_input(lowering, c->pass == ONEDNN_INPUT_GRADIENT ? c->result_input : c->image_input);
     step.read[step.reads++] =
         atl_lower_input(lowering, c->pass == ONEDNN_FILTER_GRADIENT ? c->result_input : c->filter_input);
-    s->end = atl_lower_conv_epilogue(lowering, c, &step);
-    step.write[step.writes++] = atl_lower_output(lowering);
-    atl_lower_conv_mask(lowering, c, &step, &s->end);
-    return atl_lower_step(lowering, &step);
+    return atl_lower_conv_end(lowering, c, &step, &s->end);
 }

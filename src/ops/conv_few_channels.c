@@ -114,14 +114,10 @@ int atl_lower_conv_few_channels(atl_lowering *lowering, const onednn_convolution
     step.read[step.reads++] = atl_lower_input(lowering, is_filter || is_forward ? c->image_input : c->result_input);
     step.read[step.reads++] = atl_lower_input(lowering, is_filter ? c->result_input : c->filter_input);
     if (is_forward)
-        s->end = atl_lower_conv_epilogue(lowering, c, &step);
+        return atl_lower_conv_end(lowering, c, &step, &s->end);
     step.write[step.writes++] = atl_lower_output(lowering);
-    if (is_forward)
-        atl_lower_conv_mask(lowering, c, &step, &s->end);
-    const int64_t scratch = is_forward         ? 0
-                            : !is_filter       ? atl_kernels->few_channels_image_scratch(&s->f)
-                            : s->f.workers > 1 ? atl_kernels->few_channels_filter_scratch(&s->f)
-                                               : 0;
+    const int64_t scratch =
+        is_filter ? atl_kernels->few_channels_filter_scratch(&s->f) : atl_kernels->few_channels_image_scratch(&s->f);
     if (scratch > 0)
         step.write[step.writes++] = atl_lower_scratch(lowering, scratch * (int64_t)sizeof(float));
     return atl_lower_step(lowering, &step);

@@ -96,8 +96,5 @@ int atl_lower_conv_tap_sums(atl_lowering *lowering, const onednn_convolution *c)
     step.flops = atl_conv_flops(c);
     step.read[step.reads++] = atl_lower_input(lowering, s->d.flipped ? c->result_input : c->image_input);
     step.read[step.reads++] = lower_filter(lowering, c);
-    s->end = atl_lower_conv_epilogue(lowering, c, &step);
-    step.write[step.writes++] = atl_lower_output(lowering);
-    atl_lower_conv_mask(lowering, c, &step, &s->end);
-    return atl_lower_step(lowering, &step);
+    return atl_lower_conv_end(lowering, c, &step, &s->end);
 }

@@ -1,4 +1,4 @@
-/* A convolution, or one of its two gradients, as a step by Winograd's method (ops/winograd.h), in NHWC. */
+/* A convolution, or one of its two gradients, as a step by Winograd's method (kernels/winograd.h), in NHWC. */
 #ifndef ATLED_OPS_CONV_WINOGRAD_H
 #define ATLED_OPS_CONV_WINOGRAD_H
 

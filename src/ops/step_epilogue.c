@@ -49,6 +49,14 @@ void atl_lower_conv_mask(atl_lowering *lowering, const onednn_convolution *c, at
         atl_lower_workspace(lowering, atl_round_up(atl_shape_count(c->result), ATL_MASK_BLOCK) / 8);
 }
 
+int atl_lower_conv_end(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step, atl_step_epilogue *end)
+{
+    *end = atl_lower_conv_epilogue(lowering, c, step);
+    step->write[step->writes++] = atl_lower_output(lowering);
+    atl_lower_conv_mask(lowering, c, step, end);
+    return atl_lower_step(lowering, step);
+}
+
 static const void *operand_at(int read, const atl_plan_step *step, void *const *memory)
 {
     return read < 0 ? NULL : memory[step->read[read]];

@@ -29,6 +29,10 @@ int atl_conv_makes_mask(const atl_lowering *lowering, const onednn_convolution *
 void atl_lower_conv_mask(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step,
                          atl_step_epilogue *end);
 
+/* The end of such a step: what the epilogue reads, the result, and its mask.  `end` is of the step's data. */
+int atl_lower_conv_end(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step,
+                       atl_step_epilogue *end);
+
 /* The addresses of its inputs and of the mask when the step runs. */
 atl_epilogue atl_step_epilogue_at(const atl_step_epilogue *e, const atl_plan_step *step, void *const *memory);
 

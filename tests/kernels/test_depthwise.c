@@ -64,6 +64,32 @@ ISA_TEST(depthwise, filters_strides_and_edges)
             }
 }
 
+/* One long sum would lose digits: 80,000 times the float 0.1, one after the other, is 7e-4 off. */
+ISA_TEST(depthwise, rounding_of_long_sums)
+{
+    const atl_conv_sizes d = {.batch = 8,
+                              .height = 100,
+                              .width = 100,
+                              .result_height = 100,
+                              .result_width = 100,
+                              .channels = k->vector,
+                              .filter_height = 5,
+                              .filter_width = 5,
+                              .stride_y = 1,
+                              .stride_x = 1,
+                              .pad_top = 2,
+                              .pad_left = 2,
+                              .workers = 1};
+    const int64_t count = d.batch * d.height * d.width * d.channels, middle = 12 * d.channels;
+    float *image = random_floats(count), *dy = random_floats(count), *dw = random_floats(25 * d.channels);
+    for (int64_t i = 0; i < count; i++)
+        image[i] = 1, dy[i] = 0.1f;
+    k->depthwise_filter_gradient(&d, image, dy, dw);
+    const double exact = 80000 * (double)0.1f;
+    cr_expect_float_eq((double)dw[middle], exact, 1e-5 * exact, "%g, not %g", (double)dw[middle], exact);
+    free(image), free(dy), free(dw);
+}
+
 /* Element `to` of the result in double. */
 static double result_in_double(const atl_conv_sizes *d, const float *image, const float *filter, int64_t to)
 {

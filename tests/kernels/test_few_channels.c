@@ -1,5 +1,5 @@
 /* The gradient by the image of convolutions with few channels, against loops in double. */
-#include "few_channels_sizes.h"
+#include "convolutions.h"
 
 /* Adds to dx what one pixel of dy gives by one element of the filter. */
 static void give_to_pixel(const atl_conv_sizes *f, const float *dy, const float *filter, double *dx)
@@ -62,19 +62,7 @@ static void check_with(const atl_kernel_table *k, atl_conv_sizes f, int special)
 
 static void check(const atl_kernel_table *k, atl_conv_sizes f) { check_with(k, f, 0); }
 
-ISA_TEST(few_channels, windows_strides_and_edges)
-{
-    for (int64_t channels = 1; channels <= ATL_FEW_CHANNELS; channels++)
-        for (int64_t size = 1; size <= 11; size += 1 + size / 5)
-            for (int64_t stride = 1; stride <= 4; stride++)
-                for (int64_t pixels = 1; pixels <= 61; pixels += 1 + pixels / 2) {
-                    atl_conv_sizes f =
-                        square(channels, (1 + pixels % 3) * k->vector, size, stride, pixels % size, pixels);
-                    f.batch = 1 + pixels % 2;
-                    if (f.result_width > 0)
-                        check(k, f);
-                }
-}
+ISA_TEST(few_channels, windows_strides_and_edges) { check_windows(k, 61, check); }
 
 /* Few numbers add up to each pixel of wide images, which go by planes: edges of all kinds, and special values, which
  * must not reach pixels that are not read with them. */
@@ -93,30 +81,10 @@ ISA_TEST(few_channels, planes)
             }
 }
 
-/* Height and width differ in everything, and results of 32 and 64 channels have loops of their own. */
-ISA_TEST(few_channels, rectangles)
-{
-    for (int64_t out = 32; out <= 96; out += 32)
-        for (int64_t stride = 1; stride <= 3; stride++) {
-            atl_conv_sizes f = square(3, out, 5, stride, 2, 37);
-            f.height = 11, f.filter_height = 2, f.stride_y = 4 - stride, f.pad_top = 0;
-            f.result_height = results(f.height, f.filter_height, f.stride_y, 0);
-            check(k, f);
-        }
-}
+/* Results of 32 and 64 channels have loops of their own. */
+ISA_TEST(few_channels, rectangles) { check_rectangles(k, check); }
 
-/* Results that read less than the whole image, as where rows behind the last window are left over, and windows that
- * reach over its end. */
-ISA_TEST(few_channels, pixels_that_no_window_reads)
-{
-    for (int64_t less = 1; less <= 4; less++) {
-        atl_conv_sizes f = square(3, 2 * k->vector, 3, 1, 1, 30);
-        f.result_height -= less, f.result_width -= 7 * less;
-        check(k, f);
-        f.result_height += 3 * less, f.result_width += 9 * less;
-        check(k, f);
-    }
-}
+ISA_TEST(few_channels, pixels_that_no_window_reads) { check_unread_pixels(k, check); }
 
 /* Each image has the same bits wherever it is in the batch. */
 ISA_TEST(few_channels, places_in_the_batch)

@@ -1,5 +1,5 @@
 /* Convolutions of images with few channels, against loops in double. */
-#include "few_channels_sizes.h"
+#include "convolutions.h"
 
 /* What the epilogue makes of a sum. */
 static double ended(const atl_epilogue *end, double sum, int64_t at, int64_t channel)
@@ -52,7 +52,6 @@ ISA_TEST(few_channels_convolve, windows_strides_and_edges)
                     atl_conv_sizes f =
                         square(channels, (1 + pixels % 5) * k->vector, size, stride, pixels % size, pixels);
                     f.batch = 1 + pixels % 2;
-                    f.dilation_y = f.dilation_x = 1;
                     if (f.result_width > 0)
                         check(k, f, (int)(pixels + stride) % 2);
                 }
@@ -65,7 +64,6 @@ ISA_TEST(few_channels_convolve, rectangles)
         for (int64_t stride = 1; stride <= 3; stride++) {
             atl_conv_sizes f = square(3, out, 5, stride, 2, 37);
             f.height = 11, f.filter_height = 2, f.stride_y = 4 - stride, f.pad_top = 0;
-            f.dilation_y = f.dilation_x = 1;
             f.result_height = results(f.height, f.filter_height, f.stride_y, 0) + stride;
             f.result_width += 2 * stride - 3;
             check(k, f, 0);

@@ -1,5 +1,5 @@
 /* The gradient by the filter of convolutions with few channels, against loops in double. */
-#include "few_channels_sizes.h"
+#include "convolutions.h"
 
 /* Adds to dw what one pixel of dy gives to element t of the filter, unless it lies beside the image. */
 static void give_to_element(const atl_conv_sizes *f, int64_t pixel, int64_t t, const float *image, const float *dy,
@@ -64,19 +64,7 @@ static void check(const atl_kernel_table *k, atl_conv_sizes f)
     free(image), free(dy);
 }
 
-ISA_TEST(few_channels_filter, windows_strides_and_edges)
-{
-    for (int64_t channels = 1; channels <= ATL_FEW_CHANNELS; channels++)
-        for (int64_t size = 1; size <= 11; size += 1 + size / 5)
-            for (int64_t stride = 1; stride <= 4; stride++)
-                for (int64_t pixels = 1; pixels <= 40; pixels += 1 + pixels / 2) {
-                    atl_conv_sizes f =
-                        square(channels, (1 + pixels % 3) * k->vector, size, stride, pixels % size, pixels);
-                    f.batch = 1 + pixels % 2;
-                    if (f.result_width > 0)
-                        check(k, f);
-                }
-}
+ISA_TEST(few_channels_filter, windows_strides_and_edges) { check_windows(k, 40, check); }
 
 /* From one vector of results to some groups of four, and rows of results that are longer than a block. */
 ISA_TEST(few_channels_filter, results_of_all_widths)
@@ -90,29 +78,9 @@ ISA_TEST(few_channels_filter, results_of_all_widths)
     }
 }
 
-/* Height and width differ in everything. */
-ISA_TEST(few_channels_filter, rectangles)
-{
-    for (int64_t out = 16; out <= 96; out += 16)
-        for (int64_t stride = 1; stride <= 3; stride++) {
-            atl_conv_sizes f = square(3, out, 5, stride, 2, 37);
-            f.height = 11, f.filter_height = 2, f.stride_y = 4 - stride, f.pad_top = 0;
-            f.result_height = results(f.height, f.filter_height, f.stride_y, 0);
-            check(k, f);
-        }
-}
+ISA_TEST(few_channels_filter, rectangles) { check_rectangles(k, check); }
 
-/* Results that read less than the whole image, and windows that reach over its end, some with all of their elements. */
-ISA_TEST(few_channels_filter, pixels_that_no_window_reads)
-{
-    for (int64_t less = 1; less <= 4; less++) {
-        atl_conv_sizes f = square(3, 2 * k->vector, 3, 1, 1, 30);
-        f.result_height -= less, f.result_width -= 7 * less;
-        check(k, f);
-        f.result_height += 3 * less, f.result_width += 9 * less;
-        check(k, f);
-    }
-}
+ISA_TEST(few_channels_filter, pixels_that_no_window_reads) { check_unread_pixels(k, check); }
 
 /* No images: no terms. */
 ISA_TEST(few_channels_filter, no_results)

@@ -1,11 +1,6 @@
 /* Convolutions as sums of products, with strides, dilations and any padding, and their gradients by the image, against
  * loops in double. */
-#include "isas.h"
-
-static int64_t count_of_results(const atl_conv_sizes *d)
-{
-    return d->batch * d->result_height * d->result_width * d->result_channels;
-}
+#include "convolutions.h"
 
 /* Number `at` of the gradient by the image: the image of `d` is the gradient of a convolution's result, and the filter
  * is [filter_height, filter_width, result_channels, channels]. */
@@ -32,7 +27,7 @@ static double exact_gradient(const atl_conv_sizes *d, int64_t at, const float *i
 static float *convolved(const atl_kernel_table *k, const atl_conv_sizes *d, const float *image, const float *filter,
                         const atl_epilogue *end)
 {
-    const int64_t floats = d->filter_height * d->filter_width * d->channels * d->result_channels;
+    const int64_t floats = count_of_filter(d);
     float *packed = random_floats(floats), *y = random_floats(count_of_results(d));
     k->tap_sums_pack(d, filter, packed);
     k->tap_sums_convolve(d, image, packed, end, y);
@@ -47,9 +42,8 @@ static float *convolved(const atl_kernel_table *k, const atl_conv_sizes *d, cons
 static void check(const atl_kernel_table *k, atl_conv_sizes d)
 {
     const int64_t count = count_of_results(&d);
-    float *image = random_floats(d.batch * d.height * d.width * d.channels), *bias = random_floats(d.result_channels);
-    float *filter = random_floats(d.filter_height * d.filter_width * d.channels * d.result_channels);
-    float *residual = random_floats(count);
+    float *image = random_floats(count_of_image(&d)), *bias = random_floats(d.result_channels);
+    float *filter = random_floats(count_of_filter(&d)), *residual = random_floats(count);
     const atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1};
     d.workers = 1;
     float *y = convolved(k, &d, image, filter, &end);
@@ -69,28 +63,14 @@ static void check(const atl_kernel_table *k, atl_conv_sizes d)
     free(image), free(bias), free(filter), free(residual), free(y);
 }
 
-static int64_t results(int64_t pixels, int64_t size, int64_t stride, int64_t dilation, int64_t pads)
-{
-    return (pixels + pads - (size - 1) * dilation - 1) / stride + 1;
-}
-
 static atl_conv_sizes sizes(int64_t height, int64_t width, int64_t size, int64_t stride, int64_t dilation, int64_t pad)
 {
-    return (atl_conv_sizes){.batch = 2,
-                            .height = height,
-                            .width = width,
-                            .channels = 7,
-                            .result_height = results(height, size, stride, dilation, 2 * pad),
-                            .result_width = results(width, size, stride, dilation, 2 * pad),
-                            .result_channels = 48,
-                            .filter_height = size,
-                            .filter_width = size,
-                            .stride_y = stride,
-                            .stride_x = stride,
-                            .pad_top = pad,
-                            .pad_left = pad,
-                            .dilation_y = dilation,
-                            .dilation_x = dilation};
+    const int64_t extent = (size - 1) * dilation + 1;
+    atl_conv_sizes d = square(7, 48, size, stride, pad, height);
+    d.batch = 2, d.width = width;
+    d.result_height = results(height, extent, stride, pad), d.result_width = results(width, extent, stride, pad);
+    d.dilation_y = d.dilation_x = dilation;
+    return d;
 }
 
 /* The gradient of such a convolution by its image. */

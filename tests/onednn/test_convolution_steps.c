@@ -3,7 +3,7 @@
 
 typedef struct layer {
     int64_t n, height, width, in, out, groups;
-    int size, stride;
+    int size, stride, dilation; /* dilation: 0: 1 */
 } layer;
 
 /* conv(x, w) + residual, and relu(conv(x, w) + bias + residual), against the references. */
@@ -12,7 +12,8 @@ static void check_residual(const layer *l)
     atl_graph *g = atl_graph_new();
     atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(l->n, l->height, l->width, l->in));
     atl_node *w = atl_variable(g, "w", ATL_SHAPE(l->size, l->size, l->in / l->groups, l->out), atl_he());
-    atl_node *y = atl_conv2d(x, w, .groups = (int)l->groups, .stride = {l->stride, l->stride});
+    atl_node *y = atl_conv2d(x, w, .groups = (int)l->groups, .stride = {l->stride, l->stride},
+                             .dilation = {l->dilation, l->dilation});
     atl_node *residual = atl_input(g, "residual", ATL_FLOAT32, atl_shape_of(y));
     atl_node *bias = atl_variable(g, "b", ATL_SHAPE(l->out), atl_normal(1));
     atl_node *sums[] = {atl_add(y, residual), atl_relu(atl_add(atl_bias_add(y, bias), residual))};
@@ -54,4 +55,13 @@ Test(convolution_steps, residuals_of_depthwise_convolutions)
         for (int s = 0; s < 4; s++)
             for (int stride = 1; stride <= 2; stride++)
                 check_residual(&(layer){1, sides[s][0], sides[s][1], channels[c], channels[c], channels[c], 3, stride});
+}
+
+/* Of windows that miss the image, only bias and residual are left: oneDNN 2.6.3's brgconv adds something else. */
+Test(convolution_steps, residuals_beside_the_image)
+{
+    for (int size = 2; size <= 4; size += 2)
+        for (int dilation = 3; dilation <= 5; dilation++)
+            for (int64_t side = 1; side <= 2; side++)
+                check_residual(&(layer){1, side, 1, 32, 48, 1, size, 5, dilation});
 }

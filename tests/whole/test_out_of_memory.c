@@ -77,6 +77,35 @@ Test(out_of_memory, a_graph_survives_a_failed_compile)
     atl_graph_free(g);
 }
 
+/* The plan of convolutions and products of all kinds, most of which pack or transform their weights first. */
+Test(out_of_memory, in_the_plan_of_every_kind_of_convolution)
+{
+    atl_graph *g = atl_graph_new();
+    atl_node *x = atl_input(g, "x", ATL_FLOAT32, ATL_SHAPE(2, 30, 30, 3));
+    atl_node *h = atl_conv_layer(x, "few", .channels = 32, .window = {3, 3}, .activation = atl_relu);
+    h = atl_conv_layer(h, "winograd", .channels = 32, .window = {3, 3}, .activation = atl_relu);
+    h = atl_relu(atl_depthwise_conv2d(h, atl_variable(g, "depthwise", ATL_SHAPE(3, 3, 32, 1), atl_he())));
+    h = atl_relu(atl_conv2d(h, atl_variable(g, "grouped", ATL_SHAPE(3, 3, 4, 32), atl_he()), .groups = 8));
+    h = atl_conv_layer(h, "pointwise", .channels = 256, .window = {1, 1}, .activation = atl_relu);
+    h = atl_conv_layer(h, "also_pointwise", .channels = 32, .window = {1, 1}, .activation = atl_relu6);
+    h = atl_relu(atl_conv2d(h, atl_variable(g, "dilated", ATL_SHAPE(3, 3, 32, 64), atl_he()), .stride = {2, 1},
+                            .dilation = {9, 9}));
+    h = atl_dense_layer(atl_reshape(h, ATL_SHAPE(-1, 64)), "dense", .width = 64, .activation = atl_gelu);
+    atl_node *dx = atl_gradient(atl_sum(h), x);
+    cr_assert(dx, "%s", atl_graph_error(g));
+    atl_program *p = NULL;
+    for (int64_t allowed = 0; !p; allowed++) {
+        atl_set_error(ATL_OK, "no error in round %lld", (long long)allowed);
+        atl_fail_allocations_after(allowed);
+        p = atl_compile(g, ATL_NODES(h, dx));
+        atl_fail_allocations_after(-1);
+        if (!p)
+            cr_assert(strstr(atl_error(), "memory"), "after %lld: %s", (long long)allowed, atl_error());
+    }
+    atl_program_free(p);
+    atl_graph_free(g);
+}
+
 Test(out_of_memory, a_program_survives_a_failed_run)
 {
     atl_graph *g = atl_graph_new();

@@ -5,6 +5,7 @@
 
 #include "compiler/passes/micro_batch.h"
 #include "compiler/passes/rewrite.h"
+#include "graph/error.h"
 #include "graph/memory.h"
 #include "graph/tensor.h"
 #include "onednn/onednn.h"
@@ -182,7 +183,7 @@ static int append_step(atl_lowering *l, const atl_plan_step *step)
     for (int i = 0; !bad && i < step->writes; i++)
         bad = step->write[i] < 0 || step->write[i] >= p->value_count;
     if (bad) {
-        if (!l->failed)
+        if (!l->failed && atl_error_count() == l->errors) /* else a value is missing because memory ran out */
             atl_set_error(ATL_INTERNAL, "plan: the steps of %s ('%s') name no value", l->node->op->name,
                           atl_name_of(l->node));
         return 0;
@@ -279,6 +280,7 @@ static int lower_alias(atl_lowering *l)
 static int lower_node(atl_lowering *l, const atl_node *node)
 {
     l->node = node;
+    l->errors = atl_error_count();
     l->now_once = l->prepack[node->index];
     if (node->op->flags & (ATL_OP_INPUT | ATL_OP_VARIABLE | ATL_OP_CONSTANT))
         return lower_source(l);

@@ -25,7 +25,8 @@ struct atl_lowering {
     const atl_lowering_calls *calls; /* first member: see lowering_calls.h */
     atl_plan *plan;
     const atl_node *node;
-    char *prepack; /* of each node of the copy: see atl_mark_prepackable */
+    uint64_t errors; /* atl_error_count() before the node */
+    char *prepack;   /* of each node of the copy: see atl_mark_prepackable */
     char *wants_workspace;
     char *blocked;               /* set by the layout pass */
     char *algo;                  /* of each node, atl_algo; null: estimates decide */

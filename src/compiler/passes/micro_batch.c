@@ -210,6 +210,14 @@ static void find_bytes(const atl_rewrite *r, split *s)
     }
 }
 
+/* The share of reads or writes that miss the caches if so many bytes have been read or written since the last time.  It
+ * rises slowly: caches do not replace in order, and processors fetch ahead. */
+static double misses(double since)
+{
+    const double cache = atl_costs_in_use()->last_cache;
+    return since > cache ? 1 - cache / since : 0;
+}
+
 /* Bytes of an image that a node outside reads from memory.  It runs after all turns, which write everything that leaves
  * the loop; without a loop, it may run soon after what it reads. */
 static double bytes_far_outside(const atl_rewrite *r, const split *s, const atl_node *node, int64_t images)
@@ -223,17 +231,9 @@ static double bytes_far_outside(const atl_rewrite *r, const split *s, const atl_
             images < s->batch
                 ? (double)s->batch * s->leaving + (double)images * s->most_live
                 : (double)s->batch * (s->written[node->index] - s->written[input->index] + bytes_of_image(s, input));
-        bytes += since > atl_costs_in_use()->last_cache ? bytes_of_image(s, input) : 0;
+        bytes += misses(since) * bytes_of_image(s, input);
     }
     return bytes;
-}
-
-/* The share of reads or writes that miss the caches if so many bytes have been read or written since the last time.  It
- * rises slowly: caches do not replace in order, and processors fetch ahead. */
-static double misses(double since)
-{
-    const double cache = atl_costs_in_use()->last_cache;
-    return since > cache ? 1 - cache / since : 0;
 }
 
 /* Bytes of an image that a node within reads from memory, and writes to it.  An array is written from its first number
