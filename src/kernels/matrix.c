@@ -12,12 +12,35 @@ typedef struct stream {
     int parts;
 } stream;
 
+/* Rows that are read side by side lie in several pages, and processors foresee such reads late.  So while some rows of B
+ * are read, the same number of rows behind them is fetched, line after line from the first to the last: memory answers
+ * soonest in that order.  Fetches so many floats from `from` on. */
+INLINE void fetch_floats(const int64_t floats, const float *from)
+{
+    UNROLL
+    for (int64_t i = 0; i < floats; i += LINE_FLOATS)
+        __builtin_prefetch(from + i, 0, 3);
+}
+
+/* Of the rows from `next` on, in which n columns are read, as many as `floats` in the columns from j on of each of
+ * `count` rows. */
+INLINE void fetch_rows(const int count, const int64_t floats, const float *next, int64_t n, int64_t row, int64_t j)
+{
+    if (n == row)
+        fetch_floats(count * floats, next + j * count);
+    else
+        UNROLL
+    for (int q = 0; q < count; q++)
+        fetch_floats(floats, next + q * row + j);
+}
+
 /* c[i, :] += x[i, 0] b0 + .. + x[i, 3] b3 for `rows` rows i and n columns, the rows of B being read once; b and c are
  * rows of so many. */
 INLINE void add_four_rows(const int rows, int64_t n, int64_t row, float (*x)[4], const float *b, float *c)
 {
     int64_t j = 0;
     for (; j + VECTOR <= n; j += VECTOR) {
+        fetch_rows(4, VECTOR, b + 4 * row, n, row, j);
         vec w0 = load(b + j), w1 = load(b + row + j), w2 = load(b + 2 * row + j), w3 = load(b + 3 * row + j);
         UNROLL
         for (int i = 0; i < rows; i++) {
@@ -78,8 +101,10 @@ INLINE void add_all(const int rows, const int vectors, int64_t row, const float 
 INLINE void add_together(const int rows, int64_t n, int64_t row, const float *x, const float *b, float *c)
 {
     int64_t j = 0;
-    for (; j + 2 * VECTOR <= n; j += 2 * VECTOR)
+    for (; j + 2 * VECTOR <= n; j += 2 * VECTOR) {
+        fetch_rows(TOGETHER, 2 * VECTOR, b + TOGETHER * row, n, row, j);
         add_all(rows, 2, row, x, b + j, c + j);
+    }
     for (; j + VECTOR <= n; j += VECTOR)
         add_all(rows, 1, row, x, b + j, c + j);
     for (; j < n; j++)
@@ -190,6 +215,7 @@ INLINE void dot_block(const int rows, const int width, const atl_product *p, con
         sum[i][j] = (vec){0};
     for (; q + VECTOR <= k; q += VECTOR) {
         vec w[4];
+        fetch_floats(width * VECTOR, b + width * k + q * width);
         UNROLL
         for (int j = 0; j < width; j++)
             w[j] = load(b + j * k + q);
