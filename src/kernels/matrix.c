@@ -12,9 +12,9 @@ typedef struct stream {
     int parts;
 } stream;
 
-/* Rows that are read side by side lie in several pages, and processors foresee such reads late.  So while some rows of B
- * are read, the same number of rows behind them is fetched, line after line from the first to the last: memory answers
- * soonest in that order.  Fetches so many floats from `from` on. */
+/* Rows that are read side by side lie in several pages, and processors foresee such reads late.  So while some rows of
+ * B are read, the same number of rows behind them is fetched, line after line from the first to the last: memory
+ * answers soonest in that order.  Fetches so many floats from `from` on. */
 INLINE void fetch_floats(const int64_t floats, const float *from)
 {
     UNROLL
