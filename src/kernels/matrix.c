@@ -12,9 +12,11 @@ typedef struct stream {
     int parts;
 } stream;
 
-/* Rows that are read side by side lie in several pages, and processors foresee such reads late.  So while some rows of
- * B are read, the same number of rows behind them is fetched, line after line from the first to the last: memory
- * answers soonest in that order.  Fetches so many floats from `from` on. */
+enum { SHORT_ROW = 2048 }; /* floats of two pages; of longer rows processors foresee enough */
+
+/* Rows that are read side by side lie in several pages, and processors foresee such reads late.  So while some short
+ * rows of B are read, the same number of rows behind them is fetched, line after line from the first to the last:
+ * memory answers soonest in that order.  Fetches so many floats from `from` on. */
 INLINE void fetch_floats(const int64_t floats, const float *from)
 {
     UNROLL
@@ -26,6 +28,8 @@ INLINE void fetch_floats(const int64_t floats, const float *from)
  * `count` rows. */
 INLINE void fetch_rows(const int count, const int64_t floats, const float *next, int64_t n, int64_t row, int64_t j)
 {
+    if (row > SHORT_ROW)
+        return;
     if (n == row)
         fetch_floats(count * floats, next + j * count);
     else
@@ -215,7 +219,8 @@ INLINE void dot_block(const int rows, const int width, const atl_product *p, con
         sum[i][j] = (vec){0};
     for (; q + VECTOR <= k; q += VECTOR) {
         vec w[4];
-        fetch_floats(width * VECTOR, b + width * k + q * width);
+        if (k <= SHORT_ROW)
+            fetch_floats(width * VECTOR, b + width * k + q * width);
         UNROLL
         for (int j = 0; j < width; j++)
             w[j] = load(b + j * k + q);
