@@ -5,6 +5,13 @@
 
 #include <stdint.h>
 
+/* Element-wise operations of another step on the results first..last-1, in the order of memory, of a dense array: the
+ * kernel calls it once for each range that it has written, while the caches hold it.  Each element is in one range. */
+typedef struct atl_post_op {
+    void (*apply)(const void *job, int64_t first, int64_t last); /* null: none */
+    const void *job;
+} atl_post_op;
+
 typedef struct atl_epilogue {
     const float *bias;      /* [out]: added */
     const float *residual;  /* of the result's shape, dense: added */
@@ -18,6 +25,13 @@ typedef struct atl_epilogue {
     const float *addend;         /* of the result's shape: added to what is scaled */
     int64_t addend_pixel_stride; /* floats from pixel to pixel */
     const float *factor;         /* of the result's shape, dense: factors */
+    atl_post_op post_op;         /* last, on what is written */
 } atl_epilogue;
+
+static inline void atl_apply_post_op(const atl_epilogue *end, int64_t first, int64_t last)
+{
+    if (end->post_op.apply && first < last)
+        end->post_op.apply(end->post_op.job, first, last);
+}
 
 #endif
