@@ -41,7 +41,10 @@ typedef enum atl_passes {
     /* Computes only those rows of an array that are read, or that are not zero: of what is sliced later. */
     ATL_PASS_NARROW = 32768,
     /* The step that computes gelu keeps its slope where the gradient is computed, too: that is then a product. */
-    ATL_PASS_KEEP_SLOPE = 65536
+    ATL_PASS_KEEP_SLOPE = 65536,
+    /* An element-wise step, as an activation or its gradient, that follows one of our own convolutions or products runs
+     * on each part of its result while that is in the caches. */
+    ATL_PASS_POST_OP = 131072
 } atl_passes;
 
 /* The passes by name, in the order in which the compiler applies them: "cse", ATL_PASS_CSE.  A static array. */

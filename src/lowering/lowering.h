@@ -37,9 +37,21 @@ struct atl_plan_step {
     double flops;             /* a multiply-add counts as two; 0: the step is bound by memory */
     int cannot_fail;          /* run always returns 0: from such steps on, variables may be written */
     int waits_for_ranks;      /* if it fails, so do all later runs: variables may be written before it, too */
-    const atl_node *node;     /* set by the compiler */
-    int prepack;              /* set by the compiler: runs only after variables have changed */
+    /* Of an element-wise step whose results are dense and of one shape: computes the elements first..last-1 of each.
+     * Null: it has none. */
+    void (*run_range)(const atl_plan_step *step, void *const *memory, int64_t first, int64_t last);
+    /* True if the step's kernel can have a post-op, on write[0]: see atl_epilogue.  Then the compiler may set: */
+    int takes_post_op;
+    struct atl_post_op_step *post_op; /* the step that it runs range by range; owned; null: none */
+    const atl_node *node;             /* set by the compiler */
+    int prepack;                      /* set by the compiler: runs only after variables have changed */
 };
+
+/* An element-wise step that runs within another one; the values that it reads and writes are also the other one's. */
+typedef struct atl_post_op_step {
+    atl_plan_step step;
+    char implementation[64]; /* of both together: "pointwise, swish" */
+} atl_post_op_step;
 
 const atl_node *atl_lowered_node(const atl_lowering *lowering);
 

@@ -73,7 +73,8 @@ static int run_filter_gradient(const atl_plan_step *step, void *const *memory, v
 static int run_convolution(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const depthwise_step *s = step->data;
-    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
+    atl_post_op_job job;
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory, &job);
     (void)bound;
     atl_kernels->depthwise_convolve(&s->d, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
     return 0;
@@ -82,7 +83,8 @@ static int run_convolution(const atl_plan_step *step, void *const *memory, void 
 static int run_image_gradient(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const depthwise_step *s = step->data;
-    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
+    atl_post_op_job job;
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory, &job);
     (void)bound;
     atl_kernels->depthwise_image_gradient(&s->d, memory[step->read[0]], memory[step->read[1]], &end,
                                           memory[step->write[0]]);

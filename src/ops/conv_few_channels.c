@@ -71,7 +71,8 @@ int atl_conv_prefers_few_channels(const onednn_convolution *c)
 static int run_convolution(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const few_channels_step *s = step->data;
-    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
+    atl_post_op_job job;
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory, &job);
     (void)bound;
     atl_kernels->few_channels_convolve(&s->f, memory[step->read[0]], memory[step->read[1]], &end,
                                        memory[step->write[0]]);

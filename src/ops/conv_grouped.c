@@ -45,7 +45,8 @@ static int turn_filter(const atl_plan_step *step, void *const *memory, void *bou
 static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const grouped_step *s = step->data;
-    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
+    atl_post_op_job job;
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory, &job);
     (void)bound;
     atl_kernels->grouped_convolve(&s->d, s->group, memory[step->read[0]], memory[step->read[1]], &end,
                                   memory[step->write[0]]);

@@ -55,7 +55,8 @@ static int pack_filter(const atl_plan_step *step, void *const *memory, void *bou
 static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const tap_sums_step *s = step->data;
-    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
+    atl_post_op_job job;
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory, &job);
     (void)bound;
     atl_kernels->tap_sums_convolve(&s->d, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
     return 0;

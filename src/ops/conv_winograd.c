@@ -133,7 +133,8 @@ static int transform_filter(const atl_plan_step *step, void *const *memory, void
 static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const winograd_step *s = step->data;
-    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
+    atl_post_op_job job;
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory, &job);
     (void)bound;
     atl_kernels->winograd_convolve(&s->w, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[1]],
                                    memory[step->write[0]]);
@@ -143,7 +144,8 @@ static int convolve(const atl_plan_step *step, void *const *memory, void *bound)
 static int convolve_large(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const winograd_step *s = step->data;
-    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
+    atl_post_op_job job;
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory, &job);
     (void)bound;
     atl_kernels->winograd_convolve_large(&s->w, memory[step->read[0]], memory[step->read[1]],
                                          s->pass == ONEDNN_INPUT_GRADIENT, &end, memory[step->write[1]],

@@ -174,6 +174,8 @@ int atl_lower_expression(atl_lowering *lowering)
                                             : expression->sums                        ? "sum"
                                                                                       : "map",
                           .run = small ? small : atl_run_expression,
+                          .run_range =
+                              !small && !layout && atl_expression_has_ranges(s) ? atl_run_expression_range : NULL,
                           .cannot_fail = !s->checked,
                           .data = s};
     for (int i = 0; i < expression->operands; i++)

@@ -8,71 +8,6 @@
 #include "kernels/kernels.h"
 #include "kernels/parallel.h"
 
-enum { LONG_RUN = 16, LONG_REPEAT = 256 }; /* elements that are worth a call; repetitions of which each is */
-
-/* Goes on in the next outer dimensions where a dimension, from d on, is at its end. */
-static void carry(const expression_step *s, const operand *x, int64_t *at, int d, int64_t *offset)
-{
-    for (; d > 0 && at[d] == s->size[d]; d--) {
-        *offset += x->stride[d - 1] - at[d] * x->stride[d];
-        at[d] = 0;
-        at[d - 1]++;
-    }
-}
-
-/* Elements [start, start + n) of a strided operand. */
-static void gather(const expression_step *s, const operand *x, const float *from, int64_t start, int64_t n, float *to)
-{
-    int64_t at[ATL_MAX_RANK], offset = 0, rest = start;
-    int inner = s->dimensions - 1;
-    for (int d = inner; d >= 0; d--) {
-        at[d] = rest % s->size[d];
-        rest /= s->size[d];
-        offset += at[d] * x->stride[d];
-    }
-    while (n > 0) {
-        int64_t run = s->size[inner] - at[inner];
-        int64_t stride = x->stride[inner];
-        if (stride == 0 && at[inner] == 0 && inner > 0 && run < LONG_REPEAT) { /* as many whole runs as there are */
-            int64_t runs = atl_smaller(n / run, s->size[inner - 1] - at[inner - 1]);
-            atl_kernels->repeat_each(to, from + offset, x->stride[inner - 1], runs, run);
-            to += runs * run;
-            n -= runs * run;
-            offset += runs * x->stride[inner - 1];
-            at[inner - 1] += runs;
-            carry(s, x, at, inner - 1, &offset);
-            if (runs)
-                continue;
-        }
-        if (run > n)
-            run = n;
-        if (stride == 0 && run >= LONG_RUN)
-            atl_kernels->fill_with(to, from[offset], run);
-        else if (stride == 1 && run >= LONG_RUN)
-            memcpy(to, from + offset, (size_t)run * sizeof *to);
-        else
-            for (int64_t k = 0; k < run; k++)
-                to[k] = from[offset + k * stride];
-        to += run;
-        n -= run;
-        offset += run * stride;
-        at[inner] += run;
-        carry(s, x, at, inner, &offset);
-    }
-}
-
-static void fill_row(const float *row, int64_t period, int64_t start, int64_t n, float *to)
-{
-    int64_t at = start % period;
-    while (n > 0) {
-        int64_t run = period - at < n ? period - at : n;
-        memcpy(to, row + at, (size_t)run * sizeof *to);
-        to += run;
-        n -= run;
-        at = 0;
-    }
-}
-
 static void fill(float *to, float value, int64_t n)
 {
     for (int64_t k = 0; k < n; k++)
@@ -142,7 +77,7 @@ static const float *long_row(const float *row, int64_t period, int64_t start, in
 {
     if (start % period + n <= period)
         return row + start % period;
-    fill_row(row, period, start, n, temporary);
+    atl_repeat_row(row, period, start, n, temporary);
     return temporary;
 }
 
@@ -166,7 +101,7 @@ static void run_block(const expression_job *job, int64_t start, int64_t n, float
         }
         address[r] = s->slot[r] < 0 ? from + start : temporary[s->slot[r]];
         if (x->kind == STRIDED)
-            gather(s, x, from, start, n, temporary[s->slot[r]]);
+            atl_gather_operand(s, x, from, start, n, temporary[s->slot[r]]);
         else if (x->kind == ROW && x->period > BLOCK)
             address[r] = long_row(from, x->period, start, n, temporary[s->slot[r]]);
     }
@@ -291,7 +226,7 @@ static void fill_lasting(const atl_plan_step *step, void *const *memory, float (
         if (x->kind == SCALAR)
             fill(temporary[s->slot[r]], from[0], n);
         else if (x->kind == ROW && x->period <= BLOCK)
-            fill_row(from, x->period, 0, n, temporary[s->slot[r]]);
+            atl_repeat_row(from, x->period, 0, n, temporary[s->slot[r]]);
     }
 }
 
@@ -388,6 +323,41 @@ static void run_tiles(const void *expression_job_of, int64_t first, int64_t last
         }
         store_sums(step, job->memory, tile, piece, &sums);
     }
+}
+
+int atl_expression_has_ranges(const expression_step *s)
+{
+    for (int r = 0; r < s->expression->operands; r++)
+        if (s->operand[r].kind != DENSE && s->operand[r].kind != SCALAR)
+            return 0;
+    return !s->checked && s->expression->arrays > 0 && s->expression->sums == 0 && s->expression->product < 0;
+}
+
+/* The map of one op needs no registers. */
+static int is_one_map(const expression_step *s)
+{
+    int dense = 1;
+    for (int r = 0; r < s->expression->operands; r++)
+        dense = dense && s->operand[r].kind == DENSE;
+    return dense && s->expression->length == 1 && s->parts == 1 && !s->part->code &&
+           s->expression->instruction->op->map;
+}
+
+void atl_run_expression_range(const atl_plan_step *step, void *const *memory, int64_t first, int64_t last)
+{
+    const expression_step *s = step->data;
+    if (is_one_map(s)) {
+        const atl_instruction *only = s->expression->instruction;
+        const float *x[ATL_EXPRESSION_ARITY];
+        for (int i = 0; i < only->inputs; i++)
+            x[i] = (const float *)memory[step->read[only->in[i]]] + first;
+        only->op->map(only->attributes, (size_t)(last - first), x, (float *)memory[step->write[0]] + first);
+        return;
+    }
+    const expression_job job = {.step = step, .memory = memory};
+    _Alignas(64) float temporary[MOST_TEMPORARIES][BLOCK];
+    fill_lasting(step, memory, temporary);
+    run_elements(&job, first, last, temporary);
 }
 
 static void run_copy(const expression_job *job)

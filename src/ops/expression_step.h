@@ -70,6 +70,11 @@ typedef struct expression_step {
 void atl_plan_expression(expression_step *s, const atl_node *node, const int *input);
 /* Sets .part, in the graph's memory; the other fields are set.  Returns 0 if memory runs out. */
 int atl_plan_parts(expression_step *s, atl_graph *graph);
+/* Elements [start, start + n) of a strided operand, which begins at `from`. */
+void atl_gather_operand(const expression_step *s, const operand *x, const float *from, int64_t start, int64_t n,
+                        float *to);
+/* Elements [start, start + n) of a row of `period` numbers that is repeated. */
+void atl_repeat_row(const float *row, int64_t period, int64_t start, int64_t n, float *to);
 /* Floats of scratch for each thread that computes rows of a product. */
 static inline int64_t atl_product_room(const atl_expression *c)
 {
@@ -77,6 +82,9 @@ static inline int64_t atl_product_room(const atl_expression *c)
 }
 /* For atl_plan_step.run; the step's data is the expression_step. */
 int atl_run_expression(const atl_plan_step *step, void *const *memory, void *bound);
+/* For atl_plan_step.run_range, if atl_expression_has_ranges: then a range may begin anywhere. */
+void atl_run_expression_range(const atl_plan_step *step, void *const *memory, int64_t first, int64_t last);
+int atl_expression_has_ranges(const expression_step *s);
 
 /* What runs an expression of a few elements: then its constants are filled, in the graph's memory.  Null for others. */
 typedef int atl_step_run(const atl_plan_step *step, void *const *memory, void *bound);

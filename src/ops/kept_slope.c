@@ -25,6 +25,12 @@ static int run_gelu(const atl_plan_step *step, void *const *memory, void *bound)
     return 0;
 }
 
+static void run_gelu_range(const atl_plan_step *step, void *const *memory, int64_t first, int64_t last)
+{
+    const slope_job job = {memory[step->read[0]], memory[step->write[0]], memory[step->write[1]]};
+    gelus(&job, first, last);
+}
+
 /* The slope takes the place of x, which is what the gradient would have needed otherwise. */
 static int lower_gelu(atl_lowering *lowering)
 {
@@ -32,8 +38,12 @@ static int lower_gelu(atl_lowering *lowering)
     if (!count)
         return atl_out_of_memory(), 0;
     *count = atl_shape_count(*atl_lowered_node(lowering)->shape);
-    atl_plan_step step = {
-        .implementation = "with slope", .run = run_gelu, .cannot_fail = 1, .release = atl_release, .data = count};
+    atl_plan_step step = {.implementation = "with slope",
+                          .run = run_gelu,
+                          .run_range = run_gelu_range,
+                          .cannot_fail = 1,
+                          .release = atl_release,
+                          .data = count};
     step.read[step.reads++] = atl_lower_input(lowering, 0);
     step.write[step.writes++] = atl_lower_output(lowering);
     step.write[step.writes++] = atl_lower_part(lowering, 0, 0);

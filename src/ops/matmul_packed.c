@@ -37,7 +37,8 @@ static int pack(const atl_plan_step *step, void *const *memory, void *bound)
 static int multiply(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const packed_step *s = step->data;
-    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory);
+    atl_post_op_job job;
+    const atl_epilogue end = atl_step_epilogue_at(&s->end, step, memory, &job);
     (void)bound;
     atl_kernels->pointwise_convolve(&s->p, memory[step->read[0]], memory[step->read[1]], &end, memory[step->write[0]]);
     return 0;
@@ -89,6 +90,7 @@ int atl_lower_packed_product(atl_lowering *lowering, const atl_matrix_product *p
         return 0;
     atl_plan_step step = step_of(s);
     step.run = multiply;
+    step.takes_post_op = 1;
     step.flops = 2.0 * (double)p->m * (double)(p->k * p->n);
     step.read[step.reads++] = atl_lower_input(lowering, 0);
     step.read[step.reads++] = lower_packed_b(lowering, p);

@@ -23,6 +23,7 @@ atl_step_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_c
                            .relu_grad_is_mask = c->relu_grad_is_mask,
                            .highest = c->highest,
                            .factor = -1};
+    step->takes_post_op = 1;
     e.bias = atl_lower_operand(lowering, c->bias_input, step);
     e.residual = atl_lower_operand(lowering, c->residual_input, step);
     e.relu_grad = atl_lower_operand(lowering, c->relu_grad_input, step);
@@ -62,8 +63,16 @@ static const void *operand_at(int read, const atl_plan_step *step, void *const *
     return read < 0 ? NULL : memory[step->read[read]];
 }
 
-atl_epilogue atl_step_epilogue_at(const atl_step_epilogue *e, const atl_plan_step *step, void *const *memory)
+static void run_range(const void *job, int64_t first, int64_t last)
 {
+    const atl_post_op_job *j = job;
+    j->step->run_range(j->step, j->memory, first, last);
+}
+
+atl_epilogue atl_step_epilogue_at(const atl_step_epilogue *e, const atl_plan_step *step, void *const *memory,
+                                  atl_post_op_job *job_out)
+{
+    *job_out = (atl_post_op_job){step->post_op ? &step->post_op->step : NULL, memory};
     return (atl_epilogue){.bias = operand_at(e->bias, step, memory),
                           .residual = operand_at(e->residual, step, memory),
                           .relu = e->relu,
@@ -74,5 +83,6 @@ atl_epilogue atl_step_epilogue_at(const atl_step_epilogue *e, const atl_plan_ste
                           .scale = operand_at(e->scale, step, memory),
                           .addend = operand_at(e->addend, step, memory),
                           .addend_pixel_stride = e->addend_pixel_stride,
-                          .factor = operand_at(e->factor, step, memory)};
+                          .factor = operand_at(e->factor, step, memory),
+                          .post_op = {step->post_op ? run_range : NULL, job_out}};
 }

@@ -33,7 +33,14 @@ void atl_lower_conv_mask(atl_lowering *lowering, const onednn_convolution *c, at
 int atl_lower_conv_end(atl_lowering *lowering, const onednn_convolution *c, atl_plan_step *step,
                        atl_step_epilogue *end);
 
-/* The addresses of its inputs and of the mask when the step runs. */
-atl_epilogue atl_step_epilogue_at(const atl_step_epilogue *e, const atl_plan_step *step, void *const *memory);
+/* What a post-op runs on: the step that it is, and the memory of this run. */
+typedef struct atl_post_op_job {
+    const atl_plan_step *step;
+    void *const *memory;
+} atl_post_op_job;
+
+/* The addresses of its inputs and of the mask when the step runs, and its post-op, which refers to the job. */
+atl_epilogue atl_step_epilogue_at(const atl_step_epilogue *e, const atl_plan_step *step, void *const *memory,
+                                  atl_post_op_job *job_out);
 
 #endif

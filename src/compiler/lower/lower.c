@@ -11,6 +11,7 @@
 #include "onednn/onednn.h"
 #include "compiler/lower/assignments.h"
 #include "compiler/lower/dependencies.h"
+#include "compiler/lower/post_op.h"
 #include "ops/expression.h"
 #include "lowering/op_hooks.h"
 
@@ -210,7 +211,7 @@ int atl_compiler_step(atl_lowering *l, const atl_plan_step *given)
     atl_plan_step step = *given;
     step.node = l->node;
     step.prepack = l->now_once;
-    if (append_step(l, &step))
+    if (atl_as_post_op(l, &step) || append_step(l, &step))
         return 1;
     atl_release_step(&step);
     l->failed = 1;
@@ -362,6 +363,7 @@ static int lower_phase(atl_lowering *l, const char *needed, char mark, char phas
 {
     const atl_graph *graph = l->plan->copy.graph;
     int ok = 1;
+    l->first_of_phase = l->plan->step_count;
     for (int64_t n = 0; n < graph->count && ok; n++) {
         if (needed[n] != mark || l->phase[n] != phase || (early->first && early->awaited[n] >= 0))
             continue;

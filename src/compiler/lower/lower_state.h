@@ -38,12 +38,14 @@ struct atl_lowering {
     int64_t in_place_count, in_place_capacity;
     atl_assignment *assignments;
     int64_t assignment_count, assignment_capacity;
-    int bfloat16; /* may be used */
-    int winograd; /* ATL_WINOGRAD, ... */
-    int in_place; /* results may overwrite operands */
-    int packs;    /* values with disjoint lifetimes share memory */
-    int now_once; /* the steps being emitted prepack */
-    int checked;  /* each result lies between guards */
+    int bfloat16;           /* may be used */
+    int winograd;           /* ATL_WINOGRAD, ... */
+    int in_place;           /* results may overwrite operands */
+    int packs;              /* values with disjoint lifetimes share memory */
+    int post_ops;           /* element-wise steps may become post-ops */
+    int64_t first_of_phase; /* the first step of the phase that is being lowered */
+    int now_once;           /* the steps being emitted prepack */
+    int checked;            /* each result lies between guards */
     int failed;
 };
 

@@ -85,11 +85,7 @@ typedef struct atl_plan {
     _Atomic uint64_t last_used; /* by the program's run counter */
 } atl_plan;
 
-static inline void atl_release_step(atl_plan_step *step)
-{
-    if (step->release)
-        step->release(step->data);
-}
+void atl_release_step(atl_plan_step *step);
 
 static inline const atl_value_id *atl_step_reads(const atl_plan_step *step)
 {

@@ -114,6 +114,7 @@ static int choose(atl_lowering *l, const char *needed, int64_t count, atl_node *
     const atl_graph *graph = l->plan->copy.graph;
     size_t nodes = (size_t)graph->count;
     l->in_place = !(options.disabled_passes & ATL_PASS_IN_PLACE);
+    l->post_ops = !(options.disabled_passes & ATL_PASS_POST_OP);
     l->packs = !(options.disabled_passes & ATL_PASS_ARENA);
     l->winograd = atl_winograd_use(options);
     l->wants_workspace = atl_allocate(nodes, 1);
