@@ -27,13 +27,22 @@ static int reads_value(const atl_plan_step *step, atl_value_id value)
     return 0;
 }
 
+/* The value's memory, or a part of it, as of a concat. */
+static int reads_memory_of(const atl_plan *p, const atl_plan_step *step, atl_value_id value)
+{
+    for (int i = 0; i < step->reads; i++)
+        if (atl_root_of(p, step->read[i]) == atl_root_of(p, value))
+            return 1;
+    return 0;
+}
+
 /* The last step before this one that writes something that it reads, in the same phase; -1: it is too far away. */
 static int64_t last_writer(const atl_lowering *l, const atl_plan_step *step)
 {
     const atl_plan *p = l->plan;
     for (int64_t k = p->step_count - 1; k >= l->first_of_phase && k >= p->step_count - 1 - REACH; k--)
         for (int i = 0; i < p->steps[k].writes; i++)
-            if (reads_value(step, p->steps[k].write[i]))
+            if (reads_memory_of(p, step, p->steps[k].write[i]))
                 return k;
     return -1;
 }

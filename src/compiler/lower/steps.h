@@ -87,6 +87,14 @@ typedef struct atl_plan {
 
 void atl_release_step(atl_plan_step *step);
 
+/* The value whose buffer it uses. */
+static inline atl_value_id atl_root_of(const atl_plan *plan, atl_value_id value)
+{
+    while (plan->values[value].shares >= 0)
+        value = plan->values[value].shares;
+    return value;
+}
+
 static inline const atl_value_id *atl_step_reads(const atl_plan_step *step)
 {
     return step->more_reads ? step->more_reads : step->read;

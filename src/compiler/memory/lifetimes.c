@@ -10,13 +10,6 @@ static void use(atl_lifetimes *lives, atl_value_id value, int64_t step)
     lives->last[value] = step;
 }
 
-atl_value_id atl_root_of(const atl_plan *p, atl_value_id value)
-{
-    while (p->values[value].shares >= 0)
-        value = p->values[value].shares;
-    return value;
-}
-
 /* What the loop reads from before it, and what it writes image by image, lives through all its turns, and a step
  * longer, so that nothing overwrites it in the last one. */
 static void extend_over_loop(const atl_plan *p, atl_lifetimes *lives, atl_space space)

@@ -13,7 +13,4 @@ int atl_allocate_lifetimes(const atl_plan *plan, atl_lifetimes *lives); /* 0: ou
 void atl_find_lifetimes(const atl_plan *plan, atl_lifetimes *lives, atl_space space);
 void atl_release_lifetimes(atl_lifetimes *lives);
 
-/* The value whose buffer it uses. */
-atl_value_id atl_root_of(const atl_plan *plan, atl_value_id value);
-
 #endif

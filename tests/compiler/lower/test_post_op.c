@@ -11,7 +11,8 @@ typedef struct layer {
 
 static atl_node *weight(atl_graph *g, const char *name, atl_shape shape)
 {
-    return atl_variable(g, name, shape, atl_normal(0.2f));
+    static int count;
+    return atl_variable(g, ATL_NAME("%s%d", name, count++), shape, atl_normal(0.2f));
 }
 
 static atl_node *biased(atl_node *y, atl_graph *g)
@@ -172,6 +173,21 @@ Test(post_op, operands_that_the_convolution_reads)
         atl_tensor_free(feed);
         atl_graph_free(g);
     }
+}
+
+/* The other operand is a concat, one part of which is computed after the convolution, directly in its place. */
+Test(post_op, waits_for_the_parts_of_a_concat)
+{
+    atl_graph *g = atl_graph_new();
+    const atl_shape shape = ATL_SHAPE(2, 12, 13, 32);
+    atl_node *fed = atl_input(g, "x", ATL_FLOAT32, shape), *x = atl_tanh(fed);
+    atl_node *first = convolved(x, g, 3, 1, 1, 1, 32), *y = pointwise(x, g), *second = convolved(x, g, 3, 1, 1, 1, 32);
+    atl_node *z = atl_mul(atl_sigmoid(y), atl_concat(3, first, second));
+    atl_tensor *feed = random_tensor(shape, -2, 2);
+    expect_same_bits(ATL_NODES(z), ATL_FEED(fed, feed), 0, 2, 0);
+    expect_same_bits(ATL_NODES(z), ATL_FEED(fed, feed), ATL_PASS_FUSE, 1, 1);
+    atl_tensor_free(feed);
+    atl_graph_free(g);
 }
 
 /* What the convolution made is an output, too, or read by several. */
