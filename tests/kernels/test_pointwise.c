@@ -1,5 +1,21 @@
 /* 1x1 convolutions with a pixel stride larger than the channels, against loops in double. */
-#include "isas.h"
+#include "post_ops.h"
+
+/* With a post-op the results and the mask are the same, where pixels do not lie apart; the number of ranges. */
+static int64_t check_post_op(const atl_kernel_table *k, atl_pointwise p, const float *image, const float *packed,
+                             atl_epilogue end, const float *expected)
+{
+    const uint8_t *mask = end.positive;
+    const int64_t count = p.pixels * p.out;
+    const atl_conv_sizes sizes = {.height = p.pixels, .width = p.in, .workers = p.workers}; /* for messages */
+    post_op_check c = new_post_op_check(expected, count);
+    end.post_op = (atl_post_op){see_results, &c};
+    end.positive = mask ? calloc((size_t)count / 8 + 64, 1) : NULL;
+    k->pointwise_convolve(&p, image, packed, &end, c.result);
+    cr_assert(!mask || memcmp(mask, end.positive, (size_t)count / 8) == 0, "another mask");
+    free(end.positive);
+    return finish_post_op_check(&c, &sizes);
+}
 
 static void check(const atl_kernel_table *k, const atl_pointwise *p, int transposed)
 {
@@ -42,6 +58,11 @@ static void check(const atl_kernel_table *k, const atl_pointwise *p, int transpo
             cr_assert_float_eq((double)got, sum, 1e-5 + 3e-8 * (double)p->in, "pixel %lld, output %lld", (long long)q,
                                (long long)o);
         }
+    atl_pointwise dense = *p;
+    dense.out_pixel_stride = p->out;
+    k->pointwise_convolve(&dense, image, packed, &end, result);
+    for (dense.workers = 1; dense.workers <= 3; dense.workers++)
+        check_post_op(k, dense, image, packed, end, result);
     float *all[] = {image, filter, bias, residual, relu_grad, scale, addend, factor, packed, result, before};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
@@ -195,6 +216,7 @@ ISA_TEST(pointwise, special_values)
                 if (e == 0)
                     cr_assert_eq(bits[i / 8] >> i % 8 & 1, want > 0 && want < 6, "bit %lld", (long long)i);
             }
+            check_post_op(k, p, image, packed, ends[e], result);
         }
         float *all[] = {image, filter, packed, result, y};
         for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -220,4 +242,34 @@ ISA_TEST(pointwise, workers_change_no_bit)
     free(packed);
     free(result[0]);
     free(result[1]);
+}
+
+/* Ranges are long, whether they are pixels or a pixel's outputs, but for the last ones; threads share the pixels or the
+ * panels. */
+ISA_TEST(pointwise, ranges_of_post_ops)
+{
+    static const int64_t sizes[][3] = {{3000, 16, 24},  {3001, 24, 40},  {2000, 8, 16},   {1500, 20, 64},
+                                       {400, 192, 384}, {300, 100, 320}, {101, 64, 1600}, {100, 1000, 640},
+                                       {97, 100, 4000}, {3, 700, 1008},  {1, 1000, 2000}, {26, 400, 6000}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        atl_pointwise p = {.pixels = sizes[i][0],
+                           .in = sizes[i][1],
+                           .out = sizes[i][2],
+                           .in_pixel_stride = sizes[i][1]};
+        p.out_pixel_stride = p.out;
+        if (!atl_pointwise_has(p.out, k->vector))
+            continue;
+        const int64_t count = p.pixels * p.out;
+        float *image = random_floats(p.pixels * p.in), *packed = random_floats(p.in * p.out);
+        float *result = random_floats(count);
+        const atl_epilogue end = {.bias = packed};
+        p.workers = 1;
+        k->pointwise_convolve(&p, image, packed, &end, result);
+        for (p.workers = 1; p.workers <= 2; p.workers++) {
+            const int64_t ranges = check_post_op(k, p, image, packed, end, result);
+            cr_assert(ranges <= 2 * p.workers + count / 300, "%lld ranges of %lld numbers", (long long)ranges,
+                      (long long)count);
+        }
+        free(image), free(packed), free(result);
+    }
 }
