@@ -6,6 +6,7 @@
  * one by one, with a part of each run. */
 #include "kernels/few_channels.h"
 
+#include "kernels/post_op_ranges.h"
 #include "kernels/side_by_side.h"
 #include "kernels/taps.h"
 
@@ -93,12 +94,15 @@ INLINE void run_row(const int vectors, const int64_t step, const result_row *r, 
                          x, o);
 }
 
+/* A post-op gets whole rows: the last tiles of one overlap. */
 INLINE void convolve_rows(const int64_t step, const atl_conv_sizes *f, int64_t from, int64_t to, const float *image,
                           const float *filter, const atl_epilogue *end, float *result)
 {
     const int64_t out = f->result_channels, room = f->width - f->filter_width + f->pad_left;
     int64_t first = (f->pad_left + f->stride_x - 1) / f->stride_x, last = room < 0 ? 0 : room / f->stride_x + 1;
     last = last < f->result_width ? last : f->result_width; /* first <= x < last: windows inside of the image */
+    const int64_t result_floats = f->result_width * out;
+    int64_t written = from * result_floats; /* from there on without their post-op */
     for (int64_t row = from; row < to; row++) {
         const int64_t n = row / f->result_height, top = row % f->result_height * f->stride_y - f->pad_top;
         const result_row r = {.f = f,
@@ -106,14 +110,16 @@ INLINE void convolve_rows(const int64_t step, const atl_conv_sizes *f, int64_t f
                               .filter = filter,
                               .end = end,
                               .result = result,
-                              .at = row * f->result_width * out,
+                              .at = row * result_floats,
                               .v = taps_inside(top, f->height, f->filter_height, 1)};
         int64_t o = 0;
         for (; o + TILE_VECTORS * VECTOR <= out; o += TILE_VECTORS * VECTOR)
             run_row(TILE_VECTORS, step, &r, first, last, o);
         if (o < out)
             run_row(1, step, &r, first, last, o);
+        apply_post_op_to_many(end, &written, (row + 1) * result_floats);
     }
+    atl_apply_post_op(end, written, to * result_floats);
 }
 
 void KERNEL(few_channels_convolve)(const atl_conv_sizes *f, const float *image, const float *filter,

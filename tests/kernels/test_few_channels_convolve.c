@@ -1,11 +1,30 @@
 /* Convolutions of images with few channels, against loops in double. */
 #include "convolutions.h"
+#include "post_ops.h"
 
 /* What the epilogue makes of a sum. */
 static double ended(const atl_epilogue *end, double sum, int64_t at, int64_t channel)
 {
     sum += (double)end->bias[channel] + (double)end->residual[at];
     return sum <= 0 ? 0 : sum > (double)end->highest ? (double)end->highest : sum;
+}
+
+/* With a post-op the results and the mask are the same, and most ranges of a single worker are long. */
+static void check_post_op(const atl_kernel_table *k, atl_conv_sizes f, const float *image, const float *filter,
+                          atl_epilogue end, const float *expected)
+{
+    const int64_t count = count_of_results(&f);
+    const uint8_t *mask = end.positive;
+    for (f.workers = 1; f.workers <= (k->vector < 8 ? 1 : 2); f.workers++) { /* threads must not share a byte */
+        post_op_check c = new_post_op_check(expected, count);
+        end.post_op = (atl_post_op){see_results, &c};
+        end.positive = calloc((size_t)count / 8 + 1, 1);
+        k->few_channels_convolve(&f, image, filter, &end, c.result);
+        cr_assert_eq(memcmp(mask, end.positive, (size_t)count / 8), 0, "another mask");
+        free(end.positive);
+        const int64_t ranges = finish_post_op_check(&c, &f);
+        cr_assert(ranges <= f.workers + count / 8192, "%lld ranges", (long long)ranges);
+    }
 }
 
 /* Some numbers of the image and of the filter are special. */
@@ -32,6 +51,7 @@ static void check(const atl_kernel_table *k, atl_conv_sizes f, int special)
     }
     for (int i = 0; i < MARGIN; i++)
         cr_assert(isnan(y[count + i]), "written behind the result");
+    check_post_op(k, f, image, filter, end, y);
     f.workers = 3;
     end.positive = k->vector < 8 ? NULL : bits[1]; /* threads must not share a byte */
     k->few_channels_convolve(&f, image, filter, &end, again);
@@ -68,4 +88,14 @@ ISA_TEST(few_channels_convolve, rectangles)
             f.result_width += 2 * stride - 3;
             check(k, f, 0);
         }
+}
+
+/* Rows whose results are shorter and longer than a range. */
+ISA_TEST(few_channels_convolve, many_results)
+{
+    for (int64_t width = 40; width <= 240; width += 100) {
+        atl_conv_sizes f = square(3, 64, 3, 1, 1, width);
+        f.height = f.result_height = 9;
+        check(k, f, 0);
+    }
 }
