@@ -4,8 +4,8 @@
  * all panels are multiplied with one tile's pixels after another.  Of a larger one a panel is multiplied with all
  * pixels of a block; meanwhile the next panel, which may come from memory, is fetched into the second-level cache.
  *
- * A post-op gets whole pixels of a few KB, or, where blocks of pixels with all outputs are larger than that, of each
- * pixel the outputs of some panels. */
+ * A post-op gets whole pixels that the second-level cache still holds: all outputs of a block of pixels, or of some
+ * tiles of a small filter.  Ranges that fit the first-level cache would drive the filter and the image out of it. */
 #include "kernels/pointwise.h"
 
 #include "common/numbers.h"
@@ -21,7 +21,7 @@ enum {
     LASTING_FILTER = 2 * ATL_NEAR_FLOATS,   /* which the second-level cache keeps from block to block */
     LASTING_FLOATS = BLOCK_FLOATS / 2,      /* of a block's results, and of as many that the epilogue reads */
     LEAST_OF_LASTING = 24,                  /* pixels of a block whose panels need not be fetched from afar */
-    POST_OP_OUTPUTS = 512                   /* which a post-op gets of a pixel, so that its calls cost little */
+    POST_OP_BLOCK = ATL_NEAR_FLOATS / 2     /* results of a small filter that a post-op gets at once */
 };
 
 /* Panels of WIDE vectors make the tile nearly square, which needs the fewest loads; what they leave over are panels of
@@ -165,7 +165,7 @@ INLINE void one_panel(const int rows, const int vectors, const product *x, int64
 static int64_t pixels_of_block(const product *x, int64_t pixels, int rows)
 {
     const atl_pointwise *p = x->p;
-    int64_t wide = p->out * (1 + operands_of(&x->end) + (x->end.post_op.apply != NULL));
+    int64_t wide = p->out * (1 + operands_of(&x->end));
     int64_t most = atl_larger(BLOCK_FLOATS / atl_larger(p->in, 1), LEAST_PIXELS), blocks;
     if (p->in * p->out <= LASTING_FILTER)
         most = atl_smaller(most, atl_larger(LASTING_FLOATS / wide, LEAST_OF_LASTING));
@@ -192,13 +192,6 @@ static __attribute__((noinline)) void other_panels(const product *x, int64_t fro
     panels_of_block(OTHER_ROWS, OTHER, x, from, to, begin, end, end, steps, next);
 }
 
-/* Outputs, of so many in panels, after which a block's post-op is applied; without one all of them. */
-static int64_t outputs_at_once(const product *x, int64_t block, int64_t outputs, int64_t panel)
-{
-    const int64_t least = atl_larger(POST_OP_FLOATS / atl_larger(block, 1), POST_OP_OUTPUTS);
-    return x->end.post_op.apply ? atl_smaller(atl_round_up(least, panel), outputs) : outputs;
-}
-
 /* The same, one block of pixels after another. */
 INLINE void some_panels(const int rows, const int vectors, const product *x, int64_t from, int64_t to, int64_t begin,
                         int64_t end)
@@ -206,21 +199,17 @@ INLINE void some_panels(const int rows, const int vectors, const product *x, int
     const int64_t in = x->p->in, block = pixels_of_block(x, to - from, rows);
     const int64_t steps = (block + rows - 1) / rows * ((in + TERMS - 1) / TERMS);
     const int64_t wide = atl_smaller(end, outputs_of_panels(x->p, vectors));
-    const int64_t some = outputs_at_once(x, block, end - begin, vectors * VECTOR);
     for (; from < to; from += block) {
         const int64_t behind = atl_smaller(from + block, to), after = atl_smaller(behind + block, to) - behind;
         const int64_t floats = x->p->in_pixel_stride == in ? after * in : 0;
         fetching next = {.image = spread(x->image + (floats > 0 ? behind : from) * in, floats,
                                          steps * (end - begin) / (vectors * VECTOR), IMAGE_LINES)};
-        for (int64_t first = begin, last; first < end; first = last) {
-            last = first + some * 3 / 2 < end ? first + some : end; /* others are less than half of `some` */
-            panels_of_block(rows, vectors, x, from, behind, first, atl_smaller(last, wide), end, steps, &next);
-            if (vectors == WIDE && wide < last) {
-                fetching of_others = next; /* a copy, so that `next` itself can stay in registers */
-                other_panels(x, from, behind, atl_larger(first, wide), last, steps, &of_others);
-            }
-            apply_post_op_to_pixels(&x->end, from, behind - from, x->p->out, first, last);
+        panels_of_block(rows, vectors, x, from, behind, begin, wide, end, steps, &next);
+        if (vectors == WIDE && wide < end) {
+            fetching of_others = next; /* a copy, so that `next` itself can stay in registers */
+            other_panels(x, from, behind, atl_larger(begin, wide), end, steps, &of_others);
         }
+        apply_post_op_to_pixels(&x->end, from, behind - from, x->p->out, begin, end);
     }
 }
 
@@ -246,7 +235,7 @@ static int64_t start_of_panel(const atl_pointwise *p, int vectors, int64_t n)
 /* Pixels of a small filter, in tiles of so many, and a post-op on some tiles at once. */
 static void multiply_tiles(const product *x, int64_t from, int64_t to, int64_t rows)
 {
-    const int64_t some = atl_larger(POST_OP_FLOATS / (x->p->out * rows), 1) * rows;
+    const int64_t some = atl_larger(POST_OP_BLOCK / (x->p->out * rows), 1) * rows;
     for (int64_t behind; from < to; from = behind) {
         behind = x->end.post_op.apply ? atl_smaller(from + some, to) : to;
         if (is_paired(x->p))

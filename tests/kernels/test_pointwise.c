@@ -244,11 +244,10 @@ ISA_TEST(pointwise, workers_change_no_bit)
     free(result[1]);
 }
 
-/* Ranges are long, whether they are pixels or a pixel's outputs, but for the last ones; threads share the pixels or the
- * panels. */
+/* Ranges are long, but for the last ones; threads share the pixels, or the panels: then a range is of one pixel. */
 ISA_TEST(pointwise, ranges_of_post_ops)
 {
-    static const int64_t sizes[][3] = {{3000, 16, 24},  {3001, 24, 40},  {2000, 8, 16},   {1500, 20, 64},
+    static const int64_t sizes[][3] = {{9000, 16, 24},  {3001, 24, 40},  {5000, 8, 16},   {1500, 20, 64},
                                        {400, 192, 384}, {300, 100, 320}, {101, 64, 1600}, {100, 1000, 640},
                                        {97, 100, 4000}, {3, 700, 1008},  {1, 1000, 2000}, {26, 400, 6000}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
