@@ -96,8 +96,8 @@ static void convolve_rows(const atl_conv_sizes *d, int64_t row, int64_t rows, co
 
 /* ---- all windows, by strips -------------------------------------------------------------------------------------- */
 
-/* Where the rows end that are computed next: all of an image, or with a post-op so few that the second-level cache still
- * has their results when the last channels are computed. */
+/* Where the rows end that are computed next: all of an image, or with a post-op so few that the second-level cache
+ * still has their results when the last channels are computed. */
 static int64_t end_of_rows(const atl_conv_sizes *d, const row_range *by, int64_t row, const atl_epilogue *end)
 {
     const int64_t image = (row / d->result_height + 1) * d->result_height;

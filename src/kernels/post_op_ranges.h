@@ -18,8 +18,8 @@ INLINE void apply_post_op_to_many(const atl_epilogue *end, int64_t *first, int64
     }
 }
 
-/* Applies it to the channels first..last-1 of some pixels, one after another in the result: all at once if these are all
- * channels, else pixel after pixel. */
+/* Applies it to the channels first..last-1 of some pixels, one after another in the result: all at once if these are
+ * all channels, else pixel after pixel. */
 static inline void apply_post_op_to_pixels(const atl_epilogue *end, int64_t pixel, int64_t pixels, int64_t channels,
                                            int64_t first, int64_t last)
 {
