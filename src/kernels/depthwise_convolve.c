@@ -7,8 +7,8 @@
 #include "kernels/taps.h"
 
 enum {
-    SIDE_BY_SIDE = 4,                         /* results that share a load of the filter */
-    STRIP_POST_OP_FLOATS = 2 * POST_OP_FLOATS /* by strips, which read rows of the image again for each range */
+    SIDE_BY_SIDE = 4, /* results that share a load of the filter */
+    PIECE_LINE = 512  /* floats of a row of a piece of strips, at least */
 };
 
 static filter_order order_of(const atl_conv_sizes *d, const float *filter)
@@ -96,14 +96,48 @@ static void convolve_rows(const atl_conv_sizes *d, int64_t row, int64_t rows, co
 
 /* ---- all windows, by strips -------------------------------------------------------------------------------------- */
 
-/* Where the rows end that are computed next: all of an image, or with a post-op so few that the second-level cache
- * still has their results when the last channels are computed. */
-static int64_t end_of_rows(const atl_conv_sizes *d, const row_range *by, int64_t row, const atl_epilogue *end)
+/* So many rows and strips of an image's result. */
+typedef struct piece {
+    int64_t rows, strips;
+} piece;
+
+/* What is computed, with all channels, before a post-op is applied to it: what the second-level cache keeps, if possible
+ * all rows of some strips, because lower pieces read rows of the image twice. */
+static piece piece_of(const atl_conv_sizes *d, const row_range *by, const atl_epilogue *end)
 {
-    const int64_t image = (row / d->result_height + 1) * d->result_height;
-    const int64_t rows = atl_smaller(by->rows, image) - row;
-    const int64_t few = atl_larger(STRIP_POST_OP_FLOATS / (d->result_width * (by->last - by->first)), 1);
-    return row + (end->post_op.apply ? atl_divide_up(rows, atl_divide_up(rows, few)) : rows);
+    const int64_t strips = count_of_strips(d), line = d->result_width * (by->last - by->first);
+    const int64_t rows = by->rows - by->row;
+    if (!end->post_op.apply)
+        return (piece){rows, strips};
+    const int64_t pieces = atl_larger((rows * line + ATL_NEAR_FLOATS / 2) / ATL_NEAR_FLOATS, 1); /* to the nearest */
+    const int64_t across = atl_smaller(atl_smaller(pieces, strips), atl_larger(line / PIECE_LINE, 1));
+    return (piece){atl_divide_up(rows, atl_divide_up(pieces, across)), atl_divide_up(strips, across)};
+}
+
+/* The next place after `at`, so that parts of at most `most` are nearly equal. */
+static int64_t next_of(int64_t at, int64_t last, int64_t most)
+{
+    return at + atl_divide_up(last - at, atl_divide_up(last - at, most));
+}
+
+/* Rows of image n. */
+static void convolve_pieces(const atl_conv_sizes *d, int64_t n, row_range by, const float *image, filter_order f,
+                            const atl_epilogue *end, float *result)
+{
+    const int64_t strips = count_of_strips(d);
+    const piece p = piece_of(d, &by, end);
+    for (int64_t strip = 0, to; strip < strips; strip = to) {
+        to = next_of(strip, strips, p.strips);
+        const int64_t first = first_column(d, strip), wide = first_column(d, to) - first;
+        for (int64_t row = by.row, next; row < by.rows; row = next) {
+            next = next_of(row, by.rows, p.rows);
+            convolve_strips(d, n, (row_range){row, next, by.first, by.last}, strip, to, image, f, end, result);
+            const int whole = wide == d->result_width;
+            for (int64_t r = row; r < next; r += whole ? next - row : 1)
+                apply_post_op_to_pixels(end, (n * d->result_height + r) * d->result_width + first,
+                                        whole ? (next - row) * wide : wide, d->channels, by.first, by.last);
+        }
+    }
 }
 
 /* Of all images. */
@@ -112,10 +146,8 @@ static void convolve_range(const atl_conv_sizes *d, row_range by, const float *i
 {
     for (int64_t row = by.row, next; row < by.rows && by.first < by.last; row = next) {
         const int64_t n = row / d->result_height, first = n * d->result_height;
-        next = end_of_rows(d, &by, row, end);
-        convolve_strips(d, n, (row_range){row - first, next - first, by.first, by.last}, image, f, end, result);
-        apply_post_op_to_pixels(end, row * d->result_width, (next - row) * d->result_width, d->channels, by.first,
-                                by.last);
+        next = atl_smaller(by.rows, first + d->result_height);
+        convolve_pieces(d, n, (row_range){row - first, next - first, by.first, by.last}, image, f, end, result);
     }
 }
 
