@@ -1,15 +1,10 @@
 /* Depthwise convolution: by strips (depthwise_strips.h), or pixel after pixel with all channels of each. */
 #include "kernels/depthwise.h"
 
-#include "common/numbers.h"
 #include "kernels/depthwise_strips.h"
-#include "kernels/post_op_ranges.h"
 #include "kernels/taps.h"
 
-enum {
-    SIDE_BY_SIDE = 4, /* results that share a load of the filter */
-    PIECE_LINE = 512  /* floats of a row of a piece of strips, at least */
-};
+enum { SIDE_BY_SIDE = 4 }; /* results that share a load of the filter */
 
 static filter_order order_of(const atl_conv_sizes *d, const float *filter)
 {
@@ -60,16 +55,16 @@ INLINE void inner_results(const atl_conv_sizes *d, taps v, const float *x, filte
         some_results(SIDE_BY_SIDE, d, v, (taps){0, d->filter_width}, x, f, end, at, result);
 }
 
-/* ---- all windows, without strips --------------------------------------------------------------------------------- */
+/* ---- all windows ------------------------------------------------------------------------------------------------- */
 
-/* Results from *finished on have not met the post-op. */
 static void convolve_row(const atl_conv_sizes *d, int64_t row, const float *image, filter_order f,
-                         const atl_epilogue *given, int64_t *finished, float *result)
+                         const atl_epilogue *end, float *result)
 {
     int64_t top = row % d->result_height * d->stride_y - d->pad_top;
     const float *of = image + (row / d->result_height * d->height + top) * d->width * d->channels;
     taps v = taps_inside(top, d->height, d->filter_height, d->dilation_y);
-    const atl_epilogue end = *given; /* which no store into the result can change, so that it stays in registers */
+    const atl_epilogue own = *end; /* which no store into the result can change, so that it stays in registers */
+    end = &own;
     for (int64_t o = 0; o < d->result_width;) {
         int64_t left = o * d->stride_x - d->pad_left, right = left + (SIDE_BY_SIDE - 1) * d->stride_x;
         int64_t at = (row * d->result_width + o) * d->channels;
@@ -77,78 +72,26 @@ static void convolve_row(const atl_conv_sizes *d, int64_t row, const float *imag
         int inside = o + SIDE_BY_SIDE <= d->result_width && left >= 0 &&
                      right + (d->filter_width - 1) * d->dilation_x < d->width;
         if (inside)
-            inner_results(d, v, x, f, &end, at, result);
+            inner_results(d, v, x, f, end, at, result);
         else
-            some_results(1, d, v, taps_inside(left, d->width, d->filter_width, d->dilation_x), x, f, &end, at, result);
+            some_results(1, d, v, taps_inside(left, d->width, d->filter_width, d->dilation_x), x, f, end, at, result);
         o += inside ? SIDE_BY_SIDE : 1;
-        apply_post_op_to_many(given, finished, (row * d->result_width + o) * d->channels);
     }
 }
 
-static void convolve_rows(const atl_conv_sizes *d, int64_t row, int64_t rows, const float *image, filter_order f,
-                          const atl_epilogue *end, float *result)
-{
-    int64_t finished = row * d->result_width * d->channels;
-    for (; row < rows; row++)
-        convolve_row(d, row, image, f, end, &finished, result);
-    atl_apply_post_op(end, finished, rows * d->result_width * d->channels);
-}
-
-/* ---- all windows, by strips -------------------------------------------------------------------------------------- */
-
-/* So many rows and strips of an image's result. */
-typedef struct piece {
-    int64_t rows, strips;
-} piece;
-
-/* What is computed, with all channels, before a post-op is applied to it: what the second-level cache keeps, if possible
- * all rows of some strips, because lower pieces read rows of the image twice. */
-static piece piece_of(const atl_conv_sizes *d, const row_range *by, const atl_epilogue *end)
-{
-    const int64_t strips = count_of_strips(d), line = d->result_width * (by->last - by->first);
-    const int64_t rows = by->rows - by->row;
-    if (!end->post_op.apply)
-        return (piece){rows, strips};
-    const int64_t pieces = atl_larger((rows * line + ATL_NEAR_FLOATS / 2) / ATL_NEAR_FLOATS, 1); /* to the nearest */
-    const int64_t across = atl_smaller(atl_smaller(pieces, strips), atl_larger(line / PIECE_LINE, 1));
-    return (piece){atl_divide_up(rows, atl_divide_up(pieces, across)), atl_divide_up(strips, across)};
-}
-
-/* The next place after `at`, so that parts of at most `most` are nearly equal. */
-static int64_t next_of(int64_t at, int64_t last, int64_t most)
-{
-    return at + atl_divide_up(last - at, atl_divide_up(last - at, most));
-}
-
-/* Rows of image n. */
-static void convolve_pieces(const atl_conv_sizes *d, int64_t n, row_range by, const float *image, filter_order f,
-                            const atl_epilogue *end, float *result)
-{
-    const int64_t strips = count_of_strips(d);
-    const piece p = piece_of(d, &by, end);
-    for (int64_t strip = 0, to; strip < strips; strip = to) {
-        to = next_of(strip, strips, p.strips);
-        const int64_t first = first_column(d, strip), wide = first_column(d, to) - first;
-        for (int64_t row = by.row, next; row < by.rows; row = next) {
-            next = next_of(row, by.rows, p.rows);
-            convolve_strips(d, n, (row_range){row, next, by.first, by.last}, strip, to, image, f, end, result);
-            const int whole = wide == d->result_width;
-            for (int64_t r = row; r < next; r += whole ? next - row : 1)
-                apply_post_op_to_pixels(end, (n * d->result_height + r) * d->result_width + first,
-                                        whole ? (next - row) * wide : wide, d->channels, by.first, by.last);
-        }
-    }
-}
-
-/* Of all images. */
+/* Of all images; of all channels where there are no strips. */
 static void convolve_range(const atl_conv_sizes *d, row_range by, const float *image, filter_order f,
                            const atl_epilogue *end, float *result)
 {
-    for (int64_t row = by.row, next; row < by.rows && by.first < by.last; row = next) {
-        const int64_t n = row / d->result_height, first = n * d->result_height;
-        next = atl_smaller(by.rows, first + d->result_height);
-        convolve_pieces(d, n, (row_range){row - first, next - first, by.first, by.last}, image, f, end, result);
-    }
+    for (int64_t row = by.row, next; row < by.rows && by.first < by.last; row = next)
+        if (has_strips(d)) {
+            const int64_t n = row / d->result_height, first = n * d->result_height;
+            next = by.rows < first + d->result_height ? by.rows : first + d->result_height;
+            convolve_strips(d, n, (row_range){row - first, next - first, by.first, by.last}, image, f, end, result);
+        } else {
+            convolve_row(d, row, image, f, end, result);
+            next = row + 1;
+        }
 }
 
 /* A place in all rows, one after another. */
@@ -167,32 +110,23 @@ static place beginning_of(const atl_conv_sizes *d, int worker)
     return (place){line / lines, line % lines * LINE_FLOATS};
 }
 
-/* From one place to the other: of three ranges of channels, each has the same rows.  With a post-op, rows of all
- * channels lie between those that others share, because their results are ranges without gaps. */
+/* From one place to the other: of three ranges of channels, each has the same rows. */
 static void convolve_between(const atl_conv_sizes *d, place from, place to, const float *image, filter_order f,
                              const atl_epilogue *end, float *result)
 {
     const int64_t low = from.channel < to.channel ? from.channel : to.channel, high = from.channel + to.channel - low;
-    const int64_t cut[] = {0, low, high, d->channels}, whole = from.row + (from.channel > 0);
-    const row_range parts[] = {{from.row, whole, from.channel, whole > to.row ? to.channel : d->channels},
-                               {whole, to.row, 0, d->channels},
-                               {atl_larger(whole, to.row), to.row + 1, 0, to.channel}};
+    const int64_t cut[] = {0, low, high, d->channels};
     for (int i = 0; i < 3; i++) {
         const row_range by = {from.row + (cut[i] < from.channel), to.row + (cut[i] < to.channel), cut[i], cut[i + 1]};
-        convolve_range(d, end->post_op.apply ? parts[i] : by, image, f, end, result);
+        convolve_range(d, by, image, f, end, result);
     }
 }
 
 void KERNEL(depthwise_convolve)(const atl_conv_sizes *d, const float *image, const float *filter,
                                 const atl_epilogue *end, float *result)
 {
-    const filter_order f = order_of(d, filter);
 #pragma omp parallel for num_threads(d->workers) schedule(static, 1) if (d->workers > 1)
-    for (int worker = 0; worker < d->workers; worker++) {
-        const place from = beginning_of(d, worker), to = beginning_of(d, worker + 1);
-        if (has_strips(d))
-            convolve_between(d, from, to, image, f, end, result);
-        else
-            convolve_rows(d, from.row, to.row, image, f, end, result);
-    }
+    for (int worker = 0; worker < d->workers; worker++)
+        convolve_between(d, beginning_of(d, worker), beginning_of(d, worker + 1), image, order_of(d, filter), end,
+                         result);
 }

@@ -6,7 +6,6 @@
 #include "kernels/depthwise.h"
 
 #include "cost/cost.h"
-#include "kernels/post_op_ranges.h"
 #include "kernels/side_by_side.h"
 #include "kernels/taps.h"
 
@@ -153,9 +152,8 @@ static int has_pairs(const atl_conv_sizes *d)
 
 /* ---- all pixels -------------------------------------------------------------------------------------------------- */
 
-/* Results from *finished on have not met the post-op. */
 static void gradient_of_row(const atl_conv_sizes *d, int64_t row, const float *dy, const float *filter,
-                            const atl_epilogue *end, int64_t *finished, float *dx)
+                            const atl_epilogue *end, float *dx)
 {
     const int64_t y = row % d->height + d->pad_top;
     const image_row r = {.d = d,
@@ -177,13 +175,10 @@ static void gradient_of_row(const atl_conv_sizes *d, int64_t row, const float *d
             const int edge = pairs < PAIRS || inside.first > 0 || inside.last < pairs + before;
             const uint32_t bits = inside.last < inside.first ? 0 : (1u << inside.last) - (1u << inside.first);
             pairs_functions[d->filter_width == 5][edge ? pairs : 0](&r, x, bits);
-            apply_post_op_to_many(end, finished, r.at + (x + 2 * pairs) * d->channels);
         }
     }
-    for (; x < d->width; x++) {
+    for (; x < d->width; x++)
         gradient_of_pixel(&r, x);
-        apply_post_op_to_many(end, finished, r.at + (x + 1) * d->channels);
-    }
 }
 
 void KERNEL(depthwise_image_gradient)(const atl_conv_sizes *d, const float *dy, const float *filter,
@@ -191,11 +186,7 @@ void KERNEL(depthwise_image_gradient)(const atl_conv_sizes *d, const float *dy, 
 {
     int64_t rows = d->batch * d->height;
 #pragma omp parallel for num_threads(d->workers) schedule(static, 1) if (d->workers > 1)
-    for (int worker = 0; worker < d->workers; worker++) {
-        const int64_t last = rows * (worker + 1) / d->workers, floats = d->width * d->channels;
-        int64_t row = rows * worker / d->workers, finished = row * floats;
-        for (; row < last; row++)
-            gradient_of_row(d, row, dy, filter, end, &finished, dx);
-        atl_apply_post_op(end, finished, last * floats);
-    }
+    for (int worker = 0; worker < d->workers; worker++)
+        for (int64_t row = rows * worker / d->workers; row < rows * (worker + 1) / d->workers; row++)
+            gradient_of_row(d, row, dy, filter, end, dx);
 }

@@ -177,27 +177,17 @@ typedef struct row_range {
     int64_t row, rows, first, last;
 } row_range;
 
-static int64_t count_of_strips(const atl_conv_sizes *d)
+/* Of image n. */
+static void convolve_strips(const atl_conv_sizes *d, int64_t n, row_range by, const float *image, filter_order f,
+                            const atl_epilogue *end, float *result)
 {
-    return (d->result_width + STRIP_COLUMNS - 1) / STRIP_COLUMNS;
-}
-
-/* With their number, the end of the last. */
-static int64_t first_column(const atl_conv_sizes *d, int64_t strip)
-{
-    return d->result_width * strip / count_of_strips(d);
-}
-
-/* The strips from..to-1 of image n. */
-static void convolve_strips(const atl_conv_sizes *d, int64_t n, row_range by, int64_t from, int64_t to,
-                            const float *image, filter_order f, const atl_epilogue *end, float *result)
-{
-    const int64_t channels = d->channels, size = d->filter_width, stride = d->stride_x, strips = to - from;
+    const int64_t channels = d->channels, size = d->filter_width, stride = d->stride_x;
+    const int64_t strips = (d->result_width + STRIP_COLUMNS - 1) / STRIP_COLUMNS;
     const int64_t lines = (by.last - by.first) / LINE_FLOATS;
     const int64_t parts = (by.last - by.first + STRIP_CHANNELS - 1) / STRIP_CHANNELS;
     for (int64_t i = 0; i < parts * strips; i++) {
-        const int64_t part = i / strips, column = first_column(d, from + i % strips);
-        const int64_t count = first_column(d, from + i % strips + 1) - column;
+        const int64_t part = i / strips, column = d->result_width * (i % strips) / strips;
+        const int64_t count = d->result_width * (i % strips + 1) / strips - column;
         const int64_t left = column * stride - d->pad_left, pixels = (count - 1) * stride + size;
         const taps p = taps_inside(left, d->width, pixels, 1);
         const strip s = {.d = d,

@@ -2,7 +2,6 @@
  * every lane holds channel k of its own group, times the filters' row k.  No product is with a zero. */
 #include "kernels/grouped.h"
 
-#include "kernels/post_op_ranges.h"
 #include "kernels/taps.h"
 
 enum { SIDE_BY_SIDE = 6 }; /* results that share a load of the filter, and pixels, each turned into lanes once */
@@ -123,18 +122,12 @@ static void convolve_row(const grouped *g, int64_t row, const float *image)
 void KERNEL(grouped_convolve)(const atl_conv_sizes *d, int64_t group, const float *image, const float *filter,
                               const atl_epilogue *end, float *result)
 {
-    const int64_t rows = d->batch * d->result_height, floats = d->result_width * d->channels; /* of a row */
+    const int64_t rows = d->batch * d->result_height;
     const grouped g = {d, group, first_of_group(group), filter, end, result};
 #pragma omp parallel for num_threads(d->workers) schedule(static, 1) if (d->workers > 1)
-    for (int worker = 0; worker < d->workers; worker++) {
-        const int64_t first = rows * worker / d->workers, last = rows * (worker + 1) / d->workers;
-        int64_t written = first * floats; /* from there on without their post-op */
-        for (int64_t row = first; row < last; row++) {
+    for (int worker = 0; worker < d->workers; worker++)
+        for (int64_t row = rows * worker / d->workers; row < rows * (worker + 1) / d->workers; row++)
             convolve_row(&g, row, image);
-            apply_post_op_to_many(end, &written, (row + 1) * floats);
-        }
-        atl_apply_post_op(end, written, last * floats);
-    }
 }
 
 void KERNEL(grouped_turn)(const atl_conv_sizes *d, int64_t group, const float *filter, float *turned)

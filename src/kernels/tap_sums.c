@@ -12,7 +12,6 @@
 #include "common/numbers.h"
 #include "cost/cost.h"
 #include "kernels/lines_ahead.h"
-#include "kernels/post_op_ranges.h"
 #include "kernels/product_tiles.h"
 
 enum {
@@ -103,12 +102,6 @@ static blocks blocks_of(const atl_conv_sizes *d, int64_t panels)
     if (along * down * across < wanted)
         down = atl_smaller(d->result_height, atl_divide_up(wanted, along * across));
     return (blocks){along, down, across};
-}
-
-/* One after another in the result: a block has whole images, rows of one, or a part of a row. */
-static int64_t pixels_of(const block *b)
-{
-    return (b->last_image - b->first_image) * (b->last_row - b->first_row) * (b->last - b->first);
 }
 
 static block nth_block(const atl_conv_sizes *d, const blocks *all, int64_t n)
@@ -247,19 +240,8 @@ static void convolve_panel(const convolution *x, const block *b, int64_t first, 
                 convolve_vectors(2, x, b, first, sums), convolve_vectors(1, x, b, first, sums))
 }
 
-/* Applies the post-op to the channels first..last-1 of a block. */
-static void apply_post_op_to_block(const convolution *x, const block *b, int64_t first, int64_t last)
-{
-    const int64_t row = b->first_image * x->d->result_height + b->first_row;
-    apply_post_op_to_pixels(x->end, row * x->d->result_width + b->first, pixels_of(b), x->d->result_channels, first,
-                            last);
-}
-
 /* Where the filter is the larger, a thread computes all blocks with one panel after another, so that it reads only its
- * own panels, else all panels of one block after another.
- *
- * Panels of a block that follow one another meet a post-op together, so that its ranges are long, as long as their
- * results are near: `waiting` is the first channel of those. */
+ * own panels, else all panels of one block after another. */
 void KERNEL(tap_sums_convolve)(const atl_conv_sizes *d, const float *image, const float *packed,
                                const atl_epilogue *end, float *result)
 {
@@ -270,20 +252,10 @@ void KERNEL(tap_sums_convolve)(const atl_conv_sizes *d, const float *image, cons
     const int by_panels = d->filter_height * d->filter_width * d->channels * d->result_channels >
                           d->batch * d->height * d->width * d->channels;
 #pragma omp parallel for num_threads(d->workers) schedule(static, 1) if (d->workers > 1)
-    for (int worker = 0; worker < d->workers; worker++) {
-        const int64_t end_of_work = count * panels * (worker + 1) / d->workers;
-        int64_t waiting = -1;
-        for (int64_t n = count * panels * worker / d->workers; n < end_of_work; n++) {
+    for (int worker = 0; worker < d->workers; worker++)
+        for (int64_t n = count * panels * worker / d->workers; n < count * panels * (worker + 1) / d->workers; n++) {
             const int64_t panel = by_panels ? n / count : n % panels;
             const block b = nth_block(d, &all, by_panels ? n % count : n / panels);
-            const int64_t first = start_of_panel(d, panels, panel), last = start_of_panel(d, panels, panel + 1);
-            convolve_panel(&x, &b, first, last);
-            waiting = waiting < 0 ? first : waiting;
-            if (by_panels || panel + 1 == panels || n + 1 == end_of_work ||
-                pixels_of(&b) * (last + PANEL - waiting) > ATL_NEAR_FLOATS) {
-                apply_post_op_to_block(&x, &b, waiting, last);
-                waiting = -1;
-            }
+            convolve_panel(&x, &b, start_of_panel(d, panels, panel), start_of_panel(d, panels, panel + 1));
         }
-    }
 }

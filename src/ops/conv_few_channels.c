@@ -108,6 +108,7 @@ int atl_lower_conv_few_channels(atl_lowering *lowering, const onednn_convolution
                           .run = is_forward  ? run_convolution
                                  : is_filter ? run_filter_gradient
                                              : run_image_gradient,
+                          .takes_post_op = is_forward,
                           .cannot_fail = 1,
                           .release = atl_release,
                           .data = s,

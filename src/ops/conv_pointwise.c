@@ -119,6 +119,7 @@ int atl_lower_conv_pointwise(atl_lowering *lowering, const onednn_convolution *c
         return 0;
     atl_plan_step step = step_of(s);
     step.run = convolve;
+    step.takes_post_op = 1;
     step.flops = 2.0 * (double)s->p.pixels * (double)(s->p.in * s->p.out);
     step.read[step.reads++] =
         atl_lower_input_strided(lowering, s->transposed ? c->result_input : c->image_input, &s->p.in_pixel_stride);

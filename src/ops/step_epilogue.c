@@ -23,7 +23,6 @@ atl_step_epilogue atl_lower_conv_epilogue(atl_lowering *lowering, const onednn_c
                            .relu_grad_is_mask = c->relu_grad_is_mask,
                            .highest = c->highest,
                            .factor = -1};
-    step->takes_post_op = 1;
     e.bias = atl_lower_operand(lowering, c->bias_input, step);
     e.residual = atl_lower_operand(lowering, c->residual_input, step);
     e.relu_grad = atl_lower_operand(lowering, c->relu_grad_input, step);

@@ -2,7 +2,7 @@
 #include "kernels/depthwise.h"
 
 #include "cost/cost.h"
-#include "post_ops.h"
+#include "isas.h"
 
 static double tap_in_double(const atl_conv_sizes *d, const float *image, const float *dy, int64_t ty, int64_t tx,
                             int64_t c)
@@ -130,28 +130,6 @@ static double ended(const atl_epilogue *end, double sum, int64_t at, int64_t cha
     return end->relu_grad[at] > 0 && end->relu_grad[at] < end->highest ? sum : 0;
 }
 
-typedef void kernel_with_epilogue(const atl_conv_sizes *d, const float *from, const float *filter,
-                                  const atl_epilogue *end, float *to);
-
-/* With a post-op the results and the mask are the same, and most ranges of a single worker are long. */
-static void check_post_op(kernel_with_epilogue *kernel, atl_conv_sizes d, const float *from, const float *filter,
-                          atl_epilogue end, const float *expected, int64_t count)
-{
-    static const int workers[] = {1, 2, 5, 8};
-    const uint8_t *mask = end.positive;
-    for (size_t w = 0; w < sizeof workers / sizeof *workers; w++) {
-        d.workers = workers[w];
-        post_op_check c = new_post_op_check(expected, count);
-        end.post_op = (atl_post_op){see_results, &c};
-        end.positive = mask ? calloc((size_t)count / 8, 1) : NULL;
-        kernel(&d, from, filter, &end, c.result);
-        cr_assert(!mask || memcmp(mask, end.positive, (size_t)count / 8) == 0, "another mask");
-        free(end.positive);
-        const int64_t ranges = finish_post_op_check(&c, &d);
-        cr_assert(d.workers > 1 || ranges <= d.batch + count / 4096, "%lld ranges", (long long)ranges);
-    }
-}
-
 static void check_with_epilogue(const atl_kernel_table *k, atl_conv_sizes d)
 {
     int64_t pixels = d.batch * d.height * d.width * d.channels;
@@ -168,9 +146,7 @@ static void check_with_epilogue(const atl_kernel_table *k, atl_conv_sizes d)
     d.workers = 3;
     k->depthwise_convolve(&d, image, filter, &end, again);
     cr_expect_eq(memcmp(y, again, (size_t)results * sizeof *y), 0, "other bits with three workers");
-    check_post_op(k->depthwise_convolve, d, image, filter, end, y, results);
     k->depthwise_image_gradient(&d, dy, filter, &end, dx);
-    check_post_op(k->depthwise_image_gradient, d, dy, filter, end, dx, pixels);
     give_to_pixels(&d, dy, filter, exact);
     int has_gradient = !d.flipped && d.dilation_y == 1 && d.dilation_x == 1;
     for (int64_t i = 0; i < pixels && has_gradient; i++)
@@ -246,7 +222,6 @@ static void check_bits(const atl_kernel_table *k, atl_conv_sizes d)
         memcpy(wider + i * (row + d.channels) + (d.flipped ? d.channels : 0), filter + i * row,
                (size_t)row * sizeof *filter);
     k->depthwise_convolve(&d, image, filter, &none, by_strips);
-    check_post_op(k->depthwise_convolve, d, image, filter, none, by_strips, results);
     d.filter_width++;
     k->depthwise_convolve(&d, image, wider, &none, y);
     cr_expect_eq(memcmp(y, by_strips, (size_t)results * sizeof *y), 0, "other bits: %lld wide, stride %lld",
@@ -319,7 +294,6 @@ static void check_special(const atl_kernel_table *k, atl_conv_sizes d)
         mask[i] = (uint8_t)(i * 37 + i / 5);
     const atl_epilogue end = {.residual = residual, .relu = 1, .highest = 0.5f, .mask = mask, .positive = positive};
     k->depthwise_convolve(&d, image, filter, &end, y);
-    check_post_op(k->depthwise_convolve, d, image, filter, end, y, results);
     for (int64_t i = 0; i < results; i++) {
         double exact = result_in_double(&d, image, filter, i) + (double)residual[i];
         exact = exact <= 0 ? 0 : exact > 0.5 ? 0.5 : exact;
@@ -388,7 +362,6 @@ static void check_pairs(const atl_kernel_table *k, atl_conv_sizes d, int special
     atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .highest = 0.5f, .mask = mask};
     end.positive = bits[0];
     k->depthwise_image_gradient(&d, dy, filter, &end, dx);
-    check_post_op(k->depthwise_image_gradient, d, dy, filter, end, dx, pixels);
     give_to_pixels(&d, dy, filter, exact);
     for (int64_t i = 0; i < pixels && special; i++) {
         double x = exact[i] + (double)bias[i % d.channels] + (double)residual[i];
@@ -423,22 +396,4 @@ ISA_TEST(depthwise, pairs_of_pixels)
                 check_pairs(k, d, 0);
                 check_pairs(k, d, 1);
             }
-}
-
-/* Rows longer than a range, with and without strips and pairs of pixels. */
-ISA_TEST(depthwise, post_ops_in_long_rows)
-{
-    for (int64_t size = 3; size <= 6; size++)
-        for (int64_t stride = 1; stride <= 2; stride++) {
-            atl_conv_sizes d = wide_sizes(k, size, stride, 121, 0);
-            const int64_t results = results_of(&d), pixels = d.batch * d.height * d.width * d.channels;
-            float *image = random_floats(pixels), *filter = random_floats(size * size * d.channels);
-            float *dy = random_floats(results), *y = random_floats(results), *dx = random_floats(pixels);
-            const atl_epilogue end = {.bias = filter};
-            k->depthwise_convolve(&d, image, filter, &end, y);
-            check_post_op(k->depthwise_convolve, d, image, filter, end, y, results);
-            k->depthwise_image_gradient(&d, dy, filter, &end, dx);
-            check_post_op(k->depthwise_image_gradient, d, dy, filter, end, dx, pixels);
-            free(image), free(filter), free(dy), free(y), free(dx);
-        }
 }

@@ -1,19 +1,5 @@
 /* Convolutions in small groups, and their gradients by the image, against loops in double. */
-#include "post_ops.h"
-
-/* With a post-op the results are the same, and most ranges are long. */
-static void check_post_op(const atl_kernel_table *k, atl_conv_sizes d, int64_t group, const float *image,
-                          const float *filter, atl_epilogue end, const float *expected)
-{
-    const int64_t count = d.batch * d.result_height * d.result_width * d.channels;
-    for (d.workers = 1; d.workers <= 2; d.workers++) {
-        post_op_check c = new_post_op_check(expected, count);
-        end.post_op = (atl_post_op){see_results, &c};
-        k->grouped_convolve(&d, group, image, filter, &end, c.result);
-        const int64_t ranges = finish_post_op_check(&c, &d);
-        cr_assert(ranges <= d.workers + count / 8192, "%lld ranges", (long long)ranges);
-    }
-}
+#include "isas.h"
 
 static void check(const atl_kernel_table *k, atl_conv_sizes d, int64_t group)
 {
@@ -32,7 +18,6 @@ static void check(const atl_kernel_table *k, atl_conv_sizes d, int64_t group)
     }
     for (int i = 0; i < MARGIN; i++)
         cr_assert(isnan(y[count + i]), "written behind the result");
-    check_post_op(k, d, group, image, filter, end, y);
     d.workers = 3;
     k->grouped_convolve(&d, group, image, filter, &end, again);
     cr_assert_eq(memcmp(y, again, (size_t)count * sizeof *y), 0, "other bits with three workers");
@@ -70,16 +55,6 @@ ISA_TEST(grouped, windows_strides_and_dilations)
             for (int64_t stride = 1; stride <= 2; stride++)
                 for (int64_t dilation = 1; dilation <= 2; dilation++)
                     check(k, sizes(k, size, stride, dilation), group);
-}
-
-/* Rows whose results are shorter and longer than a range. */
-ISA_TEST(grouped, many_results)
-{
-    for (int64_t pixels = 30; pixels <= 330; pixels += 100) {
-        atl_conv_sizes d = sizes(k, 3, 1, 1);
-        d.width = d.result_width = pixels;
-        check(k, d, 4);
-    }
 }
 
 /* What a turned filter gives to a pixel is what the pixel gave to the results: the sums of dy y and of x dx agree. */

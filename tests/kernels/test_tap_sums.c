@@ -1,7 +1,6 @@
 /* Convolutions as sums of products, with strides, dilations and any padding, and their gradients by the image, against
  * loops in double. */
 #include "convolutions.h"
-#include "post_ops.h"
 
 /* Number `at` of the gradient by the image: the image of `d` is the gradient of a convolution's result, and the filter
  * is [filter_height, filter_width, result_channels, channels]. */
@@ -40,21 +39,6 @@ static float *convolved(const atl_kernel_table *k, const atl_conv_sizes *d, cons
     return y;
 }
 
-/* With a post-op the results are the same, and it sees each of them once. */
-static void check_post_op(const atl_kernel_table *k, const atl_conv_sizes *d, const float *image, const float *filter,
-                          atl_epilogue end, const float *expected)
-{
-    float *packed = random_floats(count_of_filter(d));
-    post_op_check c = new_post_op_check(expected, count_of_results(d));
-    end.post_op = (atl_post_op){see_results, &c};
-    k->tap_sums_pack(d, filter, packed);
-    k->tap_sums_convolve(d, image, packed, &end, c.result);
-    const int64_t ranges = finish_post_op_check(&c, d), pixels = d->batch * d->result_height * d->result_width;
-    /* A thread has all channels of a block, or some of each pixel. */
-    cr_assert(d->workers > 1 || ranges <= pixels / 64 + 1 || ranges % pixels == 0, "%lld ranges", (long long)ranges);
-    free(packed);
-}
-
 static void check(const atl_kernel_table *k, atl_conv_sizes d)
 {
     const int64_t count = count_of_results(&d);
@@ -71,10 +55,8 @@ static void check(const atl_kernel_table *k, atl_conv_sizes d)
                            "%lldx%lld%s, stride %lld, number %lld: %g, not %g", (long long)d.height, (long long)d.width,
                            d.flipped ? ", gradient" : "", (long long)d.stride_y, (long long)i, (double)y[i], sum);
     }
-    check_post_op(k, &d, image, filter, end, y);
     for (d.workers = 2; d.workers <= 5; d.workers++) {
         float *again = convolved(k, &d, image, filter, &end);
-        check_post_op(k, &d, image, filter, end, y);
         cr_assert_eq(memcmp(y, again, (size_t)count * sizeof *y), 0, "other bits with %d workers", d.workers);
         free(again);
     }
@@ -181,8 +163,6 @@ ISA_TEST(tap_sums, special_values_and_masks)
     float *plain = convolved(k, &d, image, filter, &(atl_epilogue){0});
     float *y = convolved(k, &d, image, filter, &(atl_epilogue){.relu_grad = by, .highest = 6});
     float *masked = convolved(k, &d, image, filter, &(atl_epilogue){.mask = mask});
-    check_post_op(k, &d, image, filter, (atl_epilogue){.relu_grad = by, .highest = 6}, y);
-    check_post_op(k, &d, image, filter, (atl_epilogue){.mask = mask}, masked);
     if (k->vector > 4)
         free(convolved(k, &d, image, filter, &(atl_epilogue){.relu_grad = by, .highest = 6, .positive = made}));
     for (int64_t i = 0; i < count; i++) {

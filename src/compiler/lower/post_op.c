@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cost/cost.h"
 #include "graph/memory.h"
 
 enum { REACH = 4 }; /* steps between the two, at most */
@@ -70,11 +71,13 @@ static int has_room(const atl_plan_step *first, const atl_plan_step *step)
            first->writes + step->writes <= ATL_STEP_VALUES;
 }
 
-/* The whole result, dense, is what the step reads: part of no other image. */
-static int is_plain(const atl_plan *p, const atl_plan_step *first, const atl_plan_step *step)
+/* The whole result, dense, is what the step reads: part of no other image.  Of a smaller one the second-level cache
+ * holds everything until the next step reads it. */
+static int is_worth_it(const atl_plan *p, const atl_plan_step *first, const atl_plan_step *step)
 {
     const atl_plan_value *made = &p->values[first->write[0]], *result = &p->values[step->write[0]];
-    return reads_value(step, first->write[0]) && !made->layout && !made->pixel_stride && made->bytes == result->bytes;
+    return reads_value(step, first->write[0]) && !made->layout && !made->pixel_stride && made->bytes == result->bytes &&
+           made->bytes > atl_costs_in_use()->core_cache;
 }
 
 int atl_as_post_op(atl_lowering *l, const atl_plan_step *step)
@@ -84,7 +87,7 @@ int atl_as_post_op(atl_lowering *l, const atl_plan_step *step)
         return 0;
     const int64_t k = last_writer(l, step);
     atl_plan_step *first = k < 0 ? NULL : &p->steps[k];
-    if (!first || !first->takes_post_op || first->post_op || !has_room(first, step) || !is_plain(p, first, step))
+    if (!first || !first->takes_post_op || first->post_op || !has_room(first, step) || !is_worth_it(p, first, step))
         return 0;
     first->post_op = atl_allocate(1, sizeof *first->post_op);
     if (!first->post_op)
