@@ -118,7 +118,7 @@ static void convolve_part(const atl_winograd *w, const plan *p, int worker, cons
         int64_t next_tiles = atl_smaller(to - from - tiles, p->block);
         fetching next = fetching_beside(w, p, from, tiles, next_tiles, image, end, result);
         products_of_block(w, p, from, tiles, first, x, filter, &next, y);
-        finish_block(w, p, from, tiles, first, y, end, result);
+        block_from_points(w, p, from, tiles, first, y, end, result);
     }
 }
 

@@ -13,7 +13,6 @@
 #ifndef ATLED_KERNELS_WINOGRAD_TILES_H
 #define ATLED_KERNELS_WINOGRAD_TILES_H
 
-#include "kernels/post_op_ranges.h"
 #include "kernels/winograd_plan.h"
 
 /* ---- transforms of as many values as there are points, or to them ------------------------------------------------ */
@@ -290,46 +289,6 @@ static inline void block_from_points(const atl_winograd *w, const plan *p, int64
     place at = place_of(p, first);
     for (int64_t t = 0; t < tiles; t++, to_next_place(p, first + t, &at))
         FOR_KIND(w->kernel_size, at.kind, tile_from_points, w, p, &at, first_out, y + t * p->part, end, result);
-}
-
-/* How many of so many tiles, whose first is `at`, lie side by side in a row of tiles; no more than make a range's
- * results.  One, where the pixels of a tile lie between those of others. */
-static inline int64_t tiles_in_row(const plan *p, const place *at, int64_t tiles)
-{
-    if (p->across.dilation > 1)
-        return 1;
-    const int64_t most = atl_larger(POST_OP_FLOATS / (TILE * TILE * p->part), 1);
-    return atl_smaller(atl_smaller(tiles, most), columns_of(p, at->kind) - at->column);
-}
-
-/* Applies the post-op to the results of such tiles: to whole rows of the image at once, to the pixels of each row, or,
- * with dilation, to each pixel. */
-static inline void apply_post_op_to_tiles(const atl_winograd *w, const plan *p, const place *at, int64_t tiles,
-                                          int64_t first_out, const atl_epilogue *end)
-{
-    const int64_t down = p->down.dilation, across = p->across.dilation, width = w->result_width;
-    const int64_t made_down = is_low(at->kind) ? SHORT_TILE : TILE,
-                  made_across = is_right(at->kind) ? SHORT_TILE : TILE;
-    const int64_t columns = clamp(steps_over(width - at->x, across), tiles * made_across);
-    const int64_t rows = clamp(steps_over(w->result_height - at->y, down), made_down);
-    const int64_t joined = down == 1 && columns == width ? rows : 1, run = across == 1 ? joined * columns : 1;
-    int64_t pixel = (at->n * w->result_height + at->y) * width + at->x;
-    for (int64_t i = 0; i < rows; i += joined, pixel += down * width)
-        for (int64_t j = 0; j < joined * columns; j += run)
-            apply_post_op_to_pixels(end, pixel + j * across, run, w->out, first_out, first_out + p->part);
-}
-
-/* The results of a block of tiles, with the post-op soon after they are written. */
-static inline void finish_block(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, int64_t first_out,
-                                const float *y, const atl_epilogue *end, float *result)
-{
-    for (int64_t t = 0, some; t < tiles; t += some) {
-        const place at = place_of(p, first + t);
-        some = end->post_op.apply ? tiles_in_row(p, &at, tiles - t) : tiles;
-        block_from_points(w, p, first + t, some, first_out, y + t * p->part, end, result);
-        if (end->post_op.apply)
-            apply_post_op_to_tiles(w, p, &at, some, first_out, end);
-    }
 }
 
 /* The products take whole groups of rows: zeros stand for the tiles that are missing. */

@@ -1,7 +1,6 @@
 /* Winograd's algorithm against loops in double, in all sizes with remainders: tiles, blocks of tiles, channels,
  * workers. */
 #include "isas.h"
-#include "post_ops.h"
 
 /* Adds the product of every pair of a pixel and a filter element to the result, or to the filter gradient. */
 static void convolve_in_double(const atl_winograd *w, const float *image, const double *filter, const double *y,
@@ -71,29 +70,6 @@ static void expect_mask(const uint8_t *mask, const float *y, float highest, int6
         cr_assert_eq(mask[i / 8] >> i % 8 & 1, y[i] > 0 && y[i] < highest, "bit of element %lld", (long long)i);
 }
 
-/* With a post-op the results are the same, and it sees each of them once. `transformed`: of winograd_convolve; null:
- * `filter` is that of winograd_convolve_large. */
-static void check_post_op(const atl_kernel_table *k, const atl_winograd *w, const float *image,
-                          const float *transformed, const float *filter, atl_epilogue end, float *scratch,
-                          const float *expected)
-{
-    const int64_t pixels = w->batch * w->result_height * w->result_width;
-    post_op_check c = new_post_op_check(expected, pixels * w->out);
-    end.post_op = (atl_post_op){see_results, &c};
-    if (transformed)
-        k->winograd_convolve(w, image, transformed, &end, scratch, c.result);
-    else
-        k->winograd_convolve_large(w, image, filter, 0, &end, scratch, c.result);
-    const int64_t ranges = finish_post_op_check(&c, &(atl_conv_sizes){.height = w->height,
-                                                                      .width = w->width,
-                                                                      .filter_height = w->kernel_size,
-                                                                      .filter_width = w->kernel_size,
-                                                                      .workers = w->workers});
-    if (transformed && w->dilation_x <= 1 && w->workers == 1) /* at least the rows of each tile */
-        cr_assert_leq(ranges, w->batch * w->result_height * ((w->result_width + 3) / 4), "%lld ranges",
-                      (long long)ranges);
-}
-
 /* Channel counts are in vectors. */
 static void check(const atl_kernel_table *k, atl_winograd sizes)
 {
@@ -118,7 +94,6 @@ static void check(const atl_kernel_table *k, atl_winograd sizes)
     k->winograd_transform_filter(w, filter, 0, transformed);
     k->winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, y);
     expect_near(y, expected, results * w->out, "convolution");
-    check_post_op(k, w, image, transformed, NULL, (atl_epilogue){0}, scratch, y);
     k->winograd_transform_filter(w, back, 1, transformed);
     k->winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, again);
     cr_expect_eq(memcmp(y, again, (size_t)(results * w->out) * sizeof *y), 0, "of a transposed filter");
@@ -134,7 +109,6 @@ static void check(const atl_kernel_table *k, atl_winograd sizes)
     atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .relu_grad = relu_grad};
     k->winograd_convolve(w, image, transformed, &end, scratch, y);
     expect_near(y, expected, results * w->out, "bias, residual, relu and its gradient");
-    check_post_op(k, w, image, transformed, NULL, end, scratch, y);
     end.relu_grad = NULL;
     end.mask = mask_of(k, relu_grad, results * w->out);
     k->winograd_convolve(w, image, transformed, &end, scratch, again);
@@ -149,8 +123,6 @@ static void check(const atl_kernel_table *k, atl_winograd sizes)
         cr_assert_eq(again[n], fminf(y[n], 0.5f));
     expect_mask(end.positive, again, 0.5f, results * w->out);
     k->winograd_convolve(w, image, transformed, &end, scratch, again);
-    expect_mask(end.positive, again, 0.5f, results * w->out);
-    check_post_op(k, w, image, transformed, NULL, end, scratch, again);
     expect_mask(end.positive, again, 0.5f, results * w->out);
     free((void *)end.mask), free(end.positive);
 
@@ -208,24 +180,6 @@ ISA_TEST(winograd, no_padding_and_uneven_padding)
                                 .kernel_size = kernel_size,
                                 .workers = 2});
     }
-}
-
-/* More results in a row of tiles than a post-op's range has. */
-ISA_TEST(winograd, long_rows)
-{
-    for (int workers = 1; workers <= 2; workers++)
-        for (int64_t width = 63; width <= 66; width++)
-            check(k, (atl_winograd){.batch = 1,
-                                    .height = 7,
-                                    .width = width,
-                                    .result_height = 7,
-                                    .result_width = width,
-                                    .in = 1,
-                                    .out = 64 / k->vector,
-                                    .pad_top = 1,
-                                    .pad_left = 1,
-                                    .kernel_size = 3,
-                                    .workers = workers});
 }
 
 /* Tiles of two results at one edge, at the other, and at both; no others. */
