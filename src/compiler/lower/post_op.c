@@ -1,4 +1,4 @@
-/* Post-ops: an element-wise step that follows one of our own convolutions or products, as an activation or its gradient
+/* Post-ops: an element-wise step that reads the result of one of our own convolutions or products, as an activation
  * does, runs within its step.  The kernel calls it for each range of its result that it has written, while the caches
  * hold it, so that the result is not read from memory again.  The values are the same bits. */
 #include "compiler/lower/post_op.h"
