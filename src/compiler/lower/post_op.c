@@ -71,8 +71,8 @@ static int has_room(const atl_plan_step *first, const atl_plan_step *step)
            first->writes + step->writes <= ATL_STEP_VALUES;
 }
 
-/* What a range reads beside the result comes from afar, and the next range, elsewhere, finds it no sooner: a step of its
- * own, which reads it in order, is faster. */
+/* What a range reads beside the result comes from afar, and each range begins anew with it: a step of its own, which
+ * reads it in order, is faster. */
 static int reads_only(const atl_plan *p, const atl_plan_step *step, atl_value_id value)
 {
     for (int i = 0; i < step->reads; i++)
