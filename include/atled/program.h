@@ -42,8 +42,8 @@ typedef enum atl_passes {
     ATL_PASS_NARROW = 32768,
     /* The step that computes gelu keeps its slope where the gradient is computed, too: that is then a product. */
     ATL_PASS_KEEP_SLOPE = 65536,
-    /* An element-wise step, as an activation or its gradient, that follows one of our own convolutions or products runs
-     * on each part of its result while that is in the caches. */
+    /* An element-wise step, as an activation, that reads the large result of one of our own 1x1 convolutions or
+     * products runs on each part of that while the caches hold it. */
     ATL_PASS_POST_OP = 131072
 } atl_passes;
 

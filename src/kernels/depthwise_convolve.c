@@ -57,8 +57,9 @@ INLINE void inner_results(const atl_conv_sizes *d, taps v, const float *x, filte
 
 /* ---- all windows ------------------------------------------------------------------------------------------------- */
 
-static void convolve_row(const atl_conv_sizes *d, int64_t row, const float *image, filter_order f,
-                         const atl_epilogue *end, float *result)
+/* A function of its own, because among the loops over strips its innermost loops have too few registers. */
+static __attribute__((noinline)) void convolve_row(const atl_conv_sizes *d, int64_t row, const float *image,
+                                                   filter_order f, const atl_epilogue *end, float *result)
 {
     int64_t top = row % d->result_height * d->stride_y - d->pad_top;
     const float *of = image + (row / d->result_height * d->height + top) * d->width * d->channels;

@@ -1,6 +1,5 @@
 /* Convolutions by Winograd's method with a transformed filter that is kept: see winograd.h, and winograd_tiles.h for
  * the mathematics. */
-#include "kernels/post_op_ranges.h"
 #include "kernels/winograd_fetch.h"
 
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
@@ -104,45 +103,6 @@ static fetching fetching_beside(const atl_winograd *w, const plan *p, int64_t fi
     return f;
 }
 
-/* ---- results ----------------------------------------------------------------------------------------------------- */
-
-/* How many of so many tiles, whose first is `at`, lie side by side in its row of tiles.  One, where their pixels lie
- * between those of others. */
-static int64_t tiles_in_row(const plan *p, const place *at, int64_t tiles)
-{
-    return p->across.dilation > 1 ? 1 : atl_smaller(tiles, columns_of(p, at->kind) - at->column);
-}
-
-/* Applies the post-op to the results of such tiles: to whole rows of the image at once, to the pixels of each row, or,
- * with dilation, to each pixel. */
-static void apply_post_op_to_tiles(const atl_winograd *w, const plan *p, const place *at, int64_t tiles,
-                                   int64_t first_out, const atl_epilogue *end)
-{
-    const int64_t down = p->down.dilation, across = p->across.dilation, width = w->result_width;
-    const int64_t made_down = is_low(at->kind) ? SHORT_TILE : TILE,
-                  made_across = is_right(at->kind) ? SHORT_TILE : TILE;
-    const int64_t columns = clamp(steps_over(width - at->x, across), tiles * made_across);
-    const int64_t rows = clamp(steps_over(w->result_height - at->y, down), made_down);
-    const int64_t joined = down == 1 && columns == width ? rows : 1, run = across == 1 ? joined * columns : 1;
-    int64_t pixel = (at->n * w->result_height + at->y) * width + at->x;
-    for (int64_t i = 0; i < rows; i += joined, pixel += down * width)
-        for (int64_t j = 0; j < joined * columns; j += run)
-            apply_post_op_to_pixels(end, pixel + j * across, run, w->out, first_out, first_out + p->part);
-}
-
-/* The results of a block of tiles, with the post-op after each row of tiles: shorter ranges took more time. */
-static void finish_block(const atl_winograd *w, const plan *p, int64_t first, int64_t tiles, int64_t first_out,
-                         const float *y, const atl_epilogue *end, float *result)
-{
-    for (int64_t t = 0, some; t < tiles; t += some) {
-        const place at = place_of(p, first + t);
-        some = end->post_op.apply ? tiles_in_row(p, &at, tiles - t) : tiles;
-        block_from_points(w, p, first + t, some, first_out, y + t * p->part, end, result);
-        if (end->post_op.apply)
-            apply_post_op_to_tiles(w, p, &at, some, first_out, end);
-    }
-}
-
 /* ---- convolving -------------------------------------------------------------------------------------------------- */
 
 static void convolve_part(const atl_winograd *w, const plan *p, int worker, const float *image, const float *filter,
@@ -158,7 +118,7 @@ static void convolve_part(const atl_winograd *w, const plan *p, int worker, cons
         int64_t next_tiles = atl_smaller(to - from - tiles, p->block);
         fetching next = fetching_beside(w, p, from, tiles, next_tiles, image, end, result);
         products_of_block(w, p, from, tiles, first, x, filter, &next, y);
-        finish_block(w, p, from, tiles, first, y, end, result);
+        block_from_points(w, p, from, tiles, first, y, end, result);
     }
 }
 

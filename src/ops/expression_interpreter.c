@@ -343,31 +343,15 @@ static int is_one_map(const expression_step *s)
            s->expression->instruction->op->map;
 }
 
-/* The next block of each array that nothing has written just before. */
-static void fetch_operands(const atl_plan_step *step, void *const *memory, int64_t from)
-{
-    const expression_step *s = step->data;
-    const int64_t end = atl_smaller(from + BLOCK, s->count);
-    for (int r = 0; r < s->expression->operands; r++) {
-        const float *x = memory[step->read[r]];
-        for (int64_t i = from; i < end && s->operand[r].kind == DENSE; i += 16)
-            __builtin_prefetch(x + i, 0, 3);
-    }
-}
-
 void atl_run_expression_range(const atl_plan_step *step, void *const *memory, int64_t first, int64_t last)
 {
     const expression_step *s = step->data;
     if (is_one_map(s)) {
         const atl_instruction *only = s->expression->instruction;
-        for (int64_t n; first < last; first += n) {
-            const float *x[ATL_EXPRESSION_ARITY];
-            n = atl_smaller(last - first, BLOCK);
-            fetch_operands(step, memory, first + n);
-            for (int i = 0; i < only->inputs; i++)
-                x[i] = (const float *)memory[step->read[only->in[i]]] + first;
-            only->op->map(only->attributes, (size_t)n, x, (float *)memory[step->write[0]] + first);
-        }
+        const float *x[ATL_EXPRESSION_ARITY];
+        for (int i = 0; i < only->inputs; i++)
+            x[i] = (const float *)memory[step->read[only->in[i]]] + first;
+        only->op->map(only->attributes, (size_t)(last - first), x, (float *)memory[step->write[0]] + first);
         return;
     }
     const expression_job job = {.step = step, .memory = memory};

@@ -1,7 +1,6 @@
 /* Winograd's algorithm against loops in double, in all sizes with remainders: tiles, blocks of tiles, channels,
  * workers. */
 #include "isas.h"
-#include "post_ops.h"
 
 /* Adds the product of every pair of a pixel and a filter element to the result, or to the filter gradient. */
 static void convolve_in_double(const atl_winograd *w, const float *image, const double *filter, const double *y,
@@ -71,26 +70,6 @@ static void expect_mask(const uint8_t *mask, const float *y, float highest, int6
         cr_assert_eq(mask[i / 8] >> i % 8 & 1, y[i] > 0 && y[i] < highest, "bit of element %lld", (long long)i);
 }
 
-/* With a post-op the results are the same, and it sees each of them once. */
-static void check_post_op(const atl_kernel_table *k, const atl_winograd *w, const float *image,
-                          const float *transformed, atl_epilogue end, float *scratch, const float *expected)
-{
-    enum { TILE = 4 };
-    const int64_t results = w->batch * w->result_height * w->result_width;
-    post_op_check c = new_post_op_check(expected, results * w->out);
-    end.post_op = (atl_post_op){see_results, &c};
-    k->winograd_convolve(w, image, transformed, &end, scratch, c.result);
-    const int64_t ranges = finish_post_op_check(&c, &(atl_conv_sizes){.height = w->height,
-                                                                      .width = w->width,
-                                                                      .filter_height = w->kernel_size,
-                                                                      .filter_width = w->kernel_size,
-                                                                      .workers = w->workers});
-    /* At least the pixels of a tile that are neighbours are one range. */
-    cr_assert(w->dilation_x > 1 || w->workers > 1 ||
-                  ranges <= w->batch * w->result_height * ((w->result_width + TILE - 1) / TILE),
-              "%lld ranges", (long long)ranges);
-}
-
 /* Channel counts are in vectors. */
 static void check(const atl_kernel_table *k, atl_winograd sizes)
 {
@@ -115,7 +94,6 @@ static void check(const atl_kernel_table *k, atl_winograd sizes)
     k->winograd_transform_filter(w, filter, 0, transformed);
     k->winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, y);
     expect_near(y, expected, results * w->out, "convolution");
-    check_post_op(k, w, image, transformed, (atl_epilogue){0}, scratch, y);
     k->winograd_transform_filter(w, back, 1, transformed);
     k->winograd_convolve(w, image, transformed, &(atl_epilogue){0}, scratch, again);
     cr_expect_eq(memcmp(y, again, (size_t)(results * w->out) * sizeof *y), 0, "of a transposed filter");
@@ -131,7 +109,6 @@ static void check(const atl_kernel_table *k, atl_winograd sizes)
     atl_epilogue end = {.bias = bias, .residual = residual, .relu = 1, .relu_grad = relu_grad};
     k->winograd_convolve(w, image, transformed, &end, scratch, y);
     expect_near(y, expected, results * w->out, "bias, residual, relu and its gradient");
-    check_post_op(k, w, image, transformed, end, scratch, y);
     end.relu_grad = NULL;
     end.mask = mask_of(k, relu_grad, results * w->out);
     k->winograd_convolve(w, image, transformed, &end, scratch, again);
@@ -146,8 +123,6 @@ static void check(const atl_kernel_table *k, atl_winograd sizes)
         cr_assert_eq(again[n], fminf(y[n], 0.5f));
     expect_mask(end.positive, again, 0.5f, results * w->out);
     k->winograd_convolve(w, image, transformed, &end, scratch, again);
-    expect_mask(end.positive, again, 0.5f, results * w->out);
-    check_post_op(k, w, image, transformed, end, scratch, again);
     expect_mask(end.positive, again, 0.5f, results * w->out);
     free((void *)end.mask), free(end.positive);
 

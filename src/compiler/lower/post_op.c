@@ -1,4 +1,4 @@
-/* Post-ops: an element-wise step that follows one of our own convolutions or products, as an activation or its gradient
+/* Post-ops: an element-wise step that reads the result of one of our own convolutions or products, as an activation
  * does, runs within its step.  The kernel calls it for each range of its result that it has written, while the caches
  * hold it, so that the result is not read from memory again.  The values are the same bits. */
 #include "compiler/lower/post_op.h"
@@ -71,13 +71,23 @@ static int has_room(const atl_plan_step *first, const atl_plan_step *step)
            first->writes + step->writes <= ATL_STEP_VALUES;
 }
 
+/* What a range reads beside the result comes from afar, and each range begins anew with it: a step of its own, which
+ * reads it in order, is faster. */
+static int reads_only(const atl_plan *p, const atl_plan_step *step, atl_value_id value)
+{
+    for (int i = 0; i < step->reads; i++)
+        if (step->read[i] != value && p->values[step->read[i]].bytes > atl_costs_in_use()->core_cache)
+            return 0;
+    return 1;
+}
+
 /* The whole result, dense, is what the step reads: part of no other image.  Of a smaller one the second-level cache
  * holds everything until the next step reads it. */
 static int is_worth_it(const atl_plan *p, const atl_plan_step *first, const atl_plan_step *step)
 {
     const atl_plan_value *made = &p->values[first->write[0]], *result = &p->values[step->write[0]];
     return reads_value(step, first->write[0]) && !made->layout && !made->pixel_stride && made->bytes == result->bytes &&
-           made->bytes > atl_costs_in_use()->core_cache;
+           made->bytes > atl_costs_in_use()->core_cache && reads_only(p, step, first->write[0]);
 }
 
 int atl_as_post_op(atl_lowering *l, const atl_plan_step *step)
