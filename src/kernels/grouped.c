@@ -10,9 +10,10 @@
 #include "kernels/taps.h"
 
 enum {
-    COLUMNS = 10,      /* of a tile, at most */
-    ENOUGH = 8,        /* sums that a processor's units need at a time */
-    NEAR_FILTER = 5120 /* floats of the vectors of a filter with which all rows are computed */
+    COLUMNS = 10,        /* of a tile, at most */
+    STRIDED_COLUMNS = 7, /* with a stride of two, whose pixels are twice as many: compilers unroll loops of 16 */
+    ENOUGH = 8,          /* sums that a processor's units need at a time */
+    NEAR_FILTER = 5120   /* floats of the vectors of a filter with which all rows are computed */
 };
 
 /* Lane i is lane number[i] of x. */
@@ -240,35 +241,35 @@ typedef void tile_function(const tile *t);
 #define TILES_FROM_5(stride, edge, fills)                                                                              \
     TILE(5, stride, edge, fills)                                                                                       \
     TILE(6, stride, edge, fills)                                                                                       \
-    TILE(7, stride, edge, fills)                                                                                       \
+    TILE(7, stride, edge, fills)
+#define TILES_FROM_8(stride, edge, fills)                                                                              \
     TILE(8, stride, edge, fills)                                                                                       \
     TILE(9, stride, edge, fills)                                                                                       \
     TILE(10, stride, edge, fills)
 #define TILES(fills)                                                                                                   \
     TILES_UP_TO_4(0, fills)                                                                                            \
     TILES_FROM_5(0, 1, fills)                                                                                          \
-    TILES_UP_TO_4(1, fills)                                                                                            \
-    TILES_FROM_5(1, 1, fills)                                                                                          \
-    TILES_FROM_5(1, 0, fills)                                                                                          \
-    TILES_UP_TO_4(2, fills)                                                                                            \
-    TILES_FROM_5(2, 1, fills)                                                                                          \
-    TILES_FROM_5(2, 0, fills)
+    TILES_FROM_8(0, 1, fills) TILES_UP_TO_4(1, fills) TILES_FROM_5(1, 1, fills) TILES_FROM_8(1, 1, fills)              \
+        TILES_FROM_5(1, 0, fills) TILES_FROM_8(1, 0, fills) TILES_UP_TO_4(2, fills) TILES_FROM_5(2, 1, fills)          \
+            TILES_FROM_5(2, 0, fills)
 TILES(0)
 TILES(1)
 
-/* By `fills`, strides (0: any windows), whether an edge is near, and columns.  Results at least 21 wide have tiles that
- * are away from edges, of at least 5 columns. */
+/* By `fills`, strides (0: any windows), whether an edge is near, and columns.  Tiles that are away from edges have at
+ * least 5 columns where the paddings are as usual. */
+#define NAMES_UP_TO_7(stride, edge, fills)                                                                             \
+    NULL, TILE_NAME(1, stride, 1, fills), TILE_NAME(2, stride, 1, fills), TILE_NAME(3, stride, 1, fills),              \
+        TILE_NAME(4, stride, 1, fills), TILE_NAME(5, stride, edge, fills), TILE_NAME(6, stride, edge, fills),          \
+        TILE_NAME(7, stride, edge, fills)
 #define NAMES(stride, edge, fills)                                                                                     \
     {                                                                                                                  \
-        NULL, TILE_NAME(1, stride, 1, fills), TILE_NAME(2, stride, 1, fills), TILE_NAME(3, stride, 1, fills),          \
-            TILE_NAME(4, stride, 1, fills), TILE_NAME(5, stride, edge, fills), TILE_NAME(6, stride, edge, fills),      \
-            TILE_NAME(7, stride, edge, fills), TILE_NAME(8, stride, edge, fills), TILE_NAME(9, stride, edge, fills),   \
+        NAMES_UP_TO_7(stride, edge, fills), TILE_NAME(8, stride, edge, fills), TILE_NAME(9, stride, edge, fills),      \
             TILE_NAME(10, stride, edge, fills)                                                                         \
     }
 #define TILES_OF(fills)                                                                                                \
     {                                                                                                                  \
         {NAMES(0, 1, fills), NAMES(0, 1, fills)}, {NAMES(1, 0, fills), NAMES(1, 1, fills)},                            \
-            {NAMES(2, 0, fills), NAMES(2, 1, fills)},                                                                  \
+            {{NAMES_UP_TO_7(2, 0, fills)}, {NAMES_UP_TO_7(2, 1, fills)}},                                              \
     }
 static tile_function *const tile_functions[2][3][2][COLUMNS + 1] = {TILES_OF(0), TILES_OF(1)};
 
@@ -287,7 +288,8 @@ static void convolve_row(const grouped *g, int64_t row, int64_t from, int64_t to
 {
     const atl_conv_sizes *d = g->d;
     const int64_t top = row % d->result_height * d->stride_y - d->pad_top, n = row / d->result_height;
-    const int64_t tiles = (d->result_width + COLUMNS - 1) / COLUMNS, stride = stride_of_threes(d);
+    const int64_t stride = stride_of_threes(d), most = stride == 2 ? STRIDED_COLUMNS : COLUMNS;
+    const int64_t tiles = (d->result_width + most - 1) / most;
     tile t = {.g = g, .from = from, .to = to, .v = taps_inside(top, d->height, d->filter_height, d->dilation_y)};
     for (int64_t i = 0; i < tiles; i++) {
         const int64_t column = d->result_width * i / tiles, count = d->result_width * (i + 1) / tiles - column;
