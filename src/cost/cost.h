@@ -42,7 +42,8 @@ typedef struct atl_costs {
     double tap_sums_flops, tap_sums_value; /* our own direct convolution: flops, and seconds to read and write the sums
                                               of a result for an element of the window */
     double onednn_windows_flops;           /* oneDNN's where it copies the windows and multiplies them */
-    double grouped_flops;                  /* our own convolution in groups of at most a vector of channels */
+    double grouped_flops, grouped_wide_flops; /* our own convolution in groups, with less than a vector of channels
+                                                 each, and with more */
     double onednn_grouped_flops, onednn_small_groups; /* oneDNN's, and with fewer channels than onednn_group */
     double few_channels_flops, few_channels_value; /* our own gradient by an image of few channels: flops, and seconds
                                                       to finish each number of it */
@@ -97,12 +98,14 @@ typedef struct atl_costs {
     int64_t rows_terms;      /* of a product that our own loop computes a few rows at a time, at most; 8: of none */
     int64_t rows_least;      /* and its rows, at least */
     int64_t onednn_group;    /* channels of a group below which oneDNN has no vector kernel */
-    int64_t pointwise_terms; /* of a 1x1 convolution, from which on ours is faster than oneDNN's */
-    int64_t pointwise_small_terms; /* the same where in * out is at most ATL_CORE_FLOATS */
-    int64_t packed_rows;           /* rows of A from which on oneDNN's own copying of B does not count */
-    int64_t packed_size;           /* elements of B from which on it would */
-    int64_t lasting_rows;          /* of A, from which on our own product with a weight is faster than oneDNN's */
-    int64_t lasting_terms;         /* of its sums, above which it no longer is */
+    int64_t grouped_most, grouped_image_most; /* channels of a group above which oneDNN's convolution, and its gradient
+                                                 by the image, are faster than ours */
+    int64_t pointwise_terms;                  /* of a 1x1 convolution, from which on ours is faster than oneDNN's */
+    int64_t pointwise_small_terms;            /* the same where in * out is at most ATL_CORE_FLOATS */
+    int64_t packed_rows;                      /* rows of A from which on oneDNN's own copying of B does not count */
+    int64_t packed_size;                      /* elements of B from which on it would */
+    int64_t lasting_rows;     /* of A, from which on our own product with a weight is faster than oneDNN's */
+    int64_t lasting_terms;    /* of its sums, above which it no longer is */
     int64_t attention_scores; /* of a head, from which on attention in one step is faster than products and softmax */
     int64_t pool_elements;    /* of an image that our own pooling takes as long for as oneDNN's */
     int64_t random_work;      /* simple operations that take as long as a random number */

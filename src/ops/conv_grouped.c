@@ -1,4 +1,4 @@
-/* A convolution in small groups of channels, or its gradient by the image, as a step of our own: kernels/grouped.h. */
+/* A convolution in groups of some channels, or its gradient by the image, as a step of our own: kernels/grouped.h. */
 #include "ops/conv_grouped.h"
 
 #include "cost/cost.h"
@@ -8,8 +8,9 @@
 #include "ops/step_epilogue.h"
 
 typedef struct grouped_step {
-    atl_conv_sizes d; /* flipped: the gradient by the image */
+    atl_conv_sizes d;
     int64_t group;
+    int turned; /* the gradient by the image */
     atl_step_epilogue end;
 } grouped_step;
 
@@ -18,8 +19,8 @@ static int is_grouped(const onednn_convolution *c)
     const int64_t channels = c->image.size[3], group = channels / c->groups;
     const int strided = c->vertical.stride > 1 || c->horizontal.stride > 1;
     return (c->pass == ONEDNN_FORWARD || (c->pass == ONEDNN_INPUT_GRADIENT && !strided)) && c->groups > 1 &&
-           group > 1 && group <= atl_kernels->vector && (group & (group - 1)) == 0 && c->result.size[3] == channels &&
-           channels % atl_kernels->vector == 0 && c->scale_input < 0 && c->addend_input < 0 &&
+           c->result.size[3] == channels && channels % 8 == 0 && /* bytes of a mask */
+           atl_grouped_has(channels, group, atl_kernels->vector) && c->scale_input < 0 && c->addend_input < 0 &&
            atl_conv_epilogue_is_simple(c) && atl_shape_count(c->image) > 0 && atl_shape_count(c->result) > 0;
 }
 
@@ -29,16 +30,19 @@ int atl_conv_prefers_grouped(const onednn_convolution *c)
     if (!is_grouped(c))
         return 0;
     const int64_t group = c->image.size[3] / c->groups;
-    return cost->grouped_flops > (group >= cost->onednn_group ? cost->onednn_grouped_flops : cost->onednn_small_groups);
+    if (group > (c->pass == ONEDNN_FORWARD ? cost->grouped_most : cost->grouped_image_most))
+        return 0;
+    const double own = group < atl_kernels->vector ? cost->grouped_flops : cost->grouped_wide_flops;
+    return own > (group >= cost->onednn_group ? cost->onednn_grouped_flops : cost->onednn_small_groups);
 }
 
 /* ---- the step ---------------------------------------------------------------------------------------------------- */
 
-static int turn_filter(const atl_plan_step *step, void *const *memory, void *bound)
+static int pack_filter(const atl_plan_step *step, void *const *memory, void *bound)
 {
     const grouped_step *s = step->data;
     (void)bound;
-    atl_kernels->grouped_turn(&s->d, s->group, memory[step->read[0]], memory[step->write[0]]);
+    atl_kernels->grouped_pack(&s->d, s->group, s->turned, memory[step->read[0]], memory[step->write[0]]);
     return 0;
 }
 
@@ -61,7 +65,8 @@ static grouped_step *new_step(const onednn_convolution *c)
     else {
         const atl_conv_sizes d = atl_conv_sizes_of(c);
         *s = (grouped_step){.d = c->pass == ONEDNN_FORWARD ? d : atl_conv_turned(d),
-                            .group = c->image.size[3] / c->groups};
+                            .group = c->image.size[3] / c->groups,
+                            .turned = c->pass != ONEDNN_FORWARD};
     }
     return s;
 }
@@ -71,14 +76,15 @@ static atl_plan_step step_of(grouped_step *s)
     return (atl_plan_step){.implementation = "grouped", .cannot_fail = 1, .release = atl_release, .data = s};
 }
 
-static atl_value_id lower_turned(atl_lowering *lowering, const onednn_convolution *c)
+static atl_value_id lower_packed(atl_lowering *lowering, const onednn_convolution *c)
 {
     grouped_step *s = new_step(c);
     if (!s)
         return -1;
     atl_plan_step step = step_of(s);
-    step.run = turn_filter;
-    return atl_lower_prepared(lowering, c->filter_input, atl_shape_count(c->filter) * (int64_t)sizeof(float), &step);
+    step.run = pack_filter;
+    return atl_lower_prepared(lowering, c->filter_input,
+                              atl_kernels->grouped_floats(&s->d, s->group) * (int64_t)sizeof(float), &step);
 }
 
 int atl_lower_conv_grouped(atl_lowering *lowering, const onednn_convolution *c)
@@ -91,7 +97,7 @@ int atl_lower_conv_grouped(atl_lowering *lowering, const onednn_convolution *c)
     step.run = convolve;
     step.flops = atl_conv_flops(c);
     step.read[step.reads++] = atl_lower_input(lowering, is_gradient ? c->result_input : c->image_input);
-    step.read[step.reads++] = is_gradient ? lower_turned(lowering, c) : atl_lower_input(lowering, c->filter_input);
+    step.read[step.reads++] = lower_packed(lowering, c);
     s->end = atl_lower_conv_epilogue(lowering, c, &step);
     step.write[step.writes++] = atl_lower_output(lowering);
     atl_lower_conv_mask(lowering, c, &step, &s->end);
