@@ -251,8 +251,13 @@ typedef void tile_function(const tile *t);
     TILES_FROM_5(0, 1, fills)                                                                                          \
     TILES_FROM_8(0, 1, fills)                                                                                          \
     TILES_UP_TO_4(1, fills)                                                                                            \
-    TILES_FROM_5(1, 1, fills) TILES_FROM_8(1, 1, fills) TILES_FROM_5(1, 0, fills) TILES_FROM_8(1, 0, fills)            \
-        TILES_UP_TO_4(2, fills) TILES_FROM_5(2, 1, fills) TILES_FROM_5(2, 0, fills)
+    TILES_FROM_5(1, 1, fills)                                                                                          \
+    TILES_FROM_8(1, 1, fills)                                                                                          \
+    TILES_FROM_5(1, 0, fills)                                                                                          \
+    TILES_FROM_8(1, 0, fills)                                                                                          \
+    TILES_UP_TO_4(2, fills)                                                                                            \
+    TILES_FROM_5(2, 1, fills)                                                                                          \
+    TILES_FROM_5(2, 0, fills)
 TILES(0)
 TILES(1)
 
