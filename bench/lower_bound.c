@@ -29,7 +29,7 @@ int main(void)
 }
 #else
 
-enum { MOST_ROUNDS = 100, MOST_SEEN = 512, MOST_WORKS = 4096, MOST_NODES = 1 << 16 };
+enum { MOST_ROUNDS = 100, MOST_SEEN = 1 << 12, MOST_WORKS = 4096, MOST_NODES = 1 << 16 };
 
 static int rounds = 5;
 
@@ -192,13 +192,15 @@ static choice best_of_node(const atl_node *node)
 static const choice *choice_of_node(const atl_node *node, const product *p, const char *key)
 {
     static char keys[MOST_SEEN][200];
-    static choice choices[MOST_SEEN + 1];
+    static choice choices[MOST_SEEN];
     static int seen;
     for (int i = 0; i < seen; i++)
         if (strcmp(keys[i], key) == 0)
             return &choices[i];
-    if (seen == MOST_SEEN)
-        return &choices[MOST_SEEN];
+    if (seen == MOST_SEEN) {
+        fprintf(stderr, "lower_bound: more than %d nodes of different work: raise MOST_SEEN\n", MOST_SEEN);
+        exit(1);
+    }
     snprintf(keys[seen], sizeof keys[seen], "%s", key);
     choices[seen] = p ? best_product(*p) : best_of_node(node);
     return &choices[seen++];

@@ -22,16 +22,30 @@ static void write_overview(FILE *file)
     fprintf(file, "\n'atled COMMAND --help' lists the options of a command; 'atled --version' prints the version.\n");
 }
 
-static void write_version(void)
+/* The value of $ATLED_ISA, if the library ignores it because it names no instruction set; otherwise null. */
+static const char *ignored_isa(void)
 {
     const char *requested = getenv("ATLED_ISA");
+    if (!requested || !requested[0])
+        return NULL;
+    for (int i = ATL_ISA_GENERIC; i <= ATL_ISA_AVX512; i++)
+        if (!strcmp(requested, atl_isa_name((atl_isa)i)))
+            return NULL;
+    return requested;
+}
+
+#define NO_ISA "ATLED_ISA is '%s', which is none of avx512, avx2 and generic"
+
+static void write_version(void)
+{
+    const char *requested = getenv("ATLED_ISA"), *ignored = ignored_isa();
     const char *used = atl_isa_name(atl_isa_in_use()), *has = atl_isa_name(atl_isa_of_processor());
     printf("atled %s\n%s\nthreads: %d\ninstruction set: %s, of a processor with %s\n", atl_version(),
            atl_backend_version(), omp_get_max_threads(), used, has);
-    if (requested && requested[0] && strcmp(requested, used))
-        printf("ATLED_ISA is '%s', which is %s\n", requested,
-               strcmp(requested, "avx512") && strcmp(requested, "avx2") ? "none of avx512, avx2 and generic"
-                                                                        : "more than the processor has");
+    if (ignored)
+        printf(NO_ISA "\n", ignored);
+    else if (requested && requested[0] && strcmp(requested, used))
+        printf("ATLED_ISA is '%s', which is more than the processor has\n", requested);
 }
 
 static int refuse_command(const char *name)
@@ -81,6 +95,8 @@ static int run(int argc, char **argv)
         return refuse_command(name);
     if (wants_help)
         return command->run(2, (char *[]){(char *)command->name, (char *)"--help", NULL});
+    if (ignored_isa())
+        return report_error(NULL, EXIT_USAGE, NO_ISA, ignored_isa());
     int code = command->splits ? begin_ranks(command->name, argc - 1, argv + 1) : 0;
     if (!code)
         code = command->run(argc - 1, argv + 1);

@@ -101,7 +101,7 @@ static void write_environment(void)
 {
     fputs(
         ".SH ENVIRONMENT\n.TP\n\\fBATLED_ISA\\fR\n"
-        "avx512, avx2 or generic: no instructions beyond these are used\n"
+        "avx512, avx2 or generic: no instructions beyond these are used; any other value is refused\n"
         ".TP\n\\fBATLED_MODELS\\fR\nthe folder of the weights that ship with atled, if they are elsewhere\n"
         ".TP\n\\fBATLED_RANK_PATIENCE\\fR\nunder an MPI launcher: the seconds after which a rank that is silent counts "
         "as lost (20)\n"

@@ -56,8 +56,8 @@ ATL_API const char *atl_backend_version(void);
 
 /* The instruction sets for which atled's own loops are compiled: AVX-512 (F, VL, DQ, BW), AVX2 with FMA, and the
  * baseline of the architecture.  The environment variable ATLED_ISA (avx512, avx2 or generic) caps the instruction set
- * of our own loops and of oneDNN, where generic is SSE4.1 on x86-64; any other value is ignored.  It is read once, when
- * the library is loaded. */
+ * of our own loops and of oneDNN, where generic is SSE4.1 on x86-64; any other value is ignored, and refused
+ * by the command.  It is read once, when the library is loaded. */
 typedef enum atl_isa { ATL_ISA_GENERIC = 0, ATL_ISA_AVX2, ATL_ISA_AVX512 } atl_isa;
 
 ATL_API atl_isa atl_isa_in_use(void);          /* what our own loops use: the processor's, or the cap */

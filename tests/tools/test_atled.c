@@ -36,3 +36,19 @@ Test(atled, an_unknown_command_is_refused_with_the_one_that_may_be_meant)
     cr_assert_mentions(run.err, "'frobnicate'");
     cr_assert_mentions(run.err, "atled --help");
 }
+
+/* Otherwise a wrong word would let a measurement use all instructions. */
+Test(atled, an_unknown_instruction_set_is_refused)
+{
+    setenv("ATLED_ISA", "AVX2", 1);
+    command_run run = RUN("info", "nosuch.npz");
+    cr_assert_code(run, 2);
+    cr_assert_str_eq(run.err, "atled: ATLED_ISA is 'AVX2', which is none of avx512, avx2 and generic\n");
+    run = RUN("--version");
+    cr_assert_code(run, 0);
+    cr_assert_mentions(run.out, "ATLED_ISA is 'AVX2', which is none of");
+    cr_assert_code(RUN("help", "info"), 0);
+    setenv("ATLED_ISA", "", 1);
+    run = RUN("info", "nosuch.npz");
+    cr_assert_mentions(run.err, "nosuch.npz");
+}
