@@ -325,6 +325,34 @@ static atl_node *axis_moved(atl_node *x, int from, int to)
 atl_node *onnx_axis_last(atl_node *x, int axis) { return axis_moved(x, axis, atl_shape_of(x).rank - 1); }
 atl_node *onnx_axis_back(atl_node *x, int axis) { return axis_moved(x, atl_shape_of(x).rank - 1, axis); }
 
+static int begins_with(const onnx_concat *shorter, int axis, int64_t parts, atl_node *const *part)
+{
+    return shorter->axis == axis && shorter->parts < parts &&
+           memcmp(shorter->part, part, (size_t)shorter->parts * sizeof *part) == 0;
+}
+
+atl_node *onnx_join(onnx_op *op, int axis, int64_t parts, atl_node *const *part)
+{
+    onnx_importer *importer = op->importer;
+    const onnx_concat *longest = NULL;
+    for (int i = 0; i < ONNX_LAST_CONCATS && i < importer->concats; i++) {
+        const onnx_concat *c = &importer->concat[i];
+        if ((!longest || c->parts > longest->parts) && begins_with(c, axis, parts, part))
+            longest = c;
+    }
+    const int64_t replaced = longest ? longest->parts - 1 : 0;
+    atl_node **list = onnx_room(op, parts - replaced, sizeof *list);
+    if (!list)
+        return NULL;
+    memcpy(list, part + replaced, (size_t)(parts - replaced) * sizeof *list);
+    if (longest)
+        list[0] = longest->node;
+    atl_node *y = atl_concat_with(axis, (atl_nodes){parts - replaced, list});
+    if (y)
+        importer->concat[importer->concats++ % ONNX_LAST_CONCATS] = (onnx_concat){y, part, parts, axis};
+    return y;
+}
+
 atl_node *onnx_sized_by_batch(const onnx_importer *importer, onnx_number size)
 {
     atl_slice_args cut = {.x = importer->batch_node};

@@ -193,6 +193,10 @@ atl_node *onnx_clipped(atl_node *x, double low, double high);
 /* x with dimensions moved so that `axis` is the last one, and back. */
 atl_node *onnx_axis_last(atl_node *x, int axis);
 atl_node *onnx_axis_back(atl_node *x, int axis);
+/* The parts one after the other.  Where they begin with those of an earlier concat, that one and the rest: DenseNet's
+ * layers read all before them, and so nothing is copied twice, and the gradient of the earlier parts is summed as a
+ * whole.  The list of the parts is the importer's memory. */
+atl_node *onnx_join(onnx_op *op, int axis, int64_t parts, atl_node *const *part);
 atl_graph *onnx_graph_of(const onnx_op *op);
 /* Memory of the importer: freed when the model has been read. */
 void *onnx_room(onnx_op *op, int64_t count, size_t size);

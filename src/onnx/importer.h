@@ -26,6 +26,14 @@ struct atl_onnx_report {
 /* What the model says about itself, for the report. 0: out of memory. */
 int onnx_describe_model(atl_onnx_report *report, const onnx_model *model);
 
+/* Concats made last, which longer ones may begin with. */
+enum { ONNX_LAST_CONCATS = 32 };
+typedef struct onnx_concat {
+    atl_node *node, *const *part;
+    int64_t parts;
+    int axis;
+} onnx_concat;
+
 struct onnx_importer {
     atl_graph *graph;
     onnx_arena *arena;
@@ -46,6 +54,8 @@ struct onnx_importer {
     int64_t made;    /* nodes of the file, after expansion */
     uint64_t errors; /* of the thread, when the node that is being read was begun */
     int out_of_memory;
+    onnx_concat concat[ONNX_LAST_CONCATS]; /* a ring */
+    int64_t concats;
 };
 
 struct atl_onnx {

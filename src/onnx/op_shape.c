@@ -225,6 +225,16 @@ static int import_unsqueeze(onnx_op *op)
     return 1;
 }
 
+/* Whether an array with the channels last gets the file's order of images.  Element-wise ops that follow, such as the
+ * scale of a layer, then still run with the channels last; if nobody reads the other order, nothing moves. */
+static int puts_channels_first(const int *from, int rank)
+{
+    for (int i = 0; i < rank; i++)
+        if (from[i] != (i == 0 ? 0 : i == 1 ? rank - 1 : i - 1))
+            return 0;
+    return rank > 3;
+}
+
 static int import_transpose(onnx_op *op)
 {
     onnx_order order;
@@ -243,7 +253,8 @@ static int import_transpose(onnx_op *op)
         args.order[i] = onnx_axis_in(order, rank, from[i]);
         moved |= args.order[i] != i;
     }
-    if (!onnx_give(op, 0, moved ? atl_transpose_with(&args) : x))
+    const int lazy = order == ONNX_AS_WRITTEN && puts_channels_first(from, rank);
+    if (!(lazy ? onnx_give_in(op, 0, x, ONNX_CHANNELS_LAST) : onnx_give(op, 0, moved ? atl_transpose_with(&args) : x)))
         return 0;
     onnx_batch_from(op, 0, from);
     return 1;
@@ -273,7 +284,7 @@ static int import_concat(onnx_op *op)
     }
     if (parts == 0)
         return onnx_reject(op, "all its inputs are empty");
-    atl_node *y = parts == 1 ? part[0] : atl_concat_with(onnx_axis_in(order, rank, axis), (atl_nodes){parts, part});
+    atl_node *y = parts == 1 ? part[0] : onnx_join(op, onnx_axis_in(order, rank, axis), parts, part);
     if (!onnx_give_in(op, 0, y, order))
         return 0;
     if (op->output[0] && op->output[0]->shape.size[axis] == ATL_ANY)
