@@ -97,7 +97,7 @@ onnx_type onnx_type_of(const onnx_op *op, int64_t i) { return onnx_has(op, i) ? 
 int onnx_is_int(const onnx_op *op, int64_t i)
 {
     const onnx_value *value = onnx_has(op, i) ? op->input[i] : NULL;
-    const atl_node *node = !value ? NULL : value->last ? value->last : value->node;
+    const atl_node *node = value ? onnx_made_node(value) : NULL;
     return node ? atl_dtype_of(node) == ATL_INT32 : onnx_is_integer(onnx_type_of(op, i));
 }
 
@@ -210,10 +210,7 @@ static int give(onnx_op *op, int64_t i, atl_node *node, onnx_order order, onnx_t
     value->shape = shape_as_written(atl_shape_of(node), order);
     int64_t count = atl_shape_count(value->shape);
     value->is_constant = all_constant(op) && count >= 0 && count <= LARGEST_CONSTANT;
-    if (order == ONNX_CHANNELS_LAST)
-        value->last = node;
-    else
-        value->node = node;
+    *(order == ONNX_CHANNELS_LAST ? &value->last : order == ONNX_GROUPS_LAST ? &value->grouped : &value->node) = node;
     guess_batch(op, value);
     return 1;
 }

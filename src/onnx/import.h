@@ -29,8 +29,10 @@ typedef struct onnx_known {
     onnx_number *at;
 } onnx_known;
 
-/* Order of a node's dimensions: as the file has it, or [batch, spatial..., channels]. */
-typedef enum onnx_order { ONNX_AS_WRITTEN = 0, ONNX_CHANNELS_LAST } onnx_order;
+/* Order of a node's dimensions: as the file has it; [batch, spatial..., channels]; or, of an image whose channels were
+ * split in groups, [batch, spatial..., groups, channels], which the file has as [batch, groups, channels, spatial...].
+ * The number is that of the dimensions that move to the end. */
+typedef enum onnx_order { ONNX_AS_WRITTEN = 0, ONNX_CHANNELS_LAST, ONNX_GROUPS_LAST } onnx_order;
 
 typedef struct onnx_value onnx_value;
 
@@ -46,6 +48,7 @@ struct onnx_value {
     atl_shape shape;             /* in the file's order */
     int64_t batch[ATL_MAX_RANK]; /* an unknown size i is batch[i] * N; 0: it depends on something else */
     atl_node *node, *last;       /* in the file's order; with the channels last; either may be missing */
+    atl_node *grouped;           /* with groups and channels last; made by a reshape only, where neither of these is */
     const onnx_tensor *tensor;
     onnx_known *known;
     onnx_value *origin;            /* the value that this one is, under another name; null: none */
@@ -111,6 +114,8 @@ atl_node *onnx_channels_last(onnx_op *op, int64_t i); /* float32; at least three
 atl_node *onnx_native(onnx_op *op, int64_t i, onnx_order *order_out);
 /* A node of the value in that order, of its own type. */
 atl_node *onnx_node_in(onnx_importer *importer, onnx_value *value, onnx_order order);
+/* A node of the value in any order, if one was made. */
+atl_node *onnx_made_node(const onnx_value *value);
 atl_shape onnx_shape(const onnx_op *op, int64_t i);
 int onnx_rank(const onnx_op *op, int64_t i);
 onnx_type onnx_type_of(const onnx_op *op, int64_t i);

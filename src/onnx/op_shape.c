@@ -63,15 +63,38 @@ static int import_size(onnx_op *op)
 
 /* ---- reshape ----------------------------------------------------------------------------------------------------- */
 
+static int is_equal(onnx_number a, onnx_number b) { return a.value == b.value && a.batch == b.batch; }
+
+/* Whether `split` has the sizes of `whole`, but two dimensions in the place of the channels. */
+static int splits_channels(const onnx_number *whole, int rank, const onnx_number *split)
+{
+    int ok = rank > 2 && is_equal(whole[0], split[0]) && whole[1].batch == 0 && split[1].batch == 0 &&
+             split[2].batch == 0 && split[1].value > 0 && whole[1].value == split[1].value * split[2].value;
+    for (int i = 2; ok && i < rank; i++)
+        ok = is_equal(whole[i], split[i + 1]);
+    return ok;
+}
+
+/* The order in which the channels of the input, which is not there as written, can be split in groups, or groups be
+ * joined, where they are; then ShuffleNet's shuffle only moves channels of a pixel.  ONNX_AS_WRITTEN: this is something
+ * else. */
+static onnx_order order_of_channels(const onnx_op *op, const onnx_number *from, const onnx_number *to, int rank)
+{
+    const onnx_value *x = op->input[0];
+    const int before = x->shape.rank;
+    if (x->node)
+        return ONNX_AS_WRITTEN;
+    if (x->last && rank == before + 1 && rank <= ATL_MAX_RANK && splits_channels(from, before, to))
+        return ONNX_GROUPS_LAST;
+    return x->grouped && rank == before - 1 && splits_channels(to, rank, from) ? ONNX_CHANNELS_LAST : ONNX_AS_WRITTEN;
+}
+
 /* The input in the sizes asked for; at most one of them may be unknown to the engine, and -1 stands for what is
  * left. */
 static int give_reshaped(onnx_op *op, int rank, onnx_number *to, int left_over)
 {
     onnx_number from[ATL_MAX_RANK], whole;
-    atl_node *x = onnx_any(op, 0);
     atl_shape shape = {.rank = rank};
-    if (!x)
-        return 0;
     sizes_of(op->input[0], from);
     whole = product_of(from, onnx_rank(op, 0));
     if (left_over >= 0) { /* what is left is the whole over the others, if that is known */
@@ -86,20 +109,27 @@ static int give_reshaped(onnx_op *op, int rank, onnx_number *to, int left_over)
             rest = (onnx_number){0, 0};
         to[left_over] = rest;
     }
+    const onnx_order order = order_of_channels(op, from, to, rank);
+    atl_node *x = order == ONNX_GROUPS_LAST     ? op->input[0]->last
+                  : order == ONNX_CHANNELS_LAST ? op->input[0]->grouped
+                                                : onnx_any(op, 0);
+    if (!x)
+        return 0;
     int open = 0;
     for (int i = 0; i < rank; i++) {
         int is_open = to[i].batch != 0;
-        shape.size[i] = is_open ? ATL_ANY : onnx_saturated(to[i].value);
+        shape.size[onnx_axis_in(order, rank, i)] = is_open ? ATL_ANY : onnx_saturated(to[i].value);
         open += is_open;
     }
     if (open > 1)
         return onnx_reject(op, "more than one size of its result is unknown: fix the sizes of the inputs");
-    if (!onnx_give(op, 0, atl_reshape(x, shape)))
+    if (!onnx_give_in(op, 0, atl_reshape(x, shape), order))
         return 0;
     for (int i = 0; op->output[0] && i < rank; i++)
-        op->output[0]->batch[i] = shape.size[i] == ATL_ANY && to[i].value == 0 && to[i].batch == floorl(to[i].batch)
-                                      ? onnx_saturated(to[i].batch)
-                                      : 0;
+        op->output[0]->batch[i] =
+            op->output[0]->shape.size[i] == ATL_ANY && to[i].value == 0 && to[i].batch == floorl(to[i].batch)
+                ? onnx_saturated(to[i].batch)
+                : 0;
     return 1;
 }
 
@@ -235,26 +265,60 @@ static int puts_channels_first(const int *from, int rank)
     return rank > 3;
 }
 
+/* Whether groups of channels change places with the channels in them, and nothing else moves. */
+static int swaps_groups(const int *from, int rank)
+{
+    for (int i = 0; i < rank; i++)
+        if (from[i] != (i == 1 ? 2 : i == 2 ? 1 : i))
+            return 0;
+    return rank > 3;
+}
+
+static atl_node *with_last_two_swapped(atl_node *x)
+{
+    atl_transpose_args args = {.x = x};
+    const int rank = atl_shape_of(x).rank;
+    for (int i = 0; i < rank; i++)
+        args.order[i] = i < rank - 2 ? i : 2 * rank - 3 - i;
+    return atl_transpose_with(&args);
+}
+
+static int give_transposed(onnx_op *op, const int *from, int rank)
+{
+    const onnx_value *given = op->input[0];
+    if (given->grouped && !given->node && swaps_groups(from, rank))
+        return onnx_give_in(op, 0, with_last_two_swapped(given->grouped), ONNX_GROUPS_LAST);
+    onnx_order order;
+    atl_node *x = onnx_native(op, 0, &order);
+    if (!x)
+        return 0;
+    if (order == ONNX_AS_WRITTEN && puts_channels_first(from, rank))
+        return onnx_give_in(op, 0, x, ONNX_CHANNELS_LAST);
+    atl_transpose_args args = {.x = x};
+    int moved = 0;
+    for (int i = 0; i < rank; i++) {
+        args.order[i] = onnx_axis_in(order, rank, from[i]);
+        moved |= args.order[i] != i;
+    }
+    return onnx_give(op, 0, moved ? atl_transpose_with(&args) : x);
+}
+
 static int import_transpose(onnx_op *op)
 {
-    onnx_order order;
     int64_t perm[ATL_MAX_RANK];
-    int rank = onnx_rank(op, 0), count = onnx_attr_ints(op, "perm", ATL_MAX_RANK, perm), from[ATL_MAX_RANK], moved = 0;
+    int rank = onnx_rank(op, 0), count = onnx_attr_ints(op, "perm", ATL_MAX_RANK, perm), from[ATL_MAX_RANK];
     unsigned seen = 0;
-    atl_node *x = onnx_native(op, 0, &order);
-    if (!x || count < 0 || (count && count != rank))
+    if (!onnx_has(op, 0))
+        return onnx_reject(op, "it needs an input 0");
+    if (count < 0 || (count && count != rank))
         return onnx_reject(op, "its attribute 'perm' should have %d number%s", rank, atl_plural(rank));
-    atl_transpose_args args = {.x = x};
     for (int i = 0; i < rank; i++) {
         from[i] = count ? onnx_axis(op, perm[i], rank) : rank - 1 - i;
         if (from[i] < 0 || seen >> from[i] & 1)
             return onnx_reject(op, "its attribute 'perm' is no permutation");
         seen |= 1u << from[i];
-        args.order[i] = onnx_axis_in(order, rank, from[i]);
-        moved |= args.order[i] != i;
     }
-    const int lazy = order == ONNX_AS_WRITTEN && puts_channels_first(from, rank);
-    if (!(lazy ? onnx_give_in(op, 0, x, ONNX_CHANNELS_LAST) : onnx_give(op, 0, moved ? atl_transpose_with(&args) : x)))
+    if (!give_transposed(op, from, rank))
         return 0;
     onnx_batch_from(op, 0, from);
     return 1;

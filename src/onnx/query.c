@@ -55,7 +55,7 @@ const char *atl_onnx_output_name(const atl_onnx *net, int64_t index)
 atl_node *atl_onnx_value_node(atl_onnx *net, const char *name)
 {
     onnx_value *value = net && name ? onnx_lookup(net->importer.scope, name) : NULL;
-    if (!value || (!value->node && !value->last)) /* what nobody has asked for is still in the file, which is closed */
+    if (!value || !onnx_made_node(value)) /* what nobody has asked for is still in the file, which is closed */
         return NULL;
     return onnx_node_in(&net->importer, value, ONNX_AS_WRITTEN);
 }

@@ -81,7 +81,7 @@ void onnx_name_outputs(onnx_op *op)
 {
     for (int64_t i = 0; i < op->outputs; i++) {
         onnx_value *value = op->output[i];
-        atl_node *node = value ? value->last ? value->last : value->node : NULL;
+        atl_node *node = value ? onnx_made_node(value) : NULL;
         const char *name = value ? name_within(value->name, op->scope) : "";
         if (node && *name && atl_index_of(node) == atl_graph_node_count(op->importer->graph) - 1 &&
             atl_input_count(node) > 0)

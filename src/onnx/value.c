@@ -179,19 +179,20 @@ static atl_node *node_of_known(onnx_importer *importer, const onnx_known *known,
 
 int onnx_axis_in(onnx_order order, int rank, int axis)
 {
-    return order == ONNX_AS_WRITTEN || axis == 0 ? axis : axis == 1 ? rank - 1 : axis - 1;
+    const int moved = (int)order;
+    return axis == 0 ? 0 : axis <= moved ? rank - 1 - moved + axis : axis - moved;
 }
 
-/* [n, c, ...] to [n, ..., c], or back. */
-static atl_node *reordered(atl_node *x, onnx_order to)
+/* From the file's order to another, or back. */
+static atl_node *reordered(atl_node *x, onnx_order order, int back)
 {
     atl_transpose_args args = {.x = x};
     int rank = atl_shape_of(x).rank;
     for (int i = 0; i < rank; i++)
-        if (to == ONNX_CHANNELS_LAST)
-            args.order[onnx_axis_in(ONNX_CHANNELS_LAST, rank, i)] = i;
+        if (back)
+            args.order[i] = onnx_axis_in(order, rank, i);
         else
-            args.order[i] = onnx_axis_in(ONNX_CHANNELS_LAST, rank, i);
+            args.order[onnx_axis_in(order, rank, i)] = i;
     return atl_transpose_with(&args);
 }
 
@@ -201,7 +202,9 @@ static atl_node *as_written(onnx_importer *importer, onnx_value *value)
     if (value->node)
         return value->node;
     if (value->last)
-        value->node = reordered(value->last, ONNX_AS_WRITTEN);
+        value->node = reordered(value->last, ONNX_CHANNELS_LAST, 1);
+    else if (value->grouped)
+        value->node = reordered(value->grouped, ONNX_GROUPS_LAST, 1);
     else if (value->origin)
         value->node = as_written(importer, value->origin);
     else if (value->tensor)
@@ -216,8 +219,13 @@ atl_node *onnx_node_in(onnx_importer *importer, onnx_value *value, onnx_order or
     if (order == ONNX_AS_WRITTEN)
         return as_written(importer, value);
     if (!value->last && as_written(importer, value))
-        value->last = reordered(value->node, ONNX_CHANNELS_LAST);
+        value->last = reordered(value->node, ONNX_CHANNELS_LAST, 0);
     return value->last;
+}
+
+atl_node *onnx_made_node(const onnx_value *value)
+{
+    return value->last ? value->last : value->grouped ? value->grouped : value->node;
 }
 
 /* ---- known numbers ----------------------------------------------------------------------------------------------- */

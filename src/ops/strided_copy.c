@@ -136,10 +136,49 @@ static inline void transpose_full_block(int64_t to_row, int64_t from_step, uint3
             to[i * to_row + j] = block[j][i];
 }
 
+/* n runs of `from` that take turns in `to`, as channels do when groups are shuffled, or back.  The compiler makes
+ * vectors of it where n is known. */
+static inline void interleave(int n, int64_t run, int64_t from_step, uint32_t *restrict to,
+                              const uint32_t *restrict from)
+{
+    for (int64_t i = 0; i < run; i++)
+        for (int j = 0; j < n; j++)
+            to[i * n + j] = from[i + j * from_step];
+}
+static inline void deinterleave(int n, int64_t run, int64_t to_step, uint32_t *restrict to,
+                                const uint32_t *restrict from)
+{
+    for (int64_t i = 0; i < run; i++)
+        for (int j = 0; j < n; j++)
+            to[i + j * to_step] = from[i * n + j];
+}
+
+/* Two to four runs that lie one number apart on one side; otherwise nothing is copied, and the result is 0. */
+static int transpose_few(const strip *s, int64_t rows, uint32_t *restrict to, const uint32_t *restrict from)
+{
+    if (s->to_row == s->n && s->n == 2)
+        interleave(2, rows, s->from, to, from);
+    else if (s->to_row == s->n && s->n == 3)
+        interleave(3, rows, s->from, to, from);
+    else if (s->to_row == s->n && s->n == 4)
+        interleave(4, rows, s->from, to, from);
+    else if (s->from == rows && rows == 2)
+        deinterleave(2, s->n, s->to_row, to, from);
+    else if (s->from == rows && rows == 3)
+        deinterleave(3, s->n, s->to_row, to, from);
+    else if (s->from == rows && rows == 4)
+        deinterleave(4, s->n, s->to_row, to, from);
+    else
+        return 0;
+    return 1;
+}
+
 /* Rows are columns in `from`, and runs in `to`: copies block by block, so that whole cache lines are read and
  * written. */
 static void transpose_strip(const strip *s, int64_t rows, uint32_t *restrict to, const uint32_t *restrict from)
 {
+    if (transpose_few(s, rows, to, from))
+        return;
     for (int64_t j = 0; j < s->n; j += BLOCK)
         for (int64_t i = 0; i < rows; i += BLOCK) {
             int64_t height = rows - i < BLOCK ? rows - i : BLOCK, width = s->n - j < BLOCK ? s->n - j : BLOCK;

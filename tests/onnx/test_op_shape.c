@@ -69,6 +69,66 @@ Test(op_shape, channels_that_move_to_the_front_and_back)
     free_small(&m);
 }
 
+/* ---- channels in groups ------------------------------------------------------------------------------------------ */
+
+static made reshaped(made *graph, const char *from, const char *to, const int64_t *sizes, int rank)
+{
+    char name[40];
+    snprintf(name, sizeof name, "sizes of %s", to);
+    put_made(graph, 5, make_tensor(name, TYPE_INT64, rank, sizes, (size_t)rank * sizeof *sizes));
+    return make_node(to, "Reshape", from, name, to);
+}
+
+/* What becomes of the groups. */
+typedef enum use_of_groups { SWAPPED, JOINED, FLATTENED, MOVED, NEGATED, READ_TWICE, GROUP_USES } use_of_groups;
+
+/* Two pixels, x and -x, of four channels in two groups. */
+static made groups_of_channels(use_of_groups use)
+{
+    static const int64_t pixels[] = {1, 1, 2, 4}, first[] = {0, 3, 1, 2}, split[] = {1, 2, -1, 1, 2},
+                         swap[] = {0, 2, 1, 3, 4}, move[] = {0, 3, 4, 2, 1}, joined[] = {1, 4, 1, 2}, flat[] = {1, 8},
+                         last[] = {0, 2, 3, 1};
+    made graph = GRAPH(make_node("negative", "Neg", "x", NULL, "n"));
+    made all = make_node("all", "Concat", "x", "n", "both");
+    put_int_attribute(&all, "axis", 1);
+    put_made(&graph, 1, all);
+    put_made(&graph, 1, reshaped(&graph, "both", "pixels", pixels, 4));
+    put_made(&graph, 1, transposed("first", "pixels", "image", first, 4));
+    put_made(&graph, 1, reshaped(&graph, "image", "groups", split, 5));
+    if (use == SWAPPED || use == READ_TWICE)
+        put_made(&graph, 1, transposed("swap", "groups", "used", swap, 5));
+    else if (use == MOVED)
+        put_made(&graph, 1, transposed("move", "groups", "used", move, 5));
+    else
+        put_made(&graph, 1, make_node("used", use == NEGATED ? "Neg" : "Identity", "groups", NULL, "used"));
+    if (use == READ_TWICE) {
+        put_made(&graph, 1, reshaped(&graph, "groups", "one", flat, 2));
+        put_made(&graph, 1, reshaped(&graph, "used", "other", flat, 2));
+        put_made(&graph, 1, make_node("sum", "Sub", "other", "one", "y"));
+        return graph;
+    }
+    if (use == SWAPPED || use == JOINED) {
+        put_made(&graph, 1, reshaped(&graph, "used", "joined", joined, 4));
+        put_made(&graph, 1, transposed("last", "joined", "end", last, 4));
+    }
+    put_made(&graph, 1, reshaped(&graph, use == SWAPPED || use == JOINED ? "end" : "used", "y", flat, 2));
+    return graph;
+}
+
+/* ShuffleNet shuffles so: its channels only move within their pixels.  What else becomes of groups is right, too. */
+Test(op_shape, channels_in_groups)
+{
+    static const double expected[GROUP_USES][8] = {
+        [SWAPPED] = {1, 4, 2, -3, -1, -4, -2, 3},   [JOINED] = {1, 2, 4, -3, -1, -2, -4, 3},
+        [FLATTENED] = {1, -1, 2, -2, 4, -4, -3, 3}, [MOVED] = {1, 4, 2, -3, -1, -4, -2, 3},
+        [NEGATED] = {-1, 1, -2, 2, -4, 4, 3, -3},   [READ_TWICE] = {0, 0, 2, -2, -2, 2, 0, 0}};
+    for (int use = 0; use < GROUP_USES; use++)
+        expect_small(groups_of_channels((use_of_groups)use), 18, 8, expected[use]);
+    small_model m = load_small(groups_of_channels(SWAPPED), 18);
+    cr_expect_eq(count_of_op(m.graph, "transpose"), 1);
+    free_small(&m);
+}
+
 /* ---- concats that grow ------------------------------------------------------------------------------------------- */
 
 static made concat_of(const char *name, int axis, const char *const *parts, const char *to)
