@@ -16,6 +16,7 @@ extern const onnx_entry onnx_fused[];
 extern const onnx_entry onnx_pools[];
 extern const onnx_entry onnx_normalizations[];
 extern const onnx_entry onnx_shapes[];
+extern const onnx_entry onnx_movements[];
 extern const onnx_entry onnx_indexing[];
 extern const onnx_entry onnx_reductions[];
 extern const onnx_entry onnx_matrices[];

@@ -4,12 +4,12 @@
 #include "onnx/families.h"
 
 static const onnx_entry *const family[] = {onnx_activations,    onnx_arithmetic, onnx_convolutions, onnx_pools,
-                                           onnx_normalizations, onnx_shapes,     onnx_indexing,     onnx_reductions,
-                                           onnx_matrices,       onnx_control,    onnx_resizes,      onnx_scatters,
-                                           onnx_losses,         onnx_recurrent,  onnx_quantized,    onnx_einsums,
-                                           onnx_grids,          onnx_loops,      onnx_sequences,    onnx_scans,
-                                           onnx_signals,        onnx_attentions, onnx_fused,        onnx_qlinear,
-                                           onnx_classical};
+                                           onnx_normalizations, onnx_shapes,     onnx_movements,    onnx_indexing,
+                                           onnx_reductions,     onnx_matrices,   onnx_control,      onnx_resizes,
+                                           onnx_scatters,       onnx_losses,     onnx_recurrent,    onnx_quantized,
+                                           onnx_einsums,        onnx_grids,      onnx_loops,        onnx_sequences,
+                                           onnx_scans,          onnx_signals,    onnx_attentions,   onnx_fused,
+                                           onnx_qlinear,        onnx_classical};
 enum { FAMILIES = sizeof family / sizeof *family };
 
 static int is_of(const onnx_entry *entry, const char *domain, const char *name)
