@@ -17,7 +17,7 @@ BENCH = os.path.join(os.environ.get("BUILD", "build"), "bench", "atled_bench")
 ROUNDS, RUNS = int(os.environ.get("ROUNDS", "7")), os.environ.get("RUNS", "7")
 # Passes that decide by costs, or that might be no gain for some network.
 CHOICES = ("winograd", "attention", "micro_batch", "compress", "fuse", "concat_elimination", "epilogue", "relu_grad",
-           "fold_scale", "timing", "images=2", "images=4", "images=32")
+           "fold_scale", "post_op", "timing", "images=2", "images=4", "images=32")
 FASTER = 1 / 1.05
 
 
